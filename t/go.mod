@@ -1,0 +1,2 @@
+module t
+go 1.26
