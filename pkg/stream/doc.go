@@ -1,0 +1,26 @@
+// Package stream hands values from one producer to many readers, each with its own promise of what it may lose.
+//
+// A [Topic] is where values are published. A [Subscription] is one reader's queue; its [Policy] names what happens when the
+// reader is slower than the producer:
+//
+//	policy         a slow reader …                              fits
+//	Latest         sees only the newest value                   pictures
+//	DropOldest(n)  loses the oldest of n waiting values         sound
+//	Strict(n)      is ended with ErrOverflow, loses nothing     key presses
+//	Block(n)       makes the producer wait                      files, tests
+//
+// # Promises
+//
+//   - Values reach each subscription in the order in which they were published, none twice.
+//   - A reader that stalls never slows the producer or another reader, unless it subscribed with Block.
+//   - Every value a subscription did not deliver is counted in [Subscription.Lost].
+//   - Values are shared, not copied: treat what you receive as read-only.
+//
+// Topic is safe for concurrent use. When several goroutines publish at once, each subscription still sees one order, but
+// different subscriptions may see different ones. A Subscription has one reader at a time; Close may be called from anywhere.
+//
+// # Shutdown
+//
+// The package starts no goroutines. [Topic.Close] lets readers take what is queued and then ends them with its error;
+// [Subscription.Close] discards the queue and ends that reader at once, as well as a producer that waits for it.
+package stream

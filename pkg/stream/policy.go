@@ -1,0 +1,29 @@
+package stream
+
+// Policy says how many values wait for a slow reader and what happens to the rest. The zero value is [Latest].
+type Policy struct {
+	overflow overflow
+	size     int
+}
+
+type overflow int
+
+const (
+	dropOldest overflow = iota
+	end
+	wait
+)
+
+// Latest keeps one value, always the newest.
+func Latest() Policy { return DropOldest(1) }
+
+// DropOldest keeps the newest n values; n below 1 counts as 1.
+func DropOldest(n int) Policy { return Policy{dropOldest, max(n, 1)} }
+
+// Strict keeps n values and ends the subscription with [ErrOverflow] when one more comes; n below 1 counts as 1.
+func Strict(n int) Policy { return Policy{end, max(n, 1)} }
+
+// Block keeps n values and makes the producer wait for room; n below 1 counts as 1.
+func Block(n int) Policy { return Policy{wait, max(n, 1)} }
+
+func (p Policy) capacity() int { return max(p.size, 1) }
