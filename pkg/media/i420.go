@@ -18,23 +18,64 @@ type I420 struct {
 // painted over. The size must be positive.
 func NewI420(width, height int) *I420 {
 	cw, ch := (width+1)/2, (height+1)/2
-	img, _ := I420FromPacked(width, height, make([]byte, width*height+2*cw*ch))
-	return img
+	return packedI420(make([]byte, width*height+2*cw*ch), width, height)
 }
 
 // I420FromPacked returns a picture that uses data, which holds the planes one after the other without padding. It fails if
 // data has not exactly the right length.
-func I420FromPacked(width, height int, data []byte) (*I420, error) {
+func I420FromPacked(data []byte, width, height int) (*I420, error) {
+	if width < 1 || height < 1 || width > MaxSize || height > MaxSize {
+		return nil, fmt.Errorf("%w: I420 size %dx%d: width and height must be 1 to %d", ErrFormat, width, height, MaxSize)
+	}
+	if want := I420Size(width, height); len(data) != want {
+		return nil, fmt.Errorf("%w: I420 data has %d bytes, but %dx%d needs %d", ErrFormat, len(data), width, height, want)
+	}
+	return packedI420(data, width, height), nil
+}
+
+// I420Size is the number of bytes of a picture without padding.
+func I420Size(width, height int) int {
+	return width*height + 2*((width+1)/2)*((height+1)/2)
+}
+
+// packedI420 lays the planes over data. Y keeps the capacity of all of it, which is how Packed finds the rest.
+func packedI420(data []byte, width, height int) *I420 {
 	cw, ch := (width+1)/2, (height+1)/2
 	y, c := width*height, cw*ch
-	if width <= 0 || height <= 0 || len(data) != y+2*c {
-		return nil, fmt.Errorf("%w: %d bytes are not an I420 picture of %dx%d", ErrFormat, len(data), width, height)
-	}
 	return &I420{
 		Width: width, Height: height,
-		Y: data[:y:y], U: data[y : y+c : y+c], V: data[y+c:],
+		Y: data[:y], U: data[y : y+c : y+c], V: data[y+c:],
 		StrideY: width, StrideC: cw,
-	}, nil
+	}
+}
+
+// Validate reports the first field that does not fit the others. Code that hands the planes to C relies on it.
+func (p *I420) Validate() error {
+	if p == nil {
+		return fmt.Errorf("%w: I420 picture is nil", ErrFormat)
+	}
+	if p.Width < 1 || p.Height < 1 || p.Width > MaxSize || p.Height > MaxSize {
+		return fmt.Errorf("%w: I420 size %dx%d: width and height must be 1 to %d", ErrFormat, p.Width, p.Height, MaxSize)
+	}
+	if err := checkPlane("Y", p.Y, p.Width, p.Height, p.StrideY); err != nil {
+		return err
+	}
+	if err := checkPlane("U", p.U, p.ChromaWidth(), p.ChromaHeight(), p.StrideC); err != nil {
+		return err
+	}
+	return checkPlane("V", p.V, p.ChromaWidth(), p.ChromaHeight(), p.StrideC)
+}
+
+// checkPlane allows the last row to end with its last pixel, as it does in a view.
+func checkPlane(name string, data []byte, width, height, stride int) error {
+	const maxStride = 1 << 17 // with MaxSize rows, every offset fits a C int
+	if stride < width || stride > maxStride {
+		return fmt.Errorf("%w: I420 stride of %s is %d: must be %d (the width of the plane) to %d", ErrFormat, name, stride, width, maxStride)
+	}
+	if need := stride*(height-1) + width; len(data) < need {
+		return fmt.Errorf("%w: I420 plane %s has %d bytes, but %d rows of stride %d need %d", ErrFormat, name, len(data), height, stride, need)
+	}
+	return nil
 }
 
 // ChromaWidth is the width of the planes U and V.
@@ -58,7 +99,7 @@ func (p *I420) Packed() []byte {
 
 // contiguous reports whether U follows Y, and V follows U, within one allocation that Y's capacity covers.
 func (p *I420) contiguous(y, c int) bool {
-	if cap(p.Y) < y+2*c {
+	if y == 0 || cap(p.Y) < y+2*c || len(p.U) < c || len(p.V) < c {
 		return false
 	}
 	all := p.Y[: y+2*c : y+2*c]
