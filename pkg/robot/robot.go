@@ -1,0 +1,115 @@
+package robot
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+)
+
+// Builtin is the file name under which [Load] finds the robot that is built in: two cameras that need no hardware.
+const Builtin = "builtin:demo"
+
+// maxFileBytes bounds robot.yaml. A robot of a hundred devices takes a hundredth of it.
+const maxFileBytes = 1 << 20
+
+// demo is the robot that runs when no file is given.
+//
+//go:embed demo.yaml
+var demo []byte
+
+// Robot is a robot.yaml that has been read and checked.
+type Robot struct {
+	// File is the name the robot was loaded by: what another process has to be given to load the same one.
+	File string
+	// Name is unique among the robots on one bus.
+	Name string
+	// Devices are in the order of the file; there is at least one.
+	Devices []Device
+	// Gateway holds the keys of the WebRTC gateway; empty if the file has none.
+	Gateway Section
+	// NATS says which bus the robot uses.
+	NATS NATS
+}
+
+// Device is one entry under `devices:`.
+type Device struct {
+	// Name is unique in the robot.
+	Name string
+	// Kind is the sort of device; the program that runs it is called waldo-<kind>.
+	Kind string
+	// GRPC is where the device serves its gRPC API, `host:port`. Devices for which the file does not say get
+	// 127.0.0.1:7101 and up, in the order of the file.
+	GRPC string
+	// Section holds the keys that belong to the kind: all but `kind` and `grpc`.
+	Section
+}
+
+// NATS says where the bus is. At most one of the two is set.
+type NATS struct {
+	// URL is the server to connect to, for example `nats://10.0.0.2:4222`. If it is set, no server is embedded.
+	URL string `yaml:"url" help:"NATS server to connect to; none is embedded then"`
+	// Listen is where the embedded server listens, `host:port`. Empty means 127.0.0.1:4222.
+	Listen string `yaml:"listen" help:"where the embedded NATS server listens"`
+}
+
+// Load reads and checks a robot.yaml, or the built-in robot if the name is [Builtin]. The error holds all that is wrong, one
+// line each.
+func Load(path string) (*Robot, error) {
+	if path == Builtin {
+		return Default()
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("robot file: %w", err)
+	}
+	defer func() { _ = f.Close() }() // only read: nothing can be lost
+	data, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("robot file: %w", err)
+	}
+	return Parse(path, data)
+}
+
+// Default returns the built-in robot.
+func Default() (*Robot, error) {
+	return Parse(Builtin, demo)
+}
+
+// Device returns the device of that name. The error names those there are.
+func (r *Robot) Device(name string) (*Device, error) {
+	names := make([]string, len(r.Devices))
+	for i := range r.Devices {
+		if r.Devices[i].Name == name {
+			return &r.Devices[i], nil
+		}
+		names[i] = r.Devices[i].Name
+	}
+	return nil, fmt.Errorf("%s: robot %q has no device %q%s", r.File, r.Name, name, hint(name, names))
+}
+
+// validName is what the subjects of the bus, host names and file names all allow.
+var validName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+
+// CheckName returns an error that says what a name may be, unless the name may be given to a robot, a device or a kind.
+func CheckName(name string) error {
+	if name == "" {
+		return errors.New("has no name: use lower-case letters, digits and hyphens, at most 63")
+	}
+	if !validName.MatchString(name) {
+		return fmt.Errorf("%q is not a name: use lower-case letters, digits and hyphens, at most 63, "+
+			"and begin with a letter or digit", shorten(name))
+	}
+	return nil
+}
+
+// CheckDeviceName is [CheckName] for devices, which may not take a name that Waldo uses beside theirs.
+func CheckDeviceName(name string) error {
+	switch name {
+	case "msg", "gateway":
+		return fmt.Errorf("the name %q is taken by Waldo itself: use another", name)
+	}
+	return CheckName(name)
+}

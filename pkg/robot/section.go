@@ -1,0 +1,110 @@
+package robot
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Section is a group of keys whose meaning belongs to another program: those of a device, or of the gateway. The zero value
+// is an empty section, to be filled by [Section.Override].
+type Section struct {
+	file      string     // "robot.yaml"; empty if no file was read
+	path      string     // "devices.front"; empty if no file was read
+	node      *yaml.Node // the mapping in the file, nil if there is none
+	overrides []override // in the order they were given; later ones win
+}
+
+// override is a value from a flag or the environment.
+type override struct{ key, value, origin string }
+
+// Override sets a key as a flag or the environment gave it. Origin is named in errors instead of file and line, for example
+// `--width` or `WALDO_WIDTH`. Of several values for one key the last one counts. A nested key is dotted (`control.deadman`);
+// lists are written with commas, or in YAML like maps: `[a, b]`, `{left: 0}`.
+func (s *Section) Override(key, value, origin string) {
+	s.overrides = append(slices.Clip(s.overrides), override{key, value, origin})
+}
+
+// Decode fills a struct from the section. Fields with a `yaml:"key"` tag are configuration, others are left alone; a field
+// whose key is not given keeps its value, so defaults are set beforehand. Fields may be text, numbers, booleans,
+// time.Duration (written with a unit: `200ms`), implementers of encoding.TextUnmarshaler, and structs, lists and maps of
+// those; `yaml:",inline"` takes the fields of a struct as one's own.
+//
+// If the struct has a method `Validate() error`, it is called once everything could be read; use [BadField] in it.
+// The error holds all that is wrong, one line each, with its origin.
+func (s *Section) Decode(into any) error {
+	v := reflect.ValueOf(into)
+	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
+		return fmt.Errorf("robot: cannot decode into %T: want a pointer to a struct", into)
+	}
+	d := decoder{file: s.file}
+	if s.node != nil {
+		d.value(s.node, v.Elem(), s.path)
+	}
+	for _, o := range s.overrides {
+		d.override(o, v.Elem())
+	}
+	if err := errors.Join(d.errs...); err != nil {
+		return err
+	}
+	if checked, ok := into.(interface{ Validate() error }); ok {
+		return s.Locate(checked.Validate())
+	}
+	return nil
+}
+
+// Locate adds to the field errors within err (see [BadField]) where the value of the field was given. Other errors within it
+// stay as they are.
+func (s *Section) Locate(err error) error {
+	return locate(err, s.where)
+}
+
+// where finds the origin of a key: the last override, else the line of the file, else that of the section.
+func (s *Section) where(key string) (origin, field string) {
+	for _, o := range slices.Backward(s.overrides) {
+		if o.key == key {
+			return o.origin, ""
+		}
+	}
+	if s.node == nil {
+		return s.file, join(s.path, key)
+	}
+	line := s.node.Line
+	for n, rest := s.node, key; n != nil && rest != ""; {
+		var name string
+		name, rest, _ = strings.Cut(rest, ".")
+		if n = child(n, name); n != nil {
+			line = n.Line
+		}
+	}
+	return fmt.Sprintf("%s:%d", s.file, line), join(s.path, key)
+}
+
+// child returns the value of a key of a mapping, nil if there is none.
+func child(n *yaml.Node, key string) *yaml.Node {
+	if n.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return n.Content[i+1]
+		}
+	}
+	return nil
+}
+
+// join appends a key to a dotted path.
+func join(path, key string) string {
+	switch {
+	case path == "":
+		return key
+	case key == "":
+		return path
+	default:
+		return path + "." + key
+	}
+}
