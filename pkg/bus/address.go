@@ -1,0 +1,53 @@
+package bus
+
+import (
+	"fmt"
+	"regexp"
+)
+
+// root is the first part of every subject; its number changes only when old and new peers can no longer understand each other.
+const root = "waldo.v1."
+
+// Any, as the device of an [Address], stands for all devices of the robot in a subscription.
+const Any = "*"
+
+// Address names a device on the bus.
+type Address struct {
+	Robot, Device string
+}
+
+var nameForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// Validate says which part of the address cannot be part of a subject, if any.
+func (a Address) Validate() error {
+	if err := validName("robot", a.Robot); err != nil {
+		return err
+	}
+	return validName("device", a.Device)
+}
+
+func validName(field, name string) error {
+	if nameForm.MatchString(name) {
+		return nil
+	}
+	return fmt.Errorf("%s: %q is not a name: use 1 to 63 lower-case letters, digits and inner hyphens", field, name)
+}
+
+// Out is the subject of a stream that the device produces.
+func (a Address) Out(stream string) string { return a.subject("out." + stream) }
+
+// In is the subject of a stream that the device accepts.
+func (a Address) In(stream string) string { return a.subject("in." + stream) }
+
+// State is the subject on which the device describes itself.
+func (a Address) State() string { return a.subject("state") }
+
+// RPC is the subject of a unary method; service is its full name, for example waldo.camera.v1.CameraService.
+func (a Address) RPC(service, method string) string {
+	return a.subject("rpc." + service + "." + method)
+}
+
+// String returns the address as people write it.
+func (a Address) String() string { return a.Robot + "/" + a.Device }
+
+func (a Address) subject(rest string) string { return root + a.Robot + "." + a.Device + "." + rest }

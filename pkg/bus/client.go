@@ -1,0 +1,130 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+)
+
+const (
+	// timeoutHeader tells the server how long the caller waits, as a Go duration.
+	timeoutHeader = "Waldo-Timeout"
+	// defaultTimeout applies to calls whose context has no deadline.
+	defaultTimeout = 5 * time.Second
+)
+
+// Client returns a connection for generated gRPC clients that carries their unary calls over the bus to one device. Errors have
+// the codes that the device gave them; besides, Unavailable means that no such device, or no bus, is there now, and
+// DeadlineExceeded that it did not answer in time (5 s if the context sets no deadline). Streams are not served on
+// the bus (Unimplemented): dial the device's gRPC address for those.
+func (c *Conn) Client(a Address) grpc.ClientConnInterface { return client{c, a} }
+
+type client struct {
+	conn    *Conn
+	address Address
+}
+
+// Invoke implements [grpc.ClientConnInterface].
+func (c client) Invoke(ctx context.Context, method string, args, reply any, _ ...grpc.CallOption) error {
+	request, ok := args.(proto.Message)
+	response, ok2 := reply.(proto.Message)
+	if !ok || !ok2 {
+		return status.Errorf(codes.Internal, "%s: only protobuf messages travel on the bus", method)
+	}
+	data, err := proto.Marshal(request)
+	if err != nil {
+		return status.Errorf(codes.Internal, "%s: %v", method, err)
+	}
+	service, name, _ := strings.Cut(strings.TrimPrefix(method, "/"), "/")
+	msg := &nats.Msg{Subject: c.address.RPC(service, name), Header: nats.Header{typeHeader: {typeName(request)}}, Data: data}
+	answer, err := c.conn.request(ctx, msg)
+	if err != nil {
+		return callError(c.address, err)
+	}
+	if err := answerError(answer); err != nil {
+		return err
+	}
+	if err := proto.Unmarshal(answer.Data, response); err != nil {
+		return status.Errorf(codes.Internal, "%s: answer of %s: %v", method, c.address, err)
+	}
+	return nil
+}
+
+// NewStream implements [grpc.ClientConnInterface].
+func (c client) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc.CallOption) (grpc.ClientStream, error) {
+	return nil, status.Errorf(codes.Unimplemented, "streams of %s are served on its gRPC address, not on the bus", c.address)
+}
+
+// request sends a message of any size and waits for an answer of any size.
+func (c *Conn) request(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, defaultTimeout)
+		defer cancel()
+	}
+	deadline, _ := ctx.Deadline()
+	m.Header.Set(timeoutHeader, time.Until(deadline).String())
+	m.Reply = c.nc.NewInbox()
+	sub, err := c.nc.SubscribeSync(m.Reply)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = sub.Unsubscribe() }() // fails only on a closed connection
+	if err := c.send(m); err != nil {
+		return nil, err
+	}
+	joiner := newJoiner(c.metrics)
+	for {
+		part, err := sub.NextMsgWithContext(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if len(part.Data) == 0 && part.Header.Get("Status") == "503" {
+			return nil, nats.ErrNoResponders
+		}
+		if whole := joiner.join(part); whole != nil {
+			return whole, nil
+		}
+	}
+}
+
+// callError tells in gRPC's words why there was no answer.
+func callError(a Address, err error) error {
+	switch {
+	case errors.Is(err, nats.ErrNoResponders):
+		return status.Errorf(codes.Unavailable, "device %s is not running", a)
+	case errors.Is(err, context.DeadlineExceeded):
+		return status.Errorf(codes.DeadlineExceeded, "device %s did not answer in time", a)
+	case errors.Is(err, context.Canceled):
+		return status.FromContextError(err).Err()
+	default:
+		return status.Errorf(codes.Unavailable, "device %s: %v", a, err)
+	}
+}
+
+// answerError returns the error that an answer carries, or nil.
+func answerError(m *nats.Msg) error {
+	code := m.Header.Get(micro.ErrorCodeHeader)
+	if code == "" {
+		return nil
+	}
+	var st spb.Status
+	if err := proto.Unmarshal(m.Data, &st); err == nil && st.Code != 0 {
+		return status.ErrorProto(&st)
+	}
+	n, err := strconv.Atoi(code)
+	if err != nil || n <= 0 || n > int(codes.Unauthenticated) {
+		n = int(codes.Unknown)
+	}
+	return status.Error(codes.Code(n), m.Header.Get(micro.ErrorHeader))
+}

@@ -1,0 +1,90 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
+
+	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+)
+
+const (
+	servicePrefix = "waldo-"
+	// discoveryQuiet ends a search when nobody has answered for so long.
+	discoveryQuiet = 250 * time.Millisecond
+)
+
+// Devices asks all devices on the bus, of any robot, to describe themselves, and returns those that did, by robot and name. It
+// takes a quarter of a second longer than the slowest device, and fails if the bus is not reachable.
+func (c *Conn) Devices(ctx context.Context) ([]*devicev1.Device, error) {
+	addresses, err := c.discover(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look for devices: %w", err)
+	}
+	found := make([]*devicev1.Device, len(addresses))
+	var asked sync.WaitGroup
+	for i, a := range addresses {
+		asked.Go(func() {
+			r, err := devicev1.NewDeviceServiceClient(c.Client(a)).GetDevice(ctx, &devicev1.GetDeviceRequest{})
+			if err == nil { // one that died just now is simply not there
+				found[i] = r.GetDevice()
+			}
+		})
+	}
+	asked.Wait()
+	return slices.DeleteFunc(found, func(d *devicev1.Device) bool { return d == nil }), nil
+}
+
+// discover returns the addresses of all registered devices, sorted.
+func (c *Conn) discover(ctx context.Context) ([]Address, error) {
+	if !c.nc.IsConnected() {
+		return nil, ErrDisconnected
+	}
+	inbox := c.nc.NewInbox()
+	sub, err := c.nc.SubscribeSync(inbox)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = sub.Unsubscribe() }() // fails only on a closed connection
+	subject, err := micro.ControlSubject(micro.InfoVerb, "", "")
+	if err != nil {
+		return nil, err
+	}
+	if err := c.nc.PublishRequest(subject, inbox, nil); err != nil {
+		return nil, err
+	}
+	var found []Address
+	for {
+		m, err := nextWithin(ctx, sub, discoveryQuiet)
+		if err != nil {
+			slices.SortFunc(found, func(a, b Address) int { return strings.Compare(a.String(), b.String()) })
+			return slices.Compact(found), ctx.Err()
+		}
+		if a, ok := serviceAddress(m.Data); ok {
+			found = append(found, a)
+		}
+	}
+}
+
+// serviceAddress reads a micro INFO answer; other people's services are not ours to list.
+func serviceAddress(data []byte) (Address, bool) {
+	var info micro.Info
+	if err := json.Unmarshal(data, &info); err != nil || !strings.HasPrefix(info.Name, servicePrefix) {
+		return Address{}, false
+	}
+	a := Address{Robot: info.Metadata["robot"], Device: info.Metadata["device"]}
+	return a, a.Validate() == nil
+}
+
+func nextWithin(ctx context.Context, sub *nats.Subscription, d time.Duration) (*nats.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	return sub.NextMsgWithContext(ctx)
+}

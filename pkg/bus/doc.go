@@ -1,0 +1,25 @@
+// Package bus is NATS as Waldo uses it: typed messages, calls, holds and discovery.
+//
+// # Concepts
+//
+// A [Conn] connects once and then stays: it waits for a server that is not there yet and comes back by itself, for ever.
+// An [Address] names a device and knows its subjects. What travels:
+//
+//   - Messages ([Conn.Publish], [Subscribe]): protobuf, at most once, each with its type in a header. A message larger than the
+//     server's max_payload is split and joined invisibly. What does not fit its subscription's type, or cannot be
+//     decoded, is counted and ignored.
+//   - Calls ([Conn.Client], [Conn.Serve]): the unary methods of a gRPC service over request and reply. The generated gRPC client
+//     works unchanged, and errors keep their code. No device at the address is codes.Unavailable.
+//   - Holds ([Conn.Hold]): promises to read a stream, renewed by themselves; the device publishes while it is held.
+//   - Discovery ([Conn.Devices]): every service is registered with NATS micro.
+//
+// # What may be lost
+//
+// While the server is away Publish fails and nothing is kept for later: a late picture is worthless and a late command
+// is dangerous. A subscription loses what its [stream.Policy] says. Losses are counted in the metrics waldo_bus_*.
+//
+// # Concurrency and shutdown
+//
+// All methods are safe for concurrent use. Messages of one publisher on one subject keep their order. Close ends every
+// subscription, hold and service of the connection, and returns when their goroutines have ended.
+package bus

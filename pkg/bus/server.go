@@ -1,0 +1,83 @@
+package bus
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// ServerConfig says where the embedded server listens. The zero value is a free port on loopback.
+type ServerConfig struct {
+	// Listen is host:port. Port 0 takes a free one. Anything but loopback needs a Token. Default 127.0.0.1:0.
+	Listen string
+	// Token that clients must present, if set.
+	Token string
+}
+
+// Server is a NATS server inside this process.
+type Server struct {
+	server *server.Server
+}
+
+// StartServer starts a server and returns when it accepts connections. One reader that never reads cannot stall the producers:
+// it is cut off after 2 s instead.
+func StartServer(cfg ServerConfig) (*Server, error) {
+	if cfg.Listen == "" {
+		cfg.Listen = "127.0.0.1:0"
+	}
+	options, err := serverOptions(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("nats listen %q: %w", cfg.Listen, err)
+	}
+	s, err := server.NewServer(options)
+	if err != nil {
+		return nil, fmt.Errorf("nats listen %q: %w", cfg.Listen, err)
+	}
+	go s.Start() // returns by itself once the listeners run
+	if !s.ReadyForConnections(5 * time.Second) {
+		s.Shutdown()
+		return nil, fmt.Errorf("nats listen %q: the server did not come up", cfg.Listen)
+	}
+	return &Server{s}, nil
+}
+
+func serverOptions(cfg ServerConfig) (*server.Options, error) {
+	// The server itself exits the process when it cannot listen: find out before.
+	l, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return nil, err
+	}
+	address := l.Addr().(*net.TCPAddr)
+	if err := l.Close(); err != nil {
+		return nil, err
+	}
+	if !address.IP.IsLoopback() && cfg.Token == "" {
+		return nil, errors.New("an address others can reach needs a token; set one, or use 127.0.0.1")
+	}
+	return &server.Options{
+		ServerName:          "waldo",
+		Host:                address.IP.String(),
+		Port:                address.Port,
+		Authorization:       cfg.Token,
+		NoSigs:              true,
+		NoLog:               true,
+		NoFastProducerStall: true,
+		WriteDeadline:       2 * time.Second,
+	}, nil
+}
+
+// URL is what clients connect to, without the token.
+func (s *Server) URL() string {
+	address := s.server.Addr().(*net.TCPAddr)
+	return "nats://" + net.JoinHostPort(address.IP.String(), strconv.Itoa(address.Port))
+}
+
+// Close disconnects everybody and returns when the server has ended.
+func (s *Server) Close() {
+	s.server.Shutdown()
+	s.server.WaitForShutdown()
+}
