@@ -1,0 +1,93 @@
+package relay
+
+import (
+	"sync"
+
+	"github.com/pion/rtp"
+	"github.com/pion/webrtc/v4"
+)
+
+// historySize is how many packets can be sent again: two seconds at 2 Mbit/s, more than a picture is worth waiting for.
+// Only references are kept; the payloads are shared with all other viewers. Must be a power of two.
+const historySize = 512
+
+// binding is a viewer's track once it is negotiated: it writes frames as RTP packets.
+type binding struct {
+	out            webrtc.TrackLocalWriter
+	ssrc           uint32
+	payloadType    uint8
+	playoutDelayID uint8 // 0: the peer does not know it
+	captureTimeID  uint8 // likewise
+
+	seq uint16 // of the next packet; used by the writer only
+
+	mu      sync.Mutex
+	history [historySize]sent
+}
+
+// sent remembers a packet.
+type sent struct {
+	frame *frame
+	index int // of the payload
+	seq   uint16
+}
+
+func newBinding(c webrtc.TrackLocalContext, pt webrtc.PayloadType) *binding {
+	return &binding{
+		out: c.WriteStream(), ssrc: uint32(c.SSRC()), payloadType: uint8(pt), seq: uint16(randomUint32()),
+		playoutDelayID: extensionID(c.HeaderExtensions(), PlayoutDelayURI),
+		captureTimeID:  extensionID(c.HeaderExtensions(), AbsCaptureTimeURI),
+	}
+}
+
+// write sends all packets of a frame.
+func (b *binding) write(f *frame) {
+	for i, payload := range f.payloads {
+		h := b.header(f, i, b.seq)
+		b.remember(sent{frame: f, index: i, seq: b.seq})
+		b.seq++
+		_, _ = b.out.WriteRTP(&h, payload)
+	}
+}
+
+// header makes the header of a packet. It depends on nothing but its arguments: a packet that is sent again must be the same
+// to the bit, because SRTP encrypts both with the same key stream.
+func (b *binding) header(f *frame, i int, seq uint16) rtp.Header {
+	h := rtp.Header{
+		Version: 2, Marker: i == len(f.payloads)-1, PayloadType: b.payloadType,
+		SequenceNumber: seq, Timestamp: f.timestamp, SSRC: b.ssrc,
+	}
+	if i > 0 {
+		return h
+	}
+	// Errors are impossible: IDs and lengths fit the one-byte form.
+	if b.playoutDelayID != 0 {
+		_ = h.SetExtension(b.playoutDelayID, noPlayoutDelay)
+	}
+	if b.captureTimeID != 0 {
+		_ = h.SetExtension(b.captureTimeID, f.captureNTP[:])
+	}
+	return h
+}
+
+// noPlayoutDelay tells the peer to show a picture as soon as it has it: shortest and longest delay are 0.
+var noPlayoutDelay = []byte{0, 0, 0}
+
+func (b *binding) remember(s sent) {
+	b.mu.Lock()
+	b.history[s.seq%historySize] = s
+	b.mu.Unlock()
+}
+
+// resend sends a packet again, if it is remembered.
+func (b *binding) resend(seq uint16) bool {
+	b.mu.Lock()
+	s := b.history[seq%historySize]
+	b.mu.Unlock()
+	if s.frame == nil || s.seq != seq {
+		return false
+	}
+	h := b.header(s.frame, s.index, seq)
+	_, _ = b.out.WriteRTP(&h, s.frame.payloads[s.index])
+	return true
+}

@@ -1,0 +1,58 @@
+package relay
+
+import (
+	"time"
+
+	"github.com/pion/rtp"
+	"github.com/pion/rtp/codecs"
+)
+
+// mtu bounds an RTP payload: with headers, extensions and the SRTP tag a packet stays below 1280 bytes, which every path carries.
+const mtu = 1200
+
+// frame is one picture cut into RTP payloads. It is shared by all viewers and never changed.
+type frame struct {
+	payloads  [][]byte
+	timestamp uint32
+	key       bool
+	size      int // of all payloads together
+	capture   time.Time
+	received  time.Time
+	// Values of the header extensions: what is sent again must be what was sent, to the bit.
+	captureNTP [8]byte
+}
+
+// newPayloader returns what cuts pictures of a media type into payloads, nil if no viewer can be sent that type.
+func newPayloader(mediaType string) rtp.Payloader {
+	if mediaType == mediaTypeH264 {
+		return &codecs.H264Payloader{}
+	}
+	return nil
+}
+
+// group keeps the frames since the last key frame, for viewers that come later. It gives up, until the next key frame, when
+// they become too many.
+type group struct {
+	frames []*frame
+	size   int
+	// Frames to keep at most; set by the owner, as it depends on whether the device makes key frames on request.
+	limit int
+}
+
+// maxGroupBytes bounds what is kept of one stream.
+const maxGroupBytes = 8 << 20
+
+func (g *group) add(f *frame) {
+	switch {
+	case f.key:
+		clear(g.frames)
+		g.frames, g.size = append(g.frames[:0], f), f.size
+	case len(g.frames) == 0:
+	case len(g.frames) >= g.limit || g.size+f.size > maxGroupBytes:
+		g.drop()
+	default:
+		g.frames, g.size = append(g.frames, f), g.size+f.size
+	}
+}
+
+func (g *group) drop() { g.frames, g.size = nil, 0 }

@@ -1,0 +1,205 @@
+package relay
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pion/rtcp"
+	"github.com/pion/webrtc/v4"
+)
+
+// URIs of the RTP header extensions that a viewer sends when the peer knows them.
+const (
+	PlayoutDelayURI   = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
+	AbsCaptureTimeURI = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
+)
+
+// Viewer is a track that shows one stream to one peer. It is a [webrtc.TrackLocal] to be added to one peer connection.
+// Start, HandleRTCP and Close are safe for concurrent use.
+type Viewer struct {
+	relay *relay
+	id    string
+	leave func()
+	queue *queue
+
+	stop  chan struct{}
+	ended sync.WaitGroup
+
+	mu      sync.Mutex
+	binding *binding // nil until negotiated
+	wanted  bool     // Start was called
+	running bool
+	closed  bool
+}
+
+func newViewer(r *relay, id string, leave func()) *Viewer {
+	return &Viewer{relay: r, id: id, leave: leave, queue: newQueue(), stop: make(chan struct{})}
+}
+
+// Bind implements [webrtc.TrackLocal].
+func (v *Viewer) Bind(c webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
+	codec, ok := chooseCodec(c.CodecParameters())
+	if !ok {
+		return webrtc.RTPCodecParameters{}, webrtc.ErrUnsupportedCodec
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.binding = newBinding(c, codec.PayloadType)
+	v.startLocked()
+	return codec, nil
+}
+
+// chooseCodec takes the first H.264 that lets a picture be cut into fragments; parameters were matched by negotiation.
+func chooseCodec(offered []webrtc.RTPCodecParameters) (webrtc.RTPCodecParameters, bool) {
+	for _, c := range offered {
+		if strings.EqualFold(c.MimeType, webrtc.MimeTypeH264) && strings.Contains(c.SDPFmtpLine, "packetization-mode=1") {
+			return c, true
+		}
+	}
+	return webrtc.RTPCodecParameters{}, false
+}
+
+// Unbind implements [webrtc.TrackLocal]: the peer connection does not want the track any more.
+func (v *Viewer) Unbind(webrtc.TrackLocalContext) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.closeLocked()
+	return nil
+}
+
+// ID implements [webrtc.TrackLocal].
+func (v *Viewer) ID() string { return v.id }
+
+// StreamID implements [webrtc.TrackLocal].
+func (v *Viewer) StreamID() string { return v.id }
+
+// RID implements [webrtc.TrackLocal].
+func (v *Viewer) RID() string { return "" }
+
+// Kind implements [webrtc.TrackLocal].
+func (v *Viewer) Kind() webrtc.RTPCodecType { return webrtc.RTPCodecTypeVideo }
+
+// Start lets frames flow, as soon as the track is negotiated. It is to be called when the connection is up: what is written
+// before is lost without an error.
+func (v *Viewer) Start() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.wanted = true
+	v.startLocked()
+}
+
+func (v *Viewer) startLocked() {
+	if v.running || v.closed || !v.wanted || v.binding == nil {
+		return
+	}
+	v.running = true
+	b := v.binding
+	v.ended.Go(func() { v.send(b) })
+	v.relay.join(v)
+}
+
+// Close ends the viewer and returns when it has ended.
+func (v *Viewer) Close() {
+	v.mu.Lock()
+	v.closeLocked()
+	v.mu.Unlock()
+	v.ended.Wait()
+}
+
+func (v *Viewer) closeLocked() {
+	if v.closed {
+		return
+	}
+	v.closed = true
+	close(v.stop)
+	v.relay.leave(v)
+	v.leave()
+}
+
+// replay gives the viewer the frames to begin with; false if there are none.
+func (v *Viewer) replay(group []*frame) bool { return v.queue.begin(group) }
+
+// push queues a frame and reports whether the viewer needs a key frame. It never waits.
+func (v *Viewer) push(f *frame) (needKey bool) {
+	lost, starved := v.queue.put(f)
+	if lost > 0 {
+		v.relay.meters.lostByViewer.Add(float64(lost))
+	}
+	return starved
+}
+
+// send writes queued frames until the viewer is closed. Errors are not looked at: a connection that cannot send is closed
+// by its owner, who knows why.
+func (v *Viewer) send(b *binding) {
+	began := time.Now()
+	for {
+		select {
+		case <-v.stop:
+			return
+		case <-v.queue.wake:
+		}
+		for f := v.queue.take(); f != nil; f = v.queue.take() {
+			select {
+			case <-v.stop:
+				return
+			default:
+			}
+			b.write(f)
+			v.relay.meters.packets.Add(float64(len(f.payloads)))
+			if f.received.After(began) { // not one that was replayed
+				now := time.Now()
+				v.relay.meters.hop.Observe(now.Sub(f.received).Seconds())
+				v.relay.meters.glass.Observe(now.Sub(f.capture).Seconds())
+			}
+		}
+	}
+}
+
+// HandleRTCP deals with what the peer says of the track: it wants a key frame, or missed packets.
+func (v *Viewer) HandleRTCP(packets []rtcp.Packet) {
+	for _, p := range packets {
+		switch p := p.(type) {
+		case *rtcp.PictureLossIndication, *rtcp.FullIntraRequest:
+			v.relay.askKey()
+		case *rtcp.TransportLayerNack:
+			v.resend(p)
+		}
+	}
+}
+
+func (v *Viewer) resend(nack *rtcp.TransportLayerNack) {
+	v.mu.Lock()
+	b := v.binding
+	v.mu.Unlock()
+	if b == nil || nack.MediaSSRC != b.ssrc {
+		return
+	}
+	for _, pair := range nack.Nacks {
+		for _, seq := range pair.PacketList() {
+			if b.resend(seq) {
+				v.relay.meters.resent.Inc()
+			}
+		}
+	}
+}
+
+func randomUint32() uint32 {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails, see crypto/rand
+	return binary.BigEndian.Uint32(b[:])
+}
+
+// extensionID returns the number under which the peer knows a header extension, 0 if it does not.
+func extensionID(negotiated []webrtc.RTPHeaderExtensionParameter, uri string) uint8 {
+	for _, e := range negotiated {
+		if e.URI == uri && e.ID > 0 && e.ID < 15 {
+			return uint8(e.ID)
+		}
+	}
+	return 0
+}
+
+var _ webrtc.TrackLocal = (*Viewer)(nil)
