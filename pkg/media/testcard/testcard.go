@@ -1,0 +1,78 @@
+// Package testcard paints test pictures: colour bars, a grey ramp, a circle on a grid, the name of the device, a clock, the
+// number of the frame, and a stamp that machines can read (package stamp). An animated card also has a texture that never
+// repeats itself, so that an encoder has real work, and a dot that goes round the circle once in two seconds.
+//
+// A Card paints its background once, when it is made; a frame then costs a copy of it and a few small areas, which is well
+// below a millisecond for 1280x720. What a frame shows depends on nothing but the arguments of Render.
+//
+// A Card is not safe for concurrent use. It owns only memory, so it needs no closing.
+package testcard
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/pkg/media/stamp"
+)
+
+// Limits of the size of a card, both ways, in pixels.
+const (
+	MinSize = 16
+	MaxSize = media.MaxSize
+)
+
+// Config describes a card. The zero value is a still card without a name.
+type Config struct {
+	Name     string // shown at the top; printable ASCII is best, and long names are cut
+	Animated bool   // with moving parts
+}
+
+// Card paints frames of one size.
+type Card struct {
+	background *media.I420
+	layout     layout
+	texture    *texture // nil if still
+	clock      *digits  // nil if the card is too small for text
+}
+
+// New paints the background of a card. Each side must be MinSize to MaxSize; odd sizes are allowed.
+func New(width, height int, config Config) (*Card, error) {
+	if width < MinSize || width > MaxSize || height < MinSize || height > MaxSize {
+		return nil, fmt.Errorf("test card of %dx%d: each side must be %d to %d", width, height, MinSize, MaxSize)
+	}
+	c := &Card{background: media.NewI420(width, height), layout: arrange(width, height)}
+	p := painter{c.background}
+	p.frame(c.layout)
+	c.clock = p.header(c.layout, config.Name)
+	tex := newTexture()
+	if config.Animated {
+		c.texture = tex
+	} else {
+		tex.paint(c.background, c.layout.texture, 0)
+	}
+	return c, nil
+}
+
+// Size returns the width and height of the card.
+func (c *Card) Size() (width, height int) { return c.background.Width, c.background.Height }
+
+// Render paints the frame with the given number at the given time over all of img, which must have the card's size. The
+// clock shows UTC.
+func (c *Card) Render(img *media.I420, at time.Time, sequence int64) {
+	img.Copy(c.background)
+	if c.texture != nil {
+		c.texture.paint(img, c.layout.texture, at.UnixMicro())
+		painter{img}.dot(c.layout.circle, at)
+	}
+	if c.clock != nil {
+		c.clock.write(img, c.layout.clock, clockText(at, sequence))
+	}
+	stamp.Write(img, at, sequence)
+}
+
+// clockText is the time as HH:MM:SS.mmm and the sequence, in a fixed number of characters until a million frames.
+func clockText(at time.Time, sequence int64) []byte {
+	text := at.UTC().AppendFormat(make([]byte, 0, 32), "15:04:05.000")
+	return fmt.Appendf(text, " #%06d", sequence)
+}
