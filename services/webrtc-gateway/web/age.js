@@ -1,0 +1,52 @@
+/**
+ * @file How old a frame was when it was shown.
+ *
+ * The gateway writes each frame's capture time into its packets (the abs-capture-time header extension), on its own
+ * clock. Browsers hand that out beside the packet's RTP timestamp; as the RTP timestamp is also told for each frame
+ * shown, the capture time of exactly that frame follows, and with the offset between the clocks, its age. Where a
+ * browser has only its own estimate (`captureTime`), that is used; where it has neither, the age is not known.
+ */
+
+/** Seconds from 1900 (NTP) to 1970 (Unix), in ms. */
+const NTP_TO_UNIX_MS = 2_208_988_800_000;
+/** Ticks of the RTP clock of video in 1 ms. */
+const TICKS_PER_MS = 90;
+/** An age outside of this is a clock that is off or a timestamp of another epoch, in ms. */
+const [LEAST_MS, MOST_MS] = [-50, 60_000];
+
+/**
+ * @typedef {object} Source What RTCRtpReceiver.getSynchronizationSources says of the last packet's frame.
+ * @property {number} rtpTimestamp
+ * @property {number} [captureTimestamp] NTP time in ms on the gateway's clock.
+ */
+
+/**
+ * Age of a frame at the moment it is shown, in ms; null if it cannot be known.
+ * @param {{expectedDisplayTime: number, captureTime?: number, rtpTimestamp?: number}} frame Of requestVideoFrameCallback.
+ * @param {Source|undefined} source
+ * @param {{originMs: number, offsetMs: number|null}} clock Unix time of the page's time 0, and gateway minus page.
+ * @returns {number|null}
+ */
+export function frameAge(frame, source, { originMs, offsetMs }) {
+  const captured = captureTime(frame, source);
+  let age = null;
+  if (captured !== null && offsetMs !== null) {
+    age = originMs + frame.expectedDisplayTime + offsetMs - captured;
+  } else if (frame.captureTime !== undefined) {
+    age = frame.expectedDisplayTime - frame.captureTime;
+  }
+  return age !== null && age >= LEAST_MS && age <= MOST_MS ? age : null;
+}
+
+/**
+ * When a frame was captured, Unix time in ms on the gateway's clock; null if the packets do not say.
+ * @param {{rtpTimestamp?: number}} frame
+ * @param {Source|undefined} source
+ * @returns {number|null}
+ */
+export function captureTime(frame, source) {
+  if (source?.captureTimestamp === undefined || frame.rtpTimestamp === undefined) return null;
+  // RTP timestamps wrap at 32 bits; the difference, taken as a signed number, does not care.
+  const ticks = (frame.rtpTimestamp - source.rtpTimestamp) | 0;
+  return source.captureTimestamp - NTP_TO_UNIX_MS + ticks / TICKS_PER_MS;
+}

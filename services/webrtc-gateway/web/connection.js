@@ -1,0 +1,267 @@
+/**
+ * @file One RTCPeerConnection with the gateway, for any number of devices.
+ *
+ * We make the offers, the gateway answers. One offer is in flight at a time; what was asked for meanwhile goes into the
+ * next. Each device has a media section of its own, found by its `mid`; a section that is no longer wanted goes inactive
+ * and is used again for the next device, so the session description does not grow with use. Candidates trickle both ways.
+ *
+ * If the gateway refuses an offer, everything it asked for anew is taken back and asked for again one device at a time,
+ * so that one device that cannot be had does not keep the others from being seen.
+ */
+
+/**
+ * @typedef {object} ConnectionHandlers
+ * @property {(message: object) => void} send Sends a PeerMessage.
+ * @property {(device: string, receiver: RTCRtpReceiver) => void} onTrack A device's track is there (no frames yet).
+ * @property {(device: string, message: string) => void} onRefused The gateway does not give this device's video.
+ * @property {(why: string) => void} onBroken This connection cannot be saved; make another.
+ */
+
+/** @typedef {{transceiver: RTCRtpTransceiver, device: string}} Section */
+
+/** One connection. Make a new one when it breaks. */
+export class Connection {
+  #pc;
+  #handlers;
+  /** @type {Section[]} All media sections ever made; `device` is empty for one that is free. */
+  #sections = [];
+  /** @type {Set<string>} */
+  #wanted = new Set();
+  /** @type {Set<string>} Devices the gateway has accepted, on this connection. */
+  #accepted = new Set();
+  /** @type {Set<string>} Devices the gateway has refused. */
+  #refused = new Set();
+  #oneByOne = false;
+  /** @type {{id: number, fresh: string[]}|null} The offer in flight and the devices that are new in it. */
+  #pending = null;
+  #offers = 0;
+  #busy = false;
+  #restart = false;
+  #closed = false;
+  /** @type {RTCIceCandidateInit[]} Candidates that came before the answer. */
+  #early = [];
+
+  /**
+   * @param {ConnectionHandlers} handlers
+   * @param {import('./env.js').Env} env
+   */
+  constructor(handlers, env) {
+    this.#handlers = handlers;
+    this.#pc = env.openPeer({ bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' });
+    this.#pc.onicecandidate = (event) => {
+      const c = event.candidate;
+      handlers.send({
+        candidate: c
+          ? { candidate: c.candidate, sdpMid: c.sdpMid ?? '', sdpMlineIndex: c.sdpMLineIndex ?? 0 }
+          : { candidate: '' },
+      });
+    };
+  }
+
+  /** State of the connection as the browser sees it; 'idle' as long as nothing was asked for. */
+  get state() {
+    return this.#offers === 0 ? 'idle' : this.#pc.connectionState;
+  }
+
+  /**
+   * STUN and TURN servers, known once the gateway has said welcome.
+   * @param {RTCIceServer[]} servers
+   */
+  useIceServers(servers) {
+    if (servers.length > 0) this.#pc.setConfiguration({ ...this.#pc.getConfiguration(), iceServers: servers });
+  }
+
+  /**
+   * Says which devices to watch, all of them. Devices refused before are asked for again only after {@link forgive}.
+   * @param {Iterable<string>} devices
+   */
+  want(devices) {
+    this.#wanted = new Set(devices);
+    this.#negotiate();
+  }
+
+  /**
+   * Lets a refused device be asked for again: it has changed.
+   * @param {string} device
+   */
+  forgive(device) {
+    if (this.#refused.delete(device)) this.#negotiate();
+  }
+
+  /** Looks for a new network path on the same connection. */
+  restartIce() {
+    this.#restart = true;
+    this.#negotiate();
+  }
+
+  /**
+   * The gateway's answer to an offer.
+   * @param {import('./protocol.js').Answer} answer
+   */
+  async answered({ id, sdp }) {
+    const pending = this.#pending;
+    if (pending?.id !== id) return;
+    try {
+      await this.#pc.setRemoteDescription({ type: 'answer', sdp });
+    } catch (error) {
+      this.#break(`unusable answer: ${error}`);
+      return;
+    }
+    if (this.#closed) return;
+    this.#pending = null;
+    for (const device of pending.fresh) this.#settle(device);
+    for (const candidate of this.#early.splice(0)) this.#add(candidate);
+    this.#negotiate();
+  }
+
+  /**
+   * The gateway's no to an offer.
+   * @param {import('./protocol.js').Refusal} refusal
+   */
+  async refused({ id, message }) {
+    const pending = this.#pending;
+    if (pending?.id !== id) return;
+    if (pending.fresh.length === 0) {
+      this.#break(message || 'offer refused');
+      return;
+    }
+    try {
+      await this.#pc.setLocalDescription({ type: 'rollback' });
+    } catch (error) {
+      this.#break(`cannot take the offer back: ${error}`);
+      return;
+    }
+    this.#pending = null;
+    for (const device of pending.fresh) this.#free(device);
+    this.#oneByOne = true;
+    if (pending.fresh.length === 1) this.#refuse(pending.fresh[0], message);
+    this.#negotiate();
+  }
+
+  /**
+   * A candidate of the gateway.
+   * @param {RTCIceCandidateInit} candidate
+   */
+  candidate(candidate) {
+    if (this.#pc.remoteDescription === null) this.#early.push(candidate);
+    else this.#add(candidate);
+  }
+
+  /** @returns {Promise<RTCStatsReport>} */
+  stats() {
+    return this.#pc.getStats();
+  }
+
+  /** Ends the connection, without a word to the handlers. */
+  close() {
+    this.#closed = true;
+    this.#pc.onicecandidate = null;
+    this.#pc.close();
+  }
+
+  /** @param {RTCIceCandidateInit} candidate */
+  #add(candidate) {
+    // A candidate of an earlier ICE generation, or one this browser cannot use, is no harm: there are others.
+    this.#pc.addIceCandidate(candidate).catch(() => {});
+  }
+
+  /** Brings the media sections in line with what is wanted; true if an offer is needed. */
+  #arrange() {
+    let changed = this.#restart;
+    for (const section of this.#sections) {
+      if (section.device !== '' && !this.#wanted.has(section.device)) {
+        this.#free(section.device);
+        changed = true;
+      }
+    }
+    const have = new Set(this.#sections.map((s) => s.device));
+    const missing = [...this.#wanted].filter((d) => !have.has(d) && !this.#refused.has(d));
+    for (const device of this.#oneByOne ? missing.slice(0, 1) : missing) {
+      this.#claim(device);
+      changed = true;
+    }
+    return changed;
+  }
+
+  /** @param {string} device Gives the device a free section, or a new one. */
+  #claim(device) {
+    const free = this.#sections.find((s) => s.device === '');
+    if (free) {
+      free.device = device;
+      free.transceiver.direction = 'recvonly';
+      return;
+    }
+    const transceiver = this.#pc.addTransceiver('video', { direction: 'recvonly' });
+    // Show each frame as soon as it can be decoded; the gateway asks for the same with the playout-delay extension.
+    if ('jitterBufferTarget' in transceiver.receiver) transceiver.receiver.jitterBufferTarget = 0;
+    this.#sections.push({ transceiver, device });
+  }
+
+  /** @param {string} device */
+  #free(device) {
+    this.#accepted.delete(device);
+    const section = this.#sections.find((s) => s.device === device);
+    if (!section) return;
+    section.device = '';
+    section.transceiver.direction = 'inactive';
+  }
+
+  /** @param {string} device Looks at what the answer made of a new device's section. */
+  #settle(device) {
+    const section = this.#sections.find((s) => s.device === device);
+    if (!section) return;
+    if (section.transceiver.currentDirection === 'recvonly') {
+      this.#accepted.add(device);
+      this.#handlers.onTrack(device, section.transceiver.receiver);
+    } else {
+      this.#free(device);
+      this.#refuse(device, 'the gateway has no video of it');
+    }
+  }
+
+  /** @param {string} device @param {string} message */
+  #refuse(device, message) {
+    this.#refused.add(device);
+    this.#handlers.onRefused(device, message);
+  }
+
+  /** Sends an offer if one is needed and none is in flight. */
+  async #negotiate() {
+    if (this.#closed || this.#busy || this.#pending || !this.#arrange()) return;
+    this.#busy = true;
+    try {
+      const offer = await this.#pc.createOffer({ iceRestart: this.#restart });
+      this.#restart = false;
+      await this.#pc.setLocalDescription(offer);
+    } catch (error) {
+      this.#break(`no offer: ${error}`);
+      return;
+    } finally {
+      this.#busy = false;
+    }
+    if (!this.#closed) this.#send();
+  }
+
+  #send() {
+    const active = this.#sections.filter((s) => s.device !== '' && s.transceiver.mid !== null);
+    this.#offers += 1;
+    this.#pending = {
+      id: this.#offers,
+      fresh: active.map((s) => s.device).filter((d) => !this.#accepted.has(d)),
+    };
+    this.#handlers.send({
+      offer: {
+        id: this.#offers,
+        sdp: this.#pc.localDescription?.sdp ?? '',
+        tracks: active.map((s) => ({ mid: s.transceiver.mid, device: s.device })),
+      },
+    });
+  }
+
+  /** @param {string} why */
+  #break(why) {
+    if (this.#closed) return;
+    this.close();
+    this.#handlers.onBroken(why);
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * @file What the library needs of the browser, gathered in one object so that tests can put in their own.
+ */
+
+/**
+ * @typedef {object} Env
+ * @property {(url: string) => WebSocket} openSocket
+ * @property {(config: RTCConfiguration) => RTCPeerConnection} openPeer
+ * @property {() => MediaStream} newStream
+ * @property {(url: string, init: RequestInit) => Promise<Response>} fetch
+ * @property {() => number} now Monotonic time in ms since {@link Env.originMs}.
+ * @property {number} originMs Unix time in ms at which `now` was 0; fixed, so `originMs + now()` never jumps.
+ * @property {(run: () => void, ms: number) => () => void} every Runs something regularly until the result is called.
+ * @property {() => boolean} hidden Whether the page is hidden, so that the browser does not show frames.
+ * @property {(run: () => void) => () => void} onWake Calls when the page is shown again or the network is back.
+ * @property {(element: Element, run: (seen: boolean) => void) => () => void} watchSeen
+ *   Says whether an element is on the screen, first soon and then on every change.
+ */
+
+/** @returns {Env} */
+export function browserEnv() {
+  return {
+    openSocket: (url) => new WebSocket(url),
+    openPeer: (config) => new RTCPeerConnection(config),
+    newStream: () => new MediaStream(),
+    fetch: (url, init) => fetch(url, init),
+    now: () => performance.now(),
+    originMs: performance.timeOrigin,
+    every(run, ms) {
+      const timer = setInterval(run, ms);
+      return () => clearInterval(timer);
+    },
+    hidden: () => document.hidden,
+    onWake(run) {
+      const wake = () => document.hidden || run();
+      document.addEventListener('visibilitychange', wake);
+      window.addEventListener('online', wake);
+      window.addEventListener('pageshow', wake);
+      return () => {
+        document.removeEventListener('visibilitychange', wake);
+        window.removeEventListener('online', wake);
+        window.removeEventListener('pageshow', wake);
+      };
+    },
+    watchSeen(element, run) {
+      const observer = new IntersectionObserver((entries) => run(entries.at(-1)?.isIntersecting ?? true));
+      observer.observe(element);
+      return () => observer.disconnect();
+    },
+  };
+}

@@ -1,0 +1,150 @@
+/**
+ * @file Keeps the way to the gateway: notices that it is lost, and finds it again.
+ *
+ * Browsers slow down pages that open WebSockets in vain (Chromium up to 5 s each), so a lost gateway is looked for
+ * with plain requests to `/healthz`, four times a second, and the socket is opened only when one was answered.
+ */
+
+import { Signal } from './signal.js';
+
+/** Time between two looks for a lost gateway, in ms. */
+const POLL_MS = 250;
+/** A look without an answer is given up after this, in ms. */
+const POLL_TIMEOUT_MS = 1000;
+/** Longest time between looks when `/healthz` answers and the socket does not, in ms. */
+const SLOWEST_MS = 4000;
+
+/**
+ * @typedef {'connecting'|'live'|'gateway-lost'|'closed'} LinkState
+ *   Connecting: the first time. Live: the gateway answers. Gateway-lost: it does not, and is looked for.
+ */
+
+/**
+ * @typedef {object} LinkHandlers
+ * @property {() => void} onOpening A new session is being opened: prepare.
+ * @property {(message: import('./protocol.js').GatewayMessage) => void} onMessage
+ * @property {(sentMs: number, gotMs: number, gatewayMs: number) => void} onTime
+ * @property {(state: LinkState, why: string) => void} onState
+ */
+
+/** The link to one gateway. */
+export class Link {
+  /** @type {LinkState} */
+  state = 'connecting';
+  /** Why the link is not live; for people. */
+  why = '';
+
+  #base;
+  #env;
+  #handlers;
+  /** @type {Signal|null} */
+  #signal = null;
+  #lastPoll = -Infinity;
+  #polling = false;
+  /** Sessions that failed in a row although `/healthz` answered. */
+  #failures = 0;
+
+  /**
+   * @param {URL} base Where the gateway is.
+   * @param {LinkHandlers} handlers
+   * @param {import('./env.js').Env} env
+   */
+  constructor(base, handlers, env) {
+    this.#base = base;
+    this.#handlers = handlers;
+    this.#env = env;
+  }
+
+  /** Opens a session, now; ends the one there is. */
+  open() {
+    if (this.state === 'closed') return;
+    this.#signal?.close();
+    const url = new URL('signal', this.#base);
+    url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+    this.#handlers.onOpening();
+    this.#signal = new Signal(url.href, {
+      onMessage: (m) => this.#receive(m),
+      onTime: this.#handlers.onTime,
+      onLost: (why) => this.#lose(why),
+    }, this.#env);
+  }
+
+  /** @param {object} message A PeerMessage. */
+  send(message) {
+    this.#signal?.send(message);
+  }
+
+  /** Watches over the session, or looks for the gateway. Called every few dozen ms. */
+  tick() {
+    if (this.#signal) this.#signal.tick();
+    else if (this.state !== 'closed' && this.#env.now() - this.#lastPoll >= this.#pause) this.#poll();
+  }
+
+  /** Looks for the gateway without waiting for the next turn: the page woke up, the network is back. */
+  hurry() {
+    this.#lastPoll = -Infinity;
+    this.tick();
+  }
+
+  /** Ends the link for good. */
+  close() {
+    this.#signal?.close();
+    this.#signal = null;
+    this.#become('closed', '');
+  }
+
+  get #pause() {
+    return Math.min(POLL_MS * 2 ** this.#failures, SLOWEST_MS);
+  }
+
+  /** @param {import('./protocol.js').GatewayMessage} message */
+  #receive(message) {
+    if (message.kind === 'welcome') {
+      this.#failures = 0;
+      this.#become('live', '');
+    }
+    this.#handlers.onMessage(message);
+  }
+
+  /** @param {string} why */
+  #lose(why) {
+    // A session that ended before the welcome is a gateway that does not want us now: do not hammer it.
+    if (this.state !== 'live') this.#failures = Math.min(this.#failures + 1, 8);
+    this.#signal = null;
+    this.#become('gateway-lost', why);
+    this.hurry();
+  }
+
+  async #poll() {
+    if (this.#polling) return;
+    this.#polling = true;
+    this.#lastPoll = this.#env.now();
+    const found = await this.#ask();
+    this.#polling = false;
+    if (found && this.#signal === null && this.state !== 'closed') this.open();
+  }
+
+  /** @returns {Promise<boolean>} Whether the gateway answers. */
+  async #ask() {
+    try {
+      const answer = await this.#env.fetch(new URL('healthz', this.#base).href, {
+        cache: 'no-store',
+        // From another origin the answer may not be read, but that there is one is enough.
+        mode: 'no-cors',
+        signal: AbortSignal.timeout(POLL_TIMEOUT_MS),
+      });
+      // A gateway that is not well (503) is there; a proxy that says 502 or 504 stands before none.
+      return answer.type === 'opaque' || answer.status < 500 || answer.status === 503;
+    } catch {
+      return false;
+    }
+  }
+
+  /** @param {LinkState} state @param {string} why */
+  #become(state, why) {
+    if (this.state === state) return;
+    this.state = state;
+    this.why = why;
+    this.#handlers.onState(state, why);
+  }
+}
