@@ -1,0 +1,165 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// ErrNoStatus says that the guest ended without telling how its program ended.
+var ErrNoStatus = errors.New("the guest ended without an exit status")
+
+// Machine says what to boot. Image is required; the zero value of everything else works.
+type Machine struct {
+	// Image is the folder of the kernel, the initrd and the root file system.
+	Image string
+	// Accelerator is QEMU's -accel option, as [Machine.Probe] finds it. Default: "tcg,thread=multi", which works everywhere.
+	Accelerator string
+	// MemoryMB is the guest's memory. Default: 1024.
+	MemoryMB int
+	// CPUs is the number of the guest's processors. Default: 2.
+	CPUs int
+	// QEMU is the program to run. Default: qemu-system-x86_64.
+	QEMU string
+}
+
+// Job is one program to run in the guest.
+type Job struct {
+	// Share is a folder of the host that the guest mounts as /host, where it may also write. The files job, status, console.log and
+	// dmesg in it belong to the run.
+	Share string
+	// Command is the program, a path relative to Share, and its arguments. Empty: an interactive shell.
+	Command []string
+	// Env is added to the guest's environment, as NAME=value.
+	Env []string
+	// Stdin is needed for a shell only.
+	Stdin *os.File
+	// Output gets what the program writes to standard output and standard error. Default: discarded.
+	Output io.Writer
+}
+
+// Run boots the machine, runs the job and returns its exit status. The kernel's messages are in console.log in the shared folder then.
+func (m Machine) Run(ctx context.Context, job Job) (status int, err error) {
+	statusFile := filepath.Join(job.Share, "status")
+	if err := os.Remove(statusFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, err
+	}
+	if err := os.WriteFile(filepath.Join(job.Share, "job"), []byte(script(job)), 0o644); err != nil {
+		return 0, err
+	}
+	options := []string{"quiet", "loglevel=3"}
+	if len(job.Command) == 0 {
+		options = append(options, "lab=shell")
+	}
+	args := append(m.args(options...), shareArgs(job.Share)...)
+	args = append(args, "-serial", "file:"+escape(filepath.Join(job.Share, "console.log")), "-serial", "stdio")
+	if err := m.qemu(ctx, args, job.Stdin, job.Output); err != nil {
+		return 0, err
+	}
+	return readStatus(statusFile)
+}
+
+// qemu runs QEMU to its end. The thread stays locked because the kernel kills a child with Pdeathsig when its parent's thread ends.
+func (m Machine) qemu(ctx context.Context, args []string, stdin *os.File, output io.Writer) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	program := m.QEMU
+	if program == "" {
+		program = "qemu-system-x86_64"
+	}
+	var complaints strings.Builder
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Stdout, cmd.Stderr = output, &complaints
+	if stdin != nil {
+		cmd.Stdin = stdin
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.WaitDelay = 5 * time.Second
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		return fmt.Errorf("the virtual machine was stopped: %w", context.Cause(ctx))
+	}
+	if err != nil {
+		return fmt.Errorf("qemu: %w: %s", err, strings.TrimSpace(complaints.String()))
+	}
+	return nil
+}
+
+// args returns the machine itself: no network, no display, a disk that cannot be written.
+func (m Machine) args(options ...string) []string {
+	accelerator, memory, cpus := m.Accelerator, m.MemoryMB, m.CPUs
+	if accelerator == "" {
+		accelerator = "tcg,thread=multi"
+	}
+	if memory == 0 {
+		memory = 1024
+	}
+	if cpus == 0 {
+		cpus = 2
+	}
+	kernelLine := "console=ttyS0 mitigations=off nokaslr tsc=reliable panic=-1 " + strings.Join(options, " ")
+	return []string{
+		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+		"-machine", "q35", "-accel", accelerator, "-cpu", "max", "-smp", strconv.Itoa(cpus), "-m", strconv.Itoa(memory),
+		"-kernel", filepath.Join(m.Image, "vmlinuz"), "-initrd", filepath.Join(m.Image, "initrd.gz"), "-append", kernelLine,
+		"-drive", "if=none,id=root,format=raw,readonly=on,file=" + escape(filepath.Join(m.Image, "root.sqfs")),
+		"-device", "virtio-blk-pci,drive=root", "-device", "virtio-rng-pci",
+	}
+}
+
+func shareArgs(dir string) []string {
+	return []string{
+		"-fsdev", "local,id=share,security_model=none,multidevs=remap,path=" + escape(dir),
+		"-device", "virtio-9p-pci,fsdev=share,mount_tag=host0",
+	}
+}
+
+// escape makes a path fit into a list of QEMU options.
+func escape(path string) string { return strings.ReplaceAll(path, ",", ",,") }
+
+// script returns the shell script that the guest runs.
+func script(job Job) string {
+	var b strings.Builder
+	for _, variable := range job.Env {
+		fmt.Fprintln(&b, "export", quote(variable))
+	}
+	if len(job.Command) > 0 {
+		b.WriteString("exec")
+		for i, word := range job.Command {
+			if i == 0 {
+				word = "./" + word
+			}
+			b.WriteString(" " + quote(word))
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// quote makes one word for the shell out of any text.
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+func readStatus(file string) (int, error) {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, ErrNoStatus
+	}
+	if err != nil {
+		return 0, err
+	}
+	status, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || status < 0 || status > 255 {
+		return 0, fmt.Errorf("%w: it wrote %q", ErrNoStatus, text)
+	}
+	return status, nil
+}

@@ -1,0 +1,70 @@
+package machine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Accelerators, best first.
+const (
+	KVM = "kvm"
+	TCG = "tcg,thread=multi"
+)
+
+// probeLimit is many times what KVM takes to boot the initrd.
+const probeLimit = 10 * time.Second
+
+// Probe finds the fastest accelerator that works here, by booting: a /dev/kvm that opens may still be unable to run a stock kernel. The answer
+// is kept in the file cache, if that is not empty, until the host boots again; finding it anew takes up to 10 s.
+func (m Machine) Probe(ctx context.Context, cache string) (string, error) {
+	key := m.probeKey()
+	if cache != "" {
+		if known, err := os.ReadFile(cache); err == nil {
+			if accelerator, ok := strings.CutPrefix(string(known), key); ok {
+				return accelerator, nil
+			}
+		}
+	}
+	accelerator, err := m.probe(ctx)
+	if err != nil || cache == "" {
+		return accelerator, err
+	}
+	return accelerator, os.WriteFile(cache, []byte(key+accelerator), 0o644)
+}
+
+func (m Machine) probe(ctx context.Context) (string, error) {
+	if f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0); err != nil {
+		return TCG, nil
+	} else {
+		f.Close()
+	}
+	bounded, cancel := context.WithTimeout(ctx, probeLimit)
+	defer cancel()
+	if m.boots(bounded, KVM) {
+		return KVM, nil
+	}
+	return TCG, ctx.Err()
+}
+
+// boots tells whether the initrd comes up and the machine switches itself off in time.
+func (m Machine) boots(ctx context.Context, accelerator string) bool {
+	m.Accelerator = accelerator
+	var console bytes.Buffer
+	err := m.qemu(ctx, append(m.args("lab=probe"), "-serial", "stdio"), nil, &console)
+	return err == nil && bytes.Contains(console.Bytes(), []byte("LAB-ALIVE"))
+}
+
+// probeKey changes with the host's boot and with the image.
+func (m Machine) probeKey() string {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	image, absErr := filepath.Abs(m.Image)
+	if errors.Join(err, absErr) != nil {
+		return "unknown host " // an answer is still only used for the same unknown
+	}
+	return strings.TrimSpace(string(boot)) + " " + image + " "
+}

@@ -1,0 +1,79 @@
+package uvcsim
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+)
+
+// Camera is one webcam, plugged in or not. Make it with [New].
+type Camera struct {
+	mu     sync.Mutex
+	number uint32 // of the next picture
+	drawn  map[drawing][]byte
+}
+
+// New returns a camera that lies on the table.
+func New() *Camera {
+	return &Camera{drawn: make(map[drawing][]byte)}
+}
+
+// Serve is the camera on one USB/IP connection: it answers the host until the connection ends, closes it and returns why; nil if either side
+// just closed it.
+func (c *Camera) Serve(conn io.ReadWriteCloser) error {
+	var (
+		l         = newLink(conn)
+		state     = newControls()
+		done      = make(chan struct{})
+		streaming sync.WaitGroup
+		streamErr error
+	)
+	streaming.Go(func() {
+		if streamErr = c.stream(l, state.current, done); streamErr != nil {
+			conn.Close() // wakes the reader below
+		}
+	})
+	err := serveCommands(conn, l, state)
+	close(done)
+	conn.Close()
+	streaming.Wait()
+	if closed(err) {
+		err = nil
+	}
+	if closed(streamErr) {
+		streamErr = nil
+	}
+	return errors.Join(err, streamErr)
+}
+
+// serveCommands handles all that the host asks for; it returns when the connection ends.
+func serveCommands(r io.Reader, l *link, state *controls) error {
+	for {
+		cmd, err := readCommand(r)
+		if err != nil {
+			return fmt.Errorf("read from the host: %w", err)
+		}
+		switch {
+		case cmd.code == commandUnlink:
+			err = l.unlink(cmd)
+		case cmd.endpoint == 0:
+			data, ok := state.handle(parseSetup(cmd.setup), cmd.data)
+			err = l.answer(cmd, ok, data)
+		case cmd.toHost && cmd.endpoint == endpointVideo&0x0F:
+			l.enqueue(cmd)
+		default:
+			err = l.answer(cmd, false, nil)
+		}
+		if err != nil {
+			return fmt.Errorf("answer the host: %w", err)
+		}
+	}
+}
+
+// closed tells the ordinary end of a connection from trouble.
+func closed(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, os.ErrClosed) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, net.ErrClosed)
+}

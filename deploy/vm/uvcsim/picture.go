@@ -1,0 +1,111 @@
+package uvcsim
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"image"
+	"image/jpeg"
+)
+
+// BarPositions is in how many places the bright bar can stand. Picture n has it at n modulo BarPositions, counted from the left.
+const BarPositions = 16
+
+const (
+	mark        = "waldo-uvcsim "     // begins the JPEG comment
+	commentSize = len(mark) + 8       // then number and checksum, 4 bytes each
+	headLength  = 2 + 4 + commentSize // start of image, comment marker and its length, comment
+)
+
+// next returns the next picture. Pictures are drawn when first needed: 16 of them a size, then only their numbers change.
+func (c *Camera) next(size Size) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	number := c.number
+	c.number++
+	key := drawing{size, int(number % BarPositions)}
+	if c.drawn[key] == nil {
+		c.drawn[key] = draw(key)
+	}
+	return stamp(c.drawn[key], number)
+}
+
+// drawing names a picture without its number.
+type drawing struct {
+	size Size
+	bar  int
+}
+
+// draw returns the JPEG of a bright bar on a dark, noisy ground. The noise makes it as large as a webcam's picture.
+func draw(d drawing) []byte {
+	w, h := d.size.Width, d.size.Height
+	img := image.NewYCbCr(image.Rect(0, 0, w, h), image.YCbCrSubsampleRatio422)
+	noise := uint32(1)
+	for y := range h {
+		for x := range w {
+			noise = noise*1664525 + 1013904223
+			level := byte(40 + noise>>27)
+			if x*BarPositions/w == d.bar {
+				level += 160
+			}
+			img.Y[img.YOffset(x, y)] = level
+		}
+	}
+	for i := range img.Cb {
+		img.Cb[i], img.Cr[i] = 112, 140
+	}
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: 80}); err != nil {
+		return nil // writing to memory does not fail, and the sizes are legal
+	}
+	return b.Bytes()
+}
+
+// stamp returns the JPEG with the comment put in front of all its other parts.
+func stamp(picture []byte, number uint32) []byte {
+	rest := picture[2:]
+	b := make([]byte, 0, headLength+len(rest))
+	b = append(b, 0xFF, 0xD8, 0xFF, 0xFE)
+	b = binary.BigEndian.AppendUint16(b, uint16(2+commentSize))
+	b = append(b, mark...)
+	b = binary.BigEndian.AppendUint32(b, number)
+	b = binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(rest))
+	return append(b, rest...)
+}
+
+// Check proves that data is a picture of this camera, complete and unchanged, and returns its number. Numbers rise by one from picture to
+// picture, in the order the camera sent them.
+func Check(data []byte) (number uint32, err error) {
+	if len(data) < headLength+2 || !bytes.HasPrefix(data, []byte{0xFF, 0xD8, 0xFF, 0xFE}) {
+		return 0, errors.New("no JPEG that begins with a comment")
+	}
+	comment, rest := data[6:headLength], data[headLength:]
+	if !bytes.HasPrefix(comment, []byte(mark)) {
+		return 0, errors.New("not a picture of the simulated camera")
+	}
+	number = binary.BigEndian.Uint32(comment[len(mark):])
+	if sum := binary.BigEndian.Uint32(comment[len(mark)+4:]); sum != crc32.ChecksumIEEE(rest) {
+		return number, fmt.Errorf("picture %d is damaged: its %d bytes do not have the checksum %08x", number, len(rest), sum)
+	}
+	return number, nil
+}
+
+// BarPosition finds the bright bar, 0 to BarPositions-1, in a picture of any size that shows it, also after lossy encoding.
+func BarPosition(img image.Image) int {
+	r := img.Bounds()
+	best, brightest := 0, uint64(0)
+	for bar := range BarPositions {
+		x := r.Min.X + (2*bar+1)*r.Dx()/(2*BarPositions) // middle of the bar
+		var sum uint64
+		for y := r.Min.Y; y < r.Max.Y; y++ {
+			red, green, blue, _ := img.At(x, y).RGBA()
+			sum += uint64(red + green + blue)
+		}
+		if sum > brightest {
+			best, brightest = bar, sum
+		}
+	}
+	return best
+}
