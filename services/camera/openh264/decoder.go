@@ -1,0 +1,202 @@
+//go:build cgo
+
+package openh264
+
+/*
+#cgo noescape waldo_decoder_decode
+#cgo nocallback waldo_decoder_decode
+#cgo noescape waldo_decoder_copy
+#cgo nocallback waldo_decoder_copy
+#include "glue.h"
+*/
+import "C"
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/pkg/media/annexb"
+)
+
+// ErrNeedKey is wrapped by errors about pictures that cannot be decoded because the stream has not had a key frame yet,
+// or not since the last error. Go on with the next key frame.
+var ErrNeedKey = errors.New("needs a key frame first")
+
+// ErrCorrupt is wrapped by errors about bytes that are not H.264, or not of a kind that openh264 decodes.
+var ErrCorrupt = errors.New("not decodable")
+
+const (
+	maxAccessUnit    = 16 << 20 // bytes; a 4K key frame at the finest quality is smaller
+	maxParameterSets = 32
+)
+
+// A Decoder turns H.264 into pictures. See the package comment for concurrency.
+//
+// It guards the library, older versions of which could be led into memory errors by streams that change size without a
+// key frame: only slices and parameter sets reach it, a new size begins with a new library decoder and a key frame, and so
+// does everything after an error.
+type Decoder struct {
+	c      *C.waldo_decoder // nil until a key frame comes, and after an error
+	sets   [][]byte         // the SPS of the stream and the PPSs since, for the next library decoder
+	closed bool
+}
+
+// NewDecoder returns a decoder that waits for a key frame.
+func NewDecoder() *Decoder { return &Decoder{} }
+
+// Decode decodes one Annex B access unit. The picture is fresh memory, or nil if none is ready: the unit had no slices, or the stream
+// has B frames, which come out in the order they are shown. An error wraps ErrNeedKey, ErrCorrupt or ErrClosed, and
+// the decoder goes on with the next key frame. The data is not kept.
+func (d *Decoder) Decode(accessUnit []byte) (*media.I420, error) {
+	if d.closed {
+		return nil, ErrClosed
+	}
+	if len(accessUnit) > maxAccessUnit {
+		return nil, fmt.Errorf("openh264 decode: access unit of %d bytes, at most %d: %w", len(accessUnit), maxAccessUnit, ErrCorrupt)
+	}
+	unit, err := d.sort(accessUnit)
+	if err != nil {
+		d.drop()
+		return nil, fmt.Errorf("openh264 decode: %w", err)
+	}
+	if unit.slices == nil {
+		return nil, nil
+	}
+	if err := d.prepare(&unit); err != nil {
+		return nil, fmt.Errorf("openh264 decode: %w", err)
+	}
+	return d.run(append(unit.sets, unit.slices...))
+}
+
+// Flush returns the next of the pictures that wait for their turn at the end of a stream with B frames, nil after the last.
+func (d *Decoder) Flush() (*media.I420, error) {
+	switch {
+	case d.closed:
+		return nil, ErrClosed
+	case d.c == nil:
+		return nil, nil
+	}
+	return d.run(nil)
+}
+
+// Close frees the decoder. It may be called more than once.
+func (d *Decoder) Close() error {
+	d.drop()
+	d.closed = true
+	return nil
+}
+
+// unit is what of an access unit may reach the library, with start codes.
+type unit struct {
+	sets, slices []byte
+	key          bool
+}
+
+// sort picks the slices and parameter sets out of an access unit. It keeps the sets, and drops the library decoder if the SPS is new.
+func (d *Decoder) sort(accessUnit []byte) (u unit, err error) {
+	found := false
+	for nal := range annexb.NALs(accessUnit) {
+		found = true
+		switch annexb.Type(nal) {
+		case annexb.TypeSPS:
+			if err := d.newSPS(nal); err != nil {
+				return unit{}, err
+			}
+			u.sets = annexb.Append(u.sets, nal)
+		case annexb.TypePPS:
+			d.newPPS(nal)
+			u.sets = annexb.Append(u.sets, nal)
+		case annexb.TypeIDR, annexb.TypeSlice:
+			key := annexb.Type(nal) == annexb.TypeIDR
+			if u.slices != nil && key != u.key {
+				return unit{}, fmt.Errorf("access unit mixes slices of a key frame with others: %w", ErrCorrupt)
+			}
+			u.slices, u.key = annexb.Append(u.slices, nal), key
+		}
+	}
+	if !found {
+		return unit{}, fmt.Errorf("%d bytes without a NAL unit (Annex B start code): %w", len(accessUnit), ErrCorrupt)
+	}
+	return u, nil
+}
+
+func (d *Decoder) newSPS(sps []byte) error {
+	info, err := annexb.ParseSPS(sps)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	if (info.Width+15)/16*((info.Height+15)/16) > maxMacroblocks {
+		return fmt.Errorf("%dx%d is more than %d macroblocks: %w", info.Width, info.Height, maxMacroblocks, ErrCorrupt)
+	}
+	if len(d.sets) == 0 || !bytes.Equal(d.sets[0], sps) {
+		d.drop()
+		d.sets = [][]byte{bytes.Clone(sps)}
+	}
+	return nil
+}
+
+// newPPS keeps a PPS. One without an SPS has nothing to refer to; the oldest makes room.
+func (d *Decoder) newPPS(pps []byte) {
+	if len(d.sets) == 0 || slices.ContainsFunc(d.sets, func(set []byte) bool { return bytes.Equal(set, pps) }) {
+		return
+	}
+	if len(d.sets) == maxParameterSets {
+		d.sets = slices.Delete(d.sets, 1, 2)
+	}
+	d.sets = append(d.sets, bytes.Clone(pps))
+}
+
+// prepare makes sure that there is a library decoder that can take u: an old one, or a new one if u is a key frame.
+func (d *Decoder) prepare(u *unit) error {
+	if d.c != nil {
+		return nil
+	}
+	if !u.key {
+		return ErrNeedKey
+	}
+	if len(d.sets) < 2 {
+		return fmt.Errorf("key frame without SPS and PPS: %w", ErrCorrupt)
+	}
+	if d.c = C.waldo_decoder_new(); d.c == nil {
+		return errors.New("library gives no decoder: out of memory")
+	}
+	u.sets = nil
+	for _, set := range d.sets {
+		u.sets = annexb.Append(u.sets, set)
+	}
+	return nil
+}
+
+// framePending is the one state that is no error: the picture is not complete.
+const framePending = C.dsFramePending
+
+func (d *Decoder) run(data []byte) (*media.I420, error) {
+	var ready C.int
+	state := C.waldo_decoder_decode(d.c, bytePtr(data), C.int(len(data)), &ready)
+	if state&^framePending != 0 {
+		d.drop()
+		return nil, fmt.Errorf("openh264 decode: library gives state %#x: %w", int(state), ErrCorrupt)
+	}
+	if ready == 0 {
+		return nil, nil
+	}
+	width, height := int(d.c.width), int(d.c.height)
+	if width < 1 || height < 1 || width > media.MaxSize || height > media.MaxSize {
+		d.drop()
+		return nil, fmt.Errorf("openh264 decode: picture of %dx%d: %w", width, height, ErrCorrupt)
+	}
+	img := media.NewI420(width, height)
+	C.waldo_decoder_copy(d.c, bytePtr(img.Y), bytePtr(img.U), bytePtr(img.V))
+	return img, nil
+}
+
+// drop frees the library decoder; the next key frame makes a new one.
+func (d *Decoder) drop() {
+	if d.c != nil {
+		C.waldo_decoder_free(d.c)
+		d.c = nil
+	}
+}
