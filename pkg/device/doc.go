@@ -1,0 +1,36 @@
+// Package device turns a driver of a few lines into a device: a process with a gRPC API, a place on the bus, a state that
+// everybody can see, metrics, and a clean end.
+//
+// # What you write
+//
+// A [Kind] names the sort of device, its configuration and how to make a [Driver]. The driver has one method, Run: open the
+// hardware, say ready, work until the context ends or the hardware goes. [Main] does the rest:
+//
+//	func main() {
+//		device.Main(device.Kind[Config]{Name: "thermometer", Version: "1.0.0", Defaults: Config{Every: time.Second}, New: open})
+//	}
+//
+// New gets a [Kit] through which the driver meets the world: [Kit.RegisterService] for its gRPC service (unary methods are served
+// on the bus as well), [NewOut] for a stream it produces, [Kit.SetAttributes] for what the hardware says of itself, a
+// logger, a metrics registry.
+//
+// # What the kit promises
+//
+//   - Run is called again whenever it returns, at first after 100 ms, then more slowly up to once a second. In between the device
+//     is AWAY, with the error as the reason, and its health is NOT_SERVING. The process does not end because hardware is missing.
+//   - The same streams, calls and state on gRPC and on the bus; see package bus for what happens while the bus is away.
+//   - An [Out] publishes on the bus only while somebody holds it. [Out.WhileHeld] runs work only then.
+//   - SIGINT or SIGTERM: the state becomes STOPPING, the context of Run ends, calls under way get a second to finish,
+//     and the process is gone within 2 s.
+//   - The process ends with one of the codes [ExitStopped], [ExitFailed], [ExitConfiguration], [ExitAddress].
+//
+// # Configuration
+//
+// The fields of the configuration struct with a yaml tag are the keys of the device in robot.yaml, flags (--width) and
+// environment variables (WALDO_WIDTH), in rising order of precedence. Unknown keys are errors. A method Validate() error on the
+// struct is called at the end. The kit's own settings are in [Settings].
+//
+// # Testing
+//
+// [Start] runs the same device inside a test, without flags, signals or os.Exit.
+package device

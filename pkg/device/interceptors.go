@@ -1,0 +1,73 @@
+package device
+
+import (
+	"context"
+	"log/slog"
+	"runtime/debug"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/waldo-robot/waldo/pkg/access"
+)
+
+// guard stands around every call: it asks for the token, counts, and keeps a panic in one call from ending the device.
+type guard struct {
+	token string
+	log   *slog.Logger
+	calls *prometheus.CounterVec
+}
+
+func newGuard(token string, log *slog.Logger, r prometheus.Registerer) *guard {
+	g := &guard{token: token, log: log, calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "waldo_device_calls_total", Help: "Calls that ended, by method and status code."}, []string{"method", "code"})}
+	r.MustRegister(g.calls)
+	return g
+}
+
+// unary guards calls over gRPC.
+func (g *guard) unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	if err := g.authorize(ctx); err != nil {
+		return nil, err
+	}
+	return g.bus(ctx, request, info, next)
+}
+
+// bus guards calls over the bus, where the server has asked for the token.
+func (g *guard) bus(ctx context.Context, request any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (response any, err error) {
+	defer g.end(info.FullMethod, &err)
+	return next(ctx, request)
+}
+
+func (g *guard) stream(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {
+	if err := g.authorize(s.Context()); err != nil {
+		return err
+	}
+	defer g.end(info.FullMethod, &err)
+	return next(srv, s)
+}
+
+// end is deferred: it turns a panic into an error.
+func (g *guard) end(method string, err *error) {
+	if p := recover(); p != nil {
+		g.log.Error("a call panicked", "method", method, "panic", p, "stack", string(debug.Stack()))
+		*err = status.Errorf(codes.Internal, "%s failed unexpectedly; the device's log says where", method)
+	}
+	g.calls.WithLabelValues(method, status.Code(*err).String()).Inc()
+}
+
+func (g *guard) authorize(ctx context.Context) error {
+	if g.token == "" {
+		return nil
+	}
+	md, _ := metadata.FromIncomingContext(ctx)
+	for _, header := range md.Get("authorization") {
+		if access.Allowed(g.token, access.Bearer(header)) {
+			return nil
+		}
+	}
+	return status.Error(codes.Unauthenticated, "this device wants a token: send the metadata authorization: Bearer <token>")
+}

@@ -1,0 +1,24 @@
+package device
+
+import "context"
+
+// Kind is a sort of device with configuration C, a struct with yaml tags.
+type Kind[C any] struct {
+	// Name is the kind in robot.yaml, for example "camera". The program that runs it is called waldo-<name>.
+	Name string
+	// Version of the program, in the form 1.2.3.
+	Version string
+	// Defaults is the configuration where nothing else is said.
+	Defaults C
+	// New makes the driver. Services and streams are registered here. Hardware is not opened yet: that is for Run. An error
+	// ends the process with ExitConfiguration.
+	New func(*Kit, C) (Driver, error)
+}
+
+// Driver works a piece of hardware.
+type Driver interface {
+	// Run opens the hardware, calls ready once it works, and serves until ctx ends (then it returns nil or ctx's error) or the
+	// hardware is gone (then it returns why, for people to read). It leaves nothing open. It is called again after every return,
+	// never twice at once.
+	Run(ctx context.Context, ready func()) error
+}

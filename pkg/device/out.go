@@ -1,0 +1,138 @@
+package device
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/protobuf/proto"
+
+	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+)
+
+// OutOptions describes a stream. The zero value works.
+type OutOptions struct {
+	// KeyFrameOnRequest tells readers of encoded video that they may ask for a key frame instead of waiting for one.
+	KeyFrameOnRequest bool
+}
+
+// Out is a stream that the device produces on the bus. It is safe for concurrent use.
+type Out[M proto.Message] struct {
+	*out
+}
+
+// out is what an Out has, whatever its message.
+type out struct {
+	kit       *Kit
+	name      string
+	message   string
+	keyFrames atomic.Bool
+	holds     *holds
+	published prometheus.Counter
+}
+
+// NewOut defines a stream, in [Kind.New]. Its name is unique in the device.
+func NewOut[M proto.Message](k *Kit, name string, o OutOptions) *Out[M] {
+	var zero M
+	core := &out{
+		kit:     k,
+		name:    name,
+		message: string(zero.ProtoReflect().Descriptor().FullName()),
+		holds:   newHolds(),
+		published: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "waldo_device_published_total", Help: "Messages published on a stream.",
+			ConstLabels: prometheus.Labels{"stream": name}}),
+	}
+	holders := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "waldo_device_holders", Help: "Readers on the bus that hold a stream now.",
+		ConstLabels: prometheus.Labels{"stream": name}}, func() float64 { n, _ := core.holds.state(); return float64(n) })
+	for _, c := range []prometheus.Collector{core.published, holders} {
+		if err := k.Metrics.Register(c); err != nil {
+			k.fail(err)
+		}
+	}
+	core.keyFrames.Store(o.KeyFrameOnRequest)
+	k.addOut(core)
+	return &Out[M]{core}
+}
+
+// Publish sends m to the readers on the bus if there are any. It never waits; while the bus is away m is lost, and counted.
+func (o *Out[M]) Publish(m M) {
+	if !o.Held() {
+		return
+	}
+	if err := o.kit.conn.Publish(o.kit.address.Out(o.name), m); err == nil {
+		o.published.Inc()
+	}
+}
+
+// Held tells whether somebody on the bus reads the stream.
+func (o *out) Held() bool {
+	n, _ := o.holds.state()
+	return n > 0
+}
+
+// WhileHeld runs work whenever somebody on the bus reads the stream, and cancels its context when nobody does any more. It returns
+// when ctx ends, or with the error of work if that ends by itself.
+func (o *out) WhileHeld(ctx context.Context, work func(context.Context) error) error {
+	for {
+		if err := o.wait(ctx, true); err != nil {
+			return err
+		}
+		if err := o.runHeld(ctx, work); err != nil {
+			return err
+		}
+	}
+}
+
+// runHeld runs work until the stream is free. It returns nil if that is why work ended.
+func (o *out) runHeld(ctx context.Context, work func(context.Context) error) error {
+	held, release := context.WithCancel(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		defer release()
+		_ = o.wait(held, false) // ends with held at the latest
+	}()
+	err := work(held)
+	free := held.Err() != nil && ctx.Err() == nil
+	release()
+	<-watched
+	if free {
+		return nil
+	}
+	return err
+}
+
+// wait returns nil when the stream is held, or free.
+func (o *out) wait(ctx context.Context, held bool) error {
+	for {
+		n, changed := o.holds.state()
+		if (n > 0) == held {
+			return ctx.Err()
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// SetKeyFrameOnRequest changes what [OutOptions] said, once the hardware is known.
+func (o *out) SetKeyFrameOnRequest(can bool) {
+	if o.keyFrames.Swap(can) != can {
+		o.kit.announce()
+	}
+}
+
+func (o *out) info() *devicev1.StreamInfo {
+	n, _ := o.holds.state()
+	return &devicev1.StreamInfo{
+		Name:              o.name,
+		Direction:         devicev1.StreamDirection_STREAM_DIRECTION_OUT,
+		MessageType:       o.message,
+		HolderCount:       int32(n),
+		KeyFrameOnRequest: o.keyFrames.Load(),
+	}
+}

@@ -1,0 +1,69 @@
+package device
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	"github.com/waldo-robot/waldo/pkg/stream"
+)
+
+const (
+	longestHold   = time.Minute
+	longestHolder = 128
+)
+
+// service is the DeviceService that every device serves.
+type service struct {
+	devicev1.UnimplementedDeviceServiceServer
+	kit *Kit
+}
+
+func (s *service) GetDevice(context.Context, *devicev1.GetDeviceRequest) (*devicev1.GetDeviceResponse, error) {
+	return &devicev1.GetDeviceResponse{Device: s.kit.Device()}, nil
+}
+
+func (s *service) WatchDevice(_ *devicev1.WatchDeviceRequest, to grpc.ServerStreamingServer[devicev1.WatchDeviceResponse]) error {
+	changes := s.kit.changes.Subscribe(stream.Latest())
+	defer changes.Close()
+	if err := to.Send(&devicev1.WatchDeviceResponse{Device: s.kit.Device()}); err != nil {
+		return err
+	}
+	for d, err := range changes.All(to.Context()) {
+		if err != nil {
+			return status.FromContextError(err).Err()
+		}
+		if err := to.Send(&devicev1.WatchDeviceResponse{Device: d}); err != nil {
+			return err
+		}
+	}
+	return status.Error(codes.Unavailable, "the device is stopping")
+}
+
+func (s *service) HoldStream(_ context.Context, r *devicev1.HoldStreamRequest) (*devicev1.HoldStreamResponse, error) {
+	o := s.kit.findOut(r.GetStream())
+	if o == nil {
+		return nil, status.Errorf(codes.NotFound, "stream: %s has no stream %q; it has: %s",
+			s.kit.address, r.GetStream(), strings.Join(s.kit.streamNames(), ", "))
+	}
+	ttl := r.GetTtl().AsDuration()
+	if ttl < 0 || ttl > longestHold {
+		return nil, status.Errorf(codes.InvalidArgument, "ttl: %v is out of range: use 0 to %v", ttl, longestHold)
+	}
+	if n := len(r.GetHolder()); n < 1 || n > longestHolder {
+		return nil, status.Errorf(codes.InvalidArgument, "holder: has %d bytes: use 1 to %d", n, longestHolder)
+	}
+	before, _ := o.holds.state()
+	if !o.holds.renew(r.GetHolder(), ttl) {
+		return nil, status.Errorf(codes.ResourceExhausted, "stream %q has %d holders already", o.name, maxHolders)
+	}
+	if after, _ := o.holds.state(); after != before {
+		s.kit.announce()
+	}
+	return &devicev1.HoldStreamResponse{Epoch: s.kit.Epoch(), Subject: s.kit.address.Out(o.name)}, nil
+}
