@@ -1,0 +1,76 @@
+package devices
+
+import (
+	"context"
+	"fmt"
+
+	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/stream"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
+)
+
+// feedBuffer is how many frames may wait for a relay, which only cuts them up: one second. What is lost is noticed by the gap.
+const feedBuffer = 30
+
+// feed is one held stream of a camera. It implements [relay.Feed].
+type feed struct {
+	*bus.Subscription[*mediav1.VideoFrame]
+	directory *Directory
+	stream    relay.Stream
+	camera    camerav1.CameraServiceClient
+	hold      *bus.Hold
+}
+
+// Open subscribes to a stream and holds it until the feed is closed. The device need not be there.
+func (d *Directory) Open(s relay.Stream) (relay.Feed, error) {
+	address := bus.Address{Robot: d.robot, Device: s.Device}
+	frames, err := bus.Subscribe[*mediav1.VideoFrame](d.conn, address.Out(s.Name), stream.DropOldest(feedBuffer))
+	if err != nil {
+		return nil, fmt.Errorf("stream %s of %s: %w", s.Name, s.Device, err)
+	}
+	return &feed{
+		Subscription: frames, directory: d, stream: s,
+		camera: camerav1.NewCameraServiceClient(d.conn.Client(address)),
+		// A name of its own for each hold: the late release of one must not end the next.
+		hold: d.conn.Hold(address, s.Name, d.nextHolder()),
+	}, nil
+}
+
+func (d *Directory) nextHolder() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.holds++
+	return fmt.Sprintf("%s-%d", d.holder, d.holds)
+}
+
+// RequestKeyFrame implements [relay.Feed].
+func (f *feed) RequestKeyFrame(ctx context.Context) error {
+	_, err := f.camera.RequestKeyFrame(ctx, &camerav1.RequestKeyFrameRequest{})
+	return err
+}
+
+// KeyFrameOnRequest implements [relay.Feed]. A device that was never heard of is taken to be able.
+func (f *feed) KeyFrameOnRequest() bool {
+	info := f.directory.streamInfo(f.stream.Device, f.stream.Name)
+	return info == nil || info.GetKeyFrameOnRequest()
+}
+
+// Close implements [relay.Feed].
+func (f *feed) Close() {
+	f.hold.Close()
+	f.Subscription.Close()
+}
+
+// Snapshot asks a camera for one JPEG. Width and height may be 0, see camerav1.CaptureFrameRequest.
+func (d *Directory) Snapshot(ctx context.Context, device string, width, height int32) (*mediav1.VideoFrame, error) {
+	camera := camerav1.NewCameraServiceClient(d.conn.Client(bus.Address{Robot: d.robot, Device: device}))
+	r, err := camera.CaptureFrame(ctx, &camerav1.CaptureFrameRequest{
+		Format: &mediav1.VideoFormat{MediaType: "image/jpeg", WidthPx: width, HeightPx: height},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r.GetFrame(), nil
+}

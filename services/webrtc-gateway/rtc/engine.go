@@ -1,0 +1,249 @@
+package rtc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/pion/ice/v4"
+	"github.com/pion/interceptor"
+	"github.com/pion/interceptor/pkg/report"
+	"github.com/pion/webrtc/v4"
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
+)
+
+// Config adjusts an engine; the zero value works.
+type Config struct {
+	// Listen is the address for all of ICE, UDP and TCP. Empty: 127.0.0.1 on a free port.
+	Listen string
+	// PublicIPs are the addresses to tell to peers instead of the machine's own, when it is behind a NAT that forwards the port.
+	PublicIPs []string
+	// MaxPeers bounds the connections. 0: 200.
+	MaxPeers int
+	// Log may be nil.
+	Log *slog.Logger
+	// Metrics may be nil.
+	Metrics prometheus.Registerer
+}
+
+const (
+	defaultMaxPeers = 200
+	// A peer that has not connected after this long is given up.
+	connectTimeout = 15 * time.Second
+	// A peer that was not heard of for the sum of these is given up.
+	disconnectedAfter = 5 * time.Second
+	failedAfter       = 7 * time.Second
+	keepalive         = 2 * time.Second
+)
+
+// Engine makes peers. It is safe for concurrent use.
+type Engine struct {
+	api      *webrtc.API
+	config   webrtc.Configuration
+	hub      *relay.Hub
+	log      *slog.Logger
+	maxPeers int
+	metrics  *metrics
+	udp      net.PacketConn
+	tcp      net.Listener
+	udpMux   ice.UDPMux
+	tcpMux   ice.TCPMux
+
+	mu     sync.Mutex
+	closed bool
+	peers  map[*Peer]struct{}
+}
+
+// NewEngine opens the ports. A port in use is an error that wraps syscall.EADDRINUSE.
+func NewEngine(hub *relay.Hub, c Config) (*Engine, error) {
+	e := &Engine{hub: hub, log: c.Log, maxPeers: c.MaxPeers, metrics: newMetrics(c.Metrics), peers: make(map[*Peer]struct{})}
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
+	if e.maxPeers == 0 {
+		e.maxPeers = defaultMaxPeers
+	}
+	certificate, err := newCertificate()
+	if err != nil {
+		return nil, fmt.Errorf("make the DTLS certificate: %w", err)
+	}
+	e.config = webrtc.Configuration{Certificates: []webrtc.Certificate{certificate}}
+	if err := e.listen(c.Listen); err != nil {
+		return nil, err
+	}
+	if e.api, err = e.newAPI(c); err != nil {
+		return nil, errors.Join(err, e.closePorts())
+	}
+	return e, nil
+}
+
+// listen opens UDP and TCP on one port number.
+func (e *Engine) listen(address string) (err error) {
+	if address == "" {
+		address = "127.0.0.1:0"
+	}
+	if e.udp, err = net.ListenPacket("udp", address); err != nil {
+		return fmt.Errorf("ice address %s: %w", address, err)
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return errors.Join(fmt.Errorf("ice address %s: %w", address, err), e.udp.Close())
+	}
+	port := e.udp.LocalAddr().(*net.UDPAddr).Port
+	if e.tcp, err = net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port))); err != nil {
+		return errors.Join(fmt.Errorf("ice address %s: %w", address, err), e.udp.Close())
+	}
+	// Bursts of many viewers and many frames meet in one socket.
+	if u, ok := e.udp.(*net.UDPConn); ok {
+		_ = u.SetWriteBuffer(2 << 20) // the system may allow less
+		_ = u.SetReadBuffer(1 << 20)
+	}
+	log := pionLog{e.log}.NewLogger("ice")
+	e.udpMux = webrtc.NewICEUDPMux(log, e.udp)
+	e.tcpMux = ice.NewTCPMuxDefault(ice.TCPMuxParams{
+		Listener: e.tcp, Logger: log, ReadBufferSize: 32,
+		FirstStunBindTimeout: 5 * time.Second, AliveDurationForConnFromStun: connectTimeout,
+	})
+	return nil
+}
+
+// newAPI sets up what all connections share.
+func (e *Engine) newAPI(c Config) (*webrtc.API, error) {
+	var media webrtc.MediaEngine
+	if err := registerCodecs(&media); err != nil {
+		return nil, err
+	}
+	// Retransmission is the viewer's own work (package relay), so all that is left are the sender reports.
+	var registry interceptor.Registry
+	reports, err := report.NewSenderInterceptor()
+	if err != nil {
+		return nil, err
+	}
+	registry.Add(reports)
+	s := webrtc.SettingEngine{LoggerFactory: pionLog{e.log}}
+	if err := e.configureICE(&s, c); err != nil {
+		return nil, err
+	}
+	return webrtc.NewAPI(webrtc.WithMediaEngine(&media), webrtc.WithInterceptorRegistry(&registry), webrtc.WithSettingEngine(s)), nil
+}
+
+func (e *Engine) configureICE(s *webrtc.SettingEngine, c Config) error {
+	s.SetICEUDPMux(e.udpMux)
+	s.SetICETCPMux(e.tcpMux)
+	s.SetNetworkTypes([]webrtc.NetworkType{
+		webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6, webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6,
+	})
+	s.SetIncludeLoopbackCandidate(isLoopback(e.udp.LocalAddr()))
+	s.DisableActiveTCP(true)
+	// Names ending in .local need not be resolved: the far end's own checks tell its address.
+	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
+	for _, set := range []func(time.Duration){
+		s.SetHostAcceptanceMinWait, s.SetSrflxAcceptanceMinWait, s.SetPrflxAcceptanceMinWait, s.SetRelayAcceptanceMinWait,
+	} {
+		set(0) // the far end chooses the path; waiting for a better one only costs the first picture
+	}
+	s.SetICETimeouts(disconnectedAfter, failedAfter, keepalive)
+	s.SetDTLSRetransmissionInterval(100 * time.Millisecond)
+	s.SetDTLSConnectContextMaker(func() (context.Context, func()) {
+		return context.WithTimeout(context.Background(), connectTimeout)
+	})
+	if len(c.PublicIPs) > 0 {
+		return s.SetICEAddressRewriteRules(webrtc.ICEAddressRewriteRule{
+			External: c.PublicIPs, AsCandidateType: webrtc.ICECandidateTypeHost,
+		})
+	}
+	return nil
+}
+
+func registerCodecs(m *webrtc.MediaEngine) error {
+	feedback := []webrtc.RTCPFeedback{{Type: "ccm", Parameter: "fir"}, {Type: "nack"}, {Type: "nack", Parameter: "pli"}}
+	for i, profile := range []string{"42e01f", "42001f"} {
+		err := m.RegisterCodec(webrtc.RTPCodecParameters{
+			RTPCodecCapability: webrtc.RTPCodecCapability{
+				MimeType: webrtc.MimeTypeH264, ClockRate: 90000, RTCPFeedback: feedback,
+				SDPFmtpLine: "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=" + profile,
+			},
+			PayloadType: webrtc.PayloadType(102 + i),
+		}, webrtc.RTPCodecTypeVideo)
+		if err != nil {
+			return err
+		}
+	}
+	for _, uri := range []string{relay.PlayoutDelayURI, relay.AbsCaptureTimeURI} {
+		err := m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: uri},
+			webrtc.RTPCodecTypeVideo, webrtc.RTPTransceiverDirectionSendonly)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func isLoopback(a net.Addr) bool {
+	u, ok := a.(*net.UDPAddr)
+	return ok && u.IP.IsLoopback()
+}
+
+// Address is where ICE listens.
+func (e *Engine) Address() string { return e.udp.LocalAddr().String() }
+
+// add counts a new peer in, or refuses it.
+func (e *Engine) add(p *Peer) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.closed:
+		return status.Error(codes.Unavailable, "the gateway is stopping")
+	case len(e.peers) >= e.maxPeers:
+		e.metrics.refused.Inc()
+		return status.Errorf(codes.ResourceExhausted,
+			"there are %d viewers already, as many as gateway.max_viewers allows: try again when one has left, or raise it", e.maxPeers)
+	}
+	e.peers[p] = struct{}{}
+	e.metrics.peers.Set(float64(len(e.peers)))
+	return nil
+}
+
+func (e *Engine) remove(p *Peer) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.peers, p)
+	e.metrics.peers.Set(float64(len(e.peers)))
+}
+
+// Close ends all peers and closes the ports.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	e.closed = true
+	peers := make([]*Peer, 0, len(e.peers))
+	for p := range e.peers {
+		peers = append(peers, p)
+	}
+	e.mu.Unlock()
+	var ended sync.WaitGroup
+	for _, p := range peers {
+		ended.Go(p.Close)
+	}
+	ended.Wait()
+	return e.closePorts()
+}
+
+func (e *Engine) closePorts() error {
+	var errs []error
+	for _, c := range []io.Closer{e.udpMux, e.tcpMux, e.udp, e.tcp} {
+		if err := c.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}

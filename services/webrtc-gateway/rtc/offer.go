@@ -1,0 +1,174 @@
+package rtc
+
+import (
+	"strings"
+
+	"github.com/pion/sdp/v3"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
+)
+
+const (
+	// MaxOffer bounds an offer in bytes.
+	MaxOffer = 64 << 10
+	// maxSections bounds the media sections of one offer; browsers get slow before that.
+	maxSections = 64
+)
+
+// Track ties a media section of an offer to the stream it is to show.
+type Track struct {
+	MID    string
+	Stream relay.Stream
+}
+
+// offer is an offer that was read and narrowed to what the gateway does.
+type offer struct {
+	sdp string
+	// The sections that are to show something, in their order.
+	tracks []Track
+}
+
+// readOffer checks an offer and makes all sections inactive but those in tracks, which become receiving.
+func readOffer(text string, tracks []Track) (offer, error) {
+	d, err := parseOffer(text)
+	if err != nil {
+		return offer{}, err
+	}
+	wanted, err := byMID(tracks)
+	if err != nil {
+		return offer{}, err
+	}
+	var o offer
+	for _, m := range d.MediaDescriptions {
+		mid, _ := m.Attribute(sdp.AttrKeyMID)
+		t, ok := wanted[mid]
+		if ok {
+			if err := checkSection(m, mid); err != nil {
+				return offer{}, err
+			}
+			o.tracks = append(o.tracks, t)
+			delete(wanted, mid)
+		}
+		if m.MediaName.Media != "application" {
+			setDirection(m, ok)
+		}
+	}
+	for mid := range wanted {
+		return offer{}, status.Errorf(codes.InvalidArgument, "tracks: the offer has no media section with a=mid:%s", mid)
+	}
+	out, err := d.Marshal()
+	if err != nil {
+		return offer{}, status.Errorf(codes.InvalidArgument, "sdp: %v", err)
+	}
+	o.sdp = string(out)
+	return o, nil
+}
+
+// parseOffer reads SDP and checks what every offer needs.
+func parseOffer(text string) (*sdp.SessionDescription, error) {
+	if strings.TrimSpace(text) == "" {
+		return nil, status.Error(codes.InvalidArgument, "sdp: the offer is empty: send the SDP of RTCPeerConnection.createOffer")
+	}
+	if len(text) > MaxOffer {
+		return nil, status.Errorf(codes.InvalidArgument, "sdp: the offer has %d bytes, %d are allowed", len(text), MaxOffer)
+	}
+	var d sdp.SessionDescription
+	if err := d.UnmarshalString(text); err != nil {
+		return nil, status.Errorf(codes.InvalidArgument, "sdp: not a session description: %v", err)
+	}
+	if len(d.MediaDescriptions) > maxSections {
+		return nil, status.Errorf(codes.InvalidArgument, "sdp: %d media sections, %d are allowed", len(d.MediaDescriptions), maxSections)
+	}
+	seen := make(map[string]bool)
+	for i, m := range d.MediaDescriptions {
+		mid, ok := m.Attribute(sdp.AttrKeyMID)
+		switch {
+		case !ok || mid == "":
+			return nil, status.Errorf(codes.InvalidArgument, "sdp: media section %d has no a=mid", i)
+		case seen[mid]:
+			return nil, status.Errorf(codes.InvalidArgument, "sdp: two media sections have a=mid:%s", mid)
+		}
+		seen[mid] = true
+	}
+	return &d, checkTransport(&d)
+}
+
+// checkTransport sees to it that the offer can be connected to at all.
+func checkTransport(d *sdp.SessionDescription) error {
+	for _, key := range []string{"ice-ufrag", "ice-pwd", "fingerprint"} {
+		_, ok := d.Attribute(key)
+		for _, m := range d.MediaDescriptions {
+			if _, inSection := m.Attribute(key); inSection {
+				ok = true
+			}
+		}
+		if !ok {
+			return status.Errorf(codes.InvalidArgument, "sdp: there is no a=%s: send a complete WebRTC offer", key)
+		}
+	}
+	return nil
+}
+
+func byMID(tracks []Track) (map[string]Track, error) {
+	wanted := make(map[string]Track, len(tracks))
+	for _, t := range tracks {
+		if _, twice := wanted[t.MID]; twice {
+			return nil, status.Errorf(codes.InvalidArgument, "tracks: mid %q is given twice", t.MID)
+		}
+		wanted[t.MID] = t
+	}
+	return wanted, nil
+}
+
+// checkSection sees to it that a section can show video.
+func checkSection(m *sdp.MediaDescription, mid string) error {
+	if m.MediaName.Media != "video" {
+		return status.Errorf(codes.InvalidArgument, "tracks: section %s is %q, not video", mid, m.MediaName.Media)
+	}
+	for _, direction := range []string{sdp.AttrKeySendOnly, sdp.AttrKeyInactive} {
+		if _, ok := m.Attribute(direction); ok {
+			return status.Errorf(codes.InvalidArgument, "tracks: section %s is a=%s: offer a=recvonly to be shown something", mid, direction)
+		}
+	}
+	if !takesH264(m) {
+		return status.Errorf(codes.FailedPrecondition,
+			"section %s offers no codec that can be sent: it takes H264 with packetization-mode=1 (profile 42e01f, constrained baseline)", mid)
+	}
+	return nil
+}
+
+// takesH264 reports whether a section lists H.264 with fragments; whether the profile fits is for the negotiation to find out.
+func takesH264(m *sdp.MediaDescription) bool {
+	h264 := make(map[string]bool)
+	for _, a := range m.Attributes {
+		if pt, codec, ok := strings.Cut(a.Value, " "); ok && a.Key == "rtpmap" && strings.EqualFold(codec, "H264/90000") {
+			h264[pt] = true
+		}
+	}
+	for _, a := range m.Attributes {
+		if pt, line, ok := strings.Cut(a.Value, " "); ok && a.Key == "fmtp" && h264[pt] && strings.Contains(line, "packetization-mode=1") {
+			return true
+		}
+	}
+	return false
+}
+
+// setDirection makes a section receive, or nothing.
+func setDirection(m *sdp.MediaDescription, receive bool) {
+	kept := m.Attributes[:0]
+	for _, a := range m.Attributes {
+		switch a.Key {
+		case sdp.AttrKeySendRecv, sdp.AttrKeySendOnly, sdp.AttrKeyRecvOnly, sdp.AttrKeyInactive:
+		default:
+			kept = append(kept, a)
+		}
+	}
+	m.Attributes = kept
+	if receive {
+		m.WithPropertyAttribute(sdp.AttrKeyRecvOnly)
+	} else {
+		m.WithPropertyAttribute(sdp.AttrKeyInactive)
+	}
+}

@@ -1,0 +1,279 @@
+package rtc
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pion/rtcp"
+	"github.com/pion/webrtc/v4"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
+)
+
+// gatherTimeout bounds how long an answer waits for the gateway's own candidates. They come from open sockets.
+const gatherTimeout = time.Second
+
+// Peer is one connection. Its methods are safe for concurrent use; offers are dealt with one after another.
+type Peer struct {
+	engine *Engine
+	pc     *webrtc.PeerConnection
+	began  time.Time
+	done   chan struct{}
+	end    sync.Once
+	ended  sync.WaitGroup // goroutines, and the end itself
+	giveUp *time.Timer
+
+	negotiating sync.Mutex
+
+	mu        sync.Mutex
+	shown     map[string]shown // by mid
+	connected bool
+	closed    bool
+}
+
+// shown is a track of the peer.
+type shown struct {
+	stream relay.Stream
+	viewer *relay.Viewer
+	sender *webrtc.RTPSender
+}
+
+// NewPeer returns a connection that waits for its first offer. It must be closed.
+func (e *Engine) NewPeer() (*Peer, error) {
+	p := &Peer{engine: e, began: time.Now(), done: make(chan struct{}), shown: make(map[string]shown)}
+	if err := e.add(p); err != nil {
+		return nil, err
+	}
+	pc, err := e.api.NewPeerConnection(e.config)
+	if err != nil {
+		e.remove(p)
+		return nil, status.Errorf(codes.Internal, "make a connection: %v", err)
+	}
+	p.pc = pc
+	p.giveUp = time.AfterFunc(connectTimeout, func() {
+		e.metrics.given.Inc()
+		p.Close()
+	})
+	pc.OnConnectionStateChange(p.stateChanged)
+	return p, nil
+}
+
+// stateChanged is called by pion, which must not be made to wait for the end of the connection.
+func (p *Peer) stateChanged(s webrtc.PeerConnectionState) {
+	switch s {
+	case webrtc.PeerConnectionStateConnected:
+		p.start()
+	case webrtc.PeerConnectionStateFailed:
+		p.engine.metrics.given.Inc()
+		go p.Close()
+	case webrtc.PeerConnectionStateClosed:
+		go p.Close()
+	}
+}
+
+// start lets frames flow: DTLS is up.
+func (p *Peer) start() {
+	p.giveUp.Stop()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.connected {
+		p.connected = true
+		p.engine.metrics.connected.Inc()
+		p.engine.metrics.connect.Observe(time.Since(p.began).Seconds())
+	}
+	for _, s := range p.shown {
+		s.viewer.Start()
+	}
+}
+
+// Answer deals with an offer: it shows the streams that tracks name in their media sections, and stops those that are named no
+// more. It returns the SDP of the answer. After an error the connection is as before, or closed if that is impossible.
+func (p *Peer) Answer(ctx context.Context, sdp string, tracks []Track) (string, error) {
+	o, err := readOffer(sdp, tracks)
+	if err != nil {
+		return "", err
+	}
+	p.negotiating.Lock()
+	defer p.negotiating.Unlock()
+	if err := p.hide(o.tracks); err != nil {
+		return "", err
+	}
+	if err := p.hold(o.tracks); err != nil {
+		p.Close()
+		return "", err
+	}
+	if err := p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: o.sdp}); err != nil {
+		p.Close()
+		return "", status.Errorf(codes.InvalidArgument, "sdp: the offer cannot be used: %v", err)
+	}
+	answer, err := p.negotiate(ctx)
+	if err != nil {
+		p.Close()
+		return "", err
+	}
+	return answer, nil
+}
+
+// negotiate makes the answer to the offer that was set.
+func (p *Peer) negotiate(ctx context.Context) (string, error) {
+	if err := p.attach(); err != nil {
+		return "", err
+	}
+	answer, err := p.pc.CreateAnswer(nil)
+	if err != nil {
+		return "", answerError(err)
+	}
+	gathered := webrtc.GatheringCompletePromise(p.pc)
+	if err := p.pc.SetLocalDescription(answer); err != nil {
+		return "", answerError(err)
+	}
+	timeout := time.NewTimer(gatherTimeout)
+	defer timeout.Stop()
+	select {
+	case <-gathered:
+	case <-timeout.C: // what is missing is not needed by most
+	case <-ctx.Done():
+		return "", status.FromContextError(ctx.Err()).Err()
+	case <-p.done:
+		return "", status.Error(codes.Unavailable, "the connection was closed while it was made")
+	}
+	return p.pc.LocalDescription().SDP, nil
+}
+
+func answerError(err error) error {
+	if errors.Is(err, webrtc.ErrUnsupportedCodec) || errors.Is(err, webrtc.ErrSenderWithNoCodecs) {
+		return status.Error(codes.FailedPrecondition,
+			"no common codec: the gateway sends H264 with packetization-mode=1 and profile 42e01f or 42001f")
+	}
+	return status.Errorf(codes.InvalidArgument, "sdp: the offer cannot be answered: %v", err)
+}
+
+// hide ends the tracks that are not wanted any more.
+func (p *Peer) hide(wanted []Track) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	keep := make(map[string]bool, len(wanted))
+	for _, t := range wanted {
+		keep[t.MID] = true
+		if s, ok := p.shown[t.MID]; ok && s.stream != t.Stream {
+			return status.Errorf(codes.InvalidArgument,
+				"tracks: section %s shows device %q: use a new section for %q", t.MID, s.stream.Device, t.Stream.Device)
+		}
+	}
+	for mid, s := range p.shown {
+		if !keep[mid] {
+			delete(p.shown, mid)
+			_ = p.pc.RemoveTrack(s.sender) // fails only when the connection is closed
+			s.viewer.Close()
+		}
+	}
+	return nil
+}
+
+// hold opens the streams that are new, so that they run by the time the connection is made.
+func (p *Peer) hold(wanted []Track) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return status.Error(codes.Unavailable, "the connection is closed: make a new one")
+	}
+	for _, t := range wanted {
+		if _, ok := p.shown[t.MID]; ok {
+			continue
+		}
+		v, err := p.engine.hub.NewViewer(t.Stream, t.Stream.Device)
+		if err != nil {
+			return err
+		}
+		p.shown[t.MID] = shown{stream: t.Stream, viewer: v}
+	}
+	return nil
+}
+
+// attach gives new viewers to their media sections. Pion fills sections in the order in which it got to know them, and
+// readOffer left nothing but wanted sections to be filled; so going through them in that order puts each viewer into its own.
+func (p *Peer) attach() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, t := range p.pc.GetTransceivers() {
+		s, ok := p.shown[t.Mid()]
+		if !ok || s.sender != nil {
+			continue
+		}
+		sender, err := p.pc.AddTrack(s.viewer)
+		if err != nil {
+			return status.Errorf(codes.Internal, "section %s: %v", t.Mid(), err)
+		}
+		if t.Sender() != sender {
+			return status.Errorf(codes.Internal, "section %s was passed over by the negotiation", t.Mid())
+		}
+		s.sender = sender
+		p.shown[t.Mid()] = s
+		p.ended.Go(func() { listen(sender, s.viewer) })
+		if p.connected {
+			s.viewer.Start()
+		}
+	}
+	return nil
+}
+
+// listen reads what the far end says of a track, until the track ends. It has to be read in any case.
+func listen(sender *webrtc.RTPSender, v *relay.Viewer) {
+	buffer := make([]byte, 1500)
+	for {
+		n, _, err := sender.Read(buffer)
+		if err != nil {
+			return
+		}
+		if packets, err := rtcp.Unmarshal(buffer[:n]); err == nil { // else it is garbage, or from a newer standard
+			v.HandleRTCP(packets)
+		}
+	}
+}
+
+// AddCandidate takes one more candidate of the far end; an empty one says that there are no more. mid may be empty, then index
+// counts.
+func (p *Peer) AddCandidate(candidate, mid string, index uint16) error {
+	if strings.TrimSpace(candidate) == "" {
+		return nil // nothing waits for the end of candidates
+	}
+	c := webrtc.ICECandidateInit{Candidate: candidate, SDPMLineIndex: &index}
+	if mid != "" {
+		c = webrtc.ICECandidateInit{Candidate: candidate, SDPMid: &mid}
+	}
+	if err := p.pc.AddICECandidate(c); err != nil {
+		if errors.Is(err, webrtc.ErrNoRemoteDescription) {
+			return status.Error(codes.FailedPrecondition, "candidate: send an offer first")
+		}
+		return status.Errorf(codes.InvalidArgument, "candidate: %v", err)
+	}
+	return nil
+}
+
+// Done is closed when the connection has ended, whoever ended it.
+func (p *Peer) Done() <-chan struct{} { return p.done }
+
+// Close ends the connection and returns when it has ended.
+func (p *Peer) Close() {
+	p.end.Do(func() {
+		p.giveUp.Stop()
+		p.mu.Lock()
+		p.closed = true
+		viewers := p.shown
+		p.shown = nil
+		p.mu.Unlock()
+		for _, s := range viewers {
+			s.viewer.Close()
+		}
+		_ = p.pc.Close() // nothing can be done about a failure
+		p.ended.Wait()
+		p.engine.remove(p)
+		close(p.done)
+	})
+	<-p.done
+}
