@@ -67,11 +67,8 @@ func (c client) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc.Cal
 
 // request sends a message of any size and waits for an answer of any size.
 func (c *Conn) request(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, defaultTimeout)
-		defer cancel()
-	}
+	ctx, cancel := withDefaultTimeout(ctx)
+	defer cancel()
 	deadline, _ := ctx.Deadline()
 	m.Header.Set(timeoutHeader, time.Until(deadline).String())
 	m.Reply = c.nc.NewInbox()

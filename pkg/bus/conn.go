@@ -135,8 +135,21 @@ func (c *Conn) OnConnect(f func()) (stop func()) {
 	}
 }
 
-// Flush returns once the server has taken all that was published before.
-func (c *Conn) Flush(ctx context.Context) error { return c.nc.FlushWithContext(ctx) }
+// Flush returns once the server has taken all that was published and every subscription made before. It waits for 5 s at most if
+// ctx has no deadline.
+func (c *Conn) Flush(ctx context.Context) error {
+	ctx, cancel := withDefaultTimeout(ctx)
+	defer cancel()
+	return c.nc.FlushWithContext(ctx)
+}
+
+// withDefaultTimeout gives ctx an end if it has none.
+func withDefaultTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, defaultTimeout)
+}
 
 // Close ends everything that uses the connection and waits for it. What was published before is sent first, as far as that is
 // possible within half a second.
