@@ -13,10 +13,11 @@ import (
 // BarPositions is in how many places the bright bar can stand. Picture n has it at n modulo BarPositions, counted from the left.
 const BarPositions = 16
 
+// The comment is text, so that no byte in it looks like a JPEG marker: the mark, the number and the checksum in hexadecimal.
 const (
-	mark        = "waldo-uvcsim "     // begins the JPEG comment
-	commentSize = len(mark) + 8       // then number and checksum, 4 bytes each
-	headLength  = 2 + 4 + commentSize // start of image, comment marker and its length, comment
+	commentFormat = "waldo-uvcsim %08x %08x"
+	commentSize   = 13 + 8 + 1 + 8
+	headLength    = 2 + 4 + commentSize // start of image, comment marker and its length, comment
 )
 
 // next returns the next picture. Pictures are drawn when first needed: 16 of them a size, then only their numbers change.
@@ -69,24 +70,22 @@ func stamp(picture []byte, number uint32) []byte {
 	b := make([]byte, 0, headLength+len(rest))
 	b = append(b, 0xFF, 0xD8, 0xFF, 0xFE)
 	b = binary.BigEndian.AppendUint16(b, uint16(2+commentSize))
-	b = append(b, mark...)
-	b = binary.BigEndian.AppendUint32(b, number)
-	b = binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(rest))
+	b = fmt.Appendf(b, commentFormat, number, crc32.ChecksumIEEE(rest))
 	return append(b, rest...)
 }
 
 // Check proves that data is a picture of this camera, complete and unchanged, and returns its number. Numbers rise by one from picture to
 // picture, in the order the camera sent them.
 func Check(data []byte) (number uint32, err error) {
-	if len(data) < headLength+2 || !bytes.HasPrefix(data, []byte{0xFF, 0xD8, 0xFF, 0xFE}) {
+	if len(data) < headLength || !bytes.HasPrefix(data, []byte{0xFF, 0xD8, 0xFF, 0xFE}) {
 		return 0, errors.New("no JPEG that begins with a comment")
 	}
 	comment, rest := data[6:headLength], data[headLength:]
-	if !bytes.HasPrefix(comment, []byte(mark)) {
-		return 0, errors.New("not a picture of the simulated camera")
+	var sum uint32
+	if _, err := fmt.Sscanf(string(comment), commentFormat, &number, &sum); err != nil {
+		return 0, fmt.Errorf("not a picture of the simulated camera: %w", err)
 	}
-	number = binary.BigEndian.Uint32(comment[len(mark):])
-	if sum := binary.BigEndian.Uint32(comment[len(mark)+4:]); sum != crc32.ChecksumIEEE(rest) {
+	if sum != crc32.ChecksumIEEE(rest) {
 		return number, fmt.Errorf("picture %d is damaged: its %d bytes do not have the checksum %08x", number, len(rest), sum)
 	}
 	return number, nil
