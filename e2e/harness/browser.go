@@ -1,0 +1,145 @@
+package harness
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	cdppage "github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// Browser is a headless Chromium of the test's own.
+type Browser struct {
+	ctx context.Context
+}
+
+// StartBrowser starts Chromium. A machine without it fails the test: `make test` installs it.
+func StartBrowser(tb testing.TB) *Browser {
+	tb.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		tb.Fatalf("%v: run `make deps`", err)
+	}
+	options := []chromedp.ExecAllocatorOption{
+		chromedp.ExecPath(path),
+		chromedp.UserDataDir(tb.TempDir()),
+		chromedp.Flag("headless", "new"),
+		chromedp.Flag("disable-gpu", true),
+		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("no-first-run", true),
+		chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-sync", true),
+		chromedp.Flag("autoplay-policy", "no-user-gesture-required"),
+		chromedp.WindowSize(1280, 800),
+	}
+	if os.Geteuid() == 0 {
+		options = append(options, chromedp.NoSandbox)
+	}
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, cancel := chromedp.NewContext(allocator)
+	tb.Cleanup(func() { cancel(); stop() })
+	if err := chromedp.Run(ctx); err != nil {
+		tb.Fatalf("start Chromium: %v", err)
+	}
+	return &Browser{ctx}
+}
+
+// Page is one tab.
+type Page struct {
+	ctx   context.Context
+	close context.CancelFunc
+}
+
+// probe runs before the scripts of every page: it remembers each RTCPeerConnection in the order in which they were made.
+const probe = `(() => {
+  const peers = (window.peers = []);
+  window.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(...args) { super(...args); peers.push(this); }
+  };
+})()`
+
+// Open opens a tab. window.peers lists all the RTCPeerConnections that the page ever makes.
+func (b *Browser) Open(tb testing.TB, url string) *Page {
+	tb.Helper()
+	ctx, cancel := chromedp.NewContext(b.ctx)
+	tb.Cleanup(cancel)
+	p := &Page{ctx, cancel}
+	install := chromedp.ActionFunc(func(ctx context.Context) error {
+		_, err := cdppage.AddScriptToEvaluateOnNewDocument(probe).Do(ctx)
+		return err
+	})
+	if err := chromedp.Run(ctx, install, chromedp.Navigate(url)); err != nil {
+		tb.Fatalf("open %s: %v", url, err)
+	}
+	return p
+}
+
+// Close closes the tab.
+func (p *Page) Close() { p.close() }
+
+// Eval evaluates JavaScript, waits if it is a promise, and returns the result.
+func Eval[T any](tb testing.TB, p *Page, js string, args ...any) T {
+	tb.Helper()
+	v, err := TryEval[T](p, js, args...)
+	if err != nil {
+		tb.Fatalf("%v in %s with %v", err, js, args)
+	}
+	return v
+}
+
+// TryEval is Eval that returns its error. In js, $1 stands for the first of args as JSON, $2 for the second, up to $9.
+func TryEval[T any](p *Page, js string, args ...any) (v T, err error) {
+	for i, a := range args {
+		text, err := json.Marshal(a)
+		if err != nil {
+			return v, err
+		}
+		js = strings.ReplaceAll(js, "$"+strconv.Itoa(i+1), string(text))
+	}
+	ctx, cancel := context.WithTimeout(p.ctx, 2*Patience)
+	defer cancel()
+	await := func(e *runtime.EvaluateParams) *runtime.EvaluateParams { return e.WithAwaitPromise(true) }
+	err = chromedp.Run(ctx, chromedp.Evaluate(js, &v, await))
+	return v, err
+}
+
+// Until waits until a JavaScript expression is true.
+func (p *Page) Until(tb testing.TB, js string, args ...any) {
+	tb.Helper()
+	Until(tb, "the page", func() error {
+		ok, err := TryEval[bool](p, "Boolean("+js+")", args...)
+		if err == nil && !ok {
+			err = fmt.Errorf("not yet: %s with %v", js, args)
+		}
+		return err
+	})
+}
+
+// Screenshot writes a PNG of the page.
+func (p *Page) Screenshot(tb testing.TB, path string) {
+	tb.Helper()
+	var png []byte
+	if err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot(&png)); err != nil {
+		tb.Fatal(err)
+	}
+	if err := os.WriteFile(path, png, 0o600); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// Resize sets the size of the visible part of the page.
+func (p *Page) Resize(tb testing.TB, width, height int64) {
+	tb.Helper()
+	if err := chromedp.Run(p.ctx, chromedp.EmulateViewport(width, height)); err != nil {
+		tb.Fatal(err)
+	}
+}
+

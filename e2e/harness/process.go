@@ -1,0 +1,173 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Patience is how long the harness waits for what must happen. It is no promise about speed: benchmarks show that.
+const Patience = 30 * time.Second
+
+// Bin returns the path of one of our programs.
+func Bin(tb testing.TB, name string) string {
+	tb.Helper()
+	dir := os.Getenv("WALDO_BIN")
+	if dir == "" {
+		tb.Fatal("WALDO_BIN is not set: run the tests with `make test`, or set it to the folder of the built programs")
+	}
+	path, err := filepath.Abs(filepath.Join(dir, name))
+	if err == nil {
+		_, err = os.Stat(path)
+	}
+	if err != nil {
+		tb.Fatalf("%v: run `make build`", err)
+	}
+	return path
+}
+
+// Process is a program that the test started.
+type Process struct {
+	cmd    *exec.Cmd
+	output *buffer
+	done   chan struct{}
+}
+
+// Start runs a program until the test ends. Env is added to the environment of the test.
+func Start(tb testing.TB, env []string, program string, args ...string) *Process {
+	tb.Helper()
+	p := &Process{cmd: exec.Command(program, args...), output: &buffer{}, done: make(chan struct{})}
+	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := p.cmd.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	go func() {
+		defer close(p.done)
+		_ = p.cmd.Wait() // tests read the exit code from ProcessState
+	}()
+	tb.Cleanup(func() {
+		p.Stop(tb)
+		if tb.Failed() {
+			tb.Logf("output of %s:\n%s", filepath.Base(program), p.output)
+		}
+	})
+	return p
+}
+
+// PID is the process id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Output is everything the program has printed so far.
+func (p *Process) Output() string { return p.output.String() }
+
+// Kill ends the process as a crash would.
+func (p *Process) Kill(tb testing.TB) {
+	tb.Helper()
+	_ = p.cmd.Process.Kill() // it may have ended already
+	p.wait(tb)
+}
+
+// Stop ends the process as Ctrl-C would, and returns its exit code. One that does not end within Patience fails the test.
+func (p *Process) Stop(tb testing.TB) int {
+	tb.Helper()
+	_ = p.cmd.Process.Signal(os.Interrupt) // it may have ended already
+	p.wait(tb)
+	return p.cmd.ProcessState.ExitCode()
+}
+
+func (p *Process) wait(tb testing.TB) {
+	tb.Helper()
+	select {
+	case <-p.done:
+	case <-time.After(Patience):
+		_ = p.cmd.Process.Kill()
+		<-p.done
+		tb.Errorf("%s did not end in time", p.cmd.Path)
+	}
+}
+
+// Done is closed when the process has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Children returns the process ids of the children of a process whose program has the given name, and all if it is empty.
+func Children(tb testing.TB, pid int, name string) []int {
+	tb.Helper()
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var found []int
+	for _, list := range lists {
+		text, _ := os.ReadFile(list) // the thread may have ended
+		for _, field := range strings.Fields(string(text)) {
+			child, _ := strconv.Atoi(field)
+			exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", child))
+			if name == "" || filepath.Base(exe) == name {
+				found = append(found, child)
+			}
+		}
+	}
+	return found
+}
+
+// FreeAddress returns a loopback address with a port that is free now, for TCP and UDP.
+func FreeAddress(tb testing.TB) string {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+// Until waits until the condition holds, and fails the test with the last reason why not if that takes too long.
+func Until(tb testing.TB, what string, condition func() error) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	for {
+		err := condition()
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			tb.Fatalf("%s: %v", what, err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// buffer is a bytes.Buffer for concurrent use.
+type buffer struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+var _ io.Writer = (*buffer)(nil)
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.all.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.all.String()
+}

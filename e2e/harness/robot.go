@@ -1,0 +1,153 @@
+package harness
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// Robot is a robot that `waldo up` runs.
+type Robot struct {
+	*Process
+	// URL of the page, without a slash at the end.
+	URL string
+	// NATS is the URL of the bus.
+	NATS string
+}
+
+// Options say what robot to run. The zero value is one camera `front` with a moving card of 640x480 at 30 fps.
+type Options struct {
+	// Devices is the YAML under `devices:`, one device a line.
+	Devices string
+	// Gateway is more keys of the gateway, each preceded by a comma: `, max_viewers: 2`.
+	Gateway string
+	// NATS is the URL of a bus that runs already; otherwise one is embedded.
+	NATS string
+}
+
+// StartRobot runs a robot and returns when its page is served.
+func StartRobot(tb testing.TB, o Options) *Robot {
+	tb.Helper()
+	if o.Devices == "" {
+		o.Devices = `front: {kind: camera, source: test, width: 640, height: 480, fps: 30}`
+	}
+	http, bus := FreeAddress(tb), "url: "+o.NATS
+	r := &Robot{URL: "http://" + http, NATS: o.NATS}
+	if o.NATS == "" {
+		address := FreeAddress(tb)
+		r.NATS, bus = "nats://"+address, fmt.Sprintf("listen: %q", address)
+	}
+	var devices strings.Builder
+	for line := range strings.Lines(o.Devices) {
+		line = strings.TrimSpace(line)
+		fmt.Fprintf(&devices, "  %s\n", strings.Replace(line, "{", `{grpc: "127.0.0.1:0", `, 1))
+	}
+	file := WriteFile(tb, "robot.yaml", fmt.Sprintf("robot: e2e\ndevices:\n%sgateway: {http: %q, ice: %q%s}\nnats: {%s}\n",
+		devices.String(), http, FreeAddress(tb), o.Gateway, bus))
+	r.Process = Start(tb, nil, Bin(tb, "waldo"), "up", file)
+	r.waitServing(tb)
+	return r
+}
+
+func (r *Robot) waitServing(tb testing.TB) {
+	tb.Helper()
+	Until(tb, "the page is served", func() error {
+		select {
+		case <-r.Done():
+			tb.Fatal("waldo up ended")
+		default:
+		}
+		response, err := http.Get(r.URL + "/healthz")
+		if err != nil {
+			return err
+		}
+		return response.Body.Close()
+	})
+}
+
+// Device is what `waldo ls --json` prints of a device.
+type Device struct {
+	Robot          string `json:"robot"`
+	Name           string `json:"name"`
+	Kind           string `json:"kind"`
+	State          string `json:"state"`
+	PID            int    `json:"pid"`
+	GRPCAddress    string `json:"grpc_address"`
+	MetricsAddress string `json:"metrics_address"`
+	Epoch          string `json:"epoch"`
+}
+
+// Devices runs `waldo ls --json`.
+func (r *Robot) Devices(tb testing.TB) []Device {
+	tb.Helper()
+	var devices []Device
+	out := Run(tb, []string{"WALDO_NATS=" + r.NATS}, Bin(tb, "waldo"), "ls", "--json")
+	if err := json.Unmarshal([]byte(out), &devices); err != nil {
+		tb.Fatalf("waldo ls --json: %v in:\n%s", err, out)
+	}
+	return devices
+}
+
+// Device waits until a device is ready and returns it.
+func (r *Robot) Device(tb testing.TB, name string) Device {
+	tb.Helper()
+	var found Device
+	Until(tb, "device "+name+" is ready", func() error {
+		for _, d := range r.Devices(tb) {
+			if d.Name == name && strings.Contains(strings.ToLower(d.State), "ready") {
+				found = d
+				return nil
+			}
+		}
+		return fmt.Errorf("not among %v", r.Devices(tb))
+	})
+	return found
+}
+
+// Gateway is the process id of the gateway.
+func (r *Robot) Gateway(tb testing.TB) int {
+	tb.Helper()
+	pids := Children(tb, r.PID(), "waldo-gateway")
+	if len(pids) != 1 {
+		tb.Fatalf("waldo-gateway runs %d times", len(pids))
+	}
+	return pids[0]
+}
+
+// Crash ends any process as a crash would.
+func Crash(tb testing.TB, pid int) {
+	tb.Helper()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// Run runs a program to its end and returns what it printed. It fails the test if the program does.
+func Run(tb testing.TB, env []string, program string, args ...string) string {
+	tb.Helper()
+	cmd := exec.Command(program, args...)
+	cmd.Env = append(os.Environ(), env...)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		tb.Fatalf("%s %s: %v\n%s%s", filepath.Base(program), strings.Join(args, " "), err, out, stderr.String())
+	}
+	return string(out)
+}
+
+// WriteFile puts a file into a folder of the test's own and returns its path.
+func WriteFile(tb testing.TB, name, text string) string {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	return path
+}
