@@ -63,6 +63,11 @@ export class Connection {
     return this.#offers === 0 ? 'idle' : this.#pc.connectionState;
   }
 
+  /** The browser's own object. */
+  get peerConnection() {
+    return this.#pc;
+  }
+
   /**
    * STUN and TURN servers, known once the gateway has said welcome.
    * @param {RTCIceServer[]} servers
@@ -165,19 +170,21 @@ export class Connection {
     this.#pc.addIceCandidate(candidate).catch(() => {});
   }
 
-  /** Brings the media sections in line with what is wanted; true if an offer is needed. */
+  /**
+   * Brings the media sections in line with what is wanted; true if an offer is needed. What becomes free here is used
+   * again in a later offer, not in the same: the far end has to see it inactive to know that it changes hands.
+   */
   #arrange() {
     let changed = this.#restart;
-    for (const section of this.#sections) {
-      if (section.device !== '' && !this.#wanted.has(section.device)) {
-        this.#free(section.device);
-        changed = true;
-      }
-    }
     const have = new Set(this.#sections.map((s) => s.device));
     const missing = [...this.#wanted].filter((d) => !have.has(d) && !this.#refused.has(d));
     for (const device of this.#oneByOne ? missing.slice(0, 1) : missing) {
       this.#claim(device);
+      changed = true;
+    }
+    for (const device of have) {
+      if (device === '' || this.#wanted.has(device)) continue;
+      this.#free(device);
       changed = true;
     }
     return changed;

@@ -99,11 +99,10 @@ export class Link {
 
   /** @param {import('./protocol.js').GatewayMessage} message */
   #receive(message) {
-    if (message.kind === 'welcome') {
-      this.#failures = 0;
-      this.#become('live', '');
-    }
     this.#handlers.onMessage(message);
+    if (message.kind !== 'welcome') return;
+    this.#failures = 0;
+    this.#become('live', '');
   }
 
   /** @param {string} why */

@@ -83,9 +83,12 @@ export class Robot extends EventTarget {
     return this.#connection?.state ?? 'none';
   }
 
-  /**
-   * Gateway's time now, Unix time in ms; our own as long as the offset is not known.
-   */
+  /** The connection the videos come on now, to look at and not to change; null while there is none. */
+  get peerConnection() {
+    return this.#connection?.peerConnection ?? null;
+  }
+
+  /** Gateway's time now, Unix time in ms; our own as long as the offset is not known. */
   get gatewayNowMs() {
     return this.#env.originMs + this.#env.now() + (this.clock.offsetMs ?? 0);
   }

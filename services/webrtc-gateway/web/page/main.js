@@ -1,1 +1,127 @@
-import '../waldo.js';
+/** @file The page: wires the robot to what is seen. */
+
+import { connect, hasVideo } from '../waldo.js';
+import { measureLatency, readStamp } from '../stamp.js';
+import { DeviceList } from './devices.js';
+import { byId, setText } from './dom.js';
+import { showEmpty } from './empty.js';
+import { milliseconds, since } from './format.js';
+import { bindKeys } from './keys.js';
+import { Tile } from './tile.js';
+
+/** Times on the page that run are renewed this often, in ms. */
+const TICK_MS = 100;
+/** Numbers are renewed this often, in ms. */
+const STATS_MS = 1000;
+
+const robot = connect();
+// For tests and for the curious at the console.
+Object.assign(window, { waldo: { robot, readStamp, measureLatency } });
+
+const cameras = byId('cameras', HTMLElement);
+const announcer = byId('announce', HTMLElement);
+const statsButton = byId('stats', HTMLButtonElement);
+const devices = new DeviceList();
+/** @type {Map<string, Tile>} */
+const tiles = new Map();
+let lostAt = 0;
+let openedAt = performance.now();
+
+/** @param {Tile|null} tile Enlarges it, or none; the one that is large becomes small. */
+function enlarge(tile) {
+  for (const t of tiles.values()) t.setLarge(t === tile && !t.element.classList.contains('large'));
+  cameras.classList.toggle('has-large', cameras.querySelector('.large') !== null);
+}
+
+/** Makes tiles for new cameras, in the order of their names; one that was once there stays. */
+function showCameras() {
+  for (const d of robot.devices.filter(hasVideo)) {
+    let tile = tiles.get(d.name);
+    if (!tile) {
+      tile = new Tile(robot, d.name, { enlarge, announce: (text) => setText(announcer, text) });
+      tiles.set(d.name, tile);
+      const next = [...tiles.keys()].sort().find((name) => name > d.name);
+      cameras.insertBefore(tile.element, (next && tiles.get(next)?.element) || null);
+    }
+    tile.describe(d);
+  }
+  cameras.dataset.count = String(tiles.size);
+}
+
+function showLink() {
+  const { state } = robot;
+  document.body.dataset.link = state;
+  if (state === 'gateway-lost' && lostAt === 0) lostAt = performance.now();
+  if (state === 'live') lostAt = 0;
+  const words = { connecting: 'Connecting', live: 'Connected', 'gateway-lost': 'Gateway lost', closed: 'Closed' };
+  setText(byId('link-text', HTMLElement), words[state]);
+  document.title = `${state === 'gateway-lost' ? '⚠ ' : ''}${robot.name || 'Waldo'}${robot.name ? ' · Waldo' : ''}`;
+  for (const tile of tiles.values()) tile.linkChanged();
+}
+
+/** Renews what changes with time. */
+function tick() {
+  for (const tile of tiles.values()) tile.tick();
+  devices.tick(robot.gatewayNowMs);
+  const rtt = robot.clock.rttMs;
+  const lost = robot.state === 'gateway-lost';
+  const detail = lost ? `reconnecting, ${since(performance.now() - lostAt)}` : rtt === null ? '' : milliseconds(rtt);
+  setText(byId('link-detail', HTMLElement), robot.state === 'connecting' ? '' : detail);
+  showEmpty(robot, tiles.size, performance.now() - openedAt);
+}
+
+/** @param {boolean} on */
+function setStats(on) {
+  statsButton.setAttribute('aria-pressed', String(on));
+  try {
+    localStorage.setItem('waldo.stats', on ? '1' : '');
+  } catch {
+    // Not remembered then.
+  }
+  void showStats();
+}
+
+async function showStats() {
+  const on = statsButton.getAttribute('aria-pressed') === 'true';
+  if (on && document.hidden) return;
+  const all = on ? await robot.stats() : {};
+  for (const tile of tiles.values()) tile.showStats(all[tile.device] ?? null);
+}
+
+function storedStats() {
+  try {
+    return localStorage.getItem('waldo.stats') === '1';
+  } catch {
+    return false;
+  }
+}
+
+robot.addEventListener('state', () => {
+  showLink();
+  if (robot.state === 'live') {
+    openedAt = performance.now();
+    setText(byId('robot', HTMLElement), robot.name || 'Waldo');
+  }
+});
+robot.addEventListener('devices', () => {
+  setText(byId('robot', HTMLElement), robot.name || 'Waldo');
+  setText(byId('version', HTMLElement), robot.version ? `Waldo ${robot.version}` : '');
+  showCameras();
+  devices.show(robot.devices);
+  showLink();
+  tick();
+});
+statsButton.addEventListener('click', () => setStats(statsButton.getAttribute('aria-pressed') !== 'true'));
+bindKeys({
+  enlarge: (n) => enlarge([...tiles.keys()].sort().map((name) => tiles.get(name) ?? null)[n] ?? null),
+  small: () => enlarge(null),
+  fullscreen: () => {
+    const name = cameras.querySelector('.large, .tile:focus-within, .tile')?.getAttribute('data-device') ?? '';
+    tiles.get(name)?.toggleFullscreen();
+  },
+  stats: () => statsButton.click(),
+});
+setInterval(tick, TICK_MS);
+setInterval(showStats, STATS_MS);
+if (storedStats()) setStats(true);
+showLink();

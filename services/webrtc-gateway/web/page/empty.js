@@ -1,0 +1,31 @@
+/** @file What the page says when it has no picture to show. */
+
+import { byId, setText } from './dom.js';
+
+/** Devices need a moment to be heard of; no teaching before this, in ms. */
+const PATIENCE_MS = 1200;
+
+/**
+ * Shows or hides the empty state.
+ * @param {import('../robot.js').Robot} robot
+ * @param {number} cameras How many tiles there are.
+ * @param {number} waitedMs Since the page or the link was opened.
+ */
+export function showEmpty(robot, cameras, waitedMs) {
+  const empty = byId('empty', HTMLElement);
+  const hidden = cameras > 0 || waitedMs < PATIENCE_MS;
+  if (empty.hidden !== hidden) empty.hidden = hidden;
+  if (hidden) return;
+  const live = robot.state === 'live';
+  setText(byId('empty-title', HTMLElement), live ? 'No camera yet' : 'Looking for the gateway');
+  setText(byId('empty-text', HTMLElement), live ? others(robot.devices.length) : LOOKING);
+  byId('empty-steps', HTMLElement).hidden = !live;
+}
+
+const LOOKING = 'It does not answer. This page connects by itself as soon as it does; start it with “waldo up”.';
+
+/** @param {number} devices */
+function others(devices) {
+  if (devices === 0) return 'The gateway is up, but no device has been heard of on its bus.';
+  return devices === 1 ? 'One device is up; it gives no video.' : `${devices} devices are up; none of them gives video.`;
+}

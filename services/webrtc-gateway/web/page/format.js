@@ -1,0 +1,72 @@
+/** @file Numbers as people read them. Pure. */
+
+/** Shown for what is not known. */
+const UNKNOWN = '–';
+
+/**
+ * Time since something, short: `0.4 s`, `12 s`, `3 min`, `2 h`.
+ * @param {number} ms
+ */
+export function since(ms) {
+  const s = Math.max(0, ms) / 1000;
+  if (s < 10) return `${s.toFixed(1)} s`;
+  if (s < 120) return `${Math.floor(s)} s`;
+  if (s < 7200) return `${Math.floor(s / 60)} min`;
+  return `${Math.floor(s / 3600)} h`;
+}
+
+/**
+ * How long something has been up: `12 s`, `3 m 04 s`, `2 h 05 m`, `4 d 03 h`.
+ * @param {number} ms
+ */
+export function uptime(ms) {
+  const s = Math.max(0, Math.floor(ms / 1000));
+  const two = (/** @type {number} */ n) => String(n).padStart(2, '0');
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} m ${two(s % 60)} s`;
+  if (s < 86_400) return `${Math.floor(s / 3600)} h ${two(Math.floor(s / 60) % 60)} m`;
+  return `${Math.floor(s / 86_400)} d ${two(Math.floor(s / 3600) % 24)} h`;
+}
+
+/** @param {number|null} bps Bits per second. */
+export function bitrate(bps) {
+  if (bps === null) return UNKNOWN;
+  return bps < 1e6 ? `${Math.round(bps / 1000)} kbit/s` : `${(bps / 1e6).toFixed(1)} Mbit/s`;
+}
+
+/** @param {number|null} ms */
+export function milliseconds(ms) {
+  if (ms === null) return UNKNOWN;
+  return `${ms < 9.95 ? ms.toFixed(1) : Math.round(ms)} ms`;
+}
+
+/** @param {number|null} n @param {number} [digits] */
+export function count(n, digits = 0) {
+  return n === null ? UNKNOWN : n.toFixed(digits);
+}
+
+/** @param {number|null} widthPx @param {number|null} heightPx */
+export function size(widthPx, heightPx) {
+  return widthPx === null || heightPx === null ? UNKNOWN : `${widthPx}×${heightPx}`;
+}
+
+/**
+ * The line of numbers about a video, each with its name and what it means.
+ * @param {import('../stats.js').VideoStats} s
+ * @returns {[name: string, value: string, meaning: string][]}
+ */
+export function statsRows(s) {
+  const lost = s.packetsLost === null ? UNKNOWN : `${s.packetsLost}${s.lossPercent ? ` (${s.lossPercent.toFixed(1)} %)` : ''}`;
+  return [
+    ['fps', count(s.fps), 'Frames shown per second'],
+    ['size', size(s.widthPx, s.heightPx), 'Width and height of the picture in pixels'],
+    ['rate', bitrate(s.bitrateBps), 'Bits received per second'],
+    ['age', milliseconds(s.ageMs), 'Time from capture to screen'],
+    ['rtt', milliseconds(s.rttMs), 'Round trip to the gateway'],
+    ['lost', lost, 'Packets lost (and how many of the last second)'],
+    ['dropped', count(s.framesDropped), 'Frames decoded too late to be shown'],
+    ['freezes', count(s.freezeCount), 'Times the picture stood still'],
+    ['decode', milliseconds(s.decodeMs), 'Mean time to decode a frame'],
+    ['codec', s.codec || UNKNOWN, 'How the video is compressed'],
+  ];
+}

@@ -1,0 +1,187 @@
+/** @file One camera on the page: its picture, what is to be known about it, and what can be done with it. */
+
+import { iconButton, make, setText } from './dom.js';
+import { since, statsRows } from './format.js';
+import { saveSnapshot } from './snapshot.js';
+
+/** What the badge says of a picture that is not live, by reason; the time is put behind it. */
+const BADGES = new Map([
+  ['device-away', 'Camera away'],
+  ['device-gone', 'Camera away'],
+  ['device-unknown', 'Camera away'],
+  ['gateway-lost', 'Gateway lost'],
+  ['refused', 'No video'],
+  ['paused', 'Paused'],
+]);
+
+/**
+ * @typedef {object} TileActions
+ * @property {(tile: Tile) => void} enlarge
+ * @property {(text: string) => void} announce Says something to those who cannot see it.
+ */
+
+/** One tile. Its element carries `data-device`, `data-picture`, `data-reason` and `data-link` for styles and tests. */
+export class Tile {
+  /** Name of the device. */
+  device;
+  element;
+
+  #robot;
+  #video;
+  #detach;
+  #actions;
+  #player = make('video', { playsinline: '', disablepictureinpicture: '' });
+  #badge = make('span', { class: 'badge' });
+  #title = make('p', { class: 'veil-title' });
+  #text = make('p', { class: 'veil-text' });
+  #play = make('button', { type: 'button', class: 'button', hidden: '' }, 'Play');
+  #numbers = make('dl', { class: 'numbers', hidden: '' });
+  #enlarge;
+
+  /**
+   * @param {import('../robot.js').Robot} robot
+   * @param {string} device
+   * @param {TileActions} actions
+   */
+  constructor(robot, device, actions) {
+    this.#robot = robot;
+    this.device = device;
+    this.#actions = actions;
+    this.#enlarge = iconButton('enlarge', `Enlarge ${device}`, () => actions.enlarge(this));
+    this.#player.setAttribute('aria-label', `Live picture of ${device}`);
+    this.element = this.#build();
+    this.#video = robot.video(device);
+    this.#detach = this.#video.attach(this.#player);
+    this.#video.addEventListener('picture', () => this.#changed());
+    this.#player.addEventListener('resize', () => this.#remember());
+    this.#play.addEventListener('click', () => this.#player.play().catch(() => {}));
+    this.#changed();
+  }
+
+  /** Renews what changes with time. Called several times a second. */
+  tick() {
+    setText(this.#badge, this.#badgeText());
+  }
+
+  /**
+   * The shape of the picture, as soon as the device says it: then nothing moves when the first frame comes.
+   * @param {import('../protocol.js').Device} device
+   */
+  describe({ attributes }) {
+    this.#shape(Number(attributes.width_px), Number(attributes.height_px));
+  }
+
+  /** @param {import('../stats.js').VideoStats|null} stats Null to show none. */
+  showStats(stats) {
+    this.#numbers.hidden = stats === null;
+    if (stats === null) return;
+    const rows = statsRows(stats);
+    if (this.#numbers.children.length !== rows.length) {
+      this.#numbers.replaceChildren(
+        ...rows.map(([name, , meaning]) => make('div', { title: meaning, 'data-stat': name }, make('dt', {}, name), make('dd'))),
+      );
+    }
+    rows.forEach(([, value], i) => setText(/** @type {HTMLElement} */ (this.#numbers.children[i].lastChild), value));
+  }
+
+  /** @param {boolean} large */
+  setLarge(large) {
+    this.element.classList.toggle('large', large);
+    this.#enlarge.setAttribute('aria-pressed', String(large));
+  }
+
+  /** Fills the screen with this tile, or gives the screen back. */
+  toggleFullscreen() {
+    if (document.fullscreenElement) void document.exitFullscreen();
+    else if (this.element.requestFullscreen) this.element.requestFullscreen().catch(() => {});
+    // iPhones can do it with the bare video only.
+    else /** @type {any} */ (this.#player).webkitEnterFullscreen?.();
+  }
+
+  /** Takes the tile off the page. */
+  remove() {
+    this.#detach();
+    this.#video.close();
+    this.element.remove();
+  }
+
+  #build() {
+    const tools = make('div', { class: 'tools' },
+      iconButton('snapshot', `Save a picture of ${this.device}`, () => this.#snapshot()),
+      this.#enlarge,
+      iconButton('fullscreen', `Full screen ${this.device}`, () => this.toggleFullscreen()));
+    const tile = make('article', { class: 'tile', 'data-device': this.device, 'aria-label': `Camera ${this.device}` },
+      this.#player,
+      make('div', { class: 'veil' }, this.#title, this.#text, this.#play),
+      make('div', { class: 'label' }, this.#badge, make('h2', {}, this.device)),
+      this.#numbers,
+      tools);
+    this.#player.addEventListener('dblclick', () => this.#actions.enlarge(this));
+    this.#recall(tile);
+    return tile;
+  }
+
+  #changed() {
+    const { state, reason, text } = this.#video.picture;
+    const { dataset } = this.element;
+    const was = dataset.picture;
+    dataset.picture = state;
+    dataset.reason = reason;
+    dataset.link = this.#robot.state;
+    setText(this.#title, BADGES.get(reason) ?? (state === 'waiting' ? 'Waiting for the picture' : 'Picture stands still'));
+    setText(this.#text, text);
+    this.#play.hidden = reason !== 'paused';
+    this.tick();
+    if (was !== undefined && was !== state) this.#actions.announce(`${this.device}: ${state}. ${text}`);
+  }
+
+  /** The link is part of the tile's state although the picture may not have changed yet. */
+  linkChanged() {
+    this.element.dataset.link = this.#robot.state;
+  }
+
+  #badgeText() {
+    const { state, reason } = this.#video.picture;
+    if (state === 'live') return 'Live';
+    const ms = this.#video.sinceMs;
+    const time = ms === null ? '' : ` ${since(ms)}`;
+    return (BADGES.get(reason) ?? (state === 'waiting' ? 'Waiting' : 'Stale')) + time;
+  }
+
+  async #snapshot() {
+    const name = [this.#robot.name || 'robot', this.device].join('-');
+    const saved = await saveSnapshot(this.device, name, this.#player);
+    this.#actions.announce(saved ? `Picture of ${this.device} saved` : `No picture of ${this.device} to save`);
+    this.element.classList.remove('flash');
+    if (!saved) return;
+    void this.element.offsetWidth; // lets the flash start over
+    this.element.classList.add('flash');
+  }
+
+  /** @param {number} width @param {number} height @param {HTMLElement} [element] */
+  #shape(width, height, element = this.element) {
+    if (width > 0 && height > 0) element.style.setProperty('--ratio', String(width / height));
+  }
+
+  /** Keeps the picture's shape for the next visit. */
+  #remember() {
+    const { videoWidth, videoHeight } = this.#player;
+    if (videoWidth === 0) return;
+    this.#shape(videoWidth, videoHeight);
+    try {
+      localStorage.setItem(`waldo.size.${this.device}`, `${videoWidth}x${videoHeight}`);
+    } catch {
+      // No storage, no memory: the tile then takes its shape with the first frame.
+    }
+  }
+
+  /** @param {HTMLElement} element */
+  #recall(element) {
+    try {
+      const [width, height] = (localStorage.getItem(`waldo.size.${this.device}`) ?? '').split('x').map(Number);
+      this.#shape(width, height, element);
+    } catch {
+      // As above.
+    }
+  }
+}
