@@ -7,6 +7,8 @@ require (
 	github.com/waldo-robot/waldo/pkg v0.0.0
 )
 
+require go.uber.org/goleak v1.3.0 // indirect
+
 replace (
 	github.com/waldo-robot/waldo/api => ../../api
 	github.com/waldo-robot/waldo/pkg => ../../pkg

@@ -1,0 +1,58 @@
+package supervise
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"syscall"
+)
+
+// exit is how a process ended.
+type exit struct {
+	code   int
+	signal syscall.Signal // 0 unless a signal killed it
+	err    error          // it could not be started or waited for
+}
+
+// exitOf reads what exec.Cmd.Wait returned.
+func exitOf(err error) exit {
+	var failed *exec.ExitError
+	switch {
+	case err == nil, errors.Is(err, exec.ErrWaitDelay): // the latter: a grandchild still holds the output
+		return exit{}
+	case !errors.As(err, &failed):
+		return exit{err: err}
+	}
+	if status, ok := failed.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return exit{signal: status.Signal()}
+	}
+	return exit{code: failed.ExitCode()}
+}
+
+// final tells whether the process is not to be started again, and why.
+func (e exit) final() (why string, final bool) {
+	switch {
+	case e.err != nil || e.signal != 0:
+		return "", false
+	case e.code == ExitStopped:
+		return "stopped on request, so it is not started again", true
+	case e.code == ExitConfig:
+		return "its configuration is wrong, so it is not started again: correct it and restart waldo", true
+	default:
+		return "", false
+	}
+}
+
+// String says how the process ended, for people.
+func (e exit) String() string {
+	switch {
+	case e.err != nil:
+		return e.err.Error()
+	case e.signal != 0:
+		return fmt.Sprintf("was killed (%s)", e.signal)
+	case e.code == ExitInUse:
+		return "ended: an address it needs is in use"
+	default:
+		return fmt.Sprintf("ended with code %d", e.code)
+	}
+}

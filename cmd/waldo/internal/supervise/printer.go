@@ -1,0 +1,134 @@
+package supervise
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// maxLine is the most that is shown of one line, in bytes.
+	maxLine = 4096
+	// queuedLines is how many lines may wait for a slow terminal.
+	queuedLines = 1024
+	// flushTime bounds what Close waits for a terminal that does not take anything.
+	flushTime = time.Second
+)
+
+// Printer writes lines of several processes to one output, each with the time and the name of who said it. All methods may be
+// called by any goroutine, and none but Close waits for the output.
+type Printer struct {
+	out   io.Writer
+	style style
+	lines chan string
+	lost  atomic.Int64
+	done  chan struct{} // closed when everything is written
+
+	mu     sync.RWMutex // held for writing only to close lines
+	closed bool
+}
+
+// NewPrinter returns a printer for processes with these names, which it aligns. With color, each gets its own.
+func NewPrinter(out io.Writer, names []string, color bool) *Printer {
+	p := &Printer{out: out, style: newStyle(names, color), lines: make(chan string, queuedLines), done: make(chan struct{})}
+	go p.write()
+	return p
+}
+
+// write is the only one that touches the output. Errors of it have nowhere to go.
+func (p *Printer) write() {
+	defer close(p.done)
+	for line := range p.lines {
+		_, _ = io.WriteString(p.out, line)
+		if n := p.lost.Swap(0); n > 0 {
+			_, _ = io.WriteString(p.out, p.style.line(time.Now(), "waldo", fmt.Sprintf("left out %d lines: the output is too slow", n)))
+		}
+	}
+}
+
+// Printf prints one line in the name of a process.
+func (p *Printer) Printf(name, format string, args ...any) {
+	p.print(name, fmt.Sprintf(format, args...))
+}
+
+func (p *Printer) print(name, text string) {
+	line := p.style.line(time.Now(), name, text)
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.closed {
+		return
+	}
+	select {
+	case p.lines <- line:
+	default:
+		p.lost.Add(1)
+	}
+}
+
+// Close returns when all lines are written, or after a second if the output takes none. What is printed later is ignored.
+func (p *Printer) Close() {
+	p.mu.Lock()
+	if !p.closed {
+		p.closed = true
+		close(p.lines)
+	}
+	p.mu.Unlock()
+	select {
+	case <-p.done:
+	case <-time.After(flushTime):
+	}
+}
+
+// Writer returns a writer that prints what is written to it line by line. One goroutine may use it; Close prints an unfinished
+// last line.
+func (p *Printer) Writer(name string) io.WriteCloser {
+	return &lineWriter{printer: p, name: name}
+}
+
+// lineWriter cuts a flow of bytes into lines, of which it keeps at most maxLine.
+type lineWriter struct {
+	printer *Printer
+	name    string
+	line    []byte
+	cut     int // bytes of the line that were not kept
+}
+
+// Write never fails.
+func (w *lineWriter) Write(b []byte) (int, error) {
+	rest := b
+	for len(rest) > 0 {
+		i := 0
+		for i < len(rest) && rest[i] != '\n' {
+			i++
+		}
+		keep := min(i, maxLine-len(w.line))
+		w.line = append(w.line, rest[:keep]...)
+		w.cut += i - keep
+		if i == len(rest) {
+			break
+		}
+		w.flush()
+		rest = rest[i+1:]
+	}
+	return len(b), nil
+}
+
+// Close prints what has no end of line yet.
+func (w *lineWriter) Close() error {
+	if len(w.line) > 0 {
+		w.flush()
+	}
+	return nil
+}
+
+func (w *lineWriter) flush() {
+	text := string(w.line)
+	if w.cut > 0 {
+		text = fmt.Sprintf("%s… (%d bytes more)", strings.ToValidUTF8(text, ""), w.cut)
+	}
+	w.printer.print(w.name, text)
+	w.line, w.cut = w.line[:0], 0
+}

@@ -1,0 +1,71 @@
+package supervise
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// spawner starts processes that the kernel kills when the supervisor dies. The kernel ties that to the thread that started the
+// process, not to the whole program, and the Go runtime ends threads as it likes. So one goroutine keeps one thread
+// for this, and starts everything.
+type spawner struct {
+	work chan func()
+	done chan struct{}
+}
+
+func newSpawner() *spawner {
+	s := &spawner{work: make(chan func()), done: make(chan struct{})}
+	go s.run()
+	return s
+}
+
+// run ends with its thread locked, so the thread ends too, and with it whatever it started that were still alive.
+func (s *spawner) run() {
+	defer close(s.done)
+	runtime.LockOSThread()
+	for f := range s.work {
+		f()
+	}
+}
+
+// close must be called after all children have ended.
+func (s *spawner) close() {
+	close(s.work)
+	<-s.done
+}
+
+func (s *spawner) start(p Process, output io.Writer) (child, error) {
+	cmd := exec.Command(p.Path, p.Args...)
+	cmd.Env = append(os.Environ(), p.Env...)
+	cmd.Stdout, cmd.Stderr = output, output // one pipe for both, so their order is kept
+	// Once a process has ended, somebody it started may hold the pipe; do not wait for that.
+	cmd.WaitDelay = 100 * time.Millisecond
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Pdeathsig: syscall.SIGKILL,
+		Setpgid:   true, // Ctrl-C is for the supervisor, which then stops its children in order
+	}
+	started := make(chan error, 1)
+	s.work <- func() { started <- cmd.Start() }
+	if err := <-started; err != nil {
+		return nil, err
+	}
+	return process{cmd}, nil
+}
+
+// process is a real child.
+type process struct{ cmd *exec.Cmd }
+
+func (p process) wait() exit {
+	e := exitOf(p.cmd.Wait())
+	// Whatever it started and did not stop is in its group; no such group is the usual case.
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	return e
+}
+
+func (p process) signal(sig syscall.Signal) {
+	_ = p.cmd.Process.Signal(sig) // fails only if the process has ended
+}
