@@ -3,6 +3,7 @@ module github.com/waldo-robot/waldo/services/webrtc-gateway
 go 1.26.0
 
 require (
+	github.com/coder/websocket v1.8.15
 	github.com/pion/ice/v4 v4.4.2
 	github.com/pion/interceptor v0.1.48
 	github.com/pion/logging v0.2.4

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"sync"
+	"time"
 
 	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
@@ -19,9 +20,14 @@ type binding struct {
 	playoutDelayID uint8 // 0: the peer does not know it
 	captureTimeID  uint8 // likewise
 
-	seq uint16 // of the next packet; used by the writer only
+	// Used by the writer only, and after it by the next viewer on the same track.
+	seq    uint16 // of the next packet
+	last   uint32 // timestamp that was sent last
+	lastAt time.Time
+	began  bool
 
 	mu      sync.Mutex
+	shift   uint32 // from the relay's timestamps to the viewer's
 	history [historySize]sent
 }
 
@@ -40,22 +46,46 @@ func newBinding(c webrtc.TrackLocalContext, pt webrtc.PayloadType) *binding {
 	}
 }
 
+// follow makes the binding go on where another one on the same track stopped. The other one must not be in use any more.
+func (b *binding) follow(old *binding) {
+	if old != nil && old.ssrc == b.ssrc {
+		b.seq, b.last, b.lastAt = old.seq, old.last, old.lastAt
+	}
+}
+
 // write sends all packets of a frame.
 func (b *binding) write(f *frame) {
+	now := time.Now()
+	b.arrange(f, now)
 	for i, payload := range f.payloads {
-		h := b.header(f, i, b.seq)
+		h := b.header(f, i, b.seq, b.shift)
 		b.remember(sent{frame: f, index: i, seq: b.seq})
 		b.seq++
 		_, _ = b.out.WriteRTP(&h, payload)
+	}
+	b.last, b.lastAt = f.timestamp+b.shift, now
+}
+
+// arrange shifts the timestamps of a binding that follows another, before its first frame: they go on from there by the time
+// that has passed.
+func (b *binding) arrange(f *frame, now time.Time) {
+	if b.began {
+		return
+	}
+	b.began = true
+	if !b.lastAt.IsZero() {
+		b.mu.Lock()
+		b.shift = b.last + max(1, ticks(now.Sub(b.lastAt))) - f.timestamp
+		b.mu.Unlock()
 	}
 }
 
 // header makes the header of a packet. It depends on nothing but its arguments: a packet that is sent again must be the same
 // to the bit, because SRTP encrypts both with the same key stream.
-func (b *binding) header(f *frame, i int, seq uint16) rtp.Header {
+func (b *binding) header(f *frame, i int, seq uint16, shift uint32) rtp.Header {
 	h := rtp.Header{
 		Version: 2, Marker: i == len(f.payloads)-1, PayloadType: b.payloadType,
-		SequenceNumber: seq, Timestamp: f.timestamp, SSRC: b.ssrc,
+		SequenceNumber: seq, Timestamp: f.timestamp + shift, SSRC: b.ssrc,
 	}
 	if i > 0 {
 		return h
@@ -82,12 +112,12 @@ func (b *binding) remember(s sent) {
 // resend sends a packet again, if it is remembered.
 func (b *binding) resend(seq uint16) bool {
 	b.mu.Lock()
-	s := b.history[seq%historySize]
+	s, shift := b.history[seq%historySize], b.shift
 	b.mu.Unlock()
 	if s.frame == nil || s.seq != seq {
 		return false
 	}
-	h := b.header(s.frame, s.index, seq)
+	h := b.header(s.frame, s.index, seq, shift)
 	_, _ = b.out.WriteRTP(&h, s.frame.payloads[s.index])
 	return true
 }

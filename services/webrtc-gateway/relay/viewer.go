@@ -30,6 +30,7 @@ type Viewer struct {
 
 	mu      sync.Mutex
 	binding *binding // nil until negotiated
+	before  *binding // of the viewer that had the track before, if any
 	wanted  bool     // Start was called
 	running bool
 	closed  bool
@@ -48,6 +49,7 @@ func (v *Viewer) Bind(c webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, er
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.binding = newBinding(c, codec.PayloadType)
+	v.binding.follow(v.before)
 	v.startLocked()
 	return codec, nil
 }
@@ -81,6 +83,17 @@ func (v *Viewer) RID() string { return "" }
 
 // Kind implements [webrtc.TrackLocal].
 func (v *Viewer) Kind() webrtc.RTPCodecType { return webrtc.RTPCodecTypeVideo }
+
+// Follow makes the viewer take over the track of another, which must be closed: sequence numbers and timestamps go on. It is to
+// be called before the viewer gets the track.
+func (v *Viewer) Follow(old *Viewer) {
+	old.mu.Lock()
+	before := old.binding
+	old.mu.Unlock()
+	v.mu.Lock()
+	v.before = before
+	v.mu.Unlock()
+}
 
 // Start lets frames flow, as soon as the track is negotiated. It is to be called when the connection is up: what is written
 // before is lost without an error.

@@ -111,6 +111,23 @@ func checkTransport(d *sdp.SessionDescription) error {
 	return nil
 }
 
+// VideoSection returns the mid of the first media section of an offer that wants to be shown video.
+func VideoSection(text string) (mid string, err error) {
+	d, err := parseOffer(text)
+	if err != nil {
+		return "", err
+	}
+	for _, m := range d.MediaDescriptions {
+		_, sends := m.Attribute(sdp.AttrKeySendOnly)
+		_, idle := m.Attribute(sdp.AttrKeyInactive)
+		if m.MediaName.Media == "video" && !sends && !idle {
+			mid, _ = m.Attribute(sdp.AttrKeyMID)
+			return mid, nil
+		}
+	}
+	return "", status.Error(codes.InvalidArgument, "sdp: the offer has no video section that receives: add a transceiver with direction recvonly")
+}
+
 func byMID(tracks []Track) (map[string]Track, error) {
 	wanted := make(map[string]Track, len(tracks))
 	for _, t := range tracks {

@@ -3,8 +3,10 @@ package rtc
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/rtcp"
@@ -31,21 +33,21 @@ type Peer struct {
 	negotiating sync.Mutex
 
 	mu        sync.Mutex
-	shown     map[string]shown // by mid
+	shown     map[string]*shown // by mid
 	connected bool
 	closed    bool
 }
 
-// shown is a track of the peer.
+// shown is what one media section shows.
 type shown struct {
 	stream relay.Stream
-	viewer *relay.Viewer
-	sender *webrtc.RTPSender
+	viewer atomic.Pointer[relay.Viewer]
+	sender *webrtc.RTPSender // nil until the section is negotiated
 }
 
 // NewPeer returns a connection that waits for its first offer. It must be closed.
 func (e *Engine) NewPeer() (*Peer, error) {
-	p := &Peer{engine: e, began: time.Now(), done: make(chan struct{}), shown: make(map[string]shown)}
+	p := &Peer{engine: e, began: time.Now(), done: make(chan struct{}), shown: make(map[string]*shown)}
 	if err := e.add(p); err != nil {
 		return nil, err
 	}
@@ -87,12 +89,13 @@ func (p *Peer) start() {
 		p.engine.metrics.connect.Observe(time.Since(p.began).Seconds())
 	}
 	for _, s := range p.shown {
-		s.viewer.Start()
+		s.viewer.Load().Start()
 	}
 }
 
 // Answer deals with an offer: it shows the streams that tracks name in their media sections, and stops those that are named no
-// more. It returns the SDP of the answer. After an error the connection is as before, or closed if that is impossible.
+// more. It returns the SDP of the answer. An offer that makes no sense leaves the connection as it was; after any other error it
+// is closed.
 func (p *Peer) Answer(ctx context.Context, sdp string, tracks []Track) (string, error) {
 	o, err := readOffer(sdp, tracks)
 	if err != nil {
@@ -100,9 +103,7 @@ func (p *Peer) Answer(ctx context.Context, sdp string, tracks []Track) (string, 
 	}
 	p.negotiating.Lock()
 	defer p.negotiating.Unlock()
-	if err := p.hide(o.tracks); err != nil {
-		return "", err
-	}
+	p.hide(o.tracks)
 	if err := p.hold(o.tracks); err != nil {
 		p.Close()
 		return "", err
@@ -154,25 +155,19 @@ func answerError(err error) error {
 }
 
 // hide ends the tracks that are not wanted any more.
-func (p *Peer) hide(wanted []Track) error {
+func (p *Peer) hide(wanted []Track) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	keep := make(map[string]bool, len(wanted))
-	for _, t := range wanted {
-		keep[t.MID] = true
-		if s, ok := p.shown[t.MID]; ok && s.stream != t.Stream {
-			return status.Errorf(codes.InvalidArgument,
-				"tracks: section %s shows device %q: use a new section for %q", t.MID, s.stream.Device, t.Stream.Device)
-		}
-	}
 	for mid, s := range p.shown {
-		if !keep[mid] {
-			delete(p.shown, mid)
-			_ = p.pc.RemoveTrack(s.sender) // fails only when the connection is closed
-			s.viewer.Close()
+		if slices.ContainsFunc(wanted, func(t Track) bool { return t.MID == mid }) {
+			continue
 		}
+		delete(p.shown, mid)
+		if s.sender != nil {
+			_ = p.pc.RemoveTrack(s.sender) // fails only when the connection is closed
+		}
+		s.viewer.Load().Close()
 	}
-	return nil
 }
 
 // hold opens the streams that are new, so that they run by the time the connection is made.
@@ -183,16 +178,41 @@ func (p *Peer) hold(wanted []Track) error {
 		return status.Error(codes.Unavailable, "the connection is closed: make a new one")
 	}
 	for _, t := range wanted {
-		if _, ok := p.shown[t.MID]; ok {
+		s := p.shown[t.MID]
+		if s != nil && s.stream == t.Stream {
 			continue
 		}
 		v, err := p.engine.hub.NewViewer(t.Stream, t.Stream.Device)
 		if err != nil {
 			return err
 		}
-		p.shown[t.MID] = shown{stream: t.Stream, viewer: v}
+		if s == nil {
+			s = &shown{}
+			p.shown[t.MID] = s
+		}
+		s.stream = t.Stream
+		if err := s.show(v); err != nil {
+			return status.Errorf(codes.Internal, "section %s: %v", t.MID, err)
+		}
+		if p.connected {
+			v.Start()
+		}
 	}
 	return nil
+}
+
+// show makes v the viewer of the section. If there was another, v takes over its track, with its SSRC.
+func (s *shown) show(v *relay.Viewer) error {
+	old := s.viewer.Swap(v)
+	if old == nil {
+		return nil
+	}
+	old.Close()
+	v.Follow(old)
+	if s.sender == nil {
+		return nil
+	}
+	return s.sender.ReplaceTrack(v)
 }
 
 // attach gives new viewers to their media sections. Pion fills sections in the order in which it got to know them, and
@@ -201,11 +221,11 @@ func (p *Peer) attach() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, t := range p.pc.GetTransceivers() {
-		s, ok := p.shown[t.Mid()]
-		if !ok || s.sender != nil {
+		s := p.shown[t.Mid()]
+		if s == nil || s.sender != nil {
 			continue
 		}
-		sender, err := p.pc.AddTrack(s.viewer)
+		sender, err := p.pc.AddTrack(s.viewer.Load())
 		if err != nil {
 			return status.Errorf(codes.Internal, "section %s: %v", t.Mid(), err)
 		}
@@ -213,17 +233,13 @@ func (p *Peer) attach() error {
 			return status.Errorf(codes.Internal, "section %s was passed over by the negotiation", t.Mid())
 		}
 		s.sender = sender
-		p.shown[t.Mid()] = s
-		p.ended.Go(func() { listen(sender, s.viewer) })
-		if p.connected {
-			s.viewer.Start()
-		}
+		p.ended.Go(func() { s.listen(sender) })
 	}
 	return nil
 }
 
 // listen reads what the far end says of a track, until the track ends. It has to be read in any case.
-func listen(sender *webrtc.RTPSender, v *relay.Viewer) {
+func (s *shown) listen(sender *webrtc.RTPSender) {
 	buffer := make([]byte, 1500)
 	for {
 		n, _, err := sender.Read(buffer)
@@ -231,7 +247,7 @@ func listen(sender *webrtc.RTPSender, v *relay.Viewer) {
 			return
 		}
 		if packets, err := rtcp.Unmarshal(buffer[:n]); err == nil { // else it is garbage, or from a newer standard
-			v.HandleRTCP(packets)
+			s.viewer.Load().HandleRTCP(packets)
 		}
 	}
 }
@@ -268,7 +284,7 @@ func (p *Peer) Close() {
 		p.shown = nil
 		p.mu.Unlock()
 		for _, s := range viewers {
-			s.viewer.Close()
+			s.viewer.Load().Close()
 		}
 		_ = p.pc.Close() // nothing can be done about a failure
 		p.ended.Wait()

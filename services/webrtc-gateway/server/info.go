@@ -1,0 +1,97 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+)
+
+// snapshotTimeout covers a camera that has to be switched on first.
+const snapshotTimeout = 5 * time.Second
+
+// maxSnapshotSide bounds width and height, as VideoFormat does.
+const maxSnapshotSide = 8192
+
+// snapshot answers GET /snapshot/{device}.jpg.
+func (s *Server) snapshot(w http.ResponseWriter, r *http.Request) {
+	device, ok := strings.CutSuffix(r.PathValue("file"), ".jpg")
+	if !ok {
+		fail(w, status.Error(codes.NotFound, "pictures are found at /snapshot/<device>.jpg"))
+		return
+	}
+	if err := s.directory.Check(device); err != nil {
+		fail(w, err)
+		return
+	}
+	width, err := side(r, "width")
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	height, err := side(r, "height")
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), snapshotTimeout)
+	defer cancel()
+	frame, err := s.directory.Snapshot(ctx, device, width, height)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	if frame.GetFormat().GetMediaType() != "image/jpeg" {
+		http.Error(w, "device "+device+" did not answer with a JPEG", http.StatusBadGateway)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "image/jpeg")
+	h.Set("Content-Length", strconv.Itoa(len(frame.GetData())))
+	h.Set("Cache-Control", "no-store")
+	h.Set("Last-Modified", frame.GetCaptureTime().AsTime().UTC().Format(http.TimeFormat))
+	_, _ = w.Write(frame.GetData()) // a visitor who left
+}
+
+// side reads a width or height; 0 if it is not given.
+func side(r *http.Request, name string) (int32, error) {
+	text := r.URL.Query().Get(name)
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil || n < 0 || n > maxSnapshotSide {
+		return 0, status.Errorf(codes.InvalidArgument, "%s: %q is not a number of pixels: use 2 to %d, or leave it out", name, text, maxSnapshotSide)
+	}
+	return int32(n), nil
+}
+
+// devices answers GET /devices.
+func (s *Server) devices(w http.ResponseWriter, _ *http.Request) {
+	list, _ := s.directory.List()
+	data, err := protojson.MarshalOptions{Multiline: true, EmitUnpopulated: true}.Marshal(list)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(append(data, '\n')) // a visitor who left
+}
+
+// healthz answers GET /healthz. A gateway without a bus still serves the page and comes back by itself, so it is not to be
+// restarted: the status code is 200.
+func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	if s.config.BusConnected() {
+		_, _ = w.Write([]byte(`{"status":"ok"}` + "\n")) // a visitor who left
+		return
+	}
+	_, _ = w.Write([]byte(`{"status":"degraded","reason":"the bus is not reachable"}` + "\n")) // likewise
+}

@@ -1,0 +1,72 @@
+package server
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+)
+
+// policy lets the page run its own modules and talk to its own gateway, and nothing else.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; " +
+	"connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// types are said outright: what the system thinks of endings differs, and browsers refuse modules of a wrong type.
+var types = map[string]string{
+	".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
+	".svg": "image/svg+xml", ".png": "image/png", ".ico": "image/x-icon", ".json": "application/json",
+	".webmanifest": "application/manifest+json", ".woff2": "font/woff2",
+}
+
+// page serves static files from memory.
+type page map[string]file // by URL path
+
+type file struct {
+	data              string
+	contentType, etag string
+}
+
+func newPage(files fs.FS) (page, error) {
+	p := page{}
+	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(files, name)
+		if err != nil {
+			return err
+		}
+		contentType, ok := types[path.Ext(name)]
+		if !ok {
+			return nil // not for browsers
+		}
+		p["/"+name] = file{data: string(data), contentType: contentType, etag: fmt.Sprintf(`"%x"`, sha256.Sum256(data))}
+		return nil
+	})
+	if index, ok := p["/index.html"]; ok {
+		p["/"] = index
+	}
+	return p, err
+}
+
+// ServeHTTP implements [http.Handler]. Browsers keep files but ask each time whether they are still right, so that page and
+// gateway never differ in version.
+func (p page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f, ok := p[r.URL.Path]
+	if !ok {
+		http.Error(w, "there is no such page; the robot's is /", http.StatusNotFound)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", f.contentType)
+	h.Set("ETag", f.etag)
+	h.Set("Cache-Control", "no-cache")
+	h.Set("Content-Security-Policy", policy)
+	if strings.Contains(r.Header.Get("If-None-Match"), f.etag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	_, _ = w.Write([]byte(f.data)) // a visitor who left
+}

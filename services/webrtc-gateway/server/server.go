@@ -1,0 +1,144 @@
+package server
+
+import (
+	"context"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
+)
+
+const (
+	defaultStream = "video"
+	// bodyTimeout bounds how long the body of a request may take to come.
+	bodyTimeout = 5 * time.Second
+	// maxSessions bounds the signalling WebSockets.
+	maxSessions = 1000
+)
+
+// Directory tells of the robot's devices.
+type Directory interface {
+	// List returns all known devices, and a channel that is closed when that is out of date.
+	List() (*signalingv1.DeviceList, <-chan struct{})
+	// Check returns nil for a known device, else an error with codes.NotFound.
+	Check(device string) error
+	// Snapshot asks a camera for one JPEG.
+	Snapshot(ctx context.Context, device string, width, height int32) (*mediav1.VideoFrame, error)
+}
+
+// Config says what the server shows. Robot is required.
+type Config struct {
+	Robot      string
+	Version    string
+	Epoch      int64 // this life of the gateway
+	ICEServers []*signalingv1.IceServer
+	// Token that visitors must have; empty: none.
+	Token string
+	// AnyHost answers requests for any host name. Else only loopback names are answered.
+	AnyHost bool
+	// Origins of foreign pages that may use the gateway, for example https://example.org.
+	Origins []string
+	// BusConnected tells whether the bus is reachable; nil: always.
+	BusConnected func() bool
+	// Page holds the static files, index.html among them; nil: none.
+	Page fs.FS
+	// Log may be nil.
+	Log *slog.Logger
+	// Metrics is what /metrics shows; nil: an empty one.
+	Metrics *prometheus.Registry
+}
+
+// Server answers HTTP requests. It is safe for concurrent use.
+type Server struct {
+	engine    *rtc.Engine
+	directory Directory
+	config    Config
+	log       *slog.Logger
+	handler   http.Handler
+	sessions  prometheus.Gauge
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	owned  sync.WaitGroup
+
+	mu     sync.Mutex
+	closed bool
+	open   int // sessions
+	wheps  map[string]*whep
+}
+
+// New returns a server for the connections of engine and the devices of directory.
+func New(engine *rtc.Engine, directory Directory, c Config) (*Server, error) {
+	s := &Server{engine: engine, directory: directory, config: c, log: c.Log, wheps: make(map[string]*whep)}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if c.Metrics == nil {
+		s.config.Metrics = prometheus.NewRegistry()
+	}
+	if c.BusConnected == nil {
+		s.config.BusConnected = func() bool { return true }
+	}
+	s.sessions = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "waldo_gateway_signalling_sessions", Help: "Open signalling WebSockets."})
+	s.config.Metrics.MustRegister(s.sessions)
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	routes, err := s.routes()
+	if err != nil {
+		return nil, err
+	}
+	s.handler = guard{token: c.Token, anyHost: c.AnyHost, origins: c.Origins}.wrap(routes)
+	return s, nil
+}
+
+func (s *Server) routes() (http.Handler, error) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /whep/{device}", s.whepPost)
+	mux.HandleFunc("OPTIONS /whep/{device}", s.whepOptions)
+	mux.HandleFunc("PATCH /whep/{device}/{id}", s.whepPatch)
+	mux.HandleFunc("DELETE /whep/{device}/{id}", s.whepDelete)
+	mux.HandleFunc("GET /signal", s.signal)
+	mux.HandleFunc("GET /snapshot/{file}", s.snapshot)
+	mux.HandleFunc("GET /devices", s.devices)
+	mux.HandleFunc("GET /healthz", s.healthz)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.config.Metrics, promhttp.HandlerOpts{}))
+	if s.config.Page != nil {
+		page, err := newPage(s.config.Page)
+		if err != nil {
+			return nil, err
+		}
+		mux.Handle("GET /", page)
+	}
+	return mux, nil
+}
+
+// Handler answers requests.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// own starts a goroutine that Close waits for; false if the server is closed.
+func (s *Server) own(f func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.owned.Go(f)
+	return true
+}
+
+// Close ends all sessions.
+func (s *Server) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.cancel()
+	s.owned.Wait()
+}

@@ -1,0 +1,294 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
+)
+
+const (
+	// maxMessage bounds what a peer may send at once: an offer, with room for what JSON makes of it.
+	maxMessage = 256 << 10
+	// A socket is pinged this often; one that does not answer as fast is closed.
+	pingEvery    = 5 * time.Second
+	writeTimeout = 5 * time.Second
+	closeTimeout = 500 * time.Millisecond
+	// maxGarbage is how many messages in one session may make no sense.
+	maxGarbage = 16
+)
+
+// session is one signalling WebSocket. Its reader runs in the request's goroutine, everything else in goroutines that end with ctx.
+type session struct {
+	server *Server
+	socket *websocket.Conn
+	ctx    context.Context
+	others sync.WaitGroup
+
+	// Used by the reader only.
+	peer    *rtc.Peer // nil before the first offer that was answered
+	garbage int
+}
+
+// signal answers GET /signal.
+func (s *Server) signal(w http.ResponseWriter, r *http.Request) {
+	if !s.enter() {
+		fail(w, status.Errorf(codes.ResourceExhausted, "there are %d signalling sessions already: try again when one has ended", maxSessions))
+		return
+	}
+	defer s.exit()
+	socket, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+		InsecureSkipVerify: true, // the guard has checked the origin already
+		CompressionMode:    websocket.CompressionDisabled,
+	})
+	if err != nil {
+		return // Accept has answered
+	}
+	defer func() { _ = socket.CloseNow() }() // closed already, unless something failed
+	socket.SetReadLimit(maxMessage)
+	ctx, cancel := context.WithCancel(s.ctx)
+	session := &session{server: s, socket: socket, ctx: ctx}
+	defer session.others.Wait()
+	defer cancel()
+	session.run()
+}
+
+// enter counts a session in; false if there are too many or the server is closed.
+func (s *Server) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.open >= maxSessions {
+		return false
+	}
+	s.open++
+	s.owned.Add(1)
+	s.sessions.Set(float64(s.open))
+	return true
+}
+
+func (s *Server) exit() {
+	s.mu.Lock()
+	s.open--
+	s.sessions.Set(float64(s.open))
+	s.mu.Unlock()
+	s.owned.Done()
+}
+
+// run serves the session until either side ends it.
+func (n *session) run() {
+	s := n.server
+	stop := context.AfterFunc(n.ctx, func() { n.end(websocket.StatusGoingAway, "the gateway is stopping") })
+	defer stop()
+	err := n.send(&signalingv1.GatewayMessage{Body: &signalingv1.GatewayMessage_Welcome{Welcome: &signalingv1.Welcome{
+		Robot: s.config.Robot, Version: s.config.Version, Epoch: s.config.Epoch, IceServers: s.config.ICEServers,
+	}}})
+	if err != nil {
+		return
+	}
+	n.others.Go(n.push)
+	n.others.Go(n.ping)
+	n.read()
+	if n.peer != nil {
+		n.peer.Close()
+	}
+}
+
+// end closes the socket with a reason, which ends the reader. The far end has little time to agree.
+func (n *session) end(code websocket.StatusCode, reason string) {
+	hurry := time.AfterFunc(closeTimeout, func() { _ = n.socket.CloseNow() })
+	defer hurry.Stop()
+	_ = n.socket.Close(code, reason) // it is closed in any case
+}
+
+// send writes one message. It is safe for concurrent use.
+func (n *session) send(m *signalingv1.GatewayMessage) error {
+	data, err := protojson.Marshal(m)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
+	defer cancel()
+	return n.socket.Write(ctx, websocket.MessageText, data)
+}
+
+// push sends the list of devices now and whenever it changes. What changes while it is being sent is sent together.
+func (n *session) push() {
+	for {
+		list, changed := n.server.directory.List()
+		err := n.send(&signalingv1.GatewayMessage{Body: &signalingv1.GatewayMessage_Devices{Devices: list}})
+		if err != nil {
+			return // the socket is closed now
+		}
+		select {
+		case <-n.ctx.Done():
+			return
+		case <-changed:
+		}
+	}
+}
+
+// ping finds out whether the far end is still there.
+func (n *session) ping() {
+	tick := time.NewTicker(pingEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-n.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		ctx, cancel := context.WithTimeout(n.ctx, pingEvery)
+		err := n.socket.Ping(ctx)
+		cancel()
+		if err != nil {
+			_ = n.socket.CloseNow() // nobody is there to be told
+			return
+		}
+	}
+}
+
+// read deals with what the peer says, message by message, until the socket is closed.
+func (n *session) read() {
+	for {
+		kind, data, err := n.socket.Read(context.Background()) // ends when the socket is closed
+		if err != nil {
+			return
+		}
+		var m signalingv1.PeerMessage
+		switch {
+		case kind != websocket.MessageText:
+			err = n.refuse(status.Error(codes.InvalidArgument, "message: send text, not binary"))
+		default:
+			if err = parseMessage(data, &m); err != nil {
+				err = n.refuse(err)
+			} else {
+				err = n.handle(&m)
+			}
+		}
+		if err != nil {
+			n.end(websocket.StatusPolicyViolation, err.Error())
+			return
+		}
+	}
+}
+
+// parseMessage reads the JSON of a message. Fields it does not know are those of a newer peer, and ignored.
+func parseMessage(data []byte, m *signalingv1.PeerMessage) error {
+	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(data, m); err != nil {
+		return status.Errorf(codes.InvalidArgument, "message: not a waldo.signaling.v1.PeerMessage: %v", err)
+	}
+	if m.GetBody() == nil {
+		return status.Error(codes.InvalidArgument, "message: set one of offer, candidate, ping")
+	}
+	return nil
+}
+
+// refuse answers garbage; too much of it ends the session.
+func (n *session) refuse(err error) error {
+	if sendErr := n.fail(0, err); sendErr != nil {
+		return sendErr
+	}
+	if n.garbage++; n.garbage >= maxGarbage {
+		return errors.New("too many messages that make no sense")
+	}
+	return nil
+}
+
+// fail tells the peer what was refused.
+func (n *session) fail(id int32, err error) error {
+	st := status.Convert(err)
+	return n.send(&signalingv1.GatewayMessage{Body: &signalingv1.GatewayMessage_Error{
+		Error: &signalingv1.Error{Id: id, Code: codeName(st.Code()), Message: st.Message()},
+	}})
+}
+
+// handle deals with one message. An error ends the session.
+func (n *session) handle(m *signalingv1.PeerMessage) error {
+	switch body := m.GetBody().(type) {
+	case *signalingv1.PeerMessage_Ping:
+		return n.send(&signalingv1.GatewayMessage{Body: &signalingv1.GatewayMessage_Pong{
+			Pong: &signalingv1.Pong{Id: body.Ping.GetId(), GatewayTime: timestamppb.Now()},
+		}})
+	case *signalingv1.PeerMessage_Candidate:
+		if err := n.candidate(body.Candidate); err != nil {
+			return n.refuse(err)
+		}
+		return nil
+	case *signalingv1.PeerMessage_Offer:
+		answer, err := n.offer(body.Offer)
+		if err != nil {
+			return n.fail(body.Offer.GetId(), err)
+		}
+		return n.send(&signalingv1.GatewayMessage{Body: &signalingv1.GatewayMessage_Answer{
+			Answer: &signalingv1.Answer{Id: body.Offer.GetId(), Sdp: answer},
+		}})
+	default:
+		return n.refuse(status.Error(codes.Unimplemented, "message: this gateway does not know what to do with it"))
+	}
+}
+
+func (n *session) candidate(c *signalingv1.Candidate) error {
+	if n.peer == nil {
+		return status.Error(codes.FailedPrecondition, "candidate: send an offer first")
+	}
+	index := c.GetSdpMlineIndex()
+	if index < 0 || index > 0xffff {
+		return status.Errorf(codes.InvalidArgument, "candidate.sdp_mline_index: %d is not the number of a media section", index)
+	}
+	return n.peer.AddCandidate(c.GetCandidate(), c.GetSdpMid(), uint16(index))
+}
+
+// offer makes or changes the session's connection.
+func (n *session) offer(o *signalingv1.Offer) (string, error) {
+	tracks := make([]rtc.Track, len(o.GetTracks()))
+	for i, t := range o.GetTracks() {
+		if err := n.server.directory.Check(t.GetDevice()); err != nil {
+			return "", err
+		}
+		tracks[i] = rtc.Track{MID: t.GetMid(), Stream: relay.Stream{Device: t.GetDevice(), Name: t.GetStream()}}
+		switch t.GetStream() {
+		case "":
+			tracks[i].Stream.Name = defaultStream
+		case defaultStream:
+		default:
+			return "", status.Errorf(codes.InvalidArgument, "tracks[%d].stream: %q cannot be shown: only %q can", i, t.GetStream(), defaultStream)
+		}
+	}
+	if n.peer == nil {
+		return n.connect(o.GetSdp(), tracks)
+	}
+	return n.peer.Answer(n.ctx, o.GetSdp(), tracks)
+}
+
+// connect makes the connection of the session. The session ends with it: a peer whose connection was lost must begin anew.
+func (n *session) connect(sdp string, tracks []rtc.Track) (string, error) {
+	peer, err := n.server.engine.NewPeer()
+	if err != nil {
+		return "", err
+	}
+	answer, err := peer.Answer(n.ctx, sdp, tracks)
+	if err != nil {
+		peer.Close()
+		return "", err
+	}
+	n.peer = peer
+	n.others.Go(func() {
+		select {
+		case <-n.ctx.Done():
+		case <-peer.Done():
+			n.end(websocket.StatusTryAgainLater, "the WebRTC connection was lost: open a new session")
+		}
+	})
+	return answer, nil
+}
