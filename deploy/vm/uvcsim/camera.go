@@ -21,6 +21,13 @@ func New() *Camera {
 	return &Camera{drawn: make(map[drawing][]byte)}
 }
 
+// Pictures returns how many pictures the camera has begun to send in its life: the number of the next one.
+func (c *Camera) Pictures() uint32 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.number
+}
+
 // Serve is the camera on one USB/IP connection: it answers the host until the connection ends, closes it and returns why; nil if either side
 // just closed it.
 func (c *Camera) Serve(conn io.ReadWriteCloser) error {
