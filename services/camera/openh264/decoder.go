@@ -65,10 +65,12 @@ func (d *Decoder) Decode(accessUnit []byte) (*media.I420, error) {
 	if unit.slices == nil {
 		return nil, nil
 	}
-	if err := d.prepare(&unit); err != nil {
-		return nil, fmt.Errorf("openh264 decode: %w", err)
+	used := d.c != nil
+	img, err := d.decode(unit)
+	if err != nil && unit.key && used {
+		return d.decode(unit) // the fault may lie in what came before; a new library decoder knows nothing of it
 	}
-	return d.run(append(unit.sets, unit.slices...))
+	return img, err
 }
 
 // Flush returns the next of the pictures that wait for their turn at the end of a stream with B frames, nil after the last.
@@ -92,7 +94,7 @@ func (d *Decoder) Close() error {
 // unit is what of an access unit may reach the library, with start codes.
 type unit struct {
 	sets, slices []byte
-	key          bool
+	hasSPS, key  bool
 }
 
 // sort picks the slices and parameter sets out of an access unit. It keeps the sets, and drops the library decoder if the SPS is new.
@@ -105,7 +107,7 @@ func (d *Decoder) sort(accessUnit []byte) (u unit, err error) {
 			if err := d.newSPS(nal); err != nil {
 				return unit{}, err
 			}
-			u.sets = annexb.Append(u.sets, nal)
+			u.sets, u.hasSPS = annexb.Append(u.sets, nal), true
 		case annexb.TypePPS:
 			d.newPPS(nal)
 			u.sets = annexb.Append(u.sets, nal)
@@ -133,8 +135,8 @@ func (d *Decoder) newSPS(sps []byte) error {
 	}
 	if len(d.sets) == 0 || !bytes.Equal(d.sets[0], sps) {
 		d.drop()
-		d.sets = [][]byte{bytes.Clone(sps)}
 	}
+	d.sets = [][]byte{bytes.Clone(sps)} // its PPSs follow; an old one may be damaged
 	return nil
 }
 
@@ -163,11 +165,21 @@ func (d *Decoder) prepare(u *unit) error {
 	if d.c = C.waldo_decoder_new(); d.c == nil {
 		return errors.New("library gives no decoder: out of memory")
 	}
-	u.sets = nil
+	if u.hasSPS {
+		return nil
+	}
+	u.sets = nil // they came earlier
 	for _, set := range d.sets {
 		u.sets = annexb.Append(u.sets, set)
 	}
 	return nil
+}
+
+func (d *Decoder) decode(u unit) (*media.I420, error) {
+	if err := d.prepare(&u); err != nil {
+		return nil, fmt.Errorf("openh264 decode: %w", err)
+	}
+	return d.run(slices.Concat(u.sets, u.slices))
 }
 
 // framePending is the one state that is no error: the picture is not complete.
