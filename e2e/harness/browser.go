@@ -142,4 +142,3 @@ func (p *Page) Resize(tb testing.TB, width, height int64) {
 		tb.Fatal(err)
 	}
 }
-

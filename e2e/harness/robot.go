@@ -51,18 +51,14 @@ func StartRobot(tb testing.TB, o Options) *Robot {
 	file := WriteFile(tb, "robot.yaml", fmt.Sprintf("robot: e2e\ndevices:\n%sgateway: {http: %q, ice: %q%s}\nnats: {%s}\n",
 		devices.String(), http, FreeAddress(tb), o.Gateway, bus))
 	r.Process = Start(tb, nil, Bin(tb, "waldo"), "up", file)
-	r.waitServing(tb)
+	r.WaitServing(tb)
 	return r
 }
 
-func (r *Robot) waitServing(tb testing.TB) {
+// WaitServing returns when the page is served.
+func (r *Robot) WaitServing(tb testing.TB) {
 	tb.Helper()
 	Until(tb, "the page is served", func() error {
-		select {
-		case <-r.Done():
-			tb.Fatal("waldo up ended")
-		default:
-		}
 		response, err := http.Get(r.URL + "/healthz")
 		if err != nil {
 			return err
@@ -126,6 +122,17 @@ func Crash(tb testing.TB, pid int) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		tb.Fatal(err)
 	}
+}
+
+// Freeze stops a process without ending it, until resume or the end of the test.
+func Freeze(tb testing.TB, pid int) (resume func()) {
+	tb.Helper()
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		tb.Fatal(err)
+	}
+	resume = func() { _ = syscall.Kill(pid, syscall.SIGCONT) } // it may have been ended meanwhile
+	tb.Cleanup(resume)
+	return resume
 }
 
 // Run runs a program to its end and returns what it printed. It fails the test if the program does.

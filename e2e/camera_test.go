@@ -1,0 +1,91 @@
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/waldo-robot/waldo/e2e/harness"
+)
+
+func TestPageShowsTheCamera(t *testing.T) {
+	robot := harness.StartRobot(t, harness.Options{})
+	page := harness.StartBrowser(t).Open(t, robot.URL)
+	front := page.Tile(t, "front")
+	front.WaitFrames(t, 30)
+	size := harness.Eval[[]int](t, page, `(() => {
+	  const v = document.querySelector('[data-device="front"] video');
+	  return [v.videoWidth, v.videoHeight];
+	})()`)
+	if !slices.Equal(size, []int{640, 480}) {
+		t.Errorf("the video is %v, want 640x480", size)
+	}
+	if title := harness.Eval[string](t, page, "document.body.innerText"); title == "" {
+		t.Error("the page has no text")
+	}
+}
+
+// TestCameraCrash is the first promise: the camera process dies and is back on the same connection, track and SSRC.
+func TestCameraCrash(t *testing.T) {
+	robot := harness.StartRobot(t, harness.Options{})
+	page := harness.StartBrowser(t).Open(t, robot.URL)
+	front := page.Tile(t, "front")
+	before := page.Connection(t)
+	for i := range 5 {
+		t.Run(fmt.Sprintf("kill %d", i+1), func(t *testing.T) {
+			camera := robot.Device(t, "front")
+			harness.Crash(t, camera.PID)
+			harness.Until(t, "the camera runs again", func() error {
+				if again := robot.Device(t, "front"); again.PID == camera.PID || again.Epoch == camera.Epoch {
+					return fmt.Errorf("still pid %d, epoch %s", again.PID, again.Epoch)
+				}
+				return nil
+			})
+			front.WaitState(t, "live")
+			front.WaitFrames(t, 10)
+			if after := page.Connection(t); !after.Same(before) {
+				t.Errorf("the connection changed:\n%+v\n%+v", before, after)
+			}
+		})
+	}
+	if s := states(front.States(t)); len(s) < 2 || !slices.Contains(s, "stale") {
+		t.Errorf("the picture went through %v; want stale, live for each crash", s)
+	}
+}
+
+func states(changes []harness.StateChange) []string {
+	var all []string
+	for _, c := range changes {
+		all = append(all, c.State)
+	}
+	return all
+}
+
+// TestCameraStoppedByHand runs each service on its own, as one who deploys them one by one does.
+func TestCameraStoppedByHand(t *testing.T) {
+	address, web := harness.FreeAddress(t), harness.FreeAddress(t)
+	env := []string{"WALDO_NATS=nats://" + address, "WALDO_ROBOT=e2e"}
+	harness.Start(t, nil, harness.Bin(t, "waldo"), "bus", "--listen", address)
+	harness.Start(t, env, harness.Bin(t, "waldo-gateway"), "--http", web, "--ice", harness.FreeAddress(t))
+	startCamera := func() *harness.Process {
+		return harness.Start(t, env, harness.Bin(t, "waldo-camera"), "--device", "front", "--source", "test", "--width", "640", "--height", "480")
+	}
+	camera := startCamera()
+	robot := harness.Robot{URL: "http://" + web, NATS: "nats://" + address}
+	robot.WaitServing(t)
+	page := harness.StartBrowser(t).Open(t, robot.URL)
+	front := page.Tile(t, "front")
+	before := page.Connection(t)
+
+	if code := camera.Stop(t); code != 0 {
+		t.Errorf("the camera ended with %d", code)
+	}
+	front.WaitState(t, "stale")
+	page.Until(t, `document.querySelector('[data-device="front"]').textContent.match(/away|gone|stopp/i)`)
+	startCamera()
+	front.WaitState(t, "live")
+	front.WaitFrames(t, 10)
+	if after := page.Connection(t); !after.Same(before) {
+		t.Errorf("the connection changed:\n%+v\n%+v", before, after)
+	}
+}
