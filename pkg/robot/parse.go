@@ -152,23 +152,24 @@ func (p *parser) device(key, n *yaml.Node) Device {
 	path := join("devices", key.Value)
 	dev := Device{Name: key.Value}
 	own := yaml.Node{Kind: yaml.MappingNode, Line: key.Line}
-	kind := false
+	common := own
 	p.pairs(n, path, func(k, v *yaml.Node) {
+		into := &common
 		switch k.Value {
 		case "kind":
-			kind = true
 			dev.Kind = p.kind(v, join(path, "kind"))
 		case "grpc":
 			dev.GRPC = p.address(v, join(path, "grpc"))
 			p.claim(v, join(path, "grpc"), dev.GRPC)
 		default:
-			own.Content = append(own.Content, k, v)
+			into = &own
 		}
+		into.Content = append(into.Content, k, v)
 	})
-	if !kind {
+	if child(&common, "kind") == nil {
 		p.fail(key, path, "has no kind: add for example `kind: camera`")
 	}
-	dev.Section = Section{file: p.file, path: path, node: &own}
+	dev.Section = Section{file: p.file, path: path, node: &own, common: &common}
 	return dev
 }
 

@@ -16,6 +16,7 @@ type Section struct {
 	file      string     // "robot.yaml"; empty if no file was read
 	path      string     // "devices.front"; empty if no file was read
 	node      *yaml.Node // the mapping in the file, nil if there is none
+	common    *yaml.Node // what of it was read already: kind and grpc of a device
 	overrides []override // in the order they were given; later ones win
 }
 
@@ -63,6 +64,20 @@ func (s *Section) Locate(err error) error {
 	return locate(err, s.where)
 }
 
+// Text returns a single value as it was given, without knowing the other keys: the last override, else what the file says, else
+// "".
+func (s *Section) Text(key string) string {
+	for _, o := range slices.Backward(s.overrides) {
+		if o.key == key {
+			return o.value
+		}
+	}
+	if n := find(s.node, key); n != nil && n.Kind == yaml.ScalarNode && n.ShortTag() != "!!null" {
+		return n.Value
+	}
+	return ""
+}
+
 // where finds the origin of a key: the last override, else the line of the file, else that of the section.
 func (s *Section) where(key string) (origin, field string) {
 	for _, o := range slices.Backward(s.overrides) {
@@ -74,14 +89,27 @@ func (s *Section) where(key string) (origin, field string) {
 		return s.file, join(s.path, key)
 	}
 	line := s.node.Line
-	for n, rest := s.node, key; n != nil && rest != ""; {
-		var name string
-		name, rest, _ = strings.Cut(rest, ".")
-		if n = child(n, name); n != nil {
+	for part := key; part != ""; part = parent(part) {
+		if n := find(s.node, part); n != nil {
 			line = n.Line
+			break
+		}
+		if n := find(s.common, part); n != nil {
+			line = n.Line
+			break
 		}
 	}
 	return fmt.Sprintf("%s:%d", s.file, line), join(s.path, key)
+}
+
+// find returns the value of a dotted key below a mapping, nil if there is none.
+func find(n *yaml.Node, key string) *yaml.Node {
+	for key != "" && n != nil {
+		var name string
+		name, key, _ = strings.Cut(key, ".")
+		n = child(n, name)
+	}
+	return n
 }
 
 // child returns the value of a key of a mapping, nil if there is none.
@@ -95,6 +123,11 @@ func child(n *yaml.Node, key string) *yaml.Node {
 		}
 	}
 	return nil
+}
+
+// parent cuts the last part off a dotted key.
+func parent(key string) string {
+	return key[:max(0, strings.LastIndex(key, "."))]
 }
 
 // join appends a key to a dotted path.

@@ -201,6 +201,39 @@ func TestLocateDefault(t *testing.T) {
 	}
 }
 
+// TestLocateCommon: what every device has is found where it stands, too.
+func TestLocateCommon(t *testing.T) {
+	r, err := robot.Parse("r", []byte("robot: a\ndevices:\n  f:\n    width: 3\n    kind: a\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]string{
+		"kind": "r:5: devices.f.kind: no", "width": "r:4: devices.f.width: no", "width.x": "r:4: devices.f.width.x: no",
+		"grpc": "r:3: devices.f.grpc: no",
+	} {
+		if got := r.Devices[0].Locate(robot.BadField(key, "no")).Error(); got != want {
+			t.Errorf("%s: got %s, want %s", key, got, want)
+		}
+	}
+}
+
+func TestText(t *testing.T) {
+	d := device(t, "width: 320, tags: [a], source: ")
+	for key, want := range map[string]string{"width": "320", "tags": "", "source": "", "kind": "", "": "", "width.x": ""} {
+		if got := d.Text(key); got != want {
+			t.Errorf("%s: got %q, want %q", key, got, want)
+		}
+	}
+	d.Override("width", "640", "--width")
+	if got := d.Text("width"); got != "640" {
+		t.Errorf("got %q", got)
+	}
+	var empty robot.Section
+	if got := empty.Text("width"); got != "" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestDecodeIntoWrongType(t *testing.T) {
 	var s robot.Section
 	for _, into := range []any{nil, config{}, (*config)(nil), new(int)} {
