@@ -93,15 +93,15 @@ func (e *Engine) listen(address string) (err error) {
 		address = "127.0.0.1:0"
 	}
 	if e.udp, err = net.ListenPacket("udp", address); err != nil {
-		return fmt.Errorf("ice address %s: %w", address, err)
+		return fmt.Errorf("ice %s: %w", address, err)
 	}
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return errors.Join(fmt.Errorf("ice address %s: %w", address, err), e.udp.Close())
+		return errors.Join(fmt.Errorf("ice %s: %w", address, err), e.udp.Close())
 	}
 	port := e.udp.LocalAddr().(*net.UDPAddr).Port
 	if e.tcp, err = net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port))); err != nil {
-		return errors.Join(fmt.Errorf("ice address %s: %w", address, err), e.udp.Close())
+		return errors.Join(fmt.Errorf("ice %s: %w", address, err), e.udp.Close())
 	}
 	// Bursts of many viewers and many frames meet in one socket.
 	if u, ok := e.udp.(*net.UDPConn); ok {
@@ -143,7 +143,7 @@ func (e *Engine) configureICE(s *webrtc.SettingEngine, c Config) error {
 	s.SetNetworkTypes([]webrtc.NetworkType{
 		webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6, webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6,
 	})
-	s.SetIncludeLoopbackCandidate(isLoopback(e.udp.LocalAddr()))
+	s.SetIncludeLoopbackCandidate(true) // for browsers on this machine, which may have no network at all
 	s.DisableActiveTCP(true)
 	// Names ending in .local need not be resolved: the far end's own checks tell its address.
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
@@ -187,11 +187,6 @@ func registerCodecs(m *webrtc.MediaEngine) error {
 		}
 	}
 	return nil
-}
-
-func isLoopback(a net.Addr) bool {
-	u, ok := a.(*net.UDPAddr)
-	return ok && u.IP.IsLoopback()
 }
 
 // Address is where ICE listens.

@@ -1,13 +1,13 @@
 package server
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/waldo-robot/waldo/pkg/access"
 )
 
 const tokenCookie = "waldo_token"
@@ -103,7 +103,7 @@ func (g guard) checkToken(w http.ResponseWriter, r *http.Request) bool {
 	if q := r.URL.Query(); q.Has("token") && g.matches(q.Get("token")) {
 		return !keepToken(w, r)
 	}
-	if bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok && g.matches(bearer) {
+	if g.matches(access.Bearer(r.Header.Get("Authorization"))) {
 		return true
 	}
 	if c, err := r.Cookie(tokenCookie); err == nil && g.matches(c.Value) {
@@ -115,10 +115,7 @@ func (g guard) checkToken(w http.ResponseWriter, r *http.Request) bool {
 	return false
 }
 
-func (g guard) matches(token string) bool {
-	want, got := sha256.Sum256([]byte(g.token)), sha256.Sum256([]byte(token))
-	return subtle.ConstantTimeCompare(want[:], got[:]) == 1
-}
+func (g guard) matches(token string) bool { return access.Allowed(g.token, token) }
 
 // keepToken makes a browser that opens a page keep the token as a cookie, and sends it to the same page without the token in
 // its address. It reports whether it did.

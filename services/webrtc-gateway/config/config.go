@@ -1,0 +1,122 @@
+// Package config reads what the gateway is told: flags over environment over robot.yaml.
+//
+// The keys of the section `gateway:` of robot.yaml are flags and environment variables as well: `max_viewers` is --max-viewers
+// and WALDO_MAX_VIEWERS. What is wrong is reported all at once, with its origin.
+package config
+
+import (
+	"errors"
+	"net"
+	"net/url"
+	"strings"
+
+	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/robot"
+)
+
+const (
+	// DefaultHTTP is where the page is found if nothing else is said.
+	DefaultHTTP = "127.0.0.1:8080"
+	defaultICE  = "7100" // port; the host follows that of HTTP
+	defaultNATS = "nats://127.0.0.1:4222"
+)
+
+// Gateway is the section `gateway:` of robot.yaml.
+type Gateway struct {
+	// HTTP is where the page, WHEP and the signalling are served, `host:port`.
+	HTTP string `yaml:"http" help:"where to serve the page, host:port; without a token loopback only"`
+	// ICE is the one UDP and TCP port for all media, `host:port`. Empty: port 7100 where HTTP is.
+	ICE string `yaml:"ice" help:"one UDP and TCP port for all media, host:port; default port 7100 beside http"`
+	// PublicIPs replace the machine's own addresses when it is behind a NAT that forwards the ICE port.
+	PublicIPs []string `yaml:"public_ips" help:"addresses under which peers reach the ICE port, when a NAT is between"`
+	// ICEServers are given to peers.
+	ICEServers []ICEServer `yaml:"ice_servers" help:"STUN and TURN servers for peers: {urls: [...], username: u, credential: c}"`
+	// MaxViewers bounds the WebRTC connections, 1 to 10000.
+	MaxViewers int `yaml:"max_viewers" help:"how many WebRTC connections there may be at once"`
+	// Origins are those of foreign pages that may use the gateway.
+	Origins []string `yaml:"origins" help:"foreign pages that may use the gateway, for example https://example.org"`
+	// Token must be presented by visitors; without one the gateway is for this machine only.
+	Token string `yaml:"token" help:"secret that visitors must present, and this process on the bus"`
+}
+
+// ICEServer is one STUN or TURN server.
+type ICEServer struct {
+	URLs       []string `yaml:"urls"`
+	Username   string   `yaml:"username"`
+	Credential string   `yaml:"credential"`
+}
+
+// Defaults are in force where nothing else is said.
+func Defaults() Gateway { return Gateway{HTTP: DefaultHTTP, MaxViewers: 200} }
+
+// Validate reports all that is wrong.
+func (g *Gateway) Validate() error {
+	var errs []error
+	bad := func(key, format string, args ...any) { errs = append(errs, robot.BadField(key, format, args...)) }
+	if _, _, err := access.Address(g.HTTP, g.Token); err != nil {
+		bad("http", "%v", err)
+	}
+	if g.ICE != "" {
+		if _, _, err := access.Address(g.ICE, g.Token); err != nil {
+			bad("ice", "%v", err)
+		}
+	}
+	for _, ip := range g.PublicIPs {
+		if net.ParseIP(ip) == nil {
+			bad("public_ips", "%q is not an IP address", ip)
+		}
+	}
+	if g.MaxViewers < 1 || g.MaxViewers > 10_000 {
+		bad("max_viewers", "%d is out of range: use 1 to 10000", g.MaxViewers)
+	}
+	for _, s := range g.ICEServers {
+		for _, u := range s.URLs {
+			if !isICEURL(u) {
+				bad("ice_servers", "%q is not a STUN or TURN address: use stun:host:port, turn:host:port or turns:host:port", u)
+			}
+		}
+		if len(s.URLs) == 0 {
+			bad("ice_servers", "an entry has no urls")
+		}
+	}
+	for _, o := range g.Origins {
+		if u, err := url.Parse(o); err != nil || u.Scheme == "" || u.Host == "" || strings.TrimSuffix(o, u.Path) != o {
+			bad("origins", "%q is not an origin: use scheme and host, for example https://example.org", o)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func isICEURL(text string) bool {
+	scheme, rest, ok := strings.Cut(text, ":")
+	switch scheme {
+	case "stun", "stuns", "turn", "turns":
+		return ok && rest != "" && !strings.ContainsAny(text, "<>\" \r\n")
+	}
+	return false
+}
+
+// HTTPAddress is where to listen for HTTP; narrowed tells that loopback was not said but meant.
+func (g *Gateway) HTTPAddress() (address string, narrowed bool) {
+	address, narrowed, _ = access.Address(g.HTTP, g.Token) // checked by Validate
+	return address, narrowed
+}
+
+// ICEAddress is where to listen for media.
+func (g *Gateway) ICEAddress() string {
+	configured := g.ICE
+	if configured == "" {
+		host, _, _ := net.SplitHostPort(g.HTTP) // checked by Validate
+		configured = net.JoinHostPort(host, defaultICE)
+	}
+	address, _, _ := access.Address(configured, g.Token) // checked by Validate, or beside an address that was
+	return address
+}
+
+// Local tells whether only this machine can reach the gateway.
+func (g *Gateway) Local() bool {
+	address, _ := g.HTTPAddress()
+	host, _, _ := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}

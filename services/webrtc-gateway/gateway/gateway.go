@@ -1,0 +1,186 @@
+// Package gateway puts the parts of the gateway together: bus, devices, relays, connections, HTTP. The command and the tests start
+// the same thing.
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/net/netutil"
+
+	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
+	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/devices"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/server"
+)
+
+const (
+	maxHTTPConnections = 2000
+	stopTimeout        = time.Second
+)
+
+// Gateway is a running gateway.
+type Gateway struct {
+	local     bool
+	listener  net.Listener
+	conn      *bus.Conn
+	directory *devices.Directory
+	hub       *relay.Hub
+	engine    *rtc.Engine
+	server    *server.Server
+	http      *http.Server
+	served    chan error
+	metrics   *prometheus.Registry
+}
+
+// Start starts a gateway, which serves when Start returns; the bus may come later. page holds the static files. An address that is
+// taken is an error that wraps a *net.OpError.
+func Start(c *config.Config, version string, page fs.FS, log *slog.Logger) (g *Gateway, err error) {
+	g = &Gateway{local: c.Gateway.Local(), served: make(chan error, 1), metrics: newRegistry()}
+	defer func() {
+		if err != nil {
+			g.stop()
+			g = nil
+		}
+	}()
+	address, narrowed := c.Gateway.HTTPAddress()
+	if narrowed {
+		log.Info("without a token only this machine is served", "http", c.Gateway.HTTP, "listening", address)
+	}
+	if g.listener, err = net.Listen("tcp", address); err != nil {
+		return g, fmt.Errorf("gateway.http %s: %w: choose another with --http, WALDO_HTTP or gateway.http", address, err)
+	}
+	epoch := newEpoch()
+	if err = g.join(c, epoch, log); err != nil {
+		return g, err
+	}
+	g.hub = relay.NewHub(g.directory.Open, relay.Config{Log: log, Metrics: relay.NewMetrics(g.metrics)})
+	g.engine, err = rtc.NewEngine(g.hub, rtc.Config{
+		Listen: c.Gateway.ICEAddress(), PublicIPs: c.Gateway.PublicIPs, MaxPeers: c.Gateway.MaxViewers, Log: log, Metrics: g.metrics,
+	})
+	if err != nil {
+		return g, fmt.Errorf("gateway.%w: choose another with --ice, WALDO_ICE or gateway.ice", err)
+	}
+	return g, g.serve(c, version, epoch, page, log)
+}
+
+// join connects to the bus and listens for devices.
+func (g *Gateway) join(c *config.Config, epoch int64, log *slog.Logger) (err error) {
+	name := fmt.Sprintf("gateway-%x", epoch)
+	g.conn, err = bus.Connect(bus.Config{URL: c.NATS, Name: name, Token: c.BusToken, Log: log, Metrics: g.metrics})
+	if err != nil {
+		return err
+	}
+	expected := make([]*devicev1.Device, len(c.Devices))
+	for i, d := range c.Devices {
+		expected[i] = &devicev1.Device{Name: d.Name, Kind: d.Kind}
+	}
+	g.directory, err = devices.New(g.conn, c.Robot, devices.Config{Expected: expected, Holder: name, Log: log})
+	return err
+}
+
+// serve begins to answer HTTP requests.
+func (g *Gateway) serve(c *config.Config, version string, epoch int64, page fs.FS, log *slog.Logger) (err error) {
+	g.server, err = server.New(g.engine, g.directory, server.Config{
+		Robot: c.Robot, Version: version, Epoch: epoch, ICEServers: iceServers(c.Gateway.ICEServers),
+		Token: c.Gateway.Token, AnyHost: !g.local, Origins: c.Gateway.Origins,
+		BusConnected: g.conn.Connected, Page: page, Log: log, Metrics: g.metrics,
+	})
+	if err != nil {
+		return err
+	}
+	g.http = &http.Server{
+		Handler: g.server.Handler(), ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second,
+		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+	}
+	go func() { g.served <- g.http.Serve(netutil.LimitListener(g.listener, maxHTTPConnections)) }()
+	return nil
+}
+
+// URL is where the page is found.
+func (g *Gateway) URL() string {
+	host, port, _ := net.SplitHostPort(g.listener.Addr().String())
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port) + "/"
+}
+
+// ICE is where media are sent from.
+func (g *Gateway) ICE() string { return g.engine.Address() }
+
+// Failed tells when the gateway stopped serving by itself.
+func (g *Gateway) Failed() <-chan error { return g.served }
+
+// Close ends all sessions and connections, lets go of all streams and returns when everything has ended, within about 2 s.
+func (g *Gateway) Close() { g.stop() }
+
+// stop ends what was started, from the outside in.
+func (g *Gateway) stop() {
+	if g.server != nil {
+		g.server.Close()
+	}
+	if g.http != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+		defer cancel()
+		if err := g.http.Shutdown(ctx); err != nil {
+			_ = g.http.Close() // whoever is still there was told, or is too slow
+		}
+	} else if g.listener != nil {
+		_ = g.listener.Close() // nothing was served on it
+	}
+	if g.engine != nil {
+		_ = g.engine.Close() // nothing can be done about a failure
+	}
+	if g.hub != nil {
+		g.hub.Close()
+	}
+	if g.directory != nil {
+		g.directory.Close()
+	}
+	if g.conn != nil {
+		g.conn.Close()
+	}
+}
+
+func newRegistry() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
+}
+
+// newEpoch returns a random positive number.
+func newEpoch() int64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails, see crypto/rand
+	return int64(binary.BigEndian.Uint64(b[:])>>1 | 1)
+}
+
+func iceServers(configured []config.ICEServer) []*signalingv1.IceServer {
+	servers := make([]*signalingv1.IceServer, len(configured))
+	for i, s := range configured {
+		servers[i] = &signalingv1.IceServer{Urls: s.URLs, Username: s.Username, Credential: s.Credential}
+	}
+	return servers
+}
+
+// IsAddressError tells whether an error of Start is about an address that is taken or cannot be had.
+func IsAddressError(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op)
+}

@@ -1,0 +1,63 @@
+// Command waldo-gateway brings the cameras of a robot to browsers. See waldo-gateway --help.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/gateway"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/web"
+)
+
+// version is set by the linker.
+var version = "0.1.0-dev"
+
+func main() { os.Exit(run(os.Args[1:], os.Getenv, os.Stderr)) }
+
+// run returns an exit code of package device, as every process of a robot does.
+func run(args []string, environ func(string) string, out io.Writer) int {
+	c, err := config.Load(args, environ, out)
+	switch {
+	case errors.Is(err, config.ErrHelp):
+		return device.ExitStopped
+	case err != nil:
+		_, _ = fmt.Fprintf(out, "waldo-gateway: the configuration is wrong:\n%v\n", err)
+		return device.ExitConfiguration
+	case c.Version:
+		_, _ = fmt.Fprintf(out, "waldo-gateway %s\n", version)
+		return device.ExitStopped
+	case c.Check:
+		return device.ExitStopped
+	}
+	level, _ := c.Level() // checked by Load
+	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level}))
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	g, err := gateway.Start(c, version, web.Files, log)
+	if err != nil {
+		log.Error("cannot start", "error", err)
+		if gateway.IsAddressError(err) {
+			return device.ExitAddress
+		}
+		return device.ExitConfiguration
+	}
+	log.Info("the robot's page is at "+g.URL(), "robot", c.Robot, "ice", g.ICE())
+	select {
+	case <-ctx.Done():
+		stop() // a second signal ends the process at once
+		g.Close()
+		return device.ExitStopped
+	case err := <-g.Failed():
+		log.Error("stopped serving", "error", err)
+		g.Close()
+		return device.ExitAddress
+	}
+}
