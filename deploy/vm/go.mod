@@ -2,10 +2,8 @@ module github.com/waldo-robot/waldo/deploy/vm
 
 go 1.26.0
 
-replace github.com/waldo-robot/waldo/api => ../../api
-
 require (
-	github.com/waldo-robot/waldo/api v0.0.0-00010101000000-000000000000
+	github.com/waldo-robot/waldo/api v0.0.0
 	go.uber.org/goleak v1.3.0
 	google.golang.org/grpc v1.85.0
 )
@@ -17,3 +15,5 @@ require (
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260817212433-ac3dfec99bb1 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 )
+
+replace github.com/waldo-robot/waldo/api => ../../api
