@@ -2,31 +2,61 @@
 //
 // The rule is the same for every listener of Waldo. Without a token nothing listens where another machine can reach it:
 // ":8080" then means loopback, and an address of another interface is refused. With a token the address is taken as it
-// stands, and every request must present the token.
+// stands, and every request must present the token. What asks nobody for a token, like metrics, stays on [Loopback].
+//
+// All functions are pure and safe for concurrent use.
 package access
 
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 )
 
 // Address returns where to listen for what the configuration says. If it had to narrow the address to loopback, narrowed is
 // true, and the program should say so. It fails if only a token would make the address safe, or if it is not host:port.
 func Address(configured, token string) (address string, narrowed bool, err error) {
-	host, port, err := net.SplitHostPort(configured)
-	if err != nil {
-		return "", false, fmt.Errorf("%q is not host:port, for example 127.0.0.1:8080: %w", configured, err)
-	}
-	if token != "" || isLoopback(host) {
+	host, port, err := split(configured)
+	switch {
+	case err != nil:
+		return "", false, err
+	case token != "" || isLoopback(host):
 		return configured, false, nil
-	}
-	if host == "" {
+	case host == "":
 		return net.JoinHostPort("127.0.0.1", port), true, nil
 	}
 	return "", false, fmt.Errorf("%q can be reached from other machines: set a token, or listen on 127.0.0.1", configured)
+}
+
+// Loopback returns where to listen for a server that asks nobody for a token, whether there is one or not: ":9090" means
+// 127.0.0.1:9090, and an address that other machines can reach is an error.
+func Loopback(configured string) (address string, err error) {
+	host, port, err := split(configured)
+	switch {
+	case err != nil:
+		return "", err
+	case host == "":
+		return net.JoinHostPort("127.0.0.1", port), nil
+	case isLoopback(host):
+		return configured, nil
+	}
+	return "", fmt.Errorf("%q can be reached from other machines, and nobody is asked for a token here: listen on 127.0.0.1", configured)
+}
+
+// split takes host:port apart. The port is a number: names of ports mean different things on different machines.
+func split(address string) (host, port string, err error) {
+	host, port, err = net.SplitHostPort(address)
+	if err != nil {
+		return "", "", fmt.Errorf("%q is not host:port, for example 127.0.0.1:8080", address)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return "", "", fmt.Errorf("%q has no usable port: use a number from 0 (any free one) to 65535", address)
+	}
+	return host, port, nil
 }
 
 func isLoopback(host string) bool {
@@ -35,6 +65,14 @@ func isLoopback(host string) bool {
 	}
 	ip := net.ParseIP(host)
 	return ip != nil && ip.IsLoopback()
+}
+
+// CheckToken says what is wrong with a token, if anything: it has to pass through headers unchanged. No token is fine.
+func CheckToken(token string) error {
+	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return errors.New("has a character that does not pass through headers: use printable ASCII without spaces")
+	}
+	return nil
 }
 
 // Allowed tells whether presented is the token. It takes as long for a wrong guess as for a right one.
