@@ -1,0 +1,221 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/waldo-robot/waldo/e2e/harness"
+)
+
+// Each benchmark runs once, however long that takes: `go test -run '^$' -bench . -benchtime 1x`. `make bench` does.
+
+// BenchmarkCaptureToShown measures from the stamp that the camera paints into each picture to the moment Chromium shows it.
+//
+//	received   the last packet of the frame is in Chromium (requestVideoFrameCallback's receiveTime)
+//	presented  it was handed to the compositor (presentationTime)
+//	shown      it is on the screen, as Chromium expects it (expectedDisplayTime)
+func BenchmarkCaptureToShown(b *testing.B) {
+	for _, size := range []struct{ width, height int }{{640, 480}, {1280, 720}} {
+		b.Run(fmt.Sprintf("%dx%d", size.width, size.height), func(b *testing.B) {
+			robot := harness.StartRobot(b, harness.Options{Devices: fmt.Sprintf(
+				"front: {kind: camera, source: test, width: %d, height: %d, fps: 30}", size.width, size.height)})
+			page := harness.StartBrowser(b).Open(b, robot.URL)
+			page.Tile(b, "front").WaitFrames(b, 60)
+			measureLatency(b, page, 900)
+		})
+	}
+}
+
+func measureLatency(b *testing.B, page *harness.Page, frames int) {
+	b.Helper()
+	type frame struct{ PresentedMs, ShownMs, ReceivedMs float64 }
+	measured := harness.Eval[struct {
+		Frames             []frame
+		Unreadable, Missed int
+	}](b, page, `(async () => {
+	  const { measureLatency } = await import('/stamp.js');
+	  return measureLatency(document.querySelector('[data-device="front"] video'), $1, { timeoutMs: 50000 });
+	})()`, frames)
+	var received, presented, shown []float64
+	for _, f := range measured.Frames {
+		received, presented, shown = append(received, f.ReceivedMs), append(presented, f.PresentedMs), append(shown, f.ShownMs)
+	}
+	harness.Report(b, "received", "ms", received)
+	harness.Report(b, "presented", "ms", presented)
+	harness.Report(b, "shown", "ms", shown)
+	b.ReportMetric(float64(measured.Missed), "missed")
+	b.ReportMetric(float64(measured.Unreadable), "unreadable")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkCameraCrash kills the camera process 100 times and measures how long the viewer is without a new picture, and when the page
+// says so.
+func BenchmarkCameraCrash(b *testing.B) {
+	robot := harness.StartRobot(b, harness.Options{})
+	page := harness.StartBrowser(b).Open(b, robot.URL)
+	front := page.Tile(b, "front")
+	before := page.Connection(b)
+	var back, marked []float64
+	for range 100 {
+		camera := robot.Device(b, "front")
+		front.WaitFrames(b, 10)
+		killed := page.Now(b)
+		harness.Crash(b, camera.PID)
+		marked = append(marked, staleAfter(b, front, killed))
+		front.WaitState(b, "live")
+		front.WaitFrames(b, 5)
+		back = append(back, front.Gap(b, killed)-killed)
+	}
+	if !page.Connection(b).Same(before) {
+		b.Error("the connection changed")
+	}
+	harness.Report(b, "back", "ms", back)
+	harness.Report(b, "marked", "ms", marked)
+	b.ReportMetric(0, "ns/op")
+}
+
+// staleAfter waits for the next time the picture is marked stale.
+func staleAfter(b *testing.B, tile *harness.Tile, since float64) (ms float64) {
+	b.Helper()
+	harness.Until(b, "the picture is marked stale", func() error {
+		for _, change := range tile.States(b) {
+			if change.At >= since && change.State != "live" {
+				ms = change.At - since
+				return nil
+			}
+		}
+		return fmt.Errorf("changes: %v", tile.States(b))
+	})
+	return ms
+}
+
+// BenchmarkGatewayCrash kills the gateway and measures from the moment it serves again to the next picture.
+func BenchmarkGatewayCrash(b *testing.B) {
+	robot := harness.StartRobot(b, harness.Options{})
+	page := harness.StartBrowser(b).Open(b, robot.URL)
+	front := page.Tile(b, "front")
+	var back []float64
+	for range 20 {
+		front.WaitFrames(b, 10)
+		killed := page.Now(b)
+		harness.Crash(b, robot.Gateway(b))
+		staleAfter(b, front, killed)
+		front.WaitState(b, "live")
+		front.WaitFrames(b, 5)
+		back = append(back, front.Gap(b, killed)-killed)
+	}
+	harness.Report(b, "back", "ms", back)
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkBusCrash kills NATS and measures from its return to the next picture.
+func BenchmarkBusCrash(b *testing.B) {
+	address := harness.FreeAddress(b)
+	start := func() *harness.Process {
+		return harness.Start(b, nil, harness.Bin(b, "waldo"), "bus", "--listen", address)
+	}
+	bus := start()
+	robot := harness.StartRobot(b, harness.Options{NATS: "nats://" + address})
+	page := harness.StartBrowser(b).Open(b, robot.URL)
+	front := page.Tile(b, "front")
+	var back []float64
+	for range 10 {
+		front.WaitFrames(b, 10)
+		killed := page.Now(b)
+		bus.Kill(b)
+		staleAfter(b, front, killed)
+		started := page.Now(b)
+		bus = start()
+		front.WaitState(b, "live")
+		front.WaitFrames(b, 5)
+		back = append(back, front.Gap(b, killed)-started)
+	}
+	harness.Report(b, "back", "ms", back)
+	b.ReportMetric(0, "ns/op")
+}
+
+// whep is the least a WHEP player does. It returns the time from the POST to the first decoded picture, in ms.
+const whep = `(async () => {
+  const pc = new RTCPeerConnection();
+  const transceiver = pc.addTransceiver('video', { direction: 'recvonly' });
+  const video = document.createElement('video');
+  video.muted = true;
+  document.body.append(video);
+  pc.ontrack = (e) => { video.srcObject = new MediaStream([e.track]); video.play(); };
+  await pc.setLocalDescription();
+  const first = new Promise((resolve) => video.requestVideoFrameCallback((_, m) => resolve(performance.now())));
+  const posted = performance.now();
+  const response = await fetch('/whep/front', {
+    method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body: pc.localDescription.sdp });
+  const resource = response.headers.get('Location');
+  const answered = performance.now();
+  await pc.setRemoteDescription({ type: 'answer', sdp: await response.text() });
+  pc.onicecandidate = (e) => e.candidate && fetch(resource, {
+    method: 'PATCH', headers: { 'Content-Type': 'application/trickle-ice-sdpfrag' },
+    body: 'a=mid:' + e.candidate.sdpMid + '\r\na=' + e.candidate.candidate + '\r\n' });
+  const shown = await first;
+  await fetch(resource, { method: 'DELETE' });
+  pc.close();
+  video.remove();
+  return shown - posted;
+})()`
+
+// BenchmarkFirstPicture measures from a WHEP POST to the first picture: with nobody else looking (the camera has to start), and
+// while others look (a key frame has to come).
+func BenchmarkFirstPicture(b *testing.B) {
+	for _, others := range []bool{false, true} {
+		b.Run(map[bool]string{false: "nobody looks", true: "others look"}[others], func(b *testing.B) {
+			robot := harness.StartRobot(b, harness.Options{})
+			robot.Device(b, "front")
+			browser := harness.StartBrowser(b)
+			if others {
+				browser.Open(b, robot.URL).Tile(b, "front").WaitFrames(b, 60)
+			}
+			page := browser.Open(b, robot.URL+"/healthz")
+			var times []float64
+			for range 50 {
+				times = append(times, harness.Eval[float64](b, page, whep))
+			}
+			harness.Report(b, "first", "ms", times)
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// BenchmarkEncodes counts encodes for each captured frame with 1 and 10 viewers.
+func BenchmarkEncodes(b *testing.B) {
+	for _, viewers := range []int{1, 10} {
+		b.Run(fmt.Sprintf("%d viewers", viewers), func(b *testing.B) {
+			robot := harness.StartRobot(b, harness.Options{})
+			metrics := robot.Device(b, "front").MetricsAddress
+			browser := harness.StartBrowser(b)
+			var last *harness.Tile
+			for range viewers {
+				last = browser.Open(b, robot.URL).Tile(b, "front")
+			}
+			c, e := harness.Metric(b, metrics, captured, ""), harness.Metric(b, metrics, encoded, "")
+			last.WaitFrames(b, 300)
+			c, e = harness.Metric(b, metrics, captured, "")-c, harness.Metric(b, metrics, encoded, "")-e
+			b.ReportMetric(e/c, "encodes/frame")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// BenchmarkIdle measures every process of a robot that nobody looks at, over half a minute.
+func BenchmarkIdle(b *testing.B) {
+	robot := harness.StartRobot(b, harness.Options{})
+	pids := map[string]int{"camera": robot.Device(b, "front").PID, "gateway": robot.Gateway(b), "launcher": robot.PID()}
+	before := map[string]time.Duration{}
+	const span = 30 * time.Second
+	for name, pid := range pids {
+		before[name] = harness.CPU(b, pid)
+	}
+	<-time.After(span) // what is measured is that nothing happens
+	for name, pid := range pids {
+		b.ReportMetric(100*(harness.CPU(b, pid)-before[name]).Seconds()/span.Seconds(), name+"-cpu-%")
+		b.ReportMetric(harness.Resident(b, pid), name+"-MiB")
+	}
+	b.ReportMetric(0, "ns/op")
+}

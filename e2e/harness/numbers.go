@@ -1,0 +1,64 @@
+package harness
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Report adds the median, the 99th percentile and the greatest of some samples to a benchmark's line, under names such as shown-p50-ms.
+func Report(b *testing.B, name, unit string, samples []float64) {
+	b.Helper()
+	if len(samples) == 0 {
+		b.Fatalf("%s: nothing was measured", name)
+	}
+	slices.Sort(samples)
+	b.ReportMetric(Quantile(samples, 0.5), fmt.Sprintf("%s-p50-%s", name, unit))
+	b.ReportMetric(Quantile(samples, 0.99), fmt.Sprintf("%s-p99-%s", name, unit))
+	b.ReportMetric(samples[len(samples)-1], fmt.Sprintf("%s-max-%s", name, unit))
+}
+
+// Quantile returns the value below which the share q of the sorted samples lies (nearest rank).
+func Quantile(sorted []float64, q float64) float64 {
+	return sorted[max(0, int(math.Ceil(q*float64(len(sorted))))-1)]
+}
+
+// CPU is the processor time, user and system, that a process has used.
+func CPU(tb testing.TB, pid int) time.Duration {
+	tb.Helper()
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	const user, system, tick = 11, 12, 10 * time.Millisecond // proc(5); USER_HZ is 100 on Linux
+	var sum time.Duration
+	for _, i := range []int{user, system} {
+		n, err := strconv.Atoi(fields[i])
+		if err != nil {
+			tb.Fatal(err)
+		}
+		sum += time.Duration(n) * tick
+	}
+	return sum
+}
+
+// Resident is the memory of a process that is in RAM, in MiB.
+func Resident(tb testing.TB, pid int) float64 {
+	tb.Helper()
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "statm"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	pages, err := strconv.Atoi(strings.Fields(string(text))[1])
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return float64(pages*os.Getpagesize()) / (1 << 20)
+}
