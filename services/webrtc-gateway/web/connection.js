@@ -38,8 +38,13 @@ export class Connection {
   #busy = false;
   #restart = false;
   #closed = false;
-  /** @type {RTCIceCandidateInit[]} Candidates that came before the answer. */
+  /** @type {RTCIceCandidateInit[]} The gateway's candidates that came before its answer. */
   #early = [];
+  /**
+   * @type {object[]} Our candidates, not sent yet: until its first answer the gateway has no use for them. Nothing is lost
+   * by that, the gateway finds the way we come from by itself.
+   */
+  #own = [];
 
   /**
    * @param {ConnectionHandlers} handlers
@@ -50,11 +55,10 @@ export class Connection {
     this.#pc = env.openPeer({ bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' });
     this.#pc.onicecandidate = (event) => {
       const c = event.candidate;
-      handlers.send({
-        candidate: c
-          ? { candidate: c.candidate, sdpMid: c.sdpMid ?? '', sdpMlineIndex: c.sdpMLineIndex ?? 0 }
-          : { candidate: '' },
-      });
+      // The empty one ends a generation; the gateway waits for no end.
+      if (!c || c.candidate === '') return;
+      this.#own.push({ candidate: { candidate: c.candidate, sdpMid: c.sdpMid ?? '', sdpMlineIndex: c.sdpMLineIndex ?? 0 } });
+      this.#tellOwn();
     };
   }
 
@@ -116,6 +120,7 @@ export class Connection {
     this.#pending = null;
     for (const device of pending.fresh) this.#settle(device);
     for (const candidate of this.#early.splice(0)) this.#add(candidate);
+    this.#tellOwn();
     this.#negotiate();
   }
 
@@ -137,6 +142,7 @@ export class Connection {
       return;
     }
     this.#pending = null;
+    if (this.#pc.remoteDescription === null) this.#own = []; // they went back with the offer
     for (const device of pending.fresh) this.#free(device);
     this.#oneByOne = true;
     if (pending.fresh.length === 1) this.#refuse(pending.fresh[0], message);
@@ -157,11 +163,32 @@ export class Connection {
     return this.#pc.getStats();
   }
 
-  /** Ends the connection, without a word to the handlers. */
-  close() {
+  /**
+   * Negotiates no more and says nothing more, but lives: browsers blacken a video whose connection is closed, and the last
+   * picture has to stay until there is another.
+   */
+  retire() {
     this.#closed = true;
     this.#pc.onicecandidate = null;
+  }
+
+  /**
+   * Whether a track came with this connection.
+   * @param {MediaStreamTrack} track
+   */
+  brought(track) {
+    return this.#sections.some((s) => s.transceiver.receiver.track === track);
+  }
+
+  /** Ends the connection, without a word to the handlers. */
+  close() {
+    this.retire();
     this.#pc.close();
+  }
+
+  #tellOwn() {
+    if (this.#pc.remoteDescription === null) return;
+    for (const message of this.#own.splice(0)) this.#handlers.send(message);
   }
 
   /** @param {RTCIceCandidateInit} candidate */
@@ -268,7 +295,7 @@ export class Connection {
   /** @param {string} why */
   #break(why) {
     if (this.#closed) return;
-    this.close();
+    this.#closed = true;
     this.#handlers.onBroken(why);
   }
 }

@@ -13,6 +13,8 @@ const POLL_MS = 250;
 const POLL_TIMEOUT_MS = 1000;
 /** Longest time between looks when `/healthz` answers and the socket does not, in ms. */
 const SLOWEST_MS = 4000;
+/** A session shorter than this is not opened anew at once, whatever the gateway says, in ms. */
+const SHORTEST_MS = 1000;
 
 /**
  * @typedef {'connecting'|'live'|'gateway-lost'|'closed'} LinkState
@@ -39,6 +41,7 @@ export class Link {
   #handlers;
   /** @type {Signal|null} */
   #signal = null;
+  #opened = -Infinity;
   #lastPoll = -Infinity;
   #polling = false;
   /** Sessions that failed in a row although `/healthz` answered. */
@@ -59,13 +62,14 @@ export class Link {
   open() {
     if (this.state === 'closed') return;
     this.#signal?.close();
+    this.#opened = this.#env.now();
     const url = new URL('signal', this.#base);
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
     this.#handlers.onOpening();
     this.#signal = new Signal(url.href, {
       onMessage: (m) => this.#receive(m),
       onTime: this.#handlers.onTime,
-      onLost: (why) => this.#lose(why),
+      onLost: (why, again) => this.#lose(why, again),
     }, this.#env);
   }
 
@@ -105,8 +109,13 @@ export class Link {
     this.#become('live', '');
   }
 
-  /** @param {string} why */
-  #lose(why) {
+  /** @param {string} why @param {boolean} again */
+  #lose(why, again) {
+    const now = this.#env.now();
+    if (again && this.state === 'live' && now - this.#opened >= SHORTEST_MS) {
+      this.open();
+      return;
+    }
     // A session that ended before the welcome is a gateway that does not want us now: do not hammer it.
     if (this.state !== 'live') this.#failures = Math.min(this.#failures + 1, 8);
     this.#signal = null;

@@ -42,6 +42,8 @@ export class Robot extends EventTarget {
   #forgivenAt = 0;
   /** @type {Connection|null} */
   #connection = null;
+  /** @type {Connection[]} Lost ones that a last picture still depends on. */
+  #retired = [];
   #greeted = false;
   #gatewayEpoch = '';
   /** @type {Map<string, Video>} */
@@ -122,17 +124,18 @@ export class Robot extends EventTarget {
     return this.#stats.result;
   }
 
-  /** Ends everything. Attached elements keep their last picture. */
+  /** Ends everything, for good. */
   close() {
     for (const undo of this.#undo.splice(0)) undo();
-    this.#dropConnection();
+    this.#retire();
+    for (const connection of this.#retired.splice(0)) connection.close();
     this.#link.close();
     this.#judge();
   }
 
   /** A new session begins: have its connection ready before the gateway has said a word. */
   #prepare() {
-    this.#dropConnection();
+    this.#retire();
     this.#greeted = false;
     this.#connection = new Connection({
       send: (message) => this.#link.send(message),
@@ -142,10 +145,23 @@ export class Robot extends EventTarget {
     }, this.#env);
   }
 
-  #dropConnection() {
-    this.#connection?.close();
+  /** Gives the connection up; it is closed when no picture depends on it any more. */
+  #retire() {
+    if (!this.#connection) return;
+    this.#connection.retire();
+    this.#retired.push(this.#connection);
     this.#connection = null;
     for (const video of this.#videos.values()) video.dropReceiver();
+    this.#closeUnused();
+  }
+
+  #closeUnused() {
+    const shown = [...this.#videos.values()].flatMap((v) => v.stream.getTracks());
+    this.#retired = this.#retired.filter((connection) => {
+      const used = shown.some((track) => connection.brought(track));
+      if (!used) connection.close();
+      return used;
+    });
   }
 
   /** @param {import('./protocol.js').GatewayMessage} m */
@@ -192,7 +208,7 @@ export class Robot extends EventTarget {
   /** @param {import('./link.js').LinkState} state @param {string} why */
   #changed(state, why) {
     if (state !== 'live') {
-      this.#dropConnection();
+      this.#retire();
       this.#path.reset();
     }
     this.dispatchEvent(new CustomEvent('state', { detail: { state, why } }));
@@ -215,6 +231,7 @@ export class Robot extends EventTarget {
       this.#forgivenAt = now;
       for (const device of this.#videos.keys()) this.#connection?.forgive(device);
     }
+    if (this.#retired.length > 0) this.#closeUnused();
     this.#judge();
   }
 

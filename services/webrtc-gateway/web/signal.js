@@ -10,17 +10,19 @@ const PING_MS = 500;
 const SILENCE_MS = 1500;
 /** A socket that is not open after this is given up, in ms. */
 const OPEN_MS = 3000;
-/**
- * Looks at the clock that must have passed in the silence. A page that was frozen or throttled wakes up with old
- * clocks and unread messages; it may not blame the gateway before it had the chance to read them.
- */
-const LOOKS = 3;
+/** WebSocket close code of a gateway that ended the session because the media connection was lost. */
+const TRY_AGAIN = 1013;
+/** A page that ran no timer for this long was asleep or busy, in ms. */
+const ASLEEP_MS = 400;
+/** It then has unread messages: the gateway gets this long before it is blamed, in ms. */
+const GRACE_MS = 500;
 
 /**
  * @typedef {object} SignalHandlers
  * @property {(message: import('./protocol.js').GatewayMessage) => void} onMessage All messages but pongs.
  * @property {(sentMs: number, gotMs: number, gatewayMs: number) => void} onTime Answer to a ping; Unix times in ms.
- * @property {(why: string) => void} onLost The session is over; called at most once, never after {@link Signal.close}.
+ * @property {(why: string, again: boolean) => void} onLost The session is over; called at most once, never after
+ *   {@link Signal.close}. `again` if the gateway itself said to begin anew.
  */
 
 /** One session. Call {@link Signal.tick} several times a second; it never reconnects by itself. */
@@ -35,7 +37,7 @@ export class Signal {
   #pings = new Map();
   #lastPing = -Infinity;
   #heard;
-  #looks = 0;
+  #ticked;
 
   /**
    * @param {string} url
@@ -45,15 +47,17 @@ export class Signal {
   constructor(url, handlers, env) {
     this.#env = env;
     this.#handlers = handlers;
-    this.#heard = env.now();
+    this.#heard = this.#ticked = env.now();
     this.#socket = env.openSocket(url);
     this.#socket.onopen = () => {
       this.#open = true;
-      this.#hear();
+      this.#heard = env.now();
       this.tick();
     };
     this.#socket.onmessage = (event) => this.#receive(event.data);
-    this.#socket.onclose = (event) => this.#lose(event.reason || (this.#open ? 'connection closed' : 'no connection'));
+    this.#socket.onclose = ({ code, reason }) => {
+      this.#lose(reason || (this.#open ? 'connection closed' : 'no connection'), code === TRY_AGAIN);
+    };
   }
 
   /**
@@ -68,9 +72,10 @@ export class Signal {
   tick() {
     if (this.#over) return;
     const now = this.#env.now();
-    this.#looks += 1;
-    const silence = now - this.#heard;
-    if (silence >= (this.#open ? SILENCE_MS : OPEN_MS) && this.#looks >= LOOKS) {
+    const limit = this.#open ? SILENCE_MS : OPEN_MS;
+    if (now - this.#ticked > ASLEEP_MS) this.#heard = Math.max(this.#heard, now - limit + GRACE_MS);
+    this.#ticked = now;
+    if (now - this.#heard >= limit) {
       this.#lose('gateway is silent');
       return;
     }
@@ -93,15 +98,10 @@ export class Signal {
     this.send({ ping: { id: this.#pingId } });
   }
 
-  #hear() {
-    this.#heard = this.#env.now();
-    this.#looks = 0;
-  }
-
   /** @param {unknown} data */
   #receive(data) {
     if (this.#over) return;
-    this.#hear();
+    this.#heard = this.#env.now();
     const message = parse(data);
     if (message.kind !== 'pong') {
       this.#handlers.onMessage(message);
@@ -114,10 +114,10 @@ export class Signal {
     this.#handlers.onTime(originMs + sent, originMs + this.#heard, message.gatewayMs);
   }
 
-  /** @param {string} why */
-  #lose(why) {
+  /** @param {string} why @param {boolean} [again] */
+  #lose(why, again = false) {
     if (this.#over) return;
     this.close();
-    this.#handlers.onLost(why);
+    this.#handlers.onLost(why, again);
   }
 }

@@ -31,7 +31,8 @@ export class Tile {
   #detach;
   #actions;
   #player = make('video', { playsinline: '', disablepictureinpicture: '' });
-  #badge = make('span', { class: 'badge' });
+  #word = make('span', { class: 'word' });
+  #time = make('span');
   #title = make('p', { class: 'veil-title' });
   #text = make('p', { class: 'veil-text' });
   #play = make('button', { type: 'button', class: 'button', hidden: '' }, 'Play');
@@ -60,7 +61,11 @@ export class Tile {
 
   /** Renews what changes with time. Called several times a second. */
   tick() {
-    setText(this.#badge, this.#badgeText());
+    const { state, reason } = this.#video.picture;
+    const ms = state === 'live' ? null : this.#video.sinceMs;
+    const word = state === 'live' ? 'Live' : state === 'waiting' ? 'Waiting' : 'Stale';
+    setText(this.#word, BADGES.get(reason) ?? word);
+    setText(this.#time, ms === null ? '' : since(ms));
   }
 
   /**
@@ -113,7 +118,7 @@ export class Tile {
     const tile = make('article', { class: 'tile', 'data-device': this.device, 'aria-label': `Camera ${this.device}` },
       this.#player,
       make('div', { class: 'veil' }, this.#title, this.#text, this.#play),
-      make('div', { class: 'label' }, this.#badge, make('h2', {}, this.device)),
+      make('div', { class: 'label' }, make('span', { class: 'badge' }, this.#word, this.#time), make('h2', {}, this.device)),
       this.#numbers,
       tools);
     this.#player.addEventListener('dblclick', () => this.#actions.enlarge(this));
@@ -129,7 +134,7 @@ export class Tile {
     dataset.reason = reason;
     dataset.link = this.#robot.state;
     setText(this.#title, BADGES.get(reason) ?? (state === 'waiting' ? 'Waiting for the picture' : 'Picture stands still'));
-    setText(this.#text, text);
+    setText(this.#text, reason === 'gateway-lost' ? 'Reconnecting by itself' : text);
     this.#play.hidden = reason !== 'paused';
     this.tick();
     if (was !== undefined && was !== state) this.#actions.announce(`${this.device}: ${state}. ${text}`);
@@ -138,14 +143,6 @@ export class Tile {
   /** The link is part of the tile's state although the picture may not have changed yet. */
   linkChanged() {
     this.element.dataset.link = this.#robot.state;
-  }
-
-  #badgeText() {
-    const { state, reason } = this.#video.picture;
-    if (state === 'live') return 'Live';
-    const ms = this.#video.sinceMs;
-    const time = ms === null ? '' : ` ${since(ms)}`;
-    return (BADGES.get(reason) ?? (state === 'waiting' ? 'Waiting' : 'Stale')) + time;
   }
 
   async #snapshot() {
