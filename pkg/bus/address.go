@@ -11,6 +11,9 @@ const root = "waldo.v1."
 // Any, as the device of an [Address], stands for all devices of the robot in a subscription.
 const Any = "*"
 
+// reserved cannot be a device: waldo.v1.<robot>.msg.<topic> is for messages between peers and programs.
+const reserved = "msg"
+
 // Address names a device on the bus.
 type Address struct {
 	Robot, Device string
@@ -22,6 +25,9 @@ var nameForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 func (a Address) Validate() error {
 	if err := validName("robot", a.Robot); err != nil {
 		return err
+	}
+	if a.Device == reserved {
+		return fmt.Errorf("device: %q is taken: its subjects are those of messages between programs; choose another name", reserved)
 	}
 	return validName("device", a.Device)
 }

@@ -26,16 +26,21 @@ const (
 // Client returns a connection for generated gRPC clients that carries their unary calls over the bus to one device. Errors have
 // the codes that the device gave them; besides, Unavailable means that no such device, or no bus, is there now, and
 // DeadlineExceeded that it did not answer in time (5 s if the context sets no deadline). Streams are not served on
-// the bus (Unimplemented): dial the device's gRPC address for those.
-func (c *Conn) Client(a Address) grpc.ClientConnInterface { return client{c, a} }
+// the bus (Unimplemented): dial the device's gRPC address for those. gRPC metadata and call options do not travel. A caller that
+// gives up is not noticed by the device, whose handler goes on until the deadline.
+func (c *Conn) Client(a Address) grpc.ClientConnInterface { return client{c, a, a.Validate()} }
 
 type client struct {
 	conn    *Conn
 	address Address
+	invalid error // why the address is not one, or nil
 }
 
 // Invoke implements [grpc.ClientConnInterface].
 func (c client) Invoke(ctx context.Context, method string, args, reply any, _ ...grpc.CallOption) error {
+	if c.invalid != nil {
+		return status.Error(codes.InvalidArgument, c.invalid.Error())
+	}
 	request, ok := args.(proto.Message)
 	response, ok2 := reply.(proto.Message)
 	if !ok || !ok2 {
@@ -65,16 +70,27 @@ func (c client) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc.Cal
 	return nil, status.Errorf(codes.Unimplemented, "streams of %s are served on its gRPC address, not on the bus", c.address)
 }
 
-// request sends a message of any size and waits for an answer of any size.
+// request sends a message of any size and waits for an answer of any size. If the bus goes away meanwhile it fails at once: the
+// answer would be lost.
 func (c *Conn) request(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
+	l := c.link.Load()
+	if l == nil {
+		return nil, ErrDisconnected
+	}
 	ctx, cancel := withDefaultTimeout(ctx)
 	defer cancel()
+	ctx, abort := context.WithCancelCause(ctx)
+	defer abort(nil)
+	defer context.AfterFunc(l.ctx, func() { abort(ErrDisconnected) })()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	deadline, _ := ctx.Deadline()
 	m.Header.Set(timeoutHeader, time.Until(deadline).String())
 	m.Reply = c.nc.NewInbox()
 	sub, err := c.nc.SubscribeSync(m.Reply)
 	if err != nil {
-		return nil, err
+		return nil, sendError(err)
 	}
 	defer func() { _ = sub.Unsubscribe() }() // fails only on a closed connection
 	if err := c.send(m); err != nil {
@@ -83,11 +99,11 @@ func (c *Conn) request(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 	joiner := newJoiner(c.metrics)
 	for {
 		part, err := sub.NextMsgWithContext(ctx)
+		if cause := context.Cause(ctx); err != nil && cause != nil {
+			return nil, cause
+		}
 		if err != nil {
 			return nil, err
-		}
-		if len(part.Data) == 0 && part.Header.Get("Status") == "503" {
-			return nil, nats.ErrNoResponders
 		}
 		if whole := joiner.join(part); whole != nil {
 			return whole, nil
@@ -104,6 +120,8 @@ func callError(a Address, err error) error {
 		return status.Errorf(codes.DeadlineExceeded, "device %s did not answer in time", a)
 	case errors.Is(err, context.Canceled):
 		return status.FromContextError(err).Err()
+	case errors.Is(err, errTooLarge):
+		return status.Errorf(codes.ResourceExhausted, "request to device %s: %v", a, err)
 	default:
 		return status.Errorf(codes.Unavailable, "device %s: %v", a, err)
 	}

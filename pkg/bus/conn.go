@@ -2,9 +2,14 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"regexp"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -17,7 +22,15 @@ const (
 	// A server that vanished without closing the socket is given up after two pings.
 	pingInterval = 2 * time.Second
 	maxPingsOut  = 2
+	// stuckAfter bounds the wait for a network that takes no more bytes, and for one that does not answer a dial.
+	stuckAfter = 2 * time.Second
+	// inboxSize is how many parts of an answer may wait. The default of NATS would cost half a megabyte for every call.
+	inboxSize = 1024
+	// lastFlush bounds the wait at Close for what was published before.
+	lastFlush = 500 * time.Millisecond
 )
+
+var errClosed = errors.New("the connection to the bus was closed")
 
 // Config says how to connect. Only URL is needed.
 type Config struct {
@@ -29,43 +42,66 @@ type Config struct {
 	Token string
 	// Log hears of connects and disconnects. Default: nothing.
 	Log *slog.Logger
-	// Metrics is where waldo_bus_* are registered. Default: nowhere.
+	// Metrics is where waldo_bus_* are registered until Close; it can take one connection. Default: nowhere.
 	Metrics prometheus.Registerer
 }
 
 // Conn is a connection to the bus that comes back by itself. See the package comment.
 type Conn struct {
-	nc      *nats.Conn
-	log     *slog.Logger
-	metrics *metrics
+	nc         *nats.Conn
+	log        *slog.Logger
+	metrics    *metrics
+	registerer prometheus.Registerer // nil for none
+	complained string                // the last trouble logged; only for NATS's callbacks, which come one after the other
 
-	ctx    context.Context // ends with Close
-	cancel context.CancelFunc
-	owned  sync.WaitGroup // goroutines of holds, services and state watchers
+	// link is nil while the server is away. It is kept here because NATS's own state cannot be read while it dials.
+	link atomic.Pointer[link]
+
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+	closing sync.Once
+	holds   sync.WaitGroup // their goroutines
+	adopted sync.WaitGroup // services and subscriptions; NATS runs goroutines for them
 
 	mu        sync.Mutex
-	onConnect map[int]func()
+	closed    bool
 	nextID    int
-	services  []*Service
+	onConnect map[int]func()
+	open      map[int]func() // ends what was adopted
 }
 
-// Connect starts connecting and returns at once, whether the server is there or not. It fails only on a bad Config.
+// link is one stretch of being connected; its context ends with it.
+type link struct {
+	ctx context.Context
+	cut context.CancelFunc
+}
+
+// Connect starts connecting and returns at once, whether the server is there or not; only a server that takes the connection
+// and then says nothing can hold it up for 2 s. It fails on a bad Config and on nothing else.
 func Connect(cfg Config) (*Conn, error) {
+	if cfg.URL == "" {
+		return nil, errors.New("nats url: missing; the usual one is nats://127.0.0.1:4222")
+	}
 	log := cfg.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	c := &Conn{log: log, metrics: newMetrics(cfg.Metrics), onConnect: map[int]func(){}}
+	c := &Conn{log: log, registerer: cfg.Metrics, onConnect: map[int]func(){}, open: map[int]func(){}}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.metrics = newMetrics(c.Connected)
+	if c.registerer != nil {
+		if err := c.registerer.Register(c.metrics); err != nil {
+			return nil, fmt.Errorf("metrics of the bus: %w", err)
+		}
+	}
 	nc, err := nats.Connect(cfg.URL, c.options(cfg)...)
 	if err != nil {
-		c.cancel()
-		return nil, fmt.Errorf("nats url %q: %w", cfg.URL, err)
+		c.forgetMetrics()
+		return nil, fmt.Errorf("nats url %q: %w", redact(cfg.URL), err)
 	}
 	c.nc = nc
-	c.metrics.connected.Set(boolGauge(nc.IsConnected()))
-	if !nc.IsConnected() {
-		log.Warn("the bus is not reachable yet; waiting for it", "url", cfg.URL)
+	if nc.IsConnected() {
+		c.linkUp() // the handler does it too, but only soon
 	}
 	return c, nil
 }
@@ -75,22 +111,24 @@ func (c *Conn) options(cfg Config) []nats.Option {
 		nats.Name(cfg.Name),
 		nats.RetryOnFailedConnect(true),
 		nats.MaxReconnects(-1),
+		nats.IgnoreAuthErrorAbort(), // the server may be given the right token later
 		nats.CustomReconnectDelay(reconnectWait),
 		nats.ReconnectBufSize(-1), // keep nothing for later
-		nats.Timeout(2 * time.Second),
+		nats.Timeout(stuckAfter),
+		nats.FlusherTimeout(stuckAfter),
+		nats.SyncQueueLen(inboxSize),
 		nats.PingInterval(pingInterval),
 		nats.MaxPingsOutstanding(maxPingsOut),
 		nats.ConnectHandler(c.connected),
 		nats.ReconnectHandler(c.connected),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			c.metrics.connected.Set(0)
-			if c.ctx.Err() == nil {
-				c.log.Warn("lost the bus; reconnecting", "error", err)
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { c.disconnected(err) }),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.complain("the bus is not reachable; trying again", err) }),
+		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
+			if sub != nil {
+				c.complain("bus: "+sub.Subject, err)
+			} else {
+				c.complain("bus", err)
 			}
-		}),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			c.metrics.lost.WithLabelValues("slow_consumer").Inc()
-			c.log.Warn("bus", "error", err)
 		}),
 	}
 	if cfg.Token != "" {
@@ -99,40 +137,67 @@ func (c *Conn) options(cfg Config) []nats.Option {
 	return options
 }
 
-// reconnectWait doubles from minReconnectWait: fast for a server that only restarted, bearable for one that is gone for good.
+// reconnectWait doubles with every attempt: fast for a server that only restarted, bearable for one that is gone for good. NATS
+// counts the attempts from 1, asks before every one after the first connect, and starts over when it was connected.
 func reconnectWait(attempts int) time.Duration {
 	return min(minReconnectWait<<min(attempts, 10), maxReconnectWait)
 }
 
+var credentials = regexp.MustCompile(`//[^/@,]*@`)
+
+// redact hides what a URL says before the host.
+func redact(url string) string { return credentials.ReplaceAllString(url, "//***@") }
+
 func (c *Conn) connected(nc *nats.Conn) {
-	c.metrics.connected.Set(1)
-	c.log.Info("connected to the bus", "url", nc.ConnectedUrlRedacted())
+	c.linkUp()
+	c.complained = ""
+	c.log.Info("connected to the bus", "url", redact(nc.ConnectedUrl()))
 	c.mu.Lock()
-	listeners := make([]func(), 0, len(c.onConnect))
-	for _, f := range c.onConnect {
-		listeners = append(listeners, f)
-	}
+	listeners := inOrder(c.onConnect)
 	c.mu.Unlock()
 	for _, f := range listeners {
 		f()
 	}
 }
 
-// Connected tells whether the server is reachable now.
-func (c *Conn) Connected() bool { return c.nc.IsConnected() }
+func (c *Conn) disconnected(err error) {
+	c.linkDown()
+	if c.ctx.Err() == nil {
+		c.log.Warn("lost the bus; reconnecting", "error", err)
+	}
+}
 
-// OnConnect calls f after every connect from now on, until stop is called. f must not wait for the bus.
+// complain logs a trouble once, not on every attempt.
+func (c *Conn) complain(what string, err error) {
+	if text := what + err.Error(); text != c.complained {
+		c.complained = text
+		c.log.Warn(what, "error", err)
+	}
+}
+
+func (c *Conn) linkUp() {
+	l := &link{}
+	l.ctx, l.cut = context.WithCancel(context.Background())
+	if !c.link.CompareAndSwap(nil, l) {
+		l.cut()
+	}
+}
+
+func (c *Conn) linkDown() {
+	if l := c.link.Swap(nil); l != nil {
+		l.cut()
+	}
+}
+
+// Connected tells whether the server is reachable now.
+func (c *Conn) Connected() bool { return c.link.Load() != nil }
+
+// OnConnect calls f after every connect from now on, until stop is called; a call that is under way may outlive stop. The
+// functions are called one after the other, so f must not wait for the bus.
 func (c *Conn) OnConnect(f func()) (stop func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	id := c.nextID
-	c.nextID++
-	c.onConnect[id] = f
-	return func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		delete(c.onConnect, id)
-	}
+	return c.add(c.onConnect, f)
 }
 
 // Flush returns once the server has taken all that was published and every subscription made before. It waits for 5 s at most if
@@ -151,29 +216,67 @@ func withDefaultTimeout(ctx context.Context) (context.Context, context.CancelFun
 	return context.WithTimeout(ctx, defaultTimeout)
 }
 
-// Close ends everything that uses the connection and waits for it. What was published before is sent first, as far as that is
-// possible within half a second.
-func (c *Conn) Close() {
-	if c.nc.IsConnected() {
-		_ = c.nc.FlushTimeout(500 * time.Millisecond) // best effort on the way out
+// Close ends everything that uses the connection and waits for it; do not call it from a handler of a service. What was published
+// before is sent first, as far as that is possible within half a second. It may be called more than once.
+func (c *Conn) Close() { c.closing.Do(c.shutDown) }
+
+func (c *Conn) shutDown() {
+	if c.Connected() {
+		_ = c.nc.FlushTimeout(lastFlush) // best effort on the way out
 	}
-	c.cancel()
 	c.mu.Lock()
-	services := c.services
-	c.services = nil
+	c.closed = true
+	open := inOrder(c.open)
 	c.mu.Unlock()
-	for _, s := range services {
-		s.Close()
+	c.cancel()
+	c.holds.Wait() // holds say that they are released
+	for _, end := range open {
+		end()
 	}
-	c.owned.Wait()
-	closed := c.nc.StatusChanged(nats.CLOSED)
 	c.nc.Close()
-	<-closed
+	c.linkDown()
+	c.adopted.Wait()
+	c.forgetMetrics()
 }
 
-func boolGauge(b bool) float64 {
-	if b {
-		return 1
+func (c *Conn) forgetMetrics() {
+	if c.registerer != nil {
+		c.registerer.Unregister(c.metrics)
 	}
-	return 0
+}
+
+// adopt has Close call end and wait for leave. end may call leave; once is enough.
+func (c *Conn) adopt(end func()) (leave func(), err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, errClosed
+	}
+	c.adopted.Add(1)
+	remove := c.add(c.open, end)
+	return sync.OnceFunc(func() {
+		remove()
+		c.adopted.Done()
+	}), nil
+}
+
+// add puts f in a set until remove is called. c.mu is held, but not by those who call remove.
+func (c *Conn) add(set map[int]func(), f func()) (remove func()) {
+	id := c.nextID
+	c.nextID++
+	set[id] = f
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(set, id)
+	}
+}
+
+// inOrder returns a set's functions, oldest first.
+func inOrder(set map[int]func()) []func() {
+	var fs []func()
+	for _, id := range slices.Sorted(maps.Keys(set)) {
+		fs = append(fs, set[id])
+	}
+	return fs
 }

@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,15 +20,19 @@ const (
 	servicePrefix = "waldo-"
 	// discoveryQuiet ends a search when nobody has answered for so long.
 	discoveryQuiet = 250 * time.Millisecond
+	// describeTimeout is how long a device may take to describe itself.
+	describeTimeout = 2 * time.Second
 )
 
-// Devices asks all devices on the bus, of any robot, to describe themselves, and returns those that did, by robot and name. It
-// takes a quarter of a second longer than the slowest device, and fails if the bus is not reachable.
+// Devices asks all devices on the bus, of any robot, to describe themselves, and returns those that did within 2 s, by robot and
+// name. It takes a quarter of a second longer than the slowest device, and fails if the bus is not reachable.
 func (c *Conn) Devices(ctx context.Context) ([]*devicev1.Device, error) {
 	addresses, err := c.discover(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("look for devices: %w", err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
+	defer cancel()
 	found := make([]*devicev1.Device, len(addresses))
 	var asked sync.WaitGroup
 	for i, a := range addresses {
@@ -44,13 +49,13 @@ func (c *Conn) Devices(ctx context.Context) ([]*devicev1.Device, error) {
 
 // discover returns the addresses of all registered devices, sorted.
 func (c *Conn) discover(ctx context.Context) ([]Address, error) {
-	if !c.nc.IsConnected() {
+	if !c.Connected() {
 		return nil, ErrDisconnected
 	}
 	inbox := c.nc.NewInbox()
 	sub, err := c.nc.SubscribeSync(inbox)
 	if err != nil {
-		return nil, err
+		return nil, sendError(err)
 	}
 	defer func() { _ = sub.Unsubscribe() }() // fails only on a closed connection
 	subject, err := micro.ControlSubject(micro.InfoVerb, "", "")
@@ -58,14 +63,19 @@ func (c *Conn) discover(ctx context.Context) ([]Address, error) {
 		return nil, err
 	}
 	if err := c.nc.PublishRequest(subject, inbox, nil); err != nil {
-		return nil, err
+		return nil, sendError(err)
 	}
 	var found []Address
 	for {
 		m, err := nextWithin(ctx, sub, discoveryQuiet)
-		if err != nil {
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrNoResponders):
 			slices.SortFunc(found, func(a, b Address) int { return strings.Compare(a.String(), b.String()) })
-			return slices.Compact(found), ctx.Err()
+			return slices.Compact(found), nil
+		case err != nil:
+			return nil, err
 		}
 		if a, ok := serviceAddress(m.Data); ok {
 			found = append(found, a)

@@ -2,9 +2,12 @@ package bus
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
@@ -30,16 +33,23 @@ type Hold struct {
 func (c *Conn) Hold(a Address, streamName, holder string) *Hold {
 	ctx, cancel := context.WithCancel(c.ctx)
 	h := &Hold{cancel: cancel, done: make(chan struct{})}
-	keeper := &holdKeeper{
-		hold:   h,
-		client: devicev1.NewDeviceServiceClient(c.Client(a)),
-		stream: streamName,
-		holder: holder,
-		wake:   make(chan struct{}, 1),
+	k := &holdKeeper{
+		hold:    h,
+		conn:    c,
+		address: a,
+		client:  devicev1.NewDeviceServiceClient(c.Client(a)),
+		request: &devicev1.HoldStreamRequest{Stream: streamName, Holder: holder, Ttl: durationpb.New(holdTTL)},
+		wake:    make(chan struct{}, 1),
 	}
-	c.owned.Go(func() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		close(h.done)
+		return h
+	}
+	c.holds.Go(func() {
 		defer close(h.done)
-		keeper.run(ctx, c, a)
+		k.run(ctx)
 	})
 	return h
 }
@@ -47,42 +57,49 @@ func (c *Conn) Hold(a Address, streamName, holder string) *Hold {
 // Epoch is the life of the device that took the promise last, 0 if none has yet.
 func (h *Hold) Epoch() int64 { return h.epoch.Load() }
 
-// Close releases the stream, as far as the device can be reached.
+// Close releases the stream, as far as the device can be reached. It may be called more than once.
 func (h *Hold) Close() {
 	h.cancel()
 	<-h.done
 }
 
 type holdKeeper struct {
-	hold           *Hold
-	client         devicev1.DeviceServiceClient
-	stream, holder string
-	wake           chan struct{}
+	hold    *Hold
+	conn    *Conn
+	address Address
+	client  devicev1.DeviceServiceClient
+	request *devicev1.HoldStreamRequest
+
+	keeps   atomic.Int64                       // epoch of the device that keeps the newest promise, 0 for none
+	abandon atomic.Pointer[context.CancelFunc] // ends the attempt under way
+	wake    chan struct{}
+	code    codes.Code // of the last attempt
 }
 
-func (k *holdKeeper) run(ctx context.Context, c *Conn, a Address) {
-	stop := c.OnConnect(k.poke)
-	defer stop()
+func (k *holdKeeper) run(ctx context.Context) {
+	defer k.conn.OnConnect(k.again)()
 	// The first message of a new life of the device says that it can be held again.
-	states, err := Subscribe[*devicev1.Device](c, a.State(), stream.Latest())
+	states, err := Subscribe[*devicev1.Device](k.conn, k.address.State(), stream.Latest())
 	if err != nil {
-		c.log.Error("hold without knowing of restarts", "device", a.String(), "error", err)
+		k.conn.log.Error("hold without knowing of restarts", "device", k.address.String(), "error", err)
 	} else {
+		var watching sync.WaitGroup
+		watching.Go(func() { k.watch(ctx, states) })
+		defer watching.Wait()
 		defer states.Close()
-		c.owned.Go(func() { k.watch(ctx, states) })
 	}
 	tick := time.NewTicker(holdRenewal)
 	defer tick.Stop()
-	for {
-		k.promise(ctx, holdTTL)
+	for ctx.Err() == nil {
+		k.promise(ctx)
 		select {
 		case <-ctx.Done():
-			k.promise(context.WithoutCancel(ctx), 0)
-			return
 		case <-tick.C:
 		case <-k.wake:
 		}
 	}
+	k.request.Ttl = durationpb.New(0) // releases
+	k.promise(context.WithoutCancel(ctx))
 }
 
 // watch ends when the subscription is closed.
@@ -91,25 +108,35 @@ func (k *holdKeeper) watch(ctx context.Context, states *Subscription[*devicev1.D
 		if err != nil {
 			return
 		}
-		if d.GetEpoch() != k.hold.epoch.Load() && d.GetState() != devicev1.DeviceState_DEVICE_STATE_STOPPING {
-			k.poke()
+		if d.GetEpoch() != k.keeps.Load() && d.GetState() != devicev1.DeviceState_DEVICE_STATE_STOPPING {
+			k.again()
 		}
 	}
 }
 
-func (k *holdKeeper) poke() {
+// again promises anew at once; an attempt under way may be waiting for a device that is gone.
+func (k *holdKeeper) again() {
 	select {
 	case k.wake <- struct{}{}:
 	default:
 	}
+	if abandon := k.abandon.Load(); abandon != nil {
+		(*abandon)()
+	}
 }
 
 // promise is best effort: whatever goes wrong, the next tick, connect or state message tries again.
-func (k *holdKeeper) promise(ctx context.Context, ttl time.Duration) {
+func (k *holdKeeper) promise(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, holdTimeout)
 	defer cancel()
-	r, err := k.client.HoldStream(ctx, &devicev1.HoldStreamRequest{Stream: k.stream, Holder: k.holder, Ttl: durationpb.New(ttl)})
+	k.abandon.Store(&cancel)
+	r, err := k.client.HoldStream(ctx, k.request)
+	k.keeps.Store(r.GetEpoch())
 	if err == nil {
 		k.hold.epoch.Store(r.GetEpoch())
+	}
+	if code := status.Code(err); code != k.code && code != codes.Canceled {
+		k.code = code
+		k.conn.log.Info("hold a stream", "device", k.address.String(), "stream", k.request.GetStream(), "code", code.String(), "error", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
@@ -14,11 +15,13 @@ import (
 // ErrDisconnected is returned for what could not be sent because the server is away.
 var ErrDisconnected = errors.New("the bus is not reachable")
 
+var errTooLarge = fmt.Errorf("the message is larger than %d MiB", maxMessage>>20)
+
 // typeHeader carries the full name of a message's type, so that a newer or a foreign message is told from a broken one.
 const typeHeader = "Waldo-Type"
 
-// Publish sends m to everybody who subscribes to subject now. It does not wait, and keeps nothing for later: while the server
-// is away it fails with [ErrDisconnected].
+// Publish sends m, of at most 64 MiB, to everybody who subscribes to subject now. It keeps nothing for later: while the server is
+// away it fails at once with [ErrDisconnected]. It waits only while the network takes no more, for 2 s at most.
 func (c *Conn) Publish(subject string, m proto.Message) error {
 	data, err := proto.Marshal(m)
 	if err != nil {
@@ -31,59 +34,66 @@ func (c *Conn) Publish(subject string, m proto.Message) error {
 	return nil
 }
 
-// send publishes a message of any size.
+// send publishes a message of any size and counts what became of it.
 func (c *Conn) send(m *nats.Msg) error {
-	if !c.nc.IsConnected() {
+	err := c.sendParts(m)
+	switch {
+	case err == nil:
+		c.metrics.published.Inc()
+	case errors.Is(err, ErrDisconnected):
 		c.metrics.lost.WithLabelValues("disconnected").Inc()
+	default:
+		c.metrics.lost.WithLabelValues("refused").Inc()
+	}
+	return err
+}
+
+func (c *Conn) sendParts(m *nats.Msg) error {
+	if !c.Connected() {
 		return ErrDisconnected
+	}
+	if len(m.Data) > maxMessage {
+		return errTooLarge
 	}
 	for _, part := range split(m, c.nc.MaxPayload()) {
 		if err := c.nc.PublishMsg(part); err != nil {
-			c.metrics.lost.WithLabelValues("disconnected").Inc()
-			return fmt.Errorf("%w: %w", ErrDisconnected, err)
+			return sendError(err)
 		}
 	}
-	c.metrics.published.Inc()
 	return nil
 }
 
+// sendError tells the caller's mistakes from the network's.
+func sendError(err error) error {
+	switch {
+	case errors.Is(err, nats.ErrMaxPayload), errors.Is(err, nats.ErrBadSubject), errors.Is(err, nats.ErrBadHeaderMsg):
+		return err
+	case errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrConnectionClosed):
+		return ErrDisconnected
+	default:
+		return fmt.Errorf("%w: %w", ErrDisconnected, err)
+	}
+}
+
 // Subscribe receives messages of type M from a subject, which may have wildcards. It works whether the server is there or not,
-// and across reconnects. The policy says what a slow reader loses; with [stream.Block] it is NATS that drops the
-// newest messages once its own queue is full. Close the subscription to leave.
+// and across reconnects. The policy says what a slow reader loses; with [stream.Block] up to 128 MiB wait in NATS's own queue,
+// which then drops the newest. Close the subscription to leave.
 func Subscribe[M proto.Message](c *Conn, subject string, policy stream.Policy) (*Subscription[M], error) {
 	topic := stream.NewTopic[M]()
-	s := &Subscription[M]{Subscription: topic.Subscribe(policy)}
-	var zero M
-	prototype := zero.ProtoReflect().Type()
-	want := string(prototype.Descriptor().FullName())
-	receive := func(m *nats.Msg) {
-		if got := m.Header.Get(typeHeader); got != want {
-			c.metrics.ignored.WithLabelValues("type").Inc()
-			return
-		}
-		v := prototype.New().Interface()
-		if err := proto.Unmarshal(m.Data, v); err != nil {
-			c.metrics.ignored.WithLabelValues("decode").Inc()
-			return
-		}
-		c.metrics.received.Inc()
-		topic.Publish(v.(M))
+	r := &receiver[M]{
+		topic:  topic,
+		queue:  topic.Subscribe(policy),
+		losses: losses{metrics: c.metrics},
+		joiner: newJoiner(c.metrics),
 	}
-	joiner := newJoiner(c.metrics)
-	sub, err := c.nc.Subscribe(subject, func(m *nats.Msg) {
-		if whole := joiner.join(m); whole != nil {
-			receive(whole)
-		}
-	})
+	var zero M
+	r.prototype = zero.ProtoReflect().Type()
+	r.want = string(r.prototype.Descriptor().FullName())
+	unsubscribe, err := c.subscribe(subject, r.receive, func() { topic.Close(io.EOF) })
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to %s: %w", subject, err)
 	}
-	sub.SetClosedHandler(func(string) { topic.Close(io.EOF) })
-	s.unsubscribe = func() {
-		s.Subscription.Close() // first: it frees a callback that waits under Block
-		_ = sub.Unsubscribe()  // fails only if the connection is closed, which has the same effect
-	}
-	return s, nil
+	return &Subscription[M]{Subscription: r.queue, unsubscribe: unsubscribe}, nil
 }
 
 // Subscription is a [stream.Subscription] fed from the bus.
@@ -93,6 +103,83 @@ type Subscription[M proto.Message] struct {
 }
 
 // Close leaves the subject and ends the subscription.
-func (s *Subscription[M]) Close() { s.unsubscribe() }
+func (s *Subscription[M]) Close() {
+	s.Subscription.Close() // first: it frees a receiver that waits under Block
+	s.unsubscribe()
+}
+
+// receiver turns what NATS delivers into messages. NATS calls it from one goroutine.
+type receiver[M proto.Message] struct {
+	topic     *stream.Topic[M]
+	queue     *stream.Subscription[M]
+	prototype protoreflect.MessageType
+	want      string
+	losses    losses
+	joiner    *joiner
+}
+
+func (r *receiver[M]) receive(m *nats.Msg) {
+	if whole := r.joiner.join(m); whole != nil {
+		r.decode(whole)
+	}
+	dropped, _ := m.Sub.Dropped() // fails only once the subscription is closed
+	r.losses.count(uint64(max(dropped, 0)), r.queue.Lost())
+}
+
+func (r *receiver[M]) decode(m *nats.Msg) {
+	metrics := r.joiner.metrics
+	if m.Header.Get(typeHeader) != r.want {
+		metrics.ignored.WithLabelValues("type").Inc()
+		return
+	}
+	v := r.prototype.New().Interface()
+	if err := proto.Unmarshal(m.Data, v); err != nil {
+		metrics.ignored.WithLabelValues("decode").Inc()
+		return
+	}
+	metrics.received.Inc()
+	r.topic.Publish(v.(M))
+}
+
+// losses turns one subscription's totals into the connection's counters.
+type losses struct {
+	metrics       *metrics
+	dropped, lost uint64
+}
+
+func (l *losses) count(dropped, lost uint64) {
+	if dropped > l.dropped {
+		l.metrics.lost.WithLabelValues("queue_full").Add(float64(dropped - l.dropped))
+		l.dropped = dropped
+	}
+	if lost > l.lost {
+		l.metrics.lost.WithLabelValues("slow_reader").Add(float64(lost - l.lost))
+		l.lost = lost
+	}
+}
+
+// subscribe calls receive for every message, and end once the subscription or the connection is closed. end must free a
+// receive that waits.
+func (c *Conn) subscribe(subject string, receive nats.MsgHandler, end func()) (unsubscribe func(), err error) {
+	leave, err := c.adopt(end)
+	if err != nil {
+		return nil, err
+	}
+	done := func() {
+		end()
+		leave()
+	}
+	sub, err := c.nc.Subscribe(subject, receive)
+	if err != nil {
+		done()
+		return nil, err
+	}
+	_ = sub.SetPendingLimits(-1, maxHeld) // fails only on a closed connection
+	sub.SetClosedHandler(func(string) { done() })
+	if !sub.IsValid() { // closed before it had the handler
+		done()
+	}
+	return func() { _ = sub.Unsubscribe() }, nil // fails only on a closed connection, which has the same effect
+}
 
 func typeName(m proto.Message) string { return string(m.ProtoReflect().Descriptor().FullName()) }

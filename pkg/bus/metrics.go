@@ -4,28 +4,51 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // metrics are the counters every connection keeps, registered or not.
 type metrics struct {
-	connected prometheus.Gauge
+	connected prometheus.GaugeFunc
 	published prometheus.Counter
 	received  prometheus.Counter
 	lost      *prometheus.CounterVec
 	ignored   *prometheus.CounterVec
 }
 
-func newMetrics(r prometheus.Registerer) *metrics {
-	m := &metrics{
-		connected: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "waldo_bus_connected", Help: "1 while the bus is reachable."}),
+func newMetrics(connected func() bool) *metrics {
+	return &metrics{
+		connected: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "waldo_bus_connected", Help: "1 while the bus is reachable."},
+			func() float64 {
+				if connected() {
+					return 1
+				}
+				return 0
+			}),
 		published: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "waldo_bus_published_total", Help: "Messages given to the bus."}),
 		received: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "waldo_bus_received_total", Help: "Messages received and decoded."}),
 		lost: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "waldo_bus_lost_total", Help: "Messages lost, by reason: disconnected, slow_consumer, split."}, []string{"reason"}),
+			Name: "waldo_bus_lost_total",
+			Help: "Messages lost, by reason: disconnected and refused when sent; split for a lost part, " +
+				"slow_reader for what a subscription's policy gave up, queue_full for what it could not even queue.",
+		}, []string{"reason"}),
 		ignored: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "waldo_bus_ignored_total", Help: "Messages that could not be understood, by reason: type, decode, part."}, []string{"reason"}),
 	}
-	if r != nil {
-		r.MustRegister(m.connected, m.published, m.received, m.lost, m.ignored)
+}
+
+func (m *metrics) all() []prometheus.Collector {
+	return []prometheus.Collector{m.connected, m.published, m.received, m.lost, m.ignored}
+}
+
+// Describe implements [prometheus.Collector].
+func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, c := range m.all() {
+		c.Describe(ch)
 	}
-	return m
+}
+
+// Collect implements [prometheus.Collector].
+func (m *metrics) Collect(ch chan<- prometheus.Metric) {
+	for _, c := range m.all() {
+		c.Collect(ch)
+	}
 }

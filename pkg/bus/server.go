@@ -37,7 +37,7 @@ func StartServer(cfg ServerConfig) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("nats listen %q: %w", cfg.Listen, err)
 	}
-	go s.Start() // returns by itself once the listeners run
+	s.Start() // does not wait
 	if !s.ReadyForConnections(5 * time.Second) {
 		s.Shutdown()
 		return nil, fmt.Errorf("nats listen %q: the server did not come up", cfg.Listen)
@@ -46,7 +46,7 @@ func StartServer(cfg ServerConfig) (*Server, error) {
 }
 
 func serverOptions(cfg ServerConfig) (*server.Options, error) {
-	// The server itself exits the process when it cannot listen: find out before.
+	// The server would not say why it cannot listen: find out before.
 	l, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func serverOptions(cfg ServerConfig) (*server.Options, error) {
 	}
 	return &server.Options{
 		ServerName:          "waldo",
-		Host:                address.IP.String(),
+		Host:                (&net.IPAddr{IP: address.IP, Zone: address.Zone}).String(),
 		Port:                address.Port,
 		Authorization:       cfg.Token,
 		NoSigs:              true,
@@ -70,10 +70,14 @@ func serverOptions(cfg ServerConfig) (*server.Options, error) {
 	}, nil
 }
 
-// URL is what clients connect to, without the token.
+// URL is what clients on this machine connect to, without the token.
 func (s *Server) URL() string {
 	address := s.server.Addr().(*net.TCPAddr)
-	return "nats://" + net.JoinHostPort(address.IP.String(), strconv.Itoa(address.Port))
+	host := (&net.IPAddr{IP: address.IP, Zone: address.Zone}).String()
+	if address.IP.IsUnspecified() {
+		host = "127.0.0.1" // it listens on all addresses; this one is good for this machine
+	}
+	return "nats://" + net.JoinHostPort(host, strconv.Itoa(address.Port))
 }
 
 // Close disconnects everybody and returns when the server has ended.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,6 +24,8 @@ const (
 	maxCalls = 64
 	// longestCall bounds the time a caller may ask for.
 	longestCall = time.Minute
+	// maxErrorHeader keeps the headers of an answer within headerAllowance; the data has the whole text.
+	maxErrorHeader = 512
 )
 
 // ServiceConfig describes the device that serves.
@@ -45,9 +49,12 @@ type Service struct {
 	micro  micro.Service
 	ctx    context.Context
 	cancel context.CancelFunc
-	slots  chan struct{}
-	calls  sync.WaitGroup
-	close  sync.Once
+	leave  func() // the connection need not close it any more
+
+	calls   sync.WaitGroup
+	mu      sync.Mutex
+	running int
+	closed  bool
 }
 
 // Serve registers a device. Its methods are added with [Service.RegisterService].
@@ -55,10 +62,9 @@ func (c *Conn) Serve(cfg ServiceConfig) (*Service, error) {
 	if err := cfg.Address.Validate(); err != nil {
 		return nil, err
 	}
-	metadata := map[string]string{"robot": cfg.Address.Robot, "device": cfg.Address.Device, "kind": cfg.Kind}
-	for k, v := range cfg.Metadata {
-		metadata[k] = v
-	}
+	metadata := map[string]string{}
+	maps.Copy(metadata, cfg.Metadata)
+	metadata["robot"], metadata["device"], metadata["kind"] = cfg.Address.Robot, cfg.Address.Device, cfg.Kind
 	m, err := micro.AddService(c.nc, micro.Config{
 		Name:               servicePrefix + cfg.Kind,
 		Version:            cfg.Version,
@@ -69,11 +75,15 @@ func (c *Conn) Serve(cfg ServiceConfig) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("register %s on the bus: %w", cfg.Address, err)
 	}
-	s := &Service{conn: c, cfg: cfg, micro: m, slots: make(chan struct{}, maxCalls)}
+	s := &Service{conn: c, cfg: cfg, micro: m}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	c.mu.Lock()
-	c.services = append(c.services, s)
-	c.mu.Unlock()
+	s.mu.Lock() // Close waits until leave is known
+	defer s.mu.Unlock()
+	if s.leave, err = c.adopt(s.Close); err != nil {
+		s.cancel()
+		_ = m.Stop()
+		return nil, fmt.Errorf("register %s on the bus: %w", cfg.Address, err)
+	}
 	return s, nil
 }
 
@@ -97,37 +107,74 @@ func (s *Service) RegisterService(desc *grpc.ServiceDesc, impl any) error {
 	return nil
 }
 
-// Close leaves the bus and returns when the calls under way have ended; their contexts are cancelled.
+// Close leaves the bus and returns when the calls under way have ended; their contexts are cancelled. It may be called more than
+// once, but not from a handler.
 func (s *Service) Close() {
-	s.close.Do(func() {
+	s.mu.Lock()
+	closed := s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if !closed {
 		s.cancel()
 		_ = s.micro.Stop() // fails only if the connection is closed, which has the same effect
-	})
+	}
 	s.calls.Wait()
+	s.leave()
 }
 
 // dispatch runs a call on a goroutine of its own, so that a slow one does not hold up the others.
 func (s *Service) dispatch(method grpc.MethodDesc, impl any, m *nats.Msg) {
-	if m.Reply == "" || s.ctx.Err() != nil {
+	if m.Reply == "" {
 		return // nobody waits for an answer
 	}
-	select {
-	case s.slots <- struct{}{}:
-	default:
-		s.answer(m, nil, status.Errorf(codes.ResourceExhausted, "%s is busy with %d calls", s.cfg.Address, maxCalls))
+	if err := s.begin(); err != nil {
+		s.answer(m, nil, err)
 		return
 	}
-	s.calls.Go(func() {
-		defer func() { <-s.slots }()
+	go func() {
+		defer s.end()
 		response, err := s.call(method, impl, m)
 		s.answer(m, response, err)
-	})
+	}()
 }
 
-func (s *Service) call(method grpc.MethodDesc, impl any, m *nats.Msg) (any, error) {
+func (s *Service) begin() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return status.Errorf(codes.Unavailable, "device %s is stopping", s.cfg.Address)
+	case s.running == maxCalls:
+		return status.Errorf(codes.ResourceExhausted, "device %s is busy with %d calls; try again", s.cfg.Address, maxCalls)
+	}
+	s.running++
+	s.calls.Add(1)
+	return nil
+}
+
+func (s *Service) end() {
+	s.mu.Lock()
+	s.running--
+	s.mu.Unlock()
+	s.calls.Done()
+}
+
+// call runs the handler. Its panic is answered as Internal: one bad call must not take the hardware away from everybody.
+func (s *Service) call(method grpc.MethodDesc, impl any, m *nats.Msg) (response any, err error) {
 	ctx, cancel := context.WithTimeout(s.ctx, callTimeout(m))
 	defer cancel()
-	decode := func(v any) error {
+	defer func() {
+		if p := recover(); p != nil {
+			s.conn.log.Error("panic in a call", "subject", m.Subject, "panic", p, "stack", string(debug.Stack()))
+			err = status.Errorf(codes.Internal, "device %s failed in %s", s.cfg.Address, method.MethodName)
+		}
+	}()
+	return method.Handler(impl, ctx, s.decoder(m), s.cfg.Interceptor)
+}
+
+// decoder returns what reads the request in m into a message of the method's type.
+func (s *Service) decoder(m *nats.Msg) func(any) error {
+	return func(v any) error {
 		request := v.(proto.Message)
 		if got, want := m.Header.Get(typeHeader), typeName(request); got != "" && got != want {
 			s.conn.metrics.ignored.WithLabelValues("type").Inc()
@@ -139,7 +186,6 @@ func (s *Service) call(method grpc.MethodDesc, impl any, m *nats.Msg) (any, erro
 		}
 		return nil
 	}
-	return method.Handler(impl, ctx, decode, s.cfg.Interceptor)
 }
 
 func callTimeout(m *nats.Msg) time.Duration {
@@ -151,17 +197,27 @@ func callTimeout(m *nats.Msg) time.Duration {
 }
 
 func (s *Service) answer(m *nats.Msg, response any, callErr error) {
-	answer := &nats.Msg{Subject: m.Reply, Header: nats.Header{}}
-	if callErr == nil {
-		answer.Data, callErr = proto.Marshal(response.(proto.Message))
+	err := s.conn.send(answerMsg(m.Reply, response, callErr))
+	if errors.Is(err, errTooLarge) {
+		err = s.conn.send(answerMsg(m.Reply, nil, status.Errorf(codes.ResourceExhausted, "the answer of %s: %v", m.Subject, err)))
 	}
-	if callErr != nil {
-		st := status.Convert(callErr)
-		answer.Header.Set(micro.ErrorHeader, st.Message())
-		answer.Header.Set(micro.ErrorCodeHeader, strconv.Itoa(int(st.Code())))
-		answer.Data, _ = proto.Marshal(st.Proto()) // without it the headers still tell
-	}
-	if err := s.conn.send(answer); err != nil && !errors.Is(err, ErrDisconnected) {
+	if err != nil && !errors.Is(err, ErrDisconnected) {
 		s.conn.log.Warn("answer a call", "subject", m.Subject, "error", err)
 	}
+}
+
+// answerMsg packs a response, or an error: as a whole in the data, and for other micro clients in headers.
+func answerMsg(to string, response any, err error) *nats.Msg {
+	msg := &nats.Msg{Subject: to, Header: nats.Header{}}
+	if err == nil {
+		msg.Data, err = proto.Marshal(response.(proto.Message))
+	}
+	if err != nil {
+		st := status.Convert(err)
+		text := st.Message()
+		msg.Header.Set(micro.ErrorHeader, text[:min(len(text), maxErrorHeader)])
+		msg.Header.Set(micro.ErrorCodeHeader, strconv.Itoa(int(st.Code())))
+		msg.Data, _ = proto.Marshal(st.Proto()) // without it the headers still tell
+	}
+	return msg
 }

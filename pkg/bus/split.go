@@ -1,8 +1,12 @@
 package bus
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
@@ -13,10 +17,13 @@ const (
 	partHeader = "Waldo-Part"
 	// headerAllowance is kept free for headers in every part.
 	headerAllowance = 4096
-	// maxMessage bounds a joined message: a raw 4K picture fits, an attack on memory does not.
+	// maxMessage bounds a message: a raw 4K picture fits, an attack on memory does not.
 	maxMessage = 64 << 20
-	// maxPartial is how many unfinished messages a subscription keeps; more can only come from lost parts.
-	maxPartial = 8
+	// maxParts bounds how finely a message may be split; the smallest sensible max_payload of 8 KiB leads to it.
+	maxParts = maxMessage / headerAllowance
+	// maxPartial and maxHeld bound how many unfinished messages, and bytes of them, a subscription keeps.
+	maxPartial = 64
+	maxHeld    = 2 * maxMessage
 )
 
 // split returns m itself if it fits the server's limit, or else its parts in order.
@@ -43,85 +50,106 @@ func split(m *nats.Msg, limit int64) []*nats.Msg {
 // lost, and the message with it. Not safe for concurrent use.
 type joiner struct {
 	metrics  *metrics
-	partials []*partial
-}
-
-type partial struct {
-	id    string
-	msg   *nats.Msg
-	next  int
-	count int
+	partials []*partial // the one that grew last is last
 }
 
 func newJoiner(m *metrics) *joiner { return &joiner{metrics: m} }
 
-// join returns the message that m completes, m itself if it is whole, or nil.
+// join returns the message that m completes, m itself if it is whole, or nil. It keeps m's data, without copying.
 func (j *joiner) join(m *nats.Msg) *nats.Msg {
-	mark := m.Header.Get(partHeader)
-	if mark == "" {
+	text := m.Header.Get(partHeader)
+	if text == "" {
 		return m
 	}
-	var id string
-	var index, count int
-	if n, err := fmt.Sscanf(mark, "%s %d %d", &id, &index, &count); n != 3 || err != nil || index < 0 || index >= count {
+	mark, ok := parseMark(text)
+	if !ok || len(m.Data) == 0 {
 		j.metrics.ignored.WithLabelValues("part").Inc()
 		return nil
 	}
-	if index == 0 {
-		j.begin(id, count, m)
-	} else {
-		j.extend(id, index, count, m.Data)
+	p := j.take(mark.id)
+	if mark.index == 0 {
+		p = &partial{id: mark.id, count: mark.count, first: m}
 	}
-	return j.finish(id)
-}
-
-func (j *joiner) begin(id string, count int, m *nats.Msg) {
-	j.drop(id)
-	if len(j.partials) == maxPartial {
-		j.metrics.lost.WithLabelValues("split").Inc()
-		j.partials = j.partials[1:]
-	}
-	m.Header.Del(partHeader)
-	whole := &nats.Msg{Subject: m.Subject, Reply: m.Reply, Header: m.Header, Data: append([]byte(nil), m.Data...)}
-	j.partials = append(j.partials, &partial{id: id, msg: whole, next: 1, count: count})
-}
-
-func (j *joiner) extend(id string, index, count int, data []byte) {
-	p := j.find(id)
-	if p == nil || p.next != index || p.count != count || len(p.msg.Data)+len(data) > maxMessage {
-		j.metrics.lost.WithLabelValues("split").Inc()
-		j.drop(id)
-		return
-	}
-	p.msg.Data = append(p.msg.Data, data...)
-	p.next++
-}
-
-func (j *joiner) finish(id string) *nats.Msg {
-	p := j.find(id)
-	if p == nil || p.next < p.count {
+	last := mark.index == mark.count-1
+	switch {
+	case p == nil || !p.add(mark, m):
+		if last { // said once for a message, however many of its parts come in vain
+			j.metrics.lost.WithLabelValues("split").Inc()
+		}
+		return nil
+	case last:
+		return p.whole()
+	default:
+		j.keep(p)
 		return nil
 	}
-	j.drop(id)
-	return p.msg
 }
 
-func (j *joiner) find(id string) *partial {
-	for _, p := range j.partials {
-		if p.id == id {
-			return p
-		}
+// take removes and returns the partial message with this id, or returns nil.
+func (j *joiner) take(id string) *partial {
+	i := slices.IndexFunc(j.partials, func(p *partial) bool { return p.id == id })
+	if i < 0 {
+		return nil
 	}
-	return nil
+	p := j.partials[i]
+	j.partials = slices.Delete(j.partials, i, i+1)
+	return p
 }
 
-func (j *joiner) drop(id string) {
-	kept := j.partials[:0]
-	for _, p := range j.partials {
-		if p.id != id {
-			kept = append(kept, p)
-		}
+// keep waits for the rest of p, and forgets those that have not grown for longest if there is too much.
+func (j *joiner) keep(p *partial) {
+	j.partials = append(j.partials, p)
+	for len(j.partials) > maxPartial || j.held() > maxHeld {
+		j.metrics.lost.WithLabelValues("split").Inc()
+		j.partials = slices.Delete(j.partials, 0, 1)
 	}
-	clear(j.partials[len(kept):])
-	j.partials = kept
+}
+
+func (j *joiner) held() (n int) {
+	for _, p := range j.partials {
+		n += p.held
+	}
+	return n
+}
+
+// partial is the beginning of a message.
+type partial struct {
+	id    string
+	count int
+	first *nats.Msg
+	parts [][]byte
+	size  int // of the data
+	held  int // with headers
+}
+
+func (p *partial) add(k mark, m *nats.Msg) bool {
+	if k.index != len(p.parts) || k.count != p.count || p.size+len(m.Data) > maxMessage {
+		return false
+	}
+	p.parts = append(p.parts, m.Data)
+	p.size += len(m.Data)
+	p.held += m.Size()
+	return true
+}
+
+func (p *partial) whole() *nats.Msg {
+	p.first.Header.Del(partHeader)
+	return &nats.Msg{Subject: p.first.Subject, Reply: p.first.Reply, Header: p.first.Header, Data: bytes.Join(p.parts, nil)}
+}
+
+// mark is the content of partHeader.
+type mark struct {
+	id           string
+	index, count int
+}
+
+func parseMark(s string) (mark, bool) {
+	fields := strings.Split(s, " ")
+	if len(fields) != 3 || fields[0] == "" {
+		return mark{}, false
+	}
+	index, err := strconv.Atoi(fields[1])
+	count, err2 := strconv.Atoi(fields[2])
+	ok := err == nil && err2 == nil && index >= 0 && index < count && count <= maxParts
+	return mark{fields[0], index, count}, ok
 }
