@@ -5,8 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
-	"os"
+	"net"
 	"strings"
 	"text/tabwriter"
 
@@ -22,24 +21,22 @@ type options struct {
 	version bool
 }
 
-// configure reads flags, environment and robot file, in falling order of precedence, into settings and the kind's configuration.
+// configure reads flags, environment and robot file, in falling order of precedence, into settings and the kind's configuration. The
+// error says all that is wrong.
 func configure[C any](k Kind[C], args []string, environ func(string) string, help io.Writer) (Settings, C, options, error) {
 	given := &given{kind: k.Name, environ: environ}
 	settings, config := defaultSettings, k.Defaults
-	known := []any{&settings, &config}
-	opts, err := given.parse(args, known, help)
+	opts, err := given.parse(args, append(robot.Fields(&settings), robot.Fields(&config)...), help)
+	if err != nil || opts.version {
+		return settings, config, opts, err
+	}
+	own, shared, err := given.load()
 	if err != nil {
 		return settings, config, opts, err
 	}
-	if opts.version {
-		return settings, config, opts, nil
-	}
-	section, err := given.load(&settings)
-	if err != nil {
-		return settings, config, opts, err
-	}
-	given.apply(section, robot.Fields(&config))
-	return settings, config, opts, section.Decode(&config)
+	given.apply(&shared, robot.Fields(&settings))
+	given.apply(&own, robot.Fields(&config))
+	return settings, config, opts, errors.Join(shared.Decode(&settings), own.Decode(&config))
 }
 
 // given holds what was said on the command line and looks up what the environment says.
@@ -50,29 +47,28 @@ type given struct {
 }
 
 // parse makes a flag of every field, so that --help lists them all.
-func (g *given) parse(args []string, known []any, help io.Writer) (options, error) {
+func (g *given) parse(args []string, fields []robot.Field, help io.Writer) (options, error) {
 	var opts options
 	set := flag.NewFlagSet("waldo-"+g.kind, flag.ContinueOnError)
 	set.SetOutput(io.Discard) // errors are told once, by the caller
 	set.BoolVar(&opts.check, "check", false, "")
 	set.BoolVar(&opts.version, "version", false, "")
 	g.flags = map[string]string{}
-	var fields []robot.Field
-	for _, group := range known {
-		fields = append(fields, robot.Fields(group)...)
-	}
 	for _, f := range fields {
+		if set.Lookup(f.Key) != nil {
+			return opts, fmt.Errorf("kind %s: the key %q is taken by the device kit: rename it", g.kind, f.Key)
+		}
 		set.Var(&flagValue{g.flags, f}, f.Key, "")
 	}
 	err := set.Parse(args)
-	if isHelp(err) {
+	switch {
+	case isHelp(err):
 		g.printHelp(help, fields)
-	}
-	if err != nil {
 		return opts, err
-	}
-	if set.NArg() > 0 {
-		return opts, fmt.Errorf("unexpected argument %q: settings are given as --key value", set.Arg(0))
+	case err != nil:
+		return opts, fmt.Errorf("%w (waldo-%s --help lists all flags)", err, g.kind)
+	case set.NArg() > 0:
+		return opts, fmt.Errorf("unexpected argument %q: settings are given as --key value", plain(set.Arg(0)))
 	}
 	return opts, nil
 }
@@ -95,34 +91,36 @@ func (g *given) printHelp(to io.Writer, fields []robot.Field) {
 	_ = w.Flush() // help that cannot be printed has no other reader
 }
 
-// load reads the settings and finds the section of the device in the robot file, if there is one.
-func (g *given) load(s *Settings) (*robot.Section, error) {
-	if file := g.value("robot-file"); file != "" {
-		r, err := robot.Load(file)
-		if err != nil {
-			return nil, err
-		}
-		d, err := r.Device(g.value("device"))
-		if err != nil {
-			return nil, fmt.Errorf("--device: %w", err)
-		}
-		if d.Kind != g.kind {
-			return nil, fmt.Errorf("%s: device %q is of kind %q, but this program runs kind %q", r.File, d.Name, d.Kind, g.kind)
-		}
-		s.Robot, s.GRPC = r.Name, d.GRPC
-		if r.NATS.URL != "" {
-			s.NATS = r.NATS.URL
-		}
-		section := d.Section
-		return &section, g.settings(s)
+// load reads the robot file, if there is one: own is the section of this device,
+// shared what the file says of settings.
+func (g *given) load() (own, shared robot.Section, err error) {
+	file := g.value("robot-file")
+	if file == "" {
+		return own, shared, nil
 	}
-	return &robot.Section{}, g.settings(s)
-}
-
-func (g *given) settings(s *Settings) error {
-	var section robot.Section
-	g.apply(&section, robot.Fields(s))
-	return section.Decode(s)
+	r, err := robot.Load(file)
+	if err != nil {
+		return own, shared, err
+	}
+	d, err := r.Device(g.value("device"))
+	switch {
+	case err != nil:
+		return own, shared, fmt.Errorf("--device: %w", err)
+	case d.Kind != g.kind:
+		return own, shared, fmt.Errorf("%s: devices.%s.kind: is %q, but this program runs devices of kind %q", r.File, d.Name, d.Kind, g.kind)
+	}
+	shared.Override("robot", r.Name, r.File+": robot")
+	shared.Override("grpc", d.GRPC, r.File+": devices."+d.Name+".grpc")
+	if r.NATS.URL != "" {
+		shared.Override("nats", r.NATS.URL, r.File+": nats.url")
+	}
+	if host, port, err := net.SplitHostPort(r.NATS.Listen); err == nil && port != "0" {
+		if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+			host = "127.0.0.1" // an embedded server runs on this machine
+		}
+		shared.Override("nats", "nats://"+net.JoinHostPort(host, port), r.File+": nats.listen")
+	}
+	return d.Section, shared, nil
 }
 
 // apply lays environment and flags over a section.
@@ -158,13 +156,5 @@ func (v *flagValue) Set(text string) error { v.into[v.field.Key] = text; return 
 func (v *flagValue) String() string        { return "" }
 func (v *flagValue) IsBoolFlag() bool      { return v.field.Bool }
 
-func logLevel(text string) (slog.Level, error) {
-	var level slog.Level
-	err := level.UnmarshalText([]byte(text))
-	return level, err
-}
-
 // isHelp tells whether err only says that help was asked for, and printed.
 func isHelp(err error) bool { return errors.Is(err, flag.ErrHelp) }
-
-func environment(key string) string { return os.Getenv(key) }

@@ -29,11 +29,12 @@ func newGuard(token string, log *slog.Logger, r prometheus.Registerer) *guard {
 }
 
 // unary guards calls over gRPC.
-func (g *guard) unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+func (g *guard) unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (response any, err error) {
+	defer g.end(info.FullMethod, &err)
 	if err := g.authorize(ctx); err != nil {
 		return nil, err
 	}
-	return g.bus(ctx, request, info, next)
+	return next(ctx, request)
 }
 
 // bus guards calls over the bus, where the server has asked for the token.
@@ -42,19 +43,23 @@ func (g *guard) bus(ctx context.Context, request any, info *grpc.UnaryServerInfo
 	return next(ctx, request)
 }
 
+// stream guards streams, which are on gRPC only.
 func (g *guard) stream(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {
+	defer g.end(info.FullMethod, &err)
 	if err := g.authorize(s.Context()); err != nil {
 		return err
 	}
-	defer g.end(info.FullMethod, &err)
 	return next(srv, s)
 }
 
-// end is deferred: it turns a panic into an error.
+// end is deferred: it turns a panic, and an error without a code, into one that is the same for callers on gRPC and on the bus.
 func (g *guard) end(method string, err *error) {
 	if p := recover(); p != nil {
 		g.log.Error("a call panicked", "method", method, "panic", p, "stack", string(debug.Stack()))
 		*err = status.Errorf(codes.Internal, "%s failed unexpectedly; the device's log says where", method)
+	}
+	if _, ok := status.FromError(*err); !ok {
+		*err = status.FromContextError(*err).Err() // Canceled, DeadlineExceeded, or else Unknown
 	}
 	g.calls.WithLabelValues(method, status.Code(*err).String()).Inc()
 }

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // How a device process ends. A launcher starts it again, except after ExitStopped and ExitConfiguration. The numbers keep clear of 1
@@ -23,27 +23,31 @@ const (
 	ExitConfiguration = 78
 )
 
+// patience is how long a process waits for its own end; the rest of the 2 s is for the operating system.
+const patience = 1800 * time.Millisecond
+
 // Main runs a device process from its flags, environment and robot file, and exits.
 func Main[C any](k Kind[C]) {
-	os.Exit(run(k, os.Args[1:], environment, os.Stderr))
+	os.Exit(run(k, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
-func run[C any](k Kind[C], args []string, environ func(string) string, out io.Writer) int {
-	settings, config, opts, err := configure(k, args, environ, out)
+// run is Main without the exit. What was asked for goes to stdout, everything else to stderr.
+func run[C any](k Kind[C], args []string, environ func(string) string, stdout, stderr io.Writer) int {
+	settings, config, opts, err := configure(k, args, environ, stdout)
 	switch {
 	case isHelp(err):
 		return ExitStopped
 	case err != nil:
-		_, _ = fmt.Fprintf(out, "waldo-%s: the configuration is wrong:\n%v\n", k.Name, err)
+		_, _ = fmt.Fprintf(stderr, "waldo-%s: the configuration is wrong:\n%v\n", k.Name, err)
 		return ExitConfiguration
 	case opts.version:
-		_, _ = fmt.Fprintf(out, "waldo-%s %s\n", k.Name, k.Version)
+		_, _ = fmt.Fprintf(stdout, "waldo-%s %s\n", k.Name, k.Version)
 		return ExitStopped
 	case opts.check:
 		return ExitStopped
 	}
 	level, _ := logLevel(settings.LogLevel) // checked with the settings
-	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level})).With("device", settings.Device)
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})).With("device", settings.Device)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	process, err := Start(k, settings, config, log)
@@ -53,13 +57,29 @@ func run[C any](k Kind[C], args []string, environ func(string) string, out io.Wr
 	}
 	<-ctx.Done()
 	stop() // a second signal ends the process at once
-	process.Stop()
+	log.Info("stopping")
+	stopWithin(patience, process, log)
 	return ExitStopped
 }
 
+// stopWithin stops a process, and gives up on a driver that does not see that its context has ended: the operating system takes
+// from it what it holds.
+func stopWithin(d time.Duration, p *Process, log *slog.Logger) {
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		p.Stop()
+	}()
+	select {
+	case <-stopped:
+	case <-time.After(d):
+		log.Error("the driver, or a call, did not end with its context: leaving without it", "waited", d)
+	}
+}
+
 func exitCode(err error) int {
-	var op *net.OpError
-	if errors.As(err, &op) {
+	var address *addressError
+	if errors.As(err, &address) {
 		return ExitAddress
 	}
 	return ExitConfiguration

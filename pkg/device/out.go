@@ -2,6 +2,7 @@ package device
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,26 +30,28 @@ type out struct {
 	keyFrames atomic.Bool
 	holds     *holds
 	published prometheus.Counter
+	lost      prometheus.Counter
 }
 
-// NewOut defines a stream, in [Kind.New]. Its name is unique in the device.
+// NewOut defines a stream of a generated message type, in [Kind.New]. Its name is unique in the device: lower-case letters, digits
+// and hyphens, at most 63.
 func NewOut[M proto.Message](k *Kit, name string, o OutOptions) *Out[M] {
 	var zero M
 	core := &out{
-		kit:     k,
-		name:    name,
-		message: string(zero.ProtoReflect().Descriptor().FullName()),
-		holds:   newHolds(),
-		published: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "waldo_device_published_total", Help: "Messages published on a stream.",
-			ConstLabels: prometheus.Labels{"stream": name}}),
+		kit:       k,
+		name:      name,
+		message:   string(zero.ProtoReflect().Descriptor().FullName()),
+		holds:     newHolds(k.changed),
+		published: newStreamCounter("waldo_device_published_total", "Messages published on a stream.", name),
+		lost: newStreamCounter("waldo_device_lost_total",
+			"Messages of a held stream that could not be published, for example because the bus was away.", name),
 	}
 	holders := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "waldo_device_holders", Help: "Readers on the bus that hold a stream now.",
 		ConstLabels: prometheus.Labels{"stream": name}}, func() float64 { n, _ := core.holds.state(); return float64(n) })
-	for _, c := range []prometheus.Collector{core.published, holders} {
+	for _, c := range []prometheus.Collector{core.published, core.lost, holders} {
 		if err := k.Metrics.Register(c); err != nil {
-			k.fail(err)
+			k.fail(fmt.Errorf("stream %q: %w", name, err))
 		}
 	}
 	core.keyFrames.Store(o.KeyFrameOnRequest)
@@ -56,14 +59,20 @@ func NewOut[M proto.Message](k *Kit, name string, o OutOptions) *Out[M] {
 	return &Out[M]{core}
 }
 
-// Publish sends m to the readers on the bus if there are any. It never waits; while the bus is away m is lost, and counted.
+func newStreamCounter(name, help, stream string) prometheus.Counter {
+	return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: prometheus.Labels{"stream": stream}})
+}
+
+// Publish sends m to the readers on the bus if there are any. It keeps nothing for later: while the bus is away m is lost, and counted.
 func (o *Out[M]) Publish(m M) {
 	if !o.Held() {
 		return
 	}
-	if err := o.kit.conn.Publish(o.kit.address.Out(o.name), m); err == nil {
-		o.published.Inc()
+	if err := o.kit.conn.Publish(o.kit.address.Out(o.name), m); err != nil {
+		o.lost.Inc()
+		return
 	}
+	o.published.Inc()
 }
 
 // Held tells whether somebody on the bus reads the stream.
@@ -72,21 +81,21 @@ func (o *out) Held() bool {
 	return n > 0
 }
 
-// WhileHeld runs work whenever somebody on the bus reads the stream, and cancels its context when nobody does any more. It returns
-// when ctx ends, or with the error of work if that ends by itself.
+// WhileHeld runs work whenever somebody on the bus reads the stream, and cancels its context when nobody does any more. It waits
+// for work to return before it runs it again. It returns when ctx ends, with its error, or when work ends by itself, with its error.
 func (o *out) WhileHeld(ctx context.Context, work func(context.Context) error) error {
 	for {
 		if err := o.wait(ctx, true); err != nil {
 			return err
 		}
-		if err := o.runHeld(ctx, work); err != nil {
+		if released, err := o.runHeld(ctx, work); !released {
 			return err
 		}
 	}
 }
 
-// runHeld runs work until the stream is free. It returns nil if that is why work ended.
-func (o *out) runHeld(ctx context.Context, work func(context.Context) error) error {
+// runHeld runs work until the stream is free, and reports whether that is why work ended.
+func (o *out) runHeld(ctx context.Context, work func(context.Context) error) (released bool, err error) {
 	held, release := context.WithCancel(ctx)
 	watched := make(chan struct{})
 	go func() {
@@ -94,14 +103,14 @@ func (o *out) runHeld(ctx context.Context, work func(context.Context) error) err
 		defer release()
 		_ = o.wait(held, false) // ends with held at the latest
 	}()
-	err := work(held)
-	free := held.Err() != nil && ctx.Err() == nil
+	err = work(held)
+	ended := held.Err() != nil
 	release()
 	<-watched
-	if free {
-		return nil
+	if ctx.Err() != nil {
+		return false, ctx.Err()
 	}
-	return err
+	return ended, err
 }
 
 // wait returns nil when the stream is held, or free.
@@ -122,7 +131,7 @@ func (o *out) wait(ctx context.Context, held bool) error {
 // SetKeyFrameOnRequest changes what [OutOptions] said, once the hardware is known.
 func (o *out) SetKeyFrameOnRequest(can bool) {
 	if o.keyFrames.Swap(can) != can {
-		o.kit.announce()
+		o.kit.changed()
 	}
 }
 

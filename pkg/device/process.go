@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
@@ -28,6 +29,8 @@ const (
 	graceful = time.Second
 	// maxRequest bounds what a caller can make a device read.
 	maxRequest = 4 << 20
+	// pingCallers is after what silence a caller is asked whether it is there, and how long it may take to answer.
+	pingCallers = 10 * time.Second
 )
 
 // Process is a running device.
@@ -39,12 +42,15 @@ type Process struct {
 	cancel context.CancelFunc
 	owned  sync.WaitGroup
 	stop   sync.Once
-	done   chan struct{}
 }
 
-// Start runs a device until Stop. [Main] uses it; so can a test. An error that wraps a *net.OpError says that an address could
-// not be had.
+// Start runs a device until Stop. [Main] uses it; so can a test. Settings that are empty have their defaults, except Device,
+// which has none. An error that wraps a *net.OpError says that an address could not be had.
 func Start[C any](k Kind[C], s Settings, config C, log *slog.Logger) (*Process, error) {
+	s = s.withDefaults()
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
 	listeners, err := listen(s, log)
 	if err != nil {
 		return nil, err
@@ -67,33 +73,42 @@ func (l listeners) close() {
 	}
 }
 
-func listen(s Settings, log *slog.Logger) (l listeners, err error) {
-	if l.grpc, err = listenOn("grpc", s.GRPC, s.Token, log); err != nil {
-		return l, err
-	}
-	if l.metrics, err = listenOn("metrics", s.Metrics, "", log); err != nil {
-		_ = l.grpc.Close() // on the way out of a failed start
-	}
-	return l, err
+// addressError says that a valid address could not be had.
+type addressError struct {
+	field string
+	err   error
 }
 
-func listenOn(field, configured, token string, log *slog.Logger) (net.Listener, error) {
-	address, narrowed, err := access.Address(configured, token)
+func (e *addressError) Error() string {
+	return fmt.Sprintf("%s: %v: choose another address, or stop what uses this one", e.field, e.err)
+}
+
+func (e *addressError) Unwrap() error { return e.err }
+
+func listen(s Settings, log *slog.Logger) (l listeners, err error) {
+	grpcAt, narrowed, err := access.Address(s.GRPC, s.Token)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", field, err)
+		return l, fmt.Errorf("grpc: %w", err)
 	}
 	if narrowed {
-		log.Warn("no token is configured: listening on loopback only", "field", field, "address", address)
+		log.Warn("no token is configured: listening on loopback only", "field", "grpc", "address", grpcAt)
 	}
-	l, err := net.Listen("tcp", address)
+	metricsAt, err := access.Loopback(s.Metrics)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: choose another address, or stop what uses this one", field, err)
+		return l, fmt.Errorf("metrics: %w", err)
+	}
+	if l.grpc, err = net.Listen("tcp", grpcAt); err != nil {
+		return l, &addressError{"grpc", err}
+	}
+	if l.metrics, err = net.Listen("tcp", metricsAt); err != nil {
+		_ = l.grpc.Close() // on the way out of a failed start
+		return l, &addressError{"metrics", err}
 	}
 	return l, nil
 }
 
-// assemble makes all the parts of a device, none of them running yet.
-func assemble[C any](k Kind[C], s Settings, config C, log *slog.Logger, l listeners) (*Process, error) {
+// assemble makes all the parts of a device, none of them running yet, and registers it on the bus.
+func assemble[C any](k Kind[C], s Settings, config C, log *slog.Logger, l listeners) (_ *Process, err error) {
 	registry := newRegistry()
 	guard := newGuard(s.Token, log, registry)
 	about := newAbout(s, k.Name, k.Version, l.grpc.Addr(), l.metrics.Addr())
@@ -102,48 +117,77 @@ func assemble[C any](k Kind[C], s Settings, config C, log *slog.Logger, l listen
 	if err != nil {
 		return nil, err
 	}
-	service, err := conn.Serve(bus.ServiceConfig{
-		Address: address, Kind: k.Name, Version: k.Version, Interceptor: guard.bus,
-		Metadata: map[string]string{"grpc": about.GrpcAddress, "epoch": fmt.Sprint(about.Epoch)},
-	})
-	if err != nil {
-		conn.Close()
-		return nil, err
-	}
+	defer func() {
+		if err != nil {
+			conn.Close()
+		}
+	}()
 	kit := &Kit{
-		Log: log, Metrics: registry, address: address, conn: conn, service: service, about: about,
-		server: grpc.NewServer(grpc.MaxRecvMsgSize(maxRequest),
-			grpc.UnaryInterceptor(guard.unary), grpc.StreamInterceptor(guard.stream)),
-		health:  health.NewServer(),
-		changes: stream.NewTopic[*devicev1.Device](),
+		Log: log, Metrics: registry, address: address, epoch: about.Epoch, conn: conn, about: about,
+		server: newServer(guard), health: health.NewServer(),
+		changes: stream.NewTopic[*devicev1.Device](), wake: make(chan struct{}, 1),
 	}
 	driver, err := equip(k, kit, config)
 	if err != nil {
-		conn.Close()
 		return nil, err
 	}
-	return &Process{kit: kit, driver: driver, http: newDebugServer(registry), done: make(chan struct{})}, nil
+	if err := kit.serveBus(guard); err != nil {
+		return nil, err
+	}
+	return &Process{kit: kit, driver: driver, http: newDebugServer(registry)}, nil
+}
+
+func newServer(g *guard) *grpc.Server {
+	return grpc.NewServer(
+		grpc.MaxRecvMsgSize(maxRequest),
+		grpc.UnaryInterceptor(g.unary), grpc.StreamInterceptor(g.stream),
+		// A reader that vanished without a word ends its call, and with it the work that is done for it.
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingCallers, Timeout: pingCallers}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
+	)
 }
 
 // equip registers what every device serves, and lets the kind add its own.
 func equip[C any](k Kind[C], kit *Kit, config C) (Driver, error) {
+	healthpb.RegisterHealthServer(kit.server, kit.health)
+	reflection.Register(kit.server)
 	devicev1.RegisterDeviceServiceServer(kit, &service{kit: kit})
 	driver, err := k.New(kit, config)
-	if err == nil {
-		err = kit.registered()
-	}
 	if err != nil {
 		return nil, err
 	}
-	healthpb.RegisterHealthServer(kit.server, kit.health)
-	reflection.Register(kit.server)
-	kit.setHealth(healthpb.HealthCheckResponse_NOT_SERVING)
+	if _, err := kit.registered(); err != nil {
+		return nil, err
+	}
+	kit.mu.Lock()
+	defer kit.mu.Unlock()
+	kit.setHealth()
 	return driver, nil
+}
+
+// serveBus serves the unary methods on the bus, and makes the device known to those who look for devices. The state is announced
+// later, so whoever hears of the device can call it.
+func (k *Kit) serveBus(g *guard) error {
+	service, err := k.conn.Serve(bus.ServiceConfig{
+		Address: k.address, Kind: k.about.Kind, Version: k.about.Version, Interceptor: g.bus,
+		Metadata: map[string]string{"grpc": k.about.GrpcAddress, "epoch": fmt.Sprint(k.epoch)},
+	})
+	if err != nil {
+		return err
+	}
+	services, _ := k.registered()
+	for _, s := range services {
+		if err := service.RegisterService(s.desc, s.impl); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (p *Process) run(l listeners) {
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel
+	p.kit.announce()
 	p.owned.Go(func() { p.served("grpc", p.kit.server.Serve(l.grpc)) })
 	p.owned.Go(func() { p.served("metrics", p.http.Serve(l.metrics)) })
 	p.owned.Go(func() { p.announce(ctx) })
@@ -156,9 +200,10 @@ func (p *Process) served(what string, err error) {
 	}
 }
 
-// announce tells the bus of the device once a second, and at once whenever the bus is back.
+// announce tells the bus of the device on every change, once a second, at once whenever the bus is back, and a last time at the end.
+// It is the only one to do so, and on a goroutine of its own: a bus that hangs delays nobody else.
 func (p *Process) announce(ctx context.Context) {
-	stop := p.kit.conn.OnConnect(p.kit.announce)
+	stop := p.kit.conn.OnConnect(p.kit.poke)
 	defer stop()
 	tick := time.NewTicker(announceEvery)
 	defer tick.Stop()
@@ -166,7 +211,9 @@ func (p *Process) announce(ctx context.Context) {
 		p.kit.announce()
 		select {
 		case <-tick.C:
+		case <-p.kit.wake:
 		case <-ctx.Done():
+			p.kit.announce()
 			return
 		}
 	}
@@ -175,13 +222,16 @@ func (p *Process) announce(ctx context.Context) {
 // GRPCAddress is where the device serves gRPC, host:port.
 func (p *Process) GRPCAddress() string { return p.kit.about.GrpcAddress }
 
+// MetricsAddress is where the device serves metrics and profiles over HTTP, host:port.
+func (p *Process) MetricsAddress() string { return p.kit.about.MetricsAddress }
+
 // Kit is the kit of the running device, for tests.
 func (p *Process) Kit() *Kit { return p.kit }
 
-// Stop ends the device and returns when nothing of it is left, within 2 s unless the driver hangs.
+// Stop ends the device and returns when nothing of it is left: within 2 s, unless the driver or a call takes longer to see that its
+// context has ended. It may be called more than once, and from several goroutines.
 func (p *Process) Stop() {
 	p.stop.Do(func() {
-		defer close(p.done)
 		p.kit.setState(devicev1.DeviceState_DEVICE_STATE_STOPPING, "stopped on request")
 		p.kit.changes.Close(nil)
 		p.cancel()
@@ -192,9 +242,9 @@ func (p *Process) Stop() {
 		p.owned.Wait()
 		p.kit.conn.Close()
 	})
-	<-p.done
 }
 
+// stopServers gives calls under way their time, and then cancels them.
 func (p *Process) stopServers() {
 	force := time.AfterFunc(graceful, p.kit.server.Stop)
 	p.kit.server.GracefulStop()

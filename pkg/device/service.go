@@ -2,6 +2,7 @@ package device
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -10,7 +11,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
-	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
 const (
@@ -29,9 +29,9 @@ func (s *service) GetDevice(context.Context, *devicev1.GetDeviceRequest) (*devic
 }
 
 func (s *service) WatchDevice(_ *devicev1.WatchDeviceRequest, to grpc.ServerStreamingServer[devicev1.WatchDeviceResponse]) error {
-	changes := s.kit.changes.Subscribe(stream.Latest())
+	now, changes := s.kit.watch()
 	defer changes.Close()
-	if err := to.Send(&devicev1.WatchDeviceResponse{Device: s.kit.Device()}); err != nil {
+	if err := to.Send(&devicev1.WatchDeviceResponse{Device: now}); err != nil {
 		return err
 	}
 	for d, err := range changes.All(to.Context()) {
@@ -42,28 +42,35 @@ func (s *service) WatchDevice(_ *devicev1.WatchDeviceRequest, to grpc.ServerStre
 			return err
 		}
 	}
-	return status.Error(codes.Unavailable, "the device is stopping")
+	return status.Error(codes.Unavailable, errStopped.Error())
 }
 
 func (s *service) HoldStream(_ context.Context, r *devicev1.HoldStreamRequest) (*devicev1.HoldStreamResponse, error) {
 	o := s.kit.findOut(r.GetStream())
 	if o == nil {
-		return nil, status.Errorf(codes.NotFound, "stream: %s has no stream %q; it has: %s",
-			s.kit.address, r.GetStream(), strings.Join(s.kit.streamNames(), ", "))
+		return nil, status.Errorf(codes.NotFound, "stream: %s has no stream %q%s", s.kit.address, plain(r.GetStream()), s.known())
+	}
+	if n := len(r.GetHolder()); n < 1 || n > longestHolder {
+		return nil, status.Errorf(codes.InvalidArgument, "holder: has %d bytes: use 1 to %d", n, longestHolder)
 	}
 	ttl := r.GetTtl().AsDuration()
 	if ttl < 0 || ttl > longestHold {
 		return nil, status.Errorf(codes.InvalidArgument, "ttl: %v is out of range: use 0 to %v", ttl, longestHold)
 	}
-	if n := len(r.GetHolder()); n < 1 || n > longestHolder {
-		return nil, status.Errorf(codes.InvalidArgument, "holder: has %d bytes: use 1 to %d", n, longestHolder)
-	}
-	before, _ := o.holds.state()
-	if !o.holds.renew(r.GetHolder(), ttl) {
+	switch err := o.holds.renew(r.GetHolder(), ttl); {
+	case errors.Is(err, errTooManyHolders):
 		return nil, status.Errorf(codes.ResourceExhausted, "stream %q has %d holders already", o.name, maxHolders)
-	}
-	if after, _ := o.holds.state(); after != before {
-		s.kit.announce()
+	case err != nil:
+		return nil, status.Error(codes.Unavailable, err.Error())
 	}
 	return &devicev1.HoldStreamResponse{Epoch: s.kit.Epoch(), Subject: s.kit.address.Out(o.name)}, nil
+}
+
+// known ends an error about a stream that there is not.
+func (s *service) known() string {
+	names := s.kit.streamNames()
+	if len(names) == 0 {
+		return ", nor any other"
+	}
+	return " (known: " + strings.Join(names, ", ") + ")"
 }

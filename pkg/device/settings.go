@@ -1,9 +1,16 @@
 package device
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
@@ -11,12 +18,12 @@ import (
 // the names of their keys: --grpc, WALDO_GRPC.
 type Settings struct {
 	RobotFile string `yaml:"robot-file" help:"robot.yaml that describes the robot; without it everything is said by flags"`
-	Robot     string `yaml:"robot" help:"name of the robot; default: that of the robot file"`
+	Robot     string `yaml:"robot" help:"name of the robot; the one in the robot file, if there is one, comes before the default"`
 	Device    string `yaml:"device" help:"name of this device"`
 	NATS      string `yaml:"nats" help:"URL of the bus"`
 	GRPC      string `yaml:"grpc" help:"where to serve gRPC, host:port; port 0 takes a free one"`
-	Metrics   string `yaml:"metrics" help:"where to serve metrics and profiles over HTTP"`
-	Token     string `yaml:"token" help:"secret that callers, and this process on the bus, must present"`
+	Metrics   string `yaml:"metrics" help:"where to serve metrics and profiles over HTTP, on loopback only"`
+	Token     string `yaml:"token" help:"secret that callers, and this process on the bus, must present; others can see flags, so rather use WALDO_TOKEN"`
 	LogLevel  string `yaml:"log-level" help:"debug, info, warn or error"`
 }
 
@@ -29,23 +36,66 @@ var defaultSettings = Settings{
 	LogLevel: "info",
 }
 
-// Validate checks all of the settings.
+func (s Settings) withDefaults() Settings {
+	s.Robot = cmp.Or(s.Robot, defaultSettings.Robot)
+	s.NATS = cmp.Or(s.NATS, defaultSettings.NATS)
+	s.GRPC = cmp.Or(s.GRPC, defaultSettings.GRPC)
+	s.Metrics = cmp.Or(s.Metrics, defaultSettings.Metrics)
+	s.LogLevel = cmp.Or(s.LogLevel, defaultSettings.LogLevel)
+	return s
+}
+
+// Validate checks all of the settings, and reports all that is wrong.
 func (s *Settings) Validate() error {
+	_, _, grpcErr := access.Address(s.GRPC, s.Token)
+	_, metricsErr := access.Loopback(s.Metrics) // metrics are never protected, so never public
+	_, levelErr := logLevel(s.LogLevel)
 	var errs []error
-	if err := robot.CheckName(s.Robot); err != nil {
-		errs = append(errs, robot.BadField("robot", "%v", err))
-	}
-	if err := robot.CheckDeviceName(s.Device); err != nil {
-		errs = append(errs, robot.BadField("device", "%v", err))
-	}
-	if _, err := logLevel(s.LogLevel); err != nil {
-		errs = append(errs, robot.BadField("log-level", "%q is not a level: use debug, info, warn or error", s.LogLevel))
-	}
-	if _, _, err := access.Address(s.GRPC, s.Token); err != nil {
-		errs = append(errs, robot.BadField("grpc", "%v", err))
-	}
-	if _, _, err := access.Address(s.Metrics, ""); err != nil { // metrics are never protected, so never public
-		errs = append(errs, robot.BadField("metrics", "%v", err))
+	for _, field := range []struct {
+		key string
+		err error
+	}{
+		{"robot", robot.CheckName(s.Robot)},
+		{"device", checkDevice(s.Robot, s.Device)},
+		{"nats", checkBusURL(s.NATS)},
+		{"grpc", grpcErr},
+		{"metrics", metricsErr},
+		{"token", access.CheckToken(s.Token)},
+		{"log-level", levelErr},
+	} {
+		if field.err != nil {
+			errs = append(errs, robot.BadField(field.key, "%v", field.err))
+		}
 	}
 	return errors.Join(errs...)
+}
+
+// checkDevice checks the name of the device and, if the parts are fine, that the two names make an address on the bus.
+func checkDevice(robotName, name string) error {
+	if name == "" {
+		return errors.New("is missing: name this device, for example --device front")
+	}
+	if err := robot.CheckDeviceName(name); err != nil || robot.CheckName(robotName) != nil {
+		return err
+	}
+	return bus.Address{Robot: robotName, Device: name}.Validate()
+}
+
+// checkBusURL accepts one URL of a NATS server, or several with commas between them.
+func checkBusURL(text string) error {
+	for one := range strings.SplitSeq(text, ",") {
+		u, err := url.Parse(strings.TrimSpace(one))
+		if err != nil || u.Hostname() == "" || !slices.Contains([]string{"nats", "tls", "ws", "wss"}, u.Scheme) {
+			return fmt.Errorf("%q is not the URL of a NATS server: write nats://host:4222", plain(one))
+		}
+	}
+	return nil
+}
+
+func logLevel(text string) (slog.Level, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(text)); err != nil {
+		return level, fmt.Errorf("%q is not a level: use debug, info, warn or error", plain(text))
+	}
+	return level, nil
 }
