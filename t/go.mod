@@ -1,2 +1,0 @@
-module t
-go 1.26
