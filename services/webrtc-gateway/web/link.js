@@ -119,8 +119,9 @@ export class Link {
     // A session that ended before the welcome is a gateway that does not want us now: do not hammer it.
     if (this.state !== 'live') this.#failures = Math.min(this.#failures + 1, 8);
     this.#signal = null;
+    this.#lastPoll = this.#failures === 0 ? -Infinity : now;
     this.#become('gateway-lost', why);
-    this.hurry();
+    this.tick();
   }
 
   async #poll() {

@@ -37,6 +37,15 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/**
+ * Sets data attributes that differ, so that observers hear only of changes.
+ * @param {HTMLElement} element
+ * @param {Record<string, string>} data
+ */
+export function setData(element, data) {
+  for (const [name, value] of Object.entries(data)) if (element.dataset[name] !== value) element.dataset[name] = value;
+}
+
 /** Outlines on a 24 by 24 grid. */
 const paths = {
   snapshot: 'M4 8h3l2-3h6l2 3h3v11H4z M12 10.2a3.3 3.3 0 1 0 0 6.6 3.3 3.3 0 0 0 0-6.6z',

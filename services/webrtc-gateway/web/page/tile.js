@@ -1,6 +1,6 @@
 /** @file One camera on the page: its picture, what is to be known about it, and what can be done with it. */
 
-import { iconButton, make, setText } from './dom.js';
+import { iconButton, make, setData, setText } from './dom.js';
 import { since, statsRows } from './format.js';
 import { saveSnapshot } from './snapshot.js';
 
@@ -128,11 +128,8 @@ export class Tile {
 
   #changed() {
     const { state, reason, text } = this.#video.picture;
-    const { dataset } = this.element;
-    const was = dataset.picture;
-    dataset.picture = state;
-    dataset.reason = reason;
-    dataset.link = this.#robot.state;
+    const was = this.element.dataset.picture;
+    setData(this.element, { picture: state, reason, link: this.#robot.state });
     setText(this.#title, BADGES.get(reason) ?? (state === 'waiting' ? 'Waiting for the picture' : 'Picture stands still'));
     setText(this.#text, reason === 'gateway-lost' ? 'Reconnecting by itself' : text);
     this.#play.hidden = reason !== 'paused';
@@ -142,7 +139,7 @@ export class Tile {
 
   /** The link is part of the tile's state although the picture may not have changed yet. */
   linkChanged() {
-    this.element.dataset.link = this.#robot.state;
+    setData(this.element, { link: this.#robot.state });
   }
 
   async #snapshot() {

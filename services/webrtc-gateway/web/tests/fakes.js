@@ -1,0 +1,235 @@
+/** @file A browser that tests can hold in their hands: its time moves only when they say so. */
+
+/** Runs what is waiting in promises. */
+export async function settle() {
+  for (let i = 0; i < 20; i += 1) await Promise.resolve();
+}
+
+/** One end of a WebSocket; the test is the other. */
+export class FakeSocket {
+  sent = [];
+  closed = false;
+
+  constructor(url) {
+    this.url = url;
+  }
+
+  send(text) {
+    this.sent.push(JSON.parse(text));
+  }
+
+  close() {
+    this.closed = true;
+  }
+
+  /** The gateway accepts. */
+  open() {
+    this.onopen();
+  }
+
+  /** The gateway says something. */
+  say(message) {
+    this.onmessage?.({ data: typeof message === 'string' ? message : JSON.stringify(message) });
+  }
+
+  /** The gateway is gone. */
+  drop(code = 1006, reason = '') {
+    this.onclose?.({ code, reason });
+  }
+
+  /** Messages of one kind that were sent. */
+  of(kind) {
+    return this.sent.filter((m) => kind in m).map((m) => m[kind]);
+  }
+}
+
+let serial = 0;
+
+/** A transceiver as far as connection.js needs it. */
+class FakeTransceiver {
+  mid = null;
+  currentDirection = null;
+
+  constructor(direction) {
+    this.direction = direction;
+    serial += 1;
+    const track = Object.assign(new EventTarget(), { id: `track${serial}`, muted: true });
+    this.receiver = { jitterBufferTarget: null, track, sources: [], getSynchronizationSources: () => this.receiver.sources };
+  }
+}
+
+/** An RTCPeerConnection that agrees to everything, one section per transceiver. */
+export class FakePeer {
+  connectionState = 'new';
+  localDescription = null;
+  remoteDescription = null;
+  transceivers = [];
+  candidates = [];
+  restarts = 0;
+  closed = false;
+  configuration = {};
+
+  getConfiguration() {
+    return this.configuration;
+  }
+
+  setConfiguration(c) {
+    this.configuration = c;
+  }
+
+  addTransceiver(kind, { direction }) {
+    const t = new FakeTransceiver(direction);
+    this.transceivers.push(t);
+    return t;
+  }
+
+  async createOffer({ iceRestart }) {
+    if (iceRestart) this.restarts += 1;
+    return { type: 'offer', sdp: `offer of ${this.transceivers.length}` };
+  }
+
+  async setLocalDescription(d) {
+    if (d.type === 'rollback') {
+      for (const t of this.transceivers) if (t.currentDirection === null) t.mid = null;
+      this.localDescription = null;
+      return;
+    }
+    this.localDescription = d;
+    this.transceivers.forEach((t, i) => (t.mid = String(i)));
+  }
+
+  async setRemoteDescription(d) {
+    if (d.sdp === 'bad') throw new Error('cannot parse');
+    this.remoteDescription = d;
+    for (const t of this.transceivers) t.currentDirection = d.sdp === 'nothing' ? 'inactive' : t.direction;
+  }
+
+  async addIceCandidate(c) {
+    this.candidates.push(c);
+  }
+
+  async getStats() {
+    return new Map();
+  }
+
+  close() {
+    this.closed = true;
+    this.connectionState = 'closed';
+  }
+}
+
+/** A video element that shows a frame when told to. */
+export class FakeVideo {
+  paused = true;
+  callbacks = new Map();
+  presented = 0;
+
+  play() {
+    this.paused = false;
+    return Promise.resolve();
+  }
+
+  requestVideoFrameCallback(run) {
+    this.callbacks.set((serial += 1), run);
+    return serial;
+  }
+
+  cancelVideoFrameCallback(id) {
+    this.callbacks.delete(id);
+  }
+
+  /** The element shows a frame. */
+  frame(now) {
+    this.presented += 1;
+    const run = [...this.callbacks.values()];
+    this.callbacks.clear();
+    for (const f of run) f(now, { presentedFrames: this.presented, expectedDisplayTime: now, presentationTime: now });
+  }
+}
+
+/** Everything the library needs, with a clock of its own. */
+export class FakeEnv {
+  originMs = 1_000_000;
+  time = 0;
+  sockets = [];
+  peers = [];
+  fetches = [];
+  /** What `/healthz` answers; null: nobody is there. */
+  health = null;
+  pageHidden = false;
+  wakers = new Set();
+  timers = new Set();
+
+  now = () => this.time;
+  hidden = () => this.pageHidden;
+
+  openSocket = (url) => {
+    this.sockets.push(new FakeSocket(url));
+    return this.sockets.at(-1);
+  };
+
+  openPeer = () => {
+    this.peers.push(new FakePeer());
+    return this.peers.at(-1);
+  };
+
+  newStream = () => {
+    const tracks = new Set();
+    return {
+      getTracks: () => [...tracks],
+      addTrack: (t) => tracks.add(t),
+      removeTrack: (t) => tracks.delete(t),
+    };
+  };
+
+  fetch = async (url) => {
+    this.fetches.push({ url, at: this.time });
+    if (this.health === null) throw new TypeError('refused');
+    return { type: 'basic', status: this.health };
+  };
+
+  every = (run, ms) => {
+    const timer = { run, ms, next: this.time + ms };
+    this.timers.add(timer);
+    return () => this.timers.delete(timer);
+  };
+
+  onWake = (run) => {
+    this.wakers.add(run);
+    return () => this.wakers.delete(run);
+  };
+
+  watchSeen = (element, run) => {
+    run(true);
+    return () => {};
+  };
+
+  get socket() {
+    return this.sockets.at(-1);
+  }
+
+  get peer() {
+    return this.peers.at(-1);
+  }
+
+  /** Lets time pass: timers run when they are due, then what they promised. `each` is called every 10 ms. */
+  async pass(ms, each = () => {}) {
+    const end = this.time + ms;
+    while (this.time < end) {
+      this.time = Math.min(end, this.time + 10);
+      for (const t of this.timers) {
+        if (t.next > this.time) continue;
+        t.next += t.ms;
+        t.run();
+      }
+      each(this.time);
+      await settle();
+    }
+  }
+
+  /** Time passes, but nothing runs: the tab was frozen. */
+  freeze(ms) {
+    this.time += ms;
+    for (const t of this.timers) t.next = this.time + 1;
+  }
+}

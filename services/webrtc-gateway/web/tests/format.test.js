@@ -1,0 +1,21 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { bitrate, milliseconds, since, size, statsRows, uptime } from '../page/format.js';
+
+const cases = [
+  [since, [0], '0.0 s'], [since, [1234], '1.2 s'], [since, [-5], '0.0 s'], [since, [45_000], '45 s'],
+  [since, [180_000], '3 min'], [since, [7_200_000], '2 h'],
+  [uptime, [12_999], '12 s'], [uptime, [184_000], '3 m 04 s'], [uptime, [7_500_000], '2 h 05 m'],
+  [uptime, [356_400_000], '4 d 03 h'], [uptime, [-1], '0 s'],
+  [bitrate, [null], '–'], [bitrate, [350_400], '350 kbit/s'], [bitrate, [2_040_000], '2.0 Mbit/s'],
+  [milliseconds, [null], '–'], [milliseconds, [1.26], '1.3 ms'], [milliseconds, [17.4], '17 ms'],
+  [size, [640, 480], '640×480'], [size, [null, 480], '–'],
+];
+for (const [format, given, want] of cases) {
+  test(`${format.name}(${given}) is ${want}`, () => assert.equal(format(...given), want));
+}
+
+test('statistics that are not known are dashes', () => {
+  const nothing = new Proxy({}, { get: (_, name) => (name === 'codec' ? '' : null) });
+  assert.ok(statsRows(nothing).every(([, value]) => value === '–'));
+});

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { hasVideo, parse, timestamp } from '../protocol.js';
+
+const garbage = [
+  ['binary', new ArrayBuffer(3)],
+  ['nothing', undefined],
+  ['empty', ''],
+  ['no JSON', '{'],
+  ['a number', '7'],
+  ['null', 'null'],
+  ['a list', '[{"welcome":{}}]'],
+  ['an empty object', '{}'],
+  ['a body that is null', '{"welcome":null}'],
+  ['a body that is text', '{"answer":"v=0"}'],
+  ['a body that is a list', '{"devices":[]}'],
+];
+for (const [name, data] of garbage) {
+  test(`garbage: ${name}`, () => assert.equal(parse(data).kind, 'garbage'));
+}
+
+test('what a newer gateway says is known to be unknown', () => {
+  assert.deepEqual(parse('{"weather":{"wind":3}}'), { kind: 'unknown', name: 'weather' });
+  // Names that every object has are no readers.
+  assert.deepEqual(parse('{"constructor":{}}'), { kind: 'unknown', name: 'constructor' });
+  assert.deepEqual(parse('{"__proto__":{}}'), { kind: 'unknown', name: '__proto__' });
+});
+
+test('absent fields have their zero values', () => {
+  assert.deepEqual(parse('{"welcome":{}}'), { kind: 'welcome', robot: '', version: '', epoch: '0', iceServers: [] });
+  assert.deepEqual(parse('{"answer":{}}'), { kind: 'answer', id: 0, sdp: '' });
+  assert.deepEqual(parse('{"pong":{"id":3}}'), { kind: 'pong', id: 3, gatewayMs: null });
+  assert.deepEqual(parse('{"devices":{}}'), { kind: 'devices', devices: [] });
+  assert.deepEqual(parse('{"error":{}}'), { kind: 'error', id: 0, code: '', message: '' });
+});
+
+test('welcome', () => {
+  const text = `{"welcome":{"robot":"demo","version":"v1","epoch":"9007199254740993","iceServers":[
+    {"urls":["stun:a:1"]},{"urls":["turn:b:2",7],"username":"u","credential":"c"},{"urls":[]},null]}}`;
+  assert.deepEqual(parse(text), {
+    kind: 'welcome',
+    robot: 'demo',
+    version: 'v1',
+    epoch: '9007199254740993', // more than a double holds
+    iceServers: [{ urls: ['stun:a:1'] }, { urls: ['turn:b:2'], username: 'u', credential: 'c' }],
+  });
+});
+
+test('a candidate is placed by its mid, or by its index', () => {
+  assert.deepEqual(parse('{"candidate":{"candidate":"c","sdpMid":"0","sdpMlineIndex":4}}').init, { candidate: 'c', sdpMid: '0' });
+  assert.deepEqual(parse('{"candidate":{"candidate":"c","sdpMlineIndex":2}}').init, { candidate: 'c', sdpMLineIndex: 2 });
+  assert.deepEqual(parse('{"candidate":{"candidate":"c"}}').init, { candidate: 'c', sdpMLineIndex: 0 });
+});
+
+test('devices: the good ones are kept, whatever else is in the list', () => {
+  const front = {
+    gone: true,
+    device: {
+      robot: 'demo', name: 'front', kind: 'camera', epoch: '5', state: 'DEVICE_STATE_AWAY', stateReason: 'unplugged', pid: 12,
+      grpcAddress: '127.0.0.1:7101', startTime: '2026-11-20T12:00:00.5Z', attributes: { width_px: '640', odd: 3 },
+      streams: [{ name: 'video', direction: 'STREAM_DIRECTION_OUT', holderCount: 2 }, { direction: 'STREAM_DIRECTION_IN' }, 4],
+    },
+  };
+  const { devices } = parse(JSON.stringify({ devices: { devices: [null, {}, { device: { name: 7 } }, { device: {} }, front] } }));
+  assert.equal(devices.length, 1);
+  const [d] = devices;
+  assert.equal(d.state, 'away');
+  assert.equal(d.reason, 'unplugged');
+  assert.equal(d.gone, true);
+  assert.equal(d.startMs, Date.UTC(2026, 10, 20, 12) + 500);
+  assert.deepEqual(d.attributes, { width_px: '640' });
+  assert.deepEqual(d.streams, [{ name: 'video', direction: 'out', messageType: '', holders: 2 }]);
+  assert.equal(hasVideo(d), true);
+});
+
+test('a state of a newer gateway is unknown, not wrong', () => {
+  const { devices } = parse('{"devices":{"devices":[{"device":{"name":"a","state":"DEVICE_STATE_DREAMING"}}]}}');
+  assert.equal(devices[0].state, 'unknown');
+  assert.equal(hasVideo(devices[0]), false);
+});
+
+const times = [
+  ['2026-11-20T12:00:00Z', Date.UTC(2026, 10, 20, 12)],
+  ['2026-11-20T12:00:00.000250Z', Date.UTC(2026, 10, 20, 12) + 0.25],
+  ['2026-11-20T13:00:00.5+01:00', Date.UTC(2026, 10, 20, 12) + 500],
+  ['2026-11-20', null],
+  ['2026-13-40T99:00:00Z', null],
+  ['yesterday', null],
+  [1234, null],
+];
+for (const [given, want] of times) {
+  test(`timestamp ${given}`, () => {
+    const got = timestamp(given);
+    if (want === null) assert.equal(got, null);
+    else assert.ok(Math.abs(got - want) < 0.001, `${got} is not ${want}`);
+  });
+}
+
+test('no mutation of a good message makes the parser throw', () => {
+  const good = JSON.stringify({ devices: { devices: [{ device: { name: 'a', streams: [{ name: 'video' }] }, gone: true }] } });
+  let state = 1;
+  const random = (n) => (state = (state * 48271) % 2147483647) % n; // the same every time
+  for (let i = 0; i < 20_000; i += 1) {
+    const at = random(good.length);
+    const cut = good.slice(0, at) + '{}[]":,x0'[random(9)] + good.slice(at + random(3));
+    assert.equal(typeof parse(cut).kind, 'string');
+  }
+});
