@@ -5,6 +5,8 @@ import (
 
 	"github.com/pion/rtp"
 	"github.com/pion/rtp/codecs"
+
+	"github.com/waldo-robot/waldo/pkg/media"
 )
 
 // mtu bounds an RTP payload: with headers, extensions and the SRTP tag a packet stays below 1280 bytes, which every path carries.
@@ -24,7 +26,7 @@ type frame struct {
 
 // newPayloader returns what cuts pictures of a media type into payloads, nil if no viewer can be sent that type.
 func newPayloader(mediaType string) rtp.Payloader {
-	if mediaType == mediaTypeH264 {
+	if mediaType == media.H264 {
 		return &codecs.H264Payloader{}
 	}
 	return nil

@@ -14,7 +14,6 @@ import (
 )
 
 const (
-	mediaTypeH264 = "video/H264"
 	// A group of at most so many frames is replayed to a new viewer: a third of a second is decoded faster than a new key
 	// frame comes. A longer one is not worth it when a key frame can be had for the asking.
 	shortGroup = 10

@@ -1,0 +1,190 @@
+package gateway_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/pion/rtp"
+	"go.uber.org/goleak"
+
+	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/gateway"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/fakecam"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/watcher"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// world is a bus with a gateway on it.
+type world struct {
+	t       *testing.T
+	bus     *bus.Server
+	gateway *gateway.Gateway
+	base    string
+}
+
+func testConfig(nats string) *config.Config {
+	c := &config.Config{Settings: config.Settings{Robot: "demo", NATS: nats}, Gateway: config.Defaults()}
+	c.Gateway.HTTP, c.Gateway.ICE = "127.0.0.1:0", "127.0.0.1:0"
+	return c
+}
+
+func testLog(t *testing.T) *slog.Logger {
+	if os.Getenv("WALDO_TEST_LOG") == "" {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+func newWorld(t *testing.T, change func(*config.Config)) *world {
+	t.Helper()
+	server, err := bus.StartServer(bus.ServerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	c := testConfig(server.URL())
+	if change != nil {
+		change(c)
+	}
+	g, err := gateway.Start(c, "test", fstest.MapFS{"index.html": {Data: []byte("<p>robot")}}, testLog(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(g.Close)
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
+	return &world{t: t, bus: server, gateway: g, base: g.URL()}
+}
+
+// camera starts a life of the camera `front` and waits until the gateway knows of it.
+func (w *world) camera(c fakecam.Config) *fakecam.Camera {
+	w.t.Helper()
+	cam, err := fakecam.Start(w.bus.URL(), bus.Address{Robot: "demo", Device: "front"}, c)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { cam.Stop() })
+	w.eventually("the gateway knows the camera", func() bool { return strings.Contains(w.get("devices"), `"front"`) })
+	return cam
+}
+
+func (w *world) get(path string) string {
+	w.t.Helper()
+	r, err := http.Get(w.base + path)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer func() { _ = r.Body.Close() }()
+	var b strings.Builder
+	if _, err := copyAll(&b, r.Body); err != nil {
+		w.t.Fatal(err)
+	}
+	return b.String()
+}
+
+// eventually waits for something that cannot be waited for in a better way.
+func (w *world) eventually(what string, ok func() bool) {
+	w.t.Helper()
+	deadline := time.Now().Add(watcher.Timeout)
+	for !ok() {
+		if time.Now().After(deadline) {
+			w.t.Fatalf("not within %v: %s", watcher.Timeout, what)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// watch connects a peer to the camera `front`.
+func (w *world) watch() *watcher.Watcher {
+	w.t.Helper()
+	peer, err := watcher.New(1, 1000)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = peer.Close() })
+	ctx, cancel := context.WithTimeout(context.Background(), watcher.Timeout)
+	defer cancel()
+	if err := peer.WHEP(ctx, w.base, "front"); err != nil {
+		w.t.Fatal(err)
+	}
+	return peer
+}
+
+// stream checks that the packets of a peer belong to one unbroken stream.
+type stream struct {
+	t    *testing.T
+	peer *watcher.Watcher
+	last *rtp.Packet
+}
+
+// next waits for a packet and checks it against the one before.
+func (s *stream) next() *rtp.Packet {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), watcher.Timeout)
+	defer cancel()
+	p, err := s.peer.Packet(ctx)
+	if err != nil {
+		s.t.Fatal("no packet: ", err)
+	}
+	if s.last != nil {
+		if p.SSRC != s.last.SSRC {
+			s.t.Fatalf("SSRC changed from %d to %d", s.last.SSRC, p.SSRC)
+		}
+		if p.SequenceNumber != s.last.SequenceNumber+1 {
+			s.t.Fatalf("sequence number %d follows %d", p.SequenceNumber, s.last.SequenceNumber)
+		}
+		if d := int32(p.Timestamp - s.last.Timestamp); d < 0 || d == 0 == s.last.Marker {
+			s.t.Fatalf("timestamp %d follows %d (marker %v)", p.Timestamp, s.last.Timestamp, s.last.Marker)
+		}
+	}
+	s.last = p
+	return p
+}
+
+// frames reads so many frames and reports whether the first began with parameter sets.
+func (s *stream) frames(n int) (key bool) {
+	s.t.Helper()
+	for i := range n {
+		p := s.next()
+		if i == 0 {
+			key = isKeyStart(p)
+		}
+		for !p.Marker {
+			p = s.next()
+		}
+	}
+	return key
+}
+
+// isKeyStart: parameter sets come first, together (STAP-A).
+func isKeyStart(p *rtp.Packet) bool { return len(p.Payload) > 0 && p.Payload[0]&0x1f == 24 }
+
+func TestRestartOfTheCameraKeepsTheTrack(t *testing.T) {
+	w := newWorld(t, nil)
+	cam := w.camera(fakecam.Config{FrameBytes: 5000})
+	s := stream{t: t, peer: w.watch()}
+	if !s.frames(1) {
+		t.Error("the first frame is no key frame")
+	}
+	s.frames(20)
+	for range 3 {
+		cam.Stop()
+		cam = w.camera(fakecam.Config{FrameBytes: 5000})
+		for !isKeyStart(s.next()) { // what was on its way, then the new life's first
+		}
+		for !s.last.Marker {
+			s.next()
+		}
+		s.frames(20)
+	}
+}
+
+func copyAll(b *strings.Builder, r io.Reader) (int64, error) { return io.Copy(b, r) }

@@ -1,0 +1,239 @@
+// Package fakecam is a camera for tests and benchmarks: a device on the bus whose frames have the shape of H.264, with known
+// sizes, but show nothing. It keeps the rules of a real camera: it publishes while it is held, begins with a key frame and
+// makes one when it is asked.
+package fakecam
+
+import (
+	"bytes"
+	"context"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
+	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/media"
+)
+
+// Config describes the camera; the zero value is 30 frames of 2 kB a second, with key frames on request.
+type Config struct {
+	FrameRate     int // per second
+	FrameBytes    int // of a delta frame
+	KeyFrameBytes int
+	// KeyFrameEvery makes a key frame every so many frames; 0: only when it is asked for.
+	KeyFrameEvery int
+	// NeverOnRequest says that the camera cannot be asked.
+	NeverOnRequest bool
+}
+
+// Camera is a running camera.
+type Camera struct {
+	devicev1.UnimplementedDeviceServiceServer
+	camerav1.UnimplementedCameraServiceServer
+
+	config  Config
+	conn    *bus.Conn
+	address bus.Address
+	epoch   int64
+	service *bus.Service
+	cancel  context.CancelFunc
+	ended   sync.WaitGroup
+
+	wantKey     atomic.Bool
+	published   atomic.Int64
+	keyRequests atomic.Int64
+
+	mu    sync.Mutex
+	holds map[string]time.Time // when they end
+}
+
+// Start begins one life of a camera.
+func Start(url string, address bus.Address, c Config) (*Camera, error) {
+	c.FrameRate = orElse(c.FrameRate, 30)
+	c.FrameBytes = orElse(c.FrameBytes, 2000)
+	c.KeyFrameBytes = orElse(c.KeyFrameBytes, 4*c.FrameBytes)
+	conn, err := bus.Connect(bus.Config{URL: url, Name: "fakecam"})
+	if err != nil {
+		return nil, err
+	}
+	cam := &Camera{config: c, conn: conn, address: address, epoch: rand.Int64N(1<<62) + 1, holds: make(map[string]time.Time)}
+	if err := cam.serve(); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cam.cancel = cancel
+	cam.ended.Go(func() { cam.announce(ctx) })
+	cam.ended.Go(func() { cam.run(ctx) })
+	return cam, nil
+}
+
+func orElse(n, other int) int {
+	if n == 0 {
+		return other
+	}
+	return n
+}
+
+func (c *Camera) serve() (err error) {
+	if c.service, err = c.conn.Serve(bus.ServiceConfig{Address: c.address, Kind: "camera", Version: "1.0.0"}); err != nil {
+		return err
+	}
+	if err := c.service.RegisterService(&devicev1.DeviceService_ServiceDesc, c); err != nil {
+		return err
+	}
+	return c.service.RegisterService(&camerav1.CameraService_ServiceDesc, c)
+}
+
+// Stop ends the camera without a word, as if it were killed.
+func (c *Camera) Stop() {
+	c.cancel()
+	c.ended.Wait()
+	c.conn.Close()
+}
+
+// Published is how many frames were published.
+func (c *Camera) Published() int64 { return c.published.Load() }
+
+// KeyRequests is how often a key frame was asked for.
+func (c *Camera) KeyRequests() int64 { return c.keyRequests.Load() }
+
+// Epoch is this life of the camera.
+func (c *Camera) Epoch() int64 { return c.epoch }
+
+// Holders is how many hold the stream now.
+func (c *Camera) Holders() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for _, end := range c.holds {
+		if time.Now().Before(end) {
+			n++
+		}
+	}
+	return n
+}
+
+// HoldStream implements the DeviceService.
+func (c *Camera) HoldStream(_ context.Context, r *devicev1.HoldStreamRequest) (*devicev1.HoldStreamResponse, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, held := c.holds[r.GetHolder()]; !held {
+		c.wantKey.Store(true)
+	}
+	if r.GetTtl().AsDuration() == 0 {
+		delete(c.holds, r.GetHolder())
+	} else {
+		c.holds[r.GetHolder()] = time.Now().Add(r.GetTtl().AsDuration())
+	}
+	return &devicev1.HoldStreamResponse{Epoch: c.epoch, Subject: c.address.Out(r.GetStream())}, nil
+}
+
+// RequestKeyFrame implements the CameraService.
+func (c *Camera) RequestKeyFrame(context.Context, *camerav1.RequestKeyFrameRequest) (*camerav1.RequestKeyFrameResponse, error) {
+	c.keyRequests.Add(1)
+	if c.config.NeverOnRequest {
+		return nil, status.Error(codes.FailedPrecondition, "this camera cannot be asked for key frames")
+	}
+	c.wantKey.Store(true)
+	return &camerav1.RequestKeyFrameResponse{}, nil
+}
+
+// CaptureFrame implements the CameraService.
+func (c *Camera) CaptureFrame(_ context.Context, r *camerav1.CaptureFrameRequest) (*camerav1.CaptureFrameResponse, error) {
+	return &camerav1.CaptureFrameResponse{Frame: &mediav1.VideoFrame{
+		Epoch: c.epoch, CaptureTime: timestamppb.Now(), KeyFrame: true, Data: []byte("\xff\xd8\xff\xd9"),
+		Format: &mediav1.VideoFormat{MediaType: media.JPEG, WidthPx: r.GetFormat().GetWidthPx(), HeightPx: r.GetFormat().GetHeightPx()},
+	}}, nil
+}
+
+// announce publishes the state at once and every second.
+func (c *Camera) announce(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	stop := c.conn.OnConnect(c.state)
+	defer stop()
+	for {
+		c.state()
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (c *Camera) state() {
+	_ = c.conn.Publish(c.address.State(), &devicev1.Device{ // again in a second
+		Robot: c.address.Robot, Name: c.address.Device, Kind: "camera", Version: "1.0.0", Epoch: c.epoch,
+		State: devicev1.DeviceState_DEVICE_STATE_READY,
+		Streams: []*devicev1.StreamInfo{{
+			Name: "video", Direction: devicev1.StreamDirection_STREAM_DIRECTION_OUT, MessageType: "waldo.media.v1.VideoFrame",
+			KeyFrameOnRequest: !c.config.NeverOnRequest,
+		}},
+	})
+}
+
+// run publishes frames while somebody holds the stream.
+func (c *Camera) run(ctx context.Context) {
+	tick := time.NewTicker(time.Second / time.Duration(c.config.FrameRate))
+	defer tick.Stop()
+	delta, key := shape(false, c.config.FrameBytes), shape(true, c.config.KeyFrameBytes)
+	for seq := int64(0); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if c.Holders() == 0 {
+			continue
+		}
+		f := &mediav1.VideoFrame{
+			Epoch: c.epoch, Sequence: seq, CaptureTime: timestamppb.Now(), Data: delta,
+			Format: &mediav1.VideoFormat{MediaType: media.H264, WidthPx: 1280, HeightPx: 720, FrameRateHz: float64(c.config.FrameRate)},
+		}
+		every := c.config.KeyFrameEvery
+		if wanted := c.wantKey.Swap(false); seq == 0 || wanted && !c.config.NeverOnRequest || every > 0 && seq%int64(every) == 0 {
+			f.KeyFrame, f.Data = true, key
+		}
+		seq++
+		if c.conn.Publish(c.address.Out("video"), f) == nil {
+			c.published.Add(1)
+		}
+	}
+}
+
+// shape makes data of about n bytes with the outline of an access unit.
+func shape(key bool, n int) []byte {
+	var b bytes.Buffer
+	start := []byte{0, 0, 0, 1}
+	slice := byte(0x41)
+	if key {
+		b.Write(start)
+		b.Write([]byte{0x67, 0x42, 0xe0, 0x1f, 0x95, 0xa0, 0x14, 0x01, 0x6e}) // SPS
+		b.Write(start)
+		b.Write([]byte{0x68, 0xce, 0x3c, 0x80}) // PPS
+		slice = 0x65
+	}
+	b.Write(start)
+	b.WriteByte(slice)
+	for b.Len() < n {
+		b.WriteByte(byte(1 + rand.IntN(255))) // no zeros: no start code by chance
+	}
+	return b.Bytes()
+}
+
+// Frame makes one frame of about n bytes, for tests that need no bus.
+func Frame(epoch, seq int64, key bool, n int) *mediav1.VideoFrame {
+	return &mediav1.VideoFrame{
+		Epoch: epoch, Sequence: seq, KeyFrame: key, CaptureTime: timestamppb.Now(), Data: shape(key, n),
+		Format: &mediav1.VideoFormat{MediaType: media.H264, WidthPx: 1280, HeightPx: 720},
+	}
+}

@@ -1,0 +1,185 @@
+// Package watcher is the far end for tests and benchmarks: a WebRTC peer that wants video from a gateway and looks at nothing but
+// the packets.
+package watcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pion/ice/v4"
+	"github.com/pion/rtcp"
+	"github.com/pion/rtp"
+	"github.com/pion/webrtc/v4"
+)
+
+// Watcher is one peer connection.
+type Watcher struct {
+	PC *webrtc.PeerConnection
+	// Connected is closed when the connection is up.
+	Connected chan struct{}
+
+	once     sync.Once
+	packets  chan *rtp.Packet
+	location string
+}
+
+// New returns a peer that wants count videos. Each packet is given to a channel of so many; what does not fit is dropped.
+func New(count, buffer int) (*Watcher, error) {
+	var s webrtc.SettingEngine
+	s.SetIncludeLoopbackCandidate(true)
+	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
+	s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
+	s.SetIPFilter(net.IP.IsLoopback)
+	s.SetPrflxAcceptanceMinWait(0)
+	var m webrtc.MediaEngine
+	if err := m.RegisterDefaultCodecs(); err != nil {
+		return nil, err
+	}
+	for _, uri := range []string{
+		"http://www.webrtc.org/experiments/rtp-hdrext/playout-delay", "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time",
+	} {
+		if err := m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: uri}, webrtc.RTPCodecTypeVideo); err != nil {
+			return nil, err
+		}
+	}
+	api := webrtc.NewAPI(webrtc.WithSettingEngine(s), webrtc.WithMediaEngine(&m))
+	pc, err := api.NewPeerConnection(webrtc.Configuration{})
+	if err != nil {
+		return nil, err
+	}
+	w := &Watcher{PC: pc, Connected: make(chan struct{}), packets: make(chan *rtp.Packet, buffer)}
+	pc.OnConnectionStateChange(func(s webrtc.PeerConnectionState) {
+		if s == webrtc.PeerConnectionStateConnected {
+			w.once.Do(func() { close(w.Connected) })
+		}
+	})
+	pc.OnTrack(func(t *webrtc.TrackRemote, _ *webrtc.RTPReceiver) { w.read(t) })
+	for range count {
+		if err := w.Want(); err != nil {
+			return nil, errors.Join(err, pc.Close())
+		}
+	}
+	return w, nil
+}
+
+// Want adds a media section that receives video.
+func (w *Watcher) Want() error {
+	_, err := w.PC.AddTransceiverFromKind(webrtc.RTPCodecTypeVideo, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly})
+	return err
+}
+
+func (w *Watcher) read(t *webrtc.TrackRemote) {
+	for {
+		p, _, err := t.ReadRTP()
+		if err != nil {
+			return
+		}
+		select {
+		case w.packets <- p:
+		default:
+		}
+	}
+}
+
+// Packet waits for the next packet of any track.
+func (w *Watcher) Packet(ctx context.Context) (*rtp.Packet, error) {
+	select {
+	case p := <-w.packets:
+		return p, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Offer makes an offer with all candidates.
+func (w *Watcher) Offer(o *webrtc.OfferOptions) (string, error) {
+	offer, err := w.PC.CreateOffer(o)
+	if err != nil {
+		return "", err
+	}
+	gathered := webrtc.GatheringCompletePromise(w.PC)
+	if err := w.PC.SetLocalDescription(offer); err != nil {
+		return "", err
+	}
+	<-gathered
+	return w.PC.LocalDescription().SDP, nil
+}
+
+// Accept takes the gateway's answer.
+func (w *Watcher) Accept(sdp string) error {
+	return w.PC.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: sdp})
+}
+
+// WHEP asks a gateway for one device.
+func (w *Watcher) WHEP(ctx context.Context, base, device string) error {
+	offer, err := w.Offer(nil)
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"whep/"+device, strings.NewReader(offer))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/sdp")
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return err
+	}
+	if answer.StatusCode != http.StatusCreated {
+		return fmt.Errorf("POST %s: %s: %s", r.URL, answer.Status, body)
+	}
+	location, err := url.Parse(answer.Header.Get("Location"))
+	if err != nil {
+		return err
+	}
+	w.location = r.URL.ResolveReference(location).String()
+	return w.Accept(string(body))
+}
+
+// Leave ends a WHEP session in its own words.
+func (w *Watcher) Leave(ctx context.Context) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodDelete, w.location, nil)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	if answer.StatusCode != http.StatusOK {
+		err = fmt.Errorf("DELETE: %s", answer.Status)
+	}
+	return errors.Join(err, answer.Body.Close())
+}
+
+// Location is the address of the WHEP session.
+func (w *Watcher) Location() string { return w.location }
+
+// LosePicture says that the picture of a track is lost.
+func (w *Watcher) LosePicture(ssrc uint32) error {
+	return w.PC.WriteRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: ssrc}})
+}
+
+// Miss says that packets of a track did not come.
+func (w *Watcher) Miss(ssrc uint32, seqs ...uint16) error {
+	return w.PC.WriteRTCP([]rtcp.Packet{&rtcp.TransportLayerNack{MediaSSRC: ssrc, Nacks: rtcp.NackPairsFromSequenceNumbers(seqs)}})
+}
+
+// Close ends the connection.
+func (w *Watcher) Close() error { return w.PC.GracefulClose() }
+
+// Timeout is long enough for anything that is to happen at once, on any machine.
+const Timeout = 10 * time.Second
