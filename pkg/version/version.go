@@ -1,5 +1,21 @@
 // Package version says which Waldo this is. All programs of one release have the same version.
 package version
 
+import "runtime/debug"
+
 // Version is the release, or the next one with `-dev` behind it.
 const Version = "0.1.0-dev"
+
+// Commit returns the commit the program was built from, or "" if the build did not note it.
+func Commit() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return ""
+}

@@ -1,0 +1,110 @@
+# Waldo. `make run` runs a robot, `make test` all the tests; `make help` lists what else there is.
+# On Debian 12 everything needed besides Go 1.26 is installed when it is missing.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+GO      ?= go
+FUZZTIME ?= 10s
+BIN     := $(CURDIR)/bin
+BUILD   := $(CURDIR)/build
+TOOLS   := $(BIN)/tools
+PYTHON  := $(BUILD)/venv/bin/python
+
+# The modules of go.work, as folders. e2e is tested last, with the programs built from the others.
+MODULES  = $(shell $(GO) list -m -f '{{.Dir}}' | sed 's|^$(CURDIR)/||')
+# The modules that must build without a C compiler, and for which machines.
+PURE    := api pkg cmd/waldo services/webrtc-gateway
+MACHINES := arm64 arm amd64
+
+# each runs a command in every module named, tells which, and fails at the end if it failed in any.
+each = failed=; for m in $(1); do echo "── $$m"; (cd $$m && $(2)) || failed="$$failed $$m"; done; \
+	[ -z "$$failed" ] || { echo "failed in:$$failed" >&2; exit 1; }
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+.PHONY: run
+run: deps build ## run the built-in robot; HTTP=127.0.0.1:8081 serves the page elsewhere, ROBOT=robot.yaml runs yours
+	@exec $(BIN)/waldo up $(ROBOT) $(if $(HTTP),--http $(HTTP))
+
+.PHONY: build
+build: ## build waldo, waldo-camera and waldo-gateway into bin/
+	@mkdir -p $(BIN)
+	@cd cmd/waldo && $(GO) build -trimpath -o $(BIN)/waldo .
+	@cd services/camera && $(GO) build -trimpath -o $(BIN)/waldo-camera .
+	@cd services/webrtc-gateway && $(GO) build -trimpath -o $(BIN)/waldo-gateway .
+
+.PHONY: test
+test: deps deps-test build $(TOOLS)/grpcurl $(PYTHON) ## run all tests, those in Chromium too; TESTFLAGS goes to go test
+	@$(call each,$(filter-out e2e,$(MODULES)),$(GO) test -race $(TESTFLAGS) ./...)
+	@echo "── services/webrtc-gateway/web"; node --test services/webrtc-gateway/web/tests/
+	@$(MAKE) e2e
+
+.PHONY: e2e
+e2e: deps deps-test build $(TOOLS)/grpcurl $(PYTHON) ## run only the tests of the whole, with real programs and real Chromium
+	@echo "── e2e"; cd e2e && WALDO_BIN=$(BIN) WALDO_PYTHON=$(PYTHON) $(GO) test -race -count=1 -timeout 20m $(TESTFLAGS) ./...
+
+.PHONY: bench
+bench: deps deps-test build $(TOOLS)/grpcurl $(PYTHON) ## measure latency, recovery, and the cost of viewers; BENCH=name for some
+	@cd e2e && WALDO_BIN=$(BIN) WALDO_PYTHON=$(PYTHON) $(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -benchtime 1x -timeout 60m ./...
+
+.PHONY: fuzz
+fuzz: deps ## run every fuzz target for FUZZTIME (10s)
+	@GO=$(GO) FUZZTIME=$(FUZZTIME) scripts/fuzz $(MODULES)
+
+.PHONY: lab
+lab: deps build ## test with real drivers in a virtual machine (deploy/vm)
+	@deploy/vm/lab test
+
+.PHONY: lint
+lint: deps $(TOOLS)/golangci-lint ## look for mistakes and for what is not in our style
+	@$(call each,$(MODULES),$(TOOLS)/golangci-lint run ./...)
+
+.PHONY: generate
+generate: $(TOOLS)/buf ## generate api/gen from api/proto
+	@PATH=$(TOOLS):$$PATH buf format -w && PATH=$(TOOLS):$$PATH buf generate
+
+.PHONY: check
+check: deps $(TOOLS)/buf ## check the API, generated code, go.mod files, and builds without go.work
+	@GO=$(GO) PATH=$(TOOLS):$$PATH scripts/check-api
+	@$(call each,$(MODULES),GOWORK=off $(GO) mod tidy -diff && GOWORK=off $(GO) build -o /dev/null ./...)
+
+.PHONY: cross
+cross: ## build the modules without C for arm64, arm and amd64
+	@for arch in $(MACHINES); do for m in $(PURE); do echo "── $$m $$arch"; \
+		(cd $$m && CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -o /dev/null ./...); done; done
+
+.PHONY: deps
+deps: ## install the Debian packages needed to build, when missing
+	@GO=$(GO) scripts/deps go gcc libc6-dev pkg-config libopenh264-dev libturbojpeg0-dev libyuv-dev
+
+.PHONY: deps-test
+deps-test: ## install the Debian packages needed to test, when missing
+	@scripts/deps chromium fonts-dejavu-core nodejs python3-venv
+
+.PHONY: clean
+clean: ## remove everything that was built
+	rm -rf $(BIN) $(BUILD)
+
+# Tools are pinned in tools/go.mod. They are built again when that changes.
+$(TOOLS)/buf: PACKAGES = github.com/bufbuild/buf/cmd/buf google.golang.org/protobuf/cmd/protoc-gen-go google.golang.org/grpc/cmd/protoc-gen-go-grpc
+$(TOOLS)/golangci-lint: PACKAGES = github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+$(TOOLS)/grpcurl: PACKAGES = github.com/fullstorydev/grpcurl/cmd/grpcurl
+$(TOOLS)/%: tools/go.mod tools/go.sum
+	@mkdir -p $(TOOLS)
+	@echo "building $* of tools/go.mod"; cd tools && GOWORK=off $(GO) build -o $(TOOLS)/ $(PACKAGES)
+	@touch $@
+
+# What the Python example and its test need, from PyPI, with the API generated for it.
+$(PYTHON): examples/python/requirements.txt $(wildcard api/proto/waldo/*/v1/*.proto)
+	@rm -rf $(BUILD)/venv && mkdir -p $(BUILD)
+	@/usr/bin/python3 -m venv $(BUILD)/venv
+	@$(BUILD)/venv/bin/pip install --quiet --disable-pip-version-check -r examples/python/requirements.txt
+	@cd api/proto && $(PYTHON) -m grpc_tools.protoc -I. --python_out=$(CURDIR)/examples/python \
+		--grpc_python_out=$(CURDIR)/examples/python $$(find waldo -name '*.proto')
+	@touch $@
