@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os/exec"
 	"syscall"
+
+	"github.com/waldo-robot/waldo/pkg/device"
 )
 
 // exit is how a process ended.
@@ -34,9 +36,9 @@ func (e exit) final() (why string, final bool) {
 	switch {
 	case e.err != nil || e.signal != 0:
 		return "", false
-	case e.code == ExitStopped:
+	case e.code == device.ExitStopped:
 		return "stopped on request, so it is not started again", true
-	case e.code == ExitConfig:
+	case e.code == device.ExitConfiguration:
 		return "its configuration is wrong, so it is not started again: correct it and restart waldo", true
 	default:
 		return "", false
@@ -50,8 +52,8 @@ func (e exit) String() string {
 		return e.err.Error()
 	case e.signal != 0:
 		return fmt.Sprintf("was killed (%s)", e.signal)
-	case e.code == ExitInUse:
-		return "ended: an address it needs is in use"
+	case e.code == device.ExitAddress:
+		return "ended: an address it needs cannot be had"
 	default:
 		return fmt.Sprintf("ended with code %d", e.code)
 	}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/waldo-robot/waldo/pkg/device"
 )
 
 // childMode, in the environment, makes this test program play a process instead of running tests.
@@ -47,7 +49,7 @@ func playChild(mode string) int {
 		return 1
 	case "config":
 		fmt.Fprintln(os.Stderr, "no good")
-		return ExitConfig
+		return device.ExitConfiguration
 	case "supervisor":
 		printer := NewPrinter(os.Stdout, nil, false)
 		_ = Run(context.Background(), printer, []Process{real("one", "stubborn"), real("two", "polite")})

@@ -9,13 +9,6 @@ import (
 	"time"
 )
 
-// Exit codes by which a process says what is to be done about it.
-const (
-	ExitStopped = 0 // it was stopped on purpose: leave it
-	ExitConfig  = 2 // its configuration is wrong: leave it
-	ExitInUse   = 3 // an address it needs is in use: try again, the other may go
-)
-
 // Grace is how long a process may take to stop before it is killed.
 const Grace = 2 * time.Second
 

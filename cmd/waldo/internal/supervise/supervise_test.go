@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/waldo-robot/waldo/pkg/device"
 )
 
 // fakes starts children that exist only in the test.
@@ -119,8 +121,8 @@ func TestGoodLifeForgivesCrashes(t *testing.T) {
 
 func TestFinalExits(t *testing.T) {
 	for code, want := range map[int]string{
-		ExitStopped: "front │ ended with code 0; stopped on request, so it is not started again\n",
-		ExitConfig:  "front │ ended with code 2; its configuration is wrong, so it is not started again: correct it and restart waldo\n",
+		device.ExitStopped:       "front │ ended with code 0; stopped on request, so it is not started again\n",
+		device.ExitConfiguration: "front │ ended with code 78; its configuration is wrong, so it is not started again: correct it and restart waldo\n",
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := &fakes{life: func(_ int, f *fake) { f.ended <- exit{code: code} }}
@@ -140,14 +142,14 @@ func TestAddressInUseAndFailingStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &fakes{failed: 1, life: func(n int, f *fake) {
 			if n == 2 {
-				f.ended <- exit{code: ExitInUse}
+				f.ended <- exit{code: device.ExitAddress}
 				return
 			}
 			<-f.signals
 			f.ended <- exit{}
 		}}
 		out, err := supervised(t, s, time.Second)
-		want := "front │ no such file; starting again at once\nfront │ ended: an address it needs is in use; starting again in 100ms\n"
+		want := "front │ no such file; starting again at once\nfront │ ended: an address it needs cannot be had; starting again in 100ms\n"
 		if err != nil || out != want {
 			t.Errorf("printed %q, want %q; %v", out, want, err)
 		}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/waldo-robot/waldo/cmd/waldo/internal/launch"
+	"github.com/waldo-robot/waldo/pkg/bus"
+)
+
+type busCommand struct {
+	Listen string `default:"127.0.0.1:4222" placeholder:"HOST:PORT" help:"Where to listen; port 0 takes a free one. Default: ${default}."`
+	Token  string `env:"WALDO_TOKEN" placeholder:"SECRET" help:"What clients must present; needed for any address but this machine's."`
+}
+
+// Help explains the command.
+func (*busCommand) Help() string {
+	return `It prints its URL and runs until it is stopped. Any NATS server will do instead. For example:
+
+  waldo bus &
+  waldo-camera --robot demo --device front --source test &
+  waldo-gateway --robot demo`
+}
+
+// Run runs the server until it is stopped.
+func (b *busCommand) Run(ctx context.Context, c console) error {
+	server, err := bus.StartServer(bus.ServerConfig{Listen: b.Listen, Token: b.Token})
+	if errors.Is(err, launch.ErrAddressInUse) {
+		return fmt.Errorf("--listen: %w: stop the other program, or choose another address", err)
+	}
+	if err != nil {
+		return configurationError{fmt.Errorf("--listen: %w", err)}
+	}
+	defer server.Close()
+	_, _ = fmt.Fprintln(c.out, server.URL()) // for people and scripts that wait for it
+	<-ctx.Done()
+	return nil
+}

@@ -1,0 +1,105 @@
+package launch
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/waldo-robot/waldo/cmd/waldo/internal/supervise"
+	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/robot"
+)
+
+// checkTime bounds what a program may take to check its configuration.
+const checkTime = 20 * time.Second
+
+// ErrAddressInUse is found in the error of Check if an address is taken by another program.
+var ErrAddressInUse = syscall.EADDRINUSE
+
+// Check finds out what would go wrong if the plan were run now, and returns all of it.
+func (p *Plan) Check(ctx context.Context) error {
+	errs := make([]error, len(p.processes))
+	var checks sync.WaitGroup
+	for i, process := range p.processes {
+		checks.Go(func() { errs[i] = checkProcess(ctx, process) })
+	}
+	checks.Wait()
+	return errors.Join(append(errs, p.checkAddresses()...)...)
+}
+
+// checkProcess runs a program with --check. It says by its exit code whether all is well, and on its output what is not.
+func checkProcess(ctx context.Context, p supervise.Process) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, p.Path, append(p.Args[:len(p.Args):len(p.Args)], "--check")...)
+	cmd.Env = append(os.Environ(), p.Env...)
+	cmd.WaitDelay = time.Second
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	switch said := strings.TrimSpace(out.String()); {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s: %s --check did not end: %w", p.Name, p.Path, ctx.Err())
+	case said == "":
+		return fmt.Errorf("%s: %s --check: %w", p.Name, p.Path, err)
+	default:
+		return errors.New(said)
+	}
+}
+
+// checkAddresses tries all addresses that are going to be listened on.
+func (p *Plan) checkAddresses() []error {
+	var errs []error
+	for i := range p.robot.Devices {
+		d := &p.robot.Devices[i]
+		errs = append(errs, d.Locate(p.checkAddress("grpc", d.GRPC, "stop the other program, or give the device another address with `grpc:`")))
+	}
+	if !p.config.NoGateway {
+		errs = append(errs,
+			p.gateway.Locate(p.checkAddress("http", p.http(),
+				"stop the other program, or choose another address, like --http 127.0.0.1:8081 or `gateway: {http: …}`")),
+			p.gateway.Locate(p.checkAddress("ice", p.ice(),
+				"stop the other program, or choose another address with `gateway: {ice: …}`")))
+	}
+	if p.natsURL() == "" {
+		if err := p.checkAddress("nats.listen", p.natsListen(), "use that NATS server with --nats nats://"+p.natsListen()+
+			", or choose another address with `nats: {listen: …}`"); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", p.robot.File, err))
+		}
+	}
+	return errs
+}
+
+// checkAddress returns an error about the field if its address cannot be listened on.
+func (p *Plan) checkAddress(field, address, remedy string) error {
+	address, _, err := access.Address(address, p.token())
+	if err != nil {
+		return nil // the program itself refuses it, in its own words
+	}
+	switch err := tryListen(address); {
+	case err == nil:
+		return nil
+	case errors.Is(err, ErrAddressInUse):
+		return robot.BadField(field, "%s is in use (%w): %s", address, ErrAddressInUse, remedy)
+	default:
+		return robot.BadField(field, "cannot listen there: %w", err)
+	}
+}
+
+func tryListen(address string) error {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	return l.Close()
+}

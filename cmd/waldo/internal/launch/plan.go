@@ -1,0 +1,105 @@
+package launch
+
+import (
+	"cmp"
+	"errors"
+	"net"
+
+	"github.com/waldo-robot/waldo/cmd/waldo/internal/supervise"
+	"github.com/waldo-robot/waldo/pkg/robot"
+)
+
+const (
+	// DefaultHTTP is where the gateway serves the page unless something else is said.
+	DefaultHTTP = "127.0.0.1:8080"
+	// DefaultNATS is where the embedded NATS server listens unless something else is said.
+	DefaultNATS = "127.0.0.1:4222"
+
+	defaultICEPort = "7100"
+)
+
+// Config says how to run a robot. The zero value runs it as its file says.
+type Config struct {
+	// HTTP is where the gateway serves the page, host:port. Default: what the file says, else DefaultHTTP.
+	HTTP string
+	// NATS is the URL of a server to use; none is embedded then. Default: what the file says, else one is embedded.
+	NATS string
+	// Token is what everybody must present who connects to the bus, a device or the gateway.
+	Token string
+	// NoGateway leaves the gateway out: it runs elsewhere.
+	NoGateway bool
+}
+
+// Plan is a robot that is ready to run.
+type Plan struct {
+	robot     *robot.Robot
+	config    Config
+	gateway   robot.Section // with Config.HTTP in it
+	processes []supervise.Process
+}
+
+// New finds the programs of the robot. The error names each device that has none.
+func New(r *robot.Robot, programs Programs, config Config) (*Plan, error) {
+	p := &Plan{robot: r, config: config, gateway: r.Gateway}
+	var errs []error
+	for i := range r.Devices {
+		d := &r.Devices[i]
+		path, err := programs.Find(d.Kind)
+		if err != nil {
+			errs = append(errs, d.Locate(robot.BadField("kind", "%v", err)))
+			continue
+		}
+		// The device reads its gRPC address and all else from the file. What the environment says of addresses can be
+		// right for one process at most, so none gets it.
+		p.add(d.Name, path, []string{"--robot-file", r.File, "--device", d.Name}, "WALDO_GRPC=", "WALDO_METRICS=", "WALDO_HTTP=")
+	}
+	if !config.NoGateway {
+		if config.HTTP != "" {
+			p.gateway.Override("http", config.HTTP, "--http")
+		}
+		path, err := programs.Find(gatewayKind)
+		if err != nil {
+			return p, errors.Join(append(errs, err)...)
+		}
+		p.add(gatewayKind, path, []string{"--robot-file", r.File}, "WALDO_METRICS=", "WALDO_HTTP="+config.HTTP)
+	}
+	return p, errors.Join(errs...)
+}
+
+func (p *Plan) add(name, path string, args []string, env ...string) {
+	env = append(env, "WALDO_TOKEN="+p.config.Token)
+	p.processes = append(p.processes, supervise.Process{Name: name, Path: path, Args: args, Env: env})
+}
+
+// names lists the processes in order.
+func (p *Plan) names() []string {
+	names := make([]string, len(p.processes))
+	for i, process := range p.processes {
+		names[i] = process.Name
+	}
+	return names
+}
+
+// natsURL is the server the robot uses; empty if one is to be embedded.
+func (p *Plan) natsURL() string { return cmp.Or(p.config.NATS, p.robot.NATS.URL) }
+
+// natsListen is where the embedded server listens.
+func (p *Plan) natsListen() string { return cmp.Or(p.robot.NATS.Listen, DefaultNATS) }
+
+// http is where the gateway serves the page.
+func (p *Plan) http() string { return cmp.Or(p.gateway.Text("http"), DefaultHTTP) }
+
+// ice is where the gateway sends and receives media: beside the page unless something else is said.
+func (p *Plan) ice() string {
+	if ice := p.gateway.Text("ice"); ice != "" {
+		return ice
+	}
+	host, _, err := net.SplitHostPort(p.http())
+	if err != nil {
+		return p.http() // no address, which the gateway complains of
+	}
+	return net.JoinHostPort(host, defaultICEPort)
+}
+
+// token protects the gateway.
+func (p *Plan) token() string { return cmp.Or(p.config.Token, p.gateway.Text("token")) }

@@ -1,0 +1,70 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+const (
+	// programPrefix and a kind of device make the name of the program that runs it.
+	programPrefix = "waldo-"
+	gatewayKind   = "gateway"
+)
+
+// Programs finds the programs of Waldo. It is a list of folders; the first that has a program wins.
+type Programs []string
+
+// InstalledPrograms looks beside the running program and then in PATH.
+func InstalledPrograms() (Programs, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find the folder of waldo: %w", err)
+	}
+	if real, err := filepath.EvalSymlinks(self); err == nil {
+		self = real
+	}
+	return append(Programs{filepath.Dir(self)}, filepath.SplitList(os.Getenv("PATH"))...), nil
+}
+
+// Find returns the path of the program for a kind of device. The error names the kinds there are programs for.
+func (p Programs) Find(kind string) (string, error) {
+	for _, dir := range p {
+		path := filepath.Join(dir, programPrefix+kind)
+		if executable(path) {
+			return path, nil
+		}
+	}
+	found := "none at all"
+	if kinds := p.Kinds(); len(kinds) > 0 {
+		found = strings.Join(kinds, ", ")
+	}
+	return "", fmt.Errorf("there is no program %s%s beside waldo or in PATH; programs are there for: %s", programPrefix, kind, found)
+}
+
+// Kinds lists the kinds of devices there are programs for.
+func (p Programs) Kinds() []string {
+	var kinds []string
+	for _, dir := range p {
+		paths, err := filepath.Glob(filepath.Join(dir, programPrefix+"*"))
+		if errors.Is(err, filepath.ErrBadPattern) {
+			continue // a folder whose name is a pattern cannot be listed
+		}
+		for _, path := range paths {
+			kind := strings.TrimPrefix(filepath.Base(path), programPrefix)
+			if kind != gatewayKind && executable(path) {
+				kinds = append(kinds, kind)
+			}
+		}
+	}
+	slices.Sort(kinds)
+	return slices.Compact(kinds)
+}
+
+func executable(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+}

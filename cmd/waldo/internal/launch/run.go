@@ -1,0 +1,100 @@
+package launch
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/waldo-robot/waldo/cmd/waldo/internal/supervise"
+	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/bus"
+)
+
+// pollInterval is how often the gateway is asked whether it serves, until it does.
+const pollInterval = 20 * time.Millisecond
+
+// Names lists what is going to run, for a printer.
+func (p *Plan) Names() []string { return append(p.names(), "waldo") }
+
+// Run runs the robot until ctx ends, and returns when nothing of it is left. It calls serving once with the URL of the page, when
+// the page can be opened. It fails if the NATS server cannot listen, or if all processes have ended for good.
+func (p *Plan) Run(ctx context.Context, printer *supervise.Printer, serving func(url string)) error {
+	natsURL := p.natsURL()
+	if natsURL == "" {
+		server, err := bus.StartServer(bus.ServerConfig{Listen: p.natsListen(), Token: p.config.Token})
+		if err != nil {
+			return fmt.Errorf("%s: nats.listen: %w", p.robot.File, err)
+		}
+		defer server.Close()
+		natsURL = server.URL()
+	}
+	printer.Printf("waldo", "robot %s: %d devices, bus %s", p.robot.Name, len(p.robot.Devices), natsURL)
+	processes := make([]supervise.Process, len(p.processes))
+	for i, process := range p.processes {
+		process.Env = append(process.Env[:len(process.Env):len(process.Env)], "WALDO_NATS="+natsURL)
+		processes[i] = process
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var waiting sync.WaitGroup
+	defer waiting.Wait()
+	defer cancel()
+	if !p.config.NoGateway {
+		waiting.Go(func() {
+			if url, ok := p.awaitPage(ctx); ok {
+				serving(url)
+			}
+		})
+	}
+	return supervise.Run(ctx, printer, processes)
+}
+
+// awaitPage returns the URL of the page once the gateway serves it; not ok if ctx ends before.
+func (p *Plan) awaitPage(ctx context.Context) (url string, ok bool) {
+	url, err := pageURL(p.http(), p.token())
+	if err != nil {
+		return "", false // the gateway says what is wrong with it
+	}
+	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for !healthy(ctx, client, url) {
+		select {
+		case <-ctx.Done():
+			return "", false
+		case <-tick.C:
+		}
+	}
+	return url, true
+}
+
+func healthy(ctx context.Context, client *http.Client, url string) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"healthz", http.NoBody)
+	if err != nil {
+		return false
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return false
+	}
+	_ = response.Body.Close() // its status says it all
+	return response.StatusCode == http.StatusOK
+}
+
+// pageURL is where a browser on this machine finds the page of a gateway that listens there.
+func pageURL(listen, token string) (string, error) {
+	listen, _, err := access.Address(listen, token)
+	if err != nil {
+		return "", err
+	}
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "", err
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port) + "/", nil
+}

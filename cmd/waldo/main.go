@@ -1,0 +1,101 @@
+// Waldo runs robots and looks after them: `waldo up` starts a robot, `waldo ls` lists its devices, `waldo snapshot` takes a
+// picture. `waldo help` says more.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/waldo-robot/waldo/cmd/waldo/internal/launch"
+	"github.com/waldo-robot/waldo/pkg/device"
+)
+
+const description = `Waldo runs robots: one process for each device, a bus between them, and a page in the browser.
+
+  waldo up                         run the built-in robot, and open the page it names
+  waldo up robot.yaml              run a robot of your own
+  waldo ls                         list the devices that run
+  waldo snapshot front -o a.jpg    take a picture with the camera "front"
+
+Exit codes: 0 done, or stopped on request; 1 it failed; 2 wrong command line;
+71 an address is in use; 78 the configuration is wrong.`
+
+// exitUsage is the exit code for a command line that makes no sense.
+const exitUsage = 2
+
+// commands is the command line.
+type commands struct {
+	Up       upCommand       `cmd:"" help:"Run a robot: its devices, the gateway and, unless it uses another, a NATS server."`
+	Bus      busCommand      `cmd:"" help:"Run only the NATS server, for devices that are started one by one."`
+	Ls       lsCommand       `cmd:"" help:"List the devices on the bus."`
+	Snapshot snapshotCommand `cmd:"" help:"Take a picture with a camera."`
+	Version  versionCommand  `cmd:"" help:"Print the version."`
+}
+
+// console is where a command prints.
+type console struct {
+	out, err io.Writer
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	context.AfterFunc(ctx, stop) // a second signal ends waldo at once, and the kernel ends what it runs
+	os.Exit(run(ctx, os.Args[1:], console{os.Stdout, os.Stderr}))
+}
+
+// run executes one command line and returns the exit code.
+func run(ctx context.Context, args []string, c console) int {
+	if len(args) == 0 || args[0] == "help" {
+		args = append(args[min(1, len(args)):len(args):len(args)], "--help")
+	}
+	shown := false
+	parser, err := kong.New(&commands{}, kong.Name("waldo"), kong.Description(description), kong.Writers(c.out, c.err),
+		kong.Exit(func(int) { shown = true }), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(c),
+		kong.ConfigureHelp(kong.HelpOptions{NoExpandSubcommands: true, WrapUpperBound: 100}))
+	if err != nil {
+		c.fail(err)
+		return 1
+	}
+	parsed, err := parser.Parse(args)
+	switch {
+	case shown: // the help was asked for
+		return 0
+	case err != nil:
+		c.fail(fmt.Errorf("%w; see waldo --help", err))
+		return exitUsage
+	}
+	if err := parsed.Run(); err != nil {
+		c.fail(err)
+		return exitCode(err)
+	}
+	return 0
+}
+
+// fail prints an error.
+func (c console) fail(err error) {
+	_, _ = fmt.Fprintf(c.err, "waldo: %v\n", err) // there is nowhere else to print it
+}
+
+// configurationError is an error that only the user can put right.
+type configurationError struct{ error }
+
+func (e configurationError) Unwrap() error { return e.error }
+
+func exitCode(err error) int {
+	var configuration configurationError
+	switch {
+	case errors.Is(err, launch.ErrAddressInUse):
+		return device.ExitAddress
+	case errors.As(err, &configuration):
+		return device.ExitConfiguration
+	default:
+		return 1
+	}
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	"github.com/waldo-robot/waldo/pkg/bus"
+)
+
+// remote holds the flags of commands that talk to a robot.
+type remote struct {
+	NATS    string        `name:"nats" env:"WALDO_NATS" default:"nats://127.0.0.1:4222" placeholder:"URL" help:"The bus. Default: ${default}."`
+	Token   string        `env:"WALDO_TOKEN" placeholder:"SECRET" help:"What the bus wants to see."`
+	Robot   string        `env:"WALDO_ROBOT" placeholder:"NAME" help:"Only this robot's devices."`
+	Timeout time.Duration `default:"5s" help:"How long to wait for an answer. Default: ${default}."`
+}
+
+// session calls f with a connection to the bus.
+func (r *remote) session(ctx context.Context, f func(context.Context, *bus.Conn) error) error {
+	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
+	defer cancel()
+	conn, err := bus.Connect(bus.Config{URL: r.NATS, Name: "waldo", Token: r.Token})
+	if err != nil {
+		return configurationError{fmt.Errorf("--nats: %w", err)}
+	}
+	defer conn.Close()
+	connected := make(chan struct{}, 1)
+	defer conn.OnConnect(func() {
+		select {
+		case connected <- struct{}{}:
+		default:
+		}
+	})()
+	if !conn.Connected() {
+		select {
+		case <-connected:
+		case <-ctx.Done():
+			return fmt.Errorf("no bus at %s after %s: is `waldo up` running? Say with --nats where it is, and with --token what it wants",
+				r.NATS, r.Timeout)
+		}
+	}
+	return f(ctx, conn)
+}
+
+// devices returns the devices of the chosen robot, or of all.
+func (r *remote) devices(ctx context.Context, conn *bus.Conn) ([]*devicev1.Device, error) {
+	devices, err := conn.Devices(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(devices, func(d *devicev1.Device) bool {
+		return r.Robot != "" && d.GetRobot() != r.Robot
+	}), nil
+}
+
+// find returns the address of a device by its name, `front` or `demo/front`.
+func (r *remote) find(ctx context.Context, conn *bus.Conn, name string) (bus.Address, error) {
+	devices, err := r.devices(ctx, conn)
+	if err != nil {
+		return bus.Address{}, err
+	}
+	var matches, all []string
+	var found bus.Address
+	for _, d := range devices {
+		a := bus.Address{Robot: d.GetRobot(), Device: d.GetName()}
+		all = append(all, a.String())
+		if name == a.Device || name == a.String() {
+			matches, found = append(matches, a.String()), a
+		}
+	}
+	switch {
+	case len(matches) == 1:
+		return found, nil
+	case len(matches) > 1:
+		return found, fmt.Errorf("several robots have a device %q: say which with --robot (%s)", name, strings.Join(matches, ", "))
+	case len(all) == 0:
+		return found, fmt.Errorf("there is no device %q: no device is on the bus at all", name)
+	default:
+		return found, fmt.Errorf("there is no device %q on the bus; there are: %s", name, strings.Join(all, ", "))
+	}
+}

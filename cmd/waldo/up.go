@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/waldo-robot/waldo/cmd/waldo/internal/launch"
+	"github.com/waldo-robot/waldo/cmd/waldo/internal/supervise"
+	"github.com/waldo-robot/waldo/pkg/robot"
+)
+
+type upCommand struct {
+	File      string `arg:"" optional:"" help:"Description of the robot. Without it, a robot is run that needs no hardware."`
+	HTTP      string `name:"http" placeholder:"HOST:PORT" help:"Where the page is served. Default: as the file says, else 127.0.0.1:8080."`
+	NATS      string `name:"nats" env:"WALDO_NATS" placeholder:"URL" help:"NATS server to use; none is run then. Default: as the file says."`
+	Token     string `env:"WALDO_TOKEN" placeholder:"SECRET" help:"What everybody must present. Without it only this machine can connect."`
+	NoGateway bool   `help:"Leave the gateway out; it runs elsewhere."`
+	Check     bool   `help:"Only check the file and the addresses in it."`
+}
+
+// Help explains the command.
+func (*upCommand) Help() string {
+	return `Each device runs as a process of its own, waldo-<kind>. One that crashes is started again at once, and
+then more and more slowly if it goes on crashing; the others do not notice. Ctrl-C stops everything.
+
+A robot.yaml looks like this:
+
+  robot: demo
+  devices:
+    front: {kind: camera, source: test, width: 1280, height: 720, fps: 30}
+    rear:  {kind: camera, source: /dev/video0}
+  gateway: {http: "127.0.0.1:8080"}
+
+waldo-<kind> --help lists the keys of a kind, waldo-gateway --help those of the gateway.
+Devices serve gRPC on 127.0.0.1:7101 and up, in the order of the file, unless they say otherwise with grpc:.`
+}
+
+// Run runs the robot until it is stopped.
+func (u *upCommand) Run(ctx context.Context, c console) error {
+	plan, err := u.plan(ctx)
+	if err != nil {
+		return configurationError{fmt.Errorf("the robot cannot run:\n%w", err)}
+	}
+	if u.Check {
+		return nil
+	}
+	printer := supervise.NewPrinter(c.err, plan.Names(), isTerminal(c.err))
+	defer printer.Close()
+	if u.File == "" {
+		printer.Printf("waldo", "no robot.yaml was given: this is the built-in robot")
+	}
+	return plan.Run(ctx, printer, func(url string) {
+		_, _ = fmt.Fprintln(c.out, url) // for people and scripts that wait for it
+	})
+}
+
+// plan returns a plan of which everything is known to work that can be known.
+func (u *upCommand) plan(ctx context.Context) (*launch.Plan, error) {
+	file := u.File
+	if file == "" {
+		file = robot.Builtin
+	}
+	r, err := robot.Load(file)
+	if err != nil {
+		return nil, err
+	}
+	programs, err := launch.InstalledPrograms()
+	if err != nil {
+		return nil, err
+	}
+	plan, missing := launch.New(r, programs, launch.Config{HTTP: u.HTTP, NATS: u.NATS, Token: u.Token, NoGateway: u.NoGateway})
+	return plan, errors.Join(missing, plan.Check(ctx))
+}
+
+// isTerminal tells whether colours can be shown.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok || os.Getenv("NO_COLOR") != "" {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
