@@ -52,20 +52,23 @@ overlay() {
 	ln -s usr/lib "$tree/lib" && depmod -b "$tree" "$release" && rm "$tree/lib"
 	install -m 755 "$here/lab-init" "$tree/usr/sbin/lab-init"
 	echo "Waldo hardware lab" >"$tree/etc/waldo-lab"
-	find "$tree" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+	tar -C "$tree" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" -cf "$work/overlay.tar" usr etc
 }
 
 root() {
-	local include
+	local include sudo=
 	include=$(list guest-packages '' | paste -sd,)
-	mmdebstrap --quiet --variant=essential --format=tar --include="$include" \
+	[ "$(id -u)" = 0 ] || sudo=sudo
+	$sudo env SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" mmdebstrap --quiet --variant=essential --format=tar --include="$include" \
 		--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-		--customize-hook="copy-in $work/overlay/usr $work/overlay/etc /" \
+		--customize-hook="tar-in $work/overlay.tar /" \
 		--customize-hook='echo lab >"$1/etc/hostname"; : >"$1/etc/machine-id"; rm -f "$1"/etc/resolv.conf' \
 		--customize-hook='dpkg-query --admindir="$1/var/lib/dpkg" -W >"$1/etc/waldo-lab-packages"' \
 		bookworm "$work/root.tar" ${LAB_MIRROR:+"$LAB_MIRROR"}
 	tar -xOf "$work/root.tar" ./etc/waldo-lab-packages >"$work/image/packages"
-	sqfstar -quiet -no-progress -comp lz4 "$work/image/root.sqfs" <"$work/root.tar"
+	# sqfstar remarks that the archive's root has no name.
+	sqfstar -quiet -no-progress -comp lz4 -root-mode 755 "$work/image/root.sqfs" <"$work/root.tar" 2>&1 |
+		{ grep -v '^Empty tar filename' || true; }
 }
 
 say "initrd"
