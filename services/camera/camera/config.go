@@ -1,0 +1,102 @@
+package camera
+
+import (
+	"path/filepath"
+	"strings"
+
+	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/pkg/robot"
+	"github.com/waldo-robot/waldo/services/camera/encode"
+	"github.com/waldo-robot/waldo/services/camera/file"
+	"github.com/waldo-robot/waldo/services/camera/service"
+)
+
+// Config holds the keys of a camera in robot.yaml, which are flags and environment variables as well.
+type Config struct {
+	// Source says where pictures come from: `test` is a test card, a path under /dev a V4L2 camera, any other path a
+	// recorded video that is played over and over.
+	Source string `yaml:"source" help:"test, a V4L2 device such as /dev/video0 or /dev/v4l/by-id/…, or the path of a recorded video"`
+	Card   string `yaml:"card" help:"test card: animated or still"`
+
+	Width  int     `yaml:"width" help:"width asked of the source, pixels, 16 to 8192; 0 takes what a camera is set to, 1280 for a test card; a video keeps its own"`
+	Height int     `yaml:"height" help:"height asked of the source, in the same way; 0 means 720 for a test card"`
+	FPS    float64 `yaml:"fps" help:"pictures per second asked of the source, up to 1000; 0 asks for 30"`
+	Format string  `yaml:"format" help:"format asked of a V4L2 camera: auto, MJPEG, H264, YUYV, NV12, I420, BGR24"`
+
+	Bitrate     int `yaml:"bitrate" help:"target of the H.264 stream, bit/s, 50000 to 50000000"`
+	JPEGQuality int `yaml:"jpeg_quality" help:"quality of JPEG pictures, 1 to 100"`
+
+	FlipHorizontal bool `yaml:"flip_horizontal" help:"mirror the picture left to right"`
+	FlipVertical   bool `yaml:"flip_vertical" help:"turn the picture upside down, mirrored"`
+	Rotate         int  `yaml:"rotate" help:"turn the picture clockwise: 0, 90, 180 or 270 degrees, after flipping"`
+
+	Controls map[string]int64 `yaml:"controls" help:"settings of a V4L2 camera by name, for example {brightness: 128}"`
+}
+
+// Defaults is the configuration of a camera of which nothing is said.
+func Defaults() Config {
+	return Config{Source: "test", Card: "animated", Format: "auto", Bitrate: 2_000_000, JPEGQuality: encode.DefaultJPEGQuality}
+}
+
+// Rate asked of any source, and size of a test card, where nothing is said.
+const (
+	defaultWidth, defaultHeight = 1280, 720
+	defaultFPS                  = 30
+)
+
+const (
+	minSize = 16
+	maxFPS  = media.MaxFrameRate
+)
+
+var formats = []string{"auto", "MJPEG", "H264", "YUYV", "NV12", "I420", "BGR24"}
+
+// Validate checks every key. The errors name the key and say what would be right.
+func (c *Config) Validate() error {
+	switch {
+	case c.Source == "":
+		return robot.BadField("source", `is empty: use "test", a device such as /dev/video0, or the path of a video`)
+	case c.Card != "animated" && c.Card != "still":
+		return robot.BadField("card", `%q is unknown: use "animated" or "still"`, c.Card)
+	case c.Width != 0 && (c.Width < minSize || c.Width > media.MaxSize):
+		return robot.BadField("width", "%d is out of range: use %d to %d, or 0 for what the source has", c.Width, minSize, media.MaxSize)
+	case c.Height != 0 && (c.Height < minSize || c.Height > media.MaxSize):
+		return robot.BadField("height", "%d is out of range: use %d to %d, or 0 for what the source has", c.Height, minSize, media.MaxSize)
+	case (c.Width == 0) != (c.Height == 0):
+		return robot.BadField("height", "width and height go together: give both, or neither for what the source has")
+	case !(c.FPS >= 0 && c.FPS <= maxFPS):
+		return robot.BadField("fps", "%v is out of range: use up to %d, or 0 for 30", c.FPS, maxFPS)
+	case !contains(formats, c.Format):
+		return robot.BadField("format", "%q is unknown: use one of %s", c.Format, strings.Join(formats, ", "))
+	}
+	return c.validateOutput()
+}
+
+func (c *Config) validateOutput() error {
+	switch {
+	case c.Bitrate < service.MinBitrate || c.Bitrate > service.MaxBitrate:
+		return robot.BadField("bitrate", "%d is out of range: use %d to %d bit/s", c.Bitrate, service.MinBitrate, service.MaxBitrate)
+	case c.JPEGQuality < 1 || c.JPEGQuality > 100:
+		return robot.BadField("jpeg_quality", "%d is out of range: use 1 to 100", c.JPEGQuality)
+	case c.Rotate != 0 && c.Rotate != 90 && c.Rotate != 180 && c.Rotate != 270:
+		return robot.BadField("rotate", "%d is not possible: use 0, 90, 180 or 270", c.Rotate)
+	case len(c.Controls) > 0 && !c.isDevice():
+		return robot.BadField("controls", "only a V4L2 camera has controls, and source is %q: remove them", c.Source)
+	case c.Source != "test" && !c.isDevice() && !file.Supported(c.Source):
+		return robot.BadField("source", "%q is neither \"test\", a path under /dev, nor a video: those end in %s",
+			c.Source, strings.Join(file.Extensions(), ", "))
+	}
+	return nil
+}
+
+// isDevice reports whether the source is a device node.
+func (c *Config) isDevice() bool { return strings.HasPrefix(filepath.Clean(c.Source), "/dev/") }
+
+func contains(all []string, one string) bool {
+	for _, s := range all {
+		if s == one {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,223 @@
+// Package file plays a recorded video over and over as if it were a camera: MP4 with H.264, plain H.264 (Annex B), Motion JPEG,
+// and uncompressed YUV4MPEG2. Compressed pictures are handed on as they are in the file.
+//
+// The file is read when it is opened, to check it, and again whenever a capture begins, always from its first picture; in
+// between nothing is kept but its description. A picture's capture time is the moment it was played.
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/services/camera/source"
+)
+
+const (
+	// maxPlain is the largest file without an index, which has to be read as a whole.
+	maxPlain = 512 << 20
+	// defaultRate is for files that do not say how fast they are.
+	defaultRate = 30
+	// maxLag is how far playing may fall behind its schedule before the schedule is moved.
+	maxLag = time.Second
+)
+
+// Config says how to play. The zero value works.
+type Config struct {
+	FrameRate float64 // of files that do not know it (H.264 without a container, Motion JPEG); 0 means 30
+}
+
+// Extensions lists the endings of file names that can be played.
+func Extensions() []string {
+	return []string{".mp4", ".m4v", ".h264", ".264", ".mjpeg", ".mjpg", ".y4m"}
+}
+
+// Supported reports whether a file can be played, by the ending of its name.
+func Supported(path string) bool {
+	return slices.Contains(Extensions(), strings.ToLower(filepath.Ext(path)))
+}
+
+// clip is a video that is open.
+type clip struct {
+	format *mediav1.VideoFormat
+	frames []frame
+	close  func() error
+}
+
+// frame is one picture of a clip. Reading it gives bytes that are never written to again.
+type frame struct {
+	read     func() ([]byte, error)
+	key      bool
+	duration time.Duration
+}
+
+// Source plays a file. See package source.
+type Source struct {
+	path   string
+	config Config
+	info   source.Info
+	ended  chan struct{}
+	close  sync.Once
+}
+
+// Open checks that a file can be played. The error wraps source.ErrAway if it is missing, source.ErrNotMedia if it is not a video
+// that can be played.
+func Open(path string, config Config) (*Source, error) {
+	if config.FrameRate == 0 {
+		config.FrameRate = defaultRate
+	}
+	c, err := load(path, config)
+	if err != nil {
+		return nil, err
+	}
+	return &Source{
+		path: path, config: config, ended: make(chan struct{}),
+		info: source.Info{
+			Native: []*mediav1.VideoFormat{c.format}, Current: c.format,
+			Attributes: map[string]string{
+				"driver": "file", "card": filepath.Base(path), "path": path, "frames": strconv.Itoa(len(c.frames)),
+			},
+		},
+	}, c.close()
+}
+
+// Info describes the file.
+func (s *Source) Info() source.Info { return s.info }
+
+// Close implements source.Source.
+func (s *Source) Close() error {
+	s.close.Do(func() { close(s.ended) })
+	return nil
+}
+
+// Capture implements source.Source.
+func (s *Source) Capture(ctx context.Context, deliver func(source.Frame)) (err error) {
+	if ctx.Err() != nil {
+		return nil
+	}
+	c, err := load(s.path, s.config)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	if !same(c.format, s.info.Current) {
+		return fmt.Errorf("%s: %w: the file was replaced by one of another format", s.path, source.ErrAway)
+	}
+	return s.play(ctx, c, deliver)
+}
+
+func same(a, b *mediav1.VideoFormat) bool {
+	return a.GetMediaType() == b.GetMediaType() && a.GetWidthPx() == b.GetWidthPx() && a.GetHeightPx() == b.GetHeightPx()
+}
+
+// play delivers frames on a schedule that does not drift, until it is told to stop.
+func (s *Source) play(ctx context.Context, c *clip, deliver func(source.Frame)) error {
+	due, position := time.Now(), time.Duration(0)
+	wait := time.NewTimer(0)
+	defer wait.Stop()
+	for i := 0; ; i = (i + 1) % len(c.frames) {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.ended:
+			return fmt.Errorf("%s: %w: closed", s.path, source.ErrAway)
+		case <-wait.C:
+		}
+		if i == 0 {
+			position = 0
+		}
+		f := c.frames[i]
+		data, err := f.read()
+		if err != nil {
+			return fmt.Errorf("%s: %w: %w", s.path, source.ErrAway, err)
+		}
+		deliver(source.Frame{
+			Format: s.info.Current, Time: time.Now(), Data: data, Key: f.key,
+			Metadata: map[string]string{"position": position.Round(time.Millisecond).String()},
+		})
+		position += f.duration
+		if due = due.Add(f.duration); time.Since(due) > maxLag {
+			due = time.Now()
+		}
+		wait.Reset(time.Until(due))
+	}
+}
+
+// load opens a video and finds its pictures.
+func load(path string, config Config) (*clip, error) {
+	c, err := parse(path, config)
+	if err == nil {
+		err = c.check()
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s: %w: there is no such file", path, source.ErrAway)
+	case errors.Is(err, source.ErrNotMedia):
+		return nil, fmt.Errorf("%s: %w", path, err)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w: %w", path, source.ErrAway, err)
+	}
+	return c, nil
+}
+
+func parse(path string, config Config) (*clip, error) {
+	plain := map[string]func([]byte, Config) (*clip, error){
+		".h264": parseH264, ".264": parseH264, ".mjpeg": parseMJPEG, ".mjpg": parseMJPEG, ".y4m": parseY4M,
+	}
+	switch ext := strings.ToLower(filepath.Ext(path)); {
+	case ext == ".mp4" || ext == ".m4v":
+		return openMP4(path)
+	case plain[ext] != nil:
+		data, err := readPlain(path)
+		if err != nil {
+			return nil, err
+		}
+		return plain[ext](data, config)
+	}
+	return nil, bad("its name ends in none of %s", strings.Join(Extensions(), ", "))
+}
+
+func readPlain(path string) ([]byte, error) {
+	stat, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if stat.Size() > maxPlain {
+		return nil, bad("%d bytes are too many for a file without an index, at most %d: convert it to .mp4", stat.Size(), maxPlain)
+	}
+	return os.ReadFile(path)
+}
+
+// check finds what would go wrong later.
+func (c *clip) check() error {
+	err := media.Validate(c.format)
+	if err != nil {
+		err = bad("%v", err)
+	}
+	if len(c.frames) == 0 {
+		err = bad("there are no pictures in it")
+	}
+	for _, f := range c.frames {
+		if f.duration <= 0 {
+			err = bad("a picture in it lasts %v", f.duration)
+		}
+	}
+	if err != nil {
+		return errors.Join(err, c.close())
+	}
+	return nil
+}
+
+func bad(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", source.ErrNotMedia, fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,171 @@
+package file
+
+import (
+	"bytes"
+	"image/jpeg"
+	"strconv"
+	"strings"
+	"time"
+
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/pkg/media/annexb"
+)
+
+// inMemory makes a clip of pictures that are read already.
+func inMemory(format *mediav1.VideoFormat, pictures [][]byte, key func([]byte) bool) *clip {
+	c := &clip{format: format, close: func() error { return nil }}
+	duration := time.Duration(float64(time.Second) / format.GetFrameRateHz())
+	for _, p := range pictures {
+		c.frames = append(c.frames, frame{
+			read: func() ([]byte, error) { return p, nil }, key: key(p), duration: duration})
+	}
+	return c
+}
+
+func always([]byte) bool { return true }
+
+// parseH264 cuts an Annex B stream into pictures, from the first key frame on.
+func parseH264(data []byte, config Config) (*clip, error) {
+	sps, _ := annexb.ParameterSets(data)
+	parsed, err := annexb.ParseSPS(sps)
+	if err != nil {
+		return nil, bad("%v", err)
+	}
+	var pictures [][]byte
+	for au := range annexb.AccessUnits(data) {
+		if len(pictures) > 0 || annexb.IsKeyFrame(au) {
+			pictures = append(pictures, au)
+		}
+	}
+	format := &mediav1.VideoFormat{
+		MediaType: media.H264, WidthPx: int32(parsed.Width), HeightPx: int32(parsed.Height), FrameRateHz: config.FrameRate,
+	}
+	return inMemory(format, pictures, annexb.IsKeyFrame), nil
+}
+
+// parseMJPEG cuts a file of JPEGs, one behind the other.
+func parseMJPEG(data []byte, config Config) (*clip, error) {
+	var pictures [][]byte
+	for len(data) > 0 {
+		start := bytes.Index(data, []byte{0xff, 0xd8, 0xff})
+		if start < 0 {
+			break
+		}
+		n := jpegLength(data[start:])
+		if n == 0 {
+			break // cut short
+		}
+		pictures = append(pictures, data[start:start+n:start+n])
+		data = data[start+n:]
+	}
+	if len(pictures) == 0 {
+		return nil, bad("there is no JPEG in it")
+	}
+	size, err := jpeg.DecodeConfig(bytes.NewReader(pictures[0]))
+	if err != nil {
+		return nil, bad("%v", err)
+	}
+	format := &mediav1.VideoFormat{
+		MediaType: media.JPEG, WidthPx: int32(size.Width), HeightPx: int32(size.Height), FrameRateHz: config.FrameRate,
+	}
+	return inMemory(format, pictures, always), nil
+}
+
+// jpegLength is the length of the JPEG that data begins with, 0 if it is not all there. It steps over segments, since those may
+// hold smaller pictures with ends of their own.
+func jpegLength(data []byte) int {
+	i := 2
+	for i+4 <= len(data) {
+		if data[i] != 0xff {
+			i++ // coded picture data
+			continue
+		}
+		switch m := data[i+1]; {
+		case m == 0xd9:
+			return i + 2
+		case m == 0xff:
+			i++ // filler
+		case m == 0x00, m == 0x01, m >= 0xd0 && m <= 0xd8:
+			i += 2 // an escaped byte, or a marker without a segment
+		default:
+			i += 2 + max(2, int(data[i+2])<<8|int(data[i+3]))
+		}
+	}
+	if i+2 <= len(data) && data[i] == 0xff && data[i+1] == 0xd9 {
+		return i + 2
+	}
+	return 0
+}
+
+// parseY4M reads YUV4MPEG2 with 8 bit 4:2:0 pictures.
+func parseY4M(data []byte, _ Config) (*clip, error) {
+	header, rest, _ := bytes.Cut(data[:], []byte("\n"))
+	format, err := y4mFormat(string(header))
+	if err != nil {
+		return nil, err
+	}
+	if err := media.Validate(format); err != nil {
+		return nil, bad("%v", err)
+	}
+	size := media.FrameSize(format)
+	var pictures [][]byte
+	for len(rest) > 0 {
+		tag, after, _ := bytes.Cut(rest, []byte("\n"))
+		if !bytes.HasPrefix(tag, []byte("FRAME")) || len(after) < size {
+			break // cut short
+		}
+		pictures = append(pictures, after[:size:size])
+		rest = after[size:]
+	}
+	return inMemory(format, pictures, always), nil
+}
+
+func y4mFormat(header string) (*mediav1.VideoFormat, error) {
+	fields := strings.Fields(header)
+	if len(fields) == 0 || fields[0] != "YUV4MPEG2" {
+		return nil, bad("it does not begin with YUV4MPEG2")
+	}
+	f := &mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: media.PixelI420, FrameRateHz: defaultRate}
+	for _, field := range fields[1:] {
+		value := field[1:]
+		switch field[0] {
+		case 'W':
+			f.WidthPx = number(value)
+		case 'H':
+			f.HeightPx = number(value)
+		case 'F':
+			f.FrameRateHz = ratio(value)
+		case 'C':
+			if !strings.HasPrefix(value, "420") || strings.HasPrefix(value, "420p1") {
+				return nil, bad("its colours are %s: convert it to yuv420p", value)
+			}
+		case 'I':
+			if value != "p" && value != "?" {
+				return nil, bad("it is interlaced: deinterlace it first")
+			}
+		}
+	}
+	if !(f.FrameRateHz > 0) {
+		return nil, bad("its frame rate is not a number")
+	}
+	return f, nil
+}
+
+// number is 0 for what is none, which no format accepts.
+func number(s string) int32 {
+	n, err := strconv.ParseInt(s, 10, 32)
+	if err != nil {
+		return 0
+	}
+	return int32(n)
+}
+
+// ratio reads 30000:1001; 0 for what makes no sense.
+func ratio(s string) float64 {
+	a, b, _ := strings.Cut(s, ":")
+	if x, y := number(a), number(b); x > 0 && y > 0 {
+		return float64(x) / float64(y)
+	}
+	return 0
+}

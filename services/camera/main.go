@@ -1,0 +1,9 @@
+// Command waldo-camera runs one camera of a robot: a V4L2 device, a recorded video or a test card. See waldo-camera --help.
+package main
+
+import (
+	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/services/camera/camera"
+)
+
+func main() { device.Main(camera.Kind()) }

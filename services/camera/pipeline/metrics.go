@@ -1,0 +1,67 @@
+package pipeline
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Reasons for which a picture is dropped.
+const (
+	dropSource     = "source"      // the hardware or its driver lost it, or it came damaged
+	dropLate       = "late"        // a newer one came before a variant got to it
+	dropBroken     = "broken"      // it could not be decoded or encoded
+	dropSkipped    = "skipped"     // the encoder left it out to keep to its bitrate
+	dropSlowReader = "slow_reader" // a reader did not take it in time
+)
+
+type metrics struct {
+	captured   prometheus.Counter
+	encoded    *prometheus.CounterVec
+	passed     *prometheus.CounterVec
+	seconds    *prometheus.HistogramVec
+	dropped    *prometheus.CounterVec
+	keysWanted prometheus.Counter
+	keysMade   prometheus.Counter
+	readers    prometheus.Gauge
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	m := &metrics{
+		captured: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "waldo_camera_captured_total", Help: "Pictures captured. Stands still while nobody looks."}),
+		encoded: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "waldo_camera_encoded_total", Help: "Pictures encoded, once for all readers of a format."}, []string{"media_type"}),
+		passed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "waldo_camera_passed_total", Help: "Pictures passed through as the source compressed them."}, []string{"media_type"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "waldo_camera_encode_seconds", Help: "Time to encode one picture.",
+			Buckets: prometheus.ExponentialBuckets(0.00025, 2, 11)}, []string{"media_type"}),
+		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "waldo_camera_dropped_total", Help: "Pictures captured that did not reach a reader, by reason."}, []string{"reason"}),
+		keysWanted: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "waldo_camera_key_frames_requested_total", Help: "Requests for a key frame, of RPCs and of new or slow readers."}),
+		keysMade: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "waldo_camera_key_frames_total", Help: "Key frames encoded."}),
+		readers: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "waldo_camera_readers", Help: "Readers now, over gRPC and the bus together."}),
+	}
+	for _, reason := range []string{dropSource, dropLate, dropBroken, dropSkipped, dropSlowReader} {
+		m.dropped.WithLabelValues(reason) // shown as 0 from the start
+	}
+	if r != nil {
+		r.MustRegister(m.captured, m.encoded, m.passed, m.seconds, m.dropped, m.keysWanted, m.keysMade, m.readers)
+	}
+	return m
+}
+
+func (m *metrics) drop(reason string, n uint64) {
+	if n > 0 {
+		m.dropped.WithLabelValues(reason).Add(float64(n))
+	}
+}
+
+func (m *metrics) encodedIn(mediaType string, d time.Duration) {
+	m.encoded.WithLabelValues(mediaType).Inc()
+	m.seconds.WithLabelValues(mediaType).Observe(d.Seconds())
+}

@@ -1,0 +1,171 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/pkg/stream"
+)
+
+// readerQueue is how many frames of H.264 may wait for a slow reader before it has to wait for a key frame instead.
+const readerQueue = 8
+
+// Reader receives the frames of one format.
+type Reader struct {
+	v       *variant
+	sub     *stream.Subscription[output]
+	backlog []output
+	resync  media.Resync
+	skipped int64 // before the first frame was delivered
+	started bool
+	close   sync.Once
+}
+
+// Open adds a reader. Of the format a size of 0x0 means the source's own, one side of 0 keeps its shape, a rate of 0 means as
+// captured. The errors are ErrAway, ErrTooMany, ErrClosed, or wrap media.ErrFormat. Close the reader.
+func (p *Pipeline) Open(want *mediav1.VideoFormat) (*Reader, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.closed:
+		return nil, ErrClosed
+	case p.info == nil:
+		return nil, ErrAway
+	}
+	k, err := p.resolve(want)
+	if err != nil {
+		return nil, err
+	}
+	v := p.variants[k]
+	if v == nil {
+		if len(p.variants) >= maxVariants {
+			return nil, fmt.Errorf("%w: %d; ask for one that others read", ErrTooMany, maxVariants)
+		}
+		v = p.addVariant(k)
+	}
+	v.refs++
+	p.metrics.readers.Inc()
+	if k.mediaType == media.H264 && v.refs > 1 {
+		v.requestKey()
+	}
+	r := &Reader{v: v}
+	r.sub, r.backlog = v.subscribe()
+	return r, nil
+}
+
+// addVariant starts a variant, and the capture if it is the first. The caller holds mu.
+func (p *Pipeline) addVariant(k key) *variant {
+	after := closedChannel()
+	if k == live {
+		after = p.lastLive // two of them would number their frames at the same time
+	}
+	v := p.startVariant(k, after)
+	if k == live {
+		p.lastLive = v.done
+	}
+	p.variants[k] = v
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+	return v
+}
+
+// drop takes a reader's part in a variant back, and reports whether it was the last.
+func (p *Pipeline) drop(v *variant) (last bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.metrics.readers.Dec()
+	v.refs--
+	if v.refs > 0 || p.variants[v.key] != v {
+		return false
+	}
+	delete(p.variants, v.key)
+	if len(p.variants) == 0 && p.stop != nil {
+		p.stop()
+	}
+	return true
+}
+
+// Next returns the next frame, waiting for it if need be, also while the source is away. The first is a key frame, and every
+// frame can be decoded with those delivered before. It fails with the context's error, or io.EOF when the pipeline is closed.
+func (r *Reader) Next(ctx context.Context) (*mediav1.VideoFrame, error) {
+	out, err := r.next(ctx)
+	return out.frame, err
+}
+
+func (r *Reader) next(ctx context.Context) (output, error) {
+	for {
+		out, err := r.take(ctx)
+		if err != nil {
+			return output{}, err
+		}
+		if r.v.key.mediaType != media.H264 {
+			r.started = true
+			return out, nil
+		}
+		f := out.frame
+		if r.resync.Accept(f.GetEpoch(), f.GetSequence(), f.GetKeyFrame()) {
+			r.started = true
+			return out, nil
+		}
+		if !r.started {
+			r.skipped++
+		} else {
+			r.v.p.metrics.drop(dropSlowReader, 1)
+			r.v.requestKey()
+		}
+	}
+}
+
+func (r *Reader) take(ctx context.Context) (output, error) {
+	if len(r.backlog) > 0 {
+		out := r.backlog[0]
+		r.backlog = r.backlog[1:]
+		return out, nil
+	}
+	return r.sub.Next(ctx)
+}
+
+// Dropped is how many frames the reader has lost because it was slow.
+func (r *Reader) Dropped() int64 {
+	return int64(r.sub.Lost()) + int64(r.resync.Skipped()) - r.skipped
+}
+
+// Close takes the reader off. If it was the last of its variant it returns when that has ended.
+func (r *Reader) Close() {
+	r.close.Do(func() {
+		r.v.p.metrics.drop(dropSlowReader, r.sub.Lost())
+		r.sub.Close()
+		if r.v.p.drop(r.v) {
+			r.v.end(nil)
+		}
+	})
+}
+
+// CaptureOne returns one picture that was captured after the call, with the number of the capture as its sequence. Its errors
+// are those of Open and Next.
+func (p *Pipeline) CaptureOne(ctx context.Context, want *mediav1.VideoFormat) (*mediav1.VideoFrame, error) {
+	called := time.Now()
+	r, err := p.Open(want)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	for {
+		out, err := r.next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if f := out.frame; !f.GetCaptureTime().AsTime().Before(called) {
+			return &mediav1.VideoFrame{
+				Epoch: f.GetEpoch(), Sequence: out.number, CaptureTime: f.GetCaptureTime(), Format: f.GetFormat(),
+				KeyFrame: f.GetKeyFrame(), Data: f.GetData(), Metadata: f.GetMetadata(),
+			}, nil
+		}
+	}
+}

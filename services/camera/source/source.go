@@ -1,0 +1,99 @@
+// Package source is the contract between the camera service and what gives it pictures: a V4L2 camera, a file, a test card.
+//
+// A driver has an open function of its own that returns a Source. The source stays open for as long as the hardware is there;
+// it captures only while Capture runs, that is while somebody looks. When the hardware goes, Capture (or Watch, while nobody
+// looks) returns an error; the caller then closes the source and opens a new one later.
+//
+// Package sourcetest checks that a driver keeps this contract.
+package source
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/media"
+)
+
+// Errors that drivers wrap, so that the cause can be told apart.
+var (
+	ErrAway       = errors.New("hardware is away")        // missing or unplugged; it may come back
+	ErrBusy       = errors.New("hardware is busy")        // another program uses it
+	ErrNotCamera  = errors.New("not a capture device")    // something is there, but it gives no pictures
+	ErrNoControl  = errors.New("no such control")         // SetControls: the name is unknown
+	ErrOutOfRange = errors.New("value is out of range")   // SetControls: the value is not allowed
+	ErrReadOnly   = errors.New("control is read-only")    // SetControls: it cannot be changed now
+	ErrNotMedia   = errors.New("not a video Waldo reads") // a file of another kind, or a broken one
+)
+
+// Source is one open camera. Info and Close may be called from any goroutine, Capture from one at a time.
+type Source interface {
+	// Info describes the source. It does not change while the source is open.
+	Info() Info
+	// Capture takes pictures and gives each to deliver, in order and as soon as it is there, until ctx ends; then it returns
+	// nil. The first picture is taken at once, not at the next tick of some clock. Any other end is an error, which wraps
+	// ErrAway if the hardware went. When Capture has returned, deliver is not called any more and nothing is captured.
+	// A deliver that takes long makes the source lose pictures, never queue them.
+	Capture(ctx context.Context, deliver func(Frame)) error
+	// Close releases the hardware. A Capture under way ends with an error. Close may be called more than once.
+	Close() error
+}
+
+// Watcher is a source that can tell that its hardware went while nobody captures.
+type Watcher interface {
+	// Watch returns nil when ctx ends, or an error that wraps ErrAway within a second of the hardware's going. It may run
+	// beside Capture.
+	Watch(ctx context.Context) error
+}
+
+// Controller is a source with settings. Its methods may be called from any goroutine.
+type Controller interface {
+	// Controls returns all settings with their present values.
+	Controls() ([]Control, error)
+	// SetControls changes settings: it checks all names and values first and changes nothing if one is wrong. The error
+	// wraps ErrNoControl, ErrOutOfRange, ErrReadOnly or ErrAway.
+	SetControls(values map[string]int64) error
+}
+
+// Info is what a source says of itself.
+type Info struct {
+	Native     []*mediav1.VideoFormat // what the hardware can deliver, best first
+	Current    *mediav1.VideoFormat   // what it was set to, as the hardware reports it
+	Attributes map[string]string      // for people: driver, card, bus …
+}
+
+// Frame is one captured picture. Whoever receives it may keep it and must not change it; the source never writes to it again.
+type Frame struct {
+	Format *mediav1.VideoFormat // how Data, or Picture, is to be read; shared between frames
+	Time   time.Time            // when the picture was captured, wall clock
+
+	// Data is the picture in its native form. For I420 it may be missing, and Picture holds the pixels.
+	Data    []byte
+	Stride  int         // bytes from row to row of packed raw data, of the luma plane for NV12; 0: no padding
+	Picture *media.I420 // the picture if the source has it in this form, else nil
+
+	Key      bool              // decoding can start here; true for all but H.264
+	Lost     int               // pictures that were lost between the last frame and this one, before they got here
+	Metadata map[string]string // free remarks, nil for none
+}
+
+// ControlType says what sort of value a control takes.
+type ControlType int
+
+// Types of controls.
+const (
+	Integer ControlType = iota
+	Boolean
+	Menu
+)
+
+// Control is one setting of the hardware.
+type Control struct {
+	Name                   string // lower case with underscores
+	Type                   ControlType
+	Minimum, Maximum, Step int64
+	Default, Value         int64
+	Items                  map[int64]string // of a menu
+	ReadOnly               bool
+}
