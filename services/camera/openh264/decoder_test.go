@@ -231,6 +231,7 @@ func BenchmarkDecode(b *testing.B) {
 	units := stream(b, 1280, 720, 30)
 	d := newDecoder(b)
 	b.ReportAllocs()
+	defer yuvtest.MeasureCPU(b)()
 	i := 0
 	for b.Loop() {
 		decode(b, d, units[i%len(units)])

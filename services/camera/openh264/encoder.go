@@ -34,6 +34,7 @@ const (
 	minFrameRate   = 1
 	maxFrameRate   = 60
 	maxThreads     = 4
+	safeQP         = 28 // noise of any size fits openh264's buffer at this quantiser; at 24 it may not
 )
 
 // Config describes what an Encoder makes. Width and Height are required; the zero value of everything else works.
@@ -60,6 +61,7 @@ type Encoder struct {
 	c       *C.waldo_encoder
 	config  Config
 	wantKey bool // a request outlives skipped pictures
+	minQP   int  // 0, or safeQP after a picture was too large for the library
 }
 
 // NewEncoder returns an encoder, or an error that names the Config field at fault.
@@ -68,18 +70,29 @@ func NewEncoder(config Config) (*Encoder, error) {
 	if err := config.validate(); err != nil {
 		return nil, fmt.Errorf("openh264 encoder: %w", err)
 	}
-	var code C.int
-	c := C.waldo_encoder_new(C.int(config.Width), C.int(config.Height), C.float(config.FrameRate), C.int(config.Bitrate),
-		C.int(config.Threads), boolInt(config.AllowSkip), &code)
-	if c == nil {
-		return nil, fmt.Errorf("openh264 encoder: library refuses %+v: code %d", config, code)
+	e := &Encoder{config: config}
+	if err := e.open(); err != nil {
+		return nil, err
 	}
-	return &Encoder{c: c, config: config}, nil
+	return e, nil
+}
+
+// open makes the library encoder.
+func (e *Encoder) open() error {
+	var code C.int
+	e.c = C.waldo_encoder_new(C.int(e.config.Width), C.int(e.config.Height), C.float(e.config.FrameRate), C.int(e.config.Bitrate),
+		C.int(e.config.Threads), boolInt(e.config.AllowSkip), C.int(e.minQP), &code)
+	if e.c == nil {
+		return fmt.Errorf("openh264 encoder: library refuses %+v: code %d", e.config, code)
+	}
+	return nil
 }
 
 // Encode encodes one picture, which must have the configured size. With forceKey, or if it is the first, it becomes a
-// key frame; a request that meets a skipped picture is kept for the next. The time pts only has to grow from picture to picture.
-// The data is fresh memory; img is not kept.
+// key frame; a request that meets a skipped picture is kept for the next. A picture of mere noise can become one unasked.
+//
+// The time pts is for the library's own records: the bits of a picture follow from FrameRate alone, so who feeds pictures at another
+// rate should say so with SetFrameRate. The data is fresh memory; img is not kept.
 func (e *Encoder) Encode(img *media.I420, forceKey bool, pts time.Duration) (Packet, error) {
 	if e.c == nil {
 		return Packet{}, ErrClosed
@@ -92,18 +105,51 @@ func (e *Encoder) Encode(img *media.I420, forceKey bool, pts time.Duration) (Pac
 			img.Width, img.Height, e.config.Width, e.config.Height)
 	}
 	e.wantKey = e.wantKey || forceKey
-	n := C.waldo_encoder_encode(e.c, bytePtr(img.Y), bytePtr(img.U), bytePtr(img.V),
-		C.int(img.StrideY), C.int(img.StrideC), C.int64_t(pts.Milliseconds()), boolInt(e.wantKey))
-	switch {
-	case n < 0:
-		return Packet{}, fmt.Errorf("openh264 encode: library gives code %d", -n)
-	case n == 0:
+	n, err := e.encode(img, pts)
+	if err != nil {
+		return Packet{}, fmt.Errorf("openh264 encode: %w", err)
+	}
+	if n == 0 {
 		return Packet{}, nil
 	}
 	data := make([]byte, n)
 	key := C.waldo_encoder_copy(e.c, bytePtr(data)) != 0
 	e.wantKey = e.wantKey && !key
 	return Packet{Data: data, Key: key}, nil
+}
+
+// encode returns the size of the access unit, 0 for a skipped picture.
+//
+// The library has a buffer of fixed size for its output, and gives up on a picture that is larger: noise, coded finely. Such a
+// picture is then coded by a new library encoder that does not go as fine, until the next key frame anybody asks for.
+func (e *Encoder) encode(img *media.I420, pts time.Duration) (size int, err error) {
+	if e.wantKey && e.minQP > 0 {
+		if err := e.reopen(0); err != nil {
+			return 0, err
+		}
+	}
+	size = e.encodeOnce(img, pts)
+	if size < 0 && e.minQP == 0 {
+		if err := e.reopen(safeQP); err != nil {
+			return 0, err
+		}
+		size = e.encodeOnce(img, pts)
+	}
+	if size < 0 {
+		return 0, fmt.Errorf("library gives code %d", -size)
+	}
+	return size, nil
+}
+
+func (e *Encoder) encodeOnce(img *media.I420, pts time.Duration) int {
+	return int(C.waldo_encoder_encode(e.c, bytePtr(img.Y), bytePtr(img.U), bytePtr(img.V),
+		C.int(img.StrideY), C.int(img.StrideC), C.int64_t(pts.Milliseconds()), boolInt(e.wantKey)))
+}
+
+func (e *Encoder) reopen(minQP int) error {
+	C.waldo_encoder_free(e.c)
+	e.minQP = minQP
+	return e.open()
 }
 
 // SetBitrate changes the target, in bits per second (10000 to 200000000), from the next picture on. It needs no key frame.

@@ -69,6 +69,36 @@ func TestKeyFramesOnlyFirstAndOnRequest(t *testing.T) {
 	}
 }
 
+func TestNoKeyFrameAtACut(t *testing.T) {
+	e := newEncoder(t, Config{Width: 640, Height: 480, Bitrate: 500_000})
+	for i := range 45 {
+		img := yuvtest.Picture(640, 480, i)
+		if i%30 >= 15 {
+			img = yuvtest.Noise(640, 480, 1)
+		}
+		if p := encode(t, e, img, false, i); p.Key != (i == 0) {
+			t.Errorf("picture %d: key is %v", i, p.Key)
+		}
+	}
+}
+
+// TestNoiseAtHighBitrate makes pictures that are larger than openh264's buffer.
+func TestNoiseAtHighBitrate(t *testing.T) {
+	for _, config := range []Config{{Width: 64, Height: 64, Bitrate: 1_000_000}, {Width: 320, Height: 240, Bitrate: maxBitrate}} {
+		e, d := newEncoder(t, config), newDecoder(t)
+		for i := range 60 {
+			img := yuvtest.Picture(config.Width, config.Height, i)
+			if i%20 >= 10 {
+				img = yuvtest.Noise(config.Width, config.Height, uint64(i))
+			}
+			got := decode(t, d, encode(t, e, img, i == 45, i).Data)
+			if psnr := yuvtest.WorstPSNR(img, got); psnr < 25 {
+				t.Errorf("%dx%d picture %d: %.1f dB", config.Width, config.Height, i, psnr)
+			}
+		}
+	}
+}
+
 func TestProfileIsConstrainedBaseline(t *testing.T) {
 	e := newEncoder(t, Config{Width: 1280, Height: 720})
 	sps := nals(encode(t, e, yuvtest.Picture(1280, 720, 0), false, 0).Data)[0]
@@ -255,6 +285,7 @@ func BenchmarkEncode(b *testing.B) {
 				clip = append(clip, yuvtest.Grain(yuvtest.Picture(size[0], size[1], i), 4, uint64(i)))
 			}
 			b.ReportAllocs()
+			defer yuvtest.MeasureCPU(b)()
 			bytes, i := 0, 0
 			for b.Loop() {
 				bytes += len(encode(b, e, clip[i%len(clip)], false, i).Data)

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void set_params(SEncParamExt *p, int width, int height, float fps, int bitrate, int threads, int allow_skip)
+static void set_params(SEncParamExt *p, int width, int height, float fps, int bitrate, int threads, int allow_skip, int min_qp)
 {
 	p->iUsageType = CAMERA_VIDEO_REAL_TIME;
 	p->iComplexityMode = LOW_COMPLEXITY;
@@ -13,8 +13,11 @@ static void set_params(SEncParamExt *p, int width, int height, float fps, int bi
 	p->iRCMode = RC_BITRATE_MODE;
 	p->iTargetBitrate = bitrate;
 	p->iMaxBitrate = UNSPECIFIED_BIT_RATE;
+	if (min_qp > 0)
+		p->iMinQp = min_qp;
 	p->bEnableFrameSkip = allow_skip != 0;
-	p->uiIntraPeriod = 0; // key frames only when forced
+	p->uiIntraPeriod = 0; // key frames only when forced,
+	p->bEnableSceneChangeDetect = false; // and not at a cut
 	p->iNumRefFrame = 1;
 	p->iTemporalLayerNum = 1;
 	p->iSpatialLayerNum = 1;
@@ -36,7 +39,8 @@ static void set_params(SEncParamExt *p, int width, int height, float fps, int bi
 	}
 }
 
-waldo_encoder *waldo_encoder_new(int width, int height, float fps, int bitrate, int threads, int allow_skip, int *error)
+waldo_encoder *waldo_encoder_new(int width, int height, float fps, int bitrate, int threads, int allow_skip, int min_qp,
+	int *error)
 {
 	waldo_encoder *e = calloc(1, sizeof *e);
 	*error = cmMallocMemeError;
@@ -52,7 +56,7 @@ waldo_encoder *waldo_encoder_new(int width, int height, float fps, int bitrate, 
 	(*e->svc)->SetOption(e->svc, ENCODER_OPTION_TRACE_LEVEL, &quiet);
 	SEncParamExt p;
 	(*e->svc)->GetDefaultParams(e->svc, &p);
-	set_params(&p, width, height, fps, bitrate, threads, allow_skip);
+	set_params(&p, width, height, fps, bitrate, threads, allow_skip, min_qp);
 	if ((*error = (*e->svc)->InitializeExt(e->svc, &p)) != 0) {
 		waldo_encoder_free(e);
 		return NULL;

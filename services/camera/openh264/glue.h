@@ -11,8 +11,9 @@ typedef struct {
 	int width, height;
 } waldo_encoder;
 
-// Fills *error with openh264's code and returns NULL on failure.
-waldo_encoder *waldo_encoder_new(int width, int height, float fps, int bitrate, int threads, int allow_skip, int *error);
+// Fills *error with openh264's code and returns NULL on failure. min_qp is the finest quantiser: 0 leaves it to openh264.
+waldo_encoder *waldo_encoder_new(int width, int height, float fps, int bitrate, int threads, int allow_skip, int min_qp,
+	int *error);
 void waldo_encoder_free(waldo_encoder *e);
 
 // Encodes one picture. Returns the size of the access unit, 0 for a skipped frame, or minus openh264's code.

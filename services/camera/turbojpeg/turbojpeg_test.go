@@ -259,6 +259,7 @@ func FuzzDecode(f *testing.F) {
 func BenchmarkEncode(b *testing.B) {
 	img := yuvtest.Grain(yuvtest.Picture(1280, 720, 0), 4, 1)
 	b.ReportAllocs()
+	defer yuvtest.MeasureCPU(b)()
 	for b.Loop() {
 		encode(b, img, 80)
 	}
@@ -268,6 +269,7 @@ func BenchmarkDecode(b *testing.B) {
 	data := encode(b, yuvtest.Grain(yuvtest.Picture(1280, 720, 0), 4, 1), 80)
 	b.Run("420", func(b *testing.B) {
 		b.ReportAllocs()
+		defer yuvtest.MeasureCPU(b)()
 		b.ReportMetric(float64(len(data))/1000, "kB")
 		for b.Loop() {
 			decodeWhole(b, data)
@@ -277,6 +279,7 @@ func BenchmarkDecode(b *testing.B) {
 	odd := append(append(bytes.Clone(body), "stray"...), 0xff, 0xd9)
 	b.Run("stray", func(b *testing.B) {
 		b.ReportAllocs()
+		defer yuvtest.MeasureCPU(b)()
 		for b.Loop() {
 			decodeWhole(b, odd)
 		}

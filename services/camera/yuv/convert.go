@@ -15,6 +15,7 @@ import "C"
 
 import (
 	"fmt"
+	"strings"
 	"unsafe"
 
 	"github.com/waldo-robot/waldo/pkg/media"
@@ -95,7 +96,7 @@ func toI420(l layout, dst *media.I420, src []byte, stride int) error {
 	}
 	code := C.waldo_to_i420(l.code, ptr(p.first), p.stride, ptr(p.second), p.strideUV,
 		ptr(dst.Y), ptr(dst.U), ptr(dst.V), C.int(dst.StrideY), C.int(dst.StrideC), C.int(dst.Width), C.int(dst.Height))
-	return refused(code, l.name+" to I420")
+	return refused(code, l.name, "to I420")
 }
 
 func fromI420(l layout, dst []byte, stride int, src *media.I420) error {
@@ -108,7 +109,7 @@ func fromI420(l layout, dst []byte, stride int, src *media.I420) error {
 	}
 	code := C.waldo_from_i420(l.code, ptr(p.first), p.stride, ptr(p.second), p.strideUV,
 		ptr(src.Y), ptr(src.U), ptr(src.V), C.int(src.StrideY), C.int(src.StrideC), C.int(src.Width), C.int(src.Height))
-	return refused(code, "I420 to "+l.name)
+	return refused(code, "I420 to", l.name)
 }
 
 // placed is a buffer cut into the planes of its layout.
@@ -146,9 +147,9 @@ func (l layout) place(b []byte, stride, width, height int) (placed, error) {
 	return p, nil
 }
 
-func refused(code C.int, what string) error {
+func refused(code C.int, what ...string) error {
 	if code != 0 {
-		return fmt.Errorf("yuv %s: libyuv gives code %d", what, code)
+		return fmt.Errorf("yuv %s: libyuv gives code %d", strings.Join(what, " "), code)
 	}
 	return nil
 }

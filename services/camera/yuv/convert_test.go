@@ -243,6 +243,7 @@ func BenchmarkToI420(b *testing.B) {
 		b.Run(fmt.Sprintf("%s-1280x720", s.name), func(b *testing.B) {
 			dst, src := media.NewI420(1280, 720), make([]byte, 1280*720*3)
 			b.ReportAllocs()
+			defer yuvtest.MeasureCPU(b)()
 			for b.Loop() {
 				if err := s.convert(dst, src, 0); err != nil {
 					b.Fatal(err)
@@ -255,6 +256,7 @@ func BenchmarkToI420(b *testing.B) {
 func BenchmarkI420ToBGR24(b *testing.B) {
 	src, dst := yuvtest.Picture(1280, 720, 0), make([]byte, 1280*720*3)
 	b.ReportAllocs()
+	defer yuvtest.MeasureCPU(b)()
 	for b.Loop() {
 		if err := I420ToBGR24(dst, 0, src); err != nil {
 			b.Fatal(err)

@@ -201,6 +201,7 @@ func BenchmarkScale(b *testing.B) {
 		b.Run(fmt.Sprintf("1280x720-to-%dx%d", to[0], to[1]), func(b *testing.B) {
 			dst := media.NewI420(to[0], to[1])
 			b.ReportAllocs()
+			defer yuvtest.MeasureCPU(b)()
 			for b.Loop() {
 				if err := Scale(dst, src, Box); err != nil {
 					b.Fatal(err)
@@ -219,6 +220,7 @@ func BenchmarkTransforms(b *testing.B) {
 				dst = media.NewI420(720, 1280)
 			}
 			b.ReportAllocs()
+			defer yuvtest.MeasureCPU(b)()
 			for b.Loop() {
 				if err := f.run(dst, src); err != nil {
 					b.Fatal(err)
@@ -231,6 +233,7 @@ func BenchmarkTransforms(b *testing.B) {
 func BenchmarkToVideoRange(b *testing.B) {
 	src, dst := yuvtest.Picture(1280, 720, 0), media.NewI420(1280, 720)
 	b.ReportAllocs()
+	defer yuvtest.MeasureCPU(b)()
 	for b.Loop() {
 		if err := ToVideoRange(dst, src); err != nil {
 			b.Fatal(err)
