@@ -29,6 +29,9 @@ type Config struct {
 	KeyFrameBytes int
 	// KeyFrameEvery makes a key frame every so many frames; 0: only when it is asked for.
 	KeyFrameEvery int
+	// Pictures are real access units to show in turn, the first of them a key frame, instead of made up ones. A key frame that is
+	// asked for begins them anew.
+	Pictures [][]byte
 	// NeverOnRequest says that the camera cannot be asked.
 	NeverOnRequest bool
 }
@@ -186,6 +189,10 @@ func (c *Camera) run(ctx context.Context) {
 	tick := time.NewTicker(time.Second / time.Duration(c.config.FrameRate))
 	defer tick.Stop()
 	delta, key := shape(false, c.config.FrameBytes), shape(true, c.config.KeyFrameBytes)
+	if len(c.config.Pictures) > 0 {
+		key = c.config.Pictures[0]
+	}
+	next := 0 // of the pictures
 	for seq := int64(0); ; {
 		select {
 		case <-ctx.Done():
@@ -199,15 +206,25 @@ func (c *Camera) run(ctx context.Context) {
 			Epoch: c.epoch, Sequence: seq, CaptureTime: timestamppb.Now(), Data: delta,
 			Format: &mediav1.VideoFormat{MediaType: media.H264, WidthPx: 1280, HeightPx: 720, FrameRateHz: float64(c.config.FrameRate)},
 		}
-		every := c.config.KeyFrameEvery
-		if wanted := c.wantKey.Swap(false); seq == 0 || wanted && !c.config.NeverOnRequest || every > 0 && seq%int64(every) == 0 {
-			f.KeyFrame, f.Data = true, key
+		if n := len(c.config.Pictures); n > 0 {
+			f.Data = c.config.Pictures[next%n]
+			f.KeyFrame = next%n == 0
+		}
+		if c.keyFrame(seq) {
+			f.KeyFrame, f.Data, next = true, key, 0
 		}
 		seq++
+		next++
 		if c.conn.Publish(c.address.Out("video"), f) == nil {
 			c.published.Add(1)
 		}
 	}
+}
+
+// keyFrame decides whether a frame is to be a key frame.
+func (c *Camera) keyFrame(seq int64) bool {
+	wanted, every := c.wantKey.Swap(false), int64(c.config.KeyFrameEvery)
+	return seq == 0 || wanted && !c.config.NeverOnRequest || every > 0 && seq%every == 0
 }
 
 // shape makes data of about n bytes with the outline of an access unit.
