@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/url"
 	"regexp"
 	"slices"
 	"sync"
@@ -87,16 +88,20 @@ func Connect(cfg Config) (*Conn, error) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	c := &Conn{log: log, registerer: cfg.Metrics, onConnect: map[int]func(){}, open: map[int]func(){}}
-	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.metrics = newMetrics(c.Connected)
 	if c.registerer != nil {
 		if err := c.registerer.Register(c.metrics); err != nil {
 			return nil, fmt.Errorf("metrics of the bus: %w", err)
 		}
 	}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
 	nc, err := nats.Connect(cfg.URL, c.options(cfg)...)
 	if err != nil {
+		c.cancel()
 		c.forgetMetrics()
+		if parse := new(url.Error); errors.As(err, &parse) {
+			err = parse.Err // the rest repeats the url, with what must not be shown
+		}
 		return nil, fmt.Errorf("nats url %q: %w", redact(cfg.URL), err)
 	}
 	c.nc = nc
@@ -145,8 +150,8 @@ func reconnectWait(attempts int) time.Duration {
 
 var credentials = regexp.MustCompile(`//[^/@,]*@`)
 
-// redact hides what a URL says before the host.
-func redact(url string) string { return credentials.ReplaceAllString(url, "//***@") }
+// redact hides what URLs say before the host.
+func redact(urls string) string { return credentials.ReplaceAllString(urls, "//***@") }
 
 func (c *Conn) connected(nc *nats.Conn) {
 	c.linkUp()

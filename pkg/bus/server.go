@@ -21,6 +21,7 @@ type ServerConfig struct {
 // Server is a NATS server inside this process.
 type Server struct {
 	server *server.Server
+	url    string
 }
 
 // StartServer starts a server and returns when it accepts connections. One reader that never reads cannot stall the producers:
@@ -42,7 +43,7 @@ func StartServer(cfg ServerConfig) (*Server, error) {
 		s.Shutdown()
 		return nil, fmt.Errorf("nats listen %q: the server did not come up", cfg.Listen)
 	}
-	return &Server{s}, nil
+	return &Server{server: s, url: localURL(s.Addr().(*net.TCPAddr))}, nil
 }
 
 func serverOptions(cfg ServerConfig) (*server.Options, error) {
@@ -60,7 +61,7 @@ func serverOptions(cfg ServerConfig) (*server.Options, error) {
 	}
 	return &server.Options{
 		ServerName:          "waldo",
-		Host:                (&net.IPAddr{IP: address.IP, Zone: address.Zone}).String(),
+		Host:                hostOf(address),
 		Port:                address.Port,
 		Authorization:       cfg.Token,
 		NoSigs:              true,
@@ -70,15 +71,18 @@ func serverOptions(cfg ServerConfig) (*server.Options, error) {
 	}, nil
 }
 
-// URL is what clients on this machine connect to, without the token.
-func (s *Server) URL() string {
-	address := s.server.Addr().(*net.TCPAddr)
-	host := (&net.IPAddr{IP: address.IP, Zone: address.Zone}).String()
-	if address.IP.IsUnspecified() {
+func localURL(a *net.TCPAddr) string {
+	host := hostOf(a)
+	if a.IP.IsUnspecified() {
 		host = "127.0.0.1" // it listens on all addresses; this one is good for this machine
 	}
-	return "nats://" + net.JoinHostPort(host, strconv.Itoa(address.Port))
+	return "nats://" + net.JoinHostPort(host, strconv.Itoa(a.Port))
 }
+
+func hostOf(a *net.TCPAddr) string { return (&net.IPAddr{IP: a.IP, Zone: a.Zone}).String() }
+
+// URL is what clients on this machine connect to, without the token.
+func (s *Server) URL() string { return s.url }
 
 // Close disconnects everybody and returns when the server has ended.
 func (s *Server) Close() {

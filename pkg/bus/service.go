@@ -213,7 +213,10 @@ func answerMsg(to string, response any, err error) *nats.Msg {
 		msg.Data, err = proto.Marshal(response.(proto.Message))
 	}
 	if err != nil {
-		st := status.Convert(err)
+		st, ok := status.FromError(err)
+		if !ok { // as a gRPC server does
+			st = status.FromContextError(err)
+		}
 		text := st.Message()
 		msg.Header.Set(micro.ErrorHeader, text[:min(len(text), maxErrorHeader)])
 		msg.Header.Set(micro.ErrorCodeHeader, strconv.Itoa(int(st.Code())))
