@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -48,7 +49,7 @@ type Process struct {
 func Start(tb testing.TB, env []string, program string, args ...string) *Process {
 	tb.Helper()
 	p := &Process{cmd: exec.Command(program, args...), output: &buffer{}, done: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.Env = environment(env)
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {
@@ -65,6 +66,12 @@ func Start(tb testing.TB, env []string, program string, args ...string) *Process
 		}
 	})
 	return p
+}
+
+// environment is that of the test without the settings of Waldo that its user may have, and with those the test gives.
+func environment(add []string) []string {
+	isSetting := func(v string) bool { return strings.HasPrefix(v, "WALDO_") || strings.HasPrefix(v, "HTTP=") }
+	return append(slices.DeleteFunc(os.Environ(), isSetting), add...)
 }
 
 // PID is the process id.

@@ -139,7 +139,7 @@ func Freeze(tb testing.TB, pid int) (resume func()) {
 func Run(tb testing.TB, env []string, program string, args ...string) string {
 	tb.Helper()
 	cmd := exec.Command(program, args...)
-	cmd.Env = append(os.Environ(), env...)
+	cmd.Env = environment(env)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
