@@ -45,7 +45,12 @@ func checkProcess(ctx context.Context, p supervise.Process) error {
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
-	switch said := strings.TrimSpace(out.String()); {
+	// The heading of the list is ours to write.
+	_, said, headed := strings.Cut(out.String(), "the configuration is wrong:\n")
+	if !headed {
+		said = out.String()
+	}
+	switch said = strings.TrimSpace(said); {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:

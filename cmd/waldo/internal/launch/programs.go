@@ -24,8 +24,8 @@ func InstalledPrograms() (Programs, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the folder of waldo: %w", err)
 	}
-	if real, err := filepath.EvalSymlinks(self); err == nil {
-		self = real
+	if resolved, err := filepath.EvalSymlinks(self); err == nil {
+		self = resolved
 	}
 	return append(Programs{filepath.Dir(self)}, filepath.SplitList(os.Getenv("PATH"))...), nil
 }

@@ -52,13 +52,13 @@ func playChild(mode string) int {
 		return device.ExitConfiguration
 	case "supervisor":
 		printer := NewPrinter(os.Stdout, nil, false)
-		_ = Run(context.Background(), printer, []Process{real("one", "stubborn"), real("two", "polite")})
+		_ = Run(context.Background(), printer, []Process{play("one", "stubborn"), play("two", "polite")})
 	}
 	return 0
 }
 
-// real returns a process that this test program plays.
-func real(name, mode string) Process {
+// play returns a process that this test program plays.
+func play(name, mode string) Process {
 	return Process{Name: name, Path: os.Args[0], Env: []string{childMode + "=" + mode}}
 }
 

@@ -87,8 +87,8 @@ func TestLinesOfManyStayWhole(t *testing.T) {
 				w := p.Writer("front")
 				defer w.Close()
 				for j := range each {
-					fmt.Fprintf(w, "%d-%d-", i, j)
-					fmt.Fprintf(w, "%d\n", i)
+					_, _ = fmt.Fprintf(w, "%d-%d-", i, j)
+					_, _ = fmt.Fprintf(w, "%d\n", i)
 				}
 			})
 		}

@@ -3,6 +3,7 @@ package supervise
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -64,7 +65,7 @@ func (s *session) pid(t *testing.T) int {
 }
 
 func TestRealStop(t *testing.T) {
-	s := start(t, real("front", "polite"), real("rear", "stubborn"))
+	s := start(t, play("front", "polite"), play("rear", "stubborn"))
 	one, two := s.pid(t), s.pid(t)
 	s.stop()
 	s.next(t, "stopping")
@@ -78,7 +79,7 @@ func TestRealStop(t *testing.T) {
 }
 
 func TestRealKillIsRestarted(t *testing.T) {
-	s := start(t, real("front", "polite"))
+	s := start(t, play("front", "polite"))
 	for range 3 {
 		pid := s.pid(t)
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
@@ -95,10 +96,10 @@ func TestRealKillIsRestarted(t *testing.T) {
 }
 
 func TestRealConfigurationError(t *testing.T) {
-	s := start(t, real("front", "config"))
+	s := start(t, play("front", "config"))
 	s.next(t, "no good")
 	s.next(t, "its configuration is wrong")
-	if err := <-s.done; err != ErrNothingRuns {
+	if err := <-s.done; !errors.Is(err, ErrNothingRuns) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -110,7 +111,7 @@ func TestRealProgramMissing(t *testing.T) {
 
 // TestRealGrandchild: what a process leaves behind goes with it.
 func TestRealGrandchild(t *testing.T) {
-	s := start(t, real("front", "parent"))
+	s := start(t, play("front", "parent"))
 	parent, grandchild := s.pid(t), s.pid(t)
 	if err := syscall.Kill(parent, syscall.SIGKILL); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,142 @@
+// Package launchtest gives tests of the launcher programs to run: a camera, made with the device kit, and a gateway that only
+// says that it is well. Both are played by the test program itself.
+//
+//	func TestMain(m *testing.M) {
+//		launchtest.Play()
+//		os.Exit(m.Run())
+//	}
+package launchtest
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/robot"
+)
+
+// Play turns the test program into the one by whose name it was called, and exits. It returns if that is the test.
+func Play() {
+	switch filepath.Base(os.Args[0]) {
+	case "waldo-camera":
+		device.Main(device.Kind[cameraConfig]{Name: "camera", Version: "0.0.0", New: newCamera})
+	case "waldo-gateway":
+		os.Exit(playGateway())
+	}
+}
+
+// Install makes a folder with the named programs and returns it. What they are is decided by Play.
+func Install(tb testing.TB, programs ...string) string {
+	tb.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	dir := tb.TempDir()
+	for _, p := range programs {
+		if err := os.Symlink(self, filepath.Join(dir, p)); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// WriteRobot writes a robot.yaml and returns its path.
+func WriteRobot(tb testing.TB, text string) string {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), "robot.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	return path
+}
+
+// Running tells whether a process does anything still: one that has ended but was not collected by its parent does not.
+func Running(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, state, _ := strings.Cut(string(stat), ") ")
+	return !strings.HasPrefix(state, "Z")
+}
+
+type cameraConfig struct {
+	Width int `yaml:"width"`
+}
+
+type camera struct {
+	camerav1.UnimplementedCameraServiceServer
+}
+
+func newCamera(kit *device.Kit, _ cameraConfig) (device.Driver, error) {
+	c := &camera{}
+	kit.RegisterService(&camerav1.CameraService_ServiceDesc, c)
+	return c, nil
+}
+
+// Run has no hardware to wait for.
+func (*camera) Run(ctx context.Context, ready func()) error {
+	ready()
+	<-ctx.Done()
+	return nil
+}
+
+// CaptureFrame returns a black picture of the size that was asked for.
+func (*camera) CaptureFrame(_ context.Context, r *camerav1.CaptureFrameRequest) (*camerav1.CaptureFrameResponse, error) {
+	var picture bytes.Buffer
+	size := image.Rect(0, 0, max(8, int(r.GetFormat().GetWidthPx())), max(8, int(r.GetFormat().GetHeightPx())))
+	if err := jpeg.Encode(&picture, image.NewGray(size), nil); err != nil {
+		return nil, err
+	}
+	return &camerav1.CaptureFrameResponse{Frame: &mediav1.VideoFrame{Data: picture.Bytes()}}, nil
+}
+
+func playGateway() int {
+	file := flag.String("robot-file", "", "")
+	check := flag.Bool("check", false, "")
+	flag.Parse()
+	r, err := robot.Load(*file)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return device.ExitConfiguration
+	}
+	var config struct {
+		HTTP string `yaml:"http"`
+		ICE  string `yaml:"ice"`
+	}
+	if v := os.Getenv("WALDO_HTTP"); v != "" {
+		r.Gateway.Override("http", v, "WALDO_HTTP")
+	}
+	if err := r.Gateway.Decode(&config); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return device.ExitConfiguration
+	}
+	if *check {
+		return device.ExitStopped
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	server := &http.Server{Addr: config.HTTP, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusOK)
+	})}
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	if err := server.ListenAndServe(); ctx.Err() == nil {
+		fmt.Fprintln(os.Stderr, err)
+		return device.ExitAddress
+	}
+	return device.ExitStopped
+}
