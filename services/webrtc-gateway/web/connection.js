@@ -9,6 +9,8 @@
  * so that one device that cannot be had does not keep the others from being seen.
  */
 
+const CAPTURE_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
+
 /**
  * @typedef {object} ConnectionHandlers
  * @property {(message: object) => void} send Sends a PeerMessage.
@@ -228,6 +230,7 @@ export class Connection {
     const transceiver = this.#pc.addTransceiver('video', { direction: 'recvonly' });
     // Show each frame as soon as it can be decoded; the gateway asks for the same with the playout-delay extension.
     if ('jitterBufferTarget' in transceiver.receiver) transceiver.receiver.jitterBufferTarget = 0;
+    askCaptureTime(transceiver);
     this.#sections.push({ transceiver, device });
   }
 
@@ -297,5 +300,23 @@ export class Connection {
     if (this.#closed) return;
     this.#closed = true;
     this.#handlers.onBroken(why);
+  }
+}
+
+/**
+ * Offers the header extension that carries each frame's capture time; Chromium knows it, but leaves it out unless asked.
+ * @param {any} transceiver An RTCRtpTransceiver; not all browsers let extensions be chosen.
+ */
+function askCaptureTime(transceiver) {
+  const extensions = transceiver.getHeaderExtensionsToNegotiate?.();
+  const captureTime = extensions?.find((/** @type {any} */ e) => e.uri === CAPTURE_TIME);
+  // Once negotiated, further transceivers of the connection have it by themselves.
+  if (captureTime?.direction !== 'stopped') return;
+  captureTime.direction = 'sendrecv';
+  try {
+    transceiver.setHeaderExtensionsToNegotiate(extensions);
+  } catch {
+    // Chromium refuses the whole list if the gateway's last answer left out another extension that it holds mandatory.
+    // Without the extension only the age of the frames is not known.
   }
 }

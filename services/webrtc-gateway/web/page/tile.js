@@ -111,16 +111,18 @@ export class Tile {
   }
 
   #build() {
-    const tools = make('div', { class: 'tools' },
+    const screen = make('div', { class: 'screen' },
+      this.#player,
+      this.#numbers,
+      make('div', { class: 'veil' }, this.#title, this.#text, this.#play));
+    const caption = make('div', { class: 'caption' },
+      make('span', { class: 'badge' }, this.#word, this.#time),
+      make('h2', {}, this.device),
       iconButton('snapshot', `Save a picture of ${this.device}`, () => this.#snapshot()),
       this.#enlarge,
       iconButton('fullscreen', `Full screen ${this.device}`, () => this.toggleFullscreen()));
-    const tile = make('article', { class: 'tile', 'data-device': this.device, 'aria-label': `Camera ${this.device}` },
-      this.#player,
-      make('div', { class: 'veil' }, this.#title, this.#text, this.#play),
-      make('div', { class: 'label' }, make('span', { class: 'badge' }, this.#word, this.#time), make('h2', {}, this.device)),
-      this.#numbers,
-      tools);
+    const attributes = { class: 'tile', 'data-device': this.device, 'aria-label': `Camera ${this.device}` };
+    const tile = make('article', attributes, screen, caption);
     this.#player.addEventListener('dblclick', () => this.#actions.enlarge(this));
     this.#recall(tile);
     return tile;
