@@ -19,12 +19,13 @@ import (
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
-// frame makes a frame whose every byte tells a wrong order.
+// frame makes a frame whose bytes tell a wrong order: the pattern's length divides that of no part.
 func frame(sequence, size int) *mediav1.VideoFrame {
-	data := make([]byte, size)
-	for i := range data {
-		data[i] = byte(i>>8) ^ byte(i) ^ byte(sequence)
+	pattern := make([]byte, 8191)
+	for i := range pattern {
+		pattern[i] = byte(i>>8) ^ byte(i) ^ byte(sequence)
 	}
+	data := bytes.Repeat(pattern, size/len(pattern)+1)[:size]
 	return &mediav1.VideoFrame{Epoch: 1, Sequence: int64(sequence), Data: data}
 }
 
@@ -46,13 +47,13 @@ func TestSplitMessagesOfManyPublishers(t *testing.T) {
 	s := startServer(t, bus.ServerConfig{})
 	sub := subscribe[*mediav1.VideoFrame](t, connect(t, bus.Config{URL: s.URL()}),
 		bus.Address{Robot: "demo", Device: bus.Any}.Out("video"), stream.DropOldest(100))
-	const publishers, each = 3, 4
+	const publishers, each = 3, 3
 	var all sync.WaitGroup
 	for p := range publishers {
 		c := connect(t, bus.Config{URL: s.URL()})
 		all.Go(func() {
 			for i := range each {
-				if err := c.Publish(bus.Address{Robot: "demo", Device: fmt.Sprint("cam-", p)}.Out("video"), frame(100*p+i, 3<<20)); err != nil {
+				if err := c.Publish(bus.Address{Robot: "demo", Device: fmt.Sprint("cam-", p)}.Out("video"), frame(100*p+i, 2<<20)); err != nil {
 					t.Error(err)
 				}
 			}
@@ -63,7 +64,7 @@ func TestSplitMessagesOfManyPublishers(t *testing.T) {
 	for range publishers * each {
 		got := next(t, sub)
 		p := int(got.GetSequence() / 100)
-		if !proto.Equal(got, frame(100*p+seen[p], 3<<20)) {
+		if !proto.Equal(got, frame(100*p+seen[p], 2<<20)) {
 			t.Fatalf("publisher %d, message %d: got %d", p, seen[p], got.GetSequence())
 		}
 		seen[p]++

@@ -18,6 +18,10 @@ type ServerConfig struct {
 	Token string
 }
 
+// stalledReader is how long a reader may take what waits for it. Producers do not wait for it, so patience costs memory only, and
+// less would cut off those on a busy machine.
+const stalledReader = 5 * time.Second
+
 // Server is a NATS server inside this process.
 type Server struct {
 	server *server.Server
@@ -25,7 +29,7 @@ type Server struct {
 }
 
 // StartServer starts a server and returns when it accepts connections. One reader that never reads cannot stall the producers:
-// it is cut off after 2 s instead.
+// it is cut off after 5 s instead.
 func StartServer(cfg ServerConfig) (*Server, error) {
 	if cfg.Listen == "" {
 		cfg.Listen = "127.0.0.1:0"
@@ -67,7 +71,7 @@ func serverOptions(cfg ServerConfig) (*server.Options, error) {
 		NoSigs:              true,
 		NoLog:               true,
 		NoFastProducerStall: true,
-		WriteDeadline:       2 * time.Second,
+		WriteDeadline:       stalledReader,
 	}, nil
 }
 
