@@ -66,10 +66,11 @@ const probe = `(() => {
   };
 })()`
 
-// Open opens a tab. window.peers lists all the RTCPeerConnections that the page ever makes.
+// Open opens a tab in a window of its own. window.peers lists all the RTCPeerConnections that the page ever makes.
 func (b *Browser) Open(tb testing.TB, url string) *Page {
 	tb.Helper()
-	ctx, cancel := chromedp.NewContext(b.ctx)
+	// A window of its own: a tab that another one covers presents no frames.
+	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
 	tb.Cleanup(cancel)
 	p := &Page{ctx, cancel}
 	install := chromedp.ActionFunc(func(ctx context.Context) error {
