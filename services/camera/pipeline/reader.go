@@ -113,10 +113,12 @@ func (r *Reader) next(ctx context.Context) (output, error) {
 			r.started = true
 			return out, nil
 		}
-		if !r.started {
-			r.skipped++
-		} else {
+		if r.started {
 			r.v.p.metrics.drop(dropSlowReader, 1)
+		} else {
+			r.skipped++
+		}
+		if r.started || r.sub.Lost() > 0 { // otherwise the key frame that Open asked for is yet to come
 			r.v.requestKey()
 		}
 	}

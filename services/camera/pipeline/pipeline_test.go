@@ -1,0 +1,689 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.uber.org/goleak"
+
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/pkg/media/annexb"
+	"github.com/waldo-robot/waldo/pkg/media/stamp"
+	"github.com/waldo-robot/waldo/pkg/media/testcard"
+	"github.com/waldo-robot/waldo/services/camera/encode"
+	"github.com/waldo-robot/waldo/services/camera/openh264"
+	"github.com/waldo-robot/waldo/services/camera/source"
+	"github.com/waldo-robot/waldo/services/camera/testsource"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is how long a test waits for what should come at once.
+const patience = 20 * time.Second
+
+// manual is a source that captures when the test says so.
+type manual struct {
+	format   *mediav1.VideoFormat
+	frames   chan source.Frame
+	failures chan error
+	running  chan bool // true when a capture begins, false when it ends
+}
+
+func newManual(format *mediav1.VideoFormat) *manual {
+	return &manual{format: format, frames: make(chan source.Frame), failures: make(chan error), running: make(chan bool, 100)}
+}
+
+func (m *manual) Info() source.Info {
+	return source.Info{Current: m.format, Native: []*mediav1.VideoFormat{m.format}}
+}
+
+func (m *manual) Close() error { return nil }
+
+func (m *manual) Capture(ctx context.Context, deliver func(source.Frame)) error {
+	m.running <- true
+	defer func() { m.running <- false }()
+	for {
+		select {
+		case f := <-m.frames:
+			deliver(f)
+		case err := <-m.failures:
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// snap captures one plain picture.
+func (m *manual) snap(t *testing.T, at time.Time) {
+	t.Helper()
+	img := media.NewI420(int(m.format.GetWidthPx()), int(m.format.GetHeightPx()))
+	m.give(t, source.Frame{Format: m.format, Time: at, Picture: img, Key: true})
+}
+
+func (m *manual) give(t *testing.T, f source.Frame) {
+	t.Helper()
+	select {
+	case m.frames <- f:
+	case <-time.After(patience):
+		t.Fatal("nobody captures")
+	}
+}
+
+func (m *manual) expect(t *testing.T, running bool) {
+	t.Helper()
+	select {
+	case got := <-m.running:
+		if got != running {
+			t.Fatalf("capture runs: %v, want %v", got, running)
+		}
+	case <-time.After(patience):
+		t.Fatalf("capture did not change to running: %v", running)
+	}
+}
+
+func i420(w, h int32, rate float64) *mediav1.VideoFormat {
+	return &mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: media.PixelI420, WidthPx: w, HeightPx: h, FrameRateHz: rate}
+}
+
+// rig is a pipeline that runs a source for the length of a test.
+type rig struct {
+	*Pipeline
+	registry *prometheus.Registry
+	stop     func() error // ends Run and returns its error
+}
+
+func run(t *testing.T, src source.Source, config Config) *rig {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	config.Epoch, config.Metrics = 42, registry
+	r := &rig{Pipeline: New(config), registry: registry}
+	r.attach(t, src)
+	t.Cleanup(func() {
+		if err := r.stop(); err != nil {
+			t.Errorf("run: %v", err)
+		}
+		r.Close()
+	})
+	return r
+}
+
+func (r *rig) attach(t *testing.T, src source.Source) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended, attached := make(chan error, 1), make(chan struct{})
+	go func() { ended <- r.Run(ctx, src, func() { close(attached) }) }()
+	<-attached
+	r.stop = sync.OnceValue(func() error { cancel(); return <-ended })
+}
+
+func (r *rig) open(t *testing.T, f *mediav1.VideoFormat) *Reader {
+	t.Helper()
+	reader, err := r.Open(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(reader.Close)
+	return reader
+}
+
+func next(t *testing.T, r *Reader) *mediav1.VideoFrame {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	f, err := r.Next(ctx)
+	if err != nil {
+		t.Fatalf("next: %v", err)
+	}
+	return f
+}
+
+func card(t *testing.T, w, h int, rate float64) source.Source {
+	t.Helper()
+	s, err := testsource.Open(testsource.Config{Name: "front", Width: w, Height: h, FrameRate: rate, Animated: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func h264() *mediav1.VideoFormat { return &mediav1.VideoFormat{MediaType: media.H264} }
+
+func TestEveryFormat(t *testing.T) {
+	p := run(t, card(t, 320, 240, 60), Config{})
+	tests := []struct {
+		want          *mediav1.VideoFormat
+		width, height int32
+	}{
+		{h264(), 320, 240},
+		{&mediav1.VideoFormat{MediaType: media.H264, WidthPx: 160}, 160, 120},
+		{&mediav1.VideoFormat{MediaType: media.JPEG, HeightPx: 480}, 640, 480},
+		{&mediav1.VideoFormat{MediaType: media.JPEG, WidthPx: 33, HeightPx: 21}, 33, 21},
+		{&mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: media.PixelI420}, 320, 240},
+		{&mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: media.PixelNV12, WidthPx: 100, HeightPx: 50}, 100, 50},
+		{&mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: media.PixelYUYV}, 320, 240},
+		{&mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: media.PixelBGR24, WidthPx: 7, HeightPx: 5}, 7, 5},
+	}
+	for _, tt := range tests {
+		t.Run(fmt.Sprint(tt.want), func(t *testing.T) {
+			f := next(t, p.open(t, tt.want))
+			got := f.GetFormat()
+			if err := media.Validate(got); err != nil {
+				t.Error(err)
+			}
+			if got.GetMediaType() != tt.want.GetMediaType() || got.GetPixelFormat() != tt.want.GetPixelFormat() ||
+				got.GetWidthPx() != tt.width || got.GetHeightPx() != tt.height || got.GetFrameRateHz() != 60 {
+				t.Errorf("got %v", got)
+			}
+			if size := media.FrameSize(got); size != 0 && len(f.GetData()) != size || len(f.GetData()) == 0 {
+				t.Errorf("%d bytes, want %d", len(f.GetData()), size)
+			}
+			if !f.GetKeyFrame() || f.GetEpoch() != 42 || f.GetSequence() != 0 || time.Since(f.GetCaptureTime().AsTime()) > patience {
+				t.Errorf("first frame: key %v, epoch %d, sequence %d, at %v", f.GetKeyFrame(), f.GetEpoch(), f.GetSequence(), f.GetCaptureTime())
+			}
+		})
+	}
+}
+
+func TestFormatsThatCannotBe(t *testing.T) {
+	p := run(t, card(t, 320, 240, 60), Config{})
+	for _, want := range []*mediav1.VideoFormat{
+		{}, {MediaType: "video/x"}, {MediaType: media.Raw}, {MediaType: media.Raw, PixelFormat: "RGB565"},
+		{MediaType: media.JPEG, WidthPx: -1}, {MediaType: media.JPEG, WidthPx: 9000}, {MediaType: media.JPEG, HeightPx: 1 << 30},
+		{MediaType: media.H264, WidthPx: 321, HeightPx: 240}, {MediaType: media.H264, WidthPx: 8, HeightPx: 8},
+		{MediaType: media.H264, WidthPx: 4098, HeightPx: 2160}, {MediaType: media.H264, FrameRateHz: -1},
+	} {
+		if _, err := p.Open(want); !errors.Is(err, media.ErrFormat) {
+			t.Errorf("%v: got %v, want ErrFormat", want, err)
+		}
+	}
+}
+
+func TestManyReadersOneEncode(t *testing.T) {
+	m := newManual(i420(64, 48, 30))
+	p := run(t, m, Config{})
+	var readers []*Reader
+	for i := range 10 {
+		want := h264()
+		if i%2 == 1 { // the same format said in other words
+			want.WidthPx, want.HeightPx, want.FrameRateHz = 64, 48, 30
+		}
+		readers = append(readers, p.open(t, want))
+	}
+	m.expect(t, true)
+	const frames = 5
+	for i := range frames {
+		m.snap(t, time.Now())
+		for _, r := range readers {
+			if f := next(t, r); f.GetSequence() != int64(i) {
+				t.Fatalf("sequence %d, want %d", f.GetSequence(), i)
+			}
+		}
+	}
+	if n := testutil.ToFloat64(p.metrics.encoded.WithLabelValues(media.H264)); n != frames {
+		t.Errorf("%v encodes of %d frames for %d readers", n, frames, len(readers))
+	}
+	if n := testutil.ToFloat64(p.metrics.readers); n != 10 {
+		t.Errorf("readers metric is %v", n)
+	}
+}
+
+func TestNothingRunsWithoutReaders(t *testing.T) {
+	m := newManual(i420(64, 48, 30))
+	p := run(t, m, Config{})
+	for range 3 {
+		a, b := p.open(t, h264()), p.open(t, &mediav1.VideoFormat{MediaType: media.JPEG})
+		m.expect(t, true)
+		a.Close()
+		b.Close()
+		m.expect(t, false)
+	}
+	select {
+	case <-m.running:
+		t.Error("it captures without readers")
+	default:
+	}
+	if n := testutil.ToFloat64(p.metrics.captured); n != 0 {
+		t.Errorf("captured %v", n)
+	}
+}
+
+func TestLiveStreamIsNumberedOnAndBeginsWithAKeyFrame(t *testing.T) {
+	p := run(t, card(t, 64, 48, 200), Config{})
+	want := int64(0)
+	for range 3 {
+		r := p.open(t, h264())
+		for i := range 4 {
+			f := next(t, r)
+			if i == 0 && (!f.GetKeyFrame() || f.GetSequence() < want) || i > 0 && f.GetSequence() != want {
+				t.Fatalf("frame %d of a reader: sequence %d (key %v), want %d", i, f.GetSequence(), f.GetKeyFrame(), want)
+			}
+			want = f.GetSequence() + 1
+		}
+		r.Close()
+	}
+}
+
+func TestRequestKeyFrame(t *testing.T) {
+	m := newManual(i420(64, 48, 30))
+	p := run(t, m, Config{})
+	r := p.open(t, h264())
+	m.expect(t, true)
+	keys := func(n int) (keys int) {
+		for range n {
+			m.snap(t, time.Now())
+			if next(t, r).GetKeyFrame() {
+				keys++
+			}
+		}
+		return keys
+	}
+	if n := keys(5); n != 1 {
+		t.Fatalf("%d key frames in the first five, want one", n)
+	}
+	time.Sleep(keyInterval) // the least distance of key frames is measured in real time
+	for range 100 {
+		if err := p.RequestKeyFrame(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := keys(5); n != 1 {
+		t.Errorf("%d key frames after 100 requests at once, want one", n)
+	}
+	if err := p.RequestKeyFrame(); err != nil { // too soon, so it is carried out later
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(patience)
+	for keys(1) == 0 {
+		if time.Now().After(deadline) {
+			t.Fatal("a request that came too soon was forgotten")
+		}
+	}
+}
+
+func TestSecondReaderGetsAKeyFrame(t *testing.T) {
+	p := run(t, card(t, 64, 48, 100), Config{})
+	a := p.open(t, h264())
+	next(t, a)
+	if f := next(t, p.open(t, h264())); !f.GetKeyFrame() {
+		t.Error("it began with another frame")
+	}
+}
+
+func TestSetBitrate(t *testing.T) {
+	m := newManual(i420(320, 240, 30))
+	p := run(t, m, Config{Bitrate: 2_000_000})
+	r := p.open(t, h264())
+	m.expect(t, true)
+	moving, err := testcard.New(320, 240, testcard.Config{Animated: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	bytes := func() (sum int) {
+		for range 60 {
+			now = now.Add(time.Second / 30)
+			img := media.NewI420(320, 240)
+			moving.Render(img, now, 0)
+			m.give(t, source.Frame{Format: m.format, Time: now, Picture: img, Key: true})
+			sum += len(next(t, r).GetData())
+		}
+		return sum
+	}
+	high := bytes()
+	if err := p.SetBitrate(200_000); err != nil {
+		t.Fatal(err)
+	}
+	if low := bytes(); low > high*2/3 {
+		t.Errorf("%d bytes at 2 Mbit/s, %d at 200 kbit/s", high, low)
+	}
+}
+
+func TestRateIsReachedFromBelow(t *testing.T) {
+	start := time.Unix(1000, 0)
+	for _, tt := range []struct{ captured, wanted float64 }{{30, 15}, {30, 10}, {30, 20}, {60, 25}, {30, 1}, {29.97, 29}, {30, 0}} {
+		p := pacer{rate: tt.wanted}
+		n := 0
+		const seconds = 20
+		for i := range int(tt.captured * seconds) {
+			jitter := time.Duration(i%3-1) * 2 * time.Millisecond
+			if p.take(start.Add(time.Duration(float64(i)/tt.captured*1e9)+jitter), tt.captured) {
+				n++
+			}
+		}
+		want := tt.wanted * seconds
+		if tt.wanted == 0 {
+			want = tt.captured * seconds
+		}
+		if float64(n) > want+1 || float64(n) < want*0.93-1 {
+			t.Errorf("%v of %v pictures per second: %d in %d s", tt.wanted, tt.captured, n, seconds)
+		}
+	}
+}
+
+func TestRateSurvivesAClockThatJumps(t *testing.T) {
+	p := pacer{rate: 10}
+	now := time.Unix(100000, 0)
+	for _, jump := range []time.Duration{0, -time.Hour, time.Hour} {
+		now = now.Add(jump)
+		n := 0
+		for range 30 {
+			now = now.Add(time.Second / 30)
+			if p.take(now, 30) {
+				n++
+			}
+		}
+		if n < 9 || n > 12 {
+			t.Errorf("after a jump of %v: %d pictures in a second, want 10", jump, n)
+		}
+	}
+}
+
+func TestReadersStayWhileTheSourceIsAway(t *testing.T) {
+	m := newManual(i420(64, 48, 30))
+	p := run(t, m, Config{})
+	r := p.open(t, h264())
+	m.expect(t, true)
+	m.snap(t, time.Now())
+	last := next(t, r).GetSequence()
+	m.failures <- fmt.Errorf("%w: pulled", source.ErrAway)
+	m.expect(t, false)
+	if err := p.stop(); !errors.Is(err, source.ErrAway) {
+		t.Fatalf("run: %v", err)
+	}
+	if _, err := p.Open(h264()); !errors.Is(err, ErrAway) {
+		t.Errorf("open while away: %v", err)
+	}
+	back := newManual(i420(128, 96, 30)) // and of another size
+	p.attach(t, back)
+	back.expect(t, true)
+	back.snap(t, time.Now())
+	f := next(t, r)
+	if f.GetSequence() != last+1 || !f.GetKeyFrame() || f.GetFormat().GetWidthPx() != 128 {
+		t.Errorf("after the return: %v, sequence %d after %d, key %v", f.GetFormat(), f.GetSequence(), last, f.GetKeyFrame())
+	}
+}
+
+// watched is a source whose hardware can go while it is idle.
+type watched struct {
+	*manual
+	gone chan error
+}
+
+func (w watched) Watch(ctx context.Context) error {
+	select {
+	case err := <-w.gone:
+		return err
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+func TestGoingAwayIsNoticedWhileIdle(t *testing.T) {
+	w := watched{newManual(i420(64, 48, 30)), make(chan error, 1)}
+	p := New(Config{})
+	defer p.Close()
+	w.gone <- source.ErrAway
+	if err := p.Run(t.Context(), w, func() {}); !errors.Is(err, source.ErrAway) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestSlowReaderLosesAndOthersDoNot(t *testing.T) {
+	m := newManual(i420(64, 48, 30))
+	p := run(t, m, Config{})
+	slow, fast := p.open(t, h264()), p.open(t, h264())
+	m.expect(t, true)
+	for range 3 * readerQueue {
+		m.snap(t, time.Now())
+		next(t, fast)
+	}
+	if fast.Dropped() != 0 {
+		t.Errorf("the fast reader lost %d", fast.Dropped())
+	}
+	time.Sleep(keyInterval) // so that the key frame the slow reader asks for may come at once
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	feeding := make(chan struct{})
+	go func() {
+		defer close(feeding)
+		for ctx.Err() == nil {
+			select {
+			case m.frames <- source.Frame{Format: m.format, Time: time.Now(), Picture: media.NewI420(64, 48), Key: true}:
+			case <-ctx.Done():
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}()
+	first := next(t, slow)
+	cancel()
+	<-feeding
+	if !first.GetKeyFrame() || slow.Dropped() == 0 {
+		t.Errorf("slow reader went on with key %v after losing %d", first.GetKeyFrame(), slow.Dropped())
+	}
+}
+
+func TestCaptureOneIsNewerThanTheCall(t *testing.T) {
+	m := newManual(i420(64, 48, 30))
+	p := run(t, m, Config{})
+	type result struct {
+		f   *mediav1.VideoFrame
+		err error
+	}
+	called := time.Now()
+	got := make(chan result, 1)
+	go func() {
+		f, err := p.CaptureOne(t.Context(), &mediav1.VideoFormat{MediaType: media.JPEG})
+		got <- result{f, err}
+	}()
+	m.expect(t, true)
+	m.snap(t, called.Add(-time.Second)) // one that was under way
+	for {
+		select {
+		case r := <-got:
+			if r.err != nil || r.f.GetCaptureTime().AsTime().Before(called) || r.f.GetSequence() < 1 {
+				t.Errorf("got sequence %d at %v, error %v", r.f.GetSequence(), r.f.GetCaptureTime().AsTime(), r.err)
+			}
+			return
+		case m.frames <- source.Frame{Format: m.format, Time: time.Now(), Picture: media.NewI420(64, 48), Key: true}:
+		case <-time.After(patience):
+			t.Fatal("no picture")
+		}
+	}
+}
+
+// native makes a source whose frames are H.264 already.
+func native(t *testing.T, n int) (*manual, []source.Frame) {
+	t.Helper()
+	f := &mediav1.VideoFormat{MediaType: media.H264, WidthPx: 64, HeightPx: 48, FrameRateHz: 30}
+	e, err := encode.New(f, encode.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	var frames []source.Frame
+	for i := range n {
+		img := media.NewI420(64, 48)
+		for j := range img.Y {
+			img.Y[j] = byte(16 + i*20)
+		}
+		packet, err := e.Encode(img, false, time.Unix(int64(i), 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		frames = append(frames, source.Frame{Format: f, Time: time.Now(), Data: packet.Data, Key: packet.Key})
+	}
+	return newManual(f), frames
+}
+
+func TestNativeVideoPassesThrough(t *testing.T) {
+	m, frames := native(t, 4)
+	p := run(t, m, Config{})
+	a := p.open(t, h264())
+	m.expect(t, true)
+	for i, f := range frames[:3] {
+		m.give(t, f)
+		if got := next(t, a); &got.GetData()[0] != &f.Data[0] || got.GetKeyFrame() != (i == 0) {
+			t.Errorf("frame %d was not passed through untouched", i)
+		}
+	}
+	// A late reader gets all that it needs to decode, at once.
+	b := p.open(t, h264())
+	for i := range 3 {
+		if got := next(t, b); got.GetSequence() != int64(i) {
+			t.Errorf("replay: sequence %d, want %d", got.GetSequence(), i)
+		}
+	}
+	// Another format is made by decoding, which can begin only at a key frame.
+	jpeg := p.open(t, &mediav1.VideoFormat{MediaType: media.JPEG})
+	m.give(t, frames[3])
+	if got := next(t, b); got.GetSequence() != 3 {
+		t.Errorf("after the replay: sequence %d", got.GetSequence())
+	}
+	m.give(t, frames[0])
+	if f := next(t, jpeg); f.GetFormat().GetWidthPx() != 64 {
+		t.Errorf("got %v", f.GetFormat())
+	}
+	if err := p.RequestKeyFrame(); !errors.Is(err, ErrNative) {
+		t.Errorf("RequestKeyFrame: %v", err)
+	}
+	if err := p.SetBitrate(100_000); !errors.Is(err, ErrNative) {
+		t.Errorf("SetBitrate: %v", err)
+	}
+	if n := testutil.ToFloat64(p.metrics.encoded.WithLabelValues(media.H264)); n != 0 {
+		t.Errorf("%v frames were encoded", n)
+	}
+}
+
+func TestOrientation(t *testing.T) {
+	m := newManual(i420(64, 32, 30))
+	p := run(t, m, Config{Orientation: encode.Orientation{FlipHorizontal: true, Rotate: 90}})
+	r := p.open(t, &mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: media.PixelI420})
+	m.expect(t, true)
+	img := media.NewI420(64, 32)
+	img.Y[63] = 200 // top right, so top left in the mirror, and top right again after a turn to the right
+	m.give(t, source.Frame{Format: m.format, Time: time.Now(), Picture: img, Key: true})
+	f := next(t, r)
+	if f.GetFormat().GetWidthPx() != 32 || f.GetFormat().GetHeightPx() != 64 || f.GetData()[31] != 200 {
+		t.Errorf("got %v", f.GetFormat())
+	}
+}
+
+func TestDamagedPicturesAreCountedAndLeftOut(t *testing.T) {
+	m := newManual(&mediav1.VideoFormat{MediaType: media.JPEG, WidthPx: 64, HeightPx: 48, FrameRateHz: 30})
+	p := run(t, m, Config{})
+	r := p.open(t, h264())
+	m.expect(t, true)
+	m.give(t, source.Frame{Format: m.format, Time: time.Now(), Data: []byte("no picture"), Key: true, Lost: 3})
+	e, err := encode.New(m.format, encode.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	good, err := e.Encode(media.NewI420(64, 48), true, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for testutil.ToFloat64(p.metrics.dropped.WithLabelValues(dropBroken)) == 0 {
+		time.Sleep(time.Millisecond) // the next picture would take the place of the bad one
+	}
+	m.give(t, source.Frame{Format: m.format, Time: time.Now(), Data: good.Data, Key: true})
+	if f := next(t, r); !annexb.IsKeyFrame(f.GetData()) {
+		t.Error("the next picture was no key frame")
+	}
+	if n := testutil.ToFloat64(p.metrics.dropped.WithLabelValues(dropSource)); n != 3 {
+		t.Errorf("lost by the source: %v, want 3", n)
+	}
+}
+
+func TestTooManyVariants(t *testing.T) {
+	m := newManual(i420(640, 480, 30))
+	p := run(t, m, Config{})
+	for i := range maxVariants {
+		p.open(t, &mediav1.VideoFormat{MediaType: media.JPEG, WidthPx: int32(100 + i), HeightPx: 100})
+	}
+	if _, err := p.Open(h264()); !errors.Is(err, ErrTooMany) {
+		t.Errorf("got %v", err)
+	}
+	p.open(t, &mediav1.VideoFormat{MediaType: media.JPEG, WidthPx: 100, HeightPx: 100}) // one that others read
+}
+
+func TestCloseEndsReaders(t *testing.T) {
+	m := newManual(i420(64, 48, 30))
+	p := run(t, m, Config{})
+	r := p.open(t, h264())
+	m.expect(t, true)
+	if err := p.stop(); err != nil {
+		t.Fatal(err)
+	}
+	p.Close()
+	if _, err := r.Next(t.Context()); !errors.Is(err, io.EOF) {
+		t.Errorf("next: %v", err)
+	}
+	if _, err := p.Open(h264()); !errors.Is(err, ErrClosed) {
+		t.Errorf("open: %v", err)
+	}
+}
+
+func TestStampSurvivesTheWholeWay(t *testing.T) {
+	p := run(t, card(t, 640, 480, 60), Config{Bitrate: 500_000})
+	r := p.open(t, h264())
+	d := openh264.NewDecoder()
+	defer d.Close()
+	for range 20 {
+		f := next(t, r)
+		img, err := d.Decode(f.GetData())
+		if err != nil || img == nil {
+			t.Fatalf("decode: %v", err)
+		}
+		s, ok := stamp.Read(img)
+		if !ok || !s.Time(time.Now()).Equal(f.GetCaptureTime().AsTime().Truncate(time.Microsecond)) {
+			t.Fatalf("stamp %+v %v, captured at %v", s, ok, f.GetCaptureTime().AsTime())
+		}
+	}
+}
+
+// BenchmarkFrameToReader measures the time from a captured picture to the reader's hand, encoding included.
+func BenchmarkFrameToReader(b *testing.B) {
+	for _, size := range [][2]int{{640, 480}, {1280, 720}} {
+		b.Run(fmt.Sprintf("%dx%d", size[0], size[1]), func(b *testing.B) {
+			src, err := testsource.Open(testsource.Config{Width: size[0], Height: size[1], FrameRate: 30, Animated: true})
+			if err != nil {
+				b.Fatal(err)
+			}
+			p := New(Config{Bitrate: 2_000_000})
+			defer p.Close()
+			ctx, cancel := context.WithCancel(b.Context())
+			defer cancel()
+			attached, ended := make(chan struct{}), make(chan struct{})
+			go func() { defer close(ended); _ = p.Run(ctx, src, func() { close(attached) }) }()
+			<-attached
+			r, err := p.Open(h264())
+			if err != nil {
+				b.Fatal(err)
+			}
+			var age time.Duration
+			bytes := 0
+			for b.Loop() {
+				f, err := r.Next(ctx)
+				if err != nil {
+					b.Fatal(err)
+				}
+				age += time.Since(f.GetCaptureTime().AsTime())
+				bytes += len(f.GetData())
+			}
+			b.ReportMetric(float64(age.Microseconds())/float64(b.N)/1000, "ms/frame")
+			b.ReportMetric(float64(bytes)/float64(b.N)*8*30/1e6, "Mbit/s")
+			r.Close()
+			cancel()
+			<-ended
+		})
+	}
+}
