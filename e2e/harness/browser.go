@@ -10,8 +10,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/cdp"
 	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 )
 
@@ -69,8 +71,12 @@ const probe = `(() => {
 // Open opens a tab in a window of its own. window.peers lists all the RTCPeerConnections that the page ever makes.
 func (b *Browser) Open(tb testing.TB, url string) *Page {
 	tb.Helper()
-	// A window of its own: a tab that another one covers presents no frames.
-	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
+	// A tab that another one covers presents no frames.
+	window, err := target.CreateTarget("about:blank").WithNewWindow(true).Do(cdp.WithExecutor(b.ctx, chromedp.FromContext(b.ctx).Browser))
+	if err != nil {
+		tb.Fatalf("open a window: %v", err)
+	}
+	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithTargetID(window))
 	tb.Cleanup(cancel)
 	p := &Page{ctx, cancel}
 	install := chromedp.ActionFunc(func(ctx context.Context) error {
