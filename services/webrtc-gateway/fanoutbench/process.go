@@ -1,0 +1,213 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/fakecam"
+)
+
+// source is the bus with the camera, in this process.
+type source struct {
+	server *bus.Server
+	camera *fakecam.Camera
+	url    string
+}
+
+func startSource() (*source, error) {
+	server, err := bus.StartServer(bus.ServerConfig{})
+	if err != nil {
+		return nil, err
+	}
+	camera, err := fakecam.Start(server.URL(), bus.Address{Robot: "bench", Device: "front"},
+		fakecam.Config{FrameRate: frameRate, FrameBytes: frameBytes, KeyFrameBytes: frameBytes})
+	if err != nil {
+		server.Close()
+		return nil, err
+	}
+	return &source{server, camera, server.URL()}, nil
+}
+
+func (s *source) close() {
+	s.camera.Stop()
+	s.server.Close()
+}
+
+// child is this program again, in another role. It says one line when it is ready and ends when its input does.
+type child struct {
+	cmd   *exec.Cmd
+	stdin io.Closer
+	lines *bufio.Reader
+}
+
+func start(args ...string) (*child, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(self, args...)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	return &child{cmd, in, bufio.NewReader(out)}, cmd.Start()
+}
+
+func (c *child) line() (string, error) {
+	line, err := c.lines.ReadString('\n')
+	return strings.TrimSpace(line), err
+}
+
+func (c *child) end() error { return errors.Join(c.stdin.Close(), c.cmd.Wait()) }
+
+// waitForEnd returns when the parent closes our input.
+func waitForEnd() { _, _ = io.Copy(io.Discard, os.Stdin) }
+
+// measure runs a sender and its viewers.
+func measure(sender, nats string, viewers int, window time.Duration) (r result, err error) {
+	s, err := start("-role", sender, "-url", nats)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, s.end()) }()
+	base, err := s.line()
+	if err != nil {
+		return r, fmt.Errorf("sender: %w", err)
+	}
+	// One viewer that comes and goes first, so that memory for the stream is not counted as memory for viewers.
+	if _, err := watch(base, 1, time.Second, nil); err != nil {
+		return r, err
+	}
+	before, err := resident(s.cmd.Process.Pid)
+	if err != nil {
+		return r, err
+	}
+	r = result{Sender: sender, Viewers: viewers}
+	counted, err := watch(base, viewers, window, func(measured func() (received, error)) error {
+		return r.fill(s.cmd.Process.Pid, measured, before)
+	})
+	r.LostPackets = counted.Lost
+	return r, err
+}
+
+// fill measures the process while its viewers receive.
+func (r *result) fill(pid int, received func() (received, error), before float64) error {
+	cpu, err := cpuTime(pid)
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	got, err := received()
+	if err != nil {
+		return err
+	}
+	after, err := cpuTime(pid)
+	if err != nil {
+		return err
+	}
+	took := time.Since(begin).Seconds()
+	r.ResidentMiB, err = resident(pid)
+	r.CPUPercent = 100 * (after - cpu).Seconds() / took
+	r.PerViewer = r.CPUPercent / float64(r.Viewers)
+	r.MiBPerViewer = (r.ResidentMiB - before) / float64(r.Viewers)
+	r.PacketsPerSec = float64(got.Packets) / took
+	r.MicrosPacket = (after - cpu).Seconds() * 1e6 / float64(got.Packets)
+	return err
+}
+
+// received is what the receiving child counts.
+type received struct {
+	Packets int `json:"packets"` // in the window
+	Lost    int `json:"lost"`    // since the beginning
+}
+
+// watch runs a child with so many viewers for the window, with body around it.
+func watch(base string, viewers int, window time.Duration, body func(func() (received, error)) error) (got received, err error) {
+	c, err := start("-role", "receive", "-url", base, "-viewers", strconv.Itoa(viewers))
+	if err != nil {
+		return got, err
+	}
+	defer func() { err = errors.Join(err, c.end()) }()
+	if _, err := c.line(); err != nil {
+		return got, fmt.Errorf("viewers: %w", err)
+	}
+	time.Sleep(2 * time.Second) // let what connecting costs pass
+	wait := func() (received, error) {
+		first, err := c.count()
+		if err != nil {
+			return received{}, err
+		}
+		time.Sleep(window)
+		got, err = c.count()
+		return received{Packets: got.Packets - first.Packets, Lost: got.Lost}, err
+	}
+	if body == nil {
+		_, err = wait()
+		return got, err
+	}
+	return got, body(wait)
+}
+
+// count asks the receiving child for its numbers: it writes them ten times a second, the newest one counts.
+func (c *child) count() (received, error) {
+	for { // what has piled up
+		line, err := c.line()
+		if err != nil {
+			return received{}, err
+		}
+		if c.lines.Buffered() == 0 {
+			var r received
+			return r, json.Unmarshal([]byte(line), &r)
+		}
+	}
+}
+
+// cpuTime is the user and system time of a process, from the scheduler's own count in nanoseconds where there is one.
+func cpuTime(pid int) (time.Duration, error) {
+	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		return 0, err
+	}
+	var sum time.Duration
+	for _, t := range tasks {
+		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/schedstat", pid, t.Name()))
+		if err != nil {
+			return 0, err
+		}
+		ns, _, _ := strings.Cut(string(data), " ")
+		n, err := strconv.ParseInt(ns, 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		sum += time.Duration(n)
+	}
+	return sum, nil
+}
+
+// resident is the resident memory of a process in MiB.
+func resident(pid int) (float64, error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(data))
+	if len(fields) < 2 {
+		return 0, fmt.Errorf("/proc/%d/statm: %q", pid, data)
+	}
+	pages, err := strconv.Atoi(fields[1])
+	return float64(pages*os.Getpagesize()) / (1 << 20), err
+}
