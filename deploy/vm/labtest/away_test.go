@@ -27,7 +27,7 @@ func TestUnplugWhileStreaming(t *testing.T) {
 	requireLab(t)
 	webcam := uvcsim.New()
 	plugged, _ := plugIn(t, webcam)
-	p := startCamera(t, firstAddress, "--source", webcamByID, "--format", "mjpeg", "--width", "320", "--height", "240")
+	p := startCamera(t, firstAddress, "--source", webcamByID, "--format", "MJPEG", "--width", "320", "--height", "240")
 	before := p.awaitReady()
 	r := p.read(jpegFormat())
 	sequence := r.next().GetSequence()
@@ -114,11 +114,10 @@ func TestBusyCamera(t *testing.T) {
 	device := loadVivid(t)
 	release := otherProgram(t, device)
 	p := startCamera(t, firstAddress, "--source", device, "--width", "320", "--height", "180")
-	r := p.read(jpegFormat())
 	p.awaitAway("busy", device)
 	release()
 	p.awaitReady()
-	r.next()
+	p.read(jpegFormat()).next()
 }
 
 // Two of our own on one camera: the one that streams keeps it.
@@ -130,7 +129,6 @@ func TestTwoProcessesOneCamera(t *testing.T) {
 	frames := first.read(jpegFormat())
 	frames.next()
 	second := startCamera(t, secondAddress, "--source", device, "--width", "320", "--height", "180")
-	second.read(jpegFormat())
 	second.awaitAway("busy", device)
 	frames.next()
 }

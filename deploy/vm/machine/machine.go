@@ -35,8 +35,8 @@ type Machine struct {
 
 // Job is one program to run in the guest.
 type Job struct {
-	// Share is a folder of the host that the guest mounts as /host, where it may also write. The files job, status, console.log and
-	// dmesg in it belong to the run.
+	// Share is a folder of the host that the guest mounts as /host, where it may also write. The program runs in a copy of it. The files
+	// job, status, console.log and dmesg in it belong to the run.
 	Share string
 	// Command is the program, a path relative to Share, and its arguments. Empty: an interactive shell.
 	Command []string

@@ -3,7 +3,7 @@
 //	lab -image DIR [-timeout 10m] [-with FILE]... run PROGRAM [ARGUMENT]...
 //	lab -image DIR shell
 //
-// PROGRAM and every FILE are copied into a fresh folder that the guest sees as /host; PROGRAM runs there, as root, with WALDO_REQUIRE_HARDWARE=1.
+// PROGRAM and every FILE are copied into a fresh folder of the guest, where PROGRAM runs as root with WALDO_REQUIRE_HARDWARE=1.
 // Exit status 125 means that the lab itself failed, including the timeout. No process is left in any case.
 package main
 
@@ -93,11 +93,20 @@ func run(o options) (status int, err error) {
 	start := time.Now()
 	fmt.Fprintf(os.Stderr, "lab: booting with %s\n", m.Accelerator)
 	status, err = m.Run(ctx, job(o, share))
-	fmt.Fprintf(os.Stderr, "lab: machine ran for %.1f s\n", time.Since(start).Seconds())
+	fmt.Fprintf(os.Stderr, "lab: the machine ran for %.1f s and took %.1f s of CPU\n", time.Since(start).Seconds(), childrenCPU().Seconds())
 	if err != nil {
 		err = fmt.Errorf("%w; the guest's console ended with:\n%s", err, tail(filepath.Join(share, "console.log"), 30))
 	}
 	return status, errors.Join(err, keep(o, share))
+}
+
+// childrenCPU is the time that processors have worked for processes we started, which tells a slow test from a busy host.
+func childrenCPU() time.Duration {
+	var used syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_CHILDREN, &used) != nil {
+		return 0
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 func job(o options, share string) machine.Job {
