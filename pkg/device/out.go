@@ -63,7 +63,8 @@ func newStreamCounter(name, help, stream string) prometheus.Counter {
 	return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: prometheus.Labels{"stream": stream}})
 }
 
-// Publish sends m to the readers on the bus if there are any. It keeps nothing for later: while the bus is away m is lost, and counted.
+// Publish sends m to the readers on the bus if there are any. It keeps nothing for later: while the bus is away m is lost, and
+// counted. It does not wait for readers; only a bus that is there and does not read, which is then given up, delays it, for 2 s at most.
 func (o *Out[M]) Publish(m M) {
 	if !o.Held() {
 		return
