@@ -16,7 +16,8 @@
 // # What may be lost
 //
 // While the server is away Publish fails and nothing is kept for later: a late picture is worthless and a late command
-// is dangerous. A subscription loses what its [stream.Policy] says. Losses are counted in the metrics waldo_bus_*.
+// is dangerous. A call under way when the server goes fails with Unavailable; whether the device did it is not known. A
+// subscription loses what its [stream.Policy] says. Losses are counted in the metrics waldo_bus_*.
 //
 // # Concurrency and shutdown
 //

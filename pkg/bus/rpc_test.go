@@ -57,14 +57,16 @@ func TestLargeCalls(t *testing.T) {
 			return &devicev1.HoldStreamResponse{Subject: strings.Repeat(r.GetHolder(), 2), Epoch: int64(len(r.GetHolder()))}, nil
 		},
 	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	for _, size := range []int{0, 1, 600 << 10, 1 << 20, 3 << 20} {
-		r, err := deviceClient(a, front).HoldStream(t.Context(), &devicev1.HoldStreamRequest{Holder: strings.Repeat("h", size)})
+		r, err := deviceClient(a, front).HoldStream(ctx, &devicev1.HoldStreamRequest{Holder: strings.Repeat("h", size)})
 		if err != nil || r.GetEpoch() != int64(size) || len(r.GetSubject()) != 2*size {
 			t.Errorf("%d bytes: %d of %d bytes came back, error %v", size, r.GetEpoch(), len(r.GetSubject()), err)
 		}
 	}
 	for _, size := range []int{40 << 20, 64 << 20} { // the answer is too large; the request is
-		_, err := deviceClient(a, front).HoldStream(t.Context(), &devicev1.HoldStreamRequest{Holder: strings.Repeat("h", size)})
+		_, err := deviceClient(a, front).HoldStream(ctx, &devicev1.HoldStreamRequest{Holder: strings.Repeat("h", size)})
 		if status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), "64 MiB") {
 			t.Errorf("%d bytes: %v", size, err)
 		}
