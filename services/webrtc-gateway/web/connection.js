@@ -264,19 +264,20 @@ export class Connection {
 
   /** Sends an offer if one is needed and none is in flight. */
   async #negotiate() {
-    if (this.#closed || this.#busy || this.#pending || !this.#arrange()) return;
+    if (this.#closed || this.#busy || this.#pending) return;
     this.#busy = true;
     try {
+      await null; // what is asked for in one go is offered in one go
+      if (this.#closed || !this.#arrange()) return;
       const offer = await this.#pc.createOffer({ iceRestart: this.#restart });
       this.#restart = false;
       await this.#pc.setLocalDescription(offer);
+      if (!this.#closed) this.#send();
     } catch (error) {
       this.#break(`no offer: ${error}`);
-      return;
     } finally {
       this.#busy = false;
     }
-    if (!this.#closed) this.#send();
   }
 
   #send() {

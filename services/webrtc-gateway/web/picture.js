@@ -28,9 +28,10 @@
  */
 export function explain(facts) {
   const { freshness, paused } = facts;
-  if (freshness === 'live' && !paused) return { state: 'live', reason: 'ok', text: '' };
-  // Frames that arrive at an element that does not play are not seen by anybody.
-  const [reason, text] = freshness === 'live' ? PAUSED : blame(facts);
+  // Frames that arrive at an element that does not play are not seen by anybody, and after the end none arrive.
+  const open = facts.link !== 'closed';
+  if (freshness === 'live' && !paused && open) return { state: 'live', reason: 'ok', text: '' };
+  const [reason, text] = freshness === 'live' && open ? PAUSED : blame(facts);
   return { state: freshness === 'waiting' ? 'waiting' : 'stale', reason, text };
 }
 

@@ -14,6 +14,8 @@ const TICK_MS = 50;
 const PATH_MS = 250;
 /** Refused devices are asked for again this often, in ms. */
 const FORGIVE_MS = 5000;
+/** A gateway that has just started has to hear of its devices before it can call one gone, in ms. */
+const HEARING_MS = 2500;
 /** Looks at the statistics nearer than this to the last share its result, in ms. */
 const STATS_MS = 500;
 
@@ -45,6 +47,7 @@ export class Robot extends EventTarget {
   /** @type {Connection[]} Lost ones that a last picture still depends on. */
   #retired = [];
   #greeted = false;
+  #greetedAt = 0;
   #gatewayEpoch = '';
   /** @type {Map<string, Video>} */
   #videos = new Map();
@@ -182,6 +185,7 @@ export class Robot extends EventTarget {
     if (this.#gatewayEpoch !== epoch) this.clock.reset();
     this.#gatewayEpoch = epoch;
     this.#greeted = true;
+    this.#greetedAt = this.#env.now();
     this.#connection?.useIceServers(iceServers);
     // Do not wait for the list: the gateway refuses what it does not know, and that is asked for again when it is listed.
     this.#want();
@@ -245,7 +249,8 @@ export class Robot extends EventTarget {
   }
 
   #judge() {
-    const byName = new Map(this.devices.map((d) => [d.name, d]));
+    const heard = this.#env.now() - this.#greetedAt >= HEARING_MS;
+    const byName = new Map(this.devices.map((d) => [d.name, heard ? d : { ...d, gone: false }]));
     const up = this.mediaState === 'connected';
     for (const [name, video] of this.#videos) {
       video.tick({

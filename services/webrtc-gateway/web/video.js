@@ -11,8 +11,6 @@ import { median, videoStats } from './stats.js';
 
 /** Frames whose ages make up the age shown. */
 const AGES = 30;
-/** After an element comes on the screen its frames need a moment to be reported again, in ms. */
-const SETTLE_MS = 500;
 
 /**
  * @typedef {Omit<import('./picture.js').Facts, 'freshness'|'refused'|'paused'>} Surroundings What the robot knows.
@@ -40,7 +38,6 @@ export class Video extends EventTarget {
   #elements = new Set();
   #refused = '';
   #shown = 0;
-  #seenSince = Infinity;
   /** @type {number[]} */
   #ages = [];
   /** @type {import('./stats.js').Sample|null} */
@@ -139,7 +136,10 @@ export class Video extends EventTarget {
    */
   tick(around) {
     const now = this.#env.now();
-    this.#look(now);
+    // Browsers report frames shown only of what is on the screen, and rarely when they save power; then the last frame
+    // decoded has to do.
+    const source = this.#source();
+    if (source) this.#freshness.touch(Math.min(now, source.timestamp - this.#env.originMs));
     const next = explain({
       ...around,
       freshness: this.#freshness.judge(now),
@@ -164,19 +164,6 @@ export class Video extends EventTarget {
     const { stats, sample } = videoStats(report, this.#receiver?.track.id ?? '', atMs, page, this.#sample);
     this.#sample = sample;
     return stats;
-  }
-
-  /**
-   * Where no element is on the screen, browsers do not report the frames shown; then those decoded have to do.
-   * @param {number} now
-   */
-  #look(now) {
-    const seen = [...this.#elements].some((e) => e.seen);
-    if (!seen) this.#seenSince = Infinity;
-    else if (this.#seenSince === Infinity) this.#seenSince = now;
-    if (seen && now - this.#seenSince > SETTLE_MS) return;
-    const source = this.#source();
-    if (source) this.#freshness.touch(Math.min(now, source.timestamp - this.#env.originMs));
   }
 
   /** @returns {any} The source of the last decoded frame, as RTCRtpReceiver has it. */

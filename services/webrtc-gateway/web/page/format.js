@@ -62,7 +62,7 @@ export function statsRows(s) {
     ['size', size(s.widthPx, s.heightPx), 'Width and height of the picture in pixels'],
     ['rate', bitrate(s.bitrateBps), 'Bits received per second'],
     ['age', milliseconds(s.ageMs), 'Time from capture to screen'],
-    ['rtt', milliseconds(s.rttMs), 'Round trip to the gateway'],
+    ['rtt', s.rttMs === 0 ? '< 1 ms' : milliseconds(s.rttMs), 'Round trip to the gateway'],
     ['lost', lost, 'Packets lost (and how many of the last second)'],
     ['dropped', count(s.framesDropped), 'Frames decoded too late to be shown'],
     ['freezes', count(s.freezeCount), 'Times the picture stood still'],

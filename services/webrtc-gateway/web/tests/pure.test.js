@@ -100,7 +100,7 @@ describe('picture', () => {
   const cases = [
     ['frames prove life, whatever is said', { freshness: 'live', link: 'gateway-lost', device: null }, 'live', 'ok'],
     ['frames nobody can see', { freshness: 'live', paused: true }, 'stale', 'paused'],
-    ['closed', { link: 'closed' }, 'stale', 'closed'],
+    ['closed', { freshness: 'live', link: 'closed' }, 'stale', 'closed'],
     ['first connection', { freshness: 'waiting', link: 'connecting', device: null }, 'waiting', 'connecting'],
     ['a dead gateway hides a camera that is away', { link: 'gateway-lost', device: { ...device, state: 'away' } }, 'stale', 'gateway-lost'],
     ['not listed', { device: null }, 'stale', 'device-unknown'],
