@@ -1,5 +1,4 @@
-// Command thermometer is a device of one's own: it reads a temperature from a file of the kernel, once a second while
-// somebody looks, and publishes it on the stream `temperature`.
+// Command thermometer publishes a temperature while somebody looks. The README beside it explains it step by step.
 package main
 
 import (
@@ -10,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/protobuf/types/known/wrapperspb"
-
 	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/robot"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
 // Config is what robot.yaml, flags and environment can say.
@@ -21,21 +20,26 @@ type Config struct {
 	Every time.Duration `yaml:"every" help:"time between two readings"`
 }
 
+// Validate is called by the kit once flags, environment and robot.yaml have been read.
+func (c *Config) Validate() error {
+	if c.Every < 10*time.Millisecond {
+		return robot.BadField("every", "%v is too short: use 10ms or more", c.Every)
+	}
+	return nil
+}
+
 func main() {
-	device.Main(device.Kind[Config]{
-		Name:     "thermometer",
-		Version:  "1.0.0",
-		Defaults: Config{Path: "/sys/class/thermal/thermal_zone0/temp", Every: time.Second},
-		New: func(kit *device.Kit, c Config) (device.Driver, error) {
-			out := device.NewOut[*wrapperspb.DoubleValue](kit, "temperature", device.OutOptions{})
-			return &thermometer{c, out}, nil
-		},
-	})
+	device.Main(device.Kind[Config]{Name: "thermometer", Version: "1.0.0", New: open,
+		Defaults: Config{Path: "/sys/class/thermal/thermal_zone0/temp", Every: time.Second}})
 }
 
 type thermometer struct {
 	Config
 	out *device.Out[*wrapperspb.DoubleValue]
+}
+
+func open(kit *device.Kit, c Config) (device.Driver, error) {
+	return &thermometer{c, device.NewOut[*wrapperspb.DoubleValue](kit, "temperature", device.OutOptions{})}, nil
 }
 
 // Run looks whether the sensor is there, and reads it while somebody holds the stream.
@@ -48,20 +52,18 @@ func (t *thermometer) Run(ctx context.Context, ready func()) error {
 }
 
 func (t *thermometer) publish(ctx context.Context) error {
-	tick := time.NewTicker(t.Every)
-	defer tick.Stop()
-	for {
+	for tick := time.Tick(t.Every); ctx.Err() == nil; {
 		celsius, err := t.read()
 		if err != nil {
 			return err // the kit shows it as the state and runs us again
 		}
 		t.out.Publish(wrapperspb.Double(celsius))
 		select {
-		case <-tick.C:
+		case <-tick:
 		case <-ctx.Done():
-			return ctx.Err()
 		}
 	}
+	return ctx.Err()
 }
 
 func (t *thermometer) read() (float64, error) {
