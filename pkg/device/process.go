@@ -45,8 +45,11 @@ type Process struct {
 }
 
 // Start runs a device until Stop. [Main] uses it; so can a test. Settings that are empty have their defaults, except Device,
-// which has none. An error that wraps a *net.OpError says that an address could not be had.
+// which has none; a nil log logs nothing. An error that wraps a *net.OpError says that an address could not be had.
 func Start[C any](k Kind[C], s Settings, config C, log *slog.Logger) (*Process, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	s = s.withDefaults()
 	if err := s.Validate(); err != nil {
 		return nil, err
