@@ -42,7 +42,7 @@ build: ## build waldo, waldo-camera and waldo-gateway into bin/
 .PHONY: test
 test: deps deps-test build $(TOOLS)/grpcurl $(PYTHON) ## run all tests, those in Chromium too; TESTFLAGS goes to go test
 	@$(call each,$(filter-out e2e,$(MODULES)),$(GO) test -race $(TESTFLAGS) ./...)
-	@echo "── services/webrtc-gateway/web"; node --test services/webrtc-gateway/web/tests/
+	@echo "── services/webrtc-gateway/web"; node --test services/webrtc-gateway/web/tests/*.test.js
 	@$(MAKE) e2e
 
 .PHONY: e2e
