@@ -62,7 +62,7 @@ export class Tile {
   /** Renews what changes with time. Called several times a second. */
   tick() {
     const { state, reason } = this.#video.picture;
-    const ms = state === 'live' ? null : this.#video.sinceMs;
+    const ms = state === 'live' || reason === 'paused' ? null : this.#video.sinceMs;
     const word = state === 'live' ? 'Live' : state === 'waiting' ? 'Waiting' : 'Stale';
     setText(this.#word, BADGES.get(reason) ?? word);
     setText(this.#time, ms === null ? '' : since(ms));
