@@ -156,7 +156,8 @@ func checkSection(m *sdp.MediaDescription, mid string) error {
 	return nil
 }
 
-// takesH264 reports whether a section lists H.264 with fragments; whether the profile fits is for the negotiation to find out.
+// takesH264 reports whether a section lists H.264 with fragments. The profile does not matter: what is sent is constrained
+// baseline, which decoders of all profiles read.
 func takesH264(m *sdp.MediaDescription) bool {
 	h264 := make(map[string]bool)
 	for _, a := range m.Attributes {

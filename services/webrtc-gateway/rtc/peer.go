@@ -149,7 +149,7 @@ func (p *Peer) negotiate(ctx context.Context) (string, error) {
 func answerError(err error) error {
 	if errors.Is(err, webrtc.ErrUnsupportedCodec) || errors.Is(err, webrtc.ErrSenderWithNoCodecs) {
 		return status.Error(codes.FailedPrecondition,
-			"no common codec: the gateway sends H264 with packetization-mode=1 and profile 42e01f or 42001f")
+			"no common codec: the gateway sends H264 with packetization-mode=1 (profile 42e01f, constrained baseline)")
 	}
 	return status.Errorf(codes.InvalidArgument, "sdp: the offer cannot be answered: %v", err)
 }

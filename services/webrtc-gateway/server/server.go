@@ -103,6 +103,8 @@ func (s *Server) routes() (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /whep/{device}", s.whepPost)
 	mux.HandleFunc("OPTIONS /whep/{device}", s.whepOptions)
+	mux.HandleFunc("GET /whep/{device}", notAllowed("POST, OPTIONS"))
+	mux.HandleFunc("GET /whep/{device}/{id}", notAllowed("PATCH, DELETE"))
 	mux.HandleFunc("PATCH /whep/{device}/{id}", s.whepPatch)
 	mux.HandleFunc("DELETE /whep/{device}/{id}", s.whepDelete)
 	mux.HandleFunc("GET /signal", s.signal)

@@ -165,6 +165,14 @@ func (s *Server) whepDelete(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// notAllowed answers who only wants to look.
+func notAllowed(methods string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Allow", methods)
+		http.Error(w, "this is for WHEP players, which use "+methods+"; the page is at /", http.StatusMethodNotAllowed)
+	}
+}
+
 // whepOptions says what can be done: OPTIONS /whep/{device}.
 func (s *Server) whepOptions(w http.ResponseWriter, _ *http.Request) {
 	h := w.Header()
