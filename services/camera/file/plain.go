@@ -76,7 +76,7 @@ func parseMJPEG(data []byte, config Config) (*clip, error) {
 // hold smaller pictures with ends of their own.
 func jpegLength(data []byte) int {
 	i := 2
-	for i+4 <= len(data) {
+	for i+2 <= len(data) {
 		if data[i] != 0xff {
 			i++ // coded picture data
 			continue
@@ -88,12 +88,11 @@ func jpegLength(data []byte) int {
 			i++ // filler
 		case m == 0x00, m == 0x01, m >= 0xd0 && m <= 0xd8:
 			i += 2 // an escaped byte, or a marker without a segment
+		case i+4 > len(data):
+			return 0
 		default:
 			i += 2 + max(2, int(data[i+2])<<8|int(data[i+3]))
 		}
-	}
-	if i+2 <= len(data) && data[i] == 0xff && data[i+1] == 0xd9 {
-		return i + 2
 	}
 	return 0
 }
