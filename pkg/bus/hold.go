@@ -57,7 +57,7 @@ func (c *Conn) Hold(a Address, streamName, holder string) *Hold {
 // Epoch is the life of the device that took the promise last, 0 if none has yet.
 func (h *Hold) Epoch() int64 { return h.epoch.Load() }
 
-// Close releases the stream, as far as the device can be reached. It may be called more than once.
+// Close releases the stream, as far as the device can be reached within a second. It may be called more than once.
 func (h *Hold) Close() {
 	h.cancel()
 	<-h.done
@@ -91,7 +91,7 @@ func (k *holdKeeper) run(ctx context.Context) {
 	tick := time.NewTicker(holdRenewal)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		k.promise(ctx)
+		k.promise()
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
@@ -99,7 +99,7 @@ func (k *holdKeeper) run(ctx context.Context) {
 		}
 	}
 	k.request.Ttl = durationpb.New(0) // releases
-	k.promise(context.WithoutCancel(ctx))
+	k.promise()
 }
 
 // watch ends when the subscription is closed.
@@ -125,9 +125,10 @@ func (k *holdKeeper) again() {
 	}
 }
 
-// promise is best effort: whatever goes wrong, the next tick, connect or state message tries again.
-func (k *holdKeeper) promise(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, holdTimeout)
+// promise is best effort: whatever goes wrong, the next tick, connect or state message tries again. Close does not interrupt it,
+// so that the device cannot take a promise after its release.
+func (k *holdKeeper) promise() {
+	ctx, cancel := context.WithTimeout(context.Background(), holdTimeout)
 	defer cancel()
 	k.abandon.Store(&cancel)
 	r, err := k.client.HoldStream(ctx, k.request)
