@@ -5,13 +5,12 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strconv"
-	"strings"
 	"time"
+
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/robot"
-	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
 // Config is what robot.yaml, flags and environment can say.
@@ -71,8 +70,8 @@ func (t *thermometer) read() (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	milli, err := strconv.ParseFloat(strings.TrimSpace(string(text)), 64)
-	if err != nil {
+	var milli float64
+	if _, err := fmt.Sscan(string(text), &milli); err != nil {
 		return 0, fmt.Errorf("%s holds no number: %w", t.Path, err)
 	}
 	return milli / 1000, nil

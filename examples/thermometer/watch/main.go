@@ -9,9 +9,10 @@ import (
 	"os"
 	"os/signal"
 
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/stream"
-	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
 func main() {
