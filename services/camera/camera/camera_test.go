@@ -197,8 +197,9 @@ func TestBusAndGRPCCarryTheSameStream(t *testing.T) {
 	if same := onBus[first.GetSequence()]; string(same.GetData()) != string(first.GetData()) {
 		t.Error("the same frame differs on bus and gRPC")
 	}
-	captured, encoded := w.metric(t, "waldo_camera_captured_total"), w.metric(t, `waldo_camera_encoded_total{media_type="video/H264"}`)
-	if encoded == 0 || encoded > captured+1 {
+	encoded := w.metric(t, `waldo_camera_encoded_total{media_type="video/H264"}`)
+	captured := w.metric(t, "waldo_camera_captured_total") // read later, so never less
+	if encoded == 0 || encoded > captured {
 		t.Errorf("%v encodes of %v captures for two readers", encoded, captured)
 	}
 	hold.Close()
