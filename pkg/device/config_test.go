@@ -75,7 +75,7 @@ func TestConfigurePrecedence(t *testing.T) {
 		"defaults": {
 			args: []string{"--device", "top"},
 			want: lamp{Color: "white", Watts: 10},
-			set:  func(s *Settings) {},
+			set:  func(*Settings) {},
 		},
 		"file": {
 			args: fromFile,
@@ -106,7 +106,7 @@ func TestConfigurePrecedence(t *testing.T) {
 			args: []string{"--device", "top", "--watts", "30"},
 			env:  []string{"WALDO_WATTS", "0"},
 			want: lamp{Color: "white", Watts: 30},
-			set:  func(s *Settings) {},
+			set:  func(*Settings) {},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
