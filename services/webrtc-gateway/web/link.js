@@ -13,6 +13,8 @@ const POLL_MS = 250;
 const POLL_TIMEOUT_MS = 1000;
 /** Longest time between looks when `/healthz` answers and the socket does not, in ms. */
 const SLOWEST_MS = 4000;
+/** After so many failed sessions in a row the gateway is asked why. */
+const ASK_WHY = 2;
 /** A session shorter than this is not opened anew at once, whatever the gateway says, in ms. */
 const SHORTEST_MS = 1000;
 
@@ -35,6 +37,8 @@ export class Link {
   state = 'connecting';
   /** Why the link is not live; for people. */
   why = '';
+  /** What the gateway says when it is there and takes no session: no token, too many viewers. Empty otherwise. */
+  refusal = '';
 
   #base;
   #env;
@@ -106,6 +110,7 @@ export class Link {
     this.#handlers.onMessage(message);
     if (message.kind !== 'welcome') return;
     this.#failures = 0;
+    this.refusal = '';
     this.#become('live', '');
   }
 
@@ -129,6 +134,7 @@ export class Link {
     this.#polling = true;
     this.#lastPoll = this.#env.now();
     const found = await this.#ask();
+    if (found && this.#failures >= ASK_WHY) this.refusal = await this.#askWhy();
     this.#polling = false;
     if (found && this.#signal === null && this.state !== 'closed') this.open();
   }
@@ -146,6 +152,23 @@ export class Link {
       return answer.type === 'opaque' || answer.status < 500 || answer.status === 503;
     } catch {
       return false;
+    }
+  }
+
+  /**
+   * Asks for a session in a way that shows the gateway's words: a WebSocket that is refused tells nothing.
+   * @returns {Promise<string>}
+   */
+  async #askWhy() {
+    try {
+      const answer = await this.#env.fetch(new URL('signal', this.#base).href, {
+        cache: 'no-store',
+        signal: AbortSignal.timeout(POLL_TIMEOUT_MS),
+      });
+      // 400 and 426 only miss the WebSocket in the question.
+      return [401, 403, 421, 429, 503].includes(answer.status) ? (await answer.text()).trim().slice(0, 300) : '';
+    } catch {
+      return '';
     }
   }
 

@@ -83,6 +83,11 @@ export class Robot extends EventTarget {
     return this.#link.why;
   }
 
+  /** What the gateway says when it is there but takes no session (no token, too many viewers); empty otherwise. */
+  get refusal() {
+    return this.#link.refusal;
+  }
+
   /** State of the WebRTC connection: 'idle', 'none', or what RTCPeerConnection says. */
   get mediaState() {
     return this.#connection?.state ?? 'none';

@@ -17,8 +17,8 @@ export function showEmpty(robot, cameras, waitedMs) {
   if (empty.hidden !== hidden) empty.hidden = hidden;
   if (hidden) return;
   const live = robot.state === 'live';
-  setText(byId('empty-title', HTMLElement), live ? 'No camera yet' : 'Looking for the gateway');
-  setText(byId('empty-text', HTMLElement), live ? others(robot.devices.length) : LOOKING);
+  setText(byId('empty-title', HTMLElement), live ? 'No camera yet' : robot.refusal ? 'The gateway refuses' : 'Looking for the gateway');
+  setText(byId('empty-text', HTMLElement), live ? others(robot.devices.length) : robot.refusal || LOOKING);
   byId('empty-steps', HTMLElement).hidden = !live;
 }
 

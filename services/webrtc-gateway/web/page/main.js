@@ -30,7 +30,7 @@ let openedAt = performance.now();
 /** @param {Tile|null} tile Enlarges it, or none; the one that is large becomes small. */
 function enlarge(tile) {
   for (const t of tiles.values()) t.setLarge(t === tile && !t.element.classList.contains('large'));
-  cameras.classList.toggle('has-large', cameras.querySelector('.large') !== null);
+  cameras.querySelector('.large')?.scrollIntoView({ block: 'nearest' });
 }
 
 /** Makes tiles for new cameras, in the order of their names; one that was once there stays. */
@@ -65,7 +65,7 @@ function tick() {
   devices.tick(robot.gatewayNowMs);
   const rtt = robot.clock.rttMs;
   const lost = robot.state === 'gateway-lost';
-  const detail = lost ? `reconnecting, ${since(performance.now() - lostAt)}` : rtt === null ? '' : milliseconds(rtt);
+  const detail = lost ? `${robot.refusal ? 'refused' : 'reconnecting'}, ${since(performance.now() - lostAt)}` : rtt === null ? '' : milliseconds(rtt);
   setText(byId('link-detail', HTMLElement), robot.state === 'connecting' ? '' : detail);
   showEmpty(robot, tiles.size, performance.now() - openedAt);
 }
@@ -116,8 +116,9 @@ bindKeys({
   enlarge: (n) => enlarge([...tiles.keys()].sort().map((name) => tiles.get(name) ?? null)[n] ?? null),
   small: () => enlarge(null),
   fullscreen: () => {
-    const name = cameras.querySelector('.large, .tile:focus-within, .tile')?.getAttribute('data-device') ?? '';
-    tiles.get(name)?.toggleFullscreen();
+    const find = (/** @type {string} */ selector) => cameras.querySelector(selector)?.getAttribute('data-device');
+    const name = find('.large') ?? find('.tile:focus-within') ?? find('.tile:hover') ?? find('.tile');
+    if (name) tiles.get(name)?.toggleFullscreen();
   },
   stats: () => statsButton.click(),
 });

@@ -49,6 +49,7 @@ export class Tile {
     this.device = device;
     this.#actions = actions;
     this.#enlarge = iconButton('enlarge', `Enlarge ${device}`, () => actions.enlarge(this));
+    this.#enlarge.classList.add('enlarge');
     this.#player.setAttribute('aria-label', `Live picture of ${device}`);
     this.element = this.#build();
     this.#video = robot.video(device);
@@ -61,7 +62,8 @@ export class Tile {
 
   /** Renews what changes with time. Called several times a second. */
   tick() {
-    const { state, reason } = this.#video.picture;
+    const { state, reason, text } = this.#video.picture;
+    setText(this.#text, reason === 'gateway-lost' ? this.#robot.refusal || 'Reconnecting by itself' : text);
     const ms = state === 'live' || reason === 'paused' ? null : this.#video.sinceMs;
     const word = state === 'live' ? 'Live' : state === 'waiting' ? 'Waiting' : 'Stale';
     setText(this.#word, BADGES.get(reason) ?? word);
@@ -133,7 +135,6 @@ export class Tile {
     const was = this.element.dataset.picture;
     setData(this.element, { picture: state, reason, link: this.#robot.state });
     setText(this.#title, BADGES.get(reason) ?? (state === 'waiting' ? 'Waiting for the picture' : 'Picture stands still'));
-    setText(this.#text, reason === 'gateway-lost' ? 'Reconnecting by itself' : text);
     this.#play.hidden = reason !== 'paused';
     this.tick();
     if (was !== undefined && was !== state) this.#actions.announce(`${this.device}: ${state}. ${text}`);

@@ -185,6 +185,7 @@ export class FakeEnv {
   fetch = async (url) => {
     this.fetches.push({ url, at: this.time });
     if (this.health === null) throw new TypeError('refused');
+    if (url.endsWith('/signal')) return { type: 'basic', status: 401, text: async () => 'a token is needed\n' };
     return { type: 'basic', status: this.health };
   };
 

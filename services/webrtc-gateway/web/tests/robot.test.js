@@ -312,6 +312,11 @@ describe('a dead gateway', () => {
     env.health = 503;
     await env.pass(30_000, () => env.sockets.at(-1).closed || env.socket.drop());
     assert.ok(env.sockets.length >= 5 && env.sockets.length <= 14, `${env.sockets.length} sockets in 30 s`);
+    assert.equal(robot.refusal, 'a token is needed');
+    while (env.socket.closed) await env.pass(100);
+    env.socket.open();
+    env.socket.say(welcome());
+    assert.equal(robot.refusal, '');
   });
 
   test('a proxy before a dead gateway is no gateway', async () => {
