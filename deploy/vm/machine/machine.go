@@ -113,7 +113,7 @@ func (m Machine) args(options ...string) []string {
 		"-machine", "q35", "-accel", accelerator, "-cpu", "max", "-smp", strconv.Itoa(cpus), "-m", strconv.Itoa(memory),
 		"-kernel", filepath.Join(m.Image, "vmlinuz"), "-initrd", filepath.Join(m.Image, "initrd.gz"), "-append", kernelLine,
 		"-drive", "if=none,id=root,format=raw,readonly=on,file=" + escape(filepath.Join(m.Image, "root.sqfs")),
-		"-device", "virtio-blk-pci,drive=root", "-device", "virtio-rng-pci",
+		"-device", "virtio-blk-pci,drive=root",
 	}
 }
 
