@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -55,13 +56,53 @@ func newWorld(t *testing.T, change func(*config.Config)) *world {
 	if change != nil {
 		change(c)
 	}
+	w := startWithoutBus(t, c)
+	w.bus = server
+	return w
+}
+
+func startWithoutBus(t *testing.T, c *config.Config) *world {
+	t.Helper()
 	g, err := gateway.Start(c, "test", fstest.MapFS{"index.html": {Data: []byte("<p>robot")}}, testLog(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(g.Close)
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
-	return &world{t: t, bus: server, gateway: g, base: g.URL()}
+	return &world{t: t, gateway: g, base: g.URL()}
+}
+
+func (w *world) startBus(address string) {
+	w.t.Helper()
+	var err error
+	if w.bus, err = bus.StartServer(bus.ServerConfig{Listen: address}); err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(w.bus.Close)
+}
+
+// freeAddress is one that nobody listens on now.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+// checkAddressError starts a gateway that cannot have its address.
+func checkAddressError(t *testing.T, name string, c *config.Config) {
+	t.Helper()
+	g, err := gateway.Start(c, "test", nil, testLog(t))
+	if err == nil {
+		g.Close()
+		t.Fatalf("%s: two gateways have the same address", name)
+	}
+	if !gateway.IsAddressError(err) || !strings.Contains(err.Error(), name) {
+		t.Errorf("%s: %v", name, err)
+	}
 }
 
 // camera starts a life of the camera `front` and waits until the gateway knows of it.
@@ -84,7 +125,7 @@ func (w *world) get(path string) string {
 	}
 	defer func() { _ = r.Body.Close() }()
 	var b strings.Builder
-	if _, err := copyAll(&b, r.Body); err != nil {
+	if _, err := io.Copy(&b, r.Body); err != nil {
 		w.t.Fatal(err)
 	}
 	return b.String()
@@ -186,5 +227,3 @@ func TestRestartOfTheCameraKeepsTheTrack(t *testing.T) {
 		s.frames(20)
 	}
 }
-
-func copyAll(b *strings.Builder, r io.Reader) (int64, error) { return io.Copy(b, r) }

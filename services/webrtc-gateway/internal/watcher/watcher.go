@@ -12,9 +12,11 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/ice/v4"
+	"github.com/pion/logging"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
@@ -29,6 +31,21 @@ type Watcher struct {
 	once     sync.Once
 	packets  chan *rtp.Packet
 	location string
+	muted    *atomic.Bool
+	mux      ice.UDPMux
+}
+
+// mutable is a socket that can be made to send nothing.
+type mutable struct {
+	net.PacketConn
+	muted *atomic.Bool
+}
+
+func (m mutable) WriteTo(b []byte, to net.Addr) (int, error) {
+	if m.muted.Load() {
+		return len(b), nil
+	}
+	return m.PacketConn.WriteTo(b, to)
 }
 
 // New returns a peer that wants count videos. Each packet is given to a channel of so many; what does not fit is dropped.
@@ -39,6 +56,17 @@ func New(count, buffer int) (*Watcher, error) {
 	s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
 	s.SetIPFilter(net.IP.IsLoopback)
 	s.SetPrflxAcceptanceMinWait(0)
+	muted := new(atomic.Bool)
+	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	quiet := logging.NewDefaultLoggerFactory()
+	quiet.DefaultLogLevel = logging.LogLevelDisabled
+	s.LoggerFactory = quiet
+	mux := webrtc.NewICEUDPMux(quiet.NewLogger("ice"), mutable{udp, muted})
+	s.SetICEUDPMux(mux)
+	s.DisableSRTPReplayProtection(true) // so that packets that come again are seen
 	var m webrtc.MediaEngine
 	if err := m.RegisterDefaultCodecs(); err != nil {
 		return nil, err
@@ -55,7 +83,7 @@ func New(count, buffer int) (*Watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Watcher{PC: pc, Connected: make(chan struct{}), packets: make(chan *rtp.Packet, buffer)}
+	w := &Watcher{PC: pc, Connected: make(chan struct{}), packets: make(chan *rtp.Packet, buffer), muted: muted, mux: mux}
 	pc.OnConnectionStateChange(func(s webrtc.PeerConnectionState) {
 		if s == webrtc.PeerConnectionStateConnected {
 			w.once.Do(func() { close(w.Connected) })
@@ -178,8 +206,11 @@ func (w *Watcher) Miss(ssrc uint32, seqs ...uint16) error {
 	return w.PC.WriteRTCP([]rtcp.Packet{&rtcp.TransportLayerNack{MediaSSRC: ssrc, Nacks: rtcp.NackPairsFromSequenceNumbers(seqs)}})
 }
 
+// Vanish leaves without a word: nothing is sent any more, and nothing is answered.
+func (w *Watcher) Vanish() { w.muted.Store(true) }
+
 // Close ends the connection.
-func (w *Watcher) Close() error { return w.PC.GracefulClose() }
+func (w *Watcher) Close() error { return errors.Join(w.PC.GracefulClose(), w.mux.Close()) }
 
 // Timeout is long enough for anything that is to happen at once, on any machine.
 const Timeout = 10 * time.Second
