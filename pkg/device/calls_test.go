@@ -52,12 +52,7 @@ func TestCodes(t *testing.T) {
 	server := startServer(t, bus.ServerConfig{})
 	p := start(t, kindOf(work, equipCamera), Settings{NATS: server.URL()})
 	untilReady(t, p)
-	device := func(c grpc.ClientConnInterface) devicev1.DeviceServiceClient {
-		return devicev1.NewDeviceServiceClient(c)
-	}
-	camera := func(c grpc.ClientConnInterface) camerav1.CameraServiceClient {
-		return camerav1.NewCameraServiceClient(c)
-	}
+	device, camera := devicev1.NewDeviceServiceClient, camerav1.NewCameraServiceClient
 	holding := func(stream, holder string, ttl time.Duration) func(context.Context, grpc.ClientConnInterface) error {
 		return func(ctx context.Context, c grpc.ClientConnInterface) error {
 			r, err := device(c).HoldStream(ctx, &devicev1.HoldStreamRequest{Stream: stream, Holder: holder, Ttl: durationpb.New(ttl)})

@@ -16,12 +16,15 @@
 //
 // # What the kit promises
 //
-//   - Run is called again whenever it returns, at first after 100 ms, then more slowly up to once a second. In between the device
-//     is AWAY, with the error as the reason, and its health is NOT_SERVING. The process does not end because hardware is missing.
+//   - Run is called again whenever it returns, at first after 100 ms, then more slowly up to 800 ms. In between the device is AWAY,
+//     with the error as the reason, and its health is NOT_SERVING. The process does not end because hardware is missing.
+//   - The state is announced on the bus at start, on every change and once a second; who has heard of the device can call it.
 //   - The same streams, calls and state on gRPC and on the bus; see package bus for what happens while the bus is away.
+//   - With a token configured, every call must present it, also health and reflection. A panic in a call is codes.Internal for
+//     its caller and nothing to the others. Metrics and profiles are served on loopback only.
 //   - An [Out] publishes on the bus only while somebody holds it. [Out.WhileHeld] runs work only then.
 //   - SIGINT or SIGTERM: the state becomes STOPPING, the context of Run ends, calls under way get a second to finish,
-//     and the process is gone within 2 s.
+//     and the process is gone within 2 s, even if the driver hangs. A second signal ends it at once.
 //   - The process ends with one of the codes [ExitStopped], [ExitFailed], [ExitConfiguration], [ExitAddress].
 //
 // # Configuration

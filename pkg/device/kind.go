@@ -10,8 +10,8 @@ type Kind[C any] struct {
 	Version string
 	// Defaults is the configuration where nothing else is said.
 	Defaults C
-	// New makes the driver. Services and streams are registered here. Hardware is not opened yet: that is for Run. An error
-	// ends the process with ExitConfiguration.
+	// New makes the driver. Services and streams are registered here. Hardware is not opened yet: that is for Run. Calls come
+	// once New has returned, perhaps before Run has. An error ends the process with ExitConfiguration.
 	New func(*Kit, C) (Driver, error)
 }
 
@@ -19,6 +19,7 @@ type Kind[C any] struct {
 type Driver interface {
 	// Run opens the hardware, calls ready once it works, and serves until ctx ends (then it returns nil or ctx's error) or the
 	// hardware is gone (then it returns why, for people to read). It leaves nothing open. It is called again after every return,
-	// never twice at once.
+	// never twice at once. ready may be called from any goroutine; only the first call counts, and none after the return.
+	// A panic ends the process, as everywhere in Go; a launcher starts it again.
 	Run(ctx context.Context, ready func()) error
 }

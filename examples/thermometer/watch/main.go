@@ -49,7 +49,9 @@ func watch(ctx context.Context, url string, device bus.Address, to io.Writer) er
 		if err != nil {
 			return nil // interrupted
 		}
-		fmt.Fprintf(to, "%.1f °C\n", v.Value)
+		if _, err := fmt.Fprintf(to, "%.1f °C\n", v.Value); err != nil {
+			return err
+		}
 	}
 	return nil
 }
