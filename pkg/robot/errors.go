@@ -15,7 +15,12 @@ type Error struct {
 	Field string
 	// Problem says what is wrong and what would be right.
 	Problem string
+
+	cause error
 }
+
+// Unwrap returns the error behind the problem, if there is one.
+func (e *Error) Unwrap() error { return e.cause }
 
 // Error returns origin, field and problem, each where there is one, with a colon between them.
 func (e *Error) Error() string {
@@ -35,7 +40,12 @@ type FieldError struct {
 	Key string
 	// Problem says what is wrong and what would be right.
 	Problem string
+
+	cause error
 }
+
+// Unwrap returns the error behind the problem, if there is one.
+func (e *FieldError) Unwrap() error { return e.cause }
 
 // Error returns key and problem.
 func (e *FieldError) Error() string { return e.Key + ": " + e.Problem }
@@ -43,8 +53,11 @@ func (e *FieldError) Error() string { return e.Key + ": " + e.Problem }
 // BadField returns a [*FieldError] for a key of the section, for example
 //
 //	robot.BadField("width", "%d is out of range: use 16 to 7680", c.Width)
+//
+// The verb %w makes another error its cause, as in fmt.Errorf.
 func BadField(key, format string, args ...any) error {
-	return &FieldError{Key: key, Problem: fmt.Sprintf(format, args...)}
+	problem := fmt.Errorf(format, args...)
+	return &FieldError{Key: key, Problem: problem.Error(), cause: errors.Unwrap(problem)}
 }
 
 // each calls f for err, or if it was made by errors.Join, for each of the errors in it.
@@ -67,7 +80,7 @@ func locate(err error, at func(key string) (origin, field string)) error {
 		var bad *FieldError
 		if errors.As(e, &bad) {
 			origin, field := at(bad.Key)
-			e = &Error{Origin: origin, Field: field, Problem: bad.Problem}
+			e = &Error{Origin: origin, Field: field, Problem: bad.Problem, cause: bad.cause}
 		}
 		out = append(out, e)
 	})

@@ -185,8 +185,8 @@ func TestLocateDefault(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := errors.New("another thing")
-	err = r.Gateway.Locate(fmt.Errorf("wrapped: %w", robot.BadField("http", "is in use")))
-	if got := err.Error(); got != "r: gateway.http: is in use" {
+	err = r.Gateway.Locate(fmt.Errorf("wrapped: %w", robot.BadField("http", "is bad: %w", other)))
+	if got := err.Error(); got != "r: gateway.http: is bad: another thing" || !errors.Is(err, other) {
 		t.Errorf("got %s", got)
 	}
 	if err := r.Gateway.Locate(other); !errors.Is(err, other) {
