@@ -14,6 +14,7 @@ type layout struct {
 	clock   image.Rectangle
 	bars    image.Rectangle
 	texture image.Rectangle
+	moving  image.Rectangle // the part of texture that moves in an animated card
 	circle  image.Rectangle
 	ramp    image.Rectangle
 }
@@ -39,10 +40,19 @@ func arrange(width, height int) layout {
 	side := min(middle.Dy(), middle.Dx()/2)
 	l.circle = image.Rect(middle.Max.X-side, middle.Min.Y, middle.Max.X, middle.Min.Y+side)
 	l.texture = image.Rect(middle.Min.X, middle.Min.Y, l.circle.Min.X-margin, middle.Max.Y)
-	for _, r := range []*image.Rectangle{&l.name, &l.clock, &l.bars, &l.ramp, &l.circle, &l.texture} {
+	l.moving = band(l.texture)
+	for _, r := range []*image.Rectangle{&l.name, &l.clock, &l.bars, &l.ramp, &l.circle, &l.texture, &l.moving} {
 		*r = even(*r).Intersect(even(l.bounds))
 	}
 	return l
+}
+
+// band is the middle of r, as high as it takes to keep an encoder busy: more would only cost it time.
+func band(r image.Rectangle) image.Rectangle {
+	const busy = 70_000 // pixels
+	height := min(r.Dy(), max(r.Dy()*3/10, busy/max(1, r.Dx())))
+	top := r.Min.Y + (r.Dy()-height)/2
+	return image.Rect(r.Min.X, top, r.Max.X, top+height)
 }
 
 // split cuts r in an upper part of n/of of its height and the rest.

@@ -1,6 +1,6 @@
 // Package testcard paints test pictures: colour bars, a grey ramp, a circle on a grid, the name of the device, a clock, the
-// number of the frame, and a stamp that machines can read (package stamp). An animated card also has a texture that never
-// repeats itself, so that an encoder has real work, and a dot that goes round the circle once in two seconds.
+// number of the frame, and a stamp that machines can read (package stamp). In an animated card a band of texture never repeats
+// itself, enough to fill 2 Mbit/s of H.264 at 30 frames per second, and a dot goes round the circle once in two seconds.
 //
 // A Card paints its background once, when it is made; a frame then costs a copy of it and a few small areas, which is well
 // below a millisecond for 1280x720. What a frame shows depends on nothing but the arguments of Render.
@@ -46,10 +46,9 @@ func New(width, height int, config Config) (*Card, error) {
 	p.frame(c.layout)
 	c.clock = p.header(c.layout, config.Name)
 	tex := newTexture()
+	tex.paint(c.background, c.layout.texture, 0)
 	if config.Animated {
 		c.texture = tex
-	} else {
-		tex.paint(c.background, c.layout.texture, 0)
 	}
 	return c, nil
 }
@@ -62,7 +61,7 @@ func (c *Card) Size() (width, height int) { return c.background.Width, c.backgro
 func (c *Card) Render(img *media.I420, at time.Time, sequence int64) {
 	img.Copy(c.background)
 	if c.texture != nil {
-		c.texture.paint(img, c.layout.texture, at.UnixMicro())
+		c.texture.paint(img, c.layout.moving, at.UnixMicro())
 		painter{img}.dot(c.layout.circle, at)
 	}
 	if c.clock != nil {

@@ -82,7 +82,7 @@ func TestOnlyAnimatedCardsMove(t *testing.T) {
 				changed++
 			}
 		}
-		if moves := changed > 640*480/10; moves != animated || !animated && changed > 0 {
+		if moves := changed > 640*480/20; moves != animated || !animated && changed > 0 {
 			t.Errorf("animated %v: %d pixels changed", animated, changed)
 		}
 	}
