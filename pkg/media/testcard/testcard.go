@@ -47,6 +47,7 @@ func New(width, height int, config Config) (*Card, error) {
 	c.clock = p.header(c.layout, config.Name)
 	tex := newTexture()
 	tex.paint(c.background, c.layout.texture, 0)
+	tint(c.background, c.layout.texture)
 	if config.Animated {
 		c.texture = tex
 	}

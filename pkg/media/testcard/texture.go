@@ -56,7 +56,7 @@ func addNoise(sum []float64, random *rand.Rand, step int, amplitude float64) {
 	}
 }
 
-// paint fills the luma of r with the pattern of the given time in microseconds, and its chroma with a still, soft tint.
+// paint fills the luma of r with the pattern of the given time in microseconds.
 func (t *texture) paint(img *media.I420, r image.Rectangle, micros int64) {
 	ax, ay := offset(micros, 97), offset(micros, 41)
 	bx, by := offset(micros, -71), offset(micros, 67)
@@ -70,7 +70,6 @@ func (t *texture) paint(img *media.I420, r image.Rectangle, micros int64) {
 			row = row[n:]
 		}
 	}
-	tint(img, r)
 }
 
 // offset is how far a layer that moves at a speed in pixels per second has come, 0 to tileSize-1.
@@ -93,7 +92,7 @@ func mean(dst, a, b []byte) {
 	}
 }
 
-// tint runs from teal on the left to amber on the right.
+// tint fills the chroma of r, from teal on the left to amber on the right.
 func tint(img *media.I420, r image.Rectangle) {
 	x, y, width, height := r.Min.X/2, r.Min.Y/2, r.Dx()/2, r.Dy()/2
 	if width == 0 || height == 0 {
