@@ -64,9 +64,9 @@ export class Connection {
     };
   }
 
-  /** State of the connection as the browser sees it; 'idle' as long as nothing was asked for. */
+  /** State of the connection as the browser sees it; 'idle' while there is nothing to connect for. */
   get state() {
-    return this.#offers === 0 ? 'idle' : this.#pc.connectionState;
+    return this.#pending === null && this.#pc.remoteDescription === null ? 'idle' : this.#pc.connectionState;
   }
 
   /** The browser's own object. */

@@ -19,6 +19,7 @@
  * @property {'ok'|'connecting'|'broken'} media Whether packets can get through.
  * @property {import('./protocol.js').Device|null} device Null if the gateway does not list it.
  * @property {string} refused Why the gateway does not give its video; empty if it does.
+ * @property {boolean} settling True while the gateway is so new that it need not have heard of all devices.
  * @property {boolean} paused Whether the browser keeps the video element from playing.
  */
 
@@ -39,12 +40,13 @@ export function explain(facts) {
 const PAUSED = ['paused', 'Paused by the browser'];
 
 /** @param {Facts} facts @returns {[Reason, string]} */
-function blame({ link, media, device, refused, paused }) {
+function blame({ link, media, device, refused, settling, paused }) {
   if (link === 'closed') return ['closed', 'Connection closed'];
   if (link === 'connecting') return ['connecting', 'Connecting to the gateway'];
   if (link === 'gateway-lost') return ['gateway-lost', 'Gateway lost, reconnecting'];
+  if (settling && (device === null || device.gone || refused !== '')) return ['connecting', 'Connecting video'];
   if (device === null) return ['device-unknown', 'No such device'];
-  if (device.gone) return ['device-gone', 'Process is not running'];
+  if (device.gone) return ['device-gone', 'Not heard of: its process or the bus is down'];
   if (device.state === 'away') return ['device-away', device.reason || 'Hardware is missing'];
   if (device.state === 'starting') return ['device-starting', 'Opening the hardware'];
   if (device.state === 'stopping') return ['device-stopping', 'Stopping'];

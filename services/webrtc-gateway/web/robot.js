@@ -14,7 +14,7 @@ const TICK_MS = 50;
 const PATH_MS = 250;
 /** Refused devices are asked for again this often, in ms. */
 const FORGIVE_MS = 5000;
-/** A gateway that has just started has to hear of its devices before it can call one gone, in ms. */
+/** A gateway that has just started has to hear of its devices before what it says of them counts, in ms. */
 const HEARING_MS = 2500;
 /** Looks at the statistics nearer than this to the last share its result, in ms. */
 const STATS_MS = 500;
@@ -254,14 +254,15 @@ export class Robot extends EventTarget {
   }
 
   #judge() {
-    const heard = this.#env.now() - this.#greetedAt >= HEARING_MS;
-    const byName = new Map(this.devices.map((d) => [d.name, heard ? d : { ...d, gone: false }]));
+    const settling = this.#env.now() - this.#greetedAt < HEARING_MS;
+    const byName = new Map(this.devices.map((d) => [d.name, d]));
     const up = this.mediaState === 'connected';
     for (const [name, video] of this.#videos) {
       video.tick({
         link: this.#link.state,
         media: up ? 'ok' : this.#path.broken ? 'broken' : 'connecting',
         device: byName.get(name) ?? null,
+        settling,
       });
     }
   }

@@ -14,7 +14,7 @@ const STATES = { ready: 'Ready', starting: 'Starting', away: 'Away', stopping: '
  * @returns {{state: string, text: string, why: string}} `state` is for styles.
  */
 export function describeState(d) {
-  if (d.gone) return { state: 'gone', text: 'Gone', why: 'its process is not heard of' };
+  if (d.gone) return { state: 'gone', text: 'Gone', why: 'not heard of: its process or the bus is down' };
   return { state: d.state, text: STATES[d.state], why: d.state === 'ready' ? '' : d.reason };
 }
 

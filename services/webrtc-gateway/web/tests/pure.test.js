@@ -96,7 +96,7 @@ describe('freshness', () => {
 
 describe('picture', () => {
   const device = { gone: false, state: 'ready', reason: '' };
-  const good = { freshness: 'stale', link: 'live', media: 'ok', device, refused: '', paused: false };
+  const good = { freshness: 'stale', link: 'live', media: 'ok', device, refused: '', settling: false, paused: false };
   const cases = [
     ['frames prove life, whatever is said', { freshness: 'live', link: 'gateway-lost', device: null }, 'live', 'ok'],
     ['frames nobody can see', { freshness: 'live', paused: true }, 'stale', 'paused'],
@@ -105,6 +105,8 @@ describe('picture', () => {
     ['a dead gateway hides a camera that is away', { link: 'gateway-lost', device: { ...device, state: 'away' } }, 'stale', 'gateway-lost'],
     ['not listed', { device: null }, 'stale', 'device-unknown'],
     ['process dead', { device: { ...device, gone: true, state: 'ready' } }, 'stale', 'device-gone'],
+    ['a new gateway has not heard of all', { settling: true, device: { ...device, gone: true } }, 'stale', 'connecting'],
+    ['but knows why one is away', { settling: true, device: { ...device, state: 'away', reason: 'x' } }, 'stale', 'device-away'],
     ['hardware away', { device: { ...device, state: 'away', reason: 'unplugged' } }, 'stale', 'device-away'],
     ['starting', { freshness: 'waiting', device: { ...device, state: 'starting' } }, 'waiting', 'device-starting'],
     ['stopping', { device: { ...device, state: 'stopping' } }, 'stale', 'device-stopping'],

@@ -158,7 +158,7 @@ describe('sections', () => {
     env.socket.open();
     env.socket.say(welcome());
     env.socket.say(list(ready('front')));
-    await env.pass(200, gateway);
+    await env.pass(3000, gateway);
     assert.deepEqual(env.peer.transceivers.filter((t) => t.currentDirection === 'recvonly').length, 1);
     assert.equal(robot.video('rear').picture.reason, 'device-unknown');
     missing = '';
@@ -175,8 +175,10 @@ describe('sections', () => {
     env.socket.open();
     env.socket.say(welcome());
     env.socket.say(list(ready('front')));
-    await env.pass(200, gateway);
+    await env.pass(3000, gateway);
     assert.deepEqual([robot.video('front').picture.reason, robot.video('front').picture.text], ['refused', 'too many viewers']);
+    await env.pass(20_000, gateway);
+    assert.deepEqual([env.peers.length, env.peer.restarts], [1, 0], 'no repair of what never was');
     full = false;
     await env.pass(6000, gateway);
     assert.equal(env.peer.transceivers.at(-1).currentDirection, 'recvonly');
