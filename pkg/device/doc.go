@@ -19,18 +19,18 @@
 //   - Run is called again whenever it returns, at first after 100 ms, then more slowly up to 800 ms. In between the device is AWAY,
 //     with the error as the reason, and its health is NOT_SERVING. The process does not end because hardware is missing.
 //   - The state is announced on the bus at start, on every change and once a second; who has heard of the device can call it.
-//   - The same streams, calls and state on gRPC and on the bus; see package bus for what happens while the bus is away.
+//   - The same unary calls, errors and state on gRPC and on the bus; see package bus for what happens while the bus is away.
 //   - With a token configured, every call must present it, also health and reflection. A panic in a call is codes.Internal for
 //     its caller and nothing to the others. Metrics and profiles are served on loopback only.
 //   - An [Out] publishes on the bus only while somebody holds it. [Out.WhileHeld] runs work only then.
 //   - SIGINT or SIGTERM: the state becomes STOPPING, the context of Run ends, calls under way get a second to finish,
 //     and the process is gone within 2 s, even if the driver hangs. A second signal ends it at once.
-//   - The process ends with one of the codes [ExitStopped], [ExitFailed], [ExitConfiguration], [ExitAddress].
+//   - The process ends with one of the codes [ExitStopped], [ExitConfiguration], [ExitAddress].
 //
 // # Configuration
 //
-// The fields of the configuration struct with a yaml tag are the keys of the device in robot.yaml, flags (--width) and
-// environment variables (WALDO_WIDTH), in rising order of precedence. Unknown keys are errors. A method Validate() error on the
+// The fields of the configuration struct with a yaml tag are the keys of the device in robot.yaml, environment variables
+// (WALDO_WIDTH) and flags (--width), in rising order of precedence. Unknown keys are errors. A method Validate() error on the
 // struct is called at the end. The kit's own settings are in [Settings].
 //
 // # Testing
