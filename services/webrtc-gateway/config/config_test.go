@@ -1,0 +1,137 @@
+package config_test
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
+)
+
+// load reads a robot file's text (none if it is empty), an environment and flags.
+func load(t testing.TB, yaml string, env map[string]string, args ...string) (*config.Config, error) {
+	t.Helper()
+	if yaml != "" {
+		file := filepath.Join(t.TempDir(), "robot.yaml")
+		if err := os.WriteFile(file, []byte(yaml), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args = append([]string{"--robot-file", file}, args...)
+	}
+	return config.Load(args, func(key string) string { return env[key] }, io.Discard)
+}
+
+const base = "robot: demo\ndevices: {front: {kind: camera}, rear: {kind: camera}}\n"
+
+func TestDefaults(t *testing.T) {
+	c, err := load(t, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, narrowed := c.Gateway.HTTPAddress(); a != "127.0.0.1:8080" || narrowed || c.Gateway.ICEAddress() != "127.0.0.1:7100" ||
+		c.NATS != "nats://127.0.0.1:4222" || c.Gateway.MaxViewers != 200 || !c.Gateway.Local() {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestPrecedence(t *testing.T) {
+	yaml := base + "gateway: {http: '127.0.0.1:1', ice: '127.0.0.1:2', max_viewers: 3}\nnats: {listen: '127.0.0.1:5'}\n"
+	c, err := load(t, yaml, map[string]string{"WALDO_HTTP": "127.0.0.1:10", "WALDO_MAX_VIEWERS": "30", "WALDO_TOKEN": "x"}, "--max-viewers", "300")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := c.Gateway
+	if g.HTTP != "127.0.0.1:10" || g.ICE != "127.0.0.1:2" || g.MaxViewers != 300 || g.Token != "x" || c.BusToken != "x" {
+		t.Errorf("%+v", c)
+	}
+	if c.Robot != "demo" || len(c.Devices) != 2 || c.NATS != "nats://127.0.0.1:5" {
+		t.Errorf("%+v", c.Settings)
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	tests := []struct {
+		http, ice, token          string
+		wantHTTP, wantICE         string
+		narrowed, local, mustFail bool
+	}{
+		{":8080", "", "", "127.0.0.1:8080", "127.0.0.1:7100", true, true, false},
+		{":8080", "", "x", ":8080", ":7100", false, false, false},
+		{"localhost:1", "", "", "localhost:1", "localhost:7100", false, true, false},
+		{"[::1]:1", ":9", "", "[::1]:1", "127.0.0.1:9", false, true, false},
+		{"10.0.0.1:80", "", "x", "10.0.0.1:80", "10.0.0.1:7100", false, false, false},
+		{"0.0.0.0:80", "", "", "", "", false, false, true},
+		{"127.0.0.1:80", "0.0.0.0:7100", "", "", "", false, false, true},
+	}
+	for _, tt := range tests {
+		c, err := load(t, "", nil, "--http", tt.http, "--ice", tt.ice, "--token", tt.token)
+		if tt.mustFail {
+			if err == nil || !strings.Contains(err.Error(), "token") {
+				t.Errorf("%s without a token: %v, want an error that names the token", tt.http, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", tt.http, err)
+			continue
+		}
+		if a, narrowed := c.Gateway.HTTPAddress(); a != tt.wantHTTP || narrowed != tt.narrowed || c.Gateway.ICEAddress() != tt.wantICE || c.Gateway.Local() != tt.local {
+			t.Errorf("%s: http %s (narrowed %v), ice %s, local %v", tt.http, a, narrowed, c.Gateway.ICEAddress(), c.Gateway.Local())
+		}
+	}
+}
+
+func TestBad(t *testing.T) {
+	tests := []struct {
+		name, yaml string
+		env        map[string]string
+		args       []string
+		says       []string
+	}{
+		{"unknown key", base + "gateway: {htpp: ':80'}", nil, nil, []string{"robot.yaml:3", "htpp", `"http"`}},
+		{"no address", base + "gateway: {http: '8080'}", nil, nil, []string{"robot.yaml:3", "gateway.http", "host:port"}},
+		{"no address in the environment", "", map[string]string{"WALDO_HTTP": "8080"}, nil, []string{"WALDO_HTTP", "host:port"}},
+		{"no viewers", "", nil, []string{"--max-viewers", "0"}, []string{"--max-viewers", "1 to 10000"}},
+		{"viewers in words", "", nil, []string{"--max-viewers", "many"}, []string{"--max-viewers", "many"}},
+		{"no IP", base + "gateway: {public_ips: [home]}", nil, nil, []string{"public_ips", "home"}},
+		{"no ICE server", base + "gateway: {ice_servers: [{urls: ['http://x']}]}", nil, nil, []string{"ice_servers", "stun:"}},
+		{"ICE server without address", base + "gateway: {ice_servers: [{username: x}]}", nil, nil, []string{"ice_servers", "urls"}},
+		{"no origin", base + "gateway: {origins: [example.org]}", nil, nil, []string{"origins", "https://"}},
+		{"origin with a path", base + "gateway: {origins: ['https://example.org/page']}", nil, nil, []string{"origins", "https://"}},
+		{"bad robot", "", nil, []string{"--robot", "My Robot"}, []string{"--robot", "lower-case"}},
+		{"bad level", "", nil, []string{"--log-level", "loud"}, []string{"--log-level", "debug"}},
+		{"unknown flag", "", nil, []string{"--htpp", "x"}, []string{"htpp"}},
+		{"stray word", "", nil, []string{"start"}, []string{"start", "--key value"}},
+		{"no such file", "", nil, []string{"--robot-file", "/nowhere.yaml"}, []string{"/nowhere.yaml"}},
+		{"all at once", base + "gateway: {http: x, max_viewers: -1}", nil, nil, []string{"gateway.http", "gateway.max_viewers"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := load(t, tt.yaml, tt.env, tt.args...)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, part := range tt.says {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("the error does not name %q: %v", part, err)
+				}
+			}
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	var out strings.Builder
+	_, err := config.Load([]string{"--help"}, func(string) string { return "" }, &out)
+	if !errors.Is(err, config.ErrHelp) {
+		t.Error(err)
+	}
+	for _, part := range []string{"--http", "--max-viewers", "200", "WALDO_HTTP", "--check", "--robot-file"} {
+		if !strings.Contains(out.String(), part) {
+			t.Errorf("help does not name %s:\n%s", part, out.String())
+		}
+	}
+}

@@ -1,0 +1,141 @@
+package devices_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/devices"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/fakecam"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const timeout = 10 * time.Second
+
+// start returns a directory on a bus of its own, and a connection for others.
+func start(t *testing.T, expected ...*devicev1.Device) (*devices.Directory, *bus.Conn, string) {
+	t.Helper()
+	server, err := bus.StartServer(bus.ServerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	conn, err := bus.Connect(bus.Config{URL: server.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	d, err := devices.New(conn, "demo", devices.Config{Expected: expected, Holder: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.Close)
+	return d, conn, server.URL()
+}
+
+// await waits until the list has a certain look.
+func await(t *testing.T, d *devices.Directory, what string, ok func(map[string]bool) bool) {
+	t.Helper()
+	deadline := time.After(timeout)
+	for {
+		list, changed := d.List()
+		gone := make(map[string]bool)
+		for _, s := range list.GetDevices() {
+			gone[s.GetDevice().GetName()] = s.GetGone()
+		}
+		if ok(gone) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-deadline:
+			t.Fatalf("not within %v: %s; the list is %v", timeout, what, gone)
+		}
+	}
+}
+
+func TestDevicesComeAndGo(t *testing.T) {
+	d, conn, url := start(t, &devicev1.Device{Name: "rear", Kind: "camera"})
+	await(t, d, "the expected one is listed as gone", func(gone map[string]bool) bool { return len(gone) == 1 && gone["rear"] })
+	if err := d.Check("rear"); err != nil {
+		t.Errorf("an expected device is unknown: %v", err)
+	}
+	if err := d.Check("front"); status.Code(err) != codes.NotFound || !strings.Contains(err.Error(), "rear") {
+		t.Errorf("unknown device: %v, want NotFound that names rear", err)
+	}
+	cam, err := fakecam.Start(url, bus.Address{Robot: "demo", Device: "front"}, fakecam.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, d, "front is there", func(gone map[string]bool) bool { g, known := gone["front"]; return known && !g })
+	// Strangers: another robot's, and one whose name cannot be.
+	for _, stranger := range []*devicev1.Device{{Robot: "other", Name: "arm"}, {Robot: "demo", Name: "*.>"}} {
+		if err := conn.Publish((bus.Address{Robot: "demo", Device: "arm"}).State(), stranger); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cam.Stop()
+	await(t, d, "front is gone", func(gone map[string]bool) bool { return gone["front"] })
+	if err := d.Check("front"); err != nil {
+		t.Errorf("a dead device is unknown: %v", err)
+	}
+	if err := d.Check("arm"); err == nil {
+		t.Error("a stranger is listed")
+	}
+}
+
+func TestNobodyYet(t *testing.T) {
+	d, _, _ := start(t)
+	if err := d.Check("front"); status.Code(err) != codes.NotFound || !strings.Contains(err.Error(), "is it running?") {
+		t.Errorf("unknown device on an empty bus: %v", err)
+	}
+}
+
+func TestFeed(t *testing.T) {
+	d, _, url := start(t)
+	cam, err := fakecam.Start(url, bus.Address{Robot: "demo", Device: "front"}, fakecam.Config{NeverOnRequest: true, KeyFrameEvery: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cam.Stop()
+	feed, err := d.Open(relay.Stream{Device: "front", Name: "video"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	first, err := feed.Next(ctx)
+	if err != nil || first.GetEpoch() != cam.Epoch() || !first.GetKeyFrame() {
+		t.Errorf("first frame: %v %v", first, err)
+	}
+	await(t, d, "front is there", func(gone map[string]bool) bool { _, known := gone["front"]; return known })
+	if feed.KeyFrameOnRequest() {
+		t.Error("the camera cannot be asked, and says so")
+	}
+	if err := feed.RequestKeyFrame(ctx); status.Code(err) != codes.FailedPrecondition {
+		t.Errorf("asking it: %v", err)
+	}
+	feed.Close()
+	if n := cam.Holders(); n != 0 {
+		t.Errorf("%d holds are left", n)
+	}
+	if _, err := feed.Next(ctx); err == nil {
+		t.Error("a closed feed has frames")
+	}
+	f, err := d.Snapshot(ctx, "front", 320, 240)
+	if err != nil || f.GetFormat().GetMediaType() != "image/jpeg" || f.GetFormat().GetWidthPx() != 320 {
+		t.Errorf("snapshot: %v %v", f, err)
+	}
+	if _, err := d.Snapshot(ctx, "rear", 0, 0); status.Code(err) != codes.Unavailable {
+		t.Errorf("snapshot of nobody: %v", err)
+	}
+}
