@@ -116,7 +116,7 @@ export class Tile {
     const screen = make('div', { class: 'screen' },
       this.#player,
       this.#numbers,
-      make('div', { class: 'veil' }, this.#title, this.#text, this.#play));
+      make('div', { class: 'veil' }, make('div', { class: 'message' }, this.#title, this.#text, this.#play)));
     const caption = make('div', { class: 'caption' },
       make('span', { class: 'badge' }, this.#word, this.#time),
       make('h2', {}, this.device),
