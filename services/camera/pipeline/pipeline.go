@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -28,6 +30,9 @@ var (
 
 // maxVariants bounds how many different formats readers can make the process encode at once.
 const maxVariants = 32
+
+// settle is how long nobody has looked when memory is given back to the system.
+const settle = 3 * time.Second
 
 // Config says how to work. Epoch is required; the zero value of everything else works.
 type Config struct {
@@ -127,6 +132,8 @@ func ended(ctx context.Context) error {
 
 // awaitReaders waits until there are readers, and returns a context that ends when there are none any more.
 func (p *Pipeline) awaitReaders(ctx context.Context) (context.Context, func()) {
+	idle := time.NewTimer(settle)
+	defer idle.Stop()
 	for ctx.Err() == nil {
 		p.mu.Lock()
 		if len(p.variants) > 0 {
@@ -138,6 +145,8 @@ func (p *Pipeline) awaitReaders(ctx context.Context) (context.Context, func()) {
 		p.mu.Unlock()
 		select {
 		case <-p.wake:
+		case <-idle.C:
+			debug.FreeOSMemory() // pictures are large, and there may be none for hours
 		case <-ctx.Done():
 		}
 	}
