@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -22,6 +24,29 @@ func TestPageShowsTheCamera(t *testing.T) {
 	}
 	if title := harness.Eval[string](t, page, "document.body.innerText"); title == "" {
 		t.Error("the page has no text")
+	}
+}
+
+// TestPictures looks at the page as people see it, on a desk and on a phone, and keeps what it saw if WALDO_PICTURES names a folder.
+func TestPictures(t *testing.T) {
+	robot := harness.StartRobot(t, harness.Options{Name: "rover", Devices: `front: {kind: camera, source: test, width: 1280, height: 720, fps: 30}
+		rear: {kind: camera, source: test, width: 1280, height: 720, card: still, fps: 30}`})
+	page := harness.StartBrowser(t).Open(t, robot.URL)
+	for _, device := range []string{"front", "rear"} {
+		page.Tile(t, device).WaitFrames(t, 30)
+	}
+	for _, screen := range []struct {
+		name          string
+		width, height int64
+	}{{"page", 1280, 800}, {"phone", 390, 844}} {
+		page.Resize(t, screen.width, screen.height)
+		page.Until(t, "innerWidth === $1", screen.width)
+		if wide := harness.Eval[int64](t, page, "document.documentElement.scrollWidth"); wide > screen.width {
+			t.Errorf("%s: the page is %d pixels wide on a screen of %d", screen.name, wide, screen.width)
+		}
+		if dir := os.Getenv("WALDO_PICTURES"); dir != "" {
+			page.Screenshot(t, filepath.Join(dir, screen.name+".png"))
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -23,6 +24,8 @@ type Robot struct {
 
 // Options say what robot to run. The zero value is one camera `front` with a moving card of 640x480 at 30 fps.
 type Options struct {
+	// Name of the robot; "e2e" if empty.
+	Name string
 	// Devices is the YAML under `devices:`, one device a line.
 	Devices string
 	// Gateway is more keys of the gateway, each preceded by a comma: `, max_viewers: 2`.
@@ -48,8 +51,8 @@ func StartRobot(tb testing.TB, o Options) *Robot {
 		line = strings.TrimSpace(line)
 		fmt.Fprintf(&devices, "  %s\n", strings.Replace(line, "{", `{grpc: "127.0.0.1:0", `, 1))
 	}
-	file := WriteFile(tb, "robot.yaml", fmt.Sprintf("robot: e2e\ndevices:\n%sgateway: {http: %q, ice: %q%s}\nnats: {%s}\n",
-		devices.String(), http, FreeAddress(tb), o.Gateway, bus))
+	file := WriteFile(tb, "robot.yaml", fmt.Sprintf("robot: %s\ndevices:\n%sgateway: {http: %q, ice: %q%s}\nnats: {%s}\n",
+		cmp.Or(o.Name, "e2e"), devices.String(), http, FreeAddress(tb), o.Gateway, bus))
 	r.Process = Start(tb, nil, Bin(tb, "waldo"), "up", file)
 	r.WaitServing(tb)
 	return r
