@@ -65,7 +65,7 @@ function tick() {
   devices.tick(robot.gatewayNowMs);
   const rtt = robot.clock.rttMs;
   const lost = robot.state === 'gateway-lost';
-  const detail = lost ? `${robot.refusal ? 'refused' : 'reconnecting'}, ${since(performance.now() - lostAt)}` : rtt === null ? '' : milliseconds(rtt);
+  const detail = lost ? `${since(performance.now() - lostAt)}, ${robot.refusal ? 'refused' : 'reconnecting'}` : rtt === null ? '' : milliseconds(rtt);
   setText(byId('link-detail', HTMLElement), robot.state === 'connecting' ? '' : detail);
   showEmpty(robot, tiles.size, performance.now() - openedAt);
 }
