@@ -28,7 +28,7 @@ type process struct {
 	t       *testing.T
 	cmd     *exec.Cmd
 	cameras camerav1.CameraServiceClient
-	devices devicev1.DeviceServiceClient
+	states  chan *devicev1.Device // all that WatchDevice says, in order; closed when it ends
 }
 
 // startCamera starts the program with --key value flags and stops it at the end of the test. All of its log becomes the test's.
@@ -51,12 +51,27 @@ func startCamera(t *testing.T, grpcAddress string, flags ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t, cmd, camerav1.NewCameraServiceClient(conn), devicev1.NewDeviceServiceClient(conn)}
+	p := &process{t, cmd, camerav1.NewCameraServiceClient(conn), make(chan *devicev1.Device, 1000)}
+	var watching sync.WaitGroup
+	watching.Go(func() { p.watch(devicev1.NewDeviceServiceClient(conn)) })
 	t.Cleanup(func() {
-		conn.Close()
 		p.stop()
+		conn.Close()
+		watching.Wait()
 	})
 	return p
+}
+
+// watch collects the states of the device until it stops. A short state between two awaits is not missed that way.
+func (p *process) watch(devices devicev1.DeviceServiceClient) {
+	defer close(p.states)
+	watch, err := devices.WatchDevice(context.Background(), &devicev1.WatchDeviceRequest{}) // ends with the process
+	for err == nil {
+		var response *devicev1.WatchDeviceResponse
+		if response, err = watch.Recv(); err == nil {
+			p.states <- response.GetDevice()
+		}
+	}
 }
 
 // stop ends the process as a launcher does and expects it to agree.
@@ -79,25 +94,24 @@ func (p *process) context() context.Context {
 	return ctx
 }
 
-// await waits until the device says that it is in the state, and returns what it says.
+// await waits until the device says that it is in the state, or has said so since the last await, and returns what it says.
 func (p *process) await(state devicev1.DeviceState) *devicev1.Device {
 	p.t.Helper()
 	start := time.Now()
-	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
-	defer cancel()
-	watch, err := p.devices.WatchDevice(ctx, &devicev1.WatchDeviceRequest{})
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	limit := time.After(patience)
 	var last *devicev1.Device
 	for {
-		response, err := watch.Recv()
-		if err != nil {
-			p.t.Fatalf("%v did not come: %v; last was %v", state, err, last)
-		}
-		if last = response.GetDevice(); last.GetState() == state {
-			p.t.Logf("%v after %.2f s %s", state, time.Since(start).Seconds(), last.GetStateReason())
-			return last
+		select {
+		case device, open := <-p.states:
+			if !open {
+				p.t.Fatalf("%v did not come before the process ended; last was %v", state, last)
+			}
+			if last = device; last.GetState() == state {
+				p.t.Logf("%v after %.2f s %s", state, time.Since(start).Seconds(), last.GetStateReason())
+				return last
+			}
+		case <-limit:
+			p.t.Fatalf("%v did not come in %v; last was %v", state, patience, last)
 		}
 	}
 }
