@@ -98,7 +98,18 @@ func (o offers) have(name string) bool {
 	})
 }
 
-// String names the pixel formats.
+// names are the formats that can be asked for in the configuration.
+func (o offers) names() string {
+	var names []string
+	for _, l := range layouts {
+		if l.name != "" && o.have(l.name) {
+			names = append(names, l.name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// String names the pixel formats as the kernel does.
 func (o offers) String() string {
 	var names []string
 	for _, m := range o {

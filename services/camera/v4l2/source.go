@@ -117,8 +117,7 @@ func (s *Source) setUp(config Config) error {
 		return err
 	}
 	if !offers.have(config.Format) {
-		return fmt.Errorf("format %s is not among what the camera offers: %s; leave format out, or use one of these",
-			config.Format, offers)
+		return fmt.Errorf("format: the camera has no %s: leave the key out, or use one of %s", config.Format, offers.names())
 	}
 	if err := s.node.set(choose(offers, config, now)); err != nil {
 		return err

@@ -218,7 +218,7 @@ func TestOpenErrors(t *testing.T) {
 		"several planes": {func(f *fake) { f.id.planar = true }, Config{}, source.ErrNotCamera, "planes"},
 		"unknown pixels": {func(f *fake) { f.chooses = func(m mode) mode { m.fourcc = 'B' | 'A'<<8 | '8'<<16 | '1'<<24; return m } },
 			Config{}, source.ErrNotCamera, "BA81"},
-		"format it lacks":      {func(*fake) {}, Config{Format: "NV12"}, nil, "MJPG, YUYV"},
+		"format it lacks":      {func(*fake) {}, Config{Format: "NV12"}, nil, "one of YUYV, MJPEG"},
 		"unplugged meanwhile":  {func(f *fake) { f.gone.Store(true) }, Config{}, source.ErrAway, "away"},
 		"control it lacks":     {func(*fake) {}, Config{Controls: map[string]int64{"zoom": 1}}, source.ErrNoControl, "brightness, gain, mode"},
 		"control out of range": {func(*fake) {}, Config{Controls: map[string]int64{"brightness": 11}}, source.ErrOutOfRange, "-10 to 10"},
