@@ -67,7 +67,11 @@ func serveCommands(r io.Reader, l *link, state *controls) error {
 		case cmd.code == commandUnlink:
 			err = l.unlink(cmd)
 		case cmd.endpoint == 0:
-			data, ok := state.handle(parseSetup(cmd.setup), cmd.data)
+			request := parseSetup(cmd.setup)
+			data, ok := state.handle(request, cmd.data)
+			if ok && request.restartsStream() {
+				l.restart()
+			}
 			err = l.answer(cmd, ok, data)
 		case cmd.toHost && cmd.endpoint == endpointVideo&0x0F:
 			l.enqueue(cmd)

@@ -178,6 +178,32 @@ func TestUnlinkBeforeTheAnswer(t *testing.T) {
 	}
 }
 
+// A host that stops in the middle of a picture, with no URB waiting that it could take back, must not get the rest when it starts again.
+func TestStreamBeginsWithAPicture(t *testing.T) {
+	t.Parallel()
+	for name, restart := range map[string]func(*host){
+		"commit": func(h *host) { h.choose(1) },
+		"clear halt": func(h *host) {
+			h.submit(0, 0, 0, [8]byte{0x02, 1, 0, 0, endpointVideo, 0, 0, 0})
+			h.read(false)
+		},
+	} {
+		h := plug(t, New())
+		h.choose(1)
+		h.submit(1, 1, maxPayload, [8]byte{})
+		if a := h.read(true); len(a.data) != maxPayload || a.data[1]&frameEnd != 0 {
+			t.Fatalf("%s: the first payload has %d bytes and flags %x: this test needs a larger picture", name, len(a.data), a.data[1])
+		}
+		restart(h)
+		if number, err := Check(h.picture()); err != nil || number != 1 {
+			t.Errorf("%s: picture %d, %v; want all of picture 1", name, number, err)
+		}
+		if err := h.pull(); err != nil {
+			t.Errorf("%s: pulled out: %v", name, err)
+		}
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	h := plug(t, New())

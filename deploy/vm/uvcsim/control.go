@@ -16,6 +16,13 @@ func parseSetup(b [8]byte) setup {
 	return setup{b[0], b[1], le.Uint16(b[2:]), le.Uint16(b[4:]), le.Uint16(b[6:])}
 }
 
+// restartsStream tells whether the host stops the stream, which it does by clearing the halt of the bulk endpoint, or starts it by a commit.
+func (s setup) restartsStream() bool {
+	clearHalt := s.requestType == 0x02 && s.request == 1 && s.index == endpointVideo
+	commit := s.requestType == 0x21 && s.request == setCur && s.value>>8 == 2 && s.index == interfaceStreaming
+	return clearHalt || commit
+}
+
 // Kinds of requests, from bits 7 to 5 of requestType.
 const (
 	toHost     = 0x80

@@ -15,7 +15,7 @@ type link struct {
 	mu      sync.Mutex
 	w       io.Writer
 	waiting []command // URBs of the video endpoint, oldest first
-	stream  uint64    // grows when the host takes URBs back: it has stopped the stream
+	stream  uint64    // grows when the host stops or starts the stream
 }
 
 func newLink(w io.Writer) *link {
@@ -45,6 +45,13 @@ func (l *link) unlink(c command) error {
 		}
 	}
 	return l.write(unlinkReply(c.seq, statusOK))
+}
+
+// restart makes the next picture begin at its beginning. What the host had not asked for yet of the last one is not sent.
+func (l *link) restart() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stream++
 }
 
 // answer ends a control transfer.
