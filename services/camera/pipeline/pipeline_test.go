@@ -15,10 +15,8 @@ import (
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/media"
-	"github.com/waldo-robot/waldo/pkg/media/annexb"
 	"github.com/waldo-robot/waldo/pkg/media/stamp"
 	"github.com/waldo-robot/waldo/pkg/media/testcard"
-	"github.com/waldo-robot/waldo/services/camera/encode"
 	"github.com/waldo-robot/waldo/services/camera/openh264"
 	"github.com/waldo-robot/waldo/services/camera/source"
 	"github.com/waldo-robot/waldo/services/camera/testsource"
@@ -209,35 +207,6 @@ func TestFormatsThatCannotBe(t *testing.T) {
 	}
 }
 
-func TestManyReadersOneEncode(t *testing.T) {
-	m := newManual(i420(64, 48, 30))
-	p := run(t, m, Config{})
-	var readers []*Reader
-	for i := range 10 {
-		want := h264()
-		if i%2 == 1 { // the same format said in other words
-			want.WidthPx, want.HeightPx, want.FrameRateHz = 64, 48, 30
-		}
-		readers = append(readers, p.open(t, want))
-	}
-	m.expect(t, true)
-	const frames = 5
-	for i := range frames {
-		m.snap(t, time.Now())
-		for _, r := range readers {
-			if f := next(t, r); f.GetSequence() != int64(i) {
-				t.Fatalf("sequence %d, want %d", f.GetSequence(), i)
-			}
-		}
-	}
-	if n := testutil.ToFloat64(p.metrics.encoded.WithLabelValues(media.H264)); n != frames {
-		t.Errorf("%v encodes of %d frames for %d readers", n, frames, len(readers))
-	}
-	if n := testutil.ToFloat64(p.metrics.readers); n != 10 {
-		t.Errorf("readers metric is %v", n)
-	}
-}
-
 func TestNothingRunsWithoutReaders(t *testing.T) {
 	m := newManual(i420(64, 48, 30))
 	p := run(t, m, Config{})
@@ -274,52 +243,6 @@ func TestLiveStreamIsNumberedOnAndBeginsWithAKeyFrame(t *testing.T) {
 	}
 }
 
-func TestRequestKeyFrame(t *testing.T) {
-	m := newManual(i420(64, 48, 30))
-	p := run(t, m, Config{})
-	r := p.open(t, h264())
-	m.expect(t, true)
-	keys := func(n int) (keys int) {
-		for range n {
-			m.snap(t, time.Now())
-			if next(t, r).GetKeyFrame() {
-				keys++
-			}
-		}
-		return keys
-	}
-	if n := keys(5); n != 1 {
-		t.Fatalf("%d key frames in the first five, want one", n)
-	}
-	time.Sleep(keyInterval) // the least distance of key frames is measured in real time
-	for range 100 {
-		if err := p.RequestKeyFrame(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if n := keys(5); n != 1 {
-		t.Errorf("%d key frames after 100 requests at once, want one", n)
-	}
-	if err := p.RequestKeyFrame(); err != nil { // too soon, so it is carried out later
-		t.Fatal(err)
-	}
-	deadline := time.Now().Add(patience)
-	for keys(1) == 0 {
-		if time.Now().After(deadline) {
-			t.Fatal("a request that came too soon was forgotten")
-		}
-	}
-}
-
-func TestSecondReaderGetsAKeyFrame(t *testing.T) {
-	p := run(t, card(t, 64, 48, 100), Config{})
-	a := p.open(t, h264())
-	next(t, a)
-	if f := next(t, p.open(t, h264())); !f.GetKeyFrame() {
-		t.Error("it began with another frame")
-	}
-}
-
 func TestSetBitrate(t *testing.T) {
 	m := newManual(i420(320, 240, 30))
 	p := run(t, m, Config{Bitrate: 2_000_000})
@@ -346,46 +269,6 @@ func TestSetBitrate(t *testing.T) {
 	}
 	if low := bytes(); low > high*2/3 {
 		t.Errorf("%d bytes at 2 Mbit/s, %d at 200 kbit/s", high, low)
-	}
-}
-
-func TestRateIsReachedFromBelow(t *testing.T) {
-	start := time.Unix(1000, 0)
-	for _, tt := range []struct{ captured, wanted float64 }{{30, 15}, {30, 10}, {30, 20}, {60, 25}, {30, 1}, {29.97, 29}, {30, 0}} {
-		p := pacer{rate: tt.wanted}
-		n := 0
-		const seconds = 20
-		for i := range int(tt.captured * seconds) {
-			jitter := time.Duration(i%3-1) * 2 * time.Millisecond
-			if p.take(start.Add(time.Duration(float64(i)/tt.captured*1e9)+jitter), tt.captured) {
-				n++
-			}
-		}
-		want := tt.wanted * seconds
-		if tt.wanted == 0 {
-			want = tt.captured * seconds
-		}
-		if float64(n) > want+1 || float64(n) < want*0.93-1 {
-			t.Errorf("%v of %v pictures per second: %d in %d s", tt.wanted, tt.captured, n, seconds)
-		}
-	}
-}
-
-func TestRateSurvivesAClockThatJumps(t *testing.T) {
-	p := pacer{rate: 10}
-	now := time.Unix(100000, 0)
-	for _, jump := range []time.Duration{0, -time.Hour, time.Hour} {
-		now = now.Add(jump)
-		n := 0
-		for range 30 {
-			now = now.Add(time.Second / 30)
-			if p.take(now, 30) {
-				n++
-			}
-		}
-		if n < 9 || n > 12 {
-			t.Errorf("after a jump of %v: %d pictures in a second, want 10", jump, n)
-		}
 	}
 }
 
@@ -436,172 +319,6 @@ func TestGoingAwayIsNoticedWhileIdle(t *testing.T) {
 	w.gone <- source.ErrAway
 	if err := p.Run(t.Context(), w, func() {}); !errors.Is(err, source.ErrAway) {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestSlowReaderLosesAndOthersDoNot(t *testing.T) {
-	m := newManual(i420(64, 48, 30))
-	p := run(t, m, Config{})
-	slow, fast := p.open(t, h264()), p.open(t, h264())
-	m.expect(t, true)
-	for range 3 * readerQueue {
-		m.snap(t, time.Now())
-		next(t, fast)
-	}
-	if fast.Dropped() != 0 {
-		t.Errorf("the fast reader lost %d", fast.Dropped())
-	}
-	time.Sleep(keyInterval) // so that the key frame the slow reader asks for may come at once
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	feeding := make(chan struct{})
-	go func() {
-		defer close(feeding)
-		for ctx.Err() == nil {
-			select {
-			case m.frames <- source.Frame{Format: m.format, Time: time.Now(), Picture: media.NewI420(64, 48), Key: true}:
-			case <-ctx.Done():
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
-	}()
-	first := next(t, slow)
-	cancel()
-	<-feeding
-	if !first.GetKeyFrame() || slow.Dropped() == 0 {
-		t.Errorf("slow reader went on with key %v after losing %d", first.GetKeyFrame(), slow.Dropped())
-	}
-}
-
-func TestCaptureOneIsNewerThanTheCall(t *testing.T) {
-	m := newManual(i420(64, 48, 30))
-	p := run(t, m, Config{})
-	type result struct {
-		f   *mediav1.VideoFrame
-		err error
-	}
-	called := time.Now()
-	got := make(chan result, 1)
-	go func() {
-		f, err := p.CaptureOne(t.Context(), &mediav1.VideoFormat{MediaType: media.JPEG})
-		got <- result{f, err}
-	}()
-	m.expect(t, true)
-	m.snap(t, called.Add(-time.Second)) // one that was under way
-	for {
-		select {
-		case r := <-got:
-			if r.err != nil || r.f.GetCaptureTime().AsTime().Before(called) || r.f.GetSequence() < 1 {
-				t.Errorf("got sequence %d at %v, error %v", r.f.GetSequence(), r.f.GetCaptureTime().AsTime(), r.err)
-			}
-			return
-		case m.frames <- source.Frame{Format: m.format, Time: time.Now(), Picture: media.NewI420(64, 48), Key: true}:
-		case <-time.After(patience):
-			t.Fatal("no picture")
-		}
-	}
-}
-
-// native makes a source whose frames are H.264 already.
-func native(t *testing.T, n int) (*manual, []source.Frame) {
-	t.Helper()
-	f := &mediav1.VideoFormat{MediaType: media.H264, WidthPx: 64, HeightPx: 48, FrameRateHz: 30}
-	e, err := encode.New(f, encode.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
-	var frames []source.Frame
-	for i := range n {
-		img := media.NewI420(64, 48)
-		for j := range img.Y {
-			img.Y[j] = byte(16 + i*20)
-		}
-		packet, err := e.Encode(img, false, time.Unix(int64(i), 0))
-		if err != nil {
-			t.Fatal(err)
-		}
-		frames = append(frames, source.Frame{Format: f, Time: time.Now(), Data: packet.Data, Key: packet.Key})
-	}
-	return newManual(f), frames
-}
-
-func TestNativeVideoPassesThrough(t *testing.T) {
-	m, frames := native(t, 4)
-	p := run(t, m, Config{})
-	a := p.open(t, h264())
-	m.expect(t, true)
-	for i, f := range frames[:3] {
-		m.give(t, f)
-		if got := next(t, a); &got.GetData()[0] != &f.Data[0] || got.GetKeyFrame() != (i == 0) {
-			t.Errorf("frame %d was not passed through untouched", i)
-		}
-	}
-	// A late reader gets all that it needs to decode, at once.
-	b := p.open(t, h264())
-	for i := range 3 {
-		if got := next(t, b); got.GetSequence() != int64(i) {
-			t.Errorf("replay: sequence %d, want %d", got.GetSequence(), i)
-		}
-	}
-	// Another format is made by decoding, which can begin only at a key frame.
-	jpeg := p.open(t, &mediav1.VideoFormat{MediaType: media.JPEG})
-	m.give(t, frames[3])
-	if got := next(t, b); got.GetSequence() != 3 {
-		t.Errorf("after the replay: sequence %d", got.GetSequence())
-	}
-	m.give(t, frames[0])
-	if f := next(t, jpeg); f.GetFormat().GetWidthPx() != 64 {
-		t.Errorf("got %v", f.GetFormat())
-	}
-	if err := p.RequestKeyFrame(); !errors.Is(err, ErrNative) {
-		t.Errorf("RequestKeyFrame: %v", err)
-	}
-	if err := p.SetBitrate(100_000); !errors.Is(err, ErrNative) {
-		t.Errorf("SetBitrate: %v", err)
-	}
-	if n := testutil.ToFloat64(p.metrics.encoded.WithLabelValues(media.H264)); n != 0 {
-		t.Errorf("%v frames were encoded", n)
-	}
-}
-
-func TestOrientation(t *testing.T) {
-	m := newManual(i420(64, 32, 30))
-	p := run(t, m, Config{Orientation: encode.Orientation{FlipHorizontal: true, Rotate: 90}})
-	r := p.open(t, &mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: media.PixelI420})
-	m.expect(t, true)
-	img := media.NewI420(64, 32)
-	img.Y[63] = 200 // top right, so top left in the mirror, and top right again after a turn to the right
-	m.give(t, source.Frame{Format: m.format, Time: time.Now(), Picture: img, Key: true})
-	f := next(t, r)
-	if f.GetFormat().GetWidthPx() != 32 || f.GetFormat().GetHeightPx() != 64 || f.GetData()[31] != 200 {
-		t.Errorf("got %v", f.GetFormat())
-	}
-}
-
-func TestDamagedPicturesAreCountedAndLeftOut(t *testing.T) {
-	m := newManual(&mediav1.VideoFormat{MediaType: media.JPEG, WidthPx: 64, HeightPx: 48, FrameRateHz: 30})
-	p := run(t, m, Config{})
-	r := p.open(t, h264())
-	m.expect(t, true)
-	m.give(t, source.Frame{Format: m.format, Time: time.Now(), Data: []byte("no picture"), Key: true, Lost: 3})
-	e, err := encode.New(m.format, encode.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	good, err := e.Encode(media.NewI420(64, 48), true, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for testutil.ToFloat64(p.metrics.dropped.WithLabelValues(dropBroken)) == 0 {
-		time.Sleep(time.Millisecond) // the next picture would take the place of the bad one
-	}
-	m.give(t, source.Frame{Format: m.format, Time: time.Now(), Data: good.Data, Key: true})
-	if f := next(t, r); !annexb.IsKeyFrame(f.GetData()) {
-		t.Error("the next picture was no key frame")
-	}
-	if n := testutil.ToFloat64(p.metrics.dropped.WithLabelValues(dropSource)); n != 3 {
-		t.Errorf("lost by the source: %v, want 3", n)
 	}
 }
 

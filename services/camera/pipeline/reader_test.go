@@ -1,0 +1,105 @@
+package pipeline
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/services/camera/source"
+)
+
+func TestManyReadersOneEncode(t *testing.T) {
+	m := newManual(i420(64, 48, 30))
+	p := run(t, m, Config{})
+	var readers []*Reader
+	for i := range 10 {
+		want := h264()
+		if i%2 == 1 { // the same format said in other words
+			want.WidthPx, want.HeightPx, want.FrameRateHz = 64, 48, 30
+		}
+		readers = append(readers, p.open(t, want))
+	}
+	m.expect(t, true)
+	const frames = 5
+	for i := range frames {
+		m.snap(t, time.Now())
+		for _, r := range readers {
+			if f := next(t, r); f.GetSequence() != int64(i) {
+				t.Fatalf("sequence %d, want %d", f.GetSequence(), i)
+			}
+		}
+	}
+	if n := testutil.ToFloat64(p.metrics.encoded.WithLabelValues(media.H264)); n != frames {
+		t.Errorf("%v encodes of %d frames for %d readers", n, frames, len(readers))
+	}
+	if n := testutil.ToFloat64(p.metrics.readers); n != 10 {
+		t.Errorf("readers metric is %v", n)
+	}
+}
+
+func TestSlowReaderLosesAndOthersDoNot(t *testing.T) {
+	m := newManual(i420(64, 48, 30))
+	p := run(t, m, Config{})
+	slow, fast := p.open(t, h264()), p.open(t, h264())
+	m.expect(t, true)
+	for range 3 * readerQueue {
+		m.snap(t, time.Now())
+		next(t, fast)
+	}
+	if fast.Dropped() != 0 {
+		t.Errorf("the fast reader lost %d", fast.Dropped())
+	}
+	time.Sleep(keyInterval) // so that the key frame the slow reader asks for may come at once
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	feeding := make(chan struct{})
+	go func() {
+		defer close(feeding)
+		for ctx.Err() == nil {
+			select {
+			case m.frames <- source.Frame{Format: m.format, Time: time.Now(), Picture: media.NewI420(64, 48), Key: true}:
+			case <-ctx.Done():
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}()
+	first := next(t, slow)
+	cancel()
+	<-feeding
+	if !first.GetKeyFrame() || slow.Dropped() == 0 {
+		t.Errorf("slow reader went on with key %v after losing %d", first.GetKeyFrame(), slow.Dropped())
+	}
+}
+
+func TestCaptureOneIsNewerThanTheCall(t *testing.T) {
+	m := newManual(i420(64, 48, 30))
+	p := run(t, m, Config{})
+	type result struct {
+		f   *mediav1.VideoFrame
+		err error
+	}
+	called := time.Now()
+	got := make(chan result, 1)
+	go func() {
+		f, err := p.CaptureOne(t.Context(), &mediav1.VideoFormat{MediaType: media.JPEG})
+		got <- result{f, err}
+	}()
+	m.expect(t, true)
+	m.snap(t, called.Add(-time.Second)) // one that was under way
+	for {
+		select {
+		case r := <-got:
+			if r.err != nil || r.f.GetCaptureTime().AsTime().Before(called) || r.f.GetSequence() < 1 {
+				t.Errorf("got sequence %d at %v, error %v", r.f.GetSequence(), r.f.GetCaptureTime().AsTime(), r.err)
+			}
+			return
+		case m.frames <- source.Frame{Format: m.format, Time: time.Now(), Picture: media.NewI420(64, 48), Key: true}:
+		case <-time.After(patience):
+			t.Fatal("no picture")
+		}
+	}
+}
