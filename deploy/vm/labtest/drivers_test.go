@@ -64,7 +64,7 @@ func TestWebcamPicturesArriveWhole(t *testing.T) {
 		t.Run(fmt.Sprintf("%dx%d", size.Width, size.Height), func(t *testing.T) {
 			s := startStream(t, device, size)
 			last := int64(-1)
-			for range 10 {
+			for range 5 {
 				picture := s.next(t)
 				number, err := uvcsim.Check(picture)
 				if err != nil {
@@ -92,7 +92,7 @@ func TestWebcamPicturesArriveWhole(t *testing.T) {
 func TestWebcamUnplugWhileStreaming(t *testing.T) {
 	requireLab(t)
 	camera := uvcsim.New()
-	for range 3 {
+	for range 2 {
 		plugged, device := plugIn(t, camera)
 		s := startStream(t, device, uvcsim.Size{Width: 320, Height: 240})
 		s.next(t)
