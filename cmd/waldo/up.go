@@ -24,7 +24,8 @@ type upCommand struct {
 // Help explains the command.
 func (*upCommand) Help() string {
 	return `Each device runs as a process of its own, waldo-<kind>. One that crashes is started again at once, and
-then more and more slowly if it goes on crashing; the others do not notice. Ctrl-C stops everything.
+then more and more slowly if it goes on crashing; the others do not notice. One that is stopped on purpose (kill
+without -9) stays stopped. Ctrl-C stops everything.
 
 A robot.yaml looks like this:
 
