@@ -13,6 +13,8 @@ BIN     := $(CURDIR)/bin
 BUILD   := $(CURDIR)/build
 TOOLS   := $(BIN)/tools
 PYTHON  := $(BUILD)/venv/bin/python
+# VENV is touched when the folder of PYTHON is complete.
+VENV    := $(BUILD)/venv/ready
 
 # The modules of go.work, as folders. e2e is tested last, with the programs built from the others.
 MODULES  = $(shell $(GO) list -m -f '{{.Dir}}' | sed 's|^$(CURDIR)/||')
@@ -40,17 +42,17 @@ build: ## build waldo, waldo-camera and waldo-gateway into bin/
 	@cd services/webrtc-gateway && $(GO) build -trimpath -o $(BIN)/waldo-gateway .
 
 .PHONY: test
-test: deps deps-test build $(TOOLS)/grpcurl $(PYTHON) ## run all tests, those in Chromium too; TESTFLAGS goes to go test
+test: deps deps-test build $(TOOLS)/grpcurl $(VENV) ## run all tests, those in Chromium too; TESTFLAGS goes to go test
 	@$(call each,$(filter-out e2e,$(MODULES)),$(GO) test -race $(TESTFLAGS) ./...)
 	@echo "── services/webrtc-gateway/web"; node --test services/webrtc-gateway/web/tests/*.test.js
 	@$(MAKE) e2e
 
 .PHONY: e2e
-e2e: deps deps-test build $(TOOLS)/grpcurl $(PYTHON) ## run only the tests of the whole, with real programs and real Chromium
+e2e: deps deps-test build $(TOOLS)/grpcurl $(VENV) ## run only the tests of the whole, with real programs and real Chromium
 	@echo "── e2e"; cd e2e && WALDO_BIN=$(BIN) WALDO_PYTHON=$(PYTHON) $(GO) test -race -count=1 -timeout 20m $(TESTFLAGS) ./...
 
 .PHONY: bench
-bench: deps deps-test build $(TOOLS)/grpcurl $(PYTHON) ## measure latency, recovery, and the cost of viewers; BENCH=name for some
+bench: deps deps-test build $(TOOLS)/grpcurl $(VENV) ## measure latency, recovery, and the cost of viewers; BENCH=name for some
 	@cd e2e && WALDO_BIN=$(BIN) WALDO_PYTHON=$(PYTHON) $(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -benchtime 1x -timeout 60m ./...
 
 .PHONY: fuzz
@@ -101,7 +103,7 @@ $(TOOLS)/%: tools/go.mod tools/go.sum
 	@touch $@
 
 # What the Python example and its test need, from PyPI, with the API generated for it.
-$(PYTHON): examples/python/requirements.txt $(wildcard api/proto/waldo/*/v1/*.proto)
+$(VENV): examples/python/requirements.txt $(wildcard api/proto/waldo/*/v1/*.proto)
 	@rm -rf $(BUILD)/venv && mkdir -p $(BUILD)
 	@/usr/bin/python3 -m venv $(BUILD)/venv
 	@$(BUILD)/venv/bin/pip install --quiet --disable-pip-version-check -r examples/python/requirements.txt
