@@ -266,7 +266,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		defer c.close()
+		defer func() { _ = c.close() }()
 		for _, frame := range c.frames {
 			if data, err := frame.read(); err == nil && media.FrameSize(c.format) > 0 && len(data) != media.FrameSize(c.format) {
 				t.Errorf("a raw picture of %d bytes", len(data))

@@ -99,7 +99,7 @@ func jpegLength(data []byte) int {
 
 // parseY4M reads YUV4MPEG2 with 8 bit 4:2:0 pictures.
 func parseY4M(data []byte, _ Config) (*clip, error) {
-	header, rest, _ := bytes.Cut(data[:], []byte("\n"))
+	header, rest, _ := bytes.Cut(data, []byte("\n"))
 	format, err := y4mFormat(string(header))
 	if err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ type queryControl struct {
 }
 
 // ioctlQueryControl is VIDIOC_QUERYCTRL: read and write, type 'V', number 36.
-const ioctlQueryControl = 3<<30 | uintptr(unsafe.Sizeof(queryControl{}))<<16 | 'V'<<8 | 36
+const ioctlQueryControl = 3<<30 | unsafe.Sizeof(queryControl{})<<16 | 'V'<<8 | 36
 
 func (k *kernelNode) controls() ([]control, error) {
 	known, err := kernel.QueryAllControls(k.fd)
