@@ -50,6 +50,8 @@ func New(width, height int, config Config) (*Card, error) {
 	tint(c.background, c.layout.texture)
 	if config.Animated {
 		c.texture = tex
+		p.fill(c.layout.moving.Inset(-2).Intersect(c.layout.texture), ground) // a thin line above and below what moves
+		tint(c.background, c.layout.moving)
 	}
 	return c, nil
 }
@@ -66,7 +68,7 @@ func (c *Card) Render(img *media.I420, at time.Time, sequence int64) {
 		painter{img}.dot(c.layout.circle, at)
 	}
 	if c.clock != nil {
-		c.clock.write(img, c.layout.clock, clockText(at, sequence))
+		c.clock.write(img, clockText(at, sequence))
 	}
 	stamp.Write(img, at, sequence)
 }

@@ -77,16 +77,20 @@ func drawText(face font.Face, r image.Rectangle, text string) *image.Alpha {
 type digits struct {
 	tiles         [128][]byte // luma, width x height; nil for characters the clock has not
 	width, height int
+	area          image.Rectangle // where the text goes, inside its panel
 }
 
-// newDigits paints the characters on a panel, for text of the given height in the area r. It also fills r with the panel.
+// newDigits paints the characters on a panel, for text of the given height at the left of r. It also paints the panel.
 func newDigits(img *media.I420, r image.Rectangle, height int) *digits {
 	face, advance := mono(height)
 	if face == nil {
 		return nil
 	}
+	pad := height / 4 &^ 1
+	r.Max.X = min(r.Max.X, r.Min.X+(clockChars*advance+2*pad+1)&^1)
 	painter{img}.fill(r, panel)
-	d := &digits{width: advance, height: r.Dy()}
+	r.Min.X = min(r.Min.X+pad, max(r.Min.X, r.Max.X-clockChars*advance))
+	d := &digits{width: advance, height: r.Dy(), area: r}
 	for _, c := range glyphs {
 		mask := drawText(face, image.Rect(0, 0, d.width, d.height), string(c))
 		tile := make([]byte, len(mask.Pix))
@@ -98,16 +102,16 @@ func newDigits(img *media.I420, r image.Rectangle, height int) *digits {
 	return d
 }
 
-// write copies text into r, as much of it as fits.
-func (d *digits) write(img *media.I420, r image.Rectangle, text []byte) {
-	x := r.Min.X
+// write copies text into its area, as much of it as fits.
+func (d *digits) write(img *media.I420, text []byte) {
+	x := d.area.Min.X
 	for _, c := range text {
-		if x+d.width > r.Max.X {
+		if x+d.width > d.area.Max.X {
 			return
 		}
 		if tile := d.tiles[c&0x7f]; tile != nil {
 			for y := range d.height {
-				copy(img.Y[(r.Min.Y+y)*img.StrideY+x:][:d.width], tile[y*d.width:])
+				copy(img.Y[(d.area.Min.Y+y)*img.StrideY+x:][:d.width], tile[y*d.width:])
 			}
 		}
 		x += d.width
