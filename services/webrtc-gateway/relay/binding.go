@@ -53,17 +53,22 @@ func (b *binding) follow(old *binding) {
 	}
 }
 
-// write sends all packets of a frame.
-func (b *binding) write(f *frame) {
+// write sends all packets of a frame and reports whether all went out. Those that did not can still be asked for again.
+func (b *binding) write(f *frame) (whole bool) {
+	whole = true
 	now := time.Now()
 	b.arrange(f, now)
 	for i, payload := range f.payloads {
 		h := b.header(f, i, b.seq, b.shift)
 		b.remember(sent{frame: f, index: i, seq: b.seq})
 		b.seq++
-		_, _ = b.out.WriteRTP(&h, payload)
+		// Pion says of most failures only that nothing was written.
+		if n, err := b.out.WriteRTP(&h, payload); n == 0 || err != nil {
+			whole = false
+		}
 	}
 	b.last, b.lastAt = f.timestamp+b.shift, now
+	return whole
 }
 
 // arrange shifts the timestamps of a binding that follows another, before its first frame: they go on from there by the time

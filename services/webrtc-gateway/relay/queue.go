@@ -1,12 +1,23 @@
 package relay
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // maxQueue bounds the frames that wait for one viewer, beyond what it was given to begin with: half a second at 30 fps. Who
 // is that late is better served with a key frame.
 const maxQueue = 15
 
-// queue holds the frames that wait for one viewer. What does not fit is lost up to the next key frame.
+// After a write that failed nothing is tried for so long, twice as long each time it fails again: a connection that cannot
+// carry the stream must not have a key frame made for it, at the cost of all others, as often as it likes.
+const (
+	minPenalty = time.Second
+	maxPenalty = 8 * time.Second
+)
+
+// queue holds the frames that wait for one viewer. What does not fit is lost up to a key frame that comes when the writer has
+// caught up.
 type queue struct {
 	wake chan struct{} // has a value when frames wait
 
@@ -14,7 +25,11 @@ type queue struct {
 	frames  []*frame
 	backlog int  // how many of them were there to begin with, and do not count
 	starved bool // nothing but a key frame can be added
-	lossy   bool // starved because of an overflow, not because the viewer is new
+	lossy   bool // starved because frames were lost, not because the viewer is new
+	stuck   bool // the writer has not come back since the queue was full
+
+	penalty time.Duration // for the last failure
+	until   time.Time     // when it ends
 }
 
 func newQueue() *queue { return &queue{wake: make(chan struct{}, 1), starved: true} }
@@ -32,21 +47,25 @@ func (q *queue) begin(group []*frame) bool {
 	return true
 }
 
-// put adds a frame. It returns how many frames were lost by it, and whether the queue can take nothing but a key frame now.
-func (q *queue) put(f *frame) (lost int, starved bool) {
+// put adds a frame. It returns how many frames were lost by it, and whether a key frame is needed now.
+func (q *queue) put(f *frame) (lost int, needKey bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.starved && len(q.frames)-q.backlog >= maxQueue {
-		lost = len(q.frames)
-		clear(q.frames)
-		q.frames, q.backlog = q.frames[:0], 0
-		q.starved, q.lossy = true, true
+		lost = q.drop()
+		q.stuck = true
 	}
-	if q.starved && !f.key {
+	switch {
+	case q.stuck || f.received.Before(q.until):
+		return lost + 1, false // it would only be late
+	case q.starved && !f.key:
 		if q.lossy {
 			lost++
 		}
 		return lost, true
+	}
+	if f.received.Sub(q.until) > maxPenalty {
+		q.penalty = 0 // the last failure is long ago
 	}
 	q.starved, q.lossy = false, false
 	q.frames = append(q.frames, f)
@@ -54,12 +73,29 @@ func (q *queue) put(f *frame) (lost int, starved bool) {
 	return lost, false
 }
 
+// fail takes note of a frame that could not be written. It returns how many frames are lost by it.
+func (q *queue) fail(now time.Time) (lost int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.penalty = min(max(2*q.penalty, minPenalty), maxPenalty)
+	q.until = now.Add(q.penalty)
+	return q.drop() + 1
+}
+
+// drop loses all that waits; q.mu is held.
+func (q *queue) drop() (lost int) {
+	lost = len(q.frames)
+	q.frames, q.backlog = nil, 0
+	q.starved, q.lossy = true, true
+	return lost
+}
+
 // take returns the oldest frame, nil if there is none.
 func (q *queue) take() *frame {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.frames) == 0 {
-		q.frames = nil
+		q.frames, q.stuck = nil, false
 		return nil
 	}
 	f := q.frames[0]

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,6 +62,7 @@ type sink struct {
 	extensions               []webrtc.RTPHeaderExtensionParameter
 	codecs                   []webrtc.RTPCodecParameters
 	gate                     chan struct{} // if not nil, each write takes a token from it
+	broken                   atomic.Bool   // nothing can be written
 
 	mu      sync.Mutex
 	packets []rtp.Packet
@@ -85,6 +87,9 @@ func (s *sink) Write([]byte) (int, error)                              { return 
 func (s *sink) WriteRTP(h *rtp.Header, payload []byte) (int, error) {
 	if s.gate != nil {
 		<-s.gate
+	}
+	if s.broken.Load() {
+		return 0, nil // as pion has it
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,7 +139,8 @@ type bench struct {
 	m    *Metrics
 	seq  int64
 	// The epoch of the frames to come.
-	epoch int64
+	epoch    int64
+	requests int // taken by takeAsked
 }
 
 func newBench(t *testing.T) *bench {
@@ -173,6 +179,16 @@ func (b *bench) lose() { b.seq++ }
 func (b *bench) restart() { b.epoch, b.seq = b.epoch+1, 0 }
 
 func (b *bench) asked() int { return len(b.feed.asked) }
+
+// takeAsked is how many key frames were asked for since the last time.
+func (b *bench) takeAsked() (n int) {
+	for len(b.feed.asked) > 0 {
+		<-b.feed.asked
+		n++
+	}
+	b.requests += n
+	return n
+}
 
 func (b *bench) lost(where string) int {
 	return int(testutil.ToFloat64(b.m.lost.WithLabelValues("front", where)))
@@ -325,21 +341,55 @@ func TestStalledViewerLosesOnlyItsOwn(t *testing.T) {
 		if b.lost(lostByViewer) == 0 {
 			t.Error("no loss was counted")
 		}
-		if b.asked() == 0 {
-			t.Error("no key frame was asked for on behalf of the stalled viewer")
+		if b.asked() != 0 {
+			t.Error("a key frame was asked for while the stalled viewer could not have sent it")
 		}
 		close(bad.gate)
 		synctest.Wait()
 		before := bad.frames()
+		b.send(1, false)
+		if b.asked() != 1 {
+			t.Errorf("%d key frames were asked for when the viewer was back, want 1", b.asked())
+		}
 		b.send(1, true)
 		b.send(2, false)
 		if got := bad.frames() - before; got != 3 {
 			t.Errorf("the other got %d frames from the key frame on, want 3", got)
 		}
-		if got := bad.frames() + b.lost(lostByViewer); got != 43 {
-			t.Errorf("frames sent and frames lost are %d together, want 43", got)
+		if got := bad.frames() + b.lost(lostByViewer); got != 44 {
+			t.Errorf("frames sent and frames lost are %d together, want 44", got)
 		}
 		bad.checkUnbroken(t)
+		b.end(v, w)
+	})
+}
+
+// TestBrokenViewerBothersNobody has a connection that takes nothing for a minute.
+func TestBrokenViewerBothersNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, good, bad := newBench(t), &sink{ssrc: 1}, &sink{ssrc: 2}
+		v, w := b.viewer(good), b.viewer(bad)
+		b.send(5, true)
+		bad.broken.Store(true)
+		total := 5
+		for range 1800 { // a minute; the camera does as it is asked
+			b.send(1, b.takeAsked() > 0)
+			total++
+		}
+		if b.requests > 12 {
+			t.Errorf("%d key frames were asked for in a minute, want one in 8 s or so", b.requests)
+		}
+		if got := good.frames(); got != total {
+			t.Errorf("the good viewer got %d frames of %d", got, total)
+		}
+		bad.broken.Store(false)
+		before := bad.frames()
+		for range 300 {
+			b.send(1, b.takeAsked() > 0)
+		}
+		if bad.frames() == before {
+			t.Error("the other did not come back")
+		}
 		b.end(v, w)
 	})
 }

@@ -31,7 +31,6 @@ type Viewer struct {
 	mu      sync.Mutex
 	binding *binding // nil until negotiated
 	before  *binding // of the viewer that had the track before, if any
-	wanted  bool     // Start was called
 	running bool
 	closed  bool
 }
@@ -50,7 +49,6 @@ func (v *Viewer) Bind(c webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, er
 	defer v.mu.Unlock()
 	v.binding = newBinding(c, codec.PayloadType)
 	v.binding.follow(v.before)
-	v.startLocked()
 	return codec, nil
 }
 
@@ -95,17 +93,12 @@ func (v *Viewer) Follow(old *Viewer) {
 	v.mu.Unlock()
 }
 
-// Start lets frames flow, as soon as the track is negotiated. It is to be called when the connection is up: what is written
-// before is lost without an error.
+// Start lets frames flow. It is to be called when the connection is up and the negotiation of the track is over: what is written
+// before is lost. Before the track is negotiated, and when frames flow already, it does nothing.
 func (v *Viewer) Start() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.wanted = true
-	v.startLocked()
-}
-
-func (v *Viewer) startLocked() {
-	if v.running || v.closed || !v.wanted || v.binding == nil {
+	if v.running || v.closed || v.binding == nil {
 		return
 	}
 	v.running = true
@@ -137,15 +130,14 @@ func (v *Viewer) replay(group []*frame) bool { return v.queue.begin(group) }
 
 // push queues a frame and reports whether the viewer needs a key frame. It never waits.
 func (v *Viewer) push(f *frame) (needKey bool) {
-	lost, starved := v.queue.put(f)
+	lost, needKey := v.queue.put(f)
 	if lost > 0 {
 		v.relay.meters.lostByViewer.Add(float64(lost))
 	}
-	return starved
+	return needKey
 }
 
-// send writes queued frames until the viewer is closed. Errors are not looked at: a connection that cannot send is closed
-// by its owner, who knows why.
+// send writes queued frames until the viewer is closed.
 func (v *Viewer) send(b *binding) {
 	began := time.Now()
 	for {
@@ -160,14 +152,23 @@ func (v *Viewer) send(b *binding) {
 				return
 			default:
 			}
-			b.write(f)
-			v.relay.meters.packets.Add(float64(len(f.payloads)))
-			if f.received.After(began) { // not one that was replayed
-				now := time.Now()
-				v.relay.meters.hop.Observe(now.Sub(f.received).Seconds())
-				v.relay.meters.glass.Observe(now.Sub(f.capture).Seconds())
-			}
+			v.write(b, f, f.received.After(began))
 		}
+	}
+}
+
+// write sends one frame. A connection that cannot is not ended here: its owner knows better when to give up.
+func (v *Viewer) write(b *binding, f *frame, live bool) {
+	m := v.relay.meters
+	whole := b.write(f)
+	now := time.Now()
+	m.packets.Add(float64(len(f.payloads)))
+	switch {
+	case !whole:
+		m.lostByViewer.Add(float64(v.queue.fail(now)))
+	case live: // not one that was replayed
+		m.hop.Observe(now.Sub(f.received).Seconds())
+		m.glass.Observe(now.Sub(f.capture).Seconds())
 	}
 }
 

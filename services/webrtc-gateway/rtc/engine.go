@@ -44,6 +44,8 @@ const (
 	disconnectedAfter = 5 * time.Second
 	failedAfter       = 7 * time.Second
 	keepalive         = 2 * time.Second
+	// tcpBuffer is what may wait for one peer that is reached over TCP: a second at 2 Mbit/s. Beyond it, packets are lost.
+	tcpBuffer = 256 << 10
 )
 
 // Engine makes peers. It is safe for concurrent use.
@@ -112,6 +114,8 @@ func (e *Engine) listen(address string) (err error) {
 	e.udpMux = webrtc.NewICEUDPMux(log, e.udp)
 	e.tcpMux = ice.NewTCPMuxDefault(ice.TCPMuxParams{
 		Listener: e.tcp, Logger: log, ReadBufferSize: 32,
+		// Without a buffer of its own a connection that is not read would block the ICE agent, even its end.
+		WriteBufferSize:      tcpBuffer,
 		FirstStunBindTimeout: 5 * time.Second, AliveDurationForConnFromStun: connectTimeout,
 	})
 	return nil

@@ -43,6 +43,7 @@ type shown struct {
 	stream relay.Stream
 	viewer atomic.Pointer[relay.Viewer]
 	sender *webrtc.RTPSender // nil until the section is negotiated
+	agreed bool              // the negotiation is over
 }
 
 // NewPeer returns a connection that waits for its first offer. It must be closed.
@@ -88,9 +89,26 @@ func (p *Peer) start() {
 		p.engine.metrics.connected.Inc()
 		p.engine.metrics.connect.Observe(time.Since(p.began).Seconds())
 	}
+	p.startAgreed()
+}
+
+// startAgreed starts what is negotiated; p.mu is held.
+func (p *Peer) startAgreed() {
 	for _, s := range p.shown {
-		s.viewer.Load().Start()
+		if s.agreed && p.connected {
+			s.viewer.Load().Start()
+		}
 	}
+}
+
+// agree is called when a negotiation is over.
+func (p *Peer) agree() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range p.shown {
+		s.agreed = true
+	}
+	p.startAgreed()
 }
 
 // Answer deals with an offer: it shows the streams that tracks name in their media sections, and stops those that are named no
@@ -133,6 +151,7 @@ func (p *Peer) negotiate(ctx context.Context) (string, error) {
 	if err := p.pc.SetLocalDescription(answer); err != nil {
 		return "", answerError(err)
 	}
+	p.agree()
 	timeout := time.NewTimer(gatherTimeout)
 	defer timeout.Stop()
 	select {
@@ -193,9 +212,6 @@ func (p *Peer) hold(wanted []Track) error {
 		s.stream = t.Stream
 		if err := s.show(v); err != nil {
 			return status.Errorf(codes.Internal, "section %s: %v", t.MID, err)
-		}
-		if p.connected {
-			v.Start()
 		}
 	}
 	return nil
