@@ -12,6 +12,8 @@ FUZZTIME ?= 10s
 BIN     := $(CURDIR)/bin
 BUILD   := $(CURDIR)/build
 TOOLS   := $(BIN)/tools
+# Without the trace pages of gRPC, which nobody sees, a device takes 4 MB less memory.
+BUILDFLAGS := -trimpath -tags grpcnotrace
 PYTHON  := $(BUILD)/venv/bin/python
 # VENV is touched when the folder of PYTHON is complete.
 VENV    := $(BUILD)/venv/ready
@@ -37,9 +39,9 @@ run: deps build ## run the built-in robot; HTTP=127.0.0.1:8081 serves the page e
 .PHONY: build
 build: ## build waldo, waldo-camera and waldo-gateway into bin/
 	@mkdir -p $(BIN)
-	@cd cmd/waldo && $(GO) build -trimpath -o $(BIN)/waldo .
-	@cd services/camera && $(GO) build -trimpath -o $(BIN)/waldo-camera .
-	@cd services/webrtc-gateway && $(GO) build -trimpath -o $(BIN)/waldo-gateway .
+	@cd cmd/waldo && $(GO) build $(BUILDFLAGS) -o $(BIN)/waldo .
+	@cd services/camera && $(GO) build $(BUILDFLAGS) -o $(BIN)/waldo-camera .
+	@cd services/webrtc-gateway && $(GO) build $(BUILDFLAGS) -o $(BIN)/waldo-gateway .
 
 .PHONY: test
 test: deps deps-test build $(TOOLS)/grpcurl $(VENV) ## run all tests, those in Chromium too; TESTFLAGS goes to go test
