@@ -69,9 +69,14 @@ lab: deps build ## test with real drivers in a virtual machine (deploy/vm)
 lint: deps $(TOOLS)/golangci-lint ## look for mistakes and for what is not in our style
 	@$(call each,$(MODULES),$(TOOLS)/golangci-lint run ./...)
 
+.PHONY: format
+format: $(TOOLS)/golangci-lint $(TOOLS)/buf ## format Go and protobuf files
+	@$(call each,$(MODULES),$(TOOLS)/golangci-lint fmt ./...)
+	@$(TOOLS)/buf format -w
+
 .PHONY: generate
 generate: $(TOOLS)/buf ## generate api/gen from api/proto
-	@PATH=$(TOOLS):$$PATH buf format -w && PATH=$(TOOLS):$$PATH buf generate
+	@PATH=$(TOOLS):$$PATH buf generate
 
 .PHONY: check
 check: deps $(TOOLS)/buf ## check the API, generated code, go.mod files, and builds without go.work
