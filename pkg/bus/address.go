@@ -8,7 +8,7 @@ import (
 // root is the first part of every subject; its number changes only when old and new peers can no longer understand each other.
 const root = "waldo.v1."
 
-// Any, as the device of an [Address], stands for all devices of the robot in a subscription.
+// Any stands for all devices of the robot, as the device of an [Address] to subscribe to.
 const Any = "*"
 
 // reserved cannot be a device: waldo.v1.<robot>.msg.<topic> is for messages between peers and programs.

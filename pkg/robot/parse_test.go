@@ -50,14 +50,14 @@ var bad = []struct {
 		`r:2: devices.f: "width" is given twice; the first is on line 2`}},
 	{"names", "robot: Demo\ndevices:\n  Front: {kind: camera}\n  -x: {kind: camera}\n  gateway: {kind: camera}\n  msg: {kind: a}\n" +
 		"  \"\": {kind: a}\n  " + strings.Repeat("n", 64) + ": {kind: a}\n  ok: {kind: a/b}\n", []string{
-		`r:1: robot: "Demo" is not a name: use lower-case letters, digits and hyphens, at most 63, and begin with a letter or digit`,
-		`r:3: devices: "Front" is not a name: use lower-case letters, digits and hyphens, at most 63, and begin with a letter or digit`,
-		`r:4: devices: "-x" is not a name: use lower-case letters, digits and hyphens, at most 63, and begin with a letter or digit`,
+		`r:1: robot: "Demo" is not a name: use lower-case letters, digits and hyphens, at most 63, and no hyphen at the ends`,
+		`r:3: devices: "Front" is not a name: use lower-case letters, digits and hyphens, at most 63, and no hyphen at the ends`,
+		`r:4: devices: "-x" is not a name: use lower-case letters, digits and hyphens, at most 63, and no hyphen at the ends`,
 		`r:5: devices: the name "gateway" is taken by Waldo itself: use another`,
 		`r:6: devices: the name "msg" is taken by Waldo itself: use another`,
 		`r:7: devices: has no name: use lower-case letters, digits and hyphens, at most 63`,
-		`r:8: devices: "` + strings.Repeat("n", 64) + `" is not a name: use lower-case letters, digits and hyphens, at most 63, and begin with a letter or digit`,
-		`r:9: devices.ok.kind: "a/b" is not a name: use lower-case letters, digits and hyphens, at most 63, and begin with a letter or digit`}},
+		`r:8: devices: "` + strings.Repeat("n", 64) + `" is not a name: use lower-case letters, digits and hyphens, at most 63, and no hyphen at the ends`,
+		`r:9: devices.ok.kind: "a/b" is not a name: use lower-case letters, digits and hyphens, at most 63, and no hyphen at the ends`}},
 	{"robot is a list", "robot: [a]\ndevices: {f: {kind: camera}}\n", []string{`r:1: robot: found a list where a name is wanted`}},
 	{"no devices", "robot: a\ndevices:\n", []string{
 		"r:2: devices: a robot has at least one device, like `front: {kind: camera, source: test}`"}},

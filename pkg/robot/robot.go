@@ -91,7 +91,7 @@ func (r *Robot) Device(name string) (*Device, error) {
 }
 
 // validName is what the subjects of the bus, host names and file names all allow.
-var validName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+var validName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 // CheckName returns an error that says what a name may be, unless the name may be given to a robot, a device or a kind.
 func CheckName(name string) error {
@@ -100,7 +100,7 @@ func CheckName(name string) error {
 	}
 	if !validName.MatchString(name) {
 		return fmt.Errorf("%q is not a name: use lower-case letters, digits and hyphens, at most 63, "+
-			"and begin with a letter or digit", shorten(name))
+			"and no hyphen at the ends", shorten(name))
 	}
 	return nil
 }

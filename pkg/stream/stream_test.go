@@ -199,7 +199,10 @@ func TestConcurrentUse(t *testing.T) {
 		s := topic.Subscribe([]stream.Policy{stream.Latest(), stream.DropOldest(8), stream.Block(2), stream.DropOldest(producers * each)}[i])
 		readers.Go(func() {
 			n := uint64(0)
-			for range s.All(context.Background()) {
+			for _, err := range s.All(context.Background()) {
+				if err != nil {
+					t.Errorf("reader %d: %v", i, err)
+				}
 				n++
 			}
 			if n+s.Lost() != producers*each {

@@ -12,13 +12,11 @@ import (
 	"syscall"
 
 	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/version"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/gateway"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/web"
 )
-
-// version is set by the linker.
-var version = "0.1.0-dev"
 
 func main() { os.Exit(run(os.Args[1:], os.Getenv, os.Stderr)) }
 
@@ -32,7 +30,7 @@ func run(args []string, environ func(string) string, out io.Writer) int {
 		_, _ = fmt.Fprintf(out, "waldo-gateway: the configuration is wrong:\n%v\n", err)
 		return device.ExitConfiguration
 	case c.Version:
-		_, _ = fmt.Fprintf(out, "waldo-gateway %s\n", version)
+		_, _ = fmt.Fprintf(out, "waldo-gateway %s\n", version.Version)
 		return device.ExitStopped
 	case c.Check:
 		return device.ExitStopped
@@ -41,7 +39,7 @@ func run(args []string, environ func(string) string, out io.Writer) int {
 	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level}))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	g, err := gateway.Start(c, version, web.Files, log)
+	g, err := gateway.Start(c, version.Version, web.Files, log)
 	if err != nil {
 		log.Error("cannot start", "error", err)
 		if gateway.IsAddressError(err) {

@@ -5,8 +5,9 @@ import "time"
 const (
 	minDelay = 100 * time.Millisecond
 	maxDelay = 5 * time.Second
-	// goodLife is how long a process must run for its earlier crashes to be forgiven.
-	goodLife = 10 * time.Second
+	// goodLife is how long a process must run for its earlier crashes to be forgiven: a crash loop is one that comes before the
+	// work. Somebody who looks at a camera that fails now and then should not have to wait for it.
+	goodLife = time.Second
 )
 
 // backoff says how long to wait before a process is started again. The zero value is ready to use.

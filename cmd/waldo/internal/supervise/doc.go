@@ -1,7 +1,7 @@
 // Package supervise keeps processes running and shows what they print.
 //
 // [Run] starts every [Process] and starts it again when it crashes: at once the first time, then after 100 ms, 200 ms … 5 s as
-// long as it keeps crashing; ten seconds of life make up for all crashes before. Two exits are final: device.ExitStopped,
+// long as it keeps crashing; a second of life makes up for all crashes before. Two exits are final: device.ExitStopped,
 // because somebody stopped the process on purpose, and device.ExitConfiguration, because a process that cannot use its
 // configuration will not like it better the next time.
 //
