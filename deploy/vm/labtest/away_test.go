@@ -5,11 +5,12 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/deploy/vm/uvcsim"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 )
 
 // webcamByID is the webcam's name whatever number the kernel gives it.

@@ -13,11 +13,12 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
 	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 )
 
 // maxMessage has room for an uncompressed picture.

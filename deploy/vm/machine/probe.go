@@ -38,10 +38,8 @@ func (m Machine) Probe(ctx context.Context, cache string) (string, error) {
 }
 
 func (m Machine) probe(ctx context.Context) (string, error) {
-	if f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0); err != nil {
+	if !canOpen("/dev/kvm") {
 		return TCG, nil
-	} else {
-		f.Close()
 	}
 	bounded, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
@@ -49,6 +47,11 @@ func (m Machine) probe(ctx context.Context) (string, error) {
 		return KVM, nil
 	}
 	return TCG, ctx.Err()
+}
+
+func canOpen(device string) bool {
+	f, err := os.OpenFile(device, os.O_RDWR, 0)
+	return err == nil && f.Close() == nil
 }
 
 // boots tells whether the initrd comes up and the machine switches itself off in time.

@@ -42,10 +42,10 @@ func (c *Camera) Attach() (*Plugged, error) {
 		return nil, fmt.Errorf("make the USB cable: %w", err)
 	}
 	ours, kernels := pair[0], pair[1]
-	defer syscall.Close(kernels) // the kernel keeps its own reference
-	if err := errors.Join(syscall.SetNonblock(ours, true), attach(port, kernels)); err != nil {
-		syscall.Close(ours)
-		return nil, fmt.Errorf("plug into port %d: %w", port, err)
+	err = errors.Join(syscall.SetNonblock(ours, true), attach(port, kernels))
+	err = errors.Join(err, syscall.Close(kernels)) // the kernel keeps its own reference
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("plug into port %d: %w", port, err), syscall.Close(ours))
 	}
 	conn := os.NewFile(uintptr(ours), "usb cable")
 	p := &Plugged{conn: conn, done: make(chan struct{})}
@@ -79,7 +79,7 @@ func freePort() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	return parseFreePort(f)
 }
 

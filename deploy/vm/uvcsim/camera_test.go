@@ -3,6 +3,7 @@ package uvcsim
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"image/jpeg"
 	"io"
 	"net"
@@ -273,7 +274,11 @@ func TestNextDue(t *testing.T) {
 func FuzzCheck(f *testing.F) {
 	f.Add(New().next(Sizes()[2]))
 	f.Add([]byte{0xFF, 0xD8, 0xFF, 0xFE})
-	f.Fuzz(func(_ *testing.T, b []byte) { Check(b) })
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if number, err := Check(b); err == nil && !bytes.Equal(stamp(append([]byte{0xFF, 0xD8}, b[headLength:]...), number), b) {
+			t.Error("accepted other bytes than the camera makes")
+		}
+	})
 }
 
 func ExampleCamera_Attach() {
@@ -281,6 +286,8 @@ func ExampleCamera_Attach() {
 	if err != nil {
 		return // not root, or no vhci-hcd
 	}
-	defer plugged.Unplug()
 	// Here /dev/videoN appears.
+	if err := plugged.Unplug(); err != nil {
+		fmt.Println(err)
+	}
 }

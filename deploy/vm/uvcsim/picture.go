@@ -67,25 +67,28 @@ func draw(d drawing) []byte {
 // stamp returns the JPEG with the comment put in front of all its other parts.
 func stamp(picture []byte, number uint32) []byte {
 	rest := picture[2:]
-	b := make([]byte, 0, headLength+len(rest))
-	b = append(b, 0xFF, 0xD8, 0xFF, 0xFE)
+	return append(head(number, crc32.ChecksumIEEE(rest)), rest...)
+}
+
+// head returns the beginning of every picture.
+func head(number, sum uint32) []byte {
+	b := []byte{0xFF, 0xD8, 0xFF, 0xFE}
 	b = binary.BigEndian.AppendUint16(b, uint16(2+commentSize))
-	b = fmt.Appendf(b, commentFormat, number, crc32.ChecksumIEEE(rest))
-	return append(b, rest...)
+	return fmt.Appendf(b, commentFormat, number, sum)
 }
 
 // Check proves that data is a picture of this camera, complete and unchanged, and returns its number. Numbers rise by one from picture to
 // picture, in the order the camera sent them.
 func Check(data []byte) (number uint32, err error) {
-	if len(data) < headLength || !bytes.HasPrefix(data, []byte{0xFF, 0xD8, 0xFF, 0xFE}) {
-		return 0, errors.New("no JPEG that begins with a comment")
+	if len(data) < headLength {
+		return 0, fmt.Errorf("%d bytes are no picture of the simulated camera", len(data))
 	}
-	comment, rest := data[6:headLength], data[headLength:]
 	var sum uint32
-	if _, err := fmt.Sscanf(string(comment), commentFormat, &number, &sum); err != nil {
-		return 0, fmt.Errorf("not a picture of the simulated camera: %w", err)
+	_, err = fmt.Sscanf(string(data[6:headLength]), commentFormat, &number, &sum)
+	if err != nil || !bytes.Equal(data[:headLength], head(number, sum)) {
+		return 0, errors.New("it does not begin like a picture of the simulated camera")
 	}
-	if sum != crc32.ChecksumIEEE(rest) {
+	if rest := data[headLength:]; sum != crc32.ChecksumIEEE(rest) {
 		return number, fmt.Errorf("picture %d is damaged: its %d bytes do not have the checksum %08x", number, len(rest), sum)
 	}
 	return number, nil

@@ -85,7 +85,7 @@ func run(o options) (status int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	defer os.RemoveAll(share)
+	defer func() { err = errors.Join(err, os.RemoveAll(share)) }()
 	m := machine.Machine{Image: o.image}
 	if m.Accelerator, err = m.Probe(ctx, filepath.Join(o.image, "accelerator")); err != nil {
 		return 0, err
@@ -131,8 +131,7 @@ func fill(o options) (share string, err error) {
 	}
 	for _, file := range files {
 		if err := copyFile(filepath.Join(share, filepath.Base(file)), file); err != nil {
-			os.RemoveAll(share)
-			return "", err
+			return "", errors.Join(err, os.RemoveAll(share))
 		}
 	}
 	return share, nil
@@ -157,7 +156,7 @@ func copyFile(to, from string) error {
 	if err != nil {
 		return err
 	}
-	defer in.Close()
+	defer func() { _ = in.Close() }() // reading, there is nothing to lose
 	info, err := in.Stat()
 	if err != nil {
 		return err
