@@ -94,6 +94,61 @@ func TestMissedPacketsComeAgain(t *testing.T) {
 	}
 }
 
+// watchOverTCP connects a peer that cannot use UDP.
+func (w *world) watchOverTCP() *watcher.Watcher {
+	w.t.Helper()
+	peer, err := watcher.NewOverTCP(1000)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = peer.Close() })
+	ctx, cancel := context.WithTimeout(context.Background(), watcher.Timeout)
+	defer cancel()
+	if err := peer.WHEP(ctx, w.base, "front"); err != nil {
+		w.t.Fatal(err)
+	}
+	return peer
+}
+
+// flow waits for so many frames, whole or not: at this rate the far end's own buffers may lose packets on a busy machine.
+func flow(t *testing.T, peer *watcher.Watcher, frames int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), watcher.Timeout)
+	defer cancel()
+	for frames > 0 {
+		p, err := peer.Packet(ctx)
+		if err != nil {
+			t.Fatal("no packet: ", err)
+		}
+		if p.Marker {
+			frames--
+		}
+	}
+}
+
+// TestStalledViewer has one that reads nothing beside one that reads all, at a rate that fills every buffer between within seconds.
+func TestStalledViewer(t *testing.T) {
+	w := newWorld(t, nil)
+	w.camera(fakecam.Config{FrameBytes: 60_000, KeyFrameBytes: 60_000})
+	stalled, good := w.watchOverTCP(), w.watchOverTCP()
+	flow(t, stalled, 5)
+	flow(t, good, 5)
+	stalled.Stall()
+	deadline := time.Now().Add(6 * watcher.Timeout)
+	for strings.Contains(w.get("metrics"), `where="slow_viewer"} 0`) {
+		if time.Now().After(deadline) {
+			t.Fatal("no loss was counted for a viewer that reads nothing")
+		}
+		flow(t, good, 10)
+	}
+	flow(t, good, 60)
+	begin := time.Now()
+	w.gateway.Close() // the stalled one does not keep the gateway from its end
+	if took := time.Since(begin); took > watcher.Timeout {
+		t.Errorf("the end took %v", took)
+	}
+}
+
 func TestExtensions(t *testing.T) {
 	w := newWorld(t, nil)
 	w.camera(fakecam.Config{})

@@ -29,10 +29,12 @@ type Watcher struct {
 	Connected chan struct{}
 
 	once     sync.Once
+	ended    sync.Once
 	packets  chan *rtp.Packet
 	location string
 	muted    *atomic.Bool
 	mux      ice.UDPMux
+	proxy    *proxy // nil over UDP
 }
 
 // mutable is a socket that can be made to send nothing.
@@ -49,11 +51,21 @@ func (m mutable) WriteTo(b []byte, to net.Addr) (int, error) {
 }
 
 // New returns a peer that wants count videos. Each packet is given to a channel of so many; what does not fit is dropped.
-func New(count, buffer int) (*Watcher, error) {
+func New(count, buffer int) (*Watcher, error) { return open(count, buffer, false) }
+
+// NewOverTCP is like [New] for one video over TCP.
+func NewOverTCP(buffer int) (*Watcher, error) { return open(1, buffer, true) }
+
+func open(count, buffer int, tcp bool) (*Watcher, error) {
 	var s webrtc.SettingEngine
 	s.SetIncludeLoopbackCandidate(true)
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
+	var between *proxy
+	if tcp {
+		s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeTCP4})
+		between = &proxy{gate: make(chan struct{})}
+	}
 	s.SetIPFilter(net.IP.IsLoopback)
 	s.SetPrflxAcceptanceMinWait(0)
 	muted := new(atomic.Bool)
@@ -65,7 +77,9 @@ func New(count, buffer int) (*Watcher, error) {
 	quiet.DefaultLogLevel = logging.LogLevelDisabled
 	s.LoggerFactory = quiet
 	mux := webrtc.NewICEUDPMux(quiet.NewLogger("ice"), mutable{udp, muted})
-	s.SetICEUDPMux(mux)
+	if !tcp {
+		s.SetICEUDPMux(mux)
+	}
 	s.DisableSRTPReplayProtection(true) // so that packets that come again are seen
 	var m webrtc.MediaEngine
 	if err := m.RegisterDefaultCodecs(); err != nil {
@@ -83,7 +97,7 @@ func New(count, buffer int) (*Watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Watcher{PC: pc, Connected: make(chan struct{}), packets: make(chan *rtp.Packet, buffer), muted: muted, mux: mux}
+	w := &Watcher{PC: pc, Connected: make(chan struct{}), packets: make(chan *rtp.Packet, buffer), muted: muted, mux: mux, proxy: between}
 	pc.OnConnectionStateChange(func(s webrtc.PeerConnectionState) {
 		if s == webrtc.PeerConnectionStateConnected {
 			w.once.Do(func() { close(w.Connected) })
@@ -143,6 +157,12 @@ func (w *Watcher) Offer(o *webrtc.OfferOptions) (string, error) {
 
 // Accept takes the gateway's answer.
 func (w *Watcher) Accept(sdp string) error {
+	if w.proxy != nil {
+		var err error
+		if sdp, err = w.proxy.between(sdp); err != nil {
+			return err
+		}
+	}
 	return w.PC.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: sdp})
 }
 
@@ -209,8 +229,16 @@ func (w *Watcher) Miss(ssrc uint32, seqs ...uint16) error {
 // Vanish leaves without a word: nothing is sent any more, and nothing is answered.
 func (w *Watcher) Vanish() { w.muted.Store(true) }
 
+// Stall reads nothing any more. It is for watchers over TCP.
+func (w *Watcher) Stall() { w.proxy.stalled.Store(true) }
+
 // Close ends the connection.
-func (w *Watcher) Close() error { return errors.Join(w.PC.GracefulClose(), w.mux.Close()) }
+func (w *Watcher) Close() error {
+	if w.proxy != nil {
+		w.ended.Do(w.proxy.close)
+	}
+	return errors.Join(w.PC.GracefulClose(), w.mux.Close())
+}
 
 // Timeout is long enough for anything that is to happen at once, on any machine.
 const Timeout = 10 * time.Second
