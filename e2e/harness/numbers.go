@@ -24,6 +24,32 @@ func Report(b *testing.B, name, unit string, samples []float64) {
 	b.ReportMetric(samples[len(samples)-1], fmt.Sprintf("%s-max-%s", name, unit))
 }
 
+// Noise watches the machine while a benchmark runs: how late a goroutine wakes that asked for 5 ms of sleep. What stop reports, under
+// noise-…-ms, is what no program on this machine can do better than, whatever it is measured for.
+func Noise(b *testing.B) (stop func()) {
+	b.Helper()
+	quit, done := make(chan struct{}), make(chan []float64)
+	go func() {
+		const sleep = 5 * time.Millisecond
+		var late []float64
+		for {
+			begin := time.Now()
+			select {
+			case <-quit:
+				done <- late
+				return
+			case <-time.After(sleep):
+				late = append(late, float64(time.Since(begin)-sleep)/float64(time.Millisecond))
+			}
+		}
+	}()
+	return func() {
+		b.Helper()
+		close(quit)
+		Report(b, "noise", "ms", <-done)
+	}
+}
+
 // Quantile returns the value below which the share q of the sorted samples lies (nearest rank).
 func Quantile(sorted []float64, q float64) float64 {
 	return sorted[max(0, int(math.Ceil(q*float64(len(sorted))))-1)]

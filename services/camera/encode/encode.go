@@ -6,6 +6,7 @@ package encode
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
@@ -51,6 +52,8 @@ const (
 	maxH264Size = 4096
 	maxH264Area = 36864 * 256 // pixels, level 5.2
 	maxH264Rate = 60
+	// defaultH264Rate is what the encoder assumes of a source that does not tell its rate.
+	defaultH264Rate = 30
 )
 
 // Check tells whether a complete format can be made. The error wraps media.ErrFormat and names the field.
@@ -91,6 +94,8 @@ type h264 struct {
 	encoder *openh264.Encoder
 	start   time.Time
 	last    time.Duration
+	rate    float64 // that the encoder was told
+	step    float64 // seconds between two pictures, averaged over about a second
 }
 
 func newH264(f *mediav1.VideoFormat, bitrate int) (*h264, error) {
@@ -104,16 +109,38 @@ func newH264(f *mediav1.VideoFormat, bitrate int) (*h264, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &h264{encoder: e}, nil
+	if rate == 0 {
+		rate = defaultH264Rate
+	}
+	return &h264{encoder: e, rate: rate, step: 1 / rate}, nil
 }
 
 func (e *h264) Encode(img *media.I420, key bool, at time.Time) (Packet, error) {
 	if e.start.IsZero() {
 		e.start, e.last = at, -time.Millisecond
 	}
+	before := e.last
 	e.last = max(at.Sub(e.start), e.last+time.Millisecond) // the clock may be set back, the encoder's time may not
+	if before >= 0 {
+		if err := e.followRate((e.last - before).Seconds()); err != nil {
+			return Packet{}, err
+		}
+	}
 	p, err := e.encoder.Encode(img, key, e.last)
 	return Packet{p.Data, p.Key}, err
+}
+
+// followRate tells the encoder how often pictures really come. Its rate control counts pictures, not time: a camera that slows
+// down in the dark would get only a part of its bits.
+func (e *h264) followRate(step float64) error {
+	const smoothing, tolerance = 1.0 / 32, 0.2
+	e.step += (min(step, 1) - e.step) * smoothing // a pause is no slow camera
+	rate := min(max(1/e.step, 1), maxH264Rate)
+	if math.Abs(rate-e.rate) < tolerance*e.rate {
+		return nil
+	}
+	e.rate = rate
+	return e.encoder.SetFrameRate(rate)
 }
 
 func (e *h264) SetBitrate(bps int) error { return e.encoder.SetBitrate(bps) }

@@ -11,6 +11,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/media/stamp"
 	"github.com/waldo-robot/waldo/pkg/media/testcard"
 	"github.com/waldo-robot/waldo/services/camera/source"
+	"github.com/waldo-robot/waldo/services/camera/yuv/yuvtest"
 )
 
 func format(mediaType, pixel string, w, h int32) *mediav1.VideoFormat {
@@ -186,4 +187,28 @@ func must(t *testing.T, s *Scaler, img *media.I420) *media.I420 {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// TestRateFollowsTheCamera feeds pictures at half the rate that was announced, as a camera does in the dark: the bit rate stays.
+func TestRateFollowsTheCamera(t *testing.T) {
+	const target, announced, really = 1_000_000, 30, 15
+	e, err := New(&mediav1.VideoFormat{MediaType: media.H264, WidthPx: 320, HeightPx: 240, FrameRateHz: announced}, Options{Bitrate: target})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = e.Close() }() // nothing is written
+	bits, begin := 0, time.Now()
+	const settle, seconds = 3, 6
+	for i := range seconds * really {
+		p, err := e.Encode(yuvtest.Grain(yuvtest.Picture(320, 240, i), 60, uint64(i)), false, begin.Add(time.Duration(i)*time.Second/really))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i >= settle*really {
+			bits += 8 * len(p.Data)
+		}
+	}
+	if rate := bits / (seconds - settle); rate < target*7/10 || rate > target*13/10 {
+		t.Errorf("%d bit/s, want about %d", rate, target)
+	}
 }
