@@ -133,7 +133,7 @@ func (e *h264) Encode(img *media.I420, key bool, at time.Time) (Packet, error) {
 // followRate tells the encoder how often pictures really come. Its rate control counts pictures, not time: a camera that slows
 // down in the dark would get only a part of its bits.
 func (e *h264) followRate(step float64) error {
-	const smoothing, tolerance = 1.0 / 32, 0.2
+	const smoothing, tolerance = 1.0 / 32, 0.1
 	e.step += (min(step, 1) - e.step) * smoothing // a pause is no slow camera
 	rate := min(max(1/e.step, 1), maxH264Rate)
 	if math.Abs(rate-e.rate) < tolerance*e.rate {
