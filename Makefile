@@ -54,8 +54,13 @@ e2e: deps deps-test build $(TOOLS)/grpcurl $(VENV) ## run only the tests of the 
 	@echo "── e2e"; cd e2e && WALDO_BIN=$(BIN) WALDO_PYTHON=$(PYTHON) $(GO) test -race -count=1 -timeout 20m $(TESTFLAGS) ./...
 
 .PHONY: bench
-bench: deps deps-test build $(TOOLS)/grpcurl $(VENV) ## measure latency, recovery, and the cost of viewers; BENCH=name for some
-	@cd e2e && WALDO_BIN=$(BIN) WALDO_PYTHON=$(PYTHON) $(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -benchtime 1x -timeout 60m ./...
+bench: deps deps-test build $(TOOLS)/grpcurl $(PYTHON) ## measure latency, recovery, cost of viewers, and single packages; BENCH=name for some
+	@echo "── the whole, in Chromium"; cd e2e && WALDO_BIN=$(BIN) WALDO_PYTHON=$(PYTHON) \
+		$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -benchtime 1x -timeout 60m .
+ifndef BENCH
+	@echo "── the gateway beside a bare fan-out on pion"; cd services/webrtc-gateway && $(GO) run ./fanoutbench
+endif
+	@$(call each,pkg services/camera services/webrtc-gateway,$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' ./... | grep -v 'no test files')
 
 .PHONY: fuzz
 fuzz: deps ## run every fuzz target for FUZZTIME (10s)
@@ -68,6 +73,8 @@ lab: deps build ## test with real drivers in a virtual machine (deploy/vm)
 .PHONY: lint
 lint: deps $(TOOLS)/golangci-lint ## look for mistakes and for what is not in our style
 	@$(call each,$(MODULES),$(TOOLS)/golangci-lint run ./...)
+	@scripts/deps npm
+	@echo "── types of the page"; cd services/webrtc-gateway/web && npm ci --silent --no-audit --no-fund && npx --no-install tsc
 
 .PHONY: format
 format: $(TOOLS)/golangci-lint $(TOOLS)/buf ## format Go and protobuf files

@@ -2,7 +2,9 @@ package harness
 
 import (
 	"bufio"
+	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -33,4 +35,51 @@ func Metric(tb testing.TB, address, name, labels string) float64 {
 		tb.Fatalf("%s serves no metric %s", address, name)
 	}
 	return sum
+}
+
+// Histogram is what a process has counted of a duration.
+type Histogram struct {
+	bounds []float64 // upper, in seconds, rising; the last is infinite
+	counts []float64 // up to each bound
+}
+
+// ReadHistogram reads a histogram of a process, without labels but those of its buckets and of the device.
+func ReadHistogram(tb testing.TB, address, name, device string) Histogram {
+	tb.Helper()
+	response, err := http.Get("http://" + address + "/metrics")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }() // only read
+	var h Histogram
+	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+		var bound, count float64
+		if _, err := fmt.Sscanf(lines.Text(), name+"_bucket{device=\""+device+"\",le=\"%f\"} %f", &bound, &count); err == nil {
+			h.bounds, h.counts = append(h.bounds, bound), append(h.counts, count)
+		}
+	}
+	if len(h.bounds) == 0 {
+		tb.Fatalf("%s serves no histogram %s of %s", address, name, device)
+	}
+	return h
+}
+
+// Since returns what was counted after an earlier look.
+func (h Histogram) Since(earlier Histogram) Histogram {
+	counts := slices.Clone(h.counts)
+	for i, n := range earlier.counts {
+		counts[i] -= n
+	}
+	return Histogram{h.bounds, counts}
+}
+
+// Quantile returns the upper bound, in seconds, of the bucket that the share q of all durations reaches.
+func (h Histogram) Quantile(q float64) float64 {
+	want := q * h.counts[len(h.counts)-1]
+	return h.bounds[slices.IndexFunc(h.counts, func(n float64) bool { return n >= want })]
+}
+
+// Within returns the share of durations that are not longer than one of the bounds, in seconds.
+func (h Histogram) Within(bound float64) float64 {
+	return h.counts[slices.Index(h.bounds, bound)] / h.counts[len(h.counts)-1]
 }
