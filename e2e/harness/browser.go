@@ -29,9 +29,14 @@ func StartBrowser(tb testing.TB) *Browser {
 	if err != nil {
 		tb.Fatalf("%v: run `make deps`", err)
 	}
+	// Not tb.TempDir: Chromium's helpers may write into it for a moment after their end was reported.
+	profile, err := os.MkdirTemp("", "chromium-")
+	if err != nil {
+		tb.Fatal(err)
+	}
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(path),
-		chromedp.UserDataDir(tb.TempDir()),
+		chromedp.UserDataDir(profile),
 		chromedp.Flag("headless", "new"),
 		chromedp.Flag("disable-gpu", true),
 		chromedp.Flag("disable-quic", true),
@@ -47,7 +52,11 @@ func StartBrowser(tb testing.TB) *Browser {
 	}
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, cancel := chromedp.NewContext(allocator)
-	tb.Cleanup(func() { cancel(); stop() })
+	tb.Cleanup(func() {
+		cancel()
+		stop()
+		_ = os.RemoveAll(profile) // what a late helper leaves is the system's to clean
+	})
 	if err := chromedp.Run(ctx); err != nil {
 		tb.Fatalf("start Chromium: %v", err)
 	}

@@ -10,6 +10,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/waldo-robot/waldo/pkg/settings"
 )
 
 // How a device process ends. A launcher starts it again, except after ExitStopped and ExitConfiguration. The numbers keep clear of 1
@@ -33,24 +35,24 @@ func Main[C any](k Kind[C]) {
 
 // run is Main without the exit. What was asked for goes to stdout, everything else to stderr.
 func run[C any](k Kind[C], args []string, environ func(string) string, stdout, stderr io.Writer) int {
-	settings, config, opts, err := configure(k, args, environ, stdout)
+	common, config, given, err := configure(k, args, environ, stdout)
 	switch {
-	case isHelp(err):
+	case errors.Is(err, settings.ErrHelp):
 		return ExitStopped
 	case err != nil:
 		_, _ = fmt.Fprintf(stderr, "waldo-%s: the configuration is wrong:\n%v\n", k.Name, err)
 		return ExitConfiguration
-	case opts.version:
+	case given.Version:
 		_, _ = fmt.Fprintf(stdout, "waldo-%s %s\n", k.Name, k.Version)
 		return ExitStopped
-	case opts.check:
+	case given.Check:
 		return ExitStopped
 	}
-	level, _ := logLevel(settings.LogLevel) // checked with the settings
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})).With("device", settings.Device)
+	level, _ := settings.Level(common.LogLevel) // checked with the settings
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})).With("device", common.Device)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	process, err := Start(k, settings, config, log)
+	process, err := Start(k, common, config, log)
 	if err != nil {
 		log.Error("cannot start", "error", err)
 		return exitCode(err)

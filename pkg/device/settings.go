@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/robot"
+	"github.com/waldo-robot/waldo/pkg/settings"
 )
 
 // Settings are what every device has beside the configuration of its kind. As flags and environment variables they have
@@ -49,7 +49,7 @@ func (s Settings) withDefaults() Settings {
 func (s *Settings) Validate() error {
 	_, _, grpcErr := access.Address(s.GRPC, s.Token)
 	_, metricsErr := access.Loopback(s.Metrics) // metrics are never protected, so never public
-	_, levelErr := logLevel(s.LogLevel)
+	_, levelErr := settings.Level(s.LogLevel)
 	var errs []error
 	for _, field := range []struct {
 		key string
@@ -90,12 +90,4 @@ func checkBusURL(text string) error {
 		}
 	}
 	return nil
-}
-
-func logLevel(text string) (slog.Level, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(text)); err != nil {
-		return level, fmt.Errorf("%q is not a level: use debug, info, warn or error", plain(text))
-	}
-	return level, nil
 }

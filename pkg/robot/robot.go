@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"regexp"
 )
@@ -53,6 +54,22 @@ type NATS struct {
 	URL string `yaml:"url" help:"NATS server to connect to; none is embedded then"`
 	// Listen is where the embedded server listens, `host:port`. Empty means 127.0.0.1:4222.
 	Listen string `yaml:"listen" help:"where the embedded NATS server listens"`
+}
+
+// Client returns the URL by which the robot's processes reach the bus, and the key of the file that says so. Both are empty if the file
+// does not say, or leaves the port of an embedded server open.
+func (n NATS) Client() (url, key string) {
+	if n.URL != "" {
+		return n.URL, "nats.url"
+	}
+	host, port, err := net.SplitHostPort(n.Listen)
+	if err != nil || port == "0" {
+		return "", ""
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1" // an embedded server runs on this machine
+	}
+	return "nats://" + net.JoinHostPort(host, port), "nats.listen"
 }
 
 // Load reads and checks a robot.yaml, or the built-in robot if the name is [Builtin]. The error holds all that is wrong, one

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/settings"
 	"github.com/waldo-robot/waldo/pkg/version"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/gateway"
@@ -24,7 +25,7 @@ func main() { os.Exit(run(os.Args[1:], os.Getenv, os.Stderr)) }
 func run(args []string, environ func(string) string, out io.Writer) int {
 	c, err := config.Load(args, environ, out)
 	switch {
-	case errors.Is(err, config.ErrHelp):
+	case errors.Is(err, settings.ErrHelp):
 		return device.ExitStopped
 	case err != nil:
 		_, _ = fmt.Fprintf(out, "waldo-gateway: the configuration is wrong:\n%v\n", err)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/waldo-robot/waldo/pkg/settings"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
 )
 
@@ -126,7 +127,7 @@ func TestBad(t *testing.T) {
 func TestHelp(t *testing.T) {
 	var out strings.Builder
 	_, err := config.Load([]string{"--help"}, func(string) string { return "" }, &out)
-	if !errors.Is(err, config.ErrHelp) {
+	if !errors.Is(err, settings.ErrHelp) {
 		t.Error(err)
 	}
 	for _, part := range []string{"--http", "--max-viewers", "200", "WALDO_HTTP", "--check", "--robot-file"} {

@@ -1,0 +1,118 @@
+// Package settings reads what a program is told by its flags and its environment, for the programs of a robot: devices and the
+// gateway. Each key of a configuration struct (see [robot.Fields]) is a flag and an environment variable: jpeg_quality is
+// --jpeg-quality and WALDO_JPEG_QUALITY. The flag wins over the environment, and both over robot.yaml, onto which
+// [Given.Lay] lays them: values are read, and errors told, in one place.
+//
+// Besides, every program has --check, which looks at the configuration and exits, --version and --help.
+package settings
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/waldo-robot/waldo/pkg/robot"
+)
+
+// ErrHelp says that help was asked for.
+var ErrHelp = flag.ErrHelp
+
+// Given is what flags and environment say. It is only read after [Parse].
+type Given struct {
+	// Check asks to look at the configuration only, Version to print the version only.
+	Check, Version bool
+
+	flags   map[string]string
+	environ func(string) string
+}
+
+// Parse reads the command line of a program. Values are not looked at yet. A field whose flag another one has is an error.
+func Parse(program string, fields []robot.Field, args []string, environ func(string) string) (*Given, error) {
+	g := &Given{flags: map[string]string{}, environ: environ}
+	set := flag.NewFlagSet(program, flag.ContinueOnError)
+	set.SetOutput(io.Discard) // errors are told once, by the caller
+	set.BoolVar(&g.Check, "check", false, "")
+	set.BoolVar(&g.Version, "version", false, "")
+	for _, f := range fields {
+		if set.Lookup(flagName(f.Key)) != nil {
+			return g, fmt.Errorf("%s: the key %q is taken: rename it", program, f.Key)
+		}
+		set.Var(&value{g.flags, f}, flagName(f.Key), "")
+	}
+	err := set.Parse(args)
+	switch {
+	case errors.Is(err, ErrHelp):
+		return g, ErrHelp
+	case err != nil:
+		return g, fmt.Errorf("%w (%s --help lists all flags)", err, program)
+	case set.NArg() > 0:
+		return g, fmt.Errorf("unexpected argument %q: settings are given as --key value", fmt.Sprintf("%.64s", set.Arg(0)))
+	}
+	return g, nil
+}
+
+// Value returns the text of a key, "" if neither flag nor environment give it.
+func (g *Given) Value(key string) string {
+	if v, ok := g.flags[key]; ok {
+		return v
+	}
+	return g.environ(envName(key))
+}
+
+// Lay puts environment and flags over a section, for the fields named.
+func (g *Given) Lay(section *robot.Section, fields []robot.Field) {
+	for _, f := range fields {
+		if v := g.environ(envName(f.Key)); v != "" {
+			section.Override(f.Key, v, envName(f.Key))
+		}
+		if v, ok := g.flags[f.Key]; ok {
+			section.Override(f.Key, v, "--"+flagName(f.Key))
+		}
+	}
+}
+
+// PrintHelp prints what the program does and lists its flags.
+func PrintHelp(to io.Writer, about string, fields []robot.Field) {
+	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	line := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
+	line("%s\n", about)
+	for _, f := range fields {
+		text := f.Help
+		if f.Default != "" {
+			text += fmt.Sprintf(" (default %s)", f.Default)
+		}
+		line("  --%s\t%s", flagName(f.Key), text)
+	}
+	line("  --check\tcheck the configuration and exit")
+	line("  --version\tprint the version and exit")
+	_ = w.Flush() // help that cannot be printed has no other reader
+}
+
+// Level reads the name of a log level.
+func Level(text string) (slog.Level, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(text)); err != nil {
+		return level, fmt.Errorf("%.64q is not a level: use debug, info, warn or error", text)
+	}
+	return level, nil
+}
+
+func flagName(key string) string { return strings.ReplaceAll(key, "_", "-") }
+
+func envName(key string) string {
+	return "WALDO_" + strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(key))
+}
+
+// value notes a flag's text; package robot reads it by the same rules as robot.yaml.
+type value struct {
+	into  map[string]string
+	field robot.Field
+}
+
+func (v *value) Set(text string) error { v.into[v.field.Key] = text; return nil }
+func (v *value) String() string        { return "" }
+func (v *value) IsBoolFlag() bool      { return v.field.Bool }

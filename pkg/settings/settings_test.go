@@ -1,0 +1,108 @@
+package settings_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/waldo-robot/waldo/pkg/robot"
+	"github.com/waldo-robot/waldo/pkg/settings"
+)
+
+type config struct {
+	Width   int    `yaml:"width" help:"in pixels"`
+	Quality int    `yaml:"jpeg_quality" help:"1 to 100"`
+	Flip    bool   `yaml:"flip" help:"upside down"`
+	Name    string `yaml:"name" help:"of the card"`
+}
+
+func environment(v map[string]string) func(string) string {
+	return func(key string) string { return v[key] }
+}
+
+func TestPrecedence(t *testing.T) {
+	tests := []struct {
+		name string
+		args []string
+		env  map[string]string
+		want config
+	}{
+		{"defaults", nil, nil, config{Width: 640, Quality: 85}},
+		{"environment", nil, map[string]string{"WALDO_WIDTH": "320", "WALDO_JPEG_QUALITY": "7", "WALDO_FLIP": "true"}, config{320, 7, true, ""}},
+		{"flags", []string{"--width=320", "--jpeg-quality", "7", "--flip", "--name", "a b"}, nil, config{320, 7, true, "a b"}},
+		{"flag over environment", []string{"--width", "1"}, map[string]string{"WALDO_WIDTH": "2"}, config{Width: 1, Quality: 85}},
+		{"last flag", []string{"--width", "1", "--width", "3"}, nil, config{Width: 3, Quality: 85}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := config{Width: 640, Quality: 85}
+			given, err := settings.Parse("test", robot.Fields(&c), tt.args, environment(tt.env))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var section robot.Section
+			given.Lay(&section, robot.Fields(&c))
+			if err := section.Decode(&c); err != nil || c != tt.want {
+				t.Errorf("got %+v, %v; want %+v", c, err, tt.want)
+			}
+		})
+	}
+}
+
+func TestErrors(t *testing.T) {
+	tests := []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--widht", "1"}, "-widht"},
+		{[]string{"--width"}, "needs an argument"},
+		{[]string{"extra"}, `"extra"`},
+		{[]string{"--check=maybe"}, "check"},
+	}
+	for _, tt := range tests {
+		if _, err := settings.Parse("test", robot.Fields(&config{}), tt.args, environment(nil)); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%v: %v, want %s", tt.args, err, tt.want)
+		}
+	}
+	twice := append(robot.Fields(&config{}), robot.Field{Key: "jpeg-quality"})
+	if _, err := settings.Parse("test", twice, nil, environment(nil)); err == nil || !strings.Contains(err.Error(), "taken") {
+		t.Errorf("a flag given to two keys: %v", err)
+	}
+	if _, err := settings.Parse("test", nil, []string{"-h"}, environment(nil)); !errors.Is(err, settings.ErrHelp) {
+		t.Errorf("-h: %v", err)
+	}
+}
+
+func TestValueAndWords(t *testing.T) {
+	given, err := settings.Parse("test", robot.Fields(&config{}), []string{"--check", "--version", "--name", "flag"},
+		environment(map[string]string{"WALDO_NAME": "environment", "WALDO_WIDTH": "5"}))
+	if err != nil || !given.Check || !given.Version {
+		t.Fatalf("%+v, %v", given, err)
+	}
+	if n, w, q := given.Value("name"), given.Value("width"), given.Value("jpeg_quality"); n != "flag" || w != "5" || q != "" {
+		t.Errorf("name %q, width %q, quality %q", n, w, q)
+	}
+}
+
+func TestLevel(t *testing.T) {
+	for text, good := range map[string]bool{"debug": true, "INFO": true, "warn": true, "error": true, "loud": false, "": false} {
+		if _, err := settings.Level(text); (err == nil) != good {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func ExampleGiven_Lay() {
+	c := config{Width: 640}
+	given, err := settings.Parse("waldo-camera", robot.Fields(&c), []string{"--width", "wide"}, os.Getenv)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var section robot.Section // that of the device in robot.yaml, if there is one
+	given.Lay(&section, robot.Fields(&c))
+	fmt.Println(section.Decode(&c))
+	// Output: --width: "wide" is not a whole number
+}
