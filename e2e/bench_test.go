@@ -187,10 +187,7 @@ func BenchmarkGatewayCrash(b *testing.B) {
 // BenchmarkBusCrash kills NATS and measures from its return to the next picture.
 func BenchmarkBusCrash(b *testing.B) {
 	address := harness.FreeAddress(b)
-	start := func() *harness.Process {
-		return harness.Start(b, nil, harness.Bin(b, "waldo"), "bus", "--listen", address)
-	}
-	bus := start()
+	bus := harness.StartBus(b, address)
 	robot := harness.StartRobot(b, harness.Options{NATS: "nats://" + address})
 	page := harness.StartBrowser(b).Open(b, robot.URL)
 	front := page.Tile(b, "front")
@@ -201,7 +198,7 @@ func BenchmarkBusCrash(b *testing.B) {
 		bus.Kill(b)
 		awaitMark(b, front, killed)
 		started := page.Now(b)
-		bus = start()
+		bus = harness.StartBus(b, address)
 		front.WaitState(b, "live")
 		front.WaitFrames(b, 5)
 		back = append(back, front.Gap(b, killed)-started)

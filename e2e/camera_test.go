@@ -74,7 +74,7 @@ func TestCameraCrash(t *testing.T) {
 func TestCameraStoppedByHand(t *testing.T) {
 	address, web := harness.FreeAddress(t), harness.FreeAddress(t)
 	env := []string{"WALDO_NATS=nats://" + address, "WALDO_ROBOT=e2e"}
-	harness.Start(t, nil, harness.Bin(t, "waldo"), "bus", "--listen", address)
+	harness.StartBus(t, address)
 	harness.Start(t, env, harness.Bin(t, "waldo-gateway"), "--http", web, "--ice", harness.FreeAddress(t))
 	startCamera := func() *harness.Process {
 		return harness.Start(t, env, harness.Bin(t, "waldo-camera"), "--device", "front", "--source", "test", "--width", "640", "--height", "480")

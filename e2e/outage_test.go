@@ -20,10 +20,7 @@ import (
 // TestBusCrash kills NATS under a running robot: gRPC streams never notice, the page has video again by itself.
 func TestBusCrash(t *testing.T) {
 	address := harness.FreeAddress(t)
-	startBus := func() *harness.Process {
-		return harness.Start(t, nil, harness.Bin(t, "waldo"), "bus", "--listen", address)
-	}
-	bus := startBus()
+	bus := harness.StartBus(t, address)
 	robot := harness.StartRobot(t, harness.Options{NATS: "nats://" + address})
 	page := harness.StartBrowser(t).Open(t, robot.URL)
 	front := page.Tile(t, "front")
@@ -41,7 +38,7 @@ func TestBusCrash(t *testing.T) {
 			}
 			return nil
 		})
-		bus = startBus()
+		bus = harness.StartBus(t, address)
 		front.WaitState(t, "live")
 		front.WaitFrames(t, 10)
 	}

@@ -58,6 +58,12 @@ func StartRobot(tb testing.TB, o Options) *Robot {
 	return r
 }
 
+// StartBus runs a bus alone, at an address that the test knows, so that it can be killed and started again.
+func StartBus(tb testing.TB, address string) *Process {
+	tb.Helper()
+	return Start(tb, nil, Bin(tb, "waldo"), "bus", "--listen", address)
+}
+
 // WaitServing returns when the page is served.
 func (r *Robot) WaitServing(tb testing.TB) {
 	tb.Helper()

@@ -3,10 +3,6 @@ package device
 import (
 	"cmp"
 	"errors"
-	"fmt"
-	"net/url"
-	"slices"
-	"strings"
 
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/bus"
@@ -57,7 +53,7 @@ func (s *Settings) Validate() error {
 	}{
 		{"robot", robot.CheckName(s.Robot)},
 		{"device", checkDevice(s.Robot, s.Device)},
-		{"nats", checkBusURL(s.NATS)},
+		{"nats", robot.CheckBusURL(s.NATS)},
 		{"grpc", grpcErr},
 		{"metrics", metricsErr},
 		{"token", access.CheckToken(s.Token)},
@@ -79,15 +75,4 @@ func checkDevice(robotName, name string) error {
 		return err
 	}
 	return bus.Address{Robot: robotName, Device: name}.Validate()
-}
-
-// checkBusURL accepts one URL of a NATS server, or several with commas between them.
-func checkBusURL(text string) error {
-	for one := range strings.SplitSeq(text, ",") {
-		u, err := url.Parse(strings.TrimSpace(one))
-		if err != nil || u.Hostname() == "" || !slices.Contains([]string{"nats", "tls", "ws", "wss"}, u.Scheme) {
-			return fmt.Errorf("%q is not the URL of a NATS server: write nats://host:4222", plain(one))
-		}
-	}
-	return nil
 }
