@@ -97,6 +97,7 @@ type rig struct {
 	*Pipeline
 	registry *prometheus.Registry
 	stop     func() error // ends Run and returns its error
+	gone     func() error // waits until Run has ended by itself, and returns its error
 }
 
 func run(t *testing.T, src source.Source, config Config) *rig {
@@ -120,7 +121,8 @@ func (r *rig) attach(t *testing.T, src source.Source) {
 	ended, attached := make(chan error, 1), make(chan struct{})
 	go func() { ended <- r.Run(ctx, src, func() { close(attached) }) }()
 	<-attached
-	r.stop = sync.OnceValue(func() error { cancel(); return <-ended })
+	gone := sync.OnceValue(func() error { return <-ended })
+	r.gone, r.stop = gone, func() error { cancel(); return gone() }
 }
 
 func (r *rig) open(t *testing.T, f *mediav1.VideoFormat) *Reader {
@@ -281,7 +283,7 @@ func TestReadersStayWhileTheSourceIsAway(t *testing.T) {
 	last := next(t, r).GetSequence()
 	m.failures <- fmt.Errorf("%w: pulled", source.ErrAway)
 	m.expect(t, false)
-	if err := p.stop(); !errors.Is(err, source.ErrAway) {
+	if err := p.gone(); !errors.Is(err, source.ErrAway) {
 		t.Fatalf("run: %v", err)
 	}
 	if _, err := p.Open(h264()); !errors.Is(err, ErrAway) {
