@@ -46,6 +46,9 @@ type registration struct {
 // Address is where the device is on the bus.
 func (k *Kit) Address() bus.Address { return k.address }
 
+// Bus is the connection to the bus, for drivers that read what other devices produce. It belongs to the kit: do not close it.
+func (k *Kit) Bus() *bus.Conn { return k.conn }
+
 // Epoch is the life of this process: random, positive.
 func (k *Kit) Epoch() int64 { return k.epoch }
 

@@ -5,8 +5,19 @@
 // source: waldo/signaling/v1/signaling.proto
 
 // Waldo's own signalling: JSON text messages (the protobuf JSON mapping) on the WebSocket `/signal` of the gateway. One
-// WebSocket is one session; it carries the negotiation of at most one WebRTC connection for any number of devices, and
+// WebSocket is one session; it carries the negotiation of at most one WebRTC connection for any number of devices, calls to devices, and
 // the state of all devices. The peer (browser or program) makes the offers, the gateway answers; both trickle candidates.
+//
+// The WebRTC connection has data channels, all made by the peer, which their label tells apart:
+//
+// - `waldo.calls`, unordered and without retransmission: text frames with a Call each, answered by a CallResult. Calls that come
+//   too late are worthless here, commands above all; each may be lost, either way.
+// - `waldo.stream/<device>/<stream>`: what a device produces on a stream, from now on, as a StreamFrame in a text frame each. Too
+//   slow a reader loses the oldest frames.
+// - Any other label is a topic: frames in both directions are waldo.message.v1.Message to and from the bus. Labels that begin with
+//   `waldo.` are kept for Waldo.
+//
+// A channel that cannot be had gets one text frame with a StreamFrame whose `error` is set, and is closed.
 
 package signalingv1
 
@@ -14,6 +25,8 @@ import (
 	v1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	anypb "google.golang.org/protobuf/types/known/anypb"
+	structpb "google.golang.org/protobuf/types/known/structpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -37,6 +50,7 @@ type PeerMessage struct {
 	//	*PeerMessage_Offer
 	//	*PeerMessage_Candidate
 	//	*PeerMessage_Ping
+	//	*PeerMessage_Call
 	Body          isPeerMessage_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -106,6 +120,15 @@ func (x *PeerMessage) GetPing() *Ping {
 	return nil
 }
 
+func (x *PeerMessage) GetCall() *Call {
+	if x != nil {
+		if x, ok := x.Body.(*PeerMessage_Call); ok {
+			return x.Call
+		}
+	}
+	return nil
+}
+
 type isPeerMessage_Body interface {
 	isPeerMessage_Body()
 }
@@ -125,11 +148,18 @@ type PeerMessage_Ping struct {
 	Ping *Ping `protobuf:"bytes,3,opt,name=ping,proto3,oneof"`
 }
 
+type PeerMessage_Call struct {
+	// A call to a device.
+	Call *Call `protobuf:"bytes,4,opt,name=call,proto3,oneof"`
+}
+
 func (*PeerMessage_Offer) isPeerMessage_Body() {}
 
 func (*PeerMessage_Candidate) isPeerMessage_Body() {}
 
 func (*PeerMessage_Ping) isPeerMessage_Body() {}
+
+func (*PeerMessage_Call) isPeerMessage_Body() {}
 
 // GatewayMessage is what the gateway sends to a peer. Exactly one field is set.
 type GatewayMessage struct {
@@ -144,6 +174,7 @@ type GatewayMessage struct {
 	//	*GatewayMessage_Pong
 	//	*GatewayMessage_Devices
 	//	*GatewayMessage_Error
+	//	*GatewayMessage_Result
 	Body          isGatewayMessage_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -240,6 +271,15 @@ func (x *GatewayMessage) GetError() *Error {
 	return nil
 }
 
+func (x *GatewayMessage) GetResult() *CallResult {
+	if x != nil {
+		if x, ok := x.Body.(*GatewayMessage_Result); ok {
+			return x.Result
+		}
+	}
+	return nil
+}
+
 type isGatewayMessage_Body interface {
 	isGatewayMessage_Body()
 }
@@ -274,6 +314,11 @@ type GatewayMessage_Error struct {
 	Error *Error `protobuf:"bytes,6,opt,name=error,proto3,oneof"`
 }
 
+type GatewayMessage_Result struct {
+	// The end of a call.
+	Result *CallResult `protobuf:"bytes,7,opt,name=result,proto3,oneof"`
+}
+
 func (*GatewayMessage_Welcome) isGatewayMessage_Body() {}
 
 func (*GatewayMessage_Answer) isGatewayMessage_Body() {}
@@ -286,6 +331,8 @@ func (*GatewayMessage_Devices) isGatewayMessage_Body() {}
 
 func (*GatewayMessage_Error) isGatewayMessage_Body() {}
 
+func (*GatewayMessage_Result) isGatewayMessage_Body() {}
+
 // Welcome opens a session.
 type Welcome struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -296,7 +343,9 @@ type Welcome struct {
 	// This life of the gateway process: random, positive.
 	Epoch int64 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// ICE servers to use (STUN, TURN); may be empty.
-	IceServers    []*IceServer `protobuf:"bytes,4,rep,name=ice_servers,json=iceServers,proto3" json:"ice_servers,omitempty"`
+	IceServers []*IceServer `protobuf:"bytes,4,rep,name=ice_servers,json=iceServers,proto3" json:"ice_servers,omitempty"`
+	// How the robot is driven, as its robot.yaml says; unset if it does not.
+	Drive         *Drive `protobuf:"bytes,5,opt,name=drive,proto3" json:"drive,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -355,6 +404,13 @@ func (x *Welcome) GetEpoch() int64 {
 func (x *Welcome) GetIceServers() []*IceServer {
 	if x != nil {
 		return x.IceServers
+	}
+	return nil
+}
+
+func (x *Welcome) GetDrive() *Drive {
+	if x != nil {
+		return x.Drive
 	}
 	return nil
 }
@@ -880,7 +936,9 @@ type Error struct {
 	// A gRPC status code by its name, for example `NOT_FOUND`.
 	Code string `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
 	// What is wrong and what to do about it.
-	Message       string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	// More about it, the details of a gRPC status: for a refused command an ErrorInfo and a waldo.control.v1.CommandReport.
+	Details       []*anypb.Any `protobuf:"bytes,4,rep,name=details,proto3" json:"details,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -936,30 +994,580 @@ func (x *Error) GetMessage() string {
 	return ""
 }
 
+func (x *Error) GetDetails() []*anypb.Any {
+	if x != nil {
+		return x.Details
+	}
+	return nil
+}
+
+// Call calls a unary method of a device, with the same messages and errors as over gRPC.
+type Call struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Chosen by the peer; the result repeats it.
+	Id int32 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Name of the device.
+	Device string `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`
+	// Full name of the method, for example `waldo.control.v1.ControlService/Acquire`.
+	Method string `protobuf:"bytes,3,opt,name=method,proto3" json:"method,omitempty"`
+	// The request, in the protobuf JSON mapping of its type.
+	Request       *structpb.Struct `protobuf:"bytes,4,opt,name=request,proto3" json:"request,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Call) Reset() {
+	*x = Call{}
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Call) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Call) ProtoMessage() {}
+
+func (x *Call) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Call.ProtoReflect.Descriptor instead.
+func (*Call) Descriptor() ([]byte, []int) {
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Call) GetId() int32 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Call) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *Call) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *Call) GetRequest() *structpb.Struct {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+// CallResult is the end of a call.
+type CallResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the call.
+	Id int32 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// How it ended.
+	//
+	// Types that are valid to be assigned to Result:
+	//
+	//	*CallResult_Response
+	//	*CallResult_Error
+	Result        isCallResult_Result `protobuf_oneof:"result"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CallResult) Reset() {
+	*x = CallResult{}
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CallResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CallResult) ProtoMessage() {}
+
+func (x *CallResult) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CallResult.ProtoReflect.Descriptor instead.
+func (*CallResult) Descriptor() ([]byte, []int) {
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *CallResult) GetId() int32 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *CallResult) GetResult() isCallResult_Result {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
+func (x *CallResult) GetResponse() *structpb.Struct {
+	if x != nil {
+		if x, ok := x.Result.(*CallResult_Response); ok {
+			return x.Response
+		}
+	}
+	return nil
+}
+
+func (x *CallResult) GetError() *Error {
+	if x != nil {
+		if x, ok := x.Result.(*CallResult_Error); ok {
+			return x.Error
+		}
+	}
+	return nil
+}
+
+type isCallResult_Result interface {
+	isCallResult_Result()
+}
+
+type CallResult_Response struct {
+	// The response, in the protobuf JSON mapping of its type.
+	Response *structpb.Struct `protobuf:"bytes,2,opt,name=response,proto3,oneof"`
+}
+
+type CallResult_Error struct {
+	// Why there is none.
+	Error *Error `protobuf:"bytes,3,opt,name=error,proto3,oneof"`
+}
+
+func (*CallResult_Response) isCallResult_Result() {}
+
+func (*CallResult_Error) isCallResult_Result() {}
+
+// StreamFrame is what a peer gets on a channel of a stream.
+type StreamFrame struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What there is to tell.
+	//
+	// Types that are valid to be assigned to Body:
+	//
+	//	*StreamFrame_Message
+	//	*StreamFrame_Error
+	Body isStreamFrame_Body `protobuf_oneof:"body"`
+	// How many messages have been lost since the channel was opened because the peer, or the way to it, was too slow.
+	DroppedCount  int64 `protobuf:"varint,3,opt,name=dropped_count,json=droppedCount,proto3" json:"dropped_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamFrame) Reset() {
+	*x = StreamFrame{}
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamFrame) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamFrame) ProtoMessage() {}
+
+func (x *StreamFrame) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamFrame.ProtoReflect.Descriptor instead.
+func (*StreamFrame) Descriptor() ([]byte, []int) {
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *StreamFrame) GetBody() isStreamFrame_Body {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
+func (x *StreamFrame) GetMessage() *structpb.Struct {
+	if x != nil {
+		if x, ok := x.Body.(*StreamFrame_Message); ok {
+			return x.Message
+		}
+	}
+	return nil
+}
+
+func (x *StreamFrame) GetError() *Error {
+	if x != nil {
+		if x, ok := x.Body.(*StreamFrame_Error); ok {
+			return x.Error
+		}
+	}
+	return nil
+}
+
+func (x *StreamFrame) GetDroppedCount() int64 {
+	if x != nil {
+		return x.DroppedCount
+	}
+	return 0
+}
+
+type isStreamFrame_Body interface {
+	isStreamFrame_Body()
+}
+
+type StreamFrame_Message struct {
+	// What the device has published, in the protobuf JSON mapping of its type.
+	Message *structpb.Struct `protobuf:"bytes,1,opt,name=message,proto3,oneof"`
+}
+
+type StreamFrame_Error struct {
+	// Why nothing more comes; the channel is closed after it.
+	Error *Error `protobuf:"bytes,2,opt,name=error,proto3,oneof"`
+}
+
+func (*StreamFrame_Message) isStreamFrame_Body() {}
+
+func (*StreamFrame_Error) isStreamFrame_Body() {}
+
+// Drive says how the robot is driven: what a driver moves (axes), and how that becomes the values of a message to an actuator.
+type Drive struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the actuator.
+	Device string `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
+	// How many commands a second are sent while somebody drives.
+	RateHz float64 `protobuf:"fixed64,2,opt,name=rate_hz,json=rateHz,proto3" json:"rate_hz,omitempty"`
+	// What a driver moves.
+	Axes []*DriveAxis `protobuf:"bytes,3,rep,name=axes,proto3" json:"axes,omitempty"`
+	// The values of the message.
+	Values        []*DriveValue `protobuf:"bytes,4,rep,name=values,proto3" json:"values,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Drive) Reset() {
+	*x = Drive{}
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Drive) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Drive) ProtoMessage() {}
+
+func (x *Drive) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Drive.ProtoReflect.Descriptor instead.
+func (*Drive) Descriptor() ([]byte, []int) {
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Drive) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *Drive) GetRateHz() float64 {
+	if x != nil {
+		return x.RateHz
+	}
+	return 0
+}
+
+func (x *Drive) GetAxes() []*DriveAxis {
+	if x != nil {
+		return x.Axes
+	}
+	return nil
+}
+
+func (x *Drive) GetValues() []*DriveValue {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+// DriveAxis is something that a driver moves between -1 and 1.
+type DriveAxis struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name, for example `forward`.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Keys that move it towards 1, as KeyboardEvent.code calls them, for example `KeyW`.
+	PlusKeys []string `protobuf:"bytes,2,rep,name=plus_keys,json=plusKeys,proto3" json:"plus_keys,omitempty"`
+	// Keys that move it towards -1.
+	MinusKeys []string `protobuf:"bytes,3,rep,name=minus_keys,json=minusKeys,proto3" json:"minus_keys,omitempty"`
+	// Gamepad control that moves it: `axis0` to `axis15`, or `button0` to `button31` for its analogue value, turned around by a `-` in front.
+	// Empty for none.
+	Gamepad string `protobuf:"bytes,4,opt,name=gamepad,proto3" json:"gamepad,omitempty"`
+	// Direction of the touch stick that moves it: `x` (right is 1), `y` (up is 1), turned around by a `-` in front. Empty for none.
+	Touch         string `protobuf:"bytes,5,opt,name=touch,proto3" json:"touch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DriveAxis) Reset() {
+	*x = DriveAxis{}
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DriveAxis) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DriveAxis) ProtoMessage() {}
+
+func (x *DriveAxis) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DriveAxis.ProtoReflect.Descriptor instead.
+func (*DriveAxis) Descriptor() ([]byte, []int) {
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *DriveAxis) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *DriveAxis) GetPlusKeys() []string {
+	if x != nil {
+		return x.PlusKeys
+	}
+	return nil
+}
+
+func (x *DriveAxis) GetMinusKeys() []string {
+	if x != nil {
+		return x.MinusKeys
+	}
+	return nil
+}
+
+func (x *DriveAxis) GetGamepad() string {
+	if x != nil {
+		return x.Gamepad
+	}
+	return ""
+}
+
+func (x *DriveAxis) GetTouch() string {
+	if x != nil {
+		return x.Touch
+	}
+	return ""
+}
+
+// DriveValue is one value of the message: `offset` plus the sum of the terms, within what the device's format can hold.
+type DriveValue struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Key of the value, as the device is configured.
+	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// What the axes add.
+	Terms []*DriveTerm `protobuf:"bytes,2,rep,name=terms,proto3" json:"terms,omitempty"`
+	// Value when nothing is moved.
+	Offset        float64 `protobuf:"fixed64,3,opt,name=offset,proto3" json:"offset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DriveValue) Reset() {
+	*x = DriveValue{}
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DriveValue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DriveValue) ProtoMessage() {}
+
+func (x *DriveValue) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DriveValue.ProtoReflect.Descriptor instead.
+func (*DriveValue) Descriptor() ([]byte, []int) {
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *DriveValue) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *DriveValue) GetTerms() []*DriveTerm {
+	if x != nil {
+		return x.Terms
+	}
+	return nil
+}
+
+func (x *DriveValue) GetOffset() float64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+// DriveTerm is what one axis adds to a value.
+type DriveTerm struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the axis.
+	Axis string `protobuf:"bytes,1,opt,name=axis,proto3" json:"axis,omitempty"`
+	// What it adds at 1.
+	Gain          float64 `protobuf:"fixed64,2,opt,name=gain,proto3" json:"gain,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DriveTerm) Reset() {
+	*x = DriveTerm{}
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DriveTerm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DriveTerm) ProtoMessage() {}
+
+func (x *DriveTerm) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DriveTerm.ProtoReflect.Descriptor instead.
+func (*DriveTerm) Descriptor() ([]byte, []int) {
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *DriveTerm) GetAxis() string {
+	if x != nil {
+		return x.Axis
+	}
+	return ""
+}
+
+func (x *DriveTerm) GetGain() float64 {
+	if x != nil {
+		return x.Gain
+	}
+	return 0
+}
+
 var File_waldo_signaling_v1_signaling_proto protoreflect.FileDescriptor
 
 const file_waldo_signaling_v1_signaling_proto_rawDesc = "" +
 	"\n" +
-	"\"waldo/signaling/v1/signaling.proto\x12\x12waldo.signaling.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cwaldo/device/v1/device.proto\"\xb7\x01\n" +
+	"\"waldo/signaling/v1/signaling.proto\x12\x12waldo.signaling.v1\x1a\x19google/protobuf/any.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cwaldo/device/v1/device.proto\"\xe7\x01\n" +
 	"\vPeerMessage\x121\n" +
 	"\x05offer\x18\x01 \x01(\v2\x19.waldo.signaling.v1.OfferH\x00R\x05offer\x12=\n" +
 	"\tcandidate\x18\x02 \x01(\v2\x1d.waldo.signaling.v1.CandidateH\x00R\tcandidate\x12.\n" +
-	"\x04ping\x18\x03 \x01(\v2\x18.waldo.signaling.v1.PingH\x00R\x04pingB\x06\n" +
-	"\x04body\"\xe5\x02\n" +
+	"\x04ping\x18\x03 \x01(\v2\x18.waldo.signaling.v1.PingH\x00R\x04ping\x12.\n" +
+	"\x04call\x18\x04 \x01(\v2\x18.waldo.signaling.v1.CallH\x00R\x04callB\x06\n" +
+	"\x04body\"\x9f\x03\n" +
 	"\x0eGatewayMessage\x127\n" +
 	"\awelcome\x18\x01 \x01(\v2\x1b.waldo.signaling.v1.WelcomeH\x00R\awelcome\x124\n" +
 	"\x06answer\x18\x02 \x01(\v2\x1a.waldo.signaling.v1.AnswerH\x00R\x06answer\x12=\n" +
 	"\tcandidate\x18\x03 \x01(\v2\x1d.waldo.signaling.v1.CandidateH\x00R\tcandidate\x12.\n" +
 	"\x04pong\x18\x04 \x01(\v2\x18.waldo.signaling.v1.PongH\x00R\x04pong\x12:\n" +
 	"\adevices\x18\x05 \x01(\v2\x1e.waldo.signaling.v1.DeviceListH\x00R\adevices\x121\n" +
-	"\x05error\x18\x06 \x01(\v2\x19.waldo.signaling.v1.ErrorH\x00R\x05errorB\x06\n" +
-	"\x04body\"\x8f\x01\n" +
+	"\x05error\x18\x06 \x01(\v2\x19.waldo.signaling.v1.ErrorH\x00R\x05error\x128\n" +
+	"\x06result\x18\a \x01(\v2\x1e.waldo.signaling.v1.CallResultH\x00R\x06resultB\x06\n" +
+	"\x04body\"\xc0\x01\n" +
 	"\aWelcome\x12\x14\n" +
 	"\x05robot\x18\x01 \x01(\tR\x05robot\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x14\n" +
 	"\x05epoch\x18\x03 \x01(\x03R\x05epoch\x12>\n" +
 	"\vice_servers\x18\x04 \x03(\v2\x1d.waldo.signaling.v1.IceServerR\n" +
-	"iceServers\"[\n" +
+	"iceServers\x12/\n" +
+	"\x05drive\x18\x05 \x01(\v2\x19.waldo.signaling.v1.DriveR\x05drive\"[\n" +
 	"\tIceServer\x12\x12\n" +
 	"\x04urls\x18\x01 \x03(\tR\x04urls\x12\x1a\n" +
 	"\busername\x18\x02 \x01(\tR\busername\x12\x1e\n" +
@@ -991,11 +1599,48 @@ const file_waldo_signaling_v1_signaling_proto_rawDesc = "" +
 	"\adevices\x18\x01 \x03(\v2 .waldo.signaling.v1.DeviceStatusR\adevices\"S\n" +
 	"\fDeviceStatus\x12/\n" +
 	"\x06device\x18\x01 \x01(\v2\x17.waldo.device.v1.DeviceR\x06device\x12\x12\n" +
-	"\x04gone\x18\x02 \x01(\bR\x04gone\"E\n" +
+	"\x04gone\x18\x02 \x01(\bR\x04gone\"u\n" +
 	"\x05Error\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x05R\x02id\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessageB\xda\x01\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\x12.\n" +
+	"\adetails\x18\x04 \x03(\v2\x14.google.protobuf.AnyR\adetails\"y\n" +
+	"\x04Call\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x05R\x02id\x12\x16\n" +
+	"\x06device\x18\x02 \x01(\tR\x06device\x12\x16\n" +
+	"\x06method\x18\x03 \x01(\tR\x06method\x121\n" +
+	"\arequest\x18\x04 \x01(\v2\x17.google.protobuf.StructR\arequest\"\x90\x01\n" +
+	"\n" +
+	"CallResult\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x05R\x02id\x125\n" +
+	"\bresponse\x18\x02 \x01(\v2\x17.google.protobuf.StructH\x00R\bresponse\x121\n" +
+	"\x05error\x18\x03 \x01(\v2\x19.waldo.signaling.v1.ErrorH\x00R\x05errorB\b\n" +
+	"\x06result\"\xa2\x01\n" +
+	"\vStreamFrame\x123\n" +
+	"\amessage\x18\x01 \x01(\v2\x17.google.protobuf.StructH\x00R\amessage\x121\n" +
+	"\x05error\x18\x02 \x01(\v2\x19.waldo.signaling.v1.ErrorH\x00R\x05error\x12#\n" +
+	"\rdropped_count\x18\x03 \x01(\x03R\fdroppedCountB\x06\n" +
+	"\x04body\"\xa3\x01\n" +
+	"\x05Drive\x12\x16\n" +
+	"\x06device\x18\x01 \x01(\tR\x06device\x12\x17\n" +
+	"\arate_hz\x18\x02 \x01(\x01R\x06rateHz\x121\n" +
+	"\x04axes\x18\x03 \x03(\v2\x1d.waldo.signaling.v1.DriveAxisR\x04axes\x126\n" +
+	"\x06values\x18\x04 \x03(\v2\x1e.waldo.signaling.v1.DriveValueR\x06values\"\x8b\x01\n" +
+	"\tDriveAxis\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1b\n" +
+	"\tplus_keys\x18\x02 \x03(\tR\bplusKeys\x12\x1d\n" +
+	"\n" +
+	"minus_keys\x18\x03 \x03(\tR\tminusKeys\x12\x18\n" +
+	"\agamepad\x18\x04 \x01(\tR\agamepad\x12\x14\n" +
+	"\x05touch\x18\x05 \x01(\tR\x05touch\"k\n" +
+	"\n" +
+	"DriveValue\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x123\n" +
+	"\x05terms\x18\x02 \x03(\v2\x1d.waldo.signaling.v1.DriveTermR\x05terms\x12\x16\n" +
+	"\x06offset\x18\x03 \x01(\x01R\x06offset\"3\n" +
+	"\tDriveTerm\x12\x12\n" +
+	"\x04axis\x18\x01 \x01(\tR\x04axis\x12\x12\n" +
+	"\x04gain\x18\x02 \x01(\x01R\x04gainB\xda\x01\n" +
 	"\x16com.waldo.signaling.v1B\x0eSignalingProtoP\x01ZFgithub.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1;signalingv1\xa2\x02\x03WSX\xaa\x02\x12Waldo.Signaling.V1\xca\x02\x12Waldo\\Signaling\\V1\xe2\x02\x1eWaldo\\Signaling\\V1\\GPBMetadata\xea\x02\x14Waldo::Signaling::V1b\x06proto3"
 
 var (
@@ -1010,7 +1655,7 @@ func file_waldo_signaling_v1_signaling_proto_rawDescGZIP() []byte {
 	return file_waldo_signaling_v1_signaling_proto_rawDescData
 }
 
-var file_waldo_signaling_v1_signaling_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_waldo_signaling_v1_signaling_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_waldo_signaling_v1_signaling_proto_goTypes = []any{
 	(*PeerMessage)(nil),           // 0: waldo.signaling.v1.PeerMessage
 	(*GatewayMessage)(nil),        // 1: waldo.signaling.v1.GatewayMessage
@@ -1025,29 +1670,50 @@ var file_waldo_signaling_v1_signaling_proto_goTypes = []any{
 	(*DeviceList)(nil),            // 10: waldo.signaling.v1.DeviceList
 	(*DeviceStatus)(nil),          // 11: waldo.signaling.v1.DeviceStatus
 	(*Error)(nil),                 // 12: waldo.signaling.v1.Error
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
-	(*v1.Device)(nil),             // 14: waldo.device.v1.Device
+	(*Call)(nil),                  // 13: waldo.signaling.v1.Call
+	(*CallResult)(nil),            // 14: waldo.signaling.v1.CallResult
+	(*StreamFrame)(nil),           // 15: waldo.signaling.v1.StreamFrame
+	(*Drive)(nil),                 // 16: waldo.signaling.v1.Drive
+	(*DriveAxis)(nil),             // 17: waldo.signaling.v1.DriveAxis
+	(*DriveValue)(nil),            // 18: waldo.signaling.v1.DriveValue
+	(*DriveTerm)(nil),             // 19: waldo.signaling.v1.DriveTerm
+	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
+	(*v1.Device)(nil),             // 21: waldo.device.v1.Device
+	(*anypb.Any)(nil),             // 22: google.protobuf.Any
+	(*structpb.Struct)(nil),       // 23: google.protobuf.Struct
 }
 var file_waldo_signaling_v1_signaling_proto_depIdxs = []int32{
 	4,  // 0: waldo.signaling.v1.PeerMessage.offer:type_name -> waldo.signaling.v1.Offer
 	7,  // 1: waldo.signaling.v1.PeerMessage.candidate:type_name -> waldo.signaling.v1.Candidate
 	8,  // 2: waldo.signaling.v1.PeerMessage.ping:type_name -> waldo.signaling.v1.Ping
-	2,  // 3: waldo.signaling.v1.GatewayMessage.welcome:type_name -> waldo.signaling.v1.Welcome
-	6,  // 4: waldo.signaling.v1.GatewayMessage.answer:type_name -> waldo.signaling.v1.Answer
-	7,  // 5: waldo.signaling.v1.GatewayMessage.candidate:type_name -> waldo.signaling.v1.Candidate
-	9,  // 6: waldo.signaling.v1.GatewayMessage.pong:type_name -> waldo.signaling.v1.Pong
-	10, // 7: waldo.signaling.v1.GatewayMessage.devices:type_name -> waldo.signaling.v1.DeviceList
-	12, // 8: waldo.signaling.v1.GatewayMessage.error:type_name -> waldo.signaling.v1.Error
-	3,  // 9: waldo.signaling.v1.Welcome.ice_servers:type_name -> waldo.signaling.v1.IceServer
-	5,  // 10: waldo.signaling.v1.Offer.tracks:type_name -> waldo.signaling.v1.Track
-	13, // 11: waldo.signaling.v1.Pong.gateway_time:type_name -> google.protobuf.Timestamp
-	11, // 12: waldo.signaling.v1.DeviceList.devices:type_name -> waldo.signaling.v1.DeviceStatus
-	14, // 13: waldo.signaling.v1.DeviceStatus.device:type_name -> waldo.device.v1.Device
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	13, // 3: waldo.signaling.v1.PeerMessage.call:type_name -> waldo.signaling.v1.Call
+	2,  // 4: waldo.signaling.v1.GatewayMessage.welcome:type_name -> waldo.signaling.v1.Welcome
+	6,  // 5: waldo.signaling.v1.GatewayMessage.answer:type_name -> waldo.signaling.v1.Answer
+	7,  // 6: waldo.signaling.v1.GatewayMessage.candidate:type_name -> waldo.signaling.v1.Candidate
+	9,  // 7: waldo.signaling.v1.GatewayMessage.pong:type_name -> waldo.signaling.v1.Pong
+	10, // 8: waldo.signaling.v1.GatewayMessage.devices:type_name -> waldo.signaling.v1.DeviceList
+	12, // 9: waldo.signaling.v1.GatewayMessage.error:type_name -> waldo.signaling.v1.Error
+	14, // 10: waldo.signaling.v1.GatewayMessage.result:type_name -> waldo.signaling.v1.CallResult
+	3,  // 11: waldo.signaling.v1.Welcome.ice_servers:type_name -> waldo.signaling.v1.IceServer
+	16, // 12: waldo.signaling.v1.Welcome.drive:type_name -> waldo.signaling.v1.Drive
+	5,  // 13: waldo.signaling.v1.Offer.tracks:type_name -> waldo.signaling.v1.Track
+	20, // 14: waldo.signaling.v1.Pong.gateway_time:type_name -> google.protobuf.Timestamp
+	11, // 15: waldo.signaling.v1.DeviceList.devices:type_name -> waldo.signaling.v1.DeviceStatus
+	21, // 16: waldo.signaling.v1.DeviceStatus.device:type_name -> waldo.device.v1.Device
+	22, // 17: waldo.signaling.v1.Error.details:type_name -> google.protobuf.Any
+	23, // 18: waldo.signaling.v1.Call.request:type_name -> google.protobuf.Struct
+	23, // 19: waldo.signaling.v1.CallResult.response:type_name -> google.protobuf.Struct
+	12, // 20: waldo.signaling.v1.CallResult.error:type_name -> waldo.signaling.v1.Error
+	23, // 21: waldo.signaling.v1.StreamFrame.message:type_name -> google.protobuf.Struct
+	12, // 22: waldo.signaling.v1.StreamFrame.error:type_name -> waldo.signaling.v1.Error
+	17, // 23: waldo.signaling.v1.Drive.axes:type_name -> waldo.signaling.v1.DriveAxis
+	18, // 24: waldo.signaling.v1.Drive.values:type_name -> waldo.signaling.v1.DriveValue
+	19, // 25: waldo.signaling.v1.DriveValue.terms:type_name -> waldo.signaling.v1.DriveTerm
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_waldo_signaling_v1_signaling_proto_init() }
@@ -1059,6 +1725,7 @@ func file_waldo_signaling_v1_signaling_proto_init() {
 		(*PeerMessage_Offer)(nil),
 		(*PeerMessage_Candidate)(nil),
 		(*PeerMessage_Ping)(nil),
+		(*PeerMessage_Call)(nil),
 	}
 	file_waldo_signaling_v1_signaling_proto_msgTypes[1].OneofWrappers = []any{
 		(*GatewayMessage_Welcome)(nil),
@@ -1067,6 +1734,15 @@ func file_waldo_signaling_v1_signaling_proto_init() {
 		(*GatewayMessage_Pong)(nil),
 		(*GatewayMessage_Devices)(nil),
 		(*GatewayMessage_Error)(nil),
+		(*GatewayMessage_Result)(nil),
+	}
+	file_waldo_signaling_v1_signaling_proto_msgTypes[14].OneofWrappers = []any{
+		(*CallResult_Response)(nil),
+		(*CallResult_Error)(nil),
+	}
+	file_waldo_signaling_v1_signaling_proto_msgTypes[15].OneofWrappers = []any{
+		(*StreamFrame_Message)(nil),
+		(*StreamFrame_Error)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1074,7 +1750,7 @@ func file_waldo_signaling_v1_signaling_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_waldo_signaling_v1_signaling_proto_rawDesc), len(file_waldo_signaling_v1_signaling_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
