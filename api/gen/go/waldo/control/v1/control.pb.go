@@ -565,7 +565,9 @@ type EStop struct {
 	// When, by the clock of the actuator's machine.
 	PressTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=press_time,json=pressTime,proto3" json:"press_time,omitempty"`
 	// True if it will outlast a restart of the actuator process. If not, the log of the actuator says why.
-	Persisted     bool `protobuf:"varint,4,opt,name=persisted,proto3" json:"persisted,omitempty"`
+	Persisted bool `protobuf:"varint,4,opt,name=persisted,proto3" json:"persisted,omitempty"`
+	// Names it: random, positive, another each time it is pressed. Who clears it says so which one he means.
+	Id            int64 `protobuf:"varint,5,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -628,6 +630,13 @@ func (x *EStop) GetPersisted() bool {
 	return false
 }
 
+func (x *EStop) GetId() int64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
 var File_waldo_control_v1_control_proto protoreflect.FileDescriptor
 
 const file_waldo_control_v1_control_proto_rawDesc = "" +
@@ -655,13 +664,14 @@ const file_waldo_control_v1_control_proto_rawDesc = "" +
 	"\x06holder\x18\x05 \x01(\tR\x06holder\x12=\n" +
 	"\fholder_since\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\vholderSince\x12.\n" +
 	"\x06e_stop\x18\a \x01(\v2\x17.waldo.control.v1.EStopR\x05eStop\x12\x1b\n" +
-	"\tsafe_json\x18\b \x01(\tR\bsafeJson\"\x88\x01\n" +
+	"\tsafe_json\x18\b \x01(\tR\bsafeJson\"\x98\x01\n" +
 	"\x05EStop\x12\x0e\n" +
 	"\x02by\x18\x01 \x01(\tR\x02by\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x129\n" +
 	"\n" +
 	"press_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tpressTime\x12\x1c\n" +
-	"\tpersisted\x18\x04 \x01(\bR\tpersisted*\xca\x02\n" +
+	"\tpersisted\x18\x04 \x01(\bR\tpersisted\x12\x0e\n" +
+	"\x02id\x18\x05 \x01(\x03R\x02id*\xca\x02\n" +
 	"\x0eCommandVerdict\x12\x1f\n" +
 	"\x1bCOMMAND_VERDICT_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18COMMAND_VERDICT_ACCEPTED\x10\x01\x12\x1c\n" +

@@ -689,7 +689,9 @@ type ClearEStopRequest struct {
 	// Who clears it, for people to read, at most 128 bytes.
 	By string `protobuf:"bytes,1,opt,name=by,proto3" json:"by,omitempty"`
 	// The override key, if one is configured.
-	Key           string `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	Key string `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	// The e-stop to end, as the state names it (EStop.id).
+	Id            int64 `protobuf:"varint,3,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -736,6 +738,13 @@ func (x *ClearEStopRequest) GetKey() string {
 		return x.Key
 	}
 	return ""
+}
+
+func (x *ClearEStopRequest) GetId() int64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
 }
 
 // ClearEStopResponse is the answer to ClearEStop.
@@ -820,10 +829,11 @@ const file_waldo_control_v1_control_service_proto_rawDesc = "" +
 	"\x02by\x18\x01 \x01(\tR\x02by\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"E\n" +
 	"\rEStopResponse\x124\n" +
-	"\x05state\x18\x01 \x01(\v2\x1e.waldo.control.v1.ControlStateR\x05state\"5\n" +
+	"\x05state\x18\x01 \x01(\v2\x1e.waldo.control.v1.ControlStateR\x05state\"E\n" +
 	"\x11ClearEStopRequest\x12\x0e\n" +
 	"\x02by\x18\x01 \x01(\tR\x02by\x12\x10\n" +
-	"\x03key\x18\x02 \x01(\tR\x03key\"J\n" +
+	"\x03key\x18\x02 \x01(\tR\x03key\x12\x0e\n" +
+	"\x02id\x18\x03 \x01(\x03R\x02id\"J\n" +
 	"\x12ClearEStopResponse\x124\n" +
 	"\x05state\x18\x01 \x01(\v2\x1e.waldo.control.v1.ControlStateR\x05state2\xaa\x05\n" +
 	"\x0eControlService\x12N\n" +
