@@ -1,8 +1,10 @@
 package device
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,6 +24,9 @@ type Kit struct {
 	// Metrics is served at /metrics of the process.
 	Metrics prometheus.Registerer
 
+	stopping context.Context
+	stop     context.CancelFunc
+
 	address bus.Address
 	epoch   int64
 	conn    *bus.Conn
@@ -34,7 +39,8 @@ type Kit struct {
 	about    *devicev1.Device // never handed out, only copies
 	outs     []*out
 	services []registration
-	failed   error // the first registration that failed
+	failed   error    // the first registration that failed
+	onStop   []func() // in the order in which they were given
 }
 
 // registration is a service to be served on the bus as well, once the driver is complete.
@@ -63,6 +69,27 @@ func (k *Kit) RegisterService(desc *grpc.ServiceDesc, impl any) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.services = append(k.services, registration{desc, impl})
+}
+
+// Stopping ends when the device begins to stop: the context of [Driver.Run], for calls that would otherwise go on for ever.
+func (k *Kit) Stopping() context.Context { return k.stopping }
+
+// OnStop has f called when the device stops, after Run has returned for the last time and calls have ended. The one given last is called
+// first. It is for use in [Kind.New], for what lives as long as the process; f is not called if the device does not start.
+func (k *Kit) OnStop(f func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.onStop = append(k.onStop, f)
+}
+
+// stopped calls what was given to OnStop.
+func (k *Kit) stopped() {
+	k.mu.Lock()
+	all := k.onStop
+	k.mu.Unlock()
+	for _, f := range slices.Backward(all) {
+		f()
+	}
 }
 
 // fail notes that something could not be registered; the device does not start then.

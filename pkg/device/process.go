@@ -39,9 +39,8 @@ type Process struct {
 	driver Driver
 	http   *http.Server
 
-	cancel context.CancelFunc
-	owned  sync.WaitGroup
-	stop   sync.Once
+	owned sync.WaitGroup
+	stop  sync.Once
 }
 
 // Start runs a device until Stop. [Main] uses it; so can a test. Settings that are empty have their defaults, except Device,
@@ -125,7 +124,9 @@ func assemble[C any](k Kind[C], s Settings, config C, log *slog.Logger, l listen
 			conn.Close()
 		}
 	}()
+	ctx, cancel := context.WithCancel(context.Background())
 	kit := &Kit{
+		stopping: ctx, stop: cancel,
 		Log: log, Metrics: registry, address: address, epoch: about.Epoch, conn: conn, about: about,
 		server: newServer(guard), health: health.NewServer(),
 		changes: stream.NewTopic[*devicev1.Device](), wake: make(chan struct{}, 1),
@@ -188,8 +189,7 @@ func (k *Kit) serveBus(g *guard) error {
 }
 
 func (p *Process) run(l listeners) {
-	ctx, cancel := context.WithCancel(context.Background())
-	p.cancel = cancel
+	ctx := p.kit.stopping
 	p.kit.announce()
 	p.owned.Go(func() { p.served("grpc", p.kit.server.Serve(l.grpc)) })
 	p.owned.Go(func() { p.served("metrics", p.http.Serve(l.metrics)) })
@@ -237,12 +237,13 @@ func (p *Process) Stop() {
 	p.stop.Do(func() {
 		p.kit.setState(devicev1.DeviceState_DEVICE_STATE_STOPPING, "stopped on request")
 		p.kit.changes.Close(nil)
-		p.cancel()
+		p.kit.stop()
 		for _, o := range p.kit.outs {
 			o.holds.stop()
 		}
 		p.stopServers()
 		p.owned.Wait()
+		p.kit.stopped()
 		p.kit.conn.Close()
 	})
 }

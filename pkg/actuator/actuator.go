@@ -1,0 +1,310 @@
+package actuator
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
+	"github.com/waldo-robot/waldo/pkg/control"
+	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/stream"
+)
+
+const (
+	// announceEvery is how often the state is told when nothing changes.
+	announceEvery = time.Second
+	// idle is how long the watch over the time sleeps when nothing is due; it is woken as soon as something is.
+	idle = time.Hour
+)
+
+// Hardware is what can be made to stand still.
+type Hardware interface {
+	// Safe makes the hardware stand still from now on: nothing that was submitted before may reach it any more. It is called also when there is
+	// nothing to stop, and while the hardware is away. It must not wait, nor call the Actuator.
+	Safe(why control.Cause)
+}
+
+// Actuator is described in the package comment. It is safe for concurrent use.
+type Actuator struct {
+	kit      *device.Kit
+	log      *slog.Logger
+	key      string
+	safeJSON string
+	clock    func() control.Clock
+	metrics  *metrics
+	publish  func(*controlv1.ControlState) // on the bus
+	states   *stream.Topic[*controlv1.ControlState]
+	latch    latch
+	latching sync.Mutex // held while the file changes, and taken before mu
+
+	due     chan struct{} // holds a token when the arbiter has something to do earlier than was known
+	changed chan struct{} // holds a token when the state has changed
+	cancel  context.CancelFunc
+	owned   sync.WaitGroup
+
+	mu      sync.Mutex
+	arbiter *control.Arbiter
+	present bool
+	eStop   *eStop        // nil if none is latched
+	since   time.Time     // of the lease
+	alarm   control.Clock // when the goroutine that watches the time wakes; negative: not by itself
+}
+
+// New makes the device an actuator, in [device.Kind.New]. safeJSON is the message that means standing still, for drivers to see. It
+// fails if an e-stop could not be kept.
+func New(kit *device.Kit, c Config, hardware Hardware, safeJSON string) (*Actuator, error) {
+	folder, err := stateFolder(c.State, os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	l, err := newLatch(folder, kit.Address().Robot, kit.Address().Device)
+	if err != nil {
+		return nil, err
+	}
+	a := newActuator(kit, c, hardware, safeJSON, l, bootClock())
+	controlv1.RegisterControlServiceServer(kit, &service{a: a})
+	a.publish = device.NewOut[*controlv1.ControlState](kit, "control", device.OutOptions{}).Publish
+	context.AfterFunc(kit.Stopping(), func() { a.states.Close(nil) }) // calls that watch end
+	kit.OnStop(a.close)
+	a.start()
+	return a, nil
+}
+
+func newActuator(kit *device.Kit, c Config, hardware Hardware, safeJSON string, l latch, clock func() control.Clock) *Actuator {
+	a := &Actuator{
+		kit: kit, log: kit.Log, key: c.Key, safeJSON: safeJSON, clock: clock, latch: l, alarm: -1,
+		states: stream.NewTopic[*controlv1.ControlState](), due: make(chan struct{}, 1), changed: make(chan struct{}, 1),
+	}
+	a.eStop = l.load(newID)
+	config := control.Config{Deadman: c.Deadman, NewID: newID}
+	if a.eStop != nil {
+		config.EStop = a.eStop.ID
+		a.log.Warn("an e-stop is latched from before", "by", a.eStop.By, "reason", a.eStop.Reason, "pressed", a.eStop.Time)
+	}
+	a.metrics = newMetrics(kit.Metrics, a)
+	config.Safe = func(why control.Cause) {
+		a.metrics.stops.WithLabelValues(why.String()).Inc()
+		hardware.Safe(why)
+	}
+	a.arbiter = control.New(config)
+	return a
+}
+
+// newID is a random, positive number.
+func newID() int64 { return rand.Int64N(1<<62-1) + 1 }
+
+// bootClock returns a clock that begins now and counts while the machine sleeps.
+func bootClock() func() control.Clock {
+	now := func() time.Duration {
+		var t unix.Timespec
+		_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &t) // fails only for a clock that there is not; Linux has it since 2.6.39
+		return time.Duration(t.Nano())
+	}
+	start := now()
+	return func() control.Clock { return now() - start }
+}
+
+func (a *Actuator) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	a.cancel = cancel
+	a.owned.Go(func() { a.watch(ctx) })
+	a.owned.Go(func() { a.announce(ctx) })
+}
+
+func (a *Actuator) close() {
+	a.cancel()
+	a.owned.Wait()
+}
+
+// do lets f work with the arbiter at the present time, and sees to what follows from it.
+func (a *Actuator) do(f func(now control.Clock)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	before := a.arbiter.State()
+	f(a.clock())
+	if a.arbiter.State() != before {
+		a.tell()
+	}
+	if next, ok := a.arbiter.Next(); ok && (a.alarm < 0 || next < a.alarm) {
+		signal(a.due)
+	}
+}
+
+// tell has the state announced soon.
+func (a *Actuator) tell() { signal(a.changed) }
+
+// signal leaves one token; more would say nothing new.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// watch lets the arbiter do what is due.
+func (a *Actuator) watch(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-a.due:
+		}
+		a.do(a.arbiter.Advance)
+		timer.Reset(a.nextAlarm())
+	}
+}
+
+// nextAlarm notes when watch wakes next, and returns how long that is from now.
+func (a *Actuator) nextAlarm() time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	next, ok := a.arbiter.Next()
+	if !ok {
+		a.alarm = -1
+		return idle
+	}
+	a.alarm = next
+	return next - a.clock()
+}
+
+// announce tells the state on every change, and once a second.
+func (a *Actuator) announce(ctx context.Context) {
+	tick := time.NewTicker(announceEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-a.changed:
+		}
+		state := a.State()
+		a.states.Publish(state)
+		a.publish(state)
+	}
+}
+
+// SetPresent says whether the hardware is there. When it has come, or gone, it counts as not standing as it was left.
+func (a *Actuator) SetPresent(present bool) {
+	a.do(func(now control.Clock) {
+		if a.present != present {
+			a.present = present
+			a.arbiter.Interrupt(now)
+		}
+	})
+}
+
+// Submit judges a command and, if it is accepted, has it carried out: carryOut is called at once, and must not wait. What it hands on must reach
+// the hardware before the expiry it is given, or not at all. The report says what became of the command; a command that is refused is an
+// error as well, a gRPC status as CommandVerdict describes it. A header that makes no sense is an InvalidArgument.
+func (a *Actuator) Submit(h *controlv1.CommandHeader, neutral bool, carryOut func(expiry time.Time)) (*controlv1.CommandReport, error) {
+	command, err := readHeader(h)
+	if err != nil {
+		return nil, err
+	}
+	command.Neutral = neutral
+	var report *controlv1.CommandReport
+	a.do(func(now control.Clock) {
+		verdict := a.judge(now, command)
+		a.metrics.commands.WithLabelValues(verdictName(verdict)).Inc()
+		if verdict == controlv1.CommandVerdict_COMMAND_VERDICT_ACCEPTED {
+			carryOut(time.Now().Add(command.Expiry() - now))
+		}
+		report = newReport(command, verdict, now)
+	})
+	return report, refusal(report, a.holder)
+}
+
+// judge decides what becomes of a command. It needs mu.
+func (a *Actuator) judge(now control.Clock, c control.Command) controlv1.CommandVerdict {
+	if a.present {
+		return verdicts[a.arbiter.Judge(now, c)]
+	}
+	if a.arbiter.KeepAlive(now, c.Lease) != nil {
+		return controlv1.CommandVerdict_COMMAND_VERDICT_NO_LEASE
+	}
+	return controlv1.CommandVerdict_COMMAND_VERDICT_AWAY
+}
+
+// holder is who has the lease; empty if nobody has.
+func (a *Actuator) holder() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.arbiter.State().Holder
+}
+
+// press latches an e-stop, and then keeps it.
+func (a *Actuator) press(by, reason string) {
+	a.do(func(now control.Clock) {
+		a.eStop = &eStop{ID: a.arbiter.EStop(now), By: by, Reason: reason, Time: time.Now()}
+		a.tell()
+	})
+	a.log.Warn("e-stop", "by", by, "reason", reason)
+	a.latching.Lock()
+	defer a.latching.Unlock()
+	a.mu.Lock()
+	latched := a.eStop
+	a.mu.Unlock()
+	if latched == nil || latched.persisted { // cleared meanwhile, or another press has kept it
+		return
+	}
+	if err := a.latch.store(latched); err != nil {
+		a.log.Error("the e-stop is latched, but will not outlast a restart of this process", "error", err)
+		a.metrics.unkept.Inc()
+		return
+	}
+	a.do(func(control.Clock) {
+		kept := *latched
+		kept.persisted = true
+		if a.eStop == latched {
+			a.eStop = &kept
+			a.tell()
+		}
+	})
+}
+
+// clear ends an e-stop, in its file first: one that cannot be ended there stays.
+func (a *Actuator) clear(id int64, by string) error {
+	a.latching.Lock()
+	defer a.latching.Unlock()
+	a.mu.Lock()
+	latched := a.eStop
+	a.mu.Unlock()
+	if latched == nil || latched.ID != id {
+		return control.ErrOtherEStop
+	}
+	if err := a.latch.store(nil); err != nil {
+		return fmt.Errorf("the e-stop stays latched: its end could not be kept: %w", err)
+	}
+	var err error
+	a.do(func(now control.Clock) {
+		if err = a.arbiter.ClearEStop(now, id); err == nil {
+			a.eStop = nil
+			a.tell()
+		}
+	})
+	if err == nil {
+		a.log.Warn("e-stop cleared", "by", by)
+	}
+	return err
+}
+
+// State tells how things stand.
+func (a *Actuator) State() *controlv1.ControlState {
+	var state *controlv1.ControlState
+	a.do(func(now control.Clock) {
+		a.arbiter.Advance(now)
+		state = a.describe(now)
+	})
+	return state
+}

@@ -1,0 +1,78 @@
+package actuator
+
+import (
+	"cmp"
+	"errors"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/waldo-robot/waldo/pkg/control"
+	"github.com/waldo-robot/waldo/pkg/robot"
+)
+
+// Config holds the keys of the section `control:` that all actuators have; a kind of device inlines it into its own section.
+type Config struct {
+	// Deadman is how long no command may come before the hardware is made to stand still.
+	Deadman time.Duration `yaml:"deadman" help:"how long no command may come before the safe message is sent, 50ms to 1s"`
+	// Key must be presented to take the lease from somebody and to clear an e-stop; empty: everybody may.
+	Key string `yaml:"key" help:"override key, wanted for taking the lease from its holder and for clearing an e-stop; without one everybody may"`
+	// State is the folder where a latched e-stop is kept.
+	State string `yaml:"state" help:"folder that keeps a latched e-stop over a restart; default: waldo in the system's folder for state"`
+}
+
+// Defaults are in force where nothing else is said.
+func Defaults() Config { return Config{Deadman: control.DefaultDeadman} }
+
+// Limits of Config.Deadman.
+const (
+	minDeadman = 50 * time.Millisecond
+	maxDeadman = control.LeaseTTL
+)
+
+// Validate checks every key.
+func (c *Config) Validate() error {
+	if c.Deadman < minDeadman || c.Deadman > maxDeadman {
+		return robot.BadField("deadman", "%v is out of range: use %v to %v", c.Deadman, minDeadman, maxDeadman)
+	}
+	return nil
+}
+
+// stateFolder is where the e-stop is kept: as configured, or where the system says, in the order of systemd, XDG and the home folder.
+func stateFolder(configured string, environ func(string) string) (string, error) {
+	if configured != "" {
+		return configured, nil
+	}
+	if given, _, _ := strings.Cut(environ("STATE_DIRECTORY"), ":"); given != "" {
+		return given, nil
+	}
+	base := environ("XDG_STATE_HOME")
+	if home := environ("HOME"); base == "" && home != "" {
+		base = filepath.Join(home, ".local", "state")
+	}
+	if base == "" {
+		return "", errors.New("there is neither STATE_DIRECTORY nor XDG_STATE_HOME nor HOME: say with control.state where a latched e-stop is kept")
+	}
+	return filepath.Join(base, "waldo"), nil
+}
+
+// cut bounds a text that people give.
+func cut(text string, most int, otherwise string) string {
+	if len(text) > most {
+		text = text[:most] // may cut a character in two
+	}
+	return cmp.Or(strings.ToValidUTF8(text, ""), otherwise)
+}
+
+// checkHolder checks the name of one who wants the lease.
+func checkHolder(name string) error {
+	if n := len(name); n < 1 || n > maxName {
+		return badField("holder", "has %d bytes: say in 1 to %d who you are, for people to read", n, maxName)
+	}
+	return nil
+}
+
+const (
+	maxName   = 128
+	maxReason = 256
+)

@@ -1,0 +1,25 @@
+// Package actuator makes a device an actuator: one that can move something, and therefore obeys package control.
+//
+// An [Actuator] owns the arbiter of one device process. It gives it the time, serves ControlService over gRPC and on the bus, publishes the
+// state as the stream `control`, keeps a latched e-stop in a file so that it outlasts a restart, and counts. The kind of device
+// adds what only it knows: how to make its hardware stand still (a [Hardware]), and what a command looks like; it asks
+// [Actuator.Submit] before it carries one out.
+//
+// # Promises
+//
+//   - Hardware.Safe, and the function given to Submit, are called one at a time, in the order of what caused them. So whoever puts commands and
+//     stops into one place, newest first, never has a command overtake a stop.
+//   - The deadman fires on a goroutine of its own that waits for nothing but the time and the arbiter.
+//   - While the hardware is away no command is accepted; when it is back, the first must be neutral.
+//   - An e-stop works even if it cannot be kept in its file; the state says so then, and the log why. One whose file cannot be read is
+//     taken to be latched.
+//
+// # Time
+//
+// The clock of an actuator counts while the machine sleeps (CLOCK_BOOTTIME): what was under way when a machine went to sleep is stale when it
+// wakes.
+//
+// # Shutdown
+//
+// An Actuator ends with its device; see [device.Kit.OnStop].
+package actuator

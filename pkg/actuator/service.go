@@ -1,0 +1,144 @@
+package actuator
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
+	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/control"
+	"github.com/waldo-robot/waldo/pkg/stream"
+)
+
+// service is the ControlService of an actuator.
+type service struct {
+	controlv1.UnimplementedControlServiceServer
+	a *Actuator
+}
+
+func (s *service) Acquire(_ context.Context, r *controlv1.AcquireRequest) (*controlv1.AcquireResponse, error) {
+	if err := checkHolder(r.GetHolder()); err != nil {
+		return nil, failure(err)
+	}
+	lease, state, err := s.a.lease(func(now control.Clock) (int64, error) { return s.a.arbiter.Acquire(now, r.GetHolder()) })
+	if err != nil {
+		return nil, failure(err)
+	}
+	return &controlv1.AcquireResponse{Lease: lease, State: state}, nil
+}
+
+func (s *service) Take(_ context.Context, r *controlv1.TakeRequest) (*controlv1.TakeResponse, error) {
+	if err := checkHolder(r.GetHolder()); err != nil {
+		return nil, failure(err)
+	}
+	if err := s.override(r.GetKey()); err != nil {
+		return nil, err
+	}
+	lease, state, err := s.a.lease(func(now control.Clock) (int64, error) { return s.a.arbiter.Take(now, r.GetHolder()), nil })
+	if err != nil {
+		return nil, failure(err)
+	}
+	return &controlv1.TakeResponse{Lease: lease, State: state}, nil
+}
+
+// lease has a lease granted.
+func (a *Actuator) lease(grant func(now control.Clock) (epoch int64, err error)) (lease *controlv1.Lease, state *controlv1.ControlState, err error) {
+	a.do(func(now control.Clock) {
+		var epoch int64
+		if epoch, err = grant(now); err != nil {
+			return
+		}
+		a.since = time.Now()
+		lease = &controlv1.Lease{Epoch: epoch, Ttl: durationpb.New(control.LeaseTTL)}
+		state = a.describe(now)
+		a.metrics.leases.Inc()
+		a.tell()
+	})
+	return lease, state, err
+}
+
+// override asks for the override key.
+func (s *service) override(key string) error {
+	if s.a.key != "" && !access.Allowed(s.a.key, key) {
+		return status.Error(codes.PermissionDenied, "key: this needs the override key that is configured for the device (control.key)")
+	}
+	return nil
+}
+
+func (s *service) KeepAlive(_ context.Context, r *controlv1.KeepAliveRequest) (*controlv1.KeepAliveResponse, error) {
+	var state *controlv1.ControlState
+	var err error
+	s.a.do(func(now control.Clock) {
+		err = s.a.arbiter.KeepAlive(now, r.GetLeaseEpoch())
+		state = s.a.describe(now)
+	})
+	if err != nil {
+		return nil, failure(err)
+	}
+	return &controlv1.KeepAliveResponse{State: state}, nil
+}
+
+func (s *service) Release(_ context.Context, r *controlv1.ReleaseRequest) (*controlv1.ReleaseResponse, error) {
+	s.a.do(func(now control.Clock) { s.a.arbiter.Release(now, r.GetLeaseEpoch()) })
+	return &controlv1.ReleaseResponse{State: s.a.State()}, nil
+}
+
+func (s *service) GetControl(context.Context, *controlv1.GetControlRequest) (*controlv1.GetControlResponse, error) {
+	return &controlv1.GetControlResponse{State: s.a.State()}, nil
+}
+
+func (s *service) WatchControl(_ *controlv1.WatchControlRequest, to grpc.ServerStreamingServer[controlv1.WatchControlResponse]) error {
+	changes := s.a.states.Subscribe(stream.Latest())
+	defer changes.Close()
+	if err := to.Send(&controlv1.WatchControlResponse{State: s.a.State()}); err != nil {
+		return err
+	}
+	for state, err := range changes.All(to.Context()) {
+		if err != nil {
+			return status.FromContextError(err).Err()
+		}
+		if err := to.Send(&controlv1.WatchControlResponse{State: state}); err != nil {
+			return err
+		}
+	}
+	return status.Error(codes.Unavailable, "the device is stopping")
+}
+
+// EStop refuses nothing: a text that is too long is cut.
+func (s *service) EStop(_ context.Context, r *controlv1.EStopRequest) (*controlv1.EStopResponse, error) {
+	s.a.press(cut(r.GetBy(), maxName, "unknown"), cut(r.GetReason(), maxReason, ""))
+	return &controlv1.EStopResponse{State: s.a.State()}, nil
+}
+
+func (s *service) ClearEStop(_ context.Context, r *controlv1.ClearEStopRequest) (*controlv1.ClearEStopResponse, error) {
+	if err := s.override(r.GetKey()); err != nil {
+		return nil, err
+	}
+	if err := s.a.clear(r.GetId(), cut(r.GetBy(), maxName, "unknown")); err != nil {
+		return nil, failure(err)
+	}
+	return &controlv1.ClearEStopResponse{State: s.a.State()}, nil
+}
+
+// failure gives an error its gRPC code; for refused commands see refusal.
+func failure(err error) error {
+	var bad *badRequest
+	switch {
+	case errors.Is(err, control.ErrHeld):
+		return status.Errorf(codes.FailedPrecondition, "%v: wait until it is free, or take it", err)
+	case errors.Is(err, control.ErrNoLease):
+		return status.Errorf(codes.FailedPrecondition, "lease_epoch: %v: acquire it", err)
+	case errors.Is(err, control.ErrOtherEStop):
+		return status.Errorf(codes.Aborted, "id: %v: look at the state again", err)
+	case errors.As(err, &bad):
+		return status.Error(codes.InvalidArgument, bad.problem)
+	default:
+		return status.Error(codes.Internal, err.Error())
+	}
+}

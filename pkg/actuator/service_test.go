@@ -1,0 +1,357 @@
+package actuator
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
+	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/stream"
+)
+
+// patience is how long an event may take before a test fails.
+const patience = 20 * time.Second
+
+// motor is a whole device with an actuator.
+type motor struct {
+	*device.Process
+	*Actuator
+	wire *wire
+	conn *bus.Conn
+}
+
+func startMotor(t *testing.T, c Config) *motor {
+	t.Helper()
+	server, err := bus.StartServer(bus.ServerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	m := &motor{wire: &wire{}}
+	kind := device.Kind[Config]{Name: "motor", Version: "1.0.0", New: func(kit *device.Kit, c Config) (device.Driver, error) {
+		a, err := New(kit, c, m.wire, `{"left":0}`)
+		m.Actuator = a
+		return m, err
+	}}
+	if m.Process, err = device.Start(kind, device.Settings{Robot: "r", Device: "d", NATS: server.URL()}, c, nil); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Stop)
+	if m.conn, err = bus.Connect(bus.Config{URL: server.URL()}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.conn.Close)
+	return m
+}
+
+// Run has hardware that is always there.
+func (m *motor) Run(ctx context.Context, ready func()) error {
+	m.SetPresent(true)
+	ready()
+	<-ctx.Done()
+	return nil
+}
+
+func configIn(dir string) Config {
+	c := Defaults()
+	c.State = dir
+	return c
+}
+
+// transports are the ways to call a device, which must not differ.
+func (m *motor) transports(t *testing.T) map[string]controlv1.ControlServiceClient {
+	t.Helper()
+	direct, err := grpc.NewClient(m.GRPCAddress(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = direct.Close() })
+	return map[string]controlv1.ControlServiceClient{
+		"gRPC": controlv1.NewControlServiceClient(direct),
+		"bus":  controlv1.NewControlServiceClient(m.conn.Client(m.Kit().Address())),
+	}
+}
+
+func TestErrorsAreTheSameOnEveryTransport(t *testing.T) {
+	c := configIn(t.TempDir())
+	c.Key = "secret"
+	m := startMotor(t, c)
+	ctx := t.Context()
+	if _, err := m.hold(ctx, "ann"); err != nil {
+		t.Fatal(err)
+	}
+	m.press("ann", "test")
+	long := strings.Repeat("x", 129)
+	for name, tt := range map[string]struct {
+		call func(controlv1.ControlServiceClient) error
+		code codes.Code
+		text string
+	}{
+		"acquire what another has": {func(c controlv1.ControlServiceClient) error {
+			_, err := c.Acquire(ctx, &controlv1.AcquireRequest{Holder: "bob"})
+			return err
+		}, codes.FailedPrecondition, "ann"},
+		"acquire without a name": {func(c controlv1.ControlServiceClient) error {
+			_, err := c.Acquire(ctx, &controlv1.AcquireRequest{})
+			return err
+		}, codes.InvalidArgument, "holder: "},
+		"take with a name that is too long": {func(c controlv1.ControlServiceClient) error {
+			_, err := c.Take(ctx, &controlv1.TakeRequest{Holder: long, Key: "secret"})
+			return err
+		}, codes.InvalidArgument, "holder: has 129 bytes"},
+		"take without the key": {func(c controlv1.ControlServiceClient) error {
+			_, err := c.Take(ctx, &controlv1.TakeRequest{Holder: "bob"})
+			return err
+		}, codes.PermissionDenied, "key: "},
+		"keep alive without the lease": {func(c controlv1.ControlServiceClient) error {
+			_, err := c.KeepAlive(ctx, &controlv1.KeepAliveRequest{LeaseEpoch: 5})
+			return err
+		}, codes.FailedPrecondition, "lease_epoch: "},
+		"clear without the key": {func(c controlv1.ControlServiceClient) error {
+			_, err := c.ClearEStop(ctx, &controlv1.ClearEStopRequest{Id: m.State().GetEStop().GetId()})
+			return err
+		}, codes.PermissionDenied, "key: "},
+		"clear another e-stop": {func(c controlv1.ControlServiceClient) error {
+			_, err := c.ClearEStop(ctx, &controlv1.ClearEStopRequest{Id: 5, Key: "secret"})
+			return err
+		}, codes.Aborted, "id: "},
+	} {
+		for transport, client := range m.transports(t) {
+			t.Run(name+"/"+transport, func(t *testing.T) {
+				err := tt.call(client)
+				if status.Code(err) != tt.code || !strings.Contains(status.Convert(err).Message(), tt.text) {
+					t.Errorf("%v, want %v with %q", err, tt.code, tt.text)
+				}
+			})
+		}
+	}
+}
+
+// hold acquires the lease, and keeps it until the device stops.
+func (m *motor) hold(ctx context.Context, holder string) (*controlv1.AcquireResponse, error) {
+	s := &service{a: m.Actuator}
+	r, err := s.Acquire(ctx, &controlv1.AcquireRequest{Holder: holder})
+	if err != nil {
+		return nil, err
+	}
+	alive, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	m.Kit().OnStop(func() { cancel(); <-done })
+	go func() {
+		defer close(done)
+		for tick := time.NewTicker(100 * time.Millisecond); ; {
+			select {
+			case <-alive.Done():
+				tick.Stop()
+				return
+			case <-tick.C:
+				_, _ = s.KeepAlive(alive, &controlv1.KeepAliveRequest{LeaseEpoch: r.GetLease().GetEpoch()})
+			}
+		}
+	}()
+	return r, nil
+}
+
+func TestRefusalCarriesTheReport(t *testing.T) {
+	m := startMotor(t, configIn(t.TempDir()))
+	_, err := m.Submit(nil, false, func(time.Time) { t.Error("carried out") })
+	st := status.Convert(err)
+	if st.Code() != codes.FailedPrecondition || len(st.Details()) != 2 {
+		t.Fatalf("%v with %v", err, st.Details())
+	}
+	info, _ := st.Details()[0].(*errdetails.ErrorInfo)
+	report, _ := st.Details()[1].(*controlv1.CommandReport)
+	if info.GetReason() != "NO_LEASE" || info.GetDomain() != "waldo.control" ||
+		report.GetVerdict() != controlv1.CommandVerdict_COMMAND_VERDICT_NO_LEASE || report.GetClock().AsDuration() <= 0 {
+		t.Errorf("details: %v, %v", info, report)
+	}
+	for field, h := range map[string]*controlv1.CommandHeader{
+		"control.sequence": {LeaseEpoch: 1},
+		"control.heard":    {LeaseEpoch: 1, Sequence: 1},
+	} {
+		if _, err := m.Submit(h, false, nil); status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), field) {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+}
+
+func TestEStopOutlastsARestart(t *testing.T) {
+	dir := t.TempDir()
+	ctx := t.Context()
+	m := startMotor(t, configIn(dir))
+	for _, c := range m.transports(t) {
+		r, err := c.EStop(ctx, &controlv1.EStopRequest{By: "ann", Reason: "smoke"})
+		if err != nil || r.GetState().GetPhase() != controlv1.ControlPhase_CONTROL_PHASE_E_STOPPED || !r.GetState().GetEStop().GetPersisted() {
+			t.Fatalf("%v, %v", r, err)
+		}
+	}
+	before := m.State().GetEStop()
+	m.Stop()
+
+	m = startMotor(t, configIn(dir))
+	e := m.State().GetEStop()
+	if e.GetId() != before.GetId() || e.GetBy() != "ann" || e.GetReason() != "smoke" || !e.GetPersisted() ||
+		!e.GetPressTime().AsTime().Equal(before.GetPressTime().AsTime()) {
+		t.Errorf("after a restart: %v, before it %v", e, before)
+	}
+	p := acquire(t, m.Actuator, m.wire)
+	if report, _ := p.send("0"); report.GetVerdict() != controlv1.CommandVerdict_COMMAND_VERDICT_E_STOPPED {
+		t.Errorf("a command: %v", report)
+	}
+	r, err := m.transports(t)["bus"].ClearEStop(ctx, &controlv1.ClearEStopRequest{Id: e.GetId(), By: "bob"})
+	if err != nil || r.GetState().GetEStop() != nil {
+		t.Fatalf("clear: %v, %v", r, err)
+	}
+	m.Stop()
+
+	m = startMotor(t, configIn(dir))
+	if s := m.State(); s.GetEStop() != nil || s.GetPhase() != controlv1.ControlPhase_CONTROL_PHASE_FREE {
+		t.Errorf("cleared, and after a restart: %v", s)
+	}
+}
+
+func TestEStopFiles(t *testing.T) {
+	file := func(dir string) string { return filepath.Join(dir, "r", "d.e-stop.json") }
+	t.Run("garbage is an e-stop", func(t *testing.T) {
+		dir := t.TempDir()
+		write(t, file(dir), "no json")
+		m := startMotor(t, configIn(dir))
+		e := m.State().GetEStop()
+		if e.GetId() == 0 || !strings.Contains(e.GetReason(), "cannot be read") {
+			t.Fatalf("latched: %v", e)
+		}
+		if err := m.clear(e.GetId(), "ann"); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(file(dir)); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the file after the clearing: %v", err)
+		}
+	})
+	t.Run("one that cannot be kept works all the same", func(t *testing.T) {
+		dir := t.TempDir()
+		m := startMotor(t, configIn(dir))
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+		m.press("ann", "")
+		if e := m.State().GetEStop(); e == nil || e.GetPersisted() {
+			t.Errorf("latched: %v", e)
+		}
+	})
+	t.Run("one whose end cannot be kept stays", func(t *testing.T) {
+		dir := t.TempDir()
+		m := startMotor(t, configIn(dir))
+		m.press("ann", "")
+		// A folder with something in it cannot be removed, not even by root.
+		if err := os.Remove(file(dir)); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(file(dir), "x"), "")
+		if err := m.clear(m.State().GetEStop().GetId(), "ann"); err == nil || m.State().GetEStop() == nil {
+			t.Errorf("cleared: %v", err)
+		}
+	})
+	t.Run("no folder", func(t *testing.T) {
+		dir := t.TempDir()
+		write(t, filepath.Join(dir, "r"), "")
+		if _, err := newLatch(dir, "r", "d"); err == nil || !strings.Contains(err.Error(), "control.state") {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestStateFolder(t *testing.T) {
+	for name, tt := range map[string]struct {
+		configured string
+		environ    map[string]string
+		want       string
+	}{
+		"configured": {"/a", map[string]string{"STATE_DIRECTORY": "/b"}, "/a"},
+		"systemd":    {"", map[string]string{"STATE_DIRECTORY": "/b:/c", "HOME": "/h"}, "/b"},
+		"xdg":        {"", map[string]string{"XDG_STATE_HOME": "/x", "HOME": "/h"}, "/x/waldo"},
+		"home":       {"", map[string]string{"HOME": "/h"}, "/h/.local/state/waldo"},
+		"nowhere":    {"", nil, ""},
+	} {
+		got, err := stateFolder(tt.configured, func(key string) string { return tt.environ[key] })
+		if got != tt.want || (err != nil) != (tt.want == "") {
+			t.Errorf("%s: %q, %v, want %q", name, got, err, tt.want)
+		}
+	}
+}
+
+// TestWatch sees each change, on gRPC and on the bus.
+func TestWatch(t *testing.T) {
+	m := startMotor(t, configIn(t.TempDir()))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	watch, err := m.transports(t)["gRPC"].WatchControl(ctx, &controlv1.WatchControlRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub, err := bus.Subscribe[*controlv1.ControlState](m.conn, m.Kit().Address().Out("control"), stream.DropOldest(100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	defer m.conn.Hold(m.Kit().Address(), "control", "test").Close()
+	await := func(what string, fits func(*controlv1.ControlState) bool) {
+		t.Helper()
+		for {
+			r, err := watch.Recv()
+			if err != nil {
+				t.Fatalf("%s: gRPC: %v", what, err)
+			}
+			if fits(r.GetState()) {
+				break
+			}
+		}
+		for {
+			s, err := sub.Next(ctx)
+			if err != nil {
+				t.Fatalf("%s: bus: %v", what, err)
+			}
+			if fits(s) {
+				return
+			}
+		}
+	}
+	await("free", func(s *controlv1.ControlState) bool { return s.GetPhase() == controlv1.ControlPhase_CONTROL_PHASE_FREE })
+	p := acquire(t, m.Actuator, m.wire)
+	await("held", func(s *controlv1.ControlState) bool { return s.GetHolder() == "ann" && s.GetSafeJson() == `{"left":0}` })
+	p.mustSend(t, "0")
+	await("driving", func(s *controlv1.ControlState) bool {
+		return s.GetPhase() == controlv1.ControlPhase_CONTROL_PHASE_DRIVING
+	})
+	await("deadman", func(s *controlv1.ControlState) bool { return s.GetCause() == controlv1.SafeCause_SAFE_CAUSE_DEADMAN })
+	m.press("bob", "")
+	await("e-stop", func(s *controlv1.ControlState) bool { return s.GetEStop().GetBy() == "bob" })
+	m.Stop()
+	for err == nil {
+		_, err = watch.Recv()
+	}
+	if status.Code(err) != codes.Unavailable {
+		t.Errorf("the watch ended with %v", err)
+	}
+}
