@@ -11,18 +11,15 @@ import (
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
-// Config holds the keys of the section `control:` that all actuators have; a kind of device inlines it into its own section.
+// Config holds the keys of the section `control:` that all actuators have; a kind of device inlines it into its own section. The zero value works.
 type Config struct {
-	// Deadman is how long no command may come before the hardware is made to stand still.
-	Deadman time.Duration `yaml:"deadman" help:"how long no command may come before the safe message is sent, 50ms to 1s"`
+	// Deadman is how long no command may come before the hardware is made to stand still; 0: [control.DefaultDeadman].
+	Deadman time.Duration `yaml:"deadman" help:"how long no command may come before the safe message is sent, 50ms to 1s; 200ms if not given"`
 	// Key must be presented to take the lease from somebody and to clear an e-stop; empty: everybody may.
 	Key string `yaml:"key" help:"override key, wanted for taking the lease from its holder and for clearing an e-stop; without one everybody may"`
 	// State is the folder where a latched e-stop is kept.
 	State string `yaml:"state" help:"folder that keeps a latched e-stop over a restart; default: waldo in the system's folder for state"`
 }
-
-// Defaults are in force where nothing else is said.
-func Defaults() Config { return Config{Deadman: control.DefaultDeadman} }
 
 // Limits of Config.Deadman.
 const (
@@ -32,7 +29,7 @@ const (
 
 // Validate checks every key.
 func (c *Config) Validate() error {
-	if c.Deadman < minDeadman || c.Deadman > maxDeadman {
+	if c.Deadman != 0 && (c.Deadman < minDeadman || c.Deadman > maxDeadman) {
 		return robot.BadField("deadman", "%v is out of range: use %v to %v", c.Deadman, minDeadman, maxDeadman)
 	}
 	return nil

@@ -65,9 +65,7 @@ func (m *motor) Run(ctx context.Context, ready func()) error {
 }
 
 func configIn(dir string) Config {
-	c := Defaults()
-	c.State = dir
-	return c
+	return Config{State: dir}
 }
 
 // transports are the ways to call a device, which must not differ.

@@ -31,10 +31,10 @@ func configure[C any](k Kind[C], args []string, environ func(string) string, hel
 }
 
 func about(kind string) string {
-	return fmt.Sprintf(`waldo-%s runs one %s of a robot: one process, a gRPC API, a place on the bus.
+	return fmt.Sprintf(`waldo-%s runs one device of a robot, of the kind %s: one process, a gRPC API, a place on the bus.
 
-Every setting is a flag, an environment variable (--log-level is WALDO_LOG_LEVEL) and, those of
-the %s itself, a key of the device in robot.yaml. The flag wins over the environment over the file.`, kind, kind, kind)
+Every setting is a flag, an environment variable (--log-level is WALDO_LOG_LEVEL) and, those that are
+particular to the kind, a key of the device in robot.yaml. The flag wins over the environment over the file.`, kind, kind)
 }
 
 // load reads the robot file, if there is one: own is the section of this device, shared what the file says of settings.

@@ -55,6 +55,9 @@ func (d *decoder) override(o override, v reflect.Value) {
 
 // text sets v from one word of a command line: structured values are read as YAML, and lists also with commas.
 func (d *decoder) text(scalar *yaml.Node, v reflect.Value) {
+	for v.Kind() == reflect.Pointer {
+		v = allocated(v)
+	}
 	n := scalar
 	switch v.Kind() {
 	case reflect.Slice, reflect.Map, reflect.Struct, reflect.Interface:

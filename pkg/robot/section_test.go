@@ -155,6 +155,16 @@ func TestOverrideBad(t *testing.T) {
 	}
 }
 
+// TestOverrideOfPointer: a section that may be missing can be given as a whole.
+func TestOverrideOfPointer(t *testing.T) {
+	var s robot.Section
+	s.Override("maybe", "{safe: 7}", "--maybe")
+	c := allTypes()
+	if err := s.Decode(&c); err != nil || c.Maybe == nil || c.Maybe.Safe != 7 {
+		t.Errorf("got %+v, %v", c.Maybe, err)
+	}
+}
+
 // TestOverrideOrder: the last one wins, also in what an error says.
 func TestOverrideOrder(t *testing.T) {
 	d := device(t, "width: 320")

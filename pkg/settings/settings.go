@@ -1,5 +1,5 @@
 // Package settings reads what a program is told by its flags and its environment, for the programs of a robot: devices and the
-// gateway. Each key of a configuration struct (see [robot.Fields]) is a flag and an environment variable: jpeg_quality is
+// gateway. Each key of a configuration struct (see [robot.Fields]) is a flag and an environment variable: jpeg_quality and jpegQuality are
 // --jpeg-quality and WALDO_JPEG_QUALITY. The flag wins over the environment, and both over robot.yaml, onto which
 // [Given.Lay] lays them: values are read, and errors told, in one place.
 //
@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
@@ -101,10 +102,20 @@ func Level(text string) (slog.Level, error) {
 	return level, nil
 }
 
-func flagName(key string) string { return strings.ReplaceAll(key, "_", "-") }
+// flagName makes jpeg_quality, jpeg-quality and jpegQuality jpeg-quality.
+func flagName(key string) string {
+	var name strings.Builder
+	for i, r := range strings.ReplaceAll(key, "_", "-") {
+		if unicode.IsUpper(r) && i > 0 {
+			name.WriteByte('-')
+		}
+		name.WriteRune(unicode.ToLower(r))
+	}
+	return name.String()
+}
 
 func envName(key string) string {
-	return "WALDO_" + strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(key))
+	return "WALDO_" + strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(flagName(key)))
 }
 
 // value notes a flag's text; package robot reads it by the same rules as robot.yaml.

@@ -16,6 +16,7 @@ type config struct {
 	Quality int    `yaml:"jpeg_quality" help:"1 to 100"`
 	Flip    bool   `yaml:"flip" help:"upside down"`
 	Name    string `yaml:"name" help:"of the card"`
+	Gap     int    `yaml:"idleGap" help:"in milliseconds"`
 }
 
 func environment(v map[string]string) func(string) string {
@@ -30,9 +31,11 @@ func TestPrecedence(t *testing.T) {
 		want config
 	}{
 		{"defaults", nil, nil, config{Width: 640, Quality: 85}},
-		{"environment", nil, map[string]string{"WALDO_WIDTH": "320", "WALDO_JPEG_QUALITY": "7", "WALDO_FLIP": "true"}, config{320, 7, true, ""}},
-		{"flags", []string{"--width=320", "--jpeg-quality", "7", "--flip", "--name", "a b"}, nil, config{320, 7, true, "a b"}},
+		{"environment", nil, map[string]string{"WALDO_WIDTH": "320", "WALDO_JPEG_QUALITY": "7", "WALDO_FLIP": "true"}, config{320, 7, true, "", 0}},
+		{"flags", []string{"--width=320", "--jpeg-quality", "7", "--flip", "--name", "a b"}, nil, config{320, 7, true, "a b", 0}},
 		{"flag over environment", []string{"--width", "1"}, map[string]string{"WALDO_WIDTH": "2"}, config{Width: 1, Quality: 85}},
+		{"camel case", []string{"--idle-gap", "5"}, nil, config{Width: 640, Quality: 85, Gap: 5}},
+		{"camel case in the environment", nil, map[string]string{"WALDO_IDLE_GAP": "6"}, config{Width: 640, Quality: 85, Gap: 6}},
 		{"last flag", []string{"--width", "1", "--width", "3"}, nil, config{Width: 3, Quality: 85}},
 	}
 	for _, tt := range tests {
