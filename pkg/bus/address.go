@@ -19,6 +19,19 @@ type Address struct {
 	Robot, Device string
 }
 
+// Topic is the subject of messages between peers and programs of a robot, waldo.message.v1.Message; see [CheckTopic].
+func Topic(robot, topic string) string { return root + robot + "." + reserved + "." + topic }
+
+var topicForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// CheckTopic returns an error that says what a topic may be called, unless it may be called that.
+func CheckTopic(topic string) error {
+	if topicForm.MatchString(topic) {
+		return nil
+	}
+	return fmt.Errorf("%.80q is no topic: use 1 to 64 letters, digits, hyphens and underscores", topic)
+}
+
 var nameForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 // Validate says which part of the address cannot be part of a subject, if any.

@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
@@ -79,16 +80,39 @@ func sendError(err error) error {
 // and across reconnects. The policy says what a slow reader loses; with [stream.Block] up to 128 MiB wait in NATS's own queue,
 // which then drops the newest. Close the subscription to leave.
 func Subscribe[M proto.Message](c *Conn, subject string, policy stream.Policy) (*Subscription[M], error) {
+	var zero M
+	only := zero.ProtoReflect().Type()
+	return subscribe[M](c, subject, policy, func(name string) protoreflect.MessageType {
+		if name != string(only.Descriptor().FullName()) {
+			return nil
+		}
+		return only
+	})
+}
+
+// SubscribeAny is [Subscribe] for messages of all types that are linked into the program.
+func SubscribeAny(c *Conn, subject string, policy stream.Policy) (*Subscription[proto.Message], error) {
+	return subscribe[proto.Message](c, subject, policy, func(name string) protoreflect.MessageType {
+		found, err := protoregistry.GlobalTypes.FindMessageByName(protoreflect.FullName(name))
+		if err != nil {
+			return nil
+		}
+		return found
+	})
+}
+
+// subscribe receives the messages whose type resolve knows by its name.
+func subscribe[M proto.Message](
+	c *Conn, subject string, policy stream.Policy, resolve func(name string) protoreflect.MessageType,
+) (*Subscription[M], error) {
 	topic := stream.NewTopic[M]()
 	r := &receiver[M]{
-		topic:  topic,
-		queue:  topic.Subscribe(policy),
-		losses: losses{metrics: c.metrics},
-		joiner: newJoiner(c.metrics),
+		topic:   topic,
+		queue:   topic.Subscribe(policy),
+		resolve: resolve,
+		losses:  losses{metrics: c.metrics},
+		joiner:  newJoiner(c.metrics),
 	}
-	var zero M
-	r.prototype = zero.ProtoReflect().Type()
-	r.want = string(r.prototype.Descriptor().FullName())
 	unsubscribe, err := c.subscribe(subject, r.receive, func() { topic.Close(io.EOF) })
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to %s: %w", subject, err)
@@ -110,12 +134,11 @@ func (s *Subscription[M]) Close() {
 
 // receiver turns what NATS delivers into messages. NATS calls it from one goroutine.
 type receiver[M proto.Message] struct {
-	topic     *stream.Topic[M]
-	queue     *stream.Subscription[M]
-	prototype protoreflect.MessageType
-	want      string
-	losses    losses
-	joiner    *joiner
+	topic   *stream.Topic[M]
+	queue   *stream.Subscription[M]
+	resolve func(name string) protoreflect.MessageType // nil for what is not wanted
+	losses  losses
+	joiner  *joiner
 }
 
 func (r *receiver[M]) receive(m *nats.Msg) {
@@ -128,11 +151,12 @@ func (r *receiver[M]) receive(m *nats.Msg) {
 
 func (r *receiver[M]) decode(m *nats.Msg) {
 	metrics := r.joiner.metrics
-	if m.Header.Get(typeHeader) != r.want {
+	messageType := r.resolve(m.Header.Get(typeHeader))
+	if messageType == nil {
 		metrics.ignored.WithLabelValues("type").Inc()
 		return
 	}
-	v := r.prototype.New().Interface()
+	v := messageType.New().Interface()
 	if err := proto.Unmarshal(m.Data, v); err != nil {
 		metrics.ignored.WithLabelValues("decode").Inc()
 		return

@@ -307,3 +307,27 @@ func TestMetricsAreRegisteredWhileOpen(t *testing.T) {
 		t.Error("no metrics")
 	}
 }
+
+// TestSubscribeAny gets what is linked in, of any type, and ignores the rest.
+func TestSubscribeAny(t *testing.T) {
+	server := startServer(t, bus.ServerConfig{})
+	c := connect(t, bus.Config{URL: server.URL()})
+	sub, err := bus.SubscribeAny(c, "any", stream.DropOldest(10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	if err := c.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	unknown := &nats.Msg{Subject: "any", Header: nats.Header{"Waldo-Type": {"waldo.future.v9.Thing"}}, Data: []byte{8, 1}}
+	if err := rawClient(t, server).PublishMsg(unknown); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []proto.Message{frame(1, 10), &devicev1.Device{Name: "x"}} {
+		publish(t, c, "any", m)
+		if got, err := sub.Next(t.Context()); err != nil || !proto.Equal(got, m) {
+			t.Errorf("%v, %v, want %v", got, err, m)
+		}
+	}
+}

@@ -30,9 +30,10 @@ func Speed(duty int) float64 {
 	return float64(max(-MaxDuty, min(MaxDuty, duty))) * MaxSpeed / MaxDuty
 }
 
-// Move is where a rover gets whose wheels run at the given speeds, in metres per second, for some time of up to a second; more
-// counts as a second, speeds count up to MaxSpeed, and nothing less than a number counts. What stands in its way stops it, or makes it slide along;
-// turning is always possible. bumped reports whether it touches something at the end.
+// Move is where a rover gets whose wheels run at the given speeds, in metres per second, for some time. What stands in its way
+// stops it, or makes it slide along; turning is always possible. bumped reports whether it touches something at the end.
+//
+// Speeds above MaxSpeed count as that, what is not a number as 0, and more than a second as one.
 func (w *World) Move(p Pose, left, right float64, dt time.Duration) (moved Pose, bumped bool) {
 	left, right = wheel(left), wheel(right)
 	n := int((min(dt, longest) + step - 1) / step)

@@ -23,12 +23,13 @@ const (
 	Green  Material = 'G'
 	Blue   Material = 'B'
 	Yellow Material = 'Y'
+	Violet Material = 'V'
 	Crate  Material = 'c' // low enough to look over
 )
 
 // Materials are all there are.
 func Materials() []Material {
-	return []Material{Floor, North, East, South, West, Inner, Red, Green, Blue, Yellow, Crate}
+	return []Material{Floor, North, East, South, West, Inner, Red, Green, Blue, Yellow, Violet, Crate}
 }
 
 // Solid reports whether a rover cannot be there.
@@ -42,7 +43,7 @@ func (m Material) Height() float64 {
 	switch m {
 	case Floor:
 		return 0
-	case Red, Green, Blue, Yellow:
+	case Red, Green, Blue, Yellow, Violet:
 		return MaxHeight
 	case Crate:
 		return 0.38
@@ -70,8 +71,8 @@ w..............................e
 w............B.....i...........e
 w..................i...........e
 w..................i...........e
-w......cc..........i.......RR..e
-w......cc..........i.......RR..e
+w......cc..........i.......VV..e
+w......cc..........i.......VV..e
 w...cc.............i...........e
 w...cc.............i...........e
 w..................i...........e
@@ -104,9 +105,6 @@ func (w *World) Start() Pose { return Pose{X: 1, Y: 3} }
 func (w *World) Size() (width, height float64) {
 	return float64(w.columns) * CellSize, float64(w.rows) * CellSize
 }
-
-// Cells is the extent of the map in cells.
-func (w *World) Cells() (columns, rows int) { return w.columns, w.rows }
 
 // Cell is what a cell holds, counted from the bottom left. Outside of the map there is wall.
 func (w *World) Cell(column, row int) Material {

@@ -16,6 +16,7 @@ import (
 	"github.com/waldo-robot/waldo/services/camera/file"
 	"github.com/waldo-robot/waldo/services/camera/pipeline"
 	"github.com/waldo-robot/waldo/services/camera/service"
+	"github.com/waldo-robot/waldo/services/camera/simsource"
 	"github.com/waldo-robot/waldo/services/camera/source"
 	"github.com/waldo-robot/waldo/services/camera/testsource"
 	"github.com/waldo-robot/waldo/services/camera/v4l2"
@@ -36,8 +37,7 @@ type driver struct {
 }
 
 func newDriver(kit *device.Kit, config Config) (device.Driver, error) {
-	name := kit.Address().Device
-	return newDriverOf(kit, config, func(ctx context.Context) (source.Source, error) { return open(ctx, config, name) }), nil
+	return newDriverOf(kit, config, func(ctx context.Context) (source.Source, error) { return open(ctx, config, kit) }), nil
 }
 
 func newDriverOf(kit *device.Kit, config Config, open func(context.Context) (source.Source, error)) *driver {
@@ -54,7 +54,7 @@ func newDriverOf(kit *device.Kit, config Config, open func(context.Context) (sou
 }
 
 // open opens the source that the configuration names.
-func open(ctx context.Context, c Config, name string) (source.Source, error) {
+func open(ctx context.Context, c Config, kit *device.Kit) (source.Source, error) {
 	if c.FPS == 0 {
 		c.FPS = defaultFPS
 	}
@@ -64,7 +64,13 @@ func open(ctx context.Context, c Config, name string) (source.Source, error) {
 			c.Width, c.Height = defaultWidth, defaultHeight
 		}
 		return testsource.Open(testsource.Config{
-			Name: name, Width: c.Width, Height: c.Height, FrameRate: c.FPS, Animated: c.Card == "animated"})
+			Name: kit.Address().Device, Width: c.Width, Height: c.Height, FrameRate: c.FPS, Animated: c.Card == "animated"})
+	case c.Source == "sim":
+		if c.Follow == "" {
+			c.Follow = defaultFollow
+		}
+		return simsource.Open(newRover(kit, c.Follow), simsource.Config{
+			Width: c.Width, Height: c.Height, FrameRate: c.FPS, View: c.View, Name: c.Follow})
 	case c.isDevice():
 		return v4l2.Open(ctx, c.Source, v4l2.Config{
 			Width: c.Width, Height: c.Height, FrameRate: c.FPS, Format: c.Format, Controls: c.Controls})

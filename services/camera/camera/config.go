@@ -2,6 +2,7 @@ package camera
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/waldo-robot/waldo/pkg/media"
@@ -9,17 +10,20 @@ import (
 	"github.com/waldo-robot/waldo/services/camera/encode"
 	"github.com/waldo-robot/waldo/services/camera/file"
 	"github.com/waldo-robot/waldo/services/camera/service"
+	"github.com/waldo-robot/waldo/services/camera/simsource"
 )
 
 // Config holds the keys of a camera in robot.yaml, which are flags and environment variables as well.
 type Config struct {
-	// Source says where pictures come from: `test` is a test card, a path under /dev a V4L2 camera, any other path a
-	// recorded video that is played over and over.
-	Source string `yaml:"source" help:"test, a V4L2 device such as /dev/video0 or /dev/v4l/by-id/…, or the path of a recorded video"`
+	// Source says where pictures come from: `test` is a test card, `sim` the world of the simulated rover, a path under /dev a V4L2
+	// camera, any other path a recorded video that is played over and over.
+	Source string `yaml:"source" help:"test, sim, a V4L2 device such as /dev/video0 or /dev/v4l/by-id/…, or the path of a recorded video"`
 	Card   string `yaml:"card" help:"test card: animated or still"`
+	Follow string `yaml:"follow" help:"sim: name of the serial device whose board tells where the rover is; motors if not given"`
+	View   string `yaml:"view" help:"sim: front, what the rover sees, or above, a map with the rover on it; front if not given"`
 
-	Width  int     `yaml:"width" help:"width asked of the source, pixels, 16 to 8192; 0 takes what a camera is set to, 1280 for a test card; a video keeps its own"`
-	Height int     `yaml:"height" help:"height asked of the source, in the same way; 0 means 720 for a test card"`
+	Width  int     `yaml:"width" help:"width asked of the source, pixels, 16 to 8192; 0 takes what a camera is set to, 1280 for a test card, 960 for sim; a video keeps its own"`
+	Height int     `yaml:"height" help:"height asked of the source, in the same way; 0 means 720 for a test card, 540 for sim"`
 	FPS    float64 `yaml:"fps" help:"pictures per second asked of the source, up to 1000; 0 asks for 30"`
 	Format string  `yaml:"format" help:"format asked of a V4L2 camera: auto, MJPEG, H264, YUYV, NV12, I420, BGR24"`
 
@@ -44,6 +48,9 @@ const (
 	defaultFPS                  = 30
 )
 
+// defaultFollow is the device that a simulated camera follows where nothing is said.
+const defaultFollow = "motors"
+
 const (
 	minSize = 16
 	maxFPS  = media.MaxFrameRate
@@ -55,7 +62,7 @@ var formats = []string{"auto", "MJPEG", "H264", "YUYV", "NV12", "I420", "BGR24"}
 func (c *Config) Validate() error {
 	switch {
 	case c.Source == "":
-		return robot.BadField("source", `is empty: use "test", a device such as /dev/video0, or the path of a video`)
+		return robot.BadField("source", `is empty: use "test", "sim", a device such as /dev/video0, or the path of a video`)
 	case c.Card != "animated" && c.Card != "still":
 		return robot.BadField("card", `%q is unknown: use "animated" or "still"`, c.Card)
 	case c.Width != 0 && (c.Width < minSize || c.Width > media.MaxSize):
@@ -69,7 +76,33 @@ func (c *Config) Validate() error {
 	case !contains(formats, c.Format):
 		return robot.BadField("format", "%q is unknown: use one of %s", c.Format, strings.Join(formats, ", "))
 	}
+	if err := c.validateSource(); err != nil {
+		return err
+	}
 	return c.validateOutput()
+}
+
+// validateSource checks what only some sources take.
+func (c *Config) validateSource() error {
+	switch {
+	case c.Follow != "" && c.Source != "sim":
+		return robot.BadField("follow", `only source "sim" follows a device, and source is %q: remove it`, c.Source)
+	case c.View != "" && c.Source != "sim":
+		return robot.BadField("view", `only source "sim" has views, and source is %q: remove it`, c.Source)
+	case c.View != "" && !slices.Contains(simsource.Views(), c.View):
+		return robot.BadField("view", "%q is unknown: use one of %s", c.View, strings.Join(simsource.Views(), ", "))
+	case len(c.Controls) > 0 && !c.isDevice():
+		return robot.BadField("controls", "only a V4L2 camera has controls, and source is %q: remove them", c.Source)
+	case c.Source != "test" && c.Source != "sim" && !c.isDevice() && !file.Supported(c.Source):
+		return robot.BadField("source", "%q is neither \"test\", \"sim\", a path under /dev, nor a video: those end in %s",
+			c.Source, strings.Join(file.Extensions(), ", "))
+	}
+	if c.Follow != "" {
+		if err := robot.CheckDeviceName(c.Follow); err != nil {
+			return robot.BadField("follow", "%w", err)
+		}
+	}
+	return nil
 }
 
 func (c *Config) validateOutput() error {
@@ -80,11 +113,6 @@ func (c *Config) validateOutput() error {
 		return robot.BadField("jpeg_quality", "%d is out of range: use 1 to 100", c.JPEGQuality)
 	case c.Rotate != 0 && c.Rotate != 90 && c.Rotate != 180 && c.Rotate != 270:
 		return robot.BadField("rotate", "%d is not possible: use 0, 90, 180 or 270", c.Rotate)
-	case len(c.Controls) > 0 && !c.isDevice():
-		return robot.BadField("controls", "only a V4L2 camera has controls, and source is %q: remove them", c.Source)
-	case c.Source != "test" && !c.isDevice() && !file.Supported(c.Source):
-		return robot.BadField("source", "%q is neither \"test\", a path under /dev, nor a video: those end in %s",
-			c.Source, strings.Join(file.Extensions(), ", "))
 	}
 	return nil
 }

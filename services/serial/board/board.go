@@ -1,0 +1,250 @@
+package board
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
+	"github.com/waldo-robot/waldo/pkg/stream"
+	"github.com/waldo-robot/waldo/services/serial/codec"
+	"github.com/waldo-robot/waldo/services/serial/frame"
+	"github.com/waldo-robot/waldo/services/serial/port"
+)
+
+const (
+	// Queue is how many messages may wait for a slow subscriber.
+	Queue = 256
+	// readSize is how much is read at once: what the system keeps of a line.
+	readSize = 4096
+	// lastWord is how long the last stop may take to be written when the board is let go.
+	lastWord = 500 * time.Millisecond
+)
+
+// Config says how messages are read and written. All but Safe, Ramp, WriteDelay, AwaitStart, Log and Metrics is required.
+type Config struct {
+	Epoch    int64
+	Reader   codec.Reader
+	Splitter func(frame.Discarded) (frame.Splitter, error)
+	Writer   codec.Writer
+	// Frame puts around a payload what the line wants around it.
+	Frame func(dst, payload []byte) []byte
+	// Safe is the payload that means standing still; nil for a board that moves nothing.
+	Safe []byte
+	// Ramp is how long the way from the last command to standing still takes when nobody presses an e-stop; 0: none.
+	Ramp time.Duration
+	// WriteDelay is how long after opening the board is not ready to be written to.
+	WriteDelay time.Duration
+	// AwaitStart makes the board ready only once it has said something that is a message or begins one.
+	AwaitStart bool
+	Log        *slog.Logger
+	Metrics    prometheus.Registerer
+}
+
+// Board is described in the package comment.
+type Board struct {
+	config   Config
+	log      *slog.Logger
+	metrics  *metrics
+	topic    *stream.Topic[*serialv1.SerialMessage]
+	sequence int64 // of the next message; owned by the goroutine that reads
+
+	commands *commands // nil for a board that moves nothing
+	writes   chan write
+
+	mu    sync.Mutex
+	ready bool // may be written to
+}
+
+// New returns a board without a port.
+func New(c Config) *Board {
+	b := &Board{
+		config: c, log: c.Log, metrics: newMetrics(c.Metrics), topic: stream.NewTopic[*serialv1.SerialMessage](),
+		writes: make(chan write, waitingWrites),
+	}
+	if b.log == nil {
+		b.log = slog.New(slog.DiscardHandler)
+	}
+	if c.Safe != nil {
+		b.commands = newCommands(c.Writer, c.Safe, c.Ramp, b.metrics)
+	}
+	return b
+}
+
+// Subscribe adds a reader of the board's messages, from now on.
+func (b *Board) Subscribe() *stream.Subscription[*serialv1.SerialMessage] {
+	return b.topic.Subscribe(stream.DropOldest(Queue))
+}
+
+// Lost counts what a reader has lost.
+func (b *Board) Lost(n uint64) { b.metrics.slow.Add(float64(n)) }
+
+// Close ends all readers. Run must have ended before.
+func (b *Board) Close() { b.topic.Close(nil) }
+
+// Hooks tell an owner how far Run has come. Each may be nil.
+type Hooks struct {
+	// Ready is called once the board may be written to.
+	Ready func()
+	// Ending is called when the port is about to be let go: what stops the board now is written yet, if the port is still there.
+	Ending func()
+}
+
+// Run works a port until ctx ends or the board goes; then it returns why. It closes the port.
+func (b *Board) Run(ctx context.Context, p port.Port, hooks Hooks) error {
+	started := make(chan struct{})
+	reading, writing := make(chan error, 1), make(chan error, 1)
+	finish := make(chan struct{})
+	var owned sync.WaitGroup
+	defer owned.Wait()
+	defer func() { _ = p.Close() }() // what had to be written was; a failure says nothing new
+	owned.Go(func() { reading <- b.read(p, started) })
+	if err := b.awaitReady(ctx, started, reading); err != nil {
+		return err
+	}
+	owned.Go(func() { writing <- b.write(p, finish) })
+	b.setReady(true)
+	call(hooks.Ready)
+	var err error
+	select {
+	case err = <-reading:
+	case err = <-writing:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	b.setReady(false)
+	call(hooks.Ending)
+	close(finish)
+	if ctx.Err() != nil {
+		select {
+		case <-writing:
+		case <-time.After(lastWord):
+			b.log.Warn("the board takes nothing: it is let go without a last stop")
+		}
+	}
+	return err
+}
+
+func call(f func()) {
+	if f != nil {
+		f()
+	}
+}
+
+// awaitReady returns nil when the board may be written to.
+func (b *Board) awaitReady(ctx context.Context, started <-chan struct{}, reading <-chan error) error {
+	if !b.config.AwaitStart {
+		started = nil
+	}
+	delay := time.NewTimer(b.config.WriteDelay)
+	defer delay.Stop()
+	for elapsed := delay.C; elapsed != nil || started != nil; {
+		select {
+		case <-elapsed:
+			elapsed = nil
+		case <-started:
+			started = nil
+		case err := <-reading:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (b *Board) setReady(ready bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ready = ready
+}
+
+// read makes messages of what the board says until it goes. It closes started with the first.
+func (b *Board) read(p port.Port, started chan<- struct{}) error {
+	splitter, err := b.config.Splitter(b.metrics.discard)
+	if err != nil {
+		return err
+	}
+	defer splitter.Reset() // counts what was not finished
+	begin := sync.OnceFunc(func() { close(started) })
+	buffer := make([]byte, readSize)
+	for {
+		n, err := p.Read(buffer)
+		if err != nil {
+			return err
+		}
+		now := time.Now()
+		b.metrics.readBytes.Add(float64(n))
+		splitter.Feed(buffer[:n], now, func(data []byte) {
+			begin()
+			b.publish(data, now)
+		})
+	}
+}
+
+// publish hands one message to all readers.
+func (b *Board) publish(data []byte, at time.Time) {
+	m := &serialv1.SerialMessage{Epoch: b.config.Epoch, ReadTime: timestamppb.New(at)}
+	if err := b.config.Reader.Read(data, m); err != nil {
+		b.metrics.unread.Inc()
+		b.log.Debug("a message of the board means nothing", "error", err)
+		return
+	}
+	m.Sequence = b.sequence
+	b.sequence++
+	b.metrics.messages.Inc()
+	b.topic.Publish(m)
+}
+
+// write writes what there is to write until finish is closed or the board goes.
+func (b *Board) write(p port.Port, finish <-chan struct{}) error {
+	line := &line{port: p, frame: b.config.Frame, metrics: b.metrics}
+	var err error
+	if b.commands != nil {
+		err = b.commands.run(line, finish)
+	} else {
+		err = b.runWrites(line, finish)
+	}
+	if err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	return nil
+}
+
+// line writes payloads to a port.
+type line struct {
+	port    port.Port
+	frame   func(dst, payload []byte) []byte
+	metrics *metrics
+	buffer  []byte
+}
+
+func (l *line) write(payload []byte) error {
+	l.buffer = l.frame(l.buffer[:0], payload)
+	_, err := l.port.Write(l.buffer)
+	if err != nil {
+		return err
+	}
+	l.metrics.written.Inc()
+	return nil
+}
+
+// send writes a payload and waits until it has left the machine.
+func (l *line) send(payload []byte) error {
+	if err := l.write(payload); err != nil {
+		return err
+	}
+	if d, ok := l.port.(port.Drainer); ok {
+		return d.Drain()
+	}
+	return nil
+}
+
+// ErrFull says that too many messages wait for a slow board.
+var ErrFull = errors.New("too many messages wait for the board")

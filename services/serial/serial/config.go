@@ -1,0 +1,265 @@
+package serial
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
+	"github.com/waldo-robot/waldo/pkg/actuator"
+	"github.com/waldo-robot/waldo/pkg/robot"
+	"github.com/waldo-robot/waldo/services/serial/codec"
+	"github.com/waldo-robot/waldo/services/serial/frame"
+	"github.com/waldo-robot/waldo/services/serial/tty"
+)
+
+// Config holds the keys of a serial board in robot.yaml, which are flags and environment variables as well.
+type Config struct {
+	// Port is where the board is: a device file, or `sim` for the simulated rover.
+	Port string   `yaml:"port" help:"a serial port such as /dev/ttyACM0 or /dev/serial/by-id/…, or sim for a simulated rover"`
+	Baud int      `yaml:"baud" help:"bits per second, 50 to 4000000"`
+	Mode tty.Mode `yaml:"mode" help:"data bits, parity and stop bits"`
+	DTR  *bool    `yaml:"dtr" help:"set the DTR line when the port is opened: true or false; left alone if not given. Many boards restart when it changes"`
+	RTS  *bool    `yaml:"rts" help:"set the RTS line when the port is opened, in the same way"`
+
+	// Read and Write are the forms of messages.
+	Read      string `yaml:"read" help:"form of what is read: line, raw, nmea, or a struct format as in Python, like <hhf"`
+	Write     string `yaml:"write" help:"form of what is written: line, raw, or a struct format"`
+	Delimiter Text   `yaml:"delimiter" help:"what ends a line; backslash escapes such as \\r\\n are understood"`
+
+	ReadKeys      []string       `yaml:"readKeys" help:"names of the values of a struct format that is read, for example [left, right]"`
+	StartByte     Bytes          `yaml:"startByte" help:"bytes in front of each struct message that is read, like 0xA5 or \"0xA5 0x5A\""`
+	StartOnce     bool           `yaml:"startOnce" help:"startByte comes only once, when the board begins to speak; it is written to only after that"`
+	Checksum      frame.Checksum `yaml:"checksum" help:"checksum behind each struct message that is read: none, sum8, xor8, crc8, crc16"`
+	IdleGap       time.Duration  `yaml:"idleGap" help:"a struct message that is not complete after this long is forgotten; 0s waits for ever"`
+	WriteKeys     []string       `yaml:"writeKeys" help:"names of the values of a struct format that is written"`
+	WriteStart    Bytes          `yaml:"writeStartByte" help:"bytes in front of each struct message that is written"`
+	WriteChecksum frame.Checksum `yaml:"writeChecksum" help:"checksum behind each struct message that is written"`
+	WriteDelay    time.Duration  `yaml:"writeDelay" help:"how long after opening nothing is written, for boards that restart then, up to 1m"`
+
+	// Control makes the board an actuator: it can move something.
+	Control *Control `yaml:"control" help:"for a board that can move something, for example {safe: {left: 0, right: 0}}"`
+}
+
+// Control says how an actuator is kept safe.
+type Control struct {
+	actuator.Config `yaml:",inline"`
+	// Safe is the message that means standing still.
+	Safe any `yaml:"safe" help:"the message that means standing still, as in JSON"`
+	// Ramp is how long the way from moving to standing still takes when a driver falls silent.
+	Ramp time.Duration `yaml:"ramp" help:"how long the way to standing still takes when commands stop coming, up to 5s; an e-stop has none"`
+}
+
+// Defaults is the configuration of a board of which nothing is said.
+func Defaults() Config {
+	return Config{Baud: tty.DefaultBaud, Read: formLine, Write: formLine, Delimiter: "\n", IdleGap: 50 * time.Millisecond}
+}
+
+// Forms of messages besides struct formats, and the port that is none.
+const (
+	formLine = "line"
+	formRaw  = "raw"
+	formNMEA = "nmea"
+	portSim  = "sim"
+)
+
+const (
+	minBaud, maxBaud = 50, 4_000_000
+	maxWriteDelay    = time.Minute
+	maxRamp          = 5 * time.Second
+)
+
+// Validate checks every key. The errors name the key and say what would be right.
+func (c *Config) Validate() error {
+	switch {
+	case c.Port == "":
+		return robot.BadField("port", "is missing: name the board's port, such as /dev/ttyACM0 or one in /dev/serial/by-id, or sim for a simulated rover")
+	case c.Baud < minBaud || c.Baud > maxBaud:
+		return robot.BadField("baud", "%d is out of range: use %d to %d", c.Baud, minBaud, maxBaud)
+	case c.Delimiter == "":
+		return robot.BadField("delimiter", `is empty: use "\n", "\r\n" or whatever ends a line`)
+	case c.IdleGap < 0:
+		return robot.BadField("idleGap", "%v is negative: use 0s for none", c.IdleGap)
+	case c.WriteDelay < 0 || c.WriteDelay > maxWriteDelay:
+		return robot.BadField("writeDelay", "%v is out of range: use up to %v", c.WriteDelay, maxWriteDelay)
+	}
+	_, readErr := c.reading()
+	w, writeErr := c.writing()
+	if err := errors.Join(readErr, writeErr); err != nil || c.Control == nil {
+		return err
+	}
+	return c.validateControl(w)
+}
+
+func (c *Config) validateControl(w writing) error {
+	var bad *robot.FieldError
+	switch err := c.Control.Config.Validate(); {
+	case errors.As(err, &bad):
+		return robot.BadField("control."+bad.Key, "%s", bad.Problem)
+	case err != nil:
+		return err
+	}
+	if c.Control.Ramp < 0 || c.Control.Ramp > maxRamp {
+		return robot.BadField("control.ramp", "%v is out of range: use up to %v", c.Control.Ramp, maxRamp)
+	}
+	_, err := c.safe(w)
+	return err
+}
+
+// safe is the payload that means standing still.
+func (c *Config) safe(w writing) ([]byte, error) {
+	if c.Control.Safe == nil {
+		return nil, robot.BadField("control.safe", "is missing: say which message means standing still, for example {left: 0, right: 0}")
+	}
+	text, err := json.Marshal(c.Control.Safe)
+	if err != nil {
+		return nil, robot.BadField("control.safe", "cannot be a message: %v", err)
+	}
+	payload, err := w.codec.Write(&serialv1.WriteMessageRequest{Body: &serialv1.WriteMessageRequest_Json{Json: string(text)}})
+	if err != nil {
+		return nil, robot.BadField("control.safe", "%v", err)
+	}
+	return payload, nil
+}
+
+// reading is how messages are read.
+type reading struct {
+	codec    codec.Reader
+	splitter func(frame.Discarded) (frame.Splitter, error)
+	infos    []*serialv1.FieldInfo
+}
+
+func (c *Config) reading() (reading, error) {
+	lines := func(d frame.Discarded) (frame.Splitter, error) { return frame.NewLines(string(c.Delimiter), d) }
+	if c.Read == formLine || c.Read == formNMEA || c.Read == formRaw {
+		if err := c.structOnly("read", c.Read, map[string]bool{
+			"readKeys": len(c.ReadKeys) > 0, "startByte": len(c.StartByte) > 0, "startOnce": c.StartOnce, "checksum": c.Checksum != "",
+		}); err != nil {
+			return reading{}, err
+		}
+	}
+	switch c.Read {
+	case formLine:
+		return reading{codec: codec.Line{}, splitter: lines}, nil
+	case formNMEA:
+		return reading{codec: codec.NewNMEA(), splitter: lines}, nil
+	case formRaw:
+		return reading{codec: codec.Raw{}, splitter: func(frame.Discarded) (frame.Splitter, error) { return frame.Chunks{}, nil }}, nil
+	}
+	record, err := newRecord("read", "readKeys", c.Read, c.ReadKeys)
+	if err != nil {
+		return reading{}, err
+	}
+	if c.StartOnce && len(c.StartByte) == 0 {
+		return reading{}, robot.BadField("startOnce", "has no meaning without startByte: add it, or leave startOnce out")
+	}
+	block := frame.Block{Size: record.Size(), Start: c.StartByte, StartOnce: c.StartOnce, Checksum: c.Checksum, Pause: c.IdleGap}
+	if err := block.Validate(); err != nil {
+		return reading{}, robot.BadField("read", "%v", err)
+	}
+	return reading{record, func(d frame.Discarded) (frame.Splitter, error) { return frame.NewBlocks(block, d) }, record.Infos()}, nil
+}
+
+// writing is how messages are written.
+type writing struct {
+	codec codec.Writer
+	frame func(dst, payload []byte) []byte
+	infos []*serialv1.FieldInfo
+}
+
+func (c *Config) writing() (writing, error) {
+	if c.Write == formLine || c.Write == formRaw {
+		if err := c.structOnly("write", c.Write, map[string]bool{
+			"writeKeys": len(c.WriteKeys) > 0, "writeStartByte": len(c.WriteStart) > 0, "writeChecksum": c.WriteChecksum != "",
+		}); err != nil {
+			return writing{}, err
+		}
+	}
+	switch c.Write {
+	case formLine:
+		end := string(c.Delimiter)
+		return writing{codec: codec.Line{Delimiter: end}, frame: func(dst, payload []byte) []byte { return append(append(dst, payload...), end...) }}, nil
+	case formRaw:
+		return writing{codec: codec.Raw{}, frame: func(dst, payload []byte) []byte { return append(dst, payload...) }}, nil
+	case formNMEA:
+		return writing{}, robot.BadField("write", "nmea can only be read: use line, and send whole sentences")
+	}
+	record, err := newRecord("write", "writeKeys", c.Write, c.WriteKeys)
+	if err != nil {
+		return writing{}, err
+	}
+	block := frame.Block{Size: record.Size(), Start: c.WriteStart, Checksum: c.WriteChecksum}
+	if err := block.Validate(); err != nil {
+		return writing{}, robot.BadField("write", "%v", err)
+	}
+	return writing{record, block.Append, record.Infos()}, nil
+}
+
+// structOnly refuses keys that mean something for struct formats only.
+func (c *Config) structOnly(key, form string, given map[string]bool) error {
+	var errs []error
+	for name, is := range given {
+		if is {
+			errs = append(errs, robot.BadField(name, "is for struct formats, and %s is %q: leave it out", key, form))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func newRecord(key, keysKey, format string, keys []string) (*codec.Record, error) {
+	record, err := codec.NewRecord(format, keys)
+	var wrong *codec.KeysError
+	switch {
+	case errors.As(err, &wrong):
+		return nil, robot.BadField(keysKey, "%v", err)
+	case err != nil:
+		return nil, robot.BadField(key, "%q is neither %s, %s, %s nor a struct format: %v", format, formLine, formRaw, formNMEA, err)
+	}
+	return record, nil
+}
+
+// Bytes are a few bytes, written as numbers with spaces between.
+type Bytes []byte
+
+// UnmarshalText reads numbers such as 0xA5 or 165, with spaces or commas between.
+func (b *Bytes) UnmarshalText(text []byte) error {
+	var list Bytes
+	for _, word := range strings.FieldsFunc(string(text), func(r rune) bool { return r == ' ' || r == ',' }) {
+		n, err := strconv.ParseUint(word, 0, 8)
+		if err != nil {
+			return fmt.Errorf("%.32q is not a byte: use 0 to 255 or 0x00 to 0xFF, several with spaces between, like \"0xA5 0x5A\"", word)
+		}
+		list = append(list, byte(n))
+	}
+	if len(list) > 8 {
+		return fmt.Errorf("%d bytes are too many: use 8 at most", len(list))
+	}
+	*b = list
+	return nil
+}
+
+// Text is text in which backslash escapes are understood, so that a flag can hold a line feed.
+type Text string
+
+// String writes the text with its escapes.
+func (t Text) String() string {
+	quoted := strconv.Quote(string(t))
+	return quoted[1 : len(quoted)-1]
+}
+
+// UnmarshalText reads text.
+func (t *Text) UnmarshalText(text []byte) error {
+	s := string(text)
+	if strings.Contains(s, `\`) {
+		unquoted, err := strconv.Unquote(`"` + strings.ReplaceAll(s, `"`, `\"`) + `"`)
+		if err != nil {
+			return fmt.Errorf(`%.32q has an escape that is not known: use \n, \r, \t, \x00 to \xff or \\`, s)
+		}
+		s = unquoted
+	}
+	*t = Text(s)
+	return nil
+}

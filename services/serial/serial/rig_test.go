@@ -1,0 +1,120 @@
+package serial
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
+	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
+	"github.com/waldo-robot/waldo/pkg/actuator"
+	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/device"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is how long an event may take before a test fails.
+const patience = 20 * time.Second
+
+// rig is a device under test.
+type rig struct {
+	*device.Process
+	conn    *bus.Conn
+	serial  serialv1.SerialServiceClient
+	control controlv1.ControlServiceClient
+	devices devicev1.DeviceServiceClient
+	direct  *grpc.ClientConn
+}
+
+// start starts a device on a port; change adjusts the configuration.
+func start(t testing.TB, port string, change func(*Config)) *rig {
+	t.Helper()
+	server, err := bus.StartServer(bus.ServerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	c := Defaults()
+	c.Port = port
+	if change != nil {
+		change(&c)
+	}
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{}
+	if r.Process, err = device.Start(Kind(), device.Settings{Robot: "r", Device: "d", NATS: server.URL()}, c, testLog(t)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Stop)
+	if r.conn, err = bus.Connect(bus.Config{URL: server.URL()}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.conn.Close)
+	if r.direct, err = grpc.NewClient(r.GRPCAddress(), grpc.WithTransportCredentials(insecure.NewCredentials())); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.direct.Close() })
+	r.serial, r.control = serialv1.NewSerialServiceClient(r.direct), controlv1.NewControlServiceClient(r.direct)
+	r.devices = devicev1.NewDeviceServiceClient(r.direct)
+	return r
+}
+
+// motors makes the board an actuator with two motors.
+func motors(t testing.TB) func(*Config) {
+	dir := t.TempDir()
+	return func(c *Config) {
+		c.Write, c.WriteKeys = "<bb", []string{"left", "right"}
+		c.Control = &Control{Config: actuator.Config{State: dir}, Safe: map[string]any{"left": 0, "right": 0}}
+	}
+}
+
+func testLog(t testing.TB) *slog.Logger {
+	w := &logWriter{t: t}
+	t.Cleanup(func() { w.mu.Lock(); defer w.mu.Unlock(); w.t = nil })
+	return slog.New(slog.NewTextHandler(w, nil))
+}
+
+type logWriter struct {
+	mu sync.Mutex
+	t  testing.TB
+}
+
+func (w *logWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.t != nil {
+		w.t.Log(strings.TrimSpace(string(p)))
+	}
+	return len(p), nil
+}
+
+// awaitState returns when the device is in a state.
+func (r *rig) awaitState(t testing.TB, state devicev1.DeviceState) *devicev1.Device {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	watch, err := r.devices.WatchDevice(ctx, &devicev1.WatchDeviceRequest{}, grpc.WaitForReady(true))
+	for err == nil {
+		var w *devicev1.WatchDeviceResponse
+		if w, err = watch.Recv(); err == nil && w.GetDevice().GetState() == state {
+			return w.GetDevice()
+		}
+	}
+	t.Fatalf("%v: %v", state, err)
+	return nil
+}
+
+func (r *rig) awaitReady(t testing.TB) {
+	t.Helper()
+	r.awaitState(t, devicev1.DeviceState_DEVICE_STATE_READY)
+}

@@ -1,0 +1,148 @@
+// Package serial is the kind of device "serial": it reads the configuration, opens the port it names, and joins it with the board, the gRPC
+// services and the bus. Everything that runs is owned by the driver's Run, which package device calls, or ends with the device.
+package serial
+
+import (
+	"context"
+	"strconv"
+	"sync"
+
+	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
+	"github.com/waldo-robot/waldo/pkg/actuator"
+	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/version"
+	"github.com/waldo-robot/waldo/services/serial/board"
+	"github.com/waldo-robot/waldo/services/serial/port"
+	"github.com/waldo-robot/waldo/services/serial/service"
+	"github.com/waldo-robot/waldo/services/serial/simboard"
+	"github.com/waldo-robot/waldo/services/serial/tty"
+)
+
+// Kind is what package device runs.
+func Kind() device.Kind[Config] {
+	return device.Kind[Config]{Name: "serial", Version: version.Version, Defaults: Defaults(), New: newDriver}
+}
+
+// driver works one board.
+type driver struct {
+	kit      *device.Kit
+	config   Config
+	open     func(Config) (port.Port, error)
+	board    *board.Board
+	actuator *actuator.Actuator // nil for a board that moves nothing
+	rx       *device.Out[*serialv1.SerialMessage]
+}
+
+func newDriver(kit *device.Kit, config Config) (device.Driver, error) {
+	d, err := newDriverOf(kit, config, open)
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+func newDriverOf(kit *device.Kit, config Config, open func(Config) (port.Port, error)) (*driver, error) {
+	r, err := config.reading()
+	if err != nil {
+		return nil, err
+	}
+	w, err := config.writing()
+	if err != nil {
+		return nil, err
+	}
+	d := &driver{kit: kit, config: config, open: open}
+	boardConfig := board.Config{
+		Epoch: kit.Epoch(), Reader: r.codec, Splitter: r.splitter, Writer: w.codec, Frame: w.frame,
+		WriteDelay: config.WriteDelay, AwaitStart: config.StartOnce, Log: kit.Log, Metrics: kit.Metrics,
+	}
+	serving := service.Config{Writer: w.codec, Port: describe(config, r, w)}
+	if config.Control != nil {
+		if serving.Safe, err = config.safe(w); err != nil {
+			return nil, err
+		}
+		boardConfig.Safe, boardConfig.Ramp = serving.Safe, config.Control.Ramp
+	}
+	d.board = board.New(boardConfig)
+	serving.Board = d.board
+	if config.Control != nil {
+		if d.actuator, err = actuator.New(kit, config.Control.Config, d.board, w.codec.JSON(serving.Safe)); err != nil {
+			return nil, err
+		}
+		serving.Arbiter = d.actuator
+	}
+	serialv1.RegisterSerialServiceServer(kit, service.New(serving))
+	d.rx = device.NewOut[*serialv1.SerialMessage](kit, "rx", device.OutOptions{})
+	context.AfterFunc(kit.Stopping(), d.board.Close) // ends the calls under way
+	return d, nil
+}
+
+// describe says of the port what GetPort tells.
+func describe(c Config, r reading, w writing) *serialv1.Port {
+	return &serialv1.Port{
+		Name: c.Port, Baud: int32(c.Baud), Read: c.Read, Write: c.Write, ReadFields: r.infos, WriteFields: w.infos, Actuator: c.Control != nil,
+	}
+}
+
+// open opens the port that the configuration names.
+func open(c Config) (port.Port, error) {
+	if c.Port == portSim {
+		return simboard.Open(simboard.Config{})
+	}
+	return tty.Open(c.Port, tty.Config{Baud: c.Baud, Mode: c.Mode, DTR: c.DTR, RTS: c.RTS})
+}
+
+// Run opens the port and works the board until it goes or ctx ends.
+func (d *driver) Run(ctx context.Context, ready func()) error {
+	p, err := d.open(d.config)
+	if err != nil {
+		return err
+	}
+	d.kit.SetAttributes(map[string]string{
+		"driver": d.driverName(), "port": d.config.Port, "baud": strconv.Itoa(d.config.Baud), "read": d.config.Read, "write": d.config.Write,
+	})
+	ctx, cancel := context.WithCancel(ctx)
+	var publishing sync.WaitGroup
+	defer publishing.Wait()
+	defer cancel()
+	publishing.Go(func() { d.whileHeld(ctx) })
+	return d.board.Run(ctx, p, board.Hooks{
+		Ready:  func() { d.setPresent(true); ready() },
+		Ending: func() { d.setPresent(false) },
+	})
+}
+
+func (d *driver) driverName() string {
+	if d.config.Port == portSim {
+		return "sim"
+	}
+	return "tty"
+}
+
+func (d *driver) setPresent(present bool) {
+	if d.actuator != nil {
+		d.actuator.SetPresent(present)
+	}
+}
+
+// whileHeld publishes whenever somebody on the bus reads the stream.
+func (d *driver) whileHeld(ctx context.Context) {
+	if err := d.rx.WhileHeld(ctx, d.publish); err != nil && ctx.Err() == nil {
+		d.kit.Log.Error("the stream on the bus ended", "error", err)
+	}
+}
+
+// publish sends what the board says to the bus until ctx ends.
+func (d *driver) publish(ctx context.Context) error {
+	messages := d.board.Subscribe()
+	defer func() {
+		messages.Close()
+		d.board.Lost(messages.Lost())
+	}()
+	for m, err := range messages.All(ctx) {
+		if err != nil {
+			return nil
+		}
+		d.rx.Publish(m)
+	}
+	return nil
+}

@@ -1,0 +1,101 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
+)
+
+// connection is one Connect call.
+type connection struct {
+	call grpc.BidiStreamingServer[serialv1.ConnectRequest, serialv1.ConnectResponse]
+
+	mu sync.Mutex // of Send, which takes one at a time
+}
+
+func (c *connection) send(r *serialv1.ConnectResponse) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.call.Send(r)
+}
+
+// Connect implements SerialService.
+func (s *Service) Connect(call grpc.BidiStreamingServer[serialv1.ConnectRequest, serialv1.ConnectResponse]) error {
+	c := &connection{call: call}
+	ctx, cancel := context.WithCancel(call.Context())
+	forwarded := make(chan error, 1)
+	var forwarding sync.WaitGroup
+	defer forwarding.Wait()
+	defer cancel()
+	forwarding.Go(func() {
+		forwarded <- s.forward(ctx, func(m *serialv1.SerialMessage, dropped int64) error {
+			return c.send(&serialv1.ConnectResponse{Body: &serialv1.ConnectResponse_Message{Message: m}, DroppedCount: dropped})
+		})
+	})
+	requests := c.receive()
+	for {
+		select {
+		case err := <-forwarded:
+			return err
+		case r := <-requests:
+			switch {
+			case errors.Is(r.err, io.EOF): // the caller writes no more, and goes on to read
+				requests = nil
+			case r.err != nil:
+				return r.err
+			default:
+				if err := c.send(s.result(ctx, r.request)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+}
+
+// received is what the caller sent, or why nothing more comes.
+type received struct {
+	request *serialv1.ConnectRequest
+	err     error
+}
+
+// receive passes on what the caller sends, one at a time. Its goroutine ends when the call does, which is when the handler has returned.
+func (c *connection) receive() <-chan received {
+	requests := make(chan received)
+	go func() {
+		for {
+			r, err := c.call.Recv()
+			select {
+			case requests <- received{r, err}:
+			case <-c.call.Context().Done():
+				return
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return requests
+}
+
+// result writes one message and says what became of it.
+func (s *Service) result(ctx context.Context, r *serialv1.ConnectRequest) *serialv1.ConnectResponse {
+	result := &serialv1.WriteResult{Id: r.GetId()}
+	var err error
+	if r.GetWrite() == nil {
+		err = status.Error(codes.InvalidArgument, "write: is missing")
+	} else {
+		result.Report, err = s.write(ctx, r.GetWrite())
+	}
+	if err != nil {
+		st := status.Convert(err)
+		result.Code, result.Error = int32(st.Code()), st.Message()
+	}
+	return &serialv1.ConnectResponse{Body: &serialv1.ConnectResponse_Result{Result: result}}
+}

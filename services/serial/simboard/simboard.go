@@ -1,0 +1,156 @@
+// Package simboard is the rover's board without the rover: what is written to a [Board] and read from it is, byte for byte, what one
+// would write to and read from the serial port of a real one. It drives a simulated rover through the room of package simworld.
+//
+// # The protocol
+//
+// All numbers are little-endian, and a CRC-8 (polynomial 0x07) over the payload ends every frame.
+//
+//	command    0xA5 | int16 left, right | crc                             6 bytes
+//	telemetry  0x5A | uint32 uptime, int16 left, right, int32 x, y,
+//	                  int16 heading, uint16 battery, uint8 flags | crc    23 bytes, every 20 ms
+//
+// A command sets the PWM duty of each side, -255 to 255. When no valid one has come for 250 ms the board stops the motors by
+// itself. A frame with a wrong CRC is ignored, and the next one is looked for in what was read of it; bytes of an incomplete
+// frame are forgotten after 50 ms.
+//
+// # What differs from hardware
+//
+// The odometry has no errors: x, y and heading are where the rover really is, also after it ran against a wall. The bumper flag
+// tells that it touches something. The battery is never so empty that the rover stops, and recovers while it stands.
+//
+// # Concurrency and shutdown
+//
+// Read, Write and Close may be called from any goroutine. A board runs one goroutine, which Close ends and waits for.
+package simboard
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/waldo-robot/waldo/pkg/simworld"
+)
+
+const (
+	period   = 20 * time.Millisecond  // from one telemetry frame to the next
+	watchdog = 250 * time.Millisecond // after the last valid command the motors stop
+	// maxUnread is how much telemetry waits for a reader, in bytes: not quite two seconds.
+	maxUnread = 89 * telemetrySize
+)
+
+// Config describes a board. The zero value is one that is switched on at the start of the room.
+type Config struct {
+	// Start is where the rover stands; it must be free. The zero value is the room's start. The simulated camera presumes that one.
+	Start simworld.Pose
+}
+
+// Board is a simulated board. It is an [io.ReadWriteCloser].
+type Board struct {
+	world *simworld.World
+	start simworld.Pose
+	born  time.Time
+	done  chan struct{}
+	runs  sync.WaitGroup
+
+	mu      sync.Mutex
+	changed *sync.Cond // there is more to read, or the board was closed
+	closed  bool
+	unread  []byte
+	parser  parser
+	rover   rover
+}
+
+// Open switches a board on.
+func Open(config Config) (*Board, error) {
+	world := simworld.New()
+	if config.Start == (simworld.Pose{}) {
+		config.Start = world.Start()
+	}
+	if !world.Free(config.Start) {
+		return nil, fmt.Errorf("simulated board: start: there is no room for the rover at %.2f, %.2f; use %+v",
+			config.Start.X, config.Start.Y, world.Start())
+	}
+	now := time.Now()
+	b := &Board{
+		world: world, start: config.Start, born: now, done: make(chan struct{}),
+		rover: rover{world: world, pose: config.Start, at: now, stopped: true, battery: charged()},
+	}
+	b.changed = sync.NewCond(&b.mu)
+	b.runs.Go(b.report)
+	return b, nil
+}
+
+// report sends telemetry until the board is closed.
+func (b *Board) report() {
+	tick := time.NewTicker(period)
+	defer tick.Stop()
+	for {
+		select {
+		case <-b.done:
+			return
+		case <-tick.C:
+			b.send()
+		}
+	}
+}
+
+// send queues one telemetry frame. If nobody reads, the oldest bytes are lost, as in any port without flow control.
+func (b *Board) send() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	b.rover.advance(now)
+	b.unread = b.rover.telemetry(now.Sub(b.born), b.start).append(b.unread)
+	if excess := len(b.unread) - maxUnread; excess > 0 {
+		b.unread = b.unread[:copy(b.unread, b.unread[excess:])]
+	}
+	b.changed.Broadcast()
+}
+
+// Read waits until the board has sent something and returns as much of it as there is. After Close it fails with an error that
+// wraps [os.ErrClosed].
+func (b *Board) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for len(b.unread) == 0 && !b.closed && len(p) > 0 {
+		b.changed.Wait()
+	}
+	if b.closed {
+		return 0, fmt.Errorf("read from the simulated board: %w", os.ErrClosed)
+	}
+	n := copy(p, b.unread)
+	b.unread = b.unread[:copy(b.unread, b.unread[n:])]
+	return n, nil
+}
+
+// Write hands bytes to the board, which acts on every command that is complete with them. It never waits. After Close it fails with
+// an error that wraps [os.ErrClosed].
+func (b *Board) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return 0, fmt.Errorf("write to the simulated board: %w", os.ErrClosed)
+	}
+	now := time.Now()
+	b.rover.advance(now)
+	for _, c := range p {
+		if command, ok := b.parser.feed(c, now); ok {
+			b.rover.obey(command, now)
+		}
+	}
+	return len(p), nil
+}
+
+// Close switches the board off and ends a Read that waits. It may be called more than once.
+func (b *Board) Close() error {
+	b.mu.Lock()
+	if !b.closed {
+		b.closed = true
+		close(b.done)
+		b.changed.Broadcast()
+	}
+	b.mu.Unlock()
+	b.runs.Wait()
+	return nil
+}

@@ -1,0 +1,207 @@
+// Package tty is a serial line of the machine: a USB board (CDC-ACM, FTDI …), a UART, or a pseudo terminal. It is the driver on
+// go.bug.st/serial, with what that leaves to its users: who comes second is refused, a board that is pulled out is told from a port that was
+// closed, and a line without modem control, such as a pseudo terminal, is fine.
+//
+// See package port for concurrency and shutdown.
+package tty
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+
+	"go.bug.st/serial"
+	"golang.org/x/sys/unix"
+
+	"github.com/waldo-robot/waldo/services/serial/port"
+)
+
+// Config says how the line is set. The zero value is 115200 baud, 8N1.
+type Config struct {
+	Baud int  // bits per second; 0 means 115200
+	Mode Mode // bits of a character
+	// DTR and RTS are set when the port is opened; nil leaves them as the system does. Many boards restart when DTR changes.
+	DTR, RTS *bool
+}
+
+// DefaultBaud is the rate where nothing is said.
+const DefaultBaud = 115200
+
+// Port is an open line. It implements [port.Port] and [port.Drainer].
+type Port struct {
+	path   string
+	line   serial.Port
+	lock   *os.File // keeps others out as long as it is open
+	closed atomic.Bool
+}
+
+// Open opens a line by its path, which may be a link such as those in /dev/serial/by-id. The error wraps port.ErrAway if nothing is there,
+// port.ErrBusy if another program uses it, port.ErrPort if it is no serial line, or fs.ErrPermission.
+func Open(path string, c Config) (*Port, error) {
+	lock, err := acquire(path)
+	if err != nil {
+		return nil, err
+	}
+	p := &Port{path: path, lock: lock}
+	if p.line, err = serial.Open(path, c.mode()); err != nil {
+		return nil, errors.Join(openError(path, err), lock.Close())
+	}
+	if err := p.setModem(c); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+func (c Config) mode() *serial.Mode {
+	mode := c.Mode.serial()
+	mode.BaudRate = c.Baud
+	if c.Baud == 0 {
+		mode.BaudRate = DefaultBaud
+	}
+	return &mode
+}
+
+// acquire opens the device file and locks it. TIOCEXCL, which the library sets, does not stop root; this stops everybody who asks.
+func acquire(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, openError(path, err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		err = errors.Join(err, f.Close())
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, busy(path)
+		}
+		return nil, fmt.Errorf("%s: %w: %w", path, port.ErrPort, err)
+	}
+	return f, nil
+}
+
+func busy(path string) error {
+	return fmt.Errorf("%s: %w: another program uses it; end that one first (fuser -v %[1]s names it)", path, port.ErrBusy)
+}
+
+// openError tells the ways apart in which opening fails.
+func openError(path string, err error) error {
+	var portErr *serial.PortError
+	if errors.As(err, &portErr) {
+		switch portErr.Code() {
+		case serial.PortBusy:
+			return busy(path)
+		case serial.PermissionDenied:
+			err = fs.ErrPermission
+		case serial.PortNotFound:
+			err = fs.ErrNotExist
+		default:
+			return fmt.Errorf("%s: %w: %w", path, port.ErrPort, err)
+		}
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENXIO), errors.Is(err, unix.ENODEV), errors.Is(err, unix.EIO):
+		return fmt.Errorf("%s: %w: there is no such port%s", path, port.ErrAway, others())
+	case errors.Is(err, unix.EBUSY):
+		return busy(path)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%s: %w: add the user to the group that owns the port, usually dialout", path, fs.ErrPermission)
+	default:
+		return fmt.Errorf("%s: %w", path, err)
+	}
+}
+
+// others names the ports there are, best name first.
+func others() string {
+	const most = 8
+	var found []string
+	for _, pattern := range []string{"/dev/serial/by-id/*", "/dev/ttyACM*", "/dev/ttyUSB*"} {
+		paths, _ := filepath.Glob(pattern) // fails only for a bad pattern
+		found = append(found, paths...)
+	}
+	if len(found) == 0 {
+		return ", and no USB port at all"
+	}
+	return "; there are: " + strings.Join(found[:min(len(found), most)], ", ")
+}
+
+// setModem sets the modem lines that were asked for. A line that has none is fine.
+func (p *Port) setModem(c Config) error {
+	for _, line := range []struct {
+		name string
+		want *bool
+		set  func(bool) error
+	}{{"dtr", c.DTR, p.line.SetDTR}, {"rts", c.RTS, p.line.SetRTS}} {
+		if line.want == nil {
+			continue
+		}
+		if err := line.set(*line.want); err != nil && !errors.Is(err, unix.ENOTTY) && !errors.Is(err, unix.EINVAL) {
+			return fmt.Errorf("%s: set %s: %w", p.path, line.name, err)
+		}
+	}
+	return nil
+}
+
+// Read implements [port.Port].
+func (p *Port) Read(b []byte) (int, error) {
+	for {
+		n, err := p.line.Read(b)
+		if n > 0 {
+			return n, nil
+		}
+		if err != nil || p.closed.Load() {
+			return 0, p.failure("read", err)
+		}
+	}
+}
+
+// Write implements [port.Port].
+func (p *Port) Write(b []byte) (int, error) {
+	if p.closed.Load() {
+		return 0, p.failure("write", nil)
+	}
+	written := 0
+	for written < len(b) {
+		n, err := p.line.Write(b[written:])
+		written += n
+		if err != nil && !errors.Is(err, syscall.EINTR) {
+			return written, p.failure("write", err)
+		}
+	}
+	return written, nil
+}
+
+// Drain implements [port.Drainer].
+func (p *Port) Drain() error {
+	for {
+		err := p.line.Drain()
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, syscall.EINTR):
+			return p.failure("drain", err)
+		}
+	}
+}
+
+// failure tells a port that was closed from a board that has gone. The library says "closed" of both.
+func (p *Port) failure(what string, err error) error {
+	if p.closed.Load() {
+		return fmt.Errorf("%s %s: %w", what, p.path, os.ErrClosed)
+	}
+	return fmt.Errorf("%s %s: %w: %w", what, p.path, port.ErrAway, err)
+}
+
+// Close implements [port.Port].
+func (p *Port) Close() error {
+	if p.closed.Swap(true) {
+		return nil
+	}
+	err := p.line.Close()
+	if errors.Is(err, unix.EIO) || errors.Is(err, unix.ENODEV) {
+		err = nil // of a board that has gone
+	}
+	return errors.Join(err, p.lock.Close())
+}
