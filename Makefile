@@ -20,8 +20,10 @@ VENV    := $(BUILD)/venv/ready
 
 # The modules of go.work, as folders. e2e is tested last, with the programs built from the others.
 MODULES  = $(shell $(GO) list -m -f '{{.Dir}}' | sed 's|^$(CURDIR)/||')
+# The kinds of devices: each is a module of services/ and a program of its own.
+KINDS   := camera input serial
 # The modules that must build without a C compiler, and for which machines.
-PURE    := api pkg cmd/waldo services/webrtc-gateway
+PURE    := api pkg cmd/waldo services/input services/serial services/webrtc-gateway
 MACHINES := arm64 arm amd64
 
 # each runs a command in every module named, tells which, and fails at the end if it failed in any.
@@ -37,11 +39,11 @@ run: deps build ## run the built-in robot; HTTP=127.0.0.1:8081 serves the page e
 	@exec $(BIN)/waldo up $(ROBOT) $(if $(HTTP),--http $(HTTP))
 
 .PHONY: build
-build: ## build waldo, waldo-camera and waldo-gateway into bin/
+build: ## build waldo and the programs of all devices and of the gateway into bin/
 	@mkdir -p $(BIN)
 	@cd cmd/waldo && $(GO) build $(BUILDFLAGS) -o $(BIN)/waldo .
-	@cd services/camera && $(GO) build $(BUILDFLAGS) -o $(BIN)/waldo-camera .
 	@cd services/webrtc-gateway && $(GO) build $(BUILDFLAGS) -o $(BIN)/waldo-gateway .
+	@for kind in $(KINDS); do (cd services/$$kind && $(GO) build $(BUILDFLAGS) -o $(BIN)/waldo-$$kind .); done
 
 .PHONY: test
 test: deps deps-test build $(TOOLS)/grpcurl $(VENV) ## run all tests, those in Chromium too; TESTFLAGS goes to go test

@@ -3,6 +3,8 @@
 //	robot: demo
 //	devices:
 //	  front: {kind: camera, source: test, width: 1280, height: 720}
+//	  motors: {kind: serial, port: /dev/ttyACM0}
+//	drive: {device: motors, keys: {left: {forward: 100, turn: 50}, right: {forward: 100, turn: -50}}}
 //	gateway: {http: "127.0.0.1:8080"}
 //	nats: {listen: "127.0.0.1:4222"}
 //

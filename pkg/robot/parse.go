@@ -27,6 +27,7 @@ const (
 type document struct {
 	Robot   yaml.Node `yaml:"robot"`
 	Devices yaml.Node `yaml:"devices"`
+	Drive   yaml.Node `yaml:"drive"`
 	Gateway yaml.Node `yaml:"gateway"`
 	NATS    yaml.Node `yaml:"nats"`
 }
@@ -104,6 +105,7 @@ func (p *parser) document(root *yaml.Node) {
 	p.fields(root, reflect.ValueOf(&doc).Elem(), "")
 	p.name(root, &doc.Robot)
 	p.devices(root, &doc.Devices)
+	p.robot.Drive = p.section(&doc.Drive, "drive")
 	p.robot.Gateway = p.section(&doc.Gateway, "gateway")
 	if !doc.NATS.IsZero() {
 		p.nats(&doc.NATS)

@@ -10,7 +10,7 @@ import (
 	"regexp"
 )
 
-// Builtin is the file name under which [Load] finds the robot that is built in: two cameras that need no hardware.
+// Builtin is the file name under which [Load] finds the robot that is built in: a rover that needs no hardware.
 const Builtin = "builtin:demo"
 
 // maxFileBytes bounds robot.yaml. A robot of a hundred devices takes a hundredth of it.
@@ -29,6 +29,8 @@ type Robot struct {
 	Name string
 	// Devices are in the order of the file; there is at least one.
 	Devices []Device
+	// Drive holds the keys that say how the robot is driven; empty if the file has none.
+	Drive Section
 	// Gateway holds the keys of the WebRTC gateway; empty if the file has none.
 	Gateway Section
 	// NATS says which bus the robot uses.

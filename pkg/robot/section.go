@@ -64,6 +64,9 @@ func (s *Section) Locate(err error) error {
 	return locate(err, s.where)
 }
 
+// Given tells whether anything is given, in the file or otherwise.
+func (s *Section) Given() bool { return s.node != nil || len(s.overrides) > 0 }
+
 // Text returns a single value as it was given, without knowing the other keys: the last override, else what the file says, else
 // "".
 func (s *Section) Text(key string) string {

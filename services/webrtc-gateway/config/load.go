@@ -37,6 +37,7 @@ func (s *Settings) Level() (slog.Level, error) { return settings.Level(s.LogLeve
 type Config struct {
 	Settings
 	Gateway Gateway
+	Drive   Drive
 	// BusToken is what the bus wants to see, if anything.
 	BusToken string
 	// Devices are those of the robot file: name and kind.
@@ -63,12 +64,14 @@ func Load(args []string, environ func(string) string, out io.Writer) (*Config, e
 		return c, err
 	}
 	var section robot.Section
+	var driveErr error
 	if file := given.Value("robot-file"); file != "" {
 		r, err := robot.Load(file)
 		if err != nil {
 			return nil, err
 		}
 		c.Robot, c.Devices, section = r.Name, r.Devices, r.Gateway
+		c.Drive, driveErr = readDrive(r)
 		if url, _ := r.NATS.Client(); url != "" {
 			c.NATS = url
 		}
@@ -77,5 +80,5 @@ func Load(args []string, environ func(string) string, out io.Writer) (*Config, e
 	given.Lay(&shared, common)
 	given.Lay(&section, own)
 	c.BusToken = given.Value("token")
-	return c, errors.Join(shared.Decode(&c.Settings), section.Decode(&c.Gateway))
+	return c, errors.Join(shared.Decode(&c.Settings), driveErr, section.Decode(&c.Gateway))
 }

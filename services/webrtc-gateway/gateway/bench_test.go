@@ -78,7 +78,7 @@ func connect(b *testing.B, engine *rtc.Engine, viewer *watcher.Watcher) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	peer, err := engine.NewPeer()
+	peer, err := engine.NewPeer(nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -21,6 +21,8 @@ import (
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/calls"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/channels"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/devices"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
@@ -40,6 +42,7 @@ type Gateway struct {
 	conn      *bus.Conn
 	directory *devices.Directory
 	hub       *relay.Hub
+	bridge    *channels.Bridge
 	engine    *rtc.Engine
 	server    *server.Server
 	http      *http.Server
@@ -80,7 +83,7 @@ func Start(c *config.Config, version string, page fs.FS, log *slog.Logger) (g *G
 
 // join connects to the bus and listens for devices.
 func (g *Gateway) join(c *config.Config, epoch int64, log *slog.Logger) (err error) {
-	name := fmt.Sprintf("gateway-%x", epoch)
+	name := holderName(epoch)
 	g.conn, err = bus.Connect(bus.Config{URL: c.NATS, Name: name, Token: c.BusToken, Log: log, Metrics: g.metrics})
 	if err != nil {
 		return err
@@ -93,9 +96,15 @@ func (g *Gateway) join(c *config.Config, epoch int64, log *slog.Logger) (err err
 	return err
 }
 
+// holderName names this life of the gateway on the bus.
+func holderName(epoch int64) string { return fmt.Sprintf("gateway-%x", epoch) }
+
 // serve begins to answer HTTP requests.
 func (g *Gateway) serve(c *config.Config, version string, epoch int64, page fs.FS, log *slog.Logger) (err error) {
+	caller := calls.New(g.conn, c.Robot, g.metrics)
+	g.bridge = channels.New(g.conn, c.Robot, g.directory, caller, channels.Config{Holder: holderName(epoch), Log: log, Metrics: g.metrics})
 	g.server, err = server.New(g.engine, g.directory, server.Config{
+		Drive: c.Drive.Message(), Caller: caller, Channels: g.bridge,
 		Robot: c.Robot, Version: version, Epoch: epoch, ICEServers: iceServers(c.Gateway.ICEServers),
 		Token: c.Gateway.Token, AnyHost: !g.local, Origins: c.Gateway.Origins,
 		BusConnected: g.conn.Connected, Page: page, Log: log, Metrics: g.metrics,
@@ -149,6 +158,9 @@ func (g *Gateway) stop() {
 	}
 	if g.hub != nil {
 		g.hub.Close()
+	}
+	if g.bridge != nil {
+		g.bridge.Close()
 	}
 	if g.directory != nil {
 		g.directory.Close()

@@ -2,13 +2,16 @@ package rtc
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/ice/v4"
@@ -61,6 +64,9 @@ type Engine struct {
 	udpMux   ice.UDPMux
 	tcpMux   ice.TCPMux
 
+	life   string        // begins the names of peers: no two lives have the same
+	serial atomic.Uint64 // of peers
+
 	mu     sync.Mutex
 	closed bool
 	peers  map[*Peer]struct{}
@@ -68,7 +74,7 @@ type Engine struct {
 
 // NewEngine opens the ports. A port in use is an error that wraps syscall.EADDRINUSE.
 func NewEngine(hub *relay.Hub, c Config) (*Engine, error) {
-	e := &Engine{hub: hub, log: c.Log, maxPeers: c.MaxPeers, metrics: newMetrics(c.Metrics), peers: make(map[*Peer]struct{})}
+	e := &Engine{hub: hub, log: c.Log, maxPeers: c.MaxPeers, metrics: newMetrics(c.Metrics), peers: make(map[*Peer]struct{}), life: rand.Text()[:8]}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
@@ -157,6 +163,7 @@ func (e *Engine) configureICE(s *webrtc.SettingEngine, c Config) error {
 		set(0) // the far end chooses the path; waiting for a better one only costs the first picture
 	}
 	s.SetICETimeouts(disconnectedAfter, failedAfter, keepalive)
+	s.SetSCTPMaxMessageSize(MaxMessage)
 	s.SetDTLSRetransmissionInterval(100 * time.Millisecond)
 	s.SetDTLSConnectContextMaker(func() (context.Context, func()) {
 		return context.WithTimeout(context.Background(), connectTimeout)
@@ -191,6 +198,11 @@ func registerCodecs(m *webrtc.MediaEngine) error {
 		}
 	}
 	return nil
+}
+
+// newID names a peer.
+func (e *Engine) newID() string {
+	return fmt.Sprintf("peer-%s-%d", strings.ToLower(e.life), e.serial.Add(1))
 }
 
 // Address is where ICE listens.

@@ -72,7 +72,7 @@ func TestRealOffersAreAnswered(t *testing.T) {
 		if err != nil {
 			t.Fatal(name, err)
 		}
-		p, err := e.NewPeer()
+		p, err := e.NewPeer(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,7 +89,7 @@ func TestRealOffersAreAnswered(t *testing.T) {
 
 func TestPeerAfterItsEnd(t *testing.T) {
 	e := newEngine(t)
-	p, err := e.NewPeer()
+	p, err := e.NewPeer(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestEngineAfterItsEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := e.NewPeer()
+	p, err := e.NewPeer(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestEngineAfterItsEnd(t *testing.T) {
 		t.Error(err)
 	}
 	<-p.Done()
-	if _, err := e.NewPeer(); status.Code(err) != codes.Unavailable {
+	if _, err := e.NewPeer(nil); status.Code(err) != codes.Unavailable {
 		t.Errorf("connection after the end: %v", err)
 	}
 	hub.Close()
@@ -169,7 +169,7 @@ func FuzzOffer(f *testing.F) {
 		if first, err := VideoSection(text); err == nil && mid == "" {
 			mid = first
 		}
-		p, err := e.NewPeer()
+		p, err := e.NewPeer(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,7 +195,7 @@ func FuzzCandidate(f *testing.F) {
 	f.Add("", "", uint16(0))
 	f.Add("candidate:", "0", uint16(0))
 	e := newEngine(f)
-	p, err := e.NewPeer()
+	p, err := e.NewPeer(nil)
 	if err != nil {
 		f.Fatal(err)
 	}

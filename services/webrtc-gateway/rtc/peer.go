@@ -22,13 +22,17 @@ const gatherTimeout = time.Second
 
 // Peer is one connection. Its methods are safe for concurrent use; offers are dealt with one after another.
 type Peer struct {
-	engine *Engine
-	pc     *webrtc.PeerConnection
-	began  time.Time
-	done   chan struct{}
-	end    sync.Once
-	ended  sync.WaitGroup // goroutines, and the end itself
-	giveUp *time.Timer
+	engine   *Engine
+	id       string
+	pc       *webrtc.PeerConnection
+	channels Channels // nil for none
+	began    time.Time
+	ctx      context.Context // ends with the connection
+	cancel   context.CancelFunc
+	done     chan struct{}
+	end      sync.Once
+	ended    sync.WaitGroup // goroutines, and the end itself
+	giveUp   *time.Timer
 
 	negotiating sync.Mutex
 
@@ -36,6 +40,7 @@ type Peer struct {
 	shown     map[string]*shown // by mid
 	connected bool
 	closed    bool
+	open      int // data channels
 }
 
 // shown is what one media section shows.
@@ -46,14 +51,16 @@ type shown struct {
 	agreed bool              // the negotiation is over
 }
 
-// NewPeer returns a connection that waits for its first offer. It must be closed.
-func (e *Engine) NewPeer() (*Peer, error) {
-	p := &Peer{engine: e, began: time.Now(), done: make(chan struct{}), shown: make(map[string]*shown)}
+// NewPeer returns a connection that waits for its first offer. It must be closed. Channels deals with its data channels; nil refuses them.
+func (e *Engine) NewPeer(channels Channels) (*Peer, error) {
+	p := &Peer{engine: e, id: e.newID(), channels: channels, began: time.Now(), done: make(chan struct{}), shown: make(map[string]*shown)}
 	if err := e.add(p); err != nil {
 		return nil, err
 	}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
 	pc, err := e.api.NewPeerConnection(e.config)
 	if err != nil {
+		p.cancel()
 		e.remove(p)
 		return nil, status.Errorf(codes.Internal, "make a connection: %v", err)
 	}
@@ -63,6 +70,7 @@ func (e *Engine) NewPeer() (*Peer, error) {
 		p.Close()
 	})
 	pc.OnConnectionStateChange(p.stateChanged)
+	pc.OnDataChannel(p.openChannel)
 	return p, nil
 }
 
@@ -294,6 +302,7 @@ func (p *Peer) Done() <-chan struct{} { return p.done }
 func (p *Peer) Close() {
 	p.end.Do(func() {
 		p.giveUp.Stop()
+		p.cancel()
 		p.mu.Lock()
 		p.closed = true
 		viewers := p.shown

@@ -2,8 +2,6 @@ package server
 
 import (
 	"net/http"
-	"strings"
-	"unicode"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -31,19 +29,4 @@ func fail(w http.ResponseWriter, err error) {
 		w.Header().Set("Retry-After", "1")
 	}
 	http.Error(w, st.Message(), code)
-}
-
-// codeName writes a code as its constant is called in every language: NotFound is NOT_FOUND.
-func codeName(c codes.Code) string {
-	if c == codes.OK {
-		return "OK"
-	}
-	var name strings.Builder
-	for i, r := range c.String() {
-		if i > 0 && unicode.IsUpper(r) {
-			name.WriteByte('_')
-		}
-		name.WriteRune(unicode.ToUpper(r))
-	}
-	return name.String()
 }

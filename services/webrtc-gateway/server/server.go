@@ -34,6 +34,12 @@ type Directory interface {
 	Snapshot(ctx context.Context, device string, width, height int32) (*mediav1.VideoFrame, error)
 }
 
+// Caller calls the devices for peers.
+type Caller interface {
+	// Call calls a method of a device and returns how that ended.
+	Call(ctx context.Context, call *signalingv1.Call) *signalingv1.CallResult
+}
+
 // Config says what the server shows. Robot is required.
 type Config struct {
 	Robot      string
@@ -48,6 +54,12 @@ type Config struct {
 	Origins []string
 	// BusConnected tells whether the bus is reachable; nil: always.
 	BusConnected func() bool
+	// Drive is how the robot is driven; nil: nobody says.
+	Drive *signalingv1.Drive
+	// Caller calls the devices for peers; nil: calls are refused.
+	Caller Caller
+	// Channels deals with the data channels of peers; nil: they are refused.
+	Channels rtc.Channels
 	// Page holds the static files, index.html among them; nil: none.
 	Page fs.FS
 	// Log may be nil.

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/calls"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 )
@@ -25,6 +26,8 @@ const (
 	pingEvery    = 5 * time.Second
 	writeTimeout = 5 * time.Second
 	closeTimeout = 500 * time.Millisecond
+	// maxCalls is how many calls of one session may be under way.
+	maxCalls = 32
 	// maxGarbage is how many messages in one session may make no sense.
 	maxGarbage = 16
 )
@@ -35,6 +38,7 @@ type session struct {
 	socket *websocket.Conn
 	ctx    context.Context
 	others sync.WaitGroup
+	calls  chan struct{} // holds a token for each call that is under way
 
 	// Used by the reader only.
 	peer    *rtc.Peer // nil before the first offer that was answered
@@ -58,7 +62,7 @@ func (s *Server) signal(w http.ResponseWriter, r *http.Request) {
 	defer func() { _ = socket.CloseNow() }() // closed already, unless something failed
 	socket.SetReadLimit(maxMessage)
 	ctx, cancel := context.WithCancel(s.ctx)
-	session := &session{server: s, socket: socket, ctx: ctx}
+	session := &session{server: s, socket: socket, ctx: ctx, calls: make(chan struct{}, maxCalls)}
 	defer session.others.Wait()
 	defer cancel()
 	session.run()
@@ -91,7 +95,7 @@ func (n *session) run() {
 	stop := context.AfterFunc(n.ctx, func() { n.end(websocket.StatusGoingAway, "the gateway is stopping") })
 	defer stop()
 	err := n.send(&signalingv1.GatewayMessage{Body: &signalingv1.GatewayMessage_Welcome{Welcome: &signalingv1.Welcome{
-		Robot: s.config.Robot, Version: s.config.Version, Epoch: s.config.Epoch, IceServers: s.config.ICEServers,
+		Robot: s.config.Robot, Version: s.config.Version, Epoch: s.config.Epoch, IceServers: s.config.ICEServers, Drive: s.config.Drive,
 	}}})
 	if err != nil {
 		return
@@ -189,7 +193,7 @@ func parseMessage(data []byte, m *signalingv1.PeerMessage) error {
 		return status.Errorf(codes.InvalidArgument, "message: not a waldo.signaling.v1.PeerMessage: %v", err)
 	}
 	if m.GetBody() == nil {
-		return status.Error(codes.InvalidArgument, "message: set one of offer, candidate, ping")
+		return status.Error(codes.InvalidArgument, "message: set one of offer, candidate, ping, call")
 	}
 	return nil
 }
@@ -207,10 +211,7 @@ func (n *session) refuse(err error) error {
 
 // fail tells the peer what was refused.
 func (n *session) fail(id int32, err error) error {
-	st := status.Convert(err)
-	return n.send(&signalingv1.GatewayMessage{Body: &signalingv1.GatewayMessage_Error{
-		Error: &signalingv1.Error{Id: id, Code: codeName(st.Code()), Message: st.Message()},
-	}})
+	return n.send(&signalingv1.GatewayMessage{Body: &signalingv1.GatewayMessage_Error{Error: calls.Error(id, err)}})
 }
 
 // handle deals with one message. An error ends the session.
@@ -225,6 +226,8 @@ func (n *session) handle(m *signalingv1.PeerMessage) error {
 			return n.refuse(err)
 		}
 		return nil
+	case *signalingv1.PeerMessage_Call:
+		return n.call(body.Call)
 	case *signalingv1.PeerMessage_Offer:
 		answer, err := n.offer(body.Offer)
 		if err != nil {
@@ -236,6 +239,33 @@ func (n *session) handle(m *signalingv1.PeerMessage) error {
 	default:
 		return n.refuse(status.Error(codes.Unimplemented, "message: this gateway does not know what to do with it"))
 	}
+}
+
+// call calls a device, on a goroutine of its own: the next message need not wait for the answer.
+func (n *session) call(call *signalingv1.Call) error {
+	var refused error
+	if n.server.config.Caller == nil {
+		refused = status.Error(codes.Unimplemented, "this gateway calls no devices")
+	} else {
+		select {
+		case n.calls <- struct{}{}:
+			n.others.Go(func() {
+				defer func() { <-n.calls }()
+				_ = n.result(n.server.config.Caller.Call(n.ctx, call)) // fails only when the socket is closed
+			})
+		default:
+			refused = status.Errorf(codes.ResourceExhausted, "%d calls are under way: wait for one to end", maxCalls)
+		}
+	}
+	if refused == nil {
+		return nil
+	}
+	return n.result(calls.Failed(call.GetId(), refused))
+}
+
+// result tells the peer how a call ended.
+func (n *session) result(r *signalingv1.CallResult) error {
+	return n.send(&signalingv1.GatewayMessage{Body: &signalingv1.GatewayMessage_Result{Result: r}})
 }
 
 func (n *session) candidate(c *signalingv1.Candidate) error {
@@ -273,7 +303,7 @@ func (n *session) offer(o *signalingv1.Offer) (string, error) {
 
 // connect makes the connection of the session. The session ends with it: a peer whose connection was lost must begin anew.
 func (n *session) connect(sdp string, tracks []rtc.Track) (string, error) {
-	peer, err := n.server.engine.NewPeer()
+	peer, err := n.server.engine.NewPeer(n.server.config.Channels)
 	if err != nil {
 		return "", err
 	}

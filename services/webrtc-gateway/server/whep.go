@@ -72,7 +72,7 @@ func (s *Server) whepPost(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) openWHEP(r *http.Request, device, offer, mid string) (*whep, string, error) {
-	peer, err := s.engine.NewPeer()
+	peer, err := s.engine.NewPeer(nil)
 	if err != nil {
 		return nil, "", err
 	}

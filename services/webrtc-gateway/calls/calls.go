@@ -1,0 +1,151 @@
+// Package calls lets peers call the unary methods of devices, with the same messages and errors as over gRPC: a Call of waldo.signaling.v1 goes over
+// the bus to its device, and a CallResult comes back. The gateway only forwards; what may be done, the device decides.
+//
+// A [Caller] is safe for concurrent use and starts no goroutines.
+package calls
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	_ "google.golang.org/genproto/googleapis/rpc/errdetails" // the details of refused commands
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
+	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
+	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	inputv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/input/v1"
+	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
+	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
+	"github.com/waldo-robot/waldo/pkg/bus"
+)
+
+// Timeout is how long a device may take to answer.
+const Timeout = 5 * time.Second
+
+// Caller calls the devices of one robot.
+type Caller struct {
+	conn    *bus.Conn
+	robot   string
+	methods map[string]method // by name, as a call has it
+	calls   *prometheus.CounterVec
+}
+
+// New returns a caller. Metrics may be nil.
+func New(conn *bus.Conn, robot string, metrics prometheus.Registerer) *Caller {
+	c := &Caller{conn: conn, robot: robot, methods: methods(), calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "waldo_gateway_calls_total", Help: "Calls of peers to devices, by how they ended (a gRPC status code)."}, []string{"code"})}
+	if metrics != nil {
+		metrics.MustRegister(c.calls)
+	}
+	return c
+}
+
+// method is what goes in and what comes out.
+type method struct{ request, response protoreflect.MessageType }
+
+// methods are those that can be called: the unary ones of all kinds of devices.
+func methods() map[string]method {
+	all := map[string]method{}
+	for _, file := range []protoreflect.FileDescriptor{
+		camerav1.File_waldo_camera_v1_camera_service_proto, controlv1.File_waldo_control_v1_control_service_proto,
+		devicev1.File_waldo_device_v1_device_service_proto, inputv1.File_waldo_input_v1_input_service_proto,
+		serialv1.File_waldo_serial_v1_serial_service_proto,
+	} {
+		for i := range file.Services().Len() {
+			service := file.Services().Get(i)
+			for j := range service.Methods().Len() {
+				m := service.Methods().Get(j)
+				request, err := protoregistry.GlobalTypes.FindMessageByName(m.Input().FullName())
+				response, err2 := protoregistry.GlobalTypes.FindMessageByName(m.Output().FullName())
+				// Generated messages are registered, so neither fails.
+				if err == nil && err2 == nil && !m.IsStreamingClient() && !m.IsStreamingServer() {
+					all[string(service.FullName())+"/"+string(m.Name())] = method{request, response}
+				}
+			}
+		}
+	}
+	return all
+}
+
+// Call calls a method and returns how that ended. It returns when the device has answered, after Timeout, or when ctx ends.
+func (c *Caller) Call(ctx context.Context, call *signalingv1.Call) *signalingv1.CallResult {
+	response, err := c.call(ctx, call)
+	c.calls.WithLabelValues(status.Code(err).String()).Inc()
+	if err != nil {
+		return Failed(call.GetId(), err)
+	}
+	return &signalingv1.CallResult{Id: call.GetId(), Result: &signalingv1.CallResult_Response{Response: response}}
+}
+
+// Failed is the result of a call that did not get to its device, or came back with an error.
+func Failed(id int32, err error) *signalingv1.CallResult {
+	return &signalingv1.CallResult{Id: id, Result: &signalingv1.CallResult_Error{Error: Error(id, err)}}
+}
+
+// Error puts an error into words of the signalling. Details of a type that is not known here are left out: JSON cannot tell them.
+func Error(id int32, err error) *signalingv1.Error {
+	st := status.Convert(err)
+	details := slices.DeleteFunc(st.Proto().GetDetails(), func(d *anypb.Any) bool {
+		_, err := d.UnmarshalNew()
+		return err != nil
+	})
+	return &signalingv1.Error{Id: id, Code: codeName(st.Code()), Message: st.Message(), Details: details}
+}
+
+func (c *Caller) call(ctx context.Context, call *signalingv1.Call) (*structpb.Struct, error) {
+	m, ok := c.methods[call.GetMethod()]
+	if !ok {
+		return nil, status.Errorf(codes.InvalidArgument,
+			"method: %.128q is no method that can be called; one is called like waldo.device.v1.DeviceService/GetDevice", call.GetMethod())
+	}
+	request, response := m.request.New().Interface(), m.response.New().Interface()
+	if err := convert(call.GetRequest(), request); err != nil {
+		return nil, status.Errorf(codes.InvalidArgument, "request: not a %s: %v", m.request.Descriptor().FullName(), err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	client := c.conn.Client(bus.Address{Robot: c.robot, Device: call.GetDevice()})
+	if err := client.Invoke(ctx, "/"+call.GetMethod(), request, response); err != nil {
+		return nil, err
+	}
+	var plain structpb.Struct
+	if err := convert(response, &plain); err != nil {
+		return nil, status.Errorf(codes.Internal, "the response of %s cannot be told: %v", call.GetMethod(), err)
+	}
+	return &plain, nil
+}
+
+// convert makes one message of another by way of JSON.
+func convert(from, to proto.Message) error {
+	data, err := protojson.Marshal(from)
+	if err != nil {
+		return err
+	}
+	return protojson.Unmarshal(data, to)
+}
+
+// codeName writes a code as its constant is called in every language: NotFound is NOT_FOUND.
+func codeName(c codes.Code) string {
+	if c == codes.OK {
+		return "OK"
+	}
+	var name strings.Builder
+	for i, r := range c.String() {
+		if i > 0 && 'A' <= r && r <= 'Z' {
+			name.WriteByte('_')
+		}
+		name.WriteRune(r)
+	}
+	return strings.ToUpper(name.String())
+}

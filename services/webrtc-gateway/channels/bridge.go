@@ -1,0 +1,96 @@
+package channels
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
+	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/calls"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
+)
+
+// Labels of channels.
+const (
+	reserved     = "waldo."
+	Calls        = reserved + "calls"
+	streamPrefix = reserved + "stream/"
+)
+
+// Directory knows the devices of the robot.
+type Directory interface {
+	// Check returns nil for a known device, else an error with codes.NotFound.
+	Check(device string) error
+}
+
+// Config adjusts a bridge; the zero value works.
+type Config struct {
+	// Holder begins the name under which streams are held; it must be unique among gateways.
+	Holder string
+	// Log may be nil.
+	Log *slog.Logger
+	// Metrics may be nil.
+	Metrics prometheus.Registerer
+}
+
+// Bridge joins data channels with the bus. It implements [rtc.Channels].
+type Bridge struct {
+	conn      *bus.Conn
+	robot     string
+	directory Directory
+	caller    *calls.Caller
+	streams   *streams
+	metrics   *metrics
+	log       *slog.Logger
+}
+
+// New returns a bridge for one robot.
+func New(conn *bus.Conn, robot string, directory Directory, caller *calls.Caller, c Config) *Bridge {
+	b := &Bridge{conn: conn, robot: robot, directory: directory, caller: caller, metrics: newMetrics(c.Metrics), log: c.Log}
+	if b.log == nil {
+		b.log = slog.New(slog.DiscardHandler)
+	}
+	b.streams = newStreams(conn, robot, c.Holder)
+	return b
+}
+
+// Close returns when all streams have been let go. The channels must be closed by then.
+func (b *Bridge) Close() { b.streams.close() }
+
+// Open implements [rtc.Channels].
+func (b *Bridge) Open(c *rtc.Channel) {
+	b.metrics.channels.Inc()
+	label := c.Label()
+	switch {
+	case label == Calls:
+		b.serveCalls(c)
+	case strings.HasPrefix(label, streamPrefix):
+		b.serveStream(c, strings.TrimPrefix(label, streamPrefix))
+	case strings.HasPrefix(label, reserved):
+		b.refuse(c, status.Errorf(codes.InvalidArgument, "label: %.128q: labels that begin with %q are kept for Waldo: use another", label, reserved))
+	default:
+		b.serveTopic(c, label)
+	}
+}
+
+// refuse says why a channel cannot be had, and closes it.
+func (b *Bridge) refuse(c *rtc.Channel, err error) {
+	c.Go(func(ctx context.Context) {
+		defer c.Close()
+		b.sayWhy(ctx, c, err)
+	})
+}
+
+// sayWhy says why nothing more comes.
+func (b *Bridge) sayWhy(ctx context.Context, c *rtc.Channel, err error) {
+	frame := &signalingv1.StreamFrame{Body: &signalingv1.StreamFrame_Error{Error: calls.Error(0, err)}}
+	if data, err := protojson.Marshal(frame); err == nil {
+		_ = c.Send(ctx, true, data) // who has gone need not know
+	}
+}
