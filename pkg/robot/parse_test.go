@@ -42,7 +42,7 @@ var bad = []struct {
 		`r:2: unknown key "device" (did you mean "devices"?)`,
 		"r:1: devices: is missing: a robot has at least one device, like `front: {kind: camera, source: test}`"}},
 	{"unknown key unlike any", "robot: a\ndevices: {f: {kind: camera}}\nwheels: 4\n", []string{
-		`r:3: unknown key "wheels" (known: devices, gateway, nats, robot)`}},
+		`r:3: unknown key "wheels" (known: devices, drive, gateway, nats, robot)`}},
 	{"key twice", "robot: a\nrobot: b\ndevices: {f: {kind: camera}}\n", []string{`r:2: "robot" is given twice; the first is on line 1`}},
 	{"device twice", "robot: a\ndevices:\n  f: {kind: camera}\n  f: {kind: camera}\n", []string{
 		`r:4: devices: "f" is given twice; the first is on line 3`}},
@@ -175,7 +175,7 @@ func TestDeviceUnknown(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"frnt":  `builtin:demo: robot "demo" has no device "frnt" (did you mean "front"?)`,
-		"voice": `builtin:demo: robot "demo" has no device "voice" (known: front, rear)`,
+		"voice": `builtin:demo: robot "demo" has no device "voice" (known: front, map, motors)`,
 	} {
 		if _, err := r.Device(name); err == nil || err.Error() != want {
 			t.Errorf("%s: got %v, want %s", name, err, want)
