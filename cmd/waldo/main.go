@@ -1,5 +1,5 @@
 // Waldo runs robots and looks after them: `waldo up` starts a robot, `waldo ls` lists its devices, `waldo snapshot` takes a
-// picture. `waldo help` says more.
+// picture, `waldo watch` and `waldo send` listen and speak to its boards, `waldo estop` stops it. `waldo help` says more.
 package main
 
 import (
@@ -23,6 +23,9 @@ const description = `Waldo runs robots: one process for each device, a bus betwe
   waldo up robot.yaml              run a robot of your own
   waldo ls                         list the devices that run
   waldo snapshot front -o a.jpg    take a picture with the camera "front"
+  waldo watch motors               print what the board "motors" says
+  waldo send motors '[10, 10]'     say something to it, under a lease if it can move something
+  waldo estop                      make all that moves stand still, until waldo estop --clear
 
 Exit codes: 0 done, or stopped on request; 1 it failed; 2 wrong command line;
 71 an address is in use; 78 the configuration is wrong.`
@@ -36,6 +39,9 @@ type commands struct {
 	Bus      busCommand      `cmd:"" help:"Run only the NATS server, for devices that are started one by one."`
 	Ls       lsCommand       `cmd:"" help:"List the devices on the bus."`
 	Snapshot snapshotCommand `cmd:"" help:"Take a picture with a camera."`
+	Watch    watchCommand    `cmd:"" help:"Print what a device says, a line of JSON each."`
+	Send     sendCommand     `cmd:"" help:"Send a message to a board; to one that moves something, under a lease."`
+	Estop    estopCommand    `cmd:"" help:"Stop everything that moves, and keep it so until it is cleared."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
 

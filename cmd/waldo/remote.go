@@ -19,10 +19,17 @@ type remote struct {
 	Timeout time.Duration `default:"5s" help:"How long to wait for an answer. Default: ${default}."`
 }
 
-// session calls f with a connection to the bus.
+// session calls f with a connection to the bus, and with the time it has for all of its work.
 func (r *remote) session(ctx context.Context, f func(context.Context, *bus.Conn) error) error {
-	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
-	defer cancel()
+	return r.attach(ctx, func(ctx context.Context, conn *bus.Conn) error {
+		ctx, cancel := context.WithTimeout(ctx, r.Timeout)
+		defer cancel()
+		return f(ctx, conn)
+	})
+}
+
+// attach calls f with a connection to the bus, for as long as it likes.
+func (r *remote) attach(ctx context.Context, f func(context.Context, *bus.Conn) error) error {
 	conn, err := bus.Connect(bus.Config{URL: r.NATS, Name: "waldo", Token: r.Token})
 	if err != nil {
 		return configurationError{fmt.Errorf("--nats: %w", err)}
@@ -39,6 +46,8 @@ func (r *remote) session(ctx context.Context, f func(context.Context, *bus.Conn)
 		select {
 		case <-connected:
 		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(r.Timeout):
 			return fmt.Errorf("no bus at %s after %s: is `waldo up` running? Say with --nats where it is, and with --token what it wants",
 				r.NATS, r.Timeout)
 		}

@@ -1,5 +1,5 @@
-// Package launchtest gives tests of the launcher programs to run: a camera, made with the device kit, and a gateway that only
-// says that it is well. Both are played by the test program itself.
+// Package launchtest gives tests of the launcher programs to run: a camera and a serial board that says back what it is told, made with the
+// device kit, and a gateway that only says that it is well. All are played by the test program itself.
 //
 //	func TestMain(m *testing.M) {
 //		launchtest.Play()
@@ -33,6 +33,8 @@ func Play() {
 	switch filepath.Base(os.Args[0]) {
 	case "waldo-camera":
 		device.Main(device.Kind[cameraConfig]{Name: "camera", Version: "0.0.0", New: newCamera})
+	case "waldo-serial":
+		device.Main(device.Kind[serialConfig]{Name: "serial", Version: "0.0.0", New: newBoard})
 	case "waldo-gateway":
 		os.Exit(playGateway())
 	}

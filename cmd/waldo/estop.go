@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
+	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	"github.com/waldo-robot/waldo/pkg/bus"
+)
+
+// stateType is the message by whose stream an actuator is known.
+var stateType = string((&controlv1.ControlState{}).ProtoReflect().Descriptor().FullName())
+
+type estopCommand struct {
+	remote `embed:""`
+	Reason string `placeholder:"TEXT" help:"Why, for others to read."`
+	Clear  bool   `help:"End the e-stop. Nothing moves by that; drivers have to begin anew."`
+	Key    string `env:"WALDO_OVERRIDE_KEY" placeholder:"SECRET" help:"Override key, if one is configured, for --clear."`
+}
+
+// Help explains the command.
+func (*estopCommand) Help() string {
+	return `All actuators on the bus are stopped, or those of the robot named with --robot. They stay so, through restarts as
+well, until the e-stop is cleared. It fails if one of them did not answer; the others are stopped all the same.`
+}
+
+// Run stops, or clears.
+func (e *estopCommand) Run(ctx context.Context, c console) error {
+	return e.session(ctx, func(ctx context.Context, conn *bus.Conn) error {
+		actuators, err := e.actuators(ctx, conn)
+		if err != nil {
+			return err
+		}
+		act, done := e.press, "stopped"
+		if e.Clear {
+			act, done = e.clear, "cleared"
+		}
+		errs := make([]error, len(actuators))
+		for i, a := range actuators {
+			if err := act(ctx, controlv1.NewControlServiceClient(conn.Client(a))); err != nil {
+				errs[i] = plainError(a, err)
+				continue
+			}
+			_, _ = fmt.Fprintf(c.err, "%s %s\n", a, done)
+		}
+		return errors.Join(errs...)
+	})
+}
+
+// actuators returns those that are meant.
+func (e *estopCommand) actuators(ctx context.Context, conn *bus.Conn) ([]bus.Address, error) {
+	devices, err := e.devices(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	var found []bus.Address
+	robots := map[string]bool{}
+	for _, d := range devices {
+		if slices.ContainsFunc(d.GetStreams(), func(s *devicev1.StreamInfo) bool { return s.GetMessageType() == stateType }) {
+			found = append(found, bus.Address{Robot: d.GetRobot(), Device: d.GetName()})
+			robots[d.GetRobot()] = true
+		}
+	}
+	switch {
+	case len(found) == 0:
+		return nil, fmt.Errorf("there is no actuator on %s", e.NATS)
+	case e.Clear && len(robots) > 1:
+		return nil, errors.New("there are several robots: say with --robot whose e-stop to clear")
+	}
+	return found, nil
+}
+
+func (e *estopCommand) press(ctx context.Context, client controlv1.ControlServiceClient) error {
+	_, err := client.EStop(ctx, &controlv1.EStopRequest{By: by(), Reason: e.Reason})
+	return err
+}
+
+func (e *estopCommand) clear(ctx context.Context, client controlv1.ControlServiceClient) error {
+	r, err := client.GetControl(ctx, &controlv1.GetControlRequest{})
+	if err != nil || r.GetState().GetEStop() == nil {
+		return err
+	}
+	_, err = client.ClearEStop(ctx, &controlv1.ClearEStopRequest{By: by(), Key: e.Key, Id: r.GetState().GetEStop().GetId()})
+	return err
+}
+
+// by names the one who types.
+func by() string {
+	if host, err := os.Hostname(); err == nil {
+		return "waldo estop on " + host
+	}
+	return "waldo estop"
+}

@@ -1,0 +1,86 @@
+package launchtest
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
+	"github.com/waldo-robot/waldo/pkg/actuator"
+	"github.com/waldo-robot/waldo/pkg/control"
+	"github.com/waldo-robot/waldo/pkg/device"
+)
+
+// neutral is what means standing still to a board that moves.
+const neutral = "[0]"
+
+type serialConfig struct {
+	Actuator bool            `yaml:"actuator"`
+	Control  actuator.Config `yaml:"control"`
+}
+
+// board says back what it is told, and [0] when it has to stand still.
+type board struct {
+	serialv1.UnimplementedSerialServiceServer
+	kit      *device.Kit
+	actuator *actuator.Actuator // nil if it moves nothing
+	said     chan string
+	rx       *device.Out[*serialv1.SerialMessage]
+}
+
+func newBoard(kit *device.Kit, c serialConfig) (device.Driver, error) {
+	b := &board{kit: kit, said: make(chan string, 1000), rx: device.NewOut[*serialv1.SerialMessage](kit, "rx", device.OutOptions{})}
+	serialv1.RegisterSerialServiceServer(kit, b)
+	if !c.Actuator {
+		return b, nil
+	}
+	var err error
+	b.actuator, err = actuator.New(kit, c.Control, b, neutral)
+	return b, err
+}
+
+// Safe implements actuator.Hardware.
+func (b *board) Safe(control.Cause) { b.say(neutral) }
+
+func (b *board) say(text string) {
+	select {
+	case b.said <- text:
+	default: // nobody listens
+	}
+}
+
+// Run publishes what is said, and nothing several times a second, so that there is always something to watch.
+func (b *board) Run(ctx context.Context, ready func()) error {
+	if b.actuator != nil {
+		b.actuator.SetPresent(true)
+	}
+	ready()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for sequence := int64(0); ; sequence++ {
+		text := "null"
+		select {
+		case <-ctx.Done():
+			return nil
+		case text = <-b.said:
+		case <-tick.C:
+		}
+		b.rx.Publish(&serialv1.SerialMessage{Epoch: b.kit.Epoch(), Sequence: sequence, ReadTime: timestamppb.Now(), Json: text})
+	}
+}
+
+// GetPort says whether the board moves.
+func (b *board) GetPort(context.Context, *serialv1.GetPortRequest) (*serialv1.GetPortResponse, error) {
+	return &serialv1.GetPortResponse{Port: &serialv1.Port{Actuator: b.actuator != nil}}, nil
+}
+
+// WriteMessage says back what it is told.
+func (b *board) WriteMessage(_ context.Context, r *serialv1.WriteMessageRequest) (*serialv1.WriteMessageResponse, error) {
+	if b.actuator == nil {
+		b.say(r.GetJson())
+		return &serialv1.WriteMessageResponse{}, nil
+	}
+	report, err := b.actuator.Submit(r.GetControl(), r.GetJson() == neutral, func(time.Time) { b.say(r.GetJson()) })
+	return &serialv1.WriteMessageResponse{Report: report}, err
+}

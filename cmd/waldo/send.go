@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
+	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/control"
+	"github.com/waldo-robot/waldo/pkg/lease"
+)
+
+// sendEvery is the time between two commands.
+const sendEvery = 50 * time.Millisecond
+
+type sendCommand struct {
+	remote  `embed:""`
+	Device  string        `arg:"" help:"Name of the board, for example motors, or demo/motors."`
+	Message string        `arg:"" help:"The message as JSON: an object or a list for a struct format; for lines any text."`
+	For     time.Duration `placeholder:"TIME" help:"To a board that moves something: go on for so long. Default: send it once, and let it count for 200ms."`
+	Take    bool          `help:"Take the lease from whoever has it."`
+	Key     string        `env:"WALDO_OVERRIDE_KEY" placeholder:"SECRET" help:"Override key, if one is configured, for --take."`
+}
+
+// Help explains the command.
+func (*sendCommand) Help() string {
+	return `A board that can move something is commanded under a lease: it is acquired, a neutral command goes first, and when the
+time is over the lease is given back, which stops the board. If somebody else drives, the command fails. For example:
+
+  waldo send motors '{"left": 100, "right": 100}' --for 2s
+  waldo send display "hello"`
+}
+
+// Run sends the message.
+func (s *sendCommand) Run(ctx context.Context, c console) error {
+	if s.For < 0 {
+		return fmt.Errorf("--for: %v is negative", s.For)
+	}
+	return s.attach(ctx, func(ctx context.Context, conn *bus.Conn) error {
+		address, err := s.find(ctx, conn, s.Device)
+		if err != nil {
+			return err
+		}
+		channel := conn.Client(address)
+		board := serialv1.NewSerialServiceClient(channel)
+		bounded, cancel := context.WithTimeout(ctx, s.Timeout)
+		defer cancel()
+		d, err := devicev1.NewDeviceServiceClient(channel).GetDevice(bounded, &devicev1.GetDeviceRequest{})
+		if err != nil {
+			return plainError(address, err)
+		}
+		if kind := d.GetDevice().GetKind(); kind != "serial" {
+			return fmt.Errorf("%s is a device of the kind %s: messages are sent to serial boards", address, kind)
+		}
+		r, err := board.GetPort(bounded, &serialv1.GetPortRequest{})
+		switch {
+		case err != nil:
+			return plainError(address, err)
+		case r.GetPort().GetActuator():
+			return plainError(address, s.drive(ctx, channel, board))
+		}
+		_, err = board.WriteMessage(bounded, &serialv1.WriteMessageRequest{Body: s.body()})
+		return plainError(address, err)
+	})
+}
+
+// plainError tells what a device answered without the words of gRPC.
+func plainError(a bus.Address, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %s", a, status.Convert(err).Message())
+}
+
+// body is the message as the user has given it: what is no JSON is text.
+func (s *sendCommand) body() *serialv1.WriteMessageRequest_Json {
+	if json.Valid([]byte(s.Message)) {
+		return &serialv1.WriteMessageRequest_Json{Json: s.Message}
+	}
+	text, _ := json.Marshal(s.Message) // a string can always be told
+	return &serialv1.WriteMessageRequest_Json{Json: string(text)}
+}
+
+// drive sends the message under a lease, as often as the time wants.
+func (s *sendCommand) drive(ctx context.Context, conn grpc.ClientConnInterface, board serialv1.SerialServiceClient) error {
+	l, err := s.acquire(ctx, conn)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	if err := s.command(ctx, l, board, &serialv1.WriteMessageRequest_Json{Json: l.Neutral()}); err != nil {
+		return err
+	}
+	tick := time.NewTicker(sendEvery)
+	defer tick.Stop()
+	end := time.Now().Add(s.For)
+	for first := true; first || time.Now().Before(end); first = false {
+		if err := s.command(ctx, l, board, s.body()); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil // it was stopped, and so is the board
+		case <-tick.C:
+		}
+	}
+	if s.For == 0 {
+		select { // giving the lease back stops the board
+		case <-ctx.Done():
+		case <-time.After(control.DefaultDeadman):
+		}
+	}
+	return nil
+}
+
+func (s *sendCommand) acquire(ctx context.Context, conn grpc.ClientConnInterface) (*lease.Lease, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+	defer cancel()
+	holder := "waldo send"
+	if host, err := os.Hostname(); err == nil {
+		holder += " on " + host
+	}
+	if s.Take {
+		return lease.Take(ctx, conn, holder, s.Key)
+	}
+	return lease.Acquire(ctx, conn, holder)
+}
+
+// command sends one command. One that was too late, or sent before a stop, is made up for by the next.
+func (s *sendCommand) command(ctx context.Context, l *lease.Lease, board serialv1.SerialServiceClient, body *serialv1.WriteMessageRequest_Json) error {
+	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+	defer cancel()
+	for {
+		header, err := l.Header(ctx)
+		if err != nil {
+			return err
+		}
+		r, err := board.WriteMessage(ctx, &serialv1.WriteMessageRequest{Body: body, Control: header})
+		l.Heard(r.GetReport(), err)
+		if status.Code(err) != codes.Aborted {
+			return err
+		}
+	}
+}
