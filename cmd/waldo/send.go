@@ -40,7 +40,7 @@ time is over the lease is given back, which stops the board. If somebody else dr
 }
 
 // Run sends the message.
-func (s *sendCommand) Run(ctx context.Context, c console) error {
+func (s *sendCommand) Run(ctx context.Context) error {
 	if s.For < 0 {
 		return fmt.Errorf("--for: %v is negative", s.For)
 	}
