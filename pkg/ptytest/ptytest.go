@@ -25,6 +25,8 @@ type Terminal struct {
 	// Path of the port. It stays the same when the board is pulled and plugged in again.
 	Path string
 
+	hear func(board *os.File, data []byte)
+
 	mu    sync.Mutex
 	board *os.File // nil while it is pulled
 	heard []Heard
@@ -38,10 +40,23 @@ type Heard struct {
 	Data []byte
 }
 
-// New returns a port with a board that is plugged in.
+// New returns a port with a board that is plugged in. It notes what it hears.
 func New(tb testing.TB) *Terminal {
 	tb.Helper()
-	p := &Terminal{Path: filepath.Join(tb.TempDir(), "port"), more: make(chan struct{})}
+	p := &Terminal{more: make(chan struct{})}
+	p.hear = p.note
+	return p.start(tb)
+}
+
+// NewFunc returns a port with a board that does something of its own when it hears something, and notes nothing.
+func NewFunc(tb testing.TB, hear func(board *os.File, data []byte)) *Terminal {
+	tb.Helper()
+	return (&Terminal{more: make(chan struct{}), hear: hear}).start(tb)
+}
+
+func (p *Terminal) start(tb testing.TB) *Terminal {
+	tb.Helper()
+	p.Path = filepath.Join(tb.TempDir(), "port")
 	p.Plug(tb)
 	tb.Cleanup(p.Pull)
 	return p
@@ -116,7 +131,7 @@ func (p *Terminal) Pull() {
 	p.ended.Wait()
 }
 
-// listen notes what reaches the board until it is pulled.
+// listen hears what reaches the board until it is pulled.
 func (p *Terminal) listen(board *os.File) {
 	buffer := make([]byte, 4096)
 	for {
@@ -124,12 +139,16 @@ func (p *Terminal) listen(board *os.File) {
 		if err != nil {
 			return
 		}
-		p.mu.Lock()
-		p.heard = append(p.heard, Heard{time.Now(), append([]byte(nil), buffer[:n]...)})
-		close(p.more)
-		p.more = make(chan struct{})
-		p.mu.Unlock()
+		p.hear(board, buffer[:n])
 	}
+}
+
+func (p *Terminal) note(_ *os.File, data []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.heard = append(p.heard, Heard{time.Now(), append([]byte(nil), data...)})
+	close(p.more)
+	p.more = make(chan struct{})
 }
 
 // Say has the board say something. A test that says more than a port keeps, about 4 KB, while nobody reads waits.

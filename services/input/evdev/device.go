@@ -1,0 +1,136 @@
+package evdev
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"sync"
+
+	linux "github.com/holoplot/go-evdev"
+	"golang.org/x/sys/unix"
+
+	"github.com/waldo-robot/waldo/services/input/source"
+)
+
+// device is an open device. It may be closed by any goroutine; everything else is for one.
+type device struct {
+	path string
+
+	mu     sync.Mutex // keeps the node open while it is asked; reading goes without
+	node   node
+	closed bool
+}
+
+func openDevice(k kernel, path string) (*device, error) {
+	n, err := k.open(path)
+	if err != nil {
+		return nil, explain(path, err)
+	}
+	return &device{path: path, node: n}, nil
+}
+
+// ask calls f unless the device has been closed.
+func (d *device) ask(f func(node) error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return os.ErrClosed
+	}
+	return explain(d.path, f(d.node))
+}
+
+// close ends a read under way. It may be called more than once.
+func (d *device) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.closed {
+		d.closed = true
+		_ = d.node.Close() // of a file that was only read
+	}
+}
+
+// describe asks the device what it is.
+func (d *device) describe() (info source.Info, err error) {
+	err = d.ask(func(n node) error {
+		name, err := n.Name()
+		if err != nil {
+			return err
+		}
+		id, err := n.InputID()
+		if err != nil {
+			return err
+		}
+		axes, err := n.AbsInfos()
+		if err != nil {
+			return err
+		}
+		info = source.Info{
+			Driver: "evdev", Path: d.path, Name: strings.ToValidUTF8(name, "�"), Kind: classify(n.CapableEvents),
+			ID: fmt.Sprintf("%04x:%04x", id.Vendor, id.Product), Axes: announced(axes),
+		}
+		return nil
+	})
+	return info, err
+}
+
+// announced lists the axes by code.
+func announced(infos map[linux.EvCode]linux.AbsInfo) (list []source.Axis) {
+	for c := range linux.EvCode(linux.ABS_CNT) {
+		if a, there := infos[c]; there {
+			list = append(list, source.Axis{Code: c, Minimum: a.Minimum, Maximum: a.Maximum, Flat: a.Flat})
+		}
+	}
+	return list
+}
+
+// state asks the device how everything stands.
+func (d *device) state() (s source.State, err error) {
+	err = d.ask(func(n node) error {
+		keys, err := n.State(linux.EV_KEY)
+		if err != nil {
+			return err
+		}
+		for c, pressed := range keys {
+			if pressed {
+				s.Keys = append(s.Keys, c)
+			}
+		}
+		infos, err := n.AbsInfos()
+		s.Axes = make(map[linux.EvCode]int32, len(infos))
+		for c, a := range infos {
+			s.Axes[c] = a.Value
+		}
+		return err
+	})
+	return s, err
+}
+
+// grab takes the device for this process alone.
+func (d *device) grab() error { return d.ask(node.Grab) }
+
+func (d *device) read(n int) ([]linux.InputEvent, error) {
+	events, err := d.node.ReadSlice(n)
+	return events, explain(d.path, err)
+}
+
+// explain says what an error of the kernel means, and what to do.
+func explain(path string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s: %w: there is no such device", path, source.ErrAway)
+	case is(err, unix.ENODEV), is(err, unix.ENXIO):
+		return fmt.Errorf("%s: %w: it was unplugged", path, source.ErrAway)
+	case is(err, unix.EBUSY):
+		return fmt.Errorf("%s: %w: another program has grabbed it, perhaps one that remaps keys, or another waldo-input with grab: "+
+			"end that program, or set grab to false", path, source.ErrBusy)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%s: %w: %s", path, fs.ErrPermission, permissionRemedy)
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}
+
+const permissionRemedy = "add the user of this process to the group input, or give the device to one of its groups by a udev rule"

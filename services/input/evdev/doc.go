@@ -1,0 +1,34 @@
+// Package evdev reads input devices of the Linux kernel: gamepads, keyboards, mice.
+//
+// # What it promises
+//
+//   - The events up to a SYN_REPORT are told together. Nothing is told of a group of which a part was lost.
+//   - If the kernel lost events (SYN_DROPPED), all up to the next SYN_REPORT is left out, and so is what was read together
+//     with it; then the device is asked how everything stands. So a key whose release was lost does not stay pressed.
+//   - A group has at most 512 events. The kernel itself cuts a device's reports at what its driver announced, at most 60 for HID
+//     devices and a few hundred for the largest touch screens. A device that goes beyond is treated as if its events had been lost.
+//   - Times are wall clock. The kernel stamps events with its wall clock; a step of that clock between event and reading is
+//     taken out again.
+//   - A device that is missing, was unplugged, or may not be read is an error that says what was looked for, what there is, and
+//     what to do. Nothing is polled in between; the caller runs the source again.
+//   - Devices are opened for reading only. With Grab no other program hears the device until it is closed, however the process ends.
+//     Without it, another program can grab it, and then nothing is heard, not even that a key is released.
+//
+// # Which device
+//
+// A path wins. Else it is the first, in the order of the numbers in /dev/input, of the wanted kind whose name contains the wanted text.
+// The kind is told from what a device can send, by the first rule that fits:
+//
+//	joystick or gamepad buttons, and the axes ABS_X and ABS_Y   gamepad
+//	the keys from A to Z                                        keyboard
+//	REL_X, REL_Y and BTN_LEFT                                   mouse
+//	joystick or gamepad buttons                                 gamepad
+//
+// # On go-evdev
+//
+// It stands on github.com/holoplot/go-evdev, which is used as it is; an interface with a few of its methods is all that tests replace.
+// The library gives no access to the file descriptor, so the kernel's clock stays the wall clock, and it hides the
+// numbers of most errors in their text.
+//
+// See package source for concurrency and shutdown. Run has one short-lived goroutine, which closes the device when the context ends.
+package evdev

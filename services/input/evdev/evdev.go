@@ -1,0 +1,93 @@
+package evdev
+
+import (
+	"context"
+
+	"github.com/waldo-robot/waldo/services/input/source"
+)
+
+// batch is how many events are read by one system call.
+const batch = 64
+
+// AnyKind is a Match that all devices fit.
+const AnyKind = "any"
+
+// Config says which device to use, and how.
+type Config struct {
+	Path  string // device file, or a link to one; the rest of the choice is not looked at then
+	Match string // kind of device, source.Gamepad and so on; AnyKind, and empty, fit all
+	Name  string // part of the device's name, in any case; empty fits all
+	Grab  bool   // take the device for this process alone
+}
+
+// Source reads a device of the kernel. See package source.
+type Source struct {
+	config Config
+	kernel kernel
+	now    func() instant
+}
+
+// New returns a source. Nothing is opened before Run.
+func New(c Config) *Source { return &Source{c, linuxKernel{}, system()} }
+
+// Run implements source.Source.
+func (s *Source) Run(ctx context.Context, to source.Sink) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	d, info, err := s.find()
+	if err != nil {
+		return err
+	}
+	closed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() { defer close(closed); d.close() })
+	defer func() {
+		d.close()
+		if !stop() {
+			<-closed
+		}
+	}()
+	if err := s.report(d, info, to); ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+// report tells how the device stands, and then what it sends, until it is closed or goes.
+func (s *Source) report(d *device, info source.Info, to source.Sink) error {
+	if s.config.Grab {
+		if err := d.grab(); err != nil {
+			return err
+		}
+	}
+	clock := clock{empty: s.now()}
+	state, err := d.state()
+	if err != nil {
+		return err
+	}
+	to.Opened(info, state)
+	var in intake
+	for {
+		events, err := d.read(batch)
+		if err != nil {
+			return err
+		}
+		read := s.now()
+	group:
+		for _, e := range events {
+			switch in.take(e) {
+			case complete:
+				to.Changed(clock.time(e, read), in.group)
+			case lost:
+				if state, err = d.state(); err != nil {
+					return err
+				}
+				to.Resynced(clock.time(e, read), state)
+				break group // the rest is older than the state
+			}
+		}
+		if len(events) < batch {
+			clock.empty = read
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package evdev
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"github.com/waldo-robot/waldo/services/input/source"
+)
+
+// Bounds of what an error lists: devices, and bytes of a name.
+const (
+	maxListed = 6
+	maxName   = 40
+)
+
+// List lists the devices of the machine that can be opened.
+func List() ([]source.Info, error) {
+	there, err := survey(linuxKernel{}, nil)
+	return there.infos, err
+}
+
+// sight is what there is on the machine.
+type sight struct {
+	infos  []source.Info
+	denied []string // files that must not be read
+	found  *device  // the one that fits, open; the search ends with it
+	info   source.Info
+}
+
+// survey opens the devices in turn, up to the first that fits; a nil fits looks at all. Devices that go meanwhile are left out.
+func survey(k kernel, fits func(source.Info) bool) (s sight, err error) {
+	paths, err := k.paths()
+	if err != nil {
+		return s, fmt.Errorf("the input devices cannot be listed: %w", err)
+	}
+	for _, path := range paths {
+		d, err := openDevice(k, path)
+		if errors.Is(err, fs.ErrPermission) {
+			s.denied = append(s.denied, path)
+		}
+		if err != nil {
+			continue
+		}
+		info, err := d.describe()
+		if err == nil && fits != nil && fits(info) {
+			s.found, s.info = d, info
+			return s, nil
+		}
+		d.close()
+		if err == nil {
+			s.infos = append(s.infos, info)
+		}
+	}
+	return s, nil
+}
+
+// find opens the device that the configuration means.
+func (s *Source) find() (*device, source.Info, error) {
+	if s.config.Path != "" {
+		return s.findPath()
+	}
+	there, err := survey(s.kernel, s.fits)
+	if err != nil {
+		return nil, source.Info{}, err
+	}
+	if there.found == nil {
+		return nil, source.Info{}, fmt.Errorf("%w: there is no %s%s", source.ErrAway, s.wanted(), there)
+	}
+	return there.found, there.info, nil
+}
+
+// findPath opens the device of that path, which may be a link that udev made.
+func (s *Source) findPath() (*device, source.Info, error) {
+	path, err := filepath.EvalSymlinks(s.config.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		there, _ := survey(s.kernel, nil) // what cannot be listed is not
+		return nil, source.Info{}, fmt.Errorf("%w%s", explain(s.config.Path, err), there)
+	}
+	if err != nil {
+		return nil, source.Info{}, explain(s.config.Path, err)
+	}
+	d, err := openDevice(s.kernel, path)
+	if err != nil {
+		return nil, source.Info{}, err
+	}
+	info, err := d.describe()
+	if err != nil {
+		d.close()
+	}
+	return d, info, err
+}
+
+func (s *Source) fits(info source.Info) bool {
+	c := s.config
+	return (c.Match == "" || c.Match == AnyKind || c.Match == info.Kind) &&
+		strings.Contains(strings.ToLower(info.Name), strings.ToLower(c.Name))
+}
+
+// wanted says in an error what was looked for.
+func (s *Source) wanted() string {
+	kind := s.config.Match
+	if kind == "" || kind == AnyKind {
+		kind = "input device"
+	}
+	if s.config.Name == "" {
+		return kind
+	}
+	return fmt.Sprintf("%s whose name contains %q", kind, s.config.Name)
+}
+
+// String continues an error with what there is.
+func (s sight) String() string {
+	var text strings.Builder
+	if len(s.infos) == 0 && len(s.denied) == 0 {
+		return ", nor any other input device: is it plugged in, and its driver loaded?"
+	}
+	if len(s.infos) > 0 {
+		text.WriteString("; there is ")
+		list(&text, s.infos, func(i source.Info) string { return fmt.Sprintf("%q (%s, %s)", shorten(i.Name), i.Kind, i.Path) })
+	}
+	if len(s.denied) > 0 {
+		text.WriteString("; no permission to read ")
+		list(&text, s.denied, func(path string) string { return path })
+		text.WriteString(": " + permissionRemedy)
+	}
+	return text.String()
+}
+
+// list writes some of the elements, and how many there are besides.
+func list[T any](to *strings.Builder, all []T, text func(T) string) {
+	for i, one := range all {
+		if i == maxListed {
+			fmt.Fprintf(to, " and %d more", len(all)-i)
+			return
+		}
+		if i > 0 {
+			to.WriteString(", ")
+		}
+		to.WriteString(text(one))
+	}
+}
+
+func shorten(s string) string {
+	if len(s) <= maxName {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxName], "") + "…"
+}

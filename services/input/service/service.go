@@ -1,0 +1,103 @@
+// Package service serves waldo.input.v1.InputService on top of a hub. Its methods may be called concurrently; it starts no
+// goroutines, and calls end when the hub is closed.
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	inputv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/input/v1"
+	"github.com/waldo-robot/waldo/services/input/reports"
+	"github.com/waldo-robot/waldo/services/input/source"
+)
+
+// Service is the gRPC service.
+type Service struct {
+	inputv1.UnimplementedInputServiceServer
+
+	hub  *reports.Hub
+	list func() ([]source.Info, error)
+}
+
+// New returns a service. List lists the devices of the machine, and may be called concurrently.
+func New(hub *reports.Hub, list func() ([]source.Info, error)) *Service {
+	return &Service{hub: hub, list: list}
+}
+
+// GetInput implements InputService.
+func (s *Service) GetInput(context.Context, *inputv1.GetInputRequest) (*inputv1.GetInputResponse, error) {
+	info, axes, err := s.hub.Info()
+	if err != nil {
+		return nil, statusOf(err)
+	}
+	return &inputv1.GetInputResponse{Input: describe(info), Axes: axes}, nil
+}
+
+func describe(i source.Info) *inputv1.InputInfo {
+	return &inputv1.InputInfo{Path: i.Path, Name: i.Name, Kind: i.Kind, Id: i.ID}
+}
+
+// ListInputs implements InputService.
+func (s *Service) ListInputs(context.Context, *inputv1.ListInputsRequest) (*inputv1.ListInputsResponse, error) {
+	infos, err := s.list()
+	if err != nil {
+		return nil, statusOf(err)
+	}
+	response := &inputv1.ListInputsResponse{}
+	for _, i := range infos {
+		response.Inputs = append(response.Inputs, describe(i))
+	}
+	return response, nil
+}
+
+// GetState implements InputService.
+func (s *Service) GetState(context.Context, *inputv1.GetStateRequest) (*inputv1.GetStateResponse, error) {
+	state, err := s.hub.State()
+	if err != nil {
+		return nil, statusOf(err)
+	}
+	return &inputv1.GetStateResponse{State: state}, nil
+}
+
+// StreamReports implements InputService. A caller that does not read at all learns that it was too slow when it reads on; until then it
+// costs the reports that waited for it, and no others.
+func (s *Service) StreamReports(_ *inputv1.StreamReportsRequest, to grpc.ServerStreamingServer[inputv1.StreamReportsResponse]) error {
+	reader := s.hub.Open()
+	defer reader.Close()
+	if err := to.Send(&inputv1.StreamReportsResponse{Body: &inputv1.StreamReportsResponse_State{State: reader.State}}); err != nil {
+		return err
+	}
+	for {
+		report, err := reader.Next(to.Context())
+		if err != nil {
+			return statusOf(err)
+		}
+		if err := to.Send(&inputv1.StreamReportsResponse{Body: &inputv1.StreamReportsResponse_Report{Report: report}}); err != nil {
+			return err
+		}
+	}
+}
+
+// statusOf gives an error its gRPC code; it is the one place that does.
+func statusOf(err error) error {
+	switch {
+	case errors.Is(err, reports.ErrAway), errors.Is(err, reports.ErrClosed):
+		return status.Error(codes.Unavailable, err.Error())
+	case errors.Is(err, reports.ErrTooSlow):
+		return status.Errorf(codes.ResourceExhausted,
+			"%v: more than %d reports waited for it; call again, and begin with the state", err, reports.Queue)
+	case errors.Is(err, fs.ErrPermission):
+		return status.Error(codes.PermissionDenied, err.Error())
+	case errors.Is(err, context.DeadlineExceeded):
+		return status.Error(codes.DeadlineExceeded, "the time that the caller gave is over")
+	case errors.Is(err, context.Canceled):
+		return status.Error(codes.Canceled, "the call was ended by the caller")
+	}
+	return status.Error(codes.Internal, fmt.Sprintf("the input device failed: %v", err))
+}
