@@ -15,6 +15,9 @@ TOOLS   := $(BIN)/tools
 # Without the trace pages of gRPC, which nobody sees, a device takes 4 MB less memory.
 BUILDFLAGS := -trimpath -tags grpcnotrace
 PYTHON  := $(BUILD)/venv/bin/python
+FIRMWARE := $(BUILD)/firmware
+# The tests of firmware/ and e2e/ find it there.
+export WALDO_FIRMWARE := $(FIRMWARE)
 # VENV is touched when the folder of PYTHON is complete.
 VENV    := $(BUILD)/venv/ready
 
@@ -45,18 +48,22 @@ build: ## build waldo and the programs of all devices and of the gateway into bi
 	@cd services/webrtc-gateway && $(GO) build $(BUILDFLAGS) -o $(BIN)/waldo-gateway .
 	@for kind in $(KINDS); do (cd services/$$kind && $(GO) build $(BUILDFLAGS) -o $(BIN)/waldo-$$kind .); done
 
+.PHONY: firmware
+firmware: deps-firmware ## build the rover's firmware and the simulated board that runs it into build/firmware/
+	@firmware/build $(FIRMWARE)
+
 .PHONY: test
-test: deps deps-test build $(TOOLS)/grpcurl $(VENV) ## run all tests, those in Chromium too; TESTFLAGS goes to go test
+test: deps deps-test build firmware $(TOOLS)/grpcurl $(VENV) ## run all tests, those in Chromium too; TESTFLAGS goes to go test
 	@$(call each,$(filter-out e2e,$(MODULES)),$(GO) test -race $(TESTFLAGS) ./...)
 	@echo "── services/webrtc-gateway/web"; node --test services/webrtc-gateway/web/tests/*.test.js
 	@$(MAKE) e2e
 
 .PHONY: e2e
-e2e: deps deps-test build $(TOOLS)/grpcurl $(VENV) ## run only the tests of the whole, with real programs and real Chromium
+e2e: deps deps-test build firmware $(TOOLS)/grpcurl $(VENV) ## run only the tests of the whole, with real programs and real Chromium
 	@echo "── e2e"; cd e2e && WALDO_BIN=$(BIN) WALDO_PYTHON=$(PYTHON) $(GO) test -race -count=1 -timeout 20m $(TESTFLAGS) ./...
 
 .PHONY: bench
-bench: deps deps-test build $(TOOLS)/grpcurl $(PYTHON) ## measure latency, recovery, cost of viewers, and single packages; BENCH=name for some
+bench: deps deps-test build firmware $(TOOLS)/grpcurl $(PYTHON) ## measure latency, recovery, cost of viewers, and single packages; BENCH=name for some
 	@echo "── the whole, in Chromium"; cd e2e && WALDO_BIN=$(BIN) WALDO_PYTHON=$(PYTHON) \
 		$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -benchtime 1x -timeout 60m .
 ifndef BENCH
@@ -99,7 +106,11 @@ cross: ## build the modules without C for arm64, arm and amd64
 
 .PHONY: deps
 deps: ## install the Debian packages needed to build, when missing
-	@GO=$(GO) scripts/deps go gcc libc6-dev pkg-config libopenh264-dev libturbojpeg0-dev libyuv-dev
+	@GO=$(GO) scripts/deps go gcc g++ libc6-dev pkg-config libopenh264-dev libturbojpeg0-dev libyuv-dev
+
+.PHONY: deps-firmware
+deps-firmware: ## install the Debian packages needed to build the firmware, when missing
+	@scripts/deps gcc libc6-dev libsimavr-dev libelf-dev gcc-avr avr-libc binutils-avr arduino-core-avr
 
 .PHONY: deps-test
 deps-test: ## install the Debian packages needed to test, when missing

@@ -1,0 +1,1 @@
+../../rover/odometry.h

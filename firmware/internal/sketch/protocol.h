@@ -1,0 +1,1 @@
+../../rover/protocol.h
