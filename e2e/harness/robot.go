@@ -20,6 +20,8 @@ type Robot struct {
 	URL string
 	// NATS is the URL of the bus.
 	NATS string
+
+	network *Network
 }
 
 // Options say what robot to run. The zero value is one camera `front` with a moving card of 640x480 at 30 fps.
@@ -30,9 +32,16 @@ type Options struct {
 	Devices string
 	// Gateway is more keys of the gateway, each preceded by a comma: `, max_viewers: 2`.
 	Gateway string
+	// Drive is the YAML of the section `drive:`; nobody is told how the robot is driven if empty.
+	Drive string
 	// NATS is the URL of a bus that runs already; otherwise one is embedded.
 	NATS string
+	// Network is where the robot is, with a page that asks for Token; nil is this machine, on loopback and without a token.
+	Network *Network
 }
+
+// Token is what a robot on a Network asks for.
+const Token = "the-token-of-the-test"
 
 // StartRobot runs a robot and returns when its page is served.
 func StartRobot(tb testing.TB, o Options) *Robot {
@@ -40,8 +49,12 @@ func StartRobot(tb testing.TB, o Options) *Robot {
 	if o.Devices == "" {
 		o.Devices = `front: {kind: camera, source: test, width: 640, height: 480, fps: 30}`
 	}
-	http, bus := FreeAddress(tb), "url: "+o.NATS
-	r := &Robot{URL: "http://" + http, NATS: o.NATS}
+	http, bus := o.Network.address(tb), "url: "+o.NATS
+	r := &Robot{URL: "http://" + http, NATS: o.NATS, network: o.Network}
+	env := []string{"XDG_STATE_HOME=" + tb.TempDir()}
+	if o.Network != nil {
+		env = append(env, "WALDO_TOKEN="+Token)
+	}
 	if o.NATS == "" {
 		address := FreeAddress(tb)
 		r.NATS, bus = "nats://"+address, fmt.Sprintf("listen: %q", address)
@@ -51,9 +64,13 @@ func StartRobot(tb testing.TB, o Options) *Robot {
 		line = strings.TrimSpace(line)
 		fmt.Fprintf(&devices, "  %s\n", strings.Replace(line, "{", `{grpc: "127.0.0.1:0", `, 1))
 	}
-	file := WriteFile(tb, "robot.yaml", fmt.Sprintf("robot: %s\ndevices:\n%sgateway: {http: %q, ice: %q%s}\nnats: {%s}\n",
-		cmp.Or(o.Name, "e2e"), devices.String(), http, FreeAddress(tb), o.Gateway, bus))
-	r.Process = Start(tb, nil, Bin(tb, "waldo"), "up", file)
+	if o.Drive != "" {
+		o.Drive = "drive: " + o.Drive + "\n"
+	}
+	file := WriteFile(tb, "robot.yaml", fmt.Sprintf("robot: %s\ndevices:\n%sgateway: {http: %q, ice: %q%s}\nnats: {%s}\n%s",
+		cmp.Or(o.Name, "e2e"), devices.String(), http, o.Network.address(tb), o.Gateway, bus, o.Drive))
+	program, args := o.Network.command(Bin(tb, "waldo"), "up", file)
+	r.Process = Start(tb, env, program, args...)
 	r.WaitServing(tb)
 	return r
 }
@@ -92,7 +109,8 @@ type Device struct {
 func (r *Robot) Devices(tb testing.TB) []Device {
 	tb.Helper()
 	var devices []Device
-	out := Run(tb, []string{"WALDO_NATS=" + r.NATS}, Bin(tb, "waldo"), "ls", "--json")
+	program, args := r.network.command(Bin(tb, "waldo"), "ls", "--json")
+	out := Run(tb, []string{"WALDO_NATS=" + r.NATS}, program, args...)
 	if err := json.Unmarshal([]byte(out), &devices); err != nil {
 		tb.Fatalf("waldo ls --json: %v in:\n%s", err, out)
 	}

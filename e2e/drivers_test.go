@@ -1,0 +1,109 @@
+package e2e
+
+import (
+	"errors"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/waldo-robot/waldo/e2e/harness"
+)
+
+// quiet is how long the motors have to get nothing but zero to count as standing; several times what any part of the way may hold back.
+const quiet = 700 * time.Millisecond
+
+// moves is a wish to wait for.
+func moves(m harness.Motion) bool { return m.Moves() }
+
+// TestPythonDrives runs the example as its README says.
+func TestPythonDrives(t *testing.T) {
+	wire := harness.StartWire(t)
+	robot := harness.StartRobot(t, harness.Options{Devices: wire.Device()})
+	address := robot.Device(t, "motors").GRPCAddress
+	args := []string{"../examples/python/drive.py", address, `{"left": 100, "right": 90}`}
+
+	begin := time.Now()
+	out := harness.Run(t, nil, python(t), args...)
+	if !strings.Contains(out, "sent 40 commands") {
+		t.Errorf("it printed %q", out)
+	}
+	wanted := func(m harness.Motion) bool { return m.Left == 100 && m.Right == 90 }
+	first := wire.AwaitMotion(t, begin, "the motors get the command", wanted)
+	stopped := wire.AwaitStill(t, first.At, quiet)
+	if n := len(wire.Motions(first.At)); n < 39 {
+		t.Errorf("the motors got %d commands, want 39", n)
+	}
+	if took := stopped.Sub(first.At); took < time.Second {
+		t.Errorf("they turned for %v, want 2 s", took)
+	}
+
+	// Ctrl-Z, and then fg.
+	begin = time.Now()
+	program := harness.Start(t, nil, python(t), args...)
+	wire.AwaitMotion(t, begin, "the motors turn again", moves)
+	resume := harness.Freeze(t, program.PID())
+	stopped = wire.AwaitStill(t, time.Now(), quiet)
+	resume()
+	<-program.Done()
+	wire.MustStayStill(t, stopped)
+	if !strings.Contains(program.Output(), "too late") {
+		t.Errorf("it ended with:\n%s", program.Output())
+	}
+}
+
+// TestPadrover runs the example with a simulated pad, and kills its way through.
+func TestPadrover(t *testing.T) {
+	script := harness.WriteFile(t, "pad.jsonl", `{"after": "0s", "events": [{"code": "ABS_Y", "value": -32768}]}
+{"after": "1h", "events": [{"code": "ABS_Y", "value": -32767}]}
+`)
+	wire := harness.StartWire(t)
+	robot := harness.StartRobot(t, harness.Options{Devices: wire.Device() + "\npad: {kind: input, source: sim, script: " + script + "}"})
+	motors, pad := robot.Device(t, "motors"), robot.Device(t, "pad")
+	padrover := filepath.Join(t.TempDir(), "padrover")
+	if out, err := exec.Command("go", "build", "-o", padrover, "../examples/padrover").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	forward := func(m harness.Motion) bool { return m.Left == 180 && m.Right == 180 }
+	state := throughGRPC(t, motors.GRPCAddress)
+	start := func(t *testing.T) *harness.Process {
+		t.Helper()
+		harness.Until(t, "the lease of the one before has run out", func() error {
+			if phase := find(state(t, getControl, `{}`).Answer, "phase", ""); phase != "CONTROL_PHASE_FREE" {
+				return errors.New(phase)
+			}
+			return nil
+		})
+		begin := time.Now()
+		p := harness.Start(t, nil, padrover, pad.GRPCAddress, motors.GRPCAddress)
+		wire.AwaitMotion(t, begin, "the motors turn", forward)
+		return p
+	}
+
+	t.Run("ends", func(t *testing.T) {
+		p := start(t)
+		p.Stop(t)
+		wire.AwaitStill(t, time.Now(), quiet)
+	})
+	t.Run("is killed", func(t *testing.T) {
+		p := start(t)
+		p.Kill(t)
+		wire.AwaitStill(t, time.Now(), quiet)
+	})
+	t.Run("loses the lease", func(t *testing.T) {
+		p := start(t)
+		harness.Run(t, []string{"WALDO_NATS=" + robot.NATS}, harness.Bin(t, "waldo"), "send", "motors", `{"left": 0, "right": 0}`, "--take")
+		<-p.Done()
+		if !strings.Contains(p.Output(), "lease") {
+			t.Errorf("it ended with:\n%s", p.Output())
+		}
+		wire.AwaitStill(t, time.Now(), quiet)
+	})
+	t.Run("loses the pad", func(t *testing.T) {
+		p := start(t)
+		harness.Crash(t, robot.Device(t, "pad").PID)
+		<-p.Done()
+		wire.AwaitStill(t, time.Now(), quiet)
+	})
+}

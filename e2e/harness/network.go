@@ -1,0 +1,98 @@
+package harness
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// Network is a network namespace for a robot, which this machine reaches over a router that is one too. When the router is cut, packets vanish
+// without a word to either side, as they do when a robot leaves the reach of its radio. There is one at a time.
+type Network struct {
+	robot, router string // the names of the namespaces
+}
+
+// The addresses are of the network for tests of RFC 2544.
+const (
+	robotAddress   = "198.18.2.1"
+	robotRouter    = "198.18.2.2"
+	machineAddress = "198.18.1.1"
+	machineRouter  = "198.18.1.2"
+)
+
+// StartNetwork makes the network. It needs root, and iproute2; without root the test is skipped, loudly.
+func StartNetwork(tb testing.TB) *Network {
+	tb.Helper()
+	if os.Geteuid() != 0 {
+		tb.Skip("NOT RUN: network namespaces need root. Nothing has shown what happens when the network is cut")
+	}
+	id := fmt.Sprint(os.Getpid())
+	n := &Network{robot: "waldo-robot-" + id, router: "waldo-router-" + id}
+	for _, name := range []string{n.robot, n.router} {
+		ip(tb, "netns", "add", name)
+		tb.Cleanup(func() { ip(tb, "netns", "del", name) })
+	}
+	near := "waldo" + id
+	ip(tb, "link", "add", near, "type", "veth", "peer", "name", "near", "netns", n.router)
+	tb.Cleanup(func() { ip(tb, "link", "del", near) })
+	ip(tb, "-n", n.router, "link", "add", "far", "type", "veth", "peer", "name", "eth0", "netns", n.robot)
+	n.set(tb, "", near, machineAddress)
+	n.set(tb, n.router, "near", machineRouter)
+	n.set(tb, n.router, "far", robotRouter)
+	n.set(tb, n.robot, "eth0", robotAddress)
+	ip(tb, "-n", n.robot, "link", "set", "lo", "up")
+	ip(tb, "-n", n.robot, "route", "add", "default", "via", robotRouter)
+	ip(tb, "route", "add", robotAddress, "via", machineRouter)
+	n.Join(tb)
+	return n
+}
+
+// set gives a link its address.
+func (*Network) set(tb testing.TB, namespace, link, address string) {
+	tb.Helper()
+	var in []string
+	if namespace != "" {
+		in = []string{"-n", namespace}
+	}
+	ip(tb, append(in, "address", "add", address+"/24", "dev", link)...)
+	ip(tb, append(in, "link", "set", link, "up")...)
+}
+
+// Cut has the router drop everything.
+func (n *Network) Cut(tb testing.TB) { n.forward(tb, "0") }
+
+// Join ends Cut.
+func (n *Network) Join(tb testing.TB) { n.forward(tb, "1") }
+
+func (n *Network) forward(tb testing.TB, on string) {
+	tb.Helper()
+	ip(tb, "netns", "exec", n.router, "sh", "-c", "echo "+on+" > /proc/sys/net/ipv4/ip_forward")
+}
+
+// address is one at which the robot can listen.
+func (n *Network) address(tb testing.TB) string {
+	tb.Helper()
+	if n == nil {
+		return FreeAddress(tb)
+	}
+	_, port, _ := net.SplitHostPort(FreeAddress(tb)) // all are free over there
+	return net.JoinHostPort(robotAddress, port)
+}
+
+// command is a program as it runs on the robot, with its arguments.
+func (n *Network) command(program string, args ...string) (string, []string) {
+	if n == nil {
+		return program, args
+	}
+	return "ip", append([]string{"netns", "exec", n.robot, program}, args...)
+}
+
+func ip(tb testing.TB, args ...string) {
+	tb.Helper()
+	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
+		tb.Errorf("ip %s: %v: %s: run `make deps-test`", strings.Join(args, " "), err, out)
+	}
+}
