@@ -1,4 +1,4 @@
-// Command waldo-camera runs one camera of a robot: a V4L2 device, a recorded video or a test card. See waldo-camera --help.
+// Command waldo-camera runs one camera of a robot: a V4L2 device, a recorded video, a test card or a simulation. See waldo-camera --help.
 package main
 
 import (

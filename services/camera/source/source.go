@@ -1,4 +1,4 @@
-// Package source is the contract between the camera service and what gives it pictures: a V4L2 camera, a file, a test card.
+// Package source is the contract between the camera service and what gives it pictures: a V4L2 camera, a file, a test card, a simulation.
 //
 // A driver has an open function of its own that returns a Source. The source stays open for as long as the hardware is there;
 // it captures only while Capture runs, that is while somebody looks. When the hardware goes, Capture (or Watch, while nobody

@@ -99,7 +99,7 @@ type Report struct {
 	// What changed, in the kernel's order.
 	Events []*Event `protobuf:"bytes,4,rep,name=events,proto3" json:"events,omitempty"`
 	// True if this report was made by comparing states, because the kernel lost events or the device came back: the events say what
-	// is different now, and steps in between are not known.
+	// is different now, and steps in between are not known. There may be none.
 	Resync        bool `protobuf:"varint,5,opt,name=resync,proto3" json:"resync,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -262,7 +262,7 @@ type State struct {
 	Sequence int64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// Keys that are pressed, as events with their name.
 	Keys []*Event `protobuf:"bytes,3,rep,name=keys,proto3" json:"keys,omitempty"`
-	// All absolute axes, as events with their position.
+	// All absolute axes, as events with their position; not those of single fingers (ABS_MT_…), of which there are several with one code.
 	Axes          []*Event `protobuf:"bytes,4,rep,name=axes,proto3" json:"axes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -339,7 +339,8 @@ type Axis struct {
 	Maximum int32 `protobuf:"varint,4,opt,name=maximum,proto3" json:"maximum,omitempty"`
 	// Values this near the middle count as the middle; as the device says, or as configured.
 	DeadZone int32 `protobuf:"varint,5,opt,name=dead_zone,json=deadZone,proto3" json:"dead_zone,omitempty"`
-	// True if the axis rests in the middle: it is normalised to -1 to 1. Otherwise it rests at its minimum: 0 to 1.
+	// True if the axis rests in the middle: it is normalised to -1 to 1. Otherwise it rests at its minimum: 0 to 1. Some axes are judged by how they
+	// stand in the first report of a device, so for a pad that was not touched yet this may change once.
 	Centered      bool `protobuf:"varint,6,opt,name=centered,proto3" json:"centered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
