@@ -55,6 +55,7 @@ firmware: deps-firmware ## build the rover's firmware and the simulated board th
 .PHONY: test
 test: deps deps-test build firmware $(TOOLS)/grpcurl $(VENV) ## run all tests, those in Chromium too; TESTFLAGS goes to go test
 	@$(call each,$(filter-out e2e,$(MODULES)),$(GO) test -race $(TESTFLAGS) ./...)
+	@echo "── pkg/control, a million histories"; cd pkg && $(GO) test ./control -run Histories -histories 1000000
 	@echo "── services/webrtc-gateway/web"; node --test services/webrtc-gateway/web/tests/*.test.js
 	@$(MAKE) e2e
 
@@ -65,11 +66,14 @@ e2e: deps deps-test build firmware $(TOOLS)/grpcurl $(VENV) ## run only the test
 .PHONY: bench
 bench: deps deps-test build firmware $(TOOLS)/grpcurl $(PYTHON) ## measure latency, recovery, cost of viewers, and single packages; BENCH=name for some
 	@echo "── the whole, in Chromium"; cd e2e && WALDO_BIN=$(BIN) WALDO_PYTHON=$(PYTHON) \
-		$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -benchtime 1x -timeout 60m .
+		$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -benchtime 1x -timeout 3h .
 ifndef BENCH
+	@echo "── the firmware's watchdogs"; cd firmware && $(GO) test -run '^$$' -bench . -benchtime 1x .
 	@echo "── the gateway beside a bare fan-out on pion"; cd services/webrtc-gateway && $(GO) run ./fanoutbench
+	@echo "── 1,000 reports a second of an input device, for a minute"; cd services/input && \
+		$(GO) test -run '^$$' -bench ThousandASecond -benchtime 60000x ./evdev
 endif
-	@$(call each,pkg services/camera services/webrtc-gateway,$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' ./... | grep -v 'no test files')
+	@$(call each,pkg services/camera services/input services/serial services/webrtc-gateway,$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' ./... | grep -v 'no test files')
 
 .PHONY: fuzz
 fuzz: deps ## run every fuzz target for FUZZTIME (10s)
@@ -114,7 +118,7 @@ deps-firmware: ## install the Debian packages needed to build the firmware, when
 
 .PHONY: deps-test
 deps-test: ## install the Debian packages needed to test, when missing
-	@scripts/deps chromium fonts-dejavu-core nodejs python3-venv
+	@scripts/deps chromium fonts-dejavu-core iproute2 nodejs python3-venv
 
 .PHONY: clean
 clean: ## remove everything that was built
