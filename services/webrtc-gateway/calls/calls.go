@@ -93,25 +93,20 @@ func Failed(id int32, err error) *signalingv1.CallResult {
 	return &signalingv1.CallResult{Id: id, Result: &signalingv1.CallResult_Error{Error: Error(id, err)}}
 }
 
-// Error puts an error into words of the signalling. Details of a type that is not known here are left out: JSON cannot tell them.
+// Error puts an error into words of the signalling. What is no UTF-8 in it, which may have been repeated from garbage, is replaced. Details of a type that is not known here are left out: JSON cannot tell them.
 func Error(id int32, err error) *signalingv1.Error {
 	st := status.Convert(err)
 	details := slices.DeleteFunc(st.Proto().GetDetails(), func(d *anypb.Any) bool {
 		_, err := d.UnmarshalNew()
 		return err != nil
 	})
-	return &signalingv1.Error{Id: id, Code: codeName(st.Code()), Message: st.Message(), Details: details}
+	return &signalingv1.Error{Id: id, Code: codeName(st.Code()), Message: strings.ToValidUTF8(st.Message(), "�"), Details: details}
 }
 
 func (c *Caller) call(ctx context.Context, call *signalingv1.Call) (*structpb.Struct, error) {
-	m, ok := c.methods[call.GetMethod()]
-	if !ok {
-		return nil, status.Errorf(codes.InvalidArgument,
-			"method: %.128q is no method that can be called; one is called like waldo.device.v1.DeviceService/GetDevice", call.GetMethod())
-	}
-	request, response := m.request.New().Interface(), m.response.New().Interface()
-	if err := convert(call.GetRequest(), request); err != nil {
-		return nil, status.Errorf(codes.InvalidArgument, "request: not a %s: %v", m.request.Descriptor().FullName(), err)
+	request, response, err := c.prepare(call)
+	if err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
@@ -124,6 +119,20 @@ func (c *Caller) call(ctx context.Context, call *signalingv1.Call) (*structpb.St
 		return nil, status.Errorf(codes.Internal, "the response of %s cannot be told: %v", call.GetMethod(), err)
 	}
 	return &plain, nil
+}
+
+// prepare makes the request, and an empty response.
+func (c *Caller) prepare(call *signalingv1.Call) (request, response proto.Message, err error) {
+	m, ok := c.methods[call.GetMethod()]
+	if !ok {
+		return nil, nil, status.Errorf(codes.InvalidArgument,
+			"method: %.128q is no method that can be called; one is called like waldo.device.v1.DeviceService/GetDevice", call.GetMethod())
+	}
+	request = m.request.New().Interface()
+	if err := convert(call.GetRequest(), request); err != nil {
+		return nil, nil, status.Errorf(codes.InvalidArgument, "request: not a %s: %v", m.request.Descriptor().FullName(), err)
+	}
+	return request, m.response.New().Interface(), nil
 }
 
 // convert makes one message of another by way of JSON.

@@ -60,6 +60,10 @@ func readCall(text bool, data []byte) (*signalingv1.Call, error) {
 // answer tells a peer how its call ended, unless too much waits to be told already.
 func (b *Bridge) answer(c *rtc.Channel, result *signalingv1.CallResult) {
 	data, err := protojson.Marshal(result)
+	if len(data) > rtc.MaxMessage {
+		data, err = protojson.Marshal(calls.Failed(result.GetId(), status.Errorf(codes.ResourceExhausted,
+			"the answer has %d bytes, of which a data channel carries %d: call over the WebSocket", len(data), rtc.MaxMessage)))
+	}
 	if err != nil || !c.TrySend(true, data) {
 		b.metrics.dropped.WithLabelValues("results").Inc()
 	}
