@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/e2e/harness"
+	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
 // quiet is how long the motors have to get nothing but zero to count as standing; several times what any part of the way may hold back.
@@ -106,4 +107,23 @@ func TestPadrover(t *testing.T) {
 		<-p.Done()
 		wire.AwaitStill(t, time.Now(), quiet)
 	})
+}
+
+// TestExampleFiles has every program check its part of the files that people copy.
+func TestExampleFiles(t *testing.T) {
+	files, err := filepath.Glob("../cmd/waldo/examples/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	for _, file := range files {
+		r, err := robot.Load(file)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		harness.Run(t, nil, harness.Bin(t, "waldo-gateway"), "--robot-file", file, "--check")
+		for _, d := range r.Devices {
+			harness.Run(t, nil, harness.Bin(t, "waldo-"+d.Kind), "--robot-file", file, "--device", d.Name, "--check")
+		}
+	}
 }
