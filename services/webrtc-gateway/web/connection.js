@@ -1,9 +1,10 @@
 /**
- * @file One RTCPeerConnection with the gateway, for any number of devices.
+ * @file One RTCPeerConnection with the gateway, for the videos of any number of devices and any number of data channels.
  *
  * We make the offers, the gateway answers. One offer is in flight at a time; what was asked for meanwhile goes into the
  * next. Each device has a media section of its own, found by its `mid`; a section that is no longer wanted goes inactive
  * and is used again for the next device, so the session description does not grow with use. Candidates trickle both ways.
+ * All data channels share one section of their own, which is offered with the first of them.
  *
  * If the gateway refuses an offer, everything it asked for anew is taken back and asked for again one device at a time,
  * so that one device that cannot be had does not keep the others from being seen.
@@ -34,7 +35,9 @@ export class Connection {
   /** @type {Set<string>} Devices the gateway has refused. */
   #refused = new Set();
   #oneByOne = false;
-  /** @type {{id: number, fresh: string[]}|null} The offer in flight and the devices that are new in it. */
+  /** @type {'unwanted'|'wanted'|'agreed'|'refused'} How it stands with the section of the data channels. */
+  #data = 'unwanted';
+  /** @type {{id: number, fresh: string[], data: boolean}|null} The offer in flight, and what is new in it. */
   #pending = null;
   #offers = 0;
   #busy = false;
@@ -92,11 +95,34 @@ export class Connection {
   }
 
   /**
+   * Opens a data channel, with the next offer if it is the first.
+   * @param {string} label
+   * @param {RTCDataChannelInit} init
+   * @returns {RTCDataChannel|null} Null if this connection is over.
+   */
+  openChannel(label, init) {
+    if (this.#closed) return null;
+    const channel = this.#pc.createDataChannel(label, init);
+    if (this.#data === 'unwanted') {
+      this.#data = 'wanted';
+      this.#negotiate();
+    }
+    return channel;
+  }
+
+  /**
    * Lets a refused device be asked for again: it has changed.
    * @param {string} device
    */
   forgive(device) {
     if (this.#refused.delete(device)) this.#negotiate();
+  }
+
+  /** Lets refused data channels be asked for again. */
+  forgiveData() {
+    if (this.#data !== 'refused') return;
+    this.#data = 'wanted';
+    this.#negotiate();
   }
 
   /** Looks for a new network path on the same connection. */
@@ -120,6 +146,7 @@ export class Connection {
     }
     if (this.#closed) return;
     this.#pending = null;
+    if (pending.data) this.#data = 'agreed';
     for (const device of pending.fresh) this.#settle(device);
     for (const candidate of this.#early.splice(0)) this.#add(candidate);
     this.#tellOwn();
@@ -133,7 +160,7 @@ export class Connection {
   async refused({ id, message }) {
     const pending = this.#pending;
     if (pending?.id !== id) return;
-    if (pending.fresh.length === 0) {
+    if (pending.fresh.length === 0 && !pending.data) {
       this.#break(message || 'offer refused');
       return;
     }
@@ -146,7 +173,8 @@ export class Connection {
     this.#pending = null;
     if (this.#pc.remoteDescription === null) this.#own = []; // they went back with the offer
     for (const device of pending.fresh) this.#free(device);
-    this.#oneByOne = true;
+    if (pending.fresh.length > 0) this.#oneByOne = true;
+    else this.#data = 'refused';
     if (pending.fresh.length === 1) this.#refuse(pending.fresh[0], message);
     this.#negotiate();
   }
@@ -204,7 +232,7 @@ export class Connection {
    * again in a later offer, not in the same: the far end has to see it inactive to know that it changes hands.
    */
   #arrange() {
-    let changed = this.#restart;
+    let changed = this.#restart || this.#data === 'wanted';
     const have = new Set(this.#sections.map((s) => s.device));
     const missing = [...this.#wanted].filter((d) => !have.has(d) && !this.#refused.has(d));
     for (const device of this.#oneByOne ? missing.slice(0, 1) : missing) {
@@ -269,10 +297,11 @@ export class Connection {
     try {
       await null; // what is asked for in one go is offered in one go
       if (this.#closed || !this.#arrange()) return;
+      const data = this.#data === 'wanted' || this.#data === 'refused';
       const offer = await this.#pc.createOffer({ iceRestart: this.#restart });
       this.#restart = false;
       await this.#pc.setLocalDescription(offer);
-      if (!this.#closed) this.#send();
+      if (!this.#closed) this.#send(data);
     } catch (error) {
       this.#break(`no offer: ${error}`);
     } finally {
@@ -280,12 +309,14 @@ export class Connection {
     }
   }
 
-  #send() {
+  /** @param {boolean} data Whether the section of the data channels is new in this offer. */
+  #send(data) {
     const active = this.#sections.filter((s) => s.device !== '' && s.transceiver.mid !== null);
     this.#offers += 1;
     this.#pending = {
       id: this.#offers,
       fresh: active.map((s) => s.device).filter((d) => !this.#accepted.has(d)),
+      data,
     };
     this.#handlers.send({
       offer: {

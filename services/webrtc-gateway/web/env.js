@@ -2,6 +2,8 @@
  * @file What the library needs of the browser, gathered in one object so that tests can put in their own.
  */
 
+import { holderName } from './holder.js';
+
 /**
  * @typedef {object} Env
  * @property {(url: string) => WebSocket} openSocket
@@ -13,9 +15,16 @@
  * @property {(run: () => void, ms: number) => () => void} every Runs something regularly until the result is called.
  * @property {() => boolean} hidden Whether the page is hidden, so that the browser does not show frames.
  * @property {(run: () => void) => () => void} onWake Calls when the page is shown again or the network is back.
+ * @property {(run: (why: import('./attention.js').Lapse) => void) => () => void} onAway Calls when the page is hidden, left
+ *   for another window, put to sleep, or closed.
+ * @property {() => (Gamepad|null)[]} gamepads
+ * @property {() => string} holder What this page calls itself, the same as long as it is open.
  * @property {(element: Element, run: (seen: boolean) => void) => () => void} watchSeen
  *   Says whether an element is on the screen, first soon and then on every change.
  */
+
+/** One for all that a page makes: two connections of one page are one person. */
+let holder = '';
 
 /** @returns {Env} */
 export function browserEnv() {
@@ -41,6 +50,28 @@ export function browserEnv() {
         window.removeEventListener('online', wake);
         window.removeEventListener('pageshow', wake);
       };
+    },
+    onAway(run) {
+      const hidden = () => document.hidden && run('hidden');
+      const left = () => run('blurred');
+      const frozen = () => run('frozen');
+      const closed = () => run('closed');
+      document.addEventListener('visibilitychange', hidden);
+      window.addEventListener('blur', left);
+      document.addEventListener('freeze', frozen);
+      window.addEventListener('pagehide', closed);
+      return () => {
+        document.removeEventListener('visibilitychange', hidden);
+        window.removeEventListener('blur', left);
+        document.removeEventListener('freeze', frozen);
+        window.removeEventListener('pagehide', closed);
+      };
+    },
+    gamepads: () => navigator.getGamepads?.() ?? [],
+    holder() {
+      const brands = /** @type {any} */ (navigator).userAgentData?.brands?.map((/** @type {any} */ b) => b.brand) ?? [];
+      holder ||= holderName(navigator.userAgent, brands, Math.random());
+      return holder;
     },
     watchSeen(element, run) {
       const observer = new IntersectionObserver((entries) => run(entries.at(-1)?.isIntersecting ?? true));

@@ -77,9 +77,12 @@ export class Link {
     }, this.#env);
   }
 
-  /** @param {object} message A PeerMessage. */
+  /**
+   * @param {object} message A PeerMessage.
+   * @returns {boolean} Whether it was sent; it is not kept for later.
+   */
   send(message) {
-    this.#signal?.send(message);
+    return this.#signal?.send(message) ?? false;
   }
 
   /** Watches over the session, or looks for the gateway. Called every few dozen ms. */

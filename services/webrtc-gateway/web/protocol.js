@@ -7,6 +7,10 @@
  * strings because they are only compared.
  */
 
+import { integer64, isObject, list, number, object, parseJson, strings, text, texts, timestamp } from './json.js';
+
+/** @typedef {import('./json.js').Json} Json */
+
 /**
  * @typedef {object} Stream One stream of a device.
  * @property {string} name
@@ -34,18 +38,51 @@
  */
 
 /**
- * @typedef {{kind: 'welcome', robot: string, version: string, epoch: string, iceServers: RTCIceServer[]}} Welcome
+ * @typedef {object} DriveAxis Something that a driver moves between -1 and 1.
+ * @property {string} name
+ * @property {string[]} plusKeys KeyboardEvent.code of the keys that move it towards 1.
+ * @property {string[]} minusKeys Those that move it towards -1.
+ * @property {string} gamepad `axis0`, `-axis1`, `button7` …; empty for none.
+ * @property {string} touch `x`, `y`, `-x`, `-y`; empty for none.
+ *
+ * @typedef {object} DriveValue A value of the message: `offset` plus the sum of each axis times its gain.
+ * @property {string} key
+ * @property {{axis: string, gain: number}[]} terms
+ * @property {number} offset
+ *
+ * @typedef {object} DriveConfig How the robot is driven, as its robot.yaml says.
+ * @property {string} device
+ * @property {number} rateHz How many commands a second are sent.
+ * @property {DriveAxis[]} axes
+ * @property {DriveValue[]} values
+ */
+
+/**
+ * @typedef {object} RpcError The error of a call: a gRPC status.
+ * @property {string} code For example `NOT_FOUND`.
+ * @property {string} message What is wrong and what to do about it.
+ * @property {Json[]} details Each with its type in `@type`.
+ */
+
+/**
+ * @typedef {object} Welcome
+ * @property {'welcome'} kind
+ * @property {string} robot
+ * @property {string} version
+ * @property {string} epoch
+ * @property {RTCIceServer[]} iceServers
+ * @property {DriveConfig|null} drive Null if nobody says how the robot is driven.
+ *
  * @typedef {{kind: 'answer', id: number, sdp: string}} Answer
  * @typedef {{kind: 'candidate', init: RTCIceCandidateInit}} Candidate
  * @typedef {{kind: 'pong', id: number, gatewayMs: number|null}} Pong
  * @typedef {{kind: 'devices', devices: Device[]}} DeviceList
  * @typedef {{kind: 'error', id: number, code: string, message: string}} Refusal
+ * @typedef {{kind: 'result', id: number, response: Json|null, error: RpcError|null}} CallResult One of the two is null.
  * @typedef {{kind: 'unknown', name: string}} Unknown Something a newer gateway says.
  * @typedef {{kind: 'garbage', why: string}} Garbage
- * @typedef {Welcome|Answer|Candidate|Pong|DeviceList|Refusal|Unknown|Garbage} GatewayMessage
+ * @typedef {Welcome|Answer|Candidate|Pong|DeviceList|Refusal|CallResult|Unknown|Garbage} GatewayMessage
  */
-
-/** @typedef {Record<string, unknown>} Json */
 
 /**
  * Reads one message of the gateway.
@@ -54,13 +91,8 @@
  */
 export function parse(data) {
   if (typeof data !== 'string') return { kind: 'garbage', why: 'not text' };
-  /** @type {unknown} */
-  let value;
-  try {
-    value = JSON.parse(data);
-  } catch {
-    return { kind: 'garbage', why: 'not JSON' };
-  }
+  const value = parseJson(data);
+  if (value === undefined) return { kind: 'garbage', why: 'not JSON' };
   if (!isObject(value)) return { kind: 'garbage', why: 'not an object' };
   const name = Object.keys(value)[0];
   if (name === undefined) return { kind: 'garbage', why: 'empty' };
@@ -78,6 +110,7 @@ const readers = {
     version: text(b.version),
     epoch: integer64(b.epoch),
     iceServers: list(b.iceServers).map(iceServer).filter((s) => s.urls.length > 0),
+    drive: driveConfig(b.drive),
   }),
   answer: (b) => ({ kind: 'answer', id: number(b.id), sdp: text(b.sdp) }),
   candidate: (b) => ({
@@ -91,12 +124,52 @@ const readers = {
   pong: (b) => ({ kind: 'pong', id: number(b.id), gatewayMs: timestamp(b.gatewayTime) }),
   devices: (b) => ({ kind: 'devices', devices: list(b.devices).flatMap(device) }),
   error: (b) => ({ kind: 'error', id: number(b.id), code: text(b.code), message: text(b.message) }),
+  result: callResult,
 };
+
+/**
+ * Reads the end of a call, which comes on the WebSocket and on the channel of calls alike.
+ * @param {Json} b
+ * @returns {CallResult}
+ */
+export function callResult(b) {
+  const id = number(b.id);
+  if (!isObject(b.error)) return { kind: 'result', id, response: object(b.response), error: null };
+  return { kind: 'result', id, response: null, error: rpcError(b.error) };
+}
+
+/**
+ * @param {Json} e
+ * @returns {RpcError}
+ */
+export function rpcError(e) {
+  return { code: text(e.code) || 'UNKNOWN', message: text(e.message), details: list(e.details).filter(isObject) };
+}
+
+/** @param {unknown} v @returns {DriveConfig|null} */
+function driveConfig(v) {
+  const d = object(v);
+  const device = text(d.device);
+  if (device === '') return null;
+  const axes = list(d.axes).filter(isObject).map((a) => ({
+    name: text(a.name),
+    plusKeys: texts(a.plusKeys),
+    minusKeys: texts(a.minusKeys),
+    gamepad: text(a.gamepad),
+    touch: text(a.touch),
+  }));
+  const values = list(d.values).filter(isObject).map((x) => ({
+    key: text(x.key),
+    terms: list(x.terms).filter(isObject).map((t) => ({ axis: text(t.axis), gain: number(t.gain) })),
+    offset: number(x.offset),
+  }));
+  return { device, rateHz: number(d.rateHz), axes, values };
+}
 
 /** @param {unknown} v @returns {{urls: string[], username?: string, credential?: string}} */
 function iceServer(v) {
-  const s = isObject(v) ? v : {};
-  const urls = list(s.urls).filter((u) => typeof u === 'string');
+  const s = object(v);
+  const urls = texts(s.urls);
   return text(s.username) ? { urls, username: text(s.username), credential: text(s.credential) } : { urls };
 }
 
@@ -152,47 +225,10 @@ export function hasVideo(d) {
   return d.streams.some((s) => s.name === 'video' && s.direction === 'out');
 }
 
-/** @param {unknown} v @returns {v is Json} */
-function isObject(v) {
-  return typeof v === 'object' && v !== null && !Array.isArray(v);
-}
-
-/** @param {unknown} v @returns {string} */
-function text(v) {
-  return typeof v === 'string' ? v : '';
-}
-
-/** @param {unknown} v @returns {number} */
-function number(v) {
-  return typeof v === 'number' && Number.isFinite(v) ? v : 0;
-}
-
-/** @param {unknown} v @returns {any[]} */
-function list(v) {
-  return Array.isArray(v) ? v : [];
-}
-
-/** @param {unknown} v @returns {string} Decimal digits; `0` if it is no integer. */
-function integer64(v) {
-  if (typeof v === 'number' && Number.isInteger(v)) return String(v);
-  return typeof v === 'string' && /^-?\d{1,20}$/.test(v) ? v : '0';
-}
-
-/** @param {unknown} v @returns {Record<string, string>} */
-function strings(v) {
-  if (!isObject(v)) return {};
-  return Object.fromEntries(Object.entries(v).flatMap(([k, s]) => (typeof s === 'string' ? [[k, s]] : [])));
-}
-
 /**
- * Reads an RFC 3339 time, down to the nanoseconds Go sends, as Unix time in ms with fractions.
- * @param {unknown} v
- * @returns {number|null} Null if it is none.
+ * Whether the device can move something, and therefore wants a lease.
+ * @param {Device} d
  */
-export function timestamp(v) {
-  const m = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.exec(text(v));
-  if (!m) return null;
-  // Date.parse would cut to whole milliseconds, and the clock wants better.
-  const ms = Date.parse(m[1] + m[3]);
-  return Number.isNaN(ms) ? null : ms + Number(`0${m[2] ?? ''}`) * 1000;
+export function isActuator(d) {
+  return d.streams.some((s) => s.messageType === 'waldo.control.v1.ControlState' && s.direction === 'out');
 }

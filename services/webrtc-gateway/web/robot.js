@@ -1,29 +1,26 @@
 /**
- * @file A robot seen from a page: its devices, their video, and the state of the way there.
+ * @file A robot seen from a page: its devices, what can be seen of them and said to them, and the state of the way there.
  */
 
+import { Calls } from './calls.js';
 import { Clock } from './clock.js';
-import { Connection } from './connection.js';
+import { Control } from './control.js';
+import { Drive } from './drive.js';
+import { EStop } from './estop.js';
 import { Link } from './link.js';
-import { MediaPath } from './path.js';
-import { Video } from './video.js';
+import { isActuator } from './protocol.js';
+import { Transport } from './transport.js';
 
 /** How often pictures and the link are judged, in ms. */
 const TICK_MS = 50;
-/** How often the way of the media is judged, in ms. */
-const PATH_MS = 250;
-/** Refused devices are asked for again this often, in ms. */
-const FORGIVE_MS = 5000;
 /** A gateway that has just started has to hear of its devices before what it says of them counts, in ms. */
 const HEARING_MS = 2500;
-/** Looks at the statistics nearer than this to the last share its result, in ms. */
-const STATS_MS = 500;
 
 /**
  * A connection to one robot. Made by `waldo.connect()`; it reconnects by itself until {@link Robot.close}.
  *
  * Events: `state` when {@link Robot.state} changes (detail: `{state, why}`), `devices` when a device changes (detail: all
- * of them).
+ * of them), `estop` when {@link Robot.eStopState} may have changed.
  */
 export class Robot extends EventTarget {
   /** The gateway's clock against ours. */
@@ -39,22 +36,22 @@ export class Robot extends EventTarget {
 
   #env;
   #link;
-  #path = new MediaPath();
-  #pathAt = -Infinity;
-  #forgivenAt = 0;
-  /** @type {Connection|null} */
-  #connection = null;
-  /** @type {Connection[]} Lost ones that a last picture still depends on. */
-  #retired = [];
-  #greeted = false;
+  #transport;
   #greetedAt = 0;
+  #listed = false;
+  /** @type {Set<string>} Names of actuators: those of the gateway before stay until this one must have heard of them. */
+  #actuators = new Set();
   #gatewayEpoch = '';
-  /** @type {Map<string, Video>} */
-  #videos = new Map();
+  #calls;
+  #eStop;
+  /** @type {Map<string, Control>} */
+  #controls = new Map();
+  /** @type {Drive|null} */
+  #drive = null;
+  /** @type {import('./protocol.js').DriveConfig|null} */
+  #driveConfig = null;
   /** @type {(() => void)[]} What to undo at the end. */
   #undo;
-  /** @type {{atMs: number, result: Promise<Record<string, import('./stats.js').VideoStats>>}|null} */
-  #stats = null;
 
   /**
    * @param {URL} base Where the gateway is.
@@ -63,6 +60,23 @@ export class Robot extends EventTarget {
   constructor(base, env) {
     super();
     this.#env = env;
+    this.#transport = new Transport({
+      send: (message) => this.#link.send(message),
+      onBroken: () => this.#link.open(),
+      onResult: (result) => this.#calls.settle(result),
+    }, this.clock, env);
+    this.#calls = new Calls({
+      send: (message) => this.#link.send(message),
+      sendLossy: (text) => this.#transport.channels.sendCall(text),
+    }, env);
+    this.#eStop = new EStop({
+      names: () => this.actuators,
+      known: () => this.#complete,
+      control: (device) => this.control(device),
+      call: this.call,
+      holder: () => env.holder(),
+      onChange: () => this.dispatchEvent(new CustomEvent('estop', { detail: this.eStopState })),
+    }, env);
     this.#link = new Link(base, {
       onOpening: () => this.#prepare(),
       onMessage: (m) => this.#receive(m),
@@ -90,12 +104,12 @@ export class Robot extends EventTarget {
 
   /** State of the WebRTC connection: 'idle', 'none', or what RTCPeerConnection says. */
   get mediaState() {
-    return this.#connection?.state ?? 'none';
+    return this.#transport.state;
   }
 
   /** The connection the videos come on now, to look at and not to change; null while there is none. */
   get peerConnection() {
-    return this.#connection?.peerConnection ?? null;
+    return this.#transport.peerConnection;
   }
 
   /** Gateway's time now, Unix time in ms; our own as long as the offset is not known. */
@@ -103,22 +117,22 @@ export class Robot extends EventTarget {
     return this.#env.originMs + this.#env.now() + (this.clock.offsetMs ?? 0);
   }
 
+  /** What this page calls itself when it drives, or presses the e-stop. */
+  get holder() {
+    return this.#env.holder();
+  }
+
+  /** Names of the devices that can move something. They are not forgotten while the gateway is lost. */
+  get actuators() {
+    return [...this.#actuators].sort();
+  }
+
   /**
    * The video of a device, which need not be there yet. The same name gives the same object.
    * @param {string} device
-   * @returns {Video}
    */
   video(device) {
-    let video = this.#videos.get(device);
-    if (!video) {
-      video = new Video(device, this.#env, this.clock, () => {
-        this.#videos.delete(device);
-        this.#want();
-      });
-      this.#videos.set(device, video);
-      this.#want();
-    }
-    return video;
+    return this.#transport.videos.get(device);
   }
 
   /**
@@ -126,99 +140,150 @@ export class Robot extends EventTarget {
    * @returns {Promise<Record<string, import('./stats.js').VideoStats>>} By name of the device.
    */
   stats() {
-    const atMs = this.#env.now();
-    if (this.#stats && atMs - this.#stats.atMs < STATS_MS) return this.#stats.result;
-    this.#stats = { atMs, result: this.#collect() };
-    return this.#stats.result;
+    return this.#transport.stats();
+  }
+
+  /**
+   * Calls a method of a device, with the messages of its gRPC service in the protobuf JSON mapping.
+   * @param {string} device
+   * @param {string} method Full name, for example `waldo.device.v1.DeviceService/GetDevice`.
+   * @param {object} [request]
+   * @param {import('./calls.js').CallOptions} [options]
+   * @returns {Promise<any>} The response; rejects with a CallError, at the latest when the session is lost.
+   */
+  call = (device, method, request = {}, options = {}) => this.#calls.call(device, method, request, options);
+
+  /**
+   * A channel to all that listen to a topic. The same topic gives the same object, whatever the options.
+   * @param {string} topic
+   * @param {import('./channel.js').ChannelOptions} [options]
+   */
+  channel(topic, options = {}) {
+    return this.#transport.channels.topic(topic, options);
+  }
+
+  /**
+   * What a device produces on a stream, from now on. The same stream gives the same object.
+   * @param {string} device
+   * @param {string} stream
+   */
+  stream(device, stream) {
+    return this.#transport.channels.stream(device, stream);
+  }
+
+  /**
+   * Who commands an actuator, and whether it may move. The same name gives the same object.
+   * @param {string} device
+   * @returns {Control}
+   */
+  control(device) {
+    let control = this.#controls.get(device);
+    if (!control) {
+      control = new Control(device, this.stream(device, 'control'), this.call, this.#env);
+      control.addEventListener('state', () => this.dispatchEvent(new CustomEvent('estop', { detail: this.eStopState })));
+      this.#controls.set(device, control);
+    }
+    return control;
+  }
+
+  /** Driving the robot as its robot.yaml says; always the same object. */
+  drive() {
+    if (!this.#drive) {
+      const { calls } = this.#transport.channels; // commands go by it, so it is wanted from now on
+      this.#drive = new Drive({
+        call: this.call,
+        control: (device) => this.control(device),
+        ready: () => this.state === 'live' && calls.state === 'open',
+      }, this.#env);
+      this.#drive.configure(this.#driveConfig);
+    }
+    return this.#drive;
+  }
+
+  /**
+   * Makes all that can move stand still, until somebody clears it: said again and again on every way there is, over reconnects,
+   * until each actuator has confirmed it. Driving from this page ends.
+   * @param {string} [reason] For people.
+   * @returns {Promise<void>} Resolves when all have confirmed it, or it was cleared.
+   */
+  eStop(reason = '') {
+    this.#drive?.end('estop');
+    return this.#eStop.press(reason);
+  }
+
+  /**
+   * Clears the e-stops that this page has seen. One that was pressed since is another.
+   * @param {object} [options]
+   * @param {string} [options.key] The override key, if one is configured.
+   * @returns {Promise<void>} Rejects with the CallError of an actuator that refuses.
+   */
+  clearEStop({ key = '' } = {}) {
+    return this.#eStop.clear(key);
+  }
+
+  /** Whether the e-stop is pressed, by whom, and whether all have confirmed it. */
+  get eStopState() {
+    return this.#eStop.state;
   }
 
   /** Ends everything, for good. */
   close() {
+    this.#drive?.end('closed');
     for (const undo of this.#undo.splice(0)) undo();
-    this.#retire();
-    for (const connection of this.#retired.splice(0)) connection.close();
+    this.#transport.close();
     this.#link.close();
+    this.#calls.lose('the connection was closed');
     this.#judge();
   }
 
-  /** A new session begins: have its connection ready before the gateway has said a word. */
+  /** A new session begins; nothing that was on its way in the one before is still meant. */
   #prepare() {
-    this.#retire();
-    this.#greeted = false;
-    this.#connection = new Connection({
-      send: (message) => this.#link.send(message),
-      onTrack: (device, receiver) => this.#videos.get(device)?.useReceiver(receiver),
-      onRefused: (device, why) => this.#videos.get(device)?.refuse(why),
-      onBroken: () => this.#link.open(),
-    }, this.#env);
-  }
-
-  /** Gives the connection up; it is closed when no picture depends on it any more. */
-  #retire() {
-    if (!this.#connection) return;
-    this.#connection.retire();
-    this.#retired.push(this.#connection);
-    this.#connection = null;
-    for (const video of this.#videos.values()) video.dropReceiver();
-    this.#closeUnused();
-  }
-
-  #closeUnused() {
-    const shown = [...this.#videos.values()].flatMap((v) => v.stream.getTracks());
-    this.#retired = this.#retired.filter((connection) => {
-      const used = shown.some((track) => connection.brought(track));
-      if (!used) connection.close();
-      return used;
-    });
+    this.#calls.lose('the connection was lost');
+    this.#listed = false;
+    this.#transport.prepare();
   }
 
   /** @param {import('./protocol.js').GatewayMessage} m */
   #receive(m) {
     if (m.kind === 'welcome') this.#greet(m);
     else if (m.kind === 'devices') this.#list(m.devices);
-    else if (m.kind === 'answer') this.#connection?.answered(m);
-    else if (m.kind === 'candidate') this.#connection?.candidate(m.init);
-    else if (m.kind === 'error') this.#connection?.refused(m);
+    else if (m.kind === 'result') this.#calls.settle(m);
+    else this.#transport.receive(m);
     // What is left is garbage, or the word of a newer gateway: nothing to do.
   }
 
   /** @param {import('./protocol.js').Welcome} welcome */
-  #greet({ robot, version, epoch, iceServers }) {
+  #greet({ robot, version, epoch, iceServers, drive }) {
     this.name = robot;
     this.version = version;
     if (this.#gatewayEpoch !== '') this.reconnects += 1;
     if (this.#gatewayEpoch !== epoch) this.clock.reset();
     this.#gatewayEpoch = epoch;
-    this.#greeted = true;
     this.#greetedAt = this.#env.now();
-    this.#connection?.useIceServers(iceServers);
-    // Do not wait for the list: the gateway refuses what it does not know, and that is asked for again when it is listed.
-    this.#want();
+    this.#driveConfig = drive;
+    this.#drive?.configure(drive);
+    this.#transport.greet(iceServers);
   }
 
   /** @param {import('./protocol.js').Device[]} devices */
   #list(devices) {
     const known = new Map(this.devices.map((d) => [d.name, d]));
     this.devices = devices;
-    for (const d of devices) {
+    this.#listed = true;
+    this.#transport.forgive(devices.filter((d) => {
       const old = known.get(d.name);
-      if (!old || old.epoch !== d.epoch || old.state !== d.state || old.gone !== d.gone) {
-        this.#connection?.forgive(d.name);
-      }
-    }
+      return !old || old.epoch !== d.epoch || old.state !== d.state || old.gone !== d.gone;
+    }).map((d) => d.name));
+    this.#listActuators();
     this.dispatchEvent(new CustomEvent('devices', { detail: devices }));
     this.#judge();
-  }
-
-  #want() {
-    if (this.#greeted) this.#connection?.want(this.#videos.keys());
   }
 
   /** @param {import('./link.js').LinkState} state @param {string} why */
   #changed(state, why) {
     if (state !== 'live') {
-      this.#retire();
-      this.#path.reset();
+      this.#calls.lose('the connection was lost');
+      this.#transport.pause();
     }
     this.dispatchEvent(new CustomEvent('state', { detail: { state, why } }));
     this.#judge();
@@ -230,49 +295,37 @@ export class Robot extends EventTarget {
   }
 
   #tick() {
+    const live = this.#link.state === 'live';
     this.#link.tick();
-    const now = this.#env.now();
-    if (this.#link.state === 'live' && now - this.#pathAt >= PATH_MS) {
-      this.#pathAt = now;
-      this.#repair(now);
-    }
-    if (now - this.#forgivenAt >= FORGIVE_MS) {
-      this.#forgivenAt = now;
-      for (const device of this.#videos.keys()) this.#connection?.forgive(device);
-    }
-    if (this.#retired.length > 0) this.#closeUnused();
+    this.#calls.tick();
+    this.#transport.tick(live);
+    if (this.#complete) this.#listActuators();
+    this.#eStop.tick();
+    if (live) for (const control of this.#controls.values()) control.tick();
     this.#judge();
   }
 
-  /** @param {number} now */
-  #repair(now) {
-    if (!this.#connection) return;
-    const action = this.#path.step(this.#connection.state, now);
-    if (action === 'restart') this.#connection.restartIce();
-    // The gateway knows one connection per session, so another connection needs another session.
-    if (action === 'rebuild') this.#link.open();
-  }
-
-  #judge() {
-    const settling = this.#env.now() - this.#greetedAt < HEARING_MS;
-    const byName = new Map(this.devices.map((d) => [d.name, d]));
-    const up = this.mediaState === 'connected';
-    for (const [name, video] of this.#videos) {
-      video.tick({
-        link: this.#link.state,
-        media: up ? 'ok' : this.#path.broken ? 'broken' : 'connecting',
-        device: byName.get(name) ?? null,
-        settling,
-      });
+  #listActuators() {
+    const listed = this.devices.filter(isActuator).map((d) => d.name);
+    if (this.#complete) this.#actuators.clear();
+    for (const name of listed) {
+      this.#actuators.add(name);
+      this.control(name);
     }
   }
 
-  async #collect() {
-    /** @type {any[]} */
-    const report = [];
-    const atMs = this.#env.now();
-    // A connection that is being closed has no statistics; that is no error worth a word.
-    (await this.#connection?.stats().catch(() => null))?.forEach((s) => report.push(s));
-    return Object.fromEntries([...this.#videos].map(([name, video]) => [name, video.statsFrom(report, atMs)]));
+  /** Whether the list of devices is what there is. */
+  get #complete() {
+    return this.state === 'live' && this.#listed && !this.#settling;
+  }
+
+  /** Whether the gateway is so new that it need not have heard of all devices. */
+  get #settling() {
+    return this.#env.now() - this.#greetedAt < HEARING_MS;
+  }
+
+  #judge() {
+    const { media, videos } = this.#transport;
+    videos.judge({ link: this.#link.state, media, settling: this.#settling }, this.devices);
   }
 }

@@ -61,11 +61,14 @@ export class Signal {
   }
 
   /**
-   * Sends one PeerMessage; silently nothing when the session is not open, because whoever speaks must start anew anyway.
+   * Sends one PeerMessage; nothing when the session is not open, because whoever speaks must start anew anyway.
    * @param {object} message
+   * @returns {boolean} Whether it was sent.
    */
   send(message) {
-    if (this.#open && !this.#over) this.#socket.send(JSON.stringify(message));
+    if (!this.#open || this.#over) return false;
+    this.#socket.send(JSON.stringify(message));
+    return true;
   }
 
   /** Pings when it is time to, and gives the session up after too long a silence. */

@@ -1,5 +1,5 @@
 /**
- * @file waldo.js: a robot's cameras in your own page.
+ * @file waldo.js: a robot in your own page: its cameras, its devices, and the wheel.
  *
  * ```html
  * <video id="front"></video>
@@ -18,7 +18,37 @@
  * </script>
  * ```
  *
- * - One RTCPeerConnection carries all the videos asked for. A camera that crashes changes nothing on it: the last picture
+ * Driving it, as the section `drive:` of its robot.yaml says:
+ *
+ * ```html
+ * <button id="drive">Drive</button> <button id="estop">E-STOP</button> <div id="stick"></div> <output id="state"></output>
+ * <script type="module">
+ *   import * as waldo from 'http://robot.local:8080/waldo.js';
+ *
+ *   const $ = (selector) => document.querySelector(selector);
+ *   const robot = waldo.connect('http://robot.local:8080/');
+ *   const drive = robot.drive();
+ *   drive.use(new waldo.Keyboard());
+ *   drive.use(new waldo.Gamepad());
+ *   drive.use(new waldo.TouchStick($('#stick')));
+ *   drive.addEventListener('state', () => ($('#state').value = `${drive.state} ${drive.why}`));
+ *   $('#drive').onclick = () => (drive.state === 'off' ? drive.start() : drive.stop());
+ *   $('#estop').onclick = () => robot.eStop('because');   // robot.clearEStop() ends it
+ *
+ *   // And besides: what a device says, a call to one, and a topic shared with programs and other pages.
+ *   robot.stream('motors', 'rx').addEventListener('message', (event) => console.log(event.detail.value.json));
+ *   robot.call('motors', 'waldo.serial.v1.SerialService/GetPort').then(console.log, console.warn);
+ *   const chat = robot.channel('chat');
+ *   chat.addEventListener('message', (event) => console.log(event.detail.value));
+ *   chat.addEventListener('open', () => chat.send({ hello: 'robot' }));
+ * </script>
+ * ```
+ *
+ * - Nothing is ever kept to be sent later: what cannot leave now is not sent, and whoever sends is told.
+ * - The actuator decides whether a command counts. A Drive begins with everything at rest, says what is held now many times a second,
+ *   and ends when the page is hidden, closed or stands still, or when another takes over. It does not begin again by itself.
+ * - The e-stop is said on every way there is until all actuators have confirmed it, over reconnects as well.
+ * - One RTCPeerConnection carries all the videos and channels asked for. A camera that crashes changes nothing on it: the last picture
  *   stays, `picture` becomes `stale` within 300 ms of it, and `live` with the first new frame.
  * - A gateway that crashes makes the robot's `state` `gateway-lost`; it is looked for and everything is taken up again
  *   without a call of yours. `video.stream` stays the same object all along.
@@ -31,9 +61,17 @@
 import { browserEnv } from './env.js';
 import { Robot } from './robot.js';
 
+export { CallError } from './calls.js';
+export { Channel, Stream } from './channel.js';
+export { Control } from './control.js';
+export { Drive } from './drive.js';
+export { Gamepad } from './gamepad.js';
+export { Keyboard } from './keyboard.js';
+export { hasVideo, isActuator } from './protocol.js';
+export { Queue } from './queue.js';
 export { Robot } from './robot.js';
+export { TouchStick } from './touchstick.js';
 export { Video } from './video.js';
-export { hasVideo } from './protocol.js';
 
 /**
  * Connects to a robot's gateway. Returns at once, never throws for a gateway that is not there, and reconnects by itself.

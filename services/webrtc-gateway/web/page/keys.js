@@ -1,5 +1,7 @@
 /** @file The keyboard. */
 
+import { inField } from '../keyboard.js';
+
 /**
  * @typedef {object} Commands
  * @property {(index: number) => void} enlarge Enlarges the camera of this index, counted from 0.
@@ -13,7 +15,7 @@ export function bindKeys(commands) {
   document.addEventListener('keydown', (event) => {
     // Keys with modifiers belong to the browser, and keys in a field to the field.
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-    if (event.target instanceof HTMLElement && event.target.closest('input, textarea, select')) return;
+    if (inField(event)) return;
     const key = event.key.toLowerCase();
     if (key >= '1' && key <= '9' && key.length === 1) commands.enlarge(Number(key) - 1);
     else if (key === 'f') commands.fullscreen();

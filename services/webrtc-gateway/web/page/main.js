@@ -2,11 +2,15 @@
 
 import { connect, hasVideo } from '../waldo.js';
 import { measureLatency, readStamp } from '../stamp.js';
+import { Consoles } from './console.js';
 import { DeviceList } from './devices.js';
-import { byId, setText } from './dom.js';
+import { byId, setData, setText } from './dom.js';
+import { DrivePanel } from './drive.js';
 import { showEmpty } from './empty.js';
+import { EStopBar } from './estop.js';
 import { milliseconds, since } from './format.js';
 import { bindKeys } from './keys.js';
+import { Readings } from './readings.js';
 import { Tile } from './tile.js';
 
 /** Times on the page that run are renewed this often, in ms. */
@@ -16,10 +20,16 @@ const STATS_MS = 1000;
 
 const robot = connect();
 // For tests and for the curious at the console.
-Object.assign(window, { waldo: { robot, readStamp, measureLatency } });
+Object.assign(window, { waldo: { robot, drive: robot.drive(), readStamp, measureLatency } });
 
 const cameras = byId('cameras', HTMLElement);
+const side = byId('side', HTMLElement);
 const announcer = byId('announce', HTMLElement);
+const announce = (/** @type {string} */ text) => setText(announcer, text);
+const eStop = new EStopBar(robot, announce);
+const drive = new DrivePanel(robot, announce);
+const readings = new Readings(robot);
+const consoles = new Consoles(robot);
 const statsButton = byId('stats', HTMLButtonElement);
 const devices = new DeviceList();
 /** @type {Map<string, Tile>} */
@@ -38,7 +48,7 @@ function showCameras() {
   for (const d of robot.devices.filter(hasVideo)) {
     let tile = tiles.get(d.name);
     if (!tile) {
-      tile = new Tile(robot, d.name, { enlarge, announce: (text) => setText(announcer, text) });
+      tile = new Tile(robot, d.name, { enlarge, announce });
       tiles.set(d.name, tile);
       const next = [...tiles.keys()].sort().find((name) => name > d.name);
       cameras.insertBefore(tile.element, (next && tiles.get(next)?.element) || null);
@@ -59,8 +69,23 @@ function showLink() {
   for (const tile of tiles.values()) tile.linkChanged();
 }
 
+/** What is beside the cameras, if there is anything. */
+function showSide() {
+  readings.describe();
+  consoles.describe();
+  eStop.show();
+  drive.tick();
+  const empty = [...side.children].every((child) => /** @type {HTMLElement} */ (child).hidden);
+  setData(document.body, { side: String(!empty) });
+}
+
 /** Renews what changes with time. */
 function tick() {
+  if (!document.hidden) {
+    drive.tick();
+    readings.tick();
+    consoles.tick();
+  }
   for (const tile of tiles.values()) tile.tick();
   devices.tick(robot.gatewayNowMs);
   const rtt = robot.clock.rttMs;
@@ -107,6 +132,7 @@ robot.addEventListener('devices', () => {
   setText(byId('robot', HTMLElement), robot.name || 'Waldo');
   setText(byId('version', HTMLElement), robot.version ? `Waldo ${robot.version}` : '');
   showCameras();
+  showSide();
   devices.show(robot.devices);
   showLink();
   tick();

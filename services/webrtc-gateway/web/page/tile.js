@@ -101,8 +101,8 @@ export class Tile {
   toggleFullscreen() {
     if (document.fullscreenElement) void document.exitFullscreen();
     else if (this.element.requestFullscreen) this.element.requestFullscreen().catch(() => {});
-    // iPhones can do it with the bare video only.
-    else /** @type {any} */ (this.#player).webkitEnterFullscreen?.();
+    // iPhones can do it with the bare video only, which would hide the e-stop: there the tile fills the page.
+    else this.element.classList.toggle('fill');
   }
 
   /** Takes the tile off the page. */

@@ -58,8 +58,47 @@ class FakeTransceiver {
   }
 }
 
-/** An RTCPeerConnection that agrees to everything, one section per transceiver. */
+/** A data channel; the test is the far end. */
+export class FakeDataChannel {
+  readyState = 'connecting';
+  bufferedAmount = 0;
+  sent = [];
+
+  constructor(label, init) {
+    this.label = label;
+    this.init = init;
+  }
+
+  send(data) {
+    if (this.readyState !== 'open') throw new Error('not open');
+    this.sent.push(data);
+  }
+
+  close() {
+    this.readyState = 'closed';
+  }
+
+  /** The way is there. */
+  open() {
+    this.readyState = 'open';
+    this.onopen?.();
+  }
+
+  /** The far end says something. */
+  say(data) {
+    this.onmessage?.({ data: typeof data === 'string' || data instanceof ArrayBuffer ? data : JSON.stringify(data) });
+  }
+
+  /** The far end closes it. */
+  drop() {
+    this.readyState = 'closed';
+    this.onclose?.();
+  }
+}
+
+/** An RTCPeerConnection that agrees to everything, one section per transceiver and one for all data channels. */
 export class FakePeer {
+  channels = [];
   connectionState = 'new';
   localDescription = null;
   remoteDescription = null;
@@ -83,9 +122,19 @@ export class FakePeer {
     return t;
   }
 
+  createDataChannel(label, init) {
+    this.channels.push(new FakeDataChannel(label, init));
+    return this.channels.at(-1);
+  }
+
+  /** The channel of a label that was made last. */
+  channel(label) {
+    return this.channels.findLast((c) => c.label === label);
+  }
+
   async createOffer({ iceRestart }) {
     if (iceRestart) this.restarts += 1;
-    return { type: 'offer', sdp: `offer of ${this.transceivers.length}` };
+    return { type: 'offer', sdp: `offer of ${this.transceivers.length}${this.channels.length > 0 ? ' m=application' : ''}` };
   }
 
   async setLocalDescription(d) {
@@ -158,10 +207,14 @@ export class FakeEnv {
   health = null;
   pageHidden = false;
   wakers = new Set();
+  watchers = new Set();
   timers = new Set();
+  pads = [];
 
   now = () => this.time;
   hidden = () => this.pageHidden;
+  holder = () => 'Chromium on Linux 3f2a';
+  gamepads = () => this.pads;
 
   openSocket = (url) => {
     this.sockets.push(new FakeSocket(url));
@@ -200,10 +253,21 @@ export class FakeEnv {
     return () => this.wakers.delete(run);
   };
 
+  onAway = (run) => {
+    this.watchers.add(run);
+    return () => this.watchers.delete(run);
+  };
+
   watchSeen = (element, run) => {
     run(true);
     return () => {};
   };
+
+  /** The page is hidden, blurred, frozen or closed. */
+  leave(why) {
+    if (why === 'hidden') this.pageHidden = true;
+    for (const run of [...this.watchers]) run(why);
+  }
 
   get socket() {
     return this.sockets.at(-1);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { hasVideo, parse, timestamp } from '../protocol.js';
+import { timestamp } from '../json.js';
+import { hasVideo, isActuator, parse } from '../protocol.js';
 
 const garbage = [
   ['binary', new ArrayBuffer(3)],
@@ -27,7 +28,7 @@ test('what a newer gateway says is known to be unknown', () => {
 });
 
 test('absent fields have their zero values', () => {
-  assert.deepEqual(parse('{"welcome":{}}'), { kind: 'welcome', robot: '', version: '', epoch: '0', iceServers: [] });
+  assert.deepEqual(parse('{"welcome":{}}'), { kind: 'welcome', robot: '', version: '', epoch: '0', iceServers: [], drive: null });
   assert.deepEqual(parse('{"answer":{}}'), { kind: 'answer', id: 0, sdp: '' });
   assert.deepEqual(parse('{"pong":{"id":3}}'), { kind: 'pong', id: 3, gatewayMs: null });
   assert.deepEqual(parse('{"devices":{}}'), { kind: 'devices', devices: [] });
@@ -43,7 +44,34 @@ test('welcome', () => {
     version: 'v1',
     epoch: '9007199254740993', // more than a double holds
     iceServers: [{ urls: ['stun:a:1'] }, { urls: ['turn:b:2'], username: 'u', credential: 'c' }],
+    drive: null,
   });
+});
+
+test('how the robot is driven', () => {
+  const drive = {
+    device: 'motors', rateHz: 30,
+    axes: [{ name: 'turn', plusKeys: ['KeyD', 7], minusKeys: ['KeyA'], gamepad: 'axis0', touch: 'x' }, { name: 'lift' }, 3],
+    values: [{ key: 'left', terms: [{ axis: 'turn', gain: 60 }, null], offset: 1.5 }, {}],
+  };
+  assert.deepEqual(parse(JSON.stringify({ welcome: { drive } })).drive, {
+    device: 'motors', rateHz: 30,
+    axes: [
+      { name: 'turn', plusKeys: ['KeyD'], minusKeys: ['KeyA'], gamepad: 'axis0', touch: 'x' },
+      { name: 'lift', plusKeys: [], minusKeys: [], gamepad: '', touch: '' },
+    ],
+    values: [{ key: 'left', terms: [{ axis: 'turn', gain: 60 }], offset: 1.5 }, { key: '', terms: [], offset: 0 }],
+  });
+  for (const garbage of ['{}', '7', '[]', '{"axes":[]}']) assert.equal(parse(`{"welcome":{"drive":${garbage}}}`).drive, null);
+});
+
+test('the end of a call is a response or an error', () => {
+  assert.deepEqual(parse('{"result":{"id":3,"response":{"a":1}}}'), { kind: 'result', id: 3, response: { a: 1 }, error: null });
+  assert.deepEqual(parse('{"result":{"id":3}}'), { kind: 'result', id: 3, response: {}, error: null });
+  assert.deepEqual(parse('{"result":{"id":3,"error":{"id":3,"code":"ABORTED","message":"no","details":[{"@type":"t"},7]}}}'), {
+    kind: 'result', id: 3, response: null, error: { code: 'ABORTED', message: 'no', details: [{ '@type': 't' }] },
+  });
+  assert.deepEqual(parse('{"result":{"error":{}}}').error, { code: 'UNKNOWN', message: '', details: [] });
 });
 
 test('a candidate is placed by its mid, or by its index', () => {
@@ -71,6 +99,14 @@ test('devices: the good ones are kept, whatever else is in the list', () => {
   assert.deepEqual(d.attributes, { width_px: '640' });
   assert.deepEqual(d.streams, [{ name: 'video', direction: 'out', messageType: '', holders: 2 }]);
   assert.equal(hasVideo(d), true);
+  assert.equal(isActuator(d), false);
+});
+
+test('an actuator is known by its stream', () => {
+  const read = (direction) => parse(JSON.stringify({ devices: { devices: [{ device: { name: 'a', streams: [
+    { name: 'control', direction, messageType: 'waldo.control.v1.ControlState' }] } }] } })).devices[0];
+  assert.equal(isActuator(read('STREAM_DIRECTION_OUT')), true);
+  assert.equal(isActuator(read('STREAM_DIRECTION_IN')), false);
 });
 
 test('a state of a newer gateway is unknown, not wrong', () => {

@@ -1,0 +1,89 @@
+/**
+ * @file Who commands one actuator, and whether it may move, as far as the page knows.
+ */
+
+import { controlState, METHODS } from './controlstate.js';
+
+/** An actuator tells its state at least once a second; after this silence it is asked, in ms. */
+const ASK_MS = 1500;
+/** What is older than this is not to be relied on, in ms. */
+const STALE_MS = 2500;
+
+/** @typedef {import('./controlstate.js').ControlState} ControlState */
+
+/**
+ * The state of one actuator. Made by `robot.control(device)`.
+ *
+ * Events: `state` whenever a newer {@link Control.state} is heard, at least once a second; its detail is the state.
+ */
+export class Control extends EventTarget {
+  device;
+  /** @type {ControlState|null} The newest that was heard; null if none was. */
+  state = null;
+
+  #call;
+  #env;
+  /** @type {Set<string>} Lives of the actuator that are over. */
+  #past = new Set();
+  #heardAt = -Infinity;
+  #asking = false;
+
+  /**
+   * @param {string} device
+   * @param {import('./channel.js').Stream} stream Of its states.
+   * @param {import('./robot.js').Robot['call']} call
+   * @param {import('./env.js').Env} env
+   */
+  constructor(device, stream, call, env) {
+    super();
+    this.device = device;
+    this.#call = call;
+    this.#env = env;
+    stream.addEventListener('message', (event) => this.observe(/** @type {CustomEvent} */ (event).detail.value));
+  }
+
+  /** Whether {@link Control.state} is what the actuator said a moment ago. */
+  get current() {
+    return this.#env.now() - this.#heardAt < STALE_MS;
+  }
+
+  /**
+   * Asks the actuator.
+   * @param {number} [timeoutMs]
+   * @returns {Promise<ControlState|null>} The newest state known then, whether it answered or not.
+   */
+  async refresh(timeoutMs = ASK_MS) {
+    this.#asking = true;
+    try {
+      const response = await this.#call(this.device, METHODS.getControl, {}, { timeoutMs });
+      this.observe(response.state);
+    } catch {
+      // It may not be there; whoever needs to know sees it by the age of the state.
+    } finally {
+      this.#asking = false;
+    }
+    return this.state;
+  }
+
+  /**
+   * For the library: takes a state in, from wherever it came. States overtake each other on their ways; older ones are nothing.
+   * @param {unknown} json
+   * @returns {ControlState|null} The state given, null if it was none.
+   */
+  observe(json) {
+    const next = controlState(json);
+    if (!next || this.#past.has(next.epoch)) return next;
+    const known = this.state;
+    if (known && known.epoch === next.epoch && next.clock.ns < known.clock.ns) return next;
+    if (known && known.epoch !== next.epoch) this.#past.add(known.epoch);
+    this.state = next;
+    this.#heardAt = this.#env.now();
+    this.dispatchEvent(new CustomEvent('state', { detail: next }));
+    return next;
+  }
+
+  /** For the robot: asks when too long nothing was heard. Called every few dozen ms while there is a session. */
+  tick() {
+    if (!this.#asking && this.#env.now() - this.#heardAt >= ASK_MS) void this.refresh();
+  }
+}

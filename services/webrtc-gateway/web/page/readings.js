@@ -1,0 +1,125 @@
+/** @file What boards say, as values by name, each with its last half minute. */
+
+import { byId, make, setData, setText } from './dom.js';
+import { since } from './format.js';
+import { readValues, serialStream, showValue } from './serialwords.js';
+import { drawSpark, Spark } from './spark.js';
+
+/** A board that has said nothing for so long is marked, in ms. */
+const STALE_MS = 2000;
+
+/** @typedef {import('../robot.js').Robot} Robot */
+
+/** The readings of all devices that have some. */
+export class Readings {
+  #robot;
+  #section = byId('readings', HTMLElement);
+  /** @type {Map<string, Board>} */
+  #boards = new Map();
+
+  /** @param {Robot} robot */
+  constructor(robot) {
+    this.#robot = robot;
+  }
+
+  /** Shows new boards; one that was once there stays. */
+  describe() {
+    for (const d of this.#robot.devices) {
+      const stream = serialStream(d);
+      if (stream === '' || this.#boards.has(d.name)) continue;
+      const board = new Board(this.#robot.stream(d.name, stream), d.name);
+      this.#boards.set(d.name, board);
+      this.#section.append(board.element);
+    }
+    this.#section.hidden = this.#boards.size === 0;
+  }
+
+  /** Renews what is seen. Called ten times a second; a hidden page need not. */
+  tick() {
+    for (const board of this.#boards.values()) board.tick(performance.now());
+  }
+}
+
+/** The readings of one board. */
+class Board {
+  element;
+
+  #device;
+  #age = make('span', { class: 'count' });
+  #rows = make('dl', { class: 'values' });
+  /** @type {Map<string, Row>} */
+  #byKey = new Map();
+  #heardAt = -Infinity;
+  #fresh = false;
+
+  /** @param {import('../channel.js').Stream} stream @param {string} device */
+  constructor(stream, device) {
+    this.#device = device;
+    this.element = make('section', { class: 'panel board', 'aria-label': `Readings of ${device}`, hidden: '' },
+      make('h2', {}, device, ' ', this.#age), this.#rows);
+    stream.addEventListener('message', (event) => this.#take(/** @type {CustomEvent} */ (event).detail.value));
+  }
+
+  /** @param {number} nowMs */
+  tick(nowMs) {
+    const silent = nowMs - this.#heardAt;
+    const stale = silent > STALE_MS;
+    setData(this.element, { stale: String(stale) });
+    setText(this.#age, stale && silent < Infinity ? `silent for ${since(silent)}` : '');
+    // The line moves on while the board is silent, so that the gap is seen.
+    for (const row of this.#byKey.values()) row.draw(nowMs, this.#fresh);
+    this.#fresh = false;
+  }
+
+  /** @param {import('../json.js').Json} message */
+  #take(message) {
+    const values = readValues(message);
+    if (values.length === 0) return;
+    this.#heardAt = performance.now();
+    this.#fresh = true;
+    for (const [key, value] of values) this.#row(key).take(this.#heardAt, value);
+    if (this.element.hidden) this.element.hidden = false;
+  }
+
+  /** @param {string} key */
+  #row(key) {
+    let row = this.#byKey.get(key);
+    if (!row) {
+      this.#byKey.set(key, (row = new Row(this.#device, key)));
+      this.#rows.append(row.element);
+    }
+    return row;
+  }
+}
+
+/** One value. */
+class Row {
+  element;
+
+  #spark = new Spark();
+  #canvas = make('canvas', { 'aria-hidden': 'true' });
+  #output;
+  /** @type {unknown} */
+  #value = null;
+  #fraction = false;
+
+  /** @param {string} device @param {string} key */
+  constructor(device, key) {
+    this.#output = make('dd', { 'data-device': device, 'data-key': key });
+    this.element = make('div', {}, make('dt', { title: key }, key), this.#canvas, this.#output);
+  }
+
+  /** @param {number} nowMs @param {unknown} value */
+  take(nowMs, value) {
+    this.#value = value;
+    if (typeof value !== 'number') return;
+    this.#fraction ||= !Number.isInteger(value);
+    this.#spark.add(nowMs, value);
+  }
+
+  /** @param {number} nowMs @param {boolean} fresh Whether there is a new value. */
+  draw(nowMs, fresh) {
+    if (fresh) setText(this.#output, showValue(this.#value, this.#fraction));
+    drawSpark(this.#canvas, this.#spark.line(nowMs));
+  }
+}

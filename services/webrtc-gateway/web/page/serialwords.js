@@ -1,0 +1,84 @@
+/** @file What boards say, taken apart for people. Pure. */
+
+import { isObject, object, parseJson, text } from '../json.js';
+
+/** A board that makes up names must not fill the page. */
+const MOST_KEYS = 40;
+/** Longest text shown of one value. */
+const LONGEST = 60;
+
+/**
+ * The name of the stream on which a device publishes what a board says.
+ * @param {import('../protocol.js').Device} d
+ * @returns {string} Empty if it does not.
+ */
+export function serialStream(d) {
+  return d.streams.find((s) => s.direction === 'out' && s.messageType === 'waldo.serial.v1.SerialMessage')?.name ?? '';
+}
+
+/**
+ * The values of one message, by name.
+ * @param {import('../json.js').Json} message A waldo.serial.v1.SerialMessage.
+ * @returns {[key: string, value: unknown][]} None if it has no values, only bytes.
+ */
+export function readValues(message) {
+  if ('raw' in message) return [];
+  let value = parseJson(text(message.json));
+  // Many boards send lines of JSON.
+  if (typeof value === 'string') value = plain(value);
+  if (Array.isArray(value)) return value.slice(0, MOST_KEYS).map((v, i) => [String(i), v]);
+  const entries = Object.entries(object(value)).slice(0, MOST_KEYS);
+  if (!('sentence' in message)) return entries;
+  const type = text(object(value).type);
+  return entries.filter(([key]) => key !== 'type').map(([key, v]) => [`${type}.${key}`, v]);
+}
+
+/** @param {string} line */
+function plain(line) {
+  const value = parseJson(line);
+  return isObject(value) || Array.isArray(value) ? value : { line };
+}
+
+/**
+ * A value as people read it.
+ * @param {unknown} value
+ * @param {boolean} fraction Whether it is a number that has fractions now and then: it always has its digits, so that nothing jumps.
+ */
+export function showValue(value, fraction) {
+  if (value === null || value === undefined) return '–';
+  if (typeof value === 'number') return fraction ? value.toFixed(3) : String(value);
+  const words = typeof value === 'string' ? value : JSON.stringify(value);
+  return words.length > LONGEST ? `${words.slice(0, LONGEST)}…` : words;
+}
+
+/**
+ * One message as a line of text.
+ * @param {import('../json.js').Json} message
+ */
+export function showMessage(message) {
+  if (typeof message.line === 'string') return message.line;
+  if (typeof message.raw === 'string') return hex(message.raw);
+  const sentence = object(message.sentence);
+  return text(sentence.raw) || text(message.json);
+}
+
+/** @param {string} base64 */
+function hex(base64) {
+  try {
+    return Array.from(atob(base64), (c) => c.charCodeAt(0).toString(16).padStart(2, '0')).join(' ');
+  } catch {
+    return base64;
+  }
+}
+
+/**
+ * A line that somebody has typed, as a message to write.
+ * @param {string} line
+ * @param {string} form What the port writes: `line`, `raw`, or a struct format.
+ * @returns {{line: string}|{raw: string}|{json: string}}
+ */
+export function messageOf(line, form) {
+  if (form === 'line') return { line };
+  if (form === 'raw') return { raw: btoa(String.fromCharCode(...new TextEncoder().encode(line))) };
+  return { json: line };
+}

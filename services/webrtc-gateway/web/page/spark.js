@@ -1,0 +1,65 @@
+/** @file The last half minute of a number, as a small line. */
+
+/** How much is kept, and in how many parts: each has its least and its greatest value, so that no peak is lost. */
+const [SPAN_MS, PARTS] = [30_000, 120];
+const PART_MS = SPAN_MS / PARTS;
+
+/** The history of a number. Pure: times come in as numbers (ms, any monotonic clock). */
+export class Spark {
+  /** @type {{part: number, least: number, most: number}[]} Oldest first; parts without a value are missing. */
+  #parts = [];
+
+  /** @param {number} nowMs @param {number} value */
+  add(nowMs, value) {
+    if (!Number.isFinite(value)) return;
+    const part = Math.floor(nowMs / PART_MS);
+    const last = this.#parts.at(-1);
+    if (last?.part === part) {
+      last.least = Math.min(last.least, value);
+      last.most = Math.max(last.most, value);
+      return;
+    }
+    this.#parts.push({ part, least: value, most: value });
+    while (this.#parts[0].part <= part - PARTS) this.#parts.shift();
+  }
+
+  /**
+   * The line, in a box of 1 by 1 with 0 at the top and now at the right.
+   * @param {number} nowMs
+   * @returns {[x: number, top: number, bottom: number][]}
+   */
+  line(nowMs) {
+    const now = Math.floor(nowMs / PART_MS);
+    const parts = this.#parts.filter((p) => p.part > now - PARTS);
+    const least = Math.min(...parts.map((p) => p.least));
+    const range = Math.max(...parts.map((p) => p.most)) - least;
+    // What does not change runs through the middle.
+    const y = (/** @type {number} */ v) => (range > 0 ? 1 - (v - least) / range : 0.5);
+    return parts.map((p) => [1 - (now - p.part) / (PARTS - 1), y(p.most), y(p.least)]);
+  }
+}
+
+/**
+ * Draws a line into a canvas, in the colour of its text.
+ * @param {HTMLCanvasElement} canvas
+ * @param {[number, number, number][]} line
+ */
+export function drawSpark(canvas, line) {
+  const scale = Math.min(window.devicePixelRatio || 1, 2);
+  const [width, height] = [Math.round(canvas.clientWidth * scale), Math.round(canvas.clientHeight * scale)];
+  const context = canvas.getContext('2d');
+  if (!context || width === 0) return;
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  context.clearRect(0, 0, width, height);
+  context.strokeStyle = getComputedStyle(canvas).color;
+  context.lineWidth = 1.2 * scale;
+  context.lineJoin = 'round';
+  const pad = 2 * scale;
+  const at = (/** @type {number} */ y) => pad + y * (height - 2 * pad);
+  context.beginPath();
+  for (const [x, top, bottom] of line) {
+    context.lineTo(pad + x * (width - 2 * pad), at(top));
+    if (bottom !== top) context.lineTo(pad + x * (width - 2 * pad), at(bottom));
+  }
+  context.stroke();
+}

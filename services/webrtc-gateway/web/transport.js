@@ -1,0 +1,174 @@
+/**
+ * @file What goes over WebRTC: the connection of the session, its repair, and the videos and channels that are on it.
+ */
+
+import { Channels } from './channels.js';
+import { Connection } from './connection.js';
+import { MediaPath } from './path.js';
+import { Videos } from './videos.js';
+
+/** How often the way of the media is judged, in ms. */
+const PATH_MS = 250;
+/** What was refused is asked for again this often, in ms. */
+const FORGIVE_MS = 5000;
+
+/**
+ * @typedef {object} TransportHandlers
+ * @property {(message: object) => void} send Sends a PeerMessage.
+ * @property {() => void} onBroken Another session is needed: the gateway knows one connection for each.
+ * @property {(result: import('./protocol.js').CallResult) => void} onResult An answer on the channel of calls.
+ */
+
+/** The WebRTC side of one robot. Videos and channels outlast its connections. */
+export class Transport {
+  videos;
+  channels;
+
+  #handlers;
+  #env;
+  #path = new MediaPath();
+  #pathAt = -Infinity;
+  #forgivenAt = 0;
+  /** @type {Connection|null} */
+  #connection = null;
+  /** @type {Connection[]} Lost ones that a last picture still depends on. */
+  #retired = [];
+  #greeted = false;
+
+  /**
+   * @param {TransportHandlers} handlers
+   * @param {import('./clock.js').Clock} clock
+   * @param {import('./env.js').Env} env
+   */
+  constructor(handlers, clock, env) {
+    this.#handlers = handlers;
+    this.#env = env;
+    this.videos = new Videos(env, clock, () => this.#want());
+    this.channels = new Channels(env, handlers.onResult);
+  }
+
+  /** State of the WebRTC connection: 'idle', 'none', or what RTCPeerConnection says. */
+  get state() {
+    return this.#connection?.state ?? 'none';
+  }
+
+  /** The connection now, to look at and not to change; null while there is none. */
+  get peerConnection() {
+    return this.#connection?.peerConnection ?? null;
+  }
+
+  /** Whether packets can get through. */
+  get media() {
+    return this.state === 'connected' ? 'ok' : this.#path.broken ? 'broken' : 'connecting';
+  }
+
+  /** @returns {Promise<Record<string, import('./stats.js').VideoStats>>} Numbers about each video. */
+  stats() {
+    return this.videos.stats(() => this.#connection?.stats());
+  }
+
+  /** A new session begins: have its connection ready before the gateway has said a word. */
+  prepare() {
+    this.retire();
+    this.#greeted = false;
+    this.#connection = new Connection({
+      send: this.#handlers.send,
+      onTrack: (device, receiver) => this.videos.use(device, receiver),
+      onRefused: (device, why) => this.videos.refuse(device, why),
+      onBroken: this.#handlers.onBroken,
+    }, this.#env);
+  }
+
+  /**
+   * The session is open.
+   * @param {RTCIceServer[]} iceServers
+   */
+  greet(iceServers) {
+    this.#greeted = true;
+    this.#connection?.useIceServers(iceServers);
+    if (this.#connection) this.channels.use(this.#connection);
+    // Do not wait for the list of devices: the gateway refuses what it does not know, and that is asked for again when
+    // it is listed.
+    this.#want();
+  }
+
+  /** @param {import('./protocol.js').GatewayMessage} m What the gateway says about the connection, or anything else. */
+  receive(m) {
+    if (m.kind === 'answer') void this.#connection?.answered(m);
+    else if (m.kind === 'candidate') this.#connection?.candidate(m.init);
+    else if (m.kind === 'error') void this.#connection?.refused(m);
+  }
+
+  /**
+   * Devices have changed: what was refused of them may be had now.
+   * @param {string[]} devices
+   */
+  forgive(devices) {
+    for (const device of devices) this.#connection?.forgive(device);
+    if (devices.length > 0) this.channels.hurry();
+  }
+
+  /** Gives the connection up; it is closed when no picture depends on it any more. */
+  retire() {
+    this.channels.drop();
+    if (!this.#connection) return;
+    this.#connection.retire();
+    this.#retired.push(this.#connection);
+    this.#connection = null;
+    this.videos.drop();
+    this.#closeUnused();
+  }
+
+  /** The link to the gateway is lost: what is wrong with the path is not to be judged. */
+  pause() {
+    this.retire();
+    this.#path.reset();
+  }
+
+  /**
+   * Repairs what is broken. Called every few dozen ms.
+   * @param {boolean} live Whether the gateway answers.
+   */
+  tick(live) {
+    const now = this.#env.now();
+    this.channels.tick();
+    if (live && now - this.#pathAt >= PATH_MS) {
+      this.#pathAt = now;
+      this.#repair(now);
+    }
+    if (now - this.#forgivenAt >= FORGIVE_MS) {
+      this.#forgivenAt = now;
+      for (const device of this.videos.wanted) this.#connection?.forgive(device);
+      this.#connection?.forgiveData();
+    }
+    if (this.#retired.length > 0) this.#closeUnused();
+  }
+
+  /** Ends everything, for good. */
+  close() {
+    this.channels.close();
+    this.retire();
+    for (const connection of this.#retired.splice(0)) connection.close();
+  }
+
+  #closeUnused() {
+    const { tracks } = this.videos;
+    this.#retired = this.#retired.filter((connection) => {
+      const used = tracks.some((track) => connection.brought(track));
+      if (!used) connection.close();
+      return used;
+    });
+  }
+
+  #want() {
+    if (this.#greeted) this.#connection?.want(this.videos.wanted);
+  }
+
+  /** @param {number} now */
+  #repair(now) {
+    if (!this.#connection) return;
+    const action = this.#path.step(this.#connection.state, now);
+    if (action === 'restart') this.#connection.restartIce();
+    if (action === 'rebuild') this.#handlers.onBroken();
+  }
+}
