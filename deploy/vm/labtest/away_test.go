@@ -9,20 +9,11 @@ import (
 	"google.golang.org/grpc/status"
 
 	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
-	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/deploy/vm/uvcsim"
 )
 
 // webcamByID is the webcam's name whatever number the kernel gives it.
 const webcamByID = "/dev/v4l/by-id/usb-Waldo_Simulated_Camera_" + uvcsim.Serial + "-video-index0"
-
-// sameProcess checks that a camera went away or came back without a restart.
-func sameProcess(t *testing.T, before, now *devicev1.Device) {
-	t.Helper()
-	if now.GetEpoch() != before.GetEpoch() || now.GetPid() != before.GetPid() {
-		t.Errorf("now %v; want the same process as %v", now, before)
-	}
-}
 
 func TestUnplugWhileStreaming(t *testing.T) {
 	requireLab(t)

@@ -17,12 +17,6 @@ import (
 	"github.com/waldo-robot/waldo/deploy/vm/uvcsim"
 )
 
-// The address of the camera's gRPC API, and of a second one beside it. The guest has no others.
-const (
-	firstAddress  = "127.0.0.1:7101"
-	secondAddress = "127.0.0.1:7102"
-)
-
 func raw(pixelFormat string, width, height int32) *mediav1.VideoFormat {
 	return &mediav1.VideoFormat{MediaType: "video/raw", PixelFormat: pixelFormat, WidthPx: width, HeightPx: height}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,45 +15,58 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 
-	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
-	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+)
+
+// Addresses of the gRPC APIs of a process, and of others beside it.
+const (
+	firstAddress  = "127.0.0.1:7101"
+	secondAddress = "127.0.0.1:7102"
+	thirdAddress  = "127.0.0.1:7103"
 )
 
 // maxMessage has room for an uncompressed picture.
 const maxMessage = 16 << 20
 
-// process is a waldo-camera as an operator starts it, with no bus: its gRPC API does not need one.
+// eager has a client find a process that has just been started soon.
+var eager = backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.5, MaxDelay: 500 * time.Millisecond}
+
+// process is a program of ours that runs one device, as an operator starts it, with no bus: its gRPC API does not need one.
 type process struct {
-	t       *testing.T
-	cmd     *exec.Cmd
-	cameras camerav1.CameraServiceClient
-	states  chan *devicev1.Device // all that WatchDevice says, in order; closed when it ends
+	t      *testing.T
+	name   string // of the program
+	cmd    *exec.Cmd
+	conn   *grpc.ClientConn
+	states chan *devicev1.Device // all that WatchDevice says, in order; closed when it ends
+	ended  bool
 }
 
-// startCamera starts the program with --key value flags and stops it at the end of the test. All of its log becomes the test's.
-func startCamera(t *testing.T, grpcAddress string, flags ...string) *process {
+// start starts the program for a kind of device with --key value flags and stops it at the end of the test. All of its log becomes the test's.
+func start(t *testing.T, kind, grpcAddress string, flags ...string) *process {
 	t.Helper()
-	program, err := filepath.Abs("waldo-camera")
+	name := "waldo-" + kind
+	program, err := filepath.Abs(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	flags = append([]string{"--robot", "lab", "--device", "front", "--grpc", grpcAddress, "--nats", "nats://127.0.0.1:9"}, flags...)
+	flags = append([]string{"--robot", "lab", "--device", kind, "--grpc", grpcAddress, "--nats", "nats://127.0.0.1:9"}, flags...)
 	cmd := exec.Command(program, flags...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	log := &testLog{t: t}
+	log := &testLog{t: t, prefix: kind}
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	conn, err := grpc.NewClient(grpcAddress, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: eager, MinConnectTimeout: patience}),
 		grpc.WithDefaultCallOptions(grpc.WaitForReady(true), grpc.MaxCallRecvMsgSize(maxMessage)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t, cmd, camerav1.NewCameraServiceClient(conn), make(chan *devicev1.Device, 1000)}
+	p := &process{t: t, name: name, cmd: cmd, conn: conn, states: make(chan *devicev1.Device, 1000)}
 	var watching sync.WaitGroup
 	watching.Go(func() { p.watch(devicev1.NewDeviceServiceClient(conn)) })
 	t.Cleanup(func() {
@@ -75,17 +89,36 @@ func (p *process) watch(devices devicev1.DeviceServiceClient) {
 	}
 }
 
-// stop ends the process as a launcher does and expects it to agree.
+// stop ends the process as a launcher does and expects it to agree. It may be called more than once.
 func (p *process) stop() {
 	p.t.Helper()
+	if p.ended {
+		return
+	}
+	p.ended = true
 	start := time.Now()
 	p.cmd.Process.Signal(syscall.SIGTERM)
 	kill := time.AfterFunc(patience, func() { p.cmd.Process.Kill() })
 	defer kill.Stop()
 	if err := p.cmd.Wait(); err != nil {
-		p.t.Errorf("waldo-camera: %v", err)
+		p.t.Errorf("%s: %v", p.name, err)
 	}
 	p.t.Logf("stopped after %.2f s", time.Since(start).Seconds())
+}
+
+// freeze keeps the process from running, as if the machine had no time for it, until the returned function is called.
+func (p *process) freeze() (thaw func()) {
+	p.t.Helper()
+	thaw = sync.OnceFunc(func() { p.cmd.Process.Signal(syscall.SIGCONT) })
+	p.t.Cleanup(thaw)
+	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		p.t.Fatalf("%s: %v", p.name, err)
+	}
+	eventually(p.t, p.name+" stands still", func() bool {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+		return err == nil && strings.Contains(string(status), "State:\tT")
+	})
+	return thaw
 }
 
 // context bounds one call.
@@ -134,52 +167,59 @@ func (p *process) awaitAway(words ...string) *devicev1.Device {
 	return device
 }
 
-func (p *process) formats() *camerav1.ListFormatsResponse {
-	p.t.Helper()
-	formats, err := p.cameras.ListFormats(p.context(), &camerav1.ListFormatsRequest{})
-	if err != nil {
-		p.t.Fatal(err)
+// sameProcess checks that a device went away or came back without a restart.
+func sameProcess(t *testing.T, before, now *devicev1.Device) {
+	t.Helper()
+	if now.GetEpoch() != before.GetEpoch() || now.GetPid() != before.GetPid() {
+		t.Errorf("now %v; want the same process as %v", now, before)
 	}
-	return formats
 }
 
-// reader reads one StreamFrames call. A frame that does not come within the tests' patience ends it.
-type reader struct {
+// messages reads one streaming call. A message that does not come within the tests' patience ends it.
+type messages[M any] struct {
 	t        *testing.T
-	stream   grpc.ServerStreamingClient[camerav1.StreamFramesResponse]
+	stream   interface{ Recv() (*M, error) }
+	ctx      context.Context
 	deadline *time.Timer
 }
 
-func (p *process) read(format *mediav1.VideoFormat) *reader {
-	p.t.Helper()
-	ctx, cancel := context.WithCancelCause(p.t.Context())
-	deadline := time.AfterFunc(patience, func() { cancel(errors.New("no frame came")) })
-	p.t.Cleanup(func() {
+// read begins a call and ends it with the test.
+func read[M any, S interface{ Recv() (*M, error) }](t *testing.T, call func(context.Context) (S, error)) *messages[M] {
+	t.Helper()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	deadline := time.AfterFunc(patience, func() { cancel(errors.New("nothing came")) })
+	t.Cleanup(func() {
 		deadline.Stop()
 		cancel(nil)
 	})
-	stream, err := p.cameras.StreamFrames(ctx, &camerav1.StreamFramesRequest{Format: format})
+	stream, err := call(ctx)
 	if err != nil {
-		p.t.Fatal(err)
+		t.Fatal(err)
 	}
-	return &reader{p.t, stream, deadline}
+	return &messages[M]{t, stream, ctx, deadline}
 }
 
-func (r *reader) next() *mediav1.VideoFrame {
-	r.t.Helper()
-	r.deadline.Reset(patience)
-	response, err := r.stream.Recv()
+// receive returns the next message, or why the call ended.
+func (m *messages[M]) receive() (*M, error) {
+	m.deadline.Reset(patience)
+	return m.stream.Recv()
+}
+
+func (m *messages[M]) next() *M {
+	m.t.Helper()
+	message, err := m.receive()
 	if err != nil {
-		r.t.Fatalf("the stream ended: %v (%v)", err, context.Cause(r.stream.Context()))
+		m.t.Fatalf("the stream ended: %v (%v)", err, context.Cause(m.ctx))
 	}
-	return response.GetFrame()
+	return message
 }
 
 // testLog passes whole lines on to the test's log.
 type testLog struct {
-	t    *testing.T
-	mu   sync.Mutex
-	rest []byte
+	t      *testing.T
+	prefix string
+	mu     sync.Mutex
+	rest   []byte
 }
 
 func (l *testLog) Write(b []byte) (int, error) {
@@ -191,31 +231,7 @@ func (l *testLog) Write(b []byte) (int, error) {
 		if !whole {
 			return len(b), nil
 		}
-		l.t.Logf("camera: %s", line)
+		l.t.Logf("%s: %s", l.prefix, line)
 		l.rest = rest
 	}
-}
-
-// otherProgram streams from a device with v4l2-ctl, which keeps the device busy, until the returned function is called.
-func otherProgram(t *testing.T, device string) (stop func()) {
-	t.Helper()
-	out, err := os.Create(filepath.Join(t.TempDir(), "stream"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer out.Close()
-	cmd := exec.Command("v4l2-ctl", "-d", device, "--stream-mmap", "--stream-to="+out.Name())
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	stop = sync.OnceFunc(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	t.Cleanup(stop)
-	eventually(t, "other program streams", func() bool {
-		info, err := os.Stat(out.Name())
-		return err == nil && info.Size() > 0
-	})
-	return stop
 }

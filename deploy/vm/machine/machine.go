@@ -29,6 +29,9 @@ type Machine struct {
 	MemoryMB int
 	// CPUs is the number of the guest's processors. Default: 2.
 	CPUs int
+	// SerialLink plugs in two USB serial adapters, FTDI FT232BM, whose lines are connected with each other: what is sent on one arrives at the
+	// other, at any rate. The guest needs the modules xhci_pci and ftdi_sio; it tells the two apart by [SerialNear] and [SerialFar].
+	SerialLink bool
 	// QEMU is the program to run. Default: qemu-system-x86_64.
 	QEMU string
 }
@@ -63,14 +66,23 @@ func (m Machine) Run(ctx context.Context, job Job) (status int, err error) {
 	}
 	args := append(m.args(options...), shareArgs(job.Share)...)
 	args = append(args, "-serial", "file:"+escape(filepath.Join(job.Share, "console.log")), "-serial", "stdio")
-	if err := m.qemu(ctx, args, job.Stdin, job.Output); err != nil {
+	var files []*os.File
+	if m.SerialLink {
+		if files, err = newLink(); err != nil {
+			return 0, err
+		}
+		defer closeAll(files)
+		args = append(args, linkArgs()...)
+	}
+	if err := m.qemu(ctx, args, files, job.Stdin, job.Output); err != nil {
 		return 0, err
 	}
 	return readStatus(statusFile)
 }
 
-// qemu runs QEMU to its end. The thread stays locked because the kernel kills a child with Pdeathsig when its parent's thread ends.
-func (m Machine) qemu(ctx context.Context, args []string, stdin *os.File, output io.Writer) error {
+// qemu runs QEMU to its end. It gets the files as its own, from number 3 on. The thread stays locked because the kernel kills a child with
+// Pdeathsig when its parent's thread ends.
+func (m Machine) qemu(ctx context.Context, args []string, files []*os.File, stdin *os.File, output io.Writer) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	program := m.QEMU
@@ -79,7 +91,7 @@ func (m Machine) qemu(ctx context.Context, args []string, stdin *os.File, output
 	}
 	var complaints strings.Builder
 	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Stdout, cmd.Stderr = output, &complaints
+	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = output, &complaints, files
 	if stdin != nil {
 		cmd.Stdin = stdin
 	}

@@ -58,7 +58,7 @@ func canOpen(device string) bool {
 func (m Machine) boots(ctx context.Context, accelerator string) bool {
 	m.Accelerator = accelerator
 	var console bytes.Buffer
-	err := m.qemu(ctx, append(m.args("lab=probe"), "-serial", "stdio"), nil, &console)
+	err := m.qemu(ctx, append(m.args("lab=probe"), "-serial", "stdio"), nil, nil, &console)
 	return err == nil && bytes.Contains(console.Bytes(), []byte("LAB-ALIVE"))
 }
 

@@ -86,7 +86,7 @@ func run(o options) (status int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(share)) }()
-	m := machine.Machine{Image: o.image}
+	m := machine.Machine{Image: o.image, SerialLink: true}
 	if m.Accelerator, err = m.Probe(ctx, filepath.Join(o.image, "accelerator")); err != nil {
 		return 0, err
 	}
