@@ -3,8 +3,8 @@
 // # What it promises
 //
 //   - The events up to a SYN_REPORT are told together. Nothing is told of a group of which a part was lost.
-//   - If the kernel lost events (SYN_DROPPED), all up to the next SYN_REPORT is left out, and so is what was read together
-//     with it; then the device is asked how everything stands. So a key whose release was lost does not stay pressed.
+//   - If the kernel lost events (SYN_DROPPED), all up to the next SYN_REPORT is left out, and so is all that waits behind it;
+//     then the device is asked how everything stands, which is newer. So a key whose release was lost does not stay pressed.
 //   - A group has at most 512 events. The kernel itself cuts a device's reports at what its driver announced, at most 60 for HID
 //     devices and a few hundred for the largest touch screens. A device that goes beyond is treated as if its events had been lost.
 //   - Times are wall clock. The kernel stamps events with its wall clock; a step of that clock between event and reading is

@@ -2,6 +2,9 @@ package evdev
 
 import (
 	"context"
+	"time"
+
+	linux "github.com/holoplot/go-evdev"
 
 	"github.com/waldo-robot/waldo/services/input/source"
 )
@@ -67,27 +70,37 @@ func (s *Source) report(d *device, info source.Info, to source.Sink) error {
 	}
 	to.Opened(info, state)
 	var in intake
-	for {
+	for lossy := false; ; {
 		events, err := d.read(batch)
 		if err != nil {
 			return err
 		}
-		read := s.now()
-	group:
-		for _, e := range events {
-			switch in.take(e) {
-			case complete:
-				to.Changed(clock.time(e, read), in.group)
-			case lost:
-				if state, err = d.state(); err != nil {
-					return err
-				}
-				to.Resynced(clock.time(e, read), state)
-				break group // the rest is older than the state
-			}
+		read, all := s.now(), len(events) < batch
+		if !lossy {
+			lossy = tell(events, &in, func(e linux.InputEvent) time.Time { return clock.time(e, read) }, to)
 		}
-		if len(events) < batch {
+		if lossy && all { // what waited is older than the state that is asked for now
+			if state, err = d.state(); err != nil {
+				return err
+			}
+			to.Resynced(read.wall, state)
+			lossy = false
+		}
+		if all {
 			clock.empty = read
 		}
 	}
+}
+
+// tell tells what was read, up to a loss, if there is one.
+func tell(events []linux.InputEvent, in *intake, at func(linux.InputEvent) time.Time, to source.Sink) (lossy bool) {
+	for _, e := range events {
+		switch in.take(e) {
+		case complete:
+			to.Changed(at(e), in.group)
+		case lost:
+			return true
+		}
+	}
+	return false
 }

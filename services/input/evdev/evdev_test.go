@@ -176,6 +176,29 @@ func TestStateIsNewerThanTheBatch(t *testing.T) {
 	}
 }
 
+// TestNothingOlderThanTheState has more wait behind a loss than is read at once.
+func TestNothingOlderThanTheState(t *testing.T) {
+	k, pad := NewFakeKernel(), Pad()
+	k.Plug("/dev/input/event0", pad)
+	r := run(t, NewOn(k, Config{}))
+	r.await(t)
+	reader := r.hub.Open()
+	defer reader.Close()
+	events := []linux.InputEvent{syn(linux.SYN_DROPPED), syn(linux.SYN_REPORT)}
+	for i := range int32(3 * batch) {
+		events = append(events, abs(linux.ABS_X, i+1), syn(linux.SYN_REPORT))
+	}
+	pad.Raw(events...)
+	got, err := reader.Next(t.Context())
+	if err != nil || !got.GetResync() || got.GetEvents()[0].GetValue() != 3*batch {
+		t.Fatalf("got %v %v, want a resync with the last position", got, err)
+	}
+	pad.Send(key(linux.BTN_EAST, 1))
+	if got, err := reader.Next(t.Context()); err != nil || got.GetEvents()[0].GetName() != "BTN_EAST" {
+		t.Errorf("after the loss came %v %v, want what is new only", got, err)
+	}
+}
+
 // TestStateConverges lets the kernel lose events all the time, and looks whether readers know the truth in the end.
 func TestStateConverges(t *testing.T) {
 	for seed := range uint64(10) {
