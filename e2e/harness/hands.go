@@ -5,6 +5,7 @@ import (
 	"errors"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/input"
@@ -136,9 +137,7 @@ func (p *Page) Suspend(tb testing.TB) (resume func()) {
 	return func() {
 		tb.Helper()
 		set(cdppage.SetWebLifecycleStateStateActive)
-		if err := chromedp.Run(p.ctx, cdppage.BringToFront()); err != nil {
-			tb.Fatal(err)
-		}
+		p.Cover(tb)() // it is still hidden, and only another tab before it changes that
 	}
 }
 
@@ -157,11 +156,13 @@ func (b *Browser) Renderers(tb testing.TB) (pids []int) {
 	return pids
 }
 
-// Kill ends the browser and all its processes as a crash of the machine would.
-func (b *Browser) Kill(tb testing.TB) {
+// Kill ends the browser and all its processes as a crash of the machine would, and returns when it began to.
+func (b *Browser) Kill(tb testing.TB) (began time.Time) {
 	tb.Helper()
 	main := chromedp.FromContext(b.ctx).Browser.Process()
-	for _, pid := range append(descendants(tb, main.Pid), main.Pid) {
+	pids := append([]int{main.Pid}, descendants(tb, main.Pid)...)
+	began = time.Now()
+	for _, pid := range pids {
 		_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended with its parent
 	}
 	Until(tb, "the browser has ended", func() error {
@@ -170,6 +171,7 @@ func (b *Browser) Kill(tb testing.TB) {
 		}
 		return nil
 	})
+	return began
 }
 
 // descendants of a process, oldest first.

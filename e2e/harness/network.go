@@ -82,6 +82,14 @@ func (n *Network) address(tb testing.TB) string {
 	return net.JoinHostPort(robotAddress, port)
 }
 
+// secret is what programs on the robot have to know, as environment.
+func (n *Network) secret() []string {
+	if n == nil {
+		return nil
+	}
+	return []string{"WALDO_TOKEN=" + Token}
+}
+
 // command is a program as it runs on the robot, with its arguments.
 func (n *Network) command(program string, args ...string) (string, []string) {
 	if n == nil {

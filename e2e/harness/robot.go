@@ -51,10 +51,7 @@ func StartRobot(tb testing.TB, o Options) *Robot {
 	}
 	http, bus := o.Network.address(tb), "url: "+o.NATS
 	r := &Robot{URL: "http://" + http, NATS: o.NATS, network: o.Network}
-	env := []string{"XDG_STATE_HOME=" + tb.TempDir()}
-	if o.Network != nil {
-		env = append(env, "WALDO_TOKEN="+Token)
-	}
+	env := append(o.Network.secret(), "XDG_STATE_HOME="+tb.TempDir())
 	if o.NATS == "" {
 		address := FreeAddress(tb)
 		r.NATS, bus = "nats://"+address, fmt.Sprintf("listen: %q", address)
@@ -110,7 +107,7 @@ func (r *Robot) Devices(tb testing.TB) []Device {
 	tb.Helper()
 	var devices []Device
 	program, args := r.network.command(Bin(tb, "waldo"), "ls", "--json")
-	out := Run(tb, []string{"WALDO_NATS=" + r.NATS}, program, args...)
+	out := Run(tb, append(r.network.secret(), "WALDO_NATS="+r.NATS), program, args...)
 	if err := json.Unmarshal([]byte(out), &devices); err != nil {
 		tb.Fatalf("waldo ls --json: %v in:\n%s", err, out)
 	}

@@ -1,0 +1,246 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/waldo-robot/waldo/e2e/harness"
+	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/lease"
+)
+
+// ride is a robot with its motors at a wire, and a page that drives it.
+type ride struct {
+	tb      testing.TB // what it lasts as long as
+	wire    *harness.Wire
+	network *harness.Network // nil is loopback, with a bus of its own; else the bus is embedded
+	busAt   string
+	bus     *harness.Process
+	robot   *harness.Robot
+	url     string
+	browser *harness.Browser
+	page    *harness.Page
+}
+
+// startRide starts it all. Nobody drives yet.
+func startRide(tb testing.TB, network *harness.Network) *ride {
+	tb.Helper()
+	r := &ride{tb: tb, wire: harness.StartWire(tb), network: network}
+	o := harness.Options{Devices: r.wire.Device(), Drive: harness.RoverDrive, Network: network}
+	if network == nil {
+		r.busAt = harness.FreeAddress(tb)
+		r.bus = harness.StartBus(tb, r.busAt)
+		o.NATS = "nats://" + r.busAt
+	}
+	r.robot = harness.StartRobot(tb, o)
+	r.url = r.robot.URL
+	if network != nil {
+		r.url += "/?token=" + harness.Token
+	}
+	r.robot.Device(tb, "motors")
+	r.browser = harness.StartBrowser(tb)
+	r.open()
+	return r
+}
+
+// open opens the page in a new tab, and gives it a gamepad.
+func (r *ride) open() {
+	r.tb.Helper()
+	r.page = r.browser.Open(r.tb, r.url)
+	harness.Until(r.tb, "the page runs", func() error {
+		runs, err := harness.TryEval[bool](r.page, "Boolean(window.waldo) || document.readyState === 'complete' && (location.reload(), false)")
+		if err == nil && !runs {
+			err = errors.New("it was loaded again") // Chromium gives requests up when links of the machine come and go, such as a Network's
+		}
+		return err
+	})
+	r.page.FakeGamepad(r.tb)
+}
+
+// begin has the page drive, by its button if it does not yet, with all at rest.
+func (r *ride) begin(tb testing.TB) {
+	tb.Helper()
+	if state, _ := r.state(tb); state == "off" {
+		// The lease of one who was killed runs out by itself.
+		r.page.Until(tb, "waldo.robot.state === 'live' && document.querySelector('#drive-button').textContent === 'Drive'")
+		r.page.Click(tb, "#drive-button")
+	}
+	harness.Until(tb, "the page drives", func() error {
+		if state, why := r.state(tb); state != "driving" {
+			return fmt.Errorf("it is %s: %s", state, why)
+		}
+		return nil
+	})
+}
+
+// state is how far driving is, and why no further.
+func (r *ride) state(tb testing.TB) (state, why string) {
+	tb.Helper()
+	both := harness.Eval[[2]string](tb, r.page, "[waldo.drive.state, waldo.drive.why]")
+	return both[0], both[1]
+}
+
+// full is the wish of who holds W, or pushes the stick of the pad all the way.
+func full(m harness.Motion) bool { return m.Left == 200 && m.Right == 200 }
+
+// goFull goes full speed for a moment.
+func (r *ride) goFull(tb testing.TB, h hands) {
+	tb.Helper()
+	r.begin(tb)
+	began := time.Now()
+	h.push(tb, r.page)
+	first := r.wire.AwaitMotion(tb, began, "full speed", full)
+	harness.Until(tb, "full speed goes on", func() error {
+		if n := len(r.wire.Motions(first.At)); n < 4 {
+			return fmt.Errorf("%d commands", n)
+		}
+		return nil
+	})
+}
+
+// hands are what drives.
+type hands struct {
+	push, rest func(testing.TB, *harness.Page)
+}
+
+var (
+	byKey = hands{
+		func(tb testing.TB, p *harness.Page) { tb.Helper(); p.Press(tb, "KeyW") },
+		func(tb testing.TB, p *harness.Page) { tb.Helper(); p.Release(tb, "KeyW") },
+	}
+	byPad = hands{
+		func(tb testing.TB, p *harness.Page) { tb.Helper(); harness.Eval[any](tb, p, "testPad.axis(1, -1)") },
+		func(tb testing.TB, p *harness.Page) { tb.Helper(); harness.Eval[any](tb, p, "testPad.axis(1, 0)") },
+	}
+)
+
+// plug plugs the gamepad in, if it is not yet, and returns when the page has seen it at rest.
+func (r *ride) plug(tb testing.TB) {
+	tb.Helper()
+	harness.Eval[any](tb, r.page, "testPad.plug()")
+	r.page.Until(tb, "document.querySelector('#drive-pad').textContent.includes('pad of the test')")
+}
+
+// ending is a way in which driving ends although the driver has not let go.
+type ending struct {
+	name    string
+	hands   hands
+	network bool
+	// end does it, and returns when it began to, and what makes it good again.
+	end func(testing.TB, *ride) (began time.Time, mend func())
+}
+
+// endings are all of which the robot has to stop by itself.
+var endings = []ending{
+	{name: "tab closed", end: func(tb testing.TB, r *ride) (time.Time, func()) {
+		began := time.Now()
+		r.page.Close()
+		return began, r.open
+	}},
+	{name: "tab hidden", end: func(tb testing.TB, r *ride) (time.Time, func()) { return time.Now(), r.page.Cover(tb) }},
+	{name: "tab frozen", end: func(tb testing.TB, r *ride) (time.Time, func()) { return time.Now(), r.page.Suspend(tb) }},
+	{name: "tab stands still", end: func(tb testing.TB, r *ride) (time.Time, func()) {
+		var resume []func()
+		pids, began := r.browser.Renderers(tb), time.Now()
+		for _, pid := range pids {
+			resume = append(resume, harness.Freeze(tb, pid))
+		}
+		return began, func() {
+			for _, f := range resume {
+				f()
+			}
+		}
+	}},
+	{name: "gamepad unplugged", hands: byPad, end: func(tb testing.TB, r *ride) (time.Time, func()) {
+		began := time.Now()
+		harness.Eval[any](tb, r.page, "testPad.unplug()")
+		return began, func() { r.plug(tb) }
+	}},
+	{name: "browser killed", end: func(tb testing.TB, r *ride) (time.Time, func()) {
+		return r.browser.Kill(tb), func() {
+			r.browser = harness.StartBrowser(r.tb)
+			r.open()
+		}
+	}},
+	{name: "gateway killed", end: func(tb testing.TB, r *ride) (time.Time, func()) {
+		pid, began := r.robot.Gateway(tb), time.Now()
+		harness.Crash(tb, pid)
+		return began, func() { r.robot.WaitServing(tb) }
+	}},
+	{name: "NATS killed", end: func(tb testing.TB, r *ride) (time.Time, func()) {
+		began := time.Now()
+		r.bus.Kill(tb)
+		return began, func() { r.bus = harness.StartBus(r.tb, r.busAt) }
+	}},
+	{name: "lease taken", end: func(tb testing.TB, r *ride) (time.Time, func()) {
+		conn, err := bus.Connect(bus.Config{URL: "nats://" + r.busAt, Name: "another"})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		defer conn.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), harness.Patience)
+		defer cancel()
+		began := time.Now()
+		l, err := lease.Take(ctx, conn.Client(bus.Address{Robot: "e2e", Device: "motors"}), "another", "")
+		if err != nil {
+			tb.Fatal(err)
+		}
+		l.Close()
+		return began, func() {}
+	}},
+	{name: "e-stop", end: func(tb testing.TB, r *ride) (time.Time, func()) {
+		began := time.Now()
+		r.page.Press(tb, "Space")
+		r.page.Release(tb, "Space")
+		return began, func() {
+			r.page.Until(tb, "document.querySelector('#estop').dataset.estop === 'latched'")
+			harness.Eval[any](tb, r.page, "waldo.robot.clearEStop()")
+		}
+	}},
+	{name: "network cut", network: true, end: func(tb testing.TB, r *ride) (time.Time, func()) {
+		began := time.Now()
+		r.network.Cut(tb)
+		return began, func() { r.network.Join(tb) }
+	}},
+}
+
+// stop ends the drive and returns how long the wire went on moving. When all is good again, with the driver's hand still where it was, nothing moves.
+func (r *ride) stop(tb testing.TB, e ending, quiet time.Duration) time.Duration {
+	tb.Helper()
+	if e.hands.push == nil {
+		e.hands = byKey
+	} else {
+		r.plug(tb)
+	}
+	r.goFull(tb, e.hands)
+	began, mend := e.end(tb, r)
+	stopped := r.wire.AwaitStill(tb, began, quiet)
+	if stopped.Before(began) {
+		tb.Fatalf("it stood still %v before it was to stop", began.Sub(stopped))
+	}
+	mend()
+	r.page.Until(tb, `waldo.robot.state === 'live' && (['off', 'arming'].includes(waldo.drive.state)
+	  || waldo.drive.state === 'driving' && Object.values(waldo.drive.values).every((v) => v === 0))`)
+	r.wire.MustStayStill(tb, stopped)
+	e.hands.rest(tb, r.page)
+	return stopped.Sub(began)
+}
+
+// TestStops ends driving in all ways there are, one after the other on the same robot.
+func TestStops(t *testing.T) {
+	near := startRide(t, nil)
+	for _, e := range endings {
+		t.Run(e.name, func(t *testing.T) {
+			r := near
+			if e.network {
+				r = startRide(t, harness.StartNetwork(t))
+			}
+			for range 2 {
+				t.Logf("stopped after %v", r.stop(t, e, quiet))
+			}
+		})
+	}
+}
