@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,11 +26,11 @@ type ride struct {
 	page    *harness.Page
 }
 
-// startRide starts it all. Nobody drives yet.
-func startRide(tb testing.TB, network *harness.Network) *ride {
+// startRide starts it all, with more devices if there are some, each as YAML. Nobody drives yet.
+func startRide(tb testing.TB, network *harness.Network, more ...string) *ride {
 	tb.Helper()
 	r := &ride{tb: tb, wire: harness.StartWire(tb), network: network}
-	o := harness.Options{Devices: r.wire.Device(), Drive: harness.RoverDrive, Network: network}
+	o := harness.Options{Devices: strings.Join(append(more, r.wire.Device()), "\n"), Drive: harness.RoverDrive, Network: network}
 	if network == nil {
 		r.busAt = harness.FreeAddress(tb)
 		r.bus = harness.StartBus(tb, r.busAt)

@@ -11,8 +11,10 @@ import { axisValues, commandJson, driveValues, writeFields } from './drivemath.j
 import { integer64, object } from './json.js';
 import { Lease } from './lease.js';
 
-/** Commands are not sent faster than this, however fast the inputs change, in ms. */
+/** Changes of the inputs are not sent faster than this on average, in ms; regular commands do not count. */
 const FASTEST_MS = 8;
+/** By how much a few changes at once may be ahead of that, in ms. Timers can be late by more than a change can wait. */
+const BURST_MS = 24;
 /** Time between signs of life of who sends no commands, in ms. */
 const SIGN_OF_LIFE_MS = 300;
 /** An actuator that hears nothing from us for so long takes the lease back, and one that says nothing may have, in ms. */
@@ -71,6 +73,8 @@ export class Ride {
   #askedAt = -Infinity;
   #over = false;
   #sentJson = '';
+  /** When the next change may be sent before its turn, were there no bursts. */
+  #hurryAt = -Infinity;
   /** Commands before this one are of an earlier state. */
   #from = 0;
   /** When the actuator last refused a command for an e-stop, on its clock. */
@@ -117,9 +121,11 @@ export class Ride {
     const now = this.#env.now();
     // A page that stood still lets everything go first, and speaks then; a lost way is for the next tick to see.
     if (now - this.#ticked > STILL_MS || !this.#options.way.ready()) return;
-    const wait = lease.sentAt + FASTEST_MS - now;
-    if (wait <= 0) this.#command(lease, this.#json(lease));
-    else this.#later = this.#env.every(() => (this.#notLater(), this.hurry()), wait);
+    const wait = Math.ceil(this.#hurryAt - BURST_MS - now); // a timer for a part of a millisecond comes early
+    if (wait <= 0) {
+      this.#hurryAt = Math.max(this.#hurryAt, now) + FASTEST_MS;
+      this.#command(lease, this.#json(lease));
+    } else this.#later = this.#env.every(() => (this.#notLater(), this.hurry()), wait);
   }
 
   /**

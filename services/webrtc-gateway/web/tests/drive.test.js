@@ -171,10 +171,9 @@ describe('commands', () => {
     const n = rig.env.peer.channel('waldo.calls').sent.length;
     press('KeyW');
     const sent = () => rig.env.peer.channel('waldo.calls').sent.length - n;
-    if (sent() === 0) await rig.pass(10); // the last command was less than 8 ms ago
-    assert.equal(sent() >= 1, true);
+    assert.equal(sent(), 1, 'however short before it the last regular command left');
     press('ArrowUp'); // moves nothing
-    assert.equal(sent() <= 2, true);
+    assert.equal(sent(), 1);
   });
 
   test('are not sent faster than the actuator can use, and the last word counts', async () => {
@@ -183,7 +182,7 @@ describe('commands', () => {
     const n = rig.env.peer.channel('waldo.calls').sent.length;
     for (const code of ['KeyW', 'KeyD', 'KeyA', 'KeyS']) press(code);
     for (const code of ['KeyW', 'KeyA', 'KeyS']) lift(code);
-    assert.ok(rig.env.peer.channel('waldo.calls').sent.length - n <= 1);
+    assert.ok(rig.env.peer.channel('waldo.calls').sent.length - n <= 4);
     await rig.pass(20);
     assert.equal(commands().at(-1).json, '{"left":60,"right":-60}');
   });
