@@ -24,6 +24,7 @@ type ride struct {
 	url     string
 	browser *harness.Browser
 	page    *harness.Page
+	began   time.Time // when full speed was first on the wire, in the present drive
 }
 
 // startRide starts it all, with more devices if there are some, each as YAML. Nobody drives yet.
@@ -93,9 +94,9 @@ func (r *ride) goFull(tb testing.TB, h hands) {
 	r.begin(tb)
 	began := time.Now()
 	h.push(tb, r.page)
-	first := r.wire.AwaitMotion(tb, began, "full speed", full)
+	r.began = r.wire.AwaitMotion(tb, began, "full speed", full).At
 	harness.Until(tb, "full speed goes on", func() error {
-		if n := len(r.wire.Motions(first.At)); n < 4 {
+		if n := len(r.wire.Motions(r.began)); n < 4 {
 			return fmt.Errorf("%d commands", n)
 		}
 		return nil

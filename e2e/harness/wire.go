@@ -77,6 +77,7 @@ func (w *Wire) hear(_ *os.File, data []byte) {
 		}
 		left, right := int16(frame[1])|int16(frame[2])<<8, int16(frame[3])|int16(frame[4])<<8
 		w.motions = append(w.motions, Motion{now, left, right})
+		now = now.Add(time.Nanosecond) // what was read together still has an order
 		w.partial = w.partial[commandSize:]
 	}
 }

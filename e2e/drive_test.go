@@ -1,0 +1,163 @@
+package e2e
+
+import (
+	"testing"
+
+	"github.com/waldo-robot/waldo/e2e/harness"
+)
+
+// startRover runs the rover that a newcomer gets, and opens its page.
+func startRover(t *testing.T) (*harness.Robot, *harness.Page) {
+	t.Helper()
+	robot := harness.StartRobot(t, harness.Options{Name: "rover", Drive: harness.RoverDrive, Devices: `front: {kind: camera, source: sim, fps: 30}
+		map: {kind: camera, source: sim, view: above, fps: 30}
+		` + harness.BoardAt("sim")})
+	page := harness.StartBrowser(t).Open(t, robot.URL)
+	page.Tile(t, "front").WaitFrames(t, 30)
+	awaitReading(t, page, "battery", "v > 6000")
+	return robot, page
+}
+
+// look defines window.look, which returns what the camera in front sees, in very few pixels, and window.differs, which tells how much two looks differ.
+const look = `(() => {
+  const canvas = new OffscreenCanvas(32, 24);
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  window.look = () => {
+    context.drawImage(document.querySelector('[data-device="front"] video'), 0, 0, 32, 24);
+    return [...context.getImageData(0, 0, 32, 24).data];
+  };
+  window.differs = (a, b) => a.reduce((sum, v, i) => sum + Math.abs(v - b[i]), 0) / a.length;
+})()`
+
+// TestNewcomerDrives presses Drive and holds W: the rover rolls, and the picture moves.
+func TestNewcomerDrives(t *testing.T) {
+	_, page := startRover(t)
+	harness.Eval[any](t, page, look)
+	harness.Eval[any](t, page, "window.still = look()")
+	page.Tile(t, "front").WaitFrames(t, 15)
+	if noise := harness.Eval[float64](t, page, "differs(still, look())"); noise > 1 {
+		t.Errorf("nobody drives, and the picture changes by %.1f of 255", noise)
+	}
+	page.Click(t, "#drive-button")
+	page.Until(t, "document.querySelector('#drive').dataset.drive === 'driving'")
+	page.Press(t, "KeyW")
+	awaitReading(t, page, "x", "v > 300")
+	page.Until(t, "differs(still, look()) > 5")
+	page.Press(t, "KeyD")
+	awaitReading(t, page, "heading", "v < -200")
+	page.Release(t, "KeyD")
+	page.Release(t, "KeyW")
+	awaitReading(t, page, "left", "v === 0")
+	awaitReading(t, page, "flags", "v === 0") // nothing turns, and the watchdog is content: neutral is commanded
+	page.Click(t, "#drive-button")
+	page.Until(t, "document.querySelector('#drive').dataset.drive === 'off' && document.querySelector('#drive').dataset.holder === ''")
+}
+
+// TestTouch drives with a finger.
+func TestTouch(t *testing.T) {
+	_, page := startRover(t)
+	page.Resize(t, 390, 844)
+	page.Click(t, "#drive-button")
+	page.Until(t, "document.querySelector('#drive').dataset.drive === 'driving'")
+	at := harness.Eval[struct{ X, Y, R float64 }](t, page, `(() => {
+	  const stick = document.querySelector('#stick');
+	  stick.scrollIntoView({ block: 'center', behavior: 'instant' });
+	  const box = stick.getBoundingClientRect();
+	  return { X: box.x + box.width / 2, Y: box.y + box.height / 2, R: box.height / 2 };
+	})()`)
+	page.Touch(t, true, at.X, at.Y)
+	page.Touch(t, false, at.X, at.Y-at.R)
+	awaitReading(t, page, "left", "v > 150")
+	page.Touch(t, false, at.X+at.R, at.Y)
+	awaitReading(t, page, "right", "v < 0")
+	page.Lift(t)
+	awaitReading(t, page, "right", "v === 0")
+}
+
+// TestEStopOfThePage presses it with the mouse and with the space bar, while driving, and clears it.
+func TestEStopOfThePage(t *testing.T) {
+	_, page := startRover(t)
+	presses := map[string]func(){
+		"button":    func() { page.Click(t, "#estop") },
+		"space bar": func() { page.Press(t, "Space"); page.Release(t, "Space") },
+	}
+	for name, press := range presses {
+		t.Run(name, func(t *testing.T) {
+			page.Click(t, "#drive-button")
+			page.Until(t, "document.querySelector('#drive').dataset.drive === 'driving'")
+			page.Press(t, "KeyW")
+			awaitReading(t, page, "left", "v === 200")
+			press()
+			page.Until(t, "document.querySelector('#estop').dataset.estop === 'latched'")
+			awaitReading(t, page, "left", "v === 0")
+			page.Until(t, "document.querySelector('#drive').dataset.drive === 'off'")
+
+			page.Click(t, "#drive-button") // W is still held, and it is still latched
+			page.Until(t, "document.querySelector('#drive').dataset.drive === 'estopped'")
+			page.Click(t, "#estop-clear")
+			page.Click(t, "#estop-clear")
+			page.Until(t, "document.querySelector('#estop').dataset.estop === 'clear'")
+			awaitReading(t, page, "flags", "v === 0") // commanded again, and nothing turns
+			page.Release(t, "KeyW")
+			page.Until(t, "document.querySelector('#drive').dataset.drive === 'driving'")
+			page.Press(t, "KeyW")
+			awaitReading(t, page, "left", "v === 200")
+			page.Release(t, "KeyW")
+			page.Click(t, "#drive-button")
+			page.Until(t, "document.querySelector('#drive').dataset.drive === 'off'")
+		})
+	}
+}
+
+// TestWhoDrives has two pages drive one robot: the second sees the first, and takes over when it says so twice.
+func TestWhoDrives(t *testing.T) {
+	robot, one := startRover(t)
+	two := harness.StartBrowser(t).Open(t, robot.URL)
+	one.Click(t, "#drive-button")
+	one.Until(t, "document.querySelector('#drive').dataset.drive === 'driving'")
+	one.Press(t, "KeyW")
+	awaitReading(t, two, "left", "v === 200")
+	two.Until(t, "document.querySelector('#drive').dataset.holder === $1", harness.Eval[string](t, one, "waldo.robot.holder"))
+	two.Until(t, "document.querySelector('#drive-button').textContent === 'Take over'")
+	two.Click(t, "#drive-button")
+	if drives := harness.Eval[string](t, two, "waldo.drive.state"); drives != "off" {
+		t.Errorf("after one click it is %s", drives)
+	}
+	two.Click(t, "#drive-button")
+	two.Until(t, "document.querySelector('#drive').dataset.drive === 'driving'")
+	one.Until(t, "document.querySelector('#drive').dataset.drive === 'off' && waldo.drive.reason === 'taken'")
+	awaitReading(t, two, "left", "v === 0")
+	one.Until(t, "document.querySelector('#drive-why').textContent.includes($1)", harness.Eval[string](t, two, "waldo.robot.holder"))
+}
+
+// TestFlood fills a topic from both sides as fast as it goes while somebody drives. Commands do not wait behind it: hardly any is too old when it arrives.
+func TestFlood(t *testing.T) {
+	r := startRide(t, nil, "front: {kind: camera, source: test, width: 640, height: 480, fps: 30}")
+	other := r.browser.Open(t, r.url)
+	other.Until(t, "window.waldo")
+	for _, page := range []*harness.Page{r.page, other} {
+		harness.Eval[any](t, page, `(() => {
+		  window.heard = 0;
+		  waldo.robot.channel('flood').addEventListener('message', () => heard++);
+		})()`)
+		page.Until(t, "waldo.robot.channel('flood').state === 'open'")
+	}
+	r.goFull(t, byKey)
+	for _, page := range []*harness.Page{r.page, other} {
+		harness.Eval[any](t, page, `(() => {
+		  const flood = waldo.robot.channel('flood');
+		  const message = new Uint8Array(60000);
+		  setInterval(() => { while (flood.send(message)); }, 10);
+		})()`)
+	}
+	for _, page := range []*harness.Page{r.page, other} {
+		page.Until(t, "heard > 200")
+	}
+	address := r.robot.Device(t, "motors").MetricsAddress
+	judged := harness.Metric(t, address, "waldo_control_commands_total", "")
+	expired := harness.Metric(t, address, "waldo_control_commands_total", `"expired"`)
+	if judged < 50 || expired > judged/10 {
+		t.Errorf("%.0f of %.0f commands came too late", expired, judged)
+	}
+	t.Logf("%.0f of %.0f commands came too late while both pages heard 200 messages of 60 kB", expired, judged)
+}
