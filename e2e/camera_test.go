@@ -29,12 +29,12 @@ func TestPageShowsTheCamera(t *testing.T) {
 
 // TestPictures looks at the page as people see it, on a desk and on a phone, and keeps what it saw if WALDO_PICTURES names a folder.
 func TestPictures(t *testing.T) {
-	robot := harness.StartRobot(t, harness.Options{Name: "rover", Devices: `front: {kind: camera, source: test, width: 1280, height: 720, fps: 30}
-		rear: {kind: camera, source: test, width: 1280, height: 720, card: still, fps: 30}`})
-	page := harness.StartBrowser(t).Open(t, robot.URL)
-	for _, device := range []string{"front", "rear"} {
-		page.Tile(t, device).WaitFrames(t, 30)
-	}
+	_, page := startRover(t)
+	page.Click(t, "#drive-button")
+	page.Until(t, "document.querySelector('#drive').dataset.drive === 'driving'")
+	page.Resize(t, 1280, 800)
+	hold(t, page, "KeyW", "x", "v > 600")
+	hold(t, page, "KeyA", "heading", "v > 500")
 	for _, screen := range []struct {
 		name          string
 		width, height int64

@@ -29,9 +29,8 @@ func TestFirmwareStopsByItself(t *testing.T) {
 
 	for range 3 {
 		r.begin(t)
-		r.page.Press(t, "KeyW")
+		hold(t, r.page, "KeyW", "left", "v === 200")
 		board.AwaitTurn(t, 200, 200)
-		awaitReading(t, r.page, "left", "v === 200")
 
 		killed := harness.Monotonic(t)
 		serial.Kill(t)
