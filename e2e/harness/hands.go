@@ -105,7 +105,7 @@ const gamepads = `(() => {
 // FakeGamepad gives the page window.testPad, with plug, axis, button and unplug.
 func (p *Page) FakeGamepad(tb testing.TB) { Eval[any](tb, p, gamepads) }
 
-// Cover opens a tab before the page, in the same window, so that the page is hidden; uncover closes it.
+// Cover opens a tab before the page, in the same window, so that the page is hidden; uncover closes it, and returns when the page is seen.
 func (p *Page) Cover(tb testing.TB) (uncover func()) {
 	tb.Helper()
 	browser := cdp.WithExecutor(p.ctx, chromedp.FromContext(p.ctx).Browser)
@@ -121,6 +121,7 @@ func (p *Page) Cover(tb testing.TB) (uncover func()) {
 		if err := target.CloseTarget(id).Do(browser); err != nil {
 			tb.Fatal(err)
 		}
+		p.Until(tb, "!document.hidden")
 	}
 }
 

@@ -123,7 +123,10 @@ func (b *Board) Run(ctx context.Context, p port.Port, hooks Hooks) error {
 	close(finish)
 	if ctx.Err() != nil {
 		select {
-		case <-writing:
+		case last := <-writing:
+			if last != nil {
+				b.log.Warn("the board was let go without a last stop", "error", last)
+			}
 		case <-time.After(lastWord):
 			b.log.Warn("the board takes nothing: it is let go without a last stop")
 		}
