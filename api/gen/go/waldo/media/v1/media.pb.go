@@ -214,6 +214,193 @@ func (x *VideoFrame) GetMetadata() map[string]string {
 	return nil
 }
 
+// AudioFormat describes how the bytes of a piece of sound are to be read.
+type AudioFormat struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// IANA media type of the data, one of:
+	// - `audio/opus`: one Opus packet (RFC 6716), as RTP carries it;
+	// - `audio/raw`: uncompressed, channels interleaved, see `sample_format`.
+	MediaType string `protobuf:"bytes,1,opt,name=media_type,json=mediaType,proto3" json:"media_type,omitempty"`
+	// Layout of the samples of `audio/raw`, empty for all others. One of:
+	// - `S16LE`: signed 16-bit integers, little-endian; full scale is -32768 to 32767;
+	// - `F32LE`: 32-bit floating-point numbers, little-endian; full scale is -1 to 1.
+	SampleFormat string `protobuf:"bytes,2,opt,name=sample_format,json=sampleFormat,proto3" json:"sample_format,omitempty"`
+	// Samples a second in each channel, 8000 to 192000. Opus: 48000.
+	SampleRateHz int32 `protobuf:"varint,3,opt,name=sample_rate_hz,json=sampleRateHz,proto3" json:"sample_rate_hz,omitempty"`
+	// Number of channels, 1 or 2.
+	Channels      int32 `protobuf:"varint,4,opt,name=channels,proto3" json:"channels,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AudioFormat) Reset() {
+	*x = AudioFormat{}
+	mi := &file_waldo_media_v1_media_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AudioFormat) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AudioFormat) ProtoMessage() {}
+
+func (x *AudioFormat) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_media_v1_media_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AudioFormat.ProtoReflect.Descriptor instead.
+func (*AudioFormat) Descriptor() ([]byte, []int) {
+	return file_waldo_media_v1_media_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *AudioFormat) GetMediaType() string {
+	if x != nil {
+		return x.MediaType
+	}
+	return ""
+}
+
+func (x *AudioFormat) GetSampleFormat() string {
+	if x != nil {
+		return x.SampleFormat
+	}
+	return ""
+}
+
+func (x *AudioFormat) GetSampleRateHz() int32 {
+	if x != nil {
+		return x.SampleRateHz
+	}
+	return 0
+}
+
+func (x *AudioFormat) GetChannels() int32 {
+	if x != nil {
+		return x.Channels
+	}
+	return 0
+}
+
+// AudioFrame is a short piece of sound with all that is needed to use it. It describes itself, so a listener can join late.
+type AudioFrame struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The life of whoever made this frame: random, positive, never 0. A new value means that it began anew.
+	Epoch int64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// Position in this stream and epoch, counted from 0 without gaps by the producer: a gap seen by a listener is a loss.
+	Sequence int64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// When the first sample was captured, by the clock of the producer's machine.
+	CaptureTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=capture_time,json=captureTime,proto3" json:"capture_time,omitempty"`
+	// How `data` is to be read.
+	Format *AudioFormat `protobuf:"bytes,4,opt,name=format,proto3" json:"format,omitempty"`
+	// Position of the first sample since the beginning of the epoch, in samples of one channel. It goes on through silence that
+	// is not sent.
+	SampleIndex int64 `protobuf:"varint,5,opt,name=sample_index,json=sampleIndex,proto3" json:"sample_index,omitempty"`
+	// How many samples there are in each channel.
+	SampleCount int32 `protobuf:"varint,6,opt,name=sample_count,json=sampleCount,proto3" json:"sample_count,omitempty"`
+	// The samples, or one packet.
+	Data []byte `protobuf:"bytes,7,opt,name=data,proto3" json:"data,omitempty"`
+	// Who speaks, for people; empty for what a device produces itself.
+	Talker        string `protobuf:"bytes,8,opt,name=talker,proto3" json:"talker,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AudioFrame) Reset() {
+	*x = AudioFrame{}
+	mi := &file_waldo_media_v1_media_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AudioFrame) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AudioFrame) ProtoMessage() {}
+
+func (x *AudioFrame) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_media_v1_media_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AudioFrame.ProtoReflect.Descriptor instead.
+func (*AudioFrame) Descriptor() ([]byte, []int) {
+	return file_waldo_media_v1_media_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *AudioFrame) GetEpoch() int64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *AudioFrame) GetSequence() int64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *AudioFrame) GetCaptureTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CaptureTime
+	}
+	return nil
+}
+
+func (x *AudioFrame) GetFormat() *AudioFormat {
+	if x != nil {
+		return x.Format
+	}
+	return nil
+}
+
+func (x *AudioFrame) GetSampleIndex() int64 {
+	if x != nil {
+		return x.SampleIndex
+	}
+	return 0
+}
+
+func (x *AudioFrame) GetSampleCount() int32 {
+	if x != nil {
+		return x.SampleCount
+	}
+	return 0
+}
+
+func (x *AudioFrame) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *AudioFrame) GetTalker() string {
+	if x != nil {
+		return x.Talker
+	}
+	return ""
+}
+
 var File_waldo_media_v1_media_proto protoreflect.FileDescriptor
 
 const file_waldo_media_v1_media_proto_rawDesc = "" +
@@ -237,7 +424,23 @@ const file_waldo_media_v1_media_proto_rawDesc = "" +
 	"\bmetadata\x18\a \x03(\v2(.waldo.media.v1.VideoFrame.MetadataEntryR\bmetadata\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\xba\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x93\x01\n" +
+	"\vAudioFormat\x12\x1d\n" +
+	"\n" +
+	"media_type\x18\x01 \x01(\tR\tmediaType\x12#\n" +
+	"\rsample_format\x18\x02 \x01(\tR\fsampleFormat\x12$\n" +
+	"\x0esample_rate_hz\x18\x03 \x01(\x05R\fsampleRateHz\x12\x1a\n" +
+	"\bchannels\x18\x04 \x01(\x05R\bchannels\"\xa4\x02\n" +
+	"\n" +
+	"AudioFrame\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x1a\n" +
+	"\bsequence\x18\x02 \x01(\x03R\bsequence\x12=\n" +
+	"\fcapture_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\vcaptureTime\x123\n" +
+	"\x06format\x18\x04 \x01(\v2\x1b.waldo.media.v1.AudioFormatR\x06format\x12!\n" +
+	"\fsample_index\x18\x05 \x01(\x03R\vsampleIndex\x12!\n" +
+	"\fsample_count\x18\x06 \x01(\x05R\vsampleCount\x12\x12\n" +
+	"\x04data\x18\a \x01(\fR\x04data\x12\x16\n" +
+	"\x06talker\x18\b \x01(\tR\x06talkerB\xba\x01\n" +
 	"\x12com.waldo.media.v1B\n" +
 	"MediaProtoP\x01Z>github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1;mediav1\xa2\x02\x03WMX\xaa\x02\x0eWaldo.Media.V1\xca\x02\x0eWaldo\\Media\\V1\xe2\x02\x1aWaldo\\Media\\V1\\GPBMetadata\xea\x02\x10Waldo::Media::V1b\x06proto3"
 
@@ -253,22 +456,26 @@ func file_waldo_media_v1_media_proto_rawDescGZIP() []byte {
 	return file_waldo_media_v1_media_proto_rawDescData
 }
 
-var file_waldo_media_v1_media_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_waldo_media_v1_media_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_waldo_media_v1_media_proto_goTypes = []any{
 	(*VideoFormat)(nil),           // 0: waldo.media.v1.VideoFormat
 	(*VideoFrame)(nil),            // 1: waldo.media.v1.VideoFrame
-	nil,                           // 2: waldo.media.v1.VideoFrame.MetadataEntry
-	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
+	(*AudioFormat)(nil),           // 2: waldo.media.v1.AudioFormat
+	(*AudioFrame)(nil),            // 3: waldo.media.v1.AudioFrame
+	nil,                           // 4: waldo.media.v1.VideoFrame.MetadataEntry
+	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
 }
 var file_waldo_media_v1_media_proto_depIdxs = []int32{
-	3, // 0: waldo.media.v1.VideoFrame.capture_time:type_name -> google.protobuf.Timestamp
+	5, // 0: waldo.media.v1.VideoFrame.capture_time:type_name -> google.protobuf.Timestamp
 	0, // 1: waldo.media.v1.VideoFrame.format:type_name -> waldo.media.v1.VideoFormat
-	2, // 2: waldo.media.v1.VideoFrame.metadata:type_name -> waldo.media.v1.VideoFrame.MetadataEntry
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	4, // 2: waldo.media.v1.VideoFrame.metadata:type_name -> waldo.media.v1.VideoFrame.MetadataEntry
+	5, // 3: waldo.media.v1.AudioFrame.capture_time:type_name -> google.protobuf.Timestamp
+	2, // 4: waldo.media.v1.AudioFrame.format:type_name -> waldo.media.v1.AudioFormat
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_waldo_media_v1_media_proto_init() }
@@ -282,7 +489,7 @@ func file_waldo_media_v1_media_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_waldo_media_v1_media_proto_rawDesc), len(file_waldo_media_v1_media_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
