@@ -134,6 +134,9 @@ func (k *Kit) snapshot() *devicev1.Device {
 	for _, o := range k.outs {
 		d.Streams = append(d.Streams, o.info())
 	}
+	for _, i := range k.ins {
+		d.Streams = append(d.Streams, i.info())
+	}
 	return d
 }
 

@@ -11,8 +11,8 @@
 //	}
 //
 // New gets a [Kit] through which the driver meets the world: [Kit.RegisterService] for its gRPC service (unary methods are served
-// on the bus as well), [NewOut] for a stream it produces, [Kit.SetAttributes] for what the hardware says of itself, a
-// logger, a metrics registry.
+// on the bus as well), [NewOut] for a stream it produces, [NewIn] for one it accepts, [Kit.SetAttributes] for what the hardware says
+// of itself, a logger, a metrics registry.
 //
 // # What the kit promises
 //

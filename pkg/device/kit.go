@@ -38,6 +38,7 @@ type Kit struct {
 	mu       sync.Mutex
 	about    *devicev1.Device // never handed out, only copies
 	outs     []*out
+	ins      []*in
 	services []registration
 	failed   error    // the first registration that failed
 	onStop   []func() // in the order in which they were given

@@ -9,6 +9,8 @@
 //	Strict(n)      is ended with ErrOverflow, loses nothing     key presses
 //	Block(n)       makes the producer wait                      files, tests
 //
+// [Delay] subscribes when the reader begins to read, so that nothing old waits for it. [Rebatch] cuts blocks into those of another size.
+//
 // # Promises
 //
 //   - Values reach each subscription in the order in which they were published, none twice.

@@ -21,6 +21,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	audiov1 "github.com/waldo-robot/waldo/api/gen/go/waldo/audio/v1"
 	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
 	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
@@ -58,7 +59,7 @@ type method struct{ request, response protoreflect.MessageType }
 func methods() map[string]method {
 	all := map[string]method{}
 	for _, file := range []protoreflect.FileDescriptor{
-		camerav1.File_waldo_camera_v1_camera_service_proto, controlv1.File_waldo_control_v1_control_service_proto,
+		audiov1.File_waldo_audio_v1_audio_proto, camerav1.File_waldo_camera_v1_camera_service_proto, controlv1.File_waldo_control_v1_control_service_proto,
 		devicev1.File_waldo_device_v1_device_service_proto, inputv1.File_waldo_input_v1_input_service_proto,
 		serialv1.File_waldo_serial_v1_serial_service_proto,
 	} {

@@ -187,6 +187,20 @@ func (d *Directory) Check(device string) error {
 	return status.Errorf(codes.NotFound, "there is no device %q; there are: %s", device, strings.Join(names, ", "))
 }
 
+// CheckAccepts returns nil for a device that accepts a stream, or of which nothing is known yet. For others it returns
+// codes.FailedPrecondition.
+func (d *Directory) CheckAccepts(device, name string) error {
+	info := d.streamInfo(device, name)
+	d.mu.Lock()
+	e := d.entries[device]
+	known := e != nil && !e.heard.IsZero()
+	d.mu.Unlock()
+	if known && info.GetDirection() != devicev1.StreamDirection_STREAM_DIRECTION_IN {
+		return status.Errorf(codes.FailedPrecondition, "%s accepts no stream %q", device, name)
+	}
+	return nil
+}
+
 // streamInfo returns what a device says of one of its streams, nil if it says nothing.
 func (d *Directory) streamInfo(device, name string) *devicev1.StreamInfo {
 	d.mu.Lock()

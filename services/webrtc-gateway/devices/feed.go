@@ -9,10 +9,14 @@ import (
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/stream"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/sound"
 )
 
 // feedBuffer is how many frames may wait for a relay, which only cuts them up: one second. What is lost is noticed by the gap.
 const feedBuffer = 30
+
+// soundBuffer is how many frames of sound may wait to be passed on: a fifth of a second. What is lost is noticed by the gap.
+const soundBuffer = 10
 
 // feed is one held stream of a camera. It implements [relay.Feed].
 type feed struct {
@@ -36,6 +40,28 @@ func (d *Directory) Open(s relay.Stream) (relay.Feed, error) {
 		// A name of its own for each hold: the late release of one must not end the next.
 		hold: d.conn.Hold(address, s.Name, d.nextHolder()),
 	}, nil
+}
+
+// sounds is one held stream of a microphone. It implements [sound.Feed].
+type sounds struct {
+	*bus.Subscription[*mediav1.AudioFrame]
+	hold *bus.Hold
+}
+
+// OpenSound subscribes to a stream of sound and holds it until the feed is closed. The device need not be there.
+func (d *Directory) OpenSound(s relay.Stream) (sound.Feed, error) {
+	address := bus.Address{Robot: d.robot, Device: s.Device}
+	frames, err := bus.Subscribe[*mediav1.AudioFrame](d.conn, address.Out(s.Name), stream.DropOldest(soundBuffer))
+	if err != nil {
+		return nil, fmt.Errorf("stream %s of %s: %w", s.Name, s.Device, err)
+	}
+	return &sounds{frames, d.conn.Hold(address, s.Name, d.nextHolder())}, nil
+}
+
+// Close implements [sound.Feed].
+func (s *sounds) Close() {
+	s.hold.Close()
+	s.Subscription.Close()
 }
 
 func (d *Directory) nextHolder() string {

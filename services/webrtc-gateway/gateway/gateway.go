@@ -28,6 +28,8 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/server"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/sound"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/voice"
 )
 
 const (
@@ -42,6 +44,7 @@ type Gateway struct {
 	conn      *bus.Conn
 	directory *devices.Directory
 	hub       *relay.Hub
+	sounds    *sound.Hub
 	bridge    *channels.Bridge
 	engine    *rtc.Engine
 	server    *server.Server
@@ -72,7 +75,9 @@ func Start(c *config.Config, version string, page fs.FS, log *slog.Logger) (g *G
 		return g, err
 	}
 	g.hub = relay.NewHub(g.directory.Open, relay.Config{Log: log, Metrics: relay.NewMetrics(g.metrics)})
+	g.sounds = sound.NewHub(g.directory.OpenSound, sound.Config{Log: log, Metrics: sound.NewMetrics(g.metrics)})
 	g.engine, err = rtc.NewEngine(g.hub, rtc.Config{
+		Sounds: g.sounds, Voices: voice.New(g.conn, c.Robot, g.metrics),
 		Listen: c.Gateway.ICEAddress(), PublicIPs: c.Gateway.PublicIPs, MaxPeers: c.Gateway.MaxViewers, Log: log, Metrics: g.metrics,
 	})
 	if err != nil {
@@ -158,6 +163,9 @@ func (g *Gateway) stop() {
 	}
 	if g.hub != nil {
 		g.hub.Close()
+	}
+	if g.sounds != nil {
+		g.sounds.Close()
 	}
 	if g.bridge != nil {
 		g.bridge.Close()

@@ -83,11 +83,15 @@ func (v *Viewer) RID() string { return "" }
 func (v *Viewer) Kind() webrtc.RTPCodecType { return webrtc.RTPCodecTypeVideo }
 
 // Follow makes the viewer take over the track of another, which must be closed: sequence numbers and timestamps go on. It is to
-// be called before the viewer gets the track.
-func (v *Viewer) Follow(old *Viewer) {
-	old.mu.Lock()
-	before := old.binding
-	old.mu.Unlock()
+// be called before the viewer gets the track. Tracks of other kinds are none to go on from.
+func (v *Viewer) Follow(old webrtc.TrackLocal) {
+	other, ok := old.(*Viewer)
+	if !ok {
+		return
+	}
+	other.mu.Lock()
+	before := other.binding
+	other.mu.Unlock()
 	v.mu.Lock()
 	v.before = before
 	v.mu.Unlock()

@@ -59,14 +59,14 @@ func (p *Peer) openChannel(dc *webrtc.DataChannel) {
 func (p *Peer) channelOpened() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.open++
-	return p.channels != nil && !p.closed && p.open <= maxChannels
+	p.channelCount++
+	return p.channels != nil && !p.closed && p.channelCount <= maxChannels
 }
 
 func (p *Peer) channelClosed() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.open--
+	p.channelCount--
 }
 
 // Label is the name that the far end has given to the channel.

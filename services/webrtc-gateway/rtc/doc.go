@@ -1,8 +1,9 @@
-// Package rtc makes WebRTC connections that show streams.
+// Package rtc makes WebRTC connections that show streams, let them be heard, and bring voices.
 //
 // An [Engine] owns what all connections share: one UDP and one TCP port for all of ICE, one DTLS certificate, the codecs. A
 // [Peer] is one connection. The far end makes the offers; the peer answers each with the tracks that were asked for, and keeps
-// them over later offers (more tracks, an ICE restart). It never offers by itself and never receives media.
+// them over later offers (more tracks, an ICE restart). It never offers by itself. Video and sound of a device are media streams of their
+// own, so that a far end never delays one for the other. The only media received are voices: Opus, for the speaker of a device.
 //
 // The answer holds all candidates of the gateway, since they are known at once; candidates of the far end may come later.
 //

@@ -23,6 +23,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/sound"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/voice"
 )
 
 // Config adjusts an engine; the zero value works.
@@ -33,6 +35,10 @@ type Config struct {
 	PublicIPs []string
 	// MaxPeers bounds the connections. 0: 200.
 	MaxPeers int
+	// Sounds are where what is heard comes from; nil: nothing is to be heard.
+	Sounds *sound.Hub
+	// Voices are where what peers say goes to; nil: they are not listened to.
+	Voices *voice.Voices
 	// Log may be nil.
 	Log *slog.Logger
 	// Metrics may be nil.
@@ -56,6 +62,8 @@ type Engine struct {
 	api      *webrtc.API
 	config   webrtc.Configuration
 	hub      *relay.Hub
+	sounds   *sound.Hub    // nil for none
+	voices   *voice.Voices // nil for none
 	log      *slog.Logger
 	maxPeers int
 	metrics  *metrics
@@ -74,7 +82,10 @@ type Engine struct {
 
 // NewEngine opens the ports. A port in use is an error that wraps syscall.EADDRINUSE.
 func NewEngine(hub *relay.Hub, c Config) (*Engine, error) {
-	e := &Engine{hub: hub, log: c.Log, maxPeers: c.MaxPeers, metrics: newMetrics(c.Metrics), peers: make(map[*Peer]struct{}), life: rand.Text()[:8]}
+	e := &Engine{
+		hub: hub, sounds: c.Sounds, voices: c.Voices, log: c.Log, maxPeers: c.MaxPeers,
+		metrics: newMetrics(c.Metrics), peers: make(map[*Peer]struct{}), life: rand.Text()[:8],
+	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
@@ -133,13 +144,19 @@ func (e *Engine) newAPI(c Config) (*webrtc.API, error) {
 	if err := registerCodecs(&media); err != nil {
 		return nil, err
 	}
-	// Retransmission is the viewer's own work (package relay), so all that is left are the sender reports.
+	// Retransmission is the viewer's own work (package relay), so all that is left are the reports: those of what is sent, and those of
+	// what is lost of voices, by which their senders choose how much to protect them.
 	var registry interceptor.Registry
-	reports, err := report.NewSenderInterceptor()
+	sent, err := report.NewSenderInterceptor()
 	if err != nil {
 		return nil, err
 	}
-	registry.Add(reports)
+	received, err := report.NewReceiverInterceptor()
+	if err != nil {
+		return nil, err
+	}
+	registry.Add(sent)
+	registry.Add(received)
 	s := webrtc.SettingEngine{LoggerFactory: pionLog{e.log}}
 	if err := e.configureICE(&s, c); err != nil {
 		return nil, err
@@ -189,6 +206,15 @@ func registerCodecs(m *webrtc.MediaEngine) error {
 		if err != nil {
 			return err
 		}
+	}
+	opus := webrtc.RTPCodecParameters{
+		RTPCodecCapability: webrtc.RTPCodecCapability{
+			MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2, SDPFmtpLine: "minptime=10;useinbandfec=1",
+		},
+		PayloadType: 111,
+	}
+	if err := m.RegisterCodec(opus, webrtc.RTPCodecTypeAudio); err != nil {
+		return err
 	}
 	for _, uri := range []string{relay.PlayoutDelayURI, relay.AbsCaptureTimeURI} {
 		err := m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: uri},

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/voice"
 )
 
 const (
@@ -15,22 +16,48 @@ const (
 	MaxOffer = 64 << 10
 	// maxSections bounds the media sections of one offer; browsers get slow before that.
 	maxSections = 64
+	// maxVoices bounds the speakers at which one peer talks.
+	maxVoices = 4
 )
 
-// Track ties a media section of an offer to the stream it is to show.
+// Names of the streams that a section can be for.
+const (
+	Video   = "video"
+	Audio   = "audio"
+	Speaker = voice.Stream
+)
+
+// Track ties a media section of an offer to the stream it is for.
 type Track struct {
 	MID    string
 	Stream relay.Stream
+	Talker string // who speaks at a speaker, for people; empty: the name of the peer
+}
+
+// media is what the section of the track is called.
+func (t Track) media() string {
+	if t.Stream.Name == Video {
+		return "video"
+	}
+	return "audio"
+}
+
+// direction is what the section of the track does, seen from the far end.
+func (t Track) direction() string {
+	if t.Stream.Name == Speaker {
+		return sdp.AttrKeySendOnly
+	}
+	return sdp.AttrKeyRecvOnly
 }
 
 // offer is an offer that was read and narrowed to what the gateway does.
 type offer struct {
 	sdp string
-	// The sections that are to show something, in their order.
+	// The sections that are for something, in their order.
 	tracks []Track
 }
 
-// readOffer checks an offer and makes all sections inactive but those in tracks, which become receiving.
+// readOffer checks an offer and makes all sections inactive but those in tracks, which do nothing but what they are for.
 func readOffer(text string, tracks []Track) (offer, error) {
 	d, err := parseOffer(text)
 	if err != nil {
@@ -44,15 +71,17 @@ func readOffer(text string, tracks []Track) (offer, error) {
 	for _, m := range d.MediaDescriptions {
 		mid, _ := m.Attribute(sdp.AttrKeyMID)
 		t, ok := wanted[mid]
+		direction := sdp.AttrKeyInactive
 		if ok {
-			if err := checkSection(m, mid); err != nil {
+			if err := checkSection(m, t); err != nil {
 				return offer{}, err
 			}
+			direction = t.direction()
 			o.tracks = append(o.tracks, t)
 			delete(wanted, mid)
 		}
 		if m.MediaName.Media != "application" {
-			setDirection(m, ok)
+			setDirection(m, direction)
 		}
 	}
 	for mid := range wanted {
@@ -112,7 +141,12 @@ func checkTransport(d *sdp.SessionDescription) error {
 }
 
 // VideoSection returns the mid of the first media section of an offer that wants to be shown video.
-func VideoSection(text string) (mid string, err error) {
+func VideoSection(text string) (mid string, err error) { return receivingSection(text, "video") }
+
+// AudioSection returns the mid of the first media section of an offer that wants to hear audio.
+func AudioSection(text string) (mid string, err error) { return receivingSection(text, "audio") }
+
+func receivingSection(text, media string) (mid string, err error) {
 	d, err := parseOffer(text)
 	if err != nil {
 		return "", err
@@ -120,51 +154,73 @@ func VideoSection(text string) (mid string, err error) {
 	for _, m := range d.MediaDescriptions {
 		_, sends := m.Attribute(sdp.AttrKeySendOnly)
 		_, idle := m.Attribute(sdp.AttrKeyInactive)
-		if m.MediaName.Media == "video" && !sends && !idle {
+		if m.MediaName.Media == media && !sends && !idle {
 			mid, _ = m.Attribute(sdp.AttrKeyMID)
 			return mid, nil
 		}
 	}
-	return "", status.Error(codes.InvalidArgument, "sdp: the offer has no video section that receives: add a transceiver with direction recvonly")
+	return "", status.Errorf(codes.InvalidArgument,
+		"sdp: the offer has no %s section that receives: add a transceiver with direction recvonly", media)
 }
 
 func byMID(tracks []Track) (map[string]Track, error) {
 	wanted := make(map[string]Track, len(tracks))
+	voices := 0
 	for _, t := range tracks {
+		if t.Stream.Name == Speaker {
+			voices++
+		}
 		if _, twice := wanted[t.MID]; twice {
 			return nil, status.Errorf(codes.InvalidArgument, "tracks: mid %q is given twice", t.MID)
 		}
 		wanted[t.MID] = t
 	}
+	if voices > maxVoices {
+		return nil, status.Errorf(codes.ResourceExhausted, "tracks: %d sections talk, %d may: end those that are not needed", voices, maxVoices)
+	}
 	return wanted, nil
 }
 
-// checkSection sees to it that a section can show video.
-func checkSection(m *sdp.MediaDescription, mid string) error {
-	if m.MediaName.Media != "video" {
-		return status.Errorf(codes.InvalidArgument, "tracks: section %s is %q, not video", mid, m.MediaName.Media)
+// checkSection sees to it that a section can be what the track is for.
+func checkSection(m *sdp.MediaDescription, t Track) error {
+	if m.MediaName.Media != t.media() {
+		return status.Errorf(codes.InvalidArgument, "tracks: section %s is %q, not %s", t.MID, m.MediaName.Media, t.media())
 	}
-	for _, direction := range []string{sdp.AttrKeySendOnly, sdp.AttrKeyInactive} {
+	opposite := sdp.AttrKeySendOnly
+	if t.direction() == sdp.AttrKeySendOnly {
+		opposite = sdp.AttrKeyRecvOnly
+	}
+	for _, direction := range []string{opposite, sdp.AttrKeyInactive} {
 		if _, ok := m.Attribute(direction); ok {
-			return status.Errorf(codes.InvalidArgument, "tracks: section %s is a=%s: offer a=recvonly to be shown something", mid, direction)
+			return status.Errorf(codes.InvalidArgument, "tracks: section %s is a=%s: for the stream %q offer a=%s",
+				t.MID, direction, t.Stream.Name, t.direction())
 		}
 	}
-	if !takesH264(m) {
+	switch {
+	case t.media() == "video" && !takesH264(m):
 		return status.Errorf(codes.FailedPrecondition,
-			"section %s offers no codec that can be sent: it takes H264 with packetization-mode=1 (profile 42e01f, constrained baseline)", mid)
+			"section %s offers no codec that can be sent: it takes H264 with packetization-mode=1 (profile 42e01f, constrained baseline)", t.MID)
+	case t.media() == "audio" && len(payloadTypes(m, "opus/48000/2")) == 0:
+		return status.Errorf(codes.FailedPrecondition, "section %s does not offer the codec that all sound has: opus/48000/2", t.MID)
 	}
 	return nil
+}
+
+// payloadTypes are the numbers under which a section lists a codec.
+func payloadTypes(m *sdp.MediaDescription, codec string) map[string]bool {
+	types := make(map[string]bool)
+	for _, a := range m.Attributes {
+		if pt, name, ok := strings.Cut(a.Value, " "); ok && a.Key == "rtpmap" && strings.EqualFold(name, codec) {
+			types[pt] = true
+		}
+	}
+	return types
 }
 
 // takesH264 reports whether a section lists H.264 with fragments. The profile does not matter: what is sent is constrained
 // baseline, which decoders of all profiles read.
 func takesH264(m *sdp.MediaDescription) bool {
-	h264 := make(map[string]bool)
-	for _, a := range m.Attributes {
-		if pt, codec, ok := strings.Cut(a.Value, " "); ok && a.Key == "rtpmap" && strings.EqualFold(codec, "H264/90000") {
-			h264[pt] = true
-		}
-	}
+	h264 := payloadTypes(m, "H264/90000")
 	for _, a := range m.Attributes {
 		if pt, line, ok := strings.Cut(a.Value, " "); ok && a.Key == "fmtp" && h264[pt] && strings.Contains(line, "packetization-mode=1") {
 			return true
@@ -173,8 +229,8 @@ func takesH264(m *sdp.MediaDescription) bool {
 	return false
 }
 
-// setDirection makes a section receive, or nothing.
-func setDirection(m *sdp.MediaDescription, receive bool) {
+// setDirection says what a section does, instead of what it said.
+func setDirection(m *sdp.MediaDescription, direction string) {
 	kept := m.Attributes[:0]
 	for _, a := range m.Attributes {
 		switch a.Key {
@@ -184,9 +240,5 @@ func setDirection(m *sdp.MediaDescription, receive bool) {
 		}
 	}
 	m.Attributes = kept
-	if receive {
-		m.WithPropertyAttribute(sdp.AttrKeyRecvOnly)
-	} else {
-		m.WithPropertyAttribute(sdp.AttrKeyInactive)
-	}
+	m.WithPropertyAttribute(direction)
 }

@@ -3,18 +3,15 @@ package rtc
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/pion/rtcp"
 	"github.com/pion/webrtc/v4"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/voice"
 )
 
 // gatherTimeout bounds how long an answer waits for the gateway's own candidates. They come from open sockets.
@@ -36,24 +33,20 @@ type Peer struct {
 
 	negotiating sync.Mutex
 
-	mu        sync.Mutex
-	shown     map[string]*shown // by mid
-	connected bool
-	closed    bool
-	open      int // data channels
-}
-
-// shown is what one media section shows.
-type shown struct {
-	stream relay.Stream
-	viewer atomic.Pointer[relay.Viewer]
-	sender *webrtc.RTPSender // nil until the section is negotiated
-	agreed bool              // the negotiation is over
+	mu           sync.Mutex
+	shown        map[string]*shown       // by mid
+	voices       map[string]*voice.Voice // by mid
+	connected    bool
+	closed       bool
+	channelCount int // open data channels
 }
 
 // NewPeer returns a connection that waits for its first offer. It must be closed. Channels deals with its data channels; nil refuses them.
 func (e *Engine) NewPeer(channels Channels) (*Peer, error) {
-	p := &Peer{engine: e, id: e.newID(), channels: channels, began: time.Now(), done: make(chan struct{}), shown: make(map[string]*shown)}
+	p := &Peer{
+		engine: e, id: e.newID(), channels: channels, began: time.Now(), done: make(chan struct{}),
+		shown: make(map[string]*shown), voices: make(map[string]*voice.Voice),
+	}
 	if err := e.add(p); err != nil {
 		return nil, err
 	}
@@ -71,6 +64,7 @@ func (e *Engine) NewPeer(channels Channels) (*Peer, error) {
 	})
 	pc.OnConnectionStateChange(p.stateChanged)
 	pc.OnDataChannel(p.openChannel)
+	pc.OnTrack(p.hear)
 	return p, nil
 }
 
@@ -104,7 +98,7 @@ func (p *Peer) start() {
 func (p *Peer) startAgreed() {
 	for _, s := range p.shown {
 		if s.agreed && p.connected {
-			s.viewer.Load().Start()
+			s.get().Start()
 		}
 	}
 }
@@ -119,7 +113,7 @@ func (p *Peer) agree() {
 	p.startAgreed()
 }
 
-// Answer deals with an offer: it shows the streams that tracks name in their media sections, and stops those that are named no
+// Answer deals with an offer: it puts the streams that tracks name into their media sections, and stops those that are named no
 // more. It returns the SDP of the answer. An offer that makes no sense leaves the connection as it was; after any other error it
 // is closed.
 func (p *Peer) Answer(ctx context.Context, sdp string, tracks []Track) (string, error) {
@@ -130,7 +124,8 @@ func (p *Peer) Answer(ctx context.Context, sdp string, tracks []Track) (string, 
 	p.negotiating.Lock()
 	defer p.negotiating.Unlock()
 	p.hide(o.tracks)
-	if err := p.hold(o.tracks); err != nil {
+	p.hush(o.tracks)
+	if err := p.open(o.tracks); err != nil {
 		p.Close()
 		return "", err
 	}
@@ -176,104 +171,9 @@ func (p *Peer) negotiate(ctx context.Context) (string, error) {
 func answerError(err error) error {
 	if errors.Is(err, webrtc.ErrUnsupportedCodec) || errors.Is(err, webrtc.ErrSenderWithNoCodecs) {
 		return status.Error(codes.FailedPrecondition,
-			"no common codec: the gateway sends H264 with packetization-mode=1 (profile 42e01f, constrained baseline)")
+			"no common codec: the gateway sends H264 with packetization-mode=1 (profile 42e01f, constrained baseline), and Opus")
 	}
 	return status.Errorf(codes.InvalidArgument, "sdp: the offer cannot be answered: %v", err)
-}
-
-// hide ends the tracks that are not wanted any more.
-func (p *Peer) hide(wanted []Track) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for mid, s := range p.shown {
-		if slices.ContainsFunc(wanted, func(t Track) bool { return t.MID == mid }) {
-			continue
-		}
-		delete(p.shown, mid)
-		if s.sender != nil {
-			_ = p.pc.RemoveTrack(s.sender) // fails only when the connection is closed
-		}
-		s.viewer.Load().Close()
-	}
-}
-
-// hold opens the streams that are new, so that they run by the time the connection is made.
-func (p *Peer) hold(wanted []Track) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return status.Error(codes.Unavailable, "the connection is closed: make a new one")
-	}
-	for _, t := range wanted {
-		s := p.shown[t.MID]
-		if s != nil && s.stream == t.Stream {
-			continue
-		}
-		v, err := p.engine.hub.NewViewer(t.Stream, t.Stream.Device)
-		if err != nil {
-			return err
-		}
-		if s == nil {
-			s = &shown{}
-			p.shown[t.MID] = s
-		}
-		s.stream = t.Stream
-		if err := s.show(v); err != nil {
-			return status.Errorf(codes.Internal, "section %s: %v", t.MID, err)
-		}
-	}
-	return nil
-}
-
-// show makes v the viewer of the section. If there was another, v takes over its track, with its SSRC.
-func (s *shown) show(v *relay.Viewer) error {
-	old := s.viewer.Swap(v)
-	if old == nil {
-		return nil
-	}
-	old.Close()
-	v.Follow(old)
-	if s.sender == nil {
-		return nil
-	}
-	return s.sender.ReplaceTrack(v)
-}
-
-// attach gives new viewers to their media sections. Pion fills sections in the order in which it got to know them, and
-// readOffer left nothing but wanted sections to be filled; so going through them in that order puts each viewer into its own.
-func (p *Peer) attach() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, t := range p.pc.GetTransceivers() {
-		s := p.shown[t.Mid()]
-		if s == nil || s.sender != nil {
-			continue
-		}
-		sender, err := p.pc.AddTrack(s.viewer.Load())
-		if err != nil {
-			return status.Errorf(codes.Internal, "section %s: %v", t.Mid(), err)
-		}
-		if t.Sender() != sender {
-			return status.Errorf(codes.Internal, "section %s was passed over by the negotiation", t.Mid())
-		}
-		s.sender = sender
-		p.ended.Go(func() { s.listen(sender) })
-	}
-	return nil
-}
-
-// listen reads what the far end says of a track, until the track ends. It has to be read in any case.
-func (s *shown) listen(sender *webrtc.RTPSender) {
-	buffer := make([]byte, 1500)
-	for {
-		n, _, err := sender.Read(buffer)
-		if err != nil {
-			return
-		}
-		if packets, err := rtcp.Unmarshal(buffer[:n]); err == nil { // else it is garbage, or from a newer standard
-			s.viewer.Load().HandleRTCP(packets)
-		}
-	}
 }
 
 // AddCandidate takes one more candidate of the far end; an empty one says that there are no more. mid may be empty, then index
@@ -305,11 +205,14 @@ func (p *Peer) Close() {
 		p.cancel()
 		p.mu.Lock()
 		p.closed = true
-		viewers := p.shown
-		p.shown = nil
+		viewers, voices := p.shown, p.voices
+		p.shown, p.voices = nil, nil
 		p.mu.Unlock()
 		for _, s := range viewers {
-			s.viewer.Load().Close()
+			s.get().Close()
+		}
+		for _, v := range voices {
+			v.Close()
 		}
 		_ = p.pc.Close() // nothing can be done about a failure
 		p.ended.Wait()

@@ -17,7 +17,6 @@ import (
 )
 
 const (
-	defaultStream = "video"
 	// bodyTimeout bounds how long the body of a request may take to come.
 	bodyTimeout = 5 * time.Second
 	// maxSessions bounds the signalling WebSockets.
@@ -30,6 +29,8 @@ type Directory interface {
 	List() (*signalingv1.DeviceList, <-chan struct{})
 	// Check returns nil for a known device, else an error with codes.NotFound.
 	Check(device string) error
+	// CheckAccepts returns nil for a device that accepts a stream, or may do so, else an error with codes.FailedPrecondition.
+	CheckAccepts(device, stream string) error
 	// Snapshot asks a camera for one JPEG.
 	Snapshot(ctx context.Context, device string, width, height int32) (*mediav1.VideoFrame, error)
 }

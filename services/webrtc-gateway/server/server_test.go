@@ -53,6 +53,10 @@ func (d *fakeDirectory) change() {
 	d.changed = make(chan struct{})
 }
 
+func (d *fakeDirectory) CheckAccepts(device, stream string) error {
+	return status.Errorf(codes.FailedPrecondition, "%s accepts no stream %q", device, stream)
+}
+
 func (d *fakeDirectory) Check(device string) error {
 	if device == "front" || device == "rear" {
 		return nil

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/coder/websocket"
 	"google.golang.org/grpc/codes"
@@ -283,22 +286,43 @@ func (n *session) candidate(c *signalingv1.Candidate) error {
 func (n *session) offer(o *signalingv1.Offer) (string, error) {
 	tracks := make([]rtc.Track, len(o.GetTracks()))
 	for i, t := range o.GetTracks() {
-		if err := n.server.directory.Check(t.GetDevice()); err != nil {
+		var err error
+		if tracks[i], err = n.server.track(t); err != nil {
 			return "", err
-		}
-		tracks[i] = rtc.Track{MID: t.GetMid(), Stream: relay.Stream{Device: t.GetDevice(), Name: t.GetStream()}}
-		switch t.GetStream() {
-		case "":
-			tracks[i].Stream.Name = defaultStream
-		case defaultStream:
-		default:
-			return "", status.Errorf(codes.InvalidArgument, "tracks[%d].stream: %q cannot be shown: only %q can", i, t.GetStream(), defaultStream)
 		}
 	}
 	if n.peer == nil {
 		return n.connect(o.GetSdp(), tracks)
 	}
 	return n.peer.Answer(n.ctx, o.GetSdp(), tracks)
+}
+
+// maxTalker bounds the name of who talks, in characters.
+const maxTalker = 64
+
+// track reads what a section is to be for.
+func (s *Server) track(t *signalingv1.Track) (rtc.Track, error) {
+	none := rtc.Track{}
+	if err := s.directory.Check(t.GetDevice()); err != nil {
+		return none, err
+	}
+	name := t.GetStream()
+	switch name {
+	case "":
+		name = rtc.Video
+	case rtc.Video, rtc.Audio:
+	case rtc.Speaker:
+		if err := s.directory.CheckAccepts(t.GetDevice(), name); err != nil {
+			return none, err
+		}
+	default:
+		return none, status.Errorf(codes.InvalidArgument, "tracks: section %s: stream %q cannot be had: use %q, %q or %q",
+			t.GetMid(), name, rtc.Video, rtc.Audio, rtc.Speaker)
+	}
+	if utf8.RuneCountInString(t.GetTalker()) > maxTalker || strings.ContainsFunc(t.GetTalker(), unicode.IsControl) {
+		return none, status.Errorf(codes.InvalidArgument, "tracks: section %s: talker: use at most %d characters, all of them printable", t.GetMid(), maxTalker)
+	}
+	return rtc.Track{MID: t.GetMid(), Stream: relay.Stream{Device: t.GetDevice(), Name: name}, Talker: t.GetTalker()}, nil
 }
 
 // connect makes the connection of the session. The session ends with it: a peer whose connection was lost must begin anew.

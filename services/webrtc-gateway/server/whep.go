@@ -33,7 +33,7 @@ type whep struct {
 	ufrag  string // of the offer
 }
 
-// whepPost answers an offer: POST /whep/{device}.
+// whepPost answers an offer: POST /whep/{device}, and with ?audio=<device> for the sound of a device besides.
 func (s *Server) whepPost(w http.ResponseWriter, r *http.Request) {
 	device := r.PathValue("device")
 	if err := s.directory.Check(device); err != nil {
@@ -44,12 +44,7 @@ func (s *Server) whepPost(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	mid, err := rtc.VideoSection(offer)
-	if err != nil {
-		fail(w, err)
-		return
-	}
-	session, answer, err := s.openWHEP(r, device, offer, mid)
+	session, answer, err := s.openWHEP(r, device, offer)
 	if err != nil {
 		fail(w, err)
 		return
@@ -71,19 +66,41 @@ func (s *Server) whepPost(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, answer) // a visitor who left: the connection times out
 }
 
-func (s *Server) openWHEP(r *http.Request, device, offer, mid string) (*whep, string, error) {
+func (s *Server) openWHEP(r *http.Request, device, offer string) (*whep, string, error) {
+	tracks, err := s.whepTracks(offer, device, r.URL.Query().Get("audio"))
+	if err != nil {
+		return nil, "", err
+	}
 	peer, err := s.engine.NewPeer(nil)
 	if err != nil {
 		return nil, "", err
 	}
-	stream := relay.Stream{Device: device, Name: defaultStream}
-	answer, err := peer.Answer(r.Context(), offer, []rtc.Track{{MID: mid, Stream: stream}})
+	answer, err := peer.Answer(r.Context(), offer, tracks)
 	if err != nil {
 		peer.Close()
 		return nil, "", err
 	}
 	sum := sha256.Sum256([]byte(answer))
 	return &whep{device: device, peer: peer, etag: fmt.Sprintf(`"%x"`, sum[:8]), ufrag: parseFragment(offer).ufrag}, answer, nil
+}
+
+// whepTracks finds the sections for the video of a device, and for the sound of another if one is named.
+func (s *Server) whepTracks(offer, video, audio string) ([]rtc.Track, error) {
+	mid, err := rtc.VideoSection(offer)
+	if err != nil {
+		return nil, err
+	}
+	tracks := []rtc.Track{{MID: mid, Stream: relay.Stream{Device: video, Name: rtc.Video}}}
+	if audio == "" {
+		return tracks, nil
+	}
+	if err := s.directory.Check(audio); err != nil {
+		return nil, err
+	}
+	if mid, err = rtc.AudioSection(offer); err != nil {
+		return nil, err
+	}
+	return append(tracks, rtc.Track{MID: mid, Stream: relay.Stream{Device: audio, Name: rtc.Audio}}), nil
 }
 
 // keepWHEP remembers a session until its connection ends; false if the server is closed.

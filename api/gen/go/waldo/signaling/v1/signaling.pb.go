@@ -486,7 +486,7 @@ type Offer struct {
 	Id int32 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Session description, at most 64 KiB.
 	Sdp string `protobuf:"bytes,2,opt,name=sdp,proto3" json:"sdp,omitempty"`
-	// Which device each receiving media section is for. Sections that are not named stay inactive.
+	// Which device each media section is for. Sections that are not named stay inactive.
 	Tracks        []*Track `protobuf:"bytes,3,rep,name=tracks,proto3" json:"tracks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -550,8 +550,14 @@ type Track struct {
 	Mid string `protobuf:"bytes,1,opt,name=mid,proto3" json:"mid,omitempty"`
 	// Name of the device.
 	Device string `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`
-	// Name of the stream; empty: `video`.
-	Stream        string `protobuf:"bytes,3,opt,name=stream,proto3" json:"stream,omitempty"`
+	// Name of the stream; empty: `video`. One of:
+	// - `video`: what a camera sees; a section that receives video;
+	// - `audio`: what a microphone hears; a section that receives audio;
+	// - `speaker`: what the peer sends is played; a section that sends audio, as Opus. It may send nothing for as long as it likes.
+	Stream string `protobuf:"bytes,3,opt,name=stream,proto3" json:"stream,omitempty"`
+	// Who talks, for people, at most 64 characters; for `speaker` only. The name under which the peer drives, if it does. Empty: a name of
+	// the connection.
+	Talker        string `protobuf:"bytes,4,opt,name=talker,proto3" json:"talker,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -603,6 +609,13 @@ func (x *Track) GetDevice() string {
 func (x *Track) GetStream() string {
 	if x != nil {
 		return x.Stream
+	}
+	return ""
+}
+
+func (x *Track) GetTalker() string {
+	if x != nil {
+		return x.Talker
 	}
 	return ""
 }
@@ -1577,11 +1590,12 @@ const file_waldo_signaling_v1_signaling_proto_rawDesc = "" +
 	"\x05Offer\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x05R\x02id\x12\x10\n" +
 	"\x03sdp\x18\x02 \x01(\tR\x03sdp\x121\n" +
-	"\x06tracks\x18\x03 \x03(\v2\x19.waldo.signaling.v1.TrackR\x06tracks\"I\n" +
+	"\x06tracks\x18\x03 \x03(\v2\x19.waldo.signaling.v1.TrackR\x06tracks\"a\n" +
 	"\x05Track\x12\x10\n" +
 	"\x03mid\x18\x01 \x01(\tR\x03mid\x12\x16\n" +
 	"\x06device\x18\x02 \x01(\tR\x06device\x12\x16\n" +
-	"\x06stream\x18\x03 \x01(\tR\x06stream\"*\n" +
+	"\x06stream\x18\x03 \x01(\tR\x06stream\x12\x16\n" +
+	"\x06talker\x18\x04 \x01(\tR\x06talker\"*\n" +
 	"\x06Answer\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x05R\x02id\x12\x10\n" +
 	"\x03sdp\x18\x02 \x01(\tR\x03sdp\"j\n" +

@@ -1,0 +1,63 @@
+package stream
+
+import "context"
+
+// Reader is where values are read from; a [Subscription] is one. Next waits for a value, and its error is the end.
+type Reader[T any] interface {
+	Next(ctx context.Context) (T, error)
+}
+
+// Blocks reads blocks of any size and returns blocks of one size, for example sound as a codec wants it. It has one reader at a time.
+type Blocks[E any] struct {
+	from Reader[[]E]
+	size int
+	tail []E // of the block that was read last; shared with whoever published it
+	part []E // a block that is not full yet; our own
+}
+
+// Rebatch returns blocks of size elements, at least 1. Samples of several channels belong together when size is a multiple of their
+// number.
+func Rebatch[E any](from Reader[[]E], size int) *Blocks[E] {
+	return &Blocks[E]{from: from, size: max(size, 1)}
+}
+
+// Next returns the next size elements. A block that lies whole in one that was read is a part of that one and not copied: it is to be
+// treated as read-only. Others are the caller's. An error is that of the source; it loses nothing: see [Blocks.Rest].
+func (b *Blocks[E]) Next(ctx context.Context) ([]E, error) {
+	for {
+		if block := b.cut(); block != nil {
+			return block, nil
+		}
+		next, err := b.from.Next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		b.tail = next
+	}
+}
+
+// Rest returns what has been read and does not fill a block, fewer than size elements, and forgets it.
+func (b *Blocks[E]) Rest() []E {
+	rest := b.part
+	b.part = nil
+	return rest
+}
+
+// cut takes a block from what is there; nil if that is not enough, and then all of it is in part.
+func (b *Blocks[E]) cut() []E {
+	if len(b.part) == 0 && len(b.tail) >= b.size {
+		block := b.tail[:b.size:b.size]
+		b.tail = b.tail[b.size:]
+		return block
+	}
+	if b.part == nil && len(b.tail) > 0 {
+		b.part = make([]E, 0, b.size)
+	}
+	n := min(b.size-len(b.part), len(b.tail))
+	b.part, b.tail = append(b.part, b.tail[:n]...), b.tail[n:]
+	if len(b.part) < b.size {
+		b.tail = nil // so that the garbage collector can have it
+		return nil
+	}
+	return b.Rest()
+}

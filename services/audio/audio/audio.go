@@ -1,0 +1,213 @@
+// Package audio is the kind of device "audio": it reads the configuration, opens microphone and speaker, and joins them with pipeline, mixer, the gRPC
+// service and the bus. Everything that runs is owned by the driver's Run, which package device calls.
+package audio
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	audiov1 "github.com/waldo-robot/waldo/api/gen/go/waldo/audio/v1"
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/stream"
+	"github.com/waldo-robot/waldo/pkg/version"
+	"github.com/waldo-robot/waldo/services/audio/capture"
+	"github.com/waldo-robot/waldo/services/audio/card"
+	"github.com/waldo-robot/waldo/services/audio/pcm"
+	"github.com/waldo-robot/waldo/services/audio/playout"
+	"github.com/waldo-robot/waldo/services/audio/portaudio"
+	"github.com/waldo-robot/waldo/services/audio/service"
+)
+
+// Kind is what package device runs.
+func Kind() device.Kind[Config] {
+	return device.Kind[Config]{Name: "audio", Version: version.Version, Defaults: Defaults(), New: newDriver}
+}
+
+// speakerQueue is how many packets of the bus may wait: they are taken at once, so this is for hiccups.
+const speakerQueue = 256
+
+// driver works one microphone and one speaker; of what is not configured everything is nil.
+type driver struct {
+	kit        *device.Kit
+	open       func() (card.Card, error)
+	service    *service.Service
+	levels     *service.Levels
+	microphone *capture.Pipeline
+	speaker    *service.Speaker
+	audio      *device.Out[*mediav1.AudioFrame]
+	loudness   *device.Out[*audiov1.StreamLevelsResponse]
+	talk       *device.In[*mediav1.AudioFrame]
+}
+
+func newDriver(kit *device.Kit, config Config) (device.Driver, error) {
+	library := &portaudio.Library{}
+	trouble := newTrouble(kit.Metrics)
+	return newDriverOf(kit, config, library.Devices, func() (card.Card, error) { return open(config, library, trouble) })
+}
+
+// newTrouble counts what sound cards lose.
+func newTrouble(r prometheus.Registerer) func(string) {
+	counter := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "waldo_audio_card_losses_total", Help: "Blocks that a sound card lost or had to do without, by what went wrong."}, []string{"what"})
+	for _, what := range []string{"overflow", "underflow", "ring"} {
+		counter.WithLabelValues(what)
+	}
+	r.MustRegister(counter)
+	return func(what string) { counter.WithLabelValues(what).Inc() }
+}
+
+func newDriverOf(
+	kit *device.Kit, config Config, list func() ([]*audiov1.SoundDevice, error), open func() (card.Card, error),
+) (*driver, error) {
+	d := &driver{kit: kit, open: open}
+	pipelines := capture.Config{
+		Epoch: kit.Epoch(), Format: config.format(), Block: config.block(), Opus: config.opus(), Log: kit.Log,
+		Metrics: capture.NewMetrics(kit.Metrics),
+	}
+	if config.Source != none {
+		pipelines.Tap = "microphone"
+		d.microphone = capture.New(pipelines)
+		d.audio = device.NewOut[*mediav1.AudioFrame](kit, "audio", device.OutOptions{})
+	}
+	if config.speaker() != none {
+		pipelines.Tap = "speaker"
+		if err := d.addSpeaker(config, capture.New(pipelines)); err != nil {
+			return nil, err
+		}
+	}
+	d.levels = service.NewLevels(d.microphone, d.speaker)
+	d.loudness = device.NewOut[*audiov1.StreamLevelsResponse](kit, "levels", device.OutOptions{})
+	d.service = service.New(service.Config{
+		Microphone: d.microphone, Speaker: d.speaker, Levels: d.levels, List: list, Stopping: kit.Stopping(),
+	})
+	audiov1.RegisterAudioServiceServer(kit, d.service)
+	return d, nil
+}
+
+func (d *driver) addSpeaker(config Config, heard *capture.Pipeline) error {
+	mixer, err := playout.New(playout.Config{
+		Rate: config.Rate, Channels: config.Channels, MaxTalkers: config.MaxTalkers, MaxTalk: config.MaxTalk, Metrics: d.kit.Metrics,
+	})
+	if err != nil {
+		return err
+	}
+	played := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "waldo_audio_played_samples_total", Help: "Samples given to the speaker of each channel, silence too."})
+	if err := d.kit.Metrics.Register(played); err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	d.speaker = &service.Speaker{
+		Format: config.format(), Mixer: mixer, Volume: &pcm.Volume{}, Meter: &pcm.Meter{},
+		Tap: capture.NewTap(2 * config.block() * config.Channels), Heard: heard, Played: played,
+	}
+	d.talk = device.NewIn[*mediav1.AudioFrame](d.kit, "speaker", stream.DropOldest(speakerQueue))
+	return nil
+}
+
+// Run opens the card and serves it until it goes or ctx ends. Listeners over gRPC stay in between.
+func (d *driver) Run(ctx context.Context, ready func()) error {
+	err := d.run(ctx, ready)
+	d.service.Detach(err)
+	if ctx.Err() != nil {
+		d.end() // for good: ends the calls under way
+	}
+	return err
+}
+
+func (d *driver) end() {
+	d.levels.Close()
+	if d.microphone != nil {
+		d.microphone.Close()
+	}
+	if d.speaker != nil {
+		d.speaker.Heard.Close()
+		_ = d.speaker.Mixer.Close() // ends feeds, and cannot fail
+	}
+}
+
+func (d *driver) run(ctx context.Context, ready func()) error {
+	opened, err := d.open()
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := opened.Close(); err != nil {
+			d.kit.Log.Warn("the sound card could not be closed properly", "error", err)
+		}
+	}()
+	d.describe(opened.Attributes)
+	working, cancel := context.WithCancelCause(ctx)
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	defer cancel(nil)
+	for _, part := range d.parts(opened) {
+		parts.Go(func() {
+			if err := part(working); err != nil && working.Err() == nil {
+				cancel(err)
+			}
+		})
+	}
+	d.service.Attach()
+	ready()
+	<-working.Done()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return context.Cause(working)
+}
+
+// parts are what runs while the card is there. The first that fails ends all.
+func (d *driver) parts(opened card.Card) []func(context.Context) error {
+	parts := []func(context.Context) error{
+		opened.Watch,
+		func(ctx context.Context) error {
+			d.levels.Run(ctx, d.loudness.Held, d.loudness.Publish)
+			return nil
+		},
+	}
+	if d.microphone != nil {
+		parts = append(parts,
+			func(ctx context.Context) error { return d.microphone.Run(ctx, opened.Microphone) },
+			func(ctx context.Context) error { return d.audio.WhileHeld(ctx, d.publish) })
+	}
+	if d.speaker != nil {
+		parts = append(parts,
+			func(ctx context.Context) error { return opened.Speaker.Play(ctx, d.speaker.Fill) },
+			func(ctx context.Context) error { return d.speaker.Heard.Run(ctx, d.speaker.Tap) },
+			func(ctx context.Context) error { return d.talk.Receive(ctx, d.speaker.Mixer.Receive) })
+	}
+	return parts
+}
+
+// publish sends the microphone's sound to the bus until ctx ends.
+func (d *driver) publish(ctx context.Context) error {
+	r, err := d.microphone.Open(nil, 0)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for {
+		frame, err := r.Next(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		}
+		d.audio.Publish(frame)
+	}
+}
+
+// describe shows what was opened in the device's description.
+func (d *driver) describe(attributes map[string]string) {
+	shown := map[string]string{"driver": "", "microphone": "", "microphone_format": "", "speaker": "", "speaker_format": ""}
+	for key, value := range attributes {
+		shown[key] = strings.TrimSpace(value)
+	}
+	d.kit.SetAttributes(shown)
+}

@@ -1,0 +1,85 @@
+package capture
+
+import (
+	"fmt"
+	"time"
+
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/services/audio/pcm"
+)
+
+// maxBlock is the longest frame of raw sound that can be asked for, in samples of one channel.
+const maxBlock = 48_000
+
+// key tells variants apart.
+type key struct {
+	mediaType, sampleFormat string
+	pcm.Format
+	block int // frames in each
+}
+
+// live is the variant that the bus carries.
+func (p *Pipeline) live() key {
+	format := pcm.Format{Rate: pcm.OpusRate, Channels: p.config.Format.Channels}
+	return key{mediaType: pcm.Opus, Format: format, block: format.Frames(p.config.Opus.Packet)}
+}
+
+// resolve makes a key of what a listener asked for.
+func (p *Pipeline) resolve(want *mediav1.AudioFormat, blockSamples int) (key, error) {
+	f := &mediav1.AudioFormat{
+		MediaType: or(want.GetMediaType(), pcm.Opus), SampleFormat: want.GetSampleFormat(),
+		SampleRateHz: want.GetSampleRateHz(), Channels: or(want.GetChannels(), int32(p.config.Format.Channels)),
+	}
+	if f.MediaType == pcm.Opus {
+		f.SampleRateHz = or(f.SampleRateHz, pcm.OpusRate)
+	} else {
+		f.SampleFormat, f.SampleRateHz = or(f.SampleFormat, pcm.S16LE), or(f.SampleRateHz, int32(p.config.Format.Rate))
+	}
+	if err := pcm.Validate(f); err != nil {
+		return key{}, err
+	}
+	if blockSamples < 0 || blockSamples > maxBlock {
+		return key{}, fmt.Errorf("%w: block_samples is %d, must be 0 (as captured) to %d", pcm.ErrFormat, blockSamples, maxBlock)
+	}
+	k := key{f.MediaType, f.SampleFormat, pcm.Format{Rate: int(f.SampleRateHz), Channels: int(f.Channels)}, blockSamples}
+	switch {
+	case k.mediaType == pcm.Opus:
+		k.block = k.Frames(p.config.Opus.Packet)
+	case k.block == 0:
+		k.block = max(1, p.config.Block*k.Rate/p.config.Format.Rate)
+	}
+	return k, nil
+}
+
+func or[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}
+
+// message is the format as frames tell it.
+func (k key) message() *mediav1.AudioFormat {
+	return &mediav1.AudioFormat{
+		MediaType: k.mediaType, SampleFormat: k.sampleFormat, SampleRateHz: int32(k.Rate), Channels: int32(k.Channels),
+	}
+}
+
+// queue is how many frames of so many samples may wait.
+func (f key) queue() int { return max(4, f.Frames(maxDelay)/f.block) }
+
+// Opus says how to encode. The zero value works.
+type Opus struct {
+	Bitrate      int           // bit/s; default 32000 a channel
+	NoFEC        bool          // leave out the copies that make up for lost packets
+	ExpectedLoss int           // percent; default 5, negative for none
+	DTX          bool          // send next to nothing while it is silent
+	Packet       time.Duration // 10, 20, 40 or 60 ms; default 20 ms
+}
+
+func (o Opus) complete() Opus {
+	o.ExpectedLoss = max(0, or(o.ExpectedLoss, 5))
+	o.Packet = or(o.Packet, 20*time.Millisecond)
+	return o
+}

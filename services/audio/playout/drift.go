@@ -1,0 +1,53 @@
+package playout
+
+import "math"
+
+// Constants of the loop that holds the delay at its target.
+const (
+	maxCorrection = 0.005  // of the speed: a twelfth of a semitone
+	maxDrift      = 0.001  // that the loop learns
+	smoothing     = 2.0    // seconds over which the delay is averaged
+	proportional  = 0.05   // speed for an error of one second: the error is gone after about 20 s
+	integral      = 0.0006 // the same for an error of one second that lasts a second; a little less than critical
+	targetSlope   = 0.003  // how fast the target moves; the speed follows it exactly
+
+	jumpError  = 0.040 // seconds that the delay has to be too long
+	jumpWindow = 0.5   // all the time for so many seconds, until it is cut
+)
+
+// drift is a slow PI controller: it turns the error of the delay into a correction of the speed. All numbers are seconds.
+type drift struct {
+	target  float64
+	smooth  float64 // error of the delay, averaged
+	learned float64 // by how much the clocks differ
+	slope   float64
+
+	least float64 // error in the window that runs
+	since float64 // when it began
+}
+
+// begin starts anew at a target, and keeps what was learned.
+func (d *drift) begin(target float64) {
+	*d = drift{target: target, learned: d.learned, least: math.Inf(1)}
+}
+
+// step takes the delay of now, after elapsed seconds, and the target that would be good. It returns by how much sound is to be stretched, and how
+// much is to be cut out at once.
+func (d *drift) step(delay, wanted, elapsed float64) (stretch, cut float64) {
+	move := min(max(wanted-d.target, -targetSlope*elapsed), targetSlope*elapsed)
+	d.target += move
+	miss := delay - d.target
+	d.smooth += (miss - d.smooth) * (1 - math.Exp(-elapsed/smoothing))
+	d.learned = min(max(d.learned+integral*d.smooth*elapsed, -maxDrift), maxDrift)
+	if d.least, d.since = min(d.least, miss), d.since+elapsed; d.since >= jumpWindow {
+		if d.least > jumpError {
+			cut = d.least
+			d.smooth -= cut
+		}
+		d.least, d.since = math.Inf(1), 0
+	}
+	if elapsed > 0 {
+		d.slope = move / elapsed
+	}
+	return min(max(d.slope-proportional*d.smooth-d.learned, -maxCorrection), maxCorrection), cut
+}

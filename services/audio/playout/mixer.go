@@ -1,0 +1,176 @@
+package playout
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	audiov1 "github.com/waldo-robot/waldo/api/gen/go/waldo/audio/v1"
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/services/audio/pcm"
+)
+
+// longestName is how many bytes of a name are enough for people.
+const longestName = 256
+
+// voice is one talker. The mixer's lock is held while its methods are called.
+type voice interface {
+	// read fills out with what is to be heard next; now is when.
+	read(out []float32, now time.Time)
+	// talker tells who it is, or nil if nothing is to be heard.
+	talker(now time.Time) *audiov1.Talker
+	// ended tells that it will never be heard again.
+	ended(now time.Time) bool
+}
+
+// Mixer mixes what talkers say into the sound of one speaker. Make it with [New].
+type Mixer struct {
+	config  Config
+	metrics *metrics
+
+	mu      sync.Mutex
+	closed  bool
+	voices  []voice
+	refused struct { // who was refused last, so that he is counted once
+		name  string
+		epoch int64
+	}
+	limiter limiter
+	scratch []float32
+}
+
+// New makes a Mixer. It fails if config is out of range.
+func New(config Config) (*Mixer, error) {
+	config, err := config.complete()
+	if err != nil {
+		return nil, err
+	}
+	return &Mixer{config: config, metrics: newMetrics(config.Metrics), limiter: newLimiter(config.Rate)}, nil
+}
+
+// Read fills out, channels interleaved, with the next sound for the speaker, each sample within [-1, 1]. It never waits for a talker. A part of a
+// frame at the end of out is silence.
+func (m *Mixer) Read(out []float32) {
+	clear(out)
+	out = out[:len(out)-len(out)%m.config.Channels]
+	now := m.config.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.scratch) < len(out) {
+		m.scratch = make([]float32, len(out))
+	}
+	for _, v := range m.voices {
+		said := m.scratch[:len(out)]
+		v.read(said, now)
+		for i, s := range said {
+			out[i] += s
+		}
+	}
+	m.limiter.apply(out, m.config.Channels)
+	m.sweep(now)
+}
+
+// Receive takes one Opus packet of a talker of the network. It never waits and keeps nothing of frame. What cannot be used is counted.
+func (m *Mixer) Receive(frame *mediav1.AudioFrame) {
+	m.metrics.received.Inc()
+	if !usable(frame) {
+		m.metrics.malformed.Inc()
+		return
+	}
+	now := m.config.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return
+	}
+	r := m.remote(frame, now)
+	if r == nil {
+		m.metrics.tooMany.Inc()
+		return
+	}
+	if dropped := r.receive(frame.GetSequence(), frame.GetSampleIndex(), frame.GetData(), now); dropped != nil {
+		dropped.Inc()
+	}
+}
+
+// usable tells whether a frame is a packet of Opus with a place in a stream.
+func usable(f *mediav1.AudioFrame) bool {
+	return f.GetFormat().GetMediaType() == pcm.Opus && f.GetEpoch() > 0 && f.GetSequence() >= 0 && f.GetSampleIndex() >= 0 &&
+		len(f.GetData()) > 0 && len(f.GetData()) <= maxPacket && len(f.GetTalker()) <= longestName
+}
+
+// remote returns the talker who sent frame, or nil if there are too many.
+func (m *Mixer) remote(frame *mediav1.AudioFrame, now time.Time) *remote {
+	m.sweep(now)
+	for _, v := range m.voices {
+		if r, ok := v.(*remote); ok && r.epoch == frame.GetEpoch() && r.name == frame.GetTalker() {
+			return r
+		}
+	}
+	if len(m.voices) >= m.config.MaxTalkers {
+		if m.refused.epoch != frame.GetEpoch() || m.refused.name != frame.GetTalker() {
+			m.refused.epoch, m.refused.name = frame.GetEpoch(), frame.GetTalker()
+			m.metrics.refusedTooMany.Inc()
+		}
+		return nil
+	}
+	r, err := newRemote(&m.config, m.metrics, frame.GetTalker(), frame.GetEpoch())
+	if err != nil { // out of memory: as if there were too many
+		return nil
+	}
+	r.begin(frame.GetSequence(), frame.GetSampleIndex(), now)
+	m.add(r)
+	return r
+}
+
+// Talkers returns who is talking now, the longest first, and how loud since the last call. It is new memory each time.
+func (m *Mixer) Talkers() []*audiov1.Talker {
+	now := m.config.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sweep(now)
+	talkers := make([]*audiov1.Talker, 0, len(m.voices))
+	for _, v := range m.voices {
+		if t := v.talker(now); t != nil {
+			talkers = append(talkers, t)
+		}
+	}
+	slices.SortStableFunc(talkers, func(a, b *audiov1.Talker) int { return a.GetSince().AsTime().Compare(b.GetSince().AsTime()) })
+	return talkers
+}
+
+// Close ends all talkers and feeds. Read gives silence from then on.
+func (m *Mixer) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	for _, v := range m.voices {
+		if f, ok := v.(*Feed); ok {
+			f.end(m.config.Now())
+		}
+	}
+	m.voices = nil
+	m.metrics.talkers.Set(0)
+	return nil
+}
+
+func (m *Mixer) add(v voice) {
+	m.voices = append(m.voices, v)
+	m.metrics.talkers.Set(float64(len(m.voices)))
+}
+
+// sweep lets go of those who have ended.
+func (m *Mixer) sweep(now time.Time) {
+	kept := m.voices[:0]
+	for _, v := range m.voices {
+		if !v.ended(now) {
+			kept = append(kept, v)
+		}
+	}
+	if len(kept) == len(m.voices) {
+		return
+	}
+	clear(m.voices[len(kept):])
+	m.voices = kept
+	m.metrics.talkers.Set(float64(len(kept)))
+}

@@ -1,0 +1,243 @@
+// Package service serves waldo.audio.v1.AudioService on top of a microphone's pipeline and a mixer. Its methods may be called concurrently; it
+// starts no goroutines, and calls end when the device stops.
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	audiov1 "github.com/waldo-robot/waldo/api/gen/go/waldo/audio/v1"
+	"github.com/waldo-robot/waldo/services/audio/capture"
+	"github.com/waldo-robot/waldo/services/audio/pcm"
+	"github.com/waldo-robot/waldo/services/audio/playout"
+)
+
+// Config is what the service serves. A part that is nil is not configured.
+type Config struct {
+	Microphone *capture.Pipeline
+	Speaker    *Speaker
+	Levels     *Levels
+	List       func() ([]*audiov1.SoundDevice, error)
+	Stopping   context.Context // ends when the device stops
+}
+
+// Service is the gRPC service.
+type Service struct {
+	audiov1.UnimplementedAudioServiceServer
+	config Config
+
+	mu     sync.Mutex
+	here   context.Context // ends, with the reason as its cause, when the hardware goes; nil while it is away
+	leave  context.CancelCauseFunc
+	reason string // why it is away
+}
+
+// errAway is the cause for which calls end whose hardware goes.
+var errAway = errors.New("the sound card is away")
+
+// New returns a service whose hardware is away.
+func New(config Config) *Service { return &Service{config: config, reason: "it is being opened"} }
+
+// Attach says that the hardware is there.
+func (s *Service) Attach() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.here, s.leave = context.WithCancelCause(s.config.Stopping)
+}
+
+// Detach says that the hardware is gone, and why. Calls that play end.
+func (s *Service) Detach(why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if why != nil {
+		s.reason = why.Error()
+	}
+	if s.leave != nil {
+		s.leave(s.away())
+	}
+	s.here, s.leave = nil, nil
+}
+
+// away needs mu.
+func (s *Service) away() error { return fmt.Errorf("%w: %s", errAway, s.reason) }
+
+// present returns a context that ends when the hardware goes, or fails if it is away.
+func (s *Service) present() (context.Context, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.here == nil {
+		return nil, s.away()
+	}
+	return s.here, nil
+}
+
+// ListDevices implements AudioService.
+func (s *Service) ListDevices(context.Context, *audiov1.ListDevicesRequest) (*audiov1.ListDevicesResponse, error) {
+	devices, err := s.config.List()
+	if err != nil {
+		return nil, status.Errorf(codes.Unavailable, "the sound devices cannot be listed: %v", err)
+	}
+	return &audiov1.ListDevicesResponse{Devices: devices}, nil
+}
+
+// StreamAudio implements AudioService.
+func (s *Service) StreamAudio(r *audiov1.StreamAudioRequest, to audiov1.AudioService_StreamAudioServer) error {
+	from, err := s.tap(r.GetTap())
+	if err != nil {
+		return err
+	}
+	if _, err := s.present(); err != nil {
+		return toStatus(err)
+	}
+	reader, err := from.Open(r.GetFormat(), int(r.GetBlockSamples()))
+	if err != nil {
+		return toStatus(err)
+	}
+	defer reader.Close()
+	for {
+		frame, err := reader.Next(to.Context())
+		if err != nil {
+			return toStatus(err)
+		}
+		if err := to.Send(&audiov1.StreamAudioResponse{Frame: frame, DroppedCount: reader.Dropped()}); err != nil {
+			return err
+		}
+	}
+}
+
+var (
+	errNoMicrophone = status.Error(codes.FailedPrecondition, "there is no microphone: set source to something other than none")
+	errNoSpeaker    = status.Error(codes.FailedPrecondition, "there is no speaker: set speaker to something other than none")
+)
+
+func (s *Service) tap(t audiov1.AudioTap) (*capture.Pipeline, error) {
+	switch t {
+	case audiov1.AudioTap_AUDIO_TAP_UNSPECIFIED, audiov1.AudioTap_AUDIO_TAP_MICROPHONE:
+		if s.config.Microphone == nil {
+			return nil, errNoMicrophone
+		}
+		return s.config.Microphone, nil
+	case audiov1.AudioTap_AUDIO_TAP_SPEAKER:
+		if s.config.Speaker == nil {
+			return nil, errNoSpeaker
+		}
+		return s.config.Speaker.Heard, nil
+	}
+	return nil, status.Errorf(codes.InvalidArgument, "tap is %d, must be that of the microphone or of the speaker", t)
+}
+
+// PlayAudio implements AudioService.
+func (s *Service) PlayAudio(from audiov1.AudioService_PlayAudioServer) error {
+	if s.config.Speaker == nil {
+		return errNoSpeaker
+	}
+	here, err := s.present()
+	if err != nil {
+		return toStatus(err)
+	}
+	ctx, cancel := context.WithCancelCause(from.Context())
+	defer cancel(nil)
+	defer context.AfterFunc(here, func() { cancel(context.Cause(here)) })()
+	played, err := s.play(ctx, from)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		return toStatus(cause)
+	}
+	if err != nil {
+		return toStatus(err)
+	}
+	return from.SendAndClose(played)
+}
+
+func (s *Service) play(ctx context.Context, from audiov1.AudioService_PlayAudioServer) (*audiov1.PlayAudioResponse, error) {
+	var feed *playout.Feed
+	for {
+		r, err := from.Recv()
+		switch {
+		case errors.Is(err, io.EOF) && feed == nil:
+			return &audiov1.PlayAudioResponse{Played: durationpb.New(0)}, nil
+		case errors.Is(err, io.EOF):
+			if err := feed.Drain(ctx); err != nil {
+				return nil, err
+			}
+			return &audiov1.PlayAudioResponse{Played: durationpb.New(feed.Played())}, nil
+		case err != nil:
+			return nil, err
+		case r.GetFrame() == nil:
+			return nil, fmt.Errorf("%w: frame is missing", pcm.ErrFormat)
+		}
+		if feed == nil {
+			if feed, err = s.open(r.GetFrame().GetTalker()); err != nil {
+				return nil, err
+			}
+			defer feed.Close()
+		}
+		if err := feed.Write(ctx, r.GetFrame()); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// maxName bounds the name of a talker, in bytes.
+const maxName = 128
+
+func (s *Service) open(name string) (*playout.Feed, error) {
+	switch {
+	case name == "":
+		name = "a program"
+	case len(name) > maxName:
+		return nil, fmt.Errorf("%w: talker has %d bytes, must be at most %d", pcm.ErrFormat, len(name), maxName)
+	}
+	return s.config.Speaker.Mixer.Open(name, nil)
+}
+
+// StreamLevels implements AudioService.
+func (s *Service) StreamLevels(_ *audiov1.StreamLevelsRequest, to audiov1.AudioService_StreamLevelsServer) error {
+	levels := s.config.Levels.subscribe()
+	defer levels.Close()
+	for {
+		l, err := levels.Next(to.Context())
+		if err != nil {
+			return toStatus(err)
+		}
+		if err := to.Send(l); err != nil {
+			return err
+		}
+	}
+}
+
+// toStatus gives an error its gRPC code; it is the one place that does.
+func toStatus(err error) error {
+	for _, k := range []struct {
+		kind error
+		code codes.Code
+	}{
+		{errAway, codes.Unavailable},
+		{io.EOF, codes.Unavailable},
+		{capture.ErrClosed, codes.Unavailable},
+		{playout.ErrClosed, codes.Unavailable},
+		{pcm.ErrFormat, codes.InvalidArgument},
+		{capture.ErrTooMany, codes.ResourceExhausted},
+		{playout.ErrTooMany, codes.ResourceExhausted},
+		{playout.ErrTooLong, codes.ResourceExhausted},
+		{context.DeadlineExceeded, codes.DeadlineExceeded},
+		{context.Canceled, codes.Canceled},
+	} {
+		if errors.Is(err, k.kind) {
+			if errors.Is(k.kind, io.EOF) {
+				err = capture.ErrClosed
+			}
+			return status.Error(k.code, err.Error())
+		}
+	}
+	if _, ok := status.FromError(err); ok {
+		return err
+	}
+	return status.Error(codes.Internal, fmt.Sprintf("the sound card failed: %v", err))
+}

@@ -1,0 +1,83 @@
+// Package tonetest measures sound, for tests that want to know what can be heard rather than that something came: frequency, level
+// and gaps of a tone.
+package tonetest
+
+import (
+	"math"
+	"time"
+
+	"github.com/waldo-robot/waldo/services/audio/pcm"
+)
+
+// Measure is what a stretch of sound was like.
+type Measure struct {
+	Hz    float64         // frequency, by the distance between zero crossings; 0 if there are none
+	Level float64         // root mean square in dBFS, where 0 is a sine at full scale
+	Peak  float64         // greatest sample in dBFS
+	Pure  float64         // part of the energy that is at Hz, 0 to 1
+	Gaps  []time.Duration // stretches below -60 dBFS for at least 2 ms, between the first sound and the last
+}
+
+// Of measures mono sound.
+func Of(samples []float32, rate int) Measure {
+	var squares float64
+	var peak float32
+	for _, s := range samples {
+		squares += float64(s) * float64(s)
+		peak = max(peak, s, -s)
+	}
+	m := Measure{
+		Level: pcm.Silence, Peak: pcm.Decibels(float64(peak)), Hz: frequency(samples, rate), Gaps: gaps(samples, rate),
+	}
+	if n := float64(len(samples)); n > 0 && squares > 0 {
+		m.Level = pcm.Decibels(math.Sqrt(2 * squares / n))
+		m.Pure = energyAt(samples, m.Hz/float64(rate)) / squares
+	}
+	return m
+}
+
+// frequency counts the periods between the first and the last rising zero crossing, which are found to a part of a sample.
+func frequency(samples []float32, rate int) float64 {
+	first, last, count := 0.0, 0.0, 0
+	for i := 1; i < len(samples); i++ {
+		a, b := float64(samples[i-1]), float64(samples[i])
+		if a >= 0 || b < 0 {
+			continue
+		}
+		last = float64(i-1) + a/(a-b)
+		if count == 0 {
+			first = last
+		}
+		count++
+	}
+	if count < 2 {
+		return 0
+	}
+	return float64(count-1) / (last - first) * float64(rate)
+}
+
+// energyAt is the energy of the part with that frequency, in periods a sample, as a sum of squares.
+func energyAt(samples []float32, frequency float64) float64 {
+	var re, im float64
+	for i, s := range samples {
+		sin, cos := math.Sincos(2 * math.Pi * frequency * float64(i))
+		re, im = re+float64(s)*cos, im+float64(s)*sin
+	}
+	return 2 * (re*re + im*im) / float64(len(samples))
+}
+
+func gaps(samples []float32, rate int) []time.Duration {
+	const silence = 0.001
+	var found []time.Duration
+	last := -1
+	for i, s := range samples {
+		if s < silence && s > -silence {
+			continue
+		}
+		if quiet := i - last - 1; last >= 0 && quiet >= rate/500 {
+			found = append(found, time.Duration(quiet)*time.Second/time.Duration(rate))
+		}
+		last = i
+	}
+	return found
+}

@@ -1,0 +1,92 @@
+package rtc
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/pion/rtp"
+	"github.com/pion/webrtc/v4"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/voice"
+)
+
+// maxDatagram is the largest packet that is received.
+const maxDatagram = 1500
+
+// speak opens the voice of a section. One that goes on under another name, or at another device, is another voice. p.mu is held.
+func (p *Peer) speak(t Track) error {
+	if p.engine.voices == nil {
+		return status.Error(codes.FailedPrecondition, "nobody can talk by this gateway")
+	}
+	talker := t.Talker
+	if talker == "" {
+		talker = p.id
+	}
+	if v := p.voices[t.MID]; v != nil {
+		if v.Is(t.Stream.Device, talker) {
+			return nil
+		}
+		v.Close()
+	}
+	p.voices[t.MID] = p.engine.voices.Open(t.Stream.Device, talker)
+	return nil
+}
+
+// hush ends the voices that are not wanted any more.
+func (p *Peer) hush(wanted []Track) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for mid, v := range p.voices {
+		if !slices.ContainsFunc(wanted, func(t Track) bool { return t.MID == mid && t.Stream.Name == Speaker }) {
+			delete(p.voices, mid)
+			v.Close()
+		}
+	}
+}
+
+// hear is called by pion when the first packet of a track has come.
+func (p *Peer) hear(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return
+	}
+	for _, t := range p.pc.GetTransceivers() {
+		if t.Receiver() == receiver {
+			mid := t.Mid()
+			p.ended.Go(func() { p.pass(track, mid) })
+			return
+		}
+	}
+}
+
+// pass gives what comes on a track to its voice, until the track ends.
+func (p *Peer) pass(track *webrtc.TrackRemote, mid string) {
+	buffer := make([]byte, maxDatagram)
+	for {
+		n, _, err := track.Read(buffer)
+		unknown := errors.Is(err, webrtc.ErrCodecNotFound) // a payload type that was not agreed on
+		if err != nil && !unknown {
+			return
+		}
+		v := p.voice(mid)
+		if v == nil {
+			continue // it is over, or not to be heard
+		}
+		var packet rtp.Packet
+		if unknown || track.Codec().MimeType != webrtc.MimeTypeOpus || packet.Unmarshal(buffer[:n]) != nil {
+			v.Garbage()
+			continue
+		}
+		v.Accept(&packet.Header, packet.Payload, time.Now())
+	}
+}
+
+func (p *Peer) voice(mid string) *voice.Voice {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.voices[mid]
+}
