@@ -52,6 +52,9 @@ func (d *decoder) before(data []byte, frames int) ([]float32, error) {
 // madeUp returns sound that goes on from what was before, frames long.
 func (d *decoder) madeUp(frames int) []float32 {
 	n := frames * d.channels
+	if n == 0 {
+		return nil
+	}
 	if d.opus.DecodePLCFloat32(d.buffer[:n:n]) != nil {
 		return d.silence(frames)
 	}

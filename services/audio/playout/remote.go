@@ -23,7 +23,7 @@ const (
 	fadeOut       = 60 * millisecond    // frames
 	fadeIn        = 5 * millisecond     // frames
 	crossFade     = 10 * millisecond    // frames
-	spun          = 5 * millisecond     // frames of silence or made up sound, while there is nothing else
+	thread        = 10 * millisecond    // frames of silence or made up sound, while there is nothing else; SILK cannot make up less
 	mouthful      = 2 * millisecond     // frames given to the converter, which would swallow a whole packet long before it is played
 	giveUp        = Pause + time.Second // after which a talker is gone, whether his sound was played or not
 )
@@ -57,6 +57,7 @@ type remote struct {
 	position  int64     // index of the first sample after pending
 	length    int64     // frames of the last packet
 	missing   int       // packets made up in a row
+	spun      int64     // frames made up since the last packet, for packets that were not known to be missing yet
 	spinning  bool      // pending is no part of what was said
 	waiting   bool      // what comes next is not played before its time
 	gain      float32

@@ -6,7 +6,7 @@ import "time"
 func (r *remote) read(out []float32, now time.Time) {
 	speed := float64(r.config.Rate) / 48000 * (1 + r.stretch)
 	for made := 0; made < len(out); {
-		if len(r.pending) == 0 {
+		for len(r.pending) == 0 {
 			r.fetch(now, r.lasts(out[made:]))
 		}
 		bite := r.pending[:min(len(r.pending), mouthful*r.config.Channels)]
@@ -53,7 +53,7 @@ func (r *remote) due(now time.Time, rest float64) bool {
 		next := r.queue.after(p.sequence + 1)
 		if next == nil || r.delay(next.index, now, rest) < wanted {
 			r.queue.pass(p.sequence)
-			r.position, r.waiting, r.cutOut, r.missing = p.index, false, 0, 0
+			r.position, r.waiting, r.cutOut, r.missing, r.spun = p.index, false, 0, 0, 0
 			r.drift.begin(wanted)
 			return true
 		}
@@ -93,7 +93,7 @@ func (r *remote) play(p *packet) {
 	}
 	r.length = int64(len(samples) / r.config.Channels)
 	r.position = p.index + r.length
-	r.missing = 0
+	r.missing, r.spun = 0, 0
 	r.say(samples, 1)
 }
 
@@ -120,18 +120,21 @@ func (r *remote) conceal(later *packet) {
 		}
 	}
 	r.metrics.byPLC.Inc()
-	r.say(r.decoder.madeUp(int(length)), 1)
+	already := min(r.spun, length)
+	r.spun -= already
+	r.say(r.decoder.madeUp(int(length-already)), 1)
 }
 
 // spin makes a little sound pending that was never said: what was before goes on, and fades. Then r waits.
 func (r *remote) spin() {
 	if r.gain == 0 {
 		r.waiting, r.spinning = true, true
-		r.pending = r.decoder.silence(spun)
+		r.pending = r.decoder.silence(thread)
 		return
 	}
-	r.say(r.decoder.madeUp(spun), 0)
+	r.say(r.decoder.madeUp(thread), 0)
 	r.spinning = true
+	r.spun += thread
 }
 
 // say makes samples pending, and moves the gain towards goal, 0 or 1.

@@ -4,6 +4,7 @@ package tonetest
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/waldo-robot/waldo/services/audio/pcm"
@@ -36,24 +37,34 @@ func Of(samples []float32, rate int) Measure {
 	return m
 }
 
-// frequency counts the periods between the first and the last rising zero crossing, which are found to a part of a sample.
+// frequency is the mean of the periods between rising zero crossings, which are found to a part of a sample. Periods half as long again as the
+// one in the middle have a gap in them, and do not count.
 func frequency(samples []float32, rate int) float64 {
-	first, last, count := 0.0, 0.0, 0
+	var periods []float64
+	last := -1.0
 	for i := 1; i < len(samples); i++ {
 		a, b := float64(samples[i-1]), float64(samples[i])
 		if a >= 0 || b < 0 {
 			continue
 		}
-		last = float64(i-1) + a/(a-b)
-		if count == 0 {
-			first = last
+		now := float64(i-1) + a/(a-b)
+		if last >= 0 {
+			periods = append(periods, now-last)
 		}
-		count++
+		last = now
 	}
-	if count < 2 {
+	if len(periods) == 0 {
 		return 0
 	}
-	return float64(count-1) / (last - first) * float64(rate)
+	slices.Sort(periods)
+	longest := 1.5 * periods[len(periods)/2]
+	sum, count := 0.0, 0.0
+	for _, p := range periods {
+		if p <= longest {
+			sum, count = sum+p, count+1
+		}
+	}
+	return count / sum * float64(rate)
 }
 
 // energyAt is the energy of the part with that frequency, in periods a sample, as a sum of squares.

@@ -39,7 +39,9 @@ func build(code uint16, channels, rate, bits int, data []byte, more ...byte) []b
 func float(values ...float32) []byte { return pcm.Encode(nil, pcm.F32LE, values) }
 
 // extension is how newer files say what they are.
-func extension(code byte) []byte { return append([]byte{22, 0, 16, 0, 0, 0, 0, 0, code, 0}, make([]byte, 14)...) }
+func extension(code byte) []byte {
+	return append([]byte{22, 0, 16, 0, 0, 0, 0, 0, code, 0}, make([]byte, 14)...)
+}
 
 // files feed the test and the fuzz target.
 var files = map[string]struct {

@@ -287,7 +287,7 @@ func (n *session) offer(o *signalingv1.Offer) (string, error) {
 	tracks := make([]rtc.Track, len(o.GetTracks()))
 	for i, t := range o.GetTracks() {
 		var err error
-		if tracks[i], err = n.server.track(t); err != nil {
+		if tracks[i], err = n.server.track(i, t); err != nil {
 			return "", err
 		}
 	}
@@ -301,7 +301,7 @@ func (n *session) offer(o *signalingv1.Offer) (string, error) {
 const maxTalker = 64
 
 // track reads what a section is to be for.
-func (s *Server) track(t *signalingv1.Track) (rtc.Track, error) {
+func (s *Server) track(i int, t *signalingv1.Track) (rtc.Track, error) {
 	none := rtc.Track{}
 	if err := s.directory.Check(t.GetDevice()); err != nil {
 		return none, err
@@ -316,11 +316,11 @@ func (s *Server) track(t *signalingv1.Track) (rtc.Track, error) {
 			return none, err
 		}
 	default:
-		return none, status.Errorf(codes.InvalidArgument, "tracks: section %s: stream %q cannot be had: use %q, %q or %q",
-			t.GetMid(), name, rtc.Video, rtc.Audio, rtc.Speaker)
+		return none, status.Errorf(codes.InvalidArgument, "tracks[%d].stream: %q cannot be had: use %q, %q or %q",
+			i, name, rtc.Video, rtc.Audio, rtc.Speaker)
 	}
 	if utf8.RuneCountInString(t.GetTalker()) > maxTalker || strings.ContainsFunc(t.GetTalker(), unicode.IsControl) {
-		return none, status.Errorf(codes.InvalidArgument, "tracks: section %s: talker: use at most %d characters, all of them printable", t.GetMid(), maxTalker)
+		return none, status.Errorf(codes.InvalidArgument, "tracks[%d].talker: use at most %d characters, all of them printable", i, maxTalker)
 	}
 	return rtc.Track{MID: t.GetMid(), Stream: relay.Stream{Device: t.GetDevice(), Name: name}, Talker: t.GetTalker()}, nil
 }

@@ -1,0 +1,141 @@
+package playout
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"gopkg.in/hraban/opus.v2"
+)
+
+// speech is a synthetic voice: pulses of a changing pitch through three formants, in syllables.
+func speech(seconds int) []float32 {
+	out := make([]float32, seconds*48000)
+	vowels := [][3]float64{{730, 1090, 2440}, {270, 2290, 3010}, {300, 870, 2240}, {530, 1840, 2480}, {570, 840, 2410}}
+	var state [3][2]float64
+	phase := 0.0
+	for i := range out {
+		at := float64(i) / 48000
+		syllable := int(at / 0.18)
+		within := math.Mod(at, 0.18) / 0.18
+		phase += (110 + 30*math.Sin(2*math.Pi*0.7*at) + 15*math.Sin(2*math.Pi*3.1*at)) / 48000
+		pulse := 0.0
+		if phase >= 1 {
+			phase--
+			pulse = 1
+		}
+		sum := 0.0
+		for j, hz := range vowels[syllable%len(vowels)] {
+			r := math.Exp(-math.Pi * 90 / 48000)
+			y := pulse + 2*r*math.Cos(2*math.Pi*hz/48000)*state[j][0] - r*r*state[j][1]
+			state[j][1], state[j][0] = state[j][0], y
+			sum += y / float64(j+1)
+		}
+		out[i] = float32(0.03 * sum * math.Pow(math.Sin(math.Pi*within), 0.5))
+	}
+	return out
+}
+
+// decodeLossy brings packets through the jitter buffer and the decoder, as the mixer does, but without a clock. Those in lost do not arrive.
+func decodeLossy(t testing.TB, packets [][]byte, lost map[int]bool) []float32 {
+	w := newWorld(t, Config{MaxTalk: -1})
+	s := &sender{name: "a", epoch: 1, packets: packets}
+	for range 5 {
+		w.Receive(s.frame())
+	}
+	r := w.the()
+	r.waiting, r.gain = false, 1
+	var heard []float32
+	for i := range len(packets) - 10 {
+		if f := s.frame(); !lost[i+5] {
+			w.Receive(f)
+		}
+		r.advance()
+		heard = append(heard, r.pending...)
+	}
+	return heard
+}
+
+// segmentalSNR is the mean signal to noise ratio in dB of pieces of 20 ms, each within -10 to 35 dB; silence is left out.
+func segmentalSNR(reference, heard []float32) float64 {
+	sum, count := 0.0, 0
+	for i := 0; i+960 <= min(len(reference), len(heard)); i += 960 {
+		var signal, noise float64
+		for j := i; j < i+960; j++ {
+			d := float64(heard[j] - reference[j])
+			signal += float64(reference[j]) * float64(reference[j])
+			noise += d * d
+		}
+		if signal < 960e-6 {
+			continue
+		}
+		sum += min(max(10*math.Log10(signal/(noise+1e-12)), -10), 35)
+		count++
+	}
+	return sum / float64(count)
+}
+
+// TestConcealmentIsBetterThanSilence measures what the copies in later packets, and what the decoder makes up, are worth at 5 % random loss.
+func TestConcealmentIsBetterThanSilence(t *testing.T) {
+	voice := speech(60)
+	withCopies := encode(t, voice, opus.AppVoIP, 24000, true)
+	without := encode(t, voice, opus.AppVoIP, 24000, false)
+	random := rand.New(rand.NewPCG(5, 6))
+	lost := map[int]bool{}
+	for i := range withCopies {
+		if i > 10 && random.Float64() < 0.05 {
+			lost[i] = true
+		}
+	}
+	// What is heard of the lost packets alone says most: everything else is the same.
+	measure := func(packets [][]byte, silent bool) (all, gaps float64) {
+		reference := decodeLossy(t, packets, nil)
+		heard := decodeLossy(t, packets, lost)
+		var wanted, got []float32
+		for i := range len(heard) / 960 {
+			if !lost[i] {
+				continue
+			}
+			part := heard[i*960 : (i+1)*960]
+			if silent {
+				clear(part)
+			}
+			wanted, got = append(wanted, reference[i*960:(i+1)*960]...), append(got, part...)
+		}
+		return segmentalSNR(reference, heard), segmentalSNR(wanted, got)
+	}
+	fec, fecGaps := measure(withCopies, false)
+	plc, plcGaps := measure(without, false)
+	off, offGaps := measure(without, true)
+	t.Logf("segmental SNR against the same without loss, all and lost packets only: FEC and PLC %.1f, %.1f dB; PLC %.1f, %.1f dB; silence %.1f, %.1f dB",
+		fec, fecGaps, plc, plcGaps, off, offGaps)
+	if fec < off+0.3 || fecGaps < plcGaps+2 || plcGaps <= offGaps {
+		t.Error("concealment is not worth it")
+	}
+}
+
+func TestCarriesCopy(t *testing.T) {
+	count := func(packets [][]byte) (n int) {
+		for _, p := range packets {
+			if carriesCopy(p) {
+				n++
+			}
+		}
+		return n
+	}
+	voice := speech(5)
+	if n := count(encode(t, voice, opus.AppVoIP, 24000, true)); n < 150 {
+		t.Errorf("%d of 250 packets with FEC carry a copy", n)
+	}
+	if n := count(encode(t, voice, opus.AppVoIP, 24000, false)); n != 0 {
+		t.Errorf("%d of 250 packets without FEC carry a copy", n)
+	}
+	if n := count(tone(t)); n != 0 {
+		t.Errorf("%d packets of CELT carry a copy", n)
+	}
+	for _, data := range [][]byte{nil, {0}, {2, 255}, {2, 1}, {3, 1, 255}, {255, 255}, {2, 252, 0}} {
+		if carriesCopy(data) {
+			t.Errorf("%v: carries a copy", data)
+		}
+	}
+}
