@@ -88,12 +88,17 @@ func (r *ride) state(tb testing.TB) (state, why string) {
 // full is the wish of who holds W, or pushes the stick of the pad all the way.
 func full(m harness.Motion) bool { return m.Left == 200 && m.Right == 200 }
 
-// goFull goes full speed for a moment.
+// goFull goes full speed for a moment. Whoever stood still before may find only now that driving is over, and begins again.
 func (r *ride) goFull(tb testing.TB, h hands) {
 	tb.Helper()
+	h.rest(tb, r.page)
 	r.begin(tb)
 	began := time.Now()
 	harness.Until(tb, "full speed", func() error {
+		if state, _ := r.state(tb); state == "off" {
+			h.rest(tb, r.page)
+			r.begin(tb)
+		}
 		h.push(tb, r.page) // again and again: a page that stood still for a moment lets all keys go
 		motions := r.wire.Motions(began)
 		if n := len(motions); n < 4 || !full(motions[n-4]) || !full(motions[n-1]) {

@@ -5,14 +5,18 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // Network is a network namespace for a robot, which this machine reaches over a router that is one too. When the router is cut, packets vanish
 // without a word to either side, as they do when a robot leaves the reach of its radio. There is one at a time.
 type Network struct {
-	robot, router string // the names of the namespaces
+	robot, router string   // the names of the namespaces
+	forward       *os.File // the router's switch
 }
 
 // The addresses are of the network for tests of RFC 2544.
@@ -46,8 +50,32 @@ func StartNetwork(tb testing.TB) *Network {
 	ip(tb, "-n", n.robot, "link", "set", "lo", "up")
 	ip(tb, "-n", n.robot, "route", "add", "default", "via", robotRouter)
 	ip(tb, "route", "add", robotAddress, "via", machineRouter)
+	n.forward = openIn(tb, n.router, "/proc/sys/net/ipv4/ip_forward")
 	n.Join(tb)
 	return n
+}
+
+// openIn opens a file of /proc as it is in a namespace, for writing.
+func openIn(tb testing.TB, namespace, path string) (file *os.File) {
+	tb.Helper()
+	opened := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine, and with it the change
+		to, err := os.Open("/run/netns/" + namespace)
+		if err == nil {
+			defer func() { _ = to.Close() }()
+			err = unix.Setns(int(to.Fd()), unix.CLONE_NEWNET)
+		}
+		if err == nil {
+			file, err = os.OpenFile(path, os.O_WRONLY, 0)
+		}
+		opened <- err
+	}()
+	if err := <-opened; err != nil {
+		tb.Fatalf("namespace %s: %v", namespace, err)
+	}
+	tb.Cleanup(func() { _ = file.Close() })
+	return file
 }
 
 // set gives a link its address.
@@ -61,15 +89,23 @@ func (*Network) set(tb testing.TB, namespace, link, address string) {
 	ip(tb, append(in, "link", "set", link, "up")...)
 }
 
-// Cut has the router drop everything.
-func (n *Network) Cut(tb testing.TB) { n.forward(tb, "0") }
+// Cut has the router drop everything, at once.
+func (n *Network) Cut(tb testing.TB) {
+	tb.Helper()
+	n.turn(tb, "0")
+}
 
 // Join ends Cut.
-func (n *Network) Join(tb testing.TB) { n.forward(tb, "1") }
-
-func (n *Network) forward(tb testing.TB, on string) {
+func (n *Network) Join(tb testing.TB) {
 	tb.Helper()
-	ip(tb, "netns", "exec", n.router, "sh", "-c", "echo "+on+" > /proc/sys/net/ipv4/ip_forward")
+	n.turn(tb, "1")
+}
+
+func (n *Network) turn(tb testing.TB, to string) {
+	tb.Helper()
+	if _, err := n.forward.WriteAt([]byte(to), 0); err != nil {
+		tb.Fatalf("the router: %v", err)
+	}
 }
 
 // address is one at which the robot can listen.
