@@ -24,7 +24,7 @@ VENV    := $(BUILD)/venv/ready
 # The modules of go.work, as folders. e2e is tested last, with the programs built from the others.
 MODULES  = $(shell $(GO) list -m -f '{{.Dir}}' | sed 's|^$(CURDIR)/||')
 # The kinds of devices: each is a module of services/ and a program of its own.
-KINDS   := camera input serial
+KINDS   := audio camera input serial
 # The modules that must build without a C compiler, and for which machines.
 PURE    := api pkg cmd/waldo services/input services/serial services/webrtc-gateway
 MACHINES := arm64 arm amd64
@@ -73,7 +73,7 @@ ifndef BENCH
 	@echo "── 1,000 reports a second of an input device, for a minute"; cd services/input && \
 		$(GO) test -run '^$$' -bench ThousandASecond -benchtime 60000x ./evdev
 endif
-	@$(call each,pkg services/camera services/input services/serial services/webrtc-gateway,$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' ./... | grep -v 'no test files')
+	@$(call each,pkg services/audio services/camera services/input services/serial services/webrtc-gateway,$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' ./... | grep -v 'no test files')
 
 .PHONY: fuzz
 fuzz: deps ## run every fuzz target for FUZZTIME (10s)
@@ -110,7 +110,8 @@ cross: ## build the modules without C for arm64, arm and amd64
 
 .PHONY: deps
 deps: ## install the Debian packages needed to build, when missing
-	@GO=$(GO) scripts/deps go gcc g++ libc6-dev pkg-config libopenh264-dev libturbojpeg0-dev libyuv-dev
+	@GO=$(GO) scripts/deps go gcc g++ libc6-dev pkg-config libopenh264-dev libturbojpeg0-dev libyuv-dev \
+		portaudio19-dev libopus-dev libopusfile-dev libsamplerate0-dev
 
 .PHONY: deps-firmware
 deps-firmware: ## install the Debian packages needed to build the firmware, when missing
@@ -118,7 +119,7 @@ deps-firmware: ## install the Debian packages needed to build the firmware, when
 
 .PHONY: deps-test
 deps-test: ## install the Debian packages needed to test, when missing
-	@scripts/deps chromium fonts-dejavu-core iproute2 nodejs python3-venv
+	@scripts/deps chromium fonts-dejavu-core iproute2 libasound2-plugins nodejs pulseaudio python3-venv
 
 .PHONY: clean
 clean: ## remove everything that was built

@@ -14,8 +14,9 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	_ "github.com/waldo-robot/waldo/api/gen/go/waldo/audio/v1" // its messages can be watched
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
-	_ "github.com/waldo-robot/waldo/api/gen/go/waldo/input/v1" // its messages can be watched
+	_ "github.com/waldo-robot/waldo/api/gen/go/waldo/input/v1" // and those of input devices
 	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/stream"
@@ -24,10 +25,13 @@ import (
 // watchQueue is how many messages may wait for a slow output.
 const watchQueue = 1000
 
+// seldomWatched are streams that are not meant where none is named.
+var seldomWatched = []string{"video", "audio", "control"}
+
 type watchCommand struct {
 	remote `embed:""`
 	Device string `arg:"" help:"Name of the device, for example motors, or demo/motors."`
-	Stream string `placeholder:"NAME" help:"Which of its streams. Default: the only one besides video and control."`
+	Stream string `placeholder:"NAME" help:"Which of its streams. Default: the only one besides video, audio and control."`
 	Count  int    `short:"n" placeholder:"N" help:"End after so many messages. Default: go on until it is stopped."`
 }
 
@@ -40,6 +44,7 @@ func (*watchCommand) Help() string {
 Messages of other devices are printed as they are defined (api/proto). What was lost on the way is said on the standard error. For example:
 
   waldo watch motors | jq .message.battery
+  waldo watch voice                               # how loud it is, and who is talking
   waldo watch motors --stream control              # who drives it`
 }
 
@@ -74,8 +79,11 @@ func (w *watchCommand) stream(ctx context.Context, conn *bus.Conn, a bus.Address
 	}
 	var all, usual []string
 	for _, s := range r.GetDevice().GetStreams() {
+		if s.GetDirection() == devicev1.StreamDirection_STREAM_DIRECTION_IN {
+			continue
+		}
 		all = append(all, s.GetName())
-		if s.GetName() != "video" && s.GetName() != "control" {
+		if !slices.Contains(seldomWatched, s.GetName()) {
 			usual = append(usual, s.GetName())
 		}
 	}

@@ -23,7 +23,7 @@ type Browser struct {
 }
 
 // StartBrowser starts Chromium. A machine without it fails the test: `make test` installs it.
-func StartBrowser(tb testing.TB) *Browser {
+func StartBrowser(tb testing.TB, more ...chromedp.ExecAllocatorOption) *Browser {
 	tb.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
@@ -50,7 +50,7 @@ func StartBrowser(tb testing.TB) *Browser {
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox)
 	}
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(options, more...)...)
 	ctx, cancel := chromedp.NewContext(allocator)
 	tb.Cleanup(func() {
 		cancel()
@@ -61,6 +61,15 @@ func StartBrowser(tb testing.TB) *Browser {
 		tb.Fatalf("start Chromium: %v", err)
 	}
 	return &Browser{ctx}
+}
+
+// WithMicrophone gives Chromium a microphone that hears a WAV file over and over, and that every page may use.
+func WithMicrophone(path string) chromedp.ExecAllocatorOption {
+	return func(a *chromedp.ExecAllocator) {
+		chromedp.Flag("use-fake-device-for-media-stream", true)(a)
+		chromedp.Flag("use-fake-ui-for-media-stream", true)(a)
+		chromedp.Flag("use-file-for-fake-audio-capture", path)(a)
+	}
 }
 
 // Page is one tab.

@@ -101,6 +101,17 @@ func (n *Network) Join(tb testing.TB) {
 	n.turn(tb, "1")
 }
 
+// Lose has the router lose so many percent of all datagrams, each by chance, until the network ends.
+func (n *Network) Lose(tb testing.TB, percent int) {
+	tb.Helper()
+	rules := fmt.Sprintf("table inet loss {\nchain forward {\ntype filter hook forward priority 0\nmeta l4proto udp numgen random mod 100 < %d drop\n}\n}\n", percent)
+	nft := exec.Command("ip", "netns", "exec", n.router, "nft", "-f", "-")
+	nft.Stdin = strings.NewReader(rules)
+	if out, err := nft.CombinedOutput(); err != nil {
+		tb.Fatalf("nft: %v: %s: run `make deps-test`", err, out)
+	}
+}
+
 func (n *Network) turn(tb testing.TB, to string) {
 	tb.Helper()
 	if _, err := n.forward.WriteAt([]byte(to), 0); err != nil {

@@ -50,15 +50,16 @@ func newDriver(kit *device.Kit, config Config) (device.Driver, error) {
 	return newDriverOf(kit, config, library.Devices, func() (card.Card, error) { return open(config, library, trouble) })
 }
 
-// newTrouble counts what sound cards lose.
+// newTrouble counts what sound cards lose. It is called by a thread that must not wait, so every counter is looked up beforehand.
 func newTrouble(r prometheus.Registerer) func(string) {
 	counter := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "waldo_audio_card_losses_total", Help: "Blocks that a sound card lost or had to do without, by what went wrong."}, []string{"what"})
-	for _, what := range []string{"overflow", "underflow", "ring"} {
-		counter.WithLabelValues(what)
+	counters := map[string]prometheus.Counter{}
+	for _, what := range []string{portaudio.Overflow, portaudio.Underflow, portaudio.RingFull} {
+		counters[what] = counter.WithLabelValues(what)
 	}
 	r.MustRegister(counter)
-	return func(what string) { counter.WithLabelValues(what).Inc() }
+	return func(what string) { counters[what].Inc() }
 }
 
 func newDriverOf(

@@ -37,7 +37,7 @@ type Config struct {
 func Defaults() Config {
 	return Config{
 		Source: portaudio.Default, Rate: 48_000, Channels: 1, Block: 10, Packet: 20, FEC: true, ExpectedLoss: 5, ToneHz: 440,
-		MaxTalkers: 8, MaxTalk: 10 * time.Minute,
+		MaxTalkers: 10, MaxTalk: 10 * time.Minute,
 	}
 }
 

@@ -7,24 +7,27 @@ const arrivalWindow = 256
 // arrivals knows how evenly packets come. A packet's transit is the time from when its first sample was captured to its arrival. The two clocks
 // have nothing to do with each other, so only differences mean something.
 type arrivals struct {
-	transit [arrivalWindow]float64 // seconds
-	sorted  [arrivalWindow]float64
+	transit [arrivalWindow]float64 // seconds, in the order of arrival
+	sorted  []float64              // the same, the least first
 	count   int
 
 	quickest float64 // least transit in the window
 	spread   float64 // 95th percentile of how much more the others took
 }
 
+func newArrivals() arrivals { return arrivals{sorted: make([]float64, 0, arrivalWindow)} }
+
 // add counts one packet in.
 func (a *arrivals) add(transit float64) {
-	a.transit[a.count%arrivalWindow] = transit
-	a.count++
-	window := a.transit[:min(a.count, arrivalWindow)]
-	a.quickest = slices.Min(window)
-	if a.count > 16 && a.count%8 != 0 {
-		return // the percentile hardly moves from packet to packet
+	oldest := &a.transit[a.count%arrivalWindow]
+	if a.count >= arrivalWindow {
+		i, _ := slices.BinarySearch(a.sorted, *oldest)
+		a.sorted = slices.Delete(a.sorted, i, i+1)
 	}
-	sorted := a.sorted[:copy(a.sorted[:], window)]
-	slices.Sort(sorted)
-	a.spread = sorted[len(sorted)*95/100] - a.quickest
+	i, _ := slices.BinarySearch(a.sorted, transit)
+	a.sorted = slices.Insert(a.sorted, i, transit)
+	*oldest = transit
+	a.count++
+	a.quickest = a.sorted[0]
+	a.spread = a.sorted[len(a.sorted)*95/100] - a.quickest
 }

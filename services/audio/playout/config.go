@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/waldo-robot/waldo/services/audio/pcm"
+	"github.com/waldo-robot/waldo/services/audio/samplerate"
 )
 
 // Pause is how long somebody has to say nothing to be no longer talking.
@@ -34,6 +35,8 @@ type Config struct {
 
 	Metrics prometheus.Registerer // where waldo_audio_* are registered; default: nowhere
 	Now     func() time.Time      // the clock; default time.Now
+
+	quality samplerate.Quality // of drift correction
 }
 
 // complete fills in what was left out.

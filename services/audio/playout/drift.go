@@ -10,6 +10,7 @@ const (
 	proportional  = 0.05   // speed for an error of one second: the error is gone after about 20 s
 	integral      = 0.0006 // the same for an error of one second that lasts a second; a little less than critical
 	targetSlope   = 0.003  // how fast the target moves; the speed follows it exactly
+	mostGlide     = 0.060  // seconds that the target moves so slowly when the network has become better; more than that at once
 
 	jumpError  = 0.040 // seconds that the delay has to be too long
 	jumpWindow = 0.5   // all the time for so many seconds, until it is cut
@@ -22,27 +23,35 @@ type drift struct {
 	learned float64 // by how much the clocks differ
 	slope   float64
 
-	least float64 // error in the window that runs
-	since float64 // when it began
+	quickest float64 // what the delay is measured against
+	least    float64 // how much too long the delay was at least, in the window that runs
+	since    float64 // when it began
 }
 
 // begin starts anew at a target, and keeps what was learned.
-func (d *drift) begin(target float64) {
-	*d = drift{target: target, learned: d.learned, least: math.Inf(1)}
+func (d *drift) begin(target, quickest float64) {
+	*d = drift{target: target, learned: d.learned, quickest: quickest, least: math.Inf(1)}
 }
 
-// step takes the delay of now, after elapsed seconds, and the target that would be good. It returns by how much sound is to be stretched, and how
-// much is to be cut out at once.
-func (d *drift) step(delay, wanted, elapsed float64) (stretch, cut float64) {
+// step takes the delay of now, after elapsed seconds, what it is measured against, and the target that would be good. It returns by how much sound
+// is to be stretched, and how much had better be cut out at once.
+func (d *drift) step(delay, quickest, wanted, elapsed float64) (stretch, cut float64) {
+	d.target -= max(quickest-d.quickest, 0) // the delay is less by as much, though nothing that is heard has changed
+	d.quickest = quickest
+	if over := d.target - wanted - mostGlide; over > 0 {
+		d.target, d.smooth = d.target-over, d.smooth+over
+	}
+	if there := min(wanted, delay); d.target < there { // what has become longer already need not be stretched
+		d.target, d.smooth = there, delay-there
+	}
 	move := min(max(wanted-d.target, -targetSlope*elapsed), targetSlope*elapsed)
 	d.target += move
 	miss := delay - d.target
 	d.smooth += (miss - d.smooth) * (1 - math.Exp(-elapsed/smoothing))
 	d.learned = min(max(d.learned+integral*d.smooth*elapsed, -maxDrift), maxDrift)
-	if d.least, d.since = min(d.least, miss), d.since+elapsed; d.since >= jumpWindow {
+	if d.least, d.since = min(d.least, delay-max(wanted, d.target)), d.since+elapsed; d.since >= jumpWindow {
 		if d.least > jumpError {
 			cut = d.least
-			d.smooth -= cut
 		}
 		d.least, d.since = math.Inf(1), 0
 	}
@@ -51,3 +60,6 @@ func (d *drift) step(delay, wanted, elapsed float64) (stretch, cut float64) {
 	}
 	return min(max(d.slope-proportional*d.smooth-d.learned, -maxCorrection), maxCorrection), cut
 }
+
+// jump tells that the error of the delay is less at once, by so many seconds.
+func (d *drift) jump(by float64) { d.smooth -= by }

@@ -70,22 +70,54 @@ func (m *Mixer) Open(name string, format *mediav1.AudioFormat) (*Feed, error) {
 // It looks at nothing but format, sample count and data. A format in frame holds from then on. It waits while there is no room. It fails with pcm.ErrFormat
 // if the data is not in the format, [ErrTooLong] until a pause, [ErrClosed], and with the error of ctx.
 func (f *Feed) Write(ctx context.Context, frame *mediav1.AudioFrame) error {
-	samples, err := f.convert(frame)
-	if err == nil {
-		err = f.push(ctx, samples)
-	}
-	if err != nil {
+	if err := f.write(ctx, frame); err != nil {
 		return fmt.Errorf("talker %q: %w", f.name, err)
 	}
 	return nil
 }
 
+func (f *Feed) write(ctx context.Context, frame *mediav1.AudioFrame) error {
+	if err := f.push(ctx, nil); err != nil {
+		return err
+	}
+	if format := frame.GetFormat(); format != nil && !proto.Equal(format, f.format) {
+		if err := f.flush(ctx); err != nil {
+			return err
+		}
+		if err := f.setFormat(proto.CloneOf(format)); err != nil {
+			return err
+		}
+	}
+	if err := f.decode(frame); err != nil {
+		return err
+	}
+	invalid, clipped := pcm.Clean(f.decoded)
+	f.mixer.metrics.invalid.Add(float64(invalid))
+	f.mixer.metrics.clipped.Add(float64(clipped))
+	for piece := range f.pieces() {
+		samples, err := f.convert(piece)
+		if err != nil {
+			return err
+		}
+		if err := f.push(ctx, samples); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flush queues what the filter still holds.
+func (f *Feed) flush(ctx context.Context) error {
+	samples, err := f.rest()
+	if err != nil {
+		return err
+	}
+	return f.push(ctx, samples)
+}
+
 // Drain waits until all that was written is played.
 func (f *Feed) Drain(ctx context.Context) error {
-	samples, err := f.rest()
-	if err == nil {
-		err = f.push(ctx, samples)
-	}
+	err := f.flush(ctx)
 	if err == nil {
 		err = f.wait(ctx, func() (bool, error) {
 			f.draining = f.line.waiting() > 0

@@ -16,6 +16,8 @@ type metrics struct {
 	byFEC, byPLC prometheus.Counter
 	stalls       prometheus.Counter
 
+	invalid, clipped prometheus.Counter
+
 	refusedTooMany, refusedTooLong prometheus.Counter
 
 	talkers prometheus.Gauge
@@ -31,12 +33,15 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			"the copy in the next one (fec), or what the decoder made up (plc)."}, []string{"by"})
 	stalls := prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "waldo_audio_playout_stalls_total", Help: "Times when a talker of the network had no sound left, as at the end of all he said."})
+	repaired := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "waldo_audio_samples_repaired_total", Help: "Samples of programs that could not be played as they were, by what was wrong: " +
+			"no number (invalid), or beyond full scale (clipped)."}, []string{"what"})
 	refused := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "waldo_audio_talkers_refused_total", Help: "Talkers who were refused or cut off, by reason."}, []string{"reason"})
 	talkers := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "waldo_audio_talkers", Help: "Talkers now: of the network while they talk, programs as long as they are connected."})
 	if r != nil {
-		r.MustRegister(received, dropped, concealed, stalls, refused, talkers)
+		r.MustRegister(received, dropped, concealed, stalls, repaired, refused, talkers)
 	}
 	return &metrics{
 		received:       received,
@@ -50,6 +55,8 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		byFEC:          concealed.WithLabelValues("fec"),
 		byPLC:          concealed.WithLabelValues("plc"),
 		stalls:         stalls,
+		invalid:        repaired.WithLabelValues("invalid"),
+		clipped:        repaired.WithLabelValues("clipped"),
 		refusedTooMany: refused.WithLabelValues("too_many"),
 		refusedTooLong: refused.WithLabelValues("too_long"),
 		talkers:        talkers,

@@ -10,8 +10,14 @@ import (
 	"github.com/waldo-robot/waldo/services/audio/pcm"
 )
 
-// longestName is how many bytes of a name are enough for people.
-const longestName = 256
+// Bounds of what a frame of the network may say.
+const (
+	longestName  = 256     // bytes, enough for people
+	farthestAway = 1 << 62 // sequence and sample index, so that nothing that is added to them overflows
+)
+
+// mostRefused is how many refused talkers are remembered.
+const mostRefused = 64
 
 // voice is one talker. The mixer's lock is held while its methods are called.
 type voice interface {
@@ -23,6 +29,12 @@ type voice interface {
 	ended(now time.Time) bool
 }
 
+// session is what a talker of the network is known by.
+type session struct {
+	name  string
+	epoch int64
+}
+
 // Mixer mixes what talkers say into the sound of one speaker. Make it with [New].
 type Mixer struct {
 	config  Config
@@ -31,10 +43,7 @@ type Mixer struct {
 	mu      sync.Mutex
 	closed  bool
 	voices  []voice
-	refused struct { // who was refused last, so that he is counted once
-		name  string
-		epoch int64
-	}
+	refused map[session]bool // who was refused since somebody left, so that each is counted once
 	limiter limiter
 	scratch []float32
 }
@@ -45,7 +54,7 @@ func New(config Config) (*Mixer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Mixer{config: config, metrics: newMetrics(config.Metrics), limiter: newLimiter(config.Rate)}, nil
+	return &Mixer{config: config, metrics: newMetrics(config.Metrics), refused: map[session]bool{}, limiter: newLimiter(config.Rate)}, nil
 }
 
 // Read fills out, channels interleaved, with the next sound for the speaker, each sample within [-1, 1]. It never waits for a talker. A part of a
@@ -95,32 +104,43 @@ func (m *Mixer) Receive(frame *mediav1.AudioFrame) {
 
 // usable tells whether a frame is a packet of Opus with a place in a stream.
 func usable(f *mediav1.AudioFrame) bool {
-	return f.GetFormat().GetMediaType() == pcm.Opus && f.GetEpoch() > 0 && f.GetSequence() >= 0 && f.GetSampleIndex() >= 0 &&
+	return f.GetFormat().GetMediaType() == pcm.Opus && f.GetEpoch() > 0 &&
+		f.GetSequence() >= 0 && f.GetSequence() < farthestAway && f.GetSampleIndex() >= 0 && f.GetSampleIndex() < farthestAway &&
 		len(f.GetData()) > 0 && len(f.GetData()) <= maxPacket && len(f.GetTalker()) <= longestName
 }
 
 // remote returns the talker who sent frame, or nil if there are too many.
 func (m *Mixer) remote(frame *mediav1.AudioFrame, now time.Time) *remote {
 	m.sweep(now)
+	who := session{frame.GetTalker(), frame.GetEpoch()}
 	for _, v := range m.voices {
-		if r, ok := v.(*remote); ok && r.epoch == frame.GetEpoch() && r.name == frame.GetTalker() {
+		if r, ok := v.(*remote); ok && r.session == who {
 			return r
 		}
 	}
 	if len(m.voices) >= m.config.MaxTalkers {
-		if m.refused.epoch != frame.GetEpoch() || m.refused.name != frame.GetTalker() {
-			m.refused.epoch, m.refused.name = frame.GetEpoch(), frame.GetTalker()
-			m.metrics.refusedTooMany.Inc()
-		}
+		m.refuse(who)
 		return nil
 	}
-	r, err := newRemote(&m.config, m.metrics, frame.GetTalker(), frame.GetEpoch())
+	r, err := newRemote(&m.config, m.metrics, who)
 	if err != nil { // out of memory: as if there were too many
 		return nil
 	}
 	r.begin(frame.GetSequence(), frame.GetSampleIndex(), now)
 	m.add(r)
 	return r
+}
+
+// refuse counts a talker for whom there is no room.
+func (m *Mixer) refuse(who session) {
+	if m.refused[who] {
+		return
+	}
+	if len(m.refused) >= mostRefused {
+		clear(m.refused)
+	}
+	m.refused[who] = true
+	m.metrics.refusedTooMany.Inc()
 }
 
 // Talkers returns who is talking now, the longest first, and how loud since the last call. It is new memory each time.
@@ -170,6 +190,7 @@ func (m *Mixer) sweep(now time.Time) {
 	if len(kept) == len(m.voices) {
 		return
 	}
+	clear(m.refused)
 	clear(m.voices[len(kept):])
 	m.voices = kept
 	m.metrics.talkers.Set(float64(len(kept)))

@@ -25,15 +25,15 @@ const (
 	crossFade     = 10 * millisecond    // frames
 	thread        = 10 * millisecond    // frames of silence or made up sound, while there is nothing else; SILK cannot make up less
 	mouthful      = 2 * millisecond     // frames given to the converter, which would swallow a whole packet long before it is played
+	tooLate       = 0.200               // seconds that the delay may be too long; then what waits is left out, as after a speaker that stood still
 	giveUp        = Pause + time.Second // after which a talker is gone, whether his sound was played or not
 )
 
 // remote is a talker of the network. Its mixer's lock guards it.
 type remote struct {
+	session
 	config  *Config
 	metrics *metrics
-	name    string
-	epoch   int64
 	meter   pcm.Meter
 
 	// What came.
@@ -63,16 +63,16 @@ type remote struct {
 	gain      float32
 }
 
-func newRemote(config *Config, metrics *metrics, name string, epoch int64) (*remote, error) {
+func newRemote(config *Config, metrics *metrics, who session) (*remote, error) {
 	d, err := newDecoder(config.Channels)
 	if err != nil {
 		return nil, err
 	}
-	converter, err := samplerate.New(config.Channels, samplerate.Fast)
+	converter, err := samplerate.New(config.Channels, config.quality)
 	if err != nil {
 		return nil, fmt.Errorf("talker: %w", err)
 	}
-	return &remote{config: config, metrics: metrics, name: name, epoch: epoch, decoder: d, converter: converter,
+	return &remote{session: who, config: config, metrics: metrics, arrivals: newArrivals(), decoder: d, converter: converter,
 		tail: make([]float32, crossFade*config.Channels), length: standardPacket}, nil
 }
 

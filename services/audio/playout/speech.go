@@ -1,6 +1,10 @@
 package playout
 
-import "time"
+import (
+	"time"
+
+	"github.com/waldo-robot/waldo/services/audio/pcm"
+)
 
 // read fills out with what is to be heard next. Now is when the first sample of out is asked for; by then everything in it has to be there.
 func (r *remote) read(out []float32, now time.Time) {
@@ -21,7 +25,7 @@ func (r *remote) read(out []float32, now time.Time) {
 	r.meter.Add(out)
 	if !r.waiting {
 		var cut float64
-		r.stretch, cut = r.drift.step(r.delay(r.playing(), now, 0), r.wanted(), r.lasts(out))
+		r.stretch, cut = r.drift.step(r.delay(r.playing(), now, 0), r.arrivals.quickest, r.wanted(), r.lasts(out))
 		r.cutOut = max(r.cutOut, cut)
 	}
 }
@@ -33,6 +37,7 @@ func (r *remote) lasts(samples []float32) float64 {
 
 // fetch makes something pending. The speaker still asks for rest seconds, all at once.
 func (r *remote) fetch(now time.Time, rest float64) {
+	r.waiting = r.waiting || r.delay(r.playing(), now, rest) > r.wanted()+tooLate
 	if r.waiting && !r.due(now, rest) {
 		r.spin()
 		return
@@ -54,7 +59,7 @@ func (r *remote) due(now time.Time, rest float64) bool {
 		if next == nil || r.delay(next.index, now, rest) < wanted {
 			r.queue.pass(p.sequence)
 			r.position, r.waiting, r.cutOut, r.missing, r.spun = p.index, false, 0, 0, 0
-			r.drift.begin(wanted)
+			r.drift.begin(wanted, r.arrivals.quickest)
 			return true
 		}
 		r.metrics.skipped.Add(float64(r.queue.pass(next.sequence)))
@@ -155,19 +160,21 @@ func (r *remote) say(samples []float32, goal float32) {
 	}
 }
 
-// cutAway drops pending and what follows, as long as it is to be cut out, and fades from the one to the other.
+// cutAway drops as much of pending and of what follows as is to be cut out, if it is there, and fades from the one to the other.
 func (r *remote) cutAway() {
 	tail := r.tail[:copy(r.tail, r.pending)]
-	left := int64(r.cutOut * 48000)
+	before, left := r.playing(), int64(r.cutOut*pcm.OpusRate)
 	r.cutOut = 0
 	for r.queue.waiting > 0 && left >= r.length && !r.waiting {
 		left -= r.length
 		r.metrics.skipped.Inc()
 		r.advance()
 	}
-	n := min(len(tail), len(r.pending))
-	for i := range n {
-		in := float32(i) / float32(n)
+	spare := len(r.pending) - len(tail)
+	r.pending = r.pending[max(min(int(left)*r.config.Channels, spare), 0):]
+	for i := range min(len(tail), len(r.pending)) {
+		in := float32(i) / float32(len(tail))
 		r.pending[i] = tail[i]*(1-in) + r.pending[i]*in
 	}
+	r.drift.jump(seconds(r.playing() - before))
 }

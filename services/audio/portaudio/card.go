@@ -9,10 +9,15 @@ import (
 	"regexp"
 	"time"
 
-	pa "github.com/gordonklaus/portaudio"
-
 	"github.com/waldo-robot/waldo/services/audio/card"
 	"github.com/waldo-robot/waldo/services/audio/pcm"
+)
+
+// What Config.Trouble is told.
+const (
+	Overflow  = "overflow"  // the hardware captured more than was taken from it
+	Underflow = "underflow" // it had nothing to play
+	RingFull  = "ring"      // what was captured found no room
 )
 
 // Config says what to open. A part that is empty is not opened.
@@ -22,63 +27,70 @@ type Config struct {
 	Format     pcm.Format
 	Block      int // frames at once; 0 means 10 ms
 
-	// Trouble is told of sound that the hardware lost ("overflow", "underflow", "ring"), from a thread that must not wait. Default: nothing.
+	// Trouble is told of sound that was lost, perhaps from a thread that must not wait. Default: nobody is.
 	Trouble func(what string)
 }
 
 // Open looks for cards anew, and opens one. It fails if another is open. Errors wrap those of package card.
-func (l *Library) Open(config Config) (_ card.Card, err error) {
+func (l *Library) Open(config Config) (card.Card, error) {
 	if config.Block == 0 {
 		config.Block = config.Format.Frames(10 * time.Millisecond)
 	}
 	if config.Trouble == nil {
 		config.Trouble = func(string) {}
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.open {
-		return card.Card{}, fmt.Errorf("%w: this process has one open already", card.ErrBusy)
+	if l.hanging.Load() > 0 {
+		return card.Card{}, errHangs
 	}
-	if err := l.start(); err != nil {
+	opened := make(chan card.Card, 1)
+	err := l.within(slowOpen, func() error {
+		c, err := l.openAlone(config)
+		opened <- c
+		return err
+	}, func() { _ = l.release() }) // nobody is left who could be told
+	if err != nil {
 		return card.Card{}, err
 	}
-	c, err := equip(config)
-	if err != nil {
-		return card.Card{}, errors.Join(err, pa.Terminate())
+	return <-opened, nil
+}
+
+// openAlone needs mu.
+func (l *Library) openAlone(config Config) (card.Card, error) {
+	if l.uses > 0 {
+		return card.Card{}, fmt.Errorf("%w: this process has one open already", card.ErrBusy)
 	}
-	l.open = true
-	c.Close = l.close
+	if err := l.use(); err != nil {
+		return card.Card{}, err
+	}
+	c, err := l.equip(config)
+	if err != nil {
+		return card.Card{}, errors.Join(err, l.release())
+	}
+	c.Close = func() error { return l.within(slowClose, l.release, func() {}) }
 	return c, nil
 }
 
-func (l *Library) close() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.open = false
-	return pa.Terminate()
-}
-
 // equip finds the parts, and tries them.
-func equip(config Config) (card.Card, error) {
+func (l *Library) equip(config Config) (card.Card, error) {
 	c := card.Card{Attributes: map[string]string{"driver": "portaudio"}}
 	var nodes []string
 	if config.Microphone != "" {
-		s, err := find(input, config.Microphone, config)
+		s, err := l.find(input, config.Microphone, config)
 		if err != nil {
 			return c, err
 		}
 		c.Microphone = &microphone{s}
 		c.Attributes["microphone"], c.Attributes["microphone_format"] = s.device.Name, s.format.String()
-		nodes = append(nodes, node(s.device.Name, "c")...)
+		nodes = append(nodes, node(s.device.Name, s.letter)...)
 	}
 	if config.Speaker != "" {
-		s, err := find(output, config.Speaker, config)
+		s, err := l.find(output, config.Speaker, config)
 		if err != nil {
 			return c, err
 		}
 		c.Speaker = &speaker{s}
 		c.Attributes["speaker"], c.Attributes["speaker_format"] = s.device.Name, s.format.String()
-		nodes = append(nodes, node(s.device.Name, "p")...)
+		nodes = append(nodes, node(s.device.Name, s.letter)...)
 	}
 	if len(nodes) > 0 {
 		c.Watch = func(ctx context.Context) error { return watch(ctx, nodes) }

@@ -2,6 +2,7 @@ package portaudio
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	pa "github.com/gordonklaus/portaudio"
@@ -15,13 +16,14 @@ const Default = "default"
 // direction is a microphone or a speaker.
 type direction struct {
 	word     string
+	letter   string // for the kernel
 	channels func(*pa.DeviceInfo) int
 	standard func() (*pa.DeviceInfo, error)
 }
 
 var (
-	input  = direction{"microphone", func(d *pa.DeviceInfo) int { return d.MaxInputChannels }, pa.DefaultInputDevice}
-	output = direction{"speaker", func(d *pa.DeviceInfo) int { return d.MaxOutputChannels }, pa.DefaultOutputDevice}
+	input  = direction{"microphone", "c", func(d *pa.DeviceInfo) int { return d.MaxInputChannels }, pa.DefaultInputDevice}
+	output = direction{"speaker", "p", func(d *pa.DeviceInfo) int { return d.MaxOutputChannels }, pa.DefaultOutputDevice}
 )
 
 // find returns the device that the configuration means.
@@ -42,6 +44,9 @@ func (d direction) find(wanted string) (*pa.DeviceInfo, error) {
 			names, usable = append(names, one.Name), append(usable, one)
 		}
 	}
+	if name := busy(proc, d.letter, wanted); name != "" && !slices.ContainsFunc(names, contains(wanted)) {
+		return nil, fmt.Errorf("%w: %s %q is used by another program", card.ErrBusy, d.word, name)
+	}
 	if wanted == Default {
 		return nil, fmt.Errorf("%w: the system has no default %s%s", card.ErrAway, d.word, known(names))
 	}
@@ -59,7 +64,7 @@ func choose(wanted string, names []string) (int, error) {
 		if strings.EqualFold(name, wanted) {
 			return i, nil
 		}
-		if strings.Contains(strings.ToLower(name), strings.ToLower(wanted)) {
+		if contains(wanted)(name) {
 			found = append(found, i)
 		}
 	}
@@ -74,6 +79,10 @@ func choose(wanted string, names []string) (int, error) {
 		these = append(these, names[i])
 	}
 	return 0, fmt.Errorf("alone has %q in its name: %s have; use more of one", wanted, quoted(these))
+}
+
+func contains(wanted string) func(string) bool {
+	return func(name string) bool { return strings.Contains(strings.ToLower(name), strings.ToLower(wanted)) }
 }
 
 // known ends an error about a device that there is not.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	pa "github.com/gordonklaus/portaudio"
 
@@ -14,36 +16,96 @@ import (
 
 // Library is PortAudio. Its zero value is ready for use.
 type Library struct {
-	mu      sync.Mutex
-	open    bool // a card is
-	started bool // once at least
+	mu      sync.Mutex // held while PortAudio is called, which does not like to be called twice at once
+	uses    int        // an open card, and its streams; PortAudio is started while there are any
+	started bool       // once at least
+	hanging atomic.Int32
 }
+
+const (
+	// slowOpen is how long the system may take to look for cards and to open one.
+	slowOpen = 15 * time.Second
+	// slowClose is how long it may take to close one.
+	slowClose = 2 * time.Second
+)
+
+// within calls f while nobody else calls PortAudio, and waits for it up to a limit: with a sound server that hangs PortAudio hangs as well. Nothing
+// can end such a call; undo takes back what it did if it ends later, without an error, and until then no card is opened.
+func (l *Library) within(limit time.Duration, f func() error, undo func()) error {
+	var settled atomic.Bool // f is done, or is not waited for any more
+	done := make(chan error, 1)
+	go func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		err := f()
+		if !settled.CompareAndSwap(false, true) {
+			if err == nil {
+				undo()
+			}
+			l.hanging.Add(-1)
+		}
+		done <- err
+	}()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C:
+	}
+	l.hanging.Add(1)
+	if settled.CompareAndSwap(false, true) {
+		return errHangs
+	}
+	l.hanging.Add(-1)
+	return <-done
+}
+
+var errHangs = fmt.Errorf("%w: the system's sound hangs", card.ErrAway)
 
 // Devices returns what there is. While a card is open that is what there was when it was opened.
-func (l *Library) Devices() ([]*audiov1.SoundDevice, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.open {
-		return list()
+func (l *Library) Devices() (devices []*audiov1.SoundDevice, err error) {
+	if l.hanging.Load() > 0 {
+		return nil, errHangs
 	}
-	if err := l.start(); err != nil {
+	found := make(chan []*audiov1.SoundDevice, 1)
+	err = l.within(slowOpen, func() error {
+		if err := l.use(); err != nil {
+			return err
+		}
+		devices, err := list()
+		found <- devices
+		return errors.Join(err, l.release())
+	}, func() {})
+	if err != nil {
 		return nil, err
 	}
-	devices, err := list()
-	return devices, errors.Join(err, pa.Terminate())
+	return <-found, nil
 }
 
-// start initializes PortAudio, which looks for cards.
-func (l *Library) start() error {
-	_ = os.Setenv("JACK_NO_START_SERVER", "1") // looking for JACK must not start it
-	if err := pa.Initialize(); err != nil {
-		return fmt.Errorf("%w: PortAudio does not start: %w", card.ErrAway, err)
+// use starts PortAudio, which looks for cards, unless it is in use. It needs mu.
+func (l *Library) use() error {
+	if l.uses == 0 {
+		quiet()
+		_ = os.Setenv("JACK_NO_START_SERVER", "1") // looking for JACK must not start it
+		if err := pa.Initialize(); err != nil {
+			return fmt.Errorf("%w: PortAudio does not start: %w", card.ErrAway, err)
+		}
 	}
+	l.uses++
 	if !l.started {
 		skipNumbers()
 		l.started = true
 	}
 	return nil
+}
+
+// release ends PortAudio if it was its last use. It needs mu.
+func (l *Library) release() error {
+	if l.uses--; l.uses > 0 {
+		return nil
+	}
+	return pa.Terminate()
 }
 
 // skipNumbers uses up the small numbers of streams. The binding hands them to C as if they were pointers, and Go ends a program in which it meets

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,7 +21,7 @@ import (
 const (
 	// silent is how long no callback may come from a card that works.
 	silent = 500 * time.Millisecond
-	// slowStart is how long a card, or a sound server behind it, may take for its first callback.
+	// slowStart is how long a card, or a sound server behind it, may take until callbacks come evenly. A few may come at once, to fill buffers.
 	slowStart  = 5 * time.Second
 	watchEvery = 100 * time.Millisecond
 	ringBlocks = 64
@@ -27,29 +30,32 @@ const (
 // source is one direction of one device, as it was found to work.
 type source struct {
 	direction
-	config Config
-	device *pa.DeviceInfo
-	format pcm.Format // of the hardware
+	library *Library
+	config  Config
+	device  *pa.DeviceInfo
+	format  pcm.Format // of the hardware
 }
 
 // find finds a device and a format that it offers, as near to the wanted one as can be.
-func find(d direction, name string, config Config) (*source, error) {
+func (l *Library) find(d direction, name string, config Config) (*source, error) {
 	device, err := d.find(name)
 	if err != nil {
 		return nil, err
 	}
-	s := &source{direction: d, config: config, device: device}
+	s := &source{direction: d, library: l, config: config, device: device}
 	channels := min(config.Format.Channels, d.channels(device))
+	rates := []int{config.Format.Rate, int(device.DefaultSampleRate)}
 	var failed []error
-	for _, rate := range []int{config.Format.Rate, int(device.DefaultSampleRate)} {
+	var tried []string
+	for _, rate := range slices.Compact(rates) {
 		s.format = pcm.Format{Rate: rate, Channels: channels}
 		err := s.try()
 		if err == nil {
 			return s, nil
 		}
-		failed = append(failed, fmt.Errorf("%v: %w", s.format, err))
+		failed, tried = append(failed, err), append(tried, s.format.String())
 	}
-	return nil, s.describe(errors.Join(failed...))
+	return nil, s.describe(fmt.Errorf("at %s: %w", strings.Join(tried, " and at "), failed[0]))
 }
 
 // try opens the device for a moment.
@@ -90,33 +96,55 @@ func (s *source) describe(err error) error {
 	return fmt.Errorf("%w: %s %q: %w", kind, s.word, s.device.Name, err)
 }
 
-// run runs a stream until ctx ends or the card is silent. Whenever wait returns, that is looked at; it should not wait long.
+// gate is between a callback and what it works on, which is closed when nobody waits for the callback any more.
+type gate struct {
+	mu   sync.Mutex // never waited for by a callback
+	shut bool
+}
+
+// pass calls f unless the gate is shut, and reports whether it did.
+func (g *gate) pass(f func()) bool {
+	if !g.mu.TryLock() {
+		return false
+	}
+	defer g.mu.Unlock()
+	if !g.shut {
+		f()
+	}
+	return !g.shut
+}
+
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.shut = true
+}
+
+// run runs a stream until ctx ends or the card is silent. Whenever wait returns, that is looked at; it should not wait long. After run call is not
+// called any more, whatever PortAudio does.
 func (s *source) run(ctx context.Context, call callback, wait func(poll <-chan time.Time)) (err error) {
 	var last atomic.Int64 // time of the last callback since begin
+	var way gate
 	begin := time.Now()
-	stream, err := s.open(func(samples []float32, times pa.StreamCallbackTimeInfo, flags pa.StreamCallbackFlags) {
+	stop, err := s.start(func(samples []float32, times pa.StreamCallbackTimeInfo, flags pa.StreamCallbackFlags) {
 		last.Store(int64(time.Since(begin)))
+		if !way.pass(func() { call(samples, times, flags) }) {
+			clear(samples)
+			return
+		}
 		s.note(flags)
-		call(samples, times, flags)
 	})
 	if err != nil {
-		return s.describe(err)
+		return err
 	}
-	defer func() { err = errors.Join(err, stream.Close()) }()
-	if err := stream.Start(); err != nil {
-		return s.describe(err)
-	}
-	defer func() { _ = stream.Abort() }() // closing it, which follows, ends it in any case
+	defer way.close()
+	defer func() { err = errors.Join(err, stop()) }()
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		wait(tick.C)
-		heard := last.Load()
-		quiet, limit := time.Since(begin)-time.Duration(heard), silent
-		if heard == 0 {
-			limit = slowStart
-		}
-		if quiet > limit {
+		quiet := time.Since(begin) - time.Duration(last.Load())
+		if quiet > silent && time.Since(begin) > slowStart {
 			return fmt.Errorf("%w: %s %q has been silent for %v: it was unplugged, or its driver hangs",
 				card.ErrAway, s.word, s.device.Name, quiet.Round(time.Millisecond))
 		}
@@ -124,13 +152,34 @@ func (s *source) run(ctx context.Context, call callback, wait func(poll <-chan t
 	return nil
 }
 
+// start starts a stream, which stop ends.
+func (s *source) start(call callback) (stop func() error, err error) {
+	l := s.library
+	var stream *pa.Stream
+	end := func() error {
+		_ = stream.Abort() // closing it, which follows, ends it in any case
+		return errors.Join(stream.Close(), l.release())
+	}
+	err = l.within(slowOpen, func() (err error) {
+		if stream, err = s.open(call); err != nil {
+			return s.describe(err)
+		}
+		l.uses++
+		if err := stream.Start(); err != nil {
+			return errors.Join(s.describe(err), end())
+		}
+		return nil
+	}, func() { _ = end() }) // nobody is left who could be told
+	return func() error { return l.within(slowClose, end, func() {}) }, err
+}
+
 // note counts what the hardware says that it lost.
 func (s *source) note(flags pa.StreamCallbackFlags) {
 	if flags&(pa.InputOverflow|pa.OutputOverflow) != 0 {
-		s.config.Trouble("overflow")
+		s.config.Trouble(Overflow)
 	}
 	if flags&(pa.InputUnderflow|pa.OutputUnderflow) != 0 {
-		s.config.Trouble("underflow")
+		s.config.Trouble(Underflow)
 	}
 }
 
@@ -163,7 +212,7 @@ func (m *microphone) Capture(ctx context.Context, take func([]float32, time.Time
 	err = m.run(capturing, put, func(poll <-chan time.Time) {
 		blocks.Take(ctx, poll, deliver)
 		for now := blocks.Lost(); lost < now; lost++ {
-			m.config.Trouble("ring")
+			m.config.Trouble(RingFull)
 		}
 		if failed != nil {
 			stop()

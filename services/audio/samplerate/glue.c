@@ -2,8 +2,9 @@
 
 waldo_src_result waldo_src_process(SRC_STATE *state, const float *in, long in_frames, float *out, long out_frames, double ratio, int end)
 {
+	static const float nothing; // src_process does not empty its filter if data_in is NULL
 	SRC_DATA data = {
-		.data_in = in,
+		.data_in = in ? in : &nothing,
 		.data_out = out,
 		.input_frames = in_frames,
 		.output_frames = out_frames,

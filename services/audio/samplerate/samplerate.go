@@ -25,6 +25,8 @@ const (
 	Medium
 	// Best is SRC_SINC_BEST_QUALITY: 97 % of the bandwidth, at about six times the work.
 	Best
+	// Linear is SRC_LINEAR: straight lines between samples, at next to no work. Treble suffers, and what does not fit into a lower rate folds back.
+	Linear
 )
 
 // Limits of what a Converter does.
@@ -49,10 +51,10 @@ func New(channels int, quality Quality) (*Converter, error) {
 	if channels < 1 || channels > MaxChannels {
 		return nil, fmt.Errorf("sample rate: %d channels, must be 1 to %d", channels, MaxChannels)
 	}
-	kinds := map[Quality]C.int{Fast: C.SRC_SINC_FASTEST, Medium: C.SRC_SINC_MEDIUM_QUALITY, Best: C.SRC_SINC_BEST_QUALITY}
+	kinds := map[Quality]C.int{Fast: C.SRC_SINC_FASTEST, Medium: C.SRC_SINC_MEDIUM_QUALITY, Best: C.SRC_SINC_BEST_QUALITY, Linear: C.SRC_LINEAR}
 	kind, ok := kinds[quality]
 	if !ok {
-		return nil, fmt.Errorf("sample rate: quality %d, must be Fast, Medium or Best", quality)
+		return nil, fmt.Errorf("sample rate: quality %d, must be Fast, Medium, Best or Linear", quality)
 	}
 	var code C.int
 	state := C.src_new(kind, C.int(channels), &code)

@@ -101,15 +101,35 @@ func (s *Service) StreamAudio(r *audiov1.StreamAudioRequest, to audiov1.AudioSer
 		return toStatus(err)
 	}
 	defer reader.Close()
+	ctx, cancel := s.during(to.Context())
+	defer cancel()
 	for {
-		frame, err := reader.Next(to.Context())
+		frame, err := reader.Next(ctx)
 		if err != nil {
-			return toStatus(err)
+			return toStatus(because(ctx, err))
 		}
 		if err := to.Send(&audiov1.StreamAudioResponse{Frame: frame, DroppedCount: reader.Dropped()}); err != nil {
 			return err
 		}
 	}
+}
+
+// during returns the context of a call that goes on while the hardware is away, but not when the device stops.
+func (s *Service) during(call context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(call)
+	forget := context.AfterFunc(s.config.Stopping, func() { cancel(capture.ErrClosed) })
+	return ctx, func() {
+		forget()
+		cancel(nil)
+	}
+}
+
+// because returns why ctx has ended, or the error if it has not.
+func because(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
 }
 
 var (
@@ -146,11 +166,8 @@ func (s *Service) PlayAudio(from audiov1.AudioService_PlayAudioServer) error {
 	defer cancel(nil)
 	defer context.AfterFunc(here, func() { cancel(context.Cause(here)) })()
 	played, err := s.play(ctx, from)
-	if cause := context.Cause(ctx); err != nil && cause != nil {
-		return toStatus(cause)
-	}
 	if err != nil {
-		return toStatus(err)
+		return toStatus(because(ctx, err))
 	}
 	return from.SendAndClose(played)
 }
@@ -201,10 +218,12 @@ func (s *Service) open(name string) (*playout.Feed, error) {
 func (s *Service) StreamLevels(_ *audiov1.StreamLevelsRequest, to audiov1.AudioService_StreamLevelsServer) error {
 	levels := s.config.Levels.subscribe()
 	defer levels.Close()
+	ctx, cancel := s.during(to.Context())
+	defer cancel()
 	for {
-		l, err := levels.Next(to.Context())
+		l, err := levels.Next(ctx)
 		if err != nil {
-			return toStatus(err)
+			return toStatus(because(ctx, err))
 		}
 		if err := to.Send(l); err != nil {
 			return err

@@ -37,8 +37,8 @@ func Of(samples []float32, rate int) Measure {
 	return m
 }
 
-// frequency is the mean of the periods between rising zero crossings, which are found to a part of a sample. Periods half as long again as the
-// one in the middle have a gap in them, and do not count.
+// frequency is the mean of the periods between rising zero crossings, which are found to a part of a sample. Periods that are
+// not about as long as the one in the middle have a gap in them, or at their edge, and do not count.
 func frequency(samples []float32, rate int) float64 {
 	var periods []float64
 	last := -1.0
@@ -57,10 +57,10 @@ func frequency(samples []float32, rate int) float64 {
 		return 0
 	}
 	slices.Sort(periods)
-	longest := 1.5 * periods[len(periods)/2]
+	usual := periods[len(periods)/2]
 	sum, count := 0.0, 0.0
 	for _, p := range periods {
-		if p <= longest {
+		if p > 0.75*usual && p < 1.5*usual {
 			sum, count = sum+p, count+1
 		}
 	}

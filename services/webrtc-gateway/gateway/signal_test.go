@@ -43,18 +43,25 @@ func (w *world) session(count int) *session {
 	return &session{t: w.t, socket: socket, peer: peer}
 }
 
-// negotiate makes an offer for devices by mid, and takes the answer.
+// negotiate makes an offer for the video of devices by mid, and takes the answer.
 func (s *session) negotiate(o *webrtc.OfferOptions, devices map[string]string) string {
+	s.t.Helper()
+	var tracks []*signalingv1.Track
+	for mid, device := range devices {
+		tracks = append(tracks, &signalingv1.Track{Mid: mid, Device: device})
+	}
+	return s.negotiateTracks(o, tracks...)
+}
+
+// negotiateTracks makes an offer, and takes the answer.
+func (s *session) negotiateTracks(o *webrtc.OfferOptions, tracks ...*signalingv1.Track) string {
 	s.t.Helper()
 	sdp, err := s.peer.Offer(o)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	s.offers++
-	offer := &signalingv1.Offer{Id: s.offers, Sdp: sdp}
-	for mid, device := range devices {
-		offer.Tracks = append(offer.Tracks, &signalingv1.Track{Mid: mid, Device: device})
-	}
+	offer := &signalingv1.Offer{Id: s.offers, Sdp: sdp, Tracks: tracks}
 	data, err := protojson.Marshal(&signalingv1.PeerMessage{Body: &signalingv1.PeerMessage_Offer{Offer: offer}})
 	if err != nil {
 		s.t.Fatal(err)

@@ -1,43 +1,58 @@
 /**
- * @file One RTCPeerConnection with the gateway, for the videos of any number of devices and any number of data channels.
+ * @file One RTCPeerConnection with the gateway, for the streams of any number of devices and any number of data channels.
  *
  * We make the offers, the gateway answers. One offer is in flight at a time; what was asked for meanwhile goes into the
- * next. Each device has a media section of its own, found by its `mid`; a section that is no longer wanted goes inactive
- * and is used again for the next device, so the session description does not grow with use. Candidates trickle both ways.
- * All data channels share one section of their own, which is offered with the first of them.
+ * next. Each stream has a media section of its own, found by its `mid`; a section that is no longer wanted goes inactive
+ * and is used again for the next of its kind, so the session description does not grow with use. Candidates trickle both
+ * ways. All data channels share one section of their own, which is offered with the first of them.
  *
- * If the gateway refuses an offer, everything it asked for anew is taken back and asked for again one device at a time,
- * so that one device that cannot be had does not keep the others from being seen.
+ * If the gateway refuses an offer, everything it asked for anew is taken back and asked for again one stream at a time,
+ * so that one that cannot be had does not keep the others away.
  */
 
 const CAPTURE_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
 
 /**
+ * @typedef {'video'|'audio'|'speaker'} MediaStreamName What a camera sees, what a microphone hears, what is to be played.
+ *
+ * @typedef {object} Want A stream of a device that is to go over the connection.
+ * @property {string} device
+ * @property {MediaStreamName} stream
+ *
  * @typedef {object} ConnectionHandlers
  * @property {(message: object) => void} send Sends a PeerMessage.
- * @property {(device: string, receiver: RTCRtpReceiver) => void} onTrack A device's track is there (no frames yet).
- * @property {(device: string, message: string) => void} onRefused The gateway does not give this device's video.
+ * @property {(want: Want, transceiver: RTCRtpTransceiver) => void} onTrack A stream has its section (nothing has come yet).
+ * @property {(want: Want, message: string) => void} onRefused The gateway does not give this stream.
  * @property {(why: string) => void} onBroken This connection cannot be saved; make another.
+ *
+ * @typedef {object} Section A media section.
+ * @property {RTCRtpTransceiver} transceiver
+ * @property {MediaStreamName} stream What it can be for; sections never change their kind.
+ * @property {Want|null} want What it is for; null for one that is free.
  */
 
-/** @typedef {{transceiver: RTCRtpTransceiver, device: string}} Section */
+/** @param {Want} want @returns {string} The same for the same stream. */
+const keyOf = ({ device, stream }) => `${stream}/${device}`;
+/** @param {MediaStreamName} stream @returns {RTCRtpTransceiverDirection} */
+const directionOf = (stream) => (stream === 'speaker' ? 'sendonly' : 'recvonly');
 
 /** One connection. Make a new one when it breaks. */
 export class Connection {
   #pc;
   #handlers;
-  /** @type {Section[]} All media sections ever made; `device` is empty for one that is free. */
+  #talker;
+  /** @type {Section[]} All media sections ever made. */
   #sections = [];
-  /** @type {Set<string>} */
-  #wanted = new Set();
-  /** @type {Set<string>} Devices the gateway has accepted, on this connection. */
+  /** @type {Map<string, Want>} */
+  #wanted = new Map();
+  /** @type {Set<string>} Streams the gateway has accepted, on this connection. */
   #accepted = new Set();
-  /** @type {Set<string>} Devices the gateway has refused. */
-  #refused = new Set();
+  /** @type {Map<string, Want>} Those it has refused. */
+  #refused = new Map();
   #oneByOne = false;
   /** @type {'unwanted'|'wanted'|'agreed'|'refused'} How it stands with the section of the data channels. */
   #data = 'unwanted';
-  /** @type {{id: number, fresh: string[], data: boolean}|null} The offer in flight, and what is new in it. */
+  /** @type {{id: number, fresh: Want[], data: boolean}|null} The offer in flight, and what is new in it. */
   #pending = null;
   #offers = 0;
   #busy = false;
@@ -57,6 +72,7 @@ export class Connection {
    */
   constructor(handlers, env) {
     this.#handlers = handlers;
+    this.#talker = env.holder();
     this.#pc = env.openPeer({ bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' });
     this.#pc.onicecandidate = (event) => {
       const c = event.candidate;
@@ -86,11 +102,11 @@ export class Connection {
   }
 
   /**
-   * Says which devices to watch, all of them. Devices refused before are asked for again only after {@link forgive}.
-   * @param {Iterable<string>} devices
+   * Says which streams are wanted, all of them. Those refused before are asked for again only after {@link forgive}.
+   * @param {Want[]} wants
    */
-  want(devices) {
-    this.#wanted = new Set(devices);
+  want(wants) {
+    this.#wanted = new Map(wants.map((want) => [keyOf(want), want]));
     this.#negotiate();
   }
 
@@ -111,11 +127,13 @@ export class Connection {
   }
 
   /**
-   * Lets a refused device be asked for again: it has changed.
+   * Lets what was refused of a device be asked for again: it has changed.
    * @param {string} device
    */
   forgive(device) {
-    if (this.#refused.delete(device)) this.#negotiate();
+    const before = this.#refused.size;
+    for (const [key, want] of this.#refused) if (want.device === device) this.#refused.delete(key);
+    if (this.#refused.size < before) this.#negotiate();
   }
 
   /** Lets refused data channels be asked for again. */
@@ -147,7 +165,7 @@ export class Connection {
     if (this.#closed) return;
     this.#pending = null;
     if (pending.data) this.#data = 'agreed';
-    for (const device of pending.fresh) this.#settle(device);
+    for (const want of pending.fresh) this.#settle(want);
     for (const candidate of this.#early.splice(0)) this.#add(candidate);
     this.#tellOwn();
     this.#negotiate();
@@ -172,7 +190,7 @@ export class Connection {
     }
     this.#pending = null;
     if (this.#pc.remoteDescription === null) this.#own = []; // they went back with the offer
-    for (const device of pending.fresh) this.#free(device);
+    for (const want of pending.fresh) this.#free(keyOf(want));
     if (pending.fresh.length > 0) this.#oneByOne = true;
     else this.#data = 'refused';
     if (pending.fresh.length === 1) this.#refuse(pending.fresh[0], message);
@@ -233,61 +251,72 @@ export class Connection {
    */
   #arrange() {
     let changed = this.#restart || this.#data === 'wanted';
-    const have = new Set(this.#sections.map((s) => s.device));
-    const missing = [...this.#wanted].filter((d) => !have.has(d) && !this.#refused.has(d));
-    for (const device of this.#oneByOne ? missing.slice(0, 1) : missing) {
-      this.#claim(device);
+    const have = new Set(this.#sections.flatMap(({ want }) => (want ? [keyOf(want)] : [])));
+    const missing = [...this.#wanted].filter(([key]) => !have.has(key) && !this.#refused.has(key));
+    for (const [, want] of this.#oneByOne ? missing.slice(0, 1) : missing) {
+      this.#claim(want);
       changed = true;
     }
-    for (const device of have) {
-      if (device === '' || this.#wanted.has(device)) continue;
-      this.#free(device);
+    for (const key of have) {
+      if (this.#wanted.has(key)) continue;
+      this.#free(key);
       changed = true;
     }
     return changed;
   }
 
-  /** @param {string} device Gives the device a free section, or a new one. */
-  #claim(device) {
-    const free = this.#sections.find((s) => s.device === '');
+  /** @param {Want} want Gives the stream a free section, or a new one. */
+  #claim(want) {
+    const { stream } = want;
+    const direction = directionOf(stream);
+    const free = this.#sections.find((s) => s.want === null && s.stream === stream);
     if (free) {
-      free.device = device;
-      free.transceiver.direction = 'recvonly';
+      free.want = want;
+      free.transceiver.direction = direction;
       return;
     }
-    const transceiver = this.#pc.addTransceiver('video', { direction: 'recvonly' });
-    // Show each frame as soon as it can be decoded; the gateway asks for the same with the playout-delay extension.
-    if ('jitterBufferTarget' in transceiver.receiver) transceiver.receiver.jitterBufferTarget = 0;
-    askCaptureTime(transceiver);
-    this.#sections.push({ transceiver, device });
+    const transceiver = this.#pc.addTransceiver(stream === 'video' ? 'video' : 'audio', { direction });
+    if (stream === 'video') {
+      // Show each frame as soon as it can be decoded; the gateway asks for the same with the playout-delay extension. Sound
+      // keeps its buffer: what comes late would be heard as a gap.
+      if ('jitterBufferTarget' in transceiver.receiver) transceiver.receiver.jitterBufferTarget = 0;
+      askCaptureTime(transceiver);
+    }
+    this.#sections.push({ transceiver, stream, want });
   }
 
-  /** @param {string} device */
-  #free(device) {
-    this.#accepted.delete(device);
-    const section = this.#sections.find((s) => s.device === device);
+  /** @param {string} key @returns {Section|undefined} The section of a stream. */
+  #find(key) {
+    return this.#sections.find(({ want }) => want && keyOf(want) === key);
+  }
+
+  /** @param {string} key */
+  #free(key) {
+    this.#accepted.delete(key);
+    const section = this.#find(key);
     if (!section) return;
-    section.device = '';
+    section.want = null;
     section.transceiver.direction = 'inactive';
   }
 
-  /** @param {string} device Looks at what the answer made of a new device's section. */
-  #settle(device) {
-    const section = this.#sections.find((s) => s.device === device);
+  /** @param {Want} want Looks at what the answer made of a new stream's section. */
+  #settle(want) {
+    const key = keyOf(want);
+    const section = this.#find(key);
     if (!section) return;
-    if (section.transceiver.currentDirection === 'recvonly') {
-      this.#accepted.add(device);
-      this.#handlers.onTrack(device, section.transceiver.receiver);
+    if (section.transceiver.currentDirection === directionOf(want.stream)) {
+      this.#accepted.add(key);
+      this.#handlers.onTrack(want, section.transceiver);
     } else {
-      this.#free(device);
-      this.#refuse(device, 'the gateway has no video of it');
+      this.#free(key);
+      this.#refuse(want, `the gateway has no ${want.stream} of it`);
     }
   }
 
-  /** @param {string} device @param {string} message */
-  #refuse(device, message) {
-    this.#refused.add(device);
-    this.#handlers.onRefused(device, message);
+  /** @param {Want} want @param {string} message */
+  #refuse(want, message) {
+    this.#refused.set(keyOf(want), want);
+    this.#handlers.onRefused(want, message);
   }
 
   /** Sends an offer if one is needed and none is in flight. */
@@ -300,7 +329,7 @@ export class Connection {
       const data = this.#data === 'wanted' || this.#data === 'refused';
       const offer = await this.#pc.createOffer({ iceRestart: this.#restart });
       this.#restart = false;
-      await this.#pc.setLocalDescription(offer);
+      await this.#pc.setLocalDescription({ type: 'offer', sdp: preferStereo(offer.sdp ?? '') });
       if (!this.#closed) this.#send(data);
     } catch (error) {
       this.#break(`no offer: ${error}`);
@@ -311,20 +340,26 @@ export class Connection {
 
   /** @param {boolean} data Whether the section of the data channels is new in this offer. */
   #send(data) {
-    const active = this.#sections.filter((s) => s.device !== '' && s.transceiver.mid !== null);
+    const active = this.#sections.flatMap(({ want, transceiver: { mid } }) => (want && mid !== null ? [{ want, mid }] : []));
     this.#offers += 1;
     this.#pending = {
       id: this.#offers,
-      fresh: active.map((s) => s.device).filter((d) => !this.#accepted.has(d)),
+      fresh: active.map(({ want }) => want).filter((want) => !this.#accepted.has(keyOf(want))),
       data,
     };
     this.#handlers.send({
       offer: {
         id: this.#offers,
         sdp: this.#pc.localDescription?.sdp ?? '',
-        tracks: active.map((s) => ({ mid: s.transceiver.mid, device: s.device })),
+        tracks: active.map(({ want, mid }) => this.#track(want, mid)),
       },
     });
+  }
+
+  /** @param {Want} want @param {string} mid What the gateway is told of a section. */
+  #track({ device, stream }, mid) {
+    if (stream === 'video') return { mid, device };
+    return stream === 'speaker' ? { mid, device, stream, talker: this.#talker } : { mid, device, stream };
   }
 
   /** @param {string} why */
@@ -351,4 +386,14 @@ function askCaptureTime(transceiver) {
     // Chromium refuses the whole list if the gateway's last answer left out another extension that it holds mandatory.
     // Without the extension only the age of the frames is not known.
   }
+}
+
+/**
+ * Offers to hear both channels of what has two; without it browsers decode one.
+ * @param {string} sdp
+ */
+function preferStereo(sdp) {
+  const opus = /^a=rtpmap:(\d+) opus\/48000\/2/im.exec(sdp)?.[1];
+  if (opus === undefined) return sdp;
+  return sdp.replace(new RegExp(`^(a=fmtp:${opus} (?!.*\\bstereo=).+)$`, 'gim'), '$1;stereo=1');
 }

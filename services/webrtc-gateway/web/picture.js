@@ -18,9 +18,10 @@
  * @property {'connecting'|'live'|'gateway-lost'|'closed'} link
  * @property {'ok'|'connecting'|'broken'} media Whether packets can get through.
  * @property {import('./protocol.js').Device|null} device Null if the gateway does not list it.
- * @property {string} refused Why the gateway does not give its video; empty if it does.
+ * @property {string} refused Why the gateway does not give it; empty if it does.
  * @property {boolean} settling True while the gateway is so new that it need not have heard of all devices.
  * @property {boolean} paused Whether the browser keeps the video element from playing.
+ * @property {'video'|'sound'} [noun] What it is about; video.
  */
 
 /**
@@ -39,20 +40,24 @@ export function explain(facts) {
 /** @type {[Reason, string]} */
 const PAUSED = ['paused', 'Paused by the browser'];
 
-/** @param {Facts} facts @returns {[Reason, string]} */
-function blame({ link, media, device, refused, settling, paused }) {
+/**
+ * Says why nothing comes, or can be sent.
+ * @param {Omit<Facts, 'freshness'>} facts
+ * @returns {[Reason, string]}
+ */
+export function blame({ link, media, device, refused, settling, paused, noun = 'video' }) {
   if (link === 'closed') return ['closed', 'Connection closed'];
   if (link === 'connecting') return ['connecting', 'Connecting to the gateway'];
   if (link === 'gateway-lost') return ['gateway-lost', 'Gateway lost, reconnecting'];
-  if (settling && (device === null || device.gone || refused !== '')) return ['connecting', 'Connecting video'];
+  if (settling && (device === null || device.gone || refused !== '')) return ['connecting', `Connecting ${noun}`];
   if (device === null) return ['device-unknown', 'No such device'];
   if (device.gone) return ['device-gone', 'Not heard of: its process or the bus is down'];
   if (device.state === 'away') return ['device-away', device.reason || 'Hardware is missing'];
   if (device.state === 'starting') return ['device-starting', 'Opening the hardware'];
   if (device.state === 'stopping') return ['device-stopping', 'Stopping'];
   if (refused !== '') return ['refused', refused];
-  if (media === 'broken') return ['media-path', 'No way for video to the gateway, retrying'];
-  if (media === 'connecting') return ['connecting', 'Connecting video'];
+  if (media === 'broken') return ['media-path', `No way for ${noun} to the gateway, retrying`];
+  if (media === 'connecting') return ['connecting', `Connecting ${noun}`];
   if (paused) return PAUSED;
-  return ['no-frames', 'No frames arrive'];
+  return ['no-frames', noun === 'video' ? 'No frames arrive' : 'No sound arrives'];
 }

@@ -226,6 +226,22 @@ export function hasVideo(d) {
 }
 
 /**
+ * Whether the device has a microphone that can be heard.
+ * @param {Device} d
+ */
+export function hasMicrophone(d) {
+  return d.streams.some((s) => s.name === 'audio' && s.direction === 'out');
+}
+
+/**
+ * Whether the device has a speaker to talk by.
+ * @param {Device} d
+ */
+export function hasSpeaker(d) {
+  return d.streams.some((s) => s.name === 'speaker' && s.direction === 'in');
+}
+
+/**
  * Whether the device can move something, and therefore wants a lease.
  * @param {Device} d
  */

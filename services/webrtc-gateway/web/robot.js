@@ -1,5 +1,5 @@
 /**
- * @file A robot seen from a page: its devices, what can be seen of them and said to them, and the state of the way there.
+ * @file A robot seen from a page: its devices, what can be seen and heard of them and said to them, and the state of the way there.
  */
 
 import { Calls } from './calls.js';
@@ -133,6 +133,14 @@ export class Robot extends EventTarget {
    */
   video(device) {
     return this.#transport.videos.get(device);
+  }
+
+  /**
+   * The sound of a device, both ways; the device need not be there yet. The same name gives the same object.
+   * @param {string} device
+   */
+  audio(device) {
+    return this.#transport.sounds.get(device);
   }
 
   /**
@@ -325,7 +333,9 @@ export class Robot extends EventTarget {
   }
 
   #judge() {
-    const { media, videos } = this.#transport;
-    videos.judge({ link: this.#link.state, media, settling: this.#settling }, this.devices);
+    const { media, videos, sounds } = this.#transport;
+    const around = /** @type {const} */ ({ link: this.#link.state, media, settling: this.#settling });
+    videos.judge(around, this.devices);
+    sounds.judge(around, this.devices);
   }
 }

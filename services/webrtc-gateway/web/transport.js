@@ -1,10 +1,12 @@
 /**
- * @file What goes over WebRTC: the connection of the session, its repair, and the videos and channels that are on it.
+ * @file What goes over WebRTC: the connection of the session, its repair, and the videos, sounds and channels that
+ * are on it.
  */
 
 import { Channels } from './channels.js';
 import { Connection } from './connection.js';
 import { MediaPath } from './path.js';
+import { Sounds } from './sounds.js';
 import { Videos } from './videos.js';
 
 /** How often the way of the media is judged, in ms. */
@@ -19,9 +21,10 @@ const FORGIVE_MS = 5000;
  * @property {(result: import('./protocol.js').CallResult) => void} onResult An answer on the channel of calls.
  */
 
-/** The WebRTC side of one robot. Videos and channels outlast its connections. */
+/** The WebRTC side of one robot. Videos, sounds and channels outlast its connections. */
 export class Transport {
   videos;
+  sounds;
   channels;
 
   #handlers;
@@ -45,6 +48,7 @@ export class Transport {
     this.#env = env;
     this.videos = new Videos(env, clock, () => this.#want());
     this.channels = new Channels(env, handlers.onResult);
+    this.sounds = new Sounds(env, this.channels, () => this.#want());
   }
 
   /** State of the WebRTC connection: 'idle', 'none', or what RTCPeerConnection says. */
@@ -73,8 +77,14 @@ export class Transport {
     this.#greeted = false;
     this.#connection = new Connection({
       send: this.#handlers.send,
-      onTrack: (device, receiver) => this.videos.use(device, receiver),
-      onRefused: (device, why) => this.videos.refuse(device, why),
+      onTrack: (want, transceiver) => {
+        if (want.stream === 'video') this.videos.use(want.device, transceiver.receiver);
+        else this.sounds.use(want, transceiver);
+      },
+      onRefused: (want, why) => {
+        if (want.stream === 'video') this.videos.refuse(want.device, why);
+        else this.sounds.refuse(want, why);
+      },
       onBroken: this.#handlers.onBroken,
     }, this.#env);
   }
@@ -116,6 +126,7 @@ export class Transport {
     this.#retired.push(this.#connection);
     this.#connection = null;
     this.videos.drop();
+    this.sounds.drop();
     this.#closeUnused();
   }
 
@@ -138,7 +149,7 @@ export class Transport {
     }
     if (now - this.#forgivenAt >= FORGIVE_MS) {
       this.#forgivenAt = now;
-      for (const device of this.videos.wanted) this.#connection?.forgive(device);
+      for (const { device } of this.#wants) this.#connection?.forgive(device);
       this.#connection?.forgiveData();
     }
     if (this.#retired.length > 0) this.#closeUnused();
@@ -146,6 +157,7 @@ export class Transport {
 
   /** Ends everything, for good. */
   close() {
+    this.sounds.close();
     this.channels.close();
     this.retire();
     for (const connection of this.#retired.splice(0)) connection.close();
@@ -160,8 +172,12 @@ export class Transport {
     });
   }
 
+  get #wants() {
+    return [...this.videos.wants, ...this.sounds.wants];
+  }
+
   #want() {
-    if (this.#greeted) this.#connection?.want(this.videos.wanted);
+    if (this.#greeted) this.#connection?.want(this.#wants);
   }
 
   /** @param {number} now */

@@ -30,9 +30,9 @@ export class Videos {
     this.#onWant = onWant;
   }
 
-  /** Names of the devices. */
-  get wanted() {
-    return [...this.#videos.keys()];
+  /** @returns {import('./connection.js').Want[]} */
+  get wants() {
+    return [...this.#videos.keys()].map((device) => ({ device, stream: 'video' }));
   }
 
   /**

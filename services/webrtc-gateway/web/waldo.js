@@ -1,5 +1,5 @@
 /**
- * @file waldo.js: a robot in your own page: its cameras, its devices, and the wheel.
+ * @file waldo.js: a robot in your own page: its cameras, its ears and its voice, its devices, and the wheel.
  *
  * ```html
  * <video id="front"></video>
@@ -44,11 +44,40 @@
  * </script>
  * ```
  *
+ * Hearing what its microphone hears, and talking by its speaker:
+ *
+ * ```html
+ * <audio id="ear"></audio> <button id="listen">Listen</button> <button id="talk">Hold to talk</button> <meter id="level" min="-60" max="0"></meter>
+ * <script type="module">
+ *   import * as waldo from 'http://robot.local:8080/waldo.js';
+ *
+ *   const $ = (selector) => document.querySelector(selector);
+ *   const head = waldo.connect('http://robot.local:8080/').audio('head');
+ *   $('#listen').onclick = () => {
+ *     const listening = head.listen();                 // listening.stop() ends it
+ *     $('#ear').srcObject = listening.stream;          // the same object, whatever happens
+ *     $('#ear').play();
+ *   };
+ *   let talk = null;
+ *   $('#talk').onpointerdown = async () => {           // browsers give the microphone to https and localhost only
+ *     const microphone = await navigator.mediaDevices.getUserMedia({ audio: true });
+ *     talk = head.talk(microphone.getAudioTracks()[0]);
+ *   };
+ *   $('#talk').onpointerup = () => talk?.stop();
+ *   head.addEventListener('state', () => console.log(head.hearing, head.talking)); // off, waiting, live or stale, and why
+ *   head.levels.addEventListener('levels', ({ detail }) => {
+ *     $('#level').value = detail.microphone?.rmsDb ?? -100;
+ *     console.log(detail.talkers.map((t) => t.name));
+ *   });
+ * </script>
+ * ```
+ *
  * - Nothing is ever kept to be sent later: what cannot leave now is not sent, and whoever sends is told.
  * - The actuator decides whether a command counts. A Drive begins with everything at rest, says what is held now many times a second,
  *   and ends when the page is hidden, closed or stands still, or when another takes over. It does not begin again by itself.
  * - The e-stop is said on every way there is until all actuators have confirmed it, over reconnects as well.
- * - One RTCPeerConnection carries all the videos and channels asked for. A camera that crashes changes nothing on it: the last picture
+ * - What is said while there is no way to the device is lost; it is never played later.
+ * - One RTCPeerConnection carries all the videos, sounds and channels asked for. A camera that crashes changes nothing on it: the last picture
  *   stays, `picture` becomes `stale` within 300 ms of it, and `live` with the first new frame.
  * - A gateway that crashes makes the robot's `state` `gateway-lost`; it is looked for and everything is taken up again
  *   without a call of yours. `video.stream` stays the same object all along.
@@ -67,9 +96,11 @@ export { Control } from './control.js';
 export { Drive } from './drive.js';
 export { Gamepad } from './gamepad.js';
 export { Keyboard } from './keyboard.js';
-export { hasVideo, isActuator } from './protocol.js';
+export { Levels } from './levels.js';
+export { hasMicrophone, hasSpeaker, hasVideo, isActuator } from './protocol.js';
 export { Queue } from './queue.js';
 export { Robot } from './robot.js';
+export { Listening, Sound, Talk } from './sound.js';
 export { TouchStick } from './touchstick.js';
 export { Video } from './video.js';
 

@@ -1,5 +1,5 @@
-// Package watcher is the far end for tests and benchmarks: a WebRTC peer that wants video from a gateway and looks at nothing but
-// the packets.
+// Package watcher is the far end for tests and benchmarks: a WebRTC peer that wants video and sound from a gateway, or talks, and looks
+// at nothing but the packets.
 package watcher
 
 import (
@@ -116,6 +116,22 @@ func open(count, buffer int, tcp bool) (*Watcher, error) {
 func (w *Watcher) Want() error {
 	_, err := w.PC.AddTransceiverFromKind(webrtc.RTPCodecTypeVideo, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly})
 	return err
+}
+
+// WantAudio adds a media section that receives audio.
+func (w *Watcher) WantAudio() error {
+	_, err := w.PC.AddTransceiverFromKind(webrtc.RTPCodecTypeAudio, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly})
+	return err
+}
+
+// Talk adds a media section that sends audio: the Opus packets that are written to the track.
+func (w *Watcher) Talk() (*webrtc.TrackLocalStaticRTP, error) {
+	track, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus}, "voice", "voice")
+	if err != nil {
+		return nil, err
+	}
+	_, err = w.PC.AddTransceiverFromTrack(track, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly})
+	return track, err
 }
 
 func (w *Watcher) read(t *webrtc.TrackRemote) {

@@ -11,6 +11,7 @@ import { EStopBar } from './estop.js';
 import { milliseconds, since } from './format.js';
 import { bindKeys } from './keys.js';
 import { Readings } from './readings.js';
+import { SoundPanels } from './sound.js';
 import { Tile } from './tile.js';
 
 /** Times on the page that run are renewed this often, in ms. */
@@ -28,6 +29,7 @@ const announcer = byId('announce', HTMLElement);
 const announce = (/** @type {string} */ text) => setText(announcer, text);
 const eStop = new EStopBar(robot, announce);
 const drive = new DrivePanel(robot, announce);
+const sounds = new SoundPanels(robot, announce);
 const readings = new Readings(robot);
 const consoles = new Consoles(robot);
 const statsButton = byId('stats', HTMLButtonElement);
@@ -71,6 +73,7 @@ function showLink() {
 
 /** What is beside the cameras, if there is anything. */
 function showSide() {
+  sounds.describe();
   readings.describe();
   consoles.describe();
   eStop.show();
@@ -83,6 +86,7 @@ function showSide() {
 function tick() {
   if (!document.hidden) {
     drive.tick();
+    sounds.tick();
     readings.tick();
     consoles.tick();
   }

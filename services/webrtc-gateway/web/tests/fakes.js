@@ -45,12 +45,30 @@ export class FakeSocket {
 
 let serial = 0;
 
+/** What a microphone gives. */
+export class FakeTrack extends EventTarget {
+  kind = 'audio';
+
+  /** It is unplugged. */
+  end() {
+    this.dispatchEvent(new Event('ended'));
+  }
+}
+
 /** A transceiver as far as connection.js needs it. */
 class FakeTransceiver {
   mid = null;
   currentDirection = null;
+  sender = {
+    track: null,
+    replaceTrack: (track) => {
+      this.sender.track = track;
+      return Promise.resolve();
+    },
+  };
 
-  constructor(direction) {
+  constructor(kind, direction) {
+    this.kind = kind;
     this.direction = direction;
     serial += 1;
     const track = Object.assign(new EventTarget(), { id: `track${serial}`, muted: true });
@@ -96,6 +114,8 @@ export class FakeDataChannel {
   }
 }
 
+const OPUS = ['m=audio', 'a=rtpmap:111 opus/48000/2', 'a=fmtp:111 minptime=10;useinbandfec=1', 'a=fmtp:102 packetization-mode=1', ''].join('\r\n');
+
 /** An RTCPeerConnection that agrees to everything, one section per transceiver and one for all data channels. */
 export class FakePeer {
   channels = [];
@@ -107,6 +127,8 @@ export class FakePeer {
   restarts = 0;
   closed = false;
   configuration = {};
+  /** Whether offers look like those of sound. */
+  opus = false;
 
   getConfiguration() {
     return this.configuration;
@@ -117,7 +139,7 @@ export class FakePeer {
   }
 
   addTransceiver(kind, { direction }) {
-    const t = new FakeTransceiver(direction);
+    const t = new FakeTransceiver(kind, direction);
     this.transceivers.push(t);
     return t;
   }
@@ -134,6 +156,7 @@ export class FakePeer {
 
   async createOffer({ iceRestart }) {
     if (iceRestart) this.restarts += 1;
+    if (this.opus) return { type: 'offer', sdp: OPUS };
     return { type: 'offer', sdp: `offer of ${this.transceivers.length}${this.channels.length > 0 ? ' m=application' : ''}` };
   }
 
@@ -230,6 +253,7 @@ export class FakeEnv {
     const tracks = new Set();
     return {
       getTracks: () => [...tracks],
+      getAudioTracks: () => [...tracks],
       addTrack: (t) => tracks.add(t),
       removeTrack: (t) => tracks.delete(t),
     };

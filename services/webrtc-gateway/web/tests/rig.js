@@ -186,6 +186,8 @@ export class Rig {
   env = new FakeEnv();
   actuators = [new FakeActuator(this.env)];
   drive = config;
+  /** Devices besides, as the gateway lists them. */
+  others = [];
   /** Which ways lead to the gateway, and whether channels can be opened. */
   socketUp = true;
   lossyUp = true;
@@ -250,7 +252,12 @@ export class Rig {
   #open(s) {
     s.open();
     s.say({ welcome: { robot: 'demo', epoch: '1', drive: this.drive } });
-    s.say({ devices: { devices: this.actuators.map((a) => a.listed) } });
+    this.list();
+  }
+
+  /** The gateway says which devices there are. */
+  list() {
+    this.env.socket.say({ devices: { devices: [...this.actuators.map((a) => a.listed), ...this.others] } });
   }
 
   #unread(key, sent) {

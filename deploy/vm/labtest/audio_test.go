@@ -1,0 +1,103 @@
+package labtest
+
+import (
+	"io"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	audiov1 "github.com/waldo-robot/waldo/api/gen/go/waldo/audio/v1"
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+)
+
+// checkTone plays a tone, and checks that the open call hears it: as high and as loud as it was played.
+func checkTone(t *testing.T, a *audio, e *ear, hz float64) {
+	t.Helper()
+	stop := a.play(hz)
+	defer stop()
+	heard, peak := e.hear()
+	if heard < hz*0.99 || heard > hz*1.01 || peak < 15500 || peak > 17000 {
+		t.Errorf("heard %.0f Hz at %d, want %.0f Hz at 16384", heard, peak, hz)
+	}
+	t.Logf("heard %.0f Hz at %d", heard, peak)
+}
+
+func TestLoopbackCard(t *testing.T) {
+	requireLab(t)
+	plugLoopback(t)
+	a := startAudio(t, firstAddress)
+	a.awaitReady()
+	checkTone(t, a, a.listen(), 1000)
+	r, err := a.audios.ListDevices(a.context(), &audiov1.ListDevicesRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, d := range r.GetDevices() {
+		found = found || d.GetHost() == "ALSA" && d.GetInputChannels() > 0
+	}
+	if !found {
+		t.Errorf("devices %v, want the card among them", r.GetDevices())
+	}
+}
+
+// A card that is pulled out while it plays and captures: the listener's call stays open and goes on, that of the talker ends, and the process stays.
+func TestSoundCardUnplugged(t *testing.T) {
+	requireLab(t)
+	plugLoopback(t)
+	a := startAudio(t, firstAddress)
+	before := a.awaitReady()
+	e := a.listen()
+	for _, hz := range []float64{1000, 500} {
+		checkTone(t, a, e, hz)
+		talking, err := a.audios.PlayAudio(a.context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		silence := &mediav1.AudioFrame{Format: rawAudio(), Data: make([]byte, audioRate)}
+		if err := talking.Send(&audiov1.PlayAudioRequest{Frame: silence}); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		switchLoopback(t, "unbind")
+		t.Logf("let go after %.2f s", time.Since(start).Seconds())
+		sameProcess(t, before, a.awaitAway("unplugged"))
+		if err := talking.RecvMsg(&audiov1.PlayAudioResponse{}); status.Code(err) != codes.Unavailable {
+			t.Errorf("PlayAudio under way ended with %v, want Unavailable", err)
+		}
+		switchLoopback(t, "bind")
+		awaitLoopback(t)
+		sameProcess(t, before, a.awaitReady())
+	}
+	checkTone(t, a, e, 1000)
+}
+
+// A card that another program uses is busy, not unknown: it is there as soon as that program lets go.
+func TestBusySoundCard(t *testing.T) {
+	requireLab(t)
+	plugLoopback(t)
+	first := startAudio(t, firstAddress)
+	first.awaitReady()
+	e := first.listen()
+	checkTone(t, first, e, 1000)
+	second := startAudio(t, secondAddress)
+	second.awaitAway("busy", "hw:0,")
+	if _, err := e.receive(); err != nil && err != io.EOF {
+		t.Errorf("the first one's call: %v", err)
+	}
+	first.stop()
+	second.awaitReady()
+	checkTone(t, second, second.listen(), 500)
+}
+
+func TestMissingSoundCard(t *testing.T) {
+	requireLab(t)
+	a := startAudio(t, firstAddress)
+	before := a.awaitAway(loopbackMicrophone)
+	plugLoopback(t)
+	sameProcess(t, before, a.awaitReady())
+	checkTone(t, a, a.listen(), 1000)
+	a.stop() // before the card goes
+}

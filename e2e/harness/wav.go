@@ -1,0 +1,75 @@
+package harness
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// WriteWAV writes mono sound at EarRate, of 16 bits, and returns its path.
+func WriteWAV(tb testing.TB, samples []float32) string {
+	tb.Helper()
+	const header, bits = 36, 16
+	size := uint32(len(samples) * bits / 8)
+	var b bytes.Buffer
+	b.WriteString("RIFF")
+	put := func(values ...any) {
+		for _, v := range values {
+			_ = binary.Write(&b, binary.LittleEndian, v) // a buffer takes everything
+		}
+	}
+	put(header + size)
+	b.WriteString("WAVEfmt ")
+	put(uint32(16), uint16(1), uint16(1), uint32(EarRate), uint32(EarRate*bits/8), uint16(bits/8), uint16(bits))
+	b.WriteString("data")
+	put(size)
+	for _, s := range samples {
+		put(int16(math.Round(float64(s) * math.MaxInt16)))
+	}
+	path := filepath.Join(tb.TempDir(), "sound.wav")
+	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	return path
+}
+
+// Sine is a tone of so many Hz, with a peak of amplitude.
+func Sine(hz, amplitude float64, d time.Duration) []float32 {
+	samples := make([]float32, int(d.Seconds()*EarRate))
+	for i := range samples {
+		samples[i] = float32(amplitude * math.Sin(2*math.Pi*hz*float64(i)/EarRate))
+	}
+	return samples
+}
+
+// Beeps are tones of 40 ms, one after every so much time, with silence between them.
+func Beeps(hz float64, every time.Duration, count int) []float32 {
+	const beep = 40 * time.Millisecond
+	var samples []float32
+	for range count {
+		samples = append(samples, make([]float32, int((every-beep).Seconds()*EarRate))...)
+		samples = append(samples, Sine(hz, 0.5, beep)...)
+	}
+	return samples
+}
+
+// Beginnings are the times at which it became loud after it had been quiet for at least 100 ms.
+func (h Heard) Beginnings() (found []time.Time) {
+	const loud, rest = 0.05, EarRate / 10
+	quiet := 0
+	for i, s := range h.Samples {
+		if s < loud && s > -loud {
+			quiet++
+			continue
+		}
+		if quiet >= rest {
+			found = append(found, h.At(i))
+		}
+		quiet = 0
+	}
+	return found
+}

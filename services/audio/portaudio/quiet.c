@@ -1,0 +1,26 @@
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stddef.h>
+
+#include "quiet.h"
+
+static void ignore(const char *text) { (void)text; }
+
+static void ignore_alsa(const char *file, int line, const char *function, int err, const char *format, ...)
+{
+	(void)file, (void)line, (void)function, (void)err, (void)format;
+}
+
+// Both libraries come with PortAudio, or not at all.
+void waldo_quiet(void)
+{
+	const char *jack[] = {"jack_set_error_function", "jack_set_info_function"};
+	for (size_t i = 0; i < sizeof jack / sizeof *jack; i++) {
+		void (*set)(void (*)(const char *)) = dlsym(RTLD_DEFAULT, jack[i]);
+		if (set)
+			set(ignore);
+	}
+	int (*alsa)(void (*)(const char *, int, const char *, int, const char *, ...)) = dlsym(RTLD_DEFAULT, "snd_lib_error_set_handler");
+	if (alsa)
+		alsa(ignore_alsa);
+}

@@ -1,0 +1,116 @@
+/** @file This machine's own microphone: opened when somebody wants to talk, and closed when nobody has for a while. */
+
+import { SILENCE_DB } from '../levels.js';
+import { microphoneProblem } from './soundwords.js';
+
+/** A microphone that nobody talks into for so long is closed, in ms. Opened anew it would miss the first word. */
+const IDLE_MS = 30_000;
+/** How many samples make up a level: 43 ms at 48 kHz. */
+const WINDOW = 2048;
+
+/** The microphone. Events: `change` when it is opened or closed. */
+export class Microphone extends EventTarget {
+  /** Whether the browser takes echo, noise and differences of loudness out; for the next time it is opened. */
+  clean = true;
+  /** Why it cannot be had, and what to do; empty if nothing is known against it. */
+  problem = '';
+
+  /** @type {Promise<MediaStreamTrack|null>|null} */
+  #opening = null;
+  /** @type {MediaStreamTrack|null} */
+  #track = null;
+  /** @type {AudioContext|null} */
+  #context = null;
+  /** @type {AnalyserNode|null} */
+  #analyser = null;
+  #samples = new Float32Array(WINDOW);
+  #idle = 0;
+
+  /** Whether it is open. */
+  get on() {
+    return this.#track !== null;
+  }
+
+  /** Whether the browser is being asked for it. */
+  get asking() {
+    return this.#opening !== null;
+  }
+
+  /**
+   * Opens it, if it is not open. To be called on a click or a key, for browsers ask people only then.
+   * @returns {Promise<MediaStreamTrack|null>} Null if it cannot be had; {@link Microphone.problem} says why.
+   */
+  open() {
+    clearTimeout(this.#idle);
+    if (this.#track) return Promise.resolve(this.#track);
+    this.#opening ??= this.#open().finally(() => {
+      this.#opening = null;
+      this.dispatchEvent(new CustomEvent('change'));
+    });
+    return this.#opening;
+  }
+
+  /** Nobody talks now: it is closed after a while. */
+  rest() {
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => this.close(), IDLE_MS);
+  }
+
+  /** Closes it at once. */
+  close() {
+    clearTimeout(this.#idle);
+    this.#track?.stop();
+    this.#track = null;
+    void this.#context?.close();
+    this.#context = this.#analyser = null;
+    this.dispatchEvent(new CustomEvent('change'));
+  }
+
+  /** How loud it is now; null while it is closed. @returns {import('../levels.js').Level|null} */
+  get level() {
+    if (!this.#analyser) return null;
+    this.#analyser.getFloatTimeDomainData(this.#samples);
+    let [sum, peak] = [0, 0];
+    for (const s of this.#samples) {
+      sum += s * s;
+      peak = Math.max(peak, Math.abs(s));
+    }
+    // A sine at full scale is 0 dB, as at the robot.
+    return { rmsDb: decibels(Math.sqrt((2 * sum) / WINDOW)), peakDb: decibels(peak) };
+  }
+
+  async #open() {
+    const { clean } = this;
+    const constraints = { echoCancellation: clean, noiseSuppression: clean, autoGainControl: clean };
+    try {
+      if (!navigator.mediaDevices) throw new DOMException('', isSecureContext ? 'NotSupportedError' : 'SecurityError');
+      const stream = await navigator.mediaDevices.getUserMedia({ audio: constraints });
+      this.#use(stream);
+      this.problem = '';
+    } catch (error) {
+      const { name } = /** @type {DOMException} */ (error);
+      this.problem = microphoneProblem(name, isSecureContext, location);
+    }
+    return this.#track;
+  }
+
+  /** @param {MediaStream} stream */
+  #use(stream) {
+    const track = stream.getAudioTracks()[0];
+    track.addEventListener('ended', () => {
+      if (this.#track !== track) return;
+      this.close();
+      this.problem = 'The microphone was unplugged, or taken back in the browser';
+    });
+    this.#track = track;
+    this.#context = new AudioContext();
+    void this.#context.resume();
+    this.#analyser = new AnalyserNode(this.#context, { fftSize: WINDOW });
+    this.#context.createMediaStreamSource(stream).connect(this.#analyser);
+  }
+}
+
+/** @param {number} value 1 is full scale. */
+function decibels(value) {
+  return value > 0 ? Math.max(SILENCE_DB, 20 * Math.log10(value)) : SILENCE_DB;
+}

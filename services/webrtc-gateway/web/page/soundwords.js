@@ -1,0 +1,63 @@
+/** @file What to say about sound. Pure. */
+
+/**
+ * Why the microphone cannot be had, and what to do about it.
+ * @param {string} name Of the DOMException.
+ * @param {boolean} secure Whether browsers trust the page with a microphone.
+ * @param {{protocol: string, host: string, hostname: string, port: string}} where The page's address.
+ */
+export function microphoneProblem(name, secure, { host, hostname, port }) {
+  if (!secure) {
+    const at = port || '80';
+    return `Browsers give the microphone only to pages from https:// or localhost, and this one is http://${host}. ` +
+      `Run "ssh -L ${at}:localhost:${at} ${hostname}" and open http://localhost:${at}, or put the gateway behind https.`;
+  }
+  switch (name) {
+    case 'NotAllowedError':
+    case 'SecurityError':
+      return 'The browser does not give the microphone to this page: allow it by the symbol beside the address, then try again.';
+    case 'NotFoundError':
+    case 'OverconstrainedError':
+      return 'This machine has no microphone: plug one in, then try again.';
+    case 'NotReadableError':
+    case 'AbortError':
+      return 'The microphone does not start: close what else uses it, then try again.';
+    default:
+      return `The microphone cannot be had (${name || 'unknown reason'}).`;
+  }
+}
+
+/**
+ * @typedef {object} TalkFacts
+ * @property {boolean} held Whether the button or the key is held.
+ * @property {boolean} asking Whether the browser is being asked for the microphone.
+ * @property {boolean} open Whether the microphone is open.
+ * @property {import('../sound.js').SoundState} talking
+ * @property {boolean} key Whether there is a key for it.
+ */
+
+/**
+ * @param {TalkFacts} facts
+ * @returns {{state: 'off'|'asking'|'waiting'|'live'|'stale', text: string}}
+ */
+export function talkStatus({ held, asking, open, talking, key }) {
+  if (asking) return { state: 'asking', text: 'Allow the microphone in the browser' };
+  if (held && talking.state === 'live') return { state: 'live', text: 'You are heard' };
+  if (held && talking.state !== 'off') return { state: talking.state, text: `Not heard: ${talking.text}` };
+  if (open) return { state: 'off', text: 'Microphone open: hold to talk' };
+  return { state: 'off', text: key ? 'Hold the button, or the key T' : 'Hold the button' };
+}
+
+/**
+ * Who is talking, for people.
+ * @param {string[]} names
+ * @param {string} own What this page calls itself.
+ */
+export function whoTalks(names, own) {
+  const known = names.map((name) => (name === own ? 'You' : name));
+  if (known.length === 0) return 'Nobody talks';
+  if (known.length === 1) return known[0] === 'You' ? 'You talk' : `${known[0]} talks`;
+  const shown = known.slice(0, 3);
+  const more = known.length - shown.length;
+  return `${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''} talk`;
+}
