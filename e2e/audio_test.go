@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -46,12 +47,13 @@ func talk(tb testing.TB, page *harness.Page, device string) {
 	page.Until(tb, "waldo.robot.audio($1).talking.state === 'live'", device)
 }
 
-// tone waits until there is a tone, and returns how it is for the next seconds.
-func tone(tb testing.TB, e ear, d time.Duration) tonetest.Measure {
+// tone waits until there is a tone of so many Hz, give or take a share, and returns how it is for some time after that.
+func tone(tb testing.TB, e ear, hz, share float64, d time.Duration) tonetest.Measure {
 	tb.Helper()
 	const settle = 500 * time.Millisecond
 	harness.Until(tb, "a tone", func() error {
-		if m := tonetest.Of(e.Heard(tb).Last(settle), harness.EarRate); m.Pure < 0.99 || len(m.Gaps) > 0 {
+		m := tonetest.Of(e.Heard(tb).Last(settle), harness.EarRate)
+		if math.Abs(m.Hz-hz) > share*hz || m.Pure < 0.99 || len(m.Gaps) > 0 {
 			return fmt.Errorf("heard %+v", m)
 		}
 		return nil
@@ -63,15 +65,26 @@ func tone(tb testing.TB, e ear, d time.Duration) tonetest.Measure {
 		}
 		return nil
 	})
-	return tonetest.Of(e.Heard(tb).Samples[begin:], harness.EarRate)
+	heard := e.Heard(tb).Samples[begin:]
+	m := tonetest.Of(heard, harness.EarRate)
+	m.Pure = 1
+	for part := range slices.Chunk(heard[:int(d.Seconds()*harness.EarRate)], harness.EarRate/5) {
+		m.Pure = min(m.Pure, tonetest.Of(part, harness.EarRate).Pure) // a tone that glides is no less pure
+	}
+	return m
 }
 
-// mustBe fails the test if a tone is not what it was when it was made.
-func mustBe(tb testing.TB, got tonetest.Measure, hz, level float64) {
+// exact is how far a tone may be from what it was. The robot plays what is said to it a little faster until the delay is where it should be, but by no
+// more than hurried.
+const exact, hurried = 0.001, 0.005
+
+// mustBe hears a tone for some time, and fails the test if it is not as it was when it was made: with a peak of -12 dBFS.
+func mustBe(tb testing.TB, e ear, hz, share float64, d time.Duration) {
 	tb.Helper()
-	tb.Logf("%.2f Hz, %.2f dBFS, purity %.4f, gaps %v", got.Hz, got.Level, got.Pure, got.Gaps)
-	if math.Abs(got.Hz-hz) > 1 || math.Abs(got.Level-level) > 1 || got.Pure < 0.98 || len(got.Gaps) > 0 {
-		tb.Errorf("want %v Hz, %v dBFS, pure and without gaps", hz, level)
+	m := tone(tb, e, hz, share, d)
+	tb.Logf("%.2f Hz, %.2f dBFS, purity %.4f, gaps %v", m.Hz, m.Level, m.Pure, m.Gaps)
+	if math.Abs(m.Hz-hz) > share*hz || math.Abs(m.Level+12) > 1 || m.Pure < 0.98 || len(m.Gaps) > 0 {
+		tb.Errorf("want %v Hz, -12 dBFS, pure and without gaps", hz)
 	}
 }
 
@@ -91,7 +104,7 @@ func TestListen(t *testing.T) {
 	}
 	before, began := packets(), time.Now()
 	for _, page := range pages {
-		mustBe(t, tone(t, page.Hear(t, "listening.track"), 3*time.Second), hz, -12)
+		mustBe(t, page.Hear(t, "listening.track"), hz, exact, 3*time.Second)
 	}
 	if n, most := packets()-before, time.Since(began).Seconds()*50*1.1; n > most {
 		t.Errorf("%v packets encoded for two who listen, want at most %.0f: one in 20 ms", n, most)
@@ -113,26 +126,26 @@ func TestListen(t *testing.T) {
 func TestTalk(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{Devices: voice})
 	speaker := harness.HearRobot(t, robot.Device(t, "voice"), audiov1.AudioTap_AUDIO_TAP_SPEAKER)
-	microphone := harness.WriteWAV(t, harness.Sine(1000, 0.25, 10*time.Second))
+	microphone := harness.WriteWAV(t, harness.Sine(1000, 0.25, time.Minute))
 	page := harness.StartBrowser(t, harness.WithMicrophone(microphone)).Open(t, robot.URL)
 	talk(t, page, "voice")
-	mustBe(t, tone(t, speaker, 3*time.Second), 1000, -12)
+	mustBe(t, speaker, 1000, hurried, 3*time.Second)
 	harness.Eval[any](t, page, "void (window.levels = waldo.robot.audio('voice').levels)")
-	page.Until(t, "levels.current?.talkers.length === 1 && Math.abs(levels.current.speaker.rmsDbfs + 15) < 1")
+	page.Until(t, "levels.now?.talkers.length === 1 && Math.abs(levels.now.speaker.rmsDb + 12) < 1")
 
 	harness.Eval[any](t, page, "talk.stop()")
-	page.Until(t, "levels.current.talkers.length === 0 && levels.current.speaker.peakDbfs === -100")
+	page.Until(t, "levels.now?.talkers.length === 0 && levels.now.speaker.peakDb === -100")
 }
 
 // TestAudioCrash kills the audio process: same connection, same track, and sound again both ways.
 func TestAudioCrash(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{Devices: voice})
-	microphone := harness.WriteWAV(t, harness.Sine(1000, 0.25, 10*time.Second))
+	microphone := harness.WriteWAV(t, harness.Sine(1000, 0.25, time.Minute))
 	page := harness.StartBrowser(t, harness.WithMicrophone(microphone)).Open(t, robot.URL)
 	listen(t, page, "voice")
 	talk(t, page, "voice")
 	hears := page.Hear(t, "listening.track")
-	tone(t, hears, time.Second)
+	tone(t, hears, hz, exact, time.Second)
 	before := harness.Eval[[]string](t, page, "[String(peers.length), peers.at(-1).currentRemoteDescription.sdp, listening.track.id]")
 	for range 3 {
 		old := robot.Device(t, "voice")
@@ -144,8 +157,8 @@ func TestAudioCrash(t *testing.T) {
 			}
 			return nil
 		})
-		mustBe(t, tone(t, hears, time.Second), hz, -12)
-		mustBe(t, tone(t, harness.HearRobot(t, now, audiov1.AudioTap_AUDIO_TAP_SPEAKER), time.Second), 1000, -12)
+		mustBe(t, hears, hz, exact, time.Second)
+		mustBe(t, harness.HearRobot(t, now, audiov1.AudioTap_AUDIO_TAP_SPEAKER), 1000, hurried, time.Second)
 	}
 	after := harness.Eval[[]string](t, page, "[String(peers.length), peers.at(-1).currentRemoteDescription.sdp, listening.track.id]")
 	for i := range before {
@@ -160,9 +173,9 @@ func TestAudioCrash(t *testing.T) {
 func TestAudioLoss(t *testing.T) {
 	network := harness.StartNetwork(t)
 	speech := harness.WriteWAV(t, tonetest.Speech(20))
-	const device = `%s: {kind: audio, source: %q, speaker: "null", fec: %v}`
+	const yaml = `%s: {kind: audio, source: %q, speaker: "null", fec: %v, expectedLoss: 10}`
 	robot := harness.StartRobot(t, harness.Options{Network: network,
-		Devices: fmt.Sprintf(device, "with", speech, true) + "\n" + fmt.Sprintf(device, "without", speech, false)})
+		Devices: fmt.Sprintf(yaml, "with", speech, true) + "\n" + fmt.Sprintf(yaml, "without", speech, false)})
 	secure := chromedp.Flag("unsafely-treat-insecure-origin-as-secure", robot.URL) // otherwise there is no microphone
 	page := harness.StartBrowser(t, harness.WithMicrophone(speech), secure).Open(t, robot.URL+"/?token="+harness.Token)
 	listen(t, page, "without")
@@ -192,9 +205,9 @@ func TestAudioLoss(t *testing.T) {
 	if concealed["listening"] > concealed["plain"]/2 {
 		t.Errorf("%.2f %% of the sound was made up with FEC, %.2f %% without: want less than half", 100*concealed["listening"], 100*concealed["plain"])
 	}
-	address := robot.Device(t, "with").MetricsAddress
-	fec := harness.Metric(t, address, "waldo_audio_packets_concealed_total", `by="fec"`)
-	plc := harness.Metric(t, address, "waldo_audio_packets_concealed_total", `by="plc"`)
+	device := robot.Device(t, "with")
+	fec := robot.Metric(t, device, "waldo_audio_packets_concealed_total", `by="fec"`)
+	plc := robot.Metric(t, device, "waldo_audio_packets_concealed_total", `by="plc"`)
 	t.Logf("at the robot %v packets were rebuilt, %v made up", fec, plc)
 	if fec < 2*plc || fec < 20 {
 		t.Errorf("at the robot %v packets were rebuilt and %v made up", fec, plc)

@@ -24,6 +24,7 @@ const description = `Waldo runs robots: one process for each device, a bus betwe
   waldo ls                         list the devices that run
   waldo snapshot front -o a.jpg    take a picture with the camera "front"
   waldo watch motors               print what the board "motors" says
+  waldo watch voice                print how loud it is at "voice", and who is talking
   waldo send motors '[10, 10]'     say something to it, under a lease if it can move something
   waldo estop                      make all that moves stand still, until waldo estop --clear
 

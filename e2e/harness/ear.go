@@ -70,9 +70,9 @@ func (h Heard) Newest(d time.Duration) Heard {
 	return newest
 }
 
-// FullSince is from when on nothing was missing: the end of the last 5 ms after a moment that were not loud.
-func (h Heard) FullSince(t time.Time) time.Time {
-	const window, loud = EarRate / 200, 0.05
+// FullSince is from when on nothing was missing: the end of the last 15 ms after a moment that were not so loud, as root mean square.
+func (h Heard) FullSince(t time.Time, loud float64) time.Time {
+	const window = EarRate * 15 / 1000
 	for end := len(h.Samples); end >= window; end -= window {
 		if h.At(end).Before(t) {
 			break
@@ -149,12 +149,25 @@ func (e *PageEar) Heard(tb testing.TB) Heard {
 		tb.Fatalf("the ear in the page: %s", taken.Error)
 	}
 	for _, p := range taken.Pieces {
-		if p.Rate != EarRate {
-			tb.Fatalf("the page hears %d samples a second, not %d", p.Rate, EarRate)
-		}
-		e.heard.add(time.UnixMicro(int64(p.At*1000)), floats(p.Samples))
+		e.heard.add(time.UnixMicro(int64(p.At*1000)), atEarRate(floats(p.Samples), p.Rate))
 	}
 	return e.heard
+}
+
+// atEarRate has as many samples a second as all ears take. What is in between is on a line, which is good enough to know when something was heard.
+func atEarRate(samples []float32, rate int) []float32 {
+	if rate == EarRate || len(samples) == 0 {
+		return samples
+	}
+	out := make([]float32, len(samples)*EarRate/rate)
+	for i := range out {
+		at := float64(i) * float64(rate) / EarRate
+		left := int(at)
+		right := min(left+1, len(samples)-1)
+		part := float32(at - float64(left))
+		out[i] = samples[left]*(1-part) + samples[right]*part
+	}
+	return out
 }
 
 func floats(data []byte) []float32 {

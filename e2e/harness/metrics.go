@@ -13,7 +13,18 @@ import (
 // Metric reads one metric of a process: the sum of all its series, or of those whose labels contain a text such as media_type="video/H264".
 func Metric(tb testing.TB, address, name, labels string) float64 {
 	tb.Helper()
-	response, err := http.Get("http://" + address + "/metrics")
+	return metric(tb, http.DefaultClient, address, name, labels)
+}
+
+// Metric is Metric of one of the robot's devices, wherever the robot is.
+func (r *Robot) Metric(tb testing.TB, d Device, name, labels string) float64 {
+	tb.Helper()
+	return metric(tb, r.network.client(), d.MetricsAddress, name, labels)
+}
+
+func metric(tb testing.TB, client *http.Client, address, name, labels string) float64 {
+	tb.Helper()
+	response, err := client.Get("http://" + address + "/metrics")
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -1,8 +1,10 @@
 package harness
 
 import (
+	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"runtime"
@@ -58,7 +60,20 @@ func StartNetwork(tb testing.TB) *Network {
 // openIn opens a file of /proc as it is in a namespace, for writing.
 func openIn(tb testing.TB, namespace, path string) (file *os.File) {
 	tb.Helper()
-	opened := make(chan error)
+	err := within(namespace, func() (err error) {
+		file, err = os.OpenFile(path, os.O_WRONLY, 0)
+		return err
+	})
+	if err != nil {
+		tb.Fatalf("namespace %s: %v", namespace, err)
+	}
+	tb.Cleanup(func() { _ = file.Close() })
+	return file
+}
+
+// within runs f in a namespace. What f opens there stays there.
+func within(namespace string, f func() error) error {
+	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine, and with it the change
 		to, err := os.Open("/run/netns/" + namespace)
@@ -67,15 +82,26 @@ func openIn(tb testing.TB, namespace, path string) (file *os.File) {
 			err = unix.Setns(int(to.Fd()), unix.CLONE_NEWNET)
 		}
 		if err == nil {
-			file, err = os.OpenFile(path, os.O_WRONLY, 0)
+			err = f()
 		}
-		opened <- err
+		done <- err
 	}()
-	if err := <-opened; err != nil {
-		tb.Fatalf("namespace %s: %v", namespace, err)
+	return <-done
+}
+
+// client reaches what listens on the robot's loopback.
+func (n *Network) client() *http.Client {
+	if n == nil {
+		return http.DefaultClient
 	}
-	tb.Cleanup(func() { _ = file.Close() })
-	return file
+	dial := func(ctx context.Context, network, address string) (conn net.Conn, err error) {
+		err = within(n.robot, func() error {
+			conn, err = new(net.Dialer).DialContext(ctx, network, address)
+			return err
+		})
+		return conn, err
+	}
+	return &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
 }
 
 // set gives a link its address.

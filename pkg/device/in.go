@@ -37,10 +37,10 @@ func NewIn[M proto.Message](k *Kit, name string, policy stream.Policy) *In[M] {
 		message:  string(zero.ProtoReflect().Descriptor().FullName()),
 		accepted: newStreamCounter("waldo_device_accepted_total", "Messages accepted on a stream.", name),
 	}
+	k.addIn(core)
 	if err := k.Metrics.Register(core.accepted); err != nil {
 		k.fail(fmt.Errorf("stream %q: %w", name, err))
 	}
-	k.addIn(core)
 	return &In[M]{core, policy}
 }
 
@@ -67,14 +67,23 @@ func (k *Kit) addIn(i *in) {
 	if err := robot.CheckName(i.name); err != nil {
 		k.fail(fmt.Errorf("stream: %w", err))
 	}
+	if k.findOut(i.name) != nil || k.findIn(i.name) != nil {
+		k.fail(fmt.Errorf("stream %q is defined twice", i.name))
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for _, other := range k.ins {
-		if other.name == i.name && k.failed == nil {
-			k.failed = fmt.Errorf("stream %q is defined twice", i.name)
+	k.ins = append(k.ins, i)
+}
+
+func (k *Kit) findIn(name string) *in {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, i := range k.ins {
+		if i.name == name {
+			return i
 		}
 	}
-	k.ins = append(k.ins, i)
+	return nil
 }
 
 func (i *in) info() *devicev1.StreamInfo {

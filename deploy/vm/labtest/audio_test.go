@@ -1,7 +1,6 @@
 package labtest
 
 import (
-	"io"
 	"testing"
 	"time"
 
@@ -84,9 +83,7 @@ func TestBusySoundCard(t *testing.T) {
 	checkTone(t, first, e, 1000)
 	second := startAudio(t, secondAddress)
 	second.awaitAway("busy", "hw:0,")
-	if _, err := e.receive(); err != nil && err != io.EOF {
-		t.Errorf("the first one's call: %v", err)
-	}
+	e.next() // the first one hears on
 	first.stop()
 	second.awaitReady()
 	checkTone(t, second, second.listen(), 500)

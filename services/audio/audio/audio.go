@@ -4,6 +4,7 @@ package audio
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -133,6 +134,9 @@ func (d *driver) end() {
 
 func (d *driver) run(ctx context.Context, ready func()) error {
 	opened, err := d.open()
+	if errors.Is(err, portaudio.ErrStuck) {
+		panic(err) // a new process can, and whoever started this one starts it
+	}
 	if err != nil {
 		return err
 	}

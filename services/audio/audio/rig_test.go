@@ -51,7 +51,6 @@ type soundCard struct {
 	away   bool
 	pulled chan struct{}
 	heard  []float32
-	begun  chan struct{} // closed when something else than silence is heard
 	format pcm.Format
 }
 
@@ -133,7 +132,7 @@ func (s *soundCard) length() int {
 
 // world is an audio process on a real bus and gRPC, with a client of each, and its card.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	card    *soundCard
 	process *device.Process
 	conn    *bus.Conn
@@ -148,7 +147,7 @@ func small() Config {
 	return c
 }
 
-func start(t *testing.T, config Config) *world {
+func start(t testing.TB, config Config) *world {
 	t.Helper()
 	must := func(err error) {
 		t.Helper()

@@ -67,7 +67,7 @@ func (k key) message() *mediav1.AudioFormat {
 }
 
 // queue is how many frames of so many samples may wait.
-func (f key) queue() int { return max(4, f.Frames(maxDelay)/f.block) }
+func (k key) queue() int { return max(4, k.Frames(maxDelay)/k.block) }
 
 // Opus says how to encode. The zero value works.
 type Opus struct {

@@ -68,7 +68,7 @@ func inBubble(t *testing.T, config Config, test func(r *rig)) {
 		r.Pipeline = New(config)
 		r.plug()
 		test(r)
-		r.unplug()
+		_ = r.unplug() // tested elsewhere
 		r.Close()
 	})
 }
@@ -145,18 +145,20 @@ func (r *rig) waiting(reader *Reader) (frames []*mediav1.AudioFrame) {
 }
 
 // metric is the value of a counter, or the count of a histogram, with labels in the order of their names.
-func (r *rig) metric(name string, labels ...string) (value float64) {
+func (r *rig) metric(name string, labels ...string) float64 {
 	r.t.Helper()
-	families, err := r.registry.Gather()
+	return value(r.t, r.registry, name, labels...)
+}
+
+func value(tb testing.TB, registry *prometheus.Registry, name string, labels ...string) float64 {
+	tb.Helper()
+	families, err := registry.Gather()
 	if err != nil {
-		r.t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, family := range families {
-		if family.GetName() != name {
-			continue
-		}
 		for _, m := range family.GetMetric() {
-			matches := len(m.GetLabel()) == len(labels)
+			matches := family.GetName() == name && len(m.GetLabel()) == len(labels)
 			for i, l := range m.GetLabel() {
 				matches = matches && l.GetValue() == labels[i]
 			}
@@ -165,6 +167,6 @@ func (r *rig) metric(name string, labels ...string) (value float64) {
 			}
 		}
 	}
-	r.t.Fatalf("there is no metric %s with %v", name, labels)
+	tb.Fatalf("there is no metric %s with %v", name, labels)
 	return 0
 }

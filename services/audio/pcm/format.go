@@ -39,7 +39,8 @@ type Format struct {
 
 // Frames is how many whole frames fit into a stretch of time.
 func (f Format) Frames(d time.Duration) int {
-	return int(int64(f.Rate) * int64(d) / int64(time.Second))
+	seconds, rest := int64(d/time.Second), int64(d%time.Second)
+	return int(seconds*int64(f.Rate) + rest*int64(f.Rate)/int64(time.Second))
 }
 
 // Duration is how long so many frames last.

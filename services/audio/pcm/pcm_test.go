@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -58,6 +59,7 @@ var decodings = []struct {
 	{raw(F32LE, 48000, 1), []byte{1, 2}, 0, nil},
 	{raw(S16LE, 48000, 1), []byte{1, 2}, 2, nil},
 	{raw("", 48000, 1), []byte{1, 2}, 0, nil},
+	{raw(S16LE, 48000, 1), []byte{1, 2}, -1, nil},
 }
 
 func TestDecode(t *testing.T) {
@@ -67,6 +69,55 @@ func TestDecode(t *testing.T) {
 			t.Errorf("%v of %v, %d: %v, %v; want %v", test.format, test.data, test.count, got, err, test.want)
 		}
 	}
+}
+
+func TestDecodeTakesNoOpus(t *testing.T) {
+	opus := &mediav1.AudioFormat{MediaType: Opus, SampleRateHz: OpusRate, Channels: 1}
+	if _, err := Decode(nil, opus, []byte{1, 2}, 0); !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), "media_type") {
+		t.Error(err)
+	}
+}
+
+func TestEncodeKeepsFloats(t *testing.T) {
+	want := []float32{0, -0.25, 1, 1.5, float32(math.Inf(-1)), math.SmallestNonzeroFloat32}
+	got, err := Decode([]float32{7}, raw(F32LE, 48000, 1), Encode(nil, F32LE, want), len(want))
+	if err != nil || !slices.Equal(got, append([]float32{7}, want...)) {
+		t.Errorf("%v, %v; want 7 and %v", got, err, want)
+	}
+}
+
+func TestDecibels(t *testing.T) {
+	for amplitude, want := range map[float64]float64{0: Silence, -1: Silence, 1e-9: Silence, 1: 0, 0.1: -20, 10: 20} {
+		if got := Decibels(amplitude); math.Abs(got-want) > 1e-9 {
+			t.Errorf("%v is %v dBFS, want %v", amplitude, got, want)
+		}
+	}
+}
+
+// TestSharedByGoroutines is for the race detector: one plays, others set and look.
+func TestSharedByGoroutines(t *testing.T) {
+	var (
+		v  Volume
+		m  Meter
+		wg sync.WaitGroup
+	)
+	for i := range 3 {
+		wg.Go(func() {
+			for range 1000 {
+				v.Set(&audiov1.Volume{GainDb: float64(-i)})
+				if g := v.Get().GetGainDb(); g > 0 || g < -2 {
+					t.Errorf("it is set to %v", g)
+				}
+				m.Take()
+			}
+		})
+	}
+	block := make([]float32, 64)
+	for range 1000 {
+		v.Apply(block, 1)
+		m.Add(block)
+	}
+	wg.Wait()
 }
 
 func FuzzDecode(f *testing.F) {
@@ -100,6 +151,9 @@ func TestFullScaleNeverWraps(t *testing.T) {
 		if v := int16(uint16(b[i]) | uint16(b[i+1])<<8); (v < 0) != (samples[i/2] < 0) {
 			t.Errorf("%v became %d", samples[i/2], v)
 		}
+	}
+	if got := Encode(nil, S16LE, []float32{nan, inf, -inf}); !slices.Equal(got, []byte{0, 0, 0xff, 0x7f, 0, 0x80}) {
+		t.Errorf("what is no number, and what is infinite, became %v", got)
 	}
 	invalid, clipped := Clean(samples)
 	want := []float32{1, -1, 1, -1, 1, -1, 0, 0, 0, 0.5}
@@ -171,6 +225,12 @@ func TestFormat(t *testing.T) {
 	f := Format{Rate: 44100, Channels: 2}
 	if n := f.Frames(10 * time.Millisecond); n != 441 {
 		t.Errorf("10 ms are %d frames", n)
+	}
+	if n := f.Frames(24 * time.Hour * 365); n != 44100*3600*24*365 {
+		t.Errorf("a year is %d frames", n)
+	}
+	if s := f.String() + ", " + (Format{Rate: 8000, Channels: 1}).String(); s != "44100 Hz stereo, 8000 Hz mono" {
+		t.Error(s)
 	}
 	if d := f.Duration(44100*3600*24*365 + 441); d != 365*24*time.Hour+10*time.Millisecond {
 		t.Errorf("a year is %v", d)

@@ -45,7 +45,7 @@ func Decode(dst []float32, f *mediav1.AudioFormat, data []byte, count int) ([]fl
 	return dst, nil
 }
 
-// Encode appends samples to dst in a sample format. What is beyond full scale is full scale; it never wraps.
+// Encode appends samples to dst in a sample format. In S16LE what is beyond full scale is full scale, and what is no number is 0; it never wraps.
 func Encode(dst []byte, sampleFormat string, samples []float32) []byte {
 	for _, s := range samples {
 		if sampleFormat == F32LE {
@@ -58,6 +58,9 @@ func Encode(dst []byte, sampleFormat string, samples []float32) []byte {
 }
 
 func toInt16(s float32) int16 {
+	if s != s {
+		return 0
+	}
 	v := math.RoundToEven(float64(s) * 32768)
 	return int16(min(max(v, math.MinInt16), math.MaxInt16))
 }

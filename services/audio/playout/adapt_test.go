@@ -11,6 +11,7 @@ import (
 
 // TestNetworkGetsWorseAndBetter follows a network whose jitter grows and goes away again.
 func TestNetworkGetsWorseAndBetter(t *testing.T) {
+	t.Parallel()
 	good, bad := uneven(3*time.Millisecond, 0), uneven(90*time.Millisecond, 0)
 	s := simulate(t, Config{}, network{path: func(at time.Duration, random *rand.Rand) []time.Duration {
 		if at > 30*time.Second && at < 60*time.Second {
@@ -42,6 +43,7 @@ func TestNetworkGetsWorseAndBetter(t *testing.T) {
 
 // TestRouteChanges follows a network that is longer by 150 ms for a while.
 func TestRouteChanges(t *testing.T) {
+	t.Parallel()
 	s := simulate(t, Config{}, network{path: func(at time.Duration, _ *rand.Rand) []time.Duration {
 		if at > 20*time.Second && at < 40*time.Second {
 			return []time.Duration{150 * time.Millisecond}
@@ -59,10 +61,13 @@ func TestRouteChanges(t *testing.T) {
 	up := s.watch(20*time.Second, 30*time.Second)
 	near("on the long way", 0.170)
 	stalls := testutil.ToFloat64(s.metrics.stalls)
-	s.run(48*time.Second, nil)
+	down := s.watch(30*time.Second, 48*time.Second)
 	near("soon after it was short again", 0.060)
 	s.run(75*time.Second, nil)
 	near("later", 0.020)
+	if up.rough > 0.02 || down.rough > 0.02 { // of the tone alone 0.009
+		t.Errorf("roughness %.3f and %.3f: a click", up.rough, down.rough)
+	}
 	t.Logf("%v stalls, nothing heard for %.0f ms; %v packets left out when it was short again",
 		stalls, 10_000*up.unheard, testutil.ToFloat64(s.metrics.skipped))
 	if n := testutil.ToFloat64(s.metrics.skipped); n == 0 || stalls > 3 || up.unheard > 0.035 {
@@ -72,6 +77,7 @@ func TestRouteChanges(t *testing.T) {
 
 // TestDuplicatesAndReordering has packets come twice and in the wrong order: nothing is missing, and nothing is played twice.
 func TestDuplicatesAndReordering(t *testing.T) {
+	t.Parallel()
 	twice := func(_ time.Duration, random *rand.Rand) []time.Duration {
 		return []time.Duration{time.Duration(random.IntN(45)) * time.Millisecond, time.Duration(random.IntN(45)) * time.Millisecond}
 	}
@@ -96,6 +102,7 @@ func TestDuplicatesAndReordering(t *testing.T) {
 
 // TestSpeakerStandsStill stops the speaker while somebody talks: what was said meanwhile is not played afterwards.
 func TestSpeakerStandsStill(t *testing.T) {
+	t.Parallel()
 	for _, still := range []time.Duration{300 * time.Millisecond, 2 * time.Second, 10 * time.Second} {
 		s := simulate(t, Config{}, network{}, tone(t))
 		s.run(20*time.Second, nil)

@@ -15,8 +15,9 @@
 // between Config.MinDelay and Config.MaxDelay.
 //
 // The clocks of sender and card are never quite the same. What a talker says is therefore resampled by up to 0.5 %, which nobody hears, by a slow PI
-// controller that sees the smoothed delay. When the delay stays more than 40 ms too long, as after a burst, sound is cut out, with a cross-fade
-// of 10 ms.
+// controller that sees the smoothed delay. The target rises at once when the sound has run dry, and falls by 3 ms a second when the network has become
+// better. When the delay stays more than 40 ms too long, as after a burst, sound is cut out, with a cross-fade of 10 ms. When it is too long by more than
+// 200 ms, as after a speaker that stood still, all that is too old is left out.
 //
 // A packet that is missing when its turn comes is rebuilt from the one behind it, if that is there and carries a copy (in-band FEC), and otherwise made up
 // by the decoder (PLC). When nothing has come at all, the sound is spun out and fades within 60 ms, and goes on where it stopped.

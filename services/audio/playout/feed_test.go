@@ -90,6 +90,7 @@ func periods(samples []float32, channels int) (n int) {
 
 // TestFeedFormats plays two seconds of a tone in every format, to a mono and a stereo speaker: pitch, level and length are right.
 func TestFeedFormats(t *testing.T) {
+	t.Parallel()
 	formats := []*mediav1.AudioFormat{
 		raw(pcm.S16LE, 8000, 1), raw(pcm.S16LE, 16000, 2), raw(pcm.F32LE, 44100, 1), raw(pcm.F32LE, 44100, 2), raw(pcm.S16LE, 48000, 1),
 		raw(pcm.F32LE, 48000, 2), raw(pcm.S16LE, 192000, 2), opusFormat,
@@ -117,7 +118,7 @@ func TestFeedFormats(t *testing.T) {
 				if level := rms(all[len(all)/4:len(all)/2]) * math.Sqrt2; math.Abs(level-0.5) > 0.01 {
 					t.Errorf("%s: amplitude %.3f, want 0.5", what, level)
 				}
-				if d := feed.Played(); d < 1990*time.Millisecond || d > 2010*time.Millisecond {
+				if d := feed.Played(); d < 1999*time.Millisecond || d > 2001*time.Millisecond {
 					t.Errorf("%s: %v were played, want 2s", what, d)
 				}
 				feed.Close()

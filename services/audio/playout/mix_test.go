@@ -17,15 +17,19 @@ import (
 )
 
 // loud returns packets of a sine at full scale.
-func loud(t testing.TB) [][]byte { return encode(t, sine(500, 1, 48000*3), opus.AppAudio, 64000, false)[100:] }
+func loud(t testing.TB) [][]byte {
+	return encode(t, sine(500, 1, 48000*3), opus.AppAudio, 64000, false)[100:]
+}
 
 // TestTenTalkersAtOnce adds up ten at full scale: it is loud, and never beyond full scale.
 func TestTenTalkersAtOnce(t *testing.T) {
+	t.Parallel()
+	packets := loud(t)
 	for _, channels := range []int{1, 2} {
 		w := newWorld(t, Config{Channels: channels})
 		var senders []*sender
 		for i := range 10 {
-			senders = append(senders, &sender{name: fmt.Sprint(i), epoch: 1, packets: loud(t)})
+			senders = append(senders, &sender{name: fmt.Sprint(i), epoch: 1, packets: packets})
 		}
 		heard := w.play(3*time.Second, senders...) // fails if a sample is out of range
 		heard = heard[len(heard)/2:]

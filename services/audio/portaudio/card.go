@@ -31,7 +31,8 @@ type Config struct {
 	Trouble func(what string)
 }
 
-// Open looks for cards anew, and opens one. It fails if another is open. Errors wrap those of package card.
+// Open looks for cards anew, and opens one. It fails if another is open. Errors wrap those of package card, and
+// [ErrStuck] says that there is no use in trying again.
 func (l *Library) Open(config Config) (card.Card, error) {
 	if config.Block == 0 {
 		config.Block = config.Format.Frames(10 * time.Millisecond)
@@ -39,8 +40,8 @@ func (l *Library) Open(config Config) (card.Card, error) {
 	if config.Trouble == nil {
 		config.Trouble = func(string) {}
 	}
-	if l.hanging.Load() > 0 {
-		return card.Card{}, errHangs
+	if err := l.usable(); err != nil {
+		return card.Card{}, err
 	}
 	opened := make(chan card.Card, 1)
 	err := l.within(slowOpen, func() error {

@@ -19,14 +19,27 @@ type Library struct {
 	mu      sync.Mutex // held while PortAudio is called, which does not like to be called twice at once
 	uses    int        // an open card, and its streams; PortAudio is started while there are any
 	started bool       // once at least
-	hanging atomic.Int32
+
+	hanging struct { // calls that nobody waits for any more
+		sync.Mutex
+		calls int
+		since time.Time // the first of those there are
+	}
 }
+
+// ErrStuck is what Open fails with when PortAudio has hung for so long that only a new process can use it again: it can wait for ever for a sound
+// server that died at the wrong moment, and all other calls wait for that one.
+var ErrStuck = fmt.Errorf("%w: the system's sound has hung for too long, and will not come back in this process", card.ErrAway)
+
+var errHangs = fmt.Errorf("%w: the system's sound hangs", card.ErrAway)
 
 const (
 	// slowOpen is how long the system may take to look for cards and to open one.
 	slowOpen = 15 * time.Second
 	// slowClose is how long it may take to close one.
 	slowClose = 2 * time.Second
+	// stuck is how long a call may hang.
+	stuck = 15 * time.Second
 )
 
 // within calls f while nobody else calls PortAudio, and waits for it up to a limit: with a sound server that hangs PortAudio hangs as well. Nothing
@@ -42,7 +55,7 @@ func (l *Library) within(limit time.Duration, f func() error, undo func()) error
 			if err == nil {
 				undo()
 			}
-			l.hanging.Add(-1)
+			l.hangs(-1)
 		}
 		done <- err
 	}()
@@ -53,20 +66,41 @@ func (l *Library) within(limit time.Duration, f func() error, undo func()) error
 		return err
 	case <-timer.C:
 	}
-	l.hanging.Add(1)
+	l.hangs(1)
 	if settled.CompareAndSwap(false, true) {
 		return errHangs
 	}
-	l.hanging.Add(-1)
+	l.hangs(-1)
 	return <-done
 }
 
-var errHangs = fmt.Errorf("%w: the system's sound hangs", card.ErrAway)
+// hangs counts calls.
+func (l *Library) hangs(more int) {
+	l.hanging.Lock()
+	defer l.hanging.Unlock()
+	if l.hanging.calls == 0 {
+		l.hanging.since = time.Now()
+	}
+	l.hanging.calls += more
+}
+
+// usable fails while a call hangs.
+func (l *Library) usable() error {
+	l.hanging.Lock()
+	defer l.hanging.Unlock()
+	switch {
+	case l.hanging.calls == 0:
+		return nil
+	case time.Since(l.hanging.since) > stuck:
+		return ErrStuck
+	}
+	return errHangs
+}
 
 // Devices returns what there is. While a card is open that is what there was when it was opened.
 func (l *Library) Devices() (devices []*audiov1.SoundDevice, err error) {
-	if l.hanging.Load() > 0 {
-		return nil, errHangs
+	if err := l.usable(); err != nil {
+		return nil, err
 	}
 	found := make(chan []*audiov1.SoundDevice, 1)
 	err = l.within(slowOpen, func() error {

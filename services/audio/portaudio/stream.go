@@ -96,55 +96,59 @@ func (s *source) describe(err error) error {
 	return fmt.Errorf("%w: %s %q: %w", kind, s.word, s.device.Name, err)
 }
 
-// gate is between a callback and what it works on, which is closed when nobody waits for the callback any more.
-type gate struct {
+// watched is between the callback of a stream and what it works on: it knows when the last callback came, and is shut when nobody waits for the next.
+type watched struct {
+	begin time.Time
+	last  atomic.Int64 // time of the last callback since begin
+
 	mu   sync.Mutex // never waited for by a callback
 	shut bool
 }
 
-// pass calls f unless the gate is shut, and reports whether it did.
-func (g *gate) pass(f func()) bool {
-	if !g.mu.TryLock() {
-		return false
+// call wraps a callback.
+func (w *watched) call(s *source, call callback) callback {
+	return func(samples []float32, times pa.StreamCallbackTimeInfo, flags pa.StreamCallbackFlags) {
+		w.last.Store(int64(time.Since(w.begin)))
+		if !w.mu.TryLock() {
+			clear(samples)
+			return
+		}
+		defer w.mu.Unlock()
+		if w.shut {
+			clear(samples)
+			return
+		}
+		s.note(flags)
+		call(samples, times, flags)
 	}
-	defer g.mu.Unlock()
-	if !g.shut {
-		f()
-	}
-	return !g.shut
 }
 
-func (g *gate) close() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.shut = true
+// quiet is for how long no callback has come.
+func (w *watched) quiet() time.Duration { return time.Since(w.begin) - time.Duration(w.last.Load()) }
+
+// close waits for a callback under way, and lets no other through.
+func (w *watched) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.shut = true
 }
 
 // run runs a stream until ctx ends or the card is silent. Whenever wait returns, that is looked at; it should not wait long. After run call is not
 // called any more, whatever PortAudio does.
 func (s *source) run(ctx context.Context, call callback, wait func(poll <-chan time.Time)) (err error) {
-	var last atomic.Int64 // time of the last callback since begin
-	var way gate
-	begin := time.Now()
-	stop, err := s.start(func(samples []float32, times pa.StreamCallbackTimeInfo, flags pa.StreamCallbackFlags) {
-		last.Store(int64(time.Since(begin)))
-		if !way.pass(func() { call(samples, times, flags) }) {
-			clear(samples)
-			return
-		}
-		s.note(flags)
-	})
+	w := watched{begin: time.Now()}
+	stop, err := s.start(w.call(s, call))
 	if err != nil {
 		return err
 	}
-	defer way.close()
+	defer w.close()
 	defer func() { err = errors.Join(err, stop()) }()
+	started := time.Now()
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		wait(tick.C)
-		quiet := time.Since(begin) - time.Duration(last.Load())
-		if quiet > silent && time.Since(begin) > slowStart {
+		if quiet := w.quiet(); quiet > silent && time.Since(started) > slowStart {
 			return fmt.Errorf("%w: %s %q has been silent for %v: it was unplugged, or its driver hangs",
 				card.ErrAway, s.word, s.device.Name, quiet.Round(time.Millisecond))
 		}

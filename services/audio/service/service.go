@@ -193,7 +193,7 @@ func (s *Service) play(ctx context.Context, from audiov1.AudioService_PlayAudioS
 			if feed, err = s.open(r.GetFrame().GetTalker()); err != nil {
 				return nil, err
 			}
-			defer feed.Close()
+			defer func() { _ = feed.Close() }() // cannot fail
 		}
 		if err := feed.Write(ctx, r.GetFrame()); err != nil {
 			return nil, err

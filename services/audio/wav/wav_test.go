@@ -141,7 +141,7 @@ func TestWhatIsRecordedIsHeard(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				defer c.Close()
+				defer func() { _ = c.Close() }() // tested elsewhere
 				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second+time.Millisecond)
 				defer cancel()
 				var got []float32

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/devices"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/fakecam"
@@ -137,5 +138,60 @@ func TestFeed(t *testing.T) {
 	}
 	if _, err := d.Snapshot(ctx, "rear", 0, 0); status.Code(err) != codes.Unavailable {
 		t.Errorf("snapshot of nobody: %v", err)
+	}
+}
+
+func TestSoundFeed(t *testing.T) {
+	d, conn, url := start(t)
+	cam, err := fakecam.Start(url, bus.Address{Robot: "demo", Device: "head"}, fakecam.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cam.Stop()
+	feed, err := d.OpenSound(relay.Stream{Device: "head", Name: "audio"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for begin := time.Now(); cam.Holders() == 0; time.Sleep(time.Millisecond) {
+		if time.Since(begin) > timeout {
+			t.Fatal("the stream is not held")
+		}
+	}
+	if err := conn.Publish((bus.Address{Robot: "demo", Device: "head"}).Out("audio"), &mediav1.AudioFrame{Epoch: 7, Sequence: 3}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	if f, err := feed.Next(ctx); err != nil || f.GetEpoch() != 7 || f.GetSequence() != 3 {
+		t.Errorf("%v %v", f, err)
+	}
+	feed.Close()
+	if n := cam.Holders(); n != 0 {
+		t.Errorf("%d holds are left", n)
+	}
+	if _, err := feed.Next(ctx); err == nil {
+		t.Error("a closed feed has frames")
+	}
+}
+
+func TestCheckAccepts(t *testing.T) {
+	d, conn, _ := start(t, &devicev1.Device{Name: "head", Kind: "audio"})
+	if err := d.CheckAccepts("head", "speaker"); err != nil {
+		t.Errorf("a device that has said nothing yet may have one: %v", err)
+	}
+	err := conn.Publish((bus.Address{Robot: "demo", Device: "head"}).State(), &devicev1.Device{Robot: "demo", Name: "head", Streams: []*devicev1.StreamInfo{
+		{Name: "speaker", Direction: devicev1.StreamDirection_STREAM_DIRECTION_IN}, {Name: "audio", Direction: devicev1.StreamDirection_STREAM_DIRECTION_OUT},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, d, "head is there", func(gone map[string]bool) bool { return !gone["head"] })
+	if err := d.CheckAccepts("head", "speaker"); err != nil {
+		t.Error(err)
+	}
+	for _, name := range []string{"audio", "feet"} { // one that goes the other way, and none
+		if err := d.CheckAccepts("head", name); status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

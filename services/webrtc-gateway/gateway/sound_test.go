@@ -222,23 +222,26 @@ func TestWHEPWithSound(t *testing.T) {
 	w := newWorld(t, nil)
 	w.camera(fakecam.Config{})
 	w.ear(1)
-	peer, err := watcher.New(1, 1000)
+	whep := func(path string) (*session, error) {
+		peer, err := watcher.New(1, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = peer.Close() })
+		if err := peer.WantAudio(); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), watcher.Timeout)
+		defer cancel()
+		return &session{t: t, peer: peer}, peer.WHEP(ctx, w.base, path)
+	}
+	if _, err := whep("front?audio=tail"); err == nil || !strings.Contains(err.Error(), `there is no device "tail"`) {
+		t.Errorf("an unknown device: %v", err)
+	}
+	s, err := whep("front?audio=head")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = peer.Close() }()
-	if err := peer.WantAudio(); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), watcher.Timeout)
-	defer cancel()
-	if err := peer.WHEP(ctx, w.base, "front?audio=tail"); err == nil || !strings.Contains(err.Error(), "tail") {
-		t.Errorf("an unknown device: %v", err)
-	}
-	if err := peer.WHEP(ctx, w.base, "front?audio=head"); err != nil {
-		t.Fatal(err)
-	}
-	s := &session{t: t, peer: peer}
 	s.sources(2)
 }
 
@@ -259,11 +262,11 @@ func (w *world) talker(name string) (*session, *webrtc.TrackLocalStaticRTP) {
 }
 
 // say writes one packet.
-func say(t *testing.T, voice *webrtc.TrackLocalStaticRTP, sequence uint16) {
+func say(t *testing.T, voice *webrtc.TrackLocalStaticRTP, n int) {
 	t.Helper()
 	err := voice.WriteRTP(&rtp.Packet{
-		Header:  rtp.Header{Version: 2, SequenceNumber: sequence, Timestamp: 960 * uint32(sequence)},
-		Payload: []byte{0x78, byte(sequence)},
+		Header:  rtp.Header{Version: 2, SequenceNumber: uint16(n), Timestamp: uint32(960 * n)},
+		Payload: []byte{0x78, byte(n)},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -271,11 +274,11 @@ func say(t *testing.T, voice *webrtc.TrackLocalStaticRTP, sequence uint16) {
 }
 
 // sayUntilHeard says packets until the device hears one, and returns that; the first may be lost while the track is made.
-func (e *ear) sayUntilHeard(t *testing.T, voice *webrtc.TrackLocalStaticRTP, sequence *uint16) *mediav1.AudioFrame {
+func (e *ear) sayUntilHeard(t *testing.T, voice *webrtc.TrackLocalStaticRTP, next *int) *mediav1.AudioFrame {
 	t.Helper()
 	for begin := time.Now(); time.Since(begin) < watcher.Timeout; {
-		say(t, voice, *sequence)
-		*sequence++
+		say(t, voice, *next)
+		*next++
 		select {
 		case f := <-e.heard:
 			return f
@@ -302,7 +305,7 @@ func TestTalk(t *testing.T) {
 	w := newWorld(t, nil)
 	e := w.ear(1)
 	_, voice := w.talker("Ann")
-	sequence := uint16(65_530) // wraps soon
+	sequence := 65_530 // wraps soon
 	first := e.sayUntilHeard(t, voice, &sequence)
 	if first.GetTalker() != "Ann" || first.GetEpoch() <= 0 || first.GetFormat().GetMediaType() != "audio/opus" ||
 		first.GetSampleCount() != 960 || first.GetData()[0] != 0x78 || !first.GetCaptureTime().IsValid() {
@@ -339,7 +342,7 @@ func TestTalkEnds(t *testing.T) {
 	e := w.ear(1)
 	s, voice := w.talker("Ann")
 	other, otherVoice := w.talker("") // under a name of the connection
-	var sequence, otherSequence uint16
+	var sequence, otherSequence int
 	before := e.sayUntilHeard(t, voice, &sequence).GetEpoch()
 	if f := e.sayUntilHeard(t, otherVoice, &otherSequence); f.GetTalker() == "" || f.GetTalker() == "Ann" || f.GetEpoch() == before {
 		t.Errorf("the other is %q", f.GetTalker())
@@ -372,7 +375,7 @@ func TestTalkOverARestart(t *testing.T) {
 	w := newWorld(t, nil)
 	e := w.ear(1)
 	_, voice := w.talker("Ann")
-	var sequence uint16
+	var sequence int
 	e.sayUntilHeard(t, voice, &sequence)
 	e.Stop()
 	for range 20 {
@@ -393,10 +396,10 @@ func TestGarbageInAVoice(t *testing.T) {
 	w := newWorld(t, nil)
 	e := w.ear(1)
 	_, voice := w.talker("Ann")
-	var sequence uint16
+	var sequence int
 	e.sayUntilHeard(t, voice, &sequence)
 	for _, payload := range [][]byte{{0x9b}, {0xff, 63, 0}, {0x9b, 0}} {
-		err := voice.WriteRTP(&rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: sequence, Timestamp: 960 * uint32(sequence)}, Payload: payload})
+		err := voice.WriteRTP(&rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: uint16(sequence), Timestamp: uint32(960 * sequence)}, Payload: payload})
 		if err != nil {
 			t.Fatal(err)
 		}

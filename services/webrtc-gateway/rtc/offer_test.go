@@ -4,16 +4,21 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/pion/sdp/v3"
+	"github.com/pion/webrtc/v4"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/sound"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/voice"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -128,7 +133,8 @@ func TestEngineAfterItsEnd(t *testing.T) {
 func newEngine(t testing.TB) *Engine {
 	t.Helper()
 	hub := relay.NewHub(noFeed, relay.Config{})
-	e, err := NewEngine(hub, Config{})
+	sounds := sound.NewHub(noSound, sound.Config{})
+	e, err := NewEngine(hub, Config{Sounds: sounds, Voices: voice.New(nobody{}, "demo", nil)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,9 +143,26 @@ func newEngine(t testing.TB) *Engine {
 			t.Error(err)
 		}
 		hub.Close()
+		sounds.Close()
 	})
 	return e
 }
+
+// nobody hears what is published.
+type nobody struct{}
+
+func (nobody) Publish(string, proto.Message) error { return nil }
+
+func noSound(relay.Stream) (sound.Feed, error) { return still{}, nil }
+
+// still is a microphone that hears nothing.
+type still struct{}
+
+func (still) Next(ctx context.Context) (*mediav1.AudioFrame, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+func (still) Close() {}
 
 func noFeed(relay.Stream) (relay.Feed, error) { return silent{}, nil }
 
@@ -154,18 +177,128 @@ func (silent) RequestKeyFrame(context.Context) error { return nil }
 func (silent) KeyFrameOnRequest() bool               { return true }
 func (silent) Close()                                {}
 
+// soundOffers are offers of one section of sound, what is wrong with them, and what is asked of them.
+var soundOffers = []struct {
+	name, stream string
+	change       func(string) string // of a section that sends and receives
+	code         codes.Code
+	says         string // of the refusal
+	answer       string // direction
+}{
+	{"listen", Audio, func(s string) string { return strings.ReplaceAll(s, "sendrecv", "recvonly") }, codes.OK, "", "sendonly"},
+	{"talk", Speaker, func(s string) string { return strings.ReplaceAll(s, "sendrecv", "sendonly") }, codes.OK, "", "recvonly"},
+	{"both are offered: listen", Audio, func(s string) string { return s }, codes.OK, "", "sendonly"},
+	{"both are offered: talk", Speaker, func(s string) string { return s }, codes.OK, "", "recvonly"},
+	{"listen where the peer only sends", Audio, func(s string) string { return strings.ReplaceAll(s, "sendrecv", "sendonly") },
+		codes.InvalidArgument, `for the stream "audio" offer a=recvonly`, ""},
+	{"talk where the peer only receives", Speaker, func(s string) string { return strings.ReplaceAll(s, "sendrecv", "recvonly") },
+		codes.InvalidArgument, `for the stream "speaker" offer a=sendonly`, ""},
+	{"talk where nothing is sent", Speaker, func(s string) string { return strings.ReplaceAll(s, "sendrecv", "inactive") },
+		codes.InvalidArgument, "offer a=sendonly", ""},
+	{"look where there is sound", Video, func(s string) string { return s }, codes.InvalidArgument, `is "audio", not video`, ""},
+	{"no Opus", Audio, func(s string) string { return strings.ReplaceAll(s, "opus", "speex") }, codes.FailedPrecondition, "opus/48000/2", ""},
+}
+
+// soundOffer is an offer of one section of sound.
+func soundOffer(t testing.TB, change func(string) string) string {
+	t.Helper()
+	pc, err := webrtc.NewPeerConnection(webrtc.Configuration{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = pc.Close() }()
+	if _, err := pc.AddTransceiverFromKind(webrtc.RTPCodecTypeAudio); err != nil {
+		t.Fatal(err)
+	}
+	o, err := pc.CreateOffer(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return change(o.SDP)
+}
+
+func TestSoundOffers(t *testing.T) {
+	e := newEngine(t)
+	for _, tt := range soundOffers {
+		t.Run(tt.name, func(t *testing.T) {
+			p, err := e.NewPeer(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			track := Track{MID: "0", Stream: relay.Stream{Device: "head", Name: tt.stream}, Talker: "Ann"}
+			answer, err := p.Answer(t.Context(), soundOffer(t, tt.change), []Track{track})
+			if status.Code(err) != tt.code || !strings.Contains(status.Convert(err).Message(), tt.says) {
+				t.Fatalf("%v, want %v that says %q", err, tt.code, tt.says)
+			}
+			if err != nil {
+				return
+			}
+			for _, line := range []string{"a=" + tt.answer, "opus/48000/2", "minptime=10;useinbandfec=1"} {
+				if !strings.Contains(answer, line) {
+					t.Errorf("no %s in\n%s", line, answer)
+				}
+			}
+			if tt.stream == Audio && !strings.Contains(answer, "a=msid:head.audio ") {
+				t.Errorf("the media stream is not one of sound alone:\n%s", answer)
+			}
+		})
+	}
+}
+
+func TestTooManyVoices(t *testing.T) {
+	var tracks []Track
+	for i := range maxVoices + 1 {
+		tracks = append(tracks, Track{MID: strconv.Itoa(i), Stream: relay.Stream{Device: "head", Name: Speaker}})
+	}
+	if _, err := byMID(tracks); status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), "5 sections talk, 4 may") {
+		t.Errorf("%d voices: %v", len(tracks), err)
+	}
+}
+
+// TestEngineWithoutSound: what it cannot do is refused in words.
+func TestEngineWithoutSound(t *testing.T) {
+	hub := relay.NewHub(noFeed, relay.Config{})
+	e, err := NewEngine(hub, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, says := range map[string]string{Audio: "nothing is to be heard", Speaker: "nobody can talk"} {
+		p, err := e.NewPeer(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := soundOffer(t, func(s string) string { return s })
+		_, err = p.Answer(t.Context(), text, []Track{{MID: "0", Stream: relay.Stream{Device: "head", Name: name}}})
+		if status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", name, err)
+		}
+		p.Close()
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	hub.Close()
+}
+
 // FuzzOffer gives whole offers to a connection: it may refuse, not panic or hang, and what it answers must be an answer.
 func FuzzOffer(f *testing.F) {
 	for _, text := range offers(f) {
-		f.Add(text, "0")
-		f.Add(strings.ReplaceAll(text, "a=mid:0", "a=mid:"), "")
-		f.Add(strings.ReplaceAll(text, "H264", "VP8"), "1")
-		f.Add(text[:len(text)/2], "0")
+		f.Add(text, "0", Video)
+		f.Add(strings.ReplaceAll(text, "a=mid:0", "a=mid:"), "", Video)
+		f.Add(strings.ReplaceAll(text, "H264", "VP8"), "1", Video)
+		f.Add(text[:len(text)/2], "0", Video)
 	}
-	f.Add("", "")
-	f.Add("v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF\r\na=mid:0\r\n", "0")
+	f.Add("", "", Video)
+	f.Add("v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF\r\na=mid:0\r\n", "0", Video)
+	for _, tt := range soundOffers {
+		f.Add(soundOffer(f, tt.change), "0", tt.stream)
+	}
 	e := newEngine(f)
-	f.Fuzz(func(t *testing.T, text, mid string) {
+	f.Fuzz(func(t *testing.T, text, mid, stream string) {
+		if stream != Audio && stream != Speaker {
+			stream = Video
+		}
 		if first, err := VideoSection(text); err == nil && mid == "" {
 			mid = first
 		}
@@ -174,7 +307,7 @@ func FuzzOffer(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer p.Close()
-		answer, err := p.Answer(context.Background(), text, []Track{{MID: mid, Stream: front}})
+		answer, err := p.Answer(context.Background(), text, []Track{{MID: mid, Stream: relay.Stream{Device: "front", Name: stream}}})
 		if err != nil {
 			if c := status.Code(err); c != codes.InvalidArgument && c != codes.FailedPrecondition {
 				t.Fatalf("refused as %v: %v", c, err)

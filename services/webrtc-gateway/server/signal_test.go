@@ -104,6 +104,11 @@ var badMessages = []struct{ name, text, code, says string }{
 	{"garbage offer", `{"offer":{"id":3,"sdp":"v=1"}}`, "INVALID_ARGUMENT", "sdp"},
 	{"unknown device", `{"offer":{"id":3,"sdp":"v=0","tracks":[{"mid":"0","device":"tail"}]}}`, "NOT_FOUND", "front, rear"},
 	{"unknown stream", `{"offer":{"id":3,"sdp":"v=0","tracks":[{"mid":"0","device":"front","stream":"smell"}]}}`, "INVALID_ARGUMENT", "tracks[0].stream"},
+	{"a speaker that is none", `{"offer":{"id":3,"sdp":"v=0","tracks":[{"mid":"0","device":"front","stream":"speaker"}]}}`, "FAILED_PRECONDITION", "accepts no stream"},
+	{"unknown device to talk at", `{"offer":{"id":3,"sdp":"v=0","tracks":[{"mid":"0","device":"tail","stream":"speaker"}]}}`, "NOT_FOUND", "front, rear"},
+	{"a talker of two lines", `{"offer":{"id":3,"sdp":"v=0","tracks":[{"mid":"0","device":"front","stream":"audio","talker":"a\nb"}]}}`, "INVALID_ARGUMENT", "tracks[0].talker"},
+	{"a talker with too long a name", `{"offer":{"id":3,"sdp":"v=0","tracks":[{"mid":"0","device":"front","talker":"` + strings.Repeat("é", maxTalker+1) + `"}]}}`,
+		"INVALID_ARGUMENT", "at most 64"},
 	{"candidate before an offer", `{"candidate":{"candidate":"candidate:1 1 udp 1 127.0.0.1 9 typ host"}}`, "FAILED_PRECONDITION", "offer"},
 }
 
