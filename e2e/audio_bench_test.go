@@ -116,3 +116,47 @@ func firstAfterGap(b *testing.B, page *harness.Page, killed time.Time) (back tim
 	}
 	return back
 }
+
+// BenchmarkAudioCost measures what the audio process does for 1 and for 10 listeners in Go, and for one page that listens and talks besides: processor time,
+// and packets encoded for each 20 ms.
+func BenchmarkAudioCost(b *testing.B) {
+	for _, with := range []struct {
+		name      string
+		listeners int
+		page      bool
+	}{{"1 listener", 1, false}, {"10 listeners", 10, false}, {"1 listener, and a page that listens and talks", 1, true}} {
+		b.Run(with.name, func(b *testing.B) {
+			robot := harness.StartRobot(b, harness.Options{Devices: voice})
+			device := robot.Device(b, "voice")
+			packets := harness.CountPackets(b, device)
+			for range with.listeners - 1 {
+				harness.CountPackets(b, device)
+			}
+			if with.page {
+				microphone := harness.WriteWAV(b, harness.Sine(1000, 0.25, time.Minute))
+				page := harness.StartBrowser(b, harness.WithMicrophone(microphone)).Open(b, robot.URL)
+				listen(b, page, "voice")
+				talk(b, page, "voice")
+			}
+			const seconds = 20
+			wait(b, packets, 50)
+			cpu, encoded := harness.CPU(b, device.PID), robot.Metric(b, device, "waldo_audio_frames_total", `tap="microphone"`)
+			wait(b, packets, seconds*50)
+			b.ReportMetric(100*(harness.CPU(b, device.PID)-cpu).Seconds()/seconds, "cpu-%")
+			b.ReportMetric((robot.Metric(b, device, "waldo_audio_frames_total", `tap="microphone"`)-encoded)/(seconds*50), "encodes/packet")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// wait waits until a listener has got so many packets more.
+func wait(b *testing.B, packets func() int64, more int64) {
+	b.Helper()
+	before := packets()
+	harness.Until(b, "packets", func() error {
+		if n := packets() - before; n < more {
+			return fmt.Errorf("%d", n)
+		}
+		return nil
+	})
+}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -187,35 +188,47 @@ type RobotEar struct {
 // HearRobot begins to hear an audio device, until the test ends.
 func HearRobot(tb testing.TB, d Device, tap audiov1.AudioTap) *RobotEar {
 	tb.Helper()
+	e := &RobotEar{}
+	streamAudio(tb, d, &audiov1.StreamAudioRequest{
+		Tap:    tap,
+		Format: &mediav1.AudioFormat{MediaType: "audio/raw", SampleFormat: "F32LE", SampleRateHz: EarRate, Channels: 1},
+	}, e.take)
+	return e
+}
+
+// CountPackets listens to the microphone as Opus until the test ends, and returns how many packets came so far.
+func CountPackets(tb testing.TB, d Device) (count func() int64) {
+	tb.Helper()
+	var n atomic.Int64
+	streamAudio(tb, d, &audiov1.StreamAudioRequest{}, func(*mediav1.AudioFrame) { n.Add(1) })
+	return n.Load
+}
+
+// streamAudio gives what an audio device sends to take, until the device or the test ends.
+func streamAudio(tb testing.TB, d Device, request *audiov1.StreamAudioRequest, take func(*mediav1.AudioFrame)) {
+	tb.Helper()
 	conn, err := grpc.NewClient(d.GRPCAddress, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		tb.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	e, ended := &RobotEar{}, make(chan struct{})
-	stream, err := audiov1.NewAudioServiceClient(conn).StreamAudio(ctx, &audiov1.StreamAudioRequest{
-		Tap:    tap,
-		Format: &mediav1.AudioFormat{MediaType: "audio/raw", SampleFormat: "F32LE", SampleRateHz: EarRate, Channels: 1},
+	ended := make(chan struct{})
+	tb.Cleanup(func() {
+		cancel()
+		<-ended
+		_ = conn.Close() // nothing is lost by it
 	})
+	stream, err := audiov1.NewAudioServiceClient(conn).StreamAudio(ctx, request)
 	if err != nil {
+		close(ended)
 		tb.Fatal(err)
 	}
 	go func() {
 		defer close(ended)
-		for {
-			r, err := stream.Recv()
-			if err != nil {
-				return // the device has ended, or the test
-			}
-			e.take(r.GetFrame())
+		for r, err := stream.Recv(); err == nil; r, err = stream.Recv() {
+			take(r.GetFrame())
 		}
 	}()
-	tb.Cleanup(func() {
-		cancel()
-		<-ended
-		_ = conn.Close()
-	})
-	return e
 }
 
 func (e *RobotEar) take(f *mediav1.AudioFrame) {

@@ -54,11 +54,16 @@ type audio struct {
 	audios audiov1.AudioServiceClient
 }
 
-// startAudio starts the program at both ends of the loopback card and stops it at the end of the test. The guest is slow: blocks are long.
-func startAudio(t *testing.T, grpcAddress string, flags ...string) *audio {
+// startAudio starts the program at both ends of the loopback card and stops it at the end of the test.
+func startAudio(t *testing.T, grpcAddress string) *audio {
 	t.Helper()
-	p := start(t, "audio", grpcAddress,
-		append([]string{"--source", loopbackMicrophone, "--speaker", loopbackSpeaker, "--block", "60"}, flags...)...)
+	return startAudioAt(t, grpcAddress, loopbackMicrophone, loopbackSpeaker)
+}
+
+// startAudioAt starts it with a microphone and a speaker. The guest is slow: blocks are long.
+func startAudioAt(t *testing.T, grpcAddress, microphone, speaker string, flags ...string) *audio {
+	t.Helper()
+	p := start(t, "audio", grpcAddress, append([]string{"--source", microphone, "--speaker", speaker, "--block", "60"}, flags...)...)
 	return &audio{p, audiov1.NewAudioServiceClient(p.conn)}
 }
 

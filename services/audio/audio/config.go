@@ -36,7 +36,7 @@ type Config struct {
 // Defaults is the configuration of an audio device of which nothing is said.
 func Defaults() Config {
 	return Config{
-		Source: portaudio.Default, Rate: 48_000, Channels: 1, Block: 10, Packet: 20, FEC: true, ExpectedLoss: 5, ToneHz: 440,
+		Source: portaudio.Default, Rate: 48_000, Channels: 1, Block: 10, Packet: 20, FEC: true, ExpectedLoss: 10, ToneHz: 440,
 		MaxTalkers: 10, MaxTalk: 10 * time.Minute,
 	}
 }

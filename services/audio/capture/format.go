@@ -73,13 +73,13 @@ func (k key) queue() int { return max(4, k.Frames(maxDelay)/k.block) }
 type Opus struct {
 	Bitrate      int           // bit/s; default 32000 a channel
 	NoFEC        bool          // leave out the copies that make up for lost packets
-	ExpectedLoss int           // percent; default 5, negative for none
+	ExpectedLoss int           // percent; default 10, from which on a voice always has a copy in the next packet; negative for none
 	DTX          bool          // send next to nothing while it is silent
 	Packet       time.Duration // 10, 20, 40 or 60 ms; default 20 ms
 }
 
 func (o Opus) complete() Opus {
-	o.ExpectedLoss = max(0, or(o.ExpectedLoss, 5))
+	o.ExpectedLoss = max(0, or(o.ExpectedLoss, 10))
 	o.Packet = or(o.Packet, 20*time.Millisecond)
 	return o
 }

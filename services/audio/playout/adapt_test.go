@@ -52,7 +52,7 @@ func TestRouteChanges(t *testing.T) {
 	}}, tone(t))
 	near := func(what string, want float64) {
 		t.Helper()
-		if got, ok := s.heard(s.now.Sub(s.start)); !ok || math.Abs(got-want) > 0.025 {
+		if got, ok := s.heard(s.now.Sub(s.start)); !ok || math.Abs(got-want) > 0.012 {
 			t.Errorf("%s the delay is %.0f ms, want about %.0f", what, 1000*got, 1000*want)
 		}
 	}
@@ -61,8 +61,10 @@ func TestRouteChanges(t *testing.T) {
 	up := s.watch(20*time.Second, 30*time.Second)
 	near("on the long way", 0.170)
 	stalls := testutil.ToFloat64(s.metrics.stalls)
-	down := s.watch(30*time.Second, 48*time.Second)
-	near("soon after it was short again", 0.060)
+	s.run(40*time.Second, nil)
+	near("later on the long way", 0.170)
+	down := s.watch(40*time.Second, 48*time.Second)
+	near("soon after it was short again", 0.070)
 	s.run(75*time.Second, nil)
 	near("later", 0.020)
 	if up.rough > 0.02 || down.rough > 0.02 { // of the tone alone 0.009

@@ -386,26 +386,33 @@ func TestFeedChangesFormat(t *testing.T) {
 	})
 }
 
-// TestFeedInRealTime writes as a microphone would, and is heard without a gap.
+// TestFeedInRealTime writes as a microphone would, unevenly, and is heard without a gap. Closed in the middle of a sound, it ends without a click.
 func TestFeedInRealTime(t *testing.T) {
 	inBubble(t, Config{}, func(t *testing.T, m *Mixer, heard func() []float32) {
 		feed, err := m.Open("program", raw(pcm.F32LE, 48000, 1))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range 100 {
-			if err := feed.Write(t.Context(), &mediav1.AudioFrame{Data: pcm.Encode(nil, pcm.F32LE, sine(500, 0.5, 960))}); err != nil {
+		sound, pauses := sine(475, 0.5, 96000), []time.Duration{35 * time.Millisecond, 5 * time.Millisecond}
+		for i := range 100 {
+			if err := feed.Write(t.Context(), &mediav1.AudioFrame{Data: pcm.Encode(nil, pcm.F32LE, sound[i*960:(i+1)*960])}); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(20 * time.Millisecond)
+			time.Sleep(pauses[i%2])
 		}
-		all := heard()
-		if r := roughness(all); r > 0.005 {
-			t.Errorf("roughness %.4f: a click", r)
-		}
-		if level := rms(all[24000:]); level < 0.35 {
+		before := heard()
+		begin := slices.IndexFunc(before, func(s float32) bool { return s != 0 }) + 240 // it begins softly
+		if level := rms(before[begin : begin+4800]); math.Abs(level-0.354) > 0.005 {
 			t.Errorf("level %.3f: gaps", level)
 		}
 		feed.Close()
+		time.Sleep(100 * time.Millisecond)
+		all := heard()
+		if r, end := roughness(before[960:]), roughness(all[len(before)-960:]); r > 0.005 || end > 0.05 || all[len(before)-1] == 0 {
+			t.Errorf("roughness %.4f, at the end %.4f from %.2f: a click", r, end, all[len(before)-1])
+		}
+		if rest := all[len(all)-960:]; rms(rest) != 0 {
+			t.Errorf("level %v after the end", rms(rest))
+		}
 	})
 }

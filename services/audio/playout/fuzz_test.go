@@ -4,9 +4,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"gopkg.in/hraban/opus.v2"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
@@ -113,6 +115,40 @@ func TestHostileSenders(t *testing.T) {
 	good := tone(t)
 	for name, steps := range hostile {
 		t.Run(name, func(t *testing.T) { survive(t, steps, good) })
+	}
+}
+
+func TestUsable(t *testing.T) {
+	good := func(change func(f *mediav1.AudioFrame)) *mediav1.AudioFrame {
+		f := &mediav1.AudioFrame{Epoch: 1, Talker: "a", Format: opusFormat, Data: []byte{1}}
+		change(f)
+		return f
+	}
+	if !usable(good(func(*mediav1.AudioFrame) {})) {
+		t.Error("a good frame is not usable")
+	}
+	for what, f := range map[string]*mediav1.AudioFrame{
+		"nothing":            nil,
+		"no format":          good(func(f *mediav1.AudioFrame) { f.Format = nil }),
+		"raw":                good(func(f *mediav1.AudioFrame) { f.Format = raw(pcm.S16LE, 48000, 1) }),
+		"no epoch":           good(func(f *mediav1.AudioFrame) { f.Epoch = 0 }),
+		"negative epoch":     good(func(f *mediav1.AudioFrame) { f.Epoch = -1 }),
+		"negative sequence":  good(func(f *mediav1.AudioFrame) { f.Sequence = -1 }),
+		"greatest sequence":  good(func(f *mediav1.AudioFrame) { f.Sequence = math.MaxInt64 - 1 }),
+		"negative index":     good(func(f *mediav1.AudioFrame) { f.SampleIndex = -1 }),
+		"greatest index":     good(func(f *mediav1.AudioFrame) { f.SampleIndex = math.MaxInt64 - 1 }),
+		"no data":            good(func(f *mediav1.AudioFrame) { f.Data = nil }),
+		"too much data":      good(func(f *mediav1.AudioFrame) { f.Data = make([]byte, maxPacket+1) }),
+		"a name without end": good(func(f *mediav1.AudioFrame) { f.Talker = strings.Repeat("a", longestName+1) }),
+	} {
+		if usable(f) {
+			t.Errorf("%s is usable", what)
+		}
+		w := newWorld(t, Config{})
+		w.Receive(f)
+		if n := testutil.ToFloat64(w.metrics.malformed); n != 1 || len(w.voices) != 0 {
+			t.Errorf("%s: %v counted as malformed, %d talkers", what, n, len(w.voices))
+		}
 	}
 }
 

@@ -91,6 +91,14 @@ func TestOneTalkerIsNotChanged(t *testing.T) {
 	}
 }
 
+func TestTwoTalkersAreAddedUp(t *testing.T) {
+	packets := func(hz float64) [][]byte { return encode(t, sine(hz, 0.3, 48000*3), opus.AppAudio, 64000, false)[100:] }
+	heard := newWorld(t, Config{}).play(3*time.Second, &sender{name: "a", epoch: 1, packets: packets(500)}, &sender{name: "b", epoch: 1, packets: packets(1000)})
+	if level := rms(heard[48000:]); math.Abs(level-0.3) > 0.005 {
+		t.Errorf("level %.3f, want 0.3", level)
+	}
+}
+
 func TestTooManyTalkers(t *testing.T) {
 	w := newWorld(t, Config{MaxTalkers: 2})
 	packets := tone(t)

@@ -106,21 +106,36 @@ func NewEngine(hub *relay.Hub, c Config) (*Engine, error) {
 	return e, nil
 }
 
-// listen opens UDP and TCP on one port number.
-func (e *Engine) listen(address string) (err error) {
+// portTries is how often a free port is looked for: one that is free for UDP need not be for TCP.
+const portTries = 20
+
+// openPorts opens UDP and TCP on one port number.
+func (e *Engine) openPorts(address string) error {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("ice %s: %w", address, err)
+	}
+	for try := 1; ; try++ {
+		if e.udp, err = net.ListenPacket("udp", address); err != nil {
+			return fmt.Errorf("ice %s: %w", address, err)
+		}
+		chosen := strconv.Itoa(e.udp.LocalAddr().(*net.UDPAddr).Port)
+		if e.tcp, err = net.Listen("tcp", net.JoinHostPort(host, chosen)); err == nil {
+			return nil
+		}
+		if err = errors.Join(fmt.Errorf("ice %s: %w", address, err), e.udp.Close()); port != "0" || try == portTries {
+			return err
+		}
+	}
+}
+
+// listen opens the ports, and shares them between all connections.
+func (e *Engine) listen(address string) error {
 	if address == "" {
 		address = "127.0.0.1:0"
 	}
-	if e.udp, err = net.ListenPacket("udp", address); err != nil {
-		return fmt.Errorf("ice %s: %w", address, err)
-	}
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return errors.Join(fmt.Errorf("ice %s: %w", address, err), e.udp.Close())
-	}
-	port := e.udp.LocalAddr().(*net.UDPAddr).Port
-	if e.tcp, err = net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port))); err != nil {
-		return errors.Join(fmt.Errorf("ice %s: %w", address, err), e.udp.Close())
+	if err := e.openPorts(address); err != nil {
+		return err
 	}
 	// Bursts of many viewers and many frames meet in one socket.
 	if u, ok := e.udp.(*net.UDPConn); ok {

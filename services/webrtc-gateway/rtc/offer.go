@@ -1,6 +1,7 @@
 package rtc
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/pion/sdp/v3"
@@ -82,6 +83,7 @@ func readOffer(text string, tracks []Track) (offer, error) {
 		}
 		if m.MediaName.Media != "application" {
 			setDirection(m, direction)
+			forgetStereo(m)
 		}
 	}
 	for mid := range wanted {
@@ -241,4 +243,19 @@ func setDirection(m *sdp.MediaDescription, direction string) {
 	}
 	m.Attributes = kept
 	m.WithPropertyAttribute(direction)
+}
+
+// forgetStereo drops the wish of a far end to hear two channels: it hears what was coded in any case. The answer would repeat the wish as
+// one of the gateway, and then every voice would come with two channels, which are the same.
+func forgetStereo(m *sdp.MediaDescription) {
+	for i, a := range m.Attributes {
+		pt, line, ok := strings.Cut(a.Value, " ")
+		if a.Key != "fmtp" || !ok {
+			continue
+		}
+		kept := slices.DeleteFunc(strings.Split(line, ";"), func(p string) bool {
+			return strings.HasPrefix(strings.TrimSpace(p), "stereo=")
+		})
+		m.Attributes[i].Value = pt + " " + strings.Join(kept, ";")
+	}
 }

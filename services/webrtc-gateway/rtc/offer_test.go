@@ -188,6 +188,9 @@ var soundOffers = []struct {
 	{"listen", Audio, func(s string) string { return strings.ReplaceAll(s, "sendrecv", "recvonly") }, codes.OK, "", "sendonly"},
 	{"talk", Speaker, func(s string) string { return strings.ReplaceAll(s, "sendrecv", "sendonly") }, codes.OK, "", "recvonly"},
 	{"both are offered: listen", Audio, func(s string) string { return s }, codes.OK, "", "sendonly"},
+	{"two channels are wanted", Speaker, func(s string) string {
+		return strings.ReplaceAll(s, "minptime=10;useinbandfec=1", "minptime=10; stereo=1;useinbandfec=1")
+	}, codes.OK, "", "recvonly"},
 	{"both are offered: talk", Speaker, func(s string) string { return s }, codes.OK, "", "recvonly"},
 	{"listen where the peer only sends", Audio, func(s string) string { return strings.ReplaceAll(s, "sendrecv", "sendonly") },
 		codes.InvalidArgument, `for the stream "audio" offer a=recvonly`, ""},
@@ -238,6 +241,9 @@ func TestSoundOffers(t *testing.T) {
 				if !strings.Contains(answer, line) {
 					t.Errorf("no %s in\n%s", line, answer)
 				}
+			}
+			if strings.Contains(answer, "stereo=") {
+				t.Errorf("voices are asked for with two channels:\n%s", answer)
 			}
 			if tt.stream == Audio && !strings.Contains(answer, "a=msid:head.audio ") {
 				t.Errorf("the media stream is not one of sound alone:\n%s", answer)

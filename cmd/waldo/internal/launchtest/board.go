@@ -10,6 +10,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/actuator"
 	"github.com/waldo-robot/waldo/pkg/control"
 	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
 // neutral is what means standing still to a board that moves.
@@ -31,6 +32,7 @@ type board struct {
 
 func newBoard(kit *device.Kit, c serialConfig) (device.Driver, error) {
 	b := &board{kit: kit, said: make(chan string, 1000), rx: device.NewOut[*serialv1.SerialMessage](kit, "rx", device.OutOptions{})}
+	device.NewIn[*serialv1.SerialMessage](kit, "deaf", stream.Latest()) // a way in, which is nothing to watch
 	serialv1.RegisterSerialServiceServer(kit, b)
 	if !c.Actuator {
 		return b, nil

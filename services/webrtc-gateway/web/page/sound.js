@@ -1,6 +1,5 @@
 /** @file The sound panels: listening to each device, and talking by it. */
 
-import { Attention } from '../attention.js';
 import { browserEnv } from '../env.js';
 import { inField } from '../keyboard.js';
 import { hasMicrophone, hasSpeaker } from '../waldo.js';
@@ -24,13 +23,12 @@ export class SoundPanels {
   #microphone = new Microphone();
   /** @type {Map<string, SoundPanel>} */
   #panels = new Map();
-  #attention;
 
   /** @param {Robot} robot @param {(text: string) => void} announce */
   constructor(robot, announce) {
     this.#robot = robot;
     this.#announce = announce;
-    this.#attention = new Attention(browserEnv(), (why) => this.#lapse(why));
+    browserEnv().onAway((why) => this.#lapse(why));
     document.addEventListener('keydown', (event) => this.#down(event));
     document.addEventListener('keyup', (event) => event.code === TALK_KEY && this.#release('key'));
   }
@@ -66,7 +64,6 @@ export class SoundPanels {
   /** @param {KeyboardEvent} event */
   #down(event) {
     if (event.code !== TALK_KEY || event.repeat || event.ctrlKey || event.metaKey || event.altKey || inField(event)) return;
-    if (this.#attention.stale(event)) return;
     this.#keyed?.press('key');
   }
 
