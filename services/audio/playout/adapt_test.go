@@ -193,3 +193,27 @@ func TestRestartAfterAPauseInTheSameEpoch(t *testing.T) {
 		t.Errorf("level %.3f", level)
 	}
 }
+
+// TestNumbersJump has a sender lose count without a new epoch. He is heard again, at the latest as if he had begun anew.
+func TestNumbersJump(t *testing.T) {
+	packets := tone(t)
+	for _, tt := range []struct {
+		sequence, index int64
+		within          time.Duration
+	}{
+		{1000, 0, 300 * time.Millisecond},
+		{1 << 40, 960, 300 * time.Millisecond},
+		{0, 1 << 40, giveUp + 300*time.Millisecond},
+		{5, -48000, giveUp + 300*time.Millisecond},
+		{-1000, -960_000, giveUp + 300*time.Millisecond},
+	} {
+		w := newWorld(t, Config{})
+		s := &sender{name: "a", epoch: 1, packets: packets, sequence: 2000, index: 2000 * 960}
+		w.play(time.Second, s)
+		s.sequence, s.index = s.sequence+tt.sequence, s.index+tt.index
+		w.play(tt.within, s)
+		if level := rms(w.play(time.Second, s)); math.Abs(level-0.354) > 0.01 {
+			t.Errorf("%v after jumps of %d and %d: level %.3f", tt.within, tt.sequence, tt.index, level)
+		}
+	}
+}

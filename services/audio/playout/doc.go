@@ -36,5 +36,6 @@
 // # Concurrency and shutdown
 //
 // All methods may be called at any time from anywhere, Read from one goroutine at a time. Read allocates nothing while the same people talk, and
-// waits for no more than the copying of a packet. The package starts no goroutines. [Mixer.Close] ends all feeds.
+// waits for no more than the copying of a packet, or the making of a decoder when somebody begins to talk, a fifth of a millisecond. The package starts
+// no goroutines. [Mixer.Close] ends all feeds.
 package playout

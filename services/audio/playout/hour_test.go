@@ -80,11 +80,11 @@ func TestAnHour(t *testing.T) {
 	}
 }
 
-// TestNoClicks listens to the same networks at full quality.
+// TestNoClicks listens to the worst of these networks at full quality.
 func TestNoClicks(t *testing.T) {
 	t.Parallel()
 	clean, robust := tone(t), encode(t, sine(1000, 0.5, 48000*3), opus.AppVoIP, 24000, true)[100:]
-	for _, tt := range drifting {
+	for _, tt := range drifting[2:] {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			packets := clean

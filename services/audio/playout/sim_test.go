@@ -130,7 +130,8 @@ func tone(t testing.TB) [][]byte {
 // roughness is the largest second difference: what a step of that height makes of silence.
 func roughness(samples []float32) (most float64) {
 	for i := 2; i < len(samples); i++ {
-		most = max(most, math.Abs(float64(samples[i])-2*float64(samples[i-1])+float64(samples[i-2])))
+		d := float64(samples[i]) - 2*float64(samples[i-1]) + float64(samples[i-2])
+		most = max(most, d, -d)
 	}
 	return most
 }

@@ -20,10 +20,11 @@ func TestCallbacks(t *testing.T) {
 	}
 	defer puller.Close()
 	blocks, calls := ring.New(4, 882), 0
+	var c clock
 	for name, call := range map[string]callback{
 		"microphone": func(samples []float32, times pa.StreamCallbackTimeInfo, _ pa.StreamCallbackFlags) {
 			calls++
-			blocks.Put(samples, captured(times, 10*time.Millisecond))
+			blocks.Put(samples, c.captured(times, time.Now(), 10*time.Millisecond))
 		},
 		"speaker": func(samples []float32, _ pa.StreamCallbackTimeInfo, _ pa.StreamCallbackFlags) {
 			calls++

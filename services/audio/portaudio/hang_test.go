@@ -2,6 +2,9 @@ package portaudio
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,5 +45,20 @@ func TestHangingCall(t *testing.T) {
 			t.Fatal("it has ended, and still counts")
 		}
 		time.Sleep(time.Millisecond)
+	}
+}
+
+// Without a configuration of ALSA PortAudio ends the process; here it is an error that says what to do.
+func TestWithoutConfiguration(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "asound.conf")
+	t.Setenv("ALSA_CONFIG_PATH", path)
+	for range 2 { // no file, then one without a default
+		_, err := (&Library{}).Devices()
+		if !errors.Is(err, card.ErrAway) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%v, want an error that names %s", err, path)
+		}
+		if err := os.WriteFile(path, []byte("pcm.other { type null }\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -120,8 +120,10 @@ func (l *Library) Devices() (devices []*audiov1.SoundDevice, err error) {
 // use starts PortAudio, which looks for cards, unless it is in use. It needs mu.
 func (l *Library) use() error {
 	if l.uses == 0 {
-		quiet()
 		_ = os.Setenv("JACK_NO_START_SERVER", "1") // looking for JACK must not start it
+		if err := prepareALSA(); err != nil {
+			return err
+		}
 		if err := pa.Initialize(); err != nil {
 			return fmt.Errorf("%w: PortAudio does not start: %w", card.ErrAway, err)
 		}

@@ -65,7 +65,7 @@ func TestWhatIsPlayedIsHeard(t *testing.T) {
 				}
 			}()
 			var m tonetest.Measure
-			for range 3 { // that it is later than even that is not the driver's doing
+			for range 5 { // that it is later than even that is not the driver's doing
 				m = tonetest.Of(pcm.Mix(nil, hear(t, c, f, tone(f, 1000)), f.Channels, 1), f.Rate)
 				t.Logf("%+v", m)
 				if math.Abs(m.Hz-1000) < 1 && math.Abs(m.Level+12.04) < 0.3 && m.Pure > 0.99 && len(m.Gaps) == 0 {

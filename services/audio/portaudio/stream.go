@@ -197,8 +197,9 @@ func (m *microphone) Capture(ctx context.Context, take func([]float32, time.Time
 	}
 	defer converter.Close()
 	blocks := ring.New(ringBlocks, 2*m.config.Block*m.format.Channels)
-	put := func(samples []float32, times pa.StreamCallbackTimeInfo, _ pa.StreamCallbackFlags) {
-		blocks.Put(samples, captured(times, m.format.Duration(int64(len(samples)/m.format.Channels))))
+	var times clock
+	put := func(samples []float32, told pa.StreamCallbackTimeInfo, _ pa.StreamCallbackFlags) {
+		blocks.Put(samples, times.captured(told, time.Now(), m.format.Duration(int64(len(samples)/m.format.Channels))))
 	}
 	var failed error
 	deliver := func(samples []float32, at time.Time) {
@@ -223,15 +224,6 @@ func (m *microphone) Capture(ctx context.Context, take func([]float32, time.Time
 		}
 	})
 	return errors.Join(err, failed)
-}
-
-// captured is when the first frame of a block was captured: as the hardware says, if that can be.
-func captured(times pa.StreamCallbackTimeInfo, block time.Duration) time.Time {
-	ago := times.CurrentTime - times.InputBufferAdcTime
-	if times.InputBufferAdcTime <= 0 || ago < block || ago > time.Second {
-		ago = block
-	}
-	return time.Now().Add(-ago)
 }
 
 type speaker struct{ *source }

@@ -16,6 +16,9 @@
 // only pages of the gateway itself, or of an origin that is allowed by name, may do more than look. With a token everything
 // but /healthz wants it: `Authorization: Bearer …`, or once `?token=…`, which a browser turns into a cookie.
 //
+// Who may come in may look, listen, talk and drive alike; what may move is for the actuator's leases to say, and who talks is named at
+// the speaker.
+//
 // # Shutdown
 //
 // [Server.Close] ends all sessions and returns when their goroutines have ended.

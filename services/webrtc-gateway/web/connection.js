@@ -18,10 +18,12 @@ const CAPTURE_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-t
  * @typedef {object} Want A stream of a device that is to go over the connection.
  * @property {string} device
  * @property {MediaStreamName} stream
+ * @property {object} owner Who wants it.
  *
  * @typedef {object} ConnectionHandlers
  * @property {(message: object) => void} send Sends a PeerMessage.
  * @property {(want: Want, transceiver: RTCRtpTransceiver) => void} onTrack A stream has its section (nothing has come yet).
+ * @property {(want: Want) => void} onFree A stream that had its section has none any more.
  * @property {(want: Want, message: string) => void} onRefused The gateway does not give this stream.
  * @property {(why: string) => void} onBroken This connection cannot be saved; make another.
  *
@@ -107,6 +109,13 @@ export class Connection {
    */
   want(wants) {
     this.#wanted = new Map(wants.map((want) => [keyOf(want), want]));
+    for (const [key, want] of this.#wanted) {
+      const section = this.#find(key);
+      if (!section?.want || section.want.owner === want.owner) continue;
+      // One has closed it, and another asked for it before it was given back.
+      section.want = want;
+      if (this.#accepted.has(key)) this.#handlers.onTrack(want, section.transceiver);
+    }
     this.#negotiate();
   }
 
@@ -292,11 +301,12 @@ export class Connection {
 
   /** @param {string} key */
   #free(key) {
-    this.#accepted.delete(key);
     const section = this.#find(key);
-    if (!section) return;
+    const want = section?.want;
+    if (!section || !want) return;
     section.want = null;
     section.transceiver.direction = 'inactive';
+    if (this.#accepted.delete(key)) this.#handlers.onFree(want);
   }
 
   /** @param {Want} want Looks at what the answer made of a new stream's section. */

@@ -147,6 +147,8 @@ export class Sound extends EventTarget {
     this.#listeners.add(listening);
     if (this.#listeners.size === 1) {
       this.#heardAt = null;
+      // Who stops and begins again in a moment still has the way.
+      this.#fill();
       this.#onWant();
     }
     return listening;
@@ -187,8 +189,8 @@ export class Sound extends EventTarget {
     const { device } = this;
     /** @type {import('./connection.js').Want[]} */
     const wants = [];
-    if (this.#listeners.size > 0) wants.push({ device, stream: 'audio' });
-    if (this.#spoke) wants.push({ device, stream: 'speaker' });
+    if (this.#listeners.size > 0) wants.push({ device, stream: 'audio', owner: this });
+    if (this.#spoke) wants.push({ device, stream: 'speaker', owner: this });
     return wants;
   }
 
@@ -206,8 +208,15 @@ export class Sound extends EventTarget {
     } else {
       this.#refused.audio = '';
       this.#receiver = receiver;
-      this.#fill(receiver.track);
+      this.#fill();
     }
+  }
+
+  /** For the robot: a stream has no way any more. @param {import('./connection.js').MediaStreamName} stream */
+  free(stream) {
+    if (stream === 'speaker') this.#sender = this.#sending = null;
+    else this.#receiver = null;
+    this.#fill();
   }
 
   /** For the robot: the connection is gone. */
@@ -263,8 +272,7 @@ export class Sound extends EventTarget {
   /** @param {Listening} listening */
   #unlisten(listening) {
     if (!this.#listeners.delete(listening) || this.#listeners.size > 0) return;
-    this.#receiver = null;
-    this.#fill(null);
+    this.#fill();
     this.#onWant();
   }
 
@@ -285,8 +293,9 @@ export class Sound extends EventTarget {
     sender.replaceTrack(track).catch(() => {});
   }
 
-  /** Exchanges the track of the stream. @param {MediaStreamTrack|null} track */
-  #fill(track) {
+  /** Makes the stream hold what is heard now, or nothing. */
+  #fill() {
+    const track = this.#listeners.size > 0 ? this.#receiver?.track ?? null : null;
     for (const old of this.#stream.getTracks()) if (old !== track) this.#stream.removeTrack(old);
     if (track) this.#stream.addTrack(track);
   }

@@ -56,6 +56,11 @@ export class Sounds {
     else if (stream === 'speaker') void transceiver.sender.replaceTrack(null).catch(() => {});
   }
 
+  /** @param {Want} want It has no way any more. */
+  free({ device, stream }) {
+    if (stream !== 'video') this.#sounds.get(device)?.free(stream);
+  }
+
   /** @param {Want} want @param {string} why The gateway does not give it. */
   refuse({ device, stream }, why) {
     if (stream !== 'video') this.#sounds.get(device)?.refuse(stream, why);

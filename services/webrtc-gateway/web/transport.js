@@ -81,6 +81,7 @@ export class Transport {
         if (want.stream === 'video') this.videos.use(want.device, transceiver.receiver);
         else this.sounds.use(want, transceiver);
       },
+      onFree: (want) => this.sounds.free(want),
       onRefused: (want, why) => {
         if (want.stream === 'video') this.videos.refuse(want.device, why);
         else this.sounds.refuse(want, why);

@@ -32,7 +32,7 @@ export class Videos {
 
   /** @returns {import('./connection.js').Want[]} */
   get wants() {
-    return [...this.#videos.keys()].map((device) => ({ device, stream: 'video' }));
+    return [...this.#videos].map(([device, owner]) => ({ device, stream: 'video', owner }));
   }
 
   /**

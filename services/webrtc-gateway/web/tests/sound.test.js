@@ -58,6 +58,43 @@ describe('listening', () => {
     assert.equal(two.track, null);
   });
 
+  test('whoever stops and begins again at once still hears', async () => {
+    sound.listen().stop(); // before there was a way
+    const first = sound.listen();
+    await rig.pass(50);
+    const { track } = first;
+    assert.ok(track);
+    first.stop();
+    const second = sound.listen();
+    assert.equal(second.track, track, 'the section was never given back');
+    await rig.pass(50);
+    assert.equal(second.track, track);
+    second.stop();
+    await settle();
+    const third = sound.listen(); // while the section is on its way back
+    await rig.pass(50);
+    assert.deepEqual(tracks(), [{ mid: '0', device: 'head', stream: 'audio' }]);
+    assert.equal(third.track, section('audio').receiver.track);
+  });
+
+  test('a section that was given to another device is not heard', async () => {
+    rig.others = [ear(), ear({ name: 'tail' })];
+    rig.list();
+    sound.listen().stop();
+    const listening = sound.listen();
+    await rig.pass(50);
+    listening.stop();
+    await rig.pass(50);
+    const other = rig.robot.audio('tail').listen();
+    await rig.pass(50);
+    assert.deepEqual(tracks(), [{ mid: '0', device: 'tail', stream: 'audio' }]);
+    assert.ok(other.track);
+    const again = sound.listen();
+    assert.equal(again.track, null);
+    await rig.pass(50);
+    assert.notEqual(again.track, other.track);
+  });
+
   test('is live while packets come, and says since when not', async () => {
     sound.listen();
     await rig.pass(100);
@@ -248,6 +285,25 @@ test('closing ends all of it, and the same name is new', async () => {
   assert.equal(listening.track, null);
   assert.notEqual(rig.robot.audio('head'), sound);
   assert.equal(rig.robot.audio('head'), rig.robot.audio('head'));
+});
+
+test('what is closed and wanted again in a moment is there', async () => {
+  const front = rig.robot.video('front');
+  sound.listen();
+  sound.talk(new FakeTrack());
+  await rig.pass(50);
+  front.close();
+  sound.close();
+  const video = rig.robot.video('front');
+  const again = rig.robot.audio('head');
+  const listening = again.listen();
+  const { track } = again.talk(new FakeTrack());
+  await rig.pass(50);
+  assert.equal(tracks().length, 3);
+  assert.equal(video.stream.getTracks().length, 1);
+  assert.equal(listening.track, section('audio').receiver.track);
+  assert.equal(section('speaker').sender.track, track);
+  assert.equal(again.talking.state, 'live');
 });
 
 describe('levels', () => {

@@ -2,7 +2,7 @@
 #include <dlfcn.h>
 #include <stddef.h>
 
-#include "quiet.h"
+#include "alsa.h"
 
 static void ignore(const char *text) { (void)text; }
 
@@ -11,7 +11,7 @@ static void ignore_alsa(const char *file, int line, const char *function, int er
 	(void)file, (void)line, (void)function, (void)err, (void)format;
 }
 
-// Both libraries come with PortAudio, or not at all.
+// JACK and ALSA come with PortAudio, or not at all.
 void waldo_quiet(void)
 {
 	const char *jack[] = {"jack_set_error_function", "jack_set_info_function"};
@@ -23,4 +23,14 @@ void waldo_quiet(void)
 	int (*alsa)(void (*)(const char *, int, const char *, int, const char *, ...)) = dlsym(RTLD_DEFAULT, "snd_lib_error_set_handler");
 	if (alsa)
 		alsa(ignore_alsa);
+}
+
+int waldo_alsa_configured(void)
+{
+	int (*update)(void) = dlsym(RTLD_DEFAULT, "snd_config_update");
+	int (*search)(void *, const char *, void **) = dlsym(RTLD_DEFAULT, "snd_config_search");
+	void **top = dlsym(RTLD_DEFAULT, "snd_config"), *found;
+	if (!update || !search || !top)
+		return 1;
+	return update() >= 0 && *top && search(*top, "pcm.default", &found) == 0;
 }
