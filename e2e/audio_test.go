@@ -145,6 +145,55 @@ func TestTalk(t *testing.T) {
 	page.Until(t, "levels.now?.talkers.length === 0 && levels.now.speaker.peakDb === -100")
 }
 
+// TestSoundOfThePage uses the page as people do: Listen, hold Talk, let go, and look elsewhere while it is held.
+func TestSoundOfThePage(t *testing.T) {
+	robot := harness.StartRobot(t, harness.Options{Devices: voice})
+	speaker := harness.HearRobot(t, robot.Device(t, "voice"), audiov1.AudioTap_AUDIO_TAP_SPEAKER)
+	microphone := harness.WriteWAV(t, harness.Sine(1000, 0.25, time.Minute))
+	page := harness.StartBrowser(t, harness.WithMicrophone(microphone)).Open(t, robot.URL)
+	const panel = "#sounds [data-device=voice]"
+	state := func(what, want string) {
+		t.Helper()
+		page.Until(t, "document.querySelector($1).dataset[$2] === $3", panel, what, want)
+	}
+	loud := func(meter string, atLeast, atMost float64) {
+		t.Helper()
+		page.Until(t, "((db) => db >= $2 && db <= $3)(Number(document.querySelector($1).dataset.db))",
+			panel+" [data-meter="+meter+"]", atLeast, atMost)
+	}
+	page.Click(t, panel+" .listen")
+	state("hearing", "live")
+	loud("microphone", -13, -11)
+	mustBe(t, page.Hear(t, "document.querySelector('.sound audio').srcObject.getAudioTracks()[0]"), hz, exact, time.Second)
+
+	page.Click(t, panel+" .clean input") // or else a tone is taken for noise
+	page.Press(t, "KeyT")
+	state("talking", "live")
+	mustBe(t, speaker, 1000, hurried, time.Second)
+	loud("speaker", -13, -11)
+	page.Until(t, "JSON.parse(document.querySelector($1).dataset.talkers).length === 1", panel+" .talkers")
+	page.Release(t, "KeyT")
+	state("talking", "off")
+	loud("speaker", -100, -100)
+	page.Until(t, "JSON.parse(document.querySelector($1).dataset.talkers).length === 0", panel+" .talkers")
+
+	page.Press(t, "KeyT")
+	state("talking", "live")
+	uncover := page.Cover(t)
+	page.Until(t, "document.hidden")
+	harness.Until(t, "nothing is said by a page that nobody sees", func() error {
+		if m := tonetest.Of(speaker.Heard(t).Last(300*time.Millisecond), harness.EarRate); m.Peak > -100 {
+			return fmt.Errorf("%.0f dBFS", m.Peak)
+		}
+		return nil
+	})
+	uncover()
+	state("talking", "off")
+	state("hearing", "live")
+	page.Click(t, panel+" .listen")
+	state("hearing", "off")
+}
+
 // TestAudioCrash kills the audio process: same connection, same track, and sound again both ways.
 func TestAudioCrash(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{Devices: voice})

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/waldo-robot/waldo/e2e/harness"
+	"github.com/waldo-robot/waldo/services/audio/tonetest"
 )
 
 // startRover runs the rover that a newcomer gets, and opens its page.
@@ -12,8 +13,10 @@ func startRover(t *testing.T) (*harness.Robot, *harness.Page) {
 	t.Helper()
 	robot := harness.StartRobot(t, harness.Options{Name: "rover", Drive: harness.RoverDrive, Devices: `front: {kind: camera, source: sim, fps: 30}
 		map: {kind: camera, source: sim, view: above, fps: 30}
+		voice: {kind: audio, source: tone}
 		` + harness.BoardAt("sim")})
-	page := harness.StartBrowser(t).Open(t, robot.URL)
+	microphone := harness.WithMicrophone(harness.WriteWAV(t, tonetest.Speech(20)))
+	page := harness.StartBrowser(t, microphone).Open(t, robot.URL)
 	page.Tile(t, "front").WaitFrames(t, 30)
 	awaitReading(t, page, "battery", "v > 6000")
 	return robot, page

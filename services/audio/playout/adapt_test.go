@@ -215,5 +215,8 @@ func TestNumbersJump(t *testing.T) {
 		if level := rms(w.play(time.Second, s)); math.Abs(level-0.354) > 0.01 {
 			t.Errorf("%v after jumps of %d and %d: level %.3f", tt.within, tt.sequence, tt.index, level)
 		}
+		if n := testutil.ToFloat64(w.metrics.malformed); (n > 0) != (tt.within > giveUp) {
+			t.Errorf("after jumps of %d and %d: %v packets malformed", tt.sequence, tt.index, n)
+		}
 	}
 }
