@@ -61,13 +61,13 @@ func TestToneIsPureAndSteady(t *testing.T) {
 	}
 }
 
-func TestAnHourIsAnHour(t *testing.T) {
+func TestTenMinutesAreTenMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, err := Open(Config{Format: pcm.Format{Rate: 44100, Channels: 1}, Block: 44100 / 7, Hz: 440})
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Hour+time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute+time.Millisecond)
 		defer cancel()
 		frames, begin := 0, time.Now()
 		err = c.Microphone.Capture(ctx, func(s []float32, at time.Time) {
@@ -76,8 +76,8 @@ func TestAnHourIsAnHour(t *testing.T) {
 			}
 			frames += len(s)
 		})
-		if off := frames - 3600*44100; err != nil || off > 0 || off <= -44100/7 {
-			t.Errorf("%d frames too many in an hour, %v", off, err)
+		if off := frames - 600*44100; err != nil || off > 0 || off <= -44100/7 {
+			t.Errorf("%d frames too many in ten minutes, %v", off, err)
 		}
 	})
 }
