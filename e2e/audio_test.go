@@ -16,7 +16,7 @@ import (
 
 	audiov1 "github.com/waldo-robot/waldo/api/gen/go/waldo/audio/v1"
 	"github.com/waldo-robot/waldo/e2e/harness"
-	"github.com/waldo-robot/waldo/services/audio/tonetest"
+	"github.com/waldo-robot/waldo/pkg/tonetest"
 )
 
 const (

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/waldo-robot/waldo/e2e/harness"
-	"github.com/waldo-robot/waldo/services/audio/tonetest"
+	"github.com/waldo-robot/waldo/pkg/tonetest"
 )
 
 // startRover runs the rover that a newcomer gets, and opens its page.

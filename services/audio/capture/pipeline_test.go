@@ -13,8 +13,8 @@ import (
 	"gopkg.in/hraban/opus.v2"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/tonetest"
 	"github.com/waldo-robot/waldo/services/audio/pcm"
-	"github.com/waldo-robot/waldo/services/audio/tonetest"
 )
 
 // However many listen, each 20 ms are encoded once.

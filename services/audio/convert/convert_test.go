@@ -5,8 +5,8 @@ import (
 	"math"
 	"testing"
 
+	"github.com/waldo-robot/waldo/pkg/tonetest"
 	"github.com/waldo-robot/waldo/services/audio/pcm"
-	"github.com/waldo-robot/waldo/services/audio/tonetest"
 )
 
 // sine paints a tone at a tenth of full scale.

@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/waldo-robot/waldo/pkg/tonetest"
 	"github.com/waldo-robot/waldo/services/audio/card"
 	"github.com/waldo-robot/waldo/services/audio/card/cardtest"
 	"github.com/waldo-robot/waldo/services/audio/pcm"
-	"github.com/waldo-robot/waldo/services/audio/tonetest"
 )
 
 var standard = pcm.Format{Rate: 48000, Channels: 1}

@@ -15,10 +15,10 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/waldo-robot/waldo/pkg/tonetest"
 	"github.com/waldo-robot/waldo/services/audio/card"
 	"github.com/waldo-robot/waldo/services/audio/card/cardtest"
 	"github.com/waldo-robot/waldo/services/audio/pcm"
-	"github.com/waldo-robot/waldo/services/audio/tonetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -6,9 +6,10 @@ import (
 	"math"
 	"slices"
 	"time"
-
-	"github.com/waldo-robot/waldo/services/audio/pcm"
 )
+
+// Silence is the level of no sound at all, in dBFS.
+const Silence = -100
 
 // Measure is what a stretch of sound was like.
 type Measure struct {
@@ -28,10 +29,10 @@ func Of(samples []float32, rate int) Measure {
 		peak = max(peak, s, -s)
 	}
 	m := Measure{
-		Level: pcm.Silence, Peak: pcm.Decibels(float64(peak)), Hz: frequency(samples, rate), Gaps: gaps(samples, rate),
+		Level: Silence, Peak: decibels(float64(peak)), Hz: frequency(samples, rate), Gaps: gaps(samples, rate),
 	}
 	if n := float64(len(samples)); n > 0 && squares > 0 {
-		m.Level = pcm.Decibels(math.Sqrt(2 * squares / n))
+		m.Level = decibels(math.Sqrt(2 * squares / n))
 		m.Pure = energyAt(samples, m.Hz/float64(rate)) / squares
 	}
 	return m
@@ -92,3 +93,6 @@ func gaps(samples []float32, rate int) []time.Duration {
 	}
 	return found
 }
+
+// decibels is an amplitude in dBFS, no less than Silence.
+func decibels(amplitude float64) float64 { return max(Silence, 20*math.Log10(amplitude)) }
