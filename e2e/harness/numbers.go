@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Report adds the median, the 99th percentile and the greatest of some samples to a benchmark's line, under names such as shown-p50-ms.
@@ -55,24 +57,16 @@ func Quantile(sorted []float64, q float64) float64 {
 	return sorted[max(0, int(math.Ceil(q*float64(len(sorted))))-1)]
 }
 
-// CPU is the processor time, user and system, that a process has used.
+// CPU is the processor time that a process has used, to the nanosecond. What /proc/<pid>/stat says is counted in ticks, and wrong for programs that wake
+// up with them.
 func CPU(tb testing.TB, pid int) time.Duration {
 	tb.Helper()
-	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
-	if err != nil {
-		tb.Fatal(err)
+	const scheduler = 2 // the clock of a process that the scheduler keeps, as clock_getcpuclockid(3) names it
+	var used unix.Timespec
+	if err := unix.ClockGettime(int32(^pid<<3|scheduler), &used); err != nil {
+		tb.Fatalf("process %d: %v", pid, err)
 	}
-	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-	const user, system, tick = 11, 12, 10 * time.Millisecond // proc(5); USER_HZ is 100 on Linux
-	var sum time.Duration
-	for _, i := range []int{user, system} {
-		n, err := strconv.Atoi(fields[i])
-		if err != nil {
-			tb.Fatal(err)
-		}
-		sum += time.Duration(n) * tick
-	}
-	return sum
+	return time.Duration(used.Nano())
 }
 
 // Resident is the memory of a process that is in RAM, in MiB.

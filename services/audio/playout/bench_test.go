@@ -6,11 +6,13 @@ import (
 	"time"
 
 	"gopkg.in/hraban/opus.v2"
+
+	"github.com/waldo-robot/waldo/pkg/tonetest"
 )
 
 // BenchmarkRead plays a second of sound, in blocks of 10 ms, with so many talkers and so much loss.
 func BenchmarkRead(b *testing.B) {
-	packets := encode(b, speech(10), opus.AppVoIP, 24000, true)
+	packets := encode(b, tonetest.Speech(10), opus.AppVoIP, 24000, true)
 	for _, talkers := range []int{0, 1, 8} {
 		for _, loss := range []int{0, 5} {
 			if talkers == 0 && loss > 0 {

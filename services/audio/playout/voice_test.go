@@ -6,35 +6,9 @@ import (
 	"testing"
 
 	"gopkg.in/hraban/opus.v2"
-)
 
-// speech is a synthetic voice: pulses of a changing pitch through three formants, in syllables.
-func speech(seconds int) []float32 {
-	out := make([]float32, seconds*48000)
-	vowels := [][3]float64{{730, 1090, 2440}, {270, 2290, 3010}, {300, 870, 2240}, {530, 1840, 2480}, {570, 840, 2410}}
-	var state [3][2]float64
-	phase := 0.0
-	for i := range out {
-		at := float64(i) / 48000
-		syllable := int(at / 0.18)
-		within := math.Mod(at, 0.18) / 0.18
-		phase += (110 + 30*math.Sin(2*math.Pi*0.7*at) + 15*math.Sin(2*math.Pi*3.1*at)) / 48000
-		pulse := 0.0
-		if phase >= 1 {
-			phase--
-			pulse = 1
-		}
-		sum := 0.0
-		for j, hz := range vowels[syllable%len(vowels)] {
-			r := math.Exp(-math.Pi * 90 / 48000)
-			y := pulse + 2*r*math.Cos(2*math.Pi*hz/48000)*state[j][0] - r*r*state[j][1]
-			state[j][1], state[j][0] = state[j][0], y
-			sum += y / float64(j+1)
-		}
-		out[i] = float32(0.03 * sum * math.Pow(math.Sin(math.Pi*within), 0.5))
-	}
-	return out
-}
+	"github.com/waldo-robot/waldo/pkg/tonetest"
+)
 
 // decodeLossy brings packets through the jitter buffer and the decoder, as the mixer does, but without a clock. Those in lost do not arrive.
 func decodeLossy(t testing.TB, packets [][]byte, lost map[int]bool) []float32 {
@@ -105,7 +79,7 @@ func band(samples []float32, hz float64) float64 {
 // TestConcealmentIsBetterThanSilence measures what the copies in later packets, and what the decoder makes up, are worth at 5 % random loss.
 func TestConcealmentIsBetterThanSilence(t *testing.T) {
 	t.Parallel()
-	voice := speech(30)
+	voice := tonetest.Speech(30)
 	withCopies := encode(t, voice, opus.AppVoIP, 24000, true)
 	without := encode(t, voice, opus.AppVoIP, 24000, false)
 	random := rand.New(rand.NewPCG(5, 6))
@@ -155,7 +129,7 @@ func TestCarriesCopy(t *testing.T) {
 		}
 		return n
 	}
-	voice := speech(5)
+	voice := tonetest.Speech(5)
 	if n := count(encode(t, voice, opus.AppVoIP, 24000, true)); n < 150 {
 		t.Errorf("%d of 250 packets with FEC carry a copy", n)
 	}
