@@ -54,7 +54,7 @@ firmware: deps-firmware ## build the rover's firmware and the simulated board th
 
 .PHONY: test
 test: deps deps-test build firmware $(TOOLS)/grpcurl $(VENV) ## run all tests, those in Chromium too; TESTFLAGS goes to go test
-	@$(call each,$(filter-out e2e,$(MODULES)),$(GO) test -race $(TESTFLAGS) ./...)
+	@$(call each,$(filter-out e2e,$(MODULES)),WALDO_REQUIRE_PULSE=1 $(GO) test -race $(TESTFLAGS) ./...)
 	@echo "── pkg/control, a million histories"; cd pkg && $(GO) test ./control -run Histories -histories 1000000
 	@echo "── services/webrtc-gateway/web"; node --test services/webrtc-gateway/web/tests/*.test.js
 	@$(MAKE) e2e
@@ -119,7 +119,7 @@ deps-firmware: ## install the Debian packages needed to build the firmware, when
 
 .PHONY: deps-test
 deps-test: ## install the Debian packages needed to test, when missing
-	@scripts/deps chromium fonts-dejavu-core iproute2 libasound2-plugins nodejs pulseaudio python3-venv
+	@scripts/deps chromium fonts-dejavu-core iproute2 libasound2-plugins nftables nodejs pulseaudio python3-venv
 
 .PHONY: clean
 clean: ## remove everything that was built

@@ -33,8 +33,8 @@ type pulseServer struct {
 func startPulse(t *testing.T) *pulseServer {
 	t.Helper()
 	if _, err := exec.LookPath("pulseaudio"); err != nil {
-		if os.Getenv("WALDO_REQUIRE_HARDWARE") == "1" {
-			t.Fatal("WALDO_REQUIRE_HARDWARE promises hardware, but there is not even pulseaudio: install it, and libasound2-plugins")
+		if os.Getenv("WALDO_REQUIRE_PULSE") == "1" {
+			t.Fatal("WALDO_REQUIRE_PULSE promises a sound card, but there is no pulseaudio to play one: install it, and libasound2-plugins")
 		}
 		t.Skip("NOT TESTED: PortAudio needs a sound card: install pulseaudio and libasound2-plugins (make deps-test), which plays one")
 	}
