@@ -68,7 +68,7 @@ func BenchmarkAudioRecovery(b *testing.B) {
 	hears := page.Hear(b, "listening.track")
 	var sound []float64
 	for range 100 {
-		tone(b, hears, hz, exact, 200*time.Millisecond)
+		mustBe(b, hears, hz, exact, 400*time.Millisecond)
 		device := robot.Device(b, "voice")
 		killed := time.Now()
 		harness.Crash(b, device.PID)

@@ -51,49 +51,38 @@ func talk(tb testing.TB, page *harness.Page, device string) {
 	page.Until(tb, "waldo.robot.audio($1).talking.state === 'live'", device)
 }
 
-// tone waits until there is a tone of so many Hz, give or take a share, and returns how it is for some time after that.
-func tone(tb testing.TB, e ear, hz, share float64, d time.Duration) tonetest.Measure {
-	tb.Helper()
-	const settle = 500 * time.Millisecond
-	harness.Until(tb, "a tone", func() error {
-		m := tonetest.Of(e.Heard(tb).Last(settle), harness.EarRate)
-		if math.Abs(m.Hz-hz) > share*hz || m.Pure < 0.99 || len(m.Gaps) > 0 {
-			return fmt.Errorf("heard %+v", m)
-		}
-		return nil
-	})
-	begin := len(e.Heard(tb).Samples)
-	harness.Until(tb, "some more of it", func() error {
-		if n := len(e.Heard(tb).Samples) - begin; n < int(d.Seconds()*harness.EarRate) {
-			return fmt.Errorf("%d samples", n)
-		}
-		return nil
-	})
-	heard := e.Heard(tb).Samples[begin:]
-	m := tonetest.Of(heard, harness.EarRate)
-	m.Pure = 1
-	for part := range slices.Chunk(heard[:int(d.Seconds()*harness.EarRate)], harness.EarRate/5) {
-		m.Pure = min(m.Pure, tonetest.Of(part, harness.EarRate).Pure) // a tone that glides is no less pure
-	}
-	return m
-}
-
 // exact is how far a tone may be from what it was. The robot plays what is said to it a little faster until the delay is where it should be, but by no
 // more than hurried.
 const exact, hurried = 0.001, 0.005
 
-// mustBe hears a tone for some time, and fails the test if it is not as it was when it was made: with a peak of -12 dBFS.
-func mustBe(tb testing.TB, e ear, hz, share float64, d time.Duration) {
-	tb.Helper()
-	mustHaveBeen(tb, tone(tb, e, hz, share, d), hz, share)
+// asMade fails for a tone that is not as it was when it was made: of so many Hz, give or take a share, with a peak of -12 dBFS, pure, and without gaps.
+func asMade(samples []float32, hz, share float64) error {
+	m := tonetest.Of(samples, harness.EarRate)
+	m.Pure = 1
+	for part := range slices.Chunk(samples, harness.EarRate/5) {
+		if len(part) == harness.EarRate/5 {
+			m.Pure = min(m.Pure, tonetest.Of(part, harness.EarRate).Pure) // a tone that glides is no less pure
+		}
+	}
+	if math.Abs(m.Hz-hz) > share*hz || math.Abs(m.Level+12) > 1 || m.Pure < 0.98 || len(m.Gaps) > 0 {
+		return fmt.Errorf("heard %.2f Hz, %.2f dBFS, purity %.4f, gaps %v; want %v Hz, -12 dBFS, pure and without gaps", m.Hz, m.Level, m.Pure, m.Gaps, hz)
+	}
+	return nil
 }
 
-func mustHaveBeen(tb testing.TB, m tonetest.Measure, hz, share float64) {
+// mustBe waits until a tone has been heard for some time as it was made. A machine that has too much to do may lose a piece before.
+func mustBe(tb testing.TB, e ear, hz, share float64, d time.Duration) {
 	tb.Helper()
-	tb.Logf("%.2f Hz, %.2f dBFS, purity %.4f, gaps %v", m.Hz, m.Level, m.Pure, m.Gaps)
-	if math.Abs(m.Hz-hz) > share*hz || math.Abs(m.Level+12) > 1 || m.Pure < 0.98 || len(m.Gaps) > 0 {
-		tb.Errorf("want %v Hz, -12 dBFS, pure and without gaps", hz)
-	}
+	began := time.Now()
+	begin, n := len(e.Heard(tb).Samples), int(d.Seconds()*harness.EarRate)
+	harness.Until(tb, "a tone", func() error {
+		heard := e.Heard(tb).Samples[begin:]
+		if len(heard) < n {
+			return fmt.Errorf("heard %d samples of %d", len(heard), n)
+		}
+		return asMade(heard[len(heard)-n:], hz, share)
+	})
+	tb.Logf("%v of %v Hz as they were made, after %v", d, hz, time.Since(began).Round(time.Millisecond))
 }
 
 // TestListen hears the robot's tone in Chromium, as it was made; and the robot encodes once for two who listen, and not at all for none.
@@ -202,7 +191,7 @@ func TestAudioCrash(t *testing.T) {
 	listen(t, page, "voice")
 	talk(t, page, "voice")
 	hears := page.Hear(t, "listening.track")
-	tone(t, hears, hz, exact, time.Second)
+	mustBe(t, hears, hz, exact, time.Second)
 	before := harness.Eval[[]string](t, page, "[String(peers.length), peers.at(-1).currentRemoteDescription.sdp, listening.track.id]")
 	for range 3 {
 		old := robot.Device(t, "voice")
@@ -229,12 +218,13 @@ func TestAudioCrash(t *testing.T) {
 // less in Chromium; and the robot repairs what Chromium says by FEC too.
 func TestAudioLoss(t *testing.T) {
 	network := harness.StartNetwork(t)
-	speech := harness.WriteWAV(t, tonetest.Speech(20))
+	speech := harness.Voice(t)
 	const yaml = `%s: {kind: audio, source: %q, speaker: "null", fec: %v}`
 	robot := harness.StartRobot(t, harness.Options{Network: network,
 		Devices: fmt.Sprintf(yaml, "with", speech, true) + "\n" + fmt.Sprintf(yaml, "without", speech, false)})
 	secure := chromedp.Flag("unsafely-treat-insecure-origin-as-secure", robot.URL) // otherwise there is no microphone
 	page := harness.StartBrowser(t, harness.WithMicrophone(speech), secure).Open(t, robot.URL+"/?token="+harness.Token)
+	awaitPage(t, page)
 	listen(t, page, "without")
 	harness.Eval[any](t, page, "void (window.plain = window.listening)")
 	listen(t, page, "with")
@@ -248,7 +238,7 @@ func TestAudioLoss(t *testing.T) {
 		})()`)
 	}
 	harness.Until(t, "enough was lost", func() error {
-		if r := look("listening"); r.PacketsLost < 60 {
+		if r := look("listening"); r.PacketsLost < 40 {
 			return fmt.Errorf("%v packets", r.PacketsLost)
 		}
 		return nil
@@ -262,11 +252,37 @@ func TestAudioLoss(t *testing.T) {
 	if concealed["listening"] > concealed["plain"]/2 {
 		t.Errorf("%.2f %% of the sound was made up with FEC, %.2f %% without: want less than half", 100*concealed["listening"], 100*concealed["plain"])
 	}
+	repairs(t, robot)
+}
+
+// repairs watches the robot repair what is said to it: once Chromium has noticed that packets are lost, and sends copies.
+func repairs(t *testing.T, robot *harness.Robot) {
+	t.Helper()
 	device := robot.Device(t, "with")
-	fec := robot.Metric(t, device, "waldo_audio_packets_concealed_total", `by="fec"`)
-	plc := robot.Metric(t, device, "waldo_audio_packets_concealed_total", `by="plc"`)
+	count := func() (fec, plc float64) {
+		const name = "waldo_audio_packets_concealed_total"
+		return robot.Metric(t, device, name, `by="fec"`), robot.Metric(t, device, name, `by="plc"`)
+	}
+	more := func(fec, plc, atLeast float64) (byFEC, byPLC float64) {
+		harness.Until(t, "packets were lost", func() error {
+			f, p := count()
+			if byFEC, byPLC = f-fec, p-plc; byFEC+byPLC < atLeast {
+				return fmt.Errorf("%v rebuilt, %v made up", byFEC, byPLC)
+			}
+			return nil
+		})
+		return byFEC, byPLC
+	}
+	harness.Until(t, "Chromium sends copies", func() error {
+		if fec, plc := count(); fec < 5 {
+			return fmt.Errorf("%v rebuilt, %v made up", fec, plc)
+		}
+		return nil
+	})
+	fec, plc := count()
+	fec, plc = more(fec, plc, 30)
 	t.Logf("at the robot %v packets were rebuilt, %v made up", fec, plc)
-	if fec < 2*plc || fec < 20 {
+	if fec < plc {
 		t.Errorf("at the robot %v packets were rebuilt and %v made up", fec, plc)
 	}
 }
@@ -297,7 +313,9 @@ func TestPythonSound(t *testing.T) {
 	if !strings.Contains(played, "played 3.00 s") {
 		t.Error(played)
 	}
-	mustHaveBeen(t, tonetest.Of(loud(speaker.Heard(t).Samples), harness.EarRate), 1000, exact)
+	if err := asMade(loud(speaker.Heard(t).Samples), 1000, exact); err != nil {
+		t.Error(err)
+	}
 }
 
 // loud is the sound between its first and its last 50 ms, which fade.

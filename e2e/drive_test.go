@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/waldo-robot/waldo/e2e/harness"
-	"github.com/waldo-robot/waldo/pkg/tonetest"
 )
 
 // startRover runs the rover that a newcomer gets, and opens its page.
@@ -15,7 +14,7 @@ func startRover(t *testing.T) (*harness.Robot, *harness.Page) {
 		map: {kind: camera, source: sim, view: above, fps: 30}
 		voice: {kind: audio, source: tone}
 		` + harness.BoardAt("sim")})
-	microphone := harness.WithMicrophone(harness.WriteWAV(t, tonetest.Speech(20)))
+	microphone := harness.WithMicrophone(harness.Voice(t))
 	page := harness.StartBrowser(t, microphone).Open(t, robot.URL)
 	page.Tile(t, "front").WaitFrames(t, 30)
 	awaitReading(t, page, "battery", "v > 6000")

@@ -52,14 +52,20 @@ func startRide(tb testing.TB, network *harness.Network, more ...string) *ride {
 func (r *ride) open() {
 	r.tb.Helper()
 	r.page = r.browser.Open(r.tb, r.url)
-	harness.Until(r.tb, "the page runs", func() error {
-		runs, err := harness.TryEval[bool](r.page, "Boolean(window.waldo) || document.readyState === 'complete' && (location.reload(), false)")
+	awaitPage(r.tb, r.page)
+	r.page.FakeGamepad(r.tb)
+}
+
+// awaitPage waits until a page runs. Chromium gives requests up when links of the machine come and go, such as a Network's; then it is loaded again.
+func awaitPage(tb testing.TB, page *harness.Page) {
+	tb.Helper()
+	harness.Until(tb, "the page runs", func() error {
+		runs, err := harness.TryEval[bool](page, "Boolean(window.waldo) || document.readyState === 'complete' && (location.reload(), false)")
 		if err == nil && !runs {
-			err = errors.New("it was loaded again") // Chromium gives requests up when links of the machine come and go, such as a Network's
+			err = errors.New("it was loaded again")
 		}
 		return err
 	})
-	r.page.FakeGamepad(r.tb)
 }
 
 // begin has the page drive, by its button if it does not yet, with all at rest.

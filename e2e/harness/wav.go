@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -33,6 +34,18 @@ func WriteWAV(tb testing.TB, samples []float32) string {
 	path := filepath.Join(tb.TempDir(), "sound.wav")
 	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
 		tb.Fatal(err)
+	}
+	return path
+}
+
+// Voice is a WAV of somebody who speaks. It is made from recordings of a human voice; what is only like one, Opus may take for music.
+func Voice(tb testing.TB) (path string) {
+	tb.Helper()
+	path = filepath.Join(tb.TempDir(), "voice.wav")
+	const text = "Please drive slowly to the door on the left, then stop, and look around. Who is there? My name is Waldo, and I am a robot. " +
+		"She had your dark suit in greasy wash water all year. The quick brown fox jumps over the lazy dog."
+	if out, err := exec.Command("flite", "-voice", "slt", "-t", text, "-o", path).CombinedOutput(); err != nil {
+		tb.Fatalf("flite: %v: %s: run `make deps-test`", err, out)
 	}
 	return path
 }

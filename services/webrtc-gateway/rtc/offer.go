@@ -1,6 +1,7 @@
 package rtc
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -83,7 +84,7 @@ func readOffer(text string, tracks []Track) (offer, error) {
 		}
 		if m.MediaName.Media != "application" {
 			setDirection(m, direction)
-			forgetStereo(m)
+			askForVoice(m)
 		}
 	}
 	for mid := range wanted {
@@ -245,17 +246,28 @@ func setDirection(m *sdp.MediaDescription, direction string) {
 	m.WithPropertyAttribute(direction)
 }
 
-// forgetStereo drops the wish of a far end to hear two channels: it hears what was coded in any case. The answer would repeat the wish as
-// one of the gateway, and then every voice would come with two channels, which are the same.
-func forgetStereo(m *sdp.MediaDescription) {
+// voiceBitrate is what a browser is asked to talk with, in bit/s. By itself Chromium takes 32000, less what RTP and UDP need; below about 30000 libopus
+// leaves the copies of in-band FEC out when few packets are lost.
+const voiceBitrate = 48_000
+
+// askForVoice makes the wishes of a far end for the sound that it hears those of the gateway for the voice that it sends, because the answer repeats
+// them. It hears what was coded in any case. Two channels would come for every voice, which are the same.
+func askForVoice(m *sdp.MediaDescription) {
+	opus := ""
+	for _, a := range m.Attributes {
+		if pt, codec, _ := strings.Cut(a.Value, " "); a.Key == "rtpmap" && strings.HasPrefix(strings.ToLower(codec), "opus/") {
+			opus = pt
+		}
+	}
 	for i, a := range m.Attributes {
 		pt, line, ok := strings.Cut(a.Value, " ")
-		if a.Key != "fmtp" || !ok {
+		if a.Key != "fmtp" || !ok || pt != opus {
 			continue
 		}
 		kept := slices.DeleteFunc(strings.Split(line, ";"), func(p string) bool {
-			return strings.HasPrefix(strings.TrimSpace(p), "stereo=")
+			key, _, _ := strings.Cut(strings.TrimSpace(p), "=")
+			return key == "stereo" || key == "maxaveragebitrate"
 		})
-		m.Attributes[i].Value = pt + " " + strings.Join(kept, ";")
+		m.Attributes[i].Value = fmt.Sprintf("%s %s;maxaveragebitrate=%d", pt, strings.Join(kept, ";"), voiceBitrate)
 	}
 }

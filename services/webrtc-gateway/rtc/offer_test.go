@@ -189,7 +189,7 @@ var soundOffers = []struct {
 	{"talk", Speaker, func(s string) string { return strings.ReplaceAll(s, "sendrecv", "sendonly") }, codes.OK, "", "recvonly"},
 	{"both are offered: listen", Audio, func(s string) string { return s }, codes.OK, "", "sendonly"},
 	{"two channels are wanted", Speaker, func(s string) string {
-		return strings.ReplaceAll(s, "minptime=10;useinbandfec=1", "minptime=10; stereo=1;useinbandfec=1")
+		return strings.ReplaceAll(s, "minptime=10;useinbandfec=1", "minptime=10; stereo=1;maxaveragebitrate=9000;useinbandfec=1")
 	}, codes.OK, "", "recvonly"},
 	{"both are offered: talk", Speaker, func(s string) string { return s }, codes.OK, "", "recvonly"},
 	{"listen where the peer only sends", Audio, func(s string) string { return strings.ReplaceAll(s, "sendrecv", "sendonly") },
@@ -237,7 +237,7 @@ func TestSoundOffers(t *testing.T) {
 			if err != nil {
 				return
 			}
-			for _, line := range []string{"a=" + tt.answer, "opus/48000/2", "minptime=10;useinbandfec=1"} {
+			for _, line := range []string{"a=" + tt.answer, "opus/48000/2", "minptime=10;useinbandfec=1;maxaveragebitrate=48000"} {
 				if !strings.Contains(answer, line) {
 					t.Errorf("no %s in\n%s", line, answer)
 				}
