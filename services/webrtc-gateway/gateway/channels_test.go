@@ -70,6 +70,16 @@ type channel struct {
 	closed chan struct{}
 }
 
+// awaitClosed waits until both sides have closed the channel.
+func (c *channel) awaitClosed() {
+	c.t.Helper()
+	select {
+	case <-c.closed:
+	case <-time.After(watcher.Timeout):
+		c.t.Errorf("channel %s is not closed", c.dc.Label())
+	}
+}
+
 // channels opens data channels with these labels, and returns them when the session is connected.
 func (s *session) channels(init *webrtc.DataChannelInit, labels ...string) []*channel {
 	s.t.Helper()
@@ -314,6 +324,8 @@ func TestStreams(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.eventually("the stream is let go of", func() bool { return motors.Kit().Device().GetStreams()[0].GetHolderCount() == 0 })
+	first.awaitClosed() // or the next channel would get its number, and what is left of it
+	second.awaitClosed()
 
 	for label, want := range map[string]string{
 		"waldo.stream/motor/control": "NOT_FOUND",
@@ -328,11 +340,7 @@ func TestStreams(t *testing.T) {
 		if m := decode(t, c.next().data, &signalingv1.StreamFrame{}); m.GetError().GetCode() != want {
 			t.Errorf("%s: %v, want %s", label, m, want)
 		}
-		select {
-		case <-c.closed:
-		case <-time.After(watcher.Timeout):
-			t.Errorf("%s is not closed", label)
-		}
+		c.awaitClosed()
 	}
 }
 
