@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -314,8 +316,13 @@ func TestStreams(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.eventually("the stream is let go of", func() bool { return motors.Kit().Device().GetStreams()[0].GetHolderCount() == 0 })
+}
 
-	for label, want := range map[string]string{
+// TestNoSuchChannel: a channel that cannot be had says why, and is closed.
+func TestNoSuchChannel(t *testing.T) {
+	w := newWorld(t, nil)
+	w.motors()
+	wanted := map[string]string{
 		"waldo.stream/motor/control": "NOT_FOUND",
 		"waldo.stream/motors/":       "INVALID_ARGUMENT",
 		"waldo.stream/motors/a.b":    "INVALID_ARGUMENT",
@@ -323,10 +330,12 @@ func TestStreams(t *testing.T) {
 		"waldo.future":               "INVALID_ARGUMENT",
 		"no topic":                   "INVALID_ARGUMENT",
 		strings.Repeat("x", 65):      "INVALID_ARGUMENT",
-	} {
-		c := a.channels(nil, label)[0]
-		if m := decode(t, c.next().data, &signalingv1.StreamFrame{}); m.GetError().GetCode() != want {
-			t.Errorf("%s: %v, want %s", label, m, want)
+	}
+	// All at once: pion gives a new channel the number of one that is still being closed, and then it does not open.
+	for _, c := range w.session(0).channels(nil, slices.Collect(maps.Keys(wanted))...) {
+		label := c.dc.Label()
+		if m := decode(t, c.next().data, &signalingv1.StreamFrame{}); m.GetError().GetCode() != wanted[label] {
+			t.Errorf("%s: %v, want %s", label, m, wanted[label])
 		}
 		select {
 		case <-c.closed:
