@@ -68,19 +68,20 @@ func awaitPage(tb testing.TB, page *harness.Page) {
 	})
 }
 
-// begin has the page drive, by its button if it does not yet, with all at rest.
+// begin has the page drive, by its button if it does not yet, with all at rest. A page that stood still may find only now that its last drive is over,
+// and the lease of one who was killed runs out by itself.
 func (r *ride) begin(tb testing.TB) {
 	tb.Helper()
-	if state, _ := r.state(tb); state == "off" {
-		// The lease of one who was killed runs out by itself.
-		r.page.Until(tb, "waldo.robot.state === 'live' && document.querySelector('#drive-button').textContent === 'Drive'")
-		r.page.Click(tb, "#drive-button")
-	}
+	const ready = "waldo.robot.state === 'live' && document.querySelector('#drive-button').textContent === 'Drive'"
 	harness.Until(tb, "the page drives", func() error {
-		if state, why := r.state(tb); state != "driving" {
-			return fmt.Errorf("it is %s: %s", state, why)
+		state, why := r.state(tb)
+		if state == "driving" {
+			return nil
 		}
-		return nil
+		if state == "off" && harness.Eval[bool](tb, r.page, ready) {
+			r.page.Click(tb, "#drive-button")
+		}
+		return fmt.Errorf("it is %s: %s", state, why)
 	})
 }
 
