@@ -49,16 +49,6 @@ func (h Heard) Last(d time.Duration) []float32 {
 	return h.Samples[max(0, len(h.Samples)-int(d.Seconds()*EarRate)):]
 }
 
-// Since is what was heard from a moment on.
-func (h Heard) Since(t time.Time) []float32 {
-	for _, p := range h.pieces {
-		if !p.at.Before(t) {
-			return h.Samples[p.begin:]
-		}
-	}
-	return nil
-}
-
 // Newest is the last part, so long.
 func (h Heard) Newest(d time.Duration) Heard {
 	begin := max(0, len(h.Samples)-int(d.Seconds()*EarRate))

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/waldo-robot/waldo/pkg/tonetest"
 )
 
 // WriteWAV writes mono sound at EarRate, of 16 bits, and returns its path.
@@ -52,11 +54,7 @@ func Voice(tb testing.TB) (path string) {
 
 // Sine is a tone of so many Hz, with a peak of amplitude.
 func Sine(hz, amplitude float64, d time.Duration) []float32 {
-	samples := make([]float32, int(d.Seconds()*EarRate))
-	for i := range samples {
-		samples[i] = float32(amplitude * math.Sin(2*math.Pi*hz*float64(i)/EarRate))
-	}
-	return samples
+	return tonetest.Sine(hz, amplitude, EarRate, int(d.Seconds()*EarRate))
 }
 
 // Beeps are tones of 40 ms, one after every so much time, with silence between them.

@@ -9,7 +9,6 @@ import (
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
-	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
@@ -62,14 +61,9 @@ func (i *In[M]) Receive(ctx context.Context, take func(M)) error {
 	}
 }
 
-// addIn makes a stream known. Names are unique in a device.
+// addIn makes a stream known.
 func (k *Kit) addIn(i *in) {
-	if err := robot.CheckName(i.name); err != nil {
-		k.fail(fmt.Errorf("stream: %w", err))
-	}
-	if k.findOut(i.name) != nil || k.findIn(i.name) != nil {
-		k.fail(fmt.Errorf("stream %q is defined twice", i.name))
-	}
+	k.checkStream(i.name)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.ins = append(k.ins, i)

@@ -103,6 +103,10 @@ func TestBadIn(t *testing.T) {
 			NewIn[*wrapperspb.DoubleValue](k, "in", stream.Latest())
 			NewIn[*wrapperspb.DoubleValue](k, "in", stream.Latest())
 		},
+		`stream "out" is defined twice`: func(k *Kit) {
+			NewIn[*wrapperspb.DoubleValue](k, "out", stream.Latest())
+			NewOut[*wrapperspb.DoubleValue](k, "out", OutOptions{})
+		},
 		`stream "level" is defined twice`: func(k *Kit) { NewIn[*wrapperspb.DoubleValue](k, "level", stream.Latest()) },
 		"In Caps":                         func(k *Kit) { NewIn[*wrapperspb.DoubleValue](k, "In Caps", stream.Latest()) },
 	} {

@@ -109,14 +109,19 @@ func (k *Kit) registered() ([]registration, error) {
 	return k.services, k.failed
 }
 
-// addOut makes a stream known. Names are unique in a device.
-func (k *Kit) addOut(o *out) {
-	if err := robot.CheckName(o.name); err != nil {
+// checkStream fails for a name that is none, or that another stream of the device has, in either direction.
+func (k *Kit) checkStream(name string) {
+	if err := robot.CheckName(name); err != nil {
 		k.fail(fmt.Errorf("stream: %w", err))
 	}
-	if k.findOut(o.name) != nil {
-		k.fail(fmt.Errorf("stream %q is defined twice", o.name))
+	if k.findOut(name) != nil || k.findIn(name) != nil {
+		k.fail(fmt.Errorf("stream %q is defined twice", name))
 	}
+}
+
+// addOut makes a stream known.
+func (k *Kit) addOut(o *out) {
+	k.checkStream(o.name)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.outs = append(k.outs, o)

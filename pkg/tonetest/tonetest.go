@@ -38,6 +38,15 @@ func Of(samples []float32, rate int) Measure {
 	return m
 }
 
+// Sine is a tone of so many Hz and frames, mono, with a peak of amplitude.
+func Sine(hz, amplitude float64, rate, frames int) []float32 {
+	samples := make([]float32, frames)
+	for i := range samples {
+		samples[i] = float32(amplitude * math.Sin(2*math.Pi*hz*float64(i)/float64(rate)))
+	}
+	return samples
+}
+
 // frequency is the mean of the periods between rising zero crossings, which are found to a part of a sample. Periods that are
 // not about as long as the one in the middle have a gap in them, or at their edge, and do not count.
 func frequency(samples []float32, rate int) float64 {

@@ -6,18 +6,10 @@ import (
 	"time"
 )
 
-func sine(hz, amplitude float64, rate, frames int) []float32 {
-	samples := make([]float32, frames)
-	for i := range samples {
-		samples[i] = float32(amplitude * math.Sin(2*math.Pi*hz*float64(i)/float64(rate)))
-	}
-	return samples
-}
-
 func TestOf(t *testing.T) {
-	gapped := sine(1000, 0.5, 48000, 48000)
+	gapped := Sine(1000, 0.5, 48000, 48000)
 	clear(gapped[20000:20480])
-	noisy := sine(1000, 0.5, 48000, 48000)
+	noisy := Sine(1000, 0.5, 48000, 48000)
 	for i := range noisy {
 		noisy[i] += float32(0.5 * math.Sin(float64(i)*float64(i)))
 	}
@@ -25,8 +17,8 @@ func TestOf(t *testing.T) {
 		samples []float32
 		want    Measure
 	}{
-		"full scale": {sine(1000, 1, 48000, 48000), Measure{Hz: 1000, Level: 0, Peak: 0, Pure: 1}},
-		"quiet":      {sine(440.5, 0.1, 48000, 48000), Measure{Hz: 440.5, Level: -20, Peak: -20, Pure: 1}},
+		"full scale": {Sine(1000, 1, 48000, 48000), Measure{Hz: 1000, Level: 0, Peak: 0, Pure: 1}},
+		"quiet":      {Sine(440.5, 0.1, 48000, 48000), Measure{Hz: 440.5, Level: -20, Peak: -20, Pure: 1}},
 		"a gap":      {gapped, Measure{Hz: 1000, Level: -6.06, Peak: -6.02, Pure: 0.98, Gaps: []time.Duration{10 * time.Millisecond}}},
 		"silence":    {make([]float32, 4800), Measure{Level: -100, Peak: -100}},
 		"nothing":    {nil, Measure{Level: -100, Peak: -100}},

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -26,7 +27,7 @@ func newEncoder(k key, o Opus) (encoder, error) {
 		return nil, fmt.Errorf("opus: %w", err)
 	}
 	err = errors.Join(
-		e.SetBitrate(or(o.Bitrate, 32_000*k.Channels)), e.SetInBandFEC(!o.NoFEC), e.SetPacketLossPerc(o.ExpectedLoss), e.SetDTX(o.DTX))
+		e.SetBitrate(cmp.Or(o.Bitrate, 32_000*k.Channels)), e.SetInBandFEC(!o.NoFEC), e.SetPacketLossPerc(o.ExpectedLoss), e.SetDTX(o.DTX))
 	if err != nil {
 		return nil, fmt.Errorf("opus: %w", err)
 	}

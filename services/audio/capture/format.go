@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -27,13 +28,13 @@ func (p *Pipeline) live() key {
 // resolve makes a key of what a listener asked for.
 func (p *Pipeline) resolve(want *mediav1.AudioFormat, blockSamples int) (key, error) {
 	f := &mediav1.AudioFormat{
-		MediaType: or(want.GetMediaType(), pcm.Opus), SampleFormat: want.GetSampleFormat(),
-		SampleRateHz: want.GetSampleRateHz(), Channels: or(want.GetChannels(), int32(p.config.Format.Channels)),
+		MediaType: cmp.Or(want.GetMediaType(), pcm.Opus), SampleFormat: want.GetSampleFormat(),
+		SampleRateHz: want.GetSampleRateHz(), Channels: cmp.Or(want.GetChannels(), int32(p.config.Format.Channels)),
 	}
 	if f.MediaType == pcm.Opus {
-		f.SampleRateHz = or(f.SampleRateHz, pcm.OpusRate)
+		f.SampleRateHz = cmp.Or(f.SampleRateHz, pcm.OpusRate)
 	} else {
-		f.SampleFormat, f.SampleRateHz = or(f.SampleFormat, pcm.S16LE), or(f.SampleRateHz, int32(p.config.Format.Rate))
+		f.SampleFormat, f.SampleRateHz = cmp.Or(f.SampleFormat, pcm.S16LE), cmp.Or(f.SampleRateHz, int32(p.config.Format.Rate))
 	}
 	if err := pcm.Validate(f); err != nil {
 		return key{}, err
@@ -49,14 +50,6 @@ func (p *Pipeline) resolve(want *mediav1.AudioFormat, blockSamples int) (key, er
 		k.block = max(1, p.config.Block*k.Rate/p.config.Format.Rate)
 	}
 	return k, nil
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }
 
 // message is the format as frames tell it.
@@ -79,7 +72,7 @@ type Opus struct {
 }
 
 func (o Opus) complete() Opus {
-	o.ExpectedLoss = max(0, or(o.ExpectedLoss, 10))
-	o.Packet = or(o.Packet, 20*time.Millisecond)
+	o.ExpectedLoss = max(0, cmp.Or(o.ExpectedLoss, 10))
+	o.Packet = cmp.Or(o.Packet, 20*time.Millisecond)
 	return o
 }

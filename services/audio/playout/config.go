@@ -1,6 +1,7 @@
 package playout
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -41,12 +42,12 @@ type Config struct {
 
 // complete fills in what was left out.
 func (c Config) complete() (Config, error) {
-	c.Rate = or(c.Rate, 48000)
-	c.Channels = or(c.Channels, 1)
-	c.MaxTalkers = or(c.MaxTalkers, 16)
-	c.MaxTalk = or(c.MaxTalk, 2*time.Minute)
-	c.MinDelay = or(c.MinDelay, 20*time.Millisecond)
-	c.MaxDelay = or(c.MaxDelay, 200*time.Millisecond)
+	c.Rate = cmp.Or(c.Rate, 48000)
+	c.Channels = cmp.Or(c.Channels, 1)
+	c.MaxTalkers = cmp.Or(c.MaxTalkers, 16)
+	c.MaxTalk = cmp.Or(c.MaxTalk, 2*time.Minute)
+	c.MinDelay = cmp.Or(c.MinDelay, 20*time.Millisecond)
+	c.MaxDelay = cmp.Or(c.MaxDelay, 200*time.Millisecond)
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -61,13 +62,4 @@ func (c Config) complete() (Config, error) {
 		return c, fmt.Errorf("playout: delay of %v to %v, must be within 0 to 500ms", c.MinDelay, c.MaxDelay)
 	}
 	return c, nil
-}
-
-// or returns v, or standard if v was left out.
-func or[T comparable](v, standard T) T {
-	var zero T
-	if v == zero {
-		return standard
-	}
-	return v
 }

@@ -1,6 +1,7 @@
 package playout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -219,8 +220,8 @@ func TestFeedWaitsForNobody(t *testing.T) {
 				default:
 				}
 				end(m, f, cancel)
-				if err := <-done; !errors.Is(err, or(want, ErrClosed)) {
-					t.Errorf("%s: %v, want %v", what, err, or(want, ErrClosed))
+				if err := <-done; !errors.Is(err, cmp.Or(want, ErrClosed)) {
+					t.Errorf("%s: %v, want %v", what, err, cmp.Or(want, ErrClosed))
 				}
 				f.Close()
 				if err := f.Write(t.Context(), frameOf(raw(pcm.S16LE, 48000, 1), nil)); !errors.Is(err, ErrClosed) {

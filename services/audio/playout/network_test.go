@@ -1,6 +1,7 @@
 package playout
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -54,7 +55,7 @@ type arrival struct {
 
 func simulate(t testing.TB, config Config, n network, packets [][]byte) *simulation {
 	t.Helper()
-	n.block = or(n.block, 10*time.Millisecond)
+	n.block = cmp.Or(n.block, 10*time.Millisecond)
 	w := newWorld(t, config)
 	return &simulation{world: w, network: n, packets: packets, random: rand.New(rand.NewPCG(1, 2)), start: w.now,
 		frame: &mediav1.AudioFrame{Epoch: 1, Talker: "a", Format: opusFormat},

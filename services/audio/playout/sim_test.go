@@ -10,6 +10,7 @@ import (
 	"gopkg.in/hraban/opus.v2"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/tonetest"
 	"github.com/waldo-robot/waldo/services/audio/pcm"
 )
 
@@ -85,13 +86,7 @@ func (w *world) the() *remote {
 	return w.voices[0].(*remote)
 }
 
-func sine(hz, amplitude float64, n int) []float32 {
-	s := make([]float32, n)
-	for i := range s {
-		s[i] = float32(amplitude * math.Sin(2*math.Pi*hz*float64(i)/48000))
-	}
-	return s
-}
+func sine(hz, amplitude float64, n int) []float32 { return tonetest.Sine(hz, amplitude, 48000, n) }
 
 // encode makes packets of 20 ms of mono sound.
 func encode(t testing.TB, samples []float32, app opus.Application, bitrate int, fec bool) (packets [][]byte) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"google.golang.org/protobuf/proto"
+
 	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
@@ -18,50 +20,54 @@ const feedBuffer = 30
 // soundBuffer is how many frames of sound may wait to be passed on: a fifth of a second. What is lost is noticed by the gap.
 const soundBuffer = 10
 
+// held is one stream of a device, held until it is closed. For sound it implements [sound.Feed].
+type held[M proto.Message] struct {
+	*bus.Subscription[M]
+	hold *bus.Hold
+}
+
+// hold subscribes to a stream and holds it. The device need not be there.
+func hold[M proto.Message](d *Directory, s relay.Stream, buffer int) (*held[M], error) {
+	address := bus.Address{Robot: d.robot, Device: s.Device}
+	frames, err := bus.Subscribe[M](d.conn, address.Out(s.Name), stream.DropOldest(buffer))
+	if err != nil {
+		return nil, fmt.Errorf("stream %s of %s: %w", s.Name, s.Device, err)
+	}
+	// A name of its own for each hold: the late release of one must not end the next.
+	return &held[M]{frames, d.conn.Hold(address, s.Name, d.nextHolder())}, nil
+}
+
+// Close lets go of the stream.
+func (h *held[M]) Close() {
+	h.hold.Close()
+	h.Subscription.Close()
+}
+
 // feed is one held stream of a camera. It implements [relay.Feed].
 type feed struct {
-	*bus.Subscription[*mediav1.VideoFrame]
+	*held[*mediav1.VideoFrame]
 	directory *Directory
 	stream    relay.Stream
 	camera    camerav1.CameraServiceClient
-	hold      *bus.Hold
 }
 
 // Open subscribes to a stream and holds it until the feed is closed. The device need not be there.
 func (d *Directory) Open(s relay.Stream) (relay.Feed, error) {
-	address := bus.Address{Robot: d.robot, Device: s.Device}
-	frames, err := bus.Subscribe[*mediav1.VideoFrame](d.conn, address.Out(s.Name), stream.DropOldest(feedBuffer))
+	frames, err := hold[*mediav1.VideoFrame](d, s, feedBuffer)
 	if err != nil {
-		return nil, fmt.Errorf("stream %s of %s: %w", s.Name, s.Device, err)
+		return nil, err
 	}
-	return &feed{
-		Subscription: frames, directory: d, stream: s,
-		camera: camerav1.NewCameraServiceClient(d.conn.Client(address)),
-		// A name of its own for each hold: the late release of one must not end the next.
-		hold: d.conn.Hold(address, s.Name, d.nextHolder()),
-	}, nil
-}
-
-// sounds is one held stream of a microphone. It implements [sound.Feed].
-type sounds struct {
-	*bus.Subscription[*mediav1.AudioFrame]
-	hold *bus.Hold
+	camera := camerav1.NewCameraServiceClient(d.conn.Client(bus.Address{Robot: d.robot, Device: s.Device}))
+	return &feed{held: frames, directory: d, stream: s, camera: camera}, nil
 }
 
 // OpenSound subscribes to a stream of sound and holds it until the feed is closed. The device need not be there.
 func (d *Directory) OpenSound(s relay.Stream) (sound.Feed, error) {
-	address := bus.Address{Robot: d.robot, Device: s.Device}
-	frames, err := bus.Subscribe[*mediav1.AudioFrame](d.conn, address.Out(s.Name), stream.DropOldest(soundBuffer))
+	frames, err := hold[*mediav1.AudioFrame](d, s, soundBuffer)
 	if err != nil {
-		return nil, fmt.Errorf("stream %s of %s: %w", s.Name, s.Device, err)
+		return nil, err
 	}
-	return &sounds{frames, d.conn.Hold(address, s.Name, d.nextHolder())}, nil
-}
-
-// Close implements [sound.Feed].
-func (s *sounds) Close() {
-	s.hold.Close()
-	s.Subscription.Close()
+	return frames, nil
 }
 
 func (d *Directory) nextHolder() string {
@@ -81,12 +87,6 @@ func (f *feed) RequestKeyFrame(ctx context.Context) error {
 func (f *feed) KeyFrameOnRequest() bool {
 	info := f.directory.streamInfo(f.stream.Device, f.stream.Name)
 	return info == nil || info.GetKeyFrameOnRequest()
-}
-
-// Close implements [relay.Feed].
-func (f *feed) Close() {
-	f.hold.Close()
-	f.Subscription.Close()
 }
 
 // Snapshot asks a camera for one JPEG. Width and height may be 0, see camerav1.CaptureFrameRequest.

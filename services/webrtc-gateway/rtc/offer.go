@@ -20,6 +20,8 @@ const (
 	maxSections = 64
 	// maxVoices bounds the speakers at which one peer talks.
 	maxVoices = 4
+	// opusCodec is how SDP names the codec of all sound.
+	opusCodec = "opus/48000/2"
 )
 
 // Names of the streams that a section can be for.
@@ -203,8 +205,8 @@ func checkSection(m *sdp.MediaDescription, t Track) error {
 	case t.media() == "video" && !takesH264(m):
 		return status.Errorf(codes.FailedPrecondition,
 			"section %s offers no codec that can be sent: it takes H264 with packetization-mode=1 (profile 42e01f, constrained baseline)", t.MID)
-	case t.media() == "audio" && len(payloadTypes(m, "opus/48000/2")) == 0:
-		return status.Errorf(codes.FailedPrecondition, "section %s does not offer the codec that all sound has: opus/48000/2", t.MID)
+	case t.media() == "audio" && len(payloadTypes(m, opusCodec)) == 0:
+		return status.Errorf(codes.FailedPrecondition, "section %s does not offer the codec that all sound has: %s", t.MID, opusCodec)
 	}
 	return nil
 }
@@ -253,15 +255,10 @@ const voiceBitrate = 48_000
 // askForVoice makes the wishes of a far end for the sound that it hears those of the gateway for the voice that it sends, because the answer repeats
 // them. It hears what was coded in any case. Two channels would come for every voice, which are the same.
 func askForVoice(m *sdp.MediaDescription) {
-	opus := ""
-	for _, a := range m.Attributes {
-		if pt, codec, _ := strings.Cut(a.Value, " "); a.Key == "rtpmap" && strings.HasPrefix(strings.ToLower(codec), "opus/") {
-			opus = pt
-		}
-	}
+	opus := payloadTypes(m, opusCodec)
 	for i, a := range m.Attributes {
 		pt, line, ok := strings.Cut(a.Value, " ")
-		if a.Key != "fmtp" || !ok || pt != opus {
+		if a.Key != "fmtp" || !ok || !opus[pt] {
 			continue
 		}
 		kept := slices.DeleteFunc(strings.Split(line, ";"), func(p string) bool {

@@ -8,8 +8,8 @@ const IDLE_MS = 30_000;
 /** How many samples make up a level: 43 ms at 48 kHz. */
 const WINDOW = 2048;
 
-/** The microphone. Events: `change` when it is opened or closed. */
-export class Microphone extends EventTarget {
+/** The microphone. */
+export class Microphone {
   /** Whether the browser takes echo, noise and differences of loudness out; for the next time it is opened. */
   clean = true;
   /** Why it cannot be had, and what to do; empty if nothing is known against it. */
@@ -43,10 +43,7 @@ export class Microphone extends EventTarget {
   open() {
     clearTimeout(this.#idle);
     if (this.#track) return Promise.resolve(this.#track);
-    this.#opening ??= this.#open().finally(() => {
-      this.#opening = null;
-      this.dispatchEvent(new CustomEvent('change'));
-    });
+    this.#opening ??= this.#open().finally(() => (this.#opening = null));
     return this.#opening;
   }
 
@@ -63,7 +60,6 @@ export class Microphone extends EventTarget {
     this.#track = null;
     void this.#context?.close();
     this.#context = this.#analyser = null;
-    this.dispatchEvent(new CustomEvent('change'));
   }
 
   /** How loud it is now; null while it is closed. @returns {import('../levels.js').Level|null} */
