@@ -13,7 +13,8 @@
 // # Who may come in
 //
 // Without a token only loopback names are answered (a page elsewhere that points its name at this machine gets nothing), and
-// only pages of the gateway itself, or of an origin that is allowed by name, may do more than look. With a token everything
+// only pages of the gateway itself, or of an origin that is allowed by name, get more than the page and /healthz, not even a picture
+// (Origin, Sec-Fetch-Site). With a token everything
 // but /healthz wants it: `Authorization: Bearer …`, or once `?token=…`, which a browser turns into a cookie.
 //
 // Who may come in may look, listen, talk and drive alike; what may move is for the actuator's leases to say, and who talks is named at

@@ -108,11 +108,12 @@ func New(engine *rtc.Engine, directory Directory, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.handler = guard{token: c.Token, anyHost: c.AnyHost, origins: c.Origins}.wrap(routes)
+	g := guard{token: c.Token, anyHost: c.AnyHost, origins: c.Origins}
+	s.handler = g.wrap(g.fromSite(routes))
 	return s, nil
 }
 
-func (s *Server) routes() (http.Handler, error) {
+func (s *Server) routes() (*http.ServeMux, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /whep/{device}", s.whepPost)
 	mux.HandleFunc("OPTIONS /whep/{device}", s.whepOptions)
