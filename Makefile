@@ -75,6 +75,11 @@ ifndef BENCH
 endif
 	@$(call each,pkg services/audio services/camera services/input services/serial services/webrtc-gateway,$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' ./... | grep -v 'no test files')
 
+.PHONY: promises
+promises: deps deps-test build ## compare what the README promises with yardsticks of the same run, in minutes; fails when one is lost
+	@echo "── the whole, in Chromium"; cd e2e && WALDO_BIN=$(BIN) $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 20m ./promises
+	@echo "── a viewer beside bare pion"; cd services/webrtc-gateway && $(GO) run ./fanoutbench -viewers 10,10,10 -window 5s -check -ratio 1.3
+
 .PHONY: fuzz
 fuzz: deps ## run every fuzz target for FUZZTIME (10s)
 	@GO=$(GO) FUZZTIME=$(FUZZTIME) scripts/fuzz $(MODULES)

@@ -42,24 +42,7 @@ func BenchmarkPlayoutDelay(b *testing.B) {
 			robot := harness.StartRobot(b, harness.Options{Devices: "front: {kind: camera, source: test, width: 1280, height: 720, fps: 30}"})
 			robot.Device(b, "front")
 			page := harness.StartBrowser(b).Open(b, robot.URL+"/healthz")
-			harness.Eval[any](b, page, `(async () => {
-			  const pc = new RTCPeerConnection();
-			  pc.addTransceiver('video', { direction: 'recvonly' });
-			  const video = Object.assign(document.createElement('video'), { muted: true });
-			  const tile = document.createElement('div');
-			  tile.dataset.device = 'front';
-			  tile.append(video);
-			  document.body.replaceChildren(tile);
-			  const first = new Promise((resolve) => video.requestVideoFrameCallback(resolve));
-			  pc.ontrack = (e) => { video.srcObject = new MediaStream([e.track]); video.play(); };
-			  const offer = await pc.createOffer();
-			  if (!$1) offer.sdp = offer.sdp.split('\r\n').filter((line) => !line.includes('playout-delay')).join('\r\n');
-			  await pc.setLocalDescription(offer);
-			  const response = await fetch('/whep/front', {
-			    method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body: pc.localDescription.sdp });
-			  await pc.setRemoteDescription({ type: 'answer', sdp: await response.text() });
-			  await first;
-			})()`, with)
+			page.AddPlayer(b, "front", with)
 			defer harness.Noise(b)()
 			measureLatency(b, page, 600)
 		})
@@ -207,32 +190,6 @@ func BenchmarkBusCrash(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// whep is the least a WHEP player does. It returns the time from the POST to the first decoded picture, in ms.
-const whep = `(async () => {
-  const pc = new RTCPeerConnection();
-  const transceiver = pc.addTransceiver('video', { direction: 'recvonly' });
-  const video = document.createElement('video');
-  video.muted = true;
-  document.body.append(video);
-  pc.ontrack = (e) => { video.srcObject = new MediaStream([e.track]); video.play(); };
-  await pc.setLocalDescription();
-  const first = new Promise((resolve) => video.requestVideoFrameCallback((_, m) => resolve(performance.now())));
-  const posted = performance.now();
-  const response = await fetch('/whep/front', {
-    method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body: pc.localDescription.sdp });
-  const resource = response.headers.get('Location');
-  const answered = performance.now();
-  await pc.setRemoteDescription({ type: 'answer', sdp: await response.text() });
-  pc.onicecandidate = (e) => e.candidate && fetch(resource, {
-    method: 'PATCH', headers: { 'Content-Type': 'application/trickle-ice-sdpfrag' },
-    body: 'a=mid:' + e.candidate.sdpMid + '\r\na=' + e.candidate.candidate + '\r\n' });
-  const shown = await first;
-  await fetch(resource, { method: 'DELETE' });
-  pc.close();
-  video.remove();
-  return shown - posted;
-})()`
-
 // BenchmarkFirstPicture measures from a WHEP POST to the first picture: with nobody else looking (the camera has to start), and
 // while others look (a key frame has to come).
 func BenchmarkFirstPicture(b *testing.B) {
@@ -247,7 +204,7 @@ func BenchmarkFirstPicture(b *testing.B) {
 			page := browser.Open(b, robot.URL+"/healthz")
 			var times []float64
 			for range 50 {
-				times = append(times, harness.Eval[float64](b, page, whep))
+				times = append(times, page.FirstPicture(b, "front"))
 			}
 			harness.Report(b, "first", "ms", times)
 			b.ReportMetric(0, "ns/op")

@@ -7,13 +7,16 @@
 //
 //	go run ./fanoutbench                 # 1, 10, 50 and 100 viewers
 //	go run ./fanoutbench -check -json f  # exit code 1 when a limit is exceeded; numbers to a file
+//	go run ./fanoutbench -viewers 10,10,10 -check -ratio 1.3  # the median of three rounds, for a busy machine
 package main
 
 import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,9 +28,8 @@ const (
 	frameBytes = 2_000_000 / 8 / frameRate
 )
 
-// Limits that -check holds the gateway to.
+// Limits that -check holds the gateway to, besides -ratio.
 const (
-	maxRatio      = 1.1 // CPU against the bare sender
 	maxCPUPercent = 0.2 // of a core for each viewer, at 100
 	maxMiB        = 3   // for each viewer, at 100
 )
@@ -38,6 +40,7 @@ func main() {
 	viewers := flag.String("viewers", "1,10,50,100", "how many viewers, one run each")
 	window := flag.Duration("window", 10*time.Second, "how long to measure each")
 	check := flag.Bool("check", false, "exit with 1 when a limit is exceeded")
+	ratio := flag.Float64("ratio", 1.1, "limit of -check for the CPU that a packet takes, against bare pion")
 	out := flag.String("json", "", "file to write the numbers to")
 	flag.Parse()
 	var err error
@@ -51,7 +54,7 @@ func main() {
 	case "receive":
 		err = receive(*url, *viewers)
 	default:
-		err = orchestrate(*viewers, *window, *check, *out)
+		err = orchestrate(*viewers, *window, *check, *ratio, *out)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "fanoutbench:", err)
@@ -72,7 +75,7 @@ type result struct {
 	LostPackets   int     `json:"lost_packets"`
 }
 
-func orchestrate(list string, window time.Duration, check bool, out string) error {
+func orchestrate(list string, window time.Duration, check bool, maxRatio float64, out string) error {
 	source, err := startSource()
 	if err != nil {
 		return err
@@ -96,7 +99,7 @@ func orchestrate(list string, window time.Duration, check bool, out string) erro
 			results = append(results, r)
 		}
 	}
-	over := judge(results)
+	over := judge(results, maxRatio)
 	if out != "" {
 		data, err := json.MarshalIndent(results, "", "  ")
 		if err != nil {
@@ -113,30 +116,41 @@ func orchestrate(list string, window time.Duration, check bool, out string) erro
 }
 
 // judge prints the ratios and returns the limits that are exceeded.
-func judge(results []result) (over []string) {
-	bare := make(map[int]result)
+func judge(results []result, maxRatio float64) (over []string) {
+	ratios := make(map[int][]float64) // by viewers, one a round
+	var bare result
 	for _, r := range results {
-		if r.Sender == "bare" {
-			bare[r.Viewers] = r
+		switch r.Sender {
+		case "bare":
+			bare = r
+		case "gateway":
+			// By the packet: on a busy machine a source may not reach its rate.
+			ratios[r.Viewers] = append(ratios[r.Viewers], r.MicrosPacket/bare.MicrosPacket)
+			over = append(over, judgeAlone(r)...)
 		}
 	}
-	for _, r := range results {
-		if r.Sender != "gateway" {
-			continue
-		}
-		// By the packet: on a busy machine a source may not reach its rate.
-		ratio := r.MicrosPacket / bare[r.Viewers].MicrosPacket
-		fmt.Printf("%d viewers: the gateway takes %.2f times the CPU of bare pion for each packet\n", r.Viewers, ratio)
+	for _, viewers := range slices.Sorted(maps.Keys(ratios)) {
+		slices.Sort(ratios[viewers])
+		ratio := ratios[viewers][len(ratios[viewers])/2]
+		fmt.Printf("%d viewers: the gateway takes %.2f times the CPU of bare pion for each packet\n", viewers, ratio)
 		// With few viewers the cost of a stream, which the bare sender does not have, outweighs that of the viewers.
-		if r.Viewers >= 10 && ratio > maxRatio {
-			over = append(over, fmt.Sprintf("%.2f times the CPU of bare pion with %d viewers, %.1f allowed", ratio, r.Viewers, maxRatio))
+		if viewers >= 10 && ratio > maxRatio {
+			over = append(over, fmt.Sprintf("%.2f times the CPU of bare pion with %d viewers, %.1f allowed", ratio, viewers, maxRatio))
 		}
-		if r.Viewers >= 100 && r.PerViewer > maxCPUPercent {
-			over = append(over, fmt.Sprintf("%.3f %% of a core for each of %d viewers, %.1f allowed", r.PerViewer, r.Viewers, maxCPUPercent))
-		}
-		if r.Viewers >= 100 && r.MiBPerViewer > maxMiB {
-			over = append(over, fmt.Sprintf("%.2f MiB for each of %d viewers, %d allowed", r.MiBPerViewer, r.Viewers, maxMiB))
-		}
+	}
+	return over
+}
+
+// judgeAlone returns the limits that one run of the gateway exceeds whatever bare pion takes.
+func judgeAlone(r result) (over []string) {
+	if r.Viewers < 100 {
+		return nil
+	}
+	if r.PerViewer > maxCPUPercent {
+		over = append(over, fmt.Sprintf("%.3f %% of a core for each of %d viewers, %.1f allowed", r.PerViewer, r.Viewers, maxCPUPercent))
+	}
+	if r.MiBPerViewer > maxMiB {
+		over = append(over, fmt.Sprintf("%.2f MiB for each of %d viewers, %d allowed", r.MiBPerViewer, r.Viewers, maxMiB))
 	}
 	return over
 }
