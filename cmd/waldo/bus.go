@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/launch"
 	"github.com/waldo-robot/waldo/pkg/bus"
@@ -33,7 +34,9 @@ func (b *busCommand) Run(ctx context.Context, c console) error {
 		return configurationError{fmt.Errorf("--listen: %w", err)}
 	}
 	defer server.Close()
-	_, _ = fmt.Fprintln(c.out, server.URL()) // for people and scripts that wait for it
-	<-ctx.Done()
-	return nil
+	return c.patient(func(out io.Writer) error {
+		_, _ = fmt.Fprintln(out, server.URL()) // for people and scripts that wait for it
+		<-ctx.Done()
+		return nil
+	})
 }

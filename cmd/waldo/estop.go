@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync"
 
 	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
@@ -24,13 +25,18 @@ type estopCommand struct {
 
 // Help explains the command.
 func (*estopCommand) Help() string {
-	return `All actuators on the bus are stopped, or those of the robot named with --robot. They stay so, through restarts as
-well, until the e-stop is cleared. It fails if one of them did not answer; the others are stopped all the same.`
+	return `All actuators on the bus are stopped at once, or those of the robot named with --robot. They stay so, through restarts
+as well, until the e-stop is cleared. It fails with code 1 if one of them did not answer, and with code 74 if one of them
+stands still but could not keep the e-stop in its file, so that a restart would lose it; the others are stopped all the same.`
 }
+
+// errNotKept says that an e-stop holds, but not over a restart.
+var errNotKept = errors.New("it stands still, but the e-stop could not be stored and a restart would lose it: " +
+	"its log says why; make room or mend the folder of control.state, clear the e-stop and press it again")
 
 // Run stops, or clears.
 func (e *estopCommand) Run(ctx context.Context, c console) error {
-	return e.session(ctx, func(ctx context.Context, conn *bus.Conn) error {
+	return e.attach(ctx, func(ctx context.Context, conn *bus.Conn) error {
 		actuators, err := e.actuators(ctx, conn)
 		if err != nil {
 			return err
@@ -39,20 +45,39 @@ func (e *estopCommand) Run(ctx context.Context, c console) error {
 		if e.Clear {
 			act, done = e.clear, "cleared"
 		}
-		errs := make([]error, len(actuators))
-		for i, a := range actuators {
-			if err := act(ctx, controlv1.NewControlServiceClient(conn.Client(a))); err != nil {
-				errs[i] = plainError(a, err)
-				continue
+		errs := e.each(ctx, conn, actuators, act)
+		for i, a := range actuators { // said when all is done: an output that takes nothing must not hold up a stop
+			if errs[i] == nil {
+				_, _ = fmt.Fprintf(c.err, "%s %s\n", a, done)
 			}
-			_, _ = fmt.Fprintf(c.err, "%s %s\n", a, done)
 		}
 		return errors.Join(errs...)
 	})
 }
 
+// each acts on all actuators at the same time, so that none waits for another that does not answer.
+func (e *estopCommand) each(
+	ctx context.Context, conn *bus.Conn, actuators []bus.Address, act func(context.Context, controlv1.ControlServiceClient) error,
+) []error {
+	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
+	defer cancel()
+	errs := make([]error, len(actuators))
+	var calls sync.WaitGroup
+	for i, a := range actuators {
+		calls.Go(func() {
+			if err := act(ctx, controlv1.NewControlServiceClient(conn.Client(a))); err != nil {
+				errs[i] = plainError(a, err)
+			}
+		})
+	}
+	calls.Wait()
+	return errs
+}
+
 // actuators returns those that are meant.
 func (e *estopCommand) actuators(ctx context.Context, conn *bus.Conn) ([]bus.Address, error) {
+	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
+	defer cancel()
 	devices, err := e.devices(ctx, conn)
 	if err != nil {
 		return nil, err
@@ -75,8 +100,15 @@ func (e *estopCommand) actuators(ctx context.Context, conn *bus.Conn) ([]bus.Add
 }
 
 func (e *estopCommand) press(ctx context.Context, client controlv1.ControlServiceClient) error {
-	_, err := client.EStop(ctx, &controlv1.EStopRequest{By: by(), Reason: e.Reason})
-	return err
+	r, err := client.EStop(ctx, &controlv1.EStopRequest{By: by(), Reason: e.Reason})
+	if err != nil {
+		return err
+	}
+	// None there: somebody has cleared it already, so there is nothing left to keep.
+	if stop := r.GetState().GetEStop(); stop != nil && !stop.GetPersisted() {
+		return errNotKept
+	}
+	return nil
 }
 
 func (e *estopCommand) clear(ctx context.Context, client controlv1.ControlServiceClient) error {

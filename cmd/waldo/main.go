@@ -9,12 +9,15 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/launch"
 	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/output"
 )
 
 const description = `Waldo runs robots: one process for each device, a bus between them, and a page in the browser.
@@ -29,10 +32,18 @@ const description = `Waldo runs robots: one process for each device, a bus betwe
   waldo estop                      make all that moves stand still, until waldo estop --clear
 
 Exit codes: 0 done, or stopped on request; 1 it failed; 2 wrong command line;
-71 an address is in use; 78 the configuration is wrong.`
+71 an address is in use; 74 an e-stop holds but could not be stored; 78 the configuration is wrong.`
 
-// exitUsage is the exit code for a command line that makes no sense.
-const exitUsage = 2
+const (
+	// exitUsage is the exit code for a command line that makes no sense.
+	exitUsage = 2
+	// exitNotKept is the exit code for an e-stop that holds, but would not outlast a restart; the number is that of sysexits.h for
+	// input and output.
+	exitNotKept = 74
+)
+
+// lastWords bounds the wait at the end for an output that takes nothing.
+const lastWords = 100 * time.Millisecond
 
 // commands is the command line.
 type commands struct {
@@ -52,6 +63,7 @@ type console struct {
 }
 
 func main() {
+	output.Survive() // what runs motors, or stops them, does not end because nobody reads what it says
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop) // a second signal ends waldo at once, and the kernel ends what it runs
 	os.Exit(run(ctx, os.Args[1:], console{os.Stdout, os.Stderr}))
@@ -78,11 +90,21 @@ func run(ctx context.Context, args []string, c console) int {
 		c.fail(fmt.Errorf("%w; see waldo --help", err))
 		return exitUsage
 	}
-	if err := parsed.Run(); err != nil {
+	err = parsed.Run()
+	switch {
+	case err == nil:
+		return 0
+	case !errors.Is(err, syscall.EPIPE): // a reader who has left, like head, needs no word
 		c.fail(err)
-		return exitCode(err)
 	}
-	return 0
+	return exitCode(err)
+}
+
+// patient calls f with a standard output that never makes it wait.
+func (c console) patient(f func(out io.Writer) error) error {
+	out := output.NewWriter(c.out, func(int64) string { return "" })
+	defer out.Close(lastWords)
+	return f(out)
 }
 
 // fail prints an error.
@@ -98,6 +120,8 @@ func (e configurationError) Unwrap() error { return e.error }
 func exitCode(err error) int {
 	var configuration configurationError
 	switch {
+	case onlyNotKept(err):
+		return exitNotKept
 	case errors.Is(err, launch.ErrAddressInUse):
 		return device.ExitAddress
 	case errors.As(err, &configuration):
@@ -105,4 +129,12 @@ func exitCode(err error) int {
 	default:
 		return 1
 	}
+}
+
+// onlyNotKept tells whether nothing worse has happened than that e-stops could not be stored.
+func onlyNotKept(err error) bool {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return !slices.ContainsFunc(joined.Unwrap(), func(e error) bool { return !onlyNotKept(e) })
+	}
+	return errors.Is(err, errNotKept)
 }

@@ -77,7 +77,10 @@ func plainError(a bus.Address, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%s: %s", a, status.Convert(err).Message())
+	if st, ok := status.FromError(err); ok {
+		return fmt.Errorf("%s: %s", a, st.Message())
+	}
+	return fmt.Errorf("%s: %w", a, err)
 }
 
 // body is the message as the user has given it: what is no JSON is text.

@@ -53,8 +53,10 @@ func (u *upCommand) Run(ctx context.Context, c console) error {
 	if u.File == "" {
 		printer.Printf("waldo", "no robot.yaml was given: this is the built-in robot")
 	}
-	return plan.Run(ctx, printer, func(url string) {
-		_, _ = fmt.Fprintln(c.out, url) // for people and scripts that wait for it
+	return c.patient(func(out io.Writer) error {
+		return plan.Run(ctx, printer, func(url string) {
+			_, _ = fmt.Fprintln(out, url) // for people and scripts that wait for it
+		})
 	})
 }
 

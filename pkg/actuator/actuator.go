@@ -243,25 +243,32 @@ func (a *Actuator) holder() string {
 	return a.arbiter.State().Holder
 }
 
-// press latches an e-stop, and then keeps it.
+// press latches an e-stop, keeps it, and only then says so in the log: a log that cannot be written must not cost the e-stop.
 func (a *Actuator) press(by, reason string) {
 	a.do(func(now control.Clock) {
 		a.eStop = &eStop{ID: a.arbiter.EStop(now), By: by, Reason: reason, Time: time.Now()}
 		a.tell()
 	})
+	err := a.keep()
 	a.log.Warn("e-stop", "by", by, "reason", reason)
+	if err != nil {
+		a.log.Error("the e-stop is latched, but will not outlast a restart of this process", "error", err)
+	}
+}
+
+// keep stores the latched e-stop, unless it has been cleared or stored meanwhile.
+func (a *Actuator) keep() error {
 	a.latching.Lock()
 	defer a.latching.Unlock()
 	a.mu.Lock()
 	latched := a.eStop
 	a.mu.Unlock()
-	if latched == nil || latched.persisted { // cleared meanwhile, or another press has kept it
-		return
+	if latched == nil || latched.persisted {
+		return nil
 	}
 	if err := a.latch.store(latched); err != nil {
-		a.log.Error("the e-stop is latched, but will not outlast a restart of this process", "error", err)
 		a.metrics.unkept.Inc()
-		return
+		return err
 	}
 	a.do(func(control.Clock) {
 		kept := *latched
@@ -271,6 +278,7 @@ func (a *Actuator) press(by, reason string) {
 			a.tell()
 		}
 	})
+	return nil
 }
 
 // clear ends an e-stop, in its file first: one that cannot be ended there stays.

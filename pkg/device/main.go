@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/waldo-robot/waldo/pkg/output"
 	"github.com/waldo-robot/waldo/pkg/settings"
 )
 
@@ -28,12 +29,16 @@ const (
 // patience is how long a process waits for its own end; the rest of the 2 s is for the operating system.
 const patience = 1800 * time.Millisecond
 
+// lastWords bounds the wait at the end for a log that takes nothing.
+const lastWords = 100 * time.Millisecond
+
 // Main runs a device process from its flags, environment and robot file, and exits.
 func Main[C any](k Kind[C]) {
+	output.Survive()
 	os.Exit(run(k, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
-// run is Main without the exit. What was asked for goes to stdout, everything else to stderr.
+// run is Main without the exit. What was asked for goes to stdout, everything else to stderr, for which nothing waits.
 func run[C any](k Kind[C], args []string, environ func(string) string, stdout, stderr io.Writer) int {
 	common, config, given, err := configure(k, args, environ, stdout)
 	switch {
@@ -49,7 +54,9 @@ func run[C any](k Kind[C], args []string, environ func(string) string, stdout, s
 		return ExitStopped
 	}
 	level, _ := settings.Level(common.LogLevel) // checked with the settings
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})).With("device", common.Device)
+	out := output.NewLog(stderr)
+	defer out.Close(lastWords)
+	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level})).With("device", common.Device)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	process, err := Start(k, common, config, log)

@@ -10,8 +10,10 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/output"
 	"github.com/waldo-robot/waldo/pkg/settings"
 	"github.com/waldo-robot/waldo/pkg/version"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
@@ -19,7 +21,13 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/web"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Getenv, os.Stderr)) }
+// lastWords bounds the wait at the end for a log that takes nothing.
+const lastWords = 100 * time.Millisecond
+
+func main() {
+	output.Survive()
+	os.Exit(run(os.Args[1:], os.Getenv, os.Stderr))
+}
 
 // run returns an exit code of package device, as every process of a robot does.
 func run(args []string, environ func(string) string, out io.Writer) int {
@@ -37,7 +45,9 @@ func run(args []string, environ func(string) string, out io.Writer) int {
 		return device.ExitStopped
 	}
 	level, _ := c.Level() // checked by Load
-	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level}))
+	patient := output.NewLog(out)
+	defer patient.Close(lastWords)
+	log := slog.New(slog.NewTextHandler(patient, &slog.HandlerOptions{Level: level}))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	g, err := gateway.Start(c, version.Version, web.Files, log)

@@ -4,16 +4,14 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
+
+	"github.com/waldo-robot/waldo/pkg/output"
 )
 
 const (
 	// maxLine is the most that is shown of one line, in bytes.
 	maxLine = 4096
-	// queuedLines is how many lines may wait for a slow terminal.
-	queuedLines = 1024
 	// flushTime bounds what Close waits for a terminal that does not take anything.
 	flushTime = time.Second
 )
@@ -21,32 +19,17 @@ const (
 // Printer writes lines of several processes to one output, each with the time and the name of who said it. All methods may be
 // called by any goroutine, and none but Close waits for the output.
 type Printer struct {
-	out   io.Writer
+	out   *output.Writer
 	style style
-	lines chan string
-	lost  atomic.Int64
-	done  chan struct{} // closed when everything is written
-
-	mu     sync.RWMutex // held for writing only to close lines
-	closed bool
 }
 
 // NewPrinter returns a printer for processes with these names, which it aligns. With color, each gets its own.
 func NewPrinter(out io.Writer, names []string, color bool) *Printer {
-	p := &Printer{out: out, style: newStyle(names, color), lines: make(chan string, queuedLines), done: make(chan struct{})}
-	go p.write()
+	p := &Printer{style: newStyle(names, color)}
+	p.out = output.NewWriter(out, func(lines int64) string {
+		return p.style.line(time.Now(), "waldo", fmt.Sprintf("left out %d lines: the output did not take them", lines))
+	})
 	return p
-}
-
-// write is the only one that touches the output. Errors of it have nowhere to go.
-func (p *Printer) write() {
-	defer close(p.done)
-	for line := range p.lines {
-		_, _ = io.WriteString(p.out, line)
-		if n := p.lost.Swap(0); n > 0 {
-			_, _ = io.WriteString(p.out, p.style.line(time.Now(), "waldo", fmt.Sprintf("left out %d lines: the output is too slow", n)))
-		}
-	}
 }
 
 // Printf prints one line in the name of a process.
@@ -55,32 +38,11 @@ func (p *Printer) Printf(name, format string, args ...any) {
 }
 
 func (p *Printer) print(name, text string) {
-	line := p.style.line(time.Now(), name, text)
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	if p.closed {
-		return
-	}
-	select {
-	case p.lines <- line:
-	default:
-		p.lost.Add(1)
-	}
+	_, _ = io.WriteString(p.out, p.style.line(time.Now(), name, text)) // never fails
 }
 
 // Close returns when all lines are written, or after a second if the output takes none. What is printed later is ignored.
-func (p *Printer) Close() {
-	p.mu.Lock()
-	if !p.closed {
-		p.closed = true
-		close(p.lines)
-	}
-	p.mu.Unlock()
-	select {
-	case <-p.done:
-	case <-time.After(flushTime):
-	}
-}
+func (p *Printer) Close() { p.out.Close(flushTime) }
 
 // Writer returns a writer that prints what is written to it line by line. One goroutine may use it; Close prints an unfinished
 // last line.
