@@ -56,8 +56,9 @@ func TestPythonDrives(t *testing.T) {
 
 // TestPadrover runs the example with a simulated pad, and kills its way through.
 func TestPadrover(t *testing.T) {
-	script := harness.WriteFile(t, "pad.jsonl", `{"after": "0s", "events": [{"code": "ABS_Y", "value": -32768}]}
-{"after": "1h", "events": [{"code": "ABS_Y", "value": -32767}]}
+	script := harness.WriteFile(t, "pad.jsonl", `{"after": "0s", "events": [{"code": "ABS_Y", "value": 0}]}
+{"after": "300ms", "events": [{"code": "ABS_Y", "value": -32768}]}
+{"after": "4s", "events": [{"code": "ABS_Y", "value": 0}]}
 `)
 	wire := harness.StartWire(t)
 	robot := harness.StartRobot(t, harness.Options{Devices: wire.Device() + "\npad: {kind: input, source: sim, script: " + script + "}"})

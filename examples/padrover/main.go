@@ -48,7 +48,7 @@ func drive(ctx context.Context, padAddress, motorsAddress string) error {
 	go func() { fail(s.follow(ctx, inputv1.NewInputServiceClient(padConn))) }()
 	motors := serialv1.NewSerialServiceClient(motorsConn)
 	command := l.Neutral() // the first has to mean standing still
-	for tick := time.NewTicker(33 * time.Millisecond); ; command = s.command() {
+	for tick := time.NewTicker(33 * time.Millisecond); ; command = s.command(time.Now()) {
 		header, err := l.Header(ctx)
 		if err != nil {
 			return err

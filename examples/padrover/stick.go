@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	inputv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/input/v1"
 )
@@ -11,32 +12,46 @@ import (
 // stick is how the left stick of the pad stands.
 type stick struct {
 	mu   sync.Mutex
-	x, y float64
+	x, y axis
 }
 
-// follow keeps the stick up to date until the pad's program is gone. A pad that is unplugged says itself that the stick is let go.
+// follow keeps the stick up to date until the pad's program is gone. When a pad is unplugged, a report lets go of its stick.
 func (s *stick) follow(ctx context.Context, pad inputv1.InputServiceClient) error {
 	reports, err := pad.StreamReports(ctx, &inputv1.StreamReportsRequest{})
 	for err == nil {
 		var r *inputv1.StreamReportsResponse
-		r, err = reports.Recv()
-		s.mu.Lock()
-		for _, e := range append(r.GetState().GetAxes(), r.GetReport().GetEvents()...) {
-			switch e.GetName() {
-			case "ABS_X":
-				s.x = e.GetNormalized()
-			case "ABS_Y":
-				s.y = e.GetNormalized()
-			}
+		if r, err = reports.Recv(); err == nil {
+			s.take(r, time.Now())
 		}
-		s.mu.Unlock()
 	}
 	return err
 }
 
-// command mixes the two motors. Up is negative on gamepads.
-func (s *stick) command() string {
+// take takes in one step of the stream.
+func (s *stick) take(r *inputv1.StreamReportsResponse, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return fmt.Sprintf(`{"left": %.0f, "right": %.0f}`, -180*s.y+60*s.x, -180*s.y-60*s.x)
+	// After a gap, what is held was not seen to be taken: the stick has to be let go first.
+	if r.GetState() != nil || r.GetReport().GetResync() {
+		s.x.live, s.y.live = false, false
+	}
+	for _, e := range append(r.GetState().GetAxes(), r.GetReport().GetEvents()...) {
+		if e.GetKind() != inputv1.EventKind_EVENT_KIND_ABSOLUTE {
+			continue
+		}
+		switch e.GetName() {
+		case "ABS_X":
+			s.x.move(e.GetNormalized(), now)
+		case "ABS_Y":
+			s.y.move(e.GetNormalized(), now)
+		}
+	}
+}
+
+// command mixes the two motors. Up is negative on gamepads.
+func (s *stick) command(now time.Time) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x, y := s.x.value(now), s.y.value(now)
+	return fmt.Sprintf(`{"left": %.0f, "right": %.0f}`, 0-180*y+60*x, 0-180*y-60*x)
 }

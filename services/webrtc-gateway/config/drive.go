@@ -21,6 +21,9 @@ type Drive struct {
 	Keys map[string]map[string]float64 `yaml:"keys"`
 	// Axes are what a driver moves. Those named forward, turn, strafe and lift have controls where nothing is said.
 	Axes map[string]Axis `yaml:"axes"`
+	// Pads say what the controls of gamepads are that browsers have no mapping for: by a part of the pad's name, the pad's own control for each
+	// standard one.
+	Pads map[string]map[string]string `yaml:"pads"`
 }
 
 // Axis says what moves an axis. An empty field of a known axis has its default; `none` is nothing.
@@ -36,6 +39,8 @@ const (
 	minRate, maxRate = 10, 100
 	offset           = "offset" // no axis
 	none             = "none"
+	minPadID         = 4
+	gamepadControls  = "axis0 to axis15 or button0 to button31, with a - in front to turn it around"
 )
 
 // knownAxes are those that need not be described.
@@ -49,7 +54,9 @@ var knownAxes = map[string]Axis{
 var (
 	codeForm    = regexp.MustCompile(`^[A-Z][A-Za-z0-9]{0,31}$`)
 	gamepadForm = regexp.MustCompile(`^-?(axis(1[0-5]|[0-9])|button([12][0-9]|3[01]|[0-9]))$`)
-	touchForm   = regexp.MustCompile(`^-?[xy]$`)
+	// standardForm is a control that the W3C's standard gamepad has.
+	standardForm = regexp.MustCompile(`^(axis[0-3]|button(1[0-6]|[0-9]))$`)
+	touchForm    = regexp.MustCompile(`^-?[xy]$`)
 )
 
 // Validate reports all that is wrong.
@@ -74,6 +81,29 @@ func (d *Drive) Validate() error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.Axes)) {
 		errs = append(errs, d.Axes[name].validate("axes."+name))
+	}
+	for _, id := range slices.Sorted(maps.Keys(d.Pads)) {
+		errs = append(errs, validatePad("pads."+id, id, d.Pads[id]))
+	}
+	return errors.Join(errs...)
+}
+
+// validatePad reports what is wrong with the description of one gamepad.
+func validatePad(path, id string, controls map[string]string) error {
+	var errs []error
+	if len(id) < minPadID {
+		errs = append(errs, robot.BadField(path, "%q fits too many pads: use at least %d characters of the pad's name", id, minPadID))
+	}
+	if len(controls) == 0 {
+		errs = append(errs, robot.BadField(path, "names no controls: list the pad's own control for each standard one, for example axis2: axis3"))
+	}
+	for _, standard := range slices.Sorted(maps.Keys(controls)) {
+		if !standardForm.MatchString(standard) {
+			errs = append(errs, robot.BadField(path+"."+standard, "%q is not a control of the standard gamepad: use axis0 to axis3 or button0 to button16", standard))
+		}
+		if own := controls[standard]; !gamepadForm.MatchString(own) {
+			errs = append(errs, robot.BadField(path+"."+standard, "%q is not a control: use %s", own, gamepadControls))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -127,7 +157,7 @@ func (a Axis) validate(path string) error {
 		}
 	}
 	if a.Gamepad != "" && a.Gamepad != none && !gamepadForm.MatchString(a.Gamepad) {
-		errs = append(errs, robot.BadField(path+".gamepad", "%q is no control: use axis0 to axis15 or button0 to button31, with a - in front to turn it around", a.Gamepad))
+		errs = append(errs, robot.BadField(path+".gamepad", "%q is not a control: use %s", a.Gamepad, gamepadControls))
 	}
 	if a.Touch != "" && a.Touch != none && !touchForm.MatchString(a.Touch) {
 		errs = append(errs, robot.BadField(path+".touch", "%q is no direction: use x or y, with a - in front to turn it around", a.Touch))
@@ -170,6 +200,9 @@ func (d *Drive) Message() *signalingv1.Drive {
 	for _, name := range slices.Sorted(maps.Keys(used)) {
 		a, _ := d.axis(name)
 		m.Axes = append(m.Axes, &signalingv1.DriveAxis{Name: name, PlusKeys: a.Plus, MinusKeys: a.Minus, Gamepad: a.Gamepad, Touch: a.Touch})
+	}
+	for _, id := range slices.Sorted(maps.Keys(d.Pads)) {
+		m.Pads = append(m.Pads, &signalingv1.DrivePad{Id: id, Controls: d.Pads[id]})
 	}
 	return m
 }

@@ -32,6 +32,15 @@ func TestDrive(t *testing.T) {
 			device: "motors" rate_hz: 50
 			axes: {name: "steer" plus_keys: "KeyL" minus_keys: "KeyJ" gamepad: "button7"}
 			values: {key: "angle" terms: {axis: "steer" gain: -40} offset: 90}`},
+		"a gamepad without a mapping": {`drive:
+  device: motors
+  keys: {speed: {lift: 1}}
+  pads: {"Twin USB": {axis3: axis2, button7: -axis5}, Saitek: {axis1: button3}}`, `
+			device: "motors" rate_hz: 30
+			axes: {name: "lift" plus_keys: "KeyR" minus_keys: "KeyV" gamepad: "-axis3"}
+			values: {key: "speed" terms: {axis: "lift" gain: 1}}
+			pads: {id: "Saitek" controls: {key: "axis1" value: "button3"}}
+			pads: {id: "Twin USB" controls: {key: "axis3" value: "axis2"} controls: {key: "button7" value: "-axis5"}}`},
 		"a known axis changed": {"drive: {device: motors, keys: {speed: {forward: 1}}, axes: {forward: {minus: [none], touch: none}}}", `
 			device: "motors" rate_hz: 30
 			axes: {name: "forward" plus_keys: "KeyW" plus_keys: "ArrowUp" gamepad: "-axis1"}
@@ -62,7 +71,11 @@ func TestBadDrive(t *testing.T) {
 		"drive: {device: motors, keys: {a: {trun: 1}}}":                                      `drive.keys.a.trun: there is no axis "trun": use forward, lift, strafe, turn`,
 		"drive: {device: motors, keys: {a: {turn: fast}}}":                                   `"fast" is not a number`,
 		"drive: {device: motors, keys: {a: {turn: 1}}, axes: {turn: {plus: [w]}}}":           `drive.axes.turn.plus: "w" is no key`,
-		"drive: {device: motors, keys: {a: {turn: 1}}, axes: {turn: {gamepad: axis99}}}":     `drive.axes.turn.gamepad: "axis99" is no control`,
+		"drive: {device: motors, keys: {a: {turn: 1}}, axes: {turn: {gamepad: axis99}}}":     `drive.axes.turn.gamepad: "axis99" is not a control`,
+		"drive: {device: motors, keys: {a: {turn: 1}}, pads: {Pad: {axis0: axis1}}}":         `drive.pads.Pad: "Pad" fits too many pads`,
+		"drive: {device: motors, keys: {a: {turn: 1}}, pads: {Twin USB: {}}}":                `drive.pads.Twin USB: names no controls`,
+		"drive: {device: motors, keys: {a: {turn: 1}}, pads: {Twin USB: {axis4: axis1}}}":    `drive.pads.Twin USB.axis4: "axis4" is not a control of the standard gamepad`,
+		"drive: {device: motors, keys: {a: {turn: 1}}, pads: {Twin USB: {axis0: left}}}":     `drive.pads.Twin USB.axis0: "left" is not a control`,
 		"drive: {device: motors, keys: {a: {turn: 1}}, axes: {turn: {touch: z}}}":            `drive.axes.turn.touch: "z" is no direction`,
 		"drive: {device: motors, keys: {a: {turn: 1}}, axes: {turn: {pad: axis1}}}":          `unknown key "pad"`,
 		"drive: {device: motors, keys: {a: {turn: 1}}, axes: {turn: {plus: [W], touch: q}}}": `drive.axes.turn.touch: "q" is no direction`,

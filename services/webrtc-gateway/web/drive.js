@@ -102,7 +102,7 @@ export class Drive extends EventTarget {
     const changed = () => this.#ride?.hurry();
     input.addEventListener?.('change', changed);
     this.#inputs.set(input, () => input.removeEventListener?.('change', changed));
-    input.bind?.(this.config?.axes ?? []);
+    input.bind?.(this.config?.axes ?? [], this.config?.pads ?? []);
     return () => {
       this.#inputs.get(input)?.();
       this.#inputs.delete(input);
@@ -156,7 +156,7 @@ export class Drive extends EventTarget {
     if (JSON.stringify(config) === JSON.stringify(this.config)) return;
     this.end('reconfigured');
     this.config = config;
-    for (const input of this.#inputs.keys()) input.bind?.(config?.axes ?? []);
+    for (const input of this.#inputs.keys()) input.bind?.(config?.axes ?? [], config?.pads ?? []);
     this.dispatchEvent(new CustomEvent('config', { detail: config }));
   }
 

@@ -19,7 +19,8 @@ const PARTS = 1e6;
  * @property {(axis: DriveAxis) => number} axis How far it moves an axis, -1 to 1.
  * @property {boolean} atRest Whether nothing that could move an axis is held.
  * @property {() => void} rest Forgets what is held: it counts again when it was let go and taken anew.
- * @property {(axes: DriveAxis[]) => void} [bind] Says which axes there are to move.
+ * @property {(axes: DriveAxis[], pads: import('./padmap.js').PadMap[]) => void} [bind] Says which axes there are to move, and what is
+ *   known of gamepads without a mapping.
  * @property {(type: 'change', run: () => void) => void} [addEventListener]
  * @property {(type: 'change', run: () => void) => void} [removeEventListener]
  */

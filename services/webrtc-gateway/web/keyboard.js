@@ -7,6 +7,9 @@ import { browserEnv } from './env.js';
 
 /** @typedef {import('./protocol.js').DriveAxis} DriveAxis */
 
+/** After these the end of a key may never come: a menu, a drag or an input method has the keyboard. */
+const TAKEN = ['contextmenu', 'dragstart', 'compositionstart'];
+
 /**
  * @typedef {object} KeyboardOptions
  * @property {Iterable<string>} [keys] Keys to care for, as KeyboardEvent.code calls them. A Drive sets them by itself.
@@ -18,7 +21,7 @@ import { browserEnv } from './env.js';
  * Which keys are held.
  *
  * Keys with Ctrl, Meta or Alt belong to the browser, and keys typed into a field to the field. When the page is hidden, left
- * or stood still, nothing counts as held until it was let go and pressed again.
+ * or stood still, or a menu, a drag or an input method takes the keyboard, nothing counts as held until it was let go and pressed again.
  *
  * Events: `change` when a key goes down or up.
  */
@@ -40,6 +43,7 @@ export class Keyboard extends EventTarget {
     this.#attention = new Attention(env, () => this.rest());
     target.addEventListener('keydown', this.#down, { capture: true });
     target.addEventListener('keyup', this.#up, { capture: true });
+    for (const type of TAKEN) target.addEventListener(type, this.#taken, { capture: true });
   }
 
   /** Whether no key is held. */
@@ -82,7 +86,10 @@ export class Keyboard extends EventTarget {
     this.#attention.close();
     this.#target.removeEventListener('keydown', this.#down, { capture: true });
     this.#target.removeEventListener('keyup', this.#up, { capture: true });
+    for (const type of TAKEN) this.#target.removeEventListener(type, this.#taken, { capture: true });
   }
+
+  #taken = () => this.rest();
 
   /** @param {any} event A KeyboardEvent. */
   #down = (event) => {
@@ -91,7 +98,7 @@ export class Keyboard extends EventTarget {
       this.rest();
       return;
     }
-    if (!this.#keys.has(event.code) || event.isComposing || inField(event)) return;
+    if (!this.#keys.has(event.code) || event.isComposing || event.key === 'Process' || inField(event)) return;
     this.#swallow(event);
     if (event.repeat || this.#attention.stale(event) || this.#held.has(event.code)) return;
     this.#attention.check();

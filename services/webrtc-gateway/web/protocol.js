@@ -55,6 +55,7 @@ import { integer64, isObject, list, number, object, parseJson, strings, text, te
  * @property {number} rateHz How many commands a second are sent.
  * @property {DriveAxis[]} axes
  * @property {DriveValue[]} values
+ * @property {import('./padmap.js').PadMap[]} [pads] What the numbers of gamepads stand for that the browser has no mapping for.
  */
 
 /**
@@ -163,7 +164,8 @@ function driveConfig(v) {
     terms: list(x.terms).filter(isObject).map((t) => ({ axis: text(t.axis), gain: number(t.gain) })),
     offset: number(x.offset),
   }));
-  return { device, rateHz: number(d.rateHz), axes, values };
+  const pads = list(d.pads).filter(isObject).map((p) => ({ id: text(p.id), controls: strings(p.controls) }));
+  return { device, rateHz: number(d.rateHz), axes, values, ...(pads.length > 0 && { pads }) };
 }
 
 /** @param {unknown} v @returns {{urls: string[], username?: string, credential?: string}} */

@@ -29,7 +29,7 @@ export class TouchStick extends EventTarget {
 
   #element;
   #attention;
-  /** @type {{id: number, x: number, y: number, reach: number}|null} The finger that has it, and where the middle is. */
+  /** @type {{id: number, type: string, x: number, y: number, reach: number}|null} The finger that has it, and where the middle is. */
   #finger = null;
   /** @type {[string, (event: any) => void][]} */
   #listeners = [
@@ -89,20 +89,28 @@ export class TouchStick extends EventTarget {
 
   /** @param {PointerEvent} event */
   #down(event) {
-    if (this.#finger || event.button !== 0 || this.#attention.stale(event)) return;
+    if (event.button !== 0 || this.#attention.stale(event)) return;
+    // The first finger of a touch is alone, so the one that had the stick has left unseen.
+    if (event.isPrimary && this.#finger?.type === event.pointerType) this.rest();
+    if (this.#finger) return;
     event.preventDefault();
     this.#attention.check();
     const { left, top, width, height } = this.#element.getBoundingClientRect();
     const reach = (Math.min(width, height) / 2) * REACH;
-    this.#finger = { id: event.pointerId, x: left + width / 2, y: top + height / 2, reach };
-    this.#element.setPointerCapture(event.pointerId);
+    try {
+      this.#element.setPointerCapture(event.pointerId);
+    } catch {
+      return; // it is lifted already, and nobody would tell
+    }
+    this.#finger = { id: event.pointerId, type: event.pointerType, x: left + width / 2, y: top + height / 2, reach };
     this.#move(event);
   }
 
   /** @param {PointerEvent} event */
   #move(event) {
     if (this.#finger?.id !== event.pointerId) return;
-    if (this.#attention.stale(event)) {
+    // A mouse whose button went up outside of all windows comes back without it.
+    if (this.#attention.stale(event) || (event.pointerType === 'mouse' && event.buttons === 0)) {
       this.rest();
       return;
     }

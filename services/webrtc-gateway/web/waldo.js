@@ -72,6 +72,8 @@
  * </script>
  * ```
  *
+ * - A gamepad that the browser has no mapping for is ignored, and listed in `gamepad.doubts`, unless `drive: pads:` in robot.yaml or
+ *   `new waldo.Gamepad({ pads: [{ id: 'Twin USB', controls: { axis2: 'axis3' } }] })` say which of its controls is which.
  * - Nothing is ever kept to be sent later: what cannot leave now is not sent, and whoever sends is told.
  * - The actuator decides whether a command counts. A Drive begins with everything at rest, says what is held now many times a second,
  *   and ends when the page is hidden, closed or stands still, or when another takes over. It does not begin again by itself.

@@ -6,6 +6,7 @@ import { ConfirmButton, KeyForm } from './confirm.js';
 import { byId, make, setData, setText } from './dom.js';
 import { driveStatus } from './drivewords.js';
 import { count, milliseconds } from './format.js';
+import { padName, padNotes } from './padwords.js';
 
 /** @typedef {import('../robot.js').Robot} Robot */
 
@@ -21,6 +22,9 @@ export class DrivePanel {
   #values = byId('drive-values', HTMLElement);
   #quality = byId('drive-quality', HTMLElement);
   #pad = byId('drive-pad', HTMLElement);
+  #doubts = byId('drive-pad-doubts', HTMLElement);
+  /** What stands there. */
+  #notes = '';
   #stick = byId('stick', HTMLElement);
   #keyboard = new Keyboard();
   #gamepad = new Gamepad();
@@ -62,7 +66,10 @@ export class DrivePanel {
     this.#showState();
     this.#rows.show(drive.axes);
     this.#showValues();
-    setText(this.#pad, this.#gamepad.name && `Gamepad: ${this.#gamepad.name.replace(/\s*\((STANDARD GAMEPAD|Vendor).*$/i, '')}`);
+    setText(this.#pad, this.#gamepad.name && `Gamepad: ${padName(this.#gamepad.name)}`);
+    const notes = padNotes(this.#gamepad.doubts);
+    if (notes.join('\n') !== this.#notes) this.#doubts.replaceChildren(...notes.map((note) => make('li', {}, note)));
+    this.#notes = notes.join('\n');
   }
 
   #showState() {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { Gamepad } from '../gamepad.js';
 import { Keyboard } from '../keyboard.js';
-import { FakeActuator, key, Rig, settle } from './rig.js';
+import { config, FakeActuator, key, Rig, settle } from './rig.js';
 
 /** @type {Rig} */ let rig;
 let target, drive, states, keyboard;
@@ -357,8 +357,43 @@ describe('what lets go', () => {
     assert.equal(drive.state, 'driving');
   });
 
+  test('a trigger that the browser takes for a stick, and that rests at its end', async () => {
+    rig.drive = { ...config, axes: config.axes.map((a) => (a.name === 'turn' ? { ...a, gamepad: 'axis2' } : a)) };
+    const pad = (lt) => ({ index: 0, id: 'Pad', connected: true, mapping: '', axes: [0, 0, lt, 0, 0, -1], buttons: [] });
+    const gamepad = new Gamepad({ env: rig.env });
+    drive.use(gamepad);
+    rig.env.pads = [pad(0)];
+    await driving();
+    for (const lt of [1, -1]) {
+      rig.env.pads = [pad(lt)];
+      await still(3000);
+    }
+    assert.equal(drive.state, 'driving', 'and the keys still drive');
+    press('KeyW');
+    await rig.pass(50);
+    assert.equal(commands().at(-1).json, '{"left":200,"right":200}');
+    gamepad.close();
+  });
+
+  test('a pad that robot.yaml describes drives once it was proven', async () => {
+    rig.drive = { ...config, pads: [{ id: 'Pad', controls: { axis0: 'axis4' } }] };
+    const pad = (x) => ({ index: 0, id: 'Pad', connected: true, mapping: '', axes: [0, 0, -1, -1, x], buttons: [] });
+    const gamepad = new Gamepad({ env: rig.env });
+    drive.use(gamepad);
+    rig.env.pads = [pad(0)];
+    await driving();
+    rig.env.pads = [pad(1)];
+    await still(300);
+    rig.env.pads = [pad(0)];
+    await rig.pass(1500);
+    rig.env.pads = [pad(1)];
+    await rig.pass(50);
+    assert.equal(commands().at(-1).json, '{"left":60,"right":-60}');
+    gamepad.close();
+  });
+
   test('the gamepad is unplugged', async () => {
-    const pad = (y) => ({ index: 0, id: 'Pad', connected: true, axes: [0, y], buttons: [] });
+    const pad = (y) => ({ index: 0, id: 'Pad', connected: true, mapping: 'standard', axes: [0, y], buttons: [] });
     const gamepad = new Gamepad({ env: rig.env });
     drive.use(gamepad);
     rig.env.pads = [pad(0)];

@@ -107,6 +107,21 @@ describe('keyboard', () => {
     assert.equal(forward(), 1);
   });
 
+  // Menus, drags and input methods keep the end of a key to themselves.
+  for (const what of ['contextmenu', 'dragstart', 'compositionstart']) {
+    test(`${what}: everything is let go`, () => {
+      press('KeyW');
+      target.dispatchEvent(new Event(what));
+      assert.deepEqual([forward(), keyboard.atRest], [0, true]);
+    });
+  }
+
+  test('a key that an input method takes is not pressed', () => {
+    press('KeyW', { key: 'Process' });
+    press('KeyS', { isComposing: true });
+    assert.equal(keyboard.atRest, true);
+  });
+
   test('nothing is heard after the end', () => {
     press('KeyW');
     keyboard.close();
@@ -119,7 +134,7 @@ describe('keyboard', () => {
 
 /** A pad as the browser tells of it. */
 const pad = (index, axes = [0, 0], buttons = []) => ({
-  index, id: `Pad ${index}`, connected: true, axes, buttons: buttons.map((value) => ({ value, pressed: value > 0.5 })),
+  index, id: `Pad ${index}`, connected: true, mapping: 'standard', axes, buttons: buttons.map((value) => ({ value, pressed: value > 0.5 })),
 });
 
 describe('gamepad', () => {
@@ -281,6 +296,32 @@ describe('touch stick', () => {
     near(stick.y, 1);
     fire('pointerup', 8, 200, 370);
     near(stick.y, 1);
+  });
+
+  test('a mouse whose button went up unseen lets it spring back', () => {
+    fire('pointerdown', 1, 200, 230, { pointerType: 'mouse', buttons: 1 });
+    fire('pointermove', 1, 200, 230, { pointerType: 'mouse', buttons: 1 });
+    near(stick.y, 1);
+    fire('pointermove', 1, 200, 240, { pointerType: 'mouse', buttons: 0 });
+    assert.deepEqual([stick.y, stick.atRest], [0, true]);
+  });
+
+  test('a finger that left unseen does not keep the stick: the next first finger has it', () => {
+    fire('pointerdown', 7, 200, 230, { pointerType: 'touch', isPrimary: true });
+    fire('pointerdown', 8, 200, 370, { pointerType: 'touch', isPrimary: false });
+    near(stick.y, 1);
+    fire('pointerdown', 9, 200, 300, { pointerType: 'touch', isPrimary: true });
+    assert.deepEqual([stick.y, stick.atRest], [0, false]);
+    fire('pointerup', 9, 200, 300);
+    assert.equal(stick.atRest, true);
+  });
+
+  test('a finger that is gone before it can be followed does nothing', () => {
+    element.setPointerCapture = () => {
+      throw new DOMException('no such pointer', 'NotFoundError');
+    };
+    fire('pointerdown', 7, 200, 230);
+    assert.deepEqual([stick.y, stick.atRest], [0, true]);
   });
 
   test('the other buttons of a mouse do nothing', () => {

@@ -62,6 +62,10 @@ test('how the robot is driven', () => {
     ],
     values: [{ key: 'left', terms: [{ axis: 'turn', gain: 60 }], offset: 1.5 }, { key: '', terms: [], offset: 0 }],
   });
+  const pads = [{ id: 'Twin USB', controls: { axis2: 'axis3', axis3: 7 } }, { id: 5, controls: [] }, null];
+  assert.deepEqual(parse(JSON.stringify({ welcome: { drive: { ...drive, pads } } })).drive.pads, [
+    { id: 'Twin USB', controls: { axis2: 'axis3' } }, { id: '', controls: {} },
+  ]);
   for (const garbage of ['{}', '7', '[]', '{"axes":[]}']) assert.equal(parse(`{"welcome":{"drive":${garbage}}}`).drive, null);
 });
 

@@ -1289,7 +1289,9 @@ type Drive struct {
 	// What a driver moves.
 	Axes []*DriveAxis `protobuf:"bytes,3,rep,name=axes,proto3" json:"axes,omitempty"`
 	// The values of the message.
-	Values        []*DriveValue `protobuf:"bytes,4,rep,name=values,proto3" json:"values,omitempty"`
+	Values []*DriveValue `protobuf:"bytes,4,rep,name=values,proto3" json:"values,omitempty"`
+	// What the numbers of gamepads stand for that browsers have no mapping for. Such a pad does not count unless it is listed here.
+	Pads          []*DrivePad `protobuf:"bytes,5,rep,name=pads,proto3" json:"pads,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1352,6 +1354,69 @@ func (x *Drive) GetValues() []*DriveValue {
 	return nil
 }
 
+func (x *Drive) GetPads() []*DrivePad {
+	if x != nil {
+		return x.Pads
+	}
+	return nil
+}
+
+// DrivePad describes a gamepad that browsers have no mapping for.
+type DrivePad struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A part of the pad's name as the browser reports it; case does not matter.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The pad's own control for each control of the standard gamepad, both as in DriveAxis.gamepad: `axis2` is `axis3`, `button7` is `-axis5`.
+	// An axis that stands for a button is a trigger, which rests at one end.
+	Controls      map[string]string `protobuf:"bytes,2,rep,name=controls,proto3" json:"controls,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrivePad) Reset() {
+	*x = DrivePad{}
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrivePad) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrivePad) ProtoMessage() {}
+
+func (x *DrivePad) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrivePad.ProtoReflect.Descriptor instead.
+func (*DrivePad) Descriptor() ([]byte, []int) {
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *DrivePad) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *DrivePad) GetControls() map[string]string {
+	if x != nil {
+		return x.Controls
+	}
+	return nil
+}
+
 // DriveAxis is something that a driver moves between -1 and 1.
 type DriveAxis struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1361,8 +1426,8 @@ type DriveAxis struct {
 	PlusKeys []string `protobuf:"bytes,2,rep,name=plus_keys,json=plusKeys,proto3" json:"plus_keys,omitempty"`
 	// Keys that move it towards -1.
 	MinusKeys []string `protobuf:"bytes,3,rep,name=minus_keys,json=minusKeys,proto3" json:"minus_keys,omitempty"`
-	// Gamepad control that moves it: `axis0` to `axis15`, or `button0` to `button31` for its analogue value, turned around by a `-` in front.
-	// Empty for none.
+	// Gamepad control that moves it: `axis0` to `axis15`, or `button0` to `button31` for its analogue value, turned around by a `-` in front,
+	// numbered as in the W3C's standard gamepad. Empty for none.
 	Gamepad string `protobuf:"bytes,4,opt,name=gamepad,proto3" json:"gamepad,omitempty"`
 	// Direction of the touch stick that moves it: `x` (right is 1), `y` (up is 1), turned around by a `-` in front. Empty for none.
 	Touch         string `protobuf:"bytes,5,opt,name=touch,proto3" json:"touch,omitempty"`
@@ -1372,7 +1437,7 @@ type DriveAxis struct {
 
 func (x *DriveAxis) Reset() {
 	*x = DriveAxis{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[17]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1384,7 +1449,7 @@ func (x *DriveAxis) String() string {
 func (*DriveAxis) ProtoMessage() {}
 
 func (x *DriveAxis) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[17]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1397,7 +1462,7 @@ func (x *DriveAxis) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DriveAxis.ProtoReflect.Descriptor instead.
 func (*DriveAxis) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{17}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DriveAxis) GetName() string {
@@ -1450,7 +1515,7 @@ type DriveValue struct {
 
 func (x *DriveValue) Reset() {
 	*x = DriveValue{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[18]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1462,7 +1527,7 @@ func (x *DriveValue) String() string {
 func (*DriveValue) ProtoMessage() {}
 
 func (x *DriveValue) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[18]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1475,7 +1540,7 @@ func (x *DriveValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DriveValue.ProtoReflect.Descriptor instead.
 func (*DriveValue) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{18}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DriveValue) GetKey() string {
@@ -1512,7 +1577,7 @@ type DriveTerm struct {
 
 func (x *DriveTerm) Reset() {
 	*x = DriveTerm{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[19]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1524,7 +1589,7 @@ func (x *DriveTerm) String() string {
 func (*DriveTerm) ProtoMessage() {}
 
 func (x *DriveTerm) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[19]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1537,7 +1602,7 @@ func (x *DriveTerm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DriveTerm.ProtoReflect.Descriptor instead.
 func (*DriveTerm) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{19}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DriveTerm) GetAxis() string {
@@ -1634,12 +1699,19 @@ const file_waldo_signaling_v1_signaling_proto_rawDesc = "" +
 	"\amessage\x18\x01 \x01(\v2\x17.google.protobuf.StructH\x00R\amessage\x121\n" +
 	"\x05error\x18\x02 \x01(\v2\x19.waldo.signaling.v1.ErrorH\x00R\x05error\x12#\n" +
 	"\rdropped_count\x18\x03 \x01(\x03R\fdroppedCountB\x06\n" +
-	"\x04body\"\xa3\x01\n" +
+	"\x04body\"\xd5\x01\n" +
 	"\x05Drive\x12\x16\n" +
 	"\x06device\x18\x01 \x01(\tR\x06device\x12\x17\n" +
 	"\arate_hz\x18\x02 \x01(\x01R\x06rateHz\x121\n" +
 	"\x04axes\x18\x03 \x03(\v2\x1d.waldo.signaling.v1.DriveAxisR\x04axes\x126\n" +
-	"\x06values\x18\x04 \x03(\v2\x1e.waldo.signaling.v1.DriveValueR\x06values\"\x8b\x01\n" +
+	"\x06values\x18\x04 \x03(\v2\x1e.waldo.signaling.v1.DriveValueR\x06values\x120\n" +
+	"\x04pads\x18\x05 \x03(\v2\x1c.waldo.signaling.v1.DrivePadR\x04pads\"\x9f\x01\n" +
+	"\bDrivePad\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12F\n" +
+	"\bcontrols\x18\x02 \x03(\v2*.waldo.signaling.v1.DrivePad.ControlsEntryR\bcontrols\x1a;\n" +
+	"\rControlsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x8b\x01\n" +
 	"\tDriveAxis\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1b\n" +
 	"\tplus_keys\x18\x02 \x03(\tR\bplusKeys\x12\x1d\n" +
@@ -1669,7 +1741,7 @@ func file_waldo_signaling_v1_signaling_proto_rawDescGZIP() []byte {
 	return file_waldo_signaling_v1_signaling_proto_rawDescData
 }
 
-var file_waldo_signaling_v1_signaling_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_waldo_signaling_v1_signaling_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_waldo_signaling_v1_signaling_proto_goTypes = []any{
 	(*PeerMessage)(nil),           // 0: waldo.signaling.v1.PeerMessage
 	(*GatewayMessage)(nil),        // 1: waldo.signaling.v1.GatewayMessage
@@ -1688,13 +1760,15 @@ var file_waldo_signaling_v1_signaling_proto_goTypes = []any{
 	(*CallResult)(nil),            // 14: waldo.signaling.v1.CallResult
 	(*StreamFrame)(nil),           // 15: waldo.signaling.v1.StreamFrame
 	(*Drive)(nil),                 // 16: waldo.signaling.v1.Drive
-	(*DriveAxis)(nil),             // 17: waldo.signaling.v1.DriveAxis
-	(*DriveValue)(nil),            // 18: waldo.signaling.v1.DriveValue
-	(*DriveTerm)(nil),             // 19: waldo.signaling.v1.DriveTerm
-	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
-	(*v1.Device)(nil),             // 21: waldo.device.v1.Device
-	(*anypb.Any)(nil),             // 22: google.protobuf.Any
-	(*structpb.Struct)(nil),       // 23: google.protobuf.Struct
+	(*DrivePad)(nil),              // 17: waldo.signaling.v1.DrivePad
+	(*DriveAxis)(nil),             // 18: waldo.signaling.v1.DriveAxis
+	(*DriveValue)(nil),            // 19: waldo.signaling.v1.DriveValue
+	(*DriveTerm)(nil),             // 20: waldo.signaling.v1.DriveTerm
+	nil,                           // 21: waldo.signaling.v1.DrivePad.ControlsEntry
+	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
+	(*v1.Device)(nil),             // 23: waldo.device.v1.Device
+	(*anypb.Any)(nil),             // 24: google.protobuf.Any
+	(*structpb.Struct)(nil),       // 25: google.protobuf.Struct
 }
 var file_waldo_signaling_v1_signaling_proto_depIdxs = []int32{
 	4,  // 0: waldo.signaling.v1.PeerMessage.offer:type_name -> waldo.signaling.v1.Offer
@@ -1711,23 +1785,25 @@ var file_waldo_signaling_v1_signaling_proto_depIdxs = []int32{
 	3,  // 11: waldo.signaling.v1.Welcome.ice_servers:type_name -> waldo.signaling.v1.IceServer
 	16, // 12: waldo.signaling.v1.Welcome.drive:type_name -> waldo.signaling.v1.Drive
 	5,  // 13: waldo.signaling.v1.Offer.tracks:type_name -> waldo.signaling.v1.Track
-	20, // 14: waldo.signaling.v1.Pong.gateway_time:type_name -> google.protobuf.Timestamp
+	22, // 14: waldo.signaling.v1.Pong.gateway_time:type_name -> google.protobuf.Timestamp
 	11, // 15: waldo.signaling.v1.DeviceList.devices:type_name -> waldo.signaling.v1.DeviceStatus
-	21, // 16: waldo.signaling.v1.DeviceStatus.device:type_name -> waldo.device.v1.Device
-	22, // 17: waldo.signaling.v1.Error.details:type_name -> google.protobuf.Any
-	23, // 18: waldo.signaling.v1.Call.request:type_name -> google.protobuf.Struct
-	23, // 19: waldo.signaling.v1.CallResult.response:type_name -> google.protobuf.Struct
+	23, // 16: waldo.signaling.v1.DeviceStatus.device:type_name -> waldo.device.v1.Device
+	24, // 17: waldo.signaling.v1.Error.details:type_name -> google.protobuf.Any
+	25, // 18: waldo.signaling.v1.Call.request:type_name -> google.protobuf.Struct
+	25, // 19: waldo.signaling.v1.CallResult.response:type_name -> google.protobuf.Struct
 	12, // 20: waldo.signaling.v1.CallResult.error:type_name -> waldo.signaling.v1.Error
-	23, // 21: waldo.signaling.v1.StreamFrame.message:type_name -> google.protobuf.Struct
+	25, // 21: waldo.signaling.v1.StreamFrame.message:type_name -> google.protobuf.Struct
 	12, // 22: waldo.signaling.v1.StreamFrame.error:type_name -> waldo.signaling.v1.Error
-	17, // 23: waldo.signaling.v1.Drive.axes:type_name -> waldo.signaling.v1.DriveAxis
-	18, // 24: waldo.signaling.v1.Drive.values:type_name -> waldo.signaling.v1.DriveValue
-	19, // 25: waldo.signaling.v1.DriveValue.terms:type_name -> waldo.signaling.v1.DriveTerm
-	26, // [26:26] is the sub-list for method output_type
-	26, // [26:26] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	18, // 23: waldo.signaling.v1.Drive.axes:type_name -> waldo.signaling.v1.DriveAxis
+	19, // 24: waldo.signaling.v1.Drive.values:type_name -> waldo.signaling.v1.DriveValue
+	17, // 25: waldo.signaling.v1.Drive.pads:type_name -> waldo.signaling.v1.DrivePad
+	21, // 26: waldo.signaling.v1.DrivePad.controls:type_name -> waldo.signaling.v1.DrivePad.ControlsEntry
+	20, // 27: waldo.signaling.v1.DriveValue.terms:type_name -> waldo.signaling.v1.DriveTerm
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_waldo_signaling_v1_signaling_proto_init() }
@@ -1764,7 +1840,7 @@ func file_waldo_signaling_v1_signaling_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_waldo_signaling_v1_signaling_proto_rawDesc), len(file_waldo_signaling_v1_signaling_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   20,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
