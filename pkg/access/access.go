@@ -2,9 +2,10 @@
 //
 // The rule is the same for every listener of Waldo. Without a token nothing listens where another machine can reach it:
 // ":8080" then means loopback, and an address of another interface is refused. With a token the address is taken as it
-// stands, and every request must present the token. What asks nobody for a token, like metrics, stays on [Loopback].
+// stands, and every request must present the token. A token that guards such an address has at least [MinToken] characters.
+// What asks nobody for a token, like metrics, stays on [Loopback].
 //
-// All functions are pure and safe for concurrent use.
+// [Guesses] slows down clients that present wrong tokens. Everything here is safe for concurrent use.
 package access
 
 import (
@@ -17,19 +18,26 @@ import (
 	"strings"
 )
 
+// MinToken is the least length of a token that guards an address other machines can reach.
+const MinToken = 16
+
 // Address returns where to listen for what the configuration says. If it had to narrow the address to loopback, narrowed is
-// true, and the program should say so. It fails if only a token would make the address safe, or if it is not host:port.
+// true, and the program should say so. It fails if only a token, or a longer one, would make the address safe, or if it is not
+// host:port.
 func Address(configured, token string) (address string, narrowed bool, err error) {
 	host, port, err := split(configured)
 	switch {
 	case err != nil:
 		return "", false, err
-	case token != "" || isLoopback(host):
+	case isLoopback(host) || len(token) >= MinToken:
 		return configured, false, nil
+	case token != "":
+		return "", false, fmt.Errorf("%q can be reached from other machines, and a token of %d characters can be guessed: use at least %d "+
+			"(waldo token makes one), or listen on 127.0.0.1", configured, len(token), MinToken)
 	case host == "":
 		return net.JoinHostPort("127.0.0.1", port), true, nil
 	}
-	return "", false, fmt.Errorf("%q can be reached from other machines: set a token, or listen on 127.0.0.1", configured)
+	return "", false, fmt.Errorf("%q can be reached from other machines: set a token (waldo token makes one), or listen on 127.0.0.1", configured)
 }
 
 // Loopback returns where to listen for a server that asks nobody for a token, whether there is one or not: ":9090" means

@@ -9,6 +9,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/access"
 )
 
+const strong = "sixteen-or-more!"
+
 // addresses feed TestAddress and the seeds of FuzzAddress. An empty want means an error that holds the text of fails.
 var addresses = []struct {
 	configured, token string
@@ -21,8 +23,12 @@ var addresses = []struct {
 	{"[::1]:8080", "", "[::1]:8080", false, ""},
 	{"localhost:8080", "", "localhost:8080", false, ""},
 	{":8080", "", "127.0.0.1:8080", true, ""},
-	{":8080", "secret", ":8080", false, ""},
-	{"192.168.1.5:8080", "secret", "192.168.1.5:8080", false, ""},
+	{":8080", strong, ":8080", false, ""},
+	{"192.168.1.5:8080", strong, "192.168.1.5:8080", false, ""},
+	{":8080", "secret", "", false, "waldo token"},
+	{":8080", strong[1:], "", false, "at least 16"},
+	{"[::]:8080", "secret", "", false, "6 characters can be guessed"},
+	{"127.0.0.1:8080", "secret", "127.0.0.1:8080", false, ""},
 	{"0.0.0.0:8080", "", "", false, "set a token"},
 	{"[::]:8080", "", "", false, "set a token"},
 	{"192.168.1.5:8080", "", "", false, "listen on 127.0.0.1"},
@@ -131,11 +137,11 @@ func ExampleAddress() {
 	_, _, err := access.Address("0.0.0.0:8080", "")
 	fmt.Println(err)
 
-	address, narrowed, _ = access.Address("0.0.0.0:8080", "s3cret")
+	address, narrowed, _ = access.Address("0.0.0.0:8080", "QYX7DZSJ2EWLTF5PAUZM3N6CKA")
 	fmt.Println(address, narrowed)
 	// Output:
 	// 127.0.0.1:8080 true
-	// "0.0.0.0:8080" can be reached from other machines: set a token, or listen on 127.0.0.1
+	// "0.0.0.0:8080" can be reached from other machines: set a token (waldo token makes one), or listen on 127.0.0.1
 	// 0.0.0.0:8080 false
 }
 

@@ -1,18 +1,19 @@
 package bus
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"strconv"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/waldo-robot/waldo/pkg/access"
 )
 
 // ServerConfig says where the embedded server listens. The zero value is a free port on loopback.
 type ServerConfig struct {
-	// Listen is host:port. Port 0 takes a free one. Anything but loopback needs a Token. Default 127.0.0.1:0.
+	// Listen is host:port. Port 0 takes a free one. Anything but loopback needs a Token of [access.MinToken] characters. Default 127.0.0.1:0.
 	Listen string
 	// Token that clients must present, if set.
 	Token string
@@ -60,8 +61,8 @@ func serverOptions(cfg ServerConfig) (*server.Options, error) {
 	if err := l.Close(); err != nil {
 		return nil, err
 	}
-	if !address.IP.IsLoopback() && cfg.Token == "" {
-		return nil, errors.New("an address others can reach needs a token; set one, or use 127.0.0.1")
+	if _, _, err := access.Address(address.String(), cfg.Token); err != nil {
+		return nil, err
 	}
 	return &server.Options{
 		ServerName:          "waldo",

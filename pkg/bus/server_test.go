@@ -18,25 +18,28 @@ func TestServerRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	tests := []struct{ listen, want string }{
-		{taken.Addr().String(), "address already in use"},
-		{"127.0.0.1", "missing port"},
-		{"127.0.0.1:none", "none"},
-		{"127.0.0.1:99999", "port"},
-		{"192.0.2.1:0", "assign"}, // not an address of this machine
-		{":0", "token"},
-		{"0.0.0.0:0", "token"},
-		{"[::]:0", "token"},
+	tests := []struct{ listen, token, want string }{
+		{taken.Addr().String(), "", "address already in use"},
+		{"127.0.0.1", "", "missing port"},
+		{"127.0.0.1:none", "", "none"},
+		{"127.0.0.1:99999", "", "port"},
+		{"192.0.2.1:0", "", "assign"}, // not an address of this machine
+		{":0", "", "token"},
+		{"0.0.0.0:0", "", "token"},
+		{"[::]:0", "", "token"},
+		{":0", "secret", "waldo token"},
+		{"0.0.0.0:0", "fifteen-or-less", "at least 16"},
 	}
 	for _, tt := range tests {
-		s, err := bus.StartServer(bus.ServerConfig{Listen: tt.listen})
+		s, err := bus.StartServer(bus.ServerConfig{Listen: tt.listen, Token: tt.token})
 		if err == nil {
 			s.Close()
-			t.Errorf("%s is accepted", tt.listen)
+			t.Errorf("%s is accepted with token %q", tt.listen, tt.token)
 		} else if !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), tt.listen) {
 			t.Errorf("%s: %q does not tell %q", tt.listen, err, tt.want)
 		}
 	}
+	startServer(t, bus.ServerConfig{Listen: "0.0.0.0:0", Token: "sixteen-or-more!"})
 }
 
 func TestServerWantsItsToken(t *testing.T) {

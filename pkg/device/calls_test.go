@@ -179,6 +179,9 @@ func TestToken(t *testing.T) {
 	if want := `waldo_device_calls_total{code="Unauthenticated",method="/waldo.device.v1.DeviceService/GetDevice"} 2`; !strings.Contains(get(t, p, "/metrics"), want) {
 		t.Errorf("metrics lack %s", want)
 	}
+	if want := "waldo_device_wrong_tokens_total 4\n"; !strings.Contains(get(t, p, "/metrics"), want) {
+		t.Errorf("metrics lack %s", want)
+	}
 	friend, err := bus.Connect(bus.Config{URL: server.URL(), Token: "s3cret"})
 	if err != nil {
 		t.Fatal(err)

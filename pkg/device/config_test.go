@@ -252,7 +252,7 @@ func TestRunWithoutStarting(t *testing.T) {
 	}{
 		{"--check --device top", nil},
 		{"--device top --check --grpc :7101", nil},
-		{"--check --token x --device top --grpc 0.0.0.0:7101", nil},
+		{"--check --token a-token-of-the-test --device top --grpc 0.0.0.0:7101", nil},
 		{"--check --robot-file FILE --device top", nil},
 		{"--version", []string{"waldo-lamp 1.2.3\n"}},
 		{"--help", []string{"--color", "(default white)", "--watts", "--check", "--robot-file", "WALDO_LOG_LEVEL"}},

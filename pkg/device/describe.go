@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
@@ -30,7 +31,7 @@ func newAbout(s Settings, kind, version string, grpcAt, metricsAt net.Addr) *dev
 		Epoch:          newEpoch(),
 		State:          devicev1.DeviceState_DEVICE_STATE_STARTING,
 		Pid:            int32(os.Getpid()),
-		GrpcAddress:    grpcAt.String(),
+		GrpcAddress:    access.Reachable(grpcAt.String()),
 		MetricsAddress: metricsAt.String(),
 		StartTime:      timestamppb.New(time.Now()),
 	}

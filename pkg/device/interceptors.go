@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
 	"github.com/waldo-robot/waldo/pkg/access"
@@ -19,12 +20,17 @@ type guard struct {
 	token string
 	log   *slog.Logger
 	calls *prometheus.CounterVec
+
+	guesses access.Guesses
+	wrong   prometheus.Counter
 }
 
 func newGuard(token string, log *slog.Logger, r prometheus.Registerer) *guard {
 	g := &guard{token: token, log: log, calls: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "waldo_device_calls_total", Help: "Calls that ended, by method and status code."}, []string{"method", "code"})}
-	r.MustRegister(g.calls)
+		Name: "waldo_device_calls_total", Help: "Calls that ended, by method and status code."}, []string{"method", "code"}),
+		wrong: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "waldo_device_wrong_tokens_total", Help: "gRPC calls that presented a wrong token."})}
+	r.MustRegister(g.calls, g.wrong)
 	return g
 }
 
@@ -69,10 +75,28 @@ func (g *guard) authorize(ctx context.Context) error {
 		return nil
 	}
 	md, _ := metadata.FromIncomingContext(ctx)
-	for _, header := range md.Get("authorization") {
+	headers := md.Get("authorization")
+	for _, header := range headers {
 		if access.Allowed(g.token, access.Bearer(header)) {
 			return nil
 		}
 	}
+	if len(headers) > 0 && !g.refuse(ctx) {
+		return status.Error(codes.ResourceExhausted, "too many wrong tokens from this address: wait a few seconds")
+	}
 	return status.Error(codes.Unauthenticated, "this device wants a token: send the metadata authorization: Bearer <token>")
+}
+
+// refuse holds a call with a wrong token back; false if too many of them are being held back already.
+func (g *guard) refuse(ctx context.Context) bool {
+	g.wrong.Inc()
+	address := ""
+	if from, ok := peer.FromContext(ctx); ok {
+		address = from.Addr.String()
+	}
+	guess := g.guesses.Wrong(ctx, address)
+	if guess.Report {
+		g.log.Warn("a wrong token was presented", "client", guess.Client, "guesses", guess.Count)
+	}
+	return guess.Waited
 }

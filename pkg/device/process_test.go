@@ -271,7 +271,7 @@ func TestStartErrors(t *testing.T) {
 	}{
 		"grpc taken":         {kindOf(work), Settings{GRPC: taken.Addr().String()}, ExitAddress, "grpc: "},
 		"metrics taken":      {kindOf(work), Settings{Metrics: taken.Addr().String()}, ExitAddress, "metrics: "},
-		"address of another": {kindOf(work), Settings{GRPC: "192.0.2.1:0", Token: "x"}, ExitAddress, "choose another address"},
+		"address of another": {kindOf(work), Settings{GRPC: "192.0.2.1:0", Token: "a-token-of-the-test"}, ExitAddress, "choose another address"},
 		"exposed":            {kindOf(work), Settings{GRPC: "0.0.0.0:0"}, ExitConfiguration, "set a token"},
 		"bad bus":            {kindOf(work), Settings{NATS: "nowhere"}, ExitConfiguration, "nats: "},
 		"New fails":          {refuse, Settings{}, ExitConfiguration, "it is New that fails"},
@@ -345,4 +345,18 @@ func get(t testing.TB, p *Process, path string) string {
 		t.Fatalf("%s: %s, %v", path, r.Status, err)
 	}
 	return string(text)
+}
+
+// TestGRPCFromElsewhere listens on all addresses, and names the one that others can use.
+func TestGRPCFromElsewhere(t *testing.T) {
+	const token = "a-token-of-the-test"
+	p := start(t, kindOf(work), Settings{GRPC: ":0", Token: token})
+	host, _, err := net.SplitHostPort(p.GRPCAddress())
+	if err != nil || net.ParseIP(host) == nil || net.ParseIP(host).IsUnspecified() {
+		t.Fatalf("gRPC is said to be at %q", p.GRPCAddress())
+	}
+	d, err := devicev1.NewDeviceServiceClient(dial(t, p, token)).GetDevice(t.Context(), &devicev1.GetDeviceRequest{})
+	if err != nil || d.GetDevice().GetGrpcAddress() != p.GRPCAddress() {
+		t.Errorf("%v, %v", d, err)
+	}
 }
