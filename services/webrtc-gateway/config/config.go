@@ -33,6 +33,8 @@ type Gateway struct {
 	ICEServers []ICEServer `yaml:"ice_servers" help:"STUN and TURN servers for peers: {urls: [...], username: u, credential: c}"`
 	// MaxViewers bounds the WebRTC connections, 1 to 10000.
 	MaxViewers int `yaml:"max_viewers" help:"how many WebRTC connections there may be at once"`
+	// Hosts are the names that the gateway answers to, as browsers or a proxy before it send them.
+	Hosts []string `yaml:"hosts" help:"host names to answer to, beside localhost; with a token any if none is listed"`
 	// Origins are those of foreign pages that may use the gateway.
 	Origins []string `yaml:"origins" help:"foreign pages that may use the gateway, for example https://example.org"`
 	// Token must be presented by visitors; without one the gateway is for this machine only.
@@ -79,12 +81,29 @@ func (g *Gateway) Validate() error {
 			bad("ice_servers", "an entry has no urls")
 		}
 	}
+	for _, h := range g.Hosts {
+		if !isHost(h) {
+			bad("hosts", "%q is not the name of a host: use a name or an IP address, without scheme and port, for example robot.example.org", h)
+		}
+	}
+	if err := access.CheckToken(g.Token); err != nil {
+		bad("token", "%v", err)
+	}
 	for _, o := range g.Origins {
 		if u, err := url.Parse(o); err != nil || u.Scheme == "" || u.Host == "" || strings.TrimSuffix(o, u.Path) != o {
 			bad("origins", "%q is not an origin: use scheme and host, for example https://example.org", o)
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// isHost tells whether a text can be the host of an address.
+func isHost(text string) bool {
+	if net.ParseIP(text) != nil {
+		return true
+	}
+	u, err := url.Parse("http://" + text)
+	return err == nil && text != "" && u.Host == text && u.Port() == "" && !strings.ContainsAny(text, ":[]")
 }
 
 func isICEURL(text string) bool {
@@ -111,12 +130,4 @@ func (g *Gateway) ICEAddress() string {
 	}
 	address, _, _ := access.Address(configured, g.Token) // checked by Validate, or beside an address that was
 	return address
-}
-
-// Local tells whether only this machine can reach the gateway.
-func (g *Gateway) Local() bool {
-	address, _ := g.HTTPAddress()
-	host, _, _ := net.SplitHostPort(address)
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

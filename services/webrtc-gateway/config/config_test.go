@@ -25,6 +25,8 @@ func load(t testing.TB, yaml string, env map[string]string, args ...string) (*co
 	return config.Load(args, func(key string) string { return env[key] }, io.Discard)
 }
 
+const strong = "sixteen-or-more!"
+
 const base = "robot: demo\ndevices: {front: {kind: camera}, rear: {kind: camera}}\n"
 
 func TestDefaults(t *testing.T) {
@@ -33,7 +35,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if a, narrowed := c.Gateway.HTTPAddress(); a != "127.0.0.1:8080" || narrowed || c.Gateway.ICEAddress() != "127.0.0.1:7100" ||
-		c.NATS != "nats://127.0.0.1:4222" || c.Gateway.MaxViewers != 200 || !c.Gateway.Local() {
+		c.NATS != "nats://127.0.0.1:4222" || c.Gateway.MaxViewers != 200 {
 		t.Errorf("%+v", c)
 	}
 }
@@ -55,17 +57,20 @@ func TestPrecedence(t *testing.T) {
 
 func TestAddresses(t *testing.T) {
 	tests := []struct {
-		http, ice, token          string
-		wantHTTP, wantICE         string
-		narrowed, local, mustFail bool
+		http, ice, token   string
+		wantHTTP, wantICE  string
+		narrowed, mustFail bool
 	}{
-		{":8080", "", "", "127.0.0.1:8080", "127.0.0.1:7100", true, true, false},
-		{":8080", "", "x", ":8080", ":7100", false, false, false},
-		{"localhost:1", "", "", "localhost:1", "localhost:7100", false, true, false},
-		{"[::1]:1", ":9", "", "[::1]:1", "127.0.0.1:9", false, true, false},
-		{"10.0.0.1:80", "", "x", "10.0.0.1:80", "10.0.0.1:7100", false, false, false},
-		{"0.0.0.0:80", "", "", "", "", false, false, true},
-		{"127.0.0.1:80", "0.0.0.0:7100", "", "", "", false, false, true},
+		{":8080", "", "", "127.0.0.1:8080", "127.0.0.1:7100", true, false},
+		{":8080", "", strong, ":8080", ":7100", false, false},
+		{":8080", "", "secret", "", "", false, true},
+		{"localhost:1", "", "", "localhost:1", "localhost:7100", false, false},
+		{"127.0.0.1:1", "", "secret", "127.0.0.1:1", "127.0.0.1:7100", false, false},
+		{"[::1]:1", ":9", "", "[::1]:1", "127.0.0.1:9", false, false},
+		{"10.0.0.1:80", "", strong, "10.0.0.1:80", "10.0.0.1:7100", false, false},
+		{"0.0.0.0:80", "", "", "", "", false, true},
+		{"127.0.0.1:80", "0.0.0.0:7100", "", "", "", false, true},
+		{"127.0.0.1:80", "0.0.0.0:7100", "secret", "", "", false, true},
 	}
 	for _, tt := range tests {
 		c, err := load(t, "", nil, "--http", tt.http, "--ice", tt.ice, "--token", tt.token)
@@ -79,8 +84,8 @@ func TestAddresses(t *testing.T) {
 			t.Errorf("%s: %v", tt.http, err)
 			continue
 		}
-		if a, narrowed := c.Gateway.HTTPAddress(); a != tt.wantHTTP || narrowed != tt.narrowed || c.Gateway.ICEAddress() != tt.wantICE || c.Gateway.Local() != tt.local {
-			t.Errorf("%s: http %s (narrowed %v), ice %s, local %v", tt.http, a, narrowed, c.Gateway.ICEAddress(), c.Gateway.Local())
+		if a, narrowed := c.Gateway.HTTPAddress(); a != tt.wantHTTP || narrowed != tt.narrowed || c.Gateway.ICEAddress() != tt.wantICE {
+			t.Errorf("%s: http %s (narrowed %v), ice %s", tt.http, a, narrowed, c.Gateway.ICEAddress())
 		}
 	}
 }
@@ -102,6 +107,10 @@ func TestBad(t *testing.T) {
 		{"ICE server without address", base + "gateway: {ice_servers: [{username: x}]}", nil, nil, []string{"ice_servers", "urls"}},
 		{"no origin", base + "gateway: {origins: [example.org]}", nil, nil, []string{"origins", "https://"}},
 		{"origin with a path", base + "gateway: {origins: ['https://example.org/page']}", nil, nil, []string{"origins", "https://"}},
+		{"host with a port", base + "gateway: {hosts: ['robot.example:80']}", nil, nil, []string{"hosts", "without scheme and port"}},
+		{"host with a scheme", "", map[string]string{"WALDO_HOSTS": "https://robot.example"}, nil, []string{"WALDO_HOSTS", "robot.example.org"}},
+		{"token that is no header", "", map[string]string{"WALDO_TOKEN": "two words"}, nil, []string{"WALDO_TOKEN", "printable"}},
+		{"token that can be guessed", base + "gateway: {http: ':8080', token: secret}", nil, nil, []string{"gateway.http", "waldo token"}},
 		{"bad robot", "", nil, []string{"--robot", "My Robot"}, []string{"--robot", "lower-case"}},
 		{"bad level", "", nil, []string{"--log-level", "loud"}, []string{"--log-level", "debug"}},
 		{"unknown flag", "", nil, []string{"--htpp", "x"}, []string{"htpp"}},
@@ -121,6 +130,13 @@ func TestBad(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestHosts(t *testing.T) {
+	c, err := load(t, base+"gateway: {hosts: [robot.example, 192.0.2.1, '2001:db8::1', robot]}", nil)
+	if err != nil || len(c.Gateway.Hosts) != 4 {
+		t.Errorf("%v, %v", c, err)
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
+	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/calls"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/channels"
@@ -39,7 +40,6 @@ const (
 
 // Gateway is a running gateway.
 type Gateway struct {
-	local     bool
 	listener  net.Listener
 	conn      *bus.Conn
 	directory *devices.Directory
@@ -56,7 +56,7 @@ type Gateway struct {
 // Start starts a gateway, which serves when Start returns; the bus may come later. page holds the static files. An address that is
 // taken is an error that wraps a *net.OpError.
 func Start(c *config.Config, version string, page fs.FS, log *slog.Logger) (g *Gateway, err error) {
-	g = &Gateway{local: c.Gateway.Local(), served: make(chan error, 1), metrics: newRegistry()}
+	g = &Gateway{served: make(chan error, 1), metrics: newRegistry()}
 	defer func() {
 		if err != nil {
 			g.stop()
@@ -111,7 +111,7 @@ func (g *Gateway) serve(c *config.Config, version string, epoch int64, page fs.F
 	g.server, err = server.New(g.engine, g.directory, server.Config{
 		Drive: c.Drive.Message(), Caller: caller, Channels: g.bridge,
 		Robot: c.Robot, Version: version, Epoch: epoch, ICEServers: iceServers(c.Gateway.ICEServers),
-		Token: c.Gateway.Token, AnyHost: !g.local, Origins: c.Gateway.Origins,
+		Token: c.Gateway.Token, Hosts: c.Gateway.Hosts, Origins: c.Gateway.Origins,
 		BusConnected: g.conn.Connected, Page: page, Log: log, Metrics: g.metrics,
 	})
 	if err != nil {
@@ -126,14 +126,8 @@ func (g *Gateway) serve(c *config.Config, version string, epoch int64, page fs.F
 	return nil
 }
 
-// URL is where the page is found.
-func (g *Gateway) URL() string {
-	host, port, _ := net.SplitHostPort(g.listener.Addr().String())
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "localhost"
-	}
-	return "http://" + net.JoinHostPort(host, port) + "/"
-}
+// URL is where the page is found, by other machines if they can reach it.
+func (g *Gateway) URL() string { return "http://" + access.Reachable(g.listener.Addr().String()) + "/" }
 
 // ICE is where media are sent from.
 func (g *Gateway) ICE() string { return g.engine.Address() }

@@ -12,10 +12,24 @@
 //
 // # Who may come in
 //
-// Without a token only loopback names are answered (a page elsewhere that points its name at this machine gets nothing), and
-// only pages of the gateway itself, or of an origin that is allowed by name, get more than the page and /healthz, not even a picture
-// (Origin, Sec-Fetch-Site). With a token everything
-// but /healthz wants it: `Authorization: Bearer …`, or once `?token=…`, which a browser turns into a cookie.
+// Without a token only loopback names are answered, and those of gateway.hosts (a page elsewhere that points its name at this machine
+// gets nothing), and only pages of the gateway itself, or of an origin that is allowed by name, get more than the page and /healthz, not
+// even a picture (Origin, Sec-Fetch-Site).
+//
+// With a token everything but /healthz and the page's modules wants it: `Authorization: Bearer …`, for a WebSocket of a page elsewhere
+// the subprotocol `waldo-token.` with the token in base64url, or once `?token=…`, which a browser turns into a cookie. The cookie is not
+// the token but a session, good for a week after the last visit and as long as the token stays the same. The address of a WHEP session is secret, and
+// enough to change and end it. Wrong tokens are slowed down by address; a right one never waits.
+//
+// # Behind a reverse proxy
+//
+// A prefix that the proxy takes off the path survives: all that the page loads, redirects, Location and the cookie's path are relative. The
+// proxy has to pass WebSockets on. X-Forwarded-Proto says whether the cookie is for https only; X-Forwarded-Host whether a request comes
+// from the gateway's own page if the proxy has changed Host. No other header of proxies is trusted.
+//
+// Browsers send cookies to every port of a host. By https the cookie's name starts with __Secure-, so no http server can plant one; but other
+// programs on the robot's host that the same browser visits do get it, and can use it here until it ends. Give a program you do not trust
+// another host name, or a proxy with a prefix for each: the cookie stays in the folder of its page.
 //
 // Who may come in may look, listen, talk and drive alike; what may move is for the actuator's leases to say, and who talks is named at
 // the speaker.

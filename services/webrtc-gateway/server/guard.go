@@ -1,32 +1,61 @@
 package server
 
 import (
+	"context"
+	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/waldo-robot/waldo/pkg/access"
 )
 
-const tokenCookie = "waldo_token"
-
 // guard decides who may come in, before anything else is looked at.
 type guard struct {
-	token   string
-	anyHost bool
-	origins []string
+	config   Config
+	sessions sessions
+	stopping context.Context
+	log      *slog.Logger
+	wrong    prometheus.Counter
+	guesses  access.Guesses
+	// open tells whether a request needs no token.
+	open func(*http.Request) bool
 }
 
-func (g guard) wrap(next http.Handler) http.Handler {
+func newGuard(s *Server, open func(*http.Request) bool) (*guard, error) {
+	g := &guard{config: s.config, stopping: s.ctx, log: s.log, open: open, wrong: prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "waldo_gateway_wrong_tokens_total", Help: "Requests that presented a wrong token."})}
+	s.config.Metrics.MustRegister(g.wrong)
+	if g.config.Token == "" {
+		return g, nil
+	}
+	var err error
+	g.sessions, err = newSessions(g.config.Robot, g.config.Token)
+	return g, err
+}
+
+// while ends a context when the server is closed, too.
+func (g *guard) while(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(g.stopping, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+func (g *guard) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
-		if !g.anyHost && !loopbackHost(r.Host) {
-			http.Error(w, "the gateway answers only for localhost; to reach it by another name, set gateway.token and a gateway.http "+
-				"that others can reach", http.StatusMisdirectedRequest)
+		r = clean(r)
+		// Whether a gateway is well is no secret, and is asked by programs that know it by another name.
+		if r.URL.Path != "/healthz" && !g.answersTo(r.Host) {
+			g.refuseHost(w, r.Host)
 			return
 		}
 		if !g.checkOrigin(w, r) {
@@ -36,21 +65,60 @@ func (g guard) wrap(next http.Handler) http.Handler {
 			allowPreflight(w)
 			return
 		}
-		if r.URL.Path != "/healthz" && !g.checkToken(w, r) {
+		if !g.checkToken(w, r) {
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// loopbackHost reports whether a Host header means this machine and nothing else. A foreign page can point its own name at
-// 127.0.0.1, but it cannot make the browser send another name than its own.
-func loopbackHost(hostport string) bool {
+// clean takes empty and relative parts out of the path. [http.ServeMux] would send the client to the clean path instead, and not know
+// what prefix a proxy has taken off.
+func clean(r *http.Request) *http.Request {
+	cleaned := path.Clean("/" + r.URL.Path)
+	if cleaned == r.URL.Path {
+		return r
+	}
+	r = r.WithContext(r.Context()) // a copy
+	u := *r.URL
+	u.Path, u.RawPath = cleaned, ""
+	r.URL = &u
+	return r
+}
+
+// answersTo tells whether the gateway answers to a name, host or host:port. A foreign page can point its own name at this machine, but it
+// cannot make the browser send another name than its own. With a token the name does not matter: such a page does not have the token,
+// and the browser does not send it the cookie that this gateway has set.
+func (g *guard) answersTo(hostport string) bool {
+	host := hostOf(hostport)
+	if loopbackHost(host) {
+		return true
+	}
+	if len(g.config.Hosts) == 0 {
+		return g.config.Token != ""
+	}
+	return slices.ContainsFunc(g.config.Hosts, func(name string) bool { return strings.EqualFold(name, host) })
+}
+
+func (g *guard) refuseHost(w http.ResponseWriter, host string) {
+	remedy := "set gateway.token, with which it answers to every name, or list the name in gateway.hosts if a proxy before it keeps strangers out"
+	if len(g.config.Hosts) > 0 {
+		remedy = "add it to gateway.hosts"
+	}
+	http.Error(w, fmt.Sprintf("the gateway does not answer to the name %.100q: %s", hostOf(host), remedy), http.StatusMisdirectedRequest)
+}
+
+// hostOf returns the name in host or host:port.
+func hostOf(hostport string) string {
 	host := hostport
 	if h, _, err := net.SplitHostPort(hostport); err == nil {
 		host = h
 	}
-	host = strings.TrimSuffix(strings.Trim(host, "[]"), ".")
+	return strings.TrimSuffix(strings.Trim(host, "[]"), ".")
+}
+
+// loopbackHost reports whether a name means this machine and nothing else.
+func loopbackHost(host string) bool {
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true
 	}
@@ -59,28 +127,57 @@ func loopbackHost(hostport string) bool {
 }
 
 // checkOrigin lets foreign pages in only if they are allowed by name. Requests of programs have no Origin.
-func (g guard) checkOrigin(w http.ResponseWriter, r *http.Request) bool {
+func (g *guard) checkOrigin(w http.ResponseWriter, r *http.Request) bool {
 	h := w.Header()
 	origin := r.Header.Get("Origin")
 	switch {
-	case origin == "" || sameOrigin(origin, r.Host):
+	case origin == "" || g.ownPage(r, origin):
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		return true
-	case slices.Contains(g.origins, origin):
+	case slices.Contains(g.config.Origins, origin):
 		h.Add("Vary", "Origin")
 		h.Set("Access-Control-Allow-Origin", origin)
 		h.Set("Access-Control-Expose-Headers", "Location, Link, ETag, Accept-Patch")
 		h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 		return true
 	default:
-		http.Error(w, "pages of "+origin+" may not use this gateway; to allow it, add it to gateway.origins", http.StatusForbidden)
+		http.Error(w, "pages of "+origin+" may not use this gateway; to allow it, add it to gateway.origins. If that is this page behind "+
+			"a reverse proxy, let the proxy keep the Host header, in nginx: proxy_set_header Host $http_host;", http.StatusForbidden)
 		return false
 	}
 }
 
-func sameOrigin(origin, host string) bool {
+// ownPage tells whether a request comes from a page of this gateway. A proxy may have put another name into Host; then the page must be
+// of a name that the gateway answers to, and the browser or the proxy must say that the request goes to where the page is from. No script
+// of a page elsewhere can say so: browsers do not let it set Sec-Fetch-Site, and ask the gateway before it may send X-Forwarded-Host.
+func (g *guard) ownPage(r *http.Request, origin string) bool {
 	u, err := url.Parse(origin)
-	return err == nil && strings.EqualFold(u.Host, host)
+	if err != nil || u.Host == "" {
+		return false
+	}
+	own := func(host string) bool {
+		return strings.EqualFold(withPort(u, u.Host), withPort(u, strings.TrimSpace(host)))
+	}
+	if own(r.Host) {
+		return true
+	}
+	if !g.answersTo(u.Host) {
+		return false
+	}
+	return r.Header.Get("Sec-Fetch-Site") == "same-origin" ||
+		slices.ContainsFunc(strings.Split(r.Header.Get("X-Forwarded-Host"), ","), own)
+}
+
+// withPort adds the port that a scheme stands for to a host that has none.
+func withPort(u *url.URL, host string) string {
+	if _, _, err := net.SplitHostPort(host); err == nil || host == "" {
+		return host
+	}
+	port := "80"
+	if u.Scheme == "https" {
+		port = "443"
+	}
+	return net.JoinHostPort(strings.Trim(host, "[]"), port)
 }
 
 func preflight(r *http.Request) bool {
@@ -93,42 +190,4 @@ func allowPreflight(w http.ResponseWriter) {
 	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match")
 	h.Set("Access-Control-Max-Age", "600")
 	w.WriteHeader(http.StatusNoContent)
-}
-
-// checkToken lets in who has the token.
-func (g guard) checkToken(w http.ResponseWriter, r *http.Request) bool {
-	if g.token == "" {
-		return true
-	}
-	if q := r.URL.Query(); q.Has("token") && g.matches(q.Get("token")) {
-		return !keepToken(w, r)
-	}
-	if g.matches(access.Bearer(r.Header.Get("Authorization"))) {
-		return true
-	}
-	if c, err := r.Cookie(tokenCookie); err == nil && g.matches(c.Value) {
-		return true
-	}
-	w.Header().Set("WWW-Authenticate", `Bearer realm="waldo"`)
-	http.Error(w, "a token is needed: open the page once with ?token=…, or send the header Authorization: Bearer …",
-		http.StatusUnauthorized)
-	return false
-}
-
-func (g guard) matches(token string) bool { return access.Allowed(g.token, token) }
-
-// keepToken makes a browser that opens a page keep the token as a cookie, and sends it to the same page without the token in
-// its address. It reports whether it did.
-func keepToken(w http.ResponseWriter, r *http.Request) bool {
-	if r.Method != http.MethodGet || !strings.Contains(r.Header.Get("Accept"), "text/html") {
-		return false
-	}
-	q := r.URL.Query()
-	http.SetCookie(w, &http.Cookie{
-		Name: tokenCookie, Value: q.Get("token"), Path: "/", HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode,
-	})
-	q.Del("token")
-	target := url.URL{Path: "/" + strings.TrimLeft(r.URL.Path, "/"), RawQuery: q.Encode()}
-	http.Redirect(w, r, target.String(), http.StatusSeeOther)
-	return true
 }

@@ -30,6 +30,9 @@ type file struct {
 
 func newPage(files fs.FS) (page, error) {
 	p := page{}
+	if files == nil {
+		return p, nil
+	}
 	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -49,6 +52,13 @@ func newPage(files fs.FS) (page, error) {
 		p["/"] = index
 	}
 	return p, err
+}
+
+// public tells whether a file is for everybody: the modules, which pages elsewhere import, and what is beside them. All of them are published
+// with Waldo. Only the page itself wants the token, because it asks for it.
+func (p page) public(path string) bool {
+	f, ok := p[path]
+	return ok && !strings.HasPrefix(f.contentType, "text/html")
 }
 
 // ServeHTTP implements [http.Handler]. Browsers keep files but ask each time whether they are still right, so that page and

@@ -49,8 +49,8 @@ type Config struct {
 	ICEServers []*signalingv1.IceServer
 	// Token that visitors must have; empty: none.
 	Token string
-	// AnyHost answers requests for any host name. Else only loopback names are answered.
-	AnyHost bool
+	// Hosts are the names that the gateway answers to, beside those of loopback. Empty: with a token any, else no other.
+	Hosts []string
 	// Origins of foreign pages that may use the gateway, for example https://example.org.
 	Origins []string
 	// BusConnected tells whether the bus is reachable; nil: always.
@@ -82,6 +82,8 @@ type Server struct {
 	cancel context.CancelFunc
 	owned  sync.WaitGroup
 
+	unpassed sync.Once // a proxy does not pass WebSockets on: said
+
 	mu     sync.Mutex
 	closed bool
 	open   int // sessions
@@ -104,16 +106,35 @@ func New(engine *rtc.Engine, directory Directory, c Config) (*Server, error) {
 		Name: "waldo_gateway_signalling_sessions", Help: "Open signalling WebSockets."})
 	s.config.Metrics.MustRegister(s.sessions)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	routes, err := s.routes()
+	page, err := newPage(c.Page)
 	if err != nil {
 		return nil, err
 	}
-	g := guard{token: c.Token, anyHost: c.AnyHost, origins: c.Origins}
-	s.handler = g.wrap(g.fromSite(routes))
+	routes := s.routes(page)
+	guard, err := newGuard(s, func(r *http.Request) bool {
+		_, pattern := routes.Handler(r)
+		return needsNoToken(pattern) || pattern == pagePattern && page.public(r.URL.Path)
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.handler = guard.wrap(guard.fromSite(routes))
 	return s, nil
 }
 
-func (s *Server) routes() (*http.ServeMux, error) {
+const pagePattern = "GET /"
+
+// needsNoToken tells of a route whether it is for clients without a token. The address of a WHEP session is random and known only to the client
+// that opened it with the token: players know no other way to show who they are than to use it.
+func needsNoToken(pattern string) bool {
+	switch pattern {
+	case "GET /healthz", "PATCH /whep/{device}/{id}", "DELETE /whep/{device}/{id}":
+		return true
+	}
+	return false
+}
+
+func (s *Server) routes(page page) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /whep/{device}", s.whepPost)
 	mux.HandleFunc("OPTIONS /whep/{device}", s.whepOptions)
@@ -122,18 +143,15 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	mux.HandleFunc("PATCH /whep/{device}/{id}", s.whepPatch)
 	mux.HandleFunc("DELETE /whep/{device}/{id}", s.whepDelete)
 	mux.HandleFunc("GET /signal", s.signal)
+	mux.HandleFunc("POST /signal", notUpgraded)
 	mux.HandleFunc("GET /snapshot/{file}", s.snapshot)
 	mux.HandleFunc("GET /devices", s.devices)
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.config.Metrics, promhttp.HandlerOpts{}))
 	if s.config.Page != nil {
-		page, err := newPage(s.config.Page)
-		if err != nil {
-			return nil, err
-		}
-		mux.Handle("GET /", page)
+		mux.Handle(pagePattern, page)
 	}
-	return mux, nil
+	return mux
 }
 
 // Handler answers requests.

@@ -48,8 +48,26 @@ type session struct {
 	garbage int
 }
 
+// notUpgraded answers requests that are no WebSocket. A browser does not say why it could not open one: the page then sends a POST,
+// which passes the same checks, and shows the answer.
+func notUpgraded(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Connection", "Upgrade")
+	w.Header().Set("Upgrade", "websocket")
+	http.Error(w, "the gateway is reached, but no WebSocket: what is between has to pass it on. In nginx: proxy_http_version 1.1; "+
+		`proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";`, http.StatusUpgradeRequired)
+}
+
 // signal answers GET /signal.
 func (s *Server) signal(w http.ResponseWriter, r *http.Request) {
+	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+		if r.Header.Get("Sec-Websocket-Key") != "" {
+			s.unpassed.Do(func() {
+				s.log.Warn("a WebSocket came without its Upgrade header: a proxy before the gateway has to pass Upgrade and Connection on")
+			})
+		}
+		notUpgraded(w, r)
+		return
+	}
 	if !s.enter() {
 		fail(w, status.Errorf(codes.ResourceExhausted, "there are %d signalling sessions already: try again when one has ended", maxSessions))
 		return
@@ -58,6 +76,7 @@ func (s *Server) signal(w http.ResponseWriter, r *http.Request) {
 	socket, err := websocket.Accept(w, r, &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // the guard has checked the origin already
 		CompressionMode:    websocket.CompressionDisabled,
+		Subprotocols:       []string{subprotocol},
 	})
 	if err != nil {
 		return // Accept has answered

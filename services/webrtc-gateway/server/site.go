@@ -7,17 +7,17 @@ import (
 )
 
 // free are the routes that any page may link to: they are served from memory.
-var free = []string{"GET /", "GET /healthz"}
+var free = []string{pagePattern, "GET /healthz"}
 
 // fromSite refuses what a browser requests for a foreign page, except for the free routes. Pictures, frames and links come without an Origin,
 // so [guard.checkOrigin] does not see them; browsers describe them in Sec-Fetch-Site, which pages cannot set. Programs do not send it.
-func (g guard) fromSite(mux *http.ServeMux) http.Handler {
+func (g *guard) fromSite(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, route := mux.Handler(r); !foreign(r) || slices.Contains(free, route) {
 			mux.ServeHTTP(w, r)
 			return
 		}
-		if !slices.Contains(g.origins, referrer(r)) {
+		if !slices.Contains(g.config.Origins, referrer(r)) {
 			http.Error(w, "a page of another site may not use this gateway; to allow it, add its origin to gateway.origins, "+
 				"and let the page send its origin as referrer", http.StatusForbidden)
 			return

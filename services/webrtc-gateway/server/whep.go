@@ -56,7 +56,7 @@ func (s *Server) whepPost(w http.ResponseWriter, r *http.Request) {
 	}
 	h := w.Header()
 	h.Set("Content-Type", typeSDP)
-	h.Set("Location", "/whep/"+device+"/"+id)
+	h.Set("Location", device+"/"+id) // from /whep/: a proxy may have taken a prefix off the path
 	h.Set("ETag", session.etag)
 	h.Set("Accept-Patch", typeFragment)
 	for _, link := range iceLinks(s.config.ICEServers) {

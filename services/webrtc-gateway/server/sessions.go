@@ -1,0 +1,59 @@
+package server
+
+import (
+	"crypto/hmac"
+	"crypto/pbkdf2"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"time"
+)
+
+const (
+	// sessionLife is how long a visitor who does not come back is remembered.
+	sessionLife = 7 * 24 * time.Hour
+	// A value consists of the time it ends, of random bytes, and of a code of both under the key.
+	sessionTime, sessionRandom = 8, 16
+	// The key of sessions is made from the token so slowly that nobody finds a token of usual length from a cookie they have seen.
+	sessionRounds = 20_000
+)
+
+// sessions makes and checks what browsers keep instead of the token. The values are random and cannot be made without the token.
+// Nothing is remembered of them: a gateway that is started again accepts them until they end, and one with another token does not.
+type sessions struct {
+	key []byte
+}
+
+// newSessions returns those of a robot and a token.
+func newSessions(robot, token string) (sessions, error) {
+	key, err := pbkdf2.Key(sha256.New, token, []byte("waldo session of "+robot), sessionRounds, sha256.Size)
+	return sessions{key}, err
+}
+
+// issue returns a new value, which is good until sessionLife after now.
+func (s sessions) issue(now time.Time) string {
+	value := make([]byte, sessionTime+sessionRandom, sessionTime+sessionRandom+sha256.Size)
+	binary.BigEndian.PutUint64(value, uint64(now.Add(sessionLife).Unix()))
+	_, _ = rand.Read(value[sessionTime:]) // never fails, see crypto/rand
+	return base64.RawURLEncoding.EncodeToString(append(value, s.sign(value)...))
+}
+
+// left returns for how long a value is good; nothing for one that never was, or is no more.
+func (s sessions) left(value string, now time.Time) time.Duration {
+	data, err := base64.RawURLEncoding.Strict().DecodeString(value)
+	if err != nil || len(data) != sessionTime+sessionRandom+sha256.Size {
+		return 0
+	}
+	signed, code := data[:sessionTime+sessionRandom], data[sessionTime+sessionRandom:]
+	if !hmac.Equal(code, s.sign(signed)) {
+		return 0
+	}
+	return max(0, time.Unix(int64(binary.BigEndian.Uint64(signed)), 0).Sub(now))
+}
+
+func (s sessions) sign(data []byte) []byte {
+	code := hmac.New(sha256.New, s.key)
+	code.Write(data)
+	return code.Sum(nil)
+}

@@ -1,0 +1,152 @@
+package server
+
+import (
+	"encoding/base64"
+	"net"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/waldo-robot/waldo/pkg/access"
+)
+
+const (
+	cookieName = "waldo"
+	// subprotocol is what pages elsewhere ask for that have a token: scripts cannot set headers of a WebSocket. They send the token beside
+	// it, as another protocol, which is tokenProtocol and the token in base64url.
+	subprotocol   = "waldo"
+	tokenProtocol = "waldo-token."
+)
+
+// checkToken lets in clients that have the token, or a session that the token has opened.
+func (g *guard) checkToken(w http.ResponseWriter, r *http.Request) bool {
+	if g.config.Token == "" || g.open(r) {
+		return true
+	}
+	if q := r.URL.Query(); q.Has("token") && g.matches(q.Get("token")) {
+		return !g.openSession(w, r)
+	}
+	guesses := presented(r)
+	if slices.ContainsFunc(guesses, g.matches) {
+		return true
+	}
+	if g.resume(w, r) {
+		return true
+	}
+	if q := r.URL.Query(); q.Get("token") != "" || len(guesses) > 0 {
+		if !g.slowDown(r) {
+			w.Header().Set("Retry-After", "3")
+			w.Header().Set("Connection", "close")
+			http.Error(w, "too many wrong tokens from this address: wait a few seconds", http.StatusTooManyRequests)
+			return false
+		}
+	}
+	w.Header().Set("WWW-Authenticate", `Bearer realm="waldo"`)
+	http.Error(w, "a token is needed: open the page once with ?token=…, or send the header Authorization: Bearer …",
+		http.StatusUnauthorized)
+	return false
+}
+
+func (g *guard) matches(token string) bool { return access.Allowed(g.config.Token, token) }
+
+// presented lists the tokens of a request's headers.
+func presented(r *http.Request) (tokens []string) {
+	if t := access.Bearer(r.Header.Get("Authorization")); t != "" {
+		tokens = append(tokens, t)
+	}
+	for _, header := range r.Header.Values("Sec-Websocket-Protocol") {
+		for protocol := range strings.SplitSeq(header, ",") {
+			encoded, ok := strings.CutPrefix(strings.TrimSpace(protocol), tokenProtocol)
+			if !ok {
+				continue
+			}
+			token, _ := base64.RawURLEncoding.DecodeString(encoded) // what cannot be decoded is wrong
+			tokens = append(tokens, string(token))
+		}
+	}
+	return tokens
+}
+
+// slowDown holds back the answer to a wrong token; false if too many are being held back already.
+func (g *guard) slowDown(r *http.Request) bool {
+	g.wrong.Inc()
+	ctx, cancel := g.while(r.Context())
+	defer cancel()
+	guess := g.guesses.Wrong(ctx, r.RemoteAddr)
+	if guess.Report {
+		// The header is what a proxy, or anybody, says.
+		g.log.Warn("a wrong token was presented", "client", guess.Client, "guesses", guess.Count,
+			"forwarded_for", strconv.Quote(firstRunes(r.Header.Get("X-Forwarded-For"), 64)))
+	}
+	return guess.Waited
+}
+
+// firstRunes returns the beginning of a text.
+func firstRunes(text string, n int) string {
+	runes := []rune(text)
+	return string(runes[:min(n, len(runes))])
+}
+
+// openSession makes a browser that opens a page keep a session as a cookie, and sends it to the same page without the token in its
+// address. It reports whether it did.
+func (g *guard) openSession(w http.ResponseWriter, r *http.Request) bool {
+	if r.Method != http.MethodGet || !besidePage(r) || !strings.Contains(r.Header.Get("Accept"), "text/html") {
+		return false
+	}
+	g.setCookie(w, r)
+	q := r.URL.Query()
+	q.Del("token")
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	// Relative, as a proxy may have taken a prefix off the path; http.Redirect would make it absolute.
+	_, file := path.Split(r.URL.Path)
+	h.Set("Location", (&url.URL{Path: "./" + file, RawQuery: q.Encode()}).String())
+	w.WriteHeader(http.StatusSeeOther)
+	return true
+}
+
+// resume lets a session in, and gives one a new life whose own is half over.
+func (g *guard) resume(w http.ResponseWriter, r *http.Request) bool {
+	var left time.Duration
+	for _, name := range []string{cookieFor(r, true), cookieFor(r, false)} {
+		for _, c := range r.CookiesNamed(name) {
+			left = max(left, g.sessions.left(c.Value, time.Now()))
+		}
+	}
+	if left > 0 && left < sessionLife/2 && besidePage(r) {
+		g.setCookie(w, r)
+	}
+	return left > 0
+}
+
+// besidePage tells whether a path is in the folder of the page. A cookie without a path is for the folder it was set in, as the
+// browser sees it, and so for the whole of this robot and nothing else, wherever a proxy puts it.
+func besidePage(r *http.Request) bool { return strings.LastIndexByte(r.URL.Path, '/') == 0 }
+
+// setCookie opens a session. Its cookie goes by https only if it came by https; whoever claims that wrongly harms only themselves.
+func (g *guard) setCookie(w http.ResponseWriter, r *http.Request) {
+	secure := r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
+	http.SetCookie(w, &http.Cookie{
+		Name: cookieFor(r, secure), Value: g.sessions.issue(time.Now()), MaxAge: int(sessionLife.Seconds()),
+		HttpOnly: true, Secure: secure, SameSite: http.SameSiteStrictMode,
+	})
+}
+
+// cookieFor names the cookie. Browsers send cookies to all ports of a host: the port in the name keeps the gateways there apart.
+// The prefix makes browsers take the cookie from https only. __Host- would want the path to be /, also behind a proxy.
+func cookieFor(r *http.Request, secure bool) string {
+	name := cookieName
+	if _, port, err := net.SplitHostPort(r.Host); err == nil {
+		if n, err := strconv.ParseUint(port, 10, 16); err == nil {
+			name += "-" + strconv.FormatUint(n, 10)
+		}
+	}
+	if secure {
+		return "__Secure-" + name
+	}
+	return name
+}
