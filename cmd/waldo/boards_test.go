@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/launchtest"
+	"github.com/waldo-robot/waldo/pkg/logtest"
 )
 
 // boardsUp runs a robot with a board that moves and one that does not, and points the commands to it.
@@ -30,7 +31,7 @@ nats: {listen: %q}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		run(ctx, []string{"up", "--no-gateway", file}, console{io.Discard, t.Output()})
+		run(ctx, []string{"up", "--no-gateway", file}, console{io.Discard, logtest.Writer(t)})
 	}()
 	t.Cleanup(func() { cancel(); <-ended })
 	ls(t, 3, "--nats", "nats://"+bus)

@@ -53,7 +53,6 @@ type Conn struct {
 	log        *slog.Logger
 	metrics    *metrics
 	registerer prometheus.Registerer // nil for none
-	complained string                // the last trouble logged; only for NATS's callbacks, which come one after the other
 
 	// link is nil while the server is away. It is kept here because NATS's own state cannot be read while it dials.
 	link atomic.Pointer[link]
@@ -66,9 +65,14 @@ type Conn struct {
 
 	mu        sync.Mutex
 	closed    bool
+	handled   bool // NATS's first callback has run
 	nextID    int
 	onConnect map[int]func()
 	open      map[int]func() // ends what was adopted
+
+	logging sync.Mutex
+	silent  bool   // Close was called
+	told    string // the last that was logged
 }
 
 // link is one stretch of being connected; its context ends with it.
@@ -105,9 +109,7 @@ func Connect(cfg Config) (*Conn, error) {
 		return nil, fmt.Errorf("nats url %q: %w", redact(cfg.URL), err)
 	}
 	c.nc = nc
-	if nc.IsConnected() {
-		c.linkUp() // the handler does it too, but only soon
-	}
+	c.begin()
 	return c, nil
 }
 
@@ -153,13 +155,20 @@ var credentials = regexp.MustCompile(`//[^/@,]*@`)
 // redact hides what URLs say before the host.
 func redact(urls string) string { return credentials.ReplaceAllString(urls, "//***@") }
 
-func (c *Conn) connected(nc *nats.Conn) {
-	c.linkUp()
-	c.complained = ""
-	c.log.Info("connected to the bus", "url", redact(nc.ConnectedUrl()))
+// begin puts the link up at once if the server was there: NATS's callback for that may run much later, and not before others have run.
+func (c *Conn) begin() {
 	c.mu.Lock()
-	listeners := inOrder(c.onConnect)
-	c.mu.Unlock()
+	defer c.mu.Unlock()
+	if !c.handled && c.nc.IsConnected() {
+		c.link.Store(newLink())
+	}
+}
+
+// connected is NATS's callback. NATS runs its callbacks one after the other, in the order of what they report, and possibly late: even
+// after Close.
+func (c *Conn) connected(nc *nats.Conn) {
+	listeners := c.linkUp()
+	c.tell(slog.LevelInfo, "connected to the bus", "url", redact(nc.ConnectedUrl()))
 	for _, f := range listeners {
 		f()
 	}
@@ -167,25 +176,40 @@ func (c *Conn) connected(nc *nats.Conn) {
 
 func (c *Conn) disconnected(err error) {
 	c.linkDown()
-	if c.ctx.Err() == nil {
-		c.log.Warn("lost the bus; reconnecting", "error", err)
-	}
+	c.tell(slog.LevelWarn, "lost the bus; reconnecting", "error", err)
 }
 
 // complain logs a trouble once, not on every attempt.
-func (c *Conn) complain(what string, err error) {
-	if text := what + err.Error(); text != c.complained {
-		c.complained = text
-		c.log.Warn(what, "error", err)
+func (c *Conn) complain(what string, err error) { c.tell(slog.LevelWarn, what, "error", err) }
+
+// tell logs what NATS reports, until Close, and nothing twice in a row.
+func (c *Conn) tell(level slog.Level, what string, args ...any) {
+	c.logging.Lock()
+	defer c.logging.Unlock()
+	text := fmt.Sprint(what, args)
+	if !c.silent && text != c.told {
+		c.told = text
+		c.log.Log(context.Background(), level, what, args...)
 	}
 }
 
-func (c *Conn) linkUp() {
+func newLink() *link {
 	l := &link{}
 	l.ctx, l.cut = context.WithCancel(context.Background())
-	if !c.link.CompareAndSwap(nil, l) {
-		l.cut()
+	return l
+}
+
+// linkUp returns the listeners that were there before the link came up: none if it is up already, as it is when [Connect] found the
+// server there.
+func (c *Conn) linkUp() []func() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.handled = true
+	if c.closed || c.Connected() {
+		return nil
 	}
+	c.link.Store(newLink())
+	return inOrder(c.onConnect)
 }
 
 func (c *Conn) linkDown() {
@@ -197,8 +221,8 @@ func (c *Conn) linkDown() {
 // Connected tells whether the server is reachable now.
 func (c *Conn) Connected() bool { return c.link.Load() != nil }
 
-// OnConnect calls f after every connect from now on, until stop is called; a call that is under way may outlive stop. The
-// functions are called one after the other, so f must not wait for the bus.
+// OnConnect calls f after every connect from now on, until stop is called; a call that is under way may outlive stop. A connect that
+// Connected has reported before is not one of them. The functions are called one after the other, so f must not wait for the bus.
 func (c *Conn) OnConnect(f func()) (stop func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -222,7 +246,7 @@ func withDefaultTimeout(ctx context.Context) (context.Context, context.CancelFun
 }
 
 // Close ends everything that uses the connection and waits for it; do not call it from a handler of a service. What was published
-// before is sent first, as far as that is possible within half a second. It may be called more than once.
+// before is sent first, as far as that is possible within half a second. Nothing is logged afterwards. It may be called more than once.
 func (c *Conn) Close() { c.closing.Do(c.shutDown) }
 
 func (c *Conn) shutDown() {
@@ -234,6 +258,7 @@ func (c *Conn) shutDown() {
 	open := inOrder(c.open)
 	c.mu.Unlock()
 	c.cancel()
+	c.hush()
 	c.holds.Wait() // holds say that they are released
 	for _, end := range open {
 		end()
@@ -242,6 +267,13 @@ func (c *Conn) shutDown() {
 	c.linkDown()
 	c.adopted.Wait()
 	c.forgetMetrics()
+}
+
+// hush returns when nothing that NATS reports is being logged, and has nothing logged from then on.
+func (c *Conn) hush() {
+	c.logging.Lock()
+	defer c.logging.Unlock()
+	c.silent = true
 }
 
 func (c *Conn) forgetMetrics() {

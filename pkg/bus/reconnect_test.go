@@ -102,6 +102,7 @@ func TestNothingWaitsForADial(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer peer.Close()
+	until(t, "disconnected", func() bool { return !c.Connected() })
 	start := time.Now() // the handshake is given up after 2 s
 	if err := c.Publish(front.Out("video"), frame(0, 10)); !errors.Is(err, bus.ErrDisconnected) {
 		t.Errorf("Publish: %v", err)

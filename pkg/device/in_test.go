@@ -3,6 +3,7 @@ package device
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/logtest"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
@@ -110,7 +112,7 @@ func TestBadIn(t *testing.T) {
 		`stream "level" is defined twice`: func(k *Kit) { NewIn[*wrapperspb.DoubleValue](k, "level", stream.Latest()) },
 		"In Caps":                         func(k *Kit) { NewIn[*wrapperspb.DoubleValue](k, "In Caps", stream.Latest()) },
 	} {
-		_, err := Start(kindOf(work, equip), Settings{Robot: "r", Device: "d", NATS: server.URL()}, config{}, testLog(t))
+		_, err := Start(kindOf(work, equip), Settings{Robot: "r", Device: "d", NATS: server.URL()}, config{}, logtest.New(t, slog.LevelInfo))
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}

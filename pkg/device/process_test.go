@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -21,6 +22,7 @@ import (
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/logtest"
 )
 
 // steered is a driver that a test makes come and go.
@@ -244,7 +246,7 @@ func TestDriverThatIgnoresItsContext(t *testing.T) {
 		defer close(stopped)
 		p.Stop()
 	}()
-	stopWithin(50*time.Millisecond, p, testLog(t))
+	stopWithin(50*time.Millisecond, p, logtest.New(t, slog.LevelInfo))
 	if closed(stopped) {
 		t.Error("Stop did not wait for the driver")
 	}
@@ -290,7 +292,7 @@ func TestStartErrors(t *testing.T) {
 			if tt.settings.NATS == "" {
 				tt.settings.NATS = "nats://" + freeAddress(t)
 			}
-			p, err := Start(tt.kind, tt.settings, config{}, testLog(t))
+			p, err := Start(tt.kind, tt.settings, config{}, logtest.New(t, slog.LevelInfo))
 			if err == nil {
 				p.Stop()
 				t.Fatal("it started")
@@ -303,7 +305,7 @@ func TestStartErrors(t *testing.T) {
 }
 
 func TestZeroSettings(t *testing.T) {
-	p, err := Start(kindOf(work), Settings{Device: "d"}, config{}, testLog(t))
+	p, err := Start(kindOf(work), Settings{Device: "d"}, config{}, logtest.New(t, slog.LevelInfo))
 	if err != nil {
 		t.Fatal(err)
 	}

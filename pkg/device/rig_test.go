@@ -5,8 +5,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +16,7 @@ import (
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/logtest"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
@@ -68,7 +67,7 @@ func kindOf(run driverFunc, equip ...func(*Kit)) Kind[config] {
 func start(t testing.TB, k Kind[config], s Settings) *Process {
 	t.Helper()
 	s.Robot, s.Device = "r", "d"
-	p, err := Start(k, s, config{}, testLog(t))
+	p, err := Start(k, s, config{}, logtest.New(t, slog.LevelInfo))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,31 +202,6 @@ func within(t testing.TB, d time.Duration, what string, f func()) {
 	if took := time.Since(begin); took > d {
 		t.Errorf("%s took %v, more than %v", what, took, d)
 	}
-}
-
-// testLog writes to the log of the test, and nothing after its end.
-func testLog(t testing.TB) *slog.Logger {
-	w := &testWriter{t: t}
-	t.Cleanup(func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.t = nil
-	})
-	return slog.New(slog.NewTextHandler(w, nil))
-}
-
-type testWriter struct {
-	mu sync.Mutex
-	t  testing.TB
-}
-
-func (w *testWriter) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.t != nil {
-		w.t.Log(strings.TrimSpace(string(p)))
-	}
-	return len(p), nil
 }
 
 // freeAddress is where nobody listens now.

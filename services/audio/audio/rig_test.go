@@ -26,6 +26,7 @@ import (
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/logtest"
 	"github.com/waldo-robot/waldo/services/audio/card"
 	nullspeaker "github.com/waldo-robot/waldo/services/audio/null"
 	"github.com/waldo-robot/waldo/services/audio/pcm"
@@ -168,7 +169,7 @@ func start(t testing.TB, config Config) *world {
 	}
 	settings := device.Settings{
 		Robot: "test", Device: "voice", NATS: nats.URL(), GRPC: "127.0.0.1:0", Metrics: "127.0.0.1:0", LogLevel: "info"}
-	w.process, err = device.Start(kind, settings, config, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	w.process, err = device.Start(kind, settings, config, logtest.New(t, slog.LevelInfo))
 	must(err)
 	t.Cleanup(w.process.Stop)
 	w.conn, err = bus.Connect(bus.Config{URL: nats.URL(), Name: "test"})

@@ -24,6 +24,7 @@ import (
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/logtest"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/media/stamp"
 	"github.com/waldo-robot/waldo/pkg/stream"
@@ -70,7 +71,7 @@ func start(t *testing.T, kind device.Kind[Config], config Config) *world {
 	must(config.Validate())
 	settings := device.Settings{
 		Robot: "test", Device: "front", NATS: w.nats.URL(), GRPC: "127.0.0.1:0", Metrics: "127.0.0.1:0", LogLevel: "info"}
-	w.process, err = device.Start(kind, settings, config, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	w.process, err = device.Start(kind, settings, config, logtest.New(t, slog.LevelInfo))
 	must(err)
 	t.Cleanup(w.process.Stop)
 	w.conn, err = bus.Connect(bus.Config{URL: w.nats.URL(), Name: "test"})

@@ -14,6 +14,7 @@ import (
 	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/logtest"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/simworld"
 	"github.com/waldo-robot/waldo/services/camera/simsource"
@@ -38,7 +39,7 @@ func startBoard(t *testing.T, w *world, says *serialv1.SerialMessage) *board {
 	settings := device.Settings{
 		Robot: "test", Device: "motors", NATS: w.nats.URL(), GRPC: "127.0.0.1:0", Metrics: "127.0.0.1:0", LogLevel: "info"}
 	var err error
-	b.process, err = device.Start(kind, settings, struct{}{}, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	b.process, err = device.Start(kind, settings, struct{}{}, logtest.New(t, slog.LevelInfo))
 	if err != nil {
 		t.Fatal(err)
 	}

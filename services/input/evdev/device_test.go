@@ -18,6 +18,7 @@ import (
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	inputv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/input/v1"
 	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/logtest"
 	"github.com/waldo-robot/waldo/services/input/evdev"
 	"github.com/waldo-robot/waldo/services/input/input"
 	"github.com/waldo-robot/waldo/services/input/source"
@@ -34,7 +35,7 @@ func start(t testing.TB, k *evdev.FakeKernel, config evdev.Config) (*device.Proc
 	kind := input.KindOf(func(input.Config) (source.Source, error) { return evdev.NewOn(k, config), nil })
 	var log *slog.Logger // none of a benchmark
 	if _, test := t.(*testing.T); test {
-		log = slog.New(slog.NewTextHandler(t.Output(), nil))
+		log = logtest.New(t, slog.LevelInfo)
 	}
 	p, err := device.Start(kind, device.Settings{Robot: "test", Device: "pad", NATS: "nats://127.0.0.1:1"}, input.Defaults(), log)
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 	inputv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/input/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/logtest"
 	"github.com/waldo-robot/waldo/services/input/source"
 )
 
@@ -49,7 +50,7 @@ func start(t testing.TB, kind device.Kind[Config], config Config) *world {
 	t.Cleanup(w.nats.Close)
 	must(t, config.Validate())
 	w.process, err = device.Start(kind, device.Settings{Robot: "test", Device: "pad", NATS: w.nats.URL()}, config,
-		slog.New(slog.NewTextHandler(t.Output(), nil)))
+		logtest.New(t, slog.LevelInfo))
 	must(t, err)
 	t.Cleanup(w.process.Stop)
 	w.conn, err = bus.Connect(bus.Config{URL: w.nats.URL(), Name: "test"})

@@ -3,8 +3,6 @@ package serial
 import (
 	"context"
 	"log/slog"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +16,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/actuator"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/logtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -52,7 +51,7 @@ func start(t testing.TB, port string, change func(*Config)) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{}
-	if r.Process, err = device.Start(Kind(), device.Settings{Robot: "r", Device: "d", NATS: server.URL()}, c, testLog(t)); err != nil {
+	if r.Process, err = device.Start(Kind(), device.Settings{Robot: "r", Device: "d", NATS: server.URL()}, c, logtest.New(t, slog.LevelInfo)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.Stop)
@@ -76,26 +75,6 @@ func motors(t testing.TB) func(*Config) {
 		c.Write, c.WriteKeys = "<bb", []string{"left", "right"}
 		c.Control = &Control{Config: actuator.Config{State: dir}, Safe: map[string]any{"left": 0, "right": 0}}
 	}
-}
-
-func testLog(t testing.TB) *slog.Logger {
-	w := &logWriter{t: t}
-	t.Cleanup(func() { w.mu.Lock(); defer w.mu.Unlock(); w.t = nil })
-	return slog.New(slog.NewTextHandler(w, nil))
-}
-
-type logWriter struct {
-	mu sync.Mutex
-	t  testing.TB
-}
-
-func (w *logWriter) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.t != nil {
-		w.t.Log(strings.TrimSpace(string(p)))
-	}
-	return len(p), nil
 }
 
 // awaitState returns when the device is in a state.

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/logtest"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/gateway"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/fakecam"
@@ -42,7 +43,7 @@ func testLog(t *testing.T) *slog.Logger {
 	if os.Getenv("WALDO_TEST_LOG") == "" {
 		return slog.New(slog.DiscardHandler)
 	}
-	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	return logtest.New(t, slog.LevelDebug)
 }
 
 func newWorld(t *testing.T, change func(*config.Config)) *world {

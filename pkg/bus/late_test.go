@@ -1,0 +1,54 @@
+package bus
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+)
+
+// TestLateCallbacks has NATS run its callbacks later than anybody would like: the first one after listeners were added, others after Close.
+func TestLateCallbacks(t *testing.T) {
+	server, err := StartServer(ServerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	var log bytes.Buffer
+	c, err := Connect(Config{URL: server.URL(), Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if !c.Connected() {
+		t.Fatal("not connected to a server that is there")
+	}
+	for handled := false; !handled; time.Sleep(time.Millisecond) { // NATS's own first callback; below are repetitions of it
+		c.mu.Lock()
+		handled = c.handled
+		c.mu.Unlock()
+	}
+	calls := 0
+	defer c.OnConnect(func() { calls++ })()
+	c.connected(c.nc)
+	if calls != 0 {
+		t.Error("a listener was called for a connect that came before it")
+	}
+	c.disconnected(errors.New("test"))
+	if c.Connected() {
+		t.Error("connected after the end of the link")
+	}
+	c.connected(c.nc)
+	if calls != 1 {
+		t.Errorf("a listener was called %d times for one connect", calls)
+	}
+	c.Close()
+	before := log.Len()
+	c.connected(c.nc)
+	c.disconnected(errors.New("test"))
+	c.complain("test", errors.New("test"))
+	if c.Connected() || calls != 1 || log.Len() != before {
+		t.Errorf("after Close: connected %v, called %d times, logged %q", c.Connected(), calls, log.Bytes()[before:])
+	}
+}
