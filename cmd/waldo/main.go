@@ -54,6 +54,7 @@ type commands struct {
 	Watch    watchCommand    `cmd:"" help:"Print what a device says, a line of JSON each."`
 	Send     sendCommand     `cmd:"" help:"Send a message to a board; to one that moves something, under a lease."`
 	Estop    estopCommand    `cmd:"" help:"Stop everything that moves, and keep it so until it is cleared."`
+	Token    tokenCommand    `cmd:"" help:"Make a token, with which the robot can be reached from other machines."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
 

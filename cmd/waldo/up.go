@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/launch"
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/supervise"
@@ -16,7 +15,7 @@ type upCommand struct {
 	File      string `arg:"" optional:"" help:"Description of the robot. Without it, a robot is run that needs no hardware."`
 	HTTP      string `name:"http" placeholder:"HOST:PORT" help:"Where the page is served. Default: as the file says, else 127.0.0.1:8080."`
 	NATS      string `name:"nats" env:"WALDO_NATS" placeholder:"URL" help:"NATS server to use; none is run then. Default: as the file says."`
-	Token     string `env:"WALDO_TOKEN" placeholder:"SECRET" help:"What everybody must present. Without it only this machine can connect."`
+	Token     string `env:"WALDO_TOKEN" placeholder:"SECRET" help:"What everybody must present; waldo token makes one. Without it only this machine can connect."`
 	NoGateway bool   `help:"Leave the gateway out; it runs elsewhere."`
 	Check     bool   `help:"Only check the file and the addresses in it."`
 }
@@ -36,7 +35,8 @@ A robot.yaml looks like this:
   gateway: {http: "127.0.0.1:8080"}
 
 waldo-<kind> --help lists the keys of a kind, waldo-gateway --help those of the gateway.
-Devices serve gRPC on 127.0.0.1:7101 and up, in the order of the file, unless they say otherwise with grpc:.`
+Devices serve gRPC on 127.0.0.1:7101 and up, in the order of the file, unless they say otherwise with grpc:, as in
+grpc: ":7101", which with a token other machines can reach.`
 }
 
 // Run runs the robot until it is stopped.
@@ -48,14 +48,14 @@ func (u *upCommand) Run(ctx context.Context, c console) error {
 	if u.Check {
 		return nil
 	}
-	printer := supervise.NewPrinter(c.err, plan.Names(), isTerminal(c.err))
+	printer := supervise.NewPrinter(c.err, plan.Names(), hasColors(c.err))
 	defer printer.Close()
 	if u.File == "" {
 		printer.Printf("waldo", "no robot.yaml was given: this is the built-in robot")
 	}
 	return c.patient(func(out io.Writer) error {
 		return plan.Run(ctx, printer, func(url string) {
-			_, _ = fmt.Fprintln(out, url) // for people and scripts that wait for it
+			announce(out, url, plan.Page(), isTerminal(c.out)) // for people and scripts that wait for it
 		})
 	})
 }
@@ -76,14 +76,4 @@ func (u *upCommand) plan(ctx context.Context) (*launch.Plan, error) {
 	}
 	plan, missing := launch.New(r, programs, launch.Config{HTTP: u.HTTP, NATS: u.NATS, Token: u.Token, NoGateway: u.NoGateway})
 	return plan, errors.Join(missing, plan.Check(ctx))
-}
-
-// isTerminal tells whether colours can be shown.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok || os.Getenv("NO_COLOR") != "" {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
