@@ -22,9 +22,13 @@ func Rebatch[E any](from Reader[[]E], size int) *Blocks[E] {
 }
 
 // Next returns the next size elements. A block that lies whole in one that was read is a part of that one and not copied: it is to be
-// treated as read-only. Others are the caller's. An error is that of the source; it loses nothing: see [Blocks.Rest].
+// treated as read-only. Others are the caller's. An error is that of the source, or of ctx once that has ended; it loses nothing: see
+// [Blocks.Rest].
 func (b *Blocks[E]) Next(ctx context.Context) ([]E, error) {
 	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		if block := b.cut(); block != nil {
 			return block, nil
 		}

@@ -170,6 +170,34 @@ func TestNextEndsWithContext(t *testing.T) {
 	}
 }
 
+// TestAContextThatIsOverWins: what is queued does not keep a loop alive whose context has ended.
+func TestAContextThatIsOverWins(t *testing.T) {
+	topic := stream.NewTopic[[]int]()
+	policy := stream.DropOldest(5)
+	plain, blocks, delayed := topic.Subscribe(policy), stream.Rebatch(topic.Subscribe(policy), 1), stream.Delay(topic, policy)
+	topic.Publish([]int{1, 2})
+	if _, err := blocks.Next(t.Context()); err != nil { // leaves an element for the next block
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, _ = delayed.Next(ctx) // begins
+	topic.Publish([]int{3})
+	for name, reader := range map[string]stream.Reader[[]int]{"subscription": plain, "blocks": blocks, "delayed": delayed} {
+		if v, err := reader.Next(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: got %v, %v after the context had ended", name, v, err)
+		}
+	}
+	for v, err := range plain.All(ctx) {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("the loop went on with %v, %v", v, err)
+		}
+	}
+	if v, err := plain.Next(t.Context()); err != nil || !slices.Equal(v, []int{1, 2}) {
+		t.Errorf("another context got %v, %v: nothing should be lost", v, err)
+	}
+}
+
 func TestAllYieldsTheLastError(t *testing.T) {
 	reason := errors.New("unplugged")
 	for _, tt := range []struct{ close, want error }{{nil, nil}, {reason, reason}} {

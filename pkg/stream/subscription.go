@@ -40,9 +40,14 @@ func newSubscription[T any](p Policy, leave func(*Subscription[T])) *Subscriptio
 }
 
 // Next returns the next value, waiting for it if need be. Once the subscription has ended and its queue is empty it returns
-// the reason: [io.EOF], the error given to [Topic.Close], [ErrOverflow] or [ErrClosed]. If ctx ends first it returns its error.
+// the reason: [io.EOF], the error given to [Topic.Close], [ErrOverflow] or [ErrClosed]. Once ctx has ended it returns the error of
+// ctx, whatever is queued: a producer that is faster than the reader does not keep an ended loop alive.
 func (s *Subscription[T]) Next(ctx context.Context) (T, error) {
 	for {
+		if err := ctx.Err(); err != nil {
+			var none T
+			return none, err
+		}
 		v, ok, err := s.take()
 		if ok || err != nil {
 			return v, err

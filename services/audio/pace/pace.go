@@ -32,6 +32,9 @@ func Run(ctx context.Context, format pcm.Format, block int, step func(at time.Ti
 			return nil
 		case <-timer.C:
 		}
+		if ctx.Err() != nil { // both may be true, if the steps are slow
+			return nil
+		}
 		if err := step(at); err != nil {
 			return err
 		}

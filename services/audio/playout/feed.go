@@ -171,6 +171,9 @@ func (f *Feed) push(ctx context.Context, samples []float32) error {
 // wait tries, with the lock held, until it is done.
 func (f *Feed) wait(ctx context.Context, try func() (bool, error)) error {
 	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		f.mixer.mu.Lock()
 		done, err := try()
 		f.mixer.mu.Unlock()

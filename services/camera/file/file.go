@@ -133,6 +133,9 @@ func (s *Source) play(ctx context.Context, c *clip, deliver func(source.Frame)) 
 			return fmt.Errorf("%s: %w: closed", s.path, source.ErrAway)
 		case <-wait.C:
 		}
+		if ctx.Err() != nil { // both may be true, if delivering is slow
+			return nil
+		}
 		if i == 0 {
 			position = 0
 		}

@@ -100,6 +100,9 @@ func (r *Reader) Next(ctx context.Context) (*mediav1.VideoFrame, error) {
 
 func (r *Reader) next(ctx context.Context) (output, error) {
 	for {
+		if err := ctx.Err(); err != nil { // before the backlog too
+			return output{}, err
+		}
 		out, err := r.take(ctx)
 		if err != nil {
 			return output{}, err
@@ -152,6 +155,9 @@ func (r *Reader) Close() {
 // CaptureOne returns one picture that was captured after the call, with the number of the capture as its sequence. Its errors
 // are those of Open and Next.
 func (p *Pipeline) CaptureOne(ctx context.Context, want *mediav1.VideoFormat) (*mediav1.VideoFrame, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err // nobody waits for it
+	}
 	called := time.Now()
 	r, err := p.Open(want)
 	if err != nil {

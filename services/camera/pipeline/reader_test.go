@@ -2,6 +2,8 @@ package pipeline
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -72,6 +74,76 @@ func TestSlowReaderLosesAndOthersDoNot(t *testing.T) {
 	<-feeding
 	if !first.GetKeyFrame() || slow.Dropped() == 0 {
 		t.Errorf("slow reader went on with key %v after losing %d", first.GetKeyFrame(), slow.Dropped())
+	}
+}
+
+// TestASlowEncoderEndsWithItsReader: it is slower than the source, so a picture is always waiting for it.
+func TestASlowEncoderEndsWithItsReader(t *testing.T) {
+	m := newManual(i420(64, 48, 30))
+	p := run(t, m, Config{})
+	p.open(t, &mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: media.PixelI420}) // keeps the capture going
+	slow, err := p.Open(&mediav1.VideoFormat{MediaType: media.JPEG, WidthPx: 2000, HeightPx: 1500})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var feeding sync.WaitGroup
+	defer feeding.Wait()
+	defer cancel()
+	feeding.Go(func() {
+		for ctx.Err() == nil {
+			select {
+			case m.frames <- source.Frame{Format: m.format, Time: time.Now(), Picture: media.NewI420(64, 48), Key: true}:
+			case <-ctx.Done():
+			}
+		}
+	})
+	next(t, slow)
+	before := testutil.ToFloat64(p.metrics.encoded.WithLabelValues(media.JPEG))
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		slow.Close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(patience):
+		cancel() // ends it in any case
+		<-closed
+	}
+	// One may have been made since next returned, and one was under way.
+	if made := testutil.ToFloat64(p.metrics.encoded.WithLabelValues(media.JPEG)) - before; made > 2 {
+		t.Errorf("%v pictures were made after their reader had left", made)
+	}
+}
+
+func TestNoPictureForACallerThatHasLeft(t *testing.T) {
+	m := newManual(i420(64, 48, 30))
+	p := run(t, m, Config{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := p.CaptureOne(ctx, &mediav1.VideoFormat{MediaType: media.JPEG}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if n := len(p.variants); n != 0 || len(m.running) != 0 {
+		t.Errorf("%d variants and %d captures were begun", n, len(m.running))
+	}
+}
+
+func TestALateReaderLeavesTheBacklogWhenItsContextEnds(t *testing.T) {
+	m, frames := native(t, 2)
+	p := run(t, m, Config{})
+	first := p.open(t, h264())
+	m.expect(t, true)
+	for _, f := range frames {
+		m.give(t, f)
+		next(t, first)
+	}
+	late := p.open(t, h264())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if f, err := late.Next(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, %v", f.GetSequence(), err)
 	}
 }
 

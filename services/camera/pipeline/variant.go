@@ -95,7 +95,7 @@ func (v *variant) run(ctx context.Context, after <-chan struct{}) {
 		if !v.pace.take(c.frame.Time, c.frame.Format.GetFrameRateHz()) {
 			continue
 		}
-		if err := v.make(c); err != nil {
+		if err := v.make(ctx, c); err != nil {
 			v.p.metrics.drop(dropBroken, 1)
 			v.warn(err)
 			v.closeEncoder()
@@ -117,8 +117,8 @@ func (v *variant) countLost() {
 	v.lost = lost
 }
 
-// make turns a capture into a frame and publishes it.
-func (v *variant) make(c *capture) error {
+// make turns a capture into a frame and publishes it. Each step may take long, so none is begun once ctx has ended.
+func (v *variant) make(ctx context.Context, c *capture) error {
 	if v.canPass(c) {
 		return v.pass(c)
 	}
@@ -127,6 +127,10 @@ func (v *variant) make(c *capture) error {
 		return err
 	}
 	if err := v.prepare(c); err != nil {
+		return err
+	}
+	img, err = v.scaler.Fit(img, int(v.format.GetWidthPx()), int(v.format.GetHeightPx()))
+	if err != nil || ctx.Err() != nil {
 		return err
 	}
 	return v.encode(c, img)
@@ -185,10 +189,6 @@ func sameFormat(a, b *mediav1.VideoFormat) bool {
 }
 
 func (v *variant) encode(c *capture, img *media.I420) error {
-	img, err := v.scaler.Fit(img, int(v.format.GetWidthPx()), int(v.format.GetHeightPx()))
-	if err != nil {
-		return err
-	}
 	v.followBitrate()
 	begin := time.Now()
 	wanted := v.key.mediaType == media.H264 && v.keys.take(begin)

@@ -1,6 +1,7 @@
 package rtc
 
 import (
+	"cmp"
 	"context"
 	"sync"
 
@@ -98,6 +99,9 @@ func (c *Channel) Send(ctx context.Context, text bool, data []byte) error {
 			return ctx.Err()
 		case <-c.ctx.Done():
 			return c.ctx.Err()
+		}
+		if err := cmp.Or(ctx.Err(), c.ctx.Err()); err != nil { // a channel that is open as well must not win
+			return err
 		}
 		if c.dc.BufferedAmount() < enough {
 			return c.send(text, data)
