@@ -10,6 +10,7 @@ import (
 
 	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/bus"
 )
 
@@ -92,7 +93,7 @@ func (e *estopCommand) actuators(ctx context.Context, conn *bus.Conn) ([]bus.Add
 	}
 	switch {
 	case len(found) == 0:
-		return nil, fmt.Errorf("there is no actuator on %s", e.NATS)
+		return nil, fmt.Errorf("there is no actuator on %s", access.RedactURL(e.NATS))
 	case e.Clear && len(robots) > 1:
 		return nil, errors.New("there are several robots: say with --robot whose e-stop to clear")
 	}

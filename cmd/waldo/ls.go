@@ -11,6 +11,7 @@ import (
 	"time"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/bus"
 )
 
@@ -74,7 +75,7 @@ func (l *lsCommand) Run(ctx context.Context, c console) error {
 			return e.Encode(all)
 		}
 		if len(all) == 0 {
-			_, err = fmt.Fprintf(c.err, "no devices on %s\n", l.NATS)
+			_, err = fmt.Fprintf(c.err, "no devices on %s\n", access.RedactURL(l.NATS))
 			return err
 		}
 		return printTable(c.out, all)

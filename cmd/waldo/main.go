@@ -16,6 +16,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/launch"
+	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/output"
 )
@@ -110,7 +111,7 @@ func (c console) patient(f func(out io.Writer) error) error {
 
 // fail prints an error.
 func (c console) fail(err error) {
-	_, _ = fmt.Fprintf(c.err, "waldo: %v\n", err) // there is nowhere else to print it
+	_, _ = fmt.Fprintf(c.err, "waldo: %s\n", access.RedactText(err.Error())) // there is nowhere else to print it
 }
 
 // configurationError is an error that only the user can put right.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/bus"
 )
 
@@ -49,7 +50,7 @@ func (r *remote) attach(ctx context.Context, f func(context.Context, *bus.Conn) 
 			return ctx.Err()
 		case <-time.After(r.Timeout):
 			return fmt.Errorf("no bus at %s after %s: is `waldo up` running? Say with --nats where it is, and with --token what it wants",
-				r.NATS, r.Timeout)
+				access.RedactURL(r.NATS), r.Timeout)
 		}
 	}
 	return f(ctx, conn)

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net/url"
-	"regexp"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -15,6 +13,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/waldo-robot/waldo/pkg/access"
 )
 
 const (
@@ -87,6 +87,9 @@ func Connect(cfg Config) (*Conn, error) {
 	if cfg.URL == "" {
 		return nil, errors.New("nats url: missing; the usual one is nats://127.0.0.1:4222")
 	}
+	if err := access.CheckBusURL(cfg.URL); err != nil {
+		return nil, fmt.Errorf("nats url %w", err)
+	}
 	log := cfg.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -103,10 +106,8 @@ func Connect(cfg Config) (*Conn, error) {
 	if err != nil {
 		c.cancel()
 		c.forgetMetrics()
-		if parse := new(url.Error); errors.As(err, &parse) {
-			err = parse.Err // the rest repeats the url, with what must not be shown
-		}
-		return nil, fmt.Errorf("nats url %q: %w", redact(cfg.URL), err)
+		// The error of the library is given as text, in case that it repeats the url.
+		return nil, fmt.Errorf("nats url %s: %s", access.RedactURL(cfg.URL), access.RedactText(err.Error()))
 	}
 	c.nc = nc
 	c.begin()
@@ -150,11 +151,6 @@ func reconnectWait(attempts int) time.Duration {
 	return min(minReconnectWait<<min(attempts, 10), maxReconnectWait)
 }
 
-var credentials = regexp.MustCompile(`//[^/@,]*@`)
-
-// redact hides what URLs say before the host.
-func redact(urls string) string { return credentials.ReplaceAllString(urls, "//***@") }
-
 // begin puts the link up at once if the server was there: NATS's callback for that may run much later, and not before others have run.
 func (c *Conn) begin() {
 	c.mu.Lock()
@@ -168,7 +164,7 @@ func (c *Conn) begin() {
 // after Close.
 func (c *Conn) connected(nc *nats.Conn) {
 	listeners := c.linkUp()
-	c.tell(slog.LevelInfo, "connected to the bus", "url", redact(nc.ConnectedUrl()))
+	c.tell(slog.LevelInfo, "connected to the bus", "url", access.RedactURL(nc.ConnectedUrl()))
 	for _, f := range listeners {
 		f()
 	}
@@ -176,11 +172,19 @@ func (c *Conn) connected(nc *nats.Conn) {
 
 func (c *Conn) disconnected(err error) {
 	c.linkDown()
-	c.tell(slog.LevelWarn, "lost the bus; reconnecting", "error", err)
+	c.tell(slog.LevelWarn, "lost the bus; reconnecting", "error", redacted(err))
 }
 
 // complain logs a trouble once, not on every attempt.
-func (c *Conn) complain(what string, err error) { c.tell(slog.LevelWarn, what, "error", err) }
+func (c *Conn) complain(what string, err error) { c.tell(slog.LevelWarn, what, "error", redacted(err)) }
+
+// redacted is an error of the library without what it may repeat of a URL.
+func redacted(err error) string {
+	if err == nil { // the connection was closed on purpose
+		return ""
+	}
+	return access.RedactText(err.Error())
+}
 
 // tell logs what NATS reports, until Close, and nothing twice in a row.
 func (c *Conn) tell(level slog.Level, what string, args ...any) {

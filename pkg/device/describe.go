@@ -141,8 +141,9 @@ func (k *Kit) snapshot() *devicev1.Device {
 	return d
 }
 
-// plain makes text fit for a protobuf string of bearable length.
+// plain makes text fit for a protobuf string of bearable length, without the secrets of addresses.
 func plain(text string) string {
+	text = access.RedactText(text)
 	if len(text) > maxText {
 		const more = "…"
 		text = text[:maxText-len(more)] // may cut a character in two

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/output"
 	"github.com/waldo-robot/waldo/pkg/settings"
 )
@@ -45,7 +46,7 @@ func run[C any](k Kind[C], args []string, environ func(string) string, stdout, s
 	case errors.Is(err, settings.ErrHelp):
 		return ExitStopped
 	case err != nil:
-		_, _ = fmt.Fprintf(stderr, "waldo-%s: the configuration is wrong:\n%v\n", k.Name, err)
+		_, _ = fmt.Fprintf(stderr, "waldo-%s: the configuration is wrong:\n%s\n", k.Name, access.RedactText(err.Error()))
 		return ExitConfiguration
 	case given.Version:
 		_, _ = fmt.Fprintf(stdout, "waldo-%s %s\n", k.Name, k.Version)
@@ -56,7 +57,7 @@ func run[C any](k Kind[C], args []string, environ func(string) string, stdout, s
 	level, _ := settings.Level(common.LogLevel) // checked with the settings
 	out := output.NewLog(stderr)
 	defer out.Close(lastWords)
-	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level})).With("device", common.Device)
+	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level, ReplaceAttr: access.RedactAttr})).With("device", common.Device)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	process, err := Start(k, common, config, log)

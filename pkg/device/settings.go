@@ -53,7 +53,7 @@ func (s *Settings) Validate() error {
 	}{
 		{"robot", robot.CheckName(s.Robot)},
 		{"device", checkDevice(s.Robot, s.Device)},
-		{"nats", robot.CheckBusURL(s.NATS)},
+		{"nats", access.CheckBusURL(s.NATS)},
 		{"grpc", grpcErr},
 		{"metrics", metricsErr},
 		{"token", access.CheckToken(s.Token)},

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/waldo-robot/waldo/pkg/access"
 )
 
 // Error is one thing that is wrong in a robot's description.
@@ -22,7 +24,7 @@ type Error struct {
 // Unwrap returns the error behind the problem, if there is one.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Error returns origin, field and problem, each where there is one, with a colon between them.
+// Error returns origin, field and problem, each where there is one, with a colon between them and without the secrets of addresses.
 func (e *Error) Error() string {
 	parts := make([]string, 0, 3)
 	for _, s := range []string{e.Origin, e.Field, e.Problem} {
@@ -30,7 +32,7 @@ func (e *Error) Error() string {
 			parts = append(parts, s)
 		}
 	}
-	return strings.Join(parts, ": ")
+	return access.RedactText(strings.Join(parts, ": "))
 }
 
 // FieldError says that the value of a field cannot be used, in the words of the program the field belongs to. It does not
@@ -48,7 +50,7 @@ type FieldError struct {
 func (e *FieldError) Unwrap() error { return e.cause }
 
 // Error returns key and problem.
-func (e *FieldError) Error() string { return e.Key + ": " + e.Problem }
+func (e *FieldError) Error() string { return access.RedactText(e.Key + ": " + e.Problem) }
 
 // BadField returns a [*FieldError] for a key of the section, for example
 //
@@ -87,9 +89,10 @@ func locate(err error, at func(key string) (origin, field string)) error {
 	return errors.Join(out...)
 }
 
-// shorten bounds what an error repeats of its input.
+// shorten bounds what an error repeats of its input, and hides secrets in it while it is still whole.
 func shorten(s string) string {
 	const most = 64
+	s = access.RedactText(s)
 	if len(s) <= most {
 		return s
 	}

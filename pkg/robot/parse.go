@@ -6,14 +6,14 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/url"
 	"reflect"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/waldo-robot/waldo/pkg/access"
 )
 
 const (
@@ -210,22 +210,11 @@ func (n *NATS) Validate() error {
 	case n.URL != "" && n.Listen != "":
 		return BadField("listen", "has no meaning together with url: leave one of them out")
 	case n.URL != "":
-		if err := CheckBusURL(n.URL); err != nil {
+		if err := access.CheckBusURL(n.URL); err != nil {
 			return BadField("url", "%w", err)
 		}
 	case n.Listen != "":
 		return checkAddress("listen", n.Listen)
-	}
-	return nil
-}
-
-// CheckBusURL returns an error that says what a URL of the bus may be, unless the text is one, or several with commas between.
-func CheckBusURL(text string) error {
-	for one := range strings.SplitSeq(text, ",") {
-		u, err := url.Parse(strings.TrimSpace(one))
-		if err != nil || u.Hostname() == "" || !slices.Contains([]string{"nats", "tls", "ws", "wss"}, u.Scheme) {
-			return fmt.Errorf("%q is not the URL of a NATS server: write nats://host:4222", shorten(one))
-		}
 	}
 	return nil
 }

@@ -77,7 +77,15 @@ var bad = []struct {
 	{"gateway is text", "robot: a\ndevices: {f: {kind: a}}\ngateway: on\n", []string{
 		`r:3: gateway: found "on" where keys with values are wanted, like {key: value}`}},
 	{"nats", "robot: a\ndevices: {f: {kind: a}}\nnats: {url: somewhere}\n", []string{
-		`r:3: nats.url: "somewhere" is not the URL of a NATS server: write nats://host:4222`}},
+		`r:3: nats.url: is not the URL of a NATS server: write nats://host:4222; ` +
+			"in a user, password or token before the host write / as %2F, : as %3A, ? as %3F, # as %23, % as %25, a comma as %2C and the at sign as %40"}},
+	{"password not escaped", "robot: a\ndevices: {f: {kind: a}}\nnats: {url: nats://bob:hunter2/x@h:4222}\n", []string{
+		"r:3: nats.url: is not the URL of a NATS server: write nats://host:4222; " +
+			"in a user, password or token before the host write / as %2F, : as %3A, ? as %3F, # as %23, % as %25, a comma as %2C and the at sign as %40"}},
+	{"URL in the wrong place", "robot: a\ndevices: {f: {kind: a}}\nnats: nats://bob:hunter2/x@h:4222\n", []string{
+		`r:3: nats: found "nats://***@h:4222" where keys with values are wanted, like {key: value}`}},
+	{"URL as a key", "robot: a\ndevices: {f: {kind: a}}\nnats: {\"nats://bob:" + strings.Repeat("hunter2/", 20) + "@h:4222\": 1}\n", []string{
+		`r:3: nats: unknown key "nats://***@h:4222" (known: listen, url)`}},
 	{"nats listens nowhere", "robot: a\ndevices: {f: {kind: a}}\nnats: {listen: 4222}\n", []string{
 		`r:3: nats.listen: "4222" is not an address: write host:port, like 127.0.0.1:7101`}},
 	{"nats both", "robot: a\ndevices: {f: {kind: a}}\nnats:\n  url: nats://h:1\n  listen: h:1\n", []string{

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/output"
 	"github.com/waldo-robot/waldo/pkg/settings"
@@ -36,7 +37,7 @@ func run(args []string, environ func(string) string, out io.Writer) int {
 	case errors.Is(err, settings.ErrHelp):
 		return device.ExitStopped
 	case err != nil:
-		_, _ = fmt.Fprintf(out, "waldo-gateway: the configuration is wrong:\n%v\n", err)
+		_, _ = fmt.Fprintf(out, "waldo-gateway: the configuration is wrong:\n%s\n", access.RedactText(err.Error()))
 		return device.ExitConfiguration
 	case c.Version:
 		_, _ = fmt.Fprintf(out, "waldo-gateway %s\n", version.Version)
@@ -47,7 +48,7 @@ func run(args []string, environ func(string) string, out io.Writer) int {
 	level, _ := c.Level() // checked by Load
 	patient := output.NewLog(out)
 	defer patient.Close(lastWords)
-	log := slog.New(slog.NewTextHandler(patient, &slog.HandlerOptions{Level: level}))
+	log := slog.New(slog.NewTextHandler(patient, &slog.HandlerOptions{Level: level, ReplaceAttr: access.RedactAttr}))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	g, err := gateway.Start(c, version.Version, web.Files, log)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 
+	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/pkg/settings"
 )
@@ -23,6 +24,9 @@ func (s *Settings) Validate() error {
 	var errs []error
 	if err := robot.CheckName(s.Robot); err != nil {
 		errs = append(errs, robot.BadField("robot", "%v", err))
+	}
+	if err := access.CheckBusURL(s.NATS); err != nil {
+		errs = append(errs, robot.BadField("nats", "%w", err))
 	}
 	if _, err := s.Level(); err != nil {
 		errs = append(errs, robot.BadField("log-level", "%w", err))

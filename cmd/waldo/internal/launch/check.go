@@ -32,7 +32,19 @@ func (p *Plan) Check(ctx context.Context) error {
 		checks.Go(func() { errs[i] = checkProcess(ctx, process) })
 	}
 	checks.Wait()
+	errs = append(errs, p.checkFlags())
 	return errors.Join(append(errs, p.checkAddresses()...)...)
+}
+
+// checkFlags checks what was said on the command line and is not checked by a program under its name.
+func (p *Plan) checkFlags() error {
+	if p.config.NATS == "" {
+		return nil
+	}
+	if err := access.CheckBusURL(p.config.NATS); err != nil {
+		return fmt.Errorf("--nats: %w", err)
+	}
+	return nil
 }
 
 // checkProcess runs a program with --check. It says by its exit code whether all is well, and on its output what is not.

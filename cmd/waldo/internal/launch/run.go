@@ -31,7 +31,7 @@ func (p *Plan) Run(ctx context.Context, printer *supervise.Printer, serving func
 		defer server.Close()
 		natsURL = server.URL()
 	}
-	printer.Printf("waldo", "robot %s, bus %s", p.robot.Name, natsURL)
+	printer.Printf("waldo", "robot %s, bus %s", p.robot.Name, access.RedactURL(natsURL))
 	processes := make([]supervise.Process, len(p.processes))
 	for i, process := range p.processes {
 		process.Env = append(process.Env[:len(process.Env):len(process.Env)], "WALDO_NATS="+natsURL)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/waldo-robot/waldo/pkg/access"
 )
 
 // style gives lines their look.
@@ -35,7 +37,7 @@ func newStyle(names []string, color bool) style {
 
 // line returns a whole line: time, name, text.
 func (s style) line(t time.Time, name, text string) string {
-	text = printable(readable(text))
+	text = printable(access.RedactText(readable(text)))
 	head := fmt.Sprintf("%s %-*s │", t.Format("15:04:05.000"), s.width, name)
 	if s.colors == nil {
 		return head + " " + text + "\n"

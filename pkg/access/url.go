@@ -1,0 +1,113 @@
+package access
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// hidden stands for what must not be shown.
+const hidden = "***"
+
+// errBusURL does not repeat the text: what cannot be read may be a secret anywhere in it.
+var errBusURL = errors.New("is not the URL of a NATS server: write nats://host:4222; " +
+	"in a user, password or token before the host write / as %2F, : as %3A, ? as %3F, # as %23, % as %25, a comma as %2C and the at sign as %40")
+
+var (
+	busSchemes = []string{"nats", "tls", "ws", "wss"}
+	hostForm   = regexp.MustCompile(`^[A-Za-z0-9._:%-]+$`)
+)
+
+// CheckBusURL returns an error that says what a URL of the bus may be, unless the text is one, or several with commas between. The error
+// does not repeat the text.
+func CheckBusURL(text string) error {
+	for one := range strings.SplitSeq(text, ",") {
+		if _, err := parseBusURL(one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parseBusURL is strict: a password with a character that should have been written as %2F and the like makes url.Parse find a host, a path,
+// a query or a fragment in the middle of it.
+func parseBusURL(text string) (*url.URL, error) {
+	u, err := url.Parse(strings.TrimSpace(text))
+	switch {
+	case err != nil || !slices.Contains(busSchemes, u.Scheme) || !hostForm.MatchString(u.Hostname()) || !goodPort(u.Port()):
+		return nil, errBusURL
+	case strings.Contains(u.Path, "@") || u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
+		return nil, errBusURL
+	case !strings.HasPrefix(u.Scheme, "ws") && strings.Trim(u.Path, "/") != "": // WebSockets may be behind a proxy
+		return nil, errBusURL
+	}
+	return u, nil
+}
+
+func goodPort(port string) bool {
+	_, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil
+}
+
+// RedactURL returns the URL of a server, or several with commas between, fit to be shown: without what stands before and behind the host. What
+// is not such a URL is hidden whole, since nobody knows what of it is a secret.
+func RedactURL(text string) string {
+	var shown []string
+	for one := range strings.SplitSeq(text, ",") {
+		u, err := parseBusURL(one)
+		if err != nil {
+			return hidden
+		}
+		host := u.Host
+		if u.User != nil {
+			host = hidden + "@" + host
+		}
+		shown = append(shown, u.Scheme+"://"+host)
+	}
+	return strings.Join(shown, ",")
+}
+
+var (
+	// userInfo is greedy, and takes spaces and slashes: a password that is not escaped goes up to the last @ of the line.
+	userInfo = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://|\b(?:stun|turn)s?:)[^\n]*@`)
+	// parameter is a secret in the query of an address.
+	parameter = regexp.MustCompile(`(?i)([?&;](?:token|access_token|key|password|passwd|secret|credential)=)[^&;#\s"'` + "`" + `]+`)
+	address   = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"'` + "`" + `<>]+`)
+)
+
+// RedactText hides in any text, such as an error of a library or what a user has typed, what may be the secret part of an address: what
+// stands before the host, parameters called token and the like, and all of an address that cannot be read.
+func RedactText(text string) string {
+	if !strings.ContainsAny(text, ":?&;") {
+		return text // the usual case
+	}
+	text = userInfo.ReplaceAllString(text, "${1}"+hidden+"@")
+	text = parameter.ReplaceAllString(text, "${1}"+hidden)
+	return address.ReplaceAllStringFunc(text, func(found string) string {
+		if _, err := url.Parse(strings.TrimRight(found, ",.;:!?)]}…\\")); err == nil {
+			return found
+		}
+		scheme, _, _ := strings.Cut(found, "://")
+		return scheme + "://" + hidden
+	})
+}
+
+// RedactAttr is [RedactText] for logs: the ReplaceAttr of slog's handlers.
+func RedactAttr(_ []string, a slog.Attr) slog.Attr {
+	switch a.Value.Kind() {
+	case slog.KindString:
+		return slog.String(a.Key, RedactText(a.Value.String()))
+	case slog.KindAny:
+		if _, ok := a.Value.Any().([]byte); ok {
+			return a
+		}
+		return slog.String(a.Key, RedactText(fmt.Sprintf("%+v", a.Value.Any())))
+	default:
+		return a
+	}
+}
