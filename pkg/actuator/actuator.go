@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// announceEvery is how often the state is told when nothing changes.
-	announceEvery = time.Second
+	// announceEvery is how often the state is published when nothing changes: who watches must notice within 300 ms that it is not known any more.
+	announceEvery = 100 * time.Millisecond
 	// idle is how long the watch over the time sleeps when nothing is due; it is woken as soon as something is.
 	idle = time.Hour
 )
@@ -177,7 +177,7 @@ func (a *Actuator) nextAlarm() time.Duration {
 	return next - a.clock()
 }
 
-// announce tells the state on every change, and once a second.
+// announce tells the state on every change, and ten times a second.
 func (a *Actuator) announce(ctx context.Context) {
 	tick := time.NewTicker(announceEvery)
 	defer tick.Stop()

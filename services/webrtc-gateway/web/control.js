@@ -9,6 +9,14 @@ const ASK_MS = 1500;
 /** What is older than this is not to be relied on, in ms. */
 const STALE_MS = 2500;
 
+/** The fastest way of a state is remembered for at least so long, in ms: clocks drift apart. */
+const WAY_MS = 15_000;
+/**
+ * Actuators report ten times a second, and at once when something changes; what is older than this, in ms, may not be true any more. With the
+ * time between two looks it makes 300.
+ */
+const KNOWN_MS = 250;
+
 /** @typedef {import('./controlstate.js').ControlState} ControlState */
 
 /**
@@ -27,6 +35,8 @@ export class Control extends EventTarget {
   #past = new Set();
   #heardAt = -Infinity;
   #asking = false;
+  /** Our clock minus the actuator's when a state came the fastest way, in ms: in this span of time, and in the one before. */
+  #way = { since: -Infinity, least: Infinity, before: Infinity };
 
   /**
    * @param {string} device
@@ -45,6 +55,20 @@ export class Control extends EventTarget {
   /** Whether {@link Control.state} is what the actuator said a moment ago. */
   get current() {
     return this.#env.now() - this.#heardAt < STALE_MS;
+  }
+
+  /**
+   * How long ago {@link Control.state} was true, in ms, as far as can be known: a state that was long on its way is old when it comes.
+   * Infinity if none was heard.
+   */
+  get ageMs() {
+    if (!this.state) return Infinity;
+    return Math.max(0, this.#env.now() - toMs(this.state.clock) - Math.min(this.#way.least, this.#way.before));
+  }
+
+  /** Whether {@link Control.state} is recent enough to be taken for the truth by who looks at it. */
+  get known() {
+    return this.ageMs <= KNOWN_MS;
   }
 
   /**
@@ -75,15 +99,31 @@ export class Control extends EventTarget {
     if (!next || this.#past.has(next.epoch)) return next;
     const known = this.state;
     if (known && known.epoch === next.epoch && next.clock.ns < known.clock.ns) return next;
-    if (known && known.epoch !== next.epoch) this.#past.add(known.epoch);
+    if (known && known.epoch !== next.epoch) {
+      this.#past.add(known.epoch);
+      this.#way = { since: -Infinity, least: Infinity, before: Infinity };
+    }
     this.state = next;
     this.#heardAt = this.#env.now();
+    this.#measure(this.#heardAt - toMs(next.clock));
     this.dispatchEvent(new CustomEvent('state', { detail: next }));
     return next;
+  }
+
+  /** Takes in how far our clock is ahead of the actuator's, the way of the state included. @param {number} ahead */
+  #measure(ahead) {
+    const [now, way] = [this.#env.now(), this.#way];
+    if (now - way.since < WAY_MS) way.least = Math.min(way.least, ahead);
+    else this.#way = { since: now, least: ahead, before: way.least };
   }
 
   /** For the robot: asks when too long nothing was heard. Called every few dozen ms while there is a session. */
   tick() {
     if (!this.#asking && this.#env.now() - this.#heardAt >= ASK_MS) void this.refresh();
   }
+}
+
+/** @param {import('./controlstate.js').Clock} clock @returns {number} */
+function toMs({ ns }) {
+  return Number(ns / 1000n) / 1000;
 }

@@ -88,6 +88,11 @@ export class Drive extends EventTarget {
     return this.#ride?.values ?? null;
   }
 
+  /** Why the actuator refused the newest command, for example `EXPIRED`; empty if it did not, and when nothing is sent. */
+  get refusal() {
+    return this.#ride?.refusal ?? '';
+  }
+
   /** How good the way to the actuator is; null while there is no lease. */
   get quality() {
     return this.#ride?.quality ?? null;

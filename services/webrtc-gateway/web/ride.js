@@ -77,6 +77,8 @@ export class Ride {
   #hurryAt = -Infinity;
   /** Commands before this one are of an earlier state. */
   #from = 0;
+  /** Why the actuator refused the newest command that it answered; empty if it did not. */
+  refusal = '';
   /** When the actuator last refused a command for an e-stop, on its clock. */
   #stoppedNs = 0n;
   /** @type {(() => void)|null} Takes back what is to be sent in a moment. */
@@ -227,6 +229,7 @@ export class Ride {
   #reported(lease, { verdict, sequence, clock }) {
     if (this.#over) return;
     this.#heardAt = this.#env.now();
+    this.refusal = verdict === 'ACCEPTED' ? '' : verdict;
     if (verdict === 'NO_LEASE') void this.#deposed();
     else if (this.state === 'lost' || sequence < this.#from) return;
     else if (verdict === 'E_STOPPED') {

@@ -6,11 +6,17 @@ import { ConfirmButton, KeyForm } from './confirm.js';
 import { byId, make, setData, setText } from './dom.js';
 import { driveStatus } from './drivewords.js';
 import { count, milliseconds } from './format.js';
+import { motorsStatus, pictureWarning } from './motorwords.js';
 import { padName, padNotes } from './padwords.js';
 
 /** @typedef {import('../robot.js').Robot} Robot */
 
-/** The panel. It carries `data-drive` and `data-holder` for styles and tests. */
+/** How often the panel looks whether what it shows is still true, in ms. */
+const LOOK_MS = 50;
+
+/** @typedef {{device: string, picture: import('../picture.js').Picture, sinceMs: number|null}} Shown A picture on the page. */
+
+/** The panel. It carries `data-drive`, `data-motors`, `data-pictures` and `data-holder` for styles and tests. */
 export class DrivePanel {
   #robot;
   #drive;
@@ -18,6 +24,12 @@ export class DrivePanel {
   #panel = byId('drive', HTMLElement);
   #status = byId('drive-status', HTMLElement);
   #why = byId('drive-why', HTMLElement);
+  #motors = byId('drive-motors', HTMLElement);
+  #warning = byId('drive-picture', HTMLElement);
+  #pictures;
+  #said = '';
+  /** @type {import('../control.js').Control|null} The control that is listened to. */
+  #watched = null;
   #pill = byId('drive-pill', HTMLElement);
   #values = byId('drive-values', HTMLElement);
   #quality = byId('drive-quality', HTMLElement);
@@ -38,9 +50,11 @@ export class DrivePanel {
   /**
    * @param {Robot} robot
    * @param {(text: string) => void} announce
+   * @param {() => Shown[]} pictures Those that a driver looks at.
    */
-  constructor(robot, announce) {
+  constructor(robot, announce, pictures) {
     this.#robot = robot;
+    this.#pictures = pictures;
     this.#announce = announce;
     this.#drive = robot.drive();
     for (const input of [this.#keyboard, this.#gamepad, this.#touch]) this.#drive.use(input);
@@ -51,7 +65,13 @@ export class DrivePanel {
     this.#drive.addEventListener('config', () => this.#configured());
     this.#drive.addEventListener('state', () => this.#changed());
     this.#touch.addEventListener('change', () => this.#moved());
+    setInterval(() => document.hidden || this.look(), LOOK_MS);
     this.#configured();
+  }
+
+  /** Shows what is true of the motors and the pictures now. */
+  look() {
+    if (this.#drive.config !== null) this.#showState();
   }
 
   /** Renews what changes with time. Called several times a second. */
@@ -77,16 +97,33 @@ export class DrivePanel {
     const state = drive.control?.state ?? null;
     const device = this.#robot.devices.find((d) => d.name === drive.config?.device) ?? null;
     const other = state && state.holder !== drive.holder ? state.holder : '';
+    const motors = motorsStatus({
+      link: this.#robot.state, device, state, known: drive.control?.known ?? false, ageMs: drive.control?.ageMs ?? Infinity,
+      holder: drive.holder, refusal: drive.refusal,
+    });
+    const warning = drive.state === 'off' ? '' : pictureWarning(this.#pictures());
     const atRest = drive.inputs.every((input) => input.atRest);
-    const status = driveStatus({ drive, device, state, other, atRest, nowMs: this.#robot.gatewayNowMs });
-    setData(this.#panel, { drive: drive.state, holder: state?.holder ?? '' });
+    const status = driveStatus({
+      drive, device, state, other, atRest, nowMs: this.#robot.gatewayNowMs, motors: motors.state, warning,
+    });
+    setData(this.#panel, { drive: drive.state, motors: motors.state, pictures: warning ? 'away' : 'live', holder: state?.holder ?? '' });
+    setText(this.#motors, motors.text);
+    setText(this.#warning, warning);
+    this.#alarm(motors.state, warning);
     setText(this.#status, status.text);
     setText(this.#why, status.why);
     setText(this.#pill, status.pill);
-    setData(this.#pill, { state: drive.state });
+    setData(this.#pill, { state: drive.state === 'driving' && status.pill !== 'You drive' ? 'lost' : drive.state });
     if (drive.state !== 'off') this.#button.show('Stop');
     else if (other !== '') this.#button.show('Take over', 'Really take over?');
     else this.#button.show('Drive');
+  }
+
+  /** Tells those who cannot see it what changes while they drive. @param {string} motors @param {string} warning */
+  #alarm(motors, warning) {
+    const word = this.#drive.state !== 'driving' ? '' : motors === 'unknown' ? 'The motors are not heard of' : warning ? 'The picture is away' : '';
+    if (word !== '' && word !== this.#said) this.#announce(word);
+    this.#said = word;
   }
 
   #showValues() {
@@ -104,7 +141,11 @@ export class DrivePanel {
   }
 
   #configured() {
-    const { config } = this.#drive;
+    const { config, control } = this.#drive;
+    if (control !== this.#watched) {
+      this.#watched = control;
+      control?.addEventListener('state', () => this.look());
+    }
     setText(byId('drive-device', HTMLElement), config?.device ?? '');
     const axes = config?.axes ?? [];
     void this.#rows.describe(axes);

@@ -28,14 +28,14 @@ const side = byId('side', HTMLElement);
 const announcer = byId('announce', HTMLElement);
 const announce = (/** @type {string} */ text) => setText(announcer, text);
 const eStop = new EStopBar(robot, announce);
-const drive = new DrivePanel(robot, announce);
+/** @type {Map<string, Tile>} */
+const tiles = new Map();
+const drive = new DrivePanel(robot, announce, () => [...tiles.values()].map((tile) => tile.shown));
 const sounds = new SoundPanels(robot, announce);
 const readings = new Readings(robot);
 const consoles = new Consoles(robot);
 const statsButton = byId('stats', HTMLButtonElement);
 const devices = new DeviceList();
-/** @type {Map<string, Tile>} */
-const tiles = new Map();
 let lostAt = 0;
 let openedAt = performance.now();
 
@@ -50,7 +50,7 @@ function showCameras() {
   for (const d of robot.devices.filter(hasVideo)) {
     let tile = tiles.get(d.name);
     if (!tile) {
-      tile = new Tile(robot, d.name, { enlarge, announce });
+      tile = new Tile(robot, d.name, { enlarge, announce, changed: () => drive.look() });
       tiles.set(d.name, tile);
       const next = [...tiles.keys()].sort().find((name) => name > d.name);
       cameras.insertBefore(tile.element, (next && tiles.get(next)?.element) || null);

@@ -11,11 +11,11 @@ const NAMES = new Map([
 
 /** @type {Record<PadDoubt['reason'], (controls: string) => string>} */
 const REASONS = {
-  'no-mapping': () => 'does not count: this browser has no mapping for it. Describe it in robot.yaml under drive: pads:, or use another pad or browser.',
-  held: (controls) => `let go of it: ${controls}. If nobody holds it, it does not rest where it should and does not count.`,
-  unproven: (controls) => `move it fully and let go for a second: ${controls}.`,
-  'no-rest': (controls) => `is neither a stick nor a trigger, and does not count: ${controls}.`,
-  missing: (controls) => `does not have what the robot is driven with: ${controls}.`,
+  'no-mapping': () => ' does not count: this browser has no mapping for it. Describe it in robot.yaml under drive: pads:, or use another pad or browser.',
+  held: (controls) => `: let go of it: ${controls}. If nobody holds it, it does not rest where it should and does not count.`,
+  unproven: (controls) => `: move it fully and let go for a second: ${controls}.`,
+  'no-rest': (controls) => ` is neither a stick nor a trigger, and does not count: ${controls}.`,
+  missing: (controls) => ` does not have what the robot is driven with: ${controls}.`,
 };
 
 /**
@@ -36,6 +36,6 @@ export function padNotes(doubts) {
   return [...kinds].map((kind) => {
     const [pad, reason] = JSON.parse(kind);
     const controls = doubts.filter((d) => d.pad === pad && d.reason === reason).map(({ control }) => NAMES.get(control) ?? control);
-    return `${padName(pad)}: ${REASONS[/** @type {PadDoubt['reason']} */ (reason)]([...new Set(controls)].join('; '))}`;
+    return `${padName(pad)}${REASONS[/** @type {PadDoubt['reason']} */ (reason)]([...new Set(controls)].join('; '))}`;
   });
 }

@@ -18,6 +18,7 @@ const BADGES = new Map([
  * @typedef {object} TileActions
  * @property {(tile: Tile) => void} enlarge
  * @property {(text: string) => void} announce Says something to those who cannot see it.
+ * @property {() => void} changed Called when the state of the picture changes.
  */
 
 /** One tile. Its element carries `data-device`, `data-picture`, `data-reason` and `data-link` for styles and tests. */
@@ -58,6 +59,11 @@ export class Tile {
     this.#player.addEventListener('resize', () => this.#remember());
     this.#play.addEventListener('click', () => this.#player.play().catch(() => {}));
     this.#changed();
+  }
+
+  /** What is shown now. @returns {import('./drive.js').Shown} */
+  get shown() {
+    return { device: this.device, picture: this.#video.picture, sinceMs: this.#video.sinceMs };
   }
 
   /** Renews what changes with time. Called several times a second. */
@@ -137,6 +143,7 @@ export class Tile {
     setText(this.#title, BADGES.get(reason) ?? (state === 'waiting' ? 'Waiting for the picture' : 'Picture stands still'));
     this.#play.hidden = reason !== 'paused';
     this.tick();
+    this.#actions.changed();
     if (was !== undefined && was !== state) this.#actions.announce(`${this.device}: ${state}. ${text}`);
   }
 

@@ -31,12 +31,12 @@ test('every element the modules ask for is in the page', () => {
 test('what is said of pads that do not count names the pad and the remedy', () => {
   const id = 'Twin USB Joystick (Vendor: 0810 Product: 0001)';
   assert.deepEqual(padNotes([{ pad: id, control: '', reason: 'no-mapping' }]), [
-    'Twin USB Joystick: does not count: this browser has no mapping for it. Describe it in robot.yaml under drive: pads:, or use another pad or browser.',
+    'Twin USB Joystick does not count: this browser has no mapping for it. Describe it in robot.yaml under drive: pads:, or use another pad or browser.',
   ]);
   const doubts = ['axis0', 'axis1', 'button7'].map((control) => ({ pad: 'A (STANDARD GAMEPAD Vendor: 045e)', control, reason: 'held' }));
   assert.deepEqual(padNotes([...doubts, { pad: 'B', control: 'axis9', reason: 'missing' }]), [
     'A: let go of it: left stick, sideways; left stick, up and down; right trigger. If nobody holds it, it does not rest where it should and does not count.',
-    'B: does not have what the robot is driven with: axis9.',
+    'B does not have what the robot is driven with: axis9.',
   ]);
   assert.deepEqual(padNotes([]), []);
 });

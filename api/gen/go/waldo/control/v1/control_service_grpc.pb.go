@@ -53,7 +53,7 @@ type ControlServiceClient interface {
 	Release(ctx context.Context, in *ReleaseRequest, opts ...grpc.CallOption) (*ReleaseResponse, error)
 	// GetControl returns the state as it is now.
 	GetControl(ctx context.Context, in *GetControlRequest, opts ...grpc.CallOption) (*GetControlResponse, error)
-	// WatchControl sends the state at once, on every change, and once a second. A slow reader misses steps in between, never
+	// WatchControl sends the state at once, on every change, and ten times a second. A slow reader misses steps in between, never
 	// the newest. On the bus the same states are the stream `control`. Ends with UNAVAILABLE when the device stops.
 	WatchControl(ctx context.Context, in *WatchControlRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchControlResponse], error)
 	// EStop makes the hardware stand still at once, and keeps it so until ClearEStop: through reconnects, changes of the lease and restarts of the
@@ -186,7 +186,7 @@ type ControlServiceServer interface {
 	Release(context.Context, *ReleaseRequest) (*ReleaseResponse, error)
 	// GetControl returns the state as it is now.
 	GetControl(context.Context, *GetControlRequest) (*GetControlResponse, error)
-	// WatchControl sends the state at once, on every change, and once a second. A slow reader misses steps in between, never
+	// WatchControl sends the state at once, on every change, and ten times a second. A slow reader misses steps in between, never
 	// the newest. On the bus the same states are the stream `control`. Ends with UNAVAILABLE when the device stops.
 	WatchControl(*WatchControlRequest, grpc.ServerStreamingServer[WatchControlResponse]) error
 	// EStop makes the hardware stand still at once, and keeps it so until ClearEStop: through reconnects, changes of the lease and restarts of the

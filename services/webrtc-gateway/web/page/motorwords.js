@@ -1,0 +1,71 @@
+/** @file What to say of the motors, and of pictures that a driver may still take for true. Pure. */
+
+import { since } from './format.js';
+
+/**
+ * @typedef {'unknown'|'away'|'estopped'|'stopped'|'driven'} MotorsState Unknown: nothing was heard lately, so whatever was true may not be any more.
+ *
+ * @typedef {object} MotorFacts
+ * @property {import('../link.js').LinkState} link
+ * @property {import('../protocol.js').Device|null} device The actuator; null if it is not listed.
+ * @property {import('../controlstate.js').ControlState|null} state What it last reported.
+ * @property {boolean} known Whether that is recent enough to be true.
+ * @property {number} ageMs How old it is.
+ * @property {string} holder What this page calls itself.
+ * @property {string} refusal Why our newest command was refused; empty if it was not.
+ */
+
+/** @type {Record<string, string>} Why commands are refused. */
+const REFUSALS = {
+  EXPIRED: 'they come too late',
+  OUT_OF_ORDER: 'they overtake each other',
+  UNKNOWN_CLOCK: 'the device was restarted',
+  BEFORE_STOP: 'they were sent before the last stop',
+  NOT_NEUTRAL: 'release the controls first',
+  E_STOPPED: 'the e-stop is latched',
+  AWAY: 'the hardware is away',
+  NO_LEASE: 'the lease is gone',
+};
+
+/** @type {Record<string, string>} Why the hardware was last stopped. */
+const CAUSES = {
+  START: 'the device has just started',
+  DEADMAN: 'no command came in time',
+  LEASE_LAPSED: 'the driver has gone',
+  LEASE_RELEASED: 'the last driver has stopped',
+  LEASE_TAKEN: 'somebody has taken over',
+  E_STOP: 'there was an e-stop',
+  AWAY: 'the hardware was away',
+};
+
+/**
+ * @param {MotorFacts} facts
+ * @returns {{state: MotorsState, text: string}}
+ */
+export function motorsStatus({ link, device, state, known, ageMs, holder, refusal }) {
+  if (link !== 'live') return { state: 'unknown', text: link === 'connecting' ? 'Motors: connecting' : 'Motors: not known, the gateway is lost' };
+  if (state === null) return { state: 'unknown', text: 'Motors: not heard of yet' };
+  if (!known) return { state: 'unknown', text: `Motors: not known, last heard of ${since(ageMs)} ago` };
+  if (state.phase === 'e-stopped') return { state: 'estopped', text: 'Motors: stopped by the e-stop' };
+  if (device?.state === 'away') return { state: 'away', text: `Motors: away${device.reason && `, ${device.reason}`}` };
+  const own = state.holder === holder;
+  const why = own && refusal ? `commands are refused, ${REFUSALS[refusal] ?? refusal}` : '';
+  if (state.phase === 'driving') {
+    return { state: 'driven', text: `Motors: driven by ${own ? 'you' : state.holder || 'somebody'}${why && `; some ${why}`}` };
+  }
+  if (state.phase === 'unknown') return { state: 'unknown', text: 'Motors: not known, this page is older than the robot' };
+  const cause = state.phase === 'free' && !CAUSES[state.cause] ? 'nobody drives' : CAUSES[state.cause] ?? state.cause;
+  return { state: 'stopped', text: `Motors: stopped, ${why || cause || 'nobody drives'}` };
+}
+
+/**
+ * What a driver must know of the pictures: those that do not show what is there now.
+ * @param {{device: string, picture: import('../picture.js').Picture, sinceMs: number|null}[]} pictures
+ * @returns {string} Empty if all are live.
+ */
+export function pictureWarning(pictures) {
+  return pictures.filter(({ picture }) => picture.state !== 'live').map(({ device, picture, sinceMs }) => {
+    const what = sinceMs === null ? `There is no picture of ${device}` : `The picture of ${device} is ${since(sinceMs)} old`;
+    return picture.text ? `${what}: ${picture.text}` : what;
+  }).join('. ');
+}
