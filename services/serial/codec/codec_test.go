@@ -252,10 +252,11 @@ func FuzzWrite(f *testing.F) {
 
 func FuzzRead(f *testing.F) {
 	for _, seed := range []string{"", "a\xff", "$GPZDA,160012.71,11,03,2004,-1,00*7D", "$GPXYZ,a,1.5*07", "!AIVDM,1,1,,A,13aGt0PP0jPN@9fMPKVDJgwfR>`<,0*55",
-		"$GPGSV,3,1,11,03,03,111,00,04,15,270,00,06,01,010,12,13,06,292,00*77", `\g:1-3-1234,s:r3669961,c:1120959341*0c\$GPXYZ,a,1.5*07`} {
+		"$GPGSV,3,1,11,03,03,111,00,04,15,270,00,06,01,010,12,13,06,292,00*77", `\g:1-3-1234,s:r3669961,c:1120959341*0c\$GPXYZ,a,1.5*07`,
+		sentence("GPX\xb0Z,\xff"), sentence("GP\xb0PQ,GGA"), sentence("GPGSV,1,1,01,02,00,179,,B"), "$GPRMC,,V,,,,,,,,,,N", "$*00"} {
 		f.Add([]byte(seed))
 	}
-	readers := []Reader{Line{}, Raw{}, NewNMEA(), record(f, "<3sfe?"), record(f, "@cq", "a", "b")}
+	readers := []Reader{Line{}, Raw{}, NewNMEA(), &NMEA{ChecksumOptional: true}, record(f, "<3sfe?"), record(f, "@cq", "a", "b")}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, r := range readers {
 			var m serialv1.SerialMessage

@@ -3,119 +3,94 @@ package codec
 import (
 	"errors"
 	"fmt"
-	"reflect"
 	"strings"
-	"unicode"
 
 	"github.com/adrianmo/go-nmea"
 
 	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
 )
 
-// NMEA reads sentences of NMEA 0183, a line each. It is not safe for concurrent use.
+// NMEA reads sentences of NMEA 0183.
 type NMEA struct {
-	parser nmea.SentenceParser
-	base   nmea.BaseSentence // of the sentence that is being parsed
+	// ChecksumOptional makes sentences without a checksum readable as well; one with a wrong checksum is still refused.
+	ChecksumOptional bool
 }
 
-// NewNMEA returns a reader.
-func NewNMEA() *NMEA {
-	n := &NMEA{}
-	n.parser.OnBaseSentence = func(s *nmea.BaseSentence) error { n.base = *s; return nil }
-	return n
+// NewNMEA returns a reader that wants a checksum in each sentence.
+func NewNMEA() *NMEA { return &NMEA{} }
+
+// RefusedError says why a message of a board cannot be read.
+type RefusedError struct {
+	// Problem says what is wrong and what to do about it, the same words for all messages of that kind.
+	Problem string
+	// Message is the message.
+	Message string
 }
 
-// Read implements [Reader]. A sentence of a type that is not known, or with a field that cannot be read, has its bare fields; only one
-// whose checksum is wrong is an error.
+// Error returns the message, shortened, and the problem.
+func (e *RefusedError) Error() string { return fmt.Sprintf("%.100q %s", e.Message, e.Problem) }
+
+var (
+	errNoChecksum    = errors.New("has no checksum: set checksumOptional: true for a board that sends none")
+	errWrongChecksum = errors.New("has a wrong checksum: if there are many of these, check the wiring and baud")
+	errNoSentence    = errors.New("is not a sentence of NMEA 0183: check baud, and what the board is set up to send")
+)
+
+// Read implements [Reader]. A field that is empty, or is not what the type of the sentence wants there, is left out, and so is a position
+// without a fix. A sentence of an unknown type has its bare fields. The error is a *RefusedError.
 func (n *NMEA) Read(data []byte, into *serialv1.SerialMessage) error {
-	line := strings.TrimRight(string(data), "\r\n")
-	n.base = nmea.BaseSentence{}
-	parsed, err := n.parse(line)
-	if n.base.Type == "" {
-		return fmt.Errorf("%.100q is no sentence: %w", line, err)
+	base, err := n.parse(strings.TrimSpace(string(data)))
+	if err != nil {
+		return &RefusedError{err.Error(), string(data)}
 	}
-	s := &serialv1.Sentence{Talker: n.base.Talker, Type: n.base.Type, Raw: strings.ToValidUTF8(n.base.Raw, "�")}
-	if err == nil {
-		flatten(s, "", reflect.ValueOf(parsed))
+	s := &serialv1.Sentence{Talker: base.Talker, Type: base.Type, Raw: base.Raw}
+	if base.Type == nmea.TypeQuery {
+		add(s, "destinationTalkerID", strings.ToValidUTF8(base.Raw[3:5], "�"))
+	}
+	if known := layoutOf(base); known != nil {
+		known.read(s, base.Fields)
 	} else {
-		for _, f := range n.base.Fields {
-			s.Fields = append(s.Fields, &serialv1.Field{Value: typed(strings.ToValidUTF8(f, "�"))})
+		for _, f := range base.Fields {
+			s.Fields = append(s.Fields, &serialv1.Field{Value: bare(f)})
 		}
 	}
 	into.Body, into.Json = &serialv1.SerialMessage_Sentence{Sentence: s}, sentenceJSON(s)
 	return nil
 }
 
-var errPanicked = errors.New("it cannot be read")
-
-// parse keeps a sentence that the library does not survive from ending the process.
-func (n *NMEA) parse(line string) (s nmea.Sentence, err error) {
-	defer func() {
-		if recover() != nil {
-			err = errPanicked
-		}
-	}()
-	return n.parser.Parse(line)
+// parse checks a sentence and takes it apart. All of what it returns is UTF-8.
+//
+// The library's own first step is not used: it takes any backslash for part of a tag block.
+func (n *NMEA) parse(line string) (nmea.BaseSentence, error) {
+	if tags, sentence, found := strings.Cut(strings.TrimPrefix(line, `\`), `\`); found && len(tags) < len(line) && line[0] == '\\' {
+		line = sentence
+	}
+	if line == "" || line[0] != '$' && line[0] != '!' {
+		return nmea.BaseSentence{}, errNoSentence
+	}
+	body, sum, _ := strings.Cut(line[1:], nmea.ChecksumSep)
+	switch {
+	case sum == "" && !n.ChecksumOptional:
+		return nmea.BaseSentence{}, errNoChecksum
+	case sum != "" && !strings.EqualFold(sum, nmea.Checksum(body)):
+		return nmea.BaseSentence{}, errWrongChecksum
+	}
+	fields := strings.Split(strings.ToValidUTF8(body, "�"), nmea.FieldSep)
+	talker, kind, err := nmea.ParsePrefix(fields[0])
+	if err != nil {
+		return nmea.BaseSentence{}, errNoSentence
+	}
+	return nmea.BaseSentence{
+		Talker: strings.ToValidUTF8(talker, "�"), Type: strings.ToValidUTF8(kind, "�"), Fields: fields[1:], Raw: strings.ToValidUTF8(line, "�"),
+	}, nil
 }
 
-// flatten makes fields of a parsed sentence: those of structs and lists within it get a path, such as info.0.elevation.
-func flatten(s *serialv1.Sentence, path string, v reflect.Value) {
-	if !v.IsValid() || v.Type() == reflect.TypeFor[nmea.BaseSentence]() {
-		return
+// bare is the value of a field of which nothing is known; one that is empty has no kind.
+func bare(field string) *serialv1.Value {
+	if field == "" {
+		return &serialv1.Value{}
 	}
-	if text, ok := v.Interface().(fmt.Stringer); ok && path != "" && v.Kind() == reflect.Struct {
-		add(s, path, text.String()) // times and dates
-		return
-	}
-	switch v.Kind() {
-	case reflect.Struct:
-		for i := range v.NumField() {
-			if f := v.Type().Field(i); f.IsExported() {
-				flatten(s, join(path, lowerCamel(f.Name)), v.Field(i))
-			}
-		}
-	case reflect.Slice:
-		for i := range v.Len() {
-			flatten(s, join(path, fmt.Sprint(i)), v.Index(i))
-		}
-	case reflect.Pointer, reflect.Interface:
-		flatten(s, path, v.Elem())
-	case reflect.Float32, reflect.Float64:
-		add(s, path, v.Float())
-	case reflect.Bool:
-		add(s, path, v.Bool())
-	case reflect.String:
-		add(s, path, strings.ToValidUTF8(v.String(), "�"))
-	default:
-		if v.CanInt() {
-			add(s, path, v.Int())
-		} else if v.CanUint() {
-			add(s, path, int64(v.Uint())) // bytes of a payload
-		}
-	}
-}
-
-func add(s *serialv1.Sentence, key string, value any) {
-	s.Fields = append(s.Fields, &serialv1.Field{Key: key, Value: typed(value)})
-}
-
-func join(path, key string) string {
-	if path == "" {
-		return key
-	}
-	return path + "." + key
-}
-
-// lowerCamel makes HDOP hdop, FixQuality fixQuality and SVPRNNumber svprnNumber.
-func lowerCamel(name string) string {
-	runes := []rune(name)
-	for i := range runes {
-		if i > 0 && i+1 < len(runes) && unicode.IsLower(runes[i+1]) || unicode.IsLower(runes[i]) {
-			break
-		}
-		runes[i] = unicode.ToLower(runes[i])
-	}
-	return string(runes)
+	return typed(field)
 }
 
 // sentenceJSON writes a sentence as an object. A field that is called talker or type gives way to those of the sentence.

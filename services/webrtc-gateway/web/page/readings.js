@@ -2,7 +2,7 @@
 
 import { byId, make, setData, setText } from './dom.js';
 import { since } from './format.js';
-import { readValues, serialStream, showValue } from './serialwords.js';
+import { missingKeys, readValues, serialStream, showValue } from './serialwords.js';
 import { drawSpark, Spark } from './spark.js';
 
 /** A board that has said nothing for so long is marked, in ms. */
@@ -78,6 +78,7 @@ class Board {
     this.#heardAt = performance.now();
     this.#fresh = true;
     for (const [key, value] of values) this.#row(key).take(this.#heardAt, value);
+    for (const key of missingKeys(message, this.#byKey.keys())) this.#row(key).take(this.#heardAt, null);
     if (this.element.hidden) this.element.hidden = false;
   }
 
@@ -112,6 +113,7 @@ class Row {
   /** @param {number} nowMs @param {unknown} value */
   take(nowMs, value) {
     this.#value = value;
+    if (value === null) this.#spark.gap();
     if (typeof value !== 'number') return;
     this.#fraction ||= !Number.isInteger(value);
     this.#spark.add(nowMs, value);

@@ -29,8 +29,26 @@ export function readValues(message) {
   if (Array.isArray(value)) return value.slice(0, MOST_KEYS).map((v, i) => [String(i), v]);
   const entries = Object.entries(object(value)).slice(0, MOST_KEYS);
   if (!('sentence' in message)) return entries;
-  const type = text(object(value).type);
-  return entries.filter(([key]) => key !== 'type').map(([key, v]) => [`${type}.${key}`, v]);
+  const prefix = prefixOf(message);
+  return entries.filter(([key]) => key !== 'type').map(([key, v]) => [prefix + key, v]);
+}
+
+/**
+ * The values that are not available any more: a sentence leaves out what it does not know, such as the position without a fix.
+ * @param {import('../json.js').Json} message A waldo.serial.v1.SerialMessage.
+ * @param {Iterable<string>} known The names of the values that are shown.
+ * @returns {string[]} Their names.
+ */
+export function missingKeys(message, known) {
+  const prefix = prefixOf(message);
+  if (prefix === '') return [];
+  const given = new Set(readValues(message).map(([key]) => key));
+  return [...known].filter((key) => key.startsWith(prefix) && !given.has(key));
+}
+
+/** @param {import('../json.js').Json} message What the names of its values begin with; nothing unless it is a sentence. */
+function prefixOf(message) {
+  return 'sentence' in message ? `${text(object(parseJson(text(message.json))).type)}.` : '';
 }
 
 /** @param {string} line */

@@ -6,8 +6,14 @@ const PART_MS = SPAN_MS / PARTS;
 
 /** The history of a number. Pure: times come in as numbers (ms, any monotonic clock). */
 export class Spark {
-  /** @type {{part: number, least: number, most: number}[]} Oldest first; parts without a value are missing. */
+  /** @type {{part: number, least: number, most: number, begins: boolean}[]} Oldest first; parts without a value are missing. */
   #parts = [];
+  #begins = false;
+
+  /** There is no value now: the line begins again with the next. */
+  gap() {
+    this.#begins = true;
+  }
 
   /** @param {number} nowMs @param {number} value */
   add(nowMs, value) {
@@ -19,14 +25,15 @@ export class Spark {
       last.most = Math.max(last.most, value);
       return;
     }
-    this.#parts.push({ part, least: value, most: value });
+    this.#parts.push({ part, least: value, most: value, begins: this.#begins });
+    this.#begins = false;
     while (this.#parts[0].part <= part - PARTS) this.#parts.shift();
   }
 
   /**
    * The line, in a box of 1 by 1 with 0 at the top and now at the right.
    * @param {number} nowMs
-   * @returns {[x: number, top: number, bottom: number][]}
+   * @returns {[x: number, top: number, bottom: number, begins: boolean][]} The last says that nothing leads there from the one before.
    */
   line(nowMs) {
     const now = Math.floor(nowMs / PART_MS);
@@ -35,14 +42,14 @@ export class Spark {
     const range = Math.max(...parts.map((p) => p.most)) - least;
     // What does not change runs through the middle.
     const y = (/** @type {number} */ v) => (range > 0 ? 1 - (v - least) / range : 0.5);
-    return parts.map((p) => [1 - (now - p.part) / (PARTS - 1), y(p.most), y(p.least)]);
+    return parts.map((p) => [1 - (now - p.part) / (PARTS - 1), y(p.most), y(p.least), p.begins]);
   }
 }
 
 /**
  * Draws a line into a canvas, in the colour of its text.
  * @param {HTMLCanvasElement} canvas
- * @param {[number, number, number][]} line
+ * @param {[number, number, number, boolean][]} line
  */
 export function drawSpark(canvas, line) {
   const scale = Math.min(window.devicePixelRatio || 1, 2);
@@ -57,9 +64,11 @@ export function drawSpark(canvas, line) {
   const pad = 2 * scale;
   const at = (/** @type {number} */ y) => pad + y * (height - 2 * pad);
   context.beginPath();
-  for (const [x, top, bottom] of line) {
-    context.lineTo(pad + x * (width - 2 * pad), at(top));
-    if (bottom !== top) context.lineTo(pad + x * (width - 2 * pad), at(bottom));
+  for (const [x, top, bottom, begins] of line) {
+    if (begins) context.moveTo(pad + x * (width - 2 * pad), at(top));
+    else context.lineTo(pad + x * (width - 2 * pad), at(top));
+    // A value alone between two gaps is a dot.
+    if (bottom !== top || begins) context.lineTo(pad + x * (width - 2 * pad), at(bottom) + (begins ? scale : 0));
   }
   context.stroke();
 }

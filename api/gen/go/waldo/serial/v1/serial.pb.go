@@ -44,7 +44,7 @@ type SerialMessage struct {
 	Body isSerialMessage_Body `protobuf_oneof:"body"`
 	// The body as JSON, for those who want no types: a line is a string, raw bytes are a string of base64, a record is an object by key or
 	// without keys an array, a sentence an object with `type` and its fields. Whole numbers are written in full, however large; numbers
-	// that JSON does not have (NaN, infinities) are null; bytes within a record are a string with one character (U+0000 to U+00FF)
+	// that JSON does not have (NaN, infinities) are null, and so are empty fields of a sentence that has no names for them; bytes within a record are a string with one character (U+0000 to U+00FF)
 	// for each byte.
 	Json          string `protobuf:"bytes,8,opt,name=json,proto3" json:"json,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -440,16 +440,18 @@ func (*Value_Raw) isValue_Kind() {}
 
 func (*Value_Text) isValue_Kind() {}
 
-// Sentence is a sentence of NMEA 0183 whose checksum was right.
+// Sentence is a sentence of NMEA 0183 whose checksum was right, or, if the device is configured so (`checksumOptional`), that has none.
 type Sentence struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The talker, for example `GP`.
 	Talker string `protobuf:"bytes,1,opt,name=talker,proto3" json:"talker,omitempty"`
 	// The type, for example `GGA`.
 	Type string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
-	// Its fields by name, as far as the type is known; of others the bare fields in order, without names.
+	// Its fields by name, as far as the type is known. What the sentence leaves empty is not available, and not among them; nor is a position, a
+	// course or a speed that the sentence itself marks as void. Of types that are not known: the bare fields in order, without names, and without a
+	// value where they are empty.
 	Fields []*Field `protobuf:"bytes,3,rep,name=fields,proto3" json:"fields,omitempty"`
-	// The sentence as it came, without the end of the line.
+	// The sentence as it came, without the end of the line. Bytes that are not UTF-8 are replaced by U+FFFD, here and in text fields.
 	Raw           string `protobuf:"bytes,4,opt,name=raw,proto3" json:"raw,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
