@@ -27,7 +27,7 @@ const (
 	lastWord = 500 * time.Millisecond
 )
 
-// Config says how messages are read and written. All but Safe, Ramp, WriteDelay, AwaitStart, Log and Metrics is required.
+// Config says how messages are read and written. All but Safe, Ramp, WriteDelay, Hint, AwaitStart, Log and Metrics is required.
 type Config struct {
 	Epoch    int64
 	Reader   codec.Reader
@@ -41,6 +41,8 @@ type Config struct {
 	Ramp time.Duration
 	// WriteDelay is how long after opening the board is not ready to be written to.
 	WriteDelay time.Duration
+	// Hint says what to look at when nothing that the board says is a message.
+	Hint string
 	// AwaitStart makes the board ready only once it has said something that is a message or begins one.
 	AwaitStart bool
 	Log        *slog.Logger
@@ -55,6 +57,8 @@ type Board struct {
 	topic    *stream.Topic[*serialv1.SerialMessage]
 	sequence int64 // of the next message; owned by the goroutine that reads
 
+	unread   unread    // what the board has said since its last message
+	refused  refusals  // messages that could not be read; owned by the goroutine that reads
 	commands *commands // nil for a board that moves nothing
 	writes   chan write
 
@@ -104,7 +108,9 @@ func (b *Board) Run(ctx context.Context, p port.Port, hooks Hooks) error {
 	var owned sync.WaitGroup
 	defer owned.Wait()
 	defer func() { _ = p.Close() }() // what had to be written was; a failure says nothing new
-	owned.Go(func() { reading <- b.read(p, started) })
+	ended := make(chan struct{})
+	owned.Go(func() { defer close(ended); reading <- b.read(p, started) })
+	owned.Go(func() { b.unread.watch(ended, b.log, b.config.Hint) })
 	if err := b.awaitReady(ctx, started, reading); err != nil {
 		return err
 	}
@@ -175,6 +181,8 @@ func (b *Board) read(p port.Port, started chan<- struct{}) error {
 		return err
 	}
 	defer splitter.Reset() // counts what was not finished
+	b.refused = refusals{}
+	b.unread.reset()
 	begin := sync.OnceFunc(func() { close(started) })
 	buffer := make([]byte, readSize)
 	for {
@@ -184,8 +192,10 @@ func (b *Board) read(p port.Port, started chan<- struct{}) error {
 		}
 		now := time.Now()
 		b.metrics.readBytes.Add(float64(n))
+		b.unread.add(buffer[:n], now)
 		splitter.Feed(buffer[:n], now, func(data []byte) {
 			begin()
+			b.unread.message()
 			b.publish(data, now)
 		})
 	}
@@ -196,7 +206,7 @@ func (b *Board) publish(data []byte, at time.Time) {
 	m := &serialv1.SerialMessage{Epoch: b.config.Epoch, ReadTime: timestamppb.New(at)}
 	if err := b.config.Reader.Read(data, m); err != nil {
 		b.metrics.unread.Inc()
-		b.log.Debug("a message of the board means nothing", "error", err)
+		b.refused.log(b.log, err)
 		return
 	}
 	m.Sequence = b.sequence

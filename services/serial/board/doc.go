@@ -11,7 +11,8 @@
 // # What may be lost
 //
 // Subscribers that are slow lose the oldest of a queue of [Queue] messages, which are counted. Bytes of the board that are no message, and messages that mean
-// nothing, are counted. Commands that give way to newer ones are counted. Nothing else is lost silently.
+// nothing, are counted; the first of each kind after the board was plugged in is logged as a warning with what to do about it, and so is a board that has
+// sent bytes for some seconds and no message. Commands that give way to newer ones are counted. Nothing else is lost silently.
 //
 // # Concurrency and shutdown
 //

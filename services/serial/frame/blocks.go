@@ -38,15 +38,22 @@ func (b Block) Append(dst, payload []byte) []byte {
 // Blocks hands out the payloads of messages of a fixed size.
 //
 // A message that is not what it should be costs one byte: the search for the next goes on behind its first byte, in what has been read already. So
-// after a byte was lost the first whole message is found again, as far as the start bytes and the checksum can tell.
+// after a byte was lost the first whole message is found again, as far as the start bytes and the checksum can tell. With start bytes and no
+// checksum that shows only afterwards, when no start bytes follow: then the next message may have begun within the last, and is searched for there.
 type Blocks struct {
 	block     Block
 	discarded Discarded
-	buffer    []byte    // begins with the bytes that wait for more
-	waiting   int       // how many they are
-	rest      []byte    // what is left of buffer while it is searched
+	rest      []byte    // what has not been dealt with
+	arrivals  []arrival // of rest
 	started   bool      // StartOnce has been seen
-	begun     time.Time // when the first byte that waits was read
+	handed    int       // bytes at the beginning of rest that were handed out
+	doubtful  int       // bytes of a message at the beginning of rest that nothing has confirmed; 0: none
+}
+
+// arrival is how many bytes were read at a time.
+type arrival struct {
+	n  int
+	at time.Time
 }
 
 // NewBlocks returns a splitter.
@@ -59,25 +66,33 @@ func NewBlocks(b Block, discarded Discarded) (*Blocks, error) {
 
 // Feed implements [Splitter].
 func (s *Blocks) Feed(data []byte, at time.Time, emit func([]byte)) {
-	if pause := s.block.Pause; pause > 0 && s.waiting > 0 && at.Sub(s.begun) > pause {
-		s.forget(Paused)
-	}
+	s.timeout(at)
 	for len(data) > 0 {
-		if s.waiting == 0 {
-			s.begun = at
-		}
 		n := min(len(data), MaxMessage)
-		s.buffer = append(s.buffer[:s.waiting], data[:n]...)
+		s.rest = append(s.rest, data[:n]...)
+		s.arrivals = append(s.arrivals, arrival{n, at})
 		data = data[n:]
-		s.rest = s.buffer
-		s.search(at, emit)
-		s.waiting = copy(s.buffer, s.rest)
+		whole, arrivals := s.rest, s.arrivals
+		s.search(emit)
+		s.rest, s.arrivals = append(whole[:0], s.rest...), append(arrivals[:0], s.arrivals...)
+	}
+}
+
+// timeout forgets a message that takes too long. If the next can be told by its start or checksum, bytes that came later may be part of it.
+func (s *Blocks) timeout(at time.Time) {
+	for pause := s.block.Pause; pause > 0 && len(s.arrivals) > 0 && at.Sub(s.arrivals[0].at) > pause; {
+		n := s.arrivals[0].n
+		if s.startSize() == 0 && s.block.Checksum == NoChecksum {
+			n = len(s.rest)
+		}
+		s.doubtful = max(s.doubtful-n, 0)
+		s.drop(Paused, n)
 	}
 }
 
 // search hands out the messages that are complete.
-func (s *Blocks) search(at time.Time, emit func([]byte)) {
-	for s.align() {
+func (s *Blocks) search(emit func([]byte)) {
+	for s.confirm() && s.align() {
 		start := s.startSize()
 		size := start + s.block.Size + s.block.Checksum.Size()
 		if len(s.rest) < size {
@@ -88,9 +103,32 @@ func (s *Blocks) search(at time.Time, emit func([]byte)) {
 			continue
 		}
 		emit(s.rest[start : start+s.block.Size])
-		s.rest = s.rest[size:]
-		s.begun = at
+		s.handed = size
+		if start > 0 && s.block.Checksum == NoChecksum {
+			s.skip(1) // the next begins behind its first byte, or behind all of it
+			s.doubtful = s.handed
+		} else {
+			s.skip(size)
+		}
 	}
+}
+
+// confirm looks at what follows a doubtful message; false if that is not there yet. Unless it is a start, the next message may have begun in this one.
+func (s *Blocks) confirm() bool {
+	if s.doubtful == 0 {
+		return true
+	}
+	next := s.rest[s.doubtful:]
+	n := min(len(next), len(s.block.Start))
+	switch {
+	case !bytes.HasPrefix(s.block.Start, next[:n]):
+	case n == len(s.block.Start):
+		s.skip(s.doubtful)
+	default:
+		return false
+	}
+	s.doubtful = 0
+	return true
 }
 
 // align discards what is in front of the next message that can be; false if there is none yet.
@@ -106,7 +144,7 @@ func (s *Blocks) align() bool {
 	s.drop(Misaligned, i)
 	if s.block.StartOnce {
 		s.started = true
-		s.rest = s.rest[len(s.block.Start):]
+		s.skip(len(s.block.Start))
 	}
 	return true
 }
@@ -129,18 +167,27 @@ func (s *Blocks) startSize() int {
 	return len(s.block.Start)
 }
 
+// drop counts bytes that belong to no message, and skips them.
 func (s *Blocks) drop(why Reason, n int) {
-	s.discarded.count(why, n)
-	s.rest = s.rest[n:]
+	s.discarded.count(why, n-s.handed)
+	s.skip(n)
+}
+
+func (s *Blocks) skip(n int) {
+	s.rest, s.handed = s.rest[n:], max(s.handed-n, 0)
+	for n > 0 {
+		first := &s.arrivals[0]
+		part := min(n, first.n)
+		first.n -= part
+		n -= part
+		if first.n == 0 {
+			s.arrivals = s.arrivals[1:]
+		}
+	}
 }
 
 // Reset implements [Splitter].
 func (s *Blocks) Reset() {
-	s.forget(Interrupted)
-	s.started = false
-}
-
-func (s *Blocks) forget(why Reason) {
-	s.discarded.count(why, s.waiting)
-	s.waiting = 0
+	s.drop(Interrupted, len(s.rest))
+	s.started, s.doubtful = false, 0
 }

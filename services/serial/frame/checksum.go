@@ -50,7 +50,7 @@ func (c Checksum) Append(dst, payload []byte) []byte {
 	case Sum8:
 		return append(dst, fold(payload, func(sum, b byte) byte { return sum + b }))
 	case XOR8:
-		return append(dst, fold(payload, func(sum, b byte) byte { return sum ^ b }))
+		return append(dst, fold(payload, xor))
 	case CRC8:
 		return append(dst, fold(payload, crc8))
 	case CRC16:
@@ -74,6 +74,8 @@ func fold(payload []byte, step func(sum, b byte) byte) (sum byte) {
 	}
 	return sum
 }
+
+func xor(sum, b byte) byte { return sum ^ b }
 
 func crc8(crc, b byte) byte {
 	crc ^= b

@@ -40,6 +40,9 @@ var splitters = map[string]func(Discarded) (Splitter, error){
 	"sum":          block(Block{Size: 4, Checksum: Sum8}),
 	"start + crc8": block(Block{Size: 4, Start: []byte{0xa5}, Checksum: CRC8}),
 	"crc16":        block(Block{Size: 4, Checksum: CRC16}),
+	"start, pause": block(Block{Size: 4, Start: []byte{0xa5}, Pause: 50 * time.Millisecond}),
+	"crc8, pause":  block(Block{Size: 4, Start: []byte{0xa5}, Checksum: CRC8, Pause: 50 * time.Millisecond}),
+	"sentences":    func(d Discarded) (Splitter, error) { return NewSentences(d), nil },
 }
 
 func block(b Block) func(Discarded) (Splitter, error) {
@@ -68,29 +71,40 @@ func TestSplit(t *testing.T) {
 		want      []string
 		discarded map[Reason]int
 	}{
-		"chunks as they come":            {"chunks", pieces("ab", "c"), []string{"ab", "c"}, nil},
-		"lines in one piece":             {"lines", pieces("a\nbb\n\nc"), []string{"a", "bb", ""}, nil},
-		"a line in many pieces":          {"lines", pieces("a", "b", "c\nd", "\n"), []string{"abc", "d"}, nil},
-		"a carriage return is kept":      {"lines", pieces("a\r\n"), []string{"a\r"}, nil},
-		"a delimiter in two pieces":      {"lines, crlf", pieces("a\r", "\nb\rc\r\n"), []string{"a", "b\rc"}, nil},
-		"blocks in one piece":            {"plain", pieces("abcdefghij"), []string{"abcd", "efgh"}, nil},
-		"a block in many pieces":         {"plain", pieces("a", "bc", "de", "fgh"), []string{"abcd", "efgh"}, nil},
-		"a pause ends what has begun":    {"pause", []piece{{"ab", 0}, {"abcd", 51 * time.Millisecond}}, []string{"abcd"}, map[Reason]int{Paused: 2}},
-		"a short pause ends nothing":     {"pause", []piece{{"ab", 0}, {"cd", 50 * time.Millisecond}}, []string{"abcd"}, nil},
-		"a pause between blocks":         {"pause", []piece{{"abcd", 0}, {"efgh", time.Hour}}, []string{"abcd", "efgh"}, nil},
-		"bytes that drip":                {"pause", []piece{{"a", 0}, {"b", 40 * time.Millisecond}, {"abcd", 40 * time.Millisecond}}, []string{"abcd"}, map[Reason]int{Paused: 2}},
-		"garbage before the start":       {"start", pieces("xyz\xa5abcd"), []string{"abcd"}, map[Reason]int{Misaligned: 3}},
-		"a start byte as a value":        {"start", pieces("\xa5a\xa5cd\xa5efgh"), []string{"a\xa5cd", "efgh"}, nil},
-		"two start bytes in two pieces":  {"two starts", pieces("x\xa5", "\xa5abcd"), []string{"abcd"}, map[Reason]int{Misaligned: 1}},
-		"one start byte of two":          {"two starts", pieces("\xa5x\xa5\xa5abcd"), []string{"abcd"}, map[Reason]int{Misaligned: 2}},
-		"once, in two pieces":            {"once", pieces("boot\ng", "oabcdefgh"), []string{"abcd", "efgh"}, map[Reason]int{Misaligned: 5}},
-		"a checksum":                     {"sum", pieces("abcd\x8a"), []string{"abcd"}, nil},
-		"a lost byte, with a checksum":   {"sum", pieces("bcd\x8aabcd\x8a"), []string{"abcd"}, map[Reason]int{BadChecksum: 4}},
-		"start and checksum":             {"start + crc8", pieces(whole + whole), []string{"abcd", "abcd"}, nil},
-		"damaged":                        {"start + crc8", pieces("\xa5abxd\xa1" + whole), []string{"abcd"}, map[Reason]int{BadChecksum: 1, Misaligned: 5}},
-		"a lost byte":                    {"start + crc8", pieces("\xa5abd\xa1" + whole), []string{"abcd"}, map[Reason]int{BadChecksum: 1, Misaligned: 4}},
-		"a lost start":                   {"start + crc8", pieces("abcd\xa1" + whole), []string{"abcd"}, map[Reason]int{Misaligned: 5}},
-		"a start within damaged garbage": {"start + crc8", pieces("\xa5\xa5abcd\xa1"), []string{"abcd"}, map[Reason]int{BadChecksum: 1}},
+		"chunks as they come":           {"chunks", pieces("ab", "c"), []string{"ab", "c"}, nil},
+		"lines in one piece":            {"lines", pieces("a\nbb\n\nc"), []string{"a", "bb", ""}, nil},
+		"a line in many pieces":         {"lines", pieces("a", "b", "c\nd", "\n"), []string{"abc", "d"}, nil},
+		"a carriage return is kept":     {"lines", pieces("a\r\n"), []string{"a\r"}, nil},
+		"a delimiter in two pieces":     {"lines, crlf", pieces("a\r", "\nb\rc\r\n"), []string{"a", "b\rc"}, nil},
+		"blocks in one piece":           {"plain", pieces("abcdefghij"), []string{"abcd", "efgh"}, nil},
+		"a block in many pieces":        {"plain", pieces("a", "bc", "de", "fgh"), []string{"abcd", "efgh"}, nil},
+		"a pause ends what has begun":   {"pause", []piece{{"ab", 0}, {"abcd", 51 * time.Millisecond}}, []string{"abcd"}, map[Reason]int{Paused: 2}},
+		"a short pause ends nothing":    {"pause", []piece{{"ab", 0}, {"cd", 50 * time.Millisecond}}, []string{"abcd"}, nil},
+		"a pause between blocks":        {"pause", []piece{{"abcd", 0}, {"efgh", time.Hour}}, []string{"abcd", "efgh"}, nil},
+		"bytes that drip":               {"pause", []piece{{"a", 0}, {"b", 40 * time.Millisecond}, {"abcd", 40 * time.Millisecond}}, []string{"abcd"}, map[Reason]int{Paused: 2}},
+		"garbage before the start":      {"start", pieces("xyz\xa5abcd"), []string{"abcd"}, map[Reason]int{Misaligned: 3}},
+		"a start byte as a value":       {"start", pieces("\xa5a\xa5cd\xa5efgh"), []string{"a\xa5cd", "efgh"}, nil},
+		"two start bytes in two pieces": {"two starts", pieces("x\xa5", "\xa5abcd"), []string{"abcd"}, map[Reason]int{Misaligned: 1}},
+		"one start byte of two":         {"two starts", pieces("\xa5x\xa5\xa5abcd"), []string{"abcd"}, map[Reason]int{Misaligned: 2}},
+		"once, in two pieces":           {"once", pieces("boot\ng", "oabcdefgh"), []string{"abcd", "efgh"}, map[Reason]int{Misaligned: 5}},
+		"a checksum":                    {"sum", pieces("abcd\x8a"), []string{"abcd"}, nil},
+		"a lost byte, with a checksum":  {"sum", pieces("bcd\x8aabcd\x8a"), []string{"abcd"}, map[Reason]int{BadChecksum: 4}},
+		"start and checksum":            {"start + crc8", pieces(whole + whole), []string{"abcd", "abcd"}, nil},
+		"damaged":                       {"start + crc8", pieces("\xa5abxd\xa1" + whole), []string{"abcd"}, map[Reason]int{BadChecksum: 1, Misaligned: 5}},
+		"a lost byte":                   {"start + crc8", pieces("\xa5abd\xa1" + whole), []string{"abcd"}, map[Reason]int{BadChecksum: 1, Misaligned: 4}},
+		"a lost start":                  {"start + crc8", pieces("abcd\xa1" + whole), []string{"abcd"}, map[Reason]int{Misaligned: 5}},
+		"a lost byte, no checksum":      {"start", pieces("\xa5abd\xa5efgh\xa5ijkl"), []string{"abd\xa5", "efgh", "ijkl"}, nil},
+		"the same in pieces":            {"start", pieces("\xa5abd", "\xa5", "ef", "gh\xa5i", "jkl"), []string{"abd\xa5", "efgh", "ijkl"}, nil},
+		"two lost bytes, no checksum":   {"two starts", pieces("\xa5\xa5ab\xa5\xa5efgh\xa5\xa5ijkl"), []string{"ab\xa5\xa5", "efgh", "ijkl"}, nil},
+		"noise behind a start as value": {"start", pieces("\xa5a\xa5cdx\xa5efgh\xa5ijkl"), []string{"a\xa5cd", "cdx\xa5", "efgh", "ijkl"}, nil},
+		"noise between":                 {"start", pieces("\xa5abcdxy\xa5efgh"), []string{"abcd", "efgh"}, map[Reason]int{Misaligned: 2}},
+		"noise that waits, then a whole message late": {"crc8, pause", []piece{{"\xa5x", 0}, {whole[:4], 40 * time.Millisecond}, {whole[4:], 20 * time.Millisecond}},
+			[]string{"abcd"}, map[Reason]int{BadChecksum: 1, Misaligned: 1}},
+		"the same without a checksum": {"start, pause", []piece{{"\xa5x", 0}, {"\xa5ab", 40 * time.Millisecond}, {"cd", 20 * time.Millisecond}},
+			[]string{"x\xa5ab", "abcd"}, nil},
+		"a cut message, a pause, the next": {"start, pause", []piece{{"\xa5abc", 0}, {"\xa5efgh", time.Second}}, []string{"efgh"}, map[Reason]int{Paused: 4}},
+		"a pause behind a message":         {"start, pause", []piece{{"\xa5a\xa5cd", 0}, {"x\xa5efgh", time.Second}}, []string{"a\xa5cd", "efgh"}, map[Reason]int{Misaligned: 1}},
+		"a start within damaged garbage":   {"start + crc8", pieces("\xa5\xa5abcd\xa1"), []string{"abcd"}, map[Reason]int{BadChecksum: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			discarded := map[Reason]int{}
@@ -195,6 +209,44 @@ func TestGarbageForAnHour(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	if after.HeapAlloc > 64<<20 {
 		t.Errorf("%d MiB in use", after.HeapAlloc>>20)
+	}
+}
+
+// TestNextIsWhole: whatever happens to one message, one that follows the next is found, wherever there is a way to tell.
+func TestNextIsWhole(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for name, b := range map[string]Block{
+		"start": {Size: 4, Start: []byte{0xa5}}, "crc16": {Size: 23, Checksum: CRC16},
+		"start + crc16": {Size: 23, Start: []byte{0x5a}, Checksum: CRC16},
+	} {
+		for range 2000 {
+			payload := func() []byte { // without the start byte, or a message that begins there would be as good as the one that is meant
+				p := make([]byte, b.Size)
+				for i := range p {
+					p[i] = byte('a' + random.IntN(26))
+				}
+				return p
+			}
+			damaged := b.Append(nil, payload())
+			switch i := random.IntN(len(damaged)); random.IntN(3) {
+			case 0:
+				damaged = slices.Delete(damaged, i, i+1+random.IntN(len(damaged)-i))
+			case 1:
+				damaged[i] ^= byte(1 + random.IntN(255))
+			case 2:
+				damaged = slices.Insert(damaged, i, payload()[:1+random.IntN(b.Size-1)]...)
+			}
+			first, second := payload(), payload()
+			var got []string
+			s, err := NewBlocks(b, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Feed(b.Append(b.Append(damaged, first), second), time.Time{}, func(m []byte) { got = append(got, string(m)) })
+			if !slices.Contains(got, string(second)) || len(b.Start) > 0 && !slices.Contains(got, string(first)) {
+				t.Fatalf("%s: %q is followed by %q and %q: %q", name, damaged, first, second, got)
+			}
+		}
 	}
 }
 

@@ -30,15 +30,16 @@ type Config struct {
 	Write     string `yaml:"write" help:"form of what is written: line, raw, or a struct format"`
 	Delimiter Text   `yaml:"delimiter" help:"what ends a line; backslash escapes such as \\r\\n are understood"`
 
-	ReadKeys      []string       `yaml:"readKeys" help:"names of the values of a struct format that is read, for example [left, right]"`
-	StartByte     Bytes          `yaml:"startByte" help:"bytes in front of each struct message that is read, like 0xA5 or \"0xA5 0x5A\""`
-	StartOnce     bool           `yaml:"startOnce" help:"startByte comes only once, when the board begins to speak; it is written to only after that"`
-	Checksum      frame.Checksum `yaml:"checksum" help:"checksum behind each struct message that is read: none, sum8, xor8, crc8, crc16"`
-	IdleGap       time.Duration  `yaml:"idleGap" help:"a struct message that is not complete after this long is forgotten; 0s waits for ever"`
-	WriteKeys     []string       `yaml:"writeKeys" help:"names of the values of a struct format that is written"`
-	WriteStart    Bytes          `yaml:"writeStartByte" help:"bytes in front of each struct message that is written"`
-	WriteChecksum frame.Checksum `yaml:"writeChecksum" help:"checksum behind each struct message that is written"`
-	WriteDelay    time.Duration  `yaml:"writeDelay" help:"how long after opening nothing is written, for boards that restart then, up to 1m"`
+	ReadKeys         []string       `yaml:"readKeys" help:"names of the values of a struct format that is read, for example [left, right]"`
+	StartByte        Bytes          `yaml:"startByte" help:"bytes in front of each struct message that is read, like 0xA5 or \"0xA5 0x5A\""`
+	StartOnce        bool           `yaml:"startOnce" help:"startByte comes only once, when the board begins to speak; it is written to only after that"`
+	Checksum         frame.Checksum `yaml:"checksum" help:"checksum behind each struct message that is read: none, sum8, xor8, crc8, crc16"`
+	ChecksumOptional bool           `yaml:"checksumOptional" help:"read NMEA sentences that have no checksum, too; one with a wrong checksum is still refused"`
+	IdleGap          time.Duration  `yaml:"idleGap" help:"a struct message that is not complete after this long is forgotten; 0s waits for ever"`
+	WriteKeys        []string       `yaml:"writeKeys" help:"names of the values of a struct format that is written"`
+	WriteStart       Bytes          `yaml:"writeStartByte" help:"bytes in front of each struct message that is written"`
+	WriteChecksum    frame.Checksum `yaml:"writeChecksum" help:"checksum behind each struct message that is written"`
+	WriteDelay       time.Duration  `yaml:"writeDelay" help:"how long after opening nothing is written, for boards that restart then, up to 1m"`
 
 	// Control makes the board an actuator: it can move something.
 	Control *Control `yaml:"control" help:"for a board that can move something, for example {safe: {left: 0, right: 0}}"`
@@ -130,10 +131,13 @@ type reading struct {
 	codec    codec.Reader
 	splitter func(frame.Discarded) (frame.Splitter, error)
 	infos    []*serialv1.FieldInfo
+	hint     string // what to look at when nothing can be read
 }
 
 func (c *Config) reading() (reading, error) {
-	lines := func(d frame.Discarded) (frame.Splitter, error) { return frame.NewLines(string(c.Delimiter), d) }
+	if c.ChecksumOptional && c.Read != formNMEA {
+		return reading{}, robot.BadField("checksumOptional", "is for read: nmea, and read is %q: leave it out", c.Read)
+	}
 	if c.Read == formLine || c.Read == formNMEA || c.Read == formRaw {
 		if err := c.structOnly("read", c.Read, map[string]bool{
 			"readKeys": len(c.ReadKeys) > 0, "startByte": len(c.StartByte) > 0, "startOnce": c.StartOnce, "checksum": c.Checksum != "",
@@ -143,9 +147,17 @@ func (c *Config) reading() (reading, error) {
 	}
 	switch c.Read {
 	case formLine:
-		return reading{codec: codec.Line{}, splitter: lines}, nil
+		return reading{
+			codec:    codec.Line{},
+			splitter: func(d frame.Discarded) (frame.Splitter, error) { return frame.NewLines(string(c.Delimiter), d) },
+			hint:     fmt.Sprintf(`lines end with delimiter, which is "%v": set it to what ends them, for example "\r"; and check baud`, c.Delimiter),
+		}, nil
 	case formNMEA:
-		return reading{codec: codec.NewNMEA(), splitter: lines}, nil
+		return reading{
+			codec:    &codec.NMEA{ChecksumOptional: c.ChecksumOptional},
+			splitter: func(d frame.Discarded) (frame.Splitter, error) { return frame.NewSentences(d), nil },
+			hint:     "check baud, and that the board is set up to send NMEA 0183; binary protocols such as UBX are not read",
+		}, nil
 	case formRaw:
 		return reading{codec: codec.Raw{}, splitter: func(frame.Discarded) (frame.Splitter, error) { return frame.Chunks{}, nil }}, nil
 	}
@@ -160,7 +172,11 @@ func (c *Config) reading() (reading, error) {
 	if err := block.Validate(); err != nil {
 		return reading{}, robot.BadField("read", "%v", err)
 	}
-	return reading{record, func(d frame.Discarded) (frame.Splitter, error) { return frame.NewBlocks(block, d) }, record.Infos()}, nil
+	return reading{
+		codec: record, infos: record.Infos(),
+		splitter: func(d frame.Discarded) (frame.Splitter, error) { return frame.NewBlocks(block, d) },
+		hint:     fmt.Sprintf("check baud, that a message has the %d bytes of %q, and startByte, checksum and idleGap", record.Size(), c.Read),
+	}, nil
 }
 
 // writing is how messages are written.

@@ -53,7 +53,7 @@ func newDriverOf(kit *device.Kit, config Config, open func(Config) (port.Port, e
 	d := &driver{kit: kit, config: config, open: open}
 	boardConfig := board.Config{
 		Epoch: kit.Epoch(), Reader: r.codec, Splitter: r.splitter, Writer: w.codec, Frame: w.frame,
-		WriteDelay: config.WriteDelay, AwaitStart: config.StartOnce, Log: kit.Log, Metrics: kit.Metrics,
+		WriteDelay: config.WriteDelay, Hint: r.hint, AwaitStart: config.StartOnce, Log: kit.Log, Metrics: kit.Metrics,
 	}
 	serving := service.Config{Writer: w.codec, Port: describe(config, r, w)}
 	if config.Control != nil {
