@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -64,7 +63,7 @@ func (w *watchCommand) Run(ctx context.Context, c console) error {
 			return err
 		}
 		defer messages.Close()
-		defer conn.Hold(address, name, fmt.Sprintf("waldo-watch-%d-%d", os.Getpid(), time.Now().UnixNano())).Close()
+		defer conn.Hold(address, name, "waldo watch").Close()
 		return w.print(ctx, c, messages)
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"os"
 	"sync"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
+	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/control"
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/stream"
@@ -82,8 +82,8 @@ func newActuator(kit *device.Kit, c Config, hardware Hardware, safeJSON string, 
 		kit: kit, log: kit.Log, key: c.Key, safeJSON: safeJSON, clock: clock, latch: l, alarm: -1,
 		states: stream.NewTopic[*controlv1.ControlState](), due: make(chan struct{}, 1), changed: make(chan struct{}, 1),
 	}
-	a.eStop = l.load(newID)
-	config := control.Config{Deadman: c.Deadman, NewID: newID}
+	a.eStop = l.load()
+	config := control.Config{Deadman: c.Deadman, NewID: access.NewID}
 	if a.eStop != nil {
 		config.EStop = a.eStop.ID
 		a.log.Warn("an e-stop is latched from before", "by", a.eStop.By, "reason", a.eStop.Reason, "pressed", a.eStop.Time)
@@ -96,9 +96,6 @@ func newActuator(kit *device.Kit, c Config, hardware Hardware, safeJSON string, 
 	a.arbiter = control.New(config)
 	return a
 }
-
-// newID is a random, positive number.
-func newID() int64 { return rand.Int64N(1<<62-1) + 1 }
 
 // bootClock returns a clock that begins now and counts while the machine sleeps.
 func bootClock() func() control.Clock {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/waldo-robot/waldo/pkg/access"
 )
 
 // eStop is a latched e-stop, as its file has it.
@@ -39,7 +41,7 @@ func newLatch(folder, robot, device string) (latch, error) {
 }
 
 // load returns the latched e-stop, nil if there is none. A file that cannot be read counts as one: standing still is safe.
-func (l latch) load(newID func() int64) *eStop {
+func (l latch) load() *eStop {
 	data, err := os.ReadFile(l.file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -49,7 +51,7 @@ func (l latch) load(newID func() int64) *eStop {
 		err = json.Unmarshal(data, &e)
 	}
 	if err != nil || e.ID <= 0 {
-		e = eStop{ID: newID(), By: "waldo", Reason: fmt.Sprintf("the e-stop kept in %s cannot be read: %v", l.file, err), Time: time.Now()}
+		e = eStop{ID: access.NewID(), By: "waldo", Reason: fmt.Sprintf("the e-stop kept in %s cannot be read: %v", l.file, err), Time: time.Now()}
 	}
 	e.persisted = true
 	return &e

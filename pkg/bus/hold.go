@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
@@ -28,9 +30,11 @@ type Hold struct {
 	epoch  atomic.Int64
 }
 
-// Hold promises that holder, a text of 1 to 128 bytes that nobody else uses, reads a stream of a device. The promise is renewed
-// every second, and at once when the bus is back or the device has restarted.
-func (c *Conn) Hold(a Address, streamName, holder string) *Hold {
+// Hold promises to read a stream of a device. Reader names the reader for people, in up to 64 printable characters. The promise itself gets
+// a name that begins so and that nobody else can guess: nobody else can end it, and a late release does not end the next promise. It is
+// renewed every second, and at once when the bus is back or the device has restarted.
+func (c *Conn) Hold(a Address, streamName, reader string) *Hold {
+	holder := fmt.Sprintf("%s %x", reader, access.NewID())
 	ctx, cancel := context.WithCancel(c.ctx)
 	h := &Hold{cancel: cancel, done: make(chan struct{})}
 	k := &holdKeeper{

@@ -2,7 +2,6 @@ package device
 
 import (
 	"maps"
-	"math/rand/v2"
 	"net"
 	"os"
 	"strings"
@@ -19,16 +18,13 @@ import (
 // maxText bounds what the device says in one text, in bytes: an error or an attribute may repeat what strange hardware sent.
 const maxText = 1024
 
-// newEpoch is a random, positive number: two lives of a device never share one in practice.
-func newEpoch() int64 { return rand.Int64N(1<<62-1) + 1 }
-
 func newAbout(s Settings, kind, version string, grpcAt, metricsAt net.Addr) *devicev1.Device {
 	return &devicev1.Device{
 		Robot:          s.Robot,
 		Name:           s.Device,
 		Kind:           kind,
 		Version:        version,
-		Epoch:          newEpoch(),
+		Epoch:          access.NewID(),
 		State:          devicev1.DeviceState_DEVICE_STATE_STARTING,
 		Pid:            int32(os.Getpid()),
 		GrpcAddress:    access.Reachable(grpcAt.String()),

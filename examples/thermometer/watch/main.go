@@ -43,7 +43,7 @@ func watch(ctx context.Context, url string, device bus.Address, to io.Writer) er
 	if err != nil {
 		return err
 	}
-	hold := conn.Hold(device, "temperature", fmt.Sprintf("watch %d", os.Getpid())) // the device publishes from now on
+	hold := conn.Hold(device, "temperature", "watch") // the device publishes from now on
 	defer hold.Close()
 	for v, err := range values.All(ctx) {
 		if err != nil {

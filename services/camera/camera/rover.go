@@ -2,7 +2,6 @@ package camera
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -22,20 +21,18 @@ const bumperFlag = 1 << 2
 
 // rover hears on the bus what the board of a simulated rover says. It implements [simsource.Rover].
 type rover struct {
-	conn   *bus.Conn
-	board  bus.Address
-	holder string
-	start  simworld.Pose
-	log    *slog.Logger
+	conn  *bus.Conn
+	board bus.Address
+	start simworld.Pose
+	log   *slog.Logger
 }
 
 func newRover(kit *device.Kit, follow string) *rover {
 	return &rover{
-		conn:   kit.Bus(),
-		board:  bus.Address{Robot: kit.Address().Robot, Device: follow},
-		holder: fmt.Sprintf("camera %s %d", kit.Address().Device, kit.Epoch()),
-		start:  simworld.New().Start(),
-		log:    kit.Log,
+		conn:  kit.Bus(),
+		board: bus.Address{Robot: kit.Address().Robot, Device: follow},
+		start: simworld.New().Start(),
+		log:   kit.Log,
 	}
 }
 
@@ -46,7 +43,7 @@ func (r *rover) Listen(ctx context.Context, heard func(simsource.Report)) error 
 		return err
 	}
 	defer messages.Close()
-	hold := r.conn.Hold(r.board, rx, r.holder)
+	hold := r.conn.Hold(r.board, rx, "camera")
 	defer hold.Close()
 	complained := false
 	for {

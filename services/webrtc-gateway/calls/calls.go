@@ -1,5 +1,6 @@
 // Package calls lets peers call the unary methods of devices, with the same messages and errors as over gRPC: a Call of waldo.signaling.v1 goes over
-// the bus to its device, and a CallResult comes back. The gateway only forwards; what may be done, the device decides.
+// the bus to its device, and a CallResult comes back. The gateway only forwards; what may be done, the device decides. Peers cannot call the
+// methods by which Waldo's own processes agree with each other.
 //
 // A [Caller] is safe for concurrent use and starts no goroutines.
 package calls
@@ -55,7 +56,11 @@ func New(conn *bus.Conn, robot string, metrics prometheus.Registerer) *Caller {
 // method is what goes in and what comes out.
 type method struct{ request, response protoreflect.MessageType }
 
-// methods are those that can be called: the unary ones of all kinds of devices.
+// ours are the methods by which Waldo's own processes agree with each other. A peer that could call them could end what others need; it gets
+// streams by its channels and tracks, which the gateway holds.
+var ours = []string{devicev1.DeviceService_HoldStream_FullMethodName}
+
+// methods are those that can be called: the unary ones of all kinds of devices, except ours.
 func methods() map[string]method {
 	all := map[string]method{}
 	for _, file := range []protoreflect.FileDescriptor{
@@ -70,8 +75,9 @@ func methods() map[string]method {
 				request, err := protoregistry.GlobalTypes.FindMessageByName(m.Input().FullName())
 				response, err2 := protoregistry.GlobalTypes.FindMessageByName(m.Output().FullName())
 				// Generated messages are registered, so neither fails.
-				if err == nil && err2 == nil && !m.IsStreamingClient() && !m.IsStreamingServer() {
-					all[string(service.FullName())+"/"+string(m.Name())] = method{request, response}
+				name := string(service.FullName()) + "/" + string(m.Name())
+				if err == nil && err2 == nil && !m.IsStreamingClient() && !m.IsStreamingServer() && !slices.Contains(ours, "/"+name) {
+					all[name] = method{request, response}
 				}
 			}
 		}
@@ -127,7 +133,7 @@ func (c *Caller) prepare(call *signalingv1.Call) (request, response proto.Messag
 	m, ok := c.methods[call.GetMethod()]
 	if !ok {
 		return nil, nil, status.Errorf(codes.InvalidArgument,
-			"method: %.128q is no method that can be called; one is called like waldo.device.v1.DeviceService/GetDevice", call.GetMethod())
+			"method: %.128q cannot be called by peers; one that can is waldo.device.v1.DeviceService/GetDevice", call.GetMethod())
 	}
 	request = m.request.New().Interface()
 	if err := convert(call.GetRequest(), request); err != nil {

@@ -1,6 +1,8 @@
 package calls
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,6 +24,7 @@ var requests = []struct{ name, method, request, wrong string }{
 	{"a stream", "waldo.serial.v1.SerialService/StreamMessages", `{}`, "method: "},
 	{"of gRPC's own", "grpc.health.v1.Health/Check", `{}`, "method: "},
 	{"no method", "", `{}`, "method: "},
+	{"one of ours", "waldo.device.v1.DeviceService/HoldStream", `{"stream": "video", "holder": "x", "ttl": "0s"}`, "method: "},
 	{"an unknown field", write, `{"text": "x"}`, "text"},
 	{"a wrong type", write, `{"control": {"sequence": "x"}}`, "sequence"},
 	{"no duration", write, `{"control": {"heard": "soon"}}`, "soon"},
@@ -47,6 +50,25 @@ func TestPrepare(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestCallable: a new method becomes callable by peers only by a decision, which is a line here.
+func TestCallable(t *testing.T) {
+	want := []string{
+		"waldo.audio.v1.AudioService/GetVolume", "waldo.audio.v1.AudioService/ListDevices", "waldo.audio.v1.AudioService/SetVolume",
+		"waldo.camera.v1.CameraService/CaptureFrame", "waldo.camera.v1.CameraService/GetControls",
+		"waldo.camera.v1.CameraService/ListFormats", "waldo.camera.v1.CameraService/RequestKeyFrame",
+		"waldo.camera.v1.CameraService/SetBitrate", "waldo.camera.v1.CameraService/SetControls",
+		"waldo.control.v1.ControlService/Acquire", "waldo.control.v1.ControlService/ClearEStop",
+		"waldo.control.v1.ControlService/EStop", "waldo.control.v1.ControlService/GetControl",
+		"waldo.control.v1.ControlService/KeepAlive", "waldo.control.v1.ControlService/Release", "waldo.control.v1.ControlService/Take",
+		"waldo.device.v1.DeviceService/GetDevice",
+		"waldo.input.v1.InputService/GetInput", "waldo.input.v1.InputService/GetState", "waldo.input.v1.InputService/ListInputs",
+		"waldo.serial.v1.SerialService/GetPort", "waldo.serial.v1.SerialService/WriteMessage",
+	}
+	if got := slices.Sorted(maps.Keys(methods())); !slices.Equal(got, want) {
+		t.Errorf("peers can call %q, want %q", got, want)
 	}
 }
 

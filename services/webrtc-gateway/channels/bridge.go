@@ -31,8 +31,6 @@ type Directory interface {
 
 // Config adjusts a bridge; the zero value works.
 type Config struct {
-	// Holder begins the name under which streams are held; it must be unique among gateways.
-	Holder string
 	// Log may be nil.
 	Log *slog.Logger
 	// Metrics may be nil.
@@ -56,7 +54,7 @@ func New(conn *bus.Conn, robot string, directory Directory, caller *calls.Caller
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
-	b.streams = newStreams(conn, robot, c.Holder)
+	b.streams = newStreams(conn, robot)
 	return b
 }
 

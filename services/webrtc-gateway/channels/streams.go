@@ -2,7 +2,6 @@ package channels
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 	"sync"
@@ -86,18 +85,16 @@ type feed struct {
 
 // streams are those that somebody listens to.
 type streams struct {
-	conn   *bus.Conn
-	robot  string
-	holder string
-	owned  sync.WaitGroup
+	conn  *bus.Conn
+	robot string
+	owned sync.WaitGroup
 
 	mu    sync.Mutex
 	feeds map[streamKey]*feed
-	holds int // made so far, to tell them apart
 }
 
-func newStreams(conn *bus.Conn, robot, holder string) *streams {
-	return &streams{conn: conn, robot: robot, holder: holder, feeds: map[streamKey]*feed{}}
+func newStreams(conn *bus.Conn, robot string) *streams {
+	return &streams{conn: conn, robot: robot, feeds: map[streamKey]*feed{}}
 }
 
 // open returns the feed of a stream, which must be released.
@@ -111,11 +108,7 @@ func (s *streams) open(k streamKey) (*feed, error) {
 		if err != nil {
 			return nil, status.Errorf(codes.Unavailable, "%v", err)
 		}
-		s.holds++
-		f = &feed{key: k, topic: stream.NewTopic[[]byte](), messages: messages,
-			// A name of its own for each hold: the late release of one must not end the next.
-			hold: s.conn.Hold(address, k.stream, fmt.Sprintf("%s-stream-%d", s.holder, s.holds)),
-		}
+		f = &feed{key: k, topic: stream.NewTopic[[]byte](), messages: messages, hold: s.conn.Hold(address, k.stream, "gateway")}
 		s.feeds[k] = f
 		s.owned.Go(f.pump)
 	}

@@ -35,7 +35,7 @@ func start(t *testing.T, expected ...*devicev1.Device) (*devices.Directory, *bus
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Close)
-	d, err := devices.New(conn, "demo", devices.Config{Expected: expected, Holder: "test"})
+	d, err := devices.New(conn, "demo", devices.Config{Expected: expected})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,8 +31,6 @@ const (
 type Config struct {
 	// Expected are the devices that the robot is known to have: name, and kind if known.
 	Expected []*devicev1.Device
-	// Holder begins the name under which streams are held; it must be unique among gateways.
-	Holder string
 	// Log may be nil.
 	Log *slog.Logger
 }
@@ -41,7 +39,6 @@ type Config struct {
 type Directory struct {
 	conn   *bus.Conn
 	robot  string
-	holder string
 	log    *slog.Logger
 	cancel context.CancelFunc
 	states *bus.Subscription[*devicev1.Device]
@@ -50,7 +47,6 @@ type Directory struct {
 	mu      sync.Mutex
 	entries map[string]*entry
 	changed chan struct{} // closed and replaced at each change
-	holds   int           // made so far, to tell them apart
 }
 
 type entry struct {
@@ -61,7 +57,7 @@ type entry struct {
 // New returns a directory that listens on the bus.
 func New(conn *bus.Conn, robot string, c Config) (*Directory, error) {
 	d := &Directory{
-		conn: conn, robot: robot, holder: c.Holder, log: c.Log,
+		conn: conn, robot: robot, log: c.Log,
 		entries: make(map[string]*entry), changed: make(chan struct{}),
 	}
 	if d.log == nil {

@@ -33,8 +33,7 @@ func hold[M proto.Message](d *Directory, s relay.Stream, buffer int) (*held[M], 
 	if err != nil {
 		return nil, fmt.Errorf("stream %s of %s: %w", s.Name, s.Device, err)
 	}
-	// A name of its own for each hold: the late release of one must not end the next.
-	return &held[M]{frames, d.conn.Hold(address, s.Name, d.nextHolder())}, nil
+	return &held[M]{frames, d.conn.Hold(address, s.Name, "gateway")}, nil
 }
 
 // Close lets go of the stream.
@@ -68,13 +67,6 @@ func (d *Directory) OpenSound(s relay.Stream) (sound.Feed, error) {
 		return nil, err
 	}
 	return frames, nil
-}
-
-func (d *Directory) nextHolder() string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.holds++
-	return fmt.Sprintf("%s-%d", d.holder, d.holds)
 }
 
 // RequestKeyFrame implements [relay.Feed].

@@ -237,6 +237,7 @@ func TestCalls(t *testing.T) {
 				"no method":          {&signalingv1.Call{Device: "motors"}, "INVALID_ARGUMENT", "method: "},
 				"unknown method":     {&signalingv1.Call{Device: "motors", Method: controlService + "Fly"}, "INVALID_ARGUMENT", "method: "},
 				"a stream":           {&signalingv1.Call{Device: "motors", Method: controlService + "WatchControl"}, "INVALID_ARGUMENT", "method: "},
+				"a hold":             {&signalingv1.Call{Device: "motors", Method: "waldo.device.v1.DeviceService/HoldStream"}, "INVALID_ARGUMENT", "method: "},
 				"unknown device":     {&signalingv1.Call{Device: "motor", Method: controlService + "GetControl"}, "UNAVAILABLE", "demo/motor is not running"},
 				"no name":            {&signalingv1.Call{Device: "a.b", Method: controlService + "GetControl"}, "INVALID_ARGUMENT", "device: "},
 				"unknown field":      {&signalingv1.Call{Device: "motors", Method: controlService + "Acquire", Request: object(t, "holdr", "x")}, "INVALID_ARGUMENT", `request: not a waldo.control.v1.AcquireRequest`},

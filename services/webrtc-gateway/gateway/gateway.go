@@ -4,8 +4,6 @@ package gateway
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -70,8 +68,8 @@ func Start(c *config.Config, version string, page fs.FS, log *slog.Logger) (g *G
 	if g.listener, err = net.Listen("tcp", address); err != nil {
 		return g, fmt.Errorf("gateway.http %s: %w: choose another with --http, WALDO_HTTP or gateway.http", address, err)
 	}
-	epoch := newEpoch()
-	if err = g.join(c, epoch, log); err != nil {
+	epoch := access.NewID()
+	if err = g.join(c, log); err != nil {
 		return g, err
 	}
 	g.hub = relay.NewHub(g.directory.Open, relay.Config{Log: log, Metrics: relay.NewMetrics(g.metrics)})
@@ -87,9 +85,8 @@ func Start(c *config.Config, version string, page fs.FS, log *slog.Logger) (g *G
 }
 
 // join connects to the bus and listens for devices.
-func (g *Gateway) join(c *config.Config, epoch int64, log *slog.Logger) (err error) {
-	name := holderName(epoch)
-	g.conn, err = bus.Connect(bus.Config{URL: c.NATS, Name: name, Token: c.BusToken, Log: log, Metrics: g.metrics})
+func (g *Gateway) join(c *config.Config, log *slog.Logger) (err error) {
+	g.conn, err = bus.Connect(bus.Config{URL: c.NATS, Name: "gateway", Token: c.BusToken, Log: log, Metrics: g.metrics})
 	if err != nil {
 		return err
 	}
@@ -97,17 +94,14 @@ func (g *Gateway) join(c *config.Config, epoch int64, log *slog.Logger) (err err
 	for i, d := range c.Devices {
 		expected[i] = &devicev1.Device{Name: d.Name, Kind: d.Kind}
 	}
-	g.directory, err = devices.New(g.conn, c.Robot, devices.Config{Expected: expected, Holder: name, Log: log})
+	g.directory, err = devices.New(g.conn, c.Robot, devices.Config{Expected: expected, Log: log})
 	return err
 }
-
-// holderName names this life of the gateway on the bus.
-func holderName(epoch int64) string { return fmt.Sprintf("gateway-%x", epoch) }
 
 // serve begins to answer HTTP requests.
 func (g *Gateway) serve(c *config.Config, version string, epoch int64, page fs.FS, log *slog.Logger) (err error) {
 	caller := calls.New(g.conn, c.Robot, g.metrics)
-	g.bridge = channels.New(g.conn, c.Robot, g.directory, caller, channels.Config{Holder: holderName(epoch), Log: log, Metrics: g.metrics})
+	g.bridge = channels.New(g.conn, c.Robot, g.directory, caller, channels.Config{Log: log, Metrics: g.metrics})
 	g.server, err = server.New(g.engine, g.directory, server.Config{
 		Drive: c.Drive.Message(), Caller: caller, Channels: g.bridge,
 		Robot: c.Robot, Version: version, Epoch: epoch, ICEServers: iceServers(c.Gateway.ICEServers),
@@ -176,13 +170,6 @@ func newRegistry() *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
-}
-
-// newEpoch returns a random positive number.
-func newEpoch() int64 {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails, see crypto/rand
-	return int64(binary.BigEndian.Uint64(b[:])>>1 | 1)
 }
 
 func iceServers(configured []config.ICEServer) []*signalingv1.IceServer {

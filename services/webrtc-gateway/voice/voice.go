@@ -1,8 +1,6 @@
 package voice
 
 import (
-	"crypto/rand"
-	"encoding/binary"
 	"sync"
 	"time"
 
@@ -13,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/bus"
 )
 
@@ -146,14 +145,7 @@ func (v *Voice) place(h *rtp.Header, now time.Time) bool {
 
 // begin makes a packet the first of a new epoch.
 func (v *Voice) begin(h *rtp.Header, now time.Time) {
-	v.epoch, v.ssrc, v.heard = newEpoch(), h.SSRC, now
+	v.epoch, v.ssrc, v.heard = access.NewID(), h.SSRC, now
 	v.sequence, v.sampleIndex = 0, 0
 	v.rtpSequence, v.rtpTimestamp = h.SequenceNumber, h.Timestamp
-}
-
-// newEpoch returns a random positive number.
-func newEpoch() int64 {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails, see crypto/rand
-	return int64(binary.BigEndian.Uint64(b[:])>>1 | 1)
 }

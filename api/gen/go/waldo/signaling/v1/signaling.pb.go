@@ -1015,6 +1015,7 @@ func (x *Error) GetDetails() []*anypb.Any {
 }
 
 // Call calls a unary method of a device, with the same messages and errors as over gRPC.
+// DeviceService.HoldStream cannot be called: a channel waldo.stream/<device>/<stream> holds the stream while it is open.
 type Call struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Chosen by the peer; the result repeats it.
