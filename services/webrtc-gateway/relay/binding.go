@@ -95,7 +95,10 @@ func (b *binding) header(f *frame, i int, seq uint16, shift uint32) rtp.Header {
 	if i > 0 {
 		return h
 	}
-	// Errors are impossible: IDs and lengths fit the one-byte form.
+	if max(b.playoutDelayID, b.captureTimeID) > lastOneByteID {
+		h.Extension, h.ExtensionProfile = true, rtp.ExtensionProfileTwoByte
+	}
+	// Errors are impossible: IDs and lengths fit the form.
 	if b.playoutDelayID != 0 {
 		_ = h.SetExtension(b.playoutDelayID, noPlayoutDelay)
 	}

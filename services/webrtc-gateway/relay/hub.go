@@ -36,6 +36,8 @@ type Hub struct {
 	open    func(Stream) (Feed, error)
 	log     *slog.Logger
 	metrics *Metrics
+	// profiles outlive relays.
+	profiles *profiles
 
 	mu     sync.Mutex
 	relays map[Stream]*relay
@@ -44,7 +46,7 @@ type Hub struct {
 
 // NewHub returns a hub that gets its feeds from open.
 func NewHub(open func(Stream) (Feed, error), c Config) *Hub {
-	h := &Hub{open: open, log: c.Log, metrics: c.Metrics, relays: make(map[Stream]*relay)}
+	h := &Hub{open: open, log: c.Log, metrics: c.Metrics, profiles: newProfiles(), relays: make(map[Stream]*relay)}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
@@ -65,7 +67,7 @@ func (h *Hub) NewViewer(s Stream, id string) (*Viewer, error) {
 		if err != nil {
 			return nil, err
 		}
-		r = newRelay(feed, h.metrics.of(s.Device), h.log.With("device", s.Device, "stream", s.Name))
+		r = newRelay(s, feed, h.profiles, h.metrics.of(s.Device), h.log.With("device", s.Device, "stream", s.Name))
 		h.relays[s] = r
 		h.metrics.relays.Inc()
 		h.ended.Go(r.run)

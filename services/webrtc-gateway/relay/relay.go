@@ -23,13 +23,15 @@ const (
 
 // relay passes one stream to its viewers.
 type relay struct {
-	feed   Feed
-	meters meters
-	log    *slog.Logger
-	keys   *keyRequester
-	ctx    context.Context
-	stop   context.CancelFunc
-	users  int // viewers, started or not; guarded by the hub
+	stream   Stream
+	feed     Feed
+	profiles *profiles
+	meters   meters
+	log      *slog.Logger
+	keys     *keyRequester
+	ctx      context.Context
+	stop     context.CancelFunc
+	users    int // viewers, started or not; guarded by the hub
 
 	// Used by run only.
 	resync    media.Resync
@@ -44,8 +46,8 @@ type relay struct {
 	flowing bool // a frame was passed on since the relay began
 }
 
-func newRelay(feed Feed, m meters, log *slog.Logger) *relay {
-	r := &relay{feed: feed, meters: m, log: log, viewers: make(map[*Viewer]struct{})}
+func newRelay(s Stream, feed Feed, p *profiles, m meters, log *slog.Logger) *relay {
+	r := &relay{stream: s, feed: feed, profiles: p, meters: m, log: log, viewers: make(map[*Viewer]struct{})}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	r.clock.last = randomUint32()
 	r.clock.anchor = r.clock.last
@@ -88,6 +90,9 @@ func (r *relay) accept(vf *mediav1.VideoFrame, now time.Time) {
 		r.meters.lostUnusable.Inc()
 		r.insist(now)
 		return
+	}
+	if vf.GetKeyFrame() {
+		r.profiles.learn(r.stream, vf.GetData())
 	}
 	if f := r.cut(vf, now); len(f.payloads) > 0 {
 		r.send(f, now)

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -497,17 +498,20 @@ func TestFeedThatEndsLeavesViewersWaiting(t *testing.T) {
 	})
 }
 
-func TestNoPictureWithoutFragments(t *testing.T) {
+func TestOnlyH264IsBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		v, err := b.hub.NewViewer(front, "front")
 		if err != nil {
 			t.Fatal(err)
 		}
-		single := h264
-		single.SDPFmtpLine = "packetization-mode=0"
-		if _, err := v.Bind(&sink{codecs: []webrtc.RTPCodecParameters{single}}); err == nil {
-			t.Error("bound to a codec that cannot carry a picture")
+		vp8 := h264
+		vp8.MimeType = webrtc.MimeTypeVP8
+		if _, err := v.Bind(&sink{codecs: []webrtc.RTPCodecParameters{vp8}}); !errors.Is(err, webrtc.ErrUnsupportedCodec) {
+			t.Errorf("bound to VP8: %v", err)
+		}
+		if c, err := v.Bind(&sink{codecs: []webrtc.RTPCodecParameters{vp8, h264}}); err != nil || c.PayloadType != h264.PayloadType {
+			t.Errorf("bound to %v: %v", c, err)
 		}
 		b.end(v)
 	})
@@ -555,7 +559,7 @@ func FuzzFrame(f *testing.F) {
 	}
 	f.Add(int64(1), int64(1<<62), true, int64(-1<<62), "video/H264", []byte{0, 0, 1, 0, 0, 1, 0x67, 0, 0, 0, 1})
 	f.Fuzz(func(t *testing.T, epoch, seq int64, key bool, seconds int64, mediaType string, data []byte) {
-		r := newRelay(newFeed(), NewMetrics(prometheus.NewRegistry()).of("front"), NewHub(nil, Config{}).log)
+		r := newRelay(front, newFeed(), newProfiles(), NewMetrics(prometheus.NewRegistry()).of("front"), NewHub(nil, Config{}).log)
 		defer r.stop()
 		s := &sink{ssrc: 7}
 		b := newBinding(s, 102)

@@ -3,6 +3,7 @@ package relay
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -41,25 +42,17 @@ func newViewer(r *relay, id string, leave func()) *Viewer {
 
 // Bind implements [webrtc.TrackLocal].
 func (v *Viewer) Bind(c webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
-	codec, ok := chooseCodec(c.CodecParameters())
-	if !ok {
+	offered := c.CodecParameters()
+	i := slices.IndexFunc(offered, func(c webrtc.RTPCodecParameters) bool { return strings.EqualFold(c.MimeType, webrtc.MimeTypeH264) })
+	if i < 0 {
 		return webrtc.RTPCodecParameters{}, webrtc.ErrUnsupportedCodec
 	}
+	codec := offered[i]
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.binding = newBinding(c, codec.PayloadType)
 	v.binding.follow(v.before)
 	return codec, nil
-}
-
-// chooseCodec takes the first H.264 that lets a picture be cut into fragments; parameters were matched by negotiation.
-func chooseCodec(offered []webrtc.RTPCodecParameters) (webrtc.RTPCodecParameters, bool) {
-	for _, c := range offered {
-		if strings.EqualFold(c.MimeType, webrtc.MimeTypeH264) && strings.Contains(c.SDPFmtpLine, "packetization-mode=1") {
-			return c, true
-		}
-	}
-	return webrtc.RTPCodecParameters{}, false
 }
 
 // Unbind implements [webrtc.TrackLocal]: the peer connection does not want the track any more.
@@ -210,10 +203,21 @@ func randomUint32() uint32 {
 	return binary.BigEndian.Uint32(b[:])
 }
 
+// Extensions are the URIs of all header extensions that a viewer can send.
+func Extensions() []string { return []string{PlayoutDelayURI, AbsCaptureTimeURI} }
+
+const (
+	lastOneByteID = 14  // of the short form of header extensions
+	lastTwoByteID = 255 // of the long form
+)
+
+// ExtensionNumber reports whether a header extension can have a number on the wire. 15 means something else in the short form.
+func ExtensionNumber(id int) bool { return id > 0 && id <= lastTwoByteID && id != lastOneByteID+1 }
+
 // extensionID returns the number under which the peer knows a header extension, 0 if it does not.
 func extensionID(negotiated []webrtc.RTPHeaderExtensionParameter, uri string) uint8 {
 	for _, e := range negotiated {
-		if e.URI == uri && e.ID > 0 && e.ID < 15 {
+		if e.URI == uri && ExtensionNumber(e.ID) {
 			return uint8(e.ID)
 		}
 	}

@@ -208,37 +208,21 @@ func (e *Engine) configureICE(s *webrtc.SettingEngine, c Config) error {
 	return nil
 }
 
+// registerCodecs tells pion what the gateway can do. The numbers are pion's when it offers, which it never does here: those of an answer and of
+// the packets come from the offer, see numbers. So do the header extensions.
 func registerCodecs(m *webrtc.MediaEngine) error {
-	feedback := []webrtc.RTCPFeedback{{Type: "ccm", Parameter: "fir"}, {Type: "nack"}, {Type: "nack", Parameter: "pli"}}
-	for i, profile := range []string{"42e01f", "42001f"} {
-		err := m.RegisterCodec(webrtc.RTPCodecParameters{
-			RTPCodecCapability: webrtc.RTPCodecCapability{
-				MimeType: webrtc.MimeTypeH264, ClockRate: 90000, RTCPFeedback: feedback,
-				SDPFmtpLine: "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=" + profile,
-			},
-			PayloadType: webrtc.PayloadType(102 + i),
-		}, webrtc.RTPCodecTypeVideo)
-		if err != nil {
-			return err
-		}
+	h264 := webrtc.RTPCodecParameters{
+		RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeH264, ClockRate: 90000, RTCPFeedback: videoFeedback()},
+		PayloadType:        102,
 	}
-	opus := webrtc.RTPCodecParameters{
-		RTPCodecCapability: webrtc.RTPCodecCapability{
-			MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2, SDPFmtpLine: "minptime=10;useinbandfec=1",
-		},
-		PayloadType: 111,
-	}
-	if err := m.RegisterCodec(opus, webrtc.RTPCodecTypeAudio); err != nil {
+	if err := m.RegisterCodec(h264, webrtc.RTPCodecTypeVideo); err != nil {
 		return err
 	}
-	for _, uri := range []string{relay.PlayoutDelayURI, relay.AbsCaptureTimeURI} {
-		err := m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: uri},
-			webrtc.RTPCodecTypeVideo, webrtc.RTPTransceiverDirectionSendonly)
-		if err != nil {
-			return err
-		}
+	opus := webrtc.RTPCodecParameters{
+		RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2},
+		PayloadType:        111,
 	}
-	return nil
+	return m.RegisterCodec(opus, webrtc.RTPCodecTypeAudio)
 }
 
 // newID names a peer.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/pion/sdp/v3"
+	"github.com/pion/webrtc/v4"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -46,6 +47,14 @@ func (t Track) media() string {
 	return "audio"
 }
 
+// mime is the type of what the section carries.
+func (t Track) mime() string {
+	if t.media() == "video" {
+		return webrtc.MimeTypeH264
+	}
+	return webrtc.MimeTypeOpus
+}
+
 // direction is what the section of the track does, seen from the far end.
 func (t Track) direction() string {
 	if t.Stream.Name == Speaker {
@@ -56,12 +65,30 @@ func (t Track) direction() string {
 
 // offer is an offer that was read and narrowed to what the gateway does.
 type offer struct {
-	sdp string
+	sdp string // for pion
 	// The sections that are for something, in their order.
-	tracks []Track
+	sections []*section
+	alone    bool // the only section is in no bundle
 }
 
-// readOffer checks an offer and makes all sections inactive but those in tracks, which do nothing but what they are for.
+// section is a media section that is for something.
+type section struct {
+	Track
+	numbers
+	content *sdp.MediaDescription
+}
+
+// section returns the section with a mid.
+func (o *offer) section(mid string) (*section, bool) {
+	i := slices.IndexFunc(o.sections, func(s *section) bool { return s.MID == mid })
+	if i < 0 {
+		return nil, false
+	}
+	return o.sections[i], true
+}
+
+// readOffer checks an offer and makes all sections inactive but those in tracks, which do nothing but what they are for. Header extensions
+// are kept from pion, see numbers.
 func readOffer(text string, tracks []Track) (offer, error) {
 	d, err := parseOffer(text)
 	if err != nil {
@@ -71,7 +98,10 @@ func readOffer(text string, tracks []Track) (offer, error) {
 	if err != nil {
 		return offer{}, err
 	}
-	var o offer
+	o := offer{}
+	if o.alone, err = bundle(d); err != nil {
+		return offer{}, err
+	}
 	for _, m := range d.MediaDescriptions {
 		mid, _ := m.Attribute(sdp.AttrKeyMID)
 		t, ok := wanted[mid]
@@ -81,13 +111,20 @@ func readOffer(text string, tracks []Track) (offer, error) {
 				return offer{}, err
 			}
 			direction = t.direction()
-			o.tracks = append(o.tracks, t)
 			delete(wanted, mid)
 		}
 		if m.MediaName.Media != "application" {
 			setDirection(m, direction)
 			askForVoice(m)
 		}
+		if ok {
+			s := &section{Track: t, content: m}
+			if t.media() == "video" {
+				s.extensions = extensions(m)
+			}
+			o.sections = append(o.sections, s)
+		}
+		drop(m, sdp.AttrKeyExtMap)
 	}
 	for mid := range wanted {
 		return offer{}, status.Errorf(codes.InvalidArgument, "tracks: the offer has no media section with a=mid:%s", mid)
@@ -143,6 +180,21 @@ func checkTransport(d *sdp.SessionDescription) error {
 		}
 	}
 	return nil
+}
+
+// bundle sees to it that all sections of an offer share one connection. A section that is alone need not be in a bundle.
+func bundle(d *sdp.SessionDescription) (alone bool, err error) {
+	if group, ok := d.Attribute(sdp.AttrKeyGroup); ok && strings.HasPrefix(group, "BUNDLE") {
+		return false, nil
+	}
+	if len(d.MediaDescriptions) != 1 {
+		return false, status.Errorf(codes.FailedPrecondition,
+			"sdp: %d media sections and no a=group:BUNDLE: the gateway has one connection for all, offer them with bundle-policy max-bundle",
+			len(d.MediaDescriptions))
+	}
+	mid, _ := d.MediaDescriptions[0].Attribute(sdp.AttrKeyMID)
+	d.WithValueAttribute(sdp.AttrKeyGroup, "BUNDLE "+mid)
+	return true, nil
 }
 
 // VideoSection returns the mid of the first media section of an offer that wants to be shown video.
@@ -201,14 +253,14 @@ func checkSection(m *sdp.MediaDescription, t Track) error {
 				t.MID, direction, t.Stream.Name, t.direction())
 		}
 	}
-	switch {
-	case t.media() == "video" && !takesH264(m):
-		return status.Errorf(codes.FailedPrecondition,
-			"section %s offers no codec that can be sent: it takes H264 with packetization-mode=1 (profile 42e01f, constrained baseline)", t.MID)
-	case t.media() == "audio" && len(payloadTypes(m, opusCodec)) == 0:
+	if _, ok := chooseCodec(m, t.mime(), relay.Profile{}); ok {
+		return nil
+	}
+	if t.media() == "audio" {
 		return status.Errorf(codes.FailedPrecondition, "section %s does not offer the codec that all sound has: %s", t.MID, opusCodec)
 	}
-	return nil
+	return status.Errorf(codes.FailedPrecondition,
+		"section %s offers no codec that can be sent: the gateway sends H264/90000 with packetization-mode 1 or 0", t.MID)
 }
 
 // payloadTypes are the numbers under which a section lists a codec.
@@ -222,30 +274,15 @@ func payloadTypes(m *sdp.MediaDescription, codec string) map[string]bool {
 	return types
 }
 
-// takesH264 reports whether a section lists H.264 with fragments. The profile does not matter: what is sent is constrained
-// baseline, which decoders of all profiles read.
-func takesH264(m *sdp.MediaDescription) bool {
-	h264 := payloadTypes(m, "H264/90000")
-	for _, a := range m.Attributes {
-		if pt, line, ok := strings.Cut(a.Value, " "); ok && a.Key == "fmtp" && h264[pt] && strings.Contains(line, "packetization-mode=1") {
-			return true
-		}
-	}
-	return false
-}
-
 // setDirection says what a section does, instead of what it said.
 func setDirection(m *sdp.MediaDescription, direction string) {
-	kept := m.Attributes[:0]
-	for _, a := range m.Attributes {
-		switch a.Key {
-		case sdp.AttrKeySendRecv, sdp.AttrKeySendOnly, sdp.AttrKeyRecvOnly, sdp.AttrKeyInactive:
-		default:
-			kept = append(kept, a)
-		}
-	}
-	m.Attributes = kept
+	drop(m, sdp.AttrKeySendRecv, sdp.AttrKeySendOnly, sdp.AttrKeyRecvOnly, sdp.AttrKeyInactive)
 	m.WithPropertyAttribute(direction)
+}
+
+// drop takes attributes out of a section.
+func drop(m *sdp.MediaDescription, keys ...string) {
+	m.Attributes = slices.DeleteFunc(m.Attributes, func(a sdp.Attribute) bool { return slices.Contains(keys, a.Key) })
 }
 
 // voiceBitrate is what a browser is asked to talk with, in bit/s. By itself Chromium takes 32000, less what RTP and UDP need; below about 30000 libopus

@@ -123,9 +123,16 @@ func (p *Peer) Answer(ctx context.Context, sdp string, tracks []Track) (string, 
 	}
 	p.negotiating.Lock()
 	defer p.negotiating.Unlock()
-	p.hide(o.tracks)
-	p.hush(o.tracks)
-	if err := p.open(o.tracks); err != nil {
+	p.hide(o.sections)
+	p.hush(o.sections)
+	release, err := p.choose(ctx, o.sections)
+	if err != nil {
+		p.Close()
+		return "", err
+	}
+	err = p.open(o.sections)
+	release()
+	if err != nil {
 		p.Close()
 		return "", err
 	}
@@ -133,7 +140,10 @@ func (p *Peer) Answer(ctx context.Context, sdp string, tracks []Track) (string, 
 		p.Close()
 		return "", status.Errorf(codes.InvalidArgument, "sdp: the offer cannot be used: %v", err)
 	}
-	answer, err := p.negotiate(ctx)
+	answer, err := p.negotiate(ctx, &o)
+	if err == nil {
+		answer, err = o.complete(answer)
+	}
 	if err != nil {
 		p.Close()
 		return "", err
@@ -142,8 +152,8 @@ func (p *Peer) Answer(ctx context.Context, sdp string, tracks []Track) (string, 
 }
 
 // negotiate makes the answer to the offer that was set.
-func (p *Peer) negotiate(ctx context.Context) (string, error) {
-	if err := p.attach(); err != nil {
+func (p *Peer) negotiate(ctx context.Context, o *offer) (string, error) {
+	if err := p.attach(o); err != nil {
 		return "", err
 	}
 	answer, err := p.pc.CreateAnswer(nil)
@@ -171,7 +181,7 @@ func (p *Peer) negotiate(ctx context.Context) (string, error) {
 func answerError(err error) error {
 	if errors.Is(err, webrtc.ErrUnsupportedCodec) || errors.Is(err, webrtc.ErrSenderWithNoCodecs) {
 		return status.Error(codes.FailedPrecondition,
-			"no common codec: the gateway sends H264 with packetization-mode=1 (profile 42e01f, constrained baseline), and Opus")
+			"no common codec: the gateway sends H264/90000 with packetization-mode 1 or 0, and Opus")
 	}
 	return status.Errorf(codes.InvalidArgument, "sdp: the offer cannot be answered: %v", err)
 }

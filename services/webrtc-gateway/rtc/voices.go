@@ -36,11 +36,11 @@ func (p *Peer) speak(t Track) error {
 }
 
 // hush ends the voices that are not wanted any more.
-func (p *Peer) hush(wanted []Track) {
+func (p *Peer) hush(wanted []*section) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for mid, v := range p.voices {
-		if !slices.ContainsFunc(wanted, func(t Track) bool { return t.MID == mid && t.Stream.Name == Speaker }) {
+		if !slices.ContainsFunc(wanted, func(s *section) bool { return s.MID == mid && s.Stream.Name == Speaker }) {
 			delete(p.voices, mid)
 			v.Close()
 		}

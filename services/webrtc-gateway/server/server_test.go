@@ -209,7 +209,7 @@ func TestBadRequests(t *testing.T) {
 		{"two sections of one mid", post(good + "m=video" + strings.SplitN(good, "m=video", 2)[1]), 400, "a=mid"},
 		{"huge offer", post(good + strings.Repeat("a=x\r\n", 20_000)), 413, "65536"},
 		{"no common codec", post(strings.NewReplacer("H264", "H266").Replace(good)), 406, "H264"},
-		{"only single NAL units", post(strings.ReplaceAll(good, "packetization-mode=1", "packetization-mode=0")), 406, "packetization-mode=1"},
+		{"only interleaved NAL units", post(strings.NewReplacer("packetization-mode=1", "packetization-mode=2", "packetization-mode=0", "packetization-mode=2").Replace(good)), 406, "packetization-mode 1 or 0"},
 		{"JSON", request{method: "POST", path: "/whep/front", body: "{}", headers: []string{"Content-Type: application/json"}}, 415, "application/sdp"},
 		{"no type", request{method: "POST", path: "/whep/front", body: good}, 415, "application/sdp"},
 		{"unknown device", request{method: "POST", path: "/whep/tail", body: good, headers: []string{sdpType}}, 404, "front, rear"},

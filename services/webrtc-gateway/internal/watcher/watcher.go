@@ -3,6 +3,7 @@
 package watcher
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -135,10 +136,15 @@ func (w *Watcher) Talk() (*webrtc.TrackLocalStaticRTP, error) {
 }
 
 func (w *Watcher) read(t *webrtc.TrackRemote) {
+	buffer := make([]byte, 1500)
 	for {
-		p, _, err := t.ReadRTP()
-		if err != nil {
+		n, _, err := t.Read(buffer)
+		if err != nil && !errors.Is(err, webrtc.ErrCodecNotFound) { // a number that is not agreed on yet
 			return
+		}
+		p := &rtp.Packet{}
+		if p.Unmarshal(bytes.Clone(buffer[:n])) != nil {
+			continue
 		}
 		select {
 		case w.packets <- p:

@@ -1,0 +1,600 @@
+package rtc
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pion/rtcp"
+	"github.com/pion/rtp"
+	"github.com/pion/rtp/codecs"
+	"github.com/pion/sdp/v3"
+	"github.com/pion/webrtc/v4"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/fakecam"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/watcher"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/sound"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/voice"
+)
+
+// What far ends receive is compared with what was negotiated, packet by packet, for offers whose numbers are nobody else's.
+
+// clip is what the cameras and microphones of these tests produce: always the same frame, so that it is known when it comes back.
+type clip struct {
+	t     *time.Ticker
+	video *mediav1.VideoFrame
+	seq   int64
+}
+
+// clips holds one picture for each stream that was opened.
+type clips struct {
+	mu       sync.Mutex
+	pictures map[relay.Stream][]byte
+}
+
+func (c *clips) open(s relay.Stream) (relay.Feed, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := fakecam.Frame(1, 0, true, 3000)
+	if c.pictures[s] == nil {
+		c.pictures[s] = f.GetData()
+	}
+	f.Data = c.pictures[s]
+	return &clip{t: time.NewTicker(20 * time.Millisecond), video: f}, nil
+}
+
+func (c *clips) picture(s relay.Stream) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pictures[s]
+}
+
+func (c *clip) wait(ctx context.Context) error {
+	select {
+	case <-c.t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *clip) Next(ctx context.Context) (*mediav1.VideoFrame, error) {
+	if err := c.wait(ctx); err != nil {
+		return nil, err
+	}
+	f := proto.CloneOf(c.video)
+	f.Sequence, f.CaptureTime = c.seq, timestamppb.Now()
+	c.seq++
+	return f, nil
+}
+func (c *clip) RequestKeyFrame(context.Context) error { return nil }
+func (c *clip) KeyFrameOnRequest() bool               { return true }
+func (c *clip) Close()                                { c.t.Stop() }
+
+// tone is a microphone.
+type tone struct{ clip }
+
+// opusWord is a packet of 20 ms.
+func opusWord(device string) []byte { return append([]byte{0x78}, device...) }
+
+func (c *tone) Next(ctx context.Context) (*mediav1.AudioFrame, error) {
+	if err := c.wait(ctx); err != nil {
+		return nil, err
+	}
+	c.seq++
+	return &mediav1.AudioFrame{
+		Epoch: 1, Sequence: c.seq, SampleIndex: 960 * c.seq, SampleCount: 960, Data: opusWord("head"),
+		Format: &mediav1.AudioFormat{MediaType: "audio/opus"},
+	}, nil
+}
+
+// spoken collects what voices say.
+type spoken chan *mediav1.AudioFrame
+
+func (s spoken) Publish(_ string, m proto.Message) error {
+	select {
+	case s <- m.(*mediav1.AudioFrame):
+	default:
+	}
+	return nil
+}
+
+// newStudio is an engine with cameras that show something, microphones, and speakers.
+func newStudio(t *testing.T) (*Engine, *clips, spoken) {
+	t.Helper()
+	c, said := &clips{pictures: make(map[relay.Stream][]byte)}, make(spoken, 1000)
+	hub := relay.NewHub(c.open, relay.Config{})
+	sounds := sound.NewHub(func(relay.Stream) (sound.Feed, error) {
+		return &tone{clip{t: time.NewTicker(20 * time.Millisecond)}}, nil
+	}, sound.Config{})
+	e, err := NewEngine(hub, Config{Sounds: sounds, Voices: voice.New(said, "demo", nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+		hub.Close()
+		sounds.Close()
+	})
+	return e, c, said
+}
+
+// offered is a section as the far end offers it.
+type offered struct {
+	stream relay.Stream
+	pt     int
+	codec  string // of rtpmap; empty: H264/90000, or Opus for sound
+	fmtp   string
+	extmap []string // "3 delay" or "4/recvonly capture"
+	// What is to be received: the numbers of playout delay and capture time, 0 for none.
+	delay, capture uint8
+	idle           bool // it is offered, but not for anything
+}
+
+const mode1 = "packetization-mode=1;profile-level-id=42e01f;level-asymmetry-allowed=1"
+
+func cameraAt(name string) relay.Stream { return relay.Stream{Device: name, Name: Video} }
+
+var (
+	left, right = cameraAt("left"), cameraAt("right")
+	head        = relay.Stream{Device: "head", Name: Audio}
+)
+
+var uris = strings.NewReplacer(" delay", " "+relay.PlayoutDelayURI, " capture", " "+relay.AbsCaptureTimeURI,
+	" mid", " "+sdp.SDESMidURI, " cc", " "+sdp.TransportCCURI)
+
+// numberings are offers by what is odd about their numbers.
+var numberings = []struct {
+	name     string
+	sections []offered
+}{
+	{"as a Python peer has it", []offered{{stream: left, pt: 99, fmtp: mode1, extmap: []string{"1 mid", "2 cc"}}}},
+	{"as a browser has it that takes one profile", []offered{
+		{stream: left, pt: 108, fmtp: mode1, extmap: []string{"5 delay", "11 capture", "4 mid"}, delay: 5, capture: 11}}},
+	{"the numbers of the other kind", []offered{
+		{stream: left, pt: 111, fmtp: mode1, extmap: []string{"2 delay", "1 capture"}, delay: 2, capture: 1},
+		{stream: head, pt: 102, extmap: []string{"1 mid"}}}},
+	{"only sound", []offered{{stream: head, pt: 63}}},
+	{"two cameras with numbers of their own", []offered{
+		{stream: left, pt: 35, fmtp: mode1, extmap: []string{"3 delay", "4 capture"}, delay: 3, capture: 4},
+		{stream: right, pt: 127, fmtp: mode1, extmap: []string{"7 delay", "8 capture"}, delay: 7, capture: 8},
+		{stream: head, pt: 100}}},
+	{"one number for two extensions, each in its section", []offered{
+		{stream: left, pt: 96, fmtp: mode1, extmap: []string{"3 delay"}, delay: 3},
+		{stream: right, pt: 97, fmtp: mode1, extmap: []string{"3 capture"}, capture: 3}}},
+	{"extensions of sound under the numbers of video", []offered{
+		{stream: head, pt: 96, extmap: []string{"3 capture", "4 delay"}},
+		{stream: left, pt: 97, fmtp: mode1, extmap: []string{"3 delay", "4 capture"}, delay: 3, capture: 4}}},
+	{"one has an extension, the other has none", []offered{
+		{stream: left, pt: 96, fmtp: mode1},
+		{stream: right, pt: 96, fmtp: mode1, extmap: []string{"9 delay"}, delay: 9}}},
+	{"long numbers", []offered{{stream: left, pt: 98, fmtp: mode1, extmap: []string{"16 delay", "200 capture"}, delay: 16, capture: 200}}},
+	{"a long and a short number", []offered{{stream: left, pt: 98, fmtp: mode1, extmap: []string{"20 delay", "3 capture"}, delay: 20, capture: 3}}},
+	{"numbers that cannot be", []offered{{stream: left, pt: 98, fmtp: mode1, extmap: []string{"15 delay", "4096 capture"}}}},
+	{"one number twice", []offered{{stream: left, pt: 98, fmtp: mode1, extmap: []string{"3 delay", "3 mid", "4 capture"}, capture: 4}}},
+	{"one extension twice", []offered{{stream: left, pt: 98, fmtp: mode1, extmap: []string{"3 delay", "5 delay"}, delay: 3}}},
+	{"directions", []offered{
+		{stream: left, pt: 98, fmtp: mode1, extmap: []string{"3/sendonly delay", "4/recvonly capture"}, capture: 4},
+		{stream: right, pt: 98, fmtp: mode1, extmap: []string{"3/inactive capture", "4/sendrecv delay"}, delay: 4}}},
+	{"the first section has another codec and is for nothing", []offered{
+		{stream: left, pt: 120, codec: "VP8/90000", extmap: []string{"3 capture"}, idle: true},
+		{stream: right, pt: 121, fmtp: mode1, extmap: []string{"3 delay"}, delay: 3}}},
+	{"the first section is for nothing", []offered{
+		{stream: left, pt: 120, fmtp: mode1, extmap: []string{"3 capture"}, idle: true},
+		{stream: right, pt: 121, fmtp: mode1, extmap: []string{"3 delay"}, delay: 3}}},
+	{"no packetization mode", []offered{{stream: left, pt: 96, extmap: []string{"3 delay"}, delay: 3}}},
+	{"mode 0", []offered{{stream: left, pt: 96, fmtp: "packetization-mode=0"}}},
+}
+
+// number writes the numbers into an offer of a far end that has so many sections.
+func number(t testing.TB, text string, sections []offered) string {
+	t.Helper()
+	var d sdp.SessionDescription
+	if err := d.UnmarshalString(text); err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range sections {
+		m := d.MediaDescriptions[i]
+		drop(m, "rtpmap", "fmtp", "rtcp-fb", sdp.AttrKeyExtMap)
+		pt := strconv.Itoa(s.pt)
+		m.MediaName.Formats = []string{pt}
+		codec := s.codec
+		if codec == "" {
+			codec = map[string]string{Video: "H264/90000", Audio: opusCodec, Speaker: opusCodec}[s.stream.Name]
+		}
+		m.WithValueAttribute("rtpmap", pt+" "+codec)
+		if s.fmtp != "" {
+			m.WithValueAttribute("fmtp", pt+" "+s.fmtp)
+		}
+		m.WithValueAttribute("rtcp-fb", pt+" nack")
+		for _, e := range s.extmap {
+			m.WithValueAttribute(sdp.AttrKeyExtMap, uris.Replace(e))
+		}
+	}
+	out, err := d.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+// player is a far end with sections as offered, and what became of each of them.
+type player struct {
+	t        *testing.T
+	far      *watcher.Watcher
+	near     *Peer
+	sections []offered
+	ssrcs    []uint32 // of the sections
+}
+
+func newPlayer(t *testing.T, e *Engine, sections []offered) *player {
+	t.Helper()
+	far, err := watcher.New(0, 10_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = far.Close() })
+	near, err := e.NewPeer(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(near.Close)
+	for _, s := range sections {
+		want := far.Want
+		if s.stream.Name == Audio {
+			want = far.WantAudio
+		}
+		if err := want(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := &player{t: t, far: far, near: near}
+	p.negotiate(sections)
+	return p
+}
+
+// negotiate makes an offer and checks the numbers of the answer.
+func (p *player) negotiate(sections []offered) {
+	p.t.Helper()
+	text, err := p.far.Offer(nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var tracks []Track
+	for i, s := range sections {
+		if !s.idle {
+			tracks = append(tracks, Track{MID: strconv.Itoa(i), Stream: s.stream})
+		}
+	}
+	answer, err := p.near.Answer(p.t.Context(), number(p.t, text, sections), tracks)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var d sdp.SessionDescription
+	if err := d.UnmarshalString(answer); err != nil {
+		p.t.Fatal(err)
+	}
+	p.sections, p.ssrcs = sections, make([]uint32, len(sections))
+	for i, s := range sections {
+		if !s.idle {
+			p.ssrcs[i] = p.checkAnswer(s, d.MediaDescriptions[i])
+		}
+	}
+	if err := p.far.Accept(answer); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// checkAnswer compares a section of the answer with what is to be received, and returns the SSRC that it announces.
+func (p *player) checkAnswer(s offered, m *sdp.MediaDescription) (ssrc uint32) {
+	p.t.Helper()
+	if got := fmt.Sprint(m.MediaName.Formats); got != fmt.Sprintf("[%d]", s.pt) || m.MediaName.Port.Value == 0 {
+		p.t.Errorf("%s: answered with payload types %s at port %d, want %d", s.stream, got, m.MediaName.Port.Value, s.pt)
+	}
+	var want, got []string
+	for uri, id := range map[string]uint8{relay.PlayoutDelayURI: s.delay, relay.AbsCaptureTimeURI: s.capture} {
+		if id != 0 {
+			want = append(want, fmt.Sprint(id, " ", uri))
+		}
+	}
+	for _, a := range m.Attributes {
+		switch a.Key {
+		case sdp.AttrKeyExtMap:
+			got = append(got, a.Value)
+		case sdp.AttrKeySSRC:
+			_, _ = fmt.Sscan(a.Value, &ssrc) // 0 if it is none
+		}
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		p.t.Errorf("%s: answered with extensions %q, want %q", s.stream, got, want)
+	}
+	return ssrc
+}
+
+// receive returns so many packets of a section, from the beginning of a frame on.
+func (p *player) receive(i, n int) (packets []*rtp.Packet) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), watcher.Timeout)
+	defer cancel()
+	began := p.sections[i].stream.Name != Video
+	for len(packets) < n {
+		packet, err := p.far.Packet(ctx)
+		if err != nil {
+			p.t.Fatalf("%s: %d of %d packets: %v", p.sections[i].stream, len(packets), n, err)
+		}
+		switch {
+		case packet.SSRC != p.ssrcs[i]:
+		case began:
+			packets = append(packets, packet)
+		default:
+			began = packet.Marker
+		}
+	}
+	return packets
+}
+
+// settle waits until everything comes under the new numbers.
+func (p *player) settle() {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), watcher.Timeout)
+	defer cancel()
+	for i, s := range p.sections {
+		for {
+			packet, err := p.far.Packet(ctx)
+			if err != nil {
+				p.t.Fatalf("%s: nothing comes as %d: %v", s.stream, s.pt, err)
+			}
+			if packet.SSRC == p.ssrcs[i] && int(packet.PayloadType) == s.pt {
+				break
+			}
+		}
+	}
+}
+
+// checkVideo reads pictures of a section and compares them, bit by bit, with what the camera sent and what was negotiated.
+func (p *player) checkVideo(i int, picture []byte) (packets []*rtp.Packet) {
+	p.t.Helper()
+	s, begins := p.sections[i], true
+	packets = p.receive(i, 12) // a picture has four
+	var got []byte
+	var h264 codecs.H264Packet
+	for _, packet := range packets {
+		if int(packet.PayloadType) != s.pt {
+			p.t.Fatalf("%s: payload type %d, want %d", s.stream, packet.PayloadType, s.pt)
+		}
+		p.checkExtensions(s, packet, begins)
+		part, err := h264.Unmarshal(packet.Payload)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if got = append(got, part...); packet.Marker {
+			if !bytes.Equal(got, picture) {
+				p.t.Errorf("%s: a picture of %d bytes came that is not the camera's of %d", s.stream, len(got), len(picture))
+			}
+			got = nil
+		}
+		begins = packet.Marker
+	}
+	return packets
+}
+
+// checkExtensions: the first packet of a picture has all extensions, the others have none.
+func (p *player) checkExtensions(s offered, packet *rtp.Packet, begins bool) {
+	p.t.Helper()
+	var want []uint8
+	for _, id := range []uint8{s.delay, s.capture} {
+		if id != 0 && begins {
+			want = append(want, id)
+		}
+	}
+	got := packet.GetExtensionIDs()
+	if !slices.Equal(got, want) {
+		p.t.Fatalf("%s: header extensions %v, want %v", s.stream, got, want)
+	}
+	for _, id := range got {
+		data := packet.GetExtension(id)
+		var captured rtp.AbsCaptureTimeExtension
+		switch {
+		case id == s.delay && !bytes.Equal(data, []byte{0, 0, 0}):
+			p.t.Errorf("%s: playout delay % x", s.stream, data)
+		case id == s.capture && (captured.Unmarshal(data) != nil || time.Since(captured.CaptureTime()).Abs() > watcher.Timeout):
+			p.t.Errorf("%s: captured % x", s.stream, data)
+		}
+	}
+}
+
+// checkAudio reads packets of a section and compares them with what the microphone sent.
+func (p *player) checkAudio(i int) {
+	p.t.Helper()
+	for _, packet := range p.receive(i, 3) {
+		if int(packet.PayloadType) != p.sections[i].pt || packet.Extension || !bytes.Equal(packet.Payload, opusWord("head")) {
+			p.t.Errorf("%s: payload type %d, extensions %v, payload %q", p.sections[i].stream, packet.PayloadType, packet.Extension, packet.Payload)
+		}
+	}
+}
+
+// check looks at all sections.
+func (p *player) check(c *clips) {
+	p.t.Helper()
+	for i, s := range p.sections {
+		switch {
+		case s.idle:
+		case s.stream.Name == Audio:
+			p.checkAudio(i)
+		default:
+			p.checkVideo(i, c.picture(s.stream))
+		}
+	}
+}
+
+func TestNumbersOnTheWire(t *testing.T) {
+	e, c, _ := newStudio(t)
+	for _, tt := range numberings {
+		t.Run(tt.name, func(t *testing.T) { newPlayer(t, e, tt.sections).check(c) })
+	}
+}
+
+// TestResentUnderTheSameNumbers: what is sent again is what was sent, to the bit.
+func TestResentUnderTheSameNumbers(t *testing.T) {
+	e, c, _ := newStudio(t)
+	p := newPlayer(t, e, []offered{{stream: left, pt: 45, fmtp: mode1, extmap: []string{"9 delay", "6 capture"}, delay: 9, capture: 6}})
+	sent := p.checkVideo(0, c.picture(left))
+	if err := p.far.Miss(p.ssrcs[0], sent[0].SequenceNumber); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), watcher.Timeout)
+	defer cancel()
+	for {
+		again, err := p.far.Packet(ctx)
+		if err != nil {
+			t.Fatal("not sent again: ", err)
+		}
+		if again.SequenceNumber != sent[0].SequenceNumber {
+			continue
+		}
+		a, _ := sent[0].Marshal()
+		if b, _ := again.Marshal(); !bytes.Equal(a, b) {
+			t.Errorf("sent % x, and again % x", a, b)
+		}
+		return
+	}
+}
+
+// TestNumbersChange: a later offer may have other numbers. The track goes on under them.
+func TestNumbersChange(t *testing.T) {
+	e, c, _ := newStudio(t)
+	p := newPlayer(t, e, []offered{
+		{stream: left, pt: 99, fmtp: mode1, extmap: []string{"5 delay"}, delay: 5}, {stream: head, pt: 111}})
+	p.check(c)
+	ssrcs := slices.Clone(p.ssrcs)
+	for _, sections := range [][]offered{
+		{{stream: left, pt: 108, fmtp: mode1, extmap: []string{"6 delay", "7 capture"}, delay: 6, capture: 7}, {stream: head, pt: 96}},
+		{{stream: right, pt: 109, fmtp: mode1}, {stream: head, pt: 96}},
+	} {
+		p.negotiate(sections)
+		p.settle()
+		p.check(c)
+		if !slices.Equal(p.ssrcs, ssrcs) {
+			t.Errorf("SSRCs %v, were %v", p.ssrcs, ssrcs)
+		}
+	}
+}
+
+// TestReports: players tell from sender reports when what they play was sent.
+func TestReports(t *testing.T) {
+	e, c, _ := newStudio(t)
+	p := newPlayer(t, e, []offered{{stream: left, pt: 99, fmtp: mode1}, {stream: head, pt: 96}})
+	p.check(c)
+	for i, transceiver := range p.far.PC.GetTransceivers() {
+		if err := transceiver.Receiver().SetReadDeadline(time.Now().Add(watcher.Timeout)); err != nil {
+			t.Fatal(err)
+		}
+		packets, _, err := transceiver.Receiver().ReadRTCP()
+		if err != nil {
+			t.Fatalf("section %d: %v", i, err)
+		}
+		report, ok := packets[0].(*rtcp.SenderReport)
+		if !ok || report.SSRC != p.ssrcs[i] || report.PacketCount == 0 {
+			t.Errorf("section %d: %v", i, packets)
+		}
+	}
+}
+
+// voiceTrack talks under a number of its own.
+type voiceTrack struct {
+	*webrtc.TrackLocalStaticRTP
+	ssrc webrtc.SSRC
+	out  webrtc.TrackLocalWriter
+}
+
+func (v *voiceTrack) Bind(c webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
+	v.ssrc, v.out = c.SSRC(), c.WriteStream()
+	return v.TrackLocalStaticRTP.Bind(c)
+}
+
+// TestVoicesUnderTheirNumbers: each of two microphones has Opus under a number of its own.
+func TestVoicesUnderTheirNumbers(t *testing.T) {
+	e, _, said := newStudio(t)
+	sections := []offered{
+		{stream: relay.Stream{Device: "head", Name: Speaker}, pt: 35, fmtp: "useinbandfec=1", extmap: []string{"3 mid", "4 cc"}},
+		{stream: relay.Stream{Device: "tail", Name: Speaker}, pt: 97, fmtp: "minptime=10"},
+	}
+	far, err := watcher.New(0, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = far.Close() })
+	near, err := e.NewPeer(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(near.Close)
+	var voices []*voiceTrack
+	var tracks []Track
+	for i, s := range sections {
+		static, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus}, s.stream.Device, s.stream.Device)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := &voiceTrack{TrackLocalStaticRTP: static}
+		init := webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly}
+		if _, err := far.PC.AddTransceiverFromTrack(v, init); err != nil {
+			t.Fatal(err)
+		}
+		voices = append(voices, v)
+		tracks = append(tracks, Track{MID: strconv.Itoa(i), Stream: s.stream, Talker: s.stream.Device})
+	}
+	text, err := far.Offer(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := near.Answer(t.Context(), number(t, text, sections), tracks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"a=rtpmap:35 opus/48000/2", "a=rtpmap:97 opus/48000/2", "a=fmtp:35 useinbandfec=1;maxaveragebitrate=48000"} {
+		if !strings.Contains(answer, want) {
+			t.Errorf("no %s in\n%s", want, answer)
+		}
+	}
+	if err := far.Accept(answer); err != nil {
+		t.Fatal(err)
+	}
+	<-far.Connected
+	heard := map[string]bool{}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for n := uint16(0); len(heard) < len(voices); n++ {
+		for i, v := range voices {
+			h := rtp.Header{Version: 2, PayloadType: uint8(sections[i].pt), SSRC: uint32(v.ssrc), SequenceNumber: n, Timestamp: 960 * uint32(n)}
+			if _, err := v.out.WriteRTP(&h, opusWord(sections[i].stream.Device)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		select {
+		case f := <-said:
+			if !bytes.Equal(f.GetData(), opusWord(f.GetTalker())) {
+				t.Errorf("%s says %q", f.GetTalker(), f.GetData())
+			}
+			heard[f.GetTalker()] = true
+		case <-tick.C:
+		}
+		if n > 1000 {
+			t.Fatalf("heard of %v only", heard)
+		}
+	}
+}
