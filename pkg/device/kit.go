@@ -13,6 +13,7 @@ import (
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/inflight"
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
@@ -31,6 +32,7 @@ type Kit struct {
 	epoch   int64
 	conn    *bus.Conn
 	server  *grpc.Server
+	readers *inflight.Readers
 	health  *health.Server
 	changes *stream.Topic[*devicev1.Device]
 	wake    chan struct{} // holds a token when the bus has to be told of the device

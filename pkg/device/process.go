@@ -20,6 +20,7 @@ import (
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/inflight"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
@@ -125,10 +126,11 @@ func assemble[C any](k Kind[C], s Settings, config C, log *slog.Logger, l listen
 		}
 	}()
 	ctx, cancel := context.WithCancel(context.Background())
+	readers := inflight.New(ctx)
 	kit := &Kit{
 		stopping: ctx, stop: cancel,
 		Log: log, Metrics: registry, address: address, epoch: about.Epoch, conn: conn, about: about,
-		server: newServer(guard), health: health.NewServer(),
+		server: newServer(guard, readers), health: health.NewServer(), readers: readers,
 		changes: stream.NewTopic[*devicev1.Device](), wake: make(chan struct{}, 1),
 	}
 	driver, err := equip(k, kit, config)
@@ -141,10 +143,10 @@ func assemble[C any](k Kind[C], s Settings, config C, log *slog.Logger, l listen
 	return &Process{kit: kit, driver: driver, http: newDebugServer(registry)}, nil
 }
 
-func newServer(g *guard) *grpc.Server {
+func newServer(g *guard, readers *inflight.Readers) *grpc.Server {
 	return grpc.NewServer(
 		grpc.MaxRecvMsgSize(maxRequest),
-		grpc.UnaryInterceptor(g.unary), grpc.StreamInterceptor(g.stream),
+		grpc.UnaryInterceptor(g.unary), grpc.ChainStreamInterceptor(g.stream, readers.Stream),
 		// A reader that vanished without a word ends its call, and with it the work that is done for it.
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingCallers, Timeout: pingCallers}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
@@ -191,7 +193,7 @@ func (k *Kit) serveBus(g *guard) error {
 func (p *Process) run(l listeners) {
 	ctx := p.kit.stopping
 	p.kit.announce()
-	p.owned.Go(func() { p.served("grpc", p.kit.server.Serve(l.grpc)) })
+	p.owned.Go(func() { p.served("grpc", p.kit.server.Serve(p.kit.readers.Listen(l.grpc))) })
 	p.owned.Go(func() { p.served("metrics", p.http.Serve(l.metrics)) })
 	p.owned.Go(func() { p.announce(ctx) })
 	p.owned.Go(func() { supervise(ctx, p.kit, p.driver) })

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	"github.com/waldo-robot/waldo/pkg/inflight"
 )
 
 const (
@@ -64,6 +65,18 @@ func (s *service) HoldStream(_ context.Context, r *devicev1.HoldStreamRequest) (
 		return nil, status.Error(codes.Unavailable, err.Error())
 	}
 	return &devicev1.HoldStreamResponse{Epoch: s.kit.Epoch(), Subject: s.kit.address.Out(o.name)}, nil
+}
+
+func (s *service) Acknowledge(_ context.Context, r *devicev1.AcknowledgeRequest) (*devicev1.AcknowledgeResponse, error) {
+	switch err := s.kit.readers.Acknowledge(r.GetCall(), r.GetMessages()); {
+	case errors.Is(err, inflight.ErrNoCall):
+		return nil, status.Errorf(codes.NotFound, "call: %v", err)
+	case errors.Is(err, inflight.ErrNoWindow):
+		return nil, status.Errorf(codes.FailedPrecondition, "call: %v", err)
+	case err != nil:
+		return nil, status.Errorf(codes.InvalidArgument, "messages: %v", err)
+	}
+	return &devicev1.AcknowledgeResponse{}, nil
 }
 
 // known ends an error about a stream that there is not.

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
+	"github.com/waldo-robot/waldo/pkg/inflight"
 )
 
 // connection is one Connect call.
@@ -36,7 +37,11 @@ func (s *Service) Connect(call grpc.BidiStreamingServer[serialv1.ConnectRequest,
 	defer cancel()
 	forwarding.Go(func() {
 		forwarded <- s.forward(ctx, func(m *serialv1.SerialMessage, dropped int64) error {
-			return c.send(&serialv1.ConnectResponse{Body: &serialv1.ConnectResponse_Message{Message: m}, DroppedCount: dropped})
+			err := c.send(&serialv1.ConnectResponse{Body: &serialv1.ConnectResponse_Message{Message: m}, DroppedCount: dropped})
+			if err != nil {
+				return err
+			}
+			return inflight.Room(ctx) // results do not wait for it
 		})
 	})
 	requests := c.receive()

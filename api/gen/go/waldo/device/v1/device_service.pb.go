@@ -307,6 +307,98 @@ func (x *HoldStreamResponse) GetSubject() string {
 	return ""
 }
 
+// AcknowledgeRequest says how much was read.
+type AcknowledgeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The response header `waldo-call` of the call.
+	Call string `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`
+	// How many messages were read since the call began. Fewer than acknowledged before changes nothing.
+	Messages      int64 `protobuf:"varint,2,opt,name=messages,proto3" json:"messages,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AcknowledgeRequest) Reset() {
+	*x = AcknowledgeRequest{}
+	mi := &file_waldo_device_v1_device_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AcknowledgeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AcknowledgeRequest) ProtoMessage() {}
+
+func (x *AcknowledgeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_device_v1_device_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AcknowledgeRequest.ProtoReflect.Descriptor instead.
+func (*AcknowledgeRequest) Descriptor() ([]byte, []int) {
+	return file_waldo_device_v1_device_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *AcknowledgeRequest) GetCall() string {
+	if x != nil {
+		return x.Call
+	}
+	return ""
+}
+
+func (x *AcknowledgeRequest) GetMessages() int64 {
+	if x != nil {
+		return x.Messages
+	}
+	return 0
+}
+
+// AcknowledgeResponse is the answer to Acknowledge.
+type AcknowledgeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AcknowledgeResponse) Reset() {
+	*x = AcknowledgeResponse{}
+	mi := &file_waldo_device_v1_device_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AcknowledgeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AcknowledgeResponse) ProtoMessage() {}
+
+func (x *AcknowledgeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_device_v1_device_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AcknowledgeResponse.ProtoReflect.Descriptor instead.
+func (*AcknowledgeResponse) Descriptor() ([]byte, []int) {
+	return file_waldo_device_v1_device_service_proto_rawDescGZIP(), []int{7}
+}
+
 var File_waldo_device_v1_device_service_proto protoreflect.FileDescriptor
 
 const file_waldo_device_v1_device_service_proto_rawDesc = "" +
@@ -324,12 +416,17 @@ const file_waldo_device_v1_device_service_proto_rawDesc = "" +
 	"\x03ttl\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\"D\n" +
 	"\x12HoldStreamResponse\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x18\n" +
-	"\asubject\x18\x02 \x01(\tR\asubject2\x96\x02\n" +
+	"\asubject\x18\x02 \x01(\tR\asubject\"D\n" +
+	"\x12AcknowledgeRequest\x12\x12\n" +
+	"\x04call\x18\x01 \x01(\tR\x04call\x12\x1a\n" +
+	"\bmessages\x18\x02 \x01(\x03R\bmessages\"\x15\n" +
+	"\x13AcknowledgeResponse2\xf0\x02\n" +
 	"\rDeviceService\x12R\n" +
 	"\tGetDevice\x12!.waldo.device.v1.GetDeviceRequest\x1a\".waldo.device.v1.GetDeviceResponse\x12Z\n" +
 	"\vWatchDevice\x12#.waldo.device.v1.WatchDeviceRequest\x1a$.waldo.device.v1.WatchDeviceResponse0\x01\x12U\n" +
 	"\n" +
-	"HoldStream\x12\".waldo.device.v1.HoldStreamRequest\x1a#.waldo.device.v1.HoldStreamResponseB\xc9\x01\n" +
+	"HoldStream\x12\".waldo.device.v1.HoldStreamRequest\x1a#.waldo.device.v1.HoldStreamResponse\x12X\n" +
+	"\vAcknowledge\x12#.waldo.device.v1.AcknowledgeRequest\x1a$.waldo.device.v1.AcknowledgeResponseB\xc9\x01\n" +
 	"\x13com.waldo.device.v1B\x12DeviceServiceProtoP\x01Z@github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1;devicev1\xa2\x02\x03WDX\xaa\x02\x0fWaldo.Device.V1\xca\x02\x0fWaldo\\Device\\V1\xe2\x02\x1bWaldo\\Device\\V1\\GPBMetadata\xea\x02\x11Waldo::Device::V1b\x06proto3"
 
 var (
@@ -344,7 +441,7 @@ func file_waldo_device_v1_device_service_proto_rawDescGZIP() []byte {
 	return file_waldo_device_v1_device_service_proto_rawDescData
 }
 
-var file_waldo_device_v1_device_service_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_waldo_device_v1_device_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_waldo_device_v1_device_service_proto_goTypes = []any{
 	(*GetDeviceRequest)(nil),    // 0: waldo.device.v1.GetDeviceRequest
 	(*GetDeviceResponse)(nil),   // 1: waldo.device.v1.GetDeviceResponse
@@ -352,21 +449,25 @@ var file_waldo_device_v1_device_service_proto_goTypes = []any{
 	(*WatchDeviceResponse)(nil), // 3: waldo.device.v1.WatchDeviceResponse
 	(*HoldStreamRequest)(nil),   // 4: waldo.device.v1.HoldStreamRequest
 	(*HoldStreamResponse)(nil),  // 5: waldo.device.v1.HoldStreamResponse
-	(*Device)(nil),              // 6: waldo.device.v1.Device
-	(*durationpb.Duration)(nil), // 7: google.protobuf.Duration
+	(*AcknowledgeRequest)(nil),  // 6: waldo.device.v1.AcknowledgeRequest
+	(*AcknowledgeResponse)(nil), // 7: waldo.device.v1.AcknowledgeResponse
+	(*Device)(nil),              // 8: waldo.device.v1.Device
+	(*durationpb.Duration)(nil), // 9: google.protobuf.Duration
 }
 var file_waldo_device_v1_device_service_proto_depIdxs = []int32{
-	6, // 0: waldo.device.v1.GetDeviceResponse.device:type_name -> waldo.device.v1.Device
-	6, // 1: waldo.device.v1.WatchDeviceResponse.device:type_name -> waldo.device.v1.Device
-	7, // 2: waldo.device.v1.HoldStreamRequest.ttl:type_name -> google.protobuf.Duration
+	8, // 0: waldo.device.v1.GetDeviceResponse.device:type_name -> waldo.device.v1.Device
+	8, // 1: waldo.device.v1.WatchDeviceResponse.device:type_name -> waldo.device.v1.Device
+	9, // 2: waldo.device.v1.HoldStreamRequest.ttl:type_name -> google.protobuf.Duration
 	0, // 3: waldo.device.v1.DeviceService.GetDevice:input_type -> waldo.device.v1.GetDeviceRequest
 	2, // 4: waldo.device.v1.DeviceService.WatchDevice:input_type -> waldo.device.v1.WatchDeviceRequest
 	4, // 5: waldo.device.v1.DeviceService.HoldStream:input_type -> waldo.device.v1.HoldStreamRequest
-	1, // 6: waldo.device.v1.DeviceService.GetDevice:output_type -> waldo.device.v1.GetDeviceResponse
-	3, // 7: waldo.device.v1.DeviceService.WatchDevice:output_type -> waldo.device.v1.WatchDeviceResponse
-	5, // 8: waldo.device.v1.DeviceService.HoldStream:output_type -> waldo.device.v1.HoldStreamResponse
-	6, // [6:9] is the sub-list for method output_type
-	3, // [3:6] is the sub-list for method input_type
+	6, // 6: waldo.device.v1.DeviceService.Acknowledge:input_type -> waldo.device.v1.AcknowledgeRequest
+	1, // 7: waldo.device.v1.DeviceService.GetDevice:output_type -> waldo.device.v1.GetDeviceResponse
+	3, // 8: waldo.device.v1.DeviceService.WatchDevice:output_type -> waldo.device.v1.WatchDeviceResponse
+	5, // 9: waldo.device.v1.DeviceService.HoldStream:output_type -> waldo.device.v1.HoldStreamResponse
+	7, // 10: waldo.device.v1.DeviceService.Acknowledge:output_type -> waldo.device.v1.AcknowledgeResponse
+	7, // [7:11] is the sub-list for method output_type
+	3, // [3:7] is the sub-list for method input_type
 	3, // [3:3] is the sub-list for extension type_name
 	3, // [3:3] is the sub-list for extension extendee
 	0, // [0:3] is the sub-list for field type_name
@@ -384,7 +485,7 @@ func file_waldo_device_v1_device_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_waldo_device_v1_device_service_proto_rawDesc), len(file_waldo_device_v1_device_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -22,6 +22,7 @@ const (
 	DeviceService_GetDevice_FullMethodName   = "/waldo.device.v1.DeviceService/GetDevice"
 	DeviceService_WatchDevice_FullMethodName = "/waldo.device.v1.DeviceService/WatchDevice"
 	DeviceService_HoldStream_FullMethodName  = "/waldo.device.v1.DeviceService/HoldStream"
+	DeviceService_Acknowledge_FullMethodName = "/waldo.device.v1.DeviceService/Acknowledge"
 )
 
 // DeviceServiceClient is the client API for DeviceService service.
@@ -41,6 +42,14 @@ type DeviceServiceClient interface {
 	// Fails with NOT_FOUND if the device has no such stream, INVALID_ARGUMENT if a field is out of range, RESOURCE_EXHAUSTED if
 	// there are more than 1000 holders.
 	HoldStream(ctx context.Context, in *HoldStreamRequest, opts ...grpc.CallOption) (*HoldStreamResponse, error)
+	// Acknowledge reports how many messages a reader has read of one of its calls over gRPC. A call that is begun with the metadata
+	// `waldo-window: N` (1 to 1024) never has more than N messages under way that were not acknowledged, so what is read is never older than
+	// the time the reader takes for N messages, plus a round trip. Readers of every streaming method may ask for that; those built on gRPC's C
+	// core (Python, C++, Ruby, PHP …) get the same without asking, with N = 1 while they are slow. Each response of a call counts.
+	// The call is named by its response header `waldo-call`, which comes at once.
+	// Fails with NOT_FOUND for a call that is unknown or has ended, FAILED_PRECONDITION if it was begun without a window, INVALID_ARGUMENT
+	// if more is acknowledged than was sent.
+	Acknowledge(ctx context.Context, in *AcknowledgeRequest, opts ...grpc.CallOption) (*AcknowledgeResponse, error)
 }
 
 type deviceServiceClient struct {
@@ -90,6 +99,16 @@ func (c *deviceServiceClient) HoldStream(ctx context.Context, in *HoldStreamRequ
 	return out, nil
 }
 
+func (c *deviceServiceClient) Acknowledge(ctx context.Context, in *AcknowledgeRequest, opts ...grpc.CallOption) (*AcknowledgeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AcknowledgeResponse)
+	err := c.cc.Invoke(ctx, DeviceService_Acknowledge_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // DeviceServiceServer is the server API for DeviceService service.
 // All implementations must embed UnimplementedDeviceServiceServer
 // for forward compatibility.
@@ -107,6 +126,14 @@ type DeviceServiceServer interface {
 	// Fails with NOT_FOUND if the device has no such stream, INVALID_ARGUMENT if a field is out of range, RESOURCE_EXHAUSTED if
 	// there are more than 1000 holders.
 	HoldStream(context.Context, *HoldStreamRequest) (*HoldStreamResponse, error)
+	// Acknowledge reports how many messages a reader has read of one of its calls over gRPC. A call that is begun with the metadata
+	// `waldo-window: N` (1 to 1024) never has more than N messages under way that were not acknowledged, so what is read is never older than
+	// the time the reader takes for N messages, plus a round trip. Readers of every streaming method may ask for that; those built on gRPC's C
+	// core (Python, C++, Ruby, PHP …) get the same without asking, with N = 1 while they are slow. Each response of a call counts.
+	// The call is named by its response header `waldo-call`, which comes at once.
+	// Fails with NOT_FOUND for a call that is unknown or has ended, FAILED_PRECONDITION if it was begun without a window, INVALID_ARGUMENT
+	// if more is acknowledged than was sent.
+	Acknowledge(context.Context, *AcknowledgeRequest) (*AcknowledgeResponse, error)
 	mustEmbedUnimplementedDeviceServiceServer()
 }
 
@@ -125,6 +152,9 @@ func (UnimplementedDeviceServiceServer) WatchDevice(*WatchDeviceRequest, grpc.Se
 }
 func (UnimplementedDeviceServiceServer) HoldStream(context.Context, *HoldStreamRequest) (*HoldStreamResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method HoldStream not implemented")
+}
+func (UnimplementedDeviceServiceServer) Acknowledge(context.Context, *AcknowledgeRequest) (*AcknowledgeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Acknowledge not implemented")
 }
 func (UnimplementedDeviceServiceServer) mustEmbedUnimplementedDeviceServiceServer() {}
 func (UnimplementedDeviceServiceServer) testEmbeddedByValue()                       {}
@@ -194,6 +224,24 @@ func _DeviceService_HoldStream_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _DeviceService_Acknowledge_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AcknowledgeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DeviceServiceServer).Acknowledge(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DeviceService_Acknowledge_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DeviceServiceServer).Acknowledge(ctx, req.(*AcknowledgeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // DeviceService_ServiceDesc is the grpc.ServiceDesc for DeviceService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -208,6 +256,10 @@ var DeviceService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "HoldStream",
 			Handler:    _DeviceService_HoldStream_Handler,
+		},
+		{
+			MethodName: "Acknowledge",
+			Handler:    _DeviceService_Acknowledge_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
