@@ -177,6 +177,8 @@ func TestTooManyCalls(t *testing.T) {
 		entered <- struct{}{}
 		<-release
 		return &devicev1.GetDeviceResponse{}, nil
+	}, hold: func(context.Context, *devicev1.HoldStreamRequest) (*devicev1.HoldStreamResponse, error) {
+		return &devicev1.HoldStreamResponse{}, nil
 	}})
 	errs := make(chan error, most)
 	call := func() error {
@@ -193,6 +195,9 @@ func TestTooManyCalls(t *testing.T) {
 	}
 	if err := call(); status.Code(err) != codes.ResourceExhausted {
 		t.Errorf("one more call: %v", err)
+	}
+	if _, err := deviceClient(a, front).HoldStream(t.Context(), &devicev1.HoldStreamRequest{}); err != nil {
+		t.Errorf("a call of another method, while those are under way: %v", err)
 	}
 	close(release)
 	for range most {

@@ -20,7 +20,8 @@ import (
 )
 
 const (
-	// maxCalls is how many calls a service works on at once; further ones are refused with ResourceExhausted.
+	// maxCalls is how many calls of one method a service works on at once; further ones are refused with ResourceExhausted. Each method has a
+	// budget of its own, so that a flood of slow calls cannot keep a hold or an e-stop out.
 	maxCalls = 64
 	// longestCall bounds the time a caller may ask for.
 	longestCall = time.Minute
@@ -53,7 +54,7 @@ type Service struct {
 
 	calls   sync.WaitGroup
 	mu      sync.Mutex
-	running int
+	running map[string]int // by subject
 	closed  bool
 }
 
@@ -75,7 +76,7 @@ func (c *Conn) Serve(cfg ServiceConfig) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("register %s on the bus: %w", cfg.Address, err)
 	}
-	s := &Service{conn: c, cfg: cfg, micro: m}
+	s := &Service{conn: c, cfg: cfg, micro: m, running: map[string]int{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.mu.Lock() // Close waits until leave is known
 	defer s.mu.Unlock()
@@ -127,34 +128,34 @@ func (s *Service) dispatch(method grpc.MethodDesc, impl any, m *nats.Msg) {
 	if m.Reply == "" {
 		return // nobody waits for an answer
 	}
-	if err := s.begin(); err != nil {
+	if err := s.begin(m.Subject); err != nil {
 		s.answer(m, nil, err)
 		return
 	}
 	go func() {
-		defer s.end()
+		defer s.end(m.Subject)
 		response, err := s.call(method, impl, m)
 		s.answer(m, response, err)
 	}()
 }
 
-func (s *Service) begin() error {
+func (s *Service) begin(subject string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.closed:
 		return status.Errorf(codes.Unavailable, "device %s is stopping", s.cfg.Address)
-	case s.running == maxCalls:
-		return status.Errorf(codes.ResourceExhausted, "device %s is busy with %d calls; try again", s.cfg.Address, maxCalls)
+	case s.running[subject] == maxCalls:
+		return status.Errorf(codes.ResourceExhausted, "device %s is busy with %d calls of this method; try again", s.cfg.Address, maxCalls)
 	}
-	s.running++
+	s.running[subject]++
 	s.calls.Add(1)
 	return nil
 }
 
-func (s *Service) end() {
+func (s *Service) end(subject string) {
 	s.mu.Lock()
-	s.running--
+	s.running[subject]--
 	s.mu.Unlock()
 	s.calls.Done()
 }

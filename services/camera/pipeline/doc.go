@@ -8,6 +8,9 @@
 //	              │  └───► variant JPEG  ──► readers
 //	              └─ decoded and turned once, for all variants that need pixels
 //
+// Single pictures (CaptureOne) are made one at a time, each once for all who wait for it. No picture is larger than the source's, and what all
+// variants make together is bounded.
+//
 // A compressed picture that is already what a variant wants passes through untouched.
 //
 // # What may be lost

@@ -27,30 +27,56 @@ func (p *Pipeline) resolve(want *mediav1.VideoFormat) (key, error) {
 		WidthPx: want.GetWidthPx(), HeightPx: want.GetHeightPx(), FrameRateHz: want.GetFrameRateHz(),
 	}
 	width, height, rate := p.oriented()
-	if f.WidthPx < 0 || f.HeightPx < 0 {
-		return key{}, fmt.Errorf("%w: width_px and height_px are %dx%d, must be 0 (as configured) or more",
-			media.ErrFormat, f.WidthPx, f.HeightPx)
+	if err := checkAsked(f); err != nil {
+		return key{}, err
 	}
+	w, h := evenFor(f, width, height)
+	f.WidthPx, f.HeightPx = min(f.WidthPx, int32(w)), min(f.HeightPx, int32(h)) // more pixels would show no more
 	switch {
 	case f.WidthPx == 0 && f.HeightPx == 0:
-		w, h := evenFor(f, width, height)
 		f.WidthPx, f.HeightPx = int32(w), int32(h)
 	case f.WidthPx == 0:
-		f.WidthPx = inShape(f.HeightPx, width, height)
+		f.WidthPx = min(inShape(f.HeightPx, width, height), int32(w))
 	case f.HeightPx == 0:
-		f.HeightPx = inShape(f.WidthPx, height, width)
+		f.HeightPx = min(inShape(f.WidthPx, height, width), int32(h))
 	}
 	if err := encode.Check(f); err != nil {
 		return key{}, err
 	}
 	k := key{f.MediaType, f.PixelFormat, int(f.WidthPx), int(f.HeightPx), f.FrameRateHz}
-	if w, h := evenFor(f, width, height); k.width == w && k.height == h {
+	if k.width == w && k.height == h {
 		k.width, k.height = 0, 0
 	}
 	if rate > 0 && k.rate >= rate {
 		k.rate = 0
 	}
 	return k, nil
+}
+
+// checkAsked checks the sides that a reader gave, before they are made smaller.
+func checkAsked(f *mediav1.VideoFormat) error {
+	if f.GetWidthPx() > 0 && f.GetHeightPx() > 0 {
+		return encode.Check(f)
+	}
+	for field, side := range map[string]int32{"width_px": f.GetWidthPx(), "height_px": f.GetHeightPx()} {
+		if side < 0 || side > media.MaxSize {
+			return fmt.Errorf("%w: %s is %d, must be 0 (as configured) to %d", media.ErrFormat, field, side, media.MaxSize)
+		}
+	}
+	return nil
+}
+
+// pixels is how many pixels a variant has to make for each picture: none if the source's own go through. The caller holds mu, and there is a
+// source.
+func (p *Pipeline) pixels(k key) int {
+	if p.passes(k) {
+		return 0
+	}
+	if k.width > 0 {
+		return k.width * k.height
+	}
+	width, height, _ := p.oriented()
+	return width * height
 }
 
 // inShape is the length of the other side, even and at least 2, of a picture in the shape this:that.

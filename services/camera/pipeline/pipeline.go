@@ -16,6 +16,7 @@ import (
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/stream"
+	"github.com/waldo-robot/waldo/pkg/turns"
 	"github.com/waldo-robot/waldo/services/camera/encode"
 	"github.com/waldo-robot/waldo/services/camera/source"
 )
@@ -28,8 +29,11 @@ var (
 	ErrClosed  = errors.New("the camera is shutting down")
 )
 
-// maxVariants bounds how many different formats readers can make the process encode at once.
-const maxVariants = 32
+// What readers can make the process encode at once, beside the live variant.
+const (
+	maxVariants = 32                            // different formats
+	maxPixels   = media.MaxSize * media.MaxSize // of all of them together, if there is more than one
+)
 
 // settle is how long nobody has looked when memory is given back to the system.
 const settle = 3 * time.Second
@@ -52,6 +56,7 @@ type Pipeline struct {
 	captured *stream.Topic[*capture]
 	decoder  encode.Decoder // used by the capturing goroutine alone, where the order of frames matters
 	captures int64          // of this process; owned by the capturing goroutine
+	stills   turns.Queue[key, *mediav1.VideoFrame]
 
 	liveSequence atomic.Int64 // next sequence of the live variant, which outlives it
 	bitrate      atomic.Int64 // of the live variant

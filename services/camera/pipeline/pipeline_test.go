@@ -165,7 +165,11 @@ func TestEveryFormat(t *testing.T) {
 	}{
 		{h264(), 320, 240},
 		{&mediav1.VideoFormat{MediaType: media.H264, WidthPx: 160}, 160, 120},
-		{&mediav1.VideoFormat{MediaType: media.JPEG, HeightPx: 480}, 640, 480},
+		{&mediav1.VideoFormat{MediaType: media.JPEG, HeightPx: 180}, 240, 180},
+		{&mediav1.VideoFormat{MediaType: media.JPEG, HeightPx: 480}, 320, 240}, // never larger than the source
+		{&mediav1.VideoFormat{MediaType: media.JPEG, WidthPx: 8190, HeightPx: 8190}, 320, 240},
+		{&mediav1.VideoFormat{MediaType: media.JPEG, WidthPx: 8190, HeightPx: 20}, 320, 20},
+		{&mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: media.PixelBGR24, WidthPx: 640, HeightPx: 480}, 320, 240},
 		{&mediav1.VideoFormat{MediaType: media.JPEG, WidthPx: 33, HeightPx: 21}, 33, 21},
 		{&mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: media.PixelI420}, 320, 240},
 		{&mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: media.PixelNV12, WidthPx: 100, HeightPx: 50}, 100, 50},
@@ -330,9 +334,10 @@ func TestTooManyVariants(t *testing.T) {
 	for i := range maxVariants {
 		p.open(t, &mediav1.VideoFormat{MediaType: media.JPEG, WidthPx: int32(100 + i), HeightPx: 100})
 	}
-	if _, err := p.Open(h264()); !errors.Is(err, ErrTooMany) {
+	if _, err := p.Open(&mediav1.VideoFormat{MediaType: media.H264, WidthPx: 320, HeightPx: 240}); !errors.Is(err, ErrTooMany) {
 		t.Errorf("got %v", err)
 	}
+	p.open(t, h264())                                                                   // what the bus carries always has room
 	p.open(t, &mediav1.VideoFormat{MediaType: media.JPEG, WidthPx: 100, HeightPx: 100}) // one that others read
 }
 

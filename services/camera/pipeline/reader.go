@@ -25,8 +25,8 @@ type Reader struct {
 	close   sync.Once
 }
 
-// Open adds a reader. Of the format a size of 0x0 means the source's own, one side of 0 keeps its shape, a rate of 0 means as
-// captured. The errors are ErrAway, ErrTooMany, ErrClosed, or wrap media.ErrFormat. Close the reader.
+// Open adds a reader. Of the format a size of 0x0 means the source's own, one side of 0 keeps its shape, and no side is made larger than
+// the source's; a rate of 0 means as captured. The errors are ErrAway, ErrTooMany, ErrClosed, or wrap media.ErrFormat. Close the reader.
 func (p *Pipeline) Open(want *mediav1.VideoFormat) (*Reader, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -42,8 +42,8 @@ func (p *Pipeline) Open(want *mediav1.VideoFormat) (*Reader, error) {
 	}
 	v := p.variants[k]
 	if v == nil {
-		if len(p.variants) >= maxVariants {
-			return nil, fmt.Errorf("%w: %d; ask for one that others read", ErrTooMany, maxVariants)
+		if err := p.room(k); err != nil {
+			return nil, err
 		}
 		v = p.addVariant(k)
 	}
@@ -55,6 +55,28 @@ func (p *Pipeline) Open(want *mediav1.VideoFormat) (*Reader, error) {
 	r := &Reader{v: v}
 	r.sub, r.backlog = v.subscribe()
 	return r, nil
+}
+
+// room fails if one more variant would be too much. The live one always has room: those who watch the robot must not wait for others.
+// The caller holds mu.
+func (p *Pipeline) room(k key) error {
+	if k == live {
+		return nil
+	}
+	others, sum := 0, 0
+	for _, v := range p.variants {
+		if v.key != live {
+			others, sum = others+1, sum+v.pixels
+		}
+	}
+	switch need := p.pixels(k); {
+	case others >= maxVariants:
+		return fmt.Errorf("%w: %d; ask for one that others read", ErrTooMany, maxVariants)
+	case sum > 0 && need > 0 && sum+need > maxPixels:
+		return fmt.Errorf("%w: with this one they would have %d pixels, of which there may be %d; ask for one that others read, or a smaller one",
+			ErrTooMany, sum+need, maxPixels)
+	}
+	return nil
 }
 
 // addVariant starts a variant, and the capture if it is the first. The caller holds mu.
@@ -152,12 +174,26 @@ func (r *Reader) Close() {
 	})
 }
 
-// CaptureOne returns one picture that was captured after the call, with the number of the capture as its sequence. Its errors
-// are those of Open and Next.
+// CaptureOne returns one picture that was captured after the call, with the number of the capture as its sequence. Such pictures are made one at
+// a time; callers who wait for the same one share it, and must not change it. Its errors are those of Open, Next and [turns.Queue].
 func (p *Pipeline) CaptureOne(ctx context.Context, want *mediav1.VideoFormat) (*mediav1.VideoFrame, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err // nobody waits for it
+	k, err := p.keyOf(want)
+	if err != nil {
+		return nil, err
 	}
+	return p.stills.Do(ctx, k, func(ctx context.Context) (*mediav1.VideoFrame, error) { return p.captureOne(ctx, want) })
+}
+
+func (p *Pipeline) keyOf(want *mediav1.VideoFormat) (key, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.info == nil {
+		return key{}, ErrAway
+	}
+	return p.resolve(want)
+}
+
+func (p *Pipeline) captureOne(ctx context.Context, want *mediav1.VideoFormat) (*mediav1.VideoFrame, error) {
 	called := time.Now()
 	r, err := p.Open(want)
 	if err != nil {

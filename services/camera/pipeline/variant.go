@@ -37,6 +37,7 @@ type variant struct {
 	cancel context.CancelFunc
 	done   chan struct{} // closed when run has ended
 	refs   int           // readers; guarded by Pipeline.mu
+	pixels int           // that it has to make for each picture
 
 	mu      sync.Mutex // held while a frame is published, so that replay and topic agree for a new reader
 	topic   *stream.Topic[output]
@@ -63,7 +64,7 @@ func (p *Pipeline) startVariant(k key, after <-chan struct{}) *variant {
 		policy = stream.DropOldest(maxPassQueue)
 	}
 	v := &variant{
-		p: p, key: k, input: p.captured.Subscribe(policy), cancel: cancel, done: make(chan struct{}),
+		p: p, key: k, pixels: p.pixels(k), input: p.captured.Subscribe(policy), cancel: cancel, done: make(chan struct{}),
 		topic: stream.NewTopic[output](), sequence: &atomic.Int64{},
 		scaler: encode.Scaler{Reuse: k.mediaType != media.Raw}, pace: pacer{rate: k.rate},
 	}

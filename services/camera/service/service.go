@@ -16,6 +16,7 @@ import (
 	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/pkg/turns"
 	"github.com/waldo-robot/waldo/services/camera/pipeline"
 	"github.com/waldo-robot/waldo/services/camera/source"
 )
@@ -180,6 +181,7 @@ func (s *Service) status(err error) error {
 var statusCodes = map[error]codes.Code{
 	media.ErrFormat:      codes.InvalidArgument,
 	pipeline.ErrTooMany:  codes.ResourceExhausted,
+	turns.ErrBusy:        codes.ResourceExhausted,
 	pipeline.ErrNative:   codes.FailedPrecondition,
 	source.ErrNoControl:  codes.NotFound,
 	source.ErrOutOfRange: codes.OutOfRange,

@@ -9,6 +9,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -35,17 +36,27 @@ import (
 // Timeout is how long a device may take to answer.
 const Timeout = 5 * time.Second
 
+// maxAtOnce is how many calls of one method all peers together may have under way to one device: a part of what it takes (see package bus), so
+// that there is always room for the gateway's own calls.
+const maxAtOnce = 32
+
 // Caller calls the devices of one robot.
 type Caller struct {
 	conn    *bus.Conn
 	robot   string
 	methods map[string]method // by name, as a call has it
 	calls   *prometheus.CounterVec
+
+	mu      sync.Mutex
+	running map[target]int
 }
+
+// target is a method of a device.
+type target struct{ device, method string }
 
 // New returns a caller. Metrics may be nil.
 func New(conn *bus.Conn, robot string, metrics prometheus.Registerer) *Caller {
-	c := &Caller{conn: conn, robot: robot, methods: methods(), calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+	c := &Caller{conn: conn, robot: robot, methods: methods(), running: map[target]int{}, calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "waldo_gateway_calls_total", Help: "Calls of peers to devices, by how they ended (a gRPC status code)."}, []string{"code"})}
 	if metrics != nil {
 		metrics.MustRegister(c.calls)
@@ -115,6 +126,11 @@ func (c *Caller) call(ctx context.Context, call *signalingv1.Call) (*structpb.St
 	if err != nil {
 		return nil, err
 	}
+	to := target{call.GetDevice(), call.GetMethod()}
+	if err := c.begin(to); err != nil {
+		return nil, err
+	}
+	defer c.end(to)
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	client := c.conn.Client(bus.Address{Robot: c.robot, Device: call.GetDevice()})
@@ -126,6 +142,24 @@ func (c *Caller) call(ctx context.Context, call *signalingv1.Call) (*structpb.St
 		return nil, status.Errorf(codes.Internal, "the response of %s cannot be told: %v", call.GetMethod(), err)
 	}
 	return &plain, nil
+}
+
+func (c *Caller) begin(to target) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.running[to] >= maxAtOnce {
+		return status.Errorf(codes.ResourceExhausted, "%d calls of %s are under way to %.64q: wait for one to end", maxAtOnce, to.method, to.device)
+	}
+	c.running[to]++
+	return nil
+}
+
+func (c *Caller) end(to target) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.running[to]--; c.running[to] == 0 {
+		delete(c.running, to)
+	}
 }
 
 // prepare makes the request, and an empty response.

@@ -102,7 +102,7 @@ func TestNobodyYet(t *testing.T) {
 }
 
 func TestFeed(t *testing.T) {
-	d, _, url := start(t)
+	d, _, url := start(t, &devicev1.Device{Name: "rear"})
 	cam, err := fakecam.Start(url, bus.Address{Robot: "demo", Device: "front"}, fakecam.Config{NeverOnRequest: true, KeyFrameEvery: 10})
 	if err != nil {
 		t.Fatal(err)
@@ -138,6 +138,9 @@ func TestFeed(t *testing.T) {
 	}
 	if _, err := d.Snapshot(ctx, "rear", 0, 0); status.Code(err) != codes.Unavailable {
 		t.Errorf("snapshot of nobody: %v", err)
+	}
+	if _, err := d.Snapshot(ctx, "tail", 0, 0); status.Code(err) != codes.NotFound {
+		t.Errorf("snapshot of a stranger: %v", err)
 	}
 }
 

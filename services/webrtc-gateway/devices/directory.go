@@ -14,9 +14,11 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/stream"
+	"github.com/waldo-robot/waldo/pkg/turns"
 )
 
 const (
@@ -47,6 +49,7 @@ type Directory struct {
 	mu      sync.Mutex
 	entries map[string]*entry
 	changed chan struct{} // closed and replaced at each change
+	stills  map[string]*turns.Queue[size, *mediav1.VideoFrame]
 }
 
 type entry struct {
@@ -59,6 +62,7 @@ func New(conn *bus.Conn, robot string, c Config) (*Directory, error) {
 	d := &Directory{
 		conn: conn, robot: robot, log: c.Log,
 		entries: make(map[string]*entry), changed: make(chan struct{}),
+		stills: make(map[string]*turns.Queue[size, *mediav1.VideoFrame]),
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)

@@ -80,15 +80,3 @@ func (f *feed) KeyFrameOnRequest() bool {
 	info := f.directory.streamInfo(f.stream.Device, f.stream.Name)
 	return info == nil || info.GetKeyFrameOnRequest()
 }
-
-// Snapshot asks a camera for one JPEG. Width and height may be 0, see camerav1.CaptureFrameRequest.
-func (d *Directory) Snapshot(ctx context.Context, device string, width, height int32) (*mediav1.VideoFrame, error) {
-	camera := camerav1.NewCameraServiceClient(d.conn.Client(bus.Address{Robot: d.robot, Device: device}))
-	r, err := camera.CaptureFrame(ctx, &camerav1.CaptureFrameRequest{
-		Format: &mediav1.VideoFormat{MediaType: "image/jpeg", WidthPx: width, HeightPx: height},
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r.GetFrame(), nil
-}

@@ -125,7 +125,7 @@ type ListFormatsResponse struct {
 	NativeFormats []*v1.VideoFormat `protobuf:"bytes,1,rep,name=native_formats,json=nativeFormats,proto3" json:"native_formats,omitempty"`
 	// What the hardware was set to, as it reports it: not what was asked for, but what it chose.
 	CurrentFormat *v1.VideoFormat `protobuf:"bytes,2,opt,name=current_format,json=currentFormat,proto3" json:"current_format,omitempty"`
-	// Media types (with pixel format for raw) that StreamFrames and CaptureFrame can deliver; sizes are free.
+	// Media types (with pixel format for raw) that StreamFrames and CaptureFrame can deliver, at their largest; smaller sizes are free.
 	OfferedFormats []*v1.VideoFormat `protobuf:"bytes,3,rep,name=offered_formats,json=offeredFormats,proto3" json:"offered_formats,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -185,7 +185,8 @@ func (x *ListFormatsResponse) GetOfferedFormats() []*v1.VideoFormat {
 // CaptureFrameRequest says which picture is wanted.
 type CaptureFrameRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Wanted format. Empty media type: `image/jpeg`. Size 0x0: as configured; one of the two 0: keeps the shape. Frame rate is ignored.
+	// Wanted format. Empty media type: `image/jpeg`. Size 0x0: as configured; one of the two 0: keeps the shape; a side above what is configured is
+	// made as large as that. Frame rate is ignored.
 	// Supported media types: `image/jpeg`, `video/raw`.
 	Format        *v1.VideoFormat `protobuf:"bytes,1,opt,name=format,proto3" json:"format,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -278,7 +279,8 @@ func (x *CaptureFrameResponse) GetFrame() *v1.VideoFrame {
 // StreamFramesRequest says which pictures are wanted.
 type StreamFramesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Wanted format. Empty media type: `video/H264`. Size 0x0: as configured; one of the two 0: keeps the shape. Frame rate 0: as
+	// Wanted format. Empty media type: `video/H264`. Size 0x0: as configured; one of the two 0: keeps the shape; a side above what is configured is
+	// made as large as that. Frame rate 0: as
 	// captured; otherwise frames are left out to come close to it from below.
 	Format        *v1.VideoFormat `protobuf:"bytes,1,opt,name=format,proto3" json:"format,omitempty"`
 	unknownFields protoimpl.UnknownFields

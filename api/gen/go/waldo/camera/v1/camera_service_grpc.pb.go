@@ -41,14 +41,15 @@ const (
 type CameraServiceClient interface {
 	// ListFormats returns what the camera hardware delivers by itself, and what the service can make of it.
 	ListFormats(ctx context.Context, in *ListFormatsRequest, opts ...grpc.CallOption) (*ListFormatsResponse, error)
-	// CaptureFrame returns one picture, captured after the request was received.
-	// Fails with INVALID_ARGUMENT if the format cannot be made.
+	// CaptureFrame returns one picture, captured after the request was received. The camera makes them one at a time, and each once for all
+	// callers who wait for the same format.
+	// Fails with INVALID_ARGUMENT if the format cannot be made, RESOURCE_EXHAUSTED if too many wait.
 	CaptureFrame(ctx context.Context, in *CaptureFrameRequest, opts ...grpc.CallOption) (*CaptureFrameResponse, error)
 	// StreamFrames sends pictures as they are captured until the caller ends it. The first frame is always a key frame.
 	// A reader that is too slow loses frames rather than getting late ones: JPEG and raw readers get the newest picture; H.264
 	// readers continue at the next key frame, which is asked for on their behalf. Losses are counted in `dropped_count`.
 	// The call stays open while the hardware is away, and goes on when it is back.
-	// Fails with INVALID_ARGUMENT if the format cannot be made.
+	// Fails with INVALID_ARGUMENT if the format cannot be made, RESOURCE_EXHAUSTED if too many formats, or too many pixels, are made already.
 	StreamFrames(ctx context.Context, in *StreamFramesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamFramesResponse], error)
 	// GetControls returns the settings of the hardware (brightness, exposure …) with their ranges. Empty if it has none.
 	GetControls(ctx context.Context, in *GetControlsRequest, opts ...grpc.CallOption) (*GetControlsResponse, error)
@@ -162,14 +163,15 @@ func (c *cameraServiceClient) SetBitrate(ctx context.Context, in *SetBitrateRequ
 type CameraServiceServer interface {
 	// ListFormats returns what the camera hardware delivers by itself, and what the service can make of it.
 	ListFormats(context.Context, *ListFormatsRequest) (*ListFormatsResponse, error)
-	// CaptureFrame returns one picture, captured after the request was received.
-	// Fails with INVALID_ARGUMENT if the format cannot be made.
+	// CaptureFrame returns one picture, captured after the request was received. The camera makes them one at a time, and each once for all
+	// callers who wait for the same format.
+	// Fails with INVALID_ARGUMENT if the format cannot be made, RESOURCE_EXHAUSTED if too many wait.
 	CaptureFrame(context.Context, *CaptureFrameRequest) (*CaptureFrameResponse, error)
 	// StreamFrames sends pictures as they are captured until the caller ends it. The first frame is always a key frame.
 	// A reader that is too slow loses frames rather than getting late ones: JPEG and raw readers get the newest picture; H.264
 	// readers continue at the next key frame, which is asked for on their behalf. Losses are counted in `dropped_count`.
 	// The call stays open while the hardware is away, and goes on when it is back.
-	// Fails with INVALID_ARGUMENT if the format cannot be made.
+	// Fails with INVALID_ARGUMENT if the format cannot be made, RESOURCE_EXHAUSTED if too many formats, or too many pixels, are made already.
 	StreamFrames(*StreamFramesRequest, grpc.ServerStreamingServer[StreamFramesResponse]) error
 	// GetControls returns the settings of the hardware (brightness, exposure …) with their ranges. Empty if it has none.
 	GetControls(context.Context, *GetControlsRequest) (*GetControlsResponse, error)

@@ -1,0 +1,96 @@
+package pipeline
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/media"
+)
+
+// stills asks for pictures of all formats at once, gives the camera pictures until all have one, and returns them. It checks that never more than
+// one format is made at a time.
+func stills(t *testing.T, wanted []*mediav1.VideoFormat) (got []*mediav1.VideoFrame) {
+	m := newManual(i420(640, 480, 30))
+	p := run(t, m, Config{})
+	answers := make(chan *mediav1.VideoFrame, len(wanted))
+	for _, want := range wanted {
+		go func() {
+			f, err := p.CaptureOne(t.Context(), want)
+			if err != nil {
+				t.Error(err)
+			}
+			answers <- f
+		}()
+		synctest.Wait()
+	}
+	for len(answers) < len(wanted) {
+		p.mu.Lock()
+		if n := len(p.variants); n > 1 {
+			t.Errorf("%d stills are made at a time", n)
+		}
+		p.mu.Unlock()
+		m.snap(t, time.Now())
+		synctest.Wait()
+	}
+	for range wanted {
+		got = append(got, <-answers)
+	}
+	return got
+}
+
+func jpegs(n int, size func(i int) (w, h int)) (formats []*mediav1.VideoFormat) {
+	for i := range n {
+		w, h := size(i)
+		formats = append(formats, &mediav1.VideoFormat{MediaType: media.JPEG, WidthPx: int32(w), HeightPx: int32(h)})
+	}
+	return formats
+}
+
+func TestStillsOfOneFormatAreShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		captures := map[int64]int{}
+		for _, f := range stills(t, jpegs(60, func(i int) (int, int) { return 8190 - i, 8190 })) {
+			captures[f.GetSequence()]++
+			if f.GetFormat().GetWidthPx() != 640 || f.GetFormat().GetHeightPx() != 480 {
+				t.Errorf("format %v, want the source's size", f.GetFormat())
+			}
+		}
+		if len(captures) != 2 { // one was under way when the others came
+			t.Errorf("callers by capture: %v, want two captures", captures)
+		}
+	})
+}
+
+func TestStillsOfManyFormatsAreMadeOneAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sizes := map[int32]bool{}
+		for _, f := range stills(t, jpegs(20, func(i int) (int, int) { return 100 + i, 100 })) {
+			sizes[f.GetFormat().GetWidthPx()] = true
+		}
+		if len(sizes) != 20 {
+			t.Errorf("%d sizes came back, want 20", len(sizes))
+		}
+	})
+}
+
+func TestTooManyPixels(t *testing.T) {
+	m := newManual(i420(8192, 8192, 30))
+	p := run(t, m, Config{})
+	p.open(t, &mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: media.PixelI420}) // goes through as it is
+	p.open(t, &mediav1.VideoFormat{MediaType: media.JPEG, WidthPx: 8192, HeightPx: 4096})
+	p.open(t, &mediav1.VideoFormat{MediaType: media.JPEG, WidthPx: 4096, HeightPx: 8192})
+	for _, want := range []*mediav1.VideoFormat{
+		{MediaType: media.JPEG, WidthPx: 16, HeightPx: 16}, {MediaType: media.Raw, PixelFormat: media.PixelBGR24},
+	} {
+		if _, err := p.Open(want); !errors.Is(err, ErrTooMany) {
+			t.Errorf("%v: got %v, want ErrTooMany", want, err)
+		}
+	}
+	if _, err := p.CaptureOne(t.Context(), &mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: media.PixelBGR24}); !errors.Is(err, ErrTooMany) {
+		t.Errorf("a still: got %v, want ErrTooMany", err)
+	}
+	p.open(t, &mediav1.VideoFormat{MediaType: media.JPEG, WidthPx: 4096, HeightPx: 8192}) // one that others read
+}
