@@ -103,7 +103,7 @@ func (g *Gateway) serve(c *config.Config, version string, epoch int64, page fs.F
 	caller := calls.New(g.conn, c.Robot, g.metrics)
 	g.bridge = channels.New(g.conn, c.Robot, g.directory, caller, channels.Config{Log: log, Metrics: g.metrics})
 	g.server, err = server.New(g.engine, g.directory, server.Config{
-		Drive: c.Drive.Message(), Caller: caller, Channels: g.bridge,
+		Drive: c.Drive.Message(), Caller: caller, Channels: g.bridge, Pictures: g.hub,
 		Robot: c.Robot, Version: version, Epoch: epoch, ICEServers: iceServers(c.Gateway.ICEServers),
 		Token: c.Gateway.Token, Hosts: c.Gateway.Hosts, Origins: c.Gateway.Origins,
 		BusConnected: g.conn.Connected, Page: page, Log: log, Metrics: g.metrics,

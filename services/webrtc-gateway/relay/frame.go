@@ -14,6 +14,7 @@ const mtu = 1200
 
 // frame is one picture cut into RTP payloads. It is shared by all viewers and never changed.
 type frame struct {
+	data      []byte // as the device made it, for readers
 	payloads  [][]byte
 	timestamp uint32
 	key       bool

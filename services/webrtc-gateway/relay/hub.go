@@ -61,6 +61,15 @@ func NewHub(open func(Stream) (Feed, error), c Config) *Hub {
 func (h *Hub) NewViewer(s Stream, id string) (*Viewer, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	r, err := h.use(s)
+	if err != nil {
+		return nil, err
+	}
+	return newViewer(r, id, func() { h.leave(s, r) }), nil
+}
+
+// use counts one more user of a stream in, which has to leave; h.mu is held.
+func (h *Hub) use(s Stream) (*relay, error) {
 	r := h.relays[s]
 	if r == nil {
 		feed, err := h.open(s)
@@ -74,7 +83,7 @@ func (h *Hub) NewViewer(s Stream, id string) (*Viewer, error) {
 	}
 	r.users++
 	r.meters.viewers.Inc()
-	return newViewer(r, id, func() { h.leave(s, r) }), nil
+	return r, nil
 }
 
 // leave ends the relay with its last user.

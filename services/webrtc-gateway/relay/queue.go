@@ -82,6 +82,13 @@ func (q *queue) fail(now time.Time) (lost int) {
 	return q.drop() + 1
 }
 
+// clear loses all that waits, up to a key frame. It returns how many frames that were.
+func (q *queue) clear() (lost int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.drop()
+}
+
 // drop loses all that waits; q.mu is held.
 func (q *queue) drop() (lost int) {
 	lost = len(q.frames)

@@ -42,12 +42,15 @@ type relay struct {
 
 	mu      sync.Mutex
 	viewers map[*Viewer]struct{} // started
+	readers map[*Reader]struct{}
 	group   group
 	flowing bool // a frame was passed on since the relay began
 }
 
 func newRelay(s Stream, feed Feed, p *profiles, m meters, log *slog.Logger) *relay {
-	r := &relay{stream: s, feed: feed, profiles: p, meters: m, log: log, viewers: make(map[*Viewer]struct{})}
+	r := &relay{
+		stream: s, feed: feed, profiles: p, meters: m, log: log, viewers: make(map[*Viewer]struct{}), readers: make(map[*Reader]struct{}),
+	}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	r.clock.last = randomUint32()
 	r.clock.anchor = r.clock.last
@@ -122,7 +125,7 @@ func (r *relay) countMissed() {
 }
 
 func (r *relay) cut(vf *mediav1.VideoFrame, now time.Time) *frame {
-	f := &frame{key: vf.GetKeyFrame(), received: now, capture: now}
+	f := &frame{data: vf.GetData(), key: vf.GetKeyFrame(), received: now, capture: now}
 	if t := vf.GetCaptureTime(); t.IsValid() && t.GetSeconds() > 0 {
 		f.capture = t.AsTime()
 	}
@@ -145,7 +148,7 @@ func (r *relay) send(f *frame, now time.Time) {
 		r.group.limit = shortGroup
 	}
 	r.group.add(f)
-	needKey := false
+	needKey := r.sendReaders(f)
 	for v := range r.viewers {
 		if v.push(f) {
 			needKey = true

@@ -3,12 +3,20 @@
 //	GET    /                       the page and its modules
 //	POST   /whep/{device}          WHEP: an offer for one device; PATCH trickles, DELETE ends
 //	GET    /signal                 WebSocket, waldo.signaling.v1: one connection for many devices
+//	GET    /picture/{device}       WebSocket: the video of one camera, where WebRTC finds no way
 //	GET    /snapshot/{device}.jpg  one picture; width and height are optional
 //	GET    /devices                all devices, as JSON
 //	GET    /healthz                whether the gateway is well
 //	GET    /metrics                for Prometheus
 //
 // Errors are plain text that says what is wrong and what to do, with a status code that fits.
+//
+// # Pictures over a WebSocket
+//
+// Each binary message is one picture: a header of 16 bytes and H.264 as Annex B. The header is the version (1), flags (1: key frame), two
+// bytes of zero, the number of the picture (32 bit, from 1), and the time of its capture (64 bit, Unix time in µs), in network byte order.
+// The far end answers with text: {"got": 7} says that all pictures up to number 7 have left its decoder, {"keyFrame": true} that it cannot go
+// on without a key frame. At most 6 pictures are on their way; what comes meanwhile is lost up to the next key frame once it is 0.5 s old.
 //
 // # Who may come in
 //

@@ -61,6 +61,8 @@ type Config struct {
 	Caller Caller
 	// Channels deals with the data channels of peers; nil: they are refused.
 	Channels rtc.Channels
+	// Pictures are where video comes from that goes over WebSockets; nil: none does.
+	Pictures Pictures
 	// Page holds the static files, index.html among them; nil: none.
 	Page fs.FS
 	// Log may be nil.
@@ -87,7 +89,9 @@ type Server struct {
 	mu     sync.Mutex
 	closed bool
 	open   int // sessions
-	wheps  map[string]*whep
+	// WebSockets that carry video.
+	openPictures int
+	wheps        map[string]*whep
 }
 
 // New returns a server for the connections of engine and the devices of directory.
@@ -144,6 +148,7 @@ func (s *Server) routes(page page) *http.ServeMux {
 	mux.HandleFunc("DELETE /whep/{device}/{id}", s.whepDelete)
 	mux.HandleFunc("GET /signal", s.signal)
 	mux.HandleFunc("POST /signal", notUpgraded)
+	mux.HandleFunc("GET /picture/{device}", s.picture)
 	mux.HandleFunc("GET /snapshot/{file}", s.snapshot)
 	mux.HandleFunc("GET /devices", s.devices)
 	mux.HandleFunc("GET /healthz", s.healthz)

@@ -44,7 +44,8 @@ type session struct {
 	calls  chan struct{} // holds a token for each call that is under way
 
 	// Used by the reader only.
-	peer    *rtc.Peer // nil before the first offer that was answered
+	peer    *rtc.Peer     // nil before the first offer that was answered, and after a hang-up
+	hungUp  chan struct{} // closed when the session gives the peer up
 	garbage int
 }
 
@@ -165,20 +166,23 @@ func (n *session) push() {
 }
 
 // ping finds out whether the far end is still there.
-func (n *session) ping() {
+func (n *session) ping() { keepAlive(n.ctx, n.socket) }
+
+// keepAlive closes a socket whose far end is gone without a word. It returns when ctx ends.
+func keepAlive(ctx context.Context, socket *websocket.Conn) {
 	tick := time.NewTicker(pingEvery)
 	defer tick.Stop()
 	for {
 		select {
-		case <-n.ctx.Done():
+		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		ctx, cancel := context.WithTimeout(n.ctx, pingEvery)
-		err := n.socket.Ping(ctx)
+		patience, cancel := context.WithTimeout(ctx, pingEvery)
+		err := socket.Ping(patience)
 		cancel()
 		if err != nil {
-			_ = n.socket.CloseNow() // nobody is there to be told
+			_ = socket.CloseNow() // nobody is there to be told
 			return
 		}
 	}
@@ -215,7 +219,7 @@ func parseMessage(data []byte, m *signalingv1.PeerMessage) error {
 		return status.Errorf(codes.InvalidArgument, "message: not a waldo.signaling.v1.PeerMessage: %v", err)
 	}
 	if m.GetBody() == nil {
-		return status.Error(codes.InvalidArgument, "message: set one of offer, candidate, ping, call")
+		return status.Error(codes.InvalidArgument, "message: set one of offer, candidate, ping, call, hang_up")
 	}
 	return nil
 }
@@ -250,6 +254,9 @@ func (n *session) handle(m *signalingv1.PeerMessage) error {
 		return nil
 	case *signalingv1.PeerMessage_Call:
 		return n.call(body.Call)
+	case *signalingv1.PeerMessage_HangUp:
+		n.hangUp()
+		return nil
 	case *signalingv1.PeerMessage_Offer:
 		answer, err := n.offer(body.Offer)
 		if err != nil {
@@ -356,12 +363,30 @@ func (n *session) connect(sdp string, tracks []rtc.Track) (string, error) {
 		return "", err
 	}
 	n.peer = peer
+	hungUp := make(chan struct{})
+	n.hungUp = hungUp
 	n.others.Go(func() {
 		select {
 		case <-n.ctx.Done():
+		case <-hungUp:
 		case <-peer.Done():
+			select {
+			case <-hungUp:
+				return
+			default:
+			}
 			n.end(websocket.StatusTryAgainLater, "the WebRTC connection was lost: open a new session")
 		}
 	})
 	return answer, nil
+}
+
+// hangUp ends the connection, if there is one; the session goes on, and may have another.
+func (n *session) hangUp() {
+	if n.peer == nil {
+		return
+	}
+	close(n.hungUp)
+	n.peer.Close()
+	n.peer = nil
 }

@@ -51,6 +51,7 @@ type PeerMessage struct {
 	//	*PeerMessage_Candidate
 	//	*PeerMessage_Ping
 	//	*PeerMessage_Call
+	//	*PeerMessage_HangUp
 	Body          isPeerMessage_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -129,6 +130,15 @@ func (x *PeerMessage) GetCall() *Call {
 	return nil
 }
 
+func (x *PeerMessage) GetHangUp() *HangUp {
+	if x != nil {
+		if x, ok := x.Body.(*PeerMessage_HangUp); ok {
+			return x.HangUp
+		}
+	}
+	return nil
+}
+
 type isPeerMessage_Body interface {
 	isPeerMessage_Body()
 }
@@ -153,6 +163,11 @@ type PeerMessage_Call struct {
 	Call *Call `protobuf:"bytes,4,opt,name=call,proto3,oneof"`
 }
 
+type PeerMessage_HangUp struct {
+	// The peer gives up its WebRTC connection, and goes on without or makes another offer.
+	HangUp *HangUp `protobuf:"bytes,5,opt,name=hang_up,json=hangUp,proto3,oneof"`
+}
+
 func (*PeerMessage_Offer) isPeerMessage_Body() {}
 
 func (*PeerMessage_Candidate) isPeerMessage_Body() {}
@@ -160,6 +175,8 @@ func (*PeerMessage_Candidate) isPeerMessage_Body() {}
 func (*PeerMessage_Ping) isPeerMessage_Body() {}
 
 func (*PeerMessage_Call) isPeerMessage_Body() {}
+
+func (*PeerMessage_HangUp) isPeerMessage_Body() {}
 
 // GatewayMessage is what the gateway sends to a peer. Exactly one field is set.
 type GatewayMessage struct {
@@ -739,6 +756,43 @@ func (x *Candidate) GetSdpMlineIndex() int32 {
 	return 0
 }
 
+// HangUp ends the session's WebRTC connection. The session goes on, which otherwise ends with its connection, and the next offer makes a new one.
+type HangUp struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HangUp) Reset() {
+	*x = HangUp{}
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HangUp) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HangUp) ProtoMessage() {}
+
+func (x *HangUp) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HangUp.ProtoReflect.Descriptor instead.
+func (*HangUp) Descriptor() ([]byte, []int) {
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{8}
+}
+
 // Ping asks for the gateway's time, so that a peer can know how far its clock is off: take the answer with the shortest way.
 type Ping struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -750,7 +804,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[8]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -762,7 +816,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[8]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -775,7 +829,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{8}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Ping) GetId() int32 {
@@ -798,7 +852,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[9]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -810,7 +864,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[9]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -823,7 +877,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{9}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Pong) GetId() int32 {
@@ -851,7 +905,7 @@ type DeviceList struct {
 
 func (x *DeviceList) Reset() {
 	*x = DeviceList{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[10]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -863,7 +917,7 @@ func (x *DeviceList) String() string {
 func (*DeviceList) ProtoMessage() {}
 
 func (x *DeviceList) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[10]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -876,7 +930,7 @@ func (x *DeviceList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceList.ProtoReflect.Descriptor instead.
 func (*DeviceList) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{10}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DeviceList) GetDevices() []*DeviceStatus {
@@ -899,7 +953,7 @@ type DeviceStatus struct {
 
 func (x *DeviceStatus) Reset() {
 	*x = DeviceStatus{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[11]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -911,7 +965,7 @@ func (x *DeviceStatus) String() string {
 func (*DeviceStatus) ProtoMessage() {}
 
 func (x *DeviceStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[11]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -924,7 +978,7 @@ func (x *DeviceStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceStatus.ProtoReflect.Descriptor instead.
 func (*DeviceStatus) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{11}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DeviceStatus) GetDevice() *v1.Device {
@@ -958,7 +1012,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[12]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -970,7 +1024,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[12]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -983,7 +1037,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{12}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Error) GetId() int32 {
@@ -1032,7 +1086,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[13]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1044,7 +1098,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[13]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1057,7 +1111,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{13}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Call) GetId() int32 {
@@ -1106,7 +1160,7 @@ type CallResult struct {
 
 func (x *CallResult) Reset() {
 	*x = CallResult{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[14]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1118,7 +1172,7 @@ func (x *CallResult) String() string {
 func (*CallResult) ProtoMessage() {}
 
 func (x *CallResult) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[14]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1131,7 +1185,7 @@ func (x *CallResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallResult.ProtoReflect.Descriptor instead.
 func (*CallResult) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{14}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CallResult) GetId() int32 {
@@ -1202,7 +1256,7 @@ type StreamFrame struct {
 
 func (x *StreamFrame) Reset() {
 	*x = StreamFrame{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[15]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1214,7 +1268,7 @@ func (x *StreamFrame) String() string {
 func (*StreamFrame) ProtoMessage() {}
 
 func (x *StreamFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[15]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1227,7 +1281,7 @@ func (x *StreamFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamFrame.ProtoReflect.Descriptor instead.
 func (*StreamFrame) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{15}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *StreamFrame) GetBody() isStreamFrame_Body {
@@ -1299,7 +1353,7 @@ type Drive struct {
 
 func (x *Drive) Reset() {
 	*x = Drive{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[16]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1311,7 +1365,7 @@ func (x *Drive) String() string {
 func (*Drive) ProtoMessage() {}
 
 func (x *Drive) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[16]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1324,7 +1378,7 @@ func (x *Drive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drive.ProtoReflect.Descriptor instead.
 func (*Drive) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{16}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Drive) GetDevice() string {
@@ -1376,7 +1430,7 @@ type DrivePad struct {
 
 func (x *DrivePad) Reset() {
 	*x = DrivePad{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[17]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1388,7 +1442,7 @@ func (x *DrivePad) String() string {
 func (*DrivePad) ProtoMessage() {}
 
 func (x *DrivePad) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[17]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1401,7 +1455,7 @@ func (x *DrivePad) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrivePad.ProtoReflect.Descriptor instead.
 func (*DrivePad) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{17}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DrivePad) GetId() string {
@@ -1438,7 +1492,7 @@ type DriveAxis struct {
 
 func (x *DriveAxis) Reset() {
 	*x = DriveAxis{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[18]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1450,7 +1504,7 @@ func (x *DriveAxis) String() string {
 func (*DriveAxis) ProtoMessage() {}
 
 func (x *DriveAxis) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[18]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1463,7 +1517,7 @@ func (x *DriveAxis) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DriveAxis.ProtoReflect.Descriptor instead.
 func (*DriveAxis) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{18}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DriveAxis) GetName() string {
@@ -1516,7 +1570,7 @@ type DriveValue struct {
 
 func (x *DriveValue) Reset() {
 	*x = DriveValue{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[19]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1528,7 +1582,7 @@ func (x *DriveValue) String() string {
 func (*DriveValue) ProtoMessage() {}
 
 func (x *DriveValue) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[19]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1541,7 +1595,7 @@ func (x *DriveValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DriveValue.ProtoReflect.Descriptor instead.
 func (*DriveValue) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{19}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DriveValue) GetKey() string {
@@ -1578,7 +1632,7 @@ type DriveTerm struct {
 
 func (x *DriveTerm) Reset() {
 	*x = DriveTerm{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[20]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1590,7 +1644,7 @@ func (x *DriveTerm) String() string {
 func (*DriveTerm) ProtoMessage() {}
 
 func (x *DriveTerm) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[20]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1603,7 +1657,7 @@ func (x *DriveTerm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DriveTerm.ProtoReflect.Descriptor instead.
 func (*DriveTerm) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{20}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DriveTerm) GetAxis() string {
@@ -1624,12 +1678,13 @@ var File_waldo_signaling_v1_signaling_proto protoreflect.FileDescriptor
 
 const file_waldo_signaling_v1_signaling_proto_rawDesc = "" +
 	"\n" +
-	"\"waldo/signaling/v1/signaling.proto\x12\x12waldo.signaling.v1\x1a\x19google/protobuf/any.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cwaldo/device/v1/device.proto\"\xe7\x01\n" +
+	"\"waldo/signaling/v1/signaling.proto\x12\x12waldo.signaling.v1\x1a\x19google/protobuf/any.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cwaldo/device/v1/device.proto\"\x9e\x02\n" +
 	"\vPeerMessage\x121\n" +
 	"\x05offer\x18\x01 \x01(\v2\x19.waldo.signaling.v1.OfferH\x00R\x05offer\x12=\n" +
 	"\tcandidate\x18\x02 \x01(\v2\x1d.waldo.signaling.v1.CandidateH\x00R\tcandidate\x12.\n" +
 	"\x04ping\x18\x03 \x01(\v2\x18.waldo.signaling.v1.PingH\x00R\x04ping\x12.\n" +
-	"\x04call\x18\x04 \x01(\v2\x18.waldo.signaling.v1.CallH\x00R\x04callB\x06\n" +
+	"\x04call\x18\x04 \x01(\v2\x18.waldo.signaling.v1.CallH\x00R\x04call\x125\n" +
+	"\ahang_up\x18\x05 \x01(\v2\x1a.waldo.signaling.v1.HangUpH\x00R\x06hangUpB\x06\n" +
 	"\x04body\"\x9f\x03\n" +
 	"\x0eGatewayMessage\x127\n" +
 	"\awelcome\x18\x01 \x01(\v2\x1b.waldo.signaling.v1.WelcomeH\x00R\awelcome\x124\n" +
@@ -1668,7 +1723,8 @@ const file_waldo_signaling_v1_signaling_proto_rawDesc = "" +
 	"\tCandidate\x12\x1c\n" +
 	"\tcandidate\x18\x01 \x01(\tR\tcandidate\x12\x17\n" +
 	"\asdp_mid\x18\x02 \x01(\tR\x06sdpMid\x12&\n" +
-	"\x0fsdp_mline_index\x18\x03 \x01(\x05R\rsdpMlineIndex\"\x16\n" +
+	"\x0fsdp_mline_index\x18\x03 \x01(\x05R\rsdpMlineIndex\"\b\n" +
+	"\x06HangUp\"\x16\n" +
 	"\x04Ping\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x05R\x02id\"U\n" +
 	"\x04Pong\x12\x0e\n" +
@@ -1742,7 +1798,7 @@ func file_waldo_signaling_v1_signaling_proto_rawDescGZIP() []byte {
 	return file_waldo_signaling_v1_signaling_proto_rawDescData
 }
 
-var file_waldo_signaling_v1_signaling_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_waldo_signaling_v1_signaling_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_waldo_signaling_v1_signaling_proto_goTypes = []any{
 	(*PeerMessage)(nil),           // 0: waldo.signaling.v1.PeerMessage
 	(*GatewayMessage)(nil),        // 1: waldo.signaling.v1.GatewayMessage
@@ -1752,59 +1808,61 @@ var file_waldo_signaling_v1_signaling_proto_goTypes = []any{
 	(*Track)(nil),                 // 5: waldo.signaling.v1.Track
 	(*Answer)(nil),                // 6: waldo.signaling.v1.Answer
 	(*Candidate)(nil),             // 7: waldo.signaling.v1.Candidate
-	(*Ping)(nil),                  // 8: waldo.signaling.v1.Ping
-	(*Pong)(nil),                  // 9: waldo.signaling.v1.Pong
-	(*DeviceList)(nil),            // 10: waldo.signaling.v1.DeviceList
-	(*DeviceStatus)(nil),          // 11: waldo.signaling.v1.DeviceStatus
-	(*Error)(nil),                 // 12: waldo.signaling.v1.Error
-	(*Call)(nil),                  // 13: waldo.signaling.v1.Call
-	(*CallResult)(nil),            // 14: waldo.signaling.v1.CallResult
-	(*StreamFrame)(nil),           // 15: waldo.signaling.v1.StreamFrame
-	(*Drive)(nil),                 // 16: waldo.signaling.v1.Drive
-	(*DrivePad)(nil),              // 17: waldo.signaling.v1.DrivePad
-	(*DriveAxis)(nil),             // 18: waldo.signaling.v1.DriveAxis
-	(*DriveValue)(nil),            // 19: waldo.signaling.v1.DriveValue
-	(*DriveTerm)(nil),             // 20: waldo.signaling.v1.DriveTerm
-	nil,                           // 21: waldo.signaling.v1.DrivePad.ControlsEntry
-	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
-	(*v1.Device)(nil),             // 23: waldo.device.v1.Device
-	(*anypb.Any)(nil),             // 24: google.protobuf.Any
-	(*structpb.Struct)(nil),       // 25: google.protobuf.Struct
+	(*HangUp)(nil),                // 8: waldo.signaling.v1.HangUp
+	(*Ping)(nil),                  // 9: waldo.signaling.v1.Ping
+	(*Pong)(nil),                  // 10: waldo.signaling.v1.Pong
+	(*DeviceList)(nil),            // 11: waldo.signaling.v1.DeviceList
+	(*DeviceStatus)(nil),          // 12: waldo.signaling.v1.DeviceStatus
+	(*Error)(nil),                 // 13: waldo.signaling.v1.Error
+	(*Call)(nil),                  // 14: waldo.signaling.v1.Call
+	(*CallResult)(nil),            // 15: waldo.signaling.v1.CallResult
+	(*StreamFrame)(nil),           // 16: waldo.signaling.v1.StreamFrame
+	(*Drive)(nil),                 // 17: waldo.signaling.v1.Drive
+	(*DrivePad)(nil),              // 18: waldo.signaling.v1.DrivePad
+	(*DriveAxis)(nil),             // 19: waldo.signaling.v1.DriveAxis
+	(*DriveValue)(nil),            // 20: waldo.signaling.v1.DriveValue
+	(*DriveTerm)(nil),             // 21: waldo.signaling.v1.DriveTerm
+	nil,                           // 22: waldo.signaling.v1.DrivePad.ControlsEntry
+	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
+	(*v1.Device)(nil),             // 24: waldo.device.v1.Device
+	(*anypb.Any)(nil),             // 25: google.protobuf.Any
+	(*structpb.Struct)(nil),       // 26: google.protobuf.Struct
 }
 var file_waldo_signaling_v1_signaling_proto_depIdxs = []int32{
 	4,  // 0: waldo.signaling.v1.PeerMessage.offer:type_name -> waldo.signaling.v1.Offer
 	7,  // 1: waldo.signaling.v1.PeerMessage.candidate:type_name -> waldo.signaling.v1.Candidate
-	8,  // 2: waldo.signaling.v1.PeerMessage.ping:type_name -> waldo.signaling.v1.Ping
-	13, // 3: waldo.signaling.v1.PeerMessage.call:type_name -> waldo.signaling.v1.Call
-	2,  // 4: waldo.signaling.v1.GatewayMessage.welcome:type_name -> waldo.signaling.v1.Welcome
-	6,  // 5: waldo.signaling.v1.GatewayMessage.answer:type_name -> waldo.signaling.v1.Answer
-	7,  // 6: waldo.signaling.v1.GatewayMessage.candidate:type_name -> waldo.signaling.v1.Candidate
-	9,  // 7: waldo.signaling.v1.GatewayMessage.pong:type_name -> waldo.signaling.v1.Pong
-	10, // 8: waldo.signaling.v1.GatewayMessage.devices:type_name -> waldo.signaling.v1.DeviceList
-	12, // 9: waldo.signaling.v1.GatewayMessage.error:type_name -> waldo.signaling.v1.Error
-	14, // 10: waldo.signaling.v1.GatewayMessage.result:type_name -> waldo.signaling.v1.CallResult
-	3,  // 11: waldo.signaling.v1.Welcome.ice_servers:type_name -> waldo.signaling.v1.IceServer
-	16, // 12: waldo.signaling.v1.Welcome.drive:type_name -> waldo.signaling.v1.Drive
-	5,  // 13: waldo.signaling.v1.Offer.tracks:type_name -> waldo.signaling.v1.Track
-	22, // 14: waldo.signaling.v1.Pong.gateway_time:type_name -> google.protobuf.Timestamp
-	11, // 15: waldo.signaling.v1.DeviceList.devices:type_name -> waldo.signaling.v1.DeviceStatus
-	23, // 16: waldo.signaling.v1.DeviceStatus.device:type_name -> waldo.device.v1.Device
-	24, // 17: waldo.signaling.v1.Error.details:type_name -> google.protobuf.Any
-	25, // 18: waldo.signaling.v1.Call.request:type_name -> google.protobuf.Struct
-	25, // 19: waldo.signaling.v1.CallResult.response:type_name -> google.protobuf.Struct
-	12, // 20: waldo.signaling.v1.CallResult.error:type_name -> waldo.signaling.v1.Error
-	25, // 21: waldo.signaling.v1.StreamFrame.message:type_name -> google.protobuf.Struct
-	12, // 22: waldo.signaling.v1.StreamFrame.error:type_name -> waldo.signaling.v1.Error
-	18, // 23: waldo.signaling.v1.Drive.axes:type_name -> waldo.signaling.v1.DriveAxis
-	19, // 24: waldo.signaling.v1.Drive.values:type_name -> waldo.signaling.v1.DriveValue
-	17, // 25: waldo.signaling.v1.Drive.pads:type_name -> waldo.signaling.v1.DrivePad
-	21, // 26: waldo.signaling.v1.DrivePad.controls:type_name -> waldo.signaling.v1.DrivePad.ControlsEntry
-	20, // 27: waldo.signaling.v1.DriveValue.terms:type_name -> waldo.signaling.v1.DriveTerm
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	9,  // 2: waldo.signaling.v1.PeerMessage.ping:type_name -> waldo.signaling.v1.Ping
+	14, // 3: waldo.signaling.v1.PeerMessage.call:type_name -> waldo.signaling.v1.Call
+	8,  // 4: waldo.signaling.v1.PeerMessage.hang_up:type_name -> waldo.signaling.v1.HangUp
+	2,  // 5: waldo.signaling.v1.GatewayMessage.welcome:type_name -> waldo.signaling.v1.Welcome
+	6,  // 6: waldo.signaling.v1.GatewayMessage.answer:type_name -> waldo.signaling.v1.Answer
+	7,  // 7: waldo.signaling.v1.GatewayMessage.candidate:type_name -> waldo.signaling.v1.Candidate
+	10, // 8: waldo.signaling.v1.GatewayMessage.pong:type_name -> waldo.signaling.v1.Pong
+	11, // 9: waldo.signaling.v1.GatewayMessage.devices:type_name -> waldo.signaling.v1.DeviceList
+	13, // 10: waldo.signaling.v1.GatewayMessage.error:type_name -> waldo.signaling.v1.Error
+	15, // 11: waldo.signaling.v1.GatewayMessage.result:type_name -> waldo.signaling.v1.CallResult
+	3,  // 12: waldo.signaling.v1.Welcome.ice_servers:type_name -> waldo.signaling.v1.IceServer
+	17, // 13: waldo.signaling.v1.Welcome.drive:type_name -> waldo.signaling.v1.Drive
+	5,  // 14: waldo.signaling.v1.Offer.tracks:type_name -> waldo.signaling.v1.Track
+	23, // 15: waldo.signaling.v1.Pong.gateway_time:type_name -> google.protobuf.Timestamp
+	12, // 16: waldo.signaling.v1.DeviceList.devices:type_name -> waldo.signaling.v1.DeviceStatus
+	24, // 17: waldo.signaling.v1.DeviceStatus.device:type_name -> waldo.device.v1.Device
+	25, // 18: waldo.signaling.v1.Error.details:type_name -> google.protobuf.Any
+	26, // 19: waldo.signaling.v1.Call.request:type_name -> google.protobuf.Struct
+	26, // 20: waldo.signaling.v1.CallResult.response:type_name -> google.protobuf.Struct
+	13, // 21: waldo.signaling.v1.CallResult.error:type_name -> waldo.signaling.v1.Error
+	26, // 22: waldo.signaling.v1.StreamFrame.message:type_name -> google.protobuf.Struct
+	13, // 23: waldo.signaling.v1.StreamFrame.error:type_name -> waldo.signaling.v1.Error
+	19, // 24: waldo.signaling.v1.Drive.axes:type_name -> waldo.signaling.v1.DriveAxis
+	20, // 25: waldo.signaling.v1.Drive.values:type_name -> waldo.signaling.v1.DriveValue
+	18, // 26: waldo.signaling.v1.Drive.pads:type_name -> waldo.signaling.v1.DrivePad
+	22, // 27: waldo.signaling.v1.DrivePad.controls:type_name -> waldo.signaling.v1.DrivePad.ControlsEntry
+	21, // 28: waldo.signaling.v1.DriveValue.terms:type_name -> waldo.signaling.v1.DriveTerm
+	29, // [29:29] is the sub-list for method output_type
+	29, // [29:29] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_waldo_signaling_v1_signaling_proto_init() }
@@ -1817,6 +1875,7 @@ func file_waldo_signaling_v1_signaling_proto_init() {
 		(*PeerMessage_Candidate)(nil),
 		(*PeerMessage_Ping)(nil),
 		(*PeerMessage_Call)(nil),
+		(*PeerMessage_HangUp)(nil),
 	}
 	file_waldo_signaling_v1_signaling_proto_msgTypes[1].OneofWrappers = []any{
 		(*GatewayMessage_Welcome)(nil),
@@ -1827,11 +1886,11 @@ func file_waldo_signaling_v1_signaling_proto_init() {
 		(*GatewayMessage_Error)(nil),
 		(*GatewayMessage_Result)(nil),
 	}
-	file_waldo_signaling_v1_signaling_proto_msgTypes[14].OneofWrappers = []any{
+	file_waldo_signaling_v1_signaling_proto_msgTypes[15].OneofWrappers = []any{
 		(*CallResult_Response)(nil),
 		(*CallResult_Error)(nil),
 	}
-	file_waldo_signaling_v1_signaling_proto_msgTypes[15].OneofWrappers = []any{
+	file_waldo_signaling_v1_signaling_proto_msgTypes[16].OneofWrappers = []any{
 		(*StreamFrame_Message)(nil),
 		(*StreamFrame_Error)(nil),
 	}
@@ -1841,7 +1900,7 @@ func file_waldo_signaling_v1_signaling_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_waldo_signaling_v1_signaling_proto_rawDesc), len(file_waldo_signaling_v1_signaling_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   22,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

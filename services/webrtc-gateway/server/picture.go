@@ -1,0 +1,236 @@
+package server
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
+)
+
+const (
+	// maxPictures bounds the WebSockets that carry video: each is a copy of the stream, over TCP.
+	maxPictures = 32
+	// maxUnderWay is how many pictures may be on their way to the far end, or in its decoder. What comes meanwhile waits in the reader, which
+	// keeps nothing old.
+	maxUnderWay = 6
+	// A far end that confirms nothing for so long, with pictures on their way, is not there any more.
+	pictureTimeout = 5 * time.Second
+	// maxWord bounds what the far end may send at once.
+	maxWord = 256
+	// pictureHeader is the size of what comes before the data of a picture, pictureVersion its first byte.
+	pictureHeader, pictureVersion = 16, 1
+	keyPicture                    = 1 // flag
+)
+
+// Pictures are where whole pictures come from.
+type Pictures interface {
+	// NewReader returns a reader of a stream.
+	NewReader(relay.Stream) (*relay.Reader, error)
+}
+
+// pictureWord is what the far end says.
+type pictureWord struct {
+	Got      uint32 `json:"got"`      // all pictures up to this number have left its decoder
+	KeyFrame bool   `json:"keyFrame"` // it cannot go on without one
+}
+
+// pictures is one WebSocket that carries the video of one camera.
+type pictures struct {
+	socket *websocket.Conn
+	reader *relay.Reader
+	wake   chan struct{} // has a value when more may be sent
+
+	mu        sync.Mutex
+	sent, got uint32
+}
+
+// picture answers GET /picture/{device}.
+func (s *Server) picture(w http.ResponseWriter, r *http.Request) {
+	device := r.PathValue("device")
+	if s.config.Pictures == nil {
+		fail(w, status.Error(codes.Unimplemented, "this gateway sends no pictures over WebSockets"))
+		return
+	}
+	if err := s.directory.Check(device); err != nil {
+		fail(w, err)
+		return
+	}
+	if !s.enterPicture() {
+		fail(w, status.Errorf(codes.ResourceExhausted, "%d videos go over WebSockets already: try again when one has ended, or use WebRTC", maxPictures))
+		return
+	}
+	defer s.exitPicture()
+	reader, err := s.config.Pictures.NewReader(relay.Stream{Device: device, Name: rtc.Video})
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	defer reader.Close()
+	socket, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+		InsecureSkipVerify: true, // the guard has checked the origin already
+		CompressionMode:    websocket.CompressionDisabled,
+		Subprotocols:       []string{subprotocol},
+	})
+	if err != nil {
+		return // Accept has answered
+	}
+	socket.SetReadLimit(maxWord)
+	p := &pictures{socket: socket, reader: reader, wake: make(chan struct{}, 1)}
+	p.run(s.ctx)
+}
+
+func (s *Server) enterPicture() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.openPictures >= maxPictures {
+		return false
+	}
+	s.openPictures++
+	s.owned.Add(1)
+	return true
+}
+
+func (s *Server) exitPicture() {
+	s.mu.Lock()
+	s.openPictures--
+	s.mu.Unlock()
+	s.owned.Done()
+}
+
+// run sends pictures until either side ends it.
+func (p *pictures) run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	var others sync.WaitGroup
+	defer others.Wait()
+	defer func() { _ = p.socket.CloseNow() }() // ends the goroutines, and is closed already unless something failed
+	defer cancel()
+	others.Go(func() {
+		p.listen()
+		cancel()
+	})
+	others.Go(func() { keepAlive(ctx, p.socket) })
+	err := p.send(ctx)
+	switch {
+	case errors.Is(err, context.Canceled):
+		_ = p.socket.Close(websocket.StatusGoingAway, "the gateway is stopping") // nobody may be there any more
+	case err != nil:
+		_ = p.socket.Close(websocket.StatusTryAgainLater, err.Error()) // likewise
+	}
+}
+
+// send sends pictures as fast as they are confirmed.
+func (p *pictures) send(ctx context.Context) error {
+	for {
+		if err := p.await(ctx); err != nil {
+			return err
+		}
+		picture, err := p.reader.Next(ctx)
+		if err != nil {
+			return err
+		}
+		write, cancel := context.WithTimeout(ctx, writeTimeout)
+		err = p.socket.Write(write, websocket.MessageBinary, p.encode(picture))
+		cancel()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// await returns when one more picture may be sent.
+func (p *pictures) await(ctx context.Context) error {
+	timeout := time.NewTimer(pictureTimeout)
+	defer timeout.Stop()
+	for {
+		p.mu.Lock()
+		room := p.sent-p.got < maxUnderWay
+		p.mu.Unlock()
+		if room {
+			return ctx.Err()
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timeout.C:
+			return fmt.Errorf("no picture was confirmed for %v", pictureTimeout)
+		case <-p.wake:
+		}
+	}
+}
+
+// encode puts the next number, and what the far end has to know, before a picture.
+func (p *pictures) encode(picture relay.Picture) []byte {
+	p.mu.Lock()
+	p.sent++
+	number := p.sent
+	p.mu.Unlock()
+	message := make([]byte, pictureHeader, pictureHeader+len(picture.Data))
+	message[0] = pictureVersion
+	if picture.Key {
+		message[1] = keyPicture
+	}
+	binary.BigEndian.PutUint32(message[4:], number)
+	binary.BigEndian.PutUint64(message[8:], uint64(picture.Capture.UnixMicro()))
+	return append(message, picture.Data...)
+}
+
+// listen hears what the far end says, until the socket is closed or it says nonsense.
+func (p *pictures) listen() {
+	for {
+		kind, data, err := p.socket.Read(context.Background()) // ends when the socket is closed
+		if err != nil {
+			return
+		}
+		word, err := readPictureWord(kind == websocket.MessageText, data)
+		if err == nil {
+			err = p.heard(word)
+		}
+		if err != nil {
+			_ = p.socket.Close(websocket.StatusPolicyViolation, err.Error()) // nobody may be there any more
+			return
+		}
+	}
+}
+
+// heard takes in a word.
+func (p *pictures) heard(word pictureWord) error {
+	p.mu.Lock()
+	sent, late := p.sent, word.Got < p.got
+	if !late && word.Got <= sent {
+		p.got = word.Got
+	}
+	p.mu.Unlock()
+	if word.Got > sent {
+		return fmt.Errorf("got: %d pictures were sent, not %d", sent, word.Got)
+	}
+	if word.KeyFrame {
+		p.reader.AskKey()
+	}
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// readPictureWord reads what the far end says. What is not known is said by a newer one, and ignored.
+func readPictureWord(text bool, data []byte) (word pictureWord, err error) {
+	if !text {
+		return word, errors.New(`send text: {"got": 7}`)
+	}
+	if err := json.Unmarshal(data, &word); err != nil {
+		return pictureWord{}, errors.New(`not understood: send {"got": 7} for the last picture that was decoded, with "keyFrame": true if none can be`)
+	}
+	return word, nil
+}
