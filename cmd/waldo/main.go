@@ -124,7 +124,7 @@ func exitCode(err error) int {
 	switch {
 	case onlyNotKept(err):
 		return exitNotKept
-	case errors.Is(err, launch.ErrAddressInUse):
+	case errors.Is(err, launch.ErrAddressInUse), errors.Is(err, launch.ErrRunning):
 		return device.ExitAddress
 	case errors.As(err, &configuration):
 		return device.ExitConfiguration

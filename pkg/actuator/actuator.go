@@ -14,6 +14,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/control"
 	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/state"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
@@ -58,16 +59,22 @@ type Actuator struct {
 }
 
 // New makes the device an actuator, in [device.Kind.New]. safeJSON is the message that means standing still, for drivers to see. It
-// fails if an e-stop could not be kept.
+// fails if an e-stop could not be kept, and with an error that wraps [device.ErrTaken] if another process keeps its
+// e-stops in the same place.
 func New(kit *device.Kit, c Config, hardware Hardware, safeJSON string) (*Actuator, error) {
-	folder, err := stateFolder(c.State, os.Getenv)
+	folder, err := state.Folder(c.State, os.Getenv)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: say with control.state where a latched e-stop is kept", err)
 	}
 	l, err := newLatch(folder, kit.Address().Robot, kit.Address().Device)
 	if err != nil {
 		return nil, err
 	}
+	held, err := l.lock()
+	if err != nil {
+		return nil, err
+	}
+	kit.OnStop(held.Release)
 	a := newActuator(kit, c, hardware, safeJSON, l, bootClock())
 	controlv1.RegisterControlServiceServer(kit, &service{a: a})
 	a.publish = device.NewOut[*controlv1.ControlState](kit, "control", device.OutOptions{}).Publish

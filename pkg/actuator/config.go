@@ -2,8 +2,6 @@ package actuator
 
 import (
 	"cmp"
-	"errors"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -33,24 +31,6 @@ func (c *Config) Validate() error {
 		return robot.BadField("deadman", "%v is out of range: use %v to %v", c.Deadman, minDeadman, maxDeadman)
 	}
 	return nil
-}
-
-// stateFolder is where the e-stop is kept: as configured, or where the system says, in the order of systemd, XDG and the home folder.
-func stateFolder(configured string, environ func(string) string) (string, error) {
-	if configured != "" {
-		return configured, nil
-	}
-	if given, _, _ := strings.Cut(environ("STATE_DIRECTORY"), ":"); given != "" {
-		return given, nil
-	}
-	base := environ("XDG_STATE_HOME")
-	if home := environ("HOME"); base == "" && home != "" {
-		base = filepath.Join(home, ".local", "state")
-	}
-	if base == "" {
-		return "", errors.New("there is neither STATE_DIRECTORY nor XDG_STATE_HOME nor HOME: say with control.state where a latched e-stop is kept")
-	}
-	return filepath.Join(base, "waldo"), nil
 }
 
 // cut bounds a text that people give.

@@ -11,6 +11,7 @@
 //     stops into one place, newest first, never has a command overtake a stop.
 //   - The deadman fires on a goroutine of its own that waits for nothing but the time and the arbiter.
 //   - While the hardware is away no command is accepted; when it is back, the first must be neutral.
+//   - One process at a time keeps the e-stops of a device: its folder is locked for as long as the process lives.
 //   - An e-stop works even if it cannot be kept in its file; the state says so then, and the log why. One whose file cannot be read is
 //     taken to be latched.
 //

@@ -7,9 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/state"
 )
 
 // eStop is a latched e-stop, as its file has it.
@@ -21,6 +24,9 @@ type eStop struct {
 
 	persisted bool
 }
+
+// takeOver is how long a device waits for its predecessor to end, which takes 2 s at most when it was asked to.
+const takeOver = 2500 * time.Millisecond
 
 // latch keeps an e-stop in a file. The file is there exactly as long as the e-stop is latched.
 type latch struct{ file string }
@@ -38,6 +44,20 @@ func newLatch(folder, robot, device string) (latch, error) {
 		return l, fmt.Errorf("a latched e-stop is kept in %s: %w: make the folder writable, or name another with control.state", dir, err)
 	}
 	return l, errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// lock makes sure that no other process keeps its e-stops in the same file, and so is the same device a second time. A predecessor that is
+// stopping gets the time to end.
+func (l latch) lock() (*state.Lock, error) {
+	held, err := state.Take(strings.TrimSuffix(l.file, ".json")+".lock", takeOver)
+	if other := new(state.HeldError); errors.As(err, &other) {
+		return nil, fmt.Errorf("%w: %w on the e-stops in %s: this device runs already: stop that process, or keep the e-stops of this one in "+
+			"another folder (control.state)", device.ErrTaken, err, filepath.Dir(l.file))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("a latched e-stop is kept in %s: %w: name another folder with control.state", filepath.Dir(l.file), err)
+	}
+	return held, nil
 }
 
 // load returns the latched e-stop, nil if there is none. A file that cannot be read counts as one: standing still is safe.

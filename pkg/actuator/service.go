@@ -26,6 +26,9 @@ func (s *service) Acquire(_ context.Context, r *controlv1.AcquireRequest) (*cont
 	if err := checkHolder(r.GetHolder()); err != nil {
 		return nil, failure(err)
 	}
+	if err := s.alone(); err != nil {
+		return nil, err
+	}
 	lease, state, err := s.a.lease(func(now control.Clock) (int64, error) { return s.a.arbiter.Acquire(now, r.GetHolder()) })
 	if err != nil {
 		return nil, failure(err)
@@ -38,6 +41,9 @@ func (s *service) Take(_ context.Context, r *controlv1.TakeRequest) (*controlv1.
 		return nil, failure(err)
 	}
 	if err := s.override(r.GetKey()); err != nil {
+		return nil, err
+	}
+	if err := s.alone(); err != nil {
 		return nil, err
 	}
 	lease, state, err := s.a.lease(func(now control.Clock) (int64, error) { return s.a.arbiter.Take(now, r.GetHolder()), nil })
@@ -61,6 +67,14 @@ func (a *Actuator) lease(grant func(now control.Clock) (epoch int64, err error))
 		a.tell()
 	})
 	return lease, state, err
+}
+
+// alone refuses a lease while another process has the name of this device: a driver could not know which of the two obeys.
+func (s *service) alone() error {
+	if other := s.a.kit.Namesake(); other != "" {
+		return status.Errorf(codes.FailedPrecondition, "no lease is granted while two devices have one name: %s", other)
+	}
+	return nil
 }
 
 // override asks for the override key.

@@ -3,6 +3,7 @@ package actuator
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,8 +29,9 @@ const patience = 20 * time.Second
 type motor struct {
 	*device.Process
 	*Actuator
-	wire *wire
-	conn *bus.Conn
+	wire   *wire
+	server *bus.Server
+	conn   *bus.Conn
 }
 
 func startMotor(t *testing.T, c Config) *motor {
@@ -39,7 +41,7 @@ func startMotor(t *testing.T, c Config) *motor {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Close)
-	m := &motor{wire: &wire{}}
+	m := &motor{wire: &wire{}, server: server}
 	kind := device.Kind[Config]{Name: "motor", Version: "1.0.0", New: func(kit *device.Kit, c Config) (device.Driver, error) {
 		a, err := New(kit, c, m.wire, `{"left":0}`)
 		m.Actuator = a
@@ -280,21 +282,73 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-func TestStateFolder(t *testing.T) {
-	for name, tt := range map[string]struct {
-		configured string
-		environ    map[string]string
-		want       string
-	}{
-		"configured": {"/a", map[string]string{"STATE_DIRECTORY": "/b"}, "/a"},
-		"systemd":    {"", map[string]string{"STATE_DIRECTORY": "/b:/c", "HOME": "/h"}, "/b"},
-		"xdg":        {"", map[string]string{"XDG_STATE_HOME": "/x", "HOME": "/h"}, "/x/waldo"},
-		"home":       {"", map[string]string{"HOME": "/h"}, "/h/.local/state/waldo"},
-		"nowhere":    {"", nil, ""},
-	} {
-		got, err := stateFolder(tt.configured, func(key string) string { return tt.environ[key] })
-		if got != tt.want || (err != nil) != (tt.want == "") {
-			t.Errorf("%s: %q, %v, want %q", name, got, err, tt.want)
+// TestOneProcessKeepsAnEStop: a second process of the same device does not start, until the first has ended.
+func TestOneProcessKeepsAnEStop(t *testing.T) {
+	dir := t.TempDir()
+	m := startMotor(t, configIn(dir))
+	kind := device.Kind[Config]{Name: "motor", Version: "1.0.0", New: func(kit *device.Kit, c Config) (device.Driver, error) {
+		_, err := New(kit, c, &wire{}, `{"left":0}`)
+		return m, err
+	}}
+	settings := device.Settings{Robot: "r", Device: "d", NATS: "nats://127.0.0.1:1"}
+	p, err := device.Start(kind, settings, configIn(dir), nil)
+	if err == nil {
+		p.Stop()
+		t.Fatal("two processes keep the e-stops of one device")
+	}
+	for _, want := range []string{fmt.Sprintf("process %d ", os.Getpid()), dir, "control.state"} {
+		if !errors.Is(err, device.ErrTaken) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	time.AfterFunc(takeOver/5, m.Stop)
+	startMotor(t, configIn(dir)) // the predecessor is on its way out
+}
+
+// TestNoLeaseUnderANameTakenTwice: nobody drives while nobody knows which of two would obey, and everybody does when one has gone.
+func TestNoLeaseUnderANameTakenTwice(t *testing.T) {
+	m := startMotor(t, configIn(t.TempDir()))
+	control := m.transports(t)["gRPC"]
+	acquire := func(holder string) error {
+		_, err := control.Acquire(t.Context(), &controlv1.AcquireRequest{Holder: holder})
+		return err
+	}
+	twin, err := device.Start(device.Kind[Config]{Name: "motor", Version: "1.0.0", New: func(*device.Kit, Config) (device.Driver, error) {
+		return idleDriver{}, nil
+	}}, device.Settings{Robot: "r", Device: "d", NATS: m.server.URL()}, Config{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(twin.Stop)
+	await(t, "the twin is noticed", func() bool { return m.Kit().Namesake() != "" })
+	if err := acquire("ann"); status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), twin.GRPCAddress()) {
+		t.Errorf("Acquire: %v", err)
+	}
+	if _, err := control.Take(t.Context(), &controlv1.TakeRequest{Holder: "ann"}); status.Code(err) != codes.FailedPrecondition {
+		t.Errorf("Take: %v", err)
+	}
+	twin.Stop()
+	await(t, "the twin is gone", func() bool { return m.Kit().Namesake() == "" })
+	if err := acquire("ann"); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
+// idleDriver has hardware that is always there.
+type idleDriver struct{}
+
+func (idleDriver) Run(ctx context.Context, ready func()) error {
+	ready()
+	<-ctx.Done()
+	return nil
+}
+
+// await waits for a state that makes no event.
+func await(t *testing.T, what string, reached func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !reached(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not within %v: %s", patience, what)
 		}
 	}
 }

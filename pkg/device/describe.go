@@ -125,7 +125,7 @@ func (k *Kit) watch() (*devicev1.Device, *stream.Subscription[*devicev1.Device])
 func (k *Kit) snapshot() *devicev1.Device {
 	d := &devicev1.Device{
 		Robot: k.about.Robot, Name: k.about.Name, Kind: k.about.Kind, Version: k.about.Version, Epoch: k.about.Epoch,
-		State: k.about.State, StateReason: k.about.StateReason, Pid: k.about.Pid, GrpcAddress: k.about.GrpcAddress,
+		State: k.about.State, StateReason: strings.TrimPrefix(k.about.StateReason+sayAlso(k.namesake), "; "), Pid: k.about.Pid, GrpcAddress: k.about.GrpcAddress,
 		MetricsAddress: k.about.MetricsAddress, StartTime: k.about.StartTime, Attributes: k.about.Attributes,
 	}
 	for _, o := range k.outs {
@@ -135,6 +135,14 @@ func (k *Kit) snapshot() *devicev1.Device {
 		d.Streams = append(d.Streams, i.info())
 	}
 	return d
+}
+
+// sayAlso continues a reason.
+func sayAlso(more string) string {
+	if more == "" {
+		return ""
+	}
+	return "; " + more
 }
 
 // plain makes text fit for a protobuf string of bearable length, without the secrets of addresses.

@@ -19,6 +19,8 @@
 //   - Run is called again whenever it returns, at first after 100 ms, then more slowly up to 800 ms. In between the device is AWAY,
 //     with the error as the reason, and its health is NOT_SERVING. The process does not end because hardware is missing.
 //   - The state is announced on the bus at start, on every change and once a second; who has heard of the device can call it.
+//   - A second process of the same robot and name on the bus is noticed after about 3 s: both say so in their log and state, and an
+//     actuator grants no lease until one of them has gone. A restart is not taken for one.
 //   - The same unary calls, errors and state on gRPC and on the bus; see package bus for what happens while the bus is away.
 //   - With a token configured, every call must present it, also health and reflection. A panic in a call is codes.Internal for
 //     its caller and nothing to the others. Metrics and profiles are served on loopback only.

@@ -43,6 +43,7 @@ type Kit struct {
 	ins      []*in
 	services []registration
 	failed   error    // the first registration that failed
+	namesake string   // see Namesake
 	onStop   []func() // in the order in which they were given
 }
 

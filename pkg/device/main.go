@@ -21,7 +21,7 @@ import (
 const (
 	// ExitStopped is the end on request.
 	ExitStopped = 0
-	// ExitAddress is the end because an address to listen on is taken or cannot be had.
+	// ExitAddress is the end because an address to listen on is taken or cannot be had, or because of [ErrTaken].
 	ExitAddress = 71
 	// ExitConfiguration is the end by a configuration that cannot work; starting again does not help.
 	ExitConfiguration = 78
@@ -87,9 +87,12 @@ func stopWithin(d time.Duration, p *Process, log *slog.Logger) {
 	}
 }
 
+// ErrTaken is for errors of [Kind.New] that say that another process has what the device needs: it may be gone when a launcher tries again.
+var ErrTaken = errors.New("taken by another process")
+
 func exitCode(err error) int {
 	var address *addressError
-	if errors.As(err, &address) {
+	if errors.As(err, &address) || errors.Is(err, ErrTaken) {
 		return ExitAddress
 	}
 	return ExitConfiguration

@@ -196,6 +196,7 @@ func (p *Process) run(l listeners) {
 	p.owned.Go(func() { p.served("grpc", p.kit.server.Serve(p.kit.readers.Listen(l.grpc))) })
 	p.owned.Go(func() { p.served("metrics", p.http.Serve(l.metrics)) })
 	p.owned.Go(func() { p.announce(ctx) })
+	p.owned.Go(func() { p.kit.lookForNamesakes(ctx) })
 	p.owned.Go(func() { supervise(ctx, p.kit, p.driver) })
 }
 

@@ -69,7 +69,7 @@ type method struct{ request, response protoreflect.MessageType }
 
 // ours are the methods by which Waldo's own processes agree with each other. A peer that could call them could end what others need; it gets
 // streams by its channels and tracks, which the gateway holds.
-var ours = []string{devicev1.DeviceService_HoldStream_FullMethodName}
+var ours = []string{devicev1.DeviceService_HoldStream_FullMethodName, devicev1.DeviceService_Acknowledge_FullMethodName}
 
 // methods are those that can be called: the unary ones of all kinds of devices, except ours.
 func methods() map[string]method {

@@ -26,6 +26,11 @@ var ErrAddressInUse = syscall.EADDRINUSE
 
 // Check finds out what would go wrong if the plan were run now, and returns all of it.
 func (p *Plan) Check(ctx context.Context) error {
+	release, err := p.claim()
+	if err != nil {
+		return err // addresses that are taken follow from it
+	}
+	defer release()
 	errs := make([]error, len(p.processes))
 	var checks sync.WaitGroup
 	for i, process := range p.processes {

@@ -22,6 +22,11 @@ func (p *Plan) Names() []string { return append(p.names(), "waldo") }
 // Run runs the robot until ctx ends, and returns when nothing of it is left. It calls serving once with the URL of the page, when
 // the page can be opened. It fails if the NATS server cannot listen, or if all processes have ended for good.
 func (p *Plan) Run(ctx context.Context, printer *supervise.Printer, serving func(url string)) error {
+	release, err := p.claim()
+	if err != nil {
+		return err
+	}
+	defer release()
 	natsURL := p.natsURL()
 	if natsURL == "" {
 		server, err := bus.StartServer(bus.ServerConfig{Listen: p.natsListen(), Token: p.config.Token})

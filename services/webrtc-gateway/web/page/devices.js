@@ -15,7 +15,7 @@ const STATES = { ready: 'Ready', starting: 'Starting', away: 'Away', stopping: '
  */
 export function describeState(d) {
   if (d.gone) return { state: 'gone', text: 'Gone', why: 'not heard of: its process or the bus is down' };
-  return { state: d.state, text: STATES[d.state], why: d.state === 'ready' ? '' : d.reason };
+  return { state: d.state, text: STATES[d.state], why: d.reason };
 }
 
 /** The table of devices. */

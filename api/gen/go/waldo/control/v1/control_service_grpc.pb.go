@@ -41,10 +41,12 @@ const (
 // has come for the deadman time (200 ms unless configured otherwise), the actuator sends its safe message to the hardware.
 type ControlServiceClient interface {
 	// Acquire gives the lease to the caller.
-	// Fails with FAILED_PRECONDITION while somebody else has it, INVALID_ARGUMENT if `holder` is empty or too long.
+	// Fails with FAILED_PRECONDITION while somebody else has it, or while another process on the bus has the name of this device;
+	// INVALID_ARGUMENT if `holder` is empty, too long or not printable.
 	Acquire(ctx context.Context, in *AcquireRequest, opts ...grpc.CallOption) (*AcquireResponse, error)
 	// Take gives the lease to the caller, whoever had it; the hardware is made to stand still first.
-	// Fails with PERMISSION_DENIED without the override key, if one is configured, INVALID_ARGUMENT as Acquire.
+	// Fails with PERMISSION_DENIED without the override key, if one is configured; INVALID_ARGUMENT, and FAILED_PRECONDITION for a name that
+	// is taken twice, as Acquire.
 	Take(ctx context.Context, in *TakeRequest, opts ...grpc.CallOption) (*TakeResponse, error)
 	// KeepAlive is a sign of life of the holder, needed every 300 ms while it sends no commands, and the way to hear the clock.
 	// Fails with FAILED_PRECONDITION if the caller does not hold the lease.
@@ -174,10 +176,12 @@ func (c *controlServiceClient) ClearEStop(ctx context.Context, in *ClearEStopReq
 // has come for the deadman time (200 ms unless configured otherwise), the actuator sends its safe message to the hardware.
 type ControlServiceServer interface {
 	// Acquire gives the lease to the caller.
-	// Fails with FAILED_PRECONDITION while somebody else has it, INVALID_ARGUMENT if `holder` is empty or too long.
+	// Fails with FAILED_PRECONDITION while somebody else has it, or while another process on the bus has the name of this device;
+	// INVALID_ARGUMENT if `holder` is empty, too long or not printable.
 	Acquire(context.Context, *AcquireRequest) (*AcquireResponse, error)
 	// Take gives the lease to the caller, whoever had it; the hardware is made to stand still first.
-	// Fails with PERMISSION_DENIED without the override key, if one is configured, INVALID_ARGUMENT as Acquire.
+	// Fails with PERMISSION_DENIED without the override key, if one is configured; INVALID_ARGUMENT, and FAILED_PRECONDITION for a name that
+	// is taken twice, as Acquire.
 	Take(context.Context, *TakeRequest) (*TakeResponse, error)
 	// KeepAlive is a sign of life of the holder, needed every 300 ms while it sends no commands, and the way to hear the clock.
 	// Fails with FAILED_PRECONDITION if the caller does not hold the lease.

@@ -153,7 +153,8 @@ type Device struct {
 	Epoch int64 `protobuf:"varint,5,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// Whether the hardware is there.
 	State DeviceState `protobuf:"varint,6,opt,name=state,proto3,enum=waldo.device.v1.DeviceState" json:"state,omitempty"`
-	// Why the device is in its state, for people; empty when it is ready.
+	// For people: why the device is in its state, and what is wrong besides, even if it is ready: that another process has its name. Empty when
+	// all is well.
 	StateReason string `protobuf:"bytes,7,opt,name=state_reason,json=stateReason,proto3" json:"state_reason,omitempty"`
 	// Process id on the device's machine.
 	Pid int32 `protobuf:"varint,8,opt,name=pid,proto3" json:"pid,omitempty"`
