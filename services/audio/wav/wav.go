@@ -1,6 +1,7 @@
 // Package wav reads and writes WAV files, and makes a microphone of one that is played over and over, and a speaker of one that records.
 //
-// It reads linear PCM of 16, 24 and 32 bits and 32-bit floating point, mono and stereo; it writes 16-bit PCM.
+// It reads linear PCM of 16, 24 and 32 bits and 32-bit floating point, mono and stereo, also in RF64 files; it writes 16-bit PCM. Programs that
+// write into a pipe, or were killed, leave the sizes in a file at 0 or at the largest number: its sound then lasts to the end of the file.
 package wav
 
 import (
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/waldo-robot/waldo/services/audio/card"
 	"github.com/waldo-robot/waldo/services/audio/pcm"
@@ -22,12 +24,19 @@ const (
 	maxChunks      = 1000
 )
 
+// magics begin a file: the second and third mean that a chunk "ds64" has the true sizes.
+var magics = []string{"RIFF", "RF64", "BW64"}
+
+// remedy is for files of other kinds.
+const remedy = "convert it with ffmpeg -i FILE -c:a pcm_s16le OUT.wav"
+
 // Sound is an open WAV. It belongs to one goroutine.
 type Sound struct {
 	pcm.Format
 	Frames int64 // how many there are
 
 	data  io.ReaderAt
+	whole int64 // bytes of the file, as its head has them
 	at    int64 // of the first frame
 	bits  int
 	float bool
@@ -37,10 +46,11 @@ type Sound struct {
 // Parse reads the header of a WAV of so many bytes. The errors wrap card.ErrNotSound and say what is wrong.
 func Parse(from io.ReaderAt, size int64) (*Sound, error) {
 	var head [12]byte
-	if _, err := from.ReadAt(head[:], 0); err != nil || string(head[:4]) != "RIFF" || string(head[8:]) != "WAVE" {
-		return nil, bad("it does not begin as a WAV file does")
+	if _, err := from.ReadAt(head[:], 0); err != nil || string(head[8:]) != "WAVE" || !slices.Contains(magics, string(head[:4])) {
+		return nil, bad("it does not begin as a WAV file does: %s", remedy)
 	}
-	s := &Sound{data: from}
+	s := &Sound{data: from, whole: int64(binary.LittleEndian.Uint32(head[4:])) + 8}
+	wide := int64(0) // length of the sound in an RF64 file
 	for at, n := int64(len(head)), 0; at+8 <= size && n < maxChunks; n++ {
 		var chunk [8]byte
 		if _, err := from.ReadAt(chunk[:], at); err != nil {
@@ -53,8 +63,17 @@ func Parse(from io.ReaderAt, size int64) (*Sound, error) {
 			if err := s.format(at, length); err != nil {
 				return nil, err
 			}
+		case "ds64":
+			var b [16]byte
+			if _, err := from.ReadAt(b[:], at); err != nil {
+				return nil, bad("it is cut off: %v", err)
+			}
+			wide = int64(min(binary.LittleEndian.Uint64(b[8:]), math.MaxInt64))
 		case "data":
-			return s.found(at, min(length, size-at))
+			if length == math.MaxUint32 && wide > 0 {
+				length = wide
+			}
+			return s.found(at, length, size)
 		}
 		at += length + length%2
 	}
@@ -84,21 +103,26 @@ func (s *Sound) format(at, length int64) error {
 	switch {
 	case code == codePCM && (s.bits == 16 || s.bits == 24 || s.bits == 32), code == codeFloat && s.bits == 32:
 	default:
-		return bad("its coding is %d with %d bits, must be linear PCM of 16, 24 or 32 bits or floating point of 32", code, s.bits)
+		return bad("its coding is %d with %d bits, must be linear PCM of 16, 24 or 32 bits or floating point of 32: %s", code, s.bits, remedy)
 	}
 	if s.Rate < pcm.MinRate || s.Rate > pcm.MaxRate {
 		return bad("its rate is %d Hz, must be %d to %d", s.Rate, pcm.MinRate, pcm.MaxRate)
 	}
 	if s.Channels < 1 || s.Channels > pcm.MaxChannels {
-		return bad("it has %d channels, must be 1 or %d", s.Channels, pcm.MaxChannels)
+		return bad("it has %d channels, must be 1 or %d: convert it with ffmpeg -ac %d", s.Channels, pcm.MaxChannels, pcm.MaxChannels)
 	}
 	return nil
 }
 
-func (s *Sound) found(at, length int64) (*Sound, error) {
+// found notes where the sound is. A length that is not that of the file was never filled in.
+func (s *Sound) found(at, length, size int64) (*Sound, error) {
 	if s.Rate == 0 {
 		return nil, bad("its sound comes before its format")
 	}
+	if filled := s.whole == size || s.whole == size-1; length == 0 && !filled {
+		length = size - at
+	}
+	length = min(length, size-at)
 	s.at, s.Frames = at, length/int64(s.frameSize())
 	if s.Frames < 1 {
 		return nil, bad("it has no sound in it")

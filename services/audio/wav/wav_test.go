@@ -36,6 +36,28 @@ func build(code uint16, channels, rate, bits int, data []byte, more ...byte) []b
 	return append(binary.LittleEndian.AppendUint32(b, uint32(len(data))), data...)
 }
 
+// sized is a file whose sizes, of the whole and of the sound, are as given.
+func sized(whole, sound uint32) []byte {
+	b := build(1, 1, 48000, 16, []byte{0, 0x80, 0, 0x40})
+	binary.LittleEndian.PutUint32(b[4:], whole)
+	binary.LittleEndian.PutUint32(b[len(b)-8:], sound)
+	return b
+}
+
+// rf64 is a file for more than 4 GiB, with so many bytes of sound and a chunk behind.
+func rf64(sound uint64) []byte {
+	ds64 := binary.LittleEndian.AppendUint32([]byte("ds64"), 28)
+	ds64 = binary.LittleEndian.AppendUint64(ds64, 0)
+	ds64 = binary.LittleEndian.AppendUint64(ds64, sound)
+	ds64 = append(ds64, make([]byte, 12)...)
+	b := sized(math.MaxUint32, math.MaxUint32)
+	b = append(append([]byte("RF64\xff\xff\xff\xffWAVE"), ds64...), b[12:]...)
+	if sound < math.MaxUint64 {
+		b = append(b, "LIST\x04\x00\x00\x00abcd"...)
+	}
+	return b
+}
+
 func float(values ...float32) []byte { return pcm.Encode(nil, pcm.F32LE, values) }
 
 // extension is how newer files say what they are.
@@ -48,23 +70,33 @@ var files = map[string]struct {
 	data []byte
 	want []float32 // nil for an error
 }{
-	"16 bit":         {build(1, 1, 48000, 16, []byte{0, 0x80, 0, 0x40}), []float32{-1, 0.5}},
-	"24 bit":         {build(1, 1, 48000, 24, []byte{0, 0, 0x80, 0, 0, 0x40}), []float32{-1, 0.5}},
-	"32 bit":         {build(1, 1, 48000, 32, []byte{0, 0, 0, 0x80, 0, 0, 0, 0x40}), []float32{-1, 0.5}},
-	"floating point": {build(3, 2, 44100, 32, float(-1, 0.5)), []float32{-1, 0.5}},
-	"extensible":     {build(0xFFFE, 1, 48000, 16, []byte{0, 0x80, 0, 0x40}, extension(1)...), []float32{-1, 0.5}},
-	"half a frame":   {build(1, 1, 48000, 16, []byte{0, 0x80, 0, 0x40, 1}), []float32{-1, 0.5}},
-	"no sound":       {build(1, 1, 48000, 16, nil), nil},
-	"8 bit":          {build(1, 1, 48000, 8, []byte{1, 2}), nil},
-	"mp3":            {build(0x55, 1, 48000, 16, []byte{1, 2}), nil},
-	"slow":           {build(1, 1, 4000, 16, []byte{1, 2}), nil},
-	"five channels":  {build(1, 5, 48000, 16, make([]byte, 10)), nil},
-	"no channel":     {build(1, 0, 48000, 16, make([]byte, 10)), nil},
-	"empty":          {nil, nil},
-	"text":           {[]byte("this is no sound at all, this is no sound at all"), nil},
-	"cut off":        {build(1, 1, 48000, 16, []byte{1, 2})[:20], nil},
-	"data first":     {[]byte("RIFF\xff\xff\xff\xffWAVEdata\x02\x00\x00\x00ab"), nil},
-	"short format":   {[]byte("RIFF\xff\xff\xff\xffWAVEfmt \x02\x00\x00\x00abdata\x02\x00\x00\x00ab"), nil},
+	"16 bit":               {build(1, 1, 48000, 16, []byte{0, 0x80, 0, 0x40}), []float32{-1, 0.5}},
+	"24 bit":               {build(1, 1, 48000, 24, []byte{0, 0, 0x80, 0, 0, 0x40}), []float32{-1, 0.5}},
+	"32 bit":               {build(1, 1, 48000, 32, []byte{0, 0, 0, 0x80, 0, 0, 0, 0x40}), []float32{-1, 0.5}},
+	"floating point":       {build(3, 2, 44100, 32, float(-1, 0.5)), []float32{-1, 0.5}},
+	"extensible":           {build(0xFFFE, 1, 48000, 16, []byte{0, 0x80, 0, 0x40}, extension(1)...), []float32{-1, 0.5}},
+	"half a frame":         {build(1, 1, 48000, 16, []byte{0, 0x80, 0, 0x40, 1}), []float32{-1, 0.5}},
+	"no sound":             {build(1, 1, 48000, 16, nil), nil},
+	"8 bit":                {build(1, 1, 48000, 8, []byte{1, 2}), nil},
+	"mp3":                  {build(0x55, 1, 48000, 16, []byte{1, 2}), nil},
+	"slow":                 {build(1, 1, 4000, 16, []byte{1, 2}), nil},
+	"five channels":        {build(1, 5, 48000, 16, make([]byte, 10)), nil},
+	"no channel":           {build(1, 0, 48000, 16, make([]byte, 10)), nil},
+	"sizes of 0":           {sized(0, 0), []float32{-1, 0.5}},
+	"sizes of all ones":    {sized(math.MaxUint32, math.MaxUint32), []float32{-1, 0.5}},
+	"sizes of arecord":     {sized(math.MaxInt32, math.MaxInt32-36), []float32{-1, 0.5}},
+	"head alone":           {sized(36, 0), []float32{-1, 0.5}},
+	"filled, empty":        {sized(uint32(len(sized(0, 0))-8), 0), nil},
+	"RF64":                 {rf64(4), []float32{-1, 0.5}},
+	"RF64 of a silly size": {rf64(math.MaxUint64), []float32{-1, 0.5}},
+	"RF64 cut off":         {rf64(4)[:24], nil},
+	"RIFX":                 {append([]byte("RIFX"), sized(0, 0)[4:]...), nil},
+	"extension cut off":    {build(0xFFFE, 1, 48000, 16, []byte{0, 0x80, 0, 0x40}, extension(1)[:8]...), nil},
+	"empty":                {nil, nil},
+	"text":                 {[]byte("this is no sound at all, this is no sound at all"), nil},
+	"cut off":              {build(1, 1, 48000, 16, []byte{1, 2})[:20], nil},
+	"data first":           {[]byte("RIFF\xff\xff\xff\xffWAVEdata\x02\x00\x00\x00ab"), nil},
+	"short format":         {[]byte("RIFF\xff\xff\xff\xffWAVEfmt \x02\x00\x00\x00abdata\x02\x00\x00\x00ab"), nil},
 }
 
 func TestParse(t *testing.T) {
@@ -84,6 +116,18 @@ func TestParse(t *testing.T) {
 		if err := s.Read(got, 0); err != nil || !slices.Equal(got, append(slices.Clone(file.want), file.want...)) {
 			t.Errorf("%s: %v twice is %v, %v", name, file.want, got, err)
 		}
+	}
+}
+
+// TestSizesNeverFilled hears a file that a program wrote into a pipe.
+func TestSizesNeverFilled(t *testing.T) {
+	c, err := OpenMicrophone("testdata/sizes-never-filled.wav", pcm.Format{Rate: 44100, Channels: 1}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }() // tested elsewhere
+	if got := c.Microphone.(*microphone).sound.Frames; got != 1961 {
+		t.Errorf("%d frames, want what is left of the file: 1961", got)
 	}
 }
 

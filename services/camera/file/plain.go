@@ -2,7 +2,6 @@ package file
 
 import (
 	"bytes"
-	"image/jpeg"
 	"strconv"
 	"strings"
 	"time"
@@ -10,6 +9,7 @@ import (
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/media/annexb"
+	"github.com/waldo-robot/waldo/services/camera/mjpeg"
 )
 
 // inMemory makes a clip of pictures that are read already.
@@ -47,54 +47,41 @@ func parseH264(data []byte, config Config) (*clip, error) {
 // parseMJPEG cuts a file of JPEGs, one behind the other.
 func parseMJPEG(data []byte, config Config) (*clip, error) {
 	var pictures [][]byte
-	for len(data) > 0 {
-		start := bytes.Index(data, []byte{0xff, 0xd8, 0xff})
-		if start < 0 {
+	var first mjpeg.Picture
+	for {
+		p, rest, ok := mjpeg.Next(data)
+		if !ok {
 			break
 		}
-		n := jpegLength(data[start:])
-		if n == 0 {
-			break // cut short
+		if len(pictures) == 0 {
+			first = p
 		}
-		pictures = append(pictures, data[start:start+n:start+n])
-		data = data[start+n:]
+		if err := checkJPEG(p, first); err != nil {
+			return nil, err
+		}
+		pictures, data = append(pictures, p.Data), rest
 	}
 	if len(pictures) == 0 {
 		return nil, bad("there is no JPEG in it")
 	}
-	size, err := jpeg.DecodeConfig(bytes.NewReader(pictures[0]))
-	if err != nil {
-		return nil, bad("%v", err)
-	}
 	format := &mediav1.VideoFormat{
-		MediaType: media.JPEG, WidthPx: int32(size.Width), HeightPx: int32(size.Height), FrameRateHz: config.FrameRate,
+		MediaType: media.JPEG, WidthPx: int32(first.Width), HeightPx: int32(first.Height), FrameRateHz: config.FrameRate,
 	}
 	return inMemory(format, pictures, always), nil
 }
 
-// jpegLength is the length of the JPEG that data begins with, 0 if it is not all there. It steps over segments, since those may
-// hold smaller pictures with ends of their own.
-func jpegLength(data []byte) int {
-	i := 2
-	for i+2 <= len(data) {
-		if data[i] != 0xff {
-			i++ // coded picture data
-			continue
-		}
-		switch m := data[i+1]; {
-		case m == 0xd9:
-			return i + 2
-		case m == 0xff:
-			i++ // filler
-		case m == 0x00, m == 0x01, m >= 0xd0 && m <= 0xd8:
-			i += 2 // an escaped byte, or a marker without a segment
-		case i+4 > len(data):
-			return 0
-		default:
-			i += 2 + max(2, int(data[i+2])<<8|int(data[i+3]))
-		}
+func checkJPEG(p, first mjpeg.Picture) error {
+	switch {
+	case p.Field:
+		return bad("its pictures are halves of interlaced ones (AVI1): convert it with ffmpeg -vf yadif -c:v mjpeg")
+	case p.Depth != 8 || p.Components != 1 && p.Components != 3:
+		return bad("its JPEGs have %d components of %d bits, must have 1 or 3 of 8: convert it with ffmpeg -c:v mjpeg -pix_fmt yuvj420p",
+			p.Components, p.Depth)
+	case p.Width != first.Width || p.Height != first.Height:
+		return bad("its pictures differ in size, %dx%d and %dx%d: convert it with ffmpeg -vf scale=%d:%d -c:v mjpeg",
+			first.Width, first.Height, p.Width, p.Height, first.Width, first.Height)
 	}
-	return 0
+	return nil
 }
 
 // parseY4M reads YUV4MPEG2 with 8 bit 4:2:0 pictures.

@@ -1,12 +1,17 @@
 package v4l2
 
-import "bytes"
+import (
+	"bytes"
 
-// wholeJPEG returns the picture in a buffer without what follows it, and false if it lacks its beginning or its end.
+	"github.com/waldo-robot/waldo/services/camera/mjpeg"
+)
+
+// wholeJPEG returns the picture in a buffer with its Huffman tables and without what follows it, and false if it lacks its beginning or its
+// end.
 func wholeJPEG(data []byte) ([]byte, bool) {
-	end := bytes.LastIndex(data, []byte{0xff, 0xd9})
-	if !bytes.HasPrefix(data, []byte{0xff, 0xd8, 0xff}) || end < 0 {
+	if !bytes.HasPrefix(data, []byte{0xff, 0xd8, 0xff}) {
 		return nil, false
 	}
-	return data[:end+2], true
+	p, _, ok := mjpeg.Next(data)
+	return p.Data, ok
 }
