@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -67,12 +69,31 @@ func (d *device) describe() (info source.Info, err error) {
 			return err
 		}
 		info = source.Info{
-			Driver: "evdev", Path: d.path, Name: strings.ToValidUTF8(name, "�"), Kind: classify(n.CapableEvents),
+			Driver: "evdev", Path: d.path, Name: strings.ToValidUTF8(name, "�"), Kind: kindOf(n),
 			ID: fmt.Sprintf("%04x:%04x", id.Vendor, id.Product), Axes: announced(axes),
 		}
 		return nil
 	})
 	return info, err
+}
+
+// kindOf tells what sort of device it is, by what it can send, and by the kernel's word that it is a motion sensor.
+func kindOf(n node) string {
+	kind := classify(n.CapableEvents)
+	sensor, tells := n.(interface{ Properties() []linux.EvProp })
+	if kind == source.Gamepad && tells && slices.Contains(sensor.Properties(), linux.INPUT_PROP_ACCELEROMETER) {
+		return source.Other
+	}
+	return kind
+}
+
+// rank orders gamepads: the lowest is the best. One that is gone is the worst.
+func (d *device) rank() (r int) {
+	err := d.ask(func(n node) error { r = rank(n.CapableEvents); return nil })
+	if err != nil {
+		return math.MaxInt
+	}
+	return r
 }
 
 // announced lists the axes by code.

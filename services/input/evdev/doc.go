@@ -16,13 +16,18 @@
 //
 // # Which device
 //
-// A path wins. Else it is the first, in the order of the numbers in /dev/input, of the wanted kind whose name contains the wanted text.
+// A path wins. Else it is the first, in the order of the numbers in /dev/input, of the wanted kind whose name contains the wanted text; of several
+// gamepads a pad goes before a joystick or wheel, and those before what has buttons or axes only.
 // The kind is told from what a device can send, by the first rule that fits:
 //
-//	joystick or gamepad buttons, and the axes ABS_X and ABS_Y   gamepad
-//	the keys from A to Z                                        keyboard
-//	REL_X, REL_Y and BTN_LEFT                                   mouse
-//	joystick or gamepad buttons                                 gamepad
+//	the keys from A to Z                                              keyboard
+//	buttons of joysticks and pads, at least two with the axes         gamepad, unless there is a mouse, something to touch, or several keys of keyboards
+//	no keys at all, ABS_X, ABS_Y and a third axis                     gamepad, unless they are those of a motion sensor
+//	BTN_LEFT, and REL_X and REL_Y, or ABS_X and ABS_Y without touch   mouse
+//
+// These are the rules of udev's input_id in systemd 257 with three differences: one button and two axes are enough, pedals without buttons are no
+// accelerometer unless the kernel says so, and a motion sensor of six axes is no joystick. Media keys of keyboards and controllers of lamps claim
+// joystick buttons and axes as well; that they also have several keys which no joystick has tells them apart.
 //
 // # On go-evdev
 //

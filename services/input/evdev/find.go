@@ -18,7 +18,7 @@ const (
 
 // List lists the devices of the machine that can be opened.
 func List() ([]source.Info, error) {
-	there, err := survey(linuxKernel{}, nil)
+	there, err := survey(linuxKernel{}, nil, false)
 	return there.infos, err
 }
 
@@ -26,12 +26,14 @@ func List() ([]source.Info, error) {
 type sight struct {
 	infos  []source.Info
 	denied []string // files that must not be read
-	found  *device  // the one that fits, open; the search ends with it
+	found  *device  // the best one that fits, open
 	info   source.Info
+	rank   int // of the one that was found
 }
 
-// survey opens the devices in turn, up to the first that fits; a nil fits looks at all. Devices that go meanwhile are left out.
-func survey(k kernel, fits func(source.Info) bool) (s sight, err error) {
+// survey opens the devices in turn, up to the first that fits, or, if they are ranked, to one that is as good as can be; a nil fits looks at all.
+// Devices that go meanwhile are left out.
+func survey(k kernel, fits func(source.Info) bool, ranked bool) (s sight, err error) {
 	paths, err := k.paths()
 	if err != nil {
 		return s, fmt.Errorf("the input devices cannot be listed: %w", err)
@@ -45,16 +47,34 @@ func survey(k kernel, fits func(source.Info) bool) (s sight, err error) {
 			continue
 		}
 		info, err := d.describe()
-		if err == nil && fits != nil && fits(info) {
-			s.found, s.info = d, info
-			return s, nil
-		}
-		d.close()
-		if err == nil {
+		switch {
+		case err == nil && fits != nil && fits(info) && s.better(d, info, ranked):
+			if s.rank == 0 {
+				return s, nil
+			}
+			continue
+		case err == nil:
 			s.infos = append(s.infos, info)
 		}
+		d.close()
 	}
 	return s, nil
+}
+
+// better keeps a device that fits if it is better than the one that was found before.
+func (s *sight) better(d *device, info source.Info, ranked bool) bool {
+	r := 0
+	if ranked {
+		r = d.rank()
+	}
+	if s.found != nil {
+		if r >= s.rank {
+			return false
+		}
+		s.found.close()
+	}
+	s.found, s.info, s.rank = d, info, r
+	return true
 }
 
 // find opens the device that the configuration means.
@@ -62,7 +82,7 @@ func (s *Source) find() (*device, source.Info, error) {
 	if s.config.Path != "" {
 		return s.findPath()
 	}
-	there, err := survey(s.kernel, s.fits)
+	there, err := survey(s.kernel, s.fits, s.config.Match == source.Gamepad)
 	if err != nil {
 		return nil, source.Info{}, err
 	}
@@ -76,7 +96,7 @@ func (s *Source) find() (*device, source.Info, error) {
 func (s *Source) findPath() (*device, source.Info, error) {
 	path, err := filepath.EvalSymlinks(s.config.Path)
 	if errors.Is(err, fs.ErrNotExist) {
-		there, _ := survey(s.kernel, nil) // what cannot be listed is not
+		there, _ := survey(s.kernel, nil, false) // what cannot be listed is not
 		return nil, source.Info{}, fmt.Errorf("%w%s", explain(s.config.Path, err), there)
 	}
 	if err != nil {
