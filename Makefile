@@ -124,7 +124,7 @@ deps-firmware: ## install the Debian packages needed to build the firmware, when
 
 .PHONY: deps-test
 deps-test: ## install the Debian packages needed to test, when missing
-	@scripts/deps chromium flite fonts-dejavu-core iproute2 libasound2-plugins nftables nodejs pulseaudio python3-venv
+	@scripts/deps chromium flite fonts-dejavu-core iproute2 libasound2-plugins nftables nginx-light nodejs pulseaudio python3-venv
 
 .PHONY: clean
 clean: ## remove everything that was built

@@ -20,6 +20,7 @@ import (
 type guard struct {
 	config   Config
 	sessions sessions
+	tickets  tickets
 	stopping context.Context
 	log      *slog.Logger
 	wrong    prometheus.Counter
@@ -29,7 +30,7 @@ type guard struct {
 }
 
 func newGuard(s *Server, open func(*http.Request) bool) (*guard, error) {
-	g := &guard{config: s.config, stopping: s.ctx, log: s.log, open: open, wrong: prometheus.NewCounter(prometheus.CounterOpts{
+	g := &guard{config: s.config, tickets: s.tickets, stopping: s.ctx, log: s.log, open: open, wrong: prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "waldo_gateway_wrong_tokens_total", Help: "Requests that presented a wrong token."})}
 	s.config.Metrics.MustRegister(g.wrong)
 	if g.config.Token == "" {
@@ -148,8 +149,9 @@ func (g *guard) checkOrigin(w http.ResponseWriter, r *http.Request) bool {
 }
 
 // ownPage tells whether a request comes from a page of this gateway. A proxy may have put another name into Host; then the page must be
-// of a name that the gateway answers to, and the browser or the proxy must say that the request goes to where the page is from. No script
-// of a page elsewhere can say so: browsers do not let it set Sec-Fetch-Site, and ask the gateway before it may send X-Forwarded-Host.
+// of a name that the gateway answers to, and the browser or the proxy must say that the request goes to where the page is from, or have said
+// so to get a ticket. No script of a page elsewhere can say so: browsers do not let it set Sec-Fetch-Site, and ask the gateway before it may
+// send X-Forwarded-Host.
 func (g *guard) ownPage(r *http.Request, origin string) bool {
 	u, err := url.Parse(origin)
 	if err != nil || u.Host == "" {
@@ -164,7 +166,7 @@ func (g *guard) ownPage(r *http.Request, origin string) bool {
 	if !g.answersTo(u.Host) {
 		return false
 	}
-	return r.Header.Get("Sec-Fetch-Site") == "same-origin" ||
+	return r.Header.Get("Sec-Fetch-Site") == "same-origin" || g.tickets.shown(r, origin) ||
 		slices.ContainsFunc(strings.Split(r.Header.Get("X-Forwarded-Host"), ","), own)
 }
 

@@ -2,15 +2,17 @@ package server
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"io/fs"
 	"net/http"
 	"path"
+	"regexp"
 	"strings"
 )
 
-// policy lets the page run its own modules and talk to its own gateway, and nothing else.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; " +
+// policy lets the page run its own modules and talk to its own gateway, and nothing else. %s are the hashes of scripts in the page itself.
+const policy = "default-src 'none'; script-src 'self'%s; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; " +
 	"connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // types are said outright: what the system thinks of endings differs, and browsers refuse modules of a wrong type.
@@ -26,6 +28,7 @@ type page map[string]file // by URL path
 type file struct {
 	data              string
 	contentType, etag string
+	policy            string
 }
 
 func newPage(files fs.FS) (page, error) {
@@ -45,13 +48,28 @@ func newPage(files fs.FS) (page, error) {
 		if !ok {
 			return nil // not for browsers
 		}
-		p["/"+name] = file{data: string(data), contentType: contentType, etag: fmt.Sprintf(`"%x"`, sha256.Sum256(data))}
+		p["/"+name] = file{
+			data: string(data), contentType: contentType, etag: fmt.Sprintf(`"%x"`, sha256.Sum256(data)),
+			policy: fmt.Sprintf(policy, hashes(data)),
+		}
 		return nil
 	})
 	if index, ok := p["/index.html"]; ok {
 		p["/"] = index
 	}
 	return p, err
+}
+
+// inline matches the scripts that are in a page and not beside it.
+var inline = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
+
+// hashes lists the scripts in a page as a content security policy names them.
+func hashes(html []byte) (list string) {
+	for _, script := range inline.FindAllSubmatch(html, -1) {
+		sum := sha256.Sum256(script[1])
+		list += " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+	}
+	return list
 }
 
 // public tells whether a file is for everybody: the modules, which pages elsewhere import, and what is beside them. All of them are published
@@ -73,7 +91,7 @@ func (p page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", f.contentType)
 	h.Set("ETag", f.etag)
 	h.Set("Cache-Control", "no-cache")
-	h.Set("Content-Security-Policy", policy)
+	h.Set("Content-Security-Policy", f.policy)
 	if strings.Contains(r.Header.Get("If-None-Match"), f.etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return

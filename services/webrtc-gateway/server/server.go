@@ -84,6 +84,7 @@ type Server struct {
 	cancel context.CancelFunc
 	owned  sync.WaitGroup
 
+	tickets  tickets
 	unpassed sync.Once // a proxy does not pass WebSockets on: said
 
 	mu     sync.Mutex
@@ -96,7 +97,7 @@ type Server struct {
 
 // New returns a server for the connections of engine and the devices of directory.
 func New(engine *rtc.Engine, directory Directory, c Config) (*Server, error) {
-	s := &Server{engine: engine, directory: directory, config: c, log: c.Log, wheps: make(map[string]*whep)}
+	s := &Server{engine: engine, directory: directory, config: c, log: c.Log, wheps: make(map[string]*whep), tickets: newTickets()}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -147,7 +148,7 @@ func (s *Server) routes(page page) *http.ServeMux {
 	mux.HandleFunc("PATCH /whep/{device}/{id}", s.whepPatch)
 	mux.HandleFunc("DELETE /whep/{device}/{id}", s.whepDelete)
 	mux.HandleFunc("GET /signal", s.signal)
-	mux.HandleFunc("POST /signal", notUpgraded)
+	mux.HandleFunc("POST /signal", s.whyNot)
 	mux.HandleFunc("GET /picture/{device}", s.picture)
 	mux.HandleFunc("GET /snapshot/{file}", s.snapshot)
 	mux.HandleFunc("GET /devices", s.devices)

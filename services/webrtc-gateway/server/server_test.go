@@ -374,6 +374,17 @@ func TestPage(t *testing.T) {
 	}
 }
 
+func TestScriptInThePage(t *testing.T) {
+	s := newSite(t, Config{Page: fstest.MapFS{"index.html": {Data: []byte("<script>alert('hi')</script><script src=x></script>")}, "x.js": {}}}, 0)
+	const hash = "'sha256-XTqNqFSUlZHAW7f/OGNYSOEzxKhjdAAGMXoid2VEbJk='"
+	for path, want := range map[string]bool{"/": true, "/x.js": false} {
+		answer, _ := s.do(request{path: path})
+		if policy := answer.Header.Get("Content-Security-Policy"); strings.Contains(policy, "script-src 'self' "+hash) != want {
+			t.Errorf("%s: %s", path, policy)
+		}
+	}
+}
+
 func TestSnapshot(t *testing.T) {
 	s := newSite(t, Config{}, 0)
 	answer, body := s.do(request{path: "/snapshot/front.jpg?width=320&height=240"})

@@ -46,11 +46,13 @@ func (s sessions) left(value string, now time.Time) time.Duration {
 		return 0
 	}
 	signed, code := data[:sessionTime+sessionRandom], data[sessionTime+sessionRandom:]
-	if !hmac.Equal(code, s.sign(signed)) {
+	if !s.signed(signed, code) {
 		return 0
 	}
 	return max(0, time.Unix(int64(binary.BigEndian.Uint64(signed)), 0).Sub(now))
 }
+
+func (s sessions) signed(data, code []byte) bool { return hmac.Equal(code, s.sign(data)) }
 
 func (s sessions) sign(data []byte) []byte {
 	code := hmac.New(sha256.New, s.key)

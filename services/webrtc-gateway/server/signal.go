@@ -49,8 +49,14 @@ type session struct {
 	garbage int
 }
 
-// notUpgraded answers requests that are no WebSocket. A browser does not say why it could not open one: the page then sends a POST,
-// which passes the same checks, and shows the answer.
+// whyNot answers POST /signal. A browser does not say why it could not open a WebSocket: the page then sends a POST, which passes the same
+// checks, and shows the answer, or tries again with the ticket that comes with it.
+func (s *Server) whyNot(w http.ResponseWriter, r *http.Request) {
+	s.tickets.offer(w, r)
+	notUpgraded(w, r)
+}
+
+// notUpgraded answers requests that are not for a WebSocket.
 func notUpgraded(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Connection", "Upgrade")
 	w.Header().Set("Upgrade", "websocket")

@@ -16,10 +16,11 @@ import (
 
 const (
 	cookieName = "waldo"
-	// subprotocol is what pages elsewhere ask for that have a token: scripts cannot set headers of a WebSocket. They send the token beside
-	// it, as another protocol, which is tokenProtocol and the token in base64url.
-	subprotocol   = "waldo"
-	tokenProtocol = "waldo-token."
+	// subprotocol is what pages ask for that have something to show: scripts cannot set headers of a WebSocket. They send it beside, as
+	// another protocol: the token in base64url, or a ticket.
+	subprotocol    = "waldo"
+	tokenProtocol  = "waldo-token."
+	ticketProtocol = "waldo-ticket."
 )
 
 // checkToken lets in clients that have the token, or a session that the token has opened.
@@ -58,17 +59,23 @@ func presented(r *http.Request) (tokens []string) {
 	if t := access.Bearer(r.Header.Get("Authorization")); t != "" {
 		tokens = append(tokens, t)
 	}
-	for _, header := range r.Header.Values("Sec-Websocket-Protocol") {
-		for protocol := range strings.SplitSeq(header, ",") {
-			encoded, ok := strings.CutPrefix(strings.TrimSpace(protocol), tokenProtocol)
-			if !ok {
-				continue
-			}
-			token, _ := base64.RawURLEncoding.DecodeString(encoded) // what cannot be decoded is wrong
-			tokens = append(tokens, string(token))
-		}
+	for _, encoded := range protocols(r, tokenProtocol) {
+		token, _ := base64.RawURLEncoding.DecodeString(encoded) // what cannot be decoded is wrong
+		tokens = append(tokens, string(token))
 	}
 	return tokens
+}
+
+// protocols lists what follows a prefix in the names of the protocols that a WebSocket asks for.
+func protocols(r *http.Request, prefix string) (found []string) {
+	for _, header := range r.Header.Values("Sec-Websocket-Protocol") {
+		for protocol := range strings.SplitSeq(header, ",") {
+			if rest, ok := strings.CutPrefix(strings.TrimSpace(protocol), prefix); ok {
+				found = append(found, rest)
+			}
+		}
+	}
+	return found
 }
 
 // slowDown holds back the answer to a wrong token; false if too many are being held back already.
@@ -80,7 +87,7 @@ func (g *guard) slowDown(r *http.Request) bool {
 	if guess.Report {
 		// The header is what a proxy, or anybody, says.
 		g.log.Warn("a wrong token was presented", "client", guess.Client, "guesses", guess.Count,
-			"forwarded_for", strconv.Quote(firstRunes(r.Header.Get("X-Forwarded-For"), 64)))
+			"forwarded_for", firstRunes(r.Header.Get("X-Forwarded-For"), 64))
 	}
 	return guess.Waited
 }

@@ -6,10 +6,11 @@ import { holderName } from './holder.js';
 
 /**
  * @typedef {object} Env
- * @property {(url: string) => WebSocket} openSocket
+ * @property {(url: string, protocols: string[]) => WebSocket} openSocket
  * @property {(config: RTCConfiguration) => RTCPeerConnection} openPeer
  * @property {() => MediaStream} newStream
  * @property {(url: string, init: RequestInit) => Promise<Response>} fetch
+ * @property {string} origin Of the page.
  * @property {() => number} now Monotonic time in ms since {@link Env.originMs}.
  * @property {number} originMs Unix time in ms at which `now` was 0; fixed, so `originMs + now()` never jumps.
  * @property {(run: () => void, ms: number) => () => void} every Runs something regularly until the result is called.
@@ -29,10 +30,11 @@ let holder = '';
 /** @returns {Env} */
 export function browserEnv() {
   return {
-    openSocket: (url) => new WebSocket(url),
+    openSocket: (url, protocols) => new WebSocket(url, protocols),
     openPeer: (config) => new RTCPeerConnection(config),
     newStream: () => new MediaStream(),
     fetch: (url, init) => fetch(url, init),
+    origin: location.origin,
     now: () => performance.now(),
     originMs: performance.timeOrigin,
     every(run, ms) {

@@ -6,6 +6,7 @@
  */
 
 import { Signal } from './signal.js';
+import { headersFor, protocolsFor } from './token.js';
 
 /** Time between two looks for a lost gateway, in ms. */
 const POLL_MS = 250;
@@ -13,8 +14,8 @@ const POLL_MS = 250;
 const POLL_TIMEOUT_MS = 1000;
 /** Longest time between looks when `/healthz` answers and the socket does not, in ms. */
 const SLOWEST_MS = 4000;
-/** After so many failed sessions in a row the gateway is asked why. */
-const ASK_WHY = 2;
+/** After so many failed sessions in a row a gateway that gives no reason is taken for one that no WebSocket gets to. */
+const NO_WAY = 2;
 /** A session shorter than this is not opened anew at once, whatever the gateway says, in ms. */
 const SHORTEST_MS = 1000;
 
@@ -37,10 +38,12 @@ export class Link {
   state = 'connecting';
   /** Why the link is not live; for people. */
   why = '';
-  /** What the gateway says when it is there and takes no session: no token, too many viewers. Empty otherwise. */
+  /** Why there is no session though something answers: no token, too many viewers, a proxy. Empty otherwise. */
   refusal = '';
 
   #base;
+  #token;
+  #ticket = '';
   #env;
   #handlers;
   /** @type {Signal|null} */
@@ -53,11 +56,13 @@ export class Link {
 
   /**
    * @param {URL} base Where the gateway is.
+   * @param {string} token What it wants to see; empty if nothing, or a cookie.
    * @param {LinkHandlers} handlers
    * @param {import('./env.js').Env} env
    */
-  constructor(base, handlers, env) {
+  constructor(base, token, handlers, env) {
     this.#base = base;
+    this.#token = token;
     this.#handlers = handlers;
     this.#env = env;
   }
@@ -70,7 +75,7 @@ export class Link {
     const url = new URL('signal', this.#base);
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
     this.#handlers.onOpening();
-    this.#signal = new Signal(url.href, {
+    this.#signal = new Signal(url.href, protocolsFor(this.#token, this.#ticket), {
       onMessage: (m) => this.#receive(m),
       onTime: this.#handlers.onTime,
       onLost: (why, again) => this.#lose(why, again),
@@ -127,7 +132,7 @@ export class Link {
     // A session that ended before the welcome is a gateway that does not want us now: do not hammer it.
     if (this.state !== 'live') this.#failures = Math.min(this.#failures + 1, 8);
     this.#signal = null;
-    this.#lastPoll = this.#failures === 0 ? -Infinity : now;
+    this.#lastPoll = this.#failures <= 1 ? -Infinity : now;
     this.#become('gateway-lost', why);
     this.tick();
   }
@@ -137,7 +142,7 @@ export class Link {
     this.#polling = true;
     this.#lastPoll = this.#env.now();
     const found = await this.#ask();
-    if (found && this.#failures >= ASK_WHY) this.refusal = await this.#askWhy();
+    if (found && this.#failures > 0) this.refusal = await this.#askWhy();
     this.#polling = false;
     if (found && this.#signal === null && this.state !== 'closed') this.open();
   }
@@ -159,19 +164,32 @@ export class Link {
   }
 
   /**
-   * Asks for a session in a way that shows the gateway's words: a WebSocket that is refused tells nothing.
+   * Asks for a session in a way that shows why there is none: a WebSocket that is refused tells nothing. A POST has an Origin as the
+   * WebSocket has, and so is refused for the same reasons; if it is not, the answer may hold a ticket that lets the next WebSocket in.
    * @returns {Promise<string>}
    */
   async #askWhy() {
+    const url = new URL('signal', this.#base).href;
+    const sure = this.#failures >= NO_WAY;
     try {
-      const answer = await this.#env.fetch(new URL('signal', this.#base).href, {
+      const answer = await this.#env.fetch(url, {
+        method: 'POST',
         cache: 'no-store',
+        headers: headersFor(this.#token),
         signal: AbortSignal.timeout(POLL_TIMEOUT_MS),
       });
-      // 400 and 426 only miss the WebSocket in the question.
-      return [401, 403, 421, 429, 503].includes(answer.status) ? (await answer.text()).trim().slice(0, 300) : '';
+      this.#ticket = answer.headers.get('Waldo-Ticket') ?? '';
+      const ours = answer.headers.get('Content-Type')?.startsWith('text/plain');
+      const said = ours ? (await answer.text()).trim().slice(0, 500) : '';
+      if ([401, 403, 421, 429, 503].includes(answer.status) && said) return said;
+      // Anything else is not about us: once may be chance.
+      if (!sure) return '';
+      if (answer.status === 426 && said) return said;
+      return `A WebSocket to ${url} was refused, and so was a POST: HTTP ${answer.status}, by something between this page and the gateway.`;
     } catch {
-      return '';
+      const { origin } = this.#env;
+      if (!sure || origin === this.#base.origin) return '';
+      return `The gateway at ${this.#base.href} does not take this page: add ${origin} to gateway.origins in its robot.yaml.`;
     }
   }
 

@@ -56,8 +56,9 @@ export class Robot extends EventTarget {
   /**
    * @param {URL} base Where the gateway is.
    * @param {import('./env.js').Env} env
+   * @param {string} [token] For pages of another origin.
    */
-  constructor(base, env) {
+  constructor(base, env, token = '') {
     super();
     this.#env = env;
     this.#transport = new Transport({
@@ -77,7 +78,7 @@ export class Robot extends EventTarget {
       holder: () => env.holder(),
       onChange: () => this.dispatchEvent(new CustomEvent('estop', { detail: this.eStopState })),
     }, env);
-    this.#link = new Link(base, {
+    this.#link = new Link(base, token, {
       onOpening: () => this.#prepare(),
       onMessage: (m) => this.#receive(m),
       onTime: (sent, got, gateway) => this.clock.sample(sent, got, gateway),
@@ -97,7 +98,7 @@ export class Robot extends EventTarget {
     return this.#link.why;
   }
 
-  /** What the gateway says when it is there but takes no session (no token, too many viewers); empty otherwise. */
+  /** Why there is no session though something answers (no token, too many viewers, a proxy), and what to do; empty otherwise. */
   get refusal() {
     return this.#link.refusal;
   }

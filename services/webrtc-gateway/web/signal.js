@@ -41,14 +41,15 @@ export class Signal {
 
   /**
    * @param {string} url
+   * @param {string[]} protocols What the socket asks for; see {@link import('./token.js').protocolsFor}.
    * @param {SignalHandlers} handlers
    * @param {import('./env.js').Env} env
    */
-  constructor(url, handlers, env) {
+  constructor(url, protocols, handlers, env) {
     this.#env = env;
     this.#handlers = handlers;
     this.#heard = this.#ticked = env.now();
-    this.#socket = env.openSocket(url);
+    this.#socket = env.openSocket(url, protocols);
     this.#socket.onopen = () => {
       this.#open = true;
       this.#heard = env.now();

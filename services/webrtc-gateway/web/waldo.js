@@ -6,7 +6,7 @@
  * <script type="module">
  *   import * as waldo from 'http://robot.local:8080/waldo.js';
  *
- *   const robot = waldo.connect('http://robot.local:8080/');
+ *   const robot = waldo.connect();
  *   robot.addEventListener('state', () => console.log('link:', robot.state));
  *   robot.addEventListener('devices', () => console.log(robot.devices.map((d) => d.name)));
  *
@@ -26,7 +26,7 @@
  *   import * as waldo from 'http://robot.local:8080/waldo.js';
  *
  *   const $ = (selector) => document.querySelector(selector);
- *   const robot = waldo.connect('http://robot.local:8080/');
+ *   const robot = waldo.connect();
  *   const drive = robot.drive();
  *   drive.use(new waldo.Keyboard());
  *   drive.use(new waldo.Gamepad());
@@ -52,7 +52,7 @@
  *   import * as waldo from 'http://robot.local:8080/waldo.js';
  *
  *   const $ = (selector) => document.querySelector(selector);
- *   const head = waldo.connect('http://robot.local:8080/').audio('head');
+ *   const head = waldo.connect().audio('head');
  *   $('#listen').onclick = () => {
  *     const listening = head.listen();                 // listening.stop() ends it
  *     $('#ear').srcObject = listening.stream;          // the same object, whatever happens
@@ -86,7 +86,8 @@
  * - Frames have an age (`video.ageMs`), on the gateway's clock, and `robot.stats()` gives the rest of the numbers.
  * - `robot.close()` ends everything.
  *
- * The gateway must allow the origin of your page if that is not its own.
+ * If your page is not the gateway's own, robot.yaml must allow its origin (`gateway: {origins: ["http://localhost:3000"]}`), and a gateway with a
+ * token wants it: `waldo.connect(undefined, { token })`. Browsers take modules from a web server only, not from a file.
  */
 
 import { browserEnv } from './env.js';
@@ -108,10 +109,12 @@ export { Video } from './video.js';
 
 /**
  * Connects to a robot's gateway. Returns at once, never throws for a gateway that is not there, and reconnects by itself.
- * @param {string|URL} [url] Address of the gateway, by default that of the page. A path is kept, for gateways behind a
+ * @param {string|URL} [url] Address of the gateway, by default where this module came from. A path is kept, for gateways behind a
  *   proxy: `https://example.org/robots/7/`.
+ * @param {object} [options]
+ * @param {string} [options.token] The gateway's token, for pages of another origin. Whoever can read your page can read it: better ask for it.
  * @returns {Robot}
  */
-export function connect(url = '.') {
-  return new Robot(new URL(url, document.baseURI), browserEnv());
+export function connect(url = new URL('.', import.meta.url), { token = '' } = {}) {
+  return new Robot(new URL(url, document.baseURI), browserEnv(), token);
 }

@@ -17,8 +17,8 @@ export function showEmpty(robot, cameras, waitedMs) {
   if (empty.hidden !== hidden) empty.hidden = hidden;
   if (hidden) return;
   const live = robot.state === 'live';
-  setText(byId('empty-title', HTMLElement), live ? 'No camera yet' : robot.refusal ? 'The gateway refuses' : 'Looking for the gateway');
-  setText(byId('empty-text', HTMLElement), live ? others(robot.devices.length) : robot.refusal || LOOKING);
+  setText(byId('empty-title', HTMLElement), live ? 'No camera yet' : robot.refusal ? 'No connection' : 'Looking for the gateway');
+  setText(byId('empty-text', HTMLElement), live ? others(robot.devices.length) : robot.refusal ? 'The reason stands at the top. This page goes on trying.' : LOOKING);
   byId('empty-steps', HTMLElement).hidden = !live;
 }
 

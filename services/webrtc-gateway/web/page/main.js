@@ -13,6 +13,7 @@ import { bindKeys } from './keys.js';
 import { Readings } from './readings.js';
 import { SoundPanels } from './sound.js';
 import { Tile } from './tile.js';
+import { onForbidden, showTrouble } from './trouble.js';
 
 /** Times on the page that run are renewed this often, in ms. */
 const TICK_MS = 100;
@@ -37,6 +38,7 @@ const consoles = new Consoles(robot);
 const statsButton = byId('stats', HTMLButtonElement);
 const devices = new DeviceList();
 let lostAt = 0;
+let forbidden = '';
 let openedAt = performance.now();
 
 /** @param {Tile|null} tile Enlarges it, or none; the one that is large becomes small. */
@@ -97,6 +99,7 @@ function tick() {
   const detail = lost ? `${since(performance.now() - lostAt)}, ${robot.refusal ? 'refused' : 'reconnecting'}` : rtt === null ? '' : milliseconds(rtt);
   setText(byId('link-detail', HTMLElement), robot.state === 'connecting' ? '' : detail);
   showEmpty(robot, tiles.size, performance.now() - openedAt);
+  showTrouble(robot.state === 'live' ? '' : robot.refusal || forbidden);
 }
 
 /** @param {boolean} on */
@@ -152,7 +155,9 @@ bindKeys({
   },
   stats: () => statsButton.click(),
 });
+onForbidden((text) => (forbidden = text));
 setInterval(tick, TICK_MS);
 setInterval(showStats, STATS_MS);
 if (storedStats()) setStats(true);
 showLink();
+tick();

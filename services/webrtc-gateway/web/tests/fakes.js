@@ -239,8 +239,12 @@ export class FakeEnv {
   holder = () => 'Chromium on Linux 3f2a';
   gamepads = () => this.pads;
 
-  openSocket = (url) => {
-    this.sockets.push(new FakeSocket(url));
+  origin = 'http://robot:8080';
+  /** What `/signal` answers to who asks without a WebSocket; null: nothing that may be read. */
+  why = { status: 401, text: 'a token is needed\n', type: 'text/plain; charset=utf-8' };
+
+  openSocket = (url, protocols) => {
+    this.sockets.push(Object.assign(new FakeSocket(url), { protocols }));
     return this.sockets.at(-1);
   };
 
@@ -259,10 +263,15 @@ export class FakeEnv {
     };
   };
 
-  fetch = async (url) => {
-    this.fetches.push({ url, at: this.time });
+  fetch = async (url, init) => {
+    this.fetches.push({ url, init, at: this.time });
     if (this.health === null) throw new TypeError('refused');
-    if (url.endsWith('/signal')) return { type: 'basic', status: 401, text: async () => 'a token is needed\n' };
+    if (url.endsWith('/signal')) {
+      if (this.why === null) throw new TypeError('not allowed to read');
+      const { status, text, type, ticket } = this.why;
+      const headers = new Headers({ 'Content-Type': type, ...(ticket ? { 'Waldo-Ticket': ticket } : {}) });
+      return { type: 'basic', status, text: async () => text, headers };
+    }
     return { type: 'basic', status: this.health };
   };
 

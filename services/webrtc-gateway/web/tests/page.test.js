@@ -18,8 +18,9 @@ test('the page gets along with its content security policy, and with no other ho
   for (const name of ['index.html', 'style.css', 'icon.svg']) {
     // Names of namespaces are no addresses.
     const text = read(name).replaceAll('http://www.w3.org/2000/svg', '');
-    assert.doesNotMatch(text, /https?:\/\/|\bstyle=|\bon[a-z]+=|@import|<style|<script(?! type="module" src=)/, name);
+    assert.doesNotMatch(text, /https?:\/\/|\bstyle=|\bon[a-z]+=|@import|<style|<script(?! type="module" src=|>)/, name);
   }
+  assert.equal(html.match(/<script>/g).length, 1, 'the one that the gateway adds to the policy');
   for (const name of modules) assert.doesNotMatch(read(name), /innerHTML|insertAdjacentHTML|eval\(|new Function|cssText/, name);
 });
 

@@ -321,6 +321,66 @@ describe('a dead gateway', () => {
     assert.equal(robot.refusal, '');
   });
 
+  /** Refuses all sockets until the time is over. */
+  const refuse = (ms) => env.pass(ms, () => env.sockets.at(-1).closed || env.socket.drop());
+
+  for (const [name, why, refusal] of [
+    ['without a token', { status: 401, text: 'a token is needed\n', type: 'text/plain' }, 'a token is needed'],
+    ['behind a proxy that keeps WebSockets away', { status: 426, text: 'in nginx: …', type: 'text/plain' }, 'in nginx: …'],
+    ['behind a proxy that changes the name', { status: 403, text: 'add it to gateway.origins', type: 'text/plain; charset=utf-8' }, 'add it to gateway.origins'],
+    ['behind a proxy that refuses itself', { status: 403, text: '<html>', type: 'text/html' },
+      'A WebSocket to http://robot:8080/signal was refused, and so was a POST: HTTP 403, by something between this page and the gateway.'],
+    ['behind a proxy that does not know it', { status: 404, text: 'no', type: 'text/plain' },
+      'A WebSocket to http://robot:8080/signal was refused, and so was a POST: HTTP 404, by something between this page and the gateway.'],
+  ]) {
+    test(`says why there is no session within 2 s: ${name}`, async () => {
+      env.health = 200;
+      env.why = why;
+      await refuse(2000);
+      assert.equal(robot.refusal, refusal);
+      assert.equal(env.fetches.at(-1).init.method, 'POST');
+    });
+  }
+
+  test('one failure is no proof of a proxy', async () => {
+    env.health = 200;
+    env.why = { status: 426, text: 'in nginx: …', type: 'text/plain' };
+    env.socket.drop();
+    await env.pass(700);
+    assert.equal(robot.refusal, '');
+  });
+
+  test('behind a proxy that changes the name, a ticket is shown', async () => {
+    env.health = 200;
+    env.why = { status: 426, text: 'no WebSocket', type: 'text/plain', ticket: 'for-this-page' };
+    assert.deepEqual(env.socket.protocols, []);
+    env.socket.drop();
+    await env.pass(100);
+    assert.deepEqual(env.socket.protocols, ['waldo', 'waldo-ticket.for-this-page']);
+    env.socket.open();
+    env.socket.say(welcome());
+    assert.deepEqual([robot.state, robot.refusal], ['live', '']);
+  });
+
+  test('a page elsewhere is told what to add to robot.yaml', async () => {
+    env.origin = 'http://localhost:3000';
+    env.health = 200;
+    env.why = null;
+    await refuse(2000);
+    assert.match(robot.refusal, /add http:\/\/localhost:3000 to gateway.origins/);
+  });
+
+  test('a page elsewhere shows its token on every way', async () => {
+    const r = new Robot(new URL('http://robot:8080/'), env, 'sixteen-or-more>?~');
+    assert.deepEqual(env.socket.protocols, ['waldo', 'waldo-token.c2l4dGVlbi1vci1tb3JlPj9-']);
+    assert.equal(env.socket.url, 'ws://robot:8080/signal');
+    env.health = 200;
+    await refuse(1000);
+    const asked = env.fetches.filter((f) => f.url.endsWith('/signal') && f.init.headers.Authorization);
+    assert.equal(asked[0].init.headers.Authorization, 'Bearer sixteen-or-more>?~');
+    r.close();
+  });
+
   test('a proxy before a dead gateway is no gateway', async () => {
     env.socket.drop();
     env.health = 502;
