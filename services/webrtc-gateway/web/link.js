@@ -67,6 +67,11 @@ export class Link {
     this.#env = env;
   }
 
+  /** What a WebSocket to the gateway asks for, to be let in. */
+  get protocols() {
+    return protocolsFor(this.#token, this.#ticket);
+  }
+
   /** Opens a session, now; ends the one there is. */
   open() {
     if (this.state === 'closed') return;
@@ -75,7 +80,7 @@ export class Link {
     const url = new URL('signal', this.#base);
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
     this.#handlers.onOpening();
-    this.#signal = new Signal(url.href, protocolsFor(this.#token, this.#ticket), {
+    this.#signal = new Signal(url.href, this.protocols, {
       onMessage: (m) => this.#receive(m),
       onTime: this.#handlers.onTime,
       onLost: (why, again) => this.#lose(why, again),
