@@ -288,3 +288,25 @@ func BenchmarkPublish(b *testing.B) {
 		})
 	}
 }
+
+// TestTryNext: what was queued before a reader was ended can still be taken.
+func TestTryNext(t *testing.T) {
+	topic := stream.NewTopic[int]()
+	sub := topic.Subscribe(stream.DropOldest(4))
+	defer sub.Close()
+	topic.Publish(1)
+	topic.Publish(2)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if v, err := sub.Next(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("%d, %v after the context ended", v, err)
+	}
+	for _, want := range []int{1, 2} {
+		if v, ok := sub.TryNext(); !ok || v != want {
+			t.Errorf("%d, %v, want %d", v, ok, want)
+		}
+	}
+	if v, ok := sub.TryNext(); ok {
+		t.Errorf("%d out of nothing", v)
+	}
+}

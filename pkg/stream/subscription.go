@@ -60,6 +60,13 @@ func (s *Subscription[T]) Next(ctx context.Context) (T, error) {
 	}
 }
 
+// TryNext returns the next value that is queued, without waiting; false if there is none. It is for a reader that has to hand on what came
+// before it was ended.
+func (s *Subscription[T]) TryNext() (T, bool) {
+	v, ok, _ := s.take()
+	return v, ok
+}
+
 // All yields values until the subscription ends or the loop is left. Any end but [io.EOF] is yielded as a last error.
 func (s *Subscription[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {

@@ -109,8 +109,11 @@ func (d *driver) publish(ctx context.Context) {
 	for {
 		report, err := d.feed.Next(ctx)
 		if err != nil {
-			return // ctx ended and nothing waits, or the hub was closed
+			break // ctx ended, or the hub was closed
 		}
+		d.events.Publish(report)
+	}
+	for report, ok := d.feed.TryNext(); ok; report, ok = d.feed.TryNext() {
 		d.events.Publish(report)
 	}
 }
