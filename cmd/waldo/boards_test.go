@@ -141,7 +141,7 @@ func TestWatchAndSend(t *testing.T) {
 
 func TestEstop(t *testing.T) {
 	boardsUp(t)
-	if code, _, err := waldo(t, "estop", "--reason", "smoke"); code != 0 || err != "demo/motors stopped\n" {
+	if code, _, err := waldo(t, "estop", "--reason", "smoke\xff"); code != 0 || err != "demo/motors stopped\n" {
 		t.Fatalf("%d, %s", code, err)
 	}
 	if code, _, err := waldo(t, "send", "motors", "[0]"); code != 1 || !strings.Contains(err, "an e-stop is latched") {

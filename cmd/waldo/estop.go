@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 
 	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
@@ -101,7 +102,7 @@ func (e *estopCommand) actuators(ctx context.Context, conn *bus.Conn) ([]bus.Add
 }
 
 func (e *estopCommand) press(ctx context.Context, client controlv1.ControlServiceClient) error {
-	r, err := client.EStop(ctx, &controlv1.EStopRequest{By: by(), Reason: e.Reason})
+	r, err := client.EStop(ctx, &controlv1.EStopRequest{By: by(), Reason: strings.ToValidUTF8(e.Reason, "�")})
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ package serial
 import (
 	"context"
 	"strconv"
+	"strings"
 	"sync"
 
 	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
@@ -79,7 +80,7 @@ func newDriverOf(kit *device.Kit, config Config, open func(Config) (port.Port, e
 // describe says of the port what GetPort tells.
 func describe(c Config, r reading, w writing) *serialv1.Port {
 	return &serialv1.Port{
-		Name: c.Port, Baud: int32(c.Baud), Read: c.Read, Write: c.Write, ReadFields: r.infos, WriteFields: w.infos, Actuator: c.Control != nil,
+		Name: strings.ToValidUTF8(c.Port, "�"), Baud: int32(c.Baud), Read: c.Read, Write: c.Write, ReadFields: r.infos, WriteFields: w.infos, Actuator: c.Control != nil,
 	}
 }
 

@@ -314,6 +314,15 @@ func TestGetPort(t *testing.T) {
 	}
 }
 
+// TestPortOfAnyBytes: a path may have any bytes, a message of the API only UTF-8.
+func TestPortOfAnyBytes(t *testing.T) {
+	r := start(t, "/dev/no-\xff-such", nil)
+	got, err := r.serial.GetPort(t.Context(), &serialv1.GetPortRequest{}, grpc.WaitForReady(true))
+	if err != nil || got.GetPort().GetName() != "/dev/no-�-such" {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
 // TestStop: calls end, and nothing of the device is left (goleak sees to that).
 func TestStop(t *testing.T) {
 	p := ptytest.New(t)
