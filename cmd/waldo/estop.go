@@ -80,7 +80,11 @@ func (e *estopCommand) each(
 func (e *estopCommand) actuators(ctx context.Context, conn *bus.Conn) ([]bus.Address, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
 	defer cancel()
+	var plan []planned
+	var asking sync.WaitGroup
+	asking.Go(func() { plan, _ = e.planned(ctx, conn) }) // without it, there are still the devices
 	devices, err := e.devices(ctx, conn)
+	asking.Wait()
 	if err != nil {
 		return nil, err
 	}
@@ -90,6 +94,12 @@ func (e *estopCommand) actuators(ctx context.Context, conn *bus.Conn) ([]bus.Add
 		if slices.ContainsFunc(d.GetStreams(), func(s *devicev1.StreamInfo) bool { return s.GetMessageType() == stateType }) {
 			found = append(found, bus.Address{Robot: d.GetRobot(), Device: d.GetName()})
 			robots[d.GetRobot()] = true
+		}
+	}
+	for _, p := range plan { // one that hangs, or does not run, is not passed over in silence
+		a := bus.Address{Robot: p.robot, Device: p.GetName()}
+		if p.GetActuator() && !slices.Contains(found, a) {
+			found, robots[p.robot] = append(found, a), true
 		}
 	}
 	switch {

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -17,15 +21,18 @@ import (
 
 type lsCommand struct {
 	remote `embed:""`
-	JSON   bool `name:"json" help:"Print JSON: a list of objects, the same keys as the columns."`
+	JSON   bool   `name:"json" xor:"form" help:"Print JSON: a list of objects, the same keys as the columns."`
+	PID    string `name:"pid" xor:"form" placeholder:"NAME" help:"Print only the process id of a device, or of gateway if waldo up runs it."`
 }
 
 // Help explains the command.
 func (*lsCommand) Help() string {
-	return `STATE is starting, ready, away (the hardware is missing; the column behind says why) or stopping.
+	return `STATE is starting, ready, away (the hardware is missing; the column behind says why), stopping, or missing: waldo up is to run it,
+but it is not on the bus.
 EPOCH changes when a device process is started again. GRPC is for programs (grpcurl, Python …), METRICS for
 Prometheus and pprof. For scripts:
 
+  kill -9 $(waldo ls --pid front)                          # it comes back
   waldo ls --json | jq -r '.[] | select(.state == "away") | .name'`
 }
 
@@ -61,25 +68,79 @@ func list(d *devicev1.Device, now time.Time) listed {
 // Run prints the devices.
 func (l *lsCommand) Run(ctx context.Context, c console) error {
 	return l.session(ctx, func(ctx context.Context, conn *bus.Conn) error {
-		devices, err := l.devices(ctx, conn)
-		if err != nil {
+		all, others, err := l.all(ctx, conn)
+		switch {
+		case err != nil:
 			return err
-		}
-		all := make([]listed, len(devices))
-		for i, d := range devices {
-			all[i] = list(d, time.Now())
-		}
-		if l.JSON {
+		case l.PID != "":
+			return printPID(c.out, l.PID, append(all, others...))
+		case l.JSON:
 			e := json.NewEncoder(c.out)
 			e.SetIndent("", "  ")
 			return e.Encode(all)
-		}
-		if len(all) == 0 {
+		case len(all) == 0:
 			_, err = fmt.Fprintf(c.err, "no devices on %s\n", access.RedactURL(l.NATS))
 			return err
 		}
 		return printTable(c.out, all)
 	})
+}
+
+// all returns the devices there are and those that are missing, and what launchers run beside devices.
+func (l *lsCommand) all(ctx context.Context, conn *bus.Conn) (all, others []listed, err error) {
+	var plan []planned
+	var planErr error
+	var asking sync.WaitGroup
+	asking.Go(func() { plan, planErr = l.planned(ctx, conn) })
+	devices, err := l.devices(ctx, conn)
+	asking.Wait()
+	if err := errors.Join(err, planErr); err != nil {
+		return nil, nil, err
+	}
+	all = []listed{} // for JSON
+	for _, d := range devices {
+		all = append(all, list(d, time.Now()))
+	}
+	for _, p := range plan {
+		one := listed{Robot: p.robot, Name: p.GetName(), Kind: p.GetKind(), State: "missing", StateReason: missing(p), PID: p.GetPid()}
+		switch {
+		case slices.ContainsFunc(devices, func(d *devicev1.Device) bool { return d.GetRobot() == one.Robot && d.GetName() == one.Name }):
+		case one.Name == gateway:
+			others = append(others, one)
+		default:
+			all = append(all, one)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b listed) int {
+		return cmp.Or(strings.Compare(a.Robot, b.Robot), strings.Compare(a.Name, b.Name))
+	})
+	return all, others, nil
+}
+
+// gateway is a process of the launcher that is not a device.
+const gateway = "gateway"
+
+// missing says why a device that is to run is not on the bus.
+func missing(p planned) string {
+	if p.GetPid() != 0 {
+		return "its process runs, but does not answer on the bus"
+	}
+	return p.GetReason()
+}
+
+// printPID prints the process id of one device.
+func printPID(to io.Writer, name string, all []listed) error {
+	found := slices.DeleteFunc(slices.Clone(all), func(l listed) bool { return name != l.Name && name != l.Robot+"/"+l.Name })
+	switch {
+	case len(found) == 0:
+		return fmt.Errorf("there is no device %q on the bus", name)
+	case len(found) > 1:
+		return fmt.Errorf("several robots have a device %q: say which with --robot", name)
+	case found[0].PID == 0:
+		return fmt.Errorf("%s has no process: %s", name, found[0].StateReason)
+	}
+	_, err := fmt.Fprintln(to, found[0].PID)
+	return err
 }
 
 func printTable(to io.Writer, all []listed) error {

@@ -26,6 +26,8 @@ const description = `Waldo runs robots: one process for each device, a bus betwe
   waldo up                         run the built-in robot, and open the page it names
   waldo up robot.yaml              run a robot of your own
   waldo ls                         list the devices that run
+  waldo restart front              restart the process of the device "front"
+  waldo reload                     read robot.yaml again, and restart what has changed
   waldo snapshot front -o a.jpg    take a picture with the camera "front"
   waldo watch motors               print what the board "motors" says
   waldo watch voice                print how loud it is at "voice", and who is talking
@@ -51,6 +53,8 @@ type commands struct {
 	Up       upCommand       `cmd:"" help:"Run a robot: its devices, the gateway and, unless it uses another, a NATS server."`
 	Bus      busCommand      `cmd:"" help:"Run only the NATS server, for devices that are started one by one."`
 	Ls       lsCommand       `cmd:"" help:"List the devices on the bus."`
+	Restart  restartCommand  `cmd:"" help:"Restart the process of a device."`
+	Reload   reloadCommand   `cmd:"" help:"Read robot.yaml again, and restart what has changed."`
 	Snapshot snapshotCommand `cmd:"" help:"Take a picture with a camera."`
 	Watch    watchCommand    `cmd:"" help:"Print what a device says, a line of JSON each."`
 	Send     sendCommand     `cmd:"" help:"Send a message to a board; to one that moves something, under a lease."`

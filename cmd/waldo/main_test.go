@@ -187,7 +187,7 @@ func TestUpErrors(t *testing.T) {
 		want string
 	}{
 		"syntax":  {"robot: [", device.ExitConfiguration, "robot.yaml:1: did not find expected node content"},
-		"unknown": {"robot: a\ndevices: {f: {kind: lidar}}", device.ExitConfiguration, "devices.f.kind: there is no program waldo-lidar"},
+		"unknown": {"robot: a\ndevices: {f: {kind: lidar, grpc: \"127.0.0.1:0\"}}\nnats: {listen: \"127.0.0.1:0\"}", device.ExitConfiguration, "devices.f.kind: there is no program waldo-lidar"},
 		"key": {"robot: a\ndevices: {f: {kind: camera, widht: 3, grpc: \"127.0.0.1:0\"}}\nnats: {listen: \"127.0.0.1:0\"}",
 			device.ExitConfiguration, `devices.f: unknown key "widht" (did you mean "width"?)`},
 		"in use": {fmt.Sprintf("robot: a\ndevices: {f: {kind: camera, grpc: %q}}\nnats: {listen: \"127.0.0.1:0\"}", l.Addr()),

@@ -27,7 +27,7 @@ const (
 // Devices asks all devices on the bus, of any robot, to describe themselves, and returns those that did within 2 s, by robot and
 // name. It takes a quarter of a second longer than the slowest device, and fails if the bus is not reachable.
 func (c *Conn) Devices(ctx context.Context) ([]*devicev1.Device, error) {
-	addresses, err := c.discover(ctx)
+	addresses, err := c.discover(ctx, "")
 	if err != nil {
 		return nil, fmt.Errorf("look for devices: %w", err)
 	}
@@ -47,8 +47,17 @@ func (c *Conn) Devices(ctx context.Context) ([]*devicev1.Device, error) {
 	return slices.DeleteFunc(found, func(d *devicev1.Device) bool { return d == nil }), nil
 }
 
-// discover returns the addresses of all registered devices, sorted.
-func (c *Conn) discover(ctx context.Context) ([]Address, error) {
+// OfKind returns the addresses of all that serve on the bus under a kind, by robot and name, after a quarter of a second.
+func (c *Conn) OfKind(ctx context.Context, kind string) ([]Address, error) {
+	addresses, err := c.discover(ctx, kind)
+	if err != nil {
+		return nil, fmt.Errorf("look for a %s: %w", kind, err)
+	}
+	return addresses, nil
+}
+
+// discover returns the addresses of all registered devices of a kind, or of any if it is empty, sorted.
+func (c *Conn) discover(ctx context.Context, kind string) ([]Address, error) {
 	if !c.Connected() {
 		return nil, ErrDisconnected
 	}
@@ -77,16 +86,16 @@ func (c *Conn) discover(ctx context.Context) ([]Address, error) {
 		case err != nil:
 			return nil, err
 		}
-		if a, ok := serviceAddress(m.Data); ok {
+		if a, ok := serviceAddress(m.Data, kind); ok {
 			found = append(found, a)
 		}
 	}
 }
 
 // serviceAddress reads a micro INFO answer; other people's services are not ours to list.
-func serviceAddress(data []byte) (Address, bool) {
+func serviceAddress(data []byte, kind string) (Address, bool) {
 	var info micro.Info
-	if err := json.Unmarshal(data, &info); err != nil || !strings.HasPrefix(info.Name, servicePrefix) {
+	if err := json.Unmarshal(data, &info); err != nil || !strings.HasPrefix(info.Name, servicePrefix) || kind != "" && info.Name != servicePrefix+kind {
 		return Address{}, false
 	}
 	a := Address{Robot: info.Metadata["robot"], Device: info.Metadata["device"]}

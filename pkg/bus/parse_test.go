@@ -238,7 +238,7 @@ var infos = []struct {
 
 func TestServiceAddress(t *testing.T) {
 	for _, tt := range infos {
-		got, ok := serviceAddress([]byte(tt.data))
+		got, ok := serviceAddress([]byte(tt.data), "")
 		if ok != (tt.want != Address{}) || ok && got != tt.want {
 			t.Errorf("%s: %v, %v", tt.data, got, ok)
 		}
@@ -250,7 +250,7 @@ func FuzzServiceAddress(f *testing.F) {
 		f.Add([]byte(i.data))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if a, ok := serviceAddress(data); ok && a.Validate() != nil {
+		if a, ok := serviceAddress(data, ""); ok && a.Validate() != nil {
 			t.Fatalf("%q gives %v", data, a)
 		}
 	})

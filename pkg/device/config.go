@@ -21,7 +21,7 @@ func configure[C any](k Kind[C], args []string, environ func(string) string, hel
 	if err != nil || given.Version {
 		return common, config, given, err
 	}
-	own, shared, err := load(k.Name, given)
+	own, shared, err := load(k.Name, given, environ)
 	if err != nil {
 		return common, config, given, err
 	}
@@ -38,12 +38,12 @@ particular to the kind, a key of the device in robot.yaml. The flag wins over th
 }
 
 // load reads the robot file, if there is one: own is the section of this device, shared what the file says of settings.
-func load(kind string, given *settings.Given) (own, shared robot.Section, err error) {
+func load(kind string, given *settings.Given, environ func(string) string) (own, shared robot.Section, err error) {
 	file := given.Value("robot-file")
 	if file == "" {
 		return own, shared, nil
 	}
-	r, err := robot.Load(file)
+	r, err := robot.LoadHanded(file, environ)
 	if err != nil {
 		return own, shared, err
 	}

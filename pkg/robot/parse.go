@@ -39,7 +39,7 @@ func Parse(name string, data []byte) (*Robot, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := parser{decoder: decoder{file: name}, robot: &Robot{File: name}}
+	p := parser{decoder: decoder{file: name}, robot: &Robot{File: name, Text: data}}
 	if p.plain(root, ""); len(p.errs) == 0 {
 		p.document(root)
 	}

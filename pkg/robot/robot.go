@@ -25,6 +25,8 @@ var demo []byte
 type Robot struct {
 	// File is the name the robot was loaded by: what another process has to be given to load the same one.
 	File string
+	// Text is what the file held when it was read.
+	Text []byte
 	// Name is unique among the robots on one bus.
 	Name string
 	// Devices are in the order of the file; there is at least one.
@@ -127,7 +129,7 @@ func CheckName(name string) error {
 // CheckDeviceName is [CheckName] for devices, which may not take a name that Waldo uses beside theirs.
 func CheckDeviceName(name string) error {
 	switch name {
-	case "msg", "gateway":
+	case "msg", "gateway", "launcher":
 		return fmt.Errorf("the name %q is taken by Waldo itself: use another", name)
 	}
 	return CheckName(name)

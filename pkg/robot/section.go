@@ -67,6 +67,30 @@ func (s *Section) Locate(err error) error {
 // Given tells whether anything is given, in the file or otherwise.
 func (s *Section) Given() bool { return s.node != nil || len(s.overrides) > 0 }
 
+// Has tells whether the file gives a key.
+func (s *Section) Has(key string) bool { return s.node != nil && find(s.node, key) != nil }
+
+// Meaning returns a text that is the same for sections that mean the same, whatever their layout and comments.
+func (s *Section) Meaning() string {
+	var b strings.Builder
+	meaning(&b, s.node)
+	for _, o := range s.overrides {
+		fmt.Fprintf(&b, "%q=%q", o.key, o.value)
+	}
+	return b.String()
+}
+
+func meaning(b *strings.Builder, n *yaml.Node) {
+	if n == nil {
+		return
+	}
+	fmt.Fprintf(b, "%d%s%q(", n.Kind, n.ShortTag(), n.Value)
+	for _, c := range n.Content {
+		meaning(b, c)
+	}
+	b.WriteByte(')')
+}
+
 // Text returns a single value as it was given, without knowing the other keys: the last override, else what the file says, else
 // "".
 func (s *Section) Text(key string) string {

@@ -70,7 +70,7 @@ func Load(args []string, environ func(string) string, out io.Writer) (*Config, e
 	var section robot.Section
 	var driveErr error
 	if file := given.Value("robot-file"); file != "" {
-		r, err := robot.Load(file)
+		r, err := robot.LoadHanded(file, environ)
 		if err != nil {
 			return nil, err
 		}

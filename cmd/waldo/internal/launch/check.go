@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -31,6 +32,11 @@ func (p *Plan) Check(ctx context.Context) error {
 		return err // addresses that are taken follow from it
 	}
 	defer release()
+	return p.check(ctx, nil)
+}
+
+// check is Check in place of a plan that runs, if there is one: its addresses are not in the way.
+func (p *Plan) check(ctx context.Context, running *Plan) error {
 	errs := make([]error, len(p.processes))
 	var checks sync.WaitGroup
 	for i, process := range p.processes {
@@ -38,7 +44,7 @@ func (p *Plan) Check(ctx context.Context) error {
 	}
 	checks.Wait()
 	errs = append(errs, p.checkFlags())
-	return errors.Join(append(errs, p.checkAddresses()...)...)
+	return errors.Join(append(errs, p.checkAddresses(running)...)...)
 }
 
 // checkFlags checks what was said on the command line and is not checked by a program under its name.
@@ -58,6 +64,14 @@ func checkProcess(ctx context.Context, p supervise.Process) error {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, p.Path, append(p.Args[:len(p.Args):len(p.Args)], "--check")...)
 	cmd.Env = append(os.Environ(), p.Env...)
+	if p.Input != nil {
+		input, err := supervise.InputFile(p.Input)
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.Name, err)
+		}
+		defer func() { _ = input.Close() }() // only read
+		cmd.ExtraFiles = []*os.File{input}
+	}
 	cmd.WaitDelay = time.Second
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -80,21 +94,22 @@ func checkProcess(ctx context.Context, p supervise.Process) error {
 }
 
 // checkAddresses tries all addresses that are going to be listened on.
-func (p *Plan) checkAddresses() []error {
+func (p *Plan) checkAddresses(running *Plan) []error {
 	var errs []error
+	own := running.addresses()
 	for i := range p.robot.Devices {
 		d := &p.robot.Devices[i]
-		errs = append(errs, d.Locate(p.checkAddress("grpc", d.GRPC, "stop the other program, or give the device another address with `grpc:`")))
+		errs = append(errs, d.Locate(p.checkAddress(own, "grpc", d.GRPC, "stop the other program, or give the device another address with `grpc:`")))
 	}
 	if !p.config.NoGateway {
 		errs = append(errs,
-			p.gateway.Locate(p.checkAddress("http", p.http(),
+			p.gateway.Locate(p.checkAddress(own, "http", p.http(),
 				"stop the other program, or choose another address, like --http 127.0.0.1:8081 or `gateway: {http: …}`")),
-			p.gateway.Locate(p.checkAddress("ice", p.ice(),
+			p.gateway.Locate(p.checkAddress(own, "ice", p.ice(),
 				"stop the other program, or choose another address with `gateway: {ice: …}`")))
 	}
-	if p.natsURL() == "" {
-		if err := p.checkAddress("nats.listen", p.natsListen(), "use that NATS server with --nats nats://"+p.natsListen()+
+	if p.natsURL() == "" && running == nil {
+		if err := p.checkAddress(own, "nats.listen", p.natsListen(), "use that NATS server with --nats nats://"+p.natsListen()+
 			", or choose another address with `nats: {listen: …}`"); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", p.robot.File, err))
 		}
@@ -102,11 +117,32 @@ func (p *Plan) checkAddresses() []error {
 	return errs
 }
 
-// checkAddress returns an error about the field if its address cannot be listened on.
-func (p *Plan) checkAddress(field, address, remedy string) error {
+// addresses lists where the processes listen.
+func (p *Plan) addresses() []string {
+	if p == nil {
+		return nil
+	}
+	var list []string
+	add := func(configured string) {
+		if address, _, err := access.Address(configured, p.token()); err == nil {
+			list = append(list, address)
+		}
+	}
+	for i := range p.robot.Devices {
+		add(p.robot.Devices[i].GRPC)
+	}
+	if !p.config.NoGateway {
+		add(p.http())
+		add(p.ice())
+	}
+	return list
+}
+
+// checkAddress returns an error about the field if its address cannot be listened on, unless it is one of the robot's own.
+func (p *Plan) checkAddress(own []string, field, address, remedy string) error {
 	address, _, err := access.Address(address, p.token())
-	if err != nil {
-		return nil // the program itself refuses it, in its own words
+	if err != nil || slices.Contains(own, address) {
+		return nil // the program itself refuses a bad one, in its own words
 	}
 	switch err := tryListen(address); {
 	case err == nil:

@@ -35,12 +35,13 @@ type Plan struct {
 	robot     *robot.Robot
 	config    Config
 	gateway   robot.Section // with Config.HTTP in it
+	programs  Programs
 	processes []supervise.Process
 }
 
 // New finds the programs of the robot. The error names each device that has none.
 func New(r *robot.Robot, programs Programs, config Config) (*Plan, error) {
-	p := &Plan{robot: r, config: config, gateway: r.Gateway}
+	p := &Plan{robot: r, config: config, gateway: r.Gateway, programs: programs}
 	var errs []error
 	for i := range r.Devices {
 		d := &r.Devices[i]
@@ -51,7 +52,11 @@ func New(r *robot.Robot, programs Programs, config Config) (*Plan, error) {
 		}
 		// The device reads its gRPC address and all else from the file. What the environment says of addresses can be
 		// right for one process at most, so none gets it.
-		p.add(d.Name, path, []string{"--robot-file", r.File, "--device", d.Name}, "WALDO_GRPC=", "WALDO_METRICS=", "WALDO_HTTP=")
+		p.add(supervise.Process{
+			Name: d.Name, Path: path, Args: []string{"--robot-file", r.File, "--device", d.Name},
+			Env:    []string{"WALDO_GRPC=", "WALDO_METRICS=", "WALDO_HTTP="},
+			Config: d.GRPC + " " + d.Meaning(),
+		})
 	}
 	if !config.NoGateway {
 		if config.HTTP != "" {
@@ -61,14 +66,38 @@ func New(r *robot.Robot, programs Programs, config Config) (*Plan, error) {
 		if err != nil {
 			return p, errors.Join(append(errs, err)...)
 		}
-		p.add(gatewayKind, path, []string{"--robot-file", r.File}, "WALDO_METRICS=", "WALDO_HTTP="+config.HTTP)
+		p.add(supervise.Process{
+			Name: gatewayKind, Path: path, Args: []string{"--robot-file", r.File}, Env: []string{"WALDO_METRICS=", "WALDO_HTTP=" + config.HTTP},
+			Config: p.gatewayConfig(),
+		})
 	}
 	return p, errors.Join(errs...)
 }
 
-func (p *Plan) add(name, path string, args []string, env ...string) {
-	env = append(env, "WALDO_TOKEN="+p.config.Token)
-	p.processes = append(p.processes, supervise.Process{Name: name, Path: path, Args: args, Env: env})
+// add completes a process. It is handed the file as it was read, so that a file that is just being edited harms nobody who restarts.
+func (p *Plan) add(process supervise.Process) {
+	process.Env = append(process.Env, "WALDO_TOKEN="+p.config.Token, robot.HandedFD+"=3")
+	process.Input = p.robot.Text
+	p.processes = append(p.processes, process)
+}
+
+// gatewayConfig is what the gateway reads of the file: its sections, and which devices there are.
+func (p *Plan) gatewayConfig() string {
+	config := p.robot.Gateway.Meaning() + " " + p.robot.Drive.Meaning()
+	for _, d := range p.robot.Devices {
+		config += " " + d.Name + "/" + d.Kind
+	}
+	return config
+}
+
+// device returns the device of that name, nil if it is none, like the gateway.
+func (p *Plan) device(name string) *robot.Device {
+	for i := range p.robot.Devices {
+		if p.robot.Devices[i].Name == name {
+			return &p.robot.Devices[i]
+		}
+	}
+	return nil
 }
 
 // names lists the processes in order.

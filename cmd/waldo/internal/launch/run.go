@@ -3,6 +3,7 @@ package launch
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -36,11 +37,18 @@ func (p *Plan) Run(ctx context.Context, printer *supervise.Printer, serving func
 		defer server.Close()
 		natsURL = server.URL()
 	}
+	conn, err := bus.Connect(bus.Config{
+		URL: natsURL, Name: p.robot.Name + "/" + launcherName, Token: p.config.Token,
+		Log: slog.New(slog.NewTextHandler(printer.Writer("waldo"), &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
 	printer.Printf("waldo", "robot %s, bus %s", p.robot.Name, access.RedactURL(natsURL))
-	processes := make([]supervise.Process, len(p.processes))
-	for i, process := range p.processes {
-		process.Env = append(process.Env[:len(process.Env):len(process.Env)], "WALDO_NATS="+natsURL)
-		processes[i] = process
+	s := &server{supervisor: supervise.New(printer), printer: printer, conn: conn, natsURL: natsURL, plan: p}
+	if err := s.serve(); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var waiting sync.WaitGroup
@@ -53,7 +61,7 @@ func (p *Plan) Run(ctx context.Context, printer *supervise.Printer, serving func
 			}
 		})
 	}
-	return supervise.Run(ctx, printer, processes)
+	return s.supervisor.Run(ctx, s.processes(p))
 }
 
 // awaitPage returns the URL of the page once the gateway serves it; not ok if ctx ends before.

@@ -111,7 +111,7 @@ func playGateway() int {
 	file := flag.String("robot-file", "", "")
 	check := flag.Bool("check", false, "")
 	flag.Parse()
-	r, err := robot.Load(*file)
+	r, err := robot.LoadHanded(*file, os.Getenv)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return device.ExitConfiguration

@@ -14,6 +14,8 @@ type exit struct {
 	code   int
 	signal syscall.Signal // 0 unless a signal killed it
 	err    error          // it could not be started or waited for
+	hung   string         // why it was killed, if it gave no sign of life
+	wanted bool           // a restart was asked for
 }
 
 // exitOf reads what exec.Cmd.Wait returned.
@@ -34,12 +36,12 @@ func exitOf(err error) exit {
 // final tells whether the process is not to be started again, and why.
 func (e exit) final() (why string, final bool) {
 	switch {
-	case e.err != nil || e.signal != 0:
+	case e.err != nil || e.signal != 0 || e.hung != "" || e.wanted:
 		return "", false
 	case e.code == device.ExitStopped:
-		return "stopped on request, so it is not started again", true
+		return "stopped on request, so it is not started again: waldo restart does that", true
 	case e.code == device.ExitConfiguration:
-		return "its configuration is wrong, so it is not started again: correct it and restart waldo", true
+		return "its configuration is wrong, so it is not started again: correct it, then waldo reload", true
 	default:
 		return "", false
 	}
@@ -50,6 +52,8 @@ func (e exit) String() string {
 	switch {
 	case e.err != nil:
 		return e.err.Error()
+	case e.hung != "":
+		return e.hung + "; killed"
 	case e.signal != 0:
 		return fmt.Sprintf("was killed (%s)", e.signal)
 	case e.code == device.ExitAddress:

@@ -52,7 +52,7 @@ func playChild(mode string) int {
 		return device.ExitConfiguration
 	case "supervisor":
 		printer := NewPrinter(os.Stdout, nil, false)
-		_ = Run(context.Background(), printer, []Process{play("one", "stubborn"), play("two", "polite")})
+		_ = New(printer).Run(context.Background(), []Process{play("one", "stubborn"), play("two", "polite")})
 	}
 	return 0
 }

@@ -1,12 +1,16 @@
 package supervise
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"runtime"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // spawner starts processes that the kernel kills when the supervisor dies. The kernel ties that to the thread that started the
@@ -48,12 +52,33 @@ func (s *spawner) start(p Process, output io.Writer) (child, error) {
 		Pdeathsig: syscall.SIGKILL,
 		Setpgid:   true, // Ctrl-C is for the supervisor, which then stops its children in order
 	}
+	if p.Input != nil {
+		input, err := InputFile(p.Input)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = input.Close() }() // the process has its own
+		cmd.ExtraFiles = []*os.File{input}
+	}
 	started := make(chan error, 1)
 	s.work <- func() { started <- cmd.Start() }
 	if err := <-started; err != nil {
 		return nil, err
 	}
 	return process{cmd}, nil
+}
+
+// InputFile returns a file with this content that has no place on any disk, so that a full one does not matter.
+func InputFile(content []byte) (*os.File, error) {
+	fd, err := unix.MemfdCreate("robot.yaml", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("hand over the robot file: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), "robot.yaml")
+	if _, err := f.WriteAt(content, 0); err != nil {
+		return nil, errors.Join(fmt.Errorf("hand over the robot file: %w", err), f.Close())
+	}
+	return f, nil
 }
 
 // process is a real child.
@@ -65,6 +90,10 @@ func (p process) wait() exit {
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	return e
 }
+
+func (p process) pid() int { return p.cmd.Process.Pid }
+
+func (p process) activity() activity { return activityOf(p.cmd.Process.Pid) }
 
 func (p process) signal(sig syscall.Signal) {
 	_ = p.cmd.Process.Signal(sig) // fails only if the process has ended

@@ -30,7 +30,7 @@ func start(t *testing.T, processes ...Process) *session {
 	ctx, cancel := context.WithCancel(t.Context())
 	s := &session{lines: bufio.NewScanner(r), stop: cancel, done: make(chan error, 1)}
 	go func() {
-		s.done <- Run(ctx, printer, processes)
+		s.done <- New(printer).Run(ctx, processes)
 		printer.Close()
 		w.Close()
 	}()

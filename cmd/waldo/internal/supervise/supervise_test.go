@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -33,7 +34,7 @@ func (s *fakes) start(_ Process, output io.Writer) (child, error) {
 	if len(s.starts) <= s.failed {
 		return nil, errors.New("no such file")
 	}
-	f := &fake{output: output, signals: make(chan syscall.Signal, 2), ended: make(chan exit, 1)}
+	f := &fake{output: output, signals: make(chan syscall.Signal, 2), ended: make(chan exit, 1), number: len(s.starts)}
 	go s.life(len(s.starts), f)
 	return f, nil
 }
@@ -51,9 +52,13 @@ type fake struct {
 	output  io.Writer
 	signals chan syscall.Signal
 	ended   chan exit
+	number  int
+	doing   atomic.Int64 // an activity
 }
 
 func (f *fake) wait() exit                { return <-f.ended }
+func (f *fake) pid() int                  { return f.number }
+func (f *fake) activity() activity        { return activity(f.doing.Load()) }
 func (f *fake) signal(sig syscall.Signal) { f.signals <- sig }
 
 // supervised runs the fakes for a while of bubble time and returns what was printed, without times.
@@ -63,7 +68,7 @@ func supervised(t *testing.T, s *fakes, d time.Duration) (string, error) {
 	printer := NewPrinter(&out, nil, false)
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
-	err := run(ctx, s, printer, []Process{{Name: "front"}})
+	err := (&Supervisor{printer: printer, starter: s}).Run(ctx, []Process{{Name: "front"}})
 	printer.Close()
 	return withoutTimes(out.String()), err
 }
@@ -121,8 +126,8 @@ func TestGoodLifeForgivesCrashes(t *testing.T) {
 
 func TestFinalExits(t *testing.T) {
 	for code, want := range map[int]string{
-		device.ExitStopped:       "front │ ended with code 0; stopped on request, so it is not started again\n",
-		device.ExitConfiguration: "front │ ended with code 78; its configuration is wrong, so it is not started again: correct it and restart waldo\n",
+		device.ExitStopped:       "front │ ended with code 0; stopped on request, so it is not started again: waldo restart does that\n",
+		device.ExitConfiguration: "front │ ended with code 78; its configuration is wrong, so it is not started again: correct it, then waldo reload\n",
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := &fakes{life: func(_ int, f *fake) { f.ended <- exit{code: code} }}
@@ -202,7 +207,7 @@ func TestOneCrashDoesNotDisturbOthers(t *testing.T) {
 		wild := &fakes{life: func(_ int, f *fake) { f.ended <- exit{code: 1} }}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		err := run(ctx, byName{"calm": calm, "wild": wild}, printer, []Process{{Name: "calm"}, {Name: "wild"}})
+		err := (&Supervisor{printer: printer, starter: byName{"calm": calm, "wild": wild}}).Run(ctx, []Process{{Name: "calm"}, {Name: "wild"}})
 		if err != nil || len(calm.starts) != 1 || len(wild.starts) < 3 {
 			t.Errorf("calm started %d times, wild %d; %v", len(calm.starts), len(wild.starts), err)
 		}

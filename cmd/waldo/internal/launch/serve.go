@@ -1,0 +1,163 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	launcherv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/launcher/v1"
+	"github.com/waldo-robot/waldo/cmd/waldo/internal/supervise"
+	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/robot"
+	"github.com/waldo-robot/waldo/pkg/version"
+)
+
+const (
+	// launcherName is the launcher's place on the bus, beside the devices of its robot.
+	launcherName = "launcher"
+	// LauncherKind is how launchers are found on the bus.
+	LauncherKind = "launcher"
+	// maxText bounds the text of an error: gRPC clients lose longer ones.
+	maxText = 7000
+)
+
+// server answers for a running robot.
+type server struct {
+	launcherv1.UnimplementedLauncherServiceServer
+	supervisor *supervise.Supervisor
+	printer    *supervise.Printer
+	conn       *bus.Conn
+	natsURL    string
+
+	reloading sync.Mutex // held while a file is checked and put in force
+	mu        sync.Mutex
+	plan      *Plan
+}
+
+func (s *server) serve() error {
+	service, err := s.conn.Serve(bus.ServiceConfig{
+		Address: bus.Address{Robot: s.plan.robot.Name, Device: launcherName}, Kind: LauncherKind, Version: version.Version,
+	})
+	if err != nil {
+		return err
+	}
+	return service.RegisterService(&launcherv1.LauncherService_ServiceDesc, s)
+}
+
+// processes are those of a plan, with all they need to run.
+func (s *server) processes(p *Plan) []supervise.Process {
+	processes := make([]supervise.Process, len(p.processes))
+	for i, process := range p.processes {
+		process.Env = append(process.Env[:len(process.Env):len(process.Env)], "WALDO_NATS="+s.natsURL)
+		process.NewProbe = s.newProbe(p, process.Name)
+		processes[i] = process
+	}
+	return processes
+}
+
+func (s *server) current() *Plan {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.plan
+}
+
+func (s *server) ListProcesses(context.Context, *launcherv1.ListProcessesRequest) (*launcherv1.ListProcessesResponse, error) {
+	plan := s.current()
+	response := &launcherv1.ListProcessesResponse{}
+	for _, p := range s.supervisor.Status() {
+		process := &launcherv1.Process{Name: p.Name, Kind: gatewayKind, Reason: p.Reason, Pid: int32(p.PID)}
+		if d := plan.device(p.Name); d != nil {
+			process.Kind, process.Actuator = d.Kind, d.Has("control")
+		}
+		switch {
+		case p.Ended:
+			process.State = launcherv1.ProcessState_PROCESS_STATE_ENDED
+		case p.PID == 0:
+			process.State = launcherv1.ProcessState_PROCESS_STATE_WAITING
+		default:
+			process.State = launcherv1.ProcessState_PROCESS_STATE_RUNNING
+		}
+		response.Processes = append(response.Processes, process)
+	}
+	return response, nil
+}
+
+func (s *server) RestartProcess(ctx context.Context, r *launcherv1.RestartProcessRequest) (*launcherv1.RestartProcessResponse, error) {
+	err := s.supervisor.Restart(ctx, r.GetName())
+	switch {
+	case supervise.IsUnknown(err):
+		return nil, status.Errorf(codes.NotFound, "name: robot %s runs no %.80q; it runs: %s", s.current().robot.Name, r.GetName(),
+			strings.Join(s.current().names(), ", "))
+	case ctx.Err() != nil:
+		return nil, status.FromContextError(ctx.Err()).Err()
+	case err != nil:
+		return nil, status.Error(codes.Unavailable, err.Error())
+	}
+	return &launcherv1.RestartProcessResponse{}, nil
+}
+
+func (s *server) Reload(ctx context.Context, _ *launcherv1.ReloadRequest) (*launcherv1.ReloadResponse, error) {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	next, err := s.current().reread(ctx)
+	var fixed *fixedError
+	switch {
+	case errors.As(err, &fixed):
+		return nil, status.Error(codes.FailedPrecondition, err.Error())
+	case err != nil:
+		return nil, status.Error(codes.InvalidArgument, bounded(err.Error()))
+	}
+	changes, err := s.supervisor.Change(s.processes(next))
+	if err != nil {
+		return nil, status.Error(codes.Unavailable, err.Error())
+	}
+	s.mu.Lock()
+	s.plan = next
+	s.mu.Unlock()
+	s.printer.Printf("waldo", "%s was read again; restarted: %s; started: %s; stopped: %s", next.robot.File,
+		listed(changes.Restarted), listed(changes.Started), listed(changes.Stopped))
+	return &launcherv1.ReloadResponse{Restarted: changes.Restarted, Started: changes.Started, Stopped: changes.Stopped}, nil
+}
+
+func listed(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+func bounded(text string) string {
+	if len(text) <= maxText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxText], "") + "…"
+}
+
+// fixedError says that something cannot change while a robot runs.
+type fixedError struct{ text string }
+
+func (e *fixedError) Error() string { return e.text }
+
+// reread returns the plan that the file means by now, checked whole.
+func (p *Plan) reread(ctx context.Context) (*Plan, error) {
+	if p.robot.File == robot.Builtin {
+		return nil, &fixedError{"the built-in robot runs, so there is no file to read again: give waldo up one"}
+	}
+	r, err := robot.Load(p.robot.File)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case r.Name != p.robot.Name:
+		return nil, &fixedError{fmt.Sprintf("%s: robot: cannot change from %s to %s while the robot runs: restart waldo up", r.File, p.robot.Name, r.Name)}
+	case r.NATS != p.robot.NATS:
+		return nil, &fixedError{r.File + ": nats: cannot change while the robot runs: restart waldo up"}
+	}
+	next, missing := New(r, p.programs, p.config)
+	return next, errors.Join(missing, next.check(ctx, p))
+}

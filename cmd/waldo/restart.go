@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	launcherv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/launcher/v1"
+	"github.com/waldo-robot/waldo/cmd/waldo/internal/launch"
+	"github.com/waldo-robot/waldo/pkg/bus"
+)
+
+type restartCommand struct {
+	remote `embed:""`
+	Device string `arg:"" help:"Name of the device, for example front, or demo/front; or gateway."`
+}
+
+// Help explains the command.
+func (*restartCommand) Help() string {
+	return `The process is asked to stop, killed if it does not within 2 s, and started again with the configuration that waldo up has read:
+what robot.yaml says by now does not matter; see waldo reload. One that was stopped on purpose, or whose configuration was
+wrong, is started as well. Devices that were started one by one are not waldo's to restart.`
+}
+
+// Run restarts a process.
+func (r *restartCommand) Run(ctx context.Context, c console) error {
+	if name, device, ok := strings.Cut(r.Device, "/"); ok {
+		r.Robot, r.Device = name, device
+	}
+	return r.session(ctx, func(ctx context.Context, conn *bus.Conn) error {
+		a, launcher, err := r.launcher(ctx, conn)
+		if err != nil {
+			return err
+		}
+		if _, err := launcher.RestartProcess(ctx, &launcherv1.RestartProcessRequest{Name: r.Device}); err != nil {
+			return errors.New(status.Convert(err).Message())
+		}
+		_, _ = fmt.Fprintf(c.err, "%s/%s restarted\n", a.Robot, r.Device)
+		return nil
+	})
+}
+
+type reloadCommand struct {
+	NATS    string        `name:"nats" env:"WALDO_NATS" default:"nats://127.0.0.1:4222" placeholder:"URL" help:"The bus. Default: ${default}."`
+	Token   string        `env:"WALDO_TOKEN" placeholder:"SECRET" help:"What the bus wants to see."`
+	Robot   string        `env:"WALDO_ROBOT" placeholder:"NAME" help:"Only this robot."`
+	Timeout time.Duration `default:"30s" help:"How long to wait for the check of the file. Default: ${default}."`
+}
+
+// Help explains the command.
+func (*reloadCommand) Help() string {
+	return `waldo up reads its file once. This has it read again, and checked whole: if anything is wrong, that is printed with its line, the
+code is 78 and the robot runs on as before. Otherwise the processes whose configuration has changed are restarted, new
+devices are started and those that are gone are stopped; the others do not notice. The name of the robot and its bus cannot
+change while it runs.`
+}
+
+// Run reloads the file of a robot.
+func (r *reloadCommand) Run(ctx context.Context, c console) error {
+	to := remote{NATS: r.NATS, Token: r.Token, Robot: r.Robot, Timeout: r.Timeout}
+	return to.session(ctx, func(ctx context.Context, conn *bus.Conn) error {
+		a, launcher, err := to.launcher(ctx, conn)
+		if err != nil {
+			return err
+		}
+		changes, err := launcher.Reload(ctx, &launcherv1.ReloadRequest{})
+		if err != nil {
+			return reloadError(err)
+		}
+		nothing := true
+		for _, change := range []struct {
+			done  string
+			names []string
+		}{{"restarted", changes.GetRestarted()}, {"started", changes.GetStarted()}, {"stopped", changes.GetStopped()}} {
+			for _, name := range change.names {
+				nothing = false
+				_, _ = fmt.Fprintf(c.err, "%s/%s %s\n", a.Robot, name, change.done)
+			}
+		}
+		if nothing {
+			_, _ = fmt.Fprintf(c.err, "%s runs as the file says already\n", a.Robot)
+		}
+		return nil
+	})
+}
+
+// refusals are the codes of a launcher that has looked at the file and does not take it.
+var refusals = []codes.Code{codes.InvalidArgument, codes.FailedPrecondition}
+
+// reloadError tells a file that is wrong from a launcher that cannot be asked.
+func reloadError(err error) error {
+	st := status.Convert(err)
+	if slices.Contains(refusals, st.Code()) {
+		return configurationError{fmt.Errorf("nothing was changed:\n%s", st.Message())}
+	}
+	return errors.New(st.Message())
+}
+
+// launcher finds the launcher of the chosen robot, or the only one there is.
+func (r *remote) launcher(ctx context.Context, conn *bus.Conn) (bus.Address, launcherv1.LauncherServiceClient, error) {
+	all, err := r.launchers(ctx, conn)
+	switch {
+	case err != nil:
+		return bus.Address{}, nil, err
+	case len(all) == 0:
+		return bus.Address{}, nil, errors.New("there is no launcher on the bus: waldo up does not run, or devices were started one by one")
+	case len(all) > 1:
+		return bus.Address{}, nil, errors.New("there are several robots: say with --robot which is meant")
+	}
+	return all[0], launcherv1.NewLauncherServiceClient(conn.Client(all[0])), nil
+}
+
+// launchers finds the launchers of the chosen robot, or of all.
+func (r *remote) launchers(ctx context.Context, conn *bus.Conn) ([]bus.Address, error) {
+	all, err := conn.OfKind(ctx, launch.LauncherKind)
+	return slices.DeleteFunc(all, func(a bus.Address) bool { return r.Robot != "" && a.Robot != r.Robot }), err
+}
+
+// planned is a process that some launcher keeps running.
+type planned struct {
+	robot string
+	*launcherv1.Process
+}
+
+// planned asks all launchers what they keep running. One that does not answer has nothing to say.
+func (r *remote) planned(ctx context.Context, conn *bus.Conn) ([]planned, error) {
+	all, err := r.launchers(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	var list []planned
+	for _, a := range all {
+		response, err := launcherv1.NewLauncherServiceClient(conn.Client(a)).ListProcesses(ctx, &launcherv1.ListProcessesRequest{})
+		if err != nil {
+			continue
+		}
+		for _, p := range response.GetProcesses() {
+			list = append(list, planned{a.Robot, p})
+		}
+	}
+	return list, nil
+}
