@@ -124,7 +124,8 @@ deps-firmware: ## install the Debian packages needed to build the firmware, when
 
 .PHONY: deps-test
 deps-test: ## install the Debian packages needed to test, when missing
-	@scripts/deps chromium flite fonts-dejavu-core iproute2 libasound2-plugins nftables nginx-light nodejs pulseaudio python3-venv
+	@scripts/deps chromium flite fonts-dejavu-core iproute2 libasound2-plugins nftables nginx-light nodejs pulseaudio python3-venv \
+		gir1.2-gst-plugins-bad-1.0 gir1.2-gstreamer-1.0 gstreamer1.0-libav gstreamer1.0-nice gstreamer1.0-plugins-bad python3-gi
 
 .PHONY: clean
 clean: ## remove everything that was built
@@ -139,11 +140,12 @@ $(TOOLS)/%: tools/go.mod tools/go.sum
 	@echo "building $* of tools/go.mod"; cd tools && GOWORK=off $(GO) build -o $(TOOLS)/ $(PACKAGES)
 	@touch $@
 
-# What the Python example and its test need, from PyPI, with the API generated for it.
-$(VENV): examples/python/requirements.txt $(wildcard api/proto/waldo/*/v1/*.proto)
+# What the Python example and the tests need, from PyPI, with the API generated for it.
+$(VENV): examples/python/requirements.txt e2e/requirements.txt $(wildcard api/proto/waldo/*/v1/*.proto)
 	@rm -rf $(BUILD)/venv && mkdir -p $(BUILD)
 	@/usr/bin/python3 -m venv $(BUILD)/venv
-	@$(BUILD)/venv/bin/pip install --quiet --disable-pip-version-check -r examples/python/requirements.txt
+	@$(BUILD)/venv/bin/pip install --quiet --disable-pip-version-check \
+		-r examples/python/requirements.txt -r e2e/requirements.txt
 	@cd api/proto && $(PYTHON) -m grpc_tools.protoc -I. --python_out=$(CURDIR)/examples/python \
 		--grpc_python_out=$(CURDIR)/examples/python $$(find waldo -name '*.proto')
 	@touch $@

@@ -157,12 +157,12 @@ func throughPage(page *harness.Page, lossy bool) caller {
 	}
 }
 
-// python is a Python that has examples/python/requirements.txt.
+// python is a Python that has examples/python/requirements.txt and e2e/requirements.txt.
 func python(t *testing.T) string {
 	t.Helper()
 	path := os.Getenv("WALDO_PYTHON")
 	if path == "" {
-		t.Fatal("WALDO_PYTHON is not set: run the tests with `make test`, or set it to a Python that has examples/python/requirements.txt")
+		t.Fatal("WALDO_PYTHON is not set: run the tests with `make test`, or set it to a Python that has the packages of examples/python/requirements.txt and e2e/requirements.txt")
 	}
 	return path
 }
