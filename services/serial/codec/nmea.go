@@ -44,7 +44,7 @@ func (n *NMEA) Read(data []byte, into *serialv1.SerialMessage) error {
 		return &RefusedError{err.Error(), string(data)}
 	}
 	s := &serialv1.Sentence{Talker: base.Talker, Type: base.Type, Raw: base.Raw}
-	if base.Type == nmea.TypeQuery && base.Talker != "" {
+	if base.Type == nmea.TypeQuery && len(base.Talker) == 2 {
 		add(s, "destinationTalkerID", strings.ToValidUTF8(base.Raw[3:5], "�"))
 	}
 	if known := layoutOf(base); known != nil {

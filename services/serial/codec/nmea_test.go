@@ -87,6 +87,7 @@ func TestNotAvailable(t *testing.T) {
 		"text that is not UTF-8":       {"GPTXT,01,01,02,\xb0C", `{"totalNumber":1,"number":1,"id":2,"message":"�C"}`},
 		"a query":                      {"CCGPQ,GGA", `{"destinationTalkerID":"GP","requestedSentence":"GGA"}`},
 		"a query of nobody":            {"Q,GGA", `{"requestedSentence":"GGA"}`},
+		"proprietary Q":                {"PQ,GGA", `{"fields":["GGA"]}`},
 		"proprietary, unknown":         {"PUBX,00,,4800.0,N,,E,,NF", `{"fields":["00",null,"4800.0","N",null,"E",null,"NF"]}`},
 		"unknown, without fields":      {"GPXYZ", `{}`},
 		"unknown, not UTF-8":           {"GPX\xb0Z,\xff", `{"fields":["�"]}`},
