@@ -116,6 +116,16 @@ func AccessUnits(stream []byte) iter.Seq[[]byte] {
 
 func isSlice(nal []byte) bool { return Type(nal) == TypeSlice || Type(nal) == TypeIDR }
 
+// IsB reports whether a NAL unit is a slice of a B picture, which may have to be shown before one that was decoded earlier.
+func IsB(nal []byte) bool {
+	if !isSlice(nal) {
+		return false
+	}
+	r := bitReader{data: unescape(nal[1:min(len(nal), 16)])}
+	r.ue() // first_mb_in_slice
+	return r.ue()%5 == 1 && !r.short
+}
+
 // startsUnit reports whether a NAL unit after a slice belongs to the next picture. A slice does if it begins at macroblock 0:
 // its first bit is then 1 (ue(v) 0).
 func startsUnit(nal []byte) bool {

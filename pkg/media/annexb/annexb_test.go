@@ -17,6 +17,10 @@ var spsTable = []struct {
 	{"baseline 1080, cropped", "6742c028d900780227e5c044000003000400000300f03c60c920", SPS{66, 0xc0, 40, 1920, 1080}},
 	{"4:4:4, cropped", "67f4000d919b282833f1b80880000003008000001e078a14cb", SPS{244, 0, 13, 320, 180}},
 	{"interlaced", "67640028acd9405a044fde0220000003002000000643e2c5b2c0", SPS{100, 0, 40, 1440, 1080}},
+	{"high 10", "676e000aa6cb423d808800000300080000030050789135", SPS{110, 0, 10, 64, 48}},
+	{"lossless", "67f4000aaeb423d80880000003008000000507891350", SPS{244, 0, 10, 64, 48}},
+	{"monochrome", "6764000af2c823d80b64000003000400000300283c489920", SPS{100, 0, 10, 64, 48}},
+	{"4:2:2", "677a000abcb208f6022000000300200000030141e244c9", SPS{122, 0, 10, 64, 48}},
 }
 
 func TestParseSPS(t *testing.T) {
@@ -36,6 +40,46 @@ func TestParseSPS(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestCoding(t *testing.T) {
+	for name, want := range map[string]Coding{
+		"high 640x360": {Chroma: 1, Depth: 8}, "baseline 1080, cropped": {Chroma: 1, Depth: 8}, "4:4:4, cropped": {Chroma: 3, Depth: 8},
+		"interlaced": {Chroma: 1, Depth: 8, Interlaced: true}, "high 10": {Chroma: 1, Depth: 10}, "lossless": {Chroma: 1, Depth: 8, Lossless: true},
+		"monochrome": {Chroma: 0, Depth: 8}, "4:2:2": {Chroma: 2, Depth: 8},
+	} {
+		for _, tt := range spsTable {
+			if tt.name != name {
+				continue
+			}
+			nal, err := hex.DecodeString(tt.hex)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, got, err := ParseSPSAndCoding(nal); err != nil || got != want {
+				t.Errorf("%s: got %+v, %v; want %+v", name, got, err, want)
+			}
+		}
+	}
+}
+
+func TestIsB(t *testing.T) {
+	for name, tt := range map[string]struct {
+		nal  []byte
+		want bool
+	}{
+		"B":             {[]byte{0x01, 0b1_010_0000}, true},  // slice_type 1
+		"B only":        {[]byte{0x01, 0b1_00111_00}, true},  // slice_type 6
+		"P":             {[]byte{0x41, 0b1_1_000000}, false}, // slice_type 0
+		"I of a key":    {[]byte{0x65, 0b1_00010_00, 0}, false},
+		"parameter set": {[]byte{0x67, 0b1_010_0000}, false},
+		"cut off":       {[]byte{0x01}, false},
+		"empty":         {nil, false},
+	} {
+		if got := IsB(tt.nal); got != tt.want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }
 
@@ -142,6 +186,9 @@ func FuzzStreams(f *testing.F) {
 			t.Errorf("%d slices in access units, %d in the stream", n, want)
 		}
 		ParameterSets(stream)
+		for nal := range NALs(stream) {
+			IsB(nal)
+		}
 	})
 }
 

@@ -16,27 +16,41 @@ type SPS struct {
 	Width, Height int // pixels, cropping applied
 }
 
+// Coding is what a sequence parameter set says of how pictures are coded: not every decoder takes everything.
+type Coding struct {
+	Chroma     int // chroma_format_idc: 0 is monochrome, 1 is 4:2:0, 2 is 4:2:2, 3 is 4:4:4
+	Depth      int // bits of a sample of luma or chroma, the larger of both
+	Interlaced bool
+	Lossless   bool // qpprime_y_zero_transform_bypass_flag
+}
+
 // ParseSPS reads a sequence parameter set, NAL header included, as far as the picture's size.
 func ParseSPS(nal []byte) (SPS, error) {
+	s, _, err := ParseSPSAndCoding(nal)
+	return s, err
+}
+
+// ParseSPSAndCoding reads a sequence parameter set, NAL header included, as far as the picture's size, and how pictures are coded.
+func ParseSPSAndCoding(nal []byte) (SPS, Coding, error) {
+	none := SPS{}
 	if Type(nal) != TypeSPS || len(nal) < 5 {
-		return SPS{}, fmt.Errorf("%w: not one", ErrSPS)
+		return none, Coding{}, fmt.Errorf("%w: not one", ErrSPS)
 	}
-	s := SPS{Profile: int(nal[1]), Constraints: int(nal[2]), Level: int(nal[3])}
+	s, c := SPS{Profile: int(nal[1]), Constraints: int(nal[2]), Level: int(nal[3])}, Coding{Chroma: 1, Depth: 8}
 	r := bitReader{data: unescape(nal[4:])}
 	r.ue() // seq_parameter_set_id
-	chroma := 1
 	if hasChromaFormat(s.Profile) {
-		chroma = r.chromaFormat()
+		r.chromaFormat(&c)
 	}
 	r.ue() // log2_max_frame_num_minus4
 	r.pictureOrder()
 	r.ue()    // max_num_ref_frames
 	r.bits(1) // gaps_in_frame_num_value_allowed_flag
-	s.Width, s.Height = r.size(chroma)
+	s.Width, s.Height = r.size(&c)
 	if r.short || s.Width < 1 || s.Height < 1 || s.Width > 16384 || s.Height > 16384 {
-		return SPS{}, fmt.Errorf("%w: cut short, or an impossible size %dx%d", ErrSPS, s.Width, s.Height)
+		return none, Coding{}, fmt.Errorf("%w: cut short, or an impossible size %dx%d", ErrSPS, s.Width, s.Height)
 	}
-	return s, nil
+	return s, c, nil
 }
 
 // hasChromaFormat lists the profiles whose parameter sets carry chroma format, bit depth and scaling lists.
@@ -105,19 +119,17 @@ func (r *bitReader) se() int {
 	return (v + 1) / 2
 }
 
-// chromaFormat returns chroma_format_idc and skips bit depths and scaling lists.
-func (r *bitReader) chromaFormat() int {
-	format := r.ue()
-	if format == 3 {
+// chromaFormat reads chroma format and bit depths, and skips scaling lists.
+func (r *bitReader) chromaFormat(c *Coding) {
+	c.Chroma = r.ue()
+	if c.Chroma == 3 {
 		r.bits(1) // separate_colour_plane_flag
 	}
-	r.ue()    // bit_depth_luma_minus8
-	r.ue()    // bit_depth_chroma_minus8
-	r.bits(1) // qpprime_y_zero_transform_bypass_flag
+	c.Depth = 8 + max(r.ue(), r.ue())
+	c.Lossless = r.bits(1) == 1
 	if r.bits(1) == 1 {
-		r.scalingLists(format)
+		r.scalingLists(c.Chroma)
 	}
-	return format
 }
 
 func (r *bitReader) scalingLists(format int) {
@@ -164,11 +176,11 @@ func (r *bitReader) pictureOrder() {
 }
 
 // size reads the size in macroblocks, and the cropping, whose unit depends on the chroma format and on interlacing.
-func (r *bitReader) size(chroma int) (width, height int) {
+func (r *bitReader) size(c *Coding) (width, height int) {
 	width, height = (r.ue()+1)*16, (r.ue()+1)*16
 	fields := 1
 	if r.bits(1) == 0 { // frame_mbs_only_flag
-		fields = 2
+		fields, c.Interlaced = 2, true
 		r.bits(1) // mb_adaptive_frame_field_flag
 	}
 	height *= fields
@@ -177,10 +189,10 @@ func (r *bitReader) size(chroma int) (width, height int) {
 		return width, height
 	}
 	unitX, unitY := 1, fields
-	if chroma == 1 || chroma == 2 {
+	if c.Chroma == 1 || c.Chroma == 2 {
 		unitX = 2
 	}
-	if chroma == 1 {
+	if c.Chroma == 1 {
 		unitY *= 2
 	}
 	width -= (r.ue() + r.ue()) * unitX

@@ -1,6 +1,7 @@
 package encode
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"testing"
@@ -124,6 +125,28 @@ func TestDecodeRubbish(t *testing.T) {
 	} {
 		if _, err := d.Decode(source.Frame{Format: f, Data: []byte("rubbish")}); err == nil {
 			t.Errorf("%v: no error", f)
+		}
+	}
+}
+
+// TestOrientationAfter turns pictures in two steps and in one.
+func TestOrientationAfter(t *testing.T) {
+	img := media.NewI420(4, 2)
+	copy(img.Y, []byte{1, 2, 3, 4, 5, 6, 7, 8})
+	for _, first := range []int{0, 90, 180, 270} {
+		for _, then := range []Orientation{{}, {FlipHorizontal: true}, {FlipVertical: true, Rotate: 90}, {FlipHorizontal: true, FlipVertical: true, Rotate: 270}} {
+			turned, err := Orientation{Rotate: first}.Apply(img)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := then.Apply(turned)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := then.After(first).Apply(img)
+			if err != nil || got.Width != want.Width || !bytes.Equal(got.Packed(), want.Packed()) {
+				t.Errorf("%d and then %+v: %v, want %v, %v", first, then, got.Y, want.Y, err)
+			}
 		}
 	}
 }

@@ -14,6 +14,15 @@ type Orientation struct {
 // None reports whether pictures stay as they are.
 func (o Orientation) None() bool { return o == Orientation{} }
 
+// After returns the orientation that does the same as turning pictures clockwise by so many degrees and then o.
+func (o Orientation) After(degrees int) Orientation {
+	if degrees == 90 || degrees == 270 {
+		o.FlipHorizontal, o.FlipVertical = o.FlipVertical, o.FlipHorizontal
+	}
+	o.Rotate = (o.Rotate + degrees) % 360
+	return o
+}
+
 // Size returns the size of a picture of the given size after Apply.
 func (o Orientation) Size(width, height int) (int, int) {
 	if o.Rotate == 90 || o.Rotate == 270 {

@@ -1,4 +1,4 @@
-// Package file plays a recorded video over and over as if it were a camera: MP4 with H.264, plain H.264 (Annex B), Motion JPEG,
+// Package file plays a recorded video over and over as if it were a camera: MP4 and QuickTime with H.264, plain H.264 (Annex B), Motion JPEG,
 // and uncompressed YUV4MPEG2. Compressed pictures are handed on as they are in the file.
 //
 // The file is read when it is opened, to check it, and again whenever a capture begins, always from its first picture; in
@@ -6,9 +6,12 @@
 package file
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -39,7 +42,7 @@ type Config struct {
 
 // Extensions lists the endings of file names that can be played.
 func Extensions() []string {
-	return []string{".mp4", ".m4v", ".h264", ".264", ".mjpeg", ".mjpg", ".y4m"}
+	return []string{".mp4", ".m4v", ".mov", ".h264", ".264", ".mjpeg", ".mjpg", ".y4m"}
 }
 
 // Supported reports whether a file can be played, by the ending of its name.
@@ -51,13 +54,13 @@ func Supported(path string) bool {
 type clip struct {
 	format *mediav1.VideoFormat
 	frames []frame
+	rotate int // clockwise, degrees, for pictures to be upright
 	close  func() error
 }
 
-// frame is one picture of a clip. Reading it gives bytes that are never written to again.
+// frame is one picture of a clip. Reading it gives bytes that are never written to again, and whether decoding can begin with it.
 type frame struct {
-	read     func() ([]byte, error)
-	key      bool
+	read     func() (data []byte, key bool, err error)
 	duration time.Duration
 }
 
@@ -83,9 +86,10 @@ func Open(path string, config Config) (*Source, error) {
 	return &Source{
 		path: path, config: config, ended: make(chan struct{}),
 		info: source.Info{
-			Native: []*mediav1.VideoFormat{c.format}, Current: c.format,
+			Native: []*mediav1.VideoFormat{c.format}, Current: c.format, Rotate: c.rotate,
 			Attributes: map[string]string{
 				"driver": "file", "card": filepath.Base(path), "path": path, "frames": strconv.Itoa(len(c.frames)),
+				"rotated": strconv.Itoa(c.rotate),
 			},
 		},
 	}, c.close()
@@ -140,12 +144,12 @@ func (s *Source) play(ctx context.Context, c *clip, deliver func(source.Frame)) 
 			position = 0
 		}
 		f := c.frames[i]
-		data, err := f.read()
+		data, key, err := f.read()
 		if err != nil {
 			return fmt.Errorf("%s: %w: %w", s.path, source.ErrAway, err)
 		}
 		deliver(source.Frame{
-			Format: s.info.Current, Time: time.Now(), Data: data, Key: f.key,
+			Format: s.info.Current, Time: time.Now(), Data: data, Key: key,
 			Metadata: map[string]string{"position": position.Round(time.Millisecond).String()},
 		})
 		position += f.duration
@@ -174,12 +178,15 @@ func load(path string, config Config) (*clip, error) {
 }
 
 func parse(path string, config Config) (*clip, error) {
+	if name, err := foreign(path); err != nil || name != "" && Supported(path) {
+		return nil, cmp.Or(err, bad("it is %s, whatever its name: %s", name, convert))
+	}
 	plain := map[string]func([]byte, Config) (*clip, error){
 		".h264": parseH264, ".264": parseH264, ".mjpeg": parseMJPEG, ".mjpg": parseMJPEG, ".y4m": parseY4M,
 	}
 	switch ext := strings.ToLower(filepath.Ext(path)); {
-	case ext == ".mp4" || ext == ".m4v":
-		return openMP4(path)
+	case ext == ".mp4" || ext == ".m4v" || ext == ".mov":
+		return openMP4(path, config)
 	case plain[ext] != nil:
 		data, err := readPlain(path)
 		if err != nil {
@@ -188,6 +195,36 @@ func parse(path string, config Config) (*clip, error) {
 		return plain[ext](data, config)
 	}
 	return nil, bad("its name ends in none of %s", strings.Join(Extensions(), ", "))
+}
+
+// foreign names the format of a file that is none of those that are played, by how it begins; it is empty for all others.
+func foreign(path string) (name string, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	head := make([]byte, 189)
+	n, err := f.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", err
+	}
+	head = head[:n]
+	for magic, name := range map[string]string{
+		"\x1a\x45\xdf\xa3": "Matroska or WebM", "FLV\x01": "Flash video", "OggS": "Ogg", "\x30\x26\xb2\x75": "Windows Media",
+		"\x00\x00\x01\xba": "an MPEG program stream",
+	} {
+		if bytes.HasPrefix(head, []byte(magic)) {
+			return name, nil
+		}
+	}
+	switch {
+	case bytes.HasPrefix(head, []byte("RIFF")) && n >= 12 && string(head[8:12]) == "AVI ":
+		return "AVI", nil
+	case n == 189 && head[0] == 0x47 && head[188] == 0x47:
+		return "an MPEG transport stream", nil
+	}
+	return "", nil
 }
 
 func readPlain(path string) ([]byte, error) {

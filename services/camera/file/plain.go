@@ -8,7 +8,6 @@ import (
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/media"
-	"github.com/waldo-robot/waldo/pkg/media/annexb"
 	"github.com/waldo-robot/waldo/services/camera/mjpeg"
 )
 
@@ -17,32 +16,13 @@ func inMemory(format *mediav1.VideoFormat, pictures [][]byte, key func([]byte) b
 	c := &clip{format: format, close: func() error { return nil }}
 	duration := time.Duration(float64(time.Second) / format.GetFrameRateHz())
 	for _, p := range pictures {
-		c.frames = append(c.frames, frame{
-			read: func() ([]byte, error) { return p, nil }, key: key(p), duration: duration})
+		isKey := key(p)
+		c.frames = append(c.frames, frame{read: func() ([]byte, bool, error) { return p, isKey, nil }, duration: duration})
 	}
 	return c
 }
 
 func always([]byte) bool { return true }
-
-// parseH264 cuts an Annex B stream into pictures, from the first key frame on.
-func parseH264(data []byte, config Config) (*clip, error) {
-	sps, _ := annexb.ParameterSets(data)
-	parsed, err := annexb.ParseSPS(sps)
-	if err != nil {
-		return nil, bad("%v", err)
-	}
-	var pictures [][]byte
-	for au := range annexb.AccessUnits(data) {
-		if len(pictures) > 0 || annexb.IsKeyFrame(au) {
-			pictures = append(pictures, au)
-		}
-	}
-	format := &mediav1.VideoFormat{
-		MediaType: media.H264, WidthPx: int32(parsed.Width), HeightPx: int32(parsed.Height), FrameRateHz: config.FrameRate,
-	}
-	return inMemory(format, pictures, annexb.IsKeyFrame), nil
-}
 
 // parseMJPEG cuts a file of JPEGs, one behind the other.
 func parseMJPEG(data []byte, config Config) (*clip, error) {

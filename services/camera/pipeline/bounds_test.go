@@ -8,6 +8,8 @@ import (
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/services/camera/encode"
+	"github.com/waldo-robot/waldo/services/camera/source"
 )
 
 // stills asks for pictures of all formats at once, gives the camera pictures until all have one, and returns them. It checks that never more than
@@ -74,6 +76,37 @@ func TestStillsOfManyFormatsAreMadeOneAtATime(t *testing.T) {
 			t.Errorf("%d sizes came back, want 20", len(sizes))
 		}
 	})
+}
+
+// turned is a source whose pictures are to be turned to be upright.
+type turned struct{ *manual }
+
+func (s turned) Info() source.Info {
+	info := s.manual.Info()
+	info.Rotate = 90
+	return info
+}
+
+func TestSourceThatIsTurned(t *testing.T) {
+	m := newManual(i420(64, 48, 30))
+	p := run(t, turned{m}, Config{Orientation: encode.Orientation{Rotate: 180}})
+	jpeg := p.open(t, &mediav1.VideoFormat{MediaType: media.JPEG})
+	raw := p.open(t, i420(8190, 8190, 0))
+	m.snap(t, time.Now())
+	for _, r := range []*Reader{jpeg, raw} {
+		if f := next(t, r).GetFormat(); f.GetWidthPx() != 48 || f.GetHeightPx() != 64 {
+			t.Errorf("got %v, want 48x64", f)
+		}
+	}
+	back := newManual(i420(64, 48, 30)) // upright
+	if err := p.stop(); err != nil {
+		t.Fatal(err)
+	}
+	p.attach(t, back)
+	back.snap(t, time.Now())
+	if f := next(t, jpeg).GetFormat(); f.GetWidthPx() != 64 || f.GetHeightPx() != 48 {
+		t.Errorf("from another source: %v, want 64x48", f)
+	}
 }
 
 func TestTooManyPixels(t *testing.T) {

@@ -62,7 +62,8 @@ type Pipeline struct {
 	bitrate      atomic.Int64 // of the live variant
 
 	mu       sync.Mutex
-	info     *source.Info // nil while the source is away
+	info     *source.Info       // nil while the source is away
+	turned   encode.Orientation // of the present source's pictures: by what the source says, and then as configured
 	variants map[key]*variant
 	lastLive chan struct{} // closed when the last live variant has ended
 	wake     chan struct{} // tells Run that there are readers
@@ -162,6 +163,7 @@ func (p *Pipeline) attach(info source.Info) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.info = &info
+	p.turned = p.config.Orientation.After(info.Rotate)
 }
 
 // detach notes that there is no source.
@@ -182,9 +184,15 @@ func (p *Pipeline) Info() (source.Info, error) {
 	return *p.info, nil
 }
 
+func (p *Pipeline) orientation() encode.Orientation {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.turned
+}
+
 // deliver hands a captured picture to all variants.
 func (p *Pipeline) deliver(f source.Frame) {
-	c := &capture{frame: f, number: p.captures, orientation: p.config.Orientation}
+	c := &capture{frame: f, number: p.captures, orientation: p.orientation()}
 	p.captures++
 	p.metrics.captured.Inc()
 	p.metrics.drop(dropSource, uint64(max(0, f.Lost)))
@@ -241,7 +249,7 @@ func (p *Pipeline) KeyFrameOnRequest() bool {
 
 // nativeLive reports whether the live variant passes through what the source compressed. The caller holds mu.
 func (p *Pipeline) nativeLive() bool {
-	return p.info != nil && p.info.Current.GetMediaType() == media.H264 && p.config.Orientation.None()
+	return p.info != nil && p.info.Current.GetMediaType() == media.H264 && p.turned.None()
 }
 
 // Close ends all readers, and returns when nothing runs any more. Run must have ended before.
@@ -261,7 +269,7 @@ func (p *Pipeline) Close() {
 // is a source.
 func (p *Pipeline) oriented() (width, height int, rate float64) {
 	f := p.info.Current
-	width, height = p.config.Orientation.Size(int(f.GetWidthPx()), int(f.GetHeightPx()))
+	width, height = p.turned.Size(int(f.GetWidthPx()), int(f.GetHeightPx()))
 	return width, height, f.GetFrameRateHz()
 }
 

@@ -78,7 +78,7 @@ func (p *Pipeline) startVariant(k key, after <-chan struct{}) *variant {
 // passes reports whether frames of the present source go to a variant untouched. The caller holds p.mu.
 func (p *Pipeline) passes(k key) bool {
 	f := p.info.Current
-	return p.config.Orientation.None() && f.GetMediaType() == k.mediaType && f.GetPixelFormat() == k.pixelFormat &&
+	return p.turned.None() && f.GetMediaType() == k.mediaType && f.GetPixelFormat() == k.pixelFormat &&
 		k.width == 0 && (k.rate == 0 || k.mediaType != media.H264)
 }
 

@@ -61,6 +61,7 @@ type Info struct {
 	Native     []*mediav1.VideoFormat // what the hardware can deliver, best first
 	Current    *mediav1.VideoFormat   // what it was set to, as the hardware reports it
 	Attributes map[string]string      // for people: driver, card, bus …
+	Rotate     int                    // how far pictures are to be turned to be upright, clockwise: 0, 90, 180 or 270 degrees
 }
 
 // Frame is one captured picture. Whoever receives it may keep it and must not change it; the source never writes to it again.
