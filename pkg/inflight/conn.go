@@ -34,7 +34,13 @@ func (l *listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: nc, readers: l.readers, window: defaultWindow, credits: map[uint32]int64{}, calls: map[uint32]*call{}}
+	c := newConn(nc, l.readers)
+	l.readers.add(c)
+	return c, nil
+}
+
+func newConn(nc net.Conn, readers *Readers) *conn {
+	c := &conn{Conn: nc, readers: readers, window: defaultWindow, credits: map[uint32]int64{}, calls: map[uint32]*call{}}
 	c.in = scanner{skip: prefaceSize, frame: c.received}
 	c.out = scanner{frame: c.sent}
 	c.headers = hpack.NewDecoder(4096, func(f hpack.HeaderField) {
@@ -42,8 +48,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			c.named = f.Value
 		}
 	})
-	l.readers.add(c)
-	return c, nil
+	return c
 }
 
 // conn is a connection whose frames are looked at as they pass.
@@ -65,8 +70,8 @@ type conn struct {
 	window  int64            // what the client grants each stream at first
 	credits map[uint32]int64 // granted since, by stream
 	calls   map[uint32]*call
-	asked   time.Time     // when the ping that is not answered yet was sent; zero for none
-	number  uint32        // of that ping
+	asked   time.Time // when the ping that is not answered yet was sent; zero for none
+	number  uint32    // of that ping
 }
 
 func (c *conn) Read(p []byte) (int, error) {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -20,6 +21,8 @@ const (
 	CallHeader = "waldo-call"
 	// WindowHeader is the request metadata by which a reader says how many messages may be under way that it has not acknowledged.
 	WindowHeader = "waldo-window"
+	// MaxWait is how long a value may wait on the server for a reader that is too slow: what services give to stream.Policy.Within.
+	MaxWait = 500 * time.Millisecond
 	// MaxWindow is the largest window that can be asked for.
 	MaxWindow = 1024
 )

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -215,6 +216,46 @@ func TestAllYieldsTheLastError(t *testing.T) {
 		if !slices.Equal(got, []int{7}) || !errors.Is(last, tt.want) {
 			t.Errorf("close(%v): got %v, %v", tt.close, got, last)
 		}
+	}
+}
+
+// TestWithin: a value that has waited too long is as good as one that found no room.
+func TestWithin(t *testing.T) {
+	tests := []struct {
+		name   string
+		policy stream.Policy
+		want   []int
+		lost   uint64
+		end    error
+	}{
+		{"drop oldest", stream.DropOldest(10).Within(250 * time.Millisecond), []int{3, 4, 5}, 3, io.EOF},
+		{"latest", stream.Latest().Within(time.Millisecond), []int{5}, 5, io.EOF},
+		{"strict", stream.Strict(10).Within(250 * time.Millisecond), nil, 1, stream.ErrOverflow},
+		{"strict in time", stream.Strict(10).Within(time.Second), []int{0, 1, 2, 3, 4, 5}, 0, io.EOF},
+		{"block", stream.Block(10).Within(time.Millisecond), []int{0, 1, 2, 3, 4, 5}, 0, io.EOF},
+		{"no limit", stream.DropOldest(10).Within(0), []int{0, 1, 2, 3, 4, 5}, 0, io.EOF},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				topic := stream.NewTopic[int]()
+				s := topic.Subscribe(tt.policy)
+				for i := range 6 { // ages at the end: 500, 400 … 0 ms
+					time.Sleep(100 * time.Millisecond)
+					topic.Publish(i)
+				}
+				if tt.end == io.EOF {
+					topic.Close(nil)
+				}
+				got, end := drain(t, s)
+				if !slices.Equal(got, tt.want) || s.Lost() != tt.lost || !errors.Is(end, tt.end) {
+					t.Errorf("got %v, lost %d, %v; want %v, %d, %v", got, s.Lost(), end, tt.want, tt.lost, tt.end)
+				}
+				if n := topic.Subscribers(); tt.end != io.EOF && n != 0 {
+					t.Errorf("%d subscribers are left", n)
+				}
+			})
+		})
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"sync"
+	"time"
 )
 
 var (
@@ -24,9 +25,15 @@ type Subscription[T any] struct {
 	room  chan struct{} // holds a token when there may be room for a waiting producer
 
 	mu    sync.Mutex
-	queue ring[T]
+	queue ring[waiting[T]]
 	err   error // why it ended; nil while it runs
 	lost  uint64
+}
+
+// waiting is a value in the queue.
+type waiting[T any] struct {
+	value T
+	since time.Time // zero if its age does not matter
 }
 
 func newSubscription[T any](p Policy, leave func(*Subscription[T])) *Subscription[T] {
@@ -35,7 +42,7 @@ func newSubscription[T any](p Policy, leave func(*Subscription[T])) *Subscriptio
 		leave:  leave,
 		ready:  make(chan struct{}, 1),
 		room:   make(chan struct{}, 1),
-		queue:  ring[T]{limit: p.capacity()},
+		queue:  ring[waiting[T]]{limit: p.capacity()},
 	}
 }
 
@@ -116,11 +123,30 @@ func (s *Subscription[T]) end(err error) {
 func (s *Subscription[T]) take() (v T, ok bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if v, ok = s.queue.pop(); ok {
-		signal(s.room)
-		return v, true, nil
+	for {
+		w, ok := s.queue.pop()
+		switch {
+		case !ok:
+			return v, false, s.err
+		case w.since.IsZero() || time.Since(w.since) <= s.policy.age:
+			signal(s.room)
+			return w.value, true, nil
+		}
+		s.lost++
+		if s.policy.overflow == end {
+			s.overflowed()
+			s.queue.clear()
+		}
 	}
-	return v, false, s.err
+}
+
+// overflowed ends a subscription that must not lose anything and has. It needs mu.
+func (s *Subscription[T]) overflowed() {
+	if s.err == nil {
+		s.err = ErrOverflow
+	}
+	signal(s.ready)
+	s.leave(s) // the topic never takes s.mu under its own lock, so this cannot deadlock
 }
 
 // put queues v as the policy says, and waits only under Block.
@@ -144,15 +170,17 @@ func (s *Subscription[T]) offer(v T) (done bool) {
 		return false
 	case s.policy.overflow == end:
 		s.lost++
-		s.err = ErrOverflow
-		signal(s.ready)
-		s.leave(s) // the topic never takes s.mu under its own lock, so this cannot deadlock
+		s.overflowed()
 		return true
 	default:
 		s.queue.pop()
 		s.lost++
 	}
-	s.queue.push(v)
+	w := waiting[T]{value: v}
+	if s.policy.age > 0 && s.policy.overflow != wait {
+		w.since = time.Now()
+	}
+	s.queue.push(w)
 	if s.policy.overflow == wait && !s.queue.full() {
 		signal(s.room)
 	}

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/inflight"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/stream"
 	"github.com/waldo-robot/waldo/services/camera/encode"
@@ -254,7 +255,7 @@ func (v *variant) subscribe() (*stream.Subscription[output], []output) {
 	defer v.mu.Unlock()
 	policy := stream.Latest()
 	if v.key.mediaType == media.H264 {
-		policy = stream.DropOldest(readerQueue)
+		policy = stream.DropOldest(readerQueue).Within(inflight.MaxWait)
 	}
 	return v.topic.Subscribe(policy), v.replay
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	inputv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/input/v1"
+	"github.com/waldo-robot/waldo/pkg/inflight"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
@@ -25,7 +26,7 @@ func (h *Hub) Open() *Reader {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.metrics.readers.Inc()
-	return &Reader{State: h.state(), hub: h, sub: h.topic.Subscribe(stream.Strict(Queue))}
+	return &Reader{State: h.state(), hub: h, sub: h.topic.Subscribe(stream.Strict(Queue).Within(inflight.MaxWait))}
 }
 
 // Next waits for the next report. It returns ErrTooSlow once one is missing, ErrClosed at the end, or the error of ctx.

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	inputv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/input/v1"
+	"github.com/waldo-robot/waldo/pkg/inflight"
 	"github.com/waldo-robot/waldo/services/input/reports"
 	"github.com/waldo-robot/waldo/services/input/source"
 )
@@ -90,8 +91,8 @@ func statusOf(err error) error {
 	case errors.Is(err, reports.ErrAway), errors.Is(err, reports.ErrClosed):
 		return status.Error(codes.Unavailable, err.Error())
 	case errors.Is(err, reports.ErrTooSlow):
-		return status.Errorf(codes.ResourceExhausted,
-			"%v: more than %d reports waited for it; call again, and begin with the state", err, reports.Queue)
+		return status.Errorf(codes.ResourceExhausted, "%v: more than %d reports waited for it, or one for %v; call again, and begin with the state",
+			err, reports.Queue, inflight.MaxWait)
 	case errors.Is(err, fs.ErrPermission):
 		return status.Error(codes.PermissionDenied, err.Error())
 	case errors.Is(err, context.DeadlineExceeded):

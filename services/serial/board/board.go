@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
+	"github.com/waldo-robot/waldo/pkg/inflight"
 	"github.com/waldo-robot/waldo/pkg/stream"
 	"github.com/waldo-robot/waldo/services/serial/codec"
 	"github.com/waldo-robot/waldo/services/serial/frame"
@@ -83,7 +84,7 @@ func New(c Config) *Board {
 
 // Subscribe adds a reader of the board's messages, from now on.
 func (b *Board) Subscribe() *stream.Subscription[*serialv1.SerialMessage] {
-	return b.topic.Subscribe(stream.DropOldest(Queue))
+	return b.topic.Subscribe(stream.DropOldest(Queue).Within(inflight.MaxWait))
 }
 
 // Lost counts what a reader has lost.
