@@ -20,6 +20,8 @@ FIRMWARE := $(BUILD)/firmware
 export WALDO_FIRMWARE := $(FIRMWARE)
 # VENV is touched when the folder of PYTHON is complete.
 VENV    := $(BUILD)/venv/ready
+# What the test's reader in Node needs.
+READERS := e2e/readers/node_modules/.package-lock.json
 
 # The modules of go.work, as folders. e2e is tested last, with the programs built from the others.
 MODULES  = $(shell $(GO) list -m -f '{{.Dir}}' | sed 's|^$(CURDIR)/||')
@@ -53,14 +55,14 @@ firmware: deps-firmware ## build the rover's firmware and the simulated board th
 	@firmware/build $(FIRMWARE)
 
 .PHONY: test
-test: deps deps-test build firmware $(TOOLS)/grpcurl $(VENV) ## run all tests, those in Chromium too; TESTFLAGS goes to go test
+test: deps deps-test build firmware $(TOOLS)/grpcurl $(VENV) $(READERS) ## run all tests, those in Chromium too; TESTFLAGS goes to go test
 	@$(call each,$(filter-out e2e,$(MODULES)),WALDO_REQUIRE_PULSE=1 $(GO) test -race $(TESTFLAGS) ./...)
 	@echo "── pkg/control, a million histories"; cd pkg && $(GO) test ./control -run Histories -histories 1000000
 	@echo "── services/webrtc-gateway/web"; node --test services/webrtc-gateway/web/tests/*.test.js
 	@$(MAKE) e2e
 
 .PHONY: e2e
-e2e: deps deps-test build firmware $(TOOLS)/grpcurl $(VENV) ## run only the tests of the whole, with real programs and real Chromium
+e2e: deps deps-test build firmware $(TOOLS)/grpcurl $(VENV) $(READERS) ## run only the tests of the whole, with real programs and real Chromium
 	@echo "── e2e"; cd e2e && WALDO_BIN=$(BIN) WALDO_PYTHON=$(PYTHON) $(GO) test -race -count=1 -timeout 20m $(TESTFLAGS) ./...
 
 .PHONY: bench
@@ -148,4 +150,9 @@ $(VENV): examples/python/requirements.txt e2e/requirements.txt $(wildcard api/pr
 		-r examples/python/requirements.txt -r e2e/requirements.txt
 	@cd api/proto && $(PYTHON) -m grpc_tools.protoc -I. --python_out=$(CURDIR)/examples/python \
 		--grpc_python_out=$(CURDIR)/examples/python $$(find waldo -name '*.proto')
+	@touch $@
+
+$(READERS): e2e/readers/package-lock.json
+	@scripts/deps nodejs npm
+	@cd e2e/readers && npm ci --silent --no-audit --no-fund
 	@touch $@

@@ -42,6 +42,8 @@ type AudioServiceClient interface {
 	ListDevices(ctx context.Context, in *ListDevicesRequest, opts ...grpc.CallOption) (*ListDevicesResponse, error)
 	// StreamAudio sends sound as it is captured until the caller ends it. A listener that is too slow loses the oldest sound, so that its
 	// delay does not grow; losses are counted in `dropped_count`. The call stays open while the hardware is away, and goes on when it is back.
+	// What is late: up to 0.5 s that wait for the listener, and what is under way to it, which is 1 frame while a listener on gRPC's C core
+	// (Python …) is slow, up to 32 KiB and 1 frame for others, and less for those that acknowledge: see DeviceService.Acknowledge.
 	// Fails with INVALID_ARGUMENT if the format cannot be made.
 	StreamAudio(ctx context.Context, in *StreamAudioRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamAudioResponse], error)
 	// PlayAudio plays sound at the speaker, mixed with that of other talkers, and answers when the caller has ended its side and all was played.
@@ -54,7 +56,7 @@ type AudioServiceClient interface {
 	// SetVolume sets how loud the microphone and the speaker are. Fails with OUT_OF_RANGE outside -60 to 20 dB.
 	SetVolume(ctx context.Context, in *SetVolumeRequest, opts ...grpc.CallOption) (*SetVolumeResponse, error)
 	// StreamLevels sends how loud it is at the microphone and at the speaker, and who is talking, ten times a second, until the caller
-	// ends it.
+	// ends it. A reader that is too slow misses levels in between, never the newest; what is under way to it is late, as in StreamAudio.
 	StreamLevels(ctx context.Context, in *StreamLevelsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamLevelsResponse], error)
 }
 
@@ -160,6 +162,8 @@ type AudioServiceServer interface {
 	ListDevices(context.Context, *ListDevicesRequest) (*ListDevicesResponse, error)
 	// StreamAudio sends sound as it is captured until the caller ends it. A listener that is too slow loses the oldest sound, so that its
 	// delay does not grow; losses are counted in `dropped_count`. The call stays open while the hardware is away, and goes on when it is back.
+	// What is late: up to 0.5 s that wait for the listener, and what is under way to it, which is 1 frame while a listener on gRPC's C core
+	// (Python …) is slow, up to 32 KiB and 1 frame for others, and less for those that acknowledge: see DeviceService.Acknowledge.
 	// Fails with INVALID_ARGUMENT if the format cannot be made.
 	StreamAudio(*StreamAudioRequest, grpc.ServerStreamingServer[StreamAudioResponse]) error
 	// PlayAudio plays sound at the speaker, mixed with that of other talkers, and answers when the caller has ended its side and all was played.
@@ -172,7 +176,7 @@ type AudioServiceServer interface {
 	// SetVolume sets how loud the microphone and the speaker are. Fails with OUT_OF_RANGE outside -60 to 20 dB.
 	SetVolume(context.Context, *SetVolumeRequest) (*SetVolumeResponse, error)
 	// StreamLevels sends how loud it is at the microphone and at the speaker, and who is talking, ten times a second, until the caller
-	// ends it.
+	// ends it. A reader that is too slow misses levels in between, never the newest; what is under way to it is late, as in StreamAudio.
 	StreamLevels(*StreamLevelsRequest, grpc.ServerStreamingServer[StreamLevelsResponse]) error
 	mustEmbedUnimplementedAudioServiceServer()
 }

@@ -48,6 +48,9 @@ type CameraServiceClient interface {
 	// StreamFrames sends pictures as they are captured until the caller ends it. The first frame is always a key frame.
 	// A reader that is too slow loses frames rather than getting late ones: JPEG and raw readers get the newest picture; H.264
 	// readers continue at the next key frame, which is asked for on their behalf. Losses are counted in `dropped_count`.
+	// What is late: one frame (for H.264 also what waited up to 0.5 s for the reader) and what is under way to the reader, which is 1 frame
+	// while a reader on gRPC's C core (Python …) is slow, up to 32 KiB and 1 frame for others, and less for those that acknowledge: see
+	// DeviceService.Acknowledge.
 	// The call stays open while the hardware is away, and goes on when it is back.
 	// Fails with INVALID_ARGUMENT if the format cannot be made, RESOURCE_EXHAUSTED if too many formats, or too many pixels, are made already.
 	StreamFrames(ctx context.Context, in *StreamFramesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamFramesResponse], error)
@@ -170,6 +173,9 @@ type CameraServiceServer interface {
 	// StreamFrames sends pictures as they are captured until the caller ends it. The first frame is always a key frame.
 	// A reader that is too slow loses frames rather than getting late ones: JPEG and raw readers get the newest picture; H.264
 	// readers continue at the next key frame, which is asked for on their behalf. Losses are counted in `dropped_count`.
+	// What is late: one frame (for H.264 also what waited up to 0.5 s for the reader) and what is under way to the reader, which is 1 frame
+	// while a reader on gRPC's C core (Python …) is slow, up to 32 KiB and 1 frame for others, and less for those that acknowledge: see
+	// DeviceService.Acknowledge.
 	// The call stays open while the hardware is away, and goes on when it is back.
 	// Fails with INVALID_ARGUMENT if the format cannot be made, RESOURCE_EXHAUSTED if too many formats, or too many pixels, are made already.
 	StreamFrames(*StreamFramesRequest, grpc.ServerStreamingServer[StreamFramesResponse]) error

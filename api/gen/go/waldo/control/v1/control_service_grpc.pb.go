@@ -56,7 +56,9 @@ type ControlServiceClient interface {
 	// GetControl returns the state as it is now.
 	GetControl(ctx context.Context, in *GetControlRequest, opts ...grpc.CallOption) (*GetControlResponse, error)
 	// WatchControl sends the state at once, on every change, and ten times a second. A slow reader misses steps in between, never
-	// the newest. On the bus the same states are the stream `control`. Ends with UNAVAILABLE when the device stops.
+	// the newest; states under way to it are late: 1 while a reader on gRPC's C core (Python …) is slow, up to 32 KiB for others, and less for
+	// those that acknowledge (DeviceService.Acknowledge). On the bus the same states are the stream `control`. Ends with UNAVAILABLE when the
+	// device stops.
 	WatchControl(ctx context.Context, in *WatchControlRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchControlResponse], error)
 	// EStop makes the hardware stand still at once, and keeps it so until ClearEStop: through reconnects, changes of the lease and restarts of the
 	// actuator process. Everybody may. One that is pressed again is another one.
@@ -191,7 +193,9 @@ type ControlServiceServer interface {
 	// GetControl returns the state as it is now.
 	GetControl(context.Context, *GetControlRequest) (*GetControlResponse, error)
 	// WatchControl sends the state at once, on every change, and ten times a second. A slow reader misses steps in between, never
-	// the newest. On the bus the same states are the stream `control`. Ends with UNAVAILABLE when the device stops.
+	// the newest; states under way to it are late: 1 while a reader on gRPC's C core (Python …) is slow, up to 32 KiB for others, and less for
+	// those that acknowledge (DeviceService.Acknowledge). On the bus the same states are the stream `control`. Ends with UNAVAILABLE when the
+	// device stops.
 	WatchControl(*WatchControlRequest, grpc.ServerStreamingServer[WatchControlResponse]) error
 	// EStop makes the hardware stand still at once, and keeps it so until ClearEStop: through reconnects, changes of the lease and restarts of the
 	// actuator process. Everybody may. One that is pressed again is another one.

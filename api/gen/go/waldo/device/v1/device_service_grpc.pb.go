@@ -34,7 +34,7 @@ type DeviceServiceClient interface {
 	// GetDevice returns the description and state of the device as they are now.
 	GetDevice(ctx context.Context, in *GetDeviceRequest, opts ...grpc.CallOption) (*GetDeviceResponse, error)
 	// WatchDevice sends the description at once and then again whenever it changes. A reader that is slow misses steps in
-	// between, never the newest. Ends with UNAVAILABLE when the device stops.
+	// between, never the newest; descriptions under way to it are late, see Acknowledge. Ends with UNAVAILABLE when the device stops.
 	WatchDevice(ctx context.Context, in *WatchDeviceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchDeviceResponse], error)
 	// HoldStream promises that somebody reads a stream on the bus, for as long as `ttl`; the device publishes a stream only while
 	// somebody holds it. The holder renews well before the end (every third of it), and releases with a `ttl` of 0.
@@ -42,11 +42,13 @@ type DeviceServiceClient interface {
 	// Fails with NOT_FOUND if the device has no such stream, INVALID_ARGUMENT if a field is out of range, RESOURCE_EXHAUSTED if
 	// there are more than 1000 holders.
 	HoldStream(ctx context.Context, in *HoldStreamRequest, opts ...grpc.CallOption) (*HoldStreamResponse, error)
-	// Acknowledge reports how many messages a reader has read of one of its calls over gRPC. A call that is begun with the metadata
-	// `waldo-window: N` (1 to 1024) never has more than N messages under way that were not acknowledged, so what is read is never older than
-	// the time the reader takes for N messages, plus a round trip. Readers of every streaming method may ask for that; those built on gRPC's C
-	// core (Python, C++, Ruby, PHP …) get the same without asking, with N = 1 while they are slow. Each response of a call counts.
-	// The call is named by its response header `waldo-call`, which comes at once.
+	// Acknowledge reports how many messages a reader has read of one of its calls over gRPC. Clients take in more than their program reads,
+	// so a slow program reads what is old, unless the server knows how far it is. Readers on gRPC's C core (Python, C++, Ruby, PHP …) need
+	// not do anything for that: the server follows their flow control, and has 1 message under way to them while they are slow. To others, Go,
+	// Node and Java among them, up to 32 KiB (half of their HTTP/2 window) and 1 message are under way: a picture or two, but hundreds of small
+	// messages. Those that want less begin a call of any streaming method with the metadata `waldo-window: N` (1 to 1024) and acknowledge:
+	// never more than N messages are under way then that were not acknowledged, so what waits on the way is not older than the time the reader
+	// takes for N messages, plus a round trip. Each response of a call counts. The response header `waldo-call`, which comes at once, names the call.
 	// Fails with NOT_FOUND for a call that is unknown or has ended, FAILED_PRECONDITION if it was begun without a window, INVALID_ARGUMENT
 	// if more is acknowledged than was sent.
 	Acknowledge(ctx context.Context, in *AcknowledgeRequest, opts ...grpc.CallOption) (*AcknowledgeResponse, error)
@@ -118,7 +120,7 @@ type DeviceServiceServer interface {
 	// GetDevice returns the description and state of the device as they are now.
 	GetDevice(context.Context, *GetDeviceRequest) (*GetDeviceResponse, error)
 	// WatchDevice sends the description at once and then again whenever it changes. A reader that is slow misses steps in
-	// between, never the newest. Ends with UNAVAILABLE when the device stops.
+	// between, never the newest; descriptions under way to it are late, see Acknowledge. Ends with UNAVAILABLE when the device stops.
 	WatchDevice(*WatchDeviceRequest, grpc.ServerStreamingServer[WatchDeviceResponse]) error
 	// HoldStream promises that somebody reads a stream on the bus, for as long as `ttl`; the device publishes a stream only while
 	// somebody holds it. The holder renews well before the end (every third of it), and releases with a `ttl` of 0.
@@ -126,11 +128,13 @@ type DeviceServiceServer interface {
 	// Fails with NOT_FOUND if the device has no such stream, INVALID_ARGUMENT if a field is out of range, RESOURCE_EXHAUSTED if
 	// there are more than 1000 holders.
 	HoldStream(context.Context, *HoldStreamRequest) (*HoldStreamResponse, error)
-	// Acknowledge reports how many messages a reader has read of one of its calls over gRPC. A call that is begun with the metadata
-	// `waldo-window: N` (1 to 1024) never has more than N messages under way that were not acknowledged, so what is read is never older than
-	// the time the reader takes for N messages, plus a round trip. Readers of every streaming method may ask for that; those built on gRPC's C
-	// core (Python, C++, Ruby, PHP …) get the same without asking, with N = 1 while they are slow. Each response of a call counts.
-	// The call is named by its response header `waldo-call`, which comes at once.
+	// Acknowledge reports how many messages a reader has read of one of its calls over gRPC. Clients take in more than their program reads,
+	// so a slow program reads what is old, unless the server knows how far it is. Readers on gRPC's C core (Python, C++, Ruby, PHP …) need
+	// not do anything for that: the server follows their flow control, and has 1 message under way to them while they are slow. To others, Go,
+	// Node and Java among them, up to 32 KiB (half of their HTTP/2 window) and 1 message are under way: a picture or two, but hundreds of small
+	// messages. Those that want less begin a call of any streaming method with the metadata `waldo-window: N` (1 to 1024) and acknowledge:
+	// never more than N messages are under way then that were not acknowledged, so what waits on the way is not older than the time the reader
+	// takes for N messages, plus a round trip. Each response of a call counts. The response header `waldo-call`, which comes at once, names the call.
 	// Fails with NOT_FOUND for a call that is unknown or has ended, FAILED_PRECONDITION if it was begun without a window, INVALID_ARGUMENT
 	// if more is acknowledged than was sent.
 	Acknowledge(context.Context, *AcknowledgeRequest) (*AcknowledgeResponse, error)

@@ -38,7 +38,9 @@ type InputServiceClient interface {
 	// GetState returns which keys are pressed now and how the axes stand.
 	GetState(ctx context.Context, in *GetStateRequest, opts ...grpc.CallOption) (*GetStateResponse, error)
 	// StreamReports sends the state at once, then every report after it, until the caller ends it. Nothing is left out: a reader that is
-	// too slow is ended with RESOURCE_EXHAUSTED, because a lost key-up is a runaway; call again, and begin with the state.
+	// too slow is ended with RESOURCE_EXHAUSTED, because a lost key-up is a runaway; call again, and begin with the state. Too slow is one for
+	// which a report has waited 0.5 s, or 1024 wait. What is under way to it is late: 1 report while a reader on gRPC's C core (Python …) is slow,
+	// up to 32 KiB for others, and less for those that acknowledge: see DeviceService.Acknowledge.
 	// When the device goes, a report releases all keys and centres all axes; the call stays open, and goes on when it is back.
 	StreamReports(ctx context.Context, in *StreamReportsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamReportsResponse], error)
 }
@@ -113,7 +115,9 @@ type InputServiceServer interface {
 	// GetState returns which keys are pressed now and how the axes stand.
 	GetState(context.Context, *GetStateRequest) (*GetStateResponse, error)
 	// StreamReports sends the state at once, then every report after it, until the caller ends it. Nothing is left out: a reader that is
-	// too slow is ended with RESOURCE_EXHAUSTED, because a lost key-up is a runaway; call again, and begin with the state.
+	// too slow is ended with RESOURCE_EXHAUSTED, because a lost key-up is a runaway; call again, and begin with the state. Too slow is one for
+	// which a report has waited 0.5 s, or 1024 wait. What is under way to it is late: 1 report while a reader on gRPC's C core (Python …) is slow,
+	// up to 32 KiB for others, and less for those that acknowledge: see DeviceService.Acknowledge.
 	// When the device goes, a report releases all keys and centres all axes; the call stays open, and goes on when it is back.
 	StreamReports(*StreamReportsRequest, grpc.ServerStreamingServer[StreamReportsResponse]) error
 	mustEmbedUnimplementedInputServiceServer()

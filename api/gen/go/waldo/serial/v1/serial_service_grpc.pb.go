@@ -36,6 +36,8 @@ type SerialServiceClient interface {
 	GetPort(ctx context.Context, in *GetPortRequest, opts ...grpc.CallOption) (*GetPortResponse, error)
 	// StreamMessages sends what the board says, from now on, until the caller ends it. A reader that is too slow loses the oldest messages;
 	// losses are counted in `dropped_count`. The call stays open while the board is away, and goes on when it is back.
+	// What is late: messages that waited up to 0.5 s for the reader (256 at most), and what is under way to it, which is 1 message while a
+	// reader on gRPC's C core (Python …) is slow, up to 32 KiB for others, and less for those that acknowledge: see DeviceService.Acknowledge.
 	StreamMessages(ctx context.Context, in *StreamMessagesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamMessagesResponse], error)
 	// WriteMessage writes one message to the board. Without an actuator it returns when the message was handed to the port; messages
 	// are written in the order in which they come. To an actuator only the newest command is written: it is never queued.
@@ -118,6 +120,8 @@ type SerialServiceServer interface {
 	GetPort(context.Context, *GetPortRequest) (*GetPortResponse, error)
 	// StreamMessages sends what the board says, from now on, until the caller ends it. A reader that is too slow loses the oldest messages;
 	// losses are counted in `dropped_count`. The call stays open while the board is away, and goes on when it is back.
+	// What is late: messages that waited up to 0.5 s for the reader (256 at most), and what is under way to it, which is 1 message while a
+	// reader on gRPC's C core (Python …) is slow, up to 32 KiB for others, and less for those that acknowledge: see DeviceService.Acknowledge.
 	StreamMessages(*StreamMessagesRequest, grpc.ServerStreamingServer[StreamMessagesResponse]) error
 	// WriteMessage writes one message to the board. Without an actuator it returns when the message was handed to the port; messages
 	// are written in the order in which they come. To an actuator only the newest command is written: it is never queued.
