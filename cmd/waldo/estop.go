@@ -38,6 +38,7 @@ var errNotKept = errors.New("it stands still, but the e-stop could not be stored
 
 // Run stops, or clears.
 func (e *estopCommand) Run(ctx context.Context, c console) error {
+	c = c.plain()
 	return e.attach(ctx, func(ctx context.Context, conn *bus.Conn) error {
 		actuators, err := e.actuators(ctx, conn)
 		if err != nil {

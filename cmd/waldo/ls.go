@@ -17,6 +17,7 @@ import (
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/text"
 )
 
 type lsCommand struct {
@@ -67,6 +68,7 @@ func list(d *devicev1.Device, now time.Time) listed {
 
 // Run prints the devices.
 func (l *lsCommand) Run(ctx context.Context, c console) error {
+	c = c.plain()
 	return l.session(ctx, func(ctx context.Context, conn *bus.Conn) error {
 		all, others, err := l.all(ctx, conn)
 		switch {
@@ -149,7 +151,7 @@ func printTable(to io.Writer, all []listed) error {
 	for _, d := range all {
 		uptime := time.Duration(d.UptimeSeconds * float64(time.Second)).Round(time.Second)
 		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", d.Robot, d.Name, d.Kind, d.State, d.PID, d.GRPCAddress,
-			d.MetricsAddress, d.Epoch, uptime, d.StateReason)
+			d.MetricsAddress, d.Epoch, uptime, text.Printable(d.StateReason))
 	}
 	return w.Flush()
 }

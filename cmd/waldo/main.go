@@ -19,6 +19,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/output"
+	"github.com/waldo-robot/waldo/pkg/text"
 )
 
 const description = `Waldo runs robots: one process for each device, a bus between them, and a page in the browser.
@@ -113,9 +114,12 @@ func (c console) patient(f func(out io.Writer) error) error {
 	return f(out)
 }
 
+// plain is for what others say: it escapes what would not be seen as it is, or does something to a terminal.
+func (c console) plain() console { return console{text.NewWriter(c.out), text.NewWriter(c.err)} }
+
 // fail prints an error.
 func (c console) fail(err error) {
-	_, _ = fmt.Fprintf(c.err, "waldo: %s\n", access.RedactText(err.Error())) // there is nowhere else to print it
+	_, _ = fmt.Fprintf(text.NewWriter(c.err), "waldo: %s\n", access.RedactText(err.Error())) // there is nowhere else to print it
 }
 
 // configurationError is an error that only the user can put right.

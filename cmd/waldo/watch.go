@@ -49,6 +49,7 @@ Messages of other devices are printed as they are defined (api/proto). What was 
 
 // Run prints messages until it is stopped.
 func (w *watchCommand) Run(ctx context.Context, c console) error {
+	c = c.plain()
 	return w.attach(ctx, func(ctx context.Context, conn *bus.Conn) error {
 		address, err := w.find(ctx, conn, w.Device)
 		if err != nil {

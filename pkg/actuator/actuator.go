@@ -21,6 +21,8 @@ import (
 const (
 	// announceEvery is how often the state is published when nothing changes: who watches must notice within 300 ms that it is not known any more.
 	announceEvery = 100 * time.Millisecond
+	// unseen is how long an e-stop that was pressed again cannot be cleared, by one who may not have seen that.
+	unseen = time.Second
 	// idle is how long the watch over the time sleeps when nothing is due; it is woken as soon as something is.
 	idle = time.Hour
 )
@@ -50,12 +52,14 @@ type Actuator struct {
 	cancel  context.CancelFunc
 	owned   sync.WaitGroup
 
-	mu      sync.Mutex
-	arbiter *control.Arbiter
-	present bool
-	eStop   *eStop        // nil if none is latched
-	since   time.Time     // of the lease
-	alarm   control.Clock // when the goroutine that watches the time wakes; negative: not by itself
+	mu                 sync.Mutex
+	arbiter            *control.Arbiter
+	present            bool
+	eStop              *eStop        // nil if none is latched
+	clearing, repeated bool          // it is being cleared; it was pressed again …
+	again              control.Clock // … and when last
+	since              time.Time     // of the lease
+	alarm              control.Clock // when the goroutine that watches the time wakes; negative: not by itself
 }
 
 // New makes the device an actuator, in [device.Kind.New]. safeJSON is the message that means standing still, for drivers to see. It
@@ -247,10 +251,17 @@ func (a *Actuator) holder() string {
 	return a.arbiter.State().Holder
 }
 
-// press latches an e-stop, keeps it, and only then says so in the log: a log that cannot be written must not cost the e-stop.
+// press latches an e-stop, keeps it, and only then says so in the log: a log that cannot be written must not cost the e-stop. Pressed again by
+// the same one for the same reason it stays the one it is, so that it is not written again.
 func (a *Actuator) press(by, reason string) {
 	a.do(func(now control.Clock) {
-		a.eStop = &eStop{ID: a.arbiter.EStop(now), By: by, Reason: reason, Time: time.Now()}
+		pressed := &eStop{By: by, Reason: reason, Time: time.Now()}
+		if a.eStop.same(pressed) && !a.clearing {
+			a.again, a.repeated = now, true
+			return
+		}
+		pressed.ID = a.arbiter.EStop(now)
+		a.eStop, a.repeated = pressed, false
 		a.tell()
 	})
 	err := a.keep()
@@ -289,12 +300,10 @@ func (a *Actuator) keep() error {
 func (a *Actuator) clear(id int64, by string) error {
 	a.latching.Lock()
 	defer a.latching.Unlock()
-	a.mu.Lock()
-	latched := a.eStop
-	a.mu.Unlock()
-	if latched == nil || latched.ID != id {
+	if !a.beginClear(id) {
 		return control.ErrOtherEStop
 	}
+	defer a.endClear()
 	if err := a.latch.store(nil); err != nil {
 		return fmt.Errorf("the e-stop stays latched: its end could not be kept: %w", err)
 	}
@@ -309,6 +318,24 @@ func (a *Actuator) clear(id int64, by string) error {
 		a.log.Warn("e-stop cleared", "by", by)
 	}
 	return err
+}
+
+// beginClear reports whether this is the e-stop that is latched, and was not pressed again just now: who wants to end it cannot have seen
+// that. Until endClear whatever is pressed is another one.
+func (a *Actuator) beginClear(id int64) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.eStop == nil || a.eStop.ID != id || a.repeated && a.clock() < a.again+unseen {
+		return false
+	}
+	a.clearing = true
+	return true
+}
+
+func (a *Actuator) endClear() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.clearing = false
 }
 
 // State tells how things stand.

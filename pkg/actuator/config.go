@@ -7,6 +7,7 @@ import (
 
 	"github.com/waldo-robot/waldo/pkg/control"
 	"github.com/waldo-robot/waldo/pkg/robot"
+	"github.com/waldo-robot/waldo/pkg/text"
 )
 
 // Config holds the keys of the section `control:` that all actuators have; a kind of device inlines it into its own section. The zero value works.
@@ -33,18 +34,23 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-// cut bounds a text that people give.
-func cut(text string, most int, otherwise string) string {
-	if len(text) > most {
-		text = text[:most] // may cut a character in two
-	}
-	return cmp.Or(strings.ToValidUTF8(text, ""), otherwise)
+// cut bounds a text that people give, and escapes what would not be seen as it is.
+func cut(given string, most int, otherwise string) string {
+	return cmp.Or(atMost(text.Printable(atMost(given, most)), most), otherwise)
+}
+
+// atMost cuts a text to so many bytes, and what is no UTF-8 out of it.
+func atMost(s string, most int) string {
+	return strings.ToValidUTF8(s[:min(len(s), most)], "") // a character may have been cut in two
 }
 
 // checkHolder checks the name of one who wants the lease.
 func checkHolder(name string) error {
 	if n := len(name); n < 1 || n > maxName {
 		return badField("holder", "has %d bytes: say in 1 to %d who you are, for people to read", n, maxName)
+	}
+	if !text.IsPrintable(name) {
+		return badField("holder", "%q: use printable characters only, for people to read", name)
 	}
 	return nil
 }

@@ -25,6 +25,11 @@ type eStop struct {
 	persisted bool
 }
 
+// same tells whether it was pressed by the same one for the same reason; false if there is none.
+func (e *eStop) same(other *eStop) bool {
+	return e != nil && e.By == other.By && e.Reason == other.Reason
+}
+
 // takeOver is how long a device waits for its predecessor to end, which takes 2 s at most when it was asked to.
 const takeOver = 2500 * time.Millisecond
 

@@ -22,6 +22,12 @@ type service struct {
 	a *Actuator
 }
 
+// maxRequest bounds a request to control, in bytes: names, reasons and keys are all that is long in it.
+const maxRequest = 64 << 10
+
+// MaxRequest implements [bus.Limited].
+func (s *service) MaxRequest() int { return maxRequest }
+
 func (s *service) Acquire(_ context.Context, r *controlv1.AcquireRequest) (*controlv1.AcquireResponse, error) {
 	if err := checkHolder(r.GetHolder()); err != nil {
 		return nil, failure(err)

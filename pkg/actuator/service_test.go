@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,11 +16,14 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/control"
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/stream"
+	"github.com/waldo-robot/waldo/pkg/text"
 )
 
 // patience is how long an event may take before a test fails.
@@ -222,6 +226,111 @@ func TestEStopOutlastsARestart(t *testing.T) {
 	}
 }
 
+// TestSameEStopIsWrittenOnce, however often it is pressed; another one, and the same after it was cleared, are written.
+func TestSameEStopIsWrittenOnce(t *testing.T) {
+	dir := t.TempDir()
+	m := startMotor(t, configIn(dir))
+	file := filepath.Join(dir, "r", "d.e-stop.json")
+	written := func() os.FileInfo {
+		t.Helper()
+		info, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info
+	}
+	m.press("ann", "smoke")
+	first, before := written(), m.State().GetEStop()
+	for range 3 {
+		m.press("ann", "smoke")
+	}
+	if !os.SameFile(written(), first) || !proto.Equal(m.State().GetEStop(), before) {
+		t.Errorf("pressed again: %v, before %v", m.State().GetEStop(), before)
+	}
+	if err := m.clear(before.GetId(), "bob"); !errors.Is(err, control.ErrOtherEStop) {
+		t.Errorf("cleared by one who cannot have seen that it was pressed again: %v", err)
+	}
+	m.press("bob", "smoke")
+	if os.SameFile(written(), first) || m.State().GetEStop().GetId() == before.GetId() {
+		t.Error("another e-stop was not written")
+	}
+	if err := m.clear(m.State().GetEStop().GetId(), "ann"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("cleared, but the file is there: %v", err)
+	}
+	m.press("bob", "smoke")
+	m.Stop()
+	m = startMotor(t, configIn(dir))
+	if e := m.State().GetEStop(); e.GetBy() != "bob" {
+		t.Errorf("after a restart: %v", e)
+	}
+}
+
+// TestPressWhileClearing: the one that is pressed while another is being cleared stays latched, also over a restart.
+func TestPressWhileClearing(t *testing.T) {
+	m := startMotor(t, configIn(t.TempDir()))
+	for range 200 {
+		m.press("ann", "smoke")
+		id := m.State().GetEStop().GetId()
+		var both sync.WaitGroup
+		var cleared error
+		both.Go(func() { cleared = m.clear(id, "bob") })
+		both.Go(func() { m.press("ann", "smoke") })
+		both.Wait()
+		e := m.State().GetEStop()
+		kept := m.latch.load()
+		switch {
+		case e == nil || kept == nil || kept.ID != e.GetId():
+			t.Fatalf("latched: %v, kept: %v", e, kept)
+		case cleared != nil && !errors.Is(cleared, control.ErrOtherEStop):
+			t.Fatal(cleared)
+		}
+		if err := m.latch.store(nil); err != nil {
+			t.Fatal(err)
+		}
+		m.do(func(now control.Clock) {
+			_ = m.arbiter.ClearEStop(now, e.GetId())
+			m.eStop = nil
+		})
+	}
+}
+
+// TestRequestsToControlAreSmall, on both ways, whole or in parts.
+func TestRequestsToControlAreSmall(t *testing.T) {
+	m := startMotor(t, configIn(t.TempDir()))
+	for name, client := range m.transports(t) {
+		for _, size := range []int{maxRequest, 3 << 20} {
+			_, err := client.EStop(t.Context(), &controlv1.EStopRequest{Reason: strings.Repeat("x", size)})
+			if status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), fmt.Sprint(maxRequest)) {
+				t.Errorf("%d bytes over %s: %v", size, name, err)
+			}
+		}
+		if e := m.State().GetEStop(); e != nil {
+			t.Errorf("over %s: %v", name, e)
+		}
+		if _, err := client.Acquire(t.Context(), &controlv1.AcquireRequest{Holder: "ann\x1b[2J"}); status.Code(err) != codes.InvalidArgument {
+			t.Errorf("an escape sequence as holder over %s: %v", name, err)
+		}
+		if _, err := client.Take(t.Context(), &controlv1.TakeRequest{Holder: "\u202enna"}); status.Code(err) != codes.InvalidArgument {
+			t.Errorf("a holder from right to left over %s: %v", name, err)
+		}
+	}
+}
+
+// TestEStopTexts are cut and made printable, and never a reason to refuse.
+func TestEStopTexts(t *testing.T) {
+	m := startMotor(t, configIn(t.TempDir()))
+	for name, client := range m.transports(t) {
+		r, err := client.EStop(t.Context(), &controlv1.EStopRequest{By: "\x1b]0;x\a", Reason: strings.Repeat("\u202eé", 1000)})
+		e := r.GetState().GetEStop()
+		if err != nil || e.GetBy() != `\u001b]0;x\u0007` || len(e.GetReason()) > maxReason || !text.IsPrintable(e.GetReason()) || e.GetReason() == "" {
+			t.Errorf("over %s: %v, %v", name, e, err)
+		}
+	}
+}
+
 func TestEStopFiles(t *testing.T) {
 	file := func(dir string) string { return filepath.Join(dir, "r", "d.e-stop.json") }
 	t.Run("garbage is an e-stop", func(t *testing.T) {
@@ -308,9 +417,9 @@ func TestOneProcessKeepsAnEStop(t *testing.T) {
 // TestNoLeaseUnderANameTakenTwice: nobody drives while nobody knows which of two would obey, and everybody does when one has gone.
 func TestNoLeaseUnderANameTakenTwice(t *testing.T) {
 	m := startMotor(t, configIn(t.TempDir()))
-	control := m.transports(t)["gRPC"]
+	client := m.transports(t)["gRPC"]
 	acquire := func(holder string) error {
-		_, err := control.Acquire(t.Context(), &controlv1.AcquireRequest{Holder: holder})
+		_, err := client.Acquire(t.Context(), &controlv1.AcquireRequest{Holder: holder})
 		return err
 	}
 	twin, err := device.Start(device.Kind[Config]{Name: "motor", Version: "1.0.0", New: func(*device.Kit, Config) (device.Driver, error) {
@@ -324,7 +433,7 @@ func TestNoLeaseUnderANameTakenTwice(t *testing.T) {
 	if err := acquire("ann"); status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), twin.GRPCAddress()) {
 		t.Errorf("Acquire: %v", err)
 	}
-	if _, err := control.Take(t.Context(), &controlv1.TakeRequest{Holder: "ann"}); status.Code(err) != codes.FailedPrecondition {
+	if _, err := client.Take(t.Context(), &controlv1.TakeRequest{Holder: "ann"}); status.Code(err) != codes.FailedPrecondition {
 		t.Errorf("Take: %v", err)
 	}
 	twin.Stop()

@@ -96,7 +96,8 @@ func (c *Conn) request(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 	if err := c.send(m); err != nil {
 		return nil, err
 	}
-	joiner := newJoiner(c.metrics)
+	joiner := c.parts.joiner()
+	defer joiner.close()
 	for {
 		part, err := sub.NextMsgWithContext(ctx)
 		if cause := context.Cause(ctx); err != nil && cause != nil {

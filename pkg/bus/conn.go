@@ -52,6 +52,7 @@ type Conn struct {
 	nc         *nats.Conn
 	log        *slog.Logger
 	metrics    *metrics
+	parts      *store
 	registerer prometheus.Registerer // nil for none
 
 	// link is nil while the server is away. It is kept here because NATS's own state cannot be read while it dials.
@@ -96,6 +97,7 @@ func Connect(cfg Config) (*Conn, error) {
 	}
 	c := &Conn{log: log, registerer: cfg.Metrics, onConnect: map[int]func(){}, open: map[int]func(){}}
 	c.metrics = newMetrics(c.Connected)
+	c.parts = newStore(c.metrics)
 	if c.registerer != nil {
 		if err := c.registerer.Register(c.metrics); err != nil {
 			return nil, fmt.Errorf("metrics of the bus: %w", err)
@@ -270,6 +272,7 @@ func (c *Conn) shutDown() {
 	c.nc.Close()
 	c.linkDown()
 	c.adopted.Wait()
+	c.parts.close()
 	c.forgetMetrics()
 }
 

@@ -6,7 +6,8 @@
 // An [Address] names a device and knows its subjects. What travels:
 //
 //   - Messages ([Conn.Publish], [Subscribe]): protobuf, at most once, each with its type in a header. A message larger than the
-//     server's max_payload is split and joined invisibly. What does not fit its subscription's type, or cannot be
+//     server's max_payload is split and joined invisibly; parts that are not followed by the next within 5 s are forgotten, and what waits to
+//     be joined is bounded for each sender and for the connection. What does not fit its subscription's type, or cannot be
 //     decoded, is counted and ignored.
 //   - Calls ([Conn.Client], [Conn.Serve]): the unary methods of a gRPC service over request and reply. The generated gRPC client
 //     works unchanged, and errors keep their code. No device at the address is codes.Unavailable.

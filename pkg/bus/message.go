@@ -110,10 +110,11 @@ func subscribe[M proto.Message](
 		topic:   topic,
 		queue:   topic.Subscribe(policy),
 		resolve: resolve,
+		metrics: c.metrics,
 		losses:  losses{metrics: c.metrics},
-		joiner:  newJoiner(c.metrics),
+		joiner:  c.parts.joiner(),
 	}
-	unsubscribe, err := c.subscribe(subject, r.receive, func() { topic.Close(io.EOF) })
+	unsubscribe, err := c.subscribe(subject, r.receive, func() { topic.Close(io.EOF); r.joiner.close() })
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to %s: %w", subject, err)
 	}
@@ -137,6 +138,7 @@ type receiver[M proto.Message] struct {
 	topic   *stream.Topic[M]
 	queue   *stream.Subscription[M]
 	resolve func(name string) protoreflect.MessageType // nil for what is not wanted
+	metrics *metrics
 	losses  losses
 	joiner  *joiner
 }
@@ -150,7 +152,7 @@ func (r *receiver[M]) receive(m *nats.Msg) {
 }
 
 func (r *receiver[M]) decode(m *nats.Msg) {
-	metrics := r.joiner.metrics
+	metrics := r.metrics
 	messageType := r.resolve(m.Header.Get(typeHeader))
 	if messageType == nil {
 		metrics.ignored.WithLabelValues("type").Inc()

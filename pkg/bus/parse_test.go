@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
@@ -29,7 +31,7 @@ func TestSplitAndJoin(t *testing.T) {
 		if want := max((size+9)/10, 1); len(parts) != want {
 			t.Errorf("%d bytes: %d parts, want %d", size, len(parts), want)
 		}
-		j := newJoiner(noMetrics())
+		j := newStore(noMetrics()).joiner()
 		var whole *nats.Msg
 		for i, p := range parts {
 			if p.Subject != "s" || p.Reply != "r" || len(p.Data) > 10 {
@@ -72,14 +74,15 @@ func TestJoin(t *testing.T) {
 		{"twice", []string{"a 0 2", "a 0 2", "a 1 2"}, 1, 0, 0},
 		{"part twice", []string{"a 0 3", "a 1 3", "a 1 3", "a 2 3"}, 0, 1, 0},
 		{"count changes", []string{"a 0 3", "a 1 2"}, 0, 1, 0},
-		{"many unfinished", many("%d 0 2", maxPartial+5), 0, 5, 0},
-		{"oldest unfinished is forgotten", append(many("%d 0 2", maxPartial+1), "0 1 2", "1 1 2"), 1, 2, 0},
+		{"many unfinished", many("%012d 0 2", maxPartial+5), 0, 5, 0},
+		{"many unfinished of one", many("one-sender-x%d 0 2", maxOfSender+5), 0, 5, 0},
+		{"oldest unfinished is forgotten", append(many("%012d 0 2", maxPartial+1), "000000000000 1 2", "000000000001 1 2"), 1, 2, 0},
 		{"bad marks", []string{"a", "a 0", "a 0 2 3", "a b 2", "a 0 b", "a -1 2", "a 2 2", "a 0 0", " 0 2", "a 0 -1",
 			"a 0 99999999999999999999", "a 0 16385", "  ", long}, 0, 0, 14},
 	}
 	for _, tt := range tests {
 		m := noMetrics()
-		j := newJoiner(m)
+		j := newStore(m).joiner()
 		got := 0
 		for _, mark := range tt.marks {
 			if j.join(part(mark, mark)) != nil {
@@ -95,12 +98,12 @@ func TestJoin(t *testing.T) {
 
 func TestJoinBoundsMemory(t *testing.T) {
 	m := noMetrics()
-	j := newJoiner(m)
+	j := newStore(m).joiner()
 	chunk := strings.Repeat("x", 8<<20)
 	for id := range 20 { // 20 messages of 16 MiB that never end
 		for i := range 2 {
 			j.join(part(fmt.Sprintf("%d %d 9", id, i), chunk))
-			if held := j.held(); held > maxHeld {
+			if held := j.store.held(); held > maxHeld {
 				t.Fatalf("holds %d bytes", held)
 			}
 		}
@@ -113,6 +116,98 @@ func TestJoinBoundsMemory(t *testing.T) {
 	if lost := value(t, m, "lost", "split"); lost < 13 {
 		t.Errorf("counted %v as lost, want 13 or more", lost)
 	}
+	if large := value(t, m, "ignored", "size"); large != 1 {
+		t.Errorf("counted %v as too large, want 1", large)
+	}
+	j.close()
+	if n := len(j.store.partials); n != 0 {
+		t.Errorf("%d messages are kept for nobody", n)
+	}
+}
+
+// sent is the id of a message of a sender, as nuid makes it.
+func sent(sender, n int) string { return fmt.Sprintf("%0*d%010d", senderLength, sender, n) }
+
+// TestSendersAreBoundedEach: one who begins many messages, or large ones, costs others none of theirs.
+func TestSendersAreBoundedEach(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // no time passes
+		s := newStore(noMetrics())
+		defer s.close()
+		victim, greedy := s.joiner(), s.joiner() // of different subscriptions of one connection
+		victim.join(part(sent(1, 0)+" 0 2", "a"))
+		chunk := strings.Repeat("x", 1<<20)
+		for n := range 40 {
+			greedy.join(part(sent(2, n)+" 0 2", "x"))
+			greedy.join(part(sent(3, n)+" 0 9", chunk))
+			for i := 1; i < 8; i++ {
+				greedy.join(part(fmt.Sprintf("%s %d 9", sent(3, n), i), chunk))
+			}
+			for _, sender := range []int{2, 3} {
+				if number, bytes := s.under(senderOf(sent(sender, 0))); number > maxOfSender || bytes > maxHeldOfSender {
+					t.Fatalf("sender %d has %d messages of %d bytes under way", sender, number, bytes)
+				}
+			}
+		}
+		if victim.join(part(sent(1, 0)+" 1 2", "b")) == nil {
+			t.Error("the message of another was forgotten")
+		}
+	})
+}
+
+// TestManySenders are bounded together; what goes on growing stays.
+func TestManySenders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // no time passes
+		s := newStore(noMetrics())
+		defer s.close()
+		j := s.joiner()
+		chunk := strings.Repeat("x", 4<<20)
+		for n := range 8 {
+			j.join(part(fmt.Sprintf("%s %d 9", sent(0, 0), n), "a"))
+			for sender := 1; sender <= 8; sender++ {
+				j.join(part(sent(sender, n)+" 0 2", chunk))
+				if len(s.partials) > maxPartial || s.held() > maxHeld {
+					t.Fatalf("%d messages of %d bytes are kept", len(s.partials), s.held())
+				}
+			}
+		}
+		if j.join(part(sent(0, 0)+" 8 9", "b")) == nil {
+			t.Error("the message that goes on was forgotten")
+		}
+	})
+}
+
+// TestPartsExpire whether more comes or not; what goes on in time becomes whole.
+func TestPartsExpire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := noMetrics()
+		s := newStore(m)
+		defer s.close()
+		j := s.joiner()
+		j.join(part("a 0 3", "x"))
+		time.Sleep(partLife / 2)
+		j.join(part("b 0 3", "x"))
+		j.join(part("a 1 3", "x"))
+		time.Sleep(partLife - 1)
+		j.join(part("b 1 3", "x"))
+		time.Sleep(2)
+		if j.join(part("b 2 3", "x")) == nil || j.join(part("a 2 3", "x")) != nil {
+			t.Error("a message whose parts came in time is lost, or one is joined whose parts came too late")
+		}
+		j.join(part("c 0 2", "x"))
+		time.Sleep(partLife - 1)
+		if j.join(part("c 1 2", "x")) == nil {
+			t.Error("a message whose parts came in time is lost")
+		}
+		j.join(part("d 0 2", "x"))
+		time.Sleep(partLife + 1)
+		synctest.Wait()
+		s.mu.Lock()
+		kept := len(s.partials)
+		s.mu.Unlock()
+		if kept != 0 {
+			t.Errorf("%d messages are kept for ever", kept)
+		}
+	})
 }
 
 func TestLosses(t *testing.T) {
@@ -155,13 +250,13 @@ func FuzzJoin(f *testing.F) {
 			in = in[1+n:]
 			return s
 		}
-		j := newJoiner(noMetrics())
+		j := newStore(noMetrics()).joiner()
 		for given := 0; len(in) > 0; {
 			mark, data := take(), take()
 			given += len(data)
 			m := j.join(part(mark, data))
-			if len(j.partials) > maxPartial || j.held() > maxHeld {
-				t.Fatalf("keeps %d messages of %d bytes", len(j.partials), j.held())
+			if len(j.store.partials) > maxPartial || j.store.held() > maxHeld {
+				t.Fatalf("keeps %d messages of %d bytes", len(j.store.partials), j.store.held())
 			}
 			if m != nil && mark != "" && (len(m.Data) > given || m.Header.Get(partHeader) != "") {
 				t.Fatalf("joined %d bytes of %d, header %v", len(m.Data), given, m.Header)

@@ -39,6 +39,8 @@ type ServiceConfig struct {
 	Version string
 	// Metadata is shown to those who look for services, beside robot, device and kind.
 	Metadata map[string]string
+	// MaxRequest bounds the size of requests, in bytes; 0: 64 MiB. What is [Limited] bounds it further for its service.
+	MaxRequest int
 	// Interceptor runs around every call, as on a gRPC server. May be nil.
 	Interceptor grpc.UnaryServerInterceptor
 }
@@ -91,7 +93,7 @@ func (c *Conn) Serve(cfg ServiceConfig) (*Service, error) {
 // RegisterService serves the unary methods of a gRPC service. impl is what one would give to a gRPC server.
 func (s *Service) RegisterService(desc *grpc.ServiceDesc, impl any) error {
 	for _, method := range desc.Methods {
-		joiner := newJoiner(s.conn.metrics)
+		joiner := s.joiner(desc.ServiceName, impl)
 		handler := func(r micro.Request) {
 			m := &nats.Msg{Subject: r.Subject(), Reply: r.Reply(), Header: nats.Header(r.Headers()), Data: r.Data()}
 			if whole := joiner.join(m); whole != nil {
@@ -106,6 +108,34 @@ func (s *Service) RegisterService(desc *grpc.ServiceDesc, impl any) error {
 		}
 	}
 	return nil
+}
+
+// Limited is implemented by what serves a gRPC service whose requests are small.
+type Limited interface {
+	// MaxRequest is the size of the largest request, in bytes.
+	MaxRequest() int
+}
+
+// TooLarge is the error for a request that is larger than the most bytes that a service takes.
+func TooLarge(service string, most int) error {
+	return status.Errorf(codes.ResourceExhausted, "the request is larger than the %d bytes that %s takes", most, service)
+}
+
+// joiner returns what puts the requests of a service together, as far as they are not too large.
+func (s *Service) joiner(service string, impl any) *joiner {
+	j := s.conn.parts.joiner()
+	if s.cfg.MaxRequest > 0 {
+		j.limit = s.cfg.MaxRequest
+	}
+	if small, ok := impl.(Limited); ok {
+		j.limit = min(j.limit, small.MaxRequest())
+	}
+	j.refuse = func(first *nats.Msg) {
+		if first.Reply != "" {
+			s.answer(first, nil, TooLarge(service, j.limit))
+		}
+	}
+	return j
 }
 
 // Close leaves the bus and returns when the calls under way have ended; their contexts are cancelled. It may be called more than

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
@@ -21,9 +23,16 @@ const (
 	maxMessage = 64 << 20
 	// maxParts bounds how finely a message may be split; the smallest sensible max_payload of 8 KiB leads to it.
 	maxParts = maxMessage / headerAllowance
-	// maxPartial and maxHeld bound how many unfinished messages, and bytes of them, a subscription keeps.
-	maxPartial = 64
-	maxHeld    = 2 * maxMessage
+	// maxPartial and maxHeld bound how many unfinished messages, and bytes of them, a connection keeps, maxOfSender and maxHeldOfSender how
+	// many of one sender. The largest message is held with the headers of its parts.
+	maxPartial      = 64
+	maxHeld         = 2 * maxMessage
+	maxOfSender     = 16
+	maxHeldOfSender = maxMessage + maxMessage/8
+	// partLife is after what time without another part the beginning of a message is forgotten: the parts of one are sent at once.
+	partLife = 5 * time.Second
+	// senderLength is how much of an id of nuid is the same for all that a process makes.
+	senderLength = 12
 )
 
 // split returns m itself if it fits the server's limit, or else its parts in order.
@@ -46,84 +55,191 @@ func split(m *nats.Msg, limit int64) []*nats.Msg {
 	return parts
 }
 
-// joiner puts parts together again. NATS keeps the order of one publisher, so a part out of its turn means that another was
-// lost, and the message with it. Not safe for concurrent use.
-type joiner struct {
-	metrics  *metrics
+// store keeps the beginnings of split messages, those of all subscriptions and services of a connection together, so that neither one
+// sender nor many can make it keep more than is bearable. What has not grown for a while is forgotten. It is safe for concurrent use.
+type store struct {
+	metrics *metrics
+
+	mu       sync.Mutex
 	partials []*partial // the one that grew last is last
+	timer    *time.Timer
+	closed   bool
 }
 
-func newJoiner(m *metrics) *joiner { return &joiner{metrics: m} }
+func newStore(m *metrics) *store { return &store{metrics: m} }
+
+// joiner puts the parts of one subscription's messages together again. NATS keeps the order of one publisher, so a part out of its turn
+// means that another was lost, and the message with it.
+type joiner struct {
+	store *store
+	limit int // of a message
+	// refuse is called with the first part of a message that is larger than the limit.
+	refuse func(first *nats.Msg)
+}
+
+func (s *store) joiner() *joiner {
+	return &joiner{store: s, limit: maxMessage, refuse: func(*nats.Msg) {}}
+}
 
 // join returns the message that m completes, m itself if it is whole, or nil. It keeps m's data, without copying.
 func (j *joiner) join(m *nats.Msg) *nats.Msg {
 	text := m.Header.Get(partHeader)
 	if text == "" {
+		if len(m.Data) > j.limit {
+			return j.tooLarge(m)
+		}
 		return m
 	}
 	mark, ok := parseMark(text)
 	if !ok || len(m.Data) == 0 {
-		j.metrics.ignored.WithLabelValues("part").Inc()
+		j.store.metrics.ignored.WithLabelValues("part").Inc()
 		return nil
 	}
-	p := j.take(mark.id)
-	if mark.index == 0 {
-		p = &partial{id: mark.id, count: mark.count, first: m}
+	whole, tooLarge := j.joinPart(mark, m)
+	if tooLarge != nil {
+		return j.tooLarge(tooLarge)
 	}
-	last := mark.index == mark.count-1
+	return whole
+}
+
+// joinPart returns the message that a part completes, or the first part of one that has got too large, or neither.
+func (j *joiner) joinPart(k mark, m *nats.Msg) (whole, tooLarge *nats.Msg) {
+	j.store.mu.Lock()
+	defer j.store.mu.Unlock()
+	p := j.store.take(j, k.id)
+	if k.index == 0 {
+		p = &partial{owner: j, sender: senderOf(k.id), id: k.id, count: k.count, first: m}
+	}
+	last := k.index == k.count-1
 	switch {
-	case p == nil || !p.add(mark, m):
-		if last { // said once for a message, however many of its parts come in vain
-			j.metrics.lost.WithLabelValues("split").Inc()
+	case p != nil && p.size+len(m.Data) > j.limit:
+		return nil, p.first
+	case p == nil || !p.add(k, m):
+		if last { // counted once for a message, however many of its parts come in vain
+			j.store.lost()
 		}
-		return nil
+		return nil, nil
 	case last:
-		return p.whole()
+		return p.whole(), nil
 	default:
-		j.keep(p)
-		return nil
+		j.store.keep(p)
+		return nil, nil
 	}
 }
 
-// take removes and returns the partial message with this id, or returns nil.
-func (j *joiner) take(id string) *partial {
-	i := slices.IndexFunc(j.partials, func(p *partial) bool { return p.id == id })
+// tooLarge refuses a message, and returns that there is none.
+func (j *joiner) tooLarge(first *nats.Msg) *nats.Msg {
+	j.store.metrics.ignored.WithLabelValues("size").Inc()
+	j.refuse(first)
+	return nil
+}
+
+// close forgets what has begun.
+func (j *joiner) close() {
+	j.store.mu.Lock()
+	defer j.store.mu.Unlock()
+	j.store.partials = slices.DeleteFunc(j.store.partials, func(p *partial) bool { return p.owner == j })
+}
+
+// lost counts a message that will not become whole.
+func (s *store) lost() { s.metrics.lost.WithLabelValues("split").Inc() }
+
+// take removes and returns the partial message with this id, or returns nil. It needs mu, like all below.
+func (s *store) take(owner *joiner, id string) *partial {
+	i := slices.IndexFunc(s.partials, func(p *partial) bool { return p.owner == owner && p.id == id })
 	if i < 0 {
 		return nil
 	}
-	p := j.partials[i]
-	j.partials = slices.Delete(j.partials, i, i+1)
+	return s.remove(i)
+}
+
+func (s *store) remove(i int) *partial {
+	p := s.partials[i]
+	s.partials = slices.Delete(s.partials, i, i+1)
 	return p
 }
 
-// keep waits for the rest of p, and forgets those that have not grown for longest if there is too much.
-func (j *joiner) keep(p *partial) {
-	j.partials = append(j.partials, p)
-	for len(j.partials) > maxPartial || j.held() > maxHeld {
-		j.metrics.lost.WithLabelValues("split").Inc()
-		j.partials = slices.Delete(j.partials, 0, 1)
+// keep waits for the rest of p. If its sender, or all together, have too much under way, what of that has not grown for longest is forgotten:
+// the parts of a message come one right after the other.
+func (s *store) keep(p *partial) {
+	if s.closed {
+		return
+	}
+	p.grown = time.Now()
+	s.partials = append(s.partials, p)
+	for number, bytes := s.under(p.sender); number > maxOfSender || bytes > maxHeldOfSender; number, bytes = s.under(p.sender) {
+		s.lost()
+		s.remove(slices.IndexFunc(s.partials, func(other *partial) bool { return other.sender == p.sender }))
+	}
+	for len(s.partials) > maxPartial || s.held() > maxHeld {
+		s.lost()
+		s.remove(0)
+	}
+	if s.timer == nil {
+		s.timer = time.AfterFunc(partLife, s.expire)
 	}
 }
 
-func (j *joiner) held() (n int) {
-	for _, p := range j.partials {
+// expire forgets what has not grown for a while.
+func (s *store) expire() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.timer = nil
+	for len(s.partials) > 0 && time.Since(s.partials[0].grown) >= partLife {
+		s.lost()
+		s.remove(0)
+	}
+	if len(s.partials) > 0 {
+		s.timer = time.AfterFunc(partLife-time.Since(s.partials[0].grown), s.expire)
+	}
+}
+
+// close forgets everything, for good.
+func (s *store) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed, s.partials = true, nil
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+}
+
+// under is what a sender has under way.
+func (s *store) under(sender string) (number, bytes int) {
+	for _, p := range s.partials {
+		if p.sender == sender {
+			number++
+			bytes += p.held
+		}
+	}
+	return number, bytes
+}
+
+func (s *store) held() (n int) {
+	for _, p := range s.partials {
 		n += p.held
 	}
 	return n
 }
 
+// senderOf returns who made an id: all that one process makes begin alike.
+func senderOf(id string) string { return id[:min(len(id), senderLength)] }
+
 // partial is the beginning of a message.
 type partial struct {
-	id    string
-	count int
-	first *nats.Msg
-	parts [][]byte
-	size  int // of the data
-	held  int // with headers
+	owner  *joiner
+	sender string
+	id     string
+	count  int
+	first  *nats.Msg
+	parts  [][]byte
+	size   int // of the data
+	held   int // with headers
+	grown  time.Time
 }
 
 func (p *partial) add(k mark, m *nats.Msg) bool {
-	if k.index != len(p.parts) || k.count != p.count || p.size+len(m.Data) > maxMessage {
+	if k.index != len(p.parts) || k.count != p.count {
 		return false
 	}
 	p.parts = append(p.parts, m.Data)

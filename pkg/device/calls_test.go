@@ -74,15 +74,16 @@ func TestCodes(t *testing.T) {
 			}
 			return err
 		}, codes.OK, ""},
-		"hold":            {holding("level", "me", time.Second), codes.OK, ""},
-		"hold long":       {holding("level", strings.Repeat("x", 128), time.Minute), codes.OK, ""},
-		"release":         {holding("level", "me", 0), codes.OK, ""},
-		"unknown stream":  {holding("video", "me", time.Second), codes.NotFound, `no stream "video" (known: level)`},
-		"no stream":       {holding("", "me", time.Second), codes.NotFound, "known: level"},
-		"too long":        {holding("level", "me", time.Minute+1), codes.InvalidArgument, "ttl: "},
-		"negative":        {holding("level", "me", -1), codes.InvalidArgument, "ttl: "},
-		"no holder":       {holding("level", "", time.Second), codes.InvalidArgument, "holder: "},
-		"too much holder": {holding("level", strings.Repeat("x", 129), time.Second), codes.InvalidArgument, "holder: "},
+		"hold":                {holding("level", "me", time.Second), codes.OK, ""},
+		"hold long":           {holding("level", strings.Repeat("x", 128), time.Minute), codes.OK, ""},
+		"release":             {holding("level", "me", 0), codes.OK, ""},
+		"unknown stream":      {holding("video", "me", time.Second), codes.NotFound, `no stream "video" (known: level)`},
+		"no stream":           {holding("", "me", time.Second), codes.NotFound, "known: level"},
+		"too long":            {holding("level", "me", time.Minute+1), codes.InvalidArgument, "ttl: "},
+		"negative":            {holding("level", "me", -1), codes.InvalidArgument, "ttl: "},
+		"no holder":           {holding("level", "", time.Second), codes.InvalidArgument, "holder: "},
+		"too much holder":     {holding("level", strings.Repeat("x", 129), time.Second), codes.InvalidArgument, "holder: "},
+		"a holder in colours": {holding("level", "\x1b[31m", time.Second), codes.InvalidArgument, "holder: "},
 		"panic": {func(ctx context.Context, c grpc.ClientConnInterface) error {
 			_, err := camera(c).ListFormats(ctx, &camerav1.ListFormatsRequest{})
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
@@ -11,8 +12,10 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/bus"
 )
 
 // guard stands around every call: it asks for the token, counts, and keeps a panic in one call from ending the device.
@@ -40,7 +43,21 @@ func (g *guard) unary(ctx context.Context, request any, info *grpc.UnaryServerIn
 	if err := g.authorize(ctx); err != nil {
 		return nil, err
 	}
+	if err := checkSize(request, info.Server, info.FullMethod); err != nil {
+		return nil, err
+	}
 	return next(ctx, request)
+}
+
+// checkSize refuses what is larger than the service takes, as the bus does.
+func checkSize(request, server any, method string) error {
+	small, ok := server.(bus.Limited)
+	m, ok2 := request.(proto.Message)
+	if ok && ok2 && proto.Size(m) > small.MaxRequest() {
+		service, _, _ := strings.Cut(strings.TrimPrefix(method, "/"), "/")
+		return bus.TooLarge(service, small.MaxRequest())
+	}
+	return nil
 }
 
 // bus guards calls over the bus, where the server has asked for the token.

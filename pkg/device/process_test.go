@@ -349,6 +349,33 @@ func get(t testing.TB, p *Process, path string) string {
 	return string(text)
 }
 
+// TestMetricsByOwnNameOnly: a page that points its name at this machine reads neither metrics nor profiles.
+func TestMetricsByOwnNameOnly(t *testing.T) {
+	p := start(t, kindOf(work), Settings{NATS: "nats://127.0.0.1:1"})
+	_, port, err := net.SplitHostPort(p.MetricsAddress())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for host, want := range map[string]int{"localhost:" + port: http.StatusOK, "rebind.example:" + port: http.StatusMisdirectedRequest} {
+		for _, path := range []string{"/metrics", "/debug/pprof/", "/debug/pprof/goroutine"} {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+p.MetricsAddress()+path, http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Host = host
+			response, err := client.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = response.Body.Close()
+			if response.StatusCode != want {
+				t.Errorf("%s for %s: %s, want %d", path, host, response.Status, want)
+			}
+		}
+	}
+}
+
 // TestGRPCFromElsewhere listens on all addresses, and names the one that others can use.
 func TestGRPCFromElsewhere(t *testing.T) {
 	const token = "a-token-of-the-test"

@@ -12,6 +12,7 @@ import (
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/inflight"
+	"github.com/waldo-robot/waldo/pkg/text"
 )
 
 const (
@@ -53,6 +54,9 @@ func (s *service) HoldStream(_ context.Context, r *devicev1.HoldStreamRequest) (
 	}
 	if n := len(r.GetHolder()); n < 1 || n > longestHolder {
 		return nil, status.Errorf(codes.InvalidArgument, "holder: has %d bytes: use 1 to %d", n, longestHolder)
+	}
+	if !text.IsPrintable(r.GetHolder()) {
+		return nil, status.Errorf(codes.InvalidArgument, "holder: %q: use printable characters only", r.GetHolder())
 	}
 	ttl := r.GetTtl().AsDuration()
 	if ttl < 0 || ttl > longestHold {

@@ -91,8 +91,8 @@ func clean(r *http.Request) *http.Request {
 // cannot make the browser send another name than its own. With a token the name does not matter: such a page does not have the token,
 // and the browser does not send it the cookie that this gateway has set.
 func (g *guard) answersTo(hostport string) bool {
-	host := hostOf(hostport)
-	if loopbackHost(host) {
+	host := access.HostName(hostport)
+	if access.IsLoopbackName(host) {
 		return true
 	}
 	if len(g.config.Hosts) == 0 {
@@ -106,25 +106,7 @@ func (g *guard) refuseHost(w http.ResponseWriter, host string) {
 	if len(g.config.Hosts) > 0 {
 		remedy = "add it to gateway.hosts"
 	}
-	http.Error(w, fmt.Sprintf("the gateway does not answer to the name %.100q: %s", hostOf(host), remedy), http.StatusMisdirectedRequest)
-}
-
-// hostOf returns the name in host or host:port.
-func hostOf(hostport string) string {
-	host := hostport
-	if h, _, err := net.SplitHostPort(hostport); err == nil {
-		host = h
-	}
-	return strings.TrimSuffix(strings.Trim(host, "[]"), ".")
-}
-
-// loopbackHost reports whether a name means this machine and nothing else.
-func loopbackHost(host string) bool {
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
+	http.Error(w, fmt.Sprintf("the gateway does not answer to the name %.100q: %s", access.HostName(host), remedy), http.StatusMisdirectedRequest)
 }
 
 // checkOrigin lets foreign pages in only if they are allowed by name. Requests of programs have no Origin.

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/coder/websocket"
@@ -17,6 +16,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
+	"github.com/waldo-robot/waldo/pkg/text"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/calls"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
@@ -351,7 +351,7 @@ func (s *Server) track(i int, t *signalingv1.Track) (rtc.Track, error) {
 		return none, status.Errorf(codes.InvalidArgument, "tracks[%d].stream: %q cannot be had: use %q, %q or %q",
 			i, name, rtc.Video, rtc.Audio, rtc.Speaker)
 	}
-	if utf8.RuneCountInString(t.GetTalker()) > maxTalker || strings.ContainsFunc(t.GetTalker(), unicode.IsControl) {
+	if utf8.RuneCountInString(t.GetTalker()) > maxTalker || !text.IsPrintable(t.GetTalker()) {
 		return none, status.Errorf(codes.InvalidArgument, "tracks[%d].talker: use at most %d characters, all of them printable", i, maxTalker)
 	}
 	return rtc.Track{MID: t.GetMid(), Stream: relay.Stream{Device: t.GetDevice(), Name: name}, Talker: t.GetTalker()}, nil

@@ -109,6 +109,7 @@ var badMessages = []struct{ name, text, code, says string }{
 	{"a talker of two lines", `{"offer":{"id":3,"sdp":"v=0","tracks":[{"mid":"0","device":"front","stream":"audio","talker":"a\nb"}]}}`, "INVALID_ARGUMENT", "tracks[0].talker"},
 	{"a talker with too long a name", `{"offer":{"id":3,"sdp":"v=0","tracks":[{"mid":"0","device":"front","talker":"` + strings.Repeat("é", maxTalker+1) + `"}]}}`,
 		"INVALID_ARGUMENT", "at most 64"},
+	{"a talker from right to left", `{"offer":{"id":3,"sdp":"v=0","tracks":[{"mid":"0","device":"front","talker":"\u202enna"}]}}`, "INVALID_ARGUMENT", "printable"},
 	{"candidate before an offer", `{"candidate":{"candidate":"candidate:1 1 udp 1 127.0.0.1 9 typ host"}}`, "FAILED_PRECONDITION", "offer"},
 }
 
