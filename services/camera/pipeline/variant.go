@@ -16,12 +16,8 @@ import (
 	"github.com/waldo-robot/waldo/services/camera/encode"
 )
 
-const (
-	// maxPassQueue is how many frames of a compressed source may wait: unlike pictures they depend on one another.
-	maxPassQueue = 30
-	// maxReplay bounds what is kept of a compressed source for readers that come between two of its key frames.
-	maxReplay = 16 << 20 // bytes
-)
+// maxPassQueue is how many frames of a compressed source may wait: unlike pictures they depend on one another.
+const maxPassQueue = 30
 
 // output is a frame as readers get it.
 type output struct {
@@ -40,10 +36,9 @@ type variant struct {
 	refs   int           // readers; guarded by Pipeline.mu
 	pixels int           // that it has to make for each picture
 
-	mu      sync.Mutex // held while a frame is published, so that replay and topic agree for a new reader
-	topic   *stream.Topic[output]
-	replay  []output // since the last key frame, of a compressed source
-	replayN int      // bytes in replay
+	mu     sync.Mutex // held while a frame is published, so that replay and topic agree for a new reader
+	topic  *stream.Topic[output]
+	replay media.Group[output] // of a compressed source
 
 	// The rest belongs to run.
 	sequence *atomic.Int64
@@ -232,21 +227,9 @@ func (v *variant) publish(c *capture, packet encode.Packet) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.key.mediaType == media.H264 && v.encoder == nil {
-		v.remember(out)
+		v.replay.Add(out, len(packet.Data), packet.Key)
 	}
 	v.topic.Publish(out)
-}
-
-// remember keeps the frames since the last key frame. The caller holds mu.
-func (v *variant) remember(out output) {
-	if out.frame.GetKeyFrame() {
-		v.replay, v.replayN = nil, 0
-	}
-	if v.replayN += len(out.frame.GetData()); v.replayN > maxReplay {
-		v.replay = nil // too long ago; readers wait for the next key frame
-		return
-	}
-	v.replay = append(v.replay, out)
 }
 
 // subscribe adds a reader, and returns what it has to read before.
@@ -257,7 +240,7 @@ func (v *variant) subscribe() (*stream.Subscription[output], []output) {
 	if v.key.mediaType == media.H264 {
 		policy = stream.DropOldest(readerQueue).Within(inflight.MaxWait)
 	}
-	return v.topic.Subscribe(policy), v.replay
+	return v.topic.Subscribe(policy), v.replay.Frames()
 }
 
 func (v *variant) requestKey() {

@@ -8,9 +8,10 @@ import (
 	"github.com/pion/webrtc/v4"
 )
 
-// historySize is how many packets can be sent again: two seconds at 2 Mbit/s, more than a picture is worth waiting for.
+// historySize is how many packets can be sent again: four seconds at 2 Mbit/s. Players that freeze until they have a missing packet, as aiortc
+// does for 512 packets, may ask late and more than once.
 // Only references are kept; the payloads are shared with all other viewers. Must be a power of two.
-const historySize = 512
+const historySize = 1024
 
 // binding is a viewer's track once it is negotiated: it writes frames as RTP packets.
 type binding struct {
@@ -53,12 +54,16 @@ func (b *binding) follow(old *binding) {
 	}
 }
 
-// write sends all packets of a frame and reports whether all went out. Those that did not can still be asked for again.
-func (b *binding) write(f *frame) (whole bool) {
+// write sends all packets of a frame and reports whether all went out. Those that did not can still be asked for again. No more are sent
+// once the pace is stopped.
+func (b *binding) write(f *frame, p *pace) (whole bool) {
 	whole = true
 	now := time.Now()
 	b.arrange(f, now)
 	for i, payload := range f.payloads {
+		if i%paceStep == 0 && !p.wait(min(paceStep, len(f.payloads)-i)) {
+			return false
+		}
 		h := b.header(f, i, b.seq, b.shift)
 		b.remember(sent{frame: f, index: i, seq: b.seq})
 		b.seq++

@@ -32,30 +32,3 @@ func newPayloader(mediaType string) rtp.Payloader {
 	}
 	return nil
 }
-
-// group keeps the frames since the last key frame, for viewers that come later. It gives up, until the next key frame, when
-// they become too many.
-type group struct {
-	frames []*frame
-	size   int
-	// Frames to keep at most; set by the owner, as it depends on whether the device makes key frames on request.
-	limit int
-}
-
-// maxGroupBytes bounds what is kept of one stream.
-const maxGroupBytes = 8 << 20
-
-func (g *group) add(f *frame) {
-	switch {
-	case f.key:
-		clear(g.frames)
-		g.frames, g.size = append(g.frames[:0], f), f.size
-	case len(g.frames) == 0:
-	case len(g.frames) >= g.limit || g.size+f.size > maxGroupBytes:
-		g.drop()
-	default:
-		g.frames, g.size = append(g.frames, f), g.size+f.size
-	}
-}
-
-func (g *group) drop() { g.frames, g.size = nil, 0 }

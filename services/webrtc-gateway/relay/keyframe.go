@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 const (
@@ -75,4 +77,51 @@ func (k *keyRequester) send(ctx context.Context) {
 	if err := k.request(ctx); err != nil && ctx.Err() == nil {
 		k.log.Debug("key frame not requested", "error", err)
 	}
+}
+
+const (
+	// A viewer may wish for so many key frames at once, and after that for one in every wishGap: one that is never content must not turn
+	// the stream into key frames for all.
+	wishBurst = 5
+	wishGap   = 2 * time.Second
+)
+
+// keyWish holds back the wishes of one viewer for key frames. The last one is not lost: it is carried out when its time has come, unless a
+// key frame came before.
+type keyWish struct {
+	mu    sync.Mutex
+	limit *rate.Limiter
+	last  time.Time // when the device was asked
+	open  bool      // it was held back
+}
+
+func newKeyWish() keyWish { return keyWish{limit: rate.NewLimiter(rate.Every(wishGap), wishBurst)} }
+
+// make wishes for a key frame and reports whether the device may be asked now.
+func (w *keyWish) make() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.open = !w.allowed(time.Now())
+	return !w.open
+}
+
+// allowed reports whether the device may be asked; w.mu is held. Wishes that follow each other at once are one.
+func (w *keyWish) allowed(now time.Time) bool {
+	if now.Sub(w.last) < keyRequestGap || !w.limit.AllowN(now, 1) {
+		return false
+	}
+	w.last = now
+	return true
+}
+
+// due is called with each frame, and reports whether a wish that was held back is to be carried out.
+func (w *keyWish) due(key bool) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if key {
+		w.open = false
+	}
+	due := w.open && w.allowed(time.Now())
+	w.open = w.open && !due
+	return due
 }

@@ -9,6 +9,9 @@ import (
 // is that late is better served with a key frame.
 const maxQueue = 15
 
+// replayShare is how much faster than they were made the frames of a beginning must be sent. Meanwhile new ones come, which belong to them.
+const replayShare = 4
+
 // After a write that failed nothing is tried for so long, twice as long each time it fails again: a connection that cannot
 // carry the stream must not have a key frame made for it, at the cost of all others, as often as it likes.
 const (
@@ -24,6 +27,7 @@ type queue struct {
 	mu      sync.Mutex
 	frames  []*frame
 	backlog int  // how many of them were there to begin with, and do not count
+	slack   int  // how many more may wait until the backlog is worked off
 	starved bool // nothing but a key frame can be added
 	lossy   bool // starved because frames were lost, not because the viewer is new
 	stuck   bool // the writer has not come back since the queue was full
@@ -43,6 +47,7 @@ func (q *queue) begin(group []*frame) bool {
 	defer q.mu.Unlock()
 	q.frames = append(q.frames, group...)
 	q.backlog, q.starved = len(q.frames), false
+	q.slack = len(q.frames) / replayShare
 	q.signal()
 	return true
 }
@@ -51,7 +56,7 @@ func (q *queue) begin(group []*frame) bool {
 func (q *queue) put(f *frame) (lost int, needKey bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.starved && len(q.frames)-q.backlog >= maxQueue {
+	if !q.starved && len(q.frames)-q.backlog >= maxQueue+q.slack {
 		lost = q.drop()
 		q.stuck = true
 	}
@@ -92,7 +97,7 @@ func (q *queue) clear() (lost int) {
 // drop loses all that waits; q.mu is held.
 func (q *queue) drop() (lost int) {
 	lost = len(q.frames)
-	q.frames, q.backlog = nil, 0
+	q.frames, q.backlog, q.slack = nil, 0, 0
 	q.starved, q.lossy = true, true
 	return lost
 }
@@ -102,7 +107,7 @@ func (q *queue) take() *frame {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.frames) == 0 {
-		q.frames, q.stuck = nil, false
+		q.frames, q.slack, q.stuck = nil, 0, false
 		return nil
 	}
 	f := q.frames[0]

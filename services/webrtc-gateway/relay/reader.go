@@ -88,7 +88,7 @@ func (r *Reader) Close() {
 func (r *relay) joinReader(reader *Reader) {
 	r.mu.Lock()
 	r.readers[reader] = struct{}{}
-	replayed := reader.queue.begin(r.group.frames)
+	replayed := reader.queue.begin(r.group.Frames())
 	flowing := r.flowing
 	r.mu.Unlock()
 	if flowing && !replayed {

@@ -13,13 +13,9 @@ import (
 	"github.com/waldo-robot/waldo/pkg/media"
 )
 
-const (
-	// A group of at most so many frames is replayed to a new viewer: a third of a second is decoded faster than a new key
-	// frame comes. A longer one is not worth it when a key frame can be had for the asking.
-	shortGroup = 10
-	// Without key frames on request a new viewer has to be given everything since the last one, up to 20 s at 30 fps.
-	longGroup = 600
-)
+// A group of at most so many frames is replayed to a new viewer: a third of a second is decoded faster than a new key frame comes. A longer one
+// is not worth it when a key frame can be had for the asking. Without key frames on request a new viewer is given everything since the last one.
+const shortGroup = 10
 
 // relay passes one stream to its viewers.
 type relay struct {
@@ -43,7 +39,7 @@ type relay struct {
 	mu      sync.Mutex
 	viewers map[*Viewer]struct{} // started
 	readers map[*Reader]struct{}
-	group   group
+	group   media.Group[*frame]
 	flowing bool // a frame was passed on since the relay began
 }
 
@@ -143,11 +139,10 @@ func (r *relay) send(f *frame, now time.Time) {
 	onRequest := r.feed.KeyFrameOnRequest()
 	r.mu.Lock()
 	r.flowing = true
-	r.group.limit = longGroup
-	if onRequest {
-		r.group.limit = shortGroup
+	r.group.Add(f, f.size, f.key)
+	if onRequest && r.group.Len() > shortGroup {
+		r.group.Drop()
 	}
-	r.group.add(f)
 	needKey := r.sendReaders(f)
 	for v := range r.viewers {
 		if v.push(f) {
@@ -164,7 +159,7 @@ func (r *relay) send(f *frame, now time.Time) {
 func (r *relay) join(v *Viewer) {
 	r.mu.Lock()
 	r.viewers[v] = struct{}{}
-	replayed := v.replay(r.group.frames)
+	replayed := v.replay(r.group.Frames())
 	flowing := r.flowing
 	r.mu.Unlock()
 	if flowing && !replayed {

@@ -28,6 +28,7 @@ type Viewer struct {
 
 	stop  chan struct{}
 	ended sync.WaitGroup
+	wish  keyWish
 
 	mu      sync.Mutex
 	binding *binding // nil until negotiated
@@ -37,7 +38,7 @@ type Viewer struct {
 }
 
 func newViewer(r *relay, id string, leave func()) *Viewer {
-	return &Viewer{relay: r, id: id, leave: leave, queue: newQueue(), stop: make(chan struct{})}
+	return &Viewer{relay: r, id: id, leave: leave, queue: newQueue(), stop: make(chan struct{}), wish: newKeyWish()}
 }
 
 // Bind implements [webrtc.TrackLocal].
@@ -128,6 +129,7 @@ func (v *Viewer) replay(group []*frame) bool { return v.queue.begin(group) }
 // push queues a frame and reports whether the viewer needs a key frame. It never waits.
 func (v *Viewer) push(f *frame) (needKey bool) {
 	lost, needKey := v.queue.put(f)
+	needKey = v.wish.due(f.key) || needKey
 	if lost > 0 {
 		v.relay.meters.lostByViewer.Add(float64(lost))
 	}
@@ -136,7 +138,7 @@ func (v *Viewer) push(f *frame) (needKey bool) {
 
 // send writes queued frames until the viewer is closed.
 func (v *Viewer) send(b *binding) {
-	began := time.Now()
+	began, p := time.Now(), newPace(v.stop)
 	for {
 		select {
 		case <-v.stop:
@@ -149,15 +151,15 @@ func (v *Viewer) send(b *binding) {
 				return
 			default:
 			}
-			v.write(b, f, f.received.After(began))
+			v.write(b, f, p, f.received.After(began))
 		}
 	}
 }
 
 // write sends one frame. A connection that cannot is not ended here: its owner knows better when to give up.
-func (v *Viewer) write(b *binding, f *frame, live bool) {
+func (v *Viewer) write(b *binding, f *frame, p *pace, live bool) {
 	m := v.relay.meters
-	whole := b.write(f)
+	whole := b.write(f, p)
 	now := time.Now()
 	m.packets.Add(float64(len(f.payloads)))
 	switch {
@@ -174,7 +176,9 @@ func (v *Viewer) HandleRTCP(packets []rtcp.Packet) {
 	for _, p := range packets {
 		switch p := p.(type) {
 		case *rtcp.PictureLossIndication, *rtcp.FullIntraRequest:
-			v.relay.askKey()
+			if v.wish.make() {
+				v.relay.askKey()
+			}
 		case *rtcp.TransportLayerNack:
 			v.resend(p)
 		}

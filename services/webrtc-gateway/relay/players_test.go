@@ -1,0 +1,122 @@
+package relay
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pion/rtcp"
+
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/fakecam"
+)
+
+// What players that are not browsers need, and do.
+
+// TestOneViewerThatIsNeverContent complains about each picture, twice. It gets key frames, but not all others do with it.
+func TestOneViewerThatIsNeverContent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		v := b.viewer(&sink{ssrc: 7})
+		b.send(1, true)
+		b.takeAsked()
+		complain := []rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: 7}}
+		const seconds = 20
+		asked := 0
+		for range 30 * seconds {
+			v.HandleRTCP(complain)
+			b.send(1, b.takeAsked() > 0)
+			v.HandleRTCP(complain)
+		}
+		asked = b.requests
+		if least, most := seconds/2, wishBurst+seconds/2+1; asked < least || asked > most {
+			t.Errorf("%d key frames were asked for in %d s, want %d to %d", asked, seconds, least, most)
+		}
+		// The last wish is carried out, though nothing is said any more.
+		b.send(90, false)
+		if b.takeAsked() == 0 {
+			t.Error("the last wish was lost")
+		}
+		b.send(1, true)
+		b.send(90, false)
+		if n := b.takeAsked(); n != 0 {
+			t.Errorf("%d key frames were asked for after all wishes were carried out", n)
+		}
+		b.end(v)
+	})
+}
+
+// TestLargePicturesArePaced: packets of a picture do not come in one burst, and others wait for nothing.
+func TestLargePicturesArePaced(t *testing.T) {
+	for _, tt := range []struct {
+		bytes       int
+		least, most time.Duration
+	}{
+		{3000, 0, 0}, {150_000, 0, 0}, {480_000, 50 * time.Millisecond, 80 * time.Millisecond},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b, s := newBench(t), &sink{ssrc: 7}
+			v := b.viewer(s)
+			b.feed.frames <- fakecam.Frame(b.epoch, 0, true, tt.bytes)
+			begin := time.Now()
+			for s.frames() == 0 {
+				time.Sleep(time.Millisecond)
+				synctest.Wait()
+			}
+			if took := time.Since(begin) - time.Millisecond; took < tt.least || took > tt.most {
+				t.Errorf("%d packets took %v, want %v to %v", len(s.all()), took, tt.least, tt.most)
+			}
+			b.end(v)
+		})
+	}
+}
+
+// TestClosedWhilePaced: a viewer that leaves in the middle of a large picture does not wait for its end.
+func TestClosedWhilePaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, s := newBench(t), &sink{ssrc: 7}
+		v := b.viewer(s)
+		b.feed.frames <- fakecam.Frame(b.epoch, 0, true, 4_000_000)
+		time.Sleep(10 * time.Millisecond)
+		begin := time.Now()
+		b.end(v)
+		if took := time.Since(begin); took > 0 {
+			t.Errorf("the end took %v", took)
+		}
+	})
+}
+
+// TestLateViewerOfRareKeyFrames gets what was sent since the last key frame, however long ago, while new pictures come.
+func TestLateViewerOfRareKeyFrames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, s := newBench(t), &sink{ssrc: 1}
+		b.feed.never = true
+		first := b.viewer(&sink{ssrc: 2})
+		b.send(1200, true)
+		late := b.viewer(s)
+		b.send(120, false)
+		if got := s.frames(); got != 1320 || !isKey(s.all()[0]) {
+			t.Errorf("%d frames came, want 1320 from a key frame on", got)
+		}
+		s.checkUnbroken(t)
+		b.end(first, late)
+	})
+}
+
+// TestMissedIsSentFromLongAgo: a player may ask late, and again.
+func TestMissedIsSentFromLongAgo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, s := newBench(t), &sink{ssrc: 7}
+		v := b.viewer(s)
+		b.send(200, true)
+		sent := s.all()
+		missed := sent[len(sent)-512]
+		for range 2 {
+			v.HandleRTCP([]rtcp.Packet{&rtcp.TransportLayerNack{MediaSSRC: 7, Nacks: rtcp.NackPairsFromSequenceNumbers([]uint16{missed.SequenceNumber})}})
+		}
+		again := s.all()[len(sent):]
+		if len(again) != 2 || again[0].String() != missed.String() || again[1].String() != missed.String() {
+			t.Errorf("sent again: %v", again)
+		}
+		b.end(v)
+	})
+}
