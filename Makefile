@@ -96,6 +96,9 @@ lint: deps $(TOOLS)/golangci-lint ## look for mistakes and for what is not in ou
 	@scripts/deps npm
 	@echo "── types of the page"; cd services/webrtc-gateway/web && npm ci --silent --no-audit --no-fund && npx --no-install tsc
 
+.PHONY: tools
+tools: deps $(TOOLS)/grpcurl ## build the tools of the README, grpcurl, into bin/tools/
+
 .PHONY: format
 format: $(TOOLS)/golangci-lint $(TOOLS)/buf ## format Go and protobuf files
 	@$(call each,$(MODULES),$(TOOLS)/golangci-lint fmt ./...)

@@ -59,7 +59,10 @@ func StartRobot(tb testing.TB, o Options) *Robot {
 	var devices strings.Builder
 	for line := range strings.Lines(o.Devices) {
 		line = strings.TrimSpace(line)
-		fmt.Fprintf(&devices, "  %s\n", strings.Replace(line, "{", `{grpc: "127.0.0.1:0", `, 1))
+		if !strings.Contains(line, "grpc:") {
+			line = strings.Replace(line, "{", `{grpc: "127.0.0.1:0", `, 1)
+		}
+		fmt.Fprintf(&devices, "  %s\n", line)
 	}
 	if o.Drive != "" {
 		o.Drive = "drive: " + o.Drive + "\n"

@@ -1,0 +1,95 @@
+package e2e
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/waldo-robot/waldo/e2e/harness"
+)
+
+// ownPage is the page of the README: somebody else's, with modules of the gateway.
+const ownPage = `<!doctype html>
+<video id="front" muted playsinline></video>
+<script type="module">
+  import * as waldo from '%s/waldo.js';
+  const robot = window.robot = waldo.connect(%s);
+  const video = window.video = robot.video('front');
+  video.attach(document.getElementById('front'));
+</script>
+`
+
+// TestYourOwnPage opens a page of another port, which is another origin, as the README has it.
+func TestYourOwnPage(t *testing.T) {
+	const token = "a-token-of-the-test"
+	browser := harness.StartBrowser(t)
+	for _, tt := range []struct {
+		name, token, arguments string
+		allowed                bool
+	}{
+		{"without a token", "", "", true},
+		{"with a token", token, "undefined, { token: '" + token + "' }", true},
+		{"with a token it does not have", token, "", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var html string
+			site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "text/html")
+				_, _ = w.Write([]byte(html)) // Chromium that left
+			}))
+			defer site.Close()
+			gateway := fmt.Sprintf(", origins: [%q]", site.URL)
+			if tt.token != "" {
+				gateway += fmt.Sprintf(", token: %q", tt.token)
+			}
+			robot := harness.StartRobot(t, harness.Options{Gateway: gateway})
+			robot.Device(t, "front")
+			html = fmt.Sprintf(ownPage, robot.URL, tt.arguments)
+			page := browser.Open(t, site.URL)
+			if !tt.allowed {
+				page.Until(t, "window.robot?.refusal.includes('token')")
+				return
+			}
+			page.Until(t, "window.video?.picture.state === 'live'")
+			page.Until(t, "document.getElementById('front').videoWidth === 640")
+		})
+	}
+	t.Run("of an origin that is not allowed", func(t *testing.T) {
+		robot := harness.StartRobot(t, harness.Options{})
+		site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			_, _ = fmt.Fprintf(w, "<script type=module>import('%s/waldo.js').then(() => (window.got = 'it'), () => (window.got = 'nothing'))</script>", robot.URL)
+		}))
+		defer site.Close()
+		page := browser.Open(t, site.URL)
+		page.Until(t, "window.got")
+		if got := harness.Eval[string](t, page, "window.got"); got != "nothing" {
+			t.Errorf("it got %s", got)
+		}
+	})
+}
+
+// TestGRPCFromAnotherMachine calls a device over a network, as the README has it.
+func TestGRPCFromAnotherMachine(t *testing.T) {
+	network := harness.StartNetwork(t)
+	robot := harness.StartRobot(t, harness.Options{Network: network, Devices: `front: {kind: camera, source: test, grpc: ":7101"}`})
+	address := robot.Device(t, "front").GRPCAddress
+	if host, port, err := net.SplitHostPort(address); err != nil || net.ParseIP(host).IsLoopback() || net.ParseIP(host).IsUnspecified() || port != "7101" {
+		t.Fatalf("`waldo ls` prints the address %s", address)
+	}
+	grpcurl := harness.Bin(t, "tools/grpcurl")
+	out := harness.Run(t, nil, grpcurl, "-plaintext", "-H", "authorization: Bearer "+harness.Token, address, "waldo.camera.v1.CameraService/ListFormats")
+	if !strings.Contains(out, "video/H264") {
+		t.Errorf("the formats are\n%s", out)
+	}
+	for _, header := range []string{"x: y", "authorization: Bearer guess"} {
+		out, err := exec.Command(grpcurl, "-plaintext", "-H", header, address, "list").CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "wants a token") {
+			t.Errorf("with %q: %v, %s", header, err, out)
+		}
+	}
+}
