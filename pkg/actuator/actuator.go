@@ -21,8 +21,9 @@ import (
 const (
 	// announceEvery is how often the state is published when nothing changes: who watches must notice within 300 ms that it is not known any more.
 	announceEvery = 100 * time.Millisecond
-	// unseen is how long an e-stop that was pressed again cannot be cleared, by one who may not have seen that.
-	unseen = time.Second
+	// repetition is how long after an e-stop the same one counts as a repetition of it. Later it is another one, which a late click that was
+	// meant for the first does not clear.
+	repetition = 2 * time.Second
 	// idle is how long the watch over the time sleeps when nothing is due; it is woken as soon as something is.
 	idle = time.Hour
 )
@@ -52,14 +53,14 @@ type Actuator struct {
 	cancel  context.CancelFunc
 	owned   sync.WaitGroup
 
-	mu                 sync.Mutex
-	arbiter            *control.Arbiter
-	present            bool
-	eStop              *eStop        // nil if none is latched
-	clearing, repeated bool          // it is being cleared; it was pressed again …
-	again              control.Clock // … and when last
-	since              time.Time     // of the lease
-	alarm              control.Clock // when the goroutine that watches the time wakes; negative: not by itself
+	mu       sync.Mutex
+	arbiter  *control.Arbiter
+	present  bool
+	eStop    *eStop        // nil if none is latched
+	clearing bool          // the e-stop is being cleared
+	pressed  control.Clock // when the e-stop was last pressed
+	since    time.Time     // of the lease
+	alarm    control.Clock // when the goroutine that watches the time wakes; negative: not by itself
 }
 
 // New makes the device an actuator, in [device.Kind.New]. safeJSON is the message that means standing still, for drivers to see. It
@@ -251,17 +252,18 @@ func (a *Actuator) holder() string {
 	return a.arbiter.State().Holder
 }
 
-// press latches an e-stop, keeps it, and only then says so in the log: a log that cannot be written must not cost the e-stop. Pressed again by
-// the same one for the same reason it stays the one it is, so that it is not written again.
+// press latches an e-stop, keeps it, and only then says so in the log: a log that cannot be written must not cost the e-stop. Said again by
+// the same one for the same reason it stays the one it is: a page says one press on every way it has, until it is confirmed.
 func (a *Actuator) press(by, reason string) {
 	a.do(func(now control.Clock) {
 		pressed := &eStop{By: by, Reason: reason, Time: time.Now()}
-		if a.eStop.same(pressed) && !a.clearing {
-			a.again, a.repeated = now, true
+		again := a.eStop.same(pressed) && !a.clearing && now < a.pressed+repetition
+		a.pressed = now
+		if again {
 			return
 		}
 		pressed.ID = a.arbiter.EStop(now)
-		a.eStop, a.repeated = pressed, false
+		a.eStop = pressed
 		a.tell()
 	})
 	err := a.keep()
@@ -320,12 +322,11 @@ func (a *Actuator) clear(id int64, by string) error {
 	return err
 }
 
-// beginClear reports whether this is the e-stop that is latched, and was not pressed again just now: who wants to end it cannot have seen
-// that. Until endClear whatever is pressed is another one.
+// beginClear reports whether this is the e-stop that is latched. Until endClear whatever is pressed is another one.
 func (a *Actuator) beginClear(id int64) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.eStop == nil || a.eStop.ID != id || a.repeated && a.clock() < a.again+unseen {
+	if a.eStop == nil || a.eStop.ID != id {
 		return false
 	}
 	a.clearing = true

@@ -61,11 +61,10 @@ type ControlServiceClient interface {
 	// device stops.
 	WatchControl(ctx context.Context, in *WatchControlRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchControlResponse], error)
 	// EStop makes the hardware stand still at once, and keeps it so until ClearEStop: through reconnects, changes of the lease and restarts of the
-	// actuator process. Everybody may. Pressed again by the same one for the same reason it stays the one it is, and cannot be cleared for a second;
-	// otherwise it is another one.
+	// actuator process. Everybody may. Said again by the same one for the same reason within 2 s it stays the one it is; otherwise it is another one.
 	EStop(ctx context.Context, in *EStopRequest, opts ...grpc.CallOption) (*EStopResponse, error)
 	// ClearEStop ends an e-stop. The hardware goes on standing still; the first command must be neutral.
-	// Fails with ABORTED if another e-stop is latched than the one named, or it was pressed again within a second: look at the state again. Fails with PERMISSION_DENIED without the
+	// Fails with ABORTED if another e-stop is latched than the one named: look at the state again. Fails with PERMISSION_DENIED without the
 	// override key, if one is configured, INTERNAL if the end could not be made to last: the e-stop stays latched then.
 	ClearEStop(ctx context.Context, in *ClearEStopRequest, opts ...grpc.CallOption) (*ClearEStopResponse, error)
 }
@@ -199,11 +198,10 @@ type ControlServiceServer interface {
 	// device stops.
 	WatchControl(*WatchControlRequest, grpc.ServerStreamingServer[WatchControlResponse]) error
 	// EStop makes the hardware stand still at once, and keeps it so until ClearEStop: through reconnects, changes of the lease and restarts of the
-	// actuator process. Everybody may. Pressed again by the same one for the same reason it stays the one it is, and cannot be cleared for a second;
-	// otherwise it is another one.
+	// actuator process. Everybody may. Said again by the same one for the same reason within 2 s it stays the one it is; otherwise it is another one.
 	EStop(context.Context, *EStopRequest) (*EStopResponse, error)
 	// ClearEStop ends an e-stop. The hardware goes on standing still; the first command must be neutral.
-	// Fails with ABORTED if another e-stop is latched than the one named, or it was pressed again within a second: look at the state again. Fails with PERMISSION_DENIED without the
+	// Fails with ABORTED if another e-stop is latched than the one named: look at the state again. Fails with PERMISSION_DENIED without the
 	// override key, if one is configured, INTERNAL if the end could not be made to last: the e-stop stays latched then.
 	ClearEStop(context.Context, *ClearEStopRequest) (*ClearEStopResponse, error)
 	mustEmbedUnimplementedControlServiceServer()
