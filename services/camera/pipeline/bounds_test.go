@@ -66,6 +66,35 @@ func TestStillsOfOneFormatAreShared(t *testing.T) {
 	})
 }
 
+// TestLargeStills has as many callers as there may be: those who are let in get their picture.
+func TestLargeStills(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManual(i420(8192, 8192, 30))
+		p := run(t, m, Config{})
+		answers := make(chan error, 6)
+		for range cap(answers) {
+			go func() {
+				_, err := p.CaptureOne(t.Context(), &mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: media.PixelBGR24})
+				answers <- err
+			}()
+			synctest.Wait()
+		}
+		if err := <-answers; !errors.Is(err, ErrTooMany) {
+			t.Errorf("one caller too many: %v", err)
+		}
+		for got := 1; got < cap(answers); {
+			m.snap(t, time.Now())
+			synctest.Wait()
+			for len(answers) > 0 {
+				if err := <-answers; err != nil {
+					t.Error(err)
+				}
+				got++
+			}
+		}
+	})
+}
+
 func TestStillsOfManyFormatsAreMadeOneAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sizes := map[int32]bool{}
@@ -76,6 +105,32 @@ func TestStillsOfManyFormatsAreMadeOneAtATime(t *testing.T) {
 			t.Errorf("%d sizes came back, want 20", len(sizes))
 		}
 	})
+}
+
+func TestTooManyBytesOwed(t *testing.T) {
+	m := newManual(i420(8192, 8192, 30))
+	p := run(t, m, Config{})
+	bgr := &mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: media.PixelBGR24} // 201 MB a picture
+	var readers []*Reader
+	for range 5 {
+		readers = append(readers, p.open(t, bgr))
+	}
+	if _, err := p.Open(bgr); !errors.Is(err, ErrTooMany) {
+		t.Errorf("a sixth reader: %v, want ErrTooMany", err)
+	}
+	if _, err := p.CaptureOne(t.Context(), bgr); !errors.Is(err, ErrTooMany) {
+		t.Errorf("a still: %v, want ErrTooMany", err)
+	}
+	readers[0].Close()
+	p.open(t, bgr)
+	for _, r := range readers {
+		r.Close()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if want := 8192 * 8192 * 3; p.owed != want { // of the reader that is left
+		t.Errorf("%d bytes are owed, want %d", p.owed, want)
+	}
 }
 
 // turned is a source whose pictures are to be turned to be upright.

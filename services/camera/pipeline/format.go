@@ -66,19 +66,6 @@ func checkAsked(f *mediav1.VideoFormat) error {
 	return nil
 }
 
-// pixels is how many pixels a variant has to make for each picture: none if the source's own go through. The caller holds mu, and there is a
-// source.
-func (p *Pipeline) pixels(k key) int {
-	if p.passes(k) {
-		return 0
-	}
-	if k.width > 0 {
-		return k.width * k.height
-	}
-	width, height, _ := p.oriented()
-	return width * height
-}
-
 // inShape is the length of the other side, even and at least 2, of a picture in the shape this:that.
 func inShape(side int32, this, that int) int32 {
 	return max(2, int32(math.Round(float64(side)*float64(this)/float64(that)/2))*2)

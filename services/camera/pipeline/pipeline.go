@@ -29,12 +29,6 @@ var (
 	ErrClosed  = errors.New("the camera is shutting down")
 )
 
-// What readers can make the process encode at once, beside the live variant.
-const (
-	maxVariants = 32                            // different formats
-	maxPixels   = media.MaxSize * media.MaxSize // of all of them together, if there is more than one
-)
-
 // settle is how long nobody has looked when memory is given back to the system.
 const settle = 3 * time.Second
 
@@ -68,6 +62,7 @@ type Pipeline struct {
 	lastLive chan struct{} // closed when the last live variant has ended
 	wake     chan struct{} // tells Run that there are readers
 	stop     func()        // ends the capture under way
+	owed     int           // bytes, see owe
 	closed   bool
 	running  sync.WaitGroup // variants
 }

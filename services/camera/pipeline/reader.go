@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -19,6 +18,7 @@ type Reader struct {
 	v       *variant
 	sub     *stream.Subscription[output]
 	backlog []output
+	owed    int // see Pipeline.owe
 	resync  media.Resync
 	skipped int64 // before the first frame was delivered
 	started bool
@@ -27,7 +27,10 @@ type Reader struct {
 
 // Open adds a reader. Of the format a size of 0x0 means the source's own, one side of 0 keeps its shape, and no side is made larger than
 // the source's; a rate of 0 means as captured. The errors are ErrAway, ErrTooMany, ErrClosed, or wrap media.ErrFormat. Close the reader.
-func (p *Pipeline) Open(want *mediav1.VideoFormat) (*Reader, error) {
+func (p *Pipeline) Open(want *mediav1.VideoFormat) (*Reader, error) { return p.open(want, p.owe) }
+
+// open adds a reader that is owed what owe says.
+func (p *Pipeline) open(want *mediav1.VideoFormat, owe func(key) (int, error)) (*Reader, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
@@ -45,6 +48,12 @@ func (p *Pipeline) Open(want *mediav1.VideoFormat) (*Reader, error) {
 		if err := p.room(k); err != nil {
 			return nil, err
 		}
+	}
+	owed, err := owe(k)
+	if err != nil {
+		return nil, err
+	}
+	if v == nil {
 		v = p.addVariant(k)
 	}
 	v.refs++
@@ -52,31 +61,9 @@ func (p *Pipeline) Open(want *mediav1.VideoFormat) (*Reader, error) {
 	if k.mediaType == media.H264 && v.refs > 1 {
 		v.requestKey()
 	}
-	r := &Reader{v: v}
+	r := &Reader{v: v, owed: owed}
 	r.sub, r.backlog = v.subscribe()
 	return r, nil
-}
-
-// room fails if one more variant would be too much. The live one always has room: those who watch the robot must not wait for others.
-// The caller holds mu.
-func (p *Pipeline) room(k key) error {
-	if k == live {
-		return nil
-	}
-	others, sum := 0, 0
-	for _, v := range p.variants {
-		if v.key != live {
-			others, sum = others+1, sum+v.pixels
-		}
-	}
-	switch need := p.pixels(k); {
-	case others >= maxVariants:
-		return fmt.Errorf("%w: %d; ask for one that others read", ErrTooMany, maxVariants)
-	case sum > 0 && need > 0 && sum+need > maxPixels:
-		return fmt.Errorf("%w: with this one they would have %d pixels, of which there may be %d; ask for one that others read, or a smaller one",
-			ErrTooMany, sum+need, maxPixels)
-	}
-	return nil
 }
 
 // addVariant starts a variant, and the capture if it is the first. The caller holds mu.
@@ -98,10 +85,11 @@ func (p *Pipeline) addVariant(k key) *variant {
 }
 
 // drop takes a reader's part in a variant back, and reports whether it was the last.
-func (p *Pipeline) drop(v *variant) (last bool) {
+func (p *Pipeline) drop(v *variant, owed int) (last bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.metrics.readers.Dec()
+	p.owed -= owed
 	v.refs--
 	if v.refs > 0 || p.variants[v.key] != v {
 		return false
@@ -168,7 +156,7 @@ func (r *Reader) Close() {
 	r.close.Do(func() {
 		r.v.p.metrics.drop(dropSlowReader, r.sub.Lost())
 		r.sub.Close()
-		if r.v.p.drop(r.v) {
+		if r.v.p.drop(r.v, r.owed) {
 			r.v.end(nil)
 		}
 	})
@@ -177,25 +165,34 @@ func (r *Reader) Close() {
 // CaptureOne returns one picture that was captured after the call, with the number of the capture as its sequence. Such pictures are made one at
 // a time; callers who wait for the same one share it, and must not change it. Its errors are those of Open, Next and [turns.Queue].
 func (p *Pipeline) CaptureOne(ctx context.Context, want *mediav1.VideoFormat) (*mediav1.VideoFrame, error) {
-	k, err := p.keyOf(want)
+	k, owed, err := p.keyOf(want)
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.owed -= owed
+	}()
 	return p.stills.Do(ctx, k, func(ctx context.Context) (*mediav1.VideoFrame, error) { return p.captureOne(ctx, want) })
 }
 
-func (p *Pipeline) keyOf(want *mediav1.VideoFormat) (key, error) {
+// keyOf resolves a format, and notes what the caller is owed.
+func (p *Pipeline) keyOf(want *mediav1.VideoFormat) (k key, owed int, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.info == nil {
-		return key{}, ErrAway
+		return k, 0, ErrAway
 	}
-	return p.resolve(want)
+	if k, err = p.resolve(want); err == nil {
+		owed, err = p.owe(k)
+	}
+	return k, owed, err
 }
 
 func (p *Pipeline) captureOne(ctx context.Context, want *mediav1.VideoFormat) (*mediav1.VideoFrame, error) {
 	called := time.Now()
-	r, err := p.Open(want)
+	r, err := p.open(want, func(key) (int, error) { return 0, nil }) // its callers are
 	if err != nil {
 		return nil, err
 	}
