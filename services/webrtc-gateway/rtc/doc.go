@@ -5,6 +5,10 @@
 // them over later offers (more tracks, an ICE restart). It never offers by itself. Video and sound of a device are media streams of their
 // own, so that a far end never delays one for the other. The only media received are voices: Opus, for the speaker of a device.
 //
+// Payload types and the numbers of header extensions are those of the offer, section by section: two sections may number the same codec
+// differently. The answer names the one codec of each section that is sent: the H.264 whose profile is that of the stream, if it is offered.
+// Players without packetization-mode=1 are sent fragments as well. All sections share one connection, so more than one must be bundled.
+//
 // The answer holds all candidates of the gateway, since they are known at once; candidates of the far end may come later.
 //
 // Refusals are gRPC status errors: InvalidArgument for an offer that cannot be understood, FailedPrecondition when the far end

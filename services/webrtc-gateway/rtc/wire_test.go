@@ -33,6 +33,7 @@ import (
 type clip struct {
 	t     *time.Ticker
 	video *mediav1.VideoFrame
+	asIs  bool // it is passed on as a camera made it
 	seq   int64
 }
 
@@ -40,6 +41,7 @@ type clip struct {
 type clips struct {
 	mu       sync.Mutex
 	pictures map[relay.Stream][]byte
+	profile  []byte // in the parameter sets; nil: as fakecam has it
 }
 
 func (c *clips) open(s relay.Stream) (relay.Feed, error) {
@@ -48,9 +50,10 @@ func (c *clips) open(s relay.Stream) (relay.Feed, error) {
 	f := fakecam.Frame(1, 0, true, 3000)
 	if c.pictures[s] == nil {
 		c.pictures[s] = f.GetData()
+		copy(c.pictures[s][5:], c.profile)
 	}
 	f.Data = c.pictures[s]
-	return &clip{t: time.NewTicker(20 * time.Millisecond), video: f}, nil
+	return &clip{t: time.NewTicker(20 * time.Millisecond), video: f, asIs: c.profile != nil}, nil
 }
 
 func (c *clips) picture(s relay.Stream) []byte {
@@ -78,7 +81,7 @@ func (c *clip) Next(ctx context.Context) (*mediav1.VideoFrame, error) {
 	return f, nil
 }
 func (c *clip) RequestKeyFrame(context.Context) error { return nil }
-func (c *clip) KeyFrameOnRequest() bool               { return true }
+func (c *clip) KeyFrameOnRequest() bool               { return !c.asIs }
 func (c *clip) Close()                                { c.t.Stop() }
 
 // tone is a microphone.

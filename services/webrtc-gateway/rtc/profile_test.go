@@ -1,0 +1,80 @@
+package rtc
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/watcher"
+)
+
+// TestProfileOfTheAnswer: of the codecs that a player offers, the one that is like the stream is agreed on, from the first player on. A player
+// that offers nothing like it gets what it offers.
+func TestProfileOfTheAnswer(t *testing.T) {
+	const one = "packetization-mode=1;profile-level-id="
+	browser := []string{one + "42001f", "packetization-mode=0;profile-level-id=42001f", one + "42e01f", one + "4d001f", one + "64001f", one + "640c1f"}
+	for _, tt := range []struct {
+		name, stream string // profile and flags of its parameter sets
+		offers       []string
+		want         string
+	}{
+		{"constrained baseline", "42c0", browser, one + "42e01f"},
+		{"baseline", "4200", browser, one + "42001f"},
+		{"main", "4d00", browser, one + "4d001f"},
+		{"high", "6400", browser, one + "64001f"},
+		{"constrained high", "640c", browser, one + "640c1f"},
+		{"main, by a decoder of high", "4d00", []string{one + "42e01f", one + "64001f"}, one + "64001f"},
+		{"high, as a Python peer has it", "6400", []string{one + "42001f", one + "42e01f"}, one + "42e01f"},
+		{"high, for one profile", "6400", []string{one + "42001f"}, one + "42001f"},
+		{"extended", "5800", browser, one + "42e01f"},
+		{"mode 0 is the last choice", "6400", []string{"packetization-mode=0;profile-level-id=64001f", one + "42e01f"}, one + "42e01f"},
+		{"no parameters", "6400", []string{""}, ""},
+		{"odd parameters", "6400", []string{one + "zz", "profile-level-id;packetization-mode=1 ; x"}, one + "zz"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e, c, _ := newStudio(t)
+			profile, err := hex.DecodeString(tt.stream)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.profile = profile
+			far, err := watcher.New(1, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = far.Close() })
+			near, err := e.NewPeer(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(near.Close)
+			text, err := far.Offer(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer, err := near.Answer(t.Context(), listing(t, text, tt.offers), []Track{{MID: "0", Stream: left}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, got, _ := strings.Cut(answer, "a=fmtp:")
+			got, _, _ = strings.Cut(got, "\r\n")
+			if _, got, _ = strings.Cut(got, " "); got != tt.want {
+				t.Errorf("agreed on %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// listing makes an offer list H.264 with parameters, from payload type 96 on.
+func listing(t *testing.T, text string, parameters []string) string {
+	t.Helper()
+	text = number(t, text, []offered{{stream: left, pt: 96, fmtp: parameters[0]}})
+	formats := "SAVPF 96"
+	var lines strings.Builder
+	for i, p := range parameters[1:] {
+		formats += fmt.Sprint(" ", 97+i)
+		fmt.Fprintf(&lines, "a=rtpmap:%d H264/90000\r\na=fmtp:%d %s\r\n", 97+i, 97+i, p)
+	}
+	return strings.Replace(text, "SAVPF 96", formats, 1) + lines.String()
+}
