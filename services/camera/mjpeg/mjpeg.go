@@ -134,17 +134,25 @@ func (s *scan) define(b []byte) {
 	}
 }
 
-// defined reports whether the tables that a scan uses are there.
+// defined reports whether the tables that a scan uses are there. It also does of nonsense that the usual tables, which have the numbers 0 and 1,
+// would not mend.
 func (s *scan) defined(b []byte) bool {
 	if len(b) == 0 {
-		return true // nonsense, which the tables would not mend
+		return true
 	}
+	all := true
 	for i := 2; i < len(b) && i <= 2*int(b[0]); i += 2 {
-		if !s.tables[0][b[i]>>4&3] || !s.tables[1][b[i]&3] {
-			return false
+		for class, number := range [2]byte{b[i] >> 4 & 3, b[i] & 3} {
+			if s.tables[class][number] {
+				continue
+			}
+			if number > 1 {
+				return true
+			}
+			all = false
 		}
 	}
-	return true
+	return all
 }
 
 func withTables(picture []byte, at int) []byte {
