@@ -188,7 +188,8 @@ func FuzzSession(f *testing.F) {
 	}
 	now := time.Unix(1_800_000_000, 0)
 	good := s.issue(now)
-	for _, seed := range []string{"", good, good[:20], strings.Repeat("A", len(good)), "%%%"} {
+	// Not good itself: the workers of the fuzzer issue others, and its inputs are for all of them.
+	for _, seed := range []string{"", good[:len(good)-12], good[:20], strings.Repeat("A", len(good)), "%%%"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
