@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/launchtest"
+	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/logtest"
 )
 
@@ -160,5 +162,49 @@ func TestEstop(t *testing.T) {
 	}
 	if code, _, err := waldo(t, "estop", "--robot", "other"); code != 1 || !strings.Contains(err, "there is no actuator on nats://") {
 		t.Errorf("another robot: %d, %s", code, err)
+	}
+}
+
+// stranger is a device whose messages have a type of its own.
+type stranger struct {
+	devicev1.UnimplementedDeviceServiceServer
+}
+
+func (stranger) GetDevice(context.Context, *devicev1.GetDeviceRequest) (*devicev1.GetDeviceResponse, error) {
+	return &devicev1.GetDeviceResponse{Device: &devicev1.Device{
+		Robot: "demo", Name: "shade", Kind: "thermometer", GrpcAddress: "127.0.0.1:7103", Streams: []*devicev1.StreamInfo{
+			{Name: "temperature", Direction: devicev1.StreamDirection_STREAM_DIRECTION_OUT, MessageType: "acme.v1.Temperature"},
+		},
+	}}, nil
+}
+
+// TestWatchUnknownType: nothing could ever be printed, so it ends at once and says why.
+func TestWatchUnknownType(t *testing.T) {
+	server, err := bus.StartServer(bus.ServerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	conn, err := bus.Connect(bus.Config{URL: server.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	service, err := conn.Serve(bus.ServiceConfig{Address: bus.Address{Robot: "demo", Device: "shade"}, Kind: "thermometer", Version: "1.0.0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := service.RegisterService(&devicev1.DeviceService_ServiceDesc, stranger{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{}, {"--stream", "temperature"}, {"-n", "1"}} {
+		code, out, said := waldo(t, append([]string{"watch", "shade", "--nats", server.URL()}, args...)...)
+		want := `waldo: the messages of demo/shade, stream "temperature", are of the type "acme.v1.Temperature", which waldo does not know`
+		if code != 1 || out != "" || !strings.HasPrefix(said, want) || strings.Count(said, "\n") != 1 {
+			t.Errorf("%q: %d, %q, %s", args, code, out, said)
+		}
 	}
 }

@@ -12,6 +12,8 @@ import (
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
 
 	_ "github.com/waldo-robot/waldo/api/gen/go/waldo/audio/v1" // its messages can be watched
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
@@ -40,7 +42,8 @@ func (*watchCommand) Help() string {
 
   {"sequence":7,"time":"2026-11-21T10:31:27.9Z","message":{"left":0,"right":0}}
 
-Messages of other devices are printed as they are defined (api/proto). What was lost on the way is said on the standard error. For example:
+Messages of other devices are printed as they are defined (api/proto). If waldo does not know the type of a stream's messages, it says so
+and ends with code 1. What was lost on the way is said on the standard error. For example:
 
   waldo watch motors | jq .message.battery
   waldo watch voice                               # how loud it is, and who is talking
@@ -78,11 +81,13 @@ func (w *watchCommand) stream(ctx context.Context, conn *bus.Conn, a bus.Address
 		return "", err
 	}
 	var all, usual []string
+	types := map[string]string{}
 	for _, s := range r.GetDevice().GetStreams() {
 		if s.GetDirection() == devicev1.StreamDirection_STREAM_DIRECTION_IN {
 			continue
 		}
 		all = append(all, s.GetName())
+		types[s.GetName()] = s.GetMessageType()
 		if !slices.Contains(seldomWatched, s.GetName()) {
 			usual = append(usual, s.GetName())
 		}
@@ -91,13 +96,22 @@ func (w *watchCommand) stream(ctx context.Context, conn *bus.Conn, a bus.Address
 	case len(all) == 0:
 		return "", fmt.Errorf("%s has no streams", a)
 	case w.Stream == "" && len(usual) == 1:
-		return usual[0], nil
+		return usual[0], checkKnown(a, usual[0], types[usual[0]], r.GetDevice().GetGrpcAddress())
 	case w.Stream == "":
 		return "", fmt.Errorf("which stream of %s is meant is not clear: say it with --stream; there are: %s", a, strings.Join(all, ", "))
 	case !slices.Contains(all, w.Stream):
 		return "", fmt.Errorf("%s has no stream %q; there are: %s", a, w.Stream, strings.Join(all, ", "))
 	}
-	return w.Stream, nil
+	return w.Stream, checkKnown(a, w.Stream, types[w.Stream], r.GetDevice().GetGrpcAddress())
+}
+
+// checkKnown returns an error for messages that cannot be printed because their definition is not in this program: none would ever appear.
+func checkKnown(a bus.Address, stream, messageType, grpcAddress string) error {
+	if _, err := protoregistry.GlobalTypes.FindMessageByName(protoreflect.FullName(messageType)); err == nil {
+		return nil
+	}
+	return fmt.Errorf("the messages of %s, stream %q, are of the type %.200q, which waldo does not know, so it cannot print them: "+
+		"read them with a program that has the definition, or ask the device over gRPC at %s", a, stream, messageType, grpcAddress)
 }
 
 func (w *watchCommand) print(ctx context.Context, c console, messages *bus.Subscription[proto.Message]) error {
