@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"reflect"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -61,35 +60,18 @@ func readYAML(name string, data []byte) (*yaml.Node, error) {
 	case errors.Is(err, io.EOF):
 		return nil, bad("is empty: begin with `robot: <name>` and `devices:`")
 	case err != nil:
-		return nil, syntaxError(name, err)
+		return nil, syntaxError(name, data, err)
 	}
 	switch err := dec.Decode(&more); {
 	case err == nil:
 		return nil, bad("holds more than one document: remove what follows the second `---`")
 	case !errors.Is(err, io.EOF):
-		return nil, syntaxError(name, err)
+		return nil, syntaxError(name, data, err)
 	}
 	if len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode {
 		return nil, bad("does not describe a robot: begin with `robot: <name>` and `devices:`")
 	}
 	return doc.Content[0], nil
-}
-
-var yamlError = regexp.MustCompile(`(?s)^yaml: (?:line (\d+): )?(.*)$`)
-
-// syntaxError puts file and line in front of an error of the YAML reader.
-func syntaxError(name string, err error) error {
-	e := &Error{Origin: name, Problem: err.Error()}
-	if m := yamlError.FindStringSubmatch(err.Error()); m != nil {
-		e.Problem = m[2]
-		if m[1] != "" {
-			e.Origin += ":" + m[1]
-		}
-	}
-	if strings.Contains(e.Problem, "cannot start any token") {
-		e.Problem += " (indent with spaces, not with tabs; quote text that begins with a special character)"
-	}
-	return e
 }
 
 // parser builds a robot from YAML.

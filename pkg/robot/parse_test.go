@@ -32,7 +32,8 @@ var bad = []struct {
 	{"comment only", "# hello\n", []string{"r: is empty: begin with `robot: <name>` and `devices:`"}},
 	{"not a mapping", "- a\n- b\n", []string{"r: does not describe a robot: begin with `robot: <name>` and `devices:`"}},
 	{"two documents", good + "---\nrobot: other\n", []string{"r: holds more than one document: remove what follows the second `---`"}},
-	{"syntax", "robot: demo\ndevices: {\n", []string{"r:2: did not find expected node content"}},
+	{"syntax", "robot: demo\ndevices: {\n", []string{
+		"r:2: did not find expected node content (a value or a closing bracket is missing, or text with special characters needs quotes)"}},
 	{"tab", "robot: demo\ndevices:\n\tfront: {}\n", []string{
 		"r:3: found character that cannot start any token (indent with spaces, not with tabs; quote text that begins with a special character)"}},
 	{"nothing in it", "{}", []string{
@@ -210,6 +211,9 @@ func TestLoad(t *testing.T) {
 // FuzzParse feeds anything at all: there must be either a robot that keeps its promises or an error.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(good))
+	for _, tt := range broken {
+		f.Add([]byte(tt.yaml))
+	}
 	for _, tt := range bad {
 		if len(tt.yaml) < 1<<16 {
 			f.Add([]byte(tt.yaml))
