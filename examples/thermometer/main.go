@@ -15,7 +15,7 @@ import (
 
 // Config is what robot.yaml, flags and environment can say.
 type Config struct {
-	Path  string        `yaml:"path" help:"file that holds thousandths of a degree Celsius"`
+	Path  string        `yaml:"path" path:"any" help:"file that holds thousandths of a degree Celsius"`
 	Every time.Duration `yaml:"every" help:"time between two readings"`
 }
 

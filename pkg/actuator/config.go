@@ -17,7 +17,7 @@ type Config struct {
 	// Key must be presented to take the lease from somebody and to clear an e-stop; empty: everybody may.
 	Key string `yaml:"key" help:"override key, wanted for taking the lease from its holder and for clearing an e-stop; without one everybody may"`
 	// State is the folder where a latched e-stop is kept.
-	State string `yaml:"state" help:"folder that keeps a latched e-stop over a restart; default: waldo in the system's folder for state"`
+	State string `yaml:"state" path:"any" help:"folder that keeps a latched e-stop over a restart; default: waldo in the system's folder for state"`
 }
 
 // Limits of Config.Deadman.

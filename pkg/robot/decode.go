@@ -48,7 +48,7 @@ func (d *decoder) override(o override, v reflect.Value) {
 			sub.fail(scalar, "", "unknown key %q%s", shorten(key), hint(key, known))
 			return
 		}
-		v = field
+		v = field.value
 	}
 	sub.text(scalar, v)
 }
@@ -129,7 +129,10 @@ func (d *decoder) fields(n *yaml.Node, v reflect.Value, path string) {
 			d.fail(key, path, "unknown key %q%s", shorten(key.Value), hint(key.Value, known))
 			return
 		}
-		d.value(val, field, join(path, key.Value))
+		d.value(val, field.value, join(path, key.Value))
+		if field.path != "" && field.value.Kind() == reflect.String {
+			field.value.SetString(fromFile(d.file, field.path, field.value.String()))
+		}
 	})
 }
 

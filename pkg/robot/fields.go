@@ -52,8 +52,8 @@ func appendFields(list []Field, v reflect.Value, path string) []Field {
 
 // structField is a field of a struct that has a key.
 type structField struct {
-	key, help string
-	value     reflect.Value
+	key, help, path string // of the tags
+	value           reflect.Value
 }
 
 // fieldsOf lists the fields of a struct that have a key, with those of inlined structs in their place.
@@ -68,21 +68,21 @@ func fieldsOf(v reflect.Value) []structField {
 		case flags == "inline" && v.Field(i).Kind() == reflect.Struct:
 			list = append(list, fieldsOf(v.Field(i))...)
 		case key != "":
-			list = append(list, structField{key, f.Tag.Get("help"), v.Field(i)})
+			list = append(list, structField{key, f.Tag.Get("help"), f.Tag.Get("path"), v.Field(i)})
 		}
 	}
 	return list
 }
 
 // fieldOf finds the field of that key. Without one it returns the keys there are.
-func fieldOf(v reflect.Value, key string) (field reflect.Value, known []string, ok bool) {
+func fieldOf(v reflect.Value, key string) (field structField, known []string, ok bool) {
 	for _, f := range fieldsOf(v) {
 		if f.key == key {
-			return f.value, nil, true
+			return f, nil, true
 		}
 		known = append(known, f.key)
 	}
-	return reflect.Value{}, known, false
+	return structField{}, known, false
 }
 
 var (

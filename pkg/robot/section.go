@@ -35,6 +35,10 @@ func (s *Section) Override(key, value, origin string) {
 // time.Duration (written with a unit: `200ms`), implementers of encoding.TextUnmarshaler, and structs, lists and maps of
 // those; `yaml:",inline"` takes the fields of a struct as one's own.
 //
+// A text with the tag `path:"any"` is a path: if it is relative, it counts from the folder of the file, or, if a flag or the environment
+// gives it, from the working directory as usual. `path:"except test sim"` is one unless it is one of these words, and `path:"only .wav"` if it
+// ends so.
+//
 // If the struct has a method `Validate() error`, it is called once everything could be read; use [BadField] in it.
 // The error holds all that is wrong, one line each, with its origin.
 func (s *Section) Decode(into any) error {

@@ -14,8 +14,8 @@ import (
 // Config holds the keys of an audio device in robot.yaml, which are flags and environment variables as well.
 type Config struct {
 	// Source and Speaker say where sound comes from and goes to.
-	Source  string `yaml:"source" help:"microphone: default, none, tone, a .wav file that is played over and over, or a part of a sound device's name"`
-	Speaker string `yaml:"speaker" help:"default, none, null (plays into nothing), a .wav file to record into, or a part of a sound device's name; not given: null if source is tone or a file, otherwise default"`
+	Source  string `yaml:"source" path:"only .wav" help:"microphone: default, none, tone, a .wav file that is played over and over, or a part of a sound device's name"`
+	Speaker string `yaml:"speaker" path:"only .wav" help:"default, none, null (plays into nothing), a .wav file to record into, or a part of a sound device's name; not given: null if source is tone or a file, otherwise default"`
 
 	Rate     int `yaml:"rate" help:"samples a second, 8000 to 192000"`
 	Channels int `yaml:"channels" help:"1 or 2"`

@@ -17,7 +17,7 @@ import (
 type Config struct {
 	// Source says where pictures come from: `test` is a test card, `sim` the world of the simulated rover, a path under /dev a V4L2
 	// camera, any other path a recorded video that is played over and over.
-	Source string `yaml:"source" help:"test, sim, a V4L2 device such as /dev/video0 or /dev/v4l/by-id/…, or the path of a recorded video"`
+	Source string `yaml:"source" path:"except test sim" help:"test, sim, a V4L2 device such as /dev/video0 or /dev/v4l/by-id/…, or the path of a recorded video, which counts from robot.yaml if it is given there"`
 	Card   string `yaml:"card" help:"test card: animated or still"`
 	Follow string `yaml:"follow" help:"sim: name of the serial device whose board tells where the rover is; motors if not given"`
 	View   string `yaml:"view" help:"sim: front, what the rover sees, or above, a map with the rover on it; front if not given"`

@@ -19,13 +19,13 @@ type Config struct {
 
 	Match string `yaml:"match" help:"evdev: kind of device: gamepad, keyboard, mouse or any; the first one is used"`
 	Name  string `yaml:"name" help:"evdev: part of the device's name, in any case"`
-	Path  string `yaml:"path" help:"evdev: device file such as /dev/input/event3, or a link under /dev/input/by-id; wins over match and name"`
+	Path  string `yaml:"path" path:"any" help:"evdev: device file such as /dev/input/event3, or a link under /dev/input/by-id; wins over match and name"`
 	Grab  bool   `yaml:"grab" help:"evdev: take the device for this process alone"`
 
 	Events   []string `yaml:"events" help:"sorts of events that are passed on: key, relative, absolute, other"`
 	DeadZone *float64 `yaml:"deadZone" help:"dead zone of all axes as a share of half their range, 0 to 0.9; without it, what the device says"`
 
-	Script string `yaml:"script" help:"sim: path of a script; without it the pad drives a figure eight"`
+	Script string `yaml:"script" path:"any" help:"sim: path of a script; without it the pad drives a figure eight"`
 }
 
 // Sources.

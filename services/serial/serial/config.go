@@ -19,7 +19,7 @@ import (
 // Config holds the keys of a serial board in robot.yaml, which are flags and environment variables as well.
 type Config struct {
 	// Port is where the board is: a device file, or `sim` for the simulated rover.
-	Port string   `yaml:"port" help:"a serial port such as /dev/ttyACM0 or /dev/serial/by-id/…, or sim for a simulated rover"`
+	Port string   `yaml:"port" path:"except sim" help:"a serial port such as /dev/ttyACM0 or /dev/serial/by-id/…, or sim for a simulated rover"`
 	Baud int      `yaml:"baud" help:"bits per second, 50 to 4000000"`
 	Mode tty.Mode `yaml:"mode" help:"data bits, parity and stop bits"`
 	DTR  *bool    `yaml:"dtr" help:"set the DTR line when the port is opened: true or false; left alone if not given. Many boards restart when it changes"`
