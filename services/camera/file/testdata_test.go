@@ -5,10 +5,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/services/camera/encode"
 	"github.com/waldo-robot/waldo/services/camera/source"
 )
@@ -98,6 +100,42 @@ func playFive(t *testing.T, s *Source) {
 	}
 	if n != 5 || decoded < 4 { // where the stream does not say that it has no B frames, the decoder keeps one back
 		t.Errorf("%d pictures came, of which %d decode; want 5", n, decoded)
+	}
+}
+
+// TestJPEGs refuses files whose pictures are no whole JPEGs of one size, and hands out all others with their Huffman tables.
+func TestJPEGs(t *testing.T) {
+	bare, err := os.ReadFile("../mjpeg/testdata/without-tables.mjpeg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	field := slices.Clone(bare)
+	field[strings.Index(string(bare), "AVI1")+4] = 1
+	small := pictures(t, media.JPEG)[0]
+	for name, tt := range map[string]struct {
+		data []byte
+		says string
+	}{
+		"without tables": {bare, ""},
+		"halves":         {field, "interlaced"},
+		"two sizes":      {slices.Concat(bare, small), "320x240 and 64x48"},
+		"a cut one last": {slices.Concat(bare, bare[:5000]), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := load(write(t, "a.mjpeg", tt.data), Config{FrameRate: 30})
+			if tt.says != "" {
+				if !errors.Is(err, source.ErrNotMedia) || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), "ffmpeg") {
+					t.Errorf("got %v, want ErrNotMedia with %q", err, tt.says)
+				}
+				return
+			}
+			if err != nil || len(c.frames) != 1 || c.format.GetWidthPx() != 320 {
+				t.Fatalf("%v, %v", c, err)
+			}
+			if data, _, err := c.frames[0].read(); err != nil || !strings.Contains(string(data), "\xff\xc4") {
+				t.Errorf("%d bytes without Huffman tables, %v", len(data), err)
+			}
+		})
 	}
 }
 

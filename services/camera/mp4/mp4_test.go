@@ -219,6 +219,39 @@ func TestOtherTracks(t *testing.T) {
 	}
 }
 
+// TestSeveralDescriptions has files whose pictures may be coded in two ways, of which the second is used.
+func TestSeveralDescriptions(t *testing.T) {
+	plain := load(t, "without-edit-list.mp4")
+	described := func(codec string) []byte {
+		return edit(plain, func(kind string, payload []byte) []byte {
+			switch kind {
+			case "stsd":
+				other := slices.Clone(payload[8:])
+				copy(other[4:], codec)
+				return box("stsd", slices.Concat(full(2), other, payload[8:])...)
+			case "stsc":
+				for at := 16; at < len(payload); at += 12 {
+					payload[at+3] = 2
+				}
+				return box("stsc", payload...)
+			}
+			return nil
+		})
+	}
+	v := read(t, described("avc3"))
+	if len(v.Coding) != 2 || len(v.Samples) != 5 {
+		t.Fatalf("%d codings, %d pictures", len(v.Coding), len(v.Samples))
+	}
+	for i, s := range v.Samples {
+		if s.Coding != 1 {
+			t.Errorf("picture %d has coding %d", i, s.Coding)
+		}
+	}
+	if v := read(t, described("hvc1")); v.Codec != "hvc1" || len(v.Coding) != 0 {
+		t.Errorf("with one that is not H.264: %s, %d codings", v.Codec, len(v.Coding))
+	}
+}
+
 func FuzzRead(f *testing.F) {
 	names, err := filepath.Glob(testdata + "*.m*")
 	if err != nil || len(names) == 0 {
