@@ -19,6 +19,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
+	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/control"
 	"github.com/waldo-robot/waldo/pkg/device"
@@ -55,6 +56,9 @@ func startMotor(t *testing.T, c Config) *motor {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.Stop)
+	await(t, "the hardware is there", func() bool {
+		return m.Kit().Device().GetState() == devicev1.DeviceState_DEVICE_STATE_READY
+	})
 	if m.conn, err = bus.Connect(bus.Config{URL: server.URL()}); err != nil {
 		t.Fatal(err)
 	}
