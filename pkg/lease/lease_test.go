@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
+	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/actuator"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/control"
@@ -51,6 +52,9 @@ func start(t *testing.T) (motor, map[string]grpc.ClientConnInterface) {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.Stop)
+	for p.Kit().Device().GetState() != devicev1.DeviceState_DEVICE_STATE_READY { // until Run has said that the hardware is there
+		time.Sleep(time.Millisecond)
+	}
 	direct, err := grpc.NewClient(p.GRPCAddress(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
