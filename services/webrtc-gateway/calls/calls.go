@@ -36,6 +36,9 @@ import (
 // Timeout is how long a device may take to answer.
 const Timeout = 5 * time.Second
 
+// maxAnswer bounds an answer before it becomes JSON, which takes several times as much: gRPC clients have the same limit.
+const maxAnswer = 4 << 20
+
 // maxAtOnce is how many calls of one method all peers together may have under way to one device: a part of what it takes (see package bus), so
 // that there is always room for the gateway's own calls.
 const maxAtOnce = 32
@@ -136,6 +139,10 @@ func (c *Caller) call(ctx context.Context, call *signalingv1.Call) (*structpb.St
 	client := c.conn.Client(bus.Address{Robot: c.robot, Device: call.GetDevice()})
 	if err := client.Invoke(ctx, "/"+call.GetMethod(), request, response); err != nil {
 		return nil, err
+	}
+	if n := proto.Size(response); n > maxAnswer {
+		return nil, status.Errorf(codes.ResourceExhausted, "the answer of %s has %d bytes, of which a page gets %d: ask for less, for example a JPEG",
+			call.GetMethod(), n, maxAnswer)
 	}
 	var plain structpb.Struct
 	if err := convert(response, &plain); err != nil {

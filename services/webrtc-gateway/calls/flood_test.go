@@ -2,6 +2,7 @@ package calls
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +13,54 @@ import (
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
 )
+
+// verbose is a device whose answer has so many bytes.
+type verbose struct {
+	devicev1.UnimplementedDeviceServiceServer
+	bytes int
+}
+
+func (v verbose) GetDevice(context.Context, *devicev1.GetDeviceRequest) (*devicev1.GetDeviceResponse, error) {
+	return &devicev1.GetDeviceResponse{Device: &devicev1.Device{Name: strings.Repeat("x", v.bytes)}}, nil
+}
+
+// TestLargeAnswer refuses what would take too much memory as JSON.
+func TestLargeAnswer(t *testing.T) {
+	conn := connect(t)
+	for name, want := range map[string]string{"small": "", "large": "RESOURCE_EXHAUSTED"} {
+		service, err := conn.Serve(bus.ServiceConfig{Address: bus.Address{Robot: "rover", Device: name}, Kind: "camera", Version: "1.0.0"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		device := verbose{bytes: map[string]int{"small": maxAnswer - 100, "large": maxAnswer}[name]}
+		if err := service.RegisterService(&devicev1.DeviceService_ServiceDesc, device); err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r := New(conn, "rover", nil).Call(t.Context(), &signalingv1.Call{
+			Device: name, Method: "waldo.device.v1.DeviceService/GetDevice", Request: &structpb.Struct{}})
+		if r.GetError().GetCode() != want {
+			t.Errorf("%s: %v, want %q", name, r.GetError(), want)
+		}
+	}
+}
+
+func connect(t *testing.T) *bus.Conn {
+	t.Helper()
+	server, err := bus.StartServer(bus.ServerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	conn, err := bus.Connect(bus.Config{URL: server.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	return conn
+}
 
 // stuck is a device that answers GetDevice only when it is released.
 type stuck struct {
@@ -31,16 +80,7 @@ func (stuck) HoldStream(context.Context, *devicev1.HoldStreamRequest) (*devicev1
 
 // TestFlood has peers call as much as they can: the gateway's own calls, of the same method and of others, still get through.
 func TestFlood(t *testing.T) {
-	server, err := bus.StartServer(bus.ServerConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Close()
-	conn, err := bus.Connect(bus.Config{URL: server.URL()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+	conn := connect(t)
 	front := bus.Address{Robot: "rover", Device: "front"}
 	service, err := conn.Serve(bus.ServiceConfig{Address: front, Kind: "camera", Version: "1.0.0"})
 	if err != nil {
