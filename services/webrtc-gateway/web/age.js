@@ -16,7 +16,7 @@ const [LEAST_MS, MOST_MS] = [-50, 60_000];
 
 /**
  * @typedef {object} Source What RTCRtpReceiver.getSynchronizationSources says of the last packet's frame.
- * @property {number} rtpTimestamp
+ * @property {number} [rtpTimestamp] Absent where the source is of the frame that is shown itself.
  * @property {number} [captureTimestamp] NTP time in ms on the gateway's clock.
  */
 
@@ -45,7 +45,9 @@ export function frameAge(frame, source, { originMs, offsetMs }) {
  * @returns {number|null}
  */
 export function captureTime(frame, source) {
-  if (source?.captureTimestamp === undefined || frame.rtpTimestamp === undefined) return null;
+  if (source?.captureTimestamp === undefined) return null;
+  if (source.rtpTimestamp === undefined) return source.captureTimestamp - NTP_TO_UNIX_MS;
+  if (frame.rtpTimestamp === undefined) return null;
   // RTP timestamps wrap at 32 bits; the difference, taken as a signed number, does not care.
   const ticks = (frame.rtpTimestamp - source.rtpTimestamp) | 0;
   return source.captureTimestamp - NTP_TO_UNIX_MS + ticks / TICKS_PER_MS;

@@ -41,6 +41,7 @@ export class CallError extends Error {
  * @typedef {object} Ways Each returns false if nothing was sent.
  * @property {(message: object) => boolean} send Sends a PeerMessage on the WebSocket.
  * @property {(text: string) => boolean} sendLossy Sends a Call on the channel of calls.
+ * @property {() => boolean} [detour] Whether calls that may be lost go over the WebSocket now, and it has nothing to send.
  */
 
 /**
@@ -57,6 +58,8 @@ export class Calls {
   /** @type {Map<number, Pending>} */
   #pending = new Map();
   #id = 0;
+  /** The call that may be lost and is under way over the WebSocket, which loses none: what is sent behind it would only get old. */
+  #around = 0;
 
   /**
    * @param {Ways} ways
@@ -79,9 +82,16 @@ export class Calls {
     const call = { id: this.#id, device, method, request };
     return new Promise((resolve, reject) => {
       this.#pending.set(call.id, { resolve, reject, dueMs: this.#env.now() + timeoutMs });
-      const sent = lossy ? this.#ways.sendLossy(JSON.stringify(call)) : this.#ways.send({ call });
+      const sent = lossy ? this.#ways.sendLossy(JSON.stringify(call)) || this.#detour(call) : this.#ways.send({ call });
       if (!sent) this.#fail(call.id, 'UNAVAILABLE', 'there is no way to the robot now: nothing was sent');
     });
+  }
+
+  /** Sends a call that may be lost over the WebSocket, unless one is under way there. @param {{id: number}} call */
+  #detour(call) {
+    if (!this.#ways.detour?.() || this.#pending.has(this.#around) || !this.#ways.send({ call })) return false;
+    this.#around = call.id;
+    return true;
   }
 
   /**

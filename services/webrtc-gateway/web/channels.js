@@ -72,6 +72,12 @@ export class Channels {
     return this.#get(`waldo.stream/${device}/${stream}`, (onClose) => new Stream(device, stream, this.#env, onClose));
   }
 
+  /** Whether calls that may be lost can be made, if they are wanted. */
+  get callable() {
+    const calls = this.#wires.get('waldo.calls');
+    return !calls || calls.state === 'open';
+  }
+
   /** The channel of calls; asking for it makes it. */
   get calls() {
     return this.#get('waldo.calls', () => new CallWire(this.#env, this.#onResult));

@@ -10,6 +10,8 @@
  * so that one that cannot be had does not keep the others away.
  */
 
+/** Candidates of the machine itself are there at once. A browser without any network interface gathers for ever, and finds none, in ms. */
+const BARREN_MS = 2000;
 const CAPTURE_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
 
 /**
@@ -67,6 +69,10 @@ export class Connection {
    * by that, the gateway finds the way we come from by itself.
    */
   #own = [];
+  /** How many candidates of ours there were. */
+  #gathered = 0;
+  #offeredAt = Infinity;
+  #env;
 
   /**
    * @param {ConnectionHandlers} handlers
@@ -74,12 +80,14 @@ export class Connection {
    */
   constructor(handlers, env) {
     this.#handlers = handlers;
+    this.#env = env;
     this.#talker = env.holder();
     this.#pc = env.openPeer({ bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' });
     this.#pc.onicecandidate = (event) => {
       const c = event.candidate;
       // The empty one ends a generation; the gateway waits for no end.
       if (!c || c.candidate === '') return;
+      this.#gathered += 1;
       this.#own.push({ candidate: { candidate: c.candidate, sdpMid: c.sdpMid ?? '', sdpMlineIndex: c.sdpMLineIndex ?? 0 } });
       this.#tellOwn();
     };
@@ -88,6 +96,12 @@ export class Connection {
   /** State of the connection as the browser sees it; 'idle' while there is nothing to connect for. */
   get state() {
     return this.#pending === null && this.#pc.remoteDescription === null ? 'idle' : this.#pc.connectionState;
+  }
+
+  /** Whether the browser has no way to offer. */
+  get barren() {
+    const looks = ['gathering', 'complete'].includes(this.#pc.iceGatheringState);
+    return looks && this.#gathered === 0 && this.#pc.connectionState !== 'connected' && this.#env.now() - this.#offeredAt >= BARREN_MS;
   }
 
   /** The browser's own object. */
@@ -352,6 +366,7 @@ export class Connection {
   #send(data) {
     const active = this.#sections.flatMap(({ want, transceiver: { mid } }) => (want && mid !== null ? [{ want, mid }] : []));
     this.#offers += 1;
+    this.#offeredAt = Math.min(this.#offeredAt, this.#env.now());
     this.#pending = {
       id: this.#offers,
       fresh: active.map(({ want }) => want).filter((want) => !this.#accepted.has(keyOf(want))),

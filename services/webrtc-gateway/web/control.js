@@ -117,9 +117,12 @@ export class Control extends EventTarget {
     else this.#way = { since: now, least: ahead, before: way.least };
   }
 
-  /** For the robot: asks when too long nothing was heard. Called every few dozen ms while there is a session. */
-  tick() {
-    if (!this.#asking && this.#env.now() - this.#heardAt >= ASK_MS) void this.refresh();
+  /**
+   * For the robot: asks when too long nothing was heard. Called every few dozen ms while there is a session.
+   * @param {number} [askMs] How long that is.
+   */
+  tick(askMs = ASK_MS) {
+    if (!this.#asking && this.#env.now() - this.#heardAt >= askMs) void this.refresh();
   }
 }
 

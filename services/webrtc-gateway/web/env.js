@@ -18,11 +18,66 @@ import { holderName } from './holder.js';
  * @property {(run: () => void) => () => void} onWake Calls when the page is shown again or the network is back.
  * @property {(run: (why: import('./attention.js').Lapse) => void) => () => void} onAway Calls when the page is hidden, left
  *   for another window, put to sleep, or closed.
+ * @property {() => boolean} canDecode Whether {@link Env.newDecoder} can be called: WebCodecs is for secure contexts only.
+ * @property {(handlers: DecoderHandlers) => Decoder} newDecoder
+ * @property {() => Screen} newScreen Something to draw decoded frames on.
  * @property {() => (Gamepad|null)[]} gamepads
  * @property {() => string} holder What this page calls itself, the same as long as it is open.
  * @property {(element: Element, run: (seen: boolean) => void) => () => void} watchSeen
  *   Says whether an element is on the screen, first soon and then on every change.
  */
+
+/**
+ * @typedef {Pick<VideoFrame, 'displayWidth'|'displayHeight'|'timestamp'|'close'>} DecodedFrame
+ *
+ * @typedef {object} DecoderHandlers
+ * @property {(frame: DecodedFrame) => void} output
+ * @property {() => void} error It is of no more use.
+ * @property {() => void} dequeue Less waits.
+ *
+ * @typedef {object} Decoder
+ * @property {(codec: string) => void} configure
+ * @property {(key: boolean, timestampUs: number, data: Uint8Array<ArrayBuffer>) => void} decode
+ * @property {number} waiting How many pictures wait to be decoded.
+ * @property {() => void} close
+ *
+ * @typedef {object} Screen
+ * @property {MediaStreamTrack} track What is drawn, as a track.
+ * @property {(frame: DecodedFrame) => void} draw
+ * @property {() => void} close
+ */
+
+/** @param {DecoderHandlers} handlers @returns {Decoder} */
+function newDecoder({ output, error, dequeue }) {
+  const decoder = new VideoDecoder({ output, error });
+  decoder.ondequeue = dequeue;
+  return {
+    configure: (codec) => decoder.configure({ codec, optimizeForLatency: true }),
+    decode: (key, timestamp, data) => decoder.decode(new EncodedVideoChunk({ type: key ? 'key' : 'delta', timestamp, data })),
+    get waiting() {
+      return decoder.decodeQueueSize;
+    },
+    close: () => void (decoder.state === 'closed' || decoder.close()),
+  };
+}
+
+/** @returns {Screen} */
+function newScreen() {
+  const canvas = document.createElement('canvas');
+  const context = canvas.getContext('2d', { alpha: false });
+  const [track] = canvas.captureStream().getVideoTracks();
+  return {
+    track,
+    draw(frame) {
+      if (canvas.width !== frame.displayWidth || canvas.height !== frame.displayHeight) {
+        canvas.width = frame.displayWidth;
+        canvas.height = frame.displayHeight;
+      }
+      context?.drawImage(/** @type {VideoFrame} */ (frame), 0, 0);
+    },
+    close: () => track.stop(),
+  };
+}
 
 /** One for all that a page makes: two connections of one page are one person. */
 let holder = '';
@@ -69,6 +124,9 @@ export function browserEnv() {
         window.removeEventListener('pagehide', closed);
       };
     },
+    canDecode: () => typeof VideoDecoder === 'function' && typeof HTMLCanvasElement.prototype.captureStream === 'function',
+    newDecoder,
+    newScreen,
     gamepads: () => navigator.getGamepads?.() ?? [],
     holder() {
       const brands = /** @type {any} */ (navigator).userAgentData?.brands?.map((/** @type {any} */ b) => b.brand) ?? [];

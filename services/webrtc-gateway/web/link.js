@@ -95,6 +95,11 @@ export class Link {
     return this.#signal?.send(message) ?? false;
   }
 
+  /** Whether nothing waits to be sent. */
+  get clear() {
+    return this.#signal?.clear ?? false;
+  }
+
   /** Watches over the session, or looks for the gateway. Called every few dozen ms. */
   tick() {
     if (this.#signal) this.#signal.tick();

@@ -15,12 +15,14 @@ import { Transport } from './transport.js';
 const TICK_MS = 50;
 /** A gateway that has just started has to hear of its devices before what it says of them counts, in ms. */
 const HEARING_MS = 2500;
+/** Where no streams come, actuators are asked for their state this often, in ms. */
+const ASK_MS = 80;
 
 /**
  * A connection to one robot. Made by `waldo.connect()`; it reconnects by itself until {@link Robot.close}.
  *
  * Events: `state` when {@link Robot.state} changes (detail: `{state, why}`), `devices` when a device changes (detail: all
- * of them), `estop` when {@link Robot.eStopState} may have changed.
+ * of them), `estop` when {@link Robot.eStopState} may have changed, `detour` when {@link Robot.detour} changes.
  */
 export class Robot extends EventTarget {
   /** The gateway's clock against ours. */
@@ -65,10 +67,13 @@ export class Robot extends EventTarget {
       send: (message) => this.#link.send(message),
       onBroken: () => this.#link.open(),
       onResult: (result) => this.#calls.settle(result),
+      onDetour: () => this.dispatchEvent(new CustomEvent('detour', { detail: this.detour })),
+      pictureUrl: (device) => pictureUrl(base, device),
     }, this.clock, env);
     this.#calls = new Calls({
       send: (message) => this.#link.send(message),
       sendLossy: (text) => this.#transport.channels.sendCall(text),
+      detour: () => this.#transport.detour.reason !== '' && this.#link.clear,
     }, env);
     this.#eStop = new EStop({
       names: () => this.actuators,
@@ -106,6 +111,16 @@ export class Robot extends EventTarget {
   /** State of the WebRTC connection: 'idle', 'none', or what RTCPeerConnection says. */
   get mediaState() {
     return this.#transport.state;
+  }
+
+  /**
+   * Why the browser goes around WebRTC, and whether it can show pictures then; null while WebRTC works, or is still tried. Pictures, calls and
+   * driving go over WebSockets meanwhile; sound, streams and topics do not.
+   * @returns {{reason: import('./detour.js').DetourReason, picture: boolean}|null}
+   */
+  get detour() {
+    const { detour } = this.#transport;
+    return detour.reason === '' ? null : { reason: detour.reason, picture: detour.picture };
   }
 
   /** The connection the videos come on now, to look at and not to change; null while there is none. */
@@ -202,7 +217,7 @@ export class Robot extends EventTarget {
       this.#drive = new Drive({
         call: this.call,
         control: (device) => this.control(device),
-        ready: () => this.state === 'live' && calls.state === 'open',
+        ready: () => this.state === 'live' && (calls.state === 'open' || this.detour !== null),
       }, this.#env);
       this.#drive.configure(this.#driveConfig);
     }
@@ -300,6 +315,7 @@ export class Robot extends EventTarget {
 
   #wake() {
     this.#link.hurry();
+    this.#transport.hurry();
     this.#judge();
   }
 
@@ -310,7 +326,7 @@ export class Robot extends EventTarget {
     this.#transport.tick(live);
     if (this.#complete) this.#listActuators();
     this.#eStop.tick();
-    if (live) for (const control of this.#controls.values()) control.tick();
+    if (live) for (const control of this.#controls.values()) control.tick(this.detour ? ASK_MS : undefined);
     this.#judge();
   }
 
@@ -339,4 +355,11 @@ export class Robot extends EventTarget {
     videos.judge(around, this.devices);
     sounds.judge(around, this.devices);
   }
+}
+
+/** @param {URL} base Where the gateway is. @param {string} device */
+function pictureUrl(base, device) {
+  const url = new URL(`picture/${encodeURIComponent(device)}`, base);
+  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+  return url.href;
 }

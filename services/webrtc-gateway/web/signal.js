@@ -72,6 +72,11 @@ export class Signal {
     return true;
   }
 
+  /** Whether all that was sent has left the browser. */
+  get clear() {
+    return this.#open && !this.#over && !this.#socket.bufferedAmount;
+  }
+
   /** Pings when it is time to, and gives the session up after too long a silence. */
   tick() {
     if (this.#over) return;

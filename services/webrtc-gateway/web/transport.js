@@ -5,6 +5,7 @@
 
 import { Channels } from './channels.js';
 import { Connection } from './connection.js';
+import { Detour } from './detour.js';
 import { MediaPath } from './path.js';
 import { Sounds } from './sounds.js';
 import { Videos } from './videos.js';
@@ -13,12 +14,18 @@ import { Videos } from './videos.js';
 const PATH_MS = 250;
 /** What was refused is asked for again this often, in ms. */
 const FORGIVE_MS = 5000;
+/** On a detour WebRTC is tried again after this, by why it did not work, in ms. */
+const RETRY_MS = { 'no-interface': 5000, 'no-path': 15_000 };
+/** Such a try may take so long, less than the gateway's patience, in ms. */
+const TRY_MS = 10_000;
 
 /**
  * @typedef {object} TransportHandlers
  * @property {(message: object) => void} send Sends a PeerMessage.
  * @property {() => void} onBroken Another session is needed: the gateway knows one connection for each.
  * @property {(result: import('./protocol.js').CallResult) => void} onResult An answer on the channel of calls.
+ * @property {() => void} onDetour The detour around WebRTC begins, or is over.
+ * @property {(device: string) => string} pictureUrl Where the pictures of a device are found on a detour.
  */
 
 /** The WebRTC side of one robot. Videos, sounds and channels outlast its connections. */
@@ -26,6 +33,8 @@ export class Transport {
   videos;
   sounds;
   channels;
+  /** The way around WebRTC, where that finds none. */
+  detour;
 
   #handlers;
   #env;
@@ -37,6 +46,13 @@ export class Transport {
   /** @type {Connection[]} Lost ones that a last picture still depends on. */
   #retired = [];
   #greeted = false;
+  /** @type {RTCIceServer[]} */
+  #iceServers = [];
+  /** On a detour: when the connection that is tried was made, and when the next is to be. */
+  #triedAt = 0;
+  #retryAt = 0;
+  /** @type {Map<string, RTCRtpReceiver>} On a detour: by device, what is not used before the connection is up. */
+  #coming = new Map();
 
   /**
    * @param {TransportHandlers} handlers
@@ -49,6 +65,7 @@ export class Transport {
     this.videos = new Videos(env, clock, () => this.#want());
     this.channels = new Channels(env, handlers.onResult);
     this.sounds = new Sounds(env, this.channels, () => this.#want());
+    this.detour = new Detour(handlers.pictureUrl, (device, receiver) => this.videos.use(device, receiver), env);
   }
 
   /** State of the WebRTC connection: 'idle', 'none', or what RTCPeerConnection says. */
@@ -75,10 +92,16 @@ export class Transport {
   prepare() {
     this.retire();
     this.#greeted = false;
+    this.#connect();
+  }
+
+  #connect() {
+    this.#triedAt = this.#env.now();
+    this.#coming.clear();
     this.#connection = new Connection({
       send: this.#handlers.send,
       onTrack: (want, transceiver) => {
-        if (want.stream === 'video') this.videos.use(want.device, transceiver.receiver);
+        if (want.stream === 'video') this.#show(want.device, transceiver.receiver);
         else this.sounds.use(want, transceiver);
       },
       onFree: (want) => this.sounds.free(want),
@@ -96,7 +119,13 @@ export class Transport {
    */
   greet(iceServers) {
     this.#greeted = true;
-    this.#connection?.useIceServers(iceServers);
+    this.#iceServers = iceServers;
+    this.#begin();
+  }
+
+  /** The session is open, and the connection made. */
+  #begin() {
+    this.#connection?.useIceServers(this.#iceServers);
     if (this.#connection) this.channels.use(this.#connection);
     // Do not wait for the list of devices: the gateway refuses what it does not know, and that is asked for again when
     // it is listed.
@@ -128,7 +157,13 @@ export class Transport {
     this.#connection = null;
     this.videos.drop();
     this.sounds.drop();
+    this.detour.restore();
     this.#closeUnused();
+  }
+
+  /** The network may have changed: a detour may be over. */
+  hurry() {
+    this.#retryAt = 0;
   }
 
   /** The link to the gateway is lost: what is wrong with the path is not to be judged. */
@@ -147,7 +182,9 @@ export class Transport {
     if (live && now - this.#pathAt >= PATH_MS) {
       this.#pathAt = now;
       this.#repair(now);
+      this.#goAround(now);
     }
+    if (this.detour.reason !== '') this.detour.show(this.videos.wants.map(({ device }) => device));
     if (now - this.#forgivenAt >= FORGIVE_MS) {
       this.#forgivenAt = now;
       for (const { device } of this.#wants) this.#connection?.forgive(device);
@@ -158,6 +195,7 @@ export class Transport {
 
   /** Ends everything, for good. */
   close() {
+    this.detour.end();
     this.sounds.close();
     this.channels.close();
     this.retire();
@@ -183,9 +221,50 @@ export class Transport {
 
   /** @param {number} now */
   #repair(now) {
-    if (!this.#connection) return;
+    if (!this.#connection || this.detour.reason !== '') return;
     const action = this.#path.step(this.#connection.state, now);
     if (action === 'restart') this.#connection.restartIce();
-    if (action === 'rebuild') this.#handlers.onBroken();
+    if (action !== 'rebuild') return;
+    this.#detourFor('no-path');
+    this.#handlers.onBroken();
+  }
+
+  /** Begins and ends the detour, and tries WebRTC meanwhile. @param {number} now */
+  #goAround(now) {
+    const [connection, { reason }] = [this.#connection, this.detour];
+    const connected = connection?.state === 'connected';
+    // Who drives must not be without a way between two.
+    if (connected && (this.channels.callable || now - this.#triedAt >= TRY_MS)) this.#detourFor('');
+    else if (connected) return;
+    else if (connection?.barren) this.#hangUp('no-interface', now);
+    else if (reason === '') return;
+    else if (!connection && now >= this.#retryAt && this.#greeted) {
+      this.#connect();
+      this.#begin();
+    } else if (connection && now - this.#triedAt >= TRY_MS) this.#hangUp(reason, now);
+  }
+
+  /** Gives the connection up, but not the session. @param {import('./detour.js').DetourReason} reason @param {number} now */
+  #hangUp(reason, now) {
+    this.#detourFor(reason);
+    this.#retryAt = now + RETRY_MS[reason];
+    this.#path.reset();
+    this.retire();
+    this.#handlers.send({ hangUp: {} });
+  }
+
+  /** @param {import('./detour.js').DetourReason|''} reason */
+  #detourFor(reason) {
+    if (this.detour.reason === reason) return;
+    if (reason === '') this.detour.end();
+    this.detour.reason = reason;
+    for (const [device, receiver] of reason === '' ? this.#coming : []) this.videos.use(device, receiver);
+    this.#handlers.onDetour();
+  }
+
+  /** @param {string} device @param {RTCRtpReceiver} receiver Its packets come this way, if any come. */
+  #show(device, receiver) {
+    if (this.detour.reason === '') this.videos.use(device, receiver);
+    else this.#coming.set(device, receiver);
   }
 }

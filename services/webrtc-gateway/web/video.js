@@ -32,7 +32,7 @@ export class Video extends EventTarget {
   #freshness = new Freshness();
   /** @type {import('./picture.js').Picture} */
   #picture = { state: 'waiting', reason: 'connecting', text: 'Connecting to the gateway' };
-  /** @type {RTCRtpReceiver|null} */
+  /** @type {RTCRtpReceiver|import('./picturesocket.js').PictureReceiver|null} */
   #receiver = null;
   /** @type {Set<ElementWatch>} */
   #elements = new Set();
@@ -101,7 +101,7 @@ export class Video extends EventTarget {
 
   /**
    * For the robot: packets of this device now come this way. The last picture stays until the first of them is decoded.
-   * @param {RTCRtpReceiver} receiver
+   * @param {RTCRtpReceiver|import('./picturesocket.js').PictureReceiver} receiver
    */
   useReceiver(receiver) {
     this.#refused = '';

@@ -51,7 +51,7 @@ export class Videos {
     return video;
   }
 
-  /** @param {string} device @param {RTCRtpReceiver} receiver Its packets come this way now. */
+  /** @param {string} device @param {RTCRtpReceiver|import('./picturesocket.js').PictureReceiver} receiver Its packets come this way now. */
   use(device, receiver) {
     this.#videos.get(device)?.useReceiver(receiver);
   }

@@ -84,6 +84,7 @@
  * - A gateway that crashes makes the robot's `state` `gateway-lost`; it is looked for and everything is taken up again
  *   without a call of yours. `video.stream` stays the same object all along.
  * - Frames have an age (`video.ageMs`), on the gateway's clock, and `robot.stats()` gives the rest of the numbers.
+ * - Where WebRTC finds no way, `robot.detour` has the reason; pictures, calls and driving go over WebSockets meanwhile.
  * - `robot.close()` ends everything.
  *
  * If your page is not the gateway's own, robot.yaml must allow its origin (`gateway: {origins: ["http://localhost:3000"]}`), and a gateway with a

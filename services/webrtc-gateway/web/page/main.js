@@ -14,6 +14,7 @@ import { Readings } from './readings.js';
 import { SoundPanels } from './sound.js';
 import { Tile } from './tile.js';
 import { onForbidden, showTrouble } from './trouble.js';
+import { wayWords } from './waywords.js';
 
 /** Times on the page that run are renewed this often, in ms. */
 const TICK_MS = 100;
@@ -134,6 +135,11 @@ robot.addEventListener('state', () => {
     openedAt = performance.now();
     setText(byId('robot', HTMLElement), robot.name || 'Waldo');
   }
+});
+robot.addEventListener('detour', () => {
+  const { detour } = robot;
+  setData(document.body, { detour: detour?.reason ?? '' });
+  setText(byId('way', HTMLElement), wayWords(detour, isSecureContext));
 });
 robot.addEventListener('devices', () => {
   setText(byId('robot', HTMLElement), robot.name || 'Waldo');

@@ -9,6 +9,8 @@ export async function settle() {
 export class FakeSocket {
   sent = [];
   closed = false;
+  readyState = 0;
+  bufferedAmount = 0;
 
   constructor(url) {
     this.url = url;
@@ -24,7 +26,8 @@ export class FakeSocket {
 
   /** The gateway accepts. */
   open() {
-    this.onopen();
+    this.readyState = 1;
+    this.onopen?.();
   }
 
   /** The gateway says something. */
@@ -219,6 +222,42 @@ export class FakeVideo {
   }
 }
 
+/** A decoder that is done at once, unless it is busy. */
+export class FakeDecoder {
+  codec = '';
+  chunks = [];
+  waiting = 0;
+  busy = false;
+  closed = false;
+
+  constructor(handlers) {
+    this.handlers = handlers;
+  }
+
+  configure(codec) {
+    this.codec = codec;
+  }
+
+  decode(key, timestamp, data) {
+    this.chunks.push({ key, timestamp, data });
+    this.waiting += 1;
+    if (!this.busy) this.work();
+  }
+
+  /** It decodes what waits. */
+  work() {
+    for (const { timestamp } of this.chunks.slice(this.chunks.length - this.waiting)) {
+      this.waiting -= 1;
+      this.handlers.output({ timestamp, displayWidth: 640, displayHeight: 480, close() {} });
+    }
+    this.handlers.dequeue();
+  }
+
+  close() {
+    this.closed = true;
+  }
+}
+
 /** Everything the library needs, with a clock of its own. */
 export class FakeEnv {
   originMs = 1_000_000;
@@ -233,6 +272,10 @@ export class FakeEnv {
   watchers = new Set();
   timers = new Set();
   pads = [];
+  /** Whether it has WebCodecs. */
+  decodes = false;
+  decoders = [];
+  screens = [];
 
   now = () => this.time;
   hidden = () => this.pageHidden;
@@ -246,6 +289,19 @@ export class FakeEnv {
   openSocket = (url, protocols) => {
     this.sockets.push(Object.assign(new FakeSocket(url), { protocols }));
     return this.sockets.at(-1);
+  };
+
+  canDecode = () => this.decodes;
+
+  newDecoder = (handlers) => {
+    this.decoders.push(new FakeDecoder(handlers));
+    return this.decoder;
+  };
+
+  newScreen = () => {
+    const track = Object.assign(new EventTarget(), { id: `screen${(serial += 1)}`, muted: false });
+    this.screens.push({ track, drawn: [], closed: false, draw(frame) { this.drawn.push(frame.timestamp); }, close() { this.closed = true; } });
+    return this.screens.at(-1);
   };
 
   openPeer = () => {
@@ -302,8 +358,18 @@ export class FakeEnv {
     for (const run of [...this.watchers]) run(why);
   }
 
+  /** That of the newest session. */
   get socket() {
-    return this.sockets.at(-1);
+    return this.sockets.findLast((s) => !s.url.includes('/picture/'));
+  }
+
+  /** That of the newest pictures. */
+  get pictureSocket() {
+    return this.sockets.findLast((s) => s.url.includes('/picture/'));
+  }
+
+  get decoder() {
+    return this.decoders.at(-1);
   }
 
   get peer() {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { padNotes } from '../page/padwords.js';
+import { wayWords } from '../page/waywords.js';
 
 const root = new URL('../', import.meta.url);
 const read = (name) => readFileSync(new URL(name, root), 'utf8');
@@ -40,4 +41,11 @@ test('what is said of pads that do not count names the pad and the remedy', () =
     'B does not have what the robot is driven with: axis9.',
   ]);
   assert.deepEqual(padNotes([]), []);
+});
+
+test('a detour around WebRTC is told with what is missing and the remedy', () => {
+  assert.equal(wayWords(null, true), '');
+  assert.match(wayWords({ reason: 'no-interface', picture: true }, true), /no network interface.*no sound.*Connect the machine to any network/);
+  assert.match(wayWords({ reason: 'no-path', picture: false }, true), /finds no way.*no picture.*use a newer one.*firewall/);
+  assert.match(wayWords({ reason: 'no-path', picture: false }, false), /no picture: browsers decode it only on https or localhost/);
 });

@@ -192,6 +192,8 @@ export class Rig {
   socketUp = true;
   lossyUp = true;
   channelsUp = true;
+  /** Whether WebRTC finds a way. */
+  mediaUp = true;
   /** Why an offer is refused; null if it is not. */
   refuse = () => null;
   #read = new Map();
@@ -246,7 +248,7 @@ export class Rig {
     if (!s || s.closed || env.health === null) return;
     if (!this.#read.has(s)) this.#open(s);
     if (this.socketUp) for (const m of this.#unread(s, s.sent)) this.#answer(s, m);
-    if (env.peer?.remoteDescription) this.#serveChannels(env.peer);
+    if (this.mediaUp && env.peer?.remoteDescription) this.#serveChannels(env.peer);
   }
 
   #open(s) {
