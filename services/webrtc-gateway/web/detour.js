@@ -16,19 +16,19 @@ export class Detour {
   /** @type {DetourReason|''} Why the detour is taken; empty while it is not. */
   reason = '';
 
-  #urlOf;
+  #openOf;
   #onReceiver;
   #env;
   /** @type {Map<string, PictureSocket>} By device. */
   #sockets = new Map();
 
   /**
-   * @param {(device: string) => string} urlOf Where the pictures of a device are found.
+   * @param {(device: string) => WebSocket} open Opens the socket of a device's pictures.
    * @param {(device: string, receiver: import('./picturesocket.js').PictureReceiver) => void} onReceiver Called when there are pictures.
    * @param {import('./env.js').Env} env
    */
-  constructor(urlOf, onReceiver, env) {
-    this.#urlOf = urlOf;
+  constructor(open, onReceiver, env) {
+    this.#openOf = open;
     this.#onReceiver = onReceiver;
     this.#env = env;
   }
@@ -47,7 +47,7 @@ export class Detour {
     }
     for (const device of devices.length > 0 && this.picture ? devices : []) {
       const known = this.#sockets.get(device);
-      const socket = known ?? new PictureSocket(this.#urlOf(device), (receiver) => this.#onReceiver(device, receiver), this.#env);
+      const socket = known ?? new PictureSocket(() => this.#openOf(device), (receiver) => this.#onReceiver(device, receiver), this.#env);
       if (!known) this.#sockets.set(device, socket);
       socket.tick();
     }

@@ -27,7 +27,7 @@ const NTP_TO_UNIX_MS = 2_208_988_800_000;
 
 /** One video. Call {@link PictureSocket.tick} several times a second. */
 export class PictureSocket {
-  #url;
+  #openSocket;
   #env;
   #onReceiver;
   #screen;
@@ -47,12 +47,12 @@ export class PictureSocket {
   #shown = null;
 
   /**
-   * @param {string} url
+   * @param {() => WebSocket} openSocket
    * @param {(receiver: PictureReceiver) => void} onReceiver Called with the first picture.
    * @param {import('./env.js').Env} env
    */
-  constructor(url, onReceiver, env) {
-    this.#url = url;
+  constructor(openSocket, onReceiver, env) {
+    this.#openSocket = openSocket;
     this.#env = env;
     this.#onReceiver = onReceiver;
     this.#screen = env.newScreen();
@@ -79,7 +79,7 @@ export class PictureSocket {
   }
 
   #open() {
-    const socket = (this.#socket = this.#env.openSocket(this.#url));
+    const socket = (this.#socket = this.#openSocket());
     socket.binaryType = 'arraybuffer';
     socket.onmessage = ({ data }) => data instanceof ArrayBuffer && this.#receive(data);
     socket.onclose = () => {

@@ -68,7 +68,7 @@ export class Robot extends EventTarget {
       onBroken: () => this.#link.open(),
       onResult: (result) => this.#calls.settle(result),
       onDetour: () => this.dispatchEvent(new CustomEvent('detour', { detail: this.detour })),
-      pictureUrl: (device) => pictureUrl(base, device),
+      openPicture: (device) => env.openSocket(pictureUrl(base, device), this.#link.protocols),
     }, this.clock, env);
     this.#calls = new Calls({
       send: (message) => this.#link.send(message),

@@ -25,7 +25,7 @@ const TRY_MS = 10_000;
  * @property {() => void} onBroken Another session is needed: the gateway knows one connection for each.
  * @property {(result: import('./protocol.js').CallResult) => void} onResult An answer on the channel of calls.
  * @property {() => void} onDetour The detour around WebRTC begins, or is over.
- * @property {(device: string) => string} pictureUrl Where the pictures of a device are found on a detour.
+ * @property {(device: string) => WebSocket} openPicture Opens the socket of a device's pictures, for a detour.
  */
 
 /** The WebRTC side of one robot. Videos, sounds and channels outlast its connections. */
@@ -65,7 +65,7 @@ export class Transport {
     this.videos = new Videos(env, clock, () => this.#want());
     this.channels = new Channels(env, handlers.onResult);
     this.sounds = new Sounds(env, this.channels, () => this.#want());
-    this.detour = new Detour(handlers.pictureUrl, (device, receiver) => this.videos.use(device, receiver), env);
+    this.detour = new Detour(handlers.openPicture, (device, receiver) => this.videos.use(device, receiver), env);
   }
 
   /** State of the WebRTC connection: 'idle', 'none', or what RTCPeerConnection says. */
