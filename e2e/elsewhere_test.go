@@ -23,6 +23,12 @@ const ownPage = `<!doctype html>
 </script>
 `
 
+// closeSite does not wait for what a browser holds open.
+func closeSite(site *httptest.Server) {
+	site.CloseClientConnections()
+	site.Close()
+}
+
 // TestYourOwnPage opens a page of another port, which is another origin, as the README has it.
 func TestYourOwnPage(t *testing.T) {
 	const token = "a-token-of-the-test"
@@ -41,7 +47,7 @@ func TestYourOwnPage(t *testing.T) {
 				w.Header().Set("Content-Type", "text/html")
 				_, _ = w.Write([]byte(html)) // Chromium that left
 			}))
-			defer site.Close()
+			defer closeSite(site)
 			gateway := fmt.Sprintf(", origins: [%q]", site.URL)
 			if tt.token != "" {
 				gateway += fmt.Sprintf(", token: %q", tt.token)
@@ -64,7 +70,7 @@ func TestYourOwnPage(t *testing.T) {
 			w.Header().Set("Content-Type", "text/html")
 			_, _ = fmt.Fprintf(w, "<script type=module>import('%s/waldo.js').then(() => (window.got = 'it'), () => (window.got = 'nothing'))</script>", robot.URL)
 		}))
-		defer site.Close()
+		defer closeSite(site)
 		page := browser.Open(t, site.URL)
 		page.Until(t, "window.got")
 		if got := harness.Eval[string](t, page, "window.got"); got != "nothing" {
@@ -82,12 +88,12 @@ func TestGRPCFromAnotherMachine(t *testing.T) {
 		t.Fatalf("`waldo ls` prints the address %s", address)
 	}
 	grpcurl := harness.Bin(t, "tools/grpcurl")
-	out := harness.Run(t, nil, grpcurl, "-plaintext", "-H", "authorization: Bearer "+harness.Token, address, "waldo.camera.v1.CameraService/ListFormats")
+	out := harness.Run(t, nil, grpcurl, "-plaintext", "-max-time", "20", "-H", "authorization: Bearer "+harness.Token, address, "waldo.camera.v1.CameraService/ListFormats")
 	if !strings.Contains(out, "video/H264") {
 		t.Errorf("the formats are\n%s", out)
 	}
 	for _, header := range []string{"x: y", "authorization: Bearer guess"} {
-		out, err := exec.Command(grpcurl, "-plaintext", "-H", header, address, "list").CombinedOutput()
+		out, err := exec.Command(grpcurl, "-plaintext", "-max-time", "20", "-H", header, address, "list").CombinedOutput()
 		if err == nil || !strings.Contains(string(out), "wants a token") {
 			t.Errorf("with %q: %v, %s", header, err, out)
 		}
