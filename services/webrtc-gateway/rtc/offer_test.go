@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -87,6 +88,8 @@ func TestRealOffersAreAnswered(t *testing.T) {
 		} else if strings.Count(answer, "a=sendonly") != 1 || strings.Contains(answer, "a=recvonly") ||
 			!strings.Contains(answer, "a=candidate:") || !strings.Contains(answer, "a=setup:active") {
 			t.Errorf("%s: answered with\n%s", name, answer)
+		} else if strings.Contains(text, "m=application") && !strings.Contains(answer, "a=max-message-size:"+strconv.Itoa(MaxMessage)+"\r\n") {
+			t.Errorf("%s: another size of messages is announced than is taken:\n%s", name, answer)
 		}
 		p.Close()
 	}
@@ -202,6 +205,27 @@ var soundOffers = []struct {
 	{"no Opus", Audio, func(s string) string { return strings.ReplaceAll(s, "opus", "speex") }, codes.FailedPrecondition, "opus/48000/2", ""},
 }
 
+// offerOf is an offer of sections that receive, under pion's own numbers.
+func offerOf(t testing.TB, sections []offered) string {
+	t.Helper()
+	pc, err := webrtc.NewPeerConnection(webrtc.Configuration{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = pc.Close() }()
+	for _, s := range sections {
+		kind := webrtc.NewRTPCodecType(Track{Stream: s.stream}.media())
+		if _, err := pc.AddTransceiverFromKind(kind, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o, err := pc.CreateOffer(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o.SDP
+}
+
 // soundOffer is an offer of one section of sound.
 func soundOffer(t testing.TB, change func(string) string) string {
 	t.Helper()
@@ -252,6 +276,30 @@ func TestSoundOffers(t *testing.T) {
 	}
 }
 
+// TestBundle: a section that is alone need not be bundled, and then is not in the answer either; several have to be.
+func TestBundle(t *testing.T) {
+	e := newEngine(t)
+	for n, code := range map[int]codes.Code{1: codes.OK, 2: codes.FailedPrecondition} {
+		sections := []offered{{stream: front, pt: 96}, {stream: head, pt: 97}}[:n]
+		text := number(t, offerOf(t, sections), sections)
+		lines := slices.DeleteFunc(strings.SplitAfter(text, "\r\n"), func(l string) bool { return strings.HasPrefix(l, "a=group:") })
+		p, err := e.NewPeer(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := p.Answer(t.Context(), strings.Join(lines, ""), []Track{{MID: "0", Stream: front}})
+		switch {
+		case status.Code(err) != code:
+			t.Errorf("%d sections: %v, want %v", n, err, code)
+		case err != nil && !strings.Contains(err.Error(), "max-bundle"):
+			t.Errorf("%d sections are refused without a remedy: %v", n, err)
+		case err == nil && (strings.Contains(answer, "a=group:") || !strings.Contains(answer, "m=video 9 ")):
+			t.Errorf("%d sections are answered with\n%s", n, answer)
+		}
+		p.Close()
+	}
+}
+
 func TestTooManyVoices(t *testing.T) {
 	var tracks []Track
 	for i := range maxVoices + 1 {
@@ -299,6 +347,12 @@ func FuzzOffer(f *testing.F) {
 	f.Add("v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF\r\na=mid:0\r\n", "0", Video)
 	for _, tt := range soundOffers {
 		f.Add(soundOffer(f, tt.change), "0", tt.stream)
+	}
+	for _, tt := range numberings {
+		text := number(f, offerOf(f, tt.sections), tt.sections)
+		for i, s := range tt.sections {
+			f.Add(text, strconv.Itoa(i), s.stream.Name)
+		}
 	}
 	e := newEngine(f)
 	f.Fuzz(func(t *testing.T, text, mid, stream string) {

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,124 +14,12 @@ import (
 	"github.com/pion/rtp"
 	"github.com/pion/rtp/codecs"
 	"github.com/pion/sdp/v3"
-	"github.com/pion/webrtc/v4"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
-	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/fakecam"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/watcher"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/sound"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/voice"
 )
 
 // What far ends receive is compared with what was negotiated, packet by packet, for offers whose numbers are nobody else's.
-
-// clip is what the cameras and microphones of these tests produce: always the same frame, so that it is known when it comes back.
-type clip struct {
-	t     *time.Ticker
-	video *mediav1.VideoFrame
-	asIs  bool // it is passed on as a camera made it
-	seq   int64
-}
-
-// clips holds one picture for each stream that was opened.
-type clips struct {
-	mu       sync.Mutex
-	pictures map[relay.Stream][]byte
-	profile  []byte // in the parameter sets; nil: as fakecam has it
-}
-
-func (c *clips) open(s relay.Stream) (relay.Feed, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	f := fakecam.Frame(1, 0, true, 3000)
-	if c.pictures[s] == nil {
-		c.pictures[s] = f.GetData()
-		copy(c.pictures[s][5:], c.profile)
-	}
-	f.Data = c.pictures[s]
-	return &clip{t: time.NewTicker(20 * time.Millisecond), video: f, asIs: c.profile != nil}, nil
-}
-
-func (c *clips) picture(s relay.Stream) []byte {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.pictures[s]
-}
-
-func (c *clip) wait(ctx context.Context) error {
-	select {
-	case <-c.t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (c *clip) Next(ctx context.Context) (*mediav1.VideoFrame, error) {
-	if err := c.wait(ctx); err != nil {
-		return nil, err
-	}
-	f := proto.CloneOf(c.video)
-	f.Sequence, f.CaptureTime = c.seq, timestamppb.Now()
-	c.seq++
-	return f, nil
-}
-func (c *clip) RequestKeyFrame(context.Context) error { return nil }
-func (c *clip) KeyFrameOnRequest() bool               { return !c.asIs }
-func (c *clip) Close()                                { c.t.Stop() }
-
-// tone is a microphone.
-type tone struct{ clip }
-
-// opusWord is a packet of 20 ms.
-func opusWord(device string) []byte { return append([]byte{0x78}, device...) }
-
-func (c *tone) Next(ctx context.Context) (*mediav1.AudioFrame, error) {
-	if err := c.wait(ctx); err != nil {
-		return nil, err
-	}
-	c.seq++
-	return &mediav1.AudioFrame{
-		Epoch: 1, Sequence: c.seq, SampleIndex: 960 * c.seq, SampleCount: 960, Data: opusWord("head"),
-		Format: &mediav1.AudioFormat{MediaType: "audio/opus"},
-	}, nil
-}
-
-// spoken collects what voices say.
-type spoken chan *mediav1.AudioFrame
-
-func (s spoken) Publish(_ string, m proto.Message) error {
-	select {
-	case s <- m.(*mediav1.AudioFrame):
-	default:
-	}
-	return nil
-}
-
-// newStudio is an engine with cameras that show something, microphones, and speakers.
-func newStudio(t *testing.T) (*Engine, *clips, spoken) {
-	t.Helper()
-	c, said := &clips{pictures: make(map[relay.Stream][]byte)}, make(spoken, 1000)
-	hub := relay.NewHub(c.open, relay.Config{})
-	sounds := sound.NewHub(func(relay.Stream) (sound.Feed, error) {
-		return &tone{clip{t: time.NewTicker(20 * time.Millisecond)}}, nil
-	}, sound.Config{})
-	e, err := NewEngine(hub, Config{Sounds: sounds, Voices: voice.New(said, "demo", nil)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := e.Close(); err != nil {
-			t.Error(err)
-		}
-		hub.Close()
-		sounds.Close()
-	})
-	return e, c, said
-}
 
 // offered is a section as the far end offers it.
 type offered struct {
@@ -513,91 +400,6 @@ func TestReports(t *testing.T) {
 		report, ok := packets[0].(*rtcp.SenderReport)
 		if !ok || report.SSRC != p.ssrcs[i] || report.PacketCount == 0 {
 			t.Errorf("section %d: %v", i, packets)
-		}
-	}
-}
-
-// voiceTrack talks under a number of its own.
-type voiceTrack struct {
-	*webrtc.TrackLocalStaticRTP
-	ssrc webrtc.SSRC
-	out  webrtc.TrackLocalWriter
-}
-
-func (v *voiceTrack) Bind(c webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
-	v.ssrc, v.out = c.SSRC(), c.WriteStream()
-	return v.TrackLocalStaticRTP.Bind(c)
-}
-
-// TestVoicesUnderTheirNumbers: each of two microphones has Opus under a number of its own.
-func TestVoicesUnderTheirNumbers(t *testing.T) {
-	e, _, said := newStudio(t)
-	sections := []offered{
-		{stream: relay.Stream{Device: "head", Name: Speaker}, pt: 35, fmtp: "useinbandfec=1", extmap: []string{"3 mid", "4 cc"}},
-		{stream: relay.Stream{Device: "tail", Name: Speaker}, pt: 97, fmtp: "minptime=10"},
-	}
-	far, err := watcher.New(0, 10)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = far.Close() })
-	near, err := e.NewPeer(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(near.Close)
-	var voices []*voiceTrack
-	var tracks []Track
-	for i, s := range sections {
-		static, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus}, s.stream.Device, s.stream.Device)
-		if err != nil {
-			t.Fatal(err)
-		}
-		v := &voiceTrack{TrackLocalStaticRTP: static}
-		init := webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly}
-		if _, err := far.PC.AddTransceiverFromTrack(v, init); err != nil {
-			t.Fatal(err)
-		}
-		voices = append(voices, v)
-		tracks = append(tracks, Track{MID: strconv.Itoa(i), Stream: s.stream, Talker: s.stream.Device})
-	}
-	text, err := far.Offer(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer, err := near.Answer(t.Context(), number(t, text, sections), tracks)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"a=rtpmap:35 opus/48000/2", "a=rtpmap:97 opus/48000/2", "a=fmtp:35 useinbandfec=1;maxaveragebitrate=48000"} {
-		if !strings.Contains(answer, want) {
-			t.Errorf("no %s in\n%s", want, answer)
-		}
-	}
-	if err := far.Accept(answer); err != nil {
-		t.Fatal(err)
-	}
-	<-far.Connected
-	heard := map[string]bool{}
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for n := uint16(0); len(heard) < len(voices); n++ {
-		for i, v := range voices {
-			h := rtp.Header{Version: 2, PayloadType: uint8(sections[i].pt), SSRC: uint32(v.ssrc), SequenceNumber: n, Timestamp: 960 * uint32(n)}
-			if _, err := v.out.WriteRTP(&h, opusWord(sections[i].stream.Device)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		select {
-		case f := <-said:
-			if !bytes.Equal(f.GetData(), opusWord(f.GetTalker())) {
-				t.Errorf("%s says %q", f.GetTalker(), f.GetData())
-			}
-			heard[f.GetTalker()] = true
-		case <-tick.C:
-		}
-		if n > 1000 {
-			t.Fatalf("heard of %v only", heard)
 		}
 	}
 }

@@ -1,0 +1,122 @@
+package rtc
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/fakecam"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/sound"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/voice"
+)
+
+// clip is what the cameras and microphones of these tests produce: always the same frame, so that it is known when it comes back.
+type clip struct {
+	t     *time.Ticker
+	video *mediav1.VideoFrame
+	asIs  bool // it is passed on as a camera made it
+	seq   int64
+}
+
+// clips holds one picture for each stream that was opened.
+type clips struct {
+	mu       sync.Mutex
+	pictures map[relay.Stream][]byte
+	profile  []byte // in the parameter sets; nil: as fakecam has it
+}
+
+func (c *clips) open(s relay.Stream) (relay.Feed, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := fakecam.Frame(1, 0, true, 3000)
+	if c.pictures[s] == nil {
+		c.pictures[s] = f.GetData()
+		copy(c.pictures[s][5:], c.profile)
+	}
+	f.Data = c.pictures[s]
+	return &clip{t: time.NewTicker(20 * time.Millisecond), video: f, asIs: c.profile != nil}, nil
+}
+
+func (c *clips) picture(s relay.Stream) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pictures[s]
+}
+
+func (c *clip) wait(ctx context.Context) error {
+	select {
+	case <-c.t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *clip) Next(ctx context.Context) (*mediav1.VideoFrame, error) {
+	if err := c.wait(ctx); err != nil {
+		return nil, err
+	}
+	f := proto.CloneOf(c.video)
+	f.Sequence, f.CaptureTime = c.seq, timestamppb.Now()
+	c.seq++
+	return f, nil
+}
+func (c *clip) RequestKeyFrame(context.Context) error { return nil }
+func (c *clip) KeyFrameOnRequest() bool               { return !c.asIs }
+func (c *clip) Close()                                { c.t.Stop() }
+
+// tone is a microphone.
+type tone struct{ clip }
+
+// opusWord is a packet of 20 ms.
+func opusWord(device string) []byte { return append([]byte{0x78}, device...) }
+
+func (c *tone) Next(ctx context.Context) (*mediav1.AudioFrame, error) {
+	if err := c.wait(ctx); err != nil {
+		return nil, err
+	}
+	c.seq++
+	return &mediav1.AudioFrame{
+		Epoch: 1, Sequence: c.seq, SampleIndex: 960 * c.seq, SampleCount: 960, Data: opusWord("head"),
+		Format: &mediav1.AudioFormat{MediaType: "audio/opus"},
+	}, nil
+}
+
+// spoken collects what voices say.
+type spoken chan *mediav1.AudioFrame
+
+func (s spoken) Publish(_ string, m proto.Message) error {
+	select {
+	case s <- m.(*mediav1.AudioFrame):
+	default:
+	}
+	return nil
+}
+
+// newStudio is an engine with cameras that show something, microphones, and speakers.
+func newStudio(t *testing.T) (*Engine, *clips, spoken) {
+	t.Helper()
+	c, said := &clips{pictures: make(map[relay.Stream][]byte)}, make(spoken, 1000)
+	hub := relay.NewHub(c.open, relay.Config{})
+	sounds := sound.NewHub(func(relay.Stream) (sound.Feed, error) {
+		return &tone{clip{t: time.NewTicker(20 * time.Millisecond)}}, nil
+	}, sound.Config{})
+	e, err := NewEngine(hub, Config{Sounds: sounds, Voices: voice.New(said, "demo", nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+		hub.Close()
+		sounds.Close()
+	})
+	return e, c, said
+}
