@@ -3,6 +3,7 @@ package robot
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -67,11 +68,11 @@ func parses(data []byte) error {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	for {
 		var doc yaml.Node
-		switch err := dec.Decode(&doc); err {
-		case nil:
-		case io.EOF:
+		err := dec.Decode(&doc)
+		if errors.Is(err, io.EOF) {
 			return nil
-		default:
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -38,7 +38,12 @@ func TestDeviceProbe(t *testing.T) {
 			register(server)
 			ended := make(chan error, 1)
 			go func() { ended <- server.Serve(l) }()
-			t.Cleanup(func() { server.Stop(); <-ended })
+			t.Cleanup(func() {
+				server.Stop()
+				if err := <-ended; err != nil {
+					t.Error(err)
+				}
+			})
 			return l.Addr().String()
 		}
 	}

@@ -227,7 +227,9 @@ func TestRestartOfWhatHasEnded(t *testing.T) {
 			t.Errorf("%v, %d lives after %d", err, lives.Load(), before)
 		}
 		cancel()
-		<-ended
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 	})
 }
 
