@@ -120,16 +120,14 @@ func (p *pictures) run(ctx context.Context) {
 		cancel()
 	})
 	others.Go(func() { keepAlive(ctx, p.socket) })
-	err := p.send(ctx)
-	switch {
-	case errors.Is(err, context.Canceled):
-		_ = p.socket.Close(websocket.StatusGoingAway, "the gateway is stopping") // nobody may be there any more
-	case err != nil:
-		_ = p.socket.Close(websocket.StatusTryAgainLater, err.Error()) // likewise
+	code, reason := websocket.StatusTryAgainLater, p.send(ctx)
+	if ctx.Err() != nil {
+		code, reason = websocket.StatusGoingAway, errors.New("the gateway is stopping")
 	}
+	_ = p.socket.Close(code, reason.Error()) // nobody may be there any more
 }
 
-// send sends pictures as fast as they are confirmed.
+// send sends pictures as fast as they are confirmed, and returns why it cannot any more.
 func (p *pictures) send(ctx context.Context) error {
 	for {
 		if err := p.await(ctx); err != nil {
