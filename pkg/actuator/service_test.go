@@ -282,7 +282,7 @@ func TestSameEStopIsWrittenOnce(t *testing.T) {
 // same to say.
 func TestPressWhileClearing(t *testing.T) {
 	m := startMotor(t, configIn(t.TempDir()))
-	for range 30 {
+	for range 200 {
 		m.press("ann", "smoke")
 		id := m.State().GetEStop().GetId()
 		var both sync.WaitGroup

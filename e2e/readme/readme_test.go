@@ -1,0 +1,192 @@
+package readme
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// readmes are the READMEs with commands, and how each command is run.
+var readmes = map[string][]step{
+	"README.md": {
+		{"make run", stays("http://127.0.0.1:8080/")},
+		{"bin/waldo ls", runs("front", "voice", "motors", "ready")},
+		{"kill -9 $(bin/waldo ls --pid front)", kills("front")},
+		{"kill -9 $(bin/waldo ls --pid voice)", kills("voice")},
+		{"kill -9 $(bin/waldo ls --pid motors)", kills("motors")},
+		{"bin/waldo estop --reason", runs()},
+		also("bin/waldo estop --clear", runs()),
+		{"", stop},
+		{"bin/waldo up robot.yaml", stays("front", "http://127.0.0.1:8080/")},
+		{"", stop},
+		also("bin/waldo up", stays("http://127.0.0.1:8080/")),
+		{"bin/waldo watch motors", stays(`"message":{`)},
+		{"bin/waldo send motors", runs()},
+		{"make tools", once},
+		{"bin/tools/grpcurl -plaintext 127.0.0.1:7101 list", runs("waldo.camera.v1.CameraService")},
+		{"bin/tools/grpcurl -plaintext 127.0.0.1:7101 waldo.camera.v1.CameraService/ListFormats", runs("nativeFormats")},
+		{"bin/waldo snapshot front -o front.jpg", runs()},
+		{"", stop},
+		{"export WALDO_TOKEN=", exports("WALDO_TOKEN")},
+		{"bin/waldo up --http :8080 robot.yaml", stays("rear", "connected to the bus")},
+		{"", stop},
+		also("bin/waldo up --http :8080 part.yaml", stays("serving")),
+		{"bin/tools/grpcurl -plaintext -H", here("robot:", runs("waldo.camera.v1.CameraService"))},
+		{"", stop},
+		{"", newTerminal},
+		{"bin/waldo bus &", stays()},
+		{"bin/waldo-camera --robot rover --device front --source test &", stays("ready")},
+		{"bin/waldo-gateway --robot rover", stays("http://127.0.0.1:8080/")},
+	},
+	"examples/padrover/README.md": {
+		{"make run", stays("http://127.0.0.1:8080/")},
+		also("bin/waldo-input --robot demo --device pad --source sim", stays("ready")),
+		{"bin/waldo-input --robot demo --device pad", leftOut("there is no gamepad here: --source sim, which its comment names, is run instead")},
+		{"bin/waldo ls", runs("pad", "motors")},
+		{"go run ./examples/padrover", of("", stays())},
+		also("grpcurl -plaintext 127.0.0.1:7103 waldo.control.v1.ControlService/GetControl", runs(`"holder": "padrover"`)),
+	},
+	"examples/python/README.md": {
+		{"cd examples/python", once},
+		{"python3 -m venv .venv && .venv/bin/pip install", once},
+		{".venv/bin/python -m grpc_tools.protoc", once},
+		also("../../bin/waldo up", stays("http://127.0.0.1:8080/")),
+		{".venv/bin/python frames.py 127.0.0.1:7101", runs("uint8 mean brightness")},
+		{".venv/bin/python drive.py 127.0.0.1:7103", stays()},
+		{".venv/bin/python sound.py 127.0.0.1:7104 record said.wav 5", runs()},
+		{".venv/bin/python sound.py 127.0.0.1:7104 play said.wav", runs()},
+	},
+	"examples/thermometer/README.md": {
+		{"echo 21500 > /tmp/temp", runs()},
+		{"make build", once},
+		{"bin/waldo bus", stays()},
+		{"go run ./examples/thermometer --robot demo", stays("ready")},
+		{"bin/waldo ls", runs("demo", "shade", "thermometer", "ready")},
+		{"go run ./examples/thermometer/watch demo shade", stays("21.5 °C")},
+		{"rm /tmp/temp", runs()},
+		also("bin/waldo ls", runs("away")),
+		{"echo 24000 > /tmp/temp", runs()},
+		also("bin/waldo ls", runs("ready")),
+		{"curl -s <METRICS>/metrics", of("shade", runs("waldo_device_published"))},
+		{"go build -o bin/waldo-thermometer", once},
+		{"", stop},
+		{"bin/waldo up robot.yaml", stays("shade", "http://127.0.0.1:8080/")},
+		{"kill -9 $(bin/waldo ls --pid shade)", kills("shade")},
+		{"grpcurl -plaintext <GRPC>", of("shade", runs("thermometer"))},
+	},
+	"firmware/README.md": {
+		{"arduino-cli compile", leftOut("it is not in Debian; `make firmware` compiles the same sketch with the same compiler")},
+		{"arduino-cli upload", leftOut("it needs an Arduino")},
+		{"avrdude", leftOut("it needs an Arduino")},
+		{"make firmware", once},
+		{"build/firmware/simuno build/firmware/rover.elf", stays("pty /dev/pts/")},
+		{"make firmware", once},
+		{"cd firmware && WALDO_FIRMWARE=$PWD/../build/firmware go test -race ./...", leftOut("`make test` runs it")},
+		{"WALDO_FIRMWARE=$PWD/../build/firmware go test -run '^$' -bench", leftOut("`make bench` runs it")},
+	},
+	"services/audio/README.md": {
+		also("bin/waldo bus", stays()),
+		{"waldo-audio --robot-file robot.yaml --device voice", leftOut("there is no sound device here; the next line has one that needs none")},
+		{"waldo-audio --device voice --source tone", stays("ready")},
+		{"waldo-audio --robot-file robot.yaml --device voice --check", runs()},
+		{"waldo watch voice", stays("{")},
+		{"grpcurl -plaintext 127.0.0.1:7104", leftOut("the address is that of a whole robot; README.md has the like")},
+	},
+	"services/camera/README.md": {
+		also("bin/waldo bus", stays()),
+		{"waldo-camera --robot-file robot.yaml --device front", stays("ready")},
+		{"waldo-camera --device front --source /dev/video0", stays("away")},
+		{"waldo-camera --robot-file robot.yaml --device front --check", runs()},
+	},
+	"services/input/README.md": {
+		also("bin/waldo bus", stays()),
+		{"waldo-input --robot-file robot.yaml --device pad", stays("away")},
+		{"waldo-input --device pad --match gamepad --name xbox", stays("away")},
+		{"waldo-input --robot-file robot.yaml --device pad --check", runs()},
+		{"", stop},
+		also("bin/waldo-input --device sim --source sim --grpc 127.0.0.1:7101", stays("ready")),
+		{"grpcurl -plaintext 127.0.0.1:7101 waldo.input.v1.InputService/ListInputs", runs()},
+		{"grpcurl -plaintext 127.0.0.1:7101 waldo.input.v1.InputService/GetInput", runs()},
+		{"grpcurl -plaintext 127.0.0.1:7101 waldo.input.v1.InputService/StreamReports", stays("{")},
+	},
+	"services/serial/README.md": {
+		also("bin/waldo up", stays("http://127.0.0.1:8080/")),
+		{"bin/waldo watch motors", stays(`"message":{`)},
+		{"bin/waldo send motors", runs()},
+	},
+}
+
+// TestReadmes does what each README says.
+func TestReadmes(t *testing.T) {
+	for _, file := range files(t) {
+		t.Run(file, func(t *testing.T) {
+			text, err := os.ReadFile(filepath.Join("../..", file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			steps := readmes[file]
+			if steps == nil && !hasCommands(string(text)) {
+				return
+			}
+			follow(t, start(t), string(text), steps)
+		})
+	}
+}
+
+// files lists the Markdown files of the project.
+func files(t *testing.T) []string {
+	t.Helper()
+	out, err := exec.Command("git", "-C", "../..", "ls-files", "*.md").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Fields(string(out))
+}
+
+func hasCommands(text string) bool {
+	for _, b := range blocks(text) {
+		if b.language == "sh" {
+			return true
+		}
+	}
+	return false
+}
+
+// follow goes through a README from top to bottom.
+func follow(t *testing.T, s *session, text string, steps []step) {
+	t.Helper()
+	defer s.end(t)
+	for _, b := range blocks(text) {
+		switch b.language {
+		case "":
+			t.Errorf("line %d: name the language of this block: sh for commands, text for what is neither code nor a command", b.line)
+		case "yaml":
+			describe(t, s, b)
+		case "sh":
+			for _, c := range b.commands() {
+				steps = words(t, s, steps)
+				if len(steps) == 0 || !strings.HasPrefix(strings.TrimSpace(c.text), steps[0].command) {
+					t.Fatalf("line %d: the table does not say how to run %q", c.line, c.text)
+				}
+				t.Log(c.text)
+				steps[0].do(t, s, c.text)
+				steps = steps[1:]
+			}
+		}
+	}
+	if steps = words(t, s, steps); len(steps) > 0 {
+		t.Errorf("the README has no command %q any more", steps[0].command)
+	}
+}
+
+// words does the steps that come next and are no command of the README.
+func words(t *testing.T, s *session, steps []step) []step {
+	t.Helper()
+	for len(steps) > 0 && steps[0].command == "" {
+		steps[0].do(t, s, "")
+		steps = steps[1:]
+	}
+	return steps
+}

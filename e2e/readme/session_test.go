@@ -1,0 +1,158 @@
+package readme
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/waldo-robot/waldo/e2e/harness"
+)
+
+// longest is how long one command may take: the first ones build.
+const longest = 10 * time.Minute
+
+// session is somebody who reads a README and does what it says.
+type session struct {
+	root     string   // a copy of the sources
+	folder   string   // where they are now
+	home     string   // for state, and the robot.yaml that a program leaves
+	env      []string // of every command
+	exported []string // by a command, for those that follow
+	network  string   // the process whose network namespace they are in
+	running  []*harness.Process
+}
+
+// start copies the sources and makes a network for one README.
+func start(t *testing.T) *session {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("NOT RUN: network namespaces need root. Nothing has shown that the commands of this README work")
+	}
+	source, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	copied := exec.Command("bash", "-c", `set -e
+cd "$1"; git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d "" f; do [ ! -e "$f" ] || printf "%s\0" "$f"; done |
+	xargs -0 cp --parents -t "$2"
+cp -rL bin "$2/"`, "bash", source, root)
+	if out, err := copied.CombinedOutput(); err != nil {
+		t.Fatalf("copy the sources: %v: %s", err, out)
+	}
+	holder := harness.Start(t, nil, "unshare", "--net", "bash", "-c", "ip link set lo up && echo up && exec sleep infinity")
+	harness.Until(t, "the network is up", func() error {
+		if !strings.Contains(holder.Output(), "up") {
+			return fmt.Errorf("%q", holder.Output())
+		}
+		return nil
+	})
+	home := t.TempDir()
+	return &session{root: root, folder: root, home: home, network: fmt.Sprint(holder.PID()), env: []string{
+		"XDG_STATE_HOME=" + home, "PATH=" + root + "/bin:" + root + "/bin/tools:" + os.Getenv("PATH"),
+		// What `make build` has compiled for these flags is used again, whatever the folder.
+		"GOFLAGS=-trimpath -tags=grpcnotrace",
+		"WALDO_FIRMWARE=" + os.Getenv("WALDO_FIRMWARE"),
+	}}
+}
+
+// inside is a shell that runs a script where the session is.
+func (s *session) inside(script string) (program string, args []string) {
+	return "nsenter", []string{"--net", "--target", s.network, "bash", "-c", "cd '" + s.folder + "'\n" + script}
+}
+
+// run runs a command to its end, in the network of the session or with that of the machine, and returns what it printed.
+func (s *session) run(t *testing.T, script string, online bool) (out string, err error) {
+	t.Helper()
+	where := filepath.Join(s.home, "folder")
+	program, args := s.inside(script + "\nstatus=$?; pwd > '" + where + "'; exit $status")
+	if online {
+		program, args = args[3], args[4:]
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), longest)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Env = slices.Concat(os.Environ(), s.env, s.exported)
+	var printed bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &printed, &printed
+	cmd.WaitDelay = time.Second // for what it left in the background
+	err = cmd.Run()
+	if now, readErr := os.ReadFile(where); readErr == nil {
+		s.folder = strings.TrimSpace(string(now))
+	}
+	return printed.String(), err
+}
+
+// leave starts a command and leaves it running, until end.
+func (s *session) leave(t *testing.T, script string) *harness.Process {
+	t.Helper()
+	program, args := s.inside("exec " + script)
+	if strings.ContainsAny(script, "\n=") {
+		program, args = s.inside(script)
+	}
+	p := harness.Start(t, slices.Concat(s.env, s.exported), program, args...)
+	s.running = append(s.running, p)
+	return p
+}
+
+// end stops what runs, the newest first, as Ctrl-C in each terminal does.
+func (s *session) end(t *testing.T) {
+	t.Helper()
+	for _, p := range slices.Backward(s.running) {
+		_ = syscall.Kill(-p.PID(), syscall.SIGINT) // it may have ended already
+		p.Stop(t)
+	}
+	s.running = nil
+}
+
+// device is what `waldo ls --json` tells of a device.
+func (s *session) device(t *testing.T, name string) (d harness.Device, err error) {
+	t.Helper()
+	out, err := s.run(t, "bin=$PWD; while [ ! -x $bin/bin/waldo ]; do bin=${bin%/*}; done; $bin/bin/waldo ls --json 2>/dev/null", false)
+	if err != nil {
+		return d, fmt.Errorf("waldo ls: %w: %s", err, out)
+	}
+	var all []harness.Device
+	if err := json.Unmarshal([]byte(out), &all); err != nil {
+		return d, fmt.Errorf("waldo ls: %w: %s", err, out)
+	}
+	for _, d := range all {
+		if d.Name == name {
+			return d, nil
+		}
+	}
+	return d, fmt.Errorf("no device %s in %s", name, out)
+}
+
+var placeholder = regexp.MustCompile(`(127\.0\.0\.1:)?<([A-Za-z]+)>`)
+
+// fill puts the addresses of a device where the README has <GRPC>, <METRICS> or the name of a device.
+func (s *session) fill(t *testing.T, text, device string) string {
+	t.Helper()
+	return placeholder.ReplaceAllStringFunc(text, func(p string) string {
+		name := strings.Trim(p[strings.Index(p, "<"):], "<>")
+		of := device
+		if name != "GRPC" && name != "METRICS" {
+			of = name
+		}
+		var d harness.Device
+		harness.Until(t, "device "+of+" is there", func() (err error) {
+			d, err = s.device(t, of)
+			return err
+		})
+		if name == "METRICS" {
+			return d.MetricsAddress
+		}
+		return d.GRPCAddress
+	})
+}

@@ -1,0 +1,149 @@
+package readme
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/waldo-robot/waldo/e2e/harness"
+)
+
+// step is how a command of a README is run.
+type step struct {
+	command string // what it begins with; empty for what the README says in words
+	do      func(t *testing.T, s *session, command string)
+}
+
+// runs runs a command to its end: it succeeds, and prints these texts, sooner or later.
+func runs(says ...string) func(*testing.T, *session, string) {
+	return func(t *testing.T, s *session, command string) {
+		harness.Until(t, command, func() error {
+			out, err := s.run(t, command, false)
+			if err != nil {
+				return fmt.Errorf("%w:\n%s", err, out)
+			}
+			return holds(out, says)
+		})
+	}
+}
+
+// once runs a command one time, with the network of this machine: it may load packages.
+func once(t *testing.T, s *session, command string) {
+	if out, err := s.run(t, command, true); err != nil {
+		t.Fatalf("%s: %v:\n%s", command, err, out)
+	}
+}
+
+// stays leaves a command running, and waits until it has printed these texts.
+func stays(says ...string) func(*testing.T, *session, string) {
+	return func(t *testing.T, s *session, command string) {
+		p := s.leave(t, strings.TrimSuffix(strings.TrimSpace(strings.Split(command, " #")[0]), "&"))
+		harness.Until(t, command, func() error { return holds(p.Output(), says) })
+	}
+}
+
+// of does a step with the addresses of a device in place of <GRPC> and <METRICS>, and of any device in place of <its name>.
+func of(device string, do func(*testing.T, *session, string)) func(*testing.T, *session, string) {
+	return func(t *testing.T, s *session, command string) { do(t, s, s.fill(t, command, device)) }
+}
+
+// kills runs a command that kills a device, and waits until another process stands in for it.
+func kills(device string) func(*testing.T, *session, string) {
+	return func(t *testing.T, s *session, command string) {
+		var before harness.Device
+		harness.Until(t, device+" is there", func() (err error) {
+			before, err = s.device(t, device)
+			return err
+		})
+		if out, err := s.run(t, command, false); err != nil {
+			t.Fatalf("%s: %v:\n%s", command, err, out)
+		}
+		harness.Until(t, device+" is back", func() error {
+			now, err := s.device(t, device)
+			if err == nil && now.PID == before.PID {
+				err = fmt.Errorf("still pid %d", now.PID)
+			}
+			return err
+		})
+	}
+}
+
+// exports runs a command that sets a variable for those that follow in the same terminal.
+func exports(name string) func(*testing.T, *session, string) {
+	return func(t *testing.T, s *session, command string) {
+		out, err := s.run(t, command+"\nprintf %s \"$"+name+"\"", false)
+		if err != nil || out == "" {
+			t.Fatalf("%s: %v: %q", command, err, out)
+		}
+		s.exported = append(s.exported, name+"="+out)
+	}
+}
+
+// newTerminal forgets what was exported.
+func newTerminal(_ *testing.T, s *session, _ string) { s.exported = nil }
+
+// here does a step with this machine in place of the host that the README names, given with a colon behind it.
+func here(host string, do func(*testing.T, *session, string)) func(*testing.T, *session, string) {
+	return func(t *testing.T, s *session, command string) {
+		do(t, s, strings.Replace(command, " "+host, " 127.0.0.1:", 1))
+	}
+}
+
+// leftOut is a command that is not run here, for a reason that the reader of the test should believe.
+func leftOut(reason string) func(*testing.T, *session, string) {
+	return func(t *testing.T, _ *session, command string) { t.Logf("not run: %s: %s", command, reason) }
+}
+
+// stop ends everything that was left running.
+func stop(t *testing.T, s *session, _ string) { s.end(t) }
+
+// also runs a command that the README says in words, as another step does.
+func also(command string, do func(*testing.T, *session, string)) step {
+	return step{do: func(t *testing.T, s *session, _ string) { do(t, s, command) }}
+}
+
+func holds(out string, texts []string) error {
+	for _, text := range texts {
+		if !strings.Contains(out, text) {
+			return fmt.Errorf("no %q in:\n%s", text, out)
+		}
+	}
+	return nil
+}
+
+// describe writes a block of YAML that describes a whole robot to robot.yaml. Each device, also of a part of a description, is
+// checked by its own program.
+func describe(t *testing.T, s *session, b block) {
+	t.Helper()
+	file, text := "robot.yaml", b.text
+	switch {
+	case strings.HasPrefix(text, "  "):
+		file, text = "part.yaml", "robot: part\ndevices:\n"+text
+	case !strings.Contains(text, "robot: "):
+		file, text = "part.yaml", "robot: part\n"+text
+	}
+	if err := os.WriteFile(filepath.Join(s.folder, file), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, devices, _ := strings.Cut(text, "devices:\n")
+	for line := range strings.Lines(devices) {
+		name, rest, found := strings.Cut(line, ":")
+		if !found || !strings.HasPrefix(name, "  ") {
+			break
+		}
+		if strings.HasPrefix(name, "   ") {
+			continue // a key of a device
+		}
+		_, kind, _ := strings.Cut(rest, "kind: ")
+		if kind == "" {
+			_, kind, _ = strings.Cut(text[strings.Index(text, line):], "kind: ")
+		}
+		kind = kind[:strings.IndexAny(kind, ",}\n")]
+		check := fmt.Sprintf("waldo-%s --robot-file %s --device %s --check", kind, file, strings.TrimSpace(name))
+		if out, err := s.run(t, check, false); err != nil {
+			t.Errorf("%s: %v:\n%s", check, err, out)
+		}
+	}
+}
