@@ -101,7 +101,12 @@ func (b *Browser) Open(tb testing.TB, url string) *Page {
 		_, err := cdppage.AddScriptToEvaluateOnNewDocument(probe).Do(ctx)
 		return err
 	})
-	if err := chromedp.Run(ctx, install, chromedp.Navigate(url)); err != nil {
+	if err := chromedp.Run(ctx, install); err != nil {
+		tb.Fatalf("prepare a window: %v", err)
+	}
+	loading, stop := context.WithTimeout(ctx, 2*Patience)
+	defer stop()
+	if err := chromedp.Run(loading, chromedp.Navigate(url)); err != nil {
 		tb.Fatalf("open %s: %v", url, err)
 	}
 	return p
