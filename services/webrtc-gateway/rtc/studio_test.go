@@ -93,7 +93,7 @@ type spoken chan *mediav1.AudioFrame
 
 func (s spoken) Publish(_ string, m proto.Message) error {
 	select {
-	case s <- m.(*mediav1.AudioFrame):
+	case s <- proto.CloneOf(m.(*mediav1.AudioFrame)): // its data is only lent
 	default:
 	}
 	return nil
