@@ -59,7 +59,7 @@ func (f *file) trackFragment(data []byte, moof, base int64) (end int64, err erro
 			}
 			end = base
 		case "trun":
-			if end, err = t.run(payload, &head, base, end); err != nil {
+			if end, err = f.run(t, payload, &head, base, end); err != nil {
 				return 0, err
 			}
 		}
@@ -82,7 +82,7 @@ func (t *track) fillIn(head *box.Tfhd) {
 
 // run adds samples that lie one behind the other, from end on or where the run says, counted from base. It returns where they end. The track is
 // nil if it is not of interest; the library is not used because it makes an entry even for samples that have no fields, billions if a file says so.
-func (t *track) run(b []byte, head *box.Tfhd, base, end int64) (int64, error) {
+func (f *file) run(t *track, b []byte, head *box.Tfhd, base, end int64) (int64, error) {
 	cut := fmt.Errorf("%w: its box trun is cut off", ErrFile)
 	if len(b) < 8 {
 		return 0, cut
@@ -104,7 +104,10 @@ func (t *track) run(b []byte, head *box.Tfhd, base, end int64) (int64, error) {
 	if int64(len(fields.data)) < int64(perSample)*int64(count) {
 		return 0, cut
 	}
-	if t != nil && int64(len(t.samples))+int64(count) > maxSamples || count > maxSamples {
+	if flags&hasSize == 0 {
+		count = fitting(count, head.DefaultSampleSize, f.size)
+	}
+	if f.fragments += int64(count); f.fragments > maxSamples {
 		return 0, fmt.Errorf("%w: it has more than %d pictures", ErrFile, maxSamples)
 	}
 	for range count {
@@ -128,6 +131,14 @@ func (t *track) run(b []byte, head *box.Tfhd, base, end int64) (int64, error) {
 		}
 	}
 	return end, nil
+}
+
+// fitting is how many samples of one size there can be in a file.
+func fitting(count, each uint32, size int64) uint32 {
+	if each == 0 {
+		return 0
+	}
+	return uint32(min(int64(count), size/int64(each)+1))
 }
 
 // words reads numbers of four bytes; behind the end they are 0.

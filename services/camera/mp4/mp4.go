@@ -82,6 +82,8 @@ type file struct {
 	size   int64
 	tracks []*track
 	moov   bool
+	// fragments is how many samples there are in fragments, of all tracks.
+	fragments int64
 }
 
 // boxes runs over the boxes that the file consists of. One that is cut off is the last.
@@ -169,7 +171,7 @@ func (f *file) movie(b *box.BoxInfo) error {
 	}
 	for _, t := range f.tracks {
 		if t.handler == "vide" {
-			if err := t.list(); err != nil {
+			if err := t.list(f.size); err != nil {
 				return err
 			}
 		}

@@ -175,14 +175,16 @@ func broken(t testing.TB) map[string]struct {
 		samples int
 	}
 	return map[string]file{
-		"empty":              {nil, "moov", 0},
-		"text":               {[]byte("this is no video at all"), "moov", 0},
-		"no index":           {plain[:bytes.Index(plain, []byte("moov"))-4], "cut off", 0},
-		"index cut off":      {plain[:len(plain)-100], "cut off", 0},
-		"no track":           {box("moov", box("mvhd")...), "no video track", 0},
-		"nested":             {box("moov", box("trak", deep...)...), "no video track", 0},
-		"fragment cut off":   {fragments[:len(fragments)*2/3], "", 2},
-		"too many pictures":  {table("stsz", 1, math.MaxUint32), "at most", 0},
+		"empty":             {nil, "moov", 0},
+		"text":              {[]byte("this is no video at all"), "moov", 0},
+		"no index":          {plain[:bytes.Index(plain, []byte("moov"))-4], "cut off", 0},
+		"index cut off":     {plain[:len(plain)-100], "cut off", 0},
+		"no track":          {box("moov", box("mvhd")...), "no video track", 0},
+		"nested":            {box("moov", box("trak", deep...)...), "no video track", 0},
+		"fragment cut off":  {fragments[:len(fragments)*2/3], "", 2},
+		"too many pictures": {table("stsz", 1, math.MaxUint32), "", 5},
+		"billions of nothing": {append(slices.Clone(fragments), box("moof", box("traf", slices.Concat(
+			box("tfhd", full(1)...), box("trun", full(math.MaxUint32)...), box("trun", full(math.MaxUint32)...))...)...)...), "", 5},
 		"no pictures":        {table("stsz", 0, 0), "", 0},
 		"no chunks":          {table("stco", 0), "", 0},
 		"no runs":            {table("stsc", 0), "", 0},

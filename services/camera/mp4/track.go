@@ -153,14 +153,18 @@ func parameterSets(b []byte, count int) (sets [][]byte, rest []byte, ok bool) {
 }
 
 // list makes the samples of the tables.
-func (t *track) list() error {
-	if t.stsz.SampleCount > maxSamples {
-		return fmt.Errorf("%w: it has %d pictures, must have at most %d", ErrFile, t.stsz.SampleCount, maxSamples)
+func (t *track) list(size int64) error {
+	count := t.stsz.SampleCount
+	if t.stsz.SampleSize != 0 {
+		count = fitting(count, t.stsz.SampleSize, size)
+	}
+	if count > maxSamples {
+		return fmt.Errorf("%w: it has %d pictures, must have at most %d", ErrFile, count, maxSamples)
 	}
 	run, next, in := box.StscEntry{}, 0, uint32(0) // of stsc, the next entry, and samples of the chunk so far
 	chunk, offset := -1, int64(0)
 	times, shifts := &runs{}, &runs{}
-	for i := range t.stsz.SampleCount {
+	for i := range count {
 		for chunk < 0 || in >= run.SamplesPerChunk {
 			if chunk++; chunk >= len(t.chunks) {
 				return nil // without a place: it was cut off
