@@ -8,7 +8,7 @@ import (
 )
 
 // TestWithoutNetwork opens the page on a robot without any network interface, where WebRTC has no candidates: the page says so, the picture moves, one can
-// drive, and the motors stop when the tab goes. When an interface comes, WebRTC is used again.
+// drive, and the motors stop when the tab goes.
 func TestWithoutNetwork(t *testing.T) {
 	if !harness.Alone(t) {
 		return
@@ -37,12 +37,4 @@ func TestWithoutNetwork(t *testing.T) {
 	closed := time.Now()
 	r.page.Close()
 	r.wire.AwaitStill(t, closed, quiet)
-
-	r.open()
-	r.page.Tile(t, "front").WaitFrames(t, 10)
-	harness.AddInterface(t)
-	r.page.Until(t, "waldo.robot.detour === null && waldo.robot.mediaState === 'connected'")
-	r.page.Tile(t, "front").WaitFrames(t, 30)
-	r.page.Until(t, "document.querySelector('#way').textContent === ''")
-	r.goFull(t, byKey)
 }

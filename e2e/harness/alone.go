@@ -31,13 +31,3 @@ func Alone(tb testing.TB) bool {
 	}
 	return false
 }
-
-// AddInterface gives a machine that is Alone an interface with an address and a default route, as a cable that is plugged in does.
-func AddInterface(tb testing.TB) {
-	tb.Helper()
-	ip(tb, "link", "add", "plug", "type", "veth", "peer", "name", "far")
-	ip(tb, "address", "add", robotAddress+"/24", "dev", "plug")
-	ip(tb, "link", "set", "plug", "up")
-	ip(tb, "link", "set", "far", "up")
-	ip(tb, "route", "add", "default", "dev", "plug") // Chromium offers only the address of the default route
-}
