@@ -87,7 +87,7 @@ func (p *deviceProbe) Ask(ctx context.Context) supervise.Answer {
 	} {
 		err := ask()
 		switch {
-		case ctx.Err() != nil:
+		case ctx.Err() != nil, status.Code(err) == codes.DeadlineExceeded: // the server's clock may be the first to say so
 			return supervise.Silent
 		case status.Code(err) == codes.Unavailable:
 			return supervise.Unasked
