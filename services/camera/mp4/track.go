@@ -220,6 +220,12 @@ func (r *runs) next(entries int, count func(int) uint32) (int, bool) {
 // video is the track as others see it, as far as its samples are in the file.
 func (t *track) video(size int64) *Video {
 	v := &Video{Codec: t.entries[0].codec, Rotate: t.rotate, TimeScale: t.scale, Samples: t.samples}
+	for i, s := range v.Samples {
+		if s.Offset < 0 || s.Offset > size-int64(s.Size) {
+			v.Samples, v.Missing = v.Samples[:i], len(v.Samples)-i
+			break
+		}
+	}
 	for _, e := range t.entries {
 		if !e.known {
 			v.Codec, v.Coding = e.codec, nil
@@ -228,11 +234,7 @@ func (t *track) video(size int64) *Video {
 		v.Coding = append(v.Coding, e.coding)
 	}
 	for i, s := range v.Samples {
-		if s.Offset < 0 || s.Offset > size-int64(s.Size) {
-			v.Samples, v.Missing = v.Samples[:i], len(v.Samples)-i
-			break
-		}
-		if n := v.Samples[i].Coding; n < 0 || n >= len(v.Coding) {
+		if s.Coding < 0 || s.Coding >= len(v.Coding) {
 			v.Samples[i].Coding = 0
 		}
 	}
