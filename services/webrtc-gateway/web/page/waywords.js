@@ -4,7 +4,7 @@
 const REASONS = {
   'no-interface': [
     'This browser has no network interface, and without one WebRTC does not work, not even on the robot itself.',
-    'Connect the machine to any network, with or without internet.',
+    'Connect the machine to any network, with or without internet; if this stays, restart the browser.',
   ],
   'no-path': [
     'WebRTC finds no way to the gateway.',
