@@ -8,10 +8,13 @@ import (
 	"testing"
 )
 
+// everything is what `waldo up` has printed when the built-in robot is complete.
+var everything = []string{"http://127.0.0.1:8080/", "ready device=front", "ready device=map", "ready device=motors", "ready device=voice"}
+
 // readmes are the READMEs with commands, and how each command is run.
 var readmes = map[string][]step{
 	"README.md": {
-		{"make run", stays("http://127.0.0.1:8080/")},
+		{"make run", stays(everything...)},
 		{"bin/waldo ls", runs("front", "voice", "motors", "ready")},
 		{"kill -9 $(bin/waldo ls --pid front)", kills("front")},
 		{"kill -9 $(bin/waldo ls --pid voice)", kills("voice")},
@@ -21,7 +24,7 @@ var readmes = map[string][]step{
 		{"", stop},
 		{"bin/waldo up robot.yaml", stays("front", "http://127.0.0.1:8080/")},
 		{"", stop},
-		also("bin/waldo up", stays("http://127.0.0.1:8080/")),
+		also("bin/waldo up", stays(everything...)),
 		{"bin/waldo watch motors", stays(`"message":{`)},
 		{"bin/waldo send motors", runs()},
 		{"make tools", once},
@@ -41,7 +44,7 @@ var readmes = map[string][]step{
 		{"bin/waldo-gateway --robot rover", stays("http://127.0.0.1:8080/")},
 	},
 	"examples/padrover/README.md": {
-		{"make run", stays("http://127.0.0.1:8080/")},
+		{"make run", stays(everything...)},
 		also("bin/waldo-input --robot demo --device pad --source sim", stays("ready")),
 		{"bin/waldo-input --robot demo --device pad", leftOut("there is no gamepad here: --source sim, which its comment names, is run instead")},
 		{"bin/waldo ls", runs("pad", "motors")},
@@ -52,7 +55,7 @@ var readmes = map[string][]step{
 		{"cd examples/python", once},
 		{"python3 -m venv .venv && .venv/bin/pip install", once},
 		{".venv/bin/python -m grpc_tools.protoc", once},
-		also("../../bin/waldo up", stays("http://127.0.0.1:8080/")),
+		also("../../bin/waldo up", stays(everything...)),
 		{".venv/bin/python frames.py 127.0.0.1:7101", runs("uint8 mean brightness")},
 		{".venv/bin/python drive.py 127.0.0.1:7103", stays()},
 		{".venv/bin/python sound.py 127.0.0.1:7104 record said.wav 5", runs()},
@@ -112,7 +115,7 @@ var readmes = map[string][]step{
 		{"grpcurl -plaintext 127.0.0.1:7101 waldo.input.v1.InputService/StreamReports", stays("{")},
 	},
 	"services/serial/README.md": {
-		also("bin/waldo up", stays("http://127.0.0.1:8080/")),
+		also("bin/waldo up", stays(everything...)),
 		{"bin/waldo watch motors", stays(`"message":{`)},
 		{"bin/waldo send motors", runs()},
 	},

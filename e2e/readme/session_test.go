@@ -140,7 +140,7 @@ var placeholder = regexp.MustCompile(`(127\.0\.0\.1:)?<([A-Za-z]+)>`)
 func (s *session) fill(t *testing.T, text, device string) string {
 	t.Helper()
 	return placeholder.ReplaceAllStringFunc(text, func(p string) string {
-		name := strings.Trim(p[strings.Index(p, "<"):], "<>")
+		name := placeholder.FindStringSubmatch(p)[2]
 		of := device
 		if name != "GRPC" && name != "METRICS" {
 			of = name

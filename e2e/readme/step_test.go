@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/waldo-robot/waldo/e2e/harness"
 )
 
@@ -127,23 +129,16 @@ func describe(t *testing.T, s *session, b block) {
 	if err := os.WriteFile(filepath.Join(s.folder, file), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, devices, _ := strings.Cut(text, "devices:\n")
-	for line := range strings.Lines(devices) {
-		name, rest, found := strings.Cut(line, ":")
-		if !found || !strings.HasPrefix(name, "  ") {
-			break
-		}
-		if strings.HasPrefix(name, "   ") {
-			continue // a key of a device
-		}
-		_, kind, _ := strings.Cut(rest, "kind: ")
-		if kind == "" {
-			_, kind, _ = strings.Cut(text[strings.Index(text, line):], "kind: ")
-		}
-		kind = kind[:strings.IndexAny(kind, ",}\n")]
-		check := fmt.Sprintf("waldo-%s --robot-file %s --device %s --check", kind, file, strings.TrimSpace(name))
+	var described struct {
+		Devices map[string]struct{ Kind string }
+	}
+	if err := yaml.Unmarshal([]byte(text), &described); err != nil {
+		t.Fatalf("line %d: %v", b.line, err)
+	}
+	for name, d := range described.Devices {
+		check := fmt.Sprintf("waldo-%s --robot-file %s --device %s --check", d.Kind, file, name)
 		if out, err := s.run(t, check, false); err != nil {
-			t.Errorf("%s: %v:\n%s", check, err, out)
+			t.Errorf("line %d: %s: %v:\n%s", b.line, check, err, out)
 		}
 	}
 }
