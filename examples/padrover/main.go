@@ -14,6 +14,7 @@ import (
 
 	inputv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/input/v1"
 	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
+	"github.com/waldo-robot/waldo/pkg/inflight"
 	"github.com/waldo-robot/waldo/pkg/lease"
 )
 
@@ -30,7 +31,7 @@ func main() {
 
 func drive(ctx context.Context, padAddress, motorsAddress string) error {
 	plain := grpc.WithTransportCredentials(insecure.NewCredentials())
-	padConn, err := grpc.NewClient(padAddress, plain)
+	padConn, err := grpc.NewClient(padAddress, plain, grpc.WithStreamInterceptor(inflight.Acknowledging(4))) // no report is old
 	if err != nil {
 		return err
 	}
