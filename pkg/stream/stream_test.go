@@ -244,14 +244,14 @@ func TestWithin(t *testing.T) {
 					time.Sleep(100 * time.Millisecond)
 					topic.Publish(i)
 				}
-				if tt.end == io.EOF {
+				if errors.Is(tt.end, io.EOF) {
 					topic.Close(nil)
 				}
 				got, end := drain(t, s)
 				if !slices.Equal(got, tt.want) || s.Lost() != tt.lost || !errors.Is(end, tt.end) {
 					t.Errorf("got %v, lost %d, %v; want %v, %d, %v", got, s.Lost(), end, tt.want, tt.lost, tt.end)
 				}
-				if n := topic.Subscribers(); tt.end != io.EOF && n != 0 {
+				if n := topic.Subscribers(); !errors.Is(tt.end, io.EOF) && n != 0 {
 					t.Errorf("%d subscribers are left", n)
 				}
 			})

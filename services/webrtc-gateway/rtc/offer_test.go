@@ -83,12 +83,13 @@ func TestRealOffersAreAnswered(t *testing.T) {
 			t.Fatal(err)
 		}
 		answer, err := p.Answer(context.Background(), text, []Track{{MID: mid, Stream: front}})
-		if err != nil {
+		switch {
+		case err != nil:
 			t.Errorf("%s: %v", name, err)
-		} else if strings.Count(answer, "a=sendonly") != 1 || strings.Contains(answer, "a=recvonly") ||
-			!strings.Contains(answer, "a=candidate:") || !strings.Contains(answer, "a=setup:active") {
+		case strings.Count(answer, "a=sendonly") != 1, strings.Contains(answer, "a=recvonly"),
+			!strings.Contains(answer, "a=candidate:"), !strings.Contains(answer, "a=setup:active"):
 			t.Errorf("%s: answered with\n%s", name, answer)
-		} else if strings.Contains(text, "m=application") && !strings.Contains(answer, "a=max-message-size:"+strconv.Itoa(MaxMessage)+"\r\n") {
+		case strings.Contains(text, "m=application") && !strings.Contains(answer, "a=max-message-size:"+strconv.Itoa(MaxMessage)+"\r\n"):
 			t.Errorf("%s: another size of messages is announced than is taken:\n%s", name, answer)
 		}
 		p.Close()
