@@ -10,7 +10,7 @@
 //	the reader                              what is known                               under way at most
 //	sends the metadata waldo-window         messages, as it acknowledges them           as many as it asked for
 //	is built on gRPC's C core (Python …)    bytes, by its window updates                1 message, more if it reads fast
-//	any other                               bytes, by its window updates, roughly       half of its HTTP/2 window, and 1 message
+//	any other, or behind a proxy            bytes, by its window updates, roughly       half of its HTTP/2 window, and 1 message
 //
 // Window updates are read from the connection that [Readers.Listen] wraps. The C core has one ready for each message that its program has
 // taken, but sends it only together with something else; so it is asked with a PING. Other clients send one when half of their window, or

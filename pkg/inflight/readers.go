@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -78,7 +79,7 @@ func (r *Readers) begin(ctx context.Context) (*call, error) {
 		}
 		c.window = n
 	}
-	c.exact = strings.Contains(strings.Join(md.Get("user-agent"), " "), "grpc-c/")
+	c.exact = exact(md)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if p, ok := peer.FromContext(ctx); ok && c.window == 0 {
@@ -86,6 +87,18 @@ func (r *Readers) begin(ctx context.Context) (*call, error) {
 	}
 	r.calls[c.id] = c
 	return c, nil
+}
+
+// proxyHeaders are set by proxies that end the client's connection and pass its calls on over their own: Envoy, HAProxy,
+// Traefik, nginx as it is usually set up.
+var proxyHeaders = []string{
+	"via", "forwarded", "x-forwarded-for", "x-forwarded-proto", "x-real-ip", "x-request-id", "x-envoy-expected-rq-timeout-ms",
+}
+
+// exact reports whether the window updates that reach us are those of gRPC's C core.
+func exact(md metadata.MD) bool {
+	proxied := slices.ContainsFunc(proxyHeaders, func(h string) bool { return len(md.Get(h)) > 0 })
+	return !proxied && strings.Contains(strings.Join(md.Get("user-agent"), " "), "grpc-c/")
 }
 
 func (r *Readers) end(c *call) {
