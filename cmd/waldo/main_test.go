@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,7 +80,7 @@ nats: {listen: %q}
 	return "nats://" + bus, func() (int, string) { cancel(); return <-code, logs.String() }
 }
 
-// ls lists the devices once there are n.
+// ls lists the devices once there are n, and all of them ready.
 func ls(t *testing.T, n int, flags ...string) []listed {
 	t.Helper()
 	var devices []listed
@@ -91,7 +92,8 @@ func ls(t *testing.T, n int, flags ...string) []listed {
 		if err := json.Unmarshal([]byte(out), &devices); err != nil {
 			t.Fatal(err)
 		}
-		if len(devices) == n && n > 0 && devices[n-1].State == "ready" {
+		unready := func(d listed) bool { return d.State != "ready" }
+		if len(devices) == n && !slices.ContainsFunc(devices, unready) {
 			return devices
 		}
 	}

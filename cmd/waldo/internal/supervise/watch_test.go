@@ -223,7 +223,9 @@ func TestRestartOfWhatHasEnded(t *testing.T) {
 			t.Errorf("%+v", status)
 		}
 		before := lives.Load()
-		if err := s.Restart(ctx, "a"); err != nil || lives.Load() <= before {
+		err := s.Restart(ctx, "a")
+		synctest.Wait() // for the life to count itself
+		if err != nil || lives.Load() <= before {
 			t.Errorf("%v, %d lives after %d", err, lives.Load(), before)
 		}
 		cancel()
