@@ -133,9 +133,12 @@ func TestDecodeRubbish(t *testing.T) {
 func TestOrientationAfter(t *testing.T) {
 	img := media.NewI420(4, 2)
 	copy(img.Y, []byte{1, 2, 3, 4, 5, 6, 7, 8})
-	for _, first := range []int{0, 90, 180, 270} {
+	for _, first := range []Orientation{
+		{}, {Rotate: 90}, {Rotate: 180}, {Rotate: 270}, {FlipHorizontal: true}, {FlipHorizontal: true, Rotate: 90},
+		{FlipHorizontal: true, Rotate: 180}, {FlipHorizontal: true, Rotate: 270}, {FlipVertical: true, Rotate: 90},
+	} {
 		for _, then := range []Orientation{{}, {FlipHorizontal: true}, {FlipVertical: true, Rotate: 90}, {FlipHorizontal: true, FlipVertical: true, Rotate: 270}} {
-			turned, err := Orientation{Rotate: first}.Apply(img)
+			turned, err := first.Apply(img)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -145,7 +148,7 @@ func TestOrientationAfter(t *testing.T) {
 			}
 			got, err := then.After(first).Apply(img)
 			if err != nil || got.Width != want.Width || !bytes.Equal(got.Packed(), want.Packed()) {
-				t.Errorf("%d and then %+v: %v, want %v, %v", first, then, got.Y, want.Y, err)
+				t.Errorf("%+v and then %+v: %v, want %v, %v", first, then, got.Y, want.Y, err)
 			}
 		}
 	}

@@ -14,12 +14,14 @@ type Orientation struct {
 // None reports whether pictures stay as they are.
 func (o Orientation) None() bool { return o == Orientation{} }
 
-// After returns the orientation that does the same as turning pictures clockwise by so many degrees and then o.
-func (o Orientation) After(degrees int) Orientation {
-	if degrees == 90 || degrees == 270 {
+// After returns the orientation that does the same as first and then o.
+func (o Orientation) After(first Orientation) Orientation {
+	if first.Rotate == 90 || first.Rotate == 270 {
 		o.FlipHorizontal, o.FlipVertical = o.FlipVertical, o.FlipHorizontal
 	}
-	o.Rotate = (o.Rotate + degrees) % 360
+	o.FlipHorizontal = o.FlipHorizontal != first.FlipHorizontal
+	o.FlipVertical = o.FlipVertical != first.FlipVertical
+	o.Rotate = (o.Rotate + first.Rotate) % 360
 	return o
 }
 

@@ -23,6 +23,7 @@ import (
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/services/camera/mp4"
 	"github.com/waldo-robot/waldo/services/camera/source"
 )
 
@@ -54,7 +55,7 @@ func Supported(path string) bool {
 type clip struct {
 	format *mediav1.VideoFormat
 	frames []frame
-	rotate int // clockwise, degrees, for pictures to be upright
+	turn   mp4.Turn // for pictures to be upright
 	close  func() error
 }
 
@@ -86,13 +87,35 @@ func Open(path string, config Config) (*Source, error) {
 	return &Source{
 		path: path, config: config, ended: make(chan struct{}),
 		info: source.Info{
-			Native: []*mediav1.VideoFormat{c.format}, Current: c.format, Rotate: c.rotate,
+			Native: []*mediav1.VideoFormat{c.format}, Current: c.format, Mirror: c.turn.Mirror, Rotate: c.turn.Rotate,
 			Attributes: map[string]string{
 				"driver": "file", "card": filepath.Base(path), "path": path, "frames": strconv.Itoa(len(c.frames)),
-				"rotated": strconv.Itoa(c.rotate),
+				"rotated": rotated(c.turn),
 			},
+			Note: note(c.turn),
 		},
 	}, c.close()
+}
+
+const remedyTurn = "set rotate to a quarter turn, or convert the file with ffmpeg"
+
+// note names what is left out of a file.
+func note(t mp4.Turn) string {
+	if !t.Unknown {
+		return ""
+	}
+	return "the file asks for pictures to be turned by an angle that is no quarter turn, or slanted, which is left out: " + remedyTurn
+}
+
+// rotated says, for people, how the pictures of a file are turned.
+func rotated(t mp4.Turn) string {
+	switch {
+	case t.Unknown:
+		return "0, not by the angle that the file asks for: " + remedyTurn
+	case t.Mirror:
+		return fmt.Sprintf("mirrored, then %d", t.Rotate)
+	}
+	return strconv.Itoa(t.Rotate)
 }
 
 // Info describes the file.

@@ -91,7 +91,7 @@ func (m *movie) clip(config Config) (*clip, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &clip{rotate: m.Rotate, format: &mediav1.VideoFormat{
+	c := &clip{turn: m.Turn, format: &mediav1.VideoFormat{
 		MediaType: media.H264, WidthPx: int32(size.Width), HeightPx: int32(size.Height),
 		FrameRateHz: min(float64(len(m.Samples))/total.Seconds(), media.MaxFrameRate),
 	}}

@@ -29,8 +29,8 @@ const (
 type Video struct {
 	// Codec is the four-character code of the track, such as avc1 or hvc1.
 	Codec string
-	// Rotate is how far pictures are to be turned to be upright: 0, 90, 180 or 270 degrees clockwise.
-	Rotate int
+	// Turn is how pictures are to be turned to be upright.
+	Turn Turn
 	// TimeScale is how many units of time a second has.
 	TimeScale uint32
 	// Coding of the pictures; empty unless they are H.264. Samples refer to it by number.
@@ -39,6 +39,13 @@ type Video struct {
 	Samples []Sample
 	// Missing is how many more there would be if the file were not cut off.
 	Missing int
+}
+
+// Turn is what the matrix of a track does to the pictures, apart from their size.
+type Turn struct {
+	Mirror  bool // left to right, first
+	Rotate  int  // then by 0, 90, 180 or 270 degrees clockwise
+	Unknown bool // by another angle, or not at right angles; the pictures stay as they are
 }
 
 // Coding is what a decoder has to know before the first picture.

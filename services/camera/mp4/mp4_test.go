@@ -283,3 +283,40 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// TestTurns reads what the matrix of a track asks for: where it puts the right and the lower edge of a picture.
+func TestTurns(t *testing.T) {
+	plain := load(t, "without-edit-list.mp4")
+	const one, matrix = 1 << 16, 40 // where the matrix is in a tkhd of version 0
+	for name, tt := range map[string]struct {
+		right, down [2]int32
+		want        mp4.Turn
+	}{
+		"upright":               {[2]int32{one, 0}, [2]int32{0, one}, mp4.Turn{}},
+		"a quarter":             {[2]int32{0, one}, [2]int32{-one, 0}, mp4.Turn{Rotate: 90}},
+		"half":                  {[2]int32{-one, 0}, [2]int32{0, -one}, mp4.Turn{Rotate: 180}},
+		"three quarters":        {[2]int32{0, -one}, [2]int32{one, 0}, mp4.Turn{Rotate: 270}},
+		"mirrored":              {[2]int32{-one, 0}, [2]int32{0, one}, mp4.Turn{Mirror: true}},
+		"upside down, mirrored": {[2]int32{one, 0}, [2]int32{0, -one}, mp4.Turn{Mirror: true, Rotate: 180}},
+		"about one diagonal":    {[2]int32{0, one}, [2]int32{one, 0}, mp4.Turn{Mirror: true, Rotate: 270}},
+		"about the other":       {[2]int32{0, -one}, [2]int32{-one, 0}, mp4.Turn{Mirror: true, Rotate: 90}},
+		"twice as wide":         {[2]int32{2 * one, 0}, [2]int32{0, one}, mp4.Turn{}},
+		"no matrix":             {[2]int32{}, [2]int32{}, mp4.Turn{}},
+		"37 degrees":            {[2]int32{52339, 39440}, [2]int32{-39440, 52339}, mp4.Turn{Unknown: true}},
+		"sheared":               {[2]int32{one, 1000}, [2]int32{0, one}, mp4.Turn{Unknown: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			data := replaced(plain, "tkhd", func(payload []byte) []byte {
+				turned := slices.Clone(payload)
+				for i, v := range []int32{tt.right[0], tt.right[1], 0, tt.down[0], tt.down[1]} {
+					binary.BigEndian.PutUint32(turned[matrix+4*i:], uint32(v))
+				}
+				return box("tkhd", turned...)
+			})
+			v, err := mp4.Read(bytes.NewReader(data), int64(len(data)))
+			if err != nil || v.Turn != tt.want {
+				t.Errorf("%+v, %v; want %+v", v.Turn, err, tt.want)
+			}
+		})
+	}
+}

@@ -12,7 +12,7 @@ type track struct {
 	id      uint32
 	handler string // vide, soun …
 	scale   uint32
-	rotate  int
+	turn    Turn
 	entries []entry
 	stts    box.Stts
 	ctts    box.Ctts
@@ -91,7 +91,7 @@ func (t *track) table(kind string, payload []byte) error {
 	return nil
 }
 
-// head reads number and orientation. Players turn the pictures by the matrix; only whole quarters are known here.
+// head reads number and orientation. Players turn the pictures by the matrix; only quarter turns and mirror images are known here.
 func (t *track) head(payload []byte) error {
 	var tkhd box.Tkhd
 	if err := parse(payload, &tkhd); err != nil {
@@ -99,9 +99,15 @@ func (t *track) head(payload []byte) error {
 	}
 	t.id = tkhd.TrackID
 	const one = 1 << 16
-	t.rotate = map[[4]int32]int{
-		{0, one, -one, 0}: 90, {-one, 0, 0, -one}: 180, {0, -one, one, 0}: 270,
-	}[[4]int32{tkhd.Matrix[0], tkhd.Matrix[1], tkhd.Matrix[3], tkhd.Matrix[4]}]
+	m := [4]int32{tkhd.Matrix[0], tkhd.Matrix[1], tkhd.Matrix[3], tkhd.Matrix[4]}
+	turn, known := map[[4]int32]Turn{
+		{0, one, -one, 0}: {Rotate: 90}, {-one, 0, 0, -one}: {Rotate: 180}, {0, -one, one, 0}: {Rotate: 270},
+		{-one, 0, 0, one}: {Mirror: true}, {0, -one, -one, 0}: {Mirror: true, Rotate: 90},
+		{one, 0, 0, -one}: {Mirror: true, Rotate: 180}, {0, one, one, 0}: {Mirror: true, Rotate: 270},
+	}[m]
+	scaled := m[0] >= 0 && m[1] == 0 && m[2] == 0 && m[3] >= 0
+	turn.Unknown = !known && !scaled
+	t.turn = turn
 	return nil
 }
 
@@ -219,7 +225,7 @@ func (r *runs) next(entries int, count func(int) uint32) (int, bool) {
 
 // video is the track as others see it, as far as its samples are in the file.
 func (t *track) video(size int64) *Video {
-	v := &Video{Codec: t.entries[0].codec, Rotate: t.rotate, TimeScale: t.scale, Samples: t.samples}
+	v := &Video{Codec: t.entries[0].codec, Turn: t.turn, TimeScale: t.scale, Samples: t.samples}
 	for i, s := range v.Samples {
 		if s.Offset < 0 || s.Offset > size-int64(s.Size) {
 			v.Samples, v.Missing = v.Samples[:i], len(v.Samples)-i

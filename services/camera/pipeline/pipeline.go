@@ -91,6 +91,9 @@ func closedChannel() chan struct{} {
 // attached once readers can be opened, and does not close the source.
 func (p *Pipeline) Run(ctx context.Context, src source.Source, attached func()) error {
 	p.attach(src.Info())
+	if note := src.Info().Note; note != "" {
+		p.log.Warn(note)
+	}
 	defer p.detach()
 	attached()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -158,7 +161,7 @@ func (p *Pipeline) attach(info source.Info) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.info = &info
-	p.turned = p.config.Orientation.After(info.Rotate)
+	p.turned = p.config.Orientation.After(encode.Orientation{FlipHorizontal: info.Mirror, Rotate: info.Rotate})
 }
 
 // detach notes that there is no source.

@@ -61,7 +61,9 @@ type Info struct {
 	Native     []*mediav1.VideoFormat // what the hardware can deliver, best first
 	Current    *mediav1.VideoFormat   // what it was set to, as the hardware reports it
 	Attributes map[string]string      // for people: driver, card, bus …
-	Rotate     int                    // how far pictures are to be turned to be upright, clockwise: 0, 90, 180 or 270 degrees
+	Mirror     bool                   // whether pictures are to be mirrored left to right to be upright, before they are turned
+	Note       string                 // what operators should know; logged when the source is opened
+	Rotate     int                    // how far they are to be turned, clockwise: 0, 90, 180 or 270 degrees
 }
 
 // Frame is one captured picture. Whoever receives it may keep it and must not change it; the source never writes to it again.
