@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"regexp"
 	"strings"
 	"time"
 
@@ -169,11 +170,24 @@ func (d *decoder) pairs(n *yaml.Node, path string, f func(key, val *yaml.Node)) 
 			d.fail(key, path, "%s cannot be a key", describe(key))
 		case twice:
 			d.fail(key, path, "%q is given twice; the first is on line %d", shorten(key.Value), line)
+		case glued(key, val) != "":
+			d.fail(key, path, "%[1]s needs a space behind its colon, like `%[1]s: value`", glued(key, val))
 		default:
 			seen[key.Value] = key.Line
 			f(key, val)
 		}
 	}
+}
+
+// gluedForm is a key with its value right behind the colon, which YAML takes for a key alone.
+var gluedForm = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_-]*):.`)
+
+// glued returns the key that was meant if there is no space behind its colon; the value is left out, since it can be a password.
+func glued(key, val *yaml.Node) string {
+	if m := gluedForm.FindStringSubmatch(key.Value); m != nil && key.Style == 0 && val.Value == "" && val.ShortTag() == "!!null" {
+		return m[1]
+	}
+	return ""
 }
 
 // elements sets a slice from a sequence.

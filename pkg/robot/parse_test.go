@@ -73,6 +73,14 @@ var bad = []struct {
 		`r:3: devices.f.grpc: "7101" is not an address: write host:port, like 127.0.0.1:7101`,
 		`r:4: devices.g.grpc: "h:70000" is not an address: write host:port, like 127.0.0.1:7101`,
 		`r:5: devices.h.grpc: found keys with values where an address is wanted, like 127.0.0.1:7101`}},
+	{"no space behind a colon", "robot: a\ndevices:\n  f: {kind:a, x: 1}\n  g: {kind: a, token:secret, \"u:v\": 1}\n", []string{
+		"r:3: devices.f: kind needs a space behind its colon, like `kind: value`",
+		"r:3: devices.f: has no kind: add for example `kind: camera`",
+		"r:4: devices.g: token needs a space behind its colon, like `token: value`"}},
+	{"quotation mark not closed", "robot: a\ndevices:\n  f: {kind: a, source: \"/dev/video0}\n", []string{
+		`r:3: the value of source needs quotes, like source: "…", since it has characters with a meaning in YAML; it begins with a quotation mark that is not closed, or goes on behind the closing one`}},
+	{"text behind a quotation", "robot: a\ndevices:\n  f: {kind: a, source: 'it' s}\n", []string{
+		`r:3: the value of source needs quotes, like source: "…", since it has characters with a meaning in YAML; it begins with a quotation mark that is not closed, or goes on behind the closing one`}},
 	{"grpc twice", "robot: a\ndevices:\n  f: {kind: a, grpc: \":7105\"}\n  g: {kind: a, grpc: \":7105\"}\n", []string{
 		`r:4: devices.g.grpc: :7105 is already used by devices.f.grpc: choose another port`}},
 	{"gateway is text", "robot: a\ndevices: {f: {kind: a}}\ngateway: on\n", []string{

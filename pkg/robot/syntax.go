@@ -45,6 +45,8 @@ func syntaxError(name string, data []byte, err error) error {
 func needsQuotes(key, value string) string {
 	problem := fmt.Sprintf(`the value of %s needs quotes, like %s: "…", since it has characters with a meaning in YAML`, key, key)
 	switch {
+	case strings.HasPrefix(value, `"`), strings.HasPrefix(value, "'"):
+		problem += "; it begins with a quotation mark that is not closed, or goes on behind the closing one"
 	case strings.Contains(value, "${"):
 		problem += "; variables are not replaced here, so write the value itself"
 	case strings.Contains(value, ": "):
