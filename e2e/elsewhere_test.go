@@ -29,6 +29,25 @@ func closeSite(site *httptest.Server) {
 	site.Close()
 }
 
+// openOwnPage opens a foreign page whose origin the gateway allows. The arguments are those of waldo.connect.
+func openOwnPage(t *testing.T, browser *harness.Browser, token, arguments string) (*harness.Robot, *harness.Page) {
+	t.Helper()
+	var html string
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = w.Write([]byte(html)) // Chromium that left
+	}))
+	t.Cleanup(func() { closeSite(site) })
+	gateway := fmt.Sprintf(", origins: [%q]", site.URL)
+	if token != "" {
+		gateway += fmt.Sprintf(", token: %q", token)
+	}
+	robot := harness.StartRobot(t, harness.Options{Gateway: gateway})
+	robot.Device(t, "front")
+	html = fmt.Sprintf(ownPage, robot.URL, arguments)
+	return robot, browser.Open(t, site.URL)
+}
+
 // TestYourOwnPage opens a page of another port, which is another origin, as the README has it.
 func TestYourOwnPage(t *testing.T) {
 	const token = "a-token-of-the-test"
@@ -40,24 +59,24 @@ func TestYourOwnPage(t *testing.T) {
 		{"with a token", token, "undefined, { token: '" + token + "' }"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var html string
-			site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				w.Header().Set("Content-Type", "text/html")
-				_, _ = w.Write([]byte(html)) // Chromium that left
-			}))
-			defer closeSite(site)
-			gateway := fmt.Sprintf(", origins: [%q]", site.URL)
-			if tt.token != "" {
-				gateway += fmt.Sprintf(", token: %q", tt.token)
-			}
-			robot := harness.StartRobot(t, harness.Options{Gateway: gateway})
-			robot.Device(t, "front")
-			html = fmt.Sprintf(ownPage, robot.URL, tt.arguments)
-			page := browser.Open(t, site.URL)
+			_, page := openOwnPage(t, browser, tt.token, tt.arguments)
 			page.Until(t, "window.video?.picture.state === 'live'")
 			page.Until(t, "document.getElementById('front').videoWidth === 640")
 		})
 	}
+	t.Run("finds a gateway that restarted", func(t *testing.T) {
+		robot, page := openOwnPage(t, browser, "", "")
+		page.Until(t, "window.video?.picture.state === 'live'")
+		harness.Crash(t, robot.Gateway(t))
+		page.Until(t, "robot.reconnects > 0 && video.picture.state === 'live'")
+	})
+	t.Run("with a token it does not have", func(t *testing.T) {
+		_, page := openOwnPage(t, browser, token, "") // it loads, though there is no picture
+		page.Until(t, "robot.refusal.includes('a token is needed')")
+		if at := harness.Eval[float64](t, page, "performance.now()"); at > 3000 {
+			t.Errorf("the page knows why there is no session after %.0f ms", at)
+		}
+	})
 	t.Run("of an origin that is not allowed", func(t *testing.T) {
 		robot := harness.StartRobot(t, harness.Options{})
 		site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -87,6 +87,8 @@ func (s *Server) devices(w http.ResponseWriter, _ *http.Request) {
 // healthz answers GET /healthz. A gateway without a bus still serves the page and comes back by itself, so it is not to be
 // restarted: the status code is 200.
 func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
+	// A page elsewhere looks here for a gateway that it lost or that refuses it, before it asks why: the browser must not hide the answer.
+	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	if s.config.BusConnected() {

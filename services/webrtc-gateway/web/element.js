@@ -2,9 +2,13 @@
  * @file One video element that shows a stream, and the frames it reports.
  */
 
-/** Shows a stream in an element and watches over it. */
+/**
+ * Shows a stream in an element and watches over it. The element gets the stream with {@link ElementWatch.show}, when media arrives:
+ * a page does not finish loading while an element of it has a stream without a picture.
+ */
 export class ElementWatch {
   #element;
+  #stream;
   #env;
   #onFrame;
   #request = 0;
@@ -12,6 +16,7 @@ export class ElementWatch {
   #onScreen = true;
   #unwatch;
   #closed = false;
+  #shows = false;
 
   /**
    * @param {HTMLVideoElement} element
@@ -22,15 +27,22 @@ export class ElementWatch {
    */
   constructor(element, stream, env, onFrame) {
     this.#element = element;
+    this.#stream = stream;
     this.#env = env;
     this.#onFrame = onFrame;
     // Only a muted video may play without being asked for, and only an inline one stays in its tile on a phone.
     element.muted = true;
     element.autoplay = true;
     element.playsInline = true;
-    element.srcObject = stream;
     this.#unwatch = env.watchSeen(element, (seen) => (this.#onScreen = seen));
     this.#next();
+  }
+
+  /** Gives the element its stream and asks the browser to play it. Further calls change nothing. */
+  show() {
+    if (this.#closed || this.#shows) return;
+    this.#shows = true;
+    this.#element.srcObject = this.#stream;
     this.play();
   }
 
@@ -41,7 +53,7 @@ export class ElementWatch {
 
   /** Whether the browser refuses to play by itself; a click that calls `play()` on the element helps. */
   get paused() {
-    return this.#element.paused;
+    return this.#shows && this.#element.paused;
   }
 
   /** Asks the browser to play; a refusal shows as {@link ElementWatch.paused}. */

@@ -37,6 +37,8 @@ export class Video extends EventTarget {
   /** @type {Set<ElementWatch>} */
   #elements = new Set();
   #refused = '';
+  /** Whether media ever arrived: only then do elements get the stream. */
+  #arrived = false;
   #shown = 0;
   /** @type {number[]} */
   #ages = [];
@@ -87,6 +89,7 @@ export class Video extends EventTarget {
   attach(element) {
     const watch = new ElementWatch(element, this.stream, this.#env, (frame, count) => this.#onFrame(frame, count));
     this.#elements.add(watch);
+    if (this.#arrived) watch.show();
     return () => {
       if (this.#elements.delete(watch)) watch.close();
     };
@@ -112,9 +115,12 @@ export class Video extends EventTarget {
       if (this.#receiver !== receiver) return;
       for (const old of this.stream.getTracks()) if (old !== track) this.stream.removeTrack(old);
       this.stream.addTrack(track);
+      if (track.muted) return;
+      this.#arrived = true;
+      for (const watch of this.#elements) watch.show();
     };
     if (this.stream.getTracks().length === 0 || !track.muted) swap();
-    else track.addEventListener('unmute', swap, { once: true });
+    if (track.muted) track.addEventListener('unmute', swap, { once: true });
   }
 
   /** For the robot: the connection is gone; the picture stands still. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { Robot } from '../robot.js';
+import { Video } from '../video.js';
 import { FakeEnv, FakeVideo, settle } from './fakes.js';
 
 /** @type {FakeEnv} */ let env;
@@ -452,4 +453,22 @@ test('the clock follows the pings', async () => {
   await env.pass(2000, gateway);
   assert.ok(Math.abs(robot.clock.offsetMs - 5000) <= 10, String(robot.clock.offsetMs));
   assert.ok(Math.abs(robot.gatewayNowMs - (env.originMs + env.time + 5000)) <= 10);
+});
+
+test('an element gets the stream when media arrives: with a stream without a picture the page would not finish loading', () => {
+  const stream = new EventTarget();
+  stream.tracks = [];
+  Object.assign(stream, { getTracks: () => stream.tracks, addTrack: (t) => stream.tracks.push(t) });
+  const env = { newStream: () => stream, watchSeen: () => () => {}, hidden: () => false };
+  const video = new Video('front', env, {}, () => {});
+  const [early, late] = [new FakeVideo(), new FakeVideo()];
+  early.srcObject = null;
+  video.attach(early);
+  const track = Object.assign(new EventTarget(), { muted: true });
+  video.useReceiver({ track });
+  assert.equal(early.srcObject, null);
+  track.muted = false;
+  track.dispatchEvent(new Event('unmute'));
+  video.attach(late);
+  assert.deepEqual([early.srcObject, late.srcObject], [stream, stream]);
 });
