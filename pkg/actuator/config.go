@@ -49,6 +49,9 @@ func checkHolder(name string) error {
 	if n := len(name); n < 1 || n > maxName {
 		return badField("holder", "has %d bytes: say in 1 to %d who you are, for people to read", n, maxName)
 	}
+	if strings.TrimSpace(name) == "" {
+		return badField("holder", "has only spaces: say who you are, for people to read")
+	}
 	if !text.IsPrintable(name) {
 		return badField("holder", "%q: use printable characters only, for people to read", name)
 	}

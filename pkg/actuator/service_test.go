@@ -115,6 +115,10 @@ func TestErrorsAreTheSameOnEveryTransport(t *testing.T) {
 			_, err := c.Acquire(ctx, &controlv1.AcquireRequest{})
 			return err
 		}, codes.InvalidArgument, "holder: "},
+		"acquire with spaces for a name": {func(c controlv1.ControlServiceClient) error {
+			_, err := c.Acquire(ctx, &controlv1.AcquireRequest{Holder: "  "})
+			return err
+		}, codes.InvalidArgument, "holder: has only spaces"},
 		"take with a name that is too long": {func(c controlv1.ControlServiceClient) error {
 			_, err := c.Take(ctx, &controlv1.TakeRequest{Holder: long, Key: "secret"})
 			return err
