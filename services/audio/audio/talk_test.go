@@ -69,6 +69,7 @@ func TestBadTalkers(t *testing.T) {
 		"wrong count":   {&mediav1.AudioFrame{Format: f, Data: make([]byte, 8), SampleCount: 3}, "sample_count is 3, but data holds 2"},
 		"garbage":       {&mediav1.AudioFrame{Format: opus, Data: []byte("\xffthis is no Opus at all")}, "no packet of Opus"},
 		"long name":     {&mediav1.AudioFrame{Format: f, Talker: strings.Repeat("x", 129)}, "talker has 129 bytes, must be at most 128"},
+		"hidden name":   {&mediav1.AudioFrame{Format: f, Talker: "x\x1b[31my"}, "use printable characters only"},
 	} {
 		if _, err := w.say(test.frame); status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: %v, want InvalidArgument with %q", name, err, test.says)

@@ -128,18 +128,19 @@ func TestUsable(t *testing.T) {
 		t.Error("a good frame is not usable")
 	}
 	for what, f := range map[string]*mediav1.AudioFrame{
-		"nothing":            nil,
-		"no format":          good(func(f *mediav1.AudioFrame) { f.Format = nil }),
-		"raw":                good(func(f *mediav1.AudioFrame) { f.Format = raw(pcm.S16LE, 48000, 1) }),
-		"no epoch":           good(func(f *mediav1.AudioFrame) { f.Epoch = 0 }),
-		"negative epoch":     good(func(f *mediav1.AudioFrame) { f.Epoch = -1 }),
-		"negative sequence":  good(func(f *mediav1.AudioFrame) { f.Sequence = -1 }),
-		"greatest sequence":  good(func(f *mediav1.AudioFrame) { f.Sequence = math.MaxInt64 - 1 }),
-		"negative index":     good(func(f *mediav1.AudioFrame) { f.SampleIndex = -1 }),
-		"greatest index":     good(func(f *mediav1.AudioFrame) { f.SampleIndex = math.MaxInt64 - 1 }),
-		"no data":            good(func(f *mediav1.AudioFrame) { f.Data = nil }),
-		"too much data":      good(func(f *mediav1.AudioFrame) { f.Data = make([]byte, maxPacket+1) }),
-		"a name without end": good(func(f *mediav1.AudioFrame) { f.Talker = strings.Repeat("a", longestName+1) }),
+		"nothing":                          nil,
+		"no format":                        good(func(f *mediav1.AudioFrame) { f.Format = nil }),
+		"raw":                              good(func(f *mediav1.AudioFrame) { f.Format = raw(pcm.S16LE, 48000, 1) }),
+		"no epoch":                         good(func(f *mediav1.AudioFrame) { f.Epoch = 0 }),
+		"negative epoch":                   good(func(f *mediav1.AudioFrame) { f.Epoch = -1 }),
+		"negative sequence":                good(func(f *mediav1.AudioFrame) { f.Sequence = -1 }),
+		"greatest sequence":                good(func(f *mediav1.AudioFrame) { f.Sequence = math.MaxInt64 - 1 }),
+		"negative index":                   good(func(f *mediav1.AudioFrame) { f.SampleIndex = -1 }),
+		"greatest index":                   good(func(f *mediav1.AudioFrame) { f.SampleIndex = math.MaxInt64 - 1 }),
+		"no data":                          good(func(f *mediav1.AudioFrame) { f.Data = nil }),
+		"too much data":                    good(func(f *mediav1.AudioFrame) { f.Data = make([]byte, maxPacket+1) }),
+		"a name that writes to a terminal": good(func(f *mediav1.AudioFrame) { f.Talker = "a\x1b[31mb" }),
+		"a name without end":               good(func(f *mediav1.AudioFrame) { f.Talker = strings.Repeat("a", longestName+1) }),
 	} {
 		if usable(f) {
 			t.Errorf("%s is usable", what)

@@ -7,6 +7,7 @@ import (
 
 	audiov1 "github.com/waldo-robot/waldo/api/gen/go/waldo/audio/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/text"
 	"github.com/waldo-robot/waldo/services/audio/pcm"
 )
 
@@ -106,7 +107,7 @@ func (m *Mixer) Receive(frame *mediav1.AudioFrame) {
 func usable(f *mediav1.AudioFrame) bool {
 	return f.GetFormat().GetMediaType() == pcm.Opus && f.GetEpoch() > 0 &&
 		f.GetSequence() >= 0 && f.GetSequence() < farthestAway && f.GetSampleIndex() >= 0 && f.GetSampleIndex() < farthestAway &&
-		len(f.GetData()) > 0 && len(f.GetData()) <= maxPacket && len(f.GetTalker()) <= longestName
+		len(f.GetData()) > 0 && len(f.GetData()) <= maxPacket && len(f.GetTalker()) <= longestName && text.IsPrintable(f.GetTalker())
 }
 
 // remote returns the talker who sent frame, or nil if there are too many.

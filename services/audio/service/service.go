@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	audiov1 "github.com/waldo-robot/waldo/api/gen/go/waldo/audio/v1"
+	"github.com/waldo-robot/waldo/pkg/text"
 	"github.com/waldo-robot/waldo/services/audio/capture"
 	"github.com/waldo-robot/waldo/services/audio/pcm"
 	"github.com/waldo-robot/waldo/services/audio/playout"
@@ -210,6 +211,8 @@ func (s *Service) open(name string) (*playout.Feed, error) {
 		name = "a program"
 	case len(name) > maxName:
 		return nil, fmt.Errorf("%w: talker has %d bytes, must be at most %d", pcm.ErrFormat, len(name), maxName)
+	case !text.IsPrintable(name):
+		return nil, fmt.Errorf("%w: talker is %q: use printable characters only", pcm.ErrFormat, name)
 	}
 	return s.config.Speaker.Mixer.Open(name, nil)
 }
