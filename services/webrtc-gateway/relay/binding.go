@@ -26,17 +26,18 @@ type binding struct {
 	last   uint32 // timestamp that was sent last
 	lastAt time.Time
 	began  bool
+	shift  uint32 // from the relay's timestamps to the viewer's
 
 	mu      sync.Mutex
-	shift   uint32 // from the relay's timestamps to the viewer's
 	history [historySize]sent
 }
 
 // sent remembers a packet.
 type sent struct {
-	frame *frame
-	index int // of the payload
-	seq   uint16
+	frame     *frame
+	index     int // of the payload
+	seq       uint16
+	timestamp uint32
 }
 
 func newBinding(c webrtc.TrackLocalContext, pt webrtc.PayloadType) *binding {
@@ -59,43 +60,46 @@ func (b *binding) follow(old *binding) {
 func (b *binding) write(f *frame, p *pace) (whole bool) {
 	whole = true
 	now := time.Now()
-	b.arrange(f, now)
+	timestamp := b.stamp(f, now)
 	for i, payload := range f.payloads {
 		if i%paceStep == 0 && !p.wait(min(paceStep, len(f.payloads)-i)) {
 			return false
 		}
-		h := b.header(f, i, b.seq, b.shift)
-		b.remember(sent{frame: f, index: i, seq: b.seq})
+		s := sent{frame: f, index: i, seq: b.seq, timestamp: timestamp}
+		h := b.header(s)
+		b.remember(s)
 		b.seq++
 		// Pion says of most failures only that nothing was written.
 		if n, err := b.out.WriteRTP(&h, payload); n == 0 || err != nil {
 			whole = false
 		}
 	}
-	b.last, b.lastAt = f.timestamp+b.shift, now
+	b.last, b.lastAt = timestamp, now
 	return whole
 }
 
-// arrange shifts the timestamps of a binding that follows another, before its first frame: they go on from there by the time
-// that has passed.
-func (b *binding) arrange(f *frame, now time.Time) {
-	if b.began {
-		return
+// stamp returns the timestamp of a frame for the viewer. A binding that follows another goes on from there by the time that has
+// passed. Frames that are sent again come right after what was sent last, because timestamps never go back.
+func (b *binding) stamp(f *frame, now time.Time) uint32 {
+	follows := !b.lastAt.IsZero()
+	if !b.began && follows {
+		b.shift = b.last + max(1, ticks(now.Sub(b.lastAt))) - f.timestamp
 	}
 	b.began = true
-	if !b.lastAt.IsZero() {
-		b.mu.Lock()
-		b.shift = b.last + max(1, ticks(now.Sub(b.lastAt))) - f.timestamp
-		b.mu.Unlock()
+	timestamp := f.timestamp + b.shift
+	if follows && int32(timestamp-b.last) <= 0 {
+		timestamp = b.last + 1
 	}
+	return timestamp
 }
 
 // header makes the header of a packet. It depends on nothing but its arguments: a packet that is sent again must be the same
 // to the bit, because SRTP encrypts both with the same key stream.
-func (b *binding) header(f *frame, i int, seq uint16, shift uint32) rtp.Header {
+func (b *binding) header(s sent) rtp.Header {
+	f, i := s.frame, s.index
 	h := rtp.Header{
 		Version: 2, Marker: i == len(f.payloads)-1, PayloadType: b.payloadType,
-		SequenceNumber: seq, Timestamp: f.timestamp + shift, SSRC: b.ssrc,
+		SequenceNumber: s.seq, Timestamp: s.timestamp, SSRC: b.ssrc,
 	}
 	if i > 0 {
 		return h
@@ -125,12 +129,12 @@ func (b *binding) remember(s sent) {
 // resend sends a packet again, if it is remembered.
 func (b *binding) resend(seq uint16) bool {
 	b.mu.Lock()
-	s, shift := b.history[seq%historySize], b.shift
+	s := b.history[seq%historySize]
 	b.mu.Unlock()
 	if s.frame == nil || s.seq != seq {
 		return false
 	}
-	h := b.header(s.frame, s.index, seq, shift)
+	h := b.header(s)
 	_, _ = b.out.WriteRTP(&h, s.frame.payloads[s.index])
 	return true
 }

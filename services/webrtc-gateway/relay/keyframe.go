@@ -86,6 +86,13 @@ const (
 	wishGap   = 2 * time.Second
 )
 
+// A viewer may have the group so many times more at once, and after that once in every againGap, where no key frame can be had for the asking:
+// a group may be megabytes, and a network that loses them again needs a rest.
+const (
+	againBurst = 3
+	againGap   = 10 * time.Second
+)
+
 // keyWish holds back the wishes of one viewer for key frames. The last one is not lost: it is carried out when its time has come, unless a
 // key frame came before.
 type keyWish struct {

@@ -102,6 +102,45 @@ func TestLateViewerOfRareKeyFrames(t *testing.T) {
 	})
 }
 
+// TestLostBeginningIsSentAgain: a browser may throw away what comes before it has read the answer, and the camera makes no key frame for it.
+func TestLostBeginningIsSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, s := newBench(t), &sink{ssrc: 7}
+		b.feed.never = true
+		first := b.viewer(&sink{ssrc: 2})
+		b.send(300, true)
+		late := b.viewer(s)
+		b.send(30, false)
+		before := len(s.all())
+		late.HandleRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: 7}})
+		b.send(30, false)
+		again := s.all()[before:]
+		if !isKey(again[0]) {
+			t.Fatal("the key frame was not sent again")
+		}
+		if want := 1 + 3*360; len(again) != want { // the parameter sets, and three packets a picture
+			t.Errorf("%d packets came again, want %d", len(again), want)
+		}
+		s.checkUnbroken(t)
+		// A packet that was sent again is the same when it is missed, though its picture went out twice.
+		missed := again[len(again)-500]
+		late.HandleRTCP([]rtcp.Packet{&rtcp.TransportLayerNack{MediaSSRC: 7, Nacks: rtcp.NackPairsFromSequenceNumbers([]uint16{missed.SequenceNumber})}})
+		if all := s.all(); all[len(all)-1].String() != missed.String() {
+			t.Errorf("%v was sent again as %v", missed, all[len(all)-1])
+		}
+		// One that is never content does not get it again and again.
+		before = len(s.all())
+		for range 100 {
+			late.HandleRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: 7}})
+			b.send(1, false)
+		}
+		if n, most := s.frames()-before/3, 3*500; n > most {
+			t.Errorf("%d pictures in 3 s for one that is never content, want %d at most", n, most)
+		}
+		b.end(first, late)
+	})
+}
+
 // TestMissedIsSentFromLongAgo: a player may ask late, and again.
 func TestMissedIsSentFromLongAgo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -45,11 +46,25 @@ func (q *queue) begin(group []*frame) bool {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.frames = append(q.frames, group...)
-	q.backlog, q.starved = len(q.frames), false
-	q.slack = len(q.frames) / replayShare
-	q.signal()
+	q.fill(group)
 	return true
+}
+
+// fill makes a group all that waits; q.mu is held.
+func (q *queue) fill(group []*frame) {
+	q.frames = slices.Clone(group)
+	q.backlog, q.slack, q.starved = len(group), len(group)/replayShare, false
+	q.signal()
+}
+
+// again fills the queue with a group for a viewer that could not use what it was sent. What waits is part of the group. A writer that is
+// stuck or has failed is left alone.
+func (q *queue) again(group []*frame, now time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(group) > 0 && !q.stuck && !now.Before(q.until) {
+		q.fill(group)
+	}
 }
 
 // put adds a frame. It returns how many frames were lost by it, and whether a key frame is needed now.
@@ -102,19 +117,20 @@ func (q *queue) drop() (lost int) {
 	return lost
 }
 
-// take returns the oldest frame, nil if there is none.
-func (q *queue) take() *frame {
+// take returns the oldest frame, nil if there is none, and whether it was there to begin with.
+func (q *queue) take() (f *frame, replayed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.frames) == 0 {
 		q.frames, q.slack, q.stuck = nil, 0, false
-		return nil
+		return nil, false
 	}
-	f := q.frames[0]
+	f = q.frames[0]
 	q.frames[0] = nil
 	q.frames = q.frames[1:]
+	replayed = q.backlog > 0
 	q.backlog = max(0, q.backlog-1)
-	return f
+	return f, replayed
 }
 
 func (q *queue) signal() {

@@ -63,7 +63,7 @@ func (r *Reader) Next(ctx context.Context) (Picture, error) {
 
 // take returns the next picture that is not too old, nil if there is none.
 func (r *Reader) take(now time.Time) *frame {
-	f := r.queue.take()
+	f, _ := r.queue.take()
 	// What a reader is given to begin with may be old: it leads up to what is shown now.
 	if f == nil || f.received.Before(r.began) || now.Sub(f.received) <= maxReaderAge {
 		return f

@@ -167,6 +167,22 @@ func (r *relay) join(v *Viewer) {
 	}
 }
 
+// refresh helps a viewer that cannot go on without a key frame: with a new one or, if the device makes none on request, with the group once
+// more. What was sent to begin with may be lost as a whole: a browser throws away what comes before it has read the answer.
+func (r *relay) refresh(v *Viewer) {
+	if r.feed.KeyFrameOnRequest() {
+		if v.wish.make() {
+			r.keys.ask()
+		}
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, started := r.viewers[v]; started && v.again.Allow() {
+		v.queue.again(r.group.Frames(), time.Now())
+	}
+}
+
 func (r *relay) leave(v *Viewer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pion/rtcp"
 	"github.com/pion/webrtc/v4"
+	"golang.org/x/time/rate"
 )
 
 // URIs of the RTP header extensions that a viewer sends when the peer knows them.
@@ -29,6 +30,7 @@ type Viewer struct {
 	stop  chan struct{}
 	ended sync.WaitGroup
 	wish  keyWish
+	again *rate.Limiter // of groups that are sent once more
 
 	mu      sync.Mutex
 	binding *binding // nil until negotiated
@@ -38,7 +40,8 @@ type Viewer struct {
 }
 
 func newViewer(r *relay, id string, leave func()) *Viewer {
-	return &Viewer{relay: r, id: id, leave: leave, queue: newQueue(), stop: make(chan struct{}), wish: newKeyWish()}
+	return &Viewer{relay: r, id: id, leave: leave, queue: newQueue(), stop: make(chan struct{}), wish: newKeyWish(),
+		again: rate.NewLimiter(rate.Every(againGap), againBurst)}
 }
 
 // Bind implements [webrtc.TrackLocal].
@@ -138,20 +141,20 @@ func (v *Viewer) push(f *frame) (needKey bool) {
 
 // send writes queued frames until the viewer is closed.
 func (v *Viewer) send(b *binding) {
-	began, p := time.Now(), newPace(v.stop)
+	p := newPace(v.stop)
 	for {
 		select {
 		case <-v.stop:
 			return
 		case <-v.queue.wake:
 		}
-		for f := v.queue.take(); f != nil; f = v.queue.take() {
+		for f, replayed := v.queue.take(); f != nil; f, replayed = v.queue.take() {
 			select {
 			case <-v.stop:
 				return
 			default:
 			}
-			v.write(b, f, p, f.received.After(began))
+			v.write(b, f, p, !replayed)
 		}
 	}
 }
@@ -176,9 +179,7 @@ func (v *Viewer) HandleRTCP(packets []rtcp.Packet) {
 	for _, p := range packets {
 		switch p := p.(type) {
 		case *rtcp.PictureLossIndication, *rtcp.FullIntraRequest:
-			if v.wish.make() {
-				v.relay.askKey()
-			}
+			v.relay.refresh(v)
 		case *rtcp.TransportLayerNack:
 			v.resend(p)
 		}
