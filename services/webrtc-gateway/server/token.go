@@ -47,8 +47,8 @@ func (g *guard) checkToken(w http.ResponseWriter, r *http.Request) bool {
 		}
 	}
 	w.Header().Set("WWW-Authenticate", `Bearer realm="waldo"`)
-	http.Error(w, "a token is needed: open the page once with ?token=…, or send the header Authorization: Bearer …",
-		http.StatusUnauthorized)
+	http.Error(w, "a token is needed: open the page once with ?token=…, or send the header Authorization: Bearer …; "+
+		"a page of another origin calls waldo.connect(undefined, {token})", http.StatusUnauthorized)
 	return false
 }
 

@@ -58,6 +58,11 @@ func TestToken(t *testing.T) {
 			if answer.StatusCode != tt.code {
 				t.Errorf("status %d, want %d: %s", answer.StatusCode, tt.code, body)
 			}
+			for _, way := range []string{"?token=…", "Authorization: Bearer …", "waldo.connect(undefined, {token})"} {
+				if tt.code == http.StatusUnauthorized && !strings.Contains(body, way) {
+					t.Errorf("the refusal does not name %s: %s", way, body)
+				}
+			}
 			if answer.StatusCode != 303 && answer.Header.Get("Set-Cookie") != "" {
 				t.Errorf("Set-Cookie: %s", answer.Header.Get("Set-Cookie"))
 			}
