@@ -25,9 +25,15 @@ func startRover(t *testing.T) (*harness.Robot, *harness.Page) {
 // a busy machine, lets all keys go.
 func hold(tb testing.TB, page *harness.Page, code, key, wanted string) {
 	tb.Helper()
+	holdUntil(tb, page, page, code, key, wanted)
+}
+
+// holdUntil is hold, but what is looked at is another page.
+func holdUntil(tb testing.TB, page, seen *harness.Page, code, key, wanted string) {
+	tb.Helper()
 	harness.Until(tb, code+" until "+wanted, func() error {
 		page.Press(tb, code)
-		v := harness.Eval[float64](tb, page, "Number(document.querySelector('[data-device=motors][data-key=' + $1 + ']').textContent)", key)
+		v := harness.Eval[float64](tb, seen, "Number(document.querySelector('[data-device=motors][data-key=' + $1 + ']').textContent)", key)
 		if !harness.Eval[bool](tb, page, "((v) => "+wanted+")($1)", v) {
 			return fmt.Errorf("%s is %v", key, v)
 		}
@@ -126,10 +132,10 @@ func TestEStopOfThePage(t *testing.T) {
 func TestWhoDrives(t *testing.T) {
 	robot, one := startRover(t)
 	two := harness.StartBrowser(t).Open(t, robot.URL)
+	awaitReading(t, two, "battery", "v > 6000")
 	one.Click(t, "#drive-button")
 	one.Until(t, "document.querySelector('#drive').dataset.drive === 'driving'")
-	hold(t, one, "KeyW", "left", "v === 200")
-	awaitReading(t, two, "left", "v === 200")
+	holdUntil(t, one, two, "KeyW", "left", "v === 200")
 	two.Until(t, "document.querySelector('#drive').dataset.holder === $1", harness.Eval[string](t, one, "waldo.robot.holder"))
 	two.Until(t, "document.querySelector('#drive-button').textContent === 'Take over'")
 	two.Click(t, "#drive-button")
