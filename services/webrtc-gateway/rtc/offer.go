@@ -197,24 +197,37 @@ func bundle(d *sdp.SessionDescription) (alone bool, err error) {
 	return true, nil
 }
 
-// VideoSection returns the mid of the first media section of an offer that wants to be shown video.
-func VideoSection(text string) (mid string, err error) { return receivingSection(text, "video") }
+// VideoSection returns the mid of the first media section of an offer that can be shown video.
+func VideoSection(text string) (mid string, err error) { return receivingSection(text, Video) }
 
-// AudioSection returns the mid of the first media section of an offer that wants to hear audio.
-func AudioSection(text string) (mid string, err error) { return receivingSection(text, "audio") }
+// AudioSection returns the mid of the first media section of an offer that can hear audio.
+func AudioSection(text string) (mid string, err error) { return receivingSection(text, Audio) }
 
+// receivingSection prefers a section that offers a codec of the gateway. If none does, it takes the first that receives, so that
+// [readOffer] names the codec that is missing.
 func receivingSection(text, media string) (mid string, err error) {
 	d, err := parseOffer(text)
 	if err != nil {
 		return "", err
 	}
+	track := Track{Stream: relay.Stream{Name: media}}
+	found := false
 	for _, m := range d.MediaDescriptions {
 		_, sends := m.Attribute(sdp.AttrKeySendOnly)
 		_, idle := m.Attribute(sdp.AttrKeyInactive)
-		if m.MediaName.Media == media && !sends && !idle {
-			mid, _ = m.Attribute(sdp.AttrKeyMID)
-			return mid, nil
+		if m.MediaName.Media != media || sends || idle {
+			continue
 		}
+		own, _ := m.Attribute(sdp.AttrKeyMID)
+		if checkSection(m, track) == nil {
+			return own, nil
+		}
+		if !found {
+			mid, found = own, true
+		}
+	}
+	if found {
+		return mid, nil
 	}
 	return "", status.Errorf(codes.InvalidArgument,
 		"sdp: the offer has no %s section that receives: add a transceiver with direction recvonly", media)

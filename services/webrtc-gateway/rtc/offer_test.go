@@ -71,6 +71,34 @@ func TestReadOfferNarrows(t *testing.T) {
 	}
 }
 
+// TestFirstSectionThatCanBeServed: sections before it may have other codecs. If none can be served, the first is refused.
+func TestFirstSectionThatCanBeServed(t *testing.T) {
+	vp8, h264 := offered{stream: front, pt: 96, codec: "VP8/90000"}, offered{stream: front, pt: 97}
+	mode2 := offered{stream: front, pt: 98, fmtp: "packetization-mode=2"}
+	pcmu, opus := offered{stream: head, pt: 0, codec: "PCMU/8000"}, offered{stream: head, pt: 99}
+	tests := []struct {
+		name    string
+		section func(string) (string, error)
+		offer   []offered
+		want    string
+	}{
+		{"H264 behind VP8", VideoSection, []offered{vp8, h264}, "1"},
+		{"H264 behind another packetization", VideoSection, []offered{mode2, h264}, "1"},
+		{"H264 before VP8", VideoSection, []offered{h264, vp8}, "0"},
+		{"the first of two", VideoSection, []offered{vp8, h264, h264}, "1"},
+		{"no H264", VideoSection, []offered{vp8, mode2}, "0"},
+		{"Opus behind PCMU", AudioSection, []offered{h264, pcmu, opus}, "2"},
+		{"no Opus", AudioSection, []offered{h264, pcmu}, "1"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if mid, err := tt.section(number(t, offerOf(t, tt.offer), tt.offer)); err != nil || mid != tt.want {
+				t.Errorf("section %q, want %q: %v", mid, tt.want, err)
+			}
+		})
+	}
+}
+
 func TestRealOffersAreAnswered(t *testing.T) {
 	e := newEngine(t)
 	for name, text := range offers(t) {
