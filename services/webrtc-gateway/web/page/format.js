@@ -2,6 +2,8 @@
 
 /** Shown for what is not known. */
 const UNKNOWN = '–';
+/** How long a reason may be where there is little room, in characters. */
+const LONGEST = 140;
 
 /**
  * Time since something, short: `0.4 s`, `12 s`, `3 min`, `2 h`.
@@ -26,6 +28,15 @@ export function uptime(ms) {
   if (s < 3600) return `${Math.floor(s / 60)} m ${two(s % 60)} s`;
   if (s < 86_400) return `${Math.floor(s / 3600)} h ${two(Math.floor(s / 60) % 60)} m`;
   return `${Math.floor(s / 86_400)} d ${two(Math.floor(s / 3600) % 24)} h`;
+}
+
+/**
+ * A reason where there is room for a line or two. What follows the first sentence, or a semicolon, is the remedy.
+ * @param {string} text
+ */
+export function firstSentence(text) {
+  const first = [...text.trim().split(/[;\n]|[.!?](?:\s|$)/)[0]];
+  return first.length <= LONGEST ? first.join('') : `${first.slice(0, LONGEST - 1).join('')}…`;
 }
 
 /** @param {number|null} bps Bits per second. */

@@ -1,6 +1,6 @@
 /** @file What to say of the motors, and of pictures that a driver may still take for true. Pure. */
 
-import { since } from './format.js';
+import { firstSentence, since } from './format.js';
 
 /**
  * @typedef {'unknown'|'away'|'estopped'|'stopped'|'driven'} MotorsState Unknown: nothing was heard lately, so whatever was true may not be any more.
@@ -47,7 +47,7 @@ export function motorsStatus({ link, device, state, known, ageMs, holder, refusa
   if (state === null) return { state: 'unknown', text: 'Motors: not heard of yet' };
   if (!known) return { state: 'unknown', text: `Motors: not known, last heard of ${since(ageMs)} ago` };
   if (state.phase === 'e-stopped') return { state: 'estopped', text: 'Motors: stopped by the e-stop' };
-  if (device?.state === 'away') return { state: 'away', text: `Motors: away${device.reason && `, ${device.reason}`}` };
+  if (device?.state === 'away') return { state: 'away', text: `Motors: away${device.reason && `, ${firstSentence(device.reason)}`}` };
   const own = state.holder === holder;
   const why = own && refusal ? `commands are refused, ${REFUSALS[refusal] ?? refusal}` : '';
   if (state.phase === 'driving') {
@@ -59,13 +59,13 @@ export function motorsStatus({ link, device, state, known, ageMs, holder, refusa
 }
 
 /**
- * What a driver must know of the pictures: those that do not show what is there now.
+ * What a driver must know of the pictures: those that do not show what is there now. The whole reason is on the tile.
  * @param {{device: string, picture: import('../picture.js').Picture, sinceMs: number|null}[]} pictures
  * @returns {string} Empty if all are live.
  */
 export function pictureWarning(pictures) {
   return pictures.filter(({ picture }) => picture.state !== 'live').map(({ device, picture, sinceMs }) => {
     const what = sinceMs === null ? `There is no picture of ${device}` : `The picture of ${device} is ${since(sinceMs)} old`;
-    return picture.text ? `${what}: ${picture.text}` : what;
+    return picture.text ? `${what}: ${firstSentence(picture.text)}` : what;
   }).join('. ');
 }

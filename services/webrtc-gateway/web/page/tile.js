@@ -1,7 +1,7 @@
 /** @file One camera on the page: its picture, what is to be known about it, and what can be done with it. */
 
 import { iconButton, make, setData, setText } from './dom.js';
-import { since, statsRows } from './format.js';
+import { firstSentence, since, statsRows } from './format.js';
 import { saveSnapshot } from './snapshot.js';
 
 /** What the badge says of a picture that is not live, by reason; the time is put behind it. */
@@ -144,7 +144,7 @@ export class Tile {
     this.#play.hidden = reason !== 'paused';
     this.tick();
     this.#actions.changed();
-    if (was !== undefined && was !== state) this.#actions.announce(`${this.device}: ${state}. ${text}`);
+    if (was !== undefined && was !== state) this.#actions.announce(`${this.device}: ${state}. ${firstSentence(text)}`);
   }
 
   /** The link is part of the tile's state although the picture may not have changed yet. */

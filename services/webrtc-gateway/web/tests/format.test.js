@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bitrate, milliseconds, since, size, statsRows, uptime } from '../page/format.js';
+import { bitrate, firstSentence, milliseconds, since, size, statsRows, uptime } from '../page/format.js';
 
 const cases = [
   [since, [0], '0.0 s'], [since, [1234], '1.2 s'], [since, [-5], '0.0 s'], [since, [45_000], '45 s'],
@@ -9,6 +9,9 @@ const cases = [
   [uptime, [356_400_000], '4 d 03 h'], [uptime, [-1], '0 s'],
   [bitrate, [null], '–'], [bitrate, [350_400], '350 kbit/s'], [bitrate, [2_040_000], '2.0 Mbit/s'],
   [milliseconds, [null], '–'], [milliseconds, [1.26], '1.3 ms'], [milliseconds, [17.4], '17 ms'],
+  [firstSentence, [''], ''], [firstSentence, ['No frames arrive'], 'No frames arrive'], [firstSentence, ['It is away. Plug it in.'], 'It is away'],
+  [firstSentence, ['/dev/video0: busy; close the other program'], '/dev/video0: busy'], [firstSentence, ['bad.mp4: v1.2\nand more'], 'bad.mp4: v1.2'],
+  [firstSentence, ['x'.repeat(141)], `${'x'.repeat(139)}…`], [firstSentence, ['😀'.repeat(140)], '😀'.repeat(140)],
   [size, [640, 480], '640×480'], [size, [null, 480], '–'],
 ];
 for (const [format, given, want] of cases) {

@@ -134,6 +134,11 @@ describe('words of the drive card', () => {
     assert.equal(pictureWarning([live]), '');
     assert.equal(pictureWarning([live, stale, none]), 'The picture of rear is 0.4 s old: No frames arrive. There is no picture of top');
     assert.equal(pictureWarning([]), '');
+    const text = 'clip.mp4: its H.264 is interlaced; browsers show it progressive: convert it with ffmpeg -i FILE -vf yadif OUT.mp4';
+    const away = { device: 'top', picture: { state: 'waiting', reason: 'device-away', text }, sinceMs: null };
+    assert.equal(pictureWarning([away]), 'There is no picture of top: clip.mp4: its H.264 is interlaced');
+    const motors = motorsStatus({ ...facts, device: { ...facts.device, state: 'away', reason: text } });
+    assert.equal(motors.text, 'Motors: away, clip.mp4: its H.264 is interlaced');
   });
 
   test('who drives without knowing of the motors, or without a picture, does not just read "You drive"', () => {
