@@ -66,8 +66,11 @@ func listed(m *sdp.MediaDescription) (codecs []webrtc.RTPCodecParameters) {
 		switch {
 		case strings.EqualFold(name, "H264/90000"):
 			c.MimeType, c.ClockRate, c.RTCPFeedback = webrtc.MimeTypeH264, 90000, videoFeedback()
-		case strings.EqualFold(name, opusCodec):
-			c.MimeType, c.ClockRate, c.Channels = webrtc.MimeTypeOpus, 48000, 2
+		case isOpus(name):
+			c.MimeType, c.ClockRate = webrtc.MimeTypeOpus, 48000
+			if strings.HasSuffix(name, "/2") {
+				c.Channels = 2 // the answer names them if the offer does
+			}
 		default:
 			continue
 		}

@@ -21,7 +21,7 @@ const (
 	maxSections = 64
 	// maxVoices bounds the speakers at which one peer talks.
 	maxVoices = 4
-	// opusCodec is how SDP names the codec of all sound.
+	// opusCodec is how SDP names the codec of all sound, see [isOpus].
 	opusCodec = "opus/48000/2"
 )
 
@@ -276,11 +276,17 @@ func checkSection(m *sdp.MediaDescription, t Track) error {
 		"section %s offers no codec that can be sent: the gateway sends H264/90000 with packetization-mode 1 or 0", t.MID)
 }
 
-// payloadTypes are the numbers under which a section lists a codec.
-func payloadTypes(m *sdp.MediaDescription, codec string) map[string]bool {
+// isOpus reports whether an rtpmap names Opus. RFC 7587 demands the two channels in its name, but GStreamer leaves them out if the caps of
+// a player have no encoding-params, and plays Opus all the same.
+func isOpus(name string) bool {
+	return strings.EqualFold(name, opusCodec) || strings.EqualFold(name, strings.TrimSuffix(opusCodec, "/2"))
+}
+
+// opusTypes are the numbers under which a section lists Opus.
+func opusTypes(m *sdp.MediaDescription) map[string]bool {
 	types := make(map[string]bool)
 	for _, a := range m.Attributes {
-		if pt, name, ok := strings.Cut(a.Value, " "); ok && a.Key == "rtpmap" && strings.EqualFold(name, codec) {
+		if pt, name, ok := strings.Cut(a.Value, " "); ok && a.Key == "rtpmap" && isOpus(strings.TrimSpace(name)) {
 			types[pt] = true
 		}
 	}
@@ -305,7 +311,7 @@ const voiceBitrate = 48_000
 // askForVoice makes the wishes of a far end for the sound that it hears those of the gateway for the voice that it sends, because the answer repeats
 // them. It hears what was coded in any case. Two channels would come for every voice, which are the same.
 func askForVoice(m *sdp.MediaDescription) {
-	opus := payloadTypes(m, opusCodec)
+	opus := opusTypes(m)
 	for i, a := range m.Attributes {
 		pt, line, ok := strings.Cut(a.Value, " ")
 		if a.Key != "fmtp" || !ok || !opus[pt] {

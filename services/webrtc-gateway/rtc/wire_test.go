@@ -33,6 +33,14 @@ type offered struct {
 	idle           bool // it is offered, but not for anything
 }
 
+// name is what rtpmap calls the codec.
+func (s offered) name() string {
+	if s.codec != "" {
+		return s.codec
+	}
+	return map[string]string{Video: "H264/90000", Audio: opusCodec, Speaker: opusCodec}[s.stream.Name]
+}
+
 const mode1 = "packetization-mode=1;profile-level-id=42e01f;level-asymmetry-allowed=1"
 
 func cameraAt(name string) relay.Stream { return relay.Stream{Device: name, Name: Video} }
@@ -57,6 +65,7 @@ var numberings = []struct {
 		{stream: left, pt: 111, fmtp: mode1, extmap: []string{"2 delay", "1 capture"}, delay: 2, capture: 1},
 		{stream: head, pt: 102, extmap: []string{"1 mid"}}}},
 	{"only sound", []offered{{stream: head, pt: 63}}},
+	{"sound without its channels", []offered{{stream: head, pt: 63, codec: "OPUS/48000"}}},
 	{"two cameras with numbers of their own", []offered{
 		{stream: left, pt: 35, fmtp: mode1, extmap: []string{"3 delay", "4 capture"}, delay: 3, capture: 4},
 		{stream: right, pt: 127, fmtp: mode1, extmap: []string{"7 delay", "8 capture"}, delay: 7, capture: 8},
@@ -100,11 +109,7 @@ func number(t testing.TB, text string, sections []offered) string {
 		drop(m, "rtpmap", "fmtp", "rtcp-fb", sdp.AttrKeyExtMap)
 		pt := strconv.Itoa(s.pt)
 		m.MediaName.Formats = []string{pt}
-		codec := s.codec
-		if codec == "" {
-			codec = map[string]string{Video: "H264/90000", Audio: opusCodec, Speaker: opusCodec}[s.stream.Name]
-		}
-		m.WithValueAttribute("rtpmap", pt+" "+codec)
+		m.WithValueAttribute("rtpmap", pt+" "+s.name())
 		if s.fmtp != "" {
 			m.WithValueAttribute("fmtp", pt+" "+s.fmtp)
 		}
@@ -192,6 +197,9 @@ func (p *player) checkAnswer(s offered, m *sdp.MediaDescription) (ssrc uint32) {
 	p.t.Helper()
 	if got := fmt.Sprint(m.MediaName.Formats); got != fmt.Sprintf("[%d]", s.pt) || m.MediaName.Port.Value == 0 {
 		p.t.Errorf("%s: answered with payload types %s at port %d, want %d", s.stream, got, m.MediaName.Port.Value, s.pt)
+	}
+	if got, _ := attributeOf(m, "rtpmap", strconv.Itoa(s.pt)); !strings.EqualFold(got, s.name()) {
+		p.t.Errorf("%s: answered with the codec %q, want %q", s.stream, got, s.name())
 	}
 	var want, got []string
 	for uri, id := range map[string]uint8{relay.PlayoutDelayURI: s.delay, relay.AbsCaptureTimeURI: s.capture} {
