@@ -8,7 +8,8 @@
 import { PictureSocket } from './picturesocket.js';
 
 /**
- * @typedef {'no-interface'|'no-path'} DetourReason No-interface: the browser has no candidates for WebRTC. No-path: none of them works.
+ * @typedef {'no-webrtc'|'no-interface'|'no-path'} DetourReason No-webrtc: the browser has none, or it is switched off. No-interface: it has no
+ *   candidates. No-path: none of them works.
  */
 
 /** The pictures that go around WebRTC. */

@@ -15,7 +15,7 @@ const PATH_MS = 250;
 /** What was refused is asked for again this often, in ms. */
 const FORGIVE_MS = 5000;
 /** On a detour WebRTC is tried again after this, by why it did not work, in ms. */
-const RETRY_MS = { 'no-interface': 5000, 'no-path': 15_000 };
+const RETRY_MS = { 'no-webrtc': 5000, 'no-interface': 5000, 'no-path': 15_000 };
 /** Such a try may take so long, less than the gateway's patience, in ms. */
 const TRY_MS = 10_000;
 
@@ -98,7 +98,17 @@ export class Transport {
   #connect() {
     this.#triedAt = this.#env.now();
     this.#coming.clear();
-    this.#connection = new Connection({
+    try {
+      this.#connection = this.#newConnection();
+    } catch {
+      // RTCPeerConnection is missing, or an add-on makes it throw.
+      this.#retryAt = this.#triedAt + RETRY_MS['no-webrtc'];
+      this.#detourFor('no-webrtc');
+    }
+  }
+
+  #newConnection() {
+    return new Connection({
       send: this.#handlers.send,
       onTrack: (want, transceiver) => {
         if (want.stream === 'video') this.#show(want.device, transceiver.receiver);

@@ -74,6 +74,12 @@ function showLink() {
   for (const tile of tiles.values()) tile.linkChanged();
 }
 
+function showWay() {
+  const { detour } = robot;
+  setData(document.body, { detour: detour?.reason ?? '' });
+  setText(byId('way', HTMLElement), wayWords(detour, isSecureContext));
+}
+
 /** What is beside the cameras, if there is anything. */
 function showSide() {
   sounds.describe();
@@ -136,11 +142,7 @@ robot.addEventListener('state', () => {
     setText(byId('robot', HTMLElement), robot.name || 'Waldo');
   }
 });
-robot.addEventListener('detour', () => {
-  const { detour } = robot;
-  setData(document.body, { detour: detour?.reason ?? '' });
-  setText(byId('way', HTMLElement), wayWords(detour, isSecureContext));
-});
+robot.addEventListener('detour', showWay);
 robot.addEventListener('devices', () => {
   setText(byId('robot', HTMLElement), robot.name || 'Waldo');
   setText(byId('version', HTMLElement), robot.version ? `Waldo ${robot.version}` : '');
@@ -166,4 +168,5 @@ setInterval(tick, TICK_MS);
 setInterval(showStats, STATS_MS);
 if (storedStats()) setStats(true);
 showLink();
+showWay();
 tick();

@@ -2,6 +2,10 @@
 
 /** @type {Record<import('../detour.js').DetourReason, [why: string, remedy: string]>} */
 const REASONS = {
+  'no-webrtc': [
+    'This browser has no WebRTC, or it is switched off.',
+    'Switch it on in the settings of the browser or of the add-on that blocks it, or use another browser.',
+  ],
   'no-interface': [
     'This browser has no network interface, and without one WebRTC does not work, not even on the robot itself.',
     'Connect the machine to any network, with or without internet; if this stays, restart the browser.',

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { h264Codec } from '../h264.js';
 import { Keyboard } from '../keyboard.js';
+import { FakeEnv } from './fakes.js';
 import { key, Rig } from './rig.js';
 
 /** @type {Rig} */ let rig;
@@ -214,6 +215,24 @@ test('a browser that cannot decode drives, and knows that there is no picture', 
   assert.equal(env.pictureSocket, undefined);
   drive.start();
   await rig.until(() => drive.state === 'driving');
+});
+
+test('a browser without WebRTC goes around at once, and back when it has it', async () => {
+  env = new FakeEnv();
+  const { openPeer } = env;
+  env.openPeer = () => { throw new ReferenceError('RTCPeerConnection is not defined'); };
+  rig = new Rig(env);
+  assert.deepEqual(rig.robot.detour, { reason: 'no-webrtc', picture: false });
+  drive = rig.robot.drive();
+  drive.use(new Keyboard({ target: new EventTarget(), env }));
+  await rig.until(() => rig.robot.control('motors').known);
+  drive.start();
+  await rig.until(() => drive.state === 'driving');
+  await rig.pass(20_000);
+  assert.deepEqual([drive.state, rig.robot.state, env.sockets.length], ['driving', 'live', 1], 'the session stays');
+  env.openPeer = openPeer;
+  await rig.until(() => rig.robot.detour === null);
+  assert.equal(drive.state, 'driving');
 });
 
 test('a browser whose candidates do not work goes around as well', async () => {

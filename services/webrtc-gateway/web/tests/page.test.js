@@ -46,6 +46,7 @@ test('what is said of pads that do not count names the pad and the remedy', () =
 test('a detour around WebRTC is told with what is missing and the remedy', () => {
   assert.equal(wayWords(null, true), '');
   assert.match(wayWords({ reason: 'no-interface', picture: true }, true), /no network interface.*no sound.*Connect the machine to any network/);
+  assert.match(wayWords({ reason: 'no-webrtc', picture: true }, true), /no WebRTC, or it is switched off.*WebSocket.*another browser/);
   assert.match(wayWords({ reason: 'no-path', picture: false }, true), /finds no way.*no picture.*use a newer one.*firewall/);
   assert.match(wayWords({ reason: 'no-path', picture: false }, false), /no picture: browsers decode it only on https or localhost/);
 });

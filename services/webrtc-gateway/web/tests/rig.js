@@ -183,8 +183,8 @@ export const config = { device: 'motors', rateHz: 30, axes, values };
 
 /** A page, its gateway, and the actuators behind it. Time passes with {@link Rig.pass}. */
 export class Rig {
-  env = new FakeEnv();
-  actuators = [new FakeActuator(this.env)];
+  env;
+  actuators;
   drive = config;
   /** Devices besides, as the gateway lists them. */
   others = [];
@@ -199,7 +199,9 @@ export class Rig {
   #read = new Map();
   #told = -Infinity;
 
-  constructor() {
+  constructor(env = new FakeEnv()) {
+    this.env = env;
+    this.actuators = [new FakeActuator(env)];
     this.env.health = 200;
     this.robot = new Robot(new URL('http://robot:8080/'), this.env);
   }
