@@ -156,12 +156,13 @@ func sendable(p webrtc.RTPHeaderExtensionParameter, known []webrtc.RTPHeaderExte
 	return slices.Contains(relay.Extensions(), p.URI) && relay.ExtensionNumber(p.ID) && !twice
 }
 
-// complete adds to an answer what pion does not know of: the header extensions of each section.
+// complete adds to an answer what pion does not know of: the header extensions of each section, and which sections are rejected.
 func (o *offer) complete(answer string) (string, error) {
 	var d sdp.SessionDescription
 	if err := d.UnmarshalString(answer); err != nil {
 		return "", err
 	}
+	o.reject(&d)
 	for _, m := range d.MediaDescriptions {
 		mid, _ := m.Attribute(sdp.AttrKeyMID)
 		s, ok := o.section(mid)
@@ -177,4 +178,30 @@ func (o *offer) complete(answer string) (string, error) {
 	}
 	text, err := d.Marshal()
 	return string(text), err
+}
+
+// reject answers the sections that share no codec at port 0, with the numbers that they offered. Pion puts its candidates into the first
+// section; if that is at port 0, they move into the first that is not.
+func (o *offer) reject(d *sdp.SessionDescription) {
+	var candidates []sdp.Attribute
+	for i, m := range d.MediaDescriptions {
+		if m.MediaName.Port.Value != 0 && o.rejected[i] == nil {
+			m.Attributes = append(m.Attributes, candidates...)
+			candidates = nil
+			continue
+		}
+		for _, a := range m.Attributes {
+			if a.IsICECandidate() || a.Key == sdp.AttrKeyEndOfCandidates {
+				candidates = append(candidates, a)
+			}
+		}
+		drop(m, sdp.AttrKeyCandidate, sdp.AttrKeyEndOfCandidates)
+		if offered := o.rejected[i]; offered != nil {
+			m.MediaName = offered.MediaName
+			m.MediaName.Port = sdp.RangedPort{}
+			m.Attributes = slices.DeleteFunc(slices.Clone(offered.Attributes), func(a sdp.Attribute) bool {
+				return !slices.Contains([]string{sdp.AttrKeyMID, sdp.AttrKeyInactive, "rtpmap", "fmtp"}, a.Key)
+			})
+		}
+	}
 }

@@ -68,7 +68,9 @@ type offer struct {
 	sdp string // for pion
 	// The sections that are for something, in their order.
 	sections []*section
-	alone    bool // the only section is in no bundle
+	idle     []*section                    // those that are for nothing, with the codec that they share with the gateway
+	rejected map[int]*sdp.MediaDescription // those that are for nothing and share none, by their place
+	alone    bool                          // the only section is in no bundle
 }
 
 // section is a media section that is for something.
@@ -87,6 +89,18 @@ func (o *offer) section(mid string) (*section, bool) {
 	return o.sections[i], true
 }
 
+// common returns the section with a mid if it shares a codec with the gateway, be it for something or not.
+func (o *offer) common(mid string) (*section, bool) {
+	if s, ok := o.section(mid); ok {
+		return s, true
+	}
+	i := slices.IndexFunc(o.idle, func(s *section) bool { return s.MID == mid })
+	if i < 0 {
+		return nil, false
+	}
+	return o.idle[i], true
+}
+
 // readOffer checks an offer and makes all sections inactive but those in tracks, which do nothing but what they are for. Header extensions
 // are kept from pion, see numbers.
 func readOffer(text string, tracks []Track) (offer, error) {
@@ -98,11 +112,11 @@ func readOffer(text string, tracks []Track) (offer, error) {
 	if err != nil {
 		return offer{}, err
 	}
-	o := offer{}
+	o := offer{rejected: make(map[int]*sdp.MediaDescription)}
 	if o.alone, err = bundle(d); err != nil {
 		return offer{}, err
 	}
-	for _, m := range d.MediaDescriptions {
+	for i, m := range d.MediaDescriptions {
 		mid, _ := m.Attribute(sdp.AttrKeyMID)
 		t, ok := wanted[mid]
 		direction := sdp.AttrKeyInactive
@@ -123,11 +137,16 @@ func readOffer(text string, tracks []Track) (offer, error) {
 				s.extensions = extensions(m)
 			}
 			o.sections = append(o.sections, s)
+		} else {
+			o.leave(i, m)
 		}
 		drop(m, sdp.AttrKeyExtMap)
 	}
 	for mid := range wanted {
 		return offer{}, status.Errorf(codes.InvalidArgument, "tracks: the offer has no media section with a=mid:%s", mid)
+	}
+	if err := o.unbundle(d); err != nil {
+		return offer{}, err
 	}
 	out, err := d.Marshal()
 	if err != nil {
@@ -135,6 +154,65 @@ func readOffer(text string, tracks []Track) (offer, error) {
 	}
 	o.sdp = string(out)
 	return o, nil
+}
+
+// leave keeps what the answer needs of a section that is for nothing. It may be for something in a later offer.
+func (o *offer) leave(i int, m *sdp.MediaDescription) {
+	media := m.MediaName.Media
+	if media != Video && media != Audio {
+		return
+	}
+	mid, _ := m.Attribute(sdp.AttrKeyMID)
+	s := &section{Track: Track{MID: mid, Stream: relay.Stream{Name: media}}}
+	var shared bool
+	if s.codec, shared = chooseCodec(m, s.mime(), relay.Profile{}); shared {
+		o.idle = append(o.idle, s)
+	} else {
+		o.rejected[i] = m
+	}
+}
+
+// unbundle takes the rejected sections out of the bundle, so that pion connects to the first of the others.
+func (o *offer) unbundle(d *sdp.SessionDescription) error {
+	if n := len(d.MediaDescriptions); n > 0 && len(o.rejected) == n {
+		return status.Error(codes.FailedPrecondition, "sdp: no section offers a codec of the gateway: offer H264/90000 or "+opusCodec)
+	}
+	gone := make(map[string]*sdp.MediaDescription)
+	for _, m := range o.rejected {
+		mid, _ := m.Attribute(sdp.AttrKeyMID)
+		gone[mid] = m
+	}
+	for i, a := range d.Attributes {
+		if a.Key != sdp.AttrKeyGroup || !strings.HasPrefix(a.Value, "BUNDLE ") {
+			continue
+		}
+		mids := strings.Fields(a.Value)[1:]
+		kept := slices.DeleteFunc(slices.Clone(mids), func(mid string) bool { return gone[mid] != nil })
+		d.Attributes[i].Value = strings.Join(append([]string{"BUNDLE"}, kept...), " ")
+		for _, m := range d.MediaDescriptions {
+			if mid, _ := m.Attribute(sdp.AttrKeyMID); len(kept) > 0 && mid == kept[0] && gone[mids[0]] != nil {
+				inherit(m, gone[mids[0]])
+			}
+		}
+	}
+	return nil
+}
+
+// inherit gives a section what it leaves to the first of its bundle: where to connect to.
+func inherit(m, first *sdp.MediaDescription) {
+	own, ok := m.Attribute("ice-ufrag")
+	if theirs, _ := first.Attribute("ice-ufrag"); ok && own != theirs {
+		return
+	}
+	before := slices.Clone(m.Attributes)
+	for _, a := range first.Attributes {
+		switch a.Key {
+		case "ice-ufrag", "ice-pwd", "fingerprint", "setup", sdp.AttrKeyCandidate, sdp.AttrKeyEndOfCandidates:
+			if !slices.ContainsFunc(before, func(b sdp.Attribute) bool { return b.Key == a.Key }) {
+				m.Attributes = append(m.Attributes, a)
+			}
+		}
+	}
 }
 
 // parseOffer reads SDP and checks what every offer needs.

@@ -334,6 +334,34 @@ func TestBundle(t *testing.T) {
 	}
 }
 
+// TestBundleWithoutItsFirst: a section inherits the transport of the first in its bundle if that is rejected; if all are, the offer is refused.
+func TestBundleWithoutItsFirst(t *testing.T) {
+	sections := []offered{{stream: left, pt: 96, codec: "VP8/90000"}, {stream: front, pt: 97}}
+	var d sdp.SessionDescription
+	if err := d.UnmarshalString(number(t, offerOf(t, sections), sections)); err != nil {
+		t.Fatal(err)
+	}
+	drop(d.MediaDescriptions[1], "ice-ufrag", "ice-pwd", "fingerprint", "setup")
+	text, err := d.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for mid, code := range map[string]codes.Code{"1": codes.OK, "": codes.FailedPrecondition} {
+		offer, tracks := string(text), []Track{{MID: mid, Stream: front}}
+		if mid == "" {
+			offer, tracks = strings.ReplaceAll(offer, "H264", "VP9"), nil
+		}
+		p, err := newEngine(t).NewPeer(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Answer(t.Context(), offer, tracks); status.Code(err) != code {
+			t.Errorf("section %q: %v, want %v", mid, err, code)
+		}
+		p.Close()
+	}
+}
+
 func TestTooManyVoices(t *testing.T) {
 	var tracks []Track
 	for i := range maxVoices + 1 {

@@ -170,7 +170,7 @@ func (p *Peer) attach(o *offer) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, t := range p.pc.GetTransceivers() {
-		wanted, ok := o.section(t.Mid())
+		wanted, ok := o.common(t.Mid())
 		if !ok {
 			continue
 		}

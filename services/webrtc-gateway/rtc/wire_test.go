@@ -31,6 +31,7 @@ type offered struct {
 	// What is to be received: the numbers of playout delay and capture time, 0 for none.
 	delay, capture uint8
 	idle           bool // it is offered, but not for anything
+	rejected       bool // it shares no codec
 }
 
 // name is what rtpmap calls the codec.
@@ -88,11 +89,23 @@ var numberings = []struct {
 		{stream: left, pt: 98, fmtp: mode1, extmap: []string{"3/sendonly delay", "4/recvonly capture"}, capture: 4},
 		{stream: right, pt: 98, fmtp: mode1, extmap: []string{"3/inactive capture", "4/sendrecv delay"}, delay: 4}}},
 	{"the first section has another codec and is for nothing", []offered{
-		{stream: left, pt: 120, codec: "VP8/90000", extmap: []string{"3 capture"}, idle: true},
+		{stream: left, pt: 120, codec: "VP8/90000", extmap: []string{"3 capture"}, idle: true, rejected: true},
 		{stream: right, pt: 121, fmtp: mode1, extmap: []string{"3 delay"}, delay: 3}}},
 	{"the first section is for nothing", []offered{
 		{stream: left, pt: 120, fmtp: mode1, extmap: []string{"3 capture"}, idle: true},
 		{stream: right, pt: 121, fmtp: mode1, extmap: []string{"3 delay"}, delay: 3}}},
+	{"the second section is for nothing", []offered{
+		{stream: left, pt: 96, fmtp: mode1, extmap: []string{"3 delay"}, delay: 3},
+		{stream: right, pt: 99, fmtp: mode1, extmap: []string{"3 delay"}, idle: true},
+		{stream: head, pt: 63, codec: "opus/48000", idle: true}}},
+	{"the second section has another codec and is for nothing", []offered{
+		{stream: left, pt: 96, fmtp: mode1, extmap: []string{"3 delay"}, delay: 3},
+		{stream: right, pt: 97, codec: "VP8/90000", idle: true, rejected: true},
+		{stream: head, pt: 8, codec: "PCMA/8000", idle: true, rejected: true}}},
+	{"all sections but the last have other codecs", []offered{
+		{stream: head, pt: 0, codec: "PCMU/8000", idle: true, rejected: true},
+		{stream: left, pt: 99, fmtp: "packetization-mode=2", idle: true, rejected: true},
+		{stream: right, pt: 98, fmtp: mode1}}},
 	{"no packetization mode", []offered{{stream: left, pt: 96, extmap: []string{"3 delay"}, delay: 3}}},
 	{"mode 0", []offered{{stream: left, pt: 96, fmtp: "packetization-mode=0"}}},
 }
@@ -181,24 +194,44 @@ func (p *player) negotiate(sections []offered) {
 	if err := d.UnmarshalString(answer); err != nil {
 		p.t.Fatal(err)
 	}
+	p.checkBundle(sections, &d)
 	p.sections, p.ssrcs = sections, make([]uint32, len(sections))
 	for i, s := range sections {
-		if !s.idle {
-			p.ssrcs[i] = p.checkAnswer(s, d.MediaDescriptions[i])
-		}
+		p.ssrcs[i] = p.checkAnswer(s, d.MediaDescriptions[i])
 	}
 	if err := p.far.Accept(answer); err != nil {
 		p.t.Fatal(err)
 	}
 }
 
+// checkBundle: the sections that are not rejected share a connection, and its candidates are in the first of them.
+func (p *player) checkBundle(sections []offered, d *sdp.SessionDescription) {
+	p.t.Helper()
+	want := "BUNDLE"
+	for i, s := range sections {
+		_, got := d.MediaDescriptions[i].Attribute(sdp.AttrKeyCandidate)
+		if first := want == "BUNDLE" && !s.rejected; got != first {
+			p.t.Errorf("section %d: candidates %v, want %v", i, got, first)
+		}
+		if !s.rejected {
+			want += " " + strconv.Itoa(i)
+		}
+	}
+	if got, _ := d.Attribute(sdp.AttrKeyGroup); got != want {
+		p.t.Errorf("group %q, want %q", got, want)
+	}
+}
+
 // checkAnswer compares a section of the answer with what is to be received, and returns the SSRC that it announces.
 func (p *player) checkAnswer(s offered, m *sdp.MediaDescription) (ssrc uint32) {
 	p.t.Helper()
-	if got := fmt.Sprint(m.MediaName.Formats); got != fmt.Sprintf("[%d]", s.pt) || m.MediaName.Port.Value == 0 {
-		p.t.Errorf("%s: answered with payload types %s at port %d, want %d", s.stream, got, m.MediaName.Port.Value, s.pt)
+	if got := fmt.Sprint(m.MediaName.Formats); got != fmt.Sprintf("[%d]", s.pt) || (m.MediaName.Port.Value == 0) != s.rejected {
+		p.t.Errorf("%s: answered with payload types %s at port %d, want %d, rejected: %v", s.stream, got, m.MediaName.Port.Value, s.pt, s.rejected)
 	}
-	if got, _ := attributeOf(m, "rtpmap", strconv.Itoa(s.pt)); !strings.EqualFold(got, s.name()) {
+	if _, inactive := m.Attribute(sdp.AttrKeyInactive); inactive != s.idle {
+		p.t.Errorf("%s: inactive %v, want %v", s.stream, inactive, s.idle)
+	}
+	if got, _ := attributeOf(m, "rtpmap", strconv.Itoa(s.pt)); !strings.EqualFold(got, s.name()) && !s.rejected {
 		p.t.Errorf("%s: answered with the codec %q, want %q", s.stream, got, s.name())
 	}
 	var want, got []string
