@@ -397,6 +397,7 @@ func TestReaders(t *testing.T) {
 			r.port.in <- []byte("x\n")
 			next("x", 3+i)
 		}
+		synctest.Wait() // the quick reader has its message before the slow one does
 		if slow.Lost() != 3 {
 			t.Errorf("the slow reader lost %d, want 3", slow.Lost())
 		}

@@ -31,12 +31,13 @@ func (c *connection) send(r *serialv1.ConnectResponse) error {
 func (s *Service) Connect(call grpc.BidiStreamingServer[serialv1.ConnectRequest, serialv1.ConnectResponse]) error {
 	c := &connection{call: call}
 	ctx, cancel := context.WithCancel(call.Context())
+	messages := s.Board.Subscribe() // before the first write, or the board's answer to it could be missed
 	forwarded := make(chan error, 1)
 	var forwarding sync.WaitGroup
 	defer forwarding.Wait()
 	defer cancel()
 	forwarding.Go(func() {
-		forwarded <- s.forward(ctx, func(m *serialv1.SerialMessage, dropped int64) error {
+		forwarded <- s.forward(ctx, messages, func(m *serialv1.SerialMessage, dropped int64) error {
 			err := c.send(&serialv1.ConnectResponse{Body: &serialv1.ConnectResponse_Message{Message: m}, DroppedCount: dropped})
 			if err != nil {
 				return err

@@ -15,6 +15,7 @@ import (
 
 	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
 	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
+	"github.com/waldo-robot/waldo/pkg/stream"
 	"github.com/waldo-robot/waldo/services/serial/board"
 	"github.com/waldo-robot/waldo/services/serial/codec"
 	"github.com/waldo-robot/waldo/services/serial/port"
@@ -51,14 +52,15 @@ func (s *Service) GetPort(context.Context, *serialv1.GetPortRequest) (*serialv1.
 
 // StreamMessages implements SerialService.
 func (s *Service) StreamMessages(_ *serialv1.StreamMessagesRequest, to grpc.ServerStreamingServer[serialv1.StreamMessagesResponse]) error {
-	return s.forward(to.Context(), func(m *serialv1.SerialMessage, dropped int64) error {
+	return s.forward(to.Context(), s.Board.Subscribe(), func(m *serialv1.SerialMessage, dropped int64) error {
 		return to.Send(&serialv1.StreamMessagesResponse{Message: m, DroppedCount: dropped})
 	})
 }
 
-// forward sends what the board says until ctx ends or the board is closed.
-func (s *Service) forward(ctx context.Context, send func(m *serialv1.SerialMessage, dropped int64) error) error {
-	messages := s.Board.Subscribe()
+// forward sends messages until ctx ends or the board is closed, and closes the subscription.
+func (s *Service) forward(
+	ctx context.Context, messages *stream.Subscription[*serialv1.SerialMessage], send func(m *serialv1.SerialMessage, dropped int64) error,
+) error {
 	defer func() {
 		messages.Close()
 		s.Board.Lost(messages.Lost())
