@@ -148,6 +148,9 @@ func (c *conn) received(h head, body []byte) {
 				c.window = int64(binary.BigEndian.Uint32(body[2:]))
 			}
 		}
+		for stream := range c.calls { // the next update may not come before more than half of the old window is used up
+			c.tell(stream)
+		}
 	case h.kind == typePing && h.flags&flagAck != 0 && len(body) == 8:
 		if binary.BigEndian.Uint32(body) == pingMark && binary.BigEndian.Uint32(body[4:]) == c.number && !c.asked.IsZero() {
 			c.trip.Store(int64(time.Since(c.asked)))

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -60,7 +61,7 @@ type rig struct {
 func start(t *testing.T, size int, options ...grpc.DialOption) *rig {
 	t.Helper()
 	stopping, stop := context.WithCancel(context.Background())
-	s := &source{readers: inflight.New(stopping), name: strings.Repeat("x", size), ended: make(chan error, 1)}
+	s := &source{readers: inflight.New(stopping), name: strings.Repeat("x", size), ended: make(chan error, 20)}
 	server := grpc.NewServer(grpc.StreamInterceptor(s.readers.Stream))
 	devicev1.RegisterDeviceServiceServer(server, s)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -218,6 +219,26 @@ func TestPlainReader(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// TestManyReadersOnOneConnection: what all of them read together has Go's client raise its window, while each has had little.
+func TestManyReadersOnOneConnection(t *testing.T) {
+	r := start(t, 40)
+	var readers sync.WaitGroup
+	for range 20 {
+		readers.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			call, err := r.client.WatchDevice(ctx, &devicev1.WatchDeviceRequest{})
+			for n := 0; n < 2000 && err == nil; n++ {
+				_, err = call.Recv()
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	readers.Wait()
 }
 
 func TestAcknowledging(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"testing"
+	"time"
 )
 
 func frameOf(kind, flags byte, stream uint32, body []byte) []byte {
@@ -98,5 +99,30 @@ func TestPingsGoBetweenFrames(t *testing.T) {
 		if !between || pings == 0 || len(found)-pings != 3 {
 			t.Errorf("pieces of %d: %d pings among %d frames, at an end %v: %v", piece, pings, len(found), between, found)
 		}
+	}
+}
+
+// TestWindowGrows: a client that raises its window sends updates more seldom from then on, so a call that has begun before goes by the new
+// window at once. Waiting for an update first would be for ever.
+func TestWindowGrows(t *testing.T) {
+	r := New(context.Background())
+	call := &call{id: "a", wake: make(chan struct{}, 1)}
+	c := newConn(deadEnd{}, r)
+	call.conn, c.calls[1], c.credits[1] = c, call, 0
+	c.in.skip = 0
+	c.tell(1)
+	call.total = defaultWindow/2 + 1
+	<-call.wake
+	if call.hasRoom(time.Time{}) {
+		t.Fatal("more than half of the window is under way, and there is room")
+	}
+	c.in.feed(frameOf(typeSettings, 0, 0, []byte{0, settingInitialWindow, 0, 0x10, 0, 0}))
+	select {
+	case <-call.wake:
+	default:
+		t.Error("the call that waits is not woken")
+	}
+	if !call.hasRoom(time.Time{}) {
+		t.Error("there is no room in a window of 1 MiB")
 	}
 }
