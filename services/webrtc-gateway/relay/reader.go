@@ -23,9 +23,7 @@ type Picture struct {
 // Reader receives whole pictures of a stream, for those that RTP does not reach. It keeps the rules of a [Viewer]: it begins with a key frame, and a
 // reader that is too slow loses pictures up to the next one, which is asked for. Next must not be called by two goroutines at once.
 type Reader struct {
-	relay *relay
-	queue *queue
-	began time.Time
+	intake
 	leave func()
 	end   sync.Once
 }
@@ -38,8 +36,8 @@ func (h *Hub) NewReader(s Stream) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	reader := &Reader{relay: r, queue: newQueue(), began: time.Now(), leave: func() { h.leave(s, r) }}
-	r.joinReader(reader)
+	reader := &Reader{intake: newIntake(r), leave: func() { h.leave(s, r) }}
+	r.join(&reader.intake)
 	return reader, nil
 }
 
@@ -63,9 +61,9 @@ func (r *Reader) Next(ctx context.Context) (Picture, error) {
 
 // take returns the next picture that is not too old, nil if there is none.
 func (r *Reader) take(now time.Time) *frame {
-	f, _ := r.queue.take()
-	// What a reader is given to begin with may be old: it leads up to what is shown now.
-	if f == nil || f.received.Before(r.began) || now.Sub(f.received) <= maxReaderAge {
+	f, replayed := r.queue.take()
+	// What a reader is given to begin with, or again, may be old: it leads up to what is shown now.
+	if f == nil || replayed || now.Sub(f.received) <= maxReaderAge {
 		return f
 	}
 	r.relay.meters.lostByViewer.Add(float64(r.queue.clear() + 1))
@@ -73,41 +71,13 @@ func (r *Reader) take(now time.Time) *frame {
 	return nil
 }
 
-// AskKey asks for a key frame: the last pictures could not be used.
-func (r *Reader) AskKey() { r.relay.askKey() }
+// AskKey says that the last pictures could not be used. It is heard as often as a viewer's wish for a key frame, and answered alike.
+func (r *Reader) AskKey() { r.relay.refresh(&r.intake) }
 
 // Close ends the reader.
 func (r *Reader) Close() {
 	r.end.Do(func() {
-		r.relay.leaveReader(r)
+		r.relay.leave(&r.intake)
 		r.leave()
 	})
-}
-
-// joinReader starts a reader as join does a viewer.
-func (r *relay) joinReader(reader *Reader) {
-	r.mu.Lock()
-	r.readers[reader] = struct{}{}
-	replayed := reader.queue.begin(r.group.Frames())
-	flowing := r.flowing
-	r.mu.Unlock()
-	if flowing && !replayed {
-		r.askKey()
-	}
-}
-
-func (r *relay) leaveReader(reader *Reader) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.readers, reader)
-}
-
-// sendReaders gives a frame to all readers, and reports whether one needs a key frame; r.mu is held.
-func (r *relay) sendReaders(f *frame) (needKey bool) {
-	for reader := range r.readers {
-		lost, needs := reader.queue.put(f)
-		r.meters.lostByViewer.Add(float64(lost))
-		needKey = needKey || needs
-	}
-	return needKey
 }

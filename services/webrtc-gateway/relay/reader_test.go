@@ -119,3 +119,51 @@ func TestReaderEnds(t *testing.T) {
 		<-b.feed.closed
 	})
 }
+
+// TestReaderThatIsNeverContent: one reader that asks for key frames all the time does not turn the stream into key frames for all.
+func TestReaderThatIsNeverContent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		r := b.reader()
+		b.send(1, true)
+		b.takeAsked()
+		const seconds = 20
+		for range seconds * 20 {
+			r.AskKey()
+			time.Sleep(50 * time.Millisecond)
+		}
+		if got, most := b.takeAsked(), wishBurst+seconds/int(wishGap.Seconds())+1; got == 0 || got > most {
+			t.Errorf("the device was asked %d times in %d s, at most %d are due", got, seconds, most)
+		}
+		r.Close()
+		b.end()
+	})
+}
+
+// TestReaderThatLostItsBeginning gets the group again from a source that makes no key frame on request, however old it is by then.
+func TestReaderThatLostItsBeginning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.feed.never = true
+		first := b.reader()
+		b.send(100, true)
+		late := b.reader()
+		if got := b.waiting(late); len(got) != 100 || !got[0].Key {
+			t.Fatalf("a late reader begins with %d pictures, want the group", len(got))
+		}
+		late.AskKey()
+		if got := b.waiting(late); len(got) != 100 || !got[0].Key {
+			t.Errorf("%d pictures came again, want the group", len(got))
+		}
+		for range 10 * againBurst {
+			late.AskKey()
+		}
+		if got := b.waiting(late); len(got) > 100 {
+			t.Errorf("%d pictures came again at once", len(got))
+		}
+		for _, r := range []*Reader{first, late} {
+			r.Close()
+		}
+		b.end()
+	})
+}

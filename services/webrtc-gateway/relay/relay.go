@@ -37,15 +37,14 @@ type relay struct {
 	missed    uint64
 
 	mu      sync.Mutex
-	viewers map[*Viewer]struct{} // started
-	readers map[*Reader]struct{}
+	intakes map[*intake]struct{} // started
 	group   media.Group[*frame]
 	flowing bool // a frame was passed on since the relay began
 }
 
 func newRelay(s Stream, feed Feed, p *profiles, m meters, log *slog.Logger) *relay {
 	r := &relay{
-		stream: s, feed: feed, profiles: p, meters: m, log: log, viewers: make(map[*Viewer]struct{}), readers: make(map[*Reader]struct{}),
+		stream: s, feed: feed, profiles: p, meters: m, log: log, intakes: make(map[*intake]struct{}),
 	}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	r.clock.last = randomUint32()
@@ -143,9 +142,9 @@ func (r *relay) send(f *frame, now time.Time) {
 	if onRequest && r.group.Len() > shortGroup {
 		r.group.Drop()
 	}
-	needKey := r.sendReaders(f)
-	for v := range r.viewers {
-		if v.push(f) {
+	needKey := false
+	for i := range r.intakes {
+		if i.push(f) {
 			needKey = true
 		}
 	}
@@ -153,40 +152,6 @@ func (r *relay) send(f *frame, now time.Time) {
 	if needKey {
 		r.insist(now)
 	}
-}
-
-// join starts a viewer: with the group if there is one, else with the next key frame.
-func (r *relay) join(v *Viewer) {
-	r.mu.Lock()
-	r.viewers[v] = struct{}{}
-	replayed := v.replay(r.group.Frames())
-	flowing := r.flowing
-	r.mu.Unlock()
-	if flowing && !replayed {
-		r.askKey()
-	}
-}
-
-// refresh helps a viewer that cannot go on without a key frame: with a new one or, if the device makes none on request, with the group once
-// more. What was sent to begin with may be lost as a whole: a browser throws away what comes before it has read the answer.
-func (r *relay) refresh(v *Viewer) {
-	if r.feed.KeyFrameOnRequest() {
-		if v.wish.make() {
-			r.keys.ask()
-		}
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if _, started := r.viewers[v]; started && v.again.Allow() {
-		v.queue.again(r.group.Frames(), time.Now())
-	}
-}
-
-func (r *relay) leave(v *Viewer) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.viewers, v)
 }
 
 func (r *relay) askKey() {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/pion/rtcp"
 	"github.com/pion/webrtc/v4"
-	"golang.org/x/time/rate"
 )
 
 // URIs of the RTP header extensions that a viewer sends when the peer knows them.
@@ -22,15 +21,12 @@ const (
 // Viewer is a track that shows one stream to one peer. It is a [webrtc.TrackLocal] to be added to one peer connection.
 // Start, HandleRTCP and Close are safe for concurrent use.
 type Viewer struct {
-	relay *relay
+	intake
 	id    string
 	leave func()
-	queue *queue
 
 	stop  chan struct{}
 	ended sync.WaitGroup
-	wish  keyWish
-	again *rate.Limiter // of groups that are sent once more
 
 	mu      sync.Mutex
 	binding *binding // nil until negotiated
@@ -40,8 +36,7 @@ type Viewer struct {
 }
 
 func newViewer(r *relay, id string, leave func()) *Viewer {
-	return &Viewer{relay: r, id: id, leave: leave, queue: newQueue(), stop: make(chan struct{}), wish: newKeyWish(),
-		again: rate.NewLimiter(rate.Every(againGap), againBurst)}
+	return &Viewer{intake: newIntake(r), id: id, leave: leave, stop: make(chan struct{})}
 }
 
 // Bind implements [webrtc.TrackLocal].
@@ -105,7 +100,7 @@ func (v *Viewer) Start() {
 	v.running = true
 	b := v.binding
 	v.ended.Go(func() { v.send(b) })
-	v.relay.join(v)
+	v.relay.join(&v.intake)
 }
 
 // Close ends the viewer and returns when it has ended.
@@ -122,21 +117,8 @@ func (v *Viewer) closeLocked() {
 	}
 	v.closed = true
 	close(v.stop)
-	v.relay.leave(v)
+	v.relay.leave(&v.intake)
 	v.leave()
-}
-
-// replay gives the viewer the frames to begin with; false if there are none.
-func (v *Viewer) replay(group []*frame) bool { return v.queue.begin(group) }
-
-// push queues a frame and reports whether the viewer needs a key frame. It never waits.
-func (v *Viewer) push(f *frame) (needKey bool) {
-	lost, needKey := v.queue.put(f)
-	needKey = v.wish.due(f.key) || needKey
-	if lost > 0 {
-		v.relay.meters.lostByViewer.Add(float64(lost))
-	}
-	return needKey
 }
 
 // send writes queued frames until the viewer is closed.
@@ -179,7 +161,7 @@ func (v *Viewer) HandleRTCP(packets []rtcp.Packet) {
 	for _, p := range packets {
 		switch p := p.(type) {
 		case *rtcp.PictureLossIndication, *rtcp.FullIntraRequest:
-			v.relay.refresh(v)
+			v.relay.refresh(&v.intake)
 		case *rtcp.TransportLayerNack:
 			v.resend(p)
 		}
