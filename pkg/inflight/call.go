@@ -55,18 +55,17 @@ type mark struct {
 
 // sending takes note of a message that is about to be sent.
 func (c *call) sending(m any) {
-	size := int64(prefixSize)
-	if p, ok := m.(proto.Message); ok {
-		size += int64(proto.Size(p))
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.messages++
-	if c.window > 0 || c.conn == nil {
-		return
+	if c.window > 0 || c.conn == nil || c.free {
+		return // it is not counted in bytes, or not any more
 	}
-	c.total += size
-	if !c.exact || c.free {
+	c.total += prefixSize
+	if p, ok := m.(proto.Message); ok {
+		c.total += int64(proto.Size(p))
+	}
+	if !c.exact {
 		return
 	}
 	c.waiting = append(c.waiting, mark{c.total, time.Now()})

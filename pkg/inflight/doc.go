@@ -1,7 +1,7 @@
 // Package inflight bounds how old what a gRPC reader gets can be, by bounding what is under way to it.
 //
-// The transport does not do that: clients take in far more than their program reads (grpcio 4 MiB and more, Node 64 KiB, Go 64 KiB and more as its window grows)
-// before flow control reaches the server, so a slow program reads what is long over. [Readers] is the one place where a server learns
+// The transport does not do that: clients take in far more than their program reads before flow control reaches the server
+// (grpcio 4 MiB and more, Node 64 KiB, Go 64 KiB and more as its window grows), so a slow program reads what is long over. [Readers] is the one place where a server learns
 // how far each of its readers has read. While too much is under way, Send of a server stream does not return, so its handler takes
 // nothing new, and the stream's own policy says what becomes of what is published meanwhile.
 //

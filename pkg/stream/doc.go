@@ -9,7 +9,8 @@
 //	Strict(n)      is ended with ErrOverflow, loses nothing     key presses
 //	Block(n)       makes the producer wait                      files, tests
 //
-// [Policy.Within] adds how old a value may get in the queue. [Delay] subscribes when the reader begins to read, so that nothing old waits for it. [Rebatch] cuts blocks into those of another size.
+// [Policy.Within] adds how old a value may get in the queue. [Delay] subscribes when the reader begins to read, so that nothing
+// old waits for it. [Rebatch] cuts blocks into those of another size.
 //
 // # Promises
 //
