@@ -66,46 +66,23 @@ func (s *Server) picture(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	if !s.enterPicture() {
+	if !s.enter(&s.pictureSockets) {
 		fail(w, status.Errorf(codes.ResourceExhausted, "%d videos go over WebSockets already: try again when one has ended, or use WebRTC", maxPictures))
 		return
 	}
-	defer s.exitPicture()
+	defer s.exit(&s.pictureSockets)
 	reader, err := s.config.Pictures.NewReader(relay.Stream{Device: device, Name: rtc.Video})
 	if err != nil {
 		fail(w, err)
 		return
 	}
 	defer reader.Close()
-	socket, err := websocket.Accept(w, r, &websocket.AcceptOptions{
-		InsecureSkipVerify: true, // the guard has checked the origin already
-		CompressionMode:    websocket.CompressionDisabled,
-		Subprotocols:       []string{subprotocol},
-	})
+	socket, err := accept(w, r, maxWord)
 	if err != nil {
-		return // Accept has answered
+		return
 	}
-	socket.SetReadLimit(maxWord)
 	p := &pictures{socket: socket, reader: reader, wake: make(chan struct{}, 1)}
 	p.run(s.ctx)
-}
-
-func (s *Server) enterPicture() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed || s.openPictures >= maxPictures {
-		return false
-	}
-	s.openPictures++
-	s.owned.Add(1)
-	return true
-}
-
-func (s *Server) exitPicture() {
-	s.mu.Lock()
-	s.openPictures--
-	s.mu.Unlock()
-	s.owned.Done()
 }
 
 // run sends pictures until either side ends it.

@@ -78,7 +78,6 @@ type Server struct {
 	config    Config
 	log       *slog.Logger
 	handler   http.Handler
-	sessions  prometheus.Gauge
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -87,12 +86,11 @@ type Server struct {
 	tickets  tickets
 	unpassed sync.Once // a proxy does not pass WebSockets on: said
 
-	mu     sync.Mutex
-	closed bool
-	open   int // sessions
-	// WebSockets that carry video.
-	openPictures int
-	wheps        map[string]*whep
+	mu             sync.Mutex
+	closed         bool
+	signalSockets  sockets
+	pictureSockets sockets
+	wheps          map[string]*whep
 }
 
 // New returns a server for the connections of engine and the devices of directory.
@@ -107,9 +105,10 @@ func New(engine *rtc.Engine, directory Directory, c Config) (*Server, error) {
 	if c.BusConnected == nil {
 		s.config.BusConnected = func() bool { return true }
 	}
-	s.sessions = prometheus.NewGauge(prometheus.GaugeOpts{
+	sessions := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "waldo_gateway_signalling_sessions", Help: "Open signalling WebSockets."})
-	s.config.Metrics.MustRegister(s.sessions)
+	s.config.Metrics.MustRegister(sessions)
+	s.signalSockets, s.pictureSockets = sockets{most: maxSessions, gauge: sessions}, sockets{most: maxPictures}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	page, err := newPage(c.Page)
 	if err != nil {

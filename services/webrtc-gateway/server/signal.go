@@ -75,47 +75,21 @@ func (s *Server) signal(w http.ResponseWriter, r *http.Request) {
 		notUpgraded(w, r)
 		return
 	}
-	if !s.enter() {
+	if !s.enter(&s.signalSockets) {
 		fail(w, status.Errorf(codes.ResourceExhausted, "there are %d signalling sessions already: try again when one has ended", maxSessions))
 		return
 	}
-	defer s.exit()
-	socket, err := websocket.Accept(w, r, &websocket.AcceptOptions{
-		InsecureSkipVerify: true, // the guard has checked the origin already
-		CompressionMode:    websocket.CompressionDisabled,
-		Subprotocols:       []string{subprotocol},
-	})
+	defer s.exit(&s.signalSockets)
+	socket, err := accept(w, r, maxMessage)
 	if err != nil {
-		return // Accept has answered
+		return
 	}
 	defer func() { _ = socket.CloseNow() }() // closed already, unless something failed
-	socket.SetReadLimit(maxMessage)
 	ctx, cancel := context.WithCancel(s.ctx)
 	session := &session{server: s, socket: socket, ctx: ctx, calls: make(chan struct{}, maxCalls)}
 	defer session.others.Wait()
 	defer cancel()
 	session.run()
-}
-
-// enter counts a session in; false if there are too many or the server is closed.
-func (s *Server) enter() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed || s.open >= maxSessions {
-		return false
-	}
-	s.open++
-	s.owned.Add(1)
-	s.sessions.Set(float64(s.open))
-	return true
-}
-
-func (s *Server) exit() {
-	s.mu.Lock()
-	s.open--
-	s.sessions.Set(float64(s.open))
-	s.mu.Unlock()
-	s.owned.Done()
 }
 
 // run serves the session until either side ends it.
@@ -173,26 +147,6 @@ func (n *session) push() {
 
 // ping finds out whether the far end is still there.
 func (n *session) ping() { keepAlive(n.ctx, n.socket) }
-
-// keepAlive closes a socket whose far end is gone without a word. It returns when ctx ends.
-func keepAlive(ctx context.Context, socket *websocket.Conn) {
-	tick := time.NewTicker(pingEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		patience, cancel := context.WithTimeout(ctx, pingEvery)
-		err := socket.Ping(patience)
-		cancel()
-		if err != nil {
-			_ = socket.CloseNow() // nobody is there to be told
-			return
-		}
-	}
-}
 
 // read deals with what the peer says, message by message, until the socket is closed.
 func (n *session) read() {
