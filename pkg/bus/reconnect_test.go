@@ -1,12 +1,10 @@
 package bus_test
 
 import (
-	"bytes"
 	"errors"
 	"log/slog"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +13,7 @@ import (
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/logtest"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
@@ -139,30 +138,12 @@ func TestBadConfig(t *testing.T) {
 	}
 }
 
-// logged collects a log.
-type logged struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logged) count(s string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.text.String(), s)
-}
-
 func TestWrongTokenIsReportedOnceAndTriedOn(t *testing.T) {
 	s := startServer(t, bus.ServerConfig{Token: "right"})
-	var log logged
+	var log logtest.Text
 	c := connect(t, bus.Config{URL: s.URL(), Token: "wrong", Log: slog.New(slog.NewTextHandler(&log, nil))})
 	events := connects(t, c)
-	until(t, "the refusal is logged", func() bool { return log.count("Authorization Violation") > 0 })
+	until(t, "the refusal is logged", func() bool { return strings.Count(log.String(), "Authorization Violation") > 0 })
 	s.Close()
 	// Long enough refused for NATS to give up, which it must not: a second refusal by the same server.
 	s = startServer(t, bus.ServerConfig{Listen: strings.TrimPrefix(s.URL(), "nats://"), Token: "other"})
@@ -172,13 +153,13 @@ func TestWrongTokenIsReportedOnceAndTriedOn(t *testing.T) {
 		t.Fatal("connected with the wrong token")
 	case <-raw.C:
 	}
-	if n := log.count("Authorization Violation"); n > 3 {
+	if n := strings.Count(log.String(), "Authorization Violation"); n > 3 {
 		t.Errorf("the refusal is logged %d times", n)
 	}
 	s.Close()
 	startServer(t, bus.ServerConfig{Listen: strings.TrimPrefix(s.URL(), "nats://"), Token: "wrong"})
 	receive(t, "the connect", events)
-	if n := log.count("wrong"); n > 0 {
+	if n := strings.Count(log.String(), "wrong"); n > 0 {
 		t.Error("the log shows the token")
 	}
 }

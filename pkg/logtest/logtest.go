@@ -1,5 +1,6 @@
-// Package logtest is for what logs in tests: it writes to the log of a test, and nothing after the test's end, when writing there
-// would panic. What a library does late, or a device that hangs, can so not fail the tests that come next.
+// Package logtest is for what logs in tests. [New] and [Writer] write to the log of a test, and nothing after its end, when writing
+// there would panic: so what a library does late, or a device that hangs, cannot fail the tests that come next. [Text] keeps a log
+// for the test to look at.
 //
 // Loggers and writers are safe for concurrent use.
 package logtest

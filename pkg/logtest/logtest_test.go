@@ -3,6 +3,7 @@ package logtest_test
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/waldo-robot/waldo/pkg/logtest"
@@ -27,5 +28,13 @@ func TestNothingAfterTheEnd(t *testing.T) {
 	log.Info("after")
 	if len(r.said) != 1 {
 		t.Errorf("logged %q, want one line", r.said)
+	}
+}
+
+func TestText(t *testing.T) {
+	var log logtest.Text
+	slog.New(slog.NewTextHandler(&log, nil)).Info("one")
+	if kept, taken := log.String(), log.Take(); !strings.Contains(kept, "one") || taken != kept || log.String() != "" {
+		t.Errorf("kept %q, taken %q, then %q", kept, taken, log.String())
 	}
 }

@@ -4,43 +4,24 @@ import (
 	"bytes"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/waldo-robot/waldo/pkg/logtest"
 	"github.com/waldo-robot/waldo/services/serial/codec"
 	"github.com/waldo-robot/waldo/services/serial/frame"
 )
 
 // journal is a log that tests read.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(p)
-}
-
-// warnings returns what was written since the last call, a line each.
-func (j *journal) warnings() (all []string) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for line := range strings.Lines(j.text.String()) {
-		all = append(all, line)
-	}
-	j.text.Reset()
-	return all
-}
+type journal struct{ logtest.Text }
 
 func (j *journal) expect(t *testing.T, want ...string) {
 	t.Helper()
 	synctest.Wait()
-	got := j.warnings()
+	got := slices.Collect(strings.Lines(j.Take())) // since the last call
 	if len(got) != len(want) {
 		t.Errorf("%d warnings, want %d: %q", len(got), len(want), got)
 		return

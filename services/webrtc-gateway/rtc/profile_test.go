@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/watcher"
 )
 
 // TestProfileOfTheAnswer: of the codecs that a player offers, the one that is like the stream is agreed on, from the first player on. A player
@@ -39,16 +37,7 @@ func TestProfileOfTheAnswer(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.profile = profile
-			far, err := watcher.New(1, 10)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = far.Close() })
-			near, err := e.NewPeer(nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(near.Close)
+			far, near := newPair(t, e, 1, 10)
 			text, err := far.Offer(nil)
 			if err != nil {
 				t.Fatal(err)

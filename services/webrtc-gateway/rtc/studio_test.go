@@ -11,6 +11,7 @@ import (
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/fakecam"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/watcher"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/sound"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/voice"
@@ -119,4 +120,20 @@ func newStudio(t *testing.T) (*Engine, *clips, spoken) {
 		sounds.Close()
 	})
 	return e, c, said
+}
+
+// newPair returns a far end that wants videos and keeps so many packets, and the peer for it.
+func newPair(t *testing.T, e *Engine, videos, packets int) (far *watcher.Watcher, near *Peer) {
+	t.Helper()
+	far, err := watcher.New(videos, packets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = far.Close() })
+	near, err = e.NewPeer(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(near.Close)
+	return far, near
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
 
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/watcher"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
 )
 
@@ -33,16 +32,7 @@ func TestVoicesUnderTheirNumbers(t *testing.T) {
 		{stream: relay.Stream{Device: "head", Name: Speaker}, pt: 35, fmtp: "useinbandfec=1", extmap: []string{"3 mid", "4 cc"}},
 		{stream: relay.Stream{Device: "tail", Name: Speaker}, pt: 97, fmtp: "minptime=10"},
 	}
-	far, err := watcher.New(0, 10)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = far.Close() })
-	near, err := e.NewPeer(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(near.Close)
+	far, near := newPair(t, e, 0, 10)
 	var voices []*voiceTrack
 	var tracks []Track
 	for i, s := range sections {

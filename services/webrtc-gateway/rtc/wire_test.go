@@ -149,16 +149,7 @@ type player struct {
 
 func newPlayer(t *testing.T, e *Engine, sections []offered) *player {
 	t.Helper()
-	far, err := watcher.New(0, 10_000)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = far.Close() })
-	near, err := e.NewPeer(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(near.Close)
+	far, near := newPair(t, e, 0, 10_000)
 	for _, s := range sections {
 		want := far.Want
 		if s.stream.Name == Audio {

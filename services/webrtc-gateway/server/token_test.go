@@ -14,6 +14,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/waldo-robot/waldo/pkg/logtest"
 )
 
 func TestToken(t *testing.T) {
@@ -235,7 +237,7 @@ func TestSessionIsRenewed(t *testing.T) {
 // TestGuessing has guessers behind the same address as a visitor who knows the token.
 func TestGuessing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log records
+		var log logtest.Text
 		metrics := prometheus.NewRegistry()
 		server := &Server{ctx: t.Context(), log: slog.New(slog.NewTextHandler(&log, nil)), config: Config{Token: "secret", Metrics: metrics}}
 		guard, err := newGuard(server, func(*http.Request) bool { return false })
@@ -286,22 +288,4 @@ func TestCloseEndsDelays(t *testing.T) {
 	if took := time.Since(begin); took > 5*time.Second { // the delays add up to 18 s
 		t.Errorf("ten guesses took %v", took)
 	}
-}
-
-// records is a log in memory.
-type records struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (r *records) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.text.Write(p)
-}
-
-func (r *records) String() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.text.String()
 }
