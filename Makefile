@@ -75,7 +75,7 @@ ifndef BENCH
 	@echo "── 1,000 reports a second of an input device, for a minute"; cd services/input && \
 		$(GO) test -run '^$$' -bench ThousandASecond -benchtime 60000x ./evdev
 endif
-	@$(call each,pkg services/audio services/camera services/input services/serial services/webrtc-gateway,$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' ./... | grep -v 'no test files')
+	@$(call each,pkg services/audio services/camera services/input services/serial services/webrtc-gateway video,$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' ./... | grep -v 'no test files')
 
 .PHONY: promises
 promises: deps deps-test build ## compare what the README promises with yardsticks of the same run, in minutes; fails when one is lost
@@ -109,8 +109,9 @@ generate: $(TOOLS)/buf ## generate api/gen from api/proto
 	@PATH=$(TOOLS):$$PATH buf generate
 
 .PHONY: check
-check: deps $(TOOLS)/buf ## check the API, generated code, go.mod files, and builds without go.work
+check: deps $(TOOLS)/buf ## check the API, generated code, go.mod files, which module imports which, and builds without go.work
 	@GO=$(GO) PATH=$(TOOLS):$$PATH scripts/check-api
+	@scripts/check-imports
 	@$(call each,$(MODULES),GOWORK=off $(GO) mod tidy -diff && GOWORK=off $(GO) build -o /dev/null ./...)
 
 .PHONY: cross

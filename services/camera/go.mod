@@ -2,7 +2,10 @@ module github.com/waldo-robot/waldo/services/camera
 
 go 1.26.0
 
-require github.com/waldo-robot/waldo/pkg v0.0.0
+require (
+	github.com/waldo-robot/waldo/pkg v0.0.0
+	github.com/waldo-robot/waldo/video v0.0.0
+)
 
 require (
 	github.com/abema/go-mp4 v1.7.1
@@ -12,7 +15,6 @@ require (
 	github.com/google/go-tpm v0.9.8 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/klauspost/compress v1.20.3 // indirect
-	github.com/kylelemons/godebug v1.1.0 // indirect
 	github.com/minio/highwayhash v1.0.4 // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
 	github.com/nats-io/jwt/v2 v2.8.2 // indirect
@@ -33,17 +35,21 @@ require (
 
 require (
 	github.com/bluenviron/mediacommon/v2 v2.9.3
-	github.com/prometheus/client_golang v1.25.0
 	github.com/vladimirvivien/go4vl v0.3.0
 	github.com/waldo-robot/waldo/api v0.0.0
 	go.uber.org/goleak v1.3.0
 	golang.org/x/image v0.30.0
 	golang.org/x/sys v0.49.0
 	google.golang.org/grpc v1.85.0
-	google.golang.org/protobuf v1.36.12
+)
+
+require (
+	github.com/prometheus/client_golang v1.25.0 // indirect
+	google.golang.org/protobuf v1.36.12 // indirect
 )
 
 replace (
 	github.com/waldo-robot/waldo/api => ../../api
 	github.com/waldo-robot/waldo/pkg => ../../pkg
+	github.com/waldo-robot/waldo/video => ../../video
 )

@@ -12,14 +12,14 @@ import (
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/version"
-	"github.com/waldo-robot/waldo/services/camera/encode"
 	"github.com/waldo-robot/waldo/services/camera/file"
-	"github.com/waldo-robot/waldo/services/camera/pipeline"
-	"github.com/waldo-robot/waldo/services/camera/service"
-	"github.com/waldo-robot/waldo/services/camera/simsource"
-	"github.com/waldo-robot/waldo/services/camera/source"
-	"github.com/waldo-robot/waldo/services/camera/testsource"
+	"github.com/waldo-robot/waldo/services/camera/sim"
 	"github.com/waldo-robot/waldo/services/camera/v4l2"
+	"github.com/waldo-robot/waldo/video/encode"
+	"github.com/waldo-robot/waldo/video/pipeline"
+	"github.com/waldo-robot/waldo/video/service"
+	"github.com/waldo-robot/waldo/video/source"
+	"github.com/waldo-robot/waldo/video/testsource"
 )
 
 // Kind is what package device runs.
@@ -69,7 +69,7 @@ func open(ctx context.Context, c Config, kit *device.Kit) (source.Source, error)
 		if c.Follow == "" {
 			c.Follow = defaultFollow
 		}
-		return simsource.Open(newRover(kit, c.Follow), simsource.Config{
+		return sim.Open(newRover(kit, c.Follow), sim.Config{
 			Width: c.Width, Height: c.Height, FrameRate: c.FPS, View: c.View, Name: c.Follow})
 	case c.isDevice():
 		return v4l2.Open(ctx, c.Source, v4l2.Config{

@@ -28,10 +28,10 @@ import (
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/media/stamp"
 	"github.com/waldo-robot/waldo/pkg/stream"
-	"github.com/waldo-robot/waldo/services/camera/openh264"
-	"github.com/waldo-robot/waldo/services/camera/source"
-	"github.com/waldo-robot/waldo/services/camera/testsource"
-	"github.com/waldo-robot/waldo/services/camera/turbojpeg"
+	"github.com/waldo-robot/waldo/video/openh264"
+	"github.com/waldo-robot/waldo/video/source"
+	"github.com/waldo-robot/waldo/video/testsource"
+	"github.com/waldo-robot/waldo/video/turbojpeg"
 )
 
 const patience = 20 * time.Second

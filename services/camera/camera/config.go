@@ -7,10 +7,10 @@ import (
 
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/robot"
-	"github.com/waldo-robot/waldo/services/camera/encode"
 	"github.com/waldo-robot/waldo/services/camera/file"
-	"github.com/waldo-robot/waldo/services/camera/service"
-	"github.com/waldo-robot/waldo/services/camera/simsource"
+	"github.com/waldo-robot/waldo/services/camera/sim"
+	"github.com/waldo-robot/waldo/video/encode"
+	"github.com/waldo-robot/waldo/video/service"
 )
 
 // Config holds the keys of a camera in robot.yaml, which are flags and environment variables as well.
@@ -89,8 +89,8 @@ func (c *Config) validateSource() error {
 		return robot.BadField("follow", `only source "sim" follows a device, and source is %q: remove it`, c.Source)
 	case c.View != "" && c.Source != "sim":
 		return robot.BadField("view", `only source "sim" has views, and source is %q: remove it`, c.Source)
-	case c.View != "" && !slices.Contains(simsource.Views(), c.View):
-		return robot.BadField("view", "%q is unknown: use one of %s", c.View, strings.Join(simsource.Views(), ", "))
+	case c.View != "" && !slices.Contains(sim.Views(), c.View):
+		return robot.BadField("view", "%q is unknown: use one of %s", c.View, strings.Join(sim.Views(), ", "))
 	case len(c.Controls) > 0 && !c.isDevice():
 		return robot.BadField("controls", "only a V4L2 camera has controls, and source is %q: remove them", c.Source)
 	case c.Source != "test" && c.Source != "sim" && !c.isDevice() && !file.Supported(c.Source):

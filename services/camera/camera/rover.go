@@ -10,7 +10,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/simworld"
 	"github.com/waldo-robot/waldo/pkg/stream"
-	"github.com/waldo-robot/waldo/services/camera/simsource"
+	"github.com/waldo-robot/waldo/services/camera/sim"
 )
 
 // rx is the stream of what a serial device reads from its board.
@@ -19,7 +19,7 @@ const rx = "rx"
 // bumperFlag is the bit of a board's flags that says that the rover touches something.
 const bumperFlag = 1 << 2
 
-// rover hears on the bus what the board of a simulated rover says. It implements [simsource.Rover].
+// rover hears on the bus what the board of a simulated rover says. It implements [sim.Rover].
 type rover struct {
 	conn  *bus.Conn
 	board bus.Address
@@ -37,7 +37,7 @@ func newRover(kit *device.Kit, follow string) *rover {
 }
 
 // Listen holds the board's stream while it runs. The board may come and go: each that comes begins at the start again.
-func (r *rover) Listen(ctx context.Context, heard func(simsource.Report)) error {
+func (r *rover) Listen(ctx context.Context, heard func(sim.Report)) error {
 	messages, err := bus.Subscribe[*serialv1.SerialMessage](r.conn, r.board.Out(rx), stream.Latest())
 	if err != nil {
 		return err
@@ -62,7 +62,7 @@ func (r *rover) Listen(ctx context.Context, heard func(simsource.Report)) error 
 }
 
 // report reads a message of the board. It reports false if it does not tell where the rover is.
-func (r *rover) report(m *serialv1.SerialMessage) (report simsource.Report, ok bool) {
+func (r *rover) report(m *serialv1.SerialMessage) (report sim.Report, ok bool) {
 	values := map[string]int64{}
 	for _, f := range m.GetRecord().GetFields() {
 		if v, ok := whole(f.GetValue()); ok {
@@ -75,7 +75,7 @@ func (r *rover) report(m *serialv1.SerialMessage) (report simsource.Report, ok b
 		}
 	}
 	at := simworld.Odometry{X: int32(values["x"]), Y: int32(values["y"]), Heading: int16(values["heading"])}
-	return simsource.Report{
+	return sim.Report{
 		Pose: at.Pose(r.start), Left: simworld.Speed(int(values["left"])), Right: simworld.Speed(int(values["right"])),
 		Bumped: values["flags"]&bumperFlag != 0, Time: time.Now(),
 	}, true

@@ -17,8 +17,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/logtest"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/simworld"
-	"github.com/waldo-robot/waldo/services/camera/simsource"
-	"github.com/waldo-robot/waldo/services/camera/source"
+	"github.com/waldo-robot/waldo/services/camera/sim"
+	"github.com/waldo-robot/waldo/video/source"
 )
 
 // board is a serial device on the bus that says what it is told to say, every 20 ms while its stream is held.
@@ -79,7 +79,7 @@ func standing(x, y, heading int64) *serialv1.SerialMessage {
 	return record(map[string]int64{"uptime": 1, "left": 0, "right": 0, "x": x, "y": y, "heading": heading, "battery": 8000, "flags": 1})
 }
 
-func sim() Config {
+func simulated() Config {
 	c := Defaults()
 	c.Source, c.Width, c.Height = "sim", 320, 180
 	return c
@@ -109,7 +109,7 @@ func colourful(p *media.I420) bool {
 // expected is the picture from a pose, as the source paints it by itself.
 func expected(t *testing.T, view string, pose simworld.Pose) *media.I420 {
 	t.Helper()
-	s, err := simsource.Open(fixed(pose), simsource.Config{Width: 320, Height: 180, View: view})
+	s, err := sim.Open(fixed(pose), sim.Config{Width: 320, Height: 180, View: view})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,17 +125,17 @@ func expected(t *testing.T, view string, pose simworld.Pose) *media.I420 {
 // fixed is a rover that stands somewhere, and always will.
 type fixed simworld.Pose
 
-func (f fixed) Listen(ctx context.Context, heard func(simsource.Report)) error {
-	heard(simsource.Report{Pose: simworld.Pose(f), Time: time.Now().Add(time.Hour)})
+func (f fixed) Listen(ctx context.Context, heard func(sim.Report)) error {
+	heard(sim.Report{Pose: simworld.Pose(f), Time: time.Now().Add(time.Hour)})
 	<-ctx.Done()
 	return ctx.Err()
 }
 
 func TestSimShowsWhereTheBoardIs(t *testing.T) {
 	home := simworld.New().Start()
-	for _, view := range simsource.Views() {
+	for _, view := range sim.Views() {
 		t.Run(view, func(t *testing.T) {
-			config := sim()
+			config := simulated()
 			config.View = view
 			w := start(t, Kind(), config)
 			b := startBoard(t, w, standing(0, 0, 0))
@@ -156,7 +156,7 @@ func TestSimShowsWhereTheBoardIs(t *testing.T) {
 }
 
 func TestSimHoldsTheBoardOnlyWhileSomebodyLooks(t *testing.T) {
-	w := start(t, Kind(), sim())
+	w := start(t, Kind(), simulated())
 	b := startBoard(t, w, standing(0, 0, 0))
 	w.await(t, "ready", w.state(ready))
 	for range 2 {
@@ -172,7 +172,7 @@ func TestSimHoldsTheBoardOnlyWhileSomebodyLooks(t *testing.T) {
 
 // TestSimFollowsAnotherDevice has nobody at the usual name.
 func TestSimFollowsAnotherDevice(t *testing.T) {
-	config := sim()
+	config := simulated()
 	config.Follow = "wheels"
 	w := start(t, Kind(), config)
 	w.await(t, "ready", w.state(ready))
@@ -205,12 +205,12 @@ func TestReports(t *testing.T) {
 	large.GetRecord().GetFields()[2].Value = &serialv1.Value{Kind: &serialv1.Value_LargeInteger{LargeInteger: 100}}
 	for name, tt := range map[string]struct {
 		message *serialv1.SerialMessage
-		want    *simsource.Report
+		want    *sim.Report
 	}{
-		"all":         {record(all), &simsource.Report{Pose: pose, Left: 0.16, Right: -0.8, Bumped: true}},
-		"no bumper":   {without("flags"), &simsource.Report{Pose: pose, Left: 0.16, Right: -0.8}},
-		"no duty":     {without("left"), &simsource.Report{Pose: pose, Right: -0.8, Bumped: true}},
-		"large":       {large, &simsource.Report{Pose: pose, Left: 0.16, Right: -0.8, Bumped: true}},
+		"all":         {record(all), &sim.Report{Pose: pose, Left: 0.16, Right: -0.8, Bumped: true}},
+		"no bumper":   {without("flags"), &sim.Report{Pose: pose, Left: 0.16, Right: -0.8}},
+		"no duty":     {without("left"), &sim.Report{Pose: pose, Right: -0.8, Bumped: true}},
+		"large":       {large, &sim.Report{Pose: pose, Left: 0.16, Right: -0.8, Bumped: true}},
 		"no x":        {without("x"), nil},
 		"no y":        {without("y"), nil},
 		"no heading":  {without("heading"), nil},
@@ -265,7 +265,7 @@ func TestABoardThatSaysOtherThingsIsComplainedAboutOnce(t *testing.T) {
 	defer cancel()
 	ended := make(chan error)
 	var heard atomic.Int32
-	go func() { ended <- r.Listen(ctx, func(simsource.Report) { heard.Add(1) }) }()
+	go func() { ended <- r.Listen(ctx, func(sim.Report) { heard.Add(1) }) }()
 	say := func(m *serialv1.SerialMessage) {
 		if err := conn.Publish(w.address.Out("rx"), m); err != nil {
 			t.Fatal(err)

@@ -19,9 +19,9 @@ import (
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/media/annexb"
-	"github.com/waldo-robot/waldo/services/camera/encode"
-	"github.com/waldo-robot/waldo/services/camera/source"
-	"github.com/waldo-robot/waldo/services/camera/source/sourcetest"
+	"github.com/waldo-robot/waldo/video/encode"
+	"github.com/waldo-robot/waldo/video/source"
+	"github.com/waldo-robot/waldo/video/source/sourcetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/pkg/media"
-	"github.com/waldo-robot/waldo/services/camera/encode"
-	"github.com/waldo-robot/waldo/services/camera/source"
+	"github.com/waldo-robot/waldo/video/encode"
+	"github.com/waldo-robot/waldo/video/source"
 )
 
 // recordings are the files of testdata, of 64x48 pixels and five pictures each: made by ffmpeg 5.1 with x264 and x265.
@@ -105,7 +105,7 @@ func playFive(t *testing.T, s *Source) {
 
 // TestJPEGs refuses files whose pictures are no whole JPEGs of one size, and hands out all others with their Huffman tables.
 func TestJPEGs(t *testing.T) {
-	bare, err := os.ReadFile("../mjpeg/testdata/without-tables.mjpeg")
+	bare, err := os.ReadFile("../../../video/mjpeg/testdata/without-tables.mjpeg")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/media"
-	"github.com/waldo-robot/waldo/services/camera/yuv"
+	"github.com/waldo-robot/waldo/video/yuv"
 )
 
 // Formats of the kernel that go4vl has no names for.

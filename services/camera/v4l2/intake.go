@@ -6,7 +6,7 @@ import (
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/media/annexb"
-	"github.com/waldo-robot/waldo/services/camera/source"
+	"github.com/waldo-robot/waldo/video/source"
 )
 
 // intake makes frames of the driver's buffers.

@@ -3,7 +3,7 @@ package v4l2
 import (
 	"bytes"
 
-	"github.com/waldo-robot/waldo/services/camera/mjpeg"
+	"github.com/waldo-robot/waldo/video/mjpeg"
 )
 
 // wholeJPEG returns the picture in a buffer with its Huffman tables and without what follows it, and false if it lacks its beginning or its

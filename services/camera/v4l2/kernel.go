@@ -12,7 +12,7 @@ import (
 	kernel "github.com/vladimirvivien/go4vl/v4l2"
 	"golang.org/x/sys/unix"
 
-	"github.com/waldo-robot/waldo/services/camera/source"
+	"github.com/waldo-robot/waldo/video/source"
 )
 
 const (

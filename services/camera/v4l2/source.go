@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/pkg/media"
-	"github.com/waldo-robot/waldo/services/camera/source"
+	"github.com/waldo-robot/waldo/video/source"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 )

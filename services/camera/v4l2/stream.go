@@ -9,7 +9,7 @@ import (
 	kernel "github.com/vladimirvivien/go4vl/v4l2"
 	"golang.org/x/sys/unix"
 
-	"github.com/waldo-robot/waldo/services/camera/source"
+	"github.com/waldo-robot/waldo/video/source"
 )
 
 // streaming is a stream that is set up; it is what go4vl's functions for buffers work on.

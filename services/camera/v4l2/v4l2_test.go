@@ -22,8 +22,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/waldo-robot/waldo/pkg/media"
-	"github.com/waldo-robot/waldo/services/camera/source"
-	"github.com/waldo-robot/waldo/services/camera/source/sourcetest"
+	"github.com/waldo-robot/waldo/video/source"
+	"github.com/waldo-robot/waldo/video/source/sourcetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -1,0 +1,177 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/video/source"
+)
+
+func TestManyReadersOneEncode(t *testing.T) {
+	m := newManual(i420(64, 48, 30))
+	p := run(t, m, Config{})
+	var readers []*Reader
+	for i := range 10 {
+		want := h264()
+		if i%2 == 1 { // the same format said in other words
+			want.WidthPx, want.HeightPx, want.FrameRateHz = 64, 48, 30
+		}
+		readers = append(readers, p.open(t, want))
+	}
+	m.expect(t, true)
+	const frames = 5
+	for i := range frames {
+		m.snap(t, time.Now())
+		for _, r := range readers {
+			if f := next(t, r); f.GetSequence() != int64(i) {
+				t.Fatalf("sequence %d, want %d", f.GetSequence(), i)
+			}
+		}
+	}
+	if n := testutil.ToFloat64(p.metrics.encoded.WithLabelValues(media.H264)); n != frames {
+		t.Errorf("%v encodes of %d frames for %d readers", n, frames, len(readers))
+	}
+	if n := testutil.ToFloat64(p.metrics.readers); n != 10 {
+		t.Errorf("readers metric is %v", n)
+	}
+}
+
+func TestSlowReaderLosesAndOthersDoNot(t *testing.T) {
+	m := newManual(i420(64, 48, 30))
+	p := run(t, m, Config{})
+	slow, fast := p.open(t, h264()), p.open(t, h264())
+	m.expect(t, true)
+	for range 3 * readerQueue {
+		m.snap(t, time.Now())
+		next(t, fast)
+	}
+	if fast.Dropped() != 0 {
+		t.Errorf("the fast reader lost %d", fast.Dropped())
+	}
+	time.Sleep(keyInterval) // so that the key frame the slow reader asks for may come at once
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	feeding := make(chan struct{})
+	go func() {
+		defer close(feeding)
+		for ctx.Err() == nil {
+			select {
+			case m.frames <- source.Frame{Format: m.format, Time: time.Now(), Picture: media.NewI420(64, 48), Key: true}:
+			case <-ctx.Done():
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}()
+	first := next(t, slow)
+	cancel()
+	<-feeding
+	if !first.GetKeyFrame() || slow.Dropped() == 0 {
+		t.Errorf("slow reader went on with key %v after losing %d", first.GetKeyFrame(), slow.Dropped())
+	}
+}
+
+// TestASlowEncoderEndsWithItsReader: it is slower than the source, so a picture is always waiting for it.
+func TestASlowEncoderEndsWithItsReader(t *testing.T) {
+	m := newManual(i420(64, 48, 30))
+	p := run(t, m, Config{})
+	p.open(t, &mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: media.PixelI420}) // keeps the capture going
+	slow, err := p.Open(&mediav1.VideoFormat{MediaType: media.JPEG, WidthPx: 2000, HeightPx: 1500})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var feeding sync.WaitGroup
+	defer feeding.Wait()
+	defer cancel()
+	feeding.Go(func() {
+		for ctx.Err() == nil {
+			select {
+			case m.frames <- source.Frame{Format: m.format, Time: time.Now(), Picture: media.NewI420(64, 48), Key: true}:
+			case <-ctx.Done():
+			}
+		}
+	})
+	next(t, slow)
+	before := testutil.ToFloat64(p.metrics.encoded.WithLabelValues(media.JPEG))
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		slow.Close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(patience):
+		cancel() // ends it in any case
+		<-closed
+	}
+	// One may have been made since next returned, and one was under way.
+	if made := testutil.ToFloat64(p.metrics.encoded.WithLabelValues(media.JPEG)) - before; made > 2 {
+		t.Errorf("%v pictures were made after their reader had left", made)
+	}
+}
+
+func TestNoPictureForACallerThatHasLeft(t *testing.T) {
+	m := newManual(i420(64, 48, 30))
+	p := run(t, m, Config{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := p.CaptureOne(ctx, &mediav1.VideoFormat{MediaType: media.JPEG}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if n := len(p.variants); n != 0 || len(m.running) != 0 {
+		t.Errorf("%d variants and %d captures were begun", n, len(m.running))
+	}
+}
+
+func TestALateReaderLeavesTheBacklogWhenItsContextEnds(t *testing.T) {
+	m, frames := native(t, 2)
+	p := run(t, m, Config{})
+	first := p.open(t, h264())
+	m.expect(t, true)
+	for _, f := range frames {
+		m.give(t, f)
+		next(t, first)
+	}
+	late := p.open(t, h264())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if f, err := late.Next(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, %v", f.GetSequence(), err)
+	}
+}
+
+func TestCaptureOneIsNewerThanTheCall(t *testing.T) {
+	m := newManual(i420(64, 48, 30))
+	p := run(t, m, Config{})
+	type result struct {
+		f   *mediav1.VideoFrame
+		err error
+	}
+	called := time.Now()
+	got := make(chan result, 1)
+	go func() {
+		f, err := p.CaptureOne(t.Context(), &mediav1.VideoFormat{MediaType: media.JPEG})
+		got <- result{f, err}
+	}()
+	m.expect(t, true)
+	m.snap(t, called.Add(-time.Second)) // one that was under way
+	for {
+		select {
+		case r := <-got:
+			if r.err != nil || r.f.GetCaptureTime().AsTime().Before(called) || r.f.GetSequence() < 1 {
+				t.Errorf("got sequence %d at %v, error %v", r.f.GetSequence(), r.f.GetCaptureTime().AsTime(), r.err)
+			}
+			return
+		case m.frames <- source.Frame{Format: m.format, Time: time.Now(), Picture: media.NewI420(64, 48), Key: true}:
+		case <-time.After(patience):
+			t.Fatal("no picture")
+		}
+	}
+}

@@ -1,0 +1,189 @@
+// Package service serves waldo.camera.v1.CameraService on top of a pipeline. Its methods may be called concurrently; it starts
+// no goroutines, and calls end when the pipeline is closed.
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/pkg/turns"
+	"github.com/waldo-robot/waldo/video/pipeline"
+	"github.com/waldo-robot/waldo/video/source"
+)
+
+// Limits of SetBitrate.
+const (
+	MinBitrate = 50_000
+	MaxBitrate = 50_000_000
+)
+
+// captureTimeout ends a CaptureFrame whose caller set no deadline.
+const captureTimeout = 5 * time.Second
+
+// Service is the gRPC service. Attach gives it the hardware's controls.
+type Service struct {
+	camerav1.UnimplementedCameraServiceServer
+
+	pipeline *pipeline.Pipeline
+
+	mu       sync.Mutex
+	attached source.Source // nil while the hardware is away
+	reason   string        // why it is away
+}
+
+// New returns a service whose hardware is away.
+func New(p *pipeline.Pipeline) *Service {
+	return &Service{pipeline: p, reason: "it is being opened"}
+}
+
+// Attach sets the source whose controls are served.
+func (s *Service) Attach(src source.Source) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.attached = src
+}
+
+// Detach says that the source is gone, and why.
+func (s *Service) Detach(why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.attached = nil
+	if why != nil {
+		s.reason = why.Error()
+	}
+}
+
+// ListFormats implements CameraService.
+func (s *Service) ListFormats(context.Context, *camerav1.ListFormatsRequest) (*camerav1.ListFormatsResponse, error) {
+	info, err := s.pipeline.Info()
+	if err != nil {
+		return nil, s.status(err)
+	}
+	offered, err := s.pipeline.Offered()
+	if err != nil {
+		return nil, s.status(err)
+	}
+	return &camerav1.ListFormatsResponse{NativeFormats: info.Native, CurrentFormat: info.Current, OfferedFormats: offered}, nil
+}
+
+// CaptureFrame implements CameraService.
+func (s *Service) CaptureFrame(ctx context.Context, r *camerav1.CaptureFrameRequest) (*camerav1.CaptureFrameResponse, error) {
+	want := withDefault(r.GetFormat(), media.JPEG)
+	want.FrameRateHz = 0
+	if want.GetMediaType() == media.H264 {
+		return nil, status.Errorf(codes.InvalidArgument, "media_type is %s, must be %s or %s for a single picture; read %s with StreamFrames",
+			media.H264, media.JPEG, media.Raw, media.H264)
+	}
+	ctx, cancel := context.WithTimeout(ctx, captureTimeout)
+	defer cancel()
+	frame, err := s.pipeline.CaptureOne(ctx, want)
+	if err != nil {
+		return nil, s.status(err)
+	}
+	return &camerav1.CaptureFrameResponse{Frame: frame}, nil
+}
+
+// StreamFrames implements CameraService.
+func (s *Service) StreamFrames(r *camerav1.StreamFramesRequest, out camerav1.CameraService_StreamFramesServer) error {
+	reader, err := s.pipeline.Open(withDefault(r.GetFormat(), media.H264))
+	if err != nil {
+		return s.status(err)
+	}
+	defer reader.Close()
+	for {
+		frame, err := reader.Next(out.Context())
+		if err != nil {
+			return s.status(err)
+		}
+		if err := out.Send(&camerav1.StreamFramesResponse{Frame: frame, DroppedCount: reader.Dropped()}); err != nil {
+			return err
+		}
+	}
+}
+
+// withDefault returns a format of its own with the media type filled in.
+func withDefault(f *mediav1.VideoFormat, mediaType string) *mediav1.VideoFormat {
+	if f.GetMediaType() != "" {
+		mediaType = f.GetMediaType()
+	}
+	return &mediav1.VideoFormat{
+		MediaType: mediaType, PixelFormat: f.GetPixelFormat(),
+		WidthPx: f.GetWidthPx(), HeightPx: f.GetHeightPx(), FrameRateHz: f.GetFrameRateHz(),
+	}
+}
+
+// RequestKeyFrame implements CameraService.
+func (s *Service) RequestKeyFrame(context.Context, *camerav1.RequestKeyFrameRequest) (*camerav1.RequestKeyFrameResponse, error) {
+	if err := s.present(); err != nil {
+		return nil, err
+	}
+	if err := s.pipeline.RequestKeyFrame(); err != nil {
+		return nil, s.status(err)
+	}
+	return &camerav1.RequestKeyFrameResponse{}, nil
+}
+
+// SetBitrate implements CameraService.
+func (s *Service) SetBitrate(_ context.Context, r *camerav1.SetBitrateRequest) (*camerav1.SetBitrateResponse, error) {
+	bps := r.GetBitrateBps()
+	if bps < MinBitrate || bps > MaxBitrate {
+		return nil, status.Errorf(codes.OutOfRange, "bitrate_bps is %d, must be %d to %d", bps, MinBitrate, MaxBitrate)
+	}
+	if err := s.present(); err != nil {
+		return nil, err
+	}
+	if err := s.pipeline.SetBitrate(int(bps)); err != nil {
+		return nil, s.status(err)
+	}
+	return &camerav1.SetBitrateResponse{BitrateBps: bps}, nil
+}
+
+// present fails while the hardware is away.
+func (s *Service) present() error {
+	_, err := s.pipeline.Info()
+	return s.status(err)
+}
+
+// status gives an error its gRPC code; it is the one place that does.
+func (s *Service) status(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, pipeline.ErrAway), errors.Is(err, source.ErrAway):
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return status.Errorf(codes.Unavailable, "%v: %s", pipeline.ErrAway, s.reason)
+	case errors.Is(err, io.EOF), errors.Is(err, pipeline.ErrClosed):
+		return status.Error(codes.Unavailable, pipeline.ErrClosed.Error())
+	case errors.Is(err, context.DeadlineExceeded):
+		return status.Error(codes.DeadlineExceeded, "no picture came in time")
+	case errors.Is(err, context.Canceled):
+		return status.Error(codes.Canceled, "the call was ended by the caller")
+	}
+	for kind, code := range statusCodes {
+		if errors.Is(err, kind) {
+			return status.Error(code, err.Error())
+		}
+	}
+	return status.Error(codes.Internal, fmt.Sprintf("the camera failed: %v", err))
+}
+
+var statusCodes = map[error]codes.Code{
+	media.ErrFormat:      codes.InvalidArgument,
+	pipeline.ErrTooMany:  codes.ResourceExhausted,
+	turns.ErrBusy:        codes.ResourceExhausted,
+	pipeline.ErrNative:   codes.FailedPrecondition,
+	source.ErrNoControl:  codes.NotFound,
+	source.ErrOutOfRange: codes.OutOfRange,
+	source.ErrReadOnly:   codes.FailedPrecondition,
+}
