@@ -13,6 +13,7 @@ import (
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/launchtest"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/logtest"
 )
 
@@ -180,7 +181,7 @@ func (stranger) GetDevice(context.Context, *devicev1.GetDeviceRequest) (*devicev
 
 // TestWatchUnknownType: nothing could ever be printed, so it ends at once and says why.
 func TestWatchUnknownType(t *testing.T) {
-	server, err := bus.StartServer(bus.ServerConfig{})
+	server, err := embedded.Start(embedded.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

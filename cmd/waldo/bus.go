@@ -7,7 +7,7 @@ import (
 	"io"
 
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/launch"
-	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 )
 
 type busCommand struct {
@@ -26,7 +26,7 @@ func (*busCommand) Help() string {
 
 // Run runs the server until it is stopped.
 func (b *busCommand) Run(ctx context.Context, c console) error {
-	server, err := bus.StartServer(bus.ServerConfig{Listen: b.Listen, Token: b.Token})
+	server, err := embedded.Start(embedded.Config{Listen: b.Listen, Token: b.Token})
 	if errors.Is(err, launch.ErrAddressInUse) {
 		return fmt.Errorf("--listen: %w: stop the other program, or choose another address", err)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/launchtest"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 )
 
 // logs are outputs that take nothing, as a process can find them.
@@ -185,7 +186,7 @@ func TestEstopOfADeviceAlone(t *testing.T) {
 	for name, output := range logs {
 		t.Run(name, func(t *testing.T) {
 			b := newBoard(t)
-			server, err := bus.StartServer(bus.ServerConfig{})
+			server, err := embedded.Start(embedded.Config{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -211,7 +212,7 @@ func TestEstopOfADeviceAlone(t *testing.T) {
 // TestEstopIsKeptBeforeItIsSaid kills the device at the very moment at which its log speaks of the e-stop.
 func TestEstopIsKeptBeforeItIsSaid(t *testing.T) {
 	b := newBoard(t)
-	server, err := bus.StartServer(bus.ServerConfig{})
+	server, err := embedded.Start(embedded.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

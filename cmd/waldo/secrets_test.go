@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/launchtest"
-	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/device"
 )
 
@@ -46,7 +46,7 @@ func TestSecretsThatCannotBeRead(t *testing.T) {
 // TestSecretsOfARobot runs a robot whose bus wants a token, which its URL has, and looks wherever it could be shown.
 func TestSecretsOfARobot(t *testing.T) {
 	t.Setenv("PATH", launchtest.Install(t, "waldo", "waldo-camera"))
-	server, err := bus.StartServer(bus.ServerConfig{Token: secret})
+	server, err := embedded.Start(embedded.Config{Token: secret})
 	if err != nil {
 		t.Fatal(err)
 	}

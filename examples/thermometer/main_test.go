@@ -16,6 +16,7 @@ import (
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
@@ -42,7 +43,7 @@ func TestThermometer(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	sensor, file := filepath.Join(t.TempDir(), "temp"), filepath.Join(t.TempDir(), "robot.yaml")
-	server, err := bus.StartServer(bus.ServerConfig{})
+	server, err := embedded.Start(embedded.Config{})
 	check(t, err)
 	defer server.Close()
 	conn, err := bus.Connect(bus.Config{URL: server.URL()})

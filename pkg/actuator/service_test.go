@@ -21,6 +21,7 @@ import (
 	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/control"
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/stream"
@@ -35,13 +36,13 @@ type motor struct {
 	*device.Process
 	*Actuator
 	wire   *wire
-	server *bus.Server
+	server *embedded.Server
 	conn   *bus.Conn
 }
 
 func startMotor(t *testing.T, c Config) *motor {
 	t.Helper()
-	server, err := bus.StartServer(bus.ServerConfig{})
+	server, err := embedded.Start(embedded.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

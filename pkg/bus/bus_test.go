@@ -13,6 +13,7 @@ import (
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
@@ -23,9 +24,9 @@ const patience = 20 * time.Second
 
 var front = bus.Address{Robot: "demo", Device: "front"}
 
-func startServer(t testing.TB, cfg bus.ServerConfig) *bus.Server {
+func startServer(t testing.TB, cfg embedded.Config) *embedded.Server {
 	t.Helper()
-	s, err := bus.StartServer(cfg)
+	s, err := embedded.Start(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,9 +35,9 @@ func startServer(t testing.TB, cfg bus.ServerConfig) *bus.Server {
 }
 
 // restart starts a new server where s, which is closed, has been.
-func restart(t testing.TB, s *bus.Server) *bus.Server {
+func restart(t testing.TB, s *embedded.Server) *embedded.Server {
 	t.Helper()
-	return startServer(t, bus.ServerConfig{Listen: strings.TrimPrefix(s.URL(), "nats://")})
+	return startServer(t, embedded.Config{Listen: strings.TrimPrefix(s.URL(), "nats://")})
 }
 
 func connect(t testing.TB, cfg bus.Config) *bus.Conn {
@@ -51,12 +52,12 @@ func connect(t testing.TB, cfg bus.Config) *bus.Conn {
 
 // pair is two connections to a server of their own.
 func pair(t testing.TB) (a, b *bus.Conn) {
-	s := startServer(t, bus.ServerConfig{})
+	s := startServer(t, embedded.Config{})
 	return connect(t, bus.Config{URL: s.URL()}), connect(t, bus.Config{URL: s.URL()})
 }
 
 // rawClient is a client that knows nothing of Waldo.
-func rawClient(t testing.TB, s *bus.Server) *nats.Conn {
+func rawClient(t testing.TB, s *embedded.Server) *nats.Conn {
 	t.Helper()
 	nc, err := nats.Connect(s.URL())
 	if err != nil {

@@ -11,10 +11,11 @@ import (
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 )
 
 func TestDevices(t *testing.T) {
-	s := startServer(t, bus.ServerConfig{})
+	s := startServer(t, embedded.Config{})
 	c := connect(t, bus.Config{URL: s.URL()})
 	find := func() (names []string) {
 		t.Helper()
@@ -56,7 +57,7 @@ func TestDevices(t *testing.T) {
 }
 
 func TestServiceIsShownByMicro(t *testing.T) {
-	s := startServer(t, bus.ServerConfig{})
+	s := startServer(t, embedded.Config{})
 	serve(t, connect(t, bus.Config{URL: s.URL()}), bus.ServiceConfig{
 		Metadata: map[string]string{"grpc_address": "127.0.0.1:7101", "robot": "may not be overwritten"},
 	}, &fakeDevice{})

@@ -8,11 +8,12 @@ import (
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
 func ExampleConnect() {
-	server, err := bus.StartServer(bus.ServerConfig{}) // a free port on loopback
+	server, err := embedded.Start(embedded.Config{}) // a free port on loopback
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -29,7 +30,7 @@ func ExampleConnect() {
 }
 
 func ExampleSubscribe() {
-	server, err := bus.StartServer(bus.ServerConfig{})
+	server, err := embedded.Start(embedded.Config{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -77,7 +78,7 @@ func (describer) GetDevice(context.Context, *devicev1.GetDeviceRequest) (*device
 }
 
 func ExampleConn_Client() {
-	server, err := bus.StartServer(bus.ServerConfig{})
+	server, err := embedded.Start(embedded.Config{})
 	if err != nil {
 		log.Fatal(err)
 	}

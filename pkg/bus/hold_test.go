@@ -8,6 +8,7 @@ import (
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 )
 
 // holder is a device of one epoch that reports the holds it gets.
@@ -131,7 +132,7 @@ func TestHoldDoesNotWaitForADeadDevice(t *testing.T) {
 }
 
 func TestHoldSurvivesTheServer(t *testing.T) {
-	s := startServer(t, bus.ServerConfig{})
+	s := startServer(t, embedded.Config{})
 	a, b := connect(t, bus.Config{URL: s.URL()}), connect(t, bus.Config{URL: s.URL()})
 	holds := make(chan *devicev1.HoldStreamRequest, 100)
 	serve(t, b, bus.ServiceConfig{}, holder(7, holds))

@@ -6,11 +6,13 @@ import (
 	"log/slog"
 	"testing"
 	"time"
+
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 )
 
 // TestLateCallbacks has NATS run its callbacks later than anybody would like: the first one after listeners were added, others after Close.
 func TestLateCallbacks(t *testing.T) {
-	server, err := StartServer(ServerConfig{})
+	server, err := embedded.Start(embedded.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
@@ -44,7 +45,7 @@ func TestMessagesOfAnySizeInOrder(t *testing.T) {
 }
 
 func TestSplitMessagesOfManyPublishers(t *testing.T) {
-	s := startServer(t, bus.ServerConfig{})
+	s := startServer(t, embedded.Config{})
 	sub := subscribe[*mediav1.VideoFrame](t, connect(t, bus.Config{URL: s.URL()}),
 		bus.Address{Robot: "demo", Device: bus.Any}.Out("video"), stream.DropOldest(100))
 	const publishers, each = 3, 3
@@ -72,7 +73,7 @@ func TestSplitMessagesOfManyPublishers(t *testing.T) {
 }
 
 func TestForeignMessagesAreCountedAndIgnored(t *testing.T) {
-	s := startServer(t, bus.ServerConfig{})
+	s := startServer(t, embedded.Config{})
 	registry := prometheus.NewRegistry()
 	c := connect(t, bus.Config{URL: s.URL(), Metrics: registry})
 	sub := subscribe[*mediav1.VideoFrame](t, c, front.Out("video"), stream.DropOldest(100))
@@ -140,7 +141,7 @@ func TestSlowReaders(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := startServer(t, bus.ServerConfig{})
+			s := startServer(t, embedded.Config{})
 			registry := prometheus.NewRegistry()
 			c := connect(t, bus.Config{URL: s.URL(), Metrics: registry})
 			sub := subscribe[*mediav1.VideoFrame](t, c, front.Out("video"), tt.policy)
@@ -188,7 +189,7 @@ func TestBlockKeepsAllAndDoesNotStopThePublisher(t *testing.T) {
 }
 
 func TestCloseFreesWhoeverWaits(t *testing.T) {
-	s := startServer(t, bus.ServerConfig{})
+	s := startServer(t, embedded.Config{})
 	registry := prometheus.NewRegistry()
 	c := connect(t, bus.Config{URL: s.URL(), Metrics: registry})
 	full := subscribe[*mediav1.VideoFrame](t, c, front.Out("video"), stream.Block(1))
@@ -237,7 +238,7 @@ func TestAfterClose(t *testing.T) {
 }
 
 func TestCloseInsideOnConnect(t *testing.T) {
-	s := startServer(t, bus.ServerConfig{})
+	s := startServer(t, embedded.Config{})
 	c := connect(t, bus.Config{URL: s.URL()})
 	closed := make(chan struct{})
 	stop := c.OnConnect(func() {
@@ -251,7 +252,7 @@ func TestCloseInsideOnConnect(t *testing.T) {
 }
 
 func TestPublishRefuses(t *testing.T) {
-	s := startServer(t, bus.ServerConfig{})
+	s := startServer(t, embedded.Config{})
 	registry := prometheus.NewRegistry()
 	c := connect(t, bus.Config{URL: s.URL(), Metrics: registry})
 	tests := []struct {
@@ -295,7 +296,7 @@ func TestWildcardsTakeOnlyTheirType(t *testing.T) {
 }
 
 func TestMetricsAreRegisteredWhileOpen(t *testing.T) {
-	s := startServer(t, bus.ServerConfig{})
+	s := startServer(t, embedded.Config{})
 	registry := prometheus.NewRegistry()
 	c := connect(t, bus.Config{URL: s.URL(), Metrics: registry})
 	if _, err := bus.Connect(bus.Config{URL: s.URL(), Metrics: registry}); err == nil {
@@ -310,7 +311,7 @@ func TestMetricsAreRegisteredWhileOpen(t *testing.T) {
 
 // TestSubscribeAny gets what is linked in, of any type, and ignores the rest.
 func TestSubscribeAny(t *testing.T) {
-	server := startServer(t, bus.ServerConfig{})
+	server := startServer(t, embedded.Config{})
 	c := connect(t, bus.Config{URL: server.URL()})
 	sub, err := bus.SubscribeAny(c, "any", stream.DropOldest(10))
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/logtest"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
@@ -40,7 +41,7 @@ func TestConnectBeforeTheServer(t *testing.T) {
 	if err := b.Publish(front.Out("video"), frame(0, 10)); !errors.Is(err, bus.ErrDisconnected) {
 		t.Errorf("Publish without a server: %v", err)
 	}
-	startServer(t, bus.ServerConfig{Listen: address})
+	startServer(t, embedded.Config{Listen: address})
 	receive(t, "the first connect", eventsA)
 	receive(t, "the other's first connect", eventsB)
 	checkWorks(t, a, b, sub, 1)
@@ -61,7 +62,7 @@ func checkWorks(t *testing.T, a, b *bus.Conn, sub *bus.Subscription[*mediav1.Vid
 }
 
 func TestReconnectForEver(t *testing.T) {
-	s := startServer(t, bus.ServerConfig{})
+	s := startServer(t, embedded.Config{})
 	registry := prometheus.NewRegistry()
 	a, b := connect(t, bus.Config{URL: s.URL()}), connect(t, bus.Config{URL: s.URL(), Metrics: registry})
 	sub := subscribe[*mediav1.VideoFrame](t, a, front.Out("video"), stream.DropOldest(10))
@@ -88,7 +89,7 @@ func TestReconnectForEver(t *testing.T) {
 
 // TestNothingWaitsForADial has a server that takes the connection and says nothing, as a stopped process does.
 func TestNothingWaitsForADial(t *testing.T) {
-	s := startServer(t, bus.ServerConfig{})
+	s := startServer(t, embedded.Config{})
 	c := connect(t, bus.Config{URL: s.URL()})
 	s.Close()
 	mute, err := net.Listen("tcp", strings.TrimPrefix(s.URL(), "nats://"))
@@ -139,14 +140,14 @@ func TestBadConfig(t *testing.T) {
 }
 
 func TestWrongTokenIsReportedOnceAndTriedOn(t *testing.T) {
-	s := startServer(t, bus.ServerConfig{Token: "right"})
+	s := startServer(t, embedded.Config{Token: "right"})
 	var log logtest.Text
 	c := connect(t, bus.Config{URL: s.URL(), Token: "wrong", Log: slog.New(slog.NewTextHandler(&log, nil))})
 	events := connects(t, c)
 	until(t, "the refusal is logged", func() bool { return strings.Count(log.String(), "Authorization Violation") > 0 })
 	s.Close()
 	// Long enough refused for NATS to give up, which it must not: a second refusal by the same server.
-	s = startServer(t, bus.ServerConfig{Listen: strings.TrimPrefix(s.URL(), "nats://"), Token: "other"})
+	s = startServer(t, embedded.Config{Listen: strings.TrimPrefix(s.URL(), "nats://"), Token: "other"})
 	raw := time.NewTimer(time.Second)
 	select {
 	case <-events:
@@ -157,7 +158,7 @@ func TestWrongTokenIsReportedOnceAndTriedOn(t *testing.T) {
 		t.Errorf("the refusal is logged %d times", n)
 	}
 	s.Close()
-	startServer(t, bus.ServerConfig{Listen: strings.TrimPrefix(s.URL(), "nats://"), Token: "wrong"})
+	startServer(t, embedded.Config{Listen: strings.TrimPrefix(s.URL(), "nats://"), Token: "wrong"})
 	receive(t, "the connect", events)
 	if n := strings.Count(log.String(), "wrong"); n > 0 {
 		t.Error("the log shows the token")

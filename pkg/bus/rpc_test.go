@@ -16,6 +16,7 @@ import (
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 )
 
 func TestCallKeepsErrors(t *testing.T) {
@@ -74,7 +75,7 @@ func TestLargeCalls(t *testing.T) {
 }
 
 func TestNobodyAnswers(t *testing.T) {
-	s := startServer(t, bus.ServerConfig{})
+	s := startServer(t, embedded.Config{})
 	c := connect(t, bus.Config{URL: s.URL()})
 	call := func(a bus.Address) error {
 		_, err := deviceClient(c, a).GetDevice(t.Context(), &devicev1.GetDeviceRequest{})
@@ -135,7 +136,7 @@ func TestSlowHandler(t *testing.T) {
 }
 
 func TestCallEndsWithItsServiceOrBus(t *testing.T) {
-	s := startServer(t, bus.ServerConfig{})
+	s := startServer(t, embedded.Config{})
 	a, b := connect(t, bus.Config{URL: s.URL()}), connect(t, bus.Config{URL: s.URL()})
 	entered, ended := make(chan struct{}, 10), make(chan error, 10)
 	service := serve(t, b, bus.ServiceConfig{}, waiting(entered, ended))
@@ -211,7 +212,7 @@ func TestTooManyCalls(t *testing.T) {
 }
 
 func TestBadRequests(t *testing.T) {
-	s := startServer(t, bus.ServerConfig{})
+	s := startServer(t, embedded.Config{})
 	serve(t, connect(t, bus.Config{URL: s.URL()}), bus.ServiceConfig{}, &fakeDevice{get: named(front)})
 	raw := rawClient(t, s)
 	tests := []struct {

@@ -11,19 +11,20 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 )
 
 // TestBusThatRefuses checks that a device with the wrong token works without the bus, ends without it, and joins the bus once that
 // takes the token.
 func TestBusThatRefuses(t *testing.T) {
-	server := startServer(t, bus.ServerConfig{Token: "s3cret"})
+	server := startServer(t, embedded.Config{Token: "s3cret"})
 	settings := Settings{NATS: server.URL(), Token: "other"}
 	patient, short := start(t, kindOf(work), settings), start(t, kindOf(work), settings)
 	hold(t, dial(t, short, "other"), "me", time.Minute)
 	within(t, 2*time.Second, "stopping", short.Stop)
 
 	server.Close()
-	startServer(t, bus.ServerConfig{Token: "other", Listen: strings.TrimPrefix(server.URL(), "nats://")})
+	startServer(t, embedded.Config{Token: "other", Listen: strings.TrimPrefix(server.URL(), "nats://")})
 	c, err := bus.Connect(bus.Config{URL: server.URL(), Token: "other"})
 	if err != nil {
 		t.Fatal(err)
@@ -36,7 +37,7 @@ func TestBusThatRefuses(t *testing.T) {
 
 // TestBusThatHangs puts a relay before the bus that stops to read, as a machine does that is out of memory.
 func TestBusThatHangs(t *testing.T) {
-	server := startServer(t, bus.ServerConfig{})
+	server := startServer(t, embedded.Config{})
 	relay := newRelay(t, strings.TrimPrefix(server.URL(), "nats://"))
 	heard := states(t, connect(t, server.URL()))
 	var out *Out[*wrapperspb.BytesValue]

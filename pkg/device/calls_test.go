@@ -18,6 +18,7 @@ import (
 	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 )
 
 // camera answers each method in another way.
@@ -49,7 +50,7 @@ func equipCamera(k *Kit) { camerav1.RegisterCameraServiceServer(k, camera{}) }
 
 // TestCodes makes the same calls over gRPC and over the bus, which must end alike.
 func TestCodes(t *testing.T) {
-	server := startServer(t, bus.ServerConfig{})
+	server := startServer(t, embedded.Config{})
 	p := start(t, kindOf(work, equipCamera), Settings{NATS: server.URL()})
 	untilReady(t, p)
 	device, camera := devicev1.NewDeviceServiceClient, camerav1.NewCameraServiceClient
@@ -140,7 +141,7 @@ func TestPanicInAStream(t *testing.T) {
 
 // TestToken tries every sort of call with no token, a wrong one and the right one.
 func TestToken(t *testing.T) {
-	server := startServer(t, bus.ServerConfig{Token: "s3cret"})
+	server := startServer(t, embedded.Config{Token: "s3cret"})
 	p := start(t, kindOf(work), Settings{NATS: server.URL(), Token: "s3cret"})
 	calls := map[string]func(c grpc.ClientConnInterface) error{
 		"unary": func(c grpc.ClientConnInterface) error {

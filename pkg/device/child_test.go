@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 )
 
 // childVariable makes the test binary a device: its value names the driver.
@@ -93,7 +93,7 @@ func (p *program) end(t *testing.T, signal os.Signal) *os.ProcessState {
 }
 
 func TestSignals(t *testing.T) {
-	server := startServer(t, bus.ServerConfig{})
+	server := startServer(t, embedded.Config{})
 	heard := states(t, connect(t, server.URL()))
 	for _, tt := range []struct {
 		driver string

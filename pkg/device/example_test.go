@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
@@ -52,7 +53,7 @@ func ExampleMain() {
 
 // A test starts a device in its own process, here together with a bus and a reader.
 func ExampleStart() {
-	server, err := bus.StartServer(bus.ServerConfig{})
+	server, err := embedded.Start(embedded.Config{})
 	if err != nil {
 		fmt.Println(err)
 		return

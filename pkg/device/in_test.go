@@ -12,6 +12,7 @@ import (
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/logtest"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
@@ -51,7 +52,7 @@ func untilHeard(say func() float64, got <-chan float64) float64 {
 }
 
 func TestReceive(t *testing.T) {
-	server := startServer(t, bus.ServerConfig{})
+	server := startServer(t, embedded.Config{})
 	c := connect(t, server.URL())
 	got := make(chan float64, 100)
 	run, equip := receiver(stream.DropOldest(100), func(v float64) { got <- v })
@@ -77,7 +78,7 @@ func TestReceive(t *testing.T) {
 }
 
 func TestReceiveOneAfterTheOther(t *testing.T) {
-	server := startServer(t, bus.ServerConfig{})
+	server := startServer(t, embedded.Config{})
 	c := connect(t, server.URL())
 	begun, goOn := make(chan float64), make(chan struct{})
 	run, equip := receiver(stream.Latest(), func(v float64) { begun <- v; <-goOn })
@@ -99,7 +100,7 @@ func TestReceiveOneAfterTheOther(t *testing.T) {
 }
 
 func TestBadIn(t *testing.T) {
-	server := startServer(t, bus.ServerConfig{})
+	server := startServer(t, embedded.Config{})
 	for name, equip := range map[string]func(*Kit){
 		`stream "in" is defined twice`: func(k *Kit) {
 			NewIn[*wrapperspb.DoubleValue](k, "in", stream.Latest())

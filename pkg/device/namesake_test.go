@@ -6,7 +6,7 @@ import (
 	"time"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
-	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 )
 
 // TestNamesakes: what is heard under the name of a device, and which of them counts as another process.
@@ -70,7 +70,7 @@ func TestManyNamesakes(t *testing.T) {
 
 // TestTwoOfOneName say so, for as long as they are two, and nothing when one is restarted.
 func TestTwoOfOneName(t *testing.T) {
-	server := startServer(t, bus.ServerConfig{})
+	server := startServer(t, embedded.Config{})
 	settings := Settings{NATS: server.URL()}
 	a := start(t, kindOf(work), settings)
 	for range 3 { // restarts

@@ -16,6 +16,7 @@ import (
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
@@ -35,7 +36,7 @@ func holdOut(t testing.TB, c *bus.Conn, holder string, ttl time.Duration) error 
 }
 
 func TestPublishOnlyWhileHeld(t *testing.T) {
-	server := startServer(t, bus.ServerConfig{})
+	server := startServer(t, embedded.Config{})
 	c := connect(t, server.URL())
 	p, out := startOut(t, Settings{NATS: server.URL()})
 	values, err := bus.Subscribe[*wrapperspb.DoubleValue](c, p.Kit().Address().Out("out"), stream.DropOldest(10))
@@ -79,7 +80,7 @@ func TestPublishOnlyWhileHeld(t *testing.T) {
 
 // TestHoldersFromSeveralPeers uses the bus's own holds, which renew, and sees their number in the state.
 func TestHoldersFromSeveralPeers(t *testing.T) {
-	server := startServer(t, bus.ServerConfig{})
+	server := startServer(t, embedded.Config{})
 	c := connect(t, server.URL())
 	p := start(t, kindOf(work), Settings{NATS: server.URL()})
 	w := watch(t, p)
@@ -103,7 +104,7 @@ func TestHoldersFromSeveralPeers(t *testing.T) {
 }
 
 func TestTooManyHolders(t *testing.T) {
-	server := startServer(t, bus.ServerConfig{})
+	server := startServer(t, embedded.Config{})
 	_, out := startOut(t, Settings{NATS: server.URL()})
 	for i := range maxHolders {
 		if err := out.holds.renew(fmt.Sprint(i), time.Minute); err != nil {
@@ -122,7 +123,7 @@ func TestTooManyHolders(t *testing.T) {
 
 // TestHoldsOfAnotherLife checks that a device that starts again publishes nothing until it is held anew.
 func TestHoldsOfAnotherLife(t *testing.T) {
-	server := startServer(t, bus.ServerConfig{})
+	server := startServer(t, embedded.Config{})
 	c := connect(t, server.URL())
 	heard := states(t, c)
 	first, out := startOut(t, Settings{NATS: server.URL()})
@@ -143,7 +144,7 @@ func TestHoldsOfAnotherLife(t *testing.T) {
 }
 
 func TestPublishWithoutTheBus(t *testing.T) {
-	server := startServer(t, bus.ServerConfig{})
+	server := startServer(t, embedded.Config{})
 	c := connect(t, server.URL())
 	p, out := startOut(t, Settings{NATS: server.URL()})
 	untilState(t, states(t, c), ready)
@@ -168,7 +169,7 @@ func TestPublishWithoutTheBus(t *testing.T) {
 }
 
 func TestSetKeyFrameOnRequest(t *testing.T) {
-	server := startServer(t, bus.ServerConfig{})
+	server := startServer(t, embedded.Config{})
 	heard := states(t, connect(t, server.URL()))
 	_, out := startOut(t, Settings{NATS: server.URL()})
 	if d := untilState(t, heard, ready); d.Streams[1].KeyFrameOnRequest {

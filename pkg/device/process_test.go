@@ -21,7 +21,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
-	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/logtest"
 )
 
@@ -51,7 +51,7 @@ func (s *steered) run(ctx context.Context, ready func()) error {
 }
 
 func TestLife(t *testing.T) {
-	hardware, server := newSteered(), startServer(t, bus.ServerConfig{})
+	hardware, server := newSteered(), startServer(t, embedded.Config{})
 	onBus := states(t, connect(t, server.URL()))
 	p := start(t, kindOf(hardware.run), Settings{NATS: server.URL()})
 	overGRPC := watch(t, p)
@@ -98,7 +98,7 @@ func TestLife(t *testing.T) {
 }
 
 func TestDescription(t *testing.T) {
-	server := startServer(t, bus.ServerConfig{})
+	server := startServer(t, embedded.Config{})
 	p := start(t, kindOf(work, func(k *Kit) {
 		NewOut[*wrapperspb.BytesValue](k, "more", OutOptions{KeyFrameOnRequest: true})
 		k.SetAttributes(map[string]string{"card": "none"})
@@ -153,7 +153,7 @@ func TestReflection(t *testing.T) {
 
 // TestAnnouncements checks that a device says what it is once a second, and again to a bus that is back.
 func TestAnnouncements(t *testing.T) {
-	server := startServer(t, bus.ServerConfig{})
+	server := startServer(t, embedded.Config{})
 	listener := connect(t, server.URL())
 	p := start(t, kindOf(work), Settings{NATS: server.URL()})
 	untilReady(t, p)
@@ -167,7 +167,7 @@ func TestAnnouncements(t *testing.T) {
 	listen := strings.TrimPrefix(server.URL(), "nats://")
 	server.Close()
 	p.Kit().SetAttributes(map[string]string{"step": "2"}) // unheard, harmless
-	startServer(t, bus.ServerConfig{Listen: listen})
+	startServer(t, embedded.Config{Listen: listen})
 	until(t, heard, "change while the bus was away", func(d *devicev1.Device) bool { return d.Attributes["step"] == "2" })
 }
 
@@ -175,7 +175,7 @@ func TestStartBeforeTheBus(t *testing.T) {
 	listen := freeAddress(t)
 	p := start(t, kindOf(work), Settings{NATS: "nats://" + listen})
 	untilReady(t, p) // gRPC does not wait for the bus
-	server := startServer(t, bus.ServerConfig{Listen: listen})
+	server := startServer(t, embedded.Config{Listen: listen})
 	c := connect(t, server.URL())
 	untilState(t, states(t, c), ready)
 	// Whoever has heard of the device can call it.
@@ -184,7 +184,7 @@ func TestStartBeforeTheBus(t *testing.T) {
 }
 
 func TestStopWithoutTheBus(t *testing.T) {
-	server := startServer(t, bus.ServerConfig{})
+	server := startServer(t, embedded.Config{})
 	never := start(t, kindOf(work), Settings{NATS: "nats://" + freeAddress(t)})
 	lost := start(t, kindOf(work), Settings{NATS: server.URL()})
 	c := connect(t, server.URL())
@@ -196,7 +196,7 @@ func TestStopWithoutTheBus(t *testing.T) {
 
 // TestStopWithCalls has a stream open whose handler goes on until its context ends, and a WatchDevice that is not read.
 func TestStopWithCalls(t *testing.T) {
-	server := startServer(t, bus.ServerConfig{})
+	server := startServer(t, embedded.Config{})
 	p := start(t, kindOf(work), Settings{NATS: server.URL()})
 	untilReady(t, p)
 	w, err := healthpb.NewHealthClient(dial(t, p, "")).Watch(t.Context(), &healthpb.HealthCheckRequest{})
@@ -217,7 +217,7 @@ func TestStopWithCalls(t *testing.T) {
 }
 
 func TestStopTwice(t *testing.T) {
-	server := startServer(t, bus.ServerConfig{})
+	server := startServer(t, embedded.Config{})
 	p := start(t, kindOf(work), Settings{NATS: server.URL()})
 	var callers sync.WaitGroup
 	for range 3 {
@@ -316,7 +316,7 @@ func TestZeroSettings(t *testing.T) {
 }
 
 func TestDebugServer(t *testing.T) {
-	server := startServer(t, bus.ServerConfig{})
+	server := startServer(t, embedded.Config{})
 	p := start(t, kindOf(work), Settings{NATS: server.URL(), Metrics: ":0", Token: ""})
 	untilReady(t, p)
 	if host, _, _ := net.SplitHostPort(p.MetricsAddress()); !net.ParseIP(host).IsLoopback() {

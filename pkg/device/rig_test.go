@@ -16,6 +16,7 @@ import (
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/logtest"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
@@ -76,9 +77,9 @@ func start(t testing.TB, k Kind[config], s Settings) *Process {
 }
 
 // startServer starts a bus; listen is "" for a free port.
-func startServer(t testing.TB, cfg bus.ServerConfig) *bus.Server {
+func startServer(t testing.TB, cfg embedded.Config) *embedded.Server {
 	t.Helper()
-	s, err := bus.StartServer(cfg)
+	s, err := embedded.Start(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/device"
 )
 
@@ -31,7 +32,7 @@ func (w warm) Run(ctx context.Context, ready func()) error {
 }
 
 func TestWatch(t *testing.T) {
-	server, err := bus.StartServer(bus.ServerConfig{})
+	server, err := embedded.Start(embedded.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ import (
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/logtest"
 	"github.com/waldo-robot/waldo/services/audio/card"
@@ -158,7 +159,7 @@ func start(t testing.TB, config Config) *world {
 	}
 	w := &world{t: t, address: bus.Address{Robot: "test", Device: "voice"}, card: &soundCard{}}
 	w.card.plug()
-	nats, err := bus.StartServer(bus.ServerConfig{})
+	nats, err := embedded.Start(embedded.Config{})
 	must(err)
 	t.Cleanup(nats.Close)
 	must(config.Validate())

@@ -23,6 +23,7 @@ import (
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/logtest"
 	"github.com/waldo-robot/waldo/pkg/media"
@@ -48,7 +49,7 @@ func leakFree(m *testing.M) int {
 // world is a camera process on a real bus and gRPC, with a client of each.
 type world struct {
 	process *device.Process
-	nats    *bus.Server
+	nats    *embedded.Server
 	conn    *bus.Conn
 	address bus.Address
 	camera  camerav1.CameraServiceClient // over gRPC
@@ -65,7 +66,7 @@ func start(t *testing.T, kind device.Kind[Config], config Config) *world {
 	}
 	w := &world{address: bus.Address{Robot: "test", Device: "front"}}
 	var err error
-	w.nats, err = bus.StartServer(bus.ServerConfig{})
+	w.nats, err = embedded.Start(embedded.Config{})
 	must(err)
 	t.Cleanup(w.nats.Close)
 	must(config.Validate())

@@ -20,6 +20,7 @@ import (
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	inputv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/input/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/logtest"
 	"github.com/waldo-robot/waldo/services/input/source"
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // world is an input process on a real bus and gRPC, with a client of each.
 type world struct {
 	process *device.Process
-	nats    *bus.Server
+	nats    *embedded.Server
 	conn    *bus.Conn
 	address bus.Address
 	dialled *grpc.ClientConn
@@ -45,7 +46,7 @@ func start(t testing.TB, kind device.Kind[Config], config Config) *world {
 	t.Helper()
 	w := &world{address: bus.Address{Robot: "test", Device: "pad"}}
 	var err error
-	w.nats, err = bus.StartServer(bus.ServerConfig{})
+	w.nats, err = embedded.Start(embedded.Config{})
 	must(t, err)
 	t.Cleanup(w.nats.Close)
 	must(t, config.Validate())

@@ -15,6 +15,7 @@ import (
 	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
 	"github.com/waldo-robot/waldo/pkg/actuator"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/logtest"
 )
@@ -37,7 +38,7 @@ type rig struct {
 // start starts a device on a port; change adjusts the configuration.
 func start(t testing.TB, port string, change func(*Config)) *rig {
 	t.Helper()
-	server, err := bus.StartServer(bus.ServerConfig{})
+	server, err := embedded.Start(embedded.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 )
 
 // verbose is a device whose answer has so many bytes.
@@ -49,7 +50,7 @@ func TestLargeAnswer(t *testing.T) {
 
 func connect(t *testing.T) *bus.Conn {
 	t.Helper()
-	server, err := bus.StartServer(bus.ServerConfig{})
+	server, err := embedded.Start(embedded.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/devices"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/fakecam"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
@@ -25,7 +26,7 @@ const timeout = 10 * time.Second
 // start returns a directory on a bus of its own, and a connection for others.
 func start(t *testing.T, expected ...*devicev1.Device) (*devices.Directory, *bus.Conn, string) {
 	t.Helper()
-	server, err := bus.StartServer(bus.ServerConfig{})
+	server, err := embedded.Start(embedded.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,18 +13,19 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/fakecam"
 )
 
 // source is the bus with the camera, in this process.
 type source struct {
-	server *bus.Server
+	server *embedded.Server
 	camera *fakecam.Camera
 	url    string
 }
 
 func startSource() (*source, error) {
-	server, err := bus.StartServer(bus.ServerConfig{})
+	server, err := embedded.Start(embedded.Config{})
 	if err != nil {
 		return nil, err
 	}

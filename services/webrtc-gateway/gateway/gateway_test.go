@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/logtest"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/gateway"
@@ -28,7 +29,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // world is a bus with a gateway on it.
 type world struct {
 	t       *testing.T
-	bus     *bus.Server
+	bus     *embedded.Server
 	gateway *gateway.Gateway
 	base    string
 }
@@ -48,7 +49,7 @@ func testLog(t *testing.T) *slog.Logger {
 
 func newWorld(t *testing.T, change func(*config.Config)) *world {
 	t.Helper()
-	server, err := bus.StartServer(bus.ServerConfig{})
+	server, err := embedded.Start(embedded.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +77,7 @@ func startWithoutBus(t *testing.T, c *config.Config) *world {
 func (w *world) startBus(address string) {
 	w.t.Helper()
 	var err error
-	if w.bus, err = bus.StartServer(bus.ServerConfig{Listen: address}); err != nil {
+	if w.bus, err = embedded.Start(embedded.Config{Listen: address}); err != nil {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(w.bus.Close)

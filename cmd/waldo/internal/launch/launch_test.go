@@ -18,6 +18,7 @@ import (
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/launchtest"
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/supervise"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
@@ -237,7 +238,7 @@ func awaitDevice(t *testing.T, url string) int {
 
 // TestRunWithoutGatewayOnForeignBus uses what runs already.
 func TestRunWithoutGatewayOnForeignBus(t *testing.T) {
-	server, err := bus.StartServer(bus.ServerConfig{Token: "secret"})
+	server, err := embedded.Start(embedded.Config{Token: "secret"})
 	if err != nil {
 		t.Fatal(err)
 	}

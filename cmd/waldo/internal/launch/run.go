@@ -12,6 +12,7 @@ import (
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/supervise"
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 )
 
 // pollInterval is how often the gateway is asked whether it serves, until it does.
@@ -30,7 +31,7 @@ func (p *Plan) Run(ctx context.Context, printer *supervise.Printer, serving func
 	defer release()
 	natsURL := p.natsURL()
 	if natsURL == "" {
-		server, err := bus.StartServer(bus.ServerConfig{Listen: p.natsListen(), Token: p.config.Token})
+		server, err := embedded.Start(embedded.Config{Listen: p.natsListen(), Token: p.config.Token})
 		if err != nil {
 			return fmt.Errorf("%s: nats.listen: %w", p.robot.File, err)
 		}

@@ -1,4 +1,4 @@
-package bus_test
+package embedded_test
 
 import (
 	"net"
@@ -10,9 +10,54 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 )
 
-func TestServerRefuses(t *testing.T) {
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is how long the tests wait for what must happen; it is only reached when it does not.
+const patience = 20 * time.Second
+
+func start(t *testing.T, cfg embedded.Config) *embedded.Server {
+	t.Helper()
+	s, err := embedded.Start(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// connect returns a connection on which a message has made its way.
+func connect(t *testing.T, cfg bus.Config) *bus.Conn {
+	t.Helper()
+	c, err := bus.Connect(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	if err := c.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// closeWithin fails if Close hangs.
+func closeWithin(t *testing.T, s *embedded.Server) {
+	t.Helper()
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		s.Close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(patience):
+		t.Fatal("Close hangs")
+	}
+}
+
+func TestStartRefuses(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +76,7 @@ func TestServerRefuses(t *testing.T) {
 		{"0.0.0.0:0", "fifteen-or-less", "at least 16"},
 	}
 	for _, tt := range tests {
-		s, err := bus.StartServer(bus.ServerConfig{Listen: tt.listen, Token: tt.token})
+		s, err := embedded.Start(embedded.Config{Listen: tt.listen, Token: tt.token})
 		if err == nil {
 			s.Close()
 			t.Errorf("%s is accepted with token %q", tt.listen, tt.token)
@@ -39,11 +84,11 @@ func TestServerRefuses(t *testing.T) {
 			t.Errorf("%s: %q does not tell %q", tt.listen, err, tt.want)
 		}
 	}
-	startServer(t, bus.ServerConfig{Listen: "0.0.0.0:0", Token: "sixteen-or-more!"})
+	start(t, embedded.Config{Listen: "0.0.0.0:0", Token: "sixteen-or-more!"})
 }
 
-func TestServerWantsItsToken(t *testing.T) {
-	s := startServer(t, bus.ServerConfig{Token: "secret"})
+func TestStartWithToken(t *testing.T) {
+	s := start(t, embedded.Config{Token: "secret"})
 	if strings.Contains(s.URL(), "secret") {
 		t.Errorf("the url %s shows the token", s.URL())
 	}
@@ -56,18 +101,16 @@ func TestServerWantsItsToken(t *testing.T) {
 			nc.Close()
 		}
 	}
-	c := connect(t, bus.Config{URL: s.URL(), Token: "secret"})
-	flush(t, c)
+	connect(t, bus.Config{URL: s.URL(), Token: "secret"})
 }
 
-func TestServerCloseLeavesNothing(t *testing.T) {
+func TestCloseLeavesNothing(t *testing.T) {
 	before := goleak.IgnoreCurrent()
-	s := startServer(t, bus.ServerConfig{})
+	s := start(t, embedded.Config{})
 	url := s.URL()
 	c := connect(t, bus.Config{URL: url})
-	flush(t, c)
-	within(t, "Close", s.Close)
-	within(t, "a second Close", s.Close)
+	closeWithin(t, s)
+	closeWithin(t, s) // may be called again
 	if s.URL() != url {
 		t.Errorf("url changed to %q", s.URL())
 	}

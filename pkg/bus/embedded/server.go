@@ -1,4 +1,6 @@
-package bus
+// Package embedded is the NATS server that the launcher runs inside its own process. It is kept apart from package bus so that
+// only the launcher and tests link a server: a device or gateway imports bus and never this package.
+package embedded
 
 import (
 	"fmt"
@@ -11,16 +13,17 @@ import (
 	"github.com/waldo-robot/waldo/pkg/access"
 )
 
-// ServerConfig says where the embedded server listens. The zero value is a free port on loopback.
-type ServerConfig struct {
-	// Listen is host:port. Port 0 takes a free one. Anything but loopback needs a Token of [access.MinToken] characters. Default 127.0.0.1:0.
+// Config says where the server listens. The zero value is a free port on loopback.
+type Config struct {
+	// Listen is host:port. Port 0 takes a free one. Any address but loopback needs a Token of [access.MinToken] characters.
+	// Default 127.0.0.1:0.
 	Listen string
 	// Token that clients must present, if set.
 	Token string
 }
 
-// stalledReader is how long a reader may take what waits for it. Producers do not wait for it, so patience costs memory only, and
-// less would cut off those on a busy machine.
+// stalledReader is how long a client may take to read what waits for it. Producers never wait for a client, so patience costs
+// only memory, and a shorter time would disconnect clients on a busy machine.
 const stalledReader = 5 * time.Second
 
 // Server is a NATS server inside this process.
@@ -29,30 +32,30 @@ type Server struct {
 	url    string
 }
 
-// StartServer starts a server and returns when it accepts connections. One reader that never reads cannot stall the producers:
-// it is cut off after 5 s instead.
-func StartServer(cfg ServerConfig) (*Server, error) {
+// Start returns when the server accepts connections. A client that does not read cannot stall the producers: it is
+// disconnected after 5 s.
+func Start(cfg Config) (*Server, error) {
 	if cfg.Listen == "" {
 		cfg.Listen = "127.0.0.1:0"
 	}
-	options, err := serverOptions(cfg)
+	o, err := options(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("nats listen %q: %w", cfg.Listen, err)
 	}
-	s, err := server.NewServer(options)
+	s, err := server.NewServer(o)
 	if err != nil {
 		return nil, fmt.Errorf("nats listen %q: %w", cfg.Listen, err)
 	}
 	s.Start() // does not wait
 	if !s.ReadyForConnections(5 * time.Second) {
 		s.Shutdown()
-		return nil, fmt.Errorf("nats listen %q: the server did not come up", cfg.Listen)
+		return nil, fmt.Errorf("nats listen %q: the server did not start within 5 s", cfg.Listen)
 	}
 	return &Server{server: s, url: localURL(s.Addr().(*net.TCPAddr))}, nil
 }
 
-func serverOptions(cfg ServerConfig) (*server.Options, error) {
-	// The server would not say why it cannot listen: find out before.
+func options(cfg Config) (*server.Options, error) {
+	// The server does not report why it cannot listen, so find out first.
 	l, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return nil, err
@@ -79,7 +82,7 @@ func serverOptions(cfg ServerConfig) (*server.Options, error) {
 func localURL(a *net.TCPAddr) string {
 	host := hostOf(a)
 	if a.IP.IsUnspecified() {
-		host = "127.0.0.1" // it listens on all addresses; this one is good for this machine
+		host = "127.0.0.1" // the server listens on all addresses; this one works on this machine
 	}
 	return "nats://" + net.JoinHostPort(host, strconv.Itoa(a.Port))
 }
@@ -89,7 +92,7 @@ func hostOf(a *net.TCPAddr) string { return (&net.IPAddr{IP: a.IP, Zone: a.Zone}
 // URL is what clients on this machine connect to, without the token.
 func (s *Server) URL() string { return s.url }
 
-// Close disconnects everybody and returns when the server has ended.
+// Close disconnects all clients and returns when the server has ended.
 func (s *Server) Close() {
 	s.server.Shutdown()
 	s.server.WaitForShutdown()
