@@ -12,6 +12,9 @@
 // [Policy.Within] adds how old a value may get in the queue. [Delay] subscribes when the reader begins to read, so that nothing
 // old waits for it. [Rebatch] cuts blocks into those of another size.
 //
+// A [Shared] keeps what such readers have in common, such as a capture, a hold or an encoder: opened for the first user of a key,
+// ended with the last.
+//
 // # Promises
 //
 //   - Values reach each subscription in the order in which they were published, none twice.
@@ -24,6 +27,7 @@
 //
 // # Shutdown
 //
-// The package starts no goroutines. [Topic.Close] lets readers take what is queued and then ends them with its error;
+// A Shared owns one goroutine for each resource, which ends with the last user; [Shared.Close] waits for all of them. Nothing else
+// in the package starts goroutines. [Topic.Close] lets readers take what is queued and then ends them with its error;
 // [Subscription.Close] discards the queue and ends that reader at once, as well as a producer that waits for it.
 package stream

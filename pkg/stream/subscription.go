@@ -10,8 +10,8 @@ import (
 )
 
 var (
-	// ErrClosed is returned by Next after the reader closed its own subscription.
-	ErrClosed = errors.New("subscription closed")
+	// ErrClosed is returned by Next after the reader closed its own subscription, and by [Shared.Acquire] after Close.
+	ErrClosed = errors.New("closed")
 	// ErrOverflow ends a Strict subscription whose reader fell too far behind.
 	ErrOverflow = errors.New("reader too slow: queue overflowed")
 )
