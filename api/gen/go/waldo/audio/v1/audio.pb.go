@@ -4,7 +4,7 @@
 // 	protoc        (unknown)
 // source: waldo/audio/v1/audio.proto
 
-// Microphones and speakers, and whatever stands in for them: a tone, a file.
+// Microphones and speakers, and their stand-ins: a tone, a file.
 
 package audiov1
 
@@ -26,11 +26,11 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// AudioTap says where sound is taken from. May grow.
+// AudioTap is the point at which sound is tapped. May grow.
 type AudioTap int32
 
 const (
-	// Not said: the microphone.
+	// Unset: the microphone.
 	AudioTap_AUDIO_TAP_UNSPECIFIED AudioTap = 0
 	// What the microphone captures.
 	AudioTap_AUDIO_TAP_MICROPHONE AudioTap = 1
@@ -82,19 +82,19 @@ func (AudioTap) EnumDescriptor() ([]byte, []int) {
 // SoundDevice is one sound device of the machine.
 type SoundDevice struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name, as the system gives it. Any part of it that no other has chooses it in the configuration.
+	// Name, as the system gives it. Any part of it that is unique selects the device in the configuration.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// The interface of the system that it belongs to, for example `ALSA`.
+	// The system interface it belongs to, for example `ALSA`.
 	Host string `protobuf:"bytes,2,opt,name=host,proto3" json:"host,omitempty"`
-	// Most channels that can be captured; 0 if it has no microphone.
+	// Maximum number of channels that can be captured; 0 if it has no microphone.
 	InputChannels int32 `protobuf:"varint,3,opt,name=input_channels,json=inputChannels,proto3" json:"input_channels,omitempty"`
-	// Most channels that can be played; 0 if it has no speaker.
+	// Maximum number of channels that can be played; 0 if it has no speaker.
 	OutputChannels int32 `protobuf:"varint,4,opt,name=output_channels,json=outputChannels,proto3" json:"output_channels,omitempty"`
-	// Rate that it prefers, in Hz.
+	// Preferred sample rate, in Hz.
 	DefaultSampleRateHz float64 `protobuf:"fixed64,5,opt,name=default_sample_rate_hz,json=defaultSampleRateHz,proto3" json:"default_sample_rate_hz,omitempty"`
-	// Whether it is what the system uses if nobody chooses.
+	// Whether it is the system's default input.
 	DefaultInput bool `protobuf:"varint,6,opt,name=default_input,json=defaultInput,proto3" json:"default_input,omitempty"`
-	// Whether it is what the system uses if nobody chooses.
+	// Whether it is the system's default output.
 	DefaultOutput bool `protobuf:"varint,7,opt,name=default_output,json=defaultOutput,proto3" json:"default_output,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -219,7 +219,8 @@ func (*ListDevicesRequest) Descriptor() ([]byte, []int) {
 // ListDevicesResponse is the answer to ListDevices.
 type ListDevicesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// All devices, in the system's order. Devices that were busy when the service opened its own may be missing.
+	// All devices, in the system's order. Devices that were busy when the service opened its own may be
+	// missing.
 	Devices       []*SoundDevice `protobuf:"bytes,1,rep,name=devices,proto3" json:"devices,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -262,15 +263,15 @@ func (x *ListDevicesResponse) GetDevices() []*SoundDevice {
 	return nil
 }
 
-// StreamAudioRequest says which sound is wanted.
+// StreamAudioRequest selects the sound.
 type StreamAudioRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Wanted format. Empty media type: `audio/opus`. Sample format empty: `S16LE`. Rate 0 and channels 0: as configured; Opus is always
-	// 48 kHz.
+	// Requested format. Media type empty: `audio/opus`. Sample format empty: `S16LE`. Rate 0 and channels
+	// 0: as configured; Opus is always 48 kHz.
 	Format *v1.AudioFormat `protobuf:"bytes,1,opt,name=format,proto3" json:"format,omitempty"`
 	// Samples in each frame of `audio/raw`, 0 to 48000; 0: as captured. Ignored for Opus.
 	BlockSamples int32 `protobuf:"varint,2,opt,name=block_samples,json=blockSamples,proto3" json:"block_samples,omitempty"`
-	// Where the sound is taken from.
+	// Where to tap the sound.
 	Tap           AudioTap `protobuf:"varint,3,opt,name=tap,proto3,enum=waldo.audio.v1.AudioTap" json:"tap,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -382,11 +383,11 @@ func (x *StreamAudioResponse) GetDroppedCount() int64 {
 	return 0
 }
 
-// PlayAudioRequest is one piece of what is to be played.
+// PlayAudioRequest is one piece of the sound to play.
 type PlayAudioRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The sound. The format of the first frame holds for all that leave it out. Epoch, sequence and times are not looked at: what comes is played
-	// in the order in which it comes.
+	// The sound. The format of the first frame applies to all that leave it out. Epoch, sequence and times
+	// are ignored: frames are played in the order in which they arrive.
 	Frame         *v1.AudioFrame `protobuf:"bytes,1,opt,name=frame,proto3" json:"frame,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -475,12 +476,12 @@ func (x *PlayAudioResponse) GetPlayed() *durationpb.Duration {
 	return nil
 }
 
-// Volume is how loud something is set.
+// Volume is the volume of a microphone or a speaker.
 type Volume struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Gain in dB, -60 to 20; 0 leaves the sound as it is.
 	GainDb float64 `protobuf:"fixed64,1,opt,name=gain_db,json=gainDb,proto3" json:"gain_db,omitempty"`
-	// True for silence, whatever the gain.
+	// True for silence, regardless of the gain.
 	Muted         bool `protobuf:"varint,2,opt,name=muted,proto3" json:"muted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -530,7 +531,7 @@ func (x *Volume) GetMuted() bool {
 	return false
 }
 
-// GetVolumeRequest asks how loud it is set.
+// GetVolumeRequest asks for the volume.
 type GetVolumeRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -622,12 +623,12 @@ func (x *GetVolumeResponse) GetSpeaker() *Volume {
 	return nil
 }
 
-// SetVolumeRequest says how loud it shall be.
+// SetVolumeRequest holds the new volume.
 type SetVolumeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Of the microphone; absent leaves it.
+	// Of the microphone; absent leaves it unchanged.
 	Microphone *Volume `protobuf:"bytes,1,opt,name=microphone,proto3" json:"microphone,omitempty"`
-	// Of the speaker; absent leaves it.
+	// Of the speaker; absent leaves it unchanged.
 	Speaker       *Volume `protobuf:"bytes,2,opt,name=speaker,proto3" json:"speaker,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -732,7 +733,7 @@ func (x *SetVolumeResponse) GetSpeaker() *Volume {
 	return nil
 }
 
-// Level is how loud it was since the last one.
+// Level is the sound level since the previous one.
 type Level struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Root mean square in dBFS, where 0 is a sine at full scale; -100 is silence.
@@ -787,16 +788,16 @@ func (x *Level) GetPeakDbfs() float64 {
 	return 0
 }
 
-// Talker is one whose sound is being played.
+// Talker is a sender whose sound is being played.
 type Talker struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Who it is, for people.
+	// Name of the talker, for people to read.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// When it began to talk.
+	// When the talker began.
 	Since *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=since,proto3" json:"since,omitempty"`
-	// How loud it is, before it is mixed.
+	// Sound level before mixing.
 	Level *Level `protobuf:"bytes,3,opt,name=level,proto3" json:"level,omitempty"`
-	// Sound that waits to be played, the jitter buffer.
+	// Sound waiting to be played: the jitter buffer.
 	Buffered      *durationpb.Duration `protobuf:"bytes,4,opt,name=buffered,proto3" json:"buffered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -860,7 +861,7 @@ func (x *Talker) GetBuffered() *durationpb.Duration {
 	return nil
 }
 
-// StreamLevelsRequest asks how loud it is.
+// StreamLevelsRequest asks for the sound levels.
 type StreamLevelsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -897,7 +898,7 @@ func (*StreamLevelsRequest) Descriptor() ([]byte, []int) {
 	return file_waldo_audio_v1_audio_proto_rawDescGZIP(), []int{14}
 }
 
-// StreamLevelsResponse is one step of StreamLevels, and what is on the bus as stream `levels`.
+// StreamLevelsResponse is one step of StreamLevels; it is also published on the bus as stream `levels`.
 type StreamLevelsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// At the microphone; absent if there is none.

@@ -4,7 +4,7 @@
 // - protoc             (unknown)
 // source: waldo/audio/v1/audio.proto
 
-// Microphones and speakers, and whatever stands in for them: a tone, a file.
+// Microphones and speakers, and their stand-ins: a tone, a file.
 
 package audiov1
 
@@ -33,30 +33,37 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// AudioService is the API of a sound card: a microphone, a speaker, or both. However many listen, sound is captured once, and encoded
-// once for all who want the same format. Any number of talkers are mixed.
+// AudioService is the API of a sound card: a microphone, a speaker, or both. However many listeners
+// there are, sound is captured once, and encoded once for all that want the same format. Any number of
+// talkers are mixed.
 //
 // Methods that need the hardware fail with UNAVAILABLE while it is away; the message says why.
 type AudioServiceClient interface {
 	// ListDevices returns the sound devices of the machine, as they can be named in the configuration.
 	ListDevices(ctx context.Context, in *ListDevicesRequest, opts ...grpc.CallOption) (*ListDevicesResponse, error)
-	// StreamAudio sends sound as it is captured until the caller ends it. A listener that is too slow loses the oldest sound, so that its
-	// delay does not grow; losses are counted in `dropped_count`. The call stays open while the hardware is away, and goes on when it is back.
-	// What is late: up to 0.5 s that wait for the listener, and what is under way to it, which is 1 frame while a listener on gRPC's C core
-	// (Python …) is slow, up to 32 KiB and 1 frame for others, and less for those that acknowledge: see DeviceService.Acknowledge.
-	// Fails with INVALID_ARGUMENT if the format cannot be made.
+	// StreamAudio sends sound as it is captured until the caller ends the call. A listener that is too
+	// slow loses the oldest sound, so its delay does not grow; losses are counted in `dropped_count`. The
+	// call stays open while the hardware is away, and resumes when it is back. A slow listener lags by up
+	// to 0.5 s of queued sound plus what is in flight to it: 1 frame for listeners on gRPC's C core
+	// (Python …), up to 32 KiB and 1 frame for others, and less for those that acknowledge; see
+	// DeviceService.Acknowledge.
+	// Fails with INVALID_ARGUMENT if the format cannot be produced.
 	StreamAudio(ctx context.Context, in *StreamAudioRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamAudioResponse], error)
-	// PlayAudio plays sound at the speaker, mixed with that of other talkers, and answers when the caller has ended its side and all was played.
-	// Frames may come at once or in real time; those that come faster than they are played wait, and hold up the caller.
-	// Fails with INVALID_ARGUMENT for a frame whose data does not fit its format, RESOURCE_EXHAUSTED if too many talk, or if one has talked for
-	// too long without a pause, FAILED_PRECONDITION if there is no speaker.
+	// PlayAudio plays sound at the speaker, mixed with that of other talkers, and returns when the caller
+	// has closed its side and everything has been played. Frames may come all at once or in real time;
+	// those that come faster than they are played wait, and hold up the caller.
+	// Fails with INVALID_ARGUMENT for a frame whose data does not fit its format, RESOURCE_EXHAUSTED if
+	// there are too many talkers, or if the caller has talked for too long without a pause,
+	// FAILED_PRECONDITION if there is no speaker.
 	PlayAudio(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[PlayAudioRequest, PlayAudioResponse], error)
-	// GetVolume returns how loud the microphone and the speaker are set.
+	// GetVolume returns the volume of the microphone and of the speaker.
 	GetVolume(ctx context.Context, in *GetVolumeRequest, opts ...grpc.CallOption) (*GetVolumeResponse, error)
-	// SetVolume sets how loud the microphone and the speaker are. Fails with OUT_OF_RANGE outside -60 to 20 dB.
+	// SetVolume sets the volume of the microphone and of the speaker.
+	// Fails with OUT_OF_RANGE outside -60 to 20 dB.
 	SetVolume(ctx context.Context, in *SetVolumeRequest, opts ...grpc.CallOption) (*SetVolumeResponse, error)
-	// StreamLevels sends how loud it is at the microphone and at the speaker, and who is talking, ten times a second, until the caller
-	// ends it. A reader that is too slow misses levels in between, never the newest; what is under way to it is late, as in StreamAudio.
+	// StreamLevels sends the sound levels at the microphone and at the speaker, and who is talking, ten
+	// times a second, until the caller ends the call. A reader that is too slow misses levels in between,
+	// never the newest; what is in flight to it is late, as in StreamAudio.
 	StreamLevels(ctx context.Context, in *StreamLevelsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamLevelsResponse], error)
 }
 
@@ -153,30 +160,37 @@ type AudioService_StreamLevelsClient = grpc.ServerStreamingClient[StreamLevelsRe
 // All implementations must embed UnimplementedAudioServiceServer
 // for forward compatibility.
 //
-// AudioService is the API of a sound card: a microphone, a speaker, or both. However many listen, sound is captured once, and encoded
-// once for all who want the same format. Any number of talkers are mixed.
+// AudioService is the API of a sound card: a microphone, a speaker, or both. However many listeners
+// there are, sound is captured once, and encoded once for all that want the same format. Any number of
+// talkers are mixed.
 //
 // Methods that need the hardware fail with UNAVAILABLE while it is away; the message says why.
 type AudioServiceServer interface {
 	// ListDevices returns the sound devices of the machine, as they can be named in the configuration.
 	ListDevices(context.Context, *ListDevicesRequest) (*ListDevicesResponse, error)
-	// StreamAudio sends sound as it is captured until the caller ends it. A listener that is too slow loses the oldest sound, so that its
-	// delay does not grow; losses are counted in `dropped_count`. The call stays open while the hardware is away, and goes on when it is back.
-	// What is late: up to 0.5 s that wait for the listener, and what is under way to it, which is 1 frame while a listener on gRPC's C core
-	// (Python …) is slow, up to 32 KiB and 1 frame for others, and less for those that acknowledge: see DeviceService.Acknowledge.
-	// Fails with INVALID_ARGUMENT if the format cannot be made.
+	// StreamAudio sends sound as it is captured until the caller ends the call. A listener that is too
+	// slow loses the oldest sound, so its delay does not grow; losses are counted in `dropped_count`. The
+	// call stays open while the hardware is away, and resumes when it is back. A slow listener lags by up
+	// to 0.5 s of queued sound plus what is in flight to it: 1 frame for listeners on gRPC's C core
+	// (Python …), up to 32 KiB and 1 frame for others, and less for those that acknowledge; see
+	// DeviceService.Acknowledge.
+	// Fails with INVALID_ARGUMENT if the format cannot be produced.
 	StreamAudio(*StreamAudioRequest, grpc.ServerStreamingServer[StreamAudioResponse]) error
-	// PlayAudio plays sound at the speaker, mixed with that of other talkers, and answers when the caller has ended its side and all was played.
-	// Frames may come at once or in real time; those that come faster than they are played wait, and hold up the caller.
-	// Fails with INVALID_ARGUMENT for a frame whose data does not fit its format, RESOURCE_EXHAUSTED if too many talk, or if one has talked for
-	// too long without a pause, FAILED_PRECONDITION if there is no speaker.
+	// PlayAudio plays sound at the speaker, mixed with that of other talkers, and returns when the caller
+	// has closed its side and everything has been played. Frames may come all at once or in real time;
+	// those that come faster than they are played wait, and hold up the caller.
+	// Fails with INVALID_ARGUMENT for a frame whose data does not fit its format, RESOURCE_EXHAUSTED if
+	// there are too many talkers, or if the caller has talked for too long without a pause,
+	// FAILED_PRECONDITION if there is no speaker.
 	PlayAudio(grpc.ClientStreamingServer[PlayAudioRequest, PlayAudioResponse]) error
-	// GetVolume returns how loud the microphone and the speaker are set.
+	// GetVolume returns the volume of the microphone and of the speaker.
 	GetVolume(context.Context, *GetVolumeRequest) (*GetVolumeResponse, error)
-	// SetVolume sets how loud the microphone and the speaker are. Fails with OUT_OF_RANGE outside -60 to 20 dB.
+	// SetVolume sets the volume of the microphone and of the speaker.
+	// Fails with OUT_OF_RANGE outside -60 to 20 dB.
 	SetVolume(context.Context, *SetVolumeRequest) (*SetVolumeResponse, error)
-	// StreamLevels sends how loud it is at the microphone and at the speaker, and who is talking, ten times a second, until the caller
-	// ends it. A reader that is too slow misses levels in between, never the newest; what is under way to it is late, as in StreamAudio.
+	// StreamLevels sends the sound levels at the microphone and at the speaker, and who is talking, ten
+	// times a second, until the caller ends the call. A reader that is too slow misses levels in between,
+	// never the newest; what is in flight to it is late, as in StreamAudio.
 	StreamLevels(*StreamLevelsRequest, grpc.ServerStreamingServer[StreamLevelsResponse]) error
 	mustEmbedUnimplementedAudioServiceServer()
 }

@@ -4,7 +4,7 @@
 // 	protoc        (unknown)
 // source: waldo/camera/v1/camera_service.proto
 
-// Cameras, and whatever stands in for one: a file, a test card, a simulation.
+// Cameras, and their stand-ins: a file, a test card, a simulation.
 
 package camerav1
 
@@ -24,11 +24,11 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// ControlType says what sort of value a control takes. May grow.
+// ControlType is the type of a control's value. May grow.
 type ControlType int32
 
 const (
-	// Not said; never sent.
+	// Unset; never sent.
 	ControlType_CONTROL_TYPE_UNSPECIFIED ControlType = 0
 	// A whole number in a range.
 	ControlType_CONTROL_TYPE_INTEGER ControlType = 1
@@ -121,11 +121,12 @@ func (*ListFormatsRequest) Descriptor() ([]byte, []int) {
 // ListFormatsResponse is the answer to ListFormats.
 type ListFormatsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the hardware delivers by itself, best first. A size range of the hardware is listed by its usual sizes.
+	// What the hardware delivers natively, best first. A range of sizes is listed by its usual sizes.
 	NativeFormats []*v1.VideoFormat `protobuf:"bytes,1,rep,name=native_formats,json=nativeFormats,proto3" json:"native_formats,omitempty"`
-	// What the hardware was set to, as it reports it: not what was asked for, but what it chose.
+	// The current setting as the hardware reports it: what it chose, not what was requested.
 	CurrentFormat *v1.VideoFormat `protobuf:"bytes,2,opt,name=current_format,json=currentFormat,proto3" json:"current_format,omitempty"`
-	// Media types (with pixel format for raw) that StreamFrames and CaptureFrame can deliver, at their largest; smaller sizes are free.
+	// Media types (with pixel format for raw) that StreamFrames and CaptureFrame can deliver, at their
+	// largest size; any smaller size works too.
 	OfferedFormats []*v1.VideoFormat `protobuf:"bytes,3,rep,name=offered_formats,json=offeredFormats,proto3" json:"offered_formats,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -182,11 +183,11 @@ func (x *ListFormatsResponse) GetOfferedFormats() []*v1.VideoFormat {
 	return nil
 }
 
-// CaptureFrameRequest says which picture is wanted.
+// CaptureFrameRequest selects the format of the picture.
 type CaptureFrameRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Wanted format. Empty media type: `image/jpeg`. Size 0x0: as configured; one of the two 0: keeps the shape; a side above what is configured is
-	// made as large as that. Frame rate is ignored.
+	// Requested format. Media type empty: `image/jpeg`. Size 0x0: as configured; one side 0: keeps the
+	// aspect ratio; a side larger than configured is reduced to the configured one. Frame rate is ignored.
 	// Supported media types: `image/jpeg`, `video/raw`.
 	Format        *v1.VideoFormat `protobuf:"bytes,1,opt,name=format,proto3" json:"format,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -276,12 +277,12 @@ func (x *CaptureFrameResponse) GetFrame() *v1.VideoFrame {
 	return nil
 }
 
-// StreamFramesRequest says which pictures are wanted.
+// StreamFramesRequest selects the format and the rate.
 type StreamFramesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Wanted format. Empty media type: `video/H264`. Size 0x0: as configured; one of the two 0: keeps the shape; a side above what is configured is
-	// made as large as that. Frame rate 0: as
-	// captured; otherwise frames are left out to come close to it from below.
+	// Requested format. Media type empty: `video/H264`. Size 0x0: as configured; one side 0: keeps the
+	// aspect ratio; a side larger than configured is reduced to the configured one. Frame rate 0: as
+	// captured; otherwise frames are skipped to come close to it from below.
 	Format        *v1.VideoFormat `protobuf:"bytes,1,opt,name=format,proto3" json:"format,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -384,7 +385,7 @@ type Control struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name as the driver gives it in lower case with underscores, for example `brightness`.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// What sort of value it takes.
+	// Type of its value.
 	Type ControlType `protobuf:"varint,2,opt,name=type,proto3,enum=waldo.camera.v1.ControlType" json:"type,omitempty"`
 	// Smallest value.
 	Minimum int64 `protobuf:"varint,3,opt,name=minimum,proto3" json:"minimum,omitempty"`
@@ -392,13 +393,13 @@ type Control struct {
 	Maximum int64 `protobuf:"varint,4,opt,name=maximum,proto3" json:"maximum,omitempty"`
 	// Distance between allowed values, at least 1.
 	Step int64 `protobuf:"varint,5,opt,name=step,proto3" json:"step,omitempty"`
-	// Value after power-on.
+	// Value after power-up.
 	DefaultValue int64 `protobuf:"varint,6,opt,name=default_value,json=defaultValue,proto3" json:"default_value,omitempty"`
-	// Value now. For a boolean 0 or 1, for a menu the number of the entry.
+	// Current value. For a boolean 0 or 1, for a menu the number of the entry.
 	Value int64 `protobuf:"varint,7,opt,name=value,proto3" json:"value,omitempty"`
 	// Names of the entries of a menu, by their number.
 	MenuItems map[int64]string `protobuf:"bytes,8,rep,name=menu_items,json=menuItems,proto3" json:"menu_items,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// True if the value cannot be changed now.
+	// True if the value cannot be changed at the moment.
 	ReadOnly      bool `protobuf:"varint,9,opt,name=read_only,json=readOnly,proto3" json:"read_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -580,10 +581,10 @@ func (x *GetControlsResponse) GetControls() []*Control {
 	return nil
 }
 
-// SetControlsRequest says which settings to change.
+// SetControlsRequest holds the settings to change.
 type SetControlsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// New values by name of the control.
+	// New values, by name of the control.
 	Values        map[string]int64 `protobuf:"bytes,1,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -746,7 +747,7 @@ func (*RequestKeyFrameResponse) Descriptor() ([]byte, []int) {
 	return file_waldo_camera_v1_camera_service_proto_rawDescGZIP(), []int{12}
 }
 
-// SetBitrateRequest says how many bits a second the stream may take.
+// SetBitrateRequest holds the target bit rate of the stream.
 type SetBitrateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Target in bit/s, 50,000 to 50,000,000.
@@ -795,7 +796,7 @@ func (x *SetBitrateRequest) GetBitrateBps() int64 {
 // SetBitrateResponse is the answer to SetBitrate.
 type SetBitrateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The target in force now, in bit/s.
+	// The target now in force, in bit/s.
 	BitrateBps    int64 `protobuf:"varint,1,opt,name=bitrate_bps,json=bitrateBps,proto3" json:"bitrate_bps,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

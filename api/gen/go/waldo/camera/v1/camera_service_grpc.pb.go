@@ -4,7 +4,7 @@
 // - protoc             (unknown)
 // source: waldo/camera/v1/camera_service.proto
 
-// Cameras, and whatever stands in for one: a file, a test card, a simulation.
+// Cameras, and their stand-ins: a file, a test card, a simulation.
 
 package camerav1
 
@@ -34,37 +34,46 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// CameraService is the API of a camera. However many look, each picture is captured once, and encoded once for all readers that
-// want the same media type, size and rate. Nothing is captured while nobody looks.
+// CameraService is the API of a camera. However many readers there are, each picture is captured once,
+// and encoded once for all that want the same media type, size and rate. Without readers nothing is
+// captured.
 //
 // All methods fail with UNAVAILABLE while the hardware is away; the message says why.
 type CameraServiceClient interface {
-	// ListFormats returns what the camera hardware delivers by itself, and what the service can make of it.
+	// ListFormats returns the formats that the camera hardware delivers natively, and those that the
+	// service can produce from them.
 	ListFormats(ctx context.Context, in *ListFormatsRequest, opts ...grpc.CallOption) (*ListFormatsResponse, error)
-	// CaptureFrame returns one picture, captured after the request was received. The camera makes them one at a time, and each once for all
-	// callers who wait for the same format.
-	// Fails with INVALID_ARGUMENT if the format cannot be made, RESOURCE_EXHAUSTED if too many wait.
+	// CaptureFrame returns one picture, captured after the request was received. Pictures are made one at
+	// a time, each once for all callers waiting for the same format.
+	// Fails with INVALID_ARGUMENT if the format cannot be produced, RESOURCE_EXHAUSTED if too many callers
+	// wait.
 	CaptureFrame(ctx context.Context, in *CaptureFrameRequest, opts ...grpc.CallOption) (*CaptureFrameResponse, error)
-	// StreamFrames sends pictures as they are captured until the caller ends it. The first frame is always a key frame.
-	// A reader that is too slow loses frames rather than getting late ones: JPEG and raw readers get the newest picture; H.264
-	// readers continue at the next key frame, which is asked for on their behalf. Losses are counted in `dropped_count`.
-	// What is late: one frame (for H.264 also what waited up to 0.5 s for the reader) and what is under way to the reader, which is 1 frame
-	// while a reader on gRPC's C core (Python …) is slow, up to 32 KiB and 1 frame for others, and less for those that acknowledge: see
-	// DeviceService.Acknowledge.
-	// The call stays open while the hardware is away, and goes on when it is back.
-	// Fails with INVALID_ARGUMENT if the format cannot be made, RESOURCE_EXHAUSTED if too many formats, or too many pixels, are made already.
+	// StreamFrames sends pictures as they are captured until the caller ends the call. The first frame is
+	// always a key frame. A reader that is too slow loses frames instead of receiving late ones: JPEG and
+	// raw readers get the newest picture; H.264 readers resume at the next key frame, which is requested
+	// on their behalf. Losses are counted in `dropped_count`. A slow reader lags by one frame (for H.264
+	// also by up to 0.5 s of queued frames) plus what is in flight to it: 1 frame for readers on gRPC's C
+	// core (Python …), up to 32 KiB and 1 frame for others, and less for those that acknowledge; see
+	// DeviceService.Acknowledge. The call stays open while the hardware is away, and resumes when it is
+	// back.
+	// Fails with INVALID_ARGUMENT if the format cannot be produced, RESOURCE_EXHAUSTED if too many
+	// formats, or too many pixels, are in production already.
 	StreamFrames(ctx context.Context, in *StreamFramesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamFramesResponse], error)
-	// GetControls returns the settings of the hardware (brightness, exposure …) with their ranges. Empty if it has none.
+	// GetControls returns the settings of the hardware (brightness, exposure …) with their ranges. Empty
+	// if it has none.
 	GetControls(ctx context.Context, in *GetControlsRequest, opts ...grpc.CallOption) (*GetControlsResponse, error)
-	// SetControls changes settings of the hardware, all or none where the hardware allows it, and returns them as they are then.
+	// SetControls changes settings of the hardware, all or none where the hardware allows it, and returns
+	// the resulting settings.
 	// Fails with NOT_FOUND for an unknown control, OUT_OF_RANGE for a value outside its range.
 	SetControls(ctx context.Context, in *SetControlsRequest, opts ...grpc.CallOption) (*SetControlsResponse, error)
-	// RequestKeyFrame asks that the next frame of the H.264 stream on the bus be a key frame. Requests are joined and at most one in
-	// 100 ms is carried out, the rest at the end of that time.
-	// Fails with FAILED_PRECONDITION if the source is compressed by the hardware and cannot be asked.
+	// RequestKeyFrame asks that the next frame of the H.264 stream on the bus be a key frame. Concurrent
+	// requests are coalesced: at most one is carried out per 100 ms, the rest together at the end of that
+	// interval.
+	// Fails with FAILED_PRECONDITION if the hardware compresses the video itself and cannot be asked.
 	RequestKeyFrame(ctx context.Context, in *RequestKeyFrameRequest, opts ...grpc.CallOption) (*RequestKeyFrameResponse, error)
 	// SetBitrate changes the target bit rate of the H.264 stream on the bus while it runs.
-	// Fails with OUT_OF_RANGE outside 50,000 to 50,000,000 bit/s, FAILED_PRECONDITION if the hardware compresses by itself.
+	// Fails with OUT_OF_RANGE outside 50,000 to 50,000,000 bit/s, FAILED_PRECONDITION if the hardware
+	// compresses the video itself.
 	SetBitrate(ctx context.Context, in *SetBitrateRequest, opts ...grpc.CallOption) (*SetBitrateResponse, error)
 }
 
@@ -159,37 +168,46 @@ func (c *cameraServiceClient) SetBitrate(ctx context.Context, in *SetBitrateRequ
 // All implementations must embed UnimplementedCameraServiceServer
 // for forward compatibility.
 //
-// CameraService is the API of a camera. However many look, each picture is captured once, and encoded once for all readers that
-// want the same media type, size and rate. Nothing is captured while nobody looks.
+// CameraService is the API of a camera. However many readers there are, each picture is captured once,
+// and encoded once for all that want the same media type, size and rate. Without readers nothing is
+// captured.
 //
 // All methods fail with UNAVAILABLE while the hardware is away; the message says why.
 type CameraServiceServer interface {
-	// ListFormats returns what the camera hardware delivers by itself, and what the service can make of it.
+	// ListFormats returns the formats that the camera hardware delivers natively, and those that the
+	// service can produce from them.
 	ListFormats(context.Context, *ListFormatsRequest) (*ListFormatsResponse, error)
-	// CaptureFrame returns one picture, captured after the request was received. The camera makes them one at a time, and each once for all
-	// callers who wait for the same format.
-	// Fails with INVALID_ARGUMENT if the format cannot be made, RESOURCE_EXHAUSTED if too many wait.
+	// CaptureFrame returns one picture, captured after the request was received. Pictures are made one at
+	// a time, each once for all callers waiting for the same format.
+	// Fails with INVALID_ARGUMENT if the format cannot be produced, RESOURCE_EXHAUSTED if too many callers
+	// wait.
 	CaptureFrame(context.Context, *CaptureFrameRequest) (*CaptureFrameResponse, error)
-	// StreamFrames sends pictures as they are captured until the caller ends it. The first frame is always a key frame.
-	// A reader that is too slow loses frames rather than getting late ones: JPEG and raw readers get the newest picture; H.264
-	// readers continue at the next key frame, which is asked for on their behalf. Losses are counted in `dropped_count`.
-	// What is late: one frame (for H.264 also what waited up to 0.5 s for the reader) and what is under way to the reader, which is 1 frame
-	// while a reader on gRPC's C core (Python …) is slow, up to 32 KiB and 1 frame for others, and less for those that acknowledge: see
-	// DeviceService.Acknowledge.
-	// The call stays open while the hardware is away, and goes on when it is back.
-	// Fails with INVALID_ARGUMENT if the format cannot be made, RESOURCE_EXHAUSTED if too many formats, or too many pixels, are made already.
+	// StreamFrames sends pictures as they are captured until the caller ends the call. The first frame is
+	// always a key frame. A reader that is too slow loses frames instead of receiving late ones: JPEG and
+	// raw readers get the newest picture; H.264 readers resume at the next key frame, which is requested
+	// on their behalf. Losses are counted in `dropped_count`. A slow reader lags by one frame (for H.264
+	// also by up to 0.5 s of queued frames) plus what is in flight to it: 1 frame for readers on gRPC's C
+	// core (Python …), up to 32 KiB and 1 frame for others, and less for those that acknowledge; see
+	// DeviceService.Acknowledge. The call stays open while the hardware is away, and resumes when it is
+	// back.
+	// Fails with INVALID_ARGUMENT if the format cannot be produced, RESOURCE_EXHAUSTED if too many
+	// formats, or too many pixels, are in production already.
 	StreamFrames(*StreamFramesRequest, grpc.ServerStreamingServer[StreamFramesResponse]) error
-	// GetControls returns the settings of the hardware (brightness, exposure …) with their ranges. Empty if it has none.
+	// GetControls returns the settings of the hardware (brightness, exposure …) with their ranges. Empty
+	// if it has none.
 	GetControls(context.Context, *GetControlsRequest) (*GetControlsResponse, error)
-	// SetControls changes settings of the hardware, all or none where the hardware allows it, and returns them as they are then.
+	// SetControls changes settings of the hardware, all or none where the hardware allows it, and returns
+	// the resulting settings.
 	// Fails with NOT_FOUND for an unknown control, OUT_OF_RANGE for a value outside its range.
 	SetControls(context.Context, *SetControlsRequest) (*SetControlsResponse, error)
-	// RequestKeyFrame asks that the next frame of the H.264 stream on the bus be a key frame. Requests are joined and at most one in
-	// 100 ms is carried out, the rest at the end of that time.
-	// Fails with FAILED_PRECONDITION if the source is compressed by the hardware and cannot be asked.
+	// RequestKeyFrame asks that the next frame of the H.264 stream on the bus be a key frame. Concurrent
+	// requests are coalesced: at most one is carried out per 100 ms, the rest together at the end of that
+	// interval.
+	// Fails with FAILED_PRECONDITION if the hardware compresses the video itself and cannot be asked.
 	RequestKeyFrame(context.Context, *RequestKeyFrameRequest) (*RequestKeyFrameResponse, error)
 	// SetBitrate changes the target bit rate of the H.264 stream on the bus while it runs.
-	// Fails with OUT_OF_RANGE outside 50,000 to 50,000,000 bit/s, FAILED_PRECONDITION if the hardware compresses by itself.
+	// Fails with OUT_OF_RANGE outside 50,000 to 50,000,000 bit/s, FAILED_PRECONDITION if the hardware
+	// compresses the video itself.
 	SetBitrate(context.Context, *SetBitrateRequest) (*SetBitrateResponse, error)
 	mustEmbedUnimplementedCameraServiceServer()
 }

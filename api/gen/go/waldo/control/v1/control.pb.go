@@ -4,7 +4,7 @@
 // 	protoc        (unknown)
 // source: waldo/control/v1/control.proto
 
-// Who may command what moves, for how long a command counts, and when the hardware has to stand still.
+// Who may command moving hardware, how long a command stays valid, and when the hardware must stand still.
 
 package controlv1
 
@@ -25,31 +25,34 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// CommandVerdict says what became of a command. May grow. As a gRPC error it has the code given with it, an ErrorInfo with the name
-// as reason and the domain `waldo.control`, and the CommandReport as a detail.
+// CommandVerdict is the outcome of a command. May grow. As a gRPC error it has the code given in
+// parentheses, an ErrorInfo with the name as reason and the domain `waldo.control`, and the
+// CommandReport as a detail.
 type CommandVerdict int32
 
 const (
-	// Not said; never sent.
+	// Unset; never sent.
 	CommandVerdict_COMMAND_VERDICT_UNSPECIFIED CommandVerdict = 0
-	// It goes to the hardware now.
+	// It is passed to the hardware.
 	CommandVerdict_COMMAND_VERDICT_ACCEPTED CommandVerdict = 1
-	// Its sender has no lease, or not any more (FAILED_PRECONDITION).
+	// Its sender does not hold the lease, or no longer does (FAILED_PRECONDITION).
 	CommandVerdict_COMMAND_VERDICT_NO_LEASE CommandVerdict = 2
 	// A command with the same or a greater sequence came before (ABORTED).
 	CommandVerdict_COMMAND_VERDICT_OUT_OF_ORDER CommandVerdict = 3
-	// It came too late (ABORTED).
+	// It arrived too late (ABORTED).
 	CommandVerdict_COMMAND_VERDICT_EXPIRED CommandVerdict = 4
-	// The clock it names has never been told: it is of another life of the actuator, or invented (ABORTED).
+	// The actuator never sent the clock it echoes: the clock is from before a restart of the actuator, or
+	// made up (ABORTED).
 	CommandVerdict_COMMAND_VERDICT_UNKNOWN_CLOCK CommandVerdict = 5
-	// Its sender cannot have known that the hardware was made to stand still meanwhile (ABORTED). The next command, sent after
-	// this report, can be accepted.
+	// The hardware was stopped after the clock it echoes, so its sender could not know (ABORTED). The next
+	// command, sent after this report, can be accepted.
 	CommandVerdict_COMMAND_VERDICT_BEFORE_STOP CommandVerdict = 6
 	// An e-stop is latched (FAILED_PRECONDITION).
 	CommandVerdict_COMMAND_VERDICT_E_STOPPED CommandVerdict = 7
-	// The first command of a lease, and after an e-stop, must be neutral: equal to the safe message (FAILED_PRECONDITION).
+	// The first command of a lease, and after an e-stop, must be neutral: equal to the safe message
+	// (FAILED_PRECONDITION).
 	CommandVerdict_COMMAND_VERDICT_NOT_NEUTRAL CommandVerdict = 8
-	// The hardware is not there or not ready (UNAVAILABLE).
+	// The hardware is away or not ready (UNAVAILABLE).
 	CommandVerdict_COMMAND_VERDICT_AWAY CommandVerdict = 9
 )
 
@@ -108,19 +111,19 @@ func (CommandVerdict) EnumDescriptor() ([]byte, []int) {
 	return file_waldo_control_v1_control_proto_rawDescGZIP(), []int{0}
 }
 
-// ControlPhase is what an actuator does. Frozen.
+// ControlPhase is what an actuator is doing. Frozen.
 type ControlPhase int32
 
 const (
-	// Not said; never sent.
+	// Unset; never sent.
 	ControlPhase_CONTROL_PHASE_UNSPECIFIED ControlPhase = 0
-	// Nobody has the lease; the hardware is safe.
+	// Nobody holds the lease; the hardware is safe.
 	ControlPhase_CONTROL_PHASE_FREE ControlPhase = 1
-	// Somebody has the lease and sends nothing that counts; the hardware is safe.
+	// Somebody holds the lease but sends no valid commands; the hardware is safe.
 	ControlPhase_CONTROL_PHASE_SAFE ControlPhase = 2
 	// Commands are carried out.
 	ControlPhase_CONTROL_PHASE_DRIVING ControlPhase = 3
-	// An e-stop is latched; the hardware is safe, whoever has the lease.
+	// An e-stop is latched; the hardware is safe, with or without a lease.
 	ControlPhase_CONTROL_PHASE_E_STOPPED ControlPhase = 4
 )
 
@@ -169,21 +172,21 @@ func (ControlPhase) EnumDescriptor() ([]byte, []int) {
 	return file_waldo_control_v1_control_proto_rawDescGZIP(), []int{1}
 }
 
-// SafeCause is why hardware was made to stand still. May grow.
+// SafeCause is the reason why the hardware was stopped. May grow.
 type SafeCause int32
 
 const (
-	// Not said; never sent.
+	// Unset; never sent.
 	SafeCause_SAFE_CAUSE_UNSPECIFIED SafeCause = 0
 	// The actuator has just started.
 	SafeCause_SAFE_CAUSE_START SafeCause = 1
-	// No command that counts came for the deadman time.
+	// No valid command arrived within the deadman time.
 	SafeCause_SAFE_CAUSE_DEADMAN SafeCause = 2
-	// The holder gave no sign of life, and the lease ran out.
+	// The holder gave no sign of life, and the lease expired.
 	SafeCause_SAFE_CAUSE_LEASE_LAPSED SafeCause = 3
-	// The holder gave the lease back.
+	// The holder released the lease.
 	SafeCause_SAFE_CAUSE_LEASE_RELEASED SafeCause = 4
-	// Another took the lease.
+	// Somebody else took the lease.
 	SafeCause_SAFE_CAUSE_LEASE_TAKEN SafeCause = 5
 	// An e-stop.
 	SafeCause_SAFE_CAUSE_E_STOP SafeCause = 6
@@ -242,12 +245,14 @@ func (SafeCause) EnumDescriptor() ([]byte, []int) {
 	return file_waldo_control_v1_control_proto_rawDescGZIP(), []int{2}
 }
 
-// Lease is the right to command one actuator. One holder has it at a time.
+// Lease is the right to command one actuator. It has one holder at a time.
 type Lease struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What a command has to name. Random and positive; told to nobody but the holder, for whoever knows it can command.
+	// Every command must carry it. Random and positive; known only to the holder, because anyone who knows
+	// it can command.
 	Epoch int64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	// How long the lease lasts after the last sign of life of its holder: a KeepAlive, or a command that came in time.
+	// How long the lease lasts after its holder's last sign of life: a KeepAlive, or a command that
+	// arrived in time.
 	Ttl           *durationpb.Duration `protobuf:"bytes,2,opt,name=ttl,proto3" json:"ttl,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -297,18 +302,20 @@ func (x *Lease) GetTtl() *durationpb.Duration {
 	return nil
 }
 
-// CommandHeader goes with every command to an actuator. By it the actuator tells a wish of its driver from a late, a repeated or a
-// foreign one, with no clock but its own: the header repeats the newest `clock` that the sender has heard from the actuator.
+// CommandHeader goes with every command to an actuator. With it the actuator tells a current command of
+// its driver from one that is late, repeated or someone else's, using only its own clock: the header
+// echoes the newest `clock` that the sender has received from the actuator.
 type CommandHeader struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of the sender's lease.
 	LeaseEpoch int64 `protobuf:"varint,1,opt,name=lease_epoch,json=leaseEpoch,proto3" json:"lease_epoch,omitempty"`
-	// Greater than that of every command sent before under this lease. The first may be any positive number.
+	// Greater than that of any earlier command under this lease. The first may be any positive number.
 	Sequence int64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
-	// The newest clock that the sender has heard from the actuator, as it came: in a lease, a report or a state.
+	// The newest clock that the sender has received from the actuator, unchanged: in a report or a state.
 	Heard *durationpb.Duration `protobuf:"bytes,3,opt,name=heard,proto3" json:"heard,omitempty"`
-	// How long after `heard` the command may still be carried out, 50 ms to 1 s. Unset or zero means 200 ms. It covers the way from the actuator
-	// to the sender and back, so a sender on a slow path adds its round trip.
+	// How long after `heard` the command may still be carried out, 50 ms to 1 s. Unset or zero: 200 ms. It
+	// covers the path from the actuator to the sender and back, so a sender on a slow path adds its
+	// round-trip time.
 	Life          *durationpb.Duration `protobuf:"bytes,4,opt,name=life,proto3" json:"life,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -372,16 +379,17 @@ func (x *CommandHeader) GetLife() *durationpb.Duration {
 	return nil
 }
 
-// CommandReport says what became of a command.
+// CommandReport is the outcome of a command.
 type CommandReport struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of the command.
 	Sequence int64 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
-	// What became of it.
+	// How it was judged.
 	Verdict CommandVerdict `protobuf:"varint,2,opt,name=verdict,proto3,enum=waldo.control.v1.CommandVerdict" json:"verdict,omitempty"`
 	// The actuator's clock when it judged the command; see ControlState.clock.
 	Clock *durationpb.Duration `protobuf:"bytes,3,opt,name=clock,proto3" json:"clock,omitempty"`
-	// How long before that the clock that the sender had heard was told: an upper bound of the command's age. Unset if it was never told.
+	// How long before that the actuator had sent the clock that the command echoes: an upper bound on the
+	// command's age. Unset if the actuator never sent that clock.
 	Age           *durationpb.Duration `protobuf:"bytes,4,opt,name=age,proto3" json:"age,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -445,21 +453,21 @@ func (x *CommandReport) GetAge() *durationpb.Duration {
 	return nil
 }
 
-// ControlState is who commands an actuator, and whether it may move.
+// ControlState is the state of an actuator: who holds its lease, and whether it may move.
 type ControlState struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// This life of the actuator process: random, positive.
+	// Identifies this run of the actuator process: random, positive.
 	Epoch int64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	// The actuator's own clock: the time since its process began. It never jumps, and means nothing to anybody else; commands
-	// repeat it.
+	// The actuator's own clock: the time since its process started. It never jumps, and means nothing
+	// outside this actuator; commands echo it.
 	Clock *durationpb.Duration `protobuf:"bytes,2,opt,name=clock,proto3" json:"clock,omitempty"`
 	// What it does now.
 	Phase ControlPhase `protobuf:"varint,3,opt,name=phase,proto3,enum=waldo.control.v1.ControlPhase" json:"phase,omitempty"`
-	// Why the hardware was last made to stand still.
+	// Why the hardware was last stopped.
 	Cause SafeCause `protobuf:"varint,4,opt,name=cause,proto3,enum=waldo.control.v1.SafeCause" json:"cause,omitempty"`
-	// Who has the lease, as it calls itself; empty if nobody has.
+	// The holder of the lease, by the name it gave; empty if there is none.
 	Holder string `protobuf:"bytes,5,opt,name=holder,proto3" json:"holder,omitempty"`
-	// Since when, by the clock of the actuator's machine; unset if nobody has.
+	// Since when, by the clock of the actuator's machine; unset if there is no holder.
 	HolderSince *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=holder_since,json=holderSince,proto3" json:"holder_since,omitempty"`
 	// The latched e-stop; unset if there is none.
 	EStop *EStop `protobuf:"bytes,7,opt,name=e_stop,json=eStop,proto3" json:"e_stop,omitempty"`
@@ -558,15 +566,16 @@ func (x *ControlState) GetSafeJson() string {
 // EStop is a latched e-stop.
 type EStop struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Who pressed it, as it calls itself.
+	// Who pressed it, by the name they gave.
 	By string `protobuf:"bytes,1,opt,name=by,proto3" json:"by,omitempty"`
-	// Why, for people; may be empty.
+	// Why, for people to read; may be empty.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	// When, by the clock of the actuator's machine.
 	PressTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=press_time,json=pressTime,proto3" json:"press_time,omitempty"`
-	// True if it will outlast a restart of the actuator process. If not, the log of the actuator says why.
+	// True if it survives a restart of the actuator process. If not, the actuator's log gives the reason.
 	Persisted bool `protobuf:"varint,4,opt,name=persisted,proto3" json:"persisted,omitempty"`
-	// Names it: random, positive, another each time it is pressed. Who clears it says so which one he means.
+	// Identifies the e-stop: random, positive, new each time it is pressed. Clearing it names this id, so
+	// a late call cannot clear a newer e-stop.
 	Id            int64 `protobuf:"varint,5,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -72,7 +72,7 @@ type AcquireResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The lease.
 	Lease *Lease `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`
-	// The state now, with the clock to name in the first command.
+	// The current state, with the clock to echo in the first command.
 	State         *ControlState `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -122,7 +122,7 @@ func (x *AcquireResponse) GetState() *ControlState {
 	return nil
 }
 
-// TakeRequest asks for the lease, whoever has it.
+// TakeRequest asks for the lease even if somebody else holds it.
 type TakeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Who asks, for people to read: 1 to 128 bytes.
@@ -182,7 +182,7 @@ type TakeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The lease.
 	Lease *Lease `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`
-	// The state now, with the clock to name in the first command.
+	// The current state, with the clock to echo in the first command.
 	State         *ControlState `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -281,7 +281,7 @@ func (x *KeepAliveRequest) GetLeaseEpoch() int64 {
 // KeepAliveResponse is the answer to KeepAlive.
 type KeepAliveResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The state now.
+	// The current state.
 	State         *ControlState `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -373,7 +373,7 @@ func (x *ReleaseRequest) GetLeaseEpoch() int64 {
 // ReleaseResponse is the answer to Release.
 type ReleaseResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The state now.
+	// The current state.
 	State         *ControlState `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -456,7 +456,7 @@ func (*GetControlRequest) Descriptor() ([]byte, []int) {
 // GetControlResponse is the answer to GetControl.
 type GetControlResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The state now.
+	// The current state.
 	State         *ControlState `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -499,7 +499,7 @@ func (x *GetControlResponse) GetState() *ControlState {
 	return nil
 }
 
-// WatchControlRequest asks to be told of the state.
+// WatchControlRequest subscribes to the state.
 type WatchControlRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -539,7 +539,7 @@ func (*WatchControlRequest) Descriptor() ([]byte, []int) {
 // WatchControlResponse is one step of WatchControl.
 type WatchControlResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The state now.
+	// The current state.
 	State         *ControlState `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -640,7 +640,7 @@ func (x *EStopRequest) GetReason() string {
 // EStopResponse is the answer to EStop.
 type EStopResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The state now.
+	// The current state.
 	State         *ControlState `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -750,7 +750,7 @@ func (x *ClearEStopRequest) GetId() int64 {
 // ClearEStopResponse is the answer to ClearEStop.
 type ClearEStopResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The state now.
+	// The current state.
 	State         *ControlState `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

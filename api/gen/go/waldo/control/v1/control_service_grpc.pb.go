@@ -33,39 +33,45 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// ControlService is served by every actuator: a device that can move something. The actuator process itself enforces what it says, so
-// it holds for a browser, a program and a shell alike. Commands themselves are sent by the methods of the device's own kind, with a
-// CommandHeader.
+// ControlService is served by every actuator: a device that can move something. The actuator process
+// itself enforces these rules, so they hold for browsers, programs and shells alike. The commands
+// themselves are sent with the methods of the device's own service, with a CommandHeader.
 //
-// A driver acquires the lease, sends a neutral command first, and goes on to send commands several times a second. When no command that counts
-// has come for the deadman time (200 ms unless configured otherwise), the actuator sends its safe message to the hardware.
+// A driver acquires the lease, sends a neutral command first, and then sends commands several times a
+// second. When no valid command has arrived within the deadman time (200 ms by default), the actuator
+// sends its safe message to the hardware.
 type ControlServiceClient interface {
 	// Acquire gives the lease to the caller.
-	// Fails with FAILED_PRECONDITION while somebody else has it, or while another process on the bus has the name of this device;
-	// INVALID_ARGUMENT if `holder` is empty, too long or not printable.
+	// Fails with FAILED_PRECONDITION while somebody else holds it, or while another process on the bus
+	// uses the name of this device; INVALID_ARGUMENT if `holder` is empty, too long or not printable.
 	Acquire(ctx context.Context, in *AcquireRequest, opts ...grpc.CallOption) (*AcquireResponse, error)
-	// Take gives the lease to the caller, whoever had it; the hardware is made to stand still first.
-	// Fails with PERMISSION_DENIED without the override key, if one is configured; INVALID_ARGUMENT, and FAILED_PRECONDITION for a name that
-	// is taken twice, as Acquire.
+	// Take gives the lease to the caller even if somebody else holds it; the hardware is stopped first.
+	// Fails with PERMISSION_DENIED without the override key, if one is configured; with INVALID_ARGUMENT,
+	// and with FAILED_PRECONDITION for a device name in use twice, as Acquire does.
 	Take(ctx context.Context, in *TakeRequest, opts ...grpc.CallOption) (*TakeResponse, error)
-	// KeepAlive is a sign of life of the holder, needed every 300 ms while it sends no commands, and the way to hear the clock.
+	// KeepAlive is the holder's sign of life, needed every 300 ms while it sends no commands, and its way
+	// to learn the clock.
 	// Fails with FAILED_PRECONDITION if the caller does not hold the lease.
 	KeepAlive(ctx context.Context, in *KeepAliveRequest, opts ...grpc.CallOption) (*KeepAliveResponse, error)
-	// Release gives the lease back; the hardware is made to stand still. Does nothing if the caller does not hold it.
+	// Release gives the lease back; the hardware is stopped. Does nothing if the caller does not hold the
+	// lease.
 	Release(ctx context.Context, in *ReleaseRequest, opts ...grpc.CallOption) (*ReleaseResponse, error)
-	// GetControl returns the state as it is now.
+	// GetControl returns the current state.
 	GetControl(ctx context.Context, in *GetControlRequest, opts ...grpc.CallOption) (*GetControlResponse, error)
-	// WatchControl sends the state at once, on every change, and ten times a second. A slow reader misses steps in between, never
-	// the newest; states under way to it are late: 1 while a reader on gRPC's C core (Python …) is slow, up to 32 KiB for others, and less for
-	// those that acknowledge (DeviceService.Acknowledge). On the bus the same states are the stream `control`. Ends with UNAVAILABLE when the
-	// device stops.
+	// WatchControl sends the state at once, on every change, and ten times a second. A slow reader misses
+	// steps in between, never the newest, and lags by the states in flight to it: 1 for readers on gRPC's
+	// C core (Python …), up to 32 KiB for others, and less for those that acknowledge; see
+	// DeviceService.Acknowledge. On the bus the same states are the stream `control`. Ends with
+	// UNAVAILABLE when the device stops.
 	WatchControl(ctx context.Context, in *WatchControlRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchControlResponse], error)
-	// EStop makes the hardware stand still at once, and keeps it so until ClearEStop: through reconnects, changes of the lease and restarts of the
-	// actuator process. Everybody may. Said again by the same one for the same reason within 2 s it stays the one it is; otherwise it is another one.
+	// EStop stops the hardware at once, and keeps it stopped until ClearEStop: through reconnects, changes
+	// of the lease and restarts of the actuator process. Anyone may call it. A repeat by the same caller
+	// with the same reason within 2 s is the same e-stop; any other call is a new one.
 	EStop(ctx context.Context, in *EStopRequest, opts ...grpc.CallOption) (*EStopResponse, error)
-	// ClearEStop ends an e-stop. The hardware goes on standing still; the first command must be neutral.
-	// Fails with ABORTED if another e-stop is latched than the one named: look at the state again. Fails with PERMISSION_DENIED without the
-	// override key, if one is configured, INTERNAL if the end could not be made to last: the e-stop stays latched then.
+	// ClearEStop ends an e-stop. The hardware keeps standing still; the first command must be neutral.
+	// Fails with ABORTED if a different e-stop is latched than the one named: check the state again.
+	// Fails with PERMISSION_DENIED without the override key, if one is configured; with INTERNAL if the
+	// change could not be saved, in which case the e-stop stays latched.
 	ClearEStop(ctx context.Context, in *ClearEStopRequest, opts ...grpc.CallOption) (*ClearEStopResponse, error)
 }
 
@@ -170,39 +176,45 @@ func (c *controlServiceClient) ClearEStop(ctx context.Context, in *ClearEStopReq
 // All implementations must embed UnimplementedControlServiceServer
 // for forward compatibility.
 //
-// ControlService is served by every actuator: a device that can move something. The actuator process itself enforces what it says, so
-// it holds for a browser, a program and a shell alike. Commands themselves are sent by the methods of the device's own kind, with a
-// CommandHeader.
+// ControlService is served by every actuator: a device that can move something. The actuator process
+// itself enforces these rules, so they hold for browsers, programs and shells alike. The commands
+// themselves are sent with the methods of the device's own service, with a CommandHeader.
 //
-// A driver acquires the lease, sends a neutral command first, and goes on to send commands several times a second. When no command that counts
-// has come for the deadman time (200 ms unless configured otherwise), the actuator sends its safe message to the hardware.
+// A driver acquires the lease, sends a neutral command first, and then sends commands several times a
+// second. When no valid command has arrived within the deadman time (200 ms by default), the actuator
+// sends its safe message to the hardware.
 type ControlServiceServer interface {
 	// Acquire gives the lease to the caller.
-	// Fails with FAILED_PRECONDITION while somebody else has it, or while another process on the bus has the name of this device;
-	// INVALID_ARGUMENT if `holder` is empty, too long or not printable.
+	// Fails with FAILED_PRECONDITION while somebody else holds it, or while another process on the bus
+	// uses the name of this device; INVALID_ARGUMENT if `holder` is empty, too long or not printable.
 	Acquire(context.Context, *AcquireRequest) (*AcquireResponse, error)
-	// Take gives the lease to the caller, whoever had it; the hardware is made to stand still first.
-	// Fails with PERMISSION_DENIED without the override key, if one is configured; INVALID_ARGUMENT, and FAILED_PRECONDITION for a name that
-	// is taken twice, as Acquire.
+	// Take gives the lease to the caller even if somebody else holds it; the hardware is stopped first.
+	// Fails with PERMISSION_DENIED without the override key, if one is configured; with INVALID_ARGUMENT,
+	// and with FAILED_PRECONDITION for a device name in use twice, as Acquire does.
 	Take(context.Context, *TakeRequest) (*TakeResponse, error)
-	// KeepAlive is a sign of life of the holder, needed every 300 ms while it sends no commands, and the way to hear the clock.
+	// KeepAlive is the holder's sign of life, needed every 300 ms while it sends no commands, and its way
+	// to learn the clock.
 	// Fails with FAILED_PRECONDITION if the caller does not hold the lease.
 	KeepAlive(context.Context, *KeepAliveRequest) (*KeepAliveResponse, error)
-	// Release gives the lease back; the hardware is made to stand still. Does nothing if the caller does not hold it.
+	// Release gives the lease back; the hardware is stopped. Does nothing if the caller does not hold the
+	// lease.
 	Release(context.Context, *ReleaseRequest) (*ReleaseResponse, error)
-	// GetControl returns the state as it is now.
+	// GetControl returns the current state.
 	GetControl(context.Context, *GetControlRequest) (*GetControlResponse, error)
-	// WatchControl sends the state at once, on every change, and ten times a second. A slow reader misses steps in between, never
-	// the newest; states under way to it are late: 1 while a reader on gRPC's C core (Python …) is slow, up to 32 KiB for others, and less for
-	// those that acknowledge (DeviceService.Acknowledge). On the bus the same states are the stream `control`. Ends with UNAVAILABLE when the
-	// device stops.
+	// WatchControl sends the state at once, on every change, and ten times a second. A slow reader misses
+	// steps in between, never the newest, and lags by the states in flight to it: 1 for readers on gRPC's
+	// C core (Python …), up to 32 KiB for others, and less for those that acknowledge; see
+	// DeviceService.Acknowledge. On the bus the same states are the stream `control`. Ends with
+	// UNAVAILABLE when the device stops.
 	WatchControl(*WatchControlRequest, grpc.ServerStreamingServer[WatchControlResponse]) error
-	// EStop makes the hardware stand still at once, and keeps it so until ClearEStop: through reconnects, changes of the lease and restarts of the
-	// actuator process. Everybody may. Said again by the same one for the same reason within 2 s it stays the one it is; otherwise it is another one.
+	// EStop stops the hardware at once, and keeps it stopped until ClearEStop: through reconnects, changes
+	// of the lease and restarts of the actuator process. Anyone may call it. A repeat by the same caller
+	// with the same reason within 2 s is the same e-stop; any other call is a new one.
 	EStop(context.Context, *EStopRequest) (*EStopResponse, error)
-	// ClearEStop ends an e-stop. The hardware goes on standing still; the first command must be neutral.
-	// Fails with ABORTED if another e-stop is latched than the one named: look at the state again. Fails with PERMISSION_DENIED without the
-	// override key, if one is configured, INTERNAL if the end could not be made to last: the e-stop stays latched then.
+	// ClearEStop ends an e-stop. The hardware keeps standing still; the first command must be neutral.
+	// Fails with ABORTED if a different e-stop is latched than the one named: check the state again.
+	// Fails with PERMISSION_DENIED without the override key, if one is configured; with INTERNAL if the
+	// change could not be saved, in which case the e-stop stays latched.
 	ClearEStop(context.Context, *ClearEStopRequest) (*ClearEStopResponse, error)
 	mustEmbedUnimplementedControlServiceServer()
 }

@@ -4,7 +4,7 @@
 // 	protoc        (unknown)
 // source: waldo/device/v1/device.proto
 
-// What every device has in common, whatever its kind.
+// What devices of every kind have in common.
 
 package devicev1
 
@@ -24,11 +24,11 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// StreamDirection says which way a stream flows. Frozen.
+// StreamDirection is the direction in which a stream flows. Frozen.
 type StreamDirection int32
 
 const (
-	// Not said; never sent.
+	// Unset; never sent.
 	StreamDirection_STREAM_DIRECTION_UNSPECIFIED StreamDirection = 0
 	// The device produces it.
 	StreamDirection_STREAM_DIRECTION_OUT StreamDirection = 1
@@ -77,19 +77,20 @@ func (StreamDirection) EnumDescriptor() ([]byte, []int) {
 	return file_waldo_device_v1_device_proto_rawDescGZIP(), []int{0}
 }
 
-// DeviceState says whether the hardware behind a device can be used. May grow.
+// DeviceState is whether the hardware behind a device can be used. May grow.
 type DeviceState int32
 
 const (
-	// Not said; never sent.
+	// Unset; never sent.
 	DeviceState_DEVICE_STATE_UNSPECIFIED DeviceState = 0
 	// The process runs and is opening its hardware for the first time.
 	DeviceState_DEVICE_STATE_STARTING DeviceState = 1
 	// The hardware is there and works.
 	DeviceState_DEVICE_STATE_READY DeviceState = 2
-	// The hardware is missing, busy or broken; the device goes on trying to open it. `state_reason` says why.
+	// The hardware is missing, busy or broken; the device keeps trying to open it. `state_reason` gives
+	// the cause.
 	DeviceState_DEVICE_STATE_AWAY DeviceState = 3
-	// The process is on its way out.
+	// The process is shutting down.
 	DeviceState_DEVICE_STATE_STOPPING DeviceState = 4
 )
 
@@ -138,23 +139,25 @@ func (DeviceState) EnumDescriptor() ([]byte, []int) {
 	return file_waldo_device_v1_device_proto_rawDescGZIP(), []int{1}
 }
 
-// Device describes one running device process. It is published on the bus at start, on every change, and once a second.
+// Device describes one running device process. It is published on the bus at start, on every change, and
+// once a second.
 type Device struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name of the robot the device belongs to; unique on its bus. Lower-case letters, digits and hyphens, at most 63.
+	// Name of the robot the device belongs to; unique on its bus. Lower-case letters, digits and hyphens,
+	// at most 63.
 	Robot string `protobuf:"bytes,1,opt,name=robot,proto3" json:"robot,omitempty"`
 	// Name of the device, unique in its robot. Lower-case letters, digits and hyphens, at most 63.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	// What sort of hardware it is, for example `camera`.
+	// What kind of hardware it is, for example `camera`.
 	Kind string `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
 	// Version of the program that runs the device.
 	Version string `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
-	// This life of the process: random, positive. A new value means the device restarted.
+	// Identifies this run of the process: random, positive. A new value means the device restarted.
 	Epoch int64 `protobuf:"varint,5,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	// Whether the hardware is there.
+	// Whether the hardware can be used.
 	State DeviceState `protobuf:"varint,6,opt,name=state,proto3,enum=waldo.device.v1.DeviceState" json:"state,omitempty"`
-	// For people: why the device is in its state, and what is wrong besides, even if it is ready: that another process has its name. Empty when
-	// all is well.
+	// For people to read: why the device is in its state, and any other problem even if it is ready, such
+	// as another process using its name. Empty when all is well.
 	StateReason string `protobuf:"bytes,7,opt,name=state_reason,json=stateReason,proto3" json:"state_reason,omitempty"`
 	// Process id on the device's machine.
 	Pid int32 `protobuf:"varint,8,opt,name=pid,proto3" json:"pid,omitempty"`
@@ -162,11 +165,12 @@ type Device struct {
 	GrpcAddress string `protobuf:"bytes,9,opt,name=grpc_address,json=grpcAddress,proto3" json:"grpc_address,omitempty"`
 	// Where metrics and profiles are served over HTTP, `host:port`.
 	MetricsAddress string `protobuf:"bytes,10,opt,name=metrics_address,json=metricsAddress,proto3" json:"metrics_address,omitempty"`
-	// When this life of the process began.
+	// When this run of the process started.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// The streams the device offers, in a fixed order.
 	Streams []*StreamInfo `protobuf:"bytes,12,rep,name=streams,proto3" json:"streams,omitempty"`
-	// What the hardware says of itself, for example `driver`, `card`, `width_px`. Keys are those of the kind of device.
+	// What the hardware reports about itself, for example `driver`, `card`, `width_px`. The keys depend on
+	// the kind of device.
 	Attributes    map[string]string `protobuf:"bytes,13,rep,name=attributes,proto3" json:"attributes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -300,11 +304,12 @@ type StreamInfo struct {
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Whether the device produces the stream or accepts it.
 	Direction StreamDirection `protobuf:"varint,2,opt,name=direction,proto3,enum=waldo.device.v1.StreamDirection" json:"direction,omitempty"`
-	// Full name of the protobuf message the stream is made of, for example `waldo.media.v1.VideoFrame`.
+	// Full name of the stream's protobuf message type, for example `waldo.media.v1.VideoFrame`.
 	MessageType string `protobuf:"bytes,3,opt,name=message_type,json=messageType,proto3" json:"message_type,omitempty"`
-	// Number of readers on the bus that hold the stream now. Nothing is published while it is 0.
+	// Number of readers on the bus that currently hold the stream. Nothing is published while it is 0.
 	HolderCount int32 `protobuf:"varint,4,opt,name=holder_count,json=holderCount,proto3" json:"holder_count,omitempty"`
-	// True if the device makes a key frame when it is asked to. If false, a new reader has to start from the last one.
+	// True if the device produces a key frame on request. If false, a new reader has to start from the
+	// last one.
 	KeyFrameOnRequest bool `protobuf:"varint,5,opt,name=key_frame_on_request,json=keyFrameOnRequest,proto3" json:"key_frame_on_request,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache

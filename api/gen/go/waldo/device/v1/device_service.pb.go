@@ -62,7 +62,7 @@ func (*GetDeviceRequest) Descriptor() ([]byte, []int) {
 // GetDeviceResponse is the answer to GetDevice.
 type GetDeviceResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The device as it is now.
+	// The current description.
 	Device        *Device `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -105,7 +105,7 @@ func (x *GetDeviceResponse) GetDevice() *Device {
 	return nil
 }
 
-// WatchDeviceRequest asks to be told of the device's state.
+// WatchDeviceRequest subscribes to the device's description.
 type WatchDeviceRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -145,7 +145,7 @@ func (*WatchDeviceRequest) Descriptor() ([]byte, []int) {
 // WatchDeviceResponse is one step of WatchDevice.
 type WatchDeviceResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The device as it is now.
+	// The current description.
 	Device        *Device `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -188,12 +188,13 @@ func (x *WatchDeviceResponse) GetDevice() *Device {
 	return nil
 }
 
-// HoldStreamRequest says who reads what and for how long.
+// HoldStreamRequest names the stream, its reader and the duration.
 type HoldStreamRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the stream, for example `video`.
 	Stream string `protobuf:"bytes,1,opt,name=stream,proto3" json:"stream,omitempty"`
-	// Who holds it: any text that is unique to the holder, 1 to 128 bytes. Holding again under the same name renews.
+	// The holder: any text that is unique to it, 1 to 128 bytes. Holding again under the same name renews
+	// the hold.
 	Holder string `protobuf:"bytes,2,opt,name=holder,proto3" json:"holder,omitempty"`
 	// How long the hold lasts, 0 to 60 s. 0 releases at once.
 	Ttl           *durationpb.Duration `protobuf:"bytes,3,opt,name=ttl,proto3" json:"ttl,omitempty"`
@@ -255,7 +256,8 @@ func (x *HoldStreamRequest) GetTtl() *durationpb.Duration {
 // HoldStreamResponse is the answer to HoldStream.
 type HoldStreamResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The life of the device that took the promise. If it differs from the one before, the device has restarted since.
+	// The run of the device that accepted the hold. If it differs from the previous one, the device has
+	// restarted since.
 	Epoch int64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// Subject on the bus on which the stream is published.
 	Subject       string `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
@@ -307,12 +309,12 @@ func (x *HoldStreamResponse) GetSubject() string {
 	return ""
 }
 
-// AcknowledgeRequest says how much was read.
+// AcknowledgeRequest reports how much was read.
 type AcknowledgeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The response header `waldo-call` of the call.
+	// The call, as its response header `waldo-call` names it.
 	Call string `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`
-	// How many messages were read since the call began. Fewer than acknowledged before changes nothing.
+	// How many messages were read since the call began. A number lower than one acknowledged before is ignored.
 	Messages      int64 `protobuf:"varint,2,opt,name=messages,proto3" json:"messages,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

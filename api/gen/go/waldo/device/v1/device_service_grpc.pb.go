@@ -29,28 +29,33 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// DeviceService is served by every device, whatever its kind, on gRPC and (its unary methods) on the bus.
+// DeviceService is served by devices of every kind, on gRPC and (its unary methods) on the bus.
 type DeviceServiceClient interface {
-	// GetDevice returns the description and state of the device as they are now.
+	// GetDevice returns the current description and state of the device.
 	GetDevice(ctx context.Context, in *GetDeviceRequest, opts ...grpc.CallOption) (*GetDeviceResponse, error)
-	// WatchDevice sends the description at once and then again whenever it changes. A reader that is slow misses steps in
-	// between, never the newest; descriptions under way to it are late, see Acknowledge. Ends with UNAVAILABLE when the device stops.
+	// WatchDevice sends the description at once and again whenever it changes. A slow reader misses steps
+	// in between, never the newest; descriptions in flight to it are late, see Acknowledge. Ends with
+	// UNAVAILABLE when the device stops.
 	WatchDevice(ctx context.Context, in *WatchDeviceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchDeviceResponse], error)
-	// HoldStream promises that somebody reads a stream on the bus, for as long as `ttl`; the device publishes a stream only while
-	// somebody holds it. The holder renews well before the end (every third of it), and releases with a `ttl` of 0.
-	// Holding does not apply to readers over gRPC, whose call is their promise.
-	// Fails with NOT_FOUND if the device has no such stream, INVALID_ARGUMENT if a field is out of range, RESOURCE_EXHAUSTED if
-	// there are more than 1000 holders.
+	// HoldStream promises that the caller reads a stream on the bus for the duration `ttl`; the device
+	// publishes a stream only while somebody holds it. The holder renews well before the hold expires
+	// (every third of the `ttl`), and releases it with a `ttl` of 0. Readers over gRPC need no hold: their
+	// call is the promise.
+	// Fails with NOT_FOUND if the device has no such stream, INVALID_ARGUMENT if a field is out of range,
+	// RESOURCE_EXHAUSTED beyond 1000 holders.
 	HoldStream(ctx context.Context, in *HoldStreamRequest, opts ...grpc.CallOption) (*HoldStreamResponse, error)
-	// Acknowledge reports how many messages a reader has read of one of its calls over gRPC. Clients take in more than their program reads,
-	// so a slow program reads what is old, unless the server knows how far it is. Readers on gRPC's C core (Python, C++, Ruby, PHP …) need
-	// not do anything for that: the server follows their flow control, and has 1 message under way to them while they are slow. To others, Go,
-	// Node and Java among them, up to 32 KiB (half of their HTTP/2 window) and 1 message are under way: a picture or two, but hundreds of small
-	// messages. Those that want less begin a call of any streaming method with the metadata `waldo-window: N` (1 to 1024) and acknowledge:
-	// never more than N messages are under way then that were not acknowledged, so what waits on the way is not older than the time the reader
-	// takes for N messages, plus a round trip. Each response of a call counts. The response header `waldo-call`, which comes at once, names the call.
-	// Fails with NOT_FOUND for a call that is unknown or has ended, FAILED_PRECONDITION if it was begun without a window, INVALID_ARGUMENT
-	// if more is acknowledged than was sent.
+	// Acknowledge reports how many messages a reader has read on one of its gRPC calls. A gRPC client
+	// receives more than its program has read, so a slow program reads old messages unless the server
+	// knows how far it has come. Readers on gRPC's C core (Python, C++, Ruby, PHP …) need not acknowledge:
+	// the server follows their flow control, and keeps 1 message in flight to them while they are slow. To
+	// others, including Go, Node and Java, up to 32 KiB (half of their HTTP/2 window) and 1 message are in
+	// flight: a picture or two, but hundreds of small messages. Those that want less start a call of any
+	// streaming method with the metadata `waldo-window: N` (1 to 1024) and acknowledge: then at most N
+	// unacknowledged messages are in flight, so no message is older than the time the reader takes for N
+	// messages plus a round trip. Each response of a call counts. The response header `waldo-call`, which
+	// is sent at once, names the call.
+	// Fails with NOT_FOUND for a call that is unknown or has ended, FAILED_PRECONDITION if it was started
+	// without a window, INVALID_ARGUMENT if more messages are acknowledged than were sent.
 	Acknowledge(ctx context.Context, in *AcknowledgeRequest, opts ...grpc.CallOption) (*AcknowledgeResponse, error)
 }
 
@@ -115,28 +120,33 @@ func (c *deviceServiceClient) Acknowledge(ctx context.Context, in *AcknowledgeRe
 // All implementations must embed UnimplementedDeviceServiceServer
 // for forward compatibility.
 //
-// DeviceService is served by every device, whatever its kind, on gRPC and (its unary methods) on the bus.
+// DeviceService is served by devices of every kind, on gRPC and (its unary methods) on the bus.
 type DeviceServiceServer interface {
-	// GetDevice returns the description and state of the device as they are now.
+	// GetDevice returns the current description and state of the device.
 	GetDevice(context.Context, *GetDeviceRequest) (*GetDeviceResponse, error)
-	// WatchDevice sends the description at once and then again whenever it changes. A reader that is slow misses steps in
-	// between, never the newest; descriptions under way to it are late, see Acknowledge. Ends with UNAVAILABLE when the device stops.
+	// WatchDevice sends the description at once and again whenever it changes. A slow reader misses steps
+	// in between, never the newest; descriptions in flight to it are late, see Acknowledge. Ends with
+	// UNAVAILABLE when the device stops.
 	WatchDevice(*WatchDeviceRequest, grpc.ServerStreamingServer[WatchDeviceResponse]) error
-	// HoldStream promises that somebody reads a stream on the bus, for as long as `ttl`; the device publishes a stream only while
-	// somebody holds it. The holder renews well before the end (every third of it), and releases with a `ttl` of 0.
-	// Holding does not apply to readers over gRPC, whose call is their promise.
-	// Fails with NOT_FOUND if the device has no such stream, INVALID_ARGUMENT if a field is out of range, RESOURCE_EXHAUSTED if
-	// there are more than 1000 holders.
+	// HoldStream promises that the caller reads a stream on the bus for the duration `ttl`; the device
+	// publishes a stream only while somebody holds it. The holder renews well before the hold expires
+	// (every third of the `ttl`), and releases it with a `ttl` of 0. Readers over gRPC need no hold: their
+	// call is the promise.
+	// Fails with NOT_FOUND if the device has no such stream, INVALID_ARGUMENT if a field is out of range,
+	// RESOURCE_EXHAUSTED beyond 1000 holders.
 	HoldStream(context.Context, *HoldStreamRequest) (*HoldStreamResponse, error)
-	// Acknowledge reports how many messages a reader has read of one of its calls over gRPC. Clients take in more than their program reads,
-	// so a slow program reads what is old, unless the server knows how far it is. Readers on gRPC's C core (Python, C++, Ruby, PHP …) need
-	// not do anything for that: the server follows their flow control, and has 1 message under way to them while they are slow. To others, Go,
-	// Node and Java among them, up to 32 KiB (half of their HTTP/2 window) and 1 message are under way: a picture or two, but hundreds of small
-	// messages. Those that want less begin a call of any streaming method with the metadata `waldo-window: N` (1 to 1024) and acknowledge:
-	// never more than N messages are under way then that were not acknowledged, so what waits on the way is not older than the time the reader
-	// takes for N messages, plus a round trip. Each response of a call counts. The response header `waldo-call`, which comes at once, names the call.
-	// Fails with NOT_FOUND for a call that is unknown or has ended, FAILED_PRECONDITION if it was begun without a window, INVALID_ARGUMENT
-	// if more is acknowledged than was sent.
+	// Acknowledge reports how many messages a reader has read on one of its gRPC calls. A gRPC client
+	// receives more than its program has read, so a slow program reads old messages unless the server
+	// knows how far it has come. Readers on gRPC's C core (Python, C++, Ruby, PHP …) need not acknowledge:
+	// the server follows their flow control, and keeps 1 message in flight to them while they are slow. To
+	// others, including Go, Node and Java, up to 32 KiB (half of their HTTP/2 window) and 1 message are in
+	// flight: a picture or two, but hundreds of small messages. Those that want less start a call of any
+	// streaming method with the metadata `waldo-window: N` (1 to 1024) and acknowledge: then at most N
+	// unacknowledged messages are in flight, so no message is older than the time the reader takes for N
+	// messages plus a round trip. Each response of a call counts. The response header `waldo-call`, which
+	// is sent at once, names the call.
+	// Fails with NOT_FOUND for a call that is unknown or has ended, FAILED_PRECONDITION if it was started
+	// without a window, INVALID_ARGUMENT if more messages are acknowledged than were sent.
 	Acknowledge(context.Context, *AcknowledgeRequest) (*AcknowledgeResponse, error)
 	mustEmbedUnimplementedDeviceServiceServer()
 }

@@ -4,7 +4,7 @@
 // 	protoc        (unknown)
 // source: waldo/input/v1/input.proto
 
-// Gamepads, keyboards and mice on the robot, or on the machine of one who drives it.
+// Gamepads, keyboards and mice, on the robot or on a driver's machine.
 
 package inputv1
 
@@ -24,11 +24,11 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// EventKind is the sort of an event. May grow.
+// EventKind is the kind of an event. May grow.
 type EventKind int32
 
 const (
-	// Not said; never sent.
+	// Unset; never sent.
 	EventKind_EVENT_KIND_UNSPECIFIED EventKind = 0
 	// A key or button (EV_KEY).
 	EventKind_EVENT_KIND_KEY EventKind = 1
@@ -36,7 +36,7 @@ const (
 	EventKind_EVENT_KIND_RELATIVE EventKind = 2
 	// A position (EV_ABS): of a stick, a trigger, a hat.
 	EventKind_EVENT_KIND_ABSOLUTE EventKind = 3
-	// Anything else that the kernel says, a scan code for example (EV_MSC, EV_SW …).
+	// Anything else that the kernel reports, for example a scan code (EV_MSC, EV_SW …).
 	EventKind_EVENT_KIND_OTHER EventKind = 4
 )
 
@@ -85,21 +85,23 @@ func (EventKind) EnumDescriptor() ([]byte, []int) {
 	return file_waldo_input_v1_input_proto_rawDescGZIP(), []int{0}
 }
 
-// Report is what an input device says at one moment: all the events between two synchronisations of the kernel, which belong together. On
-// the bus it is the stream `events`.
+// Report is what an input device reports at one moment: all the events between two synchronisations of
+// the kernel, which belong together. On the bus it is the stream `events`.
 type Report struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The life of the device process: random, positive. A new value means the device restarted, and that keys may have changed since.
+	// Identifies the run of the device process: random, positive. A new value means the device restarted,
+	// and that keys may have changed since.
 	Epoch int64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	// Position in this epoch, counted from 0 without gaps by the producer. Nothing is lost silently: a reader that sees a gap asks for the
-	// state anew.
+	// Position in this epoch, counted from 0 without gaps by the producer. Nothing is lost silently: a
+	// reader that sees a gap fetches the state again.
 	Sequence int64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// When it happened, by the clock of the device's machine.
 	EventTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=event_time,json=eventTime,proto3" json:"event_time,omitempty"`
 	// What changed, in the kernel's order.
 	Events []*Event `protobuf:"bytes,4,rep,name=events,proto3" json:"events,omitempty"`
-	// True if this report was made by comparing states, because the kernel lost events or the device came back: the events say what
-	// is different now, and steps in between are not known. There may be none.
+	// True if this report was made by comparing states, because the kernel lost events or the device came
+	// back: the events describe what differs now, and the steps in between are unknown. There may be no
+	// events.
 	Resync        bool `protobuf:"varint,5,opt,name=resync,proto3" json:"resync,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -173,16 +175,17 @@ func (x *Report) GetResync() bool {
 // Event is one change.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What sort of change.
+	// The kind of change.
 	Kind EventKind `protobuf:"varint,1,opt,name=kind,proto3,enum=waldo.input.v1.EventKind" json:"kind,omitempty"`
 	// Linux event code within its kind, for example 304.
 	Code int32 `protobuf:"varint,2,opt,name=code,proto3" json:"code,omitempty"`
-	// Its name in Linux, for example `BTN_SOUTH` or `ABS_X`; of several names the one that is most to the point.
+	// Its name in Linux, for example `BTN_SOUTH` or `ABS_X`; where there are several names, the most
+	// specific one.
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
 	// Value as the kernel gives it. Keys: 0 released, 1 pressed, 2 repeated.
 	Value int32 `protobuf:"varint,4,opt,name=value,proto3" json:"value,omitempty"`
-	// Keys: 0 or 1. Absolute axes with a middle: -1 to 1, and 0 within the dead zone; triggers and other axes that rest at their end: 0 to 1. Relative
-	// axes: the same as `value`.
+	// Keys: 0 or 1. Absolute axes with a middle: -1 to 1, and 0 within the dead zone; triggers and other
+	// axes that rest at their end: 0 to 1. Relative axes: the same as `value`.
 	Normalized    float64 `protobuf:"fixed64,5,opt,name=normalized,proto3" json:"normalized,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -253,16 +256,17 @@ func (x *Event) GetNormalized() float64 {
 	return 0
 }
 
-// State is how everything stands.
+// State is the state of all keys and axes.
 type State struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The life of the device process.
+	// The run of the device process.
 	Epoch int64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	// Sequence of the last report that is contained; -1 if there was none yet.
+	// Sequence of the last report that the state includes; -1 if there has been none yet.
 	Sequence int64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// Keys that are pressed, as events with their name.
 	Keys []*Event `protobuf:"bytes,3,rep,name=keys,proto3" json:"keys,omitempty"`
-	// All absolute axes, as events with their position; not those of single fingers (ABS_MT_…), of which there are several with one code.
+	// All absolute axes, as events with their position; not those of single fingers (ABS_MT_…), where
+	// several share one code.
 	Axes          []*Event `protobuf:"bytes,4,rep,name=axes,proto3" json:"axes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -333,14 +337,15 @@ type Axis struct {
 	Code int32 `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`
 	// Its name in Linux.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	// Smallest value, as the device says.
+	// Smallest value, as the device reports it.
 	Minimum int32 `protobuf:"varint,3,opt,name=minimum,proto3" json:"minimum,omitempty"`
-	// Greatest value, as the device says.
+	// Greatest value, as the device reports it.
 	Maximum int32 `protobuf:"varint,4,opt,name=maximum,proto3" json:"maximum,omitempty"`
-	// Values this near the middle count as the middle; as the device says, or as configured.
+	// Values this close to the middle count as the middle; as the device reports it, or as configured.
 	DeadZone int32 `protobuf:"varint,5,opt,name=dead_zone,json=deadZone,proto3" json:"dead_zone,omitempty"`
-	// True if the axis rests in the middle: it is normalised to -1 to 1. Otherwise it rests at its minimum: 0 to 1. Some axes are judged by how they
-	// stand in the first report of a device, so for a pad that was not touched yet this may change once.
+	// True if the axis rests in the middle: it is normalised to -1 to 1. Otherwise it rests at its
+	// minimum: 0 to 1. Some axes are judged by their position in the device's first report, so this may
+	// change once for a pad that has not been touched yet.
 	Centered      bool `protobuf:"varint,6,opt,name=centered,proto3" json:"centered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -423,11 +428,11 @@ type InputInfo struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Device file, for example `/dev/input/event3`; `sim` for a simulated one.
 	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
-	// What it calls itself.
+	// The name that the device reports.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	// What it is: `gamepad`, `keyboard`, `mouse` or `other`.
 	Kind string `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
-	// Its vendor and product number in hexadecimal, for example `045e:028e`.
+	// Its vendor and product id in hexadecimal, for example `045e:028e`.
 	Id            string `protobuf:"bytes,4,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

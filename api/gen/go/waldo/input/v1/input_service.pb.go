@@ -236,7 +236,7 @@ func (*GetStateRequest) Descriptor() ([]byte, []int) {
 // GetStateResponse is the answer to GetState.
 type GetStateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How everything stands.
+	// The state of all keys and axes.
 	State         *State `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -319,7 +319,7 @@ func (*StreamReportsRequest) Descriptor() ([]byte, []int) {
 // StreamReportsResponse is one step of StreamReports: the state first, then reports.
 type StreamReportsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What there is to tell.
+	// The step.
 	//
 	// Types that are valid to be assigned to Body:
 	//
@@ -390,7 +390,7 @@ type isStreamReportsResponse_Body interface {
 }
 
 type StreamReportsResponse_State struct {
-	// How everything stands: the first step, and no other.
+	// The state of all keys and axes: only in the first step.
 	State *State `protobuf:"bytes,1,opt,name=state,proto3,oneof"`
 }
 

@@ -29,19 +29,23 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// InputService is the API of an input device. All methods but ListInputs and StreamReports fail with UNAVAILABLE while the device is away.
+// InputService is the API of an input device. All methods but ListInputs and StreamReports fail with
+// UNAVAILABLE while the device is away.
 type InputServiceClient interface {
-	// GetInput returns the device that is used and its axes.
+	// GetInput returns the device in use and its axes.
 	GetInput(ctx context.Context, in *GetInputRequest, opts ...grpc.CallOption) (*GetInputResponse, error)
-	// ListInputs returns the input devices of the machine that can be opened, whether they fit the configuration or not.
+	// ListInputs returns the input devices of the machine that can be opened, whether they fit the
+	// configuration or not.
 	ListInputs(ctx context.Context, in *ListInputsRequest, opts ...grpc.CallOption) (*ListInputsResponse, error)
-	// GetState returns which keys are pressed now and how the axes stand.
+	// GetState returns the keys that are pressed and the positions of the axes.
 	GetState(ctx context.Context, in *GetStateRequest, opts ...grpc.CallOption) (*GetStateResponse, error)
-	// StreamReports sends the state at once, then every report after it, until the caller ends it. Nothing is left out: a reader that is
-	// too slow is ended with RESOURCE_EXHAUSTED, because a lost key-up is a runaway; call again, and begin with the state. Too slow is one for
-	// which a report has waited 0.5 s, or 1024 wait. What is under way to it is late: 1 report while a reader on gRPC's C core (Python …) is slow,
-	// up to 32 KiB for others, and less for those that acknowledge: see DeviceService.Acknowledge.
-	// When the device goes, a report releases all keys and centres all axes; the call stays open, and goes on when it is back.
+	// StreamReports sends the state at once, then every report after it, until the caller ends the call.
+	// Nothing is left out: the call of a reader that is too slow ends with RESOURCE_EXHAUSTED, because a
+	// lost key-up is a runaway; call again, and start from the state. A reader is too slow when a report
+	// has waited for it for 0.5 s, or when 1024 reports wait. It also lags by what is in flight to it: 1
+	// report for readers on gRPC's C core (Python …), up to 32 KiB for others, and less for those that
+	// acknowledge; see DeviceService.Acknowledge. When the device goes away, a report releases all keys
+	// and centres all axes; the call stays open, and resumes when the device is back.
 	StreamReports(ctx context.Context, in *StreamReportsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamReportsResponse], error)
 }
 
@@ -106,19 +110,23 @@ type InputService_StreamReportsClient = grpc.ServerStreamingClient[StreamReports
 // All implementations must embed UnimplementedInputServiceServer
 // for forward compatibility.
 //
-// InputService is the API of an input device. All methods but ListInputs and StreamReports fail with UNAVAILABLE while the device is away.
+// InputService is the API of an input device. All methods but ListInputs and StreamReports fail with
+// UNAVAILABLE while the device is away.
 type InputServiceServer interface {
-	// GetInput returns the device that is used and its axes.
+	// GetInput returns the device in use and its axes.
 	GetInput(context.Context, *GetInputRequest) (*GetInputResponse, error)
-	// ListInputs returns the input devices of the machine that can be opened, whether they fit the configuration or not.
+	// ListInputs returns the input devices of the machine that can be opened, whether they fit the
+	// configuration or not.
 	ListInputs(context.Context, *ListInputsRequest) (*ListInputsResponse, error)
-	// GetState returns which keys are pressed now and how the axes stand.
+	// GetState returns the keys that are pressed and the positions of the axes.
 	GetState(context.Context, *GetStateRequest) (*GetStateResponse, error)
-	// StreamReports sends the state at once, then every report after it, until the caller ends it. Nothing is left out: a reader that is
-	// too slow is ended with RESOURCE_EXHAUSTED, because a lost key-up is a runaway; call again, and begin with the state. Too slow is one for
-	// which a report has waited 0.5 s, or 1024 wait. What is under way to it is late: 1 report while a reader on gRPC's C core (Python …) is slow,
-	// up to 32 KiB for others, and less for those that acknowledge: see DeviceService.Acknowledge.
-	// When the device goes, a report releases all keys and centres all axes; the call stays open, and goes on when it is back.
+	// StreamReports sends the state at once, then every report after it, until the caller ends the call.
+	// Nothing is left out: the call of a reader that is too slow ends with RESOURCE_EXHAUSTED, because a
+	// lost key-up is a runaway; call again, and start from the state. A reader is too slow when a report
+	// has waited for it for 0.5 s, or when 1024 reports wait. It also lags by what is in flight to it: 1
+	// report for readers on gRPC's C core (Python …), up to 32 KiB for others, and less for those that
+	// acknowledge; see DeviceService.Acknowledge. When the device goes away, a report releases all keys
+	// and centres all axes; the call stays open, and resumes when the device is back.
 	StreamReports(*StreamReportsRequest, grpc.ServerStreamingServer[StreamReportsResponse]) error
 	mustEmbedUnimplementedInputServiceServer()
 }

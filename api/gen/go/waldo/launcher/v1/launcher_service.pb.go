@@ -21,17 +21,18 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// ProcessState is what the launcher does with a process.
+// ProcessState is the state of a process, as the launcher sees it.
 type ProcessState int32
 
 const (
-	// Not given.
+	// Unset; never sent.
 	ProcessState_PROCESS_STATE_UNSPECIFIED ProcessState = 0
-	// There is a process. Whether it works is for the device to say.
+	// The process exists. Whether it works is for the device to report.
 	ProcessState_PROCESS_STATE_RUNNING ProcessState = 1
 	// It has crashed and will be started again in a moment.
 	ProcessState_PROCESS_STATE_WAITING ProcessState = 2
-	// It has ended for good: it was stopped on purpose, or its configuration is wrong. RestartProcess starts it again.
+	// It has ended and is not restarted: it was stopped on purpose, or its configuration is invalid.
+	// RestartProcess starts it again.
 	ProcessState_PROCESS_STATE_ENDED ProcessState = 3
 )
 
@@ -168,13 +169,13 @@ type Process struct {
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Kind of the device, or `gateway`.
 	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
-	// What the launcher does with it.
+	// Its state.
 	State ProcessState `protobuf:"varint,3,opt,name=state,proto3,enum=waldo.launcher.v1.ProcessState" json:"state,omitempty"`
-	// Why it does not run, for people to read; empty while it does.
+	// Why it is not running, for people to read; empty while it is.
 	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Process id, 0 while there is no process.
 	Pid int32 `protobuf:"varint,5,opt,name=pid,proto3" json:"pid,omitempty"`
-	// Whether robot.yaml gives it a section `control:`, which makes it an actuator.
+	// Whether it has a section `control:` in robot.yaml, which makes it an actuator.
 	Actuator      bool `protobuf:"varint,6,opt,name=actuator,proto3" json:"actuator,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -377,9 +378,9 @@ type ReloadResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Names of processes that were restarted because their configuration has changed.
 	Restarted []string `protobuf:"bytes,1,rep,name=restarted,proto3" json:"restarted,omitempty"`
-	// Names of processes that are new.
+	// Names of processes that were added.
 	Started []string `protobuf:"bytes,2,rep,name=started,proto3" json:"started,omitempty"`
-	// Names of processes that are gone from the file, and were stopped.
+	// Names of processes that were removed from the file, and have been stopped.
 	Stopped       []string `protobuf:"bytes,3,rep,name=stopped,proto3" json:"stopped,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

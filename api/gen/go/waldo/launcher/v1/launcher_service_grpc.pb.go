@@ -28,17 +28,22 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// LauncherService is served on the bus by `waldo up`, under the device name `launcher` of its robot. Pages cannot call it.
+// LauncherService is served on the bus by `waldo up`, under the device name `launcher` of its robot.
+// Pages cannot call it.
 type LauncherServiceClient interface {
-	// ListProcesses returns what the launcher keeps running: the devices in the order of robot.yaml, then the gateway.
+	// ListProcesses returns what the launcher keeps running: the devices in the order of robot.yaml, then
+	// the gateway.
 	ListProcesses(ctx context.Context, in *ListProcessesRequest, opts ...grpc.CallOption) (*ListProcessesResponse, error)
-	// RestartProcess ends a process, which has 2 s to stop, and starts it again; one that has ended for good is started as well. It returns
-	// when the new process was started, not when it is ready. Fails with NOT_FOUND if there is no process of that name.
+	// RestartProcess stops a process, which gets 2 s to do so, and starts it again; one that has ended
+	// permanently is started too. It returns when the new process has been started, not when it is ready.
+	// Fails with NOT_FOUND if there is no process of that name.
 	RestartProcess(ctx context.Context, in *RestartProcessRequest, opts ...grpc.CallOption) (*RestartProcessResponse, error)
-	// Reload reads robot.yaml again and checks it whole. If all is well, processes whose configuration has changed are restarted, new ones
-	// are started and those that are gone are stopped; the others run on untouched. Fails with INVALID_ARGUMENT and all that is wrong, one line
-	// each: nothing has changed then. Fails with FAILED_PRECONDITION if something was changed that cannot change while the robot runs: its
-	// name, and where the bus is.
+	// Reload reads robot.yaml again and checks all of it. If it is valid, processes whose configuration
+	// has changed are restarted, new ones are started and removed ones are stopped; the others keep
+	// running untouched.
+	// Fails with INVALID_ARGUMENT and all errors, one per line; nothing has changed then.
+	// Fails with FAILED_PRECONDITION if the file changes something that cannot change while the robot
+	// runs: its name, or the address of the bus.
 	Reload(ctx context.Context, in *ReloadRequest, opts ...grpc.CallOption) (*ReloadResponse, error)
 }
 
@@ -84,17 +89,22 @@ func (c *launcherServiceClient) Reload(ctx context.Context, in *ReloadRequest, o
 // All implementations must embed UnimplementedLauncherServiceServer
 // for forward compatibility.
 //
-// LauncherService is served on the bus by `waldo up`, under the device name `launcher` of its robot. Pages cannot call it.
+// LauncherService is served on the bus by `waldo up`, under the device name `launcher` of its robot.
+// Pages cannot call it.
 type LauncherServiceServer interface {
-	// ListProcesses returns what the launcher keeps running: the devices in the order of robot.yaml, then the gateway.
+	// ListProcesses returns what the launcher keeps running: the devices in the order of robot.yaml, then
+	// the gateway.
 	ListProcesses(context.Context, *ListProcessesRequest) (*ListProcessesResponse, error)
-	// RestartProcess ends a process, which has 2 s to stop, and starts it again; one that has ended for good is started as well. It returns
-	// when the new process was started, not when it is ready. Fails with NOT_FOUND if there is no process of that name.
+	// RestartProcess stops a process, which gets 2 s to do so, and starts it again; one that has ended
+	// permanently is started too. It returns when the new process has been started, not when it is ready.
+	// Fails with NOT_FOUND if there is no process of that name.
 	RestartProcess(context.Context, *RestartProcessRequest) (*RestartProcessResponse, error)
-	// Reload reads robot.yaml again and checks it whole. If all is well, processes whose configuration has changed are restarted, new ones
-	// are started and those that are gone are stopped; the others run on untouched. Fails with INVALID_ARGUMENT and all that is wrong, one line
-	// each: nothing has changed then. Fails with FAILED_PRECONDITION if something was changed that cannot change while the robot runs: its
-	// name, and where the bus is.
+	// Reload reads robot.yaml again and checks all of it. If it is valid, processes whose configuration
+	// has changed are restarted, new ones are started and removed ones are stopped; the others keep
+	// running untouched.
+	// Fails with INVALID_ARGUMENT and all errors, one per line; nothing has changed then.
+	// Fails with FAILED_PRECONDITION if the file changes something that cannot change while the robot
+	// runs: its name, or the address of the bus.
 	Reload(context.Context, *ReloadRequest) (*ReloadResponse, error)
 	mustEmbedUnimplementedLauncherServiceServer()
 }

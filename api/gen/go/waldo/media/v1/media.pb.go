@@ -4,7 +4,8 @@
 // 	protoc        (unknown)
 // source: waldo/media/v1/media.proto
 
-// Media that every kind of device and reader shares. The same messages, byte for byte, travel on gRPC and on the bus.
+// Media types shared by all devices and readers. The same messages, byte for byte, travel on gRPC and on
+// the bus.
 
 package mediav1
 
@@ -24,11 +25,11 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// VideoFormat describes how the bytes of a picture are to be read.
+// VideoFormat describes how to read the bytes of a picture.
 type VideoFormat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// IANA media type of the data, one of:
-	// - `video/H264`: one access unit in Annex B form, parameter sets in front of every key frame;
+	// - `video/H264`: one access unit in Annex B format, with parameter sets before every key frame;
 	// - `image/jpeg`: one baseline JPEG;
 	// - `video/raw`: uncompressed, see `pixel_format`.
 	MediaType string `protobuf:"bytes,1,opt,name=media_type,json=mediaType,proto3" json:"media_type,omitempty"`
@@ -42,7 +43,7 @@ type VideoFormat struct {
 	WidthPx int32 `protobuf:"varint,3,opt,name=width_px,json=widthPx,proto3" json:"width_px,omitempty"`
 	// Height of the picture in pixels, 2 to 8192.
 	HeightPx int32 `protobuf:"varint,4,opt,name=height_px,json=heightPx,proto3" json:"height_px,omitempty"`
-	// Nominal pictures per second, 0 when unknown. The true times are in `capture_time` of each frame.
+	// Nominal frames per second, 0 if unknown. The exact times are in `capture_time` of each frame.
 	FrameRateHz   float64 `protobuf:"fixed64,5,opt,name=frame_rate_hz,json=frameRateHz,proto3" json:"frame_rate_hz,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -113,23 +114,26 @@ func (x *VideoFormat) GetFrameRateHz() float64 {
 	return 0
 }
 
-// VideoFrame is one picture with all that is needed to use it. It describes itself, so a reader can join late, and a restart
-// of the device is just a new epoch.
+// VideoFrame is one picture with everything needed to use it. It is self-describing, so a reader can
+// join late, and a restart of the device is just a new epoch.
 type VideoFrame struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The life of the device process that made this frame: random, positive, never 0. A new value means the device restarted.
+	// Identifies the run of the device process that made this frame: random, positive, never 0. A new
+	// value means the device restarted.
 	Epoch int64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	// Position in this stream and epoch, counted from 0 without gaps by the producer: a gap seen by a reader is a loss.
+	// Position in this stream and epoch, counted from 0 without gaps by the producer: a gap seen by a
+	// reader is a loss.
 	Sequence int64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// When the picture was captured, by the clock of the device's machine.
 	CaptureTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=capture_time,json=captureTime,proto3" json:"capture_time,omitempty"`
-	// How `data` is to be read.
+	// How to read `data`.
 	Format *VideoFormat `protobuf:"bytes,4,opt,name=format,proto3" json:"format,omitempty"`
 	// True if decoding can start here. Always true for JPEG and raw pictures.
 	KeyFrame bool `protobuf:"varint,5,opt,name=key_frame,json=keyFrame,proto3" json:"key_frame,omitempty"`
 	// The whole picture; never split across messages.
 	Data []byte `protobuf:"bytes,6,opt,name=data,proto3" json:"data,omitempty"`
-	// Free remarks of the device, for example the position of a file or the exposure of a camera. May be empty.
+	// Free-form annotations by the device, for example the position in a file or the exposure of a camera.
+	// May be empty.
 	Metadata      map[string]string `protobuf:"bytes,7,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -214,7 +218,7 @@ func (x *VideoFrame) GetMetadata() map[string]string {
 	return nil
 }
 
-// AudioFormat describes how the bytes of a piece of sound are to be read.
+// AudioFormat describes how to read the bytes of a piece of sound.
 type AudioFormat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// IANA media type of the data, one of:
@@ -291,25 +295,28 @@ func (x *AudioFormat) GetChannels() int32 {
 	return 0
 }
 
-// AudioFrame is a short piece of sound with all that is needed to use it. It describes itself, so a listener can join late.
+// AudioFrame is a short piece of sound with everything needed to use it. It is self-describing, so a
+// listener can join late.
 type AudioFrame struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The life of whoever made this frame: random, positive, never 0. A new value means that it began anew.
+	// Identifies the run of the producer of this frame: random, positive, never 0. A new value means the
+	// producer restarted.
 	Epoch int64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	// Position in this stream and epoch, counted from 0 without gaps by the producer: a gap seen by a listener is a loss.
+	// Position in this stream and epoch, counted from 0 without gaps by the producer: a gap seen by a
+	// listener is a loss.
 	Sequence int64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// When the first sample was captured, by the clock of the producer's machine.
 	CaptureTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=capture_time,json=captureTime,proto3" json:"capture_time,omitempty"`
-	// How `data` is to be read.
+	// How to read `data`.
 	Format *AudioFormat `protobuf:"bytes,4,opt,name=format,proto3" json:"format,omitempty"`
-	// Position of the first sample since the beginning of the epoch, in samples of one channel. It goes on through silence that
-	// is not sent.
+	// Position of the first sample since the beginning of the epoch, in samples of one channel. It keeps
+	// counting through silence that is not sent.
 	SampleIndex int64 `protobuf:"varint,5,opt,name=sample_index,json=sampleIndex,proto3" json:"sample_index,omitempty"`
-	// How many samples there are in each channel.
+	// Number of samples in each channel.
 	SampleCount int32 `protobuf:"varint,6,opt,name=sample_count,json=sampleCount,proto3" json:"sample_count,omitempty"`
 	// The samples, or one packet.
 	Data []byte `protobuf:"bytes,7,opt,name=data,proto3" json:"data,omitempty"`
-	// Who speaks, for people; empty for what a device produces itself.
+	// Name of the talker, for people to read; empty for sound that a device produces itself.
 	Talker        string `protobuf:"bytes,8,opt,name=talker,proto3" json:"talker,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -4,7 +4,7 @@
 // 	protoc        (unknown)
 // source: waldo/message/v1/message.proto
 
-// Messages between peers and programs of a robot, with a meaning of their own.
+// Messages between peers and programs of a robot, whose meaning only they define.
 
 package messagev1
 
@@ -24,18 +24,20 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Message is what travels on `waldo.v1.<robot>.msg.<topic>`: from peers through the gateway, where a topic is a data channel of that
-// name, and from programs on the bus. Everybody who listens to the topic hears it, but its sender. At most once: nothing is kept for
-// those who come later.
+// Message is what travels on `waldo.v1.<robot>.msg.<topic>`: from peers through the gateway, where a
+// topic is a data channel of that name, and from programs on the bus. Everyone subscribed to the topic
+// receives it, except its sender. Delivery is at most once: nothing is kept for subscribers that come
+// later.
 type Message struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where it is said: 1 to 64 letters, digits, hyphens and underscores. `default` is the channel that RTCBot programs know.
+	// The topic: 1 to 64 letters, digits, hyphens and underscores. `default` is the channel that RTCBot
+	// programs know.
 	Topic string `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
-	// Who says it: for peers a name made by the gateway, unique in its life; for programs any text.
+	// The sender: for peers a name assigned by the gateway, unique for its run; for programs any text.
 	Sender string `protobuf:"bytes,2,opt,name=sender,proto3" json:"sender,omitempty"`
 	// When it was published, by the clock of the machine that put it on the bus.
 	PublishTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=publish_time,json=publishTime,proto3" json:"publish_time,omitempty"`
-	// What is said, at most 64 KiB.
+	// The content, at most 64 KiB.
 	//
 	// Types that are valid to be assigned to Body:
 	//
@@ -127,7 +129,7 @@ type isMessage_Body interface {
 }
 
 type Message_Text struct {
-	// Text as it was sent: by custom JSON.
+	// Text as it was sent, by convention JSON.
 	Text string `protobuf:"bytes,4,opt,name=text,proto3,oneof"`
 }
 

@@ -4,7 +4,7 @@
 // 	protoc        (unknown)
 // source: waldo/serial/v1/serial.proto
 
-// Serial boards: what they say, and what is said to them.
+// Serial boards: the messages they send, and those written to them.
 
 package serialv1
 
@@ -27,13 +27,13 @@ const (
 // SerialMessage is one message that a board has sent. On the bus it is the stream `rx`.
 type SerialMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The life of the device process: random, positive. A new value means the device restarted.
+	// Identifies the run of the device process: random, positive. A new value means the device restarted.
 	Epoch int64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// Position in this epoch, counted from 0 without gaps by the producer: a gap seen by a reader is a loss.
 	Sequence int64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// When its last byte was read, by the clock of the device's machine.
 	ReadTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=read_time,json=readTime,proto3" json:"read_time,omitempty"`
-	// What it says, in the form that the device is configured for (`read`).
+	// The content, in the format that the device is configured for (`read`).
 	//
 	// Types that are valid to be assigned to Body:
 	//
@@ -42,10 +42,11 @@ type SerialMessage struct {
 	//	*SerialMessage_Record
 	//	*SerialMessage_Sentence
 	Body isSerialMessage_Body `protobuf_oneof:"body"`
-	// The body as JSON, for those who want no types: a line is a string, raw bytes are a string of base64, a record is an object by key or
-	// without keys an array, a sentence an object with `type` and its fields. Whole numbers are written in full, however large; numbers
-	// that JSON does not have (NaN, infinities) are null, and so are empty fields of a sentence that has no names for them; bytes within a record are a string with one character (U+0000 to U+00FF)
-	// for each byte.
+	// The body as JSON, for readers that need no types: a line is a string, raw bytes are a base64 string,
+	// a record is an object by key or, without keys, an array, a sentence is an object with `type` and its
+	// fields. Whole numbers are written in full, however large; numbers that JSON does not have (NaN,
+	// infinities) are null, and so are empty fields of a sentence without names for them; bytes within a
+	// record are a string with one character (U+0000 to U+00FF) per byte.
 	Json          string `protobuf:"bytes,8,opt,name=json,proto3" json:"json,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -285,7 +286,7 @@ func (x *Field) GetValue() *Value {
 	return nil
 }
 
-// Value is a value with its type: what was a whole number stays one.
+// Value is a value with its type: a whole number stays a whole number.
 type Value struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The value.
@@ -440,18 +441,20 @@ func (*Value_Raw) isValue_Kind() {}
 
 func (*Value_Text) isValue_Kind() {}
 
-// Sentence is a sentence of NMEA 0183 whose checksum was right, or, if the device is configured so (`checksumOptional`), that has none.
+// Sentence is an NMEA 0183 sentence with a correct checksum, or, if the device is configured to accept
+// it (`checksumOptional`), without one.
 type Sentence struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The talker, for example `GP`.
 	Talker string `protobuf:"bytes,1,opt,name=talker,proto3" json:"talker,omitempty"`
 	// The type, for example `GGA`.
 	Type string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
-	// Its fields by name, as far as the type is known. What the sentence leaves empty is not available, and not among them; nor is a position, a
-	// course or a speed that the sentence itself marks as void. Of types that are not known: the bare fields in order, without names, and without a
-	// value where they are empty.
+	// Its fields by name, if the type is known. Fields that the sentence leaves empty are left out, and so
+	// is a position, a course or a speed that the sentence itself marks as void. For unknown types: the
+	// bare fields in order, without names, and without a value where they are empty.
 	Fields []*Field `protobuf:"bytes,3,rep,name=fields,proto3" json:"fields,omitempty"`
-	// The sentence as it came, without the end of the line. Bytes that are not UTF-8 are replaced by U+FFFD, here and in text fields.
+	// The sentence as received, without the line ending. Bytes that are not UTF-8 are replaced by U+FFFD,
+	// here and in text fields.
 	Raw           string `protobuf:"bytes,4,opt,name=raw,proto3" json:"raw,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -522,11 +525,11 @@ type FieldInfo struct {
 	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
 	// Its format character, as in Python's struct, for example `h`.
 	Format string `protobuf:"bytes,2,opt,name=format,proto3" json:"format,omitempty"`
-	// True if it is a whole number.
+	// True for whole numbers.
 	Whole bool `protobuf:"varint,3,opt,name=whole,proto3" json:"whole,omitempty"`
-	// Smallest value; 0 for other than numbers.
+	// Smallest value; 0 if the value is not a number.
 	Minimum float64 `protobuf:"fixed64,4,opt,name=minimum,proto3" json:"minimum,omitempty"`
-	// Greatest value; 0 for other than numbers.
+	// Greatest value; 0 if the value is not a number.
 	Maximum       float64 `protobuf:"fixed64,5,opt,name=maximum,proto3" json:"maximum,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -604,15 +607,15 @@ type Port struct {
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Bits per second.
 	Baud int32 `protobuf:"varint,2,opt,name=baud,proto3" json:"baud,omitempty"`
-	// Form of what is read: `line`, `raw`, `nmea`, or a struct format.
+	// Format of the messages read: `line`, `raw`, `nmea`, or a struct format.
 	Read string `protobuf:"bytes,3,opt,name=read,proto3" json:"read,omitempty"`
-	// Form of what is written: `line`, `raw`, or a struct format.
+	// Format of the messages written: `line`, `raw`, or a struct format.
 	Write string `protobuf:"bytes,4,opt,name=write,proto3" json:"write,omitempty"`
-	// The values of a struct format that is read.
+	// The values of the struct format for reading.
 	ReadFields []*FieldInfo `protobuf:"bytes,5,rep,name=read_fields,json=readFields,proto3" json:"read_fields,omitempty"`
-	// The values of a struct format that is written.
+	// The values of the struct format for writing.
 	WriteFields []*FieldInfo `protobuf:"bytes,6,rep,name=write_fields,json=writeFields,proto3" json:"write_fields,omitempty"`
-	// True if the board can move something: then writing wants a lease, see ControlService.
+	// True if the board can move something: writing then requires a lease, see ControlService.
 	Actuator      bool `protobuf:"varint,7,opt,name=actuator,proto3" json:"actuator,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -105,7 +105,7 @@ func (x *GetPortResponse) GetPort() *Port {
 	return nil
 }
 
-// StreamMessagesRequest asks for what the board says.
+// StreamMessagesRequest asks for the board's messages.
 type StreamMessagesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -200,7 +200,7 @@ func (x *StreamMessagesResponse) GetDroppedCount() int64 {
 // WriteMessageRequest is one message to write.
 type WriteMessageRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The message. Which forms fit depends on what the device is configured to write.
+	// The message. Which forms are accepted depends on the configured format (`write`).
 	//
 	// Types that are valid to be assigned to Body:
 	//
@@ -209,7 +209,7 @@ type WriteMessageRequest struct {
 	//	*WriteMessageRequest_Record
 	//	*WriteMessageRequest_Json
 	Body isWriteMessageRequest_Body `protobuf_oneof:"body"`
-	// For an actuator: by what right and how fresh.
+	// For an actuator: the lease and the freshness of the command.
 	Control       *v1.CommandHeader `protobuf:"bytes,5,opt,name=control,proto3" json:"control,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -300,23 +300,25 @@ type isWriteMessageRequest_Body interface {
 }
 
 type WriteMessageRequest_Line struct {
-	// A line; the delimiter is added. It must not hold the delimiter. For `write: line`.
+	// A line. It must not contain the delimiter, which is added. For `write: line`.
 	Line string `protobuf:"bytes,1,opt,name=line,proto3,oneof"`
 }
 
 type WriteMessageRequest_Raw struct {
-	// Bytes to write as they are, at most 64 KiB. For every form: a struct message must have the right number of bytes.
+	// Bytes to write as they are, at most 64 KiB. For every format; a struct message must have the right
+	// number of bytes.
 	Raw []byte `protobuf:"bytes,2,opt,name=raw,proto3,oneof"`
 }
 
 type WriteMessageRequest_Record struct {
-	// Values for a struct format: by key, or without keys in order.
+	// Values for a struct format: by key, or in order without keys.
 	Record *Record `protobuf:"bytes,3,opt,name=record,proto3,oneof"`
 }
 
 type WriteMessageRequest_Json struct {
-	// The same as JSON: an object by key or an array in order for a struct format, where whole numbers must be given as such; for lines a
-	// string is the line, and any other JSON is written as it is; for raw a string of base64.
+	// The same as JSON: for a struct format an object by key or an array in order, where whole numbers
+	// must be written as such; for lines a string is the line, and any other JSON is written as it is;
+	// for raw a base64 string.
 	Json string `protobuf:"bytes,4,opt,name=json,proto3,oneof"`
 }
 
@@ -331,7 +333,7 @@ func (*WriteMessageRequest_Json) isWriteMessageRequest_Body() {}
 // WriteMessageResponse is the answer to WriteMessage.
 type WriteMessageResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What became of the command; unset if the device is no actuator.
+	// The outcome of the command; unset if the device is not an actuator.
 	Report        *v1.CommandReport `protobuf:"bytes,1,opt,name=report,proto3" json:"report,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -432,14 +434,14 @@ func (x *ConnectRequest) GetWrite() *WriteMessageRequest {
 // ConnectResponse is one step of Connect.
 type ConnectResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What there is to tell.
+	// The step.
 	//
 	// Types that are valid to be assigned to Body:
 	//
 	//	*ConnectResponse_Message
 	//	*ConnectResponse_Result
 	Body isConnectResponse_Body `protobuf_oneof:"body"`
-	// How many messages of the board this caller has lost since the call began because it was too slow.
+	// How many of the board's messages this caller has lost since the call began because it was too slow.
 	DroppedCount  int64 `protobuf:"varint,3,opt,name=dropped_count,json=droppedCount,proto3" json:"dropped_count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -512,12 +514,12 @@ type isConnectResponse_Body interface {
 }
 
 type ConnectResponse_Message struct {
-	// A message of the board.
+	// A message from the board.
 	Message *SerialMessage `protobuf:"bytes,1,opt,name=message,proto3,oneof"`
 }
 
 type ConnectResponse_Result struct {
-	// What became of a message written.
+	// The result of a write.
 	Result *WriteResult `protobuf:"bytes,2,opt,name=result,proto3,oneof"`
 }
 
@@ -525,16 +527,17 @@ func (*ConnectResponse_Message) isConnectResponse_Body() {}
 
 func (*ConnectResponse_Result) isConnectResponse_Body() {}
 
-// WriteResult says what became of a message written.
+// WriteResult is the result of one write.
 type WriteResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of the request.
 	Id int64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
-	// What became of the command; unset if the device is no actuator.
+	// The outcome of the command; unset if the device is not an actuator.
 	Report *v1.CommandReport `protobuf:"bytes,2,opt,name=report,proto3" json:"report,omitempty"`
-	// The gRPC status code that WriteMessage would have failed with; 0 if it was written or, to an actuator, accepted.
+	// The gRPC status code that WriteMessage would have failed with; 0 if it was written or, to an
+	// actuator, accepted.
 	Code int32 `protobuf:"varint,3,opt,name=code,proto3" json:"code,omitempty"`
-	// What is wrong and what to do about it; empty if nothing is.
+	// What is wrong and what to do about it; empty on success.
 	Error         string `protobuf:"bytes,4,opt,name=error,proto3" json:"error,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

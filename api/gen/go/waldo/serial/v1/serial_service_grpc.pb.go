@@ -29,23 +29,27 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// SerialService is the API of a board on a serial line. It serves ControlService as well if the board is an actuator (`control:` in its
-// configuration); then nothing is written without a lease.
+// SerialService is the API of a board on a serial line. It also serves ControlService if the board is an
+// actuator (`control:` in its configuration); nothing is written without a lease then.
 type SerialServiceClient interface {
-	// GetPort returns the port and the formats, whether the board is there or not.
+	// GetPort returns the port and the formats, even while the board is away.
 	GetPort(ctx context.Context, in *GetPortRequest, opts ...grpc.CallOption) (*GetPortResponse, error)
-	// StreamMessages sends what the board says, from now on, until the caller ends it. A reader that is too slow loses the oldest messages;
-	// losses are counted in `dropped_count`. The call stays open while the board is away, and goes on when it is back.
-	// What is late: messages that waited up to 0.5 s for the reader (256 at most), and what is under way to it, which is 1 message while a
-	// reader on gRPC's C core (Python …) is slow, up to 32 KiB for others, and less for those that acknowledge: see DeviceService.Acknowledge.
+	// StreamMessages sends the board's messages, from now on, until the caller ends the call. A reader
+	// that is too slow loses the oldest messages; losses are counted in `dropped_count`. The call stays
+	// open while the board is away, and resumes when it is back. A slow reader lags by up to 0.5 s of
+	// queued messages (256 at most) plus what is in flight to it: 1 message for readers on gRPC's C core
+	// (Python …), up to 32 KiB for others, and less for those that acknowledge; see
+	// DeviceService.Acknowledge.
 	StreamMessages(ctx context.Context, in *StreamMessagesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamMessagesResponse], error)
-	// WriteMessage writes one message to the board. Without an actuator it returns when the message was handed to the port; messages
-	// are written in the order in which they come. To an actuator only the newest command is written: it is never queued.
-	// Fails with INVALID_ARGUMENT if the message does not fit the format (the message names the field), UNAVAILABLE while the board
-	// is away or not ready, RESOURCE_EXHAUSTED if too many messages wait for a slow board; for an actuator also as CommandVerdict says.
+	// WriteMessage writes one message to the board. If the board is not an actuator, it returns when the
+	// message has been handed to the port; messages are written in the order in which they arrive. To an
+	// actuator only the newest command is written: commands never queue.
+	// Fails with INVALID_ARGUMENT if the message does not fit the format (the error names the field),
+	// UNAVAILABLE while the board is away or not ready, RESOURCE_EXHAUSTED if too many messages wait for a
+	// slow board; for an actuator also as described at CommandVerdict.
 	WriteMessage(ctx context.Context, in *WriteMessageRequest, opts ...grpc.CallOption) (*WriteMessageResponse, error)
-	// Connect reads and writes on one call: the board's messages come as in StreamMessages, and each message written is answered by a
-	// result. A message that is refused harms no other.
+	// Connect reads and writes on one call: the board's messages are sent as in StreamMessages, and each
+	// message written is answered with a result. A message that is refused does not affect the others.
 	Connect(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ConnectRequest, ConnectResponse], error)
 }
 
@@ -113,23 +117,27 @@ type SerialService_ConnectClient = grpc.BidiStreamingClient[ConnectRequest, Conn
 // All implementations must embed UnimplementedSerialServiceServer
 // for forward compatibility.
 //
-// SerialService is the API of a board on a serial line. It serves ControlService as well if the board is an actuator (`control:` in its
-// configuration); then nothing is written without a lease.
+// SerialService is the API of a board on a serial line. It also serves ControlService if the board is an
+// actuator (`control:` in its configuration); nothing is written without a lease then.
 type SerialServiceServer interface {
-	// GetPort returns the port and the formats, whether the board is there or not.
+	// GetPort returns the port and the formats, even while the board is away.
 	GetPort(context.Context, *GetPortRequest) (*GetPortResponse, error)
-	// StreamMessages sends what the board says, from now on, until the caller ends it. A reader that is too slow loses the oldest messages;
-	// losses are counted in `dropped_count`. The call stays open while the board is away, and goes on when it is back.
-	// What is late: messages that waited up to 0.5 s for the reader (256 at most), and what is under way to it, which is 1 message while a
-	// reader on gRPC's C core (Python …) is slow, up to 32 KiB for others, and less for those that acknowledge: see DeviceService.Acknowledge.
+	// StreamMessages sends the board's messages, from now on, until the caller ends the call. A reader
+	// that is too slow loses the oldest messages; losses are counted in `dropped_count`. The call stays
+	// open while the board is away, and resumes when it is back. A slow reader lags by up to 0.5 s of
+	// queued messages (256 at most) plus what is in flight to it: 1 message for readers on gRPC's C core
+	// (Python …), up to 32 KiB for others, and less for those that acknowledge; see
+	// DeviceService.Acknowledge.
 	StreamMessages(*StreamMessagesRequest, grpc.ServerStreamingServer[StreamMessagesResponse]) error
-	// WriteMessage writes one message to the board. Without an actuator it returns when the message was handed to the port; messages
-	// are written in the order in which they come. To an actuator only the newest command is written: it is never queued.
-	// Fails with INVALID_ARGUMENT if the message does not fit the format (the message names the field), UNAVAILABLE while the board
-	// is away or not ready, RESOURCE_EXHAUSTED if too many messages wait for a slow board; for an actuator also as CommandVerdict says.
+	// WriteMessage writes one message to the board. If the board is not an actuator, it returns when the
+	// message has been handed to the port; messages are written in the order in which they arrive. To an
+	// actuator only the newest command is written: commands never queue.
+	// Fails with INVALID_ARGUMENT if the message does not fit the format (the error names the field),
+	// UNAVAILABLE while the board is away or not ready, RESOURCE_EXHAUSTED if too many messages wait for a
+	// slow board; for an actuator also as described at CommandVerdict.
 	WriteMessage(context.Context, *WriteMessageRequest) (*WriteMessageResponse, error)
-	// Connect reads and writes on one call: the board's messages come as in StreamMessages, and each message written is answered by a
-	// result. A message that is refused harms no other.
+	// Connect reads and writes on one call: the board's messages are sent as in StreamMessages, and each
+	// message written is answered with a result. A message that is refused does not affect the others.
 	Connect(grpc.BidiStreamingServer[ConnectRequest, ConnectResponse]) error
 	mustEmbedUnimplementedSerialServiceServer()
 }

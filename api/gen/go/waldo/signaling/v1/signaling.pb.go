@@ -4,20 +4,22 @@
 // 	protoc        (unknown)
 // source: waldo/signaling/v1/signaling.proto
 
-// Waldo's own signalling: JSON text messages (the protobuf JSON mapping) on the WebSocket `/signal` of the gateway. One
-// WebSocket is one session; it carries the negotiation of at most one WebRTC connection for any number of devices, calls to devices, and
-// the state of all devices. The peer (browser or program) makes the offers, the gateway answers; both trickle candidates.
+// Waldo's own signalling: JSON text messages (the protobuf JSON mapping) on the WebSocket `/signal` of
+// the gateway. One WebSocket is one session; it carries the negotiation of at most one WebRTC connection
+// for any number of devices, calls to devices, and the state of all devices. The peer (browser or
+// program) makes the offers, the gateway answers; both trickle candidates.
 //
-// The WebRTC connection has data channels, all made by the peer, which their label tells apart:
+// The WebRTC connection has data channels, all opened by the peer and told apart by their label:
 //
-// - `waldo.calls`, unordered and without retransmission: text frames with a Call each, answered by a CallResult. Calls that come
-//   too late are worthless here, commands above all; each may be lost, either way.
-// - `waldo.stream/<device>/<stream>`: what a device produces on a stream, from now on, as a StreamFrame in a text frame each. Too
-//   slow a reader loses the oldest frames.
-// - Any other label is a topic: frames in both directions are waldo.message.v1.Message to and from the bus. Labels that begin with
-//   `waldo.` are kept for Waldo.
+// - `waldo.calls`, unordered and without retransmission: text frames with a Call each, answered by a
+//   CallResult. It suits calls that are worthless when late, above all commands; each call and each result
+//   may be lost.
+// - `waldo.stream/<device>/<stream>`: what a device produces on a stream, from now on, one StreamFrame per
+//   text frame. A reader that is too slow loses the oldest frames.
+// - Any other label is a topic: frames in both directions are waldo.message.v1.Message to and from the
+//   bus. Labels that begin with `waldo.` are reserved for Waldo.
 //
-// A channel that cannot be had gets one text frame with a StreamFrame whose `error` is set, and is closed.
+// A channel that cannot be served gets one text frame with a StreamFrame whose `error` is set, and is closed.
 
 package signalingv1
 
@@ -43,7 +45,7 @@ const (
 // PeerMessage is what a peer sends to the gateway. Exactly one field is set.
 type PeerMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The thing said.
+	// The message.
 	//
 	// Types that are valid to be assigned to Body:
 	//
@@ -144,17 +146,17 @@ type isPeerMessage_Body interface {
 }
 
 type PeerMessage_Offer struct {
-	// A new offer, at first and whenever the peer wants more or fewer devices or an ICE restart.
+	// An offer: the first, or a new one whenever the peer wants more or fewer devices or an ICE restart.
 	Offer *Offer `protobuf:"bytes,1,opt,name=offer,proto3,oneof"`
 }
 
 type PeerMessage_Candidate struct {
-	// One more ICE candidate of the peer.
+	// Another ICE candidate of the peer.
 	Candidate *Candidate `protobuf:"bytes,2,opt,name=candidate,proto3,oneof"`
 }
 
 type PeerMessage_Ping struct {
-	// A question for the time.
+	// A request for the time.
 	Ping *Ping `protobuf:"bytes,3,opt,name=ping,proto3,oneof"`
 }
 
@@ -164,7 +166,7 @@ type PeerMessage_Call struct {
 }
 
 type PeerMessage_HangUp struct {
-	// The peer gives up its WebRTC connection, and goes on without or makes another offer.
+	// The peer gives up its WebRTC connection, and continues without one or makes another offer.
 	HangUp *HangUp `protobuf:"bytes,5,opt,name=hang_up,json=hangUp,proto3,oneof"`
 }
 
@@ -181,7 +183,7 @@ func (*PeerMessage_HangUp) isPeerMessage_Body() {}
 // GatewayMessage is what the gateway sends to a peer. Exactly one field is set.
 type GatewayMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The thing said.
+	// The message.
 	//
 	// Types that are valid to be assigned to Body:
 	//
@@ -312,7 +314,7 @@ type GatewayMessage_Answer struct {
 }
 
 type GatewayMessage_Candidate struct {
-	// One more ICE candidate of the gateway.
+	// Another ICE candidate of the gateway.
 	Candidate *Candidate `protobuf:"bytes,3,opt,name=candidate,proto3,oneof"`
 }
 
@@ -327,12 +329,12 @@ type GatewayMessage_Devices struct {
 }
 
 type GatewayMessage_Error struct {
-	// Something the peer sent was refused. The session goes on unless the gateway closes the socket after it.
+	// Something the peer sent was refused. The session continues unless the gateway then closes the socket.
 	Error *Error `protobuf:"bytes,6,opt,name=error,proto3,oneof"`
 }
 
 type GatewayMessage_Result struct {
-	// The end of a call.
+	// The result of a call.
 	Result *CallResult `protobuf:"bytes,7,opt,name=result,proto3,oneof"`
 }
 
@@ -357,11 +359,11 @@ type Welcome struct {
 	Robot string `protobuf:"bytes,1,opt,name=robot,proto3" json:"robot,omitempty"`
 	// Version of the gateway.
 	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
-	// This life of the gateway process: random, positive.
+	// Identifies this run of the gateway process: random, positive.
 	Epoch int64 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// ICE servers to use (STUN, TURN); may be empty.
 	IceServers []*IceServer `protobuf:"bytes,4,rep,name=ice_servers,json=iceServers,proto3" json:"ice_servers,omitempty"`
-	// How the robot is driven, as its robot.yaml says; unset if it does not.
+	// How the robot is driven, from its robot.yaml; unset if the file does not say.
 	Drive         *Drive `protobuf:"bytes,5,opt,name=drive,proto3" json:"drive,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -503,7 +505,7 @@ type Offer struct {
 	Id int32 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Session description, at most 64 KiB.
 	Sdp string `protobuf:"bytes,2,opt,name=sdp,proto3" json:"sdp,omitempty"`
-	// Which device each media section is for. Sections that are not named stay inactive.
+	// The device for each media section. Sections that are not listed stay inactive.
 	Tracks        []*Track `protobuf:"bytes,3,rep,name=tracks,proto3" json:"tracks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -568,12 +570,13 @@ type Track struct {
 	// Name of the device.
 	Device string `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`
 	// Name of the stream; empty: `video`. One of:
-	// - `video`: what a camera sees; a section that receives video;
-	// - `audio`: what a microphone hears; a section that receives audio;
-	// - `speaker`: what the peer sends is played; a section that sends audio, as Opus. It may send nothing for as long as it likes.
+	//   - `video`: what a camera sees; a section that receives video;
+	//   - `audio`: what a microphone captures; a section that receives audio;
+	//   - `speaker`: sound from the peer, to be played; a section that sends audio, as Opus. It may stay silent
+	//     for as long as it likes.
 	Stream string `protobuf:"bytes,3,opt,name=stream,proto3" json:"stream,omitempty"`
-	// Who talks, for people, at most 64 characters; for `speaker` only. The name under which the peer drives, if it does. Empty: a name of
-	// the connection.
+	// Name of the talker, for people to read, at most 64 characters; for `speaker` only. Best the name
+	// under which the peer drives, if it does. Empty: a name for the connection.
 	Talker        string `protobuf:"bytes,4,opt,name=talker,proto3" json:"talker,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -695,7 +698,7 @@ func (x *Answer) GetSdp() string {
 // Candidate is one ICE candidate, as in RTCIceCandidateInit.
 type Candidate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The candidate line; empty says that there are no more.
+	// The candidate line; empty means that there are no more.
 	Candidate string `protobuf:"bytes,1,opt,name=candidate,proto3" json:"candidate,omitempty"`
 	// Media section it belongs to.
 	SdpMid string `protobuf:"bytes,2,opt,name=sdp_mid,json=sdpMid,proto3" json:"sdp_mid,omitempty"`
@@ -756,7 +759,8 @@ func (x *Candidate) GetSdpMlineIndex() int32 {
 	return 0
 }
 
-// HangUp ends the session's WebRTC connection. The session goes on, which otherwise ends with its connection, and the next offer makes a new one.
+// HangUp ends the session's WebRTC connection. The session, which would otherwise end with its
+// connection, continues, and the next offer makes a new one.
 type HangUp struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -793,7 +797,8 @@ func (*HangUp) Descriptor() ([]byte, []int) {
 	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{8}
 }
 
-// Ping asks for the gateway's time, so that a peer can know how far its clock is off: take the answer with the shortest way.
+// Ping asks for the gateway's time, so that a peer can tell how far its clock is off: use the answer
+// with the shortest round trip.
 type Ping struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Anything; the pong repeats it.
@@ -894,10 +899,10 @@ func (x *Pong) GetGatewayTime() *timestamppb.Timestamp {
 	return nil
 }
 
-// DeviceList tells of all devices.
+// DeviceList lists all devices.
 type DeviceList struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// All devices known, by name. One that has not been heard of for 2 s is listed with `gone` set.
+	// All known devices, by name. One that has been silent for 2 s is listed with `gone` set.
 	Devices       []*DeviceStatus `protobuf:"bytes,1,rep,name=devices,proto3" json:"devices,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -943,9 +948,9 @@ func (x *DeviceList) GetDevices() []*DeviceStatus {
 // DeviceStatus is a device as the gateway sees it.
 type DeviceStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the device last said of itself.
+	// What the device last reported.
 	Device *v1.Device `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
-	// True if nothing was heard of it for 2 s: its process is dead, or the bus between is.
+	// True if it has been silent for 2 s: its process, or the bus in between, is dead.
 	Gone          bool `protobuf:"varint,2,opt,name=gone,proto3" json:"gone,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -995,16 +1000,16 @@ func (x *DeviceStatus) GetGone() bool {
 	return false
 }
 
-// Error says what was refused.
+// Error is a refusal.
 type Error struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of the offer that was refused; 0 if it was not an offer.
 	Id int32 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
-	// A gRPC status code by its name, for example `NOT_FOUND`.
+	// The name of a gRPC status code, for example `NOT_FOUND`.
 	Code string `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
 	// What is wrong and what to do about it.
 	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
-	// More about it, the details of a gRPC status: for a refused command an ErrorInfo and a waldo.control.v1.CommandReport.
+	// The details of the gRPC status: for a refused command an ErrorInfo and a waldo.control.v1.CommandReport.
 	Details       []*anypb.Any `protobuf:"bytes,4,rep,name=details,proto3" json:"details,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1069,7 +1074,8 @@ func (x *Error) GetDetails() []*anypb.Any {
 }
 
 // Call calls a unary method of a device, with the same messages and errors as over gRPC.
-// DeviceService.HoldStream cannot be called: a channel waldo.stream/<device>/<stream> holds the stream while it is open.
+// DeviceService.HoldStream cannot be called: a channel waldo.stream/<device>/<stream> holds the stream
+// while it is open.
 type Call struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Chosen by the peer; the result repeats it.
@@ -1142,7 +1148,7 @@ func (x *Call) GetRequest() *structpb.Struct {
 	return nil
 }
 
-// CallResult is the end of a call.
+// CallResult is the result of a call.
 type CallResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of the call.
@@ -1230,7 +1236,7 @@ type CallResult_Response struct {
 }
 
 type CallResult_Error struct {
-	// Why there is none.
+	// Why there is no response.
 	Error *Error `protobuf:"bytes,3,opt,name=error,proto3,oneof"`
 }
 
@@ -1238,17 +1244,18 @@ func (*CallResult_Response) isCallResult_Result() {}
 
 func (*CallResult_Error) isCallResult_Result() {}
 
-// StreamFrame is what a peer gets on a channel of a stream.
+// StreamFrame is what a peer receives on the channel of a stream.
 type StreamFrame struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What there is to tell.
+	// The content.
 	//
 	// Types that are valid to be assigned to Body:
 	//
 	//	*StreamFrame_Message
 	//	*StreamFrame_Error
 	Body isStreamFrame_Body `protobuf_oneof:"body"`
-	// How many messages have been lost since the channel was opened because the peer, or the way to it, was too slow.
+	// How many messages have been lost since the channel was opened because the peer, or the path to it,
+	// was too slow.
 	DroppedCount  int64 `protobuf:"varint,3,opt,name=dropped_count,json=droppedCount,proto3" json:"dropped_count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1321,12 +1328,12 @@ type isStreamFrame_Body interface {
 }
 
 type StreamFrame_Message struct {
-	// What the device has published, in the protobuf JSON mapping of its type.
+	// What the device published, in the protobuf JSON mapping of its type.
 	Message *structpb.Struct `protobuf:"bytes,1,opt,name=message,proto3,oneof"`
 }
 
 type StreamFrame_Error struct {
-	// Why nothing more comes; the channel is closed after it.
+	// Why the stream ends; the channel is closed after it.
 	Error *Error `protobuf:"bytes,2,opt,name=error,proto3,oneof"`
 }
 
@@ -1334,18 +1341,19 @@ func (*StreamFrame_Message) isStreamFrame_Body() {}
 
 func (*StreamFrame_Error) isStreamFrame_Body() {}
 
-// Drive says how the robot is driven: what a driver moves (axes), and how that becomes the values of a message to an actuator.
+// Drive describes how the robot is driven: the axes that a driver moves, and how they become the values
+// of a message to an actuator.
 type Drive struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the actuator.
 	Device string `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
-	// How many commands a second are sent while somebody drives.
+	// Commands per second while somebody drives.
 	RateHz float64 `protobuf:"fixed64,2,opt,name=rate_hz,json=rateHz,proto3" json:"rate_hz,omitempty"`
-	// What a driver moves.
+	// The axes that a driver moves.
 	Axes []*DriveAxis `protobuf:"bytes,3,rep,name=axes,proto3" json:"axes,omitempty"`
 	// The values of the message.
 	Values []*DriveValue `protobuf:"bytes,4,rep,name=values,proto3" json:"values,omitempty"`
-	// What the numbers of gamepads stand for that browsers have no mapping for. Such a pad does not count unless it is listed here.
+	// Mappings for gamepads that browsers have no mapping for. Such a pad is ignored unless it is listed here.
 	Pads          []*DrivePad `protobuf:"bytes,5,rep,name=pads,proto3" json:"pads,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1421,8 +1429,9 @@ type DrivePad struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A part of the pad's name as the browser reports it; case does not matter.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// The pad's own control for each control of the standard gamepad, both as in DriveAxis.gamepad: `axis2` is `axis3`, `button7` is `-axis5`.
-	// An axis that stands for a button is a trigger, which rests at one end.
+	// The pad's own control for each control of the standard gamepad, both named as in DriveAxis.gamepad:
+	// `axis2` is `axis3`, `button7` is `-axis5`. An axis in place of a button is a trigger, which rests at
+	// one end.
 	Controls      map[string]string `protobuf:"bytes,2,rep,name=controls,proto3" json:"controls,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1472,19 +1481,20 @@ func (x *DrivePad) GetControls() map[string]string {
 	return nil
 }
 
-// DriveAxis is something that a driver moves between -1 and 1.
+// DriveAxis is an axis that a driver moves between -1 and 1.
 type DriveAxis struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name, for example `forward`.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Keys that move it towards 1, as KeyboardEvent.code calls them, for example `KeyW`.
+	// Keys that move it towards 1, by their KeyboardEvent.code, for example `KeyW`.
 	PlusKeys []string `protobuf:"bytes,2,rep,name=plus_keys,json=plusKeys,proto3" json:"plus_keys,omitempty"`
 	// Keys that move it towards -1.
 	MinusKeys []string `protobuf:"bytes,3,rep,name=minus_keys,json=minusKeys,proto3" json:"minus_keys,omitempty"`
-	// Gamepad control that moves it: `axis0` to `axis15`, or `button0` to `button31` for its analogue value, turned around by a `-` in front,
-	// numbered as in the W3C's standard gamepad. Empty for none.
+	// Gamepad control that moves it: `axis0` to `axis15`, or `button0` to `button31` for its analogue
+	// value, inverted by a leading `-`, numbered as in the W3C's standard gamepad. Empty: none.
 	Gamepad string `protobuf:"bytes,4,opt,name=gamepad,proto3" json:"gamepad,omitempty"`
-	// Direction of the touch stick that moves it: `x` (right is 1), `y` (up is 1), turned around by a `-` in front. Empty for none.
+	// Direction of the touch stick that moves it: `x` (right is 1), `y` (up is 1), inverted by a leading
+	// `-`. Empty: none.
 	Touch         string `protobuf:"bytes,5,opt,name=touch,proto3" json:"touch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1555,10 +1565,11 @@ func (x *DriveAxis) GetTouch() string {
 	return ""
 }
 
-// DriveValue is one value of the message: `offset` plus the sum of the terms, within what the device's format can hold.
+// DriveValue is one value of the message: `offset` plus the sum of the terms, limited to the range of
+// the device's format.
 type DriveValue struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Key of the value, as the device is configured.
+	// Key of the value, as configured for the device.
 	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
 	// What the axes add.
 	Terms []*DriveTerm `protobuf:"bytes,2,rep,name=terms,proto3" json:"terms,omitempty"`
