@@ -26,7 +26,7 @@ const (
 // Client returns a connection for generated gRPC clients that carries their unary calls over the bus to one device. Errors have
 // the codes that the device gave them; besides, Unavailable means that no such device, or no bus, is there now, and
 // DeadlineExceeded that it did not answer in time (5 s if the context sets no deadline). Streams are not served on
-// the bus (Unimplemented): dial the device's gRPC address for those. gRPC metadata and call options do not travel. A caller that
+// the bus (Unimplemented): dial the device's gRPC address for those. gRPC metadata and call options do not travel, except [OfEpoch]. A caller that
 // gives up is not noticed by the device, whose handler goes on until the deadline.
 func (c *Conn) Client(a Address) grpc.ClientConnInterface { return client{c, a, a.Validate()} }
 
@@ -37,7 +37,7 @@ type client struct {
 }
 
 // Invoke implements [grpc.ClientConnInterface].
-func (c client) Invoke(ctx context.Context, method string, args, reply any, _ ...grpc.CallOption) error {
+func (c client) Invoke(ctx context.Context, method string, args, reply any, options ...grpc.CallOption) error {
 	if c.invalid != nil {
 		return status.Error(codes.InvalidArgument, c.invalid.Error())
 	}
@@ -52,6 +52,11 @@ func (c client) Invoke(ctx context.Context, method string, args, reply any, _ ..
 	}
 	service, name, _ := strings.Cut(strings.TrimPrefix(method, "/"), "/")
 	msg := &nats.Msg{Subject: c.address.RPC(service, name), Header: nats.Header{typeHeader: {typeName(request)}}, Data: data}
+	for _, option := range options {
+		if epoch, ok := option.(ofEpoch); ok {
+			msg.Header.Set(epochHeader, strconv.FormatInt(epoch.epoch, 10))
+		}
+	}
 	answer, err := c.conn.request(ctx, msg)
 	if err != nil {
 		return callError(c.address, err)
@@ -64,6 +69,25 @@ func (c client) Invoke(ctx context.Context, method string, args, reply any, _ ..
 	}
 	return nil
 }
+
+// ErrRestarted is wrapped by the error of a call with [OfEpoch] that met another life of its device. The device did nothing.
+var ErrRestarted = errors.New("the device has restarted since it described itself")
+
+// OfEpoch is an option of calls over the bus: the request was made for one life of the device, and another refuses it with [ErrRestarted],
+// codes.Aborted. A device older than this option ignores it.
+func OfEpoch(epoch int64) grpc.CallOption { return ofEpoch{epoch: epoch} }
+
+type ofEpoch struct {
+	grpc.EmptyCallOption
+	epoch int64
+}
+
+// restarted is the error of a call that was for another life.
+type restarted struct{ text string }
+
+func (r restarted) Error() string              { return r.text }
+func (r restarted) Unwrap() error              { return ErrRestarted }
+func (r restarted) GRPCStatus() *status.Status { return status.New(codes.Aborted, r.text) }
 
 // NewStream implements [grpc.ClientConnInterface].
 func (c client) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc.CallOption) (grpc.ClientStream, error) {
@@ -133,6 +157,9 @@ func answerError(m *nats.Msg) error {
 	code := m.Header.Get(micro.ErrorCodeHeader)
 	if code == "" {
 		return nil
+	}
+	if m.Header.Get(epochHeader) != "" {
+		return restarted{m.Header.Get(micro.ErrorHeader)}
 	}
 	var st spb.Status
 	if err := proto.Unmarshal(m.Data, &st); err == nil && st.Code != 0 {

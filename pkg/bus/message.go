@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/nats-io/nats.go"
 	"google.golang.org/protobuf/proto"
@@ -21,14 +22,25 @@ var errTooLarge = fmt.Errorf("the message is larger than %d MiB", maxMessage>>20
 // typeHeader carries the full name of a message's type, so that a newer or a foreign message is told from a broken one.
 const typeHeader = "Waldo-Type"
 
+// epochHeader carries, in decimal, the epoch of the device that sent a message, or of the one that a call is for.
+const epochHeader = "Waldo-Epoch"
+
 // Publish sends m, of at most 64 MiB, to everybody who subscribes to subject now. It keeps nothing for later: while the server is
 // away it fails at once with [ErrDisconnected]. It waits only while the network takes no more, for 2 s at most.
 func (c *Conn) Publish(subject string, m proto.Message) error {
+	return c.publish(subject, m, nats.Header{typeHeader: {typeName(m)}})
+}
+
+// PublishAs is [Conn.Publish] for a device, whose messages name its epoch: a reader then knows which definition of the type they follow.
+func (c *Conn) PublishAs(epoch int64, subject string, m proto.Message) error {
+	return c.publish(subject, m, nats.Header{typeHeader: {typeName(m)}, epochHeader: {strconv.FormatInt(epoch, 10)}})
+}
+
+func (c *Conn) publish(subject string, m proto.Message, header nats.Header) error {
 	data, err := proto.Marshal(m)
 	if err != nil {
 		return fmt.Errorf("publish to %s: %w", subject, err)
 	}
-	header := nats.Header{typeHeader: {typeName(m)}}
 	if err := c.send(&nats.Msg{Subject: subject, Header: header, Data: data}); err != nil {
 		return fmt.Errorf("publish to %s: %w", subject, err)
 	}

@@ -39,6 +39,8 @@ type ServiceConfig struct {
 	Version string
 	// Metadata is shown to those who look for services, beside robot, device and kind.
 	Metadata map[string]string
+	// Epoch of the device; see [OfEpoch]. 0: calls for any are served.
+	Epoch int64
 	// MaxRequest bounds the size of requests, in bytes; 0: 64 MiB. What is [Limited] bounds it further for its service.
 	MaxRequest int
 	// Interceptor runs around every call, as on a gRPC server. May be nil.
@@ -158,6 +160,10 @@ func (s *Service) dispatch(method grpc.MethodDesc, impl any, m *nats.Msg) {
 	if m.Reply == "" {
 		return // nobody waits for an answer
 	}
+	if !s.isFor(m) {
+		s.refuse(m)
+		return
+	}
 	if err := s.begin(m.Subject); err != nil {
 		s.answer(m, nil, err)
 		return
@@ -167,6 +173,21 @@ func (s *Service) dispatch(method grpc.MethodDesc, impl any, m *nats.Msg) {
 		response, err := s.call(method, impl, m)
 		s.answer(m, response, err)
 	}()
+}
+
+// isFor reports whether a call is for this life of the device, or for any.
+func (s *Service) isFor(m *nats.Msg) bool {
+	epoch := m.Header.Get(epochHeader)
+	return epoch == "" || s.cfg.Epoch == 0 || epoch == strconv.FormatInt(s.cfg.Epoch, 10)
+}
+
+// refuse answers a call that is for another life. The header makes it an [ErrRestarted] for the caller.
+func (s *Service) refuse(m *nats.Msg) {
+	answer := answerMsg(m.Reply, nil, status.Errorf(codes.Aborted, "device %s: %v", s.cfg.Address, ErrRestarted))
+	answer.Header.Set(epochHeader, strconv.FormatInt(s.cfg.Epoch, 10))
+	if err := s.conn.send(answer); err != nil && !errors.Is(err, ErrDisconnected) {
+		s.conn.log.Warn("answer a call", "subject", m.Subject, "error", err)
+	}
 }
 
 func (s *Service) begin(subject string) error {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
@@ -22,7 +23,7 @@ type In[M proto.Message] struct {
 type in struct {
 	kit      *Kit
 	name     string
-	message  string
+	message  protoreflect.MessageDescriptor
 	accepted prometheus.Counter
 }
 
@@ -33,7 +34,7 @@ func NewIn[M proto.Message](k *Kit, name string, policy stream.Policy) *In[M] {
 	core := &in{
 		kit:      k,
 		name:     name,
-		message:  string(zero.ProtoReflect().Descriptor().FullName()),
+		message:  zero.ProtoReflect().Descriptor(),
 		accepted: newStreamCounter("waldo_device_accepted_total", "Messages accepted on a stream.", name),
 	}
 	k.addIn(core)
@@ -82,6 +83,6 @@ func (k *Kit) findIn(name string) *in {
 
 func (i *in) info() *devicev1.StreamInfo {
 	return &devicev1.StreamInfo{
-		Name: i.name, Direction: devicev1.StreamDirection_STREAM_DIRECTION_IN, MessageType: i.message,
+		Name: i.name, Direction: devicev1.StreamDirection_STREAM_DIRECTION_IN, MessageType: string(i.message.FullName()),
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 )
@@ -26,7 +27,7 @@ type Out[M proto.Message] struct {
 type out struct {
 	kit       *Kit
 	name      string
-	message   string
+	message   protoreflect.MessageDescriptor
 	keyFrames atomic.Bool
 	holds     *holds
 	published prometheus.Counter
@@ -40,7 +41,7 @@ func NewOut[M proto.Message](k *Kit, name string, o OutOptions) *Out[M] {
 	core := &out{
 		kit:       k,
 		name:      name,
-		message:   string(zero.ProtoReflect().Descriptor().FullName()),
+		message:   zero.ProtoReflect().Descriptor(),
 		holds:     newHolds(k.changed),
 		published: newStreamCounter("waldo_device_published_total", "Messages published on a stream.", name),
 		lost: newStreamCounter("waldo_device_lost_total",
@@ -69,7 +70,7 @@ func (o *Out[M]) Publish(m M) {
 	if !o.Held() {
 		return
 	}
-	if err := o.kit.conn.Publish(o.kit.address.Out(o.name), m); err != nil {
+	if err := o.kit.conn.PublishAs(o.kit.epoch, o.kit.address.Out(o.name), m); err != nil {
 		o.lost.Inc()
 		return
 	}
@@ -141,7 +142,7 @@ func (o *out) info() *devicev1.StreamInfo {
 	return &devicev1.StreamInfo{
 		Name:              o.name,
 		Direction:         devicev1.StreamDirection_STREAM_DIRECTION_OUT,
-		MessageType:       o.message,
+		MessageType:       string(o.message.FullName()),
 		HolderCount:       int32(n),
 		KeyFrameOnRequest: o.keyFrames.Load(),
 	}

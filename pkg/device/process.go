@@ -175,7 +175,7 @@ func equip[C any](k Kind[C], kit *Kit, config C) (Driver, error) {
 // later, so whoever hears of the device can call it.
 func (k *Kit) serveBus(g *guard) error {
 	service, err := k.conn.Serve(bus.ServiceConfig{
-		Address: k.address, Kind: k.about.Kind, Version: k.about.Version, Interceptor: g.bus, MaxRequest: maxRequest,
+		Address: k.address, Kind: k.about.Kind, Version: k.about.Version, Interceptor: g.bus, MaxRequest: maxRequest, Epoch: k.epoch,
 		Metadata: map[string]string{"grpc": k.about.GrpcAddress, "epoch": fmt.Sprint(k.epoch)},
 	})
 	if err != nil {

@@ -83,6 +83,10 @@ func (s *service) Acknowledge(_ context.Context, r *devicev1.AcknowledgeRequest)
 	return &devicev1.AcknowledgeResponse{}, nil
 }
 
+func (s *service) GetDescriptors(context.Context, *devicev1.GetDescriptorsRequest) (*devicev1.GetDescriptorsResponse, error) {
+	return s.kit.describe(), nil
+}
+
 // known ends an error about a stream that there is not.
 func (s *service) known() string {
 	names := s.kit.streamNames()

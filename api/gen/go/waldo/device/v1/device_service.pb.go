@@ -9,6 +9,7 @@ package devicev1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	descriptorpb "google.golang.org/protobuf/types/descriptorpb"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	reflect "reflect"
 	sync "sync"
@@ -401,11 +402,115 @@ func (*AcknowledgeResponse) Descriptor() ([]byte, []int) {
 	return file_waldo_device_v1_device_service_proto_rawDescGZIP(), []int{7}
 }
 
+// GetDescriptorsRequest asks for definitions.
+type GetDescriptorsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetDescriptorsRequest) Reset() {
+	*x = GetDescriptorsRequest{}
+	mi := &file_waldo_device_v1_device_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetDescriptorsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetDescriptorsRequest) ProtoMessage() {}
+
+func (x *GetDescriptorsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_device_v1_device_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetDescriptorsRequest.ProtoReflect.Descriptor instead.
+func (*GetDescriptorsRequest) Descriptor() ([]byte, []int) {
+	return file_waldo_device_v1_device_service_proto_rawDescGZIP(), []int{8}
+}
+
+// GetDescriptorsResponse has the definitions.
+type GetDescriptorsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The life of the device that these definitions belong to. Another life may be another version of the program, with other definitions
+	// under the same names.
+	Epoch int64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// Full names of the services whose unary methods the device serves on the bus, sorted; gRPC has their streaming methods too. The health
+	// and reflection services of gRPC are not among them.
+	Services []string `protobuf:"bytes,2,rep,name=services,proto3" json:"services,omitempty"`
+	// The files that define the services and the messages of all streams, with everything they import; each file stands after its imports.
+	// If a message has a google.protobuf.Any, all files that the device's program knows are there.
+	Files         *descriptorpb.FileDescriptorSet `protobuf:"bytes,3,opt,name=files,proto3" json:"files,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetDescriptorsResponse) Reset() {
+	*x = GetDescriptorsResponse{}
+	mi := &file_waldo_device_v1_device_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetDescriptorsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetDescriptorsResponse) ProtoMessage() {}
+
+func (x *GetDescriptorsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_device_v1_device_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetDescriptorsResponse.ProtoReflect.Descriptor instead.
+func (*GetDescriptorsResponse) Descriptor() ([]byte, []int) {
+	return file_waldo_device_v1_device_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *GetDescriptorsResponse) GetEpoch() int64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *GetDescriptorsResponse) GetServices() []string {
+	if x != nil {
+		return x.Services
+	}
+	return nil
+}
+
+func (x *GetDescriptorsResponse) GetFiles() *descriptorpb.FileDescriptorSet {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
 var File_waldo_device_v1_device_service_proto protoreflect.FileDescriptor
 
 const file_waldo_device_v1_device_service_proto_rawDesc = "" +
 	"\n" +
-	"$waldo/device/v1/device_service.proto\x12\x0fwaldo.device.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cwaldo/device/v1/device.proto\"\x12\n" +
+	"$waldo/device/v1/device_service.proto\x12\x0fwaldo.device.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cwaldo/device/v1/device.proto\"\x12\n" +
 	"\x10GetDeviceRequest\"D\n" +
 	"\x11GetDeviceResponse\x12/\n" +
 	"\x06device\x18\x01 \x01(\v2\x17.waldo.device.v1.DeviceR\x06device\"\x14\n" +
@@ -422,13 +527,19 @@ const file_waldo_device_v1_device_service_proto_rawDesc = "" +
 	"\x12AcknowledgeRequest\x12\x12\n" +
 	"\x04call\x18\x01 \x01(\tR\x04call\x12\x1a\n" +
 	"\bmessages\x18\x02 \x01(\x03R\bmessages\"\x15\n" +
-	"\x13AcknowledgeResponse2\xf0\x02\n" +
+	"\x13AcknowledgeResponse\"\x17\n" +
+	"\x15GetDescriptorsRequest\"\x84\x01\n" +
+	"\x16GetDescriptorsResponse\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x1a\n" +
+	"\bservices\x18\x02 \x03(\tR\bservices\x128\n" +
+	"\x05files\x18\x03 \x01(\v2\".google.protobuf.FileDescriptorSetR\x05files2\xd3\x03\n" +
 	"\rDeviceService\x12R\n" +
 	"\tGetDevice\x12!.waldo.device.v1.GetDeviceRequest\x1a\".waldo.device.v1.GetDeviceResponse\x12Z\n" +
 	"\vWatchDevice\x12#.waldo.device.v1.WatchDeviceRequest\x1a$.waldo.device.v1.WatchDeviceResponse0\x01\x12U\n" +
 	"\n" +
 	"HoldStream\x12\".waldo.device.v1.HoldStreamRequest\x1a#.waldo.device.v1.HoldStreamResponse\x12X\n" +
-	"\vAcknowledge\x12#.waldo.device.v1.AcknowledgeRequest\x1a$.waldo.device.v1.AcknowledgeResponseB\xc9\x01\n" +
+	"\vAcknowledge\x12#.waldo.device.v1.AcknowledgeRequest\x1a$.waldo.device.v1.AcknowledgeResponse\x12a\n" +
+	"\x0eGetDescriptors\x12&.waldo.device.v1.GetDescriptorsRequest\x1a'.waldo.device.v1.GetDescriptorsResponseB\xc9\x01\n" +
 	"\x13com.waldo.device.v1B\x12DeviceServiceProtoP\x01Z@github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1;devicev1\xa2\x02\x03WDX\xaa\x02\x0fWaldo.Device.V1\xca\x02\x0fWaldo\\Device\\V1\xe2\x02\x1bWaldo\\Device\\V1\\GPBMetadata\xea\x02\x11Waldo::Device::V1b\x06proto3"
 
 var (
@@ -443,36 +554,42 @@ func file_waldo_device_v1_device_service_proto_rawDescGZIP() []byte {
 	return file_waldo_device_v1_device_service_proto_rawDescData
 }
 
-var file_waldo_device_v1_device_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_waldo_device_v1_device_service_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_waldo_device_v1_device_service_proto_goTypes = []any{
-	(*GetDeviceRequest)(nil),    // 0: waldo.device.v1.GetDeviceRequest
-	(*GetDeviceResponse)(nil),   // 1: waldo.device.v1.GetDeviceResponse
-	(*WatchDeviceRequest)(nil),  // 2: waldo.device.v1.WatchDeviceRequest
-	(*WatchDeviceResponse)(nil), // 3: waldo.device.v1.WatchDeviceResponse
-	(*HoldStreamRequest)(nil),   // 4: waldo.device.v1.HoldStreamRequest
-	(*HoldStreamResponse)(nil),  // 5: waldo.device.v1.HoldStreamResponse
-	(*AcknowledgeRequest)(nil),  // 6: waldo.device.v1.AcknowledgeRequest
-	(*AcknowledgeResponse)(nil), // 7: waldo.device.v1.AcknowledgeResponse
-	(*Device)(nil),              // 8: waldo.device.v1.Device
-	(*durationpb.Duration)(nil), // 9: google.protobuf.Duration
+	(*GetDeviceRequest)(nil),               // 0: waldo.device.v1.GetDeviceRequest
+	(*GetDeviceResponse)(nil),              // 1: waldo.device.v1.GetDeviceResponse
+	(*WatchDeviceRequest)(nil),             // 2: waldo.device.v1.WatchDeviceRequest
+	(*WatchDeviceResponse)(nil),            // 3: waldo.device.v1.WatchDeviceResponse
+	(*HoldStreamRequest)(nil),              // 4: waldo.device.v1.HoldStreamRequest
+	(*HoldStreamResponse)(nil),             // 5: waldo.device.v1.HoldStreamResponse
+	(*AcknowledgeRequest)(nil),             // 6: waldo.device.v1.AcknowledgeRequest
+	(*AcknowledgeResponse)(nil),            // 7: waldo.device.v1.AcknowledgeResponse
+	(*GetDescriptorsRequest)(nil),          // 8: waldo.device.v1.GetDescriptorsRequest
+	(*GetDescriptorsResponse)(nil),         // 9: waldo.device.v1.GetDescriptorsResponse
+	(*Device)(nil),                         // 10: waldo.device.v1.Device
+	(*durationpb.Duration)(nil),            // 11: google.protobuf.Duration
+	(*descriptorpb.FileDescriptorSet)(nil), // 12: google.protobuf.FileDescriptorSet
 }
 var file_waldo_device_v1_device_service_proto_depIdxs = []int32{
-	8, // 0: waldo.device.v1.GetDeviceResponse.device:type_name -> waldo.device.v1.Device
-	8, // 1: waldo.device.v1.WatchDeviceResponse.device:type_name -> waldo.device.v1.Device
-	9, // 2: waldo.device.v1.HoldStreamRequest.ttl:type_name -> google.protobuf.Duration
-	0, // 3: waldo.device.v1.DeviceService.GetDevice:input_type -> waldo.device.v1.GetDeviceRequest
-	2, // 4: waldo.device.v1.DeviceService.WatchDevice:input_type -> waldo.device.v1.WatchDeviceRequest
-	4, // 5: waldo.device.v1.DeviceService.HoldStream:input_type -> waldo.device.v1.HoldStreamRequest
-	6, // 6: waldo.device.v1.DeviceService.Acknowledge:input_type -> waldo.device.v1.AcknowledgeRequest
-	1, // 7: waldo.device.v1.DeviceService.GetDevice:output_type -> waldo.device.v1.GetDeviceResponse
-	3, // 8: waldo.device.v1.DeviceService.WatchDevice:output_type -> waldo.device.v1.WatchDeviceResponse
-	5, // 9: waldo.device.v1.DeviceService.HoldStream:output_type -> waldo.device.v1.HoldStreamResponse
-	7, // 10: waldo.device.v1.DeviceService.Acknowledge:output_type -> waldo.device.v1.AcknowledgeResponse
-	7, // [7:11] is the sub-list for method output_type
-	3, // [3:7] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	10, // 0: waldo.device.v1.GetDeviceResponse.device:type_name -> waldo.device.v1.Device
+	10, // 1: waldo.device.v1.WatchDeviceResponse.device:type_name -> waldo.device.v1.Device
+	11, // 2: waldo.device.v1.HoldStreamRequest.ttl:type_name -> google.protobuf.Duration
+	12, // 3: waldo.device.v1.GetDescriptorsResponse.files:type_name -> google.protobuf.FileDescriptorSet
+	0,  // 4: waldo.device.v1.DeviceService.GetDevice:input_type -> waldo.device.v1.GetDeviceRequest
+	2,  // 5: waldo.device.v1.DeviceService.WatchDevice:input_type -> waldo.device.v1.WatchDeviceRequest
+	4,  // 6: waldo.device.v1.DeviceService.HoldStream:input_type -> waldo.device.v1.HoldStreamRequest
+	6,  // 7: waldo.device.v1.DeviceService.Acknowledge:input_type -> waldo.device.v1.AcknowledgeRequest
+	8,  // 8: waldo.device.v1.DeviceService.GetDescriptors:input_type -> waldo.device.v1.GetDescriptorsRequest
+	1,  // 9: waldo.device.v1.DeviceService.GetDevice:output_type -> waldo.device.v1.GetDeviceResponse
+	3,  // 10: waldo.device.v1.DeviceService.WatchDevice:output_type -> waldo.device.v1.WatchDeviceResponse
+	5,  // 11: waldo.device.v1.DeviceService.HoldStream:output_type -> waldo.device.v1.HoldStreamResponse
+	7,  // 12: waldo.device.v1.DeviceService.Acknowledge:output_type -> waldo.device.v1.AcknowledgeResponse
+	9,  // 13: waldo.device.v1.DeviceService.GetDescriptors:output_type -> waldo.device.v1.GetDescriptorsResponse
+	9,  // [9:14] is the sub-list for method output_type
+	4,  // [4:9] is the sub-list for method input_type
+	4,  // [4:4] is the sub-list for extension type_name
+	4,  // [4:4] is the sub-list for extension extendee
+	0,  // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_waldo_device_v1_device_service_proto_init() }
@@ -487,7 +604,7 @@ func file_waldo_device_v1_device_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_waldo_device_v1_device_service_proto_rawDesc), len(file_waldo_device_v1_device_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

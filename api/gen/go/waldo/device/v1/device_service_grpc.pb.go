@@ -19,10 +19,11 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	DeviceService_GetDevice_FullMethodName   = "/waldo.device.v1.DeviceService/GetDevice"
-	DeviceService_WatchDevice_FullMethodName = "/waldo.device.v1.DeviceService/WatchDevice"
-	DeviceService_HoldStream_FullMethodName  = "/waldo.device.v1.DeviceService/HoldStream"
-	DeviceService_Acknowledge_FullMethodName = "/waldo.device.v1.DeviceService/Acknowledge"
+	DeviceService_GetDevice_FullMethodName      = "/waldo.device.v1.DeviceService/GetDevice"
+	DeviceService_WatchDevice_FullMethodName    = "/waldo.device.v1.DeviceService/WatchDevice"
+	DeviceService_HoldStream_FullMethodName     = "/waldo.device.v1.DeviceService/HoldStream"
+	DeviceService_Acknowledge_FullMethodName    = "/waldo.device.v1.DeviceService/Acknowledge"
+	DeviceService_GetDescriptors_FullMethodName = "/waldo.device.v1.DeviceService/GetDescriptors"
 )
 
 // DeviceServiceClient is the client API for DeviceService service.
@@ -57,6 +58,9 @@ type DeviceServiceClient interface {
 	// Fails with NOT_FOUND for a call that is unknown or has ended, FAILED_PRECONDITION if it was started
 	// without a window, INVALID_ARGUMENT if more messages are acknowledged than were sent.
 	Acknowledge(ctx context.Context, in *AcknowledgeRequest, opts ...grpc.CallOption) (*AcknowledgeResponse, error)
+	// GetDescriptors returns the definitions of the device's gRPC services and of the messages of its streams, so that programs that were
+	// built without them can call the device and read its streams. They do not change during a life of the device.
+	GetDescriptors(ctx context.Context, in *GetDescriptorsRequest, opts ...grpc.CallOption) (*GetDescriptorsResponse, error)
 }
 
 type deviceServiceClient struct {
@@ -116,6 +120,16 @@ func (c *deviceServiceClient) Acknowledge(ctx context.Context, in *AcknowledgeRe
 	return out, nil
 }
 
+func (c *deviceServiceClient) GetDescriptors(ctx context.Context, in *GetDescriptorsRequest, opts ...grpc.CallOption) (*GetDescriptorsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetDescriptorsResponse)
+	err := c.cc.Invoke(ctx, DeviceService_GetDescriptors_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // DeviceServiceServer is the server API for DeviceService service.
 // All implementations must embed UnimplementedDeviceServiceServer
 // for forward compatibility.
@@ -148,6 +162,9 @@ type DeviceServiceServer interface {
 	// Fails with NOT_FOUND for a call that is unknown or has ended, FAILED_PRECONDITION if it was started
 	// without a window, INVALID_ARGUMENT if more messages are acknowledged than were sent.
 	Acknowledge(context.Context, *AcknowledgeRequest) (*AcknowledgeResponse, error)
+	// GetDescriptors returns the definitions of the device's gRPC services and of the messages of its streams, so that programs that were
+	// built without them can call the device and read its streams. They do not change during a life of the device.
+	GetDescriptors(context.Context, *GetDescriptorsRequest) (*GetDescriptorsResponse, error)
 	mustEmbedUnimplementedDeviceServiceServer()
 }
 
@@ -169,6 +186,9 @@ func (UnimplementedDeviceServiceServer) HoldStream(context.Context, *HoldStreamR
 }
 func (UnimplementedDeviceServiceServer) Acknowledge(context.Context, *AcknowledgeRequest) (*AcknowledgeResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Acknowledge not implemented")
+}
+func (UnimplementedDeviceServiceServer) GetDescriptors(context.Context, *GetDescriptorsRequest) (*GetDescriptorsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetDescriptors not implemented")
 }
 func (UnimplementedDeviceServiceServer) mustEmbedUnimplementedDeviceServiceServer() {}
 func (UnimplementedDeviceServiceServer) testEmbeddedByValue()                       {}
@@ -256,6 +276,24 @@ func _DeviceService_Acknowledge_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _DeviceService_GetDescriptors_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetDescriptorsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DeviceServiceServer).GetDescriptors(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DeviceService_GetDescriptors_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DeviceServiceServer).GetDescriptors(ctx, req.(*GetDescriptorsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // DeviceService_ServiceDesc is the grpc.ServiceDesc for DeviceService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -274,6 +312,10 @@ var DeviceService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Acknowledge",
 			Handler:    _DeviceService_Acknowledge_Handler,
+		},
+		{
+			MethodName: "GetDescriptors",
+			Handler:    _DeviceService_GetDescriptors_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
