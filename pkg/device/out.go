@@ -3,6 +3,7 @@ package device
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,6 +17,11 @@ import (
 type OutOptions struct {
 	// KeyFrameOnRequest tells readers of encoded video that they may ask for a key frame instead of waiting for one.
 	KeyFrameOnRequest bool
+	// MediaTypes are those of the frames, the usual one first, for example video/H264. Readers choose by them before a frame
+	// has come.
+	MediaTypes []string
+	// AlternativeTo names the stream, defined before, that carries the same content in another media type.
+	AlternativeTo string
 }
 
 // Out is a stream that the device produces on the bus. It is safe for concurrent use.
@@ -28,7 +34,9 @@ type out struct {
 	kit       *Kit
 	name      string
 	message   protoreflect.MessageDescriptor
+	original  string // see OutOptions.AlternativeTo
 	keyFrames atomic.Bool
+	types     atomic.Pointer[[]string]
 	holds     *holds
 	published prometheus.Counter
 	lost      prometheus.Counter
@@ -42,6 +50,7 @@ func NewOut[M proto.Message](k *Kit, name string, o OutOptions) *Out[M] {
 		kit:       k,
 		name:      name,
 		message:   zero.ProtoReflect().Descriptor(),
+		original:  o.AlternativeTo,
 		holds:     newHolds(k.changed),
 		published: newStreamCounter("waldo_device_published_total", "Messages published on a stream.", name),
 		lost: newStreamCounter("waldo_device_lost_total",
@@ -56,6 +65,10 @@ func NewOut[M proto.Message](k *Kit, name string, o OutOptions) *Out[M] {
 		}
 	}
 	core.keyFrames.Store(o.KeyFrameOnRequest)
+	core.types.Store(&o.MediaTypes)
+	if o.AlternativeTo != "" && k.findOut(o.AlternativeTo) == nil {
+		k.fail(fmt.Errorf("stream %q is an alternative to %q, which is not defined: define that stream first", name, o.AlternativeTo))
+	}
 	k.addOut(core)
 	return &Out[M]{core}
 }
@@ -137,6 +150,13 @@ func (o *out) SetKeyFrameOnRequest(can bool) {
 	}
 }
 
+// SetMediaTypes changes what [OutOptions] said, once the hardware is known. The slice must not be changed afterwards.
+func (o *out) SetMediaTypes(types ...string) {
+	if old := o.types.Swap(&types); !slices.Equal(*old, types) {
+		o.kit.changed()
+	}
+}
+
 func (o *out) info() *devicev1.StreamInfo {
 	n, _ := o.holds.state()
 	return &devicev1.StreamInfo{
@@ -145,5 +165,7 @@ func (o *out) info() *devicev1.StreamInfo {
 		MessageType:       string(o.message.FullName()),
 		HolderCount:       int32(n),
 		KeyFrameOnRequest: o.keyFrames.Load(),
+		MediaTypes:        *o.types.Load(),
+		AlternativeTo:     o.original,
 	}
 }

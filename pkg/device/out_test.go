@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -177,6 +178,17 @@ func TestSetKeyFrameOnRequest(t *testing.T) {
 	}
 	out.SetKeyFrameOnRequest(true)
 	until(t, heard, "key frames on request", func(d *devicev1.Device) bool { return d.Streams[1].KeyFrameOnRequest })
+}
+
+func TestSetMediaTypes(t *testing.T) {
+	server := startServer(t, embedded.Config{})
+	heard := states(t, connect(t, server.URL()))
+	_, out := startOut(t, Settings{NATS: server.URL()})
+	if d := untilState(t, heard, ready); len(d.Streams[1].MediaTypes) != 0 {
+		t.Errorf("media types before they are known: %v", d.Streams[1].MediaTypes)
+	}
+	out.SetMediaTypes("video/H264")
+	until(t, heard, "media types", func(d *devicev1.Device) bool { return slices.Equal(d.Streams[1].MediaTypes, []string{"video/H264"}) })
 }
 
 // TestWhileHeld lets work follow the holds of a stream, by the clock of a synctest bubble.

@@ -100,7 +100,8 @@ func TestLife(t *testing.T) {
 func TestDescription(t *testing.T) {
 	server := startServer(t, embedded.Config{})
 	p := start(t, kindOf(work, func(k *Kit) {
-		NewOut[*wrapperspb.BytesValue](k, "more", OutOptions{KeyFrameOnRequest: true})
+		NewOut[*wrapperspb.BytesValue](k, "more", OutOptions{KeyFrameOnRequest: true, MediaTypes: []string{"video/H264"}})
+		NewOut[*wrapperspb.BytesValue](k, "more-vp8", OutOptions{MediaTypes: []string{"video/VP8"}, AlternativeTo: "more"})
 		k.SetAttributes(map[string]string{"card": "none"})
 	}), Settings{NATS: server.URL()})
 	d := untilState(t, watch(t, p), ready)
@@ -111,7 +112,10 @@ func TestDescription(t *testing.T) {
 	}
 	want := []*devicev1.StreamInfo{
 		{Name: "level", Direction: devicev1.StreamDirection_STREAM_DIRECTION_OUT, MessageType: "google.protobuf.DoubleValue"},
-		{Name: "more", Direction: devicev1.StreamDirection_STREAM_DIRECTION_OUT, MessageType: "google.protobuf.BytesValue", KeyFrameOnRequest: true},
+		{Name: "more", Direction: devicev1.StreamDirection_STREAM_DIRECTION_OUT, MessageType: "google.protobuf.BytesValue", KeyFrameOnRequest: true,
+			MediaTypes: []string{"video/H264"}},
+		{Name: "more-vp8", Direction: devicev1.StreamDirection_STREAM_DIRECTION_OUT, MessageType: "google.protobuf.BytesValue",
+			MediaTypes: []string{"video/VP8"}, AlternativeTo: "more"},
 	}
 	if !slices.EqualFunc(d.Streams, want, func(a, b *devicev1.StreamInfo) bool { return proto.Equal(a, b) }) {
 		t.Errorf("streams %v", d.Streams)
@@ -286,6 +290,9 @@ func TestStartErrors(t *testing.T) {
 			ExitConfiguration, `stream "level"`},
 		"bad stream": {kindOf(work, func(k *Kit) { NewOut[*wrapperspb.DoubleValue](k, "a.b", OutOptions{}) }), Settings{},
 			ExitConfiguration, `stream: "a.b" is not a name`},
+		"alternative to nothing": {kindOf(work, func(k *Kit) {
+			NewOut[*wrapperspb.DoubleValue](k, "other", OutOptions{AlternativeTo: "video"})
+		}), Settings{}, ExitConfiguration, `stream "other" is an alternative to "video", which is not defined`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tt.settings.Robot, tt.settings.Device = "r", "d"

@@ -10,6 +10,7 @@ import (
 // Media types of a VideoFormat.
 const (
 	H264 = "video/H264" // one access unit in Annex B form
+	VP8  = "video/VP8"  // one frame, as in RFC 6386
 	JPEG = "image/jpeg" // one baseline JPEG
 	Raw  = "video/raw"  // uncompressed, laid out as the pixel format says
 )

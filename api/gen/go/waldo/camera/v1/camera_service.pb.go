@@ -675,7 +675,9 @@ func (x *SetControlsResponse) GetControls() []*Control {
 
 // RequestKeyFrameRequest asks for a key frame.
 type RequestKeyFrameRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the stream, for example `video-vp8`. Empty means `video`.
+	Stream        string `protobuf:"bytes,1,opt,name=stream,proto3" json:"stream,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -708,6 +710,13 @@ func (x *RequestKeyFrameRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use RequestKeyFrameRequest.ProtoReflect.Descriptor instead.
 func (*RequestKeyFrameRequest) Descriptor() ([]byte, []int) {
 	return file_waldo_camera_v1_camera_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *RequestKeyFrameRequest) GetStream() string {
+	if x != nil {
+		return x.Stream
+	}
+	return ""
 }
 
 // RequestKeyFrameResponse is the answer to RequestKeyFrame.
@@ -881,8 +890,9 @@ const file_waldo_camera_v1_camera_service_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"K\n" +
 	"\x13SetControlsResponse\x124\n" +
-	"\bcontrols\x18\x01 \x03(\v2\x18.waldo.camera.v1.ControlR\bcontrols\"\x18\n" +
-	"\x16RequestKeyFrameRequest\"\x19\n" +
+	"\bcontrols\x18\x01 \x03(\v2\x18.waldo.camera.v1.ControlR\bcontrols\"0\n" +
+	"\x16RequestKeyFrameRequest\x12\x16\n" +
+	"\x06stream\x18\x01 \x01(\tR\x06stream\"\x19\n" +
 	"\x17RequestKeyFrameResponse\"4\n" +
 	"\x11SetBitrateRequest\x12\x1f\n" +
 	"\vbitrate_bps\x18\x01 \x01(\x03R\n" +

@@ -66,10 +66,11 @@ type CameraServiceClient interface {
 	// the resulting settings.
 	// Fails with NOT_FOUND for an unknown control, OUT_OF_RANGE for a value outside its range.
 	SetControls(ctx context.Context, in *SetControlsRequest, opts ...grpc.CallOption) (*SetControlsResponse, error)
-	// RequestKeyFrame asks that the next frame of the H.264 stream on the bus be a key frame. Concurrent
+	// RequestKeyFrame asks that the next frame of an encoded stream on the bus be a key frame. Concurrent
 	// requests are coalesced: at most one is carried out per 100 ms, the rest together at the end of that
 	// interval.
-	// Fails with FAILED_PRECONDITION if the hardware compresses the video itself and cannot be asked.
+	// Fails with NOT_FOUND if the camera has no such stream, FAILED_PRECONDITION if the hardware
+	// compresses the video itself and cannot be asked.
 	RequestKeyFrame(ctx context.Context, in *RequestKeyFrameRequest, opts ...grpc.CallOption) (*RequestKeyFrameResponse, error)
 	// SetBitrate changes the target bit rate of the H.264 stream on the bus while it runs.
 	// Fails with OUT_OF_RANGE outside 50,000 to 50,000,000 bit/s, FAILED_PRECONDITION if the hardware
@@ -200,10 +201,11 @@ type CameraServiceServer interface {
 	// the resulting settings.
 	// Fails with NOT_FOUND for an unknown control, OUT_OF_RANGE for a value outside its range.
 	SetControls(context.Context, *SetControlsRequest) (*SetControlsResponse, error)
-	// RequestKeyFrame asks that the next frame of the H.264 stream on the bus be a key frame. Concurrent
+	// RequestKeyFrame asks that the next frame of an encoded stream on the bus be a key frame. Concurrent
 	// requests are coalesced: at most one is carried out per 100 ms, the rest together at the end of that
 	// interval.
-	// Fails with FAILED_PRECONDITION if the hardware compresses the video itself and cannot be asked.
+	// Fails with NOT_FOUND if the camera has no such stream, FAILED_PRECONDITION if the hardware
+	// compresses the video itself and cannot be asked.
 	RequestKeyFrame(context.Context, *RequestKeyFrameRequest) (*RequestKeyFrameResponse, error)
 	// SetBitrate changes the target bit rate of the H.264 stream on the bus while it runs.
 	// Fails with OUT_OF_RANGE outside 50,000 to 50,000,000 bit/s, FAILED_PRECONDITION if the hardware

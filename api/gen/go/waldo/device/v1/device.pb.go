@@ -311,8 +311,14 @@ type StreamInfo struct {
 	// True if the device produces a key frame on request. If false, a new reader has to start from the
 	// last one.
 	KeyFrameOnRequest bool `protobuf:"varint,5,opt,name=key_frame_on_request,json=keyFrameOnRequest,proto3" json:"key_frame_on_request,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Media types of the frames, the usual one first, for example `video/H264`. A reader can choose by them before a frame has
+	// come. Empty if the device does not name them, and for streams that are not media.
+	MediaTypes []string `protobuf:"bytes,6,rep,name=media_types,json=mediaTypes,proto3" json:"media_types,omitempty"`
+	// Name of the stream of this device that carries the same content in another media type, for readers that cannot use that
+	// one. For example `video-vp8` is an alternative to `video`. Empty for a stream in its own right.
+	AlternativeTo string `protobuf:"bytes,7,opt,name=alternative_to,json=alternativeTo,proto3" json:"alternative_to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StreamInfo) Reset() {
@@ -380,6 +386,20 @@ func (x *StreamInfo) GetKeyFrameOnRequest() bool {
 	return false
 }
 
+func (x *StreamInfo) GetMediaTypes() []string {
+	if x != nil {
+		return x.MediaTypes
+	}
+	return nil
+}
+
+func (x *StreamInfo) GetAlternativeTo() string {
+	if x != nil {
+		return x.AlternativeTo
+	}
+	return ""
+}
+
 var File_waldo_device_v1_device_proto protoreflect.FileDescriptor
 
 const file_waldo_device_v1_device_proto_rawDesc = "" +
@@ -405,14 +425,17 @@ const file_waldo_device_v1_device_proto_rawDesc = "" +
 	"attributes\x1a=\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd7\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9f\x02\n" +
 	"\n" +
 	"StreamInfo\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12>\n" +
 	"\tdirection\x18\x02 \x01(\x0e2 .waldo.device.v1.StreamDirectionR\tdirection\x12!\n" +
 	"\fmessage_type\x18\x03 \x01(\tR\vmessageType\x12!\n" +
 	"\fholder_count\x18\x04 \x01(\x05R\vholderCount\x12/\n" +
-	"\x14key_frame_on_request\x18\x05 \x01(\bR\x11keyFrameOnRequest*f\n" +
+	"\x14key_frame_on_request\x18\x05 \x01(\bR\x11keyFrameOnRequest\x12\x1f\n" +
+	"\vmedia_types\x18\x06 \x03(\tR\n" +
+	"mediaTypes\x12%\n" +
+	"\x0ealternative_to\x18\a \x01(\tR\ralternativeTo*f\n" +
 	"\x0fStreamDirection\x12 \n" +
 	"\x1cSTREAM_DIRECTION_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14STREAM_DIRECTION_OUT\x10\x01\x12\x17\n" +

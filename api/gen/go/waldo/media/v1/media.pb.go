@@ -30,6 +30,7 @@ type VideoFormat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// IANA media type of the data, one of:
 	// - `video/H264`: one access unit in Annex B format, with parameter sets before every key frame;
+	// - `video/VP8`: one frame (RFC 6386);
 	// - `image/jpeg`: one baseline JPEG;
 	// - `video/raw`: uncompressed, see `pixel_format`.
 	MediaType string `protobuf:"bytes,1,opt,name=media_type,json=mediaType,proto3" json:"media_type,omitempty"`
