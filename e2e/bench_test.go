@@ -56,7 +56,7 @@ func measureLatency(b *testing.B, page *harness.Page, frames int) {
 		Frames             []frame
 		Unreadable, Missed int
 	}](b, page, `(async () => {
-	  const { measureLatency } = await import('/stamp.js');
+	  const { measureLatency } = await import('/media/stamp.js');
 	  return measureLatency(document.querySelector('[data-device="front"] video'), $1, { timeoutMs: 50000 });
 	})()`, frames)
 	var received, presented, shown []float64

@@ -16,7 +16,7 @@ import (
 
 // shown measures both players at the same time, in ms from capture to presentation.
 const shown = `(async () => {
-  const { measureLatency } = await import('/stamp.js');
+  const { measureLatency } = await import('/media/stamp.js');
   const both = [...document.querySelectorAll('[data-device] video')].map((video) => measureLatency(video, $1, { timeoutMs: 50000 }));
   return (await Promise.all(both)).map((m) => m.frames.map((f) => f.presentedMs));
 })()`

@@ -36,28 +36,38 @@ func newPage(files fs.FS) (page, error) {
 	if files == nil {
 		return p, nil
 	}
-	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
+	all, err := readFiles(files)
+	if err != nil {
+		return nil, err
+	}
+	if index, ok := all["index.html"]; ok {
+		if all["index.html"], err = preload(all, index); err != nil {
+			return nil, err
 		}
-		data, err := fs.ReadFile(files, name)
-		if err != nil {
-			return err
-		}
-		contentType, ok := types[path.Ext(name)]
-		if !ok {
-			return nil // not for browsers
-		}
+	}
+	for name, data := range all {
 		p["/"+name] = file{
-			data: string(data), contentType: contentType, etag: fmt.Sprintf(`"%x"`, sha256.Sum256(data)),
+			data: string(data), contentType: types[path.Ext(name)], etag: fmt.Sprintf(`"%x"`, sha256.Sum256(data)),
 			policy: fmt.Sprintf(policy, hashes(data)),
 		}
-		return nil
-	})
+	}
 	if index, ok := p["/index.html"]; ok {
 		p["/"] = index
 	}
-	return p, err
+	return p, nil
+}
+
+// readFiles returns the files that are for browsers, by name.
+func readFiles(files fs.FS) (map[string][]byte, error) {
+	all := map[string][]byte{}
+	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+		if _, known := types[path.Ext(name)]; err != nil || d.IsDir() || !known {
+			return err
+		}
+		all[name], err = fs.ReadFile(files, name)
+		return err
+	})
+	return all, err
 }
 
 // inline matches the scripts that are in a page and not beside it.

@@ -9,5 +9,6 @@ import "embed"
 
 // Files are the static files to serve at the root, index.html among them.
 //
-//go:embed *.html *.css *.js *.svg page/*.js
+//go:embed index.html waldo.js page/*.css page/*.svg
+//go:embed base/*.js channels/*.js control/*.js inputs/*.js link/*.js media/*.js page/*.js proto/*.js robot/*.js
 var Files embed.FS

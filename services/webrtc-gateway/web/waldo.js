@@ -91,22 +91,23 @@
  * token wants it: `waldo.connect(undefined, { token })`. Browsers take modules from a web server only, not from a file.
  */
 
-import { browserEnv } from './env.js';
-import { Robot } from './robot.js';
+import { browserEnv } from './base/env.js';
+import { Robot } from './robot/robot.js';
 
-export { CallError } from './calls.js';
-export { Channel, Stream } from './channel.js';
-export { Control } from './control.js';
-export { Drive } from './drive.js';
-export { Gamepad } from './gamepad.js';
-export { Keyboard } from './keyboard.js';
-export { Levels } from './levels.js';
-export { hasMicrophone, hasSpeaker, hasVideo, isActuator } from './protocol.js';
-export { Queue } from './queue.js';
-export { Robot } from './robot.js';
-export { Listening, Sound, Talk } from './sound.js';
-export { TouchStick } from './touchstick.js';
-export { Video } from './video.js';
+export { CallError } from './channels/calls.js';
+export { Stream } from './channels/stream.js';
+export { Channel } from './channels/topic.js';
+export { Control } from './control/control.js';
+export { Drive } from './control/drive.js';
+export { Gamepad } from './inputs/gamepad.js';
+export { Keyboard } from './inputs/keyboard.js';
+export { Levels } from './media/levels.js';
+export { hasMicrophone, hasSpeaker, hasVideo, isActuator } from './proto/signaling.js';
+export { Queue } from './channels/queue.js';
+export { Robot } from './robot/robot.js';
+export { Listening, Sound, Talk } from './media/sound.js';
+export { TouchStick } from './inputs/touchstick.js';
+export { Video } from './media/video.js';
 
 /**
  * Connects to a robot's gateway. Returns at once, never throws for a gateway that is not there, and reconnects by itself.

@@ -2,7 +2,7 @@
 
 import { make, setData } from './dom.js';
 
-/** @typedef {import('../protocol.js').DriveAxis} DriveAxis */
+/** @typedef {import('../proto/signaling.js').DriveAxis} DriveAxis */
 
 /** Keys that are better drawn than named. */
 const SIGNS = new Map([
@@ -29,7 +29,7 @@ export class AxisRows {
   /** @type {{code: string, element: HTMLElement}[]} */
   #caps = [];
 
-  /** @param {import('../keyboard.js').Keyboard} keyboard */
+  /** @param {import('../inputs/keyboard.js').Keyboard} keyboard */
   constructor(keyboard) {
     this.#keyboard = keyboard;
     keyboard.addEventListener('change', () => this.#light());

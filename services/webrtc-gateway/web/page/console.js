@@ -1,15 +1,15 @@
 /** @file What a board says, word for word, and a line to say something to it. */
 
-import { METHODS } from '../controlstate.js';
-import { object, text } from '../json.js';
-import { isActuator } from '../protocol.js';
+import { METHODS } from '../proto/methods.js';
+import { object, text } from '../proto/json.js';
+import { isActuator } from '../proto/signaling.js';
 import { byId, make, setText } from './dom.js';
 import { messageOf, serialStream, showMessage } from './serialwords.js';
 
 /** Messages kept. */
 const MOST = 300;
 
-/** @typedef {import('../robot.js').Robot} Robot */
+/** @typedef {import('../robot/robot.js').Robot} Robot */
 
 /** The consoles of all boards. */
 export class Consoles {
@@ -100,7 +100,7 @@ class Console {
     if (this.element.open) stream.addEventListener('message', this.#listen);
   }
 
-  /** @param {import('../json.js').Json} message */
+  /** @param {import('../proto/json.js').Json} message */
   #take(message) {
     // While it is paused nothing moves, and what is said meanwhile is not missed: the newest are kept.
     this.#lines.push(`${new Date().toLocaleTimeString([], { hour12: false })} ${showMessage(message)}`);

@@ -4,9 +4,9 @@ import { uptime } from './format.js';
 
 /**
  * @typedef {object} DriveFacts
- * @property {Pick<import('../drive.js').Drive, 'state'|'why'|'reason'>} drive
- * @property {import('../protocol.js').Device|null} device The actuator; null if it is not listed.
- * @property {import('../controlstate.js').ControlState|null} state What it said of its control; null if nothing yet.
+ * @property {Pick<import('../control/drive.js').Drive, 'state'|'why'|'reason'>} drive
+ * @property {import('../proto/signaling.js').Device|null} device The actuator; null if it is not listed.
+ * @property {import('../proto/actuator.js').ControlState|null} state What it said of its control; null if nothing yet.
  * @property {string} other Who else drives; empty if nobody does.
  * @property {boolean} atRest Whether all inputs are at rest.
  * @property {number} nowMs Gateway's time, Unix time in ms.
@@ -43,8 +43,8 @@ export function driveStatus({ drive, device, state, other, atRest, nowMs, motors
 }
 
 /**
- * @param {import('../protocol.js').Device|null} device
- * @param {import('../controlstate.js').ControlState|null} state
+ * @param {import('../proto/signaling.js').Device|null} device
+ * @param {import('../proto/actuator.js').ControlState|null} state
  * @param {string} other
  * @param {number} nowMs
  * @param {import('./motorwords.js').MotorsState} [motors]

@@ -7,7 +7,7 @@ const PATIENCE_MS = 1200;
 
 /**
  * Shows or hides the empty state.
- * @param {import('../robot.js').Robot} robot
+ * @param {import('../robot/robot.js').Robot} robot
  * @param {number} cameras How many tiles there are.
  * @param {number} waitedMs Since the page or the link was opened.
  */

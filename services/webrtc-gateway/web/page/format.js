@@ -63,7 +63,7 @@ export function size(widthPx, heightPx) {
 
 /**
  * The line of numbers about a video, each with its name and what it means.
- * @param {import('../stats.js').VideoStats} s
+ * @param {import('../media/videostats.js').VideoStats} s
  * @returns {[name: string, value: string, meaning: string][]}
  */
 export function statsRows(s) {

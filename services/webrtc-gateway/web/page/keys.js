@@ -1,6 +1,6 @@
 /** @file The keyboard. */
 
-import { inField } from '../keyboard.js';
+import { inField } from '../inputs/keyboard.js';
 
 /**
  * @typedef {object} Commands

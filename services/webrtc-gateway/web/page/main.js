@@ -1,20 +1,20 @@
 /** @file The page: wires the robot to what is seen. */
 
 import { connect, hasVideo } from '../waldo.js';
-import { measureLatency, readStamp } from '../stamp.js';
+import { measureLatency, readStamp } from '../media/stamp.js';
 import { Consoles } from './console.js';
-import { DeviceList } from './devices.js';
+import { DeviceList } from './devicelist.js';
 import { byId, setData, setText } from './dom.js';
-import { DrivePanel } from './drive.js';
+import { DrivePanel } from './drivepanel.js';
 import { showEmpty } from './empty.js';
-import { EStopBar } from './estop.js';
+import { EStopBar } from './estopbar.js';
 import { milliseconds, since } from './format.js';
 import { bindKeys } from './keys.js';
 import { Readings } from './readings.js';
-import { SoundPanels } from './sound.js';
+import { SoundPanels } from './soundpanels.js';
 import { Tile } from './tile.js';
 import { onForbidden, showTrouble } from './trouble.js';
-import { wayWords } from './waywords.js';
+import { detourWords } from './detourwords.js';
 
 /** Times on the page that run are renewed this often, in ms. */
 const TICK_MS = 100;
@@ -74,10 +74,10 @@ function showLink() {
   for (const tile of tiles.values()) tile.linkChanged();
 }
 
-function showWay() {
+function showDetour() {
   const { detour } = robot;
   setData(document.body, { detour: detour?.reason ?? '' });
-  setText(byId('way', HTMLElement), wayWords(detour, isSecureContext));
+  setText(byId('way', HTMLElement), detourWords(detour, isSecureContext));
 }
 
 /** What is beside the cameras, if there is anything. */
@@ -142,7 +142,7 @@ robot.addEventListener('state', () => {
     setText(byId('robot', HTMLElement), robot.name || 'Waldo');
   }
 });
-robot.addEventListener('detour', showWay);
+robot.addEventListener('detour', showDetour);
 robot.addEventListener('devices', () => {
   setText(byId('robot', HTMLElement), robot.name || 'Waldo');
   setText(byId('version', HTMLElement), robot.version ? `Waldo ${robot.version}` : '');
@@ -168,5 +168,5 @@ setInterval(tick, TICK_MS);
 setInterval(showStats, STATS_MS);
 if (storedStats()) setStats(true);
 showLink();
-showWay();
+showDetour();
 tick();

@@ -6,9 +6,9 @@ import { firstSentence, since } from './format.js';
  * @typedef {'unknown'|'away'|'estopped'|'stopped'|'driven'} MotorsState Unknown: nothing was heard lately, so whatever was true may not be any more.
  *
  * @typedef {object} MotorFacts
- * @property {import('../link.js').LinkState} link
- * @property {import('../protocol.js').Device|null} device The actuator; null if it is not listed.
- * @property {import('../controlstate.js').ControlState|null} state What it last reported.
+ * @property {import('../link/link.js').LinkState} link
+ * @property {import('../proto/signaling.js').Device|null} device The actuator; null if it is not listed.
+ * @property {import('../proto/actuator.js').ControlState|null} state What it last reported.
  * @property {boolean} known Whether that is recent enough to be true.
  * @property {number} ageMs How old it is.
  * @property {string} holder What this page calls itself.
@@ -60,7 +60,7 @@ export function motorsStatus({ link, device, state, known, ageMs, holder, refusa
 
 /**
  * What a driver must know of the pictures: those that do not show what is there now. The whole reason is on the tile.
- * @param {{device: string, picture: import('../picture.js').Picture, sinceMs: number|null}[]} pictures
+ * @param {{device: string, picture: import('../media/liveness.js').Picture, sinceMs: number|null}[]} pictures
  * @returns {string} Empty if all are live.
  */
 export function pictureWarning(pictures) {

@@ -1,6 +1,6 @@
 /** @file What to say about gamepads. Pure. */
 
-/** @typedef {import('../gamepad.js').PadDoubt} PadDoubt */
+/** @typedef {import('../inputs/gamepad.js').PadDoubt} PadDoubt */
 
 /** Controls of the standard gamepad that have a better name than their number. */
 const NAMES = new Map([

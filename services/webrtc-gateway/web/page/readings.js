@@ -8,7 +8,7 @@ import { drawSpark, Spark } from './spark.js';
 /** A board that has said nothing for so long is marked, in ms. */
 const STALE_MS = 2000;
 
-/** @typedef {import('../robot.js').Robot} Robot */
+/** @typedef {import('../robot/robot.js').Robot} Robot */
 
 /** The readings of all devices that have some. */
 export class Readings {
@@ -52,7 +52,7 @@ class Board {
   #heardAt = -Infinity;
   #fresh = false;
 
-  /** @param {import('../channel.js').Stream} stream @param {string} device */
+  /** @param {import('../channels/stream.js').Stream} stream @param {string} device */
   constructor(stream, device) {
     this.#device = device;
     this.element = make('section', { class: 'panel board', 'aria-label': `Readings of ${device}`, hidden: '' },
@@ -71,7 +71,7 @@ class Board {
     this.#fresh = false;
   }
 
-  /** @param {import('../json.js').Json} message */
+  /** @param {import('../proto/json.js').Json} message */
   #take(message) {
     const values = readValues(message);
     if (values.length === 0) return;

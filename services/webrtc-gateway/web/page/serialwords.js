@@ -1,6 +1,6 @@
 /** @file What boards say, taken apart for people. Pure. */
 
-import { isObject, object, parseJson, text } from '../json.js';
+import { isObject, object, parseJson, text } from '../proto/json.js';
 
 /** A board that makes up names must not fill the page. */
 const MOST_KEYS = 40;
@@ -9,7 +9,7 @@ const LONGEST = 60;
 
 /**
  * The name of the stream on which a device publishes what a board says.
- * @param {import('../protocol.js').Device} d
+ * @param {import('../proto/signaling.js').Device} d
  * @returns {string} Empty if it does not.
  */
 export function serialStream(d) {
@@ -18,7 +18,7 @@ export function serialStream(d) {
 
 /**
  * The values of one message, by name.
- * @param {import('../json.js').Json} message A waldo.serial.v1.SerialMessage.
+ * @param {import('../proto/json.js').Json} message A waldo.serial.v1.SerialMessage.
  * @returns {[key: string, value: unknown][]} None if it has no values, only bytes.
  */
 export function readValues(message) {
@@ -35,7 +35,7 @@ export function readValues(message) {
 
 /**
  * The values that are not available any more: a sentence leaves out what it does not know, such as the position without a fix.
- * @param {import('../json.js').Json} message A waldo.serial.v1.SerialMessage.
+ * @param {import('../proto/json.js').Json} message A waldo.serial.v1.SerialMessage.
  * @param {Iterable<string>} known The names of the values that are shown.
  * @returns {string[]} Their names.
  */
@@ -46,7 +46,7 @@ export function missingKeys(message, known) {
   return [...known].filter((key) => key.startsWith(prefix) && !given.has(key));
 }
 
-/** @param {import('../json.js').Json} message What the names of its values begin with; nothing unless it is a sentence. */
+/** @param {import('../proto/json.js').Json} message What the names of its values begin with; nothing unless it is a sentence. */
 function prefixOf(message) {
   return 'sentence' in message ? `${text(object(parseJson(text(message.json))).type)}.` : '';
 }
@@ -71,7 +71,7 @@ export function showValue(value, fraction) {
 
 /**
  * One message as a line of text.
- * @param {import('../json.js').Json} message
+ * @param {import('../proto/json.js').Json} message
  */
 export function showMessage(message) {
   if (typeof message.line === 'string') return message.line;

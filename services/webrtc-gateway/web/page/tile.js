@@ -41,7 +41,7 @@ export class Tile {
   #enlarge;
 
   /**
-   * @param {import('../robot.js').Robot} robot
+   * @param {import('../robot/robot.js').Robot} robot
    * @param {string} device
    * @param {TileActions} actions
    */
@@ -61,7 +61,7 @@ export class Tile {
     this.#changed();
   }
 
-  /** What is shown now. @returns {import('./drive.js').Shown} */
+  /** What is shown now. @returns {import('./drivepanel.js').Shown} */
   get shown() {
     return { device: this.device, picture: this.#video.picture, sinceMs: this.#video.sinceMs };
   }
@@ -78,13 +78,13 @@ export class Tile {
 
   /**
    * The shape of the picture, as soon as the device says it: then nothing moves when the first frame comes.
-   * @param {import('../protocol.js').Device} device
+   * @param {import('../proto/signaling.js').Device} device
    */
   describe({ attributes }) {
     this.#shape(Number(attributes.width_px), Number(attributes.height_px));
   }
 
-  /** @param {import('../stats.js').VideoStats|null} stats Null to show none. */
+  /** @param {import('../media/videostats.js').VideoStats|null} stats Null to show none. */
   showStats(stats) {
     this.#numbers.hidden = stats === null;
     if (stats === null) return;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { CallError } from '../calls.js';
+import { CallError } from '../channels/calls.js';
 import { settle } from './fakes.js';
 import { Rig } from './rig.js';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { h264Codec } from '../h264.js';
-import { Keyboard } from '../keyboard.js';
+import { h264Codec } from '../media/h264.js';
+import { Keyboard } from '../inputs/keyboard.js';
 import { FakeEnv } from './fakes.js';
 import { key, Rig } from './rig.js';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { describeState } from '../page/devices.js';
-import { parse } from '../protocol.js';
+import { describeState } from '../page/devicelist.js';
+import { parse } from '../proto/signaling.js';
 
 test('a device that is ready and has a problem besides says so', () => {
   const reason = 'another process on this bus is demo/front too';

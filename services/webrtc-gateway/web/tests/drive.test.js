@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { Gamepad } from '../gamepad.js';
-import { Keyboard } from '../keyboard.js';
+import { Gamepad } from '../inputs/gamepad.js';
+import { Keyboard } from '../inputs/keyboard.js';
 import { config, FakeActuator, key, Rig, settle } from './rig.js';
 
 /** @type {Rig} */ let rig;

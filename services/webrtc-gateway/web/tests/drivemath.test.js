@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { axisValues, commandJson, driveValues, writeFields } from '../drivemath.js';
-import { holderName } from '../holder.js';
-import { nanoseconds } from '../json.js';
-import { Quality } from '../quality.js';
-import { Queue } from '../queue.js';
+import { axisValues, commandJson, driveValues, writeFields } from '../control/mixing.js';
+import { holderName } from '../base/holder.js';
+import { nanoseconds } from '../proto/json.js';
+import { Quality } from '../control/quality.js';
+import { Queue } from '../channels/queue.js';
 import { config } from './rig.js';
 
 /** An input that moves axes so far. */

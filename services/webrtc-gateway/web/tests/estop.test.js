@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { Control } from '../control.js';
+import { Control } from '../control/control.js';
 import { FakeActuator, key, Rig } from './rig.js';
 import { FakeEnv, settle } from './fakes.js';
-import { Keyboard } from '../keyboard.js';
+import { Keyboard } from '../inputs/keyboard.js';
 
 describe('control', () => {
   let env, stream, control, asked, answer, seen;

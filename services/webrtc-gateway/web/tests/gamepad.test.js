@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { Gamepad } from '../gamepad.js';
+import { Gamepad } from '../inputs/gamepad.js';
 import { FakeEnv } from './fakes.js';
 
 /** @type {FakeEnv} */ let env;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { Gamepad } from '../gamepad.js';
-import { Keyboard } from '../keyboard.js';
-import { TouchStick } from '../touchstick.js';
+import { Gamepad } from '../inputs/gamepad.js';
+import { Keyboard } from '../inputs/keyboard.js';
+import { TouchStick } from '../inputs/touchstick.js';
 import { FakeEnv } from './fakes.js';
 import { config, key } from './rig.js';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { timestamp } from '../json.js';
-import { hasVideo, isActuator, parse } from '../protocol.js';
+import { timestamp } from '../proto/json.js';
+import { hasVideo, isActuator, parse } from '../proto/signaling.js';
 
 const garbage = [
   ['binary', new ArrayBuffer(3)],

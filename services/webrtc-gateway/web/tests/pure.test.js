@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { captureTime, frameAge } from '../age.js';
-import { Clock } from '../clock.js';
-import { Freshness } from '../freshness.js';
-import { MediaPath } from '../path.js';
-import { explain } from '../picture.js';
-import { median, videoStats } from '../stats.js';
+import { captureTime, frameAge } from '../media/frameage.js';
+import { Clock } from '../link/clock.js';
+import { Freshness } from '../media/freshness.js';
+import { Repair } from '../link/repair.js';
+import { explain } from '../media/liveness.js';
+import { median } from '../base/median.js';
+import { videoStats } from '../media/videostats.js';
 
 describe('clock', () => {
   test('knows nothing at first', () => {
@@ -131,7 +132,7 @@ describe('picture', () => {
 
 describe('media path', () => {
   test('a connection that comes about is left alone', () => {
-    const p = new MediaPath();
+    const p = new Repair();
     assert.equal(p.step('idle', 0), 'none');
     assert.equal(p.step('new', 1e6), 'none');
     assert.equal(p.step('connecting', 1e6 + 500), 'none');
@@ -140,7 +141,7 @@ describe('media path', () => {
   });
 
   test('a lost path is restarted at once, once, then the connection is made anew', () => {
-    const p = new MediaPath();
+    const p = new Repair();
     p.step('connected', 0);
     assert.equal(p.step('disconnected', 100), 'restart');
     assert.equal(p.broken, true);
@@ -153,7 +154,7 @@ describe('media path', () => {
   });
 
   test('patience grows, and not for ever', () => {
-    const p = new MediaPath();
+    const p = new Repair();
     const at = [];
     for (let t = 0; t < 400_000; t += 250) if (p.step('connecting', t) === 'rebuild') at.push(t);
     const gaps = at.map((t, i) => t - (at[i - 1] ?? 0));

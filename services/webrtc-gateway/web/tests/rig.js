@@ -1,6 +1,6 @@
 /** @file A gateway and an actuator for tests, which obey the rules of the real ones as far as pages can tell. */
 
-import { Robot } from '../robot.js';
+import { Robot } from '../robot/robot.js';
 import { FakeEnv, settle } from './fakes.js';
 
 const CONTROL = 'waldo.control.v1.ControlService/';

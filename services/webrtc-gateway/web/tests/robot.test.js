@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { Robot } from '../robot.js';
-import { Video } from '../video.js';
+import { Robot } from '../robot/robot.js';
+import { Video } from '../media/video.js';
 import { FakeEnv, FakeVideo, settle } from './fakes.js';
 
 /** @type {FakeEnv} */ let env;

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { readLevels } from '../levels.js';
+import { readLevels } from '../media/levels.js';
 import { part } from '../page/meter.js';
 import { microphoneProblem, talkStatus, whoTalks } from '../page/soundwords.js';
-import { hasMicrophone, hasSpeaker, parse } from '../protocol.js';
+import { hasMicrophone, hasSpeaker, parse } from '../proto/signaling.js';
 import { FakeTrack, settle } from './fakes.js';
 import { Rig } from './rig.js';
 
 /** @type {Rig} */ let rig;
-/** @type {import('../sound.js').Sound} */ let sound;
+/** @type {import('../media/sound.js').Sound} */ let sound;
 /** @type {string[]} */ let states;
 
 /** The stream that a section of the last offer is for. */

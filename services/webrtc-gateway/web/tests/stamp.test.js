@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { crc8, decodeStamp } from '../stamp.js';
+import { crc8, decodeStamp } from '../media/stamp.js';
 
 /** Paints a stamp as pkg/media/stamp does, into grey pixels. */
 function paint({ timeUs, sequence }, cell, { width = 20 * cell, height = 6 * cell } = {}) {

@@ -1,0 +1,144 @@
+/**
+ * @file What the library needs of the browser, gathered in one object so that tests can put in their own.
+ */
+
+import { holderName } from './holder.js';
+
+/** @typedef {'hidden'|'blurred'|'frozen'|'closed'} Lapse Why nobody can be meant to hold a key. Blurred: another window has the keyboard. */
+
+/**
+ * @typedef {object} Env
+ * @property {(url: string, protocols: string[]) => WebSocket} openSocket
+ * @property {(config: RTCConfiguration) => RTCPeerConnection} openPeer
+ * @property {() => MediaStream} newStream
+ * @property {(url: string, init: RequestInit) => Promise<Response>} fetch
+ * @property {string} origin Of the page.
+ * @property {() => number} now Monotonic time in ms since {@link Env.originMs}.
+ * @property {number} originMs Unix time in ms at which `now` was 0; fixed, so `originMs + now()` never jumps.
+ * @property {(run: () => void, ms: number) => () => void} every Runs something regularly until the result is called.
+ * @property {() => boolean} hidden Whether the page is hidden, so that the browser does not show frames.
+ * @property {(run: () => void) => () => void} onWake Calls when the page is shown again or the network is back.
+ * @property {(run: (why: Lapse) => void) => () => void} onAway Calls when the page is hidden, left
+ *   for another window, put to sleep, or closed.
+ * @property {() => boolean} canDecode Whether {@link Env.newDecoder} can be called: WebCodecs is for secure contexts only.
+ * @property {(handlers: DecoderHandlers) => Decoder} newDecoder
+ * @property {() => Screen} newScreen Something to draw decoded frames on.
+ * @property {() => (Gamepad|null)[]} gamepads
+ * @property {() => string} holder What this page calls itself, the same as long as it is open.
+ * @property {(element: Element, run: (seen: boolean) => void) => () => void} watchSeen
+ *   Says whether an element is on the screen, first soon and then on every change.
+ */
+
+/**
+ * @typedef {Pick<VideoFrame, 'displayWidth'|'displayHeight'|'timestamp'|'close'>} DecodedFrame
+ *
+ * @typedef {object} DecoderHandlers
+ * @property {(frame: DecodedFrame) => void} output
+ * @property {() => void} error It is of no more use.
+ * @property {() => void} dequeue Less waits.
+ *
+ * @typedef {object} Decoder
+ * @property {(codec: string) => void} configure
+ * @property {(key: boolean, timestampUs: number, data: Uint8Array<ArrayBuffer>) => void} decode
+ * @property {number} waiting How many pictures wait to be decoded.
+ * @property {() => void} close
+ *
+ * @typedef {object} Screen
+ * @property {MediaStreamTrack} track What is drawn, as a track.
+ * @property {(frame: DecodedFrame) => void} draw
+ * @property {() => void} close
+ */
+
+/** @param {DecoderHandlers} handlers @returns {Decoder} */
+function newDecoder({ output, error, dequeue }) {
+  const decoder = new VideoDecoder({ output, error });
+  decoder.ondequeue = dequeue;
+  return {
+    configure: (codec) => decoder.configure({ codec, optimizeForLatency: true }),
+    decode: (key, timestamp, data) => decoder.decode(new EncodedVideoChunk({ type: key ? 'key' : 'delta', timestamp, data })),
+    get waiting() {
+      return decoder.decodeQueueSize;
+    },
+    close: () => void (decoder.state === 'closed' || decoder.close()),
+  };
+}
+
+/** @returns {Screen} */
+function newScreen() {
+  const canvas = document.createElement('canvas');
+  const context = canvas.getContext('2d', { alpha: false });
+  const [track] = canvas.captureStream().getVideoTracks();
+  return {
+    track,
+    draw(frame) {
+      if (canvas.width !== frame.displayWidth || canvas.height !== frame.displayHeight) {
+        canvas.width = frame.displayWidth;
+        canvas.height = frame.displayHeight;
+      }
+      context?.drawImage(/** @type {VideoFrame} */ (frame), 0, 0);
+    },
+    close: () => track.stop(),
+  };
+}
+
+/** One for all that a page makes: two connections of one page are one person. */
+let holder = '';
+
+/** @returns {Env} */
+export function browserEnv() {
+  return {
+    openSocket: (url, protocols) => new WebSocket(url, protocols),
+    openPeer: (config) => new RTCPeerConnection(config),
+    newStream: () => new MediaStream(),
+    fetch: (url, init) => fetch(url, init),
+    origin: location.origin,
+    now: () => performance.now(),
+    originMs: performance.timeOrigin,
+    every(run, ms) {
+      const timer = setInterval(run, ms);
+      return () => clearInterval(timer);
+    },
+    hidden: () => document.hidden,
+    onWake(run) {
+      const wake = () => document.hidden || run();
+      document.addEventListener('visibilitychange', wake);
+      window.addEventListener('online', wake);
+      window.addEventListener('pageshow', wake);
+      return () => {
+        document.removeEventListener('visibilitychange', wake);
+        window.removeEventListener('online', wake);
+        window.removeEventListener('pageshow', wake);
+      };
+    },
+    onAway(run) {
+      const hidden = () => document.hidden && run('hidden');
+      const left = () => run('blurred');
+      const frozen = () => run('frozen');
+      const closed = () => run('closed');
+      document.addEventListener('visibilitychange', hidden);
+      window.addEventListener('blur', left);
+      document.addEventListener('freeze', frozen);
+      window.addEventListener('pagehide', closed);
+      return () => {
+        document.removeEventListener('visibilitychange', hidden);
+        window.removeEventListener('blur', left);
+        document.removeEventListener('freeze', frozen);
+        window.removeEventListener('pagehide', closed);
+      };
+    },
+    canDecode: () => typeof VideoDecoder === 'function' && typeof HTMLCanvasElement.prototype.captureStream === 'function',
+    newDecoder,
+    newScreen,
+    gamepads: () => navigator.getGamepads?.() ?? [],
+    holder() {
+      const brands = /** @type {any} */ (navigator).userAgentData?.brands?.map((/** @type {any} */ b) => b.brand) ?? [];
+      holder ||= holderName(navigator.userAgent, brands, Math.random());
+      return holder;
+    },
+    watchSeen(element, run) {
+      const observer = new IntersectionObserver((entries) => run(entries.at(-1)?.isIntersecting ?? true));
+      observer.observe(element);
+      return () => observer.disconnect();
+    },
+  };
+}

@@ -1,0 +1,131 @@
+/**
+ * @file Calls to devices: the methods of their gRPC services, over the WebSocket or the channel of calls that may be lost.
+ */
+
+/** How long the answer to a call may take unless said otherwise, in ms. */
+const TIMEOUT_MS = 5000;
+/** Ids are int32 on the wire. */
+const LAST_ID = 0x7fffffff;
+
+/** Why a call came to nothing: a gRPC status. */
+export class CallError extends Error {
+  name = 'CallError';
+  /** For example `NOT_FOUND`. */
+  code;
+  /** More about it, each with its type in `@type`; a refused command has its `waldo.control.v1.CommandReport`. */
+  details;
+
+  /** @param {import('../proto/signaling.js').RpcError} error */
+  constructor({ code, message, details }) {
+    super(message || code);
+    this.code = code;
+    this.details = details;
+  }
+
+  /**
+   * @param {string} type Full name of the message, for example `waldo.control.v1.CommandReport`.
+   * @returns {import('../proto/json.js').Json|null} The detail of that type.
+   */
+  detail(type) {
+    return this.details.find((d) => typeof d['@type'] === 'string' && d['@type'].endsWith(`/${type}`)) ?? null;
+  }
+}
+
+/**
+ * @typedef {Calls['call']} Call Calls a method of a device.
+ *
+ * @typedef {object} CallOptions
+ * @property {boolean} [lossy] By the channel without retransmission: sent now or never, and the answer may not come.
+ * @property {number} [timeoutMs] How long the answer may take; 5 s.
+ */
+
+/**
+ * @typedef {object} Ways Each returns false if nothing was sent.
+ * @property {(message: object) => boolean} send Sends a PeerMessage on the WebSocket.
+ * @property {(text: string) => boolean} sendLossy Sends a Call on the channel of calls.
+ * @property {() => boolean} [detour] Whether calls that may be lost go over the WebSocket now, and it has nothing to send.
+ */
+
+/**
+ * @typedef {object} Pending
+ * @property {(response: any) => void} resolve
+ * @property {(error: CallError) => void} reject
+ * @property {number} dueMs
+ */
+
+/** The calls under way. None is ever kept for later: what cannot be sent now fails now. */
+export class Calls {
+  #ways;
+  #env;
+  /** @type {Map<number, Pending>} */
+  #pending = new Map();
+  #id = 0;
+  /** The call that may be lost and is under way over the WebSocket, which loses none: what is sent behind it would only get old. */
+  #around = 0;
+
+  /**
+   * @param {Ways} ways
+   * @param {import('../base/env.js').Env} env
+   */
+  constructor(ways, env) {
+    this.#ways = ways;
+    this.#env = env;
+  }
+
+  /**
+   * @param {string} device
+   * @param {string} method Full name.
+   * @param {object} request In the protobuf JSON mapping.
+   * @param {CallOptions} [options]
+   * @returns {Promise<any>} The response, in the same mapping; rejects with a {@link CallError}.
+   */
+  call(device, method, request, { lossy = false, timeoutMs = TIMEOUT_MS } = {}) {
+    this.#id = (this.#id % LAST_ID) + 1;
+    const call = { id: this.#id, device, method, request };
+    return new Promise((resolve, reject) => {
+      this.#pending.set(call.id, { resolve, reject, dueMs: this.#env.now() + timeoutMs });
+      const sent = lossy ? this.#ways.sendLossy(JSON.stringify(call)) || this.#detour(call) : this.#ways.send({ call });
+      if (!sent) this.#fail(call.id, 'UNAVAILABLE', 'there is no way to the robot now: nothing was sent');
+    });
+  }
+
+  /** Sends a call that may be lost over the WebSocket, unless one is under way there. @param {{id: number}} call */
+  #detour(call) {
+    if (!this.#ways.detour?.() || this.#pending.has(this.#around) || !this.#ways.send({ call })) return false;
+    this.#around = call.id;
+    return true;
+  }
+
+  /**
+   * Ends a call. The answer to one that has ended already, or to none of ours, is nothing.
+   * @param {import('../proto/signaling.js').CallResult} result
+   */
+  settle({ id, response, error }) {
+    const pending = this.#pending.get(id);
+    if (!pending) return;
+    this.#pending.delete(id);
+    if (error) pending.reject(new CallError(error));
+    else pending.resolve(response ?? {});
+  }
+
+  /** Gives up what takes too long. Called every few dozen ms. */
+  tick() {
+    const now = this.#env.now();
+    for (const [id, { dueMs }] of this.#pending) {
+      if (now >= dueMs) this.#fail(id, 'DEADLINE_EXCEEDED', 'no answer came in time');
+    }
+  }
+
+  /**
+   * The session is over: no answer will come to anything.
+   * @param {string} why
+   */
+  lose(why) {
+    for (const id of [...this.#pending.keys()]) this.#fail(id, 'UNAVAILABLE', why);
+  }
+
+  /** @param {number} id @param {string} code @param {string} message */
+  #fail(id, code, message) {
+    this.settle({ kind: 'result', id, response: null, error: { code, message, details: [] } });
+  }
+}

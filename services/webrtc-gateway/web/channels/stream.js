@@ -1,0 +1,49 @@
+/** @file A stream of a device over a data channel. */
+
+import { isObject, object, parseJson } from '../proto/json.js';
+import { rpcError } from '../proto/signaling.js';
+import { DataChannel } from './datachannel.js';
+
+/** @param {string} device @param {string} stream @returns {string} What the gateway calls the channel of a stream. */
+export const streamLabel = (device, stream) => `waldo.stream/${device}/${stream}`;
+
+/**
+ * What a device produces on one of its streams, from now on. A device that is not there yet is waited for.
+ *
+ * Events: `message` with detail `{value, droppedCount}`: the message in the protobuf JSON mapping. `open` and `close` as
+ * the way to the robot comes and goes.
+ */
+export class Stream extends DataChannel {
+  device;
+  stream;
+  /** How many messages were lost because this page, or the way to it, was too slow. */
+  droppedCount = 0;
+  /** Why the gateway does not give it; empty while it does. */
+  why = '';
+
+  #droppedBefore = 0;
+
+  /**
+   * @param {string} device
+   * @param {string} stream
+   * @param {import('../base/env.js').Env} env
+   * @param {() => void} onClose
+   */
+  constructor(device, stream, env, onClose) {
+    super(streamLabel(device, stream), { ordered: true }, env, onClose);
+    this.device = device;
+    this.stream = stream;
+    // The gateway counts anew for each channel.
+    this.addEventListener('close', () => (this.#droppedBefore = this.droppedCount));
+  }
+
+  /** @override @param {string|ArrayBuffer} data */
+  received(data) {
+    const frame = typeof data === 'string' ? object(parseJson(data)) : {};
+    if (isObject(frame.error)) this.why = rpcError(frame.error).message || 'refused';
+    if (!isObject(frame.message)) return;
+    this.why = '';
+    this.droppedCount = this.#droppedBefore + (Number(frame.droppedCount) || 0);
+    this.dispatchEvent(new CustomEvent('message', { detail: { value: frame.message, droppedCount: this.droppedCount } }));
+  }
+}

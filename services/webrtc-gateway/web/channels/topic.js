@@ -1,0 +1,67 @@
+/**
+ * @file A topic over a data channel, where every page and program may speak.
+ */
+
+import { parseJson } from '../proto/json.js';
+import { DataChannel } from './datachannel.js';
+
+/** How many bytes may wait to leave on a topic before nothing more is taken. */
+const MOST_WAITING = 256 * 1024;
+/** Names of topics, as the bus allows them. */
+const TOPIC = /^[A-Za-z0-9_-]{1,64}$/;
+
+/**
+ * @typedef {object} ChannelOptions
+ * @property {boolean} [ordered] Messages arrive in the order in which they were sent; true.
+ * @property {boolean} [reliable] Messages are sent again until they arrive; true.
+ */
+
+/**
+ * A topic: what is sent here reaches all programs and pages that listen to it, and what they send comes here.
+ *
+ * Events: `message` with detail `{value, text}` or `{value, data}`: the value is what the JSON says, the text itself if it
+ * is none, or an ArrayBuffer. `open` and `close` as the way to the robot comes and goes.
+ */
+export class Channel extends DataChannel {
+  /** Name of the topic. */
+  topic;
+
+  /**
+   * @param {string} topic
+   * @param {ChannelOptions} options
+   * @param {import('../base/env.js').Env} env
+   * @param {() => void} onClose
+   */
+  constructor(topic, { ordered = true, reliable = true }, env, onClose) {
+    if (!TOPIC.test(topic)) throw new TypeError(`topic "${topic}": use 1 to 64 letters, digits, hyphens and underscores`);
+    super(topic, reliable ? { ordered } : { ordered, maxRetransmits: 0 }, env, onClose);
+    this.topic = topic;
+  }
+
+  /**
+   * Sends text and bytes as they are, and anything else as JSON.
+   * @param {unknown} value
+   * @returns {boolean} False if nothing was sent: the channel is not open, the message is larger than 64 KiB, or too
+   *   much waits to leave already. It is never sent later.
+   */
+  send(value) {
+    const data = encode(value);
+    return data !== undefined && this.write(data, MOST_WAITING);
+  }
+
+  /** @override @param {string|ArrayBuffer} data */
+  received(data) {
+    const value = typeof data === 'string' ? parseJson(data) : data;
+    const detail = typeof data === 'string' ? { value: value === undefined ? data : value, text: data } : { value, data };
+    this.dispatchEvent(new CustomEvent('message', { detail }));
+  }
+}
+
+/**
+ * @param {any} value
+ * @returns {string|ArrayBuffer|ArrayBufferView<ArrayBuffer>|undefined} Undefined for what has no JSON.
+ */
+function encode(value) {
+  if (typeof value === 'string' || value instanceof ArrayBuffer || ArrayBuffer.isView(value)) return /** @type {any} */ (value);
+  return JSON.stringify(value);
+}

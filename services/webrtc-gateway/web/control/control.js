@@ -1,0 +1,133 @@
+/**
+ * @file Who commands one actuator, and whether it may move, as far as the page knows.
+ */
+
+import { controlState } from '../proto/actuator.js';
+import { METHODS } from '../proto/methods.js';
+
+/** An actuator tells its state at least once a second; after this silence it is asked, in ms. */
+const ASK_MS = 1500;
+/** What is older than this is not to be relied on, in ms. */
+const STALE_MS = 2500;
+
+/** The fastest way of a state is remembered for at least so long, in ms: clocks drift apart. */
+const WAY_MS = 15_000;
+/**
+ * Actuators report ten times a second, and at once when something changes; what is older than this, in ms, may not be true any more. With the
+ * time between two looks it makes 300.
+ */
+const KNOWN_MS = 250;
+
+/** @typedef {import('../proto/actuator.js').ControlState} ControlState */
+
+/**
+ * The state of one actuator. Made by `robot.control(device)`.
+ *
+ * Events: `state` whenever a newer {@link Control.state} is heard, at least once a second; its detail is the state.
+ */
+export class Control extends EventTarget {
+  device;
+  /** @type {ControlState|null} The newest that was heard; null if none was. */
+  state = null;
+
+  #call;
+  #env;
+  /** @type {Set<string>} Lives of the actuator that are over. */
+  #past = new Set();
+  #heardAt = -Infinity;
+  #asking = false;
+  /** Our clock minus the actuator's when a state came the fastest way, in ms: in this span of time, and in the one before. */
+  #way = { since: -Infinity, least: Infinity, before: Infinity };
+
+  /**
+   * @param {string} device
+   * @param {import('../channels/stream.js').Stream} stream Of its states.
+   * @param {import('../channels/calls.js').Call} call
+   * @param {import('../base/env.js').Env} env
+   */
+  constructor(device, stream, call, env) {
+    super();
+    this.device = device;
+    this.#call = call;
+    this.#env = env;
+    stream.addEventListener('message', (event) => this.observe(/** @type {CustomEvent} */ (event).detail.value));
+  }
+
+  /** Whether {@link Control.state} is what the actuator said a moment ago. */
+  get current() {
+    return this.#env.now() - this.#heardAt < STALE_MS;
+  }
+
+  /**
+   * How long ago {@link Control.state} was true, in ms, as far as can be known: a state that was long on its way is old when it comes.
+   * Infinity if none was heard.
+   */
+  get ageMs() {
+    if (!this.state) return Infinity;
+    return Math.max(0, this.#env.now() - toMs(this.state.clock) - Math.min(this.#way.least, this.#way.before));
+  }
+
+  /** Whether {@link Control.state} is recent enough to be taken for the truth by who looks at it. */
+  get known() {
+    return this.ageMs <= KNOWN_MS;
+  }
+
+  /**
+   * Asks the actuator.
+   * @param {number} [timeoutMs]
+   * @returns {Promise<ControlState|null>} The newest state known then, whether it answered or not.
+   */
+  async refresh(timeoutMs = ASK_MS) {
+    this.#asking = true;
+    try {
+      const response = await this.#call(this.device, METHODS.getControl, {}, { timeoutMs });
+      this.observe(response.state);
+    } catch {
+      // It may not be there; whoever needs to know sees it by the age of the state.
+    } finally {
+      this.#asking = false;
+    }
+    return this.state;
+  }
+
+  /**
+   * For the library: takes a state in, from wherever it came. States overtake each other on their ways; older ones are nothing.
+   * @param {unknown} json
+   * @returns {ControlState|null} The state given, null if it was none.
+   */
+  observe(json) {
+    const next = controlState(json);
+    if (!next || this.#past.has(next.epoch)) return next;
+    const known = this.state;
+    if (known && known.epoch === next.epoch && next.clock.ns < known.clock.ns) return next;
+    if (known && known.epoch !== next.epoch) {
+      this.#past.add(known.epoch);
+      this.#way = { since: -Infinity, least: Infinity, before: Infinity };
+    }
+    this.state = next;
+    this.#heardAt = this.#env.now();
+    this.#measure(this.#heardAt - toMs(next.clock));
+    this.dispatchEvent(new CustomEvent('state', { detail: next }));
+    return next;
+  }
+
+  /** Takes in how far our clock is ahead of the actuator's, the way of the state included. @param {number} ahead */
+  #measure(ahead) {
+    const [now, way] = [this.#env.now(), this.#way];
+    if (now - way.since < WAY_MS) way.least = Math.min(way.least, ahead);
+    else this.#way = { since: now, least: ahead, before: way.least };
+  }
+
+  /**
+   * For the robot: asks when too long nothing was heard. Called every few dozen ms while there is a session.
+   * @param {number} [askMs] How long that is.
+   */
+  tick(askMs = ASK_MS) {
+    if (!this.#asking && this.#env.now() - this.#heardAt >= askMs) void this.refresh();
+  }
+}
+
+/** @param {import('../proto/actuator.js').Clock} clock @returns {number} */
+function toMs({ ns }) {
+  return Number(ns / 1000n) / 1000;
+}

@@ -1,0 +1,181 @@
+/**
+ * @file Driving a robot from a page: the inputs, what they do, and whether they do it now.
+ */
+
+import { axisValues } from './mixing.js';
+import { Stint } from './stint.js';
+
+/**
+ * @typedef {'off'|import('./stint.js').StintState} DriveState
+ * @typedef {import('./stint.js').End} End
+ * @typedef {import('./mixing.js').Input} Input
+ * @typedef {import('../proto/signaling.js').DriveConfig} DriveConfig
+ */
+
+/** @type {Record<End, string>} What to say of an end about which nothing else is known. */
+const ENDS = {
+  released: 'Stopped',
+  taken: 'Somebody else has taken over',
+  lapsed: 'Stopped: the lease ran out',
+  lost: 'Stopped: the connection was lost',
+  'no-way': 'No way for commands to the robot',
+  hidden: 'Stopped: this page was hidden',
+  frozen: 'Stopped: this page stood still',
+  closed: 'Stopped: this page was closed',
+  estop: 'Stopped by the e-stop',
+  restarted: 'Stopped: the device was restarted',
+  refused: 'The actuator refuses',
+  unconfigured: 'Nobody says how the robot is driven',
+  reconfigured: 'Stopped: the robot is driven in another way now',
+};
+
+/**
+ * Driving one robot. Made by `robot.drive()`.
+ *
+ * Driving ends when the page is hidden, closed or stands still, and begins again only by {@link Drive.start}.
+ *
+ * Events: `state` when {@link Drive.state} or {@link Drive.reason} changes, `config` when {@link Drive.config} does.
+ */
+export class Drive extends EventTarget {
+  /** @type {DriveState} */
+  state = 'off';
+  /** @type {End|''} Why driving has ended; empty while it has not, and before the first time. */
+  reason = '';
+  /** The same for people. */
+  why = '';
+  /** @type {DriveConfig|null} How the robot is driven; null until the gateway has said it, and if nobody says. */
+  config = null;
+
+  #way;
+  #env;
+  /** @type {Map<Input, () => void>} The inputs, and how to stop listening to them. */
+  #inputs = new Map();
+  /** @type {Stint|null} */
+  #stint = null;
+
+  /**
+   * @param {import('./stint.js').Way} way
+   * @param {import('../base/env.js').Env} env
+   */
+  constructor(way, env) {
+    super();
+    this.#way = way;
+    this.#env = env;
+  }
+
+  /** What this page calls itself when it drives. */
+  get holder() {
+    return this.#env.holder();
+  }
+
+  /** The control of the actuator that is driven; null without {@link Drive.config}. */
+  get control() {
+    return this.config && this.#way.control(this.config.device);
+  }
+
+  /** What moves the robot while it is driven. */
+  get inputs() {
+    return [...this.#inputs.keys()];
+  }
+
+  /** Where the inputs move each axis now, -1 to 1, by name; whether it drives or not. */
+  get axes() {
+    return axisValues(this.config?.axes ?? [], this.#inputs.keys());
+  }
+
+  /** The values that are being sent, by key; null when none are. */
+  get values() {
+    return this.#stint?.values ?? null;
+  }
+
+  /** Why the actuator refused the newest command, for example `EXPIRED`; empty if it did not, and when nothing is sent. */
+  get refusal() {
+    return this.#stint?.refusal ?? '';
+  }
+
+  /** How good the way to the actuator is; null while there is no lease. */
+  get quality() {
+    return this.#stint?.quality ?? null;
+  }
+
+  /**
+   * Lets an input move the robot while it is driven.
+   * @param {Input} input
+   * @returns {() => void} Takes it out again.
+   */
+  use(input) {
+    const changed = () => this.#stint?.hurry();
+    input.addEventListener?.('change', changed);
+    this.#inputs.set(input, () => input.removeEventListener?.('change', changed));
+    input.bind?.(this.config?.axes ?? [], this.config?.pads ?? []);
+    return () => {
+      this.#inputs.get(input)?.();
+      this.#inputs.delete(input);
+    };
+  }
+
+  /**
+   * Begins to drive: gets the lease, waits for the inputs to be at rest, and goes on until {@link Drive.stop} or until something
+   * ends it. How far that is shows in {@link Drive.state}.
+   * @param {object} [options]
+   * @param {boolean} [options.take] Takes the lease from whoever has it.
+   * @param {string} [options.key] The override key for that, if one is configured.
+   */
+  start({ take = false, key = '' } = {}) {
+    if (this.state !== 'off') return;
+    if (!this.config) {
+      this.#ended('unconfigured', '');
+      return;
+    }
+    this.#become('acquiring', '', '');
+    this.#stint = new Stint({
+      config: this.config,
+      wish: { take, key },
+      inputs: () => this.#inputs.keys(),
+      way: this.#way,
+      onState: (state) => this.#become(state, '', ''),
+      onEnd: (reason, why) => this.#ended(reason, why),
+    }, this.#env);
+    // It may be over already.
+    if (this.state === 'off') this.#stint = null;
+  }
+
+  /** Ends driving: the robot stands still, and the lease is given back. */
+  stop() {
+    this.end('released');
+  }
+
+  /**
+   * For the robot: ends driving for a reason of its own.
+   * @param {End} reason
+   */
+  end(reason) {
+    this.#stint?.end(reason);
+  }
+
+  /**
+   * For the robot: how it is driven.
+   * @param {DriveConfig|null} config
+   */
+  configure(config) {
+    if (JSON.stringify(config) === JSON.stringify(this.config)) return;
+    this.end('reconfigured');
+    this.config = config;
+    for (const input of this.#inputs.keys()) input.bind?.(config?.axes ?? [], config?.pads ?? []);
+    this.dispatchEvent(new CustomEvent('config', { detail: config }));
+  }
+
+  /** @param {End} reason @param {string} why */
+  #ended(reason, why) {
+    this.#stint = null;
+    this.#become('off', reason, why || ENDS[reason]);
+  }
+
+  /** @param {DriveState} state @param {End|''} reason @param {string} why */
+  #become(state, reason, why) {
+    this.state = state;
+    this.reason = reason;
+    this.why = why;
+    this.dispatchEvent(new CustomEvent('state', { detail: { state, reason, why } }));
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * @file The right to command one actuator, and the headers that make its commands count.
+ */
+
+import { CallError } from '../channels/calls.js';
+import { report } from '../proto/actuator.js';
+import { METHODS } from '../proto/methods.js';
+import { Quality } from './quality.js';
+
+/** How long a command counts after the clock it names, plus the round trip, in ms. */
+const LIFE_MS = 200;
+/** The most that an actuator allows, in ms. */
+const LONGEST_LIFE_MS = 1000;
+/** Answers to commands that come later are of no use, in ms. */
+const TIMEOUT_MS = 1000;
+
+/**
+ * @typedef {object} LeaseHandlers
+ * @property {import('../channels/calls.js').Call} call
+ * @property {(report: import('../proto/actuator.js').Report) => void} onReport What became of a command.
+ * @property {(why: string) => void} onUnusable The actuator cannot make sense of the commands.
+ * @property {(state: unknown) => void} onState The actuator has told its state.
+ */
+
+/** One lease, from its grant to its end. A new one is made for each grant. */
+export class Lease {
+  device;
+  /** The message that means standing still. */
+  safeJson;
+  /** The life of the actuator that granted it. */
+  actuatorEpoch;
+  quality = new Quality();
+  /** When the last command or sign of life was sent, in ms. */
+  sentAt;
+  /** When the actuator was last heard, in ms. */
+  heardAt;
+  /** Sequence of the last command. */
+  sequence = 0;
+
+  #epoch;
+  #heard;
+  #handlers;
+  #env;
+
+  /**
+   * @param {string} device
+   * @param {string} epoch What names it.
+   * @param {import('../proto/actuator.js').ControlState} state As it was told with the grant.
+   * @param {LeaseHandlers} handlers
+   * @param {import('../base/env.js').Env} env
+   */
+  constructor(device, epoch, state, handlers, env) {
+    this.device = device;
+    this.safeJson = state.safeJson;
+    this.actuatorEpoch = state.epoch;
+    this.#epoch = epoch;
+    this.#heard = state.clock;
+    this.#handlers = handlers;
+    this.#env = env;
+    this.sentAt = this.heardAt = env.now();
+  }
+
+  /**
+   * Takes in a clock of the actuator's: commands repeat the newest.
+   * @param {import('../proto/actuator.js').Clock} clock
+   */
+  hear(clock) {
+    if (clock.ns > this.#heard.ns) this.#heard = clock;
+  }
+
+  /**
+   * Sends a command, now or never.
+   * @param {string} json
+   */
+  command(json) {
+    this.sequence += 1;
+    this.sentAt = this.#env.now();
+    this.quality.sent(this.sequence, this.sentAt);
+    const lifeMs = Math.min(LIFE_MS + this.quality.shortestMs, LONGEST_LIFE_MS);
+    const control = {
+      leaseEpoch: this.#epoch, sequence: String(this.sequence), heard: this.#heard.text, life: `${(lifeMs / 1000).toFixed(3)}s`,
+    };
+    this.#handlers.call(this.device, METHODS.write, { json, control }, { lossy: true, timeoutMs: TIMEOUT_MS })
+      .then((response) => this.#reported(response.report), (error) => this.#refused(error));
+  }
+
+  /** Gives a sign of life, which may be lost. */
+  keepAlive() {
+    this.sentAt = this.#env.now();
+    this.#handlers.call(this.device, METHODS.keepAlive, { leaseEpoch: this.#epoch }, { lossy: true, timeoutMs: TIMEOUT_MS })
+      .then(({ state }) => {
+        this.heardAt = this.#env.now();
+        this.#handlers.onState(state);
+      }, (error) => {
+        // Only a lease that is not ours fails so; what was lost on the way is tried again soon.
+        if (error.code === 'FAILED_PRECONDITION') this.#reported({ verdict: 'NO_LEASE' });
+      });
+  }
+
+  /**
+   * Gives the lease back. If that does not get through, it runs out by itself.
+   * @param {number} [timeoutMs]
+   * @returns {Promise<boolean>} Whether it got through.
+   */
+  async release(timeoutMs) {
+    try {
+      const { state } = await this.#handlers.call(this.device, METHODS.release, { leaseEpoch: this.#epoch }, { timeoutMs });
+      this.#handlers.onState(state);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** @param {CallError} error */
+  #refused(error) {
+    const detail = error.detail('waldo.control.v1.CommandReport');
+    if (detail) this.#reported(detail);
+    else if (error.code === 'INVALID_ARGUMENT') this.#handlers.onUnusable(error.message);
+    // The rest is a command that got lost, or an actuator that is not there: its silence is seen.
+  }
+
+  /** @param {unknown} json */
+  #reported(json) {
+    const r = report(json);
+    if (!r) return;
+    this.heardAt = this.#env.now();
+    this.quality.reported(r, this.heardAt);
+    // A clock that the actuator never told can only be one we must not believe either.
+    if (r.verdict === 'UNKNOWN_CLOCK') this.#heard = r.clock;
+    else if (r.verdict !== 'NO_LEASE') this.hear(r.clock);
+    this.#handlers.onReport(r);
+  }
+}

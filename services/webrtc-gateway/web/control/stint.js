@@ -1,0 +1,311 @@
+/**
+ * @file One stint: from the wish to drive to its end, whatever that is.
+ *
+ * The actuator decides whether a command counts; this side takes care never to send one that should not. Commands say what is
+ * held at the moment they leave, or nothing; none is kept for later. A stint that is over never begins again.
+ */
+
+import { STILL_MS } from '../inputs/attention.js';
+import { METHODS } from '../proto/methods.js';
+import { axisValues, commandJson, driveValues, writeFields } from './mixing.js';
+import { integer64, object } from '../proto/json.js';
+import { Lease } from './lease.js';
+
+/** Changes of the inputs are not sent faster than this on average, in ms; regular commands do not count. */
+const FASTEST_MS = 8;
+/** By how much a few changes at once may be ahead of that, in ms. Timers can be late by more than a change can wait. */
+const BURST_MS = 24;
+/** Time between signs of life of who sends no commands, in ms. */
+const SIGN_OF_LIFE_MS = 300;
+/** An actuator that hears nothing from us for so long takes the lease back, and one that says nothing may have, in ms. */
+const LEASE_MS = 1000;
+/** How long to wait for a way to the robot: at first, and since the actuator was last heard, in ms. */
+const PATIENCE_MS = 5000;
+/** Time between two tries to get the lease again, in ms. */
+const AGAIN_MS = 200;
+/** How long the answer to a wish for the lease may take, in ms. */
+const ANSWER_MS = 2000;
+/** How long it may take to find out who has the lease instead, in ms. */
+const WHO_MS = 500;
+/** Limits of the rate of commands, and what it is if nobody says, in Hz. */
+const [SLOWEST_HZ, USUAL_HZ, FASTEST_HZ] = [10, 30, 100];
+/** A neutral command is said so many times at the end, should one get lost. */
+const FAREWELLS = 3;
+
+/**
+ * @typedef {'acquiring'|'arming'|'driving'|'estopped'|'away'|'lost'} StintState
+ *   Arming: we have the lease, and wait for the inputs to be at rest. Estopped, away: we have it, and nothing can move. Lost: the
+ *   connection is; it is waited for.
+ *
+ * @typedef {'released'|'taken'|'lapsed'|'lost'|'no-way'|'hidden'|'frozen'|'closed'|'estop'|'restarted'|'refused'|'unconfigured'
+ *   |'reconfigured'} End Why driving has ended.
+ *
+ * @typedef {object} Way What a stint needs of the robot.
+ * @property {import('../channels/calls.js').Call} call
+ * @property {(device: string) => import('./control.js').Control} control
+ * @property {() => boolean} ready Whether commands can be sent, and calls be made.
+ *
+ * @typedef {object} StintOptions
+ * @property {import('../proto/signaling.js').DriveConfig} config
+ * @property {{take: boolean, key: string}} wish
+ * @property {() => Iterable<import('./mixing.js').Input>} inputs
+ * @property {Way} way
+ * @property {(state: StintState) => void} onState
+ * @property {(reason: End, why: string) => void} onEnd Called once, at last; `why` is for people, and may be empty.
+ */
+
+/** One stint. */
+export class Stint {
+  /** @type {StintState} */
+  state = 'acquiring';
+
+  #options;
+  #env;
+  #control;
+  /** @type {Lease|null} */
+  #lease = null;
+  /** @type {Map<string, import('./mixing.js').FieldInfo>} What the message can hold. */
+  #fields = new Map();
+  /** When the actuator was last heard, or the stint began, in ms. */
+  #heardAt;
+  #ticked;
+  #asking = false;
+  #askedAt = -Infinity;
+  #over = false;
+  #sentJson = '';
+  /** When the next change may be sent before its turn, were there no bursts. */
+  #hurryAt = -Infinity;
+  /** Commands before this one are of an earlier state. */
+  #from = 0;
+  /** Why the actuator refused the newest command that it answered; empty if it did not. */
+  refusal = '';
+  /** When the actuator last refused a command for an e-stop, on its clock. */
+  #stoppedNs = 0n;
+  /** @type {(() => void)|null} Takes back what is to be sent in a moment. */
+  #later = null;
+  /** @type {(() => void)[]} */
+  #undo;
+
+  /**
+   * @param {StintOptions} options
+   * @param {import('../base/env.js').Env} env
+   */
+  constructor(options, env) {
+    this.#options = options;
+    this.#env = env;
+    this.#heardAt = this.#ticked = env.now();
+    const control = (this.#control = options.way.control(options.config.device));
+    const heard = () => this.#controlHeard();
+    control.addEventListener('state', heard);
+    this.#undo = [
+      () => control.removeEventListener('state', heard),
+      env.every(() => this.#tick(), 1000 / Math.max(SLOWEST_HZ, Math.min(options.config.rateHz || USUAL_HZ, FASTEST_HZ))),
+      env.onAway((why) => why === 'blurred' || this.end(why)),
+    ];
+    this.#tick();
+  }
+
+  /** The values that are being sent, by key; null when none are. */
+  get values() {
+    if (!this.#lease || this.state === 'lost') return null;
+    return driveValues(this.#options.config, this.state === 'driving' ? this.#axes : {}, this.#fields);
+  }
+
+  /** @returns {import('./quality.js').LinkQuality|null} Null while there is no lease. */
+  get quality() {
+    return this.#lease?.quality.summary(this.#env.now()) ?? null;
+  }
+
+  /** Something was moved: what it says now need not wait for its turn. */
+  hurry() {
+    const lease = this.#lease;
+    if (this.state !== 'driving' || this.#over || !lease || this.#later || this.#json(lease) === this.#sentJson) return;
+    const now = this.#env.now();
+    // A page that stood still lets everything go first, and speaks then; a lost way is for the next tick to see.
+    if (now - this.#ticked > STILL_MS || !this.#options.way.ready()) return;
+    const wait = Math.ceil(this.#hurryAt - BURST_MS - now); // a timer for a part of a millisecond comes early
+    if (wait <= 0) {
+      this.#hurryAt = Math.max(this.#hurryAt, now) + FASTEST_MS;
+      this.#command(lease, this.#json(lease));
+    } else this.#later = this.#env.every(() => (this.#notLater(), this.hurry()), wait);
+  }
+
+  /**
+   * Ends the stint: the robot stands still, and the lease is given back.
+   * @param {End} reason
+   * @param {string} [why]
+   */
+  end(reason, why = '') {
+    if (this.#over) return;
+    this.#finish();
+    const lease = this.#lease;
+    if (lease && this.#options.way.ready()) {
+      for (let i = 0; i < FAREWELLS; i += 1) lease.command(lease.safeJson);
+    }
+    void lease?.release();
+    this.#options.onEnd(reason, why);
+  }
+
+  #tick() {
+    const now = this.#env.now();
+    const gap = now - this.#ticked;
+    this.#ticked = now;
+    if (gap > STILL_MS) for (const input of this.#options.inputs()) input.rest();
+    if (this.#env.hidden()) this.end('hidden');
+    else if (gap > LEASE_MS) this.end('frozen');
+    else if (this.state === 'acquiring' || this.state === 'lost') this.#seek(now);
+    else if (!this.#lease || !this.#options.way.ready() || now - this.#lease.heardAt > LEASE_MS) this.#become('lost');
+    else this.#speak(this.#lease, now);
+  }
+
+  /** Says what the state wants to be said. @param {Lease} lease @param {number} now */
+  #speak(lease, now) {
+    const due = now - lease.sentAt >= SIGN_OF_LIFE_MS;
+    if (this.state === 'driving') this.#command(lease, this.#json(lease));
+    else if (this.state === 'arming') this.#command(lease, lease.safeJson);
+    else if (this.state === 'estopped' && due) lease.keepAlive();
+    // A neutral command finds out whether the hardware is back.
+    else if (this.state === 'away' && due) this.#command(lease, lease.safeJson);
+  }
+
+  /** Tries to get the lease, as soon as there is a way to ask for it. @param {number} now */
+  #seek(now) {
+    const again = this.state === 'lost';
+    if (this.#asking) return;
+    if (now - this.#heardAt > PATIENCE_MS) this.end(again ? 'lost' : 'no-way');
+    else if (this.#options.way.ready() && now - this.#askedAt >= AGAIN_MS) void this.#ask(again);
+  }
+
+  /** @param {boolean} again Whether we had the lease, and lost the connection. */
+  async #ask(again) {
+    this.#asking = true;
+    this.#askedAt = this.#env.now();
+    try {
+      // What is left of the old lease would keep us from a new one.
+      if (again && !(await this.#lease?.release(LEASE_MS))) return;
+      const granted = await this.#acquire(again);
+      if (!granted) this.end('refused', 'The answer of the actuator makes no sense');
+    } catch (error) {
+      const { code, message } = /** @type {import('../channels/calls.js').CallError} */ (error);
+      if (!again) this.end('refused', message);
+      else if (code === 'FAILED_PRECONDITION') void this.#deposed();
+      // Whatever else it is, there is time left to try again.
+    } finally {
+      this.#asking = false;
+    }
+  }
+
+  /** @param {boolean} again @returns {Promise<boolean>} Whether the answer makes sense. */
+  async #acquire(again) {
+    const { config, wish, way } = this.#options;
+    const { port } = await way.call(config.device, METHODS.getPort, {}, { timeoutMs: ANSWER_MS });
+    // Another may drive by now: who lost the connection asks, and does not take.
+    const take = wish.take && !again;
+    const request = take ? { holder: this.#env.holder(), key: wish.key } : { holder: this.#env.holder() };
+    if (this.#over) return true;
+    const response = await way.call(config.device, take ? METHODS.take : METHODS.acquire, request, { timeoutMs: ANSWER_MS });
+    const state = this.#control.observe(response.state);
+    const epoch = integer64(object(response.lease).epoch);
+    if (!state || epoch === '0') return false;
+    /** @type {Lease} */
+    const lease = new Lease(config.device, epoch, state, {
+      call: way.call,
+      onReport: (r) => lease === this.#lease && this.#reported(lease, r),
+      onUnusable: (why) => lease === this.#lease && this.end('refused', why),
+      onState: (json) => this.#control.observe(json),
+    }, this.#env);
+    if (this.#over) {
+      void lease.release(); // it came too late
+      return true;
+    }
+    this.#lease = lease;
+    this.#fields = writeFields(port);
+    this.#become('arming');
+    this.#tick();
+    return true;
+  }
+
+  /** What became of a command. @param {Lease} lease @param {import('../proto/actuator.js').Report} r */
+  #reported(lease, { verdict, sequence, clock }) {
+    if (this.#over) return;
+    this.#heardAt = this.#env.now();
+    this.refusal = verdict === 'ACCEPTED' ? '' : verdict;
+    if (verdict === 'NO_LEASE') void this.#deposed();
+    else if (this.state === 'lost' || sequence < this.#from) return;
+    else if (verdict === 'E_STOPPED') {
+      this.#stoppedNs = clock.ns;
+      this.#become('estopped');
+    } else if (verdict === 'AWAY') this.#become('away');
+    else if (verdict === 'NOT_NEUTRAL') this.#become('arming');
+    else if (verdict === 'ACCEPTED' && this.state === 'away') this.#become('arming');
+    else if (verdict === 'ACCEPTED' && this.state === 'arming' && this.#atRest) this.#become('driving');
+    // What came too late or out of turn is counted, and the next command names a newer clock.
+  }
+
+  /** The actuator has told its state, one way or another. */
+  #controlHeard() {
+    const [lease, state] = [this.#lease, this.#control.state];
+    if (!lease || !state || this.#over || this.state === 'lost') return;
+    if (state.epoch !== lease.actuatorEpoch) {
+      this.end('restarted');
+      return;
+    }
+    lease.hear(state.clock);
+    if (state.holder !== this.#env.holder()) void this.#deposed();
+    else if (state.phase === 'e-stopped') this.#become('estopped');
+    else if (this.state === 'estopped' && state.clock.ns > this.#stoppedNs) this.#become('arming');
+  }
+
+  /** The lease is not ours any more: nothing is said from now on, but to the driver who has it instead. */
+  async #deposed() {
+    if (this.#over) return;
+    this.#finish();
+    const other = () => {
+      const holder = this.#control.state?.holder ?? '';
+      return holder === this.#env.holder() ? '' : holder;
+    };
+    if (other() === '') await this.#control.refresh(WHO_MS);
+    const restarted = this.#control.state?.epoch !== this.#lease?.actuatorEpoch;
+    if (other() !== '') this.#options.onEnd('taken', `${other()} has taken over`);
+    else this.#options.onEnd(restarted ? 'restarted' : 'lapsed', '');
+  }
+
+  #finish() {
+    this.#over = true;
+    this.#notLater();
+    for (const undo of this.#undo.splice(0)) undo();
+  }
+
+  get #axes() {
+    return axisValues(this.#options.config.axes, this.#options.inputs());
+  }
+
+  get #atRest() {
+    return [...this.#options.inputs()].every((input) => input.atRest);
+  }
+
+  /** @param {Lease} lease */
+  #json(lease) {
+    return commandJson(this.#options.config, this.#axes, this.#fields, lease.safeJson);
+  }
+
+  /** @param {Lease} lease @param {string} json */
+  #command(lease, json) {
+    this.#sentJson = json;
+    lease.command(json);
+  }
+
+  #notLater() {
+    this.#later?.();
+    this.#later = null;
+  }
+
+  /** @param {StintState} state */
+  #become(state) {
+    if (this.#over || this.state === state) return;
+    this.state = state;
+    this.#from = (this.#lease?.sequence ?? 0) + 1;
+    this.#notLater();
+    this.#options.onState(state);
+  }
+}

@@ -1,0 +1,213 @@
+/**
+ * @file Keeps the way to the gateway: notices that it is lost, and finds it again.
+ *
+ * Browsers slow down pages that open WebSockets in vain (Chromium up to 5 s each), so a lost gateway is looked for
+ * with plain requests to `/healthz`, four times a second, and the socket is opened only when one was answered.
+ */
+
+import { Session } from './session.js';
+import { headersFor, protocolsFor } from './token.js';
+
+/** Time between two looks for a lost gateway, in ms. */
+const POLL_MS = 250;
+/** A look without an answer is given up after this, in ms. */
+const POLL_TIMEOUT_MS = 1000;
+/** Longest time between looks when `/healthz` answers and the socket does not, in ms. */
+const SLOWEST_MS = 4000;
+/** After so many failed sessions in a row a gateway that gives no reason is taken for one that no WebSocket gets to. */
+const NO_WAY = 2;
+/** A session shorter than this is not opened anew at once, whatever the gateway says, in ms. */
+const SHORTEST_MS = 1000;
+
+/**
+ * @typedef {'connecting'|'live'|'gateway-lost'|'closed'} LinkState
+ *   Connecting: the first time. Live: the gateway answers. Gateway-lost: it does not, and is looked for.
+ */
+
+/**
+ * @typedef {object} LinkHandlers
+ * @property {() => void} onOpening A new session is being opened: prepare.
+ * @property {(message: import('../proto/signaling.js').GatewayMessage) => void} onMessage
+ * @property {(sentMs: number, gotMs: number, gatewayMs: number) => void} onTime
+ * @property {(state: LinkState, why: string) => void} onState
+ */
+
+/** The link to one gateway. */
+export class Link {
+  /** @type {LinkState} */
+  state = 'connecting';
+  /** Why the link is not live; for people. */
+  why = '';
+  /** Why there is no session though something answers: no token, too many viewers, a proxy. Empty otherwise. */
+  refusal = '';
+
+  #base;
+  #token;
+  #ticket = '';
+  #env;
+  #handlers;
+  /** @type {Session|null} */
+  #session = null;
+  #opened = -Infinity;
+  #lastPoll = -Infinity;
+  #polling = false;
+  /** Sessions that failed in a row although `/healthz` answered. */
+  #failures = 0;
+
+  /**
+   * @param {URL} base Where the gateway is.
+   * @param {string} token What it wants to see; empty if nothing, or a cookie.
+   * @param {LinkHandlers} handlers
+   * @param {import('../base/env.js').Env} env
+   */
+  constructor(base, token, handlers, env) {
+    this.#base = base;
+    this.#token = token;
+    this.#handlers = handlers;
+    this.#env = env;
+  }
+
+  /** What a WebSocket to the gateway asks for, to be let in. */
+  get protocols() {
+    return protocolsFor(this.#token, this.#ticket);
+  }
+
+  /** Opens a session, now; ends the one there is. */
+  open() {
+    if (this.state === 'closed') return;
+    this.#session?.close();
+    this.#opened = this.#env.now();
+    const url = new URL('signal', this.#base);
+    url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+    this.#handlers.onOpening();
+    this.#session = new Session(url.href, this.protocols, {
+      onMessage: (m) => this.#receive(m),
+      onTime: this.#handlers.onTime,
+      onLost: (why, again) => this.#lose(why, again),
+    }, this.#env);
+  }
+
+  /**
+   * @param {object} message A PeerMessage.
+   * @returns {boolean} Whether it was sent; it is not kept for later.
+   */
+  send(message) {
+    return this.#session?.send(message) ?? false;
+  }
+
+  /** Whether nothing waits to be sent. */
+  get clear() {
+    return this.#session?.clear ?? false;
+  }
+
+  /** Watches over the session, or looks for the gateway. Called every few dozen ms. */
+  tick() {
+    if (this.#session) this.#session.tick();
+    else if (this.state !== 'closed' && this.#env.now() - this.#lastPoll >= this.#pause) this.#poll();
+  }
+
+  /** Looks for the gateway without waiting for the next turn: the page woke up, the network is back. */
+  hurry() {
+    this.#lastPoll = -Infinity;
+    this.tick();
+  }
+
+  /** Ends the link for good. */
+  close() {
+    this.#session?.close();
+    this.#session = null;
+    this.#become('closed', '');
+  }
+
+  get #pause() {
+    return Math.min(POLL_MS * 2 ** this.#failures, SLOWEST_MS);
+  }
+
+  /** @param {import('../proto/signaling.js').GatewayMessage} message */
+  #receive(message) {
+    this.#handlers.onMessage(message);
+    if (message.kind !== 'welcome') return;
+    this.#failures = 0;
+    this.refusal = '';
+    this.#become('live', '');
+  }
+
+  /** @param {string} why @param {boolean} again */
+  #lose(why, again) {
+    const now = this.#env.now();
+    if (again && this.state === 'live' && now - this.#opened >= SHORTEST_MS) {
+      this.open();
+      return;
+    }
+    // A session that ended before the welcome is a gateway that does not want us now: do not hammer it.
+    if (this.state !== 'live') this.#failures = Math.min(this.#failures + 1, 8);
+    this.#session = null;
+    this.#lastPoll = this.#failures <= 1 ? -Infinity : now;
+    this.#become('gateway-lost', why);
+    this.tick();
+  }
+
+  async #poll() {
+    if (this.#polling) return;
+    this.#polling = true;
+    this.#lastPoll = this.#env.now();
+    const found = await this.#ask();
+    if (found && this.#failures > 0) this.refusal = await this.#askWhy();
+    this.#polling = false;
+    if (found && this.#session === null && this.state !== 'closed') this.open();
+  }
+
+  /** @returns {Promise<boolean>} Whether the gateway answers. */
+  async #ask() {
+    try {
+      const answer = await this.#env.fetch(new URL('healthz', this.#base).href, {
+        cache: 'no-store',
+        // From another origin the answer may not be read, but that there is one is enough.
+        mode: 'no-cors',
+        signal: AbortSignal.timeout(POLL_TIMEOUT_MS),
+      });
+      // A gateway that is not well (503) is there; a proxy that says 502 or 504 stands before none.
+      return answer.type === 'opaque' || answer.status < 500 || answer.status === 503;
+    } catch {
+      return false;
+    }
+  }
+
+  /**
+   * Asks for a session in a way that shows why there is none: a WebSocket that is refused tells nothing. A POST has an Origin as the
+   * WebSocket has, and so is refused for the same reasons; if it is not, the answer may hold a ticket that lets the next WebSocket in.
+   * @returns {Promise<string>}
+   */
+  async #askWhy() {
+    const url = new URL('signal', this.#base).href;
+    const sure = this.#failures >= NO_WAY;
+    try {
+      const answer = await this.#env.fetch(url, {
+        method: 'POST',
+        cache: 'no-store',
+        headers: headersFor(this.#token),
+        signal: AbortSignal.timeout(POLL_TIMEOUT_MS),
+      });
+      this.#ticket = answer.headers.get('Waldo-Ticket') ?? '';
+      const ours = answer.headers.get('Content-Type')?.startsWith('text/plain');
+      const said = ours ? (await answer.text()).trim().slice(0, 500) : '';
+      if ([401, 403, 421, 429, 503].includes(answer.status) && said) return said;
+      // Anything else is not about us: once may be chance.
+      if (!sure) return '';
+      if (answer.status === 426 && said) return said;
+      return `A WebSocket to ${url} was refused, and so was a POST: HTTP ${answer.status}, by something between this page and the gateway.`;
+    } catch {
+      const { origin } = this.#env;
+      if (!sure || origin === this.#base.origin) return '';
+      return `The gateway at ${this.#base.href} does not take this page: add ${origin} to gateway.origins in its robot.yaml.`;
+    }
+  }
+
+  /** @param {LinkState} state @param {string} why */
+  #become(state, why) {
+    if (this.state === state) return;
+    this.state = state;
+    this.why = why;
+    this.#handlers.onState(state, why);
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * @file When to repair the way the media takes, and when to give the connection up.
+ *
+ * Used while the gateway answers on the WebSocket: then a connection that is down has lost its path (Wi-Fi to 4G, a
+ * router that forgot). An ICE restart finds a new one and keeps the connection; if that does not help in time, a new
+ * connection is made, with growing patience, because it may be that no way exists at all.
+ */
+
+/** How long a first connection, or a restart, may take before the next step, in ms. */
+const PATIENCE_MS = 4000;
+/** The most the patience grows to, in ms. */
+const LONGEST_MS = 30_000;
+
+/** Decides on repairs. Pure: told the state of the connection now and then, it says what to do. */
+export class Repair {
+  /** @type {number|null} Since when the connection has been down. */
+  #downSince = null;
+  /** @type {number|null} */
+  #restartedAt = null;
+  #rebuilds = 0;
+
+  /** True while the connection has been lost or refuses to come about. */
+  get broken() {
+    return this.#restartedAt !== null || this.#rebuilds > 0;
+  }
+
+  /**
+   * @param {RTCPeerConnectionState|'idle'} state
+   * @param {number} nowMs
+   * @returns {'none'|'restart'|'rebuild'}
+   */
+  step(state, nowMs) {
+    if (state === 'connected') {
+      this.reset();
+      return 'none';
+    }
+    if (state === 'idle') return 'none';
+    this.#downSince ??= nowMs;
+    const patience = Math.min(PATIENCE_MS * 2 ** this.#rebuilds, LONGEST_MS);
+    const lost = state === 'disconnected' || state === 'failed';
+    if (this.#restartedAt === null && (lost || nowMs - this.#downSince >= patience)) {
+      this.#restartedAt = nowMs;
+      return 'restart';
+    }
+    if (this.#restartedAt !== null && nowMs - this.#restartedAt >= patience) {
+      this.#rebuilds += 1;
+      this.#fresh();
+      return 'rebuild';
+    }
+    return 'none';
+  }
+
+  /** Forgets all trouble: the connection is up, or gone for other reasons. */
+  reset() {
+    this.#rebuilds = 0;
+    this.#fresh();
+  }
+
+  #fresh() {
+    this.#downSince = null;
+    this.#restartedAt = null;
+  }
+}

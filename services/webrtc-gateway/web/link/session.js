@@ -1,0 +1,132 @@
+/**
+ * @file One session with the gateway: a WebSocket, its pings, and whether anybody is at the other end.
+ */
+
+import { parse } from '../proto/signaling.js';
+
+/** How often the gateway is asked for its time, in ms. */
+const PING_MS = 500;
+/** Silence after which the gateway counts as dead, in ms. */
+const SILENCE_MS = 1500;
+/** A socket that is not open after this is given up, in ms. */
+const OPEN_MS = 3000;
+/** WebSocket close code of a gateway that ended the session because the media connection was lost. */
+const TRY_AGAIN = 1013;
+/** A page that ran no timer for this long was asleep or busy, in ms. */
+const ASLEEP_MS = 400;
+/** It then has unread messages: the gateway gets this long before it is blamed, in ms. */
+const GRACE_MS = 500;
+
+/**
+ * @typedef {object} SessionHandlers
+ * @property {(message: import('../proto/signaling.js').GatewayMessage) => void} onMessage All messages but pongs.
+ * @property {(sentMs: number, gotMs: number, gatewayMs: number) => void} onTime Answer to a ping; Unix times in ms.
+ * @property {(why: string, again: boolean) => void} onLost The session is over; called at most once, never after
+ *   {@link Session.close}. `again` if the gateway itself said to begin anew.
+ */
+
+/** One session. Call {@link Session.tick} several times a second; it never reconnects by itself. */
+export class Session {
+  #env;
+  #handlers;
+  #socket;
+  #over = false;
+  #open = false;
+  #pingId = 0;
+  /** @type {Map<number, number>} When each unanswered ping left. */
+  #pings = new Map();
+  #lastPing = -Infinity;
+  #heard;
+  #ticked;
+
+  /**
+   * @param {string} url
+   * @param {string[]} protocols What the socket asks for; see {@link import('./token.js').protocolsFor}.
+   * @param {SessionHandlers} handlers
+   * @param {import('../base/env.js').Env} env
+   */
+  constructor(url, protocols, handlers, env) {
+    this.#env = env;
+    this.#handlers = handlers;
+    this.#heard = this.#ticked = env.now();
+    this.#socket = env.openSocket(url, protocols);
+    this.#socket.onopen = () => {
+      this.#open = true;
+      this.#heard = env.now();
+      this.tick();
+    };
+    this.#socket.onmessage = (event) => this.#receive(event.data);
+    this.#socket.onclose = ({ code, reason }) => {
+      this.#lose(reason || (this.#open ? 'connection closed' : 'no connection'), code === TRY_AGAIN);
+    };
+  }
+
+  /**
+   * Sends one PeerMessage; nothing when the session is not open, because whoever speaks must start anew anyway.
+   * @param {object} message
+   * @returns {boolean} Whether it was sent.
+   */
+  send(message) {
+    if (!this.#open || this.#over) return false;
+    this.#socket.send(JSON.stringify(message));
+    return true;
+  }
+
+  /** Whether all that was sent has left the browser. */
+  get clear() {
+    return this.#open && !this.#over && !this.#socket.bufferedAmount;
+  }
+
+  /** Pings when it is time to, and gives the session up after too long a silence. */
+  tick() {
+    if (this.#over) return;
+    const now = this.#env.now();
+    const limit = this.#open ? SILENCE_MS : OPEN_MS;
+    if (now - this.#ticked > ASLEEP_MS) this.#heard = Math.max(this.#heard, now - limit + GRACE_MS);
+    this.#ticked = now;
+    if (now - this.#heard >= limit) {
+      this.#lose('gateway is silent');
+      return;
+    }
+    if (this.#open && now - this.#lastPing >= PING_MS) this.#ping(now);
+  }
+
+  /** Ends the session without a word to the handlers. */
+  close() {
+    this.#over = true;
+    this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
+    this.#socket.close();
+  }
+
+  /** @param {number} now */
+  #ping(now) {
+    this.#lastPing = now;
+    // Ids are int32 on the wire and need to be distinct only among the few in flight.
+    this.#pingId = (this.#pingId % 0x7fffffff) + 1;
+    this.#pings.set(this.#pingId, now);
+    this.send({ ping: { id: this.#pingId } });
+  }
+
+  /** @param {unknown} data */
+  #receive(data) {
+    if (this.#over) return;
+    this.#heard = this.#env.now();
+    const message = parse(data);
+    if (message.kind !== 'pong') {
+      this.#handlers.onMessage(message);
+      return;
+    }
+    const sent = this.#pings.get(message.id);
+    if (sent === undefined || message.gatewayMs === null) return;
+    for (const id of this.#pings.keys()) if (id <= message.id) this.#pings.delete(id);
+    const { originMs } = this.#env;
+    this.#handlers.onTime(originMs + sent, originMs + this.#heard, message.gatewayMs);
+  }
+
+  /** @param {string} why @param {boolean} [again] */
+  #lose(why, again = false) {
+    if (this.#over) return;
+    this.close();
+    this.#handlers.onLost(why, again);
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * @file The video of one device over a WebSocket of its own, for browsers that WebRTC finds no way for.
+ *
+ * The gateway sends whole pictures and waits for them to be confirmed, so that none gets old on the way; see the Go package server for the
+ * format. What the decoder cannot keep up with is lost up to the next key frame.
+ */
+
+import { h264Codec } from './h264.js';
+
+const HEADER_BYTES = 16;
+const VERSION = 1;
+/** More pictures than this never wait for the decoder. */
+const MOST_WAITING = 3;
+/** Time between two requests for a key frame, in ms. */
+const ASK_MS = 500;
+/** A socket that was closed is opened again after this, and after twice as long the next time, in ms. */
+const [FIRST_RETRY_MS, LAST_RETRY_MS] = [500, 4000];
+/** WebSocket.OPEN. */
+const OPEN = 1;
+/** Seconds from 1900 (NTP) to 1970 (Unix), in ms. */
+const NTP_TO_UNIX_MS = 2_208_988_800_000;
+
+/**
+ * @typedef {import('./frameage.js').Source & {timestamp: number}} ShownSource
+ * @typedef {{track: MediaStreamTrack, getSynchronizationSources: () => ShownSource[]}} PictureReceiver What a Video needs of an RTCRtpReceiver.
+ */
+
+/** One video. Call {@link PictureSocket.tick} several times a second. */
+export class PictureSocket {
+  #openSocket;
+  #env;
+  #onReceiver;
+  #screen;
+  /** @type {WebSocket|null} */
+  #socket = null;
+  /** @type {import('../base/env.js').Decoder|null} */
+  #decoder = null;
+  #codec = '';
+  /** Number of the newest picture. */
+  #number = 0;
+  /** Number of the last one that was confirmed. */
+  #confirmed = 0;
+  #askedAt = -Infinity;
+  #retryAt = -Infinity;
+  #patience = FIRST_RETRY_MS;
+  /** @type {ShownSource|null} The picture that is shown. */
+  #shown = null;
+
+  /**
+   * @param {() => WebSocket} openSocket
+   * @param {(receiver: PictureReceiver) => void} onReceiver Called with the first picture.
+   * @param {import('../base/env.js').Env} env
+   */
+  constructor(openSocket, onReceiver, env) {
+    this.#openSocket = openSocket;
+    this.#env = env;
+    this.#onReceiver = onReceiver;
+    this.#screen = env.newScreen();
+  }
+
+  /** What the video is received with; null before the first picture. @returns {PictureReceiver|null} */
+  get receiver() {
+    if (!this.#shown) return null;
+    return { track: this.#screen.track, getSynchronizationSources: () => (this.#shown ? [this.#shown] : []) };
+  }
+
+  /** Opens the socket when it is not, and asks for a key frame while there is no picture without one. */
+  tick() {
+    const now = this.#env.now();
+    if (!this.#socket && now >= this.#retryAt) this.#open();
+    if (this.#socket && !this.#decoder && this.#number > 0) this.#askKey(now);
+  }
+
+  /** Ends it. */
+  close() {
+    this.#leave();
+    this.#retryAt = Infinity;
+    this.#screen.close();
+  }
+
+  #open() {
+    const socket = (this.#socket = this.#openSocket());
+    socket.binaryType = 'arraybuffer';
+    socket.onmessage = ({ data }) => data instanceof ArrayBuffer && this.#receive(data);
+    socket.onclose = () => {
+      this.#retryAt = this.#env.now() + this.#patience;
+      this.#patience = Math.min(2 * this.#patience, LAST_RETRY_MS);
+      this.#leave();
+    };
+  }
+
+  #leave() {
+    this.#drop();
+    this.#number = this.#confirmed = 0;
+    const socket = this.#socket;
+    this.#socket = null;
+    if (!socket) return;
+    socket.onmessage = socket.onclose = null;
+    socket.close();
+  }
+
+  /** @param {ArrayBuffer} message */
+  #receive(message) {
+    const view = new DataView(message);
+    if (message.byteLength <= HEADER_BYTES || view.getUint8(0) !== VERSION) return;
+    this.#number = view.getUint32(4);
+    this.#patience = FIRST_RETRY_MS;
+    const picture = { key: (view.getUint8(1) & 1) === 1, captureUs: Number(view.getBigInt64(8)), data: new Uint8Array(message, HEADER_BYTES) };
+    if (picture.key) this.#prepare(picture.data);
+    if (this.#decoder && this.#decoder.waiting >= MOST_WAITING) this.#drop();
+    try {
+      this.#decoder?.decode(picture.key, picture.captureUs, picture.data);
+    } catch {
+      this.#drop();
+    }
+    if (!this.#decoder) this.#askKey(this.#env.now());
+    this.#confirm();
+  }
+
+  /** Sees to it that there is a decoder for what begins with a key frame. @param {Uint8Array} data */
+  #prepare(data) {
+    const codec = h264Codec(data);
+    if (codec === '' || (this.#decoder && codec === this.#codec)) return;
+    this.#drop();
+    try {
+      const decoder = this.#env.newDecoder({
+        output: (frame) => decoder === this.#decoder && this.#show(frame),
+        error: () => decoder === this.#decoder && this.#drop(),
+        dequeue: () => decoder === this.#decoder && this.#confirm(),
+      });
+      this.#decoder = decoder;
+      this.#codec = codec;
+      decoder.configure(codec);
+    } catch {
+      this.#drop(); // this browser cannot decode it
+    }
+  }
+
+  /** Gives the decoder up, with all that waits for it. */
+  #drop() {
+    const decoder = this.#decoder;
+    this.#decoder = null;
+    decoder?.close();
+  }
+
+  /** @param {import('../base/env.js').DecodedFrame} frame */
+  #show(frame) {
+    const first = this.#shown === null;
+    this.#screen.draw(frame);
+    this.#shown = { timestamp: this.#env.originMs + this.#env.now(), captureTimestamp: frame.timestamp / 1000 + NTP_TO_UNIX_MS };
+    frame.close();
+    const { receiver } = this;
+    if (first && receiver) this.#onReceiver(receiver);
+  }
+
+  /** Tells the gateway what has left the decoder, so that it sends more. */
+  #confirm() {
+    const got = this.#number - (this.#decoder?.waiting ?? 0);
+    if (got <= this.#confirmed) return;
+    this.#confirmed = got;
+    this.#say({ got });
+  }
+
+  /** @param {number} now */
+  #askKey(now) {
+    if (now - this.#askedAt < ASK_MS) return;
+    this.#askedAt = now;
+    this.#say({ got: this.#confirmed, keyFrame: true });
+  }
+
+  /** @param {object} word */
+  #say(word) {
+    if (this.#socket?.readyState === OPEN) this.#socket.send(JSON.stringify(word));
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * @file The video of one device, for as long as the page wants it: through restarts of the camera, of the gateway and of
+ * the connection it keeps the same MediaStream, and says at any moment whether its picture is still true.
+ */
+
+import { median } from '../base/median.js';
+import { frameAge } from './frameage.js';
+import { ElementWatch } from './elementwatch.js';
+import { Freshness } from './freshness.js';
+import { explain } from './liveness.js';
+import { videoStats } from './videostats.js';
+
+/** Frames whose ages make up the age shown. */
+const AGES = 30;
+
+/**
+ * @typedef {Omit<import('./liveness.js').Facts, 'freshness'|'refused'|'paused'>} Surroundings What the robot knows.
+ */
+
+/**
+ * One device's video. Made by `robot.video(name)`.
+ *
+ * Events: `picture` when {@link Video.picture} changes state, reason or text; its detail is the new one.
+ */
+export class Video extends EventTarget {
+  /** Name of the device. */
+  device;
+  /** The live stream: this object stays the same, whatever happens; the track in it is exchanged on reconnection. */
+  stream;
+
+  #env;
+  #clock;
+  #freshness = new Freshness();
+  /** @type {import('./liveness.js').Picture} */
+  #picture = { state: 'waiting', reason: 'connecting', text: 'Connecting to the gateway' };
+  /** @type {RTCRtpReceiver|import('./picturesocket.js').PictureReceiver|null} */
+  #receiver = null;
+  /** @type {Set<ElementWatch>} */
+  #elements = new Set();
+  #refused = '';
+  /** Whether media ever arrived: only then do elements get the stream. */
+  #arrived = false;
+  #shown = 0;
+  /** @type {number[]} */
+  #ages = [];
+  /** @type {import('./videostats.js').Sample|null} */
+  #sample = null;
+  #onClose;
+
+  /**
+   * @param {string} device
+   * @param {import('../base/env.js').Env} env
+   * @param {import('../link/clock.js').Clock} clock
+   * @param {() => void} onClose
+   */
+  constructor(device, env, clock, onClose) {
+    super();
+    this.device = device;
+    this.#env = env;
+    this.#clock = clock;
+    this.#onClose = onClose;
+    this.stream = env.newStream();
+  }
+
+  /** The state of the picture now, and why it is not live. */
+  get picture() {
+    return this.#picture;
+  }
+
+  /** Time since the last frame was seen, in ms; null if there never was one. */
+  get sinceMs() {
+    return this.#freshness.sinceMs(this.#env.now());
+  }
+
+  /** Age from which this picture counts as stale, in ms; learned from the camera's frame rate. */
+  get thresholdMs() {
+    return this.#freshness.thresholdMs;
+  }
+
+  /** Capture to shown in ms, median of the last frames; null if the browser does not say. */
+  get ageMs() {
+    return median(this.#ages);
+  }
+
+  /**
+   * Shows the video in an element, muted, as soon as and whenever there is one. Several elements may show the same video.
+   * @param {HTMLVideoElement} element
+   * @returns {() => void} Takes it out again.
+   */
+  attach(element) {
+    const watch = new ElementWatch(element, this.stream, this.#env, (frame, count) => this.#onFrame(frame, count));
+    this.#elements.add(watch);
+    if (this.#arrived) watch.show();
+    return () => {
+      if (this.#elements.delete(watch)) watch.close();
+    };
+  }
+
+  /** No longer wants the video: elements are emptied, and the gateway is told. */
+  close() {
+    for (const watch of this.#elements) watch.close();
+    this.#elements.clear();
+    this.#onClose();
+  }
+
+  /**
+   * For the robot: packets of this device now come this way. The last picture stays until the first of them is decoded.
+   * @param {RTCRtpReceiver|import('./picturesocket.js').PictureReceiver} receiver
+   */
+  useReceiver(receiver) {
+    this.#refused = '';
+    this.#receiver = receiver;
+    this.#sample = null;
+    const track = receiver.track;
+    const swap = () => {
+      if (this.#receiver !== receiver) return;
+      for (const old of this.stream.getTracks()) if (old !== track) this.stream.removeTrack(old);
+      this.stream.addTrack(track);
+      if (track.muted) return;
+      this.#arrived = true;
+      for (const watch of this.#elements) watch.show();
+    };
+    if (this.stream.getTracks().length === 0 || !track.muted) swap();
+    if (track.muted) track.addEventListener('unmute', swap, { once: true });
+  }
+
+  /** For the robot: the connection is gone; the picture stands still. */
+  dropReceiver() {
+    this.#receiver = null;
+  }
+
+  /**
+   * For the robot: the gateway does not give this video.
+   * @param {string} why
+   */
+  refuse(why) {
+    this.#refused = why || 'refused by the gateway';
+  }
+
+  /**
+   * For the robot: judges the picture. Called every few dozen ms.
+   * @param {Surroundings} around
+   */
+  tick(around) {
+    const now = this.#env.now();
+    // Browsers report frames shown only of what is on the screen, and rarely when they save power; then the last frame
+    // decoded has to do.
+    const source = this.#source();
+    if (source) this.#freshness.touch(Math.min(now, source.timestamp - this.#env.originMs));
+    const next = explain({
+      ...around,
+      freshness: this.#freshness.judge(now),
+      refused: this.#refused,
+      paused: [...this.#elements].some((e) => e.paused),
+    });
+    const was = this.#picture;
+    if (next.state === was.state && next.reason === was.reason && next.text === was.text) return;
+    this.#picture = next;
+    this.dispatchEvent(new CustomEvent('picture', { detail: next }));
+  }
+
+  /**
+   * For the robot: numbers since the last call.
+   * @param {any[]} report
+   * @param {number} atMs
+   * @returns {import('./videostats.js').VideoStats}
+   */
+  statsFrom(report, atMs) {
+    const seen = [...this.#elements].some((e) => e.seen);
+    const page = { shown: seen ? this.#shown : null, ageMs: this.ageMs };
+    const { stats, sample } = videoStats(report, this.#receiver?.track.id ?? '', atMs, page, this.#sample);
+    this.#sample = sample;
+    return stats;
+  }
+
+  /** @returns {any} The source of the last decoded frame, as RTCRtpReceiver has it. */
+  #source() {
+    return this.#receiver?.getSynchronizationSources?.()[0];
+  }
+
+  /**
+   * @param {VideoFrameCallbackMetadata} frame
+   * @param {number} count Frames shown since the last call.
+   */
+  #onFrame(frame, count) {
+    this.#shown += count;
+    this.#freshness.frame(this.#env.now(), count);
+    const clock = { originMs: this.#env.originMs, offsetMs: this.#clock.offsetMs };
+    const age = frameAge(frame, this.#source(), clock);
+    if (age === null) return;
+    this.#ages.push(age);
+    if (this.#ages.length > AGES) this.#ages.shift();
+  }
+}

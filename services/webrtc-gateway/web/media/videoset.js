@@ -1,0 +1,105 @@
+/**
+ * @file All videos that the page wants, whatever connection there is.
+ */
+
+import { Video } from './video.js';
+
+/** Looks at the statistics nearer than this to the last share its result, in ms. */
+const STATS_MS = 500;
+
+/** @typedef {import('./videostats.js').VideoStats} VideoStats */
+
+/** The videos, by device. */
+export class VideoSet {
+  #env;
+  #clock;
+  #onWant;
+  /** @type {Map<string, Video>} */
+  #videos = new Map();
+  /** @type {{atMs: number, result: Promise<Record<string, VideoStats>>}|null} */
+  #stats = null;
+
+  /**
+   * @param {import('../base/env.js').Env} env
+   * @param {import('../link/clock.js').Clock} clock
+   * @param {() => void} onWant Called when other devices are wanted than before.
+   */
+  constructor(env, clock, onWant) {
+    this.#env = env;
+    this.#clock = clock;
+    this.#onWant = onWant;
+  }
+
+  /** @returns {import('../link/connection.js').Want[]} */
+  get wants() {
+    return [...this.#videos].map(([device, owner]) => ({ device, stream: 'video', owner }));
+  }
+
+  /**
+   * @param {string} device
+   * @returns {Video} The same for the same device, until it is closed.
+   */
+  get(device) {
+    const known = this.#videos.get(device);
+    if (known) return known;
+    const video = new Video(device, this.#env, this.#clock, () => {
+      this.#videos.delete(device);
+      this.#onWant();
+    });
+    this.#videos.set(device, video);
+    this.#onWant();
+    return video;
+  }
+
+  /** @param {string} device @param {RTCRtpReceiver|import('./picturesocket.js').PictureReceiver} receiver Its packets come this way now. */
+  use(device, receiver) {
+    this.#videos.get(device)?.useReceiver(receiver);
+  }
+
+  /** @param {string} device @param {string} why The gateway does not give it. */
+  refuse(device, why) {
+    this.#videos.get(device)?.refuse(why);
+  }
+
+  /** The connection is gone. */
+  drop() {
+    for (const video of this.#videos.values()) video.dropReceiver();
+  }
+
+  /** Tracks whose pictures are on the screen. */
+  get tracks() {
+    return [...this.#videos.values()].flatMap((v) => v.stream.getTracks());
+  }
+
+  /**
+   * Judges all pictures.
+   * @param {Omit<import('./video.js').Surroundings, 'device'>} around
+   * @param {import('../proto/signaling.js').Device[]} devices
+   */
+  judge(around, devices) {
+    const byName = new Map(devices.map((d) => [d.name, d]));
+    for (const [name, video] of this.#videos) video.tick({ ...around, device: byName.get(name) ?? null });
+  }
+
+  /**
+   * Numbers about each video since the call before.
+   * @param {() => Promise<RTCStatsReport>|undefined} look
+   * @returns {Promise<Record<string, VideoStats>>} By name of the device.
+   */
+  stats(look) {
+    const atMs = this.#env.now();
+    if (this.#stats && atMs - this.#stats.atMs < STATS_MS) return this.#stats.result;
+    this.#stats = { atMs, result: this.#collect(look) };
+    return this.#stats.result;
+  }
+
+  /** @param {() => Promise<RTCStatsReport>|undefined} look */
+  async #collect(look) {
+    /** @type {any[]} */
+    const report = [];
+    const atMs = this.#env.now();
+    // A connection that is being closed has no statistics; that is no error worth a word.
+    (await look()?.catch(() => null))?.forEach((s) => report.push(s));
+    return Object.fromEntries([...this.#videos].map(([name, video]) => [name, video.statsFrom(report, atMs)]));
+  }
+}

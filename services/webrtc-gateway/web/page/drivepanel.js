@@ -1,0 +1,200 @@
+/** @file The drive panel: who drives, what it is driven with, and how good the way to the robot is. */
+
+import { Gamepad, Keyboard, TouchStick } from '../waldo.js';
+import { AxisRows } from './axes.js';
+import { ConfirmButton, KeyForm } from './confirm.js';
+import { byId, make, setData, setText } from './dom.js';
+import { driveStatus } from './drivewords.js';
+import { count, milliseconds } from './format.js';
+import { motorsStatus, pictureWarning } from './motorwords.js';
+import { padName, padNotes } from './padwords.js';
+
+/** @typedef {import('../robot/robot.js').Robot} Robot */
+
+/** How often the panel looks whether what it shows is still true, in ms. */
+const LOOK_MS = 50;
+
+/** @typedef {{device: string, picture: import('../media/liveness.js').Picture, sinceMs: number|null}} Shown A picture on the page. */
+
+/** The panel. It carries `data-drive`, `data-motors`, `data-pictures` and `data-holder` for styles and tests. */
+export class DrivePanel {
+  #robot;
+  #drive;
+  #announce;
+  #panel = byId('drive', HTMLElement);
+  #status = byId('drive-status', HTMLElement);
+  #why = byId('drive-why', HTMLElement);
+  #motors = byId('drive-motors', HTMLElement);
+  #warning = byId('drive-picture', HTMLElement);
+  #pictures;
+  #said = '';
+  /** @type {import('../control/control.js').Control|null} The control that is listened to. */
+  #watched = null;
+  #pill = byId('drive-pill', HTMLElement);
+  #values = byId('drive-values', HTMLElement);
+  #quality = byId('drive-quality', HTMLElement);
+  #pad = byId('drive-pad', HTMLElement);
+  #doubts = byId('drive-pad-doubts', HTMLElement);
+  /** What stands there. */
+  #notes = '';
+  #stick = byId('stick', HTMLElement);
+  #keyboard = new Keyboard();
+  #gamepad = new Gamepad();
+  #touch = new TouchStick(this.#stick);
+  #rows = new AxisRows(this.#keyboard);
+  #button = new ConfirmButton(byId('drive-button', HTMLButtonElement), () => this.#toggle(''));
+  #key = new KeyForm('Take over', (key) => this.#toggle(key));
+  /** Whether the last start was to take over. */
+  #took = false;
+
+  /**
+   * @param {Robot} robot
+   * @param {(text: string) => void} announce
+   * @param {() => Shown[]} pictures Those that a driver looks at.
+   */
+  constructor(robot, announce, pictures) {
+    this.#robot = robot;
+    this.#pictures = pictures;
+    this.#announce = announce;
+    this.#drive = robot.drive();
+    for (const input of [this.#keyboard, this.#gamepad, this.#touch]) this.#drive.use(input);
+    byId('drive-axes', HTMLElement).append(this.#rows.element);
+    // The keys belong to driving now, not to the button that was clicked.
+    this.#button.element.addEventListener('click', (event) => event.detail > 0 && this.#drive.state !== 'off' && this.#button.element.blur());
+    byId('drive-head', HTMLElement).append(this.#key.element);
+    this.#drive.addEventListener('config', () => this.#configured());
+    this.#drive.addEventListener('state', () => this.#changed());
+    this.#touch.addEventListener('change', () => this.#moved());
+    setInterval(() => document.hidden || this.look(), LOOK_MS);
+    this.#configured();
+  }
+
+  /** Shows what is true of the motors and the pictures now. */
+  look() {
+    if (this.#drive.config !== null) this.#showState();
+  }
+
+  /** Renews what changes with time. Called several times a second. */
+  tick() {
+    const drive = this.#drive;
+    const { actuators } = this.#robot;
+    const hint = drive.config === null && actuators.length > 0;
+    this.#panel.hidden = drive.config === null;
+    byId('drive-hint', HTMLElement).hidden = !hint;
+    if (hint) setText(byId('drive-hint-device', HTMLElement), actuators[0]);
+    if (drive.config === null) return;
+    this.#showState();
+    this.#rows.show(drive.axes);
+    this.#showValues();
+    setText(this.#pad, this.#gamepad.name && `Gamepad: ${padName(this.#gamepad.name)}`);
+    const notes = padNotes(this.#gamepad.doubts);
+    if (notes.join('\n') !== this.#notes) this.#doubts.replaceChildren(...notes.map((note) => make('li', {}, note)));
+    this.#notes = notes.join('\n');
+  }
+
+  #showState() {
+    const drive = this.#drive;
+    const state = drive.control?.state ?? null;
+    const device = this.#robot.devices.find((d) => d.name === drive.config?.device) ?? null;
+    const other = state && state.holder !== drive.holder ? state.holder : '';
+    const motors = motorsStatus({
+      link: this.#robot.state, device, state, known: drive.control?.known ?? false, ageMs: drive.control?.ageMs ?? Infinity,
+      holder: drive.holder, refusal: drive.refusal,
+    });
+    const warning = drive.state === 'off' ? '' : pictureWarning(this.#pictures());
+    const atRest = drive.inputs.every((input) => input.atRest);
+    const status = driveStatus({
+      drive, device, state, other, atRest, nowMs: this.#robot.gatewayNowMs, motors: motors.state, warning,
+    });
+    setData(this.#panel, { drive: drive.state, motors: motors.state, pictures: warning ? 'away' : 'live', holder: state?.holder ?? '' });
+    setText(this.#motors, motors.text);
+    setText(this.#warning, warning);
+    this.#alarm(motors.state, warning);
+    setText(this.#status, status.text);
+    setText(this.#why, status.why);
+    setText(this.#pill, status.pill);
+    setData(this.#pill, { state: drive.state === 'driving' && status.pill !== 'You drive' ? 'lost' : drive.state });
+    if (drive.state !== 'off') this.#button.show('Stop');
+    else if (other !== '') this.#button.show('Take over', 'Really take over?');
+    else this.#button.show('Drive');
+  }
+
+  /** Tells those who cannot see it what changes while they drive. @param {string} motors @param {string} warning */
+  #alarm(motors, warning) {
+    const word = this.#drive.state !== 'driving' ? '' : motors === 'unknown' ? 'The motors are not heard of' : warning ? 'The picture is away' : '';
+    if (word !== '' && word !== this.#said) this.#announce(word);
+    this.#said = word;
+  }
+
+  #showValues() {
+    const { config, values, quality } = this.#drive;
+    const keys = config?.values.map((v) => v.key) ?? [];
+    pairs(this.#values, keys.map((key) => [key, values ? String(values[key]) : '–']));
+    const refused = Object.values(quality?.refusals ?? {}).reduce((a, b) => a + b, 0);
+    this.#quality.title = Object.entries(quality?.refusals ?? {}).map(([verdict, n]) => `${verdict} ${n}`).join(', ');
+    pairs(this.#quality, [
+      ['round trip', milliseconds(quality?.rttMs ?? null)],
+      ['age', milliseconds(quality?.ageMs ?? null)],
+      ['lost', quality?.lostPercent == null ? '–' : `${count(quality.lostPercent)} %`],
+      ['refused', quality ? String(refused) : '–'],
+    ]);
+  }
+
+  #configured() {
+    const { config, control } = this.#drive;
+    if (control !== this.#watched) {
+      this.#watched = control;
+      control?.addEventListener('state', () => this.look());
+    }
+    setText(byId('drive-device', HTMLElement), config?.device ?? '');
+    const axes = config?.axes ?? [];
+    void this.#rows.describe(axes);
+    byId('drive-axes', HTMLElement).hidden = axes.every((a) => a.plusKeys.length + a.minusKeys.length === 0);
+    this.#stick.hidden = axes.every((a) => a.touch === '');
+    this.tick();
+  }
+
+  #changed() {
+    const { state, why, reason } = this.#drive;
+    // Only who drives needs these keys for nothing else.
+    this.#keyboard.grab = state !== 'off';
+    if (this.#took && reason === 'refused' && /^key:/.test(why)) this.#key.show();
+    else if (state !== 'off') this.#key.hide();
+    this.tick();
+    const words = { driving: 'You drive', arming: 'Release the controls to start', estopped: 'E-stop is latched', lost: 'Connection lost' };
+    this.#announce(state === 'off' ? why : /** @type {Record<string, string>} */ (words)[state] ?? '');
+  }
+
+  /** @param {string} key */
+  #toggle(key) {
+    const drive = this.#drive;
+    if (drive.state !== 'off') {
+      drive.stop();
+      return;
+    }
+    const holder = drive.control?.state?.holder ?? '';
+    this.#took = holder !== '' && holder !== drive.holder;
+    drive.start({ take: this.#took, key });
+  }
+
+  #moved() {
+    this.#stick.style.setProperty('--x', this.#touch.x.toFixed(3));
+    this.#stick.style.setProperty('--y', this.#touch.y.toFixed(3));
+    setData(this.#stick, { held: String(!this.#touch.atRest) });
+    this.#rows.show(this.#drive.axes);
+  }
+}
+
+/**
+ * Shows names with values; what is there already only gets new values.
+ * @param {HTMLElement} list
+ * @param {[string, string][]} rows
+ */
+function pairs(list, rows) {
+  const names = rows.map(([name]) => name).join('\n');
+  if (list.dataset.names !== names) {
+    list.dataset.names = names;
+    list.replaceChildren(...rows.map(([name]) => make('div', {}, make('dt', {}, name), make('dd'))));
+  }
+  rows.forEach(([, value], i) => setText(/** @type {HTMLElement} */ (list.children[i].lastChild), value));
+}

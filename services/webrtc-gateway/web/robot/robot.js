@@ -1,0 +1,365 @@
+/**
+ * @file A robot seen from a page: its devices, what can be seen and heard of them and said to them, and the state of the way there.
+ */
+
+import { Calls } from '../channels/calls.js';
+import { Clock } from '../link/clock.js';
+import { Control } from '../control/control.js';
+import { Drive } from '../control/drive.js';
+import { EStop } from '../control/estop.js';
+import { Link } from '../link/link.js';
+import { isActuator } from '../proto/signaling.js';
+import { WebRtc } from './webrtc.js';
+
+/** How often pictures and the link are judged, in ms. */
+const TICK_MS = 50;
+/** A gateway that has just started has to hear of its devices before what it says of them counts, in ms. */
+const HEARING_MS = 2500;
+/** Where no streams come, actuators are asked for their state this often, in ms. */
+const ASK_MS = 80;
+
+/**
+ * A connection to one robot. Made by `waldo.connect()`; it reconnects by itself until {@link Robot.close}.
+ *
+ * Events: `state` when {@link Robot.state} changes (detail: `{state, why}`), `devices` when a device changes (detail: all
+ * of them), `estop` when {@link Robot.eStopState} may have changed, `detour` when {@link Robot.detour} changes.
+ */
+export class Robot extends EventTarget {
+  /** The gateway's clock against ours. */
+  clock = new Clock();
+  /** @type {import('../proto/signaling.js').Device[]} Devices the gateway last listed, by name. */
+  devices = [];
+  /** Name of the robot; empty until the gateway has said it. */
+  name = '';
+  /** Version of the gateway; empty until known. */
+  version = '';
+  /** How often the connection was made anew since the first one. */
+  reconnects = 0;
+
+  #env;
+  #link;
+  #webrtc;
+  #greetedAt = 0;
+  #listed = false;
+  /** @type {Set<string>} Names of actuators: those of the gateway before stay until this one must have heard of them. */
+  #actuators = new Set();
+  #gatewayEpoch = '';
+  #calls;
+  #eStop;
+  /** @type {Map<string, Control>} */
+  #controls = new Map();
+  /** @type {Drive|null} */
+  #drive = null;
+  /** @type {import('../proto/signaling.js').DriveConfig|null} */
+  #driveConfig = null;
+  /** @type {(() => void)[]} What to undo at the end. */
+  #undo;
+
+  /**
+   * @param {URL} base Where the gateway is.
+   * @param {import('../base/env.js').Env} env
+   * @param {string} [token] For pages of another origin.
+   */
+  constructor(base, env, token = '') {
+    super();
+    this.#env = env;
+    this.#webrtc = new WebRtc({
+      send: (message) => this.#link.send(message),
+      onBroken: () => this.#link.open(),
+      onResult: (result) => this.#calls.settle(result),
+      onDetour: () => this.dispatchEvent(new CustomEvent('detour', { detail: this.detour })),
+      openPicture: (device) => env.openSocket(pictureUrl(base, device), this.#link.protocols),
+    }, this.clock, env);
+    this.#calls = new Calls({
+      send: (message) => this.#link.send(message),
+      sendLossy: (text) => this.#webrtc.channels.sendCall(text),
+      detour: () => this.#webrtc.detour.reason !== '' && this.#link.clear,
+    }, env);
+    this.#eStop = new EStop({
+      names: () => this.actuators,
+      known: () => this.#complete,
+      control: (device) => this.control(device),
+      call: this.call,
+      holder: () => env.holder(),
+      onChange: () => this.dispatchEvent(new CustomEvent('estop', { detail: this.eStopState })),
+    }, env);
+    this.#link = new Link(base, token, {
+      onOpening: () => this.#prepare(),
+      onMessage: (m) => this.#receive(m),
+      onTime: (sent, got, gateway) => this.clock.sample(sent, got, gateway),
+      onState: (state, why) => this.#changed(state, why),
+    }, env);
+    this.#undo = [env.every(() => this.#tick(), TICK_MS), env.onWake(() => this.#wake())];
+    this.#link.open();
+  }
+
+  /** State of the link to the gateway. */
+  get state() {
+    return this.#link.state;
+  }
+
+  /** Why the link is not live, for people; empty when it is. */
+  get why() {
+    return this.#link.why;
+  }
+
+  /** Why there is no session though something answers (no token, too many viewers, a proxy), and what to do; empty otherwise. */
+  get refusal() {
+    return this.#link.refusal;
+  }
+
+  /** State of the WebRTC connection: 'idle', 'none', or what RTCPeerConnection says. */
+  get mediaState() {
+    return this.#webrtc.state;
+  }
+
+  /**
+   * Why the browser goes around WebRTC, and whether it can show pictures then; null while WebRTC works, or is still tried. Pictures, calls and
+   * driving go over WebSockets meanwhile; sound, streams and topics do not.
+   * @returns {{reason: import('../media/detour.js').DetourReason, picture: boolean}|null}
+   */
+  get detour() {
+    const { detour } = this.#webrtc;
+    return detour.reason === '' ? null : { reason: detour.reason, picture: detour.picture };
+  }
+
+  /** The connection the videos come on now, to look at and not to change; null while there is none. */
+  get peerConnection() {
+    return this.#webrtc.peerConnection;
+  }
+
+  /** Gateway's time now, Unix time in ms; our own as long as the offset is not known. */
+  get gatewayNowMs() {
+    return this.#env.originMs + this.#env.now() + (this.clock.offsetMs ?? 0);
+  }
+
+  /** What this page calls itself when it drives, or presses the e-stop. */
+  get holder() {
+    return this.#env.holder();
+  }
+
+  /** Names of the devices that can move something. They are not forgotten while the gateway is lost. */
+  get actuators() {
+    return [...this.#actuators].sort();
+  }
+
+  /**
+   * The video of a device, which need not be there yet. The same name gives the same object.
+   * @param {string} device
+   */
+  video(device) {
+    return this.#webrtc.videos.get(device);
+  }
+
+  /**
+   * The sound of a device, both ways; the device need not be there yet. The same name gives the same object.
+   * @param {string} device
+   */
+  audio(device) {
+    return this.#webrtc.sounds.get(device);
+  }
+
+  /**
+   * Numbers about each video between this call and the one before; ask about once a second, while somebody looks.
+   * @returns {Promise<Record<string, import('../media/videostats.js').VideoStats>>} By name of the device.
+   */
+  stats() {
+    return this.#webrtc.stats();
+  }
+
+  /**
+   * Calls a method of a device, with the messages of its gRPC service in the protobuf JSON mapping.
+   * @param {string} device
+   * @param {string} method Full name, for example `waldo.device.v1.DeviceService/GetDevice`.
+   * @param {object} [request]
+   * @param {import('../channels/calls.js').CallOptions} [options]
+   * @returns {Promise<any>} The response; rejects with a CallError, at the latest when the session is lost.
+   */
+  call = (device, method, request = {}, options = {}) => this.#calls.call(device, method, request, options);
+
+  /**
+   * A channel to all that listen to a topic. The same topic gives the same object, whatever the options.
+   * @param {string} topic
+   * @param {import('../channels/topic.js').ChannelOptions} [options]
+   */
+  channel(topic, options = {}) {
+    return this.#webrtc.channels.topic(topic, options);
+  }
+
+  /**
+   * What a device produces on a stream, from now on. The same stream gives the same object.
+   * @param {string} device
+   * @param {string} stream
+   */
+  stream(device, stream) {
+    return this.#webrtc.channels.stream(device, stream);
+  }
+
+  /**
+   * Who commands an actuator, and whether it may move. The same name gives the same object.
+   * @param {string} device
+   * @returns {Control}
+   */
+  control(device) {
+    let control = this.#controls.get(device);
+    if (!control) {
+      control = new Control(device, this.stream(device, 'control'), this.call, this.#env);
+      control.addEventListener('state', () => this.dispatchEvent(new CustomEvent('estop', { detail: this.eStopState })));
+      this.#controls.set(device, control);
+    }
+    return control;
+  }
+
+  /** Driving the robot as its robot.yaml says; always the same object. */
+  drive() {
+    if (!this.#drive) {
+      const { calls } = this.#webrtc.channels; // commands go by it, so it is wanted from now on
+      this.#drive = new Drive({
+        call: this.call,
+        control: (device) => this.control(device),
+        ready: () => this.state === 'live' && (calls.state === 'open' || this.detour !== null),
+      }, this.#env);
+      this.#drive.configure(this.#driveConfig);
+    }
+    return this.#drive;
+  }
+
+  /**
+   * Makes all that can move stand still, until somebody clears it: said again and again on every way there is, over reconnects,
+   * until each actuator has confirmed it. Driving from this page ends.
+   * @param {string} [reason] For people.
+   * @returns {Promise<void>} Resolves when all have confirmed it, or it was cleared.
+   */
+  eStop(reason = '') {
+    this.#drive?.end('estop');
+    return this.#eStop.press(reason);
+  }
+
+  /**
+   * Clears the e-stops that this page has seen. One that was pressed since is another.
+   * @param {object} [options]
+   * @param {string} [options.key] The override key, if one is configured.
+   * @returns {Promise<void>} Rejects with the CallError of an actuator that refuses.
+   */
+  clearEStop({ key = '' } = {}) {
+    return this.#eStop.clear(key);
+  }
+
+  /** Whether the e-stop is pressed, by whom, and whether all have confirmed it. */
+  get eStopState() {
+    return this.#eStop.state;
+  }
+
+  /** Ends everything, for good. */
+  close() {
+    this.#drive?.end('closed');
+    for (const undo of this.#undo.splice(0)) undo();
+    this.#webrtc.close();
+    this.#link.close();
+    this.#calls.lose('the connection was closed');
+    this.#judge();
+  }
+
+  /** A new session begins; nothing that was on its way in the one before is still meant. */
+  #prepare() {
+    this.#calls.lose('the connection was lost');
+    this.#listed = false;
+    this.#webrtc.prepare();
+  }
+
+  /** @param {import('../proto/signaling.js').GatewayMessage} m */
+  #receive(m) {
+    if (m.kind === 'welcome') this.#greet(m);
+    else if (m.kind === 'devices') this.#list(m.devices);
+    else if (m.kind === 'result') this.#calls.settle(m);
+    else this.#webrtc.receive(m);
+    // What is left is garbage, or the word of a newer gateway: nothing to do.
+  }
+
+  /** @param {import('../proto/signaling.js').Welcome} welcome */
+  #greet({ robot, version, epoch, iceServers, drive }) {
+    this.name = robot;
+    this.version = version;
+    if (this.#gatewayEpoch !== '') this.reconnects += 1;
+    if (this.#gatewayEpoch !== epoch) this.clock.reset();
+    this.#gatewayEpoch = epoch;
+    this.#greetedAt = this.#env.now();
+    this.#driveConfig = drive;
+    this.#drive?.configure(drive);
+    this.#webrtc.greet(iceServers);
+  }
+
+  /** @param {import('../proto/signaling.js').Device[]} devices */
+  #list(devices) {
+    const known = new Map(this.devices.map((d) => [d.name, d]));
+    this.devices = devices;
+    this.#listed = true;
+    this.#webrtc.forgive(devices.filter((d) => {
+      const old = known.get(d.name);
+      return !old || old.epoch !== d.epoch || old.state !== d.state || old.gone !== d.gone;
+    }).map((d) => d.name));
+    this.#listActuators();
+    this.dispatchEvent(new CustomEvent('devices', { detail: devices }));
+    this.#judge();
+  }
+
+  /** @param {import('../link/link.js').LinkState} state @param {string} why */
+  #changed(state, why) {
+    if (state !== 'live') {
+      this.#calls.lose('the connection was lost');
+      this.#webrtc.pause();
+    }
+    this.dispatchEvent(new CustomEvent('state', { detail: { state, why } }));
+    this.#judge();
+  }
+
+  #wake() {
+    this.#link.hurry();
+    this.#webrtc.hurry();
+    this.#judge();
+  }
+
+  #tick() {
+    const live = this.#link.state === 'live';
+    this.#link.tick();
+    this.#calls.tick();
+    this.#webrtc.tick(live);
+    if (this.#complete) this.#listActuators();
+    this.#eStop.tick();
+    if (live) for (const control of this.#controls.values()) control.tick(this.detour ? ASK_MS : undefined);
+    this.#judge();
+  }
+
+  #listActuators() {
+    const listed = this.devices.filter(isActuator).map((d) => d.name);
+    if (this.#complete) this.#actuators.clear();
+    for (const name of listed) {
+      this.#actuators.add(name);
+      this.control(name);
+    }
+  }
+
+  /** Whether the list of devices is what there is. */
+  get #complete() {
+    return this.state === 'live' && this.#listed && !this.#settling;
+  }
+
+  /** Whether the gateway is so new that it need not have heard of all devices. */
+  get #settling() {
+    return this.#env.now() - this.#greetedAt < HEARING_MS;
+  }
+
+  #judge() {
+    const { media, videos, sounds } = this.#webrtc;
+    const around = /** @type {const} */ ({ link: this.#link.state, media, settling: this.#settling });
+    videos.judge(around, this.devices);
+    sounds.judge(around, this.devices);
+  }
+}
+
+/** @param {URL} base Where the gateway is. @param {string} device */
+function pictureUrl(base, device) {
+  const url = new URL(`picture/${encodeURIComponent(device)}`, base);
+  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+  return url.href;
+}

@@ -1,0 +1,280 @@
+/**
+ * @file What goes over WebRTC: the connection of the session, its repair, and the videos, sounds and channels that
+ * are on it.
+ */
+
+import { ChannelSet } from '../channels/channelset.js';
+import { Connection } from '../link/connection.js';
+import { Detour } from '../media/detour.js';
+import { Repair } from '../link/repair.js';
+import { SoundSet } from '../media/soundset.js';
+import { VideoSet } from '../media/videoset.js';
+
+/** How often the way of the media is judged, in ms. */
+const REPAIR_MS = 250;
+/** What was refused is asked for again this often, in ms. */
+const FORGIVE_MS = 5000;
+/** On a detour WebRTC is tried again after this, by why it did not work, in ms. */
+const RETRY_MS = { 'no-webrtc': 5000, 'no-interface': 5000, 'no-path': 15_000 };
+/** Such a try may take so long, less than the gateway's patience, in ms. */
+const TRY_MS = 10_000;
+
+/**
+ * @typedef {object} WebRtcHandlers
+ * @property {(message: object) => void} send Sends a PeerMessage.
+ * @property {() => void} onBroken Another session is needed: the gateway knows one connection for each.
+ * @property {(result: import('../proto/signaling.js').CallResult) => void} onResult An answer on the channel of calls.
+ * @property {() => void} onDetour The detour around WebRTC begins, or is over.
+ * @property {(device: string) => WebSocket} openPicture Opens the socket of a device's pictures, for a detour.
+ */
+
+/** The WebRTC side of one robot. VideoSet, sounds and channels outlast its connections. */
+export class WebRtc {
+  videos;
+  sounds;
+  channels;
+  /** The way around WebRTC, where that finds none. */
+  detour;
+
+  #handlers;
+  #env;
+  #repair = new Repair();
+  #repairedAt = -Infinity;
+  #forgivenAt = 0;
+  /** @type {Connection|null} */
+  #connection = null;
+  /** @type {Connection[]} Lost ones that a last picture still depends on. */
+  #retired = [];
+  #greeted = false;
+  /** @type {RTCIceServer[]} */
+  #iceServers = [];
+  /** On a detour: when the connection that is tried was made, and when the next is to be. */
+  #triedAt = 0;
+  #retryAt = 0;
+  /** @type {Map<string, RTCRtpReceiver>} On a detour: by device, what is not used before the connection is up. */
+  #coming = new Map();
+
+  /**
+   * @param {WebRtcHandlers} handlers
+   * @param {import('../link/clock.js').Clock} clock
+   * @param {import('../base/env.js').Env} env
+   */
+  constructor(handlers, clock, env) {
+    this.#handlers = handlers;
+    this.#env = env;
+    this.videos = new VideoSet(env, clock, () => this.#want());
+    this.channels = new ChannelSet(env, handlers.onResult);
+    this.sounds = new SoundSet(env, this.channels, () => this.#want());
+    this.detour = new Detour(handlers.openPicture, (device, receiver) => this.videos.use(device, receiver), env);
+  }
+
+  /** State of the WebRTC connection: 'idle', 'none', or what RTCPeerConnection says. */
+  get state() {
+    return this.#connection?.state ?? 'none';
+  }
+
+  /** The connection now, to look at and not to change; null while there is none. */
+  get peerConnection() {
+    return this.#connection?.peerConnection ?? null;
+  }
+
+  /** Whether packets can get through. */
+  get media() {
+    return this.state === 'connected' ? 'ok' : this.#repair.broken ? 'broken' : 'connecting';
+  }
+
+  /** @returns {Promise<Record<string, import('../media/videostats.js').VideoStats>>} Numbers about each video. */
+  stats() {
+    return this.videos.stats(() => this.#connection?.stats());
+  }
+
+  /** A new session begins: have its connection ready before the gateway has said a word. */
+  prepare() {
+    this.retire();
+    this.#greeted = false;
+    this.#connect();
+  }
+
+  #connect() {
+    this.#triedAt = this.#env.now();
+    this.#coming.clear();
+    try {
+      this.#connection = this.#newConnection();
+    } catch {
+      // RTCPeerConnection is missing, or an add-on makes it throw.
+      this.#retryAt = this.#triedAt + RETRY_MS['no-webrtc'];
+      this.#detourFor('no-webrtc');
+    }
+  }
+
+  #newConnection() {
+    return new Connection({
+      send: this.#handlers.send,
+      onTrack: (want, transceiver) => {
+        if (want.stream === 'video') this.#show(want.device, transceiver.receiver);
+        else this.sounds.use(want, transceiver);
+      },
+      onFree: (want) => this.sounds.free(want),
+      onRefused: (want, why) => {
+        if (want.stream === 'video') this.videos.refuse(want.device, why);
+        else this.sounds.refuse(want, why);
+      },
+      onBroken: this.#handlers.onBroken,
+    }, this.#env);
+  }
+
+  /**
+   * The session is open.
+   * @param {RTCIceServer[]} iceServers
+   */
+  greet(iceServers) {
+    this.#greeted = true;
+    this.#iceServers = iceServers;
+    this.#begin();
+  }
+
+  /** The session is open, and the connection made. */
+  #begin() {
+    this.#connection?.useIceServers(this.#iceServers);
+    if (this.#connection) this.channels.use(this.#connection);
+    // Do not wait for the list of devices: the gateway refuses what it does not know, and that is asked for again when
+    // it is listed.
+    this.#want();
+  }
+
+  /** @param {import('../proto/signaling.js').GatewayMessage} m What the gateway says about the connection, or anything else. */
+  receive(m) {
+    if (m.kind === 'answer') void this.#connection?.answered(m);
+    else if (m.kind === 'candidate') this.#connection?.candidate(m.init);
+    else if (m.kind === 'error') void this.#connection?.refused(m);
+  }
+
+  /**
+   * Devices have changed: what was refused of them may be had now.
+   * @param {string[]} devices
+   */
+  forgive(devices) {
+    for (const device of devices) this.#connection?.forgive(device);
+    if (devices.length > 0) this.channels.hurry();
+  }
+
+  /** Gives the connection up; it is closed when no picture depends on it any more. */
+  retire() {
+    this.channels.drop();
+    if (!this.#connection) return;
+    this.#connection.retire();
+    this.#retired.push(this.#connection);
+    this.#connection = null;
+    this.videos.drop();
+    this.sounds.drop();
+    this.detour.restore();
+    this.#closeUnused();
+  }
+
+  /** The network may have changed: a detour may be over. */
+  hurry() {
+    this.#retryAt = 0;
+  }
+
+  /** The link to the gateway is lost: what is wrong with the path is not to be judged. */
+  pause() {
+    this.retire();
+    this.#repair.reset();
+  }
+
+  /**
+   * Repairs what is broken. Called every few dozen ms.
+   * @param {boolean} live Whether the gateway answers.
+   */
+  tick(live) {
+    const now = this.#env.now();
+    this.channels.tick();
+    if (live && now - this.#repairedAt >= REPAIR_MS) {
+      this.#repairedAt = now;
+      this.#mend(now);
+      this.#goAround(now);
+    }
+    if (this.detour.reason !== '') this.detour.show(this.videos.wants.map(({ device }) => device));
+    if (now - this.#forgivenAt >= FORGIVE_MS) {
+      this.#forgivenAt = now;
+      for (const { device } of this.#wants) this.#connection?.forgive(device);
+      this.#connection?.forgiveData();
+    }
+    if (this.#retired.length > 0) this.#closeUnused();
+  }
+
+  /** Ends everything, for good. */
+  close() {
+    this.detour.end();
+    this.sounds.close();
+    this.channels.close();
+    this.retire();
+    for (const connection of this.#retired.splice(0)) connection.close();
+  }
+
+  #closeUnused() {
+    const { tracks } = this.videos;
+    this.#retired = this.#retired.filter((connection) => {
+      const used = tracks.some((track) => connection.brought(track));
+      if (!used) connection.close();
+      return used;
+    });
+  }
+
+  get #wants() {
+    return [...this.videos.wants, ...this.sounds.wants];
+  }
+
+  #want() {
+    if (this.#greeted) this.#connection?.want(this.#wants);
+  }
+
+  /** @param {number} now */
+  #mend(now) {
+    if (!this.#connection || this.detour.reason !== '') return;
+    const action = this.#repair.step(this.#connection.state, now);
+    if (action === 'restart') this.#connection.restartIce();
+    if (action !== 'rebuild') return;
+    this.#detourFor('no-path');
+    this.#handlers.onBroken();
+  }
+
+  /** Begins and ends the detour, and tries WebRTC meanwhile. @param {number} now */
+  #goAround(now) {
+    const [connection, { reason }] = [this.#connection, this.detour];
+    const connected = connection?.state === 'connected';
+    // Who drives must not be without a way between two.
+    if (connected && (this.channels.callable || now - this.#triedAt >= TRY_MS)) this.#detourFor('');
+    else if (connected) return;
+    else if (connection?.barren) this.#hangUp('no-interface', now);
+    else if (reason === '') return;
+    else if (!connection && now >= this.#retryAt && this.#greeted) {
+      this.#connect();
+      this.#begin();
+    } else if (connection && now - this.#triedAt >= TRY_MS) this.#hangUp(reason, now);
+  }
+
+  /** Gives the connection up, but not the session. @param {import('../media/detour.js').DetourReason} reason @param {number} now */
+  #hangUp(reason, now) {
+    this.#detourFor(reason);
+    this.#retryAt = now + RETRY_MS[reason];
+    this.#repair.reset();
+    this.retire();
+    this.#handlers.send({ hangUp: {} });
+  }
+
+  /** @param {import('../media/detour.js').DetourReason|''} reason */
+  #detourFor(reason) {
+    if (this.detour.reason === reason) return;
+    if (reason === '') this.detour.end();
+    this.detour.reason = reason;
+    for (const [device, receiver] of reason === '' ? this.#coming : []) this.videos.use(device, receiver);
+    this.#handlers.onDetour();
+  }
+
+  /** @param {string} device @param {RTCRtpReceiver} receiver Its packets come this way, if any come. */
+  #show(device, receiver) {
+    if (this.detour.reason === '') this.videos.use(device, receiver);
+    else this.#coming.set(device, receiver);
+  }
+}
