@@ -3,6 +3,9 @@ package media
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 )
@@ -14,6 +17,25 @@ const (
 	JPEG = "image/jpeg" // one baseline JPEG
 	Raw  = "video/raw"  // uncompressed, laid out as the pixel format says
 )
+
+// types has what is particular to each media type. A new one is a line here.
+var types = map[string]struct {
+	interCoded bool // see InterCoded
+	even       bool // both sides are even
+}{
+	H264: {interCoded: true, even: true},
+	VP8:  {interCoded: true},
+	JPEG: {},
+	Raw:  {},
+}
+
+// MediaTypes lists the media types of a VideoFormat in the order of the alphabet.
+func MediaTypes() []string { return slices.Sorted(maps.Keys(types)) }
+
+// InterCoded reports whether the frames of a media type depend on the frames before them. A reader of such a stream begins
+// at a key frame, must not miss a frame afterwards (see [Resync]), and no frame can be left out to lower the rate. The frames
+// of all other media types stand alone, and each of them counts as a key frame.
+func InterCoded(mediaType string) bool { return types[mediaType].interCoded }
 
 // Pixel formats of a VideoFormat whose media type is Raw.
 const (
@@ -35,17 +57,16 @@ var ErrFormat = errors.New("bad video format")
 
 // Validate checks that a format is complete and possible. The error wraps ErrFormat and names the field and what it may be.
 func Validate(f *mediav1.VideoFormat) error {
-	switch f.GetMediaType() {
-	case H264, JPEG:
-		if f.GetPixelFormat() != "" {
-			return fieldError("pixel_format", "is %q, must be empty for %s", f.GetPixelFormat(), f.GetMediaType())
-		}
-	case Raw:
+	_, known := types[f.GetMediaType()]
+	switch {
+	case !known:
+		return fieldError("media_type", "is %q, must be one of %s", f.GetMediaType(), strings.Join(MediaTypes(), ", "))
+	case f.GetMediaType() == Raw:
 		if err := validatePixels(f.GetPixelFormat()); err != nil {
 			return err
 		}
-	default:
-		return fieldError("media_type", "is %q, must be %s, %s or %s", f.GetMediaType(), H264, JPEG, Raw)
+	case f.GetPixelFormat() != "":
+		return fieldError("pixel_format", "is %q, must be empty for %s", f.GetPixelFormat(), f.GetMediaType())
 	}
 	return validateNumbers(f)
 }
@@ -61,20 +82,32 @@ func validatePixels(pixel string) error {
 
 func validateNumbers(f *mediav1.VideoFormat) error {
 	w, h := f.GetWidthPx(), f.GetHeightPx()
+	evenWidth, evenHeight := Even(f, w, h)
 	switch {
 	case w < MinSize || w > MaxSize:
 		return fieldError("width_px", "is %d, must be %d to %d", w, MinSize, MaxSize)
 	case h < MinSize || h > MaxSize:
 		return fieldError("height_px", "is %d, must be %d to %d", h, MinSize, MaxSize)
-	case w%2 != 0 && (f.GetMediaType() == H264 || f.GetPixelFormat() == PixelYUYV):
+	case w != evenWidth:
 		return fieldError("width_px", "is %d, must be even for %s%s", w, f.GetMediaType(), pixelSuffix(f))
-	case h%2 != 0 && f.GetMediaType() == H264:
-		return fieldError("height_px", "is %d, must be even for %s", h, H264)
+	case h != evenHeight:
+		return fieldError("height_px", "is %d, must be even for %s", h, f.GetMediaType())
 	}
 	if r := f.GetFrameRateHz(); !(r >= 0 && r <= MaxFrameRate) { // written so that NaN fails
 		return fieldError("frame_rate_hz", "is %v, must be 0 to %d", r, MaxFrameRate)
 	}
 	return nil
+}
+
+// Even rounds a size down to one that the media type and pixel format of f can have: some want even sides.
+func Even[N int | int32](f *mediav1.VideoFormat, width, height N) (N, N) {
+	if types[f.GetMediaType()].even {
+		height &^= 1
+	}
+	if types[f.GetMediaType()].even || f.GetPixelFormat() == PixelYUYV {
+		width &^= 1
+	}
+	return width, height
 }
 
 func pixelSuffix(f *mediav1.VideoFormat) string {

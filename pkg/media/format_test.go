@@ -20,11 +20,13 @@ func TestValidate(t *testing.T) {
 		want   string // part of the error, empty for none
 	}{
 		"h264":           {format(media.H264, "", 640, 480, 30), ""},
+		"vp8 odd":        {format(media.VP8, "", 641, 481, 30), ""},
+		"vp8 pixels":     {format(media.VP8, "I420", 640, 480, 30), "pixel_format"},
 		"jpeg odd":       {format(media.JPEG, "", 641, 481, 0), ""},
 		"i420 smallest":  {format(media.Raw, "I420", 2, 2, 1000), ""},
 		"bgr biggest":    {format(media.Raw, "BGR24", 8192, 8192, 0), ""},
 		"nothing":        {nil, "media_type"},
-		"unknown type":   {format("video/x", "", 640, 480, 30), "media_type"},
+		"unknown type":   {format("video/x", "", 640, 480, 30), `media_type is "video/x", must be one of image/jpeg, video/H264, video/VP8, video/raw`},
 		"raw no pixels":  {format(media.Raw, "", 640, 480, 30), "pixel_format"},
 		"raw bad pixels": {format(media.Raw, "RGB24", 640, 480, 30), "pixel_format"},
 		"jpeg pixels":    {format(media.JPEG, "I420", 640, 480, 30), "pixel_format"},
@@ -70,6 +72,30 @@ func TestFrameSize(t *testing.T) {
 	for _, tt := range tests {
 		if got := media.FrameSize(tt.format); got != tt.want {
 			t.Errorf("%v: got %d, want %d", tt.format, got, tt.want)
+		}
+	}
+}
+
+func TestInterCoded(t *testing.T) {
+	for mediaType, want := range map[string]bool{media.H264: true, media.VP8: true, media.JPEG: false, media.Raw: false, "": false, "video/x": false} {
+		if got := media.InterCoded(mediaType); got != want {
+			t.Errorf("%q: got %v, want %v", mediaType, got, want)
+		}
+	}
+}
+
+func TestEven(t *testing.T) {
+	for _, tt := range []struct {
+		format      *mediav1.VideoFormat
+		wantW, want int
+	}{
+		{format(media.H264, "", 0, 0, 0), 640, 480},
+		{format(media.VP8, "", 0, 0, 0), 641, 481},
+		{format(media.Raw, "YUYV", 0, 0, 0), 640, 481},
+		{format(media.Raw, "I420", 0, 0, 0), 641, 481},
+	} {
+		if w, h := media.Even(tt.format, 641, 481); w != tt.wantW || h != tt.want {
+			t.Errorf("%v: got %dx%d, want %dx%d", tt.format, w, h, tt.wantW, tt.want)
 		}
 	}
 }

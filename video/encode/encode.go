@@ -58,8 +58,11 @@ const (
 
 // Check tells whether a complete format can be made. The error wraps media.ErrFormat and names the field.
 func Check(f *mediav1.VideoFormat) error {
-	if err := media.Validate(f); err != nil || f.GetMediaType() != media.H264 {
+	if err := media.Validate(f); err != nil || f.GetMediaType() == media.JPEG || f.GetMediaType() == media.Raw {
 		return err
+	}
+	if f.GetMediaType() != media.H264 {
+		return fmt.Errorf("%w: media_type %s has no encoder", media.ErrFormat, f.GetMediaType())
 	}
 	w, h := f.GetWidthPx(), f.GetHeightPx()
 	switch {

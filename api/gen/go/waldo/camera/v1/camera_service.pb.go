@@ -283,6 +283,7 @@ type StreamFramesRequest struct {
 	// Requested format. Media type empty: `video/H264`. Size 0x0: as configured; one side 0: keeps the
 	// aspect ratio; a side larger than configured is reduced to the configured one. Frame rate 0: as
 	// captured; otherwise frames are skipped to come close to it from below.
+	// Supported media types: `video/H264`, `video/VP8`, `image/jpeg`, `video/raw`.
 	Format        *v1.VideoFormat `protobuf:"bytes,1,opt,name=format,proto3" json:"format,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -50,9 +50,9 @@ type CameraServiceClient interface {
 	CaptureFrame(ctx context.Context, in *CaptureFrameRequest, opts ...grpc.CallOption) (*CaptureFrameResponse, error)
 	// StreamFrames sends pictures as they are captured until the caller ends the call. The first frame is
 	// always a key frame. A reader that is too slow loses frames instead of receiving late ones: JPEG and
-	// raw readers get the newest picture; H.264 readers resume at the next key frame, which is requested
-	// on their behalf. Losses are counted in `dropped_count`. A slow reader lags by one frame (for H.264
-	// also by up to 0.5 s of queued frames) plus what is in flight to it: 1 frame for readers on gRPC's C
+	// raw readers get the newest picture; H.264 and VP8 readers resume at the next key frame, which is
+	// requested on their behalf. Losses are counted in `dropped_count`. A slow reader lags by one frame (for
+	// H.264 and VP8 also by up to 0.5 s of queued frames) plus what is in flight to it: 1 frame for readers on gRPC's C
 	// core (Python …), up to 32 KiB and 1 frame for others, and less for those that acknowledge; see
 	// DeviceService.Acknowledge. The call stays open while the hardware is away, and resumes when it is
 	// back.
@@ -72,7 +72,7 @@ type CameraServiceClient interface {
 	// Fails with NOT_FOUND if the camera has no such stream, FAILED_PRECONDITION if the hardware
 	// compresses the video itself and cannot be asked.
 	RequestKeyFrame(ctx context.Context, in *RequestKeyFrameRequest, opts ...grpc.CallOption) (*RequestKeyFrameResponse, error)
-	// SetBitrate changes the target bit rate of the H.264 stream on the bus while it runs.
+	// SetBitrate changes the target bit rate of each stream on the bus (H.264, VP8) while it runs.
 	// Fails with OUT_OF_RANGE outside 50,000 to 50,000,000 bit/s, FAILED_PRECONDITION if the hardware
 	// compresses the video itself.
 	SetBitrate(ctx context.Context, in *SetBitrateRequest, opts ...grpc.CallOption) (*SetBitrateResponse, error)
@@ -185,9 +185,9 @@ type CameraServiceServer interface {
 	CaptureFrame(context.Context, *CaptureFrameRequest) (*CaptureFrameResponse, error)
 	// StreamFrames sends pictures as they are captured until the caller ends the call. The first frame is
 	// always a key frame. A reader that is too slow loses frames instead of receiving late ones: JPEG and
-	// raw readers get the newest picture; H.264 readers resume at the next key frame, which is requested
-	// on their behalf. Losses are counted in `dropped_count`. A slow reader lags by one frame (for H.264
-	// also by up to 0.5 s of queued frames) plus what is in flight to it: 1 frame for readers on gRPC's C
+	// raw readers get the newest picture; H.264 and VP8 readers resume at the next key frame, which is
+	// requested on their behalf. Losses are counted in `dropped_count`. A slow reader lags by one frame (for
+	// H.264 and VP8 also by up to 0.5 s of queued frames) plus what is in flight to it: 1 frame for readers on gRPC's C
 	// core (Python …), up to 32 KiB and 1 frame for others, and less for those that acknowledge; see
 	// DeviceService.Acknowledge. The call stays open while the hardware is away, and resumes when it is
 	// back.
@@ -207,7 +207,7 @@ type CameraServiceServer interface {
 	// Fails with NOT_FOUND if the camera has no such stream, FAILED_PRECONDITION if the hardware
 	// compresses the video itself and cannot be asked.
 	RequestKeyFrame(context.Context, *RequestKeyFrameRequest) (*RequestKeyFrameResponse, error)
-	// SetBitrate changes the target bit rate of the H.264 stream on the bus while it runs.
+	// SetBitrate changes the target bit rate of each stream on the bus (H.264, VP8) while it runs.
 	// Fails with OUT_OF_RANGE outside 50,000 to 50,000,000 bit/s, FAILED_PRECONDITION if the hardware
 	// compresses the video itself.
 	SetBitrate(context.Context, *SetBitrateRequest) (*SetBitrateResponse, error)
