@@ -77,6 +77,12 @@ ifndef BENCH
 endif
 	@$(call each,pkg services/audio services/camera services/input services/serial services/webrtc-gateway video,$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' ./... | grep -v 'no test files')
 
+.PHONY: bench-compare
+bench-compare: deps ## compare the benchmarks of packages with those of the commit BASE; also WITH=commit, BENCH, PACKAGES, RENAMED=old=new
+	@[ -n "$(BASE)" ] || { echo "name the commit to compare with, as in: make bench-compare BASE=main~10 PACKAGES=pkg/bus" >&2; exit 2; }
+	@cd tools/benchcompare && $(GO) build -o $(TOOLS)/benchcompare . && cd $(CURDIR) && $(TOOLS)/benchcompare \
+		-bench '$(or $(BENCH),.)' -packages '$(or $(PACKAGES),.)' -renamed '$(RENAMED)' $(COMPAREFLAGS) $(BASE) $(WITH)
+
 .PHONY: promises
 promises: deps deps-test build ## compare what the README promises with yardsticks of the same run, in minutes; fails when one is lost
 	@echo "── the whole, in Chromium"; cd e2e && WALDO_BIN=$(BIN) $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 20m ./promises
