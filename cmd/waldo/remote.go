@@ -53,7 +53,7 @@ func (r *remote) attach(ctx context.Context, f func(context.Context, *bus.Conn) 
 				access.RedactURL(r.NATS), r.Timeout)
 		}
 	}
-	return f(ctx, conn)
+	return f(ctx, conn.Conn)
 }
 
 // devices returns the devices of the chosen robot, or of all.

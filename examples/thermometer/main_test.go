@@ -53,7 +53,7 @@ func TestThermometer(t *testing.T) {
 		sensor+", every: 10ms}\nnats: {url: \""+server.URL()+"\"}\n"), 0o600))
 
 	address := bus.Address{Robot: "demo", Device: "shade"}
-	states, err := bus.Subscribe[*devicev1.Device](conn, address.State(), stream.DropOldest(10))
+	states, err := bus.Subscribe[*devicev1.Device](conn.Conn, address.State(), stream.DropOldest(10))
 	check(t, err)
 	p := program("--robot-file", file, "--device", "shade")
 	check(t, p.Start())
@@ -82,7 +82,7 @@ func TestThermometer(t *testing.T) {
 	until(devicev1.DeviceState_DEVICE_STATE_READY, "")
 
 	// It publishes while somebody holds the stream.
-	values, err := bus.Subscribe[*wrapperspb.DoubleValue](conn, address.Out("temperature"), stream.Latest())
+	values, err := bus.Subscribe[*wrapperspb.DoubleValue](conn.Conn, address.Out("temperature"), stream.Latest())
 	check(t, err)
 	hold := conn.Hold(address, "temperature", "test")
 	for _, text := range []string{"21500", "-3250\n"} {

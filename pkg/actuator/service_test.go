@@ -37,7 +37,7 @@ type motor struct {
 	*Actuator
 	wire   *wire
 	server *embedded.Server
-	conn   *bus.Conn
+	conn   *bus.ConnCloser
 }
 
 func startMotor(t *testing.T, c Config) *motor {
@@ -487,7 +487,7 @@ func TestWatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sub, err := bus.Subscribe[*controlv1.ControlState](m.conn, m.Kit().Address().Out("control"), stream.DropOldest(100))
+	sub, err := bus.Subscribe[*controlv1.ControlState](m.conn.Conn, m.Kit().Address().Out("control"), stream.DropOldest(100))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,7 @@ func restart(t testing.TB, s *embedded.Server) *embedded.Server {
 	return startServer(t, embedded.Config{Listen: strings.TrimPrefix(s.URL(), "nats://")})
 }
 
-func connect(t testing.TB, cfg bus.Config) *bus.Conn {
+func connect(t testing.TB, cfg bus.Config) *bus.ConnCloser {
 	t.Helper()
 	c, err := bus.Connect(cfg)
 	if err != nil {
@@ -51,7 +51,7 @@ func connect(t testing.TB, cfg bus.Config) *bus.Conn {
 }
 
 // pair is two connections to a server of their own.
-func pair(t testing.TB) (a, b *bus.Conn) {
+func pair(t testing.TB) (a, b *bus.ConnCloser) {
 	s := startServer(t, embedded.Config{})
 	return connect(t, bus.Config{URL: s.URL()}), connect(t, bus.Config{URL: s.URL()})
 }
@@ -67,9 +67,9 @@ func rawClient(t testing.TB, s *embedded.Server) *nats.Conn {
 	return nc
 }
 
-func subscribe[M proto.Message](t testing.TB, c *bus.Conn, subject string, p stream.Policy) *bus.Subscription[M] {
+func subscribe[M proto.Message](t testing.TB, c *bus.ConnCloser, subject string, p stream.Policy) *bus.Subscription[M] {
 	t.Helper()
-	s, err := bus.Subscribe[M](c, subject, p)
+	s, err := bus.Subscribe[M](c.Conn, subject, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,14 +80,14 @@ func subscribe[M proto.Message](t testing.TB, c *bus.Conn, subject string, p str
 	return s
 }
 
-func publish(t testing.TB, c *bus.Conn, subject string, m proto.Message) {
+func publish(t testing.TB, c *bus.ConnCloser, subject string, m proto.Message) {
 	t.Helper()
 	if err := c.Publish(subject, m); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func flush(t testing.TB, c *bus.Conn) {
+func flush(t testing.TB, c *bus.ConnCloser) {
 	t.Helper()
 	if err := c.Flush(context.Background()); err != nil {
 		t.Fatal(err)
@@ -127,7 +127,7 @@ func until(t testing.TB, what string, reached func() bool) {
 }
 
 // connects counts a connection's connects from now on.
-func connects(t testing.TB, c *bus.Conn) <-chan struct{} {
+func connects(t testing.TB, c *bus.ConnCloser) <-chan struct{} {
 	events := make(chan struct{}, 100)
 	t.Cleanup(c.OnConnect(func() { events <- struct{}{} }))
 	return events
@@ -189,7 +189,7 @@ func named(a bus.Address) func(context.Context) (*devicev1.GetDeviceResponse, er
 	}
 }
 
-func serve(t testing.TB, c *bus.Conn, cfg bus.ServiceConfig, impl devicev1.DeviceServiceServer) *bus.Service {
+func serve(t testing.TB, c *bus.ConnCloser, cfg bus.ServiceConfig, impl devicev1.DeviceServiceServer) *bus.Service {
 	t.Helper()
 	if cfg.Address == (bus.Address{}) {
 		cfg.Address = front
@@ -209,6 +209,6 @@ func serve(t testing.TB, c *bus.Conn, cfg bus.ServiceConfig, impl devicev1.Devic
 	return s
 }
 
-func deviceClient(c *bus.Conn, a bus.Address) devicev1.DeviceServiceClient {
+func deviceClient(c *bus.ConnCloser, a bus.Address) devicev1.DeviceServiceClient {
 	return devicev1.NewDeviceServiceClient(c.Client(a))
 }

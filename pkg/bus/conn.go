@@ -47,7 +47,17 @@ type Config struct {
 	Metrics prometheus.Registerer
 }
 
-// Conn is a connection to the bus that comes back by itself. See the package comment.
+// ConnCloser is a [Conn] in the hands of its owner, who ends it with Close. Pass on the Conn, which cannot be closed.
+type ConnCloser struct {
+	*Conn
+	end func()
+}
+
+// Close ends everything that uses the connection and waits for it; do not call it from a handler of a service. What was published
+// before is sent first, as far as that is possible within half a second. Nothing is logged afterwards. It may be called more than once.
+func (c *ConnCloser) Close() { c.end() }
+
+// Conn is a connection to the bus that reconnects by itself. See the package comment.
 type Conn struct {
 	nc         *nats.Conn
 	log        *slog.Logger
@@ -60,7 +70,6 @@ type Conn struct {
 
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
-	closing sync.Once
 	holds   sync.WaitGroup // their goroutines
 	adopted sync.WaitGroup // services and subscriptions; NATS runs goroutines for them
 
@@ -84,7 +93,7 @@ type link struct {
 
 // Connect starts connecting and returns at once, whether the server is there or not; only a server that takes the connection
 // and then says nothing can hold it up for 2 s. It fails on a bad Config and on nothing else.
-func Connect(cfg Config) (*Conn, error) {
+func Connect(cfg Config) (*ConnCloser, error) {
 	if cfg.URL == "" {
 		return nil, errors.New("nats url: missing; the usual one is nats://127.0.0.1:4222")
 	}
@@ -113,7 +122,7 @@ func Connect(cfg Config) (*Conn, error) {
 	}
 	c.nc = nc
 	c.begin()
-	return c, nil
+	return &ConnCloser{Conn: c, end: sync.OnceFunc(c.shutDown)}, nil
 }
 
 func (c *Conn) options(cfg Config) []nats.Option {
@@ -251,10 +260,7 @@ func withDefaultTimeout(ctx context.Context) (context.Context, context.CancelFun
 	return context.WithTimeout(ctx, defaultTimeout)
 }
 
-// Close ends everything that uses the connection and waits for it; do not call it from a handler of a service. What was published
-// before is sent first, as far as that is possible within half a second. Nothing is logged afterwards. It may be called more than once.
-func (c *Conn) Close() { c.closing.Do(c.shutDown) }
-
+// shutDown is Close.
 func (c *Conn) shutDown() {
 	if c.Connected() {
 		_ = c.nc.FlushTimeout(lastFlush) // best effort on the way out

@@ -2,8 +2,8 @@
 //
 // # Concepts
 //
-// A [Conn] connects once and then stays: it waits for a server that is not there yet and comes back by itself, for ever.
-// An [Address] names a device and knows its subjects. What travels:
+// [Connect] returns a [ConnCloser] to its owner, who passes its [Conn] on to borrowers; a Conn cannot be closed. A connection waits
+// for a server that is not there yet and reconnects by itself, for ever. An [Address] names a device and knows its subjects. What travels:
 //
 //   - Messages ([Conn.Publish], [Subscribe]): protobuf, at most once, each with its type in a header. A message larger than the
 //     server's max_payload is split and joined invisibly; parts that are not followed by the next within 5 s are forgotten, and what waits to
@@ -22,6 +22,6 @@
 //
 // # Concurrency and shutdown
 //
-// All methods are safe for concurrent use. Messages of one publisher on one subject keep their order. Close ends every
+// All methods are safe for concurrent use. Messages of one publisher on one subject keep their order. Close of the owner ends every
 // subscription, hold and service of the connection, and returns when their goroutines have ended.
 package bus

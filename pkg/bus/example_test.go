@@ -42,7 +42,7 @@ func ExampleSubscribe() {
 	defer conn.Close()
 
 	camera := bus.Address{Robot: "demo", Device: "front"}
-	frames, err := bus.Subscribe[*mediav1.VideoFrame](conn, camera.Out("video"), stream.DropOldest(10))
+	frames, err := bus.Subscribe[*mediav1.VideoFrame](conn.Conn, camera.Out("video"), stream.DropOldest(10))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -19,7 +19,7 @@ func holder(epoch int64, holds chan<- *devicev1.HoldStreamRequest) *fakeDevice {
 	}}
 }
 
-func announce(t testing.TB, c *bus.Conn, epoch int64) {
+func announce(t testing.TB, c *bus.ConnCloser, epoch int64) {
 	t.Helper()
 	publish(t, c, front.State(), &devicev1.Device{Epoch: epoch, State: devicev1.DeviceState_DEVICE_STATE_READY})
 }

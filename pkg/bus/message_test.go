@@ -225,7 +225,7 @@ func TestAfterClose(t *testing.T) {
 	if err := a.Publish(front.State(), &devicev1.Device{}); !errors.Is(err, bus.ErrDisconnected) {
 		t.Errorf("Publish: %v", err)
 	}
-	if _, err := bus.Subscribe[*devicev1.Device](a, front.State(), stream.Latest()); err == nil {
+	if _, err := bus.Subscribe[*devicev1.Device](a.Conn, front.State(), stream.Latest()); err == nil {
 		t.Error("Subscribe works")
 	}
 	if _, err := a.Serve(bus.ServiceConfig{Address: front, Kind: "camera", Version: "1.0.0"}); err == nil {
@@ -274,7 +274,7 @@ func TestPublishRefuses(t *testing.T) {
 	if got := metric(t, registry, "waldo_bus_lost_total", "refused"); got != 3 {
 		t.Errorf("counted %v as refused, want 3", got)
 	}
-	if _, err := bus.Subscribe[*devicev1.Device](c, "a b", stream.Latest()); err == nil {
+	if _, err := bus.Subscribe[*devicev1.Device](c.Conn, "a b", stream.Latest()); err == nil {
 		t.Error("subscribed to a subject with a space")
 	}
 	within(t, "Close after a refused subscription", c.Close)
@@ -313,7 +313,7 @@ func TestMetricsAreRegisteredWhileOpen(t *testing.T) {
 func TestSubscribeAny(t *testing.T) {
 	server := startServer(t, embedded.Config{})
 	c := connect(t, bus.Config{URL: server.URL()})
-	sub, err := bus.SubscribeAny(c, "any", stream.DropOldest(10))
+	sub, err := bus.SubscribeAny(c.Conn, "any", stream.DropOldest(10))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,7 @@ func TestConnectBeforeTheServer(t *testing.T) {
 }
 
 // checkWorks publishes and calls from b to a and back. Nothing published before may arrive.
-func checkWorks(t *testing.T, a, b *bus.Conn, sub *bus.Subscription[*mediav1.VideoFrame], sequence int) {
+func checkWorks(t *testing.T, a, b *bus.ConnCloser, sub *bus.Subscription[*mediav1.VideoFrame], sequence int) {
 	t.Helper()
 	flush(t, a)
 	flush(t, b)

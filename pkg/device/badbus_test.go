@@ -30,7 +30,7 @@ func TestBusThatRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if d := untilState(t, states(t, c), ready); d.Epoch != patient.Kit().Epoch() {
+	if d := untilState(t, states(t, c.Conn), ready); d.Epoch != patient.Kit().Epoch() {
 		t.Errorf("heard of %v", d)
 	}
 }

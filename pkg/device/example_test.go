@@ -74,7 +74,7 @@ func ExampleStart() {
 	}
 	defer conn.Close()
 	address := process.Kit().Address()
-	numbers, err := bus.Subscribe[*wrapperspb.Int64Value](conn, address.Out("numbers"), stream.DropOldest(10))
+	numbers, err := bus.Subscribe[*wrapperspb.Int64Value](conn.Conn, address.Out("numbers"), stream.DropOldest(10))
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -47,7 +47,7 @@ func NewIn[M proto.Message](k *Kit, name string, policy stream.Policy) *In[M] {
 // Receive calls take for every message that comes, one after the other, until ctx ends; then it returns its error. Before and
 // afterwards messages go by unheard.
 func (i *In[M]) Receive(ctx context.Context, take func(M)) error {
-	sub, err := bus.Subscribe[M](i.kit.conn, i.kit.address.In(i.name), i.policy)
+	sub, err := bus.Subscribe[M](i.kit.Bus(), i.kit.address.In(i.name), i.policy)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ type Kit struct {
 
 	address bus.Address
 	epoch   int64
-	conn    *bus.Conn
+	conn    *bus.ConnCloser
 	server  *grpc.Server
 	readers *inflight.Readers
 	health  *health.Server
@@ -56,8 +56,8 @@ type registration struct {
 // Address is where the device is on the bus.
 func (k *Kit) Address() bus.Address { return k.address }
 
-// Bus is the connection to the bus, for drivers that read what other devices produce. It belongs to the kit: do not close it.
-func (k *Kit) Bus() *bus.Conn { return k.conn }
+// Bus is the connection to the bus, for drivers that read what other devices produce. The kit closes it.
+func (k *Kit) Bus() *bus.Conn { return k.conn.Conn }
 
 // Epoch is the life of this process: random, positive.
 func (k *Kit) Epoch() int64 { return k.epoch }

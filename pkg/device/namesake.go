@@ -31,7 +31,7 @@ func (k *Kit) Namesake() string {
 
 // lookForNamesakes listens to what is said in the name of this device, until ctx ends.
 func (k *Kit) lookForNamesakes(ctx context.Context) {
-	states, err := bus.Subscribe[*devicev1.Device](k.conn, k.address.State(), stream.DropOldest(2*maxNamesakes))
+	states, err := bus.Subscribe[*devicev1.Device](k.Bus(), k.address.State(), stream.DropOldest(2*maxNamesakes))
 	if err != nil {
 		k.Log.Error("another device of the same name would not be noticed", "error", err)
 		return

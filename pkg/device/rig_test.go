@@ -94,7 +94,7 @@ func connect(t testing.TB, url string) *bus.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	return c
+	return c.Conn
 }
 
 // states subscribes to the state of the device under test, and returns once the bus knows.

@@ -39,7 +39,7 @@ func watch(ctx context.Context, url string, device bus.Address, to io.Writer) er
 		return err
 	}
 	defer conn.Close()
-	values, err := bus.Subscribe[*wrapperspb.DoubleValue](conn, device.Out("temperature"), stream.Latest())
+	values, err := bus.Subscribe[*wrapperspb.DoubleValue](conn.Conn, device.Out("temperature"), stream.Latest())
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func start(t *testing.T, cfg embedded.Config) *embedded.Server {
 }
 
 // connect returns a connection on which a message has made its way.
-func connect(t *testing.T, cfg bus.Config) *bus.Conn {
+func connect(t *testing.T, cfg bus.Config) *bus.ConnCloser {
 	t.Helper()
 	c, err := bus.Connect(cfg)
 	if err != nil {

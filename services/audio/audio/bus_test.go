@@ -22,7 +22,7 @@ import (
 // hold subscribes to a stream of the device, and holds it.
 func hold[M proto.Message](w *world, name string) *bus.Subscription[M] {
 	w.t.Helper()
-	sub, err := bus.Subscribe[M](w.conn, w.address.Out(name), stream.DropOldest(1000))
+	sub, err := bus.Subscribe[M](w.conn.Conn, w.address.Out(name), stream.DropOldest(1000))
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -137,7 +137,7 @@ type world struct {
 	t       testing.TB
 	card    *soundCard
 	process *device.Process
-	conn    *bus.Conn
+	conn    *bus.ConnCloser
 	address bus.Address
 	audio   audiov1.AudioServiceClient // over gRPC
 	onBus   audiov1.AudioServiceClient // over the bus

@@ -50,7 +50,7 @@ func leakFree(m *testing.M) int {
 type world struct {
 	process *device.Process
 	nats    *embedded.Server
-	conn    *bus.Conn
+	conn    *bus.ConnCloser
 	address bus.Address
 	camera  camerav1.CameraServiceClient // over gRPC
 	onBus   camerav1.CameraServiceClient // over the bus
@@ -160,7 +160,7 @@ func TestBusAndGRPCCarryTheSameStream(t *testing.T) {
 	if n := w.metric(t, "waldo_camera_captured_total"); n != 0 {
 		t.Fatalf("captured %v with nobody looking", n)
 	}
-	sub, err := bus.Subscribe[*mediav1.VideoFrame](w.conn, w.address.Out("video"), stream.DropOldest(100))
+	sub, err := bus.Subscribe[*mediav1.VideoFrame](w.conn.Conn, w.address.Out("video"), stream.DropOldest(100))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -261,7 +261,7 @@ func TestABoardThatSaysOtherThingsIsComplainedAboutOnce(t *testing.T) {
 	defer conn.Close()
 	w := &world{conn: conn, address: bus.Address{Robot: "test", Device: "motors"}}
 	said := &complaints{}
-	r := &rover{conn: conn, board: w.address, log: slog.New(slog.NewTextHandler(said, nil))}
+	r := &rover{conn: conn.Conn, board: w.address, log: slog.New(slog.NewTextHandler(said, nil))}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	ended := make(chan error)

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type world struct {
 	process *device.Process
 	nats    *embedded.Server
-	conn    *bus.Conn
+	conn    *bus.ConnCloser
 	address bus.Address
 	dialled *grpc.ClientConn
 	input   inputv1.InputServiceClient // over gRPC

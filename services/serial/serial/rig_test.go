@@ -28,7 +28,7 @@ const patience = 20 * time.Second
 // rig is a device under test.
 type rig struct {
 	*device.Process
-	conn    *bus.Conn
+	conn    *bus.ConnCloser
 	serial  serialv1.SerialServiceClient
 	control controlv1.ControlServiceClient
 	devices devicev1.DeviceServiceClient

@@ -89,7 +89,7 @@ func TestReadAndWrite(t *testing.T) {
 	}
 	p.Await(t, 0, "one\ntwo\nthree\nfour\n")
 
-	held, err := bus.Subscribe[*serialv1.SerialMessage](r.conn, r.Kit().Address().Out("rx"), stream.DropOldest(1000))
+	held, err := bus.Subscribe[*serialv1.SerialMessage](r.conn.Conn, r.Kit().Address().Out("rx"), stream.DropOldest(1000))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,7 +60,7 @@ func connect(t *testing.T) *bus.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Close)
-	return conn
+	return conn.Conn
 }
 
 // stuck is a device that answers GetDevice only when it is released.

@@ -36,12 +36,12 @@ func start(t *testing.T, expected ...*devicev1.Device) (*devices.Directory, *bus
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Close)
-	d, err := devices.New(conn, "demo", devices.Config{Expected: expected})
+	d, err := devices.New(conn.Conn, "demo", devices.Config{Expected: expected})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(d.Close)
-	return d, conn, server.URL()
+	return d, conn.Conn, server.URL()
 }
 
 // await waits until the list has a certain look.

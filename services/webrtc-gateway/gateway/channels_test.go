@@ -354,7 +354,7 @@ func TestTopics(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	program, err := bus.Subscribe[*messagev1.Message](conn, bus.Topic("demo", "default"), pkgstream.DropOldest(1000))
+	program, err := bus.Subscribe[*messagev1.Message](conn.Conn, bus.Topic("demo", "default"), pkgstream.DropOldest(1000))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ const (
 // Gateway is a running gateway.
 type Gateway struct {
 	listener  net.Listener
-	conn      *bus.Conn
+	conn      *bus.ConnCloser
 	directory *devices.Directory
 	hub       *relay.Hub
 	sounds    *sound.Hub
@@ -94,14 +94,14 @@ func (g *Gateway) join(c *config.Config, log *slog.Logger) (err error) {
 	for i, d := range c.Devices {
 		expected[i] = &devicev1.Device{Name: d.Name, Kind: d.Kind}
 	}
-	g.directory, err = devices.New(g.conn, c.Robot, devices.Config{Expected: expected, Log: log})
+	g.directory, err = devices.New(g.conn.Conn, c.Robot, devices.Config{Expected: expected, Log: log})
 	return err
 }
 
 // serve begins to answer HTTP requests.
 func (g *Gateway) serve(c *config.Config, version string, epoch int64, page fs.FS, log *slog.Logger) (err error) {
-	caller := calls.New(g.conn, c.Robot, g.metrics)
-	g.bridge = channels.New(g.conn, c.Robot, g.directory, caller, channels.Config{Log: log, Metrics: g.metrics})
+	caller := calls.New(g.conn.Conn, c.Robot, g.metrics)
+	g.bridge = channels.New(g.conn.Conn, c.Robot, g.directory, caller, channels.Config{Log: log, Metrics: g.metrics})
 	g.server, err = server.New(g.engine, g.directory, server.Config{
 		Drive: c.Drive.Message(), Caller: caller, Channels: g.bridge, Pictures: g.hub,
 		Robot: c.Robot, Version: version, Epoch: epoch, ICEServers: iceServers(c.Gateway.ICEServers),

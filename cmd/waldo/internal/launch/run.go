@@ -47,7 +47,7 @@ func (p *Plan) Run(ctx context.Context, printer *supervise.Printer, serving func
 	}
 	defer conn.Close()
 	printer.Printf("waldo", "robot %s, bus %s", p.robot.Name, access.RedactURL(natsURL))
-	s := &server{supervisor: supervise.New(printer), printer: printer, conn: conn, natsURL: natsURL, plan: p}
+	s := &server{supervisor: supervise.New(printer), printer: printer, conn: conn.Conn, natsURL: natsURL, plan: p}
 	if err := s.serve(); err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ type Camera struct {
 	camerav1.UnimplementedCameraServiceServer
 
 	config  Config
-	conn    *bus.Conn
+	conn    *bus.ConnCloser
 	address bus.Address
 	epoch   int64
 	service *bus.Service
