@@ -13,7 +13,7 @@
 // old waits for it. [Rebatch] cuts blocks into those of another size.
 //
 // A [Shared] keeps what such readers have in common, such as a capture, a hold or an encoder: opened for the first user of a key,
-// ended with the last.
+// ended with the last. A [Demand] runs work only while somebody wants it; [Topic.WhileRead] is the same for the readers of a topic.
 //
 // # Promises
 //

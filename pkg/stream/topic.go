@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"context"
 	"io"
 	"slices"
 	"sync"
@@ -10,8 +11,10 @@ import (
 type Topic[T any] struct {
 	mu sync.Mutex
 	// subs is replaced, never changed, so that Publish can walk it without holding mu while it waits for a Block reader.
-	subs []*Subscription[T]
-	err  error
+	subs   []*Subscription[T]
+	err    error
+	demand Demand // one user while there are readers
+	unread func() // ends that
 }
 
 // NewTopic makes a topic without readers.
@@ -38,6 +41,11 @@ func (t *Topic[T]) Publish(v T) {
 // Subscribers returns how many readers there are.
 func (t *Topic[T]) Subscribers() int { return len(t.readers()) }
 
+// WhileRead runs work whenever there is a reader, and cancels its context when the last one has left: see [Demand.While].
+func (t *Topic[T]) WhileRead(ctx context.Context, work func(context.Context) error) error {
+	return t.demand.While(ctx, work)
+}
+
 // Close ends all readers with err, or [io.EOF] if err is nil, after they took what is queued. Only the first call counts.
 func (t *Topic[T]) Close(err error) {
 	if err == nil {
@@ -50,6 +58,7 @@ func (t *Topic[T]) Close(err error) {
 	}
 	subs := t.subs
 	t.err, t.subs = err, nil
+	t.countLocked()
 	t.mu.Unlock()
 	for _, s := range subs {
 		s.end(err)
@@ -67,6 +76,7 @@ func (t *Topic[T]) add(s *Subscription[T]) error {
 	defer t.mu.Unlock()
 	if t.err == nil {
 		t.subs = append(slices.Clip(t.subs), s)
+		t.countLocked()
 	}
 	return t.err
 }
@@ -75,4 +85,16 @@ func (t *Topic[T]) remove(s *Subscription[T]) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.subs = slices.DeleteFunc(slices.Clone(t.subs), func(x *Subscription[T]) bool { return x == s })
+	t.countLocked()
+}
+
+// countLocked makes demand what subs says.
+func (t *Topic[T]) countLocked() {
+	switch read := len(t.subs) > 0; {
+	case read && t.unread == nil:
+		t.unread = t.demand.Want()
+	case !read && t.unread != nil:
+		t.unread()
+		t.unread = nil
+	}
 }
