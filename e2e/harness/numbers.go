@@ -69,6 +69,23 @@ func CPU(tb testing.TB, pid int) time.Duration {
 	return time.Duration(used.Nano())
 }
 
+// Switches is how often the threads of a process have gone to sleep, which is about how often they were woken.
+func Switches(tb testing.TB, pid int) (n float64) {
+	tb.Helper()
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	if err != nil || len(tasks) == 0 {
+		tb.Fatalf("process %d: no threads: %v", pid, err)
+	}
+	for _, task := range tasks {
+		text, _ := os.ReadFile(task) // the thread may have ended
+		_, rest, _ := strings.Cut(string(text), "\nvoluntary_ctxt_switches:")
+		line, _, _ := strings.Cut(rest, "\n")
+		one, _ := strconv.Atoi(strings.TrimSpace(line))
+		n += float64(one)
+	}
+	return n
+}
+
 // Resident is the memory of a process that is in RAM, in MiB.
 func Resident(tb testing.TB, pid int) float64 {
 	tb.Helper()

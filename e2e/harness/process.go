@@ -28,6 +28,14 @@ func Bin(tb testing.TB, name string) string {
 	if dir == "" {
 		tb.Fatal("WALDO_BIN is not set: run the tests with `make test`, or set it to the folder of the built programs")
 	}
+	return program(tb, dir, name)
+}
+
+// BaseBin returns the folder of the programs to compare with, from the environment; empty if there are none.
+func BaseBin() string { return os.Getenv("WALDO_BASE_BIN") }
+
+func program(tb testing.TB, dir, name string) string {
+	tb.Helper()
 	path, err := filepath.Abs(filepath.Join(dir, name))
 	if err == nil {
 		_, err = os.Stat(path)

@@ -22,6 +22,7 @@ type Robot struct {
 	NATS string
 
 	network *Network
+	waldo   string // the program
 }
 
 // Options say what robot to run. The zero value is one camera `front` with a moving card of 640x480 at 30 fps.
@@ -36,6 +37,8 @@ type Options struct {
 	Drive string
 	// NATS is the URL of a bus that runs already; otherwise one is embedded.
 	NATS string
+	// Bin is the folder of the robot's programs; that of the build under test if empty.
+	Bin string
 	// Network is where the robot is, with a page that asks for Token; nil is this machine, on loopback and without a token.
 	Network *Network
 }
@@ -51,6 +54,11 @@ func StartRobot(tb testing.TB, o Options) *Robot {
 	}
 	http, bus := o.Network.address(tb), "url: "+o.NATS
 	r := &Robot{URL: "http://" + http, NATS: o.NATS, network: o.Network}
+	if r.waldo = o.Bin; o.Bin == "" {
+		r.waldo = Bin(tb, "waldo")
+	} else {
+		r.waldo = program(tb, o.Bin, "waldo")
+	}
 	env := append(o.Network.secret(), "XDG_STATE_HOME="+tb.TempDir())
 	if o.NATS == "" {
 		address := FreeAddress(tb)
@@ -69,7 +77,7 @@ func StartRobot(tb testing.TB, o Options) *Robot {
 	}
 	file := WriteFile(tb, "robot.yaml", fmt.Sprintf("robot: %s\ndevices:\n%sgateway: {http: %q, ice: %q%s}\nnats: {%s}\n%s",
 		cmp.Or(o.Name, "e2e"), devices.String(), http, o.Network.address(tb), o.Gateway, bus, o.Drive))
-	program, args := o.Network.command(Bin(tb, "waldo"), "up", file)
+	program, args := o.Network.command(r.waldo, "up", file)
 	r.Process = Start(tb, env, program, args...)
 	r.WaitServing(tb)
 	return r
@@ -109,7 +117,7 @@ type Device struct {
 func (r *Robot) Devices(tb testing.TB) []Device {
 	tb.Helper()
 	var devices []Device
-	program, args := r.network.command(Bin(tb, "waldo"), "ls", "--json")
+	program, args := r.network.command(r.waldo, "ls", "--json")
 	out := Run(tb, append(r.network.secret(), "WALDO_NATS="+r.NATS), program, args...)
 	if err := json.Unmarshal([]byte(out), &devices); err != nil {
 		tb.Fatalf("waldo ls --json: %v in:\n%s", err, out)
