@@ -22,6 +22,8 @@ export WALDO_FIRMWARE := $(FIRMWARE)
 VENV    := $(BUILD)/venv/ready
 # What the test's reader in Node needs.
 READERS := e2e/readers/node_modules/.package-lock.json
+# What the type check of the page needs, the generator of its types included.
+WEB     := services/webrtc-gateway/web/node_modules/.package-lock.json
 
 # The modules of go.work, as folders. e2e is tested last, with the programs built from the others.
 MODULES  = $(shell $(GO) list -m -f '{{.Dir}}' | sed 's|^$(CURDIR)/||')
@@ -97,10 +99,9 @@ lab: deps build ## test with real drivers in a virtual machine (deploy/vm)
 	@deploy/vm/lab test
 
 .PHONY: lint
-lint: deps $(TOOLS)/golangci-lint ## look for mistakes and for what is not in our style
+lint: deps $(TOOLS)/golangci-lint $(WEB) ## look for mistakes and for what is not in our style
 	@$(call each,$(MODULES),$(TOOLS)/golangci-lint run ./...)
-	@scripts/deps npm
-	@echo "── types of the page"; cd services/webrtc-gateway/web && npm ci --silent --no-audit --no-fund && npx --no-install tsc
+	@echo "── types of the page"; cd services/webrtc-gateway/web && npx --no-install tsc
 
 .PHONY: tools
 tools: deps $(TOOLS)/grpcurl ## build the tools of the README, grpcurl, into bin/tools/
@@ -111,11 +112,11 @@ format: $(TOOLS)/golangci-lint $(TOOLS)/buf ## format Go and protobuf files
 	@$(TOOLS)/buf format -w
 
 .PHONY: generate
-generate: $(TOOLS)/buf ## generate api/gen from api/proto
+generate: $(TOOLS)/buf $(WEB) ## generate api/gen, and the types of the page, from api/proto
 	@PATH=$(TOOLS):$$PATH buf generate
 
 .PHONY: check
-check: deps $(TOOLS)/buf ## check the API, generated code, go.mod files, which module imports which, and builds without go.work
+check: deps $(TOOLS)/buf $(WEB) ## check the API, generated code, go.mod files, which module imports which, and builds without go.work
 	@GO=$(GO) PATH=$(TOOLS):$$PATH scripts/check-api
 	@scripts/check-imports
 	@$(call each,$(MODULES),GOWORK=off $(GO) mod tidy -diff && GOWORK=off $(GO) build -o /dev/null ./...)
@@ -162,7 +163,7 @@ $(VENV): examples/python/requirements.txt e2e/requirements.txt $(wildcard api/pr
 		--grpc_python_out=$(CURDIR)/examples/python $$(find waldo -name '*.proto')
 	@touch $@
 
-$(READERS): e2e/readers/package-lock.json
+$(READERS) $(WEB): %/node_modules/.package-lock.json: %/package-lock.json
 	@scripts/deps nodejs npm
-	@cd e2e/readers && npm ci --silent --no-audit --no-fund
+	@cd $* && npm ci --silent --no-audit --no-fund
 	@touch $@

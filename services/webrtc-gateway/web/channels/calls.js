@@ -7,6 +7,8 @@ const TIMEOUT_MS = 5000;
 /** Ids are int32 on the wire. */
 const LAST_ID = 0x7fffffff;
 
+/** @import { CallJson, PeerMessageJson } from '../proto/gen/waldo/signaling/v1/signaling_pb.js' */
+
 /** Why a call came to nothing: a gRPC status. */
 export class CallError extends Error {
   name = 'CallError';
@@ -41,7 +43,7 @@ export class CallError extends Error {
 
 /**
  * @typedef {object} Ways Each returns false if nothing was sent.
- * @property {(message: object) => boolean} send Sends a PeerMessage on the WebSocket.
+ * @property {(message: PeerMessageJson) => boolean} send Sends it on the WebSocket.
  * @property {(text: string) => boolean} sendLossy Sends a Call on the channel of calls.
  * @property {() => boolean} [detour] Whether calls that may be lost go over the WebSocket now, and it has nothing to send.
  */
@@ -73,15 +75,16 @@ export class Calls {
   }
 
   /**
+   * @template {string} M
    * @param {string} device
-   * @param {string} method Full name.
-   * @param {object} request In the protobuf JSON mapping.
+   * @param {M} method Full name.
+   * @param {import('../proto/types.js').RequestOf<M>} request In the protobuf JSON mapping.
    * @param {CallOptions} [options]
-   * @returns {Promise<any>} The response, in the same mapping; rejects with a {@link CallError}.
+   * @returns {Promise<import('../proto/types.js').ResponseOf<M>>} The response, in the same mapping; rejects with a {@link CallError}.
    */
   call(device, method, request, { lossy = false, timeoutMs = TIMEOUT_MS } = {}) {
     this.#id = (this.#id % LAST_ID) + 1;
-    const call = { id: this.#id, device, method, request };
+    const call = { id: this.#id, device, method, request: /** @type {CallJson['request']} */ (request) };
     return new Promise((resolve, reject) => {
       this.#pending.set(call.id, { resolve, reject, dueMs: this.#env.now() + timeoutMs });
       const sent = lossy ? this.#ways.sendLossy(JSON.stringify(call)) || this.#detour(call) : this.#ways.send({ call });
@@ -89,7 +92,7 @@ export class Calls {
     });
   }
 
-  /** Sends a call that may be lost over the WebSocket, unless one is under way there. @param {{id: number}} call */
+  /** Sends a call that may be lost over the WebSocket, unless one is under way there. @param {CallJson & {id: number}} call */
   #detour(call) {
     if (!this.#ways.detour?.() || this.#pending.has(this.#around) || !this.#ways.send({ call })) return false;
     this.#around = call.id;

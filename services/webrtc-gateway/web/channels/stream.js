@@ -1,8 +1,10 @@
 /** @file A stream of a device over a data channel. */
 
-import { isObject, object, parseJson } from '../proto/json.js';
+import { fields, integer64, isObject, parseJson } from '../proto/json.js';
 import { rpcError } from '../proto/signaling.js';
 import { DataChannel } from './datachannel.js';
+
+/** @import { StreamFrameJson } from '../proto/gen/waldo/signaling/v1/signaling_pb.js' */
 
 /** @param {string} device @param {string} stream @returns {string} What the gateway calls the channel of a stream. */
 export const streamLabel = (device, stream) => `waldo.stream/${device}/${stream}`;
@@ -39,11 +41,12 @@ export class Stream extends DataChannel {
 
   /** @override @param {string|ArrayBuffer} data */
   received(data) {
-    const frame = typeof data === 'string' ? object(parseJson(data)) : {};
+    const claim = /** @type {import('../proto/types.js').Claim<StreamFrameJson>} */ (typeof data === 'string' ? parseJson(data) : null);
+    const frame = fields(claim);
     if (isObject(frame.error)) this.why = rpcError(frame.error).message || 'refused';
     if (!isObject(frame.message)) return;
     this.why = '';
-    this.droppedCount = this.#droppedBefore + (Number(frame.droppedCount) || 0);
+    this.droppedCount = this.#droppedBefore + Number(integer64(frame.droppedCount));
     this.dispatchEvent(new CustomEvent('message', { detail: { value: frame.message, droppedCount: this.droppedCount } }));
   }
 }

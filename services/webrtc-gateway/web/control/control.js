@@ -92,7 +92,7 @@ export class Control extends EventTarget {
 
   /**
    * For the library: takes a state in, from wherever it came. States overtake each other on their ways; older ones are nothing.
-   * @param {unknown} json
+   * @param {import('../proto/types.js').Claim<import('../proto/gen/waldo/control/v1/control_pb.js').ControlStateJson>} json
    * @returns {ControlState|null} The state given, null if it was none.
    */
   observe(json) {

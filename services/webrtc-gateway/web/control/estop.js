@@ -6,7 +6,7 @@
  */
 
 import { METHODS } from '../proto/methods.js';
-import { isObject } from '../proto/json.js';
+import { fields, isObject } from '../proto/json.js';
 
 /** Time between two attempts, in ms. */
 const AGAIN_MS = 100;
@@ -123,13 +123,13 @@ export class EStop {
     void this.#ask(press, device, request, {}).then(() => press.waiting.set(device, (press.waiting.get(device) ?? 1) - 1));
   }
 
-  /** @param {Press} press @param {string} device @param {object} request @param {import('../channels/calls.js').CallOptions} options */
+  /** @param {Press} press @param {string} device @param {import('../proto/types.js').RequestOf<typeof METHODS.eStop>} request @param {import('../channels/calls.js').CallOptions} options */
   async #ask(press, device, request, options) {
     try {
       const response = await this.#actuators.call(device, METHODS.eStop, request, options);
       this.#actuators.control(device).observe(response.state);
       // An answer that does not show an e-stop is no answer.
-      if (!isObject(response.state) || !isObject(response.state.eStop)) return;
+      if (!isObject(fields(response.state).eStop)) return;
       press.confirmed.add(device);
       if (this.#press === press) this.#actuators.onChange();
     } catch (error) {

@@ -7,6 +7,9 @@ import { report } from '../proto/actuator.js';
 import { METHODS } from '../proto/methods.js';
 import { Quality } from './quality.js';
 
+/** @import { CommandReportJson, ControlStateJson } from '../proto/gen/waldo/control/v1/control_pb.js' */
+/** @import { Claim } from '../proto/types.js' */
+
 /** How long a command counts after the clock it names, plus the round trip, in ms. */
 const LIFE_MS = 200;
 /** The most that an actuator allows, in ms. */
@@ -14,12 +17,15 @@ const LONGEST_LIFE_MS = 1000;
 /** Answers to commands that come later are of no use, in ms. */
 const TIMEOUT_MS = 1000;
 
+/** @type {CommandReportJson} What a lease that is not ours comes to. */
+const NO_LEASE = { verdict: 'COMMAND_VERDICT_NO_LEASE' };
+
 /**
  * @typedef {object} LeaseHandlers
  * @property {import('../channels/calls.js').Call} call
  * @property {(report: import('../proto/actuator.js').Report) => void} onReport What became of a command.
  * @property {(why: string) => void} onUnusable The actuator cannot make sense of the commands.
- * @property {(state: unknown) => void} onState The actuator has told its state.
+ * @property {(state: Claim<ControlStateJson>) => void} onState The actuator has told its state.
  */
 
 /** One lease, from its grant to its end. A new one is made for each grant. */
@@ -93,7 +99,7 @@ export class Lease {
         this.#handlers.onState(state);
       }, (error) => {
         // Only a lease that is not ours fails so; what was lost on the way is tried again soon.
-        if (error.code === 'FAILED_PRECONDITION') this.#reported({ verdict: 'NO_LEASE' });
+        if (error.code === 'FAILED_PRECONDITION') this.#reported(/** @type {Claim<CommandReportJson>} */ (NO_LEASE));
       });
   }
 
@@ -120,7 +126,7 @@ export class Lease {
     // The rest is a command that got lost, or an actuator that is not there: its silence is seen.
   }
 
-  /** @param {unknown} json */
+  /** @param {Claim<CommandReportJson>} json */
   #reported(json) {
     const r = report(json);
     if (!r) return;

@@ -2,7 +2,7 @@
  * @file From what a driver moves to the message for the actuator. Pure.
  */
 
-import { isObject, list, number, object, parseJson, text } from '../proto/json.js';
+import { object, parseJson } from '../proto/json.js';
 
 /** Numbers without a format of their own are rounded to so many parts, which hides what doubles do to decimals. */
 const PARTS = 1e6;
@@ -10,7 +10,7 @@ const PARTS = 1e6;
 /**
  * @typedef {import('../proto/signaling.js').DriveConfig} DriveConfig
  * @typedef {import('../proto/signaling.js').DriveAxis} DriveAxis
- * @typedef {{key: string, whole: boolean, minimum: number, maximum: number}} FieldInfo What the format of a value can hold.
+ * @typedef {import('../proto/serial.js').FieldInfo} FieldInfo
  */
 
 /**
@@ -37,18 +37,6 @@ export function axisValues(axes, inputs) {
     const sum = all.reduce((total, input) => total + finite(input.axis(axis)), 0);
     return [axis.name, clamp(sum, -1, 1)];
   }));
-}
-
-/**
- * Reads the values that a port takes.
- * @param {unknown} port A waldo.serial.v1.Port in the protobuf JSON mapping.
- * @returns {Map<string, FieldInfo>} By key; empty if it takes any.
- */
-export function writeFields(port) {
-  const fields = list(object(port).writeFields).filter(isObject).map((f) => ({
-    key: text(f.key), whole: f.whole === true, minimum: number(f.minimum), maximum: number(f.maximum),
-  }));
-  return new Map(fields.map((f) => [f.key, f]));
 }
 
 /**

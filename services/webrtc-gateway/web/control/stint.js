@@ -7,8 +7,9 @@
 
 import { STILL_MS } from '../inputs/attention.js';
 import { METHODS } from '../proto/methods.js';
-import { axisValues, commandJson, driveValues, writeFields } from './mixing.js';
-import { integer64, object } from '../proto/json.js';
+import { writeFields } from '../proto/serial.js';
+import { axisValues, commandJson, driveValues } from './mixing.js';
+import { fields, integer64 } from '../proto/json.js';
 import { Lease } from './lease.js';
 
 /** Changes of the inputs are not sent faster than this on average, in ms; regular commands do not count. */
@@ -64,7 +65,7 @@ export class Stint {
   #control;
   /** @type {Lease|null} */
   #lease = null;
-  /** @type {Map<string, import('./mixing.js').FieldInfo>} What the message can hold. */
+  /** @type {Map<string, import('../proto/serial.js').FieldInfo>} What the message can hold. */
   #fields = new Map();
   /** When the actuator was last heard, or the stint began, in ms. */
   #heardAt;
@@ -205,7 +206,7 @@ export class Stint {
     if (this.#over) return true;
     const response = await way.call(config.device, take ? METHODS.take : METHODS.acquire, request, { timeoutMs: ANSWER_MS });
     const state = this.#control.observe(response.state);
-    const epoch = integer64(object(response.lease).epoch);
+    const epoch = integer64(fields(response.lease).epoch);
     if (!state || epoch === '0') return false;
     /** @type {Lease} */
     const lease = new Lease(config.device, epoch, state, {

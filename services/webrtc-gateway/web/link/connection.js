@@ -10,6 +10,8 @@
  * so that one that cannot be had does not keep the others away.
  */
 
+/** @import { PeerMessageJson, TrackJson } from '../proto/gen/waldo/signaling/v1/signaling_pb.js' */
+
 /** Candidates of the machine itself are there at once. A browser without any network interface gathers for ever, and finds none, in ms. */
 const BARREN_MS = 2000;
 const CAPTURE_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
@@ -23,7 +25,7 @@ const CAPTURE_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-t
  * @property {object} owner Who wants it.
  *
  * @typedef {object} ConnectionHandlers
- * @property {(message: object) => void} send Sends a PeerMessage.
+ * @property {(message: PeerMessageJson) => void} send
  * @property {(want: Want, transceiver: RTCRtpTransceiver) => void} onTrack A stream has its section (nothing has come yet).
  * @property {(want: Want) => void} onFree A stream that had its section has none any more.
  * @property {(want: Want, message: string) => void} onRefused The gateway does not give this stream.
@@ -65,7 +67,7 @@ export class Connection {
   /** @type {RTCIceCandidateInit[]} The gateway's candidates that came before its answer. */
   #early = [];
   /**
-   * @type {object[]} Our candidates, not sent yet: until its first answer the gateway has no use for them. Nothing is lost
+   * @type {PeerMessageJson[]} Our candidates, not sent yet: until its first answer the gateway has no use for them. Nothing is lost
    * by that, the gateway finds the way we come from by itself.
    */
   #own = [];
@@ -381,7 +383,7 @@ export class Connection {
     });
   }
 
-  /** @param {Want} want @param {string} mid What the gateway is told of a section. */
+  /** @param {Want} want @param {string} mid @returns {TrackJson} What the gateway is told of a section. */
   #track({ device, stream }, mid) {
     if (stream === 'video') return { mid, device };
     return stream === 'speaker' ? { mid, device, stream, talker: this.#talker } : { mid, device, stream };

@@ -88,7 +88,7 @@ export class Link {
   }
 
   /**
-   * @param {object} message A PeerMessage.
+   * @param {import('../proto/gen/waldo/signaling/v1/signaling_pb.js').PeerMessageJson} message A PeerMessage.
    * @returns {boolean} Whether it was sent; it is not kept for later.
    */
   send(message) {

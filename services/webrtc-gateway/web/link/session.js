@@ -63,7 +63,7 @@ export class Session {
 
   /**
    * Sends one PeerMessage; nothing when the session is not open, because whoever speaks must start anew anyway.
-   * @param {object} message
+   * @param {import('../proto/gen/waldo/signaling/v1/signaling_pb.js').PeerMessageJson} message
    * @returns {boolean} Whether it was sent.
    */
   send(message) {

@@ -1,7 +1,7 @@
 /** @file What a board says, word for word, and a line to say something to it. */
 
 import { METHODS } from '../proto/methods.js';
-import { object, text } from '../proto/json.js';
+import { fields, text } from '../proto/json.js';
 import { isActuator } from '../proto/signaling.js';
 import { byId, make, setText } from './dom.js';
 import { messageOf, serialStream, showMessage } from './serialwords.js';
@@ -136,7 +136,7 @@ class Console {
   async #send(line) {
     try {
       const { port } = await this.#robot.call(this.#device, METHODS.getPort);
-      await this.#robot.call(this.#device, METHODS.write, messageOf(line, text(object(port).write)));
+      await this.#robot.call(this.#device, METHODS.write, messageOf(line, text(fields(port).write)));
       setText(this.#result, 'Sent');
     } catch (error) {
       setText(this.#result, `Not sent: ${/** @type {Error} */ (error).message}`);

@@ -1,6 +1,6 @@
 /** @file A bar that shows how loud it is. */
 
-import { SILENCE_DB } from '../media/levels.js';
+import { SILENCE_DB } from '../proto/audio.js';
 import { make, setData } from './dom.js';
 
 /** What the left end of a bar stands for, in dBFS; the right end is full scale. */
@@ -8,7 +8,7 @@ const LEAST_DB = -60;
 /** From here on it is too loud, in dBFS. */
 const LOUD_DB = -3;
 
-/** @typedef {import('../media/levels.js').Level} Level */
+/** @typedef {import('../proto/audio.js').Level} Level */
 
 /** One bar, with its name above. Its level is in `data-db`, empty while it is not known. */
 export class Meter {

@@ -1,6 +1,6 @@
 /** @file This machine's own microphone: opened when somebody wants to talk, and closed when nobody has for a while. */
 
-import { SILENCE_DB } from '../media/levels.js';
+import { SILENCE_DB } from '../proto/audio.js';
 import { microphoneProblem } from './soundwords.js';
 
 /** A microphone that nobody talks into for so long is closed, in ms. Opened anew it would miss the first word. */
@@ -62,7 +62,7 @@ export class Microphone {
     this.#context = this.#analyser = null;
   }
 
-  /** How loud it is now; null while it is closed. @returns {import('../media/levels.js').Level|null} */
+  /** How loud it is now; null while it is closed. @returns {import('../proto/audio.js').Level|null} */
   get level() {
     if (!this.#analyser) return null;
     this.#analyser.getFloatTimeDomainData(this.#samples);

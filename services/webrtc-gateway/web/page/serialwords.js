@@ -1,6 +1,8 @@
 /** @file What boards say, taken apart for people. Pure. */
 
-import { isObject, object, parseJson, text } from '../proto/json.js';
+import { fields, isObject, object, parseJson, text } from '../proto/json.js';
+
+/** @typedef {import('../proto/types.js').Claim<import('../proto/gen/waldo/serial/v1/serial_pb.js').SerialMessageJson>} SerialMessage Not checked. */
 
 /** A board that makes up names must not fill the page. */
 const MOST_KEYS = 40;
@@ -18,12 +20,12 @@ export function serialStream(d) {
 
 /**
  * The values of one message, by name.
- * @param {import('../proto/json.js').Json} message A waldo.serial.v1.SerialMessage.
+ * @param {SerialMessage} message
  * @returns {[key: string, value: unknown][]} None if it has no values, only bytes.
  */
 export function readValues(message) {
   if ('raw' in message) return [];
-  let value = parseJson(text(message.json));
+  let value = parseJson(text(fields(message).json));
   // Many boards send lines of JSON.
   if (typeof value === 'string') value = plain(value);
   if (Array.isArray(value)) return value.slice(0, MOST_KEYS).map((v, i) => [String(i), v]);
@@ -35,7 +37,7 @@ export function readValues(message) {
 
 /**
  * The values that are not available any more: a sentence leaves out what it does not know, such as the position without a fix.
- * @param {import('../proto/json.js').Json} message A waldo.serial.v1.SerialMessage.
+ * @param {SerialMessage} message
  * @param {Iterable<string>} known The names of the values that are shown.
  * @returns {string[]} Their names.
  */
@@ -46,9 +48,9 @@ export function missingKeys(message, known) {
   return [...known].filter((key) => key.startsWith(prefix) && !given.has(key));
 }
 
-/** @param {import('../proto/json.js').Json} message What the names of its values begin with; nothing unless it is a sentence. */
+/** @param {SerialMessage} message What the names of its values begin with; nothing unless it is a sentence. */
 function prefixOf(message) {
-  return 'sentence' in message ? `${text(object(parseJson(text(message.json))).type)}.` : '';
+  return 'sentence' in message ? `${text(/** @type {any} */ (object(parseJson(text(fields(message).json))).type))}.` : '';
 }
 
 /** @param {string} line */
@@ -71,13 +73,13 @@ export function showValue(value, fraction) {
 
 /**
  * One message as a line of text.
- * @param {import('../proto/json.js').Json} message
+ * @param {SerialMessage} message
  */
 export function showMessage(message) {
-  if (typeof message.line === 'string') return message.line;
-  if (typeof message.raw === 'string') return hex(message.raw);
-  const sentence = object(message.sentence);
-  return text(sentence.raw) || text(message.json);
+  const { line, raw, sentence, json } = fields(message);
+  if (typeof line === 'string') return line;
+  if (typeof raw === 'string') return hex(raw);
+  return text(fields(sentence).raw) || text(json);
 }
 
 /** @param {string} base64 */

@@ -1,90 +1,82 @@
 /**
- * @file The words of waldo.control.v1, made plain: who commands an actuator, and whether it may move.
+ * @file Decodes the messages of an actuator: waldo.control.v1, who commands it and whether it may move. What the fields mean is
+ * documented in api/proto.
  */
 
-import { integer64, isObject, nanoseconds, object, text, timestamp } from './json.js';
+import { fields, flag, integer64, maybe, milliseconds, nanoseconds, text, timestamp, word } from './json.js';
+
+/** @import { CommandReportJson, ControlStateJson, EStopJson } from './gen/waldo/control/v1/control_pb.js' */
+/** @import { Claim } from './types.js' */
 
 /**
- * @typedef {object} LatchedEStop
- * @property {string} by Who pressed it, as it calls itself.
- * @property {string} reason For people; may be empty.
- * @property {number|null} pressMs When, Unix time in ms by the clock of the actuator's machine.
- * @property {boolean} persisted Whether it will outlast a restart of the actuator.
- * @property {string} id Names it; who clears it has to.
- *
- * @typedef {'free'|'safe'|'driving'|'e-stopped'|'unknown'} ControlPhase
- *
- * @typedef {object} ControlState
- * @property {string} epoch This life of the actuator process.
- * @property {Clock} clock
- * @property {ControlPhase} phase
- * @property {string} cause Why the hardware was last made to stand still, for example `DEADMAN`.
- * @property {string} holder Who has the lease; empty if nobody has.
- * @property {number|null} holderSinceMs Unix time in ms by the clock of the actuator's machine.
- * @property {LatchedEStop|null} eStop
- * @property {string} safeJson The message that means standing still.
- *
- * @typedef {{text: string, ns: bigint}} Clock A moment on the actuator's own clock: as it came, and to compare.
- *
- * @typedef {object} Report What became of a command.
- * @property {number} sequence
- * @property {string} verdict For example `ACCEPTED`.
- * @property {Clock} clock
- * @property {number|null} ageMs An upper bound of the command's age, as the actuator measured it.
+ * @typedef {NonNullable<ReturnType<typeof controlState>>} ControlState Who commands an actuator, and whether it may move.
+ * @typedef {ControlState['phase']} ControlPhase
+ * @typedef {ReturnType<typeof latched>} LatchedEStop An e-stop that is pressed.
+ * @typedef {NonNullable<ReturnType<typeof report>>} Report What became of a command.
+ * @typedef {ReturnType<typeof clock>} Clock A moment on the actuator's own clock: as it came, and to compare.
  */
 
-/** @type {Record<string, ControlPhase>} */
-const phases = {
+const phases = /** @type {const} */ ({
   CONTROL_PHASE_FREE: 'free',
   CONTROL_PHASE_SAFE: 'safe',
   CONTROL_PHASE_DRIVING: 'driving',
   CONTROL_PHASE_E_STOPPED: 'e-stopped',
-};
+});
 
-/**
- * @param {unknown} v A waldo.control.v1.ControlState in the protobuf JSON mapping.
- * @returns {ControlState|null} Null if it is none.
- */
+/** @param {Claim<ControlStateJson>} v @returns Null if it is not a ControlState. */
 export function controlState(v) {
-  const s = object(v);
+  const s = fields(v);
   const epoch = integer64(s.epoch);
   if (epoch === '0') return null;
   return {
+    /** This life of the actuator process. */
     epoch,
     clock: clock(s.clock),
-    phase: phases[text(s.phase)] ?? 'unknown',
+    phase: word(s.phase, phases),
+    /** Why the hardware was last stopped, for example `DEADMAN`. */
     cause: text(s.cause).replace('SAFE_CAUSE_', ''),
+    /** Who has the lease; empty if nobody has. */
     holder: text(s.holder),
+    /** Unix time in ms by the clock of the actuator's machine. */
     holderSinceMs: timestamp(s.holderSince),
-    eStop: isObject(s.eStop) ? eStop(s.eStop) : null,
+    eStop: maybe(s.eStop, latched),
+    /** The message that means standing still. */
     safeJson: text(s.safeJson),
   };
 }
 
-/** @param {import('./json.js').Json} e @returns {LatchedEStop} */
-function eStop(e) {
+/** @param {Claim<EStopJson>} v */
+function latched(v) {
+  const { by, reason, pressTime, persisted, id } = fields(v);
   return {
-    by: text(e.by),
-    reason: text(e.reason),
-    pressMs: timestamp(e.pressTime),
-    persisted: e.persisted === true,
-    id: integer64(e.id),
+    /** Who pressed it, under the name they gave. */
+    by: text(by),
+    reason: text(reason),
+    /** Unix time in ms by the clock of the actuator's machine. */
+    pressMs: timestamp(pressTime),
+    /** Whether it will outlast a restart of the actuator. */
+    persisted: flag(persisted),
+    /** To be named by those who clear it. */
+    id: integer64(id),
   };
 }
 
-/**
- * @param {unknown} v A waldo.control.v1.CommandReport in the protobuf JSON mapping.
- * @returns {Report|null} Null if it is none.
- */
+/** @param {Claim<CommandReportJson>} v @returns Null if it is not a CommandReport. */
 export function report(v) {
-  const r = object(v);
+  const r = fields(v);
   const verdict = text(r.verdict).replace('COMMAND_VERDICT_', '');
   if (verdict === '') return null;
-  const age = nanoseconds(r.age);
-  return { sequence: Number(integer64(r.sequence)), verdict, clock: clock(r.clock), ageMs: age === null ? null : Number(age) / 1e6 };
+  return {
+    sequence: Number(integer64(r.sequence)),
+    /** For example `ACCEPTED`. */
+    verdict,
+    clock: clock(r.clock),
+    /** An upper bound of the command's age, as the actuator measured it. */
+    ageMs: milliseconds(r.age),
+  };
 }
 
-/** @param {unknown} v @returns {Clock} The beginning of the actuator's life if it is none. */
+/** @param {Claim<string>} v The beginning of the actuator's life if it is not a Duration. */
 function clock(v) {
   const ns = nanoseconds(v);
   return ns === null ? { text: '0s', ns: 0n } : { text: text(v), ns };

@@ -1,10 +1,14 @@
 /**
  * @file Reads values of the protobuf JSON mapping out of what came from outside.
  *
- * None of these throws: what is not of the type wanted becomes the zero value of that type, as an absent field does.
+ * None of these throws: a value of another type than wanted becomes the zero value of that type, as an absent field does.
  */
 
 /** @typedef {Record<string, unknown>} Json */
+/**
+ * @template T
+ * @typedef {import('./types.js').Claim<T>} Claim
+ */
 
 /** @param {unknown} v @returns {v is Json} */
 export function isObject(v) {
@@ -16,54 +20,104 @@ export function object(v) {
   return isObject(v) ? v : {};
 }
 
-/** @param {unknown} v @returns {string} */
+/**
+ * @template T
+ * @param {Claim<T>} v
+ * @returns {import('./types.js').Fields<T>} The fields of a message, none of them checked; no fields if it is not an object.
+ */
+export function fields(v) {
+  return /** @type {any} */ (object(v));
+}
+
+/**
+ * @template T
+ * @template R
+ * @param {Claim<T>} v
+ * @param {(v: Claim<T>) => R} read
+ * @returns {R|null} Null for a message that is not there.
+ */
+export function maybe(v, read) {
+  return isObject(v) ? read(v) : null;
+}
+
+/** @param {Claim<string>} v @returns {string} */
 export function text(v) {
   return typeof v === 'string' ? v : '';
 }
 
-/** @param {unknown} v @returns {number} */
+/** @param {Claim<import('./types.js').NumberJson>} v @returns {number} */
 export function number(v) {
   return typeof v === 'number' && Number.isFinite(v) ? v : 0;
 }
 
-/** @param {unknown} v @returns {any[]} */
+/** @param {Claim<boolean>} v @returns {boolean} */
+export function flag(v) {
+  return /** @type {unknown} */ (v) === true;
+}
+
+/**
+ * @template T
+ * @param {Claim<T[]>} v
+ * @returns {Claim<T>[]}
+ */
 export function list(v) {
   return Array.isArray(v) ? v : [];
 }
 
-/** @param {unknown} v @returns {string[]} */
-export function texts(v) {
-  return list(v).filter((s) => typeof s === 'string');
+/**
+ * @template T
+ * @param {Claim<T[]>} v
+ * @returns {Claim<T>[]} Those that are objects.
+ */
+export function messages(v) {
+  return list(v).filter(isObject);
 }
 
-/** @param {unknown} v @returns {string} Decimal digits; `0` if it is no integer. */
+/**
+ * @template {string} E
+ * @template {string} W
+ * @param {Claim<E>} v The name of an enum's value.
+ * @param {{readonly [K in E]?: W}} words
+ * @returns {W|'unknown'} The word for it.
+ */
+export function word(v, words) {
+  const name = /** @type {E} */ (text(v));
+  return (Object.hasOwn(words, name) ? words[name] : undefined) ?? 'unknown';
+}
+
+/** @param {Claim<string[]>} v @returns {string[]} */
+export function texts(v) {
+  return /** @type {unknown[]} */ (list(v)).filter((s) => typeof s === 'string');
+}
+
+/** @param {Claim<string>} v @returns {string} Decimal digits; `0` if it is not an integer. */
 export function integer64(v) {
   if (typeof v === 'number' && Number.isInteger(v)) return String(v);
   return typeof v === 'string' && /^-?\d{1,20}$/.test(v) ? v : '0';
 }
 
-/** @param {unknown} v @returns {Record<string, string>} */
+/** @param {Claim<{[key: string]: string}>} v @returns {Record<string, string>} */
 export function strings(v) {
   return Object.fromEntries(Object.entries(object(v)).flatMap(([k, s]) => (typeof s === 'string' ? [[k, s]] : [])));
 }
 
 /**
  * Reads an RFC 3339 time, down to the nanoseconds Go sends, as Unix time in ms with fractions.
- * @param {unknown} v
- * @returns {number|null} Null if it is none.
+ * @param {Claim<string>} v
+ * @returns {number|null} Null if it is not a time.
  */
 export function timestamp(v) {
   const m = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.exec(text(v));
   if (!m) return null;
-  // Date.parse would cut to whole milliseconds, and the clock wants better.
+  // Date.parse would cut to whole milliseconds, and the clock needs more.
   const ms = Date.parse(m[1] + m[3]);
   return Number.isNaN(ms) ? null : ms + Number(`0${m[2] ?? ''}`) * 1000;
 }
 
 /**
- * Reads a Duration such as `12.345678s` to the nanosecond: a double would round what has to be compared exactly.
- * @param {unknown} v
- * @returns {bigint|null} Nanoseconds; null if it is none.
+ * Reads a Duration such as `12.345678s` to the nanosecond: a double would round values that are compared exactly.
+ * @param {Claim<string>} v
+ * @returns {bigint|null} Nanoseconds; null if it is not a duration.
  */
 export function nanoseconds(v) {
   const m = /^(-?)(\d{1,12})(?:\.(\d{1,9}))?s$/.exec(text(v));
@@ -73,9 +127,19 @@ export function nanoseconds(v) {
 }
 
 /**
+ * Reads a Duration as ms.
+ * @param {Claim<string>} v
+ * @returns {number|null} Null if it is not a duration.
+ */
+export function milliseconds(v) {
+  const ns = nanoseconds(v);
+  return ns === null ? null : Number(ns) / 1e6;
+}
+
+/**
  * Reads JSON.
  * @param {string} s
- * @returns {unknown} Undefined if it is none.
+ * @returns {unknown} Undefined if it is not valid.
  */
 export function parseJson(s) {
   try {

@@ -169,13 +169,14 @@ export class Robot extends EventTarget {
 
   /**
    * Calls a method of a device, with the messages of its gRPC service in the protobuf JSON mapping.
+   * @template {string} M
    * @param {string} device
-   * @param {string} method Full name, for example `waldo.device.v1.DeviceService/GetDevice`.
-   * @param {object} [request]
+   * @param {M} method Full name, for example `waldo.device.v1.DeviceService/GetDevice`.
+   * @param {import('../proto/types.js').RequestOf<M>} [request]
    * @param {import('../channels/calls.js').CallOptions} [options]
-   * @returns {Promise<any>} The response; rejects with a CallError, at the latest when the session is lost.
+   * @returns {Promise<import('../proto/types.js').ResponseOf<M>>} Rejects with a CallError, at the latest when the session is lost.
    */
-  call = (device, method, request = {}, options = {}) => this.#calls.call(device, method, request, options);
+  call = (device, method, request, options = {}) => this.#calls.call(device, method, request ?? /** @type {any} */ ({}), options);
 
   /**
    * A channel to all that listen to a topic. The same topic gives the same object, whatever the options.

@@ -21,7 +21,7 @@ const TRY_MS = 10_000;
 
 /**
  * @typedef {object} WebRtcHandlers
- * @property {(message: object) => void} send Sends a PeerMessage.
+ * @property {(message: import('../proto/gen/waldo/signaling/v1/signaling_pb.js').PeerMessageJson) => void} send
  * @property {() => void} onBroken Another session is needed: the gateway knows one connection for each.
  * @property {(result: import('../proto/signaling.js').CallResult) => void} onResult An answer on the channel of calls.
  * @property {() => void} onDetour The detour around WebRTC begins, or is over.

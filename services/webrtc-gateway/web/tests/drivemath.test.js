@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { axisValues, commandJson, driveValues, writeFields } from '../control/mixing.js';
+import { axisValues, commandJson, driveValues } from '../control/mixing.js';
 import { holderName } from '../base/holder.js';
 import { nanoseconds } from '../proto/json.js';
+import { writeFields } from '../proto/serial.js';
 import { Quality } from '../control/quality.js';
 import { Queue } from '../channels/queue.js';
 import { config } from './rig.js';

@@ -114,9 +114,11 @@ test('an actuator is known by its stream', () => {
 });
 
 test('a state of a newer gateway is unknown, not wrong', () => {
-  const { devices } = parse('{"devices":{"devices":[{"device":{"name":"a","state":"DEVICE_STATE_DREAMING"}}]}}');
-  assert.equal(devices[0].state, 'unknown');
-  assert.equal(hasVideo(devices[0]), false);
+  for (const state of ['DEVICE_STATE_DREAMING', 'constructor', '__proto__', 7]) {
+    const { devices } = parse(JSON.stringify({ devices: { devices: [{ device: { name: 'a', state } }] } }));
+    assert.equal(devices[0].state, 'unknown');
+    assert.equal(hasVideo(devices[0]), false);
+  }
 });
 
 const times = [

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { readLevels } from '../media/levels.js';
+import { readLevels } from '../proto/audio.js';
 import { part } from '../page/meter.js';
 import { microphoneProblem, talkStatus, whoTalks } from '../page/soundwords.js';
 import { hasMicrophone, hasSpeaker, parse } from '../proto/signaling.js';
