@@ -124,7 +124,8 @@ check: deps $(TOOLS)/buf $(WEB) ## check the API, generated code, go.mod files, 
 .PHONY: cross
 cross: ## build the modules without C for arm64, arm and amd64
 	@for arch in $(MACHINES); do for m in $(PURE); do echo "── $$m $$arch"; \
-		(cd $$m && CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -o /dev/null ./...); done; done
+		(cd $$m && CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -o /dev/null ./...); done; \
+		echo "── video/camera $$arch"; (cd video && CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -o /dev/null ./camera); done
 
 .PHONY: deps
 deps: ## install the Debian packages needed to build, when missing

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/waldo-robot/waldo/video/codec/standard"
 	"github.com/waldo-robot/waldo/video/testsource"
 )
 
@@ -17,7 +18,7 @@ func BenchmarkFrameToReader(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			p := New(Config{Bitrate: 2_000_000})
+			p := New(Config{Bitrate: 2_000_000, Codecs: standard.Codecs()})
 			defer p.Close()
 			ctx, cancel := context.WithCancel(b.Context())
 			defer cancel()
@@ -55,7 +56,7 @@ func BenchmarkFirstPicture(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			p := New(Config{Bitrate: 2_000_000})
+			p := New(Config{Bitrate: 2_000_000, Codecs: standard.Codecs()})
 			defer p.Close()
 			ctx, cancel := context.WithCancel(b.Context())
 			attached, ended := make(chan struct{}), make(chan struct{})

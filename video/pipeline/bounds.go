@@ -7,22 +7,22 @@ import (
 	"github.com/waldo-robot/waldo/pkg/media"
 )
 
-// What readers can make the process do at once, beside the live variant.
+// What readers can make the process do at once, beside the live variants.
 const (
 	maxVariants = 32                            // different formats
 	maxPixels   = media.MaxSize * media.MaxSize // of all of them together, if there is more than one
 	maxOwed     = 1 << 30                       // bytes of the pictures that readers are sent, if there is more than one
 )
 
-// room fails if one more variant would be too much. The live one always has room: those who watch the robot must not wait for others.
-// The caller holds mu.
+// room fails if one more variant would be too much. The live ones always have room: nobody who watches the robot may have to
+// wait for others. The caller holds mu.
 func (p *Pipeline) room(k key) error {
-	if k == live {
+	if k.live() {
 		return nil
 	}
 	others, sum := 0, 0
-	for _, v := range p.variants {
-		if v.key != live {
+	for v := range p.running {
+		if !v.key.live() {
 			others, sum = others+1, sum+v.pixels
 		}
 	}
@@ -63,7 +63,7 @@ func (p *Pipeline) owe(k key) (int, error) {
 
 // weight is about how many bytes a picture has. The caller holds mu, and there is a source.
 func (p *Pipeline) weight(k key) int {
-	if k == live {
+	if k.live() {
 		return 0
 	}
 	width, height, _ := p.oriented()

@@ -8,7 +8,7 @@ import (
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/media"
-	"github.com/waldo-robot/waldo/video/encode"
+	"github.com/waldo-robot/waldo/video/codec"
 	"github.com/waldo-robot/waldo/video/source"
 )
 
@@ -30,7 +30,7 @@ func stills(t *testing.T, wanted []*mediav1.VideoFormat) (got []*mediav1.VideoFr
 	}
 	for len(answers) < len(wanted) {
 		p.mu.Lock()
-		if n := len(p.variants); n > 1 {
+		if n := len(p.running); n > 1 {
 			t.Errorf("%d stills are made at a time", n)
 		}
 		p.mu.Unlock()
@@ -144,7 +144,7 @@ func (s turned) Info() source.Info {
 
 func TestSourceThatIsTurned(t *testing.T) {
 	m := newManual(i420(64, 48, 30))
-	p := run(t, turned{m}, Config{Orientation: encode.Orientation{Rotate: 180}})
+	p := run(t, turned{m}, Config{Orientation: codec.Orientation{Rotate: 180}})
 	jpeg := p.open(t, &mediav1.VideoFormat{MediaType: media.JPEG})
 	raw := p.open(t, i420(8190, 8190, 0))
 	m.snap(t, time.Now())

@@ -4,7 +4,7 @@ import (
 	"sync"
 
 	"github.com/waldo-robot/waldo/pkg/media"
-	"github.com/waldo-robot/waldo/video/encode"
+	"github.com/waldo-robot/waldo/video/codec"
 	"github.com/waldo-robot/waldo/video/source"
 )
 
@@ -12,7 +12,8 @@ import (
 type capture struct {
 	frame       source.Frame
 	number      int64 // of all captures in this process
-	orientation encode.Orientation
+	orientation codec.Orientation
+	codecs      codec.Set
 
 	once    sync.Once
 	picture *media.I420
@@ -21,19 +22,36 @@ type capture struct {
 
 // pixels returns the picture decoded and turned; nil if there is none. All callers get the same, and must not change it.
 func (c *capture) pixels() (*media.I420, error) {
-	if c.frame.Format.GetMediaType() != media.H264 { // that was decoded when it was captured, in order, if anybody wanted it
-		c.once.Do(func() { c.decode(&encode.Decoder{}) })
+	if !media.InterCoded(c.frame.Format.GetMediaType()) { // those were decoded as they were captured, in order, if anybody wanted it
+		c.once.Do(c.decodeAlone)
 	}
 	return c.picture, c.err
 }
 
-func (c *capture) decode(d *encode.Decoder) {
-	if c.picture, c.err = d.Decode(c.frame); c.err == nil && c.picture != nil {
-		c.picture, c.err = c.orientation.Apply(c.picture)
+// decodeAlone decodes a frame that depends on no other.
+func (c *capture) decodeAlone() {
+	if c.frame.Picture != nil {
+		c.set(c.frame.Picture, nil)
+		return
+	}
+	d, err := c.codecs.NewDecoder(c.frame.Format.GetMediaType())
+	if err != nil {
+		c.err = err
+		return
+	}
+	defer func() { _ = d.Close() }() // frees memory only
+	c.set(d.Decode(c.frame))
+}
+
+// set turns what was decoded.
+func (c *capture) set(img *media.I420, err error) {
+	c.picture, c.err = img, err
+	if err == nil && img != nil && !c.orientation.None() {
+		c.picture, c.err = c.codecs.Turn(img, c.orientation)
 	}
 }
 
-// size is the size of the picture after turning.
+// size is the size of the picture after it was turned.
 func (c *capture) size() (width, height int) {
 	return c.orientation.Size(int(c.frame.Format.GetWidthPx()), int(c.frame.Format.GetHeightPx()))
 }

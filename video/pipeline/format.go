@@ -6,31 +6,44 @@ import (
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/media"
-	"github.com/waldo-robot/waldo/video/encode"
+	"github.com/waldo-robot/waldo/video/codec"
 )
 
-// key tells variants apart. Size 0x0 means the source's own, whatever it becomes when the hardware returns with another;
-// rate 0 means as captured.
+// key tells variants apart. Size 0x0 means the source's own, also if the hardware returns with another one; rate 0 means as
+// captured.
 type key struct {
 	mediaType, pixelFormat string
 	width, height          int
 	rate                   float64
 }
 
-// live is the variant that the bus carries: H.264 in the source's own size and rate.
-var live = key{mediaType: media.H264}
+// live reports whether a variant is one of those that the bus carries: inter-coded, in the source's own size and rate.
+func (k key) live() bool { return k == liveKey(k.mediaType) && media.InterCoded(k.mediaType) }
 
-// resolve makes a key of what a reader asked for. The caller holds mu, and there is a source.
+// liveKey is the key of the live variant of a media type.
+func liveKey(mediaType string) key { return key{mediaType: mediaType} }
+
+// passes reports whether frames of a format, which have to be turned as o says, already are what a variant wants.
+func (k key) passes(f *mediav1.VideoFormat, o codec.Orientation) bool {
+	w, h := media.Even(f, f.GetWidthPx(), f.GetHeightPx())
+	return o.None() && f.GetMediaType() == k.mediaType && f.GetPixelFormat() == k.pixelFormat &&
+		k.width == 0 && w == f.GetWidthPx() && h == f.GetHeightPx() && (k.rate == 0 || !media.InterCoded(k.mediaType))
+}
+
+// passes reports whether frames of the present source go to a variant untouched. The caller holds mu.
+func (p *Pipeline) passes(k key) bool { return p.info != nil && k.passes(p.info.Current, p.turned) }
+
+// resolve makes a key of the format that a reader asked for. The caller holds mu, and there is a source.
 func (p *Pipeline) resolve(want *mediav1.VideoFormat) (key, error) {
 	f := &mediav1.VideoFormat{
 		MediaType: want.GetMediaType(), PixelFormat: want.GetPixelFormat(),
 		WidthPx: want.GetWidthPx(), HeightPx: want.GetHeightPx(), FrameRateHz: want.GetFrameRateHz(),
 	}
 	width, height, rate := p.oriented()
-	if err := checkAsked(f); err != nil {
+	if err := p.checkAsked(f); err != nil {
 		return key{}, err
 	}
-	w, h := evenFor(f, width, height)
+	w, h := media.Even(f, width, height)
 	f.WidthPx, f.HeightPx = min(f.WidthPx, int32(w)), min(f.HeightPx, int32(h)) // more pixels would show no more
 	switch {
 	case f.WidthPx == 0 && f.HeightPx == 0:
@@ -40,9 +53,6 @@ func (p *Pipeline) resolve(want *mediav1.VideoFormat) (key, error) {
 	case f.HeightPx == 0:
 		f.HeightPx = min(inShape(f.WidthPx, height, width), int32(h))
 	}
-	if err := encode.Check(f); err != nil {
-		return key{}, err
-	}
 	k := key{f.MediaType, f.PixelFormat, int(f.WidthPx), int(f.HeightPx), f.FrameRateHz}
 	if k.width == w && k.height == h {
 		k.width, k.height = 0, 0
@@ -50,13 +60,34 @@ func (p *Pipeline) resolve(want *mediav1.VideoFormat) (key, error) {
 	if rate > 0 && k.rate >= rate {
 		k.rate = 0
 	}
-	return k, nil
+	return k, p.possible(k, f)
 }
 
+// possible reports whether a variant can be made of the present source. The caller holds mu, and there is a source.
+func (p *Pipeline) possible(k key, f *mediav1.VideoFormat) error {
+	own := p.info.Current
+	if p.passes(k) {
+		return media.Validate(f)
+	}
+	if err := p.config.Codecs.Check(f); err != nil {
+		return err
+	}
+	if !p.decodable() {
+		return fmt.Errorf("%w: the camera's %s cannot be decoded by this service: ask for %s in the camera's own size and rate",
+			media.ErrFormat, own.GetMediaType(), own.GetMediaType())
+	}
+	return nil
+}
+
+// decodable reports whether the present source's frames can be turned into pictures. The caller holds mu, and there is a
+// source.
+func (p *Pipeline) decodable() bool { return p.config.Codecs.Decodes(p.info.Current.GetMediaType()) }
+
 // checkAsked checks the sides that a reader gave, before they are made smaller.
-func checkAsked(f *mediav1.VideoFormat) error {
-	if f.GetWidthPx() > 0 && f.GetHeightPx() > 0 {
-		return encode.Check(f)
+func (p *Pipeline) checkAsked(f *mediav1.VideoFormat) error {
+	passesOnly := f.GetMediaType() == p.info.Current.GetMediaType() && !p.config.Codecs.Encodes(f.GetMediaType())
+	if f.GetWidthPx() > 0 && f.GetHeightPx() > 0 && !passesOnly {
+		return p.config.Codecs.Check(f)
 	}
 	for field, side := range map[string]int32{"width_px": f.GetWidthPx(), "height_px": f.GetHeightPx()} {
 		if side < 0 || side > media.MaxSize {
@@ -71,13 +102,25 @@ func inShape(side int32, this, that int) int32 {
 	return max(2, int32(math.Round(float64(side)*float64(this)/float64(that)/2))*2)
 }
 
-// evenFor rounds a size down to what the format can have: H.264 and YUYV want even sides.
-func evenFor(f *mediav1.VideoFormat, width, height int) (int, int) {
-	if f.GetMediaType() == media.H264 {
-		return width &^ 1, height &^ 1
+// Offered lists the formats that readers can have at the default size; smaller sizes work too where the service encodes.
+func (p *Pipeline) Offered() ([]*mediav1.VideoFormat, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.info == nil {
+		return nil, ErrAway
 	}
-	if f.GetPixelFormat() == media.PixelYUYV {
-		return width &^ 1, height
+	formats := p.config.Codecs.Formats()
+	if own := p.info.Current; !p.config.Codecs.Encodes(own.GetMediaType()) {
+		formats = append([]*mediav1.VideoFormat{{MediaType: own.GetMediaType(), PixelFormat: own.GetPixelFormat()}}, formats...)
 	}
-	return width, height
+	width, height, rate := p.oriented()
+	var offered []*mediav1.VideoFormat
+	for _, f := range formats {
+		w, h := media.Even(f, width, height)
+		f.WidthPx, f.HeightPx, f.FrameRateHz = int32(w), int32(h), rate
+		if p.possible(key{mediaType: f.GetMediaType(), pixelFormat: f.GetPixelFormat()}, f) == nil {
+			offered = append(offered, f)
+		}
+	}
+	return offered, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"runtime/debug"
 	"sync"
@@ -17,7 +16,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/stream"
 	"github.com/waldo-robot/waldo/pkg/turns"
-	"github.com/waldo-robot/waldo/video/encode"
+	"github.com/waldo-robot/waldo/video/codec"
 	"github.com/waldo-robot/waldo/video/source"
 )
 
@@ -29,15 +28,16 @@ var (
 	ErrClosed  = errors.New("the camera is shutting down")
 )
 
-// settle is how long nobody has looked when memory is given back to the system.
+// settle is how long there have been no readers when memory is given back to the system.
 const settle = 3 * time.Second
 
 // Config says how to work. Epoch is required; the zero value of everything else works.
 type Config struct {
-	Epoch       int64 // of the device process, in every frame
-	Orientation encode.Orientation
-	Bitrate     int                   // of H.264 in the configured size, bit/s; 0 picks one for size and rate
-	JPEGQuality int                   // 1 to 100; 0 means encode.DefaultJPEGQuality
+	Epoch       int64     // of the device process, in every frame
+	Codecs      codec.Set // what pictures are encoded and decoded with; without any they only pass through
+	Orientation codec.Orientation
+	Bitrate     int                   // of each live variant, bit/s; 0 picks one for size and rate
+	JPEGQuality int                   // 1 to 100; 0 means codec.DefaultJPEGQuality
 	Log         *slog.Logger          // default: nothing
 	Metrics     prometheus.Registerer // where waldo_camera_* are registered; default: nowhere
 }
@@ -48,23 +48,26 @@ type Pipeline struct {
 	log      *slog.Logger
 	metrics  *metrics
 	captured *stream.Topic[*capture]
-	decoder  encode.Decoder // used by the capturing goroutine alone, where the order of frames matters
-	captures int64          // of this process; owned by the capturing goroutine
+	decoder  codec.Decoder // of an inter-coded source; used by the capturing goroutine alone, where the order of frames matters
+	captures int64         // of this process; owned by the capturing goroutine
 	stills   turns.Queue[key, *mediav1.VideoFrame]
+	variants *stream.Shared[key, *variant]
+	wanted   stream.Demand // of captures: the variants
+	bitrate  atomic.Int64  // of the live variants
 
-	liveSequence atomic.Int64 // next sequence of the live variant, which outlives it
-	bitrate      atomic.Int64 // of the live variant
+	mu      sync.Mutex
+	info    *source.Info      // nil while the source is away
+	turned  codec.Orientation // of the present source's pictures: as the source reports, and then as configured
+	running map[*variant]bool // from before they run until they have ended
+	lives   map[string]*life  // by media type
+	owed    int               // bytes, see owe
+	closed  bool
+}
 
-	mu       sync.Mutex
-	info     *source.Info       // nil while the source is away
-	turned   encode.Orientation // of the present source's pictures: by what the source says, and then as configured
-	variants map[key]*variant
-	lastLive chan struct{} // closed when the last live variant has ended
-	wake     chan struct{} // tells Run that there are readers
-	stop     func()        // ends the capture under way
-	owed     int           // bytes, see owe
-	closed   bool
-	running  sync.WaitGroup // variants
+// life is what outlives the live variants of one media type.
+type life struct {
+	turn     sync.Mutex   // held by the variant that runs: two would number their frames at the same time
+	sequence atomic.Int64 // of the next frame
 }
 
 // New returns a pipeline without a source.
@@ -74,17 +77,11 @@ func New(config Config) *Pipeline {
 	}
 	p := &Pipeline{
 		config: config, log: config.Log, metrics: newMetrics(config.Metrics),
-		captured: stream.NewTopic[*capture](), variants: map[key]*variant{},
-		wake: make(chan struct{}, 1), lastLive: closedChannel(),
+		captured: stream.NewTopic[*capture](), running: map[*variant]bool{}, lives: map[string]*life{},
 	}
+	p.variants = stream.NewShared(p.newVariant)
 	p.bitrate.Store(int64(config.Bitrate))
 	return p
-}
-
-func closedChannel() chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
 }
 
 // Run captures from a source whenever there are readers, until ctx ends (it then returns nil) or the source goes. It calls
@@ -97,31 +94,42 @@ func (p *Pipeline) Run(ctx context.Context, src source.Source, attached func()) 
 	defer p.detach()
 	attached()
 	ctx, cancel := context.WithCancelCause(ctx)
-	var watching sync.WaitGroup
-	defer watching.Wait()
+	var owned sync.WaitGroup
+	defer owned.Wait()
 	defer cancel(nil)
 	if w, ok := src.(source.Watcher); ok {
-		watching.Go(func() {
+		owned.Go(func() {
 			if err := w.Watch(ctx); err != nil {
 				cancel(err)
 			}
 		})
 	}
-	for {
-		capturing, stop := p.awaitReaders(ctx)
-		if ctx.Err() != nil {
-			return ended(ctx)
-		}
+	idle := time.NewTimer(settle)
+	owned.Go(func() { tidy(ctx, idle.C) })
+	_ = p.wanted.While(ctx, func(capturing context.Context) error {
+		idle.Stop()
+		defer idle.Reset(settle)
 		err := src.Capture(capturing, p.deliver)
-		early := capturing.Err() == nil
-		stop()
-		switch {
-		case ctx.Err() != nil:
-			return ended(ctx)
-		case err != nil:
-			return err
-		case early:
-			return fmt.Errorf("%w: it ended", source.ErrAway)
+		if err == nil && capturing.Err() == nil {
+			err = fmt.Errorf("%w: it ended", source.ErrAway)
+		}
+		if err != nil {
+			cancel(err)
+		}
+		return err
+	})
+	return ended(ctx)
+}
+
+// tidy gives memory back to the system whenever nothing has been captured for a while: pictures are large, and there may be
+// none for hours.
+func tidy(ctx context.Context, idle <-chan time.Time) {
+	for {
+		select {
+		case <-idle:
+			debug.FreeOSMemory()
+		case <-ctx.Done():
+			return
 		}
 	}
 }
@@ -134,34 +142,11 @@ func ended(ctx context.Context) error {
 	return nil
 }
 
-// awaitReaders waits until there are readers, and returns a context that ends when there are none any more.
-func (p *Pipeline) awaitReaders(ctx context.Context) (context.Context, func()) {
-	idle := time.NewTimer(settle)
-	defer idle.Stop()
-	for ctx.Err() == nil {
-		p.mu.Lock()
-		if len(p.variants) > 0 {
-			capturing, stop := context.WithCancel(ctx)
-			p.stop = stop
-			p.mu.Unlock()
-			return capturing, stop
-		}
-		p.mu.Unlock()
-		select {
-		case <-p.wake:
-		case <-idle.C:
-			debug.FreeOSMemory() // pictures are large, and there may be none for hours
-		case <-ctx.Done():
-		}
-	}
-	return ctx, func() {}
-}
-
 func (p *Pipeline) attach(info source.Info) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.info = &info
-	p.turned = p.config.Orientation.After(encode.Orientation{FlipHorizontal: info.Mirror, Rotate: info.Rotate})
+	p.turned = p.config.Orientation.After(codec.Orientation{FlipHorizontal: info.Mirror, Rotate: info.Rotate})
 }
 
 // detach notes that there is no source.
@@ -169,7 +154,10 @@ func (p *Pipeline) detach() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.info = nil
-	_ = p.decoder.Close() // frees memory only
+	if p.decoder != nil {
+		_ = p.decoder.Close() // frees memory only
+		p.decoder = nil
+	}
 }
 
 // Info describes the present source. It fails with ErrAway if there is none.
@@ -182,7 +170,7 @@ func (p *Pipeline) Info() (source.Info, error) {
 	return *p.info, nil
 }
 
-func (p *Pipeline) orientation() encode.Orientation {
+func (p *Pipeline) orientation() codec.Orientation {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.turned
@@ -190,48 +178,61 @@ func (p *Pipeline) orientation() encode.Orientation {
 
 // deliver hands a captured picture to all variants.
 func (p *Pipeline) deliver(f source.Frame) {
-	c := &capture{frame: f, number: p.captures, orientation: p.orientation()}
+	c := &capture{frame: f, number: p.captures, orientation: p.orientation(), codecs: p.config.Codecs}
 	p.captures++
 	p.metrics.captured.Inc()
 	p.metrics.drop(dropSource, uint64(max(0, f.Lost)))
-	if f.Format.GetMediaType() == media.H264 && p.pixelsWanted() {
-		c.decode(&p.decoder) // it needs every frame, and in order
+	if media.InterCoded(f.Format.GetMediaType()) && p.pixelsWanted() {
+		p.decode(c)
 	}
 	p.captured.Publish(c)
+}
+
+// decode decodes a frame of an inter-coded source, which needs every frame, and in order.
+func (p *Pipeline) decode(c *capture) {
+	if p.decoder == nil {
+		if p.decoder, c.err = p.config.Codecs.NewDecoder(c.frame.Format.GetMediaType()); c.err != nil {
+			return
+		}
+	}
+	c.set(p.decoder.Decode(c.frame))
 }
 
 // pixelsWanted reports whether any variant cannot pass the source's frames through.
 func (p *Pipeline) pixelsWanted() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for k := range p.variants {
-		if !p.passes(k) {
+	for v := range p.running {
+		if !p.passes(v.key) {
 			return true
 		}
 	}
 	return false
 }
 
-// RequestKeyFrame asks for a key frame in the live variant, the H.264 stream in the configured size. It fails with ErrNative
-// if the source makes that stream by itself.
-func (p *Pipeline) RequestKeyFrame() error {
+// RequestKeyFrame asks for a key frame in the live variant of a media type, the stream in the configured size. It fails with
+// ErrNative if the source makes that stream itself.
+func (p *Pipeline) RequestKeyFrame(mediaType string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.nativeLive() {
+	k := liveKey(mediaType)
+	if p.passes(k) {
 		return ErrNative
 	}
-	if v := p.variants[live]; v != nil {
-		v.requestKey()
+	for v := range p.running {
+		if v.key == k {
+			v.requestKey()
+		}
 	}
-	return nil // without a live variant its next frame is a key frame anyway
+	return nil // a live variant that is yet to come begins with a key frame anyway
 }
 
-// SetBitrate changes the target of the live variant from its next picture on. It fails with ErrNative if the source makes
-// that stream by itself.
+// SetBitrate changes the target of each live variant from its next picture on. It fails with ErrNative if the source makes
+// inter-coded frames itself that pass through.
 func (p *Pipeline) SetBitrate(bps int) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.nativeLive() {
+	if p.info != nil && media.InterCoded(p.info.Current.GetMediaType()) && p.turned.None() {
 		return ErrNative
 	}
 	p.bitrate.Store(int64(bps))
@@ -239,28 +240,18 @@ func (p *Pipeline) SetBitrate(bps int) error {
 }
 
 // KeyFrameOnRequest reports whether RequestKeyFrame can work with the present source.
-func (p *Pipeline) KeyFrameOnRequest() bool {
+func (p *Pipeline) KeyFrameOnRequest(mediaType string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !p.nativeLive()
-}
-
-// nativeLive reports whether the live variant passes through what the source compressed. The caller holds mu.
-func (p *Pipeline) nativeLive() bool {
-	return p.info != nil && p.info.Current.GetMediaType() == media.H264 && p.turned.None()
+	return !p.passes(liveKey(mediaType))
 }
 
 // Close ends all readers, and returns when nothing runs any more. Run must have ended before.
 func (p *Pipeline) Close() {
 	p.mu.Lock()
 	p.closed = true
-	variants := p.variants
-	p.variants = map[key]*variant{}
 	p.mu.Unlock()
-	for _, v := range variants {
-		v.end(io.EOF)
-	}
-	p.running.Wait()
+	p.variants.Close()
 }
 
 // oriented is the format of the pictures readers get by default: the source's after turning. The caller holds mu, and there
@@ -269,27 +260,4 @@ func (p *Pipeline) oriented() (width, height int, rate float64) {
 	f := p.info.Current
 	width, height = p.turned.Size(int(f.GetWidthPx()), int(f.GetHeightPx()))
 	return width, height, f.GetFrameRateHz()
-}
-
-// Offered lists the formats that readers can have at the default size; other sizes are free.
-func (p *Pipeline) Offered() ([]*mediav1.VideoFormat, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.info == nil {
-		return nil, ErrAway
-	}
-	width, height, rate := p.oriented()
-	var offered []*mediav1.VideoFormat
-	for _, f := range []*mediav1.VideoFormat{
-		{MediaType: media.H264}, {MediaType: media.JPEG},
-		{MediaType: media.Raw, PixelFormat: media.PixelI420}, {MediaType: media.Raw, PixelFormat: media.PixelYUYV},
-		{MediaType: media.Raw, PixelFormat: media.PixelNV12}, {MediaType: media.Raw, PixelFormat: media.PixelBGR24},
-	} {
-		w, h := evenFor(f, width, height)
-		f.WidthPx, f.HeightPx, f.FrameRateHz = int32(w), int32(h), rate
-		if encode.Check(f) == nil {
-			offered = append(offered, f)
-		}
-	}
-	return offered, nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/media/stamp"
 	"github.com/waldo-robot/waldo/pkg/media/testcard"
+	"github.com/waldo-robot/waldo/video/codec/standard"
 	"github.com/waldo-robot/waldo/video/openh264"
 	"github.com/waldo-robot/waldo/video/source"
 	"github.com/waldo-robot/waldo/video/testsource"
@@ -103,7 +104,7 @@ type rig struct {
 func run(t *testing.T, src source.Source, config Config) *rig {
 	t.Helper()
 	registry := prometheus.NewRegistry()
-	config.Epoch, config.Metrics = 42, registry
+	config.Epoch, config.Metrics, config.Codecs = 42, registry, standard.Codecs()
 	r := &rig{Pipeline: New(config), registry: registry}
 	r.attach(t, src)
 	t.Cleanup(func() {
@@ -320,7 +321,7 @@ func (w watched) Watch(ctx context.Context) error {
 
 func TestGoingAwayIsNoticedWhileIdle(t *testing.T) {
 	w := watched{newManual(i420(64, 48, 30)), make(chan error, 1)}
-	p := New(Config{})
+	p := New(Config{Codecs: standard.Codecs()})
 	defer p.Close()
 	w.gone <- source.ErrAway
 	if err := p.Run(t.Context(), w, func() {}); !errors.Is(err, source.ErrAway) {

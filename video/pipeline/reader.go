@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -10,12 +11,13 @@ import (
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
-// readerQueue is how many frames of H.264 may wait for a slow reader before it has to wait for a key frame instead.
+// readerQueue is how many inter-coded frames may wait for a slow reader before it has to wait for a key frame instead.
 const readerQueue = 8
 
 // Reader receives the frames of one format.
 type Reader struct {
 	v       *variant
+	share   *stream.Share[*variant]
 	sub     *stream.Subscription[output]
 	backlog []output
 	owed    int // see Pipeline.owe
@@ -25,80 +27,36 @@ type Reader struct {
 	close   sync.Once
 }
 
-// Open adds a reader. Of the format a size of 0x0 means the source's own, one side of 0 keeps its shape, and no side is made larger than
-// the source's; a rate of 0 means as captured. The errors are ErrAway, ErrTooMany, ErrClosed, or wrap media.ErrFormat. Close the reader.
-func (p *Pipeline) Open(want *mediav1.VideoFormat) (*Reader, error) { return p.open(want, p.owe) }
-
-// open adds a reader that is owed what owe says.
-func (p *Pipeline) open(want *mediav1.VideoFormat, owe func(key) (int, error)) (*Reader, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch {
-	case p.closed:
-		return nil, ErrClosed
-	case p.info == nil:
-		return nil, ErrAway
-	}
-	k, err := p.resolve(want)
+// Open adds a reader. Of the format a size of 0x0 means the source's own, one side of 0 keeps its shape, and no side is made
+// larger than the source's; a rate of 0 means as captured. The errors are ErrAway, ErrTooMany, ErrClosed, or wrap
+// media.ErrFormat. Close the reader.
+func (p *Pipeline) Open(want *mediav1.VideoFormat) (*Reader, error) {
+	k, owed, err := p.keyOf(want)
 	if err != nil {
 		return nil, err
 	}
-	v := p.variants[k]
-	if v == nil {
-		if err := p.room(k); err != nil {
-			return nil, err
-		}
-	}
-	owed, err := owe(k)
+	r, err := p.open(context.Background(), k) // nothing in it takes long
 	if err != nil {
+		p.release(owed)
 		return nil, err
 	}
-	if v == nil {
-		v = p.addVariant(k)
-	}
-	v.refs++
-	p.metrics.readers.Inc()
-	if k.mediaType == media.H264 && v.refs > 1 {
-		v.requestKey()
-	}
-	r := &Reader{v: v, owed: owed}
-	r.sub, r.backlog = v.subscribe()
+	r.owed = owed
 	return r, nil
 }
 
-// addVariant starts a variant, and the capture if it is the first. The caller holds mu.
-func (p *Pipeline) addVariant(k key) *variant {
-	after := closedChannel()
-	if k == live {
-		after = p.lastLive // two of them would number their frames at the same time
+// open adds a reader of a variant, to which nothing is owed.
+func (p *Pipeline) open(ctx context.Context, k key) (*Reader, error) {
+	share, err := p.variants.Acquire(ctx, k)
+	if errors.Is(err, stream.ErrClosed) {
+		return nil, ErrClosed
 	}
-	v := p.startVariant(k, after)
-	if k == live {
-		p.lastLive = v.done
+	if err != nil {
+		return nil, err
 	}
-	p.variants[k] = v
-	select {
-	case p.wake <- struct{}{}:
-	default:
-	}
-	return v
-}
-
-// drop takes a reader's part in a variant back, and reports whether it was the last.
-func (p *Pipeline) drop(v *variant, owed int) (last bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.metrics.readers.Dec()
-	p.owed -= owed
-	v.refs--
-	if v.refs > 0 || p.variants[v.key] != v {
-		return false
-	}
-	delete(p.variants, v.key)
-	if len(p.variants) == 0 && p.stop != nil {
-		p.stop()
-	}
-	return true
+	p.metrics.readers.Inc()
+	r := &Reader{v: share.Value, share: share}
+	r.sub, r.backlog = r.v.subscribe()
+	return r, nil
 }
 
 // Next returns the next frame, waiting for it if need be, also while the source is away. The first is a key frame, and every
@@ -117,7 +75,7 @@ func (r *Reader) next(ctx context.Context) (output, error) {
 		if err != nil {
 			return output{}, err
 		}
-		if r.v.key.mediaType != media.H264 {
+		if !r.v.inter {
 			r.started = true
 			return out, nil
 		}
@@ -156,8 +114,10 @@ func (r *Reader) Close() {
 	r.close.Do(func() {
 		r.v.p.metrics.drop(dropSlowReader, r.sub.Lost())
 		r.sub.Close()
-		if r.v.p.drop(r.v, r.owed) {
-			r.v.end(nil)
+		r.v.p.metrics.readers.Dec()
+		r.v.p.release(r.owed)
+		if r.share.Release() {
+			<-r.share.Ended()
 		}
 	})
 }
@@ -169,19 +129,25 @@ func (p *Pipeline) CaptureOne(ctx context.Context, want *mediav1.VideoFormat) (*
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.owed -= owed
-	}()
-	return p.stills.Do(ctx, k, func(ctx context.Context) (*mediav1.VideoFrame, error) { return p.captureOne(ctx, want) })
+	defer p.release(owed)
+	return p.stills.Do(ctx, k, func(ctx context.Context) (*mediav1.VideoFrame, error) { return p.captureOne(ctx, k) })
+}
+
+// release takes back what keyOf owed.
+func (p *Pipeline) release(owed int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.owed -= owed
 }
 
 // keyOf resolves a format, and notes what the caller is owed.
 func (p *Pipeline) keyOf(want *mediav1.VideoFormat) (k key, owed int, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.info == nil {
+	switch {
+	case p.closed:
+		return k, 0, ErrClosed
+	case p.info == nil:
 		return k, 0, ErrAway
 	}
 	if k, err = p.resolve(want); err == nil {
@@ -190,9 +156,9 @@ func (p *Pipeline) keyOf(want *mediav1.VideoFormat) (k key, owed int, err error)
 	return k, owed, err
 }
 
-func (p *Pipeline) captureOne(ctx context.Context, want *mediav1.VideoFormat) (*mediav1.VideoFrame, error) {
+func (p *Pipeline) captureOne(ctx context.Context, k key) (*mediav1.VideoFrame, error) {
 	called := time.Now()
-	r, err := p.open(want, func(key) (int, error) { return 0, nil }) // its callers are
+	r, err := p.open(ctx, k)
 	if err != nil {
 		return nil, err
 	}

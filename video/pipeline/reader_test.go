@@ -125,7 +125,7 @@ func TestNoPictureForACallerThatHasLeft(t *testing.T) {
 	if _, err := p.CaptureOne(ctx, &mediav1.VideoFormat{MediaType: media.JPEG}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	if n := len(p.variants); n != 0 || len(m.running) != 0 {
+	if n := len(p.running); n != 0 || len(m.running) != 0 {
 		t.Errorf("%d variants and %d captures were begun", n, len(m.running))
 	}
 }

@@ -2,9 +2,10 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -13,7 +14,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/inflight"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/stream"
-	"github.com/waldo-robot/waldo/video/encode"
+	"github.com/waldo-robot/waldo/video/codec"
 )
 
 // maxPassQueue is how many frames of a compressed source may wait: unlike pictures they depend on one another.
@@ -27,66 +28,84 @@ type output struct {
 
 // variant makes one format for all readers that want it.
 type variant struct {
-	p      *Pipeline
-	key    key
-	keys   keyPacer
-	input  *stream.Subscription[*capture]
-	cancel context.CancelFunc
-	done   chan struct{} // closed when run has ended
-	refs   int           // readers; guarded by Pipeline.mu
-	pixels int           // that it has to make for each picture
+	p       *Pipeline
+	key     key
+	inter   bool // its frames depend on one another
+	keys    keyPacer
+	input   *stream.Subscription[*capture]
+	pixels  int           // that it has to make for each picture
+	release func()        // ends its want of captures
+	joined  chan struct{} // closed by the first reader: until then a frame would have nobody to go to
 
 	mu     sync.Mutex // held while a frame is published, so that replay and topic agree for a new reader
 	topic  *stream.Topic[output]
 	replay media.Group[output] // of a compressed source
+	begun  bool                // joined is closed
 
-	// The rest belongs to run.
-	sequence *atomic.Int64
-	encoder  encode.Encoder
-	format   *mediav1.VideoFormat // of encoder, or of what is passed through
-	bitrate  int64                // that encoder was told
-	scaler   encode.Scaler
-	pace     pacer
-	passing  media.Resync // of a compressed source
-	lost     uint64       // captures left out so far
-	warned   time.Time
+	// The rest belongs to Run and Close.
+	life    *life
+	encoder codec.Encoder
+	format  *mediav1.VideoFormat // of encoder, or of what is passed through
+	bitrate int64                // that encoder was told
+	scaler  codec.Scaler
+	ended   error // what readers get after the last frame
+	pace    pacer
+	passing media.Resync // of a compressed source
+	lost    uint64       // captures left out so far
+	warned  time.Time
 }
 
-// startVariant makes a variant run. It begins when after is closed. The caller holds p.mu.
-func (p *Pipeline) startVariant(k key, after <-chan struct{}) *variant {
-	ctx, cancel := context.WithCancel(context.Background())
-	policy := stream.Latest()
-	if p.passes(k) && k.mediaType == media.H264 {
-		policy = stream.DropOldest(maxPassQueue)
+// newVariant opens the variant of a key. It fails with ErrAway or ErrTooMany.
+func (p *Pipeline) newVariant(_ context.Context, k key) (*variant, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.info == nil {
+		return nil, ErrAway
+	}
+	if err := p.room(k); err != nil {
+		return nil, err
 	}
 	v := &variant{
-		p: p, key: k, pixels: p.pixels(k), input: p.captured.Subscribe(policy), cancel: cancel, done: make(chan struct{}),
-		topic: stream.NewTopic[output](), sequence: &atomic.Int64{},
-		scaler: encode.Scaler{Reuse: k.mediaType != media.Raw}, pace: pacer{rate: k.rate},
+		p: p, key: k, inter: media.InterCoded(k.mediaType), pixels: p.pixels(k), joined: make(chan struct{}),
+		topic: stream.NewTopic[output](), life: &life{}, pace: pacer{rate: k.rate},
+		scaler: codec.Scaler{Scale: p.config.Codecs.Scale, Reuse: k.mediaType != media.Raw},
 	}
-	if k == live {
-		v.sequence = &p.liveSequence
+	if k.live() {
+		v.life = p.lifeOf(k.mediaType)
 	}
-	p.running.Go(func() { v.run(ctx, after) })
-	return v
+	policy := stream.Latest()
+	if v.inter && p.passes(k) {
+		policy = stream.DropOldest(maxPassQueue)
+	}
+	v.input = p.captured.Subscribe(policy)
+	p.running[v] = true
+	v.release = p.wanted.Want()
+	return v, nil
 }
 
-// passes reports whether frames of the present source go to a variant untouched. The caller holds p.mu.
-func (p *Pipeline) passes(k key) bool {
-	f := p.info.Current
-	return p.turned.None() && f.GetMediaType() == k.mediaType && f.GetPixelFormat() == k.pixelFormat &&
-		k.width == 0 && (k.rate == 0 || k.mediaType != media.H264)
+// lifeOf is the one life of a media type. The caller holds mu.
+func (p *Pipeline) lifeOf(mediaType string) *life {
+	l := p.lives[mediaType]
+	if l == nil {
+		l = &life{}
+		p.lives[mediaType] = l
+	}
+	return l
 }
 
-// run makes frames until end.
-func (v *variant) run(ctx context.Context, after <-chan struct{}) {
-	defer close(v.done)
-	<-after
+// Run implements [stream.Resource]: it makes frames until ctx ends.
+func (v *variant) Run(ctx context.Context) {
+	v.life.turn.Lock()
+	defer v.life.turn.Unlock()
 	defer v.closeEncoder()
+	select {
+	case <-v.joined:
+	case <-ctx.Done():
+	}
 	for {
 		c, err := v.input.Next(ctx)
 		if err != nil {
-			return
+			break
 		}
 		v.countLost()
 		if !v.pace.take(c.frame.Time, c.frame.Format.GetFrameRateHz()) {
@@ -98,14 +117,19 @@ func (v *variant) run(ctx context.Context, after <-chan struct{}) {
 			v.closeEncoder()
 		}
 	}
+	if errors.Is(context.Cause(ctx), stream.ErrClosed) {
+		v.ended = io.EOF
+	}
 }
 
-// end stops the variant, waits for it, and ends its readers.
-func (v *variant) end(why error) {
-	v.cancel()
-	<-v.done
+// Close implements [stream.Resource]: it ends the readers, and the capture with the last variant.
+func (v *variant) Close() {
 	v.input.Close()
-	v.topic.Close(why)
+	v.topic.Close(v.ended)
+	v.p.mu.Lock()
+	defer v.p.mu.Unlock()
+	delete(v.p.running, v)
+	v.release()
 }
 
 func (v *variant) countLost() {
@@ -116,7 +140,7 @@ func (v *variant) countLost() {
 
 // make turns a capture into a frame and publishes it. Each step may take long, so none is begun once ctx has ended.
 func (v *variant) make(ctx context.Context, c *capture) error {
-	if v.canPass(c) {
+	if v.key.passes(c.frame.Format, c.orientation) && c.frame.Data != nil && c.frame.Stride == 0 {
 		return v.pass(c)
 	}
 	img, err := c.pixels()
@@ -133,22 +157,13 @@ func (v *variant) make(ctx context.Context, c *capture) error {
 	return v.encode(c, img)
 }
 
-// canPass reports whether a captured frame already is what readers want.
-func (v *variant) canPass(c *capture) bool {
-	f := c.frame.Format
-	width, height := evenFor(f, int(f.GetWidthPx()), int(f.GetHeightPx()))
-	return c.orientation.None() && v.key.width == 0 && f.GetMediaType() == v.key.mediaType &&
-		f.GetPixelFormat() == v.key.pixelFormat && (v.key.rate == 0 || f.GetMediaType() != media.H264) &&
-		c.frame.Data != nil && c.frame.Stride == 0 && width == int(f.GetWidthPx()) && height == int(f.GetHeightPx())
-}
-
 func (v *variant) pass(c *capture) error {
-	if v.key.mediaType == media.H264 && !v.passing.Accept(1, c.number, c.frame.Key) {
+	if v.inter && !v.passing.Accept(1, c.number, c.frame.Key) {
 		return nil
 	}
 	v.closeEncoder()
 	v.format = c.frame.Format
-	v.publish(c, encode.Packet{Data: c.frame.Data, Key: c.frame.Key})
+	v.publish(c, codec.Packet{Data: c.frame.Data, Key: c.frame.Key})
 	v.p.metrics.passed.WithLabelValues(v.key.mediaType).Inc()
 	return nil
 }
@@ -159,7 +174,7 @@ func (v *variant) prepare(c *capture) error {
 	width, height := v.key.width, v.key.height
 	if width == 0 {
 		w, h := c.size()
-		width, height = evenFor(f, w, h)
+		width, height = media.Even(f, w, h)
 	}
 	if v.key.rate == 0 {
 		f.FrameRateHz = c.frame.Format.GetFrameRateHz()
@@ -170,10 +185,10 @@ func (v *variant) prepare(c *capture) error {
 	}
 	v.closeEncoder()
 	v.bitrate = 0
-	if v.key == live {
+	if v.key.live() {
 		v.bitrate = v.p.bitrate.Load()
 	}
-	e, err := encode.New(f, encode.Options{Bitrate: int(v.bitrate), JPEGQuality: v.p.config.JPEGQuality})
+	e, err := v.p.config.Codecs.NewEncoder(f, codec.Options{Bitrate: int(v.bitrate), JPEGQuality: v.p.config.JPEGQuality})
 	if err != nil {
 		return err
 	}
@@ -188,13 +203,13 @@ func sameFormat(a, b *mediav1.VideoFormat) bool {
 func (v *variant) encode(c *capture, img *media.I420) error {
 	v.followBitrate()
 	begin := time.Now()
-	wanted := v.key.mediaType == media.H264 && v.keys.take(begin)
+	wanted := v.inter && v.keys.take(begin)
 	packet, err := v.encoder.Encode(img, wanted, c.frame.Time)
 	if err != nil {
 		return err
 	}
 	v.p.metrics.encodedIn(v.key.mediaType, time.Since(begin))
-	if v.key.mediaType == media.H264 && packet.Key {
+	if v.inter && packet.Key {
 		v.keys.made(begin)
 		v.p.metrics.keysMade.Inc()
 	}
@@ -206,11 +221,11 @@ func (v *variant) encode(c *capture, img *media.I420) error {
 	return nil
 }
 
-// followBitrate tells the encoder of the live variant when SetBitrate was called.
+// followBitrate tells the encoder of a live variant when SetBitrate was called.
 func (v *variant) followBitrate() {
 	target := v.p.bitrate.Load()
-	setter, ok := v.encoder.(encode.BitrateSetter)
-	if v.key != live || !ok || target == v.bitrate || target == 0 {
+	setter, ok := v.encoder.(codec.BitrateSetter)
+	if !v.key.live() || !ok || target == v.bitrate || target == 0 {
 		return
 	}
 	v.bitrate = target
@@ -219,28 +234,36 @@ func (v *variant) followBitrate() {
 	}
 }
 
-func (v *variant) publish(c *capture, packet encode.Packet) {
+func (v *variant) publish(c *capture, packet codec.Packet) {
 	out := output{number: c.number, frame: &mediav1.VideoFrame{
-		Epoch: v.p.config.Epoch, Sequence: v.sequence.Add(1) - 1, CaptureTime: timestamppb.New(c.frame.Time),
+		Epoch: v.p.config.Epoch, Sequence: v.life.sequence.Add(1) - 1, CaptureTime: timestamppb.New(c.frame.Time),
 		Format: v.format, KeyFrame: packet.Key, Data: packet.Data, Metadata: c.frame.Metadata,
 	}}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.key.mediaType == media.H264 && v.encoder == nil {
+	if v.inter && v.encoder == nil {
 		v.replay.Add(out, len(packet.Data), packet.Key)
 	}
 	v.topic.Publish(out)
 }
 
-// subscribe adds a reader, and returns what it has to read before.
+// subscribe adds a reader, and returns what it has to read before. Any but the first needs a key frame to begin with.
 func (v *variant) subscribe() (*stream.Subscription[output], []output) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	policy := stream.Latest()
-	if v.key.mediaType == media.H264 {
+	if v.inter {
 		policy = stream.DropOldest(readerQueue).Within(inflight.MaxWait)
 	}
-	return v.topic.Subscribe(policy), v.replay.Frames()
+	sub := v.topic.Subscribe(policy)
+	switch {
+	case !v.begun:
+		v.begun = true
+		close(v.joined)
+	case v.inter:
+		v.requestKey()
+	}
+	return sub, v.replay.Frames()
 }
 
 func (v *variant) requestKey() {

@@ -10,7 +10,8 @@ import (
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/media/annexb"
-	"github.com/waldo-robot/waldo/video/encode"
+	"github.com/waldo-robot/waldo/video/codec"
+	"github.com/waldo-robot/waldo/video/codec/standard"
 	"github.com/waldo-robot/waldo/video/source"
 )
 
@@ -18,7 +19,7 @@ import (
 func native(t *testing.T, n int) (*manual, []source.Frame) {
 	t.Helper()
 	f := &mediav1.VideoFormat{MediaType: media.H264, WidthPx: 64, HeightPx: 48, FrameRateHz: 30}
-	e, err := encode.New(f, encode.Options{})
+	e, err := standard.Codecs().NewEncoder(f, codec.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +67,7 @@ func TestNativeVideoPassesThrough(t *testing.T) {
 	if f := next(t, jpeg); f.GetFormat().GetWidthPx() != 64 {
 		t.Errorf("got %v", f.GetFormat())
 	}
-	if err := p.RequestKeyFrame(); !errors.Is(err, ErrNative) {
+	if err := p.RequestKeyFrame(media.H264); !errors.Is(err, ErrNative) {
 		t.Errorf("RequestKeyFrame: %v", err)
 	}
 	if err := p.SetBitrate(100_000); !errors.Is(err, ErrNative) {
@@ -79,7 +80,7 @@ func TestNativeVideoPassesThrough(t *testing.T) {
 
 func TestOrientation(t *testing.T) {
 	m := newManual(i420(64, 32, 30))
-	p := run(t, m, Config{Orientation: encode.Orientation{FlipHorizontal: true, Rotate: 90}})
+	p := run(t, m, Config{Orientation: codec.Orientation{FlipHorizontal: true, Rotate: 90}})
 	r := p.open(t, &mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: media.PixelI420})
 	m.expect(t, true)
 	img := media.NewI420(64, 32)
@@ -97,7 +98,7 @@ func TestDamagedPicturesAreCountedAndLeftOut(t *testing.T) {
 	r := p.open(t, h264())
 	m.expect(t, true)
 	m.give(t, source.Frame{Format: m.format, Time: time.Now(), Data: []byte("no picture"), Key: true, Lost: 3})
-	e, err := encode.New(m.format, encode.Options{})
+	e, err := standard.Codecs().NewEncoder(m.format, codec.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,20 +31,28 @@ const (
 // captureTimeout ends a CaptureFrame whose caller set no deadline.
 const captureTimeout = 5 * time.Second
 
+// Stream is one stream of a camera on the bus.
+type Stream struct {
+	Name          string // as in [device.NewOut]
+	MediaType     string // inter-coded
+	AlternativeTo string // the stream that carries the same pictures in another media type; empty for the usual one
+}
+
 // Service is the gRPC service. Attach gives it the hardware's controls.
 type Service struct {
 	camerav1.UnimplementedCameraServiceServer
 
 	pipeline *pipeline.Pipeline
+	streams  []Stream
 
 	mu       sync.Mutex
 	attached source.Source // nil while the hardware is away
 	reason   string        // why it is away
 }
 
-// New returns a service whose hardware is away.
-func New(p *pipeline.Pipeline) *Service {
-	return &Service{pipeline: p, reason: "it is being opened"}
+// New returns a service whose hardware is away. The first of its streams is the usual one; there is at least one.
+func New(p *pipeline.Pipeline, streams []Stream) *Service {
+	return &Service{pipeline: p, streams: streams, reason: "it is being opened"}
 }
 
 // Attach sets the source whose controls are served.
@@ -80,9 +89,9 @@ func (s *Service) ListFormats(context.Context, *camerav1.ListFormatsRequest) (*c
 func (s *Service) CaptureFrame(ctx context.Context, r *camerav1.CaptureFrameRequest) (*camerav1.CaptureFrameResponse, error) {
 	want := withDefault(r.GetFormat(), media.JPEG)
 	want.FrameRateHz = 0
-	if want.GetMediaType() == media.H264 {
+	if media.InterCoded(want.GetMediaType()) {
 		return nil, status.Errorf(codes.InvalidArgument, "media_type is %s, must be %s or %s for a single picture; read %s with StreamFrames",
-			media.H264, media.JPEG, media.Raw, media.H264)
+			want.GetMediaType(), media.JPEG, media.Raw, want.GetMediaType())
 	}
 	ctx, cancel := context.WithTimeout(ctx, captureTimeout)
 	defer cancel()
@@ -95,7 +104,7 @@ func (s *Service) CaptureFrame(ctx context.Context, r *camerav1.CaptureFrameRequ
 
 // StreamFrames implements CameraService.
 func (s *Service) StreamFrames(r *camerav1.StreamFramesRequest, out camerav1.CameraService_StreamFramesServer) error {
-	reader, err := s.pipeline.Open(withDefault(r.GetFormat(), media.H264))
+	reader, err := s.pipeline.Open(withDefault(r.GetFormat(), s.streams[0].MediaType))
 	if err != nil {
 		return s.status(err)
 	}
@@ -123,14 +132,33 @@ func withDefault(f *mediav1.VideoFormat, mediaType string) *mediav1.VideoFormat 
 }
 
 // RequestKeyFrame implements CameraService.
-func (s *Service) RequestKeyFrame(context.Context, *camerav1.RequestKeyFrameRequest) (*camerav1.RequestKeyFrameResponse, error) {
+func (s *Service) RequestKeyFrame(_ context.Context, r *camerav1.RequestKeyFrameRequest) (*camerav1.RequestKeyFrameResponse, error) {
 	if err := s.present(); err != nil {
 		return nil, err
 	}
-	if err := s.pipeline.RequestKeyFrame(); err != nil {
+	wanted, err := s.stream(r.GetStream())
+	if err != nil {
+		return nil, err
+	}
+	if err := s.pipeline.RequestKeyFrame(wanted.MediaType); err != nil {
 		return nil, s.status(err)
 	}
 	return &camerav1.RequestKeyFrameResponse{}, nil
+}
+
+// stream finds a stream by its name; an empty name means the usual one.
+func (s *Service) stream(name string) (Stream, error) {
+	if name == "" {
+		return s.streams[0], nil
+	}
+	names := make([]string, 0, len(s.streams))
+	for _, one := range s.streams {
+		if one.Name == name {
+			return one, nil
+		}
+		names = append(names, one.Name)
+	}
+	return Stream{}, status.Errorf(codes.NotFound, "stream %q does not exist, the camera has %s", name, strings.Join(names, ", "))
 }
 
 // SetBitrate implements CameraService.

@@ -9,7 +9,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/services/camera/file"
 	"github.com/waldo-robot/waldo/services/camera/sim"
-	"github.com/waldo-robot/waldo/video/encode"
+	"github.com/waldo-robot/waldo/video/codec"
 	"github.com/waldo-robot/waldo/video/service"
 )
 
@@ -39,7 +39,7 @@ type Config struct {
 
 // Defaults is the configuration of a camera of which nothing is said.
 func Defaults() Config {
-	return Config{Source: "test", Card: "animated", Format: "auto", Bitrate: 2_000_000, JPEGQuality: encode.DefaultJPEGQuality}
+	return Config{Source: "test", Card: "animated", Format: "auto", Bitrate: 2_000_000, JPEGQuality: codec.DefaultJPEGQuality}
 }
 
 // Rate asked of any source, and size of a test card, where nothing is said.

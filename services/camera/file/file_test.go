@@ -19,7 +19,8 @@ import (
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/media/annexb"
-	"github.com/waldo-robot/waldo/video/encode"
+	"github.com/waldo-robot/waldo/video/codec"
+	"github.com/waldo-robot/waldo/video/codec/standard"
 	"github.com/waldo-robot/waldo/video/source"
 	"github.com/waldo-robot/waldo/video/source/sourcetest"
 )
@@ -31,7 +32,8 @@ const width, height, count = 64, 48, 5
 // pictures encodes a few pictures, each of another grey.
 func pictures(t testing.TB, mediaType string) [][]byte {
 	t.Helper()
-	e, err := encode.New(&mediav1.VideoFormat{MediaType: mediaType, WidthPx: width, HeightPx: height, FrameRateHz: 30}, encode.Options{})
+	e, err := standard.Codecs().NewEncoder(
+		&mediav1.VideoFormat{MediaType: mediaType, WidthPx: width, HeightPx: height, FrameRateHz: 30}, codec.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,8 +147,7 @@ func TestPlaysOverAndOver(t *testing.T) {
 			}); err != nil {
 				t.Fatal(err)
 			}
-			var d encode.Decoder
-			defer d.Close()
+			d := decoder(t, s.Info().Current.GetMediaType())
 			for i, f := range frames {
 				if !bytes.Equal(f.Data, frames[i%count].Data) {
 					t.Errorf("frame %d is not the one of the first round", i)
@@ -160,6 +161,16 @@ func TestPlaysOverAndOver(t *testing.T) {
 			}
 		})
 	}
+}
+
+func decoder(t *testing.T, mediaType string) codec.Decoder {
+	t.Helper()
+	d, err := standard.Codecs().NewDecoder(mediaType)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	return d
 }
 
 func TestPace(t *testing.T) {

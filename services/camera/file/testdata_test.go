@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/pkg/media"
-	"github.com/waldo-robot/waldo/video/encode"
 	"github.com/waldo-robot/waldo/video/source"
 )
 
@@ -75,8 +74,7 @@ func playFive(t *testing.T, s *Source) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	var d encode.Decoder
-	defer d.Close()
+	d := decoder(t, s.Info().Current.GetMediaType())
 	n, decoded := 0, 0
 	if err := s.Capture(ctx, func(f source.Frame) {
 		if n++; n > 5 {

@@ -93,7 +93,7 @@ func frames(t *testing.T, s source.Source) {
 			t.Errorf("frame %d was captured at %v, now is %v", i, f.Time, time.Now())
 		}
 		last = f.Time
-		if !f.Key && (i == 0 || f.Format.GetMediaType() != media.H264) {
+		if !f.Key && (i == 0 || !media.InterCoded(f.Format.GetMediaType())) {
 			t.Errorf("frame %d (%s) is no key frame", i, f.Format.GetMediaType())
 		}
 	}

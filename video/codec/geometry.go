@@ -1,8 +1,9 @@
-package encode
+package codec
 
 import (
+	"fmt"
+
 	"github.com/waldo-robot/waldo/pkg/media"
-	"github.com/waldo-robot/waldo/video/yuv"
 )
 
 // Orientation is how a picture is turned after it was captured: mirrored first, then rotated clockwise.
@@ -25,7 +26,7 @@ func (o Orientation) After(first Orientation) Orientation {
 	return o
 }
 
-// Size returns the size of a picture of the given size after Apply.
+// Size returns the size that a picture of the given size has after it was turned.
 func (o Orientation) Size(width, height int) (int, int) {
 	if o.Rotate == 90 || o.Rotate == 270 {
 		return height, width
@@ -33,49 +34,25 @@ func (o Orientation) Size(width, height int) (int, int) {
 	return width, height
 }
 
-// Apply returns the turned picture; img itself if there is nothing to do. It may be called from any goroutine.
-func (o Orientation) Apply(img *media.I420) (*media.I420, error) {
-	steps := []struct {
-		wanted bool
-		turn   func(dst, src *media.I420) error
-		rotate int
-	}{
-		{o.FlipHorizontal, yuv.MirrorH, 0},
-		{o.FlipVertical, yuv.FlipV, 0},
-		{o.Rotate != 0, func(dst, src *media.I420) error { return yuv.Rotate(dst, src, o.Rotate) }, o.Rotate},
-	}
-	for _, s := range steps {
-		if !s.wanted {
-			continue
-		}
-		out := media.NewI420(Orientation{Rotate: s.rotate}.Size(img.Width, img.Height))
-		if err := s.turn(out, img); err != nil {
-			return nil, err
-		}
-		img = out
-	}
-	return img, nil
-}
-
-// Scaler brings pictures to one size. The zero value is ready.
+// Scaler brings pictures to one size.
 type Scaler struct {
-	Reuse bool // the result is valid only until the next Fit
+	Scale func(dst, src *media.I420) error // required if a picture has another size
+	Reuse bool                             // the result is valid only until the next Fit
 	out   *media.I420
 }
 
-// Fit returns img in the given size; img itself, or a view of it, if nothing or only an odd last row or column is too much.
+// Fit returns img in the given size: img itself, or a view of it, if it fits or has just an odd last row or column too many.
 func (s *Scaler) Fit(img *media.I420, width, height int) (*media.I420, error) {
 	if img.Width&^1 == width&^1 && img.Height&^1 == height&^1 && width <= img.Width && height <= img.Height {
 		view := *img
 		view.Width, view.Height = width, height
 		return &view, nil
 	}
+	if s.Scale == nil {
+		return nil, fmt.Errorf("%w: this service does not scale pictures, and they have %dx%d", media.ErrFormat, img.Width, img.Height)
+	}
 	if s.out == nil || !s.Reuse || s.out.Width != width || s.out.Height != height {
 		s.out = media.NewI420(width, height)
 	}
-	filter := yuv.Box
-	if width > img.Width || height > img.Height {
-		filter = yuv.Bilinear
-	}
-	return s.out, yuv.Scale(s.out, img, filter)
+	return s.out, s.Scale(s.out, img)
 }

@@ -1,4 +1,4 @@
-package encode
+package standard
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/media/stamp"
 	"github.com/waldo-robot/waldo/pkg/media/testcard"
+	"github.com/waldo-robot/waldo/video/codec"
 	"github.com/waldo-robot/waldo/video/source"
 	"github.com/waldo-robot/waldo/video/yuv/yuvtest"
 )
@@ -30,6 +31,16 @@ func picture(t testing.TB, w, h int, at time.Time) *media.I420 {
 	return img
 }
 
+func decoder(t *testing.T, f *mediav1.VideoFormat) codec.Decoder {
+	t.Helper()
+	d, err := Codecs().NewDecoder(f.GetMediaType())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	return d
+}
+
 // TestThereAndBack encodes a card in every format and looks for its stamp in what a decoder makes of it.
 func TestThereAndBack(t *testing.T) {
 	now := time.Now().Truncate(time.Microsecond)
@@ -38,7 +49,7 @@ func TestThereAndBack(t *testing.T) {
 		format(media.Raw, media.PixelYUYV, 640, 480), format(media.Raw, media.PixelNV12, 640, 480), format(media.Raw, media.PixelBGR24, 640, 480),
 	} {
 		t.Run(f.GetMediaType()+f.GetPixelFormat(), func(t *testing.T) {
-			e, err := New(f, Options{Bitrate: 500_000, JPEGQuality: 50})
+			e, err := Codecs().NewEncoder(f, codec.Options{Bitrate: 500_000, JPEGQuality: 50})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -47,8 +58,7 @@ func TestThereAndBack(t *testing.T) {
 			if err != nil || !p.Key {
 				t.Fatalf("key %v, error %v", p.Key, err)
 			}
-			var d Decoder
-			defer d.Close()
+			d := decoder(t, f)
 			img, err := d.Decode(source.Frame{Format: f, Data: p.Data, Key: true})
 			if err != nil || img == nil {
 				t.Fatalf("decode: %v", err)
@@ -70,20 +80,20 @@ func TestCheck(t *testing.T) {
 		"4096x2304":  format(media.H264, "", 4096, 4096),
 		"media_type": {},
 	} {
-		if err := Check(f); !errors.Is(err, media.ErrFormat) || !strings.Contains(err.Error(), want) {
+		if err := Codecs().Check(f); !errors.Is(err, media.ErrFormat) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: got %v, want %q", f, err, want)
 		}
-		if _, err := New(f, Options{}); !errors.Is(err, media.ErrFormat) {
+		if _, err := Codecs().NewEncoder(f, codec.Options{}); !errors.Is(err, media.ErrFormat) {
 			t.Errorf("%v: New gives %v", f, err)
 		}
 	}
-	if err := Check(format(media.H264, "", 4096, 2304)); err != nil {
+	if err := Codecs().Check(format(media.H264, "", 4096, 2304)); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestTimeMayGoBack(t *testing.T) {
-	e, err := New(format(media.H264, "", 64, 48), Options{})
+	e, err := Codecs().NewEncoder(format(media.H264, "", 64, 48), codec.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,32 +108,33 @@ func TestTimeMayGoBack(t *testing.T) {
 
 func TestH264BeforeItsKeyFrameIsNoError(t *testing.T) {
 	f := format(media.H264, "", 64, 48)
-	e, err := New(f, Options{})
+	e, err := Codecs().NewEncoder(f, codec.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	var last Packet
+	var last codec.Packet
 	for range 2 {
 		if last, err = e.Encode(media.NewI420(64, 48), false, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	var d Decoder
-	defer d.Close()
+	d := decoder(t, f)
 	if img, err := d.Decode(source.Frame{Format: f, Data: last.Data}); img != nil || err != nil {
 		t.Errorf("got %v %v", img, err)
 	}
 }
 
 func TestDecodeRubbish(t *testing.T) {
-	var d Decoder
-	defer d.Close()
 	for _, f := range []*mediav1.VideoFormat{
 		format(media.JPEG, "", 64, 48), format(media.Raw, media.PixelYUYV, 64, 48), format(media.Raw, media.PixelI420, 64, 48),
 		format(media.Raw, "RGB565", 64, 48), format("video/x", "", 64, 48),
 	} {
-		if _, err := d.Decode(source.Frame{Format: f, Data: []byte("rubbish")}); err == nil {
+		d, err := Codecs().NewDecoder(f.GetMediaType())
+		if err == nil {
+			_, err = d.Decode(source.Frame{Format: f, Data: []byte("rubbish")})
+		}
+		if err == nil {
 			t.Errorf("%v: no error", f)
 		}
 	}
@@ -133,20 +144,20 @@ func TestDecodeRubbish(t *testing.T) {
 func TestOrientationAfter(t *testing.T) {
 	img := media.NewI420(4, 2)
 	copy(img.Y, []byte{1, 2, 3, 4, 5, 6, 7, 8})
-	for _, first := range []Orientation{
+	for _, first := range []codec.Orientation{
 		{}, {Rotate: 90}, {Rotate: 180}, {Rotate: 270}, {FlipHorizontal: true}, {FlipHorizontal: true, Rotate: 90},
 		{FlipHorizontal: true, Rotate: 180}, {FlipHorizontal: true, Rotate: 270}, {FlipVertical: true, Rotate: 90},
 	} {
-		for _, then := range []Orientation{{}, {FlipHorizontal: true}, {FlipVertical: true, Rotate: 90}, {FlipHorizontal: true, FlipVertical: true, Rotate: 270}} {
-			turned, err := first.Apply(img)
+		for _, then := range []codec.Orientation{{}, {FlipHorizontal: true}, {FlipVertical: true, Rotate: 90}, {FlipHorizontal: true, FlipVertical: true, Rotate: 270}} {
+			turned, err := turn(img, first)
 			if err != nil {
 				t.Fatal(err)
 			}
-			want, err := then.Apply(turned)
+			want, err := turn(turned, then)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := then.After(first).Apply(img)
+			got, err := turn(img, then.After(first))
 			if err != nil || got.Width != want.Width || !bytes.Equal(got.Packed(), want.Packed()) {
 				t.Errorf("%+v and then %+v: %v, want %v, %v", first, then, got.Y, want.Y, err)
 			}
@@ -158,18 +169,18 @@ func TestOrientation(t *testing.T) {
 	img := media.NewI420(4, 2)
 	copy(img.Y, []byte{1, 2, 3, 4, 5, 6, 7, 8})
 	for _, tt := range []struct {
-		o    Orientation
+		o    codec.Orientation
 		w, h int
 		want []byte
 	}{
-		{Orientation{}, 4, 2, []byte{1, 2, 3, 4, 5, 6, 7, 8}},
-		{Orientation{FlipHorizontal: true}, 4, 2, []byte{4, 3, 2, 1, 8, 7, 6, 5}},
-		{Orientation{FlipVertical: true}, 4, 2, []byte{5, 6, 7, 8, 1, 2, 3, 4}},
-		{Orientation{Rotate: 90}, 2, 4, []byte{5, 1, 6, 2, 7, 3, 8, 4}},
-		{Orientation{Rotate: 180}, 4, 2, []byte{8, 7, 6, 5, 4, 3, 2, 1}},
-		{Orientation{FlipHorizontal: true, Rotate: 270}, 2, 4, []byte{1, 5, 2, 6, 3, 7, 4, 8}},
+		{codec.Orientation{}, 4, 2, []byte{1, 2, 3, 4, 5, 6, 7, 8}},
+		{codec.Orientation{FlipHorizontal: true}, 4, 2, []byte{4, 3, 2, 1, 8, 7, 6, 5}},
+		{codec.Orientation{FlipVertical: true}, 4, 2, []byte{5, 6, 7, 8, 1, 2, 3, 4}},
+		{codec.Orientation{Rotate: 90}, 2, 4, []byte{5, 1, 6, 2, 7, 3, 8, 4}},
+		{codec.Orientation{Rotate: 180}, 4, 2, []byte{8, 7, 6, 5, 4, 3, 2, 1}},
+		{codec.Orientation{FlipHorizontal: true, Rotate: 270}, 2, 4, []byte{1, 5, 2, 6, 3, 7, 4, 8}},
 	} {
-		got, err := tt.o.Apply(img)
+		got, err := turn(img, tt.o)
 		if err != nil || got.Width != tt.w || got.Height != tt.h || string(got.Y) != string(tt.want) {
 			t.Errorf("%+v: got %v %v, want %v", tt.o, got.Y, err, tt.want)
 		}
@@ -183,7 +194,7 @@ func TestScaler(t *testing.T) {
 	now := time.Now().Truncate(time.Microsecond)
 	img := picture(t, 1281, 721, now)
 	for _, reuse := range []bool{false, true} {
-		s := Scaler{Reuse: reuse}
+		s := codec.Scaler{Scale: scale, Reuse: reuse}
 		var last *media.I420
 		for _, size := range [][2]int{{1281, 721}, {1280, 720}, {640, 360}, {640, 360}, {2560, 1440}} {
 			got, err := s.Fit(img, size[0], size[1])
@@ -201,12 +212,12 @@ func TestScaler(t *testing.T) {
 			}
 		}
 	}
-	if &img.Y[0] != &must(t, (&Scaler{}), img).Y[0] {
+	if &img.Y[0] != &must(t, (&codec.Scaler{}), img).Y[0] {
 		t.Error("a picture that fits was copied")
 	}
 }
 
-func must(t *testing.T, s *Scaler, img *media.I420) *media.I420 {
+func must(t *testing.T, s *codec.Scaler, img *media.I420) *media.I420 {
 	t.Helper()
 	out, err := s.Fit(img, img.Width&^1, img.Height&^1)
 	if err != nil {
@@ -218,7 +229,7 @@ func must(t *testing.T, s *Scaler, img *media.I420) *media.I420 {
 // TestRateFollowsTheCamera feeds pictures at half the rate that was announced, as a camera does in the dark: the bit rate stays.
 func TestRateFollowsTheCamera(t *testing.T) {
 	const target, announced, really = 400_000, 30, 15
-	e, err := New(&mediav1.VideoFormat{MediaType: media.H264, WidthPx: 320, HeightPx: 240, FrameRateHz: announced}, Options{Bitrate: target})
+	e, err := Codecs().NewEncoder(&mediav1.VideoFormat{MediaType: media.H264, WidthPx: 320, HeightPx: 240, FrameRateHz: announced}, codec.Options{Bitrate: target})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,151 @@
+// Package camera is everything in a camera's process but the hardware: given a function that opens a [source.Source], its
+// [Driver] serves CameraService over gRPC and the bus, publishes the streams that somebody holds, and reopens the source when
+// it has gone. A service adds its configuration and its drivers; package video shows how.
+//
+// Everything that runs is owned by the driver's Run, which package device calls.
+package camera
+
+import (
+	"context"
+	"maps"
+	"strconv"
+	"sync"
+
+	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/video/codec"
+	"github.com/waldo-robot/waldo/video/pipeline"
+	"github.com/waldo-robot/waldo/video/service"
+	"github.com/waldo-robot/waldo/video/source"
+)
+
+// Config describes a camera. The zero value passes through what the source compresses, as the stream `video` if it is H.264.
+type Config struct {
+	Codecs      codec.Set        // what pictures are encoded and decoded with
+	Streams     []service.Stream // on the bus, the usual one first; default: see Streams
+	Orientation codec.Orientation
+	Bitrate     int // of each stream, bit/s; 0 picks one for size and rate
+	JPEGQuality int // 1 to 100; 0 means codec.DefaultJPEGQuality
+}
+
+// Streams returns the streams that a camera with these codecs has: `video` is H.264, and every other inter-coded media type
+// has one beside it for readers without H.264. A stream that nobody holds costs nothing.
+func Streams(codecs codec.Set) []service.Stream {
+	const usual = "video"
+	streams := []service.Stream{{Name: usual, MediaType: media.H264}}
+	if codecs.Encodes(media.VP8) {
+		streams = append(streams, service.Stream{Name: "video-vp8", MediaType: media.VP8, AlternativeTo: usual})
+	}
+	return streams
+}
+
+// Driver works one camera. It implements [device.Driver].
+type Driver struct {
+	kit      *device.Kit
+	open     func(ctx context.Context) (source.Source, error)
+	pipeline *pipeline.Pipeline
+	service  *service.Service
+	streams  []stream
+}
+
+// stream is one stream on the bus.
+type stream struct {
+	service.Stream
+	out *device.Out[*mediav1.VideoFrame]
+}
+
+// New returns a driver for the camera that open opens: once when the process starts, and again whenever the source has gone.
+// It is called in [device.Kind.New].
+func New(kit *device.Kit, config Config, open func(context.Context) (source.Source, error)) *Driver {
+	if config.Streams == nil {
+		config.Streams = Streams(config.Codecs)
+	}
+	p := pipeline.New(pipeline.Config{
+		Epoch: kit.Epoch(), Codecs: config.Codecs, Orientation: config.Orientation, Bitrate: config.Bitrate,
+		JPEGQuality: config.JPEGQuality, Log: kit.Log, Metrics: kit.Metrics,
+	})
+	d := &Driver{kit: kit, open: open, pipeline: p, service: service.New(p, config.Streams)}
+	camerav1.RegisterCameraServiceServer(kit, d.service)
+	for _, s := range config.Streams {
+		d.streams = append(d.streams, stream{s, device.NewOut[*mediav1.VideoFrame](kit, s.Name, device.OutOptions{
+			KeyFrameOnRequest: true, MediaTypes: []string{s.MediaType}, AlternativeTo: s.AlternativeTo,
+		})})
+	}
+	return d
+}
+
+// Run opens the source and serves it until it goes or ctx ends. Readers over gRPC stay in between.
+func (d *Driver) Run(ctx context.Context, ready func()) error {
+	err := d.run(ctx, ready)
+	d.service.Detach(err)
+	if ctx.Err() != nil {
+		d.pipeline.Close() // for good: ends the calls under way
+	}
+	return err
+}
+
+func (d *Driver) run(ctx context.Context, ready func()) error {
+	src, err := d.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := src.Close(); err != nil {
+			d.kit.Log.Warn("the camera could not be closed properly", "error", err)
+		}
+	}()
+	d.describe(src.Info())
+	d.service.Attach(src)
+	ctx, cancel := context.WithCancel(ctx)
+	var publishing sync.WaitGroup
+	defer publishing.Wait()
+	defer cancel()
+	return d.pipeline.Run(ctx, src, func() {
+		for _, s := range d.streams {
+			s.out.SetKeyFrameOnRequest(d.pipeline.KeyFrameOnRequest(s.MediaType))
+			publishing.Go(func() { d.whileHeld(ctx, s) })
+		}
+		ready()
+	})
+}
+
+// whileHeld publishes a stream whenever somebody on the bus reads it.
+func (d *Driver) whileHeld(ctx context.Context, s stream) {
+	err := s.out.WhileHeld(ctx, func(ctx context.Context) error { return d.publish(ctx, s) })
+	if err != nil && ctx.Err() == nil {
+		d.kit.Log.Error("a stream on the bus ended", "stream", s.Name, "error", err)
+	}
+}
+
+// publish sends a stream to the bus until ctx ends.
+func (d *Driver) publish(ctx context.Context, s stream) error {
+	r, err := d.pipeline.Open(&mediav1.VideoFormat{MediaType: s.MediaType})
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for {
+		frame, err := r.Next(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		}
+		s.out.Publish(frame)
+	}
+}
+
+// describe shows in the device's description what the hardware chose.
+func (d *Driver) describe(info source.Info) {
+	f := info.Current
+	attributes := map[string]string{
+		"media_type": f.GetMediaType(), "pixel_format": f.GetPixelFormat(),
+		"width_px": strconv.Itoa(int(f.GetWidthPx())), "height_px": strconv.Itoa(int(f.GetHeightPx())),
+		"frame_rate_hz": strconv.FormatFloat(f.GetFrameRateHz(), 'g', 6, 64),
+	}
+	maps.Copy(attributes, info.Attributes)
+	d.kit.SetAttributes(attributes)
+}

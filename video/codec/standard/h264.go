@@ -1,0 +1,108 @@
+package standard
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/video/codec"
+	"github.com/waldo-robot/waldo/video/openh264"
+	"github.com/waldo-robot/waldo/video/source"
+)
+
+// Limits of H.264 on top of those of a VideoFormat.
+const (
+	minH264Size = 16
+	maxH264Size = 4096
+	maxH264Area = 36864 * 256 // pixels, level 5.2
+	maxH264Rate = 60
+	// defaultH264Rate is what the encoder assumes if the source does not report its rate.
+	defaultH264Rate = 30
+)
+
+func h264() codec.Codec {
+	return codec.Codec{
+		MediaType: media.H264, Check: checkH264, NewEncoder: newH264,
+		NewDecoder: func() codec.Decoder { return h264Decoder{openh264.NewDecoder()} },
+	}
+}
+
+func checkH264(f *mediav1.VideoFormat) error {
+	w, h := f.GetWidthPx(), f.GetHeightPx()
+	switch {
+	case w < minH264Size || w > maxH264Size:
+		return fmt.Errorf("%w: width_px is %d, must be %d to %d for %s", media.ErrFormat, w, minH264Size, maxH264Size, media.H264)
+	case h < minH264Size || h > maxH264Size:
+		return fmt.Errorf("%w: height_px is %d, must be %d to %d for %s", media.ErrFormat, h, minH264Size, maxH264Size, media.H264)
+	case (w+15)/16*((h+15)/16)*256 > maxH264Area:
+		return fmt.Errorf("%w: %dx%d is too large for %s, the limit is 4096x2304", media.ErrFormat, w, h, media.H264)
+	}
+	return nil
+}
+
+// h264Encoder gives the library the time and the rate of the pictures.
+type h264Encoder struct {
+	encoder *openh264.Encoder
+	clock   clock
+	rate    float64 // that the encoder was told
+	step    float64 // seconds between two pictures, averaged over about a second
+}
+
+func newH264(f *mediav1.VideoFormat, o codec.Options) (codec.Encoder, error) {
+	rate := min(f.GetFrameRateHz(), maxH264Rate)
+	if rate != 0 {
+		rate = max(1, rate)
+	}
+	e, err := openh264.NewEncoder(openh264.Config{
+		Width: int(f.GetWidthPx()), Height: int(f.GetHeightPx()), FrameRate: rate, Bitrate: o.Bitrate,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if rate == 0 {
+		rate = defaultH264Rate
+	}
+	return &h264Encoder{encoder: e, rate: rate, step: 1 / rate}, nil
+}
+
+func (e *h264Encoder) Encode(img *media.I420, key bool, at time.Time) (codec.Packet, error) {
+	now, step := e.clock.next(at)
+	if step > 0 {
+		if err := e.followRate(step.Seconds()); err != nil {
+			return codec.Packet{}, err
+		}
+	}
+	p, err := e.encoder.Encode(img, key, now)
+	return codec.Packet{Data: p.Data, Key: p.Key}, err
+}
+
+// followRate tells the encoder how often pictures really come. Its rate control counts pictures, not time: a camera that
+// slows down in the dark would get only a part of its bits.
+func (e *h264Encoder) followRate(step float64) error {
+	const smoothing, tolerance = 1.0 / 32, 0.1
+	e.step += (min(step, 1) - e.step) * smoothing // a pause does not make a camera slow
+	rate := min(max(1/e.step, 1), maxH264Rate)
+	if math.Abs(rate-e.rate) < tolerance*e.rate {
+		return nil
+	}
+	e.rate = rate
+	return e.encoder.SetFrameRate(rate)
+}
+
+func (e *h264Encoder) SetBitrate(bps int) error { return e.encoder.SetBitrate(bps) }
+
+func (e *h264Encoder) Close() error { return e.encoder.Close() }
+
+// h264Decoder skips what comes before the first key frame.
+type h264Decoder struct{ *openh264.Decoder }
+
+func (d h264Decoder) Decode(f source.Frame) (*media.I420, error) {
+	img, err := d.Decoder.Decode(f.Data)
+	if errors.Is(err, openh264.ErrNeedKey) {
+		return nil, nil
+	}
+	return img, err
+}

@@ -1,0 +1,49 @@
+// Package video is the root of the module that services with cameras share. It contains no code, only this page.
+//
+// A service that delivers pictures, whatever they come from, is a [source.Source] and the kind of device:
+//
+//	kind := device.Kind[Config]{Name: "rtsp", Version: version.Version, New: func(kit *device.Kit, c Config) (device.Driver, error) {
+//		return camera.New(kit, camera.Config{Codecs: standard.Codecs()}, func(ctx context.Context) (source.Source, error) {
+//			return dial(ctx, c.URL)
+//		}), nil
+//	}}
+//	device.Main(kind)
+//
+// What it gets for that: CameraService over gRPC and the bus, the streams `video` and `video-vp8` that are encoded only while
+// somebody holds them, any number of readers in any format from one capture and one encode per format, JPEG snapshots,
+// bounds on what readers may ask for, metrics, and the state AWAY until open succeeds again. The test of this package does
+// it with a driver of under 50 lines.
+//
+// # The driver
+//
+// Open connects to the hardware and reports its format as [source.Info]; the kit calls it again, at growing intervals, when
+// it fails or when the source has gone. Capture delivers frames while somebody reads; [source.Frame] has each in the
+// hardware's own form: H.264 access units in Annex B form with Key set at key frames, whole JPEGs, or raw pictures. How many
+// frames were lost on the way here goes into Lost. A network source that can report a broken connection while nobody reads
+// implements [source.Watcher], and settings of the hardware are [source.Controller]. Package sourcetest checks a driver.
+//
+// # With and without C
+//
+// Frames that already have the wanted media type, size and orientation pass through untouched, and nothing decodes them while
+// nobody asks for another format. Everything else is the work of the codecs that the service injects:
+//
+//   - [codec.Set] with no codecs: pictures only pass through, readers who ask for another format get INVALID_ARGUMENT with
+//     what there is, and nothing links C. Such a service builds with CGO_ENABLED=0.
+//   - [standard.Codecs]: H.264, VP8, JPEG and raw pictures, scaled and turned. This needs cgo and the C libraries.
+//
+// A source whose media type has no decoder in the set passes through as well. A new media type is a line in package media, and
+// a file in package standard if it is to be encoded or decoded.
+//
+// # The packages
+//
+//   - [camera]: the driver of package device that all such services run
+//   - [service]: CameraService
+//   - [pipeline]: one capture, one encode per format, any number of readers
+//   - [source], sourcetest, [testsource]: the contract of a driver, its conformance suite, and the test card
+//   - [codec], codectest, [standard]: the contract of a codec, its conformance suite, and the set of codecs
+//   - openh264, vpx, turbojpeg, yuv: the C libraries
+//   - mjpeg: whole pictures of Motion JPEG
+//
+// This module knows nothing of sound. A source that has both, as network cameras do, defines a stream of waldo.media.v1.AudioFrame
+// beside those of the camera (device.NewOut, in New of its kind) and publishes it while somebody holds it.
+package video
