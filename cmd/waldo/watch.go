@@ -4,22 +4,21 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"time"
 
-	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
 
-	_ "github.com/waldo-robot/waldo/api/gen/go/waldo/audio/v1" // its messages can be watched
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
-	_ "github.com/waldo-robot/waldo/api/gen/go/waldo/input/v1" // and those of input devices
 	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/dynamic"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
@@ -42,8 +41,8 @@ func (*watchCommand) Help() string {
 
   {"sequence":7,"time":"2026-11-21T10:31:27.9Z","message":{"left":0,"right":0}}
 
-Messages of other devices are printed as they are defined (api/proto). If waldo does not know the type of a stream's messages, it says so
-and ends with code 1. What was lost on the way is said on the standard error. For example:
+Messages of other devices are printed in the JSON mapping of protobuf; waldo asks the device for their definitions. Messages that cannot be
+read, and what was lost on the way, are reported on the standard error. For example:
 
   waldo watch motors | jq .message.battery
   waldo watch voice                               # how loud it is, and who is talking
@@ -58,11 +57,12 @@ func (w *watchCommand) Run(ctx context.Context, c console) error {
 		if err != nil {
 			return err
 		}
-		name, err := w.stream(ctx, conn, address)
+		devices := dynamic.New(conn, dynamic.Config{})
+		name, err := w.stream(ctx, conn, devices, address)
 		if err != nil {
 			return err
 		}
-		messages, err := bus.SubscribeAny(conn, address.Out(name), stream.DropOldest(watchQueue))
+		messages, err := devices.Subscribe(address, name, stream.DropOldest(watchQueue))
 		if err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func (w *watchCommand) Run(ctx context.Context, c console) error {
 }
 
 // stream finds out which stream is meant.
-func (w *watchCommand) stream(ctx context.Context, conn *bus.Conn, a bus.Address) (string, error) {
+func (w *watchCommand) stream(ctx context.Context, conn *bus.Conn, devices *dynamic.Devices, a bus.Address) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, w.Timeout)
 	defer cancel()
 	r, err := devicev1.NewDeviceServiceClient(conn.Client(a)).GetDevice(ctx, &devicev1.GetDeviceRequest{})
@@ -96,31 +96,39 @@ func (w *watchCommand) stream(ctx context.Context, conn *bus.Conn, a bus.Address
 	case len(all) == 0:
 		return "", fmt.Errorf("%s has no streams", a)
 	case w.Stream == "" && len(usual) == 1:
-		return usual[0], checkKnown(a, usual[0], types[usual[0]], r.GetDevice().GetGrpcAddress())
+		return usual[0], checkKnown(ctx, devices, a, usual[0], types[usual[0]])
 	case w.Stream == "":
 		return "", fmt.Errorf("which stream of %s is meant is not clear: say it with --stream; there are: %s", a, strings.Join(all, ", "))
 	case !slices.Contains(all, w.Stream):
 		return "", fmt.Errorf("%s has no stream %q; there are: %s", a, w.Stream, strings.Join(all, ", "))
 	}
-	return w.Stream, checkKnown(a, w.Stream, types[w.Stream], r.GetDevice().GetGrpcAddress())
+	return w.Stream, checkKnown(ctx, devices, a, w.Stream, types[w.Stream])
 }
 
-// checkKnown returns an error for messages that cannot be printed because their definition is not in this program: none would ever appear.
-func checkKnown(a bus.Address, stream, messageType, grpcAddress string) error {
-	if _, err := protoregistry.GlobalTypes.FindMessageByName(protoreflect.FullName(messageType)); err == nil {
-		return nil
+// checkKnown returns an error for messages that cannot be printed because nobody has their definition: none would ever appear.
+func checkKnown(ctx context.Context, devices *dynamic.Devices, a bus.Address, stream, messageType string) error {
+	life, err := devices.Of(ctx, a)
+	if err == nil {
+		_, err = life.Message(messageType)
 	}
-	return fmt.Errorf("the messages of %s, stream %q, are of the type %.200q, which waldo does not know, so it cannot print them: "+
-		"read them with a program that has the definition, or ask the device over gRPC at %s", a, stream, messageType, grpcAddress)
+	if err != nil {
+		return fmt.Errorf("the messages of %s, stream %q, are of the type %.200q, which waldo does not know: %s",
+			a, stream, messageType, status.Convert(err).Message())
+	}
+	return nil
 }
 
-func (w *watchCommand) print(ctx context.Context, c console, messages *bus.Subscription[proto.Message]) error {
+func (w *watchCommand) print(ctx context.Context, c console, messages *dynamic.Messages) error {
 	var gaps gapFinder
-	for n := 0; w.Count <= 0 || n < w.Count; n++ {
+	for n := 0; w.Count <= 0 || n < w.Count; {
 		m, err := messages.Next(ctx)
+		var unreadable *dynamic.Unreadable
 		switch {
 		case ctx.Err() != nil:
 			return nil // it was stopped
+		case errors.As(err, &unreadable):
+			_, _ = fmt.Fprintf(c.err, "waldo: %v\n", err)
+			continue
 		case err != nil:
 			return err
 		}
@@ -130,12 +138,13 @@ func (w *watchCommand) print(ctx context.Context, c console, messages *bus.Subsc
 		if err := printMessage(c.out, m); err != nil {
 			return err
 		}
+		n++
 	}
 	return nil
 }
 
 // printMessage writes one line.
-func printMessage(to io.Writer, m proto.Message) error {
+func printMessage(to io.Writer, m dynamic.Message) error {
 	line, err := messageJSON(m)
 	if err == nil {
 		_, err = fmt.Fprintf(to, "%s\n", line)
@@ -143,15 +152,11 @@ func printMessage(to io.Writer, m proto.Message) error {
 	return err
 }
 
-func messageJSON(m proto.Message) ([]byte, error) {
-	if s, ok := m.(*serialv1.SerialMessage); ok {
-		return json.Marshal(struct {
-			Sequence int64           `json:"sequence"`
-			Time     time.Time       `json:"time"`
-			Message  json.RawMessage `json:"message"`
-		}{s.GetSequence(), s.GetReadTime().AsTime(), json.RawMessage(s.GetJson())})
+func messageJSON(m dynamic.Message) ([]byte, error) {
+	if typeOf(m) == typeOf(&serialv1.SerialMessage{}) {
+		return boardJSON(m)
 	}
-	data, err := protojson.Marshal(m)
+	data, err := m.JSON()
 	if err != nil {
 		return nil, err
 	}
@@ -160,24 +165,50 @@ func messageJSON(m proto.Message) ([]byte, error) {
 	return line.Bytes(), err
 }
 
-// gapFinder finds out from the numbers of messages how many are missing, for messages that are numbered.
+// boardJSON is what a board says: it is JSON already.
+func boardJSON(m proto.Message) ([]byte, error) {
+	data, err := proto.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	var s serialv1.SerialMessage
+	if err := proto.Unmarshal(data, &s); err != nil {
+		return nil, err
+	}
+	return json.Marshal(struct {
+		Sequence int64           `json:"sequence"`
+		Time     time.Time       `json:"time"`
+		Message  json.RawMessage `json:"message"`
+	}{s.GetSequence(), s.GetReadTime().AsTime(), json.RawMessage(s.GetJson())})
+}
+
+func typeOf(m proto.Message) protoreflect.FullName { return m.ProtoReflect().Descriptor().FullName() }
+
+// gapFinder finds out from the numbers of messages how many are missing, for messages that have an epoch and a sequence.
 type gapFinder struct {
 	epoch, next int64
 	seen        bool
 }
 
 func (g *gapFinder) lost(m proto.Message) int64 {
-	numbered, ok := m.(interface {
-		GetEpoch() int64
-		GetSequence() int64
-	})
-	if !ok {
+	epoch, ok := int64Field(m, "epoch")
+	sequence, ok2 := int64Field(m, "sequence")
+	if !ok || !ok2 {
 		return 0
 	}
 	lost := int64(0)
-	if g.seen && numbered.GetEpoch() == g.epoch {
-		lost = max(0, numbered.GetSequence()-g.next)
+	if g.seen && epoch == g.epoch {
+		lost = max(0, sequence-g.next)
 	}
-	g.epoch, g.next, g.seen = numbered.GetEpoch(), numbered.GetSequence()+1, true
+	g.epoch, g.next, g.seen = epoch, sequence+1, true
 	return lost
+}
+
+// int64Field is the value of a field of the type int64.
+func int64Field(m proto.Message, name protoreflect.Name) (int64, bool) {
+	field := m.ProtoReflect().Descriptor().Fields().ByName(name)
+	if field == nil || field.Kind() != protoreflect.Int64Kind || field.IsList() {
+		return 0, false
+	}
+	return m.ProtoReflect().Get(field).Int(), true
 }

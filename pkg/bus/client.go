@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -26,7 +27,8 @@ const (
 // Client returns a connection for generated gRPC clients that carries their unary calls over the bus to one device. Errors have
 // the codes that the device gave them; besides, Unavailable means that no such device, or no bus, is there now, and
 // DeadlineExceeded that it did not answer in time (5 s if the context sets no deadline). Streams are not served on
-// the bus (Unimplemented): dial the device's gRPC address for those. gRPC metadata and call options do not travel, except [OfEpoch]. A caller that
+// the bus (Unimplemented): dial the device's gRPC address for those. gRPC metadata does not travel; of the call options, [OfEpoch] and
+// [grpc.MaxCallRecvMsgSize] count. A caller that
 // gives up is not noticed by the device, whose handler goes on until the deadline.
 func (c *Conn) Client(a Address) grpc.ClientConnInterface { return client{c, a, a.Validate()} }
 
@@ -52,12 +54,16 @@ func (c client) Invoke(ctx context.Context, method string, args, reply any, opti
 	}
 	service, name, _ := strings.Cut(strings.TrimPrefix(method, "/"), "/")
 	msg := &nats.Msg{Subject: c.address.RPC(service, name), Header: nats.Header{typeHeader: {typeName(request)}}, Data: data}
+	most := maxMessage
 	for _, option := range options {
-		if epoch, ok := option.(ofEpoch); ok {
-			msg.Header.Set(epochHeader, strconv.FormatInt(epoch.epoch, 10))
+		switch o := option.(type) {
+		case ofEpoch:
+			msg.Header.Set(epochHeader, strconv.FormatInt(o.epoch, 10))
+		case grpc.MaxRecvMsgSizeCallOption:
+			most = min(most, o.MaxRecvMsgSize)
 		}
 	}
-	answer, err := c.conn.request(ctx, msg)
+	answer, err := c.conn.request(ctx, msg, most)
 	if err != nil {
 		return callError(c.address, err)
 	}
@@ -94,9 +100,9 @@ func (c client) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc.Cal
 	return nil, status.Errorf(codes.Unimplemented, "streams of %s are served on its gRPC address, not on the bus", c.address)
 }
 
-// request sends a message of any size and waits for an answer of any size. If the bus goes away meanwhile it fails at once: the
+// request sends a message of any size and waits for an answer of at most so many bytes. If the bus goes away meanwhile it fails at once: the
 // answer would be lost.
-func (c *Conn) request(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
+func (c *Conn) request(ctx context.Context, m *nats.Msg, most int) (*nats.Msg, error) {
 	l := c.link.Load()
 	if l == nil {
 		return nil, ErrDisconnected
@@ -122,6 +128,8 @@ func (c *Conn) request(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 	}
 	joiner := c.parts.joiner()
 	defer joiner.close()
+	var tooLarge error
+	joiner.limit, joiner.refuse = most, func(*nats.Msg) { tooLarge = answerTooLarge(most) }
 	for {
 		part, err := sub.NextMsgWithContext(ctx)
 		if cause := context.Cause(ctx); err != nil && cause != nil {
@@ -130,10 +138,18 @@ func (c *Conn) request(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 		if err != nil {
 			return nil, err
 		}
-		if whole := joiner.join(part); whole != nil {
-			return whole, nil
+		whole := joiner.join(part)
+		if whole != nil || tooLarge != nil {
+			return whole, tooLarge
 		}
 	}
+}
+
+// answerTooLarge is the error for an answer that has more bytes than the caller takes.
+type answerTooLarge int
+
+func (most answerTooLarge) Error() string {
+	return fmt.Sprintf("the answer has more than %d bytes: ask for less", int(most))
 }
 
 // callError tells in gRPC's words why there was no answer.
@@ -145,6 +161,8 @@ func callError(a Address, err error) error {
 		return status.Errorf(codes.DeadlineExceeded, "device %s did not answer in time", a)
 	case errors.Is(err, context.Canceled):
 		return status.FromContextError(err).Err()
+	case errors.As(err, new(answerTooLarge)):
+		return status.Errorf(codes.ResourceExhausted, "device %s: %v", a, err)
 	case errors.Is(err, errTooLarge):
 		return status.Errorf(codes.ResourceExhausted, "request to device %s: %v", a, err)
 	default:

@@ -9,7 +9,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
@@ -21,6 +20,9 @@ var errTooLarge = fmt.Errorf("the message is larger than %d MiB", maxMessage>>20
 
 // typeHeader carries the full name of a message's type, so that a newer or a foreign message is told from a broken one.
 const typeHeader = "Waldo-Type"
+
+// maxTypeName bounds the name of a type, in bytes.
+const maxTypeName = 512
 
 // epochHeader carries, in decimal, the epoch of the device that sent a message, or of the one that a call is for.
 const epochHeader = "Waldo-Epoch"
@@ -94,34 +96,48 @@ func sendError(err error) error {
 func Subscribe[M proto.Message](c *Conn, subject string, policy stream.Policy) (*Subscription[M], error) {
 	var zero M
 	only := zero.ProtoReflect().Type()
-	return subscribe[M](c, subject, policy, func(name string) protoreflect.MessageType {
-		if name != string(only.Descriptor().FullName()) {
-			return nil
+	name := string(only.Descriptor().FullName())
+	return subscribe(c, subject, policy, func(m *nats.Msg) (v M, wrong string) {
+		if m.Header.Get(typeHeader) != name {
+			return v, "type"
 		}
-		return only
+		v = only.New().Interface().(M)
+		if err := proto.Unmarshal(m.Data, v); err != nil {
+			return v, "decode"
+		}
+		return v, ""
 	})
 }
 
-// SubscribeAny is [Subscribe] for messages of all types that are linked into the program.
-func SubscribeAny(c *Conn, subject string, policy stream.Policy) (*Subscription[proto.Message], error) {
-	return subscribe[proto.Message](c, subject, policy, func(name string) protoreflect.MessageType {
-		found, err := protoregistry.GlobalTypes.FindMessageByName(protoreflect.FullName(name))
-		if err != nil {
-			return nil
+// Raw is a message that is still encoded.
+type Raw struct {
+	// Type is the full name of its type.
+	Type string
+	// Epoch of the device that sent it; 0 if it does not say.
+	Epoch int64
+	// Data are its bytes.
+	Data []byte
+}
+
+// SubscribeRaw is [Subscribe] for messages of every type. What is not named by its type is counted and ignored.
+func SubscribeRaw(c *Conn, subject string, policy stream.Policy) (*Subscription[Raw], error) {
+	return subscribe(c, subject, policy, func(m *nats.Msg) (Raw, string) {
+		epoch, _ := strconv.ParseInt(m.Header.Get(epochHeader), 10, 64) // 0 without one
+		r := Raw{Type: m.Header.Get(typeHeader), Epoch: epoch, Data: m.Data}
+		if !protoreflect.FullName(r.Type).IsValid() || len(r.Type) > maxTypeName {
+			return r, "type"
 		}
-		return found
+		return r, ""
 	})
 }
 
-// subscribe receives the messages whose type resolve knows by its name.
-func subscribe[M proto.Message](
-	c *Conn, subject string, policy stream.Policy, resolve func(name string) protoreflect.MessageType,
-) (*Subscription[M], error) {
+// subscribe receives what decode understands. It says what is wrong with the rest: "type" or "decode".
+func subscribe[M any](c *Conn, subject string, policy stream.Policy, decode func(*nats.Msg) (m M, wrong string)) (*Subscription[M], error) {
 	topic := stream.NewTopic[M]()
 	r := &receiver[M]{
 		topic:   topic,
 		queue:   topic.Subscribe(policy),
-		resolve: resolve,
+		decode:  decode,
 		metrics: c.metrics,
 		losses:  losses{metrics: c.metrics},
 		joiner:  c.parts.joiner(),
@@ -134,7 +150,7 @@ func subscribe[M proto.Message](
 }
 
 // Subscription is a [stream.Subscription] fed from the bus.
-type Subscription[M proto.Message] struct {
+type Subscription[M any] struct {
 	*stream.Subscription[M]
 	unsubscribe func()
 }
@@ -146,10 +162,10 @@ func (s *Subscription[M]) Close() {
 }
 
 // receiver turns what NATS delivers into messages. NATS calls it from one goroutine.
-type receiver[M proto.Message] struct {
+type receiver[M any] struct {
 	topic   *stream.Topic[M]
 	queue   *stream.Subscription[M]
-	resolve func(name string) protoreflect.MessageType // nil for what is not wanted
+	decode  func(*nats.Msg) (m M, wrong string)
 	metrics *metrics
 	losses  losses
 	joiner  *joiner
@@ -157,26 +173,20 @@ type receiver[M proto.Message] struct {
 
 func (r *receiver[M]) receive(m *nats.Msg) {
 	if whole := r.joiner.join(m); whole != nil {
-		r.decode(whole)
+		r.take(whole)
 	}
 	dropped, _ := m.Sub.Dropped() // fails only once the subscription is closed
 	r.losses.count(uint64(max(dropped, 0)), r.queue.Lost())
 }
 
-func (r *receiver[M]) decode(m *nats.Msg) {
-	metrics := r.metrics
-	messageType := r.resolve(m.Header.Get(typeHeader))
-	if messageType == nil {
-		metrics.ignored.WithLabelValues("type").Inc()
+func (r *receiver[M]) take(m *nats.Msg) {
+	v, wrong := r.decode(m)
+	if wrong != "" {
+		r.metrics.ignored.WithLabelValues(wrong).Inc()
 		return
 	}
-	v := messageType.New().Interface()
-	if err := proto.Unmarshal(m.Data, v); err != nil {
-		metrics.ignored.WithLabelValues("decode").Inc()
-		return
-	}
-	metrics.received.Inc()
-	r.topic.Publish(v.(M))
+	r.metrics.received.Inc()
+	r.topic.Publish(v)
 }
 
 // losses turns one subscription's totals into the connection's counters.

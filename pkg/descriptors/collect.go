@@ -1,6 +1,7 @@
 package descriptors
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,12 +10,36 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
+
+	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 )
 
 const anyFile = "google/protobuf/any.proto"
 
-// Service returns the definition of a gRPC service whose generated code is linked into the program.
-func Service(name string) (protoreflect.ServiceDescriptor, error) {
+// Describe returns the answer of a device to GetDescriptors: the definitions of its services, by their full names, and of messages. The
+// services must be linked into the program; those that are not are left out, with an error each.
+func Describe(epoch int64, services []string, messages ...protoreflect.MessageDescriptor) (*devicev1.GetDescriptorsResponse, error) {
+	r := &devicev1.GetDescriptorsResponse{Epoch: epoch}
+	var wanted []protoreflect.Descriptor
+	var errs []error
+	for _, name := range slices.Sorted(slices.Values(services)) {
+		service, err := linkedService(name)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		r.Services = append(r.Services, name)
+		wanted = append(wanted, service)
+	}
+	for _, m := range messages {
+		wanted = append(wanted, m)
+	}
+	r.Files = collect(wanted)
+	return r, errors.Join(errs...)
+}
+
+// linkedService returns the definition of a gRPC service whose generated code is linked into the program.
+func linkedService(name string) (protoreflect.ServiceDescriptor, error) {
 	d, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(name))
 	if err != nil {
 		return nil, fmt.Errorf("service %s: %w", name, err)
@@ -26,10 +51,10 @@ func Service(name string) (protoreflect.ServiceDescriptor, error) {
 	return service, nil
 }
 
-// Collect returns the files that define these services and messages and, once each and always before the file that needs it, everything
+// collect returns the files that define these services and messages and, once each and always before the file that needs it, everything
 // they import. An Any may contain any message of the program: if google/protobuf/any.proto is needed, all files that are linked into the
 // program are added.
-func Collect(wanted []protoreflect.Descriptor) *descriptorpb.FileDescriptorSet {
+func collect(wanted []protoreflect.Descriptor) *descriptorpb.FileDescriptorSet {
 	c := collector{set: &descriptorpb.FileDescriptorSet{}, done: map[string]bool{}}
 	for _, d := range wanted {
 		c.add(d.ParentFile())

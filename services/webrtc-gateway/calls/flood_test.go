@@ -2,22 +2,40 @@ package calls
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/types/known/structpb"
-
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
-	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/dynamic"
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
+	"github.com/waldo-robot/waldo/pkg/descriptors"
 )
+
+// described is the part of a device that describes itself.
+type described struct {
+	devicev1.UnimplementedDeviceServiceServer
+}
+
+func (described) GetDescriptors(context.Context, *devicev1.GetDescriptorsRequest) (*devicev1.GetDescriptorsResponse, error) {
+	return descriptors.Describe(7, []string{"waldo.device.v1.DeviceService"})
+}
+
+// anyDevice is a directory that knows every device.
+type anyDevice struct{}
+
+func (anyDevice) Check(string) error { return nil }
+
+func newCaller(conn *bus.Conn) *Caller {
+	return New(dynamic.New(conn, dynamic.Config{}), "rover", anyDevice{}, nil)
+}
 
 // verbose is a device whose answer has so many bytes.
 type verbose struct {
-	devicev1.UnimplementedDeviceServiceServer
+	described
 	bytes int
 }
 
@@ -40,10 +58,10 @@ func TestLargeAnswer(t *testing.T) {
 		if err := conn.Flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		r := New(conn, "rover", nil).Call(t.Context(), &signalingv1.Call{
-			Device: name, Method: "waldo.device.v1.DeviceService/GetDevice", Request: &structpb.Struct{}})
-		if r.GetError().GetCode() != want {
-			t.Errorf("%s: %v, want %q", name, r.GetError(), want)
+		r := newCaller(conn).Call(t.Context(), &Call{
+			Device: name, Method: "waldo.device.v1.DeviceService/GetDevice", Request: json.RawMessage("{}")})
+		if code(r) != want {
+			t.Errorf("%s: %v, want %q", name, r.Err, want)
 		}
 	}
 }
@@ -65,7 +83,7 @@ func connect(t *testing.T) *bus.Conn {
 
 // stuck is a device that answers GetDevice only when it is released.
 type stuck struct {
-	devicev1.UnimplementedDeviceServiceServer
+	described
 	entered, release chan struct{}
 }
 
@@ -95,15 +113,15 @@ func TestFlood(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	c := New(conn, "rover", nil)
-	call := func() *signalingv1.CallResult {
-		return c.Call(t.Context(), &signalingv1.Call{Device: "front", Method: "waldo.device.v1.DeviceService/GetDevice", Request: &structpb.Struct{}})
+	c := newCaller(conn)
+	call := func() *Result {
+		return c.Call(t.Context(), &Call{Device: "front", Method: "waldo.device.v1.DeviceService/GetDevice"})
 	}
 	var peers sync.WaitGroup
 	for range maxAtOnce {
 		peers.Go(func() {
-			if r := call(); r.GetError() != nil {
-				t.Errorf("a peer's call: %v", r.GetError())
+			if r := call(); r.Err != nil {
+				t.Errorf("a peer's call: %v", r.Err)
 			}
 		})
 	}
@@ -113,7 +131,7 @@ func TestFlood(t *testing.T) {
 		<-device.entered
 	}
 	for range 100 {
-		if r := call(); r.GetError().GetCode() != "RESOURCE_EXHAUSTED" {
+		if r := call(); code(r) != "RESOURCE_EXHAUSTED" {
 			t.Errorf("one more call of a peer: %v", r)
 		}
 	}
@@ -129,7 +147,15 @@ func TestFlood(t *testing.T) {
 	<-device.entered
 	close(device.release)
 	peers.Wait()
-	if r := call(); r.GetError() != nil {
-		t.Errorf("afterwards: %v", r.GetError())
+	if r := call(); r.Err != nil {
+		t.Errorf("afterwards: %v", r.Err)
 	}
+}
+
+// code is the name of the code that a peer gets, empty for a call that worked.
+func code(r *Result) string {
+	if r.Err == nil {
+		return ""
+	}
+	return Error(0, r.Err).GetCode()
 }

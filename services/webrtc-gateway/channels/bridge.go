@@ -8,10 +8,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/encoding/protojson"
 
-	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/dynamic"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/calls"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 )
@@ -49,12 +48,14 @@ type Bridge struct {
 }
 
 // New returns a bridge for one robot.
-func New(conn *bus.Conn, robot string, directory Directory, caller *calls.Caller, c Config) *Bridge {
+func New(
+	conn *bus.Conn, robot string, directory Directory, devices *dynamic.Devices, caller *calls.Caller, c Config,
+) *Bridge {
 	b := &Bridge{conn: conn, robot: robot, directory: directory, caller: caller, metrics: newMetrics(c.Metrics), log: c.Log}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
-	b.streams = newStreams(conn, robot)
+	b.streams = newStreams(conn, devices, robot)
 	return b
 }
 
@@ -87,8 +88,5 @@ func (b *Bridge) refuse(c *rtc.Channel, err error) {
 
 // sayWhy says why nothing more comes.
 func (b *Bridge) sayWhy(ctx context.Context, c *rtc.Channel, err error) {
-	frame := &signalingv1.StreamFrame{Body: &signalingv1.StreamFrame_Error{Error: calls.Error(0, err)}}
-	if data, err := protojson.Marshal(frame); err == nil {
-		_ = c.Send(ctx, true, data) // who has gone need not know
-	}
+	_ = c.Send(ctx, true, errorFrame(err)) // who has gone need not know
 }

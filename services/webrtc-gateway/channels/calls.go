@@ -6,9 +6,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/encoding/protojson"
 
-	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/calls"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 )
@@ -27,7 +25,7 @@ func (b *Bridge) serveCalls(c *rtc.Channel) {
 		call, err := readCall(text, data)
 		if err != nil {
 			b.metrics.dropped.WithLabelValues("garbage").Inc()
-			b.answer(c, calls.Failed(call.GetId(), err))
+			b.answer(c, calls.Failed(call.ID, err))
 			return
 		}
 		select {
@@ -45,26 +43,22 @@ func (b *Bridge) serveCalls(c *rtc.Channel) {
 	})
 }
 
-// readCall reads the JSON of a call. Fields it does not know are those of a newer peer, and ignored.
-func readCall(text bool, data []byte) (*signalingv1.Call, error) {
+// readCall reads the JSON of a call.
+func readCall(text bool, data []byte) (*calls.Call, error) {
 	if !text {
-		return nil, status.Error(codes.InvalidArgument, "call: send text, not binary")
+		return &calls.Call{}, status.Error(codes.InvalidArgument, "call: send text, not binary")
 	}
-	var call signalingv1.Call
-	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(data, &call); err != nil {
-		return &call, status.Errorf(codes.InvalidArgument, "call: not a waldo.signaling.v1.Call: %v", err)
-	}
-	return &call, nil
+	return calls.Parse(data)
 }
 
 // answer tells a peer how its call ended, unless too much waits to be told already.
-func (b *Bridge) answer(c *rtc.Channel, result *signalingv1.CallResult) {
-	data, err := protojson.Marshal(result)
+func (b *Bridge) answer(c *rtc.Channel, result *calls.Result) {
+	data := result.JSON()
 	if len(data) > rtc.MaxMessage {
-		data, err = protojson.Marshal(calls.Failed(result.GetId(), status.Errorf(codes.ResourceExhausted,
-			"the answer has %d bytes, of which a data channel carries %d: call over the WebSocket", len(data), rtc.MaxMessage)))
+		data = calls.Failed(result.ID, status.Errorf(codes.ResourceExhausted,
+			"the answer has %d bytes, of which a data channel carries %d: call over the WebSocket", len(data), rtc.MaxMessage)).JSON()
 	}
-	if err != nil || !c.TrySend(true, data) {
+	if !c.TrySend(true, data) {
 		b.metrics.dropped.WithLabelValues("results").Inc()
 	}
 }

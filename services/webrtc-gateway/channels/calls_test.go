@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/calls"
 )
 
@@ -56,7 +57,7 @@ func FuzzReadCall(f *testing.F) {
 		if err == nil {
 			return
 		}
-		if _, err := protojson.Marshal(calls.Failed(call.GetId(), err)); err != nil {
+		if err := protojson.Unmarshal(calls.Failed(call.ID, err).JSON(), &signalingv1.CallResult{}); err != nil {
 			t.Errorf("the refusal of %q cannot be told: %v", data, err)
 		}
 	})

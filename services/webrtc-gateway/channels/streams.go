@@ -1,18 +1,22 @@
 package channels
 
 import (
+	"bytes"
 	"context"
-	"strconv"
+	"errors"
+	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/dynamic"
 	"github.com/waldo-robot/waldo/pkg/stream"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/calls"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 )
 
@@ -42,8 +46,11 @@ func (b *Bridge) serveStream(c *rtc.Channel, path string) {
 			messages.Close()
 			b.metrics.dropped.WithLabelValues("stream").Add(float64(messages.Lost()))
 		}()
-		for message, err := range messages.All(ctx) {
-			if err != nil || c.Send(ctx, true, streamFrame(message, messages.Lost())) != nil {
+		if trouble := feed.trouble.Load(); trouble != nil && c.Send(ctx, true, *trouble) != nil {
+			return
+		}
+		for body, err := range messages.All(ctx) {
+			if err != nil || c.Send(ctx, true, frame(body, messages.Lost())) != nil {
 				return
 			}
 		}
@@ -63,13 +70,33 @@ func (b *Bridge) checkStream(k streamKey) error {
 	return nil
 }
 
-// streamFrame is the JSON of a StreamFrame whose message is JSON already.
-func streamFrame(message []byte, dropped uint64) []byte {
-	frame := append([]byte(`{"message":`), message...)
+// frame is the JSON of a StreamFrame. Its body is JSON already, without the braces.
+func frame(body []byte, dropped uint64) []byte {
+	f := append([]byte{'{'}, body...)
 	if dropped > 0 {
-		frame = append(append(append(frame, `,"droppedCount":"`...), strconv.FormatUint(dropped, 10)...), '"')
+		f = fmt.Appendf(f, `,"droppedCount":"%d"`, dropped)
 	}
-	return append(frame, '}')
+	return append(f, '}')
+}
+
+// errorFrame is a StreamFrame that says why nothing comes.
+func errorFrame(err error) []byte { return frame(errorBody(err), 0) }
+
+func errorBody(err error) []byte {
+	data, failed := protojson.Marshal(calls.Error(0, err))
+	if failed != nil { // it is text and a number
+		data = []byte(`{}`)
+	}
+	return append([]byte(`"error":`), data...)
+}
+
+// messageBody is what a frame says of a message.
+func messageBody(message []byte) []byte {
+	name := `"value":`
+	if message[0] == '{' {
+		name = `"message":`
+	}
+	return append([]byte(name), message...)
 }
 
 type streamKey struct{ device, stream string }
@@ -77,24 +104,26 @@ type streamKey struct{ device, stream string }
 // feed is one stream of a device, held for all peers that listen to it.
 type feed struct {
 	key      streamKey
-	topic    *stream.Topic[[]byte] // messages as JSON
-	messages *bus.Subscription[proto.Message]
+	topic    *stream.Topic[[]byte]  // bodies of frames
+	trouble  atomic.Pointer[[]byte] // the frame that says why the newest message could not be read; nil if it could
+	messages *dynamic.Messages
 	hold     *bus.Hold
 	readers  int // guarded by streams.mu
 }
 
 // streams are those that somebody listens to.
 type streams struct {
-	conn  *bus.Conn
-	robot string
-	owned sync.WaitGroup
+	conn    *bus.Conn
+	devices *dynamic.Devices
+	robot   string
+	owned   sync.WaitGroup
 
 	mu    sync.Mutex
 	feeds map[streamKey]*feed
 }
 
-func newStreams(conn *bus.Conn, robot string) *streams {
-	return &streams{conn: conn, robot: robot, feeds: map[streamKey]*feed{}}
+func newStreams(conn *bus.Conn, devices *dynamic.Devices, robot string) *streams {
+	return &streams{conn: conn, devices: devices, robot: robot, feeds: map[streamKey]*feed{}}
 }
 
 // open returns the feed of a stream, which must be released.
@@ -104,7 +133,7 @@ func (s *streams) open(k streamKey) (*feed, error) {
 	f := s.feeds[k]
 	if f == nil {
 		address := bus.Address{Robot: s.robot, Device: k.device}
-		messages, err := bus.SubscribeAny(s.conn, address.Out(k.stream), stream.DropOldest(streamQueue))
+		messages, err := s.devices.Subscribe(address, k.stream, stream.DropOldest(streamQueue))
 		if err != nil {
 			return nil, status.Errorf(codes.Unavailable, "%v", err)
 		}
@@ -118,15 +147,35 @@ func (s *streams) open(k streamKey) (*feed, error) {
 
 // pump puts messages into JSON until the subscription is closed.
 func (f *feed) pump() {
-	for m, err := range f.messages.All(context.Background()) {
+	for {
+		m, err := f.messages.Next(context.Background())
+		var unreadable *dynamic.Unreadable
+		if errors.As(err, &unreadable) {
+			f.fail(err)
+			continue
+		}
 		if err != nil {
 			break
 		}
-		if data, err := protojson.Marshal(m); err == nil { // what JSON cannot tell is nothing for peers
-			f.topic.Publish(data)
+		data, err := m.JSON()
+		if err != nil {
+			f.fail(fmt.Errorf("a message of %s, stream %s, cannot be put into JSON: %w", f.key.device, f.key.stream, err))
+			continue
 		}
+		f.trouble.Store(nil)
+		f.topic.Publish(messageBody(data))
 	}
 	f.topic.Close(nil)
+}
+
+// fail tells all peers, and those who come later, that messages come which cannot be read.
+func (f *feed) fail(err error) {
+	body := errorBody(status.Error(codes.FailedPrecondition, err.Error()))
+	trouble := frame(body, 0)
+	if old := f.trouble.Swap(&trouble); old != nil && bytes.Equal(*old, trouble) {
+		return // said already
+	}
+	f.topic.Publish(body)
 }
 
 // release takes a reader's part in a feed back. Letting go of the stream may take a second, for which nobody waits.

@@ -238,10 +238,10 @@ func TestCalls(t *testing.T) {
 				"unknown method":     {&signalingv1.Call{Device: "motors", Method: controlService + "Fly"}, "INVALID_ARGUMENT", "method: "},
 				"a stream":           {&signalingv1.Call{Device: "motors", Method: controlService + "WatchControl"}, "INVALID_ARGUMENT", "method: "},
 				"a hold":             {&signalingv1.Call{Device: "motors", Method: "waldo.device.v1.DeviceService/HoldStream"}, "INVALID_ARGUMENT", "method: "},
-				"unknown device":     {&signalingv1.Call{Device: "motor", Method: controlService + "GetControl"}, "UNAVAILABLE", "demo/motor is not running"},
+				"unknown device":     {&signalingv1.Call{Device: "motor", Method: controlService + "GetControl"}, "UNAVAILABLE", `demo/motor is not running: there is no device "motor"; there are: motors`},
 				"no name":            {&signalingv1.Call{Device: "a.b", Method: controlService + "GetControl"}, "INVALID_ARGUMENT", "device: "},
 				"unknown field":      {&signalingv1.Call{Device: "motors", Method: controlService + "Acquire", Request: object(t, "holdr", "x")}, "INVALID_ARGUMENT", `request: not a waldo.control.v1.AcquireRequest`},
-				"not of its kind":    {&signalingv1.Call{Device: "motors", Method: "waldo.camera.v1.CameraService/ListFormats"}, "UNAVAILABLE", ""},
+				"not of its kind":    {&signalingv1.Call{Device: "motors", Method: "waldo.camera.v1.CameraService/ListFormats"}, "INVALID_ARGUMENT", "the services are waldo.control.v1.ControlService"},
 				"a field is no text": {&signalingv1.Call{Device: "motors", Method: controlService + "Acquire", Request: object(t, "holder", 7)}, "INVALID_ARGUMENT", "request: "},
 			} {
 				tt.call.Id = 5

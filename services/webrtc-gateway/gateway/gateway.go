@@ -20,6 +20,7 @@ import (
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/dynamic"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/calls"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/channels"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
@@ -100,8 +101,9 @@ func (g *Gateway) join(c *config.Config, log *slog.Logger) (err error) {
 
 // serve begins to answer HTTP requests.
 func (g *Gateway) serve(c *config.Config, version string, epoch int64, page fs.FS, log *slog.Logger) (err error) {
-	caller := calls.New(g.conn.Conn, c.Robot, g.metrics)
-	g.bridge = channels.New(g.conn.Conn, c.Robot, g.directory, caller, channels.Config{Log: log, Metrics: g.metrics})
+	definitions := dynamic.New(g.conn.Conn, dynamic.Config{Log: log, Metrics: g.metrics})
+	caller := calls.New(definitions, c.Robot, g.directory, g.metrics)
+	g.bridge = channels.New(g.conn.Conn, c.Robot, g.directory, definitions, caller, channels.Config{Log: log, Metrics: g.metrics})
 	g.server, err = server.New(g.engine, g.directory, server.Config{
 		Drive: c.Drive.Message(), Caller: caller, Channels: g.bridge, Pictures: g.hub,
 		Robot: c.Robot, Version: version, Epoch: epoch, ICEServers: iceServers(c.Gateway.ICEServers),

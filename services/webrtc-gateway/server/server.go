@@ -13,6 +13,7 @@ import (
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/calls"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 )
 
@@ -38,7 +39,7 @@ type Directory interface {
 // Caller calls the devices for peers.
 type Caller interface {
 	// Call calls a method of a device and returns how that ended.
-	Call(ctx context.Context, call *signalingv1.Call) *signalingv1.CallResult
+	Call(ctx context.Context, call *calls.Call) *calls.Result
 }
 
 // Config says what the server shows. Robot is required.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -124,6 +125,10 @@ func (n *session) send(m *signalingv1.GatewayMessage) error {
 	if err != nil {
 		return err
 	}
+	return n.write(data)
+}
+
+func (n *session) write(data []byte) error {
 	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
 	defer cancel()
 	return n.socket.Write(ctx, websocket.MessageText, data)
@@ -155,33 +160,35 @@ func (n *session) read() {
 		if err != nil {
 			return
 		}
-		var m signalingv1.PeerMessage
-		switch {
-		case kind != websocket.MessageText:
-			err = n.refuse(status.Error(codes.InvalidArgument, "message: send text, not binary"))
-		default:
-			if err = parseMessage(data, &m); err != nil {
-				err = n.refuse(err)
-			} else {
-				err = n.handle(&m)
-			}
-		}
-		if err != nil {
+		if err := n.take(kind, data); err != nil {
 			n.end(websocket.StatusPolicyViolation, err.Error())
 			return
 		}
 	}
 }
 
-// parseMessage reads the JSON of a message. Fields it does not know are those of a newer peer, and ignored.
-func parseMessage(data []byte, m *signalingv1.PeerMessage) error {
-	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(data, m); err != nil {
-		return status.Errorf(codes.InvalidArgument, "message: not a waldo.signaling.v1.PeerMessage: %v", err)
+// take deals with one message as it came. An error ends the session.
+func (n *session) take(kind websocket.MessageType, data []byte) error {
+	if kind != websocket.MessageText {
+		return n.refuse(status.Error(codes.InvalidArgument, "message: send text, not binary"))
 	}
-	if m.GetBody() == nil {
-		return status.Error(codes.InvalidArgument, "message: set one of offer, candidate, ping, call, hang_up")
+	m, call, err := parseMessage(data)
+	switch {
+	case err != nil:
+		return n.refuse(err)
+	case call != nil:
+		return n.call(call)
 	}
-	return nil
+	return n.handle(m)
+}
+
+// parseMessage reads the JSON of a message. A call is returned beside it, since the type of its request is not known yet.
+func parseMessage(data []byte) (*signalingv1.PeerMessage, *calls.Call, error) {
+	m, call, err := calls.ParseMessage(data)
+	if err == nil && m.GetBody() == nil {
+		err = status.Error(codes.InvalidArgument, "message: set one of offer, candidate, ping, call, hang_up")
+	}
+	return m, call, err
 }
 
 // refuse answers garbage; too much of it ends the session.
@@ -212,8 +219,6 @@ func (n *session) handle(m *signalingv1.PeerMessage) error {
 			return n.refuse(err)
 		}
 		return nil
-	case *signalingv1.PeerMessage_Call:
-		return n.call(body.Call)
 	case *signalingv1.PeerMessage_HangUp:
 		n.hangUp()
 		return nil
@@ -231,7 +236,7 @@ func (n *session) handle(m *signalingv1.PeerMessage) error {
 }
 
 // call calls a device, on a goroutine of its own: the next message need not wait for the answer.
-func (n *session) call(call *signalingv1.Call) error {
+func (n *session) call(call *calls.Call) error {
 	var refused error
 	if n.server.config.Caller == nil {
 		refused = status.Error(codes.Unimplemented, "this gateway calls no devices")
@@ -249,12 +254,12 @@ func (n *session) call(call *signalingv1.Call) error {
 	if refused == nil {
 		return nil
 	}
-	return n.result(calls.Failed(call.GetId(), refused))
+	return n.result(calls.Failed(call.ID, refused))
 }
 
 // result tells the peer how a call ended.
-func (n *session) result(r *signalingv1.CallResult) error {
-	return n.send(&signalingv1.GatewayMessage{Body: &signalingv1.GatewayMessage_Result{Result: r}})
+func (n *session) result(r *calls.Result) error {
+	return n.write(slices.Concat([]byte(`{"result":`), r.JSON(), []byte("}")))
 }
 
 func (n *session) candidate(c *signalingv1.Candidate) error {

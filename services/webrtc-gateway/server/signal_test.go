@@ -213,8 +213,7 @@ func FuzzMessage(f *testing.F) {
 	}
 	f.Add([]byte(`{"offer":{"id":1,"sdp":"v=0","tracks":[{"mid":"0","device":"front"}]}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var m signalingv1.PeerMessage
-		if err := parseMessage(data, &m); err == nil && m.GetBody() == nil {
+		if m, _, err := parseMessage(data); err == nil && m.GetBody() == nil {
 			t.Fatal("a message without a body was accepted")
 		}
 	})

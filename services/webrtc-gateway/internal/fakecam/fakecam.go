@@ -19,6 +19,7 @@ import (
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/descriptors"
 	"github.com/waldo-robot/waldo/pkg/media"
 )
 
@@ -137,6 +138,12 @@ func (c *Camera) HoldStream(_ context.Context, r *devicev1.HoldStreamRequest) (*
 		c.holds[r.GetHolder()] = time.Now().Add(r.GetTtl().AsDuration())
 	}
 	return &devicev1.HoldStreamResponse{Epoch: c.epoch, Subject: c.address.Out(r.GetStream())}, nil
+}
+
+// GetDescriptors implements the DeviceService.
+func (c *Camera) GetDescriptors(context.Context, *devicev1.GetDescriptorsRequest) (*devicev1.GetDescriptorsResponse, error) {
+	return descriptors.Describe(c.epoch, []string{"waldo.device.v1.DeviceService", "waldo.camera.v1.CameraService"},
+		(&mediav1.VideoFrame{}).ProtoReflect().Descriptor())
 }
 
 // RequestKeyFrame implements the CameraService.

@@ -1073,9 +1073,9 @@ func (x *Error) GetDetails() []*anypb.Any {
 	return nil
 }
 
-// Call calls a unary method of a device, with the same messages and errors as over gRPC.
-// DeviceService.HoldStream cannot be called: a channel waldo.stream/<device>/<stream> holds the stream
-// while it is open.
+// Call calls a unary method of a service that the device has registered, with the same messages and errors
+// as over gRPC. DeviceService.HoldStream and Acknowledge cannot be called: a channel
+// waldo.stream/<device>/<stream> holds the stream while it is open.
 type Call struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Chosen by the peer; the result repeats it.
@@ -1084,7 +1084,8 @@ type Call struct {
 	Device string `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`
 	// Full name of the method, for example `waldo.control.v1.ControlService/Acquire`.
 	Method string `protobuf:"bytes,3,opt,name=method,proto3" json:"method,omitempty"`
-	// The request, in the protobuf JSON mapping of its type.
+	// The request, in the protobuf JSON mapping of its type. That is an object, except for a few types of
+	// protobuf itself, such as google.protobuf.StringValue; any JSON value is accepted here.
 	Request       *structpb.Struct `protobuf:"bytes,4,opt,name=request,proto3" json:"request,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1159,6 +1160,7 @@ type CallResult struct {
 	//
 	//	*CallResult_Response
 	//	*CallResult_Error
+	//	*CallResult_Value
 	Result        isCallResult_Result `protobuf_oneof:"result"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1226,6 +1228,15 @@ func (x *CallResult) GetError() *Error {
 	return nil
 }
 
+func (x *CallResult) GetValue() *structpb.Value {
+	if x != nil {
+		if x, ok := x.Result.(*CallResult_Value); ok {
+			return x.Value
+		}
+	}
+	return nil
+}
+
 type isCallResult_Result interface {
 	isCallResult_Result()
 }
@@ -1240,9 +1251,16 @@ type CallResult_Error struct {
 	Error *Error `protobuf:"bytes,3,opt,name=error,proto3,oneof"`
 }
 
+type CallResult_Value struct {
+	// The response, if its JSON is not an object, for example of a google.protobuf.DoubleValue.
+	Value *structpb.Value `protobuf:"bytes,4,opt,name=value,proto3,oneof"`
+}
+
 func (*CallResult_Response) isCallResult_Result() {}
 
 func (*CallResult_Error) isCallResult_Result() {}
+
+func (*CallResult_Value) isCallResult_Result() {}
 
 // StreamFrame is what a peer receives on the channel of a stream.
 type StreamFrame struct {
@@ -1253,6 +1271,7 @@ type StreamFrame struct {
 	//
 	//	*StreamFrame_Message
 	//	*StreamFrame_Error
+	//	*StreamFrame_Value
 	Body isStreamFrame_Body `protobuf_oneof:"body"`
 	// How many messages have been lost since the channel was opened because the peer, or the path to it,
 	// was too slow.
@@ -1316,6 +1335,15 @@ func (x *StreamFrame) GetError() *Error {
 	return nil
 }
 
+func (x *StreamFrame) GetValue() *structpb.Value {
+	if x != nil {
+		if x, ok := x.Body.(*StreamFrame_Value); ok {
+			return x.Value
+		}
+	}
+	return nil
+}
+
 func (x *StreamFrame) GetDroppedCount() int64 {
 	if x != nil {
 		return x.DroppedCount
@@ -1333,13 +1361,21 @@ type StreamFrame_Message struct {
 }
 
 type StreamFrame_Error struct {
-	// Why the stream ends; the channel is closed after it.
+	// Why nothing comes. The channel is closed after it, unless the device sends messages that cannot be
+	// read: then it stays open for those that can.
 	Error *Error `protobuf:"bytes,2,opt,name=error,proto3,oneof"`
+}
+
+type StreamFrame_Value struct {
+	// What the device published, if its JSON is not an object, for example a google.protobuf.DoubleValue.
+	Value *structpb.Value `protobuf:"bytes,4,opt,name=value,proto3,oneof"`
 }
 
 func (*StreamFrame_Message) isStreamFrame_Body() {}
 
 func (*StreamFrame_Error) isStreamFrame_Body() {}
+
+func (*StreamFrame_Value) isStreamFrame_Body() {}
 
 // Drive describes how the robot is driven: the axes that a driver moves, and how they become the values
 // of a message to an actuator.
@@ -1756,16 +1792,18 @@ const file_waldo_signaling_v1_signaling_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\x05R\x02id\x12\x16\n" +
 	"\x06device\x18\x02 \x01(\tR\x06device\x12\x16\n" +
 	"\x06method\x18\x03 \x01(\tR\x06method\x121\n" +
-	"\arequest\x18\x04 \x01(\v2\x17.google.protobuf.StructR\arequest\"\x90\x01\n" +
+	"\arequest\x18\x04 \x01(\v2\x17.google.protobuf.StructR\arequest\"\xc0\x01\n" +
 	"\n" +
 	"CallResult\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x05R\x02id\x125\n" +
 	"\bresponse\x18\x02 \x01(\v2\x17.google.protobuf.StructH\x00R\bresponse\x121\n" +
-	"\x05error\x18\x03 \x01(\v2\x19.waldo.signaling.v1.ErrorH\x00R\x05errorB\b\n" +
-	"\x06result\"\xa2\x01\n" +
+	"\x05error\x18\x03 \x01(\v2\x19.waldo.signaling.v1.ErrorH\x00R\x05error\x12.\n" +
+	"\x05value\x18\x04 \x01(\v2\x16.google.protobuf.ValueH\x00R\x05valueB\b\n" +
+	"\x06result\"\xd2\x01\n" +
 	"\vStreamFrame\x123\n" +
 	"\amessage\x18\x01 \x01(\v2\x17.google.protobuf.StructH\x00R\amessage\x121\n" +
-	"\x05error\x18\x02 \x01(\v2\x19.waldo.signaling.v1.ErrorH\x00R\x05error\x12#\n" +
+	"\x05error\x18\x02 \x01(\v2\x19.waldo.signaling.v1.ErrorH\x00R\x05error\x12.\n" +
+	"\x05value\x18\x04 \x01(\v2\x16.google.protobuf.ValueH\x00R\x05value\x12#\n" +
 	"\rdropped_count\x18\x03 \x01(\x03R\fdroppedCountB\x06\n" +
 	"\x04body\"\xd5\x01\n" +
 	"\x05Drive\x12\x16\n" +
@@ -1838,6 +1876,7 @@ var file_waldo_signaling_v1_signaling_proto_goTypes = []any{
 	(*v1.Device)(nil),             // 24: waldo.device.v1.Device
 	(*anypb.Any)(nil),             // 25: google.protobuf.Any
 	(*structpb.Struct)(nil),       // 26: google.protobuf.Struct
+	(*structpb.Value)(nil),        // 27: google.protobuf.Value
 }
 var file_waldo_signaling_v1_signaling_proto_depIdxs = []int32{
 	4,  // 0: waldo.signaling.v1.PeerMessage.offer:type_name -> waldo.signaling.v1.Offer
@@ -1862,18 +1901,20 @@ var file_waldo_signaling_v1_signaling_proto_depIdxs = []int32{
 	26, // 19: waldo.signaling.v1.Call.request:type_name -> google.protobuf.Struct
 	26, // 20: waldo.signaling.v1.CallResult.response:type_name -> google.protobuf.Struct
 	13, // 21: waldo.signaling.v1.CallResult.error:type_name -> waldo.signaling.v1.Error
-	26, // 22: waldo.signaling.v1.StreamFrame.message:type_name -> google.protobuf.Struct
-	13, // 23: waldo.signaling.v1.StreamFrame.error:type_name -> waldo.signaling.v1.Error
-	19, // 24: waldo.signaling.v1.Drive.axes:type_name -> waldo.signaling.v1.DriveAxis
-	20, // 25: waldo.signaling.v1.Drive.values:type_name -> waldo.signaling.v1.DriveValue
-	18, // 26: waldo.signaling.v1.Drive.pads:type_name -> waldo.signaling.v1.DrivePad
-	22, // 27: waldo.signaling.v1.DrivePad.controls:type_name -> waldo.signaling.v1.DrivePad.ControlsEntry
-	21, // 28: waldo.signaling.v1.DriveValue.terms:type_name -> waldo.signaling.v1.DriveTerm
-	29, // [29:29] is the sub-list for method output_type
-	29, // [29:29] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	27, // 22: waldo.signaling.v1.CallResult.value:type_name -> google.protobuf.Value
+	26, // 23: waldo.signaling.v1.StreamFrame.message:type_name -> google.protobuf.Struct
+	13, // 24: waldo.signaling.v1.StreamFrame.error:type_name -> waldo.signaling.v1.Error
+	27, // 25: waldo.signaling.v1.StreamFrame.value:type_name -> google.protobuf.Value
+	19, // 26: waldo.signaling.v1.Drive.axes:type_name -> waldo.signaling.v1.DriveAxis
+	20, // 27: waldo.signaling.v1.Drive.values:type_name -> waldo.signaling.v1.DriveValue
+	18, // 28: waldo.signaling.v1.Drive.pads:type_name -> waldo.signaling.v1.DrivePad
+	22, // 29: waldo.signaling.v1.DrivePad.controls:type_name -> waldo.signaling.v1.DrivePad.ControlsEntry
+	21, // 30: waldo.signaling.v1.DriveValue.terms:type_name -> waldo.signaling.v1.DriveTerm
+	31, // [31:31] is the sub-list for method output_type
+	31, // [31:31] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_waldo_signaling_v1_signaling_proto_init() }
@@ -1900,10 +1941,12 @@ func file_waldo_signaling_v1_signaling_proto_init() {
 	file_waldo_signaling_v1_signaling_proto_msgTypes[15].OneofWrappers = []any{
 		(*CallResult_Response)(nil),
 		(*CallResult_Error)(nil),
+		(*CallResult_Value)(nil),
 	}
 	file_waldo_signaling_v1_signaling_proto_msgTypes[16].OneofWrappers = []any{
 		(*StreamFrame_Message)(nil),
 		(*StreamFrame_Error)(nil),
+		(*StreamFrame_Value)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
