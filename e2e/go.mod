@@ -10,8 +10,8 @@ replace (
 require (
 	github.com/chromedp/cdproto v0.0.0-20260320225252-cf654f46fc63
 	github.com/chromedp/chromedp v0.15.0
-	github.com/waldo-robot/waldo/api v0.0.0
-	github.com/waldo-robot/waldo/pkg v0.0.0
+	github.com/waldo-robot/waldo/api v0.1.0
+	github.com/waldo-robot/waldo/pkg v0.1.0
 	go.yaml.in/yaml/v3 v3.0.5
 	golang.org/x/sys v0.49.0
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260928230214-8a89bd6388cc

@@ -2,7 +2,7 @@ module github.com/waldo-robot/waldo/video
 
 go 1.26.0
 
-require github.com/waldo-robot/waldo/pkg v0.0.0
+require github.com/waldo-robot/waldo/pkg v0.1.0
 
 require (
 	github.com/beorn7/perks v1.0.1 // indirect
@@ -19,7 +19,7 @@ require (
 
 require (
 	github.com/prometheus/client_golang v1.25.0
-	github.com/waldo-robot/waldo/api v0.0.0
+	github.com/waldo-robot/waldo/api v0.1.0
 	go.uber.org/goleak v1.3.0
 	google.golang.org/grpc v1.85.0
 	google.golang.org/protobuf v1.36.12

@@ -3,8 +3,8 @@ module github.com/waldo-robot/waldo/deploy/vm
 go 1.26.0
 
 require (
-	github.com/waldo-robot/waldo/api v0.0.0
-	github.com/waldo-robot/waldo/pkg v0.0.0
+	github.com/waldo-robot/waldo/api v0.1.0
+	github.com/waldo-robot/waldo/pkg v0.1.0
 	go.uber.org/goleak v1.3.0
 	golang.org/x/sys v0.49.0
 	google.golang.org/grpc v1.85.0

@@ -2,7 +2,7 @@ module github.com/waldo-robot/waldo/services/audio
 
 go 1.26.0
 
-require github.com/waldo-robot/waldo/pkg v0.0.0
+require github.com/waldo-robot/waldo/pkg v0.1.0
 
 require (
 	github.com/antithesishq/antithesis-sdk-go v0.8.0-default-no-op // indirect
@@ -33,7 +33,7 @@ require (
 require (
 	github.com/gordonklaus/portaudio v0.0.0-20250206071425-98a94950218b
 	github.com/prometheus/client_golang v1.25.0
-	github.com/waldo-robot/waldo/api v0.0.0
+	github.com/waldo-robot/waldo/api v0.1.0
 	go.uber.org/goleak v1.3.0
 	google.golang.org/grpc v1.85.0
 	google.golang.org/protobuf v1.36.12

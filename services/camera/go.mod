@@ -3,8 +3,8 @@ module github.com/waldo-robot/waldo/services/camera
 go 1.26.0
 
 require (
-	github.com/waldo-robot/waldo/pkg v0.0.0
-	github.com/waldo-robot/waldo/video v0.0.0
+	github.com/waldo-robot/waldo/pkg v0.1.0
+	github.com/waldo-robot/waldo/video v0.1.0
 )
 
 require (
@@ -36,7 +36,7 @@ require (
 require (
 	github.com/bluenviron/mediacommon/v2 v2.9.3
 	github.com/vladimirvivien/go4vl v0.3.0
-	github.com/waldo-robot/waldo/api v0.0.0
+	github.com/waldo-robot/waldo/api v0.1.0
 	go.uber.org/goleak v1.3.0
 	golang.org/x/image v0.30.0
 	golang.org/x/sys v0.49.0

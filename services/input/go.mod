@@ -6,8 +6,8 @@ require (
 	github.com/holoplot/go-evdev v0.0.0-20250804134636-ab1d56a1fe83
 	github.com/nats-io/nats.go v1.55.0
 	github.com/prometheus/client_golang v1.25.0
-	github.com/waldo-robot/waldo/api v0.0.0
-	github.com/waldo-robot/waldo/pkg v0.0.0
+	github.com/waldo-robot/waldo/api v0.1.0
+	github.com/waldo-robot/waldo/pkg v0.1.0
 	go.uber.org/goleak v1.3.0
 	golang.org/x/sys v0.49.0
 	google.golang.org/grpc v1.85.0

@@ -5,8 +5,8 @@ go 1.26.0
 require (
 	github.com/adrianmo/go-nmea v1.10.0
 	github.com/prometheus/client_golang v1.25.0
-	github.com/waldo-robot/waldo/api v0.0.0
-	github.com/waldo-robot/waldo/pkg v0.0.0
+	github.com/waldo-robot/waldo/api v0.1.0
+	github.com/waldo-robot/waldo/pkg v0.1.0
 	go.bug.st/serial v1.8.0
 	go.uber.org/goleak v1.3.0
 	golang.org/x/sys v0.49.0

@@ -12,8 +12,8 @@ require (
 	github.com/pion/sdp/v3 v3.0.19
 	github.com/pion/webrtc/v4 v4.2.20
 	github.com/prometheus/client_golang v1.25.0
-	github.com/waldo-robot/waldo/api v0.0.0
-	github.com/waldo-robot/waldo/pkg v0.0.0
+	github.com/waldo-robot/waldo/api v0.1.0
+	github.com/waldo-robot/waldo/pkg v0.1.0
 	go.uber.org/goleak v1.3.0
 	golang.org/x/net v0.60.0
 	golang.org/x/time v0.16.0
