@@ -5,7 +5,6 @@ package audio
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 
@@ -18,7 +17,6 @@ import (
 	"github.com/waldo-robot/waldo/pkg/version"
 	"github.com/waldo-robot/waldo/services/audio/capture"
 	"github.com/waldo-robot/waldo/services/audio/card"
-	"github.com/waldo-robot/waldo/services/audio/pcm"
 	"github.com/waldo-robot/waldo/services/audio/playout"
 	"github.com/waldo-robot/waldo/services/audio/portaudio"
 	"github.com/waldo-robot/waldo/services/audio/service"
@@ -35,11 +33,12 @@ const speakerQueue = 256
 // driver works one microphone and one speaker; of what is not configured everything is nil.
 type driver struct {
 	kit        *device.Kit
-	open       func() (card.Card, error)
+	open       func(needs) (card.Card, error)
+	needs      needs
 	service    *service.Service
-	levels     *service.Levels
+	levels     *playout.Levels
 	microphone *capture.Pipeline
-	speaker    *service.Speaker
+	speaker    *playout.Speaker
 	audio      *device.Out[*mediav1.AudioFrame]
 	loudness   *device.Out[*audiov1.StreamLevelsResponse]
 	talk       *device.In[*mediav1.AudioFrame]
@@ -48,7 +47,9 @@ type driver struct {
 func newDriver(kit *device.Kit, config Config) (device.Driver, error) {
 	library := &portaudio.Library{}
 	trouble := newTrouble(kit.Metrics)
-	return newDriverOf(kit, config, library.Devices, func() (card.Card, error) { return open(config, library, trouble) })
+	return newDriverOf(kit, config, library.Devices, func(n needs) (card.Card, error) {
+		return open(config, n, library, trouble)
+	})
 }
 
 // newTrouble counts what sound cards lose. It is called by a thread that must not wait, so every counter is looked up beforehand.
@@ -64,7 +65,7 @@ func newTrouble(r prometheus.Registerer) func(string) {
 }
 
 func newDriverOf(
-	kit *device.Kit, config Config, list func() ([]*audiov1.SoundDevice, error), open func() (card.Card, error),
+	kit *device.Kit, config Config, list func() ([]*audiov1.SoundDevice, error), open func(needs) (card.Card, error),
 ) (*driver, error) {
 	d := &driver{kit: kit, open: open}
 	pipelines := capture.Config{
@@ -74,6 +75,7 @@ func newDriverOf(
 	if config.Source != none {
 		pipelines.Tap = "microphone"
 		d.microphone = capture.New(pipelines)
+		d.needs.batch = d.microphone.Batch
 		d.audio = device.NewOut[*mediav1.AudioFrame](kit, "audio", device.OutOptions{})
 	}
 	if config.speaker() != none {
@@ -82,7 +84,7 @@ func newDriverOf(
 			return nil, err
 		}
 	}
-	d.levels = service.NewLevels(d.microphone, d.speaker)
+	d.levels = playout.NewLevels(d.microphone, d.speaker)
 	d.loudness = device.NewOut[*audiov1.StreamLevelsResponse](kit, "levels", device.OutOptions{})
 	d.service = service.New(service.Config{
 		Microphone: d.microphone, Speaker: d.speaker, Levels: d.levels, List: list, Stopping: kit.Stopping(),
@@ -92,21 +94,13 @@ func newDriverOf(
 }
 
 func (d *driver) addSpeaker(config Config, heard *capture.Pipeline) error {
-	mixer, err := playout.New(playout.Config{
+	speaker, err := playout.NewSpeaker(playout.Config{
 		Rate: config.Rate, Channels: config.Channels, MaxTalkers: config.MaxTalkers, MaxTalk: config.MaxTalk, Metrics: d.kit.Metrics,
-	})
+	}, config.block(), heard)
 	if err != nil {
 		return err
 	}
-	played := prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "waldo_audio_played_samples_total", Help: "Samples given to the speaker of each channel, silence too."})
-	if err := d.kit.Metrics.Register(played); err != nil {
-		return fmt.Errorf("metrics: %w", err)
-	}
-	d.speaker = &service.Speaker{
-		Format: config.format(), Mixer: mixer, Volume: &pcm.Volume{}, Meter: &pcm.Meter{},
-		Tap: capture.NewTap(2 * config.block() * config.Channels), Heard: heard, Played: played,
-	}
+	d.speaker, d.needs.while = speaker, speaker.While
 	d.talk = device.NewIn[*mediav1.AudioFrame](d.kit, "speaker", stream.DropOldest(speakerQueue))
 	return nil
 }
@@ -127,13 +121,12 @@ func (d *driver) end() {
 		d.microphone.Close()
 	}
 	if d.speaker != nil {
-		d.speaker.Heard.Close()
-		_ = d.speaker.Mixer.Close() // ends feeds, and cannot fail
+		d.speaker.Close()
 	}
 }
 
 func (d *driver) run(ctx context.Context, ready func()) error {
-	opened, err := d.open()
+	opened, err := d.open(d.needs)
 	if errors.Is(err, portaudio.ErrStuck) {
 		panic(err) // a new process can, and whoever started this one starts it
 	}
@@ -170,10 +163,8 @@ func (d *driver) run(ctx context.Context, ready func()) error {
 func (d *driver) parts(opened card.Card) []func(context.Context) error {
 	parts := []func(context.Context) error{
 		opened.Watch,
-		func(ctx context.Context) error {
-			d.levels.Run(ctx, d.loudness.Held, d.loudness.Publish)
-			return nil
-		},
+		d.levels.Run,
+		func(ctx context.Context) error { return d.loudness.WhileHeld(ctx, d.publishLevels) },
 	}
 	if d.microphone != nil {
 		parts = append(parts,
@@ -183,7 +174,7 @@ func (d *driver) parts(opened card.Card) []func(context.Context) error {
 	if d.speaker != nil {
 		parts = append(parts,
 			func(ctx context.Context) error { return opened.Speaker.Play(ctx, d.speaker.Fill) },
-			func(ctx context.Context) error { return d.speaker.Heard.Run(ctx, d.speaker.Tap) },
+			d.speaker.Listen,
 			func(ctx context.Context) error { return d.talk.Receive(ctx, d.speaker.Mixer.Receive) })
 	}
 	return parts
@@ -206,6 +197,19 @@ func (d *driver) publish(ctx context.Context) error {
 		}
 		d.audio.Publish(frame)
 	}
+}
+
+// publishLevels sends the levels to the bus until ctx ends.
+func (d *driver) publishLevels(ctx context.Context) error {
+	levels := d.levels.Subscribe()
+	defer levels.Close()
+	for l, err := range levels.All(ctx) {
+		if err != nil {
+			return nil
+		}
+		d.loudness.Publish(l)
+	}
+	return nil
 }
 
 // describe shows what was opened in the device's description.

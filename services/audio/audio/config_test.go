@@ -140,7 +140,7 @@ func TestOpen(t *testing.T) {
 	} {
 		c := Defaults()
 		c.Source, c.Speaker = tt.source, tt.speaker
-		opened, err := open(c, &portaudio.Library{}, func(string) {})
+		opened, err := open(c, needs{}, &portaudio.Library{}, func(string) {})
 		what := fmt.Sprintf("source %s, speaker %s", tt.source, tt.speaker)
 		if tt.kind != nil {
 			if !errors.Is(err, tt.kind) {

@@ -6,25 +6,33 @@ import (
 	"maps"
 
 	"github.com/waldo-robot/waldo/services/audio/card"
-	nullspeaker "github.com/waldo-robot/waldo/services/audio/null"
 	"github.com/waldo-robot/waldo/services/audio/portaudio"
-	tonesource "github.com/waldo-robot/waldo/services/audio/tone"
+	"github.com/waldo-robot/waldo/services/audio/sim"
 	"github.com/waldo-robot/waldo/services/audio/wav"
 )
 
+// needs tell what is needed of hardware that is simulated, which sleeps meanwhile.
+type needs struct {
+	// batch returns in how many frames somebody needs the microphone's sound.
+	batch func() int
+	// while runs its function while the speaker has something to play.
+	while func(context.Context, func(context.Context) error) error
+}
+
 // open opens what the configuration names. What is a sound card is opened together: see package portaudio.
-func open(c Config, library *portaudio.Library, trouble func(string)) (card.Card, error) {
+func open(c Config, n needs, library *portaudio.Library, trouble func(string)) (card.Card, error) {
 	var parts []card.Card
 	add := func(one card.Card, err error) error {
 		parts = append(parts, one)
 		return err
 	}
+	pace := sim.Pace{Format: c.format(), Block: c.block(), Batch: n.batch}
 	cards := portaudio.Config{Format: c.format(), Block: c.block(), Trouble: trouble}
 	var err error
 	switch speaker := c.speaker(); {
 	case speaker == none:
 	case speaker == null:
-		err = add(nullspeaker.Open(c.format(), c.block()), nil)
+		err = add(sim.OpenSpeaker(sim.SpeakerConfig{Format: c.format(), Block: c.block(), While: n.while}), nil)
 	case isFile(speaker):
 		err = add(wav.OpenSpeaker(speaker, c.format(), c.block()))
 	default:
@@ -33,9 +41,9 @@ func open(c Config, library *portaudio.Library, trouble func(string)) (card.Card
 	switch {
 	case err != nil || c.Source == none:
 	case c.Source == tone:
-		err = add(tonesource.Open(tonesource.Config{Format: c.format(), Block: c.block(), Hz: c.ToneHz}))
+		err = add(sim.OpenMicrophone(sim.MicrophoneConfig{Pace: pace, Hz: c.ToneHz}))
 	case isFile(c.Source):
-		err = add(wav.OpenMicrophone(c.Source, c.format(), c.block()))
+		err = add(wav.OpenMicrophone(c.Source, pace))
 	default:
 		cards.Microphone = c.Source
 	}

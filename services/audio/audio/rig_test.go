@@ -29,9 +29,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/logtest"
 	"github.com/waldo-robot/waldo/services/audio/card"
-	nullspeaker "github.com/waldo-robot/waldo/services/audio/null"
 	"github.com/waldo-robot/waldo/services/audio/pcm"
-	tonesource "github.com/waldo-robot/waldo/services/audio/tone"
+	"github.com/waldo-robot/waldo/services/audio/sim"
 )
 
 const patience = 20 * time.Second
@@ -71,16 +70,16 @@ func (s *soundCard) plug() {
 	s.away, s.pulled = false, make(chan struct{})
 }
 
-func (s *soundCard) open(c Config) (card.Card, error) {
+func (s *soundCard) open(c Config, n needs) (card.Card, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.away {
 		return card.Card{}, errPulled
 	}
 	s.format = c.format()
-	opened, err := tonesource.Open(tonesource.Config{Format: c.format(), Block: c.block(), Hz: c.ToneHz})
+	opened, err := sim.OpenMicrophone(sim.MicrophoneConfig{Pace: sim.Pace{Format: c.format(), Block: c.block(), Batch: n.batch}, Hz: c.ToneHz})
 	pulled := s.pulled
-	opened.Speaker = &earshot{s, nullspeaker.Open(c.format(), c.block()).Speaker}
+	opened.Speaker = &earshot{s, sim.OpenSpeaker(sim.SpeakerConfig{Format: c.format(), Block: c.block(), While: n.while}).Speaker}
 	opened.Attributes["speaker"] = "test"
 	opened.Watch = func(ctx context.Context) error {
 		select {
@@ -166,7 +165,7 @@ func start(t testing.TB, config Config) *world {
 	kind := Kind()
 	kind.New = func(kit *device.Kit, c Config) (device.Driver, error) {
 		list := func() ([]*audiov1.SoundDevice, error) { return []*audiov1.SoundDevice{{Name: "the test's card"}}, nil }
-		return newDriverOf(kit, c, list, func() (card.Card, error) { return w.card.open(c) })
+		return newDriverOf(kit, c, list, func(n needs) (card.Card, error) { return w.card.open(c, n) })
 	}
 	settings := device.Settings{
 		Robot: "test", Device: "voice", NATS: nats.URL(), GRPC: "127.0.0.1:0", Metrics: "127.0.0.1:0", LogLevel: "info"}

@@ -16,6 +16,6 @@ func TestStuckProcessEnds(t *testing.T) {
 			t.Errorf("ended with %v, want a panic that says why", err)
 		}
 	}()
-	d := &driver{open: func() (card.Card, error) { return card.Card{}, fmt.Errorf("open: %w", portaudio.ErrStuck) }}
+	d := &driver{open: func(needs) (card.Card, error) { return card.Card{}, fmt.Errorf("open: %w", portaudio.ErrStuck) }}
 	t.Errorf("goes on: %v", d.run(t.Context(), func() {}))
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
-	"github.com/waldo-robot/waldo/services/audio/convert"
 	"github.com/waldo-robot/waldo/services/audio/pcm"
 )
 
@@ -38,18 +37,11 @@ func BenchmarkMake(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			closed := make(chan struct{})
-			close(closed)
-			v, err := p.startVariant(k, closed)
+			v, err := p.newVariant(k) // it is driven by hand
 			if err != nil {
 				b.Fatal(err)
 			}
-			v.cancel() // it is driven by hand
-			<-v.done
-			if v.converter, err = convert.New(standard, k.Format); err != nil {
-				b.Fatal(err)
-			}
-			defer v.converter.Close()
+			defer v.Close()
 			samples := babble(standard)
 			for n := int64(0); b.Loop(); n += 960 {
 				if err := v.take(&block{samples: samples, at: time.Now(), index: n}); err != nil {

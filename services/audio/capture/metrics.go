@@ -1,8 +1,6 @@
 package capture
 
 import (
-	"time"
-
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -46,27 +44,42 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
-// show has the counters of a tap shown as 0 from the start.
-func (m *Metrics) show(tap string) {
-	m.captured.WithLabelValues(tap)
-	m.readers.WithLabelValues(tap)
+// tapMetrics are those of one pipeline, looked up beforehand.
+type tapMetrics struct {
+	all                        *Metrics
+	tap                        string
+	captured, invalid, clipped prometheus.Counter
+	readers                    prometheus.Gauge
+}
+
+// of returns the metrics of a tap. Its counters are shown as 0 from then on.
+func (m *Metrics) of(tap string) tapMetrics {
 	for _, reason := range []string{dropLate, dropBroken, dropSlowReader} {
 		m.dropped.WithLabelValues(tap, reason)
 	}
-	m.repair(tap, 0, 0)
-}
-
-func (m *Metrics) repair(tap string, invalid, clipped int) {
-	m.repaired.WithLabelValues(tap, "invalid").Add(float64(invalid))
-	m.repaired.WithLabelValues(tap, "clipped").Add(float64(clipped))
-}
-
-func (m *Metrics) drop(tap, reason string, n uint64) {
-	if n > 0 {
-		m.dropped.WithLabelValues(tap, reason).Add(float64(n))
+	return tapMetrics{
+		all: m, tap: tap, captured: m.captured.WithLabelValues(tap), readers: m.readers.WithLabelValues(tap),
+		invalid: m.repaired.WithLabelValues(tap, "invalid"), clipped: m.repaired.WithLabelValues(tap, "clipped"),
 	}
 }
 
-func (m *Metrics) took(tap, mediaType string, d time.Duration) {
-	m.seconds.WithLabelValues(tap, mediaType).Observe(d.Seconds())
+func (m *tapMetrics) repair(invalid, clipped int) {
+	m.invalid.Add(float64(invalid))
+	m.clipped.Add(float64(clipped))
+}
+
+func (m *tapMetrics) drop(reason string, n uint64) {
+	if n > 0 {
+		m.all.dropped.WithLabelValues(m.tap, reason).Add(float64(n))
+	}
+}
+
+// variantMetrics are those of one format.
+type variantMetrics struct {
+	made    prometheus.Counter
+	seconds prometheus.Observer
+}
+
+func (m *tapMetrics) of(mediaType string) variantMetrics {
+	return variantMetrics{made: m.all.made.WithLabelValues(m.tap, mediaType), seconds: m.all.seconds.WithLabelValues(m.tap, mediaType)}
 }

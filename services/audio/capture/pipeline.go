@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -46,23 +45,20 @@ type Config struct {
 type Pipeline struct {
 	config   Config
 	began    time.Time
+	metrics  tapMetrics
 	captured *stream.Topic[*block]
 	meter    pcm.Meter
+	variants *stream.Shared[key, *variant]
+	count    atomic.Int64  // of variants
+	demand   stream.Demand // of readers, and of those who want to know how loud it is
 
 	// The next two belong to the capturing goroutine.
 	next int64     // index of the next frame
 	due  time.Time // when that frame is expected; zero at the beginning of a capture
 
-	liveSequence atomic.Int64 // next sequence of the live variant, which outlives it
-
-	mu       sync.Mutex
-	variants map[key]*variant
-	lastLive chan struct{} // closed when the last live variant has ended
-	wants    int           // listeners, and others who want sound to be captured
-	wake     chan struct{} // tells Run that somebody wants sound
-	stop     func()        // ends the capture under way
-	closed   bool
-	running  sync.WaitGroup // variants
+	// The live variant outlives its readers in these two.
+	liveTurn     sync.Mutex   // held while one runs: two would number their frames at the same time
+	liveSequence atomic.Int64 // of the next frame
 }
 
 // block is captured sound, shared by all variants.
@@ -87,82 +83,38 @@ func New(config Config) *Pipeline {
 		config.Volume = &pcm.Volume{}
 	}
 	config.Opus = config.Opus.complete()
-	config.Metrics.show(config.Tap)
-	done := make(chan struct{})
-	close(done)
-	return &Pipeline{
-		config: config, began: time.Now(), captured: stream.NewTopic[*block](), variants: map[key]*variant{},
-		lastLive: done, wake: make(chan struct{}, 1),
-	}
+	p := &Pipeline{config: config, began: time.Now(), metrics: config.Metrics.of(config.Tap), captured: stream.NewTopic[*block]()}
+	p.variants = stream.NewShared(p.open)
+	return p
 }
 
 // Run captures from a microphone whenever somebody wants sound, until ctx ends (it then returns nil) or the microphone fails.
 func (p *Pipeline) Run(ctx context.Context, m card.Microphone) error {
-	for {
-		capturing, stop := p.awaitWanted(ctx)
-		if ctx.Err() != nil {
-			stop()
-			return nil
-		}
+	err := p.demand.While(ctx, func(wanted context.Context) error {
 		p.due = time.Time{}
-		err := m.Capture(capturing, p.feed)
-		early := capturing.Err() == nil
-		stop()
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			return err
-		case early:
-			return fmt.Errorf("%w: the capture ended", card.ErrAway)
+		err := m.Capture(wanted, p.feed)
+		if err == nil && wanted.Err() == nil {
+			err = fmt.Errorf("%w: the capture ended", card.ErrAway)
 		}
-	}
-}
-
-// awaitWanted waits until somebody wants sound, and returns a context that ends when nobody does any more.
-func (p *Pipeline) awaitWanted(ctx context.Context) (context.Context, func()) {
-	for ctx.Err() == nil {
-		p.mu.Lock()
-		if p.wants > 0 {
-			capturing, stop := context.WithCancel(ctx)
-			p.stop = stop
-			p.mu.Unlock()
-			return capturing, stop
-		}
-		p.mu.Unlock()
-		select {
-		case <-p.wake:
-		case <-ctx.Done():
-		}
-	}
-	return ctx, func() {}
-}
-
-// Want has sound captured, for whoever wants to know how loud it is, until release is called, which may be more than once.
-func (p *Pipeline) Want() (release func()) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.want()
-	return sync.OnceFunc(func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.unwant()
+		return err
 	})
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
-// want and unwant need mu.
-func (p *Pipeline) want() {
-	p.wants++
-	select {
-	case p.wake <- struct{}{}:
-	default:
-	}
-}
+// Want has sound captured, for those who want to know how loud it is, until release is called, which may be more than once.
+func (p *Pipeline) Want() (release func()) { return p.demand.Want() }
 
-func (p *Pipeline) unwant() {
-	if p.wants--; p.wants == 0 && p.stop != nil {
-		p.stop()
+// Batch returns in how many frames a variant is due next, counted from the sound that was captured last: a microphone that makes its
+// sound itself may give so much at once, and nobody gets it later. It is for the capturing goroutine.
+func (p *Pipeline) Batch() int {
+	least := p.config.Format.Frames(p.config.Opus.Packet)
+	for _, v := range p.variants.All() {
+		least = min(least, v.missing(p.next))
 	}
+	return least
 }
 
 // Meter measures what is captured.
@@ -173,13 +125,13 @@ func (p *Pipeline) Volume() *pcm.Volume { return p.config.Volume }
 
 // feed takes captured sound.
 func (p *Pipeline) feed(samples []float32, at time.Time) {
-	f, m := p.config.Format, p.config.Metrics
+	f := p.config.Format
 	b := &block{samples: append([]float32(nil), samples...), at: at, index: p.place(at, int64(len(samples)/f.Channels))}
 	invalid, clipped := pcm.Clean(b.samples)
 	p.config.Volume.Apply(b.samples, f.Channels)
 	_, louder := pcm.Clean(b.samples)
-	m.repair(p.config.Tap, invalid, clipped+louder)
-	m.captured.WithLabelValues(p.config.Tap).Add(float64(len(samples) / f.Channels))
+	p.metrics.repair(invalid, clipped+louder)
+	p.metrics.captured.Add(float64(len(samples) / f.Channels))
 	p.meter.Add(b.samples)
 	p.captured.Publish(b)
 }
@@ -201,14 +153,4 @@ func (p *Pipeline) place(at time.Time, frames int64) int64 {
 }
 
 // Close ends all readers, and returns when nothing runs any more. Run must have ended before.
-func (p *Pipeline) Close() {
-	p.mu.Lock()
-	p.closed = true
-	variants := p.variants
-	p.variants = map[key]*variant{}
-	p.mu.Unlock()
-	for _, v := range variants {
-		v.end(io.EOF)
-	}
-	p.running.Wait()
-}
+func (p *Pipeline) Close() { p.variants.Close() }

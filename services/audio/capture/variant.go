@@ -15,15 +15,14 @@ import (
 
 // variant makes one format for all listeners that want it.
 type variant struct {
-	p      *Pipeline
-	key    key
-	input  *stream.Subscription[*block]
-	topic  *stream.Topic[*mediav1.AudioFrame]
-	cancel context.CancelFunc
-	done   chan struct{} // closed when run has ended
-	refs   int           // listeners; guarded by Pipeline.mu
+	p       *Pipeline
+	key     key
+	metrics variantMetrics
+	input   *stream.Subscription[*block]
+	topic   *stream.Topic[*mediav1.AudioFrame]
+	origin  atomic.Int64 // index, as captured, of the first sample of the first frame since the last gap
 
-	// The rest belongs to run.
+	// The rest belongs to Run.
 	sequence  *atomic.Int64
 	converter *convert.Converter
 	encoder   encoder
@@ -34,8 +33,20 @@ type variant struct {
 	warned    time.Time
 }
 
-// startVariant makes a variant run. It begins when after is closed. The caller holds p.mu.
-func (p *Pipeline) startVariant(k key, after <-chan struct{}) (*variant, error) {
+// open makes a variant.
+func (p *Pipeline) open(_ context.Context, k key) (*variant, error) {
+	if p.count.Add(1) > maxVariants {
+		p.count.Add(-1)
+		return nil, fmt.Errorf("%w: %d; ask for one that others listen to", ErrTooMany, maxVariants)
+	}
+	v, err := p.newVariant(k)
+	if err != nil {
+		p.count.Add(-1)
+	}
+	return v, err
+}
+
+func (p *Pipeline) newVariant(k key) (*variant, error) {
 	converter, err := convert.New(p.config.Format, k.Format)
 	if err != nil {
 		return nil, err
@@ -45,24 +56,26 @@ func (p *Pipeline) startVariant(k key, after <-chan struct{}) (*variant, error) 
 		converter.Close()
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
 	policy := stream.DropOldest(max(4, p.config.Format.Frames(maxDelay)/p.config.Block))
 	v := &variant{
-		p: p, key: k, input: p.captured.Subscribe(policy), topic: stream.NewTopic[*mediav1.AudioFrame](), cancel: cancel,
-		done: make(chan struct{}), sequence: &atomic.Int64{}, converter: converter, encoder: e, expected: -1,
+		p: p, key: k, metrics: p.metrics.of(k.mediaType), input: p.captured.Subscribe(policy),
+		topic: stream.NewTopic[*mediav1.AudioFrame](), sequence: &atomic.Int64{}, converter: converter, encoder: e, expected: -1,
 	}
-	if k == p.live() {
+	if v.live() {
 		v.sequence = &p.liveSequence
 	}
-	p.running.Go(func() { v.run(ctx, after) })
 	return v, nil
 }
 
-// run makes frames until end.
-func (v *variant) run(ctx context.Context, after <-chan struct{}) {
-	defer close(v.done)
-	defer v.converter.Close()
-	<-after
+// live tells whether this is the variant that the bus carries.
+func (v *variant) live() bool { return v.key == v.p.live() }
+
+// Run implements [stream.Resource]: it makes frames until ctx ends.
+func (v *variant) Run(ctx context.Context) {
+	if v.live() {
+		v.p.liveTurn.Lock()
+		defer v.p.liveTurn.Unlock()
+	}
 	for {
 		b, err := v.input.Next(ctx)
 		if err != nil {
@@ -71,25 +84,34 @@ func (v *variant) run(ctx context.Context, after <-chan struct{}) {
 		v.countLost()
 		begin := time.Now()
 		if err := v.take(b); err != nil {
-			v.p.config.Metrics.drop(v.p.config.Tap, dropBroken, 1)
+			v.p.metrics.drop(dropBroken, 1)
 			v.warn(err)
 		}
-		v.p.config.Metrics.took(v.p.config.Tap, v.key.mediaType, time.Since(begin))
+		v.metrics.seconds.Observe(time.Since(begin).Seconds())
 	}
 }
 
-// end stops the variant, waits for it, and ends its listeners.
-func (v *variant) end(why error) {
-	v.cancel()
-	<-v.done
+// Close implements [stream.Resource]: it ends the listeners.
+func (v *variant) Close() {
 	v.input.Close()
-	v.topic.Close(why)
+	v.topic.Close(nil)
+	v.converter.Close()
+	v.p.count.Add(-1)
 }
 
 func (v *variant) countLost() {
 	lost := v.input.Lost()
-	v.p.config.Metrics.drop(v.p.config.Tap, dropLate, lost-v.lost)
+	v.p.metrics.drop(dropLate, lost-v.lost)
 	v.lost = lost
+}
+
+// missing returns after how many frames behind an index the next frame is whole. With another rate nobody knows exactly: 0.
+func (v *variant) missing(index int64) int {
+	block := int64(v.key.block)
+	if v.key.Rate != v.p.config.Format.Rate {
+		return 0
+	}
+	return int(block - (index-v.origin.Load())%block)
 }
 
 // take converts a block, and publishes the frames that are whole by it.
@@ -121,6 +143,7 @@ func (v *variant) restart(b *block) {
 	from, to := int64(v.p.config.Format.Rate), int64(v.key.Rate)
 	v.converter.Reset()
 	v.waiting = v.waiting[:0]
+	v.origin.Store(b.index)
 	v.index = max(v.index, b.index/from*to+b.index%from*to/from)
 }
 
@@ -135,7 +158,7 @@ func (v *variant) publish(samples []float32, at time.Time) error {
 		Epoch: v.p.config.Epoch, Sequence: v.sequence.Add(1) - 1, CaptureTime: timestamppb.New(at), Format: v.key.message(),
 		SampleIndex: index, SampleCount: int32(v.key.block), Data: data,
 	})
-	v.p.config.Metrics.made.WithLabelValues(v.p.config.Tap, v.key.mediaType).Inc()
+	v.metrics.made.Inc()
 	return nil
 }
 

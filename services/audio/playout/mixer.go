@@ -7,6 +7,7 @@ import (
 
 	audiov1 "github.com/waldo-robot/waldo/api/gen/go/waldo/audio/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/stream"
 	"github.com/waldo-robot/waldo/pkg/text"
 	"github.com/waldo-robot/waldo/services/audio/pcm"
 )
@@ -40,9 +41,11 @@ type session struct {
 type Mixer struct {
 	config  Config
 	metrics *metrics
+	demand  stream.Demand // for Read: one user while there are talkers
 
 	mu      sync.Mutex
 	closed  bool
+	rest    func() // ends the mixer's own demand; nil while it has none
 	voices  []voice
 	refused map[session]bool // who was refused since somebody left, so that each is counted once
 	limiter limiter
@@ -78,6 +81,10 @@ func (m *Mixer) Read(out []float32) {
 	}
 	m.limiter.apply(out, m.config.Channels)
 	m.sweep(now)
+	if len(m.voices) == 0 && m.rest != nil && m.limiter.gain == 1 {
+		m.rest()
+		m.rest = nil
+	}
 }
 
 // Receive takes one Opus packet of a talker of the network. It never waits and keeps nothing of frame. What cannot be used is counted.
@@ -176,6 +183,9 @@ func (m *Mixer) Close() error {
 }
 
 func (m *Mixer) add(v voice) {
+	if m.rest == nil {
+		m.rest = m.demand.Want()
+	}
 	m.voices = append(m.voices, v)
 	m.metrics.talkers.Set(float64(len(m.voices)))
 }

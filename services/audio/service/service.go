@@ -23,8 +23,8 @@ import (
 // Config is what the service serves. A part that is nil is not configured.
 type Config struct {
 	Microphone *capture.Pipeline
-	Speaker    *Speaker
-	Levels     *Levels
+	Speaker    *playout.Speaker
+	Levels     *playout.Levels
 	List       func() ([]*audiov1.SoundDevice, error)
 	Stopping   context.Context // ends when the device stops
 }
@@ -219,7 +219,7 @@ func (s *Service) open(name string) (*playout.Feed, error) {
 
 // StreamLevels implements AudioService.
 func (s *Service) StreamLevels(_ *audiov1.StreamLevelsRequest, to audiov1.AudioService_StreamLevelsServer) error {
-	levels := s.config.Levels.subscribe()
+	levels := s.config.Levels.Subscribe()
 	defer levels.Close()
 	ctx, cancel := s.during(to.Context())
 	defer cancel()

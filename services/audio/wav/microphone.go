@@ -6,17 +6,18 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/waldo-robot/waldo/services/audio/card"
 	"github.com/waldo-robot/waldo/services/audio/convert"
-	"github.com/waldo-robot/waldo/services/audio/pace"
 	"github.com/waldo-robot/waldo/services/audio/pcm"
+	"github.com/waldo-robot/waldo/services/audio/sim"
 )
 
-// OpenMicrophone makes a microphone of a file, which hears it over and over, in real time. Blocks are about as long as so many
-// frames of the wanted format; 0 means 10 ms.
-func OpenMicrophone(path string, format pcm.Format, block int) (card.Card, error) {
+// OpenMicrophone makes a microphone of a file, which hears it over and over, in real time. The pace says in which format, and counts
+// frames of it; blocks are about as long as it says.
+func OpenMicrophone(path string, pace sim.Pace) (card.Card, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return card.Card{}, openError(path, err)
@@ -25,19 +26,23 @@ func OpenMicrophone(path string, format pcm.Format, block int) (card.Card, error
 	if err != nil {
 		return card.Card{}, errors.Join(fmt.Errorf("%s: %w", path, err), file.Close())
 	}
-	m := &microphone{path: path, sound: sound, format: format, block: max(1, sound.framesFor(block, format))}
+	m := &microphone{path: path, sound: sound, format: pace.Format, pace: sound.pace(pace)}
 	return card.Card{
 		Microphone: m, Close: file.Close,
 		Attributes: map[string]string{"microphone": path, "microphone_format": sound.Format.String()},
 	}, nil
 }
 
-// framesFor is how many frames of the sound last as long as block frames of format.
-func (s *Sound) framesFor(block int, format pcm.Format) int {
-	if block == 0 {
-		return s.Format.Frames(10 * time.Millisecond)
+// pace is a pace in frames of the sound. One that is converted comes out a little late, so each block is given at once.
+func (s *Sound) pace(p sim.Pace) sim.Pace {
+	own := sim.Pace{Format: s.Format}
+	if p.Block > 0 {
+		own.Block = max(1, p.Block*s.Rate/p.Format.Rate)
 	}
-	return block * s.Rate / format.Rate
+	if s.Rate == p.Format.Rate {
+		own.Batch = p.Batch
+	}
+	return own
 }
 
 func parse(file *os.File) (*Sound, error) {
@@ -62,7 +67,7 @@ type microphone struct {
 	path   string
 	sound  *Sound
 	format pcm.Format
-	block  int
+	pace   sim.Pace
 	next   int64 // it goes on from one Capture to the next
 }
 
@@ -73,12 +78,13 @@ func (m *microphone) Capture(ctx context.Context, take func([]float32, time.Time
 		return err
 	}
 	defer converter.Close()
-	samples := make([]float32, m.block*m.sound.Channels)
-	return pace.Run(ctx, m.sound.Format, m.block, func(at time.Time) error {
+	var samples []float32
+	return m.pace.Run(ctx, func(at time.Time, frames int) error {
+		samples = slices.Grow(samples[:0], frames*m.sound.Channels)[:frames*m.sound.Channels]
 		if err := m.sound.Read(samples, m.next); err != nil {
 			return fmt.Errorf("%s: %w", m.path, err)
 		}
-		m.next = (m.next + int64(m.block)) % m.sound.Frames
+		m.next = (m.next + int64(frames)) % m.sound.Frames
 		pcm.Clean(samples)
 		converted, err := converter.Convert(samples)
 		if err == nil && len(converted) > 0 {

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/services/audio/card"
-	"github.com/waldo-robot/waldo/services/audio/pace"
 	"github.com/waldo-robot/waldo/services/audio/pcm"
+	"github.com/waldo-robot/waldo/services/audio/sim"
 )
 
 // OpenSpeaker makes a speaker that writes what it plays into a file, silence too, in real time. What the file held is gone. The file can be read while
@@ -45,7 +45,8 @@ type speaker struct {
 func (s *speaker) Play(ctx context.Context, fill func([]float32)) error {
 	samples := make([]float32, s.block*s.format.Channels)
 	var raw []byte
-	return pace.Run(ctx, s.format, s.block, func(time.Time) error {
+	pace := sim.Pace{Format: s.format, Block: s.block}
+	return pace.Run(ctx, func(time.Time, int) error {
 		fill(samples)
 		raw = pcm.Encode(raw[:0], pcm.S16LE, samples)
 		return s.write(raw)

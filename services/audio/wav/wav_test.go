@@ -19,6 +19,7 @@ import (
 	"github.com/waldo-robot/waldo/services/audio/card"
 	"github.com/waldo-robot/waldo/services/audio/card/cardtest"
 	"github.com/waldo-robot/waldo/services/audio/pcm"
+	"github.com/waldo-robot/waldo/services/audio/sim"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -121,7 +122,7 @@ func TestParse(t *testing.T) {
 
 // TestSizesNeverFilled hears a file that a program wrote into a pipe.
 func TestSizesNeverFilled(t *testing.T) {
-	c, err := OpenMicrophone("testdata/sizes-never-filled.wav", pcm.Format{Rate: 44100, Channels: 1}, 0)
+	c, err := OpenMicrophone("testdata/sizes-never-filled.wav", sim.Pace{Format: pcm.Format{Rate: 44100, Channels: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +182,7 @@ func TestWhatIsRecordedIsHeard(t *testing.T) {
 		path := record(t, from)
 		for _, to := range []pcm.Format{{Rate: 48000, Channels: 1}, {Rate: 16000, Channels: 2}} {
 			synctest.Test(t, func(t *testing.T) {
-				c, err := OpenMicrophone(path, to, 0)
+				c, err := OpenMicrophone(path, sim.Pace{Format: to})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -209,7 +210,7 @@ func TestConformance(t *testing.T) {
 	f := pcm.Format{Rate: 48000, Channels: 2}
 	path := record(t, pcm.Format{Rate: 44100, Channels: 1})
 	cardtest.Run(t, f, func(t *testing.T) card.Card {
-		c, err := OpenMicrophone(path, f, 0)
+		c, err := OpenMicrophone(path, sim.Pace{Format: f})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -234,7 +235,7 @@ func TestFilesThatCannotBe(t *testing.T) {
 	for path, want := range map[string]error{
 		text: card.ErrNotSound, folder: card.ErrNotSound, filepath.Join(folder, "none.wav"): card.ErrAway,
 	} {
-		if _, err := OpenMicrophone(path, f, 0); !errors.Is(err, want) {
+		if _, err := OpenMicrophone(path, sim.Pace{Format: f}); !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", path, err, want)
 		}
 	}

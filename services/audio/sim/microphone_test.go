@@ -1,4 +1,4 @@
-package tone
+package sim
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestConformance(t *testing.T) {
+func TestMicrophoneConformance(t *testing.T) {
 	for _, f := range []pcm.Format{{Rate: 48000, Channels: 1}, {Rate: 44100, Channels: 2}} {
 		cardtest.Run(t, f, func(t *testing.T) card.Card { return open(t, f, 440) })
 	}
@@ -25,7 +25,7 @@ func TestConformance(t *testing.T) {
 
 func open(t *testing.T, f pcm.Format, hz float64) card.Card {
 	t.Helper()
-	c, err := Open(Config{Format: f, Hz: hz})
+	c, err := OpenMicrophone(MicrophoneConfig{Pace: Pace{Format: f}, Hz: hz})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestToneIsPureAndSteady(t *testing.T) {
 
 func TestTenMinutesAreTenMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, err := Open(Config{Format: pcm.Format{Rate: 44100, Channels: 1}, Block: 44100 / 7, Hz: 440})
+		c, err := OpenMicrophone(MicrophoneConfig{Pace: Pace{Format: pcm.Format{Rate: 44100, Channels: 1}, Block: 44100 / 7}, Hz: 440})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +84,7 @@ func TestTenMinutesAreTenMinutes(t *testing.T) {
 
 func TestImpossible(t *testing.T) {
 	for _, hz := range []float64{0, -1, 24000, math.NaN(), math.Inf(1)} {
-		if _, err := Open(Config{Format: pcm.Format{Rate: 48000, Channels: 1}, Hz: hz}); err == nil {
+		if _, err := OpenMicrophone(MicrophoneConfig{Pace: Pace{Format: format}, Hz: hz}); err == nil {
 			t.Errorf("%v Hz opened", hz)
 		}
 	}

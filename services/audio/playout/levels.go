@@ -1,4 +1,4 @@
-package service
+package playout
 
 import (
 	"context"
@@ -9,10 +9,11 @@ import (
 	"github.com/waldo-robot/waldo/services/audio/capture"
 )
 
-// levelEvery is how often it is told how loud it is.
+// levelEvery is how often the levels are reported.
 const levelEvery = 100 * time.Millisecond
 
-// Levels tells how loud it is and who is talking. The microphone captures for it only while somebody wants to know. Make it with [NewLevels].
+// Levels reports how loud it is and who is talking, while somebody wants to know; the microphone captures for it then. Make it with
+// [NewLevels].
 type Levels struct {
 	microphone *capture.Pipeline // nil if there is none
 	speaker    *Speaker          // nil if there is none
@@ -24,45 +25,30 @@ func NewLevels(microphone *capture.Pipeline, speaker *Speaker) *Levels {
 	return &Levels{microphone: microphone, speaker: speaker, topic: stream.NewTopic[*audiov1.StreamLevelsResponse]()}
 }
 
-func (l *Levels) subscribe() *stream.Subscription[*audiov1.StreamLevelsResponse] {
+// Subscribe adds a reader, who gets the newest levels.
+func (l *Levels) Subscribe() *stream.Subscription[*audiov1.StreamLevelsResponse] {
 	return l.topic.Subscribe(stream.Latest())
 }
 
-// Run measures, and gives what there is to those who stream it and, while held, to publish, until ctx ends.
-func (l *Levels) Run(ctx context.Context, held func() bool, publish func(*audiov1.StreamLevelsResponse)) {
+// Run measures whenever there is a reader, until ctx ends.
+func (l *Levels) Run(ctx context.Context) error { return l.topic.WhileRead(ctx, l.report) }
+
+// report forgets what was measured so far, and begins.
+func (l *Levels) report(ctx context.Context) error {
+	l.measure()
+	if l.microphone != nil {
+		defer l.microphone.Want()()
+	}
 	tick := time.NewTicker(levelEvery)
 	defer tick.Stop()
-	release := func() {}
-	defer func() { release() }()
-	for wanted := false; ; {
+	for {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-tick.C:
+			l.topic.Publish(l.measure())
 		}
-		on := l.topic.Subscribers() > 0
-		now := on || held()
-		switch {
-		case now && !wanted:
-			release = l.begin()
-		case now:
-			levels := l.measure()
-			l.topic.Publish(levels)
-			publish(levels)
-		case wanted:
-			release()
-		}
-		wanted = now
 	}
-}
-
-// begin has the microphone capture, and forgets what was measured so far.
-func (l *Levels) begin() (release func()) {
-	l.measure()
-	if l.microphone == nil {
-		return func() {}
-	}
-	return l.microphone.Want()
 }
 
 func (l *Levels) measure() *audiov1.StreamLevelsResponse {
@@ -71,11 +57,11 @@ func (l *Levels) measure() *audiov1.StreamLevelsResponse {
 		r.Microphone = l.microphone.Meter().Take()
 	}
 	if l.speaker != nil {
-		r.Speaker = l.speaker.Meter.Take()
+		r.Speaker = l.speaker.meter.Take()
 		r.Talkers = l.speaker.Mixer.Talkers()
 	}
 	return r
 }
 
-// Close ends those who stream levels.
+// Close ends all readers.
 func (l *Levels) Close() { l.topic.Close(nil) }
