@@ -38,7 +38,7 @@ nats: {listen: %q}
 	}()
 	t.Cleanup(func() { cancel(); <-ended })
 	ls(t, 3, "--nats", "nats://"+bus)
-	t.Setenv("WALDO_NATS", "nats://"+bus) // not before: the robot would look for its bus there
+	t.Setenv("WALDO_NATS", "nats://"+bus) // not earlier: the robot would look for its bus there
 }
 
 // watching is `waldo watch` on a goroutine.
@@ -69,7 +69,7 @@ func watch(t *testing.T, args ...string) *watching {
 	return &watching{t, bufio.NewScanner(r)}
 }
 
-// until returns when a message comes that is what is wanted, and all that came before and were not null.
+// until returns at the wanted message, with all messages before it that were not null.
 func (w *watching) until(want string) (before []string) {
 	w.t.Helper()
 	for begin := time.Now(); time.Since(begin) < 20*time.Second && w.lines.Scan(); {
@@ -108,7 +108,7 @@ func TestWatchAndSend(t *testing.T) {
 		t.Fatalf("send: %d, %s", code, err)
 	}
 	if before := motors.until("[7]"); len(before) == 0 || strings.Trim(strings.Join(before, ""), "[0]") != "" {
-		t.Errorf("before it moves, the board hears %q", before)
+		t.Errorf("before it moves, the board receives %q", before)
 	}
 	motors.until("[0]")
 	if code, _, err := waldo(t, "send", "motors", "[8]", "--for", "400ms"); code != 0 {
@@ -118,14 +118,15 @@ func TestWatchAndSend(t *testing.T) {
 	if again := motors.until("[0]"); len(again) < 2 {
 		t.Errorf("it was sent once and %d times more", len(again))
 	}
-	if code, out, _ := waldo(t, "watch", "motors", "--stream", "control", "-n", "1"); code != 0 || !strings.Contains(out, `"phase":"CONTROL_PHASE_`) {
+	if code, out, _ := waldo(t, "watch", "motors", "--stream", "control", "-n", "1"); code != 0 ||
+		!strings.Contains(out, `"phase":"CONTROL_PHASE_`) {
 		t.Errorf("control: %d, %s", code, out)
 	}
 	for want, args := range map[string][]string{
 		"demo/front has no streams":                      {"watch", "front"},
 		`demo/motors has no stream "rxx"; there are: rx`: {"watch", "motors", "--stream", "rxx"},
 		`there is no device "moters"`:                    {"send", "moters", "1"},
-		"demo/front is a device of the kind camera":      {"send", "front", "1"},
+		"demo/front is a device of kind camera":          {"send", "front", "1"},
 		"--for: -1s is negative":                         {"send", "motors", "1", "--for=-1s"},
 		"holder":                                         {"send", "motors", "[0]", "--take"},
 	} {
@@ -153,7 +154,7 @@ func TestEstop(t *testing.T) {
 	if code, _, err := waldo(t, "estop", "--clear"); code != 1 || !strings.Contains(err, "demo/motors: key: ") {
 		t.Errorf("clear without the key: %d, %s", code, err)
 	}
-	for range 2 { // the second has nothing to clear
+	for range 2 { // the second one has nothing to clear
 		if code, _, err := waldo(t, "estop", "--clear", "--key", "secret"); code != 0 || err != "demo/motors cleared\n" {
 			t.Errorf("clear: %d, %s", code, err)
 		}
@@ -161,12 +162,13 @@ func TestEstop(t *testing.T) {
 	if code, _, err := waldo(t, "send", "motors", "[7]"); code != 0 {
 		t.Errorf("send after it: %d, %s", code, err)
 	}
-	if code, _, err := waldo(t, "estop", "--robot", "other"); code != 1 || !strings.Contains(err, "there is no actuator on nats://") {
+	if code, _, err := waldo(t, "estop", "--robot", "other"); code != 1 ||
+		!strings.Contains(err, "there is no actuator on nats://") {
 		t.Errorf("another robot: %d, %s", code, err)
 	}
 }
 
-// stranger is a device whose messages have a type of its own.
+// stranger is a device with its own message type.
 type stranger struct {
 	devicev1.UnimplementedDeviceServiceServer
 }
@@ -179,7 +181,7 @@ func (stranger) GetDevice(context.Context, *devicev1.GetDeviceRequest) (*devicev
 	}}, nil
 }
 
-// TestWatchUnknownType: nothing could ever be printed, so it ends at once and says why.
+// TestWatchUnknownType: nothing could ever be printed, so the command ends at once with the reason.
 func TestWatchUnknownType(t *testing.T) {
 	server, err := embedded.Start(embedded.Config{})
 	if err != nil {
@@ -191,7 +193,8 @@ func TestWatchUnknownType(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	service, err := conn.Serve(bus.ServiceConfig{Address: bus.Address{Robot: "demo", Device: "shade"}, Kind: "thermometer", Version: "1.0.0"})
+	service, err := conn.Serve(bus.ServiceConfig{Address: bus.Address{Robot: "demo", Device: "shade"},
+		Kind: "thermometer", Version: "1.0.0"})
 	if err != nil {
 		t.Fatal(err)
 	}

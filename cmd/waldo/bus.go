@@ -11,13 +11,13 @@ import (
 )
 
 type busCommand struct {
-	Listen string `default:"127.0.0.1:4222" placeholder:"HOST:PORT" help:"Where to listen; port 0 takes a free one. Default: ${default}."`
-	Token  string `env:"WALDO_TOKEN" placeholder:"SECRET" help:"What clients must present; needed for any address but this machine's."`
+	Listen string `default:"127.0.0.1:4222" placeholder:"HOST:PORT" help:"Where to listen; port 0 picks a free one. Default: ${default}."`
+	Token  string `env:"WALDO_TOKEN" placeholder:"SECRET" help:"Secret that clients must present; required for any address but this machine's."`
 }
 
 // Help explains the command.
 func (*busCommand) Help() string {
-	return `It prints its URL and runs until it is stopped. Any NATS server will do instead. For example:
+	return `It prints its URL and runs until it is stopped. Any other NATS server works as well. For example:
 
   waldo bus &
   waldo-camera --robot demo --device front --source test &

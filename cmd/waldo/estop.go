@@ -15,28 +15,29 @@ import (
 	"github.com/waldo-robot/waldo/pkg/bus"
 )
 
-// stateType is the message by whose stream an actuator is known.
+// stateType is the message type of the stream that marks a device as an actuator.
 var stateType = string((&controlv1.ControlState{}).ProtoReflect().Descriptor().FullName())
 
 type estopCommand struct {
 	remote `embed:""`
-	Reason string `placeholder:"TEXT" help:"Why, for others to read."`
-	Clear  bool   `help:"End the e-stop. Nothing moves by that; drivers have to begin anew."`
+	Reason string `placeholder:"TEXT" help:"Reason, for others to read."`
+	Clear  bool   `help:"Clear the e-stop. This moves nothing: drivers have to start over."`
 	Key    string `env:"WALDO_OVERRIDE_KEY" placeholder:"SECRET" help:"Override key, if one is configured, for --clear."`
 }
 
 // Help explains the command.
 func (*estopCommand) Help() string {
-	return `All actuators on the bus are stopped at once, or those of the robot named with --robot. They stay so, through restarts
-as well, until the e-stop is cleared. It fails with code 1 if one of them did not answer, and with code 74 if one of them
-stands still but could not keep the e-stop in its file, so that a restart would lose it; the others are stopped all the same.`
+	return `It stops all actuators on the bus at once, or those of the robot given with --robot. They stay stopped,
+even through restarts, until the e-stop is cleared. The command exits with code 1 if an actuator did not answer, and
+with code 74 if one has stopped but could not store the e-stop, so that a restart would lose it; the others are
+stopped in any case.`
 }
 
-// errNotKept says that an e-stop holds, but not over a restart.
-var errNotKept = errors.New("it stands still, but the e-stop could not be stored and a restart would lose it: " +
-	"its log says why; make room or mend the folder of control.state, clear the e-stop and press it again")
+// errNotKept means that an e-stop is in force, but would not survive a restart.
+var errNotKept = errors.New("it has stopped, but the e-stop could not be stored and a restart would lose it: " +
+	"see its log; free disk space or fix the folder of control.state, then clear the e-stop and press it again")
 
-// Run stops, or clears.
+// Run presses the e-stop, or clears it.
 func (e *estopCommand) Run(ctx context.Context, c console) error {
 	c = c.plain()
 	return e.attach(ctx, func(ctx context.Context, conn *bus.Conn) error {
@@ -49,7 +50,7 @@ func (e *estopCommand) Run(ctx context.Context, c console) error {
 			act, done = e.clear, "cleared"
 		}
 		errs := e.each(ctx, conn, actuators, act)
-		for i, a := range actuators { // said when all is done: an output that takes nothing must not hold up a stop
+		for i, a := range actuators { // printed when all is done: a blocked output must not hold up a stop
 			if errs[i] == nil {
 				_, _ = fmt.Fprintf(c.err, "%s %s\n", a, done)
 			}
@@ -58,9 +59,10 @@ func (e *estopCommand) Run(ctx context.Context, c console) error {
 	})
 }
 
-// each acts on all actuators at the same time, so that none waits for another that does not answer.
+// each acts on all actuators at the same time, so that one that does not answer delays no other.
 func (e *estopCommand) each(
-	ctx context.Context, conn *bus.Conn, actuators []bus.Address, act func(context.Context, controlv1.ControlServiceClient) error,
+	ctx context.Context, conn *bus.Conn, actuators []bus.Address,
+	act func(context.Context, controlv1.ControlServiceClient) error,
 ) []error {
 	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
 	defer cancel()
@@ -77,13 +79,13 @@ func (e *estopCommand) each(
 	return errs
 }
 
-// actuators returns those that are meant.
+// actuators returns the actuators to act on.
 func (e *estopCommand) actuators(ctx context.Context, conn *bus.Conn) ([]bus.Address, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
 	defer cancel()
 	var plan []planned
 	var asking sync.WaitGroup
-	asking.Go(func() { plan, _ = e.planned(ctx, conn) }) // without it, there are still the devices
+	asking.Go(func() { plan, _ = e.planned(ctx, conn) }) // without it the devices are still found
 	devices, err := e.devices(ctx, conn)
 	asking.Wait()
 	if err != nil {
@@ -97,7 +99,7 @@ func (e *estopCommand) actuators(ctx context.Context, conn *bus.Conn) ([]bus.Add
 			robots[d.GetRobot()] = true
 		}
 	}
-	for _, p := range plan { // one that hangs, or does not run, is not passed over in silence
+	for _, p := range plan { // one that hangs, or is not running, must be reported too
 		a := bus.Address{Robot: p.robot, Device: p.GetName()}
 		if p.GetActuator() && !slices.Contains(found, a) {
 			found, robots[p.robot] = append(found, a), true
@@ -107,7 +109,7 @@ func (e *estopCommand) actuators(ctx context.Context, conn *bus.Conn) ([]bus.Add
 	case len(found) == 0:
 		return nil, fmt.Errorf("there is no actuator on %s", access.RedactURL(e.NATS))
 	case e.Clear && len(robots) > 1:
-		return nil, errors.New("there are several robots: say with --robot whose e-stop to clear")
+		return nil, errors.New("there are several robots: name the one whose e-stop to clear with --robot")
 	}
 	return found, nil
 }
@@ -117,7 +119,7 @@ func (e *estopCommand) press(ctx context.Context, client controlv1.ControlServic
 	if err != nil {
 		return err
 	}
-	// None there: somebody has cleared it already, so there is nothing left to keep.
+	// No e-stop: somebody has cleared it already, so there is nothing left to store.
 	if stop := r.GetState().GetEStop(); stop != nil && !stop.GetPersisted() {
 		return errNotKept
 	}
@@ -129,11 +131,12 @@ func (e *estopCommand) clear(ctx context.Context, client controlv1.ControlServic
 	if err != nil || r.GetState().GetEStop() == nil {
 		return err
 	}
-	_, err = client.ClearEStop(ctx, &controlv1.ClearEStopRequest{By: by(), Key: e.Key, Id: r.GetState().GetEStop().GetId()})
+	_, err = client.ClearEStop(ctx, &controlv1.ClearEStopRequest{By: by(), Key: e.Key,
+		Id: r.GetState().GetEStop().GetId()})
 	return err
 }
 
-// by names the one who types.
+// by names the user at the terminal.
 func by() string {
 	if host, err := os.Hostname(); err == nil {
 		return "waldo estop on " + host

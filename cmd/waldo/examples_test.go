@@ -7,7 +7,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
-// TestExamples: what people copy must be right. What belongs to a kind of device only its own program can check.
+// TestExamples: people copy these files, so they must be correct. Only the program of a kind can check
+// its own settings.
 func TestExamples(t *testing.T) {
 	files, err := filepath.Glob("examples/*.yaml")
 	if err != nil || len(files) < 2 {

@@ -21,7 +21,7 @@ type fleet struct {
 	log              string
 }
 
-// yaml describes it; the rest is for devices of the test.
+// yaml describes it; rest has the devices of the test.
 func (f fleet) yaml(rest string) string {
 	return fmt.Sprintf("robot: demo\nnats: {listen: %q}\ngateway: {http: %q, ice: \"127.0.0.1:0\"}\ndevices:\n"+
 		"  front: {kind: camera, grpc: \"127.0.0.1:0\"}\n%s", strings.TrimPrefix(f.nats, "nats://"), f.http, rest)
@@ -34,18 +34,19 @@ func newFleet(t *testing.T, rest string) fleet {
 	t.Setenv("PATH", launchtest.Install(t, "waldo", "waldo-serial", "waldo-camera", "waldo-gateway"))
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	dir := t.TempDir()
-	f := fleet{file: filepath.Join(dir, "robot.yaml"), nats: "nats://" + free(t), http: free(t), log: filepath.Join(dir, "log")}
+	f := fleet{file: filepath.Join(dir, "robot.yaml"), nats: "nats://" + free(t), http: free(t),
+		log: filepath.Join(dir, "log")}
 	f.write(t, f.yaml(rest))
 	log := open(t, f.log, os.O_CREATE|os.O_WRONLY)
 	defer log.Close()
 	start(t, log, "waldo", "up", f.file)
 	t.Cleanup(func() {
 		if text, err := os.ReadFile(f.log); t.Failed() && err == nil {
-			t.Logf("the launcher said:\n%s", text)
+			t.Logf("the launcher printed:\n%s", text)
 		}
 	})
 	f.list(t, 1+strings.Count(rest, "kind:"))
-	t.Setenv("WALDO_NATS", f.nats) // not before: the robot would look for its bus there
+	t.Setenv("WALDO_NATS", f.nats) // not earlier: the robot would look for its bus there
 	return f
 }
 
@@ -74,7 +75,7 @@ func (f fleet) list(t *testing.T, n int) map[string]listed {
 	return nil
 }
 
-// pid asks for the process id of a device, and until it is not this one.
+// pid asks for the process id of a device until it differs from this one.
 func pid(t *testing.T, name string, not int) int {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
@@ -87,12 +88,13 @@ func pid(t *testing.T, name string, not int) int {
 	return 0
 }
 
-// TestHangingProcesses stops processes by SIGSTOP: each must be replaced in seconds, and before it moves, the board hears what makes it stand still.
+// TestHangingProcesses stops processes with SIGSTOP: each must be replaced within seconds, and before it
+// moves, the board receives its safe message.
 func TestHangingProcesses(t *testing.T) {
 	f := newFleet(t, aBoard)
 	before := f.list(t, 2)
 	hears := watch(t, "motors")
-	hears.until("null") // it is heard by now
+	hears.until("null") // it has arrived by now
 	page := pid(t, "gateway", 0)
 	began := time.Now()
 	for _, hangs := range []int{int(before["motors"].PID), page} {
@@ -107,7 +109,7 @@ func TestHangingProcesses(t *testing.T) {
 		t.Errorf("send: %d, %s", code, err)
 	}
 	if before := hears.until("[7]"); len(before) == 0 || strings.Trim(strings.Join(before, ""), "[0]") != "" {
-		t.Errorf("before it moves, the board hears %q", before)
+		t.Errorf("before it moves, the board receives %q", before)
 	}
 	if took > 20*time.Second {
 		t.Errorf("it took %v", took)
@@ -123,7 +125,7 @@ func TestHangingProcesses(t *testing.T) {
 	}
 }
 
-// TestEstopOfAHangingBoard: it must not be passed over in silence, and the others are stopped.
+// TestEstopOfAHangingBoard: the board must be reported, and the others are stopped.
 func TestEstopOfAHangingBoard(t *testing.T) {
 	f := newFleet(t, aBoard+strings.Replace(aBoard, "motors", "arm", 1))
 	if err := unix.Kill(int(f.list(t, 3)["arm"].PID), unix.SIGSTOP); err != nil {
@@ -135,7 +137,7 @@ func TestEstopOfAHangingBoard(t *testing.T) {
 	}
 }
 
-// TestMissingDevices lists what robot.yaml names and does not run.
+// TestMissingDevices lists devices that robot.yaml names but that are not running.
 func TestMissingDevices(t *testing.T) {
 	newFleet(t, aBoard)
 	motors := pid(t, "motors", 0)
@@ -143,13 +145,15 @@ func TestMissingDevices(t *testing.T) {
 		t.Fatal(err)
 	}
 	var table string
-	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(table, "stopped on request"); time.Sleep(10 * time.Millisecond) {
+	deadline := time.Now().Add(20 * time.Second)
+	for ; !strings.Contains(table, "stopped on request"); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("it is not missing:\n%s", table)
 		}
 		_, table, _ = waldo(t, "ls")
 	}
-	for _, want := range []string{"missing", "stopped on request, so it is not started again: waldo restart does that"} {
+	for _, want := range []string{"missing", "stopped on request, so it is not started again: start it with " +
+		"waldo restart"} {
 		if !strings.Contains(table, want) {
 			t.Errorf("%q is not in:\n%s", want, table)
 		}
@@ -177,19 +181,21 @@ func TestRestart(t *testing.T) {
 			t.Errorf("%s: %d, %s", name, code, err)
 		}
 	}
-	if pid(t, "front", 0) == int(before["front"].PID) || pid(t, "motors", 0) == int(before["motors"].PID) || pid(t, "gateway", 0) == page {
+	if pid(t, "front", 0) == int(before["front"].PID) || pid(t, "motors", 0) == int(before["motors"].PID) ||
+		pid(t, "gateway", 0) == page {
 		t.Error("one was not restarted")
 	}
 	code, _, err := waldo(t, "restart", "frnt")
-	if want := "waldo: name: robot demo runs no \"frnt\"; it runs: front, motors, gateway\n"; code != 1 || err != want {
+	if want := "waldo: name: robot demo does not run \"frnt\"; it runs: front, motors, gateway\n"; code != 1 || err != want {
 		t.Errorf("%d, %s, want %s", code, err, want)
 	}
-	if code, _, err := waldo(t, "restart", "other/front"); code != 1 || !strings.Contains(err, "there is no launcher on the bus") {
+	if code, _, err := waldo(t, "restart", "other/front"); code != 1 ||
+		!strings.Contains(err, "there is no launcher on the bus") {
 		t.Errorf("another robot: %d, %s", code, err)
 	}
 }
 
-// TestHalfSavedFile kills everything while the file makes no sense: all must come back as it was.
+// TestHalfSavedFile kills everything while the file is invalid: all must come back as it was.
 func TestHalfSavedFile(t *testing.T) {
 	f := newFleet(t, aBoard)
 	before := f.list(t, 2)
@@ -208,13 +214,14 @@ func TestHalfSavedFile(t *testing.T) {
 		before = f.list(t, 2)
 		page = pid(t, "gateway", 0)
 		code, _, err := waldo(t, "reload")
-		if code != device.ExitConfiguration || !strings.Contains(err, "nothing was changed") || !strings.Contains(err, f.file) {
+		if code != device.ExitConfiguration || !strings.Contains(err, "nothing was changed") ||
+			!strings.Contains(err, f.file) {
 			t.Errorf("reload: %d, %s", code, err)
 		}
 	}
 }
 
-// TestReload changes the file of a robot that runs.
+// TestReload changes the file of a running robot.
 func TestReload(t *testing.T) {
 	f := newFleet(t, aBoard)
 	before := f.list(t, 2)
@@ -225,8 +232,9 @@ func TestReload(t *testing.T) {
 			t.Errorf("%d, %s, want %s", code, err, want)
 		}
 	}
-	reload("# a word\n"+aBoard, "demo runs as the file says already\n")
-	if after := f.list(t, 2); after["front"].Epoch != before["front"].Epoch || after["motors"].Epoch != before["motors"].Epoch {
+	reload("# a word\n"+aBoard, "demo already runs as the file describes\n")
+	if after := f.list(t, 2); after["front"].Epoch != before["front"].Epoch ||
+		after["motors"].Epoch != before["motors"].Epoch {
 		t.Error("something was restarted")
 	}
 	changed := strings.Replace(aBoard, "200ms", "300ms", 1)
@@ -238,11 +246,13 @@ func TestReload(t *testing.T) {
 	}
 	reload(changed, "demo/gateway restarted\ndemo/rear stopped\n")
 	for name, tt := range map[string]struct{ rest, want string }{
-		"unknown key": {strings.Replace(changed, "actuator", "actuater", 1), `devices.motors: unknown key "actuater" (did you mean "actuator"?)`},
-		"bad value":   {strings.Replace(changed, "300ms", "soon", 1), `devices.motors.control.deadman: "soon" is not a duration`},
-		"no program":  {changed + "  top: {kind: lidar}\n", "devices.top.kind: there is no program waldo-lidar"},
-		"its bus":     {changed + "# nats\n", "nats: cannot change while the robot runs"},
-		"its name":    {changed, "robot: cannot change from demo to other while the robot runs"},
+		"unknown key": {strings.Replace(changed, "actuator", "actuater", 1),
+			`devices.motors: unknown key "actuater" (did you mean "actuator"?)`},
+		"bad value": {strings.Replace(changed, "300ms", "soon", 1),
+			`devices.motors.control.deadman: "soon" is not a duration`},
+		"no program": {changed + "  top: {kind: lidar}\n", "devices.top.kind: there is no program waldo-lidar"},
+		"its bus":    {changed + "# nats\n", "nats: cannot change while the robot runs"},
+		"its name":   {changed, "robot: cannot change from demo to other while the robot runs"},
 	} {
 		text := f.yaml(tt.rest)
 		switch name {

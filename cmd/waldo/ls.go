@@ -23,15 +23,14 @@ import (
 type lsCommand struct {
 	remote `embed:""`
 	JSON   bool   `name:"json" xor:"form" help:"Print JSON: a list of objects, the same keys as the columns."`
-	PID    string `name:"pid" xor:"form" placeholder:"NAME" help:"Print only the process id of a device, or of gateway if waldo up runs it."`
+	PID    string `name:"pid" xor:"form" placeholder:"NAME" help:"Print only the process id of a device, or of the gateway if waldo up runs it."`
 }
 
 // Help explains the command.
 func (*lsCommand) Help() string {
-	return `STATE is starting, ready, away (the hardware is missing; the column behind says why), stopping, or missing: waldo up is to run it,
-but it is not on the bus.
-EPOCH changes when a device process is started again. GRPC is for programs (grpcurl, Python …), METRICS for
-Prometheus and pprof. For scripts:
+	return `STATE is starting, ready, away (the hardware is missing; the next column gives the reason), stopping, or
+missing: waldo up should be running it, but it is not on the bus. EPOCH changes when a device process is restarted.
+GRPC is for programs (grpcurl, Python …), METRICS for Prometheus and pprof. For scripts:
 
   kill -9 $(waldo ls --pid front)                          # it comes back
   waldo ls --json | jq -r '.[] | select(.state == "away") | .name'`
@@ -48,7 +47,7 @@ type listed struct {
 	PID            int32             `json:"pid"`
 	GRPCAddress    string            `json:"grpc_address"`
 	MetricsAddress string            `json:"metrics_address"`
-	Epoch          string            `json:"epoch"` // text: JSON readers that know only floats would round it
+	Epoch          string            `json:"epoch"` // a string: JSON readers that know only floats would round it
 	UptimeSeconds  float64           `json:"uptime_seconds"`
 	Attributes     map[string]string `json:"attributes,omitempty"`
 }
@@ -57,8 +56,9 @@ func list(d *devicev1.Device, now time.Time) listed {
 	l := listed{
 		Robot: d.GetRobot(), Name: d.GetName(), Kind: d.GetKind(), Version: d.GetVersion(),
 		State:       strings.ToLower(strings.TrimPrefix(d.GetState().String(), "DEVICE_STATE_")),
-		StateReason: d.GetStateReason(), PID: d.GetPid(), GRPCAddress: d.GetGrpcAddress(), MetricsAddress: d.GetMetricsAddress(),
-		Epoch: strconv.FormatInt(d.GetEpoch(), 10), Attributes: d.GetAttributes(),
+		StateReason: d.GetStateReason(), PID: d.GetPid(), GRPCAddress: d.GetGrpcAddress(),
+		MetricsAddress: d.GetMetricsAddress(),
+		Epoch:          strconv.FormatInt(d.GetEpoch(), 10), Attributes: d.GetAttributes(),
 	}
 	if d.GetStartTime() != nil {
 		l.UptimeSeconds = max(0, now.Sub(d.GetStartTime().AsTime()).Seconds())
@@ -88,7 +88,7 @@ func (l *lsCommand) Run(ctx context.Context, c console) error {
 	})
 }
 
-// all returns the devices there are and those that are missing, and what launchers run beside devices.
+// all returns the devices on the bus and those that are missing, and what launchers run beside devices.
 func (l *lsCommand) all(ctx context.Context, conn *bus.Conn) (all, others []listed, err error) {
 	var plan []planned
 	var planErr error
@@ -104,9 +104,13 @@ func (l *lsCommand) all(ctx context.Context, conn *bus.Conn) (all, others []list
 		all = append(all, list(d, time.Now()))
 	}
 	for _, p := range plan {
-		one := listed{Robot: p.robot, Name: p.GetName(), Kind: p.GetKind(), State: "missing", StateReason: missing(p), PID: p.GetPid()}
+		one := listed{Robot: p.robot, Name: p.GetName(), Kind: p.GetKind(), State: "missing", StateReason: missing(p),
+			PID: p.GetPid()}
 		switch {
-		case slices.ContainsFunc(devices, func(d *devicev1.Device) bool { return d.GetRobot() == one.Robot && d.GetName() == one.Name }):
+		case slices.ContainsFunc(devices, func(d *devicev1.Device) bool {
+			return d.GetRobot() == one.Robot &&
+				d.GetName() == one.Name
+		}):
 		case one.Name == gateway:
 			others = append(others, one)
 		default:
@@ -119,25 +123,28 @@ func (l *lsCommand) all(ctx context.Context, conn *bus.Conn) (all, others []list
 	return all, others, nil
 }
 
-// gateway is a process of the launcher that is not a device.
+// gateway is a process of the launcher other than a device.
 const gateway = "gateway"
 
-// missing says why a device that is to run is not on the bus.
+// missing tells why a device that should be running is not on the bus.
 func missing(p planned) string {
 	if p.GetPid() != 0 {
-		return "its process runs, but does not answer on the bus"
+		return "its process is running, but does not answer on the bus"
 	}
 	return p.GetReason()
 }
 
 // printPID prints the process id of one device.
 func printPID(to io.Writer, name string, all []listed) error {
-	found := slices.DeleteFunc(slices.Clone(all), func(l listed) bool { return name != l.Name && name != l.Robot+"/"+l.Name })
+	found := slices.DeleteFunc(slices.Clone(all), func(l listed) bool {
+		return name != l.Name && name != l.Robot+"/"+
+			l.Name
+	})
 	switch {
 	case len(found) == 0:
 		return fmt.Errorf("there is no device %q on the bus", name)
 	case len(found) > 1:
-		return fmt.Errorf("several robots have a device %q: say which with --robot", name)
+		return fmt.Errorf("several robots have a device %q: choose one with --robot", name)
 	case found[0].PID == 0:
 		return fmt.Errorf("%s has no process: %s", name, found[0].StateReason)
 	}
@@ -150,7 +157,8 @@ func printTable(to io.Writer, all []listed) error {
 	_, _ = fmt.Fprintln(w, "ROBOT\tDEVICE\tKIND\tSTATE\tPID\tGRPC\tMETRICS\tEPOCH\tUPTIME\t") // Flush reports errors
 	for _, d := range all {
 		uptime := time.Duration(d.UptimeSeconds * float64(time.Second)).Round(time.Second)
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", d.Robot, d.Name, d.Kind, d.State, d.PID, d.GRPCAddress,
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", d.Robot, d.Name, d.Kind, d.State, d.PID,
+			d.GRPCAddress,
 			d.MetricsAddress, d.Epoch, uptime, text.Printable(d.StateReason))
 	}
 	return w.Flush()

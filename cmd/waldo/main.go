@@ -1,5 +1,6 @@
-// Waldo runs robots and looks after them: `waldo up` starts a robot, `waldo ls` lists its devices, `waldo snapshot` takes a
-// picture, `waldo watch` and `waldo send` listen and speak to its boards, `waldo estop` stops it. `waldo help` says more.
+// Waldo runs robots and looks after them: `waldo up` starts a robot, `waldo ls` lists its devices,
+// `waldo snapshot` takes a picture, `waldo watch` and `waldo send` read from its boards and write to
+// them, `waldo estop` stops it. `waldo help` lists all commands.
 package main
 
 import (
@@ -17,6 +18,7 @@ import (
 
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/launch"
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/control"
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/output"
 	"github.com/waldo-robot/waldo/pkg/text"
@@ -24,29 +26,29 @@ import (
 
 const description = `Waldo runs robots: one process for each device, a bus between them, and a page in the browser.
 
-  waldo up                         run the built-in robot, and open the page it names
-  waldo up robot.yaml              run a robot of your own
-  waldo ls                         list the devices that run
+  waldo up                         run the built-in robot; open the page it prints
+  waldo up robot.yaml              run your own robot
+  waldo ls                         list the running devices
   waldo restart front              restart the process of the device "front"
   waldo reload                     read robot.yaml again, and restart what has changed
   waldo snapshot front -o a.jpg    take a picture with the camera "front"
-  waldo watch motors               print what the board "motors" says
-  waldo watch voice                print how loud it is at "voice", and who is talking
-  waldo send motors '[10, 10]'     say something to it, under a lease if it can move something
-  waldo estop                      make all that moves stand still, until waldo estop --clear
+  waldo watch motors               print the messages of the board "motors"
+  waldo watch voice                print the sound levels of "voice", and who is talking
+  waldo send motors '[10, 10]'     send it a message, under a lease if it can move something
+  waldo estop                      stop everything that moves, until waldo estop --clear
 
 Exit codes: 0 done, or stopped on request; 1 it failed; 2 wrong command line;
-71 an address is in use; 74 an e-stop holds but could not be stored; 78 the configuration is wrong.`
+71 an address is in use; 74 an e-stop is in force but could not be stored; 78 the configuration is wrong.`
 
 const (
-	// exitUsage is the exit code for a command line that makes no sense.
+	// exitUsage is the exit code for an invalid command line.
 	exitUsage = 2
-	// exitNotKept is the exit code for an e-stop that holds, but would not outlast a restart; the number is that of sysexits.h for
-	// input and output.
+	// exitNotKept is the exit code for an e-stop that is in force but would not survive a restart; the
+	// number is EX_IOERR of sysexits.h.
 	exitNotKept = 74
 )
 
-// lastWords bounds the wait at the end for an output that takes nothing.
+// lastWords bounds the final wait for a blocked output.
 const lastWords = 100 * time.Millisecond
 
 // commands is the command line.
@@ -57,10 +59,10 @@ type commands struct {
 	Restart  restartCommand  `cmd:"" help:"Restart the process of a device."`
 	Reload   reloadCommand   `cmd:"" help:"Read robot.yaml again, and restart what has changed."`
 	Snapshot snapshotCommand `cmd:"" help:"Take a picture with a camera."`
-	Watch    watchCommand    `cmd:"" help:"Print what a device says, a line of JSON each."`
+	Watch    watchCommand    `cmd:"" help:"Print a device's messages, one line of JSON each."`
 	Send     sendCommand     `cmd:"" help:"Send a message to a board; to one that moves something, under a lease."`
-	Estop    estopCommand    `cmd:"" help:"Stop everything that moves, and keep it so until it is cleared."`
-	Token    tokenCommand    `cmd:"" help:"Make a token, with which the robot can be reached from other machines."`
+	Estop    estopCommand    `cmd:"" help:"Stop everything that moves, and keep it stopped until cleared."`
+	Token    tokenCommand    `cmd:"" help:"Make a token that lets other machines reach the robot."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
 
@@ -70,7 +72,7 @@ type console struct {
 }
 
 func main() {
-	output.Survive() // what runs motors, or stops them, does not end because nobody reads what it says
+	output.Survive() // a program that runs motors, or stops them, must not end because nobody reads its output
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop) // a second signal ends waldo at once, and the kernel ends what it runs
 	os.Exit(run(ctx, os.Args[1:], console{os.Stdout, os.Stderr}))
@@ -84,6 +86,7 @@ func run(ctx context.Context, args []string, c console) int {
 	shown := false
 	parser, err := kong.New(&commands{}, kong.Name("waldo"), kong.Description(description), kong.Writers(c.out, c.err),
 		kong.Exit(func(int) { shown = true }), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(c),
+		kong.Vars{"deadman": control.DefaultDeadman.String()},
 		kong.ConfigureHelp(kong.HelpOptions{NoExpandSubcommands: true, WrapUpperBound: 100}))
 	if err != nil {
 		c.fail(err)
@@ -101,28 +104,29 @@ func run(ctx context.Context, args []string, c console) int {
 	switch {
 	case err == nil:
 		return 0
-	case !errors.Is(err, syscall.EPIPE): // a reader who has left, like head, needs no word
+	case !errors.Is(err, syscall.EPIPE): // the reader has left, as head does: not worth a message
 		c.fail(err)
 	}
 	return exitCode(err)
 }
 
-// patient calls f with a standard output that never makes it wait.
+// patient calls f with a standard output that never blocks.
 func (c console) patient(f func(out io.Writer) error) error {
 	out := output.NewWriter(c.out, func(int64) string { return "" })
 	defer out.Close(lastWords)
 	return f(out)
 }
 
-// plain is for what others say: it escapes what would not be seen as it is, or does something to a terminal.
+// plain is for text from others: it escapes characters that are invisible or act on a terminal.
 func (c console) plain() console { return console{text.NewWriter(c.out), text.NewWriter(c.err)} }
 
 // fail prints an error.
 func (c console) fail(err error) {
-	_, _ = fmt.Fprintf(text.NewWriter(c.err), "waldo: %s\n", access.RedactText(err.Error())) // there is nowhere else to print it
+	// there is nowhere else to report it
+	_, _ = fmt.Fprintf(text.NewWriter(c.err), "waldo: %s\n", access.RedactText(err.Error()))
 }
 
-// configurationError is an error that only the user can put right.
+// configurationError is an error that only the user can fix.
 type configurationError struct{ error }
 
 func (e configurationError) Unwrap() error { return e.error }
@@ -141,7 +145,7 @@ func exitCode(err error) int {
 	}
 }
 
-// onlyNotKept tells whether nothing worse has happened than that e-stops could not be stored.
+// onlyNotKept tells whether the only failure is that e-stops could not be stored.
 func onlyNotKept(err error) bool {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return !slices.ContainsFunc(joined.Unwrap(), func(e error) bool { return !onlyNotKept(e) })

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// waldo runs one command line to its end.
+// waldo runs one command line to completion.
 func waldo(t *testing.T, args ...string) (code int, out, err string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -52,8 +52,8 @@ func free(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// robotUp runs a robot with two cameras until the test ends, and returns the URL of its bus. Stop ends it and returns the exit
-// code and what it printed.
+// robotUp runs a robot with two cameras until the test ends, and returns the URL of its bus. Stop ends
+// it and returns the exit code and what it printed.
 func robotUp(t *testing.T) (natsURL string, stop func() (int, string)) {
 	t.Helper()
 	t.Setenv("PATH", launchtest.Install(t, "waldo-camera", "waldo-gateway"))
@@ -101,13 +101,14 @@ func ls(t *testing.T, n int, flags ...string) []listed {
 	return nil
 }
 
-// TestWhole is a life of a robot as its user sees it.
+// TestWhole is the life of a robot as its user sees it.
 func TestWhole(t *testing.T) {
 	nats, stop := robotUp(t)
 	t.Setenv("WALDO_NATS", nats)
 	devices := ls(t, 2)
 	front := devices[0]
-	if front.Robot != "demo" || front.Name != "front" || front.Kind != "camera" || front.PID == 0 || front.GRPCAddress == "" ||
+	if front.Robot != "demo" || front.Name != "front" || front.Kind != "camera" || front.PID == 0 ||
+		front.GRPCAddress == "" ||
 		front.MetricsAddress == "" || front.Epoch == "" || front.UptimeSeconds <= 0 {
 		t.Errorf("front is %+v", front)
 	}
@@ -119,7 +120,8 @@ func TestWhole(t *testing.T) {
 		}
 	})
 	t.Run("other robot", func(t *testing.T) {
-		if code, out, err := waldo(t, "ls", "--robot", "other"); code != 0 || out != "" || !strings.HasPrefix(err, "no devices on nats://") {
+		if code, out, err := waldo(t, "ls", "--robot", "other"); code != 0 || out != "" ||
+			!strings.HasPrefix(err, "no devices on nats://") {
 			t.Errorf("got %d, %q, %q", code, out, err)
 		}
 		if code, out, _ := waldo(t, "ls", "--robot", "other", "--json"); code != 0 || out != "[]\n" {
@@ -148,7 +150,8 @@ func testSnapshot(t *testing.T) {
 	for name, args := range map[string][]string{
 		"plain": {"front"}, "full name": {"demo/front"}, "size": {"front", "--width", "32", "--height", "16"},
 	} {
-		if code, _, err := waldo(t, append([]string{"snapshot", "-o", file}, args...)...); code != 0 || !strings.HasPrefix(err, "wrote "+file) {
+		if code, _, err := waldo(t, append([]string{"snapshot", "-o", file}, args...)...); code != 0 ||
+			!strings.HasPrefix(err, "wrote "+file) {
 			t.Errorf("%s: got %d, %s", name, code, err)
 			continue
 		}
@@ -167,7 +170,7 @@ func testSnapshot(t *testing.T) {
 	}
 	for want, args := range map[string][]string{
 		"waldo: there is no device \"frnt\" on the bus; there are: demo/front, demo/rear\n": {"frnt"},
-		"waldo: there is no device \"front\": no device is on the bus at all\n":             {"front", "--robot", "other"},
+		"waldo: there is no device \"front\": the bus has no devices at all\n":              {"front", "--robot", "other"},
 		"waldo: open /nowhere/.a.jpg.": {"front", "-o", "/nowhere/a.jpg"},
 	} {
 		if code, _, err := waldo(t, append([]string{"snapshot"}, args...)...); code != 1 || !strings.HasPrefix(err, want) {
@@ -188,11 +191,13 @@ func TestUpErrors(t *testing.T) {
 		code int
 		want string
 	}{
-		"syntax":  {"robot: [", device.ExitConfiguration, "robot.yaml:1: did not find expected node content"},
-		"unknown": {"robot: a\ndevices: {f: {kind: lidar, grpc: \"127.0.0.1:0\"}}\nnats: {listen: \"127.0.0.1:0\"}", device.ExitConfiguration, "devices.f.kind: there is no program waldo-lidar"},
+		"syntax": {"robot: [", device.ExitConfiguration, "robot.yaml:1: did not find expected node content"},
+		"unknown": {"robot: a\ndevices: {f: {kind: lidar, grpc: \"127.0.0.1:0\"}}\nnats: {listen: \"127.0.0.1:0\"}",
+			device.ExitConfiguration, "devices.f.kind: there is no program waldo-lidar"},
 		"key": {"robot: a\ndevices: {f: {kind: camera, widht: 3, grpc: \"127.0.0.1:0\"}}\nnats: {listen: \"127.0.0.1:0\"}",
 			device.ExitConfiguration, `devices.f: unknown key "widht" (did you mean "width"?)`},
-		"in use": {fmt.Sprintf("robot: a\ndevices: {f: {kind: camera, grpc: %q}}\nnats: {listen: \"127.0.0.1:0\"}", l.Addr()),
+		"in use": {fmt.Sprintf("robot: a\ndevices: {f: {kind: camera, grpc: %q}}\nnats: {listen: \"127.0.0.1:0\"}",
+			l.Addr()),
 			device.ExitAddress, "devices.f.grpc: " + l.Addr().String() + " is in use"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -202,14 +207,16 @@ func TestUpErrors(t *testing.T) {
 			}
 		})
 	}
-	if code, _, err := waldo(t, "up", "/nowhere/robot.yaml"); code != device.ExitConfiguration || !strings.Contains(err, "no such file") {
+	if code, _, err := waldo(t, "up", "/nowhere/robot.yaml"); code != device.ExitConfiguration ||
+		!strings.Contains(err, "no such file") {
 		t.Errorf("missing file: got %d, %s", code, err)
 	}
 }
 
 func TestUpCheck(t *testing.T) {
 	t.Setenv("PATH", launchtest.Install(t, "waldo-camera"))
-	file := launchtest.WriteRobot(t, "robot: a\ndevices: {f: {kind: camera, grpc: \"127.0.0.1:0\"}}\nnats: {listen: \"127.0.0.1:0\"}")
+	file := launchtest.WriteRobot(t, "robot: a\ndevices: {f: {kind: camera, grpc: \"127.0.0.1:0\"}}\nnats: "+
+		"{listen: \"127.0.0.1:0\"}")
 	if code, out, err := waldo(t, "up", "--no-gateway", "--check", file); code != 0 || out+err != "" {
 		t.Errorf("got %d, %s%s", code, out, err)
 	}
@@ -229,14 +236,16 @@ func TestBus(t *testing.T) {
 	if code, out, err := waldo(t, "ls", "--json", "--nats", url); code != 0 || out != "[]\n" {
 		t.Errorf("waldo ls: got %d, %q, %s", code, out, err)
 	}
-	if code, _, err := waldo(t, "bus", "--listen", strings.TrimPrefix(url, "nats://")); code != device.ExitAddress || !strings.Contains(err, "--listen") {
+	if code, _, err := waldo(t, "bus", "--listen", strings.TrimPrefix(url, "nats://")); code != device.ExitAddress ||
+		!strings.Contains(err, "--listen") {
 		t.Errorf("a second one: got %d, %s", code, err)
 	}
 	cancel()
 	if got := <-code; got != 0 {
 		t.Errorf("ended with %d", got)
 	}
-	if code, _, err := waldo(t, "bus", "--listen", "0.0.0.0:0"); code != device.ExitConfiguration || !strings.Contains(err, "token") {
+	if code, _, err := waldo(t, "bus", "--listen", "0.0.0.0:0"); code != device.ExitConfiguration ||
+		!strings.Contains(err, "token") {
 		t.Errorf("open to all: got %d, %s", code, err)
 	}
 }
@@ -248,7 +257,8 @@ func TestNoBus(t *testing.T) {
 			t.Errorf("%v: got %d, %s", args, code, err)
 		}
 	}
-	if code, _, err := waldo(t, "ls", "--nats", "nats://%zz"); code != device.ExitConfiguration || !strings.Contains(err, "--nats") {
+	if code, _, err := waldo(t, "ls", "--nats", "nats://%zz"); code != device.ExitConfiguration ||
+		!strings.Contains(err, "--nats") {
 		t.Errorf("not a URL: got %d, %s", code, err)
 	}
 }
@@ -262,7 +272,8 @@ func TestHelp(t *testing.T) {
 			}
 		}
 	}
-	for command, want := range map[string]string{"up": "kind: camera", "bus": "waldo bus &", "ls": "jq", "snapshot": "now.jpg"} {
+	for command, want := range map[string]string{"up": "kind: camera", "bus": "waldo bus &", "ls": "jq",
+		"snapshot": "now.jpg"} {
 		if code, out, _ := waldo(t, "help", command); code != 0 || !strings.Contains(out, want) {
 			t.Errorf("help %s: code %d, %q is not in:\n%s", command, code, want, out)
 		}
@@ -270,7 +281,8 @@ func TestHelp(t *testing.T) {
 }
 
 func TestWrongCommandLine(t *testing.T) {
-	for _, args := range [][]string{{"fly"}, {"ls", "--jsn"}, {"snapshot"}, {"up", "a", "b"}, {"ls", "--timeout", "soon"}} {
+	for _, args := range [][]string{{"fly"}, {"ls", "--jsn"}, {"snapshot"}, {"up", "a", "b"},
+		{"ls", "--timeout", "soon"}} {
 		if code, out, err := waldo(t, args...); code != exitUsage || out != "" || !strings.Contains(err, "waldo --help") {
 			t.Errorf("%q: got %d, %q, %q", args, code, out, err)
 		}
@@ -278,20 +290,23 @@ func TestWrongCommandLine(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
-	if code, out, _ := waldo(t, "version"); code != 0 || !regexp.MustCompile(`^waldo \d+\.\d+\.\d+(-dev)? \(.*go1\..*\)\n$`).MatchString(out) {
+	if code, out, _ := waldo(t, "version"); code != 0 ||
+		!regexp.MustCompile(`^waldo \d+\.\d+\.\d+(-dev)? \(.*go1\..*\)\n$`).MatchString(out) {
 		t.Errorf("got %d, %q", code, out)
 	}
 }
 
 func TestListAway(t *testing.T) {
 	now := time.Unix(1000, 0)
-	got := list(&devicev1.Device{State: devicev1.DeviceState_DEVICE_STATE_AWAY, StateReason: "unplugged", Epoch: 1<<62 + 1,
+	got := list(&devicev1.Device{State: devicev1.DeviceState_DEVICE_STATE_AWAY, StateReason: "unplugged",
+		Epoch:     1<<62 + 1,
 		StartTime: timestamppb.New(now.Add(-90 * time.Second))}, now)
 	if got.State != "away" || got.Epoch != "4611686018427387905" || got.UptimeSeconds != 90 {
 		t.Errorf("got %+v", got)
 	}
 	var out bytes.Buffer
-	if err := printTable(&out, []listed{got}); err != nil || !strings.Contains(out.String(), "1m30s") || !strings.Contains(out.String(), "unplugged") {
+	if err := printTable(&out, []listed{got}); err != nil || !strings.Contains(out.String(), "1m30s") ||
+		!strings.Contains(out.String(), "unplugged") {
 		t.Errorf("%v\n%s", err, out.String())
 	}
 	if err := printTable(failing{}, []listed{got}); err == nil {

@@ -11,8 +11,9 @@ import (
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/launch"
 )
 
-// announce prints where the page is. Scripts and logs get the URL of the page on this machine; on a terminal, where its reader is a person, it is the
-// one that other machines can open, with the token in it, and a code for a telephone.
+// announce prints where the page is. Scripts and logs get its URL on this machine; a terminal, where a
+// person reads it, gets the URL that other machines can open, with the token in it, and a QR code for a
+// phone.
 func announce(out io.Writer, local string, page launch.Page, terminal bool) {
 	if !terminal || page.URL == "" {
 		_, _ = fmt.Fprintln(out, local)
@@ -22,11 +23,11 @@ func announce(out io.Writer, local string, page launch.Page, terminal bool) {
 	if page.Shared {
 		text += code(page.URL)
 	}
-	_, _ = io.WriteString(out, text) // at once: log lines are written to the same terminal
+	_, _ = io.WriteString(out, text) // in one write: log lines go to the same terminal
 }
 
-// code returns a text as a QR code of terminal characters, dark on light whatever the colours of the terminal are. Each line holds two
-// rows of the code. It is empty if the text is too long.
+// code returns a text as a QR code of terminal characters, dark on light regardless of the terminal's
+// colours. Each line holds two rows of the code. It is empty if the text is too long.
 func code(text string) string {
 	q, err := qr.Encode(text, qr.L)
 	if err != nil {
@@ -53,7 +54,7 @@ func code(text string) string {
 	return b.String()
 }
 
-// isTerminal tells whether a person reads it.
+// isTerminal tells whether w is a terminal.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {

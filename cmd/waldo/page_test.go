@@ -44,7 +44,8 @@ func TestCode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := strings.Split(strings.TrimSpace(regexp.MustCompile(`\x1b\[[0-9;]*m`).ReplaceAllString(code(text), "|")), "\n")
+	lines := strings.Split(strings.TrimSpace(regexp.MustCompile(`\x1b\[[0-9;]*m`).ReplaceAllString(code(text), "|")),
+		"\n")
 	for y := range q.Size {
 		line := []rune(strings.Trim(lines[(y+2)/2], "|"))
 		if len(line) != q.Size+4 {
@@ -70,7 +71,8 @@ func TestTokenCommand(t *testing.T) {
 	for range 10 {
 		code, out, _ := waldo(t, "token")
 		token := strings.TrimSuffix(out, "\n")
-		if _, _, err := access.Address(":8080", token); code != 0 || err != nil || access.CheckToken(token) != nil || len(token) < 22 {
+		if _, _, err := access.Address(":8080", token); code != 0 || err != nil || access.CheckToken(token) != nil ||
+			len(token) < 22 {
 			t.Errorf("%d, %q: %v", code, out, err)
 		}
 		seen[token] = true

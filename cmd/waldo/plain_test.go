@@ -11,12 +11,13 @@ import (
 	"github.com/waldo-robot/waldo/pkg/text"
 )
 
-// TestTerminalIsLeftAlone by what devices say of themselves, and by errors that repeat it.
+// TestTerminalIsLeftAlone by devices' descriptions of themselves, and by errors that quote them.
 func TestTerminalIsLeftAlone(t *testing.T) {
 	const evil = "x\x1b[2J\u202e\u009b31m\nrobot  fake  camera  ready"
 	var b strings.Builder
 	c := console{&b, &b}
-	if err := printTable(c.plain().out, []listed{list(&devicev1.Device{Robot: "demo", Name: "front", StateReason: evil}, time.Now())}); err != nil {
+	if err := printTable(c.plain().out, []listed{list(&devicev1.Device{Robot: "demo", Name: "front",
+		StateReason: evil}, time.Now())}); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Count(b.String(), "\n") != 2 {

@@ -21,7 +21,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 )
 
-// logs are outputs that take nothing, as a process can find them.
+// logs are blocked outputs of all sorts that a process may meet.
 var logs = map[string]func(*testing.T) *os.File{
 	"reader gone": func(t *testing.T) *os.File {
 		r, w, err := os.Pipe()
@@ -98,12 +98,13 @@ func newBoard(t *testing.T) board {
 	state := t.TempDir()
 	t.Setenv("XDG_STATE_HOME", state)
 	address := free(t)
-	file := launchtest.WriteRobot(t, fmt.Sprintf("robot: demo\ndevices:\n  motors: {kind: serial, grpc: \"127.0.0.1:0\", actuator: true}\n"+
+	file := launchtest.WriteRobot(t, fmt.Sprintf("robot: demo\ndevices:\n  motors: {kind: serial, grpc: "+
+		"\"127.0.0.1:0\", actuator: true}\n"+
 		"nats: {listen: %q}\n", address))
 	return board{file, "nats://" + address, filepath.Join(state, "waldo", "demo", "motors.e-stop.json")}
 }
 
-// kept fails the test unless the e-stop is in its file, whole.
+// kept fails the test unless the complete e-stop is in its file.
 func (b board) kept(t *testing.T) {
 	t.Helper()
 	var kept struct{ ID, Reason string }
@@ -119,7 +120,8 @@ func (b board) kept(t *testing.T) {
 // latched fails the test unless commands are refused.
 func (b board) latched(t *testing.T) {
 	t.Helper()
-	if code, _, err := waldo(t, "send", "--nats", b.nats, "motors", "[1]"); code != 1 || !strings.Contains(err, "an e-stop is latched") {
+	if code, _, err := waldo(t, "send", "--nats", b.nats, "motors", "[1]"); code != 1 ||
+		!strings.Contains(err, "an e-stop is latched") {
 		t.Errorf("it can be driven: %d, %s", code, err)
 	}
 }
@@ -127,14 +129,15 @@ func (b board) latched(t *testing.T) {
 // press presses the e-stop.
 func (b board) press(t *testing.T) {
 	t.Helper()
-	if code, _, err := waldo(t, "estop", "--nats", b.nats, "--reason", "smoke"); code != 0 || err != "demo/motors stopped\n" {
+	if code, _, err := waldo(t, "estop", "--nats", b.nats, "--reason", "smoke"); code != 0 ||
+		err != "demo/motors stopped\n" {
 		t.Fatalf("estop: %d, %s", code, err)
 	}
 	b.kept(t)
 }
 
-// TestEstopWhateverBecomesOfTheLog presses the e-stop of a robot whose log cannot be written. Nothing may end by it, nor wait for it, and the
-// e-stop must outlast the death of everything.
+// TestEstopWhateverBecomesOfTheLog presses the e-stop of a robot whose log cannot be written. Nothing
+// may end or wait because of that, and the e-stop must survive the death of all processes.
 func TestEstopWhateverBecomesOfTheLog(t *testing.T) {
 	for name, output := range logs {
 		t.Run(name, func(t *testing.T) {
@@ -159,7 +162,8 @@ func TestEstopWhateverBecomesOfTheLog(t *testing.T) {
 	}
 }
 
-// TestLauncherStopsWhateverBecomesOfTheLog ends a launcher whose log cannot be written: with code 0, and soon.
+// TestLauncherStopsWhateverBecomesOfTheLog stops a launcher whose log cannot be written: it exits soon,
+// with code 0.
 func TestLauncherStopsWhateverBecomesOfTheLog(t *testing.T) {
 	for name, output := range logs {
 		t.Run(name, func(t *testing.T) {
@@ -209,7 +213,7 @@ func TestEstopOfADeviceAlone(t *testing.T) {
 	}
 }
 
-// TestEstopIsKeptBeforeItIsSaid kills the device at the very moment at which its log speaks of the e-stop.
+// TestEstopIsKeptBeforeItIsSaid kills the device at the very moment at which its log reports the e-stop.
 func TestEstopIsKeptBeforeItIsSaid(t *testing.T) {
 	b := newBoard(t)
 	server, err := embedded.Start(embedded.Config{})
@@ -228,7 +232,8 @@ func TestEstopIsKeptBeforeItIsSaid(t *testing.T) {
 		pressed := make(chan struct{})
 		go func() {
 			defer close(pressed)
-			run(t.Context(), []string{"estop", "--nats", server.URL(), "--reason", "smoke", "--timeout", "500ms"}, console{io.Discard, io.Discard})
+			run(t.Context(), []string{"estop", "--nats", server.URL(), "--reason", "smoke", "--timeout", "500ms"},
+				console{io.Discard, io.Discard})
 		}()
 		for lines := bufio.NewScanner(r); lines.Scan() && !strings.Contains(lines.Text(), "msg=e-stop"); {
 		}
@@ -242,7 +247,7 @@ func TestEstopIsKeptBeforeItIsSaid(t *testing.T) {
 	}
 }
 
-// TestEstopThatCannotBeKept lets the board run out of room for files, as on a full disk.
+// TestEstopThatCannotBeKept lets the board run out of disk space.
 func TestEstopThatCannotBeKept(t *testing.T) {
 	b := newBoard(t)
 	log := open(t, filepath.Join(t.TempDir(), "log"), os.O_CREATE|os.O_WRONLY)
@@ -253,7 +258,7 @@ func TestEstopThatCannotBeKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, _, said := waldo(t, "estop", "--nats", b.nats)
-	if code != exitNotKept || !strings.Contains(said, "demo/motors: it stands still, but the e-stop could not be stored") {
+	if code != exitNotKept || !strings.Contains(said, "demo/motors: it has stopped, but the e-stop could not be stored") {
 		t.Errorf("%d, %s", code, said)
 	}
 	b.latched(t)
@@ -262,11 +267,12 @@ func TestEstopThatCannotBeKept(t *testing.T) {
 	}
 }
 
-// TestExitCodeOfEstop: 74 only if nothing worse has happened.
+// TestExitCodeOfEstop: the code is 74 only if nothing worse has happened.
 func TestExitCodeOfEstop(t *testing.T) {
 	a := bus.Address{Robot: "demo", Device: "motors"}
 	notKept, away := plainError(a, errNotKept), plainError(a, errors.New("away"))
-	for want, errs := range map[int][][]error{exitNotKept: {{notKept}, {notKept, notKept}}, 1: {{away}, {notKept, away}, {away, notKept}}} {
+	for want, errs := range map[int][][]error{exitNotKept: {{notKept}, {notKept, notKept}},
+		1: {{away}, {notKept, away}, {away, notKept}}} {
 		for _, e := range errs {
 			if got := exitCode(errors.Join(e...)); got != want {
 				t.Errorf("%v: %d, want %d", e, got, want)

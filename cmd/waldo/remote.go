@@ -15,12 +15,12 @@ import (
 // remote holds the flags of commands that talk to a robot.
 type remote struct {
 	NATS    string        `name:"nats" env:"WALDO_NATS" default:"nats://127.0.0.1:4222" placeholder:"URL" help:"The bus. Default: ${default}."`
-	Token   string        `env:"WALDO_TOKEN" placeholder:"SECRET" help:"What the bus wants to see."`
+	Token   string        `env:"WALDO_TOKEN" placeholder:"SECRET" help:"The secret of the bus."`
 	Robot   string        `env:"WALDO_ROBOT" placeholder:"NAME" help:"Only this robot's devices."`
 	Timeout time.Duration `default:"5s" help:"How long to wait for an answer. Default: ${default}."`
 }
 
-// session calls f with a connection to the bus, and with the time it has for all of its work.
+// session calls f with a connection to the bus, and with a context that bounds all of its work.
 func (r *remote) session(ctx context.Context, f func(context.Context, *bus.Conn) error) error {
 	return r.attach(ctx, func(ctx context.Context, conn *bus.Conn) error {
 		ctx, cancel := context.WithTimeout(ctx, r.Timeout)
@@ -29,7 +29,7 @@ func (r *remote) session(ctx context.Context, f func(context.Context, *bus.Conn)
 	})
 }
 
-// attach calls f with a connection to the bus, for as long as it likes.
+// attach calls f with a connection to the bus, without a time limit.
 func (r *remote) attach(ctx context.Context, f func(context.Context, *bus.Conn) error) error {
 	conn, err := bus.Connect(bus.Config{URL: r.NATS, Name: "waldo", Token: r.Token})
 	if err != nil {
@@ -49,7 +49,8 @@ func (r *remote) attach(ctx context.Context, f func(context.Context, *bus.Conn) 
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(r.Timeout):
-			return fmt.Errorf("no bus at %s after %s: is `waldo up` running? Say with --nats where it is, and with --token what it wants",
+			return fmt.Errorf("no bus at %s after %s: is `waldo up` running? Give its address with --nats, and its "+
+				"secret with --token",
 				access.RedactURL(r.NATS), r.Timeout)
 		}
 	}
@@ -86,9 +87,10 @@ func (r *remote) find(ctx context.Context, conn *bus.Conn, name string) (bus.Add
 	case len(matches) == 1:
 		return found, nil
 	case len(matches) > 1:
-		return found, fmt.Errorf("several robots have a device %q: say which with --robot (%s)", name, strings.Join(matches, ", "))
+		return found, fmt.Errorf("several robots have a device %q: choose one with --robot (%s)", name,
+			strings.Join(matches, ", "))
 	case len(all) == 0:
-		return found, fmt.Errorf("there is no device %q: no device is on the bus at all", name)
+		return found, fmt.Errorf("there is no device %q: the bus has no devices at all", name)
 	default:
 		return found, fmt.Errorf("there is no device %q on the bus; there are: %s", name, strings.Join(all, ", "))
 	}

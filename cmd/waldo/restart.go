@@ -23,9 +23,9 @@ type restartCommand struct {
 
 // Help explains the command.
 func (*restartCommand) Help() string {
-	return `The process is asked to stop, killed if it does not within 2 s, and started again with the configuration that waldo up has read:
-what robot.yaml says by now does not matter; see waldo reload. One that was stopped on purpose, or whose configuration was
-wrong, is started as well. Devices that were started one by one are not waldo's to restart.`
+	return `The process is asked to stop, killed if it is still running 2 s later, and started again with the
+configuration that waldo up has read; later changes to robot.yaml take waldo reload. A process that was stopped on
+purpose, or whose configuration was invalid, is started too. Devices that were started one by one are not restarted by waldo.`
 }
 
 // Run restarts a process.
@@ -48,17 +48,17 @@ func (r *restartCommand) Run(ctx context.Context, c console) error {
 
 type reloadCommand struct {
 	NATS    string        `name:"nats" env:"WALDO_NATS" default:"nats://127.0.0.1:4222" placeholder:"URL" help:"The bus. Default: ${default}."`
-	Token   string        `env:"WALDO_TOKEN" placeholder:"SECRET" help:"What the bus wants to see."`
+	Token   string        `env:"WALDO_TOKEN" placeholder:"SECRET" help:"The secret of the bus."`
 	Robot   string        `env:"WALDO_ROBOT" placeholder:"NAME" help:"Only this robot."`
 	Timeout time.Duration `default:"30s" help:"How long to wait for the check of the file. Default: ${default}."`
 }
 
 // Help explains the command.
 func (*reloadCommand) Help() string {
-	return `waldo up reads its file once. This has it read again, and checked whole: if anything is wrong, that is printed with its line, the
-code is 78 and the robot runs on as before. Otherwise the processes whose configuration has changed are restarted, new
-devices are started and those that are gone are stopped; the others do not notice. The name of the robot and its bus cannot
-change while it runs.`
+	return `waldo up reads its file once. This command makes it read and check the whole file again. If there are
+errors, they are printed with their lines, the exit code is 78, and the robot keeps running as before. Otherwise
+processes whose configuration has changed are restarted, new devices are started and removed ones are stopped; the
+others are unaffected. The robot's name and its bus cannot change while it runs.`
 }
 
 // Run reloads the file of a robot.
@@ -84,16 +84,16 @@ func (r *reloadCommand) Run(ctx context.Context, c console) error {
 			}
 		}
 		if nothing {
-			_, _ = fmt.Fprintf(c.err, "%s runs as the file says already\n", a.Robot)
+			_, _ = fmt.Fprintf(c.err, "%s already runs as the file describes\n", a.Robot)
 		}
 		return nil
 	})
 }
 
-// refusals are the codes of a launcher that has looked at the file and does not take it.
+// refusals are the codes of a launcher that has read the file and rejects it.
 var refusals = []codes.Code{codes.InvalidArgument, codes.FailedPrecondition}
 
-// reloadError tells a file that is wrong from a launcher that cannot be asked.
+// reloadError tells an invalid file from a launcher that cannot be reached.
 func reloadError(err error) error {
 	st := status.Convert(err)
 	if slices.Contains(refusals, st.Code()) {
@@ -102,16 +102,17 @@ func reloadError(err error) error {
 	return errors.New(st.Message())
 }
 
-// launcher finds the launcher of the chosen robot, or the only one there is.
+// launcher finds the launcher of the chosen robot, or the only launcher.
 func (r *remote) launcher(ctx context.Context, conn *bus.Conn) (bus.Address, launcherv1.LauncherServiceClient, error) {
 	all, err := r.launchers(ctx, conn)
 	switch {
 	case err != nil:
 		return bus.Address{}, nil, err
 	case len(all) == 0:
-		return bus.Address{}, nil, errors.New("there is no launcher on the bus: waldo up does not run, or devices were started one by one")
+		return bus.Address{}, nil, errors.New("there is no launcher on the bus: waldo up is not running, or the " +
+			"devices were started one by one")
 	case len(all) > 1:
-		return bus.Address{}, nil, errors.New("there are several robots: say with --robot which is meant")
+		return bus.Address{}, nil, errors.New("there are several robots: choose one with --robot")
 	}
 	return all[0], launcherv1.NewLauncherServiceClient(conn.Client(all[0])), nil
 }
@@ -122,13 +123,13 @@ func (r *remote) launchers(ctx context.Context, conn *bus.Conn) ([]bus.Address, 
 	return slices.DeleteFunc(all, func(a bus.Address) bool { return r.Robot != "" && a.Robot != r.Robot }), err
 }
 
-// planned is a process that some launcher keeps running.
+// planned is a process that a launcher keeps running.
 type planned struct {
 	robot string
 	*launcherv1.Process
 }
 
-// planned asks all launchers what they keep running. One that does not answer has nothing to say.
+// planned asks all launchers what they keep running. One that does not answer is left out.
 func (r *remote) planned(ctx context.Context, conn *bus.Conn) ([]planned, error) {
 	all, err := r.launchers(ctx, conn)
 	if err != nil {
@@ -136,7 +137,8 @@ func (r *remote) planned(ctx context.Context, conn *bus.Conn) ([]planned, error)
 	}
 	var list []planned
 	for _, a := range all {
-		response, err := launcherv1.NewLauncherServiceClient(conn.Client(a)).ListProcesses(ctx, &launcherv1.ListProcessesRequest{})
+		response, err := launcherv1.NewLauncherServiceClient(conn.Client(a)).ListProcesses(ctx,
+			&launcherv1.ListProcessesRequest{})
 		if err != nil {
 			continue
 		}

@@ -24,16 +24,17 @@ const sendEvery = 50 * time.Millisecond
 type sendCommand struct {
 	remote  `embed:""`
 	Device  string        `arg:"" help:"Name of the board, for example motors, or demo/motors."`
-	Message string        `arg:"" help:"The message as JSON: an object or a list for a struct format; for lines any text."`
-	For     time.Duration `placeholder:"TIME" help:"To a board that moves something: go on for so long. Default: send it once, and let it count for 200ms."`
-	Take    bool          `help:"Take the lease from whoever has it."`
+	Message string        `arg:"" help:"The message as JSON: an object or a list for a struct format; any text for lines."`
+	For     time.Duration `placeholder:"TIME" help:"For a board that moves something: keep sending for this long. Default: send once, valid for ${deadman}."`
+	Take    bool          `help:"Take the lease even if somebody else holds it."`
 	Key     string        `env:"WALDO_OVERRIDE_KEY" placeholder:"SECRET" help:"Override key, if one is configured, for --take."`
 }
 
 // Help explains the command.
 func (*sendCommand) Help() string {
-	return `A board that can move something is commanded under a lease: it is acquired, a neutral command goes first, and when the
-time is over the lease is given back, which stops the board. If somebody else drives, the command fails. For example:
+	return `A board that can move something is commanded under a lease: the lease is acquired, a neutral command is
+sent first, and when the time is up the lease is released, which stops the board. If somebody else is driving, the
+command fails. For example:
 
   waldo send motors '{"left": 100, "right": 100}' --for 2s
   waldo send display "hello"`
@@ -58,7 +59,7 @@ func (s *sendCommand) Run(ctx context.Context) error {
 			return plainError(address, err)
 		}
 		if kind := d.GetDevice().GetKind(); kind != "serial" {
-			return fmt.Errorf("%s is a device of the kind %s: messages are sent to serial boards", address, kind)
+			return fmt.Errorf("%s is a device of kind %s: messages can be sent to serial boards only", address, kind)
 		}
 		r, err := board.GetPort(bounded, &serialv1.GetPortRequest{})
 		switch {
@@ -72,7 +73,7 @@ func (s *sendCommand) Run(ctx context.Context) error {
 	})
 }
 
-// plainError tells what a device answered without the words of gRPC.
+// plainError reports a device's answer without gRPC's wording.
 func plainError(a bus.Address, err error) error {
 	if err == nil {
 		return nil
@@ -83,17 +84,19 @@ func plainError(a bus.Address, err error) error {
 	return fmt.Errorf("%s: %w", a, err)
 }
 
-// body is the message as the user has given it: what is no JSON is text.
+// body is the message as the user gave it: anything but valid JSON is text.
 func (s *sendCommand) body() *serialv1.WriteMessageRequest_Json {
 	if json.Valid([]byte(s.Message)) {
 		return &serialv1.WriteMessageRequest_Json{Json: s.Message}
 	}
-	text, _ := json.Marshal(s.Message) // a string can always be told
+	text, _ := json.Marshal(s.Message) // a string can always be encoded
 	return &serialv1.WriteMessageRequest_Json{Json: string(text)}
 }
 
-// drive sends the message under a lease, as often as the time wants.
-func (s *sendCommand) drive(ctx context.Context, conn grpc.ClientConnInterface, board serialv1.SerialServiceClient) error {
+// drive sends the message under a lease, again and again until the time is up.
+func (s *sendCommand) drive(
+	ctx context.Context, conn grpc.ClientConnInterface, board serialv1.SerialServiceClient,
+) error {
 	l, err := s.acquire(ctx, conn)
 	if err != nil {
 		return err
@@ -116,7 +119,7 @@ func (s *sendCommand) drive(ctx context.Context, conn grpc.ClientConnInterface, 
 		}
 	}
 	if s.For == 0 {
-		select { // giving the lease back stops the board
+		select { // releasing the lease stops the board
 		case <-ctx.Done():
 		case <-time.After(control.DefaultDeadman):
 		}
@@ -137,8 +140,10 @@ func (s *sendCommand) acquire(ctx context.Context, conn grpc.ClientConnInterface
 	return lease.Acquire(ctx, conn, holder)
 }
 
-// command sends one command. One that was too late, or sent before a stop, is made up for by the next.
-func (s *sendCommand) command(ctx context.Context, l *lease.Lease, board serialv1.SerialServiceClient, body *serialv1.WriteMessageRequest_Json) error {
+// command sends one command. If it was too late, or sent before a stop, the next one makes up for it.
+func (s *sendCommand) command(
+	ctx context.Context, l *lease.Lease, board serialv1.SerialServiceClient, body *serialv1.WriteMessageRequest_Json,
+) error {
 	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
 	for {

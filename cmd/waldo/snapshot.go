@@ -19,12 +19,12 @@ type snapshotCommand struct {
 	Device string `arg:"" help:"Name of the camera, for example front, or demo/front."`
 	Output string `short:"o" placeholder:"FILE" help:"Where to write the JPEG; - is the standard output. Default: <device>.jpg."`
 	Width  int32  `placeholder:"PIXELS" help:"Width of the picture. Default: as the camera is configured."`
-	Height int32  `placeholder:"PIXELS" help:"Height of the picture. Default: as fits the width."`
+	Height int32  `placeholder:"PIXELS" help:"Height of the picture. Default: to match the width."`
 }
 
 // Help explains the command.
 func (*snapshotCommand) Help() string {
-	return `The picture is taken after the request has reached the camera; it is never an old one. For example:
+	return `The picture is taken after the request has reached the camera, so it is never an old one. For example:
 
   waldo snapshot front -o now.jpg
   waldo snapshot front --width 320 -o - | base64`
@@ -59,8 +59,9 @@ func (s *snapshotCommand) Run(ctx context.Context, c console) error {
 
 // capture asks the camera for a JPEG.
 func (s *snapshotCommand) capture(ctx context.Context, conn *bus.Conn, address bus.Address) ([]byte, error) {
-	response, err := camerav1.NewCameraServiceClient(conn.Client(address)).CaptureFrame(ctx, &camerav1.CaptureFrameRequest{
-		Format: &mediav1.VideoFormat{MediaType: "image/jpeg", WidthPx: s.Width, HeightPx: s.Height}})
+	response, err := camerav1.NewCameraServiceClient(conn.Client(address)).CaptureFrame(ctx,
+		&camerav1.CaptureFrameRequest{
+			Format: &mediav1.VideoFormat{MediaType: "image/jpeg", WidthPx: s.Width, HeightPx: s.Height}})
 	switch {
 	case status.Code(err) == codes.Unimplemented:
 		return nil, fmt.Errorf("%s is not a camera", address)
@@ -70,13 +71,13 @@ func (s *snapshotCommand) capture(ctx context.Context, conn *bus.Conn, address b
 	return response.GetFrame().GetData(), nil
 }
 
-// writeFile writes all of a file or nothing: who looks at it never sees half a picture.
+// writeFile writes a file completely or not at all: nobody ever sees half a picture.
 func writeFile(path string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(f.Name()) }() // fails once it has its final name
+	defer func() { _ = os.Remove(f.Name()) }() // fails once the file has its final name
 	_, err = f.Write(data)
 	if closeErr := f.Close(); err == nil {
 		err = closeErr

@@ -12,19 +12,19 @@ import (
 )
 
 type upCommand struct {
-	File      string `arg:"" optional:"" help:"Description of the robot. Without it, a robot is run that needs no hardware."`
-	HTTP      string `name:"http" placeholder:"HOST:PORT" help:"Where the page is served. Default: as the file says, else 127.0.0.1:8080."`
-	NATS      string `name:"nats" env:"WALDO_NATS" placeholder:"URL" help:"NATS server to use; none is run then. Default: as the file says."`
-	Token     string `env:"WALDO_TOKEN" placeholder:"SECRET" help:"What everybody must present; waldo token makes one. Without it only this machine can connect."`
-	NoGateway bool   `help:"Leave the gateway out; it runs elsewhere."`
+	File      string `arg:"" optional:"" help:"Description of the robot. Default: a built-in robot that needs no hardware."`
+	HTTP      string `name:"http" placeholder:"HOST:PORT" help:"Where the page is served. Default: from the file, else 127.0.0.1:8080."`
+	NATS      string `name:"nats" env:"WALDO_NATS" placeholder:"URL" help:"NATS server to use instead of running one. Default: from the file."`
+	Token     string `env:"WALDO_TOKEN" placeholder:"SECRET" help:"Secret that everyone must present; waldo token makes one. Without it only this machine can connect."`
+	NoGateway bool   `help:"Do not run the gateway; it runs elsewhere."`
 	Check     bool   `help:"Only check the file and the addresses in it."`
 }
 
 // Help explains the command.
 func (*upCommand) Help() string {
-	return `Each device runs as a process of its own, waldo-<kind>. One that crashes is started again at once, and
-then more and more slowly if it goes on crashing; the others do not notice. One that is stopped on purpose (kill
-without -9) stays stopped. Ctrl-C stops everything.
+	return `Each device runs as its own process, waldo-<kind>. One that crashes is restarted at once, then more and
+more slowly if it keeps crashing; the others are unaffected. One that is stopped on purpose (kill without -9) stays
+stopped. Ctrl-C stops everything.
 
 A robot.yaml looks like this:
 
@@ -35,8 +35,8 @@ A robot.yaml looks like this:
   gateway: {http: "127.0.0.1:8080"}
 
 waldo-<kind> --help lists the keys of a kind, waldo-gateway --help those of the gateway.
-Devices serve gRPC on 127.0.0.1:7101 and up, in the order of the file, unless they say otherwise with grpc:, as in
-grpc: ":7101", which with a token other machines can reach.`
+Devices serve gRPC on 127.0.0.1:7101 and up, in the order of the file. The key grpc: changes that, as in grpc: ":7101",
+which other machines can reach with a token.`
 }
 
 // Run runs the robot until it is stopped.
@@ -60,7 +60,7 @@ func (u *upCommand) Run(ctx context.Context, c console) error {
 	})
 }
 
-// plan returns a plan of which everything is known to work that can be known.
+// plan returns a plan that has passed every check possible before it runs.
 func (u *upCommand) plan(ctx context.Context) (*launch.Plan, error) {
 	file := u.File
 	if file == "" {
@@ -74,6 +74,7 @@ func (u *upCommand) plan(ctx context.Context) (*launch.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, missing := launch.New(r, programs, launch.Config{HTTP: u.HTTP, NATS: u.NATS, Token: u.Token, NoGateway: u.NoGateway})
+	plan, missing := launch.New(r, programs, launch.Config{HTTP: u.HTTP, NATS: u.NATS, Token: u.Token,
+		NoGateway: u.NoGateway})
 	return plan, errors.Join(missing, plan.Check(ctx))
 }

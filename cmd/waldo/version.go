@@ -15,6 +15,7 @@ func (*versionCommand) Run(c console) error {
 	if commit == "" {
 		commit = "commit unknown"
 	}
-	_, err := fmt.Fprintf(c.out, "waldo %s (%s, %s, %s/%s)\n", version.Version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	_, err := fmt.Fprintf(c.out, "waldo %s (%s, %s, %s/%s)\n", version.Version, commit, runtime.Version(),
+		runtime.GOOS, runtime.GOARCH)
 	return err
 }

@@ -25,19 +25,19 @@ import (
 // watchQueue is how many messages may wait for a slow output.
 const watchQueue = 1000
 
-// seldomWatched are streams that are not meant where none is named.
+// seldomWatched are streams that are not the default when no stream is named.
 var seldomWatched = []string{"video", "audio", "control"}
 
 type watchCommand struct {
 	remote `embed:""`
 	Device string `arg:"" help:"Name of the device, for example motors, or demo/motors."`
-	Stream string `placeholder:"NAME" help:"Which of its streams. Default: the only one besides video, audio and control."`
-	Count  int    `short:"n" placeholder:"N" help:"End after so many messages. Default: go on until it is stopped."`
+	Stream string `placeholder:"NAME" help:"The stream to watch. Default: the only one besides video, audio and control."`
+	Count  int    `short:"n" placeholder:"N" help:"Stop after this many messages. Default: run until stopped."`
 }
 
 // Help explains the command.
 func (*watchCommand) Help() string {
-	return `A message of a board is printed with its number, the time when it was read, and what it says:
+	return `A board's message is printed with its number, the time when it was read, and its content:
 
   {"sequence":7,"time":"2026-11-21T10:31:27.9Z","message":{"left":0,"right":0}}
 
@@ -45,8 +45,8 @@ Messages of other devices are printed in the JSON mapping of protobuf; waldo ask
 read, and what was lost on the way, are reported on the standard error. For example:
 
   waldo watch motors | jq .message.battery
-  waldo watch voice                               # how loud it is, and who is talking
-  waldo watch motors --stream control              # who drives it`
+  waldo watch voice                               # the sound levels, and who is talking
+  waldo watch motors --stream control              # who is driving it`
 }
 
 // Run prints messages until it is stopped.
@@ -98,7 +98,7 @@ func (w *watchCommand) stream(ctx context.Context, conn *bus.Conn, devices *dyna
 	case w.Stream == "" && len(usual) == 1:
 		return usual[0], checkKnown(ctx, devices, a, usual[0], types[usual[0]])
 	case w.Stream == "":
-		return "", fmt.Errorf("which stream of %s is meant is not clear: say it with --stream; there are: %s", a, strings.Join(all, ", "))
+		return "", fmt.Errorf("%s has several streams: choose one with --stream; there are: %s", a, strings.Join(all, ", "))
 	case !slices.Contains(all, w.Stream):
 		return "", fmt.Errorf("%s has no stream %q; there are: %s", a, w.Stream, strings.Join(all, ", "))
 	}

@@ -12,12 +12,13 @@ import (
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/supervise"
 )
 
-// TestAlone: one launcher a robot and bus; the second one says who the first is.
+// TestAlone: one launcher per robot and bus; the second one names the first.
 func TestAlone(t *testing.T) {
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	plan := func(name, nats string) *Plan {
 		t.Helper()
-		p, err := New(load(t, "robot: "+name+"\ndevices:\n  front: {kind: camera}\n"), installed(t), Config{NATS: nats, NoGateway: true})
+		p, err := New(load(t, "robot: "+name+"\ndevices:\n  front: {kind: camera}\n"), installed(t),
+			Config{NATS: nats, NoGateway: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -22,20 +22,20 @@ import (
 // checkTime bounds what a program may take to check its configuration.
 const checkTime = 20 * time.Second
 
-// ErrAddressInUse is found in the error of Check if an address is taken by another program.
+// ErrAddressInUse is wrapped by the error of Check if another program uses an address.
 var ErrAddressInUse = syscall.EADDRINUSE
 
-// Check finds out what would go wrong if the plan were run now, and returns all of it.
+// Check returns everything that would go wrong if the plan were run now.
 func (p *Plan) Check(ctx context.Context) error {
 	release, err := p.claim()
 	if err != nil {
-		return err // addresses that are taken follow from it
+		return err // addresses in use follow from it
 	}
 	defer release()
 	return p.check(ctx, nil)
 }
 
-// check is Check in place of a plan that runs, if there is one: its addresses are not in the way.
+// check is Check for a plan that replaces a running one, if there is one, whose addresses are not in the way.
 func (p *Plan) check(ctx context.Context, running *Plan) error {
 	errs := make([]error, len(p.processes))
 	var checks sync.WaitGroup
@@ -47,7 +47,7 @@ func (p *Plan) check(ctx context.Context, running *Plan) error {
 	return errors.Join(append(errs, p.checkAddresses(running)...)...)
 }
 
-// checkFlags checks what was said on the command line and is not checked by a program under its name.
+// checkFlags checks the values from the command line that no program checks under the flag's name.
 func (p *Plan) checkFlags() error {
 	if p.config.NATS == "" {
 		return nil
@@ -58,7 +58,8 @@ func (p *Plan) checkFlags() error {
 	return nil
 }
 
-// checkProcess runs a program with --check. It says by its exit code whether all is well, and on its output what is not.
+// checkProcess runs a program with --check. Its exit code tells whether all is well; its output lists
+// the errors.
 func checkProcess(ctx context.Context, p supervise.Process) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
@@ -76,7 +77,7 @@ func checkProcess(ctx context.Context, p supervise.Process) error {
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
-	// The heading of the list is ours to write.
+	// The heading of the list is written by waldo.
 	_, said, headed := strings.Cut(out.String(), "the configuration is wrong:\n")
 	if !headed {
 		said = out.String()
@@ -93,13 +94,14 @@ func checkProcess(ctx context.Context, p supervise.Process) error {
 	}
 }
 
-// checkAddresses tries all addresses that are going to be listened on.
+// checkAddresses tries all addresses that the processes will listen on.
 func (p *Plan) checkAddresses(running *Plan) []error {
 	var errs []error
 	own := running.addresses()
 	for i := range p.robot.Devices {
 		d := &p.robot.Devices[i]
-		errs = append(errs, d.Locate(p.checkAddress(own, "grpc", d.GRPC, "stop the other program, or give the device another address with `grpc:`")))
+		errs = append(errs, d.Locate(p.checkAddress(own, "grpc", d.GRPC,
+			"stop the other program, or give the device another address with `grpc:`")))
 	}
 	if !p.config.NoGateway {
 		errs = append(errs,
@@ -109,7 +111,8 @@ func (p *Plan) checkAddresses(running *Plan) []error {
 				"stop the other program, or choose another address with `gateway: {ice: …}`")))
 	}
 	if p.natsURL() == "" && running == nil {
-		if err := p.checkAddress(own, "nats.listen", p.natsListen(), "use that NATS server with --nats nats://"+p.natsListen()+
+		if err := p.checkAddress(own, "nats.listen", p.natsListen(), "use that NATS server with --nats nats://"+
+			p.natsListen()+
 			", or choose another address with `nats: {listen: …}`"); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", p.robot.File, err))
 		}
@@ -138,11 +141,12 @@ func (p *Plan) addresses() []string {
 	return list
 }
 
-// checkAddress returns an error about the field if its address cannot be listened on, unless it is one of the robot's own.
+// checkAddress returns an error that names the field if nothing can listen on its address, unless the
+// running robot does.
 func (p *Plan) checkAddress(own []string, field, address, remedy string) error {
 	address, _, err := access.Address(address, p.token())
 	if err != nil || slices.Contains(own, address) {
-		return nil // the program itself refuses a bad one, in its own words
+		return nil // the program itself reports a bad address
 	}
 	switch err := tryListen(address); {
 	case err == nil:

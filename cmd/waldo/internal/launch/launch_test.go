@@ -32,7 +32,7 @@ func installed(t *testing.T) Programs {
 	return Programs{launchtest.Install(t, "waldo-camera", "waldo-gateway")}
 }
 
-// load writes and loads a robot.yaml; its lines are shifted by none.
+// load writes and loads a robot.yaml; its line numbers are those of the text.
 func load(t *testing.T, text string) *robot.Robot {
 	t.Helper()
 	r, err := robot.Load(launchtest.WriteRobot(t, text))
@@ -53,7 +53,7 @@ func occupy(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// free returns an address nobody listens on.
+// free returns an address that nobody listens on.
 func free(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -77,11 +77,11 @@ func TestPrograms(t *testing.T) {
 	if path, err := p.Find("serial"); err != nil || path != filepath.Join(second, "waldo-serial") {
 		t.Errorf("serial is %s, %v", path, err)
 	}
-	want := "there is no program waldo-notes beside waldo or in PATH; programs are there for: camera, serial"
+	want := "there is no program waldo-notes beside waldo or in PATH; there are programs for: camera, serial"
 	if _, err := p.Find("notes"); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
-	want = "there is no program waldo-x beside waldo or in PATH; programs are there for: none at all"
+	want = "there is no program waldo-x beside waldo or in PATH; there are programs for: none at all"
 	if _, err := (Programs{}).Find("x"); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
@@ -96,19 +96,22 @@ func TestInstalledPrograms(t *testing.T) {
 }
 
 func TestUnknownKinds(t *testing.T) {
-	r := load(t, "robot: a\ndevices:\n  front: {kind: camera}\n  back:\n    range: 3\n    kind: lidar\n  left: {kind: sonar}\n")
+	r := load(t, "robot: a\ndevices:\n  front: {kind: camera}\n  back:\n    range: 3\n    kind: lidar\n  left: "+
+		"{kind: sonar}\n")
 	_, err := New(r, installed(t), Config{})
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	want := strings.ReplaceAll("F:6: devices.back.kind: there is no program waldo-lidar beside waldo or in PATH; programs are there for: camera\n"+
-		"F:7: devices.left.kind: there is no program waldo-sonar beside waldo or in PATH; programs are there for: camera", "F", r.File)
+	want := strings.ReplaceAll("F:6: devices.back.kind: there is no program waldo-lidar beside waldo or in PATH; "+
+		"there are programs for: camera\n"+
+		"F:7: devices.left.kind: there is no program waldo-sonar beside waldo or in PATH; there are programs for: camera",
+		"F", r.File)
 	if err.Error() != want {
 		t.Errorf("got:\n%v\nwant:\n%s", err, want)
 	}
 }
 
-// TestCheckReportsAll: one look shows all that is wrong, in whichever program.
+// TestCheckReportsAll: one check reports all errors, in all programs.
 func TestCheckReportsAll(t *testing.T) {
 	taken := occupy(t)
 	r := load(t, fmt.Sprintf(`robot: a
@@ -143,7 +146,8 @@ nats: {listen: %[1]q}
 
 func TestCheckNamesTheFlag(t *testing.T) {
 	taken := occupy(t)
-	r := load(t, "robot: a\ndevices: {front: {kind: camera, grpc: \"127.0.0.1:0\"}}\ngateway: {http: \"127.0.0.1:1\", ice: \"127.0.0.1:0\"}\n")
+	r := load(t, "robot: a\ndevices: {front: {kind: camera, grpc: \"127.0.0.1:0\"}}\ngateway: {http: "+
+		"\"127.0.0.1:1\", ice: \"127.0.0.1:0\"}\n")
 	p, err := New(r, installed(t), Config{HTTP: taken, NATS: "nats://127.0.0.1:1"})
 	if err != nil {
 		t.Fatal(err)
@@ -181,7 +185,8 @@ func TestCheckProcess(t *testing.T) {
 
 func TestRun(t *testing.T) {
 	address := free(t)
-	r := load(t, fmt.Sprintf("robot: a\ndevices: {front: {kind: camera, grpc: \"127.0.0.1:0\"}}\ngateway: {http: %q, ice: \"127.0.0.1:0\"}\n"+
+	r := load(t, fmt.Sprintf("robot: a\ndevices: {front: {kind: camera, grpc: \"127.0.0.1:0\"}}\ngateway: {http: "+
+		"%q, ice: \"127.0.0.1:0\"}\n"+
 		"nats: {listen: %q}\n", address, free(t)))
 	p, err := New(r, installed(t), Config{})
 	if err != nil {
@@ -236,7 +241,7 @@ func awaitDevice(t *testing.T, url string) int {
 	return 0
 }
 
-// TestRunWithoutGatewayOnForeignBus uses what runs already.
+// TestRunWithoutGatewayOnForeignBus uses a bus that is running already.
 func TestRunWithoutGatewayOnForeignBus(t *testing.T) {
 	server, err := embedded.Start(embedded.Config{Token: "secret"})
 	if err != nil {
@@ -269,7 +274,8 @@ func TestRunBusRefused(t *testing.T) {
 	}
 	printer := supervise.NewPrinter(io.Discard, nil, false)
 	defer printer.Close()
-	if err := p.Run(t.Context(), printer, nil); !errors.Is(err, ErrAddressInUse) || !strings.Contains(err.Error(), "nats.listen") {
+	if err := p.Run(t.Context(), printer, nil); !errors.Is(err, ErrAddressInUse) ||
+		!strings.Contains(err.Error(), "nats.listen") {
 		t.Errorf("got %v", err)
 	}
 }

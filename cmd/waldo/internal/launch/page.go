@@ -7,19 +7,21 @@ import (
 	"github.com/waldo-robot/waldo/pkg/access"
 )
 
-// Page is where people find the page of the gateway.
+// Page is where people find the gateway's page.
 type Page struct {
-	// URL has the address that this machine has in its network, if the gateway listens there, and the token. It is not for logs.
+	// URL contains this machine's address in its network, if the gateway listens there, and the token.
+	// It must not be logged.
 	URL string
-	// Shared tells whether other machines reach it.
+	// Shared tells whether other machines can reach it.
 	Shared bool
 }
 
-// Page returns where the page is going to be; only the URL without the token is for scripts, see Run. The address must be valid.
+// Page returns where the page will be served. Scripts get the URL without the token instead, see Run.
+// The address must be valid.
 func (p *Plan) Page() Page {
 	address, _, err := access.Address(p.http(), p.token())
 	if err != nil {
-		return Page{} // the gateway says what is wrong with it
+		return Page{} // the gateway reports what is wrong with it
 	}
 	address = access.Reachable(address)
 	page := url.URL{Scheme: "http", Host: address, Path: "/"}

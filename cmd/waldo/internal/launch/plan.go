@@ -10,21 +10,22 @@ import (
 )
 
 const (
-	// DefaultHTTP is where the gateway serves the page unless something else is said.
+	// DefaultHTTP is where the gateway serves the page by default.
 	DefaultHTTP = "127.0.0.1:8080"
-	// DefaultNATS is where the embedded NATS server listens unless something else is said.
+	// DefaultNATS is where the embedded NATS server listens by default.
 	DefaultNATS = "127.0.0.1:4222"
 
 	defaultICEPort = "7100"
 )
 
-// Config says how to run a robot. The zero value runs it as its file says.
+// Config tells how to run a robot. The zero value runs it as described in its file.
 type Config struct {
-	// HTTP is where the gateway serves the page, host:port. Default: what the file says, else DefaultHTTP.
+	// HTTP is where the gateway serves the page, host:port. Default: from the file, else DefaultHTTP.
 	HTTP string
-	// NATS is the URL of a server to use; none is embedded then. Default: what the file says, else one is embedded.
+	// NATS is the URL of a server to use instead of an embedded one. Default: from the file, else one is
+	// embedded.
 	NATS string
-	// Token is what everybody must present who connects to the bus, a device or the gateway.
+	// Token is what every client of the bus, of a device and of the gateway must present.
 	Token string
 	// NoGateway leaves the gateway out: it runs elsewhere.
 	NoGateway bool
@@ -39,7 +40,7 @@ type Plan struct {
 	processes []supervise.Process
 }
 
-// New finds the programs of the robot. The error names each device that has none.
+// New finds the robot's programs. The error names each device without one.
 func New(r *robot.Robot, programs Programs, config Config) (*Plan, error) {
 	p := &Plan{robot: r, config: config, gateway: r.Gateway, programs: programs}
 	var errs []error
@@ -50,8 +51,8 @@ func New(r *robot.Robot, programs Programs, config Config) (*Plan, error) {
 			errs = append(errs, d.Locate(robot.BadField("kind", "%v", err)))
 			continue
 		}
-		// The device reads its gRPC address and all else from the file. What the environment says of addresses can be
-		// right for one process at most, so none gets it.
+		// The device reads its gRPC address and everything else from the file. An address in the
+		// environment can be right for one process at most, so no process gets it.
 		p.add(supervise.Process{
 			Name: d.Name, Path: path, Args: []string{"--robot-file", r.File, "--device", d.Name},
 			Env:    []string{"WALDO_GRPC=", "WALDO_METRICS=", "WALDO_HTTP="},
@@ -67,21 +68,23 @@ func New(r *robot.Robot, programs Programs, config Config) (*Plan, error) {
 			return p, errors.Join(append(errs, err)...)
 		}
 		p.add(supervise.Process{
-			Name: gatewayKind, Path: path, Args: []string{"--robot-file", r.File}, Env: []string{"WALDO_METRICS=", "WALDO_HTTP=" + config.HTTP},
+			Name: gatewayKind, Path: path, Args: []string{"--robot-file", r.File},
+			Env:    []string{"WALDO_METRICS=", "WALDO_HTTP=" + config.HTTP},
 			Config: p.gatewayConfig(),
 		})
 	}
 	return p, errors.Join(errs...)
 }
 
-// add completes a process. It is handed the file as it was read, so that a file that is just being edited harms nobody who restarts.
+// add completes a process. It is handed the file as it was read, so that a half-edited file cannot harm
+// a process that restarts.
 func (p *Plan) add(process supervise.Process) {
 	process.Env = append(process.Env, "WALDO_TOKEN="+p.config.Token, robot.HandedFD+"=3")
 	process.Input = p.robot.Text
 	p.processes = append(p.processes, process)
 }
 
-// gatewayConfig is what the gateway reads of the file: its sections, and which devices there are.
+// gatewayConfig is the part of the file that the gateway reads: its sections, and the list of devices.
 func (p *Plan) gatewayConfig() string {
 	config := p.robot.Gateway.Meaning() + " " + p.robot.Drive.Meaning()
 	for _, d := range p.robot.Devices {
@@ -90,7 +93,7 @@ func (p *Plan) gatewayConfig() string {
 	return config
 }
 
-// device returns the device of that name, nil if it is none, like the gateway.
+// device returns the device of that name, or nil if there is none: the gateway is not a device.
 func (p *Plan) device(name string) *robot.Device {
 	for i := range p.robot.Devices {
 		if p.robot.Devices[i].Name == name {
@@ -109,7 +112,7 @@ func (p *Plan) names() []string {
 	return names
 }
 
-// natsURL is the server the robot uses; empty if one is to be embedded.
+// natsURL is the server that the robot uses; empty if it embeds one.
 func (p *Plan) natsURL() string { return cmp.Or(p.config.NATS, p.robot.NATS.URL) }
 
 // natsListen is where the embedded server listens.
@@ -118,14 +121,14 @@ func (p *Plan) natsListen() string { return cmp.Or(p.robot.NATS.Listen, DefaultN
 // http is where the gateway serves the page.
 func (p *Plan) http() string { return cmp.Or(p.gateway.Text("http"), DefaultHTTP) }
 
-// ice is where the gateway sends and receives media: beside the page unless something else is said.
+// ice is where the gateway sends and receives media: beside the page by default.
 func (p *Plan) ice() string {
 	if ice := p.gateway.Text("ice"); ice != "" {
 		return ice
 	}
 	host, _, err := net.SplitHostPort(p.http())
 	if err != nil {
-		return p.http() // no address, which the gateway complains of
+		return p.http() // not an address; the gateway reports it
 	}
 	return net.JoinHostPort(host, defaultICEPort)
 }

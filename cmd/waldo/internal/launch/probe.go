@@ -20,7 +20,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/bus"
 )
 
-// redial bounds the wait before a device that does not listen is dialled again.
+// redial bounds the wait before a device that is not listening is dialled again.
 const redial = time.Second
 
 // newProbe makes the probes for a process of the plan.
@@ -29,19 +29,21 @@ func (s *server) newProbe(p *Plan, name string) func(pid int) supervise.Probe {
 	if d == nil {
 		url, err := pageURL(p.http(), p.token())
 		if err != nil {
-			return nil // the gateway says what is wrong with it
+			return nil // the gateway reports what is wrong with it
 		}
 		return func(int) supervise.Probe { return newPageProbe(url) }
 	}
 	address := localAddress(d.GRPC)
 	return func(pid int) supervise.Probe {
 		return &deviceProbe{
-			bus: s.conn.Client(bus.Address{Robot: p.robot.Name, Device: name}), pid: int32(pid), address: address, token: p.config.Token,
+			bus: s.conn.Client(bus.Address{Robot: p.robot.Name, Device: name}), pid: int32(pid), address: address,
+			token: p.config.Token,
 		}
 	}
 }
 
-// localAddress is where a server that listens there can be reached from this machine; "" if it chooses its port itself.
+// localAddress is where this machine reaches a server that listens there; "" if the server chooses its
+// port itself.
 func localAddress(listen string) string {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil || port == "0" {
@@ -53,12 +55,12 @@ func localAddress(listen string) string {
 	return net.JoinHostPort(host, port)
 }
 
-// deviceProbe asks a device over gRPC what cannot be answered by one that hangs: for its health, its description, and, in case that it is an
-// actuator, its state of control. What the answers are does not matter.
+// deviceProbe asks a device over gRPC what a hanging one cannot answer: its health, its description,
+// and, in case it is an actuator, its control state. The content of the answers does not matter.
 type deviceProbe struct {
 	bus     grpc.ClientConnInterface
 	pid     int32
-	address string // "" until the device has said on the bus where it listens
+	address string // "" until the device has announced its address on the bus
 	token   string
 	conn    *grpc.ClientConn
 }
@@ -87,7 +89,7 @@ func (p *deviceProbe) Ask(ctx context.Context) supervise.Answer {
 	} {
 		err := ask()
 		switch {
-		case ctx.Err() != nil, status.Code(err) == codes.DeadlineExceeded: // the server's clock may be the first to say so
+		case ctx.Err() != nil, status.Code(err) == codes.DeadlineExceeded: // the server may notice the timeout first
 			return supervise.Silent
 		case status.Code(err) == codes.Unavailable:
 			return supervise.Unasked
@@ -96,7 +98,7 @@ func (p *deviceProbe) Ask(ctx context.Context) supervise.Answer {
 	return supervise.Answered
 }
 
-// dial makes the connection, once it is known where to.
+// dial connects as soon as the address is known.
 func (p *deviceProbe) dial(ctx context.Context) bool {
 	if p.address == "" {
 		ctx, cancel := context.WithTimeout(ctx, time.Second)
@@ -107,9 +109,11 @@ func (p *deviceProbe) dial(ctx context.Context) bool {
 		}
 		p.address = localAddress(r.GetDevice().GetGrpcAddress())
 	}
-	conn, err := grpc.NewClient("passthrough:///"+p.address, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithNoProxy(),
+	conn, err := grpc.NewClient("passthrough:///"+p.address, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithNoProxy(),
 		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff: backoff.Config{BaseDelay: redial / 4, Multiplier: 2, MaxDelay: redial}, MinConnectTimeout: 20 * time.Second,
+			Backoff:           backoff.Config{BaseDelay: redial / 4, Multiplier: 2, MaxDelay: redial},
+			MinConnectTimeout: 20 * time.Second,
 		}))
 	if err != nil {
 		return false
@@ -121,7 +125,7 @@ func (p *deviceProbe) dial(ctx context.Context) bool {
 // Close implements supervise.Probe.
 func (p *deviceProbe) Close() {
 	if p.conn != nil {
-		_ = p.conn.Close() // nothing is under way
+		_ = p.conn.Close() // nothing is in progress
 	}
 }
 
@@ -148,7 +152,7 @@ func (p *pageProbe) Ask(ctx context.Context) supervise.Answer {
 	case err != nil:
 		return supervise.Unasked
 	}
-	_ = response.Body.Close() // that there is an answer says it all
+	_ = response.Body.Close() // any answer will do
 	return supervise.Answered
 }
 

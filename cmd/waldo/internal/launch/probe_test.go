@@ -16,17 +16,19 @@ import (
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/supervise"
 )
 
-// deadlocked is an actuator whose state of control cannot be had any more.
+// deadlocked is an actuator that no longer returns its control state.
 type deadlocked struct {
 	controlv1.UnimplementedControlServiceServer
 }
 
-func (deadlocked) GetControl(ctx context.Context, _ *controlv1.GetControlRequest) (*controlv1.GetControlResponse, error) {
+func (deadlocked) GetControl(
+	ctx context.Context, _ *controlv1.GetControlRequest,
+) (*controlv1.GetControlResponse, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
 
-// TestDeviceProbe asks servers of all sorts.
+// TestDeviceProbe probes servers of all sorts.
 func TestDeviceProbe(t *testing.T) {
 	serve := func(register func(*grpc.Server)) func(*testing.T) string {
 		return func(t *testing.T) string {
@@ -53,9 +55,10 @@ func TestDeviceProbe(t *testing.T) {
 		address func(*testing.T) string
 		want    supervise.Answer
 	}{
-		"hardware away":        {serve(func(s *grpc.Server) { healthpb.RegisterHealthServer(s, away) }), supervise.Answered},
-		"knows none of it":     {serve(func(*grpc.Server) {}), supervise.Answered},
-		"deadlock":             {serve(func(s *grpc.Server) { controlv1.RegisterControlServiceServer(s, deadlocked{}) }), supervise.Silent},
+		"hardware away":    {serve(func(s *grpc.Server) { healthpb.RegisterHealthServer(s, away) }), supervise.Answered},
+		"knows none of it": {serve(func(*grpc.Server) {}), supervise.Answered},
+		"deadlock": {serve(func(s *grpc.Server) { controlv1.RegisterControlServiceServer(s, deadlocked{}) }),
+			supervise.Silent},
 		"accepts and is quiet": {occupy, supervise.Silent},
 		"does not listen":      {free, supervise.Unasked},
 	} {
@@ -75,16 +78,17 @@ func TestDeviceProbe(t *testing.T) {
 	}
 }
 
-// TestPageProbe takes any answer of a gateway for a sign of life.
+// TestPageProbe accepts any answer of a gateway as a sign of life.
 func TestPageProbe(t *testing.T) {
 	quit := make(chan struct{})
 	for name, tt := range map[string]struct {
 		page http.HandlerFunc
 		want supervise.Answer
 	}{
-		"well":   {func(http.ResponseWriter, *http.Request) {}, supervise.Answered},
-		"unwell": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }, supervise.Answered},
-		"hangs":  {func(http.ResponseWriter, *http.Request) { <-quit }, supervise.Silent},
+		"well": {func(http.ResponseWriter, *http.Request) {}, supervise.Answered},
+		"unwell": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) },
+			supervise.Answered},
+		"hangs": {func(http.ResponseWriter, *http.Request) { <-quit }, supervise.Silent},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(tt.page)
@@ -112,7 +116,8 @@ func TestPageProbe(t *testing.T) {
 
 func TestLocalAddress(t *testing.T) {
 	for listen, want := range map[string]string{
-		"127.0.0.1:7101": "127.0.0.1:7101", ":7101": "127.0.0.1:7101", "0.0.0.0:7101": "127.0.0.1:7101", "[::]:7101": "127.0.0.1:7101",
+		"127.0.0.1:7101": "127.0.0.1:7101", ":7101": "127.0.0.1:7101", "0.0.0.0:7101": "127.0.0.1:7101",
+		"[::]:7101":   "127.0.0.1:7101",
 		"127.0.0.1:0": "", "10.0.0.1:7101": "10.0.0.1:7101", "nonsense": "",
 	} {
 		if got := localAddress(listen); got != want {

@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	// programPrefix and a kind of device make the name of the program that runs it.
+	// programPrefix and the kind of a device make the name of its program.
 	programPrefix = "waldo-"
 	gatewayKind   = "gateway"
 )
 
-// Programs finds the programs of Waldo. It is a list of folders; the first that has a program wins.
+// Programs finds Waldo's programs. It is a list of folders; the first that contains a program wins.
 type Programs []string
 
 // InstalledPrograms looks beside the running program and then in PATH.
@@ -30,7 +30,7 @@ func InstalledPrograms() (Programs, error) {
 	return append(Programs{filepath.Dir(self)}, filepath.SplitList(os.Getenv("PATH"))...), nil
 }
 
-// Find returns the path of the program for a kind of device. The error names the kinds there are programs for.
+// Find returns the path of the program for a kind of device. The error names the kinds that have programs.
 func (p Programs) Find(kind string) (string, error) {
 	for _, dir := range p {
 		path := filepath.Join(dir, programPrefix+kind)
@@ -42,10 +42,11 @@ func (p Programs) Find(kind string) (string, error) {
 	if kinds := p.Kinds(); len(kinds) > 0 {
 		found = strings.Join(kinds, ", ")
 	}
-	return "", fmt.Errorf("there is no program %s%s beside waldo or in PATH; programs are there for: %s", programPrefix, kind, found)
+	return "", fmt.Errorf("there is no program %s%s beside waldo or in PATH; there are programs for: %s",
+		programPrefix, kind, found)
 }
 
-// Kinds lists the kinds of devices there are programs for.
+// Kinds lists the kinds of devices that have programs.
 func (p Programs) Kinds() []string {
 	var kinds []string
 	for _, dir := range p {

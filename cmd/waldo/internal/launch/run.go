@@ -15,14 +15,15 @@ import (
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 )
 
-// pollInterval is how often the gateway is asked whether it serves, until it does.
+// pollInterval is how often the gateway is polled until it serves.
 const pollInterval = 20 * time.Millisecond
 
-// Names lists what is going to run, for a printer.
+// Names lists what will run, for a printer.
 func (p *Plan) Names() []string { return append(p.names(), "waldo") }
 
-// Run runs the robot until ctx ends, and returns when nothing of it is left. It calls serving once with the URL of the page, when
-// the page can be opened. It fails if the NATS server cannot listen, or if all processes have ended for good.
+// Run runs the robot until ctx ends, and returns when everything has stopped. It calls serving once with
+// the URL of the page, when the page can be opened. It fails if the NATS server cannot listen, or if all
+// processes have ended permanently.
 func (p *Plan) Run(ctx context.Context, printer *supervise.Printer, serving func(url string)) error {
 	release, err := p.claim()
 	if err != nil {
@@ -69,7 +70,7 @@ func (p *Plan) Run(ctx context.Context, printer *supervise.Printer, serving func
 func (p *Plan) awaitPage(ctx context.Context) (url string, ok bool) {
 	url, err := pageURL(p.http(), p.token())
 	if err != nil {
-		return "", false // the gateway says what is wrong with it
+		return "", false // the gateway reports what is wrong with it
 	}
 	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	tick := time.NewTicker(pollInterval)
@@ -93,11 +94,11 @@ func healthy(ctx context.Context, client *http.Client, url string) bool {
 	if err != nil {
 		return false
 	}
-	_ = response.Body.Close() // its status says it all
+	_ = response.Body.Close() // its status is enough
 	return response.StatusCode == http.StatusOK
 }
 
-// pageURL is where a browser on this machine finds the page of a gateway that listens there.
+// pageURL is where a browser on this machine finds the page of a gateway that listens at the address.
 func pageURL(listen, token string) (string, error) {
 	listen, _, err := access.Address(listen, token)
 	if err != nil {

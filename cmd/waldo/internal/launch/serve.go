@@ -18,15 +18,15 @@ import (
 )
 
 const (
-	// launcherName is the launcher's place on the bus, beside the devices of its robot.
+	// launcherName is the launcher's name on the bus, beside the devices of its robot.
 	launcherName = "launcher"
-	// LauncherKind is how launchers are found on the bus.
+	// LauncherKind is the kind by which launchers are found on the bus.
 	LauncherKind = "launcher"
 	// maxText bounds the text of an error: gRPC clients lose longer ones.
 	maxText = 7000
 )
 
-// server answers for a running robot.
+// server serves the LauncherService of a running robot.
 type server struct {
 	launcherv1.UnimplementedLauncherServiceServer
 	supervisor *supervise.Supervisor
@@ -34,7 +34,7 @@ type server struct {
 	conn       *bus.Conn
 	natsURL    string
 
-	reloading sync.Mutex // held while a file is checked and put in force
+	reloading sync.Mutex // held while a file is checked and applied
 	mu        sync.Mutex
 	plan      *Plan
 }
@@ -49,7 +49,7 @@ func (s *server) serve() error {
 	return service.RegisterService(&launcherv1.LauncherService_ServiceDesc, s)
 }
 
-// processes are those of a plan, with all they need to run.
+// processes returns a plan's processes, with everything they need to run.
 func (s *server) processes(p *Plan) []supervise.Process {
 	processes := make([]supervise.Process, len(p.processes))
 	for i, process := range p.processes {
@@ -66,7 +66,9 @@ func (s *server) current() *Plan {
 	return s.plan
 }
 
-func (s *server) ListProcesses(context.Context, *launcherv1.ListProcessesRequest) (*launcherv1.ListProcessesResponse, error) {
+func (s *server) ListProcesses(
+	context.Context, *launcherv1.ListProcessesRequest,
+) (*launcherv1.ListProcessesResponse, error) {
 	plan := s.current()
 	response := &launcherv1.ListProcessesResponse{}
 	for _, p := range s.supervisor.Status() {
@@ -87,11 +89,14 @@ func (s *server) ListProcesses(context.Context, *launcherv1.ListProcessesRequest
 	return response, nil
 }
 
-func (s *server) RestartProcess(ctx context.Context, r *launcherv1.RestartProcessRequest) (*launcherv1.RestartProcessResponse, error) {
+func (s *server) RestartProcess(
+	ctx context.Context, r *launcherv1.RestartProcessRequest,
+) (*launcherv1.RestartProcessResponse, error) {
 	err := s.supervisor.Restart(ctx, r.GetName())
 	switch {
 	case supervise.IsUnknown(err):
-		return nil, status.Errorf(codes.NotFound, "name: robot %s runs no %.80q; it runs: %s", s.current().robot.Name, r.GetName(),
+		return nil, status.Errorf(codes.NotFound, "name: robot %s does not run %.80q; it runs: %s",
+			s.current().robot.Name, r.GetName(),
 			strings.Join(s.current().names(), ", "))
 	case ctx.Err() != nil:
 		return nil, status.FromContextError(ctx.Err()).Err()
@@ -121,7 +126,8 @@ func (s *server) Reload(ctx context.Context, _ *launcherv1.ReloadRequest) (*laun
 	s.mu.Unlock()
 	s.printer.Printf("waldo", "%s was read again; restarted: %s; started: %s; stopped: %s", next.robot.File,
 		listed(changes.Restarted), listed(changes.Started), listed(changes.Stopped))
-	return &launcherv1.ReloadResponse{Restarted: changes.Restarted, Started: changes.Started, Stopped: changes.Stopped}, nil
+	return &launcherv1.ReloadResponse{Restarted: changes.Restarted, Started: changes.Started,
+		Stopped: changes.Stopped}, nil
 }
 
 func listed(names []string) string {
@@ -138,15 +144,15 @@ func bounded(text string) string {
 	return strings.ToValidUTF8(text[:maxText], "") + "…"
 }
 
-// fixedError says that something cannot change while a robot runs.
+// fixedError reports a change that is impossible while a robot runs.
 type fixedError struct{ text string }
 
 func (e *fixedError) Error() string { return e.text }
 
-// reread returns the plan that the file means by now, checked whole.
+// reread returns the plan for the current file, fully checked.
 func (p *Plan) reread(ctx context.Context) (*Plan, error) {
 	if p.robot.File == robot.Builtin {
-		return nil, &fixedError{"the built-in robot runs, so there is no file to read again: give waldo up one"}
+		return nil, &fixedError{"this is the built-in robot, so there is no file to read again: start waldo up with one"}
 	}
 	r, err := robot.Load(p.robot.File)
 	if err != nil {
@@ -154,7 +160,8 @@ func (p *Plan) reread(ctx context.Context) (*Plan, error) {
 	}
 	switch {
 	case r.Name != p.robot.Name:
-		return nil, &fixedError{fmt.Sprintf("%s: robot: cannot change from %s to %s while the robot runs: restart waldo up", r.File, p.robot.Name, r.Name)}
+		return nil, &fixedError{fmt.Sprintf("%s: robot: cannot change from %s to %s while the robot runs: restart "+
+			"waldo up", r.File, p.robot.Name, r.Name)}
 	case r.NATS != p.robot.NATS:
 		return nil, &fixedError{r.File + ": nats: cannot change while the robot runs: restart waldo up"}
 	}

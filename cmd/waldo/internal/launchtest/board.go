@@ -13,7 +13,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
-// neutral is what means standing still to a board that moves.
+// neutral is the message that means standing still to a board that moves.
 const neutral = "[0]"
 
 type serialConfig struct {
@@ -21,7 +21,7 @@ type serialConfig struct {
 	Control  actuator.Config `yaml:"control"`
 }
 
-// board says back what it is told, and [0] when it has to stand still.
+// board echoes what is written to it, and sends [0] when it has to stand still.
 type board struct {
 	serialv1.UnimplementedSerialServiceServer
 	kit      *device.Kit
@@ -31,8 +31,9 @@ type board struct {
 }
 
 func newBoard(kit *device.Kit, c serialConfig) (device.Driver, error) {
-	b := &board{kit: kit, said: make(chan string, 1000), rx: device.NewOut[*serialv1.SerialMessage](kit, "rx", device.OutOptions{})}
-	device.NewIn[*serialv1.SerialMessage](kit, "deaf", stream.Latest()) // a way in, which is nothing to watch
+	b := &board{kit: kit, said: make(chan string, 1000), rx: device.NewOut[*serialv1.SerialMessage](kit, "rx",
+		device.OutOptions{})}
+	device.NewIn[*serialv1.SerialMessage](kit, "deaf", stream.Latest()) // an input stream, which cannot be watched
 	serialv1.RegisterSerialServiceServer(kit, b)
 	if !c.Actuator {
 		return b, nil
@@ -52,7 +53,8 @@ func (b *board) say(text string) {
 	}
 }
 
-// Run publishes what is said, and nothing several times a second, so that there is always something to watch.
+// Run publishes what was written, and an empty message several times a second, so that there is always
+// something to watch.
 func (b *board) Run(ctx context.Context, ready func()) error {
 	if b.actuator != nil {
 		b.actuator.SetPresent(true)
@@ -68,17 +70,20 @@ func (b *board) Run(ctx context.Context, ready func()) error {
 		case text = <-b.said:
 		case <-tick.C:
 		}
-		b.rx.Publish(&serialv1.SerialMessage{Epoch: b.kit.Epoch(), Sequence: sequence, ReadTime: timestamppb.Now(), Json: text})
+		b.rx.Publish(&serialv1.SerialMessage{Epoch: b.kit.Epoch(), Sequence: sequence, ReadTime: timestamppb.Now(),
+			Json: text})
 	}
 }
 
-// GetPort says whether the board moves.
+// GetPort tells whether the board moves.
 func (b *board) GetPort(context.Context, *serialv1.GetPortRequest) (*serialv1.GetPortResponse, error) {
 	return &serialv1.GetPortResponse{Port: &serialv1.Port{Actuator: b.actuator != nil}}, nil
 }
 
-// WriteMessage says back what it is told.
-func (b *board) WriteMessage(_ context.Context, r *serialv1.WriteMessageRequest) (*serialv1.WriteMessageResponse, error) {
+// WriteMessage echoes the message.
+func (b *board) WriteMessage(
+	_ context.Context, r *serialv1.WriteMessageRequest,
+) (*serialv1.WriteMessageResponse, error) {
 	if b.actuator == nil {
 		b.say(r.GetJson())
 		return &serialv1.WriteMessageResponse{}, nil

@@ -1,5 +1,6 @@
-// Package launchtest gives tests of the launcher programs to run: a camera and a serial board that says back what it is told, made with the
-// device kit, and a gateway that only says that it is well. All are played by the test program itself.
+// Package launchtest gives tests of the launcher programs to run: a camera and an echoing serial board,
+// made with the device kit, and a gateway that only reports that it is healthy. The test program itself
+// plays all of them.
 //
 //	func TestMain(m *testing.M) {
 //		launchtest.Play()
@@ -28,7 +29,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
-// Play turns the test program into the one by whose name it was called, and exits. It returns if that is the test.
+// Play turns the test program into the program by whose name it was called, and exits. It returns if
+// that is the test itself.
 func Play() {
 	switch filepath.Base(os.Args[0]) {
 	case "waldo-camera":
@@ -40,7 +42,7 @@ func Play() {
 	}
 }
 
-// Install makes a folder with the named programs and returns it. What they are is decided by Play.
+// Install makes a folder with the named programs and returns it. Play decides what each of them does.
 func Install(tb testing.TB, programs ...string) string {
 	tb.Helper()
 	self, err := os.Executable()
@@ -66,7 +68,8 @@ func WriteRobot(tb testing.TB, text string) string {
 	return path
 }
 
-// Running tells whether a process does anything still: one that has ended but was not collected by its parent does not.
+// Running tells whether a process is still running: one that has ended but was not reaped by its parent
+// is not.
 func Running(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -90,15 +93,17 @@ func newCamera(kit *device.Kit, _ cameraConfig) (device.Driver, error) {
 	return c, nil
 }
 
-// Run has no hardware to wait for.
+// Run waits for no hardware.
 func (*camera) Run(ctx context.Context, ready func()) error {
 	ready()
 	<-ctx.Done()
 	return nil
 }
 
-// CaptureFrame returns a black picture of the size that was asked for.
-func (*camera) CaptureFrame(_ context.Context, r *camerav1.CaptureFrameRequest) (*camerav1.CaptureFrameResponse, error) {
+// CaptureFrame returns a black picture of the requested size.
+func (*camera) CaptureFrame(
+	_ context.Context, r *camerav1.CaptureFrameRequest,
+) (*camerav1.CaptureFrameResponse, error) {
 	var picture bytes.Buffer
 	size := image.Rect(0, 0, max(8, int(r.GetFormat().GetWidthPx())), max(8, int(r.GetFormat().GetHeightPx())))
 	if err := jpeg.Encode(&picture, image.NewGray(size), nil); err != nil {

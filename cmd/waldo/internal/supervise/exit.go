@@ -15,14 +15,14 @@ type exit struct {
 	signal syscall.Signal // 0 unless a signal killed it
 	err    error          // it could not be started or waited for
 	hung   string         // why it was killed, if it gave no sign of life
-	wanted bool           // a restart was asked for
+	wanted bool           // a restart was requested
 }
 
 // exitOf reads what exec.Cmd.Wait returned.
 func exitOf(err error) exit {
 	var failed *exec.ExitError
 	switch {
-	case err == nil, errors.Is(err, exec.ErrWaitDelay): // the latter: a grandchild still holds the output
+	case err == nil, errors.Is(err, exec.ErrWaitDelay): // WaitDelay: a grandchild still holds the output
 		return exit{}
 	case !errors.As(err, &failed):
 		return exit{err: err}
@@ -33,21 +33,21 @@ func exitOf(err error) exit {
 	return exit{code: failed.ExitCode()}
 }
 
-// final tells whether the process is not to be started again, and why.
+// final tells whether the process must not be started again, and why.
 func (e exit) final() (why string, final bool) {
 	switch {
 	case e.err != nil || e.signal != 0 || e.hung != "" || e.wanted:
 		return "", false
 	case e.code == device.ExitStopped:
-		return "stopped on request, so it is not started again: waldo restart does that", true
+		return "stopped on request, so it is not started again: start it with waldo restart", true
 	case e.code == device.ExitConfiguration:
-		return "its configuration is wrong, so it is not started again: correct it, then waldo reload", true
+		return "its configuration is wrong, so it is not started again: correct it, then run waldo reload", true
 	default:
 		return "", false
 	}
 }
 
-// String says how the process ended, for people.
+// String describes how the process ended, for people.
 func (e exit) String() string {
 	switch {
 	case e.err != nil:
@@ -57,7 +57,7 @@ func (e exit) String() string {
 	case e.signal != 0:
 		return fmt.Sprintf("was killed (%s)", e.signal)
 	case e.code == device.ExitAddress:
-		return "ended: an address it needs cannot be had"
+		return "ended: an address it needs is in use"
 	default:
 		return fmt.Sprintf("ended with code %d", e.code)
 	}

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// traceTime is how long a process that hangs has to print where, before it is killed.
+// traceTime is how long a hanging process has to print where it hangs before it is killed.
 const traceTime = 300 * time.Millisecond
 
 // keeper keeps one process running.
@@ -20,7 +20,7 @@ type keeper struct {
 	backoff backoff
 	ctx     context.Context
 	cancel  context.CancelFunc
-	again   chan struct{} // holds a token when the process is to be restarted
+	again   chan struct{} // holds a token when a restart is due
 
 	mu      sync.Mutex
 	process Process
@@ -28,15 +28,16 @@ type keeper struct {
 	started chan struct{} // closed at the next start
 }
 
-// newKeeper needs the supervisor's mu.
+// newKeeper requires the supervisor's mu.
 func newKeeper(s *Supervisor, p Process) *keeper {
-	k := &keeper{name: p.Name, whole: s, printer: s.printer, again: make(chan struct{}, 1), process: p, started: make(chan struct{}),
-		status: Status{Name: p.Name, Reason: "it is being started"}}
+	k := &keeper{name: p.Name, whole: s, printer: s.printer, again: make(chan struct{}, 1), process: p,
+		started: make(chan struct{}),
+		status:  Status{Name: p.Name, Reason: "it is being started"}}
 	k.ctx, k.cancel = context.WithCancel(s.ctx)
 	return k
 }
 
-// set changes what is kept running, and tells whether that needs a restart, which begins now.
+// set changes what is kept running, and tells whether that takes a restart, which begins at once.
 func (k *keeper) set(p Process) (restart bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -83,7 +84,7 @@ func (k *keeper) note(s Status) {
 	k.status = s
 }
 
-// keep returns when the process is no longer to be kept.
+// keep returns when the process no longer has to be kept running.
 func (k *keeper) keep() {
 	defer k.cancel()
 	for k.ctx.Err() == nil {
@@ -109,7 +110,8 @@ func (k *keeper) keep() {
 	}
 }
 
-// wait returns when it is time, when a restart is wanted, or when the process is no longer to be kept.
+// wait returns when the time is up, when a restart is due, or when the process no longer has to be kept
+// running.
 func (k *keeper) wait(until <-chan time.Time) {
 	select {
 	case <-k.ctx.Done():
@@ -137,7 +139,7 @@ func (k *keeper) live() exit {
 	case why := <-hung:
 		return k.killHung(c, why, ended)
 	case <-k.again:
-		k.printer.Printf(k.name, "restarting, as asked")
+		k.printer.Printf(k.name, "restarting on request")
 		e := k.stop(c, ended)
 		e.wanted = true
 		return e
@@ -146,12 +148,12 @@ func (k *keeper) live() exit {
 	}
 }
 
-// start starts the process as it is to be now.
+// start starts the process in its current configuration.
 func (k *keeper) start(output io.Writer) (child, Process, error) {
 	k.mu.Lock()
 	process := k.process
 	select {
-	case <-k.again: // what was asked for happens now
+	case <-k.again: // this start fulfils the request
 	default:
 	}
 	k.mu.Unlock()
@@ -167,7 +169,7 @@ func (k *keeper) start(output io.Writer) (child, Process, error) {
 	return c, process, nil
 }
 
-// stop ends a process politely, if it can.
+// stop ends a process gracefully if possible.
 func (k *keeper) stop(c child, ended <-chan exit) exit {
 	c.signal(syscall.SIGTERM)
 	select {
@@ -180,7 +182,7 @@ func (k *keeper) stop(c child, ended <-chan exit) exit {
 	return <-ended
 }
 
-// killHung ends a process that gives no sign of life. One that is not stopped may print where it hangs.
+// killHung ends a process that gives no sign of life. Unless it is stopped it may first print where it hangs.
 func (k *keeper) killHung(c child, why string, ended <-chan exit) exit {
 	if c.activity() != stopped {
 		c.signal(syscall.SIGQUIT)

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// playChild says "pid <n>" and then does what the test wants.
+// playChild prints "pid <n>" and then does what the test wants.
 func playChild(mode string) int {
 	terminate := make(chan os.Signal, 1)
 	signal.Notify(terminate, syscall.SIGTERM)
@@ -37,7 +37,7 @@ func playChild(mode string) int {
 		fmt.Println("stopping")
 	case "stubborn":
 		<-make(chan int) // the deadlock detector sleeps while signals are watched
-	case "parent": // leaves a process of its own behind
+	case "parent": // leaves a child process behind
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), childMode+"=stubborn")
 		cmd.Stdout = os.Stdout
@@ -62,7 +62,7 @@ func play(name, mode string) Process {
 	return Process{Name: name, Path: os.Args[0], Env: []string{childMode + "=" + mode}}
 }
 
-// alive tells whether a process still does anything; one that is dead but not yet collected by its parent does not.
+// alive tells whether a process is still running; one that is dead but not yet reaped by its parent is not.
 func alive(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

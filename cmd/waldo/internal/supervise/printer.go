@@ -10,24 +10,25 @@ import (
 )
 
 const (
-	// maxLine is the most that is shown of one line, in bytes.
+	// maxLine is how much of one line is shown, in bytes.
 	maxLine = 4096
-	// flushTime bounds what Close waits for a terminal that does not take anything.
+	// flushTime bounds how long Close waits for a blocked terminal.
 	flushTime = time.Second
 )
 
-// Printer writes lines of several processes to one output, each with the time and the name of who said it. All methods may be
-// called by any goroutine, and none but Close waits for the output.
+// Printer writes the lines of several processes to one output, each with the time and the name of its
+// process. All methods may be called from any goroutine, and only Close waits for the output.
 type Printer struct {
 	out   *output.Writer
 	style style
 }
 
-// NewPrinter returns a printer for processes with these names, which it aligns. With color, each gets its own.
+// NewPrinter returns a printer for processes with these names, which it aligns. With color, each name
+// gets its own.
 func NewPrinter(out io.Writer, names []string, color bool) *Printer {
 	p := &Printer{style: newStyle(names, color)}
 	p.out = output.NewWriter(out, func(lines int64) string {
-		return p.style.line(time.Now(), "waldo", fmt.Sprintf("left out %d lines: the output did not take them", lines))
+		return p.style.line(time.Now(), "waldo", fmt.Sprintf("dropped %d lines: the output could not keep up", lines))
 	})
 	return p
 }
@@ -41,21 +42,22 @@ func (p *Printer) print(name, text string) {
 	_, _ = io.WriteString(p.out, p.style.line(time.Now(), name, text)) // never fails
 }
 
-// Close returns when all lines are written, or after a second if the output takes none. What is printed later is ignored.
+// Close returns when all lines are written, or after a second if the output is blocked. Anything printed
+// later is ignored.
 func (p *Printer) Close() { p.out.Close(flushTime) }
 
-// Writer returns a writer that prints what is written to it line by line. One goroutine may use it; Close prints an unfinished
-// last line.
+// Writer returns a writer that prints what is written to it line by line. One goroutine may use it;
+// Close prints an unfinished last line.
 func (p *Printer) Writer(name string) io.WriteCloser {
 	return &lineWriter{printer: p, name: name}
 }
 
-// lineWriter cuts a flow of bytes into lines, of which it keeps at most maxLine.
+// lineWriter cuts a stream of bytes into lines and keeps at most maxLine bytes of each.
 type lineWriter struct {
 	printer *Printer
 	name    string
 	line    []byte
-	cut     int // bytes of the line that were not kept
+	cut     int // bytes of the line that were dropped
 }
 
 // Write never fails.
@@ -78,7 +80,7 @@ func (w *lineWriter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Close prints what has no end of line yet.
+// Close prints an unfinished last line.
 func (w *lineWriter) Close() error {
 	if len(w.line) > 0 {
 		w.flush()

@@ -20,13 +20,15 @@ func printed(f func(*Printer)) string {
 	return withoutTimes(out.String())
 }
 
-// lines pairs what a process writes with what is shown. It feeds the fuzz test too.
+// lines pairs the output of a process with what is shown. It also seeds the fuzz test.
 var lines = []struct{ name, in, want string }{
 	{"plain", "hello\n", "front   │ hello\n"},
 	{"unfinished", "hello", "front   │ hello\n"},
 	{"several", "a\n\nb\r\nc", "front   │ a\nfront   │ \nfront   │ b\nfront   │ c\n"},
-	{"long", strings.Repeat("x", 5000) + "\ny\n", "front   │ " + strings.Repeat("x", 4096) + "… (904 bytes more)\nfront   │ y\n"},
-	{"cut within a letter", "x" + strings.Repeat("é", 3000), "front   │ x" + strings.Repeat("é", 2047) + "… (1905 bytes more)\n"},
+	{"long", strings.Repeat("x", 5000) + "\ny\n", "front   │ " + strings.Repeat("x", 4096) +
+		"… (904 bytes more)\nfront   │ y\n"},
+	{"cut within a letter", "x" + strings.Repeat("é", 3000), "front   │ x" + strings.Repeat("é", 2047) +
+		"… (1905 bytes more)\n"},
 	{"terminal codes", "\x1b[2Jhi\x00\n", "front   │ ·[2Jhi·\n"},
 	{"not UTF-8", "\xff\xfe\n", "front   │ \ufffd\ufffd\n"},
 	{"slog text", "time=2026-01-01T00:00:00Z level=INFO msg=\"camera is \\\"ready\\\"\" width=640 card=\"a b\"\n",
@@ -42,7 +44,7 @@ var lines = []struct{ name, in, want string }{
 func TestLines(t *testing.T) {
 	for _, tt := range lines {
 		t.Run(tt.name, func(t *testing.T) {
-			for _, chunk := range []int{1, 7, len(tt.in)} { // however it arrives
+			for _, chunk := range []int{1, 7, len(tt.in)} { // in whatever pieces it arrives
 				got := printed(func(p *Printer) {
 					w := p.Writer("front")
 					for rest := tt.in; rest != ""; {
@@ -77,7 +79,7 @@ func TestColor(t *testing.T) {
 	}
 }
 
-// TestLinesOfManyStayWhole: lines of processes that print at the same time are never mixed.
+// TestLinesOfManyStayWhole: lines of processes that print at the same time are never interleaved.
 func TestLinesOfManyStayWhole(t *testing.T) {
 	const writers, each = 8, 100 // together less than the printer's queue
 	got := printed(func(p *Printer) {
@@ -110,7 +112,7 @@ func TestLinesOfManyStayWhole(t *testing.T) {
 
 var testTime = time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)
 
-// gate is an output that takes nothing until it is opened.
+// gate is an output that blocks until it is opened.
 type gate struct {
 	open chan struct{}
 	took bytes.Buffer
@@ -121,7 +123,7 @@ func (g *gate) Write(b []byte) (int, error) {
 	return g.took.Write(b)
 }
 
-// TestSlowOutput: nobody waits for a terminal that does not read, and the loss is told.
+// TestSlowOutput: nobody waits for a blocked terminal, and the loss is reported.
 func TestSlowOutput(t *testing.T) {
 	g := &gate{open: make(chan struct{})}
 	p := NewPrinter(g, nil, false)
@@ -133,7 +135,7 @@ func TestSlowOutput(t *testing.T) {
 	p.Close()
 	shown, lost := 0, 0
 	for line := range strings.Lines(g.took.String()) {
-		if _, rest, ok := strings.Cut(line, "left out "); ok {
+		if _, rest, ok := strings.Cut(line, "dropped "); ok {
 			if _, err := fmt.Sscan(rest, &lost); err != nil {
 				t.Fatal(err)
 			}
@@ -142,7 +144,7 @@ func TestSlowOutput(t *testing.T) {
 		shown++
 	}
 	if lost == 0 || shown+lost != count {
-		t.Errorf("%d lines shown and %d told as lost, of %d", shown, lost, count)
+		t.Errorf("%d lines shown and %d reported as lost, of %d", shown, lost, count)
 	}
 }
 
@@ -156,14 +158,14 @@ func TestPrintAfterClose(t *testing.T) {
 	}
 }
 
-// FuzzLines: whatever a process writes, each line shown is one line, begins with its name, and is bounded.
+// FuzzLines: for any output, each line shown is one line, begins with the process's name, and is bounded.
 func FuzzLines(f *testing.F) {
 	for _, tt := range lines {
 		f.Add([]byte(tt.in))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		if bytes.Count(in, []byte("\n")) >= 1000 {
-			t.Skip("lines may be left out")
+			t.Skip("lines may be dropped")
 		}
 		got := printed(func(p *Printer) {
 			w := p.Writer("front")

@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// spawner starts processes that the kernel kills when the supervisor dies. The kernel ties that to the thread that started the
-// process, not to the whole program, and the Go runtime ends threads as it likes. So one goroutine keeps one thread
-// for this, and starts everything.
+// spawner starts processes that the kernel kills when the supervisor dies. The kernel ties this to the
+// thread that started the process, not to the whole program, and the Go runtime ends threads as it sees
+// fit. So one goroutine, locked to one thread, starts all processes.
 type spawner struct {
 	work chan func()
 	done chan struct{}
@@ -27,7 +27,8 @@ func newSpawner() *spawner {
 	return s
 }
 
-// run ends with its thread locked, so the thread ends too, and with it whatever it started that were still alive.
+// run returns with its thread locked, so the thread ends too, and with it any process it started that is
+// still alive.
 func (s *spawner) run() {
 	defer close(s.done)
 	runtime.LockOSThread()
@@ -45,8 +46,8 @@ func (s *spawner) close() {
 func (s *spawner) start(p Process, output io.Writer) (child, error) {
 	cmd := exec.Command(p.Path, p.Args...)
 	cmd.Env = append(os.Environ(), p.Env...)
-	cmd.Stdout, cmd.Stderr = output, output // one pipe for both, so their order is kept
-	// Once a process has ended, somebody it started may hold the pipe; do not wait for that.
+	cmd.Stdout, cmd.Stderr = output, output // one pipe for both, to keep their order
+	// Once a process has ended, one of its children may still hold the pipe; do not wait for that.
 	cmd.WaitDelay = 100 * time.Millisecond
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Pdeathsig: syscall.SIGKILL,
@@ -68,7 +69,7 @@ func (s *spawner) start(p Process, output io.Writer) (child, error) {
 	return process{cmd}, nil
 }
 
-// InputFile returns a file with this content that has no place on any disk, so that a full one does not matter.
+// InputFile returns a file in memory with this content, so that a full disk does not matter.
 func InputFile(content []byte) (*os.File, error) {
 	fd, err := unix.MemfdCreate("robot.yaml", unix.MFD_CLOEXEC)
 	if err != nil {
@@ -86,7 +87,7 @@ type process struct{ cmd *exec.Cmd }
 
 func (p process) wait() exit {
 	e := exitOf(p.cmd.Wait())
-	// Whatever it started and did not stop is in its group; no such group is the usual case.
+	// Anything it started and did not stop is in its group; usually the group is gone.
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	return e
 }

@@ -54,7 +54,7 @@ func (s *session) next(t *testing.T, word string) string {
 	return ""
 }
 
-// pid returns the process id the next child tells.
+// pid returns the process id that the next child prints.
 func (s *session) pid(t *testing.T) int {
 	t.Helper()
 	var pid int
@@ -109,7 +109,7 @@ func TestRealProgramMissing(t *testing.T) {
 	s.next(t, "/nowhere/waldo-camera: no such file or directory; starting again at once")
 }
 
-// TestRealGrandchild: what a process leaves behind goes with it.
+// TestRealGrandchild: the children that a process leaves behind end with it.
 func TestRealGrandchild(t *testing.T) {
 	s := start(t, play("front", "parent"))
 	parent, grandchild := s.pid(t), s.pid(t)
@@ -119,7 +119,7 @@ func TestRealGrandchild(t *testing.T) {
 	waitDead(t, grandchild)
 }
 
-// TestSupervisorKilled: nothing survives a supervisor that had no chance to stop it.
+// TestSupervisorKilled: no process survives a supervisor that had no chance to stop it.
 func TestSupervisorKilled(t *testing.T) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childMode+"=supervisor")
@@ -143,5 +143,5 @@ func TestSupervisorKilled(t *testing.T) {
 	}
 	waitDead(t, one)
 	waitDead(t, two)
-	_ = cmd.Wait() // it was killed, and says so
+	_ = cmd.Wait() // the error reports that it was killed
 }

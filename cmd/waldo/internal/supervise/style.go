@@ -18,7 +18,7 @@ type style struct {
 	colors map[string]string
 }
 
-// palette has colours that can be read on dark and on light backgrounds.
+// palette has colours that are legible on dark and on light backgrounds.
 var palette = []string{"36", "33", "35", "32", "34", "96", "93", "95", "92", "94"}
 
 func newStyle(names []string, color bool) style {
@@ -55,7 +55,7 @@ func (s style) line(t time.Time, name, text string) string {
 	return "\x1b[" + color + "m" + head + "\x1b[0m " + text + "\n"
 }
 
-// printable replaces what could confuse a terminal.
+// printable replaces characters that could confuse a terminal.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) || r == '\t' {
@@ -68,8 +68,8 @@ func printable(text string) string {
 // slogText matches a line of slog's TextHandler.
 var slogText = regexp.MustCompile(`^time=\S+ level=(\S+) msg=("(?:[^"\\]|\\.)*"|\S*)(.*)$`)
 
-// readable turns a line of slog, text or JSON, into level, message, and the rest. Its time is left out: the line gets one anyway.
-// Other lines stay as they are.
+// readable turns a line of slog, text or JSON, into level, message, and the rest. Its time is left out,
+// because every line gets one anyway. Other lines stay as they are.
 func readable(text string) string {
 	if strings.HasPrefix(text, "{") {
 		return readableJSON(text)
@@ -107,7 +107,7 @@ func readableJSON(text string) string {
 		case "level":
 			level = word(value)
 		case "msg":
-			_ = json.Unmarshal(value, &message) // not text: not a message
+			_ = json.Unmarshal(value, &message) // not a string, so not a message
 		default:
 			fmt.Fprintf(&rest, " %s=%s", key, word(value))
 		}
@@ -118,7 +118,7 @@ func readableJSON(text string) string {
 	return fmt.Sprintf("%-5s %s%s", level, message, rest.String())
 }
 
-// word shows a JSON value as slog's text does: in quotes only where it needs them.
+// word shows a JSON value as slog's text handler does: in quotes only where it needs them.
 func word(value json.RawMessage) string {
 	var s string
 	switch {

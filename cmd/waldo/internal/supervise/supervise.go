@@ -14,13 +14,13 @@ import (
 // Grace is how long a process may take to stop before it is killed.
 const Grace = 2 * time.Second
 
-// ErrNothingRuns is returned by Run when all processes have ended for good though nobody asked for it.
+// ErrNothingRuns is returned by Run when all processes have ended permanently though nobody stopped it.
 var ErrNothingRuns = errors.New("nothing is left to run")
 
-// errNoProcess is for names that there are not.
+// errNoProcess is for unknown names.
 var errNoProcess = errors.New("there is no such process")
 
-// IsUnknown tells whether an error means that there is no process of the name.
+// IsUnknown tells whether an error means that there is no process of that name.
 func IsUnknown(err error) bool { return errors.Is(err, errNoProcess) }
 
 // Process is a program to keep running.
@@ -31,34 +31,35 @@ type Process struct {
 	Path string
 	// Args are its arguments, without its name.
 	Args []string
-	// Env is added to the environment of this process; of two values for a name the later one counts.
+	// Env is added to the environment of this process; if a name has two values, the later one counts.
 	Env []string
 	// Input is what the process finds in file descriptor 3; nil for nothing.
 	Input []byte
-	// Config stands for what Input says of this process: if it differs, the process has to be restarted.
+	// Config is the part of Input that concerns this process: when it changes, the process has to be
+	// restarted.
 	Config string
-	// NewProbe makes what asks one life of the process for signs of life; nil: it is never asked.
+	// NewProbe makes the probe that asks one run of the process for signs of life; nil: it is never asked.
 	NewProbe func(pid int) Probe
 }
 
-// same tells whether a process that was started as p runs as q says.
+// same tells whether a process that was started as p runs as q would.
 func (p *Process) same(q *Process) bool {
 	return p.Path == q.Path && p.Config == q.Config && slices.Equal(p.Args, q.Args) && slices.Equal(p.Env, q.Env)
 }
 
-// starter starts processes: real ones, or those of a test.
+// starter starts processes: real ones, or a test's.
 type starter interface {
 	start(p Process, output io.Writer) (child, error)
 }
 
-// child is a process that was started.
+// child is a started process.
 type child interface {
-	// wait returns when the process has ended and everything it printed was read. It is called once.
+	// wait returns when the process has ended and all its output has been read. It is called once.
 	wait() exit
 	// signal does nothing if the process has ended.
 	signal(sig syscall.Signal)
 	pid() int
-	// activity tells what the process is doing as far as the system can see.
+	// activity tells what the process is doing, as far as the system can tell.
 	activity() activity
 }
 
@@ -78,8 +79,8 @@ type Supervisor struct {
 // New returns a supervisor that prints what its processes print.
 func New(printer *Printer) *Supervisor { return &Supervisor{printer: printer} }
 
-// Run keeps the processes running until ctx ends; then it stops them and returns nil when none is left. It returns
-// [ErrNothingRuns] if before that all have ended for good. It is called once.
+// Run keeps the processes running until ctx ends; then it stops them and returns nil when all have
+// ended. It returns [ErrNothingRuns] if all have ended permanently before that. It is called once.
 func (s *Supervisor) Run(ctx context.Context, processes []Process) error {
 	if s.starter == nil {
 		spawner := newSpawner()
@@ -100,14 +101,14 @@ func (s *Supervisor) Run(ctx context.Context, processes []Process) error {
 	if errors.Is(context.Cause(ctx), ErrNothingRuns) {
 		return ErrNothingRuns
 	}
-	return nil // it was asked for
+	return nil // on request
 }
 
 // Changes are the names of processes that [Supervisor.Change] has touched.
 type Changes struct{ Restarted, Started, Stopped []string }
 
-// Change makes these the processes to keep running. Those that are the same run on untouched, as does what they print; the others are stopped,
-// started or restarted, which goes on when Change returns.
+// Change makes these the processes to keep running. Those that are the same keep running untouched, with
+// their output; the others are stopped, started or restarted, which continues after Change returns.
 func (s *Supervisor) Change(processes []Process) (Changes, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,7 +118,7 @@ func (s *Supervisor) Change(processes []Process) (Changes, error) {
 	return s.change(processes), nil
 }
 
-// change needs mu.
+// change requires mu.
 func (s *Supervisor) change(processes []Process) Changes {
 	var changes Changes
 	keepers := make([]*keeper, 0, len(processes))
@@ -143,7 +144,7 @@ func (s *Supervisor) change(processes []Process) Changes {
 	return changes
 }
 
-// find needs mu.
+// find requires mu.
 func (s *Supervisor) find(name string) *keeper {
 	if i := slices.IndexFunc(s.keepers, func(k *keeper) bool { return k.name == name }); i >= 0 {
 		return s.keepers[i]
@@ -151,7 +152,8 @@ func (s *Supervisor) find(name string) *keeper {
 	return nil
 }
 
-// Restart ends a process and starts it again, also one that had ended for good. It returns when the new one was started.
+// Restart ends a process and starts it again, even one that had ended permanently. It returns when the
+// new one has been started.
 func (s *Supervisor) Restart(ctx context.Context, name string) error {
 	s.mu.Lock()
 	k := s.find(name)
@@ -162,14 +164,14 @@ func (s *Supervisor) Restart(ctx context.Context, name string) error {
 	return k.restart(ctx)
 }
 
-// Status is what the supervisor does with a process.
+// Status is the state of a process, as the supervisor sees it.
 type Status struct {
 	Name string
 	// PID is 0 while there is no process.
 	PID int
-	// Ended tells that it is not going to be started again by itself.
+	// Ended tells that it is not restarted automatically.
 	Ended bool
-	// Reason says why there is no process.
+	// Reason tells why there is no process.
 	Reason string
 }
 
@@ -184,7 +186,7 @@ func (s *Supervisor) Status() []Status {
 	return list
 }
 
-// ended is called by a keeper whose process has ended for good: the last one ends the whole.
+// ended is called by a keeper whose process has ended permanently: the last one ends Run.
 func (s *Supervisor) ended() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

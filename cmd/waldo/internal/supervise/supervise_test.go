@@ -24,7 +24,7 @@ type fakes struct {
 
 	mu     sync.Mutex
 	starts []time.Time
-	failed int // so many starts fail
+	failed int // number of starts that fail
 }
 
 func (s *fakes) start(_ Process, output io.Writer) (child, error) {
@@ -94,7 +94,8 @@ func TestCrashLoopBacksOff(t *testing.T) {
 		if got := s.waits(); !slices.Equal(got, want) {
 			t.Errorf("waits are %v, want %v", got, want)
 		}
-		first := "front │ was killed (killed); starting again at once\nfront │ was killed (killed); starting again in 100ms\n"
+		first := "front │ was killed (killed); starting again at once\nfront │ was killed (killed); starting again " +
+			"in 100ms\n"
 		if !strings.HasPrefix(strings.ReplaceAll(out, "front ", "front"), strings.ReplaceAll(first, "front ", "front")) {
 			t.Errorf("printed\n%s", out)
 		}
@@ -126,8 +127,10 @@ func TestGoodLifeForgivesCrashes(t *testing.T) {
 
 func TestFinalExits(t *testing.T) {
 	for code, want := range map[int]string{
-		device.ExitStopped:       "front │ ended with code 0; stopped on request, so it is not started again: waldo restart does that\n",
-		device.ExitConfiguration: "front │ ended with code 78; its configuration is wrong, so it is not started again: correct it, then waldo reload\n",
+		device.ExitStopped: "front │ ended with code 0; stopped on request, so it is not started again: start " +
+			"it with waldo restart\n",
+		device.ExitConfiguration: "front │ ended with code 78; its configuration is wrong, so it is not started " +
+			"again: correct it, then run waldo reload\n",
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := &fakes{life: func(_ int, f *fake) { f.ended <- exit{code: code} }}
@@ -142,7 +145,7 @@ func TestFinalExits(t *testing.T) {
 	}
 }
 
-// TestAddressInUseAndFailingStart are crashes like any other, in their own words.
+// TestAddressInUseAndFailingStart: both are crashes like any other, with their own messages.
 func TestAddressInUseAndFailingStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &fakes{failed: 1, life: func(n int, f *fake) {
@@ -154,7 +157,8 @@ func TestAddressInUseAndFailingStart(t *testing.T) {
 			f.ended <- exit{}
 		}}
 		out, err := supervised(t, s, time.Second)
-		want := "front │ no such file; starting again at once\nfront │ ended: an address it needs cannot be had; starting again in 100ms\n"
+		want := "front │ no such file; starting again at once\nfront │ ended: an address it needs is in use; " +
+			"starting again in 100ms\n"
 		if err != nil || out != want {
 			t.Errorf("printed %q, want %q; %v", out, want, err)
 		}
@@ -207,7 +211,8 @@ func TestOneCrashDoesNotDisturbOthers(t *testing.T) {
 		wild := &fakes{life: func(_ int, f *fake) { f.ended <- exit{code: 1} }}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		err := (&Supervisor{printer: printer, starter: byName{"calm": calm, "wild": wild}}).Run(ctx, []Process{{Name: "calm"}, {Name: "wild"}})
+		err := (&Supervisor{printer: printer, starter: byName{"calm": calm, "wild": wild}}).Run(ctx,
+			[]Process{{Name: "calm"}, {Name: "wild"}})
 		if err != nil || len(calm.starts) != 1 || len(wild.starts) < 3 {
 			t.Errorf("calm started %d times, wild %d; %v", len(calm.starts), len(wild.starts), err)
 		}

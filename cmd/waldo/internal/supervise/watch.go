@@ -12,24 +12,24 @@ import (
 const (
 	// askEvery is how often a process is asked for a sign of life.
 	askEvery = time.Second
-	// patience is how long a process may take to answer, or stand stopped, before it counts as hanging.
+	// patience is how long a process may take to answer, or stay stopped, before it counts as hanging.
 	patience = 5 * time.Second
-	// busyQuestions is how many questions in a row a process may leave unanswered that is at work, or waits for a processor: a busy machine
-	// makes it slow.
+	// busyQuestions is how many questions in a row a process that is working or waiting for a processor
+	// may leave unanswered: a busy machine makes it slow.
 	busyQuestions = 4
-	// startQuestions is the same for one that has never answered: it is still starting.
+	// startQuestions is the same for a process that has never answered: it is still starting.
 	startQuestions = 12
-	// late is how much longer than its time a question may take; after more it is the launcher itself that was not running.
+	// late is how far a question may overrun its time; beyond that the launcher itself was not running.
 	late = time.Second
 )
 
-// Answer is what came of a question.
+// Answer is the outcome of a question.
 type Answer int
 
 const (
-	// Unasked means that the question could not be put: the process does not listen, or not yet.
+	// Unasked means that the question could not be put: the process is not listening, or not yet.
 	Unasked Answer = iota
-	// Answered means that there was any answer, such as that the hardware is away.
+	// Answered means that there was an answer of any kind, even that the hardware is away.
 	Answered
 	// Silent means that the process did not answer in time.
 	Silent
@@ -39,20 +39,21 @@ const (
 type Probe interface {
 	// Ask returns when there is an answer, or when ctx ends.
 	Ask(ctx context.Context) Answer
-	// Close ends what Ask needs.
+	// Close frees what Ask needs.
 	Close()
 }
 
-// activity is what a process does as far as the system can see.
+// activity is what a process is doing, as far as the system can tell.
 type activity int
 
 const (
 	asleep  activity = iota
-	busy             // at work, waiting for a processor, or for a disk
+	busy             // working, or waiting for a processor or a disk
 	stopped          // by SIGSTOP
 )
 
-// watch asks a process for signs of life. Should it hang, why is sent to hung, once. stop ends the watch and waits for it.
+// watch asks a process for signs of life. If it hangs, the reason is sent to hung, once. stop ends the
+// watch and waits for it.
 func watch(ctx context.Context, c child, p Process) (hung <-chan string, stop func()) {
 	if p.NewProbe == nil {
 		return nil, func() {}
@@ -71,7 +72,7 @@ func watch(ctx context.Context, c child, p Process) (hung <-chan string, stop fu
 	return why, func() { cancel(); <-done }
 }
 
-// watcher judges one life of a process.
+// watcher judges one run of a process.
 type watcher struct {
 	child    child
 	probe    Probe
@@ -96,7 +97,7 @@ func (w *watcher) run(ctx context.Context) string {
 	}
 }
 
-// ask puts one question, and returns why the process counts as hanging, if it does.
+// ask puts one question, and returns the reason if the process now counts as hanging.
 func (w *watcher) ask(ctx context.Context) string {
 	began := time.Now()
 	limited, cancel := context.WithTimeout(ctx, patience)
@@ -110,19 +111,19 @@ func (w *watcher) ask(ctx context.Context) string {
 		w.still += askEvery
 	case answer == Unasked:
 		w.silent, w.still = 0, 0
-	case time.Since(began) < patience+late: // else this program was not running either, or the machine slept
+	case time.Since(began) < patience+late: // otherwise this program was not running either, or the machine slept
 		w.silent++
 	}
 	switch {
 	case now == stopped && (w.silent > 0 || w.still >= patience):
-		return fmt.Sprintf("stood stopped for %s", patience)
+		return fmt.Sprintf("was stopped for %s", patience)
 	case w.silent >= w.most(now):
 		return fmt.Sprintf("gave no sign of life for %s", patience*time.Duration(w.silent))
 	}
 	return ""
 }
 
-// most is how many questions in a row may go without an answer.
+// most is how many questions in a row may go unanswered.
 func (w *watcher) most(now activity) int {
 	switch {
 	case !w.answered:
@@ -136,7 +137,7 @@ func (w *watcher) most(now activity) int {
 
 // activityOf looks at all threads of a process.
 func activityOf(pid int) activity {
-	paths, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid)) // the pattern is good
+	paths, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid)) // the pattern is valid
 	found := asleep
 	for _, path := range paths {
 		stat, err := os.ReadFile(path)

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// scripted is a process that answers as the test says, at the nth question.
+// scripted is a process that answers the nth question as the test determines.
 type scripted struct {
 	ask   func(ctx context.Context, n int) Answer
 	asked int
@@ -26,7 +26,8 @@ func (s *scripted) Close()                         {}
 // silent is a question without an answer.
 func silent(ctx context.Context) Answer { <-ctx.Done(); return Silent }
 
-// TestWatch runs each sort of process for two minutes, and says after how long it counts as hanging, if it does.
+// TestWatch runs each sort of process for two minutes, and checks after how long it counts as hanging,
+// if it does.
 func TestWatch(t *testing.T) {
 	for name, tt := range map[string]struct {
 		doing activity
@@ -34,14 +35,19 @@ func TestWatch(t *testing.T) {
 		want  string
 		after time.Duration
 	}{
-		"well":                   {asleep, func(context.Context, int) Answer { return Answered }, "", 0},
-		"slow but well":          {asleep, func(context.Context, int) Answer { time.Sleep(patience - time.Millisecond); return Answered }, "", 0},
-		"not listening":          {asleep, func(context.Context, int) Answer { return Unasked }, "", 0},
-		"stopped at once":        {stopped, func(context.Context, int) Answer { return Unasked }, "stood stopped for 5s", 5 * time.Second},
-		"stopped while it works": {stopped, afterFirst(silent), "stood stopped for 5s", 7 * time.Second},
+		"well": {asleep, func(context.Context, int) Answer { return Answered }, "", 0},
+		"slow but well": {asleep, func(context.Context, int) Answer {
+			time.Sleep(patience - time.Millisecond)
+			return Answered
+		}, "", 0},
+		"not listening": {asleep, func(context.Context, int) Answer { return Unasked }, "", 0},
+		"stopped at once": {stopped, func(context.Context, int) Answer { return Unasked }, "was stopped for 5s",
+			5 * time.Second},
+		"stopped while it works": {stopped, afterFirst(silent), "was stopped for 5s", 7 * time.Second},
 		"deadlock":               {asleep, afterFirst(silent), "gave no sign of life for 5s", 7 * time.Second},
 		"starved":                {busy, afterFirst(silent), "gave no sign of life for 20s", 22 * time.Second},
-		"deadlock at the start":  {asleep, func(ctx context.Context, _ int) Answer { return silent(ctx) }, "gave no sign of life for 1m0s", 61 * time.Second},
+		"deadlock at the start": {asleep, func(ctx context.Context, _ int) Answer { return silent(ctx) },
+			"gave no sign of life for 1m0s", 61 * time.Second},
 		"slow start": {asleep, func(ctx context.Context, n int) Answer {
 			if n < startQuestions {
 				return silent(ctx)
@@ -78,7 +84,7 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// afterFirst answers the first question, and then as then does.
+// afterFirst answers the first question, and leaves the others to then.
 func afterFirst(then func(context.Context) Answer) func(context.Context, int) Answer {
 	return func(ctx context.Context, n int) Answer {
 		if n == 1 {
@@ -118,7 +124,7 @@ func TestHungProcessIsReplaced(t *testing.T) {
 		if waits := s.waits(); err != nil || len(waits) != 1 || waits[0] < patience || waits[0] > 2*patience {
 			t.Errorf("%v, the second start came after %v", err, waits)
 		}
-		if text := withoutTimes(out.String()); text != "front │ stood stopped for 5s; killed; starting again at once\n" {
+		if text := withoutTimes(out.String()); text != "front │ was stopped for 5s; killed; starting again at once\n" {
 			t.Errorf("printed %q", text)
 		}
 	})
@@ -126,14 +132,16 @@ func TestHungProcessIsReplaced(t *testing.T) {
 
 // TestActivity looks at real processes.
 func TestActivity(t *testing.T) {
-	for want, script := range map[activity]string{asleep: "exec sleep 60", busy: "while :; do :; done", stopped: "kill -STOP $$"} {
+	for want, script := range map[activity]string{asleep: "exec sleep 60", busy: "while :; do :; done",
+		stopped: "kill -STOP $$"} {
 		t.Run(fmt.Sprint(want), func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), "sh", "-c", script)
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
 			defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-			for deadline := time.Now().Add(20 * time.Second); activityOf(cmd.Process.Pid) != want; time.Sleep(5 * time.Millisecond) {
+			deadline := time.Now().Add(20 * time.Second)
+			for ; activityOf(cmd.Process.Pid) != want; time.Sleep(5 * time.Millisecond) {
 				if time.Now().After(deadline) {
 					t.Fatalf("it is %d", activityOf(cmd.Process.Pid))
 				}
@@ -142,7 +150,7 @@ func TestActivity(t *testing.T) {
 	}
 }
 
-// living starts fakes that run until they are told to stop.
+// living starts fakes that run until they are asked to stop.
 func living() *fakes {
 	return &fakes{life: func(_ int, f *fake) { <-f.signals; f.ended <- exit{} }}
 }
@@ -194,7 +202,7 @@ func TestRestartAndChange(t *testing.T) {
 	})
 }
 
-// TestRestartOfWhatHasEnded revives a process that ended for good, and one that waits for its next start.
+// TestRestartOfWhatHasEnded restarts a process that ended permanently, and one that waits for its next start.
 func TestRestartOfWhatHasEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		printer := NewPrinter(&bytes.Buffer{}, nil, false)
@@ -219,12 +227,13 @@ func TestRestartOfWhatHasEnded(t *testing.T) {
 			t.Error(err)
 		}
 		time.Sleep(30 * time.Second) // it crashes again and again
-		if status := s.Status()[0]; status.Ended || !strings.Contains(status.Reason, "ended with code 1; starting again in 5s") {
+		if status := s.Status()[0]; status.Ended ||
+			!strings.Contains(status.Reason, "ended with code 1; starting again in 5s") {
 			t.Errorf("%+v", status)
 		}
 		before := lives.Load()
 		err := s.Restart(ctx, "a")
-		synctest.Wait() // for the life to count itself
+		synctest.Wait() // until the run counts as a good one
 		if err != nil || lives.Load() <= before {
 			t.Errorf("%v, %d lives after %d", err, lives.Load(), before)
 		}
@@ -235,7 +244,7 @@ func TestRestartOfWhatHasEnded(t *testing.T) {
 	})
 }
 
-// TestInput hands a process its file, and the next one as well.
+// TestInput hands a process its file, and its successor too.
 func TestInput(t *testing.T) {
 	for range 2 {
 		f, err := InputFile([]byte("robot: demo\n"))
