@@ -186,7 +186,8 @@ func TestRestart(t *testing.T) {
 		t.Error("one was not restarted")
 	}
 	code, _, err := waldo(t, "restart", "frnt")
-	if want := "waldo: name: robot demo does not run \"frnt\"; it runs: front, motors, gateway\n"; code != 1 || err != want {
+	if want := "waldo: name: robot demo does not run \"frnt\"; it runs: front, motors, gateway\n"; code != 1 ||
+		err != want {
 		t.Errorf("%d, %s, want %s", code, err, want)
 	}
 	if code, _, err := waldo(t, "restart", "other/front"); code != 1 ||

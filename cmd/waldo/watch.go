@@ -41,8 +41,8 @@ func (*watchCommand) Help() string {
 
   {"sequence":7,"time":"2026-11-21T10:31:27.9Z","message":{"left":0,"right":0}}
 
-Messages of other devices are printed in the JSON mapping of protobuf; waldo asks the device for their definitions. Messages that cannot be
-read, and what was lost on the way, are reported on the standard error. For example:
+Messages of other devices are printed in the JSON mapping of protobuf; waldo asks the device for their definitions.
+Unreadable messages and losses are reported on standard error. For example:
 
   waldo watch motors | jq .message.battery
   waldo watch voice                               # the sound levels, and who is talking
@@ -72,8 +72,10 @@ func (w *watchCommand) Run(ctx context.Context, c console) error {
 	})
 }
 
-// stream finds out which stream is meant.
-func (w *watchCommand) stream(ctx context.Context, conn *bus.Conn, devices *dynamic.Devices, a bus.Address) (string, error) {
+// stream picks the stream to watch.
+func (w *watchCommand) stream(
+	ctx context.Context, conn *bus.Conn, devices *dynamic.Devices, a bus.Address,
+) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, w.Timeout)
 	defer cancel()
 	r, err := devicev1.NewDeviceServiceClient(conn.Client(a)).GetDevice(ctx, &devicev1.GetDeviceRequest{})
@@ -105,7 +107,8 @@ func (w *watchCommand) stream(ctx context.Context, conn *bus.Conn, devices *dyna
 	return w.Stream, checkKnown(ctx, devices, a, w.Stream, types[w.Stream])
 }
 
-// checkKnown returns an error for messages that cannot be printed because nobody has their definition: none would ever appear.
+// checkKnown returns an error for messages that cannot be printed because their definition is not
+// available: none would ever appear.
 func checkKnown(ctx context.Context, devices *dynamic.Devices, a bus.Address, stream, messageType string) error {
 	life, err := devices.Of(ctx, a)
 	if err == nil {
@@ -165,7 +168,7 @@ func messageJSON(m dynamic.Message) ([]byte, error) {
 	return line.Bytes(), err
 }
 
-// boardJSON is what a board says: it is JSON already.
+// boardJSON is a board's message: it is JSON already.
 func boardJSON(m proto.Message) ([]byte, error) {
 	data, err := proto.Marshal(m)
 	if err != nil {
@@ -184,7 +187,7 @@ func boardJSON(m proto.Message) ([]byte, error) {
 
 func typeOf(m proto.Message) protoreflect.FullName { return m.ProtoReflect().Descriptor().FullName() }
 
-// gapFinder finds out from the numbers of messages how many are missing, for messages that have an epoch and a sequence.
+// gapFinder counts missing messages by their numbers, for messages that have an epoch and a sequence.
 type gapFinder struct {
 	epoch, next int64
 	seen        bool

@@ -8,51 +8,51 @@ import (
 
 // Limits and defaults.
 const (
-	// LeaseTTL is how long a lease lasts after the last sign of life of its holder.
+	// LeaseTTL is how long a lease lasts after its holder's last sign of life.
 	LeaseTTL = time.Second
-	// DefaultDeadman is how long no command may be accepted before the hardware is made to stand still.
+	// DefaultDeadman is how long the hardware may run without an accepted command before it is stopped.
 	DefaultDeadman = 200 * time.Millisecond
-	// MinLife, DefaultLife and MaxLife bound how long a command counts.
+	// MinLife, DefaultLife and MaxLife are the limits and the default of a command's life.
 	MinLife     = 50 * time.Millisecond
 	DefaultLife = 200 * time.Millisecond
 	MaxLife     = time.Second
 )
 
 var (
-	// ErrHeld says that somebody else has the lease.
-	ErrHeld = errors.New("somebody else has the lease")
-	// ErrNoLease says that the caller does not have the lease.
-	ErrNoLease = errors.New("the lease is not, or no longer, the caller's")
-	// ErrOtherEStop says that the caller wants to end another e-stop than the one that is latched.
-	ErrOtherEStop = errors.New("another e-stop is latched than the one to be cleared")
+	// ErrHeld means that somebody else holds the lease.
+	ErrHeld = errors.New("somebody else holds the lease")
+	// ErrNoLease means that the caller does not hold the lease.
+	ErrNoLease = errors.New("the caller does not hold the lease, or no longer does")
+	// ErrOtherEStop means that the caller wants to clear an e-stop other than the latched one.
+	ErrOtherEStop = errors.New("a different e-stop is latched than the one to be cleared")
 )
 
-// Clock is a time on the actuator's own monotonic clock: the time since its process began.
+// Clock is a time on the actuator's own monotonic clock: the time since its process started.
 type Clock = time.Duration
 
 // Config adjusts an arbiter. NewID and Safe are required.
 type Config struct {
 	// Deadman replaces DefaultDeadman unless it is zero.
 	Deadman time.Duration
-	// NewID returns what names a lease or an e-stop: positive, never the same twice, and not to be guessed.
+	// NewID returns the id of a new lease or e-stop: positive, never the same twice, and impossible to guess.
 	NewID func() int64
-	// Safe is called, by the call that causes it, whenever the hardware has to stand still from now on. Making it stand still again does
-	// no harm. It must not call the arbiter.
+	// Safe is called, from within the call that causes it, whenever the hardware must stand still from
+	// now on. Stopping it again does no harm. Safe must not call the arbiter.
 	Safe func(Cause)
-	// EStop is the e-stop that is latched from the start; 0 for none.
+	// EStop is an e-stop that is latched from the start; 0 for none.
 	EStop int64
 }
 
-// Command is what the arbiter has to know of a command.
+// Command is what the arbiter has to know about a command.
 type Command struct {
 	Lease    int64         // epoch of the sender's lease
 	Sequence int64         // rises with each command under a lease
-	Heard    Clock         // newest clock that the sender has heard from the actuator
-	Life     time.Duration // how long after Heard it counts; zero means DefaultLife
+	Heard    Clock         // newest clock that the sender has received from the actuator
+	Life     time.Duration // how long after Heard it stays valid; zero means DefaultLife
 	Neutral  bool          // it means standing still
 }
 
-// Expiry is when the command ceases to count.
+// Expiry is when the command expires.
 func (c Command) Expiry() Clock {
 	if c.Life == 0 {
 		return c.Heard + DefaultLife
@@ -64,20 +64,20 @@ func (c Command) Expiry() Clock {
 type Arbiter struct {
 	config Config
 
-	lease   *lease // nil while nobody has it
+	lease   *lease // nil while nobody holds it
 	eStop   int64  // the latched e-stop; 0 for none
-	armed   bool   // a neutral command was accepted since that was last wanted
+	armed   bool   // a neutral command was accepted since one was last required
 	driving bool   // the last accepted command is in force
 	moved   Clock  // when it was accepted
-	fence   Clock  // when the hardware was last made to stand still: who has not heard from the actuator since does not know
-	cause   Cause  // why it was
+	fence   Clock  // when the hardware was last stopped: a sender that has not heard from the actuator since cannot know
+	cause   Cause  // why it was stopped
 }
 
 // lease is the right to command.
 type lease struct {
 	epoch    int64
 	holder   string
-	sequence int64 // of the last command that counted
+	sequence int64 // of the last accepted command
 	alive    Clock // last sign of life
 }
 
@@ -89,7 +89,8 @@ func New(config Config) *Arbiter {
 	return &Arbiter{config: config, eStop: config.EStop, cause: CauseStart}
 }
 
-// Acquire gives the lease to a holder, by its name for people. It fails with [ErrHeld] while somebody has it.
+// Acquire gives the lease to a holder, named for people to read. It fails with [ErrHeld] while somebody
+// else holds it.
 func (a *Arbiter) Acquire(now Clock, holder string) (epoch int64, err error) {
 	a.Advance(now)
 	if a.lease != nil {
@@ -98,7 +99,7 @@ func (a *Arbiter) Acquire(now Clock, holder string) (epoch int64, err error) {
 	return a.grant(now, holder), nil
 }
 
-// Take gives the lease to a holder, whoever had it.
+// Take gives the lease to a holder even if somebody else holds it.
 func (a *Arbiter) Take(now Clock, holder string) (epoch int64) {
 	a.Advance(now)
 	if a.lease != nil {
@@ -113,7 +114,8 @@ func (a *Arbiter) grant(now Clock, holder string) int64 {
 	return a.lease.epoch
 }
 
-// KeepAlive takes a sign of life of the holder. It fails with [ErrNoLease] if the lease is not the caller's.
+// KeepAlive records a sign of life of the holder. It fails with [ErrNoLease] if the caller does not hold
+// the lease.
 func (a *Arbiter) KeepAlive(now Clock, epoch int64) error {
 	a.Advance(now)
 	if !a.holds(epoch) {
@@ -131,8 +133,8 @@ func (a *Arbiter) Release(now Clock, epoch int64) {
 	}
 }
 
-// EStop latches an e-stop, and returns what names it. One that is latched already gives way to the new one: who wants to end an e-stop must
-// have seen the last.
+// EStop latches an e-stop, and returns its id. It replaces one that is latched already: whoever clears
+// an e-stop must have seen the latest.
 func (a *Arbiter) EStop(now Clock) (id int64) {
 	a.Advance(now)
 	a.eStop = a.config.NewID()
@@ -140,8 +142,9 @@ func (a *Arbiter) EStop(now Clock) (id int64) {
 	return a.eStop
 }
 
-// ClearEStop ends an e-stop. Nothing that was sent before counts afterwards. It fails with [ErrOtherEStop] if it is not this one that is
-// latched, so that a late or repeated wish to end one does not end the next.
+// ClearEStop ends an e-stop. No command sent before that counts afterwards. It fails with
+// [ErrOtherEStop] if a different one is latched, so a late or repeated request cannot clear the next
+// e-stop.
 func (a *Arbiter) ClearEStop(now Clock, id int64) error {
 	a.Advance(now)
 	if id == 0 || id != a.eStop {
@@ -152,14 +155,15 @@ func (a *Arbiter) ClearEStop(now Clock, id int64) error {
 	return nil
 }
 
-// Interrupt says that the hardware was away, or is not as it was left: the lease stays, but a neutral command has to come first.
+// Interrupt reports that the hardware was away, or is not as it was left: the lease stays, but a neutral
+// command has to come first.
 func (a *Arbiter) Interrupt(now Clock) {
 	a.Advance(now)
 	a.disarm(now, CauseAway)
 }
 
-// Judge decides what becomes of a command. If the verdict is [Accepted] the caller carries the command out at once, or at least before
-// its expiry and only if the hardware has not been made to stand still meanwhile.
+// Judge judges a command. If the verdict is [Accepted] the caller carries the command out at once, or at
+// least before it expires and only if the hardware has not been stopped meanwhile.
 func (a *Arbiter) Judge(now Clock, c Command) Verdict {
 	a.Advance(now)
 	switch {
@@ -185,7 +189,7 @@ func (a *Arbiter) Judge(now Clock, c Command) Verdict {
 	return Accepted
 }
 
-// Advance lets time pass: the deadman fires, the lease runs out. All other methods begin with it.
+// Advance lets time pass: the deadman fires, the lease expires. All other methods start with it.
 func (a *Arbiter) Advance(now Clock) {
 	if a.driving && now >= a.moved+a.config.Deadman {
 		a.safe(now, CauseDeadman)
@@ -195,7 +199,7 @@ func (a *Arbiter) Advance(now Clock) {
 	}
 }
 
-// Next is when Advance has something to do next; false if nothing is due by itself.
+// Next is when Advance next has something to do; false if nothing is due.
 func (a *Arbiter) Next() (Clock, bool) {
 	switch {
 	case a.lease == nil:
@@ -216,13 +220,13 @@ func (a *Arbiter) end(now Clock, why Cause) {
 	a.safe(now, why)
 }
 
-// disarm makes the hardware stand still until a neutral command comes.
+// disarm stops the hardware until a neutral command comes.
 func (a *Arbiter) disarm(now Clock, why Cause) {
 	a.armed = false
 	a.safe(now, why)
 }
 
-// safe makes the hardware stand still.
+// safe stops the hardware.
 func (a *Arbiter) safe(now Clock, why Cause) {
 	a.driving, a.fence, a.cause = false, now, why
 	a.config.Safe(why)

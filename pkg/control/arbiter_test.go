@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// rig is an arbiter whose stops are noted.
+// rig is an arbiter whose stops are recorded.
 type rig struct {
 	*Arbiter
 	stops []Cause
@@ -23,7 +23,7 @@ func newRig(c Config) *rig {
 	return r
 }
 
-// stopAndClear presses an e-stop and ends it.
+// stopAndClear presses an e-stop and clears it.
 func (r *rig) stopAndClear(pressed, cleared Clock) {
 	if err := r.ClearEStop(cleared, r.EStop(pressed)); err != nil {
 		panic(err)
@@ -32,7 +32,8 @@ func (r *rig) stopAndClear(pressed, cleared Clock) {
 
 const ms = time.Millisecond
 
-// driven returns an arbiter whose lease 101 was granted at 0, and which accepted a neutral command, sequence 1, at 10 ms.
+// driven returns an arbiter whose lease 101 was granted at 0, and which accepted a neutral command,
+// sequence 1, at 10 ms.
 func driven(t *testing.T) *rig {
 	t.Helper()
 	r := newRig(Config{})
@@ -54,23 +55,24 @@ func TestVerdicts(t *testing.T) {
 		command Command
 		want    Verdict
 	}{
-		"fresh":                     {command: fresh, want: Accepted},
-		"neutral":                   {command: with(func(c *Command) { c.Neutral = true }), want: Accepted},
-		"of another lease":          {command: with(func(c *Command) { c.Lease = 100 }), want: NoLease},
-		"without a lease":           {command: with(func(c *Command) { c.Lease = 0 }), want: NoLease},
-		"the same sequence":         {command: with(func(c *Command) { c.Sequence = 1 }), want: OutOfOrder},
-		"an older sequence":         {command: with(func(c *Command) { c.Sequence = -5 }), want: OutOfOrder},
-		"a gap in the sequence":     {command: with(func(c *Command) { c.Sequence = 1000 }), want: Accepted},
-		"a clock that is to come":   {command: with(func(c *Command) { c.Heard = 51 * ms }), want: UnknownClock},
-		"just in time":              {command: fresh, at: 205 * ms, want: Accepted},
-		"too late":                  {command: fresh, at: 205*ms + 1, want: Expired},
-		"a long life":               {command: with(func(c *Command) { c.Life = 500 * ms }), at: 209 * ms, want: Accepted},
-		"a short life":              {command: with(func(c *Command) { c.Life = 50 * ms }), at: 56 * ms, want: Expired},
-		"a life that is too long":   {command: with(func(c *Command) { c.Life = time.Hour; c.Heard = -2 * time.Second }), want: Expired},
-		"a life that is none":       {command: with(func(c *Command) { c.Life = -1 }), want: Expired},
+		"fresh":                   {command: fresh, want: Accepted},
+		"neutral":                 {command: with(func(c *Command) { c.Neutral = true }), want: Accepted},
+		"of another lease":        {command: with(func(c *Command) { c.Lease = 100 }), want: NoLease},
+		"without a lease":         {command: with(func(c *Command) { c.Lease = 0 }), want: NoLease},
+		"the same sequence":       {command: with(func(c *Command) { c.Sequence = 1 }), want: OutOfOrder},
+		"an older sequence":       {command: with(func(c *Command) { c.Sequence = -5 }), want: OutOfOrder},
+		"a gap in the sequence":   {command: with(func(c *Command) { c.Sequence = 1000 }), want: Accepted},
+		"a clock that is to come": {command: with(func(c *Command) { c.Heard = 51 * ms }), want: UnknownClock},
+		"just in time":            {command: fresh, at: 205 * ms, want: Accepted},
+		"too late":                {command: fresh, at: 205*ms + 1, want: Expired},
+		"a long life":             {command: with(func(c *Command) { c.Life = 500 * ms }), at: 209 * ms, want: Accepted},
+		"a short life":            {command: with(func(c *Command) { c.Life = 50 * ms }), at: 56 * ms, want: Expired},
+		"a life that is too long": {command: with(func(c *Command) { c.Life = time.Hour; c.Heard = -2 * time.Second }),
+			want: Expired},
+		"an invalid life":           {command: with(func(c *Command) { c.Life = -1 }), want: Expired},
 		"after the lease was given": {before: func(r *rig) { r.Release(20*ms, 101) }, command: fresh, want: NoLease},
 		"after another took it":     {before: func(r *rig) { r.Take(20*ms, "bob") }, command: fresh, want: NoLease},
-		"by the one who took it": {before: func(r *rig) { r.Take(20*ms, "bob") },
+		"by the new holder": {before: func(r *rig) { r.Take(20*ms, "bob") },
 			command: Command{Lease: 102, Sequence: 1, Heard: 20 * ms}, want: NotNeutral},
 		"under an e-stop": {before: func(r *rig) { r.EStop(20 * ms) },
 			command: with(func(c *Command) { c.Heard = 30 * ms }), want: EStopped},
@@ -82,7 +84,10 @@ func TestVerdicts(t *testing.T) {
 			command: with(func(c *Command) { c.Heard = 30 * ms; c.Neutral = true }), want: Accepted},
 		"not neutral after the hardware was away": {before: func(r *rig) { r.Interrupt(30 * ms) },
 			command: with(func(c *Command) { c.Heard = 30 * ms }), want: NotNeutral},
-		"sent before the deadman fired": {before: func(r *rig) { r.Judge(11*ms, Command{Lease: 101, Sequence: 2, Heard: 11 * ms}) },
+		"sent before the deadman fired": {before: func(r *rig) {
+			r.Judge(11*ms,
+				Command{Lease: 101, Sequence: 2, Heard: 11 * ms})
+		},
 			at: 215 * ms, command: Command{Lease: 101, Sequence: 3, Heard: 200 * ms}, want: BeforeStop},
 		"sent after the deadman fired": {before: func(r *rig) { r.Advance(210 * ms) },
 			at: 230 * ms, command: Command{Lease: 101, Sequence: 3, Heard: 210 * ms}, want: Accepted},
@@ -117,10 +122,11 @@ func TestStops(t *testing.T) {
 		"released by another": {func(r *rig) { r.Release(20*ms, 7) }, nil, PhaseDriving},
 		"taken":               {func(r *rig) { r.Take(20*ms, "bob") }, []Cause{CauseTaken}, PhaseSafe},
 		"e-stop":              {func(r *rig) { r.EStop(20 * ms) }, []Cause{CauseEStop}, PhaseEStopped},
-		"e-stop, twice":       {func(r *rig) { r.EStop(20 * ms); r.EStop(21 * ms) }, []Cause{CauseEStop, CauseEStop}, PhaseEStopped},
-		"nothing to clear":    {func(r *rig) { _ = r.ClearEStop(20*ms, 0) }, nil, PhaseDriving},
-		"cleared":             {func(r *rig) { r.stopAndClear(20*ms, 30*ms) }, []Cause{CauseEStop, CauseEStop}, PhaseSafe},
-		"away":                {func(r *rig) { r.Interrupt(20 * ms) }, []Cause{CauseAway}, PhaseSafe},
+		"e-stop, twice": {func(r *rig) { r.EStop(20 * ms); r.EStop(21 * ms) }, []Cause{CauseEStop, CauseEStop},
+			PhaseEStopped},
+		"nothing to clear": {func(r *rig) { _ = r.ClearEStop(20*ms, 0) }, nil, PhaseDriving},
+		"cleared":          {func(r *rig) { r.stopAndClear(20*ms, 30*ms) }, []Cause{CauseEStop, CauseEStop}, PhaseSafe},
+		"away":             {func(r *rig) { r.Interrupt(20 * ms) }, []Cause{CauseAway}, PhaseSafe},
 		"kept alive but no longer driven": {func(r *rig) {
 			for at := 100 * ms; at < 3*time.Second; at += 300 * ms {
 				if err := r.KeepAlive(at, 101); err != nil {
@@ -173,7 +179,7 @@ func TestLease(t *testing.T) {
 	}
 }
 
-// TestStoppedFromTheStart is an e-stop that outlasted a restart.
+// TestStoppedFromTheStart has an e-stop that survived a restart.
 func TestStoppedFromTheStart(t *testing.T) {
 	r := newRig(Config{EStop: 7})
 	epoch, err := r.Acquire(0, "ann")
@@ -198,7 +204,7 @@ func TestClearEStop(t *testing.T) {
 		}
 	}
 	if err := r.ClearEStop(50*ms, second); err != nil || r.State().Phase != PhaseSafe {
-		t.Errorf("the one that is latched: %v, %+v", err, r.State())
+		t.Errorf("the latched one: %v, %+v", err, r.State())
 	}
 	if err := r.ClearEStop(60*ms, second); !errors.Is(err, ErrOtherEStop) {
 		t.Errorf("once more: %v", err)
@@ -226,7 +232,8 @@ func TestNext(t *testing.T) {
 	}
 }
 
-// A driver acquires the lease, stands still first, and then drives; when it falls silent the hardware is stopped.
+// A driver acquires the lease, stands still first, and then drives; when it falls silent the hardware is
+// stopped.
 func ExampleArbiter() {
 	a := New(Config{
 		NewID: func() int64 { return 1 },

@@ -16,12 +16,13 @@ import (
 
 var (
 	histories = flag.Uint64("histories", 20_000, "how many random histories to live through")
-	firstSeed = flag.Uint64("seed", 1, "seed of the first history; with -histories 1 -v it is told step by step")
+	firstSeed = flag.Uint64("seed", 1, "seed of the first history; with -histories 1 -v it is printed step by step")
 )
 
-// TestHistories lives through random histories of one actuator, three would-be drivers and a network between them that loses, duplicates,
-// reorders and delays without bound, with restarts of each side and frozen senders, and checks everything that the arbiter lets through
-// against what truly happened. A failure names the seed of its history.
+// TestHistories plays random histories of one actuator, three would-be drivers and a network between
+// them that loses, duplicates, reorders and delays without bound, with restarts of each side and frozen
+// senders, and checks everything that the arbiter accepts against what really happened. A failure names
+// the seed of its history.
 func TestHistories(t *testing.T) {
 	var next, accepted, judged atomic.Uint64
 	next.Store(*firstSeed)
@@ -51,32 +52,33 @@ func TestHistories(t *testing.T) {
 	}
 }
 
-// world is the truth: what was really sent when, by whom, and what the hardware does. It knows a time that nobody in it can read.
+// world is the truth: what was really sent, when and by whom, and what the hardware does. It has a time
+// that nobody in it can read.
 type world struct {
 	random *rand.Rand
 	now    time.Duration
 	good   float64 // how often the network is
-	tell   bool    // the story is wanted
+	tell   bool    // the steps are printed
 	lines  []string
-	wrong  string // what went wrong first
+	wrong  string // the first failure
 
 	robot    *Arbiter
-	booted   time.Duration // when this life of the actuator began
-	life     int           // number of that life
-	leases   int64         // and e-stops so far, over all lives
+	booted   time.Duration // when this run of the actuator began
+	life     int           // number of this run
+	leases   int64         // and e-stops so far, over all runs
 	drivers  [3]sender
 	toRobot  []parcel
 	toDriver []parcel
 
-	// What is true of the hardware and its commands.
+	// The truth about the hardware and its commands.
 	latched   int64         // the e-stop; 0 for none
-	pressed   time.Duration // when the e-stop was
+	pressed   time.Duration // when the e-stop was pressed
 	moving    bool          // a command that is not neutral is in force
 	lastMove  time.Duration
-	stopped   time.Duration // when the hardware was last made to stand still
-	lease     int64         // the last one granted in this life; 0 for none
+	stopped   time.Duration // when the hardware was last stopped
+	lease     int64         // the last one granted in this run; 0 for none
 	signs     time.Duration // when its holder last gave a sign of life that arrived
-	neutral   bool          // a neutral command was carried out since it was last wanted
+	neutral   bool          // a neutral command was carried out since one was last required
 	executed  map[int64]bool
 	lastOrder int64 // number of the last command executed under the lease
 
@@ -88,11 +90,11 @@ type sender struct {
 	lease    int64 // 0 for none
 	sequence int64
 	heard    Clock
-	life     int   // of the actuator, in which it heard
-	eStop    int64 // the last it has heard of
+	life     int   // run of the actuator in which it received the clock
+	eStop    int64 // the last it knows of
 }
 
-// parcel is a message under way.
+// parcel is a message in flight.
 type parcel struct {
 	what    string // to the actuator: acquire, take, keep, release, estop, clear, command
 	driver  int
@@ -110,7 +112,7 @@ func newWorld(tell bool) *world {
 	return &world{random: rand.New(rand.NewPCG(0, 0)), tell: tell, executed: map[int64]bool{}}
 }
 
-// live begins anew and lives through one history.
+// live starts over and plays one history.
 func (w *world) live(seed uint64) {
 	*w = world{
 		random: rand.New(rand.NewPCG(seed, 0x3a1d0)), tell: w.tell, toRobot: w.toRobot[:0], toDriver: w.toDriver[:0],
@@ -129,7 +131,7 @@ func (w *world) live(seed uint64) {
 	w.calm()
 }
 
-// pass lets some time pass, with everything that is due in it.
+// pass lets some time pass, with everything that falls due.
 func (w *world) pass() {
 	until := w.now + time.Duration(w.random.IntN(15))*time.Millisecond
 	switch w.random.IntN(60) {
@@ -160,7 +162,7 @@ func (w *world) passUntil(until time.Duration) {
 	}
 }
 
-// step is one random thing that happens. On a good network, which one history has more of than another, what is sent arrives soon.
+// step is one random event. How good the network is varies from history to history; a good one delivers soon.
 func (w *world) step() {
 	d := w.driver()
 	switch n := w.random.IntN(100); {
@@ -173,7 +175,7 @@ func (w *world) step() {
 	case n < 96:
 		w.ask(d, [...]string{"take", "keep", "keep", "release", "estop", "clear", "clear"}[w.random.IntN(7)])
 	case n < 97:
-		w.note("driver %d starts anew", d)
+		w.note("driver %d restarts", d)
 		w.drivers[d] = sender{}
 	case n < 98:
 		w.boot()
@@ -182,7 +184,7 @@ func (w *world) step() {
 		w.robot.Interrupt(w.clock())
 		w.neutral = false
 	default:
-		w.note("the network forgets what is under way")
+		w.note("the network loses everything in flight")
 		w.toRobot, w.toDriver = w.toRobot[:0], w.toDriver[:0]
 	}
 	if w.random.Float64() < w.good {
@@ -192,7 +194,7 @@ func (w *world) step() {
 	}
 }
 
-// driver picks who does something: mostly the one that believes to have the lease.
+// driver picks who acts: mostly the one that believes it holds the lease.
 func (w *world) driver() int {
 	d := w.random.IntN(len(w.drivers))
 	if w.random.IntN(8) > 0 {
@@ -205,7 +207,7 @@ func (w *world) driver() int {
 	return d
 }
 
-// boot begins a life of the actuator. Only the e-stop outlasts it.
+// boot starts the actuator. Only the e-stop survives a restart.
 func (w *world) boot() {
 	w.life++
 	w.note("life %d of the actuator", w.life)
@@ -222,7 +224,8 @@ func (w *world) stop() { w.moving, w.stopped = false, w.now }
 
 func (w *world) clock() Clock { return w.now - w.booted }
 
-// act has a driver do what drivers do: ask for the lease, and send commands under it. One that has none may try all the same.
+// act has a driver do what drivers do: ask for the lease, and send commands under it. One without a
+// lease may try anyway.
 func (w *world) act(d int) {
 	s := &w.drivers[d]
 	if s.lease == 0 && w.random.IntN(5) > 0 {
@@ -240,11 +243,12 @@ func (w *world) act(d int) {
 
 // ask has a driver ask for something.
 func (w *world) ask(d int, what string) {
-	w.toRobot = append(w.toRobot, parcel{what: what, driver: d, created: w.now, lease: w.drivers[d].lease, eStop: w.drivers[d].eStop})
+	w.toRobot = append(w.toRobot, parcel{what: what, driver: d, created: w.now, lease: w.drivers[d].lease,
+		eStop: w.drivers[d].eStop})
 	w.note("driver %d: %s", d, what)
 }
 
-// arrive delivers some message, and perhaps keeps it under way to deliver it again.
+// arrive delivers a message, and perhaps keeps it in flight to deliver it again.
 func (w *world) arrive(from *[]parcel, at func(parcel)) {
 	if len(*from) == 0 {
 		return
@@ -266,7 +270,7 @@ func (w *world) arrive(from *[]parcel, at func(parcel)) {
 	at(p)
 }
 
-// atRobot is what the actuator does with a message, and what is true afterwards.
+// atRobot has the actuator handle a message, and updates the truth.
 func (w *world) atRobot(p parcel) {
 	w.note("arrives, sent %v ago by driver %d: %s", w.now-p.created, p.driver, p.what)
 	var lease int64
@@ -307,13 +311,15 @@ func (w *world) atRobot(p parcel) {
 	if lease != 0 {
 		w.lease, w.signs, w.neutral, w.lastOrder = lease, w.now, false, 0
 	}
-	w.toDriver = append(w.toDriver, parcel{driver: p.driver, created: w.now, lease: lease, eStop: w.latched, refused: refused, clock: w.clock(), life: w.life})
+	w.toDriver = append(w.toDriver, parcel{driver: p.driver, created: w.now, lease: lease, eStop: w.latched,
+		refused: refused, clock: w.clock(), life: w.life})
 }
 
-// sign notes that the holder of the lease is alive; a lease that had run out must not come back.
+// sign records that the holder of the lease is alive; a lease that had expired must not come back.
 func (w *world) sign(lease int64) {
 	if lease != w.lease || w.now-w.signs > LeaseTTL {
-		w.fail("lease %d was kept alive; the one in force is %d, and the last sign of life is %v old", lease, w.lease, w.now-w.signs)
+		w.fail("lease %d was kept alive; the one in force is %d, and the last sign of life is %v old", lease, w.lease,
+			w.now-w.signs)
 	}
 	w.signs = w.now
 }

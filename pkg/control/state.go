@@ -1,13 +1,13 @@
 package control
 
-// State is how things stand.
+// State is the state of an arbiter.
 type State struct {
 	Phase  Phase
-	Cause  Cause  // why the hardware was last made to stand still
-	Holder string // who has the lease; empty if nobody has
+	Cause  Cause  // why the hardware was last stopped
+	Holder string // holder of the lease; empty if there is none
 }
 
-// State tells how things stand, as of the last call that was given the time.
+// State returns the state as of the last call that was given the time.
 func (a *Arbiter) State() State {
 	s := State{Phase: a.phase(), Cause: a.cause}
 	if a.lease != nil {
@@ -29,27 +29,27 @@ func (a *Arbiter) phase() Phase {
 	}
 }
 
-// Phase is what an actuator does.
+// Phase is what an actuator is doing.
 type Phase int
 
 // Phases.
 const (
-	PhaseFree     Phase = iota // nobody has the lease; the hardware stands still
-	PhaseSafe                  // somebody has it and sends nothing that counts; the hardware stands still
+	PhaseFree     Phase = iota // nobody holds the lease; the hardware stands still
+	PhaseSafe                  // somebody holds it but sends no valid commands; the hardware stands still
 	PhaseDriving               // commands are carried out
-	PhaseEStopped              // an e-stop is latched; the hardware stands still, whoever has the lease
+	PhaseEStopped              // an e-stop is latched; the hardware stands still, with or without a lease
 )
 
-// Cause is why hardware was made to stand still.
+// Cause is the reason why the hardware was stopped.
 type Cause int
 
 // Causes.
 const (
 	CauseStart    Cause = iota // it has just started
-	CauseDeadman               // no command was accepted for the deadman time
+	CauseDeadman               // no command was accepted within the deadman time
 	CauseLapsed                // the holder of the lease gave no sign of life
-	CauseReleased              // the holder gave the lease back
-	CauseTaken                 // another took the lease
+	CauseReleased              // the holder released the lease
+	CauseTaken                 // somebody else took the lease
 	CauseEStop                 // an e-stop
 	CauseAway                  // the hardware was away
 )
@@ -59,22 +59,22 @@ func (c Cause) String() string {
 	return [...]string{"start", "deadman", "lease_lapsed", "lease_released", "lease_taken", "e_stop", "away"}[c]
 }
 
-// Verdict is what becomes of a command.
+// Verdict is the outcome of a command.
 type Verdict int
 
 // Verdicts.
 const (
 	Accepted     Verdict = iota // carry it out
-	NoLease                     // its sender has no lease, or not any more
+	NoLease                     // its sender does not hold the lease, or no longer does
 	OutOfOrder                  // one with the same or a greater sequence came before
-	Expired                     // it came too late
-	UnknownClock                // the clock it names was never told
-	BeforeStop                  // its sender had not heard of the last stop
+	Expired                     // it arrived too late
+	UnknownClock                // the clock it echoes was never sent
+	BeforeStop                  // its sender cannot have known of the last stop
 	EStopped                    // an e-stop is latched
 	NotNeutral                  // a neutral one has to come first
 )
 
-// String names the verdict, as metrics do.
+// String names the verdict.
 func (v Verdict) String() string {
 	return [...]string{
 		"accepted", "no_lease", "out_of_order", "expired", "unknown_clock", "before_stop", "e_stopped", "not_neutral",

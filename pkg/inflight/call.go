@@ -9,17 +9,18 @@ import (
 )
 
 const (
-	// prefixSize is what gRPC puts before each message.
+	// prefixSize is the size of gRPC's prefix of each message.
 	prefixSize = 5
-	// A reader is asked for what it has read at first after askFirst, and then more and more seldom.
+	// A reader is asked how much it has read after askFirst, and then more and more rarely.
 	askFirst, askLast = time.Millisecond, 20 * time.Millisecond
-	// quick is how soon, besides the round trip, a reader has to have read a message for more to be under way to it.
+	// quick is how soon, not counting the round trip, a reader must have read a message to get more in
+	// flight.
 	quick = 30 * time.Millisecond
-	// slow is after what time, besides the round trip, only one message is under way to it again.
+	// slow is the time, not counting the round trip, after which a reader is back to one message in flight.
 	slow = 100 * time.Millisecond
-	// eager is how soon a message follows the last if it had to wait.
+	// eager is how soon a message follows the previous one if it had to wait.
 	eager = time.Millisecond
-	// maxAllowed is how many messages may be under way to the fastest reader.
+	// maxAllowed is how many messages may be in flight to the fastest reader.
 	maxAllowed = 256
 	// mute is how long a client may take for its first window update; one that sends none is not bounded.
 	mute = 30 * time.Second
@@ -29,21 +30,21 @@ const (
 type call struct {
 	id       string
 	stopping context.Context
-	window   int   // messages that may be under way, as the reader wants it; 0 if it acknowledges nothing
+	window   int   // messages that may be in flight, as the reader requested; 0 if it acknowledges nothing
 	conn     *conn // nil if the frames of its connection are not seen, or need not be
-	exact    bool  // window updates tell of every message
+	exact    bool  // window updates account for every message
 	wake     chan struct{}
 
 	mu       sync.Mutex
 	total    int64     // bytes sent
 	waiting  []mark    // the messages that the reader is not known to have read
 	messages int64     // sent
-	read     int64     // messages that were acknowledged
+	read     int64     // messages acknowledged
 	granted  int64     // bytes that the reader is known to have read, or to wait for
-	initial  int64     // bytes that it takes unread
+	initial  int64     // bytes that it receives without reading them
 	heard    bool      // of anything granted
 	free     bool      // not bounded
-	allowed  int       // messages under way
+	allowed  int       // messages in flight
 	prompt   time.Time // when there was room again for a reader that had used up its own, and is quick; zero otherwise
 }
 
@@ -53,13 +54,13 @@ type mark struct {
 	at  time.Time
 }
 
-// sending takes note of a message that is about to be sent.
+// sending records a message that is about to be sent.
 func (c *call) sending(m any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.messages++
 	if c.window > 0 || c.conn == nil || c.free {
-		return // it is not counted in bytes, or not any more
+		return // bytes are not counted, or no longer
 	}
 	c.total += prefixSize
 	if p, ok := m.(proto.Message); ok {
@@ -75,7 +76,7 @@ func (c *call) sending(m any) {
 	c.prompt = time.Time{}
 }
 
-// grant takes note of what the client has granted.
+// grant records what the client has granted.
 func (c *call) grant(bytes, initial int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -84,7 +85,7 @@ func (c *call) grant(bytes, initial int64) {
 	c.wakeUp()
 }
 
-// release lets the call go unbounded.
+// release stops bounding the call.
 func (c *call) release() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -106,7 +107,7 @@ func (c *call) acknowledge(messages int64) error {
 	return nil
 }
 
-// wakeUp needs mu.
+// wakeUp requires mu.
 func (c *call) wakeUp() {
 	select {
 	case c.wake <- struct{}{}:
@@ -140,7 +141,7 @@ func (c *call) room(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// hasRoom takes note of what has been read. Since is when the wait for it began, if it did.
+// hasRoom records what has been read. Since is when the wait for room began, if there is one.
 func (c *call) hasRoom(since time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -152,7 +153,7 @@ func (c *call) hasRoom(since time.Time) bool {
 	case !c.exact:
 		return c.total-c.granted <= max(c.initial, 0)/2
 	case !c.heard && !since.IsZero() && time.Since(since) > mute:
-		c.free, c.waiting = true, nil // it is none of those that we know
+		c.free, c.waiting = true, nil // it is not one of the marks that we know
 		return true
 	}
 	for len(c.waiting) > 0 && c.waiting[0].end <= c.granted {
@@ -162,7 +163,8 @@ func (c *call) hasRoom(since time.Time) bool {
 	return len(c.waiting) < c.allowed
 }
 
-// adapt decides how much may be under way from how long a message was, and whether there was no room meanwhile. It needs mu.
+// adapt adjusts how much may be in flight, by how long a message took and whether there was no room
+// meanwhile. It requires mu.
 func (c *call) adapt(took time.Duration, full bool) {
 	took -= 2 * c.conn.roundTrip()
 	switch {

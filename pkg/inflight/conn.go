@@ -11,13 +11,13 @@ import (
 )
 
 const (
-	// defaultWindow is that of a client that does not say otherwise (RFC 9113, 6.9.2).
+	// defaultWindow is the window of a client that does not announce another (RFC 9113, 6.9.2).
 	defaultWindow = 65535
-	// maxStreams bounds what is remembered of one connection; streams beyond it are not bounded.
+	// maxStreams bounds the state kept for one connection; further streams are not bounded.
 	maxStreams = 1 << 12
-	// lostPing is after what time another is sent although the last was not answered.
+	// lostPing is the time after which another PING is sent although the last one was not answered.
 	lostPing = time.Second
-	// pingMark tells our own pings from those of gRPC.
+	// pingMark tells our own PINGs from gRPC's.
 	pingMark = 0x77616c64 // "wald"
 )
 
@@ -51,26 +51,26 @@ func newConn(nc net.Conn, readers *Readers) *conn {
 	return c
 }
 
-// conn is a connection whose frames are looked at as they pass.
+// conn is a connection whose frames are inspected as they pass.
 type conn struct {
 	net.Conn
 	readers *Readers
 
-	in scanner // belongs to the one who reads
+	in scanner // for the reading goroutine only
 
 	writing sync.Mutex // of the connection; out, headers and named belong to who has it
 	out     scanner
 	headers *hpack.Decoder // nil once broken
 	named   string         // the call whose header is being sent
-	ask     atomic.Bool    // a ping is to be sent as soon as one may
-	broken  atomic.Bool    // something was not understood: calls are not bounded any more
-	trip    atomic.Int64   // nanoseconds that the last ping took
+	ask     atomic.Bool    // a PING is to be sent as soon as possible
+	broken  atomic.Bool    // something was not understood: calls are no longer bounded
+	trip    atomic.Int64   // nanoseconds that the last PING took
 
 	mu      sync.Mutex
-	window  int64            // what the client grants each stream at first
+	window  int64            // the client's initial window of each stream
 	credits map[uint32]int64 // granted since, by stream
 	calls   map[uint32]*call
-	asked   time.Time // when the ping that is not answered yet was sent; zero for none
+	asked   time.Time // when the unanswered PING was sent; zero for none
 	number  uint32    // of that ping
 }
 
@@ -94,7 +94,8 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// ping asks the client for what it has to tell, unless it was asked already. It never waits for another who writes.
+// ping asks the client for pending window updates, unless it was asked already. It never waits for
+// another writer.
 func (c *conn) ping() {
 	c.mu.Lock()
 	due := c.asked.IsZero() || time.Since(c.asked) > lostPing
@@ -109,7 +110,8 @@ func (c *conn) ping() {
 	}
 }
 
-// flush sends the ping that is due. If somebody is writing, or in the middle of a frame, that one will do it.
+// flush sends the PING that is due. If another goroutine is writing, or in the middle of a frame, that
+// one will send it.
 func (c *conn) flush() {
 	for c.ask.Load() && c.writing.TryLock() {
 		between := c.out.between()
@@ -119,7 +121,7 @@ func (c *conn) flush() {
 			frame = binary.BigEndian.AppendUint32(frame, pingMark)
 			frame = binary.BigEndian.AppendUint32(frame, c.number)
 			c.mu.Unlock()
-			_, _ = c.Conn.Write(frame) // the server notices by itself that a connection is broken
+			_, _ = c.Conn.Write(frame) // the server notices a broken connection itself
 		}
 		c.writing.Unlock()
 		if !between {
@@ -128,7 +130,7 @@ func (c *conn) flush() {
 	}
 }
 
-// received looks at a frame of the client.
+// received inspects a frame of the client.
 func (c *conn) received(h head, body []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -148,7 +150,7 @@ func (c *conn) received(h head, body []byte) {
 				c.window = int64(binary.BigEndian.Uint32(body[2:]))
 			}
 		}
-		for stream := range c.calls { // the next update may not come before more than half of the old window is used up
+		for stream := range c.calls { // the next update may come only after more than half of the old window is used up
 			c.tell(stream)
 		}
 	case h.kind == typePing && h.flags&flagAck != 0 && len(body) == 8:
@@ -161,7 +163,7 @@ func (c *conn) received(h head, body []byte) {
 	}
 }
 
-// sent looks at a frame of the server. The caller is writing.
+// sent inspects a frame of the server. The caller is writing.
 func (c *conn) sent(h head, body []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -180,12 +182,13 @@ func (c *conn) sent(h head, body []byte) {
 	}
 }
 
-// decode reads a piece of a block of headers. Each has to be read, because they share a table.
+// decode decodes a fragment of a header block. All must be decoded, because they share a table.
 func (c *conn) decode(h head, body []byte) {
 	if c.headers == nil {
 		return
 	}
-	odd := len(body) != h.length || h.kind == typeHeaders && h.flags&(flagPadded|flagPriority) != 0 // gRPC sends none such
+	// gRPC does not send these
+	odd := len(body) != h.length || h.kind == typeHeaders && h.flags&(flagPadded|flagPriority) != 0
 	if !odd {
 		_, err := c.headers.Write(body)
 		odd = err != nil || h.flags&flagEndHeaders != 0 && c.headers.Close() != nil
@@ -196,7 +199,7 @@ func (c *conn) decode(h head, body []byte) {
 	}
 }
 
-// meet takes note of which stream a call is on. It needs mu, as tell and forget do.
+// meet records the stream of a call. It requires mu, as tell and forget do.
 func (c *conn) meet(stream uint32, call *call) {
 	switch _, known := c.credits[stream]; {
 	case call == nil:
@@ -208,7 +211,7 @@ func (c *conn) meet(stream uint32, call *call) {
 	}
 }
 
-// tell gives a call what its stream was granted.
+// tell passes on to a call what its stream was granted.
 func (c *conn) tell(stream uint32) {
 	if call := c.calls[stream]; call != nil {
 		call.grant(c.credits[stream], c.window)
@@ -220,5 +223,5 @@ func (c *conn) forget(stream uint32) {
 	delete(c.calls, stream)
 }
 
-// roundTrip is that of the last ping.
+// roundTrip is the round-trip time of the last PING.
 func (c *conn) roundTrip() time.Duration { return time.Duration(c.trip.Load()) }

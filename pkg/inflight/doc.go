@@ -1,28 +1,34 @@
-// Package inflight bounds how old what a gRPC reader gets can be, by bounding what is under way to it.
+// Package inflight bounds the age of the messages that a gRPC reader gets, by bounding how much is in
+// flight to it.
 //
-// The transport does not do that: clients take in far more than their program reads before flow control reaches the server
-// (grpcio 4 MiB and more, Node 64 KiB, Go 64 KiB and more as its window grows), so a slow program reads what is long over. [Readers] is the one place where a server learns
-// how far each of its readers has read. While too much is under way, Send of a server stream does not return, so its handler takes
-// nothing new, and the stream's own policy says what becomes of what is published meanwhile.
+// The transport does not do that: clients buffer far more than their program reads before flow control
+// reaches the server (grpcio 4 MiB and more, Node 64 KiB, Go 64 KiB and more as its window grows), so a
+// slow program reads stale messages. [Readers] is the one place where a server learns how far each of
+// its readers has read. While too much is in flight, Send of a server stream does not return, so its
+// handler takes nothing new, and the stream's own policy decides what happens to values published
+// meanwhile.
 //
 // # How the server knows
 //
-//	the reader                              what is known                               under way at most
+//	the reader                              what is known                               in flight at most
 //	sends the metadata waldo-window         messages, as it acknowledges them           as many as it asked for
 //	is built on gRPC's C core (Python …)    bytes, by its window updates                1 message, more if it reads fast
 //	any other, or behind a proxy            bytes, by its window updates, roughly       half of its HTTP/2 window, and 1 message
 //
-// Window updates are read from the connection that [Readers.Listen] wraps. The C core has one ready for each message that its program has
-// taken, but sends it only together with something else; so it is asked with a PING. Other clients send one when half of their window, or
-// less, has been read.
+// Window updates are read from the connection that [Readers.Listen] wraps. The C core prepares one for
+// each message that its program has taken, but sends it only together with another frame; so a PING asks
+// for it. Other clients send one when at most half of their window has been read.
 //
 // # Promises
 //
-//   - Nothing changes for a reader that keeps up, whatever its round trip: what may be under way grows as it is used up.
-//   - Every call has an id, the response header waldo-call, that cannot be guessed. It ends with the call.
-//   - A reader that stops for ever costs its call and nothing else. Waiting ends with the call or when the server stops.
-//   - A connection whose frames are not understood is not bounded, and works as without this package.
+//   - Nothing changes for a reader that keeps up, whatever its round-trip time: the limit grows as it is
+//     used up.
+//   - Every call has an unguessable id, the response header waldo-call. It ends with the call.
+//   - A reader that stops forever blocks its own call and nothing else. Waiting ends with the call or
+//     when the server stops.
+//   - A connection whose frames are not understood is not bounded, and works as it would without this
+//     package.
 //
-// [Acknowledging] is the other side, for clients in Go. All of the package is safe for concurrent use; it starts no goroutines but those
-// of Acknowledging, which end with their calls.
+// [Acknowledging] is the other side, for clients in Go. Everything in the package is safe for concurrent
+// use; it starts no goroutines except those of Acknowledging, which end with their calls.
 package inflight

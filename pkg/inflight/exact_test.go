@@ -6,7 +6,8 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// TestExact: the window updates of a proxy are its own, so the C core behind it must not be waited for.
+// TestExact: a proxy sends its own window updates, so the server must not wait for those of a C core
+// behind it.
 func TestExact(t *testing.T) {
 	const python = "grpc-python/1.76.0 grpc-c/51.0.0 (linux; chttp2)"
 	for _, tt := range []struct {

@@ -20,24 +20,26 @@ import (
 const (
 	// CallHeader is the response header with the id of a call.
 	CallHeader = "waldo-call"
-	// WindowHeader is the request metadata by which a reader says how many messages may be under way that it has not acknowledged.
+	// WindowHeader is the request metadata by which a reader limits how many unacknowledged messages may
+	// be in flight.
 	WindowHeader = "waldo-window"
-	// MaxWait is how long a value may wait on the server for a reader that is too slow: what services give to stream.Policy.Within.
+	// MaxWait is how long a value may wait on the server for a slow reader: services pass it to
+	// stream.Policy.Within.
 	MaxWait = 500 * time.Millisecond
-	// MaxWindow is the largest window that can be asked for.
+	// MaxWindow is the largest window that can be requested.
 	MaxWindow = 1024
 )
 
 var (
-	// ErrNoCall says that a call is unknown, or has ended.
+	// ErrNoCall means that a call is unknown, or has ended.
 	ErrNoCall = errors.New("there is no such call, or it has ended")
-	// ErrAhead says that more was acknowledged than was sent.
+	// ErrAhead means that more was acknowledged than was sent.
 	ErrAhead = errors.New("more messages were acknowledged than were sent")
-	// ErrNoWindow says that a call is acknowledged that was begun without a window.
-	ErrNoWindow = errors.New("the call was begun without the metadata " + WindowHeader)
+	// ErrNoWindow means that the acknowledged call was started without a window.
+	ErrNoWindow = errors.New("the call was started without the metadata " + WindowHeader)
 )
 
-// Readers knows those who read the streams of one server.
+// Readers tracks the readers of one server's streams.
 type Readers struct {
 	stopping context.Context
 
@@ -46,13 +48,13 @@ type Readers struct {
 	conns map[string]*conn // by the client's address
 }
 
-// New returns readers of a server that stops when stopping ends: from then on nothing waits for a reader.
+// New returns the readers of a server that stops when stopping ends: from then on nothing waits for a reader.
 func New(stopping context.Context) *Readers {
 	return &Readers{stopping: stopping, calls: map[string]*call{}, conns: map[string]*conn{}}
 }
 
-// Stream is a [grpc.StreamServerInterceptor]: it gives each call that sends its id, and bounds what is under way to its reader. Of a
-// call that reads and writes at once, the handler has to call [Room].
+// Stream is a [grpc.StreamServerInterceptor]: it gives each streaming call an id, and bounds how much is
+// in flight to its reader. The handler of a bidirectional call has to call [Room] itself.
 func (r *Readers) Stream(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	if !info.IsServerStream {
 		return next(srv, s)
@@ -75,7 +77,8 @@ func (r *Readers) begin(ctx context.Context) (*call, error) {
 	if given := md.Get(WindowHeader); len(given) > 0 {
 		n, err := strconv.Atoi(given[0])
 		if err != nil || n < 1 || n > MaxWindow {
-			return nil, status.Errorf(codes.InvalidArgument, "metadata %s: %.32q is not a number from 1 to %d", WindowHeader, given[0], MaxWindow)
+			return nil, status.Errorf(codes.InvalidArgument, "metadata %s: %.32q is not a number from 1 to %d", WindowHeader,
+				given[0], MaxWindow)
 		}
 		c.window = n
 	}
@@ -89,10 +92,11 @@ func (r *Readers) begin(ctx context.Context) (*call, error) {
 	return c, nil
 }
 
-// proxyHeaders are set by proxies that end the client's connection and pass its calls on over their own: Envoy, HAProxy,
-// Traefik, nginx as it is usually set up.
+// proxyHeaders are set by proxies that end the client's connection and pass its calls on over their own:
+// Envoy, HAProxy, Traefik, nginx as it is usually set up.
 var proxyHeaders = []string{
-	"via", "forwarded", "x-forwarded-for", "x-forwarded-proto", "x-real-ip", "x-request-id", "x-envoy-expected-rq-timeout-ms",
+	"via", "forwarded", "x-forwarded-for", "x-forwarded-proto", "x-real-ip", "x-request-id",
+	"x-envoy-expected-rq-timeout-ms",
 }
 
 // exact reports whether the window updates that reach us are those of gRPC's C core.
@@ -113,8 +117,8 @@ func (r *Readers) find(id string) *call {
 	return r.calls[id]
 }
 
-// Acknowledge says how many messages of a call its reader has read so far. What was acknowledged stays so. The errors are ErrNoCall,
-// ErrAhead, ErrNoWindow.
+// Acknowledge records how many messages of a call its reader has read so far. An acknowledgement cannot
+// be taken back. The errors are ErrNoCall, ErrAhead, ErrNoWindow.
 func (r *Readers) Acknowledge(id string, messages int64) error {
 	c := r.find(id)
 	if c == nil {
@@ -157,8 +161,8 @@ func (s *serverStream) SendMsg(m any) error {
 
 type callKey struct{}
 
-// Room waits until another message may be sent on the call whose context it is given, and fails with the error of ctx. For calls that are
-// not intercepted there is always room.
+// Room waits until another message may be sent on the call whose context it is given, and fails with the
+// error of ctx. Calls that are not intercepted always have room.
 func Room(ctx context.Context) error {
 	if c, ok := ctx.Value(callKey{}).(*call); ok {
 		return c.room(ctx)

@@ -20,13 +20,14 @@ const (
 	settingInitialWindow = 0x4
 
 	headSize = 9
-	// prefaceSize is that of what a client says first.
+	// prefaceSize is the size of the client's connection preface.
 	prefaceSize = 24
-	// maxBody bounds the frames that are looked into. Frames may have 16 KiB unless we announce more, which gRPC does not.
+	// maxBody bounds the frames that are inspected. Frames may have 16 KiB unless we announce more,
+	// which gRPC does not.
 	maxBody = 16 << 10
 )
 
-// head is the head of a frame.
+// head is the header of a frame.
 type head struct {
 	length int
 	kind   byte
@@ -34,9 +35,9 @@ type head struct {
 	stream uint32
 }
 
-// scanner cuts bytes that pass by into frames. It copies the bodies of those kinds that are looked into, and nothing else.
+// scanner cuts passing bytes into frames. It copies only the bodies of the kinds that are inspected.
 type scanner struct {
-	skip  int // bytes that are no frames yet
+	skip  int // bytes of the preface still to come
 	frame func(h head, body []byte)
 
 	buffer [headSize]byte
@@ -82,7 +83,7 @@ func (s *scanner) begin() {
 	s.left, s.body = s.head.length, s.body[:0]
 }
 
-// wanted tells whether the body of the present frame is looked into.
+// wanted tells whether the body of the current frame is inspected.
 func (s *scanner) wanted() bool {
 	switch s.head.kind {
 	case typeHeaders, typeContinuation, typeSettings, typePing, typeWindowUpdate:

@@ -17,7 +17,7 @@ func frameOf(kind, flags byte, stream uint32, body []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(frame, stream), body...)
 }
 
-// frames returns what a scanner finds in data that comes in pieces of so many bytes.
+// frames returns what a scanner finds in data that comes in pieces of the given size.
 func frames(data []byte, piece int) (found []string, between bool) {
 	s := scanner{frame: func(h head, body []byte) { found = append(found, fmt.Sprintf("%+v %x", h, body)) }}
 	for part := range slices.Chunk(data, max(piece, 1)) {
@@ -27,7 +27,8 @@ func frames(data []byte, piece int) (found []string, between bool) {
 }
 
 func FuzzFrames(f *testing.F) {
-	whole := slices.Concat(frameOf(typeSettings, 0, 0, nil), frameOf(0, 0, 1, make([]byte, 300)), frameOf(typeWindowUpdate, 0, 1, []byte{0, 0, 1, 0}),
+	whole := slices.Concat(frameOf(typeSettings, 0, 0, nil), frameOf(0, 0, 1, make([]byte, 300)),
+		frameOf(typeWindowUpdate, 0, 1, []byte{0, 0, 1, 0}),
 		frameOf(typePing, flagAck, 0, make([]byte, 8)), frameOf(typeHeaders, flagEndHeaders, 3, make([]byte, maxBody+1)))
 	f.Add(whole, 1)
 	f.Add(whole, 7)
@@ -40,16 +41,18 @@ func FuzzFrames(f *testing.F) {
 	})
 }
 
-// deadEnd is a connection that nobody is at the other end of.
+// deadEnd is a connection with nobody at the other end.
 type deadEnd struct{ net.Conn }
 
 func (deadEnd) Write(p []byte) (int, error) { return len(p), nil }
 
-// FuzzConn: whatever passes by, nothing panics and what is remembered is bounded.
+// FuzzConn: no input makes it panic, and the state kept is bounded.
 func FuzzConn(f *testing.F) {
 	update := frameOf(typeWindowUpdate, 0, 1, []byte{0, 0, 1, 0})
-	f.Add(slices.Concat(frameOf(typeHeaders, flagEndHeaders, 1, nil), update, frameOf(typeReset, 0, 1, nil), update), frameOf(typeHeaders, flagEndHeaders, 1, []byte{0x88}))
-	f.Add(frameOf(typeSettings, 0, 0, []byte{0, 4, 0xff, 0xff, 0xff, 0xff, 0}), frameOf(typeHeaders, flagEndHeaders|flagEndStream, 1, []byte{0xff, 0xff, 0xff}))
+	f.Add(slices.Concat(frameOf(typeHeaders, flagEndHeaders, 1, nil), update, frameOf(typeReset, 0, 1, nil), update),
+		frameOf(typeHeaders, flagEndHeaders, 1, []byte{0x88}))
+	f.Add(frameOf(typeSettings, 0, 0, []byte{0, 4, 0xff, 0xff, 0xff, 0xff, 0}),
+		frameOf(typeHeaders, flagEndHeaders|flagEndStream, 1, []byte{0xff, 0xff, 0xff}))
 	f.Fuzz(func(t *testing.T, in, out []byte) {
 		r := New(context.Background())
 		call := &call{id: "a", wake: make(chan struct{}, 1)}
@@ -69,7 +72,7 @@ func FuzzConn(f *testing.F) {
 	})
 }
 
-// TestPingsGoBetweenFrames: never into one, whatever pieces gRPC writes.
+// TestPingsGoBetweenFrames: never into the middle of one, in whatever pieces gRPC writes.
 func TestPingsGoBetweenFrames(t *testing.T) {
 	whole := slices.Concat(frameOf(0, 0, 1, make([]byte, 50)), frameOf(0, 0, 1, nil), frameOf(0, 0, 1, make([]byte, 20)))
 	for piece := 1; piece <= len(whole); piece++ {
@@ -102,8 +105,8 @@ func TestPingsGoBetweenFrames(t *testing.T) {
 	}
 }
 
-// TestWindowGrows: a client that raises its window sends updates more seldom from then on, so a call that has begun before goes by the new
-// window at once. Waiting for an update first would be for ever.
+// TestWindowGrows: a client that raises its window sends updates more seldom from then on, so a call
+// that started earlier uses the new window at once. Waiting for an update first would take forever.
 func TestWindowGrows(t *testing.T) {
 	r := New(context.Background())
 	call := &call{id: "a", wake: make(chan struct{}, 1)}
@@ -114,7 +117,7 @@ func TestWindowGrows(t *testing.T) {
 	call.total = defaultWindow/2 + 1
 	<-call.wake
 	if call.hasRoom(time.Time{}) {
-		t.Fatal("more than half of the window is under way, and there is room")
+		t.Fatal("more than half of the window is in flight, and there is room")
 	}
 	c.in.feed(frameOf(typeSettings, 0, 0, []byte{0, settingInitialWindow, 0, 0x10, 0, 0}))
 	select {

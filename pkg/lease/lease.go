@@ -1,4 +1,5 @@
-// Package lease is for programs that drive: it acquires the lease on an actuator, keeps it, and makes the header that each command needs.
+// Package lease is for programs that drive: it acquires the lease on an actuator, keeps it alive, and
+// makes the header that each command needs.
 //
 //	l, err := lease.Acquire(ctx, conn, "my program")
 //	…
@@ -8,11 +9,12 @@
 //	r, err := motors.WriteMessage(ctx, &serialv1.WriteMessageRequest{Body: …, Control: header})
 //	l.Heard(r.GetReport(), err)
 //
-// The first command must be neutral: [Lease.Neutral] says what that is. After that commands have to come several times a second, or
-// the actuator stops the hardware.
+// The first command must be neutral: [Lease.Neutral] returns it. After that, commands have to be sent
+// several times a second, or the actuator stops the hardware.
 //
-// A [Lease] works over gRPC and over the bus alike. It is safe for concurrent use, although the commands of one lease have an order that its
-// users must agree on. It runs one goroutine, which ends with Close or when the lease is lost.
+// A [Lease] works over gRPC and over the bus alike. It is safe for concurrent use, although the commands
+// of one lease have an order that its users must agree on. It runs one goroutine, which ends on Close or
+// when the lease is lost.
 package lease
 
 import (
@@ -33,13 +35,15 @@ import (
 
 const (
 	keepAliveEvery = control.LeaseTTL * 3 / 10
-	// callTimeout is how long a call of the lease's own may take; after the second that fails in a row the lease has run out.
+	// callTimeout bounds the calls that the lease makes itself; after two failures in a row the lease
+	// has expired.
 	callTimeout = control.LeaseTTL / 2
-	// freshEnough is how old the newest clock may be, by our own clock, to be worth repeating: a quarter of a command's life.
+	// freshEnough is how old the newest clock may be, by our own clock, to be worth echoing: a quarter
+	// of a command's life.
 	freshEnough = control.DefaultLife / 4
 )
 
-// ErrLost says that the lease is not ours any more.
+// ErrLost means that the lease is no longer ours.
 var ErrLost = errors.New("the lease was lost")
 
 // Lease is the right to command one actuator.
@@ -52,14 +56,14 @@ type Lease struct {
 
 	mu       sync.Mutex
 	sequence int64
-	clock    time.Duration // the newest heard from the actuator …
+	clock    time.Duration // the newest clock received from the actuator …
 	heard    time.Time     // … and when
-	trip     time.Duration // shortest round trip of the last calls; 0 if it is not known
+	trip     time.Duration // shortest round trip of the last calls; 0 if unknown
 	lost     error
 }
 
-// Acquire acquires the lease on the actuator at the other end of conn. Holder says who asks, for people to read. The error is that of
-// ControlService.Acquire.
+// Acquire acquires the lease on the actuator at the other end of conn. The holder's name is for people
+// to read. The error is that of ControlService.Acquire.
 func Acquire(ctx context.Context, conn grpc.ClientConnInterface, holder string) (*Lease, error) {
 	client := controlv1.NewControlServiceClient(conn)
 	r, err := client.Acquire(ctx, &controlv1.AcquireRequest{Holder: holder})
@@ -69,7 +73,8 @@ func Acquire(ctx context.Context, conn grpc.ClientConnInterface, holder string) 
 	return newLease(client, r.GetLease(), r.GetState()), nil
 }
 
-// Take takes the lease from whoever has it, with the override key if one is configured. The error is that of ControlService.Take.
+// Take takes the lease even if somebody else holds it, with the override key if one is configured. The
+// error is that of ControlService.Take.
 func Take(ctx context.Context, conn grpc.ClientConnInterface, holder, key string) (*Lease, error) {
 	client := controlv1.NewControlServiceClient(conn)
 	r, err := client.Take(ctx, &controlv1.TakeRequest{Holder: holder, Key: key})
@@ -101,12 +106,12 @@ func (l *Lease) keep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			_ = l.keepAlive(ctx) // tried again soon, unless the lease is lost
+			_ = l.keepAlive(ctx) // retried soon, unless the lease is lost
 		}
 	}
 }
 
-// keepAlive gives one sign of life and hears the clock.
+// keepAlive gives one sign of life and receives the clock.
 func (l *Lease) keepAlive(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -121,7 +126,7 @@ func (l *Lease) keepAlive(ctx context.Context) error {
 	return nil
 }
 
-// note takes a clock that was heard now.
+// note records a clock that was just received.
 func (l *Lease) note(clock *durationpb.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -130,7 +135,7 @@ func (l *Lease) note(clock *durationpb.Duration) {
 	}
 }
 
-// measure takes a round trip. The shortest counts, and is forgotten slowly, should the path get longer.
+// measure records a round trip. The shortest counts, and is slowly forgotten in case the path gets longer.
 func (l *Lease) measure(trip time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -140,7 +145,7 @@ func (l *Lease) measure(trip time.Duration) {
 	l.trip = trip
 }
 
-// fail notes that the lease is lost, if that is what an error means.
+// fail records that the lease is lost, if that is what the error means.
 func (l *Lease) fail(err error) {
 	lost := status.Code(err) == codes.FailedPrecondition
 	if report := Report(err); report != nil {
@@ -156,15 +161,17 @@ func (l *Lease) fail(err error) {
 // Neutral is the command that means standing still, as JSON.
 func (l *Lease) Neutral() string { return l.neutral }
 
-// Err tells why the lease is lost, with an error that wraps [ErrLost], or nil while it is not known to be.
+// Err returns why the lease is lost, as an error that wraps [ErrLost], or nil while it is not known to
+// be lost.
 func (l *Lease) Err() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.lost
 }
 
-// Header returns the header for the next command. It asks for the actuator's clock first if the newest known is old, because reports have
-// not come for a while. It fails with an error that wraps [ErrLost] once the lease is lost.
+// Header returns the header for the next command. It first asks for the actuator's clock if the newest
+// known one is old, because no reports have come for a while. It fails with an error that wraps
+// [ErrLost] once the lease is lost.
 func (l *Lease) Header(ctx context.Context) (*controlv1.CommandHeader, error) {
 	l.mu.Lock()
 	old := time.Since(l.heard) > freshEnough
@@ -186,7 +193,7 @@ func (l *Lease) Header(ctx context.Context) (*controlv1.CommandHeader, error) {
 	}, nil
 }
 
-// Heard takes what became of a command: its report, or its error.
+// Heard records the outcome of a command: its report, or its error.
 func (l *Lease) Heard(report *controlv1.CommandReport, err error) {
 	if err != nil {
 		l.fail(err)
@@ -197,7 +204,7 @@ func (l *Lease) Heard(report *controlv1.CommandReport, err error) {
 	}
 }
 
-// Report returns the report that comes with the error of a refused command, nil if it is another error.
+// Report returns the report in the error of a refused command, or nil for any other error.
 func Report(err error) *controlv1.CommandReport {
 	for _, detail := range status.Convert(err).Details() {
 		if report, ok := detail.(*controlv1.CommandReport); ok {
@@ -207,11 +214,12 @@ func Report(err error) *controlv1.CommandReport {
 	return nil
 }
 
-// Close gives the lease back, as far as the actuator can be reached; it stops the hardware. It may be called more than once.
+// Close releases the lease if the actuator can be reached, which stops the hardware. It may be called
+// more than once.
 func (l *Lease) Close() {
 	l.cancel()
 	<-l.done
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
-	_, _ = l.client.Release(ctx, &controlv1.ReleaseRequest{LeaseEpoch: l.epoch}) // else it runs out
+	_, _ = l.client.Release(ctx, &controlv1.ReleaseRequest{LeaseEpoch: l.epoch}) // otherwise it expires
 }

@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// motor is a device that takes commands, by Submit, which stands for the methods of a kind.
+// motor is a device that takes commands through Submit, which stands for the methods of a real service.
 type motor struct{ *actuator.Actuator }
 
 func (motor) Safe(control.Cause) {}
@@ -44,16 +44,19 @@ func start(t *testing.T) (motor, map[string]grpc.ClientConnInterface) {
 	}
 	t.Cleanup(server.Close)
 	var m motor
-	kind := device.Kind[actuator.Config]{Name: "motor", Version: "1.0.0", New: func(kit *device.Kit, c actuator.Config) (_ device.Driver, err error) {
-		m.Actuator, err = actuator.New(kit, c, m, `{"speed":0}`)
-		return m, err
-	}}
-	p, err := device.Start(kind, device.Settings{Robot: "r", Device: "d", NATS: server.URL()}, actuator.Config{State: t.TempDir()}, nil)
+	kind := device.Kind[actuator.Config]{Name: "motor", Version: "1.0.0",
+		New: func(kit *device.Kit, c actuator.Config) (_ device.Driver, err error) {
+			m.Actuator, err = actuator.New(kit, c, m, `{"speed":0}`)
+			return m, err
+		}}
+	p, err := device.Start(kind, device.Settings{Robot: "r", Device: "d", NATS: server.URL()},
+		actuator.Config{State: t.TempDir()}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.Stop)
-	for p.Kit().Device().GetState() != devicev1.DeviceState_DEVICE_STATE_READY { // until Run has said that the hardware is there
+	// until Run has reported that the hardware is ready
+	for p.Kit().Device().GetState() != devicev1.DeviceState_DEVICE_STATE_READY {
 		time.Sleep(time.Millisecond)
 	}
 	direct, err := grpc.NewClient(p.GRPCAddress(), grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -101,7 +104,8 @@ func TestDrive(t *testing.T) {
 			}
 			// Longer than a lease lasts, and with pauses in which the clock gets old and the deadman fires.
 			for begin := time.Now(); time.Since(begin) < control.LeaseTTL*3/2; {
-				if err := m.send(ctx, l, true); err != nil && Report(err).GetVerdict() != controlv1.CommandVerdict_COMMAND_VERDICT_BEFORE_STOP {
+				if err := m.send(ctx, l, true); err != nil &&
+					Report(err).GetVerdict() != controlv1.CommandVerdict_COMMAND_VERDICT_BEFORE_STOP {
 					t.Errorf("after %v: %v", time.Since(begin), err)
 				}
 				<-time.After(control.DefaultDeadman * 5 / 4)

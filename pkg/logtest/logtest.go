@@ -1,6 +1,6 @@
-// Package logtest is for what logs in tests. [New] and [Writer] write to the log of a test, and nothing after its end, when writing
-// there would panic: so what a library does late, or a device that hangs, cannot fail the tests that come next. [Text] keeps a log
-// for the test to look at.
+// Package logtest is for code that logs in tests. [New] and [Writer] write to the log of a test until it
+// ends, because writing there later would panic: so a library that logs late, or a device that hangs,
+// cannot fail the next tests. [Text] keeps a log for the test to inspect.
 //
 // Loggers and writers are safe for concurrent use.
 package logtest
@@ -13,12 +13,12 @@ import (
 	"testing"
 )
 
-// New returns a logger that writes to the log of a test until its end. Level is the least that is written.
+// New returns a logger that writes to the log of a test until it ends. Level is the minimum level written.
 func New(t testing.TB, level slog.Level) *slog.Logger {
 	return slog.New(slog.NewTextHandler(Writer(t), &slog.HandlerOptions{Level: level}))
 }
 
-// Writer returns what writes to the log of a test until its end, and then nowhere.
+// Writer returns a writer to the log of a test, which discards everything after the test's end.
 func Writer(t testing.TB) io.Writer {
 	w := &writer{t: t}
 	t.Cleanup(func() {

@@ -9,7 +9,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/logtest"
 )
 
-// recorder is a test whose end is in the hands of another.
+// recorder is a test whose end another test controls.
 type recorder struct {
 	testing.TB
 	said []string

@@ -5,7 +5,8 @@ import (
 	"sync"
 )
 
-// Text keeps what is written to it, for tests that look at a log. The zero value is empty; it is safe for concurrent use.
+// Text keeps what is written to it, for tests that inspect a log. The zero value is empty; it is safe
+// for concurrent use.
 type Text struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -18,14 +19,14 @@ func (t *Text) Write(p []byte) (int, error) {
 	return t.text.Write(p)
 }
 
-// String returns all that is kept.
+// String returns everything kept.
 func (t *Text) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.text.String()
 }
 
-// Take returns all that is kept, and forgets it.
+// Take returns everything kept, and forgets it.
 func (t *Text) Take() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -15,7 +15,7 @@ const (
 	H264 = "video/H264" // one access unit in Annex B form
 	VP8  = "video/VP8"  // one frame, as in RFC 6386
 	JPEG = "image/jpeg" // one baseline JPEG
-	Raw  = "video/raw"  // uncompressed, laid out as the pixel format says
+	Raw  = "video/raw"  // uncompressed, in the layout of the pixel format
 )
 
 // types has what is particular to each media type. A new one is a line here.
@@ -55,7 +55,8 @@ const (
 // ErrFormat is wrapped by every error about a format that is incomplete, out of range or unknown.
 var ErrFormat = errors.New("bad video format")
 
-// Validate checks that a format is complete and possible. The error wraps ErrFormat and names the field and what it may be.
+// Validate checks that a format is complete and possible. The error wraps ErrFormat and names the field
+// and its permitted values.
 func Validate(f *mediav1.VideoFormat) error {
 	_, known := types[f.GetMediaType()]
 	switch {
@@ -121,7 +122,8 @@ func fieldError(field, format string, args ...any) error {
 	return fmt.Errorf("%w: %s %s", ErrFormat, field, fmt.Sprintf(format, args...))
 }
 
-// FrameSize returns the exact number of bytes of one picture of a raw format, and 0 for compressed ones, whose size varies.
+// FrameSize returns the exact size in bytes of one picture of a raw format, and 0 for compressed
+// formats, whose size varies.
 func FrameSize(f *mediav1.VideoFormat) int {
 	w, h := int(f.GetWidthPx()), int(f.GetHeightPx())
 	if f.GetMediaType() != Raw || w <= 0 || h <= 0 {

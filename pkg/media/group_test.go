@@ -43,7 +43,7 @@ func TestGroup(t *testing.T) {
 	}
 }
 
-// TestGroupIsRead while it grows and begins again.
+// TestGroupIsRead while it grows and starts over.
 func TestGroupIsRead(t *testing.T) {
 	var g Group[int]
 	g.Add(1, 1, true)

@@ -2,11 +2,12 @@ package media
 
 import "fmt"
 
-// I420 is a picture in three planes: luma, and blue and red chroma at half the size both ways, rounded up. It is what test
-// cards paint, scalers and encoders take, and decoders give. Luma is 16 to 235 and chroma 16 to 240 (BT.601 video range).
+// I420 is a picture in three planes: luma, and blue and red chroma at half the size both ways, rounded
+// up. Test cards paint it, scalers and encoders accept it, and decoders produce it. Luma is 16 to 235
+// and chroma 16 to 240 (BT.601 video range).
 //
-// A picture may be a view into a larger one: rows are a stride apart, and only the first Width bytes (or ChromaWidth) of each
-// belong to it.
+// A picture may be a view into a larger one: rows are a stride apart, and only the first Width bytes (or
+// ChromaWidth) of each belong to it.
 type I420 struct {
 	Width, Height int
 	Y, U, V       []byte
@@ -19,25 +20,26 @@ func I420Size(width, height int) int {
 	return width*height + 2*((width+1)/2)*((height+1)/2)
 }
 
-// NewI420 returns a picture in one allocation without padding. Its bytes are all 0 (a dark green), to be painted over. The
-// size must be positive.
+// NewI420 returns a picture in one allocation without padding. Its bytes are all 0 (a dark green), to be
+// painted over. The size must be positive.
 func NewI420(width, height int) *I420 {
 	return split(make([]byte, I420Size(width, height)), width, height)
 }
 
-// I420FromPacked returns a picture that uses data, which holds the planes one after the other without padding. It fails if
-// the size is impossible or data has not exactly the right length.
+// I420FromPacked returns a picture that uses data, which holds the planes one after the other without
+// padding. It fails if the size is impossible or data does not have exactly the right length.
 func I420FromPacked(data []byte, width, height int) (*I420, error) {
 	if err := checkSize(width, height); err != nil {
 		return nil, err
 	}
 	if need := I420Size(width, height); len(data) != need {
-		return nil, fmt.Errorf("%w: an I420 picture of %dx%d needs %d bytes, got %d", ErrFormat, width, height, need, len(data))
+		return nil, fmt.Errorf("%w: an I420 picture of %dx%d needs %d bytes, got %d", ErrFormat, width, height, need,
+			len(data))
 	}
 	return split(data, width, height), nil
 }
 
-// split lets the planes keep the capacity up to the end of data, so that Packed can find the whole again.
+// split lets the planes keep their capacity up to the end of data, so that Packed can recover the whole.
 func split(data []byte, width, height int) *I420 {
 	y, c := width*height, ((width+1)/2)*((height+1)/2)
 	return &I420{
@@ -53,8 +55,9 @@ func (p *I420) ChromaWidth() int { return (p.Width + 1) / 2 }
 // ChromaHeight is the height of the planes U and V.
 func (p *I420) ChromaHeight() int { return (p.Height + 1) / 2 }
 
-// Validate checks that the size is possible and every plane long enough for it, so that code which works on the raw memory
-// (the C libraries) stays inside it. The error wraps ErrFormat and names what is wrong.
+// Validate checks that the size is possible and that every plane is long enough for it, so that code
+// working on the raw memory (the C libraries) stays within bounds. The error wraps ErrFormat and names
+// the fault.
 func (p *I420) Validate() error {
 	if p == nil {
 		return fmt.Errorf("%w: no picture", ErrFormat)
@@ -89,8 +92,8 @@ func checkPlane(name string, plane []byte, stride, width, height int) error {
 	return nil
 }
 
-// Packed returns the planes one after the other without padding. If the picture already lies like that in memory the result
-// shares it; otherwise it is a copy.
+// Packed returns the planes one after the other without padding. If the picture is already laid out like
+// that in memory the result shares it; otherwise it is a copy.
 func (p *I420) Packed() []byte {
 	size := I420Size(p.Width, p.Height)
 	if p.tight(size) {
@@ -102,7 +105,8 @@ func (p *I420) Packed() []byte {
 	return appendPlane(out, p.V, p.StrideC, p.ChromaWidth(), p.ChromaHeight())
 }
 
-// tight reports whether U follows Y, and V follows U, without padding in one allocation that Y's capacity reaches over.
+// tight reports whether U follows Y, and V follows U, without padding, in one allocation that Y's
+// capacity spans.
 func (p *I420) tight(size int) bool {
 	y, c := p.Width*p.Height, p.ChromaWidth()*p.ChromaHeight()
 	if p.StrideY != p.Width || p.StrideC != p.ChromaWidth() || cap(p.Y) < size || len(p.U) < c || len(p.V) < c {

@@ -1,21 +1,20 @@
 package media
 
-// Resync decides which frames of an encoded stream a decoder may be given. A decoder that misses one frame shows rubbish
-// until the next key frame, so after a gap in the sequence, or when the producer restarted (a new epoch), frames are held
-// back until a key frame comes. The zero value is ready, and wants a key frame first.
-//
-// A reader asks the producer for a key frame whenever NeedKey reports true after Accept.
+// Resync decides which frames of an encoded stream may be passed to a decoder. A decoder that misses one
+// frame shows garbage until the next key frame, so after a gap in the sequence, or after a restart of
+// the producer (a new epoch), frames are held back until a key frame comes. The zero value is ready to
+// use, and waits for a key frame first.
 type Resync struct {
 	epoch   int64
 	next    int64 // sequence that continues the stream
 	synced  bool  // frames up to next were delivered without a gap since a key frame
-	seen    bool  // epoch and next mean something
+	seen    bool  // epoch and next are valid
 	missed  uint64
 	skipped uint64
 }
 
-// Accept takes note of a frame and reports whether to deliver it. A frame that comes a second time, or after a later one of
-// the same epoch, is never delivered and changes nothing else.
+// Accept records a frame and reports whether to deliver it. A frame that comes a second time, or after a
+// later one of the same epoch, is never delivered and changes nothing else.
 func (r *Resync) Accept(epoch, seq int64, key bool) (deliver bool) {
 	switch {
 	case !r.seen || epoch != r.epoch:
@@ -37,11 +36,8 @@ func (r *Resync) Accept(epoch, seq int64, key bool) (deliver bool) {
 	return r.synced
 }
 
-// NeedKey reports whether nothing but a key frame can be delivered next.
-func (r *Resync) NeedKey() bool { return !r.synced }
-
-// Skipped is the number of frames that came and were not delivered.
+// Skipped is the number of frames that arrived but were not delivered.
 func (r *Resync) Skipped() uint64 { return r.skipped }
 
-// Missed is the number of frames that never came, by the gaps in their sequence.
+// Missed is the number of frames that never arrived, counted by the gaps in their sequence.
 func (r *Resync) Missed() uint64 { return r.missed }

@@ -1,8 +1,9 @@
-// Package output keeps a process alive and on time whatever becomes of the reader of its output.
+// Package output keeps a process alive and on time regardless of what happens to the reader of its output.
 //
-// A log can be a pipe whose reader has gone, a pipe that nobody reads, a file on a full disk, a terminal on which somebody has pressed
-// Ctrl-S. None of these may end a process that works hardware, nor make it wait. [Survive] turns what would end it into failed
-// writes, and a [Writer] takes lines without waiting: those that the output does not take are left out and counted.
+// A log can be a pipe whose reader has gone, a pipe that nobody reads, a file on a full disk, or a
+// terminal on which somebody has pressed Ctrl-S. None of these may end a process that controls hardware,
+// or make it wait. [Survive] turns signals that would end it into failed writes, and a [Writer] accepts
+// lines without waiting: lines that the output cannot take are dropped and counted.
 package output
 
 import (
@@ -20,14 +21,15 @@ import (
 // queued is how many pieces may wait for a slow output.
 const queued = 1024
 
-// Survive makes writes to an output that cannot be written fail, where they would end the process otherwise: by SIGPIPE, when the reader of
-// standard output or error has gone, and by SIGXFSZ, when the file has reached its permitted size. It is for main functions.
-// Programs that are started from here have the system's defaults again.
+// Survive makes writes to a broken output fail instead of ending the process: by SIGPIPE, when the
+// reader of standard output or error has gone, or by SIGXFSZ, when the file has reached its size limit.
+// It is for main functions. Child processes get the system's defaults again.
 func Survive() {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGXFSZ)
 }
 
-// Writer hands on what is written to it without ever waiting for the output. It is safe for concurrent use; each Write stays one piece.
+// Writer passes on what is written to it without ever waiting for the output. It is safe for concurrent
+// use; each Write stays one piece.
 type Writer struct {
 	out    io.Writer
 	gap    func(pieces int64) string
@@ -35,28 +37,30 @@ type Writer struct {
 	lost   atomic.Int64
 	done   chan struct{} // closed when everything is written
 
-	mu     sync.RWMutex // held for writing only to close pieces
+	mu     sync.RWMutex // write-locked only to close pieces
 	closed bool
 }
 
-// NewWriter returns a writer before out. gap says that so many pieces were left out, as soon as the output takes something again. Close must
-// be called.
+// NewWriter returns a writer in front of out. gap returns the message that so many pieces were dropped,
+// which is written as soon as the output accepts data again. Close must be called.
 func NewWriter(out io.Writer, gap func(pieces int64) string) *Writer {
 	w := &Writer{out: out, gap: gap, pieces: make(chan []byte, queued), done: make(chan struct{})}
 	go w.run()
 	return w
 }
 
-// NewLog returns a writer for a program's log. Libraries that write to the standard logger write to it as well from now on.
+// NewLog returns a writer for a program's log. From now on the standard logger, which some libraries
+// use, writes to it too.
 func NewLog(out io.Writer) *Writer {
 	w := NewWriter(out, func(lines int64) string {
-		return fmt.Sprintf("time=%s level=WARN msg=\"left out lines: the output did not take them\" lines=%d\n", time.Now().Format(time.RFC3339Nano), lines)
+		return fmt.Sprintf("time=%s level=WARN msg=\"dropped lines: the output could not keep up\" lines=%d\n",
+			time.Now().Format(time.RFC3339Nano), lines)
 	})
 	log.SetOutput(w)
 	return w
 }
 
-// Write takes b as it is; it never waits and never fails. After Close it does nothing.
+// Write accepts b as one piece; it never waits and never fails. After Close it does nothing.
 func (w *Writer) Write(b []byte) (int, error) {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
@@ -71,7 +75,7 @@ func (w *Writer) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// run is the only one that touches the output.
+// run is the only goroutine that uses the output.
 func (w *Writer) run() {
 	defer close(w.done)
 	for piece := range w.pieces {
@@ -93,7 +97,7 @@ func (w *Writer) tellLost() {
 	}
 }
 
-// Close returns when everything is written, or after patience if the output does not take it.
+// Close returns when everything is written, or after patience if the output is blocked.
 func (w *Writer) Close(patience time.Duration) {
 	w.mu.Lock()
 	if !w.closed {

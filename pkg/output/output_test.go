@@ -49,10 +49,11 @@ func playChild(mode string) int {
 
 func gap(n int64) string { return fmt.Sprintf("%d left out\n", n) }
 
-// TestSurvive runs a process whose output cannot be written: it must get an error and go on. Without Survive it would be killed, which shows that
-// the test can fail.
+// TestSurvive runs a process whose output cannot be written: it must get an error and keep running.
+// Without Survive it would be killed, which shows that the test can fail.
 func TestSurvive(t *testing.T) {
-	for mode, want := range map[string]string{"gone": "exit status 3", "limit": "exit status 3", "without": "signal: broken pipe"} {
+	for mode, want := range map[string]string{"gone": "exit status 3", "limit": "exit status 3",
+		"without": "signal: broken pipe"} {
 		t.Run(mode, func(t *testing.T) {
 			to, err := os.Create(t.TempDir() + "/log")
 			if err != nil {
@@ -86,12 +87,13 @@ func TestWriterKeepsOrder(t *testing.T) {
 	}
 	w.Close(time.Minute)
 	_, _ = io.WriteString(w, "too late")
-	if got := out.String(); strings.Count(got, "\n") != 100 || !strings.HasPrefix(got, "0\n1\n2\n") || !strings.HasSuffix(got, "98\n99\n") {
+	if got := out.String(); strings.Count(got, "\n") != 100 || !strings.HasPrefix(got, "0\n1\n2\n") ||
+		!strings.HasSuffix(got, "98\n99\n") {
 		t.Errorf("wrote %q", got)
 	}
 }
 
-// gate is an output that takes nothing until it is opened.
+// gate is an output that blocks until it is opened.
 type gate struct {
 	open chan struct{}
 	took bytes.Buffer
@@ -102,7 +104,7 @@ func (g *gate) Write(b []byte) (int, error) {
 	return g.took.Write(b)
 }
 
-// TestWriterNeverWaits writes more than the queue holds to an output that takes nothing.
+// TestWriterNeverWaits writes more than the queue holds to a blocked output.
 func TestWriterNeverWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{open: make(chan struct{})}
@@ -127,7 +129,7 @@ func TestWriterNeverWaits(t *testing.T) {
 			}
 		}
 		if shown := strings.Count(text, "line\n"); lost == 0 || shown+lost != count {
-			t.Errorf("%d shown and %d told as lost, of %d", shown, lost, count)
+			t.Errorf("%d shown and %d reported as lost, of %d", shown, lost, count)
 		}
 	})
 }
@@ -148,7 +150,7 @@ func (d *fullDisk) Write(b []byte) (int, error) {
 	return d.took.Write(b)
 }
 
-// TestWriterAfterFullDisk goes on once there is room again, and tells what is missing.
+// TestWriterAfterFullDisk resumes once there is room again, and reports the loss.
 func TestWriterAfterFullDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &fullDisk{}

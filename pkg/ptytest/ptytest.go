@@ -1,7 +1,7 @@
-// Package ptytest gives tests a serial port: a pseudo terminal whose far end is a board in the hands of the test. It can be pulled and plugged
-// in again, and notes what it hears with the time.
-//
-// A [Terminal] is safe for concurrent use. It runs one goroutine while it is plugged in; the end of the test pulls it.
+// Package ptytest gives tests a serial port: a pseudo terminal whose far end is a board that the test
+// controls. It can be unplugged and plugged in again, and records what it receives with the time. A
+// [Terminal] is safe for concurrent use. It runs one goroutine while it is plugged in; the end of the
+// test unplugs it.
 package ptytest
 
 import (
@@ -17,20 +17,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Patience is how long [Terminal.Await] waits. It says nothing about how fast things are.
+// Patience is how long [Terminal.Await] waits. It does not measure anything.
 const Patience = 20 * time.Second
 
 // Terminal is a serial port and the board behind it.
 type Terminal struct {
-	// Path of the port. It stays the same when the board is pulled and plugged in again.
+	// Path of the port. It stays the same when the board is unplugged and plugged in again.
 	Path string
 
 	hear func(board *os.File, data []byte)
 
 	mu    sync.Mutex
-	board *os.File // nil while it is pulled
+	board *os.File // nil while unplugged
 	heard []Heard
-	more  chan struct{} // closed, and replaced, when something was heard
+	more  chan struct{} // closed, and replaced, when something is received
 	ended sync.WaitGroup
 }
 
@@ -40,7 +40,7 @@ type Heard struct {
 	Data []byte
 }
 
-// New returns a port with a board that is plugged in. It notes what it hears.
+// New returns a port with a plugged-in board. It records what it receives.
 func New(tb testing.TB) *Terminal {
 	tb.Helper()
 	p := &Terminal{more: make(chan struct{})}
@@ -48,7 +48,7 @@ func New(tb testing.TB) *Terminal {
 	return p.start(tb)
 }
 
-// NewFunc returns a port with a board that does something of its own when it hears something, and notes nothing.
+// NewFunc returns a port with a board that calls a function for what it receives, and records nothing.
 func NewFunc(tb testing.TB, hear func(board *os.File, data []byte)) *Terminal {
 	tb.Helper()
 	return (&Terminal{more: make(chan struct{}), hear: hear}).start(tb)
@@ -89,13 +89,13 @@ func (p *Terminal) Plug(tb testing.TB) {
 	})
 }
 
-// open returns the board's end of a new pseudo terminal, and the name of the other.
+// open returns the board's end of a new pseudo terminal, and the name of the other end.
 func open() (board *os.File, name string, err error) {
 	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, "", fmt.Errorf("/dev/ptmx: %w", err)
 	}
-	board = os.NewFile(uintptr(fd), "/dev/ptmx") // not blocking, so that Close ends a Read
+	board = os.NewFile(uintptr(fd), "/dev/ptmx") // non-blocking, so that Close ends a Read
 	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
 		return nil, "", errors.Join(err, board.Close())
 	}
@@ -106,7 +106,7 @@ func open() (board *os.File, name string, err error) {
 	return board, fmt.Sprintf("/dev/pts/%d", n), nil
 }
 
-// makeRaw has the terminal change no byte, also before a program has opened it.
+// makeRaw keeps the terminal from changing any byte, even before a program has opened it.
 func makeRaw(fd int) error {
 	t, err := unix.IoctlGetTermios(fd, unix.TCGETS)
 	if err != nil {
@@ -117,7 +117,7 @@ func makeRaw(fd int) error {
 	return unix.IoctlSetTermios(fd, unix.TCSETS, t)
 }
 
-// Pull takes the board away. Pulling it twice does nothing.
+// Pull unplugs the board. Pulling it twice does nothing.
 func (p *Terminal) Pull() {
 	p.mu.Lock()
 	board := p.board
@@ -131,7 +131,7 @@ func (p *Terminal) Pull() {
 	p.ended.Wait()
 }
 
-// listen hears what reaches the board until it is pulled.
+// listen receives what reaches the board until it is unplugged.
 func (p *Terminal) listen(board *os.File) {
 	buffer := make([]byte, 4096)
 	for {
@@ -151,34 +151,34 @@ func (p *Terminal) note(_ *os.File, data []byte) {
 	p.more = make(chan struct{})
 }
 
-// Say has the board say something. A test that says more than a port keeps, about 4 KB, while nobody reads waits.
+// Say has the board send something. It blocks when more than a port buffers, about 4 KB, is unread.
 func (p *Terminal) Say(tb testing.TB, data string) {
 	tb.Helper()
 	p.mu.Lock()
 	board := p.board
 	p.mu.Unlock()
 	if board == nil {
-		tb.Fatal("the board is pulled")
+		tb.Fatal("the board is unplugged")
 	}
 	if _, err := board.WriteString(data); err != nil {
 		tb.Fatal(err)
 	}
 }
 
-// Log is all that the board has heard, in the pieces in which it was read.
+// Log is everything that the board has received, in the pieces in which it was read.
 func (p *Terminal) Log() []Heard {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return append([]Heard(nil), p.heard...)
 }
 
-// All is all that the board has heard.
+// All is everything that the board has received.
 func (p *Terminal) All() string {
 	all, _ := p.all()
 	return all
 }
 
-// all returns what was heard, and a channel that is closed when there is more.
+// all returns what was received, and a channel that is closed when there is more.
 func (p *Terminal) all() (string, <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -189,8 +189,8 @@ func (p *Terminal) all() (string, <-chan struct{}) {
 	return b.String(), p.more
 }
 
-// Await returns when what the board has heard, from an offset on, holds some text, and returns the offset behind it. It fails the test after
-// Patience.
+// Await waits until what the board has received, from an offset on, contains some text, and returns the
+// offset behind it. It fails the test after Patience.
 func (p *Terminal) Await(tb testing.TB, from int, text string) (behind int) {
 	tb.Helper()
 	for limit := time.After(Patience); ; {
@@ -201,7 +201,7 @@ func (p *Terminal) Await(tb testing.TB, from int, text string) (behind int) {
 		select {
 		case <-more:
 		case <-limit:
-			tb.Fatalf("the board did not hear %q; it heard %q", text, all[from:])
+			tb.Fatalf("the board did not receive %q; it received %q", text, all[from:])
 		}
 	}
 }

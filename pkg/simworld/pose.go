@@ -8,13 +8,14 @@ type Pose struct {
 	Heading float64 // more than -π, at most π; counterclockwise positive
 }
 
-// Odometry is a pose as the board reports it: as seen from where it was switched on, x forward and y to the left.
+// Odometry is a pose as the board reports it: relative to where it was switched on, x forward and y to
+// the left.
 type Odometry struct {
 	X, Y    int32 // millimetres
 	Heading int16 // milliradians, -3142 to 3142
 }
 
-// Odometry is the pose as a board reports it that was switched on at the given start.
+// Odometry is the pose as reported by a board that was switched on at the given start.
 func (p Pose) Odometry(start Pose) Odometry {
 	dx, dy := rotate(p.X-start.X, p.Y-start.Y, -start.Heading)
 	return Odometry{
@@ -23,7 +24,8 @@ func (p Pose) Odometry(start Pose) Odometry {
 	}
 }
 
-// Pose is where the rover is whose board was switched on at the given start. It is exact to half a millimetre and half a milliradian.
+// Pose is the pose of a rover whose board was switched on at the given start. It is exact to half a
+// millimetre and half a milliradian.
 func (o Odometry) Pose(start Pose) Pose {
 	dx, dy := rotate(float64(o.X)/1000, float64(o.Y)/1000, start.Heading)
 	return Pose{X: start.X + dx, Y: start.Y + dy, Heading: normal(start.Heading + float64(o.Heading)/1000)}

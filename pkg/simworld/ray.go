@@ -5,7 +5,7 @@ import "math"
 // Face is the side of a cell on which a ray enters it.
 type Face int
 
-// Faces, by the direction into which they look.
+// Faces, by the direction in which they point.
 const (
 	FacesWest Face = iota
 	FacesEast
@@ -13,7 +13,7 @@ const (
 	FacesNorth
 )
 
-// Ray goes through the map from cell to cell. It is a value, so it costs no memory.
+// Ray travels through the map from cell to cell. It is a value, so it needs no allocation.
 //
 //	for ray := world.Ray(x, y, dx, dy); ray.Next(); {
 //		… ray.Material, ray.Distance …
@@ -21,7 +21,7 @@ const (
 type Ray struct {
 	Material Material // of the solid cell that the ray has entered
 	Face     Face
-	Distance float64 // to there, in lengths of the ray's direction
+	Distance float64 // to that cell, in lengths of the ray's direction
 	Along    float64 // where on the face, in metres: x for faces to the south and north, y for the others
 
 	world        *World
@@ -31,7 +31,7 @@ type Ray struct {
 	perX, perY   float64 // distances from one column, and row, to the next
 }
 
-// Ray starts at a place and goes into a direction of any length but 0.
+// Ray starts at a point and travels in a direction of any length but 0.
 func (w *World) Ray(x, y, dx, dy float64) Ray {
 	r := Ray{world: w, x: x, y: y, dx: dx, dy: dy}
 	r.column, r.nextX, r.perX = axis(x, dx)
@@ -51,7 +51,7 @@ func axis(at, direction float64) (cell int, next, per float64) {
 	return cell, math.Inf(1), math.Inf(1)
 }
 
-// Next goes on to the next solid cell. It reports false when the ray has left the map.
+// Next advances to the next solid cell. It reports false when the ray has left the map.
 func (r *Ray) Next() bool {
 	for {
 		alongX := r.nextX < r.nextY
@@ -77,7 +77,8 @@ func (r *Ray) Next() bool {
 	}
 }
 
-// toward is the neighbour of a cell in a direction, and the face that one comes to: the first of its axis when going up.
+// toward is the neighbour of a cell in a direction, and the face that the ray meets: the first of its
+// axis when moving up.
 func toward(cell int, direction float64, first Face) (int, Face) {
 	if direction > 0 {
 		return cell + 1, first

@@ -14,12 +14,12 @@ const (
 )
 
 const (
-	// step is how long the rover is moved before it looks for walls. It gets 8 mm far in that time, less than its radius by far,
-	// so it cannot pass through one.
+	// step is how long the rover moves between checks for walls. It moves 8 mm in that time, far less
+	// than its radius, so it cannot pass through one.
 	step = 10 * time.Millisecond
 	// longest is the longest time that one Move takes.
 	longest = time.Second
-	// touch is how near a wall is that presses the bumper. It hides rounding.
+	// touch is how near a wall presses the bumper. It hides rounding.
 	touch = 0.0005
 	// slack is how far rounding may bring the rover into a wall.
 	slack = 1e-9
@@ -30,10 +30,10 @@ func Speed(duty int) float64 {
 	return float64(max(-MaxDuty, min(MaxDuty, duty))) * MaxSpeed / MaxDuty
 }
 
-// Move is where a rover gets whose wheels run at the given speeds, in metres per second, for some time. What stands in its way
-// stops it, or makes it slide along; turning is always possible. bumped reports whether it touches something at the end.
-//
-// Speeds above MaxSpeed count as that, what is not a number as 0, and more than a second as one.
+// Move returns where a rover gets when its wheels run at the given speeds, in metres per second, for
+// some time. Obstacles stop it, or make it slide along them; turning is always possible. bumped reports
+// whether it touches something at the end. Speeds above MaxSpeed count as MaxSpeed, NaN as 0, and more
+// than a second as one second.
 func (w *World) Move(p Pose, left, right float64, dt time.Duration) (moved Pose, bumped bool) {
 	left, right = wheel(left), wheel(right)
 	n := int((min(dt, longest) + step - 1) / step)
@@ -51,7 +51,7 @@ func wheel(speed float64) float64 {
 	return max(-MaxSpeed, min(MaxSpeed, speed))
 }
 
-// step moves along an arc, and then out of what it ran into.
+// step moves along an arc, and then out of any obstacle.
 func (w *World) step(p Pose, left, right, seconds float64) Pose {
 	forward, turn := (left+right)/2*seconds, (right-left)/WheelBase*seconds
 	if forward != 0 {
@@ -69,8 +69,8 @@ func (w *World) step(p Pose, left, right, seconds float64) Pose {
 	return p
 }
 
-// pushOut moves the rover from where it got to, out of the nearest solid thing and then of the next, as in a corner. Where
-// that does not help it stays where it was.
+// pushOut moves the rover out of the nearest solid cell and then out of the next, as in a corner. If
+// that does not help, it stays where it was.
 func (w *World) pushOut(fromX, fromY, x, y float64) (float64, float64) {
 	for range 4 {
 		nx, ny := w.nearest(x, y)
@@ -89,17 +89,17 @@ func (w *World) pushOut(fromX, fromY, x, y float64) (float64, float64) {
 	return fromX, fromY
 }
 
-// Free reports whether a rover has room there.
+// Free reports whether there is room for a rover.
 func (w *World) Free(p Pose) bool { return w.clearance(p.X, p.Y) >= Radius-slack }
 
-// clearance is the distance to the nearest solid thing, as far as it is of interest to a rover.
+// clearance is the distance to the nearest solid cell, as far as it matters to a rover.
 func (w *World) clearance(x, y float64) float64 {
 	nx, ny := w.nearest(x, y)
 	return math.Hypot(x-nx, y-ny)
 }
 
-// nearest is the point of a solid cell that is nearest to a place, among the cell of the place and those around it: what is
-// farther away than a cell is farther than a rover's radius. It is far away if there is none.
+// nearest is the nearest point of a solid cell, among the cell of the given point and those around it:
+// anything farther than a cell is beyond a rover's radius. It is far away if there is none.
 func (w *World) nearest(x, y float64) (nx, ny float64) {
 	column, row := int(math.Floor(x/CellSize)), int(math.Floor(y/CellSize))
 	best := math.Inf(1)

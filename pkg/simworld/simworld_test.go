@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// near reports whether two numbers are the same but for rounding.
+// near reports whether two numbers are equal except for rounding.
 func near(a, b float64) bool { return math.Abs(a-b) < 1e-9 }
 
-// open is a world of 20 m without anything in it.
+// open is an empty world of 20 m.
 var open = build(strings.Repeat(strings.Repeat(".", 80)+"\n", 80))
 
 var middle = Pose{X: 10, Y: 10}
@@ -26,7 +26,7 @@ func TestPlan(t *testing.T) {
 	known := Materials()
 	for i, m := range w.cells {
 		if !slices.Contains(known, m) {
-			t.Errorf("cell %d holds %q, which nobody knows", i, m)
+			t.Errorf("cell %d holds %q, which is unknown", i, m)
 		}
 	}
 	for _, m := range known {
@@ -52,7 +52,8 @@ func TestPlan(t *testing.T) {
 	if !w.Free(w.Start()) {
 		t.Error("no room for the rover at its start")
 	}
-	if w.At(0.1, 0.1) != South || w.At(7.9, 3) != East || w.At(3.3, 3.8) != Red || w.At(-1, 3) != Inner || w.At(1, 99) != Inner {
+	if w.At(0.1, 0.1) != South || w.At(7.9, 3) != East || w.At(3.3, 3.8) != Red || w.At(-1, 3) != Inner ||
+		w.At(1, 99) != Inner {
 		t.Error("things are not where the plan has them")
 	}
 }
@@ -168,7 +169,8 @@ func TestRandomDrivesStayFree(t *testing.T) {
 					if !world.Free(p) || !(p.Heading > -math.Pi && p.Heading <= math.Pi) {
 						t.Fatalf("from %+v with %v, %v for %v: got %+v", before, left, right, dt, p)
 					}
-					if way := math.Hypot(p.X-before.X, p.Y-before.Y); way > 1.02*MaxSpeed*dt.Seconds() { // corners let it slip a little
+					// corners let it slip a little
+					if way := math.Hypot(p.X-before.X, p.Y-before.Y); way > 1.02*MaxSpeed*dt.Seconds() {
 						t.Fatalf("from %+v to %+v in %v: too far", before, p, dt)
 					}
 				}
@@ -262,11 +264,13 @@ func TestOdometryThereAndBack(t *testing.T) {
 		p := Pose{X: 8 * random.Float64(), Y: 6 * random.Float64(), Heading: angle()}
 		o := p.Odometry(start)
 		back := o.Pose(start)
-		if math.Abs(back.X-p.X) > 0.00075 || math.Abs(back.Y-p.Y) > 0.00075 || math.Abs(normal(back.Heading-p.Heading)) > 0.00051 {
+		if math.Abs(back.X-p.X) > 0.00075 || math.Abs(back.Y-p.Y) > 0.00075 ||
+			math.Abs(normal(back.Heading-p.Heading)) > 0.00051 {
 			t.Fatalf("start %+v: %+v became %+v", start, p, back)
 		}
 		again := back.Odometry(start)
-		again.Heading = int16(int(again.Heading-o.Heading) % 6283) // 3142 and -3142 are the same way, but for rounding
+		// 3142 and -3142 are the same direction, except for rounding
+		again.Heading = int16(int(again.Heading-o.Heading) % 6283)
 		if again.X != o.X || again.Y != o.Y || again.Heading < -1 || again.Heading > 1 {
 			t.Fatalf("start %+v: %+v became %+v", start, o, again)
 		}

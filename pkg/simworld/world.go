@@ -11,7 +11,7 @@ const CellSize = 0.25
 // Material is what a cell of the map holds, by its letter in the plan.
 type Material byte
 
-// Materials. The walls around the room differ, so that one sees which way one looks.
+// Materials. The walls around the room differ, so that viewers can tell which way the camera faces.
 const (
 	Floor  Material = '.'
 	North  Material = 'n' // the wall at the top of the plan
@@ -27,12 +27,12 @@ const (
 	Crate  Material = 'c' // low enough to look over
 )
 
-// Materials are all there are.
+// Materials lists all materials.
 func Materials() []Material {
 	return []Material{Floor, North, East, South, West, Inner, Red, Green, Blue, Yellow, Violet, Crate}
 }
 
-// Solid reports whether a rover cannot be there.
+// Solid reports whether a rover cannot enter it.
 func (m Material) Solid() bool { return m != Floor }
 
 // MaxHeight is the height of the highest material, in metres.
@@ -88,7 +88,7 @@ type World struct {
 // New returns the room.
 func New() *World { return build(plan) }
 
-// build reads a plan, whose lines are equally long.
+// build reads a plan, whose lines have the same length.
 func build(plan string) *World {
 	lines := strings.Fields(plan)
 	w := &World{columns: len(lines[0]), rows: len(lines)}
@@ -98,7 +98,8 @@ func build(plan string) *World {
 	return w
 }
 
-// Start is where the rover stands when it is switched on: in the larger part of the room, before the doorway.
+// Start is where the rover stands when it is switched on: in the larger part of the room, in front of
+// the doorway.
 func (w *World) Start() Pose { return Pose{X: 1, Y: 3} }
 
 // Size is the extent of the map in metres.
@@ -106,7 +107,7 @@ func (w *World) Size() (width, height float64) {
 	return float64(w.columns) * CellSize, float64(w.rows) * CellSize
 }
 
-// Cell is what a cell holds, counted from the bottom left. Outside of the map there is wall.
+// Cell is the material of a cell, counted from the bottom left. Outside the map everything is wall.
 func (w *World) Cell(column, row int) Material {
 	if column < 0 || column >= w.columns || row < 0 || row >= w.rows {
 		return Inner
@@ -114,7 +115,7 @@ func (w *World) Cell(column, row int) Material {
 	return w.cells[row*w.columns+column]
 }
 
-// At is what there is at a place.
+// At is the material at a point.
 func (w *World) At(x, y float64) Material {
 	return w.Cell(int(math.Floor(x/CellSize)), int(math.Floor(y/CellSize)))
 }

@@ -1,7 +1,7 @@
-// Package state is about what outlasts a restart: in which folder a robot keeps it, and that one process at a time does.
-//
-// A [Lock] is the kernel's (flock): it ends with its process, however that ends, so that nothing has to be cleaned up after a crash. It
-// is safe for concurrent use.
+// Package state handles data that survives a restart: it picks the folder where a robot keeps it, and
+// makes sure that only one process at a time uses it. A [Lock] is the kernel's (flock): it ends with its
+// process, however that ends, so nothing has to be cleaned up after a crash. It is safe for concurrent
+// use.
 package state
 
 import (
@@ -17,11 +17,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// retryEvery is how often a lock that is held is tried again.
+// retryEvery is how often a held lock is retried.
 const retryEvery = 20 * time.Millisecond
 
-// Folder is where a robot keeps what outlasts a restart: as configured, or where the system says, in the order of systemd, XDG and the
-// home folder.
+// Folder is where a robot keeps data that survives a restart: as configured, or else as given by
+// systemd, XDG or the home folder, in this order.
 func Folder(configured string, environ func(string) string) (string, error) {
 	if configured != "" {
 		return configured, nil
@@ -34,14 +34,14 @@ func Folder(configured string, environ func(string) string) (string, error) {
 		base = filepath.Join(home, ".local", "state")
 	}
 	if base == "" {
-		return "", errors.New("there is neither STATE_DIRECTORY nor XDG_STATE_HOME nor HOME")
+		return "", errors.New("none of STATE_DIRECTORY, XDG_STATE_HOME and HOME is set")
 	}
 	return filepath.Join(base, "waldo"), nil
 }
 
-// HeldError says that another process has a lock.
+// HeldError means that another process holds the lock.
 type HeldError struct {
-	// PID is the process; 0 if it is not known.
+	// PID is the process; 0 if unknown.
 	PID int
 }
 
@@ -56,8 +56,8 @@ func (e *HeldError) Error() string {
 // Lock is held until Release, or the end of the process.
 type Lock struct{ file *os.File }
 
-// Take takes the lock of a file, which it creates if need be, and which stays. It tries for as long as wait while another has it, and then
-// fails with a [*HeldError].
+// Take takes the lock of a file, which it creates if necessary and which stays. While another process
+// holds the lock it keeps trying for the duration wait, and then fails with a [*HeldError].
 func Take(path string, wait time.Duration) (*Lock, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -82,10 +82,10 @@ func Take(path string, wait time.Duration) (*Lock, error) {
 	return &Lock{f}, nil
 }
 
-// Release gives the lock up.
+// Release releases the lock.
 func (l *Lock) Release() { _ = l.file.Close() } // the lock goes with it in any case
 
-// longestPID bounds what is read of a lock's file.
+// longestPID bounds how much of a lock's file is read.
 const longestPID = 20
 
 func readPID(f *os.File) int {
@@ -97,7 +97,7 @@ func readPID(f *os.File) int {
 	return pid
 }
 
-// writePID is for [HeldError], which can do without: on a full disk the lock is as good.
+// writePID is for [HeldError], which can do without: the lock works on a full disk too.
 func writePID(f *os.File) {
 	if f.Truncate(0) == nil {
 		_, _ = fmt.Fprintln(f, os.Getpid())

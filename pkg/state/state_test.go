@@ -30,7 +30,8 @@ func TestFolder(t *testing.T) {
 	}
 }
 
-// TestLock: one at a time has it, the next one when it is free, and it says who.
+// TestLock: one process at a time holds it, the next one gets it when it is free, and the error names
+// the holder.
 func TestLock(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	first, err := state.Take(path, 0)
@@ -49,9 +50,10 @@ func TestLock(t *testing.T) {
 	second.Release()
 }
 
-// TestLockFiles: what is found in a lock's file does no harm.
+// TestLockFiles: any content of a lock's file is harmless.
 func TestLockFiles(t *testing.T) {
-	for name, content := range map[string]string{"garbage": "who?", "long": strings.Repeat("9", 1000), "empty": "", "negative": "-1"} {
+	for name, content := range map[string]string{"garbage": "who?", "long": strings.Repeat("9", 1000), "empty": "",
+		"negative": "-1"} {
 		path := filepath.Join(t.TempDir(), "lock")
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
@@ -64,7 +66,8 @@ func TestLockFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = state.Take(path, 0)
-		if held := new(state.HeldError); !errors.As(err, &held) || held.PID != 0 || held.Error() != "another process holds it" {
+		if held := new(state.HeldError); !errors.As(err, &held) || held.PID != 0 ||
+			held.Error() != "another process holds it" {
 			t.Errorf("%s: %v", name, err)
 		}
 		l.Release()

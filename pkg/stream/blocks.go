@@ -2,28 +2,29 @@ package stream
 
 import "context"
 
-// Reader is where values are read from; a [Subscription] is one. Next waits for a value, and its error is the end.
+// Reader is a source of values; a [Subscription] is one. Next waits for a value; an error means the end.
 type Reader[T any] interface {
 	Next(ctx context.Context) (T, error)
 }
 
-// Blocks reads blocks of any size and returns blocks of one size, for example sound as a codec wants it. It has one reader at a time.
+// Blocks reads blocks of any size and returns blocks of one size, for example sound in a codec's frame
+// size. It has one reader at a time.
 type Blocks[E any] struct {
 	from Reader[[]E]
 	size int
-	tail []E // of the block that was read last; shared with whoever published it
+	tail []E // of the block that was read last; shared with its publisher
 	part []E // a block that is not full yet; our own
 }
 
-// Rebatch returns blocks of size elements, at least 1. Samples of several channels belong together when size is a multiple of their
-// number.
+// Rebatch returns blocks of size elements, at least 1. For interleaved channels, size must be a multiple
+// of their number.
 func Rebatch[E any](from Reader[[]E], size int) *Blocks[E] {
 	return &Blocks[E]{from: from, size: max(size, 1)}
 }
 
-// Next returns the next size elements. A block that lies whole in one that was read is a part of that one and not copied: it is to be
-// treated as read-only. Others are the caller's. An error is that of the source, or of ctx once that has ended; it loses nothing: see
-// [Blocks.Rest].
+// Next returns the next size elements. A block that lies entirely in one that was read is a slice of it
+// and not copied: treat it as read-only. Others are the caller's. An error is that of the source, or of
+// ctx once that has ended; it loses nothing: see [Blocks.Rest].
 func (b *Blocks[E]) Next(ctx context.Context) ([]E, error) {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -40,14 +41,14 @@ func (b *Blocks[E]) Next(ctx context.Context) ([]E, error) {
 	}
 }
 
-// Rest returns what has been read and does not fill a block, fewer than size elements, and forgets it.
+// Rest returns the elements that have been read but do not fill a block, fewer than size, and forgets them.
 func (b *Blocks[E]) Rest() []E {
 	rest := b.part
 	b.part = nil
 	return rest
 }
 
-// cut takes a block from what is there; nil if that is not enough, and then all of it is in part.
+// cut takes a block from the elements read; if there are too few it returns nil, and part holds all of them.
 func (b *Blocks[E]) cut() []E {
 	if len(b.part) == 0 && len(b.tail) >= b.size {
 		block := b.tail[:b.size:b.size]

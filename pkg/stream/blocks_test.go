@@ -26,7 +26,7 @@ func count(sizes []int) (blocks [][]int) {
 	return blocks
 }
 
-// feed returns a subscription from which blocks can be read, and then io.EOF.
+// feed returns a subscription that yields the blocks, and then io.EOF.
 func feed(blocks [][]int) *stream.Subscription[[]int] {
 	topic := stream.NewTopic[[]int]()
 	s := topic.Subscribe(stream.DropOldest(len(blocks)))
@@ -54,7 +54,7 @@ var rebatches = []struct {
 	{"no size counts as 1", []int{3}, 0},
 }
 
-// checkRebatch sees to it that nothing is lost, added or turned around, and that nothing is copied that need not be.
+// checkRebatch checks that nothing is lost, added or reordered, and that nothing is copied needlessly.
 func checkRebatch(t *testing.T, sizes []int, size int) {
 	t.Helper()
 	in := count(sizes)
@@ -86,7 +86,7 @@ func checkRebatch(t *testing.T, sizes []int, size int) {
 	}
 }
 
-// within returns the elements from first on, if they lie in one block.
+// within returns the elements from first on if they lie in one block.
 func within(blocks [][]int, first, n int) []int {
 	for _, b := range blocks {
 		if len(b) > 0 && first >= b[0] && first+n <= b[0]+len(b) {
@@ -119,7 +119,7 @@ func FuzzRebatch(f *testing.F) {
 	})
 }
 
-// TestRebatchGoesOnAfterAnError: a reader that gives up waiting loses nothing by it.
+// TestRebatchGoesOnAfterAnError: a reader that gives up waiting loses nothing.
 func TestRebatchGoesOnAfterAnError(t *testing.T) {
 	topic := stream.NewTopic[[]int]()
 	b := stream.Rebatch(topic.Subscribe(stream.DropOldest(5)), 4)
@@ -143,7 +143,7 @@ func TestRebatchLeavesTheBlocksOfOthersAlone(t *testing.T) {
 		if err != nil {
 			break
 		}
-		_ = append(block, -1) // must not reach into what follows
+		_ = append(block, -1) // must not reach into the elements that follow
 	}
 	if got := slices.Concat(in...); !slices.Equal(got, slices.Concat(count([]int{12})...)) {
 		t.Errorf("the producer's blocks are %v now", got)

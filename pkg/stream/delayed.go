@@ -5,8 +5,9 @@ import (
 	"sync"
 )
 
-// Delayed is a subscription that begins when it is first read: what was published before is not waiting for the reader. Like a
-// Subscription it has one reader at a time, and Close may be called from anywhere.
+// Delayed is a subscription that begins when it is first read, so nothing published before that waits
+// for the reader. Like a Subscription it has one reader at a time, and Close may be called from
+// anywhere.
 type Delayed[T any] struct {
 	topic  *Topic[T]
 	policy Policy
@@ -21,7 +22,7 @@ func Delay[T any](topic *Topic[T], p Policy) *Delayed[T] {
 	return &Delayed[T]{topic: topic, policy: p}
 }
 
-// Next is that of [Subscription.Next], for what is published from the first call on.
+// Next is like [Subscription.Next], for values published from the first call on.
 func (d *Delayed[T]) Next(ctx context.Context) (T, error) {
 	s, err := d.begin()
 	if err != nil {
@@ -41,7 +42,8 @@ func (d *Delayed[T]) Lost() uint64 {
 	return d.sub.Lost()
 }
 
-// Close ends the subscription, whether it has begun or not; what is queued is discarded. It may be called more than once.
+// Close ends the subscription, whether it has begun or not, and discards its queue. It may be called
+// more than once.
 func (d *Delayed[T]) Close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -1,7 +1,8 @@
-// Package stream hands values from one producer to many readers, each with its own promise of what it may lose.
+// Package stream hands values from one producer to many readers, each with its own promise of what it
+// may lose.
 //
-// A [Topic] is where values are published. A [Subscription] is one reader's queue; its [Policy] names what happens when the
-// reader is slower than the producer:
+// A [Topic] is where values are published. A [Subscription] is one reader's queue; its [Policy] names
+// what happens when the reader is slower than the producer:
 //
 //	policy         a slow reader …                              fits
 //	Latest         sees only the newest value                   pictures
@@ -9,8 +10,8 @@
 //	Strict(n)      is ended with ErrOverflow, loses nothing     key presses
 //	Block(n)       makes the producer wait                      files, tests
 //
-// [Policy.Within] adds how old a value may get in the queue. [Delay] subscribes when the reader begins to read, so that nothing
-// old waits for it. [Rebatch] cuts blocks into those of another size.
+// [Policy.Within] adds how old a value may get in the queue. [Delay] subscribes when the reader begins
+// to read, so that nothing old waits for it. [Rebatch] cuts blocks into those of another size.
 //
 // A [Shared] keeps what such readers have in common, such as a capture, a hold or an encoder: opened for the first user of a key,
 // ended with the last. A [Demand] runs work only while somebody wants it; [Topic.WhileRead] is the same for the readers of a topic.
@@ -22,12 +23,14 @@
 //   - Every value a subscription did not deliver is counted in [Subscription.Lost].
 //   - Values are shared, not copied: treat what you receive as read-only.
 //
-// Topic is safe for concurrent use. When several goroutines publish at once, each subscription still sees one order, but
-// different subscriptions may see different ones. A Subscription has one reader at a time; Close may be called from anywhere.
+// Topic is safe for concurrent use. When several goroutines publish at once, each subscription still
+// sees one order, but different subscriptions may see different ones. A Subscription has one reader at a
+// time; Close may be called from anywhere.
 //
 // # Shutdown
 //
-// A Shared owns one goroutine for each resource, which ends with the last user; [Shared.Close] waits for all of them. Nothing else
-// in the package starts goroutines. [Topic.Close] lets readers take what is queued and then ends them with its error;
-// [Subscription.Close] discards the queue and ends that reader at once, as well as a producer that waits for it.
+// A Shared owns one goroutine for each resource, which ends with the last user; [Shared.Close] waits for
+// all of them. Nothing else in the package starts goroutines. [Topic.Close] lets readers take what is
+// queued and then ends them with its error; [Subscription.Close] discards the queue and ends that reader
+// at once, as well as a producer that waits for it.
 package stream

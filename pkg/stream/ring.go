@@ -1,7 +1,7 @@
 package stream
 
-// ring is a queue of at most limit values. It grows as needed and forgets values as they leave, so that the garbage
-// collector can have them.
+// ring is a queue of at most limit values. It grows as needed and forgets values as they leave, so that
+// the garbage collector can have them.
 type ring[T any] struct {
 	limit       int
 	values      []T

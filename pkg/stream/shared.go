@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// Resource is what the users of a [Shared] have in common: the source behind a topic, or anything else that is costly to have
-// twice.
+// Resource is what the users of a [Shared] have in common: the source behind a topic, or anything else
+// that is costly to have twice.
 type Resource interface {
 	// Run works until ctx ends, or until the resource ends by itself. It is called once at most.
 	Run(ctx context.Context)
@@ -16,11 +16,11 @@ type Resource interface {
 	Close()
 }
 
-// Shared opens a resource for the first user of a key and ends it with the last. It is safe for concurrent use. Its zero value is
-// not usable: see [NewShared].
+// Shared opens a resource for the first user of a key and ends it with the last. It is safe for
+// concurrent use. Its zero value is not usable: see [NewShared].
 //
-// A new resource may be opened while the last one of the same key is still ending. Resources that must not overlap share a lock,
-// which Run holds.
+// A new resource may be opened while the last one of the same key is still ending. Resources that must
+// not overlap share a lock, which Run holds.
 type Shared[K comparable, R Resource] struct {
 	open func(ctx context.Context, key K) (R, error)
 
@@ -50,17 +50,18 @@ type Share[R Resource] struct {
 	once  sync.Once
 }
 
-// NewShared returns a Shared that gets its resources from open. The context of open is also that of [Resource.Run]. It ends with
-// the last user, so an open that nobody waits for any more is canceled. Open and Run may take as long as they need: users of
-// other keys do not wait for them.
+// NewShared returns a Shared that gets its resources from open. The context of open is also that of
+// [Resource.Run]. It ends with the last user, so an open that nobody waits for any longer is canceled.
+// Open and Run may take as long as they need: users of other keys do not wait for them.
 func NewShared[K comparable, R Resource](open func(ctx context.Context, key K) (R, error)) *Shared[K, R] {
 	return &Shared[K, R]{open: open, lives: make(map[K]*life[R])}
 }
 
-// Acquire returns a share in the resource of a key, and opens the resource if nobody has a share yet. Callers that want the same
-// key meanwhile wait for the same open; if it fails, all of them get its error and the next caller tries again. A caller whose
-// ctx ends gets the error of ctx, and the others go on. A resource that has ended by itself is not given to new users: they get
-// one that is opened for them. After Close the error is [ErrClosed].
+// Acquire returns a share in the resource of a key, and opens the resource if nobody has a share yet.
+// Callers that want the same key meanwhile wait for the same open; if it fails, all of them get its
+// error and the next caller tries again. A caller whose ctx ends gets the error of ctx, and the others
+// keep waiting. A resource that has ended by itself is not given to new users: a new one is opened for
+// them. After Close the error is [ErrClosed].
 //
 // A share must be released. The caller must not hold a lock that open needs.
 func (s *Shared[K, R]) Acquire(ctx context.Context, key K) (*Share[R], error) {
@@ -102,7 +103,7 @@ func (s *Shared[K, R]) join(key K) (*life[R], error) {
 	return l, nil
 }
 
-// leave counts one user less, and ends the resource with the last.
+// leave counts one user fewer, and ends the resource with the last.
 func (s *Shared[K, R]) leave(key K, l *life[R]) (last bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,14 +115,14 @@ func (s *Shared[K, R]) leave(key K, l *life[R]) (last bool) {
 	return true
 }
 
-// live is the whole life of a resource.
+// live runs a resource from opening to closing.
 func (s *Shared[K, R]) live(ctx context.Context, key K, l *life[R]) {
 	defer close(l.ended)
 	defer l.cancel(nil)
 	resource, err := s.open(ctx, key)
 	opened := err == nil
 	if ctx.Err() != nil {
-		err = context.Cause(ctx) // nobody waits any more, or only those who shall hear of Close
+		err = context.Cause(ctx) // nobody waits any longer, except callers that are to get Close's error
 	}
 	l.resource, l.err = resource, err
 	if err != nil {
@@ -137,7 +138,7 @@ func (s *Shared[K, R]) live(ctx context.Context, key K, l *life[R]) {
 	}
 }
 
-// retire sees to it that nobody else joins a life.
+// retire keeps further users from joining a life.
 func (s *Shared[K, R]) retire(key K, l *life[R]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -150,7 +151,8 @@ func (s *Shared[K, R]) retireLocked(key K, l *life[R]) {
 	}
 }
 
-// All returns the resources that are open and have users, in no particular order, as they are when the loop begins.
+// All returns the resources that are open and have users, in no particular order, as they are when the
+// loop begins.
 func (s *Shared[K, R]) All() iter.Seq2[K, R] {
 	return func(yield func(K, R) bool) {
 		s.mu.Lock()
@@ -168,8 +170,9 @@ func (s *Shared[K, R]) All() iter.Seq2[K, R] {
 	}
 }
 
-// Close ends all resources, also those that have users, and returns when all have ended. Users keep their shares, which still have
-// to be released and whose Ended is closed. It may be called more than once, but not by a resource.
+// Close ends all resources, also those that have users, and returns when all have ended. Users keep
+// their shares, which still have to be released and whose Ended is closed. It may be called more than
+// once, but not by a resource.
 func (s *Shared[K, R]) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -180,8 +183,8 @@ func (s *Shared[K, R]) Close() {
 	s.owned.Wait()
 }
 
-// Release gives the share back and reports whether it was the last of its resource, which then ends. It does not wait for that:
-// see Ended. Only the first call counts.
+// Release gives the share back and reports whether it was the last of its resource, which then ends. It
+// does not wait for that: see Ended. Only the first call counts.
 func (s *Share[R]) Release() (last bool) {
 	s.once.Do(func() { last = s.leave() })
 	return last

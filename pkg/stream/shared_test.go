@@ -74,7 +74,7 @@ func (s *shelf) count() int {
 	return len(s.opened)
 }
 
-// result is what an Acquire gave.
+// result is the result of an Acquire.
 type result struct {
 	share *stream.Share[*device]
 	err   error
@@ -116,7 +116,7 @@ func TestSharedOpensOnceAndEndsWithTheLast(t *testing.T) {
 		}
 		for range 2 {
 			if a.Release() {
-				t.Error("a release that is not the last says that it is")
+				t.Error("a release that is not the last reports that it is")
 			}
 		}
 		synctest.Wait()
@@ -145,7 +145,8 @@ func TestSharedOpenThatFails(t *testing.T) {
 		s := newShelf()
 		gate := make(chan error)
 		s.gate["front"] = gate
-		waiting := []<-chan result{s.acquire(t.Context(), "front"), s.acquire(t.Context(), "front"), s.acquire(t.Context(), "front")}
+		waiting := []<-chan result{s.acquire(t.Context(), "front"), s.acquire(t.Context(), "front"),
+			s.acquire(t.Context(), "front")}
 		synctest.Wait()
 		unplugged := errors.New("unplugged")
 		gate <- unplugged
@@ -252,10 +253,10 @@ func TestSharedClose(t *testing.T) {
 		synctest.Wait()
 		s.Close()
 		if !held.Value.closed.Load() || !ended(held) {
-			t.Error("Close returned before what is held had ended")
+			t.Error("Close returned before a held resource had ended")
 		}
 		if r := <-opening; !errors.Is(r.err, stream.ErrClosed) {
-			t.Errorf("who waits for an open gets %v", r.err)
+			t.Errorf("a caller waiting for an open gets %v", r.err)
 		}
 		if _, err := s.Acquire(t.Context(), "front"); !errors.Is(err, stream.ErrClosed) {
 			t.Errorf("acquire after close: %v", err)
@@ -286,8 +287,9 @@ func TestSharedAll(t *testing.T) {
 	s.Close()
 }
 
-// TestSharedHistories lets many users come and go at random, with opens that fail and resources that end by themselves. What must
-// hold at every moment: who has a share has a resource that is not closed unless it ended by itself, and in the end all are closed.
+// TestSharedHistories lets many users come and go at random, with opens that fail and resources that end
+// by themselves. At every moment a share's resource must not be closed unless it ended by itself, and in
+// the end all must be closed.
 func TestSharedHistories(t *testing.T) {
 	const users, steps = 8, 400
 	var opened, closed atomic.Int64
@@ -352,7 +354,10 @@ func (c *counted) Close() {
 }
 
 func BenchmarkShared(b *testing.B) {
-	s := stream.NewShared(func(context.Context, string) (*counted, error) { return &counted{count: new(atomic.Int64)}, nil })
+	s := stream.NewShared(func(context.Context, string) (*counted, error) {
+		return &counted{count: new(atomic.Int64)},
+			nil
+	})
 	defer s.Close()
 	b.Run("held", func(b *testing.B) {
 		first, err := s.Acquire(b.Context(), "front")
@@ -385,7 +390,7 @@ func BenchmarkShared(b *testing.B) {
 	})
 }
 
-// picture is a source of pictures that everybody looks at.
+// picture is a source of pictures that all viewers share.
 type picture struct{ topic *stream.Topic[string] }
 
 func (p *picture) Run(ctx context.Context) {

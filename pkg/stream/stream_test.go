@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// drain reads until the subscription ends and returns what came and why it ended.
+// drain reads until the subscription ends and returns the values and the reason for its end.
 func drain(t *testing.T, s *stream.Subscription[int]) (got []int, end error) {
 	t.Helper()
 	for {
@@ -171,11 +171,12 @@ func TestNextEndsWithContext(t *testing.T) {
 	}
 }
 
-// TestAContextThatIsOverWins: what is queued does not keep a loop alive whose context has ended.
+// TestAContextThatIsOverWins: queued values do not keep a loop alive whose context has ended.
 func TestAContextThatIsOverWins(t *testing.T) {
 	topic := stream.NewTopic[[]int]()
 	policy := stream.DropOldest(5)
-	plain, blocks, delayed := topic.Subscribe(policy), stream.Rebatch(topic.Subscribe(policy), 1), stream.Delay(topic, policy)
+	plain, blocks, delayed := topic.Subscribe(policy), stream.Rebatch(topic.Subscribe(policy), 1),
+		stream.Delay(topic, policy)
 	topic.Publish([]int{1, 2})
 	if _, err := blocks.Next(t.Context()); err != nil { // leaves an element for the next block
 		t.Fatal(err)
@@ -184,14 +185,15 @@ func TestAContextThatIsOverWins(t *testing.T) {
 	cancel()
 	_, _ = delayed.Next(ctx) // begins
 	topic.Publish([]int{3})
-	for name, reader := range map[string]stream.Reader[[]int]{"subscription": plain, "blocks": blocks, "delayed": delayed} {
+	for name, reader := range map[string]stream.Reader[[]int]{"subscription": plain, "blocks": blocks,
+		"delayed": delayed} {
 		if v, err := reader.Next(ctx); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: got %v, %v after the context had ended", name, v, err)
 		}
 	}
 	for v, err := range plain.All(ctx) {
 		if !errors.Is(err, context.Canceled) {
-			t.Errorf("the loop went on with %v, %v", v, err)
+			t.Errorf("the loop continued with %v, %v", v, err)
 		}
 	}
 	if v, err := plain.Next(t.Context()); err != nil || !slices.Equal(v, []int{1, 2}) {
@@ -219,7 +221,7 @@ func TestAllYieldsTheLastError(t *testing.T) {
 	}
 }
 
-// TestWithin: a value that has waited too long is as good as one that found no room.
+// TestWithin: a value that has waited too long is treated like one that found no room.
 func TestWithin(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -259,13 +261,14 @@ func TestWithin(t *testing.T) {
 	}
 }
 
-// TestConcurrentUse is for the race detector, and checks that what is received and what is lost add up.
+// TestConcurrentUse is for the race detector, and checks that received and lost values add up.
 func TestConcurrentUse(t *testing.T) {
 	topic := stream.NewTopic[int]()
 	const producers, each = 4, 500
 	var readers, writers sync.WaitGroup
 	for i := range 4 {
-		s := topic.Subscribe([]stream.Policy{stream.Latest(), stream.DropOldest(8), stream.Block(2), stream.DropOldest(producers * each)}[i])
+		s := topic.Subscribe([]stream.Policy{stream.Latest(), stream.DropOldest(8), stream.Block(2),
+			stream.DropOldest(producers * each)}[i])
 		readers.Go(func() {
 			n := uint64(0)
 			for _, err := range s.All(context.Background()) {
@@ -330,7 +333,7 @@ func BenchmarkPublish(b *testing.B) {
 	}
 }
 
-// TestTryNext: what was queued before a reader was ended can still be taken.
+// TestTryNext: values queued before a reader was ended can still be taken.
 func TestTryNext(t *testing.T) {
 	topic := stream.NewTopic[int]()
 	sub := topic.Subscribe(stream.DropOldest(4))

@@ -10,7 +10,8 @@ import (
 )
 
 var (
-	// ErrClosed is returned by Next after the reader closed its own subscription, and by [Shared.Acquire] after Close.
+	// ErrClosed is returned by Next after the reader closed its own subscription, and by
+	// [Shared.Acquire] after Close.
 	ErrClosed = errors.New("closed")
 	// ErrOverflow ends a Strict subscription whose reader fell too far behind.
 	ErrOverflow = errors.New("reader too slow: queue overflowed")
@@ -46,9 +47,10 @@ func newSubscription[T any](p Policy, leave func(*Subscription[T])) *Subscriptio
 	}
 }
 
-// Next returns the next value, waiting for it if need be. Once the subscription has ended and its queue is empty it returns
-// the reason: [io.EOF], the error given to [Topic.Close], [ErrOverflow] or [ErrClosed]. Once ctx has ended it returns the error of
-// ctx, whatever is queued: a producer that is faster than the reader does not keep an ended loop alive.
+// Next returns the next value, waiting for it if necessary. Once the subscription has ended and its
+// queue is empty it returns the reason: [io.EOF], the error given to [Topic.Close], [ErrOverflow] or
+// [ErrClosed]. Once ctx has ended it returns the error of ctx even if values are queued: a producer that
+// is faster than the reader does not keep an ended loop alive.
 func (s *Subscription[T]) Next(ctx context.Context) (T, error) {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -67,14 +69,15 @@ func (s *Subscription[T]) Next(ctx context.Context) (T, error) {
 	}
 }
 
-// TryNext returns the next value that is queued, without waiting; false if there is none. It is for a reader that has to hand on what came
-// before it was ended.
+// TryNext returns the next value that is queued, without waiting; false if there is none. It is for a
+// reader that has to pass on the values that came before it was ended.
 func (s *Subscription[T]) TryNext() (T, bool) {
 	v, ok, _ := s.take()
 	return v, ok
 }
 
-// All yields values until the subscription ends or the loop is left. Any end but [io.EOF] is yielded as a last error.
+// All yields values until the subscription ends or the loop is left. Any end but [io.EOF] is yielded as
+// a last error.
 func (s *Subscription[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {
@@ -109,7 +112,7 @@ func (s *Subscription[T]) Close() {
 	signal(s.room)
 }
 
-// end lets the reader take what is queued and then see err.
+// end lets the reader take the queued values and then returns err to it.
 func (s *Subscription[T]) end(err error) {
 	s.mu.Lock()
 	if s.err == nil {
@@ -140,7 +143,7 @@ func (s *Subscription[T]) take() (v T, ok bool, err error) {
 	}
 }
 
-// overflowed ends a subscription that must not lose anything and has. It needs mu.
+// overflowed ends a subscription that must not lose anything but has. It requires mu.
 func (s *Subscription[T]) overflowed() {
 	if s.err == nil {
 		s.err = ErrOverflow
@@ -149,7 +152,7 @@ func (s *Subscription[T]) overflowed() {
 	s.leave(s) // the topic never takes s.mu under its own lock, so this cannot deadlock
 }
 
-// put queues v as the policy says, and waits only under Block.
+// put queues v according to the policy, and waits only under Block.
 func (s *Subscription[T]) put(v T) {
 	for !s.offer(v) {
 		<-s.room
@@ -188,7 +191,7 @@ func (s *Subscription[T]) offer(v T) (done bool) {
 	return true
 }
 
-// signal leaves one token; more would say nothing new.
+// signal leaves one token; more would add nothing.
 func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:

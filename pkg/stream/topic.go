@@ -20,8 +20,8 @@ type Topic[T any] struct {
 // NewTopic makes a topic without readers.
 func NewTopic[T any]() *Topic[T] { return &Topic[T]{} }
 
-// Subscribe adds a reader that receives what is published from now on. Subscribing to a closed topic gives a subscription that
-// is ended already.
+// Subscribe adds a reader that receives values published from now on. Subscribing to a closed topic
+// returns a subscription that has already ended.
 func (t *Topic[T]) Subscribe(p Policy) *Subscription[T] {
 	s := newSubscription[T](p, t.remove)
 	if err := t.add(s); err != nil {
@@ -30,8 +30,8 @@ func (t *Topic[T]) Subscribe(p Policy) *Subscription[T] {
 	return s
 }
 
-// Publish gives v to all readers. It returns at once, unless a reader with policy [Block] has no room; then it waits until that
-// reader took a value or left. On a closed topic it does nothing.
+// Publish gives v to all readers. It returns at once, unless a reader with policy [Block] has no room;
+// then it waits until that reader has taken a value or left. On a closed topic it does nothing.
 func (t *Topic[T]) Publish(v T) {
 	for _, s := range t.readers() {
 		s.put(v)

@@ -1,6 +1,7 @@
-// Package text is for texts that come from others and are shown to people: names, reasons, what devices and robots say. It finds and
-// escapes what would not be seen as it is: control characters and the escape sequences of terminals, marks that turn the direction of
-// what follows, invisible and invalid characters.
+// Package text is for text that comes from others and is shown to people: names, reasons, descriptions
+// by devices and robots. It finds and escapes characters that would not display as themselves: control
+// characters and terminal escape sequences, marks that change the direction of the text that follows,
+// invisible and invalid characters.
 //
 // Everything is safe for concurrent use.
 package text
@@ -14,13 +15,13 @@ import (
 	"unicode/utf8"
 )
 
-// IsPrintable tells whether a text is valid UTF-8 and has only characters that are seen as they are: letters, marks, digits, punctuation,
-// symbols, and the ordinary space.
+// IsPrintable tells whether a text is valid UTF-8 and contains only characters that display as
+// themselves: letters, marks, digits, punctuation, symbols, and the ordinary space.
 func IsPrintable(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
-// Printable escapes what is not printable, as \u202e, and what is no UTF-8 as \ufffd. The rest stays as it is.
+// Printable escapes unprintable characters, as \u202e, and invalid UTF-8 as \ufffd. The rest stays as it is.
 func Printable(s string) string { return escape(s, "") }
 
 func escape(s, keep string) string {
@@ -40,8 +41,8 @@ func escape(s, keep string) string {
 	return b.String()
 }
 
-// NewWriter returns a writer that escapes what is not printable before it writes to another, except line breaks and tabs. JSON stays the
-// same JSON. What is written at once is a text of its own: characters must not be divided.
+// NewWriter returns a writer that escapes unprintable characters, except line breaks and tabs, before it
+// writes to another. JSON keeps its meaning. Each Write must contain whole characters.
 func NewWriter(to io.Writer) io.Writer { return writer{to} }
 
 type writer struct{ to io.Writer }

@@ -9,7 +9,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/text"
 )
 
-// texts are what others say, and how it is shown.
+// texts pairs text from others with what is shown.
 var texts = []struct{ said, shown string }{
 	{"", ""},
 	{"Ann", "Ann"},
@@ -38,7 +38,7 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
-// TestWriter keeps lines and columns, and what JSON means.
+// TestWriter: lines and columns are kept, and the meaning of JSON.
 func TestWriter(t *testing.T) {
 	var b strings.Builder
 	w := text.NewWriter(&b)

@@ -4,7 +4,8 @@ import "math"
 
 const speechRate = 48_000
 
-// Speech is a synthetic voice at 48 kHz, mono: pulses of a changing pitch through three formants, in syllables.
+// Speech is a synthetic voice at 48 kHz, mono: pulses of a changing pitch through three formants, in
+// syllables.
 func Speech(seconds int) []float32 {
 	// The formants of five vowels, in Hz, as measured by Peterson and Barney (1952).
 	vowels := [][3]float64{{730, 1090, 2440}, {270, 2290, 3010}, {300, 870, 2240}, {530, 1840, 2480}, {570, 840, 2410}}

@@ -1,5 +1,5 @@
-// Package tonetest measures sound, for tests that want to know what can be heard rather than that something came: frequency, level
-// and gaps of a tone.
+// Package tonetest measures sound, for tests that check what can be heard rather than that something
+// arrived: frequency, level and gaps of a tone.
 package tonetest
 
 import (
@@ -11,12 +11,12 @@ import (
 // Silence is the level of no sound at all, in dBFS.
 const Silence = -100
 
-// Measure is what a stretch of sound was like.
+// Measure describes a stretch of sound.
 type Measure struct {
 	Hz    float64         // frequency, by the distance between zero crossings; 0 if there are none
 	Level float64         // root mean square in dBFS, where 0 is a sine at full scale
 	Peak  float64         // greatest sample in dBFS
-	Pure  float64         // part of the energy that is at Hz, 0 to 1
+	Pure  float64         // share of the energy that is at Hz, 0 to 1
 	Gaps  []time.Duration // stretches below -60 dBFS for at least 2 ms, between the first sound and the last
 }
 
@@ -38,7 +38,7 @@ func Of(samples []float32, rate int) Measure {
 	return m
 }
 
-// Sine is a tone of so many Hz and frames, mono, with a peak of amplitude.
+// Sine is a mono tone of the given frequency, length in frames and peak amplitude.
 func Sine(hz, amplitude float64, rate, frames int) []float32 {
 	samples := make([]float32, frames)
 	for i := range samples {
@@ -47,8 +47,8 @@ func Sine(hz, amplitude float64, rate, frames int) []float32 {
 	return samples
 }
 
-// frequency is the mean of the periods between rising zero crossings, which are found to a part of a sample. Periods that are
-// not about as long as the one in the middle have a gap in them, or at their edge, and do not count.
+// frequency is the mean of the periods between rising zero crossings, which are interpolated between
+// samples. Periods that differ much from the median contain a gap, or border on one, and do not count.
 func frequency(samples []float32, rate int) float64 {
 	var periods []float64
 	last := -1.0
@@ -77,7 +77,7 @@ func frequency(samples []float32, rate int) float64 {
 	return count / sum * float64(rate)
 }
 
-// energyAt is the energy of the part with that frequency, in periods a sample, as a sum of squares.
+// energyAt is the energy at a frequency, in periods per sample, as a sum of squares.
 func energyAt(samples []float32, frequency float64) float64 {
 	var re, im float64
 	for i, s := range samples {
@@ -103,5 +103,5 @@ func gaps(samples []float32, rate int) []time.Duration {
 	return found
 }
 
-// decibels is an amplitude in dBFS, no less than Silence.
+// decibels is an amplitude in dBFS, at least Silence.
 func decibels(amplitude float64) float64 { return max(Silence, 20*math.Log10(amplitude)) }

@@ -19,12 +19,14 @@ func TestOf(t *testing.T) {
 	}{
 		"full scale": {Sine(1000, 1, 48000, 48000), Measure{Hz: 1000, Level: 0, Peak: 0, Pure: 1}},
 		"quiet":      {Sine(440.5, 0.1, 48000, 48000), Measure{Hz: 440.5, Level: -20, Peak: -20, Pure: 1}},
-		"a gap":      {gapped, Measure{Hz: 1000, Level: -6.06, Peak: -6.02, Pure: 0.98, Gaps: []time.Duration{10 * time.Millisecond}}},
-		"silence":    {make([]float32, 4800), Measure{Level: -100, Peak: -100}},
-		"nothing":    {nil, Measure{Level: -100, Peak: -100}},
+		"a gap": {gapped, Measure{Hz: 1000, Level: -6.06, Peak: -6.02, Pure: 0.98,
+			Gaps: []time.Duration{10 * time.Millisecond}}},
+		"silence": {make([]float32, 4800), Measure{Level: -100, Peak: -100}},
+		"nothing": {nil, Measure{Level: -100, Peak: -100}},
 	} {
 		got := Of(test.samples, 48000)
-		if math.Abs(got.Hz-test.want.Hz) > 0.5 || math.Abs(got.Level-test.want.Level) > 0.05 || math.Abs(got.Peak-test.want.Peak) > 0.05 ||
+		if math.Abs(got.Hz-test.want.Hz) > 0.5 || math.Abs(got.Level-test.want.Level) > 0.05 ||
+			math.Abs(got.Peak-test.want.Peak) > 0.05 ||
 			got.Pure < test.want.Pure-0.01 || len(got.Gaps) != len(test.want.Gaps) {
 			t.Errorf("%s: %+v, want %+v", name, got, test.want)
 		}

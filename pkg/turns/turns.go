@@ -1,7 +1,6 @@
-// Package turns does costly pieces of work one at a time, and each piece once for all callers who wait for it.
-//
-// A caller shares a piece only if it has not begun yet, so a result is never older than the call that gets it. Work for which nobody waits
-// any more is canceled.
+// Package turns does costly pieces of work one at a time, and each piece once for all callers waiting
+// for it. A caller shares a piece only if it has not started yet, so a result is never older than the
+// call that gets it. Work that nobody waits for any longer is canceled.
 package turns
 
 import (
@@ -11,7 +10,7 @@ import (
 	"sync"
 )
 
-// ErrBusy is returned when too many callers wait already.
+// ErrBusy is returned when too many callers are waiting already.
 var ErrBusy = errors.New("too many are waiting: try again later")
 
 // Most that may wait.
@@ -20,10 +19,11 @@ const (
 	maxCallers = 256 // of all pieces together
 )
 
-// Queue gives turns to pieces of work that are told apart by K and make a V. The zero value is ready; it is safe for concurrent use.
+// Queue gives turns to pieces of work that are told apart by K and make a V. The zero value is ready; it
+// is safe for concurrent use.
 type Queue[K comparable, V any] struct {
 	mu      sync.Mutex
-	line    []*piece[K, V] // in the order of their turns; the first one is under way
+	line    []*piece[K, V] // in the order of their turns; the first one is running
 	callers int
 }
 
@@ -39,8 +39,9 @@ type piece[K comparable, V any] struct {
 	err     error
 }
 
-// Do returns what work returns, or what the work of another caller with the same key returns that began after this call. The context of work ends
-// when its last caller has left; Do of that caller then waits until work has returned. Do fails with the cause of ctx, or with ErrBusy.
+// Do returns the result of work, or of another caller's work with the same key that started after this
+// call. The context of work ends when its last caller has left; that caller's Do then waits until work
+// has returned. Do fails with the cause of ctx, or with ErrBusy.
 func (q *Queue[K, V]) Do(ctx context.Context, key K, work func(context.Context) (V, error)) (V, error) {
 	var none V
 	if ctx.Err() != nil {
@@ -59,7 +60,7 @@ func (q *Queue[K, V]) Do(ctx context.Context, key K, work func(context.Context) 
 	}
 }
 
-// join adds a caller to a piece that waits, or adds a piece; nil if there are too many.
+// join adds a caller to a waiting piece, or adds a piece; nil if there are too many.
 func (q *Queue[K, V]) join(key K, work func(context.Context) (V, error)) *piece[K, V] {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -86,7 +87,7 @@ func (q *Queue[K, V]) join(key K, work func(context.Context) (V, error)) *piece[
 	return p
 }
 
-// leave takes a caller off. The last one cancels the piece, and waits for its end if it is under way.
+// leave removes a caller. The last one cancels the piece, and waits for its end if it is running.
 func (q *Queue[K, V]) leave(p *piece[K, V]) {
 	q.mu.Lock()
 	p.callers--
@@ -105,14 +106,14 @@ func (q *Queue[K, V]) leave(p *piece[K, V]) {
 	}
 }
 
-// remove takes a piece out of the line, in which it may not be any more. The caller holds mu.
+// remove takes a piece out of the queue if it is still in it. The caller holds mu.
 func (q *Queue[K, V]) remove(p *piece[K, V]) {
 	if i := slices.Index(q.line, p); i >= 0 {
 		q.line = slices.Delete(q.line, i, i+1)
 	}
 }
 
-// run does a piece and gives the turn to the next.
+// run does a piece of work and passes the turn to the next.
 func (q *Queue[K, V]) run(p *piece[K, V]) {
 	p.value, p.err = p.work(p.ctx)
 	q.mu.Lock()

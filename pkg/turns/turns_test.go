@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// bench is a queue whose work ends when the test says so.
+// bench is a queue whose work ends when the test decides.
 type bench struct {
 	turns.Queue[string, int]
 	mu      sync.Mutex
@@ -32,7 +32,7 @@ func newBench() *bench {
 	return &bench{release: make(chan struct{}), results: map[int]int{}, errs: map[int]error{}}
 }
 
-// call calls Do in a goroutine and waits until all goroutines stand still.
+// call calls Do in a goroutine and waits until all goroutines are blocked.
 func (b *bench) call(ctx context.Context, caller int, key string) {
 	b.callers.Go(func() {
 		n, err := b.Do(ctx, key, b.work(key))
@@ -92,8 +92,8 @@ func TestWorkEndsWithItsLastCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
 		ctx, cancel := context.WithCancel(t.Context())
-		b.call(ctx, 0, "a") // under way
-		b.call(ctx, 1, "b") // of those who share it one stays
+		b.call(ctx, 0, "a") // running
+		b.call(ctx, 1, "b") // one of the callers that share it stays
 		b.call(t.Context(), 2, "b")
 		b.call(ctx, 3, "c") // nobody stays
 		b.call(t.Context(), 4, "d")
@@ -113,7 +113,7 @@ func TestWorkEndsWithItsLastCaller(t *testing.T) {
 			}
 		}
 		if n, err := b.Do(ctx, "e", b.work("e")); err == nil || len(b.begun) != 3 {
-			t.Errorf("a caller who has left before: %v, %v; begun %v", n, err, b.begun)
+			t.Errorf("a caller that has left already: %v, %v; started %v", n, err, b.begun)
 		}
 	})
 }

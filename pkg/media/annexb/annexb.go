@@ -1,7 +1,7 @@
-// Package annexb looks into H.264 in Annex B form, the byte stream in which every NAL unit follows a start code (00 00 01 or
-// 00 00 00 01): what units there are, whether decoding can start, and how large the picture is. It reads no pixels.
-//
-// All functions accept any bytes; what makes no sense yields nothing or an error, never a panic. Units are slices of the input.
+// Package annexb parses H.264 in Annex B format, the byte stream in which a start code (00 00 01 or 00
+// 00 00 01) precedes every NAL unit: which units it contains, whether decoding can start, and how large
+// the picture is. It decodes no pixels. All functions accept any bytes; invalid input yields nothing or
+// an error, never a panic. Units are slices of the input.
 package annexb
 
 import (
@@ -27,8 +27,8 @@ func Type(nal []byte) int {
 	return int(nal[0] & 0x1f)
 }
 
-// NALs runs over the NAL units of a stream, without start codes and trailing zeros. Bytes before the first start code and
-// empty units are left out.
+// NALs iterates over the NAL units of a stream, without start codes and trailing zeros. Bytes before the
+// first start code and empty units are left out.
 func NALs(stream []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		rest, ok := afterStartCode(stream)
@@ -91,13 +91,13 @@ func Append(dst, nal []byte) []byte {
 	return append(append(dst, 0, 0, 0, 1), nal...)
 }
 
-// AccessUnits runs over a stream picture by picture: every access unit with the parameter sets, delimiters and remarks in
-// front of it, start codes included. It takes a new picture to begin where the first slice of one begins, so streams in which
-// a picture has several slices are cut right.
+// AccessUnits iterates over a stream picture by picture: every access unit with the parameter sets,
+// delimiters and SEI messages in front of it, start codes included. A new picture begins at its first
+// slice, so streams with several slices per picture are cut correctly.
 func AccessUnits(stream []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		var unit []byte
-		coded := false // unit holds a slice
+		coded := false // unit contains a slice
 		for nal := range NALs(stream) {
 			if coded && startsUnit(nal) {
 				if !yield(unit) {
@@ -116,7 +116,8 @@ func AccessUnits(stream []byte) iter.Seq[[]byte] {
 
 func isSlice(nal []byte) bool { return Type(nal) == TypeSlice || Type(nal) == TypeIDR }
 
-// IsB reports whether a NAL unit is a slice of a B picture, which may have to be shown before one that was decoded earlier.
+// IsB reports whether a NAL unit is a slice of a B picture, which may have to be shown before one that
+// was decoded earlier.
 func IsB(nal []byte) bool {
 	if !isSlice(nal) {
 		return false
@@ -126,8 +127,8 @@ func IsB(nal []byte) bool {
 	return r.ue()%5 == 1 && !r.short
 }
 
-// startsUnit reports whether a NAL unit after a slice belongs to the next picture. A slice does if it begins at macroblock 0:
-// its first bit is then 1 (ue(v) 0).
+// startsUnit reports whether a NAL unit after a slice belongs to the next picture. A slice does if it
+// begins at macroblock 0: its first bit is then 1 (ue(v) 0).
 func startsUnit(nal []byte) bool {
 	switch Type(nal) {
 	case TypeSlice, TypeIDR:

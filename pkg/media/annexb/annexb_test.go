@@ -45,8 +45,10 @@ func TestParseSPS(t *testing.T) {
 
 func TestCoding(t *testing.T) {
 	for name, want := range map[string]Coding{
-		"high 640x360": {Chroma: 1, Depth: 8}, "baseline 1080, cropped": {Chroma: 1, Depth: 8}, "4:4:4, cropped": {Chroma: 3, Depth: 8},
-		"interlaced": {Chroma: 1, Depth: 8, Interlaced: true}, "high 10": {Chroma: 1, Depth: 10}, "lossless": {Chroma: 1, Depth: 8, Lossless: true},
+		"high 640x360": {Chroma: 1, Depth: 8}, "baseline 1080, cropped": {Chroma: 1, Depth: 8},
+		"4:4:4, cropped": {Chroma: 3, Depth: 8},
+		"interlaced":     {Chroma: 1, Depth: 8, Interlaced: true}, "high 10": {Chroma: 1, Depth: 10},
+		"lossless":   {Chroma: 1, Depth: 8, Lossless: true},
 		"monochrome": {Chroma: 0, Depth: 8}, "4:2:2": {Chroma: 2, Depth: 8},
 	} {
 		for _, tt := range spsTable {
@@ -109,7 +111,8 @@ var streams = []struct {
 	{"two pictures", join(7, 8, 5, 1), []int{7, 8, 5, 1}, []bool{true, false}},
 	{"delimiters, remarks", join(9, 7, 8, 6, 5, 9, 6, 1), []int{9, 7, 8, 6, 5, 9, 6, 1}, []bool{true, false}},
 	{"several slices", join(7, 8, 5, -5, -5, 1, -1, 1), []int{7, 8, 5, 5, 5, 1, 1, 1}, []bool{true, false, false}},
-	{"short start code, padding", []byte{9, 9, 0, 0, 1, 0x65, 0x88, 0, 0, 0, 0, 1, 0x41, 0x9a, 0}, []int{5, 1}, []bool{true, false}},
+	{"short start code, padding", []byte{9, 9, 0, 0, 1, 0x65, 0x88, 0, 0, 0, 0, 1, 0x41, 0x9a, 0}, []int{5, 1},
+		[]bool{true, false}},
 }
 
 // join makes a stream of NAL units with the given types; a negative type is a slice that continues a picture.
@@ -164,11 +167,11 @@ func TestParameterSets(t *testing.T) {
 		t.Errorf("got %x and %x", sps, pps)
 	}
 	if sps, pps = ParameterSets(join(1)); sps != nil || pps != nil {
-		t.Errorf("found %x and %x where there are none", sps, pps)
+		t.Errorf("found %x and %x where there are no parameter sets", sps, pps)
 	}
 }
 
-// FuzzStreams checks that cutting into access units loses no slice, whatever the bytes.
+// FuzzStreams checks that cutting any bytes into access units loses no slice.
 func FuzzStreams(f *testing.F) {
 	for _, tt := range streams {
 		f.Add(tt.stream)

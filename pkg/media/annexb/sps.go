@@ -8,7 +8,7 @@ import (
 // ErrSPS is wrapped by every error about a sequence parameter set.
 var ErrSPS = errors.New("bad H.264 sequence parameter set")
 
-// SPS is what a sequence parameter set says of a stream.
+// SPS is the part of a sequence parameter set that describes a stream.
 type SPS struct {
 	Profile       int // profile_idc: 66 is baseline
 	Constraints   int // constraint_set flags, the first in bit 7
@@ -16,7 +16,8 @@ type SPS struct {
 	Width, Height int // pixels, cropping applied
 }
 
-// Coding is what a sequence parameter set says of how pictures are coded: not every decoder takes everything.
+// Coding is the part of a sequence parameter set that describes how pictures are coded: not every
+// decoder supports everything.
 type Coding struct {
 	Chroma     int // chroma_format_idc: 0 is monochrome, 1 is 4:2:0, 2 is 4:2:2, 3 is 4:4:4
 	Depth      int // bits of a sample of luma or chroma, the larger of both
@@ -24,17 +25,18 @@ type Coding struct {
 	Lossless   bool // qpprime_y_zero_transform_bypass_flag
 }
 
-// ParseSPS reads a sequence parameter set, NAL header included, as far as the picture's size.
+// ParseSPS parses a sequence parameter set, NAL header included, up to the picture's size.
 func ParseSPS(nal []byte) (SPS, error) {
 	s, _, err := ParseSPSAndCoding(nal)
 	return s, err
 }
 
-// ParseSPSAndCoding reads a sequence parameter set, NAL header included, as far as the picture's size, and how pictures are coded.
+// ParseSPSAndCoding parses a sequence parameter set, NAL header included, up to the picture's size, and
+// the coding of its pictures.
 func ParseSPSAndCoding(nal []byte) (SPS, Coding, error) {
 	none := SPS{}
 	if Type(nal) != TypeSPS || len(nal) < 5 {
-		return none, Coding{}, fmt.Errorf("%w: not one", ErrSPS)
+		return none, Coding{}, fmt.Errorf("%w: a different NAL unit type", ErrSPS)
 	}
 	s, c := SPS{Profile: int(nal[1]), Constraints: int(nal[2]), Level: int(nal[3])}, Coding{Chroma: 1, Depth: 8}
 	r := bitReader{data: unescape(nal[4:])}
@@ -48,7 +50,7 @@ func ParseSPSAndCoding(nal []byte) (SPS, Coding, error) {
 	r.bits(1) // gaps_in_frame_num_value_allowed_flag
 	s.Width, s.Height = r.size(&c)
 	if r.short || s.Width < 1 || s.Height < 1 || s.Width > 16384 || s.Height > 16384 {
-		return none, Coding{}, fmt.Errorf("%w: cut short, or an impossible size %dx%d", ErrSPS, s.Width, s.Height)
+		return none, Coding{}, fmt.Errorf("%w: truncated, or an impossible size %dx%d", ErrSPS, s.Width, s.Height)
 	}
 	return s, c, nil
 }
@@ -62,7 +64,7 @@ func hasChromaFormat(profile int) bool {
 	return false
 }
 
-// unescape takes out the emulation prevention bytes: 00 00 03 stands for 00 00.
+// unescape removes the emulation prevention bytes: 00 00 03 stands for 00 00.
 func unescape(b []byte) []byte {
 	out, zeros := make([]byte, 0, len(b)), 0
 	for _, v := range b {
@@ -80,7 +82,7 @@ func unescape(b []byte) []byte {
 	return out
 }
 
-// bitReader reads bits and Exp-Golomb numbers. Past the end it gives zeros and remembers that it fell short.
+// bitReader reads bits and Exp-Golomb numbers. Past the end it returns zeros and remembers that it ran out.
 type bitReader struct {
 	data  []byte
 	pos   int // in bits
@@ -175,7 +177,8 @@ func (r *bitReader) pictureOrder() {
 	}
 }
 
-// size reads the size in macroblocks, and the cropping, whose unit depends on the chroma format and on interlacing.
+// size reads the size in macroblocks, and the cropping, whose unit depends on the chroma format and on
+// interlacing.
 func (r *bitReader) size(c *Coding) (width, height int) {
 	width, height = (r.ue()+1)*16, (r.ue()+1)*16
 	fields := 1

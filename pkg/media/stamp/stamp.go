@@ -1,16 +1,18 @@
-// Package stamp paints a number that machines can read into the luma of a picture, and reads it back after the picture was
-// compressed, scaled to a half and decoded. It is how the age of a picture is measured from lens to screen, and how tests
-// tell one picture from the next.
+// Package stamp paints a machine-readable number into the luma of a picture, and reads it back after the
+// picture was compressed, scaled to half its size and decoded. It is how the age of a picture is
+// measured from lens to screen, and how tests tell one picture from the next.
 //
 // # Layout
 //
-// A stamp is a block of 18 columns by 4 rows of square cells. A cell is 16 pixels wide in a picture at least 640 wide, else
-// 8. The block's top left corner is one cell right and one cell down from the picture's: the cell in column c and row r
-// covers the pixels with x from (1+c)*cell to (2+c)*cell-1 and y from (1+r)*cell to (2+r)*cell-1. A picture narrower than 20
-// cells or lower than 6 has no stamp.
+// A stamp is a block of 18 columns by 4 rows of square cells. A cell is 16 pixels wide in a picture at
+// least 640 wide, and 8 pixels in a narrower one. The block's top left corner is one cell right and one
+// cell down from the picture's: the cell in column c and row r covers the pixels with x from (1+c)*cell
+// to (2+c)*cell-1 and y from (1+r)*cell to (2+r)*cell-1. A picture less than 20 cells wide or 6 cells
+// high has no stamp.
 //
-// A cell is one bit: white (luma 235) is 1, black (luma 16) is 0, chroma is neutral (128). Bits run through the first row
-// from left to right, then the second row, and so on. Every number has its most significant bit first:
+// A cell is one bit: white (luma 235) is 1, black (luma 16) is 0, chroma is neutral (128). Bits fill the
+// first row from left to right, then the second row, and so on. Every number has its most significant
+// bit first:
 //
 //	bits  0 to 47  time: microseconds since 1970-01-01 UTC, modulo 2^48
 //	bits 48 to 63  frame sequence, modulo 2^16
@@ -19,11 +21,12 @@
 //
 // # Reading
 //
-// A reader tries the cell sizes 16, 8 and 4 in this order (16 or 8 as painted, 8 or 4 after scaling to a half) wherever the
-// block fits the picture. It takes the mean luma of the middle half of each cell (from cell/4 to 3*cell/4-1 both ways); on a
-// screen, where pictures are RGB, any of the three will do for luma. Below 86 is black, above 166 is white, and anything
-// between makes the stamp unreadable at that size, as does a wrong CRC. The wide gap keeps plain picture from being taken
-// for a stamp. The time is made whole by choosing the one closest to the reader's clock; see Stamp.Time.
+// A reader tries the cell sizes 16, 8 and 4 in this order (16 or 8 as painted, 8 or 4 after scaling to
+// half size) if the block fits the picture. It takes the mean luma of the middle half of each cell (from
+// cell/4 to 3*cell/4-1 both ways); on a screen, where pictures are RGB, any of the three will do for
+// luma. Below 86 is black, above 166 is white, and anything between makes the stamp unreadable at that
+// size, as does a wrong CRC. The wide gap keeps ordinary picture content from being mistaken for a
+// stamp. The full time is the candidate closest to the reader's clock; see Stamp.Time.
 package stamp
 
 import (
@@ -42,13 +45,14 @@ const (
 	microsModulus = 1 << 48
 )
 
-// Stamp is what a picture says of itself.
+// Stamp is the content of a stamp.
 type Stamp struct {
 	Micros   int64  // microseconds since 1970 modulo 2^48; see Time
 	Sequence uint16 // the lowest 16 bits of the frame's sequence
 }
 
-// Time returns the moment of the stamp: of all that it may mean (they are 8.9 years apart), the one closest to near.
+// Time returns the moment of the stamp: of all candidates, which are 8.9 years apart, the one closest to
+// near.
 func (s Stamp) Time(near time.Time) time.Time {
 	now := near.UnixMicro()
 	d := (s.Micros - now) % microsModulus
@@ -69,8 +73,8 @@ func CellSize(width int) int {
 	return 16
 }
 
-// Size returns the width and height of the corner of the picture that the stamp takes, margins on all sides included. Both
-// are 0 if a picture of this size has no room for one.
+// Size returns the width and height of the corner of the picture that the stamp takes up, including
+// margins on all sides. Both are 0 if a picture of this size has no room for one.
 func Size(width, height int) (w, h int) {
 	cell := CellSize(width)
 	if !fits(width, height, cell) {
@@ -136,7 +140,7 @@ func fill(b []byte, v byte) {
 	}
 }
 
-// Read returns the stamp of the picture, and false if it has none that can be read.
+// Read returns the stamp of the picture, and false if it has no readable one.
 func Read(img *media.I420) (Stamp, bool) {
 	for cell := 16; cell >= 4; cell /= 2 {
 		if !fits(img.Width, img.Height, cell) {

@@ -13,7 +13,7 @@ import (
 
 var sizes = [][2]int{{160, 48}, {320, 240}, {640, 480}, {641, 361}, {1280, 720}, {1920, 1080}}
 
-// noisy returns a picture that does nothing to help a reader.
+// noisy returns a picture full of noise, to make reading hard.
 func noisy(w, h int) *media.I420 {
 	img, random := media.NewI420(w, h), rand.New(rand.NewPCG(1, 2))
 	for i := range img.Packed() {
@@ -75,7 +75,8 @@ func TestSurvivesJPEG(t *testing.T) {
 			t.Fatal(err)
 		}
 		ycc := got.(*image.YCbCr)
-		back := &media.I420{Width: size[0], Height: size[1], Y: ycc.Y, U: ycc.Cb, V: ycc.Cr, StrideY: ycc.YStride, StrideC: ycc.CStride}
+		back := &media.I420{Width: size[0], Height: size[1], Y: ycc.Y, U: ycc.Cb, V: ycc.Cr, StrideY: ycc.YStride,
+			StrideC: ycc.CStride}
 		if s, ok := Read(back); !ok || s.Sequence != 4711 || !s.Time(now).Equal(now) {
 			t.Errorf("%v: read %+v %v", size, s, ok)
 		}
@@ -97,12 +98,13 @@ func TestReadsNothingWhereNothingIs(t *testing.T) {
 	}
 	torn := media.NewI420(640, 480)
 	Write(torn, time.Now(), 1)
-	for y := 16; y < 32; y++ { // the first bit turned over
+	for y := 16; y < 32; y++ { // the first bit flipped
 		row := torn.Y[y*torn.StrideY+16:][:16]
 		fill(row, black+white-row[0])
 	}
 	for name, img := range map[string]*media.I420{
-		"black": plain(16), "white": plain(235), "grey": plain(128), "noise": noisy(640, 480), "too small": media.NewI420(16, 16),
+		"black": plain(16), "white": plain(235), "grey": plain(128), "noise": noisy(640, 480),
+		"too small":     media.NewI420(16, 16),
 		"one wrong bit": torn,
 	} {
 		if s, ok := Read(img); ok {

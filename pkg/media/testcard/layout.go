@@ -6,8 +6,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/media/stamp"
 )
 
-// layout says where the parts of a card are. All corners are even, so that luma and chroma areas coincide. Parts that do not
-// fit are empty.
+// layout holds the positions of the parts of a card. All corners are even, so that luma and chroma areas
+// coincide. Parts that do not fit are empty.
 type layout struct {
 	bounds  image.Rectangle
 	name    image.Rectangle
@@ -19,7 +19,8 @@ type layout struct {
 	ramp    image.Rectangle
 }
 
-// arrange puts, from top to bottom: stamp, name and clock; the bars; texture and circle side by side; the ramp.
+// arrange places, from top to bottom: stamp, name and clock; the bars; texture and circle side by side;
+// the ramp.
 func arrange(width, height int) layout {
 	margin := stamp.CellSize(width)
 	if width < 160 || height < 96 {
@@ -47,7 +48,7 @@ func arrange(width, height int) layout {
 	return l
 }
 
-// band is the middle of r, as high as it takes to keep an encoder busy: more would only cost it time.
+// band is the middle of r, just high enough to keep an encoder busy: more would only cost time.
 func band(r image.Rectangle) image.Rectangle {
 	const busy = 70_000 // pixels
 	height := min(r.Dy(), max(r.Dy()*3/10, busy/max(1, r.Dx())))
@@ -55,13 +56,14 @@ func band(r image.Rectangle) image.Rectangle {
 	return image.Rect(r.Min.X, top, r.Max.X, top+height)
 }
 
-// split cuts r in an upper part of n/of of its height and the rest.
+// split cuts r into an upper part of n/of of its height and the rest.
 func split(r image.Rectangle, n, of int) (upper, lower image.Rectangle) {
 	y := r.Min.Y + r.Dy()*n/of
 	return image.Rect(r.Min.X, r.Min.Y, r.Max.X, y), image.Rect(r.Min.X, y, r.Max.X, r.Max.Y)
 }
 
-// even moves corners to even coordinates, inwards at the bottom right. What is turned inside out by that becomes empty.
+// even moves corners to even coordinates, inwards at the bottom right. A rectangle that this turns
+// inside out becomes empty.
 func even(r image.Rectangle) image.Rectangle {
 	r.Min.X, r.Min.Y = (r.Min.X+1)&^1, (r.Min.Y+1)&^1
 	r.Max.X, r.Max.Y = r.Max.X&^1, r.Max.Y&^1

@@ -18,13 +18,14 @@ var (
 	ink    = byte(214) // luma of text
 	faint  = byte(150) // luma of lines and the name
 
-	// bars are the usual seven at 75 %.
-	bars = []colour{{180, 128, 128}, {162, 44, 142}, {131, 156, 44}, {112, 72, 58}, {84, 184, 198}, {65, 100, 212}, {35, 212, 114}}
+	// bars are the usual seven colour bars at 75 %.
+	bars = []colour{{180, 128, 128}, {162, 44, 142}, {131, 156, 44}, {112, 72, 58}, {84, 184, 198}, {65, 100, 212},
+		{35, 212, 114}}
 )
 
 const rampSteps = 16
 
-// painter paints on a picture. Rectangles must have even corners and lie inside.
+// painter paints on a picture. Rectangles must have even corners and lie inside it.
 type painter struct{ img *media.I420 }
 
 func (p painter) fill(r image.Rectangle, c colour) {
@@ -43,7 +44,7 @@ func fillPlane(plane []byte, stride int, r image.Rectangle, v byte) {
 	}
 }
 
-// frame paints all that never changes and needs no font.
+// frame paints everything that never changes and needs no font.
 func (p painter) frame(l layout) {
 	p.fill(l.bounds, ground)
 	p.grid(l)
@@ -53,7 +54,7 @@ func (p painter) frame(l layout) {
 	p.circle(l.circle)
 }
 
-// grid rules the whole card into squares, 16 across.
+// grid divides the whole card into squares, 16 across.
 func (p painter) grid(l layout) {
 	step := max(8, l.bounds.Dx()/16&^1)
 	for x := 0; x+2 <= l.bounds.Dx(); x += step {
@@ -72,7 +73,7 @@ func (p painter) steps(r image.Rectangle, n int, paint func(i int) colour) {
 	}
 }
 
-// circle draws a ring with a cross in the square r, smoothly: a pixel is as bright as the line covers it.
+// circle draws an antialiased ring with a cross in the square r: a pixel is as bright as the line covers it.
 func (p painter) circle(r image.Rectangle) {
 	cx, cy, radius := ring(r)
 	width := max(1, radius/40)
@@ -91,7 +92,7 @@ func ring(r image.Rectangle) (cx, cy, radius float64) {
 	return float64(r.Min.X+r.Max.X) / 2, float64(r.Min.Y+r.Max.Y) / 2, float64(r.Dx()) * .42
 }
 
-// dot paints a filled circle on the ring where a hand that turns once in two seconds points to.
+// dot paints a filled circle on the ring, at the tip of a hand that turns once in two seconds.
 func (p painter) dot(r image.Rectangle, at time.Time) {
 	cx, cy, radius := ring(r)
 	const turn = 2_000_000
@@ -107,7 +108,7 @@ func (p painter) dot(r image.Rectangle, at time.Time) {
 	}
 }
 
-// blend mixes luma b over a; cover 0 or less leaves a, 1 or more gives b.
+// blend mixes luma b over a; cover 0 or less gives a, 1 or more gives b.
 func blend(a, b byte, cover float64) byte {
 	cover = min(1, max(0, cover))
 	return byte(float64(a) + (float64(b)-float64(a))*cover + .5)

@@ -1,9 +1,11 @@
-// Package testcard paints test pictures: colour bars, a grey ramp, a circle on a grid, the name of the device, a clock, the
-// number of the frame, and a stamp that machines can read (package stamp). In an animated card a band of texture never repeats
-// itself, enough to fill 2 Mbit/s of H.264 at 30 frames per second, and a dot goes round the circle once in two seconds.
+// Package testcard paints test pictures: colour bars, a grey ramp, a circle on a grid, the name of the
+// device, a clock, the number of the frame, and a machine-readable stamp (package stamp). An animated
+// card has a band of texture that never repeats, enough to fill 2 Mbit/s of H.264 at 30 frames per
+// second, and a dot that goes round the circle once in two seconds.
 //
-// A Card paints its background once, when it is made; a frame then costs a copy of it and a few small areas, which is well
-// below a millisecond for 1280x720. What a frame shows depends on nothing but the arguments of Render.
+// A Card paints its background once, when it is created; a frame then costs a copy of it and a few small
+// areas, which takes well below a millisecond for 1280x720. The content of a frame depends only on the
+// arguments of Render.
 //
 // A Card is not safe for concurrent use. It owns only memory, so it needs no closing.
 package testcard
@@ -50,7 +52,7 @@ func New(width, height int, config Config) (*Card, error) {
 	tint(c.background, c.layout.texture)
 	if config.Animated {
 		c.texture = tex
-		p.fill(c.layout.moving.Inset(-2).Intersect(c.layout.texture), ground) // a thin line above and below what moves
+		p.fill(c.layout.moving.Inset(-2).Intersect(c.layout.texture), ground) // a thin line above and below the moving part
 		tint(c.background, c.layout.moving)
 	}
 	return c, nil
@@ -59,8 +61,8 @@ func New(width, height int, config Config) (*Card, error) {
 // Size returns the width and height of the card.
 func (c *Card) Size() (width, height int) { return c.background.Width, c.background.Height }
 
-// Render paints the frame with the given number at the given time over all of img, which must have the card's size. The
-// clock shows UTC.
+// Render paints the frame with the given number at the given time over all of img, which must have the
+// card's size. The clock shows UTC.
 func (c *Card) Render(img *media.I420, at time.Time, sequence int64) {
 	img.Copy(c.background)
 	if c.texture != nil {
@@ -73,7 +75,8 @@ func (c *Card) Render(img *media.I420, at time.Time, sequence int64) {
 	stamp.Write(img, at, sequence)
 }
 
-// clockText is the time as HH:MM:SS.mmm and the sequence, in a fixed number of characters until a million frames.
+// clockText is the time as HH:MM:SS.mmm and the sequence, in a fixed number of characters until a
+// million frames.
 func clockText(at time.Time, sequence int64) []byte {
 	text := at.UTC().AppendFormat(make([]byte, 0, 32), "15:04:05.000")
 	return fmt.Appendf(text, " #%06d", sequence)

@@ -26,12 +26,14 @@ func render(t testing.TB, w, h int, config Config, at time.Time, seq int64) *med
 
 // TestEverySize looks for paint outside the picture and for luma outside video range.
 func TestEverySize(t *testing.T) {
-	sizes := [][2]int{{16, 16}, {16, 600}, {600, 16}, {17, 33}, {100, 100}, {159, 95}, {160, 96}, {161, 97}, {320, 240}, {480, 640},
+	sizes := [][2]int{{16, 16}, {16, 600}, {600, 16}, {17, 33}, {100, 100}, {159, 95}, {160, 96}, {161, 97},
+		{320, 240}, {480, 640},
 		{639, 479}, {640, 96}, {640, 480}, {1280, 720}, {1920, 1080}}
 	for _, size := range sizes {
 		for _, animated := range []bool{false, true} {
 			t.Run(fmt.Sprint(size, animated), func(t *testing.T) {
-				img := render(t, size[0], size[1], Config{Name: "a name that is far too long for so small a card", Animated: animated}, noon, 7)
+				img := render(t, size[0], size[1], Config{Name: "a name that is far too long for so small a card",
+					Animated: animated}, noon, 7)
 				for i, v := range img.Y {
 					if v < 16 || v > 235 {
 						t.Fatalf("luma %d at %d,%d", v, i%size[0], i/size[0])
@@ -95,11 +97,12 @@ func TestNameIsShown(t *testing.T) {
 	}
 }
 
-// TestWriteCards leaves pictures to look at in the directory named by WALDO_CARDS: ffplay -f rawvideo -video_size 640x480 …
+// TestWriteCards writes pictures for inspection to the directory named by WALDO_CARDS: ffplay -f
+// rawvideo -video_size 640x480 …
 func TestWriteCards(t *testing.T) {
 	dir := os.Getenv("WALDO_CARDS")
 	if dir == "" {
-		t.Skip("set WALDO_CARDS to a directory to get pictures to look at")
+		t.Skip("set WALDO_CARDS to a directory to get pictures for inspection")
 	}
 	for _, size := range [][2]int{{320, 240}, {640, 480}, {1280, 720}, {1920, 1080}, {480, 640}} {
 		img := render(t, size[0], size[1], Config{Name: "front", Animated: true}, noon, 4711)

@@ -19,7 +19,8 @@ const (
 	glyphs     = "0123456789:.# -"
 )
 
-// header writes the name and the size of the picture, and returns what writes the clock below; nil if there is no room.
+// header writes the name and the size of the picture, and returns the digits that write the clock below;
+// nil if there is no room.
 func (p painter) header(l layout, name string) *digits {
 	if l.clock.Empty() {
 		return nil
@@ -32,7 +33,7 @@ func (p painter) header(l layout, name string) *digits {
 	return newDigits(p.img, l.clock, height)
 }
 
-// label writes text from the left of r, as much of it as fits.
+// label writes text from the left edge of r, as much of it as fits.
 func (p painter) label(r image.Rectangle, height int, text string) {
 	face, advance := mono(height)
 	if face == nil || advance == 0 {
@@ -48,14 +49,15 @@ func (p painter) label(r image.Rectangle, height int, text string) {
 	}
 }
 
-// mono returns the Go mono face so that a line is about height pixels tall, and the width of its characters. The font is
-// part of the program; if it cannot be read, cards have no text.
+// mono returns the Go mono face at a size where a line is about height pixels tall, and the width of its
+// characters. The font is part of the program; if it cannot be read, cards have no text.
 func mono(height int) (face font.Face, advance int) {
 	parsed, err := opentype.Parse(gomono.TTF)
 	if err != nil {
 		return nil, 0
 	}
-	face, err = opentype.NewFace(parsed, &opentype.FaceOptions{Size: float64(height) * .96, DPI: 72, Hinting: font.HintingFull})
+	face, err = opentype.NewFace(parsed, &opentype.FaceOptions{Size: float64(height) * .96, DPI: 72,
+		Hinting: font.HintingFull})
 	if err != nil {
 		return nil, 0
 	}
@@ -73,14 +75,16 @@ func drawText(face font.Face, r image.Rectangle, text string) *image.Alpha {
 	return mask
 }
 
-// digits holds the characters of the clock ready to be copied: painting text anew would cost more than the rest of a frame.
+// digits holds the characters of the clock ready to be copied: rendering text would cost more than the
+// rest of a frame.
 type digits struct {
-	tiles         [128][]byte // luma, width x height; nil for characters the clock has not
+	tiles         [128][]byte // luma, width x height; nil for characters that the clock never shows
 	width, height int
 	area          image.Rectangle // where the text goes, inside its panel
 }
 
-// newDigits paints the characters on a panel, for text of the given height at the left of r. It also paints the panel.
+// newDigits paints the characters on a panel, for text of the given height at the left edge of r. It
+// also paints the panel.
 func newDigits(img *media.I420, r image.Rectangle, height int) *digits {
 	face, advance := mono(height)
 	if face == nil {

@@ -8,16 +8,17 @@ import (
 	"github.com/waldo-robot/waldo/pkg/media"
 )
 
-// texture is a moving pattern. Two layers of the same soft noise slide over each other in different directions, and their
-// mean is shown: an encoder cannot predict it by moving what it knows, so every frame costs it bits, as a real scene does.
+// texture is a moving pattern. Two layers of the same soft noise slide over each other in different
+// directions, and their mean is shown: an encoder cannot predict it by motion compensation, so every
+// frame costs bits, as a real scene does.
 type texture struct {
 	tile []byte // luma, tileSize rows of tileSize bytes and as many again, so that a row can be read from any column
 }
 
 const tileSize = 256
 
-// newTexture makes the noise from a fixed seed: smooth values on grids of 32, 8 and 4 pixels, added up. It wraps around at
-// every edge.
+// newTexture makes the noise from a fixed seed: smooth values on grids of 32, 8 and 4 pixels, added up.
+// It wraps around at every edge.
 func newTexture() *texture {
 	sum := make([]float64, tileSize*tileSize)
 	random := rand.New(rand.NewPCG(0x77616c, 0x646f))
@@ -56,7 +57,7 @@ func addNoise(sum []float64, random *rand.Rand, step int, amplitude float64) {
 	}
 }
 
-// paint fills the luma of r with the pattern of the given time in microseconds.
+// paint fills the luma of r with the pattern at the given time in microseconds.
 func (t *texture) paint(img *media.I420, r image.Rectangle, micros int64) {
 	ax, ay := offset(micros, 97), offset(micros, 41)
 	bx, by := offset(micros, -71), offset(micros, 67)
@@ -72,9 +73,9 @@ func (t *texture) paint(img *media.I420, r image.Rectangle, micros int64) {
 	}
 }
 
-// offset is how far a layer that moves at a speed in pixels per second has come, 0 to tileSize-1.
+// offset is how far a layer moving at a speed in pixels per second has come, 0 to tileSize-1.
 func offset(micros int64, speed int64) int {
-	const period = tileSize * 1_000_000 // after which every whole speed is back at 0
+	const period = tileSize * 1_000_000 // after which every integer speed is back at 0
 	v := micros % period * speed / 1_000_000 % tileSize
 	return int((v + tileSize) % tileSize)
 }
