@@ -25,7 +25,8 @@ type restartCommand struct {
 func (*restartCommand) Help() string {
 	return `The process is asked to stop, killed if it is still running 2 s later, and started again with the
 configuration that waldo up has read; later changes to robot.yaml take waldo reload. A process that was stopped on
-purpose, or whose configuration was invalid, is started too. Devices that were started one by one are not restarted by waldo.`
+purpose, or whose configuration was invalid, is started too. Devices
+that were started one by one are not restarted by waldo.`
 }
 
 // Run restarts a process.

@@ -32,9 +32,10 @@ var types = map[string]struct {
 // MediaTypes lists the media types of a VideoFormat in the order of the alphabet.
 func MediaTypes() []string { return slices.Sorted(maps.Keys(types)) }
 
-// InterCoded reports whether the frames of a media type depend on the frames before them. A reader of such a stream begins
-// at a key frame, must not miss a frame afterwards (see [Resync]), and no frame can be left out to lower the rate. The frames
-// of all other media types stand alone, and each of them counts as a key frame.
+// InterCoded reports whether the frames of a media type depend on the frames before them. A reader of
+// such a stream begins at a key frame, must not miss a frame afterwards (see [Resync]), and no frame can
+// be left out to lower the rate. The frames of all other media types stand alone, and each of them
+// counts as a key frame.
 func InterCoded(mediaType string) bool { return types[mediaType].interCoded }
 
 // Pixel formats of a VideoFormat whose media type is Raw.

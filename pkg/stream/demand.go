@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// Demand counts the users of work that is done only while somebody wants it. It is safe for concurrent use. Nobody wants its zero
-// value yet.
+// Demand counts the users of work that is done only while somebody wants it. It is safe for concurrent
+// use. Nobody wants its zero value yet.
 type Demand struct {
 	mu     sync.Mutex
 	users  int
@@ -55,8 +55,9 @@ func (d *Demand) Wanted() bool {
 	return d.users > 0
 }
 
-// While runs work whenever there is a user, and cancels its context when the last one has gone. It waits for work to return before
-// it runs it again. It returns when ctx ends, with the error of ctx, or when work ends by itself, with the error of work.
+// While runs work whenever there is a user, and cancels its context when the last one has gone. It waits
+// for work to return before it runs it again. It returns when ctx ends, with the error of ctx, or when
+// work ends by itself, with the error of work.
 func (d *Demand) While(ctx context.Context, work func(context.Context) error) error {
 	for {
 		d.mu.Lock()

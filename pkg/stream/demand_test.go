@@ -65,7 +65,8 @@ func TestDemandEndsWithTheErrorOfItsWork(t *testing.T) {
 	}
 }
 
-// TestDemandOfManyUsers: whatever the order in which users come and go, work runs once at a time, and while a user waits for it.
+// TestDemandOfManyUsers: whatever the order in which users come and go, work runs once at a time, and
+// while a user waits for it.
 func TestDemandOfManyUsers(t *testing.T) {
 	var d Demand
 	var running, most atomic.Int64

@@ -13,8 +13,9 @@
 // [Policy.Within] adds how old a value may get in the queue. [Delay] subscribes when the reader begins
 // to read, so that nothing old waits for it. [Rebatch] cuts blocks into those of another size.
 //
-// A [Shared] keeps what such readers have in common, such as a capture, a hold or an encoder: opened for the first user of a key,
-// ended with the last. A [Demand] runs work only while somebody wants it; [Topic.WhileRead] is the same for the readers of a topic.
+// A [Shared] keeps what such readers have in common, such as a capture, a hold or an encoder: opened for
+// the first user of a key, ended with the last. A [Demand] runs work only while somebody wants it;
+// [Topic.WhileRead] is the same for the readers of a topic.
 //
 // # Promises
 //

@@ -10,7 +10,8 @@ import (
 // Topic is a place to publish values of one type. Its zero value is not usable: see [NewTopic].
 type Topic[T any] struct {
 	mu sync.Mutex
-	// subs is replaced, never changed, so that Publish can walk it without holding mu while it waits for a Block reader.
+	// subs is replaced, never changed, so that Publish can walk it without holding mu while it waits for
+	// a Block reader.
 	subs   []*Subscription[T]
 	err    error
 	demand Demand // one user while there are readers
@@ -41,12 +42,14 @@ func (t *Topic[T]) Publish(v T) {
 // Subscribers returns how many readers there are.
 func (t *Topic[T]) Subscribers() int { return len(t.readers()) }
 
-// WhileRead runs work whenever there is a reader, and cancels its context when the last one has left: see [Demand.While].
+// WhileRead runs work whenever there is a reader, and cancels its context when the last one has left:
+// see [Demand.While].
 func (t *Topic[T]) WhileRead(ctx context.Context, work func(context.Context) error) error {
 	return t.demand.While(ctx, work)
 }
 
-// Close ends all readers with err, or [io.EOF] if err is nil, after they took what is queued. Only the first call counts.
+// Close ends all readers with err, or [io.EOF] if err is nil, after they took what is queued. Only the
+// first call counts.
 func (t *Topic[T]) Close(err error) {
 	if err == nil {
 		err = io.EOF
