@@ -43,6 +43,28 @@ var readmes = map[string][]step{
 		{"bin/waldo-camera --robot rover --device front --source test &", stays("ready")},
 		{"bin/waldo-gateway --robot rover", stays("http://127.0.0.1:8080/")},
 	},
+	"api/README.md": {
+		{"make generate", leftOut("`make check` compares what it would generate")},
+		{"make check", leftOut("CI runs it")},
+	},
+	"cmd/waldo/README.md": {
+		{"bin/waldo up", stays(everything...)},
+		{"bin/waldo ls", runs("front", "voice", "motors", "ready")},
+		{"bin/waldo snapshot front -o front.jpg", runs()},
+		{"bin/waldo watch motors", stays(`"message":{`)},
+		{"bin/waldo send motors", runs()},
+		{"bin/waldo estop --reason", runs()},
+		also("bin/waldo estop --clear", runs()),
+		{"bin/waldo restart front", runs()},
+		{"bin/waldo --help", runs("Exit codes: 0 done")},
+	},
+	"e2e/README.md": {
+		{"make e2e", leftOut("`make test` runs it, and this test with it")},
+		{"make e2e TESTFLAGS=", leftOut("it is the line before, with a choice")},
+		{"make promises", leftOut("CI runs it")},
+		{"make build build/venv/ready", leftOut("`make e2e` does it")},
+		{"cd e2e && WALDO_BIN=", leftOut("`make e2e` runs the same command")},
+	},
 	"examples/padrover/README.md": {
 		{"make run", stays(everything...)},
 		also("bin/waldo-input --robot demo --device pad --source sim", stays("ready")),
@@ -118,6 +140,10 @@ var readmes = map[string][]step{
 		also("bin/waldo up", stays(everything...)),
 		{"bin/waldo watch motors", stays(`"message":{`)},
 		{"bin/waldo send motors", runs()},
+	},
+	"services/webrtc-gateway/web/README.md": {
+		{"npm ci && npx tsc", leftOut("`make lint` runs it")},
+		{"node --test tests/*.test.js", leftOut("`make test` runs it")},
 	},
 }
 
