@@ -1,6 +1,6 @@
 // Waldo runs robots and looks after them: `waldo up` starts a robot, `waldo ls` lists its devices,
-// `waldo snapshot` takes a picture, `waldo watch` and `waldo send` read from its boards and write to
-// them, `waldo estop` stops it. `waldo help` lists all commands.
+// `waldo snapshot` takes a picture, `waldo watch`, `waldo send` and `waldo call` read from its devices,
+// write to them and call them, `waldo estop` stops it. `waldo help` lists all commands.
 package main
 
 import (
@@ -34,6 +34,7 @@ const description = `Waldo runs robots: one process for each device, a bus betwe
   waldo snapshot front -o a.jpg    take a picture with the camera "front"
   waldo watch motors               print the messages of the board "motors"
   waldo watch voice                print the sound levels of "voice", and who is talking
+  waldo call front                 list the methods of "front"; add a method and a request to call one
   waldo send motors '[10, 10]'     send it a message, under a lease if it can move something
   waldo estop                      stop everything that moves, until waldo estop --clear
 
@@ -60,7 +61,8 @@ type commands struct {
 	Reload   reloadCommand   `cmd:"" help:"Read robot.yaml again, and restart what has changed."`
 	Snapshot snapshotCommand `cmd:"" help:"Take a picture with a camera."`
 	Watch    watchCommand    `cmd:"" help:"Print a device's messages, one line of JSON each."`
-	Send     sendCommand     `cmd:"" help:"Send a message to a board; to one that moves something, under a lease."`
+	Call     callCommand     `cmd:"" help:"Call a method of a device, or list its methods."`
+	Send     sendCommand     `cmd:"" help:"Send a message to a device; to a board that moves something, under a lease."`
 	Estop    estopCommand    `cmd:"" help:"Stop everything that moves, and keep it stopped until cleared."`
 	Token    tokenCommand    `cmd:"" help:"Make a token that lets other machines reach the robot."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`

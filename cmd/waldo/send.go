@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -14,6 +15,7 @@ import (
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/dynamic"
 	"github.com/waldo-robot/waldo/pkg/control"
 	"github.com/waldo-robot/waldo/pkg/lease"
 )
@@ -23,8 +25,9 @@ const sendEvery = 50 * time.Millisecond
 
 type sendCommand struct {
 	remote  `embed:""`
-	Device  string        `arg:"" help:"Name of the board, for example motors, or demo/motors."`
-	Message string        `arg:"" help:"The message as JSON: an object or a list for a struct format; any text for lines."`
+	Device  string        `arg:"" help:"Name of the device, for example motors, or demo/motors."`
+	Message string        `arg:"" help:"The message as JSON. For boards: an object or a list for a struct format; any text for lines."`
+	Stream  string        `placeholder:"NAME" help:"Which of the streams that the device accepts. Default: the only one; boards need none."`
 	For     time.Duration `placeholder:"TIME" help:"For a board that moves something: keep sending for this long. Default: send once, valid for ${deadman}."`
 	Take    bool          `help:"Take the lease even if somebody else holds it."`
 	Key     string        `env:"WALDO_OVERRIDE_KEY" placeholder:"SECRET" help:"Override key, if one is configured, for --take."`
@@ -34,10 +37,12 @@ type sendCommand struct {
 func (*sendCommand) Help() string {
 	return `A board that can move something is commanded under a lease: the lease is acquired, a neutral command is
 sent first, and when the time is up the lease is released, which stops the board. If somebody else is driving, the
-command fails. For example:
+command fails. To a device of another kind, the message is published on a stream that the device accepts, in the JSON
+mapping of protobuf. For example:
 
   waldo send motors '{"left": 100, "right": 100}' --for 2s
-  waldo send display "hello"`
+  waldo send display "hello"
+  waldo send lamp '{"brightness": 0.5}' --stream light`
 }
 
 // Run sends the message.
@@ -54,12 +59,13 @@ func (s *sendCommand) Run(ctx context.Context) error {
 		board := serialv1.NewSerialServiceClient(channel)
 		bounded, cancel := context.WithTimeout(ctx, s.Timeout)
 		defer cancel()
-		d, err := devicev1.NewDeviceServiceClient(channel).GetDevice(bounded, &devicev1.GetDeviceRequest{})
+		devices := dynamic.New(conn, dynamic.Config{})
+		life, err := devices.Of(bounded, address)
 		if err != nil {
 			return plainError(address, err)
 		}
-		if kind := d.GetDevice().GetKind(); kind != "serial" {
-			return fmt.Errorf("%s is a device of kind %s: messages can be sent to serial boards only", address, kind)
+		if _, err := life.Method(writeMessage); err != nil || s.Stream != "" {
+			return s.publish(bounded, conn, life, address)
 		}
 		r, err := board.GetPort(bounded, &serialv1.GetPortRequest{})
 		switch {
@@ -73,7 +79,58 @@ func (s *sendCommand) Run(ctx context.Context) error {
 	})
 }
 
-// plainError reports a device's answer without gRPC's wording.
+// writeMessage is the method by which boards on serial lines take messages.
+var writeMessage = strings.TrimPrefix(serialv1.SerialService_WriteMessage_FullMethodName, "/")
+
+// publish sends the message on a stream that the device accepts.
+func (s *sendCommand) publish(ctx context.Context, conn *bus.Conn, life *dynamic.Life, a bus.Address) error {
+	stream, err := s.accepted(ctx, conn, a)
+	if err != nil {
+		return err
+	}
+	messageType, err := life.Message(stream.GetMessageType())
+	if err != nil {
+		return fmt.Errorf("%s: %w", a, err)
+	}
+	m, err := life.Parse(messageType, []byte(s.Message))
+	if err != nil {
+		return fmt.Errorf("message: %w", err)
+	}
+	if err := conn.Publish(a.In(stream.GetName()), m); err != nil {
+		return err
+	}
+	return conn.Flush(ctx)
+}
+
+// accepted finds out which stream is meant.
+func (s *sendCommand) accepted(ctx context.Context, conn *bus.Conn, a bus.Address) (*devicev1.StreamInfo, error) {
+	r, err := devicev1.NewDeviceServiceClient(conn.Client(a)).GetDevice(ctx, &devicev1.GetDeviceRequest{})
+	if err != nil {
+		return nil, plainError(a, err)
+	}
+	var found []*devicev1.StreamInfo
+	var names []string
+	for _, info := range r.GetDevice().GetStreams() {
+		if info.GetDirection() != devicev1.StreamDirection_STREAM_DIRECTION_IN {
+			continue
+		}
+		names = append(names, info.GetName())
+		if s.Stream == "" || s.Stream == info.GetName() {
+			found = append(found, info)
+		}
+	}
+	switch {
+	case len(names) == 0:
+		return nil, fmt.Errorf("%s is a device of kind %s, which accepts no messages: waldo call %s lists its methods", a, r.GetDevice().GetKind(), a)
+	case len(found) == 0:
+		return nil, fmt.Errorf("%s accepts no stream %q; it accepts: %s", a, s.Stream, strings.Join(names, ", "))
+	case len(found) > 1:
+		return nil, fmt.Errorf("%s accepts several streams: name one with --stream: %s", a, strings.Join(names, ", "))
+	}
+	return found[0], nil
+}
+
+// plainError tells what a device answered without the words of gRPC.
 func plainError(a bus.Address, err error) error {
 	if err == nil {
 		return nil
