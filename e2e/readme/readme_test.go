@@ -43,6 +43,14 @@ var readmes = map[string][]step{
 		{"bin/waldo-camera --robot rover --device front --source test &", stays("ready")},
 		{"bin/waldo-gateway --robot rover", stays("http://127.0.0.1:8080/")},
 	},
+	"RELEASING.md": {
+		{"scripts/release prepare", leftOut("this copy of the sources has no history to release")},
+		{"git commit", leftOut("likewise")},
+		{"scripts/release check", leftOut("likewise")},
+		{"scripts/release tag", leftOut("likewise")},
+		{"scripts/release next", leftOut("likewise")},
+		{"git commit", leftOut("likewise")},
+	},
 	"api/README.md": {
 		{"make generate", leftOut("`make check` compares what it would generate")},
 		{"make check", leftOut("CI runs it")},
