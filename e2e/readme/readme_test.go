@@ -108,6 +108,12 @@ var readmes = map[string][]step{
 		{"bin/waldo up robot.yaml", stays("shade", "http://127.0.0.1:8080/")},
 		{"kill -9 $(bin/waldo ls --pid shade)", kills("shade")},
 		{"grpcurl -plaintext <GRPC>", of("shade", runs("thermometer"))},
+		{"bin/waldo call shade", runs("thermometer.v1.ThermometerService/Measure")},
+		{"bin/waldo call shade Measure", runs(`"temperature": 75.2`)},
+		{"bin/waldo watch shade", stays("24")},
+		{"go mod init", leftOut("TestOutside builds the thermometer so, against a proxy made of this tree")},
+		{"go get", leftOut("see above")},
+		{"go build -o waldo-thermometer", leftOut("see above")},
 	},
 	"firmware/README.md": {
 		{"arduino-cli compile", leftOut("it is not in Debian; `make firmware` compiles the same sketch with the same compiler")},
