@@ -114,7 +114,6 @@ format: $(TOOLS)/golangci-lint $(TOOLS)/buf ## format Go and protobuf files
 .PHONY: generate
 generate: $(TOOLS)/buf $(WEB) ## generate api/gen, and the types of the page, from api/proto
 	@PATH=$(TOOLS):$$PATH buf generate
-	@cd examples/thermometer && PATH=$(TOOLS):$$PATH buf generate
 
 .PHONY: check
 check: deps $(TOOLS)/buf $(WEB) ## check the API, generated code, go.mod files, which module imports which, and builds without go.work
@@ -130,7 +129,7 @@ cross: ## build the modules without C for arm64, arm and amd64
 
 .PHONY: deps
 deps: ## install the Debian packages needed to build, when missing
-	@GO=$(GO) scripts/deps go gcc g++ libc6-dev pkg-config libopenh264-dev libturbojpeg0-dev libyuv-dev \
+	@GO=$(GO) scripts/deps go gcc g++ libc6-dev pkg-config libopenh264-dev libturbojpeg0-dev libvpx-dev libyuv-dev \
 		portaudio19-dev libopus-dev libopusfile-dev libsamplerate0-dev
 
 .PHONY: deps-firmware
@@ -139,7 +138,7 @@ deps-firmware: ## install the Debian packages needed to build the firmware, when
 
 .PHONY: deps-test
 deps-test: ## install the Debian packages needed to test, when missing
-	@scripts/deps chromium curl flite fonts-dejavu-core iproute2 libasound2-plugins nftables nginx-light nodejs pulseaudio python3-venv \
+	@scripts/deps chromium curl ffmpeg flite fonts-dejavu-core iproute2 libasound2-plugins nftables nginx-light nodejs pulseaudio python3-venv \
 		gir1.2-gst-plugins-bad-1.0 gir1.2-gstreamer-1.0 gstreamer1.0-libav gstreamer1.0-nice gstreamer1.0-plugins-bad python3-gi
 
 .PHONY: clean

@@ -43,6 +43,47 @@ func TestManyReadersOneEncode(t *testing.T) {
 	}
 }
 
+// TestTwoCodecs has readers of H.264 and of VP8: each picture is encoded twice, and a key frame that one of them asks for is not
+// paid for by the other.
+func TestTwoCodecs(t *testing.T) {
+	m := newManual(i420(63, 47, 30)) // VP8 takes odd sizes
+	p := run(t, m, Config{})
+	var readers []*Reader
+	types := []string{media.H264, media.VP8, media.H264, media.VP8}
+	for _, mediaType := range types {
+		readers = append(readers, p.open(t, &mediav1.VideoFormat{MediaType: mediaType}))
+	}
+	m.expect(t, true)
+	const frames = 12
+	begin := time.Now()
+	for i := range frames {
+		if i == 5 {
+			if err := p.RequestKeyFrame(media.VP8); err != nil {
+				t.Fatal(err)
+			}
+			for time.Since(begin) < 2*keyInterval {
+				time.Sleep(keyInterval) // so that it may come at once
+			}
+		}
+		m.snap(t, time.Now())
+		for j, r := range readers {
+			f := next(t, r)
+			key := i == 0 || i == 5 && types[j] == media.VP8
+			if f.GetSequence() != int64(i) || f.GetKeyFrame() != key || f.GetFormat().GetMediaType() != types[j] {
+				t.Fatalf("%s: sequence %d, key %v, want %d, %v", types[j], f.GetSequence(), f.GetKeyFrame(), i, key)
+			}
+			if w := f.GetFormat().GetWidthPx(); types[j] == media.VP8 && w != 63 || types[j] == media.H264 && w != 62 {
+				t.Errorf("%s is %d pixels wide", types[j], w)
+			}
+		}
+	}
+	for _, mediaType := range types[:2] {
+		if n := testutil.ToFloat64(p.metrics.encoded.WithLabelValues(mediaType)); n != frames {
+			t.Errorf("%s: %v encodes of %d pictures for two readers", mediaType, n, frames)
+		}
+	}
+}
+
 func TestSlowReaderLosesAndOthersDoNot(t *testing.T) {
 	m := newManual(i420(64, 48, 30))
 	p := run(t, m, Config{})

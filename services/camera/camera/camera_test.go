@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -209,6 +210,81 @@ func TestBusAndGRPCCarryTheSameStream(t *testing.T) {
 	cancel()
 }
 
+// TestStreamsAreEncodedOnceEach has viewers of H.264 and of VP8, two of each: there are two encodes a picture, and without a
+// hold of video-vp8 only one.
+func TestStreamsAreEncodedOnceEach(t *testing.T) {
+	w := start(t, Kind(), small())
+	w.await(t, "ready", w.state(ready))
+	if got := w.process.Kit().Device().GetStreams(); len(got) != 2 || got[0].GetName() != "video" || got[1].GetName() != "video-vp8" ||
+		!slices.Equal(got[0].GetMediaTypes(), []string{media.H264}) || !slices.Equal(got[1].GetMediaTypes(), []string{media.VP8}) ||
+		got[1].GetAlternativeTo() != "video" || !got[1].GetKeyFrameOnRequest() {
+		t.Errorf("streams: %v", got)
+	}
+	const frames = 20
+	encoded := func(mediaType string) float64 {
+		return w.metric(t, `waldo_camera_encoded_total{media_type="`+mediaType+`"}`)
+	}
+	read := func(name string) (next func() *mediav1.VideoFrame, hold *bus.Hold) {
+		sub, err := bus.Subscribe[*mediav1.VideoFrame](w.conn.Conn, w.address.Out(name), stream.DropOldest(1000))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(sub.Close)
+		hold = w.conn.Hold(w.address, name, "test")
+		return func() *mediav1.VideoFrame {
+			f, err := sub.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return f
+		}, hold
+	}
+	h264, holdH264 := read("video")
+	defer holdH264.Close()
+	for range frames {
+		h264()
+	}
+	if n := encoded(media.VP8); n != 0 {
+		t.Fatalf("%v pictures of VP8 were encoded for nobody", n)
+	}
+	vp8, holdVP8 := read("video-vp8")
+	over := w.stream(t, &mediav1.VideoFormat{MediaType: media.VP8})
+	first := vp8()
+	if !first.GetKeyFrame() || first.GetFormat().GetMediaType() != media.VP8 || first.GetSequence() != 0 {
+		t.Errorf("first frame of VP8: key %v, %v, sequence %d", first.GetKeyFrame(), first.GetFormat(), first.GetSequence())
+	}
+	last := receive(t, over)
+	if !last.GetKeyFrame() {
+		t.Error("a stream over gRPC began without a key frame")
+	}
+	for last.GetSequence() < frames {
+		f := receive(t, over)
+		if f.GetSequence() != last.GetSequence()+1 {
+			t.Fatalf("sequence %d after %d", f.GetSequence(), last.GetSequence())
+		}
+		last = f
+	}
+	if _, err := w.camera.RequestKeyFrame(t.Context(), &camerav1.RequestKeyFrameRequest{Stream: "video-vp8"}); err != nil {
+		t.Error(err)
+	}
+	for last = receive(t, over); !last.GetKeyFrame(); last = receive(t, over) {
+		if last.GetSequence() > 100*frames {
+			t.Fatal("the key frame that was asked for does not come")
+		}
+	}
+	_ = over.CloseSend()
+	holdVP8.Close()
+	w.await(t, "one reader", func() bool { return w.metric(t, "waldo_camera_readers") == 2 })
+	for range 2 {
+		h264()
+	}
+	a, b := encoded(media.H264), encoded(media.VP8)
+	captured := w.metric(t, "waldo_camera_captured_total") // read later, so never less
+	if a > captured || b > captured || b < frames {
+		t.Errorf("of %v captures %v were encoded as H.264 and %v as VP8", captured, a, b)
+	}
+}
+
 func TestCaptureStopsWithTheLastHold(t *testing.T) {
 	w := start(t, Kind(), small())
 	w.await(t, "ready", w.state(ready))
@@ -238,7 +314,7 @@ func TestUnaryCallsOverGRPCAndBus(t *testing.T) {
 			ctx := t.Context()
 			formats, err := c.ListFormats(ctx, &camerav1.ListFormatsRequest{})
 			if err != nil || formats.GetCurrentFormat().GetWidthPx() != 320 || len(formats.GetNativeFormats()) != 1 ||
-				len(formats.GetOfferedFormats()) != 6 {
+				len(formats.GetOfferedFormats()) != 7 {
 				t.Errorf("ListFormats: %v %v", formats, err)
 			}
 			before := time.Now()

@@ -27,7 +27,7 @@ type Config struct {
 	FPS    float64 `yaml:"fps" help:"pictures per second asked of the source, up to 1000; 0 asks for 30"`
 	Format string  `yaml:"format" help:"format asked of a V4L2 camera: auto, MJPEG, H264, YUYV, NV12, I420, BGR24"`
 
-	Bitrate     int `yaml:"bitrate" help:"target of the H.264 stream, bit/s, 50000 to 50000000"`
+	Bitrate     int `yaml:"bitrate" help:"target of each stream on the bus, bit/s, 50000 to 50000000"`
 	JPEGQuality int `yaml:"jpeg_quality" help:"quality of JPEG pictures, 1 to 100"`
 
 	FlipHorizontal bool `yaml:"flip_horizontal" help:"mirror the picture left to right"`

@@ -11,8 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/talk"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/voice"
 )
 
 // gatherTimeout bounds how long an answer waits for the gateway's own candidates. They come from open sockets.
@@ -35,8 +34,8 @@ type Peer struct {
 	negotiating sync.Mutex
 
 	mu           sync.Mutex
-	shown        map[string]*shown      // by mid
-	voices       map[string]*talk.Voice // by mid
+	shown        map[string]*shown       // by mid
+	voices       map[string]*voice.Voice // by mid
 	connected    bool
 	closed       bool
 	channelCount int // open data channels
@@ -46,7 +45,7 @@ type Peer struct {
 func (e *Engine) NewPeer(channels Channels) (*Peer, error) {
 	p := &Peer{
 		engine: e, id: e.newID(), channels: channels, began: time.Now(), done: make(chan struct{}),
-		shown: make(map[string]*shown), voices: make(map[string]*talk.Voice),
+		shown: make(map[string]*shown), voices: make(map[string]*voice.Voice),
 	}
 	if err := e.add(p); err != nil {
 		return nil, err
@@ -61,7 +60,7 @@ func (e *Engine) NewPeer(channels Channels) (*Peer, error) {
 	p.pc = pc
 	p.giveUp = time.AfterFunc(connectTimeout, func() {
 		e.metrics.given.Inc()
-		e.end(p)
+		p.Close()
 	})
 	pc.OnConnectionStateChange(p.stateChanged)
 	pc.OnDataChannel(p.openChannel)
@@ -76,9 +75,9 @@ func (p *Peer) stateChanged(s webrtc.PeerConnectionState) {
 		p.start()
 	case webrtc.PeerConnectionStateFailed:
 		p.engine.metrics.given.Inc()
-		p.engine.end(p)
+		go p.Close()
 	case webrtc.PeerConnectionStateClosed:
-		p.engine.end(p)
+		go p.Close()
 	}
 }
 
@@ -99,7 +98,7 @@ func (p *Peer) start() {
 func (p *Peer) startAgreed() {
 	for _, s := range p.shown {
 		if s.agreed && p.connected {
-			s.track.Load().Start()
+			s.get().Start()
 		}
 	}
 }
@@ -115,8 +114,8 @@ func (p *Peer) agree() {
 }
 
 // Answer deals with an offer: it puts the streams that tracks name into their media sections, and stops those that are named no
-// more. It returns the SDP of the answer. An offer that makes no sense, or has no codec for what is wanted, leaves the connection as it
-// was; after any other error it is closed.
+// more. It returns the SDP of the answer. An offer that makes no sense leaves the connection as it was; after any other error it
+// is closed.
 func (p *Peer) Answer(ctx context.Context, sdp string, tracks []Track) (string, error) {
 	o, err := readOffer(sdp, tracks)
 	if err != nil {
@@ -124,17 +123,14 @@ func (p *Peer) Answer(ctx context.Context, sdp string, tracks []Track) (string, 
 	}
 	p.negotiating.Lock()
 	defer p.negotiating.Unlock()
-	release, err := p.choose(ctx, o.sections)
-	if err != nil {
-		return "", err
-	}
-	if err := o.narrow(); err != nil {
-		release()
-		return "", err
-	}
 	p.hide(o.sections)
 	p.hush(o.sections)
-	err = p.open(ctx, o.sections)
+	release, err := p.choose(ctx, o.sections)
+	if err != nil {
+		p.Close()
+		return "", err
+	}
+	err = p.open(o.sections)
 	release()
 	if err != nil {
 		p.Close()
@@ -185,7 +181,7 @@ func (p *Peer) negotiate(ctx context.Context, o *offer) (string, error) {
 func answerError(err error) error {
 	if errors.Is(err, webrtc.ErrUnsupportedCodec) || errors.Is(err, webrtc.ErrSenderWithNoCodecs) {
 		return status.Error(codes.FailedPrecondition,
-			"no common codec: the gateway sends "+codecs.Demands(webrtc.RTPCodecTypeVideo)+", and "+codecs.Demands(webrtc.RTPCodecTypeAudio))
+			"no common codec: the gateway sends H264/90000 with packetization-mode 1 or 0, and Opus")
 	}
 	return status.Errorf(codes.InvalidArgument, "sdp: the offer cannot be answered: %v", err)
 }
@@ -223,7 +219,7 @@ func (p *Peer) Close() {
 		p.shown, p.voices = nil, nil
 		p.mu.Unlock()
 		for _, s := range viewers {
-			s.track.Load().Close()
+			s.get().Close()
 		}
 		for _, v := range voices {
 			v.Close()

@@ -2,21 +2,35 @@ package standard
 
 import "time"
 
-// clock turns the wall-clock times of pictures into the times of an encoder, which begin at 0 and only increase. The zero
-// value is ready.
+// defaultRate is what an encoder assumes if the source does not report its rate.
+const defaultRate = 30
+
+// clock turns the wall-clock times of pictures into what an encoder needs: times that begin at 0 and only increase, and how
+// often pictures really come.
 type clock struct {
 	start   time.Time
 	last    time.Duration
 	started bool
+	step    float64 // seconds between two pictures, averaged over about a second
 }
 
-// next returns the time of the next picture, and how long after the last one it is; 0 for the first.
-func (c *clock) next(at time.Time) (now, step time.Duration) {
+// newClock returns a clock for a source that reports a rate; 0 if it reports none.
+func newClock(rate float64) clock {
+	if rate == 0 {
+		rate = defaultRate
+	}
+	return clock{step: 1 / rate}
+}
+
+// next returns the time of the next picture.
+func (c *clock) next(at time.Time) time.Duration {
 	if !c.started {
 		c.started, c.start = true, at
-		return 0, 0
+		return 0
 	}
-	now = max(at.Sub(c.start), c.last+time.Millisecond) // the system's clock may be set back
-	step, c.last = now-c.last, now
-	return now, step
+	now := max(at.Sub(c.start), c.last+time.Millisecond) // the system's clock may be set back
+	const smoothing = 1.0 / 32
+	c.step += (min((now-c.last).Seconds(), 1) - c.step) * smoothing // a pause does not make a camera slow
+	c.last = now
+	return now
 }

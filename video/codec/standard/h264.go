@@ -19,8 +19,6 @@ const (
 	maxH264Size = 4096
 	maxH264Area = 36864 * 256 // pixels, level 5.2
 	maxH264Rate = 60
-	// defaultH264Rate is what the encoder assumes if the source does not report its rate.
-	defaultH264Rate = 30
 )
 
 func h264() codec.Codec {
@@ -48,32 +46,27 @@ type h264Encoder struct {
 	encoder *openh264.Encoder
 	clock   clock
 	rate    float64 // that the encoder was told
-	step    float64 // seconds between two pictures, averaged over about a second
 }
 
 func newH264(f *mediav1.VideoFormat, o codec.Options) (codec.Encoder, error) {
-	rate := min(f.GetFrameRateHz(), maxH264Rate)
-	if rate != 0 {
-		rate = max(1, rate)
+	rate := f.GetFrameRateHz()
+	if rate == 0 {
+		rate = defaultRate
 	}
+	rate = min(max(rate, 1), maxH264Rate)
 	e, err := openh264.NewEncoder(openh264.Config{
 		Width: int(f.GetWidthPx()), Height: int(f.GetHeightPx()), FrameRate: rate, Bitrate: o.Bitrate,
 	})
 	if err != nil {
 		return nil, err
 	}
-	if rate == 0 {
-		rate = defaultH264Rate
-	}
-	return &h264Encoder{encoder: e, rate: rate, step: 1 / rate}, nil
+	return &h264Encoder{encoder: e, clock: newClock(rate), rate: rate}, nil
 }
 
 func (e *h264Encoder) Encode(img *media.I420, key bool, at time.Time) (codec.Packet, error) {
-	now, step := e.clock.next(at)
-	if step > 0 {
-		if err := e.followRate(step.Seconds()); err != nil {
-			return codec.Packet{}, err
-		}
+	now := e.clock.next(at)
+	if err := e.followRate(); err != nil {
+		return codec.Packet{}, err
 	}
 	p, err := e.encoder.Encode(img, key, now)
 	return codec.Packet{Data: p.Data, Key: p.Key}, err
@@ -81,10 +74,9 @@ func (e *h264Encoder) Encode(img *media.I420, key bool, at time.Time) (codec.Pac
 
 // followRate tells the encoder how often pictures really come. Its rate control counts pictures, not time: a camera that
 // slows down in the dark would get only a part of its bits.
-func (e *h264Encoder) followRate(step float64) error {
-	const smoothing, tolerance = 1.0 / 32, 0.1
-	e.step += (min(step, 1) - e.step) * smoothing // a pause does not make a camera slow
-	rate := min(max(1/e.step, 1), maxH264Rate)
+func (e *h264Encoder) followRate() error {
+	const tolerance = 0.1
+	rate := min(max(1/e.clock.step, 1), maxH264Rate)
 	if math.Abs(rate-e.rate) < tolerance*e.rate {
 		return nil
 	}

@@ -10,5 +10,5 @@ import (
 
 // Codecs returns the set, in the order in which a camera offers its formats.
 func Codecs() codec.Set {
-	return codec.Set{Codecs: []codec.Codec{h264(), jpeg(), raw()}, Turn: turn, Scale: scale}
+	return codec.Set{Codecs: []codec.Codec{h264(), vp8(), jpeg(), raw()}, Turn: turn, Scale: scale}
 }
