@@ -43,7 +43,6 @@ type Actuator struct {
 	safeJSON string
 	clock    func() control.Clock
 	metrics  *metrics
-	publish  func(*controlv1.ControlState) // on the bus
 	states   *stream.Topic[*controlv1.ControlState]
 	latch    latch
 	latching sync.Mutex // held while the file changes, and taken before mu
@@ -82,10 +81,10 @@ func New(kit *device.Kit, c Config, hardware Hardware, safeJSON string) (*Actuat
 	kit.OnStop(held.Release)
 	a := newActuator(kit, c, hardware, safeJSON, l, bootClock())
 	controlv1.RegisterControlServiceServer(kit, &service{a: a})
-	a.publish = device.NewOut[*controlv1.ControlState](kit, "control", device.OutOptions{}).Publish
-	context.AfterFunc(kit.Stopping(), func() { a.states.Close(nil) }) // calls that watch end
+	out := device.NewOut[*controlv1.ControlState](kit, "control", device.OutOptions{})
 	kit.OnStop(a.close)
-	a.start()
+	ctx := a.start()
+	a.owned.Go(func() { _ = out.WhileHeld(ctx, func(ctx context.Context) error { return a.publish(ctx, out.Publish) }) }) // ends with ctx
 	return a, nil
 }
 
@@ -120,11 +119,13 @@ func bootClock() func() control.Clock {
 	return func() control.Clock { return now() - start }
 }
 
-func (a *Actuator) start() {
+// start returns the context that ends with close.
+func (a *Actuator) start() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	a.cancel = cancel
 	a.owned.Go(func() { a.watch(ctx) })
-	a.owned.Go(func() { a.announce(ctx) })
+	a.owned.Go(func() { _ = a.states.WhileRead(ctx, a.announce) }) // ends with ctx
+	return ctx
 }
 
 func (a *Actuator) close() {
@@ -186,21 +187,33 @@ func (a *Actuator) nextAlarm() time.Duration {
 	return next - a.clock()
 }
 
-// announce tells the state on every change, and ten times a second.
-func (a *Actuator) announce(ctx context.Context) {
+// announce reports the state on every change, and ten times a second. It runs while somebody watches.
+func (a *Actuator) announce(ctx context.Context) error {
 	tick := time.NewTicker(announceEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-tick.C:
 		case <-a.changed:
 		}
-		state := a.State()
-		a.states.Publish(state)
-		a.publish(state)
+		a.states.Publish(a.State())
 	}
+}
+
+// publish sends the state now, and whatever is announced until ctx ends.
+func (a *Actuator) publish(ctx context.Context, send func(*controlv1.ControlState)) error {
+	states := a.states.Subscribe(stream.Latest())
+	defer states.Close()
+	send(a.State())
+	for state, err := range states.All(ctx) {
+		if err != nil {
+			break // ctx has ended
+		}
+		send(state)
+	}
+	return nil
 }
 
 // SetPresent says whether the hardware is there. When it has come, or gone, it counts as not standing as it was left.

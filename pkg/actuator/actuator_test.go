@@ -53,7 +53,6 @@ func bench(t testing.TB, w *wire) *Actuator {
 	kit := &device.Kit{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()}
 	start := time.Now()
 	a := newActuator(kit, Config{}, w, `{"left":0}`, l, func() control.Clock { return time.Since(start) })
-	a.publish = func(*controlv1.ControlState) {}
 	a.start()
 	t.Cleanup(a.close)
 	return a

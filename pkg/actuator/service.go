@@ -114,20 +114,26 @@ func (s *service) GetControl(context.Context, *controlv1.GetControlRequest) (*co
 }
 
 func (s *service) WatchControl(_ *controlv1.WatchControlRequest, to grpc.ServerStreamingServer[controlv1.WatchControlResponse]) error {
+	ctx, cancel := context.WithCancel(to.Context())
+	defer cancel()
+	defer context.AfterFunc(s.a.kit.Stopping(), cancel)()
 	changes := s.a.states.Subscribe(stream.Latest())
 	defer changes.Close()
 	if err := to.Send(&controlv1.WatchControlResponse{State: s.a.State()}); err != nil {
 		return err
 	}
-	for state, err := range changes.All(to.Context()) {
-		if err != nil {
-			return status.FromContextError(err).Err()
+	for state, err := range changes.All(ctx) {
+		switch {
+		case to.Context().Err() != nil:
+			return status.FromContextError(to.Context().Err()).Err()
+		case err != nil:
+			return status.Error(codes.Unavailable, "the device is stopping")
 		}
 		if err := to.Send(&controlv1.WatchControlResponse{State: state}); err != nil {
 			return err
 		}
 	}
-	return status.Error(codes.Unavailable, "the device is stopping")
+	return nil
 }
 
 // EStop refuses nothing: a text that is too long is cut.

@@ -87,6 +87,11 @@ func (b *Board) Subscribe() *stream.Subscription[*serialv1.SerialMessage] {
 	return b.topic.Subscribe(stream.DropOldest(Queue).Within(inflight.MaxWait))
 }
 
+// WhileRead runs work whenever there is a subscriber: see [stream.Topic.WhileRead]. It is for simulated boards, which rest meanwhile.
+func (b *Board) WhileRead(ctx context.Context, work func(context.Context) error) error {
+	return b.topic.WhileRead(ctx, work)
+}
+
 // Lost counts what a reader has lost.
 func (b *Board) Lost(n uint64) { b.metrics.slow.Add(float64(n)) }
 

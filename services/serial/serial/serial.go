@@ -28,7 +28,7 @@ func Kind() device.Kind[Config] {
 type driver struct {
 	kit      *device.Kit
 	config   Config
-	open     func(Config) (port.Port, error)
+	open     opener
 	board    *board.Board
 	actuator *actuator.Actuator // nil for a board that moves nothing
 	rx       *device.Out[*serialv1.SerialMessage]
@@ -42,7 +42,7 @@ func newDriver(kit *device.Kit, config Config) (device.Driver, error) {
 	return d, nil
 }
 
-func newDriverOf(kit *device.Kit, config Config, open func(Config) (port.Port, error)) (*driver, error) {
+func newDriverOf(kit *device.Kit, config Config, open opener) (*driver, error) {
 	r, err := config.reading()
 	if err != nil {
 		return nil, err
@@ -71,7 +71,9 @@ func newDriverOf(kit *device.Kit, config Config, open func(Config) (port.Port, e
 		}
 		serving.Arbiter = d.actuator
 	}
-	serialv1.RegisterSerialServiceServer(kit, service.New(serving))
+	served := service.New(serving)
+	serialv1.RegisterSerialServiceServer(kit, served)
+	kit.OnStop(served.Close)
 	d.rx = device.NewOut[*serialv1.SerialMessage](kit, "rx", device.OutOptions{})
 	context.AfterFunc(kit.Stopping(), d.board.Close) // ends the calls under way
 	return d, nil
@@ -84,17 +86,19 @@ func describe(c Config, r reading, w writing) *serialv1.Port {
 	}
 }
 
-// open opens the port that the configuration names.
-func open(c Config) (port.Port, error) {
+// opener opens the port that a configuration names, for a board.
+type opener func(Config, *board.Board) (port.Port, error)
+
+func open(c Config, b *board.Board) (port.Port, error) {
 	if c.Port == portSim {
-		return simboard.Open(simboard.Config{})
+		return simboard.Open(simboard.Config{While: b.WhileRead})
 	}
 	return tty.Open(c.Port, tty.Config{Baud: c.Baud, Mode: c.Mode, DTR: c.DTR, RTS: c.RTS})
 }
 
 // Run opens the port and works the board until it goes or ctx ends.
 func (d *driver) Run(ctx context.Context, ready func()) error {
-	p, err := d.open(d.config)
+	p, err := d.open(d.config, d.board)
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,8 @@ func (s *Service) Connect(call grpc.BidiStreamingServer[serialv1.ConnectRequest,
 			return inflight.Room(ctx) // results do not wait for it
 		})
 	})
-	requests := c.receive()
+	requests := make(chan received)
+	s.receivers.Go(func() { c.receive(requests) })
 	for {
 		select {
 		case err := <-forwarded:
@@ -71,23 +72,20 @@ type received struct {
 	err     error
 }
 
-// receive passes on what the caller sends, one at a time. Its goroutine ends when the call does, which is when the handler has returned.
-func (c *connection) receive() <-chan received {
-	requests := make(chan received)
-	go func() {
-		for {
-			r, err := c.call.Recv()
-			select {
-			case requests <- received{r, err}:
-			case <-c.call.Context().Done():
-				return
-			}
-			if err != nil {
-				return
-			}
+// receive passes on what the caller sends, one at a time, until the call ends. That is after the handler has returned, which therefore
+// cannot wait for it: Close does.
+func (c *connection) receive(requests chan<- received) {
+	for {
+		r, err := c.call.Recv()
+		select {
+		case requests <- received{r, err}:
+		case <-c.call.Context().Done():
+			return
 		}
-	}()
-	return requests
+		if err != nil {
+			return
+		}
+	}
 }
 
 // result writes one message and says what became of it.

@@ -103,4 +103,5 @@ func TestConnectHearsTheFirstAnswer(t *testing.T) {
 			return
 		}
 	}
+	s.Close() // waits for the goroutines that received
 }

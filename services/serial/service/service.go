@@ -1,5 +1,5 @@
 // Package service serves waldo.serial.v1.SerialService on top of a board. Its methods may be called concurrently; streams end when the board is
-// closed. The only goroutines are those of Connect, which end with their call.
+// closed. The only goroutines are those of Connect, which end with their call; [Service.Close] waits for them.
 package service
 
 import (
@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -40,10 +41,14 @@ type Config struct {
 type Service struct {
 	serialv1.UnimplementedSerialServiceServer
 	Config
+	receivers sync.WaitGroup // of Connect
 }
 
 // New returns a service.
 func New(c Config) *Service { return &Service{Config: c} }
+
+// Close returns when nothing runs any more. All calls must have ended before.
+func (s *Service) Close() { s.receivers.Wait() }
 
 // GetPort implements SerialService.
 func (s *Service) GetPort(context.Context, *serialv1.GetPortRequest) (*serialv1.GetPortResponse, error) {

@@ -24,6 +24,7 @@
 package simboard
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"sync"
@@ -43,6 +44,9 @@ const (
 type Config struct {
 	// Start is where the rover stands; it must be free. The zero value is the room's start. The simulated camera presumes that one.
 	Start simworld.Pose
+	// While runs its function only while somebody reads the telemetry, as [stream.Demand.While] does. The board then sends one frame
+	// when it is switched on, and the others only for readers. Nil: it sends all the time.
+	While func(context.Context, func(context.Context) error) error
 }
 
 // Board is a simulated board. It is an [io.ReadWriteCloser].
@@ -50,7 +54,8 @@ type Board struct {
 	world *simworld.World
 	start simworld.Pose
 	born  time.Time
-	done  chan struct{}
+	ctx   context.Context // ends with Close
+	stop  context.CancelFunc
 	runs  sync.WaitGroup
 
 	mu      sync.Mutex
@@ -73,22 +78,38 @@ func Open(config Config) (*Board, error) {
 	}
 	now := time.Now()
 	b := &Board{
-		world: world, start: config.Start, born: now, done: make(chan struct{}),
+		world: world, start: config.Start, born: now,
 		rover: rover{world: world, pose: config.Start, at: now, stopped: true, battery: charged()},
 	}
 	b.changed = sync.NewCond(&b.mu)
-	b.runs.Go(b.report)
+	b.ctx, b.stop = context.WithCancel(context.Background())
+	b.runs.Go(func() { b.run(config.While) })
 	return b, nil
 }
 
-// report sends telemetry until the board is closed.
-func (b *Board) report() {
+// run sends telemetry until the board is closed.
+func (b *Board) run(while func(context.Context, func(context.Context) error) error) {
+	if while == nil {
+		_ = b.report(b.ctx) // ends with ctx
+		return
+	}
+	select {
+	case <-time.After(period):
+		b.send()
+	case <-b.ctx.Done():
+		return
+	}
+	_ = while(b.ctx, b.report) // ends with ctx
+}
+
+// report sends telemetry until ctx ends. The rover needs no ticks: it is simulated up to now whenever something is done or told.
+func (b *Board) report(ctx context.Context) error {
 	tick := time.NewTicker(period)
 	defer tick.Stop()
 	for {
 		select {
-		case <-b.done:
-			return
+		case <-ctx.Done():
+			return nil
 		case <-tick.C:
 			b.send()
 		}
@@ -147,7 +168,7 @@ func (b *Board) Close() error {
 	b.mu.Lock()
 	if !b.closed {
 		b.closed = true
-		close(b.done)
+		b.stop()
 		b.changed.Broadcast()
 	}
 	b.mu.Unlock()

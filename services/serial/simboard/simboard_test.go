@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/waldo-robot/waldo/pkg/simworld"
+	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -378,4 +379,40 @@ func ExampleOpen() {
 	}
 	fmt.Printf("start byte %#x, battery %d mV\n", telemetry[0], binary.LittleEndian.Uint16(telemetry[19:])/1000*1000)
 	// Output: start byte 0x5a, battery 8000 mV
+}
+
+// TestRestsWithoutAReader: one frame comes when the board is switched on, the others while somebody reads. The rover does what it is
+// told all the same, and its watchdog bites when it is due.
+func TestRestsWithoutAReader(t *testing.T) {
+	var readers stream.Demand
+	inTime(t, Config{While: readers.While}, func(t *testing.T, b *Board) {
+		if first := next(t, b); first.uptime != 20 {
+			t.Errorf("the first frame came after %d ms, want 20", first.uptime)
+		}
+		unread := func() int {
+			synctest.Wait()
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			return len(b.unread)
+		}
+		time.Sleep(time.Hour)
+		if n := unread(); n > 0 {
+			t.Errorf("%d bytes were sent to nobody", n)
+		}
+		write(t, b, frame(255, 255))
+		time.Sleep(time.Minute) // the watchdog ends it after 250 ms
+		if n := unread(); n > 0 {
+			t.Errorf("%d bytes were sent to nobody while it drove", n)
+		}
+		release := readers.Want()
+		got := next(t, b)
+		if way := simworld.Speed(255) * watchdog.Seconds() * 1000; math.Abs(float64(got.odometry.X)-way) > 1 || got.left != 0 || got.flags&flagWatchdog == 0 {
+			t.Errorf("%+v, want it to have driven %.0f mm until the watchdog stopped it", got, way)
+		}
+		write(t, b, frame(100, 100))
+		if moving := last(t, b, 100*ms); moving.left != 100 || moving.flags&flagMoving == 0 {
+			t.Errorf("%+v, want it to move", moving)
+		}
+		release()
+	})
 }
