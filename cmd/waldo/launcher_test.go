@@ -245,6 +245,10 @@ func TestReload(t *testing.T) {
 	if after := f.list(t, 3); after["front"].Epoch != before["front"].Epoch {
 		t.Error("front was restarted")
 	}
+	old := changed + "  rear: {kind: camera, grpc: \"127.0.0.1:0\", jpeg_quality: 7}\n"
+	line := strings.Count(f.yaml(old), "\n")
+	reload(old, fmt.Sprintf("warning: %s:%d: devices.rear: \"jpeg_quality\" is an old spelling: write jpegQuality\ndemo/rear restarted\n", f.file, line))
+	reload(strings.Replace(old, "jpeg_quality", "jpegQuality", 1), "demo runs as the file says already\n")
 	reload(changed, "demo/gateway restarted\ndemo/rear stopped\n")
 	for name, tt := range map[string]struct{ rest, want string }{
 		"unknown key": {strings.Replace(changed, "actuator", "actuater", 1),

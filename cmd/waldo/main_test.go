@@ -222,6 +222,16 @@ func TestUpCheck(t *testing.T) {
 	}
 }
 
+func TestUpCheckWarns(t *testing.T) {
+	t.Setenv("PATH", launchtest.Install(t, "waldo-camera"))
+	file := launchtest.WriteRobot(t, "robot: a\ndevices:\n  f: {kind: camera, grpc: \"127.0.0.1:0\"}\n"+
+		"  g: {kind: camera, grpc: \"127.0.0.1:0\", jpeg_quality: 7}\nnats: {listen: \"127.0.0.1:0\"}")
+	want := "warning: " + file + `:4: devices.g: "jpeg_quality" is an old spelling: write jpegQuality` + "\n"
+	if code, out, err := waldo(t, "up", "--no-gateway", "--check", file); code != 0 || out != "" || err != want {
+		t.Errorf("got %d, %s%s, want %s", code, out, err, want)
+	}
+}
+
 func TestBus(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

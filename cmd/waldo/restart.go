@@ -74,6 +74,9 @@ func (r *reloadCommand) Run(ctx context.Context, c console) error {
 		if err != nil {
 			return reloadError(err)
 		}
+		for _, warning := range changes.GetWarnings() {
+			_, _ = fmt.Fprintln(c.err, "warning:", warning)
+		}
 		nothing := true
 		for _, change := range []struct {
 			done  string

@@ -45,6 +45,9 @@ func (u *upCommand) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return configurationError{fmt.Errorf("the robot cannot run:\n%w", err)}
 	}
+	for _, warning := range plan.Warnings() {
+		_, _ = fmt.Fprintln(c.err, "warning:", warning)
+	}
 	if u.Check {
 		return nil
 	}

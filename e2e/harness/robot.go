@@ -31,7 +31,7 @@ type Options struct {
 	Name string
 	// Devices is the YAML under `devices:`, one device a line.
 	Devices string
-	// Gateway is more keys of the gateway, each preceded by a comma: `, max_viewers: 2`.
+	// Gateway is more keys of the gateway, each preceded by a comma: `, maxViewers: 2`.
 	Gateway string
 	// Drive is the YAML of the section `drive:`; nobody is told how the robot is driven if empty.
 	Drive string

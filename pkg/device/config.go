@@ -27,7 +27,7 @@ func configure[C any](k Kind[C], args []string, environ func(string) string, hel
 	}
 	given.Lay(&shared, robot.Fields(&common))
 	given.Lay(&own, robot.Fields(&config))
-	return common, config, given, errors.Join(shared.Decode(&common), own.Decode(&config))
+	return common, config, given, errors.Join(shared.Decode(&common), given.Decode(&own, &config))
 }
 
 func about(kind string) string {

@@ -5,7 +5,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -18,6 +20,7 @@ type lamp struct {
 	Watts int           `yaml:"watts" help:"power, 1 to 100 W"`
 	Blink time.Duration `yaml:"blink" help:"time between two flashes"`
 	Dim   bool          `yaml:"dim" help:"half the power"`
+	Fade  time.Duration `yaml:"fadeTime" help:"how long it takes to go out"`
 }
 
 func (l *lamp) Validate() error {
@@ -231,6 +234,52 @@ func TestConfigureErrorsOfTheFile(t *testing.T) {
 				t.Errorf("%s: the error lacks %q: %v", text, w, err)
 			}
 		}
+	}
+}
+
+// TestOldSpelling counts how often a key in its old spelling is told: by a check, and by a device that runs alone. The
+// launcher has its processes checked, and prints what they said.
+func TestOldSpelling(t *testing.T) {
+	file := writeRobot(t, "robot: r\ndevices:\n  top: {kind: lamp, fade_time: 1s}\n")
+	handed, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = handed.Close() }()
+	const want = `devices.top: "fade_time" is an old spelling: write fadeTime`
+	tests := []struct {
+		name    string
+		check   bool
+		handed  bool
+		says    string // to be escaped as the log does
+		nothing bool
+	}{
+		{"alone", false, false, "level=WARN msg=" + strconv.Quote(file+":3: "+want), false},
+		{"alone, checked", true, false, "warning: " + file + ":3: " + want + "\n", false},
+		{"by a launcher", false, true, "", true},
+		{"by a launcher, checked", true, true, "warning: " + file + ":3: " + want + "\n", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			args, env := []string{"--robot-file", file, "--device", "top"}, []string{}
+			if tt.check {
+				args = append(args, "--check")
+			}
+			if tt.handed {
+				fd, err := syscall.Dup(int(handed.Fd())) // it is closed when it was read
+				if err != nil {
+					t.Fatal(err)
+				}
+				env = []string{robot.HandedFD, strconv.Itoa(fd)}
+			}
+			var out, errs strings.Builder
+			if code := run(lampKind(), args, environment(env...), &out, &errs); tt.check && code != ExitStopped {
+				t.Errorf("exit code %d", code)
+			}
+			if told := strings.Count(errs.String(), "old spelling"); !strings.Contains(errs.String(), tt.says) || tt.nothing != (told == 0) || told > 1 {
+				t.Errorf("told %d times: %s", told, &errs)
+			}
+		})
 	}
 }
 

@@ -52,12 +52,16 @@ func run[C any](k Kind[C], args []string, environ func(string) string, stdout, s
 		_, _ = fmt.Fprintf(stdout, "waldo-%s %s\n", k.Name, k.Version)
 		return ExitStopped
 	case given.Check:
+		settings.PrintWarnings(stderr, given.Warnings())
 		return ExitStopped
 	}
 	level, _ := settings.Level(common.LogLevel) // checked with the settings
 	out := output.NewLog(stderr)
 	defer out.Close(lastWords)
 	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level, ReplaceAttr: access.RedactAttr})).With("device", common.Device)
+	for _, w := range given.Warnings() {
+		log.Warn(w.Error())
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	process, err := Start(k, common, config, log)

@@ -18,15 +18,22 @@ type decoder struct {
 	file   string // named in errors with the line …
 	origin string // … unless this is set
 	errs   []error
+
+	warnings []error // keys in their old spelling
 }
 
 // fail notes an error about the value of node n, which is at path.
 func (d *decoder) fail(n *yaml.Node, path, format string, args ...any) {
+	d.errs = append(d.errs, d.at(n, path, format, args...))
+}
+
+// at returns an error about the value of node n, which is at path.
+func (d *decoder) at(n *yaml.Node, path, format string, args ...any) error {
 	e := &Error{Origin: d.origin, Problem: fmt.Sprintf(format, args...)}
 	if d.origin == "" {
 		e.Origin, e.Field = fmt.Sprintf("%s:%d", d.file, n.Line), path
 	}
-	d.errs = append(d.errs, e)
+	return e
 }
 
 // override sets one field of a struct from a flag or the environment.
@@ -124,11 +131,20 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 
 // fields sets the fields of a struct from a mapping. An empty value (`gateway:`) is an empty mapping.
 func (d *decoder) fields(n *yaml.Node, v reflect.Value, path string) {
+	given := map[string]*yaml.Node{}
 	d.pairs(n, path, func(key, val *yaml.Node) {
 		field, known, ok := fieldOf(v, key.Value)
 		if !ok {
 			d.fail(key, path, "unknown key %q%s", shorten(key.Value), hint(key.Value, known))
 			return
+		}
+		if other := given[field.key]; other != nil {
+			d.fail(key, path, "%q and %q on line %d are the same key: keep %s", key.Value, other.Value, other.Line, field.key)
+			return
+		}
+		given[field.key] = key
+		if key.Value != field.key {
+			d.warnings = append(d.warnings, d.at(key, path, "%q is an old spelling: write %s", key.Value, field.key))
 		}
 		d.value(val, field.value, join(path, key.Value))
 		if field.path != "" && field.value.Kind() == reflect.String {

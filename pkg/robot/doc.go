@@ -19,5 +19,8 @@
 // fraction where a whole one is wanted are errors. Anchors, aliases and tags of YAML are refused, so a file means what it
 // shows and cannot grow when it is read.
 //
+// Keys are spelled in camelCase: jpegQuality. Structs may have keys with underscores all the same; but a struct whose key is
+// jpegQuality also takes jpeg_quality, the spelling of earlier versions, and [Section.Warnings] reports it.
+//
 // Nothing here starts a goroutine. A Robot may be read by many goroutines as long as none calls Override.
 package robot

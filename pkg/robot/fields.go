@@ -74,15 +74,18 @@ func fieldsOf(v reflect.Value) []structField {
 	return list
 }
 
-// fieldOf finds the field of that key. Without one it returns the keys there are.
+// fieldOf finds the field of that key, also by its old spelling. Without one it returns the keys there are.
 func fieldOf(v reflect.Value, key string) (field structField, known []string, ok bool) {
 	for _, f := range fieldsOf(v) {
 		if f.key == key {
 			return f, nil, true
 		}
+		if f.key == camel(key) {
+			field, ok = f, true
+		}
 		known = append(known, f.key)
 	}
-	return structField{}, known, false
+	return field, known, ok
 }
 
 var (

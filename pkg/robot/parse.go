@@ -151,7 +151,7 @@ func (p *parser) device(key, n *yaml.Node) Device {
 		}
 		into.Content = append(into.Content, k, v)
 	})
-	if child(&common, "kind") == nil {
+	if find(&common, "kind") == nil {
 		p.fail(key, path, "has no kind: add for example `kind: camera`")
 	}
 	dev.Section = Section{file: p.file, path: path, node: &own, common: &common}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -74,10 +75,16 @@ func (s *Section) Given() bool { return s.node != nil || len(s.overrides) > 0 }
 // Has tells whether the file gives a key.
 func (s *Section) Has(key string) bool { return s.node != nil && find(s.node, key) != nil }
 
-// Meaning returns a text that is the same for sections that mean the same, whatever their layout and comments.
+// Meaning returns a text that is the same for sections that mean the same, whatever their layout, comments, and spelling of keys.
 func (s *Section) Meaning() string {
 	var b strings.Builder
-	meaning(&b, s.node)
+	if s.node != nil && s.node.Kind == yaml.MappingNode {
+		b.WriteString(strconv.Itoa(len(s.node.Content)))
+		for i := 0; i+1 < len(s.node.Content); i += 2 {
+			fmt.Fprintf(&b, "%q:", camel(s.node.Content[i].Value))
+			meaning(&b, s.node.Content[i+1])
+		}
+	}
 	for _, o := range s.overrides {
 		fmt.Fprintf(&b, "%q=%q", o.key, o.value)
 	}
@@ -130,7 +137,23 @@ func (s *Section) where(key string) (origin, field string) {
 			break
 		}
 	}
-	return fmt.Sprintf("%s:%d", s.file, line), join(s.path, key)
+	return fmt.Sprintf("%s:%d", s.file, line), join(s.path, spelled(s.node, key))
+}
+
+// spelled returns a dotted key as the file spells it.
+func spelled(n *yaml.Node, key string) (path string) {
+	for key != "" {
+		var name string
+		name, key, _ = strings.Cut(key, ".")
+		if n != nil {
+			var k *yaml.Node
+			if k, n = entry(n, name); k != nil {
+				name = k.Value
+			}
+		}
+		path = join(path, name)
+	}
+	return path
 }
 
 // find returns the value of a dotted key below a mapping, nil if there is none.
@@ -138,22 +161,9 @@ func find(n *yaml.Node, key string) *yaml.Node {
 	for key != "" && n != nil {
 		var name string
 		name, key, _ = strings.Cut(key, ".")
-		n = child(n, name)
+		_, n = entry(n, name)
 	}
 	return n
-}
-
-// child returns the value of a key of a mapping, nil if there is none.
-func child(n *yaml.Node, key string) *yaml.Node {
-	if n.Kind != yaml.MappingNode {
-		return nil
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == key {
-			return n.Content[i+1]
-		}
-	}
-	return nil
 }
 
 // parent cuts the last part off a dotted key.

@@ -1,5 +1,5 @@
 // Package settings reads what a program is told by its flags and its environment, for the programs of a robot: devices and the
-// gateway. Each key of a configuration struct (see [robot.Fields]) is a flag and an environment variable: jpeg_quality and jpegQuality are
+// gateway. Each key of a configuration struct (see [robot.Fields]) is a flag and an environment variable: jpegQuality is
 // --jpeg-quality and WALDO_JPEG_QUALITY. The flag wins over the environment, and both over robot.yaml, onto which
 // [Given.Lay] lays them: values are read, and errors told, in one place.
 //
@@ -28,8 +28,9 @@ type Given struct {
 	// Check asks to look at the configuration only, Version to print the version only.
 	Check, Version bool
 
-	flags   map[string]string
-	environ func(string) string
+	flags    map[string]string
+	environ  func(string) string
+	warnings []error
 }
 
 // Parse reads the command line of a program. Values are not looked at yet. A field whose flag another one has is an error.
@@ -77,6 +78,41 @@ func (g *Given) Lay(section *robot.Section, fields []robot.Field) {
 	}
 }
 
+// Decode is [robot.Section.Decode], and notes what of the file should be changed though it works; see [Given.Warnings].
+func (g *Given) Decode(section *robot.Section, into any) error {
+	g.warnings = append(g.warnings, section.Warnings(into)...)
+	return section.Decode(into)
+}
+
+// Warnings are those of the sections decoded so far. A process that a launcher has started has none, unless it only checks its
+// configuration: the launcher prints them, once for all restarts.
+func (g *Given) Warnings() []error {
+	if g.environ(robot.HandedFD) != "" && !g.Check {
+		return nil
+	}
+	return g.warnings
+}
+
+// warning begins a line of [PrintWarnings].
+const warning = "warning: "
+
+// PrintWarnings prints warnings for the people, or the launcher, that asked for a check, each on a line.
+func PrintWarnings(to io.Writer, warnings []error) {
+	for _, w := range warnings {
+		_, _ = fmt.Fprintln(to, warning+strings.ReplaceAll(w.Error(), "\n", " "))
+	}
+}
+
+// ReadWarnings finds what PrintWarnings has printed in the output of a program.
+func ReadWarnings(output string) (warnings []string) {
+	for line := range strings.Lines(output) {
+		if text, ok := strings.CutPrefix(strings.TrimRight(line, "\r\n"), warning); ok {
+			warnings = append(warnings, text)
+		}
+	}
+	return warnings
+}
+
 // PrintHelp prints what the program does and lists its flags.
 func PrintHelp(to io.Writer, about string, fields []robot.Field) {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
@@ -103,7 +139,7 @@ func Level(text string) (slog.Level, error) {
 	return level, nil
 }
 
-// flagName makes jpeg_quality, jpeg-quality and jpegQuality jpeg-quality.
+// flagName makes jpegQuality, jpeg_quality and jpeg-quality jpeg-quality.
 func flagName(key string) string {
 	var name strings.Builder
 	for i, r := range strings.ReplaceAll(key, "_", "-") {

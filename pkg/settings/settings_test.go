@@ -89,6 +89,38 @@ func TestValueAndWords(t *testing.T) {
 	}
 }
 
+func TestWarnings(t *testing.T) {
+	r, err := robot.Parse("r", []byte("robot: a\ndevices:\n  f: {kind: a, idle_gap: 5}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `r:3: devices.f: "idle_gap" is an old spelling: write idleGap`
+	for _, tt := range []struct {
+		args  []string
+		env   map[string]string
+		warns bool
+	}{
+		{nil, nil, true},
+		{[]string{"--check"}, map[string]string{robot.HandedFD: "3"}, true},
+		{nil, map[string]string{robot.HandedFD: "3"}, false},
+	} {
+		given, err := settings.Parse("test", robot.Fields(&config{}), tt.args, environment(tt.env))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var c config
+		if err := given.Decode(&r.Devices[0].Section, &c); err != nil || c.Gap != 5 {
+			t.Fatalf("%+v, %v", c, err)
+		}
+		var printed strings.Builder
+		settings.PrintWarnings(&printed, given.Warnings())
+		got := settings.ReadWarnings("some library: hello\n" + printed.String() + "bye")
+		if tt.warns != (len(got) == 1) || tt.warns && got[0] != want {
+			t.Errorf("%v %v: %q", tt.args, tt.env, got)
+		}
+	}
+}
+
 func TestLevel(t *testing.T) {
 	for text, good := range map[string]bool{"debug": true, "INFO": true, "warn": true, "error": true, "loud": false, "": false} {
 		if _, err := settings.Level(text); (err == nil) != good {

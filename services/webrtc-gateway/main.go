@@ -43,12 +43,16 @@ func run(args []string, environ func(string) string, out io.Writer) int {
 		_, _ = fmt.Fprintf(out, "waldo-gateway %s\n", version.Version)
 		return device.ExitStopped
 	case c.Check:
+		settings.PrintWarnings(out, c.Warnings)
 		return device.ExitStopped
 	}
 	level, _ := c.Level() // checked by Load
 	patient := output.NewLog(out)
 	defer patient.Close(lastWords)
 	log := slog.New(slog.NewTextHandler(patient, &slog.HandlerOptions{Level: level, ReplaceAttr: access.RedactAttr}))
+	for _, w := range c.Warnings {
+		log.Warn(w.Error())
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	g, err := gateway.Start(c, version.Version, web.Files, log)

@@ -28,10 +28,10 @@ type Config struct {
 	Format string  `yaml:"format" help:"format asked of a V4L2 camera: auto, MJPEG, H264, YUYV, NV12, I420, BGR24"`
 
 	Bitrate     int `yaml:"bitrate" help:"target of each stream on the bus, bit/s, 50000 to 50000000"`
-	JPEGQuality int `yaml:"jpeg_quality" help:"quality of JPEG pictures, 1 to 100"`
+	JPEGQuality int `yaml:"jpegQuality" help:"quality of JPEG pictures, 1 to 100"`
 
-	FlipHorizontal bool `yaml:"flip_horizontal" help:"mirror the picture left to right"`
-	FlipVertical   bool `yaml:"flip_vertical" help:"turn the picture upside down, mirrored"`
+	FlipHorizontal bool `yaml:"flipHorizontal" help:"mirror the picture left to right"`
+	FlipVertical   bool `yaml:"flipVertical" help:"turn the picture upside down, mirrored"`
 	Rotate         int  `yaml:"rotate" help:"turn the picture clockwise: 0, 90, 180 or 270 degrees, after flipping"`
 
 	Controls map[string]int64 `yaml:"controls" help:"settings of a V4L2 camera by name, for example {brightness: 128}"`
@@ -110,7 +110,7 @@ func (c *Config) validateOutput() error {
 	case c.Bitrate < service.MinBitrate || c.Bitrate > service.MaxBitrate:
 		return robot.BadField("bitrate", "%d is out of range: use %d to %d bit/s", c.Bitrate, service.MinBitrate, service.MaxBitrate)
 	case c.JPEGQuality < 1 || c.JPEGQuality > 100:
-		return robot.BadField("jpeg_quality", "%d is out of range: use 1 to 100", c.JPEGQuality)
+		return robot.BadField("jpegQuality", "%d is out of range: use 1 to 100", c.JPEGQuality)
 	case c.Rotate != 0 && c.Rotate != 90 && c.Rotate != 180 && c.Rotate != 270:
 		return robot.BadField("rotate", "%d is not possible: use 0, 90, 180 or 270", c.Rotate)
 	}

@@ -47,7 +47,7 @@ func TestValidate(t *testing.T) {
 		"fps no number":     {func(c *Config) { c.FPS = math.NaN() }, "fps", "1000"},
 		"format":            {func(c *Config) { c.Format = "mjpg" }, "format", "MJPEG"},
 		"bitrate":           {func(c *Config) { c.Bitrate = 2000 }, "bitrate", "50000"},
-		"quality":           {func(c *Config) { c.JPEGQuality = 0 }, "jpeg_quality", "1 to 100"},
+		"quality":           {func(c *Config) { c.JPEGQuality = 0 }, "jpegQuality", "1 to 100"},
 		"rotate":            {func(c *Config) { c.Rotate = 45 }, "rotate", "90"},
 		"controls of cards": {func(c *Config) { c.Controls = map[string]int64{"gain": 1} }, "controls", "remove"},
 	}
@@ -73,7 +73,7 @@ func TestValidate(t *testing.T) {
 // TestRobotFile reads the keys the way the program does, with the line in every error.
 func TestRobotFile(t *testing.T) {
 	good := "robot: r\ndevices:\n  front:\n    kind: camera\n    source: /dev/video0\n    width: 640\n    height: 480\n" +
-		"    fps: 29.97\n    controls: {brightness: -3}\n    flip_horizontal: true\n"
+		"    fps: 29.97\n    controls: {brightness: -3}\n    flipHorizontal: true\n"
 	r, err := robot.Parse("robot.yaml", []byte(good))
 	if err != nil {
 		t.Fatal(err)

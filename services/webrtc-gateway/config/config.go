@@ -1,6 +1,6 @@
 // Package config reads what the gateway is told: flags over environment over robot.yaml.
 //
-// The keys of the section `gateway:` of robot.yaml are flags and environment variables as well: `max_viewers` is --max-viewers
+// The keys of the section `gateway:` of robot.yaml are flags and environment variables as well: `maxViewers` is --max-viewers
 // and WALDO_MAX_VIEWERS. What is wrong is reported all at once, with its origin.
 package config
 
@@ -28,11 +28,11 @@ type Gateway struct {
 	// ICE is the one UDP and TCP port for all media, `host:port`. Empty: port 7100 where HTTP is.
 	ICE string `yaml:"ice" help:"one UDP and TCP port for all media, host:port; default port 7100 beside http"`
 	// PublicIPs replace the machine's own addresses when it is behind a NAT that forwards the ICE port.
-	PublicIPs []string `yaml:"public_ips" help:"addresses under which peers reach the ICE port, when a NAT is between"`
+	PublicIPs []string `yaml:"publicIps" help:"addresses under which peers reach the ICE port, when a NAT is between"`
 	// ICEServers are given to peers.
-	ICEServers []ICEServer `yaml:"ice_servers" help:"STUN and TURN servers for peers: {urls: [...], username: u, credential: c}"`
+	ICEServers []ICEServer `yaml:"iceServers" help:"STUN and TURN servers for peers: {urls: [...], username: u, credential: c}"`
 	// MaxViewers bounds the WebRTC connections, 1 to 10000.
-	MaxViewers int `yaml:"max_viewers" help:"how many WebRTC connections there may be at once"`
+	MaxViewers int `yaml:"maxViewers" help:"how many WebRTC connections there may be at once"`
 	// Hosts are the names that the gateway answers to, as browsers or a proxy before it send them.
 	Hosts []string `yaml:"hosts" help:"host names to answer to, beside localhost; with a token any if none is listed"`
 	// Origins are those of foreign pages that may use the gateway.
@@ -65,20 +65,20 @@ func (g *Gateway) Validate() error {
 	}
 	for _, ip := range g.PublicIPs {
 		if net.ParseIP(ip) == nil {
-			bad("public_ips", "%q is not an IP address", ip)
+			bad("publicIps", "%q is not an IP address", ip)
 		}
 	}
 	if g.MaxViewers < 1 || g.MaxViewers > 10_000 {
-		bad("max_viewers", "%d is out of range: use 1 to 10000", g.MaxViewers)
+		bad("maxViewers", "%d is out of range: use 1 to 10000", g.MaxViewers)
 	}
 	for _, s := range g.ICEServers {
 		for _, u := range s.URLs {
 			if !isICEURL(u) {
-				bad("ice_servers", "%q is not a STUN or TURN address: use stun:host:port, turn:host:port or turns:host:port", u)
+				bad("iceServers", "%q is not a STUN or TURN address: use stun:host:port, turn:host:port or turns:host:port", u)
 			}
 		}
 		if len(s.URLs) == 0 {
-			bad("ice_servers", "an entry has no urls")
+			bad("iceServers", "an entry has no urls")
 		}
 	}
 	for _, h := range g.Hosts {

@@ -41,7 +41,7 @@ func TestDefaults(t *testing.T) {
 }
 
 func TestPrecedence(t *testing.T) {
-	yaml := base + "gateway: {http: '127.0.0.1:1', ice: '127.0.0.1:2', max_viewers: 3}\nnats: {listen: '127.0.0.1:5'}\n"
+	yaml := base + "gateway: {http: '127.0.0.1:1', ice: '127.0.0.1:2', maxViewers: 3}\nnats: {listen: '127.0.0.1:5'}\n"
 	c, err := load(t, yaml, map[string]string{"WALDO_HTTP": "127.0.0.1:10", "WALDO_MAX_VIEWERS": "30", "WALDO_TOKEN": "x"}, "--max-viewers", "300")
 	if err != nil {
 		t.Fatal(err)
@@ -102,9 +102,9 @@ func TestBad(t *testing.T) {
 		{"no address in the environment", "", map[string]string{"WALDO_HTTP": "8080"}, nil, []string{"WALDO_HTTP", "host:port"}},
 		{"no viewers", "", nil, []string{"--max-viewers", "0"}, []string{"--max-viewers", "1 to 10000"}},
 		{"viewers in words", "", nil, []string{"--max-viewers", "many"}, []string{"--max-viewers", "many"}},
-		{"no IP", base + "gateway: {public_ips: [home]}", nil, nil, []string{"public_ips", "home"}},
-		{"no ICE server", base + "gateway: {ice_servers: [{urls: ['http://x']}]}", nil, nil, []string{"ice_servers", "stun:"}},
-		{"ICE server without address", base + "gateway: {ice_servers: [{username: x}]}", nil, nil, []string{"ice_servers", "urls"}},
+		{"no IP", base + "gateway: {publicIps: [home]}", nil, nil, []string{"publicIps", "home"}},
+		{"no ICE server", base + "gateway: {iceServers: [{urls: ['http://x']}]}", nil, nil, []string{"iceServers", "stun:"}},
+		{"ICE server without address", base + "gateway: {iceServers: [{username: x}]}", nil, nil, []string{"iceServers", "urls"}},
 		{"no origin", base + "gateway: {origins: [example.org]}", nil, nil, []string{"origins", "https://"}},
 		{"origin with a path", base + "gateway: {origins: ['https://example.org/page']}", nil, nil, []string{"origins", "https://"}},
 		{"host with a port", base + "gateway: {hosts: ['robot.example:80']}", nil, nil, []string{"hosts", "without scheme and port"}},
@@ -116,7 +116,7 @@ func TestBad(t *testing.T) {
 		{"unknown flag", "", nil, []string{"--htpp", "x"}, []string{"htpp"}},
 		{"stray word", "", nil, []string{"start"}, []string{"start", "--key value"}},
 		{"no such file", "", nil, []string{"--robot-file", "/nowhere.yaml"}, []string{"/nowhere.yaml"}},
-		{"all at once", base + "gateway: {http: x, max_viewers: -1}", nil, nil, []string{"gateway.http", "gateway.max_viewers"}},
+		{"all at once", base + "gateway: {http: x, maxViewers: -1}", nil, nil, []string{"gateway.http", "gateway.maxViewers"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
 	"github.com/waldo-robot/waldo/pkg/robot"
+	"github.com/waldo-robot/waldo/pkg/settings"
 )
 
 // Drive is the section `drive:` of robot.yaml: how the robot is driven. The zero value is a robot of which nobody says that.
@@ -208,12 +209,12 @@ func (d *Drive) Message() *signalingv1.Drive {
 }
 
 // readDrive reads the section of a robot file.
-func readDrive(r *robot.Robot) (Drive, error) {
+func readDrive(r *robot.Robot, given *settings.Given) (Drive, error) {
 	var d Drive
 	if !r.Drive.Given() {
 		return d, nil
 	}
-	if err := r.Drive.Decode(&d); err != nil {
+	if err := given.Decode(&r.Drive, &d); err != nil {
 		return d, err
 	}
 	if err := d.checkDevice(r.Devices); err != nil {

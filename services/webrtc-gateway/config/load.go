@@ -46,6 +46,8 @@ type Config struct {
 	BusToken string
 	// Devices are those of the robot file: name and kind.
 	Devices []robot.Device
+	// Warnings are what should be changed in the robot file though it works.
+	Warnings []error
 	// Check and Version ask for that only.
 	Check, Version bool
 }
@@ -75,7 +77,7 @@ func Load(args []string, environ func(string) string, out io.Writer) (*Config, e
 			return nil, err
 		}
 		c.Robot, c.Devices, section = r.Name, r.Devices, r.Gateway
-		c.Drive, driveErr = readDrive(r)
+		c.Drive, driveErr = readDrive(r, given)
 		if url, _ := r.NATS.Client(); url != "" {
 			c.NATS = url
 		}
@@ -84,5 +86,7 @@ func Load(args []string, environ func(string) string, out io.Writer) (*Config, e
 	given.Lay(&shared, common)
 	given.Lay(&section, own)
 	c.BusToken = given.Value("token")
-	return c, errors.Join(shared.Decode(&c.Settings), driveErr, section.Decode(&c.Gateway))
+	err = errors.Join(shared.Decode(&c.Settings), driveErr, given.Decode(&section, &c.Gateway))
+	c.Warnings = given.Warnings()
+	return c, err
 }

@@ -243,7 +243,7 @@ func (e *Engine) add(p *Peer) error {
 	case len(e.peers) >= e.maxPeers:
 		e.metrics.refused.Inc()
 		return status.Errorf(codes.ResourceExhausted,
-			"there are %d viewers already, as many as gateway.max_viewers allows: try again when one has left, or raise it", e.maxPeers)
+			"there are %d viewers already, as many as gateway.maxViewers allows: try again when one has left, or raise it", e.maxPeers)
 	}
 	e.peers[p] = struct{}{}
 	e.metrics.peers.Set(float64(len(e.peers)))

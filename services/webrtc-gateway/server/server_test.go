@@ -327,7 +327,7 @@ func TestTooManyViewers(t *testing.T) {
 		t.Fatal(first.Status)
 	}
 	answer, body := s.do(post)
-	if answer.StatusCode != 503 || answer.Header.Get("Retry-After") == "" || !strings.Contains(body, "max_viewers") {
+	if answer.StatusCode != 503 || answer.Header.Get("Retry-After") == "" || !strings.Contains(body, "maxViewers") {
 		t.Errorf("%s, Retry-After %q: %s", answer.Status, answer.Header.Get("Retry-After"), body)
 	}
 	s.do(request{method: "DELETE", path: locate(t, post.path, first)})

@@ -17,6 +17,7 @@ import (
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/supervise"
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/robot"
+	"github.com/waldo-robot/waldo/pkg/settings"
 )
 
 // checkTime bounds what a program may take to check its configuration.
@@ -37,12 +38,13 @@ func (p *Plan) Check(ctx context.Context) error {
 
 // check is Check for a plan that replaces a running one, if there is one, whose addresses are not in the way.
 func (p *Plan) check(ctx context.Context, running *Plan) error {
-	errs := make([]error, len(p.processes))
+	errs, warnings := make([]error, len(p.processes)), make([][]string, len(p.processes))
 	var checks sync.WaitGroup
 	for i, process := range p.processes {
-		checks.Go(func() { errs[i] = checkProcess(ctx, process) })
+		checks.Go(func() { warnings[i], errs[i] = checkProcess(ctx, process) })
 	}
 	checks.Wait()
+	p.warnings = slices.Concat(warnings...)
 	errs = append(errs, p.checkFlags())
 	return errors.Join(append(errs, p.checkAddresses(running)...)...)
 }
@@ -60,7 +62,7 @@ func (p *Plan) checkFlags() error {
 
 // checkProcess runs a program with --check. Its exit code tells whether all is well; its output lists
 // the errors.
-func checkProcess(ctx context.Context, p supervise.Process) error {
+func checkProcess(ctx context.Context, p supervise.Process) (warnings []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, p.Path, append(p.Args[:len(p.Args):len(p.Args)], "--check")...)
@@ -68,7 +70,7 @@ func checkProcess(ctx context.Context, p supervise.Process) error {
 	if p.Input != nil {
 		input, err := supervise.InputFile(p.Input)
 		if err != nil {
-			return fmt.Errorf("%s: %w", p.Name, err)
+			return nil, fmt.Errorf("%s: %w", p.Name, err)
 		}
 		defer func() { _ = input.Close() }() // only read
 		cmd.ExtraFiles = []*os.File{input}
@@ -76,7 +78,7 @@ func checkProcess(ctx context.Context, p supervise.Process) error {
 	cmd.WaitDelay = time.Second
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	err := cmd.Run()
+	err = cmd.Run()
 	// The heading of the list is written by waldo.
 	_, said, headed := strings.Cut(out.String(), "the configuration is wrong:\n")
 	if !headed {
@@ -84,13 +86,13 @@ func checkProcess(ctx context.Context, p supervise.Process) error {
 	}
 	switch said = strings.TrimSpace(said); {
 	case err == nil:
-		return nil
+		return settings.ReadWarnings(out.String()), nil
 	case ctx.Err() != nil:
-		return fmt.Errorf("%s: %s --check did not end: %w", p.Name, p.Path, ctx.Err())
+		return nil, fmt.Errorf("%s: %s --check did not end: %w", p.Name, p.Path, ctx.Err())
 	case said == "":
-		return fmt.Errorf("%s: %s --check: %w", p.Name, p.Path, err)
+		return nil, fmt.Errorf("%s: %s --check: %w", p.Name, p.Path, err)
 	default:
-		return errors.New(said)
+		return nil, errors.New(said)
 	}
 }
 

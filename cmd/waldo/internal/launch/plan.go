@@ -38,6 +38,7 @@ type Plan struct {
 	gateway   robot.Section // with Config.HTTP in it
 	programs  Programs
 	processes []supervise.Process
+	warnings  []string
 }
 
 // New finds the robot's programs. The error names each device without one.
@@ -102,6 +103,9 @@ func (p *Plan) device(name string) *robot.Device {
 	}
 	return nil
 }
+
+// Warnings are what Check found in the file that works, but should be changed.
+func (p *Plan) Warnings() []string { return p.warnings }
 
 // names lists the processes in order.
 func (p *Plan) names() []string {

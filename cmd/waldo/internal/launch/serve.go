@@ -126,8 +126,13 @@ func (s *server) Reload(ctx context.Context, _ *launcherv1.ReloadRequest) (*laun
 	s.mu.Unlock()
 	s.printer.Printf("waldo", "%s was read again; restarted: %s; started: %s; stopped: %s", next.robot.File,
 		listed(changes.Restarted), listed(changes.Started), listed(changes.Stopped))
-	return &launcherv1.ReloadResponse{Restarted: changes.Restarted, Started: changes.Started,
-		Stopped: changes.Stopped}, nil
+	response := &launcherv1.ReloadResponse{Restarted: changes.Restarted, Started: changes.Started,
+		Stopped: changes.Stopped}
+	for _, warning := range next.warnings {
+		s.printer.Printf("waldo", "warning: %s", warning)
+		response.Warnings = append(response.Warnings, bounded(warning))
+	}
+	return response, nil
 }
 
 func listed(names []string) string {

@@ -80,7 +80,8 @@ func Running(pid int) bool {
 }
 
 type cameraConfig struct {
-	Width int `yaml:"width"`
+	Width   int `yaml:"width"`
+	Quality int `yaml:"jpegQuality"`
 }
 
 type camera struct {

@@ -12,7 +12,7 @@ const REASONS = {
   ],
   'no-path': [
     'WebRTC finds no way to the gateway.',
-    'Let UDP or TCP to its port gateway.ice through the firewall, or set gateway.public_ips or ice_servers.',
+    'Let UDP or TCP to its port gateway.ice through the firewall, or set gateway.publicIps or gateway.iceServers.',
   ],
 };
 

@@ -381,7 +381,10 @@ type ReloadResponse struct {
 	// Names of processes that were added.
 	Started []string `protobuf:"bytes,2,rep,name=started,proto3" json:"started,omitempty"`
 	// Names of processes that were removed from the file, and have been stopped.
-	Stopped       []string `protobuf:"bytes,3,rep,name=stopped,proto3" json:"stopped,omitempty"`
+	Stopped []string `protobuf:"bytes,3,rep,name=stopped,proto3" json:"stopped,omitempty"`
+	// What works but should be changed in the file, such as keys in an old spelling. Each names the file
+	// and the line.
+	Warnings      []string `protobuf:"bytes,4,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -437,6 +440,13 @@ func (x *ReloadResponse) GetStopped() []string {
 	return nil
 }
 
+func (x *ReloadResponse) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
 var File_waldo_launcher_v1_launcher_service_proto protoreflect.FileDescriptor
 
 const file_waldo_launcher_v1_launcher_service_proto_rawDesc = "" +
@@ -455,11 +465,12 @@ const file_waldo_launcher_v1_launcher_service_proto_rawDesc = "" +
 	"\x15RestartProcessRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"\x18\n" +
 	"\x16RestartProcessResponse\"\x0f\n" +
-	"\rReloadRequest\"b\n" +
+	"\rReloadRequest\"~\n" +
 	"\x0eReloadResponse\x12\x1c\n" +
 	"\trestarted\x18\x01 \x03(\tR\trestarted\x12\x18\n" +
 	"\astarted\x18\x02 \x03(\tR\astarted\x12\x18\n" +
-	"\astopped\x18\x03 \x03(\tR\astopped*|\n" +
+	"\astopped\x18\x03 \x03(\tR\astopped\x12\x1a\n" +
+	"\bwarnings\x18\x04 \x03(\tR\bwarnings*|\n" +
 	"\fProcessState\x12\x1d\n" +
 	"\x19PROCESS_STATE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15PROCESS_STATE_RUNNING\x10\x01\x12\x19\n" +

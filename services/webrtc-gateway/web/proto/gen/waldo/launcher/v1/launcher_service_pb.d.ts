@@ -274,6 +274,14 @@ export declare type ReloadResponse = Message<"waldo.launcher.v1.ReloadResponse">
    * @generated from field: repeated string stopped = 3;
    */
   stopped: string[];
+
+  /**
+   * What works but should be changed in the file, such as keys in an old spelling. Each names the file
+   * and the line.
+   *
+   * @generated from field: repeated string warnings = 4;
+   */
+  warnings: string[];
 };
 
 /**
@@ -302,6 +310,14 @@ export declare type ReloadResponseJson = {
    * @generated from field: repeated string stopped = 3;
    */
   stopped?: string[];
+
+  /**
+   * What works but should be changed in the file, such as keys in an old spelling. Each names the file
+   * and the line.
+   *
+   * @generated from field: repeated string warnings = 4;
+   */
+  warnings?: string[];
 };
 
 /**
