@@ -21,7 +21,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
-import type { Any, AnyJson, StructJson, Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
+import type { Any, AnyJson, StructJson, Timestamp, TimestampJson, Value, ValueJson } from "@bufbuild/protobuf/wkt";
 import type { Device, DeviceJson } from "../../device/v1/device_pb";
 
 /**
@@ -940,9 +940,9 @@ export declare type ErrorJson = {
 export declare const ErrorSchema: GenMessage<Error, {jsonType: ErrorJson}>;
 
 /**
- * Call calls a unary method of a device, with the same messages and errors as over gRPC.
- * DeviceService.HoldStream cannot be called: a channel waldo.stream/<device>/<stream> holds the stream
- * while it is open.
+ * Call calls a unary method of a service that the device has registered, with the same messages and errors
+ * as over gRPC. DeviceService.HoldStream and Acknowledge cannot be called: a channel
+ * waldo.stream/<device>/<stream> holds the stream while it is open.
  *
  * @generated from message waldo.signaling.v1.Call
  */
@@ -969,7 +969,8 @@ export declare type Call = Message<"waldo.signaling.v1.Call"> & {
   method: string;
 
   /**
-   * The request, in the protobuf JSON mapping of its type.
+   * The request, in the protobuf JSON mapping of its type. That is an object, except for a few types of
+   * protobuf itself, such as google.protobuf.StringValue; any JSON value is accepted here.
    *
    * @generated from field: google.protobuf.Struct request = 4;
    */
@@ -977,9 +978,9 @@ export declare type Call = Message<"waldo.signaling.v1.Call"> & {
 };
 
 /**
- * Call calls a unary method of a device, with the same messages and errors as over gRPC.
- * DeviceService.HoldStream cannot be called: a channel waldo.stream/<device>/<stream> holds the stream
- * while it is open.
+ * Call calls a unary method of a service that the device has registered, with the same messages and errors
+ * as over gRPC. DeviceService.HoldStream and Acknowledge cannot be called: a channel
+ * waldo.stream/<device>/<stream> holds the stream while it is open.
  *
  * @generated from message waldo.signaling.v1.Call
  */
@@ -1006,7 +1007,8 @@ export declare type CallJson = {
   method?: string;
 
   /**
-   * The request, in the protobuf JSON mapping of its type.
+   * The request, in the protobuf JSON mapping of its type. That is an object, except for a few types of
+   * protobuf itself, such as google.protobuf.StringValue; any JSON value is accepted here.
    *
    * @generated from field: google.protobuf.Struct request = 4;
    */
@@ -1053,6 +1055,14 @@ export declare type CallResult = Message<"waldo.signaling.v1.CallResult"> & {
      */
     value: Error;
     case: "error";
+  } | {
+    /**
+     * The response, if its JSON is not an object, for example of a google.protobuf.DoubleValue.
+     *
+     * @generated from field: google.protobuf.Value value = 4;
+     */
+    value: Value;
+    case: "value";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1082,6 +1092,13 @@ export declare type CallResultJson = {
    * @generated from field: waldo.signaling.v1.Error error = 3;
    */
   error?: ErrorJson;
+
+  /**
+   * The response, if its JSON is not an object, for example of a google.protobuf.DoubleValue.
+   *
+   * @generated from field: google.protobuf.Value value = 4;
+   */
+  value?: ValueJson;
 };
 
 /**
@@ -1111,12 +1128,21 @@ export declare type StreamFrame = Message<"waldo.signaling.v1.StreamFrame"> & {
     case: "message";
   } | {
     /**
-     * Why the stream ends; the channel is closed after it.
+     * Why nothing comes. The channel is closed after it, unless the device sends messages that cannot be
+     * read: then it stays open for those that can.
      *
      * @generated from field: waldo.signaling.v1.Error error = 2;
      */
     value: Error;
     case: "error";
+  } | {
+    /**
+     * What the device published, if its JSON is not an object, for example a google.protobuf.DoubleValue.
+     *
+     * @generated from field: google.protobuf.Value value = 4;
+     */
+    value: Value;
+    case: "value";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -1142,11 +1168,19 @@ export declare type StreamFrameJson = {
   message?: StructJson;
 
   /**
-   * Why the stream ends; the channel is closed after it.
+   * Why nothing comes. The channel is closed after it, unless the device sends messages that cannot be
+   * read: then it stays open for those that can.
    *
    * @generated from field: waldo.signaling.v1.Error error = 2;
    */
   error?: ErrorJson;
+
+  /**
+   * What the device published, if its JSON is not an object, for example a google.protobuf.DoubleValue.
+   *
+   * @generated from field: google.protobuf.Value value = 4;
+   */
+  value?: ValueJson;
 
   /**
    * How many messages have been lost since the channel was opened because the peer, or the path to it,
