@@ -63,7 +63,7 @@ func (c *clip) Capture(ctx context.Context, deliver func(source.Frame)) error {
 		case <-tick.C:
 		case <-ctx.Done():
 		case <-c.open.Done():
-			return fmt.Errorf("the clip was closed: %w", source.ErrAway)
+			return fmt.Errorf("the clip was closed: %w", device.ErrAway)
 		}
 	}
 	return nil

@@ -54,7 +54,7 @@ type Actuator struct {
 
 	mu       sync.Mutex
 	arbiter  *control.Arbiter
-	present  bool
+	attached bool
 	eStop    *eStop        // nil if none is latched
 	clearing bool          // the e-stop is being cleared
 	pressed  control.Clock // when the e-stop was last pressed
@@ -216,11 +216,16 @@ func (a *Actuator) publish(ctx context.Context, send func(*controlv1.ControlStat
 	return nil
 }
 
-// SetPresent says whether the hardware is there. When it has come, or gone, it counts as not standing as it was left.
-func (a *Actuator) SetPresent(present bool) {
+// Attach reports that the hardware is open. It may stand other than it was left.
+func (a *Actuator) Attach() { a.setAttached(true) }
+
+// Detach reports that the hardware is gone, or about to be closed.
+func (a *Actuator) Detach() { a.setAttached(false) }
+
+func (a *Actuator) setAttached(attached bool) {
 	a.do(func(now control.Clock) {
-		if a.present != present {
-			a.present = present
+		if a.attached != attached {
+			a.attached = attached
 			a.arbiter.Interrupt(now)
 		}
 	})
@@ -249,7 +254,7 @@ func (a *Actuator) Submit(h *controlv1.CommandHeader, neutral bool, carryOut fun
 
 // judge decides what becomes of a command. It needs mu.
 func (a *Actuator) judge(now control.Clock, c control.Command) controlv1.CommandVerdict {
-	if a.present {
+	if a.attached {
 		return verdicts[a.arbiter.Judge(now, c)]
 	}
 	if a.arbiter.KeepAlive(now, c.Lease) != nil {

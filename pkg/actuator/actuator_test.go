@@ -98,7 +98,7 @@ func TestDeadman(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &wire{}
 		a := bench(t, w)
-		a.SetPresent(true)
+		a.Attach()
 		p := acquire(t, a, w)
 		p.mustSend(t, "0")
 		time.Sleep(100 * time.Millisecond)
@@ -123,7 +123,7 @@ func TestCommandsGoOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &wire{}
 		a := bench(t, w)
-		a.SetPresent(true)
+		a.Attach()
 		p := acquire(t, a, w)
 		for i := range 1000 {
 			p.mustSend(t, strconv.Itoa(i))
@@ -146,11 +146,11 @@ func TestAway(t *testing.T) {
 		}
 	}
 	verdict("0", controlv1.CommandVerdict_COMMAND_VERDICT_AWAY)
-	a.SetPresent(true)
+	a.Attach()
 	verdict("0", controlv1.CommandVerdict_COMMAND_VERDICT_BEFORE_STOP)
 	verdict("1", controlv1.CommandVerdict_COMMAND_VERDICT_NOT_NEUTRAL)
 	verdict("0", controlv1.CommandVerdict_COMMAND_VERDICT_ACCEPTED)
-	a.SetPresent(false)
+	a.Detach()
 	verdict("1", controlv1.CommandVerdict_COMMAND_VERDICT_AWAY)
 	p.lease++
 	verdict("1", controlv1.CommandVerdict_COMMAND_VERDICT_NO_LEASE)
@@ -164,7 +164,7 @@ func TestNothingOvertakesAStop(t *testing.T) {
 	for range 50 {
 		w := &wire{}
 		a := bench(t, w)
-		a.SetPresent(true)
+		a.Attach()
 		p := acquire(t, a, w)
 		p.mustSend(t, "0")
 		var senders sync.WaitGroup
@@ -198,7 +198,7 @@ func FuzzHeader(f *testing.F) {
 	}
 	w := &wire{}
 	a := bench(f, w)
-	a.SetPresent(true)
+	a.Attach()
 	p := acquire(f, a, w)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var h controlv1.CommandHeader

@@ -69,7 +69,7 @@ func startMotor(t *testing.T, c Config) *motor {
 
 // Run has hardware that is always there.
 func (m *motor) Run(ctx context.Context, ready func()) error {
-	m.SetPresent(true)
+	m.Attach()
 	ready()
 	<-ctx.Done()
 	return nil

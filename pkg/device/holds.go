@@ -4,6 +4,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
 // maxHolders bounds what strangers can make a device remember.
@@ -21,12 +23,14 @@ type holds struct {
 	mu      sync.Mutex
 	until   map[string]time.Time
 	timer   *time.Timer
-	changed chan struct{} // closed, and replaced, when the stream becomes held or free
+	release func() // ends the demand; nil while the stream is free
 	stopped bool
+
+	demand stream.Demand // has one user while the stream is held
 }
 
 func newHolds(told func()) *holds {
-	return &holds{told: told, until: map[string]time.Time{}, changed: make(chan struct{})}
+	return &holds{told: told, until: map[string]time.Time{}}
 }
 
 // renew makes or extends a hold; a ttl of 0 releases it.
@@ -47,11 +51,11 @@ func (h *holds) renew(holder string, ttl time.Duration) (err error) {
 	return err
 }
 
-// state returns how many holders there are, and a channel that is closed when the stream becomes held or free.
-func (h *holds) state() (count int, changed <-chan struct{}) {
+// count returns how many holders there are.
+func (h *holds) count() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return len(h.until), h.changed
+	return len(h.until)
 }
 
 // stop forgets all holders for good.
@@ -80,9 +84,12 @@ func (h *holds) update(change func()) {
 	before := len(h.until)
 	change()
 	after := len(h.until)
-	if (before > 0) != (after > 0) {
-		close(h.changed)
-		h.changed = make(chan struct{})
+	switch {
+	case after > 0 && h.release == nil:
+		h.release = h.demand.Want()
+	case after == 0 && h.release != nil:
+		h.release()
+		h.release = nil
 	}
 	h.schedule()
 	h.mu.Unlock()

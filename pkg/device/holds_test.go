@@ -41,7 +41,7 @@ func TestHolds(t *testing.T) {
 							t.Fatalf("step %d: %v", i, err)
 						}
 					}
-					if n, _ := h.state(); n != step.want {
+					if n := h.count(); n != step.want {
 						t.Fatalf("step %d: %d holders, want %d", i, n, step.want)
 					}
 				}
@@ -54,7 +54,7 @@ func TestHoldsTellOfChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told atomic.Int32
 		h := newHolds(func() { told.Add(1) })
-		_, free := h.state()
+		held := false
 		for i, step := range []struct {
 			holder string
 			ttl    time.Duration
@@ -71,10 +71,10 @@ func TestHoldsTellOfChanges(t *testing.T) {
 			if err := h.renew(step.holder, step.ttl); err != nil {
 				t.Fatal(err)
 			}
-			if told.Load() != step.told || closed(free) != step.edge {
-				t.Fatalf("step %d: told %d times, edge %v", i, told.Load(), closed(free))
+			if told.Load() != step.told || (h.demand.Wanted() != held) != step.edge {
+				t.Fatalf("step %d: told %d times, held %v", i, told.Load(), h.demand.Wanted())
 			}
-			_, free = h.state()
+			held = h.demand.Wanted()
 		}
 		_ = h.renew("a", time.Second)
 		time.Sleep(time.Second)
@@ -110,9 +110,8 @@ func TestHoldsAreBounded(t *testing.T) {
 func TestHoldsStop(t *testing.T) {
 	h := newHolds(func() {})
 	_ = h.renew("a", time.Hour)
-	_, changed := h.state()
 	h.stop()
-	if n, _ := h.state(); n != 0 || !closed(changed) {
+	if n := h.count(); n != 0 || h.demand.Wanted() {
 		t.Fatalf("still %d holders", n)
 	}
 	if err := h.renew("a", time.Hour); !errors.Is(err, errStopped) {

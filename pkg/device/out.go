@@ -58,7 +58,7 @@ func NewOut[M proto.Message](k *Kit, name string, o OutOptions) *Out[M] {
 	}
 	holders := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "waldo_device_holders", Help: "Readers on the bus that hold a stream now.",
-		ConstLabels: prometheus.Labels{"stream": name}}, func() float64 { n, _ := core.holds.state(); return float64(n) })
+		ConstLabels: prometheus.Labels{"stream": name}}, func() float64 { return float64(core.holds.count()) })
 	for _, c := range []prometheus.Collector{core.published, core.lost, holders} {
 		if err := k.Metrics.Register(c); err != nil {
 			k.fail(fmt.Errorf("stream %q: %w", name, err))
@@ -91,56 +91,12 @@ func (o *Out[M]) Publish(m M) {
 }
 
 // Held tells whether somebody on the bus reads the stream.
-func (o *out) Held() bool {
-	n, _ := o.holds.state()
-	return n > 0
-}
+func (o *out) Held() bool { return o.holds.demand.Wanted() }
 
 // WhileHeld runs work whenever somebody on the bus reads the stream, and cancels its context when nobody does any more. It waits
 // for work to return before it runs it again. It returns when ctx ends, with its error, or when work ends by itself, with its error.
 func (o *out) WhileHeld(ctx context.Context, work func(context.Context) error) error {
-	for {
-		if err := o.wait(ctx, true); err != nil {
-			return err
-		}
-		if released, err := o.runHeld(ctx, work); !released {
-			return err
-		}
-	}
-}
-
-// runHeld runs work until the stream is free, and reports whether that is why work ended.
-func (o *out) runHeld(ctx context.Context, work func(context.Context) error) (released bool, err error) {
-	held, release := context.WithCancel(ctx)
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		defer release()
-		_ = o.wait(held, false) // ends with held at the latest
-	}()
-	err = work(held)
-	ended := held.Err() != nil
-	release()
-	<-watched
-	if ctx.Err() != nil {
-		return false, ctx.Err()
-	}
-	return ended, err
-}
-
-// wait returns nil when the stream is held, or free.
-func (o *out) wait(ctx context.Context, held bool) error {
-	for {
-		n, changed := o.holds.state()
-		if (n > 0) == held {
-			return ctx.Err()
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+	return o.holds.demand.While(ctx, work)
 }
 
 // SetKeyFrameOnRequest changes what [OutOptions] said, once the hardware is known.
@@ -158,12 +114,11 @@ func (o *out) SetMediaTypes(types ...string) {
 }
 
 func (o *out) info() *devicev1.StreamInfo {
-	n, _ := o.holds.state()
 	return &devicev1.StreamInfo{
 		Name:              o.name,
 		Direction:         devicev1.StreamDirection_STREAM_DIRECTION_OUT,
 		MessageType:       string(o.message.FullName()),
-		HolderCount:       int32(n),
+		HolderCount:       int32(o.holds.count()),
 		KeyFrameOnRequest: o.keyFrames.Load(),
 		MediaTypes:        *o.types.Load(),
 		AlternativeTo:     o.original,

@@ -29,7 +29,7 @@ type motor struct{ *actuator.Actuator }
 func (motor) Safe(control.Cause) {}
 
 func (m motor) Run(ctx context.Context, ready func()) error {
-	m.SetPresent(true)
+	m.Attach()
 	ready()
 	<-ctx.Done()
 	return nil

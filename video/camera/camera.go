@@ -105,37 +105,14 @@ func (d *Driver) run(ctx context.Context, ready func()) error {
 	return d.pipeline.Run(ctx, src, func() {
 		for _, s := range d.streams {
 			s.out.SetKeyFrameOnRequest(d.pipeline.KeyFrameOnRequest(s.MediaType))
-			publishing.Go(func() { d.whileHeld(ctx, s) })
+			publishing.Go(func() {
+				device.Serve(ctx, s.out, func() (*pipeline.Reader, error) {
+					return d.pipeline.Open(&mediav1.VideoFormat{MediaType: s.MediaType})
+				})
+			})
 		}
 		ready()
 	})
-}
-
-// whileHeld publishes a stream whenever somebody on the bus reads it.
-func (d *Driver) whileHeld(ctx context.Context, s stream) {
-	err := s.out.WhileHeld(ctx, func(ctx context.Context) error { return d.publish(ctx, s) })
-	if err != nil && ctx.Err() == nil {
-		d.kit.Log.Error("a stream on the bus ended", "stream", s.Name, "error", err)
-	}
-}
-
-// publish sends a stream to the bus until ctx ends.
-func (d *Driver) publish(ctx context.Context, s stream) error {
-	r, err := d.pipeline.Open(&mediav1.VideoFormat{MediaType: s.MediaType})
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	for {
-		frame, err := r.Next(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			return err
-		}
-		s.out.Publish(frame)
-	}
 }
 
 // describe shows in the device's description what the hardware chose.

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/video/codec"
 )
@@ -107,7 +108,7 @@ func (p *Pipeline) Offered() ([]*mediav1.VideoFormat, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.info == nil {
-		return nil, ErrAway
+		return nil, device.ErrAway
 	}
 	formats := p.config.Codecs.Formats()
 	if own := p.info.Current; !p.config.Codecs.Encodes(own.GetMediaType()) {

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/stream"
 	"github.com/waldo-robot/waldo/pkg/turns"
@@ -22,7 +23,6 @@ import (
 
 // Errors of a Pipeline. Formats that cannot be made give errors that wrap media.ErrFormat.
 var (
-	ErrAway    = errors.New("the camera is away")
 	ErrTooMany = errors.New("too many different formats are being made")
 	ErrNative  = errors.New("the camera compresses by itself and cannot be told how")
 	ErrClosed  = errors.New("the camera is shutting down")
@@ -111,7 +111,7 @@ func (p *Pipeline) Run(ctx context.Context, src source.Source, attached func()) 
 		defer idle.Reset(settle)
 		err := src.Capture(capturing, p.deliver)
 		if err == nil && capturing.Err() == nil {
-			err = fmt.Errorf("%w: it ended", source.ErrAway)
+			err = fmt.Errorf("%w: it ended", device.ErrAway)
 		}
 		if err != nil {
 			cancel(err)
@@ -160,12 +160,12 @@ func (p *Pipeline) detach() {
 	}
 }
 
-// Info describes the present source. It fails with ErrAway if there is none.
+// Info describes the present source. It fails with device.ErrAway if there is none.
 func (p *Pipeline) Info() (source.Info, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.info == nil {
-		return source.Info{}, ErrAway
+		return source.Info{}, device.ErrAway
 	}
 	return *p.info, nil
 }

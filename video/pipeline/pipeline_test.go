@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/media/stamp"
 	"github.com/waldo-robot/waldo/pkg/media/testcard"
@@ -286,12 +287,12 @@ func TestReadersStayWhileTheSourceIsAway(t *testing.T) {
 	m.expect(t, true)
 	m.snap(t, time.Now())
 	last := next(t, r).GetSequence()
-	m.failures <- fmt.Errorf("%w: pulled", source.ErrAway)
+	m.failures <- fmt.Errorf("%w: pulled", device.ErrAway)
 	m.expect(t, false)
-	if err := p.gone(); !errors.Is(err, source.ErrAway) {
+	if err := p.gone(); !errors.Is(err, device.ErrAway) {
 		t.Fatalf("run: %v", err)
 	}
-	if _, err := p.Open(h264()); !errors.Is(err, ErrAway) {
+	if _, err := p.Open(h264()); !errors.Is(err, device.ErrAway) {
 		t.Errorf("open while away: %v", err)
 	}
 	back := newManual(i420(128, 96, 30)) // and of another size
@@ -323,8 +324,8 @@ func TestGoingAwayIsNoticedWhileIdle(t *testing.T) {
 	w := watched{newManual(i420(64, 48, 30)), make(chan error, 1)}
 	p := New(Config{Codecs: standard.Codecs()})
 	defer p.Close()
-	w.gone <- source.ErrAway
-	if err := p.Run(t.Context(), w, func() {}); !errors.Is(err, source.ErrAway) {
+	w.gone <- device.ErrAway
+	if err := p.Run(t.Context(), w, func() {}); !errors.Is(err, device.ErrAway) {
 		t.Errorf("got %v", err)
 	}
 }

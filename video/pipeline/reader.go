@@ -7,6 +7,7 @@ import (
 	"time"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
@@ -28,7 +29,7 @@ type Reader struct {
 }
 
 // Open adds a reader. Of the format a size of 0x0 means the source's own, one side of 0 keeps its shape, and no side is made
-// larger than the source's; a rate of 0 means as captured. The errors are ErrAway, ErrTooMany, ErrClosed, or wrap
+// larger than the source's; a rate of 0 means as captured. The errors are device.ErrAway, ErrTooMany, ErrClosed, or wrap
 // media.ErrFormat. Close the reader.
 func (p *Pipeline) Open(want *mediav1.VideoFormat) (*Reader, error) {
 	k, owed, err := p.keyOf(want)
@@ -148,7 +149,7 @@ func (p *Pipeline) keyOf(want *mediav1.VideoFormat) (k key, owed int, err error)
 	case p.closed:
 		return k, 0, ErrClosed
 	case p.info == nil:
-		return k, 0, ErrAway
+		return k, 0, device.ErrAway
 	}
 	if k, err = p.resolve(want); err == nil {
 		owed, err = p.owe(k)

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/inflight"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/stream"
@@ -55,12 +56,12 @@ type variant struct {
 	warned  time.Time
 }
 
-// newVariant opens the variant of a key. It fails with ErrAway or ErrTooMany.
+// newVariant opens the variant of a key. It fails with device.ErrAway or ErrTooMany.
 func (p *Pipeline) newVariant(_ context.Context, k key) (*variant, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.info == nil {
-		return nil, ErrAway
+		return nil, device.ErrAway
 	}
 	if err := p.room(k); err != nil {
 		return nil, err

@@ -4,7 +4,7 @@ import (
 	"context"
 
 	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
-	"github.com/waldo-robot/waldo/video/pipeline"
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/video/source"
 )
 
@@ -54,7 +54,7 @@ func (s *Service) controller() (source.Controller, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.attached == nil {
-		return nil, pipeline.ErrAway
+		return nil, device.ErrAway
 	}
 	if c, ok := s.attached.(source.Controller); ok {
 		return c, nil

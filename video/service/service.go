@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 	"time"
@@ -16,6 +15,7 @@ import (
 
 	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/turns"
 	"github.com/waldo-robot/waldo/video/pipeline"
@@ -47,12 +47,12 @@ type Service struct {
 
 	mu       sync.Mutex
 	attached source.Source // nil while the hardware is away
-	reason   string        // why it is away
+	away     error         // why
 }
 
 // New returns a service whose hardware is away. The first of its streams is the usual one; there is at least one.
 func New(p *pipeline.Pipeline, streams []Stream) *Service {
-	return &Service{pipeline: p, streams: streams, reason: "it is being opened"}
+	return &Service{pipeline: p, streams: streams, away: device.Away(nil)}
 }
 
 // Attach sets the source whose controls are served.
@@ -62,13 +62,13 @@ func (s *Service) Attach(src source.Source) {
 	s.attached = src
 }
 
-// Detach says that the source is gone, and why.
+// Detach reports that the source is gone, and why.
 func (s *Service) Detach(why error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.attached = nil
 	if why != nil {
-		s.reason = why.Error()
+		s.away = device.Away(why)
 	}
 }
 
@@ -96,6 +96,9 @@ func (s *Service) CaptureFrame(ctx context.Context, r *camerav1.CaptureFrameRequ
 	ctx, cancel := context.WithTimeout(ctx, captureTimeout)
 	defer cancel()
 	frame, err := s.pipeline.CaptureOne(ctx, want)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("no picture came in time: %w", err)
+	}
 	if err != nil {
 		return nil, s.status(err)
 	}
@@ -182,32 +185,19 @@ func (s *Service) present() error {
 	return s.status(err)
 }
 
-// status gives an error its gRPC code; it is the one place that does.
+// status is device.Status, with the reason when the hardware is away.
 func (s *Service) status(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, pipeline.ErrAway), errors.Is(err, source.ErrAway):
+	if errors.Is(err, device.ErrAway) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return status.Errorf(codes.Unavailable, "%v: %s", pipeline.ErrAway, s.reason)
-	case errors.Is(err, io.EOF), errors.Is(err, pipeline.ErrClosed):
-		return status.Error(codes.Unavailable, pipeline.ErrClosed.Error())
-	case errors.Is(err, context.DeadlineExceeded):
-		return status.Error(codes.DeadlineExceeded, "no picture came in time")
-	case errors.Is(err, context.Canceled):
-		return status.Error(codes.Canceled, "the call was ended by the caller")
+		err = s.away
 	}
-	for kind, code := range statusCodes {
-		if errors.Is(err, kind) {
-			return status.Error(code, err.Error())
-		}
-	}
-	return status.Error(codes.Internal, fmt.Sprintf("the camera failed: %v", err))
+	return device.Status(err, statusCodes)
 }
 
 var statusCodes = map[error]codes.Code{
 	media.ErrFormat:      codes.InvalidArgument,
+	pipeline.ErrClosed:   codes.Unavailable,
 	pipeline.ErrTooMany:  codes.ResourceExhausted,
 	turns.ErrBusy:        codes.ResourceExhausted,
 	pipeline.ErrNative:   codes.FailedPrecondition,

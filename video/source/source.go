@@ -16,10 +16,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/media"
 )
 
-// Errors that drivers wrap, so that the cause can be told apart.
+// Errors that drivers wrap, beside [device.ErrAway] and [device.ErrBusy].
 var (
-	ErrAway       = errors.New("hardware is away")        // missing or unplugged; it may come back
-	ErrBusy       = errors.New("hardware is busy")        // another program uses it
 	ErrNotCamera  = errors.New("not a capture device")    // something is there, but it gives no pictures
 	ErrNoControl  = errors.New("no such control")         // SetControls: the name is unknown
 	ErrOutOfRange = errors.New("value is out of range")   // SetControls: the value is not allowed
@@ -33,7 +31,7 @@ type Source interface {
 	Info() Info
 	// Capture takes pictures and gives each to deliver, in order and as soon as it is there, until ctx ends; then it returns
 	// nil. The first picture is taken at once, not at the next tick of some clock. Any other end is an error, which wraps
-	// ErrAway if the hardware went. When Capture has returned, deliver is not called any more and nothing is captured.
+	// device.ErrAway if the hardware went. When Capture has returned, deliver is not called any more and nothing is captured.
 	// A deliver that takes long makes the source lose pictures, never queue them.
 	Capture(ctx context.Context, deliver func(Frame)) error
 	// Close releases the hardware. A Capture under way ends with an error. Close may be called more than once.
@@ -42,7 +40,7 @@ type Source interface {
 
 // Watcher is a source that can tell that its hardware went while nobody captures.
 type Watcher interface {
-	// Watch returns nil when ctx ends, or an error that wraps ErrAway within a second of the hardware's going. It may run
+	// Watch returns nil when ctx ends, or an error that wraps device.ErrAway within a second of the hardware's going. It may run
 	// beside Capture.
 	Watch(ctx context.Context) error
 }
@@ -52,7 +50,7 @@ type Controller interface {
 	// Controls returns all settings with their present values.
 	Controls() ([]Control, error)
 	// SetControls changes settings: it checks all names and values first and changes nothing if one is wrong. The error
-	// wraps ErrNoControl, ErrOutOfRange, ErrReadOnly or ErrAway.
+	// wraps ErrNoControl, ErrOutOfRange, ErrReadOnly or device.ErrAway.
 	SetControls(values map[string]int64) error
 }
 

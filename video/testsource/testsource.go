@@ -8,6 +8,7 @@ import (
 	"time"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/media/testcard"
 	"github.com/waldo-robot/waldo/video/source"
@@ -65,7 +66,7 @@ func (s *Source) Capture(ctx context.Context, deliver func(source.Frame)) error 
 	for {
 		select {
 		case <-s.closed:
-			return fmt.Errorf("test source: %w: closed", source.ErrAway)
+			return fmt.Errorf("test source: %w: closed", device.ErrAway)
 		case <-ctx.Done():
 			return nil
 		default:

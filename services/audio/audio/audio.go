@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/protobuf/proto"
 
 	audiov1 "github.com/waldo-robot/waldo/api/gen/go/waldo/audio/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
@@ -164,12 +165,12 @@ func (d *driver) parts(opened card.Card) []func(context.Context) error {
 	parts := []func(context.Context) error{
 		opened.Watch,
 		d.levels.Run,
-		func(ctx context.Context) error { return d.loudness.WhileHeld(ctx, d.publishLevels) },
+		serve(d.loudness, func() (*stream.Subscription[*audiov1.StreamLevelsResponse], error) { return d.levels.Subscribe(), nil }),
 	}
 	if d.microphone != nil {
 		parts = append(parts,
 			func(ctx context.Context) error { return d.microphone.Run(ctx, opened.Microphone) },
-			func(ctx context.Context) error { return d.audio.WhileHeld(ctx, d.publish) })
+			serve(d.audio, func() (*capture.Reader, error) { return d.microphone.Open(nil, 0) }))
 	}
 	if d.speaker != nil {
 		parts = append(parts,
@@ -180,36 +181,12 @@ func (d *driver) parts(opened card.Card) []func(context.Context) error {
 	return parts
 }
 
-// publish sends the microphone's sound to the bus until ctx ends.
-func (d *driver) publish(ctx context.Context) error {
-	r, err := d.microphone.Open(nil, 0)
-	if err != nil {
-		return err
+// serve is [device.Serve] as a part.
+func serve[M proto.Message, R device.Reader[M]](to *device.Out[M], open func() (R, error)) func(context.Context) error {
+	return func(ctx context.Context) error {
+		device.Serve(ctx, to, open)
+		return nil
 	}
-	defer r.Close()
-	for {
-		frame, err := r.Next(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			return err
-		}
-		d.audio.Publish(frame)
-	}
-}
-
-// publishLevels sends the levels to the bus until ctx ends.
-func (d *driver) publishLevels(ctx context.Context) error {
-	levels := d.levels.Subscribe()
-	defer levels.Close()
-	for l, err := range levels.All(ctx) {
-		if err != nil {
-			return nil
-		}
-		d.loudness.Publish(l)
-	}
-	return nil
 }
 
 // describe shows what was opened in the device's description.

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/services/audio/capture"
 	"github.com/waldo-robot/waldo/services/audio/card"
@@ -134,9 +135,9 @@ func TestOpen(t *testing.T) {
 		{tone, sound, true, true, nil},
 		{sound, none, true, false, card.ErrNotSound}, // nothing was said into it
 		{none, null, false, true, nil},
-		{filepath.Join(dir, "none.wav"), "", false, false, card.ErrAway},
+		{filepath.Join(dir, "none.wav"), "", false, false, device.ErrAway},
 		{text, "", false, false, card.ErrNotSound},
-		{tone, filepath.Join(dir, "none", "said.wav"), false, false, card.ErrAway},
+		{tone, filepath.Join(dir, "none", "said.wav"), false, false, device.ErrAway},
 	} {
 		c := Defaults()
 		c.Source, c.Speaker = tt.source, tt.speaker

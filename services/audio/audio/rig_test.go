@@ -55,7 +55,7 @@ type soundCard struct {
 	format pcm.Format
 }
 
-var errPulled = fmt.Errorf("%w: the test has it", card.ErrAway)
+var errPulled = fmt.Errorf("%w: the test has it", device.ErrAway)
 
 func (s *soundCard) pull() {
 	s.mu.Lock()

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/stream"
 	"github.com/waldo-robot/waldo/services/audio/card"
 	"github.com/waldo-robot/waldo/services/audio/pcm"
@@ -94,7 +95,7 @@ func (p *Pipeline) Run(ctx context.Context, m card.Microphone) error {
 		p.due = time.Time{}
 		err := m.Capture(wanted, p.feed)
 		if err == nil && wanted.Err() == nil {
-			err = fmt.Errorf("%w: the capture ended", card.ErrAway)
+			err = fmt.Errorf("%w: the capture ended", device.ErrAway)
 		}
 		return err
 	})

@@ -15,10 +15,8 @@ import (
 	"time"
 )
 
-// Errors that drivers wrap, so that the cause can be told apart.
+// Errors that drivers wrap, beside [device.ErrAway] and [device.ErrBusy].
 var (
-	ErrAway     = errors.New("sound card is away")      // missing, unplugged, or it hangs; it may come back
-	ErrBusy     = errors.New("sound card is busy")      // another program uses it
 	ErrFormat   = errors.New("sound card cannot do it") // a rate or a number of channels
 	ErrNotSound = errors.New("not a sound Waldo reads") // a file of another kind, or a broken one
 )
@@ -45,7 +43,7 @@ type Card struct {
 	Speaker    Speaker
 	// Attributes are for people: driver, name, rate of the hardware.
 	Attributes map[string]string
-	// Watch returns nil when ctx ends, or an error that wraps ErrAway soon after the hardware went, also while nothing runs. Nil if
+	// Watch returns nil when ctx ends, or an error that wraps device.ErrAway soon after the hardware went, also while nothing runs. Nil if
 	// there is nothing to watch.
 	Watch func(ctx context.Context) error
 	// Close releases the hardware, once Capture, Play and Watch have returned. Nil if there is nothing to release.

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/waldo-robot/waldo/services/audio/card"
+	"github.com/waldo-robot/waldo/pkg/device"
 )
 
 // prepareALSA keeps JACK and ALSA from writing a dozen lines whenever cards are looked for, as they are once a second while one is away; what is wrong
@@ -22,5 +22,5 @@ func prepareALSA() error {
 	if path := os.Getenv("ALSA_CONFIG_PATH"); path != "" {
 		where = fmt.Sprintf("ALSA_CONFIG_PATH is %q: mend that file, or unset it", path)
 	}
-	return fmt.Errorf("%w: ALSA is not configured, nothing is called default: %s", card.ErrAway, where)
+	return fmt.Errorf("%w: ALSA is not configured, nothing is called default: %s", device.ErrAway, where)
 }

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/services/audio/card"
 	"github.com/waldo-robot/waldo/services/audio/pcm"
 )
@@ -58,7 +59,7 @@ func (l *Library) Open(config Config) (card.Card, error) {
 // openAlone needs mu.
 func (l *Library) openAlone(config Config) (card.Card, error) {
 	if l.uses > 0 {
-		return card.Card{}, fmt.Errorf("%w: this process has one open already", card.ErrBusy)
+		return card.Card{}, fmt.Errorf("%w: this process has one open already", device.ErrBusy)
 	}
 	if err := l.use(); err != nil {
 		return card.Card{}, err
@@ -117,7 +118,7 @@ func watch(ctx context.Context, nodes []string) error {
 	for {
 		for _, node := range nodes {
 			if _, err := os.Stat(node); errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("%w: it was unplugged (%s)", card.ErrAway, node)
+				return fmt.Errorf("%w: it was unplugged (%s)", device.ErrAway, node)
 			}
 		}
 		select {

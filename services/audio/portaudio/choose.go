@@ -7,7 +7,7 @@ import (
 
 	pa "github.com/gordonklaus/portaudio"
 
-	"github.com/waldo-robot/waldo/services/audio/card"
+	"github.com/waldo-robot/waldo/pkg/device"
 )
 
 // Default chooses what the system uses.
@@ -35,7 +35,7 @@ func (d direction) find(wanted string) (*pa.DeviceInfo, error) {
 	}
 	all, err := pa.Devices()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", card.ErrAway, err)
+		return nil, fmt.Errorf("%w: %w", device.ErrAway, err)
 	}
 	var names []string
 	var usable []*pa.DeviceInfo
@@ -45,14 +45,14 @@ func (d direction) find(wanted string) (*pa.DeviceInfo, error) {
 		}
 	}
 	if name := busy(proc, d.letter, wanted); name != "" && !slices.ContainsFunc(names, contains(wanted)) {
-		return nil, fmt.Errorf("%w: %s %q is used by another program", card.ErrBusy, d.word, name)
+		return nil, fmt.Errorf("%w: %s %q is used by another program", device.ErrBusy, d.word, name)
 	}
 	if wanted == Default {
-		return nil, fmt.Errorf("%w: the system has no default %s%s", card.ErrAway, d.word, known(names))
+		return nil, fmt.Errorf("%w: the system has no default %s%s", device.ErrAway, d.word, known(names))
 	}
 	i, err := choose(wanted, names)
 	if err != nil {
-		return nil, fmt.Errorf("%w: no %s %w", card.ErrAway, d.word, err)
+		return nil, fmt.Errorf("%w: no %s %w", device.ErrAway, d.word, err)
 	}
 	return usable[i], nil
 }

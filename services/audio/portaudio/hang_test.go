@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/waldo-robot/waldo/services/audio/card"
+	"github.com/waldo-robot/waldo/pkg/device"
 )
 
 // A call that hangs is not waited for; nothing is opened before it has ended, and what it did is taken back. When it hangs for too long, that is said.
@@ -19,7 +19,7 @@ func TestHangingCall(t *testing.T) {
 		<-release
 		return nil
 	}
-	if err := l.within(time.Millisecond, hang, func() { close(undone) }); !errors.Is(err, card.ErrAway) {
+	if err := l.within(time.Millisecond, hang, func() { close(undone) }); !errors.Is(err, device.ErrAway) {
 		t.Errorf("a call that hangs: %v, want that the card is away", err)
 	}
 	begin := time.Now()
@@ -54,7 +54,7 @@ func TestWithoutConfiguration(t *testing.T) {
 	t.Setenv("ALSA_CONFIG_PATH", path)
 	for range 2 { // no file, then one without a default
 		_, err := (&Library{}).Devices()
-		if !errors.Is(err, card.ErrAway) || !strings.Contains(err.Error(), path) {
+		if !errors.Is(err, device.ErrAway) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%v, want an error that names %s", err, path)
 		}
 		if err := os.WriteFile(path, []byte("pcm.other { type null }\n"), 0o600); err != nil {

@@ -11,7 +11,7 @@ import (
 	pa "github.com/gordonklaus/portaudio"
 
 	audiov1 "github.com/waldo-robot/waldo/api/gen/go/waldo/audio/v1"
-	"github.com/waldo-robot/waldo/services/audio/card"
+	"github.com/waldo-robot/waldo/pkg/device"
 )
 
 // Library is PortAudio. Its zero value is ready for use.
@@ -29,9 +29,9 @@ type Library struct {
 
 // ErrStuck is what Open fails with when PortAudio has hung for so long that only a new process can use it again: it can wait for ever for a sound
 // server that died at the wrong moment, and all other calls wait for that one.
-var ErrStuck = fmt.Errorf("%w: the system's sound has hung for too long, and will not come back in this process", card.ErrAway)
+var ErrStuck = fmt.Errorf("%w: the system's sound has hung for too long, and will not come back in this process", device.ErrAway)
 
-var errHangs = fmt.Errorf("%w: the system's sound hangs", card.ErrAway)
+var errHangs = fmt.Errorf("%w: the system's sound hangs", device.ErrAway)
 
 const (
 	// slowOpen is how long the system may take to look for cards and to open one.
@@ -125,7 +125,7 @@ func (l *Library) use() error {
 			return err
 		}
 		if err := pa.Initialize(); err != nil {
-			return fmt.Errorf("%w: PortAudio does not start: %w", card.ErrAway, err)
+			return fmt.Errorf("%w: PortAudio does not start: %w", device.ErrAway, err)
 		}
 	}
 	l.uses++

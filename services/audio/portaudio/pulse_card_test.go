@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/tonetest"
 	"github.com/waldo-robot/waldo/services/audio/card"
 	"github.com/waldo-robot/waldo/services/audio/card/cardtest"
@@ -128,7 +129,7 @@ func TestServerGoes(t *testing.T) {
 			goesUnder(t, c, func() { test.away(p) })
 			begin := time.Now()
 			_ = c.Close() // it may well hang
-			if _, err := l.Open(both(standard)); !errors.Is(err, card.ErrAway) {
+			if _, err := l.Open(both(standard)); !errors.Is(err, device.ErrAway) {
 				t.Errorf("open while it is away: %v", err)
 			}
 			t.Logf("closed, and refused to open, after %v", time.Since(begin).Round(time.Millisecond))
@@ -192,7 +193,7 @@ func goesUnder(t *testing.T, c card.Card, goes func()) {
 	for what, ended := range map[string]chan error{"capture": captured, "play": played} {
 		select {
 		case err := <-ended:
-			if !errors.Is(err, card.ErrAway) {
+			if !errors.Is(err, device.ErrAway) {
 				t.Errorf("%s ended with %v, want an error that it is away", what, err)
 			}
 		case <-time.After(patience):
@@ -221,11 +222,11 @@ func TestDevicesAndUnknownOnes(t *testing.T) {
 			defer func() { _ = c.Close() }() // tested elsewhere
 		}
 	}
-	if _, err := l.Open(both(standard)); !errors.Is(err, card.ErrBusy) {
+	if _, err := l.Open(both(standard)); !errors.Is(err, device.ErrBusy) {
 		t.Errorf("a second card: %v, want that it is busy", err)
 	}
 	_, err := (&Library{}).Open(Config{Microphone: "no such", Speaker: pulseSpeaker, Format: standard})
-	if !errors.Is(err, card.ErrAway) || !strings.Contains(err.Error(), pulseMicrophone) || !strings.Contains(err.Error(), "no such") {
+	if !errors.Is(err, device.ErrAway) || !strings.Contains(err.Error(), pulseMicrophone) || !strings.Contains(err.Error(), "no such") {
 		t.Errorf("an unknown microphone: %v, want one that names those there are", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	pa "github.com/gordonklaus/portaudio"
 
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/services/audio/card"
 	"github.com/waldo-robot/waldo/services/audio/convert"
 	"github.com/waldo-robot/waldo/services/audio/pcm"
@@ -86,10 +87,10 @@ func (s *source) open(call callback) (*pa.Stream, error) {
 
 // describe says of an error of PortAudio which device had it and of which sort it is.
 func (s *source) describe(err error) error {
-	kind := card.ErrAway
+	kind := device.ErrAway
 	switch {
 	case errors.Is(err, pa.DeviceUnavailable):
-		kind = card.ErrBusy
+		kind = device.ErrBusy
 	case errors.Is(err, pa.InvalidSampleRate), errors.Is(err, pa.InvalidChannelCount), errors.Is(err, pa.SampleFormatNotSupported):
 		kind = card.ErrFormat
 	}
@@ -150,7 +151,7 @@ func (s *source) run(ctx context.Context, call callback, wait func(poll <-chan t
 		wait(tick.C)
 		if quiet := w.quiet(); quiet > silent && time.Since(started) > slowStart {
 			return fmt.Errorf("%w: %s %q has been silent for %v: it was unplugged, or its driver hangs",
-				card.ErrAway, s.word, s.device.Name, quiet.Round(time.Millisecond))
+				device.ErrAway, s.word, s.device.Name, quiet.Round(time.Millisecond))
 		}
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	audiov1 "github.com/waldo-robot/waldo/api/gen/go/waldo/audio/v1"
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/text"
 	"github.com/waldo-robot/waldo/services/audio/capture"
 	"github.com/waldo-robot/waldo/services/audio/pcm"
@@ -34,47 +35,41 @@ type Service struct {
 	audiov1.UnimplementedAudioServiceServer
 	config Config
 
-	mu     sync.Mutex
-	here   context.Context // ends, with the reason as its cause, when the hardware goes; nil while it is away
-	leave  context.CancelCauseFunc
-	reason string // why it is away
+	mu    sync.Mutex
+	here  context.Context // ends, with the reason as its cause, when the hardware goes; nil while it is away
+	leave context.CancelCauseFunc
+	away  error // why it is away
 }
 
-// errAway is the cause for which calls end whose hardware goes.
-var errAway = errors.New("the sound card is away")
-
 // New returns a service whose hardware is away.
-func New(config Config) *Service { return &Service{config: config, reason: "it is being opened"} }
+func New(config Config) *Service { return &Service{config: config, away: device.Away(nil)} }
 
-// Attach says that the hardware is there.
+// Attach reports that the hardware is there.
 func (s *Service) Attach() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.here, s.leave = context.WithCancelCause(s.config.Stopping)
 }
 
-// Detach says that the hardware is gone, and why. Calls that play end.
+// Detach reports that the hardware is gone, and why. Calls that play end.
 func (s *Service) Detach(why error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if why != nil {
-		s.reason = why.Error()
+		s.away = device.Away(why)
 	}
 	if s.leave != nil {
-		s.leave(s.away())
+		s.leave(s.away)
 	}
 	s.here, s.leave = nil, nil
 }
-
-// away needs mu.
-func (s *Service) away() error { return fmt.Errorf("%w: %s", errAway, s.reason) }
 
 // present returns a context that ends when the hardware goes, or fails if it is away.
 func (s *Service) present() (context.Context, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.here == nil {
-		return nil, s.away()
+		return nil, s.away
 	}
 	return s.here, nil
 }
@@ -234,32 +229,14 @@ func (s *Service) StreamLevels(_ *audiov1.StreamLevelsRequest, to audiov1.AudioS
 	}
 }
 
-// toStatus gives an error its gRPC code; it is the one place that does.
+// toStatus gives an error its gRPC code.
 func toStatus(err error) error {
-	for _, k := range []struct {
-		kind error
-		code codes.Code
-	}{
-		{errAway, codes.Unavailable},
-		{io.EOF, codes.Unavailable},
-		{capture.ErrClosed, codes.Unavailable},
-		{playout.ErrClosed, codes.Unavailable},
-		{pcm.ErrFormat, codes.InvalidArgument},
-		{capture.ErrTooMany, codes.ResourceExhausted},
-		{playout.ErrTooMany, codes.ResourceExhausted},
-		{playout.ErrTooLong, codes.ResourceExhausted},
-		{context.DeadlineExceeded, codes.DeadlineExceeded},
-		{context.Canceled, codes.Canceled},
-	} {
-		if errors.Is(err, k.kind) {
-			if errors.Is(k.kind, io.EOF) {
-				err = capture.ErrClosed
-			}
-			return status.Error(k.code, err.Error())
-		}
-	}
-	if _, ok := status.FromError(err); ok {
-		return err
-	}
-	return status.Error(codes.Internal, fmt.Sprintf("the sound card failed: %v", err))
+	return device.Status(err, map[error]codes.Code{
+		capture.ErrClosed:  codes.Unavailable,
+		playout.ErrClosed:  codes.Unavailable,
+		pcm.ErrFormat:      codes.InvalidArgument,
+		capture.ErrTooMany: codes.ResourceExhausted,
+		playout.ErrTooMany: codes.ResourceExhausted,
+		playout.ErrTooLong: codes.ResourceExhausted,
+	})
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/services/audio/card"
 	"github.com/waldo-robot/waldo/services/audio/convert"
 	"github.com/waldo-robot/waldo/services/audio/pcm"
@@ -58,9 +59,9 @@ func parse(file *os.File) (*Sound, error) {
 
 func openError(path string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: there is no file %s", card.ErrAway, path)
+		return fmt.Errorf("%w: there is no file %s", device.ErrAway, path)
 	}
-	return fmt.Errorf("%w: %w", card.ErrAway, err)
+	return fmt.Errorf("%w: %w", device.ErrAway, err)
 }
 
 type microphone struct {

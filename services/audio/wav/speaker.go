@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/services/audio/card"
 	"github.com/waldo-robot/waldo/services/audio/pcm"
 	"github.com/waldo-robot/waldo/services/audio/sim"
@@ -18,7 +19,7 @@ import (
 func OpenSpeaker(path string, format pcm.Format, block int) (card.Card, error) {
 	file, err := os.Create(path)
 	if err != nil {
-		return card.Card{}, fmt.Errorf("%w: %w", card.ErrAway, err)
+		return card.Card{}, fmt.Errorf("%w: %w", device.ErrAway, err)
 	}
 	if block == 0 {
 		block = format.Frames(10 * time.Millisecond)

@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/tonetest"
 	"github.com/waldo-robot/waldo/services/audio/card"
 	"github.com/waldo-robot/waldo/services/audio/card/cardtest"
@@ -233,13 +234,13 @@ func TestFilesThatCannotBe(t *testing.T) {
 	}
 	f := pcm.Format{Rate: 48000, Channels: 1}
 	for path, want := range map[string]error{
-		text: card.ErrNotSound, folder: card.ErrNotSound, filepath.Join(folder, "none.wav"): card.ErrAway,
+		text: card.ErrNotSound, folder: card.ErrNotSound, filepath.Join(folder, "none.wav"): device.ErrAway,
 	} {
 		if _, err := OpenMicrophone(path, sim.Pace{Format: f}); !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", path, err, want)
 		}
 	}
-	if _, err := OpenSpeaker(filepath.Join(folder, "no", "out.wav"), f, 0); !errors.Is(err, card.ErrAway) {
+	if _, err := OpenSpeaker(filepath.Join(folder, "no", "out.wav"), f, 0); !errors.Is(err, device.ErrAway) {
 		t.Errorf("a folder that is not there: %v", err)
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/services/camera/mp4"
 	"github.com/waldo-robot/waldo/video/source"
@@ -74,7 +75,7 @@ type Source struct {
 	close  sync.Once
 }
 
-// Open checks that a file can be played. The error wraps source.ErrAway if it is missing, source.ErrNotMedia if it is not a video
+// Open checks that a file can be played. The error wraps device.ErrAway if it is missing, source.ErrNotMedia if it is not a video
 // that can be played.
 func Open(path string, config Config) (*Source, error) {
 	if config.FrameRate == 0 {
@@ -138,7 +139,7 @@ func (s *Source) Capture(ctx context.Context, deliver func(source.Frame)) (err e
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
 	if !same(c.format, s.info.Current) {
-		return fmt.Errorf("%s: %w: the file was replaced by one of another format", s.path, source.ErrAway)
+		return fmt.Errorf("%s: %w: the file was replaced by one of another format", s.path, device.ErrAway)
 	}
 	return s.play(ctx, c, deliver)
 }
@@ -157,7 +158,7 @@ func (s *Source) play(ctx context.Context, c *clip, deliver func(source.Frame)) 
 		case <-ctx.Done():
 			return nil
 		case <-s.ended:
-			return fmt.Errorf("%s: %w: closed", s.path, source.ErrAway)
+			return fmt.Errorf("%s: %w: closed", s.path, device.ErrAway)
 		case <-wait.C:
 		}
 		if ctx.Err() != nil { // both may be true, if delivering is slow
@@ -169,7 +170,7 @@ func (s *Source) play(ctx context.Context, c *clip, deliver func(source.Frame)) 
 		f := c.frames[i]
 		data, key, err := f.read()
 		if err != nil {
-			return fmt.Errorf("%s: %w: %w", s.path, source.ErrAway, err)
+			return fmt.Errorf("%s: %w: %w", s.path, device.ErrAway, err)
 		}
 		deliver(source.Frame{
 			Format: s.info.Current, Time: time.Now(), Data: data, Key: key,
@@ -191,11 +192,11 @@ func load(path string, config Config) (*clip, error) {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s: %w: there is no such file", path, source.ErrAway)
+		return nil, fmt.Errorf("%s: %w: there is no such file", path, device.ErrAway)
 	case errors.Is(err, source.ErrNotMedia):
 		return nil, fmt.Errorf("%s: %w", path, err)
 	case err != nil:
-		return nil, fmt.Errorf("%s: %w: %w", path, source.ErrAway, err)
+		return nil, fmt.Errorf("%s: %w: %w", path, device.ErrAway, err)
 	}
 	return c, nil
 }

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/media/annexb"
 	"github.com/waldo-robot/waldo/video/codec"
@@ -230,7 +231,7 @@ func TestBadFiles(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Open(filepath.Join(t.TempDir(), "a.mp4"), Config{}); !errors.Is(err, source.ErrAway) {
+	if _, err := Open(filepath.Join(t.TempDir(), "a.mp4"), Config{}); !errors.Is(err, device.ErrAway) {
 		t.Errorf("missing file: %v", err)
 	}
 }
@@ -245,14 +246,14 @@ func TestFileThatGoesAndReturns(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Capture(t.Context(), func(source.Frame) {}); !errors.Is(err, source.ErrAway) {
+	if err := s.Capture(t.Context(), func(source.Frame) {}); !errors.Is(err, device.ErrAway) {
 		t.Errorf("missing: %v", err)
 	}
 	other := bytes.Replace(y4m(), []byte("W64 H48"), []byte("W48 H64"), 1)
 	if err := os.WriteFile(path, other, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Capture(t.Context(), func(source.Frame) {}); !errors.Is(err, source.ErrAway) {
+	if err := s.Capture(t.Context(), func(source.Frame) {}); !errors.Is(err, device.ErrAway) {
 		t.Errorf("replaced by another: %v", err)
 	}
 }

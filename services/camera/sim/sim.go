@@ -14,6 +14,7 @@ import (
 	"time"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/simworld"
 	"github.com/waldo-robot/waldo/video/source"
@@ -167,7 +168,7 @@ func (s *Source) wait(ctx context.Context, heard <-chan struct{}, due <-chan tim
 	}
 	select { // of several reasons the end counts
 	case <-s.closed:
-		return true, fmt.Errorf("sim source: %w: closed", source.ErrAway)
+		return true, fmt.Errorf("sim source: %w: closed", device.ErrAway)
 	default:
 	}
 	if ctx.Err() != nil {

@@ -12,6 +12,7 @@ import (
 	kernel "github.com/vladimirvivien/go4vl/v4l2"
 	"golang.org/x/sys/unix"
 
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/video/source"
 )
 
@@ -33,9 +34,9 @@ func openKernel(path string) (node, error) {
 	stat, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s: %w: there is no such device%s", path, source.ErrAway, present())
+		return nil, fmt.Errorf("%s: %w: there is no such device%s", path, device.ErrAway, present())
 	case err != nil:
-		return nil, fmt.Errorf("%s: %w: %w", path, source.ErrAway, err)
+		return nil, fmt.Errorf("%s: %w: %w", path, device.ErrAway, err)
 	case stat.Mode()&fs.ModeCharDevice == 0:
 		return nil, fmt.Errorf("%s: %w: it is no device", path, source.ErrNotCamera)
 	}
@@ -44,9 +45,9 @@ func openKernel(path string) (node, error) {
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
 		return nil, fmt.Errorf("%s: no permission: add the user to the group that owns it (usually video): %w", path, err)
 	case errors.Is(err, unix.EBUSY):
-		return nil, fmt.Errorf("%s: %w: another program uses it", path, source.ErrBusy)
+		return nil, fmt.Errorf("%s: %w: another program uses it", path, device.ErrBusy)
 	case err != nil:
-		return nil, fmt.Errorf("%s: %w: %w", path, source.ErrAway, err)
+		return nil, fmt.Errorf("%s: %w: %w", path, device.ErrAway, err)
 	}
 	return &kernelNode{path, fd}, nil
 }
@@ -73,9 +74,9 @@ func (k *kernelNode) explain(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, unix.EBUSY):
-		return fmt.Errorf("%w: another program uses it: %w", source.ErrBusy, err)
+		return fmt.Errorf("%w: another program uses it: %w", device.ErrBusy, err)
 	case errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO), errors.Is(err, kernel.ErrorSystem):
-		return fmt.Errorf("%w: it was unplugged, or failed: %w", source.ErrAway, err)
+		return fmt.Errorf("%w: it was unplugged, or failed: %w", device.ErrAway, err)
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/video/source"
 
@@ -75,7 +76,7 @@ type Source struct {
 	closed bool
 }
 
-// Open opens a device node, also by one of the names under /dev/v4l, and sets it up. The error wraps source.ErrAway, ErrBusy or
+// Open opens a device node, also by one of the names under /dev/v4l, and sets it up. The error wraps device.ErrAway, ErrBusy or
 // ErrNotCamera where one of these is the reason.
 func Open(_ context.Context, path string, config Config) (*Source, error) {
 	n, err := openKernel(path)
@@ -164,7 +165,7 @@ func (s *Source) use() (done func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, fmt.Errorf("%s: %w: closed", s.path, source.ErrAway)
+		return nil, fmt.Errorf("%s: %w: closed", s.path, device.ErrAway)
 	}
 	s.users.Add(1)
 	return s.users.Done, nil
@@ -197,7 +198,7 @@ func (s *Source) Capture(ctx context.Context, deliver func(source.Frame)) error 
 	case err != nil:
 		return fmt.Errorf("%s: %w", s.path, err)
 	}
-	return fmt.Errorf("%s: %w: closed", s.path, source.ErrAway)
+	return fmt.Errorf("%s: %w: closed", s.path, device.ErrAway)
 }
 
 // Watch implements source.Watcher. It asks the driver for its name, which costs one system call and fails once the device is gone.
@@ -225,7 +226,7 @@ func (s *Source) probe() error {
 	}
 	defer done()
 	if _, err := s.node.identity(); err != nil {
-		return fmt.Errorf("%s: %w: it was unplugged", s.path, source.ErrAway)
+		return fmt.Errorf("%s: %w: it was unplugged", s.path, device.ErrAway)
 	}
 	return nil
 }

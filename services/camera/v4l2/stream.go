@@ -9,7 +9,7 @@ import (
 	kernel "github.com/vladimirvivien/go4vl/v4l2"
 	"golang.org/x/sys/unix"
 
-	"github.com/waldo-robot/waldo/video/source"
+	"github.com/waldo-robot/waldo/pkg/device"
 )
 
 // streaming is a stream that is set up; it is what go4vl's functions for buffers work on.
@@ -103,7 +103,7 @@ func (s *streaming) wait(wake int) (woken bool, err error) {
 		case err != nil:
 			return false, err
 		case n == 0:
-			return false, fmt.Errorf("%w: no picture came for %v", source.ErrAway, stalled)
+			return false, fmt.Errorf("%w: no picture came for %v", device.ErrAway, stalled)
 		case fds[1].Revents != 0:
 			return true, nil
 		}

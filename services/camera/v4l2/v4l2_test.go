@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/video/source"
 	"github.com/waldo-robot/waldo/video/source/sourcetest"
@@ -64,7 +65,7 @@ func webcam() *fake {
 
 func (f *fake) err() error {
 	if f.gone.Load() {
-		return source.ErrAway
+		return device.ErrAway
 	}
 	return nil
 }
@@ -220,7 +221,7 @@ func TestOpenErrors(t *testing.T) {
 		"unknown pixels": {func(f *fake) { f.chooses = func(m mode) mode { m.fourcc = 'B' | 'A'<<8 | '8'<<16 | '1'<<24; return m } },
 			Config{}, source.ErrNotCamera, "BA81"},
 		"format it lacks":      {func(*fake) {}, Config{Format: "NV12"}, nil, "one of YUYV, MJPEG"},
-		"unplugged meanwhile":  {func(f *fake) { f.gone.Store(true) }, Config{}, source.ErrAway, "away"},
+		"unplugged meanwhile":  {func(f *fake) { f.gone.Store(true) }, Config{}, device.ErrAway, "away"},
 		"control it lacks":     {func(*fake) {}, Config{Controls: map[string]int64{"zoom": 1}}, source.ErrNoControl, "brightness, gain, mode"},
 		"control out of range": {func(*fake) {}, Config{Controls: map[string]int64{"brightness": 11}}, source.ErrOutOfRange, "-10 to 10"},
 		"control off its step": {func(*fake) {}, Config{Controls: map[string]int64{"brightness": 1}}, source.ErrOutOfRange, "multiple of 2"},
@@ -249,7 +250,7 @@ func TestOpeningWhatIsNoCamera(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, is := range map[string]error{
-		"/dev/no-such-camera": source.ErrAway, plain: source.ErrNotCamera, "/dev/null": source.ErrNotCamera,
+		"/dev/no-such-camera": device.ErrAway, plain: source.ErrNotCamera, "/dev/null": source.ErrNotCamera,
 	} {
 		if _, err := Open(t.Context(), path, Config{}); !errors.Is(err, is) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: got %v, want %v", path, err, is)
@@ -272,7 +273,7 @@ func TestUnplugging(t *testing.T) {
 				f.gone.Store(true)
 				err = s.Watch(t.Context())
 			}
-			if !errors.Is(err, source.ErrAway) {
+			if !errors.Is(err, device.ErrAway) {
 				t.Errorf("got %v", err)
 			}
 		})

@@ -13,11 +13,12 @@ import (
 	linux "github.com/holoplot/go-evdev"
 	"golang.org/x/sys/unix"
 
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/services/input/source"
 )
 
-// device is an open device. It may be closed by any goroutine; everything else is for one.
-type device struct {
+// handle is an open device. It may be closed by any goroutine; everything else is for one.
+type handle struct {
 	path string
 
 	mu     sync.Mutex // keeps the node open while it is asked; reading goes without
@@ -25,16 +26,16 @@ type device struct {
 	closed bool
 }
 
-func openDevice(k kernel, path string) (*device, error) {
+func openDevice(k kernel, path string) (*handle, error) {
 	n, err := k.open(path)
 	if err != nil {
 		return nil, explain(path, err)
 	}
-	return &device{path: path, node: n}, nil
+	return &handle{path: path, node: n}, nil
 }
 
 // ask calls f unless the device has been closed.
-func (d *device) ask(f func(node) error) error {
+func (d *handle) ask(f func(node) error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
@@ -44,7 +45,7 @@ func (d *device) ask(f func(node) error) error {
 }
 
 // close ends a read under way. It may be called more than once.
-func (d *device) close() {
+func (d *handle) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.closed {
@@ -54,7 +55,7 @@ func (d *device) close() {
 }
 
 // describe asks the device what it is.
-func (d *device) describe() (info source.Info, err error) {
+func (d *handle) describe() (info source.Info, err error) {
 	err = d.ask(func(n node) error {
 		name, err := n.Name()
 		if err != nil {
@@ -88,7 +89,7 @@ func kindOf(n node) string {
 }
 
 // rank orders gamepads: the lowest is the best. One that is gone is the worst.
-func (d *device) rank() (r int) {
+func (d *handle) rank() (r int) {
 	err := d.ask(func(n node) error { r = rank(n.CapableEvents); return nil })
 	if err != nil {
 		return math.MaxInt
@@ -107,7 +108,7 @@ func announced(infos map[linux.EvCode]linux.AbsInfo) (list []source.Axis) {
 }
 
 // state asks the device how everything stands.
-func (d *device) state() (s source.State, err error) {
+func (d *handle) state() (s source.State, err error) {
 	err = d.ask(func(n node) error {
 		keys, err := n.State(linux.EV_KEY)
 		if err != nil {
@@ -129,9 +130,9 @@ func (d *device) state() (s source.State, err error) {
 }
 
 // grab takes the device for this process alone.
-func (d *device) grab() error { return d.ask(node.Grab) }
+func (d *handle) grab() error { return d.ask(node.Grab) }
 
-func (d *device) read(n int) ([]linux.InputEvent, error) {
+func (d *handle) read(n int) ([]linux.InputEvent, error) {
 	events, err := d.node.ReadSlice(n)
 	return events, explain(d.path, err)
 }
@@ -142,12 +143,12 @@ func explain(path string, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s: %w: there is no such device", path, source.ErrAway)
+		return fmt.Errorf("%s: %w: there is no such device", path, device.ErrAway)
 	case is(err, unix.ENODEV), is(err, unix.ENXIO):
-		return fmt.Errorf("%s: %w: it was unplugged", path, source.ErrAway)
+		return fmt.Errorf("%s: %w: it was unplugged", path, device.ErrAway)
 	case is(err, unix.EBUSY):
 		return fmt.Errorf("%s: %w: another program has grabbed it, perhaps one that remaps keys, or another waldo-input with grab: "+
-			"end that program, or set grab to false", path, source.ErrBusy)
+			"end that program, or set grab to false", path, device.ErrBusy)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s: %w: %s", path, fs.ErrPermission, permissionRemedy)
 	}

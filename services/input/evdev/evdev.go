@@ -57,7 +57,7 @@ func (s *Source) Run(ctx context.Context, to source.Sink) error {
 }
 
 // report tells how the device stands, and then what it sends, until it is closed or goes.
-func (s *Source) report(d *device, info source.Info, to source.Sink) error {
+func (s *Source) report(d *handle, info source.Info, to source.Sink) error {
 	if s.config.Grab {
 		if err := d.grab(); err != nil {
 			return err

@@ -14,6 +14,7 @@ import (
 	linux "github.com/holoplot/go-evdev"
 	"go.uber.org/goleak"
 
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/services/input/codes"
 	"github.com/waldo-robot/waldo/services/input/reports"
 	"github.com/waldo-robot/waldo/services/input/source"
@@ -246,7 +247,7 @@ func TestUnplug(t *testing.T) {
 	r.await(t)
 	k.Unplug("/dev/input/event3")
 	err := <-r.done
-	if !errors.Is(err, source.ErrAway) || !strings.Contains(err.Error(), "/dev/input/event3") || !strings.Contains(err.Error(), "unplugged") {
+	if !errors.Is(err, device.ErrAway) || !strings.Contains(err.Error(), "/dev/input/event3") || !strings.Contains(err.Error(), "unplugged") {
 		t.Errorf("got %v", err)
 	}
 	if pad.Open() != 0 {
@@ -259,7 +260,7 @@ func TestUnplugWhileTheStateIsRead(t *testing.T) {
 	k, pad := NewFakeKernel(), Pad()
 	pad.StateFn = func() { k.Unplug("/dev/input/event0") }
 	k.Plug("/dev/input/event0", pad)
-	if err := NewOn(k, Config{}).Run(t.Context(), reports.New(1, reports.Config{})); !errors.Is(err, source.ErrAway) {
+	if err := NewOn(k, Config{}).Run(t.Context(), reports.New(1, reports.Config{})); !errors.Is(err, device.ErrAway) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -328,7 +329,7 @@ func TestGrab(t *testing.T) {
 		t.Errorf("somebody else hears %v", got)
 	}
 	err := NewOn(k, Config{Grab: true}).Run(t.Context(), reports.New(1, reports.Config{}))
-	if !errors.Is(err, source.ErrBusy) || !strings.Contains(err.Error(), "another program has grabbed it") {
+	if !errors.Is(err, device.ErrBusy) || !strings.Contains(err.Error(), "another program has grabbed it") {
 		t.Errorf("a second grab: %v", err)
 	}
 	first.stop()

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/services/input/source"
 )
 
@@ -26,7 +27,7 @@ func List() ([]source.Info, error) {
 type sight struct {
 	infos  []source.Info
 	denied []string // files that must not be read
-	found  *device  // the best one that fits, open
+	found  *handle  // the best one that fits, open
 	info   source.Info
 	rank   int // of the one that was found
 }
@@ -62,7 +63,7 @@ func survey(k kernel, fits func(source.Info) bool, ranked bool) (s sight, err er
 }
 
 // better keeps a device that fits if it is better than the one that was found before.
-func (s *sight) better(d *device, info source.Info, ranked bool) bool {
+func (s *sight) better(d *handle, info source.Info, ranked bool) bool {
 	r := 0
 	if ranked {
 		r = d.rank()
@@ -78,7 +79,7 @@ func (s *sight) better(d *device, info source.Info, ranked bool) bool {
 }
 
 // find opens the device that the configuration means.
-func (s *Source) find() (*device, source.Info, error) {
+func (s *Source) find() (*handle, source.Info, error) {
 	if s.config.Path != "" {
 		return s.findPath()
 	}
@@ -87,13 +88,13 @@ func (s *Source) find() (*device, source.Info, error) {
 		return nil, source.Info{}, err
 	}
 	if there.found == nil {
-		return nil, source.Info{}, fmt.Errorf("%w: there is no %s%s", source.ErrAway, s.wanted(), there)
+		return nil, source.Info{}, fmt.Errorf("%w: there is no %s%s", device.ErrAway, s.wanted(), there)
 	}
 	return there.found, there.info, nil
 }
 
 // findPath opens the device of that path, which may be a link that udev made.
-func (s *Source) findPath() (*device, source.Info, error) {
+func (s *Source) findPath() (*handle, source.Info, error) {
 	path, err := filepath.EvalSymlinks(s.config.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		there, _ := survey(s.kernel, nil, false) // what cannot be listed is not

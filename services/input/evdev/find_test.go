@@ -12,6 +12,7 @@ import (
 	linux "github.com/holoplot/go-evdev"
 	"golang.org/x/sys/unix"
 
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/services/input/source"
 )
 
@@ -89,7 +90,7 @@ func TestChoice(t *testing.T) {
 func TestErrorsAreBounded(t *testing.T) {
 	k := NewFakeKernel()
 	err := NewOn(k, Config{Match: source.Gamepad}).Run(t.Context(), nil)
-	if !errors.Is(err, source.ErrAway) || !strings.Contains(err.Error(), "nor any other input device") {
+	if !errors.Is(err, device.ErrAway) || !strings.Contains(err.Error(), "nor any other input device") {
 		t.Errorf("no device at all: %v", err)
 	}
 	for i := range 500 {
@@ -161,7 +162,7 @@ func TestLinux(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	if _, err := openDevice(k, file+"x"); !errors.Is(err, source.ErrAway) {
+	if _, err := openDevice(k, file+"x"); !errors.Is(err, device.ErrAway) {
 		t.Errorf("a missing file: %v", err)
 	}
 	if _, err := List(); err != nil {

@@ -96,10 +96,10 @@ func (d *driver) Run(ctx context.Context, ready func()) error {
 	defer stop()
 	err := d.source.Run(ctx, opened{d.hub, d.kit, ready})
 	if ctx.Err() == nil {
-		d.hub.Away(err)
+		d.hub.Detach(err)
 		return err
 	}
-	d.hub.Away(errStopped)
+	d.hub.Detach(errStopped)
 	d.hub.Close() // for good: ends the calls under way
 	return ctx.Err()
 }

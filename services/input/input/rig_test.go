@@ -160,7 +160,7 @@ func (s *toy) Run(ctx context.Context, to source.Sink) error {
 	s.mu.Lock()
 	if !s.in {
 		s.mu.Unlock()
-		return fmt.Errorf("/dev/input/event7: %w: there is no such device", source.ErrAway)
+		return fmt.Errorf("/dev/input/event7: %w: there is no such device", device.ErrAway)
 	}
 	to.Opened(s.info(), s.state())
 	s.sink, s.gone = to, make(chan struct{})
@@ -175,7 +175,7 @@ func (s *toy) Run(ctx context.Context, to source.Sink) error {
 	case <-ctx.Done():
 		return nil
 	case <-gone:
-		return fmt.Errorf("/dev/input/event7: %w: it was unplugged", source.ErrAway)
+		return fmt.Errorf("/dev/input/event7: %w: it was unplugged", device.ErrAway)
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	inputv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/input/v1"
+	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/inflight"
 	"github.com/waldo-robot/waldo/pkg/stream"
 	"github.com/waldo-robot/waldo/services/input/axes"
 	"github.com/waldo-robot/waldo/services/input/codes"
@@ -20,10 +22,9 @@ import (
 )
 
 var (
-	// ErrAway says that there is no device now. It is wrapped together with the reason.
-	ErrAway = errors.New("the input device is away")
 	// ErrTooSlow ends a reader that fell too far behind.
-	ErrTooSlow = errors.New("the reader is too slow")
+	ErrTooSlow = fmt.Errorf("the reader is too slow: more than %d reports waited for it, or one for %v; call again, and begin with the state",
+		Queue, inflight.MaxWait)
 	// ErrClosed ends readers when the hub is closed.
 	ErrClosed = errors.New("the input device is being stopped")
 )
@@ -63,7 +64,7 @@ func New(epoch int64, c Config) *Hub {
 	}
 	h := &Hub{
 		epoch: epoch, config: c, topic: stream.NewTopic[*inputv1.Report](), sequence: -1,
-		away: fmt.Errorf("%w: it is being opened", ErrAway), axes: axes.New(source.Info{}, nil, nil),
+		away: device.Away(nil), axes: axes.New(source.Info{}, nil, nil),
 		keys: map[linux.EvCode]bool{}, stand: map[linux.EvCode]int32{},
 	}
 	h.metrics = newMetrics(c.Metrics)
@@ -105,12 +106,12 @@ func (h *Hub) Resynced(at time.Time, now source.State) {
 	h.resync(at, now, resyncLost)
 }
 
-// Away says that the device is gone, and why.
-func (h *Hub) Away(why error) {
+// Detach reports that the device is gone, and why.
+func (h *Hub) Detach(why error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	there := h.away == nil
-	h.away = fmt.Errorf("%w: %w", ErrAway, why)
+	h.away = device.Away(why)
 	if there {
 		h.resync(time.Now(), source.State{Axes: h.resting()}, resyncAway)
 	}

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	inputv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/input/v1"
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/stream"
 	"github.com/waldo-robot/waldo/services/input/source"
 )
@@ -79,9 +80,9 @@ func TestResyncTellsWhatIsDifferent(t *testing.T) {
 	next(t, r, 2, true, "BTN_EAST 0 0", "KEY_B 1 1", "ABS_Y 128 0", "ABS_Z 9 0.0353")
 	h.Resynced(at, source.State{Keys: []linux.EvCode{linux.KEY_A, linux.KEY_B}}) // a device that does not say how its axes stand
 	next(t, r, 3, true)
-	h.Away(errors.New("it was unplugged"))
+	h.Detach(errors.New("it was unplugged"))
 	next(t, r, 4, true, "KEY_A 0 0", "KEY_B 0 0", "ABS_X 128 0", "ABS_Z 0 0")
-	h.Away(errors.New("it is still away"))
+	h.Detach(errors.New("it is still away"))
 	h.Opened(source.Info{Axes: []source.Axis{{Code: linux.ABS_GAS, Maximum: 9}}}, source.State{}) // another device
 	next(t, r, 5, true, "ABS_GAS 0 0")
 	s, err := h.State()
@@ -110,7 +111,7 @@ func TestSilentPad(t *testing.T) {
 			t.Errorf("axis %v", a)
 		}
 	}
-	h.Away(errors.New("gone"))
+	h.Detach(errors.New("gone"))
 	next(t, r, 4, true, "BTN_SOUTH 0 0", "ABS_X 128 0", "ABS_Y 128 0", "ABS_RZ 128 0")
 
 	h.Opened(pad(), source.State{Axes: stand(0, 0, 0, 0)})
@@ -125,7 +126,7 @@ func TestFingersAreNotInTheState(t *testing.T) {
 	h.Changed(time.Now(), []source.Event{abs(linux.ABS_MT_POSITION_X, 255), {Type: linux.EV_SYN, Code: linux.SYN_MT_REPORT}})
 	next(t, r, 1, false, "ABS_MT_POSITION_X 255 1")
 	h.Changed(time.Now(), []source.Event{{Type: linux.EV_MSC, Code: linux.MSC_SCAN, Value: 4}}) // not wanted: no report
-	h.Away(errors.New("gone"))
+	h.Detach(errors.New("gone"))
 	next(t, r, 2, true)
 }
 
@@ -217,7 +218,7 @@ func TestMetricsAreShownFromTheStart(t *testing.T) {
 
 func TestCloseLetsReadersFinish(t *testing.T) {
 	h := New(1, Config{})
-	if _, err := h.State(); !errors.Is(err, ErrAway) {
+	if _, err := h.State(); !errors.Is(err, device.ErrAway) {
 		t.Errorf("the state of what is not there: %v", err)
 	}
 	r := h.Open()
@@ -314,7 +315,7 @@ func tell(h *Hub, call, a, b byte) {
 	case 2:
 		h.Resynced(time.Now(), now)
 	case 3:
-		h.Away(errors.New("gone"))
+		h.Detach(errors.New("gone"))
 	case 4:
 		h.Changed(time.Now(), []source.Event{key(linux.EvCode(a%8), int32(b%3))})
 	}

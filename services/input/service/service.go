@@ -4,16 +4,13 @@ package service
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io/fs"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	inputv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/input/v1"
-	"github.com/waldo-robot/waldo/pkg/inflight"
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/services/input/reports"
 	"github.com/waldo-robot/waldo/services/input/source"
 )
@@ -85,20 +82,11 @@ func (s *Service) StreamReports(_ *inputv1.StreamReportsRequest, to grpc.ServerS
 	}
 }
 
-// statusOf gives an error its gRPC code; it is the one place that does.
+// statusOf gives an error its gRPC code.
 func statusOf(err error) error {
-	switch {
-	case errors.Is(err, reports.ErrAway), errors.Is(err, reports.ErrClosed):
-		return status.Error(codes.Unavailable, err.Error())
-	case errors.Is(err, reports.ErrTooSlow):
-		return status.Errorf(codes.ResourceExhausted, "%v: more than %d reports waited for it, or one for %v; call again, and begin with the state",
-			err, reports.Queue, inflight.MaxWait)
-	case errors.Is(err, fs.ErrPermission):
-		return status.Error(codes.PermissionDenied, err.Error())
-	case errors.Is(err, context.DeadlineExceeded):
-		return status.Error(codes.DeadlineExceeded, "the time that the caller gave is over")
-	case errors.Is(err, context.Canceled):
-		return status.Error(codes.Canceled, "the call was ended by the caller")
-	}
-	return status.Error(codes.Internal, fmt.Sprintf("the input device failed: %v", err))
+	return device.Status(err, map[error]codes.Code{
+		reports.ErrClosed:  codes.Unavailable,
+		reports.ErrTooSlow: codes.ResourceExhausted,
+		fs.ErrPermission:   codes.PermissionDenied,
+	})
 }

@@ -11,13 +11,14 @@ import (
 	"google.golang.org/grpc/status"
 
 	inputv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/input/v1"
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/services/input/reports"
 	"github.com/waldo-robot/waldo/services/input/source"
 )
 
 func TestStatus(t *testing.T) {
 	for want, err := range map[codes.Code]error{
-		codes.Unavailable:       fmt.Errorf("%w: %w", reports.ErrAway, context.Canceled),
+		codes.Unavailable:       fmt.Errorf("%w: %w", device.ErrAway, context.Canceled),
 		codes.ResourceExhausted: reports.ErrTooSlow,
 		codes.PermissionDenied:  &fs.PathError{Op: "open", Path: "/dev/input", Err: fs.ErrPermission},
 		codes.Canceled:          context.Canceled,

@@ -9,22 +9,15 @@ package source
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	linux "github.com/holoplot/go-evdev"
 )
 
-// Errors that drivers wrap, so that the cause can be told apart.
-var (
-	ErrAway = errors.New("hardware is away") // missing or unplugged; it may come back
-	ErrBusy = errors.New("hardware is busy") // another program has it for itself
-)
-
 // Source is one input device.
 type Source interface {
 	// Run opens the device and reports it to the sink until ctx ends; then it returns nil. Any other end is an error for people
-	// to read, which wraps ErrAway if the device is missing or went. When Run has returned, nothing is open or grabbed, and the sink is
+	// to read, which wraps device.ErrAway if the device is missing or went. When Run has returned, nothing is open or grabbed, and the sink is
 	// not called any more. It may be called again, but not twice at once.
 	Run(ctx context.Context, to Sink) error
 }

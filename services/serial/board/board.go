@@ -82,28 +82,37 @@ func New(c Config) *Board {
 	return b
 }
 
-// Subscribe adds a reader of the board's messages, from now on.
-func (b *Board) Subscribe() *stream.Subscription[*serialv1.SerialMessage] {
-	return b.topic.Subscribe(stream.DropOldest(Queue).Within(inflight.MaxWait))
-}
-
 // WhileRead runs work whenever there is a subscriber: see [stream.Topic.WhileRead]. It is for simulated boards, which rest meanwhile.
 func (b *Board) WhileRead(ctx context.Context, work func(context.Context) error) error {
 	return b.topic.WhileRead(ctx, work)
 }
 
-// Lost counts what a reader has lost.
-func (b *Board) Lost(n uint64) { b.metrics.slow.Add(float64(n)) }
+// Reader reads the board's messages. Close it once.
+type Reader struct {
+	*stream.Subscription[*serialv1.SerialMessage]
+	lost prometheus.Counter
+}
+
+// Close ends the reader, and counts what it has lost.
+func (r *Reader) Close() {
+	r.Subscription.Close()
+	r.lost.Add(float64(r.Lost()))
+}
+
+// Subscribe adds a reader of the board's messages, from now on.
+func (b *Board) Subscribe() *Reader {
+	return &Reader{b.topic.Subscribe(stream.DropOldest(Queue).Within(inflight.MaxWait)), b.metrics.slow}
+}
 
 // Close ends all readers. Run must have ended before.
 func (b *Board) Close() { b.topic.Close(nil) }
 
-// Hooks tell an owner how far Run has come. Each may be nil.
+// Hooks are called by Run. Each may be nil.
 type Hooks struct {
-	// Ready is called once the board may be written to.
-	Ready func()
-	// Ending is called when the port is about to be let go: what stops the board now is written yet, if the port is still there.
-	Ending func()
+	// Attached is called once the board may be written to.
+	Attached func()
+	// Detaching is called before the port is closed: what stops the board now is still written, if the port is there.
+	Detaching func()
 }
 
 // Run works a port until ctx ends or the board goes; then it returns why. It closes the port.
@@ -122,7 +131,7 @@ func (b *Board) Run(ctx context.Context, p port.Port, hooks Hooks) error {
 	}
 	owned.Go(func() { writing <- b.write(p, finish) })
 	b.setReady(true)
-	call(hooks.Ready)
+	call(hooks.Attached)
 	var err error
 	select {
 	case err = <-reading:
@@ -131,7 +140,7 @@ func (b *Board) Run(ctx context.Context, p port.Port, hooks Hooks) error {
 		err = ctx.Err()
 	}
 	b.setReady(false)
-	call(hooks.Ending)
+	call(hooks.Detaching)
 	close(finish)
 	if ctx.Err() != nil {
 		select {
@@ -266,4 +275,4 @@ func (l *line) send(payload []byte) error {
 }
 
 // ErrFull says that too many messages wait for a slow board.
-var ErrFull = errors.New("too many messages wait for the board")
+var ErrFull = errors.New("too many messages wait for the board: it is slower than they come")

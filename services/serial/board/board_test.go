@@ -15,9 +15,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/waldo-robot/waldo/pkg/control"
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/services/serial/codec"
 	"github.com/waldo-robot/waldo/services/serial/frame"
-	"github.com/waldo-robot/waldo/services/serial/port"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -47,7 +47,7 @@ func (f *fake) Read(b []byte) (int, error) {
 	select {
 	case data := <-f.in:
 		if data == nil {
-			return 0, fmt.Errorf("%w: pulled", port.ErrAway)
+			return 0, fmt.Errorf("%w: pulled", device.ErrAway)
 		}
 		return copy(b, data), nil
 	case <-f.closed:
@@ -133,9 +133,9 @@ func (r *rig) plug(t *testing.T) {
 	ready := make(chan struct{})
 	r.port, r.stop = newFake(), cancel
 	ended := make(chan struct{})
-	hooks := Hooks{Ready: func() { close(ready) }}
+	hooks := Hooks{Attached: func() { close(ready) }}
 	if r.commands != nil {
-		hooks.Ending = func() { r.Safe(control.CauseAway) }
+		hooks.Detaching = func() { r.Safe(control.CauseAway) }
 	}
 	go func() {
 		defer close(ended)
@@ -317,7 +317,7 @@ func TestNothingSurvivesTheBoard(t *testing.T) {
 				}
 			}
 			synctest.Wait()
-			if err := r.Write(t.Context(), []byte("3")); !errors.Is(err, port.ErrAway) {
+			if err := r.Write(t.Context(), []byte("3")); !errors.Is(err, device.ErrAway) {
 				t.Errorf("while it is away: %v", err)
 			}
 			r.plug(t)

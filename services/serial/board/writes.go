@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/waldo-robot/waldo/services/serial/port"
+	"github.com/waldo-robot/waldo/pkg/device"
 )
 
 // waitingWrites is how many messages may wait for a slow board.
@@ -17,7 +17,7 @@ type write struct {
 	done    chan<- error
 }
 
-// Write hands a payload to the board and returns when the port has it. It fails with an error that wraps port.ErrAway while the board is
+// Write hands a payload to the board and returns when the port has it. It fails with an error that wraps device.ErrAway while the board is
 // away or not ready, with [ErrFull], or with the error of ctx; what it has not written by then it will not write.
 func (b *Board) Write(ctx context.Context, payload []byte) error {
 	done := make(chan error, 1)
@@ -28,7 +28,7 @@ func (b *Board) Write(ctx context.Context, payload []byte) error {
 	case err := <-done:
 		return err
 	case <-ctx.Done():
-		return ctx.Err()
+		return fmt.Errorf("the board did not take the message in time; it is not written any more: %w", ctx.Err())
 	}
 }
 
@@ -36,7 +36,7 @@ func (b *Board) enqueue(w write) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.ready {
-		return fmt.Errorf("%w or not ready yet", port.ErrAway)
+		return fmt.Errorf("%w or not ready yet", device.ErrAway)
 	}
 	select {
 	case b.writes <- w:
@@ -72,7 +72,7 @@ func (b *Board) refuseWrites() {
 	for {
 		select {
 		case w := <-b.writes:
-			w.done <- fmt.Errorf("%w now", port.ErrAway)
+			w.done <- fmt.Errorf("%w now", device.ErrAway)
 		default:
 			return
 		}

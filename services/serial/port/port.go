@@ -1,6 +1,6 @@
 // Package port is the contract between the serial service and a line to a board: a real one, a pseudo terminal, a simulation.
 //
-// A driver has an open function of its own that returns a Port. When the board goes, Read and Write fail with an error that wraps [ErrAway];
+// A driver has an open function of its own that returns a Port. When the board goes, Read and Write fail with an error that wraps [device.ErrAway];
 // the caller then closes the port and opens a new one later. Package porttest checks that a driver keeps this contract.
 package port
 
@@ -9,12 +9,8 @@ import (
 	"io"
 )
 
-// Errors that drivers wrap, so that the cause can be told apart.
-var (
-	ErrAway = errors.New("the board is away")                // missing or unplugged; it may come back
-	ErrBusy = errors.New("the port is busy")                 // another program uses it
-	ErrPort = errors.New("this is no port that can be used") // something is there, but it is no serial line, or does not obey
-)
+// ErrPort is for what is there but is not a serial line, or does not obey. Drivers wrap it, [device.ErrAway] and [device.ErrBusy].
+var ErrPort = errors.New("not a usable serial port")
 
 // Port is an open line to a board. Read and Write may be called from one goroutine each, Close from any.
 //

@@ -109,11 +109,14 @@ func (d *driver) Run(ctx context.Context, ready func()) error {
 	var publishing sync.WaitGroup
 	defer publishing.Wait()
 	defer cancel()
-	publishing.Go(func() { d.whileHeld(ctx) })
-	return d.board.Run(ctx, p, board.Hooks{
-		Ready:  func() { d.setPresent(true); ready() },
-		Ending: func() { d.setPresent(false) },
+	publishing.Go(func() {
+		device.Serve(ctx, d.rx, func() (*board.Reader, error) { return d.board.Subscribe(), nil })
 	})
+	hooks := board.Hooks{Attached: ready}
+	if d.actuator != nil {
+		hooks = board.Hooks{Attached: func() { d.actuator.Attach(); ready() }, Detaching: d.actuator.Detach}
+	}
+	return d.board.Run(ctx, p, hooks)
 }
 
 func (d *driver) driverName() string {
@@ -121,33 +124,4 @@ func (d *driver) driverName() string {
 		return "sim"
 	}
 	return "tty"
-}
-
-func (d *driver) setPresent(present bool) {
-	if d.actuator != nil {
-		d.actuator.SetPresent(present)
-	}
-}
-
-// whileHeld publishes whenever somebody on the bus reads the stream.
-func (d *driver) whileHeld(ctx context.Context) {
-	if err := d.rx.WhileHeld(ctx, d.publish); err != nil && ctx.Err() == nil {
-		d.kit.Log.Error("the stream on the bus ended", "error", err)
-	}
-}
-
-// publish sends what the board says to the bus until ctx ends.
-func (d *driver) publish(ctx context.Context) error {
-	messages := d.board.Subscribe()
-	defer func() {
-		messages.Close()
-		d.board.Lost(messages.Lost())
-	}()
-	for m, err := range messages.All(ctx) {
-		if err != nil {
-			return nil
-		}
-		d.rx.Publish(m)
-	}
-	return nil
 }

@@ -37,7 +37,7 @@ func (s *Service) Connect(call grpc.BidiStreamingServer[serialv1.ConnectRequest,
 	defer forwarding.Wait()
 	defer cancel()
 	forwarding.Go(func() {
-		forwarded <- s.forward(ctx, messages, func(m *serialv1.SerialMessage, dropped int64) error {
+		forwarded <- forward(ctx, messages, func(m *serialv1.SerialMessage, dropped int64) error {
 			err := c.send(&serialv1.ConnectResponse{Body: &serialv1.ConnectResponse_Message{Message: m}, DroppedCount: dropped})
 			if err != nil {
 				return err

@@ -5,7 +5,6 @@ package service
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -16,10 +15,9 @@ import (
 
 	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
 	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
-	"github.com/waldo-robot/waldo/pkg/stream"
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/services/serial/board"
 	"github.com/waldo-robot/waldo/services/serial/codec"
-	"github.com/waldo-robot/waldo/services/serial/port"
 )
 
 // Arbiter judges commands; package actuator has one.
@@ -57,19 +55,16 @@ func (s *Service) GetPort(context.Context, *serialv1.GetPortRequest) (*serialv1.
 
 // StreamMessages implements SerialService.
 func (s *Service) StreamMessages(_ *serialv1.StreamMessagesRequest, to grpc.ServerStreamingServer[serialv1.StreamMessagesResponse]) error {
-	return s.forward(to.Context(), s.Board.Subscribe(), func(m *serialv1.SerialMessage, dropped int64) error {
+	return forward(to.Context(), s.Board.Subscribe(), func(m *serialv1.SerialMessage, dropped int64) error {
 		return to.Send(&serialv1.StreamMessagesResponse{Message: m, DroppedCount: dropped})
 	})
 }
 
 // forward sends messages until ctx ends or the board is closed, and closes the subscription.
-func (s *Service) forward(
-	ctx context.Context, messages *stream.Subscription[*serialv1.SerialMessage], send func(m *serialv1.SerialMessage, dropped int64) error,
+func forward(
+	ctx context.Context, messages *board.Reader, send func(m *serialv1.SerialMessage, dropped int64) error,
 ) error {
-	defer func() {
-		messages.Close()
-		s.Board.Lost(messages.Lost())
-	}()
+	defer messages.Close()
 	for m, err := range messages.All(ctx) {
 		if err != nil {
 			return failure(err)
@@ -78,7 +73,7 @@ func (s *Service) forward(
 			return err
 		}
 	}
-	return status.Error(codes.Unavailable, "the device is stopping")
+	return failure(io.EOF)
 }
 
 // WriteMessage implements SerialService.
@@ -105,22 +100,10 @@ func (s *Service) write(ctx context.Context, r *serialv1.WriteMessageRequest) (*
 	return nil, failure(s.Board.Write(ctx, payload))
 }
 
-// failure gives an error its gRPC code; it is the one place that does. Those of the arbiter have theirs already.
+// failure gives an error its gRPC code. Those of the arbiter have theirs already.
 func failure(err error) error {
-	var wrong *codec.MessageError
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &wrong):
+	if wrong := (*codec.MessageError)(nil); errors.As(err, &wrong) {
 		return status.Error(codes.InvalidArgument, wrong.Error())
-	case errors.Is(err, port.ErrAway), errors.Is(err, io.EOF):
-		return status.Error(codes.Unavailable, err.Error())
-	case errors.Is(err, board.ErrFull):
-		return status.Error(codes.ResourceExhausted, err.Error()+": it is slower than they come")
-	case errors.Is(err, context.DeadlineExceeded):
-		return status.Error(codes.DeadlineExceeded, "the board did not take the message in time; it is not written any more")
-	case errors.Is(err, context.Canceled):
-		return status.Error(codes.Canceled, "the call was ended by the caller")
 	}
-	return status.Error(codes.Internal, fmt.Sprintf("the board failed: %v", err))
+	return device.Status(err, map[error]codes.Code{board.ErrFull: codes.ResourceExhausted})
 }

@@ -18,6 +18,7 @@ import (
 	"go.bug.st/serial"
 	"golang.org/x/sys/unix"
 
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/services/serial/port"
 )
 
@@ -40,8 +41,8 @@ type Port struct {
 	closed atomic.Bool
 }
 
-// Open opens a line by its path, which may be a link such as those in /dev/serial/by-id. The error wraps port.ErrAway if nothing is there,
-// port.ErrBusy if another program uses it, port.ErrPort if it is no serial line, or fs.ErrPermission.
+// Open opens a line by its path, which may be a link such as those in /dev/serial/by-id. The error wraps device.ErrAway if nothing is there,
+// device.ErrBusy if another program uses it, port.ErrPort if it is no serial line, or fs.ErrPermission.
 func Open(path string, c Config) (*Port, error) {
 	lock, err := acquire(path)
 	if err != nil {
@@ -83,7 +84,7 @@ func acquire(path string) (*os.File, error) {
 }
 
 func busy(path string) error {
-	return fmt.Errorf("%s: %w: another program uses it; end that one first (fuser -v %[1]s names it)", path, port.ErrBusy)
+	return fmt.Errorf("%s: %w: another program uses it; end that one first (fuser -v %[1]s names it)", path, device.ErrBusy)
 }
 
 // openError tells the ways apart in which opening fails.
@@ -103,7 +104,7 @@ func openError(path string, err error) error {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENXIO), errors.Is(err, unix.ENODEV), errors.Is(err, unix.EIO):
-		return fmt.Errorf("%s: %w: there is no such port%s", path, port.ErrAway, others())
+		return fmt.Errorf("%s: %w: there is no such port%s", path, device.ErrAway, others())
 	case errors.Is(err, unix.EBUSY):
 		return busy(path)
 	case errors.Is(err, fs.ErrPermission):
@@ -191,7 +192,7 @@ func (p *Port) failure(what string, err error) error {
 	if p.closed.Load() {
 		return fmt.Errorf("%s %s: %w", what, p.path, os.ErrClosed)
 	}
-	return fmt.Errorf("%s %s: %w: %w", what, p.path, port.ErrAway, err)
+	return fmt.Errorf("%s %s: %w: %w", what, p.path, device.ErrAway, err)
 }
 
 // Close implements [port.Port].

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/ptytest"
 	"github.com/waldo-robot/waldo/services/serial/port"
 	"github.com/waldo-robot/waldo/services/serial/port/porttest"
@@ -47,7 +48,7 @@ func TestConformance(t *testing.T) {
 func TestSecondOpenerIsRefused(t *testing.T) {
 	p, board := open(t)
 	path := board.Path
-	if _, err := Open(path, Config{}); !errors.Is(err, port.ErrBusy) || !strings.Contains(err.Error(), path) {
+	if _, err := Open(path, Config{}); !errors.Is(err, device.ErrBusy) || !strings.Contains(err.Error(), path) {
 		t.Errorf("a second: %v", err)
 	}
 	if err := p.Close(); err != nil {
@@ -84,7 +85,7 @@ func TestOpenErrors(t *testing.T) {
 		want error
 		text string
 	}{
-		"nothing there": {"/dev/serial/by-id/nothing", port.ErrAway, "there is no such port"},
+		"nothing there": {"/dev/serial/by-id/nothing", device.ErrAway, "there is no such port"},
 		"a file":        {file, port.ErrPort, file},
 		"no line":       {"/dev/null", port.ErrPort, "/dev/null"},
 		"a folder":      {t.TempDir(), nil, "is a directory"},

@@ -57,7 +57,7 @@ func (b *board) say(text string) {
 // something to watch.
 func (b *board) Run(ctx context.Context, ready func()) error {
 	if b.actuator != nil {
-		b.actuator.SetPresent(true)
+		b.actuator.Attach()
 	}
 	ready()
 	tick := time.NewTicker(20 * time.Millisecond)

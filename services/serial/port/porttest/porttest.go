@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/services/serial/port"
 )
 
@@ -151,7 +152,7 @@ func pulled(t *testing.T, line Line) {
 	line.Pull(t)
 	select {
 	case err := <-ended:
-		if !errors.Is(err, port.ErrAway) {
+		if !errors.Is(err, device.ErrAway) {
 			t.Errorf("the read ended with %v, which does not wrap ErrAway", err)
 		}
 	case <-time.After(patience):
@@ -166,7 +167,7 @@ func gone(t *testing.T, line Line) {
 	line.Pull(t)
 	within(t, "write", func() {
 		for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-			if _, err := line.Port.Write([]byte{1}); errors.Is(err, port.ErrAway) {
+			if _, err := line.Port.Write([]byte{1}); errors.Is(err, device.ErrAway) {
 				return
 			}
 		}
