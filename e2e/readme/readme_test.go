@@ -141,6 +141,11 @@ var readmes = map[string][]step{
 		{"bin/waldo watch motors", stays(`"message":{`)},
 		{"bin/waldo send motors", runs()},
 	},
+	"services/webrtc-gateway/README.md": {
+		also("bin/waldo bus", stays()),
+		{"bin/waldo-gateway --robot-file robot.yaml", stays("http://127.0.0.1:8080/")},
+		{"bin/waldo-gateway --robot-file robot.yaml --check", runs()},
+	},
 	"services/webrtc-gateway/web/README.md": {
 		{"npm ci && npx tsc", leftOut("`make lint` runs it")},
 		{"node --test tests/*.test.js", leftOut("`make test` runs it")},
