@@ -114,6 +114,7 @@ format: $(TOOLS)/golangci-lint $(TOOLS)/buf ## format Go and protobuf files
 .PHONY: generate
 generate: $(TOOLS)/buf $(WEB) ## generate api/gen, and the types of the page, from api/proto
 	@PATH=$(TOOLS):$$PATH buf generate
+	@cd examples/thermometer && PATH=$(TOOLS):$$PATH buf generate
 
 .PHONY: check
 check: deps $(TOOLS)/buf $(WEB) ## check the API, generated code, go.mod files, which module imports which, and builds without go.work

@@ -43,6 +43,14 @@ var readmes = map[string][]step{
 		{"bin/waldo-camera --robot rover --device front --source test &", stays("ready")},
 		{"bin/waldo-gateway --robot rover", stays("http://127.0.0.1:8080/")},
 	},
+	"RELEASING.md": {
+		{"scripts/release prepare", leftOut("this copy of the sources has no history to release")},
+		{"git commit", leftOut("likewise")},
+		{"scripts/release check", leftOut("likewise")},
+		{"scripts/release tag", leftOut("likewise")},
+		{"scripts/release next", leftOut("likewise")},
+		{"git commit", leftOut("likewise")},
+	},
 	"api/README.md": {
 		{"make generate", leftOut("`make check` compares what it would generate")},
 		{"make check", leftOut("CI runs it")},
@@ -100,6 +108,12 @@ var readmes = map[string][]step{
 		{"bin/waldo up robot.yaml", stays("shade", "http://127.0.0.1:8080/")},
 		{"kill -9 $(bin/waldo ls --pid shade)", kills("shade")},
 		{"grpcurl -plaintext <GRPC>", of("shade", runs("thermometer"))},
+		{"bin/waldo call shade", runs("thermometer.v1.ThermometerService/Measure")},
+		{"bin/waldo call shade Measure", runs(`"temperature": 75.2`)},
+		{"bin/waldo watch shade", stays("24")},
+		{"go mod init", leftOut("TestOutside builds the thermometer so, against a proxy made of this tree")},
+		{"go get", leftOut("see above")},
+		{"go build -o waldo-thermometer", leftOut("see above")},
 	},
 	"firmware/README.md": {
 		{"arduino-cli compile", leftOut("it is not in Debian; `make firmware` compiles the same sketch with the same compiler")},

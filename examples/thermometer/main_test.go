@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	thermometerv1 "github.com/waldo-robot/waldo/examples/thermometer/gen/thermometer/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/device"
@@ -80,6 +81,16 @@ func TestThermometer(t *testing.T) {
 	until(devicev1.DeviceState_DEVICE_STATE_AWAY, "no such file")
 	check(t, os.WriteFile(sensor, []byte("21500\n"), 0o600))
 	until(devicev1.DeviceState_DEVICE_STATE_READY, "")
+
+	// It has a method of its own, over gRPC and on the bus.
+	for _, channel := range []grpc.ClientConnInterface{c, conn.Client(address)} {
+		m, err := thermometerv1.NewThermometerServiceClient(channel).Measure(ctx,
+			&thermometerv1.MeasureRequest{Unit: thermometerv1.Unit_UNIT_FAHRENHEIT})
+		check(t, err)
+		if m.Temperature != 70.7 || !m.ReadTime.IsValid() {
+			t.Errorf("measured %v", m)
+		}
+	}
 
 	// It publishes while somebody holds the stream.
 	values, err := bus.Subscribe[*wrapperspb.DoubleValue](conn.Conn, address.Out("temperature"), stream.Latest())

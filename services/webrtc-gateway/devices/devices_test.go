@@ -16,7 +16,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/devices"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/fakecam"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -109,7 +109,7 @@ func TestFeed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer cam.Stop()
-	feed, err := d.Open(relay.Stream{Device: "front", Name: "video"})
+	feed, err := d.Video(tracks.Stream{Device: "front", Name: "video"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func TestSoundFeed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer cam.Stop()
-	feed, err := d.OpenSound(relay.Stream{Device: "head", Name: "audio"})
+	feed, err := d.Audio(tracks.Stream{Device: "head", Name: "audio"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,24 +10,23 @@ import (
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/stream"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/sound"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
 
-// feedBuffer is how many frames may wait for a relay, which only cuts them up: one second. What is lost is noticed by the gap.
+// feedBuffer is how many frames may wait to be cut into packets: one second. What is lost is noticed by the gap.
 const feedBuffer = 30
 
 // soundBuffer is how many frames of sound may wait to be passed on: a fifth of a second. What is lost is noticed by the gap.
 const soundBuffer = 10
 
-// held is one stream of a device, held until it is closed. For sound it implements [sound.Feed].
+// held is one stream of a device, held until it is closed. For sound it implements [tracks.AudioFeed].
 type held[M proto.Message] struct {
 	*bus.Subscription[M]
 	hold *bus.Hold
 }
 
 // hold subscribes to a stream and holds it. The device need not be there.
-func hold[M proto.Message](d *Directory, s relay.Stream, buffer int) (*held[M], error) {
+func hold[M proto.Message](d *Directory, s tracks.Stream, buffer int) (*held[M], error) {
 	address := bus.Address{Robot: d.robot, Device: s.Device}
 	frames, err := bus.Subscribe[M](d.conn, address.Out(s.Name), stream.DropOldest(buffer))
 	if err != nil {
@@ -42,16 +41,16 @@ func (h *held[M]) Close() {
 	h.Subscription.Close()
 }
 
-// feed is one held stream of a camera. It implements [relay.Feed].
+// feed is one held stream of a camera. It implements [tracks.VideoFeed].
 type feed struct {
 	*held[*mediav1.VideoFrame]
 	directory *Directory
-	stream    relay.Stream
+	stream    tracks.Stream
 	camera    camerav1.CameraServiceClient
 }
 
-// Open subscribes to a stream and holds it until the feed is closed. The device need not be there.
-func (d *Directory) Open(s relay.Stream) (relay.Feed, error) {
+// Video subscribes to a stream and holds it until the feed is closed. The device need not be there.
+func (d *Directory) Video(s tracks.Stream) (tracks.VideoFeed, error) {
 	frames, err := hold[*mediav1.VideoFrame](d, s, feedBuffer)
 	if err != nil {
 		return nil, err
@@ -60,8 +59,8 @@ func (d *Directory) Open(s relay.Stream) (relay.Feed, error) {
 	return &feed{held: frames, directory: d, stream: s, camera: camera}, nil
 }
 
-// OpenSound subscribes to a stream of sound and holds it until the feed is closed. The device need not be there.
-func (d *Directory) OpenSound(s relay.Stream) (sound.Feed, error) {
+// Audio subscribes to a stream of sound and holds it until the feed is closed. The device need not be there.
+func (d *Directory) Audio(s tracks.Stream) (tracks.AudioFeed, error) {
 	frames, err := hold[*mediav1.AudioFrame](d, s, soundBuffer)
 	if err != nil {
 		return nil, err
@@ -69,14 +68,33 @@ func (d *Directory) OpenSound(s relay.Stream) (sound.Feed, error) {
 	return frames, nil
 }
 
-// RequestKeyFrame implements [relay.Feed].
+// RequestKeyFrame implements [tracks.VideoFeed].
 func (f *feed) RequestKeyFrame(ctx context.Context) error {
-	_, err := f.camera.RequestKeyFrame(ctx, &camerav1.RequestKeyFrameRequest{})
+	_, err := f.camera.RequestKeyFrame(ctx, &camerav1.RequestKeyFrameRequest{Stream: f.stream.Name})
 	return err
 }
 
-// KeyFrameOnRequest implements [relay.Feed]. A device that was never heard of is taken to be able.
+// KeyFrameOnRequest implements [tracks.VideoFeed]. A device that was never heard of is taken to be able.
 func (f *feed) KeyFrameOnRequest() bool {
 	info := f.directory.streamInfo(f.stream.Device, f.stream.Name)
 	return info == nil || info.GetKeyFrameOnRequest()
+}
+
+// Carriers lists the stream itself and the alternatives that its device has to it, and returns a channel that is closed when anything
+// changes about any device.
+func (d *Directory) Carriers(s tracks.Stream) (list []tracks.Carrier, changed <-chan struct{}) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	list = []tracks.Carrier{{Stream: s}}
+	if e := d.entries[s.Device]; e != nil {
+		for _, info := range e.status.GetDevice().GetStreams() {
+			switch s.Name {
+			case info.GetName():
+				list[0].MediaTypes = info.GetMediaTypes()
+			case info.GetAlternativeTo():
+				list = append(list, tracks.Carrier{Stream: tracks.Stream{Device: s.Device, Name: info.GetName()}, MediaTypes: info.GetMediaTypes()})
+			}
+		}
+	}
+	return list, d.changed
 }

@@ -10,8 +10,8 @@ import (
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/fakecam"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/watcher"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
 
 // pulse is a feed that gives one frame for each token.
@@ -31,10 +31,21 @@ func (pulse) RequestKeyFrame(context.Context) error { return nil }
 func (pulse) KeyFrameOnRequest() bool               { return true }
 func (pulse) Close()                                {}
 
+// one is a camera with one feed.
+type one struct {
+	tracks.Devices // there is no sound
+	feed           tracks.VideoFeed
+}
+
+func (o one) Video(tracks.Stream) (tracks.VideoFeed, error) { return o.feed, nil }
+func (o one) Carriers(s tracks.Stream) ([]tracks.Carrier, <-chan struct{}) {
+	return []tracks.Carrier{{Stream: s}}, nil
+}
+
 // BenchmarkHop is the way of one frame of 2 Mbit/s (8333 bytes) from its arrival through SRTP and the socket to the viewer.
 func BenchmarkHop(b *testing.B) {
 	feed := pulse{make(chan *mediav1.VideoFrame)}
-	hub := relay.NewHub(func(relay.Stream) (relay.Feed, error) { return feed, nil }, relay.Config{})
+	hub := tracks.NewHub(one{feed: feed}, tracks.Config{})
 	engine, err := rtc.NewEngine(hub, rtc.Config{})
 	if err != nil {
 		b.Fatal(err)
@@ -82,7 +93,7 @@ func connect(b *testing.B, engine *rtc.Engine, viewer *watcher.Watcher) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	answer, err := peer.Answer(context.Background(), offer, []rtc.Track{{MID: "0", Stream: relay.Stream{Device: "front", Name: "video"}}})
+	answer, err := peer.Answer(context.Background(), offer, []rtc.Track{{MID: "0", Stream: tracks.Stream{Device: "front", Name: "video"}}})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-// Package gateway puts the parts of the gateway together: bus, devices, relays, connections, HTTP. The command and the tests start
+// Package gateway puts the parts of the gateway together: bus, devices, tracks, connections, HTTP. The command and the tests start
 // the same thing.
 package gateway
 
@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,11 +26,10 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/channels"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/devices"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/server"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/sound"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/voice"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/talk"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
 
 const (
@@ -42,13 +42,13 @@ type Gateway struct {
 	listener  net.Listener
 	conn      *bus.ConnCloser
 	directory *devices.Directory
-	hub       *relay.Hub
-	sounds    *sound.Hub
+	hub       *tracks.Hub
 	bridge    *channels.Bridge
 	engine    *rtc.Engine
 	server    *server.Server
 	http      *http.Server
 	served    chan error
+	serving   sync.WaitGroup
 	metrics   *prometheus.Registry
 }
 
@@ -73,10 +73,9 @@ func Start(c *config.Config, version string, page fs.FS, log *slog.Logger) (g *G
 	if err = g.join(c, log); err != nil {
 		return g, err
 	}
-	g.hub = relay.NewHub(g.directory.Open, relay.Config{Log: log, Metrics: relay.NewMetrics(g.metrics)})
-	g.sounds = sound.NewHub(g.directory.OpenSound, sound.Config{Log: log, Metrics: sound.NewMetrics(g.metrics)})
+	g.hub = tracks.NewHub(g.directory, tracks.Config{Log: log, Metrics: tracks.NewMetrics(g.metrics)})
 	g.engine, err = rtc.NewEngine(g.hub, rtc.Config{
-		Sounds: g.sounds, Voices: voice.New(g.conn, c.Robot, g.metrics),
+		Voices: talk.New(g.conn, c.Robot, g.metrics),
 		Listen: c.Gateway.ICEAddress(), PublicIPs: c.Gateway.PublicIPs, MaxPeers: c.Gateway.MaxViewers, Log: log, Metrics: g.metrics,
 	})
 	if err != nil {
@@ -118,7 +117,7 @@ func (g *Gateway) serve(c *config.Config, version string, epoch int64, page fs.F
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second,
 		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 	}
-	go func() { g.served <- g.http.Serve(netutil.LimitListener(g.listener, maxHTTPConnections)) }()
+	g.serving.Go(func() { g.served <- g.http.Serve(netutil.LimitListener(g.listener, maxHTTPConnections)) })
 	return nil
 }
 
@@ -145,6 +144,7 @@ func (g *Gateway) stop() {
 		if err := g.http.Shutdown(ctx); err != nil {
 			_ = g.http.Close() // whoever is still there was told, or is too slow
 		}
+		g.serving.Wait()
 	} else if g.listener != nil {
 		_ = g.listener.Close() // nothing was served on it
 	}
@@ -153,9 +153,6 @@ func (g *Gateway) stop() {
 	}
 	if g.hub != nil {
 		g.hub.Close()
-	}
-	if g.sounds != nil {
-		g.sounds.Close()
 	}
 	if g.bridge != nil {
 		g.bridge.Close()

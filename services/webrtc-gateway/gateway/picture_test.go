@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -21,6 +22,7 @@ import (
 type screen struct {
 	t      *testing.T
 	socket *websocket.Conn
+	codec  string // as the gateway named it last
 }
 
 func (w *world) screen(device string) *screen {
@@ -33,7 +35,7 @@ func (w *world) screen(device string) *screen {
 	}
 	w.t.Cleanup(func() { _ = socket.CloseNow() })
 	socket.SetReadLimit(1 << 20)
-	return &screen{w.t, socket}
+	return &screen{t: w.t, socket: socket}
 }
 
 // next returns the next picture: whether it is a key frame, its number, and how old it is.
@@ -44,6 +46,14 @@ func (s *screen) next() (key bool, number uint32, age time.Duration) {
 	kind, data, err := s.socket.Read(ctx)
 	if err != nil {
 		s.t.Fatal(err)
+	}
+	if kind == websocket.MessageText {
+		var word struct{ Codec string }
+		if err := json.Unmarshal(data, &word); err != nil || word.Codec == "" {
+			s.t.Fatalf("not a word: %s", data)
+		}
+		s.codec = word.Codec
+		return s.next()
 	}
 	if kind != websocket.MessageBinary || len(data) < 20 || data[0] != 1 || data[1] > 1 || binary.BigEndian.Uint32(data[16:]) != 1 {
 		s.t.Fatalf("not a picture: %v, %d bytes, % x", kind, len(data), data[:min(len(data), 20)])
@@ -84,6 +94,9 @@ func TestPicturesOverAWebSocket(t *testing.T) {
 			t.Fatalf("picture %d: key %v, number %d, %v old", i, key, number, age)
 		}
 		s.say(`{"got": %d}`, number)
+	}
+	if s.codec != "avc1.42e01f" {
+		t.Errorf("the codec is called %q", s.codec)
 	}
 	other := w.screen("front")
 	if key, _, _ := other.next(); !key {
@@ -159,7 +172,7 @@ func TestPicturesThatAreRefused(t *testing.T) {
 	for _, nonsense := range []string{"", "no", `{"got": -1}`, `{"got": 4000000000}`, `[]`} {
 		_, socket := dial("picture/front", token, "")
 		socket.SetReadLimit(1 << 20)
-		s := &screen{t, socket}
+		s := &screen{t: t, socket: socket}
 		s.say("%s", nonsense)
 		if code := s.closed(); code != websocket.StatusPolicyViolation {
 			t.Errorf("%q: the socket is closed with %d", nonsense, code)

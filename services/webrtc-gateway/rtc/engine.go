@@ -22,9 +22,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/sound"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/voice"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/talk"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
 
 // Config adjusts an engine; the zero value works.
@@ -35,10 +35,8 @@ type Config struct {
 	PublicIPs []string
 	// MaxPeers bounds the connections. 0: 200.
 	MaxPeers int
-	// Sounds are where what is heard comes from; nil: nothing is to be heard.
-	Sounds *sound.Hub
 	// Voices are where what peers say goes to; nil: they are not listened to.
-	Voices *voice.Voices
+	Voices *talk.Voices
 	// Log may be nil.
 	Log *slog.Logger
 	// Metrics may be nil.
@@ -61,9 +59,8 @@ const (
 type Engine struct {
 	api      *webrtc.API
 	config   webrtc.Configuration
-	hub      *relay.Hub
-	sounds   *sound.Hub    // nil for none
-	voices   *voice.Voices // nil for none
+	hub      *tracks.Hub
+	voices   *talk.Voices // nil for none
 	log      *slog.Logger
 	maxPeers int
 	metrics  *metrics
@@ -78,12 +75,13 @@ type Engine struct {
 	mu     sync.Mutex
 	closed bool
 	peers  map[*Peer]struct{}
+	ends   sync.WaitGroup // of peers that end by themselves
 }
 
 // NewEngine opens the ports. A port in use is an error that wraps syscall.EADDRINUSE.
-func NewEngine(hub *relay.Hub, c Config) (*Engine, error) {
+func NewEngine(hub *tracks.Hub, c Config) (*Engine, error) {
 	e := &Engine{
-		hub: hub, sounds: c.Sounds, voices: c.Voices, log: c.Log, maxPeers: c.MaxPeers,
+		hub: hub, voices: c.Voices, log: c.Log, maxPeers: c.MaxPeers,
 		metrics: newMetrics(c.Metrics), peers: make(map[*Peer]struct{}), life: rand.Text()[:8],
 	}
 	if e.log == nil {
@@ -156,10 +154,10 @@ func (e *Engine) listen(address string) error {
 // newAPI sets up what all connections share.
 func (e *Engine) newAPI(c Config) (*webrtc.API, error) {
 	var media webrtc.MediaEngine
-	if err := registerCodecs(&media); err != nil {
+	if err := codecs.Register(&media); err != nil {
 		return nil, err
 	}
-	// Retransmission is the viewer's own work (package relay), so all that is left are the reports: those of what is sent, and those of
+	// Retransmission is the track's own work (package tracks), so all that is left are the reports: those of what is sent, and those of
 	// what is lost of voices, by which their senders choose how much to protect them.
 	var registry interceptor.Registry
 	sent, err := report.NewSenderInterceptor()
@@ -208,23 +206,6 @@ func (e *Engine) configureICE(s *webrtc.SettingEngine, c Config) error {
 	return nil
 }
 
-// registerCodecs tells pion what the gateway can do. The numbers are pion's when it offers, which it never does here: those of an answer and of
-// the packets come from the offer, see numbers. So do the header extensions.
-func registerCodecs(m *webrtc.MediaEngine) error {
-	h264 := webrtc.RTPCodecParameters{
-		RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeH264, ClockRate: 90000, RTCPFeedback: videoFeedback()},
-		PayloadType:        102,
-	}
-	if err := m.RegisterCodec(h264, webrtc.RTPCodecTypeVideo); err != nil {
-		return err
-	}
-	opus := webrtc.RTPCodecParameters{
-		RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2},
-		PayloadType:        111,
-	}
-	return m.RegisterCodec(opus, webrtc.RTPCodecTypeAudio)
-}
-
 // newID names a peer.
 func (e *Engine) newID() string {
 	return fmt.Sprintf("peer-%s-%d", strings.ToLower(e.life), e.serial.Add(1))
@@ -257,6 +238,15 @@ func (e *Engine) remove(p *Peer) {
 	e.metrics.peers.Set(float64(len(e.peers)))
 }
 
+// end ends a peer without waiting for it. Once the engine is closed there is nothing to do: it ends all peers.
+func (e *Engine) end(p *Peer) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.closed {
+		e.ends.Go(p.Close)
+	}
+}
+
 // Close ends all peers and closes the ports.
 func (e *Engine) Close() error {
 	e.mu.Lock()
@@ -271,6 +261,7 @@ func (e *Engine) Close() error {
 		ended.Go(p.Close)
 	}
 	ended.Wait()
+	e.ends.Wait()
 	return e.closePorts()
 }
 

@@ -1,6 +1,7 @@
 package rtc
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -8,7 +9,8 @@ import (
 	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v4"
 
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
 
 // numbers are the codec and the header extensions of one media section, under the numbers that the far end gave them. They belong to the
@@ -21,18 +23,19 @@ type numbers struct {
 
 // same reports whether packets look alike under both.
 func (n numbers) same(other numbers) bool {
-	return n.codec.PayloadType == other.codec.PayloadType && slices.Equal(n.extensions, other.extensions)
+	return n.codec.PayloadType == other.codec.PayloadType && n.codec.MimeType == other.codec.MimeType &&
+		slices.Equal(n.extensions, other.extensions)
 }
 
-// numbered is an outlet in a media section. It is bound to the numbers of the section.
+// numbered is a track in a media section. It is bound to the numbers of the section.
 type numbered struct {
-	outlet
+	*tracks.Track
 	numbers numbers
 }
 
 // Bind implements [webrtc.TrackLocal].
 func (n *numbered) Bind(c webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
-	return n.outlet.Bind(numberedContext{c, n.numbers})
+	return n.Track.Bind(numberedContext{c, n.numbers})
 }
 
 // numberedContext is the context of a track with the numbers of its section.
@@ -49,36 +52,47 @@ func (c numberedContext) HeaderExtensions() []webrtc.RTPHeaderExtensionParameter
 	return c.numbers.extensions
 }
 
-// videoFeedback is what the gateway understands of what a player reports about video.
-func videoFeedback() []webrtc.RTCPFeedback {
-	return []webrtc.RTCPFeedback{{Type: "ccm", Parameter: "fir"}, {Type: "nack"}, {Type: "nack", Parameter: "pli"}}
-}
-
 // listed are the codecs that a section lists and that the gateway knows, in the order of the section.
-func listed(m *sdp.MediaDescription) (codecs []webrtc.RTPCodecParameters) {
+func listed(m *sdp.MediaDescription) (known []webrtc.RTPCodecParameters) {
 	for _, format := range m.MediaName.Formats {
 		pt, err := strconv.ParseUint(format, 10, 7)
 		if err != nil {
 			continue
 		}
 		name, _ := attributeOf(m, "rtpmap", format)
-		c := webrtc.RTPCodecParameters{PayloadType: webrtc.PayloadType(pt)}
-		switch {
-		case strings.EqualFold(name, "H264/90000"):
-			c.MimeType, c.ClockRate, c.RTCPFeedback = webrtc.MimeTypeH264, 90000, videoFeedback()
-		case isOpus(name):
-			c.MimeType, c.ClockRate = webrtc.MimeTypeOpus, 48000
-			if strings.HasSuffix(name, "/2") {
-				c.Channels = 2 // the answer names them if the offer does
-			}
-		default:
+		c, channels := codecs.Named(name)
+		if c == nil {
 			continue
 		}
-		c.SDPFmtpLine, _ = attributeOf(m, "fmtp", format)
-		codecs = append(codecs, c)
+		fmtp, _ := attributeOf(m, "fmtp", format)
+		known = append(known, c.Parameters(webrtc.PayloadType(pt), channels, fmtp)) // the answer names channels if the offer does
 	}
-	return codecs
+	return known
 }
+
+// names are the codecs that a section lists, known or not, for people.
+func names(m *sdp.MediaDescription) string {
+	var all []string
+	for _, format := range m.MediaName.Formats {
+		name, _ := attributeOf(m, "rtpmap", format)
+		if name == "" {
+			name = "payload type " + format
+		}
+		if fmtp, ok := attributeOf(m, "fmtp", format); ok && len(all) < maxNames {
+			name += " (" + fmtp + ")"
+		}
+		if !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+	}
+	if len(all) > maxNames {
+		all = append(all[:maxNames], "…")
+	}
+	return fmt.Sprintf("%.500s", strings.Join(all, ", "))
+}
+
+// maxNames bounds how many codecs of an offer are told back.
+const maxNames = 12
 
 // attributeOf is what an attribute of a section says about one payload type.
 func attributeOf(m *sdp.MediaDescription, key, format string) (value string, ok bool) {
@@ -90,47 +104,14 @@ func attributeOf(m *sdp.MediaDescription, key, format string) (value string, ok 
 	return "", false
 }
 
-// parameter is one of the parameters in an fmtp line, empty if it is not there.
-func parameter(c webrtc.RTPCodecParameters, name string) string {
-	for p := range strings.SplitSeq(c.SDPFmtpLine, ";") {
-		if key, value, _ := strings.Cut(strings.TrimSpace(p), "="); strings.EqualFold(key, name) {
-			return strings.ToLower(strings.TrimSpace(value))
+// common takes the codec of a kind that the gateway likes best, of those that a section lists; false if there is none.
+func common(m *sdp.MediaDescription, kind webrtc.RTPCodecType) (webrtc.RTPCodecParameters, bool) {
+	for _, c := range codecs.All(kind) {
+		if p, ok := c.Choose(listed(m), ""); ok {
+			return p, true
 		}
 	}
-	return ""
-}
-
-// chooseCodec takes the codec of a section that suits a stream best; false if there is none.
-func chooseCodec(m *sdp.MediaDescription, mime string, stream relay.Profile) (webrtc.RTPCodecParameters, bool) {
-	best, at := webrtc.RTPCodecParameters{}, -1
-	for _, c := range listed(m) {
-		if c.MimeType != mime {
-			continue
-		}
-		if distance := unlike(c, stream); distance >= 0 && (at < 0 || distance < at) {
-			best, at = c, distance
-		}
-	}
-	return best, at >= 0
-}
-
-// unlike is how far a codec of an offer is from what a stream holds: 0 is the same, negative cannot carry it.
-//
-// Players that list H.264 without packetization-mode, or with mode 0, are sent fragments like all others: one NAL unit of a camera does
-// not fit a packet. GStreamer's and Chromium's depacketizers take them in every mode. Mode 2 has other packets.
-func unlike(c webrtc.RTPCodecParameters, stream relay.Profile) int {
-	if c.MimeType != webrtc.MimeTypeH264 {
-		return 0
-	}
-	distance := 0
-	switch parameter(c, "packetization-mode") {
-	case "1":
-	case "0", "":
-		distance = 100
-	default:
-		return -1
-	}
-	return distance + stream.Unlike(parameter(c, "profile-level-id"))
+	return webrtc.RTPCodecParameters{}, false
 }
 
 // extensions are the header extensions of a section that the gateway sends. A number that stands for two is used for neither.
@@ -153,7 +134,7 @@ func extensions(m *sdp.MediaDescription) (known []webrtc.RTPHeaderExtensionParam
 // sendable reports whether an extension can be sent besides those known.
 func sendable(p webrtc.RTPHeaderExtensionParameter, known []webrtc.RTPHeaderExtensionParameter) bool {
 	twice := slices.ContainsFunc(known, func(k webrtc.RTPHeaderExtensionParameter) bool { return k.URI == p.URI })
-	return slices.Contains(relay.Extensions(), p.URI) && relay.ExtensionNumber(p.ID) && !twice
+	return slices.Contains(tracks.Extensions(), p.URI) && tracks.ExtensionNumber(p.ID) && !twice
 }
 
 // complete adds to an answer what pion does not know of: the header extensions of each section, and which sections are rejected.

@@ -1,8 +1,8 @@
 package rtc
 
 import (
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pion/sdp/v3"
@@ -10,8 +10,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/voice"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/talk"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
 
 const (
@@ -21,21 +22,19 @@ const (
 	maxSections = 64
 	// maxVoices bounds the speakers at which one peer talks.
 	maxVoices = 4
-	// opusCodec is how SDP names the codec of all sound, see [isOpus].
-	opusCodec = "opus/48000/2"
 )
 
 // Names of the streams that a section can be for.
 const (
 	Video   = "video"
 	Audio   = "audio"
-	Speaker = voice.Stream
+	Speaker = talk.Stream
 )
 
 // Track ties a media section of an offer to the stream it is for.
 type Track struct {
 	MID    string
-	Stream relay.Stream
+	Stream tracks.Stream
 	Talker string // who speaks at a speaker, for people; empty: the name of the peer
 }
 
@@ -47,13 +46,8 @@ func (t Track) media() string {
 	return "audio"
 }
 
-// mime is the type of what the section carries.
-func (t Track) mime() string {
-	if t.media() == "video" {
-		return webrtc.MimeTypeH264
-	}
-	return webrtc.MimeTypeOpus
-}
+// kind is that of what the section carries.
+func (t Track) kind() webrtc.RTPCodecType { return webrtc.NewRTPCodecType(t.media()) }
 
 // direction is what the section of the track does, seen from the far end.
 func (t Track) direction() string {
@@ -65,7 +59,8 @@ func (t Track) direction() string {
 
 // offer is an offer that was read and narrowed to what the gateway does.
 type offer struct {
-	sdp string // for pion
+	description *sdp.SessionDescription
+	sdp         string // for pion
 	// The sections that are for something, in their order.
 	sections []*section
 	idle     []*section                    // those that are for nothing, with the codec that they share with the gateway
@@ -77,6 +72,8 @@ type offer struct {
 type section struct {
 	Track
 	numbers
+	source  tracks.Stream // what is sent: the stream of the track, or an alternative to it
+	chosen  *codecs.Codec // what it is sent in
 	content *sdp.MediaDescription
 }
 
@@ -148,12 +145,32 @@ func readOffer(text string, tracks []Track) (offer, error) {
 	if err := o.unbundle(d); err != nil {
 		return offer{}, err
 	}
-	out, err := d.Marshal()
+	o.description = d
+	return o, o.marshal()
+}
+
+// marshal writes the offer for pion.
+func (o *offer) marshal() error {
+	out, err := o.description.Marshal()
 	if err != nil {
-		return offer{}, status.Errorf(codes.InvalidArgument, "sdp: %v", err)
+		return status.Errorf(codes.InvalidArgument, "sdp: %v", err)
 	}
 	o.sdp = string(out)
-	return o, nil
+	return nil
+}
+
+// narrow takes all codecs out of the sections but the one that was chosen: of several, pion forgets those whose parameters are not exactly
+// its own.
+func (o *offer) narrow() error {
+	for _, s := range slices.Concat(o.sections, o.idle) {
+		pt := strconv.Itoa(int(s.codec.PayloadType))
+		s.content.MediaName.Formats = []string{pt}
+		s.content.Attributes = slices.DeleteFunc(s.content.Attributes, func(a sdp.Attribute) bool {
+			of, _, _ := strings.Cut(a.Value, " ")
+			return slices.Contains([]string{"rtpmap", "fmtp", "rtcp-fb"}, a.Key) && of != pt && of != "*"
+		})
+	}
+	return o.marshal()
 }
 
 // leave keeps what the answer needs of a section that is for nothing. It may be for something in a later offer.
@@ -163,9 +180,9 @@ func (o *offer) leave(i int, m *sdp.MediaDescription) {
 		return
 	}
 	mid, _ := m.Attribute(sdp.AttrKeyMID)
-	s := &section{Track: Track{MID: mid, Stream: relay.Stream{Name: media}}}
+	s := &section{Track: Track{MID: mid, Stream: tracks.Stream{Name: media}}, content: m}
 	var shared bool
-	if s.codec, shared = chooseCodec(m, s.mime(), relay.Profile{}); shared {
+	if s.codec, shared = common(m, s.kind()); shared {
 		o.idle = append(o.idle, s)
 	} else {
 		o.rejected[i] = m
@@ -175,7 +192,8 @@ func (o *offer) leave(i int, m *sdp.MediaDescription) {
 // unbundle takes the rejected sections out of the bundle, so that pion connects to the first of the others.
 func (o *offer) unbundle(d *sdp.SessionDescription) error {
 	if n := len(d.MediaDescriptions); n > 0 && len(o.rejected) == n {
-		return status.Error(codes.FailedPrecondition, "sdp: no section offers a codec of the gateway: offer H264/90000 or "+opusCodec)
+		return status.Error(codes.FailedPrecondition, "sdp: no section offers a codec of the gateway: offer "+
+			codecs.Demands(webrtc.RTPCodecTypeVideo)+", or "+codecs.Demands(webrtc.RTPCodecTypeAudio))
 	}
 	gone := make(map[string]*sdp.MediaDescription)
 	for _, m := range o.rejected {
@@ -288,7 +306,7 @@ func receivingSection(text, media string) (mid string, err error) {
 	if err != nil {
 		return "", err
 	}
-	track := Track{Stream: relay.Stream{Name: media}}
+	track := Track{Stream: tracks.Stream{Name: media}}
 	found := false
 	for _, m := range d.MediaDescriptions {
 		_, sends := m.Attribute(sdp.AttrKeySendOnly)
@@ -344,31 +362,14 @@ func checkSection(m *sdp.MediaDescription, t Track) error {
 				t.MID, direction, t.Stream.Name, t.direction())
 		}
 	}
-	if _, ok := chooseCodec(m, t.mime(), relay.Profile{}); ok {
+	if _, ok := common(m, t.kind()); ok {
 		return nil
 	}
 	if t.media() == "audio" {
-		return status.Errorf(codes.FailedPrecondition, "section %s does not offer the codec that all sound has: %s", t.MID, opusCodec)
+		return status.Errorf(codes.FailedPrecondition, "section %s does not offer the codec that all sound has: %s", t.MID, codecs.Demands(t.kind()))
 	}
-	return status.Errorf(codes.FailedPrecondition,
-		"section %s offers no codec that can be sent: the gateway sends H264/90000 with packetization-mode 1 or 0", t.MID)
-}
-
-// isOpus reports whether an rtpmap names Opus. RFC 7587 demands the two channels in its name, but GStreamer leaves them out if the caps of
-// a player have no encoding-params, and plays Opus all the same.
-func isOpus(name string) bool {
-	return strings.EqualFold(name, opusCodec) || strings.EqualFold(name, strings.TrimSuffix(opusCodec, "/2"))
-}
-
-// opusTypes are the numbers under which a section lists Opus.
-func opusTypes(m *sdp.MediaDescription) map[string]bool {
-	types := make(map[string]bool)
-	for _, a := range m.Attributes {
-		if pt, name, ok := strings.Cut(a.Value, " "); ok && a.Key == "rtpmap" && isOpus(strings.TrimSpace(name)) {
-			types[pt] = true
-		}
-	}
-	return types
+	return status.Errorf(codes.FailedPrecondition, "section %s offers no codec that can be sent: the gateway sends %s, and the section lists %s",
+		t.MID, codecs.Demands(t.kind()), names(m))
 }
 
 // setDirection says what a section does, instead of what it said.
@@ -382,23 +383,16 @@ func drop(m *sdp.MediaDescription, keys ...string) {
 	m.Attributes = slices.DeleteFunc(m.Attributes, func(a sdp.Attribute) bool { return slices.Contains(keys, a.Key) })
 }
 
-// voiceBitrate is what a browser is asked to talk with, in bit/s. By itself Chromium takes 32000, less what RTP and UDP need; below about 30000 libopus
-// leaves the copies of in-band FEC out when few packets are lost.
-const voiceBitrate = 48_000
-
-// askForVoice makes the wishes of a far end for the sound that it hears those of the gateway for the voice that it sends, because the answer repeats
-// them. It hears what was coded in any case. Two channels would come for every voice, which are the same.
+// askForVoice makes the wishes of a far end for the sound that it hears those of the gateway for the voice that it sends.
 func askForVoice(m *sdp.MediaDescription) {
-	opus := opusTypes(m)
 	for i, a := range m.Attributes {
 		pt, line, ok := strings.Cut(a.Value, " ")
-		if a.Key != "fmtp" || !ok || !opus[pt] {
+		if a.Key != "fmtp" || !ok {
 			continue
 		}
-		kept := slices.DeleteFunc(strings.Split(line, ";"), func(p string) bool {
-			key, _, _ := strings.Cut(strings.TrimSpace(p), "=")
-			return key == "stereo" || key == "maxaveragebitrate"
-		})
-		m.Attributes[i].Value = fmt.Sprintf("%s %s;maxaveragebitrate=%d", pt, strings.Join(kept, ";"), voiceBitrate)
+		name, _ := attributeOf(m, "rtpmap", pt)
+		if c, _ := codecs.Named(name); c != nil {
+			m.Attributes[i].Value = pt + " " + c.Wish(line)
+		}
 	}
 }

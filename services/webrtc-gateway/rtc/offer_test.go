@@ -17,14 +17,15 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/sound"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/voice"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/talk"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
+
+const opusName = "opus/48000/2"
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var front = relay.Stream{Device: "front", Name: "video"}
+var front = tracks.Stream{Device: "front", Name: "video"}
 
 // offers are real ones, of several browsers and programs.
 func offers(t testing.TB) map[string]string {
@@ -73,7 +74,7 @@ func TestReadOfferNarrows(t *testing.T) {
 
 // TestFirstSectionThatCanBeServed: sections before it may have other codecs. If none can be served, the first is refused.
 func TestFirstSectionThatCanBeServed(t *testing.T) {
-	vp8, h264 := offered{stream: front, pt: 96, codec: "VP8/90000"}, offered{stream: front, pt: 97}
+	av1, h264 := offered{stream: front, pt: 96, codec: "AV1/90000"}, offered{stream: front, pt: 97}
 	mode2 := offered{stream: front, pt: 98, fmtp: "packetization-mode=2"}
 	pcmu, opus := offered{stream: head, pt: 0, codec: "PCMU/8000"}, offered{stream: head, pt: 99}
 	tests := []struct {
@@ -82,11 +83,12 @@ func TestFirstSectionThatCanBeServed(t *testing.T) {
 		offer   []offered
 		want    string
 	}{
-		{"H264 behind VP8", VideoSection, []offered{vp8, h264}, "1"},
+		{"H264 behind AV1", VideoSection, []offered{av1, h264}, "1"},
 		{"H264 behind another packetization", VideoSection, []offered{mode2, h264}, "1"},
-		{"H264 before VP8", VideoSection, []offered{h264, vp8}, "0"},
-		{"the first of two", VideoSection, []offered{vp8, h264, h264}, "1"},
-		{"no H264", VideoSection, []offered{vp8, mode2}, "0"},
+		{"H264 before AV1", VideoSection, []offered{h264, av1}, "0"},
+		{"VP8", VideoSection, []offered{av1, {stream: front, pt: 96, codec: "VP8/90000"}}, "1"},
+		{"the first of two", VideoSection, []offered{av1, h264, h264}, "1"},
+		{"no H264", VideoSection, []offered{av1, mode2}, "0"},
 		{"Opus behind PCMU", AudioSection, []offered{h264, pcmu, opus}, "2"},
 		{"no Opus", AudioSection, []offered{h264, pcmu}, "1"},
 	}
@@ -143,7 +145,7 @@ func TestPeerAfterItsEnd(t *testing.T) {
 }
 
 func TestEngineAfterItsEnd(t *testing.T) {
-	hub := relay.NewHub(noFeed, relay.Config{})
+	hub := tracks.NewHub(quiet{}, tracks.Config{})
 	e, err := NewEngine(hub, Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -164,9 +166,8 @@ func TestEngineAfterItsEnd(t *testing.T) {
 
 func newEngine(t testing.TB) *Engine {
 	t.Helper()
-	hub := relay.NewHub(noFeed, relay.Config{})
-	sounds := sound.NewHub(noSound, sound.Config{})
-	e, err := NewEngine(hub, Config{Sounds: sounds, Voices: voice.New(nobody{}, "demo", nil)})
+	hub := tracks.NewHub(quiet{}, tracks.Config{})
+	e, err := NewEngine(hub, Config{Voices: talk.New(nobody{}, "demo", nil)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +176,6 @@ func newEngine(t testing.TB) *Engine {
 			t.Error(err)
 		}
 		hub.Close()
-		sounds.Close()
 	})
 	return e
 }
@@ -185,7 +185,14 @@ type nobody struct{}
 
 func (nobody) Publish(string, proto.Message) error { return nil }
 
-func noSound(relay.Stream) (sound.Feed, error) { return still{}, nil }
+// quiet are devices that send nothing, and do not say what they would.
+type quiet struct{}
+
+func (quiet) Video(tracks.Stream) (tracks.VideoFeed, error) { return silent{}, nil }
+func (quiet) Audio(tracks.Stream) (tracks.AudioFeed, error) { return still{}, nil }
+func (quiet) Carriers(s tracks.Stream) ([]tracks.Carrier, <-chan struct{}) {
+	return []tracks.Carrier{{Stream: s}}, nil
+}
 
 // still is a microphone that hears nothing.
 type still struct{}
@@ -195,8 +202,6 @@ func (still) Next(ctx context.Context) (*mediav1.AudioFrame, error) {
 	return nil, ctx.Err()
 }
 func (still) Close() {}
-
-func noFeed(relay.Stream) (relay.Feed, error) { return silent{}, nil }
 
 // silent is a feed without frames.
 type silent struct{}
@@ -283,7 +288,7 @@ func TestSoundOffers(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer p.Close()
-			track := Track{MID: "0", Stream: relay.Stream{Device: "head", Name: tt.stream}, Talker: "Ann"}
+			track := Track{MID: "0", Stream: tracks.Stream{Device: "head", Name: tt.stream}, Talker: "Ann"}
 			answer, err := p.Answer(t.Context(), soundOffer(t, tt.change), []Track{track})
 			if status.Code(err) != tt.code || !strings.Contains(status.Convert(err).Message(), tt.says) {
 				t.Fatalf("%v, want %v that says %q", err, tt.code, tt.says)
@@ -291,8 +296,8 @@ func TestSoundOffers(t *testing.T) {
 			if err != nil {
 				return
 			}
-			codec := opusCodec
-			if !strings.Contains(tt.change(opusCodec), opusCodec) {
+			codec := opusName
+			if !strings.Contains(tt.change(opusName), opusName) {
 				codec = "opus/48000\r\n"
 			}
 			for _, line := range []string{"a=" + tt.answer, codec, "minptime=10;useinbandfec=1;maxaveragebitrate=48000"} {
@@ -336,7 +341,7 @@ func TestBundle(t *testing.T) {
 
 // TestBundleWithoutItsFirst: a section inherits the transport of the first in its bundle if that is rejected; if all are, the offer is refused.
 func TestBundleWithoutItsFirst(t *testing.T) {
-	sections := []offered{{stream: left, pt: 96, codec: "VP8/90000"}, {stream: front, pt: 97}}
+	sections := []offered{{stream: left, pt: 96, codec: "AV1/90000"}, {stream: front, pt: 97}}
 	var d sdp.SessionDescription
 	if err := d.UnmarshalString(number(t, offerOf(t, sections), sections)); err != nil {
 		t.Fatal(err)
@@ -363,29 +368,29 @@ func TestBundleWithoutItsFirst(t *testing.T) {
 }
 
 func TestTooManyVoices(t *testing.T) {
-	var tracks []Track
+	var talking []Track
 	for i := range maxVoices + 1 {
-		tracks = append(tracks, Track{MID: strconv.Itoa(i), Stream: relay.Stream{Device: "head", Name: Speaker}})
+		talking = append(talking, Track{MID: strconv.Itoa(i), Stream: tracks.Stream{Device: "head", Name: Speaker}})
 	}
-	if _, err := byMID(tracks); status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), "5 sections talk, 4 may") {
-		t.Errorf("%d voices: %v", len(tracks), err)
+	if _, err := byMID(talking); status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), "5 sections talk, 4 may") {
+		t.Errorf("%d voices: %v", len(talking), err)
 	}
 }
 
-// TestEngineWithoutSound: what it cannot do is refused in words.
-func TestEngineWithoutSound(t *testing.T) {
-	hub := relay.NewHub(noFeed, relay.Config{})
+// TestEngineWithoutVoices: what it cannot do is refused in words.
+func TestEngineWithoutVoices(t *testing.T) {
+	hub := tracks.NewHub(quiet{}, tracks.Config{})
 	e, err := NewEngine(hub, Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, says := range map[string]string{Audio: "nothing is to be heard", Speaker: "nobody can talk"} {
+	for name, says := range map[string]string{Speaker: "nobody can talk"} {
 		p, err := e.NewPeer(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		text := soundOffer(t, func(s string) string { return s })
-		_, err = p.Answer(t.Context(), text, []Track{{MID: "0", Stream: relay.Stream{Device: "head", Name: name}}})
+		_, err = p.Answer(t.Context(), text, []Track{{MID: "0", Stream: tracks.Stream{Device: "head", Name: name}}})
 		if status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -403,6 +408,7 @@ func FuzzOffer(f *testing.F) {
 		f.Add(text, "0", Video)
 		f.Add(strings.ReplaceAll(text, "a=mid:0", "a=mid:"), "", Video)
 		f.Add(strings.ReplaceAll(text, "H264", "VP8"), "1", Video)
+		f.Add(strings.ReplaceAll(text, "H264", "AV1"), "1", Video)
 		f.Add(text[:len(text)/2], "0", Video)
 	}
 	f.Add("", "", Video)
@@ -429,7 +435,7 @@ func FuzzOffer(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer p.Close()
-		answer, err := p.Answer(context.Background(), text, []Track{{MID: mid, Stream: relay.Stream{Device: "front", Name: stream}}})
+		answer, err := p.Answer(context.Background(), text, []Track{{MID: mid, Stream: tracks.Stream{Device: "front", Name: stream}}})
 		if err != nil {
 			if c := status.Code(err); c != codes.InvalidArgument && c != codes.FailedPrecondition {
 				t.Fatalf("refused as %v: %v", c, err)

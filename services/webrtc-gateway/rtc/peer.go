@@ -11,7 +11,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/voice"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/talk"
 )
 
 // gatherTimeout bounds how long an answer waits for the gateway's own candidates. They come from open sockets.
@@ -34,8 +35,8 @@ type Peer struct {
 	negotiating sync.Mutex
 
 	mu           sync.Mutex
-	shown        map[string]*shown       // by mid
-	voices       map[string]*voice.Voice // by mid
+	shown        map[string]*shown      // by mid
+	voices       map[string]*talk.Voice // by mid
 	connected    bool
 	closed       bool
 	channelCount int // open data channels
@@ -45,7 +46,7 @@ type Peer struct {
 func (e *Engine) NewPeer(channels Channels) (*Peer, error) {
 	p := &Peer{
 		engine: e, id: e.newID(), channels: channels, began: time.Now(), done: make(chan struct{}),
-		shown: make(map[string]*shown), voices: make(map[string]*voice.Voice),
+		shown: make(map[string]*shown), voices: make(map[string]*talk.Voice),
 	}
 	if err := e.add(p); err != nil {
 		return nil, err
@@ -60,7 +61,7 @@ func (e *Engine) NewPeer(channels Channels) (*Peer, error) {
 	p.pc = pc
 	p.giveUp = time.AfterFunc(connectTimeout, func() {
 		e.metrics.given.Inc()
-		p.Close()
+		e.end(p)
 	})
 	pc.OnConnectionStateChange(p.stateChanged)
 	pc.OnDataChannel(p.openChannel)
@@ -75,9 +76,9 @@ func (p *Peer) stateChanged(s webrtc.PeerConnectionState) {
 		p.start()
 	case webrtc.PeerConnectionStateFailed:
 		p.engine.metrics.given.Inc()
-		go p.Close()
+		p.engine.end(p)
 	case webrtc.PeerConnectionStateClosed:
-		go p.Close()
+		p.engine.end(p)
 	}
 }
 
@@ -98,7 +99,7 @@ func (p *Peer) start() {
 func (p *Peer) startAgreed() {
 	for _, s := range p.shown {
 		if s.agreed && p.connected {
-			s.get().Start()
+			s.track.Load().Start()
 		}
 	}
 }
@@ -114,8 +115,8 @@ func (p *Peer) agree() {
 }
 
 // Answer deals with an offer: it puts the streams that tracks name into their media sections, and stops those that are named no
-// more. It returns the SDP of the answer. An offer that makes no sense leaves the connection as it was; after any other error it
-// is closed.
+// more. It returns the SDP of the answer. An offer that makes no sense, or has no codec for what is wanted, leaves the connection as it
+// was; after any other error it is closed.
 func (p *Peer) Answer(ctx context.Context, sdp string, tracks []Track) (string, error) {
 	o, err := readOffer(sdp, tracks)
 	if err != nil {
@@ -123,14 +124,17 @@ func (p *Peer) Answer(ctx context.Context, sdp string, tracks []Track) (string, 
 	}
 	p.negotiating.Lock()
 	defer p.negotiating.Unlock()
-	p.hide(o.sections)
-	p.hush(o.sections)
 	release, err := p.choose(ctx, o.sections)
 	if err != nil {
-		p.Close()
 		return "", err
 	}
-	err = p.open(o.sections)
+	if err := o.narrow(); err != nil {
+		release()
+		return "", err
+	}
+	p.hide(o.sections)
+	p.hush(o.sections)
+	err = p.open(ctx, o.sections)
 	release()
 	if err != nil {
 		p.Close()
@@ -181,7 +185,7 @@ func (p *Peer) negotiate(ctx context.Context, o *offer) (string, error) {
 func answerError(err error) error {
 	if errors.Is(err, webrtc.ErrUnsupportedCodec) || errors.Is(err, webrtc.ErrSenderWithNoCodecs) {
 		return status.Error(codes.FailedPrecondition,
-			"no common codec: the gateway sends H264/90000 with packetization-mode 1 or 0, and Opus")
+			"no common codec: the gateway sends "+codecs.Demands(webrtc.RTPCodecTypeVideo)+", and "+codecs.Demands(webrtc.RTPCodecTypeAudio))
 	}
 	return status.Errorf(codes.InvalidArgument, "sdp: the offer cannot be answered: %v", err)
 }
@@ -219,7 +223,7 @@ func (p *Peer) Close() {
 		p.shown, p.voices = nil, nil
 		p.mu.Unlock()
 		for _, s := range viewers {
-			s.get().Close()
+			s.track.Load().Close()
 		}
 		for _, v := range voices {
 			v.Close()

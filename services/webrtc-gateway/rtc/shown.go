@@ -12,43 +12,18 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/talk"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
-
-// outlet is a track that shows a stream to one peer, or lets it be heard.
-type outlet interface {
-	webrtc.TrackLocal
-	// Start lets it flow.
-	Start()
-	// Follow makes it take over the track of another.
-	Follow(old webrtc.TrackLocal)
-	// HandleRTCP deals with what the peer says of the track.
-	HandleRTCP(packets []rtcp.Packet)
-	// Close ends it, and returns when it has ended.
-	Close()
-}
 
 // shown is what one media section shows, or lets be heard.
 type shown struct {
-	stream  relay.Stream
+	source  tracks.Stream
 	numbers numbers
-	outlet  atomic.Pointer[outlet]
+	track   atomic.Pointer[tracks.Track]
 	sender  *webrtc.RTPSender // nil until the section is negotiated
 	agreed  bool              // the negotiation is over
-}
-
-func (s *shown) get() outlet { return *s.outlet.Load() }
-
-// newOutlet opens the stream of a track.
-func (e *Engine) newOutlet(t Track) (outlet, error) {
-	if t.media() == "video" {
-		return e.hub.NewViewer(t.Stream, t.Stream.Device)
-	}
-	if e.sounds == nil {
-		return nil, status.Error(codes.FailedPrecondition, "nothing is to be heard from this gateway")
-	}
-	// Far ends hold back the tracks of one media stream until they fit each other, so sound and video must not share one.
-	return e.sounds.NewListener(t.Stream, t.Stream.Device+".audio")
 }
 
 // hide ends the tracks that are not wanted any more.
@@ -63,47 +38,81 @@ func (p *Peer) hide(wanted []*section) {
 		if s.sender != nil {
 			_ = p.pc.RemoveTrack(s.sender) // fails only when the connection is closed
 		}
-		s.get().Close()
+		s.track.Load().Close()
 	}
 }
 
-// profilePatience is how long an answer waits to learn what H.264 a camera passes on.
+// descriptionPatience is how long an answer waits to learn what a device has, if the far end cannot use what most have: devices describe
+// themselves once a second.
+const descriptionPatience = 1500 * time.Millisecond
+
+// profilePatience is how long an answer waits to learn what a camera passes on, see [tracks.Track.Profile].
 const profilePatience = time.Second
 
-// choose takes the codec of each section that suits its stream best. What was opened to find that out is closed by release, after the
-// sections have opened theirs.
+// choose takes the stream and the codec of each section that suit both ends best. What was opened to find that out is closed by release,
+// after the sections have opened theirs.
 func (p *Peer) choose(ctx context.Context, sections []*section) (release func(), err error) {
-	viewers := make([]*relay.Viewer, len(sections)) // nil for sound
+	probes := make(map[*section]*tracks.Track)
 	release = func() {
-		for _, v := range viewers {
-			if v != nil {
-				v.Close()
+		for _, t := range probes {
+			t.Close()
+		}
+	}
+	describing, cancel := context.WithTimeout(ctx, descriptionPatience)
+	defer cancel()
+	for _, s := range sections {
+		if err = p.chooseSource(describing, s); err != nil {
+			break
+		}
+		if s.chosen.HasProfiles() {
+			if probes[s], err = p.engine.newTrack(ctx, s); err != nil {
+				delete(probes, s)
+				break
 			}
 		}
 	}
-	for i, s := range sections {
-		if s.media() != "video" {
-			continue
-		}
-		if viewers[i], err = p.engine.hub.NewViewer(s.Stream, s.Stream.Device); err != nil {
-			release()
-			return nil, err
-		}
+	if err != nil {
+		release()
+		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, profilePatience)
+	profiling, cancel := context.WithTimeout(ctx, profilePatience)
 	defer cancel()
-	for i, s := range sections {
-		var profile relay.Profile
-		if viewers[i] != nil {
-			profile = viewers[i].Profile(ctx)
+	for _, s := range sections {
+		var profile codecs.Profile
+		if t := probes[s]; t != nil {
+			profile = t.Profile(profiling, s.chosen)
 		}
-		s.codec, _ = chooseCodec(s.content, s.mime(), profile) // there is one, see checkSection
+		s.codec, _ = s.chosen.Choose(listed(s.content), profile) // there is one
 	}
 	return release, nil
 }
 
+// chooseSource takes the stream that a section is for, or one that carries the same in a codec that the far end takes.
+func (p *Peer) chooseSource(ctx context.Context, s *section) (err error) {
+	if s.Stream.Name == Speaker {
+		s.chosen = codecs.Of(talk.MediaType)
+		return nil
+	}
+	takes := func(c *codecs.Codec) bool {
+		_, ok := c.Choose(listed(s.content), "")
+		return ok
+	}
+	s.source, s.chosen, err = p.engine.hub.Choose(ctx, s.kind(), s.Stream, takes, names(s.content))
+	return err
+}
+
+// newTrack opens what a section is for. Far ends hold back the tracks of one media stream until they fit each other, so sound and video
+// must not share one.
+func (e *Engine) newTrack(ctx context.Context, s *section) (*tracks.Track, error) {
+	id := s.source.Device
+	if s.kind() == webrtc.RTPCodecTypeAudio {
+		id += ".audio"
+	}
+	return e.hub.NewTrack(ctx, s.kind(), s.source, id)
+}
+
 // open opens the streams that are new, so that they run by the time the connection is made.
-func (p *Peer) open(wanted []*section) error {
+func (p *Peer) open(ctx context.Context, wanted []*section) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -116,7 +125,7 @@ func (p *Peer) open(wanted []*section) error {
 			}
 			continue
 		}
-		if err := p.hold(s); err != nil {
+		if err := p.hold(ctx, s); err != nil {
 			return err
 		}
 	}
@@ -124,12 +133,12 @@ func (p *Peer) open(wanted []*section) error {
 }
 
 // hold opens what a section shows, if that is new, or its numbers are; p.mu is held.
-func (p *Peer) hold(wanted *section) error {
+func (p *Peer) hold(ctx context.Context, wanted *section) error {
 	s := p.shown[wanted.MID]
-	if s != nil && s.stream == wanted.Stream && s.numbers.same(wanted.numbers) {
+	if s != nil && s.source == wanted.source && s.numbers.same(wanted.numbers) {
 		return nil
 	}
-	o, err := p.engine.newOutlet(wanted.Track)
+	t, err := p.engine.newTrack(ctx, wanted)
 	if err != nil {
 		return err
 	}
@@ -137,31 +146,31 @@ func (p *Peer) hold(wanted *section) error {
 		s = &shown{}
 		p.shown[wanted.MID] = s
 	}
-	s.stream, s.numbers = wanted.Stream, wanted.numbers
-	if err := s.show(o); err != nil {
+	s.source, s.numbers = wanted.source, wanted.numbers
+	if err := s.show(t); err != nil {
 		return status.Errorf(codes.Internal, "section %s: %v", wanted.MID, err)
 	}
 	return nil
 }
 
-// track is what pion gets.
-func (s *shown) track() webrtc.TrackLocal { return &numbered{s.get(), s.numbers} }
+// local is what pion gets.
+func (s *shown) local() webrtc.TrackLocal { return &numbered{s.track.Load(), s.numbers} }
 
-// show puts o into the section. If there was another, o takes over its track, with its SSRC.
-func (s *shown) show(o outlet) error {
-	old := s.outlet.Swap(&o)
+// show puts a track into the section. If there was another, it goes on where that one stopped, with its SSRC.
+func (s *shown) show(t *tracks.Track) error {
+	old := s.track.Swap(t)
 	if old == nil {
 		return nil
 	}
-	(*old).Close()
-	o.Follow(*old)
+	old.Close()
+	t.Follow(old)
 	if s.sender == nil {
 		return nil
 	}
-	return s.sender.ReplaceTrack(s.track())
+	return s.sender.ReplaceTrack(s.local())
 }
 
-// attach gives the codecs of an offer and new outlets to their media sections.
+// attach gives the codecs of an offer and new tracks to their media sections.
 //
 // The senders are made by the connection: only then do its interceptors, which send the reports, know of them. It takes the first section
 // that may send and has no sender yet. Sections are gone through in its own order, and those that are for nothing or for a voice do not send,
@@ -181,7 +190,7 @@ func (p *Peer) attach(o *offer) error {
 		if s == nil || s.sender != nil {
 			continue
 		}
-		sender, err := p.pc.AddTrack(s.track())
+		sender, err := p.pc.AddTrack(s.local())
 		if err == nil && sender != t.Sender() {
 			err = errors.New("its track got into another one")
 		}
@@ -203,7 +212,7 @@ func (s *shown) listen(sender *webrtc.RTPSender) {
 			return
 		}
 		if packets, err := rtcp.Unmarshal(buffer[:n]); err == nil { // else it is garbage, or from a newer standard
-			s.get().HandleRTCP(packets)
+			s.track.Load().HandleRTCP(packets)
 		}
 	}
 }

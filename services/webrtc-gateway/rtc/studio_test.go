@@ -12,9 +12,8 @@ import (
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/fakecam"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/watcher"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/sound"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/voice"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/talk"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
 
 // clip is what the cameras and microphones of these tests produce: always the same frame, so that it is known when it comes back.
@@ -28,11 +27,12 @@ type clip struct {
 // clips holds one picture for each stream that was opened.
 type clips struct {
 	mu       sync.Mutex
-	pictures map[relay.Stream][]byte
+	pictures map[tracks.Stream][]byte
 	profile  []byte // in the parameter sets; nil: as fakecam has it
 }
 
-func (c *clips) open(s relay.Stream) (relay.Feed, error) {
+// Video implements [tracks.Devices].
+func (c *clips) Video(s tracks.Stream) (tracks.VideoFeed, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f := fakecam.Frame(1, 0, true, 3000)
@@ -44,7 +44,17 @@ func (c *clips) open(s relay.Stream) (relay.Feed, error) {
 	return &clip{t: time.NewTicker(20 * time.Millisecond), video: f, asIs: c.profile != nil}, nil
 }
 
-func (c *clips) picture(s relay.Stream) []byte {
+// Audio implements [tracks.Devices].
+func (c *clips) Audio(tracks.Stream) (tracks.AudioFeed, error) {
+	return &tone{clip{t: time.NewTicker(20 * time.Millisecond)}}, nil
+}
+
+// Carriers implements [tracks.Devices].
+func (c *clips) Carriers(s tracks.Stream) ([]tracks.Carrier, <-chan struct{}) {
+	return []tracks.Carrier{{Stream: s}}, nil
+}
+
+func (c *clips) picture(s tracks.Stream) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.pictures[s]
@@ -103,12 +113,9 @@ func (s spoken) Publish(_ string, m proto.Message) error {
 // newStudio is an engine with cameras that show something, microphones, and speakers.
 func newStudio(t *testing.T) (*Engine, *clips, spoken) {
 	t.Helper()
-	c, said := &clips{pictures: make(map[relay.Stream][]byte)}, make(spoken, 1000)
-	hub := relay.NewHub(c.open, relay.Config{})
-	sounds := sound.NewHub(func(relay.Stream) (sound.Feed, error) {
-		return &tone{clip{t: time.NewTicker(20 * time.Millisecond)}}, nil
-	}, sound.Config{})
-	e, err := NewEngine(hub, Config{Sounds: sounds, Voices: voice.New(said, "demo", nil)})
+	c, said := &clips{pictures: make(map[tracks.Stream][]byte)}, make(spoken, 1000)
+	hub := tracks.NewHub(c, tracks.Config{})
+	e, err := NewEngine(hub, Config{Voices: talk.New(said, "demo", nil)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +124,6 @@ func newStudio(t *testing.T) (*Engine, *clips, spoken) {
 			t.Error(err)
 		}
 		hub.Close()
-		sounds.Close()
 	})
 	return e, c, said
 }

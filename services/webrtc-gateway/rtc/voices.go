@@ -3,6 +3,7 @@ package rtc
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pion/rtp"
@@ -10,7 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/voice"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/talk"
 )
 
 // maxDatagram is the largest packet that is received.
@@ -77,7 +78,7 @@ func (p *Peer) pass(track *webrtc.TrackRemote, mid string) {
 			continue // it is over, or not to be heard
 		}
 		var packet rtp.Packet
-		if unknown || track.Codec().MimeType != webrtc.MimeTypeOpus || packet.Unmarshal(buffer[:n]) != nil {
+		if unknown || !strings.EqualFold(track.Codec().MimeType, talk.MediaType) || packet.Unmarshal(buffer[:n]) != nil {
 			v.Garbage()
 			continue
 		}
@@ -85,7 +86,7 @@ func (p *Peer) pass(track *webrtc.TrackRemote, mid string) {
 	}
 }
 
-func (p *Peer) voice(mid string) *voice.Voice {
+func (p *Peer) voice(mid string) *talk.Voice {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.voices[mid]

@@ -10,7 +10,7 @@ import (
 	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
 
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
 
 // voiceTrack talks under a number of its own.
@@ -29,12 +29,12 @@ func (v *voiceTrack) Bind(c webrtc.TrackLocalContext) (webrtc.RTPCodecParameters
 func TestVoicesUnderTheirNumbers(t *testing.T) {
 	e, _, said := newStudio(t)
 	sections := []offered{
-		{stream: relay.Stream{Device: "head", Name: Speaker}, pt: 35, fmtp: "useinbandfec=1", extmap: []string{"3 mid", "4 cc"}},
-		{stream: relay.Stream{Device: "tail", Name: Speaker}, pt: 97, fmtp: "minptime=10"},
+		{stream: tracks.Stream{Device: "head", Name: Speaker}, pt: 35, fmtp: "useinbandfec=1", extmap: []string{"3 mid", "4 cc"}},
+		{stream: tracks.Stream{Device: "tail", Name: Speaker}, pt: 97, fmtp: "minptime=10"},
 	}
 	far, near := newPair(t, e, 0, 10)
 	var voices []*voiceTrack
-	var tracks []Track
+	var wanted []Track
 	for i, s := range sections {
 		static, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus}, s.stream.Device, s.stream.Device)
 		if err != nil {
@@ -46,13 +46,13 @@ func TestVoicesUnderTheirNumbers(t *testing.T) {
 			t.Fatal(err)
 		}
 		voices = append(voices, v)
-		tracks = append(tracks, Track{MID: strconv.Itoa(i), Stream: s.stream, Talker: s.stream.Device})
+		wanted = append(wanted, Track{MID: strconv.Itoa(i), Stream: s.stream, Talker: s.stream.Device})
 	}
 	text, err := far.Offer(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer, err := near.Answer(t.Context(), number(t, text, sections), tracks)
+	answer, err := near.Answer(t.Context(), number(t, text, sections), wanted)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,14 +16,14 @@ import (
 	"github.com/pion/sdp/v3"
 
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/watcher"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
 
 // What far ends receive is compared with what was negotiated, packet by packet, for offers whose numbers are nobody else's.
 
 // offered is a section as the far end offers it.
 type offered struct {
-	stream relay.Stream
+	stream tracks.Stream
 	pt     int
 	codec  string // of rtpmap; empty: H264/90000, or Opus for sound
 	fmtp   string
@@ -39,19 +39,19 @@ func (s offered) name() string {
 	if s.codec != "" {
 		return s.codec
 	}
-	return map[string]string{Video: "H264/90000", Audio: opusCodec, Speaker: opusCodec}[s.stream.Name]
+	return map[string]string{Video: "H264/90000", Audio: opusName, Speaker: opusName}[s.stream.Name]
 }
 
 const mode1 = "packetization-mode=1;profile-level-id=42e01f;level-asymmetry-allowed=1"
 
-func cameraAt(name string) relay.Stream { return relay.Stream{Device: name, Name: Video} }
+func cameraAt(name string) tracks.Stream { return tracks.Stream{Device: name, Name: Video} }
 
 var (
 	left, right = cameraAt("left"), cameraAt("right")
-	head        = relay.Stream{Device: "head", Name: Audio}
+	head        = tracks.Stream{Device: "head", Name: Audio}
 )
 
-var uris = strings.NewReplacer(" delay", " "+relay.PlayoutDelayURI, " capture", " "+relay.AbsCaptureTimeURI,
+var uris = strings.NewReplacer(" delay", " "+tracks.PlayoutDelayURI, " capture", " "+tracks.AbsCaptureTimeURI,
 	" mid", " "+sdp.SDESMidURI, " cc", " "+sdp.TransportCCURI)
 
 // numberings are offers by what is odd about their numbers.
@@ -89,7 +89,7 @@ var numberings = []struct {
 		{stream: left, pt: 98, fmtp: mode1, extmap: []string{"3/sendonly delay", "4/recvonly capture"}, capture: 4},
 		{stream: right, pt: 98, fmtp: mode1, extmap: []string{"3/inactive capture", "4/sendrecv delay"}, delay: 4}}},
 	{"the first section has another codec and is for nothing", []offered{
-		{stream: left, pt: 120, codec: "VP8/90000", extmap: []string{"3 capture"}, idle: true, rejected: true},
+		{stream: left, pt: 120, codec: "AV1/90000", extmap: []string{"3 capture"}, idle: true, rejected: true},
 		{stream: right, pt: 121, fmtp: mode1, extmap: []string{"3 delay"}, delay: 3}}},
 	{"the first section is for nothing", []offered{
 		{stream: left, pt: 120, fmtp: mode1, extmap: []string{"3 capture"}, idle: true},
@@ -100,7 +100,7 @@ var numberings = []struct {
 		{stream: head, pt: 63, codec: "opus/48000", idle: true}}},
 	{"the second section has another codec and is for nothing", []offered{
 		{stream: left, pt: 96, fmtp: mode1, extmap: []string{"3 delay"}, delay: 3},
-		{stream: right, pt: 97, codec: "VP8/90000", idle: true, rejected: true},
+		{stream: right, pt: 97, codec: "AV1/90000", idle: true, rejected: true},
 		{stream: head, pt: 8, codec: "PCMA/8000", idle: true, rejected: true}}},
 	{"all sections but the last have other codecs", []offered{
 		{stream: head, pt: 0, codec: "PCMU/8000", idle: true, rejected: true},
@@ -226,7 +226,7 @@ func (p *player) checkAnswer(s offered, m *sdp.MediaDescription) (ssrc uint32) {
 		p.t.Errorf("%s: answered with the codec %q, want %q", s.stream, got, s.name())
 	}
 	var want, got []string
-	for uri, id := range map[string]uint8{relay.PlayoutDelayURI: s.delay, relay.AbsCaptureTimeURI: s.capture} {
+	for uri, id := range map[string]uint8{tracks.PlayoutDelayURI: s.delay, tracks.AbsCaptureTimeURI: s.capture} {
 		if id != 0 {
 			want = append(want, fmt.Sprint(id, " ", uri))
 		}

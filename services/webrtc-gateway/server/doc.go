@@ -13,8 +13,10 @@
 //
 // # Pictures over a WebSocket
 //
-// Each binary message is one picture: a header of 16 bytes and H.264 as Annex B. The header is the version (1), flags (1: key frame), two
+// Each binary message is one picture: a header of 16 bytes and the encoded frame. The header is the version (1), flags (1: key frame), two
 // bytes of zero, the number of the picture (32 bit, from 1), and the time of its capture (64 bit, Unix time in µs), in network byte order.
+// Before the first picture, and whenever it changes, text names the codec as WebCodecs does: {"codec": "vp8"}. The parameter types of the
+// address lists the media types that the far end can decode, for example types=video/VP8; without it any may come.
 // The far end answers with text: {"got": 7} says that all pictures up to number 7 have left its decoder, {"keyFrame": true} that it cannot go
 // on without a key frame. At most 6 pictures are on their way; what comes meanwhile is lost up to the next key frame once it is 0.5 s old.
 //

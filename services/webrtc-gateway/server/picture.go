@@ -7,15 +7,19 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/pion/webrtc/v4"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
 
 const (
@@ -35,8 +39,10 @@ const (
 
 // Pictures are where whole pictures come from.
 type Pictures interface {
-	// NewReader returns a reader of a stream.
-	NewReader(relay.Stream) (*relay.Reader, error)
+	// Choose takes the stream that carries what is wanted in a codec that the far end can use.
+	Choose(context.Context, webrtc.RTPCodecType, tracks.Stream, func(*codecs.Codec) bool, string) (tracks.Stream, *codecs.Codec, error)
+	// NewReader returns a reader of a stream in one codec.
+	NewReader(context.Context, tracks.Stream, *codecs.Codec) (*tracks.Reader, error)
 }
 
 // pictureWord is what the far end says.
@@ -48,7 +54,8 @@ type pictureWord struct {
 // pictures is one WebSocket that carries the video of one camera.
 type pictures struct {
 	socket *websocket.Conn
-	reader *relay.Reader
+	reader *tracks.Reader
+	codec  string        // that the far end was told last
 	wake   chan struct{} // has a value when more may be sent
 
 	mu        sync.Mutex
@@ -71,7 +78,7 @@ func (s *Server) picture(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.exit(&s.pictureSockets)
-	reader, err := s.config.Pictures.NewReader(relay.Stream{Device: device, Name: rtc.Video})
+	reader, err := s.openReader(r.Context(), device, r.URL.Query().Get("types"))
 	if err != nil {
 		fail(w, err)
 		return
@@ -83,6 +90,24 @@ func (s *Server) picture(w http.ResponseWriter, r *http.Request) {
 	}
 	p := &pictures{socket: socket, reader: reader, wake: make(chan struct{}, 1)}
 	p.run(s.ctx)
+}
+
+// descriptionPatience is how long a far end that cannot decode what most cameras have waits to learn what this one has.
+const descriptionPatience = 1500 * time.Millisecond
+
+// openReader returns a reader of the video of a camera, in a codec whose media type the far end lists.
+func (s *Server) openReader(ctx context.Context, device, types string) (*tracks.Reader, error) {
+	takes := func(c *codecs.Codec) bool {
+		return types == "" || slices.ContainsFunc(strings.Split(types, ","), func(t string) bool { return strings.EqualFold(t, c.MediaType) })
+	}
+	wait, cancel := context.WithTimeout(ctx, descriptionPatience)
+	defer cancel()
+	wanted := tracks.Stream{Device: device, Name: rtc.Video}
+	source, codec, err := s.config.Pictures.Choose(wait, webrtc.RTPCodecTypeVideo, wanted, takes, fmt.Sprintf("%.100q", types))
+	if err != nil {
+		return nil, err
+	}
+	return s.config.Pictures.NewReader(ctx, source, codec)
 }
 
 // run sends pictures until either side ends it.
@@ -114,13 +139,36 @@ func (p *pictures) send(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		write, cancel := context.WithTimeout(ctx, writeTimeout)
-		err = p.socket.Write(write, websocket.MessageBinary, p.encode(picture))
-		cancel()
-		if err != nil {
+		if err := p.sayCodec(ctx, picture); err != nil {
+			return err
+		}
+		if err := p.write(ctx, websocket.MessageBinary, p.encode(picture)); err != nil {
 			return err
 		}
 	}
+}
+
+// sayCodec names the codec of the pictures to come, when that changes.
+func (p *pictures) sayCodec(ctx context.Context, picture tracks.Picture) error {
+	if !picture.Key {
+		return nil
+	}
+	codec := picture.Codec.WebCodecs(picture.Data)
+	if codec == "" || codec == p.codec {
+		return nil
+	}
+	p.codec = codec
+	word, err := json.Marshal(map[string]string{"codec": codec})
+	if err != nil {
+		return err
+	}
+	return p.write(ctx, websocket.MessageText, word)
+}
+
+func (p *pictures) write(ctx context.Context, kind websocket.MessageType, data []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	return p.socket.Write(ctx, kind, data)
 }
 
 // await returns when one more picture may be sent.
@@ -145,7 +193,7 @@ func (p *pictures) await(ctx context.Context) error {
 }
 
 // encode puts the next number, and what the far end has to know, before a picture.
-func (p *pictures) encode(picture relay.Picture) []byte {
+func (p *pictures) encode(picture tracks.Picture) []byte {
 	p.mu.Lock()
 	p.sent++
 	number := p.sent

@@ -21,8 +21,8 @@ import (
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/watcher"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -88,6 +88,17 @@ func (silentFeed) RequestKeyFrame(context.Context) error { return nil }
 func (silentFeed) KeyFrameOnRequest() bool               { return true }
 func (silentFeed) Close()                                {}
 
+// silentDevices are cameras that send nothing.
+type silentDevices struct {
+	tracks.Devices // there is no sound
+}
+
+func (silentDevices) Video(tracks.Stream) (tracks.VideoFeed, error) { return silentFeed{}, nil }
+
+func (silentDevices) Carriers(s tracks.Stream) ([]tracks.Carrier, <-chan struct{}) {
+	return []tracks.Carrier{{Stream: s}}, nil
+}
+
 // site is a server for tests.
 type site struct {
 	*httptest.Server
@@ -98,7 +109,7 @@ type site struct {
 
 func newSite(t *testing.T, c Config, maxPeers int) *site {
 	t.Helper()
-	hub := relay.NewHub(func(relay.Stream) (relay.Feed, error) { return silentFeed{}, nil }, relay.Config{})
+	hub := tracks.NewHub(silentDevices{}, tracks.Config{})
 	engine, err := rtc.NewEngine(hub, rtc.Config{MaxPeers: maxPeers})
 	if err != nil {
 		t.Fatal(err)

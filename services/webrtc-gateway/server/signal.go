@@ -19,8 +19,8 @@ import (
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
 	"github.com/waldo-robot/waldo/pkg/text"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/calls"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
 
 const (
@@ -313,7 +313,7 @@ func (s *Server) track(i int, t *signalingv1.Track) (rtc.Track, error) {
 	if utf8.RuneCountInString(t.GetTalker()) > maxTalker || !text.IsPrintable(t.GetTalker()) {
 		return none, status.Errorf(codes.InvalidArgument, "tracks[%d].talker: use at most %d characters, all of them printable", i, maxTalker)
 	}
-	return rtc.Track{MID: t.GetMid(), Stream: relay.Stream{Device: t.GetDevice(), Name: name}, Talker: t.GetTalker()}, nil
+	return rtc.Track{MID: t.GetMid(), Stream: tracks.Stream{Device: t.GetDevice(), Name: name}, Talker: t.GetTalker()}, nil
 }
 
 // connect makes the connection of the session. The session ends with it: a peer whose connection was lost must begin anew.

@@ -16,8 +16,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/relay"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
 
 const (
@@ -90,9 +90,9 @@ func (s *Server) whepTracks(offer, video, audio string) ([]rtc.Track, error) {
 	if err != nil {
 		return nil, err
 	}
-	tracks := []rtc.Track{{MID: mid, Stream: relay.Stream{Device: video, Name: rtc.Video}}}
+	wanted := []rtc.Track{{MID: mid, Stream: tracks.Stream{Device: video, Name: rtc.Video}}}
 	if audio == "" {
-		return tracks, nil
+		return wanted, nil
 	}
 	if err := s.directory.Check(audio); err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func (s *Server) whepTracks(offer, video, audio string) ([]rtc.Track, error) {
 	if mid, err = rtc.AudioSection(offer); err != nil {
 		return nil, err
 	}
-	return append(tracks, rtc.Track{MID: mid, Stream: relay.Stream{Device: audio, Name: rtc.Audio}}), nil
+	return append(wanted, rtc.Track{MID: mid, Stream: tracks.Stream{Device: audio, Name: rtc.Audio}}), nil
 }
 
 // keepWHEP remembers a session until its connection ends; false if the server is closed.

@@ -1,0 +1,118 @@
+package codecs
+
+import (
+	"encoding/hex"
+
+	"github.com/pion/rtp"
+	rtpcodecs "github.com/pion/rtp/codecs"
+	"github.com/pion/webrtc/v4"
+
+	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/pkg/media/annexb"
+)
+
+// h264 is H.264 in Annex B, as the device says where its key frames are.
+var h264 = &Codec{
+	MediaType: media.H264, Kind: webrtc.RTPCodecTypeVideo, ClockRate: 90_000,
+	Demand:       "H264/90000 with packetization-mode 1 or 0",
+	feedback:     videoFeedback(),
+	number:       102,
+	newPayloader: func() rtp.Payloader { return &rtpcodecs.H264Payloader{} },
+	profileOf:    h264ProfileOf,
+	unlike:       h264Unlike,
+	webCodecs: func(keyFrame []byte) string {
+		sps, _ := annexb.ParameterSets(keyFrame)
+		if len(sps) < 4 {
+			return ""
+		}
+		return "avc1." + hex.EncodeToString(sps[1:4])
+	},
+}
+
+// h264Unlike is how far the parameters of an offer are from what a stream holds: 0 is the same, negative cannot carry it.
+//
+// Players that list H.264 without packetization-mode, or with mode 0, are sent fragments like all others: one NAL unit of a camera does
+// not fit a packet. GStreamer's and Chromium's depacketizers take them in every mode. Mode 2 has other packets.
+func h264Unlike(fmtp func(string) string, stream Profile) int {
+	distance := 0
+	switch fmtp("packetization-mode") {
+	case "1":
+	case "0", "":
+		distance = 100
+	default:
+		return -1
+	}
+	return distance + h264ProfileUnlike(h264Profile(stream), fmtp("profile-level-id"))
+}
+
+// h264ProfileOf reads the profile from the parameter sets of a key frame: profile_idc and the constraint flags.
+func h264ProfileOf(keyFrame []byte) (Profile, bool) {
+	sps, _ := annexb.ParameterSets(keyFrame)
+	if len(sps) < 4 {
+		return "", false
+	}
+	return Profile(sps[1:3]), true
+}
+
+// h264Family is a profile by its name, in the order in which it is likely to be decoded.
+type h264Family int
+
+const (
+	constrainedBaseline h264Family = iota
+	baseline
+	main
+	constrainedHigh
+	high
+	otherProfile
+)
+
+// h264Profile is the family of a stream. The zero value stands for constrained baseline, which is what Waldo's own encoder makes.
+func h264Profile(p Profile) h264Family {
+	if len(p) != 2 {
+		return constrainedBaseline
+	}
+	return h264FamilyOf(p[0], p[1])
+}
+
+func h264FamilyOf(idc, flags byte) h264Family {
+	switch {
+	case idc == 66 && flags&0x40 != 0, idc == 77 && flags&0x80 != 0:
+		return constrainedBaseline
+	case idc == 66:
+		return baseline
+	case idc == 77:
+		return main
+	case idc == 100 && flags&0x0c == 0x0c:
+		return constrainedHigh
+	case idc == 100:
+		return high
+	}
+	return otherProfile
+}
+
+// includes reports whether a decoder of one profile reads streams of another.
+func (f h264Family) includes(stream h264Family) bool {
+	switch {
+	case f == stream, stream == constrainedBaseline:
+		return true
+	case f == high:
+		return stream == main || stream == constrainedHigh
+	}
+	return false
+}
+
+// h264ProfileUnlike is how far a profile-level-id of SDP is from the profile of a stream: 0 is the same, then come those whose decoders
+// read the stream, then the rest. A player that lists nothing that fits may still read it, and is not refused.
+func h264ProfileUnlike(stream h264Family, profileLevelID string) int {
+	offered := baseline // what SDP means by leaving it out
+	if b, err := hex.DecodeString(profileLevelID); err == nil && len(b) == 3 {
+		offered = h264FamilyOf(b[0], b[1])
+	}
+	switch {
+	case offered == stream:
+		return 0
+	case offered.includes(stream):
+		return 1 + int(offered)
+	}
+	return 10 + int(offered)
+}

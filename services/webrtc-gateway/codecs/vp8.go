@@ -1,0 +1,35 @@
+package codecs
+
+import (
+	"bytes"
+
+	"github.com/pion/rtp"
+	rtpcodecs "github.com/pion/rtp/codecs"
+	"github.com/pion/webrtc/v4"
+
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/media"
+)
+
+// vp8 is VP8. Its packets carry no picture ids: all viewers of a stream share the payloads, and an id that is right for one of them is
+// a leap for another, who lost pictures, came from another stream or got a group again. Receivers then order pictures by sequence
+// numbers, which have no gaps for any viewer.
+var vp8 = &Codec{
+	MediaType: media.VP8, Kind: webrtc.RTPCodecTypeVideo, ClockRate: 90_000,
+	Demand:       "VP8/90000",
+	feedback:     videoFeedback(),
+	number:       96,
+	newPayloader: func() rtp.Payloader { return &rtpcodecs.VP8Payloader{} },
+	usable:       func(frame []byte) bool { return len(frame) >= vp8Tag && (frame[0]&1 != 0 || vp8Key(frame)) },
+	isKey:        func(f *mediav1.VideoFrame) bool { return vp8Key(f.GetData()) },
+}
+
+const (
+	vp8Tag = 3  // bytes before every frame (RFC 6386, 9.1)
+	vp8Top = 10 // the tag, the start code and the size, before a key frame
+)
+
+// vp8Key reports whether a frame is a key frame: the first bit is 0, and the start code follows the tag.
+func vp8Key(frame []byte) bool {
+	return len(frame) >= vp8Top && frame[0]&1 == 0 && bytes.Equal(frame[vp8Tag:vp8Tag+3], []byte{0x9d, 0x01, 0x2a})
+}

@@ -1,0 +1,83 @@
+package tracks
+
+import (
+	"context"
+	"time"
+
+	"github.com/pion/webrtc/v4"
+
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
+)
+
+// audioCodecs are those that a stream of sound may have.
+var audioCodecs = codecs.All(webrtc.RTPCodecTypeAudio)
+
+// audio is a stream of sound. To what all sources do it adds the timeline: frames have places, and what is missing between two is a gap.
+type audio struct {
+	*fan
+	feed     AudioFeed
+	timeline timeline // used by Run only
+}
+
+func newAudio(feed AudioFeed, f *fan) *audio {
+	f.meters.sources.Inc()
+	return &audio{fan: f, feed: feed, timeline: newTimeline()}
+}
+
+// Run reads the feed until ctx or the feed ends.
+func (a *audio) Run(ctx context.Context) {
+	for {
+		f, err := a.feed.Next(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				a.log.Warn("stream ended", "error", err)
+			}
+			return
+		}
+		a.accept(f, time.Now())
+	}
+}
+
+// Close lets go of the stream.
+func (a *audio) Close() {
+	a.feed.Close()
+	a.meters.sources.Dec()
+}
+
+// accept passes one frame on, if it can be used.
+func (a *audio) accept(f *mediav1.AudioFrame, now time.Time) {
+	a.meters.frames.Inc()
+	if !a.usable(f) {
+		a.meters.lostGarbage.Inc()
+		return
+	}
+	fr, missed := a.timeline.place(f, now)
+	a.meters.lostOnBus.Add(float64(missed))
+	if fr == nil {
+		a.meters.lostLate.Inc()
+		return
+	}
+	fr.codec, fr.payloads = a.codec, [][]byte{fr.data}
+	a.mu.Lock()
+	a.publish(fr)
+	a.mu.Unlock()
+}
+
+// usable reports whether a frame makes sense and can be sent to listeners.
+func (a *audio) usable(f *mediav1.AudioFrame) bool {
+	ok, _ := a.chooseCodec(f.GetFormat().GetMediaType(), audioCodecs)
+	return ok && a.codec.Usable(f.GetData()) &&
+		f.GetEpoch() != 0 && f.GetSequence() >= 0 && f.GetSampleIndex() >= 0 &&
+		f.GetSampleCount() > 0 && f.GetSampleCount() <= codecs.MaxOpusSamples
+}
+
+// join starts an intake. Nothing is kept for those who come later.
+func (a *audio) join(i *intake) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.intakes[i] = struct{}{}
+}
+
+// refresh has nothing to do: sound has no key frames.
+func (a *audio) refresh(*intake) {}

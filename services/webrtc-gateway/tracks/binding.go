@@ -1,0 +1,158 @@
+package tracks
+
+import (
+	"sync"
+	"time"
+
+	"github.com/pion/rtp"
+	"github.com/pion/webrtc/v4"
+
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
+)
+
+// historySize is how many packets can be sent again: four seconds at 2 Mbit/s. Players that freeze until they have a missing packet, as aiortc
+// does for 512 packets, may ask late and more than once.
+// Only references are kept; the payloads are shared with all other viewers. Must be a power of two.
+const historySize = 1024
+
+// binding is a track once it is negotiated: it writes frames as RTP packets.
+type binding struct {
+	codec          *codecs.Codec
+	out            webrtc.TrackLocalWriter
+	ssrc           uint32
+	payloadType    uint8
+	playoutDelayID uint8 // 0: the peer does not know it
+	captureTimeID  uint8 // likewise
+
+	// Used by the writer only, and after it by the next one on the same track.
+	seq    uint16 // of the next packet
+	last   uint32 // timestamp that was sent last
+	lastAt time.Time
+	began  bool
+	shift  uint32 // from the source's timestamps to those of the track
+	place  uint16 // of the last frame, where frames have places
+
+	mu      sync.Mutex
+	history *[historySize]sent // nil for sound, which is not sent again: it would come too late
+}
+
+// sent remembers a packet.
+type sent struct {
+	frame     *frame
+	index     int // of the payload
+	seq       uint16
+	timestamp uint32
+	marker    bool
+}
+
+func newBinding(c webrtc.TrackLocalContext, pt webrtc.PayloadType, codec *codecs.Codec) *binding {
+	b := &binding{
+		codec: codec, out: c.WriteStream(), ssrc: uint32(c.SSRC()), payloadType: uint8(pt), seq: uint16(randomUint32()),
+	}
+	if codec.Kind == webrtc.RTPCodecTypeVideo {
+		b.playoutDelayID = extensionID(c.HeaderExtensions(), PlayoutDelayURI)
+		b.captureTimeID = extensionID(c.HeaderExtensions(), AbsCaptureTimeURI)
+		b.history = new([historySize]sent)
+	}
+	return b
+}
+
+// follow makes the binding go on where another one on the same track stopped. The other one must not be in use any more.
+func (b *binding) follow(old *binding) {
+	if old != nil && old.ssrc == b.ssrc {
+		b.seq, b.last, b.lastAt = old.seq, old.last, old.lastAt
+	}
+}
+
+// write sends all packets of a frame and returns how many went out. Those that did not can still be asked for again. No more are sent
+// once the pace is stopped.
+func (b *binding) write(f *frame, p *pace) (written int) {
+	now := time.Now()
+	marker := f.begins || !b.began
+	timestamp := b.stamp(f, now)
+	for i, payload := range f.payloads {
+		if i%paceStep == 0 && !p.wait(min(paceStep, len(f.payloads)-i)) {
+			return written
+		}
+		s := sent{frame: f, index: i, seq: b.seq, timestamp: timestamp, marker: i == len(f.payloads)-1 && (b.history != nil || marker)}
+		h := b.header(s)
+		b.remember(s)
+		b.seq++
+		// Pion says of most failures only that nothing was written.
+		if n, err := b.out.WriteRTP(&h, payload); n > 0 && err == nil {
+			written++
+		}
+	}
+	b.last, b.lastAt = timestamp, now
+	return written
+}
+
+// stamp returns the timestamp of a frame for the track. A binding that follows another goes on from there by the time that has
+// passed. Frames that are sent again come right after what was sent last, because timestamps never go back. Where frames have places,
+// what is missing between two is a gap in the sequence numbers.
+func (b *binding) stamp(f *frame, now time.Time) uint32 {
+	follows := !b.lastAt.IsZero()
+	if !b.began && follows {
+		b.shift = b.last + max(1, ticks(now.Sub(b.lastAt), int64(b.codec.ClockRate))) - f.timestamp
+	}
+	if b.began && b.codec.Independent {
+		b.seq += f.sequence - b.place - 1
+	}
+	b.began, b.place = true, f.sequence
+	timestamp := f.timestamp + b.shift
+	if follows && int32(timestamp-b.last) <= 0 {
+		timestamp = b.last + 1
+	}
+	return timestamp
+}
+
+// header makes the header of a packet. It depends on nothing but its arguments: a packet that is sent again must be the same
+// to the bit, because SRTP encrypts both with the same key stream.
+func (b *binding) header(s sent) rtp.Header {
+	h := rtp.Header{
+		Version: 2, Marker: s.marker, PayloadType: b.payloadType,
+		SequenceNumber: s.seq, Timestamp: s.timestamp, SSRC: b.ssrc,
+	}
+	if s.index > 0 {
+		return h
+	}
+	if max(b.playoutDelayID, b.captureTimeID) > lastOneByteID {
+		h.Extension, h.ExtensionProfile = true, rtp.ExtensionProfileTwoByte
+	}
+	// Errors are impossible: IDs and lengths fit the form.
+	if b.playoutDelayID != 0 {
+		_ = h.SetExtension(b.playoutDelayID, noPlayoutDelay)
+	}
+	if b.captureTimeID != 0 {
+		_ = h.SetExtension(b.captureTimeID, s.frame.captureNTP[:])
+	}
+	return h
+}
+
+// noPlayoutDelay tells the peer to show a picture as soon as it has it: shortest and longest delay are 0.
+var noPlayoutDelay = []byte{0, 0, 0}
+
+func (b *binding) remember(s sent) {
+	if b.history == nil {
+		return
+	}
+	b.mu.Lock()
+	b.history[s.seq%historySize] = s
+	b.mu.Unlock()
+}
+
+// resend sends a packet again, if it is remembered.
+func (b *binding) resend(seq uint16) bool {
+	if b.history == nil {
+		return false
+	}
+	b.mu.Lock()
+	s := b.history[seq%historySize]
+	b.mu.Unlock()
+	if s.frame == nil || s.seq != seq {
+		return false
+	}
+	h := b.header(s)
+	_, _ = b.out.WriteRTP(&h, s.frame.payloads[s.index])
+	return true
+}

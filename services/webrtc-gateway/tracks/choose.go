@@ -1,0 +1,88 @@
+package tracks
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pion/webrtc/v4"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
+)
+
+// descriptionPatience is how long a receiver that cannot use what most devices have waits to learn what this one has: devices describe
+// themselves once a second.
+const descriptionPatience = 1500 * time.Millisecond
+
+// Carrier is a stream that carries the content of another, or itself, in media types of its own.
+type Carrier struct {
+	Stream
+	MediaTypes []string // the usual one first; empty: the device does not say
+}
+
+// Choose takes the stream that carries the content of s, and its codec, for a receiver that can use some codecs: the first media type that
+// the device names, of the stream itself before those of its alternatives. A device that names none, or was not heard of, is taken to have
+// what the gateway prefers; a receiver that cannot use that waits a moment for the device to say more. If there is nothing for the
+// receiver the error is codes.FailedPrecondition, and names what there is; can is what the receiver can use, for people.
+func (h *Hub) Choose(
+	ctx context.Context, kind webrtc.RTPCodecType, s Stream, usable func(*codecs.Codec) bool, can string,
+) (Stream, *codecs.Codec, error) {
+	ctx, cancel := context.WithTimeout(ctx, descriptionPatience)
+	defer cancel()
+	for {
+		carriers, changed := h.devices.Carriers(s)
+		for _, c := range carriers {
+			if codec := c.codec(kind, usable); codec != nil {
+				return c.Stream, codec, nil
+			}
+		}
+		if known := slices.ContainsFunc(carriers, func(c Carrier) bool { return len(c.MediaTypes) > 0 }); known {
+			return Stream{}, nil, nothingFor(kind, s, carriers, can)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return Stream{}, nil, nothingFor(kind, s, carriers, can)
+		}
+	}
+}
+
+// codec is the first codec of a carrier that can be used; nil if there is none.
+func (c Carrier) codec(kind webrtc.RTPCodecType, usable func(*codecs.Codec) bool) *codecs.Codec {
+	has := codecs.All(kind)[:1]
+	if len(c.MediaTypes) > 0 {
+		has = nil
+		for _, t := range c.MediaTypes {
+			if codec := codecs.Of(t); codec != nil && codec.Kind == kind {
+				has = append(has, codec)
+			}
+		}
+	}
+	i := slices.IndexFunc(has, usable)
+	if i < 0 {
+		return nil
+	}
+	return has[i]
+}
+
+func nothingFor(kind webrtc.RTPCodecType, s Stream, carriers []Carrier, can string) error {
+	var has []string
+	for _, c := range carriers {
+		for _, t := range c.MediaTypes {
+			if codec := codecs.Of(t); codec != nil {
+				t = codec.Demand
+			}
+			if !slices.Contains(has, t) {
+				has = append(has, t)
+			}
+		}
+	}
+	if len(has) == 0 {
+		has = []string{codecs.All(kind)[0].Demand}
+	}
+	return status.Errorf(codes.FailedPrecondition, "no common codec: the stream %q of %s is %s, and the far end takes %s",
+		s.Name, s.Device, strings.Join(has, " or "), can)
+}

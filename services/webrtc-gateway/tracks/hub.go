@@ -1,0 +1,132 @@
+package tracks
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/pion/webrtc/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/stream"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
+)
+
+// Stream names a stream of a device.
+type Stream struct{ Device, Name string }
+
+// Devices are where streams come from.
+type Devices interface {
+	// Video opens a stream of video.
+	Video(Stream) (VideoFeed, error)
+	// Audio opens a stream of sound.
+	Audio(Stream) (AudioFeed, error)
+	// Carriers lists what carries the content of a stream, see [Carrier], and returns a channel that is closed when the list is out of
+	// date.
+	Carriers(Stream) (list []Carrier, changed <-chan struct{})
+}
+
+// AudioFeed is where the sound of one stream comes from, held for as long as it is open.
+type AudioFeed interface {
+	// Next waits for a frame. An error ends the feed.
+	Next(context.Context) (*mediav1.AudioFrame, error)
+	// Close lets go of the stream.
+	Close()
+}
+
+// VideoFeed is where the pictures of one stream come from, held for as long as it is open.
+type VideoFeed interface {
+	// Next waits for a frame. An error ends the feed.
+	Next(context.Context) (*mediav1.VideoFrame, error)
+	// RequestKeyFrame asks the device for a key frame.
+	RequestKeyFrame(context.Context) error
+	// KeyFrameOnRequest reports whether asking makes sense. The answer may change while the feed is open.
+	KeyFrameOnRequest() bool
+	// Close lets go of the stream.
+	Close()
+}
+
+// Config adjusts a hub; the zero value works.
+type Config struct {
+	Log     *slog.Logger // nil: none
+	Metrics *Metrics     // nil: not counted anywhere
+}
+
+// Hub knows the streams that somebody receives. It is safe for concurrent use.
+type Hub struct {
+	devices  Devices
+	log      *slog.Logger
+	metrics  *Metrics
+	profiles *profiles // outlive the sources
+	sources  *stream.Shared[key, source]
+}
+
+// key tells sources apart.
+type key struct {
+	kind webrtc.RTPCodecType
+	Stream
+}
+
+// source is one stream that somebody receives: [video] or [audio].
+type source interface {
+	stream.Resource
+	// join lets frames flow to an intake.
+	join(i *intake)
+	// refresh helps an intake that cannot go on without a key frame.
+	refresh(i *intake)
+	// common is what all sources have.
+	common() *fan
+}
+
+// NewHub returns a hub that gets its streams from devices.
+func NewHub(d Devices, c Config) *Hub {
+	h := &Hub{devices: d, log: c.Log, metrics: c.Metrics, profiles: newProfiles()}
+	h.sources = stream.NewShared(h.open)
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	if h.metrics == nil {
+		h.metrics = NewMetrics(prometheus.NewRegistry())
+	}
+	return h
+}
+
+// open opens a stream for its first user.
+func (h *Hub) open(_ context.Context, k key) (source, error) {
+	f := newFan(k.Stream, h.metrics.of(k.kind, k.Device), h.log.With("device", k.Device, "stream", k.Name))
+	if k.kind == webrtc.RTPCodecTypeAudio {
+		feed, err := h.devices.Audio(k.Stream)
+		if err != nil {
+			return nil, err
+		}
+		return newAudio(feed, f), nil
+	}
+	feed, err := h.devices.Video(k.Stream)
+	if err != nil {
+		return nil, err
+	}
+	return newVideo(feed, f, h.profiles), nil
+}
+
+// NewTrack returns a track that carries a stream. The stream is held from now on, so that frames are there by the time the connection
+// is; they flow after [Track.Start]. The track must be closed. id becomes the id of the track and of its media stream.
+func (h *Hub) NewTrack(ctx context.Context, kind webrtc.RTPCodecType, s Stream, id string) (*Track, error) {
+	share, err := h.sources.Acquire(ctx, key{kind, s})
+	if err != nil {
+		return nil, err
+	}
+	return newTrack(share, kind, id), nil
+}
+
+// NewReader returns a reader of a stream of video, in one codec or, if that is nil, in any. Pictures wait for it from now on. It must be
+// closed.
+func (h *Hub) NewReader(ctx context.Context, s Stream, c *codecs.Codec) (*Reader, error) {
+	share, err := h.sources.Acquire(ctx, key{webrtc.RTPCodecTypeVideo, s})
+	if err != nil {
+		return nil, err
+	}
+	return newReader(share, c), nil
+}
+
+// Close ends all streams, and returns when they have ended.
+func (h *Hub) Close() { h.sources.Close() }

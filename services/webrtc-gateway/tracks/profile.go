@@ -1,0 +1,61 @@
+package tracks
+
+import (
+	"context"
+	"sync"
+
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
+)
+
+// profiles remembers the profiles of streams, for players that come later.
+type profiles struct {
+	mu      sync.Mutex
+	known   map[Stream]codecs.Profile
+	changed chan struct{} // closed and replaced when a stream is new
+}
+
+func newProfiles() *profiles {
+	return &profiles{known: make(map[Stream]codecs.Profile), changed: make(chan struct{})}
+}
+
+// learn takes the profile from a key frame.
+func (p *profiles) learn(s Stream, c *codecs.Codec, keyFrame []byte) {
+	profile, ok := c.ProfileOf(keyFrame)
+	if !ok {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, known := p.known[s]; !known {
+		close(p.changed)
+		p.changed = make(chan struct{})
+	}
+	p.known[s] = profile
+}
+
+func (p *profiles) get(s Stream) (profile codecs.Profile, known bool, changed <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	profile, known = p.known[s]
+	return profile, known, p.changed
+}
+
+// Profile is that of the last key frame of the track's stream. It waits for the first one while ctx allows, though not where the device
+// makes key frames on request: such a device encodes by itself, in the profile that every decoder has.
+func (t *Track) Profile(ctx context.Context, c *codecs.Codec) codecs.Profile {
+	v, ok := t.share.Value.(*video)
+	if !ok || !c.HasProfiles() {
+		return ""
+	}
+	for {
+		p, known, changed := v.profiles.get(v.stream)
+		if known || v.feed.KeyFrameOnRequest() {
+			return p
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return p
+		}
+	}
+}

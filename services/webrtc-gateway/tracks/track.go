@@ -1,0 +1,216 @@
+package tracks
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"sync"
+	"time"
+
+	"github.com/pion/rtcp"
+	"github.com/pion/webrtc/v4"
+
+	"github.com/waldo-robot/waldo/pkg/stream"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
+)
+
+// URIs of the RTP header extensions that a track of video sends when the peer knows them.
+const (
+	PlayoutDelayURI   = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
+	AbsCaptureTimeURI = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
+)
+
+// Track carries one stream to one peer. It is a [webrtc.TrackLocal] to be added to one peer connection. Start, HandleRTCP and Close are
+// safe for concurrent use.
+type Track struct {
+	intake
+	kind webrtc.RTPCodecType
+	id   string
+
+	stop  chan struct{}
+	ended sync.WaitGroup
+
+	mu      sync.Mutex
+	binding *binding // nil until negotiated
+	before  *binding // of the one that had the track before, if any
+	running bool
+	closed  bool
+}
+
+func newTrack(share *stream.Share[source], kind webrtc.RTPCodecType, id string) *Track {
+	return &Track{intake: newIntake(share), kind: kind, id: id, stop: make(chan struct{})}
+}
+
+// Bind implements [webrtc.TrackLocal]. The track has the first codec of the context that the gateway has too.
+func (t *Track) Bind(c webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
+	for _, offered := range c.CodecParameters() {
+		codec := codecs.Of(offered.MimeType)
+		if codec == nil || codec.Kind != t.kind {
+			continue
+		}
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.binding = newBinding(c, offered.PayloadType, codec)
+		t.binding.follow(t.before)
+		return offered, nil
+	}
+	return webrtc.RTPCodecParameters{}, webrtc.ErrUnsupportedCodec
+}
+
+// Unbind implements [webrtc.TrackLocal]: the peer connection does not want the track any more.
+func (t *Track) Unbind(webrtc.TrackLocalContext) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closeLocked()
+	return nil
+}
+
+// ID implements [webrtc.TrackLocal].
+func (t *Track) ID() string { return t.id }
+
+// StreamID implements [webrtc.TrackLocal].
+func (t *Track) StreamID() string { return t.id }
+
+// RID implements [webrtc.TrackLocal].
+func (t *Track) RID() string { return "" }
+
+// Kind implements [webrtc.TrackLocal].
+func (t *Track) Kind() webrtc.RTPCodecType { return t.kind }
+
+// Follow makes it take over the track of another, which must be closed: sequence numbers and timestamps go on. It is to be called before
+// it is bound. A track of another kind cannot be followed.
+func (t *Track) Follow(old *Track) {
+	if old.kind != t.kind {
+		return
+	}
+	old.mu.Lock()
+	before := old.binding
+	old.mu.Unlock()
+	t.mu.Lock()
+	t.before = before
+	t.mu.Unlock()
+}
+
+// Start lets frames flow. It is to be called when the connection is up and the negotiation of the track is over: what is written
+// before is lost. Before the track is negotiated, and when frames flow already, it does nothing.
+func (t *Track) Start() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.running || t.closed || t.binding == nil {
+		return
+	}
+	t.running = true
+	b := t.binding
+	t.codec = b.codec
+	t.ended.Go(func() { t.send(b) })
+	t.share.Value.join(&t.intake)
+}
+
+// Close ends the track and returns when it has ended.
+func (t *Track) Close() {
+	t.mu.Lock()
+	t.closeLocked()
+	t.mu.Unlock()
+	t.ended.Wait()
+}
+
+func (t *Track) closeLocked() {
+	if t.closed {
+		return
+	}
+	t.closed = true
+	close(t.stop)
+	t.close()
+}
+
+// send writes queued frames until the track is closed.
+func (t *Track) send(b *binding) {
+	var p *pace
+	if !b.codec.Independent {
+		p = newPace(t.stop)
+	}
+	for {
+		select {
+		case <-t.stop:
+			return
+		case <-t.queue.wake:
+		}
+		for f, replayed := t.queue.take(); f != nil; f, replayed = t.queue.take() {
+			select {
+			case <-t.stop:
+				return
+			default:
+			}
+			t.write(b, f, p, !replayed)
+		}
+	}
+}
+
+// write sends one frame. A connection that cannot is not ended here: its owner knows better when to give up.
+func (t *Track) write(b *binding, f *frame, p *pace, live bool) {
+	written := b.write(f, p)
+	now := time.Now()
+	t.meters.packets.Add(float64(written))
+	switch {
+	case written < len(f.payloads):
+		t.meters.lostByReceiver.Add(float64(t.queue.fail(f, now)))
+	case live: // not one that was replayed
+		t.meters.sent(f, now)
+	}
+}
+
+// HandleRTCP deals with what the peer says of the track: it wants a key frame, or missed packets.
+func (t *Track) HandleRTCP(packets []rtcp.Packet) {
+	for _, p := range packets {
+		switch p := p.(type) {
+		case *rtcp.PictureLossIndication, *rtcp.FullIntraRequest:
+			t.share.Value.refresh(&t.intake)
+		case *rtcp.TransportLayerNack:
+			t.resend(p)
+		}
+	}
+}
+
+func (t *Track) resend(nack *rtcp.TransportLayerNack) {
+	t.mu.Lock()
+	b := t.binding
+	t.mu.Unlock()
+	if b == nil || nack.MediaSSRC != b.ssrc {
+		return
+	}
+	for _, pair := range nack.Nacks {
+		for _, seq := range pair.PacketList() {
+			if b.resend(seq) {
+				t.meters.resent.Inc()
+			}
+		}
+	}
+}
+
+func randomUint32() uint32 {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails, see crypto/rand
+	return binary.BigEndian.Uint32(b[:])
+}
+
+// Extensions are the URIs of all header extensions that a viewer can send.
+func Extensions() []string { return []string{PlayoutDelayURI, AbsCaptureTimeURI} }
+
+const (
+	lastOneByteID = 14  // of the short form of header extensions
+	lastTwoByteID = 255 // of the long form
+)
+
+// ExtensionNumber reports whether a header extension can have a number on the wire. 15 means something else in the short form.
+func ExtensionNumber(id int) bool { return id > 0 && id <= lastTwoByteID && id != lastOneByteID+1 }
+
+// extensionID returns the number under which the peer knows a header extension, 0 if it does not.
+func extensionID(negotiated []webrtc.RTPHeaderExtensionParameter, uri string) uint8 {
+	for _, e := range negotiated {
+		if e.URI == uri && ExtensionNumber(e.ID) {
+			return uint8(e.ID)
+		}
+	}
+	return 0
+}
+
+var _ webrtc.TrackLocal = (*Track)(nil)

@@ -1,0 +1,194 @@
+package tracks
+
+import (
+	"context"
+	"encoding/binary"
+	"sync"
+	"time"
+
+	"github.com/pion/rtp"
+	"github.com/pion/webrtc/v4"
+
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
+)
+
+// videoCodecs are those that a stream of video may have.
+var videoCodecs = codecs.All(webrtc.RTPCodecTypeVideo)
+
+// A group of at most so many frames is replayed to a new viewer: a third of a second is decoded faster than a new key frame comes. A longer one
+// is not worth it when a key frame can be had for the asking. Without key frames on request a new viewer is given everything since the last one.
+const shortGroup = 10
+
+// video is a stream of pictures. To what all sources do it adds what follows from pictures that depend on one another: key frames, and
+// the group that leads up to the newest picture.
+type video struct {
+	*fan
+	feed     VideoFeed
+	profiles *profiles
+	keys     *keyRequester
+	group    media.Group[*frame] // guarded by mu
+
+	// Used by Run only.
+	resync    media.Resync
+	missed    uint64 // of resync, counted already
+	clock     rtpClock
+	payloader rtp.Payloader
+}
+
+func newVideo(feed VideoFeed, f *fan, p *profiles) *video {
+	f.meters.sources.Inc()
+	v := &video{fan: f, feed: feed, profiles: p}
+	v.clock.last = randomUint32()
+	v.clock.anchor = v.clock.last
+	v.keys = newKeyRequester(func(ctx context.Context) error {
+		v.meters.keyRequests.Inc()
+		return feed.RequestKeyFrame(ctx)
+	}, v.log)
+	return v
+}
+
+// Run reads the feed until ctx or the feed ends.
+func (v *video) Run(ctx context.Context) {
+	var requests sync.WaitGroup
+	defer requests.Wait()
+	asking, stop := context.WithCancel(ctx)
+	defer stop()
+	requests.Go(func() { v.keys.run(asking) })
+	for {
+		f, err := v.feed.Next(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				v.log.Warn("stream ended", "error", err)
+			}
+			return
+		}
+		v.accept(f, time.Now())
+	}
+}
+
+// Close lets go of the stream.
+func (v *video) Close() {
+	v.feed.Close()
+	v.meters.sources.Dec()
+}
+
+// accept passes one frame on, if it can be used.
+func (v *video) accept(vf *mediav1.VideoFrame, now time.Time) {
+	v.meters.frames.Inc()
+	if !v.usable(vf) {
+		v.meters.lostGarbage.Inc()
+		return
+	}
+	key := v.codec.IsKey(vf)
+	deliver := v.resync.Accept(vf.GetEpoch(), vf.GetSequence(), key)
+	v.countMissed()
+	if !deliver {
+		v.meters.lostUnusable.Inc()
+		v.insist(now)
+		return
+	}
+	if key {
+		v.profiles.learn(v.stream, v.codec, vf.GetData())
+	}
+	if f := v.cut(vf, key, now); len(f.payloads) > 0 {
+		v.send(f, now)
+	}
+}
+
+// usable reports whether a frame makes sense and can be sent to viewers. A stream that has another codec from now on begins again with a
+// key frame.
+func (v *video) usable(vf *mediav1.VideoFrame) bool {
+	if vf.GetEpoch() == 0 || vf.GetSequence() < 0 || len(vf.GetData()) == 0 {
+		return false
+	}
+	ok, changed := v.chooseCodec(vf.GetFormat().GetMediaType(), videoCodecs)
+	if changed {
+		v.payloader = v.codec.NewPayloader()
+		v.resync.Lose()
+		v.mu.Lock()
+		v.group.Drop()
+		v.mu.Unlock()
+	}
+	return ok && v.codec.Usable(vf.GetData())
+}
+
+func (v *video) countMissed() {
+	if missed := v.resync.Missed(); missed != v.missed {
+		v.meters.lostOnBus.Add(float64(missed - v.missed))
+		v.missed = missed
+	}
+}
+
+func (v *video) cut(vf *mediav1.VideoFrame, key bool, now time.Time) *frame {
+	f := &frame{codec: v.codec, data: vf.GetData(), key: key, received: now, capture: now}
+	if t := vf.GetCaptureTime(); t.IsValid() && t.GetSeconds() > 0 {
+		f.capture = t.AsTime()
+	}
+	f.timestamp = v.clock.stamp(vf.GetEpoch(), f.capture, now)
+	f.payloads = v.payloader.Payload(mtu, vf.GetData())
+	for _, p := range f.payloads {
+		f.size += len(p)
+	}
+	binary.BigEndian.PutUint64(f.captureNTP[:], rtp.NewAbsCaptureTimeExtension(f.capture).Timestamp)
+	return f
+}
+
+// send gives the frame to all viewers and keeps it for those to come.
+func (v *video) send(f *frame, now time.Time) {
+	onRequest := v.feed.KeyFrameOnRequest()
+	v.mu.Lock()
+	v.group.Add(f, f.size, f.key)
+	if onRequest && v.group.Len() > shortGroup {
+		v.group.Drop()
+	}
+	needKey := v.publish(f)
+	v.mu.Unlock()
+	if needKey {
+		v.insist(now)
+	}
+}
+
+// join starts an intake: it gets the group if there is one, or else a key frame is asked for.
+func (v *video) join(i *intake) {
+	v.mu.Lock()
+	v.intakes[i] = struct{}{}
+	replayed := i.queue.begin(v.groupFor(i))
+	flowing := v.flowing
+	v.mu.Unlock()
+	if flowing && !replayed && v.feed.KeyFrameOnRequest() {
+		v.keys.ask()
+	}
+}
+
+// groupFor is the group if an intake can use it; v.mu is held.
+func (v *video) groupFor(i *intake) []*frame {
+	group := v.group.Frames()
+	if len(group) > 0 && i.codec != nil && group[0].codec != i.codec {
+		return nil
+	}
+	return group
+}
+
+// refresh helps an intake that cannot go on without a key frame: with a new one or, if the device makes none on request, with the group once
+// more. What was sent to begin with may be lost as a whole: a browser throws away what comes before it has read the answer.
+func (v *video) refresh(i *intake) {
+	if v.feed.KeyFrameOnRequest() {
+		if i.wish.make() {
+			v.keys.ask()
+		}
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if _, started := v.intakes[i]; started && i.again.Allow() {
+		i.queue.again(v.groupFor(i), time.Now())
+	}
+}
+
+func (v *video) insist(now time.Time) {
+	if v.feed.KeyFrameOnRequest() {
+		v.keys.insist(now)
+	}
+}
