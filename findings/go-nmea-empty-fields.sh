@@ -1,14 +1,15 @@
 #!/bin/bash
-# go-nmea makes numbers of fields that a sentence leaves empty.
+# go-nmea turns empty fields into numbers.
 #
-# In NMEA 0183 an empty field means "not available". github.com/adrianmo/go-nmea v1.10.0 (Go 1.26) parses such sentences without an
-# error, and its structs cannot tell an empty field from a zero: a receiver without a fix stands at latitude 0 and longitude 0 at midnight,
-# one at rest has course 0, a satellite that is not heard has an SNR of 0. A GSV sentence of NMEA 4.10 ends with the signal, which it calls SystemID;
-# and a sentence with a backslash in its text is refused, because any backslash is taken for part of a tag block.
+# In NMEA 0183 an empty field means "not available". github.com/adrianmo/go-nmea v1.10.0 (Go 1.26) parses such sentences
+# without an error, and its structs cannot tell an empty field from a zero: a receiver without a fix is at latitude 0 and
+# longitude 0 at midnight, one at rest has course 0, a satellite that is not received has an SNR of 0. A GSV sentence of
+# NMEA 4.10 ends with the signal, which go-nmea calls SystemID; and a sentence with a backslash in its text is refused,
+# because any backslash is taken for part of a tag block.
 #
 # Seen:  GGA 0 0 0 00:00:00.0000 | RMC 0 | GSV 0 7 | TXT refused
 #
-# So Waldo reads fields by a table of its own and only if they are there (services/serial/codec).
+# So Waldo reads fields with its own table, and only those that are present (services/serial/codec).
 set -euo pipefail
 cd "$(mktemp -d)"
 trap 'rm -rf "$PWD"' EXIT

@@ -1,15 +1,16 @@
 #!/bin/bash
-# grpcio knows exactly what its program has read, and reports it late unless it is asked for something else.
+# grpcio knows exactly what its program has read, but reports it late unless it has something else to send.
 #
-# grpcio 1.76.0 (gRPC's C core 51.0) from PyPI, Python 3.11, with a server of a few lines that speaks plain HTTP/2. The client announces a window
-# of 4 MiB for each stream and takes in that much whatever its program does. It makes a WINDOW_UPDATE for each message that its program
-# has taken, but holds it back until there is another frame to write, or until half of the window is used up. A PING is answered together with
-# what was held back: after it the updates add up to what the program has read, to within one message.
+# grpcio 1.76.0 (gRPC's C core 51.0) from PyPI, Python 3.11, with a server of a few lines that speaks plain HTTP/2. The
+# client announces a window of 4 MiB for each stream and buffers that much whatever its program does. It creates a
+# WINDOW_UPDATE for each message that its program has taken, but holds it back until there is another frame to write, or
+# until half of the window is used up. The answer to a PING carries what was held back: after it the updates add up to
+# what the program has read, to within one message.
 #
 # Seen:  window 4194304; 50 messages of 105 bytes read: 3785 to 4520 bytes granted on their own, 5250 after a PING;
-#        a program that stands still: 100 messages taken in, 0 or 105 bytes granted after a PING
+#        a program that has stopped reading: 100 messages buffered, 0 or 105 bytes granted after a PING
 #
-# So a server can know how far a Python program has read: Waldo asks with a PING (pkg/inflight), and sends no more than is read.
+# So a server can know how far a Python program has read: Waldo sends a PING (pkg/inflight), and no more than is read.
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

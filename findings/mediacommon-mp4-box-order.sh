@@ -1,13 +1,14 @@
 #!/bin/bash
-# mediacommon reads an MP4 file only if its boxes come as mediacommon itself writes them.
+# mediacommon reads an MP4 file only if its boxes are in the order in which mediacommon writes them.
 #
-# ISO/IEC 14496-12 makes the edit list (edts) optional and allows free space (free) between any two boxes. The reader in pkg/formats/pmp4 of
-# github.com/bluenviron/mediacommon/v2 v2.9.3 (Go 1.26) is a chain of states and wants each box behind the one it expects: a file that it has just written
-# is refused once its edit list is renamed to free space. ffmpeg leaves the edit list out with -use_editlist 0, and fragmented files have none.
+# ISO/IEC 14496-12 makes the edit list (edts) optional and allows free space (free) between any two boxes. The reader in
+# pkg/formats/pmp4 of github.com/bluenviron/mediacommon/v2 v2.9.3 (Go 1.26) is a chain of states and requires each box
+# right after the one it expects: a file that it has just written is refused once its edit list is renamed to free space.
+# ffmpeg omits the edit list with -use_editlist 0, and fragmented files have none.
 #
 # Seen:  as written: 1 track | without edit list: unexpected box 'mdia'
 #
-# So Waldo goes through the boxes with github.com/abema/go-mp4 and takes them in any order (services/camera/mp4, TestVariants).
+# So Waldo walks the boxes with github.com/abema/go-mp4 and accepts them in any order (services/camera/mp4, TestVariants).
 set -euo pipefail
 cd "$(mktemp -d)"
 trap 'chmod -R u+w "$PWD"; rm -rf "$PWD"' EXIT

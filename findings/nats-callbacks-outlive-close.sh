@@ -1,15 +1,16 @@
 #!/bin/bash
-# nats.go runs its callbacks after Connect, and even Close, have returned, one behind the other.
+# nats.go runs its callbacks after Connect, and even Close, have returned, one after the other.
 #
-# github.com/nats-io/nats.go v1.55.0 with github.com/nats-io/nats-server/v2 v2.15.2 (Go 1.26): the handlers of ConnectHandler,
-# DisconnectErrHandler, ReconnectHandler and ClosedHandler wait in one queue that a goroutine of its own works off. Connect returns while
-# the handler of that connect still has to run; a slow handler delays the news of a disconnect, so a program that keeps its state by
-# them believes in a connection that is long gone; and Close returns before what is queued has run.
+# github.com/nats-io/nats.go v1.55.0 with github.com/nats-io/nats-server/v2 v2.15.2 (Go 1.26): ConnectHandler,
+# DisconnectErrHandler, ReconnectHandler and ClosedHandler go through one queue, which a separate goroutine processes.
+# Connect returns before the handler of that connect has run; a slow handler delays the news of a disconnect, so a program
+# that derives its state from the handlers believes in a connection that is long gone; and Close returns before queued
+# handlers have run.
 #
 # Seen:  Connect returned | connected begins | server gone, IsConnected false | Close returned | connected ends | disconnected | closed
 #
-# So Waldo counts a connect that it found at once as reported, calls nobody for it who was added later, and logs nothing after Close
-# (pkg/bus, TestLateCallbacks).
+# So Waldo treats a connect that it found at once as reported, does not notify handlers that were added later, and logs
+# nothing after Close (pkg/bus, TestLateCallbacks).
 set -euo pipefail
 cd "$(mktemp -d)"
 trap 'rm -rf "$PWD"' EXIT

@@ -1,15 +1,17 @@
 #!/bin/bash
-# A sender made by pion's API.NewRTPSender sends under numbers that were never negotiated.
+# A sender made by pion's API.NewRTPSender uses numbers that were never negotiated.
 #
-# github.com/pion/webrtc/v4 v4.2.20 (Go 1.26): PeerConnection copies the MediaEngine of its API and negotiates in the copy. A sender that is made by
-# API.NewRTPSender and put into a transceiver by SetSender is bound with the original: its track gets the payload type and the extension ids that
-# were registered, while the answer, correctly, names those of the offer. There is no error, and a browser whose own numbers happen to be the same
-# shows a picture. A sender made by PeerConnection.AddTrack is bound with the negotiated ones.
+# github.com/pion/webrtc/v4 v4.2.20 (Go 1.26): PeerConnection copies the MediaEngine of its API and negotiates with the
+# copy. A sender created by API.NewRTPSender and installed with SetSender is bound with the original: its track gets the
+# payload type and extension ids that were registered, while the answer, correctly, names those of the offer. There is no
+# error, and a browser whose own numbers happen to match shows a picture. A sender created by PeerConnection.AddTrack is
+# bound with the negotiated numbers.
 #
 # Seen, for an offer with H.264 as 99 and playout-delay as 5:
 #   NewRTPSender: answer 99, track 102, extension 1 | AddTrack: answer 99, track 99, extension 5
 #
-# So Waldo lets the connection make its senders (services/webrtc-gateway/rtc), and its tests compare what is received with the answer.
+# So Waldo lets the connection create its senders (services/webrtc-gateway/rtc), and its tests compare what is received
+# with the answer.
 set -euo pipefail
 cd "$(mktemp -d)"
 trap 'rm -rf "$PWD"' EXIT
