@@ -11,6 +11,7 @@ import (
 
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/dynamic"
+	"github.com/waldo-robot/waldo/pkg/stream"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/calls"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 )
@@ -42,7 +43,7 @@ type Bridge struct {
 	robot     string
 	directory Directory
 	caller    *calls.Caller
-	streams   *streams
+	streams   *stream.Shared[streamKey, *feed]
 	metrics   *metrics
 	log       *slog.Logger
 }
@@ -59,8 +60,8 @@ func New(
 	return b
 }
 
-// Close returns when all streams have been let go. The channels must be closed by then.
-func (b *Bridge) Close() { b.streams.close() }
+// Close lets go of all streams and returns when that is done.
+func (b *Bridge) Close() { b.streams.Close() }
 
 // Open implements [rtc.Channels].
 func (b *Bridge) Open(c *rtc.Channel) {

@@ -3,6 +3,7 @@ package channels
 import (
 	"testing"
 
+	"go.uber.org/goleak"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -10,6 +11,8 @@ import (
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/calls"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // readCalls are messages of a peer on the channel of calls.
 var readCalls = []struct {

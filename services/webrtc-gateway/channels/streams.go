@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"sync/atomic"
 
 	"google.golang.org/grpc/codes"
@@ -35,12 +34,13 @@ func (b *Bridge) serveStream(c *rtc.Channel, path string) {
 	}
 	c.Go(func(ctx context.Context) {
 		defer c.Close()
-		feed, err := b.streams.open(key)
+		share, err := b.streams.Acquire(ctx, key)
 		if err != nil {
 			b.sayWhy(ctx, c, err)
 			return
 		}
-		defer b.streams.release(feed)
+		defer share.Release()
+		feed := share.Value
 		messages := feed.topic.Subscribe(stream.DropOldest(streamQueue))
 		defer func() {
 			messages.Close()
@@ -108,54 +108,32 @@ type feed struct {
 	trouble  atomic.Pointer[[]byte] // the frame that says why the newest message could not be read; nil if it could
 	messages *dynamic.Messages
 	hold     *bus.Hold
-	readers  int // guarded by streams.mu
 }
 
-// streams are those that somebody listens to.
-type streams struct {
-	conn    *bus.Conn
-	devices *dynamic.Devices
-	robot   string
-	owned   sync.WaitGroup
-
-	mu    sync.Mutex
-	feeds map[streamKey]*feed
-}
-
-func newStreams(conn *bus.Conn, devices *dynamic.Devices, robot string) *streams {
-	return &streams{conn: conn, devices: devices, robot: robot, feeds: map[streamKey]*feed{}}
-}
-
-// open returns the feed of a stream, which must be released.
-func (s *streams) open(k streamKey) (*feed, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	f := s.feeds[k]
-	if f == nil {
-		address := bus.Address{Robot: s.robot, Device: k.device}
-		messages, err := s.devices.Subscribe(address, k.stream, stream.DropOldest(streamQueue))
+// newStreams returns the streams that somebody listens to.
+func newStreams(conn *bus.Conn, devices *dynamic.Devices, robot string) *stream.Shared[streamKey, *feed] {
+	return stream.NewShared(func(_ context.Context, k streamKey) (*feed, error) {
+		address := bus.Address{Robot: robot, Device: k.device}
+		messages, err := devices.Subscribe(address, k.stream, stream.DropOldest(streamQueue))
 		if err != nil {
 			return nil, status.Errorf(codes.Unavailable, "%v", err)
 		}
-		f = &feed{key: k, topic: stream.NewTopic[[]byte](), messages: messages, hold: s.conn.Hold(address, k.stream, "gateway")}
-		s.feeds[k] = f
-		s.owned.Go(f.pump)
-	}
-	f.readers++
-	return f, nil
+		return &feed{key: k, topic: stream.NewTopic[[]byte](), messages: messages, hold: conn.Hold(address, k.stream, "gateway")}, nil
+	})
 }
 
-// pump puts messages into JSON until the subscription is closed.
-func (f *feed) pump() {
+// Run puts messages into JSON until ctx or the subscription ends.
+func (f *feed) Run(ctx context.Context) {
+	defer f.topic.Close(nil)
 	for {
-		m, err := f.messages.Next(context.Background())
+		m, err := f.messages.Next(ctx)
 		var unreadable *dynamic.Unreadable
 		if errors.As(err, &unreadable) {
 			f.fail(err)
 			continue
 		}
 		if err != nil {
-			break
+			return
 		}
 		data, err := m.JSON()
 		if err != nil {
@@ -165,7 +143,12 @@ func (f *feed) pump() {
 		f.trouble.Store(nil)
 		f.topic.Publish(messageBody(data))
 	}
-	f.topic.Close(nil)
+}
+
+// Close lets go of the stream, which may take a second.
+func (f *feed) Close() {
+	f.messages.Close()
+	f.hold.Close()
 }
 
 // fail tells all peers, and those who come later, that messages come which cannot be read.
@@ -177,19 +160,3 @@ func (f *feed) fail(err error) {
 	}
 	f.topic.Publish(body)
 }
-
-// release takes a reader's part in a feed back. Letting go of the stream may take a second, for which nobody waits.
-func (s *streams) release(f *feed) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if f.readers--; f.readers > 0 {
-		return
-	}
-	delete(s.feeds, f.key)
-	s.owned.Go(func() {
-		f.messages.Close()
-		f.hold.Close()
-	})
-}
-
-func (s *streams) close() { s.owned.Wait() }
