@@ -2,6 +2,7 @@ package devices_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -147,7 +148,7 @@ func TestFeed(t *testing.T) {
 
 func TestSoundFeed(t *testing.T) {
 	d, conn, url := start(t)
-	cam, err := fakecam.Start(url, bus.Address{Robot: "demo", Device: "head"}, fakecam.Config{})
+	cam, err := fakecam.Start(url, bus.Address{Robot: "demo", Device: "head"}, fakecam.Config{Silence: "audio"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +157,7 @@ func TestSoundFeed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for begin := time.Now(); cam.Holders() == 0; time.Sleep(time.Millisecond) {
+	for begin := time.Now(); cam.HoldersOf("audio") == 0; time.Sleep(time.Millisecond) {
 		if time.Since(begin) > timeout {
 			t.Fatal("the stream is not held")
 		}
@@ -170,11 +171,41 @@ func TestSoundFeed(t *testing.T) {
 		t.Errorf("%v %v", f, err)
 	}
 	feed.Close()
-	if n := cam.Holders(); n != 0 {
+	if n := cam.HoldersOf("audio"); n != 0 {
 		t.Errorf("%d holds are left", n)
 	}
 	if _, err := feed.Next(ctx); err == nil {
 		t.Error("a closed feed has frames")
+	}
+}
+
+// TestCarriers: a stream is carried by itself and by its alternatives, in the media types that the device names.
+func TestCarriers(t *testing.T) {
+	d, conn, _ := start(t, &devicev1.Device{Name: "front", Kind: "camera"})
+	front := tracks.Stream{Device: "front", Name: "video"}
+	if list, changed := d.Carriers(front); len(list) != 1 || list[0].Stream != front || list[0].MediaTypes != nil || changed == nil {
+		t.Errorf("of a device that was not heard of: %v", list)
+	}
+	_, changed := d.Carriers(front)
+	err := conn.Publish((bus.Address{Robot: "demo", Device: "front"}).State(), &devicev1.Device{Robot: "demo", Name: "front", Streams: []*devicev1.StreamInfo{
+		{Name: "depth", MediaTypes: []string{"video/VP8"}}, {Name: "video", MediaTypes: []string{"video/H264"}},
+		{Name: "video-vp8", MediaTypes: []string{"video/VP8"}, AlternativeTo: "video"}, {Name: "depth-raw", AlternativeTo: "depth"},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-changed:
+	case <-time.After(timeout):
+		t.Fatal("the list is said to be up to date")
+	}
+	list, _ := d.Carriers(front)
+	want := []tracks.Carrier{
+		{Stream: front, MediaTypes: []string{"video/H264"}},
+		{Stream: tracks.Stream{Device: "front", Name: "video-vp8"}, MediaTypes: []string{"video/VP8"}},
+	}
+	if fmt.Sprint(list) != fmt.Sprint(want) {
+		t.Errorf("carried by %v, want %v", list, want)
 	}
 }
 

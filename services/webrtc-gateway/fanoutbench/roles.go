@@ -17,10 +17,10 @@ import (
 
 	"github.com/pion/interceptor"
 	"github.com/pion/rtp"
-	"github.com/pion/rtp/codecs"
 	"github.com/pion/webrtc/v4"
 
 	"github.com/waldo-robot/waldo/pkg/robot"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/gateway"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/fakecam"
@@ -41,6 +41,9 @@ func serveGateway(nats string) error {
 	waitForEnd()
 	return nil
 }
+
+// codec is what the gateway prefers.
+var codec = codecs.All(webrtc.RTPCodecTypeVideo)[0]
 
 // bare is the fan-out that pion offers by itself: one shared track.
 type bare struct {
@@ -67,7 +70,7 @@ func serveBare(interceptors bool) error {
 	s.SetICEUDPMux(webrtc.NewICEUDPMux(nil, udp))
 	s.SetIncludeLoopbackCandidate(true)
 	b := &bare{api: webrtc.NewAPI(webrtc.WithMediaEngine(&m), webrtc.WithInterceptorRegistry(&registry), webrtc.WithSettingEngine(s))}
-	b.track, err = webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeH264}, "front", "front")
+	b.track, err = webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: codec.MediaType}, "front", "front")
 	if err != nil {
 		return err
 	}
@@ -89,7 +92,7 @@ const packetSize = 1212
 // send cuts each frame once and gives the packets to the shared track.
 func (b *bare) send() {
 	data := fakecam.Frame(1, 0, false, frameBytes).GetData()
-	packetizer := rtp.NewPacketizer(packetSize, 0, 0, &codecs.H264Payloader{}, rtp.NewRandomSequencer(), 90000)
+	packetizer := rtp.NewPacketizer(packetSize, 0, 0, codec.NewPayloader(), rtp.NewRandomSequencer(), 90000)
 	for range time.Tick(time.Second / frameRate) {
 		for _, p := range packetizer.Packetize(data, 90000/frameRate) {
 			_ = b.track.WriteRTP(p) // a viewer that left

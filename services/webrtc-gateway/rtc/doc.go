@@ -6,7 +6,8 @@
 // own, so that a far end never delays one for the other. The only media received are voices: Opus, for the speaker of a device.
 //
 // Payload types and the numbers of header extensions are those of the offer, section by section: two sections may number the same codec
-// differently. The answer names the one codec of each section that is sent: the H.264 whose profile is that of the stream, if it is offered.
+// differently. The answer names the one codec of each section that is sent: the first that the device has and the far end takes, with the parameters that are
+// most like the stream.
 // Players without packetization-mode=1 are sent fragments as well. All sections share one connection, so more than one must be bundled.
 //
 // The answer holds all candidates of the gateway, since they are known at once; candidates of the far end may come later.

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // TestProfileOfTheAnswer: of the codecs that a player offers, the one that is like the stream is agreed on, from the first player on. A player
@@ -66,4 +69,40 @@ func listing(t *testing.T, text string, parameters []string) string {
 		fmt.Fprintf(&lines, "a=rtpmap:%d H264/90000\r\na=fmtp:%d %s\r\n", 97+i, 97+i, p)
 	}
 	return strings.Replace(text, "SAVPF 96", formats, 1) + lines.String()
+}
+
+// TestEachSectionHasItsOwnCodec: two cameras with different codecs share a connection, and a camera with two gets the one that it names
+// first. What is refused leaves the connection as it was.
+func TestEachSectionHasItsOwnCodec(t *testing.T) {
+	e, c, _ := newStudio(t)
+	c.types = map[string][]string{"left": {"video/H264"}, "right": {"video/VP8"}, "both": {"video/VP8", "video/H264"}}
+	far, near := newPair(t, e, 3, 10)
+	text, err := far.Offer(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wanted := []Track{{MID: "0", Stream: left}, {MID: "1", Stream: right}, {MID: "2", Stream: cameraAt("both")}}
+	answer, err := near.Answer(t.Context(), text, wanted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sections := strings.Split(answer, "m=video ")[1:]
+	for i, want := range []string{"H264/90000", "VP8/90000", "VP8/90000"} {
+		if n := strings.Count(sections[i], "a=rtpmap:"); n != 1 || !strings.Contains(sections[i], " "+want) {
+			t.Errorf("section %d has %d codecs, and not %s:\n%s", i, n, want, sections[i])
+		}
+	}
+	if err := far.Accept(answer); err != nil {
+		t.Fatal(err)
+	}
+	<-far.Connected
+	if text, err = far.Offer(nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := near.Answer(t.Context(), strings.ReplaceAll(text, "VP8/90000", "VP9/90000"), wanted); status.Code(err) != codes.FailedPrecondition {
+		t.Errorf("without VP8: %v", err)
+	}
+	if answer, err = near.Answer(t.Context(), text, wanted); err != nil || strings.Count(answer, "a=sendonly") != 3 {
+		t.Errorf("after a refusal: %v\n%s", err, answer)
+	}
 }

@@ -28,7 +28,8 @@ type clip struct {
 type clips struct {
 	mu       sync.Mutex
 	pictures map[tracks.Stream][]byte
-	profile  []byte // in the parameter sets; nil: as fakecam has it
+	types    map[string][]string // media types of devices that name them
+	profile  []byte              // in the parameter sets; nil: as fakecam has it
 }
 
 // Video implements [tracks.Devices].
@@ -51,7 +52,7 @@ func (c *clips) Audio(tracks.Stream) (tracks.AudioFeed, error) {
 
 // Carriers implements [tracks.Devices].
 func (c *clips) Carriers(s tracks.Stream) ([]tracks.Carrier, <-chan struct{}) {
-	return []tracks.Carrier{{Stream: s}}, nil
+	return []tracks.Carrier{{Stream: s, MediaTypes: c.types[s.Device]}}, nil
 }
 
 func (c *clips) picture(s tracks.Stream) []byte {

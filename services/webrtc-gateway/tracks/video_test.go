@@ -602,3 +602,61 @@ func FuzzFrame(f *testing.F) {
 		}
 	})
 }
+
+// vp8 is a frame of another codec than fakecam's.
+func vp8(epoch, seq int64, key bool) *mediav1.VideoFrame {
+	data := []byte{1, 0, 0, 7, 7, 7, 7}
+	if key {
+		data = []byte{0, 0, 0, 0x9d, 0x01, 0x2a, 16, 0, 16, 0, 7}
+	}
+	return &mediav1.VideoFrame{
+		Epoch: epoch, Sequence: seq, KeyFrame: key, Data: data, CaptureTime: timestamppb.Now(),
+		Format: &mediav1.VideoFormat{MediaType: "video/VP8"},
+	}
+}
+
+// TestStreamThatChangesItsCodec: a track has the codec that was agreed on and no other, a reader of any codec has all, and both go on with
+// a key frame, though the sequence of the device has no gap.
+func TestStreamThatChangesItsCodec(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, s, other := newBench(t), &sink{ssrc: 7}, &sink{ssrc: 8, codecs: []webrtc.RTPCodecParameters{{
+			PayloadType: 96, RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP8}}}}
+		v, w, r := b.viewer(s), b.viewer(other), b.reader()
+		b.send(5, true)
+		for i := range 6 { // in the same life; the first is no key frame
+			b.feed.frames <- vp8(b.epoch, b.seq, i == 2)
+			b.seq++
+			time.Sleep(33 * time.Millisecond)
+			synctest.Wait()
+		}
+		read := b.waiting(r)
+		late := b.viewer(&sink{ssrc: 9}) // the group is of the other codec
+		if got := [2]int{s.frames(), other.frames()}; got != [2]int{5, 4} {
+			t.Errorf("%v frames were sent to the two, want 5 and 4", got)
+		}
+		b.send(2, false)
+		if s.frames() != 5 || b.asked() == 0 {
+			t.Error("frames were sent before a key frame, or none was asked for")
+		}
+		b.send(3, true)
+		if got := [2]int{s.frames(), other.frames()}; got != [2]int{8, 4} {
+			t.Errorf("%v frames were sent to the two, want 8 and 4", got)
+		}
+		s.checkUnbroken(t)
+		other.checkUnbroken(t)
+		for _, p := range other.all() {
+			if p.PayloadType != 96 || p.Payload[0] != 0x10 {
+				t.Errorf("not VP8: payload type %d, % x", p.PayloadType, p.Payload)
+			}
+		}
+		kinds := ""
+		for _, p := range append(read, b.waiting(r)...) {
+			kinds += p.Codec.MediaType[6:7]
+		}
+		if kinds != "HHHHHVVVVHHH" {
+			t.Errorf("the reader got %s", kinds)
+		}
+		r.Close()
+		b.end(v, w, late)
+	})
+}

@@ -1,16 +1,19 @@
-// Package fakecam is a camera for tests and benchmarks: a device on the bus whose frames have the shape of H.264, with known
-// sizes, but show nothing. It keeps the rules of a real camera: it publishes while it is held, begins with a key frame and
+// Package fakecam is a camera for tests and benchmarks: a device on the bus whose frames have the shape of the codec that the
+// gateway prefers, with known sizes, but show nothing; or real ones that a test brings. It keeps the rules of a real camera: it publishes while it is held, begins with a key frame and
 // makes one when it is asked.
 package fakecam
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/pion/webrtc/v4"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -21,6 +24,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/descriptors"
 	"github.com/waldo-robot/waldo/pkg/media"
+	codectable "github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
 )
 
 // Config describes the camera; the zero value is 30 frames of 2 kB a second, with key frames on request.
@@ -35,6 +39,31 @@ type Config struct {
 	Pictures [][]byte
 	// NeverOnRequest says that the camera cannot be asked.
 	NeverOnRequest bool
+	// MediaType is that of Pictures; empty: of what is made up.
+	MediaType string
+	// Alternative, if it is not nil, is what the stream video-alternative carries.
+	Alternative *Clip
+	// Silence names a stream that can be held and carries nothing; empty: there is none.
+	Silence string
+	// Silent cameras do not say which media types their streams have.
+	Silent bool
+}
+
+// Clip is real frames of some codec, shown in turn. The first is a key frame.
+type Clip struct {
+	MediaType string
+	Pictures  [][]byte
+}
+
+// made is what is made up.
+var made = codectable.All(webrtc.RTPCodecTypeVideo)[0].MediaType
+
+// output is one stream of the camera.
+type output struct {
+	name    string
+	clip    Clip
+	wantKey atomic.Bool
+	holds   map[string]time.Time // when they end; guarded by Camera.mu
 }
 
 // Camera is a running camera.
@@ -50,12 +79,11 @@ type Camera struct {
 	cancel  context.CancelFunc
 	ended   sync.WaitGroup
 
-	wantKey     atomic.Bool
 	published   atomic.Int64
 	keyRequests atomic.Int64
 
-	mu    sync.Mutex
-	holds map[string]time.Time // when they end
+	mu      sync.Mutex
+	outputs []*output
 }
 
 // Start begins one life of a camera.
@@ -67,7 +95,14 @@ func Start(url string, address bus.Address, c Config) (*Camera, error) {
 	if err != nil {
 		return nil, err
 	}
-	cam := &Camera{config: c, conn: conn, address: address, epoch: rand.Int64N(1<<62) + 1, holds: make(map[string]time.Time)}
+	cam := &Camera{config: c, conn: conn, address: address, epoch: rand.Int64N(1<<62) + 1}
+	cam.add("video", Clip{cmp.Or(c.MediaType, made), c.Pictures})
+	if c.Alternative != nil {
+		cam.add("video-alternative", *c.Alternative)
+	}
+	if c.Silence != "" {
+		cam.add(c.Silence, Clip{})
+	}
 	if err := cam.serve(); err != nil {
 		conn.Close()
 		return nil, err
@@ -75,8 +110,23 @@ func Start(url string, address bus.Address, c Config) (*Camera, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cam.cancel = cancel
 	cam.ended.Go(func() { cam.announce(ctx) })
-	cam.ended.Go(func() { cam.run(ctx) })
+	for _, o := range cam.outputs {
+		cam.ended.Go(func() { cam.run(ctx, o) })
+	}
 	return cam, nil
+}
+
+func (c *Camera) add(name string, clip Clip) {
+	c.outputs = append(c.outputs, &output{name: name, clip: clip, holds: make(map[string]time.Time)})
+}
+
+// find returns a stream; nil if there is none of that name.
+func (c *Camera) find(name string) *output {
+	i := slices.IndexFunc(c.outputs, func(o *output) bool { return o.name == cmp.Or(name, "video") })
+	if i < 0 {
+		return nil
+	}
+	return c.outputs[i]
 }
 
 func orElse(n, other int) int {
@@ -112,12 +162,15 @@ func (c *Camera) KeyRequests() int64 { return c.keyRequests.Load() }
 // Epoch is this life of the camera.
 func (c *Camera) Epoch() int64 { return c.epoch }
 
-// Holders is how many hold the stream now.
-func (c *Camera) Holders() int {
+// Holders is how many hold the stream video now.
+func (c *Camera) Holders() int { return c.HoldersOf("video") }
+
+// HoldersOf is how many hold a stream now.
+func (c *Camera) HoldersOf(name string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := 0
-	for _, end := range c.holds {
+	for _, end := range c.find(name).holds {
 		if time.Now().Before(end) {
 			n++
 		}
@@ -127,15 +180,19 @@ func (c *Camera) Holders() int {
 
 // HoldStream implements the DeviceService.
 func (c *Camera) HoldStream(_ context.Context, r *devicev1.HoldStreamRequest) (*devicev1.HoldStreamResponse, error) {
+	o := c.find(r.GetStream())
+	if o == nil {
+		return nil, status.Errorf(codes.NotFound, "there is no stream %q", r.GetStream())
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, held := c.holds[r.GetHolder()]; !held {
-		c.wantKey.Store(true)
+	if _, held := o.holds[r.GetHolder()]; !held {
+		o.wantKey.Store(true)
 	}
 	if r.GetTtl().AsDuration() == 0 {
-		delete(c.holds, r.GetHolder())
+		delete(o.holds, r.GetHolder())
 	} else {
-		c.holds[r.GetHolder()] = time.Now().Add(r.GetTtl().AsDuration())
+		o.holds[r.GetHolder()] = time.Now().Add(r.GetTtl().AsDuration())
 	}
 	return &devicev1.HoldStreamResponse{Epoch: c.epoch, Subject: c.address.Out(r.GetStream())}, nil
 }
@@ -147,12 +204,18 @@ func (c *Camera) GetDescriptors(context.Context, *devicev1.GetDescriptorsRequest
 }
 
 // RequestKeyFrame implements the CameraService.
-func (c *Camera) RequestKeyFrame(context.Context, *camerav1.RequestKeyFrameRequest) (*camerav1.RequestKeyFrameResponse, error) {
+func (c *Camera) RequestKeyFrame(
+	_ context.Context, r *camerav1.RequestKeyFrameRequest,
+) (*camerav1.RequestKeyFrameResponse, error) {
 	c.keyRequests.Add(1)
 	if c.config.NeverOnRequest {
 		return nil, status.Error(codes.FailedPrecondition, "this camera cannot be asked for key frames")
 	}
-	c.wantKey.Store(true)
+	o := c.find(r.GetStream())
+	if o == nil {
+		return nil, status.Errorf(codes.NotFound, "there is no stream %q", r.GetStream())
+	}
+	o.wantKey.Store(true)
 	return &camerav1.RequestKeyFrameResponse{}, nil
 }
 
@@ -181,23 +244,34 @@ func (c *Camera) announce(ctx context.Context) {
 }
 
 func (c *Camera) state() {
+	var streams []*devicev1.StreamInfo
+	for _, o := range c.outputs {
+		info := &devicev1.StreamInfo{
+			Name: o.name, Direction: devicev1.StreamDirection_STREAM_DIRECTION_OUT, MessageType: "waldo.media.v1.VideoFrame",
+			KeyFrameOnRequest: !c.config.NeverOnRequest,
+		}
+		if !c.config.Silent && o.clip.MediaType != "" {
+			info.MediaTypes = []string{o.clip.MediaType}
+		}
+		if o.name == "video-alternative" {
+			info.AlternativeTo = c.outputs[0].name
+		}
+		streams = append(streams, info)
+	}
 	_ = c.conn.Publish(c.address.State(), &devicev1.Device{ // again in a second
 		Robot: c.address.Robot, Name: c.address.Device, Kind: "camera", Version: "1.0.0", Epoch: c.epoch,
-		State: devicev1.DeviceState_DEVICE_STATE_READY,
-		Streams: []*devicev1.StreamInfo{{
-			Name: "video", Direction: devicev1.StreamDirection_STREAM_DIRECTION_OUT, MessageType: "waldo.media.v1.VideoFrame",
-			KeyFrameOnRequest: !c.config.NeverOnRequest,
-		}},
+		State: devicev1.DeviceState_DEVICE_STATE_READY, Streams: streams,
 	})
 }
 
 // run publishes frames while somebody holds the stream.
-func (c *Camera) run(ctx context.Context) {
+func (c *Camera) run(ctx context.Context, o *output) {
 	tick := time.NewTicker(time.Second / time.Duration(c.config.FrameRate))
 	defer tick.Stop()
 	delta, key := shape(false, c.config.FrameBytes), shape(true, c.config.KeyFrameBytes)
-	if len(c.config.Pictures) > 0 {
-		key = c.config.Pictures[0]
+	pictures := o.clip.Pictures
+	if len(pictures) > 0 {
+		key = pictures[0]
 	}
 	next := 0 // of the pictures
 	for seq := int64(0); ; {
@@ -206,31 +280,33 @@ func (c *Camera) run(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if c.Holders() == 0 {
+		if c.HoldersOf(o.name) == 0 || o.clip.MediaType == "" {
 			continue
 		}
 		f := &mediav1.VideoFrame{
 			Epoch: c.epoch, Sequence: seq, CaptureTime: timestamppb.Now(), Data: delta,
-			Format: &mediav1.VideoFormat{MediaType: media.H264, WidthPx: 1280, HeightPx: 720, FrameRateHz: float64(c.config.FrameRate)},
+			Format: &mediav1.VideoFormat{
+				MediaType: o.clip.MediaType, WidthPx: 1280, HeightPx: 720, FrameRateHz: float64(c.config.FrameRate),
+			},
 		}
-		if n := len(c.config.Pictures); n > 0 {
-			f.Data = c.config.Pictures[next%n]
+		if n := len(pictures); n > 0 {
+			f.Data = pictures[next%n]
 			f.KeyFrame = next%n == 0
 		}
-		if c.keyFrame(seq) {
+		if c.keyFrame(o, seq) {
 			f.KeyFrame, f.Data, next = true, key, 0
 		}
 		seq++
 		next++
-		if c.conn.Publish(c.address.Out("video"), f) == nil {
+		if c.conn.Publish(c.address.Out(o.name), f) == nil {
 			c.published.Add(1)
 		}
 	}
 }
 
 // keyFrame decides whether a frame is to be a key frame.
-func (c *Camera) keyFrame(seq int64) bool {
-	wanted, every := c.wantKey.Swap(false), int64(c.config.KeyFrameEvery)
+func (c *Camera) keyFrame(o *output, seq int64) bool {
+	wanted, every := o.wantKey.Swap(false), int64(c.config.KeyFrameEvery)
 	return seq == 0 || wanted && !c.config.NeverOnRequest || every > 0 && seq%every == 0
 }
 
@@ -258,6 +334,6 @@ func shape(key bool, n int) []byte {
 func Frame(epoch, seq int64, key bool, n int) *mediav1.VideoFrame {
 	return &mediav1.VideoFrame{
 		Epoch: epoch, Sequence: seq, KeyFrame: key, CaptureTime: timestamppb.Now(), Data: shape(key, n),
-		Format: &mediav1.VideoFormat{MediaType: media.H264, WidthPx: 1280, HeightPx: 720},
+		Format: &mediav1.VideoFormat{MediaType: made, WidthPx: 1280, HeightPx: 720},
 	}
 }

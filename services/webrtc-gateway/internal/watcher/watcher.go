@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -117,6 +118,22 @@ func open(count, buffer int, tcp bool) (*Watcher, error) {
 func (w *Watcher) Want() error {
 	_, err := w.PC.AddTransceiverFromKind(webrtc.RTPCodecTypeVideo, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly})
 	return err
+}
+
+// Take limits what the videos that it wants may be encoded as, as a browser does that lacks the other codecs.
+func (w *Watcher) Take(mediaTypes ...string) error {
+	for _, t := range w.PC.GetTransceivers() {
+		if t.Kind() != webrtc.RTPCodecTypeVideo {
+			continue
+		}
+		kept := slices.DeleteFunc(t.Receiver().GetParameters().Codecs, func(c webrtc.RTPCodecParameters) bool {
+			return !slices.Contains(mediaTypes, c.MimeType)
+		})
+		if err := t.SetCodecPreferences(kept); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // WantAudio adds a media section that receives audio.
