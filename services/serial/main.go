@@ -1,5 +1,5 @@
-// Command waldo-serial runs one serial board of a robot: an Arduino that drives motors, a GPS, whatever talks over a serial line. See
-// waldo-serial --help.
+// Command waldo-serial runs one serial board of a robot: an Arduino that drives motors, a GPS, anything
+// on a serial line. See waldo-serial --help.
 package main
 
 import (

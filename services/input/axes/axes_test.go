@@ -47,7 +47,8 @@ func TestNormalize(t *testing.T) {
 			map[int32]float64{0: 0, 255: 1}},
 		"outside of the range": {source.Axis{Code: x, Minimum: -10, Maximum: 10}, 0, nil,
 			map[int32]float64{-11: -1, math.MinInt32: -1, math.MaxInt32: 1}},
-		"the widest range": {source.Axis{Code: x, Minimum: math.MinInt32, Maximum: math.MaxInt32, Flat: math.MaxInt32}, 0, nil,
+		"the widest range": {source.Axis{Code: x, Minimum: math.MinInt32, Maximum: math.MaxInt32, Flat: math.MaxInt32}, 0,
+			nil,
 			map[int32]float64{math.MinInt32: -1, 0: 0, math.MaxInt32: 1}},
 		"empty range": {source.Axis{Code: x}, 0, nil,
 			map[int32]float64{0: 0, 100: 0, -100: 0}},
@@ -83,7 +84,7 @@ func TestNormalize(t *testing.T) {
 	}
 }
 
-// TestCentered uses what evtest shows of real pads.
+// TestCentered uses evtest's output for real pads.
 func TestCentered(t *testing.T) {
 	byte255 := func(codes ...linux.EvCode) (list []source.Axis) {
 		for _, c := range codes {
@@ -114,7 +115,8 @@ func TestCentered(t *testing.T) {
 			[]linux.EvCode{linux.ABS_X, linux.ABS_Y, linux.ABS_RX, linux.ABS_RY},
 		},
 		"Xbox over Bluetooth": {
-			append(byte255(linux.ABS_GAS, linux.ABS_BRAKE), source.Axis{Code: linux.ABS_X, Maximum: 65535}, source.Axis{Code: linux.ABS_Z, Maximum: 65535}),
+			append(byte255(linux.ABS_GAS, linux.ABS_BRAKE), source.Axis{Code: linux.ABS_X, Maximum: 65535},
+				source.Axis{Code: linux.ABS_Z, Maximum: 65535}),
 			map[linux.EvCode]int32{linux.ABS_X: 31673, linux.ABS_Z: 32082},
 			[]linux.EvCode{linux.ABS_X, linux.ABS_Z},
 		},
@@ -151,7 +153,8 @@ func check(t *testing.T, s *Set, centered []linux.EvCode) {
 
 func TestSilentPad(t *testing.T) {
 	info := source.Info{Kind: source.Gamepad}
-	for _, c := range []linux.EvCode{linux.ABS_X, linux.ABS_Y, linux.ABS_Z, linux.ABS_RX, linux.ABS_RZ, linux.ABS_MT_POSITION_X} {
+	for _, c := range []linux.EvCode{linux.ABS_X, linux.ABS_Y, linux.ABS_Z, linux.ABS_RX, linux.ABS_RZ,
+		linux.ABS_MT_POSITION_X} {
 		info.Axes = append(info.Axes, source.Axis{Code: c, Maximum: 255})
 	}
 	s := New(info, nil, nil)
@@ -183,12 +186,14 @@ func TestSilentPad(t *testing.T) {
 	}
 }
 
-// FuzzNormalize checks what must hold for any numbers of any device: a share between -1 and 1, 0 at rest, and growing with the value.
+// FuzzNormalize checks what must hold for any numbers of any device: a share between -1 and 1, 0 at
+// rest, and growing with the value.
 func FuzzNormalize(f *testing.F) {
 	f.Add(uint16(0), int32(-32768), int32(32767), int32(128), 0.1, int32(5), int32(6))
 	f.Add(uint16(2), int32(0), int32(255), int32(15), 0.0, int32(0), int32(255))
 	f.Add(uint16(16), int32(-1), int32(1), int32(0), 0.9, int32(-1), int32(1))
-	f.Add(uint16(0), int32(math.MinInt32), int32(math.MaxInt32), int32(math.MinInt32), 0.9, int32(math.MinInt32), int32(math.MaxInt32))
+	f.Add(uint16(0), int32(math.MinInt32), int32(math.MaxInt32), int32(math.MinInt32), 0.9, int32(math.MinInt32),
+		int32(math.MaxInt32))
 	f.Add(uint16(0), int32(7), int32(7), int32(9), 0.5, int32(7), int32(8))
 	f.Fuzz(func(t *testing.T, code uint16, minimum, maximum, flat int32, deadZone float64, a, b int32) {
 		use := &deadZone

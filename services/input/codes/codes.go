@@ -1,4 +1,4 @@
-// Package codes gives Linux's numbers of events their names, and finds the numbers of names. It has no state.
+// Package codes translates Linux's event numbers to names and back. It has no state.
 package codes
 
 import (
@@ -12,7 +12,7 @@ import (
 	inputv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/input/v1"
 )
 
-// Kind returns the sort of an event type.
+// Kind returns the kind of an event type.
 func Kind(t linux.EvType) inputv1.EventKind {
 	switch t {
 	case linux.EV_KEY:
@@ -26,7 +26,7 @@ func Kind(t linux.EvType) inputv1.EventKind {
 	}
 }
 
-// kinds are the names of the sorts of events in a configuration.
+// kinds are the names of the kinds of events in a configuration.
 var kinds = map[string]inputv1.EventKind{
 	"key":      inputv1.EventKind_EVENT_KIND_KEY,
 	"relative": inputv1.EventKind_EVENT_KIND_RELATIVE,
@@ -37,14 +37,15 @@ var kinds = map[string]inputv1.EventKind{
 // KindNames lists the names that [ParseKind] takes.
 func KindNames() []string { return slices.Sorted(maps.Keys(kinds)) }
 
-// ParseKind finds the sort of events of that name.
+// ParseKind finds the kind of events of that name.
 func ParseKind(name string) (inputv1.EventKind, bool) {
 	k, ok := kinds[name]
 	return k, ok
 }
 
-// Name returns the name of an event. Where Linux has several, it is the first that does not merely begin a range: BTN_SOUTH, and
-// neither BTN_GAMEPAD nor BTN_A. What has no name is told by its numbers, for example KEY_0x2f3.
+// Name returns the name of an event. Where Linux has several, it is the first that does not merely begin
+// a range: BTN_SOUTH rather than BTN_GAMEPAD or BTN_A. An event without a name is identified by its
+// number, for example KEY_0x2f3.
 func Name(t linux.EvType, c linux.EvCode) string {
 	names, known := linux.EvCodeNameLookup[t][c]
 	if !known {
@@ -64,7 +65,7 @@ func nameless(t linux.EvType, c linux.EvCode) string {
 	return fmt.Sprintf("EV_%#x_%#x", uint16(t), uint16(c))
 }
 
-// beginsRange tells whether a name only marks the first button of its sort.
+// beginsRange tells whether a name only marks the first button of a group.
 func beginsRange(name string) bool {
 	switch name {
 	case "BTN_MISC", "BTN_MOUSE", "BTN_JOYSTICK", "BTN_GAMEPAD", "BTN_DIGI", "BTN_WHEEL", "BTN_TRIGGER_HAPPY":
@@ -73,7 +74,7 @@ func beginsRange(name string) bool {
 	return false
 }
 
-// Parse finds the key, or the axis, of a name of Linux. Any of several names will do.
+// Parse finds the key, or the axis, for a Linux name. Any of several names will do.
 func Parse(name string) (t linux.EvType, c linux.EvCode, ok bool) {
 	switch name {
 	case "KEY_MAX", "KEY_CNT", "REL_MAX", "REL_CNT", "ABS_MAX", "ABS_CNT": // limits, not codes

@@ -44,7 +44,8 @@ func TestNamesAreFound(t *testing.T) {
 		t     linux.EvType
 		names map[linux.EvCode]string
 		last  linux.EvCode
-	}{{linux.EV_KEY, linux.KEYNames, linux.KEY_MAX}, {linux.EV_REL, linux.RELNames, linux.REL_MAX}, {linux.EV_ABS, linux.ABSNames, linux.ABS_MAX}} {
+	}{{linux.EV_KEY, linux.KEYNames, linux.KEY_MAX}, {linux.EV_REL, linux.RELNames, linux.REL_MAX},
+		{linux.EV_ABS, linux.ABSNames, linux.ABS_MAX}} {
 		for c := range table.names {
 			if c >= table.last {
 				continue
@@ -72,7 +73,8 @@ func TestKinds(t *testing.T) {
 		t.Errorf("names of kinds: %v", got)
 	}
 	for event, want := range map[linux.EvType]string{
-		linux.EV_KEY: "key", linux.EV_REL: "relative", linux.EV_ABS: "absolute", linux.EV_MSC: "other", linux.EV_SW: "other", 0x1e: "other",
+		linux.EV_KEY: "key", linux.EV_REL: "relative", linux.EV_ABS: "absolute", linux.EV_MSC: "other",
+		linux.EV_SW: "other", 0x1e: "other",
 	} {
 		if got, ok := ParseKind(want); !ok || got != Kind(event) {
 			t.Errorf("type %d: got %v, want %v", event, Kind(event), got)

@@ -8,7 +8,7 @@ import (
 	"github.com/waldo-robot/waldo/services/input/source"
 )
 
-// classify tells what sort of device sends such events; see the package comment.
+// classify tells what kind of device sends such events; see the package comment.
 func classify(capable func(linux.EvType) []linux.EvCode) string {
 	keys, axes, moves := capable(linux.EV_KEY), capable(linux.EV_ABS), capable(linux.EV_REL)
 	pointer := has(keys, linux.BTN_LEFT)
@@ -16,7 +16,8 @@ func classify(capable func(linux.EvType) []linux.EvCode) string {
 	switch {
 	case has(keys, letters()...):
 		return source.Keyboard
-	case !moving && isJoystick(keys, axes) && !(pointer && has(axes, linux.ABS_X, linux.ABS_Y)) && !isTabletPad(keys, moves):
+	case !moving && isJoystick(keys, axes) && !(pointer && has(axes, linux.ABS_X, linux.ABS_Y)) &&
+		!isTabletPad(keys, moves):
 		return source.Gamepad
 	case moving, pointer && has(axes, linux.ABS_X, linux.ABS_Y) && !isTouched(keys):
 		return source.Mouse
@@ -24,10 +25,11 @@ func classify(capable func(linux.EvType) []linux.EvCode) string {
 	return source.Other
 }
 
-// mostKeys is how many keys of keyboards a joystick may have.
+// mostKeys is how many keyboard keys a joystick may have.
 const mostKeys = 3
 
-// keyboardKeys are keys of which a keyboard, or its media keys, has several and a joystick hardly any: each is of another group.
+// keyboardKeys are keys of which a keyboard, or its media keys, has several and a joystick hardly any;
+// each is from a different group.
 var keyboardKeys = []linux.EvCode{
 	linux.KEY_LEFTCTRL, linux.KEY_CAPSLOCK, linux.KEY_NUMLOCK, linux.KEY_INSERT, linux.KEY_MUTE,
 	linux.KEY_CALC, linux.KEY_FILE, linux.KEY_MAIL, linux.KEY_PLAYPAUSE, linux.KEY_BRIGHTNESSDOWN,
@@ -40,26 +42,31 @@ func isJoystick(keys, axes []linux.EvCode) bool {
 	}
 	buttons := count(keys, isButton)
 	if has(keys, linux.BTN_JOYSTICK-1) {
-		buttons = 0 // a mouse with so many buttons that they run into those of joysticks, or a keyboard that claims to have all keys
+		// a mouse with so many buttons that they reach into the joystick range, or a keyboard that claims to have all keys
+		buttons = 0
 	}
 	return buttons > 0 && buttons+sticks > 1 && !isTouched(keys) &&
 		count(keys, func(c linux.EvCode) bool { return slices.Contains(keyboardKeys, c) }) <= mostKeys
 }
 
-// isButton tells whether a key is one of joysticks and pads.
+// isButton tells whether a key is a joystick or pad button.
 func isButton(c linux.EvCode) bool {
 	return c >= linux.BTN_JOYSTICK && c < linux.BTN_DIGI ||
-		c >= linux.BTN_DPAD_UP && c <= linux.BTN_DPAD_RIGHT || c >= linux.BTN_TRIGGER_HAPPY1 && c <= linux.BTN_TRIGGER_HAPPY40
+		c >= linux.BTN_DPAD_UP && c <= linux.BTN_DPAD_RIGHT || c >= linux.BTN_TRIGGER_HAPPY1 &&
+		c <= linux.BTN_TRIGGER_HAPPY40
 }
 
-// isMotion tells whether axes without buttons are those of an accelerometer and gyroscope, and of nothing else. Three axes may be pedals.
+// isMotion tells whether axes without buttons can only be those of an accelerometer and gyroscope. Three
+// axes may be pedals.
 func isMotion(axes []linux.EvCode) bool {
-	return has(axes, linux.ABS_RX, linux.ABS_RY, linux.ABS_RZ) && !slices.ContainsFunc(axes, func(c linux.EvCode) bool { return c > linux.ABS_RZ })
+	return has(axes, linux.ABS_RX, linux.ABS_RY, linux.ABS_RZ) &&
+		!slices.ContainsFunc(axes, func(c linux.EvCode) bool { return c > linux.ABS_RZ })
 }
 
 // isTouched tells whether there is a touchpad, a touch screen or a drawing tablet.
 func isTouched(keys []linux.EvCode) bool {
-	return slices.ContainsFunc([]linux.EvCode{linux.BTN_TOOL_PEN, linux.BTN_TOOL_FINGER, linux.BTN_TOUCH, linux.BTN_STYLUS}, func(c linux.EvCode) bool {
+	return slices.ContainsFunc([]linux.EvCode{linux.BTN_TOOL_PEN, linux.BTN_TOOL_FINGER, linux.BTN_TOUCH,
+		linux.BTN_STYLUS}, func(c linux.EvCode) bool {
 		return slices.Contains(keys, c)
 	})
 }
@@ -69,7 +76,8 @@ func isTabletPad(keys, moves []linux.EvCode) bool {
 	return has(keys, linux.BTN_0, linux.BTN_1) && has(moves, linux.REL_WHEEL)
 }
 
-// rank orders gamepads: 0 for a pad with a stick, 1 for a joystick or wheel, 2 for what has buttons or axes only.
+// rank orders gamepads: 0 for a pad with a stick, 1 for a joystick or wheel, 2 for a device with buttons
+// or axes only.
 func rank(capable func(linux.EvType) []linux.EvCode) int {
 	keys, axes := capable(linux.EV_KEY), capable(linux.EV_ABS)
 	switch {
@@ -96,7 +104,7 @@ func count(list []linux.EvCode, is func(linux.EvCode) bool) (n int) {
 	return n
 }
 
-// letters are the keys from A to Z, which Linux numbers as they lie on a keyboard.
+// letters are the keys from A to Z, which Linux numbers by their position on a keyboard.
 func letters() (codes []linux.EvCode) {
 	for l := 'A'; l <= 'Z'; l++ {
 		codes = append(codes, linux.KEYFromString["KEY_"+string(l)])

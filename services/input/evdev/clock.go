@@ -6,19 +6,20 @@ import (
 	linux "github.com/holoplot/go-evdev"
 )
 
-// clock takes out of the kernel's stamps, which are wall clock, what a step of that clock between event and reading does to
-// them. It knows that an event cannot be younger than the moment it is read, nor older than the last moment at which none waited.
+// clock removes from the kernel's timestamps, which are wall clock, the effect of a step of that clock
+// between event and reading. An event cannot be later than the moment it is read, nor earlier than the
+// last moment at which none was waiting.
 type clock struct {
 	empty instant
 }
 
-// instant is one moment by two clocks.
+// instant is one moment on two clocks.
 type instant struct {
 	wall      time.Time
 	monotonic time.Duration // since some fixed moment
 }
 
-// system returns a function that tells the present moment.
+// system returns a function that returns the current moment.
 func system() func() instant {
 	began := time.Now()
 	return func() instant {
@@ -27,7 +28,7 @@ func system() func() instant {
 	}
 }
 
-// time is when an event happened that was read at a moment.
+// time returns when an event that was read at a moment happened.
 func (c *clock) time(e linux.InputEvent, read instant) time.Time {
 	seconds, nanoseconds := e.Time.Unix()
 	if seconds < 0 {

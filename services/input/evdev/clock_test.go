@@ -20,12 +20,17 @@ func TestClock(t *testing.T) {
 		empty, read instant
 		stamp, want time.Duration // after noon
 	}{
-		"read at once":                {at(0, 0), at(5*time.Second, 5*time.Second), 4999 * time.Millisecond, 4999 * time.Millisecond},
-		"read late":                   {at(0, 0), at(time.Minute, time.Minute), time.Second, time.Second},
-		"set back before reading":     {at(0, 0), at(-time.Hour+5*time.Second, 5*time.Second), 4 * time.Second, -time.Hour + 4*time.Second},
-		"set forward before reading":  {at(0, 0), at(time.Hour+5*time.Second, 5*time.Second), 4 * time.Second, time.Hour + 4*time.Second},
-		"set back before the event":   {at(0, 0), at(-time.Hour+5*time.Second, 5*time.Second), -time.Hour + 4*time.Second, -time.Hour + 4*time.Second},
-		"set forward before it":       {at(0, 0), at(time.Hour+5*time.Second, 5*time.Second), time.Hour + 4*time.Second, time.Hour + 4*time.Second},
+		"read at once": {at(0, 0), at(5*time.Second, 5*time.Second), 4999 * time.Millisecond,
+			4999 * time.Millisecond},
+		"read late": {at(0, 0), at(time.Minute, time.Minute), time.Second, time.Second},
+		"set back before reading": {at(0, 0), at(-time.Hour+5*time.Second, 5*time.Second), 4 * time.Second,
+			-time.Hour + 4*time.Second},
+		"set forward before reading": {at(0, 0), at(time.Hour+5*time.Second, 5*time.Second), 4 * time.Second, time.Hour +
+			4*time.Second},
+		"set back before the event": {at(0, 0), at(-time.Hour+5*time.Second, 5*time.Second), -time.Hour + 4*time.Second,
+			-time.Hour + 4*time.Second},
+		"set forward before it": {at(0, 0), at(time.Hour+5*time.Second, 5*time.Second), time.Hour + 4*time.Second,
+			time.Hour + 4*time.Second},
 		"a stamp out of nowhere":      {at(0, 0), at(5*time.Second, 5*time.Second), 24 * time.Hour, 5 * time.Second},
 		"older than anything waiting": {at(0, 0), at(5*time.Second, 5*time.Second), -time.Second, -time.Second},
 	}
@@ -79,7 +84,8 @@ func (w *watch) set(to instant) {
 	w.instant = to
 }
 
-// times is a sink that says when changes were. It waits for a listener twice: when it has been told, and to say it.
+// times is a sink that sends the times of changes. It waits for a listener twice: when it is called, and
+// to send.
 type times struct {
 	ctx                context.Context
 	opened, told, says chan time.Time
@@ -98,7 +104,7 @@ func (s *times) Changed(at time.Time, _ []source.Event) {
 	}
 }
 
-// hear returns what is said, or no time if nothing is in time.
+// hear returns the next time sent, or the zero time if none comes soon.
 func (s *times) hear(from chan time.Time) time.Time {
 	select {
 	case at := <-from:
@@ -110,7 +116,8 @@ func (s *times) hear(from chan time.Time) time.Time {
 
 func (s *times) next() time.Time { s.hear(s.told); return s.hear(s.says) }
 
-// TestClockIsSetForward sets the clock by an hour, two hours after the pad was opened, while more events wait than are read at once.
+// TestClockIsSetForward sets the clock by an hour, two hours after the pad was opened, while more events
+// wait than are read at once.
 func TestClockIsSetForward(t *testing.T) {
 	const waiting = 3 * batch
 	noon := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)

@@ -29,15 +29,16 @@ const patience = 20 * time.Second
 // path is where the tests plug in their pad.
 const path = "/dev/input/event5"
 
-// start starts the whole device on a kernel of the test's, without a bus.
+// start starts the whole device on a fake kernel, without a bus.
 func start(t testing.TB, k *evdev.FakeKernel, config evdev.Config) (*device.Process, inputv1.InputServiceClient) {
 	t.Helper()
 	kind := input.KindOf(func(input.Config) (source.Source, error) { return evdev.NewOn(k, config), nil })
-	var log *slog.Logger // none of a benchmark
+	var log *slog.Logger // none in a benchmark
 	if _, test := t.(*testing.T); test {
 		log = logtest.New(t, slog.LevelInfo)
 	}
-	p, err := device.Start(kind, device.Settings{Robot: "test", Device: "pad", NATS: "nats://127.0.0.1:1"}, input.Defaults(), log)
+	p, err := device.Start(kind, device.Settings{Robot: "test", Device: "pad", NATS: "nats://127.0.0.1:1"},
+		input.Defaults(), log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +51,7 @@ func start(t testing.TB, k *evdev.FakeKernel, config evdev.Config) (*device.Proc
 	return p, inputv1.NewInputServiceClient(c)
 }
 
-// await waits for a state whose reason has all the words.
+// await waits for a state whose reason contains all the words.
 func await(t testing.TB, p *device.Process, state devicev1.DeviceState, words ...string) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
@@ -90,7 +91,7 @@ func stick(value int32) linux.InputEvent {
 	return linux.InputEvent{Type: linux.EV_ABS, Code: linux.ABS_X, Value: value}
 }
 
-// TestUnplugAndReplug goes through the life of a pad, with one reader who stays.
+// TestUnplugAndReplug goes through the life of a pad, with one reader that stays.
 func TestUnplugAndReplug(t *testing.T) {
 	k := evdev.NewFakeKernel()
 	p, c := start(t, k, evdev.Config{Match: source.Gamepad})
@@ -142,7 +143,8 @@ func TestReasonsToBeAway(t *testing.T) {
 	await(t, other, ready) // it was released
 }
 
-// BenchmarkLatency measures from an event in the kernel to the report in a client's hands, over gRPC on loopback.
+// BenchmarkLatency measures the time from an event in the kernel to the report at a client, over gRPC on
+// loopback.
 func BenchmarkLatency(b *testing.B) {
 	k, pad := evdev.NewFakeKernel(), evdev.Pad()
 	k.Plug(path, pad)
@@ -171,7 +173,8 @@ func report(b *testing.B, took []time.Duration) {
 	b.ReportMetric(micros(1), "µs-max")
 }
 
-// BenchmarkThousandASecond sends 1,000 reports a second, for as long as -benchtime says, and fails if one of them does not arrive.
+// BenchmarkThousandASecond sends 1,000 reports a second for the duration of -benchtime, and fails if one
+// of them does not arrive.
 func BenchmarkThousandASecond(b *testing.B) {
 	k, pad := evdev.NewFakeKernel(), evdev.Pad()
 	k.Plug(path, pad)
@@ -197,7 +200,8 @@ func BenchmarkThousandASecond(b *testing.B) {
 			b.Fatal(err)
 		}
 		r := step.GetReport()
-		if r.GetResync() || r.GetSequence() != int64(i)+1 || r.GetEvents()[0].GetValue() != int32(i%2) { // report 0 was that of opening
+		// report 0 was that of opening
+		if r.GetResync() || r.GetSequence() != int64(i)+1 || r.GetEvents()[0].GetValue() != int32(i%2) {
 			b.Fatalf("got %v where report %d is due: something was lost", r, i+1)
 		}
 		took = append(took, time.Since(<-sent))

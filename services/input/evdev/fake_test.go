@@ -17,7 +17,7 @@ import (
 // NewOn returns a source on another kernel.
 func NewOn(k *FakeKernel, c Config) *Source { return &Source{c, k, system()} }
 
-// FakeKernel has devices that a test plays with. What it does is written after drivers/input/evdev.c.
+// FakeKernel has devices that a test controls. It is modelled on drivers/input/evdev.c.
 type FakeKernel struct {
 	mu      sync.Mutex
 	devices map[string]*FakeDevice
@@ -46,7 +46,7 @@ func (k *FakeKernel) Fail(path string, err error) {
 	}
 }
 
-// Unplug takes a device away, whoever has it open.
+// Unplug removes a device, even if programs have it open.
 func (k *FakeKernel) Unplug(path string) {
 	k.mu.Lock()
 	d := k.devices[path]
@@ -100,7 +100,7 @@ type FakeDevice struct {
 	Stamp   func() time.Time // of events; nil: now
 	StateFn func()           // called before the state of keys is read
 	Dropped int              // how often events were lost; read it when nothing is sent
-	Misused int              // how often it was asked after it was closed; read it when nobody has it open
+	Misused int              // how often it was queried after it was closed; read it when nobody has it open
 
 	mu      sync.Mutex
 	keys    map[linux.EvCode]bool
@@ -110,7 +110,8 @@ type FakeDevice struct {
 	gone    bool
 }
 
-// Pad is a pad as xpad has it. The kernel keeps eight of its reports, which it takes to have up to 14 events, rounded up to a power of two.
+// Pad is a pad as xpad presents it. The kernel buffers eight of its reports, which it assumes to have up
+// to 14 events, rounded up to a power of two.
 func Pad() *FakeDevice {
 	stick := linux.AbsInfo{Minimum: -32768, Maximum: 32767, Fuzz: 16, Flat: 128}
 	hat := linux.AbsInfo{Minimum: -1, Maximum: 1}
@@ -166,21 +167,21 @@ func (d *FakeDevice) remember(e linux.InputEvent) {
 	}
 }
 
-// Open is how many have the device open now.
+// Open is how many programs have the device open.
 func (d *FakeDevice) Open() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return len(d.clients)
 }
 
-// Grabbed tells whether somebody has the device alone.
+// Grabbed tells whether somebody has grabbed the device.
 func (d *FakeDevice) Grabbed() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.grabbed != nil
 }
 
-// Idle tells whether all that was sent has been read.
+// Idle tells whether everything sent has been read.
 func (d *FakeDevice) Idle() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -196,7 +197,7 @@ func (d *FakeDevice) open() *client {
 	return c
 }
 
-// client is the device as one program has it open.
+// client is one program's view of the open device.
 type client struct {
 	device *FakeDevice
 	woken  *sync.Cond // with the device's mu
@@ -226,7 +227,7 @@ func (c *client) pass(e linux.InputEvent) {
 	}
 }
 
-// flush forgets the events of a type that wait, and groups that have become empty.
+// flush discards waiting events of a type, and groups that have become empty.
 func (c *client) flush(t linux.EvType) {
 	var left []linux.InputEvent
 	c.whole = 0
@@ -245,7 +246,7 @@ func (c *client) flush(t linux.EvType) {
 	c.queue = left
 }
 
-// err is what go-evdev makes of the kernel's errors: it keeps only their text.
+// err turns the kernel's errors into go-evdev's, which keep only their text.
 func (c *client) err() error {
 	switch {
 	case c.closed:

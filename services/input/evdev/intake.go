@@ -9,20 +9,20 @@ import (
 // maxEvents bounds the events of one report. See the package comment.
 const maxEvents = 512
 
-// outcome is what an event means for the group it belongs to.
+// outcome is the effect of an event on its group.
 type outcome int
 
 const (
-	pending  outcome = iota // the group goes on
+	pending  outcome = iota // the group continues
 	complete                // it is complete, and in intake.group
-	lost                    // the kernel lost events, and those that follow are whole again: the state has to be read
+	lost                    // the kernel lost events, and those that follow are complete again: the state has to be read
 )
 
-// intake puts the events of the kernel together into groups. The zero value begins a group.
+// intake assembles the kernel's events into groups. The zero value begins a group.
 type intake struct {
 	group    []source.Event // valid after complete, until the next event
-	ended    bool           // group was told, and is to be begun anew
-	dropping bool           // what comes is left out, up to the next SYN_REPORT
+	ended    bool           // group was reported, and is to be started over
+	dropping bool           // events are skipped up to the next SYN_REPORT
 }
 
 func (in *intake) take(e linux.InputEvent) outcome {

@@ -9,7 +9,7 @@ import (
 	linux "github.com/holoplot/go-evdev"
 )
 
-// decode makes events of bytes: what an event is, and how often it comes.
+// decode turns bytes into events: which event, and how often it comes.
 func decode(data []byte) (events []linux.InputEvent) {
 	for i := 0; i+1 < len(data); i += 2 {
 		e := map[byte]linux.InputEvent{
@@ -24,7 +24,7 @@ func decode(data []byte) (events []linux.InputEvent) {
 	return events
 }
 
-// expected is what the package comment promises, told by looking at all events at once.
+// expected is what the package comment promises, computed from all events at once.
 func expected(events []linux.InputEvent) (told []string) {
 	var group []string
 	dropped := false
@@ -50,21 +50,21 @@ func expected(events []linux.InputEvent) (told []string) {
 func text(e linux.InputEvent) string { return fmt.Sprint(e.Type, e.Code, e.Value) }
 
 var intakeCases = map[string][]byte{
-	"nothing":                      {},
-	"empty groups":                 {0, 2},
-	"one event":                    {2, 0, 0, 0},
-	"two groups":                   {2, 0, 3, 0, 0, 0, 2, 0, 4, 0, 0, 0},
-	"no end":                       {2, 0, 3, 0},
-	"dropped first":                {1, 0, 2, 0, 0, 0, 2, 0, 0, 0},
-	"dropped in a group":           {2, 0, 1, 0, 3, 0, 0, 0, 2, 0, 0, 0},
-	"dropped at the end":           {2, 0, 0, 0, 1, 0},
-	"dropped twice":                {1, 0, 1, 0, 0, 0, 1, 0, 0, 0},
-	"nothing after dropped":        {1, 0, 0, 0},
-	"as long as a group may be":    {2, 170, 3, 0, 0, 0},
-	"longer than a group may be":   {2, 170, 3, 0, 3, 0, 0, 0, 2, 0, 0, 0},
-	"very long":                    {2, 255, 2, 255, 2, 255, 3, 255, 0, 0, 2, 0, 0, 0},
-	"too long, and dropped in it":  {2, 255, 1, 0, 2, 255, 0, 0},
-	"what nobody knows, and marks": {5, 0, 4, 0, 0, 0},
+	"nothing":                     {},
+	"empty groups":                {0, 2},
+	"one event":                   {2, 0, 0, 0},
+	"two groups":                  {2, 0, 3, 0, 0, 0, 2, 0, 4, 0, 0, 0},
+	"no end":                      {2, 0, 3, 0},
+	"dropped first":               {1, 0, 2, 0, 0, 0, 2, 0, 0, 0},
+	"dropped in a group":          {2, 0, 1, 0, 3, 0, 0, 0, 2, 0, 0, 0},
+	"dropped at the end":          {2, 0, 0, 0, 1, 0},
+	"dropped twice":               {1, 0, 1, 0, 0, 0, 1, 0, 0, 0},
+	"nothing after dropped":       {1, 0, 0, 0},
+	"as long as a group may be":   {2, 170, 3, 0, 0, 0},
+	"longer than a group may be":  {2, 170, 3, 0, 3, 0, 0, 0, 2, 0, 0, 0},
+	"very long":                   {2, 255, 2, 255, 2, 255, 3, 255, 0, 0, 2, 0, 0, 0},
+	"too long, and dropped in it": {2, 255, 1, 0, 2, 255, 0, 0},
+	"unknown events, and marks":   {5, 0, 4, 0, 0, 0},
 }
 
 func checkIntake(t *testing.T, data []byte) {
@@ -87,7 +87,7 @@ func checkIntake(t *testing.T, data []byte) {
 		}
 	}
 	if want := expected(events); !slices.Equal(told, want) {
-		t.Errorf("told %v, want %v", told, want)
+		t.Errorf("reported %v, want %v", told, want)
 	}
 }
 
@@ -97,7 +97,7 @@ func TestIntake(t *testing.T) {
 	}
 }
 
-// FuzzIntake checks any order of events against a description of what is to come out.
+// FuzzIntake checks any order of events against a description of the result.
 func FuzzIntake(f *testing.F) {
 	for _, data := range intakeCases {
 		f.Add(data)

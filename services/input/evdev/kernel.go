@@ -16,7 +16,7 @@ import (
 
 const devices = "/dev/input"
 
-// kernel is where devices are. Tests put another in its place.
+// kernel gives access to devices. Tests replace it.
 type kernel interface {
 	// paths lists the event devices by number.
 	paths() ([]string, error)
@@ -24,7 +24,8 @@ type kernel interface {
 	open(path string) (node, error)
 }
 
-// node is what is used of an open device; *linux.InputDevice is one. Close may be called during ReadSlice, which ends then.
+// node is the part of an open device in use; *linux.InputDevice is one. Close may be called during
+// ReadSlice, which then ends.
 type node interface {
 	describer
 	stater
@@ -42,11 +43,12 @@ type describer interface {
 type stater interface {
 	// AbsInfos describes the absolute axes, with their positions.
 	AbsInfos() (map[linux.EvCode]linux.AbsInfo, error)
-	// State tells of each key whether it is pressed. The kernel forgets the key events that wait to be read: the state is newer.
+	// State tells for each key whether it is pressed. The kernel discards the key events that wait to be
+	// read: the state is newer.
 	State(linux.EvType) (linux.StateMap, error)
 }
 
-// linuxKernel is the real one.
+// linuxKernel is the real kernel.
 type linuxKernel struct{}
 
 func (linuxKernel) paths() ([]string, error) {
@@ -64,7 +66,7 @@ func (linuxKernel) paths() ([]string, error) {
 	return eventPaths(names), nil
 }
 
-// eventPaths picks the event devices of a folder's names, by number.
+// eventPaths picks the event devices among a folder's names, by number.
 func eventPaths(names []string) []string {
 	var numbers []int
 	for _, name := range names {
@@ -81,8 +83,8 @@ func eventPaths(names []string) []string {
 	return paths
 }
 
-// errNotInput says that something is there, but it is no event device.
-var errNotInput = fmt.Errorf("it is no event device: use one of %s/event…, "+
+// errNotInput means that the file exists but is not an event device.
+var errNotInput = fmt.Errorf("not an event device: use one of %s/event…, "+
 	"or a link under %s/by-id that ends in -event-joystick, -event-kbd or -event-mouse", devices, devices)
 
 func (linuxKernel) open(path string) (node, error) {
@@ -93,7 +95,8 @@ func (linuxKernel) open(path string) (node, error) {
 	case stat.Mode()&fs.ModeCharDevice == 0:
 		return nil, errNotInput
 	}
-	// Without O_NONBLOCK the library would make reading block a thread, which closing the device does not end.
+	// Without O_NONBLOCK the library would make reading block a thread, which closing the device does
+	// not end.
 	d, err := linux.OpenWithFlags(path, os.O_RDONLY|unix.O_NONBLOCK)
 	switch {
 	case is(err, unix.ENOTTY), is(err, unix.EINVAL):
@@ -104,7 +107,7 @@ func (linuxKernel) open(path string) (node, error) {
 	return d, nil
 }
 
-// is tells whether an error has that cause. The library passes on only the text of many.
+// is tells whether an error has that cause. The library passes on only the text of many errors.
 func is(err error, cause unix.Errno) bool {
 	return err != nil && (errors.Is(err, cause) || strings.HasSuffix(err.Error(), cause.Error()))
 }

@@ -19,11 +19,11 @@ type Config struct {
 
 	Match string `yaml:"match" help:"evdev: kind of device: gamepad, keyboard, mouse or any; the first one is used"`
 	Name  string `yaml:"name" help:"evdev: part of the device's name, in any case"`
-	Path  string `yaml:"path" path:"any" help:"evdev: device file such as /dev/input/event3, or a link under /dev/input/by-id; wins over match and name"`
+	Path  string `yaml:"path" path:"any" help:"evdev: device file such as /dev/input/event3, or a link under /dev/input/by-id; takes precedence over match and name"`
 	Grab  bool   `yaml:"grab" help:"evdev: take the device for this process alone"`
 
-	Events   []string `yaml:"events" help:"sorts of events that are passed on: key, relative, absolute, other"`
-	DeadZone *float64 `yaml:"deadZone" help:"dead zone of all axes as a share of half their range, 0 to 0.9; without it, what the device says"`
+	Events   []string `yaml:"events" help:"kinds of events to report: key, relative, absolute, other"`
+	DeadZone *float64 `yaml:"deadZone" help:"dead zone of all axes as a share of half their range, 0 to 0.9; default: the device's own"`
 
 	Script string `yaml:"script" path:"any" help:"sim: path of a script; without it the pad drives a figure eight"`
 }
@@ -34,14 +34,14 @@ const (
 	fromSim   = "sim"
 )
 
-// Defaults is the configuration of an input device of which nothing is said.
+// Defaults is the default configuration of an input device.
 func Defaults() Config {
 	return Config{Source: fromEvdev, Match: source.Gamepad, Events: []string{"key", "relative", "absolute"}}
 }
 
 var kinds = []string{source.Gamepad, source.Keyboard, source.Mouse, evdev.AnyKind}
 
-// Validate checks every key. The errors name the key and say what would be right.
+// Validate checks every key. The errors name the key and the remedy.
 func (c *Config) Validate() error {
 	switch {
 	case c.Source != fromEvdev && c.Source != fromSim:
@@ -49,9 +49,10 @@ func (c *Config) Validate() error {
 	case !slices.Contains(kinds, c.Match):
 		return robot.BadField("match", "%q is unknown: use one of %s", c.Match, strings.Join(kinds, ", "))
 	case c.Path != "" && !filepath.IsAbs(c.Path):
-		return robot.BadField("path", "%q is relative: use a whole path, like /dev/input/event3", c.Path)
+		return robot.BadField("path", "%q is relative: use an absolute path, like /dev/input/event3", c.Path)
 	case c.DeadZone != nil && !(*c.DeadZone >= 0 && *c.DeadZone <= axes.MaxDeadZone):
-		return robot.BadField("deadZone", "%v is out of range: use 0 to %v, or leave it out for what the device says", *c.DeadZone, axes.MaxDeadZone)
+		return robot.BadField("deadZone", "%v is out of range: use 0 to %v, or leave it out for the device's own",
+			*c.DeadZone, axes.MaxDeadZone)
 	}
 	if _, err := c.kinds(); err != nil {
 		return err
@@ -59,25 +60,26 @@ func (c *Config) Validate() error {
 	return c.validateSource()
 }
 
-// validateSource checks that keys of one source are not given to the other.
+// validateSource checks that keys of one source are not set for the other.
 func (c *Config) validateSource() error {
 	switch {
 	case c.Source == fromEvdev && c.Script != "":
-		return robot.BadField("script", `only a simulated pad follows a script, and source is "evdev": remove it, or use source "sim"`)
+		return robot.BadField("script", `only a simulated pad follows a script, but source is "evdev": remove it, or use source "sim"`)
 	case c.Source == fromSim && c.Path != "":
 		return robot.BadField("path", `a simulated pad has no device file: remove it, or use source "evdev"`)
 	case c.Source == fromSim && c.Name != "":
-		return robot.BadField("name", `a simulated pad is not looked for: remove it, or use source "evdev"`)
+		return robot.BadField("name", `a simulated pad is not searched for: remove it, or use source "evdev"`)
 	case c.Source == fromSim && c.Grab:
 		return robot.BadField("grab", `a simulated pad cannot be grabbed: remove it, or use source "evdev"`)
 	}
 	return nil
 }
 
-// kinds returns the sorts of events that are passed on.
+// kinds returns the kinds of events to report.
 func (c *Config) kinds() ([]inputv1.EventKind, error) {
 	if len(c.Events) == 0 {
-		return nil, robot.BadField("events", "is empty, so nothing would be passed on: use some of %s", strings.Join(codes.KindNames(), ", "))
+		return nil, robot.BadField("events", "is empty, so nothing would be reported: use some of %s",
+			strings.Join(codes.KindNames(), ", "))
 	}
 	var list []inputv1.EventKind
 	for _, name := range c.Events {

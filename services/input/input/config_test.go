@@ -78,10 +78,12 @@ func TestRobotFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Match != "keyboard" || c.Name != "AT" || !c.Grab || len(c.Events) != 2 || c.DeadZone == nil || *c.DeadZone != 0.15 || c.Source != "evdev" {
+	if c.Match != "keyboard" || c.Name != "AT" || !c.Grab || len(c.Events) != 2 || c.DeadZone == nil ||
+		*c.DeadZone != 0.15 || c.Source != "evdev" {
 		t.Errorf("got %+v", c)
 	}
-	if c, err := read("path: /dev/input/event3"); err != nil || c.DeadZone != nil || len(c.Events) != 3 || c.Match != "gamepad" {
+	if c, err := read("path: /dev/input/event3"); err != nil || c.DeadZone != nil || len(c.Events) != 3 ||
+		c.Match != "gamepad" {
 		t.Errorf("got %+v %v", c, err)
 	}
 	for bad, says := range map[string]string{

@@ -12,10 +12,10 @@ import (
 	"github.com/waldo-robot/waldo/services/input/source"
 )
 
-// wants tells whether events of that type are passed on.
+// wants tells whether events of that type are reported.
 func (h *Hub) wants(t linux.EvType) bool { return slices.Contains(h.config.Kinds, codes.Kind(t)) }
 
-// note appends what is told of an event, if anything is, and remembers what readers know then.
+// note appends the reported form of an event, if it is reported, and updates what readers know.
 func (h *Hub) note(list []*inputv1.Event, e source.Event) []*inputv1.Event {
 	if !h.wants(e.Type) {
 		return list
@@ -31,7 +31,8 @@ func (h *Hub) note(list []*inputv1.Event, e source.Event) []*inputv1.Event {
 	return append(list, h.event(e.Type, e.Code, e.Value))
 }
 
-// listen hears whether a device that was silent speaks, which is when its axes are decided about, before they are told.
+// listen checks whether a silent device has started to send, because then its axes are decided before
+// they are reported.
 func (h *Hub) listen(events []source.Event) (spoke bool) {
 	if !h.axes.Silent() {
 		return false
@@ -45,7 +46,7 @@ func (h *Hub) listen(events []source.Event) (spoke bool) {
 	return !h.axes.Silent()
 }
 
-// resync tells what is different from what readers know.
+// resync reports how the state differs from what readers know.
 func (h *Hub) resync(at time.Time, now source.State, reason string) {
 	h.silent = nil
 	stand := now.Axes
@@ -59,7 +60,7 @@ func (h *Hub) resync(at time.Time, now source.State, reason string) {
 	h.publish(at, h.move(h.press(nil, now.Keys), stand), true)
 }
 
-// press appends the keys that are different: first those that were released.
+// press appends the keys that differ: first those that were released.
 func (h *Hub) press(list []*inputv1.Event, keys []linux.EvCode) []*inputv1.Event {
 	for _, c := range slices.Sorted(maps.Keys(h.keys)) {
 		if !slices.Contains(keys, c) {
@@ -74,7 +75,7 @@ func (h *Hub) press(list []*inputv1.Event, keys []linux.EvCode) []*inputv1.Event
 	return list
 }
 
-// move appends the axes that are different, and forgets those of an earlier device. An axis of which nothing is known rests.
+// move appends the axes that differ, and forgets those of an earlier device. An unknown axis is at rest.
 func (h *Hub) move(list []*inputv1.Event, stand map[linux.EvCode]int32) []*inputv1.Event {
 	maps.DeleteFunc(h.stand, func(c linux.EvCode, _ int32) bool { return !h.axes.Has(c) })
 	for _, c := range h.axes.Codes() {
@@ -82,7 +83,7 @@ func (h *Hub) move(list []*inputv1.Event, stand map[linux.EvCode]int32) []*input
 		is, told := stand[c]
 		switch {
 		case !told && known:
-			is = was // the device did not say
+			is = was // the device did not report it
 		case !told:
 			is = h.axes.Rest(c)
 		}
@@ -93,7 +94,7 @@ func (h *Hub) move(list []*inputv1.Event, stand map[linux.EvCode]int32) []*input
 	return list
 }
 
-// resting is how the axes stand that nobody touches.
+// resting is the rest position of all axes.
 func (h *Hub) resting() map[linux.EvCode]int32 {
 	rest := map[linux.EvCode]int32{}
 	for _, c := range h.axes.Codes() {

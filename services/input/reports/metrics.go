@@ -24,16 +24,18 @@ type metrics struct {
 
 func newMetrics(r prometheus.Registerer) *metrics {
 	events := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "waldo_input_events_total", Help: "Events in these reports, by their sort."}, []string{"kind"})
+		Name: "waldo_input_events_total", Help: "Events in these reports, by kind."}, []string{"kind"})
 	m := &metrics{
 		events: map[inputv1.EventKind]prometheus.Counter{},
 		reports: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "waldo_input_reports_total", Help: "Reports made, whether anybody read them or not."}),
+			Name: "waldo_input_reports_total", Help: "Reports made, with or without readers."}),
 		resyncs: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "waldo_input_resyncs_total", Help: "Reports made by comparing states: the device came or went, or the kernel lost events."},
+			Name: "waldo_input_resyncs_total", Help: "Reports made by comparing states: the device came or went, or " +
+				"the kernel lost events."},
 			[]string{"reason"}),
 		slow: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "waldo_input_slow_readers_total", Help: "Readers over gRPC that were ended because they were too slow."}),
+			Name: "waldo_input_slow_readers_total", Help: "Calls of gRPC readers that were ended because the reader " +
+				"was too slow."}),
 		readers: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "waldo_input_readers", Help: "Readers over gRPC now."}),
 	}

@@ -14,14 +14,14 @@ const Queue = 1024
 
 // Reader reads all reports after a state. It is for one goroutine.
 type Reader struct {
-	// State is how everything stood before the first report that is read.
+	// State is the state before the first report that is read.
 	State *inputv1.State
 
 	hub *Hub
 	sub *stream.Subscription[*inputv1.Report]
 }
 
-// Open gives the state and the reports after it. Close the reader to leave.
+// Open returns the state and the reports after it. Close the reader to leave.
 func (h *Hub) Open() *Reader {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -29,7 +29,8 @@ func (h *Hub) Open() *Reader {
 	return &Reader{State: h.state(), hub: h, sub: h.topic.Subscribe(stream.Strict(Queue).Within(inflight.MaxWait))}
 }
 
-// Next waits for the next report. It returns ErrTooSlow once one is missing, ErrClosed at the end, or the error of ctx.
+// Next waits for the next report. It returns ErrTooSlow once one is missing, ErrClosed at the end, or
+// the error of ctx.
 func (r *Reader) Next(ctx context.Context) (*inputv1.Report, error) {
 	if r.sub.Lost() > 0 {
 		return nil, ErrTooSlow
@@ -50,8 +51,9 @@ func (r *Reader) Close() {
 	r.hub.metrics.readers.Dec()
 }
 
-// Feed gives the reports to one who can make good a loss himself, such as the bus, whose readers see a gap in the sequence and ask
-// for the state: when [Queue] reports wait, the oldest is lost. Close the feed to leave.
+// Feed returns the reports for a reader that can recover from a loss, such as the bus, whose readers see
+// a gap in the sequence and ask for the state: when [Queue] reports wait, the oldest is lost. Close the
+// feed to leave.
 func (h *Hub) Feed() *stream.Subscription[*inputv1.Report] {
 	return h.topic.Subscribe(stream.DropOldest(Queue))
 }

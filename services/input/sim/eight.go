@@ -18,8 +18,8 @@ const (
 	stickEnd   = 32767
 )
 
-// FigureEight drives ABS_X and ABS_Y the way a person drives a figure eight, 50 times a second, and taps BTN_SOUTH at the start of
-// every round. Ahead is where a stick that is pushed away points: ABS_Y below 0.
+// FigureEight drives ABS_X and ABS_Y the way a person drives a figure eight, 50 times a second, and taps
+// BTN_SOUTH at the start of every round. Ahead is a stick pushed away from its user: ABS_Y below 0.
 func FigureEight() Script {
 	steps := int(eightRound / eightStep)
 	script := make(Script, steps)

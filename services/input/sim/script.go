@@ -25,7 +25,7 @@ const (
 	minRound  = time.Millisecond
 )
 
-// Step is one line of a script: events that belong together, and how long after the step before they come.
+// Step is one line of a script: events that belong together, and how long after the previous step they come.
 type Step struct {
 	After  time.Duration
 	Events []source.Event
@@ -52,7 +52,7 @@ func Load(path string) (Script, error) {
 	return script, nil
 }
 
-// Parse reads a script; see the package comment for its form. The error names the first line that is wrong.
+// Parse reads a script; see the package comment for its format. The error names the first bad line.
 func Parse(data []byte) (Script, error) {
 	if len(data) > maxBytes {
 		return nil, fmt.Errorf("the script has more than %d MiB", maxBytes>>20)
@@ -75,7 +75,7 @@ func Parse(data []byte) (Script, error) {
 	case len(script) == 0:
 		return nil, errors.New(`the script is empty: give it lines like {"after": "20ms", "events": [{"code": "ABS_X", "value": 9000}]}`)
 	case round < minRound:
-		return nil, fmt.Errorf("all of the script takes %v: it is repeated for ever, so let it take %v or more (after)", round, minRound)
+		return nil, fmt.Errorf("the whole script takes %v: it is repeated forever, so it must take %v or more (see after)", round, minRound)
 	}
 	return script, nil
 }
@@ -93,7 +93,7 @@ func parseStep(line []byte) (step Step, err error) {
 	case step.After < 0 || step.After > maxDelay:
 		return step, fmt.Errorf("after: %v is out of range: use 0s to %v", step.After, maxDelay)
 	case len(events) == 0 || len(events) > maxEvents:
-		return step, fmt.Errorf("events: there are %d: give 1 to %d", len(events), maxEvents)
+		return step, fmt.Errorf("events: there are %d: use 1 to %d", len(events), maxEvents)
 	}
 	for i, raw := range events {
 		e, err := parseEvent(raw)
@@ -112,7 +112,8 @@ func parseEvent(raw []byte) (e source.Event, err error) {
 	}
 	known := false
 	if e.Type, e.Code, known = codes.Parse(name); !known {
-		return e, fmt.Errorf("code: %.40q is no key, button or axis of Linux: use names like BTN_SOUTH, KEY_A, ABS_X or REL_X", name)
+		return e, fmt.Errorf("code: %.40q is not a Linux key, button or axis: use names like BTN_SOUTH, KEY_A, "+
+			"ABS_X or REL_X", name)
 	}
 	return e, possible(e)
 }
@@ -130,7 +131,8 @@ func possible(e source.Event) error {
 			return fmt.Errorf("code: the simulated pad has no %s: use %s", codes.Name(e.Type, e.Code), axisNames())
 		}
 		if a := padAxes()[i]; e.Value < a.Minimum || e.Value > a.Maximum {
-			return fmt.Errorf("value: %s is %d, out of range: use %d to %d", codes.Name(e.Type, e.Code), e.Value, a.Minimum, a.Maximum)
+			return fmt.Errorf("value: %s is %d, out of range: use %d to %d", codes.Name(e.Type, e.Code), e.Value, a.Minimum,
+				a.Maximum)
 		}
 	}
 	return nil
@@ -144,16 +146,16 @@ func axisNames() string {
 	return strings.Join(names, ", ")
 }
 
-// object reads a JSON object that has each of the keys, once, and no other.
+// object reads a JSON object that has each of the keys once, and no others.
 func object(data []byte, keys map[string]any) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return errors.New(`is no JSON object: write it like {"key": value}`)
+		return errors.New(`is not a JSON object: write it like {"key": value}`)
 	}
 	for d.More() {
 		t, err := d.Token()
 		if err != nil {
-			return fmt.Errorf("is no JSON: %w", err)
+			return fmt.Errorf("is not valid JSON: %w", err)
 		}
 		key, _ := t.(string) // a decoder takes nothing else here
 		into, ok := keys[key]
@@ -166,10 +168,10 @@ func object(data []byte, keys map[string]any) error {
 		}
 	}
 	if _, err := d.Token(); err != nil {
-		return errors.New("is no JSON: a bracket is missing at the end")
+		return errors.New("is not valid JSON: a bracket is missing at the end")
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("there is more after the closing bracket: one object a line")
+		return errors.New("there is text after the closing bracket: use one object per line")
 	}
 	for key := range keys {
 		return fmt.Errorf("%s: is missing", key)
@@ -177,11 +179,11 @@ func object(data []byte, keys map[string]any) error {
 	return nil
 }
 
-// value reads one value of an object; null is none.
+// value reads one value of an object; null does not count.
 func value(d *json.Decoder, into any) error {
 	var raw json.RawMessage
 	if err := d.Decode(&raw); err != nil {
-		return fmt.Errorf("is no JSON: %w", err)
+		return fmt.Errorf("is not valid JSON: %w", err)
 	}
 	if string(raw) == "null" {
 		return errors.New("has no value")

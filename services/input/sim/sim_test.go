@@ -38,7 +38,7 @@ const good = `{"after": "0s", "events": [{"code": "BTN_SOUTH", "value": 1}, {"co
 
 func line(s string) string { return good + "\n" + s + "\n" }
 
-// bad scripts, with what the error says.
+// bad scripts, with the text of the error.
 var bad = map[string]string{
 	"":         "empty",
 	"\n \r\n ": "empty",
@@ -52,34 +52,37 @@ var bad = map[string]string{
 	line(`{"after": "1ms"}`):               "events: is missing",
 	line(`{"after": "1ms", "events": []}`): "events: there are 0",
 	line(`{"after": "1ms", "events": {}}`): "events: {} does not fit",
-	line(`{"after": "1ms", "events": [` + strings.Repeat(`{"code": "REL_X", "value": 1},`, 256) + `{"code": "REL_X", "value": 1}]}`): "there are 257",
-	line(`{"after": "1ms", "events": [{"code": "ABS_X"}]}`):                                                                          "events[0]: value: is missing",
-	line(`{"after": "1ms", "events": [{"value": 1}]}`):                                                                               "events[0]: code: is missing",
-	line(`{"after": "1ms", "events": [{"code": "ABS_X", "value": 1}, 7]}`):                                                           "events[1]: is no JSON object",
-	line(`{"after": "1ms", "events": [{"code": "ABS_X", "value": 32768}]}`):                                                          "out of range: use -32768 to 32767",
-	line(`{"after": "1ms", "events": [{"code": "ABS_Z", "value": -1}]}`):                                                             "out of range: use 0 to 255",
-	line(`{"after": "1ms", "events": [{"code": "ABS_X", "value": 1.5}]}`):                                                            "value: 1.5 does not fit",
-	line(`{"after": "1ms", "events": [{"code": "REL_X", "value": 3000000000}]}`):                                                     "value: 3000000000 does not fit",
-	line(`{"after": "1ms", "events": [{"code": "BTN_SOUTH", "value": 3}]}`):                                                          "use 0 for released",
-	line(`{"after": "1ms", "events": [{"code": "ABS_WHEEL", "value": 1}]}`):                                                          "has no ABS_WHEEL: use ABS_X, ",
-	line(`{"after": "1ms", "events": [{"code": "abs_x", "value": 1}]}`):                                                              `"abs_x" is no key`,
-	line(`{"after": "1ms", "events": [{"code": "MSC_SCAN", "value": 1}]}`):                                                           `"MSC_SCAN" is no key`,
-	line(`{"after": "1ms", "events": [{"code": "ABS_X", "value": 1, "code": "ABS_Y"}]}`):                                             `repeated key "code"`,
-	line(`{"after": "1ms", "After": "2ms", "events": [{"code": "ABS_X", "value": 1}]}`):                                              `unknown or repeated key "After"`,
-	line(`{"after": "1ms", "events": [{"code": "ABS_X", "value": 1}]} {}`):                                                           "there is more",
-	line(`{"after": "1ms", "events": [{"code": "ABS_X", "value": 1}]`):                                                               "line 5: ",
-	line(`{"after": "1ms", "events": [{"code": "ABS_X" "value": 1}]}`):                                                               "line 5: ",
-	line(`[]`):                      "is no JSON object",
-	line(`# a remark`):              "is no JSON object",
+	line(`{"after": "1ms", "events": [` + strings.Repeat(`{"code": "REL_X", "value": 1},`, 256) +
+		`{"code": "REL_X", "value": 1}]}`): "there are 257",
+	line(`{"after": "1ms", "events": [{"code": "ABS_X"}]}`):                              "events[0]: value: is missing",
+	line(`{"after": "1ms", "events": [{"value": 1}]}`):                                   "events[0]: code: is missing",
+	line(`{"after": "1ms", "events": [{"code": "ABS_X", "value": 1}, 7]}`):               "events[1]: is not a JSON object",
+	line(`{"after": "1ms", "events": [{"code": "ABS_X", "value": 32768}]}`):              "out of range: use -32768 to 32767",
+	line(`{"after": "1ms", "events": [{"code": "ABS_Z", "value": -1}]}`):                 "out of range: use 0 to 255",
+	line(`{"after": "1ms", "events": [{"code": "ABS_X", "value": 1.5}]}`):                "value: 1.5 does not fit",
+	line(`{"after": "1ms", "events": [{"code": "REL_X", "value": 3000000000}]}`):         "value: 3000000000 does not fit",
+	line(`{"after": "1ms", "events": [{"code": "BTN_SOUTH", "value": 3}]}`):              "use 0 for released",
+	line(`{"after": "1ms", "events": [{"code": "ABS_WHEEL", "value": 1}]}`):              "has no ABS_WHEEL: use ABS_X, ",
+	line(`{"after": "1ms", "events": [{"code": "abs_x", "value": 1}]}`):                  `"abs_x" is not a Linux key`,
+	line(`{"after": "1ms", "events": [{"code": "MSC_SCAN", "value": 1}]}`):               `"MSC_SCAN" is not a Linux key`,
+	line(`{"after": "1ms", "events": [{"code": "ABS_X", "value": 1, "code": "ABS_Y"}]}`): `repeated key "code"`,
+	line(`{"after": "1ms", "After": "2ms", "events": [{"code": "ABS_X", "value": 1}]}`):  `unknown or repeated key "After"`,
+	line(`{"after": "1ms", "events": [{"code": "ABS_X", "value": 1}]} {}`):               "there is text",
+	line(`{"after": "1ms", "events": [{"code": "ABS_X", "value": 1}]`):                   "line 5: ",
+	line(`{"after": "1ms", "events": [{"code": "ABS_X" "value": 1}]}`):                   "line 5: ",
+	line(`[]`):                      "is not a JSON object",
+	line(`# a remark`):              "is not a JSON object",
 	strings.Repeat(" ", maxBytes+1): "more than 4 MiB",
 }
 
 func TestParse(t *testing.T) {
 	got, err := Parse([]byte(good))
 	want := Script{
-		{0, []source.Event{{Type: linux.EV_KEY, Code: linux.BTN_SOUTH, Value: 1}, {Type: linux.EV_ABS, Code: linux.ABS_X, Value: -32768}}},
+		{0, []source.Event{{Type: linux.EV_KEY, Code: linux.BTN_SOUTH, Value: 1},
+			{Type: linux.EV_ABS, Code: linux.ABS_X, Value: -32768}}},
 		{1500 * time.Microsecond, []source.Event{{Type: linux.EV_REL, Code: linux.REL_WHEEL, Value: 5}}},
-		{time.Millisecond, []source.Event{{Type: linux.EV_KEY, Code: linux.BTN_SOUTH}, {Type: linux.EV_KEY, Code: linux.KEY_Q, Value: 2},
+		{time.Millisecond, []source.Event{{Type: linux.EV_KEY, Code: linux.BTN_SOUTH},
+			{Type: linux.EV_KEY, Code: linux.KEY_Q, Value: 2},
 			{Type: linux.EV_ABS, Code: linux.ABS_RZ, Value: 255}}},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
@@ -113,7 +116,8 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// FuzzParse checks that nothing panics, and that what was taken can be played: bounded, with time passing, and possible for the pad.
+// FuzzParse checks that nothing panics, and that an accepted script can be played: bounded, with time
+// passing, and possible for the pad.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(good))
 	for text := range bad {
@@ -144,7 +148,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// told is a sink that notes when what is told.
+// told is a sink that records when each change is reported.
 type told struct {
 	at     []time.Duration
 	events [][]source.Event
@@ -178,12 +182,12 @@ func TestPace(t *testing.T) {
 		want := []time.Duration{0, 1500 * time.Microsecond, 2500 * time.Microsecond,
 			2500 * time.Microsecond, 4 * time.Millisecond, 5 * time.Millisecond, 5 * time.Millisecond}
 		if !reflect.DeepEqual(s.at, want) {
-			t.Errorf("told at %v, want %v", s.at, want)
+			t.Errorf("reported at %v, want %v", s.at, want)
 		}
 	})
 }
 
-// TestLate stops the world for a minute, after which the pad goes on and does not catch up.
+// TestLate stops the world for a minute, after which the pad resumes and does not catch up.
 func TestLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 61*time.Second)
@@ -198,7 +202,7 @@ func TestLate(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n := len(s.at); n < 40 || n > 60 {
-			t.Errorf("told %d times in the second that was left", n)
+			t.Errorf("reported %d times in the remaining second", n)
 		}
 	})
 }

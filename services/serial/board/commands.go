@@ -9,14 +9,14 @@ import (
 )
 
 const (
-	// A stop is said more than once: a line may lose a message, and nobody would know.
+	// A stop is sent more than once: a line may lose a message, and nobody would know.
 	stopTimes = 3
 	stopEvery = 50 * time.Millisecond
 	// rampStep is the time between two messages of a ramp.
 	rampStep = 20 * time.Millisecond
 )
 
-// commands is the one place from which an actuator's board is written to.
+// commands is the only path to an actuator's board.
 type commands struct {
 	writer  codec.Writer
 	safe    []byte
@@ -27,10 +27,10 @@ type commands struct {
 	mu      sync.Mutex
 	pending []byte    // the newest command that is not written yet; nil for none
 	expiry  time.Time // of pending
-	stops   int       // how often the stop is still to be said
-	next    time.Time // when it is to be said next
-	last    []byte    // what was written last
-	falling bool      // a ramp is under way
+	stops   int       // how many times the stop is still to be sent
+	next    time.Time // when it is due next
+	last    []byte    // the payload written last
+	falling bool      // a ramp is running
 	from    []byte    // where it began …
 	begun   time.Time // … and when
 }
@@ -39,7 +39,8 @@ func newCommands(w codec.Writer, safe []byte, ramp time.Duration, m *metrics) *c
 	return &commands{writer: w, safe: safe, ramp: ramp, metrics: m, wake: make(chan struct{}, 1)}
 }
 
-// Command has a payload written, unless another takes its place first, a stop comes, or it cannot be written before its expiry. It does not wait.
+// Command has a payload written, unless another replaces it first, a stop comes, or it cannot be written
+// before it expires. It does not wait.
 func (b *Board) Command(payload []byte, expiry time.Time) {
 	c := b.commands
 	c.mu.Lock()
@@ -52,7 +53,7 @@ func (b *Board) Command(payload []byte, expiry time.Time) {
 	signal(c.wake)
 }
 
-// Safe makes the board stand still. It implements actuator.Hardware.
+// Safe stops the board. It implements actuator.Hardware.
 func (b *Board) Safe(why control.Cause) {
 	c := b.commands
 	c.mu.Lock()
@@ -71,7 +72,7 @@ func (b *Board) Safe(why control.Cause) {
 	signal(c.wake)
 }
 
-// run writes what there is to write until finish is closed, and at last a stop that is wanted by then.
+// run writes commands and stops until finish is closed, and finally any pending stop.
 func (c *commands) run(l *line, finish <-chan struct{}) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -91,7 +92,7 @@ func (c *commands) run(l *line, finish <-chan struct{}) error {
 	}
 }
 
-// finish says the stop that is wanted, without a ramp: there is no time left for one.
+// finish sends the pending stop, without a ramp: there is no time left for one.
 func (c *commands) finish(l *line) error {
 	c.mu.Lock()
 	wanted := c.stops > 0
@@ -103,7 +104,7 @@ func (c *commands) finish(l *line) error {
 	return l.send(c.safe)
 }
 
-// take returns what is to be written now; nil for nothing.
+// take returns the payload to write now; nil for nothing.
 func (c *commands) take() []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -115,7 +116,7 @@ func (c *commands) take() []byte {
 	return payload
 }
 
-// choose needs mu.
+// choose requires mu.
 func (c *commands) choose(now time.Time) []byte {
 	if payload := c.pending; payload != nil {
 		c.pending = nil
@@ -138,17 +139,17 @@ func (c *commands) choose(now time.Time) []byte {
 	return c.safe
 }
 
-// pause is how long nothing has to be written.
+// pause is the time until something has to be written.
 func (c *commands) pause() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.stops == 0 {
-		return time.Hour // wake comes earlier
+		return time.Hour // wake fires earlier
 	}
 	return time.Until(c.next)
 }
 
-// signal leaves one token; more would say nothing new.
+// signal leaves one token; more would add nothing.
 func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:

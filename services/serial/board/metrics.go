@@ -19,12 +19,12 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "waldo_serial_" + name, Help: help}, []string{"reason"})
 	}
 	m := &metrics{
-		readBytes: counter("read_bytes_total", "Bytes that the board has sent."),
-		messages:  counter("read_messages_total", "Messages that the board has sent."),
-		unread:    counter("read_errors_total", "Messages of the board that mean nothing."),
-		slow:      counter("slow_reader_lost_total", "Messages that readers have lost because they were too slow."),
-		written:   counter("written_messages_total", "Messages that were written to the board."),
-		discarded: vector("discarded_bytes_total", "Bytes of the board that belong to no message, by reason: "+
+		readBytes: counter("read_bytes_total", "Bytes sent by the board."),
+		messages:  counter("read_messages_total", "Messages sent by the board."),
+		unread:    counter("read_errors_total", "Messages of the board that could not be read."),
+		slow:      counter("slow_reader_lost_total", "Messages lost by readers that were too slow."),
+		written:   counter("written_messages_total", "Messages written to the board."),
+		discarded: vector("discarded_bytes_total", "Bytes from the board that belong to no message, by reason: "+
 			"misaligned, checksum, paused, too_long, interrupted."),
 		dropped: vector("dropped_commands_total", "Accepted commands that did not reach the board, by reason: "+
 			"superseded by a newer one, stopped, late."),

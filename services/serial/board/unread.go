@@ -11,24 +11,25 @@ import (
 )
 
 const (
-	// unreadFor is how long a board may send bytes that are no message before that is logged.
+	// unreadFor is how long a board may send bytes without a message before that is logged.
 	unreadFor = 3 * time.Second
-	// unreadMany is how many they must be if there was a message before: half a line, such as a prompt, is none of our concern then.
+	// unreadMany is how many bytes it takes if there was a message before: half a line, such as a
+	// prompt, does not matter then.
 	unreadMany = 1024
 	// unreadSample is how many of these bytes are logged.
 	unreadSample = 48
 )
 
-// unread is what a board has said since its last message. The zero value is nothing.
+// unread holds a board's bytes since its last message. The zero value is empty.
 type unread struct {
 	mu     sync.Mutex
 	since  time.Time // of the first byte; zero for none
 	bytes  int
 	sample []byte // the first of them
-	least  int    // how many have to be there for a warning
+	least  int    // how many it takes for a warning
 }
 
-// reset is for a board that was plugged in.
+// reset is called when a board was plugged in.
 func (u *unread) reset() { u.end(1) }
 
 // message is called for each message.
@@ -50,7 +51,7 @@ func (u *unread) add(data []byte, at time.Time) {
 	u.sample = append(u.sample, data[:min(len(data), unreadSample-len(u.sample))]...)
 }
 
-// watch logs once that what the board says has no end, until done is closed.
+// watch logs, once, that the board sends bytes but no message, until done is closed.
 func (u *unread) watch(done <-chan struct{}, log *slog.Logger, hint string) {
 	tick := time.NewTicker(unreadFor / 3)
 	defer tick.Stop()
@@ -72,14 +73,15 @@ func (u *unread) warn(now time.Time, log *slog.Logger, hint string) bool {
 	if u.bytes < u.least || now.Sub(u.since) < unreadFor {
 		return false
 	}
-	log.Warn("the board sends bytes, but no message that can be read", "remedy", hint, "bytes", u.bytes, "begin", string(u.sample))
+	log.Warn("the board sends bytes, but no readable message", "remedy", hint, "bytes", u.bytes, "begin",
+		string(u.sample))
 	return true
 }
 
-// refusals are the problems that were logged already. The zero value is ready to use.
+// refusals are the problems that have been logged already. The zero value is ready to use.
 type refusals struct{ known map[string]bool }
 
-// log warns of the first message with a problem; the others are for debugging.
+// log logs a warning for the first message with a problem; the others are logged at debug level.
 func (r *refusals) log(log *slog.Logger, err error) {
 	var refused *codec.RefusedError
 	problem := ""
@@ -94,5 +96,6 @@ func (r *refusals) log(log *slog.Logger, err error) {
 		}
 		r.known[problem] = true
 	}
-	log.Log(context.Background(), level, "a message of the board cannot be read; more like it are only counted", "error", err)
+	log.Log(context.Background(), level, "a message from the board cannot be read; more like it are only counted",
+		"error", err)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/waldo-robot/waldo/services/serial/frame"
 )
 
-// journal is a log that tests read.
+// journal is a log for tests to read.
 type journal struct{ logtest.Text }
 
 func (j *journal) expect(t *testing.T, want ...string) {
@@ -29,7 +29,7 @@ func (j *journal) expect(t *testing.T, want ...string) {
 	for i := range want {
 		for part := range strings.SplitSeq(want[i], "|") {
 			if !strings.Contains(got[i], part) {
-				t.Errorf("%s does not say %s", got[i], part)
+				t.Errorf("%s does not contain %s", got[i], part)
 			}
 		}
 	}
@@ -48,7 +48,7 @@ func sentences(optional bool) Config {
 	return c
 }
 
-// TestWhatHasNoEnd is said once, when it has lasted, with what to do about it.
+// TestWhatHasNoEnd: a message without an end is reported once, after a while, with the remedy.
 func TestWhatHasNoEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, log := logged(lines(Config{Hint: "set the delimiter"}))
@@ -82,7 +82,7 @@ func TestWhatHasNoEnd(t *testing.T) {
 	})
 }
 
-// TestRefusedSentences: of each kind the first is said, with what to do about it.
+// TestRefusedSentences: the first of each kind is reported, with the remedy.
 func TestRefusedSentences(t *testing.T) {
 	none, err := os.ReadFile("../frame/testdata/nmea-no-checksum.txt")
 	if err != nil {
@@ -104,7 +104,8 @@ func TestRefusedSentences(t *testing.T) {
 		reader := r.Subscribe()
 		r.port.in <- none
 		for _, want := range []string{"RMC", "GGA", "GGA"} {
-			if m, err := reader.Next(t.Context()); err != nil || m.GetSentence().GetType() != want || !strings.Contains(m.GetJson(), `"latitude":48,`) {
+			if m, err := reader.Next(t.Context()); err != nil || m.GetSentence().GetType() != want ||
+				!strings.Contains(m.GetJson(), `"latitude":48,`) {
 				t.Errorf("%v, %v, want %s", m, err, want)
 			}
 		}
@@ -112,7 +113,7 @@ func TestRefusedSentences(t *testing.T) {
 	})
 }
 
-// TestDisturbedReceivers: all whole sentences are read, whatever stands between them.
+// TestDisturbedReceivers: all complete sentences are read, whatever stands between them.
 func TestDisturbedReceivers(t *testing.T) {
 	for file, want := range map[string][]string{
 		"nmea-glued-and-binary.bin": {"VTG", "RMC", "GGA", "RMC", "RMC"}, "nmea-cr-only.txt": {"RMC", "GGA"},

@@ -10,13 +10,14 @@ import (
 	"github.com/waldo-robot/waldo/services/serial/frame"
 )
 
-// Reader makes messages of what a board says.
+// Reader decodes what a board sends.
 type Reader interface {
-	// Read sets body and json of a message. It may keep nothing of data. The error says what is wrong with the board's message.
+	// Read sets body and json of a message. It must not retain data. The error describes what is wrong
+	// with the board's message.
 	Read(data []byte, into *serialv1.SerialMessage) error
 }
 
-// Writer makes bytes of what is to be said to a board.
+// Writer encodes messages to a board.
 type Writer interface {
 	// Write returns the payload of a message. Its error is a *MessageError.
 	Write(r *serialv1.WriteMessageRequest) ([]byte, error)
@@ -24,15 +25,16 @@ type Writer interface {
 	JSON(payload []byte) string
 	// Same tells whether two payloads mean the same.
 	Same(a, b []byte) bool
-	// Blend returns a payload between two of them: from at share 0, to at 1. What cannot be in between is that of to.
+	// Blend returns a payload between two of them: from at share 0, to at 1. Values that cannot be
+	// blended are taken from to.
 	Blend(from, to []byte, share float64) []byte
 }
 
-// MessageError says what is wrong with a message that somebody wants to write.
+// MessageError describes what is wrong with a message to be written.
 type MessageError struct {
 	// Field of the message, or key of its record; empty for the whole message.
 	Field string
-	// Problem says what is wrong, and what would be right.
+	// Problem is the fault and its remedy.
 	Problem string
 }
 
@@ -90,7 +92,8 @@ func (l Line) Write(r *serialv1.WriteMessageRequest) ([]byte, error) {
 		return nil, bad("body", "there is no message: set line, raw or json")
 	}
 	if l.Delimiter != "" && strings.Contains(string(payload), l.Delimiter) {
-		return nil, bad(field, "holds the delimiter %q, which is added by itself: send one line at a time", l.Delimiter)
+		return nil, bad(field, "contains the delimiter %q, which is added automatically: send one line at a time",
+			l.Delimiter)
 	}
 	return payload, checkSize(field, payload)
 }
@@ -133,7 +136,7 @@ func (Raw) Write(r *serialv1.WriteMessageRequest) ([]byte, error) {
 	case *serialv1.WriteMessageRequest_Json:
 		var data []byte // of base64
 		if err := json.Unmarshal([]byte(body.Json), &data); err != nil || data == nil {
-			return nil, bad("json", "this board takes bytes: send a string of base64")
+			return nil, bad("json", "this board takes bytes: send a base64 string")
 		}
 		return data, checkSize("json", data)
 	case *serialv1.WriteMessageRequest_Record:

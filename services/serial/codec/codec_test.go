@@ -36,14 +36,23 @@ func TestRead(t *testing.T) {
 		"markup":   {Line{}, "a<b>&c", `line: "a<b>&c"`, `"a<b>&c"`},
 		"no UTF-8": {Line{}, "a\xffb", `line: "a�b"`, `"a�b"`},
 		"raw":      {Raw{}, "\x00\xff", `raw: "\x00\xff"`, `"AP8="`},
-		"by key":   {record(t, "<hB", "left", "flag"), "\xff\xff\x07", `record: {fields: {key: "left", value: {integer: -1}}, fields: {key: "flag", value: {integer: 7}}}`, `{"left":-1,"flag":7}`},
-		"in order": {record(t, "<2b?"), "\x01\xfe\x02", `record: {fields: {value: {integer: 1}}, fields: {value: {integer: -2}}, fields: {value: {boolean: true}}}`, `[1,-2,true]`},
-		"64 bits":  {record(t, "<qQ"), "\xff\xff\xff\xff\xff\xff\xff\x7f\xff\xff\xff\xff\xff\xff\xff\xff", `record: {fields: {value: {integer: 9223372036854775807}}, fields: {value: {large_integer: 18446744073709551615}}}`, `[9223372036854775807,18446744073709551615]`},
-		"floats":   {record(t, "<fd"), "\x00\x00\xc0\x3f\x00\x00\x00\x00\x00\x00\xf8\x7f", `record: {fields: {value: {number: 1.5}}, fields: {value: {number: nan}}}`, `[1.5,null]`},
-		"bytes":    {record(t, "3s", "name"), "a\xe9\x00", `record: {fields: {key: "name", value: {raw: "a\xe9\x00"}}}`, `{"name":"aé\u0000"}`},
-		"time of a GPS": {NewNMEA(), "$GPZDA,160012.71,11,03,2004,-1,00*7D\r", `sentence: {talker: "GP", type: "ZDA", raw: "$GPZDA,160012.71,11,03,2004,-1,00*7D", fields: {key: "time", value: {text: "16:00:12.7100"}}, fields: {key: "day", value: {integer: 11}}, fields: {key: "month", value: {integer: 3}}, fields: {key: "year", value: {integer: 2004}}, fields: {key: "offsetHours", value: {integer: -1}}, fields: {key: "offsetMinutes", value: {integer: 0}}}`,
+		"by key": {record(t, "<hB", "left", "flag"), "\xff\xff\x07",
+			`record: {fields: {key: "left", value: {integer: -1}}, fields: {key: "flag", value: {integer: 7}}}`,
+			`{"left":-1,"flag":7}`},
+		"in order": {record(t, "<2b?"), "\x01\xfe\x02",
+			`record: {fields: {value: {integer: 1}}, fields: {value: {integer: -2}}, fields: {value: {boolean: true}}}`,
+			`[1,-2,true]`},
+		"64 bits": {record(t, "<qQ"), "\xff\xff\xff\xff\xff\xff\xff\x7f\xff\xff\xff\xff\xff\xff\xff\xff",
+			`record: {fields: {value: {integer: 9223372036854775807}}, fields: {value: {large_integer: 18446744073709551615}}}`, `[9223372036854775807,18446744073709551615]`},
+		"floats": {record(t, "<fd"), "\x00\x00\xc0\x3f\x00\x00\x00\x00\x00\x00\xf8\x7f",
+			`record: {fields: {value: {number: 1.5}}, fields: {value: {number: nan}}}`, `[1.5,null]`},
+		"bytes": {record(t, "3s", "name"), "a\xe9\x00", `record: {fields: {key: "name", value: {raw: "a\xe9\x00"}}}`,
+			`{"name":"aé\u0000"}`},
+		"time of a GPS": {NewNMEA(), "$GPZDA,160012.71,11,03,2004,-1,00*7D\r",
+			`sentence: {talker: "GP", type: "ZDA", raw: "$GPZDA,160012.71,11,03,2004,-1,00*7D", fields: {key: "time", value: {text: "16:00:12.7100"}}, fields: {key: "day", value: {integer: 11}}, fields: {key: "month", value: {integer: 3}}, fields: {key: "year", value: {integer: 2004}}, fields: {key: "offsetHours", value: {integer: -1}}, fields: {key: "offsetMinutes", value: {integer: 0}}}`,
 			`{"talker":"GP","type":"ZDA","time":"16:00:12.7100","day":11,"month":3,"year":2004,"offsetHours":-1,"offsetMinutes":0}`},
-		"an unknown sentence": {NewNMEA(), "$GPXYZ,a,1.5*07", `sentence: {talker: "GP", type: "XYZ", raw: "$GPXYZ,a,1.5*07", fields: {value: {text: "a"}}, fields: {value: {text: "1.5"}}}`, `{"talker":"GP","type":"XYZ","fields":["a","1.5"]}`},
+		"an unknown sentence": {NewNMEA(), "$GPXYZ,a,1.5*07",
+			`sentence: {talker: "GP", type: "XYZ", raw: "$GPXYZ,a,1.5*07", fields: {value: {text: "a"}}, fields: {value: {text: "1.5"}}}`, `{"talker":"GP","type":"XYZ","fields":["a","1.5"]}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			want := &serialv1.SerialMessage{}
@@ -67,7 +76,8 @@ func TestRead(t *testing.T) {
 
 func TestPosition(t *testing.T) {
 	var m serialv1.SerialMessage
-	if err := NewNMEA().Read([]byte("$GPGGA,015540.000,3150.68378,N,11711.93139,E,1,17,0.6,0051.6,M,0.0,M,,*58"), &m); err != nil {
+	if err := NewNMEA().Read([]byte("$GPGGA,015540.000,3150.68378,N,11711.93139,E,1,17,0.6,0051.6,M,0.0,M,,*58"),
+		&m); err != nil {
 		t.Fatal(err)
 	}
 	var got struct {
@@ -77,7 +87,8 @@ func TestPosition(t *testing.T) {
 	if err := json.Unmarshal([]byte(m.GetJson()), &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.Type != "GGA" || math.Abs(got.Latitude-31.844730) > 1e-6 || math.Abs(got.Longitude-117.198857) > 1e-6 || got.Altitude != 51.6 {
+	if got.Type != "GGA" || math.Abs(got.Latitude-31.844730) > 1e-6 || math.Abs(got.Longitude-117.198857) > 1e-6 ||
+		got.Altitude != 51.6 {
 		t.Errorf("%+v of %s", got, m.GetJson())
 	}
 	err := NewNMEA().Read([]byte("$GPGGA,015540.000,3150.68378,N,11711.93139,E,1,17,0.6,0051.6,M,0.0,M,,*59"), &m)
@@ -86,47 +97,55 @@ func TestPosition(t *testing.T) {
 	}
 }
 
-// writes are what people want to write: to which writer, what in the API's text form, and what comes of it: hex, or the beginning of the error.
+// writes are messages to write: the writer, the message in the API's text form, and the result: hex, or
+// the beginning of the error.
 var writes = map[string]struct {
 	writer  func(testing.TB) Writer
 	request string
 	hex     string
 	err     string
 }{
-	"line":                 {line, `line: "go"`, "676f", ""},
-	"line of JSON":         {line, `json: "\"go\""`, "676f", ""},
-	"line that is JSON":    {line, `json: "{ \"a\": [1, 2] }"`, hex.EncodeToString([]byte(`{"a":[1,2]}`)), ""},
-	"line of a JSON null":  {line, `json: "null"`, hex.EncodeToString([]byte(`null`)), ""},
-	"two lines":            {line, `line: "a\nb"`, "", `line: holds the delimiter "\n"`},
-	"two lines of JSON":    {line, `json: "\"a\\nb\""`, "", `json: holds the delimiter`},
-	"no JSON":              {line, `json: "{"`, "", `json: is not JSON`},
-	"nothing":              {line, ``, "", `body: there is no message`},
-	"a record for a line":  {line, `record: {}`, "", `record: this board takes lines`},
-	"bytes":                {raw, `raw: "\x00\x01"`, "0001", ""},
-	"bytes of base64":      {raw, `json: "\"AAE=\""`, "0001", ""},
-	"bytes of null":        {raw, `json: "null"`, "", `json: this board takes bytes`},
-	"no base64":            {raw, `json: "\"?\""`, "", `json: this board takes bytes`},
-	"by key":               {motors, `json: "{\"right\": -1, \"left\": 258}"`, "0201ffff", ""},
-	"in order":             {motors, `json: " [1, 2] "`, "01000200", ""},
-	"typed by key":         {motors, `record: {fields: {key: "right", value: {integer: 2}}, fields: {key: "left", value: {integer: 1}}}`, "01000200", ""},
-	"typed in order":       {motors, `record: {fields: {value: {integer: 1}}, fields: {value: {integer: 2}}}`, "01000200", ""},
-	"as bytes":             {motors, `raw: "abcd"`, "61626364", ""},
-	"too few bytes":        {motors, `raw: "abc"`, "", `raw: has 3 bytes: a message of the format "<hh" has 4`},
-	"out of range":         {motors, `json: "{\"left\": 40000, \"right\": 0}"`, "", `left: `},
-	"no whole number":      {motors, `json: "{\"left\": 1.5, \"right\": 0}"`, "", `left: 1.5 is not a whole number that fits: use -32768 to 32767`},
-	"too large a number":   {motors, `json: "{\"left\": 99999999999999999999, \"right\": 0}"`, "", `left: 99999999999999999999 is not a whole number`},
-	"text for a number":    {motors, `json: "{\"left\": \"1\", \"right\": 0}"`, "", `left: `},
-	"null for a number":    {motors, `json: "{\"left\": null, \"right\": 0}"`, "", `left: null is no value`},
-	"a key is missing":     {motors, `json: "{\"left\": 1}"`, "", `right: missing`},
-	"an unknown key":       {motors, `json: "{\"left\": 1, \"right\": 1, \"up\": 1}"`, "", `"up": is no key of this board; there are: left, right`},
-	"too few values":       {motors, `json: "[1]"`, "", `1 values are given`},
-	"a value is not set":   {motors, `record: {fields: {}, fields: {}}`, "", `left: `},
-	"a key given twice":    {motors, `record: {fields: {key: "left"}, fields: {key: "left"}}`, "", `left: is given twice`},
-	"a float for whole":    {motors, `record: {fields: {value: {number: 1}}, fields: {value: {number: 1}}}`, "", `left: `},
-	"neither":              {motors, `json: "7"`, "", `json: is neither an object`},
-	"a line for a record":  {motors, `line: "x"`, "", `line: this board takes messages of the format "<hh"`},
-	"text of bytes":        {name, `json: "{\"name\": \"é\", \"on\": true}"`, "e9000001", ""},
-	"a flag for a number":  {motors, `json: "{\"left\": true, \"right\": 0}"`, "", `left: true does not fit: send a number`},
+	"line":                {line, `line: "go"`, "676f", ""},
+	"line of JSON":        {line, `json: "\"go\""`, "676f", ""},
+	"line that is JSON":   {line, `json: "{ \"a\": [1, 2] }"`, hex.EncodeToString([]byte(`{"a":[1,2]}`)), ""},
+	"line of a JSON null": {line, `json: "null"`, hex.EncodeToString([]byte(`null`)), ""},
+	"two lines":           {line, `line: "a\nb"`, "", `line: contains the delimiter "\n"`},
+	"two lines of JSON":   {line, `json: "\"a\\nb\""`, "", `json: contains the delimiter`},
+	"no JSON":             {line, `json: "{"`, "", `json: is not JSON`},
+	"nothing":             {line, ``, "", `body: there is no message`},
+	"a record for a line": {line, `record: {}`, "", `record: this board takes lines`},
+	"bytes":               {raw, `raw: "\x00\x01"`, "0001", ""},
+	"bytes of base64":     {raw, `json: "\"AAE=\""`, "0001", ""},
+	"bytes of null":       {raw, `json: "null"`, "", `json: this board takes bytes`},
+	"no base64":           {raw, `json: "\"?\""`, "", `json: this board takes bytes`},
+	"by key":              {motors, `json: "{\"right\": -1, \"left\": 258}"`, "0201ffff", ""},
+	"in order":            {motors, `json: " [1, 2] "`, "01000200", ""},
+	"typed by key":        {motors, `record: {fields: {key: "right", value: {integer: 2}}, fields: {key: "left", value: {integer: 1}}}`, "01000200", ""},
+	"typed in order": {motors, `record: {fields: {value: {integer: 1}}, fields: {value: {integer: 2}}}`,
+		"01000200", ""},
+	"as bytes":      {motors, `raw: "abcd"`, "61626364", ""},
+	"too few bytes": {motors, `raw: "abc"`, "", `raw: has 3 bytes: a message of the format "<hh" has 4`},
+	"out of range":  {motors, `json: "{\"left\": 40000, \"right\": 0}"`, "", `left: `},
+	"no whole number": {motors, `json: "{\"left\": 1.5, \"right\": 0}"`, "",
+		`left: 1.5 is not a whole number that fits: use -32768 to 32767`},
+	"too large a number": {motors, `json: "{\"left\": 99999999999999999999, \"right\": 0}"`, "",
+		`left: 99999999999999999999 is not a whole number`},
+	"text for a number": {motors, `json: "{\"left\": \"1\", \"right\": 0}"`, "", `left: `},
+	"null for a number": {motors, `json: "{\"left\": null, \"right\": 0}"`, "", `left: null is not a value`},
+	"a key is missing":  {motors, `json: "{\"left\": 1}"`, "", `right: missing`},
+	"an unknown key": {motors, `json: "{\"left\": 1, \"right\": 1, \"up\": 1}"`, "",
+		`"up": is not a key of this board; there are: left, right`},
+	"too few values":     {motors, `json: "[1]"`, "", `1 values are given`},
+	"a value is not set": {motors, `record: {fields: {}, fields: {}}`, "", `left: `},
+	"a key given twice": {motors, `record: {fields: {key: "left"}, fields: {key: "left"}}`, "",
+		`left: is given twice`},
+	"a float for whole": {motors, `record: {fields: {value: {number: 1}}, fields: {value: {number: 1}}}`, "",
+		`left: `},
+	"neither":             {motors, `json: "7"`, "", `json: is neither an object`},
+	"a line for a record": {motors, `line: "x"`, "", `line: this board takes messages of the format "<hh"`},
+	"text of bytes":       {name, `json: "{\"name\": \"é\", \"on\": true}"`, "e9000001", ""},
+	"a flag for a number": {motors, `json: "{\"left\": true, \"right\": 0}"`, "",
+		`left: true does not fit: send a number`},
 	"a number for a flag":  {name, `json: "{\"name\": \"\", \"on\": 1}"`, "", `on: 1 does not fit: send true or false`},
 	"text above U+00FF":    {name, `json: "{\"name\": \"€\", \"on\": true}"`, "", `name: has a character above U+00FF`},
 	"large whole number":   {large, `json: "[18446744073709551615]"`, "ffffffffffffffff", ""},
@@ -191,7 +210,8 @@ func TestSameAndBlend(t *testing.T) {
 		}
 	}
 	extreme := record(t, "<qQ")
-	low, high := must(extreme.pack([]any{math.MinInt64, uint64(0)})), must(extreme.pack([]any{math.MaxInt64, uint64(math.MaxUint64)}))
+	low, high := must(extreme.pack([]any{math.MinInt64, uint64(0)})),
+		must(extreme.pack([]any{math.MaxInt64, uint64(math.MaxUint64)}))
 	for _, share := range []float64{0, 0.5, 0.999999999999} {
 		if got := extreme.Blend(low, high, share); len(got) != 16 {
 			t.Errorf("at %v: % x", share, got)
@@ -214,7 +234,7 @@ func TestNewRecord(t *testing.T) {
 	}{
 		"no format":    {"<k", nil, "k"},
 		"no values":    {"4x", nil, "has no values"},
-		"too few keys": {"<hh", []string{"a"}, "has 2 values, and there are 1 keys"},
+		"too few keys": {"<hh", []string{"a"}, "has 2 values, but there are 1 keys"},
 		"a key twice":  {"<hh", []string{"a", "a"}, `"a" is empty or given twice`},
 		"an empty key": {"<hh", []string{"a", ""}, `"" is empty or given twice`},
 	} {
@@ -235,7 +255,7 @@ func FuzzWrite(f *testing.F) {
 	writers := []Writer{line(f), raw(f), motors(f), name(f), large(f)}
 	f.Fuzz(func(t *testing.T, text string) {
 		if !utf8.ValidString(text) {
-			return // no protobuf message holds it
+			return // no protobuf message can contain it
 		}
 		for _, w := range writers {
 			payload, err := w.Write(&serialv1.WriteMessageRequest{Body: &serialv1.WriteMessageRequest_Json{Json: text}})
@@ -251,12 +271,16 @@ func FuzzWrite(f *testing.F) {
 }
 
 func FuzzRead(f *testing.F) {
-	for _, seed := range []string{"", "a\xff", "$GPZDA,160012.71,11,03,2004,-1,00*7D", "$GPXYZ,a,1.5*07", "!AIVDM,1,1,,A,13aGt0PP0jPN@9fMPKVDJgwfR>`<,0*55",
-		"$GPGSV,3,1,11,03,03,111,00,04,15,270,00,06,01,010,12,13,06,292,00*77", `\g:1-3-1234,s:r3669961,c:1120959341*0c\$GPXYZ,a,1.5*07`,
-		sentence("GPX\xb0Z,\xff"), sentence("GP\xb0PQ,GGA"), sentence("GPGSV,1,1,01,02,00,179,,B"), "$GPRMC,,V,,,,,,,,,,N", "$*00"} {
+	for _, seed := range []string{"", "a\xff", "$GPZDA,160012.71,11,03,2004,-1,00*7D", "$GPXYZ,a,1.5*07",
+		"!AIVDM,1,1,,A,13aGt0PP0jPN@9fMPKVDJgwfR>`<,0*55",
+		"$GPGSV,3,1,11,03,03,111,00,04,15,270,00,06,01,010,12,13,06,292,00*77",
+		`\g:1-3-1234,s:r3669961,c:1120959341*0c\$GPXYZ,a,1.5*07`,
+		sentence("GPX\xb0Z,\xff"), sentence("GP\xb0PQ,GGA"), sentence("GPGSV,1,1,01,02,00,179,,B"),
+		"$GPRMC,,V,,,,,,,,,,N", "$*00"} {
 		f.Add([]byte(seed))
 	}
-	readers := []Reader{Line{}, Raw{}, NewNMEA(), &NMEA{ChecksumOptional: true}, record(f, "<3sfe?"), record(f, "@cq", "a", "b")}
+	readers := []Reader{Line{}, Raw{}, NewNMEA(), &NMEA{ChecksumOptional: true}, record(f, "<3sfe?"),
+		record(f, "@cq", "a", "b")}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, r := range readers {
 			var m serialv1.SerialMessage

@@ -13,11 +13,11 @@ func quote(text string) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	_ = e.Encode(text) // a string and a buffer: neither fails
+	_ = e.Encode(text) // neither a string nor a buffer fails
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// compact checks JSON and takes the white space out.
+// compact checks JSON and removes white space.
 func compact(text string) ([]byte, error) {
 	var b bytes.Buffer
 	if err := json.Compact(&b, []byte(text)); err != nil {
@@ -46,7 +46,7 @@ func appendJSON(dst []byte, value any) []byte {
 	}
 }
 
-// appendFloat writes the shortest number that is read as the same; what JSON cannot say becomes null.
+// appendFloat writes the shortest number that reads back as the same; values that JSON lacks become null.
 func appendFloat(dst []byte, v float64) []byte {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return append(dst, "null"...)
@@ -58,7 +58,7 @@ func appendFloat(dst []byte, v float64) []byte {
 	return strconv.AppendFloat(dst, v, format, -1, 64)
 }
 
-// latin1 makes text of bytes, a character of each.
+// latin1 turns bytes into text, one character per byte.
 func latin1(data []byte) string {
 	var b strings.Builder
 	for _, c := range data {
@@ -67,7 +67,7 @@ func latin1(data []byte) string {
 	return b.String()
 }
 
-// bytesOfLatin1 is the way back; false if a character is no byte.
+// bytesOfLatin1 is the inverse; false if a character is not a byte.
 func bytesOfLatin1(text string) ([]byte, bool) {
 	data := make([]byte, 0, len(text))
 	for _, r := range text {

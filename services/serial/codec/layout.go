@@ -14,13 +14,13 @@ import (
 	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
 )
 
-// layout is what the fields of a type of sentence mean.
+// layout describes the fields of a type of sentence.
 type layout struct {
 	fields []field
-	list   string  // name of what repeats; empty for nothing
-	from   int     // where it begins
-	width  int     // how many fields each item has
-	most   int     // how many items there are at most; 0: as many as the sentence has
+	list   string  // name of the repeated list; empty for none
+	from   int     // its first field
+	width  int     // fields per item
+	most   int     // maximum number of items; 0: as many as the sentence has
 	items  []field // of each item
 }
 
@@ -33,13 +33,13 @@ type field struct {
 	guards []guard
 }
 
-// guard names a field that can make another void.
+// guard is a field that can void another.
 type guard struct {
 	at     int
 	strict bool // void also if it is empty
 }
 
-// layoutOf returns what is known of a type of sentence; nil for nothing.
+// layoutOf returns the layout of a type of sentence; nil if unknown.
 func layoutOf(s nmea.BaseSentence) *layout {
 	name := s.Type
 	switch {
@@ -87,13 +87,13 @@ func compile(text string) *layout {
 	return l
 }
 
-// number reads digits of a layout; none are 0.
+// number reads digits of a layout; no digits mean 0.
 func number(digits string) int {
 	n, _ := strconv.Atoi(digits)
 	return n
 }
 
-// read adds the values that a sentence has.
+// read adds the values that a sentence contains.
 func (l *layout) read(s *serialv1.Sentence, fields []string) {
 	fields = slices.Clone(fields)
 	for i, f := range fields {
@@ -112,7 +112,7 @@ func (l *layout) read(s *serialv1.Sentence, fields []string) {
 	for at, n := l.from, 0; at < end; at += l.width {
 		item := fields[at:min(at+l.width, end)]
 		if strings.Join(item, "") == "" || len(item) == 1 && l.width > 1 {
-			continue // nothing, or what stands behind the list
+			continue // empty, or the fields behind the list
 		}
 		for _, f := range l.items {
 			f.read(s, l.list+"."+strconv.Itoa(n), item)
@@ -121,7 +121,7 @@ func (l *layout) read(s *serialv1.Sentence, fields []string) {
 	}
 }
 
-// read adds the value of a field, or its values, unless there is none.
+// read adds the value or values of a field, if it has any.
 func (f field) read(s *serialv1.Sentence, path string, fields []string) {
 	if f.kind == kindSignal {
 		if (len(fields)-f.at)%4 != 1 {
@@ -148,7 +148,7 @@ func (f field) read(s *serialv1.Sentence, path string, fields []string) {
 	}
 }
 
-// void tells whether another field says that this one does not count: status V, quality 0, or modes that are all N.
+// void tells whether another field voids this one: status V, quality 0, or modes that are all N.
 func (f field) void(fields []string) bool {
 	return slices.ContainsFunc(f.guards, func(g guard) bool {
 		if g.at >= len(fields) {
@@ -159,7 +159,8 @@ func (f field) void(fields []string) bool {
 	})
 }
 
-// value reads a field that is not empty: an int64, float64, bool, string, letters, or bytes; nil if it is not of its kind.
+// value reads a field that is not empty: an int64, float64, bool, string, letters, or bytes; nil if it
+// does not match its kind.
 func (f field) value(fields []string) any {
 	switch text := fields[f.at]; f.kind {
 	case kindText:
@@ -188,7 +189,7 @@ func (f field) value(fields []string) any {
 	return f.parsed(nmea.NewParser(nmea.BaseSentence{Fields: fields}))
 }
 
-// otherUnit tells whether a number is in another unit than its name says.
+// otherUnit tells whether a number is in a unit other than that of its name.
 func (f field) otherUnit(fields []string) bool {
 	unit := f.at + 1
 	return f.detail != "" && unit < len(fields) && fields[unit] != "" && !strings.EqualFold(fields[unit], f.detail)
@@ -227,7 +228,7 @@ func known[T any](v T, err error) any {
 	return v
 }
 
-// finite is a number that could be read and is one.
+// finite is a number that could be read and is finite.
 func finite(v float64, err error) any {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return nil

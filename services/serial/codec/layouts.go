@@ -3,30 +3,29 @@ package codec
 // Kinds of fields.
 const (
 	kindText     = 's'
-	kindIs       = 'e' // whether it is the text behind =
+	kindIs       = 'e' // whether it equals the text behind =
 	kindRest     = 'j' // all fields from here, as text
 	kindLetters  = 'c' // a list of single characters
 	kindWhole    = 'i' // a whole number
 	kindHex      = 'x' // a whole number in hexadecimal
 	kindFlags    = 'y' // some bits of one: =12x7 are the three from bit 12
-	kindSignal   = 'g' // the last field if one is left over behind groups of four: the signal, since NMEA 4.10, in hexadecimal
-	kindNumber   = 'f' // =T: the next field, if it is there, must be that unit or reference
+	kindSignal   = 'g' // the field left over behind groups of four, if any: the signal, since NMEA 4.10, in hexadecimal
+	kindNumber   = 'f' // =T: the next field, if present, must be that unit or reference
 	kindSigned   = 'v' // a number, with its direction in the next field: negative for W and S
 	kindPosition = 'p' // an angle and its direction, in degrees
 	kindTime     = 't'
 	kindDate     = 'd'
-	kindBits     = 'b' // six-bit armour of AIS, with the number of fill bits in the next field: its bits
+	kindBits     = 'b' // the bits of AIS six-bit armour, with the number of fill bits in the next field
 	kindBytes    = 'h' // bytes in hexadecimal
 )
 
-// layouts names the fields of sentences by their type; that of proprietary sentences begins with P, that of encapsulated ones with an exclamation mark.
-//
-// The words are name:kind and the field's position. Behind that, !5 says that the field counts only if field 5 is neither empty nor V, 0 or N;
-// with ?5 an empty one does no harm. A word like info[3+4] begins a list: it starts at field 3, with four fields for each item, whose words follow;
-// x12 bounds it.
-//
-// Go-nmea v1.10.0 gives these names, and would parse the sentences as well, but it makes 0 of numbers, positions and times that are not available.
-// So only its readers of single fields are used, for fields that are there.
+// layouts names the fields of sentences by their type; the type of proprietary sentences begins with P,
+// that of encapsulated ones with an exclamation mark. A word is name:kind and the field's position.
+// After that, !5 means that the field is valid only if field 5 is neither empty nor V, 0 or N; with ?5
+// it may also be empty. A word like info[3+4] begins a list that starts at field 3, with four fields per
+// item, whose words follow; x12 bounds it. The names are those of go-nmea v1.10.0. It would parse the
+// sentences too, but it turns numbers, positions and times that are not available into 0. So only its
+// parsers of single fields are used, for fields that are present.
 var layouts = map[string]string{
 	"AAM": "statusArrivalCircleEntered:s0 statusPerpendicularPassed:s1 arrivalCircleRadius:f2 " +
 		"arrivalCircleRadiusUnit:s3 destinationWaypointID:s4",

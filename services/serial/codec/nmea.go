@@ -12,16 +12,16 @@ import (
 
 // NMEA reads sentences of NMEA 0183.
 type NMEA struct {
-	// ChecksumOptional makes sentences without a checksum readable as well; one with a wrong checksum is still refused.
+	// ChecksumOptional accepts sentences without a checksum too; one with a wrong checksum is still refused.
 	ChecksumOptional bool
 }
 
-// NewNMEA returns a reader that wants a checksum in each sentence.
+// NewNMEA returns a reader that requires a checksum in each sentence.
 func NewNMEA() *NMEA { return &NMEA{} }
 
-// RefusedError says why a message of a board cannot be read.
+// RefusedError means that a message from a board cannot be read.
 type RefusedError struct {
-	// Problem says what is wrong and what to do about it, the same words for all messages of that kind.
+	// Problem is the fault and its remedy, in the same words for all messages of that kind.
 	Problem string
 	// Message is the message.
 	Message string
@@ -36,8 +36,9 @@ var (
 	errNoSentence    = errors.New("is not a sentence of NMEA 0183: check baud, and what the board is set up to send")
 )
 
-// Read implements [Reader]. A field that is empty, or is not what the type of the sentence wants there, is left out, and so is a position
-// without a fix. A sentence of an unknown type has its bare fields. The error is a *RefusedError.
+// Read implements [Reader]. A field that is empty, or does not fit the type of the sentence, is left
+// out, and so is a position without a fix. A sentence of an unknown type gets its bare fields. The error
+// is a *RefusedError.
 func (n *NMEA) Read(data []byte, into *serialv1.SerialMessage) error {
 	base, err := n.parse(strings.TrimSpace(string(data)))
 	if err != nil {
@@ -58,11 +59,12 @@ func (n *NMEA) Read(data []byte, into *serialv1.SerialMessage) error {
 	return nil
 }
 
-// parse checks a sentence and takes it apart. All of what it returns is UTF-8.
+// parse checks a sentence and splits it. Everything it returns is UTF-8.
 //
 // The library's own first step is not used: it takes any backslash for part of a tag block.
 func (n *NMEA) parse(line string) (nmea.BaseSentence, error) {
-	if tags, sentence, found := strings.Cut(strings.TrimPrefix(line, `\`), `\`); found && len(tags) < len(line) && line[0] == '\\' {
+	if tags, sentence, found := strings.Cut(strings.TrimPrefix(line, `\`), `\`); found && len(tags) < len(line) &&
+		line[0] == '\\' {
 		line = sentence
 	}
 	if line == "" || line[0] != '$' && line[0] != '!' {
@@ -81,11 +83,12 @@ func (n *NMEA) parse(line string) (nmea.BaseSentence, error) {
 		return nmea.BaseSentence{}, errNoSentence
 	}
 	return nmea.BaseSentence{
-		Talker: strings.ToValidUTF8(talker, "�"), Type: strings.ToValidUTF8(kind, "�"), Fields: fields[1:], Raw: strings.ToValidUTF8(line, "�"),
+		Talker: strings.ToValidUTF8(talker, "�"), Type: strings.ToValidUTF8(kind, "�"), Fields: fields[1:],
+		Raw: strings.ToValidUTF8(line, "�"),
 	}, nil
 }
 
-// bare is the value of a field of which nothing is known; one that is empty has no kind.
+// bare is the value of a field of unknown meaning; an empty one has no kind.
 func bare(field string) *serialv1.Value {
 	if field == "" {
 		return &serialv1.Value{}
@@ -93,7 +96,8 @@ func bare(field string) *serialv1.Value {
 	return typed(field)
 }
 
-// sentenceJSON writes a sentence as an object. A field that is called talker or type gives way to those of the sentence.
+// sentenceJSON writes a sentence as an object. The sentence's talker and type take precedence over
+// fields of these names.
 func sentenceJSON(s *serialv1.Sentence) string {
 	text := []byte(`{"talker":` + quote(s.GetTalker()) + `,"type":` + quote(s.GetType()))
 	var bare []*serialv1.Field

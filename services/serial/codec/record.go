@@ -21,14 +21,14 @@ type Record struct {
 	keys   []string // empty, or one for each field
 }
 
-// KeysError says that the keys do not fit the format.
+// KeysError means that the keys do not fit the format.
 type KeysError struct{ problem string }
 
-// Error says what is wrong, and what would be right.
+// Error describes the fault and its remedy.
 func (e *KeysError) Error() string { return e.problem }
 
-// NewRecord returns a codec for a struct format. Keys name its values; without them they are told by their order. The error is a *KeysError if it
-// is they that are wrong.
+// NewRecord returns a codec for a struct format. Keys name its values; without keys their order
+// identifies them. The error is a *KeysError if the keys are wrong.
 func NewRecord(format string, keys []string) (*Record, error) {
 	f, err := pystruct.Parse(format)
 	if err != nil {
@@ -39,11 +39,11 @@ func NewRecord(format string, keys []string) (*Record, error) {
 	case len(fields) == 0:
 		return nil, fmt.Errorf("the format %q has no values", format)
 	case len(keys) > 0 && len(keys) != len(fields):
-		return nil, &KeysError{fmt.Sprintf("the format %q has %d values, and there are %d keys: name each of them, or none", format, len(fields), len(keys))}
+		return nil, &KeysError{fmt.Sprintf("the format %q has %d values, but there are %d keys: name every value, or none", format, len(fields), len(keys))}
 	}
 	for i, key := range keys {
 		if key == "" || slices.Contains(keys[:i], key) {
-			return nil, &KeysError{fmt.Sprintf("the key %q is empty or given twice: give each value a name of its own", key)}
+			return nil, &KeysError{fmt.Sprintf("the key %q is empty or given twice: give each value its own name", key)}
 		}
 	}
 	return &Record{f, fields, keys}, nil
@@ -91,7 +91,7 @@ func (c *Record) Read(data []byte, into *serialv1.SerialMessage) error {
 	return nil
 }
 
-// typed puts a value of package pystruct into words of the API.
+// typed converts a value of package pystruct to the API's type.
 func typed(value any) *serialv1.Value {
 	switch v := value.(type) {
 	case int64:
@@ -110,7 +110,7 @@ func typed(value any) *serialv1.Value {
 	return &serialv1.Value{}
 }
 
-// plain is the way back; nil for a value that is not set.
+// plain is the inverse; nil for a value that is not set.
 func plain(v *serialv1.Value) any {
 	switch k := v.GetKind().(type) {
 	case *serialv1.Value_Integer:
@@ -241,10 +241,10 @@ func (c *Record) ofJSON(text string) ([]any, error) {
 	return byKeys(c, object, c.ofJSONValue)
 }
 
-// byKeys puts values into the order of the format. All that is missing or unknown is told at once.
+// byKeys puts values into the order of the format. Its error lists everything that is missing or unknown.
 func byKeys[V any](c *Record, given map[string]V, convert func(i int, v V) (any, error)) ([]any, error) {
 	if len(c.keys) == 0 {
-		return nil, bad("", "the values of this board have no names: send the %d of them in order", len(c.fields))
+		return nil, bad("", "the values of this board have no names: send all %d in order", len(c.fields))
 	}
 	values := make([]any, len(c.keys))
 	var missing []string
@@ -261,7 +261,7 @@ func byKeys[V any](c *Record, given map[string]V, convert func(i int, v V) (any,
 	}
 	for key := range given {
 		if !slices.Contains(c.keys, key) {
-			return nil, bad(fmt.Sprintf("%.64q", key), "is no key of this board; there are: %s", strings.Join(c.keys, ", "))
+			return nil, bad(fmt.Sprintf("%.64q", key), "is not a key of this board; there are: %s", strings.Join(c.keys, ", "))
 		}
 	}
 	if len(missing) > 0 {
@@ -277,7 +277,7 @@ func (c *Record) checkCount(n int) error {
 	return nil
 }
 
-// ofJSONValue reads one value. Whole numbers stay whole, and are wanted where the format has them.
+// ofJSONValue reads one value. Whole numbers stay whole, and are required where the format has them.
 func (c *Record) ofJSONValue(i int, raw json.RawMessage) (any, error) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
@@ -287,7 +287,8 @@ func (c *Record) ofJSONValue(i int, raw json.RawMessage) (any, error) {
 	}
 	_, boolean := value.(bool)
 	if flag := c.fields[i].Char == '?'; flag != boolean {
-		return nil, bad(c.label(i), "%.64s does not fit: send %s", raw, map[bool]string{true: "true or false", false: "a number, or a string for bytes"}[flag])
+		return nil, bad(c.label(i), "%.64s does not fit: send %s", raw,
+			map[bool]string{true: "true or false", false: "a number, or a string for bytes"}[flag])
 	}
 	switch v := value.(type) {
 	case bool:
@@ -301,7 +302,7 @@ func (c *Record) ofJSONValue(i int, raw json.RawMessage) (any, error) {
 	case json.Number:
 		return c.number(i, v.String())
 	}
-	return nil, bad(c.label(i), "%.64s is no value: send a number, or a string for bytes", raw)
+	return nil, bad(c.label(i), "%.64s is not a value: send a number, or a string for bytes", raw)
 }
 
 func (c *Record) number(i int, text string) (any, error) {
@@ -312,7 +313,8 @@ func (c *Record) number(i int, text string) (any, error) {
 		return n, nil
 	}
 	if c.fields[i].Whole {
-		return nil, bad(c.label(i), "%.64s is not a whole number that fits: use %s to %s", text, limit(c.fields[i].Min), limit(c.fields[i].Max))
+		return nil, bad(c.label(i), "%.64s is not a whole number that fits: use %s to %s", text, limit(c.fields[i].Min),
+			limit(c.fields[i].Max))
 	}
 	n, err := strconv.ParseFloat(text, 64)
 	if err != nil {
@@ -358,7 +360,7 @@ func (c *Record) Blend(from, to []byte, share float64) []byte {
 	return payload
 }
 
-// blend returns a value between two numbers, and of other values the last.
+// blend returns a value between two numbers, and of other values the latter.
 func blend(from, to any, share float64) any {
 	switch b := to.(type) {
 	case int64:

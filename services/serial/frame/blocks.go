@@ -10,17 +10,18 @@ import (
 type Block struct {
 	// Size of the payload in bytes.
 	Size int
-	// Start are the bytes in front of each message; empty for none.
+	// Start is the bytes in front of each message; empty for none.
 	Start []byte
-	// StartOnce says that Start comes only once, when the board begins to speak.
+	// StartOnce means that Start comes only once, when the board begins to send.
 	StartOnce bool
 	// Checksum follows each payload.
 	Checksum Checksum
-	// Pause is how long a message may take from its first byte to its last; what takes longer is forgotten. Zero: for ever.
+	// Pause is how long a message may take from its first byte to its last; one that takes longer is
+	// discarded. Zero: forever.
 	Pause time.Duration
 }
 
-// Validate says what cannot be, if anything.
+// Validate returns an error for an impossible setting.
 func (b Block) Validate() error {
 	if b.Size < 1 || b.Size+len(b.Start)+b.Checksum.Size() > MaxMessage {
 		return fmt.Errorf("messages of %d bytes: use 1 to %d", b.Size, MaxMessage)
@@ -28,29 +29,29 @@ func (b Block) Validate() error {
 	return nil
 }
 
-// Append appends a whole message with that payload to dst.
+// Append appends a complete message with that payload to dst.
 func (b Block) Append(dst, payload []byte) []byte {
 	dst = append(dst, b.Start...)
 	dst = append(dst, payload...)
 	return b.Checksum.Append(dst, payload)
 }
 
-// Blocks hands out the payloads of messages of a fixed size.
-//
-// A message that is not what it should be costs one byte: the search for the next goes on behind its first byte, in what has been read already. So
-// after a byte was lost the first whole message is found again, as far as the start bytes and the checksum can tell. With start bytes and no
-// checksum that shows only afterwards, when no start bytes follow: then the next message may have begun within the last, and is searched for there.
+// Blocks hands out the payloads of messages of a fixed size. A bad message costs one byte: the search
+// for the next resumes behind its first byte, in the bytes read already. So after a lost byte the first
+// complete message is found again, as far as the start bytes and the checksum can tell. With start bytes
+// but no checksum an error shows only afterwards, when no start bytes follow: then the next message may
+// have begun within the last, and is searched for there.
 type Blocks struct {
 	block     Block
 	discarded Discarded
-	rest      []byte    // what has not been dealt with
+	rest      []byte    // bytes not processed yet
 	arrivals  []arrival // of rest
 	started   bool      // StartOnce has been seen
 	handed    int       // bytes at the beginning of rest that were handed out
 	doubtful  int       // bytes of a message at the beginning of rest that nothing has confirmed; 0: none
 }
 
-// arrival is how many bytes were read at a time.
+// arrival is a number of bytes and the time when they were read.
 type arrival struct {
 	n  int
 	at time.Time
@@ -78,7 +79,8 @@ func (s *Blocks) Feed(data []byte, at time.Time, emit func([]byte)) {
 	}
 }
 
-// timeout forgets a message that takes too long. If the next can be told by its start or checksum, bytes that came later may be part of it.
+// timeout discards a message that takes too long. If the next can be recognised by its start or
+// checksum, bytes that came later may be part of it.
 func (s *Blocks) timeout(at time.Time) {
 	for pause := s.block.Pause; pause > 0 && len(s.arrivals) > 0 && at.Sub(s.arrivals[0].at) > pause; {
 		n := s.arrivals[0].n
@@ -113,7 +115,8 @@ func (s *Blocks) search(emit func([]byte)) {
 	}
 }
 
-// confirm looks at what follows a doubtful message; false if that is not there yet. Unless it is a start, the next message may have begun in this one.
+// confirm checks the bytes that follow a doubtful message; false if they have not arrived yet. Unless
+// they are a start, the next message may have begun in this one.
 func (s *Blocks) confirm() bool {
 	if s.doubtful == 0 {
 		return true
@@ -131,7 +134,7 @@ func (s *Blocks) confirm() bool {
 	return true
 }
 
-// align discards what is in front of the next message that can be; false if there is none yet.
+// align discards bytes in front of the next possible message; false if there is none yet.
 func (s *Blocks) align() bool {
 	if len(s.block.Start) == 0 || s.started {
 		return len(s.rest) > 0

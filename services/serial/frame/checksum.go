@@ -6,28 +6,30 @@ import (
 	"strings"
 )
 
-// Checksum is a way to see that a message is whole. It follows the message's payload; start bytes are not part of it.
+// Checksum is a way to check that a message is intact. It follows the message's payload and does not
+// cover start bytes.
 type Checksum string
 
-// Checksums. The check value of each is that of the nine bytes "123456789".
+// Checksums. The check value of each is its value for the nine bytes "123456789".
 const (
 	NoChecksum Checksum = ""
-	Sum8       Checksum = "sum8"  // sum of the bytes modulo 256; check value 0xDD
-	XOR8       Checksum = "xor8"  // exclusive or of the bytes; check value 0x31
-	CRC8       Checksum = "crc8"  // CRC-8/SMBUS: polynomial 0x07, start 0; check value 0xF4
-	CRC16      Checksum = "crc16" // CRC-16/MODBUS: polynomial 0x8005 reflected, start 0xFFFF, low byte first; check value 0x4B37
+	Sum8       Checksum = "sum8" // sum of the bytes modulo 256; check value 0xDD
+	XOR8       Checksum = "xor8" // exclusive or of the bytes; check value 0x31
+	CRC8       Checksum = "crc8" // CRC-8/SMBUS: polynomial 0x07, start 0; check value 0xF4
+	// CRC-16/MODBUS: polynomial 0x8005 reflected, start 0xFFFF, low byte first; check value 0x4B37
+	CRC16 Checksum = "crc16"
 )
 
 var checksums = []Checksum{Sum8, XOR8, CRC8, CRC16}
 
-// UnmarshalText reads the name of a checksum, as configuration has it.
+// UnmarshalText reads the name of a checksum, as used in the configuration.
 func (c *Checksum) UnmarshalText(text []byte) error {
 	if name := Checksum(text); name == "none" {
 		*c = NoChecksum
 	} else if slices.Contains(checksums, name) {
 		*c = name
 	} else {
-		return fmt.Errorf("%.64q is no checksum: use none, sum8, xor8, crc8 or crc16", text)
+		return fmt.Errorf("%.64q is not a checksum: use none, sum8, xor8, crc8 or crc16", text)
 	}
 	return nil
 }
@@ -61,7 +63,7 @@ func (c Checksum) Append(dst, payload []byte) []byte {
 	}
 }
 
-// holds tells whether a message ends with the checksum of what comes before.
+// holds tells whether a message ends with the checksum of the bytes before it.
 func (c Checksum) holds(message []byte) bool {
 	payload := message[:len(message)-c.Size()]
 	var room [2]byte

@@ -7,9 +7,10 @@ const MaxMessage = 64 << 10
 
 // Splitter finds messages.
 type Splitter interface {
-	// Feed takes the bytes that were read at a time and calls emit for each message that is complete now. A message is valid until emit returns.
+	// Feed takes the bytes of one read and calls emit for each message that is now complete. A message
+	// is valid until emit returns.
 	Feed(data []byte, at time.Time, emit func(message []byte))
-	// Reset forgets a message that has begun: the line was interrupted.
+	// Reset discards an incomplete message: the line was interrupted.
 	Reset()
 }
 
@@ -19,10 +20,10 @@ type Reason string
 // Reasons.
 const (
 	TooLong     Reason = "too_long"    // a line without an end
-	Misaligned  Reason = "misaligned"  // not where a message begins
+	Misaligned  Reason = "misaligned"  // not at the beginning of a message
 	BadChecksum Reason = "checksum"    // the message was damaged
-	Paused      Reason = "paused"      // a message that was not finished in time
-	Interrupted Reason = "interrupted" // the line was
+	Paused      Reason = "paused"      // a message that was not completed in time
+	Interrupted Reason = "interrupted" // the line was interrupted
 )
 
 // Discarded is called with the number of bytes that belong to no message. It may be nil.
@@ -34,7 +35,7 @@ func (d Discarded) count(why Reason, n int) {
 	}
 }
 
-// Chunks hands out what is read as it comes, in pieces of at most MaxMessage bytes.
+// Chunks hands out bytes as they are read, in pieces of at most MaxMessage bytes.
 type Chunks struct{}
 
 // Feed implements [Splitter].

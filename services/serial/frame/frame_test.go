@@ -10,7 +10,8 @@ import (
 )
 
 func TestChecksums(t *testing.T) {
-	for c, want := range map[Checksum]string{NoChecksum: "", Sum8: "\xdd", XOR8: "\x31", CRC8: "\xf4", CRC16: "\x37\x4b"} {
+	for c, want := range map[Checksum]string{NoChecksum: "", Sum8: "\xdd", XOR8: "\x31", CRC8: "\xf4",
+		CRC16: "\x37\x4b"} {
 		if got := c.Append(nil, []byte("123456789")); string(got) != want || c.Size() != len(want) {
 			t.Errorf("%s: % x of %d bytes, want % x", c, got, c.Size(), want)
 		}
@@ -27,7 +28,7 @@ func TestChecksums(t *testing.T) {
 	}
 }
 
-// splitters are what the tests feed: a name, and what makes one.
+// splitters are the splitters under test, by name.
 var splitters = map[string]func(Discarded) (Splitter, error){
 	"chunks":       func(Discarded) (Splitter, error) { return Chunks{}, nil },
 	"lines":        func(d Discarded) (Splitter, error) { return NewLines("\n", d) },
@@ -71,40 +72,59 @@ func TestSplit(t *testing.T) {
 		want      []string
 		discarded map[Reason]int
 	}{
-		"chunks as they come":           {"chunks", pieces("ab", "c"), []string{"ab", "c"}, nil},
-		"lines in one piece":            {"lines", pieces("a\nbb\n\nc"), []string{"a", "bb", ""}, nil},
-		"a line in many pieces":         {"lines", pieces("a", "b", "c\nd", "\n"), []string{"abc", "d"}, nil},
-		"a carriage return is kept":     {"lines", pieces("a\r\n"), []string{"a\r"}, nil},
-		"a delimiter in two pieces":     {"lines, crlf", pieces("a\r", "\nb\rc\r\n"), []string{"a", "b\rc"}, nil},
-		"blocks in one piece":           {"plain", pieces("abcdefghij"), []string{"abcd", "efgh"}, nil},
-		"a block in many pieces":        {"plain", pieces("a", "bc", "de", "fgh"), []string{"abcd", "efgh"}, nil},
-		"a pause ends what has begun":   {"pause", []piece{{"ab", 0}, {"abcd", 51 * time.Millisecond}}, []string{"abcd"}, map[Reason]int{Paused: 2}},
-		"a short pause ends nothing":    {"pause", []piece{{"ab", 0}, {"cd", 50 * time.Millisecond}}, []string{"abcd"}, nil},
-		"a pause between blocks":        {"pause", []piece{{"abcd", 0}, {"efgh", time.Hour}}, []string{"abcd", "efgh"}, nil},
-		"bytes that drip":               {"pause", []piece{{"a", 0}, {"b", 40 * time.Millisecond}, {"abcd", 40 * time.Millisecond}}, []string{"abcd"}, map[Reason]int{Paused: 2}},
-		"garbage before the start":      {"start", pieces("xyz\xa5abcd"), []string{"abcd"}, map[Reason]int{Misaligned: 3}},
-		"a start byte as a value":       {"start", pieces("\xa5a\xa5cd\xa5efgh"), []string{"a\xa5cd", "efgh"}, nil},
-		"two start bytes in two pieces": {"two starts", pieces("x\xa5", "\xa5abcd"), []string{"abcd"}, map[Reason]int{Misaligned: 1}},
-		"one start byte of two":         {"two starts", pieces("\xa5x\xa5\xa5abcd"), []string{"abcd"}, map[Reason]int{Misaligned: 2}},
-		"once, in two pieces":           {"once", pieces("boot\ng", "oabcdefgh"), []string{"abcd", "efgh"}, map[Reason]int{Misaligned: 5}},
-		"a checksum":                    {"sum", pieces("abcd\x8a"), []string{"abcd"}, nil},
-		"a lost byte, with a checksum":  {"sum", pieces("bcd\x8aabcd\x8a"), []string{"abcd"}, map[Reason]int{BadChecksum: 4}},
-		"start and checksum":            {"start + crc8", pieces(whole + whole), []string{"abcd", "abcd"}, nil},
-		"damaged":                       {"start + crc8", pieces("\xa5abxd\xa1" + whole), []string{"abcd"}, map[Reason]int{BadChecksum: 1, Misaligned: 5}},
-		"a lost byte":                   {"start + crc8", pieces("\xa5abd\xa1" + whole), []string{"abcd"}, map[Reason]int{BadChecksum: 1, Misaligned: 4}},
-		"a lost start":                  {"start + crc8", pieces("abcd\xa1" + whole), []string{"abcd"}, map[Reason]int{Misaligned: 5}},
-		"a lost byte, no checksum":      {"start", pieces("\xa5abd\xa5efgh\xa5ijkl"), []string{"abd\xa5", "efgh", "ijkl"}, nil},
-		"the same in pieces":            {"start", pieces("\xa5abd", "\xa5", "ef", "gh\xa5i", "jkl"), []string{"abd\xa5", "efgh", "ijkl"}, nil},
-		"two lost bytes, no checksum":   {"two starts", pieces("\xa5\xa5ab\xa5\xa5efgh\xa5\xa5ijkl"), []string{"ab\xa5\xa5", "efgh", "ijkl"}, nil},
-		"noise behind a start as value": {"start", pieces("\xa5a\xa5cdx\xa5efgh\xa5ijkl"), []string{"a\xa5cd", "cdx\xa5", "efgh", "ijkl"}, nil},
-		"noise between":                 {"start", pieces("\xa5abcdxy\xa5efgh"), []string{"abcd", "efgh"}, map[Reason]int{Misaligned: 2}},
-		"noise that waits, then a whole message late": {"crc8, pause", []piece{{"\xa5x", 0}, {whole[:4], 40 * time.Millisecond}, {whole[4:], 20 * time.Millisecond}},
+		"chunks as they come":       {"chunks", pieces("ab", "c"), []string{"ab", "c"}, nil},
+		"lines in one piece":        {"lines", pieces("a\nbb\n\nc"), []string{"a", "bb", ""}, nil},
+		"a line in many pieces":     {"lines", pieces("a", "b", "c\nd", "\n"), []string{"abc", "d"}, nil},
+		"a carriage return is kept": {"lines", pieces("a\r\n"), []string{"a\r"}, nil},
+		"a delimiter in two pieces": {"lines, crlf", pieces("a\r", "\nb\rc\r\n"), []string{"a", "b\rc"}, nil},
+		"blocks in one piece":       {"plain", pieces("abcdefghij"), []string{"abcd", "efgh"}, nil},
+		"a block in many pieces":    {"plain", pieces("a", "bc", "de", "fgh"), []string{"abcd", "efgh"}, nil},
+		"a pause ends what has begun": {"pause", []piece{{"ab", 0}, {"abcd", 51 * time.Millisecond}}, []string{"abcd"},
+			map[Reason]int{Paused: 2}},
+		"a short pause ends nothing": {"pause", []piece{{"ab", 0}, {"cd", 50 * time.Millisecond}}, []string{"abcd"}, nil},
+		"a pause between blocks":     {"pause", []piece{{"abcd", 0}, {"efgh", time.Hour}}, []string{"abcd", "efgh"}, nil},
+		"bytes that drip": {"pause", []piece{{"a", 0}, {"b", 40 * time.Millisecond},
+			{"abcd", 40 * time.Millisecond}}, []string{"abcd"}, map[Reason]int{Paused: 2}},
+		"garbage before the start": {"start", pieces("xyz\xa5abcd"), []string{"abcd"}, map[Reason]int{Misaligned: 3}},
+		"a start byte as a value":  {"start", pieces("\xa5a\xa5cd\xa5efgh"), []string{"a\xa5cd", "efgh"}, nil},
+		"two start bytes in two pieces": {"two starts", pieces("x\xa5", "\xa5abcd"), []string{"abcd"},
+			map[Reason]int{Misaligned: 1}},
+		"one start byte of two": {"two starts", pieces("\xa5x\xa5\xa5abcd"), []string{"abcd"},
+			map[Reason]int{Misaligned: 2}},
+		"once, in two pieces": {"once", pieces("boot\ng", "oabcdefgh"), []string{"abcd", "efgh"},
+			map[Reason]int{Misaligned: 5}},
+		"a checksum": {"sum", pieces("abcd\x8a"), []string{"abcd"}, nil},
+		"a lost byte, with a checksum": {"sum", pieces("bcd\x8aabcd\x8a"), []string{"abcd"},
+			map[Reason]int{BadChecksum: 4}},
+		"start and checksum": {"start + crc8", pieces(whole + whole), []string{"abcd", "abcd"}, nil},
+		"damaged": {"start + crc8", pieces("\xa5abxd\xa1" + whole), []string{"abcd"},
+			map[Reason]int{BadChecksum: 1, Misaligned: 5}},
+		"a lost byte": {"start + crc8", pieces("\xa5abd\xa1" + whole), []string{"abcd"},
+			map[Reason]int{BadChecksum: 1, Misaligned: 4}},
+		"a lost start": {"start + crc8", pieces("abcd\xa1" + whole), []string{"abcd"},
+			map[Reason]int{Misaligned: 5}},
+		"a lost byte, no checksum": {"start", pieces("\xa5abd\xa5efgh\xa5ijkl"), []string{"abd\xa5", "efgh", "ijkl"},
+			nil},
+		"the same in pieces": {"start", pieces("\xa5abd", "\xa5", "ef", "gh\xa5i", "jkl"),
+			[]string{"abd\xa5", "efgh", "ijkl"}, nil},
+		"two lost bytes, no checksum": {"two starts", pieces("\xa5\xa5ab\xa5\xa5efgh\xa5\xa5ijkl"),
+			[]string{"ab\xa5\xa5", "efgh", "ijkl"}, nil},
+		"noise behind a start as value": {"start", pieces("\xa5a\xa5cdx\xa5efgh\xa5ijkl"),
+			[]string{"a\xa5cd", "cdx\xa5", "efgh", "ijkl"}, nil},
+		"noise between": {"start", pieces("\xa5abcdxy\xa5efgh"), []string{"abcd", "efgh"},
+			map[Reason]int{Misaligned: 2}},
+		"noise that waits, then a whole message late": {"crc8, pause",
+			[]piece{{"\xa5x", 0}, {whole[:4], 40 * time.Millisecond}, {whole[4:], 20 * time.Millisecond}},
 			[]string{"abcd"}, map[Reason]int{BadChecksum: 1, Misaligned: 1}},
-		"the same without a checksum": {"start, pause", []piece{{"\xa5x", 0}, {"\xa5ab", 40 * time.Millisecond}, {"cd", 20 * time.Millisecond}},
+		"the same without a checksum": {"start, pause", []piece{{"\xa5x", 0}, {"\xa5ab", 40 * time.Millisecond},
+			{"cd", 20 * time.Millisecond}},
 			[]string{"x\xa5ab", "abcd"}, nil},
-		"a cut message, a pause, the next": {"start, pause", []piece{{"\xa5abc", 0}, {"\xa5efgh", time.Second}}, []string{"efgh"}, map[Reason]int{Paused: 4}},
-		"a pause behind a message":         {"start, pause", []piece{{"\xa5a\xa5cd", 0}, {"x\xa5efgh", time.Second}}, []string{"a\xa5cd", "efgh"}, map[Reason]int{Misaligned: 1}},
-		"a start within damaged garbage":   {"start + crc8", pieces("\xa5\xa5abcd\xa1"), []string{"abcd"}, map[Reason]int{BadChecksum: 1}},
+		"a cut message, a pause, the next": {"start, pause", []piece{{"\xa5abc", 0}, {"\xa5efgh", time.Second}},
+			[]string{"efgh"}, map[Reason]int{Paused: 4}},
+		"a pause behind a message": {"start, pause", []piece{{"\xa5a\xa5cd", 0}, {"x\xa5efgh", time.Second}},
+			[]string{"a\xa5cd", "efgh"}, map[Reason]int{Misaligned: 1}},
+		"a start within damaged garbage": {"start + crc8", pieces("\xa5\xa5abcd\xa1"), []string{"abcd"},
+			map[Reason]int{BadChecksum: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			discarded := map[Reason]int{}
@@ -134,7 +154,7 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// TestLongLines: one without an end costs no more than MaxMessage, and the next line is whole.
+// TestLongLines: an endless line costs no more than MaxMessage, and the next line is intact.
 func TestLongLines(t *testing.T) {
 	var lost int
 	s, err := NewLines("\r\n", func(_ Reason, n int) { lost += n })
@@ -143,10 +163,12 @@ func TestLongLines(t *testing.T) {
 	}
 	long := bytes.Repeat([]byte("x"), MaxMessage)
 	var got []string
-	for _, data := range [][]byte{long, long, long[:7], []byte("\r"), []byte("\nok\r\n"), long, []byte("y\r\nok\r\n"), long, []byte("\r\n")} {
+	for _, data := range [][]byte{long, long, long[:7], []byte("\r"), []byte("\nok\r\n"), long, []byte("y\r\nok\r\n"),
+		long, []byte("\r\n")} {
 		s.Feed(data, time.Time{}, func(m []byte) { got = append(got, string(m)) })
 	}
-	if len(got) != 3 || got[0] != "ok" || got[1] != "ok" || len(got[2]) != MaxMessage || lost != 2*MaxMessage+7+MaxMessage+1 {
+	if len(got) != 3 || got[0] != "ok" || got[1] != "ok" || len(got[2]) != MaxMessage || lost != 2*MaxMessage+7+
+		MaxMessage+1 {
 		t.Errorf("%d lines, %d bytes lost", len(got), lost)
 	}
 }
@@ -180,7 +202,8 @@ func TestBadBlocks(t *testing.T) {
 	}
 }
 
-// TestGarbageForAnHour feeds what a line of 115200 baud can bring in an hour, all of it random: nothing grows, and every byte is accounted for.
+// TestGarbageForAnHour feeds as many random bytes as a line at 115200 baud carries in an hour: memory
+// does not grow, and every byte is accounted for.
 func TestGarbageForAnHour(t *testing.T) {
 	const hour = 115200 / 10 * 3600
 	for _, name := range []string{"lines", "plain", "start + crc8"} {
@@ -212,7 +235,8 @@ func TestGarbageForAnHour(t *testing.T) {
 	}
 }
 
-// TestNextIsWhole: whatever happens to one message, one that follows the next is found, wherever there is a way to tell.
+// TestNextIsWhole: whatever happens to one message, the one after the next is found, wherever there is a
+// way to tell.
 func TestNextIsWhole(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for name, b := range map[string]Block{
@@ -220,7 +244,9 @@ func TestNextIsWhole(t *testing.T) {
 		"start + crc16": {Size: 23, Start: []byte{0x5a}, Checksum: CRC16},
 	} {
 		for range 2000 {
-			payload := func() []byte { // without the start byte, or a message that begins there would be as good as the one that is meant
+			// without the start byte, or a message that begins there would be just as valid as the
+			// intended one
+			payload := func() []byte {
 				p := make([]byte, b.Size)
 				for i := range p {
 					p[i] = byte('a' + random.IntN(26))
@@ -250,7 +276,8 @@ func TestNextIsWhole(t *testing.T) {
 	}
 }
 
-// FuzzSplit feeds anything in two pieces: the cut makes no difference, and nothing comes out that did not go in.
+// FuzzSplit feeds any bytes in two pieces: the cut makes no difference, and nothing comes out that did
+// not go in.
 func FuzzSplit(f *testing.F) {
 	for _, seed := range []string{"", "a\nb", whole, "x" + whole + "\xa5", "go" + whole, "a\r\nb\r"} {
 		f.Add([]byte(seed), 3)

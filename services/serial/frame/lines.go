@@ -6,15 +6,16 @@ import (
 	"time"
 )
 
-// Lines hands out what is between delimiters. A line that is not finished waits, however long; one longer than MaxMessage is discarded up to its end.
+// Lines hands out the lines between delimiters. An unfinished line waits, however long; one longer than
+// MaxMessage is discarded up to its end.
 type Lines struct {
 	delimiter []byte
 	discarded Discarded
 	partial   []byte
-	skipping  bool // the line under way was too long
+	skipping  bool // the current line is too long
 }
 
-// NewLines returns a splitter at a delimiter, which must not be empty.
+// NewLines returns a splitter for a delimiter, which must not be empty.
 func NewLines(delimiter string, discarded Discarded) (*Lines, error) {
 	if delimiter == "" {
 		return nil, errors.New("a line needs a delimiter")
@@ -43,7 +44,7 @@ func (l *Lines) cut(emit func([]byte)) {
 		rest = more
 	}
 	if len(rest) > MaxMessage {
-		// What may be the beginning of a delimiter stays.
+		// A possible beginning of a delimiter stays.
 		keep := len(l.delimiter) - 1
 		l.discarded.count(TooLong, len(rest)-keep)
 		l.skipping, rest = true, rest[len(rest)-keep:]

@@ -6,22 +6,23 @@ import (
 	"time"
 )
 
-// MaxSentence bounds a sentence of NMEA 0183, in bytes. The standard allows 82; proprietary sentences are longer.
+// MaxSentence bounds a sentence of NMEA 0183, in bytes. The standard allows 82; proprietary sentences
+// are longer.
 const MaxSentence = 1024
 
-// starts are the bytes that begin a sentence: the second is that of encapsulated ones, such as AIS.
+// starts are the bytes that begin a sentence: the second begins encapsulated ones, such as AIS.
 const starts = "$!"
 
-// Sentences hands out sentences of NMEA 0183, from the start byte to the checksum.
-//
-// A sentence ends with an asterisk and the two digits of its checksum, whatever comes behind, and begins at the last start byte from which that
-// checksum is right. So a sentence survives when the one before it was cut off, when binary messages stand around it, and when lines end with a
-// carriage return alone. What looks like a sentence but has no checksum, or a wrong one, is handed out as well, so that its reader can say what
-// is wrong with it; everything else is discarded.
+// Sentences hands out sentences of NMEA 0183, from the start byte to the checksum. A sentence ends with
+// an asterisk and the two digits of its checksum, whatever follows, and begins at the last start byte
+// from which that checksum is correct. So a sentence survives when the one before it was cut off, when
+// binary messages surround it, and when lines end with a carriage return alone. Text that looks like a
+// sentence but has no checksum, or a wrong one, is handed out too, so that its reader can report the
+// fault; everything else is discarded.
 type Sentences struct {
 	discarded Discarded
-	rest      []byte // what may be part of a sentence
-	searched  int    // how many bytes of rest hold no end of a sentence
+	rest      []byte // bytes that may be part of a sentence
+	searched  int    // how many bytes of rest contain no end of a sentence
 }
 
 // NewSentences returns a splitter.
@@ -40,7 +41,8 @@ func (s *Sentences) Feed(data []byte, _ time.Time, emit func([]byte)) {
 	}
 }
 
-// next takes the next sentence out of rest, or what cannot be part of one; false if it takes more bytes to tell.
+// next takes the next sentence out of rest, or bytes that cannot be part of one; false if it takes more
+// bytes to tell.
 func (s *Sentences) next(emit func([]byte)) bool {
 	first := bytes.IndexAny(s.rest, starts)
 	if first < 0 {
@@ -78,7 +80,8 @@ func (s *Sentences) next(emit func([]byte)) bool {
 	return false
 }
 
-// take hands out the sentence from begin to end, discards what is in front of it, or all of it if begin is negative, and skips what ends the line.
+// take hands out the sentence from begin to end, discards the bytes in front of it, or everything if
+// begin is negative, and skips the line ending.
 func (s *Sentences) take(begin, end, skip int, emit func([]byte)) {
 	if begin < 0 {
 		begin = end
@@ -90,7 +93,8 @@ func (s *Sentences) take(begin, end, skip int, emit func([]byte)) {
 	s.rest, s.searched = s.rest[end-begin+skip:], 0
 }
 
-// lastStart finds the last start byte in body behind which an address stands and all that follows is as wanted; -1 if there is none.
+// lastStart finds the last start byte in body that is followed by an address and by bytes that all pass
+// the test; -1 if there is none.
 func lastStart(body []byte, wanted func([]byte) bool) int {
 	for end := len(body); ; {
 		begin := bytes.LastIndexAny(body[:end], starts)

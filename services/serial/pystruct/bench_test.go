@@ -27,7 +27,8 @@ func BenchmarkUnpack(b *testing.B) {
 // BenchmarkAppendPack packs into the same bytes again and again, as a writer of commands does.
 func BenchmarkAppendPack(b *testing.B) {
 	f := parse(b, twentyBytes)
-	values := []any{int64(-300), int64(300), 0.5, -1e3, int64(1), int64(2), int64(3), int64(4), int64(50000), int64(60000)}
+	values := []any{int64(-300), int64(300), 0.5, -1e3, int64(1), int64(2), int64(3), int64(4), int64(50000),
+		int64(60000)}
 	dst := make([]byte, 0, f.Size())
 	b.ReportAllocs()
 	for b.Loop() {

@@ -1,5 +1,6 @@
-// Package pystruct packs and unpacks binary messages that are described by the format strings of Python's struct module, as
-// sketches and scripts for serial boards often do. Results are those of CPython 3.11, byte for byte.
+// Package pystruct packs and unpacks binary messages described by the format strings of Python's struct
+// module, which sketches and scripts for serial boards often use. Results match CPython 3.11 byte for
+// byte.
 //
 // A [Format] is parsed once and then used for any number of messages:
 //
@@ -18,28 +19,29 @@
 //	?                1               anything, as in Python  bool
 //	e f d            2 4 8           any number              float64
 //	s                the count       []byte, cut or filled   []byte
-//	p                the count       []byte, cut or filled   []byte, of the length that its first byte says
-//
-// Native means what it means on 64-bit Linux on x86 and ARM, whatever this program runs on: so a message has one meaning on
-// all machines. Each native number is aligned to its own size, which can leave holes; there are none behind the last number,
-// unless a count of 0 asks for them, as in `ib0i`. A format without prefix is native too: `hI` has 8 bytes, `<hI` has 6.
+//	p                the count       []byte, cut or filled   []byte, of the length in its first byte
+// Native means 64-bit Linux on x86 and ARM, regardless of the machine this program runs on: so a message
+// has the same meaning on all machines. Each native number is aligned to its own size, which can leave
+// holes; there are none behind the last number, unless a count of 0 asks for them, as in `ib0i`. A
+// format without prefix is native too: `hI` has 8 bytes, `<hI` has 6.
 //
 // # Values
-//
-// Unpack gives int64, uint64, float64, bool and []byte. Pack takes these, int, and string in place of []byte. Whole numbers are
-// never rounded, wrapped or made from a float64, even from 3.0. A bool counts as 0 or 1 where a number is wanted, and `?` takes a
-// value for true unless it is false, zero or empty. NaN and the infinities are numbers. A number that is too large for `e` or `f` is
-// refused, but for `f` in native mode, where Python packs an infinity.
+// Unpack returns int64, uint64, float64, bool and []byte. Pack takes these, int, and string in place of
+// []byte. Whole numbers are never rounded, wrapped or made from a float64, even from 3.0. A bool counts
+// as 0 or 1 where a number is required, and `?` packs any value as true unless it is false, zero or
+// empty. NaN and the infinities are numbers. A number that is too large for `e` or `f` is refused,
+// except for `f` in native mode, where Python packs an infinity.
 //
 // # Where this differs from CPython 3.11
 //
 //   - A format has at most [MaxSize] bytes and [MaxValues] values.
-//   - `0p` has no bytes and is unpacked to none, as in CPython from 3.13 on. Older ones write a byte out of bounds.
+//   - `0p` has no bytes and is unpacked to none, as in CPython from 3.13 on. Older ones write a byte out
+//     of bounds.
 //   - nil is not a value. Python takes None for false.
-//   - What errors say.
+//   - The texts of errors.
 //
 // # Concurrency
 //
-// A Format never changes and is safe for concurrent use. The package starts no goroutines and keeps no reference to what it is
-// given: unpacked bytes are copies.
+// A Format never changes and is safe for concurrent use. The package starts no goroutines and keeps no
+// reference to its arguments: unpacked bytes are copies.
 package pystruct

@@ -7,37 +7,38 @@ import (
 	"unicode/utf8"
 )
 
-// ErrSize is wrapped by the error of [Format.Unpack] about data of another size than the format's.
+// ErrSize is wrapped by the error of [Format.Unpack] about data whose size differs from the format's.
 var ErrSize = errors.New("wrong number of bytes")
 
-// FormatError is what is wrong with a format.
+// FormatError describes what is wrong with a format.
 type FormatError struct {
 	// Format is the format, as given.
 	Format string
-	// Offset is where in the format the trouble begins, in bytes.
+	// Offset is the position of the fault in the format, in bytes.
 	Offset int
-	// Problem says what is wrong with what stands there, and what would be right.
+	// Problem is the fault at that position and its remedy.
 	Problem string
 }
 
 // Error returns the format, the place with the character there, and the problem.
 func (e *FormatError) Error() string {
 	_, size := utf8.DecodeRuneInString(e.Format[e.Offset:])
-	return fmt.Sprintf("struct format %q: %q at offset %d %s", shorten(e.Format), e.Format[e.Offset:e.Offset+size], e.Offset, e.Problem)
+	return fmt.Sprintf("struct format %q: %q at offset %d %s", shorten(e.Format), e.Format[e.Offset:e.Offset+size],
+		e.Offset, e.Problem)
 }
 
 func badFormat(format string, offset int, problem string, args ...any) error {
 	return &FormatError{Format: format, Offset: offset, Problem: fmt.Sprintf(problem, args...)}
 }
 
-// ValueError is what is wrong with a value to be packed.
+// ValueError describes what is wrong with a value to be packed.
 type ValueError struct {
-	// Index is the value's place among the values, counted from 0. If there are too few or too many values, it is that of the
-	// first that is missing or left over.
+	// Index is the value's place among the values, counted from 0. If there are too few or too many
+	// values, it is that of the first that is missing or left over.
 	Index int
 	// Char is the format character that the value is for, 0 for a value that is left over.
 	Char byte
-	// Problem says what is wrong with the value, and what would be right.
+	// Problem is the fault of the value and its remedy.
 	Problem string
 }
 
@@ -49,7 +50,7 @@ func (e *ValueError) Error() string {
 	return fmt.Sprintf("values[%d] (%q): %s", e.Index, e.Char, e.Problem)
 }
 
-// shorten bounds what an error repeats of its input.
+// shorten bounds how much of its input an error quotes.
 func shorten(s string) string {
 	const most = 64
 	if len(s) <= most {

@@ -35,7 +35,8 @@ func ExampleFormat_Fields() {
 		return
 	}
 	for _, field := range f.Fields() {
-		fmt.Printf("%c at %d, %d bytes, %v to %v, whole: %v\n", field.Char, field.Offset, field.Size, field.Min, field.Max, field.Whole)
+		fmt.Printf("%c at %d, %d bytes, %v to %v, whole: %v\n", field.Char, field.Offset, field.Size, field.Min,
+			field.Max, field.Whole)
 	}
 	// Output:
 	// b at 0, 1 bytes, -128 to 127, whole: true

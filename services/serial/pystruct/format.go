@@ -20,16 +20,17 @@ type Format struct {
 	fields []Field
 }
 
-// Field is where one value lies in a message, and what it can be.
+// Field is the position of one value in a message, and its type and limits.
 type Field struct {
 	// Char is the format character, for example 'h'.
 	Char byte
 	// Offset and Size are in bytes.
 	Offset, Size int
-	// Min and Max are the limits of a number, and 0 for other values. Each float64 between them, rounded to a whole number where
-	// Whole says so, can be packed. With 64 bits the whole numbers go on a little above Max, where float64 does not know them all.
+	// Min and Max are the limits of a number, and 0 for other values. Each float64 between them, rounded
+	// to a whole number if Whole is set, can be packed. With 64 bits the whole numbers extend a little
+	// above Max, where float64 cannot represent them all.
 	Min, Max float64
-	// Whole says that the value is a whole number.
+	// Whole means that the value is a whole number.
 	Whole bool
 
 	kind kind
@@ -44,7 +45,7 @@ func (f *Format) Size() int { return f.size }
 // Fields returns the values of a message, in order: `3h` gives three, `3s` one and `3x` none.
 func (f *Format) Fields() []Field { return slices.Clone(f.fields) }
 
-// add lays out the items of one unit behind what there is.
+// add appends the items of one unit to the layout.
 func (f *Format) add(u unit) error {
 	offset := f.size
 	if f.native {
@@ -52,7 +53,7 @@ func (f *Format) add(u unit) error {
 	}
 	f.size = offset + u.count*u.spec.size
 	if f.size > MaxSize {
-		return badFormat(f.text, u.offset, "makes a message larger than %d bytes, the most there may be: make it smaller", MaxSize)
+		return badFormat(f.text, u.offset, "makes the message larger than %d bytes, the maximum: make it smaller", MaxSize)
 	}
 	field := Field{Char: u.spec.char, Offset: offset, Size: u.spec.size, kind: u.spec.kind}
 	field.Whole, field.Min, field.Max = limits(field.kind, field.Size)
@@ -64,7 +65,8 @@ func (f *Format) add(u unit) error {
 		field.Size, n = u.count, 1
 	}
 	if len(f.fields)+n > MaxValues {
-		return badFormat(f.text, u.offset, "makes more than %d values, the most there may be: pack many of a kind as bytes (s)", MaxValues)
+		return badFormat(f.text, u.offset, "makes more than %d values, the maximum: pack many of a kind as bytes (s)",
+			MaxValues)
 	}
 	for range n {
 		f.fields = append(f.fields, field)

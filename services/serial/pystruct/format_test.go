@@ -22,11 +22,12 @@ func parse(t testing.TB, format string) *pystruct.Format {
 const (
 	nativeKnown   = "use one of x c b B ? h H i I l L q Q e f d s p n N P"
 	standardKnown = "use one of x c b B ? h H i I l L q Q e f d s p"
-	tooLarge      = "makes a message larger than 65536 bytes, the most there may be: make it smaller"
-	tooMany       = "makes more than 4096 values, the most there may be: pack many of a kind as bytes (s)"
+	tooLarge      = "makes the message larger than 65536 bytes, the maximum: make it smaller"
+	tooMany       = "makes more than 4096 values, the maximum: pack many of a kind as bytes (s)"
 )
 
-// badFormats lists what must be refused, where the trouble is, and what the error must say. It feeds the fuzz tests too.
+// badFormats lists formats that must be refused, the position of the fault, and the text of the error.
+// It also seeds the fuzz tests.
 var badFormats = []struct {
 	format string
 	offset int
@@ -38,8 +39,8 @@ var badFormats = []struct {
 	{"hä", 1, `struct format "hä": "ä" at offset 1 is not a format character: ` + nativeKnown},
 	{"12\xff", 2, `struct format "12\xff": "\xff" at offset 2 is not a format character: ` + nativeKnown},
 	{"h-1h", 1, `struct format "h-1h": "-" at offset 1 is not a format character: ` + nativeKnown},
-	{" <h", 1, `struct format " <h": "<" at offset 1 is a byte order, which can only be the first character of all: move it there, or remove it`},
-	{"3 h", 1, `struct format "3 h": " " at offset 1 parts a count from its format character: remove the white space`},
+	{" <h", 1, `struct format " <h": "<" at offset 1 is a byte order, which can only be the very first character: move it there, or remove it`},
+	{"3 h", 1, `struct format "3 h": " " at offset 1 separates a count from its format character: remove the white space`},
 	{"<h12", 2, `struct format "<h12": "1" at offset 2 is a count with nothing to count: add a format character, or remove it`},
 	{"<n", 1, `struct format "<n": "n" at offset 1 has a size in native mode only: use q or Q, which have 8 bytes, or begin the format with @`},
 	{">2P", 2, `struct format ">2P": "P" at offset 2 has a size in native mode only: use q or Q, which have 8 bytes, or begin the format with @`},
@@ -97,9 +98,11 @@ func TestFields(t *testing.T) {
 		t.Errorf("String is %q", got)
 	}
 	want := []string{
-		"c 0+1 0..0", "h 2+2 -32768..32767 whole", "h 4+2 -32768..32767 whole", "i 12+4 -2.147483648e+09..2.147483647e+09 whole", "? 16+1 0..0",
+		"c 0+1 0..0", "h 2+2 -32768..32767 whole", "h 4+2 -32768..32767 whole",
+		"i 12+4 -2.147483648e+09..2.147483647e+09 whole", "? 16+1 0..0",
 		"s 17+5 0..0", "f 24+4 -3.4028234663852886e+38..3.4028234663852886e+38", "p 28+0 0..0", "p 28+3 0..0",
-		"d 32+8 -1.7976931348623157e+308..1.7976931348623157e+308", "e 40+2 -65504..65504", "Q 48+8 0..1.844674407370955e+19 whole",
+		"d 32+8 -1.7976931348623157e+308..1.7976931348623157e+308", "e 40+2 -65504..65504",
+		"Q 48+8 0..1.844674407370955e+19 whole",
 	}
 	fields := f.Fields()
 	for i, field := range fields {
@@ -120,13 +123,14 @@ func TestFields(t *testing.T) {
 	}
 }
 
-// TestLimitsCanBePacked checks what Field promises: Min and Max can be packed, and but for 64 bits nothing beyond.
+// TestLimitsCanBePacked checks what Field promises: Min and Max can be packed, and, except with 64 bits,
+// nothing beyond.
 func TestLimitsCanBePacked(t *testing.T) {
 	for _, c := range "bBhHiIlLqQnNPefd" {
 		for _, prefix := range []string{"@", "<", ">"} {
 			f, err := pystruct.Parse(prefix + string(c))
 			if err != nil {
-				continue // n, N and P in other than native mode
+				continue // n, N and P outside native mode
 			}
 			field := f.Fields()[0]
 			for _, x := range []float64{field.Min, field.Max} {

@@ -50,7 +50,8 @@ func FuzzParse(f *testing.F) {
 func checkFormatError(t *testing.T, format string, err error) {
 	t.Helper()
 	var bad *pystruct.FormatError
-	if !errors.As(err, &bad) || bad.Format != format || bad.Offset < 0 || bad.Offset >= len(format) || len(bad.Error()) > 1000 {
+	if !errors.As(err, &bad) || bad.Format != format || bad.Offset < 0 || bad.Offset >= len(format) ||
+		len(bad.Error()) > 1000 {
 		t.Fatalf("%q: %+v", format, err)
 	}
 }
@@ -96,8 +97,9 @@ func FuzzUnpack(f *testing.F) {
 	})
 }
 
-// canonical returns the message with what values do not tell in its usual form: padding and what lies behind a Pascal string
-// is zero, true is 1, and a NaN is quiet, in half precision without payload. Everything else must survive.
+// canonical returns the message with everything that values do not carry in its canonical form: padding
+// and the bytes behind a Pascal string are zero, true is 1, and a NaN is quiet, in half precision
+// without payload. Everything else must survive.
 func canonical(f *pystruct.Format, data []byte, values []any) []byte {
 	want := make([]byte, len(data))
 	for i, field := range f.Fields() {

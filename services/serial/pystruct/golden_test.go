@@ -22,7 +22,7 @@ type about struct {
 	Python, Native string
 }
 
-// golden is what testdata/golden.py has made; there it says what the vectors hold. nil stands for an error.
+// golden is the output of testdata/golden.py, which describes the vectors. nil stands for an error.
 type golden struct {
 	about
 	Formats      []formatVector
@@ -76,7 +76,8 @@ func toLatin1(s string) string {
 	return string(runes)
 }
 
-// encode writes values as testdata/oracle.py does. A value of a type that Unpack must not give shows as such.
+// encode writes values as testdata/oracle.py does. A value of a type that Unpack must not return shows
+// as such.
 func encode(values []any) []string {
 	texts := make([]string, len(values))
 	for i, v := range values {
@@ -139,7 +140,8 @@ func readGolden(t testing.TB) golden {
 		t.Fatal(err)
 	}
 	if len(g.Formats) < 1000 || len(g.Pack) < 1000 || len(g.Unpack) < 1000 {
-		t.Fatalf("%d formats, %d to pack, %d to unpack: testdata/golden.json is not whole", len(g.Formats), len(g.Pack), len(g.Unpack))
+		t.Fatalf("%d formats, %d to pack, %d to unpack: testdata/golden.json is not whole", len(g.Formats), len(g.Pack),
+			len(g.Unpack))
 	}
 	return g
 }
@@ -228,7 +230,8 @@ func python(t *testing.T, script string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// TestGoldenIsWhatCPythonMakes runs the script that has made the golden file. A Python unlike that one may make another file.
+// TestGoldenIsWhatCPythonMakes runs the script that produced the golden file. A different Python may
+// produce a different file.
 func TestGoldenIsWhatCPythonMakes(t *testing.T) {
 	made := filepath.Join(t.TempDir(), "golden.json")
 	if err := python(t, "golden.py", made).Run(); err != nil {

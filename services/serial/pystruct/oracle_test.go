@@ -83,13 +83,13 @@ func ask(t *testing.T, requests []request) (about, []answer) {
 	return here, answers
 }
 
-// compare checks one answer, and returns what sort of one it is. Where it depends on the version of Python, it is checked only if
-// exact says that the version is the right one.
+// compare checks one answer, and returns its kind. An answer that depends on the version of Python is
+// checked only if exact, which means that the version is right.
 func compare(t *testing.T, q request, a answer, exact bool) string {
 	t.Helper()
 	f, err := pystruct.Parse(q.Format)
 	switch {
-	case err != nil && strings.Contains(err.Error(), "the most there may be"):
+	case err != nil && strings.Contains(err.Error(), "the maximum"):
 		return "too large"
 	case err != nil:
 		if a.Size != nil {
@@ -131,7 +131,7 @@ func randomRequest(r *rand.Rand) request {
 	for _, field := range f.Fields() {
 		c := field.Char
 		if r.IntN(60) == 0 {
-			c = anyOf(r, "h?ds") // a value that was meant for something else
+			c = anyOf(r, "h?ds") // a value intended for another field
 		}
 		values = append(values, randomValue(r, c, field))
 	}
@@ -144,8 +144,8 @@ func randomRequest(r *rand.Rand) request {
 
 func anyOf(r *rand.Rand, s string) byte { return s[r.IntN(len(s))] }
 
-// randomFormat makes formats of which most are good. There is no 0p, with which older versions of
-// Python write out of bounds, and no NUL, which the oldest take for the end.
+// randomFormat makes mostly valid formats. There is no 0p, with which older versions of Python write out
+// of bounds, and no NUL, which the oldest take for the end.
 func randomFormat(r *rand.Rand) string {
 	var b strings.Builder
 	prefix := []string{"", "@", "=", "<", ">", "!"}[r.IntN(6)]
@@ -211,7 +211,8 @@ func randomWhole(r *rand.Rand, field pystruct.Field) any {
 	return int64(u)
 }
 
-// randomNumber draws from all bits, from where a smaller precision rounds, and from whole numbers.
+// randomNumber draws from all bit patterns, from numbers that a smaller precision rounds, and from whole
+// numbers.
 func randomNumber(r *rand.Rand, field pystruct.Field) any {
 	switch r.IntN(4) {
 	case 0:

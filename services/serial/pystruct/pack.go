@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Pack returns the message that holds the values. What is wrong with them is told by a [*ValueError].
+// Pack returns the message with these values. Its error is a [*ValueError].
 func (f *Format) Pack(values ...any) ([]byte, error) {
 	b, err := f.AppendPack(nil, values)
 	if err != nil {
@@ -15,7 +15,8 @@ func (f *Format) Pack(values ...any) ([]byte, error) {
 	return b, nil
 }
 
-// AppendPack appends the message that holds the values to dst. After an error, which is a [*ValueError], it returns dst as it was.
+// AppendPack appends the message with these values to dst. After an error, which is a [*ValueError], it
+// returns dst unchanged.
 func (f *Format) AppendPack(dst []byte, values []any) ([]byte, error) {
 	if err := f.checkCount(len(values)); err != nil {
 		return dst, err
@@ -64,7 +65,7 @@ func (f *Format) pack(b []byte, field *Field, v any) (problem string) {
 	}
 	data, ok := v.([]byte)
 	if !ok {
-		return describe(v) + " where bytes are wanted: give []byte or string"
+		return describe(v) + " where bytes are required: give []byte or string"
 	}
 	return packBytes(b, field.kind, data)
 }
@@ -72,7 +73,7 @@ func (f *Format) pack(b []byte, field *Field, v any) (problem string) {
 func (f *Format) packWhole(b []byte, field *Field, v any) (problem string) {
 	bits, negative, ok := whole(v)
 	if !ok {
-		return describe(v) + " where a whole number is wanted: give an integer, rounded if need be"
+		return describe(v) + " where a whole number is required: give an integer, rounded if necessary"
 	}
 	spare := 64 - 8*len(b)
 	fits := true
@@ -108,7 +109,7 @@ func whole(v any) (bits uint64, negative, ok bool) {
 func (f *Format) packFloat(b []byte, v any) (problem string) {
 	x, ok := number(v)
 	if !ok {
-		return describe(v) + " where a number is wanted: give a float64 or an integer"
+		return describe(v) + " where a number is required: give a float64 or an integer"
 	}
 	switch len(b) {
 	case 2:
@@ -120,7 +121,8 @@ func (f *Format) packFloat(b []byte, v any) (problem string) {
 	case 4:
 		single := float32(x)
 		if math.IsInf(float64(single), 0) && !math.IsInf(x, 0) && !f.native {
-			return fmt.Sprintf("%v is too large for single precision: use -%v to %v", v, float32(math.MaxFloat32), float32(math.MaxFloat32))
+			return fmt.Sprintf("%v is too large for single precision: use -%v to %v", v, float32(math.MaxFloat32),
+				float32(math.MaxFloat32))
 		}
 		f.order.PutUint32(b, math.Float32bits(single))
 	default:
@@ -140,7 +142,7 @@ func number(v any) (float64, bool) {
 	return float64(int64(bits)), ok
 }
 
-// truth returns what Python calls the truth of a plain value.
+// truth returns the truth value of a plain value, as in Python.
 func truth(v any) bool {
 	switch v := v.(type) {
 	case int64:
@@ -158,7 +160,7 @@ func truth(v any) bool {
 func packBytes(b []byte, k kind, data []byte) (problem string) {
 	switch {
 	case k == character && len(data) != 1:
-		return fmt.Sprintf("%d bytes where one is wanted: give exactly one", len(data))
+		return fmt.Sprintf("%d bytes where one is required: give exactly one", len(data))
 	case k == pascal && len(b) > 0:
 		b[0] = byte(min(copy(b[1:], data), math.MaxUint8))
 	case k != pascal:

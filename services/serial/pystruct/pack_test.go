@@ -12,7 +12,7 @@ import (
 	"github.com/waldo-robot/waldo/services/serial/pystruct"
 )
 
-// badValues lists what cannot be packed, and what the error must say.
+// badValues lists values that cannot be packed, and the text of the error.
 var badValues = []struct {
 	format string
 	values []any
@@ -29,20 +29,20 @@ var badValues = []struct {
 	{"<I", []any{int64(1 << 32)}, 0, 'I', `values[0] ('I'): 4294967296 is out of range: use 0 to 4294967295`},
 	{"<q", []any{uint64(1 << 63)}, 0, 'q', `values[0] ('q'): 9223372036854775808 is out of range: use -9223372036854775808 to 9223372036854775807`},
 	{"N", []any{int64(math.MinInt64)}, 0, 'N', `values[0] ('N'): -9223372036854775808 is out of range: use 0 to 18446744073709551615`},
-	{"<i", []any{3.0}, 0, 'i', `values[0] ('i'): the float64 3 where a whole number is wanted: give an integer, rounded if need be`},
-	{"<i", []any{"3"}, 0, 'i', `values[0] ('i'): bytes where a whole number is wanted: give an integer, rounded if need be`},
+	{"<i", []any{3.0}, 0, 'i', `values[0] ('i'): the float64 3 where a whole number is required: give an integer, rounded if necessary`},
+	{"<i", []any{"3"}, 0, 'i', `values[0] ('i'): bytes where a whole number is required: give an integer, rounded if necessary`},
 	{"<i", []any{nil}, 0, 'i', `values[0] ('i'): is nil: give a value`},
-	{"P", []any{1.5}, 0, 'P', `values[0] ('P'): the float64 1.5 where a whole number is wanted: give an integer, rounded if need be`},
+	{"P", []any{1.5}, 0, 'P', `values[0] ('P'): the float64 1.5 where a whole number is required: give an integer, rounded if necessary`},
 	{"<i", []any{int32(3)}, 0, 'i', `values[0] ('i'): has type int32: give an int, int64, uint64, float64, bool, []byte or string`},
-	{"<d", []any{[]byte("1.5")}, 0, 'd', `values[0] ('d'): bytes where a number is wanted: give a float64 or an integer`},
+	{"<d", []any{[]byte("1.5")}, 0, 'd', `values[0] ('d'): bytes where a number is required: give a float64 or an integer`},
 	{"<e", []any{65520.0}, 0, 'e', `values[0] ('e'): 65520 is too large for half precision: use -65504 to 65504`},
 	{"<e", []any{-65520}, 0, 'e', `values[0] ('e'): -65520 is too large for half precision: use -65504 to 65504`},
 	{">f", []any{-1e39}, 0, 'f', `values[0] ('f'): -1e+39 is too large for single precision: use -3.4028235e+38 to 3.4028235e+38`},
 	{"?", []any{nil}, 0, '?', `values[0] ('?'): is nil: give a value`},
-	{"3s", []any{5}, 0, 's', `values[0] ('s'): the integer 5 where bytes are wanted: give []byte or string`},
-	{"3p", []any{true}, 0, 'p', `values[0] ('p'): the bool true where bytes are wanted: give []byte or string`},
-	{"c", []any{"ab"}, 0, 'c', `values[0] ('c'): 2 bytes where one is wanted: give exactly one`},
-	{"c", []any{[]byte{}}, 0, 'c', `values[0] ('c'): 0 bytes where one is wanted: give exactly one`},
+	{"3s", []any{5}, 0, 's', `values[0] ('s'): the integer 5 where bytes are required: give []byte or string`},
+	{"3p", []any{true}, 0, 'p', `values[0] ('p'): the bool true where bytes are required: give []byte or string`},
+	{"c", []any{"ab"}, 0, 'c', `values[0] ('c'): 2 bytes where one is required: give exactly one`},
+	{"c", []any{[]byte{}}, 0, 'c', `values[0] ('c'): 0 bytes where one is required: give exactly one`},
 }
 
 func TestBadValues(t *testing.T) {
@@ -55,12 +55,13 @@ func TestBadValues(t *testing.T) {
 			continue
 		}
 		if bad.Index != tt.index || bad.Char != tt.char || err.Error() != tt.want {
-			t.Errorf("%q, %v: got %d, %q\n%v, want %d, %q\n%s", tt.format, tt.values, bad.Index, bad.Char, err, tt.index, tt.char, tt.want)
+			t.Errorf("%q, %v: got %d, %q\n%v, want %d, %q\n%s", tt.format, tt.values, bad.Index, bad.Char, err, tt.index,
+				tt.char, tt.want)
 		}
 	}
 }
 
-// TestGoValues packs what CPython has no vectors for: int and string, and 0p, which CPython 3.11 gets wrong.
+// TestGoValues packs values without CPython vectors: int and string, and 0p, which CPython 3.11 gets wrong.
 func TestGoValues(t *testing.T) {
 	for _, tt := range []struct {
 		format string
@@ -86,7 +87,7 @@ func TestGoValues(t *testing.T) {
 
 func TestAppendPack(t *testing.T) {
 	f := parse(t, "bxh")
-	dst := bytes.Repeat([]byte{0xee}, 16)[:3] // what lies behind must not shine through the padding
+	dst := bytes.Repeat([]byte{0xee}, 16)[:3] // the old bytes must not show through the padding
 	got, err := f.AppendPack(dst, []any{1, 2})
 	if want := "eeeeee01000200"; err != nil || fmt.Sprintf("%x", got) != want || &got[0] != &dst[0] {
 		t.Errorf("got %x, %v, want %s in place", got, err, want)
@@ -120,8 +121,8 @@ func TestUnpackedBytesAreCopies(t *testing.T) {
 	}
 }
 
-// TestAllHalves goes through all numbers of half precision: each is its own nearest, and between two neighbours the middle is
-// rounded to the even one, and anything beside the middle to the nearer one.
+// TestAllHalves tries all numbers of half precision: each rounds to itself, the middle between two
+// neighbours rounds to the even one, and anything beside the middle to the nearer one.
 func TestAllHalves(t *testing.T) {
 	f := parse(t, ">e")
 	unpack := func(h int) float64 {

@@ -10,7 +10,7 @@ type unit struct {
 	end    int // in the format, behind the character
 }
 
-// Parse reads a format. What is wrong with it is told by a [*FormatError].
+// Parse reads a format. Its error is a [*FormatError].
 func Parse(format string) (*Format, error) {
 	f := &Format{text: format, native: true, order: binary.LittleEndian}
 	for pos := f.prefix(); pos < len(format); {
@@ -48,7 +48,7 @@ func (f *Format) prefix() int {
 	return 0
 }
 
-// isSpace says what may stand between units: the white space of C.
+// isSpace tells what may stand between units: the white space of C.
 func isSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
@@ -70,7 +70,8 @@ func readUnit(format string, pos int, native bool) (unit, error) {
 	return u, nil
 }
 
-// readCount reads a number, and returns the position behind it. Numbers above MaxSize, which no unit may have, become MaxSize+1.
+// readCount reads a number, and returns the position behind it. Numbers above MaxSize, which no unit may
+// have, become MaxSize+1.
 func readCount(format string, pos int) (count, end int) {
 	for ; pos < len(format) && isDigit(format[pos]); pos++ {
 		count = min(10*count+int(format[pos]-'0'), MaxSize+1)

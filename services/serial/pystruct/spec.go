@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// kind is what a format character makes of bytes.
+// kind is how a format character interprets bytes.
 type kind byte
 
 const (
@@ -17,11 +17,11 @@ const (
 	boolean
 	signed
 	unsigned
-	pointer // unsigned, and takes numbers below zero for their bits
+	pointer // unsigned, and accepts negative numbers for their bits
 	float
 )
 
-// spec is what a format character says.
+// spec describes a format character.
 type spec struct {
 	char byte
 	kind kind
@@ -33,7 +33,7 @@ const (
 	nativeChars   = "nNP" // in native mode only
 )
 
-// lookup returns what a format character says, or what is wrong with it.
+// lookup returns the spec of a format character, or what is wrong with it.
 func lookup(c byte, native bool) (s spec, problem string) {
 	switch {
 	case strings.IndexByte(nativeChars, c) >= 0 && !native:
@@ -83,13 +83,13 @@ func sizeOf(c byte, native bool) int {
 	return 1
 }
 
-// unknown says what is wrong with a character that is not in the tables.
+// unknown describes what is wrong with a character that is not in the tables.
 func unknown(c byte, native bool) string {
 	switch {
 	case strings.IndexByte("@=<>!", c) >= 0:
-		return "is a byte order, which can only be the first character of all: move it there, or remove it"
+		return "is a byte order, which can only be the very first character: move it there, or remove it"
 	case isSpace(c):
-		return "parts a count from its format character: remove the white space"
+		return "separates a count from its format character: remove the white space"
 	}
 	known := standardChars
 	if native {
@@ -98,7 +98,7 @@ func unknown(c byte, native bool) string {
 	return fmt.Sprintf("is not a format character: use one of %s", strings.Join(strings.Split(known, ""), " "))
 }
 
-// limits returns for numbers whether they are whole, and what can be packed.
+// limits returns for numbers whether they are whole, and their range.
 func limits(k kind, size int) (whole bool, low, high float64) {
 	bits := 8 * size
 	switch k {

@@ -6,8 +6,8 @@ import (
 	"math"
 )
 
-// Unpack returns the values of a message, one for each of the format's fields. The error, if data has another size than the
-// format, wraps [ErrSize].
+// Unpack returns the values of a message, one for each of the format's fields. If the size of data
+// differs from the format's, the error wraps [ErrSize].
 func (f *Format) Unpack(data []byte) ([]any, error) {
 	if len(data) != f.size {
 		return nil, fmt.Errorf("%w: %d, but a message of the format %q has %d", ErrSize, len(data), shorten(f.text), f.size)
@@ -64,7 +64,7 @@ func (f *Format) float(b []byte) float64 {
 	return math.Float64frombits(f.order.Uint64(b))
 }
 
-// pascalContent returns what the first byte of b counts, as far as there is room for it.
+// pascalContent returns as many bytes as the first byte of b counts, as far as b reaches.
 func pascalContent(b []byte) []byte {
 	if len(b) == 0 {
 		return b

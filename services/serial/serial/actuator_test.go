@@ -29,7 +29,7 @@ type pilot struct {
 	serial serialv1.SerialServiceClient
 }
 
-// ways are how to reach the device.
+// ways are the ways to reach the device.
 func (r *rig) ways() map[string]grpc.ClientConnInterface {
 	return map[string]grpc.ClientConnInterface{"gRPC": r.direct, "bus": r.conn.Client(r.Kit().Address())}
 }
@@ -45,7 +45,8 @@ func (r *rig) acquire(t testing.TB, way string) *pilot {
 	return &pilot{l, serialv1.NewSerialServiceClient(conn)}
 }
 
-// send sends a command, and again if it came too late: a busy machine can take longer than a command lives.
+// send sends a command, and again if it came too late: on a busy machine that can take longer than a
+// command's life.
 func (p *pilot) send(ctx context.Context, values string) error {
 	for {
 		header, err := p.Header(ctx)
@@ -67,7 +68,7 @@ func (p *pilot) mustSend(t testing.TB, values string) {
 	}
 }
 
-// drive has the board move, and returns how much it has heard by then.
+// drive has the board move, and returns how much it has received by then.
 func (p *pilot) drive(t testing.TB, board *ptytest.Terminal) (heard int) {
 	t.Helper()
 	from := len(board.All())
@@ -76,7 +77,7 @@ func (p *pilot) drive(t testing.TB, board *ptytest.Terminal) (heard int) {
 	return board.Await(t, from, move)
 }
 
-// TestStopsOnTheWire: whatever ends the driving, the board hears it, and hears nothing else after that.
+// TestStopsOnTheWire: whatever ends the driving, the board receives a stop, and nothing but stops after that.
 func TestStopsOnTheWire(t *testing.T) {
 	for name, end := range map[string]func(*testing.T, *rig, *pilot){
 		"the driver falls silent": func(*testing.T, *rig, *pilot) {},
@@ -104,16 +105,16 @@ func TestStopsOnTheWire(t *testing.T) {
 				from := p.drive(t, board)
 				end(t, r, p)
 				board.Await(t, from, stop)
-				board.Await(t, from, stop+stop) // it is said again
+				board.Await(t, from, stop+stop) // it is sent again
 				if rest := strings.ReplaceAll(board.All()[from:], stop, ""); rest != "" && rest != stop[:1] {
-					t.Errorf("besides stops the board heard % x", rest)
+					t.Errorf("besides stops the board received % x", rest)
 				}
 			})
 		}
 	}
 }
 
-// TestWithoutALease nothing is written, whoever asks and however.
+// TestWithoutALease: nothing is written, for any caller on any path.
 func TestWithoutALease(t *testing.T) {
 	board := ptytest.New(t)
 	r := start(t, board.Path, motors(t))
@@ -127,16 +128,17 @@ func TestWithoutALease(t *testing.T) {
 		for what, h := range map[string]*controlv1.CommandHeader{"nothing": nil, "a guess": {LeaseEpoch: 1, Sequence: 1}} {
 			_, err := client.WriteMessage(t.Context(), jsonMessage("[1, 2]", h))
 			if what == "a guess" && status.Code(err) == codes.InvalidArgument {
-				continue // it names no clock
+				continue // it echoes no clock
 			}
 			report := lease.Report(err)
-			if status.Code(err) != codes.FailedPrecondition || report.GetVerdict() != controlv1.CommandVerdict_COMMAND_VERDICT_NO_LEASE {
+			if status.Code(err) != codes.FailedPrecondition ||
+				report.GetVerdict() != controlv1.CommandVerdict_COMMAND_VERDICT_NO_LEASE {
 				t.Errorf("%s over %s: %v", what, name, err)
 			}
 		}
 	}
 	if rest := strings.ReplaceAll(board.All()[from:], stop, ""); rest != "" {
-		t.Errorf("the board heard % x", rest)
+		t.Errorf("the board received % x", rest)
 	}
 }
 
@@ -156,7 +158,8 @@ func TestEStopOutlastsARestart(t *testing.T) {
 	r.awaitReady(t)
 	p := r.acquire(t, "gRPC")
 	for _, values := range []string{"[0, 0]", "[1, 2]"} {
-		if report := lease.Report(p.send(t.Context(), values)); report.GetVerdict() != controlv1.CommandVerdict_COMMAND_VERDICT_E_STOPPED {
+		if report := lease.Report(p.send(t.Context(),
+			values)); report.GetVerdict() != controlv1.CommandVerdict_COMMAND_VERDICT_E_STOPPED {
 			t.Errorf("%s: %v", values, report)
 		}
 	}
@@ -164,7 +167,8 @@ func TestEStopOutlastsARestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.control.ClearEStop(t.Context(), &controlv1.ClearEStopRequest{Id: state.GetState().GetEStop().GetId()}); err != nil {
+	if _, err := r.control.ClearEStop(t.Context(),
+		&controlv1.ClearEStopRequest{Id: state.GetState().GetEStop().GetId()}); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.send(t.Context(), "[1, 2]"); err == nil {
@@ -176,7 +180,8 @@ func TestEStopOutlastsARestart(t *testing.T) {
 	p.drive(t, board)
 }
 
-// TestUnplugWhileDriving: the board that returns hears a stop first, and nothing else before its driver has sent a neutral command.
+// TestUnplugWhileDriving: the board that returns receives a stop first, and nothing else until its
+// driver has sent a neutral command.
 func TestUnplugWhileDriving(t *testing.T) {
 	board := ptytest.New(t)
 	r := start(t, board.Path, motors(t))
@@ -185,7 +190,8 @@ func TestUnplugWhileDriving(t *testing.T) {
 	p.drive(t, board)
 	board.Pull()
 	r.awaitState(t, devicev1.DeviceState_DEVICE_STATE_AWAY)
-	if report := lease.Report(p.send(t.Context(), "[1, 2]")); report.GetVerdict() != controlv1.CommandVerdict_COMMAND_VERDICT_AWAY {
+	if report := lease.Report(p.send(t.Context(),
+		"[1, 2]")); report.GetVerdict() != controlv1.CommandVerdict_COMMAND_VERDICT_AWAY {
 		t.Errorf("while it is away: %v", report)
 	}
 	from := len(board.All())
@@ -195,12 +201,13 @@ func TestUnplugWhileDriving(t *testing.T) {
 		t.Error("it moved without a neutral command")
 	}
 	if heard := board.Await(t, from, stop); heard != from+len(stop) {
-		t.Errorf("before the stop it heard % x", board.All()[from:heard])
+		t.Errorf("before the stop it received % x", board.All()[from:heard])
 	}
 	p.drive(t, board)
 }
 
-// TestFlood: many drivers, and one that sends as fast as it can; each gets its report, and the board hears commands in order.
+// TestFlood: many drivers, and one that sends as fast as it can; each gets its report, and the board
+// receives commands in order.
 func TestFlood(t *testing.T) {
 	board := ptytest.New(t)
 	r := start(t, board.Path, motors(t))
@@ -217,7 +224,8 @@ func TestFlood(t *testing.T) {
 	for range 4 {
 		senders.Go(func() {
 			for range flood / 10 {
-				_, err := r.serial.WriteMessage(t.Context(), jsonMessage("[9, 9]", &controlv1.CommandHeader{LeaseEpoch: 5, Sequence: 1}))
+				_, err := r.serial.WriteMessage(t.Context(),
+					jsonMessage("[9, 9]", &controlv1.CommandHeader{LeaseEpoch: 5, Sequence: 1}))
 				if err == nil {
 					t.Error("a stranger drives")
 				}
@@ -250,11 +258,11 @@ func TestFlood(t *testing.T) {
 		}
 	}
 	if strings.Contains(board.All()[from:], "\x09") {
-		t.Error("a stranger was heard")
+		t.Error("a stranger's command was written")
 	}
 }
 
-// TestNobodyRenews: a holder that falls silent for good loses the lease.
+// TestNobodyRenews: a holder that falls silent loses the lease.
 func TestNobodyRenews(t *testing.T) {
 	board := ptytest.New(t)
 	r := start(t, board.Path, motors(t))

@@ -12,14 +12,15 @@ import (
 	"github.com/waldo-robot/waldo/services/serial/tty"
 )
 
-// echo has a board say back what it hears, until it is pulled.
+// echo has a board echo what it receives, until it is unplugged.
 func echo(b *testing.B) *ptytest.Terminal {
 	b.Helper()
-	return ptytest.NewFunc(b, func(board *os.File, heard []byte) { _, _ = board.Write(heard) }) // a board that is pulled hears nothing
+	// an unplugged board receives nothing
+	return ptytest.NewFunc(b, func(board *os.File, heard []byte) { _, _ = board.Write(heard) })
 }
 
-// BenchmarkRoundTrip measures a packed struct to a board that says it back: on the bare port, and through gRPC, one after the other, so that what else
-// the machine does meets both.
+// BenchmarkRoundTrip measures a packed struct to an echoing board: on the bare port, and through gRPC,
+// alternately, so that other load on the machine affects both.
 func BenchmarkRoundTrip(b *testing.B) {
 	bare, err := tty.Open(echo(b).Path, tty.Config{})
 	if err != nil {

@@ -22,44 +22,44 @@ type Config struct {
 	Port string   `yaml:"port" path:"except sim" help:"a serial port such as /dev/ttyACM0 or /dev/serial/by-id/…, or sim for a simulated rover"`
 	Baud int      `yaml:"baud" help:"bits per second, 50 to 4000000"`
 	Mode tty.Mode `yaml:"mode" help:"data bits, parity and stop bits"`
-	DTR  *bool    `yaml:"dtr" help:"set the DTR line when the port is opened: true or false; left alone if not given. Many boards restart when it changes"`
+	DTR  *bool    `yaml:"dtr" help:"set the DTR line when the port is opened: true or false; unchanged if not given. Many boards restart when it changes"`
 	RTS  *bool    `yaml:"rts" help:"set the RTS line when the port is opened, in the same way"`
 
-	// Read and Write are the forms of messages.
-	Read      string `yaml:"read" help:"form of what is read: line, raw, nmea, or a struct format as in Python, like <hhf"`
-	Write     string `yaml:"write" help:"form of what is written: line, raw, or a struct format"`
+	// Read and Write are the formats of messages.
+	Read      string `yaml:"read" help:"format of the messages read: line, raw, nmea, or a struct format as in Python, like <hhf"`
+	Write     string `yaml:"write" help:"format of the messages written: line, raw, or a struct format"`
 	Delimiter Text   `yaml:"delimiter" help:"what ends a line; backslash escapes such as \\r\\n are understood"`
 
-	ReadKeys         []string       `yaml:"readKeys" help:"names of the values of a struct format that is read, for example [left, right]"`
-	StartByte        Bytes          `yaml:"startByte" help:"bytes in front of each struct message that is read, like 0xA5 or \"0xA5 0x5A\""`
-	StartOnce        bool           `yaml:"startOnce" help:"startByte comes only once, when the board begins to speak; it is written to only after that"`
-	Checksum         frame.Checksum `yaml:"checksum" help:"checksum behind each struct message that is read: none, sum8, xor8, crc8, crc16"`
-	ChecksumOptional bool           `yaml:"checksumOptional" help:"read NMEA sentences that have no checksum, too; one with a wrong checksum is still refused"`
-	IdleGap          time.Duration  `yaml:"idleGap" help:"a struct message that is not complete after this long is forgotten; 0s waits for ever"`
-	WriteKeys        []string       `yaml:"writeKeys" help:"names of the values of a struct format that is written"`
-	WriteStart       Bytes          `yaml:"writeStartByte" help:"bytes in front of each struct message that is written"`
-	WriteChecksum    frame.Checksum `yaml:"writeChecksum" help:"checksum behind each struct message that is written"`
-	WriteDelay       time.Duration  `yaml:"writeDelay" help:"how long after opening nothing is written, for boards that restart then, up to 1m"`
+	ReadKeys         []string       `yaml:"readKeys" help:"names of the values in a struct message read, for example [left, right]"`
+	StartByte        Bytes          `yaml:"startByte" help:"bytes in front of each struct message read, like 0xA5 or \"0xA5 0x5A\""`
+	StartOnce        bool           `yaml:"startOnce" help:"startByte comes only once, when the board begins to send; nothing is written before that"`
+	Checksum         frame.Checksum `yaml:"checksum" help:"checksum behind each struct message read: none, sum8, xor8, crc8, crc16"`
+	ChecksumOptional bool           `yaml:"checksumOptional" help:"also accept NMEA sentences without a checksum; one with a wrong checksum is still refused"`
+	IdleGap          time.Duration  `yaml:"idleGap" help:"a struct message that is incomplete after this long is discarded; 0s waits forever"`
+	WriteKeys        []string       `yaml:"writeKeys" help:"names of the values in a struct message written"`
+	WriteStart       Bytes          `yaml:"writeStartByte" help:"bytes in front of each struct message written"`
+	WriteChecksum    frame.Checksum `yaml:"writeChecksum" help:"checksum behind each struct message written"`
+	WriteDelay       time.Duration  `yaml:"writeDelay" help:"how long to wait before writing after the port is opened, for boards that restart then, up to 1m"`
 
 	// Control makes the board an actuator: it can move something.
 	Control *Control `yaml:"control" help:"for a board that can move something, for example {safe: {left: 0, right: 0}}"`
 }
 
-// Control says how an actuator is kept safe.
+// Control configures how an actuator is kept safe.
 type Control struct {
 	actuator.Config `yaml:",inline"`
 	// Safe is the message that means standing still.
 	Safe any `yaml:"safe" help:"the message that means standing still, as in JSON"`
-	// Ramp is how long the way from moving to standing still takes when a driver falls silent.
-	Ramp time.Duration `yaml:"ramp" help:"how long the way to standing still takes when commands stop coming, up to 5s; an e-stop has none"`
+	// Ramp is how long it takes to come to a stop when a driver falls silent.
+	Ramp time.Duration `yaml:"ramp" help:"how long it takes to come to a stop when commands stop coming, up to 5s; an e-stop has no ramp"`
 }
 
-// Defaults is the configuration of a board of which nothing is said.
+// Defaults is the default configuration of a board.
 func Defaults() Config {
 	return Config{Baud: tty.DefaultBaud, Read: formLine, Write: formLine, Delimiter: "\n", IdleGap: 50 * time.Millisecond}
 }
 
-// Forms of messages besides struct formats, and the port that is none.
+// Formats of messages besides struct formats, and the simulated port.
 const (
 	formLine = "line"
 	formRaw  = "raw"
@@ -73,15 +73,16 @@ const (
 	maxRamp          = 5 * time.Second
 )
 
-// Validate checks every key. The errors name the key and say what would be right.
+// Validate checks every key. The errors name the key and the remedy.
 func (c *Config) Validate() error {
 	switch {
 	case c.Port == "":
-		return robot.BadField("port", "is missing: name the board's port, such as /dev/ttyACM0 or one in /dev/serial/by-id, or sim for a simulated rover")
+		return robot.BadField("port", "is missing: name the board's port, such as /dev/ttyACM0 or one in "+
+			"/dev/serial/by-id, or sim for a simulated rover")
 	case c.Baud < minBaud || c.Baud > maxBaud:
 		return robot.BadField("baud", "%d is out of range: use %d to %d", c.Baud, minBaud, maxBaud)
 	case c.Delimiter == "":
-		return robot.BadField("delimiter", `is empty: use "\n", "\r\n" or whatever ends a line`)
+		return robot.BadField("delimiter", `is empty: use "\n", "\r\n" or the line ending of the board`)
 	case c.IdleGap < 0:
 		return robot.BadField("idleGap", "%v is negative: use 0s for none", c.IdleGap)
 	case c.WriteDelay < 0 || c.WriteDelay > maxWriteDelay:
@@ -113,11 +114,12 @@ func (c *Config) validateControl(w writing) error {
 // safe is the payload that means standing still.
 func (c *Config) safe(w writing) ([]byte, error) {
 	if c.Control.Safe == nil {
-		return nil, robot.BadField("control.safe", "is missing: say which message means standing still, for example {left: 0, right: 0}")
+		return nil, robot.BadField("control.safe", "is missing: set the message that means standing still, for "+
+			"example {left: 0, right: 0}")
 	}
 	text, err := json.Marshal(c.Control.Safe)
 	if err != nil {
-		return nil, robot.BadField("control.safe", "cannot be a message: %v", err)
+		return nil, robot.BadField("control.safe", "is not a valid message: %v", err)
 	}
 	payload, err := w.codec.Write(&serialv1.WriteMessageRequest{Body: &serialv1.WriteMessageRequest_Json{Json: string(text)}})
 	if err != nil {
@@ -131,16 +133,17 @@ type reading struct {
 	codec    codec.Reader
 	splitter func(frame.Discarded) (frame.Splitter, error)
 	infos    []*serialv1.FieldInfo
-	hint     string // what to look at when nothing can be read
+	hint     string // what to check when nothing can be read
 }
 
 func (c *Config) reading() (reading, error) {
 	if c.ChecksumOptional && c.Read != formNMEA {
-		return reading{}, robot.BadField("checksumOptional", "is for read: nmea, and read is %q: leave it out", c.Read)
+		return reading{}, robot.BadField("checksumOptional", "applies to read: nmea, but read is %q: leave it out", c.Read)
 	}
 	if c.Read == formLine || c.Read == formNMEA || c.Read == formRaw {
 		if err := c.structOnly("read", c.Read, map[string]bool{
-			"readKeys": len(c.ReadKeys) > 0, "startByte": len(c.StartByte) > 0, "startOnce": c.StartOnce, "checksum": c.Checksum != "",
+			"readKeys": len(c.ReadKeys) > 0, "startByte": len(c.StartByte) > 0, "startOnce": c.StartOnce,
+			"checksum": c.Checksum != "",
 		}); err != nil {
 			return reading{}, err
 		}
@@ -150,7 +153,7 @@ func (c *Config) reading() (reading, error) {
 		return reading{
 			codec:    codec.Line{},
 			splitter: func(d frame.Discarded) (frame.Splitter, error) { return frame.NewLines(string(c.Delimiter), d) },
-			hint:     fmt.Sprintf(`lines end with delimiter, which is "%v": set it to what ends them, for example "\r"; and check baud`, c.Delimiter),
+			hint:     fmt.Sprintf(`lines end with delimiter, which is "%v": set it to the board's line ending, for example "\r"; and check baud`, c.Delimiter),
 		}, nil
 	case formNMEA:
 		return reading{
@@ -159,7 +162,10 @@ func (c *Config) reading() (reading, error) {
 			hint:     "check baud, and that the board is set up to send NMEA 0183; binary protocols such as UBX are not read",
 		}, nil
 	case formRaw:
-		return reading{codec: codec.Raw{}, splitter: func(frame.Discarded) (frame.Splitter, error) { return frame.Chunks{}, nil }}, nil
+		return reading{codec: codec.Raw{}, splitter: func(frame.Discarded) (frame.Splitter,
+			error) {
+			return frame.Chunks{}, nil
+		}}, nil
 	}
 	record, err := newRecord("read", "readKeys", c.Read, c.ReadKeys)
 	if err != nil {
@@ -168,14 +174,16 @@ func (c *Config) reading() (reading, error) {
 	if c.StartOnce && len(c.StartByte) == 0 {
 		return reading{}, robot.BadField("startOnce", "has no meaning without startByte: add it, or leave startOnce out")
 	}
-	block := frame.Block{Size: record.Size(), Start: c.StartByte, StartOnce: c.StartOnce, Checksum: c.Checksum, Pause: c.IdleGap}
+	block := frame.Block{Size: record.Size(), Start: c.StartByte, StartOnce: c.StartOnce, Checksum: c.Checksum,
+		Pause: c.IdleGap}
 	if err := block.Validate(); err != nil {
 		return reading{}, robot.BadField("read", "%v", err)
 	}
 	return reading{
 		codec: record, infos: record.Infos(),
 		splitter: func(d frame.Discarded) (frame.Splitter, error) { return frame.NewBlocks(block, d) },
-		hint:     fmt.Sprintf("check baud, that a message has the %d bytes of %q, and startByte, checksum and idleGap", record.Size(), c.Read),
+		hint: fmt.Sprintf("check baud, startByte, checksum and idleGap, and that a message has the %d bytes of %q",
+			record.Size(), c.Read),
 	}, nil
 }
 
@@ -197,7 +205,8 @@ func (c *Config) writing() (writing, error) {
 	switch c.Write {
 	case formLine:
 		end := string(c.Delimiter)
-		return writing{codec: codec.Line{Delimiter: end}, frame: func(dst, payload []byte) []byte { return append(append(dst, payload...), end...) }}, nil
+		return writing{codec: codec.Line{Delimiter: end},
+			frame: func(dst, payload []byte) []byte { return append(append(dst, payload...), end...) }}, nil
 	case formRaw:
 		return writing{codec: codec.Raw{}, frame: func(dst, payload []byte) []byte { return append(dst, payload...) }}, nil
 	case formNMEA:
@@ -214,12 +223,12 @@ func (c *Config) writing() (writing, error) {
 	return writing{record, block.Append, record.Infos()}, nil
 }
 
-// structOnly refuses keys that mean something for struct formats only.
+// structOnly refuses keys that apply to struct formats only.
 func (c *Config) structOnly(key, form string, given map[string]bool) error {
 	var errs []error
 	for name, is := range given {
 		if is {
-			errs = append(errs, robot.BadField(name, "is for struct formats, and %s is %q: leave it out", key, form))
+			errs = append(errs, robot.BadField(name, "applies to struct formats, but %s is %q: leave it out", key, form))
 		}
 	}
 	return errors.Join(errs...)
@@ -232,21 +241,23 @@ func newRecord(key, keysKey, format string, keys []string) (*codec.Record, error
 	case errors.As(err, &wrong):
 		return nil, robot.BadField(keysKey, "%v", err)
 	case err != nil:
-		return nil, robot.BadField(key, "%q is neither %s, %s, %s nor a struct format: %v", format, formLine, formRaw, formNMEA, err)
+		return nil, robot.BadField(key, "%q is neither %s, %s, %s nor a struct format: %v", format, formLine, formRaw,
+			formNMEA, err)
 	}
 	return record, nil
 }
 
-// Bytes are a few bytes, written as numbers with spaces between.
+// Bytes are a few bytes, written as numbers separated by spaces.
 type Bytes []byte
 
-// UnmarshalText reads numbers such as 0xA5 or 165, with spaces or commas between.
+// UnmarshalText reads numbers such as 0xA5 or 165, separated by spaces or commas.
 func (b *Bytes) UnmarshalText(text []byte) error {
 	var list Bytes
 	for _, word := range strings.FieldsFunc(string(text), func(r rune) bool { return r == ' ' || r == ',' }) {
 		n, err := strconv.ParseUint(word, 0, 8)
 		if err != nil {
-			return fmt.Errorf("%.32q is not a byte: use 0 to 255 or 0x00 to 0xFF, several with spaces between, like \"0xA5 0x5A\"", word)
+			return fmt.Errorf("%.32q is not a byte: use 0 to 255 or 0x00 to 0xFF, several separated by spaces, like "+
+				"\"0xA5 0x5A\"", word)
 		}
 		list = append(list, byte(n))
 	}
@@ -272,7 +283,7 @@ func (t *Text) UnmarshalText(text []byte) error {
 	if strings.Contains(s, `\`) {
 		unquoted, err := strconv.Unquote(`"` + strings.ReplaceAll(s, `"`, `\"`) + `"`)
 		if err != nil {
-			return fmt.Errorf(`%.32q has an escape that is not known: use \n, \r, \t, \x00 to \xff or \\`, s)
+			return fmt.Errorf(`%.32q has an unknown escape: use \n, \r, \t, \x00 to \xff or \\`, s)
 		}
 		s = unquoted
 	}

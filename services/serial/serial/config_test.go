@@ -9,7 +9,7 @@ import (
 	"github.com/waldo-robot/waldo/services/serial/frame"
 )
 
-// TestReading: which keys go with which form, and what is said when nothing can be read.
+// TestReading: which keys apply to which format, and the hint when nothing can be read.
 func TestReading(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change    func(*Config)

@@ -52,7 +52,8 @@ func start(t testing.TB, port string, change func(*Config)) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{}
-	if r.Process, err = device.Start(Kind(), device.Settings{Robot: "r", Device: "d", NATS: server.URL()}, c, logtest.New(t, slog.LevelInfo)); err != nil {
+	if r.Process, err = device.Start(Kind(), device.Settings{Robot: "r", Device: "d", NATS: server.URL()}, c,
+		logtest.New(t, slog.LevelInfo)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.Stop)
@@ -60,7 +61,8 @@ func start(t testing.TB, port string, change func(*Config)) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.conn.Close)
-	if r.direct, err = grpc.NewClient(r.GRPCAddress(), grpc.WithTransportCredentials(insecure.NewCredentials())); err != nil {
+	if r.direct, err = grpc.NewClient(r.GRPCAddress(),
+		grpc.WithTransportCredentials(insecure.NewCredentials())); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.direct.Close() })

@@ -30,7 +30,7 @@ func TestSimulationKeepsTheContract(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return porttest.Line{Port: b, Say: func(*testing.T) []byte { return []byte{0x5a} }} // it speaks by itself
+		return porttest.Line{Port: b, Say: func(*testing.T) []byte { return []byte{0x5a} }} // it sends without being asked
 	})
 }
 
@@ -53,7 +53,7 @@ func TestReadAndWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A result says that the call, and with it its subscription, has begun; the other began before.
+	// A result proves that the call, and with it its subscription, has begun; the other began before.
 	result := func(id int64) *serialv1.WriteResult {
 		t.Helper()
 		for {
@@ -77,7 +77,8 @@ func TestReadAndWrite(t *testing.T) {
 			t.Errorf("%q: %v", text, got)
 		}
 	}
-	if err := connected.Send(&serialv1.ConnectRequest{Id: 7}); err != nil || result(7).GetCode() != int32(codes.InvalidArgument) {
+	if err := connected.Send(&serialv1.ConnectRequest{Id: 7}); err != nil ||
+		result(7).GetCode() != int32(codes.InvalidArgument) {
 		t.Errorf("no message: %v", err)
 	}
 	if _, err := r.serial.WriteMessage(ctx, lineMessage("three")); err != nil {
@@ -98,8 +99,16 @@ func TestReadAndWrite(t *testing.T) {
 	defer hold.Close()
 	r.awaitHeld(t)
 	first := sayUntilHeard(t, p, func() (*serialv1.SerialMessage, error) { return held.Next(ctx) })
-	fromStream := readUntil(t, first.GetJson(), func() (*serialv1.SerialMessage, error) { m, err := streamed.Recv(); return m.GetMessage(), err })
-	fromConnect := readUntil(t, first.GetJson(), func() (*serialv1.SerialMessage, error) { m, err := connected.Recv(); return m.GetMessage(), err })
+	fromStream := readUntil(t, first.GetJson(), func() (*serialv1.SerialMessage, error) {
+		m,
+			err := streamed.Recv()
+		return m.GetMessage(), err
+	})
+	fromConnect := readUntil(t, first.GetJson(), func() (*serialv1.SerialMessage, error) {
+		m,
+			err := connected.Recv()
+		return m.GetMessage(), err
+	})
 	if !proto.Equal(first, fromStream) || !proto.Equal(first, fromConnect) {
 		t.Errorf("bus:\n%v\nStreamMessages:\n%v\nConnect:\n%v", first, fromStream, fromConnect)
 	}
@@ -127,8 +136,11 @@ func (r *rig) awaitHeld(t *testing.T) {
 	t.Fatal(err)
 }
 
-// sayUntilHeard has the board speak until a message comes: a subscription to the board may begin a little after the hold is known.
-func sayUntilHeard(t *testing.T, p *ptytest.Terminal, next func() (*serialv1.SerialMessage, error)) *serialv1.SerialMessage {
+// sayUntilHeard has the board send until a message comes: a subscription to the board may begin a little
+// after the hold is known.
+func sayUntilHeard(
+	t *testing.T, p *ptytest.Terminal, next func() (*serialv1.SerialMessage, error),
+) *serialv1.SerialMessage {
 	t.Helper()
 	speaking, stop := context.WithCancel(t.Context())
 	var speaker sync.WaitGroup
@@ -174,7 +186,7 @@ func readUntil(t *testing.T, json string, next func() (*serialv1.SerialMessage, 
 	}
 }
 
-// TestUnplug: the call stays, the state says why, and it goes on when the board is back.
+// TestUnplug: the call stays open, the state gives the reason, and the stream resumes when the board is back.
 func TestUnplug(t *testing.T) {
 	p := ptytest.New(t)
 	r := start(t, p.Path, nil)
@@ -201,14 +213,18 @@ func TestUnplug(t *testing.T) {
 		}
 		p.Await(t, 0, "back\n")
 		p.Say(t, "I am back\n")
-		readUntil(t, `"I am back"`, func() (*serialv1.SerialMessage, error) { m, err := call.Recv(); return m.GetMessage(), err })
+		readUntil(t, `"I am back"`, func() (*serialv1.SerialMessage, error) {
+			m,
+				err := call.Recv()
+			return m.GetMessage(), err
+		})
 	}
 	if strings.Contains(p.All(), "lost") {
 		t.Error("what was refused was written")
 	}
 }
 
-// TestWriteErrorsAreTheSameOnEveryTransport, and harm nobody.
+// TestWriteErrorsAreTheSameOnEveryTransport, and affect nobody else.
 func TestWriteErrors(t *testing.T) {
 	p := ptytest.New(t)
 	r := start(t, p.Path, func(c *Config) { c.Write, c.WriteKeys = "<bb", []string{"left", "right"} })
@@ -219,7 +235,7 @@ func TestWriteErrors(t *testing.T) {
 		`{"left": 1}`:                `right: missing`,
 		`{"left": 1, "right": 500}`:  `right: `,
 		`{"left": 1, "right": "x"}`:  `right: `,
-		`{"left": 1, "rihgt": 1}`:    `"rihgt": is no key of this board`,
+		`{"left": 1, "rihgt": 1}`:    `"rihgt": is not a key of this board`,
 		`[1]`:                        `1 values are given`,
 		strings.Repeat("[", 100_000): `json: `,
 	} {
@@ -232,7 +248,8 @@ func TestWriteErrors(t *testing.T) {
 			}
 		}
 	}
-	if _, err := r.serial.WriteMessage(ctx, jsonMessage("[1, 2]", &controlv1.CommandHeader{})); status.Code(err) != codes.InvalidArgument {
+	if _, err := r.serial.WriteMessage(ctx, jsonMessage("[1, 2]",
+		&controlv1.CommandHeader{})); status.Code(err) != codes.InvalidArgument {
 		t.Errorf("a header for a board that moves nothing: %v", err)
 	}
 	if _, err := r.serial.WriteMessage(ctx, jsonMessage("[1, 2]", nil)); err != nil {
@@ -240,7 +257,7 @@ func TestWriteErrors(t *testing.T) {
 	}
 	p.Await(t, 0, "\x01\x02")
 	if got := p.All(); got != "\x01\x02" {
-		t.Errorf("the board heard % x", got)
+		t.Errorf("the board received % x", got)
 	}
 }
 
@@ -248,7 +265,7 @@ func jsonMessage(text string, h *controlv1.CommandHeader) *serialv1.WriteMessage
 	return &serialv1.WriteMessageRequest{Body: &serialv1.WriteMessageRequest_Json{Json: text}, Control: h}
 }
 
-// TestSlowReader: one that never reads costs nobody anything.
+// TestSlowReader: a reader that never reads affects nobody else.
 func TestSlowReader(t *testing.T) {
 	p := ptytest.New(t)
 	r := start(t, p.Path, nil)
@@ -277,13 +294,14 @@ func TestSlowReader(t *testing.T) {
 	}
 }
 
-// TestStartOnce: a board that says when it begins is not written to before.
+// TestStartOnce: a board that announces its start is not written to before that.
 func TestStartOnce(t *testing.T) {
 	p := ptytest.New(t)
 	r := start(t, p.Path, func(c *Config) { c.Read, c.StartByte, c.StartOnce = "<b", Bytes{'!'}, true })
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	if _, err := r.serial.WriteMessage(ctx, lineMessage("early"), grpc.WaitForReady(true)); status.Code(err) != codes.Unavailable {
+	if _, err := r.serial.WriteMessage(ctx, lineMessage("early"),
+		grpc.WaitForReady(true)); status.Code(err) != codes.Unavailable {
 		t.Errorf("before the start: %v", err)
 	}
 	p.Say(t, "booting … ")
@@ -306,15 +324,17 @@ func TestGetPort(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &serialv1.Port{Name: p.Path, Baud: 115200, Read: "line", Write: "<bb", Actuator: true, WriteFields: []*serialv1.FieldInfo{
-		{Key: "left", Format: "b", Whole: true, Minimum: -128, Maximum: 127}, {Key: "right", Format: "b", Whole: true, Minimum: -128, Maximum: 127},
-	}}
+	want := &serialv1.Port{Name: p.Path, Baud: 115200, Read: "line", Write: "<bb", Actuator: true,
+		WriteFields: []*serialv1.FieldInfo{
+			{Key: "left", Format: "b", Whole: true, Minimum: -128, Maximum: 127}, {Key: "right", Format: "b", Whole: true,
+				Minimum: -128, Maximum: 127},
+		}}
 	if !proto.Equal(got.GetPort(), want) {
 		t.Errorf("%v, want %v", got.GetPort(), want)
 	}
 }
 
-// TestPortOfAnyBytes: a path may have any bytes, a message of the API only UTF-8.
+// TestPortOfAnyBytes: a path may contain any bytes, an API message only UTF-8.
 func TestPortOfAnyBytes(t *testing.T) {
 	r := start(t, "/dev/no-\xff-such", nil)
 	got, err := r.serial.GetPort(t.Context(), &serialv1.GetPortRequest{}, grpc.WaitForReady(true))
@@ -323,7 +343,7 @@ func TestPortOfAnyBytes(t *testing.T) {
 	}
 }
 
-// TestStop: calls end, and nothing of the device is left (goleak sees to that).
+// TestStop: calls end, and nothing of the device is left (goleak checks that).
 func TestStop(t *testing.T) {
 	p := ptytest.New(t)
 	r := start(t, p.Path, nil)

@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// port is a line on which the test says what the board says.
+// port is a line on which the test plays the board.
 type port struct{ *io.PipeReader }
 
 func (port) Write(b []byte) (int, error) { return len(b), nil }
@@ -56,7 +56,8 @@ func (c *call) Send(r *serialv1.ConnectResponse) error {
 	return nil
 }
 
-// startBoard returns a board that reads lines, and a function that has it say one and returns when its readers have it.
+// startBoard returns a board that reads lines, and a function that has it send one and returns when its
+// readers have it.
 func startBoard(t *testing.T) (b *board.Board, say func()) {
 	b = board.New(board.Config{
 		Reader: codec.Line{}, Writer: codec.Line{},
@@ -78,7 +79,8 @@ func startBoard(t *testing.T) (b *board.Board, say func()) {
 	}
 }
 
-// TestConnectHearsTheFirstAnswer: what the board answers to the first message of a call reaches the caller, however busy the machine is.
+// TestConnectHearsTheFirstAnswer: the board's answer to the first message of a call reaches the caller,
+// however busy the machine is.
 func TestConnectHearsTheFirstAnswer(t *testing.T) {
 	b, say := startBoard(t)
 	s := service.New(service.Config{Board: b, Writer: codec.Line{}, Arbiter: answering{say}})

@@ -7,11 +7,11 @@ import (
 	"github.com/waldo-robot/waldo/pkg/simworld"
 )
 
-// rover is what the board drives. It is simulated up to a moment; the motors change only at such moments.
+// rover is the rover on the board. It is simulated up to a moment; the motors change only at such moments.
 type rover struct {
 	world *simworld.World
 
-	at          time.Time // up to when it was simulated
+	at          time.Time // simulated up to here
 	left, right int       // duties
 	commanded   time.Time // when the last valid command came
 	stopped     bool      // by the watchdog
@@ -20,7 +20,7 @@ type rover struct {
 	battery     battery
 }
 
-// obey sets the motors at the moment up to which the rover was simulated.
+// obey sets the motors at the moment up to which the rover has been simulated.
 func (r *rover) obey(c command, now time.Time) {
 	r.left, r.right = clamp(c.left), clamp(c.right)
 	r.commanded, r.stopped = now, false
@@ -30,7 +30,7 @@ func clamp(duty int16) int {
 	return max(-simworld.MaxDuty, min(simworld.MaxDuty, int(duty)))
 }
 
-// advance simulates up to now. The watchdog bites exactly when it is due, however late this is called.
+// advance simulates up to now. The watchdog fires exactly when it is due, however late this is called.
 func (r *rover) advance(now time.Time) {
 	if due := r.commanded.Add(watchdog); !r.stopped && !now.Before(due) {
 		r.run(due)
@@ -39,7 +39,7 @@ func (r *rover) advance(now time.Time) {
 	r.run(now)
 }
 
-// run drives with the present duties until a moment.
+// run drives with the current duties until a moment.
 func (r *rover) run(until time.Time) {
 	dt := until.Sub(r.at)
 	if dt <= 0 {

@@ -1,5 +1,6 @@
-// Package simboard is the rover's board without the rover: what is written to a [Board] and read from it is, byte for byte, what one
-// would write to and read from the serial port of a real one. It drives a simulated rover through the room of package simworld.
+// Package simboard is the rover's board without the rover: the bytes written to a [Board] and read from
+// it are exactly those on the serial port of a real board. It drives a simulated rover through the room
+// of package simworld.
 //
 // # The protocol
 //
@@ -9,18 +10,19 @@
 //	telemetry  0x5A | uint32 uptime, int16 left, right, int32 x, y,
 //	                  int16 heading, uint16 battery, uint8 flags | crc    23 bytes, every 20 ms
 //
-// A command sets the PWM duty of each side, -255 to 255. When no valid one has come for 250 ms the board stops the motors by
-// itself. A frame with a wrong CRC is ignored, and the next one is looked for in what was read of it; bytes of an incomplete
-// frame are forgotten after 50 ms.
+// A command sets the PWM duty of each side, -255 to 255. When no valid command has come for 250 ms the
+// board's watchdog stops the motors. A frame with a wrong CRC is ignored, and the next one is searched
+// for within its bytes; bytes of an incomplete frame are discarded after 50 ms.
 //
 // # What differs from hardware
-//
-// The odometry has no errors: x, y and heading are where the rover really is, also after it ran against a wall. The bumper flag
-// tells that it touches something. The battery is never so empty that the rover stops, and recovers while it stands.
+// The odometry has no errors: x, y and heading are where the rover really is, even after it ran into a
+// wall. The bumper flag reports that it touches something. The battery is never so empty that the rover
+// stops, and recovers while it stands still.
 //
 // # Concurrency and shutdown
 //
-// Read, Write and Close may be called from any goroutine. A board runs one goroutine, which Close ends and waits for.
+// Read, Write and Close may be called from any goroutine. A board runs one goroutine, which Close ends
+// and waits for.
 package simboard
 
 import (
@@ -35,14 +37,15 @@ import (
 
 const (
 	period   = 20 * time.Millisecond  // from one telemetry frame to the next
-	watchdog = 250 * time.Millisecond // after the last valid command the motors stop
+	watchdog = 250 * time.Millisecond // after the last valid command, the motors stop
 	// maxUnread is how much telemetry waits for a reader, in bytes: not quite two seconds.
 	maxUnread = 89 * telemetrySize
 )
 
-// Config describes a board. The zero value is one that is switched on at the start of the room.
+// Config describes a board. The zero value is a board that is switched on at the start of the room.
 type Config struct {
-	// Start is where the rover stands; it must be free. The zero value is the room's start. The simulated camera presumes that one.
+	// Start is where the rover stands; it must be free. The zero value is the room's start, which the
+	// simulated camera assumes.
 	Start simworld.Pose
 	// While runs its function only while somebody reads the telemetry, as [stream.Demand.While] does. The board then sends one frame
 	// when it is switched on, and the others only for readers. Nil: it sends all the time.
@@ -116,7 +119,8 @@ func (b *Board) report(ctx context.Context) error {
 	}
 }
 
-// send queues one telemetry frame. If nobody reads, the oldest bytes are lost, as in any port without flow control.
+// send queues one telemetry frame. If nobody reads, the oldest bytes are lost, as in any port without
+// flow control.
 func (b *Board) send() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -129,8 +133,8 @@ func (b *Board) send() {
 	b.changed.Broadcast()
 }
 
-// Read waits until the board has sent something and returns as much of it as there is. After Close it fails with an error that
-// wraps [os.ErrClosed].
+// Read waits until the board has sent something and returns what is available. After Close it fails with
+// an error that wraps [os.ErrClosed].
 func (b *Board) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -145,8 +149,8 @@ func (b *Board) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Write hands bytes to the board, which acts on every command that is complete with them. It never waits. After Close it fails with
-// an error that wraps [os.ErrClosed].
+// Write hands bytes to the board, which acts on every command that they complete. It never waits. After
+// Close it fails with an error that wraps [os.ErrClosed].
 func (b *Board) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

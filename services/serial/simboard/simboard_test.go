@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const ms = time.Millisecond
 
-// inTime runs a test with a board on a clock of its own. The board was switched on a moment ago.
+// inTime runs a test with a board on a fake clock. The board was switched on a moment ago.
 func inTime(t *testing.T, config Config, test func(t *testing.T, b *Board)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -108,11 +108,15 @@ func TestCommandsDrive(t *testing.T) {
 		left, right int16
 		want        telemetry // after half a second
 	}{
-		"forward":          {255, 255, telemetry{left: 255, right: 255, odometry: simworld.Odometry{X: 400}, flags: flagMoving}},
-		"backward":         {-51, -51, telemetry{left: -51, right: -51, odometry: simworld.Odometry{X: -80}, flags: flagMoving}},
-		"left on the spot": {-51, 51, telemetry{left: -51, right: 51, odometry: simworld.Odometry{Heading: 800}, flags: flagMoving}},
-		"standing":         {0, 0, telemetry{}},
-		"one wheel":        {0, 51, telemetry{right: 51, odometry: simworld.Odometry{X: 39, Y: 8, Heading: 400}, flags: flagMoving}},
+		"forward": {255, 255, telemetry{left: 255, right: 255, odometry: simworld.Odometry{X: 400},
+			flags: flagMoving}},
+		"backward": {-51, -51, telemetry{left: -51, right: -51, odometry: simworld.Odometry{X: -80},
+			flags: flagMoving}},
+		"left on the spot": {-51, 51, telemetry{left: -51, right: 51, odometry: simworld.Odometry{Heading: 800},
+			flags: flagMoving}},
+		"standing": {0, 0, telemetry{}},
+		"one wheel": {0, 51, telemetry{right: 51, odometry: simworld.Odometry{X: 39, Y: 8, Heading: 400},
+			flags: flagMoving}},
 		"more than possible": {300, 32767, telemetry{left: 255, right: 255, odometry: simworld.Odometry{X: 400},
 			flags: flagMoving}},
 		"less than possible": {-256, -32768, telemetry{left: -255, right: -255, odometry: simworld.Odometry{X: -400},
@@ -130,7 +134,7 @@ func TestCommandsDrive(t *testing.T) {
 	}
 }
 
-// TestWatchdog drives at 800 mm/s with one command: the way tells when the motors stopped.
+// TestWatchdog drives at 800 mm/s with one command: the distance shows when the motors stopped.
 func TestWatchdog(t *testing.T) {
 	inTime(t, Config{}, func(t *testing.T, b *Board) {
 		next(t, b)
@@ -143,7 +147,8 @@ func TestWatchdog(t *testing.T) {
 			if want := int32(math.Round(800 * min(since, watchdog).Seconds())); got.odometry.X != want {
 				t.Fatalf("after %v at %d mm, want %d", since, got.odometry.X, want)
 			}
-			if (got.flags&flagWatchdog != 0) != stopped || (got.flags&flagMoving == 0) != stopped || (got.left == 0) != stopped {
+			if (got.flags&flagWatchdog != 0) != stopped || (got.flags&flagMoving == 0) != stopped ||
+				(got.left == 0) != stopped {
 				t.Fatalf("after %v: %+v", since, got)
 			}
 			if since > 2*watchdog {
@@ -232,7 +237,7 @@ func TestStart(t *testing.T) {
 
 func near(a, b float64) bool { return math.Abs(a-b) < 1e-9 }
 
-// TestWhatNobodyReads makes the board send for a minute.
+// TestWhatNobodyReads has the board send for a minute.
 func TestWhatNobodyReads(t *testing.T) {
 	inTime(t, Config{}, func(t *testing.T, b *Board) {
 		time.Sleep(time.Minute + ms)

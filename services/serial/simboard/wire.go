@@ -12,28 +12,28 @@ const (
 	commandSize   = 6
 	telemetryAt   = 0x5A
 	telemetrySize = 23
-	// forgotten is the age from which on bytes of an incomplete command do not count any more.
+	// forgotten is the age at which bytes of an incomplete command are discarded.
 	forgotten = 50 * time.Millisecond
 )
 
 // Flags of telemetry.
 const (
-	flagWatchdog uint8 = 1 << iota // the watchdog holds the motors
+	flagWatchdog uint8 = 1 << iota // the watchdog has stopped the motors
 	flagMoving                     // a motor turns
-	flagBumper                     // something is touched
+	flagBumper                     // the rover touches something
 )
 
-// command is the duty of each side as it was sent, not yet within its range.
+// command is the duty of each side as sent, not yet limited to its range.
 type command struct{ left, right int16 }
 
-// parser finds commands in what is written to the board.
+// parser finds commands in the bytes written to the board.
 type parser struct {
 	bytes [commandSize]byte      // of a frame that is not complete; the first is the start byte
 	at    [commandSize]time.Time // when each came
 	n     int
 }
 
-// feed takes the next byte, and returns the command that ends with it, if one does.
+// feed takes the next byte, and returns the command that it completes, if any.
 func (p *parser) feed(b byte, now time.Time) (c command, ok bool) {
 	for p.n > 0 && now.Sub(p.at[0]) > forgotten {
 		p.skip()
@@ -54,7 +54,7 @@ func (p *parser) feed(b byte, now time.Time) (c command, ok bool) {
 	return command{int16(binary.LittleEndian.Uint16(payload)), int16(binary.LittleEndian.Uint16(payload[2:]))}, true
 }
 
-// skip goes on to the next start byte within what has been read.
+// skip advances to the next start byte within the bytes read.
 func (p *parser) skip() {
 	next := 1
 	for next < p.n && p.bytes[next] != commandStart {
@@ -64,7 +64,7 @@ func (p *parser) skip() {
 	p.n = copy(p.bytes[:], p.bytes[next:p.n])
 }
 
-// telemetry is what the board says of itself.
+// telemetry is the board's report on itself.
 type telemetry struct {
 	uptime      uint32
 	left, right int16
@@ -88,7 +88,7 @@ func (t telemetry) append(b []byte) []byte {
 	return append(b, crc8(b[payload:]))
 }
 
-// crc8 is CRC-8/SMBUS: polynomial 0x07, nothing reflected, nothing added.
+// crc8 is CRC-8/SMBUS: polynomial 0x07, not reflected, start value and final exclusive-or zero.
 func crc8(data []byte) (crc byte) {
 	for _, b := range data {
 		crc ^= b

@@ -18,16 +18,17 @@ func frame(left, right int16) []byte {
 // join puts pieces one after the other.
 func join(pieces ...[]byte) []byte { return bytes.Join(pieces, nil) }
 
-// written is what may be written to a board within a moment, and the commands in it.
+// written pairs bytes written to a board at one moment with the commands in them.
 var written = map[string]struct {
 	bytes []byte
 	want  []command
 }{
-	"nothing":                   {nil, nil},
-	"one":                       {frame(100, -100), []command{{100, -100}}},
-	"extremes":                  {frame(32767, -32768), []command{{32767, -32768}}},
-	"two":                       {join(frame(1, 2), frame(3, 4)), []command{{1, 2}, {3, 4}}},
-	"noise around":              {join([]byte{0, 1, 2}, frame(1, 2), []byte{9, 9}, frame(3, 4), []byte{7}), []command{{1, 2}, {3, 4}}},
+	"nothing":  {nil, nil},
+	"one":      {frame(100, -100), []command{{100, -100}}},
+	"extremes": {frame(32767, -32768), []command{{32767, -32768}}},
+	"two":      {join(frame(1, 2), frame(3, 4)), []command{{1, 2}, {3, 4}}},
+	"noise around": {join([]byte{0, 1, 2}, frame(1, 2), []byte{9, 9}, frame(3, 4), []byte{7}),
+		[]command{{1, 2}, {3, 4}}},
 	"half":                      {frame(1, 2)[:3], nil},
 	"all but the crc":           {frame(1, 2)[:5], nil},
 	"wrong crc":                 {join(frame(1, 2)[:5], []byte{0}), nil},
@@ -63,7 +64,7 @@ func TestParser(t *testing.T) {
 	}
 }
 
-// search finds commands in the plainest way, with everything in hand.
+// search finds commands in the simplest way, with all bytes at hand.
 func search(data []byte) (found []command) {
 	for i := 0; i+commandSize <= len(data); i++ {
 		f := data[i : i+commandSize]
@@ -75,7 +76,8 @@ func search(data []byte) (found []command) {
 	return found
 }
 
-// FuzzParser compares with a search through all bytes, and makes sure that whatever came before costs two commands at most.
+// FuzzParser compares with a search through all bytes, and makes sure that any bytes before cost two
+// commands at most.
 func FuzzParser(f *testing.F) {
 	for _, tt := range written {
 		f.Add(tt.bytes)
@@ -98,11 +100,11 @@ func TestBytesGetOld(t *testing.T) {
 		pause         time.Duration
 		want          []command
 	}{
-		"soon enough":               {whole[:3], whole[3:], forgotten, []command{{1, 2}}},
-		"too late":                  {whole[:3], whole[3:], forgotten + 1, nil},
-		"too late, then another":    {whole[:3], join(whole[3:], frame(3, 4)), forgotten + 1, []command{{3, 4}}},
-		"what is old hides nothing": {whole[:1], frame(3, 4), forgotten + 1, []command{{3, 4}}},
-		"it would have been right":  {[]byte{commandStart}, frame(3, 4)[1:], forgotten + 1, nil},
+		"soon enough":              {whole[:3], whole[3:], forgotten, []command{{1, 2}}},
+		"too late":                 {whole[:3], whole[3:], forgotten + 1, nil},
+		"too late, then another":   {whole[:3], join(whole[3:], frame(3, 4)), forgotten + 1, []command{{3, 4}}},
+		"old bytes hide nothing":   {whole[:1], frame(3, 4), forgotten + 1, []command{{3, 4}}},
+		"it would have been right": {[]byte{commandStart}, frame(3, 4)[1:], forgotten + 1, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var p parser
@@ -123,7 +125,8 @@ func TestBytesGetOld(t *testing.T) {
 	}
 }
 
-// TestBytesGetOldOneByOne drips a frame: its start is forgotten before its end comes, and a start byte within it takes over.
+// TestBytesGetOldOneByOne drips a frame: its start expires before its end comes, and a start byte within
+// it takes over.
 func TestBytesGetOldOneByOne(t *testing.T) {
 	var p parser
 	now := time.Now()

@@ -6,7 +6,7 @@ import (
 	"go.bug.st/serial"
 )
 
-// Mode is how a character is sent: data bits, parity, stop bits, written like 8N1. The zero value is 8N1.
+// Mode is the character format: data bits, parity, stop bits, written like 8N1. The zero value is 8N1.
 type Mode struct {
 	text   string
 	parsed serial.Mode
@@ -14,7 +14,8 @@ type Mode struct {
 
 // UnmarshalText reads 5 to 8 data bits, the parity N, E, O, M or S, and 1, 1.5 or 2 stop bits.
 func (m *Mode) UnmarshalText(text []byte) error {
-	wrong := fmt.Errorf("%.16q is no mode: use data bits 5 to 8, parity N, E, O, M or S and stop bits 1, 1.5 or 2, like 8N1", text)
+	wrong := fmt.Errorf("%.16q is not a valid mode: use data bits 5 to 8, parity N, E, O, M or S and stop bits "+
+		"1, 1.5 or 2, like 8N1", text)
 	if len(text) < 3 {
 		return wrong
 	}
@@ -31,7 +32,8 @@ var (
 	parities = map[byte]serial.Parity{
 		'N': serial.NoParity, 'E': serial.EvenParity, 'O': serial.OddParity, 'M': serial.MarkParity, 'S': serial.SpaceParity,
 	}
-	stops = map[string]serial.StopBits{"1": serial.OneStopBit, "1.5": serial.OnePointFiveStopBits, "2": serial.TwoStopBits}
+	stops = map[string]serial.StopBits{"1": serial.OneStopBit, "1.5": serial.OnePointFiveStopBits,
+		"2": serial.TwoStopBits}
 )
 
 // String writes the mode like 8N1.

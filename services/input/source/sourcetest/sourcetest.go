@@ -13,24 +13,25 @@ import (
 	"github.com/waldo-robot/waldo/services/input/source"
 )
 
-// patience is how long a test waits for something that should come at once, on a machine that is busy.
+// patience is how long a test waits, on a busy machine, for something that should come at once.
 const patience = 20 * time.Second
 
-// Run checks sources made by open, which is called once for every check and fails the test by itself if it cannot. The device has to be
-// there, and somebody has to play with it.
+// Run checks sources made by open, which is called once for every check and itself fails the test if it
+// cannot open one. The device must be present, and somebody must operate it.
 func Run(t *testing.T, open func(t *testing.T) source.Source) {
 	checks := map[string]func(*testing.T, source.Source){
-		"describes itself":        describes,
-		"changes are as promised": changes,
-		"stops and starts again":  restarts,
-		"tells nothing after it":  silence,
+		"describes itself":         describes,
+		"changes are as promised":  changes,
+		"stops and starts again":   restarts,
+		"reports nothing after it": silence,
 	}
 	for name, check := range checks {
 		t.Run(name, func(t *testing.T) { check(t, open(t)) })
 	}
 }
 
-// Recorder is a sink that remembers. It is for one goroutine, that of Run; what it found may be read when Run has returned.
+// Recorder is a sink that records its calls. It is for one goroutine, that of Run; its results may be
+// read when Run has returned.
 type Recorder struct {
 	t       *testing.T
 	enough  func()
@@ -45,7 +46,7 @@ type Recorder struct {
 	Resyncs []source.State
 }
 
-// Record runs a source until it has told that many changes, and returns what it told.
+// Record runs a source until it has reported that many changes, and returns them.
 func Record(t *testing.T, s source.Source, changes int) *Recorder {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -114,7 +115,7 @@ func describes(t *testing.T, s source.Source) {
 	r := Record(t, s, 0)
 	i := r.Info
 	if i.Driver == "" || i.Path == "" || i.Name == "" || len(i.ID) != 9 {
-		t.Errorf("it does not say what it is: %+v", i)
+		t.Errorf("it does not describe itself: %+v", i)
 	}
 	if !utf8.ValidString(i.Path) || !utf8.ValidString(i.Name) {
 		t.Errorf("its texts are not UTF-8: %q %q", i.Path, i.Name)
@@ -146,7 +147,7 @@ func changes(t *testing.T, s source.Source) {
 		}
 		for _, e := range events {
 			if _, announced := r.State.Axes[e.Code]; e.Type == linux.EV_ABS && !announced {
-				t.Errorf("change %d has an axis %d that there is not", i, e.Code)
+				t.Errorf("change %d has an axis %d that was not announced", i, e.Code)
 			}
 			if e.Type == linux.EV_SYN && (e.Code == linux.SYN_REPORT || e.Code == linux.SYN_DROPPED) {
 				t.Errorf("change %d has event %d of EV_SYN", i, e.Code)
@@ -165,7 +166,8 @@ func restarts(t *testing.T, s source.Source) {
 	}
 }
 
-// silence starts a source whose context has ended; a call after its return would find the recorder no longer running.
+// silence starts a source whose context has ended; a call after its return would find the recorder no
+// longer running.
 func silence(t *testing.T, s source.Source) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -176,7 +178,7 @@ func silence(t *testing.T, s source.Source) {
 	}
 	r.running.Store(false)
 	if len(r.Changes) > 0 {
-		t.Errorf("it told %d changes although its context had ended", len(r.Changes))
+		t.Errorf("it reported %d changes although its context had ended", len(r.Changes))
 	}
 	Record(t, s, 3)
 }
