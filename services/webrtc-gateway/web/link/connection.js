@@ -1,62 +1,38 @@
 /**
  * @file One RTCPeerConnection with the gateway, for the streams of any number of devices and any number of data channels.
  *
- * We make the offers, the gateway answers. One offer is in flight at a time; what was asked for meanwhile goes into the
- * next. Each stream has a media section of its own, found by its `mid`; a section that is no longer wanted goes inactive
- * and is used again for the next of its kind, so the session description does not grow with use. Candidates trickle both
- * ways. All data channels share one section of their own, which is offered with the first of them.
+ * The page makes the offers, the gateway answers. One offer is in flight at a time; what is asked for meanwhile goes into the
+ * next. All data channels share one section of the session description, which is offered with the first of them.
  *
- * If the gateway refuses an offer, everything it asked for anew is taken back and asked for again one stream at a time,
- * so that one that cannot be had does not keep the others away.
+ * If the gateway refuses an offer, everything new in it is taken back and asked for again one stream at a time, so that one that
+ * cannot be had does not keep the others away.
  */
+
+import { Candidates } from './candidates.js';
+import { Sections } from './sections.js';
 
 /** @import { PeerMessageJson, TrackJson } from '../proto/gen/waldo/signaling/v1/signaling_pb.js' */
+/** @import { SectionHandlers, Want } from './sections.js' */
 
-/** Candidates of the machine itself are there at once. A browser without any network interface gathers for ever, and finds none, in ms. */
+/** Candidates of the machine itself are there at once. A browser without a network interface gathers forever and finds none, in ms. */
 const BARREN_MS = 2000;
-const CAPTURE_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
 
 /**
- * @typedef {'video'|'audio'|'speaker'} MediaStreamName What a camera sees, what a microphone hears, what is to be played.
- *
- * @typedef {object} Want A stream of a device that is to go over the connection.
- * @property {string} device
- * @property {MediaStreamName} stream
- * @property {object} owner Who wants it.
- *
- * @typedef {object} ConnectionHandlers
+ * @typedef {object} OwnHandlers
  * @property {(message: PeerMessageJson) => void} send
- * @property {(want: Want, transceiver: RTCRtpTransceiver) => void} onTrack A stream has its section (nothing has come yet).
- * @property {(want: Want) => void} onFree A stream that had its section has none any more.
- * @property {(want: Want, message: string) => void} onRefused The gateway does not give this stream.
  * @property {(why: string) => void} onBroken This connection cannot be saved; make another.
  *
- * @typedef {object} Section A media section.
- * @property {RTCRtpTransceiver} transceiver
- * @property {MediaStreamName} stream What it can be for; sections never change their kind.
- * @property {Want|null} want What it is for; null for one that is free.
+ * @typedef {OwnHandlers & SectionHandlers} ConnectionHandlers
  */
-
-/** @param {Want} want @returns {string} The same for the same stream. */
-const keyOf = ({ device, stream }) => `${stream}/${device}`;
-/** @param {MediaStreamName} stream @returns {RTCRtpTransceiverDirection} */
-const directionOf = (stream) => (stream === 'speaker' ? 'sendonly' : 'recvonly');
 
 /** One connection. Make a new one when it breaks. */
 export class Connection {
   #pc;
   #handlers;
   #talker;
-  /** @type {Section[]} All media sections ever made. */
-  #sections = [];
-  /** @type {Map<string, Want>} */
-  #wanted = new Map();
-  /** @type {Set<string>} Streams the gateway has accepted, on this connection. */
-  #accepted = new Set();
-  /** @type {Map<string, Want>} Those it has refused. */
-  #refused = new Map();
-  #oneByOne = false;
-  /** @type {'unwanted'|'wanted'|'agreed'|'refused'} How it stands with the section of the data channels. */
+  #sections;
+  #candidates;
+  /** @type {'unwanted'|'wanted'|'agreed'|'refused'} The state of the section of the data channels. */
   #data = 'unwanted';
   /** @type {{id: number, fresh: Want[], data: boolean}|null} The offer in flight, and what is new in it. */
   #pending = null;
@@ -64,15 +40,6 @@ export class Connection {
   #busy = false;
   #restart = false;
   #closed = false;
-  /** @type {RTCIceCandidateInit[]} The gateway's candidates that came before its answer. */
-  #early = [];
-  /**
-   * @type {PeerMessageJson[]} Our candidates, not sent yet: until its first answer the gateway has no use for them. Nothing is lost
-   * by that, the gateway finds the way we come from by itself.
-   */
-  #own = [];
-  /** How many candidates of ours there were. */
-  #gathered = 0;
   #offeredAt = Infinity;
   #env;
 
@@ -85,14 +52,8 @@ export class Connection {
     this.#env = env;
     this.#talker = env.holder();
     this.#pc = env.openPeer({ bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' });
-    this.#pc.onicecandidate = (event) => {
-      const c = event.candidate;
-      // The empty one ends a generation; the gateway waits for no end.
-      if (!c || c.candidate === '') return;
-      this.#gathered += 1;
-      this.#own.push({ candidate: { candidate: c.candidate, sdpMid: c.sdpMid ?? '', sdpMlineIndex: c.sdpMLineIndex ?? 0 } });
-      this.#tellOwn();
-    };
+    this.#sections = new Sections(this.#pc, handlers);
+    this.#candidates = new Candidates(this.#pc, handlers.send);
   }
 
   /** State of the connection as the browser sees it; 'idle' while there is nothing to connect for. */
@@ -100,10 +61,11 @@ export class Connection {
     return this.#pending === null && this.#pc.remoteDescription === null ? 'idle' : this.#pc.connectionState;
   }
 
-  /** Whether the browser has no way to offer. */
+  /** Whether the browser has no candidates to offer. */
   get barren() {
     const looks = ['gathering', 'complete'].includes(this.#pc.iceGatheringState);
-    return looks && this.#gathered === 0 && this.#pc.connectionState !== 'connected' && this.#env.now() - this.#offeredAt >= BARREN_MS;
+    const waited = this.#env.now() - this.#offeredAt >= BARREN_MS;
+    return looks && this.#candidates.gathered === 0 && this.#pc.connectionState !== 'connected' && waited;
   }
 
   /** The browser's own object. */
@@ -120,18 +82,11 @@ export class Connection {
   }
 
   /**
-   * Says which streams are wanted, all of them. Those refused before are asked for again only after {@link forgive}.
+   * Sets which streams are wanted, all of them. Those refused before are asked for again only after {@link forgive}.
    * @param {Want[]} wants
    */
   want(wants) {
-    this.#wanted = new Map(wants.map((want) => [keyOf(want), want]));
-    for (const [key, want] of this.#wanted) {
-      const section = this.#find(key);
-      if (!section?.want || section.want.owner === want.owner) continue;
-      // One has closed it, and another asked for it before it was given back.
-      section.want = want;
-      if (this.#accepted.has(key)) this.#handlers.onTrack(want, section.transceiver);
-    }
+    this.#sections.want(wants);
     this.#negotiate();
   }
 
@@ -152,13 +107,11 @@ export class Connection {
   }
 
   /**
-   * Lets what was refused of a device be asked for again: it has changed.
+   * Lets refused streams of a device be asked for again: it has changed.
    * @param {string} device
    */
   forgive(device) {
-    const before = this.#refused.size;
-    for (const [key, want] of this.#refused) if (want.device === device) this.#refused.delete(key);
-    if (this.#refused.size < before) this.#negotiate();
+    if (this.#sections.forgive(device)) this.#negotiate();
   }
 
   /** Lets refused data channels be asked for again. */
@@ -190,14 +143,13 @@ export class Connection {
     if (this.#closed) return;
     this.#pending = null;
     if (pending.data) this.#data = 'agreed';
-    for (const want of pending.fresh) this.#settle(want);
-    for (const candidate of this.#early.splice(0)) this.#add(candidate);
-    this.#tellOwn();
+    for (const want of pending.fresh) this.#sections.settle(want);
+    this.#candidates.answered();
     this.#negotiate();
   }
 
   /**
-   * The gateway's no to an offer.
+   * The gateway's refusal of an offer.
    * @param {import('../proto/signaling.js').Refusal} refusal
    */
   async refused({ id, message }) {
@@ -214,11 +166,9 @@ export class Connection {
       return;
     }
     this.#pending = null;
-    if (this.#pc.remoteDescription === null) this.#own = []; // they went back with the offer
-    for (const want of pending.fresh) this.#free(keyOf(want));
-    if (pending.fresh.length > 0) this.#oneByOne = true;
-    else this.#data = 'refused';
-    if (pending.fresh.length === 1) this.#refuse(pending.fresh[0], message);
+    this.#candidates.takenBack();
+    if (pending.fresh.length === 0) this.#data = 'refused';
+    this.#sections.takeBack(pending.fresh, message);
     this.#negotiate();
   }
 
@@ -227,8 +177,7 @@ export class Connection {
    * @param {RTCIceCandidateInit} candidate
    */
   candidate(candidate) {
-    if (this.#pc.remoteDescription === null) this.#early.push(candidate);
-    else this.#add(candidate);
+    this.#candidates.add(candidate);
   }
 
   /** @returns {Promise<RTCStatsReport>} */
@@ -237,12 +186,12 @@ export class Connection {
   }
 
   /**
-   * Negotiates no more and says nothing more, but lives: browsers blacken a video whose connection is closed, and the last
+   * Negotiates no more and calls no handler any more, but lives: browsers blacken a video whose connection is closed, and the last
    * picture has to stay until there is another.
    */
   retire() {
     this.#closed = true;
-    this.#pc.onicecandidate = null;
+    this.#candidates.close();
   }
 
   /**
@@ -250,99 +199,13 @@ export class Connection {
    * @param {MediaStreamTrack} track
    */
   brought(track) {
-    return this.#sections.some((s) => s.transceiver.receiver.track === track);
+    return this.#sections.brought(track);
   }
 
-  /** Ends the connection, without a word to the handlers. */
+  /** Ends the connection, without calling a handler. */
   close() {
     this.retire();
     this.#pc.close();
-  }
-
-  #tellOwn() {
-    if (this.#pc.remoteDescription === null) return;
-    for (const message of this.#own.splice(0)) this.#handlers.send(message);
-  }
-
-  /** @param {RTCIceCandidateInit} candidate */
-  #add(candidate) {
-    // A candidate of an earlier ICE generation, or one this browser cannot use, is no harm: there are others.
-    this.#pc.addIceCandidate(candidate).catch(() => {});
-  }
-
-  /**
-   * Brings the media sections in line with what is wanted; true if an offer is needed. What becomes free here is used
-   * again in a later offer, not in the same: the far end has to see it inactive to know that it changes hands.
-   */
-  #arrange() {
-    let changed = this.#restart || this.#data === 'wanted';
-    const have = new Set(this.#sections.flatMap(({ want }) => (want ? [keyOf(want)] : [])));
-    const missing = [...this.#wanted].filter(([key]) => !have.has(key) && !this.#refused.has(key));
-    for (const [, want] of this.#oneByOne ? missing.slice(0, 1) : missing) {
-      this.#claim(want);
-      changed = true;
-    }
-    for (const key of have) {
-      if (this.#wanted.has(key)) continue;
-      this.#free(key);
-      changed = true;
-    }
-    return changed;
-  }
-
-  /** @param {Want} want Gives the stream a free section, or a new one. */
-  #claim(want) {
-    const { stream } = want;
-    const direction = directionOf(stream);
-    const free = this.#sections.find((s) => s.want === null && s.stream === stream);
-    if (free) {
-      free.want = want;
-      free.transceiver.direction = direction;
-      return;
-    }
-    const transceiver = this.#pc.addTransceiver(stream === 'video' ? 'video' : 'audio', { direction });
-    if (stream === 'video') {
-      // Show each frame as soon as it can be decoded; the gateway asks for the same with the playout-delay extension. Sound
-      // keeps its buffer: what comes late would be heard as a gap.
-      if ('jitterBufferTarget' in transceiver.receiver) transceiver.receiver.jitterBufferTarget = 0;
-      askCaptureTime(transceiver);
-    }
-    this.#sections.push({ transceiver, stream, want });
-  }
-
-  /** @param {string} key @returns {Section|undefined} The section of a stream. */
-  #find(key) {
-    return this.#sections.find(({ want }) => want && keyOf(want) === key);
-  }
-
-  /** @param {string} key */
-  #free(key) {
-    const section = this.#find(key);
-    const want = section?.want;
-    if (!section || !want) return;
-    section.want = null;
-    section.transceiver.direction = 'inactive';
-    if (this.#accepted.delete(key)) this.#handlers.onFree(want);
-  }
-
-  /** @param {Want} want Looks at what the answer made of a new stream's section. */
-  #settle(want) {
-    const key = keyOf(want);
-    const section = this.#find(key);
-    if (!section) return;
-    if (section.transceiver.currentDirection === directionOf(want.stream)) {
-      this.#accepted.add(key);
-      this.#handlers.onTrack(want, section.transceiver);
-    } else {
-      this.#free(key);
-      this.#refuse(want, `the gateway has no ${want.stream} of it`);
-    }
-  }
-
-  /** @param {Want} want @param {string} message */
-  #refuse(want, message) {
-    this.#refused.set(keyOf(want), want);
-    this.#handlers.onRefused(want, message);
   }
 
   /** Sends an offer if one is needed and none is in flight. */
@@ -364,16 +227,18 @@ export class Connection {
     }
   }
 
+  /** @returns {boolean} Whether an offer is needed. */
+  #arrange() {
+    const changed = this.#sections.arrange();
+    return changed || this.#restart || this.#data === 'wanted';
+  }
+
   /** @param {boolean} data Whether the section of the data channels is new in this offer. */
   #send(data) {
-    const active = this.#sections.flatMap(({ want, transceiver: { mid } }) => (want && mid !== null ? [{ want, mid }] : []));
+    const { active } = this.#sections;
     this.#offers += 1;
     this.#offeredAt = Math.min(this.#offeredAt, this.#env.now());
-    this.#pending = {
-      id: this.#offers,
-      fresh: active.map(({ want }) => want).filter((want) => !this.#accepted.has(keyOf(want))),
-      data,
-    };
+    this.#pending = { id: this.#offers, fresh: active.filter(({ fresh }) => fresh).map(({ want }) => want), data };
     this.#handlers.send({
       offer: {
         id: this.#offers,
@@ -383,7 +248,7 @@ export class Connection {
     });
   }
 
-  /** @param {Want} want @param {string} mid @returns {TrackJson} What the gateway is told of a section. */
+  /** @param {Want} want @param {string} mid @returns {TrackJson} What the gateway is told about a section. */
   #track({ device, stream }, mid) {
     if (stream === 'video') return { mid, device };
     return stream === 'speaker' ? { mid, device, stream, talker: this.#talker } : { mid, device, stream };
@@ -394,24 +259,6 @@ export class Connection {
     if (this.#closed) return;
     this.#closed = true;
     this.#handlers.onBroken(why);
-  }
-}
-
-/**
- * Offers the header extension that carries each frame's capture time; Chromium knows it, but leaves it out unless asked.
- * @param {any} transceiver An RTCRtpTransceiver; not all browsers let extensions be chosen.
- */
-function askCaptureTime(transceiver) {
-  const extensions = transceiver.getHeaderExtensionsToNegotiate?.();
-  const captureTime = extensions?.find((/** @type {any} */ e) => e.uri === CAPTURE_TIME);
-  // Once negotiated, further transceivers of the connection have it by themselves.
-  if (captureTime?.direction !== 'stopped') return;
-  captureTime.direction = 'sendrecv';
-  try {
-    transceiver.setHeaderExtensionsToNegotiate(extensions);
-  } catch {
-    // Chromium refuses the whole list if the gateway's last answer left out another extension that it holds mandatory.
-    // Without the extension only the age of the frames is not known.
   }
 }
 

@@ -184,10 +184,10 @@ export class Sound extends EventTarget {
     this.#onClose();
   }
 
-  /** For the robot: the streams that are to go over the connection. @returns {import('../link/connection.js').Want[]} */
+  /** For the robot: the streams that are to go over the connection. @returns {import('../link/sections.js').Want[]} */
   get wants() {
     const { device } = this;
-    /** @type {import('../link/connection.js').Want[]} */
+    /** @type {import('../link/sections.js').Want[]} */
     const wants = [];
     if (this.#listeners.size > 0) wants.push({ device, stream: 'audio', owner: this });
     if (this.#spoke) wants.push({ device, stream: 'speaker', owner: this });
@@ -196,7 +196,7 @@ export class Sound extends EventTarget {
 
   /**
    * For the robot: a stream goes this way now.
-   * @param {import('../link/connection.js').MediaStreamName} stream
+   * @param {import('../link/sections.js').MediaStreamName} stream
    * @param {RTCRtpTransceiver} transceiver
    */
   use(stream, { receiver, sender }) {
@@ -212,7 +212,7 @@ export class Sound extends EventTarget {
     }
   }
 
-  /** For the robot: a stream has no way any more. @param {import('../link/connection.js').MediaStreamName} stream */
+  /** For the robot: a stream has no way any more. @param {import('../link/sections.js').MediaStreamName} stream */
   free(stream) {
     if (stream === 'speaker') this.#sender = this.#sending = null;
     else this.#receiver = null;

@@ -4,7 +4,7 @@
 
 import { Sound } from './sound.js';
 
-/** @typedef {import('../link/connection.js').Want} Want */
+/** @typedef {import('../link/sections.js').Want} Want */
 
 /** The sounds, by device. */
 export class SoundSet {

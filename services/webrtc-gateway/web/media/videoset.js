@@ -30,7 +30,7 @@ export class VideoSet {
     this.#onWant = onWant;
   }
 
-  /** @returns {import('../link/connection.js').Want[]} */
+  /** @returns {import('../link/sections.js').Want[]} */
   get wants() {
     return [...this.#videos].map(([device, owner]) => ({ device, stream: 'video', owner }));
   }
