@@ -73,7 +73,12 @@ func acquire(t testing.TB, a *Actuator, w *wire) *pilot {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &pilot{a: a, wire: w, lease: r.GetLease().GetEpoch(), heard: r.GetState().GetClock()}
+	granted := r.GetLease()
+	if granted.GetTtl().AsDuration() != control.LeaseTTL || granted.GetLife().AsDuration() != control.DefaultLife ||
+		granted.GetMaxLife().AsDuration() != control.MaxLife {
+		t.Errorf("the lease does not state its rules: %v", granted)
+	}
+	return &pilot{a: a, wire: w, lease: granted.GetEpoch(), heard: r.GetState().GetClock()}
 }
 
 // send sends a command, neutral if it is "0", and returns its report.

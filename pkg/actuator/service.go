@@ -67,7 +67,10 @@ func (a *Actuator) lease(grant func(now control.Clock) (epoch int64, err error))
 			return
 		}
 		a.since = time.Now()
-		lease = &controlv1.Lease{Epoch: epoch, Ttl: durationpb.New(control.LeaseTTL)}
+		lease = &controlv1.Lease{
+			Epoch: epoch, Ttl: durationpb.New(control.LeaseTTL),
+			Life: durationpb.New(control.DefaultLife), MaxLife: durationpb.New(control.MaxLife),
+		}
 		state = a.describe(now)
 		a.metrics.leases.Inc()
 		a.tell()

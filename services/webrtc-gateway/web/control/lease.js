@@ -10,10 +10,6 @@ import { Quality } from './quality.js';
 /** @import { CommandReportJson, ControlStateJson } from '../proto/gen/waldo/control/v1/control_pb.js' */
 /** @import { Claim } from '../proto/types.js' */
 
-/** How long a command counts after the clock it names, plus the round trip, in ms. */
-const LIFE_MS = 200;
-/** The most that an actuator allows, in ms. */
-const LONGEST_LIFE_MS = 1000;
 /** Answers to commands that come later are of no use, in ms. */
 const TIMEOUT_MS = 1000;
 
@@ -33,6 +29,8 @@ export class Lease {
   device;
   /** The message that means standing still. */
   safeJson;
+  /** How long it lasts after the last sign of life, in ms. */
+  ttlMs;
   /** The life of the actuator that granted it. */
   actuatorEpoch;
   quality = new Quality();
@@ -43,23 +41,24 @@ export class Lease {
   /** Sequence of the last command. */
   sequence = 0;
 
-  #epoch;
+  #grant;
   #heard;
   #handlers;
   #env;
 
   /**
    * @param {string} device
-   * @param {string} epoch What names it.
+   * @param {import('../proto/actuator.js').LeaseGrant} grant
    * @param {import('../proto/actuator.js').ControlState} state As it was told with the grant.
    * @param {LeaseHandlers} handlers
    * @param {import('../base/env.js').Env} env
    */
-  constructor(device, epoch, state, handlers, env) {
+  constructor(device, grant, state, handlers, env) {
     this.device = device;
     this.safeJson = state.safeJson;
     this.actuatorEpoch = state.epoch;
-    this.#epoch = epoch;
+    this.ttlMs = grant.ttlMs;
+    this.#grant = grant;
     this.#heard = state.clock;
     this.#handlers = handlers;
     this.#env = env;
@@ -82,10 +81,10 @@ export class Lease {
     this.sequence += 1;
     this.sentAt = this.#env.now();
     this.quality.sent(this.sequence, this.sentAt);
-    const lifeMs = Math.min(LIFE_MS + this.quality.shortestMs, LONGEST_LIFE_MS);
-    const control = {
-      leaseEpoch: this.#epoch, sequence: String(this.sequence), heard: this.#heard.text, life: `${(lifeMs / 1000).toFixed(3)}s`,
-    };
+    const { epoch, lifeMs, maxLifeMs } = this.#grant;
+    // The life covers the path as well, so the round trip is added to it. Without one in the header the actuator's own counts.
+    const life = Math.min(lifeMs + this.quality.shortestMs, maxLifeMs) / 1000;
+    const control = { leaseEpoch: epoch, sequence: String(this.sequence), heard: this.#heard.text, ...(life > 0 && { life: `${life.toFixed(3)}s` }) };
     this.#handlers.call(this.device, METHODS.write, { json, control }, { lossy: true, timeoutMs: TIMEOUT_MS })
       .then((response) => this.#reported(response.report), (error) => this.#refused(error));
   }
@@ -93,7 +92,7 @@ export class Lease {
   /** Gives a sign of life, which may be lost. */
   keepAlive() {
     this.sentAt = this.#env.now();
-    this.#handlers.call(this.device, METHODS.keepAlive, { leaseEpoch: this.#epoch }, { lossy: true, timeoutMs: TIMEOUT_MS })
+    this.#handlers.call(this.device, METHODS.keepAlive, { leaseEpoch: this.#grant.epoch }, { lossy: true, timeoutMs: TIMEOUT_MS })
       .then(({ state }) => {
         this.heardAt = this.#env.now();
         this.#handlers.onState(state);
@@ -110,7 +109,7 @@ export class Lease {
    */
   async release(timeoutMs) {
     try {
-      const { state } = await this.#handlers.call(this.device, METHODS.release, { leaseEpoch: this.#epoch }, { timeoutMs });
+      const { state } = await this.#handlers.call(this.device, METHODS.release, { leaseEpoch: this.#grant.epoch }, { timeoutMs });
       this.#handlers.onState(state);
       return true;
     } catch {

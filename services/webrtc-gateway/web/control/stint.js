@@ -7,19 +7,16 @@
 
 import { STILL_MS } from '../inputs/attention.js';
 import { METHODS } from '../proto/methods.js';
+import { leaseGrant } from '../proto/actuator.js';
 import { writeFields } from '../proto/serial.js';
 import { axisValues, commandJson, driveValues } from './mixing.js';
-import { fields, integer64 } from '../proto/json.js';
 import { Lease } from './lease.js';
+import { Pace } from './pace.js';
 
-/** Changes of the inputs are not sent faster than this on average, in ms; regular commands do not count. */
-const FASTEST_MS = 8;
-/** By how much a few changes at once may be ahead of that, in ms. Timers can be late by more than a change can wait. */
-const BURST_MS = 24;
-/** Time between signs of life of who sends no commands, in ms. */
-const SIGN_OF_LIFE_MS = 300;
-/** An actuator that hears nothing from us for so long takes the lease back, and one that says nothing may have, in ms. */
-const LEASE_MS = 1000;
+/** Time between signs of life while no commands are sent, as a part of the time that a lease lasts without them. */
+const SIGN_OF_LIFE = 0.3;
+/** A page that stands still for so long before it has a lease does not get one, in ms. */
+const FROZEN_MS = 1000;
 /** How long to wait for a way to the robot: at first, and since the actuator was last heard, in ms. */
 const PATIENCE_MS = 5000;
 /** Time between two tries to get the lease again, in ms. */
@@ -74,8 +71,7 @@ export class Stint {
   #askedAt = -Infinity;
   #over = false;
   #sentJson = '';
-  /** When the next change may be sent before its turn, were there no bursts. */
-  #hurryAt = -Infinity;
+  #pace = new Pace();
   /** Commands before this one are of an earlier state. */
   #from = 0;
   /** Why the actuator refused the newest command that it answered; empty if it did not. */
@@ -124,11 +120,9 @@ export class Stint {
     const now = this.#env.now();
     // A page that stood still lets everything go first, and speaks then; a lost way is for the next tick to see.
     if (now - this.#ticked > STILL_MS || !this.#options.way.ready()) return;
-    const wait = Math.ceil(this.#hurryAt - BURST_MS - now); // a timer for a part of a millisecond comes early
-    if (wait <= 0) {
-      this.#hurryAt = Math.max(this.#hurryAt, now) + FASTEST_MS;
-      this.#command(lease, this.#json(lease));
-    } else this.#later = this.#env.every(() => (this.#notLater(), this.hurry()), wait);
+    const wait = this.#pace.take(now);
+    if (wait === 0) this.#command(lease, this.#json(lease));
+    else this.#later = this.#env.every(() => (this.#notLater(), this.hurry()), wait);
   }
 
   /**
@@ -153,15 +147,15 @@ export class Stint {
     this.#ticked = now;
     if (gap > STILL_MS) for (const input of this.#options.inputs()) input.rest();
     if (this.#env.hidden()) this.end('hidden');
-    else if (gap > LEASE_MS) this.end('frozen');
+    else if (gap > (this.#lease?.ttlMs ?? FROZEN_MS)) this.end('frozen');
     else if (this.state === 'acquiring' || this.state === 'lost') this.#seek(now);
-    else if (!this.#lease || !this.#options.way.ready() || now - this.#lease.heardAt > LEASE_MS) this.#become('lost');
+    else if (!this.#lease || !this.#options.way.ready() || now - this.#lease.heardAt > this.#lease.ttlMs) this.#become('lost');
     else this.#speak(this.#lease, now);
   }
 
   /** Says what the state wants to be said. @param {Lease} lease @param {number} now */
   #speak(lease, now) {
-    const due = now - lease.sentAt >= SIGN_OF_LIFE_MS;
+    const due = now - lease.sentAt >= SIGN_OF_LIFE * lease.ttlMs;
     if (this.state === 'driving') this.#command(lease, this.#json(lease));
     else if (this.state === 'arming') this.#command(lease, lease.safeJson);
     else if (this.state === 'estopped' && due) lease.keepAlive();
@@ -183,7 +177,7 @@ export class Stint {
     this.#askedAt = this.#env.now();
     try {
       // What is left of the old lease would keep us from a new one.
-      if (again && !(await this.#lease?.release(LEASE_MS))) return;
+      if (again && !(await this.#lease?.release(this.#lease.ttlMs))) return;
       const granted = await this.#acquire(again);
       if (!granted) this.end('refused', 'The answer of the actuator makes no sense');
     } catch (error) {
@@ -206,10 +200,10 @@ export class Stint {
     if (this.#over) return true;
     const response = await way.call(config.device, take ? METHODS.take : METHODS.acquire, request, { timeoutMs: ANSWER_MS });
     const state = this.#control.observe(response.state);
-    const epoch = integer64(fields(response.lease).epoch);
-    if (!state || epoch === '0') return false;
+    const grant = leaseGrant(response.lease);
+    if (!state || !grant) return false;
     /** @type {Lease} */
-    const lease = new Lease(config.device, epoch, state, {
+    const lease = new Lease(config.device, grant, state, {
       call: way.call,
       onReport: (r) => lease === this.#lease && this.#reported(lease, r),
       onUnusable: (why) => lease === this.#lease && this.end('refused', why),

@@ -5,7 +5,7 @@
 
 import { fields, flag, integer64, maybe, milliseconds, nanoseconds, text, timestamp, word } from './json.js';
 
-/** @import { CommandReportJson, ControlStateJson, EStopJson } from './gen/waldo/control/v1/control_pb.js' */
+/** @import { CommandReportJson, ControlStateJson, EStopJson, LeaseJson } from './gen/waldo/control/v1/control_pb.js' */
 /** @import { Claim } from './types.js' */
 
 /**
@@ -13,6 +13,7 @@ import { fields, flag, integer64, maybe, milliseconds, nanoseconds, text, timest
  * @typedef {ControlState['phase']} ControlPhase
  * @typedef {ReturnType<typeof latched>} LatchedEStop An e-stop that is pressed.
  * @typedef {NonNullable<ReturnType<typeof report>>} Report What became of a command.
+ * @typedef {NonNullable<ReturnType<typeof leaseGrant>>} LeaseGrant The right to command an actuator.
  * @typedef {ReturnType<typeof clock>} Clock A moment on the actuator's own clock: as it came, and to compare.
  */
 
@@ -59,6 +60,15 @@ function latched(v) {
     /** To be named by those who clear it. */
     id: integer64(id),
   };
+}
+
+/** @param {Claim<LeaseJson>} v @returns Null if it is not a Lease. */
+export function leaseGrant(v) {
+  const { epoch, ttl, life, maxLife } = fields(v);
+  const ttlMs = milliseconds(ttl) ?? 0;
+  if (integer64(epoch) === '0' || ttlMs <= 0) return null;
+  // An actuator of an earlier version does not tell the last two: its commands have the life that it gives them.
+  return { epoch: integer64(epoch), ttlMs, lifeMs: milliseconds(life) ?? 0, maxLifeMs: milliseconds(maxLife) ?? 0 };
 }
 
 /** @param {Claim<CommandReportJson>} v @returns Null if it is not a CommandReport. */

@@ -4,19 +4,16 @@
 
 import { Calls } from '../channels/calls.js';
 import { Clock } from '../link/clock.js';
-import { Control } from '../control/control.js';
 import { Drive } from '../control/drive.js';
 import { EStop } from '../control/estop.js';
 import { Link } from '../link/link.js';
-import { isActuator } from '../proto/signaling.js';
+import { Roster } from './roster.js';
 import { WebRtc } from './webrtc.js';
 
 /** How often pictures and the link are judged, in ms. */
 const TICK_MS = 50;
 /** A gateway that has just started has to hear of its devices before what it says of them counts, in ms. */
 const HEARING_MS = 2500;
-/** Where no streams come, actuators are asked for their state this often, in ms. */
-const ASK_MS = 80;
 
 /**
  * A connection to one robot. Made by `waldo.connect()`; it reconnects by itself until {@link Robot.close}.
@@ -41,13 +38,10 @@ export class Robot extends EventTarget {
   #webrtc;
   #greetedAt = 0;
   #listed = false;
-  /** @type {Set<string>} Names of actuators: those of the gateway before stay until this one must have heard of them. */
-  #actuators = new Set();
+  #roster;
   #gatewayEpoch = '';
   #calls;
   #eStop;
-  /** @type {Map<string, Control>} */
-  #controls = new Map();
   /** @type {Drive|null} */
   #drive = null;
   /** @type {import('../proto/signaling.js').DriveConfig|null} */
@@ -75,13 +69,19 @@ export class Robot extends EventTarget {
       sendLossy: (text) => this.#webrtc.channels.sendCall(text),
       detour: () => this.#webrtc.detour.reason !== '' && this.#link.clear,
     }, env);
+    const eStopChanged = () => this.dispatchEvent(new CustomEvent('estop', { detail: this.eStopState }));
+    this.#roster = new Roster({
+      stream: (device, stream) => this.stream(device, stream),
+      call: this.call,
+      onState: eStopChanged,
+    }, env);
     this.#eStop = new EStop({
       names: () => this.actuators,
       known: () => this.#complete,
       control: (device) => this.control(device),
       call: this.call,
       holder: () => env.holder(),
-      onChange: () => this.dispatchEvent(new CustomEvent('estop', { detail: this.eStopState })),
+      onChange: eStopChanged,
     }, env);
     this.#link = new Link(base, token, {
       onOpening: () => this.#prepare(),
@@ -140,7 +140,7 @@ export class Robot extends EventTarget {
 
   /** Names of the devices that can move something. They are not forgotten while the gateway is lost. */
   get actuators() {
-    return [...this.#actuators].sort();
+    return this.#roster.names;
   }
 
   /**
@@ -199,16 +199,9 @@ export class Robot extends EventTarget {
   /**
    * Who commands an actuator, and whether it may move. The same name gives the same object.
    * @param {string} device
-   * @returns {Control}
    */
   control(device) {
-    let control = this.#controls.get(device);
-    if (!control) {
-      control = new Control(device, this.stream(device, 'control'), this.call, this.#env);
-      control.addEventListener('state', () => this.dispatchEvent(new CustomEvent('estop', { detail: this.eStopState })));
-      this.#controls.set(device, control);
-    }
-    return control;
+    return this.#roster.control(device);
   }
 
   /** Driving the robot as its robot.yaml says; always the same object. */
@@ -299,7 +292,7 @@ export class Robot extends EventTarget {
       const old = known.get(d.name);
       return !old || old.epoch !== d.epoch || old.state !== d.state || old.gone !== d.gone;
     }).map((d) => d.name));
-    this.#listActuators();
+    this.#roster.list(devices, this.#complete);
     this.dispatchEvent(new CustomEvent('devices', { detail: devices }));
     this.#judge();
   }
@@ -325,19 +318,10 @@ export class Robot extends EventTarget {
     this.#link.tick();
     this.#calls.tick();
     this.#webrtc.tick(live);
-    if (this.#complete) this.#listActuators();
+    if (this.#complete) this.#roster.list(this.devices, true);
     this.#eStop.tick();
-    if (live) for (const control of this.#controls.values()) control.tick(this.detour ? ASK_MS : undefined);
+    if (live) this.#roster.tick(this.detour === null);
     this.#judge();
-  }
-
-  #listActuators() {
-    const listed = this.devices.filter(isActuator).map((d) => d.name);
-    if (this.#complete) this.#actuators.clear();
-    for (const name of listed) {
-      this.#actuators.add(name);
-      this.control(name);
-    }
   }
 
   /** Whether the list of devices is what there is. */

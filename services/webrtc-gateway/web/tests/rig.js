@@ -83,7 +83,7 @@ export class FakeActuator {
   grant(holder) {
     this.lease = { epoch: String((this.#ids += 1)), holder, sequence: 0, alive: this.now };
     this.armed = false;
-    return { response: { lease: { epoch: this.lease.epoch, ttl: '1s' }, state: this.state } };
+    return { response: { lease: { epoch: this.lease.epoch, ttl: '1s', life: '0.200s', maxLife: '1s' }, state: this.state } };
   }
 
   press(by, reason = '') {

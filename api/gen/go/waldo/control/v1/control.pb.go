@@ -253,7 +253,11 @@ type Lease struct {
 	Epoch int64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// How long the lease lasts after its holder's last sign of life: a KeepAlive, or a command that
 	// arrived in time.
-	Ttl           *durationpb.Duration `protobuf:"bytes,2,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	Ttl *durationpb.Duration `protobuf:"bytes,2,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	// How long a command may be carried out after the clock it names, if its header sets no `life`.
+	Life *durationpb.Duration `protobuf:"bytes,3,opt,name=life,proto3" json:"life,omitempty"`
+	// The longest `life` that a header may set.
+	MaxLife       *durationpb.Duration `protobuf:"bytes,4,opt,name=max_life,json=maxLife,proto3" json:"max_life,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -298,6 +302,20 @@ func (x *Lease) GetEpoch() int64 {
 func (x *Lease) GetTtl() *durationpb.Duration {
 	if x != nil {
 		return x.Ttl
+	}
+	return nil
+}
+
+func (x *Lease) GetLife() *durationpb.Duration {
+	if x != nil {
+		return x.Life
+	}
+	return nil
+}
+
+func (x *Lease) GetMaxLife() *durationpb.Duration {
+	if x != nil {
+		return x.MaxLife
 	}
 	return nil
 }
@@ -650,10 +668,12 @@ var File_waldo_control_v1_control_proto protoreflect.FileDescriptor
 
 const file_waldo_control_v1_control_proto_rawDesc = "" +
 	"\n" +
-	"\x1ewaldo/control/v1/control.proto\x12\x10waldo.control.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"J\n" +
+	"\x1ewaldo/control/v1/control.proto\x12\x10waldo.control.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaf\x01\n" +
 	"\x05Lease\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12+\n" +
-	"\x03ttl\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\"\xac\x01\n" +
+	"\x03ttl\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12-\n" +
+	"\x04life\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x04life\x124\n" +
+	"\bmax_life\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\amaxLife\"\xac\x01\n" +
 	"\rCommandHeader\x12\x1f\n" +
 	"\vlease_epoch\x18\x01 \x01(\x03R\n" +
 	"leaseEpoch\x12\x1a\n" +
@@ -737,22 +757,24 @@ var file_waldo_control_v1_control_proto_goTypes = []any{
 }
 var file_waldo_control_v1_control_proto_depIdxs = []int32{
 	8,  // 0: waldo.control.v1.Lease.ttl:type_name -> google.protobuf.Duration
-	8,  // 1: waldo.control.v1.CommandHeader.heard:type_name -> google.protobuf.Duration
-	8,  // 2: waldo.control.v1.CommandHeader.life:type_name -> google.protobuf.Duration
-	0,  // 3: waldo.control.v1.CommandReport.verdict:type_name -> waldo.control.v1.CommandVerdict
-	8,  // 4: waldo.control.v1.CommandReport.clock:type_name -> google.protobuf.Duration
-	8,  // 5: waldo.control.v1.CommandReport.age:type_name -> google.protobuf.Duration
-	8,  // 6: waldo.control.v1.ControlState.clock:type_name -> google.protobuf.Duration
-	1,  // 7: waldo.control.v1.ControlState.phase:type_name -> waldo.control.v1.ControlPhase
-	2,  // 8: waldo.control.v1.ControlState.cause:type_name -> waldo.control.v1.SafeCause
-	9,  // 9: waldo.control.v1.ControlState.holder_since:type_name -> google.protobuf.Timestamp
-	7,  // 10: waldo.control.v1.ControlState.e_stop:type_name -> waldo.control.v1.EStop
-	9,  // 11: waldo.control.v1.EStop.press_time:type_name -> google.protobuf.Timestamp
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	8,  // 1: waldo.control.v1.Lease.life:type_name -> google.protobuf.Duration
+	8,  // 2: waldo.control.v1.Lease.max_life:type_name -> google.protobuf.Duration
+	8,  // 3: waldo.control.v1.CommandHeader.heard:type_name -> google.protobuf.Duration
+	8,  // 4: waldo.control.v1.CommandHeader.life:type_name -> google.protobuf.Duration
+	0,  // 5: waldo.control.v1.CommandReport.verdict:type_name -> waldo.control.v1.CommandVerdict
+	8,  // 6: waldo.control.v1.CommandReport.clock:type_name -> google.protobuf.Duration
+	8,  // 7: waldo.control.v1.CommandReport.age:type_name -> google.protobuf.Duration
+	8,  // 8: waldo.control.v1.ControlState.clock:type_name -> google.protobuf.Duration
+	1,  // 9: waldo.control.v1.ControlState.phase:type_name -> waldo.control.v1.ControlPhase
+	2,  // 10: waldo.control.v1.ControlState.cause:type_name -> waldo.control.v1.SafeCause
+	9,  // 11: waldo.control.v1.ControlState.holder_since:type_name -> google.protobuf.Timestamp
+	7,  // 12: waldo.control.v1.ControlState.e_stop:type_name -> waldo.control.v1.EStop
+	9,  // 13: waldo.control.v1.EStop.press_time:type_name -> google.protobuf.Timestamp
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_waldo_control_v1_control_proto_init() }

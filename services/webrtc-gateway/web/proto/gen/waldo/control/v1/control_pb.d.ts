@@ -34,6 +34,20 @@ export declare type Lease = Message<"waldo.control.v1.Lease"> & {
    * @generated from field: google.protobuf.Duration ttl = 2;
    */
   ttl?: Duration;
+
+  /**
+   * How long a command may be carried out after the clock it names, if its header sets no `life`.
+   *
+   * @generated from field: google.protobuf.Duration life = 3;
+   */
+  life?: Duration;
+
+  /**
+   * The longest `life` that a header may set.
+   *
+   * @generated from field: google.protobuf.Duration max_life = 4;
+   */
+  maxLife?: Duration;
 };
 
 /**
@@ -57,6 +71,20 @@ export declare type LeaseJson = {
    * @generated from field: google.protobuf.Duration ttl = 2;
    */
   ttl?: DurationJson;
+
+  /**
+   * How long a command may be carried out after the clock it names, if its header sets no `life`.
+   *
+   * @generated from field: google.protobuf.Duration life = 3;
+   */
+  life?: DurationJson;
+
+  /**
+   * The longest `life` that a header may set.
+   *
+   * @generated from field: google.protobuf.Duration max_life = 4;
+   */
+  maxLife?: DurationJson;
 };
 
 /**
