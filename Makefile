@@ -120,6 +120,7 @@ generate: $(TOOLS)/buf $(WEB) ## generate api/gen, and the types of the page, fr
 check: deps $(TOOLS)/buf $(WEB) ## check the API, generated code, go.mod files, which module imports which, and builds without go.work
 	@GO=$(GO) PATH=$(TOOLS):$$PATH scripts/check-api
 	@scripts/check-imports
+	@GO=$(GO) scripts/check-links
 	@$(call each,$(MODULES),GOWORK=off $(GO) mod tidy -diff && GOWORK=off $(GO) build -o /dev/null ./...)
 
 .PHONY: cross
