@@ -85,8 +85,13 @@ func (s *Set) Decode(name string, data []byte) (proto.Message, error) {
 }
 
 // JSON returns a message in the JSON mapping of protobuf. Of an Any whose type is not defined there is only the name of the type.
-func (s *Set) JSON(m proto.Message) ([]byte, error) {
-	data, err := protojson.MarshalOptions{AllowPartial: true, Resolver: &printer{Types: s.types, left: maxAnys}}.Marshal(m)
+func (s *Set) JSON(m proto.Message) ([]byte, error) { return s.json(m, false) }
+
+// FullJSON is JSON with the fields that are 0 or empty, so that a reader without definitions can tell them from fields that are not set.
+func (s *Set) FullJSON(m proto.Message) ([]byte, error) { return s.json(m, true) }
+
+func (s *Set) json(m proto.Message, full bool) ([]byte, error) {
+	data, err := protojson.MarshalOptions{AllowPartial: true, EmitDefaultValues: full, Resolver: &printer{Types: s.types, left: maxAnys}}.Marshal(m)
 	if err != nil {
 		return nil, errors.New(plain(err))
 	}

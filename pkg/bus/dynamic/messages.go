@@ -21,6 +21,9 @@ type Message struct {
 // JSON is the message in the JSON mapping of protobuf. Its spaces vary.
 func (m Message) JSON() ([]byte, error) { return m.life.JSON(m.Message) }
 
+// FullJSON is JSON with the fields that are 0 or empty; see [descriptors.Set.FullJSON].
+func (m Message) FullJSON() ([]byte, error) { return m.life.FullJSON(m.Message) }
+
 // Unreadable is the error for messages that cannot be read.
 type Unreadable struct {
 	Device bus.Address

@@ -22,6 +22,8 @@ import (
 const (
 	// streamQueue is how many messages may wait for the one who puts them into JSON, and then for each peer.
 	streamQueue = 64
+	// largestMessage leaves room for the rest of a frame.
+	largestMessage = rtc.MaxMessage - 100
 )
 
 // serveStream sends what a device publishes.
@@ -135,9 +137,14 @@ func (f *feed) Run(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		data, err := m.JSON()
-		if err != nil {
+		data, err := m.FullJSON()
+		switch {
+		case err != nil:
 			f.fail(fmt.Errorf("a message of %s, stream %s, cannot be put into JSON: %w", f.key.device, f.key.stream, err))
+			continue
+		case len(data) > largestMessage:
+			f.fail(fmt.Errorf("a message of %s, stream %s, has more than the %d bytes of JSON that a data channel carries",
+				f.key.device, f.key.stream, largestMessage))
 			continue
 		}
 		f.trouble.Store(nil)

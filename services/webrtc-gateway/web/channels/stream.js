@@ -12,7 +12,8 @@ export const streamLabel = (device, stream) => `waldo.stream/${device}/${stream}
 /**
  * What a device produces on one of its streams, from now on. A device that is not there yet is waited for.
  *
- * Events: `message` with detail `{value, droppedCount}`: the message in the protobuf JSON mapping. `open` and `close` as
+ * Events: `message` with detail `{value, droppedCount}`: the message in the protobuf JSON mapping, in which fields that are 0 are not
+ * left out. It is an object, except for the messages of a few types, such as google.protobuf.DoubleValue. `open` and `close` as
  * the way to the robot comes and goes.
  */
 export class Stream extends DataChannel {
@@ -20,7 +21,7 @@ export class Stream extends DataChannel {
   stream;
   /** How many messages were lost because this page, or the way to it, was too slow. */
   droppedCount = 0;
-  /** Why the gateway does not give it; empty while it does. */
+  /** Why nothing comes, for people; empty while messages come. */
   why = '';
 
   #droppedBefore = 0;
@@ -42,11 +43,11 @@ export class Stream extends DataChannel {
   /** @override @param {string|ArrayBuffer} data */
   received(data) {
     const claim = /** @type {import('../proto/types.js').Claim<StreamFrameJson>} */ (typeof data === 'string' ? parseJson(data) : null);
-    const frame = fields(claim);
-    if (isObject(frame.error)) this.why = rpcError(frame.error).message || 'refused';
-    if (!isObject(frame.message)) return;
+    const { message, value, error, droppedCount } = fields(claim);
+    if (isObject(error)) this.why = rpcError(error).message || 'refused';
+    if (value === undefined && !isObject(message)) return;
     this.why = '';
-    this.droppedCount = this.#droppedBefore + Number(integer64(frame.droppedCount));
-    this.dispatchEvent(new CustomEvent('message', { detail: { value: frame.message, droppedCount: this.droppedCount } }));
+    this.droppedCount = this.#droppedBefore + Number(integer64(droppedCount));
+    this.dispatchEvent(new CustomEvent('message', { detail: { value: value ?? message, droppedCount: this.droppedCount } }));
   }
 }

@@ -12,6 +12,7 @@ import { milliseconds, since } from './format.js';
 import { bindKeys } from './keys.js';
 import { Readings } from './readings.js';
 import { SoundPanels } from './soundpanels.js';
+import { WatchPanels } from './watchpanels.js';
 import { Tile } from './tile.js';
 import { onForbidden, showTrouble } from './trouble.js';
 import { detourWords } from './detourwords.js';
@@ -36,6 +37,7 @@ const drive = new DrivePanel(robot, announce, () => [...tiles.values()].map((til
 const sounds = new SoundPanels(robot, announce);
 const readings = new Readings(robot);
 const consoles = new Consoles(robot);
+const watches = new WatchPanels(robot);
 const statsButton = byId('stats', HTMLButtonElement);
 const devices = new DeviceList();
 let lostAt = 0;
@@ -85,6 +87,7 @@ function showSide() {
   sounds.describe();
   readings.describe();
   consoles.describe();
+  watches.describe();
   eStop.show();
   drive.tick();
   const empty = [...side.children].every((child) => /** @type {HTMLElement} */ (child).hidden);
@@ -98,6 +101,7 @@ function tick() {
     sounds.tick();
     readings.tick();
     consoles.tick();
+    watches.tick();
   }
   for (const tile of tiles.values()) tile.tick();
   devices.tick(robot.gatewayNowMs);

@@ -2,8 +2,8 @@
 
 import { byId, make, setData, setText } from './dom.js';
 import { since } from './format.js';
-import { missingKeys, readValues, serialStream, showValue } from './serialwords.js';
-import { drawSpark, Spark } from './spark.js';
+import { missingKeys, readValues, serialStream } from './serialwords.js';
+import { ValueRow } from './valuerow.js';
 
 /** A board that has said nothing for so long is marked, in ms. */
 const STALE_MS = 2000;
@@ -47,7 +47,7 @@ class Board {
   #device;
   #age = make('span', { class: 'count' });
   #rows = make('dl', { class: 'values' });
-  /** @type {Map<string, Row>} */
+  /** @type {Map<string, ValueRow>} */
   #byKey = new Map();
   #heardAt = -Infinity;
   #fresh = false;
@@ -86,42 +86,9 @@ class Board {
   #row(key) {
     let row = this.#byKey.get(key);
     if (!row) {
-      this.#byKey.set(key, (row = new Row(this.#device, key)));
+      this.#byKey.set(key, (row = new ValueRow(this.#device, key)));
       this.#rows.append(row.element);
     }
     return row;
-  }
-}
-
-/** One value. */
-class Row {
-  element;
-
-  #spark = new Spark();
-  #canvas = make('canvas', { 'aria-hidden': 'true' });
-  #output;
-  /** @type {unknown} */
-  #value = null;
-  #fraction = false;
-
-  /** @param {string} device @param {string} key */
-  constructor(device, key) {
-    this.#output = make('dd', { 'data-device': device, 'data-key': key });
-    this.element = make('div', {}, make('dt', { title: key }, key), this.#canvas, this.#output);
-  }
-
-  /** @param {number} nowMs @param {unknown} value */
-  take(nowMs, value) {
-    this.#value = value;
-    if (value === null) this.#spark.gap();
-    if (typeof value !== 'number') return;
-    this.#fraction ||= !Number.isInteger(value);
-    this.#spark.add(nowMs, value);
-  }
-
-  /** @param {number} nowMs @param {boolean} fresh Whether there is a new value. */
-  draw(nowMs, fresh) {
-    if (fresh) setText(this.#output, showValue(this.#value, this.#fraction));
-    drawSpark(this.#canvas, this.#spark.line(nowMs));
   }
 }

@@ -1,14 +1,19 @@
-/** @file The last half minute of a number, as a small line. */
+/** @file The last half minute of a number, or more, as a small line. */
 
 /** How much is kept, and in how many parts: each has its least and its greatest value, so that no peak is lost. */
 const [SPAN_MS, PARTS] = [30_000, 120];
-const PART_MS = SPAN_MS / PARTS;
 
 /** The history of a number. Pure: times come in as numbers (ms, any monotonic clock). */
 export class Spark {
   /** @type {{part: number, least: number, most: number, begins: boolean}[]} Oldest first; parts without a value are missing. */
   #parts = [];
   #begins = false;
+  #partMs;
+
+  /** @param {number} [spanMs] How much is kept. */
+  constructor(spanMs = SPAN_MS) {
+    this.#partMs = spanMs / PARTS;
+  }
 
   /** There is no value now: the line begins again with the next. */
   gap() {
@@ -18,7 +23,7 @@ export class Spark {
   /** @param {number} nowMs @param {number} value */
   add(nowMs, value) {
     if (!Number.isFinite(value)) return;
-    const part = Math.floor(nowMs / PART_MS);
+    const part = Math.floor(nowMs / this.#partMs);
     const last = this.#parts.at(-1);
     if (last?.part === part) {
       last.least = Math.min(last.least, value);
@@ -36,7 +41,7 @@ export class Spark {
    * @returns {[x: number, top: number, bottom: number, begins: boolean][]} The last says that nothing leads there from the one before.
    */
   line(nowMs) {
-    const now = Math.floor(nowMs / PART_MS);
+    const now = Math.floor(nowMs / this.#partMs);
     const parts = this.#parts.filter((p) => p.part > now - PARTS);
     const least = Math.min(...parts.map((p) => p.least));
     const range = Math.max(...parts.map((p) => p.most)) - least;

@@ -97,9 +97,11 @@ function welcome(v) {
  * @returns {CallResult}
  */
 export function callResult(v) {
-  const { id, response, error } = fields(v);
+  const { id, response, value, error } = fields(v);
   const failed = maybe(error, rpcError);
-  return { kind: 'result', id: number(id), response: failed ? null : object(response), error: failed };
+  // The JSON of a few types, such as google.protobuf.DoubleValue, is not an object.
+  const answer = /** @type {any} */ (value === undefined ? object(response) : value);
+  return { kind: 'result', id: number(id), response: failed ? null : answer, error: failed };
 }
 
 /** @param {Claim<ErrorJson>} v */

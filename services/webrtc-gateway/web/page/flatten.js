@@ -1,0 +1,55 @@
+/** @file A message of any type, taken apart into values with names. Pure. */
+
+import { isObject } from '../proto/json.js';
+
+/** How deep a message is taken apart. */
+const DEEPEST = 8;
+/** Integers of 64 bits are text in the protobuf JSON mapping. */
+const INTEGER = /^-?\d{1,20}$/;
+
+/**
+ * The values of a message by the way to them: `pose.x`, `motors[0].current`.
+ * @param {unknown} message In the protobuf JSON mapping.
+ * @param {string} name What to call the message itself if it is one value.
+ * @param {number} most How many values are taken.
+ * @returns {{values: [key: string, value: unknown][], more: boolean}} More: there are others.
+ */
+export function flatten(message, name, most) {
+  /** @type {[string, unknown][]} */
+  const values = [];
+  let more = false;
+  /** @param {string} key @param {unknown} value @param {number} depth @returns {void} */
+  const walk = (key, value, depth) => {
+    if (values.length >= most) {
+      more = true;
+      return;
+    }
+    const compound = isObject(value) || Array.isArray(value);
+    if (!compound || depth === DEEPEST) {
+      values.push([key || name, value]);
+      return;
+    }
+    const entries = Object.entries(value);
+    for (const [i, [part, inner]] of entries.entries()) {
+      if (values.length >= most && i < entries.length) {
+        more = true;
+        return;
+      }
+      walk(Array.isArray(value) ? `${key || name}[${part}]` : key ? `${key}.${part}` : part, inner, depth + 1);
+    }
+  };
+  walk('', message, 0);
+  return { values, more };
+}
+
+/**
+ * What is plotted of a value.
+ * @param {unknown} value
+ * @returns {number|null} Null for what is not a number; not finite for NaN and the infinities, which are text in the mapping.
+ */
+export function plotted(value) {
+  if (typeof value === 'number') return value;
+  if (typeof value !== 'string') return null;
+  if (value === 'NaN' || value === 'Infinity' || value === '-Infinity') return Number(value);
+  return INTEGER.test(value) ? Number(value) : null;
+}
