@@ -34,7 +34,10 @@ type build struct{ name, bin string }
 // idle, and with one page that watches the camera and listens. With WALDO_BASE_BIN the robot of another build takes its turn with it, window after
 // window, so that both meet the same machine, and the ratios of the medians are reported.
 func BenchmarkCost(b *testing.B) {
-	const window, rounds = 20 * time.Second, 4
+	window, rounds := 20*time.Second, 4
+	if testing.Short() {
+		window, rounds = 8*time.Second, 2
+	}
 	runs := map[string]*costs{}
 	var order []*costs
 	for _, one := range builds() {

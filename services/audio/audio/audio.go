@@ -56,7 +56,7 @@ func newDriver(kit *device.Kit, config Config) (device.Driver, error) {
 // newTrouble counts what sound cards lose. It is called by a thread that must not wait, so every counter is looked up beforehand.
 func newTrouble(r prometheus.Registerer) func(string) {
 	counter := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "waldo_audio_card_losses_total", Help: "Blocks that a sound card lost or had to do without, by what went wrong."}, []string{"what"})
+		Name: "waldo_audio_card_losses_total", Help: "Blocks that a sound card lost or missed, by cause."}, []string{"what"})
 	counters := map[string]prometheus.Counter{}
 	for _, what := range []string{portaudio.Overflow, portaudio.Underflow, portaudio.RingFull} {
 		counters[what] = counter.WithLabelValues(what)
@@ -129,14 +129,14 @@ func (d *driver) end() {
 func (d *driver) run(ctx context.Context, ready func()) error {
 	opened, err := d.open(d.needs)
 	if errors.Is(err, portaudio.ErrStuck) {
-		panic(err) // a new process can, and whoever started this one starts it
+		panic(err) // a new process can use the card, and the launcher starts one
 	}
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err := opened.Close(); err != nil {
-			d.kit.Log.Warn("the sound card could not be closed properly", "error", err)
+			d.kit.Log.Warn("closing the sound card failed", "error", err)
 		}
 	}()
 	d.describe(opened.Attributes)
@@ -189,7 +189,7 @@ func serve[M proto.Message, R device.Reader[M]](to *device.Out[M], open func() (
 	}
 }
 
-// describe shows what was opened in the device's description.
+// describe puts what was opened into the device's description.
 func (d *driver) describe(attributes map[string]string) {
 	shown := map[string]string{"driver": "", "microphone": "", "microphone_format": "", "speaker": "", "speaker_format": ""}
 	for key, value := range attributes {

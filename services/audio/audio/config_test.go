@@ -30,14 +30,16 @@ func TestValidate(t *testing.T) {
 		key    string // of the error; empty for none
 		says   string
 	}{
-		"card":               {func(c *Config) { c.Source, c.Speaker = "USB", "HDMI" }, "", ""},
-		"tone":               {func(c *Config) { c.Source = tone }, "", ""},
-		"file":               {func(c *Config) { c.Source = "Bark.WAV" }, "", ""},
-		"recorder":           {func(c *Config) { c.Source, c.Speaker = none, "said.wav" }, "", ""},
-		"microphone only":    {func(c *Config) { c.Speaker = none }, "", ""},
-		"speaker only":       {func(c *Config) { c.Source = none }, "", ""},
-		"widest":             {func(c *Config) { c.Rate, c.Channels, c.Block, c.Bitrate, c.Packet = 192_000, 2, 100, 510_000, 60 }, "", ""},
-		"narrowest":          {func(c *Config) { c.Rate, c.Block, c.Bitrate, c.Packet, c.ExpectedLoss = 8000, 2, 6000, 10, 0 }, "", ""},
+		"card":            {func(c *Config) { c.Source, c.Speaker = "USB", "HDMI" }, "", ""},
+		"tone":            {func(c *Config) { c.Source = tone }, "", ""},
+		"file":            {func(c *Config) { c.Source = "Bark.WAV" }, "", ""},
+		"recorder":        {func(c *Config) { c.Source, c.Speaker = none, "said.wav" }, "", ""},
+		"microphone only": {func(c *Config) { c.Speaker = none }, "", ""},
+		"speaker only":    {func(c *Config) { c.Source = none }, "", ""},
+		"widest":          {func(c *Config) { c.Rate, c.Channels, c.Block, c.Bitrate, c.Packet = 192_000, 2, 100, 510_000, 60 }, "", ""},
+		"narrowest": {func(c *Config) {
+			c.Rate, c.Block, c.Bitrate, c.Packet, c.ExpectedLoss, c.Complexity = 8000, 2, 6000, 10, 0, 0
+		}, "", ""},
 		"no source":          {func(c *Config) { c.Source = "" }, "source", `"tone"`},
 		"source null":        {func(c *Config) { c.Source = null }, "source", `use "none"`},
 		"speaker tone":       {func(c *Config) { c.Speaker = tone }, "speaker", `use "null"`},
@@ -58,7 +60,9 @@ func TestValidate(t *testing.T) {
 		"talks for days":     {func(c *Config) { c.MaxTalk = 25 * time.Hour }, "maxTalk", "1s to 24h"},
 		"bitrate too low":    {func(c *Config) { c.Bitrate = 5999 }, "bitrate", "6000 to 510000"},
 		"bitrate too high":   {func(c *Config) { c.Bitrate = 510_001 }, "bitrate", "6000 to 510000"},
-		"packet":             {func(c *Config) { c.Packet = 30 }, "packet", "10, 20, 40 or 60"},
+		"packet":             {func(c *Config) { c.Packet = 30 }, "packet", "10, 20, 40, or 60"},
+		"complexity":         {func(c *Config) { c.Complexity = 11 }, "complexity", "0 to 10"},
+		"no complexity":      {func(c *Config) { c.Complexity = -1 }, "complexity", "0 to 10"},
 		"loss":               {func(c *Config) { c.ExpectedLoss = 101 }, "expectedLoss", "0 to 100"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -88,14 +92,14 @@ func TestRobotFile(t *testing.T) {
 		}
 		return c, err
 	}
-	c, err := read("source: USB\n    speaker: \"null\"\n    fec: false\n    expectedLoss: 0\n    maxTalk: 90s")
+	c, err := read("source: USB\n    speaker: \"null\"\n    fec: false\n    expectedLoss: 0\n    complexity: 0\n    maxTalk: 90s")
 	if err != nil || c.Source != "USB" || c.speaker() != null || c.FEC || c.MaxTalk != 90*time.Second || c.Rate != 48_000 {
 		t.Errorf("got %+v, %v", c, err)
 	}
-	if o := c.opus(); !o.NoFEC || o.ExpectedLoss != -1 {
-		t.Errorf("Opus %+v, want neither FEC nor expected loss", o)
+	if o := c.opus(); !o.NoFEC || o.ExpectedLoss != -1 || o.Complexity != -1 {
+		t.Errorf("Opus %+v, want no FEC, no expected loss and complexity 0", o)
 	}
-	if o := (&Config{FEC: true, ExpectedLoss: 5, Packet: 20}).opus(); o != (capture.Opus{ExpectedLoss: 5, Packet: 20 * time.Millisecond}) {
+	if o := (&Config{FEC: true, ExpectedLoss: 5, Packet: 20, Complexity: 7}).opus(); o != (capture.Opus{ExpectedLoss: 5, Packet: 20 * time.Millisecond, Complexity: 7}) {
 		t.Errorf("Opus %+v", o)
 	}
 	for keys, says := range map[string]string{

@@ -67,7 +67,7 @@ func TestBadTalkers(t *testing.T) {
 		"media type":    {&mediav1.AudioFrame{Format: &mediav1.AudioFormat{MediaType: "audio/aac"}}, "media_type"},
 		"half a sample": {&mediav1.AudioFrame{Format: f, Data: make([]byte, 5)}, "data has 5 bytes, must be a multiple of 4"},
 		"wrong count":   {&mediav1.AudioFrame{Format: f, Data: make([]byte, 8), SampleCount: 3}, "sample_count is 3, but data holds 2"},
-		"garbage":       {&mediav1.AudioFrame{Format: opus, Data: []byte("\xffthis is no Opus at all")}, "no packet of Opus"},
+		"garbage":       {&mediav1.AudioFrame{Format: opus, Data: []byte("\xffthis is no Opus at all")}, "not an Opus packet"},
 		"long name":     {&mediav1.AudioFrame{Format: f, Talker: strings.Repeat("x", 129)}, "talker has 129 bytes, must be at most 128"},
 		"hidden name":   {&mediav1.AudioFrame{Format: f, Talker: "x\x1b[31my"}, "use printable characters only"},
 	} {

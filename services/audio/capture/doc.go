@@ -10,8 +10,8 @@
 //
 // # Time
 //
-// A frame's sample index counts from the beginning of the process, and goes on through what was not captured or not sent: so it says where sound
-// belongs. The sequence counts what was made, without gaps.
+// A frame's sample index counts from the beginning of the process, and goes on through what was not captured or not sent: so it is the place of the sound
+// in time. The sequence counts what was made, without gaps.
 //
 // # What may be lost
 //

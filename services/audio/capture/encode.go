@@ -27,7 +27,8 @@ func newEncoder(k key, o Opus) (encoder, error) {
 		return nil, fmt.Errorf("opus: %w", err)
 	}
 	err = errors.Join(
-		e.SetBitrate(cmp.Or(o.Bitrate, 32_000*k.Channels)), e.SetInBandFEC(!o.NoFEC), e.SetPacketLossPerc(o.ExpectedLoss), e.SetDTX(o.DTX))
+		e.SetBitrate(cmp.Or(o.Bitrate, 32_000*k.Channels)), e.SetInBandFEC(!o.NoFEC), e.SetPacketLossPerc(o.ExpectedLoss), e.SetDTX(o.DTX),
+		e.SetComplexity(o.Complexity))
 	if err != nil {
 		return nil, fmt.Errorf("opus: %w", err)
 	}
@@ -51,7 +52,7 @@ func (e *opusEncoder) encode(samples []float32) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opus: %w", err)
 	}
-	if e.dtx && n <= 2 { // the encoder says so that it need not be sent
+	if e.dtx && n <= 2 { // the encoder reports that the packet need not be sent
 		return nil, nil
 	}
 	return append([]byte(nil), e.buffer[:n]...), nil

@@ -12,7 +12,7 @@ import (
 // maxBlock is the longest frame of raw sound that can be asked for, in samples of one channel.
 const maxBlock = 48_000
 
-// key tells variants apart.
+// key identifies a variant.
 type key struct {
 	mediaType, sampleFormat string
 	pcm.Format
@@ -52,7 +52,7 @@ func (p *Pipeline) resolve(want *mediav1.AudioFormat, blockSamples int) (key, er
 	return k, nil
 }
 
-// message is the format as frames tell it.
+// message is the format as frames carry it.
 func (k key) message() *mediav1.AudioFormat {
 	return &mediav1.AudioFormat{
 		MediaType: k.mediaType, SampleFormat: k.sampleFormat, SampleRateHz: int32(k.Rate), Channels: int32(k.Channels),
@@ -62,17 +62,19 @@ func (k key) message() *mediav1.AudioFormat {
 // queue is how many frames of so many samples may wait.
 func (k key) queue() int { return max(4, k.Frames(maxDelay)/k.block) }
 
-// Opus says how to encode. The zero value works.
+// Opus configures the encoder. The zero value works.
 type Opus struct {
 	Bitrate      int           // bit/s; default 32000 a channel
 	NoFEC        bool          // leave out the copies that make up for lost packets
 	ExpectedLoss int           // percent; default 10, from which on a voice always has a copy in the next packet; negative for none
 	DTX          bool          // send next to nothing while it is silent
+	Complexity   int           // how hard the encoder tries, 1 to 10; default 5, negative for 0
 	Packet       time.Duration // 10, 20, 40 or 60 ms; default 20 ms
 }
 
 func (o Opus) complete() Opus {
 	o.ExpectedLoss = max(0, cmp.Or(o.ExpectedLoss, 10))
 	o.Packet = cmp.Or(o.Packet, 20*time.Millisecond)
+	o.Complexity = max(0, cmp.Or(o.Complexity, 5))
 	return o
 }

@@ -27,10 +27,10 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, append([]string{"tap"}, labels...))
 	}
 	m := &Metrics{
-		captured: counter("waldo_audio_captured_samples_total", "Samples captured of each channel. Stands still while nobody listens."),
+		captured: counter("waldo_audio_captured_samples_total", "Samples captured per channel. Stands still while nobody listens."),
 		repaired: counter("waldo_audio_repaired_samples_total",
-			"Captured samples that were made harmless: invalid ones, and those clipped to full scale.", "reason"),
-		made: counter("waldo_audio_frames_total", "Frames made, once for all listeners of a format.", "media_type"),
+			"Captured samples that were repaired: invalid ones, and those clipped to full scale.", "reason"),
+		made: counter("waldo_audio_frames_total", "Frames encoded, once for all listeners of a format.", "media_type"),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "waldo_audio_make_seconds", Help: "Time to convert and encode one captured block for one format.",
 			Buckets: prometheus.ExponentialBuckets(0.00002, 2, 12)}, []string{"tap", "media_type"}),

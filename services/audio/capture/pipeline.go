@@ -24,17 +24,17 @@ var (
 const (
 	// maxVariants bounds how many different formats listeners can make the process encode at once.
 	maxVariants = 32
-	// maxDelay is how much sound may wait for a variant, and again for a listener.
+	// maxDelay is how much sound may wait for a variant, and then again for a listener.
 	maxDelay = 500 * time.Millisecond
 	// jump is how late a block may be before the time up to it counts as not captured.
 	jump = 200 * time.Millisecond
 )
 
-// Config says how to work. Epoch and Format are required; the zero value of everything else works.
+// Config configures a pipeline. Epoch and Format are required; the zero value of everything else works.
 type Config struct {
 	Epoch   int64      // of the device process, in every frame
 	Format  pcm.Format // of what is captured
-	Block   int        // frames of raw sound in a frame where a listener does not say; 0 means 10 ms
+	Block   int        // frames of raw sound in a frame for listeners that do not choose; 0 means 10 ms
 	Opus    Opus
 	Volume  *pcm.Volume  // how loud; default: as captured
 	Tap     string       // where the sound is from, for the metrics

@@ -67,7 +67,7 @@ func (p *Pipeline) newVariant(k key) (*variant, error) {
 	return v, nil
 }
 
-// live tells whether this is the variant that the bus carries.
+// live reports whether this is the variant that the bus carries.
 func (v *variant) live() bool { return v.key == v.p.live() }
 
 // Run implements [stream.Resource]: it makes frames until ctx ends.
@@ -138,7 +138,7 @@ func (v *variant) take(b *block) error {
 	return nil
 }
 
-// restart begins anew with a block that does not follow the one before.
+// restart begins again with a block that does not follow the one before.
 func (v *variant) restart(b *block) {
 	from, to := int64(v.p.config.Format.Rate), int64(v.key.Rate)
 	v.converter.Reset()
@@ -166,6 +166,6 @@ func (v *variant) publish(samples []float32, at time.Time) error {
 func (v *variant) warn(err error) {
 	if time.Since(v.warned) > 10*time.Second {
 		v.warned = time.Now()
-		v.p.config.Log.Warn("sound could not be made", "format", fmt.Sprint(v.key), "error", err)
+		v.p.config.Log.Warn("sound could not be converted or encoded", "format", fmt.Sprint(v.key), "error", err)
 	}
 }

@@ -24,7 +24,12 @@ func (m *Meter) Add(samples []float32) {
 	var peak float32
 	for _, s := range samples {
 		squares += float64(s) * float64(s)
-		peak = max(peak, s, -s)
+		if s < 0 {
+			s = -s
+		}
+		if s > peak {
+			peak = s
+		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

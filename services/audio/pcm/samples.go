@@ -16,8 +16,8 @@ func sampleSize(sampleFormat string) int {
 	return 2
 }
 
-// Decode appends the samples of raw data to dst. The error wraps ErrFormat: the format is impossible, the data is no whole number of frames,
-// or not as many as count says. A count of 0 says nothing. Samples may be anything that floating point can say: see Clean.
+// Decode appends the samples of raw data to dst. The error wraps ErrFormat: the format is impossible, the data is not a whole number of frames,
+// or not as many as count. A count of 0 is not checked. Samples may be any floating-point value: see Clean.
 func Decode(dst []float32, f *mediav1.AudioFormat, data []byte, count int) ([]float32, error) {
 	if err := Validate(f); err != nil {
 		return dst, err
@@ -45,7 +45,7 @@ func Decode(dst []float32, f *mediav1.AudioFormat, data []byte, count int) ([]fl
 	return dst, nil
 }
 
-// Encode appends samples to dst in a sample format. In S16LE what is beyond full scale is full scale, and what is no number is 0; it never wraps.
+// Encode appends samples to dst in a sample format. In S16LE samples beyond full scale become full scale, and NaN becomes 0; it never wraps.
 func Encode(dst []byte, sampleFormat string, samples []float32) []byte {
 	for _, s := range samples {
 		if sampleFormat == F32LE {
@@ -65,7 +65,7 @@ func toInt16(s float32) int16 {
 	return int16(min(max(v, math.MinInt16), math.MaxInt16))
 }
 
-// Clean makes samples harmless: what is no number becomes 0, and what is beyond full scale becomes full scale. It returns how many of each
+// Clean makes samples harmless: NaN and infinite values become 0, and values beyond full scale become full scale. It returns how many of each
 // there were.
 func Clean(samples []float32) (invalid, clipped int) {
 	for i, s := range samples {

@@ -12,7 +12,7 @@ import (
 	"github.com/waldo-robot/waldo/services/audio/samplerate"
 )
 
-// Pause is how long somebody has to say nothing to be no longer talking.
+// Pause is the silence after which somebody no longer counts as talking.
 const Pause = 300 * time.Millisecond
 
 // What goes wrong. Errors of this package wrap one of them, pcm.ErrFormat, or that of a context.
@@ -25,7 +25,7 @@ var (
 	ErrClosed = errors.New("playout is closed")
 )
 
-// Config says what the speaker is like and how much is let through. The zero value is good.
+// Config describes the speaker and bounds what is let through. The zero value works.
 type Config struct {
 	Rate       int           // of the speaker in Hz, 8000 to 192000; default 48000
 	Channels   int           // of the speaker, 1 or 2; default 1

@@ -74,13 +74,13 @@ func (c *conversion) decode(frame *mediav1.AudioFrame) (err error) {
 	}
 	n, err := c.decoder.DecodeFloat32(frame.GetData(), c.decoded[:longestPacket*channels:longestPacket*channels])
 	if err != nil {
-		return fmt.Errorf("%w: data is no packet of Opus: %w", pcm.ErrFormat, err)
+		return fmt.Errorf("%w: data is not an Opus packet: %w", pcm.ErrFormat, err)
 	}
 	c.decoded = c.decoded[:n*channels]
 	return nil
 }
 
-// rest returns what the filter still holds, after which it starts anew.
+// rest returns what the filter still holds, after which it is ready for the next sound.
 func (c *conversion) rest() ([]float32, error) {
 	if c.converter == nil {
 		return nil, nil

@@ -4,13 +4,13 @@
 //
 //	in                  from                      waits for
 //	[Mixer.Receive]     the network, by the bus   nobody: a jitter buffer, concealment and drift correction make it even
-//	[Mixer.Open]        a program, by gRPC        room: a [Feed] holds up whoever writes faster than is played
+//	[Mixer.Open]        a program, by gRPC        room: a [Feed] holds up a writer that is faster than the speaker
 //	[Mixer.Read]        the speaker's callback    nobody: it always fills what it is given, with silence if there is nothing else
 //
 // # Talkers of the network
 //
-// A talker is whoever sends under one name and epoch. The session begins with a packet and ends when none came for [Pause]; the next one begins with
-// nothing known about the last. Packets are put into the order of their sequence. The delay from the quickest packet's arrival to its sound is held at
+// A talker is one sender with one name and epoch. The session begins with a packet and ends after a silence of [Pause]; the next one starts
+// from scratch. Packets are put into the order of their sequence. The delay from the quickest packet's arrival to its sound is held at
 // a target, which follows the network: the 95th percentile of how much later than the quickest packets came, of the newest 256, and one packet,
 // between Config.MinDelay and Config.MaxDelay.
 //
@@ -30,8 +30,8 @@
 //
 // # Bounds
 //
-// Whatever arrives, a talker holds at most 128 packets, and there are at most Config.MaxTalkers of them. Who talks for Config.MaxTalk without a pause is
-// cut off until he pauses. What is lost, late, made up or refused is counted in metrics waldo_audio_*.
+// Whatever arrives, a talker holds at most 128 packets, and there are at most Config.MaxTalkers of them. A talker who goes on for Config.MaxTalk without a pause is
+// cut off until they pause. What is lost, late, made up or refused is counted in metrics waldo_audio_*.
 //
 // # Concurrency and shutdown
 //

@@ -28,7 +28,7 @@ type drift struct {
 	since    float64 // when it began
 }
 
-// begin starts anew at a target, and keeps what was learned.
+// begin restarts at a target, and keeps what was learned.
 func (d *drift) begin(target, quickest float64) {
 	*d = drift{target: target, learned: d.learned, quickest: quickest, least: math.Inf(1)}
 }
@@ -61,5 +61,5 @@ func (d *drift) step(delay, quickest, wanted, elapsed float64) (stretch, cut flo
 	return min(max(d.slope-proportional*d.smooth-d.learned, -maxCorrection), maxCorrection), cut
 }
 
-// jump tells that the error of the delay is less at once, by so many seconds.
+// jump reports that the error of the delay has dropped at once by so many seconds.
 func (d *drift) jump(by float64) { d.smooth -= by }

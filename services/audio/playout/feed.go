@@ -21,7 +21,7 @@ const (
 	feedClosing = 100 * time.Millisecond // after which a closed feed is gone, whether it could fade or not
 )
 
-// Feed is a talker who is held up while 200 ms of his sound wait. Write and Drain are for one goroutine at a time; Close is for any.
+// Feed is a talker who is held up while 200 ms of their sound wait. Write and Drain are for one goroutine at a time; Close is for any.
 type Feed struct {
 	mixer *Mixer
 	name  string
@@ -41,7 +41,7 @@ type Feed struct {
 	played   int64     // frames
 }
 
-// Open adds a talker who waits until there is room for what he says. Name is for people. The format holds for all frames without one of their own; nil if
+// Open adds a talker who waits until there is room for what they say. The name is for people. The format holds for all frames without one of their own; nil if
 // all bring theirs. It fails with pcm.ErrFormat, [ErrTooMany] and [ErrClosed].
 func (m *Mixer) Open(name string, format *mediav1.AudioFormat) (*Feed, error) {
 	f := &Feed{mixer: m, name: name, moved: make(chan struct{}, 1), line: newLine(m.config),
@@ -188,7 +188,7 @@ func (f *Feed) wait(ctx context.Context, try func() (bool, error)) error {
 	}
 }
 
-// state returns why nothing more can be written. It cuts off whoever has talked for too long.
+// state returns why nothing more can be written. It cuts the talker off once they have talked for too long.
 func (f *Feed) state() error {
 	limit := f.mixer.config.MaxTalk
 	if !f.cut && limit > 0 && f.lasts(f.said) >= limit {

@@ -86,5 +86,5 @@ func (l *line) waiting() int { return l.size }
 
 func (l *line) drop() { l.size, l.running = 0, false }
 
-// silent tells that not even the end of the last sound is to be heard.
+// silent reports whether even the end of the last sound has been played.
 func (l *line) silent() bool { return !l.running && l.last == [2]float32{} }

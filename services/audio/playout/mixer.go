@@ -25,9 +25,9 @@ const mostRefused = 64
 type voice interface {
 	// read fills out with what is to be heard next; now is when.
 	read(out []float32, now time.Time)
-	// talker tells who it is, or nil if nothing is to be heard.
+	// talker describes the talker; nil if nothing is to be heard.
 	talker(now time.Time) *audiov1.Talker
-	// ended tells that it will never be heard again.
+	// ended reports whether it will never be heard again.
 	ended(now time.Time) bool
 }
 
@@ -110,7 +110,7 @@ func (m *Mixer) Receive(frame *mediav1.AudioFrame) {
 	}
 }
 
-// usable tells whether a frame is a packet of Opus with a place in a stream.
+// usable reports whether a frame is a packet of Opus with a place in a stream.
 func usable(f *mediav1.AudioFrame) bool {
 	return f.GetFormat().GetMediaType() == pcm.Opus && f.GetEpoch() > 0 &&
 		f.GetSequence() >= 0 && f.GetSequence() < farthestAway && f.GetSampleIndex() >= 0 && f.GetSampleIndex() < farthestAway &&
@@ -139,7 +139,7 @@ func (m *Mixer) remote(frame *mediav1.AudioFrame, now time.Time) *remote {
 	return r
 }
 
-// refuse counts a talker for whom there is no room.
+// refuse counts a talker for whom there is no room, once.
 func (m *Mixer) refuse(who session) {
 	if m.refused[who] {
 		return

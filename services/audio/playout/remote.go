@@ -26,7 +26,7 @@ const (
 	thread        = 10 * millisecond    // frames of silence or made up sound, while there is nothing else; SILK cannot make up less
 	mouthful      = 2 * millisecond     // frames given to the converter, which would swallow a whole packet long before it is played
 	tooLate       = 0.200               // seconds that the delay may be too long; then what waits is left out, as after a speaker that stood still
-	giveUp        = Pause + time.Second // after which a talker is gone, whether his sound was played or not
+	giveUp        = Pause + time.Second // after which a talker is gone, whether their sound was played or not
 )
 
 // remote is a talker of the network. Its mixer's lock guards it.
@@ -113,7 +113,7 @@ func (r *remote) receive(sequence, index int64, data []byte, now time.Time) prom
 	return nil
 }
 
-// follows tells whether a packet can be of the same stream as the newest one.
+// follows reports whether a packet can be of the same stream as the newest one.
 func (r *remote) follows(sequence, index int64) bool {
 	after, frames := sequence-r.sequence, index-r.index
 	switch {
@@ -125,7 +125,7 @@ func (r *remote) follows(sequence, index int64) bool {
 	return (after > 0) == (frames > 0) && frames != 0
 }
 
-// tooLong cuts off whoever has talked for too long.
+// tooLong cuts the talker off once they have talked for too long.
 func (r *remote) tooLong(now time.Time) bool {
 	if !r.cut && r.config.MaxTalk > 0 && now.Sub(r.since) > r.config.MaxTalk {
 		r.cut, r.waiting = true, true

@@ -48,7 +48,7 @@ func (r *remote) fetch(now time.Time, rest float64) {
 	}
 }
 
-// due tells whether it is time to go on with the first packet that waits. Of packets that came in a burst it leaves out those that are too old.
+// due reports whether it is time to go on with the first packet that waits. Of packets that came in a burst it leaves out those that are too old.
 func (r *remote) due(now time.Time, rest float64) bool {
 	for p := r.queue.after(r.queue.next); p != nil; {
 		wanted := r.wanted()

@@ -21,7 +21,7 @@ const (
 	RingFull  = "ring"      // what was captured found no room
 )
 
-// Config says what to open. A part that is empty is not opened.
+// Config names what to open. An empty part is not opened.
 type Config struct {
 	Microphone string // Default, or a part of a device's name that no other has
 	Speaker    string
@@ -32,8 +32,8 @@ type Config struct {
 	Trouble func(what string)
 }
 
-// Open looks for cards anew, and opens one. It fails if another is open. Errors wrap those of package card, and
-// [ErrStuck] says that there is no use in trying again.
+// Open searches for cards again, and opens one. It fails if another is open. Errors wrap those of package card, and
+// [ErrStuck] means that another try is useless.
 func (l *Library) Open(config Config) (card.Card, error) {
 	if config.Block == 0 {
 		config.Block = config.Format.Frames(10 * time.Millisecond)
@@ -102,7 +102,7 @@ func (l *Library) equip(config Config) (card.Card, error) {
 
 var hardware = regexp.MustCompile(`\(hw:(\d+),(\d+)\)`)
 
-// node is the file in which ALSA shows a card that is plugged in; none for what is no card.
+// node is the file in which ALSA shows a card that is plugged in; none for a device that is not a card.
 func node(name, direction string) []string {
 	m := hardware.FindStringSubmatch(name)
 	if m == nil {

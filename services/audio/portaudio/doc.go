@@ -2,7 +2,7 @@
 //
 // Streams run by callbacks only: a blocking read never returns when a card is unplugged under it, and takes a whole core. A callback of a microphone
 // copies into a ring, one of a speaker has the sound made on the spot. Each has a watchdog: when no callback has come for half a second, and
-// the first five seconds are over, the card counts as gone, and Capture or Play ends. PortAudio learns of new cards only when it is started anew, with
+// the first five seconds are over, the card counts as gone, and Capture or Play ends. PortAudio finds new cards only when it is started again, with
 // nothing open; so a card that was opened is closed as a whole, and opened again.
 //
 // A card that does not offer the wanted rate is used at the rate that it prefers, and the sound converted.

@@ -48,7 +48,7 @@ func TestHangingCall(t *testing.T) {
 	}
 }
 
-// Without a configuration of ALSA PortAudio ends the process; here it is an error that says what to do.
+// Without a configuration of ALSA PortAudio ends the process; here it is an error with the remedy.
 func TestWithoutConfiguration(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "asound.conf")
 	t.Setenv("ALSA_CONFIG_PATH", path)

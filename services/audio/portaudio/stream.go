@@ -85,7 +85,7 @@ func (s *source) open(call callback) (*pa.Stream, error) {
 	return pa.OpenStream(p, (func([]float32, pa.StreamCallbackTimeInfo, pa.StreamCallbackFlags))(call))
 }
 
-// describe says of an error of PortAudio which device had it and of which sort it is.
+// describe adds to an error of PortAudio its device and its kind.
 func (s *source) describe(err error) error {
 	kind := device.ErrAway
 	switch {
@@ -178,7 +178,7 @@ func (s *source) start(call callback) (stop func() error, err error) {
 	return func() error { return l.within(slowClose, end, func() {}) }, err
 }
 
-// note counts what the hardware says that it lost.
+// note counts what the hardware reports as lost.
 func (s *source) note(flags pa.StreamCallbackFlags) {
 	if flags&(pa.InputOverflow|pa.OutputOverflow) != 0 {
 		s.config.Trouble(Overflow)

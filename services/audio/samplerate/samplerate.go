@@ -15,7 +15,7 @@ import (
 	"unsafe"
 )
 
-// Quality says how much work is put into the filter.
+// Quality is how much work is put into the filter.
 type Quality int
 
 const (

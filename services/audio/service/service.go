@@ -30,7 +30,7 @@ type Config struct {
 	Stopping   context.Context // ends when the device stops
 }
 
-// Service is the gRPC service.
+// Service implements the gRPC service.
 type Service struct {
 	audiov1.UnimplementedAudioServiceServer
 	config Config
@@ -129,8 +129,8 @@ func because(ctx context.Context, err error) error {
 }
 
 var (
-	errNoMicrophone = status.Error(codes.FailedPrecondition, "there is no microphone: set source to something other than none")
-	errNoSpeaker    = status.Error(codes.FailedPrecondition, "there is no speaker: set speaker to something other than none")
+	errNoMicrophone = status.Error(codes.FailedPrecondition, "this device has no microphone: set source to something other than none")
+	errNoSpeaker    = status.Error(codes.FailedPrecondition, "this device has no speaker: set speaker to something other than none")
 )
 
 func (s *Service) tap(t audiov1.AudioTap) (*capture.Pipeline, error) {
@@ -146,7 +146,7 @@ func (s *Service) tap(t audiov1.AudioTap) (*capture.Pipeline, error) {
 		}
 		return s.config.Speaker.Heard, nil
 	}
-	return nil, status.Errorf(codes.InvalidArgument, "tap is %d, must be that of the microphone or of the speaker", t)
+	return nil, status.Errorf(codes.InvalidArgument, "tap is %d, must be AUDIO_TAP_MICROPHONE or AUDIO_TAP_SPEAKER", t)
 }
 
 // PlayAudio implements AudioService.

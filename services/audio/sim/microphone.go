@@ -18,7 +18,7 @@ type MicrophoneConfig struct {
 	Hz float64 // above 0 and below half the rate
 }
 
-// OpenMicrophone returns a microphone that hears a sine. The error says what is impossible.
+// OpenMicrophone returns a microphone that hears a sine. It fails if the frequency is out of range.
 func OpenMicrophone(c MicrophoneConfig) (card.Card, error) {
 	if !(c.Hz > 0 && c.Hz < float64(c.Format.Rate)/2) {
 		return card.Card{}, fmt.Errorf("tone: %v Hz is out of range: use more than 0 and less than %d, half the rate", c.Hz, c.Format.Rate/2)

@@ -52,7 +52,7 @@ func parse(file *os.File) (*Sound, error) {
 	case err != nil:
 		return nil, err
 	case !info.Mode().IsRegular():
-		return nil, bad("it is no file")
+		return nil, bad("not a regular file")
 	}
 	return Parse(file, info.Size())
 }

@@ -43,7 +43,7 @@ type Sound struct {
 	raw   []byte
 }
 
-// Parse reads the header of a WAV of so many bytes. The errors wrap card.ErrNotSound and say what is wrong.
+// Parse reads the header of a WAV of so many bytes. The errors wrap card.ErrNotSound and name the problem.
 func Parse(from io.ReaderAt, size int64) (*Sound, error) {
 	var head [12]byte
 	if _, err := from.ReadAt(head[:], 0); err != nil || string(head[8:]) != "WAVE" || !slices.Contains(magics, string(head[:4])) {
@@ -84,7 +84,7 @@ func bad(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", card.ErrNotSound, fmt.Sprintf(format, args...))
 }
 
-// format reads the chunk that says how the sound is written.
+// format reads the chunk that describes the format of the sound.
 func (s *Sound) format(at, length int64) error {
 	var b [26]byte
 	n, err := s.data.ReadAt(b[:max(0, min(int64(len(b)), length))], at)
