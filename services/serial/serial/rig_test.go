@@ -61,6 +61,9 @@ func start(t testing.TB, port string, change func(*Config)) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.conn.Close)
+	if err := r.Kit().Bus().Flush(t.Context()); err != nil { // or calls could come before the bus knows who takes them
+		t.Fatal(err)
+	}
 	if r.direct, err = grpc.NewClient(r.GRPCAddress(),
 		grpc.WithTransportCredentials(insecure.NewCredentials())); err != nil {
 		t.Fatal(err)
