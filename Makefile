@@ -12,8 +12,9 @@ FUZZTIME ?= 10s
 BIN     := $(CURDIR)/bin
 BUILD   := $(CURDIR)/build
 TOOLS   := $(BIN)/tools
-# Without the trace pages of gRPC, which nobody sees, a device takes 4 MB less memory.
-BUILDFLAGS := -trimpath -tags grpcnotrace
+# Without the trace pages of gRPC, which nobody sees, a device takes 4 MB less memory. Without symbols for debuggers a program is a
+# third smaller; traces of panics, and profiles, do not need them.
+BUILDFLAGS := -trimpath -tags grpcnotrace -ldflags '-s -w'
 PYTHON  := $(BUILD)/venv/bin/python
 FIRMWARE := $(BUILD)/firmware
 # The tests of firmware/ and e2e/ find it there.
@@ -29,6 +30,8 @@ WEB     := services/webrtc-gateway/web/node_modules/.package-lock.json
 MODULES  = $(shell $(GO) list -m -f '{{.Dir}}' | sed 's|^$(CURDIR)/||')
 # The kinds of devices: each is a module of services/ and a program of its own.
 KINDS   := audio camera input serial
+# Those that need no C library are linked without one: nothing to load at start, and 2 MB less memory.
+STATIC  := input serial
 # The modules that must build without a C compiler, and for which machines.
 PURE    := api pkg cmd/waldo services/input services/serial services/webrtc-gateway
 MACHINES := arm64 arm amd64
@@ -50,7 +53,8 @@ build: ## build waldo and the programs of all devices and of the gateway into bi
 	@mkdir -p $(BIN)
 	@cd cmd/waldo && $(GO) build $(BUILDFLAGS) -o $(BIN)/waldo .
 	@cd services/webrtc-gateway && $(GO) build $(BUILDFLAGS) -o $(BIN)/waldo-gateway .
-	@for kind in $(KINDS); do (cd services/$$kind && $(GO) build $(BUILDFLAGS) -o $(BIN)/waldo-$$kind .); done
+	@for kind in $(STATIC); do (cd services/$$kind && CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -o $(BIN)/waldo-$$kind .); done
+	@for kind in $(filter-out $(STATIC),$(KINDS)); do (cd services/$$kind && $(GO) build $(BUILDFLAGS) -o $(BIN)/waldo-$$kind .); done
 
 .PHONY: firmware
 firmware: deps-firmware ## build the rover's firmware and the simulated board that runs it into build/firmware/

@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	texts "github.com/waldo-robot/waldo/pkg/text"
 )
 
 // hidden stands for what must not be shown.
@@ -18,10 +19,10 @@ const hidden = "***"
 var errBusURL = errors.New("is not the URL of a NATS server: write nats://host:4222; " +
 	"in a user, password or token before the host write / as %2F, : as %3A, ? as %3F, # as %23, % as %25, a comma as %2C and the at sign as %40")
 
-var (
-	busSchemes = []string{"nats", "tls", "ws", "wss"}
-	hostForm   = regexp.MustCompile(`^[A-Za-z0-9._:%-]+$`)
-)
+var busSchemes = []string{"nats", "tls", "ws", "wss"}
+
+// hostCharacters are those of names, and of addresses of both versions of IP.
+const hostCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:%-"
 
 // CheckBusURL returns an error that says what a URL of the bus may be, unless the text is one, or several with commas between. The error
 // does not repeat the text.
@@ -39,7 +40,7 @@ func CheckBusURL(text string) error {
 func parseBusURL(text string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSpace(text))
 	switch {
-	case err != nil || !slices.Contains(busSchemes, u.Scheme) || !hostForm.MatchString(u.Hostname()) || !goodPort(u.Port()):
+	case err != nil || !slices.Contains(busSchemes, u.Scheme) || u.Hostname() == "" || !texts.Only(u.Hostname(), hostCharacters) || !goodPort(u.Port()):
 		return nil, errBusURL
 	case strings.Contains(u.Path, "@") || u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
 		return nil, errBusURL
@@ -74,21 +75,25 @@ func RedactURL(text string) string {
 
 var (
 	// userInfo is greedy, and takes spaces and slashes: a password that is not escaped goes up to the last @ of the line.
-	userInfo = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://|\b(?:stun|turn)s?:)[^\n]*@`)
+	userInfo = texts.Pattern(`([A-Za-z][A-Za-z0-9+.-]*://|\b(?:stun|turn)s?:)[^\n]*@`)
 	// parameter is a secret in the query of an address.
-	parameter = regexp.MustCompile(`(?i)([?&;](?:token|access_token|key|password|passwd|secret|credential)=)[^&;#\s"'` + "`" + `]+`)
-	address   = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"'` + "`" + `<>]+`)
+	parameter = texts.Pattern(`(?i)([?&;](?:token|access_token|key|password|passwd|secret|credential)=)[^&;#\s"'` + "`" + `]+`)
+	address   = texts.Pattern(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"'` + "`" + `<>]+`)
 )
 
 // RedactText hides in any text, such as an error of a library or what a user has typed, what may be the secret part of an address: what
 // stands before the host, parameters called token and the like, and all of an address that cannot be read.
 func RedactText(text string) string {
-	if !strings.ContainsAny(text, ":?&;") {
-		return text // the usual case
+	if strings.ContainsRune(text, '@') {
+		text = userInfo().ReplaceAllString(text, "${1}"+hidden+"@")
 	}
-	text = userInfo.ReplaceAllString(text, "${1}"+hidden+"@")
-	text = parameter.ReplaceAllString(text, "${1}"+hidden)
-	return address.ReplaceAllStringFunc(text, func(found string) string {
+	if strings.ContainsRune(text, '=') {
+		text = parameter().ReplaceAllString(text, "${1}"+hidden)
+	}
+	if !strings.Contains(text, "://") {
+		return text
+	}
+	return address().ReplaceAllStringFunc(text, func(found string) string {
 		if _, err := url.Parse(strings.TrimRight(found, ",.;:!?)]}…\\")); err == nil {
 			return found
 		}

@@ -2,7 +2,8 @@ package bus
 
 import (
 	"fmt"
-	"regexp"
+
+	"github.com/waldo-robot/waldo/pkg/text"
 )
 
 // root is the first part of every subject; its number changes only when old and new peers can no longer understand each other.
@@ -22,17 +23,19 @@ type Address struct {
 // Topic is the subject of messages between peers and programs of a robot, waldo.message.v1.Message; see [CheckTopic].
 func Topic(robot, topic string) string { return root + robot + "." + reserved + "." + topic }
 
-var topicForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+// A topic has up to longestTopic of the topicCharacters.
+const (
+	longestTopic    = 64
+	topicCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+)
 
 // CheckTopic returns an error that says what a topic may be called, unless it may be called that.
 func CheckTopic(topic string) error {
-	if topicForm.MatchString(topic) {
+	if topic != "" && len(topic) <= longestTopic && text.Only(topic, topicCharacters) {
 		return nil
 	}
 	return fmt.Errorf("%.80q is no topic: use 1 to 64 letters, digits, hyphens and underscores", topic)
 }
-
-var nameForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 // Validate says which part of the address cannot be part of a subject, if any.
 func (a Address) Validate() error {
@@ -46,7 +49,7 @@ func (a Address) Validate() error {
 }
 
 func validName(field, name string) error {
-	if nameForm.MatchString(name) {
+	if text.IsName(name) {
 		return nil
 	}
 	return fmt.Errorf("%s: %q is not a name: use 1 to 63 lower-case letters, digits and inner hyphens", field, name)

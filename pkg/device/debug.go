@@ -3,6 +3,7 @@ package device
 import (
 	"net/http"
 	"net/http/pprof"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,19 +17,21 @@ import (
 // nobody who asks for another machine.
 func newDebugServer(registry *prometheus.Registry) *http.Server {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", metricsOf(registry))
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	return &http.Server{Handler: access.LoopbackOnly(mux), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
 }
 
-// newRegistry has the metrics of the process and of Go besides those that the device adds.
-func newRegistry() *prometheus.Registry {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-	)
-	return registry
+// metricsOf serves the metrics of the device, and those of the process and of Go, which are not set up before somebody asks.
+func metricsOf(registry *prometheus.Registry) http.Handler {
+	addOwn := sync.OnceFunc(func() {
+		registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	})
+	metrics := promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		addOwn()
+		metrics.ServeHTTP(w, r)
+	})
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
@@ -112,7 +113,7 @@ func listen(s Settings, log *slog.Logger) (l listeners, err error) {
 
 // assemble makes all the parts of a device, none of them running yet, and registers it on the bus.
 func assemble[C any](k Kind[C], s Settings, config C, log *slog.Logger, l listeners) (_ *Process, err error) {
-	registry := newRegistry()
+	registry := prometheus.NewRegistry()
 	guard := newGuard(s.Token, log, registry)
 	about := newAbout(s, k.Name, k.Version, l.grpc.Addr(), l.metrics.Addr())
 	address := bus.Address{Robot: s.Robot, Device: s.Device}

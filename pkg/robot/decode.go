@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"math"
 	"reflect"
-	"regexp"
 	"strings"
 	"time"
 
+	"github.com/waldo-robot/waldo/pkg/text"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -196,11 +196,14 @@ func (d *decoder) pairs(n *yaml.Node, path string, f func(key, val *yaml.Node)) 
 }
 
 // gluedForm is a key with its value right behind the colon, which YAML takes for a key alone.
-var gluedForm = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_-]*):.`)
+var gluedForm = text.Pattern(`^([A-Za-z_][A-Za-z0-9_-]*):.`)
 
 // glued returns the key that was meant if there is no space behind its colon; the value is left out, since it can be a password.
 func glued(key, val *yaml.Node) string {
-	if m := gluedForm.FindStringSubmatch(key.Value); m != nil && key.Style == 0 && val.Value == "" && val.ShortTag() == "!!null" {
+	if key.Style != 0 || val.Value != "" || val.ShortTag() != "!!null" {
+		return ""
+	}
+	if m := gluedForm().FindStringSubmatch(key.Value); m != nil {
 		return m[1]
 	}
 	return ""

@@ -4,10 +4,10 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"github.com/waldo-robot/waldo/pkg/text"
 	"io"
 	"net"
 	"os"
-	"regexp"
 )
 
 // Builtin is the file name under which [Load] finds the robot that is built in: a rover that needs no hardware.
@@ -111,15 +111,12 @@ func (r *Robot) Device(name string) (*Device, error) {
 	return nil, fmt.Errorf("%s: robot %q has no device %q%s", r.File, r.Name, name, hint(name, names))
 }
 
-// validName is what the subjects of the bus, host names and file names all allow.
-var validName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
-
 // CheckName returns an error that says what a name may be, unless the name may be given to a robot, a device or a kind.
 func CheckName(name string) error {
 	if name == "" {
 		return errors.New("has no name: use lower-case letters, digits and hyphens, at most 63")
 	}
-	if !validName.MatchString(name) {
+	if !text.IsName(name) {
 		return fmt.Errorf("%q is not a name: use lower-case letters, digits and hyphens, at most 63, "+
 			"and no hyphen at the ends", shorten(name))
 	}

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/waldo-robot/waldo/pkg/text"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -21,7 +21,7 @@ const (
 	maxTriedBytes = 64 << 10
 )
 
-var yamlError = regexp.MustCompile(`(?s)^yaml: (?:line (\d+): )?(.*)$`)
+var yamlError = text.Pattern(`(?s)^yaml: (?:line (\d+): )?(.*)$`)
 
 // syntaxError says where the text is no YAML, and what would help. The reader of YAML gives the line where a list or mapping in brackets begins,
 // and counts it from 0.
@@ -57,7 +57,7 @@ func needsQuotes(key, value string) string {
 
 // readError takes an error of the reader of YAML apart; line is 0 if it has none.
 func readError(err error) (line int, problem string) {
-	m := yamlError.FindStringSubmatch(err.Error())
+	m := yamlError().FindStringSubmatch(err.Error())
 	if m == nil {
 		return 0, err.Error()
 	}
@@ -102,8 +102,8 @@ type candidate struct {
 }
 
 var (
-	keyForm  = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_-]*):[ \t]+`)
-	valueEnd = regexp.MustCompile(`[,\]}]|[ \t]|\r?\n|$`)
+	keyForm  = text.Pattern(`([A-Za-z_][A-Za-z0-9_-]*):[ \t]+`)
+	valueEnd = text.Pattern(`[,\]}]|[ \t]|\r?\n|$`)
 )
 
 // unquoted returns the shortest value in the line that makes the text right, at least up to the line that is bad, if it is put in quotes, and its
@@ -146,9 +146,9 @@ func likely(value string) bool {
 // candidates lists all values of the line, the shortest first.
 func candidates(text string) []candidate {
 	var all []candidate
-	for _, at := range keyForm.FindAllStringSubmatchIndex(text, maxTries) {
+	for _, at := range keyForm().FindAllStringSubmatchIndex(text, maxTries) {
 		start := at[1]
-		for _, end := range valueEnd.FindAllStringIndex(text[start:], maxTries) {
+		for _, end := range valueEnd().FindAllStringIndex(text[start:], maxTries) {
 			if end[0] > 0 && likely(text[start:start+end[0]]) {
 				all = append(all, candidate{text[at[2]:at[3]], start, start + end[0]})
 			}

@@ -3,7 +3,7 @@
 // card has a band of texture that never repeats, enough to fill 2 Mbit/s of H.264 at 30 frames per
 // second, and a dot that goes round the circle once in two seconds.
 //
-// A Card paints its background once, when it is created; a frame then costs a copy of it and a few small
+// A Card paints its background once, for its first frame; a frame then costs a copy of it and a few small
 // areas, which takes well below a millisecond for 1280x720. The content of a frame depends only on the
 // arguments of Render.
 //
@@ -32,38 +32,48 @@ type Config struct {
 
 // Card paints frames of one size.
 type Card struct {
-	background *media.I420
+	config     Config
+	background *media.I420 // nil before the first frame
+	width      int
+	height     int
 	layout     layout
 	texture    *texture // nil if still
 	clock      *digits  // nil if the card is too small for text
 }
 
-// New paints the background of a card. Each side must be MinSize to MaxSize; odd sizes are allowed.
+// New returns a card. Each side must be MinSize to MaxSize; odd sizes are allowed.
 func New(width, height int, config Config) (*Card, error) {
 	if width < MinSize || width > MaxSize || height < MinSize || height > MaxSize {
 		return nil, fmt.Errorf("test card of %dx%d: each side must be %d to %d", width, height, MinSize, MaxSize)
 	}
-	c := &Card{background: media.NewI420(width, height), layout: arrange(width, height)}
+	return &Card{config: config, width: width, height: height, layout: arrange(width, height)}, nil
+}
+
+// paintBackground paints what is the same in all frames.
+func (c *Card) paintBackground() {
+	c.background = media.NewI420(c.width, c.height)
 	p := painter{c.background}
 	p.frame(c.layout)
-	c.clock = p.header(c.layout, config.Name)
+	c.clock = p.header(c.layout, c.config.Name)
 	tex := newTexture()
 	tex.paint(c.background, c.layout.texture, 0)
 	tint(c.background, c.layout.texture)
-	if config.Animated {
+	if c.config.Animated {
 		c.texture = tex
 		p.fill(c.layout.moving.Inset(-2).Intersect(c.layout.texture), ground) // a thin line above and below the moving part
 		tint(c.background, c.layout.moving)
 	}
-	return c, nil
 }
 
 // Size returns the width and height of the card.
-func (c *Card) Size() (width, height int) { return c.background.Width, c.background.Height }
+func (c *Card) Size() (width, height int) { return c.width, c.height }
 
 // Render paints the frame with the given number at the given time over all of img, which must have the
 // card's size. The clock shows UTC.
 func (c *Card) Render(img *media.I420, at time.Time, sequence int64) {
+	if c.background == nil {
+		c.paintBackground()
+	}
 	img.Copy(c.background)
 	if c.texture != nil {
 		c.texture.paint(img, c.layout.moving, at.UnixMicro())

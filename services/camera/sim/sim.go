@@ -95,14 +95,15 @@ type Source struct {
 	config Config
 	rover  Rover
 	track  *track
-	view   view
-	notice *notice
+	view   func() view
+	notice func() *notice
 	info   source.Info
 	closed chan struct{}
 	close  sync.Once
 }
 
-// Open prepares everything that is the same in all pictures. The error says which size, rate or view is impossible.
+// Open returns a camera, which prepares what is the same in all pictures when it takes the first. The error names the size, rate or view
+// that is impossible.
 func Open(rover Rover, config Config) (*Source, error) {
 	if err := config.complete(); err != nil {
 		return nil, err
@@ -110,13 +111,15 @@ func Open(rover Rover, config Config) (*Source, error) {
 	world := simworld.New()
 	s := &Source{
 		config: config, rover: rover, track: newTrack(world),
-		notice: newNotice(config.Width, config.Height, "no word from "+config.Name), closed: make(chan struct{}),
+		notice: sync.OnceValue(func() *notice { return newNotice(config.Width, config.Height, "no word from "+config.Name) }),
+		closed: make(chan struct{}),
 	}
-	if config.View == Above {
-		s.view = newAbove(world, config.Width, config.Height)
-	} else {
-		s.view = newFront(world, config.Width, config.Height)
-	}
+	s.view = sync.OnceValue(func() view {
+		if config.View == Above {
+			return newAbove(world, config.Width, config.Height)
+		}
+		return newFront(world, config.Width, config.Height)
+	})
 	format := &mediav1.VideoFormat{
 		MediaType: media.Raw, PixelFormat: media.PixelI420,
 		WidthPx: int32(config.Width), HeightPx: int32(config.Height), FrameRateHz: config.FrameRate,
@@ -141,6 +144,7 @@ func (s *Source) Capture(ctx context.Context, deliver func(source.Frame)) error 
 	deaf := make(chan error, 1)
 	heard := s.track.begin()
 	listening.Go(func() { deaf <- s.rover.Listen(ctx, s.track.hear) })
+	s.view() // while the rover has not been heard yet
 
 	first := time.NewTimer(staleAfter)
 	defer first.Stop()
@@ -184,9 +188,9 @@ func (s *Source) paint() source.Frame {
 	now := time.Now()
 	img := media.NewI420(s.config.Width, s.config.Height)
 	m := s.track.at(now)
-	s.view.paint(img, m)
+	s.view().paint(img, m)
 	if m.stale {
-		s.notice.paint(img)
+		s.notice().paint(img)
 	}
 	return source.Frame{Format: s.info.Current, Time: now, Picture: img, Key: true}
 }

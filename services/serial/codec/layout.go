@@ -3,7 +3,6 @@ package codec
 import (
 	"encoding/hex"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/adrianmo/go-nmea"
 
 	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
+	"github.com/waldo-robot/waldo/pkg/text"
 )
 
 // layout describes the fields of a type of sentence.
@@ -62,24 +62,24 @@ var compiled = sync.OnceValue(func() map[string]*layout {
 })
 
 var (
-	fieldForm = regexp.MustCompile(`^(\w*):([a-z])(\d+)(?:=(\w+))?((?:[!?]\d+)*)$`)
-	listForm  = regexp.MustCompile(`^(\w+)\[(\d+)\+(\d+)(?:x(\d+))?\]$`)
-	guardForm = regexp.MustCompile(`([!?])(\d+)`)
+	fieldForm = text.Pattern(`^(\w*):([a-z])(\d+)(?:=(\w+))?((?:[!?]\d+)*)$`)
+	listForm  = text.Pattern(`^(\w+)\[(\d+)\+(\d+)(?:x(\d+))?\]$`)
+	guardForm = text.Pattern(`([!?])(\d+)`)
 )
 
 // compile reads the words of a layout.
-func compile(text string) *layout {
+func compile(words string) *layout {
 	l := &layout{}
 	to := &l.fields
-	for word := range strings.FieldsSeq(text) {
-		if m := listForm.FindStringSubmatch(word); m != nil {
+	for word := range strings.FieldsSeq(words) {
+		if m := listForm().FindStringSubmatch(word); m != nil {
 			l.list, l.from, l.width, l.most = m[1], number(m[2]), number(m[3]), number(m[4])
 			to = &l.items
 			continue
 		}
-		m := fieldForm.FindStringSubmatch(word)
+		m := fieldForm().FindStringSubmatch(word)
 		f := field{key: m[1], kind: m[2][0], at: number(m[3]), detail: m[4]}
-		for _, g := range guardForm.FindAllStringSubmatch(m[5], -1) {
+		for _, g := range guardForm().FindAllStringSubmatch(m[5], -1) {
 			f.guards = append(f.guards, guard{number(g[2]), g[1] == "!"})
 		}
 		*to = append(*to, f)
