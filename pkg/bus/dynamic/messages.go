@@ -82,20 +82,41 @@ func (m *Messages) Next(ctx context.Context) (Message, error) {
 		if err != nil {
 			return Message{}, err
 		}
-		message, err := m.read(ctx, raw)
-		switch {
-		case err == nil:
-			delete(m.told, raw.Type)
-			return message, nil
-		case ctx.Err() != nil || m.closed.Err() != nil:
-			continue // the subscription says so
-		}
-		u := &Unreadable{m.address, m.stream, raw.Type, err}
-		m.devices.logOnce(u)
-		if m.tell(raw.Type, err.Error()) {
-			return Message{}, u
+		if message, ok, err := m.take(ctx, raw); ok || err != nil {
+			return message, err
 		}
 	}
+}
+
+// TryNext is Next for the messages that have arrived already: ok is false once there are no more.
+func (m *Messages) TryNext(ctx context.Context) (message Message, ok bool, err error) {
+	for {
+		raw, waits := m.raw.TryNext()
+		if !waits {
+			return Message{}, false, nil
+		}
+		if message, ok, err := m.take(ctx, raw); ok || err != nil {
+			return message, ok, err
+		}
+	}
+}
+
+// take reads a message. Without one and without an error there is nothing to report.
+func (m *Messages) take(ctx context.Context, raw bus.Raw) (_ Message, ok bool, err error) {
+	message, err := m.read(ctx, raw)
+	switch {
+	case err == nil:
+		delete(m.told, raw.Type)
+		return message, true, nil
+	case ctx.Err() != nil || m.closed.Err() != nil:
+		return Message{}, false, nil // the subscription says so
+	}
+	u := &Unreadable{m.address, m.stream, raw.Type, err}
+	m.devices.logOnce(u)
+	if m.tell(raw.Type, err.Error()) {
+		return Message{}, false, u
+	}
+	return Message{}, false, nil
 }
 
 // maxTold bounds how many types are remembered.

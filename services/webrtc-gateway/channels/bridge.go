@@ -21,6 +21,7 @@ const (
 	reserved     = "waldo."
 	Calls        = reserved + "calls"
 	streamPrefix = reserved + "stream/"
+	linesPrefix  = reserved + "lines/"
 )
 
 // Directory knows the devices of the robot.
@@ -71,7 +72,9 @@ func (b *Bridge) Open(c *rtc.Channel) {
 	case label == Calls:
 		b.serveCalls(c)
 	case strings.HasPrefix(label, streamPrefix):
-		b.serveStream(c, strings.TrimPrefix(label, streamPrefix))
+		b.serveStream(c, strings.TrimPrefix(label, streamPrefix), false)
+	case strings.HasPrefix(label, linesPrefix):
+		b.serveStream(c, strings.TrimPrefix(label, linesPrefix), true)
 	case strings.HasPrefix(label, reserved):
 		b.refuse(c, status.Errorf(codes.InvalidArgument, "label: %.128q: labels that begin with %q are kept for Waldo: use another", label, reserved))
 	default:

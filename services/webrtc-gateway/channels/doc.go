@@ -4,6 +4,8 @@
 //     under way for one peer, and the next is dropped.
 //   - `waldo.stream/<device>/<stream>`: what a device publishes, as JSON. It is subscribed, held and put into JSON once, however many peers listen. A
 //     slow peer loses the oldest frames.
+//   - `waldo.lines/<device>/<stream>`: the same, gathered: the frames of 100 ms come as the lines of one message, which costs the robot and
+//     the page much less where messages come faster than people can read.
 //   - any other: a topic. What a peer says on it is published on the bus for programs and other peers, and what they say comes back. Floods are
 //     cut off; a slow peer loses the oldest.
 //

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -24,12 +26,16 @@ const (
 	streamQueue = 64
 	// largestMessage leaves room for the rest of a frame.
 	largestMessage = rtc.MaxMessage - 100
+	// gatherQueue is how many may wait while they are gathered: those of 10,000 a second.
+	gatherQueue = 1024
+	// gatherEvery is how often messages go out that are gathered.
+	gatherEvery = 100 * time.Millisecond
 )
 
-// serveStream sends what a device publishes.
-func (b *Bridge) serveStream(c *rtc.Channel, path string) {
+// serveStream sends what a device publishes, message by message or, gathered, those of some time together.
+func (b *Bridge) serveStream(c *rtc.Channel, path string, gathered bool) {
 	device, name, _ := strings.Cut(path, "/")
-	key := streamKey{device, name}
+	key := streamKey{device, name, gathered}
 	if err := b.checkStream(key); err != nil {
 		b.refuse(c, err)
 		return
@@ -44,19 +50,68 @@ func (b *Bridge) serveStream(c *rtc.Channel, path string) {
 		defer share.Release()
 		feed := share.Value
 		messages := feed.topic.Subscribe(stream.DropOldest(streamQueue))
-		defer func() {
-			messages.Close()
-			b.metrics.dropped.WithLabelValues("stream").Add(float64(messages.Lost()))
-		}()
+		defer messages.Close()
 		if trouble := feed.trouble.Load(); trouble != nil && c.Send(ctx, true, *trouble) != nil {
 			return
 		}
-		for body, err := range messages.All(ctx) {
-			if err != nil || c.Send(ctx, true, frame(body, messages.Lost())) != nil {
+		var lost losses
+		defer func() { b.metrics.dropped.WithLabelValues("stream").Add(float64(lost.count)) }()
+		for batch, err := range messages.All(ctx) {
+			if err != nil {
 				return
+			}
+			lost.see(batch)
+			for text := range batch.texts(lost.count) {
+				if c.Send(ctx, true, text) != nil {
+					return
+				}
 			}
 		}
 	})
+}
+
+// batch is what goes out together: bodies of frames.
+type batch struct {
+	before uint64 // bodies that the stream had before these
+	bodies [][]byte
+}
+
+// texts are the messages of a channel that carry the batch: lines, each as many as fit.
+func (b *batch) texts(dropped uint64) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		var text []byte
+		for _, body := range b.bodies {
+			f := frame(body, dropped)
+			switch {
+			case text == nil:
+				text = f
+			case len(text)+1+len(f) <= rtc.MaxMessage:
+				text = append(append(text, '\n'), f...)
+			default:
+				if !yield(text) {
+					return
+				}
+				text = f
+			}
+		}
+		if text != nil {
+			yield(text)
+		}
+	}
+}
+
+// losses count the bodies that a channel was not given.
+type losses struct {
+	begun bool
+	next  uint64 // number of the body that comes next
+	count uint64
+}
+
+func (l *losses) see(b *batch) {
+	if l.begun {
+		l.count += b.before - l.next
+	}
+	l.begun, l.next = true, b.before+uint64(len(b.bodies))
 }
 
 func (b *Bridge) checkStream(k streamKey) error {
@@ -101,12 +156,16 @@ func messageBody(message []byte) []byte {
 	return append([]byte(name), message...)
 }
 
-type streamKey struct{ device, stream string }
+type streamKey struct {
+	device, stream string
+	gathered       bool
+}
 
 // feed is one stream of a device, held for all peers that listen to it.
 type feed struct {
 	key      streamKey
-	topic    *stream.Topic[[]byte]  // bodies of frames
+	topic    *stream.Topic[*batch]
+	count    uint64                 // bodies published so far
 	trouble  atomic.Pointer[[]byte] // the frame that says why the newest message could not be read; nil if it could
 	messages *dynamic.Messages
 	hold     *bus.Hold
@@ -116,11 +175,15 @@ type feed struct {
 func newStreams(conn *bus.Conn, devices *dynamic.Devices, robot string) *stream.Shared[streamKey, *feed] {
 	return stream.NewShared(func(_ context.Context, k streamKey) (*feed, error) {
 		address := bus.Address{Robot: robot, Device: k.device}
-		messages, err := devices.Subscribe(address, k.stream, stream.DropOldest(streamQueue))
+		queue := streamQueue
+		if k.gathered {
+			queue = gatherQueue
+		}
+		messages, err := devices.Subscribe(address, k.stream, stream.DropOldest(queue))
 		if err != nil {
 			return nil, status.Errorf(codes.Unavailable, "%v", err)
 		}
-		return &feed{key: k, topic: stream.NewTopic[[]byte](), messages: messages, hold: conn.Hold(address, k.stream, "gateway")}, nil
+		return &feed{key: k, topic: stream.NewTopic[*batch](), messages: messages, hold: conn.Hold(address, k.stream, "gateway")}, nil
 	})
 }
 
@@ -128,28 +191,59 @@ func newStreams(conn *bus.Conn, devices *dynamic.Devices, robot string) *stream.
 func (f *feed) Run(ctx context.Context) {
 	defer f.topic.Close(nil)
 	for {
-		m, err := f.messages.Next(ctx)
-		var unreadable *dynamic.Unreadable
-		if errors.As(err, &unreadable) {
-			f.fail(err)
-			continue
-		}
+		bodies, err := f.next(ctx)
 		if err != nil {
 			return
 		}
-		data, err := m.FullJSON()
-		switch {
-		case err != nil:
-			f.fail(fmt.Errorf("a message of %s, stream %s, cannot be put into JSON: %w", f.key.device, f.key.stream, err))
-			continue
-		case len(data) > largestMessage:
-			f.fail(fmt.Errorf("a message of %s, stream %s, has more than the %d bytes of JSON that a data channel carries",
-				f.key.device, f.key.stream, largestMessage))
-			continue
+		if len(bodies) > 0 {
+			f.topic.Publish(&batch{before: f.count, bodies: bodies})
+			f.count += uint64(len(bodies))
 		}
-		f.trouble.Store(nil)
-		f.topic.Publish(messageBody(data))
+		if f.key.gathered {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(gatherEvery):
+			}
+		}
 	}
+}
+
+// next waits for a message, and returns what frames carry of it; gathered, also of all others that have come.
+func (f *feed) next(ctx context.Context) (bodies [][]byte, err error) {
+	m, err := f.messages.Next(ctx)
+	for ok := true; ok; {
+		var unreadable *dynamic.Unreadable
+		if err != nil && !errors.As(err, &unreadable) {
+			return bodies, err
+		}
+		if body := f.body(m, err); body != nil {
+			bodies = append(bodies, body)
+		}
+		if !f.key.gathered {
+			break
+		}
+		m, ok, err = f.messages.TryNext(ctx)
+		ok = ok || err != nil
+	}
+	return bodies, nil
+}
+
+// body is what a frame carries of a message, or of the error with which it was read; nil if that has been reported.
+func (f *feed) body(m dynamic.Message, err error) []byte {
+	if err != nil {
+		return f.fail(err)
+	}
+	data, err := m.FullJSON()
+	switch {
+	case err != nil:
+		return f.fail(fmt.Errorf("a message of %s, stream %s, cannot be put into JSON: %w", f.key.device, f.key.stream, err))
+	case len(data) > largestMessage:
+		return f.fail(fmt.Errorf("a message of %s, stream %s, has more than the %d bytes of JSON that a data channel carries",
+			f.key.device, f.key.stream, largestMessage))
+	}
+	f.trouble.Store(nil)
+	return messageBody(data)
 }
 
 // Close lets go of the stream, which may take a second.
@@ -158,12 +252,12 @@ func (f *feed) Close() {
 	f.hold.Close()
 }
 
-// fail tells all peers, and those who come later, that messages come which cannot be read.
-func (f *feed) fail(err error) {
+// fail has all peers, and those who come later, told that messages come which cannot be read. It returns nil if they were told before.
+func (f *feed) fail(err error) []byte {
 	body := errorBody(status.Error(codes.FailedPrecondition, err.Error()))
 	trouble := frame(body, 0)
 	if old := f.trouble.Swap(&trouble); old != nil && bytes.Equal(*old, trouble) {
-		return // said already
+		return nil
 	}
-	f.topic.Publish(body)
+	return body
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +18,8 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
+
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
 	messagev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/message/v1"
@@ -317,6 +321,46 @@ func TestStreams(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.eventually("the stream is let go of", func() bool { return motors.Kit().Device().GetStreams()[0].GetHolderCount() == 0 })
+}
+
+// TestGatheredStreams: what a device publishes within some time comes as the lines of one message, whole and in order.
+func TestGatheredStreams(t *testing.T) {
+	w := newWorld(t, nil)
+	w.motors()
+	conn, err := bus.Connect(bus.Config{URL: w.bus.URL(), Name: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	c := w.session(0).channels(nil, "waldo.lines/motors/burst")[0]
+	ctx, cancel := context.WithCancel(t.Context())
+	var publishing sync.WaitGroup
+	defer publishing.Wait()
+	defer cancel()
+	publishing.Go(func() {
+		subject := bus.Address{Robot: "demo", Device: "motors"}.Out("burst")
+		for n := time.Duration(1); ctx.Err() == nil; n++ {
+			_ = conn.Publish(subject, &controlv1.ControlState{Clock: durationpb.New(n * time.Second)}) // a loss is noticed below
+			if n%10 == 0 {
+				time.Sleep(10 * time.Millisecond)
+			}
+		}
+	})
+	texts, frames, last := 0, 0, 0
+	for ; frames < 1000; texts++ {
+		f := c.next()
+		for line := range bytes.Lines(f.data) {
+			m := decode(t, bytes.TrimSuffix(line, []byte("\n")), &signalingv1.StreamFrame{})
+			n, _ := strconv.Atoi(strings.TrimSuffix(m.GetMessage().GetFields()["clock"].GetStringValue(), "s"))
+			if !f.text || n == 0 || last > 0 && n != last+1 || m.GetDroppedCount() != 0 {
+				t.Fatalf("after %d: %s", last, line)
+			}
+			last, frames = n, frames+1
+		}
+	}
+	if texts > frames/5 {
+		t.Errorf("%d messages for %d frames", texts, frames)
+	}
 }
 
 // TestNoSuchChannel: a channel that cannot be had says why, and is closed.

@@ -40,10 +40,11 @@ export class ChannelSet {
   /**
    * @param {string} device
    * @param {string} stream
-   * @returns {Stream} The same for the same stream, until it is closed.
+   * @param {import('./stream.js').StreamOptions} [options]
+   * @returns {Stream} The same for the same stream and options, until it is closed.
    */
-  stream(device, stream) {
-    return this.#get(streamLabel(device, stream), (onClose) => new Stream(device, stream, this.#env, onClose));
+  stream(device, stream, options = {}) {
+    return this.#get(streamLabel(device, stream, options), (onClose) => new Stream(device, stream, options, this.#env, onClose));
   }
 
   /** Whether calls that may be lost can be made, if they are wanted. */

@@ -6,8 +6,19 @@ import { DataChannel } from './datachannel.js';
 
 /** @import { StreamFrameJson } from '../proto/gen/waldo/signaling/v1/signaling_pb.js' */
 
-/** @param {string} device @param {string} stream @returns {string} What the gateway calls the channel of a stream. */
-export const streamLabel = (device, stream) => `waldo.stream/${device}/${stream}`;
+/**
+ * @typedef {object} StreamOptions
+ * @property {boolean} [gathered] Messages may come 100 ms late, several at once. It costs much less for streams that only people read.
+ */
+
+/**
+ * @param {string} device
+ * @param {string} stream
+ * @param {StreamOptions} [options]
+ * @returns {string} What the gateway calls the channel of a stream.
+ */
+export const streamLabel = (device, stream, { gathered = false } = {}) =>
+  `waldo.${gathered ? 'lines' : 'stream'}/${device}/${stream}`;
 
 /**
  * What a device produces on one of its streams, from now on. A device that is not there yet is waited for.
@@ -29,20 +40,26 @@ export class Stream extends DataChannel {
   /**
    * @param {string} device
    * @param {string} stream
+   * @param {StreamOptions} options
    * @param {import('../base/env.js').Env} env
    * @param {() => void} onClose
    */
-  constructor(device, stream, env, onClose) {
-    super(streamLabel(device, stream), { ordered: true }, env, onClose);
+  constructor(device, stream, options, env, onClose) {
+    super(streamLabel(device, stream, options), { ordered: true }, env, onClose);
     this.device = device;
     this.stream = stream;
     // The gateway counts anew for each channel.
     this.addEventListener('close', () => (this.#droppedBefore = this.droppedCount));
   }
 
-  /** @override @param {string|ArrayBuffer} data */
+  /** @override @param {string|ArrayBuffer} data Frames, a line of JSON each. */
   received(data) {
-    const claim = /** @type {import('../proto/types.js').Claim<StreamFrameJson>} */ (typeof data === 'string' ? parseJson(data) : null);
+    if (typeof data === 'string') for (const line of data.split('\n')) this.#take(line);
+  }
+
+  /** @param {string} line */
+  #take(line) {
+    const claim = /** @type {import('../proto/types.js').Claim<StreamFrameJson>} */ (parseJson(line));
     const { message, value, error, droppedCount } = fields(claim);
     if (isObject(error)) this.why = rpcError(error).message || 'refused';
     if (value === undefined && !isObject(message)) return;

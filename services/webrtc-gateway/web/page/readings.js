@@ -27,7 +27,7 @@ export class Readings {
     for (const d of this.#robot.devices) {
       const stream = serialStream(d);
       if (stream === '' || this.#boards.has(d.name)) continue;
-      const board = new Board(this.#robot.stream(d.name, stream), d.name);
+      const board = new Board(this.#robot.stream(d.name, stream, { gathered: true }), d.name);
       this.#boards.set(d.name, board);
       this.#section.append(board.element);
     }

@@ -188,12 +188,13 @@ export class Robot extends EventTarget {
   }
 
   /**
-   * What a device produces on a stream, from now on. The same stream gives the same object.
+   * What a device produces on a stream, from now on. The same stream and options give the same object.
    * @param {string} device
    * @param {string} stream
+   * @param {import('../channels/stream.js').StreamOptions} [options]
    */
-  stream(device, stream) {
-    return this.#webrtc.channels.stream(device, stream);
+  stream(device, stream, options = {}) {
+    return this.#webrtc.channels.stream(device, stream, options);
   }
 
   /**

@@ -171,6 +171,19 @@ describe('streams', () => {
     assert.equal(rx.droppedCount, 5, 'the gateway counts anew, we do not');
   });
 
+  test('come gathered, if that is wanted, as the lines of one message', async () => {
+    const rx = rig.robot.stream('motors', 'rx', { gathered: true });
+    assert.notEqual(rx, rig.robot.stream('motors', 'rx'), 'the same stream with other options is another channel');
+    assert.equal(rx, rig.robot.stream('motors', 'rx', { gathered: true }));
+    const got = [];
+    rx.addEventListener('message', (e) => got.push(e.detail.value.n));
+    await rig.connect();
+    at('waldo.lines/motors/rx').say([{ message: { n: 1 } }, { message: { n: 2 }, droppedCount: '1' }, 7, { message: { n: 3 }, droppedCount: '1' }]
+      .map((frame) => JSON.stringify(frame)).join('\n'));
+    assert.deepEqual(got, [1, 2, 3]);
+    assert.equal(rx.droppedCount, 1);
+  });
+
   test('a device that is not known yet is asked for again as soon as it is', async () => {
     const rx = rig.robot.stream('arm', 'rx');
     await rig.connect();

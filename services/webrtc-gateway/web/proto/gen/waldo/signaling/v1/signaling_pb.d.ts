@@ -14,6 +14,7 @@
 //   may be lost.
 // - `waldo.stream/<device>/<stream>`: what a device produces on a stream, from now on, one StreamFrame per
 //   text frame. A reader that is too slow loses the oldest frames.
+// - `waldo.lines/<device>/<stream>`: the same, gathered: a text frame has the StreamFrames of 100 ms, a line each.
 // - Any other label is a topic: frames in both directions are waldo.message.v1.Message to and from the
 //   bus. Labels that begin with `waldo.` are reserved for Waldo.
 //
