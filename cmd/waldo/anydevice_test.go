@@ -37,7 +37,7 @@ func (e *echo) Run(ctx context.Context, ready func()) error {
 	ready()
 	heard := make(chan error, 1)
 	go func() { heard <- e.in.Receive(ctx, func(m *messagev1.Message) { e.words <- m }) }()
-	defer func() { <-heard }()
+	defer func() { _ = <-heard }() // it ends with ctx
 	return e.out.WhileHeld(ctx, e.speak)
 }
 

@@ -313,7 +313,7 @@ func TestBroken(t *testing.T) {
 func FuzzNew(f *testing.F) {
 	seed := func(s *descriptorpb.FileDescriptorSet) {
 		data, err := proto.Marshal(s)
-		if err == nil && len(data) < 64<<10 {
+		if err == nil && len(data) < 16<<10 {
 			f.Add(data, []byte("\x0a\x01A\x10\x05"), `{"v": 1}`)
 		}
 	}

@@ -24,6 +24,9 @@
 //   - The same unary calls, errors and state on gRPC and on the bus; see package bus for what happens while the bus is away.
 //   - With a token configured, every call must present it, also health and reflection. A panic in a call is codes.Internal for
 //     its caller and nothing to the others. Metrics and profiles are served on loopback only.
+//   - The device describes itself: it serves the definitions of its services and of the messages of its streams, made from their
+//     generated code, so pages, waldo and other programs use them without having been built with them. Whoever may use the robot's
+//     page can call its unary methods: one that moves something asks for a lease (package actuator).
 //   - An [Out] publishes on the bus only while somebody holds it. [Out.WhileHeld] runs work only then.
 //   - SIGINT or SIGTERM: the state becomes STOPPING, the context of Run ends, calls under way get a second to finish,
 //     and the process is gone within 2 s, even if the driver hangs. A second signal ends it at once.
