@@ -19,8 +19,8 @@ const own = "example.org/thermometer"
 // required finds the version of pkg that this tree's modules require of each other.
 var required = regexp.MustCompile(`github\.com/waldo-robot/waldo/pkg (v\S+)`)
 
-// buildOutside copies the thermometer of examples/ out of this repository, makes a module of it, and builds that against the published modules.
-// It returns the folder of the program.
+// buildOutside copies the thermometer of examples/ out of this repository, makes a module of it, and builds that
+// against the published modules. It returns the folder of the program.
 func buildOutside(t *testing.T) string {
 	t.Helper()
 	mod, err := os.ReadFile("../examples/go.mod")
@@ -82,8 +82,8 @@ func check(t *testing.T, err error) {
 	}
 }
 
-// TestOutside: a device that was built outside this repository, against the published modules, is listed, watched, called and plotted by the
-// programs as they are, and goes on after a restart.
+// TestOutside: a device that was built outside this repository, against the published modules, is listed, watched,
+// called and plotted by the programs as they are, and goes on after a restart.
 func TestOutside(t *testing.T) {
 	t.Setenv("PATH", buildOutside(t)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	sensor := harness.WriteFile(t, "temp", "21500\n")

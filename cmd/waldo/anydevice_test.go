@@ -18,7 +18,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
-// echo is a device of a kind that waldo does not know. What it is sent on the stream in it says again on the stream out.
+// echo is a device of a kind that waldo does not know. What it is sent on the stream in it says again on the stream
+// out.
 type echo struct {
 	in    *device.In[*messagev1.Message]
 	out   *device.Out[*anypb.Any]

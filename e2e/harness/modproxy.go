@@ -16,8 +16,8 @@ import (
 // modulePrefix begins the paths of our modules.
 const modulePrefix = "github.com/waldo-robot/waldo/"
 
-// ModuleProxy publishes modules of this tree under a version, as a proxy in a folder, and returns the environment in which the go command
-// sees nothing else of this tree: no workspace, no module cache with another state of it.
+// ModuleProxy publishes modules of this tree under a version, as a proxy in a folder, and returns the environment in
+// which the go command sees nothing else of this tree: no workspace, no module cache with another state of it.
 func ModuleProxy(tb testing.TB, version string, modules ...string) []string {
 	tb.Helper()
 	proxy, cache := tb.TempDir(), tb.TempDir()

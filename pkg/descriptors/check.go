@@ -12,7 +12,8 @@ import (
 const (
 	// MaxBytes is the most that a set may have when it is encoded.
 	MaxBytes = 1 << 20
-	// maxFiles, maxNames, maxDepth and maxName bound how many files and names there are, how deep messages nest, and how long a full name is.
+	// maxFiles, maxNames, maxDepth and maxName bound how many files and names there are, how deep messages nest, and
+	// how long a full name is.
 	maxFiles = 256
 	maxNames = 20_000
 	maxDepth = 32

@@ -16,8 +16,8 @@ import (
 
 const anyFile = "google/protobuf/any.proto"
 
-// Describe returns the answer of a device to GetDescriptors: the definitions of its services, by their full names, and of messages. The
-// services must be linked into the program; those that are not are left out, with an error each.
+// Describe returns the answer of a device to GetDescriptors: the definitions of its services, by their full names,
+// and of messages. The services must be linked into the program; those that are not are left out, with an error each.
 func Describe(epoch int64, services []string, messages ...protoreflect.MessageDescriptor) (*devicev1.GetDescriptorsResponse, error) {
 	r := &devicev1.GetDescriptorsResponse{Epoch: epoch}
 	var wanted []protoreflect.Descriptor
@@ -51,9 +51,9 @@ func linkedService(name string) (protoreflect.ServiceDescriptor, error) {
 	return service, nil
 }
 
-// collect returns the files that define these services and messages and, once each and always before the file that needs it, everything
-// they import. An Any may contain any message of the program: if google/protobuf/any.proto is needed, all files that are linked into the
-// program are added.
+// collect returns the files that define these services and messages and, once each and always before the file that
+// needs it, everything they import. An Any may contain any message of the program: if google/protobuf/any.proto is
+// needed, all files that are linked into the program are added.
 func collect(wanted []protoreflect.Descriptor) *descriptorpb.FileDescriptorSet {
 	c := collector{set: &descriptorpb.FileDescriptorSet{}, done: map[string]bool{}}
 	for _, d := range wanted {

@@ -84,10 +84,12 @@ func (s *Set) Decode(name string, data []byte) (proto.Message, error) {
 	return m, nil
 }
 
-// JSON returns a message in the JSON mapping of protobuf. Of an Any whose type is not defined there is only the name of the type.
+// JSON returns a message in the JSON mapping of protobuf. Of an Any whose type is not defined there is only the name
+// of the type.
 func (s *Set) JSON(m proto.Message) ([]byte, error) { return s.json(m, false) }
 
-// FullJSON is JSON with the fields that are 0 or empty, so that a reader without definitions can tell them from fields that are not set.
+// FullJSON is JSON with the fields that are 0 or empty, so that a reader without definitions can tell them from
+// fields that are not set.
 func (s *Set) FullJSON(m proto.Message) ([]byte, error) { return s.json(m, true) }
 
 func (s *Set) json(m proto.Message, full bool) ([]byte, error) {
@@ -161,7 +163,8 @@ func (s *Set) Methods() []protoreflect.MethodDescriptor {
 	return methods
 }
 
-// Method returns a unary method by its name as in gRPC, for example waldo.device.v1.DeviceService/GetDevice. The error lists what there is.
+// Method returns a unary method by its name as in gRPC, for example waldo.device.v1.DeviceService/GetDevice. The
+// error lists what there is.
 func (s *Set) Method(name string) (protoreflect.MethodDescriptor, error) {
 	serviceName, methodName, _ := strings.Cut(name, "/")
 	var names []string

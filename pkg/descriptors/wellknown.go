@@ -18,8 +18,9 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// wellKnown returns the file of protobuf with this path, if the JSON of protobuf has forms of its own for the types in it; else nil. The
-// JSON library takes the fields of these types for granted, so no other definition may take their names.
+// wellKnown returns the file of protobuf with this path, if the JSON of protobuf has forms of its own for the types
+// in it; else nil. The JSON library takes the fields of these types for granted, so no other definition may take
+// their names.
 func wellKnown(path string) protoreflect.FileDescriptor {
 	for _, f := range []protoreflect.FileDescriptor{
 		anypb.File_google_protobuf_any_proto, durationpb.File_google_protobuf_duration_proto, fieldmaskpb.File_google_protobuf_field_mask_proto,

@@ -34,9 +34,10 @@ type Call struct {
 	MaxResponse int
 }
 
-// Call calls a method and returns the response in the JSON mapping of protobuf. The errors are gRPC statuses; for [Details] they keep what the
-// device said besides. InvalidArgument says what is wrong with the method or the request. A call that meets another life of the
-// device than the one whose definitions it was made with has had no effect, and is made again with those of the new life.
+// Call calls a method and returns the response in the JSON mapping of protobuf. The errors are gRPC statuses; for
+// [Details] they keep what the device said besides. InvalidArgument says what is wrong with the method or the
+// request. A call that meets another life of the device than the one whose definitions it was made with has had no
+// effect, and is made again with those of the new life.
 func (d *Devices) Call(ctx context.Context, c Call) (json.RawMessage, error) {
 	life, err := d.Of(ctx, c.Device)
 	for again := 0; err == nil; again++ {
@@ -94,8 +95,8 @@ func (e *callError) Error() string              { return e.err.Error() }
 func (e *callError) Unwrap() error              { return e.err }
 func (e *callError) GRPCStatus() *status.Status { return status.Convert(e.err) }
 
-// Details returns the details of an error in the JSON mapping of protobuf, an object with @type each. Those whose type neither the device nor
-// this program defines are left out.
+// Details returns the details of an error in the JSON mapping of protobuf, an object with @type each. Those whose
+// type neither the device nor this program defines are left out.
 func Details(err error) []json.RawMessage {
 	types := detailTypes{protoregistry.GlobalTypes, nil}
 	var of *callError

@@ -27,7 +27,8 @@ const (
 	maxServices = 64 << 10
 	// askAgain is after what time a device is asked again that gave definitions which are of no use.
 	askAgain = time.Second
-	// settle is how long a life's definitions are kept at least, although messages name another: two processes of one name take turns.
+	// settle is how long a life's definitions are kept at least, although messages name another: two processes of one
+	// name take turns.
 	settle = 200 * time.Millisecond
 )
 
@@ -88,8 +89,8 @@ func New(conn *bus.Conn, c Config) *Devices {
 	return d
 }
 
-// Of returns the definitions of a device as they were last given; it asks if there are none. The error is a gRPC status for people: what is
-// wrong and what helps.
+// Of returns the definitions of a device as they were last given; it asks if there are none. The error is a gRPC
+// status for people: what is wrong and what helps.
 func (d *Devices) Of(ctx context.Context, a bus.Address) (*Life, error) {
 	return d.life(ctx, a, func(*entry) bool { return true })
 }
@@ -113,7 +114,8 @@ func (d *Devices) ofEpoch(ctx context.Context, a bus.Address, epoch int64) (*Lif
 	return life, err
 }
 
-// life returns what is known of a device, if there is something and it will do, or else asks. Callers who ask at the same time share an answer.
+// life returns what is known of a device, if there is something and it will do, or else asks. Callers who ask at the
+// same time share an answer.
 func (d *Devices) life(ctx context.Context, a bus.Address, willDo func(*entry) bool) (*Life, error) {
 	if err := a.Validate(); err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())

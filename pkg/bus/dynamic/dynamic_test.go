@@ -214,7 +214,8 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// TestOldDevice does not know GetDescriptors, and a broken one gives nonsense: both are told with a remedy, and not asked for each message.
+// TestOldDevice does not know GetDescriptors, and a broken one gives nonsense: both are told with a remedy, and not
+// asked for each message.
 func TestOldDevice(t *testing.T) {
 	for name, tt := range map[string]struct {
 		device *thermometer

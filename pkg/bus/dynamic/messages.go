@@ -53,8 +53,8 @@ type Messages struct {
 	told    map[string]string // by type, why its messages cannot be read; the reader knows
 }
 
-// Subscribe subscribes to a stream of a device, whether the device is there or not. The device publishes while somebody holds the stream:
-// see [bus.Conn.Hold]. The policy says what a slow reader loses.
+// Subscribe subscribes to a stream of a device, whether the device is there or not. The device publishes while
+// somebody holds the stream: see [bus.Conn.Hold]. The policy says what a slow reader loses.
 func (d *Devices) Subscribe(a bus.Address, name string, policy stream.Policy) (*Messages, error) {
 	raw, err := bus.SubscribeRaw(d.conn, a.Out(name), policy)
 	if err != nil {
@@ -74,8 +74,8 @@ func (m *Messages) Close() {
 // Lost is how many messages were lost because the reader was too slow.
 func (m *Messages) Lost() uint64 { return m.raw.Lost() }
 
-// Next returns the next message. It passes over messages that cannot be read, after it has returned an [Unreadable] for the first of a type;
-// call it again after that. Any other error is the end.
+// Next returns the next message. It passes over messages that cannot be read, after it has returned an [Unreadable]
+// for the first of a type; call it again after that. Any other error is the end.
 func (m *Messages) Next(ctx context.Context) (Message, error) {
 	for {
 		raw, err := m.raw.Next(ctx)

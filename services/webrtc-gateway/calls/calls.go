@@ -1,6 +1,7 @@
-// Package calls lets peers call the unary methods of devices, with the same messages and errors as over gRPC. A [Call] is typed with the
-// definitions of its device and goes over the bus, and a [Result] comes back; the gateway knows no kind of device. What may be done, the
-// device decides. The methods by which Waldo's own processes agree with each other cannot be called.
+// Package calls lets peers call the unary methods of devices, with the same messages and errors as over gRPC. A [Call]
+// is typed with the definitions of its device and sent over the bus; a [Result] comes back. The gateway knows no kinds
+// of devices, and each device decides what is allowed. The methods with which Waldo's own processes coordinate cannot
+// be called.
 //
 // A [Caller] is safe for concurrent use and starts no goroutines.
 package calls
@@ -25,16 +26,17 @@ import (
 // Timeout is how long a device may take to answer.
 const Timeout = 5 * time.Second
 
-// maxAnswer bounds an answer before it becomes JSON, which takes several times as much: gRPC clients have the same limit.
+// maxAnswer bounds a response before it becomes JSON, which is several times as large. gRPC clients have the same
+// limit.
 const maxAnswer = 4 << 20
 
-// maxAtOnce is how many calls of one method all peers together may have under way to one device: a part of what it takes (see package bus), so
-// that there is always room for the gateway's own calls.
+// maxAtOnce is how many calls of one method to one device all peers together may have in flight. The device accepts
+// more (see package bus), so there is always room for the gateway's own calls.
 const maxAtOnce = 32
 
 // Directory knows the devices of the robot.
 type Directory interface {
-	// Check returns nil for a known device, else an error that says which there are.
+	// Check returns nil for a known device, else an error that lists the known ones.
 	Check(device string) error
 }
 
@@ -55,7 +57,7 @@ type target struct{ device, method string }
 // New returns a caller. Metrics may be nil.
 func New(devices *dynamic.Devices, robot string, directory Directory, metrics prometheus.Registerer) *Caller {
 	c := &Caller{devices: devices, robot: robot, directory: directory, running: map[target]int{}, calls: prometheus.NewCounterVec(
-		prometheus.CounterOpts{Name: "waldo_gateway_calls_total", Help: "Calls of peers to devices, by how they ended (a gRPC status code)."},
+		prometheus.CounterOpts{Name: "waldo_gateway_calls_total", Help: "Calls from peers to devices, by result (a gRPC status code)."},
 		[]string{"code"})}
 	if metrics != nil {
 		metrics.MustRegister(c.calls)
@@ -63,8 +65,9 @@ func New(devices *dynamic.Devices, robot string, directory Directory, metrics pr
 	return c
 }
 
-// ours are the methods by which Waldo's own processes agree with each other. A peer that could call them could end what others need; it gets
-// streams by its channels and tracks, which the gateway holds. The launcher's service, which starts and ends processes, is for the machine.
+// ours are the methods with which Waldo's own processes coordinate. A peer that could call them could end what others
+// need; it gets streams through its channels and tracks, which the gateway holds. The launcher's service starts and
+// stops processes, which is not for pages either.
 var ours = []string{devicev1.DeviceService_HoldStream_FullMethodName, devicev1.DeviceService_Acknowledge_FullMethodName}
 
 const launcher = "waldo.launcher."
@@ -76,13 +79,13 @@ func check(method string) error {
 		return status.Errorf(codes.InvalidArgument, "method: %.128q is not the full name of a method: use service/method, "+
 			"for example waldo.device.v1.DeviceService/GetDevice", method)
 	case slices.Contains(ours, "/"+method) || strings.HasPrefix(method, launcher):
-		return status.Errorf(codes.InvalidArgument, "method: %s is for Waldo's own processes and cannot be called by peers; "+
-			"for a stream, open the channel waldo.stream/<device>/<stream>", method)
+		return status.Errorf(codes.InvalidArgument, "method: %s is reserved for Waldo's own processes; "+
+			"to read a stream, open the channel waldo.stream/<device>/<stream>", method)
 	}
 	return nil
 }
 
-// Call calls a method and returns how that ended. It returns when the device has answered, after Timeout, or when ctx ends.
+// Call calls a method and returns the result: when the device has responded, after Timeout, or when ctx ends.
 func (c *Caller) Call(ctx context.Context, call *Call) *Result {
 	response, err := c.call(ctx, call)
 	c.calls.WithLabelValues(status.Code(err).String()).Inc()
@@ -117,7 +120,7 @@ func (c *Caller) begin(to target) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.running[to] >= maxAtOnce {
-		return status.Errorf(codes.ResourceExhausted, "%d calls of %s are under way to %.64q: wait for one to end", maxAtOnce, to.method, to.device)
+		return status.Errorf(codes.ResourceExhausted, "%d calls of %s to %.64q are in flight: wait for one to finish", maxAtOnce, to.method, to.device)
 	}
 	c.running[to]++
 	return nil

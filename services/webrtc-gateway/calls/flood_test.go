@@ -97,7 +97,8 @@ func (stuck) HoldStream(context.Context, *devicev1.HoldStreamRequest) (*devicev1
 	return &devicev1.HoldStreamResponse{Epoch: 7}, nil
 }
 
-// TestFlood has peers call as much as they can: the gateway's own calls, of the same method and of others, still get through.
+// TestFlood has peers call as much as they can: the gateway's own calls, of the same method and of others, still get
+// through.
 func TestFlood(t *testing.T) {
 	conn := connect(t)
 	front := bus.Address{Robot: "rover", Device: "front"}

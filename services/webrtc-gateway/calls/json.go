@@ -26,8 +26,8 @@ type Call struct {
 	Request json.RawMessage // nil for one in which nothing is set
 }
 
-// Parse reads the JSON of a call. Fields it does not know are those of a newer peer, and ignored. On an error the call has the id, if that
-// could be read.
+// Parse reads the JSON of a call. Unknown fields are ignored: a newer peer may send them. After an error the call has
+// at least its id, if that could be read.
 func Parse(data []byte) (*Call, error) {
 	fields, err := Split(data)
 	if err != nil {
@@ -45,8 +45,8 @@ func Parse(data []byte) (*Call, error) {
 	return &Call{ID: call.GetId(), Device: call.GetDevice(), Method: call.GetMethod(), Request: request}, nil
 }
 
-// ParseMessage reads the JSON of a message of a peer. If that is a call, the call is returned beside the message, where its request is
-// missing. Fields it does not know are those of a newer peer, and ignored.
+// ParseMessage reads the JSON of a peer's message. A call is returned separately; in the message itself its request is
+// missing. Unknown fields are ignored: a newer peer may send them.
 func ParseMessage(data []byte) (*signalingv1.PeerMessage, *Call, error) {
 	var m signalingv1.PeerMessage
 	fields, err := Split(data)
@@ -118,10 +118,10 @@ type Result struct {
 	Err error
 }
 
-// Failed is the result of a call that did not get to its device, or came back with an error.
+// Failed is the result of a call that did not reach its device, or that the device refused.
 func Failed(id int32, err error) *Result { return &Result{ID: id, Err: err} }
 
-// JSON is the result as a peer gets it.
+// JSON is the result as a peer receives it.
 func (r *Result) JSON() []byte {
 	field, value := "response", r.Response
 	switch {
@@ -133,14 +133,14 @@ func (r *Result) JSON() []byte {
 	return fmt.Appendf(nil, `{"id":%d,%q:%s}`, r.ID, field, value)
 }
 
-// Error puts an error into words of the signalling, without details. What is not UTF-8 in it, which may have been repeated from garbage, is
-// replaced.
+// Error converts an error to a message of the signalling, without details. Bytes that are not UTF-8, which may be
+// quoted garbage, are replaced.
 func Error(id int32, err error) *signalingv1.Error {
 	st := status.Convert(err)
 	return &signalingv1.Error{Id: id, Code: codeName(st.Code()), Message: strings.ToValidUTF8(st.Message(), "�")}
 }
 
-// errorJSON is an error with its details, except those of a type that neither the device nor the gateway defines.
+// errorJSON is an error with its details, except those whose type neither the device nor the gateway defines.
 func errorJSON(id int32, err error) json.RawMessage {
 	data, failed := protojson.Marshal(Error(id, err))
 	if failed != nil { // it is text and a number
@@ -162,7 +162,7 @@ func raws(all []json.RawMessage) [][]byte {
 	return bytes
 }
 
-// codeName writes a code as its constant is called in every language: NotFound is NOT_FOUND.
+// codeName returns the name of a code's constant as all languages have it: NOT_FOUND for NotFound.
 func codeName(c codes.Code) string {
 	if c == codes.OK {
 		return "OK"

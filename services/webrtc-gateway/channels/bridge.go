@@ -38,7 +38,7 @@ type Config struct {
 	Metrics prometheus.Registerer
 }
 
-// Bridge joins data channels with the bus. It implements [rtc.Channels].
+// Bridge connects data channels to the bus. It implements [rtc.Channels].
 type Bridge struct {
 	conn      *bus.Conn
 	robot     string
@@ -61,7 +61,7 @@ func New(
 	return b
 }
 
-// Close lets go of all streams and returns when that is done.
+// Close releases all streams and returns when that is done.
 func (b *Bridge) Close() { b.streams.Close() }
 
 // Open implements [rtc.Channels].
@@ -76,13 +76,13 @@ func (b *Bridge) Open(c *rtc.Channel) {
 	case strings.HasPrefix(label, linesPrefix):
 		b.serveStream(c, strings.TrimPrefix(label, linesPrefix), true)
 	case strings.HasPrefix(label, reserved):
-		b.refuse(c, status.Errorf(codes.InvalidArgument, "label: %.128q: labels that begin with %q are kept for Waldo: use another", label, reserved))
+		b.refuse(c, status.Errorf(codes.InvalidArgument, "label: %.128q: labels that begin with %q are reserved for Waldo: use another one", label, reserved))
 	default:
 		b.serveTopic(c, label)
 	}
 }
 
-// refuse says why a channel cannot be had, and closes it.
+// refuse reports why a channel cannot be opened, and closes it.
 func (b *Bridge) refuse(c *rtc.Channel, err error) {
 	c.Go(func(ctx context.Context) {
 		defer c.Close()
@@ -90,7 +90,7 @@ func (b *Bridge) refuse(c *rtc.Channel, err error) {
 	})
 }
 
-// sayWhy says why nothing more comes.
+// sayWhy reports why no more messages will follow.
 func (b *Bridge) sayWhy(ctx context.Context, c *rtc.Channel, err error) {
-	_ = c.Send(ctx, true, errorFrame(err)) // who has gone need not know
+	_ = c.Send(ctx, true, errorFrame(err)) // a peer that has left need not know
 }

@@ -12,13 +12,13 @@ import (
 )
 
 const (
-	// maxUnderWay is how many calls of one peer may be under way: at 50 commands a second, what comes in a third of one.
+	// maxUnderWay is how many calls of one peer may be in flight: a third of a second at 50 commands a second.
 	maxUnderWay = 16
-	// callTimeout is when nobody waits for the answer to a call on this channel any more.
+	// callTimeout is after what time nobody waits for the response to a call on this channel.
 	callTimeout = time.Second
 )
 
-// serveCalls passes on calls that may be lost.
+// serveCalls forwards calls that may be lost.
 func (b *Bridge) serveCalls(c *rtc.Channel) {
 	underWay := make(chan struct{}, maxUnderWay)
 	c.OnMessage(func(text bool, data []byte) {
@@ -51,12 +51,12 @@ func readCall(text bool, data []byte) (*calls.Call, error) {
 	return calls.Parse(data)
 }
 
-// answer tells a peer how its call ended, unless too much waits to be told already.
+// answer sends a peer the result of its call, unless too many results are waiting already.
 func (b *Bridge) answer(c *rtc.Channel, result *calls.Result) {
 	data := result.JSON()
 	if len(data) > rtc.MaxMessage {
 		data = calls.Failed(result.ID, status.Errorf(codes.ResourceExhausted,
-			"the answer has %d bytes, of which a data channel carries %d: call over the WebSocket", len(data), rtc.MaxMessage)).JSON()
+			"the response has %d bytes, but a data channel carries at most %d: make this call over the WebSocket", len(data), rtc.MaxMessage)).JSON()
 	}
 	if !c.TrySend(true, data) {
 		b.metrics.dropped.WithLabelValues("results").Inc()

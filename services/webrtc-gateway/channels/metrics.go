@@ -10,11 +10,11 @@ type metrics struct {
 func newMetrics(r prometheus.Registerer) *metrics {
 	m := &metrics{
 		channels: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "waldo_gateway_channels_total", Help: "Data channels that peers have opened."}),
+			Name: "waldo_gateway_channels_total", Help: "Data channels opened by peers."}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "waldo_gateway_channel_dropped_total",
-			Help: "Messages of data channels that were dropped, by reason: calls and results, when too many are under way; stream and topic, " +
-				"for a peer that is too slow; flood, of a peer that says too much; garbage, too_large; bus, when it is away.",
+			Help: "Messages of data channels that were dropped, by reason: calls and results, too many in flight; stream and topic, " +
+				"the peer is too slow; flood, the peer sends too much; garbage; too_large; bus, it is unreachable.",
 		}, []string{"reason"}),
 	}
 	if r != nil {

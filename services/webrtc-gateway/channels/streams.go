@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	// streamQueue is how many messages may wait for the one who puts them into JSON, and then for each peer.
+	// streamQueue is how many messages may wait to be encoded as JSON, and then for each peer.
 	streamQueue = 64
 	// largestMessage leaves room for the rest of a frame.
 	largestMessage = rtc.MaxMessage - 100
@@ -122,7 +122,7 @@ func (b *Bridge) checkStream(k streamKey) error {
 		return status.Error(codes.InvalidArgument, err.Error())
 	}
 	if bus.CheckTopic(k.stream) != nil { // the same characters
-		return status.Errorf(codes.InvalidArgument, "label: %.64q is no name of a stream: use %s<device>/<stream>", k.stream, streamPrefix)
+		return status.Errorf(codes.InvalidArgument, "label: %.64q is not a valid stream name: use %s<device>/<stream>", k.stream, streamPrefix)
 	}
 	return nil
 }
@@ -136,7 +136,7 @@ func frame(body []byte, dropped uint64) []byte {
 	return append(f, '}')
 }
 
-// errorFrame is a StreamFrame that says why nothing comes.
+// errorFrame is a StreamFrame with the reason why no messages follow.
 func errorFrame(err error) []byte { return frame(errorBody(err), 0) }
 
 func errorBody(err error) []byte {
@@ -147,7 +147,7 @@ func errorBody(err error) []byte {
 	return append([]byte(`"error":`), data...)
 }
 
-// messageBody is what a frame says of a message.
+// messageBody is the body of a frame with a message.
 func messageBody(message []byte) []byte {
 	name := `"value":`
 	if message[0] == '{' {
@@ -171,7 +171,7 @@ type feed struct {
 	hold     *bus.Hold
 }
 
-// newStreams returns the streams that somebody listens to.
+// newStreams returns the streams that have listeners.
 func newStreams(conn *bus.Conn, devices *dynamic.Devices, robot string) *stream.Shared[streamKey, *feed] {
 	return stream.NewShared(func(_ context.Context, k streamKey) (*feed, error) {
 		address := bus.Address{Robot: robot, Device: k.device}
@@ -187,7 +187,7 @@ func newStreams(conn *bus.Conn, devices *dynamic.Devices, robot string) *stream.
 	})
 }
 
-// Run puts messages into JSON until ctx or the subscription ends.
+// Run encodes messages as JSON until ctx or the subscription ends.
 func (f *feed) Run(ctx context.Context) {
 	defer f.topic.Close(nil)
 	for {
@@ -209,7 +209,7 @@ func (f *feed) Run(ctx context.Context) {
 	}
 }
 
-// next waits for a message, and returns what frames carry of it; gathered, also of all others that have come.
+// next waits for a message and returns the body of its frame; if gathered, also those of all others that have arrived.
 func (f *feed) next(ctx context.Context) (bodies [][]byte, err error) {
 	m, err := f.messages.Next(ctx)
 	for ok := true; ok; {
@@ -229,7 +229,7 @@ func (f *feed) next(ctx context.Context) (bodies [][]byte, err error) {
 	return bodies, nil
 }
 
-// body is what a frame carries of a message, or of the error with which it was read; nil if that has been reported.
+// body is the body of a frame with a message, or with the error of reading it; nil if that was reported already.
 func (f *feed) body(m dynamic.Message, err error) []byte {
 	if err != nil {
 		return f.fail(err)
@@ -237,22 +237,23 @@ func (f *feed) body(m dynamic.Message, err error) []byte {
 	data, err := m.FullJSON()
 	switch {
 	case err != nil:
-		return f.fail(fmt.Errorf("a message of %s, stream %s, cannot be put into JSON: %w", f.key.device, f.key.stream, err))
+		return f.fail(fmt.Errorf("a message of %s, stream %s, cannot be encoded as JSON: %w", f.key.device, f.key.stream, err))
 	case len(data) > largestMessage:
-		return f.fail(fmt.Errorf("a message of %s, stream %s, has more than the %d bytes of JSON that a data channel carries",
+		return f.fail(fmt.Errorf("a message of %s, stream %s, has more than the %d bytes of JSON that fit a data channel",
 			f.key.device, f.key.stream, largestMessage))
 	}
 	f.trouble.Store(nil)
 	return messageBody(data)
 }
 
-// Close lets go of the stream, which may take a second.
+// Close releases the stream, which may take a second.
 func (f *feed) Close() {
 	f.messages.Close()
 	f.hold.Close()
 }
 
-// fail has all peers, and those who come later, told that messages come which cannot be read. It returns nil if they were told before.
+// fail returns the body of a frame that reports messages that cannot be sent, also to peers that join later. It is
+// nil if that was reported already.
 func (f *feed) fail(err error) []byte {
 	body := errorBody(status.Error(codes.FailedPrecondition, err.Error()))
 	trouble := frame(body, 0)

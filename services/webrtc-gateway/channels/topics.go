@@ -16,13 +16,13 @@ import (
 )
 
 const (
-	// topicQueue is how many messages of others may wait for a slow peer.
+	// topicQueue is how many messages from others may wait for a slow peer.
 	topicQueue = 256
-	// A peer may say so much on one topic, and a burst of more; what is beyond is dropped.
+	// A peer may send this many messages per second on one topic, and a larger burst; the rest is dropped.
 	messagesPerSecond, messagesBurst = 1000, 2000
 )
 
-// serveTopic joins a channel with a topic on the bus.
+// serveTopic connects a channel to a topic on the bus.
 func (b *Bridge) serveTopic(c *rtc.Channel, topic string) {
 	if err := bus.CheckTopic(topic); err != nil {
 		b.refuse(c, status.Errorf(codes.InvalidArgument, "label: %v", err))
@@ -58,7 +58,7 @@ func (b *Bridge) serveTopic(c *rtc.Channel, topic string) {
 	})
 }
 
-// publish puts what a peer says on the bus.
+// publish publishes a peer's message on the bus.
 func (b *Bridge) publish(peer, topic string, text bool, data []byte) {
 	m := &messagev1.Message{Topic: topic, Sender: peer, PublishTime: timestamppb.Now(), Body: &messagev1.Message_Data{Data: data}}
 	if text {
@@ -73,7 +73,7 @@ func (b *Bridge) publish(peer, topic string, text bool, data []byte) {
 	}
 }
 
-// tell passes on what somebody else says. What is too large for a data channel is dropped.
+// tell forwards the message of another sender. One that is too large for a data channel is dropped.
 func (b *Bridge) tell(ctx context.Context, c *rtc.Channel, m *messagev1.Message) error {
 	text, data := true, []byte(m.GetText())
 	if body, ok := m.GetBody().(*messagev1.Message_Data); ok {

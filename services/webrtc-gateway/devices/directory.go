@@ -23,15 +23,15 @@ import (
 
 const (
 	goneAfter = 2 * time.Second
-	// A device speaks once a second; how late its silence is noticed.
+	// goneCheck is how late silence is noticed; a device announces itself once a second.
 	goneCheck = 250 * time.Millisecond
-	// maxDevices bounds what strangers on the bus can make us remember.
+	// maxDevices bounds the memory that strangers on the bus can use up.
 	maxDevices = 1000
 )
 
 // Config adjusts a directory; the zero value works.
 type Config struct {
-	// Expected are the devices that the robot is known to have: name, and kind if known.
+	// Expected are the devices that robot.yaml names: name, and kind if known.
 	Expected []*devicev1.Device
 	// Log may be nil.
 	Log *slog.Logger
@@ -57,7 +57,7 @@ type entry struct {
 	heard  time.Time
 }
 
-// New returns a directory that listens on the bus.
+// New returns a directory that follows the bus.
 func New(conn *bus.Conn, robot string, c Config) (*Directory, error) {
 	d := &Directory{
 		conn: conn, robot: robot, log: c.Log,
@@ -73,7 +73,7 @@ func New(conn *bus.Conn, robot string, c Config) (*Directory, error) {
 		d.entries[known.GetName()] = &entry{status: &signalingv1.DeviceStatus{Device: known, Gone: true}}
 	}
 	var err error
-	// A reader this slow has other worries than a missed state: each is repeated within a second.
+	// A reader this slow can miss a state: each is repeated within a second.
 	d.states, err = bus.Subscribe[*devicev1.Device](conn, bus.Address{Robot: robot, Device: bus.Any}.State(), stream.DropOldest(256))
 	if err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func New(conn *bus.Conn, robot string, c Config) (*Directory, error) {
 	return d, nil
 }
 
-// Close ends the directory. Feeds that were opened are to be closed by themselves.
+// Close ends the directory. Open feeds must be closed separately.
 func (d *Directory) Close() {
 	d.cancel()
 	d.states.Close()
@@ -101,10 +101,10 @@ func (d *Directory) listen(ctx context.Context) {
 	}
 }
 
-// heard takes note of what a device said.
+// heard records the announcement of a device.
 func (d *Directory) heard(device *devicev1.Device, now time.Time) {
 	if (bus.Address{Robot: device.GetRobot(), Device: device.GetName()}).Validate() != nil || device.GetRobot() != d.robot {
-		d.log.Debug("somebody speaks for a device that cannot be", "robot", device.GetRobot(), "device", device.GetName())
+		d.log.Debug("an announcement of an impossible device", "robot", device.GetRobot(), "device", device.GetName())
 		return
 	}
 	d.mu.Lock()
@@ -118,7 +118,7 @@ func (d *Directory) heard(device *devicev1.Device, now time.Time) {
 		}
 		e.status = &signalingv1.DeviceStatus{Device: device}
 	case len(d.entries) >= maxDevices:
-		d.log.Warn("too many devices; one is ignored", "device", device.GetName())
+		d.log.Warn("too many devices: one is ignored", "device", device.GetName())
 		return
 	default:
 		d.entries[device.GetName()] = &entry{status: &signalingv1.DeviceStatus{Device: device}, heard: now}
@@ -126,7 +126,7 @@ func (d *Directory) heard(device *devicev1.Device, now time.Time) {
 	d.tell()
 }
 
-// watch finds out who fell silent.
+// watch detects devices that have fallen silent.
 func (d *Directory) watch(ctx context.Context) {
 	tick := time.NewTicker(goneCheck)
 	defer tick.Stop()
@@ -155,14 +155,14 @@ func (d *Directory) markGone(now time.Time) {
 	}
 }
 
-// tell wakes all who wait for a change; d.mu is held.
+// tell wakes everyone waiting for a change; d.mu is held.
 func (d *Directory) tell() {
 	close(d.changed)
 	d.changed = make(chan struct{})
 }
 
-// List returns all known devices by name, and a channel that is closed when the list is out of date. The devices must not be
-// changed.
+// List returns all known devices by name, and a channel that is closed when the list is out of date. The devices must
+// not be changed.
 func (d *Directory) List() (*signalingv1.DeviceList, <-chan struct{}) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -173,7 +173,7 @@ func (d *Directory) List() (*signalingv1.DeviceList, <-chan struct{}) {
 	return list, d.changed
 }
 
-// Check returns nil for a known device, there or not. For others it returns codes.NotFound and says which there are.
+// Check returns nil for a known device, present or not. For others it returns codes.NotFound with the known ones.
 func (d *Directory) Check(device string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -182,13 +182,13 @@ func (d *Directory) Check(device string) error {
 	}
 	names := slices.Sorted(maps.Keys(d.entries))
 	if len(names) == 0 {
-		return status.Errorf(codes.NotFound, "there is no device %q; no device of robot %q was heard of yet: is it running?", device, d.robot)
+		return status.Errorf(codes.NotFound, "there is no device %q; no device of robot %q has announced itself yet: is it running?", device, d.robot)
 	}
 	return status.Errorf(codes.NotFound, "there is no device %q; there are: %s", device, strings.Join(names, ", "))
 }
 
-// CheckAccepts returns nil for a device that accepts a stream, or of which nothing is known yet. For others it returns
-// codes.FailedPrecondition.
+// CheckAccepts returns nil for a device that accepts a stream, or that has not announced itself yet. For others it
+// returns codes.FailedPrecondition.
 func (d *Directory) CheckAccepts(device, name string) error {
 	info := d.streamInfo(device, name)
 	d.mu.Lock()
@@ -201,7 +201,7 @@ func (d *Directory) CheckAccepts(device, name string) error {
 	return nil
 }
 
-// streamInfo returns what a device says of one of its streams, nil if it says nothing.
+// streamInfo returns the description of a device's stream, nil if there is none.
 func (d *Directory) streamInfo(device, name string) *devicev1.StreamInfo {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -13,10 +13,11 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
 
-// feedBuffer is how many frames may wait to be cut into packets: one second. What is lost is noticed by the gap.
+// feedBuffer is how many frames may wait to be packetized: one second. Losses show as gaps in the sequence.
 const feedBuffer = 30
 
-// soundBuffer is how many frames of sound may wait to be passed on: a fifth of a second. What is lost is noticed by the gap.
+// soundBuffer is how many frames of sound may wait to be forwarded: a fifth of a second. Losses show as gaps in the
+// sequence.
 const soundBuffer = 10
 
 // held is one stream of a device, held until it is closed. For sound it implements [tracks.AudioFeed].
@@ -35,7 +36,7 @@ func hold[M proto.Message](d *Directory, s tracks.Stream, buffer int) (*held[M],
 	return &held[M]{frames, d.conn.Hold(address, s.Name, "gateway")}, nil
 }
 
-// Close lets go of the stream.
+// Close releases the stream.
 func (h *held[M]) Close() {
 	h.hold.Close()
 	h.Subscription.Close()
@@ -74,14 +75,14 @@ func (f *feed) RequestKeyFrame(ctx context.Context) error {
 	return err
 }
 
-// KeyFrameOnRequest implements [tracks.VideoFeed]. A device that was never heard of is taken to be able.
+// KeyFrameOnRequest implements [tracks.VideoFeed]. A device that has never announced itself is assumed to be able to.
 func (f *feed) KeyFrameOnRequest() bool {
 	info := f.directory.streamInfo(f.stream.Device, f.stream.Name)
 	return info == nil || info.GetKeyFrameOnRequest()
 }
 
-// Carriers lists the stream itself and the alternatives that its device has to it, and returns a channel that is closed when anything
-// changes about any device.
+// Carriers lists the stream itself and the alternatives that its device has to it, and returns a channel that is
+// closed when anything changes about any device.
 func (d *Directory) Carriers(s tracks.Stream) (list []tracks.Carrier, changed <-chan struct{}) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

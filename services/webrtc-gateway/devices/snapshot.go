@@ -13,11 +13,12 @@ import (
 	"github.com/waldo-robot/waldo/pkg/turns"
 )
 
-// size of a snapshot; 0 is explained at camerav1.CaptureFrameRequest.
+// size of a snapshot; see camerav1.CaptureFrameRequest for 0.
 type size struct{ width, height int32 }
 
-// Snapshot asks a known camera for one JPEG that is captured after the call. Each camera is asked for one at a time; callers who wait for the same
-// size share it, and must not change it. Width and height may be 0, see camerav1.CaptureFrameRequest.
+// Snapshot asks a known camera for one JPEG that is captured after the call. Each camera is asked for one at a time;
+// callers waiting for the same size share it, and must not change it. Width and height may be 0, see
+// camerav1.CaptureFrameRequest.
 func (d *Directory) Snapshot(ctx context.Context, device string, width, height int32) (*mediav1.VideoFrame, error) {
 	if err := d.Check(device); err != nil {
 		return nil, err
@@ -38,7 +39,7 @@ func (d *Directory) Snapshot(ctx context.Context, device string, width, height i
 	return frame, err
 }
 
-// queue returns the queue of those who want snapshots of a device.
+// queue returns the queue for snapshots of a device.
 func (d *Directory) queue(device string) *turns.Queue[size, *mediav1.VideoFrame] {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -1,48 +1,53 @@
-// Package server is the gateway's HTTP face: the page, WHEP, the signalling WebSocket, snapshots, metrics.
+// Package server is the gateway's HTTP side: the page, WHEP, the signalling WebSocket, snapshots, metrics.
 //
 //	GET    /                       the page and its modules
 //	POST   /whep/{device}          WHEP: an offer for one device; PATCH trickles, DELETE ends
 //	GET    /signal                 WebSocket, waldo.signaling.v1: one connection for many devices
-//	GET    /picture/{device}       WebSocket: the video of one camera, where WebRTC finds no way
+//	GET    /picture/{device}       WebSocket: the video of one camera, where WebRTC does not connect
 //	GET    /snapshot/{device}.jpg  one picture; width and height are optional
 //	GET    /devices                all devices, as JSON
-//	GET    /healthz                whether the gateway is well
+//	GET    /healthz                whether the gateway is healthy
 //	GET    /metrics                for Prometheus
 //
-// Errors are plain text that says what is wrong and what to do, with a status code that fits.
+// Errors are plain text that names the problem and the fix, with a fitting status code.
 //
 // # Pictures over a WebSocket
 //
-// Each binary message is one picture: a header of 16 bytes and the encoded frame. The header is the version (1), flags (1: key frame), two
-// bytes of zero, the number of the picture (32 bit, from 1), and the time of its capture (64 bit, Unix time in µs), in network byte order.
-// Before the first picture, and whenever it changes, text names the codec as WebCodecs does: {"codec": "vp8"}. The parameter types of the
-// address lists the media types that the far end can decode, for example types=video/VP8; without it any may come.
-// The far end answers with text: {"got": 7} says that all pictures up to number 7 have left its decoder, {"keyFrame": true} that it cannot go
-// on without a key frame. At most 6 pictures are on their way; what comes meanwhile is lost up to the next key frame once it is 0.5 s old.
+// Each binary message is one picture: a 16-byte header and the encoded frame. The header is the version (1), flags
+// (1: key frame), two zero bytes, the number of the picture (32 bits, from 1), and its capture time (64 bits, Unix time
+// in µs), in network byte order. Before the first picture, and whenever it changes, a text message names the codec as
+// WebCodecs does: {"codec": "vp8"}. The query parameter types lists the media types that the client can decode, for
+// example types=video/VP8; without it any may be sent.
+// The client answers with text: {"got": 7} means that all pictures up to number 7 have left its decoder,
+// {"keyFrame": true} that it needs a key frame to continue. At most 6 pictures are in flight; a picture that has waited
+// 0.5 s is dropped, with all that follow it up to the next key frame.
 //
-// # Who may come in
+// # Access
 //
-// Without a token only loopback names are answered, and those of gateway.hosts (a page elsewhere that points its name at this machine
-// gets nothing), and only pages of the gateway itself, or of an origin that is allowed by name, get more than the page and /healthz, not
-// even a picture (Origin, Sec-Fetch-Site).
+// Without a token, the gateway answers only to loopback names and those of gateway.hosts, so a page elsewhere that
+// points its own name at this machine gets nothing. Only the gateway's own pages, or pages of an origin that is allowed
+// by name, get more than the page and /healthz, not even a picture (Origin, Sec-Fetch-Site).
 //
-// With a token everything but /healthz and the page's modules wants it: `Authorization: Bearer …`, for a WebSocket of a page elsewhere
-// the subprotocol `waldo-token.` with the token in base64url, or once `?token=…`, which a browser turns into a cookie. The cookie is not
-// the token but a session, good for a week after the last visit and as long as the token stays the same. The address of a WHEP session is secret, and
-// enough to change and end it. Wrong tokens are slowed down by address; a right one never waits.
+// With a token, everything but /healthz and the page's modules requires it: as `Authorization: Bearer …`, for a
+// WebSocket of a page elsewhere as the subprotocol `waldo-token.` with the token in base64url, or once as `?token=…`,
+// which a browser exchanges for a cookie. The cookie is not the token but a session, valid for a week after the last
+// visit and for as long as the token stays the same. The address of a WHEP session is secret, and suffices to change
+// and end it. Wrong tokens are slowed down per address; a correct one never waits.
 //
 // # Behind a reverse proxy
 //
-// A prefix that the proxy takes off the path survives: all that the page loads, redirects, Location and the cookie's path are relative. The
-// proxy has to pass WebSockets on. X-Forwarded-Proto says whether the cookie is for https only; X-Forwarded-Host whether a request comes
-// from the gateway's own page if the proxy has changed Host. No other header of proxies is trusted.
+// The proxy may strip a prefix from the path: everything the page loads, redirects, Location and the cookie's path are
+// relative. The proxy must pass WebSockets through. X-Forwarded-Proto decides whether the cookie is for https only;
+// X-Forwarded-Host whether a request comes from the gateway's own page, if the proxy has changed Host. No other proxy
+// header is trusted.
 //
-// Browsers send cookies to every port of a host. By https the cookie's name starts with __Secure-, so no http server can plant one; but other
-// programs on the robot's host that the same browser visits do get it, and can use it here until it ends. Give a program you do not trust
-// another host name, or a proxy with a prefix for each: the cookie stays in the folder of its page.
+// Browsers send cookies to every port of a host. Over https the cookie's name starts with __Secure-, so no http server
+// can plant one; but other programs on the robot's host that the same browser visits do receive it, and can use it here
+// until it expires. Give a program you do not trust another host name, or a proxy with a prefix for each: the cookie
+// stays in the folder of its page.
 //
-// Who may come in may look, listen, talk and drive alike; what may move is for the actuator's leases to say, and who talks is named at
-// the speaker.
+// Everyone who gets in may watch, listen, talk and drive: the actuators' leases decide who moves the robot, and people
+// who talk are named at the speaker.
 //
 // # Shutdown
 //

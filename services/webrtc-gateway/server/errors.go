@@ -7,7 +7,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// httpStatus is the one place where kinds of errors become HTTP status codes.
+// httpStatus is the one place that maps errors to HTTP status codes.
 var httpStatus = map[codes.Code]int{
 	codes.InvalidArgument:    http.StatusBadRequest,
 	codes.NotFound:           http.StatusNotFound,

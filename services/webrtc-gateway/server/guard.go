@@ -16,7 +16,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/access"
 )
 
-// guard decides who may come in, before anything else is looked at.
+// guard decides who gets in, before anything else happens.
 type guard struct {
 	config   Config
 	sessions sessions
@@ -25,7 +25,7 @@ type guard struct {
 	log      *slog.Logger
 	wrong    prometheus.Counter
 	guesses  access.Guesses
-	// open tells whether a request needs no token.
+	// open reports whether a request needs no token.
 	open func(*http.Request) bool
 }
 
@@ -54,7 +54,7 @@ func (g *guard) wrap(next http.Handler) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		r = clean(r)
-		// Whether a gateway is well is no secret, and is asked by programs that know it by another name.
+		// Health is not secret, and programs that know the gateway by another name ask for it.
 		if r.URL.Path != "/healthz" && !g.answersTo(r.Host) {
 			g.refuseHost(w, r.Host)
 			return
@@ -73,8 +73,8 @@ func (g *guard) wrap(next http.Handler) http.Handler {
 	})
 }
 
-// clean takes empty and relative parts out of the path. [http.ServeMux] would send the client to the clean path instead, and not know
-// what prefix a proxy has taken off.
+// clean takes empty and relative parts out of the path. [http.ServeMux] would send the client to the clean path
+// instead, and not know what prefix a proxy has taken off.
 func clean(r *http.Request) *http.Request {
 	cleaned := path.Clean("/" + r.URL.Path)
 	if cleaned == r.URL.Path {
@@ -87,9 +87,9 @@ func clean(r *http.Request) *http.Request {
 	return r
 }
 
-// answersTo tells whether the gateway answers to a name, host or host:port. A foreign page can point its own name at this machine, but it
-// cannot make the browser send another name than its own. With a token the name does not matter: such a page does not have the token,
-// and the browser does not send it the cookie that this gateway has set.
+// answersTo reports whether the gateway answers to a name, host or host:port. A foreign page can point its own name
+// at this machine, but it cannot make the browser send another name than its own. With a token the name does not
+// matter: such a page does not have the token, and the browser does not send it the cookie that this gateway has set.
 func (g *guard) answersTo(hostport string) bool {
 	host := access.HostName(hostport)
 	if access.IsLoopbackName(host) {
@@ -109,7 +109,7 @@ func (g *guard) refuseHost(w http.ResponseWriter, host string) {
 	http.Error(w, fmt.Sprintf("the gateway does not answer to the name %.100q: %s", access.HostName(host), remedy), http.StatusMisdirectedRequest)
 }
 
-// checkOrigin lets foreign pages in only if they are allowed by name. Requests of programs have no Origin.
+// checkOrigin admits foreign pages only if they are allowed by name. Requests from programs have no Origin.
 func (g *guard) checkOrigin(w http.ResponseWriter, r *http.Request) bool {
 	h := w.Header()
 	origin := r.Header.Get("Origin")
@@ -130,10 +130,10 @@ func (g *guard) checkOrigin(w http.ResponseWriter, r *http.Request) bool {
 	}
 }
 
-// ownPage tells whether a request comes from a page of this gateway. A proxy may have put another name into Host; then the page must be
-// of a name that the gateway answers to, and the browser or the proxy must say that the request goes to where the page is from, or have said
-// so to get a ticket. No script of a page elsewhere can say so: browsers do not let it set Sec-Fetch-Site, and ask the gateway before it may
-// send X-Forwarded-Host.
+// ownPage reports whether a request comes from a page of this gateway. A proxy may have put another name into Host;
+// then the page must be of a name that the gateway answers to, and the browser or the proxy must say that the request
+// goes to where the page is from, or have said so to get a ticket. No script of a page elsewhere can say so: browsers
+// do not let it set Sec-Fetch-Site, and ask the gateway before it may send X-Forwarded-Host.
 func (g *guard) ownPage(r *http.Request, origin string) bool {
 	u, err := url.Parse(origin)
 	if err != nil || u.Host == "" {

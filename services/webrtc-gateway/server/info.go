@@ -12,7 +12,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 )
 
-// snapshotTimeout covers a camera that has to be switched on first.
+// snapshotTimeout allows for a camera that must be switched on first.
 const snapshotTimeout = 5 * time.Second
 
 // maxSnapshotSide bounds width and height, as VideoFormat does.
@@ -22,7 +22,7 @@ const maxSnapshotSide = 8192
 func (s *Server) snapshot(w http.ResponseWriter, r *http.Request) {
 	device, ok := strings.CutSuffix(r.PathValue("file"), ".jpg")
 	if !ok {
-		fail(w, status.Error(codes.NotFound, "pictures are found at /snapshot/<device>.jpg"))
+		fail(w, status.Error(codes.NotFound, "pictures are at /snapshot/<device>.jpg"))
 		return
 	}
 	if err := s.directory.Check(device); err != nil {
@@ -55,10 +55,10 @@ func (s *Server) snapshot(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Length", strconv.Itoa(len(frame.GetData())))
 	h.Set("Cache-Control", "no-store")
 	h.Set("Last-Modified", frame.GetCaptureTime().AsTime().UTC().Format(http.TimeFormat))
-	_, _ = w.Write(frame.GetData()) // a visitor who left
+	_, _ = w.Write(frame.GetData()) // the visitor may have left
 }
 
-// side reads a width or height; 0 if it is not given.
+// side parses a width or height; 0 if it is not given.
 func side(r *http.Request, name string) (int32, error) {
 	text := r.URL.Query().Get(name)
 	if text == "" {
@@ -81,18 +81,19 @@ func (s *Server) devices(w http.ResponseWriter, _ *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write(append(data, '\n')) // a visitor who left
+	_, _ = w.Write(append(data, '\n')) // the visitor may have left
 }
 
-// healthz answers GET /healthz. A gateway without a bus still serves the page and comes back by itself, so it is not to be
+// healthz answers GET /healthz. A gateway without a bus still serves the page and recovers by itself, so it must not be
 // restarted: the status code is 200.
 func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
-	// A page elsewhere looks here for a gateway that it lost or that refuses it, before it asks why: the browser must not hide the answer.
+	// A page elsewhere looks here for a gateway that it lost or that refuses it, before it asks why: the browser must
+	// not hide the answer.
 	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	if s.config.BusConnected() {
-		_, _ = w.Write([]byte(`{"status":"ok"}` + "\n")) // a visitor who left
+		_, _ = w.Write([]byte(`{"status":"ok"}` + "\n")) // the visitor may have left
 		return
 	}
 	_, _ = w.Write([]byte(`{"status":"degraded","reason":"the bus is not reachable"}` + "\n")) // likewise

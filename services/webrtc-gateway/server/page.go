@@ -11,11 +11,12 @@ import (
 	"strings"
 )
 
-// policy lets the page run its own modules and talk to its own gateway, and nothing else. %s are the hashes of scripts in the page itself.
+// policy lets the page run its own modules and talk to its own gateway, and nothing else. %s are the hashes of
+// scripts in the page itself.
 const policy = "default-src 'none'; script-src 'self'%s; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; " +
 	"connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// types are said outright: what the system thinks of endings differs, and browsers refuse modules of a wrong type.
+// types are explicit: systems disagree about file extensions, and browsers refuse modules of a wrong type.
 var types = map[string]string{
 	".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
 	".svg": "image/svg+xml", ".png": "image/png", ".ico": "image/x-icon", ".json": "application/json",
@@ -57,7 +58,7 @@ func newPage(files fs.FS) (page, error) {
 	return p, nil
 }
 
-// readFiles returns the files that are for browsers, by name.
+// readFiles returns the files for browsers, by name.
 func readFiles(files fs.FS) (map[string][]byte, error) {
 	all := map[string][]byte{}
 	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
@@ -82,19 +83,19 @@ func hashes(html []byte) (list string) {
 	return list
 }
 
-// public tells whether a file is for everybody: the modules, which pages elsewhere import, and what is beside them. All of them are published
-// with Waldo. Only the page itself wants the token, because it asks for it.
+// public reports whether a file is for everybody: the modules, which pages elsewhere import, and what is beside them.
+// All of them are published with Waldo. Only the page itself wants the token, because it asks for it.
 func (p page) public(path string) bool {
 	f, ok := p[path]
 	return ok && !strings.HasPrefix(f.contentType, "text/html")
 }
 
-// ServeHTTP implements [http.Handler]. Browsers keep files but ask each time whether they are still right, so that page and
-// gateway never differ in version.
+// ServeHTTP implements [http.Handler]. Browsers keep files but ask each time whether they are still right, so that
+// page and gateway never differ in version.
 func (p page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f, ok := p[r.URL.Path]
 	if !ok {
-		http.Error(w, "there is no such page; the robot's is /", http.StatusNotFound)
+		http.Error(w, "there is no such page; the robot's page is /", http.StatusNotFound)
 		return
 	}
 	h := w.Header()
@@ -106,5 +107,5 @@ func (p page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	_, _ = w.Write([]byte(f.data)) // a visitor who left
+	_, _ = w.Write([]byte(f.data)) // the visitor may have left
 }

@@ -25,19 +25,19 @@ import (
 const (
 	// maxPictures bounds the WebSockets that carry video: each is a copy of the stream, over TCP.
 	maxPictures = 32
-	// maxUnderWay is how many pictures may be on their way to the far end, or in its decoder. What comes meanwhile waits in the reader, which
-	// keeps nothing old.
+	// maxUnderWay is how many pictures may be on their way to the far end, or in its decoder. What comes meanwhile
+	// waits in the reader, which keeps nothing old.
 	maxUnderWay = 6
-	// A far end that confirms nothing for so long, with pictures on their way, is not there any more.
+	// pictureTimeout is after how long a far end that confirms no picture in flight is considered gone.
 	pictureTimeout = 5 * time.Second
-	// maxWord bounds what the far end may send at once.
+	// maxWord bounds a message of the far end.
 	maxWord = 256
 	// pictureHeader is the size of what comes before the data of a picture, pictureVersion its first byte.
 	pictureHeader, pictureVersion = 16, 1
 	keyPicture                    = 1 // flag
 )
 
-// Pictures are where whole pictures come from.
+// Pictures is the source of whole pictures.
 type Pictures interface {
 	// Choose takes the stream that carries what is wanted in a codec that the far end can use.
 	Choose(context.Context, webrtc.RTPCodecType, tracks.Stream, func(*codecs.Codec) bool, string) (tracks.Stream, *codecs.Codec, error)
@@ -45,7 +45,7 @@ type Pictures interface {
 	NewReader(context.Context, tracks.Stream, *codecs.Codec) (*tracks.Reader, error)
 }
 
-// pictureWord is what the far end says.
+// pictureWord is a message of the far end.
 type pictureWord struct {
 	Got      uint32 `json:"got"`      // all pictures up to this number have left its decoder
 	KeyFrame bool   `json:"keyFrame"` // it cannot go on without one
@@ -55,7 +55,7 @@ type pictureWord struct {
 type pictures struct {
 	socket *websocket.Conn
 	reader *tracks.Reader
-	codec  string        // that the far end was told last
+	codec  string        // that was announced last
 	wake   chan struct{} // has a value when more may be sent
 
 	mu        sync.Mutex
@@ -66,7 +66,7 @@ type pictures struct {
 func (s *Server) picture(w http.ResponseWriter, r *http.Request) {
 	device := r.PathValue("device")
 	if s.config.Pictures == nil {
-		fail(w, status.Error(codes.Unimplemented, "this gateway sends no pictures over WebSockets"))
+		fail(w, status.Error(codes.Unimplemented, "this gateway does not send video over WebSockets"))
 		return
 	}
 	if err := s.directory.Check(device); err != nil {
@@ -74,7 +74,7 @@ func (s *Server) picture(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !s.enter(&s.pictureSockets) {
-		fail(w, status.Errorf(codes.ResourceExhausted, "%d videos go over WebSockets already: try again when one has ended, or use WebRTC", maxPictures))
+		fail(w, status.Errorf(codes.ResourceExhausted, "%d videos are being sent over WebSockets already: try again when one has ended, or use WebRTC", maxPictures))
 		return
 	}
 	defer s.exit(&s.pictureSockets)
@@ -110,7 +110,7 @@ func (s *Server) openReader(ctx context.Context, device, types string) (*tracks.
 	return s.config.Pictures.NewReader(ctx, source, codec)
 }
 
-// run sends pictures until either side ends it.
+// run sends pictures until either side ends the session.
 func (p *pictures) run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	var others sync.WaitGroup
@@ -126,10 +126,10 @@ func (p *pictures) run(ctx context.Context) {
 	if ctx.Err() != nil {
 		code, reason = websocket.StatusGoingAway, errors.New("the gateway is stopping")
 	}
-	_ = p.socket.Close(code, reason.Error()) // nobody may be there any more
+	_ = p.socket.Close(code, reason.Error()) // the far end may be gone
 }
 
-// send sends pictures as fast as they are confirmed, and returns why it cannot any more.
+// send sends pictures as fast as they are confirmed, and returns why it stopped.
 func (p *pictures) send(ctx context.Context) error {
 	for {
 		if err := p.await(ctx); err != nil {
@@ -192,7 +192,7 @@ func (p *pictures) await(ctx context.Context) error {
 	}
 }
 
-// encode puts the next number, and what the far end has to know, before a picture.
+// encode puts the header before a picture.
 func (p *pictures) encode(picture tracks.Picture) []byte {
 	p.mu.Lock()
 	p.sent++
@@ -208,7 +208,7 @@ func (p *pictures) encode(picture tracks.Picture) []byte {
 	return append(message, picture.Data...)
 }
 
-// listen hears what the far end says, until the socket is closed or it says nonsense.
+// listen reads from the far end until the socket is closed or a message is invalid.
 func (p *pictures) listen() {
 	for {
 		kind, data, err := p.socket.Read(context.Background()) // ends when the socket is closed
@@ -226,7 +226,7 @@ func (p *pictures) listen() {
 	}
 }
 
-// heard takes in a word.
+// heard handles a message of the far end.
 func (p *pictures) heard(word pictureWord) error {
 	p.mu.Lock()
 	sent, late := p.sent, word.Got < p.got
@@ -247,7 +247,7 @@ func (p *pictures) heard(word pictureWord) error {
 	return nil
 }
 
-// readPictureWord reads what the far end says. What is not known is said by a newer one, and ignored.
+// readPictureWord parses a message of the far end. Unknown fields are ignored: a newer one may send them.
 func readPictureWord(text bool, data []byte) (word pictureWord, err error) {
 	if !text {
 		return word, errors.New(`send text: {"got": 7}`)

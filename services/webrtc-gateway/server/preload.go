@@ -16,8 +16,8 @@ var (
 	imports = regexp.MustCompile(`(?m)^(?:import|export)\s(?:[\w\s{},*$]*\sfrom\s)?['"](\.\.?/[^'"]+)['"]`)
 )
 
-// preload names, ahead of the first module of a page, all those that it imports, directly or not: each after those it imports itself.
-// So a browser requests them at once, not each when the one before has named it.
+// preload names, ahead of the first module of a page, all those that it imports, directly or not: each after those it
+// imports itself. So a browser requests them at once, not each when the one before has named it.
 func preload(files map[string][]byte, page []byte) ([]byte, error) {
 	g := graph{files: files, seen: map[string]bool{}}
 	starts := entries.FindAllSubmatchIndex(page, -1)

@@ -13,7 +13,8 @@ import (
 	"github.com/coder/websocket"
 )
 
-// TestBehindAProxy visits a gateway with a token through proxies that take a prefix off, as a browser that keeps cookies.
+// TestBehindAProxy visits a gateway with a token through proxies that take a prefix off, as a browser that keeps
+// cookies.
 func TestBehindAProxy(t *testing.T) {
 	const prefix = "/robots/7"
 	s := newSite(t, Config{Token: "secret"}, 0)

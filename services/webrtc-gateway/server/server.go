@@ -24,13 +24,14 @@ const (
 	maxSessions = 1000
 )
 
-// Directory tells of the robot's devices.
+// Directory knows the robot's devices.
 type Directory interface {
-	// List returns all known devices, and a channel that is closed when that is out of date.
+	// List returns all known devices, and a channel that is closed when the list is out of date.
 	List() (*signalingv1.DeviceList, <-chan struct{})
 	// Check returns nil for a known device, else an error with codes.NotFound.
 	Check(device string) error
-	// CheckAccepts returns nil for a device that accepts a stream, or may do so, else an error with codes.FailedPrecondition.
+	// CheckAccepts returns nil for a device that accepts a stream, or may do so, else an error with
+	// codes.FailedPrecondition.
 	CheckAccepts(device, stream string) error
 	// Snapshot asks a camera for one JPEG.
 	Snapshot(ctx context.Context, device string, width, height int32) (*mediav1.VideoFrame, error)
@@ -38,31 +39,32 @@ type Directory interface {
 
 // Caller calls the devices for peers.
 type Caller interface {
-	// Call calls a method of a device and returns how that ended.
+	// Call calls a method of a device and returns the result.
 	Call(ctx context.Context, call *calls.Call) *calls.Result
 }
 
-// Config says what the server shows. Robot is required.
+// Config configures a server. Robot is required.
 type Config struct {
 	Robot      string
 	Version    string
 	Epoch      int64 // this life of the gateway
 	ICEServers []*signalingv1.IceServer
-	// Token that visitors must have; empty: none.
+	// Token that visitors must present; empty: none.
 	Token string
-	// Hosts are the names that the gateway answers to, beside those of loopback. Empty: with a token any, else no other.
+	// Hosts are the names that the gateway answers to, besides those of loopback. Empty: any name with a token, no
+	// other without.
 	Hosts []string
 	// Origins of foreign pages that may use the gateway, for example https://example.org.
 	Origins []string
-	// BusConnected tells whether the bus is reachable; nil: always.
+	// BusConnected reports whether the bus is reachable; nil: always.
 	BusConnected func() bool
-	// Drive is how the robot is driven; nil: nobody says.
+	// Drive describes how the robot is driven; nil: not configured.
 	Drive *signalingv1.Drive
 	// Caller calls the devices for peers; nil: calls are refused.
 	Caller Caller
-	// Channels deals with the data channels of peers; nil: they are refused.
+	// Channels serves the data channels of peers; nil: they are refused.
 	Channels rtc.Channels
-	// Pictures are where video comes from that goes over WebSockets; nil: none does.
+	// Pictures is the source of video for WebSockets; nil: none is sent.
 	Pictures Pictures
 	// Page holds the static files, index.html among them; nil: none.
 	Page fs.FS
@@ -85,7 +87,7 @@ type Server struct {
 	owned  sync.WaitGroup
 
 	tickets  tickets
-	unpassed sync.Once // a proxy does not pass WebSockets on: said
+	unpassed sync.Once // logs that a proxy does not pass WebSockets through
 
 	mu             sync.Mutex
 	closed         bool
@@ -129,8 +131,9 @@ func New(engine *rtc.Engine, directory Directory, c Config) (*Server, error) {
 
 const pagePattern = "GET /"
 
-// needsNoToken tells of a route whether it is for clients without a token. The address of a WHEP session is random and known only to the client
-// that opened it with the token: players know no other way to show who they are than to use it.
+// needsNoToken tells of a route whether it is for clients without a token. The address of a WHEP session is random
+// and known only to the client that opened it with the token: players know no other way to show who they are than to
+// use it.
 func needsNoToken(pattern string) bool {
 	switch pattern {
 	case "GET /healthz", "PATCH /whep/{device}/{id}", "DELETE /whep/{device}/{id}":

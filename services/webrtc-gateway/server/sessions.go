@@ -11,27 +11,28 @@ import (
 )
 
 const (
-	// sessionLife is how long a visitor who does not come back is remembered.
+	// sessionLife is how long a session lasts after the last visit.
 	sessionLife = 7 * 24 * time.Hour
 	// A value consists of the time it ends, of random bytes, and of a code of both under the key.
 	sessionTime, sessionRandom = 8, 16
-	// The key of sessions is made from the token so slowly that nobody finds a token of usual length from a cookie they have seen.
+	// Deriving the key from the token takes so long that a token of usual length cannot be found from a cookie.
 	sessionRounds = 20_000
 )
 
-// sessions makes and checks what browsers keep instead of the token. The values are random and cannot be made without the token.
-// Nothing is remembered of them: a gateway that is started again accepts them until they end, and one with another token does not.
+// sessions makes and checks the values that browsers keep instead of the token. They are random and cannot be forged
+// without the token. They are not stored: a restarted gateway accepts them until they expire, and one with another
+// token does not.
 type sessions struct {
 	key []byte
 }
 
-// newSessions returns those of a robot and a token.
+// newSessions returns the sessions for a robot and a token.
 func newSessions(robot, token string) (sessions, error) {
 	key, err := pbkdf2.Key(sha256.New, token, []byte("waldo session of "+robot), sessionRounds, sha256.Size)
 	return sessions{key}, err
 }
 
-// issue returns a new value, which is good until sessionLife after now.
+// issue returns a new value, valid until sessionLife after now.
 func (s sessions) issue(now time.Time) string {
 	value := make([]byte, sessionTime+sessionRandom, sessionTime+sessionRandom+sha256.Size)
 	binary.BigEndian.PutUint64(value, uint64(now.Add(sessionLife).Unix()))
@@ -39,7 +40,7 @@ func (s sessions) issue(now time.Time) string {
 	return base64.RawURLEncoding.EncodeToString(append(value, s.sign(value)...))
 }
 
-// left returns for how long a value is good; nothing for one that never was, or is no more.
+// left returns for how long a value is still valid; 0 if it is not.
 func (s sessions) left(value string, now time.Time) time.Duration {
 	data, err := base64.RawURLEncoding.Strict().DecodeString(value)
 	if err != nil || len(data) != sessionTime+sessionRandom+sha256.Size {

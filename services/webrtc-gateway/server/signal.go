@@ -24,25 +24,26 @@ import (
 )
 
 const (
-	// maxMessage bounds what a peer may send at once: an offer, with room for what JSON makes of it.
+	// maxMessage bounds a message of a peer: an offer, with room for its JSON escapes.
 	maxMessage = 256 << 10
 	// A socket is pinged this often; one that does not answer as fast is closed.
 	pingEvery    = 5 * time.Second
 	writeTimeout = 5 * time.Second
 	closeTimeout = 500 * time.Millisecond
-	// maxCalls is how many calls of one session may be under way.
+	// maxCalls is how many calls of one session may be in flight.
 	maxCalls = 32
-	// maxGarbage is how many messages in one session may make no sense.
+	// maxGarbage is how many invalid messages end a session.
 	maxGarbage = 16
 )
 
-// session is one signalling WebSocket. Its reader runs in the request's goroutine, everything else in goroutines that end with ctx.
+// session is one signalling WebSocket. Its reader runs in the request's goroutine, everything else in goroutines that
+// end with ctx.
 type session struct {
 	server *Server
 	socket *websocket.Conn
 	ctx    context.Context
 	others sync.WaitGroup
-	calls  chan struct{} // holds a token for each call that is under way
+	calls  chan struct{} // holds a token for each call in flight
 
 	// Used by the reader only.
 	peer    *rtc.Peer     // nil before the first offer that was answered, and after a hang-up
@@ -50,8 +51,8 @@ type session struct {
 	garbage int
 }
 
-// whyNot answers POST /signal. A browser does not say why it could not open a WebSocket: the page then sends a POST, which passes the same
-// checks, and shows the answer, or tries again with the ticket that comes with it.
+// whyNot answers POST /signal. A browser does not report why it could not open a WebSocket, so the page sends a POST,
+// which passes the same checks, and shows the answer or tries again with the ticket that comes with it.
 func (s *Server) whyNot(w http.ResponseWriter, r *http.Request) {
 	s.tickets.offer(w, r)
 	notUpgraded(w, r)
@@ -61,7 +62,8 @@ func (s *Server) whyNot(w http.ResponseWriter, r *http.Request) {
 func notUpgraded(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Connection", "Upgrade")
 	w.Header().Set("Upgrade", "websocket")
-	http.Error(w, "the gateway is reached, but no WebSocket: what is between has to pass it on. In nginx: proxy_http_version 1.1; "+
+	http.Error(w, "the gateway is reachable, but this is not a WebSocket request: a proxy in between must pass WebSockets through. In nginx: "+
+		"proxy_http_version 1.1; "+
 		`proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";`, http.StatusUpgradeRequired)
 }
 
@@ -70,14 +72,14 @@ func (s *Server) signal(w http.ResponseWriter, r *http.Request) {
 	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
 		if r.Header.Get("Sec-Websocket-Key") != "" {
 			s.unpassed.Do(func() {
-				s.log.Warn("a WebSocket came without its Upgrade header: a proxy before the gateway has to pass Upgrade and Connection on")
+				s.log.Warn("a WebSocket request came without its Upgrade header: the proxy in front of the gateway must pass Upgrade and Connection through")
 			})
 		}
 		notUpgraded(w, r)
 		return
 	}
 	if !s.enter(&s.signalSockets) {
-		fail(w, status.Errorf(codes.ResourceExhausted, "there are %d signalling sessions already: try again when one has ended", maxSessions))
+		fail(w, status.Errorf(codes.ResourceExhausted, "%d signalling sessions are open already: try again when one has ended", maxSessions))
 		return
 	}
 	defer s.exit(&s.signalSockets)
@@ -134,7 +136,7 @@ func (n *session) write(data []byte) error {
 	return n.socket.Write(ctx, websocket.MessageText, data)
 }
 
-// push sends the list of devices now and whenever it changes. What changes while it is being sent is sent together.
+// push sends the list of devices now and whenever it changes. Changes during a send are sent together.
 func (n *session) push() {
 	for {
 		list, changed := n.server.directory.List()
@@ -153,7 +155,7 @@ func (n *session) push() {
 // ping finds out whether the far end is still there.
 func (n *session) ping() { keepAlive(n.ctx, n.socket) }
 
-// read deals with what the peer says, message by message, until the socket is closed.
+// read handles the peer's messages one by one until the socket is closed.
 func (n *session) read() {
 	for {
 		kind, data, err := n.socket.Read(context.Background()) // ends when the socket is closed
@@ -167,7 +169,7 @@ func (n *session) read() {
 	}
 }
 
-// take deals with one message as it came. An error ends the session.
+// take handles one message as it came. An error ends the session.
 func (n *session) take(kind websocket.MessageType, data []byte) error {
 	if kind != websocket.MessageText {
 		return n.refuse(status.Error(codes.InvalidArgument, "message: send text, not binary"))
@@ -182,7 +184,8 @@ func (n *session) take(kind websocket.MessageType, data []byte) error {
 	return n.handle(m)
 }
 
-// parseMessage reads the JSON of a message. A call is returned beside it, since the type of its request is not known yet.
+// parseMessage reads the JSON of a message. A call is returned beside it, since the type of its request is not known
+// yet.
 func parseMessage(data []byte) (*signalingv1.PeerMessage, *calls.Call, error) {
 	m, call, err := calls.ParseMessage(data)
 	if err == nil && m.GetBody() == nil {
@@ -191,23 +194,23 @@ func parseMessage(data []byte) (*signalingv1.PeerMessage, *calls.Call, error) {
 	return m, call, err
 }
 
-// refuse answers garbage; too much of it ends the session.
+// refuse answers an invalid message; too many of them end the session.
 func (n *session) refuse(err error) error {
 	if sendErr := n.fail(0, err); sendErr != nil {
 		return sendErr
 	}
 	if n.garbage++; n.garbage >= maxGarbage {
-		return errors.New("too many messages that make no sense")
+		return errors.New("too many invalid messages")
 	}
 	return nil
 }
 
-// fail tells the peer what was refused.
+// fail reports a refusal to the peer.
 func (n *session) fail(id int32, err error) error {
 	return n.send(&signalingv1.GatewayMessage{Body: &signalingv1.GatewayMessage_Error{Error: calls.Error(id, err)}})
 }
 
-// handle deals with one message. An error ends the session.
+// handle handles one message. An error ends the session.
 func (n *session) handle(m *signalingv1.PeerMessage) error {
 	switch body := m.GetBody().(type) {
 	case *signalingv1.PeerMessage_Ping:
@@ -231,7 +234,7 @@ func (n *session) handle(m *signalingv1.PeerMessage) error {
 			Answer: &signalingv1.Answer{Id: body.Offer.GetId(), Sdp: answer},
 		}})
 	default:
-		return n.refuse(status.Error(codes.Unimplemented, "message: this gateway does not know what to do with it"))
+		return n.refuse(status.Error(codes.Unimplemented, "message: this gateway does not support it"))
 	}
 }
 
@@ -239,7 +242,7 @@ func (n *session) handle(m *signalingv1.PeerMessage) error {
 func (n *session) call(call *calls.Call) error {
 	var refused error
 	if n.server.config.Caller == nil {
-		refused = status.Error(codes.Unimplemented, "this gateway calls no devices")
+		refused = status.Error(codes.Unimplemented, "this gateway does not forward calls")
 	} else {
 		select {
 		case n.calls <- struct{}{}:
@@ -248,7 +251,7 @@ func (n *session) call(call *calls.Call) error {
 				_ = n.result(n.server.config.Caller.Call(n.ctx, call)) // fails only when the socket is closed
 			})
 		default:
-			refused = status.Errorf(codes.ResourceExhausted, "%d calls are under way: wait for one to end", maxCalls)
+			refused = status.Errorf(codes.ResourceExhausted, "%d calls are in flight: wait for one to finish", maxCalls)
 		}
 	}
 	if refused == nil {
@@ -257,7 +260,7 @@ func (n *session) call(call *calls.Call) error {
 	return n.result(calls.Failed(call.ID, refused))
 }
 
-// result tells the peer how a call ended.
+// result sends the peer the result of a call.
 func (n *session) result(r *calls.Result) error {
 	return n.write(slices.Concat([]byte(`{"result":`), r.JSON(), []byte("}")))
 }
@@ -268,7 +271,7 @@ func (n *session) candidate(c *signalingv1.Candidate) error {
 	}
 	index := c.GetSdpMlineIndex()
 	if index < 0 || index > 0xffff {
-		return status.Errorf(codes.InvalidArgument, "candidate.sdp_mline_index: %d is not the number of a media section", index)
+		return status.Errorf(codes.InvalidArgument, "candidate.sdp_mline_index: %d is not the index of a media section", index)
 	}
 	return n.peer.AddCandidate(c.GetCandidate(), c.GetSdpMid(), uint16(index))
 }
@@ -288,10 +291,10 @@ func (n *session) offer(o *signalingv1.Offer) (string, error) {
 	return n.peer.Answer(n.ctx, o.GetSdp(), tracks)
 }
 
-// maxTalker bounds the name of who talks, in characters.
+// maxTalker bounds the name of a talker, in characters.
 const maxTalker = 64
 
-// track reads what a section is to be for.
+// track parses the purpose of a media section.
 func (s *Server) track(i int, t *signalingv1.Track) (rtc.Track, error) {
 	none := rtc.Track{}
 	if err := s.directory.Check(t.GetDevice()); err != nil {
@@ -307,7 +310,7 @@ func (s *Server) track(i int, t *signalingv1.Track) (rtc.Track, error) {
 			return none, err
 		}
 	default:
-		return none, status.Errorf(codes.InvalidArgument, "tracks[%d].stream: %q cannot be had: use %q, %q or %q",
+		return none, status.Errorf(codes.InvalidArgument, "tracks[%d].stream: %q is not a stream for a media section: use %q, %q or %q",
 			i, name, rtc.Video, rtc.Audio, rtc.Speaker)
 	}
 	if utf8.RuneCountInString(t.GetTalker()) > maxTalker || !text.IsPrintable(t.GetTalker()) {
@@ -316,7 +319,7 @@ func (s *Server) track(i int, t *signalingv1.Track) (rtc.Track, error) {
 	return rtc.Track{MID: t.GetMid(), Stream: tracks.Stream{Device: t.GetDevice(), Name: name}, Talker: t.GetTalker()}, nil
 }
 
-// connect makes the connection of the session. The session ends with it: a peer whose connection was lost must begin anew.
+// connect makes the connection of the session. The session ends with it: a peer whose connection was lost starts over.
 func (n *session) connect(sdp string, tracks []rtc.Track) (string, error) {
 	peer, err := n.server.engine.NewPeer(n.server.config.Channels)
 	if err != nil {

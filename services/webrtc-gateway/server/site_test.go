@@ -44,7 +44,8 @@ func TestForeignPages(t *testing.T) {
 			if tt.code == 403 && !strings.Contains(body, "gateway.origins") {
 				t.Errorf("no remedy: %s", body)
 			}
-			// A browser hides an answer with another policy from a page elsewhere, which looks at the health to find a lost gateway.
+			// A browser hides an answer with another policy from a page elsewhere, which looks at the health to find
+			// a lost gateway.
 			shared := strings.Contains(tt.name, "friendly") || tt.path == "/healthz"
 			if policy := answer.Header.Get("Cross-Origin-Resource-Policy"); (policy == "cross-origin") != shared {
 				t.Errorf("Cross-Origin-Resource-Policy %q", policy)

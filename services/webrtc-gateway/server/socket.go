@@ -9,13 +9,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// sockets are the open WebSockets of one kind. Those of a closed server are not counted in any more; open is guarded by the server's mu.
+// sockets counts the open WebSockets of one kind. A closed server counts no more; open is guarded by the server's mu.
 type sockets struct {
 	most, open int
-	gauge      prometheus.Gauge // nil: nobody counts them
+	gauge      prometheus.Gauge // nil: not exported
 }
 
-// enter counts a WebSocket in; false if there are too many or the server is closed.
+// enter counts a WebSocket; false if there are too many or the server is closed.
 func (s *Server) enter(k *sockets) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,7 +55,7 @@ func accept(w http.ResponseWriter, r *http.Request, limit int64) (*websocket.Con
 	return socket, nil
 }
 
-// keepAlive closes a socket whose far end is gone without a word. It returns when ctx ends.
+// keepAlive closes a socket whose far end has vanished. It returns when ctx ends.
 func keepAlive(ctx context.Context, socket *websocket.Conn) {
 	tick := time.NewTicker(pingEvery)
 	defer tick.Stop()
@@ -69,7 +69,7 @@ func keepAlive(ctx context.Context, socket *websocket.Conn) {
 		err := socket.Ping(patience)
 		cancel()
 		if err != nil {
-			_ = socket.CloseNow() // nobody is there to be told
+			_ = socket.CloseNow() // the far end is gone
 			return
 		}
 	}

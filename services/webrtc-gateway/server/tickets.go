@@ -16,9 +16,10 @@ const (
 	ticketLife   = time.Hour
 )
 
-// tickets let a page of this gateway open a WebSocket behind a proxy that puts another name into Host. Browsers do not say of a WebSocket, as
-// they do of other requests, that it goes to where its page is from. So the page first sends a POST, of which the browser does say so, and gets
-// a ticket for its origin, which it shows in the WebSocket. A ticket is no permission but for the origin; the token is asked for all the same.
+// tickets let a page of this gateway open a WebSocket behind a proxy that puts another name into Host. Browsers do
+// not say of a WebSocket, as they do of other requests, that it goes to where its page is from. So the page first
+// sends a POST, of which the browser does say so, and gets a ticket for its origin, which it shows in the WebSocket.
+// A ticket vouches only for the origin; the token is required all the same.
 type tickets struct {
 	codes sessions
 }
@@ -42,7 +43,7 @@ func (t tickets) issue(origin string, now time.Time) string {
 	return base64.RawURLEncoding.EncodeToString(append(ticket, t.codes.sign(slices.Concat(ticket, []byte(origin)))...))
 }
 
-// valid tells whether a ticket is for an origin, and still good.
+// valid reports whether a ticket is for an origin, and still valid.
 func (t tickets) valid(ticket, origin string, now time.Time) bool {
 	data, err := base64.RawURLEncoding.Strict().DecodeString(ticket)
 	if err != nil || len(data) != sessionTime+sha256.Size {
@@ -52,7 +53,7 @@ func (t tickets) valid(ticket, origin string, now time.Time) bool {
 	return t.codes.signed(slices.Concat(until, []byte(origin)), code) && time.Unix(int64(binary.BigEndian.Uint64(until)), 0).After(now)
 }
 
-// shown tells whether a WebSocket shows a ticket for its origin.
+// shown reports whether a WebSocket presents a ticket for its origin.
 func (t tickets) shown(r *http.Request, origin string) bool {
 	return slices.ContainsFunc(protocols(r, ticketProtocol), func(ticket string) bool { return t.valid(ticket, origin, time.Now()) })
 }

@@ -16,14 +16,14 @@ import (
 
 const (
 	cookieName = "waldo"
-	// subprotocol is what pages ask for that have something to show: scripts cannot set headers of a WebSocket. They send it beside, as
-	// another protocol: the token in base64url, or a ticket.
+	// subprotocol is requested by pages that have something to present: scripts cannot set headers of a WebSocket.
+	// They send it beside, as another protocol: the token in base64url, or a ticket.
 	subprotocol    = "waldo"
 	tokenProtocol  = "waldo-token."
 	ticketProtocol = "waldo-ticket."
 )
 
-// checkToken lets in clients that have the token, or a session that the token has opened.
+// checkToken admits clients with the token, or with a session that the token has opened.
 func (g *guard) checkToken(w http.ResponseWriter, r *http.Request) bool {
 	if g.config.Token == "" || g.open(r) {
 		return true
@@ -60,7 +60,7 @@ func presented(r *http.Request) (tokens []string) {
 		tokens = append(tokens, t)
 	}
 	for _, encoded := range protocols(r, tokenProtocol) {
-		token, _ := base64.RawURLEncoding.DecodeString(encoded) // what cannot be decoded is wrong
+		token, _ := base64.RawURLEncoding.DecodeString(encoded) // an undecodable one is wrong
 		tokens = append(tokens, string(token))
 	}
 	return tokens
@@ -78,14 +78,14 @@ func protocols(r *http.Request, prefix string) (found []string) {
 	return found
 }
 
-// slowDown holds back the answer to a wrong token; false if too many are being held back already.
+// slowDown delays the answer to a wrong token; false if too many are being delayed already.
 func (g *guard) slowDown(r *http.Request) bool {
 	g.wrong.Inc()
 	ctx, cancel := g.while(r.Context())
 	defer cancel()
 	guess := g.guesses.Wrong(ctx, r.RemoteAddr)
 	if guess.Report {
-		// The header is what a proxy, or anybody, says.
+		// The header may be set by a proxy, or by anybody.
 		g.log.Warn("a wrong token was presented", "client", guess.Client, "guesses", guess.Count,
 			"forwarded_for", firstRunes(r.Header.Get("X-Forwarded-For"), 64))
 	}
@@ -98,8 +98,8 @@ func firstRunes(text string, n int) string {
 	return string(runes[:min(n, len(runes))])
 }
 
-// openSession makes a browser that opens a page keep a session as a cookie, and sends it to the same page without the token in its
-// address. It reports whether it did.
+// openSession makes a browser that opens a page keep a session as a cookie, and sends it to the same page without the
+// token in its address. It reports whether it did.
 func (g *guard) openSession(w http.ResponseWriter, r *http.Request) bool {
 	if r.Method != http.MethodGet || !besidePage(r) || !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		return false
@@ -130,11 +130,12 @@ func (g *guard) resume(w http.ResponseWriter, r *http.Request) bool {
 	return left > 0
 }
 
-// besidePage tells whether a path is in the folder of the page. A cookie without a path is for the folder it was set in, as the
-// browser sees it, and so for the whole of this robot and nothing else, wherever a proxy puts it.
+// besidePage reports whether a path is in the folder of the page. A cookie without a path is for the folder it was
+// set in, as the browser sees it, and so for the whole of this robot and nothing else, wherever a proxy puts it.
 func besidePage(r *http.Request) bool { return strings.LastIndexByte(r.URL.Path, '/') == 0 }
 
-// setCookie opens a session. Its cookie goes by https only if it came by https; whoever claims that wrongly harms only themselves.
+// setCookie opens a session. Its cookie is for https only if the request came over https; a client that claims so
+// wrongly harms only itself.
 func (g *guard) setCookie(w http.ResponseWriter, r *http.Request) {
 	secure := r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
 	http.SetCookie(w, &http.Cookie{
@@ -143,8 +144,9 @@ func (g *guard) setCookie(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// cookieFor names the cookie. Browsers send cookies to all ports of a host: the port in the name keeps the gateways there apart.
-// The prefix makes browsers take the cookie from https only. __Host- would want the path to be /, also behind a proxy.
+// cookieFor names the cookie. Browsers send cookies to all ports of a host: the port in the name keeps the gateways
+// there apart. The prefix makes browsers take the cookie from https only. __Host- would want the path to be /, also
+// behind a proxy.
 func cookieFor(r *http.Request, secure bool) string {
 	name := cookieName
 	if _, port, err := net.SplitHostPort(r.Host); err == nil {

@@ -25,7 +25,7 @@ const (
 	typeFragment = "application/trickle-ice-sdpfrag"
 )
 
-// whep is one WHEP session. Who knows its random id may change and end it.
+// whep is one WHEP session. Its random id suffices to change and end it.
 type whep struct {
 	device string
 	peer   *rtc.Peer
@@ -33,7 +33,7 @@ type whep struct {
 	ufrag  string // of the offer
 }
 
-// whepPost answers an offer: POST /whep/{device}, and with ?audio=<device> for the sound of a device besides.
+// whepPost answers an offer: POST /whep/{device}, with ?audio=<device> to add the sound of a device.
 func (s *Server) whepPost(w http.ResponseWriter, r *http.Request) {
 	device := r.PathValue("device")
 	if err := s.directory.Check(device); err != nil {
@@ -63,7 +63,7 @@ func (s *Server) whepPost(w http.ResponseWriter, r *http.Request) {
 		h.Add("Link", link)
 	}
 	w.WriteHeader(http.StatusCreated)
-	_, _ = io.WriteString(w, answer) // a visitor who left: the connection times out
+	_, _ = io.WriteString(w, answer) // the visitor has left: the connection times out
 }
 
 func (s *Server) openWHEP(r *http.Request, device, offer string) (*whep, string, error) {
@@ -103,7 +103,7 @@ func (s *Server) whepTracks(offer, video, audio string) ([]rtc.Track, error) {
 	return append(wanted, rtc.Track{MID: mid, Stream: tracks.Stream{Device: audio, Name: rtc.Audio}}), nil
 }
 
-// keepWHEP remembers a session until its connection ends; false if the server is closed.
+// keepWHEP keeps a session until its connection ends; false if the server is closed.
 func (s *Server) keepWHEP(id string, session *whep) bool {
 	s.mu.Lock()
 	s.wheps[id] = session
@@ -161,7 +161,7 @@ func (s *Server) whepPatch(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "an ICE restart is not possible here: DELETE the session and POST a new offer", http.StatusUnprocessableEntity)
 		return
 	case len(f.candidates) == 0 && !f.end:
-		fail(w, status.Error(codes.InvalidArgument, "the fragment holds no a=candidate and no a=end-of-candidates"))
+		fail(w, status.Error(codes.InvalidArgument, "the fragment has neither a=candidate nor a=end-of-candidates"))
 		return
 	}
 	for _, c := range f.candidates {
@@ -182,7 +182,7 @@ func (s *Server) whepDelete(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// notAllowed answers who only wants to look.
+// notAllowed answers other methods.
 func notAllowed(methods string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Allow", methods)
@@ -190,7 +190,7 @@ func notAllowed(methods string) http.HandlerFunc {
 	}
 }
 
-// whepOptions says what can be done: OPTIONS /whep/{device}.
+// whepOptions lists what is supported: OPTIONS /whep/{device}.
 func (s *Server) whepOptions(w http.ResponseWriter, _ *http.Request) {
 	h := w.Header()
 	h.Set("Allow", "POST, OPTIONS")
@@ -204,7 +204,7 @@ func (s *Server) whepOptions(w http.ResponseWriter, _ *http.Request) {
 // readBody reads a request's body of a certain type, or answers the request and returns false.
 func readBody(w http.ResponseWriter, r *http.Request, want string) (string, bool) {
 	if got, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || got != want {
-		http.Error(w, fmt.Sprintf("Content-Type: %q cannot be read: send %s", r.Header.Get("Content-Type"), want),
+		http.Error(w, fmt.Sprintf("Content-Type: %q is not supported: send %s", r.Header.Get("Content-Type"), want),
 			http.StatusUnsupportedMediaType)
 		return "", false
 	}
@@ -216,7 +216,7 @@ func readBody(w http.ResponseWriter, r *http.Request, want string) (string, bool
 	case errors.As(err, &tooLarge):
 		http.Error(w, fmt.Sprintf("the body is too large: %d bytes are allowed", rtc.MaxOffer), http.StatusRequestEntityTooLarge)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		http.Error(w, fmt.Sprintf("the body did not come within %v", bodyTimeout), http.StatusRequestTimeout)
+		http.Error(w, fmt.Sprintf("the body did not arrive within %v", bodyTimeout), http.StatusRequestTimeout)
 	case err != nil:
 		http.Error(w, "the body could not be read: "+err.Error(), http.StatusBadRequest)
 	default:
@@ -225,7 +225,7 @@ func readBody(w http.ResponseWriter, r *http.Request, want string) (string, bool
 	return "", false
 }
 
-// iceLinks writes ICE servers as WHEP has them.
+// iceLinks formats ICE servers as WHEP links.
 func iceLinks(servers []*signalingv1.IceServer) []string {
 	var links []string
 	for _, server := range servers {
@@ -240,7 +240,7 @@ func iceLinks(servers []*signalingv1.IceServer) []string {
 	return links
 }
 
-// fragment is what a trickle fragment, or the like parts of an offer, says.
+// fragment is the content of a trickle fragment, or of the same lines of an offer.
 type fragment struct {
 	ufrag      string
 	candidates []candidate
@@ -252,7 +252,7 @@ type candidate struct{ line, mid string }
 // maxCandidates bounds what one fragment can hold.
 const maxCandidates = 100
 
-// parseFragment reads RFC 8840 fragments. Lines it does not know are ignored, as that standard wants.
+// parseFragment parses RFC 8840 fragments. Unknown lines are ignored, as that standard requires.
 func parseFragment(text string) fragment {
 	var f fragment
 	mid := ""
