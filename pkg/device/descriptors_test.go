@@ -23,12 +23,13 @@ import (
 // TestDescriptors asks a device over gRPC and over the bus: both answers build a registry by themselves.
 func TestDescriptors(t *testing.T) {
 	server := startServer(t, embedded.Config{})
+	c := connect(t, server.URL())
+	announced := states(t, c)
 	p := start(t, kindOf(work, equipCamera, func(k *Kit) {
 		NewIn[*messagev1.Message](k, "words", stream.Latest())
 		k.RegisterService(&grpc.ServiceDesc{ServiceName: "by.Hand", HandlerType: (*any)(nil)}, k)
 	}), Settings{NATS: server.URL()})
-	untilReady(t, p)
-	c := connect(t, server.URL())
+	untilState(t, announced, ready) // so the bus knows who takes calls
 	overBus, err := devicev1.NewDeviceServiceClient(c.Client(p.Kit().Address())).GetDescriptors(t.Context(), &devicev1.GetDescriptorsRequest{})
 	if err != nil {
 		t.Fatal(err)
@@ -83,9 +84,11 @@ func TestDescriptorsOfAny(t *testing.T) {
 // TestOfEpoch: a call that was made for another life of the device is refused before anything is done.
 func TestOfEpoch(t *testing.T) {
 	server := startServer(t, embedded.Config{})
+	c := connect(t, server.URL())
+	announced := states(t, c)
 	p := start(t, kindOf(work), Settings{NATS: server.URL()})
-	untilReady(t, p)
-	device := devicev1.NewDeviceServiceClient(connect(t, server.URL()).Client(p.Kit().Address()))
+	untilState(t, announced, ready) // so the bus knows who takes calls
+	device := devicev1.NewDeviceServiceClient(c.Client(p.Kit().Address()))
 	if _, err := device.GetDevice(t.Context(), &devicev1.GetDeviceRequest{}, bus.OfEpoch(p.Kit().Epoch())); err != nil {
 		t.Error(err)
 	}
