@@ -69,7 +69,12 @@ func run[C any](k Kind[C], args []string, environ func(string) string, stdout, s
 		log.Error("cannot start", "error", err)
 		return exitCode(err)
 	}
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+	case <-time.After(trimAfter):
+		trim()
+		<-ctx.Done()
+	}
 	stop() // a second signal ends the process at once
 	log.Info("stopping")
 	stopWithin(patience, process, log)

@@ -9,8 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/waldo-robot/waldo/pkg/text"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/waldo-robot/waldo/pkg/text"
 )
 
 // decoder copies YAML into Go values and collects all that is wrong on the way.

@@ -4,10 +4,11 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"github.com/waldo-robot/waldo/pkg/text"
 	"io"
 	"net"
 	"os"
+
+	"github.com/waldo-robot/waldo/pkg/text"
 )
 
 // Builtin is the file name under which [Load] finds the robot that is built in: a rover that needs no hardware.

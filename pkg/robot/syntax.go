@@ -10,8 +10,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/waldo-robot/waldo/pkg/text"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/waldo-robot/waldo/pkg/text"
 )
 
 const (
