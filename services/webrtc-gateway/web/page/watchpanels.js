@@ -127,7 +127,7 @@ class WatchPanel {
       this.#gap();
       return;
     }
-    this.#stream = this.#robot.stream(this.#device, this.#name);
+    this.#stream = this.#robot.stream(this.#device, this.#name, { gathered: true });
     this.#stream.addEventListener('message', this.#listen);
     this.#stream.addEventListener('close', this.#lose);
   }
