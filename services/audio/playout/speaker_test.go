@@ -2,6 +2,7 @@ package playout
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,7 +74,9 @@ func TestSpeakerRests(t *testing.T) {
 			expect("after the last listener", false)
 		}
 		cancel()
-		<-played
+		if err := <-played; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
 		if err := <-listened; err != nil {
 			t.Error(err)
 		}
