@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -38,8 +39,8 @@ func (e *echo) Run(ctx context.Context, ready func()) error {
 	ready()
 	heard := make(chan error, 1)
 	go func() { heard <- e.in.Receive(ctx, func(m *messagev1.Message) { e.words <- m }) }()
-	defer func() { _ = <-heard }() // it ends with ctx
-	return e.out.WhileHeld(ctx, e.speak)
+	spoken := e.out.WhileHeld(ctx, e.speak)
+	return errors.Join(spoken, <-heard) // it ends with ctx
 }
 
 func (e *echo) speak(ctx context.Context) error {

@@ -13,6 +13,7 @@
 //   - All others rest at their minimum.
 //
 // # A silent pad
+//
 // The kernel reports 0 for every axis until the device's first report, and many pads send none before
 // they are touched. With a range of 0 to 255 that would be a stick pushed into its corner, and a robot
 // that drives off. So a gamepad whose ABS_X and ABS_Y are both at a minimum of 0, along with the
@@ -20,6 +21,7 @@
 // decided by its first report that moves any of them.
 //
 // # Dead zone
+//
 // Within the dead zone the value is 0. Outside it grows from 0, without a jump, to 1 at the end of the
 // range. A dead zone of more than nine tenths of half the range is limited to that, and a range that is
 // empty or reversed always gives 0.

@@ -19,6 +19,7 @@
 //     nothing is received, not even the release of a key.
 //
 // # Which device
+//
 // A path takes precedence. Otherwise it is the first device, in the order of the numbers in /dev/input,
 // of the configured kind whose name contains the configured text; among gamepads a pad is preferred to a
 // joystick or wheel, and those to a device with buttons or axes only. The kind is derived from the
@@ -35,6 +36,7 @@
 // joystick buttons and axes too; they are recognised by several keys that no joystick has.
 //
 // # On go-evdev
+//
 // The package builds on github.com/holoplot/go-evdev, used as it is; tests replace only an interface
 // with a few of its methods. The library gives no access to the file descriptor, so the kernel's
 // timestamps stay wall clock, and it reduces most errors to their text.

@@ -2,6 +2,7 @@
 // that are not configured, numbers the reports, keeps the state up to date, and hands both to readers.
 //
 // A [Hub] is the sink of the source, and lives as long as the process: sources come and go, readers stay.
+//
 // # Promises
 //
 //   - The events that the kernel synchronised are one report, in their order. Reports are numbered from
@@ -26,6 +27,7 @@
 // some 830. A reader keeps [Queue] reports alive at most, which readers share.
 //
 // # Concurrency and shutdown
+//
 // A Hub may be used by any goroutine. It never waits for readers, and starts no goroutines. [Hub.Close]
 // lets readers take the reports that wait for them and then ends them with [ErrClosed].
 package reports

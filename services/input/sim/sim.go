@@ -1,6 +1,7 @@
 // Package sim is a gamepad that needs no hardware: it follows a script, over and over.
 //
 // # Scripts
+//
 // A script has one JSON object per line: events that belong together, and how long after the previous
 // line they come. Empty lines are skipped.
 //

@@ -10,6 +10,7 @@
 //     have sent one message before it gets the next, so that no command waits in a system buffer.
 //
 // # What may be lost
+//
 // Slow subscribers lose the oldest of a queue of [Queue] messages, which are counted. Bytes from the
 // board that belong to no message, and messages that cannot be read, are counted; the first of each kind
 // after the board was plugged in is logged as a warning with the remedy, and so is a board that has sent
@@ -17,6 +18,7 @@
 // lost silently.
 //
 // # Concurrency and shutdown
+//
 // All methods are safe for concurrent use, except that only one goroutine at a time may call Run. If the
 // board is an actuator, a stop is written last when the context of Run ends.
 package board

@@ -20,12 +20,14 @@
 //	e f d            2 4 8           any number              float64
 //	s                the count       []byte, cut or filled   []byte
 //	p                the count       []byte, cut or filled   []byte, of the length in its first byte
+//
 // Native means 64-bit Linux on x86 and ARM, regardless of the machine this program runs on: so a message
 // has the same meaning on all machines. Each native number is aligned to its own size, which can leave
 // holes; there are none behind the last number, unless a count of 0 asks for them, as in `ib0i`. A
 // format without prefix is native too: `hI` has 8 bytes, `<hI` has 6.
 //
 // # Values
+//
 // Unpack returns int64, uint64, float64, bool and []byte. Pack takes these, int, and string in place of
 // []byte. Whole numbers are never rounded, wrapped or made from a float64, even from 3.0. A bool counts
 // as 0 or 1 where a number is required, and `?` packs any value as true unless it is false, zero or

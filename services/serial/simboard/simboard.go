@@ -15,6 +15,7 @@
 // for within its bytes; bytes of an incomplete frame are discarded after 50 ms.
 //
 // # What differs from hardware
+//
 // The odometry has no errors: x, y and heading are where the rover really is, even after it ran into a
 // wall. The bumper flag reports that it touches something. The battery is never so empty that the rover
 // stops, and recovers while it stands still.
