@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// trimAfter is how long after its start a device gives back what only the start needed.
-const trimAfter = 5 * time.Second
+// trimAfter is how long after its start a device gives back what only the start needed: others have called it by then.
+const trimAfter = 20 * time.Second
 
 // gcPercent lets a running device hold 2 MiB of garbage, where Go's default is 4 MiB: more than an idle device has in use.
 const gcPercent = 50
