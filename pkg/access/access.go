@@ -75,7 +75,7 @@ func isLoopback(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-// CheckToken says what is wrong with a token, if anything: it has to pass through headers unchanged. No token is fine.
+// CheckToken returns what is wrong with a token, if anything: it must pass through headers unchanged. No token is valid.
 func CheckToken(token string) error {
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return errors.New("has a character that does not pass through headers: use printable ASCII without spaces")
@@ -83,7 +83,7 @@ func CheckToken(token string) error {
 	return nil
 }
 
-// Allowed tells whether presented is the token. It takes as long for a wrong guess as for a right one.
+// Allowed reports whether presented is the token. It takes as long for a wrong guess as for a right one.
 func Allowed(token, presented string) bool {
 	a, b := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(presented))
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1

@@ -43,7 +43,7 @@ type Guess struct {
 	Client string
 	// Count is how many wrong guesses came from there.
 	Count int
-	// Report says whether it is worth a line in the log: the first, the tenth, the hundredth …
+	// Report is whether it is worth a line in the log: the first, the tenth, the hundredth …
 	Report bool
 	// Waited is false if too many guesses are being held back already. This one was not: tell the client that it is too fast.
 	Waited bool
@@ -109,7 +109,7 @@ func (g *Guesses) client(name string, now time.Time) *client {
 	return c
 }
 
-// report tells whether the n-th guess of a client is to be logged.
+// report is whether the n-th guess of a client is to be logged.
 func (g *Guesses) report(n int, now time.Time) bool {
 	for n >= 10 && n%10 == 0 {
 		n /= 10

@@ -16,7 +16,7 @@ func HostName(hostport string) string {
 	return strings.TrimSuffix(strings.Trim(host, "[]"), ".")
 }
 
-// IsLoopbackName tells whether a host name means this machine and nothing else.
+// IsLoopbackName reports whether a host name means this machine and nothing else.
 func IsLoopbackName(host string) bool {
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true

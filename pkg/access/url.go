@@ -24,7 +24,7 @@ var busSchemes = []string{"nats", "tls", "ws", "wss"}
 // hostCharacters are those of names, and of addresses of both versions of IP.
 const hostCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:%-"
 
-// CheckBusURL returns an error that says what a URL of the bus may be, unless the text is one, or several with commas between. The error
+// CheckBusURL returns an error with the rule for URLs of the bus unless the text is one, or several separated by commas. The error
 // does not repeat the text.
 func CheckBusURL(text string) error {
 	for one := range strings.SplitSeq(text, ",") {

@@ -232,7 +232,7 @@ func (a *Actuator) setAttached(attached bool) {
 }
 
 // Submit judges a command and, if it is accepted, has it carried out: carryOut is called at once, and must not wait. What it hands on must reach
-// the hardware before the expiry it is given, or not at all. The report says what became of the command; a command that is refused is an
+// the hardware before the expiry it is given, or not at all. The report states what became of the command; a command that is refused is an
 // error as well, a gRPC status as CommandVerdict describes it. A header that makes no sense is an InvalidArgument.
 func (a *Actuator) Submit(h *controlv1.CommandHeader, neutral bool, carryOut func(expiry time.Time)) (*controlv1.CommandReport, error) {
 	command, err := readHeader(h)
@@ -357,7 +357,7 @@ func (a *Actuator) endClear() {
 	a.clearing = false
 }
 
-// State tells how things stand.
+// State returns the current state.
 func (a *Actuator) State() *controlv1.ControlState {
 	var state *controlv1.ControlState
 	a.do(func(now control.Clock) {

@@ -39,7 +39,7 @@ func cut(given string, most int, otherwise string) string {
 	return cmp.Or(atMost(text.Printable(atMost(given, most)), most), otherwise)
 }
 
-// atMost cuts a text to so many bytes, and what is no UTF-8 out of it.
+// atMost cuts a text to a number of bytes, and removes what is not UTF-8.
 func atMost(s string, most int) string {
 	return strings.ToValidUTF8(s[:min(len(s), most)], "") // a character may have been cut in two
 }

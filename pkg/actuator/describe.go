@@ -8,7 +8,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/control"
 )
 
-// describe says how things stand, in words of the API. It needs mu.
+// describe returns the state as a message of the API. It needs mu.
 func (a *Actuator) describe(now control.Clock) *controlv1.ControlState {
 	s := a.arbiter.State()
 	state := &controlv1.ControlState{

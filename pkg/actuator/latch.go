@@ -25,7 +25,7 @@ type eStop struct {
 	persisted bool
 }
 
-// same tells whether it was pressed by the same one for the same reason; false if there is none.
+// same reports whether the same party pressed it for the same reason; false if there is none.
 func (e *eStop) same(other *eStop) bool {
 	return e != nil && e.By == other.By && e.Reason == other.Reason
 }

@@ -29,15 +29,15 @@ const (
 	topicCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 )
 
-// CheckTopic returns an error that says what a topic may be called, unless it may be called that.
+// CheckTopic returns an error with the rule for topics unless the topic follows it.
 func CheckTopic(topic string) error {
 	if topic != "" && len(topic) <= longestTopic && text.Only(topic, topicCharacters) {
 		return nil
 	}
-	return fmt.Errorf("%.80q is no topic: use 1 to 64 letters, digits, hyphens and underscores", topic)
+	return fmt.Errorf("%.80q is not a valid topic: use 1 to 64 letters, digits, hyphens and underscores", topic)
 }
 
-// Validate says which part of the address cannot be part of a subject, if any.
+// Validate returns an error that names the part of the address that cannot be part of a subject, if any.
 func (a Address) Validate() error {
 	if err := validName("robot", a.Robot); err != nil {
 		return err

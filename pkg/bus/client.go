@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// timeoutHeader tells the server how long the caller waits, as a Go duration.
+	// timeoutHeader is how long the caller waits, as a Go duration.
 	timeoutHeader = "Waldo-Timeout"
 	// defaultTimeout applies to calls whose context has no deadline.
 	defaultTimeout = 5 * time.Second
@@ -152,7 +152,7 @@ func (most answerTooLarge) Error() string {
 	return fmt.Sprintf("the answer has more than %d bytes: ask for less", int(most))
 }
 
-// callError tells in gRPC's words why there was no answer.
+// callError turns the reason for a missing answer into a gRPC status.
 func callError(a Address, err error) error {
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):

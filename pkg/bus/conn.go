@@ -33,7 +33,7 @@ const (
 
 var errClosed = errors.New("the connection to the bus was closed")
 
-// Config says how to connect. Only URL is needed.
+// Config describes how to connect. Only URL is required.
 type Config struct {
 	// URL of the server, for example nats://127.0.0.1:4222; several may be given with commas between.
 	URL string
@@ -41,7 +41,7 @@ type Config struct {
 	Name string
 	// Token for servers that want one.
 	Token string
-	// Log hears of connects and disconnects. Default: nothing.
+	// Log receives connects and disconnects. Default: nothing is logged.
 	Log *slog.Logger
 	// Metrics is where waldo_bus_* are registered until Close; it can take one connection. Default: nowhere.
 	Metrics prometheus.Registerer
@@ -92,7 +92,7 @@ type link struct {
 }
 
 // Connect starts connecting and returns at once, whether the server is there or not; only a server that takes the connection
-// and then says nothing can hold it up for 2 s. It fails on a bad Config and on nothing else.
+// and then stays silent can delay it, by 2 s at most. It fails only on an invalid Config.
 func Connect(cfg Config) (*ConnCloser, error) {
 	if cfg.URL == "" {
 		return nil, errors.New("nats url: missing; the usual one is nats://127.0.0.1:4222")
@@ -233,7 +233,7 @@ func (c *Conn) linkDown() {
 	}
 }
 
-// Connected tells whether the server is reachable now.
+// Connected reports whether the server is reachable now.
 func (c *Conn) Connected() bool { return c.link.Load() != nil }
 
 // OnConnect calls f after every connect from now on, until stop is called; a call that is under way may outlive stop. A connect that

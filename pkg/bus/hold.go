@@ -82,7 +82,7 @@ type holdKeeper struct {
 
 func (k *holdKeeper) run(ctx context.Context) {
 	defer k.conn.OnConnect(k.again)()
-	// The first message of a new life of the device says that it can be held again.
+	// The first message of a restarted device means that it can be held again.
 	states, err := Subscribe[*devicev1.Device](k.conn, k.address.State(), stream.Latest())
 	if err != nil {
 		k.conn.log.Error("hold without knowing of restarts", "device", k.address.String(), "error", err)
@@ -118,7 +118,7 @@ func (k *holdKeeper) watch(ctx context.Context, states *Subscription[*devicev1.D
 	}
 }
 
-// again promises anew at once; an attempt under way may be waiting for a device that is gone.
+// again renews the promise at once; an attempt under way may be waiting for a device that is gone.
 func (k *holdKeeper) again() {
 	select {
 	case k.wake <- struct{}{}:

@@ -78,7 +78,7 @@ func (c *Conn) sendParts(m *nats.Msg) error {
 	return nil
 }
 
-// sendError tells the caller's mistakes from the network's.
+// sendError distinguishes the caller's mistakes from the network's.
 func sendError(err error) error {
 	switch {
 	case errors.Is(err, nats.ErrMaxPayload), errors.Is(err, nats.ErrBadSubject), errors.Is(err, nats.ErrBadHeaderMsg):
@@ -91,7 +91,7 @@ func sendError(err error) error {
 }
 
 // Subscribe receives messages of type M from a subject, which may have wildcards. It works whether the server is there or not,
-// and across reconnects. The policy says what a slow reader loses; with [stream.Block] up to 128 MiB wait in NATS's own queue,
+// and across reconnects. The policy chooses what a slow reader loses; with [stream.Block] up to 128 MiB wait in NATS's own queue,
 // which then drops the newest. Close the subscription to leave.
 func Subscribe[M proto.Message](c *Conn, subject string, policy stream.Policy) (*Subscription[M], error) {
 	var zero M
@@ -131,7 +131,7 @@ func SubscribeRaw(c *Conn, subject string, policy stream.Policy) (*Subscription[
 	})
 }
 
-// subscribe receives what decode understands. It says what is wrong with the rest: "type" or "decode".
+// subscribe receives what decode understands. For the rest it returns what is wrong: "type" or "decode".
 func subscribe[M any](c *Conn, subject string, policy stream.Policy, decode func(*nats.Msg) (m M, wrong string)) (*Subscription[M], error) {
 	topic := stream.NewTopic[M]()
 	r := &receiver[M]{

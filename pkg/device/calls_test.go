@@ -88,7 +88,7 @@ func TestCodes(t *testing.T) {
 		"panic": {func(ctx context.Context, c grpc.ClientConnInterface) error {
 			_, err := camera(c).ListFormats(ctx, &camerav1.ListFormatsRequest{})
 			return err
-		}, codes.Internal, "log says where"},
+		}, codes.Internal, "see the device's log"},
 		"no code": {func(ctx context.Context, c grpc.ClientConnInterface) error {
 			_, err := camera(c).GetControls(ctx, &camerav1.GetControlsRequest{})
 			return err

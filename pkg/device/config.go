@@ -10,7 +10,7 @@ import (
 )
 
 // configure reads flags, environment and robot file, in falling order of precedence, into settings and the kind's configuration. The
-// error says all that is wrong.
+// error reports everything that is wrong.
 func configure[C any](k Kind[C], args []string, environ func(string) string, help io.Writer) (Settings, C, *settings.Given, error) {
 	common, config := defaultSettings, k.Defaults
 	fields := append(robot.Fields(&common), robot.Fields(&config)...)

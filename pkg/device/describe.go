@@ -15,7 +15,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
-// maxText bounds what the device says in one text, in bytes: an error or an attribute may repeat what strange hardware sent.
+// maxText bounds each text in the description, in bytes: an error or an attribute may repeat what unknown hardware sent.
 const maxText = 1024
 
 func newAbout(s Settings, kind, version string, grpcAt, metricsAt net.Addr) *devicev1.Device {
@@ -40,7 +40,7 @@ func (k *Kit) Device() *devicev1.Device {
 	return k.snapshot()
 }
 
-// SetAttributes merges what the hardware says of itself into the device's description. An empty value removes its key. What
+// SetAttributes merges what the hardware reports about itself into the device's description. An empty value removes its key. What
 // is not UTF-8 is replaced, and what is longer than 1024 bytes cut.
 func (k *Kit) SetAttributes(attributes map[string]string) {
 	k.mu.Lock()
@@ -75,7 +75,7 @@ func (k *Kit) setState(state devicev1.DeviceState, reason string) bool {
 	return true
 }
 
-// setHealth says by the gRPC health protocol what the state says. It needs mu.
+// setHealth reports the state through the gRPC health protocol. It needs mu.
 func (k *Kit) setHealth() {
 	serving := healthpb.HealthCheckResponse_NOT_SERVING
 	if k.about.State == devicev1.DeviceState_DEVICE_STATE_READY {
@@ -109,7 +109,7 @@ func (k *Kit) poke() {
 	}
 }
 
-// announce tells the bus what the device is now.
+// announce publishes the current description on the bus.
 func (k *Kit) announce() {
 	_ = k.conn.Publish(k.address.State(), k.Device()) // counted by the bus; said again within a second
 }

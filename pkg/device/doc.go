@@ -11,14 +11,14 @@
 //	}
 //
 // New gets a [Kit] through which the driver meets the world: [Kit.RegisterService] for its gRPC service (unary methods are served
-// on the bus as well), [NewOut] for a stream it produces, [NewIn] for one it accepts, [Kit.SetAttributes] for what the hardware says
-// of itself, a logger, a metrics registry.
+// on the bus as well), [NewOut] for a stream it produces, [NewIn] for one it accepts, [Kit.SetAttributes] for what the hardware reports
+// about itself, a logger, a metrics registry.
 //
 // # What the kit promises
 //
 //   - Run is called again whenever it returns, at first after 100 ms, then more slowly up to 800 ms. In between the device is AWAY,
 //     with the error as the reason, and its health is NOT_SERVING. The process does not end because hardware is missing.
-//   - The state is announced on the bus at start, on every change and once a second; who has heard of the device can call it.
+//   - The state is announced on the bus at start, on every change and once a second; once a device is announced it can be called.
 //   - A second process of the same robot and name on the bus is noticed after about 3 s: both say so in their log and state, and an
 //     actuator grants no lease until one of them has gone. A restart is not taken for one.
 //   - The same unary calls, errors and state on gRPC and on the bus; see package bus for what happens while the bus is away.

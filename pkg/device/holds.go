@@ -78,7 +78,7 @@ func (h *holds) expire() {
 	})
 }
 
-// update changes the set, tells those who want to know, and sees to the next expiry.
+// update changes the set, notifies the owner, and schedules the next expiry.
 func (h *holds) update(change func()) {
 	h.mu.Lock()
 	before := len(h.until)

@@ -28,7 +28,7 @@ type in struct {
 }
 
 // NewIn defines a stream of a generated message type, in [Kind.New]. Its name is one that no other stream of the device has, in the
-// form of those of [NewOut]. The policy says what is lost when more comes than [In.Receive] takes; losses are counted by the bus.
+// form of those of [NewOut]. The policy chooses what is lost when more arrives than [In.Receive] takes; losses are counted by the bus.
 func NewIn[M proto.Message](k *Kit, name string, policy stream.Policy) *In[M] {
 	var zero M
 	core := &in{

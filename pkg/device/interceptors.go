@@ -79,7 +79,7 @@ func (g *guard) stream(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo
 func (g *guard) end(method string, err *error) {
 	if p := recover(); p != nil {
 		g.log.Error("a call panicked", "method", method, "panic", p, "stack", string(debug.Stack()))
-		*err = status.Errorf(codes.Internal, "%s failed unexpectedly; the device's log says where", method)
+		*err = status.Errorf(codes.Internal, "%s failed unexpectedly; see the device's log", method)
 	}
 	if _, ok := status.FromError(*err); !ok {
 		*err = status.FromContextError(*err).Err() // Canceled, DeadlineExceeded, or else Unknown

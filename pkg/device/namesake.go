@@ -21,7 +21,7 @@ const (
 	maxNamesakes = 16
 )
 
-// Namesake says which other process on the bus has the name of this device, and what to do about it; empty if there is none. An actuator
+// Namesake reports which other process on the bus has the name of this device, and what to do about it; empty if there is none. An actuator
 // grants no lease meanwhile.
 func (k *Kit) Namesake() string {
 	k.mu.Lock()
@@ -96,7 +96,7 @@ type namesake struct {
 	device      *devicev1.Device
 }
 
-// heard takes note of a message.
+// heard records a message.
 func (n *namesakes) heard(d *devicev1.Device, now time.Time) {
 	epoch := d.GetEpoch()
 	if epoch == n.own || epoch == 0 {

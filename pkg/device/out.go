@@ -90,7 +90,7 @@ func (o *Out[M]) Publish(m M) {
 	o.published.Inc()
 }
 
-// Held tells whether somebody on the bus reads the stream.
+// Held reports whether somebody on the bus reads the stream.
 func (o *out) Held() bool { return o.holds.demand.Wanted() }
 
 // WhileHeld runs work whenever somebody on the bus reads the stream, and cancels its context when nobody does any more. It waits

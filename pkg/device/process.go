@@ -46,7 +46,7 @@ type Process struct {
 }
 
 // Start runs a device until Stop. [Main] uses it; so can a test. Settings that are empty have their defaults, except Device,
-// which has none; a nil log logs nothing. An error that wraps a *net.OpError says that an address could not be had.
+// which has none; a nil log logs nothing. An error that wraps a *net.OpError means that an address was not available.
 func Start[C any](k Kind[C], s Settings, config C, log *slog.Logger) (*Process, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -77,7 +77,7 @@ func (l listeners) close() {
 	}
 }
 
-// addressError says that a valid address could not be had.
+// addressError means that a valid address was not available.
 type addressError struct {
 	field string
 	err   error
@@ -173,7 +173,7 @@ func equip[C any](k Kind[C], kit *Kit, config C) (Driver, error) {
 }
 
 // serveBus serves the unary methods on the bus, and makes the device known to those who look for devices. The state is announced
-// later, so whoever hears of the device can call it.
+// later, so the device can be called once it is announced.
 func (k *Kit) serveBus(g *guard) error {
 	service, err := k.conn.Serve(bus.ServiceConfig{
 		Address: k.address, Kind: k.about.Kind, Version: k.about.Version, Interceptor: g.bus, MaxRequest: maxRequest, Epoch: k.epoch,
@@ -207,7 +207,7 @@ func (p *Process) served(what string, err error) {
 	}
 }
 
-// announce tells the bus of the device on every change, once a second, at once whenever the bus is back, and a last time at the end.
+// announce publishes the description on every change, once a second, at once whenever the bus is back, and a last time at the end.
 // It is the only one to do so, and on a goroutine of its own: a bus that hangs delays nobody else.
 func (p *Process) announce(ctx context.Context) {
 	stop := p.kit.conn.OnConnect(p.kit.poke)

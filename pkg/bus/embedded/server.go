@@ -13,7 +13,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/access"
 )
 
-// Config says where the server listens. The zero value is a free port on loopback.
+// Config describes where the server listens. The zero value is a free port on loopback.
 type Config struct {
 	// Listen is host:port. Port 0 takes a free one. Any address but loopback needs a Token of [access.MinToken] characters.
 	// Default 127.0.0.1:0.
