@@ -122,7 +122,8 @@ func (c *costs) memory(b *testing.B) {
 func (c *costs) start(b *testing.B, device, url, file string) {
 	b.Helper()
 	kind := kindOf[device]
-	cmd := exec.Command(c.program(b, kind), "--robot-file", file, "--device", device, "--nats", url)
+	cmd := exec.Command(c.program(b, kind), "--robot-file", file, "--device", device, "--nats", url,
+		"--grpc", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
 	cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+filepath.Dir(file))
 	log, err := cmd.StderrPipe()
 	if err != nil {
@@ -136,13 +137,14 @@ func (c *costs) start(b *testing.B, device, url, file string) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait() // it was killed
 	}()
-	lines := bufio.NewScanner(log)
+	lines, said := bufio.NewScanner(log), ""
 	for lines.Scan() {
+		said += lines.Text() + "\n"
 		if strings.Contains(lines.Text(), "msg=ready") {
 			c.add(kind+"-ready-ms", time.Since(began).Seconds()*1000)
 			c.add(kind+"-ready-cpu-ms", harness.CPU(b, cmd.Process.Pid).Seconds()*1000)
 			return
 		}
 	}
-	b.Fatalf("%s is not READY: %v", device, lines.Err())
+	b.Fatalf("%s is not READY:\n%s", device, said)
 }
