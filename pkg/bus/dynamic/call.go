@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 
 	_ "google.golang.org/genproto/googleapis/rpc/errdetails" // the usual details of errors
 	"google.golang.org/grpc"
@@ -21,6 +22,11 @@ import (
 
 // restarts is how often a call is made again because the device has restarted since it gave its definitions.
 const restarts = 2
+
+// stable reports whether definitions only ever grow in ways that keep old messages valid: those of Waldo itself do. A
+// call of theirs is right for every life of a device, so it is for all who have its name: two processes that share one
+// by mistake both get an e-stop.
+func stable(name string) bool { return strings.HasPrefix(name, "waldo.") }
 
 // Call is a call of a unary method.
 type Call struct {
@@ -45,12 +51,31 @@ func (d *Devices) Call(ctx context.Context, c Call) (json.RawMessage, error) {
 		if response, err = d.call(ctx, life, c); err == nil {
 			return response, nil
 		}
-		if !errors.Is(err, bus.ErrRestarted) || again == restarts {
+		if again == restarts {
 			break
 		}
-		life, err = d.Again(ctx, c.Device, life)
+		newer, failed := d.after(ctx, c.Device, life, err)
+		if failed != nil || newer == life {
+			break // the call is wrong, or the device is away
+		}
+		life, err = newer, nil
 	}
 	return nil, err
+}
+
+// after returns the definitions with which a call that has failed may succeed; life itself if there are no others.
+func (d *Devices) after(ctx context.Context, a bus.Address, life *Life, failed error) (*Life, error) {
+	switch {
+	case errors.Is(failed, bus.ErrRestarted):
+		return d.Again(ctx, a, life)
+	case errors.As(failed, new(misfit)):
+		newer, err := d.check(ctx, a, life)
+		if err == nil && newer.Epoch == life.Epoch {
+			return life, nil
+		}
+		return newer, err
+	}
+	return life, nil
 }
 
 func (d *Devices) call(ctx context.Context, life *Life, c Call) (json.RawMessage, error) {
@@ -58,7 +83,10 @@ func (d *Devices) call(ctx context.Context, life *Life, c Call) (json.RawMessage
 	if err != nil {
 		return nil, err
 	}
-	options := []grpc.CallOption{bus.OfEpoch(life.Epoch)}
+	var options []grpc.CallOption
+	if !stable(c.Method) {
+		options = append(options, bus.OfEpoch(life.Epoch))
+	}
 	if c.MaxResponse > 0 {
 		options = append(options, grpc.MaxCallRecvMsgSize(c.MaxResponse))
 	}
@@ -72,15 +100,21 @@ func (d *Devices) call(ctx context.Context, life *Life, c Call) (json.RawMessage
 	return data, nil
 }
 
+// misfit is the error for a call that does not fit the definitions: it is wrong, or they are of an older life.
+type misfit struct{ *status.Status }
+
+func (m misfit) Error() string              { return m.Message() }
+func (m misfit) GRPCStatus() *status.Status { return m.Status }
+
 // prepare makes the request, and an empty response.
 func (l *Life) prepare(c Call) (request, response proto.Message, err error) {
 	method, err := l.Method(c.Method)
 	if err != nil {
-		return nil, nil, status.Errorf(codes.InvalidArgument, "method: %s: %v", c.Device.Device, err)
+		return nil, nil, misfit{status.Newf(codes.InvalidArgument, "method: %s: %v", c.Device.Device, err)}
 	}
 	request, err = l.Parse(method.Input(), c.Request)
 	if err != nil {
-		return nil, nil, status.Errorf(codes.InvalidArgument, "request: %v", err)
+		return nil, nil, misfit{status.Newf(codes.InvalidArgument, "request: %v", err)}
 	}
 	return request, dynamicpb.NewMessage(method.Output()), nil
 }

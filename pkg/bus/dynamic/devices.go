@@ -100,16 +100,21 @@ func (d *Devices) Again(ctx context.Context, a bus.Address, old *Life) (*Life, e
 	return d.life(ctx, a, func(e *entry) bool { return e.life != old })
 }
 
+// check returns the definitions of a device that may live another life than old, unless it was asked just now.
+func (d *Devices) check(ctx context.Context, a bus.Address, old *Life) (*Life, error) {
+	return d.life(ctx, a, func(e *entry) bool { return e.life != old || time.Since(e.asked) < d.settle })
+}
+
 // errEpoch is for messages of a life that has ended.
 var errEpoch = errors.New("it was sent in a life of the device that has ended, whose definitions are gone")
 
-// ofEpoch returns the definitions of one life of a device; 0 is any.
+// ofEpoch returns the definitions of one life of a device; 0 is any. With errEpoch it returns those of another life.
 func (d *Devices) ofEpoch(ctx context.Context, a bus.Address, epoch int64) (*Life, error) {
 	life, err := d.life(ctx, a, func(e *entry) bool {
 		return epoch == 0 || e.life == nil || e.life.Epoch == epoch || time.Since(e.asked) < d.settle
 	})
 	if err == nil && epoch != 0 && life.Epoch != epoch {
-		return nil, errEpoch
+		return life, errEpoch
 	}
 	return life, err
 }

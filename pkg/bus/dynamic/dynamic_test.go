@@ -11,11 +11,14 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/dynamicpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	messagev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/message/v1"
@@ -53,6 +56,8 @@ type thermometer struct {
 	field descriptorpb.FieldDescriptorProto_Type
 	asked atomic.Int32
 	fails error
+	calls atomic.Int32 // of GetDevice and Read
+	reads bool         // it has the method Read, which repeats a text
 
 	service *bus.Service
 }
@@ -62,12 +67,20 @@ func (d *thermometer) files() *descriptorpb.FileDescriptorSet {
 	if err != nil {
 		panic(err)
 	}
-	r.Files.File = append(r.Files.File, &descriptorpb.FileDescriptorProto{
+	acme := &descriptorpb.FileDescriptorProto{
 		Name: proto.String("acme.proto"), Package: proto.String("acme.v1"), Syntax: proto.String("proto3"),
 		MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("Reading"), Field: []*descriptorpb.FieldDescriptorProto{{
 			Name: proto.String("value"), JsonName: proto.String("value"), Number: proto.Int32(1), Type: d.field.Enum(),
 			Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum()}}}},
-	})
+	}
+	if d.reads {
+		acme.Dependency = []string{"google/protobuf/wrappers.proto"}
+		r.Files.File = append(r.Files.File, protodesc.ToFileDescriptorProto(wrapperspb.File_google_protobuf_wrappers_proto))
+		acme.Service = []*descriptorpb.ServiceDescriptorProto{{Name: proto.String("Reader"), Method: []*descriptorpb.MethodDescriptorProto{{
+			Name: proto.String("Read"), InputType: proto.String(".google.protobuf.StringValue"),
+			OutputType: proto.String(".google.protobuf.StringValue")}}}}
+	}
+	r.Files.File = append(r.Files.File, acme)
 	return r.Files
 }
 
@@ -76,16 +89,29 @@ func (d *thermometer) GetDescriptors(context.Context, *devicev1.GetDescriptorsRe
 	if d.fails != nil {
 		return nil, d.fails
 	}
-	return &devicev1.GetDescriptorsResponse{Epoch: d.epoch, Services: []string{"waldo.device.v1.DeviceService"}, Files: d.files()}, nil
+	services := []string{"waldo.device.v1.DeviceService"}
+	if d.reads {
+		services = append(services, "acme.v1.Reader")
+	}
+	return &devicev1.GetDescriptorsResponse{Epoch: d.epoch, Services: services, Files: d.files()}, nil
 }
 
 func (d *thermometer) GetDevice(context.Context, *devicev1.GetDeviceRequest) (*devicev1.GetDeviceResponse, error) {
+	d.calls.Add(1)
 	return &devicev1.GetDeviceResponse{Device: &devicev1.Device{Name: "shade", Kind: "thermometer", Version: "0.9.0", Epoch: d.epoch}}, nil
 }
 
 func (d *thermometer) HoldStream(context.Context, *devicev1.HoldStreamRequest) (*devicev1.HoldStreamResponse, error) {
 	return nil, status.Error(codes.NotFound, "stream: there is none")
 }
+
+// reader is a service that no generated code knows.
+var reader = grpc.ServiceDesc{ServiceName: "acme.v1.Reader", HandlerType: (*any)(nil), Methods: []grpc.MethodDesc{{MethodName: "Read",
+	Handler: func(srv any, _ context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+		srv.(*thermometer).calls.Add(1)
+		var text wrapperspb.StringValue
+		return &text, decode(&text)
+	}}}}
 
 // serve begins a life, at an address.
 func serve(t *testing.T, conn *bus.Conn, a bus.Address, d *thermometer) *thermometer {
@@ -98,6 +124,11 @@ func serve(t *testing.T, conn *bus.Conn, a bus.Address, d *thermometer) *thermom
 	t.Cleanup(d.service.Close)
 	if err := d.service.RegisterService(&devicev1.DeviceService_ServiceDesc, d); err != nil {
 		t.Fatal(err)
+	}
+	if d.reads {
+		if err := d.service.RegisterService(&reader, d); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := conn.Flush(t.Context()); err != nil {
 		t.Fatal(err)
@@ -316,5 +347,48 @@ func TestCall(t *testing.T) {
 	nobody.Device.Device = "a.b"
 	if _, err := devices.Call(t.Context(), nobody); status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), "device: ") {
 		t.Errorf("no name: %v", err)
+	}
+}
+
+// TestCallAfterRestart: a call that was made with the definitions of another life is made again with new ones, and is not executed twice;
+// so is one that does not fit the old ones.
+func TestCallAfterRestart(t *testing.T) {
+	conn := connect(t)
+	devices := dynamic.New(conn, dynamic.Config{})
+	devices.SetSettle(0)
+	read := func() (string, error) {
+		response, err := devices.Call(t.Context(), dynamic.Call{Device: shade, Method: "acme.v1.Reader/Read", Request: []byte(`"hello"`)})
+		return string(response), err
+	}
+	first := serve(t, conn, shade, &thermometer{epoch: 1, field: asInt})
+	if _, err := read(); status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), "there is no service") {
+		t.Errorf("a method that the first life does not have: %v", err)
+	}
+	first.service.Close()
+	for epoch := range int64(2) {
+		next := serve(t, conn, shade, &thermometer{epoch: 2 + epoch, field: asInt, reads: true})
+		if text, err := read(); err != nil || text != `"hello"` {
+			t.Errorf("life %d: %s, %v", next.epoch, text, err)
+		}
+		if n := next.calls.Load(); n != 1 {
+			t.Errorf("life %d was called %d times", next.epoch, n)
+		}
+		next.service.Close()
+	}
+}
+
+// TestNamesakes: a call of Waldo's own methods, such as an e-stop, reaches all that have the name of a device.
+func TestNamesakes(t *testing.T) {
+	conn := connect(t)
+	devices := dynamic.New(conn, dynamic.Config{})
+	both := []*thermometer{serve(t, conn, shade, &thermometer{epoch: 1, field: asInt}), serve(t, conn, shade, &thermometer{epoch: 2, field: asInt})}
+	if _, err := devices.Call(t.Context(), dynamic.Call{Device: shade, Method: "waldo.device.v1.DeviceService/GetDevice"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range both {
+		d.service.Close() // waits for its calls
+		if n := d.calls.Load(); n != 1 {
+			t.Errorf("life %d was called %d times", d.epoch, n)
+		}
 	}
 }

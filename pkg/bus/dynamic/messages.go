@@ -138,6 +138,9 @@ func (m *Messages) read(ctx context.Context, raw bus.Raw) (Message, error) {
 	defer cancel()
 	defer context.AfterFunc(m.closed, cancel)()
 	life, err := m.devices.ofEpoch(ctx, m.address, raw.Epoch)
+	if errors.Is(err, errEpoch) && stable(raw.Type) {
+		err = nil
+	}
 	if err != nil {
 		reason := "definitions"
 		if errors.Is(err, errEpoch) {
