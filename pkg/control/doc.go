@@ -9,6 +9,7 @@
 // # The rules
 //
 // A command is accepted only if all of these hold:
+//
 //   - Its sender holds the lease. There is one lease at a time, and it ends when its holder gives no sign of
 //     life for [LeaseTTL].
 //   - Its sequence is greater than that of every command accepted before under this lease.

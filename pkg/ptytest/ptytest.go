@@ -1,6 +1,7 @@
 // Package ptytest gives tests a serial port: a pseudo terminal whose far end is a board that the test
-// controls. It can be unplugged and plugged in again, and records what it receives with the time. A
-// [Terminal] is safe for concurrent use. It runs one goroutine while it is plugged in; the end of the
+// controls. It can be unplugged and plugged in again, and records what it receives with the time.
+//
+// A [Terminal] is safe for concurrent use. It runs one goroutine while it is plugged in; the end of the
 // test unplugs it.
 package ptytest
 

@@ -32,8 +32,9 @@ func Speed(duty int) float64 {
 
 // Move returns where a rover gets when its wheels run at the given speeds, in metres per second, for
 // some time. Obstacles stop it, or make it slide along them; turning is always possible. bumped reports
-// whether it touches something at the end. Speeds above MaxSpeed count as MaxSpeed, NaN as 0, and more
-// than a second as one second.
+// whether it touches something at the end.
+//
+// Speeds above MaxSpeed count as MaxSpeed, NaN as 0, and more than a second as one second.
 func (w *World) Move(p Pose, left, right float64, dt time.Duration) (moved Pose, bumped bool) {
 	left, right = wheel(left), wheel(right)
 	n := int((min(dt, longest) + step - 1) / step)

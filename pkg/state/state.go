@@ -1,7 +1,8 @@
 // Package state handles data that survives a restart: it picks the folder where a robot keeps it, and
-// makes sure that only one process at a time uses it. A [Lock] is the kernel's (flock): it ends with its
-// process, however that ends, so nothing has to be cleaned up after a crash. It is safe for concurrent
-// use.
+// makes sure that only one process at a time uses it.
+//
+// A [Lock] is the kernel's (flock): it ends with its process, however that ends, so nothing has to be
+// cleaned up after a crash. It is safe for concurrent use.
 package state
 
 import (

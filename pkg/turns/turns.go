@@ -1,6 +1,8 @@
 // Package turns does costly pieces of work one at a time, and each piece once for all callers waiting
-// for it. A caller shares a piece only if it has not started yet, so a result is never older than the
-// call that gets it. Work that nobody waits for any longer is canceled.
+// for it.
+//
+// A caller shares a piece only if it has not started yet, so a result is never older than the call that
+// gets it. Work that nobody waits for any longer is canceled.
 package turns
 
 import (

@@ -1,7 +1,9 @@
 // Package annexb parses H.264 in Annex B format, the byte stream in which a start code (00 00 01 or 00
 // 00 00 01) precedes every NAL unit: which units it contains, whether decoding can start, and how large
-// the picture is. It decodes no pixels. All functions accept any bytes; invalid input yields nothing or
-// an error, never a panic. Units are slices of the input.
+// the picture is. It decodes no pixels.
+//
+// All functions accept any bytes; invalid input yields nothing or an error, never a panic. Units are
+// slices of the input.
 package annexb
 
 import (

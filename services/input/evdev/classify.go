@@ -42,7 +42,8 @@ func isJoystick(keys, axes []linux.EvCode) bool {
 	}
 	buttons := count(keys, isButton)
 	if has(keys, linux.BTN_JOYSTICK-1) {
-		// a mouse with so many buttons that they reach into the joystick range, or a keyboard that claims to have all keys
+		// a mouse with so many buttons that they reach into the joystick range, or a keyboard that
+		// claims to have all keys
 		buttons = 0
 	}
 	return buttons > 0 && buttons+sticks > 1 && !isTouched(keys) &&

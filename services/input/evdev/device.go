@@ -17,11 +17,11 @@ import (
 	"github.com/waldo-robot/waldo/services/input/source"
 )
 
-// handle is an open device. It may be closed by any goroutine; everything else is for one.
+// handle is an open device. It may be closed by any goroutine; everything else is for one goroutine.
 type handle struct {
 	path string
 
-	mu     sync.Mutex // keeps the node open while it is asked; reading goes without
+	mu     sync.Mutex // keeps the node open while it is queried; reading does without
 	node   node
 	closed bool
 }
@@ -44,7 +44,7 @@ func (d *handle) ask(f func(node) error) error {
 	return explain(d.path, f(d.node))
 }
 
-// close ends a read under way. It may be called more than once.
+// close ends a pending read. It may be called more than once.
 func (d *handle) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -78,7 +78,8 @@ func (d *handle) describe() (info source.Info, err error) {
 	return info, err
 }
 
-// kindOf tells what sort of device it is, by what it can send, and by the kernel's word that it is a motion sensor.
+// kindOf tells what kind of device it is, by what it can send and by whether the kernel marks it as a
+// motion sensor.
 func kindOf(n node) string {
 	kind := classify(n.CapableEvents)
 	sensor, tells := n.(interface{ Properties() []linux.EvProp })
@@ -107,7 +108,7 @@ func announced(infos map[linux.EvCode]linux.AbsInfo) (list []source.Axis) {
 	return list
 }
 
-// state asks the device how everything stands.
+// state asks the device for the state of its keys and axes.
 func (d *handle) state() (s source.State, err error) {
 	err = d.ask(func(n node) error {
 		keys, err := n.State(linux.EV_KEY)
@@ -137,7 +138,7 @@ func (d *handle) read(n int) ([]linux.InputEvent, error) {
 	return events, explain(d.path, err)
 }
 
-// explain says what an error of the kernel means, and what to do.
+// explain translates an error of the kernel into its meaning and a remedy.
 func explain(path string, err error) error {
 	switch {
 	case err == nil:
@@ -147,7 +148,8 @@ func explain(path string, err error) error {
 	case is(err, unix.ENODEV), is(err, unix.ENXIO):
 		return fmt.Errorf("%s: %w: it was unplugged", path, device.ErrAway)
 	case is(err, unix.EBUSY):
-		return fmt.Errorf("%s: %w: another program has grabbed it, perhaps one that remaps keys, or another waldo-input with grab: "+
+		return fmt.Errorf("%s: %w: another program has grabbed it, perhaps one that remaps keys, or another "+
+			"waldo-input with grab: "+
 			"end that program, or set grab to false", path, device.ErrBusy)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s: %w: %s", path, fs.ErrPermission, permissionRemedy)
@@ -155,4 +157,5 @@ func explain(path string, err error) error {
 	return fmt.Errorf("%s: %w", path, err)
 }
 
-const permissionRemedy = "add the user of this process to the group input, or give the device to one of its groups by a udev rule"
+const permissionRemedy = "add the user of this process to the group input, or assign the device to one of its " +
+	"groups with a udev rule"

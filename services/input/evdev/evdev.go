@@ -12,14 +12,14 @@ import (
 // batch is how many events are read by one system call.
 const batch = 64
 
-// AnyKind is a Match that all devices fit.
+// AnyKind is a Match for all devices.
 const AnyKind = "any"
 
-// Config says which device to use, and how.
+// Config selects the device and how to use it.
 type Config struct {
-	Path  string // device file, or a link to one; the rest of the choice is not looked at then
-	Match string // kind of device, source.Gamepad and so on; AnyKind, and empty, fit all
-	Name  string // part of the device's name, in any case; empty fits all
+	Path  string // device file, or a link to one; overrides the rest of the selection
+	Match string // kind of device, source.Gamepad and so on; AnyKind and empty match all
+	Name  string // part of the device's name, in any case; empty matches all
 	Grab  bool   // take the device for this process alone
 }
 
@@ -56,7 +56,7 @@ func (s *Source) Run(ctx context.Context, to source.Sink) error {
 	return nil
 }
 
-// report tells how the device stands, and then what it sends, until it is closed or goes.
+// report reports the device's state, and then what it sends, until it is closed or goes away.
 func (s *Source) report(d *handle, info source.Info, to source.Sink) error {
 	if s.config.Grab {
 		if err := d.grab(); err != nil {
@@ -79,7 +79,7 @@ func (s *Source) report(d *handle, info source.Info, to source.Sink) error {
 		if !lossy {
 			lossy = tell(events, &in, func(e linux.InputEvent) time.Time { return clock.time(e, read) }, to)
 		}
-		if lossy && all { // what waited is older than the state that is asked for now
+		if lossy && all { // waiting events are older than the state that is read now
 			if state, err = d.state(); err != nil {
 				return err
 			}
@@ -92,7 +92,7 @@ func (s *Source) report(d *handle, info source.Info, to source.Sink) error {
 	}
 }
 
-// tell tells what was read, up to a loss, if there is one.
+// tell reports the events read, up to a loss, if there is one.
 func tell(events []linux.InputEvent, in *intake, at func(linux.InputEvent) time.Time, to source.Sink) (lossy bool) {
 	for _, e := range events {
 		switch in.take(e) {

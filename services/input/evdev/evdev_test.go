@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const patience = 20 * time.Second
 
-// await waits until something holds that the test cannot be woken for.
+// await polls until a condition holds that wakes nobody.
 func await(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !done(); time.Sleep(time.Millisecond) {
@@ -35,7 +35,7 @@ func await(t testing.TB, what string, done func() bool) {
 	}
 }
 
-// play has somebody move a stick and press a button until the test ends.
+// play moves a stick and presses a button until the test ends.
 func play(t *testing.T, d *FakeDevice) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var playing sync.WaitGroup
@@ -130,7 +130,8 @@ func TestOverflowIsMadeGood(t *testing.T) {
 	reader := r.hub.Open()
 	defer reader.Close()
 	pad.Send(key(linux.BTN_SOUTH, 1))
-	if got, err := reader.Next(t.Context()); err != nil || got.GetResync() || got.GetEvents()[0].GetName() != "BTN_SOUTH" {
+	if got, err := reader.Next(t.Context()); err != nil || got.GetResync() ||
+		got.GetEvents()[0].GetName() != "BTN_SOUTH" {
 		t.Fatalf("got %v %v", got, err)
 	}
 	pad.Raw(slices.Concat( // more than the kernel keeps: the release is lost, and BTN_EAST's press
@@ -145,12 +146,12 @@ func TestOverflowIsMadeGood(t *testing.T) {
 		told = append(told, fmt.Sprint(e.GetName(), " ", e.GetValue()))
 	}
 	if want := []string{"BTN_SOUTH 0", "BTN_EAST 1", "ABS_X 300"}; !slices.Equal(told, want) {
-		t.Errorf("told %v, want %v", told, want)
+		t.Errorf("reported %v, want %v", told, want)
 	}
 }
 
-// TestStateIsNewerThanTheBatch has a key released after the batch was read that tells of its press, and before the state is
-// read, for which the kernel forgets the release.
+// TestStateIsNewerThanTheBatch releases a key after the batch with its press was read, and before the
+// state is read, upon which the kernel discards the release.
 func TestStateIsNewerThanTheBatch(t *testing.T) {
 	k, pad := NewFakeKernel(), Pad()
 	k.Plug("/dev/input/event0", pad)
@@ -177,7 +178,7 @@ func TestStateIsNewerThanTheBatch(t *testing.T) {
 	}
 }
 
-// TestNothingOlderThanTheState has more wait behind a loss than is read at once.
+// TestNothingOlderThanTheState has more events wait behind a loss than one read returns.
 func TestNothingOlderThanTheState(t *testing.T) {
 	k, pad := NewFakeKernel(), Pad()
 	k.Plug("/dev/input/event0", pad)
@@ -196,11 +197,12 @@ func TestNothingOlderThanTheState(t *testing.T) {
 	}
 	pad.Send(key(linux.BTN_EAST, 1))
 	if got, err := reader.Next(t.Context()); err != nil || got.GetEvents()[0].GetName() != "BTN_EAST" {
-		t.Errorf("after the loss came %v %v, want what is new only", got, err)
+		t.Errorf("after the loss came %v %v, want new events only", got, err)
 	}
 }
 
-// TestStateConverges lets the kernel lose events all the time, and looks whether readers know the truth in the end.
+// TestStateConverges lets the kernel lose events all the time, and checks that readers know the true
+// state in the end.
 func TestStateConverges(t *testing.T) {
 	for seed := range uint64(10) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -221,7 +223,7 @@ func TestStateConverges(t *testing.T) {
 				}
 				pad.Send(group...)
 				if dice.IntN(20) == 0 {
-					time.Sleep(time.Duration(dice.IntN(200)) * time.Microsecond) // the reader gets along for a while
+					time.Sleep(time.Duration(dice.IntN(200)) * time.Microsecond) // the reader keeps up for a while
 				}
 			}
 			await(t, "all is read", pad.Idle)
@@ -247,7 +249,8 @@ func TestUnplug(t *testing.T) {
 	r.await(t)
 	k.Unplug("/dev/input/event3")
 	err := <-r.done
-	if !errors.Is(err, device.ErrAway) || !strings.Contains(err.Error(), "/dev/input/event3") || !strings.Contains(err.Error(), "unplugged") {
+	if !errors.Is(err, device.ErrAway) || !strings.Contains(err.Error(), "/dev/input/event3") ||
+		!strings.Contains(err.Error(), "unplugged") {
 		t.Errorf("got %v", err)
 	}
 	if pad.Open() != 0 {
@@ -255,7 +258,7 @@ func TestUnplug(t *testing.T) {
 	}
 }
 
-// TestUnplugWhileTheStateIsRead ends the same way, though go-evdev says it with other words.
+// TestUnplugWhileTheStateIsRead ends the same way, though go-evdev's error has different words.
 func TestUnplugWhileTheStateIsRead(t *testing.T) {
 	k, pad := NewFakeKernel(), Pad()
 	pad.StateFn = func() { k.Unplug("/dev/input/event0") }
@@ -265,7 +268,7 @@ func TestUnplugWhileTheStateIsRead(t *testing.T) {
 	}
 }
 
-// stopper is a sink that ends the run when it is told something.
+// stopper is a sink that ends the run when it is called.
 type stopper struct {
 	*reports.Hub
 	stop func()
@@ -273,7 +276,8 @@ type stopper struct {
 
 func (s stopper) Changed(time.Time, []source.Event) { s.stop() }
 
-// TestStopAmidABatch ends the run between an event and a SYN_DROPPED that was read with it: the device is not asked any more.
+// TestStopAmidABatch ends the run between an event and a SYN_DROPPED that was read with it: the device
+// is no longer queried.
 func TestStopAmidABatch(t *testing.T) {
 	k, pad := NewFakeKernel(), Pad()
 	k.Plug("/dev/input/event0", pad)
@@ -282,7 +286,7 @@ func TestStopAmidABatch(t *testing.T) {
 		cancel()
 		await(t, "closed", func() bool { return pad.Open() == 0 })
 	}}
-	pad.StateFn = func() { // what is sent now is read by one call
+	pad.StateFn = func() { // events sent now are read by one call
 		pad.Raw(abs(linux.ABS_X, 1), syn(linux.SYN_REPORT), syn(linux.SYN_DROPPED), syn(linux.SYN_REPORT))
 	}
 	if err := NewOn(k, Config{}).Run(ctx, sink); err != nil {
@@ -293,14 +297,14 @@ func TestStopAmidABatch(t *testing.T) {
 	}
 }
 
-// TestStopWhileAsked ends the run while the device is asked: it is closed only afterwards.
+// TestStopWhileAsked ends the run while the device is being queried: it is closed only afterwards.
 func TestStopWhileAsked(t *testing.T) {
 	k, pad := NewFakeKernel(), Pad()
 	k.Plug("/dev/input/event0", pad)
 	ctx, cancel := context.WithCancel(t.Context())
 	pad.StateFn = func() {
 		cancel()
-		time.Sleep(20 * time.Millisecond) // for who would close it
+		time.Sleep(20 * time.Millisecond) // for the goroutine that would close it
 	}
 	if err := NewOn(k, Config{}).Run(ctx, reports.New(1, reports.Config{})); err != nil {
 		t.Errorf("stopped with %v", err)
@@ -326,7 +330,7 @@ func TestGrab(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := other.pressed(); got != nil {
-		t.Errorf("somebody else hears %v", got)
+		t.Errorf("another program receives %v", got)
 	}
 	err := NewOn(k, Config{Grab: true}).Run(t.Context(), reports.New(1, reports.Config{}))
 	if !errors.Is(err, device.ErrBusy) || !strings.Contains(err.Error(), "another program has grabbed it") {

@@ -23,7 +23,7 @@ func List() ([]source.Info, error) {
 	return there.infos, err
 }
 
-// sight is what there is on the machine.
+// sight is the set of devices on the machine.
 type sight struct {
 	infos  []source.Info
 	denied []string // files that must not be read
@@ -32,8 +32,8 @@ type sight struct {
 	rank   int // of the one that was found
 }
 
-// survey opens the devices in turn, up to the first that fits, or, if they are ranked, to one that is as good as can be; a nil fits looks at all.
-// Devices that go meanwhile are left out.
+// survey opens the devices in turn, up to the first that fits, or, if they are ranked, up to one of the
+// best rank; a nil fits surveys all. Devices that disappear meanwhile are left out.
 func survey(k kernel, fits func(source.Info) bool, ranked bool) (s sight, err error) {
 	paths, err := k.paths()
 	if err != nil {
@@ -62,7 +62,7 @@ func survey(k kernel, fits func(source.Info) bool, ranked bool) (s sight, err er
 	return s, nil
 }
 
-// better keeps a device that fits if it is better than the one that was found before.
+// better keeps a device that fits if it is better than the one found before.
 func (s *sight) better(d *handle, info source.Info, ranked bool) bool {
 	r := 0
 	if ranked {
@@ -78,7 +78,7 @@ func (s *sight) better(d *handle, info source.Info, ranked bool) bool {
 	return true
 }
 
-// find opens the device that the configuration means.
+// find opens the configured device.
 func (s *Source) find() (*handle, source.Info, error) {
 	if s.config.Path != "" {
 		return s.findPath()
@@ -93,11 +93,11 @@ func (s *Source) find() (*handle, source.Info, error) {
 	return there.found, there.info, nil
 }
 
-// findPath opens the device of that path, which may be a link that udev made.
+// findPath opens the device at that path, which may be a link that udev made.
 func (s *Source) findPath() (*handle, source.Info, error) {
 	path, err := filepath.EvalSymlinks(s.config.Path)
 	if errors.Is(err, fs.ErrNotExist) {
-		there, _ := survey(s.kernel, nil, false) // what cannot be listed is not
+		there, _ := survey(s.kernel, nil, false) // devices that cannot be listed are left out
 		return nil, source.Info{}, fmt.Errorf("%w%s", explain(s.config.Path, err), there)
 	}
 	if err != nil {
@@ -120,7 +120,7 @@ func (s *Source) fits(info source.Info) bool {
 		strings.Contains(strings.ToLower(info.Name), strings.ToLower(c.Name))
 }
 
-// wanted says in an error what was looked for.
+// wanted describes, for an error, what was looked for.
 func (s *Source) wanted() string {
 	kind := s.config.Match
 	if kind == "" || kind == AnyKind {
@@ -132,7 +132,7 @@ func (s *Source) wanted() string {
 	return fmt.Sprintf("%s whose name contains %q", kind, s.config.Name)
 }
 
-// String continues an error with what there is.
+// String continues an error with the devices there are.
 func (s sight) String() string {
 	var text strings.Builder
 	if len(s.infos) == 0 && len(s.denied) == 0 {
@@ -140,7 +140,10 @@ func (s sight) String() string {
 	}
 	if len(s.infos) > 0 {
 		text.WriteString("; there is ")
-		list(&text, s.infos, func(i source.Info) string { return fmt.Sprintf("%q (%s, %s)", shorten(i.Name), i.Kind, i.Path) })
+		list(&text, s.infos, func(i source.Info) string {
+			return fmt.Sprintf("%q (%s, %s)", shorten(i.Name), i.Kind,
+				i.Path)
+		})
 	}
 	if len(s.denied) > 0 {
 		text.WriteString("; no permission to read ")
@@ -150,7 +153,7 @@ func (s sight) String() string {
 	return text.String()
 }
 
-// list writes some of the elements, and how many there are besides.
+// list writes some of the elements, and how many more there are.
 func list[T any](to *strings.Builder, all []T, text func(T) string) {
 	for i, one := range all {
 		if i == maxListed {

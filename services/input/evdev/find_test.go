@@ -33,8 +33,10 @@ func named(d *FakeDevice, name string) *FakeDevice { d.Name = name; return d }
 
 func TestChoice(t *testing.T) {
 	folder := t.TempDir()
-	file, link, broken := filepath.Join(folder, "event9"), filepath.Join(folder, "usb-pad-event-joystick"), filepath.Join(folder, "usb-old")
-	if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Symlink("event9", link), os.Symlink("event8", broken)); err != nil {
+	file, link, broken := filepath.Join(folder, "event9"), filepath.Join(folder, "usb-pad-event-joystick"),
+		filepath.Join(folder, "usb-old")
+	if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Symlink("event9", link),
+		os.Symlink("event8", broken)); err != nil {
 		t.Fatal(err)
 	}
 	k := NewFakeKernel()
@@ -46,7 +48,7 @@ func TestChoice(t *testing.T) {
 	k.Fail("/dev/input/event4", unix.EACCES)
 	for name, tt := range map[string]struct {
 		config Config
-		want   string // path, or what the error says, parted by |
+		want   string // path, or the parts of the error, separated by |
 	}{
 		"a gamepad":        {Config{Match: source.Gamepad}, "/dev/input/event2"},
 		"a keyboard":       {Config{Match: source.Keyboard}, "/dev/input/event0"},
@@ -57,12 +59,15 @@ func TestChoice(t *testing.T) {
 		"path":             {Config{Path: file}, file},
 		"link":             {Config{Path: link}, file},
 		"path wins":        {Config{Path: link, Match: source.Mouse, Name: "no such"}, file},
-		"no such name":     {Config{Match: source.Gamepad, Name: "Pro"}, `no gamepad whose name contains "Pro"|"AT Translated Set 2 keyboard" (keyboard, /dev/input/event0)`},
-		"not of that kind": {Config{Match: source.Keyboard, Name: "mouse"}, `no keyboard whose name contains "mouse"|/dev/input/event3`},
-		"permission":       {Config{Match: source.Other}, "no permission to read /dev/input/event4: add the user"},
-		"no such path":     {Config{Path: filepath.Join(folder, "gone")}, "there is no such device|(mouse, /dev/input/event1)"},
-		"no such device":   {Config{Path: os.DevNull}, "there is no such device"},
-		"broken link":      {Config{Path: broken}, "there is no such device"},
+		"no such name": {Config{Match: source.Gamepad, Name: "Pro"},
+			`no gamepad whose name contains "Pro"|"AT Translated Set 2 keyboard" (keyboard, /dev/input/event0)`},
+		"not of that kind": {Config{Match: source.Keyboard, Name: "mouse"},
+			`no keyboard whose name contains "mouse"|/dev/input/event3`},
+		"permission": {Config{Match: source.Other}, "no permission to read /dev/input/event4: add the user"},
+		"no such path": {Config{Path: filepath.Join(folder, "gone")},
+			"there is no such device|(mouse, /dev/input/event1)"},
+		"no such device": {Config{Path: os.DevNull}, "there is no such device"},
+		"broken link":    {Config{Path: broken}, "there is no such device"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, info, err := NewOn(k, tt.config).find()
@@ -75,7 +80,7 @@ func TestChoice(t *testing.T) {
 			}
 			for part := range strings.SplitSeq(tt.want, "|") {
 				if !strings.Contains(err.Error(), part) {
-					t.Errorf("got %v, want it to say %q", err, part)
+					t.Errorf("got %v, want an error with %q", err, part)
 				}
 			}
 		})
@@ -111,11 +116,13 @@ func TestPermissionOfAPath(t *testing.T) {
 	}
 	k := NewFakeKernel()
 	k.Fail(file, unix.EACCES)
-	if err := NewOn(k, Config{Path: file}).Run(t.Context(), nil); !errors.Is(err, os.ErrPermission) || !strings.Contains(err.Error(), "group input") {
+	if err := NewOn(k, Config{Path: file}).Run(t.Context(), nil); !errors.Is(err, os.ErrPermission) ||
+		!strings.Contains(err.Error(), "group input") {
 		t.Errorf("got %v", err)
 	}
 	k.Fail(file, unix.EIO)
-	if err := NewOn(k, Config{Path: file}).Run(t.Context(), nil); !errors.Is(err, unix.EIO) || !strings.Contains(err.Error(), file) {
+	if err := NewOn(k, Config{Path: file}).Run(t.Context(), nil); !errors.Is(err, unix.EIO) ||
+		!strings.Contains(err.Error(), file) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -130,18 +137,22 @@ func TestClassify(t *testing.T) {
 		events map[linux.EvType][]linux.EvCode
 		want   string
 	}{
-		"pad":                            {Pad().Events, source.Gamepad},
-		"flight stick":                   {map[linux.EvType][]linux.EvCode{linux.EV_KEY: {linux.BTN_TRIGGER}, linux.EV_ABS: stick}, source.Gamepad},
-		"pad without sticks":             {map[linux.EvType][]linux.EvCode{linux.EV_KEY: {linux.BTN_SOUTH, linux.BTN_DPAD_UP}}, source.Gamepad},
-		"keyboard":                       {keyboard().Events, source.Keyboard},
-		"keyboard that claims all keys":  {map[linux.EvType][]linux.EvCode{linux.EV_KEY: all}, source.Keyboard},
-		"keyboard without a letter":      {map[linux.EvType][]linux.EvCode{linux.EV_KEY: letters()[1:]}, source.Other},
-		"mouse":                          {mouse().Events, source.Mouse},
-		"mouse with buttons of joystick": {map[linux.EvType][]linux.EvCode{linux.EV_KEY: {linux.BTN_LEFT, linux.BTN_TRIGGER}, linux.EV_REL: {linux.REL_X, linux.REL_Y}}, source.Mouse},
-		"touchpad":                       {map[linux.EvType][]linux.EvCode{linux.EV_KEY: {linux.BTN_LEFT, linux.BTN_TOOL_FINGER}, linux.EV_ABS: stick}, source.Other},
-		"motion sensor of a pad":         {map[linux.EvType][]linux.EvCode{linux.EV_ABS: stick}, source.Other},
-		"power button":                   {map[linux.EvType][]linux.EvCode{linux.EV_KEY: {linux.KEY_POWER}}, source.Other},
-		"nothing":                        {nil, source.Other},
+		"pad": {Pad().Events, source.Gamepad},
+		"flight stick": {map[linux.EvType][]linux.EvCode{linux.EV_KEY: {linux.BTN_TRIGGER},
+			linux.EV_ABS: stick}, source.Gamepad},
+		"pad without sticks": {map[linux.EvType][]linux.EvCode{linux.EV_KEY: {linux.BTN_SOUTH,
+			linux.BTN_DPAD_UP}}, source.Gamepad},
+		"keyboard":                      {keyboard().Events, source.Keyboard},
+		"keyboard that claims all keys": {map[linux.EvType][]linux.EvCode{linux.EV_KEY: all}, source.Keyboard},
+		"keyboard without a letter":     {map[linux.EvType][]linux.EvCode{linux.EV_KEY: letters()[1:]}, source.Other},
+		"mouse":                         {mouse().Events, source.Mouse},
+		"mouse with buttons of joystick": {map[linux.EvType][]linux.EvCode{linux.EV_KEY: {linux.BTN_LEFT,
+			linux.BTN_TRIGGER}, linux.EV_REL: {linux.REL_X, linux.REL_Y}}, source.Mouse},
+		"touchpad": {map[linux.EvType][]linux.EvCode{linux.EV_KEY: {linux.BTN_LEFT,
+			linux.BTN_TOOL_FINGER}, linux.EV_ABS: stick}, source.Other},
+		"motion sensor of a pad": {map[linux.EvType][]linux.EvCode{linux.EV_ABS: stick}, source.Other},
+		"power button":           {map[linux.EvType][]linux.EvCode{linux.EV_KEY: {linux.KEY_POWER}}, source.Other},
+		"nothing":                {nil, source.Other},
 	} {
 		if got := classify(func(e linux.EvType) []linux.EvCode { return tt.events[e] }); got != tt.want {
 			t.Errorf("%s: %s, want %s", name, got, tt.want)
@@ -149,7 +160,7 @@ func TestClassify(t *testing.T) {
 	}
 }
 
-// TestLinux tries what can be tried of the real kernel without a device.
+// TestLinux tests what can be tested on a real kernel without a device.
 func TestLinux(t *testing.T) {
 	var k linuxKernel
 	file := filepath.Join(t.TempDir(), "file")

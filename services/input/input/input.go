@@ -1,5 +1,6 @@
-// Package input is the kind of device "input": it reads the configuration, makes the source it names, and joins it with the hub of
-// reports, the gRPC service and the bus. Everything that runs is owned by the driver's Run, which package device calls.
+// Package input is the device kind "input": it reads the configuration, creates the source it names, and
+// connects it with the hub of reports, the gRPC service and the bus. Everything that runs is owned by
+// the driver's Run, which package device calls.
 package input
 
 import (
@@ -24,7 +25,7 @@ import (
 // Kind is what package device runs.
 func Kind() device.Kind[Config] { return KindOf(open) }
 
-// KindOf is Kind with sources of another making, for tests.
+// KindOf is Kind with sources from another constructor, for tests.
 func KindOf(open func(Config) (source.Source, error)) device.Kind[Config] {
 	return device.Kind[Config]{Name: "input", Version: version.Version, Defaults: Defaults(),
 		New: func(kit *device.Kit, c Config) (device.Driver, error) {
@@ -36,7 +37,7 @@ func KindOf(open func(Config) (source.Source, error)) device.Kind[Config] {
 		}}
 }
 
-// open makes the source that the configuration names.
+// open creates the source that the configuration names.
 func open(c Config) (source.Source, error) {
 	if c.Source == fromEvdev {
 		return evdev.New(evdev.Config{Path: c.Path, Match: c.Match, Name: c.Name, Grab: c.Grab}), nil
@@ -79,15 +80,16 @@ func newDriver(kit *device.Kit, c Config, src source.Source) (*driver, error) {
 	inputv1.RegisterInputServiceServer(kit, service.New(hub, c.list))
 	d.events = device.NewOut[*inputv1.Report](kit, "events", device.OutOptions{})
 	return d, kit.Metrics.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "waldo_input_bus_lost_total", Help: "Reports that the bus was too slow for. Its readers see a gap in the sequence."},
+		Name: "waldo_input_bus_lost_total", Help: "Reports dropped because the bus was too slow. Its readers see a " +
+			"gap in the sequence."},
 		func() float64 { return float64(d.feed.Lost()) }))
 }
 
-// errStopped is why the device is away at the end.
+// errStopped is the reason why the device is away at the end.
 var errStopped = errors.New("it is being stopped")
 
-// Run works the source until it goes or ctx ends. Readers stay in between. What is released when the source goes is on the bus
-// before Run returns.
+// Run runs the source until it goes away or ctx ends. Readers stay connected in between. The report that
+// releases everything when the source goes is on the bus before Run returns.
 func (d *driver) Run(ctx context.Context, ready func()) error {
 	publishing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var bus sync.WaitGroup
@@ -100,11 +102,12 @@ func (d *driver) Run(ctx context.Context, ready func()) error {
 		return err
 	}
 	d.hub.Detach(errStopped)
-	d.hub.Close() // for good: ends the calls under way
+	d.hub.Close() // permanently: ends the calls in progress
 	return ctx.Err()
 }
 
-// publish sends reports to the bus until ctx ends, and then those that wait. Nothing is sent while nobody holds the stream.
+// publish sends reports to the bus until ctx ends, and then those still waiting. Nothing is sent while
+// nobody holds the stream.
 func (d *driver) publish(ctx context.Context) {
 	for {
 		report, err := d.feed.Next(ctx)
@@ -118,7 +121,7 @@ func (d *driver) publish(ctx context.Context) {
 	}
 }
 
-// opened is the hub, with what has to happen besides when the source has opened its device.
+// opened is the hub, plus what else has to happen when the source has opened its device.
 type opened struct {
 	*reports.Hub
 	kit   *device.Kit

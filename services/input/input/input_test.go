@@ -52,7 +52,7 @@ func check(t *testing.T, what string, got []*inputv1.Event, want ...string) {
 	}
 }
 
-// follow applies a report to what is known, as a reader does.
+// follow applies a report to the known state, as a reader does.
 func follow(known map[string]int32, events []*inputv1.Event) {
 	for _, e := range events {
 		known[e.GetName()] = e.GetValue()
@@ -69,8 +69,8 @@ func from(s *inputv1.State) map[string]int32 {
 	return known
 }
 
-// TestStateAndReportsFit has readers come while keys are pressed and released as fast as can be. Whoever follows the reports from
-// the state on knows what all others know.
+// TestStateAndReportsFit has readers join while keys are pressed and released as fast as possible. A
+// reader that follows the reports from its state on knows what all others know.
 func TestStateAndReportsFit(t *testing.T) {
 	w, toy := startToy(t, nil)
 	const count, last = 20, 1000 // fewer reports than a reader may fall behind
@@ -87,7 +87,7 @@ func TestStateAndReportsFit(t *testing.T) {
 			finals <- known
 		})
 	}
-	for i := int32(1); i <= last; i++ { // report 0 was that of opening
+	for i := int32(1); i <= last; i++ { // report 0 was the one at opening
 		if i%30 == 0 {
 			toy.lose(key(linux.BTN_EAST, i/30%2))
 		} else {
@@ -111,7 +111,7 @@ func TestStateAndReportsFit(t *testing.T) {
 	}
 }
 
-// followTo reads the state and the reports after it up to one, and returns what is known then.
+// followTo reads the state and the reports after it up to one, and returns the state known then.
 func followTo(ctx context.Context, c inputv1.InputServiceClient, last int64) (known map[string]int32, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -166,7 +166,7 @@ func TestSlowReaderIsEnded(t *testing.T) {
 	for at := state.GetSequence(); ; got++ {
 		step, err := slow.Recv()
 		if err != nil {
-			if status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), "begin with the state") {
+			if status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), "start from the state") {
 				t.Errorf("ended with %v", err)
 			}
 			break
@@ -181,7 +181,7 @@ func TestSlowReaderIsEnded(t *testing.T) {
 	if n := w.metric(t, "waldo_input_slow_readers_total"); n != 1 {
 		t.Errorf("%v slow readers are counted", n)
 	}
-	if again, state := w.stream(t); state.GetSequence() != flood { // report 0 was that of opening
+	if again, state := w.stream(t); state.GetSequence() != flood { // report 0 was the one at opening
 		t.Errorf("called again: %v %v", again, state)
 	}
 }
@@ -196,10 +196,10 @@ func TestUnplugReleasesEverything(t *testing.T) {
 		gone := stream.next(t)
 		check(t, "unplugged", gone.GetEvents(), "KEY_A 0 0", "BTN_SOUTH 0 0", "ABS_X 0 0", "ABS_Z 0 0")
 		if !gone.GetResync() {
-			t.Error("that report is no resync")
+			t.Error("that report is not a resync")
 		}
 		w.await(t, away)
-		_, late := w.stream(t) // calls are taken while it is away
+		_, late := w.stream(t) // calls are accepted while it is away
 		check(t, "keys while away", late.GetKeys())
 		check(t, "axes while away", late.GetAxes(), "ABS_X 0 0", "ABS_Z 0 0")
 		toy.plug()
@@ -279,7 +279,8 @@ func TestUnaryCalls(t *testing.T) {
 		})
 	}
 	attributes := w.process.Kit().Device().GetAttributes()
-	for key, want := range map[string]string{"driver": "toy", "name": "Toy pad", "path": "/dev/input/event7", "id": "1234:abcd", "kind": "gamepad"} {
+	for key, want := range map[string]string{"driver": "toy", "name": "Toy pad", "path": "/dev/input/event7",
+		"id": "1234:abcd", "kind": "gamepad"} {
 		if attributes[key] != want {
 			t.Errorf("attribute %s is %q, want %q", key, attributes[key], want)
 		}
@@ -296,15 +297,18 @@ func TestEventsAreFiltered(t *testing.T) {
 		want   []string
 		axes   []string
 	}{
-		"default":   {func(*Config) {}, []string{"KEY_A 1 1", "REL_X -3 -3", "ABS_X 100 1"}, []string{"ABS_X 100 1", "ABS_Z 0 0"}},
-		"keys":      {func(c *Config) { c.Events = []string{"key"} }, []string{"KEY_A 1 1"}, nil},
-		"all":       {func(c *Config) { c.Events = []string{"other", "absolute", "relative", "key"} }, []string{"MSC_SCAN 30 30", "KEY_A 1 1", "REL_X -3 -3", "ABS_X 100 1"}, []string{"ABS_X 100 1", "ABS_Z 0 0"}},
-		"dead zone": {func(c *Config) { c.Events, c.DeadZone = []string{"absolute"}, &zone }, []string{"ABS_X 100 1"}, []string{"ABS_X 100 1", "ABS_Z 0 0"}},
+		"default": {func(*Config) {}, []string{"KEY_A 1 1", "REL_X -3 -3", "ABS_X 100 1"},
+			[]string{"ABS_X 100 1", "ABS_Z 0 0"}},
+		"keys": {func(c *Config) { c.Events = []string{"key"} }, []string{"KEY_A 1 1"}, nil},
+		"all": {func(c *Config) { c.Events = []string{"other", "absolute", "relative", "key"} },
+			[]string{"MSC_SCAN 30 30", "KEY_A 1 1", "REL_X -3 -3", "ABS_X 100 1"}, []string{"ABS_X 100 1", "ABS_Z 0 0"}},
+		"dead zone": {func(c *Config) { c.Events, c.DeadZone = []string{"absolute"}, &zone }, []string{"ABS_X 100 1"},
+			[]string{"ABS_X 100 1", "ABS_Z 0 0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, toy := startToy(t, tt.change)
 			stream, _ := w.stream(t)
-			toy.send(source.Event{Type: linux.EV_SW, Code: linux.SW_LID, Value: 0}) // wanted by one of the cases only
+			toy.send(source.Event{Type: linux.EV_SW, Code: linux.SW_LID, Value: 0}) // needed by one of the cases only
 			if name == "all" {
 				check(t, "a switch", stream.next(t).GetEvents(), "SW_LID 0 0")
 			}
@@ -320,14 +324,14 @@ func TestEventsAreFiltered(t *testing.T) {
 	}
 }
 
-// plain is a codec that hands out the bytes that came.
+// plain is a codec that hands out the bytes received.
 type plain struct{}
 
 func (plain) Marshal(v any) ([]byte, error)      { return proto.Marshal(v.(proto.Message)) }
 func (plain) Unmarshal(data []byte, v any) error { *v.(*[]byte) = slices.Clone(data); return nil }
 func (plain) Name() string                       { return "proto" }
 
-// TestBusAndGRPCCarryTheSameBytes compares what NATS carries with the report within what gRPC carries.
+// TestBusAndGRPCCarryTheSameBytes compares the bytes on NATS with the report within those on gRPC.
 func TestBusAndGRPCCarryTheSameBytes(t *testing.T) {
 	w, toy := startToy(t, nil)
 	nc, err := nats.Connect(w.nats.URL())
@@ -343,7 +347,8 @@ func TestBusAndGRPCCarryTheSameBytes(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	stream, err := w.dialled.NewStream(ctx, &inputv1.InputService_ServiceDesc.Streams[0], inputv1.InputService_StreamReports_FullMethodName, grpc.ForceCodec(plain{}))
+	stream, err := w.dialled.NewStream(ctx, &inputv1.InputService_ServiceDesc.Streams[0],
+		inputv1.InputService_StreamReports_FullMethodName, grpc.ForceCodec(plain{}))
 	must(t, err)
 	must(t, stream.SendMsg(&inputv1.StreamReportsRequest{}))
 	must(t, stream.CloseSend())
@@ -382,7 +387,8 @@ func TestStopEndsStreams(t *testing.T) {
 	stream.next(t)
 	w.process.Stop()
 	check(t, "at the end", stream.next(t).GetEvents(), "BTN_SOUTH 0 0")
-	if _, err := stream.Recv(); status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), reports.ErrClosed.Error()) {
+	if _, err := stream.Recv(); status.Code(err) != codes.Unavailable ||
+		!strings.Contains(err.Error(), reports.ErrClosed.Error()) {
 		t.Errorf("the stream ended with %v", err)
 	}
 }
@@ -404,7 +410,10 @@ func TestSim(t *testing.T) {
 	}
 	list, err := w.input.ListInputs(t.Context(), &inputv1.ListInputsRequest{})
 	must(t, err)
-	if !slices.ContainsFunc(list.GetInputs(), func(i *inputv1.InputInfo) bool { return i.GetPath() == "sim" && i.GetKind() == "gamepad" }) {
+	if !slices.ContainsFunc(list.GetInputs(), func(i *inputv1.InputInfo) bool {
+		return i.GetPath() == "sim" &&
+			i.GetKind() == "gamepad"
+	}) {
 		t.Errorf("the simulated pad is not listed: %v", list)
 	}
 }
@@ -423,7 +432,8 @@ func TestScriptOfSim(t *testing.T) {
 	}
 	must(t, os.WriteFile(file, []byte("\n{}"), 0o600))
 	settings := device.Settings{Robot: "test", Device: "other", NATS: w.nats.URL()}
-	if p, err := device.Start(Kind(), settings, config, nil); err == nil || !strings.Contains(err.Error(), "script: "+file+": line 2: ") {
+	if p, err := device.Start(Kind(), settings, config, nil); err == nil ||
+		!strings.Contains(err.Error(), "script: "+file+": line 2: ") {
 		t.Errorf("started %v with a bad script: %v", p, err)
 	}
 }

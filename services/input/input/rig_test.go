@@ -26,12 +26,12 @@ import (
 	"github.com/waldo-robot/waldo/services/input/source"
 )
 
-// patience is how long an event may take before a test fails. It says nothing on how fast things are.
+// patience is how long an event may take before a test fails. It does not measure anything.
 const patience = 20 * time.Second
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// world is an input process on a real bus and gRPC, with a client of each.
+// world is an input process on a real bus and gRPC, with a client for each.
 type world struct {
 	process *device.Process
 	nats    *embedded.Server
@@ -71,7 +71,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// await waits until something holds that the test cannot be woken for.
+// await polls until a condition holds that wakes nobody.
 func await(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !done(); time.Sleep(5 * time.Millisecond) {
@@ -144,7 +144,7 @@ func (r *reader) report() (*inputv1.Report, error) {
 	return step.GetReport(), err
 }
 
-// toy is a source that the test plays with. Its zero value is not plugged in.
+// toy is a source that the test controls. Its zero value is not plugged in.
 type toy struct {
 	mu   sync.Mutex
 	sink source.Sink // nil while it is not open
@@ -180,13 +180,15 @@ func (s *toy) Run(ctx context.Context, to source.Sink) error {
 }
 
 func (s *toy) info() source.Info {
-	return source.Info{Driver: "toy", Path: "/dev/input/event7", Name: "Toy pad", Kind: source.Gamepad, ID: "1234:abcd", Axes: []source.Axis{
-		{Code: linux.ABS_X, Minimum: -100, Maximum: 100, Flat: 10}, {Code: linux.ABS_Z, Maximum: 200}}}
+	return source.Info{Driver: "toy", Path: "/dev/input/event7", Name: "Toy pad", Kind: source.Gamepad,
+		ID: "1234:abcd", Axes: []source.Axis{
+			{Code: linux.ABS_X, Minimum: -100, Maximum: 100, Flat: 10}, {Code: linux.ABS_Z, Maximum: 200}}}
 }
 
-// state needs mu.
+// state requires mu.
 func (s *toy) state() source.State {
-	state := source.State{Axes: map[linux.EvCode]int32{linux.ABS_X: s.axes[linux.ABS_X], linux.ABS_Z: s.axes[linux.ABS_Z]}}
+	state := source.State{Axes: map[linux.EvCode]int32{linux.ABS_X: s.axes[linux.ABS_X],
+		linux.ABS_Z: s.axes[linux.ABS_Z]}}
 	for c, pressed := range s.down {
 		if pressed {
 			state.Keys = append(state.Keys, c)
@@ -219,7 +221,7 @@ func (s *toy) send(events ...source.Event) {
 	}
 }
 
-// lose makes events get lost.
+// lose loses events.
 func (s *toy) lose(events ...source.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

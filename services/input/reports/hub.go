@@ -23,23 +23,25 @@ import (
 
 var (
 	// ErrTooSlow ends a reader that fell too far behind.
-	ErrTooSlow = fmt.Errorf("the reader is too slow: more than %d reports waited for it, or one for %v; call again, and begin with the state",
+	ErrTooSlow = fmt.Errorf("the reader is too slow: more than %d reports waited for it, or one for %v; call "+
+		"again, and start from the state",
 		Queue, inflight.MaxWait)
 	// ErrClosed ends readers when the hub is closed.
 	ErrClosed = errors.New("the input device is being stopped")
 )
 
-// Config says what is reported. The zero value works.
+// Config determines what is reported. The zero value works.
 type Config struct {
-	// Kinds are the sorts of events that are passed on; nil means key, relative and absolute.
+	// Kinds are the kinds of events to report; nil means key, relative and absolute.
 	Kinds []inputv1.EventKind
-	// DeadZone, if not nil, is used in place of what the device says: a share of half of an axis's range, up to axes.MaxDeadZone.
+	// DeadZone, if not nil, replaces the device's own: a share of half of an axis's range, up to
+	// axes.MaxDeadZone.
 	DeadZone *float64
-	// Metrics, if not nil, shows what is counted.
+	// Metrics, if not nil, registers the counters.
 	Metrics prometheus.Registerer
 }
 
-// Hub is where reports are made and read. See the package comment.
+// Hub makes reports and hands them to readers. See the package comment.
 type Hub struct {
 	epoch   int64
 	config  Config
@@ -49,14 +51,14 @@ type Hub struct {
 	mu       sync.Mutex // orders reports, and the state with them
 	away     error      // why there is no device; nil while there is one
 	info     source.Info
-	axes     *axes.Set // of the device that there is, or was last
+	axes     *axes.Set // of the current or last device
 	silent   map[linux.EvCode]int32
 	keys     map[linux.EvCode]bool  // pressed, as far as readers know
-	stand    map[linux.EvCode]int32 // how axes stand, as far as readers know
+	stand    map[linux.EvCode]int32 // positions of axes, as far as readers know
 	sequence int64                  // of the last report
 }
 
-// New returns a hub whose device is away. The epoch is the life of the process.
+// New returns a hub whose device is away. The epoch identifies the run of the process.
 func New(epoch int64, c Config) *Hub {
 	if c.Kinds == nil {
 		c.Kinds = []inputv1.EventKind{
@@ -90,7 +92,7 @@ func (h *Hub) Changed(at time.Time, events []source.Event) {
 	for _, e := range events {
 		list = h.note(list, e)
 	}
-	if spoke { // axes that had been taken to rest, and of which this report says nothing
+	if spoke { // axes that were assumed to be at rest and are not in this report
 		list = h.move(list, h.silent)
 	}
 	if len(list) > 0 {
@@ -120,21 +122,22 @@ func (h *Hub) Detach(why error) {
 // Close ends all readers.
 func (h *Hub) Close() { h.topic.Close(ErrClosed) }
 
-// Info returns the device that there is, and its axes.
+// Info returns the current device and its axes.
 func (h *Hub) Info() (source.Info, []*inputv1.Axis, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.info, h.axes.Describe(), h.away
 }
 
-// State returns how everything stands. While the device is away, everything is released, and the error says why.
+// State returns the state of all keys and axes. While the device is away everything is released, and the
+// error gives the reason.
 func (h *Hub) State() (*inputv1.State, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.state(), h.away
 }
 
-// state needs mu, as all below.
+// state requires mu, as does everything below.
 func (h *Hub) state() *inputv1.State {
 	s := &inputv1.State{Epoch: h.epoch, Sequence: h.sequence}
 	for _, c := range slices.Sorted(maps.Keys(h.keys)) {
@@ -146,7 +149,7 @@ func (h *Hub) state() *inputv1.State {
 	return s
 }
 
-// publish numbers a report and gives it to all readers.
+// publish numbers a report and sends it to all readers.
 func (h *Hub) publish(at time.Time, events []*inputv1.Event, resync bool) {
 	h.sequence++
 	h.metrics.count(events)
@@ -155,7 +158,8 @@ func (h *Hub) publish(at time.Time, events []*inputv1.Event, resync bool) {
 }
 
 func (h *Hub) event(t linux.EvType, c linux.EvCode, value int32) *inputv1.Event {
-	e := &inputv1.Event{Kind: codes.Kind(t), Code: int32(c), Name: codes.Name(t, c), Value: value, Normalized: float64(value)}
+	e := &inputv1.Event{Kind: codes.Kind(t), Code: int32(c), Name: codes.Name(t, c), Value: value,
+		Normalized: float64(value)}
 	switch t {
 	case linux.EV_KEY:
 		e.Normalized = min(1, max(-e.Normalized, e.Normalized)) // a repeated key is pressed

@@ -32,7 +32,7 @@ func abs(c linux.EvCode, v int32) source.Event {
 	return source.Event{Type: linux.EV_ABS, Code: c, Value: v}
 }
 
-// pad has a stick of 0 to 255 that stands at 0 until its first report, a trigger, and fingers.
+// pad has a stick of 0 to 255 that is at 0 until its first report, a trigger, and fingers.
 func pad() source.Info {
 	axes := []source.Axis{}
 	for _, c := range []linux.EvCode{linux.ABS_X, linux.ABS_Y, linux.ABS_Z, linux.ABS_RZ, linux.ABS_MT_POSITION_X} {
@@ -78,7 +78,8 @@ func TestResyncTellsWhatIsDifferent(t *testing.T) {
 	next(t, r, 1, false, "KEY_A 2 1", "ABS_X 255 1")
 	h.Resynced(at, source.State{Keys: []linux.EvCode{linux.KEY_A, linux.KEY_B}, Axes: stand(255, 128, 9, 0)})
 	next(t, r, 2, true, "BTN_EAST 0 0", "KEY_B 1 1", "ABS_Y 128 0", "ABS_Z 9 0.0353")
-	h.Resynced(at, source.State{Keys: []linux.EvCode{linux.KEY_A, linux.KEY_B}}) // a device that does not say how its axes stand
+	// a device that does not report the positions of its axes
+	h.Resynced(at, source.State{Keys: []linux.EvCode{linux.KEY_A, linux.KEY_B}})
 	next(t, r, 3, true)
 	h.Detach(errors.New("it was unplugged"))
 	next(t, r, 4, true, "KEY_A 0 0", "KEY_B 0 0", "ABS_X 128 0", "ABS_Z 0 0")
@@ -91,7 +92,8 @@ func TestResyncTellsWhatIsDifferent(t *testing.T) {
 	}
 }
 
-// TestSilentPad is about a pad that has not been touched since it was plugged in: the kernel has 0 for all of its axes.
+// TestSilentPad is about a pad that has not been touched since it was plugged in: the kernel reports 0
+// for all of its axes.
 func TestSilentPad(t *testing.T) {
 	h := New(1, Config{})
 	r := h.Open()
@@ -102,7 +104,8 @@ func TestSilentPad(t *testing.T) {
 	next(t, r, 1, false, "BTN_SOUTH 1 1")
 	h.Resynced(time.Now(), source.State{Keys: []linux.EvCode{linux.BTN_SOUTH}, Axes: stand(0, 0, 0, 0)})
 	next(t, r, 2, true)
-	// Its first report: the left stick is pushed up, so ABS_Y does not change for the kernel, and the right one is in the middle.
+	// Its first report: the left stick is pushed up, so ABS_Y does not change for the kernel, and the
+	// right one is in the middle.
 	h.Changed(time.Now(), []source.Event{abs(linux.ABS_X, 126), abs(linux.ABS_Z, 128), abs(linux.ABS_RZ, 127)})
 	next(t, r, 3, false, "ABS_X 126 -0.0156", "ABS_Z 128 0", "ABS_RZ 127 -0.00781", "ABS_Y 0 -1")
 	_, axes, _ := h.Info()
@@ -123,9 +126,11 @@ func TestFingersAreNotInTheState(t *testing.T) {
 	h.Opened(pad(), source.State{Axes: stand(128, 128, 0, 0)})
 	r := h.Open()
 	defer r.Close()
-	h.Changed(time.Now(), []source.Event{abs(linux.ABS_MT_POSITION_X, 255), {Type: linux.EV_SYN, Code: linux.SYN_MT_REPORT}})
+	h.Changed(time.Now(), []source.Event{abs(linux.ABS_MT_POSITION_X, 255),
+		{Type: linux.EV_SYN, Code: linux.SYN_MT_REPORT}})
 	next(t, r, 1, false, "ABS_MT_POSITION_X 255 1")
-	h.Changed(time.Now(), []source.Event{{Type: linux.EV_MSC, Code: linux.MSC_SCAN, Value: 4}}) // not wanted: no report
+	// not configured: no report
+	h.Changed(time.Now(), []source.Event{{Type: linux.EV_MSC, Code: linux.MSC_SCAN, Value: 4}})
 	h.Detach(errors.New("gone"))
 	next(t, r, 2, true)
 }
@@ -156,7 +161,7 @@ func TestSlowReader(t *testing.T) {
 		t.Error("a closed reader gives reports")
 	}
 	if got, err := feed.Next(t.Context()); err != nil || got.GetSequence() != 4 || feed.Lost() != 3 {
-		t.Errorf("the feed goes on with %v %v, having lost %d", got, err, feed.Lost())
+		t.Errorf("the feed continues with %v %v, having lost %d", got, err, feed.Lost())
 	}
 	for name, want := range map[string]float64{"slow_readers_total": 1, "readers": 0, "reports_total": Queue + 4} {
 		if n := gather(t, registry, "waldo_input_"+name); n != want {
@@ -181,7 +186,8 @@ func gather(t *testing.T, from prometheus.Gatherer, name string) float64 {
 	return 0
 }
 
-// TestOpenLeavesNothingOut opens readers while reports are made without a pause: the first that is read is the one after the state.
+// TestOpenLeavesNothingOut opens readers while reports are made without a pause: the first report read
+// is the one after the state.
 func TestOpenLeavesNothingOut(t *testing.T) {
 	h := New(1, Config{})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -208,7 +214,8 @@ func TestOpenLeavesNothingOut(t *testing.T) {
 func TestMetricsAreShownFromTheStart(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	New(1, Config{Metrics: registry})
-	if n, err := testutil.GatherAndCount(registry, "waldo_input_events_total", "waldo_input_resyncs_total"); err != nil || n != 4+3 {
+	if n, err := testutil.GatherAndCount(registry, "waldo_input_events_total",
+		"waldo_input_resyncs_total"); err != nil || n != 4+3 {
 		t.Errorf("%d series %v", n, err)
 	}
 	if problems, err := testutil.GatherAndLint(registry); err != nil || len(problems) > 0 {
@@ -219,7 +226,7 @@ func TestMetricsAreShownFromTheStart(t *testing.T) {
 func TestCloseLetsReadersFinish(t *testing.T) {
 	h := New(1, Config{})
 	if _, err := h.State(); !errors.Is(err, device.ErrAway) {
-		t.Errorf("the state of what is not there: %v", err)
+		t.Errorf("the state of an absent device: %v", err)
 	}
 	r := h.Open()
 	defer r.Close()
@@ -232,7 +239,7 @@ func TestCloseLetsReadersFinish(t *testing.T) {
 	late := h.Open()
 	defer late.Close()
 	if _, err := late.Next(t.Context()); !errors.Is(err, ErrClosed) || late.State.GetSequence() != 0 {
-		t.Errorf("one who came late: %v %v", late.State, err)
+		t.Errorf("a late reader: %v %v", late.State, err)
 	}
 }
 
@@ -253,7 +260,7 @@ var hubCases = [][]byte{
 	{3, 0, 0, 1, 1, 1, 2, 2, 2, 1, 130, 7, 1, 200, 7},
 }
 
-// FuzzHub tells a hub anything, in any order, and checks that who follows the reports knows what the state says.
+// FuzzHub calls a hub in any order, and checks that a reader that follows the reports knows the state.
 func FuzzHub(f *testing.F) {
 	for _, data := range hubCases {
 		f.Add(data)
@@ -277,7 +284,11 @@ func FuzzHub(f *testing.F) {
 			now := map[string]int32{}
 			follow(now, state.GetKeys())
 			follow(now, state.GetAxes())
-			maps.DeleteFunc(known, func(name string, _ int32) bool { _, still := now[name]; return !still && name[:4] == "ABS_" })
+			maps.DeleteFunc(known, func(name string, _ int32) bool {
+				_, still := now[name]
+				return !still &&
+					name[:4] == "ABS_"
+			})
 			if !maps.Equal(known, now) || state.GetSequence() != at {
 				t.Fatalf("known %v at %d, state %v", known, at, state)
 			}
@@ -291,16 +302,17 @@ func follow(known map[string]int32, events []*inputv1.Event) {
 		case e.GetKind() == inputv1.EventKind_EVENT_KIND_KEY && e.GetValue() == 0:
 			delete(known, e.GetName())
 		case e.GetKind() == inputv1.EventKind_EVENT_KIND_KEY:
-			known[e.GetName()] = 1 // as the state says, repeated or not
+			known[e.GetName()] = 1 // as in the state, repeated or not
 		case e.GetKind() == inputv1.EventKind_EVENT_KIND_ABSOLUTE:
 			known[e.GetName()] = e.GetValue()
 		}
 	}
 }
 
-// tell makes a call of two bytes.
+// tell turns two bytes into a call.
 func tell(h *Hub, call, a, b byte) {
-	now := source.State{Keys: []linux.EvCode{linux.EvCode(a % 8), linux.EvCode(b % 8)}, Axes: stand(int32(b), int32(a%3), 0, int32(a))}
+	now := source.State{Keys: []linux.EvCode{linux.EvCode(a % 8), linux.EvCode(b % 8)},
+		Axes: stand(int32(b), int32(a%3), 0, int32(a))}
 	if a%4 == 0 {
 		now = source.State{Axes: stand(0, 0, 0, 0)}
 	}

@@ -1,5 +1,5 @@
-// Package service serves waldo.input.v1.InputService on top of a hub. Its methods may be called concurrently; it starts no
-// goroutines, and calls end when the hub is closed.
+// Package service serves waldo.input.v1.InputService on top of a hub. Its methods may be called
+// concurrently; it starts no goroutines, and calls end when the hub is closed.
 package service
 
 import (
@@ -63,9 +63,11 @@ func (s *Service) GetState(context.Context, *inputv1.GetStateRequest) (*inputv1.
 	return &inputv1.GetStateResponse{State: state}, nil
 }
 
-// StreamReports implements InputService. A caller that does not read at all learns that it was too slow when it reads on; until then it
-// costs the reports that waited for it, and no others.
-func (s *Service) StreamReports(_ *inputv1.StreamReportsRequest, to grpc.ServerStreamingServer[inputv1.StreamReportsResponse]) error {
+// StreamReports implements InputService. A caller that does not read at all learns that it was too slow
+// when it reads again; until then it costs only the reports that waited for it.
+func (s *Service) StreamReports(
+	_ *inputv1.StreamReportsRequest, to grpc.ServerStreamingServer[inputv1.StreamReportsResponse],
+) error {
 	reader := s.hub.Open()
 	defer reader.Close()
 	if err := to.Send(&inputv1.StreamReportsResponse{Body: &inputv1.StreamReportsResponse_State{State: reader.State}}); err != nil {

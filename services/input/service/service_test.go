@@ -35,11 +35,13 @@ func TestStatus(t *testing.T) {
 }
 
 func TestListInputs(t *testing.T) {
-	infos := []source.Info{{Path: "/dev/input/event0", Name: "a", Kind: source.Keyboard, ID: "0001:0002"}, {Path: "/dev/input/event10"}}
+	infos := []source.Info{{Path: "/dev/input/event0", Name: "a", Kind: source.Keyboard, ID: "0001:0002"},
+		{Path: "/dev/input/event10"}}
 	var fails error
 	s := New(reports.New(1, reports.Config{}), func() ([]source.Info, error) { return infos, fails })
 	got, err := s.ListInputs(t.Context(), &inputv1.ListInputsRequest{})
-	if err != nil || len(got.GetInputs()) != 2 || got.GetInputs()[0].GetKind() != "keyboard" || got.GetInputs()[1].GetPath() != "/dev/input/event10" {
+	if err != nil || len(got.GetInputs()) != 2 || got.GetInputs()[0].GetKind() != "keyboard" ||
+		got.GetInputs()[1].GetPath() != "/dev/input/event10" {
 		t.Errorf("got %v %v", got, err)
 	}
 	fails = errors.New("no")

@@ -13,8 +13,9 @@
 // triggers ABS_Z and ABS_RZ from 0 to 255, and the hat ABS_HAT0X and ABS_HAT0Y from -1 to 1. It can send
 // every key and button, and every relative axis, so it can stand in for a keyboard or a mouse too.
 // Parsing is strict: unknown and repeated keys, codes that the pad does not have and values out of range
-// are errors that name the line. At its end the script starts over; keys that are pressed then stay
-// pressed.
+// are errors that name the line.
+//
+// At its end the script starts over; keys that are pressed then stay pressed.
 //
 // See package source for concurrency and shutdown. No goroutine is started.
 package sim

@@ -22,29 +22,31 @@ import (
 const (
 	// Queue is how many messages may wait for a slow subscriber.
 	Queue = 256
-	// readSize is how much is read at once: what the system keeps of a line.
+	// readSize is how much is read at once: as much as the system buffers for a line.
 	readSize = 4096
-	// lastWord is how long the last stop may take to be written when the board is let go.
+	// lastWord is how long the last stop may take to be written when the board is released.
 	lastWord = 500 * time.Millisecond
 )
 
-// Config says how messages are read and written. All but Safe, Ramp, WriteDelay, Hint, AwaitStart, Log and Metrics is required.
+// Config determines how messages are read and written. Everything but Safe, Ramp, WriteDelay, Hint,
+// AwaitStart, Log and Metrics is required.
 type Config struct {
 	Epoch    int64
 	Reader   codec.Reader
 	Splitter func(frame.Discarded) (frame.Splitter, error)
 	Writer   codec.Writer
-	// Frame puts around a payload what the line wants around it.
+	// Frame adds a payload's framing on the line.
 	Frame func(dst, payload []byte) []byte
 	// Safe is the payload that means standing still; nil for a board that moves nothing.
 	Safe []byte
-	// Ramp is how long the way from the last command to standing still takes when nobody presses an e-stop; 0: none.
+	// Ramp is how long it takes to go from the last command to standing still, except for an e-stop; 0:
+	// no ramp.
 	Ramp time.Duration
-	// WriteDelay is how long after opening the board is not ready to be written to.
+	// WriteDelay is how long after opening the board becomes ready to be written to.
 	WriteDelay time.Duration
-	// Hint says what to look at when nothing that the board says is a message.
+	// Hint tells what to check when the board's bytes contain no message.
 	Hint string
-	// AwaitStart makes the board ready only once it has said something that is a message or begins one.
+	// AwaitStart makes the board ready only once it has sent a message or the beginning of one.
 	AwaitStart bool
 	Log        *slog.Logger
 	Metrics    prometheus.Registerer
@@ -58,7 +60,7 @@ type Board struct {
 	topic    *stream.Topic[*serialv1.SerialMessage]
 	sequence int64 // of the next message; owned by the goroutine that reads
 
-	unread   unread    // what the board has said since its last message
+	unread   unread    // the board's bytes since its last message
 	refused  refusals  // messages that could not be read; owned by the goroutine that reads
 	commands *commands // nil for a board that moves nothing
 	writes   chan write
@@ -82,7 +84,8 @@ func New(c Config) *Board {
 	return b
 }
 
-// WhileRead runs work whenever there is a subscriber: see [stream.Topic.WhileRead]. It is for simulated boards, which rest meanwhile.
+// WhileRead runs work whenever there is a subscriber: see [stream.Topic.WhileRead]. It is for simulated
+// boards, which rest meanwhile.
 func (b *Board) WhileRead(ctx context.Context, work func(context.Context) error) error {
 	return b.topic.WhileRead(ctx, work)
 }
@@ -111,18 +114,18 @@ func (b *Board) Close() { b.topic.Close(nil) }
 type Hooks struct {
 	// Attached is called once the board may be written to.
 	Attached func()
-	// Detaching is called before the port is closed: what stops the board now is still written, if the port is there.
+	// Detaching is called before the port is closed: a stop sent now is still written, if the port is there.
 	Detaching func()
 }
 
-// Run works a port until ctx ends or the board goes; then it returns why. It closes the port.
+// Run serves a port until ctx ends or the board goes away, and returns the reason. It closes the port.
 func (b *Board) Run(ctx context.Context, p port.Port, hooks Hooks) error {
 	started := make(chan struct{})
 	reading, writing := make(chan error, 1), make(chan error, 1)
 	finish := make(chan struct{})
 	var owned sync.WaitGroup
 	defer owned.Wait()
-	defer func() { _ = p.Close() }() // what had to be written was; a failure says nothing new
+	defer func() { _ = p.Close() }() // everything has been written; a failure adds nothing
 	ended := make(chan struct{})
 	owned.Go(func() { defer close(ended); reading <- b.read(p, started) })
 	owned.Go(func() { b.unread.watch(ended, b.log, b.config.Hint) })
@@ -146,10 +149,10 @@ func (b *Board) Run(ctx context.Context, p port.Port, hooks Hooks) error {
 		select {
 		case last := <-writing:
 			if last != nil {
-				b.log.Warn("the board was let go without a last stop", "error", last)
+				b.log.Warn("the board was released without a last stop", "error", last)
 			}
 		case <-time.After(lastWord):
-			b.log.Warn("the board takes nothing: it is let go without a last stop")
+			b.log.Warn("the board accepts no data: it is released without a last stop")
 		}
 	}
 	return err
@@ -189,13 +192,13 @@ func (b *Board) setReady(ready bool) {
 	b.ready = ready
 }
 
-// read makes messages of what the board says until it goes. It closes started with the first.
+// read turns the board's bytes into messages until it goes away. It closes started at the first.
 func (b *Board) read(p port.Port, started chan<- struct{}) error {
 	splitter, err := b.config.Splitter(b.metrics.discard)
 	if err != nil {
 		return err
 	}
-	defer splitter.Reset() // counts what was not finished
+	defer splitter.Reset() // counts the unfinished bytes
 	b.refused = refusals{}
 	b.unread.reset()
 	begin := sync.OnceFunc(func() { close(started) })
@@ -216,7 +219,7 @@ func (b *Board) read(p port.Port, started chan<- struct{}) error {
 	}
 }
 
-// publish hands one message to all readers.
+// publish sends one message to all readers.
 func (b *Board) publish(data []byte, at time.Time) {
 	m := &serialv1.SerialMessage{Epoch: b.config.Epoch, ReadTime: timestamppb.New(at)}
 	if err := b.config.Reader.Read(data, m); err != nil {
@@ -230,7 +233,7 @@ func (b *Board) publish(data []byte, at time.Time) {
 	b.topic.Publish(m)
 }
 
-// write writes what there is to write until finish is closed or the board goes.
+// write writes pending messages until finish is closed or the board goes away.
 func (b *Board) write(p port.Port, finish <-chan struct{}) error {
 	line := &line{port: p, frame: b.config.Frame, metrics: b.metrics}
 	var err error
@@ -274,5 +277,5 @@ func (l *line) send(payload []byte) error {
 	return nil
 }
 
-// ErrFull says that too many messages wait for a slow board.
-var ErrFull = errors.New("too many messages wait for the board: it is slower than they come")
+// ErrFull means that too many messages wait for a slow board.
+var ErrFull = errors.New("too many messages wait for the board: it is slower than they arrive")

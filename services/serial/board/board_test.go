@@ -22,14 +22,14 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fake is a port whose line the test holds in its hands.
+// fake is a port whose line the test controls.
 type fake struct {
 	in     chan []byte
 	closed chan struct{}
 	close  sync.Once
 
 	mu      sync.Mutex
-	stalled chan struct{} // writes wait until it is closed; nil: they do not
+	stalled chan struct{} // writes wait until it is closed; nil: they do not wait
 	broken  error
 	out     []sent
 }
@@ -80,7 +80,7 @@ func (f *fake) Close() error {
 	return nil
 }
 
-// stall makes writes wait until the returned function is called.
+// stall blocks writes until the returned function is called.
 func (f *fake) stall() (release func()) {
 	c := make(chan struct{})
 	f.mu.Lock()
@@ -104,7 +104,7 @@ func (f *fake) texts() []string {
 	return all
 }
 
-// rig is a board that works a fake port.
+// rig is a board on a fake port.
 type rig struct {
 	*Board
 	port *fake
@@ -118,7 +118,7 @@ func lines(c Config) Config {
 	return c
 }
 
-// run works a port; it returns when the board is ready.
+// run runs the board on a port; it returns when the board is ready.
 func run(t *testing.T, c Config) *rig {
 	t.Helper()
 	r := &rig{Board: New(c)}
@@ -139,7 +139,7 @@ func (r *rig) plug(t *testing.T) {
 	}
 	go func() {
 		defer close(ended)
-		_ = r.Run(ctx, r.port, hooks) // the tests look at what it did
+		_ = r.Run(ctx, r.port, hooks) // the tests check what it did
 	}()
 	<-ready
 	t.Cleanup(func() { cancel(); <-ended })
@@ -154,7 +154,8 @@ func (r *rig) expect(t *testing.T, want ...string) {
 
 func inAMoment() time.Time { return time.Now().Add(100 * time.Millisecond) }
 
-// TestNewestCommandWins: while the line is busy commands take each other's place, and a stop takes the place of them all.
+// TestNewestCommandWins: while the line is busy a newer command replaces an older one, and a stop
+// replaces them all.
 func TestNewestCommandWins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, lines(Config{Safe: []byte("safe")}))
@@ -182,7 +183,7 @@ func TestNewestCommandWins(t *testing.T) {
 	})
 }
 
-// TestLateCommandIsNotWritten: one that waited too long for the line.
+// TestLateCommandIsNotWritten: a command that waited too long for the line.
 func TestLateCommandIsNotWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, lines(Config{Safe: []byte("safe")}))
@@ -228,7 +229,7 @@ func TestRamp(t *testing.T) {
 		c := lines(Config{Safe: []byte{0}, Ramp: 100 * time.Millisecond})
 		c.Writer = record
 		r := run(t, c)
-		r.Safe(control.CauseDeadman) // from a stand: no ramp
+		r.Safe(control.CauseDeadman) // standing still: no ramp
 		time.Sleep(time.Second)
 		r.Command([]byte{100}, inAMoment())
 		synctest.Wait()
@@ -254,7 +255,7 @@ func TestRamp(t *testing.T) {
 	})
 }
 
-// TestLastWord: when the board is let go, the last it hears is a stop.
+// TestLastWord: when the board is released, the last message it receives is a stop.
 func TestLastWord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, lines(Config{Safe: []byte("safe"), Ramp: time.Second}))
@@ -262,13 +263,13 @@ func TestLastWord(t *testing.T) {
 		synctest.Wait()
 		r.stop()
 		synctest.Wait()
-		if got := slices.Compact(r.port.texts()); !slices.Equal(got, []string{"go", "safe"}) { // said once or twice
+		if got := slices.Compact(r.port.texts()); !slices.Equal(got, []string{"go", "safe"}) { // sent once or twice
 			t.Errorf("on the line: %q", got)
 		}
 	})
 }
 
-// TestLastWordToADeafBoard does not keep the process from ending.
+// TestLastWordToADeafBoard: a board that reads nothing does not keep the process from ending.
 func TestLastWordToADeafBoard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, lines(Config{Safe: []byte("safe")}))
@@ -285,7 +286,7 @@ func TestLastWordToADeafBoard(t *testing.T) {
 	})
 }
 
-// TestNothingSurvivesTheBoard: neither a command nor a message for one that went reaches the next.
+// TestNothingSurvivesTheBoard: neither a command nor a message for an unplugged board reaches the next one.
 func TestNothingSurvivesTheBoard(t *testing.T) {
 	t.Run("actuator", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -329,7 +330,7 @@ func TestNothingSurvivesTheBoard(t *testing.T) {
 	})
 }
 
-// TestSlowBoard: a few messages wait, more are refused, and those who gave up are not written.
+// TestSlowBoard: a few messages wait, more are refused, and those whose callers gave up are not written.
 func TestSlowBoard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, lines(Config{}))
@@ -356,13 +357,14 @@ func TestSlowBoard(t *testing.T) {
 		release()
 		synctest.Wait()
 		got := r.port.texts()
-		if len(got) != waitingWrites || got[0] != "first" || slices.Contains(got, "given up") || slices.Contains(got, "too many") {
+		if len(got) != waitingWrites || got[0] != "first" || slices.Contains(got, "given up") ||
+			slices.Contains(got, "too many") {
 			t.Errorf("written: %q", got)
 		}
 	})
 }
 
-// TestWriteDelay: a board that restarts when its port is opened is not ready before.
+// TestWriteDelay: a board that restarts when its port is opened is not ready before that.
 func TestWriteDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -407,7 +409,7 @@ func TestReaders(t *testing.T) {
 	})
 }
 
-// TestBadMessages are counted, and harm nothing.
+// TestBadMessages are counted, and do no harm.
 func TestBadMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := lines(Config{})

@@ -1,7 +1,8 @@
-// Package board connects an open port with the readers and writers of a board's messages. A [Board]
-// lives as long as the process; ports come and go. [Board.Run] serves one port until it goes: the
-// board's bytes become messages that all subscribers get; messages to the board take one of two paths,
-// depending on whether the board can move something:
+// Package board connects an open port with the readers and writers of a board's messages.
+//
+// A [Board] lives as long as the process; ports come and go. [Board.Run] serves one port until it goes:
+// the board's bytes become messages that all subscribers get; messages to the board take one of two
+// paths, depending on whether the board can move something:
 //
 //   - [Board.Write]: messages in the order in which they arrive. Each call waits until its message has
 //     been handed to the port; a few may wait for a slow board, more are refused.

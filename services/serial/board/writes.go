@@ -17,8 +17,9 @@ type write struct {
 	done    chan<- error
 }
 
-// Write hands a payload to the board and returns when the port has it. It fails with an error that wraps device.ErrAway while the board is
-// away or not ready, with [ErrFull], or with the error of ctx; what it has not written by then it will not write.
+// Write hands a payload to the board and returns when the port has it. It fails with an error that wraps
+// device.ErrAway while the board is away or not ready, with [ErrFull], or with the error of ctx; a
+// payload not written by then is never written.
 func (b *Board) Write(ctx context.Context, payload []byte) error {
 	done := make(chan error, 1)
 	if err := b.enqueue(write{ctx, payload, done}); err != nil {
@@ -28,7 +29,7 @@ func (b *Board) Write(ctx context.Context, payload []byte) error {
 	case err := <-done:
 		return err
 	case <-ctx.Done():
-		return fmt.Errorf("the board did not take the message in time; it is not written any more: %w", ctx.Err())
+		return fmt.Errorf("the board did not accept the message in time; it will not be written: %w", ctx.Err())
 	}
 }
 
@@ -46,7 +47,7 @@ func (b *Board) enqueue(w write) error {
 	}
 }
 
-// runWrites writes messages in their order until finish is closed, and refuses those that are left.
+// runWrites writes messages in their order until finish is closed, and refuses the rest.
 func (b *Board) runWrites(l *line, finish <-chan struct{}) error {
 	for {
 		select {
@@ -60,7 +61,7 @@ func (b *Board) runWrites(l *line, finish <-chan struct{}) error {
 			}
 			w.done <- err
 			if err != nil && w.ctx.Err() == nil {
-				b.setReady(false) // nothing is added after what is refused now
+				b.setReady(false) // nothing is added after those refused now
 				b.refuseWrites()
 				return err
 			}

@@ -20,12 +20,15 @@ const (
 )
 
 // layouts names the fields of sentences by their type; the type of proprietary sentences begins with P,
-// that of encapsulated ones with an exclamation mark. A word is name:kind and the field's position.
-// After that, !5 means that the field is valid only if field 5 is neither empty nor V, 0 or N; with ?5
-// it may also be empty. A word like info[3+4] begins a list that starts at field 3, with four fields per
-// item, whose words follow; x12 bounds it. The names are those of go-nmea v1.10.0. It would parse the
-// sentences too, but it turns numbers, positions and times that are not available into 0. So only its
-// parsers of single fields are used, for fields that are present.
+// that of encapsulated ones with an exclamation mark.
+//
+// A word is name:kind and the field's position. After that, !5 means that the field is valid only if
+// field 5 is neither empty nor V, 0 or N; with ?5 it may also be empty. A word like info[3+4] begins a
+// list that starts at field 3, with four fields per item, whose words follow; x12 bounds it.
+//
+// The names are those of go-nmea v1.10.0. It would parse the sentences too, but it turns numbers,
+// positions and times that are not available into 0. So only its parsers of single fields are used, for
+// fields that are present.
 var layouts = map[string]string{
 	"AAM": "statusArrivalCircleEntered:s0 statusPerpendicularPassed:s1 arrivalCircleRadius:f2 " +
 		"arrivalCircleRadiusUnit:s3 destinationWaypointID:s4",

@@ -36,11 +36,12 @@ func (b Block) Append(dst, payload []byte) []byte {
 	return b.Checksum.Append(dst, payload)
 }
 
-// Blocks hands out the payloads of messages of a fixed size. A bad message costs one byte: the search
-// for the next resumes behind its first byte, in the bytes read already. So after a lost byte the first
-// complete message is found again, as far as the start bytes and the checksum can tell. With start bytes
-// but no checksum an error shows only afterwards, when no start bytes follow: then the next message may
-// have begun within the last, and is searched for there.
+// Blocks hands out the payloads of messages of a fixed size.
+//
+// A bad message costs one byte: the search for the next resumes behind its first byte, in the bytes read
+// already. So after a lost byte the first complete message is found again, as far as the start bytes and
+// the checksum can tell. With start bytes but no checksum an error shows only afterwards, when no start
+// bytes follow: then the next message may have begun within the last, and is searched for there.
 type Blocks struct {
 	block     Block
 	discarded Discarded

@@ -13,12 +13,13 @@ const MaxSentence = 1024
 // starts are the bytes that begin a sentence: the second begins encapsulated ones, such as AIS.
 const starts = "$!"
 
-// Sentences hands out sentences of NMEA 0183, from the start byte to the checksum. A sentence ends with
-// an asterisk and the two digits of its checksum, whatever follows, and begins at the last start byte
-// from which that checksum is correct. So a sentence survives when the one before it was cut off, when
-// binary messages surround it, and when lines end with a carriage return alone. Text that looks like a
-// sentence but has no checksum, or a wrong one, is handed out too, so that its reader can report the
-// fault; everything else is discarded.
+// Sentences hands out sentences of NMEA 0183, from the start byte to the checksum.
+//
+// A sentence ends with an asterisk and the two digits of its checksum, whatever follows, and begins at
+// the last start byte from which that checksum is correct. So a sentence survives when the one before it
+// was cut off, when binary messages surround it, and when lines end with a carriage return alone. Text
+// that looks like a sentence but has no checksum, or a wrong one, is handed out too, so that its reader
+// can report the fault; everything else is discarded.
 type Sentences struct {
 	discarded Discarded
 	rest      []byte // bytes that may be part of a sentence

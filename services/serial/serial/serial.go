@@ -1,5 +1,6 @@
-// Package serial is the kind of device "serial": it reads the configuration, opens the port it names, and joins it with the board, the gRPC
-// services and the bus. Everything that runs is owned by the driver's Run, which package device calls, or ends with the device.
+// Package serial is the device kind "serial": it reads the configuration, opens the port it names, and
+// connects it with the board, the gRPC services and the bus. Everything that runs is owned by the
+// driver's Run, which package device calls, or ends with the device.
 package serial
 
 import (
@@ -24,7 +25,7 @@ func Kind() device.Kind[Config] {
 	return device.Kind[Config]{Name: "serial", Version: version.Version, Defaults: Defaults(), New: newDriver}
 }
 
-// driver works one board.
+// driver runs one board.
 type driver struct {
 	kit      *device.Kit
 	config   Config
@@ -75,14 +76,15 @@ func newDriverOf(kit *device.Kit, config Config, open opener) (*driver, error) {
 	serialv1.RegisterSerialServiceServer(kit, served)
 	kit.OnStop(served.Close)
 	d.rx = device.NewOut[*serialv1.SerialMessage](kit, "rx", device.OutOptions{})
-	context.AfterFunc(kit.Stopping(), d.board.Close) // ends the calls under way
+	context.AfterFunc(kit.Stopping(), d.board.Close) // ends the calls in progress
 	return d, nil
 }
 
-// describe says of the port what GetPort tells.
+// describe returns the description of the port for GetPort.
 func describe(c Config, r reading, w writing) *serialv1.Port {
 	return &serialv1.Port{
-		Name: strings.ToValidUTF8(c.Port, "�"), Baud: int32(c.Baud), Read: c.Read, Write: c.Write, ReadFields: r.infos, WriteFields: w.infos, Actuator: c.Control != nil,
+		Name: strings.ToValidUTF8(c.Port, "�"), Baud: int32(c.Baud), Read: c.Read, Write: c.Write, ReadFields: r.infos,
+		WriteFields: w.infos, Actuator: c.Control != nil,
 	}
 }
 
@@ -96,14 +98,15 @@ func open(c Config, b *board.Board) (port.Port, error) {
 	return tty.Open(c.Port, tty.Config{Baud: c.Baud, Mode: c.Mode, DTR: c.DTR, RTS: c.RTS})
 }
 
-// Run opens the port and works the board until it goes or ctx ends.
+// Run opens the port and runs the board until it goes away or ctx ends.
 func (d *driver) Run(ctx context.Context, ready func()) error {
 	p, err := d.open(d.config, d.board)
 	if err != nil {
 		return err
 	}
 	d.kit.SetAttributes(map[string]string{
-		"driver": d.driverName(), "port": d.config.Port, "baud": strconv.Itoa(d.config.Baud), "read": d.config.Read, "write": d.config.Write,
+		"driver": d.driverName(), "port": d.config.Port, "baud": strconv.Itoa(d.config.Baud), "read": d.config.Read,
+		"write": d.config.Write,
 	})
 	ctx, cancel := context.WithCancel(ctx)
 	var publishing sync.WaitGroup

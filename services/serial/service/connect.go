@@ -53,7 +53,7 @@ func (s *Service) Connect(call grpc.BidiStreamingServer[serialv1.ConnectRequest,
 			return err
 		case r := <-requests:
 			switch {
-			case errors.Is(r.err, io.EOF): // the caller writes no more, and goes on to read
+			case errors.Is(r.err, io.EOF): // the caller has stopped writing, and continues to read
 				requests = nil
 			case r.err != nil:
 				return r.err
@@ -66,14 +66,14 @@ func (s *Service) Connect(call grpc.BidiStreamingServer[serialv1.ConnectRequest,
 	}
 }
 
-// received is what the caller sent, or why nothing more comes.
+// received is a message from the caller, or the reason why no more come.
 type received struct {
 	request *serialv1.ConnectRequest
 	err     error
 }
 
-// receive passes on what the caller sends, one at a time, until the call ends. That is after the handler has returned, which therefore
-// cannot wait for it: Close does.
+// receive passes on the caller's messages, one at a time, until the call ends. That is after the handler
+// has returned, so the handler cannot wait for it: Close does.
 func (c *connection) receive(requests chan<- received) {
 	for {
 		r, err := c.call.Recv()
@@ -88,7 +88,7 @@ func (c *connection) receive(requests chan<- received) {
 	}
 }
 
-// result writes one message and says what became of it.
+// result writes one message and returns the result.
 func (s *Service) result(ctx context.Context, r *serialv1.ConnectRequest) *serialv1.ConnectResponse {
 	result := &serialv1.WriteResult{Id: r.GetId()}
 	var err error

@@ -1,5 +1,6 @@
-// Package service serves waldo.serial.v1.SerialService on top of a board. Its methods may be called concurrently; streams end when the board is
-// closed. The only goroutines are those of Connect, which end with their call; [Service.Close] waits for them.
+// Package service serves waldo.serial.v1.SerialService on top of a board. Its methods may be called
+// concurrently; streams end when the board is closed. The only goroutines are those of Connect, which
+// end with their call; [Service.Close] waits for them.
 package service
 
 import (
@@ -26,11 +27,11 @@ type Arbiter interface {
 	Submit(h *controlv1.CommandHeader, neutral bool, carryOut func(expiry time.Time)) (*controlv1.CommandReport, error)
 }
 
-// Config is what a service works on. Arbiter and Safe are nil for a board that moves nothing.
+// Config is what a service serves. Arbiter and Safe are nil for a board that moves nothing.
 type Config struct {
 	Board   *board.Board
 	Writer  codec.Writer
-	Port    *serialv1.Port // as GetPort tells it; never changed
+	Port    *serialv1.Port // as GetPort returns it; never changed
 	Arbiter Arbiter
 	Safe    []byte // the payload that is neutral
 }
@@ -45,7 +46,7 @@ type Service struct {
 // New returns a service.
 func New(c Config) *Service { return &Service{Config: c} }
 
-// Close returns when nothing runs any more. All calls must have ended before.
+// Close returns when nothing is running any longer. All calls must have ended before.
 func (s *Service) Close() { s.receivers.Wait() }
 
 // GetPort implements SerialService.
@@ -54,7 +55,9 @@ func (s *Service) GetPort(context.Context, *serialv1.GetPortRequest) (*serialv1.
 }
 
 // StreamMessages implements SerialService.
-func (s *Service) StreamMessages(_ *serialv1.StreamMessagesRequest, to grpc.ServerStreamingServer[serialv1.StreamMessagesResponse]) error {
+func (s *Service) StreamMessages(
+	_ *serialv1.StreamMessagesRequest, to grpc.ServerStreamingServer[serialv1.StreamMessagesResponse],
+) error {
 	return forward(to.Context(), s.Board.Subscribe(), func(m *serialv1.SerialMessage, dropped int64) error {
 		return to.Send(&serialv1.StreamMessagesResponse{Message: m, DroppedCount: dropped})
 	})
@@ -77,7 +80,9 @@ func forward(
 }
 
 // WriteMessage implements SerialService.
-func (s *Service) WriteMessage(ctx context.Context, r *serialv1.WriteMessageRequest) (*serialv1.WriteMessageResponse, error) {
+func (s *Service) WriteMessage(
+	ctx context.Context, r *serialv1.WriteMessageRequest,
+) (*serialv1.WriteMessageResponse, error) {
 	report, err := s.write(ctx, r)
 	if err != nil {
 		return nil, err
@@ -85,22 +90,25 @@ func (s *Service) WriteMessage(ctx context.Context, r *serialv1.WriteMessageRequ
 	return &serialv1.WriteMessageResponse{Report: report}, nil
 }
 
-// write writes one message, by whichever way the board takes. A refused command has both a report and an error.
+// write writes one message, on the path that fits the board. A refused command has both a report and an
+// error.
 func (s *Service) write(ctx context.Context, r *serialv1.WriteMessageRequest) (*controlv1.CommandReport, error) {
 	payload, err := s.Writer.Write(r)
 	if err != nil {
 		return nil, failure(err)
 	}
 	if s.Arbiter != nil {
-		return s.Arbiter.Submit(r.GetControl(), s.Writer.Same(payload, s.Safe), func(expiry time.Time) { s.Board.Command(payload, expiry) })
+		return s.Arbiter.Submit(r.GetControl(), s.Writer.Same(payload, s.Safe),
+			func(expiry time.Time) { s.Board.Command(payload, expiry) })
 	}
 	if r.GetControl() != nil {
-		return nil, status.Error(codes.InvalidArgument, "control: this board moves nothing, so there is no lease on it: leave control out")
+		return nil, status.Error(codes.InvalidArgument,
+			"control: this board moves nothing, so there is no lease on it: leave control out")
 	}
 	return nil, failure(s.Board.Write(ctx, payload))
 }
 
-// failure gives an error its gRPC code. Those of the arbiter have theirs already.
+// failure gives an error its gRPC code. The arbiter's errors have theirs already.
 func failure(err error) error {
 	if wrong := (*codec.MessageError)(nil); errors.As(err, &wrong) {
 		return status.Error(codes.InvalidArgument, wrong.Error())

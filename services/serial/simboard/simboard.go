@@ -48,8 +48,9 @@ type Config struct {
 	// Start is where the rover stands; it must be free. The zero value is the room's start, which the
 	// simulated camera assumes.
 	Start simworld.Pose
-	// While runs its function only while somebody reads the telemetry, as [stream.Demand.While] does. The board then sends one frame
-	// when it is switched on, and the others only for readers. Nil: it sends all the time.
+	// While runs its function only while somebody reads the telemetry, as [stream.Demand.While] does.
+	// The board then sends one frame when it is switched on, and the others only for readers. Nil: it
+	// sends all the time.
 	While func(context.Context, func(context.Context) error) error
 }
 
@@ -106,7 +107,8 @@ func (b *Board) run(while func(context.Context, func(context.Context) error) err
 	_ = while(b.ctx, b.report) // ends with ctx
 }
 
-// report sends telemetry until ctx ends. The rover needs no ticks: it is simulated up to now whenever something is done or told.
+// report sends telemetry until ctx ends. The rover needs no ticks: it is simulated up to now whenever
+// something is done or told.
 func (b *Board) report(ctx context.Context) error {
 	tick := time.NewTicker(period)
 	defer tick.Stop()

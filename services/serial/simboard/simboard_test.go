@@ -386,8 +386,8 @@ func ExampleOpen() {
 	// Output: start byte 0x5a, battery 8000 mV
 }
 
-// TestRestsWithoutAReader: one frame comes when the board is switched on, the others while somebody reads. The rover does what it is
-// told all the same, and its watchdog bites when it is due.
+// TestRestsWithoutAReader: one frame comes when the board is switched on, the others while somebody
+// reads. The rover does what it is told all the same, and its watchdog bites when it is due.
 func TestRestsWithoutAReader(t *testing.T) {
 	var readers stream.Demand
 	inTime(t, Config{While: readers.While}, func(t *testing.T, b *Board) {
@@ -411,7 +411,8 @@ func TestRestsWithoutAReader(t *testing.T) {
 		}
 		release := readers.Want()
 		got := next(t, b)
-		if way := simworld.Speed(255) * watchdog.Seconds() * 1000; math.Abs(float64(got.odometry.X)-way) > 1 || got.left != 0 || got.flags&flagWatchdog == 0 {
+		if way := simworld.Speed(255) * watchdog.Seconds() * 1000; math.Abs(float64(got.odometry.X)-way) > 1 ||
+			got.left != 0 || got.flags&flagWatchdog == 0 {
 			t.Errorf("%+v, want it to have driven %.0f mm until the watchdog stopped it", got, way)
 		}
 		write(t, b, frame(100, 100))

@@ -1,6 +1,7 @@
-// Package tty is a serial line of the machine: a USB board (CDC-ACM, FTDI …), a UART, or a pseudo terminal. It is the driver on
-// go.bug.st/serial, with what that leaves to its users: who comes second is refused, a board that is pulled out is told from a port that was
-// closed, and a line without modem control, such as a pseudo terminal, is fine.
+// Package tty is a serial line of the machine: a USB board (CDC-ACM, FTDI …), a UART, or a pseudo
+// terminal. It is a driver on top of go.bug.st/serial that adds what the library leaves to its users: a
+// second program is refused, an unplugged board is distinguished from a closed port, and a line without
+// modem control, such as a pseudo terminal, is accepted.
 //
 // See package port for concurrency and shutdown.
 package tty
@@ -22,27 +23,29 @@ import (
 	"github.com/waldo-robot/waldo/services/serial/port"
 )
 
-// Config says how the line is set. The zero value is 115200 baud, 8N1.
+// Config holds the settings of the line. The zero value is 115200 baud, 8N1.
 type Config struct {
 	Baud int  // bits per second; 0 means 115200
 	Mode Mode // bits of a character
-	// DTR and RTS are set when the port is opened; nil leaves them as the system does. Many boards restart when DTR changes.
+	// DTR and RTS are set when the port is opened; nil leaves them as the system sets them. Many boards
+	// restart when DTR changes.
 	DTR, RTS *bool
 }
 
-// DefaultBaud is the rate where nothing is said.
+// DefaultBaud is the default rate.
 const DefaultBaud = 115200
 
 // Port is an open line. It implements [port.Port] and [port.Drainer].
 type Port struct {
 	path   string
 	line   serial.Port
-	lock   *os.File // keeps others out as long as it is open
+	lock   *os.File // keeps others out while it is open
 	closed atomic.Bool
 }
 
-// Open opens a line by its path, which may be a link such as those in /dev/serial/by-id. The error wraps device.ErrAway if nothing is there,
-// device.ErrBusy if another program uses it, port.ErrPort if it is no serial line, or fs.ErrPermission.
+// Open opens a line by its path, which may be a link such as those in /dev/serial/by-id. The error wraps
+// device.ErrAway if nothing is there, device.ErrBusy if another program uses it, port.ErrPort if it is
+// not a serial line, or fs.ErrPermission.
 func Open(path string, c Config) (*Port, error) {
 	lock, err := acquire(path)
 	if err != nil {
@@ -67,7 +70,8 @@ func (c Config) mode() *serial.Mode {
 	return &mode
 }
 
-// acquire opens the device file and locks it. TIOCEXCL, which the library sets, does not stop root; this stops everybody who asks.
+// acquire opens the device file and locks it. TIOCEXCL, which the library sets, does not stop root; the
+// lock stops every program that checks it.
 func acquire(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -84,10 +88,10 @@ func acquire(path string) (*os.File, error) {
 }
 
 func busy(path string) error {
-	return fmt.Errorf("%s: %w: another program uses it; end that one first (fuser -v %[1]s names it)", path, device.ErrBusy)
+	return fmt.Errorf("%s: %w: another program uses it; stop it first (fuser -v %[1]s names it)", path, device.ErrBusy)
 }
 
-// openError tells the ways apart in which opening fails.
+// openError distinguishes the ways in which opening fails.
 func openError(path string, err error) error {
 	var portErr *serial.PortError
 	if errors.As(err, &portErr) {
@@ -103,7 +107,8 @@ func openError(path string, err error) error {
 		}
 	}
 	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENXIO), errors.Is(err, unix.ENODEV), errors.Is(err, unix.EIO):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENXIO), errors.Is(err, unix.ENODEV),
+		errors.Is(err, unix.EIO):
 		return fmt.Errorf("%s: %w: there is no such port%s", path, device.ErrAway, others())
 	case errors.Is(err, unix.EBUSY):
 		return busy(path)
@@ -114,7 +119,7 @@ func openError(path string, err error) error {
 	}
 }
 
-// others names the ports there are, best name first.
+// others lists the ports there are, by their best names.
 func others() string {
 	const most = 8
 	var found []string
@@ -128,7 +133,7 @@ func others() string {
 	return "; there are: " + strings.Join(found[:min(len(found), most)], ", ")
 }
 
-// setModem sets the modem lines that were asked for. A line that has none is fine.
+// setModem sets the configured modem lines. A line without modem control is accepted.
 func (p *Port) setModem(c Config) error {
 	for _, line := range []struct {
 		name string
@@ -187,7 +192,7 @@ func (p *Port) Drain() error {
 	}
 }
 
-// failure tells a port that was closed from a board that has gone. The library says "closed" of both.
+// failure distinguishes a closed port from a board that has gone. The library reports "closed" for both.
 func (p *Port) failure(what string, err error) error {
 	if p.closed.Load() {
 		return fmt.Errorf("%s %s: %w", what, p.path, os.ErrClosed)

@@ -13,29 +13,31 @@ import (
 	"github.com/waldo-robot/waldo/services/serial/port"
 )
 
-// patience is how long a test waits for something that should come at once, on a machine that is busy.
+// patience is how long a test waits, on a busy machine, for something that should come at once.
 const patience = 20 * time.Second
 
 // Line is an open port and the board at its other end.
 type Line struct {
 	Port port.Port
-	// Say makes the board send something, and returns what it sends first. It may be called again.
+	// Say has the board send something, and returns the bytes that come first. It may be called again.
 	Say func(t *testing.T) []byte
-	// Listen returns when all of that has reached the board, and fails the test if it does not; nil if the driver cannot tell.
+	// Listen returns when all of the bytes have reached the board, and fails the test if they do not;
+	// nil if the driver cannot tell.
 	Listen func(t *testing.T, all []byte)
-	// Pull takes the board away; nil if it cannot be.
+	// Pull unplugs the board; nil if that is impossible.
 	Pull func(t *testing.T)
 }
 
-// Run checks lines made by open, which is called once for every check and fails the test by itself if it cannot.
+// Run checks lines made by open, which is called once for every check and itself fails the test if it
+// cannot open one.
 func Run(t *testing.T, open func(t *testing.T) Line) {
 	for name, check := range map[string]func(*testing.T, Line){
-		"reads what the board says":          reads,
-		"writes what the board hears":        writes,
-		"close ends a read":                  closes,
-		"nothing works after close":          closed,
-		"a board that goes ends a read":      pulled,
-		"a board that is gone takes nothing": gone,
+		"reads what the board sends":           reads,
+		"writes what the board receives":       writes,
+		"close ends a read":                    closes,
+		"nothing works after close":            closed,
+		"a board that goes away ends a read":   pulled,
+		"a board that is gone accepts nothing": gone,
 	} {
 		t.Run(name, func(t *testing.T) {
 			line := open(t)
@@ -45,7 +47,7 @@ func Run(t *testing.T, open func(t *testing.T) Line) {
 	}
 }
 
-// within runs f, and fails the test if it does not come to an end.
+// within runs f, and fails the test if it does not return.
 func within(t *testing.T, what string, f func()) {
 	t.Helper()
 	done := make(chan struct{})
@@ -62,7 +64,7 @@ func reads(t *testing.T, line Line) {
 		want := line.Say(t)
 		var got []byte
 		within(t, "read", func() {
-			for buffer := make([]byte, 7); !bytes.Contains(got, want); { // smaller than what is said
+			for buffer := make([]byte, 7); !bytes.Contains(got, want); { // smaller than the bytes sent
 				n, err := line.Port.Read(buffer)
 				if err != nil || n == 0 {
 					t.Errorf("read: %d, %v", n, err)
@@ -75,7 +77,7 @@ func reads(t *testing.T, line Line) {
 }
 
 func writes(t *testing.T, line Line) {
-	all := make([]byte, 3000) // more than a driver takes at once, less than a line keeps
+	all := make([]byte, 3000) // more than a driver takes at once, less than a line buffers
 	for i := range all {
 		all[i] = byte(i)
 	}
@@ -102,13 +104,13 @@ func drain(p port.Port) error {
 	return err
 }
 
-// reader hides what else a port may be, and that io.EOF is not an error to io.Copy.
+// reader hides a port's other methods, and that io.EOF is not an error to io.Copy.
 type reader struct{ p port.Port }
 
 func (r reader) Read(b []byte) (int, error) {
 	n, err := r.p.Read(b)
 	if errors.Is(err, io.EOF) {
-		err = errors.New("EOF is no reason")
+		err = errors.New("EOF is not a reason")
 	}
 	return n, err
 }
@@ -145,7 +147,7 @@ func closed(t *testing.T, line Line) {
 
 func pulled(t *testing.T, line Line) {
 	if line.Pull == nil {
-		return // it cannot go
+		return // it cannot be unplugged
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- drain(line.Port) }()
@@ -171,6 +173,6 @@ func gone(t *testing.T, line Line) {
 				return
 			}
 		}
-		t.Error("writes go on")
+		t.Error("writes continue")
 	})
 }
