@@ -105,7 +105,9 @@ export { Levels } from './media/levels.js';
 export { hasMicrophone, hasSpeaker, hasVideo, isActuator } from './proto/signaling.js';
 export { Queue } from './channels/queue.js';
 export { Robot } from './robot/robot.js';
-export { Listening, Sound, Talk } from './media/sound.js';
+export { Listening } from './media/listening.js';
+export { Sound } from './media/sound.js';
+export { Talk } from './media/talking.js';
 export { TouchStick } from './inputs/touchstick.js';
 export { Video } from './media/video.js';
 

@@ -73,7 +73,7 @@ export class SoundSet {
 
   /**
    * Judges how it is with all of them.
-   * @param {Omit<import('./sound.js').Surroundings, 'device'>} around
+   * @param {Omit<import('./soundstate.js').Surroundings, 'device'>} around
    * @param {import('../proto/signaling.js').Device[]} devices
    */
   judge(around, devices) {

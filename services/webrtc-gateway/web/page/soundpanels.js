@@ -104,9 +104,9 @@ class SoundPanel {
     own: new Meter('own', 'Your microphone'),
     speaker: new Meter('speaker', 'Robot’s speaker'),
   };
-  /** @type {import('../media/sound.js').Listening|null} */
+  /** @type {import('../media/listening.js').Listening|null} */
   #listening = null;
-  /** @type {import('../media/sound.js').Talk|null} */
+  /** @type {import('../media/talking.js').Talk|null} */
   #talking = null;
   /** @type {Set<string>} What holds the talk: `pointer`, `key`, `enter`. */
   #held = new Set();

@@ -32,7 +32,7 @@ export function microphoneProblem(name, secure, { host, hostname, port }) {
  * @property {boolean} held Whether the button or the key is held.
  * @property {boolean} asking Whether the browser is being asked for the microphone.
  * @property {boolean} open Whether the microphone is open.
- * @property {import('../media/sound.js').SoundState} talking
+ * @property {import('../media/soundstate.js').SoundState} talking
  * @property {boolean} key Whether there is a key for it.
  */
 

@@ -268,7 +268,7 @@ describe('talking', () => {
   });
 
   test('only sound can be said', () => {
-    for (const bad of [undefined, null, { kind: 'video' }]) assert.throws(() => sound.talk(/** @type {any} */ (bad)), /MediaStreamTrack of sound/);
+    for (const bad of [undefined, null, { kind: 'video' }]) assert.throws(() => sound.talk(/** @type {any} */ (bad)), /MediaStreamTrack of kind audio/);
   });
 });
 
