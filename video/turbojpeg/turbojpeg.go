@@ -20,6 +20,7 @@ import (
 	"unsafe"
 
 	"github.com/waldo-robot/waldo/pkg/media"
+	_ "github.com/waldo-robot/waldo/video/malloc" // bounds what the library leaves behind
 	"github.com/waldo-robot/waldo/video/yuv"
 )
 

@@ -19,6 +19,7 @@ import (
 	"unsafe"
 
 	"github.com/waldo-robot/waldo/pkg/media"
+	_ "github.com/waldo-robot/waldo/video/malloc" // bounds what the library leaves behind
 )
 
 // layout tells how a format lies in memory.
