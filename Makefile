@@ -23,6 +23,8 @@ export WALDO_FIRMWARE := $(FIRMWARE)
 VENV    := $(BUILD)/venv/ready
 # What the test's reader in Node needs.
 READERS := e2e/readers/node_modules/.package-lock.json
+# What the tests need to use Firefox.
+FIREFOX := e2e/firefox/node_modules/.package-lock.json
 # What the type check of the page needs, the generator of its types included.
 WEB     := services/webrtc-gateway/web/node_modules/.package-lock.json
 
@@ -64,14 +66,14 @@ firmware: deps-firmware ## build the rover's firmware and the simulated board th
 	@firmware/build $(FIRMWARE)
 
 .PHONY: test
-test: deps deps-test build firmware $(TOOLS)/grpcurl $(VENV) $(READERS) ## run all tests, those in Chromium too; TESTFLAGS goes to go test
+test: deps deps-test build firmware $(TOOLS)/grpcurl $(VENV) $(READERS) $(FIREFOX) ## run all tests, those in browsers too; TESTFLAGS goes to go test
 	@$(call each,$(filter-out e2e,$(MODULES)),WALDO_REQUIRE_PULSE=1 $(GO) test -race $(TESTFLAGS) ./...)
 	@echo "── pkg/control, a million histories"; cd pkg && $(GO) test ./control -run Histories -histories 1000000
 	@echo "── services/webrtc-gateway/web"; node --test services/webrtc-gateway/web/tests/*.test.js
 	@$(MAKE) e2e
 
 .PHONY: e2e
-e2e: deps deps-test build firmware $(TOOLS)/grpcurl $(VENV) $(READERS) ## run only the tests of the whole, with real programs and real Chromium
+e2e: deps deps-test build firmware $(TOOLS)/grpcurl $(VENV) $(READERS) $(FIREFOX) ## run only the tests of the whole, with real programs and real browsers
 	@echo "── e2e"; cd e2e && WALDO_BIN=$(BIN) WALDO_PYTHON=$(PYTHON) $(GO) test -race -count=1 -timeout 20m $(TESTFLAGS) ./...
 
 .PHONY: bench
@@ -147,7 +149,7 @@ deps-firmware: ## install the Debian packages needed to build the firmware, when
 
 .PHONY: deps-test
 deps-test: ## install the Debian packages needed to test, when missing
-	@scripts/deps chromium curl ffmpeg flite fonts-dejavu-core iproute2 libasound2-plugins nftables nginx-light nodejs pulseaudio python3-venv \
+	@scripts/deps chromium curl ffmpeg firefox-esr flite fonts-dejavu-core iproute2 libasound2-plugins nftables nginx-light nodejs pulseaudio python3-venv \
 		gir1.2-gst-plugins-bad-1.0 gir1.2-gstreamer-1.0 gstreamer1.0-libav gstreamer1.0-nice gstreamer1.0-plugins-bad python3-gi
 
 .PHONY: clean
@@ -173,7 +175,7 @@ $(VENV): examples/python/requirements.txt e2e/requirements.txt $(wildcard api/pr
 		--grpc_python_out=$(CURDIR)/examples/python $$(find waldo -name '*.proto')
 	@touch $@
 
-$(READERS) $(WEB): %/node_modules/.package-lock.json: %/package-lock.json
+$(READERS) $(FIREFOX) $(WEB): %/node_modules/.package-lock.json: %/package-lock.json
 	@scripts/deps nodejs npm
 	@cd $* && npm ci --silent --no-audit --no-fund
 	@touch $@

@@ -26,13 +26,22 @@ func saw[T any](t *testing.T, output string) (v T) {
 func TestAiortc(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{Devices: cameraAlone})
 	robot.Device(t, "front")
-	for _, who := range []string{"first", "second"} { // one begins with the camera, one in the middle
+	// One begins with the camera, one in the middle; one takes VP8 alone.
+	for who, codec := range map[string]string{"first": "H264/90000", "second": "H264/90000", "third": "VP8/90000"} {
+		arguments := []string{"testdata/whep_aiortc.py", robot.URL + "/whep/front", "180"}
+		if codec == "VP8/90000" {
+			arguments = append(arguments, "video/VP8")
+		}
 		seen := saw[struct {
 			Pictures, Flat int
 			Sizes          [][2]int
-		}](t, harness.Run(t, nil, python(t), "testdata/whep_aiortc.py", robot.URL+"/whep/front", "180"))
+			Answer         string
+		}](t, harness.Run(t, nil, python(t), arguments...))
 		if seen.Pictures != 180 || seen.Flat != 0 || len(seen.Sizes) != 1 || seen.Sizes[0] != [2]int{640, 480} {
 			t.Errorf("the %s player saw %+v, want 180 pictures of 640x480 with something on each", who, seen)
+		}
+		if !strings.Contains(seen.Answer, " "+codec) {
+			t.Errorf("the %s player was answered with\n%s", who, seen.Answer)
 		}
 	}
 }
@@ -42,30 +51,31 @@ func TestGStreamer(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{Devices: cameraAlone})
 	robot.Device(t, "front")
 	const usual = "application/x-rtp,media=video,encoding-name=H264,clock-rate=90000,payload="
-	for _, tt := range []struct{ name, caps, pt, mode string }{
-		{"usual caps", usual + "96", "96", ""},
-		{"mode 0", usual + "107,packetization-mode=(string)0", "107", "packetization-mode=0"},
-		{"mode 1", usual + "103,packetization-mode=(string)1,profile-level-id=(string)42e01f", "103", "packetization-mode=1"},
+	for _, tt := range []struct{ name, caps, codec, mode string }{
+		{"usual caps", usual + "96", "96 H264", ""},
+		{"mode 0", usual + "107,packetization-mode=(string)0", "107 H264", "packetization-mode=0"},
+		{"mode 1", usual + "103,packetization-mode=(string)1,profile-level-id=(string)42e01f", "103 H264", "packetization-mode=1"},
+		{"VP8", "application/x-rtp,media=video,encoding-name=VP8,clock-rate=90000,payload=101", "101 VP8", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			seen := saw[struct {
 				Pictures      int
 				Answer, Error string
 			}](t, harness.Run(t, nil, "/usr/bin/python3", "testdata/whep_gstreamer.py", robot.URL+"/whep/front", "60", tt.caps))
-			if seen.Pictures != 60 || !strings.Contains(seen.Answer, "a=rtpmap:"+tt.pt+" H264/90000") || !strings.Contains(seen.Answer, tt.mode) {
+			if seen.Pictures != 60 || !strings.Contains(seen.Answer, "a=rtpmap:"+tt.codec+"/90000") || !strings.Contains(seen.Answer, tt.mode) {
 				t.Errorf("%d of 60 pictures; refused with %q, answered with\n%s", seen.Pictures, seen.Error, seen.Answer)
 			}
 		})
 	}
 }
 
-// plays is a WHEP player in a page. $1 is what the codecs that it offers have in their parameters, $2 the header extensions that it does not
-// offer.
+// plays is a WHEP player in a page. $1 is what the codecs that it offers have in their names and parameters, $2 the header extensions that it
+// does not offer.
 const plays = `(async () => {
   const pc = new RTCPeerConnection();
   const transceiver = pc.addTransceiver('video', { direction: 'recvonly' });
   const codecs = RTCRtpReceiver.getCapabilities('video').codecs
-    .filter((c) => c.mimeType === 'video/H264' && $1.every((p) => c.sdpFmtpLine.includes(p)));
+    .filter((c) => ['video/H264', 'video/VP8'].includes(c.mimeType) && $1.every((p) => (c.mimeType + ' ' + c.sdpFmtpLine).includes(p)));
   if (codecs.length === 0) throw new Error('this browser has no such codec');
   transceiver.setCodecPreferences(codecs);
   const video = Object.assign(document.createElement('video'), { muted: true });
@@ -87,7 +97,7 @@ const plays = `(async () => {
   } while (inbound.framesDecoded < 90);
   pc.close();
   video.remove();
-  return { codec: stats.get(inbound.codecId).sdpFmtpLine, decoded: inbound.framesDecoded,
+  return { codec: stats.get(inbound.codecId).mimeType + ' ' + stats.get(inbound.codecId).sdpFmtpLine, decoded: inbound.framesDecoded,
     delayMs: 1000 * inbound.jitterBufferDelay / inbound.jitterBufferEmittedCount };
 })()`
 
@@ -105,7 +115,7 @@ func TestChromiumWithOneCodec(t *testing.T) {
 	page := harness.StartBrowser(t).Open(t, robot.URL+"/healthz")
 	for _, want := range [][]string{
 		{"42e01f", "packetization-mode=1"}, {"42001f", "packetization-mode=1"}, {"4d001f", "packetization-mode=1"},
-		{"42e01f", "packetization-mode=0"},
+		{"42e01f", "packetization-mode=0"}, {"VP8"},
 	} {
 		t.Run(strings.Join(want, " "), func(t *testing.T) {
 			seen := harness.Eval[played](t, page, plays, want, []string{})
@@ -125,7 +135,7 @@ func TestPlayoutDelayCounts(t *testing.T) {
 	robot.Device(t, "front")
 	page := harness.StartBrowser(t).Open(t, robot.URL+"/healthz")
 	both := "Promise.all([" + strings.ReplaceAll(plays, "$2", "[]") + "," + plays + "])"
-	seen := harness.Eval[[]played](t, page, both, []string{}, []string{"playout-delay"})
+	seen := harness.Eval[[]played](t, page, both, []string{"H264"}, []string{"playout-delay"})
 	with, without := seen[0].DelayMs, seen[1].DelayMs
 	t.Logf("in the jitter buffer: %.1f ms with, %.1f ms without", with, without)
 	if with > without/2 {

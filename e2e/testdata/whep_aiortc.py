@@ -1,10 +1,10 @@
-"""Plays a WHEP stream with aiortc: whep_aiortc.py URL PICTURES. Prints what it saw as JSON."""
+"""Plays a WHEP stream with aiortc: whep_aiortc.py URL PICTURES [CODEC]. Prints what it saw as JSON."""
 import asyncio
 import json
 import sys
 import urllib.request
 
-from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCSessionDescription
 
 
 def post(url, offer):
@@ -13,9 +13,12 @@ def post(url, offer):
         return response.read().decode()
 
 
-async def play(url, count):
+async def play(url, count, codec=None):
     pc = RTCPeerConnection()
-    pc.addTransceiver("video", direction="recvonly")
+    transceiver = pc.addTransceiver("video", direction="recvonly")
+    if codec:
+        known = RTCRtpReceiver.getCapabilities("video").codecs
+        transceiver.setCodecPreferences([c for c in known if c.mimeType == codec])
     await pc.setLocalDescription(await pc.createOffer())
     answer = await asyncio.to_thread(post, url, pc.localDescription.sdp)
     await pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
@@ -31,8 +34,9 @@ async def play(url, count):
     for report in (await receiver.getStats()).values():
         if report.type == "inbound-rtp":
             seen["lost"] = report.packetsLost
+    seen["answer"] = answer
     await pc.close()
     return seen
 
 
-print(json.dumps(asyncio.run(play(sys.argv[1], int(sys.argv[2])))))
+print(json.dumps(asyncio.run(play(sys.argv[1], int(sys.argv[2]), *sys.argv[3:]))))

@@ -60,8 +60,10 @@ class Player:
         return False
 
     def show(self, _, pad):
+        codec = pad.get_current_caps().get_structure(0).get_string("encoding-name")
+        decoder = {"H264": "rtph264depay ! h264parse ! avdec_h264", "VP8": "rtpvp8depay ! avdec_vp8"}[codec]
         screen = Gst.parse_bin_from_description(
-            "queue ! rtph264depay ! h264parse ! avdec_h264 ! fakesink name=sink sync=false signal-handoffs=true", True)
+            f"queue ! {decoder} ! fakesink name=sink sync=false signal-handoffs=true", True)
         self.pipeline.add(screen)
         screen.get_by_name("sink").connect("handoff", self.picture)
         screen.sync_state_with_parent()

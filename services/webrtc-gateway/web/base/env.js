@@ -21,6 +21,7 @@ import { holderName } from './holder.js';
  * @property {(run: (why: Lapse) => void) => () => void} onAway Calls when the page is hidden, left
  *   for another window, put to sleep, or closed.
  * @property {() => boolean} canDecode Whether {@link Env.newDecoder} can be called: WebCodecs is for secure contexts only.
+ * @property {() => Promise<string[]>} decodable Media types of video that {@link Env.newDecoder} takes, the preferred one first.
  * @property {(handlers: DecoderHandlers) => Decoder} newDecoder
  * @property {() => Screen} newScreen Something to draw decoded frames on.
  * @property {() => (Gamepad|null)[]} gamepads
@@ -48,6 +49,18 @@ import { holderName } from './holder.js';
  * @property {(frame: DecodedFrame) => void} draw
  * @property {() => void} close
  */
+
+/** What decoders are asked for, by media type: the least of H.264 that all cameras may send, and VP8 for browsers without it. */
+const CODECS = { 'video/H264': 'avc1.42e01f', 'video/VP8': 'vp8' };
+
+/** @returns {Promise<string[]>} */
+async function decodable() {
+  const supported = await Promise.all(Object.entries(CODECS).map(async ([type, codec]) => {
+    const { supported: is } = await VideoDecoder.isConfigSupported({ codec }).catch(() => ({ supported: false }));
+    return is ? [type] : [];
+  }));
+  return supported.flat();
+}
 
 /** @param {DecoderHandlers} handlers @returns {Decoder} */
 function newDecoder({ output, error, dequeue }) {
@@ -127,6 +140,7 @@ export function browserEnv() {
       };
     },
     canDecode: () => typeof VideoDecoder === 'function' && typeof HTMLCanvasElement.prototype.captureStream === 'function',
+    decodable,
     newDecoder,
     newScreen,
     gamepads: () => navigator.getGamepads?.() ?? [],

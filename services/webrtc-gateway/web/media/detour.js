@@ -18,13 +18,16 @@ export class Detour {
   reason = '';
 
   #openOf;
+  /** @type {string[]|null} Media types that this browser decodes; null before it has been asked, and while it thinks. */
+  #types = null;
+  #asked = false;
   #onReceiver;
   #env;
   /** @type {Map<string, PictureSocket>} By device. */
   #sockets = new Map();
 
   /**
-   * @param {(device: string) => WebSocket} open Opens the socket of a device's pictures.
+   * @param {(device: string, types: string[]) => WebSocket} open Opens the socket of a device's pictures, of one of these media types.
    * @param {(device: string, receiver: import('./picturesocket.js').PictureReceiver) => void} onReceiver Called when there are pictures.
    * @param {import('../base/env.js').Env} env
    */
@@ -46,12 +49,21 @@ export class Detour {
       socket.close();
       this.#sockets.delete(device);
     }
-    for (const device of devices.length > 0 && this.picture ? devices : []) {
+    if (devices.length > 0 && this.picture) this.#ask();
+    const types = this.#types ?? [];
+    for (const device of types.length > 0 ? devices : []) {
       const known = this.#sockets.get(device);
-      const socket = known ?? new PictureSocket(() => this.#openOf(device), (receiver) => this.#onReceiver(device, receiver), this.#env);
+      const socket = known ?? new PictureSocket(() => this.#openOf(device, types), (receiver) => this.#onReceiver(device, receiver), this.#env);
       if (!known) this.#sockets.set(device, socket);
       socket.tick();
     }
+  }
+
+  /** Asks the browser, once, what it decodes. */
+  async #ask() {
+    if (this.#asked) return;
+    this.#asked = true;
+    this.#types = await this.#env.decodable();
   }
 
   /** Hands out again what there is: a connection that ended took it away. */

@@ -5,8 +5,6 @@
  * format. What the decoder cannot keep up with is lost up to the next key frame.
  */
 
-import { h264Codec } from './h264.js';
-
 const HEADER_BYTES = 16;
 const VERSION = 1;
 /** More pictures than this never wait for the decoder. */
@@ -35,6 +33,7 @@ export class PictureSocket {
   #socket = null;
   /** @type {import('../base/env.js').Decoder|null} */
   #decoder = null;
+  /** As the gateway names it; empty before. */
   #codec = '';
   /** Number of the newest picture. */
   #number = 0;
@@ -81,7 +80,7 @@ export class PictureSocket {
   #open() {
     const socket = (this.#socket = this.#openSocket());
     socket.binaryType = 'arraybuffer';
-    socket.onmessage = ({ data }) => data instanceof ArrayBuffer && this.#receive(data);
+    socket.onmessage = ({ data }) => (data instanceof ArrayBuffer ? this.#receive(data) : this.#useCodec(data));
     socket.onclose = () => {
       this.#retryAt = this.#env.now() + this.#patience;
       this.#patience = Math.min(2 * this.#patience, LAST_RETRY_MS);
@@ -92,6 +91,7 @@ export class PictureSocket {
   #leave() {
     this.#drop();
     this.#number = this.#confirmed = 0;
+    this.#codec = '';
     const socket = this.#socket;
     this.#socket = null;
     if (!socket) return;
@@ -106,7 +106,7 @@ export class PictureSocket {
     this.#number = view.getUint32(4);
     this.#patience = FIRST_RETRY_MS;
     const picture = { key: (view.getUint8(1) & 1) === 1, captureUs: Number(view.getBigInt64(8)), data: new Uint8Array(message, HEADER_BYTES) };
-    if (picture.key) this.#prepare(picture.data);
+    if (picture.key) this.#prepare();
     if (this.#decoder && this.#decoder.waiting >= MOST_WAITING) this.#drop();
     try {
       this.#decoder?.decode(picture.key, picture.captureUs, picture.data);
@@ -117,11 +117,22 @@ export class PictureSocket {
     this.#confirm();
   }
 
-  /** Sees to it that there is a decoder for what begins with a key frame. @param {Uint8Array} data */
-  #prepare(data) {
-    const codec = h264Codec(data);
-    if (codec === '' || (this.#decoder && codec === this.#codec)) return;
+  /** The gateway names the codec of what begins with the next key frame. @param {unknown} text */
+  #useCodec(text) {
+    let codec;
+    try {
+      ({ codec } = JSON.parse(String(text)));
+    } catch {
+      return; // from a newer gateway
+    }
+    if (typeof codec !== 'string' || codec === this.#codec) return;
+    this.#codec = codec;
     this.#drop();
+  }
+
+  /** A key frame has come: there can be a decoder. */
+  #prepare() {
+    if (this.#decoder || this.#codec === '') return;
     try {
       const decoder = this.#env.newDecoder({
         output: (frame) => decoder === this.#decoder && this.#show(frame),
@@ -129,8 +140,7 @@ export class PictureSocket {
         dequeue: () => decoder === this.#decoder && this.#confirm(),
       });
       this.#decoder = decoder;
-      this.#codec = codec;
-      decoder.configure(codec);
+      decoder.configure(this.#codec);
     } catch {
       this.#drop(); // this browser cannot decode it
     }

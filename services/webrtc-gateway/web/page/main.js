@@ -79,7 +79,7 @@ function showLink() {
 function showDetour() {
   const { detour } = robot;
   setData(document.body, { detour: detour?.reason ?? '' });
-  setText(byId('way', HTMLElement), detourWords(detour, isSecureContext));
+  setText(byId('way', HTMLElement), detourWords(detour, isSecureContext, location.hostname));
 }
 
 /** What is beside the cameras, if there is anything. */

@@ -62,7 +62,7 @@ export class Robot extends EventTarget {
       onBroken: () => this.#link.open(),
       onResult: (result) => this.#calls.settle(result),
       onDetour: () => this.dispatchEvent(new CustomEvent('detour', { detail: this.detour })),
-      openPicture: (device) => env.openSocket(pictureUrl(base, device), this.#link.protocols),
+      openPicture: (device, types) => env.openSocket(pictureUrl(base, device, types), this.#link.protocols),
     }, this.clock, env);
     this.#calls = new Calls({
       send: (message) => this.#link.send(message),
@@ -343,9 +343,10 @@ export class Robot extends EventTarget {
   }
 }
 
-/** @param {URL} base Where the gateway is. @param {string} device */
-function pictureUrl(base, device) {
+/** @param {URL} base Where the gateway is. @param {string} device @param {string[]} types Media types that can be decoded. */
+function pictureUrl(base, device, types) {
   const url = new URL(`picture/${encodeURIComponent(device)}`, base);
+  url.search = new URLSearchParams({ types: types.join() }).toString();
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   return url.href;
 }

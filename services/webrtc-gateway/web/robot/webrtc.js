@@ -25,7 +25,8 @@ const TRY_MS = 10_000;
  * @property {() => void} onBroken Another session is needed: the gateway knows one connection for each.
  * @property {(result: import('../proto/signaling.js').CallResult) => void} onResult An answer on the channel of calls.
  * @property {() => void} onDetour The detour around WebRTC begins, or is over.
- * @property {(device: string) => WebSocket} openPicture Opens the socket of a device's pictures, for a detour.
+ * @property {(device: string, types: string[]) => WebSocket} openPicture Opens the socket of a device's pictures, of one of these media types, for a
+ *   detour.
  */
 
 /** The WebRTC side of one robot. VideoSet, sounds and channels outlast its connections. */

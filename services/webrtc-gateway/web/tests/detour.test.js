@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { h264Codec } from '../media/h264.js';
 import { Keyboard } from '../inputs/keyboard.js';
 import { FakeEnv } from './fakes.js';
 import { key, Rig } from './rig.js';
@@ -21,7 +20,16 @@ function picture(number, { isKey = false, captureMs = env.originMs + env.time, d
   new Uint8Array(message).set(data, 16);
   return message;
 }
-const show = (...args) => env.pictureSocket.onmessage({ data: picture(...args) });
+const tell = (codec) => env.pictureSocket.onmessage({ data: JSON.stringify({ codec }) });
+/** The gateway names the codec before the first picture that can be decoded. */
+const show = (number, how = {}) => {
+  const { pictureSocket } = env;
+  if (how.isKey && !pictureSocket.told && !how.data) {
+    tell('avc1.42e01f');
+    pictureSocket.told = true;
+  }
+  pictureSocket.onmessage({ data: picture(number, how) });
+};
 const said = () => env.pictureSocket.sent;
 
 const press = (code) => key(target, 'keydown', code, { at: env.time });
@@ -57,7 +65,7 @@ describe('a browser without a network interface', () => {
     assert.ok(env.time < 3000, `after ${env.time} ms`);
     await rig.pass(100);
     assert.equal(env.socket.of('hangUp').length, 1);
-    assert.equal(env.pictureSocket.url, 'ws://robot:8080/picture/front');
+    assert.equal(env.pictureSocket.url, 'ws://robot:8080/picture/front?types=video%2FH264%2Cvideo%2FVP8');
     assert.equal(rig.robot.state, 'live');
   });
 
@@ -86,8 +94,8 @@ describe('a browser without a network interface', () => {
     env.pictureSocket.open();
     show(1);
     assert.deepEqual(said(), [{ got: 0, keyFrame: true }, { got: 1 }]);
-    show(2, { isKey: true, data: [0, 0, 1, 0x65, 1, 1, 1, 1] }); // no parameter sets
-    show(3, { isKey: true, version: 9 });
+    show(2, { isKey: true, data: [0, 0, 1, 0x65, 1, 1, 1, 1] }); // no codec is named, because there are no parameter sets
+    show(3, { isKey: true, version: 9, data: SPS });
     env.pictureSocket.onmessage({ data: 'text' });
     env.pictureSocket.onmessage({ data: new ArrayBuffer(3) });
     assert.equal(env.decoders.length, 0);
@@ -247,8 +255,31 @@ test('a browser whose candidates do not work goes around as well', async () => {
   await rig.until(() => rig.robot.detour === null, 30_000);
 });
 
-test('the codec is read from the parameter sets', () => {
-  for (const [bytes, want] of [
-    [SPS, 'avc1.42e01f'], [[0, 0, 1, 0x27, 0x64, 0, 0x0a, 1, 2, 3], 'avc1.64000a'], [DELTA, ''], [[], ''], [[0, 0, 1, 0x67, 1], ''],
-  ]) assert.equal(h264Codec(Uint8Array.from(bytes)), want);
+test('a browser without H.264 asks for VP8, and uses the codec that the gateway names', async () => {
+  page('no-path');
+  env.types = ['video/VP8'];
+  await rig.until(() => rig.robot.detour, 15_000);
+  await rig.pass(100);
+  assert.ok(env.pictureSocket.url.endsWith('?types=video%2FVP8'), env.pictureSocket.url);
+  env.pictureSocket.open();
+  tell('vp8');
+  show(1, { isKey: true, data: [0, 0, 0, 0x9d, 1, 0x2a, 16, 0, 16, 0] });
+  show(2, { data: [1, 0, 0, 9] });
+  assert.deepEqual([env.decoder.codec, env.screens[0].drawn.length], ['vp8', 2]);
+  tell('avc1.42e01f'); // the camera has another codec from now on
+  show(3, { data: DELTA });
+  assert.equal(env.screens[0].drawn.length, 2, 'nothing but a key frame begins');
+  show(4, { isKey: true, data: SPS });
+  assert.deepEqual([env.decoder.codec, env.screens[0].drawn.length], ['avc1.42e01f', 3]);
+  tell('avc1.42e01f'); // said twice
+  show(5, { data: DELTA });
+  assert.equal(env.screens[0].drawn.length, 4);
+});
+
+test('a browser that decodes nothing opens no socket for pictures', async () => {
+  page('no-path');
+  env.types = [];
+  await rig.until(() => rig.robot.detour, 15_000);
+  await rig.pass(1000);
+  assert.equal(env.pictureSocket, undefined);
 });

@@ -293,6 +293,10 @@ export class FakeEnv {
 
   canDecode = () => this.decodes;
 
+  /** Media types that its decoder takes. */
+  types = ['video/H264', 'video/VP8'];
+  decodable = async () => this.types;
+
   newDecoder = (handlers) => {
     this.decoders.push(new FakeDecoder(handlers));
     return this.decoder;

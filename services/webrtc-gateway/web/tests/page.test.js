@@ -40,9 +40,12 @@ test('what is said of pads that do not count names the pad and the remedy', () =
 });
 
 test('a detour around WebRTC is told with what is missing and the remedy', () => {
-  assert.equal(detourWords(null, true), '');
-  assert.match(detourWords({ reason: 'no-interface', picture: true }, true), /no network interface.*no sound.*Connect the machine to any network/);
-  assert.match(detourWords({ reason: 'no-webrtc', picture: true }, true), /no WebRTC, or it is switched off.*WebSocket.*another browser/);
-  assert.match(detourWords({ reason: 'no-path', picture: false }, true), /finds no way.*no picture.*use a newer one.*firewall/);
-  assert.match(detourWords({ reason: 'no-path', picture: false }, false), /no picture: browsers decode it only on https or localhost/);
+  assert.equal(detourWords(null, true, 'robot'), '');
+  assert.match(detourWords({ reason: 'no-interface', picture: true }, true, '127.0.0.1'), /no network interface.*no sound.*Connect the machine to any network/);
+  assert.match(detourWords({ reason: 'no-webrtc', picture: true }, true, 'localhost'), /no WebRTC, or it is switched off.*WebSocket.*another browser/);
+  assert.match(detourWords({ reason: 'no-path', picture: false }, true, 'robot'), /finds no way.*no picture.*use a newer one.*firewall/);
+  assert.match(detourWords({ reason: 'no-path', picture: false }, false, '10.0.0.7'), /no picture: browsers decode it only on https or localhost/);
+  for (const host of ['localhost', '127.0.0.1', '[::1]']) {
+    assert.match(detourWords({ reason: 'no-path', picture: true }, true, host), /on this machine. Firefox.*WebSocket.*Chromium.*token/);
+  }
 });

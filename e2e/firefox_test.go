@@ -1,0 +1,118 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/waldo-robot/waldo/e2e/harness"
+)
+
+// decoded returns how many pictures of each video of the page were decoded. All of them must be VP8.
+const decoded = `(async () => {
+  const stats = [...(await peers.at(-1).getStats()).values()];
+  const videos = stats.filter((s) => s.type === 'inbound-rtp' && s.kind === 'video');
+  if (videos.some((v) => stats.find((s) => s.id === v.codecId)?.mimeType !== 'video/VP8')) throw new Error('not VP8');
+  return videos.map((v) => v.framesDecoded);
+})()`
+
+// awaitPictures waits until Firefox has decoded more pictures of both videos.
+func awaitPictures(t *testing.T, firefox *harness.Firefox, more int) {
+	t.Helper()
+	var before []int
+	firefox.Eval(t, decoded, &before)
+	harness.Until(t, "both videos move", func() error {
+		var now []int
+		firefox.Eval(t, decoded, &now)
+		if len(now) != 2 {
+			return fmt.Errorf("there are %d videos", len(now))
+		}
+		for i, n := range now {
+			if i < len(before) {
+				n -= before[i]
+			}
+			if n < more {
+				return fmt.Errorf("%v pictures, %v before", now, before)
+			}
+		}
+		return nil
+	})
+}
+
+// shows reports whether the camera in front has a picture that is live.
+const shows = `(() => {
+  const tile = document.querySelector('[data-device="front"][data-picture]');
+  return tile?.dataset.picture === 'live' && tile.querySelector('video').videoWidth > 0;
+})()`
+
+// firefoxRobot runs the simulated rover, and opens its page in Debian's Firefox, which has no H.264.
+func firefoxRobot(t *testing.T, network *harness.Network) (*harness.Robot, *harness.Firefox) {
+	t.Helper()
+	robot := harness.StartRobot(t, harness.Options{Name: "rover", Drive: harness.RoverDrive, Network: network,
+		Devices: `front: {kind: camera, source: sim, fps: 30}
+		map: {kind: camera, source: sim, view: above, fps: 30}
+		voice: {kind: audio, source: tone}
+		` + harness.BoardAt("sim")})
+	firefox, url := harness.StartFirefox(t), robot.URL
+	if network != nil {
+		url += "/?token=" + harness.Token
+	}
+	firefox.Open(t, url)
+	return robot, firefox
+}
+
+// firefoxDrives presses Drive and holds W until the picture has moved, and then stops.
+func firefoxDrives(t *testing.T, firefox *harness.Firefox) {
+	t.Helper()
+	firefox.Eval(t, look+", window.still = look(), null", new(any))
+	firefox.Click(t, "#drive-button")
+	firefox.Until(t, "document.querySelector('#drive').dataset.drive === 'driving'")
+	firefox.Press(t, "KeyW")
+	firefox.Until(t, "document.querySelector('#drive').dataset.motors === 'driven' && differs(still, look()) > 5")
+	firefox.Release(t, "KeyW")
+	firefox.Click(t, "#drive-button")
+	firefox.Until(t, "document.querySelector('#drive').dataset.drive === 'off' && document.querySelector('#drive').dataset.holder === ''")
+}
+
+// keepPicture writes what Firefox shows, for people, where the environment asks for it.
+func keepPicture(t *testing.T, firefox *harness.Firefox) {
+	t.Helper()
+	if dir := os.Getenv("WALDO_SCREENSHOTS"); dir != "" {
+		firefox.Screenshot(t, dir+"/"+t.Name()+".png")
+	}
+}
+
+// TestFirefox shows VP8 over WebRTC to a Firefox on another machine, and is driven by it. A camera that is killed is back in the same
+// connection.
+func TestFirefox(t *testing.T) {
+	robot, firefox := firefoxRobot(t, harness.StartNetwork(t))
+	firefox.Until(t, shows)
+	awaitPictures(t, firefox, 60)
+	firefoxDrives(t, firefox)
+	keepPicture(t, firefox)
+	killed := robot.Device(t, "front").PID
+	harness.Crash(t, killed)
+	harness.Until(t, "the camera is started again", func() error {
+		if robot.Device(t, "front").PID == killed {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	firefox.Until(t, shows)
+	awaitPictures(t, firefox, 60)
+	var peers int
+	if firefox.Eval(t, "peers.length", &peers); peers != 1 {
+		t.Errorf("the page made %d connections", peers)
+	}
+}
+
+// TestFirefoxOnTheRobot: Firefox does not use WebRTC over loopback. The page says so; the pictures, in VP8, and the commands go over
+// WebSockets.
+func TestFirefoxOnTheRobot(t *testing.T) {
+	_, firefox := firefoxRobot(t, nil)
+	firefox.Until(t, shows)
+	firefox.Until(t, "/loopback|no network interface/.test(document.querySelector('#way').textContent)") // the latter where there is none
+	firefoxDrives(t, firefox)
+	keepPicture(t, firefox)
+}
