@@ -74,6 +74,7 @@ var readmes = map[string][]step{
 		{"make promises", leftOut("CI runs it")},
 		{"make build build/venv/ready", leftOut("`make e2e` does it")},
 		{"cd e2e && WALDO_BIN=", leftOut("`make e2e` runs the same command")},
+		{"cd e2e && WALDO_BIN=$PWD/../bin WALDO_BASE_BIN=", leftOut("it needs the programs of another build")},
 	},
 	"examples/padrover/README.md": {
 		{"make run", stays(everything...)},
