@@ -152,6 +152,9 @@ deps-test: ## install the Debian packages needed to test, when missing
 	@scripts/deps chromium curl ffmpeg firefox-esr flite fonts-dejavu-core iproute2 libasound2-plugins nftables nginx-light nodejs pulseaudio python3-venv \
 		gir1.2-gst-plugins-bad-1.0 gir1.2-gstreamer-1.0 gstreamer1.0-libav gstreamer1.0-nice gstreamer1.0-plugins-bad python3-gi
 
+.PHONY: venv
+venv: deps-test $(VENV) ## install the Python packages that tests and the example in Python need, into build/venv/
+
 .PHONY: clean
 clean: ## remove everything that was built
 	rm -rf $(BIN) $(BUILD)
