@@ -11,42 +11,41 @@ import (
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 )
 
-// table is all codecs, in the order in which the gateway prefers them. The first of a kind is assumed of a device that does not say
-// what its streams are.
+// table lists all codecs, in the order in which the gateway prefers them. The first of a kind is assumed for a device that does not
+// name its media types.
 var table = []*Codec{h264, vp8, opus}
 
-// Profile says more about a stream than its codec does, as its key frames say it. Its meaning is the codec's own; the zero value is
-// what most streams have.
+// Profile describes a stream more precisely than its codec, as read from its key frames. Each codec defines its meaning; the zero
+// value is the most common one.
 type Profile string
 
 // Codec is one way to encode video or sound.
 type Codec struct {
-	// MediaType is what frames, streams and SDP call it, for example audio/opus.
+	// MediaType is its name in frames, streams and SDP, for example audio/opus.
 	MediaType string
 	Kind      webrtc.RTPCodecType
 	ClockRate uint32
 	Channels  uint16 // 0 for video
-	// Demand is what a section has to offer, for people.
+	// Demand describes what a media section has to offer, for error messages.
 	Demand string
-	// Independent is true if each frame can be decoded by itself, so that a loss costs nothing but what was lost. Otherwise nothing
-	// after a loss can be used up to the next key frame.
+	// Independent is true if each frame can be decoded on its own. Otherwise no frame after a loss can be used up to the next key frame.
 	Independent bool
-	// MaxFrame bounds a frame in bytes; 0 means that RTP does not.
+	// MaxFrame bounds a frame in bytes; 0 means no bound.
 	MaxFrame int
 
 	feedback []webrtc.RTCPFeedback
-	number   webrtc.PayloadType // of pion's table, see Register
-	// The rest may be nil where a codec has no such rule.
+	number   webrtc.PayloadType // in pion's table, see Register
+	// The rest may be nil.
 	newPayloader func() rtp.Payloader                                         // nil: a frame is a packet
-	isKey        func(frame *mediav1.VideoFrame) bool                         // nil: the device knows
+	isKey        func(frame *mediav1.VideoFrame) bool                         // nil: as flagged by the device
 	usable       func(frame []byte) bool                                      // nil: every frame is
 	profileOf    func(keyFrame []byte) (Profile, bool)                        // nil: there are none
-	unlike       func(fmtp func(parameter string) string, stream Profile) int // nil: all offers are alike
-	webCodecs    func(keyFrame []byte) string                                 // nil: the part of MediaType after the slash
+	unlike       func(fmtp func(parameter string) string, stream Profile) int // nil: all offers are equal
+	webCodecs    func(keyFrame []byte) string                                 // nil: the subtype of MediaType
 	wish         func(fmtp string) string                                     // nil: none, see Wish
 }
 
-// feedback is what the gateway understands of what a player reports about video.
+// videoFeedback is the RTCP feedback about video that the gateway handles.
 func videoFeedback() []webrtc.RTCPFeedback {
 	return []webrtc.RTCPFeedback{{Type: "ccm", Parameter: "fir"}, {Type: "nack"}, {Type: "nack", Parameter: "pli"}}
 }
@@ -65,9 +64,8 @@ func Of(mediaType string) *Codec {
 	return table[i]
 }
 
-// Named returns the codec that an rtpmap names, and the channels that it names; nil if the gateway has none. RFC 7587 demands the two
-// channels in the name of Opus, but GStreamer leaves them out if the caps of a player have no encoding-params, and plays it all the
-// same.
+// Named returns the codec and the channels that an rtpmap names; nil if the gateway does not have the codec. RFC 7587 requires the
+// two channels in the name of Opus, but GStreamer omits them if the caps of a player have no encoding-params, and still plays it.
 func Named(rtpmap string) (c *Codec, channels uint16) {
 	for _, c := range table {
 		if strings.EqualFold(rtpmap, c.Name()) {
@@ -80,7 +78,7 @@ func Named(rtpmap string) (c *Codec, channels uint16) {
 	return nil, 0
 }
 
-// Name is what an rtpmap calls the codec, for example opus/48000/2.
+// Name returns the name of the codec in an rtpmap, for example opus/48000/2.
 func (c *Codec) Name() string {
 	_, name, _ := strings.Cut(c.MediaType, "/")
 	return name + "/" + strconv.Itoa(int(c.ClockRate)) + c.channels()
@@ -93,7 +91,7 @@ func (c *Codec) channels() string {
 	return "/" + strconv.Itoa(int(c.Channels))
 }
 
-// Demands is what a section of a kind has to offer, for people.
+// Demands describes what a media section of a kind has to offer, for error messages.
 func Demands(kind webrtc.RTPCodecType) string {
 	var all []string
 	for _, c := range All(kind) {
@@ -102,8 +100,8 @@ func Demands(kind webrtc.RTPCodecType) string {
 	return strings.Join(all, ", or ")
 }
 
-// Register tells pion of all codecs. The numbers are pion's when it offers, which it never does here: those of an answer and of the
-// packets come from the offer.
+// Register registers all codecs with pion. The numbers are for pion's own offers, which it never makes here: those of an answer and of
+// the packets come from the offer.
 func Register(m *webrtc.MediaEngine) error {
 	for _, c := range table {
 		if err := m.RegisterCodec(c.Parameters(c.number, c.Channels, ""), c.Kind); err != nil {
@@ -113,15 +111,15 @@ func Register(m *webrtc.MediaEngine) error {
 	return nil
 }
 
-// Parameters are the codec as pion has it, as a section lists it.
+// Parameters returns the codec as listed by a media section, in the form that pion uses.
 func (c *Codec) Parameters(pt webrtc.PayloadType, channels uint16, fmtp string) webrtc.RTPCodecParameters {
 	return webrtc.RTPCodecParameters{PayloadType: pt, RTPCodecCapability: webrtc.RTPCodecCapability{
 		MimeType: c.MediaType, ClockRate: c.ClockRate, Channels: channels, SDPFmtpLine: fmtp, RTCPFeedback: c.feedback,
 	}}
 }
 
-// Choose takes the parameters, of those that a section lists, under which a stream of the codec suits the player best; false if there
-// are none.
+// Choose selects, among the codecs that a media section lists, the entry for this codec that suits a stream best. It returns false if
+// there is none.
 func (c *Codec) Choose(listed []webrtc.RTPCodecParameters, stream Profile) (webrtc.RTPCodecParameters, bool) {
 	best, at := webrtc.RTPCodecParameters{}, -1
 	for _, p := range listed {
@@ -139,7 +137,7 @@ func (c *Codec) Choose(listed []webrtc.RTPCodecParameters, stream Profile) (webr
 	return best, at >= 0
 }
 
-// parameter is one of the parameters in an fmtp line, empty if it is not there.
+// parameter returns one parameter of an fmtp line, empty if it is missing.
 func parameter(fmtp, name string) string {
 	for p := range strings.SplitSeq(fmtp, ";") {
 		if key, value, _ := strings.Cut(strings.TrimSpace(p), "="); strings.EqualFold(key, name) {
@@ -149,7 +147,7 @@ func parameter(fmtp, name string) string {
 	return ""
 }
 
-// NewPayloader returns what cuts the frames of one stream into RTP payloads.
+// NewPayloader returns a payloader for the frames of one stream.
 func (c *Codec) NewPayloader() rtp.Payloader {
 	if c.newPayloader == nil {
 		return whole{}
@@ -163,12 +161,12 @@ type whole struct{}
 // Payload implements [rtp.Payloader].
 func (whole) Payload(_ uint16, frame []byte) [][]byte { return [][]byte{frame} }
 
-// Usable reports whether the data of a frame can be of the codec at all.
+// Usable reports whether data can be a frame of the codec.
 func (c *Codec) Usable(frame []byte) bool {
 	return len(frame) > 0 && (c.MaxFrame == 0 || len(frame) <= c.MaxFrame) && (c.usable == nil || c.usable(frame))
 }
 
-// IsKey reports whether a decoder can begin with a frame.
+// IsKey reports whether a decoder can start with a frame.
 func (c *Codec) IsKey(frame *mediav1.VideoFrame) bool {
 	switch {
 	case c.Independent:
@@ -179,10 +177,10 @@ func (c *Codec) IsKey(frame *mediav1.VideoFrame) bool {
 	return c.isKey(frame)
 }
 
-// HasProfiles reports whether streams of the codec differ in what decoders they need.
+// HasProfiles reports whether streams of the codec may need different decoders.
 func (c *Codec) HasProfiles() bool { return c.profileOf != nil }
 
-// ProfileOf reads the profile of a stream from one of its key frames; false if it does not say.
+// ProfileOf reads the profile of a stream from a key frame. It returns false if the key frame does not contain it.
 func (c *Codec) ProfileOf(keyFrame []byte) (Profile, bool) {
 	if c.profileOf == nil {
 		return "", false
@@ -190,7 +188,8 @@ func (c *Codec) ProfileOf(keyFrame []byte) (Profile, bool) {
 	return c.profileOf(keyFrame)
 }
 
-// WebCodecs is the name under which a browser's VideoDecoder takes a stream that begins with a key frame.
+// WebCodecs returns the codec string for a browser's VideoDecoder, for a stream that starts with a key frame. It is empty if the key
+// frame does not contain it.
 func (c *Codec) WebCodecs(keyFrame []byte) string {
 	if c.webCodecs == nil {
 		_, name, _ := strings.Cut(c.MediaType, "/")
@@ -199,8 +198,8 @@ func (c *Codec) WebCodecs(keyFrame []byte) string {
 	return c.webCodecs(keyFrame)
 }
 
-// Wish turns the wishes of a far end for what it receives into those of the gateway for what it receives, because an answer repeats
-// them. The far end is sent what the device made in any case.
+// Wish replaces the parameters that a peer requests for the media it receives by those that the gateway requests for the media it
+// receives, because an answer repeats them. The peer receives what the device encoded in any case.
 func (c *Codec) Wish(fmtp string) string {
 	if c.wish == nil {
 		return fmtp

@@ -11,7 +11,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/media/annexb"
 )
 
-// h264 is H.264 in Annex B, as the device says where its key frames are.
+// h264 is H.264 in Annex B format. The device flags its key frames.
 var h264 = &Codec{
 	MediaType: media.H264, Kind: webrtc.RTPCodecTypeVideo, ClockRate: 90_000,
 	Demand:       "H264/90000 with packetization-mode 1 or 0",
@@ -29,10 +29,10 @@ var h264 = &Codec{
 	},
 }
 
-// h264Unlike is how far the parameters of an offer are from what a stream holds: 0 is the same, negative cannot carry it.
+// h264Unlike is the distance of the parameters of an offer from a stream: 0 is an exact match, negative cannot carry it.
 //
-// Players that list H.264 without packetization-mode, or with mode 0, are sent fragments like all others: one NAL unit of a camera does
-// not fit a packet. GStreamer's and Chromium's depacketizers take them in every mode. Mode 2 has other packets.
+// Players that list H.264 without packetization-mode, or with mode 0, get fragmentation units like all others: a NAL unit of a camera
+// does not fit in a packet. GStreamer's and Chromium's depacketizers accept them in every mode. Mode 2 has a different format.
 func h264Unlike(fmtp func(string) string, stream Profile) int {
 	distance := 0
 	switch fmtp("packetization-mode") {
@@ -54,7 +54,7 @@ func h264ProfileOf(keyFrame []byte) (Profile, bool) {
 	return Profile(sps[1:3]), true
 }
 
-// h264Family is a profile by its name, in the order in which it is likely to be decoded.
+// h264Family is a profile by name, ordered by how likely players can decode it.
 type h264Family int
 
 const (
@@ -66,7 +66,7 @@ const (
 	otherProfile
 )
 
-// h264Profile is the family of a stream. The zero value stands for constrained baseline, which is what Waldo's own encoder makes.
+// h264Profile returns the family of a stream. The zero value stands for constrained baseline, which Waldo's own encoder produces.
 func h264Profile(p Profile) h264Family {
 	if len(p) != 2 {
 		return constrainedBaseline
@@ -90,7 +90,7 @@ func h264FamilyOf(idc, flags byte) h264Family {
 	return otherProfile
 }
 
-// includes reports whether a decoder of one profile reads streams of another.
+// includes reports whether a decoder for one profile decodes streams of another.
 func (f h264Family) includes(stream h264Family) bool {
 	switch {
 	case f == stream, stream == constrainedBaseline:
@@ -101,10 +101,10 @@ func (f h264Family) includes(stream h264Family) bool {
 	return false
 }
 
-// h264ProfileUnlike is how far a profile-level-id of SDP is from the profile of a stream: 0 is the same, then come those whose decoders
-// read the stream, then the rest. A player that lists nothing that fits may still read it, and is not refused.
+// h264ProfileUnlike is the distance of a profile-level-id in SDP from the profile of a stream: 0 is an exact match, then come profiles
+// whose decoders decode the stream, then the rest. A player that lists no matching profile may still decode it, and is not refused.
 func h264ProfileUnlike(stream h264Family, profileLevelID string) int {
-	offered := baseline // what SDP means by leaving it out
+	offered := baseline // the default of SDP
 	if b, err := hex.DecodeString(profileLevelID); err == nil && len(b) == 3 {
 		offered = h264FamilyOf(b[0], b[1])
 	}

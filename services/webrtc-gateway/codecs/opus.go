@@ -13,12 +13,12 @@ const (
 	maxOpus = 1275
 	// MaxOpusSamples is the longest Opus packet: 120 ms at 48 kHz.
 	MaxOpusSamples = 5760
-	// voiceBitrate is what a browser is asked to talk with, in bit/s. By itself Chromium takes 32000, less what RTP and UDP need; below about
-	// 30000 libopus leaves the copies of in-band FEC out when few packets are lost.
+	// voiceBitrate is the bit rate requested from a browser that talks, in bit/s. Chromium's default is 32000 minus the overhead of RTP
+	// and UDP; below about 30000 libopus omits in-band FEC when few packets are lost.
 	voiceBitrate = 48_000
 )
 
-// opus is Opus. A lost packet is concealed by the far end.
+// opus is Opus. The receiver conceals lost packets.
 var opus = &Codec{
 	MediaType: "audio/opus", Kind: webrtc.RTPCodecTypeAudio, ClockRate: 48_000, Channels: 2,
 	Demand:      "opus/48000/2",
@@ -28,7 +28,7 @@ var opus = &Codec{
 	wish:        opusWish,
 }
 
-// opusWish asks for voices in one channel, since the two of a voice are the same, at a rate at which there is room for FEC.
+// opusWish requests mono, because both channels of a voice are identical, at a bit rate that leaves room for FEC.
 func opusWish(fmtp string) string {
 	kept := slices.DeleteFunc(strings.Split(fmtp, ";"), func(p string) bool {
 		key, _, _ := strings.Cut(strings.TrimSpace(p), "=")
@@ -37,7 +37,7 @@ func opusWish(fmtp string) string {
 	return fmt.Sprintf("%s;maxaveragebitrate=%d", strings.Join(kept, ";"), voiceBitrate)
 }
 
-// durations are those of the frames of an Opus packet in samples at 48 kHz, by the configuration in its first byte (RFC 6716, 3.1).
+// durations are the frame durations of Opus in samples at 48 kHz, by the configuration in the first byte of a packet (RFC 6716, 3.1).
 var durations = func() (d [32]int) {
 	for config := range d {
 		switch {
@@ -52,8 +52,8 @@ var durations = func() (d [32]int) {
 	return d
 }()
 
-// ReadOpus tells how many samples there are in each channel of an Opus packet, and how many channels were coded. It looks at the head of
-// the packet only; false means that this is none.
+// ReadOpus returns the number of samples per channel in an Opus packet, and its channels. It reads only the head of the packet, and
+// returns false if that is invalid.
 func ReadOpus(packet []byte) (samples int32, channels int32, ok bool) {
 	if len(packet) == 0 || len(packet) > maxOpus {
 		return 0, 0, false

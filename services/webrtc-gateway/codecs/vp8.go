@@ -11,9 +11,9 @@ import (
 	"github.com/waldo-robot/waldo/pkg/media"
 )
 
-// vp8 is VP8. Its packets carry no picture ids: all viewers of a stream share the payloads, and an id that is right for one of them is
-// a leap for another, who lost pictures, came from another stream or got a group again. Receivers then order pictures by sequence
-// numbers, which have no gaps for any viewer.
+// vp8 is VP8. Its packets carry no picture IDs: all viewers of a stream share the payloads, and consecutive IDs for one of them would
+// jump for another that skipped pictures, came from another stream, or got a group again. Without IDs receivers order pictures by
+// sequence numbers, which have no gaps for any viewer.
 var vp8 = &Codec{
 	MediaType: media.VP8, Kind: webrtc.RTPCodecTypeVideo, ClockRate: 90_000,
 	Demand:       "VP8/90000",
@@ -25,11 +25,11 @@ var vp8 = &Codec{
 }
 
 const (
-	vp8Tag = 3  // bytes before every frame (RFC 6386, 9.1)
-	vp8Top = 10 // the tag, the start code and the size, before a key frame
+	vp8Tag = 3  // size of the tag at the start of every frame (RFC 6386, 9.1)
+	vp8Top = 10 // size of tag, start code and dimensions at the start of a key frame
 )
 
-// vp8Key reports whether a frame is a key frame: the first bit is 0, and the start code follows the tag.
+// vp8Key reports whether a frame is a key frame: its first bit is 0, and the start code follows the tag.
 func vp8Key(frame []byte) bool {
 	return len(frame) >= vp8Top && frame[0]&1 == 0 && bytes.Equal(frame[vp8Tag:vp8Tag+3], []byte{0x9d, 0x01, 0x2a})
 }

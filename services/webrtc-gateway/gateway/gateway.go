@@ -1,5 +1,5 @@
-// Package gateway puts the parts of the gateway together: bus, devices, tracks, connections, HTTP. The command and the tests start
-// the same thing.
+// Package gateway puts the parts of the gateway together: bus, devices, tracks, connections, HTTP. The command and the tests
+// use the same code.
 package gateway
 
 import (
@@ -52,8 +52,8 @@ type Gateway struct {
 	metrics   *prometheus.Registry
 }
 
-// Start starts a gateway, which serves when Start returns; the bus may come later. page holds the static files. An address that is
-// taken is an error that wraps a *net.OpError.
+// Start starts a gateway. It serves when Start returns; the bus may become available later. page holds the static files. If an
+// address is in use, the error wraps a *net.OpError.
 func Start(c *config.Config, version string, page fs.FS, log *slog.Logger) (g *Gateway, err error) {
 	g = &Gateway{served: make(chan error, 1), metrics: newRegistry()}
 	defer func() {
@@ -64,7 +64,7 @@ func Start(c *config.Config, version string, page fs.FS, log *slog.Logger) (g *G
 	}()
 	address, narrowed := c.Gateway.HTTPAddress()
 	if narrowed {
-		log.Info("without a token only this machine is served", "http", c.Gateway.HTTP, "listening", address)
+		log.Info("without a token the gateway listens on loopback only", "http", c.Gateway.HTTP, "listening", address)
 	}
 	if g.listener, err = net.Listen("tcp", address); err != nil {
 		return g, fmt.Errorf("gateway.http %s: %w: choose another with --http, WALDO_HTTP or gateway.http", address, err)
@@ -84,7 +84,7 @@ func Start(c *config.Config, version string, page fs.FS, log *slog.Logger) (g *G
 	return g, g.serve(c, version, epoch, page, log)
 }
 
-// join connects to the bus and listens for devices.
+// join connects to the bus and starts to track devices.
 func (g *Gateway) join(c *config.Config, log *slog.Logger) (err error) {
 	g.conn, err = bus.Connect(bus.Config{URL: c.NATS, Name: "gateway", Token: c.BusToken, Log: log, Metrics: g.metrics})
 	if err != nil {
@@ -98,7 +98,7 @@ func (g *Gateway) join(c *config.Config, log *slog.Logger) (err error) {
 	return err
 }
 
-// serve begins to answer HTTP requests.
+// serve starts the HTTP server.
 func (g *Gateway) serve(c *config.Config, version string, epoch int64, page fs.FS, log *slog.Logger) (err error) {
 	definitions := dynamic.New(g.conn.Conn, dynamic.Config{Log: log, Metrics: g.metrics})
 	caller := calls.New(definitions, c.Robot, g.directory, g.metrics)
@@ -121,19 +121,19 @@ func (g *Gateway) serve(c *config.Config, version string, epoch int64, page fs.F
 	return nil
 }
 
-// URL is where the page is found, by other machines if they can reach it.
+// URL returns the address of the page, as other machines see it if they can reach it.
 func (g *Gateway) URL() string { return "http://" + access.Reachable(g.listener.Addr().String()) + "/" }
 
-// ICE is where media are sent from.
+// ICE returns the address that ICE listens on.
 func (g *Gateway) ICE() string { return g.engine.Address() }
 
-// Failed tells when the gateway stopped serving by itself.
+// Failed returns a channel that reports when the HTTP server stops on its own.
 func (g *Gateway) Failed() <-chan error { return g.served }
 
-// Close ends all sessions and connections, lets go of all streams and returns when everything has ended, within about 2 s.
+// Close ends all sessions and connections, releases all streams, and returns when everything has ended, within about 2 s.
 func (g *Gateway) Close() { g.stop() }
 
-// stop ends what was started, from the outside in.
+// stop stops what was started, from the outside in.
 func (g *Gateway) stop() {
 	if g.server != nil {
 		g.server.Close()
@@ -142,11 +142,11 @@ func (g *Gateway) stop() {
 		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 		defer cancel()
 		if err := g.http.Shutdown(ctx); err != nil {
-			_ = g.http.Close() // whoever is still there was told, or is too slow
+			_ = g.http.Close() // the remaining clients were notified, or are too slow
 		}
 		g.serving.Wait()
 	} else if g.listener != nil {
-		_ = g.listener.Close() // nothing was served on it
+		_ = g.listener.Close() // the server was not started
 	}
 	if g.engine != nil {
 		_ = g.engine.Close() // nothing can be done about a failure
@@ -179,7 +179,7 @@ func iceServers(configured []config.ICEServer) []*signalingv1.IceServer {
 	return servers
 }
 
-// IsAddressError tells whether an error of Start is about an address that is taken or cannot be had.
+// IsAddressError reports whether an error of Start means that an address is in use or unavailable.
 func IsAddressError(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op)

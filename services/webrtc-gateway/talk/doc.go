@@ -1,13 +1,13 @@
-// Package talk brings what peers say to the speakers of devices: RTP packets come in, and go out on the bus as they are, as AudioFrames
-// of `in.speaker`.
+// Package talk carries the voices of peers to the speakers of devices: it publishes incoming RTP packets on the bus unchanged, as
+// AudioFrames on `in.speaker`.
 //
-// A [Voice] is one sending track of a peer. Its packets are checked and published one by one, in the order in which they come; to put
-// them in order, to wait for late ones and to make up for lost ones is the work of the device. For that each frame says where it belongs:
-// sequence and sample_index are those of RTP, extended, so that a gap is a loss. What someone says without a long pause is one epoch.
+// A [Voice] is one sending track of a peer. Its packets are validated and published one by one, in the order of arrival; reordering,
+// buffering and concealment are left to the device. Each frame carries its place for that: sequence and sample_index extend the
+// numbers of RTP, so a gap is a loss. Speech without a long pause is one epoch.
 //
-// What makes no sense, and what is too much, is dropped and counted. While the bus is away everything is: nothing is kept for later.
+// Invalid and excessive packets are dropped and counted. So are all packets while the bus is unavailable: nothing is kept for later.
 //
 // # Concurrency and shutdown
 //
-// Methods are safe for concurrent use, and none waits. After [Voice.Close] nothing of it is published. The package starts no goroutines.
+// Methods are safe for concurrent use and never block. After [Voice.Close] nothing is published. The package starts no goroutines.
 package talk

@@ -17,26 +17,26 @@ import (
 )
 
 const (
-	// Stream is the stream of a device that voices go to.
+	// Stream is the stream of a device that receives voices.
 	Stream = "speaker"
-	// MediaType is what they are encoded as.
+	// MediaType is the media type of voices.
 	MediaType = "audio/opus"
-	// pause is how long nobody says anything before what he says then is something new.
+	// pause is the length of a silence after which a new epoch starts.
 	pause = 500 * time.Millisecond
-	// Packets that are further than this from the newest belong to something new: 10 s at 20 ms, and as many samples.
+	// Packets further than this from the newest start a new epoch: 10 s at 20 ms, and as many samples.
 	farPackets, farSamples = 500, 10 * clockRate
 	clockRate              = 48_000
-	// One who talks may send so many packets a second, and a burst of so many more after the network stood still.
+	// A talker may send packetsPerSecond, plus a burst of packetsBurst after the network stalled.
 	packetsPerSecond, packetsBurst = 200, 100
 )
 
 // Publisher puts messages on the bus.
 type Publisher interface {
-	// Publish sends a message at once, or not at all.
+	// Publish sends a message immediately or fails.
 	Publish(subject string, m proto.Message) error
 }
 
-// Voices are all that peers say to one robot.
+// Voices carries the voices of all peers to one robot.
 type Voices struct {
 	bus     Publisher
 	robot   string
@@ -68,7 +68,7 @@ type Voice struct {
 	rtpTimestamp          uint32
 }
 
-// Open returns a voice that speaks at a device. Talker is who it belongs to, for people. It is to be closed.
+// Open returns a voice for a device. Talker names its owner, for people. The voice must be closed.
 func (v *Voices) Open(device, talker string) *Voice {
 	m := v.metrics.of(device)
 	m.voices.Inc()
@@ -78,10 +78,10 @@ func (v *Voices) Open(device, talker string) *Voice {
 	}
 }
 
-// Is tells whether it is the voice of somebody at a device.
+// Is reports whether this is the voice of a talker at a device.
 func (v *Voice) Is(device, talker string) bool { return v.device == device && v.talker == talker }
 
-// Accept takes one packet of the track, whose payload must be Opus, at the time of its arrival. Nothing of it is kept.
+// Accept takes one packet of the track, whose payload must be Opus, at the time of its arrival. It does not retain the payload.
 func (v *Voice) Accept(h *rtp.Header, payload []byte, now time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -114,7 +114,7 @@ func (v *Voice) Accept(h *rtp.Header, payload []byte, now time.Time) {
 	v.meters.packets.Inc()
 }
 
-// Garbage counts a packet that could not even be read.
+// Garbage counts an unreadable packet.
 func (v *Voice) Garbage() { v.meters.lostGarbage.Inc() }
 
 // Close ends the voice. It may be called more than once.
@@ -127,7 +127,7 @@ func (v *Voice) Close() {
 	}
 }
 
-// place finds the place of a packet among those before; false if it lies before the first of them.
+// place determines the place of a packet in the epoch. It returns false if that is before the first packet.
 func (v *Voice) place(h *rtp.Header, now time.Time) bool {
 	steps := int64(int16(h.SequenceNumber - v.rtpSequence))
 	samples := int64(int32(h.Timestamp - v.rtpTimestamp))

@@ -10,10 +10,10 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
 )
 
-// audioCodecs are those that a stream of sound may have.
+// audioCodecs are the codecs that an audio stream may use.
 var audioCodecs = codecs.All(webrtc.RTPCodecTypeAudio)
 
-// audio is a stream of sound. To what all sources do it adds the timeline: frames have places, and what is missing between two is a gap.
+// audio is an audio stream. It adds the timeline to what all sources do: each frame has a place, and missing frames are gaps.
 type audio struct {
 	*fan
 	feed     AudioFeed
@@ -39,13 +39,13 @@ func (a *audio) Run(ctx context.Context) {
 	}
 }
 
-// Close lets go of the stream.
+// Close releases the stream.
 func (a *audio) Close() {
 	a.feed.Close()
 	a.meters.sources.Dec()
 }
 
-// accept passes one frame on, if it can be used.
+// accept forwards one frame if it is usable.
 func (a *audio) accept(f *mediav1.AudioFrame, now time.Time) {
 	a.meters.frames.Inc()
 	if !a.usable(f) {
@@ -64,7 +64,7 @@ func (a *audio) accept(f *mediav1.AudioFrame, now time.Time) {
 	a.mu.Unlock()
 }
 
-// usable reports whether a frame makes sense and can be sent to listeners.
+// usable reports whether a frame is valid and can be sent to listeners.
 func (a *audio) usable(f *mediav1.AudioFrame) bool {
 	ok, _ := a.chooseCodec(f.GetFormat().GetMediaType(), audioCodecs)
 	return ok && a.codec.Usable(f.GetData()) &&
@@ -72,7 +72,7 @@ func (a *audio) usable(f *mediav1.AudioFrame) bool {
 		f.GetSampleCount() > 0 && f.GetSampleCount() <= codecs.MaxOpusSamples
 }
 
-// join starts an intake. Nothing is kept for those who come later.
+// join starts an intake. Nothing is kept for later listeners.
 func (a *audio) join(i *intake) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -10,33 +10,33 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
 )
 
-// historySize is how many packets can be sent again: four seconds at 2 Mbit/s. Players that freeze until they have a missing packet, as aiortc
-// does for 512 packets, may ask late and more than once.
-// Only references are kept; the payloads are shared with all other viewers. Must be a power of two.
+// historySize is the number of packets that can be retransmitted: four seconds at 2 Mbit/s. Players that freeze until they get a
+// missing packet, as aiortc does for 512 packets, may ask late and repeatedly. Only references are kept; the payloads are shared
+// with all other viewers. It must be a power of two.
 const historySize = 1024
 
-// binding is a track once it is negotiated: it writes frames as RTP packets.
+// binding is a negotiated track. It writes frames as RTP packets.
 type binding struct {
 	codec          *codecs.Codec
 	out            webrtc.TrackLocalWriter
 	ssrc           uint32
 	payloadType    uint8
-	playoutDelayID uint8 // 0: the peer does not know it
+	playoutDelayID uint8 // 0: not negotiated
 	captureTimeID  uint8 // likewise
 
-	// Used by the writer only, and after it by the next one on the same track.
+	// Used by the writer only, and later by the next binding of the same track.
 	seq    uint16 // of the next packet
-	last   uint32 // timestamp that was sent last
+	last   uint32 // timestamp sent last
 	lastAt time.Time
 	began  bool
 	shift  uint32 // from the source's timestamps to those of the track
 	place  uint16 // of the last frame, where frames have places
 
 	mu      sync.Mutex
-	history *[historySize]sent // nil for sound, which is not sent again: it would come too late
+	history *[historySize]sent // nil for audio, which is not retransmitted: it would arrive too late
 }
 
-// sent remembers a packet.
+// sent is a packet in the history.
 type sent struct {
 	frame     *frame
 	index     int // of the payload
@@ -57,15 +57,15 @@ func newBinding(c webrtc.TrackLocalContext, pt webrtc.PayloadType, codec *codecs
 	return b
 }
 
-// follow makes the binding go on where another one on the same track stopped. The other one must not be in use any more.
+// follow makes the binding continue where another one of the same track stopped. The other one must no longer be in use.
 func (b *binding) follow(old *binding) {
 	if old != nil && old.ssrc == b.ssrc {
 		b.seq, b.last, b.lastAt = old.seq, old.last, old.lastAt
 	}
 }
 
-// write sends all packets of a frame and returns how many went out. Those that did not can still be asked for again. No more are sent
-// once the pace is stopped.
+// write sends all packets of a frame and returns the number written. The others can still be retransmitted on request. It stops
+// when the pace is stopped.
 func (b *binding) write(f *frame, p *pace) (written int) {
 	now := time.Now()
 	marker := f.begins || !b.began
@@ -78,7 +78,7 @@ func (b *binding) write(f *frame, p *pace) (written int) {
 		h := b.header(s)
 		b.remember(s)
 		b.seq++
-		// Pion says of most failures only that nothing was written.
+		// For most failures pion only reports that nothing was written.
 		if n, err := b.out.WriteRTP(&h, payload); n > 0 && err == nil {
 			written++
 		}
@@ -87,9 +87,9 @@ func (b *binding) write(f *frame, p *pace) (written int) {
 	return written
 }
 
-// stamp returns the timestamp of a frame for the track. A binding that follows another goes on from there by the time that has
-// passed. Frames that are sent again come right after what was sent last, because timestamps never go back. Where frames have places,
-// what is missing between two is a gap in the sequence numbers.
+// stamp returns the timestamp of a frame on this track. A binding that follows another continues from its last timestamp plus the
+// time elapsed. Replayed frames come right after the last timestamp, because timestamps never go back. Where frames have places,
+// missing frames become a gap in the sequence numbers.
 func (b *binding) stamp(f *frame, now time.Time) uint32 {
 	follows := !b.lastAt.IsZero()
 	if !b.began && follows {
@@ -106,8 +106,8 @@ func (b *binding) stamp(f *frame, now time.Time) uint32 {
 	return timestamp
 }
 
-// header makes the header of a packet. It depends on nothing but its arguments: a packet that is sent again must be the same
-// to the bit, because SRTP encrypts both with the same key stream.
+// header makes the header of a packet. It depends only on its arguments: a retransmitted packet must be identical to the bit,
+// because SRTP encrypts both with the same key stream.
 func (b *binding) header(s sent) rtp.Header {
 	h := rtp.Header{
 		Version: 2, Marker: s.marker, PayloadType: b.payloadType,
@@ -119,7 +119,7 @@ func (b *binding) header(s sent) rtp.Header {
 	if max(b.playoutDelayID, b.captureTimeID) > lastOneByteID {
 		h.Extension, h.ExtensionProfile = true, rtp.ExtensionProfileTwoByte
 	}
-	// Errors are impossible: IDs and lengths fit the form.
+	// Errors are impossible: IDs and lengths are valid for the form.
 	if b.playoutDelayID != 0 {
 		_ = h.SetExtension(b.playoutDelayID, noPlayoutDelay)
 	}
@@ -129,7 +129,7 @@ func (b *binding) header(s sent) rtp.Header {
 	return h
 }
 
-// noPlayoutDelay tells the peer to show a picture as soon as it has it: shortest and longest delay are 0.
+// noPlayoutDelay asks the peer to show each picture immediately: minimum and maximum delay are 0.
 var noPlayoutDelay = []byte{0, 0, 0}
 
 func (b *binding) remember(s sent) {
@@ -141,7 +141,7 @@ func (b *binding) remember(s sent) {
 	b.mu.Unlock()
 }
 
-// resend sends a packet again, if it is remembered.
+// resend retransmits a packet if it is still in the history.
 func (b *binding) resend(seq uint16) bool {
 	if b.history == nil {
 		return false

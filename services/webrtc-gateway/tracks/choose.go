@@ -13,20 +13,20 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
 )
 
-// descriptionPatience is how long a receiver that cannot use what most devices have waits to learn what this one has: devices describe
-// themselves once a second.
+// descriptionPatience is how long a receiver that cannot use the most common codec waits for the description of the device, which
+// is published once a second.
 const descriptionPatience = 1500 * time.Millisecond
 
 // Carrier is a stream that carries the content of another, or itself, in media types of its own.
 type Carrier struct {
 	Stream
-	MediaTypes []string // the usual one first; empty: the device does not say
+	MediaTypes []string // the usual one first; empty if the device does not name them
 }
 
-// Choose takes the stream that carries the content of s, and its codec, for a receiver that can use some codecs: the first media type that
-// the device names, of the stream itself before those of its alternatives. A device that names none, or was not heard of, is taken to have
-// what the gateway prefers; a receiver that cannot use that waits a moment for the device to say more. If there is nothing for the
-// receiver the error is codes.FailedPrecondition, and names what there is; can is what the receiver can use, for people.
+// Choose selects the stream that carries the content of s for a receiver, and its codec: the first media type that the device names
+// and the receiver can use, of the stream itself before its alternatives. A device that names none, or is unknown, is assumed to have
+// the codec that the gateway prefers; a receiver that cannot use it waits for a description while ctx allows. If nothing fits, the
+// error is codes.FailedPrecondition and names what the device has, and what the receiver can use, which is the text in can.
 func (h *Hub) Choose(
 	ctx context.Context, kind webrtc.RTPCodecType, s Stream, usable func(*codecs.Codec) bool, can string,
 ) (Stream, *codecs.Codec, error) {
@@ -50,7 +50,7 @@ func (h *Hub) Choose(
 	}
 }
 
-// codec is the first codec of a carrier that can be used; nil if there is none.
+// codec returns the first usable codec of a carrier, nil if there is none.
 func (c Carrier) codec(kind webrtc.RTPCodecType, usable func(*codecs.Codec) bool) *codecs.Codec {
 	has := codecs.All(kind)[:1]
 	if len(c.MediaTypes) > 0 {

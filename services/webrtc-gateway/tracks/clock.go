@@ -4,16 +4,16 @@ import "time"
 
 const (
 	videoRate = 90_000 // of RTP video, per second
-	// A capture time further than this from what the arrival of the frame suggests means that the device's clock was set.
+	// A capture time further than this from the one expected by the frame's arrival means that the device's clock was set.
 	maxDrift = time.Second
 )
 
-// rtpClock turns capture times into RTP timestamps. Within one epoch the distance between two timestamps is that between the
-// captures; over a new epoch, or a jump of the device's clock, it is that between the arrivals.
+// rtpClock turns capture times into RTP timestamps. Within one epoch, two timestamps are as far apart as the
+// captures; across a new epoch or a jump of the device's clock, as far apart as the arrivals.
 type rtpClock struct {
 	epoch   int64
 	started bool
-	// The anchor ties a timestamp to a moment of the device's clock and of ours.
+	// The anchor ties a timestamp to a time of the device's clock and of ours.
 	anchor        uint32
 	anchorCapture time.Time
 	anchorArrival time.Time
@@ -48,7 +48,8 @@ func (c *rtpClock) reanchor(epoch int64, capture, arrival time.Time) {
 	}
 }
 
-// ticks converts a duration to the time of a clock of so many ticks a second; the result wraps as timestamps do, so that it is right for negative and for long ones.
+// ticks converts a duration to ticks of a clock with this rate. The result wraps as timestamps do, so it is correct for negative and
+// for long durations.
 func ticks(d time.Duration, rate int64) uint32 {
 	whole, rest := d/time.Second, d%time.Second
 	return uint32(int64(whole)*rate + int64(rest)*rate/int64(time.Second))

@@ -15,33 +15,33 @@ const mtu = 1200
 // frame is one picture, or one packet of sound, cut into RTP payloads. It is shared by all receivers and never changed.
 type frame struct {
 	codec     *codecs.Codec
-	data      []byte // as the device made it, for readers
+	data      []byte // as received from the device, for readers
 	payloads  [][]byte
 	timestamp uint32
-	key       bool // a decoder can begin with it
+	key       bool // a decoder can start with it
 	capture   time.Time
 	received  time.Time
-	// Of video: values of the header extensions, since what is sent again must be what was sent, to the bit.
+	// Video only: values of the header extensions, because a retransmission must be identical to the bit.
 	captureNTP [8]byte
-	size       int // of all payloads together
-	// Of sound: what is missing in front of it is a gap in the sequence numbers.
+	size       int // total of the payloads
+	// Audio only: frames missing before it are a gap in the sequence numbers.
 	sequence uint16
 	begins   bool // after a silence, or a restart of the device
 }
 
-// fan is what sources have in common: it gives the frames of a stream to all intakes.
+// fan is what all sources share: it distributes the frames of a stream to all intakes.
 type fan struct {
 	stream Stream
 	meters *meters
 	log    *slog.Logger
 
 	// Used by Run only.
-	codec   *codecs.Codec // of the last frame that had one
-	unknown string        // media type that was complained of
+	codec   *codecs.Codec // of the last usable frame
+	unknown string        // media type already reported
 
 	mu      sync.Mutex
 	intakes map[*intake]struct{} // started
-	flowing bool                 // a frame was passed on since the source began
+	flowing bool                 // a frame was forwarded since the source started
 }
 
 func newFan(s Stream, m *meters, log *slog.Logger) *fan {
@@ -50,8 +50,8 @@ func newFan(s Stream, m *meters, log *slog.Logger) *fan {
 
 func (f *fan) common() *fan { return f }
 
-// chooseCodec sees to it that codec is that of a frame, and reports whether it is another one than before. It is not ok if nobody can be
-// sent the frame.
+// chooseCodec sets codec to the one of a frame and reports whether it has changed. It is not ok if the gateway has no codec for the
+// frame.
 func (f *fan) chooseCodec(mediaType string, of []*codecs.Codec) (ok, changed bool) {
 	if f.codec != nil && f.codec.MediaType == mediaType {
 		return true, false
@@ -59,19 +59,19 @@ func (f *fan) chooseCodec(mediaType string, of []*codecs.Codec) (ok, changed boo
 	i := slices.IndexFunc(of, func(c *codecs.Codec) bool { return c.MediaType == mediaType })
 	if i < 0 {
 		if mediaType != f.unknown {
-			f.log.Warn("frames cannot be sent to anybody: the gateway has no codec for them", "media_type", mediaType)
+			f.log.Warn("frames are dropped: the gateway has no codec for this media type", "media_type", mediaType)
 		}
 		f.unknown = mediaType
 		return false, false
 	}
 	if f.codec != nil {
-		f.log.Info("the stream has another media type", "media_type", mediaType, "before", f.codec.MediaType)
+		f.log.Info("the stream changed its media type", "media_type", mediaType, "before", f.codec.MediaType)
 	}
 	f.codec = of[i]
 	return true, true
 }
 
-// publish gives a frame to all intakes and reports whether one of them needs a key frame; f.mu is held.
+// publish passes a frame to all intakes and reports whether one of them needs a key frame. The caller holds f.mu.
 func (f *fan) publish(fr *frame) (needKey bool) {
 	f.flowing = true
 	for i := range f.intakes {

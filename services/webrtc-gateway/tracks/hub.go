@@ -15,34 +15,34 @@ import (
 // Stream names a stream of a device.
 type Stream struct{ Device, Name string }
 
-// Devices are where streams come from.
+// Devices opens the streams of devices.
 type Devices interface {
-	// Video opens a stream of video.
+	// Video opens a video stream.
 	Video(Stream) (VideoFeed, error)
-	// Audio opens a stream of sound.
+	// Audio opens an audio stream.
 	Audio(Stream) (AudioFeed, error)
-	// Carriers lists what carries the content of a stream, see [Carrier], and returns a channel that is closed when the list is out of
-	// date.
+	// Carriers lists the streams that carry the content of a stream, and returns a channel that is closed when the list may have
+	// changed.
 	Carriers(Stream) (list []Carrier, changed <-chan struct{})
 }
 
-// AudioFeed is where the sound of one stream comes from, held for as long as it is open.
+// AudioFeed delivers one audio stream, which is held while the feed is open.
 type AudioFeed interface {
 	// Next waits for a frame. An error ends the feed.
 	Next(context.Context) (*mediav1.AudioFrame, error)
-	// Close lets go of the stream.
+	// Close releases the stream.
 	Close()
 }
 
-// VideoFeed is where the pictures of one stream come from, held for as long as it is open.
+// VideoFeed delivers one video stream, which is held while the feed is open.
 type VideoFeed interface {
 	// Next waits for a frame. An error ends the feed.
 	Next(context.Context) (*mediav1.VideoFrame, error)
 	// RequestKeyFrame asks the device for a key frame.
 	RequestKeyFrame(context.Context) error
-	// KeyFrameOnRequest reports whether asking makes sense. The answer may change while the feed is open.
+	// KeyFrameOnRequest reports whether the device makes key frames on request. The answer may change while the feed is open.
 	KeyFrameOnRequest() bool
-	// Close lets go of the stream.
+	// Close releases the stream.
 	Close()
 }
 
@@ -52,12 +52,12 @@ type Config struct {
 	Metrics *Metrics     // nil: not counted anywhere
 }
 
-// Hub knows the streams that somebody receives. It is safe for concurrent use.
+// Hub keeps the streams that have receivers. It is safe for concurrent use.
 type Hub struct {
 	devices  Devices
 	log      *slog.Logger
 	metrics  *Metrics
-	profiles *profiles // outlive the sources
+	profiles *profiles // they outlive the sources
 	sources  *stream.Shared[key, source]
 }
 
@@ -67,14 +67,14 @@ type key struct {
 	Stream
 }
 
-// source is one stream that somebody receives: [video] or [audio].
+// source is one stream that has receivers: [video] or [audio].
 type source interface {
 	stream.Resource
-	// join lets frames flow to an intake.
+	// join starts the flow of frames to an intake.
 	join(i *intake)
-	// refresh helps an intake that cannot go on without a key frame.
+	// refresh helps an intake that cannot continue without a key frame.
 	refresh(i *intake)
-	// common is what all sources have.
+	// common returns what all sources share.
 	common() *fan
 }
 
@@ -108,8 +108,8 @@ func (h *Hub) open(_ context.Context, k key) (source, error) {
 	return newVideo(feed, f, h.profiles), nil
 }
 
-// NewTrack returns a track that carries a stream. The stream is held from now on, so that frames are there by the time the connection
-// is; they flow after [Track.Start]. The track must be closed. id becomes the id of the track and of its media stream.
+// NewTrack returns a track that carries a stream. The stream is held from now on, so that frames are available once the connection
+// is up; they flow after [Track.Start]. The track must be closed. id becomes the id of the track and of its media stream.
 func (h *Hub) NewTrack(ctx context.Context, kind webrtc.RTPCodecType, s Stream, id string) (*Track, error) {
 	share, err := h.sources.Acquire(ctx, key{kind, s})
 	if err != nil {
@@ -118,8 +118,8 @@ func (h *Hub) NewTrack(ctx context.Context, kind webrtc.RTPCodecType, s Stream, 
 	return newTrack(share, kind, id), nil
 }
 
-// NewReader returns a reader of a stream of video, in one codec or, if that is nil, in any. Pictures wait for it from now on. It must be
-// closed.
+// NewReader returns a reader of a video stream, in one codec or, if that is nil, in any. Pictures are queued for it from now on. It must
+// be closed.
 func (h *Hub) NewReader(ctx context.Context, s Stream, c *codecs.Codec) (*Reader, error) {
 	share, err := h.sources.Acquire(ctx, key{webrtc.RTPCodecTypeVideo, s})
 	if err != nil {

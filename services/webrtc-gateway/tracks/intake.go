@@ -9,15 +9,15 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
 )
 
-// intake is what everybody who receives a stream has, by RTP or not: a share in the source, the frames that wait, and the wishes for key
+// intake is what every receiver of a stream has, by RTP or not: a share in the source, the queued frames, and its requests for key
 // frames.
 type intake struct {
 	share *stream.Share[source]
 	*fan
 	queue *queue
-	codec *codecs.Codec // that was agreed on; nil: any. Set before it joins
+	codec *codecs.Codec // the negotiated one, nil for any; set before join
 	wish  keyWish
-	again *rate.Limiter // of groups that are sent once more
+	again *rate.Limiter // of replayed groups
 	end   sync.Once
 }
 
@@ -29,7 +29,7 @@ func newIntake(share *stream.Share[source]) intake {
 	}
 }
 
-// push queues a frame and reports whether a key frame is needed. It never waits.
+// push queues a frame and reports whether a key frame is needed. It never blocks.
 func (i *intake) push(f *frame) (needKey bool) {
 	if i.codec != nil && f.codec != i.codec {
 		i.meters.lostUnusable.Inc()
@@ -43,7 +43,7 @@ func (i *intake) push(f *frame) (needKey bool) {
 	return needKey
 }
 
-// close gives the share back. It may be called more than once.
+// close releases the share. It may be called more than once.
 func (i *intake) close() {
 	i.end.Do(func() {
 		i.remove(i)

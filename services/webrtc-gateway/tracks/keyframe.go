@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	keyRequestGap      = 100 * time.Millisecond // a device is not asked more often
-	keyRequestPatience = 500 * time.Millisecond // an answer is given this long before asking again
+	keyRequestGap      = 100 * time.Millisecond // minimum time between two requests to a device
+	keyRequestPatience = 500 * time.Millisecond // time for an answer before asking again
 	keyRequestTimeout  = time.Second
 )
 
-// keyRequester joins the wishes of many viewers for a key frame into few requests. A wish that comes too soon after a request
-// is carried out at the end of the gap.
+// keyRequester coalesces the key frame requests of many viewers. A request that comes too soon after the last one is sent at the
+// end of the gap.
 type keyRequester struct {
 	request func(context.Context) error
 	log     *slog.Logger
@@ -30,7 +30,7 @@ func newKeyRequester(request func(context.Context) error, log *slog.Logger) *key
 	return &keyRequester{request: request, log: log, wake: make(chan struct{}, 1)}
 }
 
-// ask wants a key frame for a viewer that said it needs one.
+// ask requests a key frame for a viewer that reported needing one.
 func (k *keyRequester) ask() {
 	select {
 	case k.wake <- struct{}{}:
@@ -38,7 +38,7 @@ func (k *keyRequester) ask() {
 	}
 }
 
-// insist is called again and again while nothing can be shown without a key frame; it leaves the device time to answer.
+// insist is called repeatedly while nothing can be shown without a key frame. It gives the device time to answer.
 func (k *keyRequester) insist(now time.Time) {
 	k.mu.Lock()
 	recent := now.Sub(k.last) < keyRequestPatience
@@ -70,7 +70,7 @@ func (k *keyRequester) run(ctx context.Context) {
 	}
 }
 
-// send makes one request. Failure is normal while the device is away: its first frame will be a key frame anyway.
+// send makes one request. Failures are normal while the device is away: its first frame will be a key frame anyway.
 func (k *keyRequester) send(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, keyRequestTimeout)
 	defer cancel()
@@ -80,31 +80,31 @@ func (k *keyRequester) send(ctx context.Context) {
 }
 
 const (
-	// A viewer may wish for so many key frames at once, and after that for one in every wishGap: one that is never content must not turn
-	// the stream into key frames for all.
+	// A viewer may request a burst of wishBurst key frames, and after that one per wishGap: a viewer that never stops asking must not
+	// turn the stream into key frames for all.
 	wishBurst = 5
 	wishGap   = 2 * time.Second
 )
 
-// A viewer may have the group so many times more at once, and after that once in every againGap, where no key frame can be had for the asking:
-// a group may be megabytes, and a network that loses them again needs a rest.
+// Where the device makes no key frames on request, a viewer may get the group againBurst more times at once, and after that once per
+// againGap: a group may be megabytes, and a network that keeps losing them needs a rest.
 const (
 	againBurst = 3
 	againGap   = 10 * time.Second
 )
 
-// keyWish holds back the wishes of one viewer for key frames. The last one is not lost: it is carried out when its time has come, unless a
-// key frame came before.
+// keyWish limits the key frame requests of one viewer. The last one is not lost: it is sent when its time has come, unless a key
+// frame arrives first.
 type keyWish struct {
 	mu    sync.Mutex
 	limit *rate.Limiter
 	last  time.Time // when the device was asked
-	open  bool      // it was held back
+	open  bool      // a request was held back
 }
 
 func newKeyWish() keyWish { return keyWish{limit: rate.NewLimiter(rate.Every(wishGap), wishBurst)} }
 
-// make wishes for a key frame and reports whether the device may be asked now.
+// make registers a request and reports whether the device may be asked now.
 func (w *keyWish) make() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -112,7 +112,7 @@ func (w *keyWish) make() bool {
 	return !w.open
 }
 
-// allowed reports whether the device may be asked; w.mu is held. Wishes that follow each other at once are one.
+// allowed reports whether the device may be asked. Requests in quick succession count as one. The caller holds w.mu.
 func (w *keyWish) allowed(now time.Time) bool {
 	if now.Sub(w.last) < keyRequestGap || !w.limit.AllowN(now, 1) {
 		return false
@@ -121,7 +121,7 @@ func (w *keyWish) allowed(now time.Time) bool {
 	return true
 }
 
-// due is called with each frame, and reports whether a wish that was held back is to be carried out.
+// due is called for each frame and reports whether a held-back request is to be sent now.
 func (w *keyWish) due(key bool) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -7,12 +7,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Metrics counts what a hub does. The zero value is not usable; see [NewMetrics].
+// Metrics are the metrics of a hub. The zero value is not usable; see [NewMetrics].
 type Metrics struct{ video, audio kindMetrics }
 
-// kindMetrics are those of all streams of a kind.
+// kindMetrics are the metrics of all streams of a kind.
 type kindMetrics struct {
-	slow      string // value of the label `where` of what receivers lost
+	slow      string // value of the label `where` for frames lost by receivers
 	sources   prometheus.Gauge
 	receivers *prometheus.GaugeVec
 	frames    *prometheus.CounterVec
@@ -27,10 +27,10 @@ type kindMetrics struct {
 
 // Where frames are lost, the values of the label `where`.
 const (
-	lostOnBus      = "bus"           // never came
-	lostUnusable   = "unusable"      // came after a loss, before a key frame; or in another codec than the receiver has
-	lostLate       = "late"          // came behind its place, or a second time
-	lostGarbage    = "garbage"       // could not be understood
+	lostOnBus      = "bus"           // never arrived
+	lostUnusable   = "unusable"      // arrived after a loss and before a key frame, or in another codec than negotiated
+	lostLate       = "late"          // arrived out of order, or twice
+	lostGarbage    = "garbage"       // invalid
 	lostByViewer   = "slow_viewer"   // the viewer's connection was too slow
 	lostByListener = "slow_listener" // the listener's connection was too slow
 )
@@ -40,25 +40,25 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		video: kindMetrics{
 			slow:        lostByViewer,
-			sources:     gauge("relays", "Streams that are held because somebody looks."),
+			sources:     gauge("relays", "Video streams held because somebody watches."),
 			receivers:   gauges("viewers", "Receiving tracks of a device."),
-			frames:      counter("frames_total", "Frames that came from the bus."),
-			lost:        counter("frames_lost_total", "Frames that were not passed on, by where they were lost.", "where"),
-			keyRequests: counter("key_frame_requests_total", "Key frames asked of the device."),
+			frames:      counter("frames_total", "Frames received from the bus."),
+			lost:        counter("frames_lost_total", "Frames not forwarded, by where they were lost.", "where"),
+			keyRequests: counter("key_frame_requests_total", "Key frames requested from the device."),
 			packets:     counter("rtp_packets_total", "RTP packets sent to viewers."),
-			resent:      counter("rtp_packets_resent_total", "RTP packets sent again because a viewer missed them."),
-			hop:         histogram("frame_hop_seconds", "From the arrival of a frame to its last packet written, for each viewer.", videoBuckets),
+			resent:      counter("rtp_packets_resent_total", "RTP packets retransmitted because a viewer missed them."),
+			hop:         histogram("frame_hop_seconds", "Time from the arrival of a frame to the write of its last packet, for each viewer.", videoBuckets),
 			glass: histogram("frame_capture_to_sent_seconds",
-				"From the capture of a frame to its last packet written, for each viewer.", videoBuckets),
+				"Time from the capture of a frame to the write of its last packet, for each viewer.", videoBuckets),
 		},
 		audio: kindMetrics{
 			slow:      lostByListener,
-			sources:   gauge("sounds", "Streams of sound that are held because somebody listens."),
-			receivers: gauges("listeners", "Receiving tracks of the sound of a device."),
-			frames:    counter("audio_frames_total", "Frames of sound that came from the bus."),
-			lost:      counter("audio_frames_lost_total", "Frames of sound that were not passed on, by where they were lost.", "where"),
-			packets:   counter("audio_packets_total", "RTP packets of sound sent to listeners."),
-			hop: histogram("audio_hop_seconds", "From the arrival of a frame of sound to its packet written, for each listener.",
+			sources:   gauge("sounds", "Audio streams held because somebody listens."),
+			receivers: gauges("listeners", "Receiving audio tracks of a device."),
+			frames:    counter("audio_frames_total", "Audio frames received from the bus."),
+			lost:      counter("audio_frames_lost_total", "Audio frames not forwarded, by where they were lost.", "where"),
+			packets:   counter("audio_packets_total", "RTP audio packets sent to listeners."),
+			hop: histogram("audio_hop_seconds", "Time from the arrival of an audio frame to the write of its packet, for each listener.",
 				[]float64{.0001, .00025, .0005, .001, .002, .005, .01, .02, .05, .1, .25}),
 		},
 	}
@@ -121,7 +121,7 @@ func (m *Metrics) of(kind webrtc.RTPCodecType, device string) *meters {
 	return of
 }
 
-// sent observes how long a frame was on its way.
+// sent records the latency of a frame.
 func (m *meters) sent(f *frame, now time.Time) {
 	m.hop.Observe(now.Sub(f.received).Seconds())
 	if m.glass != nil {

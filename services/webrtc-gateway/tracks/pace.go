@@ -7,14 +7,14 @@ import (
 )
 
 const (
-	// paceRate is how many packets a second a viewer is sent at most, and paceBurst how many at once: bursts of 400 packets overflow what
-	// a player written in Python has in front of it, even on loopback. Ordinary pictures are far below both.
+	// A viewer gets at most paceRate packets per second, and paceBurst at once: bursts of 400 packets overflow the socket buffer of a
+	// player written in Python, even on loopback. Ordinary pictures are far below both.
 	paceRate, paceBurst = 4000, 150
-	// paceStep is how many packets are let through together, since timers are not finer than that.
+	// paceStep is the number of packets released together, because timers are not finer than that.
 	paceStep = 8
 )
 
-// pace spreads the packets of large pictures, and of many that are replayed.
+// pace spreads out the packets of large pictures and of replayed groups.
 type pace struct {
 	limit *rate.Limiter
 	stop  <-chan struct{}
@@ -22,7 +22,7 @@ type pace struct {
 
 func newPace(stop <-chan struct{}) *pace { return &pace{rate.NewLimiter(paceRate, paceBurst), stop} }
 
-// wait returns when n more packets may be sent; false if it was stopped. A nil pace holds nothing back.
+// wait returns when n more packets may be sent, and false if it was stopped. A nil pace does not limit anything.
 func (p *pace) wait(n int) bool {
 	if p == nil {
 		return true

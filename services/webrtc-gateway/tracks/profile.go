@@ -7,7 +7,7 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
 )
 
-// profiles remembers the profiles of streams, for players that come later.
+// profiles keeps the profiles of streams for players that come later.
 type profiles struct {
 	mu      sync.Mutex
 	known   map[Stream]codecs.Profile
@@ -18,7 +18,7 @@ func newProfiles() *profiles {
 	return &profiles{known: make(map[Stream]codecs.Profile), changed: make(chan struct{})}
 }
 
-// learn takes the profile from a key frame.
+// learn reads the profile from a key frame.
 func (p *profiles) learn(s Stream, c *codecs.Codec, keyFrame []byte) {
 	profile, ok := c.ProfileOf(keyFrame)
 	if !ok {
@@ -40,8 +40,8 @@ func (p *profiles) get(s Stream) (profile codecs.Profile, known bool, changed <-
 	return profile, known, p.changed
 }
 
-// Profile is that of the last key frame of the track's stream. It waits for the first one while ctx allows, though not where the device
-// makes key frames on request: such a device encodes by itself, in the profile that every decoder has.
+// Profile returns the profile of the last key frame of the track's stream. It waits for the first one while ctx allows, unless the
+// device makes key frames on request: such a device encodes the video itself, in the profile that every decoder supports.
 func (t *Track) Profile(ctx context.Context, c *codecs.Codec) codecs.Profile {
 	v, ok := t.share.Value.(*video)
 	if !ok || !c.HasProfiles() {

@@ -6,32 +6,32 @@ import (
 	"time"
 )
 
-// maxQueue bounds the frames that wait for one viewer, beyond what it was given to begin with: half a second at 30 fps. A viewer
-// that is so late is better served with a key frame. maxIndependent bounds those that wait for one listener: 200 ms at 20 ms.
+// maxQueue bounds the frames queued for one viewer beyond its initial group: half a second at 30 fps. A viewer that is later than
+// that is better served with a key frame. maxIndependent bounds the packets queued for one listener: 200 ms at 20 ms each.
 const maxQueue, maxIndependent = 15, 10
 
-// replayShare is how much faster than they were made the frames of a beginning must be sent. Meanwhile new ones come, which belong to them.
+// replayShare is how many times faster than real time an initial group must be sent. New frames that arrive meanwhile belong to it.
 const replayShare = 4
 
-// After a write that failed nothing is tried for so long, twice as long each time it fails again: a connection that cannot
-// carry the stream must not have a key frame made for it, at the cost of all others, as often as it likes.
+// After a failed write nothing is tried for minPenalty, doubled after each further failure: a connection that cannot carry the
+// stream must not make the device send key frames at the cost of all others.
 const (
 	minPenalty = time.Second
 	maxPenalty = 8 * time.Second
 )
 
-// queue holds the frames that wait for one receiver. What does not fit is lost: of frames that depend on one another all up to a key
-// frame that comes when the writer has caught up, else the oldest.
+// queue holds the frames that wait for one receiver. Frames that do not fit are lost: the oldest one if frames are independent,
+// otherwise all of them up to the first key frame after the writer has caught up.
 type queue struct {
 	wake chan struct{} // has a value when frames wait
 
 	mu      sync.Mutex
 	frames  []*frame
-	backlog int  // how many of them were there to begin with, and do not count
-	slack   int  // how many more may wait until the backlog is worked off
-	starved bool // nothing but a key frame can be added
+	backlog int  // how many of them are the initial group, which does not count
+	slack   int  // how many more may wait until the backlog is sent
+	starved bool // only a key frame can be added
 	lossy   bool // starved because frames were lost, not because the viewer is new
-	stuck   bool // the writer has not come back since the queue was full
+	stuck   bool // the writer has not returned since the queue was full
 
 	penalty time.Duration // for the last failure
 	until   time.Time     // when it ends
@@ -39,7 +39,7 @@ type queue struct {
 
 func newQueue() *queue { return &queue{wake: make(chan struct{}, 1), starved: true} }
 
-// begin fills the queue with a group; false if there is none.
+// begin fills the queue with a group and reports whether there was one.
 func (q *queue) begin(group []*frame) bool {
 	if len(group) == 0 {
 		return false
@@ -50,15 +50,15 @@ func (q *queue) begin(group []*frame) bool {
 	return true
 }
 
-// fill makes a group all that waits; q.mu is held.
+// fill replaces the queue by a group. The caller holds q.mu.
 func (q *queue) fill(group []*frame) {
 	q.frames = slices.Clone(group)
 	q.backlog, q.slack, q.starved = len(group), len(group)/replayShare, false
 	q.signal()
 }
 
-// again fills the queue with a group for a viewer that could not use what it was sent. What waits is part of the group. A writer that is
-// stuck or has failed is left alone.
+// again fills the queue with a group for a viewer that could not use what it received. Queued frames are part of the group. A writer
+// that is stuck or has failed is left alone.
 func (q *queue) again(group []*frame, now time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -67,7 +67,7 @@ func (q *queue) again(group []*frame, now time.Time) {
 	}
 }
 
-// put adds a frame. It returns how many frames were lost by it, and whether a key frame is needed now.
+// put adds a frame. It returns how many frames were lost, and whether a key frame is needed now.
 func (q *queue) put(f *frame) (lost int, needKey bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -80,7 +80,7 @@ func (q *queue) put(f *frame) (lost int, needKey bool) {
 	}
 	switch {
 	case q.stuck || f.received.Before(q.until):
-		return lost + 1, false // it would only be late
+		return lost + 1, false // it would only arrive late
 	case q.starved && !f.key:
 		if q.lossy {
 			lost++
@@ -96,7 +96,7 @@ func (q *queue) put(f *frame) (lost int, needKey bool) {
 	return lost, false
 }
 
-// putNewest adds a frame that needs no other, in place of the oldest if there is no room; q.mu is held.
+// putNewest adds an independent frame, in place of the oldest if the queue is full. The caller holds q.mu.
 func (q *queue) putNewest(f *frame) (lost int) {
 	if len(q.frames) >= maxIndependent {
 		q.frames[0] = nil
@@ -107,7 +107,7 @@ func (q *queue) putNewest(f *frame) (lost int) {
 	return lost
 }
 
-// fail takes note of a frame that could not be written. It returns how many frames are lost by it.
+// fail records a frame that could not be written. It returns how many frames are lost.
 func (q *queue) fail(f *frame, now time.Time) (lost int) {
 	if f.codec.Independent {
 		return 1 // the next one may go out
@@ -119,14 +119,14 @@ func (q *queue) fail(f *frame, now time.Time) (lost int) {
 	return q.drop() + 1
 }
 
-// clear loses all that waits, up to a key frame. It returns how many frames that were.
+// clear drops all queued frames, up to a key frame, and returns their number.
 func (q *queue) clear() (lost int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.drop()
 }
 
-// drop loses all that waits; q.mu is held.
+// drop empties the queue. The caller holds q.mu.
 func (q *queue) drop() (lost int) {
 	lost = len(q.frames)
 	q.frames, q.backlog, q.slack = nil, 0, 0
@@ -134,7 +134,7 @@ func (q *queue) drop() (lost int) {
 	return lost
 }
 
-// take returns the oldest frame, nil if there is none, and whether it was there to begin with.
+// take returns the oldest frame, nil if there is none, and whether it belongs to the initial group.
 func (q *queue) take() (f *frame, replayed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -9,22 +9,23 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
 )
 
-// maxReaderAge bounds how long a picture may have waited for its reader. What is older is of no use to anybody who drives by it.
+// maxReaderAge bounds how long a picture may wait for its reader. Older ones are useless for driving.
 const maxReaderAge = 500 * time.Millisecond
 
-// errStreamEnded is what a reader gets when its device's stream is over.
+// errStreamEnded is returned when the stream of the device has ended.
 var errStreamEnded = errors.New("the stream has ended")
 
-// Picture is one encoded picture as a [Reader] hands it out. Its data is shared and must not be changed.
+// Picture is one encoded picture as a [Reader] delivers it. Its data is shared and must not be changed.
 type Picture struct {
 	Key     bool
 	Capture time.Time
-	Data    []byte // as the device made it
+	Data    []byte // as received from the device
 	Codec   *codecs.Codec
 }
 
-// Reader receives whole pictures of a stream, for those that RTP does not reach. It keeps the rules of a [Track]: it begins with a key frame, and a
-// reader that is too slow loses pictures up to the next one, which is asked for. Next must not be called by two goroutines at once.
+// Reader receives whole pictures of a stream, for browsers that RTP does not reach. It follows the rules of a [Track]: it starts with
+// a key frame, and a reader that is too slow skips to the next one, which is requested. Next must not be called by two goroutines at
+// once.
 type Reader struct{ intake }
 
 func newReader(share *stream.Share[source], c *codecs.Codec) *Reader {
@@ -55,16 +56,16 @@ func (r *Reader) Next(ctx context.Context) (Picture, error) {
 // take returns the next picture that is not too old, nil if there is none.
 func (r *Reader) take(now time.Time) *frame {
 	f, replayed := r.queue.take()
-	// What a reader is given to begin with, or again, may be old: it leads up to what is shown now.
+	// Pictures of an initial or repeated group may be old: they lead up to the current one.
 	if f == nil || replayed || now.Sub(f.received) <= maxReaderAge {
 		return f
 	}
 	r.meters.lostByReceiver.Add(float64(r.queue.clear() + 1))
-	r.queue.take() // it has caught up: there is nothing left
+	r.queue.take() // it has caught up: nothing is left
 	return nil
 }
 
-// AskKey says that the last pictures could not be used. It is heard as often as a viewer's wish for a key frame, and answered alike.
+// AskKey reports that the last pictures could not be used. It is limited and answered like a viewer's request for a key frame.
 func (r *Reader) AskKey() { r.share.Value.refresh(&r.intake) }
 
 // Close ends the reader.

@@ -9,13 +9,13 @@ import (
 
 const (
 	audioRate = 48_000 // of RTP with Opus, per second
-	// A frame may be so much further on than the time that has passed since the one before. Beyond it the positions make no sense.
+	// A frame may be this much further on than the time elapsed since the last one. Positions beyond that are invalid.
 	maxAhead = 2 * audioRate
-	// A gap of more packets than these is no loss that could be concealed, but a new beginning: a second at 20 ms.
+	// A gap of more packets than this is not concealed as a loss but treated as a new start: a second at 20 ms.
 	maxGap = 50
 )
 
-// timeline gives the frames of a stream their places: one line over all lives of the device.
+// timeline assigns the frames of a stream their places, continuously over restarts of the device.
 type timeline struct {
 	started         bool
 	epoch           int64
@@ -30,7 +30,7 @@ func newTimeline() timeline {
 	return timeline{outSequence: uint16(rand.Uint32()), outTimestamp: rand.Uint32()}
 }
 
-// place returns the packet of a frame, nil for one that came before, and how many are missing in front of it.
+// place returns the packet of a frame, nil for one that is late or repeated, and how many are missing before it.
 func (t *timeline) place(f *mediav1.AudioFrame, now time.Time) (p *frame, missed int64) {
 	steps, samples, begins := t.step(f, now)
 	if steps == 0 {
@@ -48,7 +48,7 @@ func (t *timeline) place(f *mediav1.AudioFrame, now time.Time) (p *frame, missed
 	}, missed
 }
 
-// step is how far a frame is from the one before; no steps mean that it is not after it.
+// step is the distance of a frame from the last one; 0 steps mean that it does not come after it.
 func (t *timeline) step(f *mediav1.AudioFrame, now time.Time) (steps uint16, samples uint32, begins bool) {
 	elapsed := max(int64(t.count), samplesIn(now.Sub(t.arrival)))
 	switch {
@@ -67,5 +67,5 @@ func (t *timeline) step(f *mediav1.AudioFrame, now time.Time) (steps uint16, sam
 	return uint16(steps64), uint32(samples64), steps64 == 1 && samples64 > int64(t.count)
 }
 
-// samplesIn is how many samples of one channel fit into a time, however long.
+// samplesIn is the number of samples of one channel in a duration.
 func samplesIn(d time.Duration) int64 { return int64(d.Seconds() * audioRate) }

@@ -31,7 +31,7 @@ type Track struct {
 
 	mu      sync.Mutex
 	binding *binding // nil until negotiated
-	before  *binding // of the one that had the track before, if any
+	before  *binding // of the track that this one follows, if any
 	running bool
 	closed  bool
 }
@@ -40,7 +40,7 @@ func newTrack(share *stream.Share[source], kind webrtc.RTPCodecType, id string) 
 	return &Track{intake: newIntake(share), kind: kind, id: id, stop: make(chan struct{})}
 }
 
-// Bind implements [webrtc.TrackLocal]. The track has the first codec of the context that the gateway has too.
+// Bind implements [webrtc.TrackLocal]. The track uses the first codec of the context that the gateway knows.
 func (t *Track) Bind(c webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
 	for _, offered := range c.CodecParameters() {
 		codec := codecs.Of(offered.MimeType)
@@ -56,7 +56,7 @@ func (t *Track) Bind(c webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, err
 	return webrtc.RTPCodecParameters{}, webrtc.ErrUnsupportedCodec
 }
 
-// Unbind implements [webrtc.TrackLocal]: the peer connection does not want the track any more.
+// Unbind implements [webrtc.TrackLocal]: the peer connection no longer uses the track.
 func (t *Track) Unbind(webrtc.TrackLocalContext) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -76,8 +76,8 @@ func (t *Track) RID() string { return "" }
 // Kind implements [webrtc.TrackLocal].
 func (t *Track) Kind() webrtc.RTPCodecType { return t.kind }
 
-// Follow makes it take over the track of another, which must be closed: sequence numbers and timestamps go on. It is to be called before
-// it is bound. A track of another kind cannot be followed.
+// Follow makes the track continue another one, which must be closed: sequence numbers and timestamps go on. It must be called before
+// Bind. A track of another kind cannot be followed.
 func (t *Track) Follow(old *Track) {
 	if old.kind != t.kind {
 		return
@@ -90,8 +90,8 @@ func (t *Track) Follow(old *Track) {
 	t.mu.Unlock()
 }
 
-// Start lets frames flow. It is to be called when the connection is up and the negotiation of the track is over: what is written
-// before is lost. Before the track is negotiated, and when frames flow already, it does nothing.
+// Start starts the flow of frames. It must be called when the connection is up and the track is negotiated: anything written before
+// is lost. It does nothing before the negotiation, or when frames flow already.
 func (t *Track) Start() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -145,7 +145,7 @@ func (t *Track) send(b *binding) {
 	}
 }
 
-// write sends one frame. A connection that cannot is not ended here: its owner knows better when to give up.
+// write sends one frame. A failed connection is not ended here: its owner decides when to give up.
 func (t *Track) write(b *binding, f *frame, p *pace, live bool) {
 	written := b.write(f, p)
 	now := time.Now()
@@ -153,12 +153,12 @@ func (t *Track) write(b *binding, f *frame, p *pace, live bool) {
 	switch {
 	case written < len(f.payloads):
 		t.meters.lostByReceiver.Add(float64(t.queue.fail(f, now)))
-	case live: // not one that was replayed
+	case live: // not replayed
 		t.meters.sent(f, now)
 	}
 }
 
-// HandleRTCP deals with what the peer says of the track: it wants a key frame, or missed packets.
+// HandleRTCP handles the reports of the peer about the track: it needs a key frame, or missed packets.
 func (t *Track) HandleRTCP(packets []rtcp.Packet) {
 	for _, p := range packets {
 		switch p := p.(type) {
@@ -192,7 +192,7 @@ func randomUint32() uint32 {
 	return binary.BigEndian.Uint32(b[:])
 }
 
-// Extensions are the URIs of all header extensions that a viewer can send.
+// Extensions returns the URIs of all header extensions that a track can send.
 func Extensions() []string { return []string{PlayoutDelayURI, AbsCaptureTimeURI} }
 
 const (
@@ -203,7 +203,7 @@ const (
 // ExtensionNumber reports whether a header extension can have a number on the wire. 15 means something else in the short form.
 func ExtensionNumber(id int) bool { return id > 0 && id <= lastTwoByteID && id != lastOneByteID+1 }
 
-// extensionID returns the number under which the peer knows a header extension, 0 if it does not.
+// extensionID returns the negotiated number of a header extension, 0 if there is none.
 func extensionID(negotiated []webrtc.RTPHeaderExtensionParameter, uri string) uint8 {
 	for _, e := range negotiated {
 		if e.URI == uri && ExtensionNumber(e.ID) {

@@ -14,15 +14,16 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
 )
 
-// videoCodecs are those that a stream of video may have.
+// videoCodecs are the codecs that a video stream may use.
 var videoCodecs = codecs.All(webrtc.RTPCodecTypeVideo)
 
-// A group of at most so many frames is replayed to a new viewer: a third of a second is decoded faster than a new key frame comes. A longer one
-// is not worth it when a key frame can be had for the asking. Without key frames on request a new viewer is given everything since the last one.
+// shortGroup is the longest group that is replayed to a new viewer: a third of a second is decoded faster than a new key frame
+// arrives. A longer one is not worth it if the device makes key frames on request. If it does not, a new viewer gets everything since
+// the last key frame.
 const shortGroup = 10
 
-// video is a stream of pictures. To what all sources do it adds what follows from pictures that depend on one another: key frames, and
-// the group that leads up to the newest picture.
+// video is a video stream. It adds to what all sources do what interdependent pictures need: key frames, and the group of pictures
+// that leads up to the newest one.
 type video struct {
 	*fan
 	feed     VideoFeed
@@ -32,7 +33,7 @@ type video struct {
 
 	// Used by Run only.
 	resync    media.Resync
-	missed    uint64 // of resync, counted already
+	missed    uint64 // of resync, already counted
 	clock     rtpClock
 	payloader rtp.Payloader
 }
@@ -68,13 +69,13 @@ func (v *video) Run(ctx context.Context) {
 	}
 }
 
-// Close lets go of the stream.
+// Close releases the stream.
 func (v *video) Close() {
 	v.feed.Close()
 	v.meters.sources.Dec()
 }
 
-// accept passes one frame on, if it can be used.
+// accept forwards one frame if it is usable.
 func (v *video) accept(vf *mediav1.VideoFrame, now time.Time) {
 	v.meters.frames.Inc()
 	if !v.usable(vf) {
@@ -97,8 +98,7 @@ func (v *video) accept(vf *mediav1.VideoFrame, now time.Time) {
 	}
 }
 
-// usable reports whether a frame makes sense and can be sent to viewers. A stream that has another codec from now on begins again with a
-// key frame.
+// usable reports whether a frame is valid and can be sent to viewers. A stream that changes its codec starts again with a key frame.
 func (v *video) usable(vf *mediav1.VideoFrame) bool {
 	if vf.GetEpoch() == 0 || vf.GetSequence() < 0 || len(vf.GetData()) == 0 {
 		return false
@@ -135,7 +135,7 @@ func (v *video) cut(vf *mediav1.VideoFrame, key bool, now time.Time) *frame {
 	return f
 }
 
-// send gives the frame to all viewers and keeps it for those to come.
+// send passes the frame to all viewers and keeps it for later ones.
 func (v *video) send(f *frame, now time.Time) {
 	onRequest := v.feed.KeyFrameOnRequest()
 	v.mu.Lock()
@@ -150,7 +150,7 @@ func (v *video) send(f *frame, now time.Time) {
 	}
 }
 
-// join starts an intake: it gets the group if there is one, or else a key frame is asked for.
+// join starts an intake. It gets the group if there is one; otherwise a key frame is requested.
 func (v *video) join(i *intake) {
 	v.mu.Lock()
 	v.intakes[i] = struct{}{}
@@ -162,7 +162,7 @@ func (v *video) join(i *intake) {
 	}
 }
 
-// groupFor is the group if an intake can use it; v.mu is held.
+// groupFor returns the group if an intake can use it. The caller holds v.mu.
 func (v *video) groupFor(i *intake) []*frame {
 	group := v.group.Frames()
 	if len(group) > 0 && i.codec != nil && group[0].codec != i.codec {
@@ -171,8 +171,8 @@ func (v *video) groupFor(i *intake) []*frame {
 	return group
 }
 
-// refresh helps an intake that cannot go on without a key frame: with a new one or, if the device makes none on request, with the group once
-// more. What was sent to begin with may be lost as a whole: a browser throws away what comes before it has read the answer.
+// refresh helps an intake that cannot continue without a key frame: with a new one or, if the device makes none on request, by
+// repeating the group. The initial group may be lost entirely: a browser discards packets that arrive before it has read the answer.
 func (v *video) refresh(i *intake) {
 	if v.feed.KeyFrameOnRequest() {
 		if i.wish.make() {
