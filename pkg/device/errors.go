@@ -16,6 +16,8 @@ var (
 	ErrAway = errors.New("the hardware is away")
 	// ErrBusy means that another program uses the hardware.
 	ErrBusy = errors.New("the hardware is busy")
+	// ErrStopping means that the process ends: nothing comes after it, nothing new is begun.
+	ErrStopping = errors.New("the device is stopping")
 )
 
 var errOpening = fmt.Errorf("%w: it is being opened", ErrAway)
@@ -40,14 +42,14 @@ func Status(err error, table map[error]codes.Code) error {
 	}
 	code := codeOf(err, table)
 	if code == codes.OK {
-		return status.Error(codes.Unavailable, errStopped.Error())
+		return status.Error(codes.Unavailable, ErrStopping.Error())
 	}
 	return status.Error(code, err.Error())
 }
 
 // codeOf prefers what the hardware and the service report to the context in which they do. It returns OK for the end of a reader.
 func codeOf(err error, table map[error]codes.Code) codes.Code {
-	if errors.Is(err, ErrAway) || errors.Is(err, ErrBusy) {
+	if errors.Is(err, ErrAway) || errors.Is(err, ErrBusy) || errors.Is(err, ErrStopping) {
 		return codes.Unavailable
 	}
 	for known, code := range table {

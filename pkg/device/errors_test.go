@@ -30,6 +30,7 @@ func TestStatus(t *testing.T) {
 		{fmt.Errorf("%w: %w", device.ErrAway, io.EOF), codes.Unavailable, "the hardware is away: EOF"},
 		{fmt.Errorf("%w: at most 3", errFull), codes.ResourceExhausted, "too many readers: at most 3"},
 		{fmt.Errorf("%w: %w", errFull, context.DeadlineExceeded), codes.ResourceExhausted, "too many readers: context deadline exceeded"},
+		{fmt.Errorf("front: %w", device.ErrStopping), codes.Unavailable, "front: the device is stopping"},
 		{io.EOF, codes.Unavailable, "the device is stopping"},
 		{fmt.Errorf("no picture in time: %w", context.DeadlineExceeded), codes.DeadlineExceeded, "no picture in time: context deadline exceeded"},
 		{context.Canceled, codes.Canceled, "context canceled"},

@@ -11,10 +11,7 @@ import (
 // maxHolders bounds what strangers can make a device remember.
 const maxHolders = 1000
 
-var (
-	errTooManyHolders = errors.New("too many holders")
-	errStopped        = errors.New("the device is stopping")
-)
+var errTooManyHolders = errors.New("too many holders")
 
 // holds remembers who reads a stream on the bus and until when.
 type holds struct {
@@ -39,7 +36,7 @@ func (h *holds) renew(holder string, ttl time.Duration) (err error) {
 		_, known := h.until[holder]
 		switch {
 		case h.stopped:
-			err = errStopped
+			err = ErrStopping
 		case ttl <= 0:
 			delete(h.until, holder)
 		case !known && len(h.until) >= maxHolders:

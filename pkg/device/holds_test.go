@@ -114,7 +114,7 @@ func TestHoldsStop(t *testing.T) {
 	if n := h.count(); n != 0 || h.demand.Wanted() {
 		t.Fatalf("still %d holders", n)
 	}
-	if err := h.renew("a", time.Hour); !errors.Is(err, errStopped) {
+	if err := h.renew("a", time.Hour); !errors.Is(err, ErrStopping) {
 		t.Fatalf("held after the end: %v", err)
 	}
 	h.stop()

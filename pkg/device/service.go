@@ -44,7 +44,7 @@ func (s *service) WatchDevice(_ *devicev1.WatchDeviceRequest, to grpc.ServerStre
 			return err
 		}
 	}
-	return status.Error(codes.Unavailable, errStopped.Error())
+	return status.Error(codes.Unavailable, ErrStopping.Error())
 }
 
 func (s *service) HoldStream(_ context.Context, r *devicev1.HoldStreamRequest) (*devicev1.HoldStreamResponse, error) {

@@ -25,7 +25,6 @@ import (
 var (
 	ErrTooMany = errors.New("too many different formats are being made")
 	ErrNative  = errors.New("the camera compresses by itself and cannot be told how")
-	ErrClosed  = errors.New("the camera is shutting down")
 )
 
 // settle is how long there have been no readers when memory is given back to the system.

@@ -355,7 +355,7 @@ func TestCloseEndsReaders(t *testing.T) {
 	if _, err := r.Next(t.Context()); !errors.Is(err, io.EOF) {
 		t.Errorf("next: %v", err)
 	}
-	if _, err := p.Open(h264()); !errors.Is(err, ErrClosed) {
+	if _, err := p.Open(h264()); !errors.Is(err, device.ErrStopping) {
 		t.Errorf("open: %v", err)
 	}
 }

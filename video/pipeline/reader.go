@@ -29,7 +29,7 @@ type Reader struct {
 }
 
 // Open adds a reader. Of the format a size of 0x0 means the source's own, one side of 0 keeps its shape, and no side is made
-// larger than the source's; a rate of 0 means as captured. The errors are device.ErrAway, ErrTooMany, ErrClosed, or wrap
+// larger than the source's; a rate of 0 means as captured. The errors are device.ErrAway, ErrTooMany, device.ErrStopping, or wrap
 // media.ErrFormat. Close the reader.
 func (p *Pipeline) Open(want *mediav1.VideoFormat) (*Reader, error) {
 	k, owed, err := p.keyOf(want)
@@ -49,7 +49,7 @@ func (p *Pipeline) Open(want *mediav1.VideoFormat) (*Reader, error) {
 func (p *Pipeline) open(ctx context.Context, k key) (*Reader, error) {
 	share, err := p.variants.Acquire(ctx, k)
 	if errors.Is(err, stream.ErrClosed) {
-		return nil, ErrClosed
+		return nil, device.ErrStopping
 	}
 	if err != nil {
 		return nil, err
@@ -147,7 +147,7 @@ func (p *Pipeline) keyOf(want *mediav1.VideoFormat) (k key, owed int, err error)
 	defer p.mu.Unlock()
 	switch {
 	case p.closed:
-		return k, 0, ErrClosed
+		return k, 0, device.ErrStopping
 	case p.info == nil:
 		return k, 0, device.ErrAway
 	}

@@ -197,7 +197,6 @@ func (s *Service) status(err error) error {
 
 var statusCodes = map[error]codes.Code{
 	media.ErrFormat:      codes.InvalidArgument,
-	pipeline.ErrClosed:   codes.Unavailable,
 	pipeline.ErrTooMany:  codes.ResourceExhausted,
 	turns.ErrBusy:        codes.ResourceExhausted,
 	pipeline.ErrNative:   codes.FailedPrecondition,

@@ -15,6 +15,7 @@ import (
 	audiov1 "github.com/waldo-robot/waldo/api/gen/go/waldo/audio/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/stream"
 	"github.com/waldo-robot/waldo/services/audio/pcm"
 )
@@ -164,8 +165,8 @@ func TestStopEndsCalls(t *testing.T) {
 			_, errLevels = levels.Recv()
 		}
 		for _, err := range []error{err, errLevels} {
-			if status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "shutting down") {
-				t.Errorf("pulled %v: a call ended with %v, want Unavailable as it shuts down", pulled, err)
+			if status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), device.ErrStopping.Error()) {
+				t.Errorf("pulled %v: a call ended with %v, want Unavailable: %v", pulled, err, device.ErrStopping)
 			}
 		}
 	}

@@ -15,11 +15,8 @@ import (
 	"github.com/waldo-robot/waldo/services/audio/pcm"
 )
 
-// Errors of a Pipeline. Formats that cannot be made give errors that wrap pcm.ErrFormat.
-var (
-	ErrTooMany = errors.New("too many different formats are being made")
-	ErrClosed  = errors.New("the sound card is shutting down")
-)
+// ErrTooMany is returned by Open when listeners ask for more than 32 formats at once.
+var ErrTooMany = errors.New("too many different formats are being made")
 
 const (
 	// maxVariants bounds how many different formats listeners can make the process encode at once.

@@ -13,6 +13,7 @@ import (
 	"gopkg.in/hraban/opus.v2"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/tonetest"
 	"github.com/waldo-robot/waldo/services/audio/pcm"
 )
@@ -293,8 +294,8 @@ func TestCloseEndsListeners(t *testing.T) {
 		if _, err := reader.Next(t.Context()); !errors.Is(err, io.EOF) {
 			t.Errorf("a listener got %v, want io.EOF", err)
 		}
-		if _, err := r.Open(nil, 0); !errors.Is(err, ErrClosed) {
-			t.Errorf("a new one got %v, want ErrClosed", err)
+		if _, err := r.Open(nil, 0); !errors.Is(err, device.ErrStopping) {
+			t.Errorf("a new one got %v, want device.ErrStopping", err)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
@@ -18,9 +19,9 @@ type Reader struct {
 	close   sync.Once
 }
 
-// Open adds a reader. Of the format an empty media type means Opus, an empty sample format S16LE, rate and channels of 0 as
-// captured; of raw sound 0 samples in a frame mean as captured. The errors are ErrTooMany, ErrClosed, or wrap pcm.ErrFormat. Close
-// the reader.
+// Open adds a reader. Of the format an empty media type means Opus, an empty sample format S16LE, rate and channels
+// of 0 as captured; of raw sound 0 samples in a frame mean as captured. The errors are ErrTooMany, device.ErrStopping
+// after Close, or wrap pcm.ErrFormat. Close the reader.
 func (p *Pipeline) Open(want *mediav1.AudioFormat, blockSamples int) (*Reader, error) {
 	k, err := p.resolve(want, blockSamples)
 	if err != nil {
@@ -29,7 +30,7 @@ func (p *Pipeline) Open(want *mediav1.AudioFormat, blockSamples int) (*Reader, e
 	v, err := p.variants.Acquire(context.Background(), k) // at once: opening a variant waits for nothing
 	switch {
 	case errors.Is(err, stream.ErrClosed):
-		return nil, ErrClosed
+		return nil, device.ErrStopping
 	case err != nil:
 		return nil, err
 	}

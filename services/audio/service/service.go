@@ -113,7 +113,7 @@ func (s *Service) StreamAudio(r *audiov1.StreamAudioRequest, to audiov1.AudioSer
 // during returns the context of a call that goes on while the hardware is away, but not when the device stops.
 func (s *Service) during(call context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(call)
-	forget := context.AfterFunc(s.config.Stopping, func() { cancel(capture.ErrClosed) })
+	forget := context.AfterFunc(s.config.Stopping, func() { cancel(device.ErrStopping) })
 	return ctx, func() {
 		forget()
 		cancel(nil)
@@ -232,7 +232,6 @@ func (s *Service) StreamLevels(_ *audiov1.StreamLevelsRequest, to audiov1.AudioS
 // toStatus gives an error its gRPC code.
 func toStatus(err error) error {
 	return device.Status(err, map[error]codes.Code{
-		capture.ErrClosed:  codes.Unavailable,
 		playout.ErrClosed:  codes.Unavailable,
 		pcm.ErrFormat:      codes.InvalidArgument,
 		capture.ErrTooMany: codes.ResourceExhausted,
