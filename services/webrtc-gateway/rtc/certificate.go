@@ -12,8 +12,9 @@ import (
 	"github.com/pion/webrtc/v4"
 )
 
-// newCertificate makes the certificate of this life of the gateway. All connections share it: making one costs milliseconds
-// that a viewer would wait for. It outlives any process, unlike pion's own, which ends after a month.
+// newCertificate makes the certificate for this life of the gateway. All connections share it: making one costs
+// milliseconds that a viewer would wait for. It outlives any process, unlike pion's default, which expires after a
+// month.
 func newCertificate() (webrtc.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -11,19 +11,20 @@ import (
 const (
 	// maxChannels bounds the data channels of one peer.
 	maxChannels = 32
-	// MaxMessage is the largest message that goes over a data channel, in bytes; larger ones are refused by SCTP itself.
+	// MaxMessage is the largest message that a data channel carries, in bytes; SCTP itself refuses larger ones.
 	MaxMessage = 64 << 10
-	// enough is how much may wait to be sent on one channel, in bytes.
+	// enough is how many bytes may wait to be sent on one channel.
 	enough = 64 << 10
 )
 
-// Channels deals with the data channels that far ends open.
+// Channels handles the data channels that far ends open.
 type Channels interface {
-	// Open is called for each new channel before anything comes from it. It must not wait: what takes time it gives to [Channel.Go].
+	// Open is called for each new channel before anything arrives on it. It must not block; slow work belongs in
+	// [Channel.Go].
 	Open(c *Channel)
 }
 
-// Channel is a data channel that the far end has opened. It is safe for concurrent use, but for OnMessage.
+// Channel is a data channel that the far end has opened. It is safe for concurrent use, except for OnMessage.
 type Channel struct {
 	dc     *webrtc.DataChannel
 	peer   *Peer
@@ -56,7 +57,7 @@ func (p *Peer) openChannel(dc *webrtc.DataChannel) {
 	p.channels.Open(c)
 }
 
-// channelOpened counts a channel in; false if there are too many, or the peer wants none.
+// channelOpened counts a channel; false if there are too many, or the peer accepts none.
 func (p *Peer) channelOpened() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -70,18 +71,18 @@ func (p *Peer) channelClosed() {
 	p.channelCount--
 }
 
-// Label is the name that the far end has given to the channel.
+// Label is the name that the far end gave the channel.
 func (c *Channel) Label() string { return c.dc.Label() }
 
-// Peer names the connection that the channel belongs to, uniquely in the life of the engine.
+// Peer identifies the connection that the channel belongs to, uniquely in the life of the engine.
 func (c *Channel) Peer() string { return c.peer.id }
 
-// OnMessage sets what is called with each message, one after the other; while it is at work no other comes. It is for use in [Channels.Open].
+// OnMessage sets the function that is called with each message, one at a time. Call it in [Channels.Open].
 func (c *Channel) OnMessage(f func(text bool, data []byte)) {
 	c.dc.OnMessage(func(m webrtc.DataChannelMessage) { f(m.IsString, m.Data) })
 }
 
-// Go runs work on a goroutine of the channel. Its context ends when the channel is closed, by whichever side.
+// Go runs work on a goroutine that the channel owns. Its context ends when either side closes the channel.
 func (c *Channel) Go(work func(ctx context.Context)) {
 	c.peer.mu.Lock()
 	defer c.peer.mu.Unlock()
@@ -90,7 +91,8 @@ func (c *Channel) Go(work func(ctx context.Context)) {
 	}
 }
 
-// Send sends a message, waiting as long as there is too much to be sent already. It fails with the error of ctx, or when the channel is closed.
+// Send sends a message, and blocks while too much is waiting to be sent. It fails with the error of ctx, or when the
+// channel is closed.
 func (c *Channel) Send(ctx context.Context, text bool, data []byte) error {
 	for {
 		select {
@@ -100,7 +102,7 @@ func (c *Channel) Send(ctx context.Context, text bool, data []byte) error {
 		case <-c.ctx.Done():
 			return c.ctx.Err()
 		}
-		if err := cmp.Or(ctx.Err(), c.ctx.Err()); err != nil { // a channel that is open as well must not win
+		if err := cmp.Or(ctx.Err(), c.ctx.Err()); err != nil { // checked first, because select would choose at random
 			return err
 		}
 		if c.dc.BufferedAmount() < enough {
@@ -116,7 +118,7 @@ func (c *Channel) Send(ctx context.Context, text bool, data []byte) error {
 	}
 }
 
-// TrySend sends a message if that can be done at once, and reports whether it did.
+// TrySend sends a message if that is possible at once, and reports whether it did.
 func (c *Channel) TrySend(text bool, data []byte) bool {
 	select {
 	case <-c.opened:
@@ -133,8 +135,8 @@ func (c *Channel) send(text bool, data []byte) error {
 	return c.dc.Send(data)
 }
 
-// Close closes the channel. What was sent before still arrives on a reliable one.
+// Close closes the channel. On a reliable channel, what was sent before still arrives.
 func (c *Channel) Close() {
 	c.cancel()
-	_ = c.dc.Close() // fails only if it is closed
+	_ = c.dc.Close() // fails only if it is closed already
 }

@@ -29,13 +29,14 @@ import (
 
 // Config adjusts an engine; the zero value works.
 type Config struct {
-	// Listen is the address for all of ICE, UDP and TCP. Empty: 127.0.0.1 on a free port.
+	// Listen is the address for all of ICE, UDP and TCP. Empty: 127.0.0.1 with a free port.
 	Listen string
-	// PublicIPs are the addresses to tell to peers instead of the machine's own, when it is behind a NAT that forwards the port.
+	// PublicIPs are the addresses announced to peers instead of the machine's own, for a gateway behind a NAT that
+	// forwards the port.
 	PublicIPs []string
-	// MaxPeers bounds the connections. 0: 200.
+	// MaxPeers limits the number of connections. 0: 200.
 	MaxPeers int
-	// Voices are where what peers say goes to; nil: they are not listened to.
+	// Voices receives what peers say; nil: the gateway accepts no audio.
 	Voices *talk.Voices
 	// Log may be nil.
 	Log *slog.Logger
@@ -45,13 +46,14 @@ type Config struct {
 
 const (
 	defaultMaxPeers = 200
-	// A peer that has not connected after this long is given up.
+	// A peer that has not connected after this time is closed.
 	connectTimeout = 15 * time.Second
-	// A peer that was not heard of for the sum of these is given up.
+	// A peer that has been silent for the sum of these is closed.
 	disconnectedAfter = 5 * time.Second
 	failedAfter       = 7 * time.Second
 	keepalive         = 2 * time.Second
-	// tcpBuffer is what may wait for one peer that is reached over TCP: a second at 2 Mbit/s. Beyond it, packets are lost.
+	// tcpBuffer is how many bytes may wait for one peer that is reached over TCP: a second at 2 Mbit/s. Beyond it,
+	// packets are lost.
 	tcpBuffer = 256 << 10
 )
 
@@ -60,7 +62,7 @@ type Engine struct {
 	api      *webrtc.API
 	config   webrtc.Configuration
 	hub      *tracks.Hub
-	voices   *talk.Voices // nil for none
+	voices   *talk.Voices // nil: no audio is accepted
 	log      *slog.Logger
 	maxPeers int
 	metrics  *metrics
@@ -69,13 +71,13 @@ type Engine struct {
 	udpMux   ice.UDPMux
 	tcpMux   ice.TCPMux
 
-	life   string        // begins the names of peers: no two lives have the same
-	serial atomic.Uint64 // of peers
+	life   string        // prefix of peer ids, different in every life
+	serial atomic.Uint64 // of the last peer
 
 	mu     sync.Mutex
 	closed bool
 	peers  map[*Peer]struct{}
-	ends   sync.WaitGroup // of peers that end by themselves
+	ends   sync.WaitGroup // of peers that end on their own
 }
 
 // NewEngine opens the ports. A port in use is an error that wraps syscall.EADDRINUSE.
@@ -104,10 +106,10 @@ func NewEngine(hub *tracks.Hub, c Config) (*Engine, error) {
 	return e, nil
 }
 
-// portTries is how often a free port is looked for: one that is free for UDP need not be for TCP.
+// portTries is how many free ports are tried: one that is free for UDP may be taken for TCP.
 const portTries = 20
 
-// openPorts opens UDP and TCP on one port number.
+// openPorts opens UDP and TCP on the same port.
 func (e *Engine) openPorts(address string) error {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -127,7 +129,7 @@ func (e *Engine) openPorts(address string) error {
 	}
 }
 
-// listen opens the ports, and shares them between all connections.
+// listen opens the ports that all connections share.
 func (e *Engine) listen(address string) error {
 	if address == "" {
 		address = "127.0.0.1:0"
@@ -135,7 +137,7 @@ func (e *Engine) listen(address string) error {
 	if err := e.openPorts(address); err != nil {
 		return err
 	}
-	// Bursts of many viewers and many frames meet in one socket.
+	// The bursts of all viewers' frames go through one socket.
 	if u, ok := e.udp.(*net.UDPConn); ok {
 		_ = u.SetWriteBuffer(2 << 20) // the system may allow less
 		_ = u.SetReadBuffer(1 << 20)
@@ -144,7 +146,7 @@ func (e *Engine) listen(address string) error {
 	e.udpMux = webrtc.NewICEUDPMux(log, e.udp)
 	e.tcpMux = ice.NewTCPMuxDefault(ice.TCPMuxParams{
 		Listener: e.tcp, Logger: log, ReadBufferSize: 32,
-		// Without a buffer of its own a connection that is not read would block the ICE agent, even its end.
+		// Without its own buffer, a connection that nobody reads would block the ICE agent, even its shutdown.
 		WriteBufferSize:      tcpBuffer,
 		FirstStunBindTimeout: 5 * time.Second, AliveDurationForConnFromStun: connectTimeout,
 	})
@@ -157,8 +159,8 @@ func (e *Engine) newAPI(c Config) (*webrtc.API, error) {
 	if err := codecs.Register(&media); err != nil {
 		return nil, err
 	}
-	// Retransmission is the track's own work (package tracks), so all that is left are the reports: those of what is sent, and those of
-	// what is lost of voices, by which their senders choose how much to protect them.
+	// Tracks retransmit by themselves (package tracks). The interceptors only send the reports: sender reports, and
+	// receiver reports on voices, from which their senders choose how much protection to add.
 	var registry interceptor.Registry
 	sent, err := report.NewSenderInterceptor()
 	if err != nil {
@@ -183,14 +185,14 @@ func (e *Engine) configureICE(s *webrtc.SettingEngine, c Config) error {
 	s.SetNetworkTypes([]webrtc.NetworkType{
 		webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6, webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6,
 	})
-	s.SetIncludeLoopbackCandidate(true) // for browsers on this machine, which may have no network at all
+	s.SetIncludeLoopbackCandidate(true) // for browsers on this machine, which may be without a network
 	s.DisableActiveTCP(true)
-	// Names ending in .local need not be resolved: the far end's own checks tell its address.
+	// Names ending in .local need not be resolved: the far end's own checks reveal its address.
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	for _, set := range []func(time.Duration){
 		s.SetHostAcceptanceMinWait, s.SetSrflxAcceptanceMinWait, s.SetPrflxAcceptanceMinWait, s.SetRelayAcceptanceMinWait,
 	} {
-		set(0) // the far end chooses the path; waiting for a better one only costs the first picture
+		set(0) // the far end chooses the path; waiting for a better one only delays the first picture
 	}
 	s.SetICETimeouts(disconnectedAfter, failedAfter, keepalive)
 	s.SetSCTPMaxMessageSize(MaxMessage)
@@ -206,7 +208,7 @@ func (e *Engine) configureICE(s *webrtc.SettingEngine, c Config) error {
 	return nil
 }
 
-// newID names a peer.
+// newID returns the id of a new peer.
 func (e *Engine) newID() string {
 	return fmt.Sprintf("peer-%s-%d", strings.ToLower(e.life), e.serial.Add(1))
 }
@@ -214,7 +216,7 @@ func (e *Engine) newID() string {
 // Address is where ICE listens.
 func (e *Engine) Address() string { return e.udp.LocalAddr().String() }
 
-// add counts a new peer in, or refuses it.
+// add registers a new peer, or refuses it.
 func (e *Engine) add(p *Peer) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -224,7 +226,7 @@ func (e *Engine) add(p *Peer) error {
 	case len(e.peers) >= e.maxPeers:
 		e.metrics.refused.Inc()
 		return status.Errorf(codes.ResourceExhausted,
-			"there are %d viewers already, as many as gateway.maxViewers allows: try again when one has left, or raise it", e.maxPeers)
+			"there are already %d viewers, as many as gateway.maxViewers allows: try again when one has left, or raise it", e.maxPeers)
 	}
 	e.peers[p] = struct{}{}
 	e.metrics.peers.Set(float64(len(e.peers)))
@@ -238,7 +240,7 @@ func (e *Engine) remove(p *Peer) {
 	e.metrics.peers.Set(float64(len(e.peers)))
 }
 
-// end ends a peer without waiting for it. Once the engine is closed there is nothing to do: it ends all peers.
+// end ends a peer without waiting for it. Once the engine is closed there is nothing to do: Close ends all peers.
 func (e *Engine) end(p *Peer) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

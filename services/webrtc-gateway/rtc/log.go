@@ -8,8 +8,8 @@ import (
 	"github.com/pion/logging"
 )
 
-// pionLog passes pion's log to ours. What it calls a warning or an error is about one peer and seldom one, so it is shown at
-// debug level only; what matters is reported by this package itself.
+// pionLog passes pion's log on to ours, all at debug level: what pion calls a warning or an error concerns one peer and
+// is rarely a real problem. This package reports what matters.
 type pionLog struct{ log *slog.Logger }
 
 // NewLogger implements [logging.LoggerFactory].

@@ -17,12 +17,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	m := &metrics{
 		peers: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "waldo_gateway_peers", Help: "WebRTC connections, connected or about to be."}),
+			Name: "waldo_gateway_peers", Help: "WebRTC connections, connected or connecting."}),
 		refused:   counter("peers_refused_total", "Connections refused because there were too many."),
 		given:     counter("peers_given_up_total", "Connections that failed, or did not connect in time."),
-		connected: counter("peers_connected_total", "Connections that came about."),
+		connected: counter("peers_connected_total", "Connections that were established."),
 		connect: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "waldo_gateway_peer_connect_seconds", Help: "From the first offer to the connection.",
+			Name: "waldo_gateway_peer_connect_seconds", Help: "Time from the first offer to the connection.",
 			Buckets: []float64{.01, .02, .05, .1, .15, .2, .3, .5, 1, 2, 5, 15},
 		}),
 	}

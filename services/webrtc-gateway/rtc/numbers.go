@@ -13,9 +13,9 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
 
-// numbers are the codec and the header extensions of one media section, under the numbers that the far end gave them. They belong to the
-// section: another section of the same offer may give the same codec or extension another number. Pion keeps one table for a whole
-// connection, so it is not asked for them.
+// numbers are the codec and the header extensions of one media section, under the numbers that the far end chose. They
+// belong to the section: another section of the same offer may use other numbers for the same codec or extension. Pion
+// keeps one table per connection, so its numbers are not used.
 type numbers struct {
 	codec      webrtc.RTPCodecParameters
 	extensions []webrtc.RTPHeaderExtensionParameter
@@ -27,7 +27,7 @@ func (n numbers) same(other numbers) bool {
 		slices.Equal(n.extensions, other.extensions)
 }
 
-// numbered is a track in a media section. It is bound to the numbers of the section.
+// numbered is a track in a media section. It is bound to the numbers of that section.
 type numbered struct {
 	*tracks.Track
 	numbers numbers
@@ -52,7 +52,7 @@ func (c numberedContext) HeaderExtensions() []webrtc.RTPHeaderExtensionParameter
 	return c.numbers.extensions
 }
 
-// listed are the codecs that a section lists and that the gateway knows, in the order of the section.
+// listed returns the codecs of a section that the gateway knows, in the section's order.
 func listed(m *sdp.MediaDescription) (known []webrtc.RTPCodecParameters) {
 	for _, format := range m.MediaName.Formats {
 		pt, err := strconv.ParseUint(format, 10, 7)
@@ -65,12 +65,12 @@ func listed(m *sdp.MediaDescription) (known []webrtc.RTPCodecParameters) {
 			continue
 		}
 		fmtp, _ := attributeOf(m, "fmtp", format)
-		known = append(known, c.Parameters(webrtc.PayloadType(pt), channels, fmtp)) // the answer names channels if the offer does
+		known = append(known, c.Parameters(webrtc.PayloadType(pt), channels, fmtp)) // the answer states the channels if the offer does
 	}
 	return known
 }
 
-// names are the codecs that a section lists, known or not, for people.
+// names returns the names of all codecs of a section, known or not, for messages.
 func names(m *sdp.MediaDescription) string {
 	var all []string
 	for _, format := range m.MediaName.Formats {
@@ -91,10 +91,10 @@ func names(m *sdp.MediaDescription) string {
 	return fmt.Sprintf("%.500s", strings.Join(all, ", "))
 }
 
-// maxNames bounds how many codecs of an offer are told back.
+// maxNames limits how many codecs of an offer an error lists.
 const maxNames = 12
 
-// attributeOf is what an attribute of a section says about one payload type.
+// attributeOf returns an attribute of a section for one payload type.
 func attributeOf(m *sdp.MediaDescription, key, format string) (value string, ok bool) {
 	for _, a := range m.Attributes {
 		if pt, rest, found := strings.Cut(a.Value, " "); found && a.Key == key && pt == format {
@@ -104,7 +104,8 @@ func attributeOf(m *sdp.MediaDescription, key, format string) (value string, ok 
 	return "", false
 }
 
-// common takes the codec of a kind that the gateway likes best, of those that a section lists; false if there is none.
+// common returns the codec of a kind that the gateway prefers among those a section lists; false if it knows none of
+// them.
 func common(m *sdp.MediaDescription, kind webrtc.RTPCodecType) (webrtc.RTPCodecParameters, bool) {
 	for _, c := range codecs.All(kind) {
 		if p, ok := c.Choose(listed(m), ""); ok {
@@ -114,13 +115,14 @@ func common(m *sdp.MediaDescription, kind webrtc.RTPCodecType) (webrtc.RTPCodecP
 	return webrtc.RTPCodecParameters{}, false
 }
 
-// extensions are the header extensions of a section that the gateway sends. A number that stands for two is used for neither.
+// extensions returns the header extensions of a section that the gateway sends. A number that stands for two is used
+// for neither.
 func extensions(m *sdp.MediaDescription) (known []webrtc.RTPHeaderExtensionParameter) {
 	uses := make(map[int]int)
 	for _, a := range m.Attributes {
 		var e sdp.ExtMap
 		if a.Key != sdp.AttrKeyExtMap || e.Unmarshal(a.String()) != nil {
-			continue // numbers above 255 ask for another one, which is not given
+			continue // numbers above 255 ask for a new one, which the gateway does not assign
 		}
 		uses[e.Value]++
 		received := e.Direction != sdp.DirectionSendOnly && e.Direction != sdp.DirectionInactive
@@ -131,13 +133,14 @@ func extensions(m *sdp.MediaDescription) (known []webrtc.RTPHeaderExtensionParam
 	return slices.DeleteFunc(known, func(p webrtc.RTPHeaderExtensionParameter) bool { return uses[p.ID] > 1 })
 }
 
-// sendable reports whether an extension can be sent besides those known.
+// sendable reports whether an extension can be sent in addition to those known.
 func sendable(p webrtc.RTPHeaderExtensionParameter, known []webrtc.RTPHeaderExtensionParameter) bool {
 	twice := slices.ContainsFunc(known, func(k webrtc.RTPHeaderExtensionParameter) bool { return k.URI == p.URI })
 	return slices.Contains(tracks.Extensions(), p.URI) && tracks.ExtensionNumber(p.ID) && !twice
 }
 
-// complete adds to an answer what pion does not know of: the header extensions of each section, and which sections are rejected.
+// complete adds to an answer what pion does not know: the header extensions of each section, and which sections are
+// rejected.
 func (o *offer) complete(answer string) (string, error) {
 	var d sdp.SessionDescription
 	if err := d.UnmarshalString(answer); err != nil {
@@ -161,8 +164,8 @@ func (o *offer) complete(answer string) (string, error) {
 	return string(text), err
 }
 
-// reject answers the sections that share no codec at port 0, with the numbers that they offered. Pion puts its candidates into the first
-// section; if that is at port 0, they move into the first that is not.
+// reject answers the sections that share no codec with port 0 and the numbers they offered. Pion puts its candidates
+// into the first section; if that has port 0, they move to the first one that has not.
 func (o *offer) reject(d *sdp.SessionDescription) {
 	var candidates []sdp.Attribute
 	for i, m := range d.MediaDescriptions {

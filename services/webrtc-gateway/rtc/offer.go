@@ -16,29 +16,29 @@ import (
 )
 
 const (
-	// MaxOffer bounds an offer in bytes.
+	// MaxOffer is the largest offer in bytes.
 	MaxOffer = 64 << 10
-	// maxSections bounds the media sections of one offer; browsers get slow before that.
+	// maxSections limits the media sections of one offer; browsers become slow before that.
 	maxSections = 64
-	// maxVoices bounds the speakers at which one peer talks.
+	// maxVoices limits how many speakers one peer can talk to at once.
 	maxVoices = 4
 )
 
-// Names of the streams that a section can be for.
+// Names of the streams that a section can carry.
 const (
 	Video   = "video"
 	Audio   = "audio"
 	Speaker = talk.Stream
 )
 
-// Track ties a media section of an offer to the stream it is for.
+// Track ties a media section of an offer to the stream that it carries.
 type Track struct {
 	MID    string
 	Stream tracks.Stream
-	Talker string // who speaks at a speaker, for people; empty: the name of the peer
+	Talker string // the talker's name, shown to people; empty: the id of the peer
 }
 
-// media is what the section of the track is called.
+// media is the media name of the track's section.
 func (t Track) media() string {
 	if t.Stream.Name == Video {
 		return "video"
@@ -46,10 +46,10 @@ func (t Track) media() string {
 	return "audio"
 }
 
-// kind is that of what the section carries.
+// kind is the kind of media that the section carries.
 func (t Track) kind() webrtc.RTPCodecType { return webrtc.NewRTPCodecType(t.media()) }
 
-// direction is what the section of the track does, seen from the far end.
+// direction is the direction of the track's section, seen from the far end.
 func (t Track) direction() string {
 	if t.Stream.Name == Speaker {
 		return sdp.AttrKeySendOnly
@@ -57,23 +57,23 @@ func (t Track) direction() string {
 	return sdp.AttrKeyRecvOnly
 }
 
-// offer is an offer that was read and narrowed to what the gateway does.
+// offer is an offer, parsed and narrowed to what the gateway does.
 type offer struct {
 	description *sdp.SessionDescription
 	sdp         string // for pion
-	// The sections that are for something, in their order.
+	// The sections in use, in order.
 	sections []*section
-	idle     []*section                    // those that are for nothing, with the codec that they share with the gateway
-	rejected map[int]*sdp.MediaDescription // those that are for nothing and share none, by their place
-	alone    bool                          // the only section is in no bundle
+	idle     []*section                    // unused, with the codec that they share with the gateway
+	rejected map[int]*sdp.MediaDescription // unused, sharing no codec, by position
+	alone    bool                          // the only section is outside any bundle
 }
 
-// section is a media section that is for something.
+// section is a media section in use.
 type section struct {
 	Track
 	numbers
-	source  tracks.Stream // what is sent: the stream of the track, or an alternative to it
-	chosen  *codecs.Codec // what it is sent in
+	source  tracks.Stream // the stream that is sent: the track's, or an alternative to it
+	chosen  *codecs.Codec // the codec that it is sent in
 	content *sdp.MediaDescription
 }
 
@@ -86,7 +86,7 @@ func (o *offer) section(mid string) (*section, bool) {
 	return o.sections[i], true
 }
 
-// common returns the section with a mid if it shares a codec with the gateway, be it for something or not.
+// common returns the section with a mid if it shares a codec with the gateway, whether it is used or not.
 func (o *offer) common(mid string) (*section, bool) {
 	if s, ok := o.section(mid); ok {
 		return s, true
@@ -98,8 +98,8 @@ func (o *offer) common(mid string) (*section, bool) {
 	return o.idle[i], true
 }
 
-// readOffer checks an offer and makes all sections inactive but those in tracks, which do nothing but what they are for. Header extensions
-// are kept from pion, see numbers.
+// readOffer checks an offer and makes all sections inactive except those in tracks, which get only their track's
+// direction. Pion does not see the header extensions, see numbers.
 func readOffer(text string, tracks []Track) (offer, error) {
 	d, err := parseOffer(text)
 	if err != nil {
@@ -159,8 +159,8 @@ func (o *offer) marshal() error {
 	return nil
 }
 
-// narrow takes all codecs out of the sections but the one that was chosen: of several, pion forgets those whose parameters are not exactly
-// its own.
+// narrow removes all codecs from the sections except the chosen one: of several, pion forgets those whose parameters
+// differ from its own.
 func (o *offer) narrow() error {
 	for _, s := range slices.Concat(o.sections, o.idle) {
 		pt := strconv.Itoa(int(s.codec.PayloadType))
@@ -173,7 +173,7 @@ func (o *offer) narrow() error {
 	return o.marshal()
 }
 
-// leave keeps what the answer needs of a section that is for nothing. It may be for something in a later offer.
+// leave keeps what the answer needs of an unused section. A later offer may use it.
 func (o *offer) leave(i int, m *sdp.MediaDescription) {
 	media := m.MediaName.Media
 	if media != Video && media != Audio {
@@ -189,10 +189,10 @@ func (o *offer) leave(i int, m *sdp.MediaDescription) {
 	}
 }
 
-// unbundle takes the rejected sections out of the bundle, so that pion connects to the first of the others.
+// unbundle removes the rejected sections from the bundle, so that pion connects to the first of the others.
 func (o *offer) unbundle(d *sdp.SessionDescription) error {
 	if n := len(d.MediaDescriptions); n > 0 && len(o.rejected) == n {
-		return status.Error(codes.FailedPrecondition, "sdp: no section offers a codec of the gateway: offer "+
+		return status.Error(codes.FailedPrecondition, "sdp: no section offers a codec that the gateway knows: offer "+
 			codecs.Demands(webrtc.RTPCodecTypeVideo)+", or "+codecs.Demands(webrtc.RTPCodecTypeAudio))
 	}
 	gone := make(map[string]*sdp.MediaDescription)
@@ -216,7 +216,7 @@ func (o *offer) unbundle(d *sdp.SessionDescription) error {
 	return nil
 }
 
-// inherit gives a section what it leaves to the first of its bundle: where to connect to.
+// inherit copies to a section the transport that it shares with the first of its bundle.
 func inherit(m, first *sdp.MediaDescription) {
 	own, ok := m.Attribute("ice-ufrag")
 	if theirs, _ := first.Attribute("ice-ufrag"); ok && own != theirs {
@@ -233,20 +233,20 @@ func inherit(m, first *sdp.MediaDescription) {
 	}
 }
 
-// parseOffer reads SDP and checks what every offer needs.
+// parseOffer parses SDP and checks what every offer needs.
 func parseOffer(text string) (*sdp.SessionDescription, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, status.Error(codes.InvalidArgument, "sdp: the offer is empty: send the SDP of RTCPeerConnection.createOffer")
 	}
 	if len(text) > MaxOffer {
-		return nil, status.Errorf(codes.InvalidArgument, "sdp: the offer has %d bytes, %d are allowed", len(text), MaxOffer)
+		return nil, status.Errorf(codes.InvalidArgument, "sdp: the offer has %d bytes, the limit is %d", len(text), MaxOffer)
 	}
 	var d sdp.SessionDescription
 	if err := d.UnmarshalString(text); err != nil {
 		return nil, status.Errorf(codes.InvalidArgument, "sdp: not a session description: %v", err)
 	}
 	if len(d.MediaDescriptions) > maxSections {
-		return nil, status.Errorf(codes.InvalidArgument, "sdp: %d media sections, %d are allowed", len(d.MediaDescriptions), maxSections)
+		return nil, status.Errorf(codes.InvalidArgument, "sdp: %d media sections, the limit is %d", len(d.MediaDescriptions), maxSections)
 	}
 	seen := make(map[string]bool)
 	for i, m := range d.MediaDescriptions {
@@ -262,7 +262,7 @@ func parseOffer(text string) (*sdp.SessionDescription, error) {
 	return &d, checkTransport(&d)
 }
 
-// checkTransport sees to it that the offer can be connected to at all.
+// checkTransport checks that the offer contains what a connection needs.
 func checkTransport(d *sdp.SessionDescription) error {
 	for _, key := range []string{"ice-ufrag", "ice-pwd", "fingerprint"} {
 		_, ok := d.Attribute(key)
@@ -272,20 +272,20 @@ func checkTransport(d *sdp.SessionDescription) error {
 			}
 		}
 		if !ok {
-			return status.Errorf(codes.InvalidArgument, "sdp: there is no a=%s: send a complete WebRTC offer", key)
+			return status.Errorf(codes.InvalidArgument, "sdp: a=%s is missing: send a complete WebRTC offer", key)
 		}
 	}
 	return nil
 }
 
-// bundle sees to it that all sections of an offer share one connection. A section that is alone need not be in a bundle.
+// bundle checks that all sections of an offer share one connection. A single section need not be in a bundle.
 func bundle(d *sdp.SessionDescription) (alone bool, err error) {
 	if group, ok := d.Attribute(sdp.AttrKeyGroup); ok && strings.HasPrefix(group, "BUNDLE") {
 		return false, nil
 	}
 	if len(d.MediaDescriptions) != 1 {
 		return false, status.Errorf(codes.FailedPrecondition,
-			"sdp: %d media sections and no a=group:BUNDLE: the gateway has one connection for all, offer them with bundle-policy max-bundle",
+			"sdp: %d media sections and no a=group:BUNDLE: the gateway uses one connection for all of them, offer them with bundle-policy max-bundle",
 			len(d.MediaDescriptions))
 	}
 	mid, _ := d.MediaDescriptions[0].Attribute(sdp.AttrKeyMID)
@@ -293,14 +293,14 @@ func bundle(d *sdp.SessionDescription) (alone bool, err error) {
 	return true, nil
 }
 
-// VideoSection returns the mid of the first media section of an offer that can be shown video.
+// VideoSection returns the mid of the first media section of an offer that can receive video.
 func VideoSection(text string) (mid string, err error) { return receivingSection(text, Video) }
 
-// AudioSection returns the mid of the first media section of an offer that can hear audio.
+// AudioSection returns the mid of the first media section of an offer that can receive audio.
 func AudioSection(text string) (mid string, err error) { return receivingSection(text, Audio) }
 
-// receivingSection prefers a section that offers a codec of the gateway. If none does, it takes the first that receives, so that
-// [readOffer] names the codec that is missing.
+// receivingSection prefers a section that offers a codec of the gateway. If none does, it returns the first that
+// receives, so that [readOffer] can name the missing codec.
 func receivingSection(text, media string) (mid string, err error) {
 	d, err := parseOffer(text)
 	if err != nil {
@@ -342,12 +342,12 @@ func byMID(tracks []Track) (map[string]Track, error) {
 		wanted[t.MID] = t
 	}
 	if voices > maxVoices {
-		return nil, status.Errorf(codes.ResourceExhausted, "tracks: %d sections talk, %d may: end those that are not needed", voices, maxVoices)
+		return nil, status.Errorf(codes.ResourceExhausted, "tracks: %d sections talk, the limit is %d: end those that are not needed", voices, maxVoices)
 	}
 	return wanted, nil
 }
 
-// checkSection sees to it that a section can be what the track is for.
+// checkSection checks that a section can carry its track.
 func checkSection(m *sdp.MediaDescription, t Track) error {
 	if m.MediaName.Media != t.media() {
 		return status.Errorf(codes.InvalidArgument, "tracks: section %s is %q, not %s", t.MID, m.MediaName.Media, t.media())
@@ -366,24 +366,25 @@ func checkSection(m *sdp.MediaDescription, t Track) error {
 		return nil
 	}
 	if t.media() == "audio" {
-		return status.Errorf(codes.FailedPrecondition, "section %s does not offer the codec that all sound has: %s", t.MID, codecs.Demands(t.kind()))
+		return status.Errorf(codes.FailedPrecondition, "section %s does not offer the only audio codec: %s", t.MID, codecs.Demands(t.kind()))
 	}
-	return status.Errorf(codes.FailedPrecondition, "section %s offers no codec that can be sent: the gateway sends %s, and the section lists %s",
+	return status.Errorf(codes.FailedPrecondition, "section %s offers no codec that the gateway sends: that is %s, and the section lists %s",
 		t.MID, codecs.Demands(t.kind()), names(m))
 }
 
-// setDirection says what a section does, instead of what it said.
+// setDirection replaces the direction of a section.
 func setDirection(m *sdp.MediaDescription, direction string) {
 	drop(m, sdp.AttrKeySendRecv, sdp.AttrKeySendOnly, sdp.AttrKeyRecvOnly, sdp.AttrKeyInactive)
 	m.WithPropertyAttribute(direction)
 }
 
-// drop takes attributes out of a section.
+// drop removes attributes from a section.
 func drop(m *sdp.MediaDescription, keys ...string) {
 	m.Attributes = slices.DeleteFunc(m.Attributes, func(a sdp.Attribute) bool { return slices.Contains(keys, a.Key) })
 }
 
-// askForVoice makes the wishes of a far end for the sound that it hears those of the gateway for the voice that it sends.
+// askForVoice replaces the far end's Opus parameters, which describe the audio it receives, by the gateway's, which
+// describe the voice it receives.
 func askForVoice(m *sdp.MediaDescription) {
 	for i, a := range m.Attributes {
 		pt, line, ok := strings.Cut(a.Value, " ")

@@ -372,7 +372,7 @@ func TestTooManyVoices(t *testing.T) {
 	for i := range maxVoices + 1 {
 		talking = append(talking, Track{MID: strconv.Itoa(i), Stream: tracks.Stream{Device: "head", Name: Speaker}})
 	}
-	if _, err := byMID(talking); status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), "5 sections talk, 4 may") {
+	if _, err := byMID(talking); status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), "5 sections talk, the limit is 4") {
 		t.Errorf("%d voices: %v", len(talking), err)
 	}
 }
@@ -384,7 +384,7 @@ func TestEngineWithoutVoices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, says := range map[string]string{Speaker: "nobody can talk"} {
+	for name, says := range map[string]string{Speaker: "accepts no audio"} {
 		p, err := e.NewPeer(nil)
 		if err != nil {
 			t.Fatal(err)

@@ -15,21 +15,22 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/talk"
 )
 
-// gatherTimeout bounds how long an answer waits for the gateway's own candidates. They come from open sockets.
+// gatherTimeout limits how long an answer waits for the gateway's own candidates. They come from sockets that are open
+// already.
 const gatherTimeout = time.Second
 
-// Peer is one connection. Its methods are safe for concurrent use; offers are dealt with one after another.
+// Peer is one connection. Its methods are safe for concurrent use; offers are handled one at a time.
 type Peer struct {
 	engine   *Engine
 	id       string
 	pc       *webrtc.PeerConnection
-	channels Channels // nil for none
+	channels Channels // nil: none are accepted
 	began    time.Time
 	ctx      context.Context // ends with the connection
 	cancel   context.CancelFunc
 	done     chan struct{}
 	end      sync.Once
-	ended    sync.WaitGroup // goroutines, and the end itself
+	ended    sync.WaitGroup // of goroutines
 	giveUp   *time.Timer
 
 	negotiating sync.Mutex
@@ -42,7 +43,8 @@ type Peer struct {
 	channelCount int // open data channels
 }
 
-// NewPeer returns a connection that waits for its first offer. It must be closed. Channels deals with its data channels; nil refuses them.
+// NewPeer returns a connection that waits for its first offer. It must be closed. Channels handles its data channels;
+// nil refuses them.
 func (e *Engine) NewPeer(channels Channels) (*Peer, error) {
 	p := &Peer{
 		engine: e, id: e.newID(), channels: channels, began: time.Now(), done: make(chan struct{}),
@@ -69,7 +71,7 @@ func (e *Engine) NewPeer(channels Channels) (*Peer, error) {
 	return p, nil
 }
 
-// stateChanged is called by pion, which must not be made to wait for the end of the connection.
+// stateChanged is called by pion, so it must not wait for the connection to end.
 func (p *Peer) stateChanged(s webrtc.PeerConnectionState) {
 	switch s {
 	case webrtc.PeerConnectionStateConnected:
@@ -82,7 +84,7 @@ func (p *Peer) stateChanged(s webrtc.PeerConnectionState) {
 	}
 }
 
-// start lets frames flow: DTLS is up.
+// start lets frames flow: DTLS is connected.
 func (p *Peer) start() {
 	p.giveUp.Stop()
 	p.mu.Lock()
@@ -95,7 +97,7 @@ func (p *Peer) start() {
 	p.startAgreed()
 }
 
-// startAgreed starts what is negotiated; p.mu is held.
+// startAgreed starts the negotiated tracks; p.mu is held.
 func (p *Peer) startAgreed() {
 	for _, s := range p.shown {
 		if s.agreed && p.connected {
@@ -104,7 +106,7 @@ func (p *Peer) startAgreed() {
 	}
 }
 
-// agree is called when a negotiation is over.
+// agree is called when a negotiation is complete.
 func (p *Peer) agree() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -114,9 +116,9 @@ func (p *Peer) agree() {
 	p.startAgreed()
 }
 
-// Answer deals with an offer: it puts the streams that tracks name into their media sections, and stops those that are named no
-// more. It returns the SDP of the answer. An offer that makes no sense, or has no codec for what is wanted, leaves the connection as it
-// was; after any other error it is closed.
+// Answer handles an offer: it puts the streams named by tracks into their media sections and stops those that are no
+// longer named. It returns the SDP of the answer. An offer that is invalid, or lacks a codec for a requested stream,
+// leaves the connection as it was; any other error closes it.
 func (p *Peer) Answer(ctx context.Context, sdp string, tracks []Track) (string, error) {
 	o, err := readOffer(sdp, tracks)
 	if err != nil {
@@ -155,7 +157,7 @@ func (p *Peer) Answer(ctx context.Context, sdp string, tracks []Track) (string, 
 	return answer, nil
 }
 
-// negotiate makes the answer to the offer that was set.
+// negotiate makes the answer to an offer.
 func (p *Peer) negotiate(ctx context.Context, o *offer) (string, error) {
 	if err := p.attach(o); err != nil {
 		return "", err
@@ -173,11 +175,11 @@ func (p *Peer) negotiate(ctx context.Context, o *offer) (string, error) {
 	defer timeout.Stop()
 	select {
 	case <-gathered:
-	case <-timeout.C: // what is missing is not needed by most
+	case <-timeout.C: // most peers manage without the missing candidates
 	case <-ctx.Done():
 		return "", status.FromContextError(ctx.Err()).Err()
 	case <-p.done:
-		return "", status.Error(codes.Unavailable, "the connection was closed while it was made")
+		return "", status.Error(codes.Unavailable, "the connection was closed while it was being set up")
 	}
 	return p.pc.LocalDescription().SDP, nil
 }
@@ -190,7 +192,7 @@ func answerError(err error) error {
 	return status.Errorf(codes.InvalidArgument, "sdp: the offer cannot be answered: %v", err)
 }
 
-// AddCandidate takes one more candidate of the far end; an empty one says that there are no more. mid may be empty, then index
+// AddCandidate adds a candidate of the far end; an empty one marks the end of candidates. If mid is empty, index
 // counts.
 func (p *Peer) AddCandidate(candidate, mid string, index uint16) error {
 	if strings.TrimSpace(candidate) == "" {
@@ -209,10 +211,10 @@ func (p *Peer) AddCandidate(candidate, mid string, index uint16) error {
 	return nil
 }
 
-// Done is closed when the connection has ended, whoever ended it.
+// Done is closed when the connection has ended, for whatever reason.
 func (p *Peer) Done() <-chan struct{} { return p.done }
 
-// Close ends the connection and returns when it has ended.
+// Close ends the connection and waits for its end.
 func (p *Peer) Close() {
 	p.end.Do(func() {
 		p.giveUp.Stop()

@@ -17,16 +17,16 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
 
-// shown is what one media section shows, or lets be heard.
+// shown is what one media section sends to the far end.
 type shown struct {
 	source  tracks.Stream
 	numbers numbers
 	track   atomic.Pointer[tracks.Track]
 	sender  *webrtc.RTPSender // nil until the section is negotiated
-	agreed  bool              // the negotiation is over
+	agreed  bool              // the negotiation is complete
 }
 
-// hide ends the tracks that are not wanted any more.
+// hide ends the tracks that are no longer wanted.
 func (p *Peer) hide(wanted []*section) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -42,15 +42,16 @@ func (p *Peer) hide(wanted []*section) {
 	}
 }
 
-// descriptionPatience is how long an answer waits to learn what a device has, if the far end cannot use what most have: devices describe
-// themselves once a second.
+// descriptionPatience is how long an answer waits to learn which streams a device has, if the far end lacks the usual
+// codec: devices describe themselves once a second.
 const descriptionPatience = 1500 * time.Millisecond
 
-// profilePatience is how long an answer waits to learn what a camera passes on, see [tracks.Track.Profile].
+// profilePatience is how long an answer waits to learn the profile of what a camera passes through, see
+// [tracks.Track.Profile].
 const profilePatience = time.Second
 
-// choose takes the stream and the codec of each section that suit both ends best. What was opened to find that out is closed by release,
-// after the sections have opened theirs.
+// choose picks the stream and the codec of each section that suit both ends best. The tracks it opens to find that out
+// are closed by release, which is called once the sections have opened theirs.
 func (p *Peer) choose(ctx context.Context, sections []*section) (release func(), err error) {
 	probes := make(map[*section]*tracks.Track)
 	release = func() {
@@ -82,12 +83,12 @@ func (p *Peer) choose(ctx context.Context, sections []*section) (release func(),
 		if t := probes[s]; t != nil {
 			profile = t.Profile(profiling, s.chosen)
 		}
-		s.codec, _ = s.chosen.Choose(listed(s.content), profile) // there is one
+		s.codec, _ = s.chosen.Choose(listed(s.content), profile) // chooseSource made sure of one
 	}
 	return release, nil
 }
 
-// chooseSource takes the stream that a section is for, or one that carries the same in a codec that the far end takes.
+// chooseSource picks the stream of a section, or an alternative to it in a codec that the far end accepts.
 func (p *Peer) chooseSource(ctx context.Context, s *section) (err error) {
 	if s.Stream.Name == Speaker {
 		s.chosen = codecs.Of(talk.MediaType)
@@ -101,8 +102,8 @@ func (p *Peer) chooseSource(ctx context.Context, s *section) (err error) {
 	return err
 }
 
-// newTrack opens what a section is for. Far ends hold back the tracks of one media stream until they fit each other, so sound and video
-// must not share one.
+// newTrack opens a section's stream. Far ends synchronize the tracks of one media stream by delaying them, so audio and
+// video must not share one.
 func (e *Engine) newTrack(ctx context.Context, s *section) (*tracks.Track, error) {
 	id := s.source.Device
 	if s.kind() == webrtc.RTPCodecTypeAudio {
@@ -111,7 +112,7 @@ func (e *Engine) newTrack(ctx context.Context, s *section) (*tracks.Track, error
 	return e.hub.NewTrack(ctx, s.kind(), s.source, id)
 }
 
-// open opens the streams that are new, so that they run by the time the connection is made.
+// open opens the streams that are new, so that they run by the time the connection is up.
 func (p *Peer) open(ctx context.Context, wanted []*section) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -132,7 +133,7 @@ func (p *Peer) open(ctx context.Context, wanted []*section) error {
 	return nil
 }
 
-// hold opens what a section shows, if that is new, or its numbers are; p.mu is held.
+// hold opens a section's stream if the stream or its numbers are new; p.mu is held.
 func (p *Peer) hold(ctx context.Context, wanted *section) error {
 	s := p.shown[wanted.MID]
 	if s != nil && s.source == wanted.source && s.numbers.same(wanted.numbers) {
@@ -153,10 +154,10 @@ func (p *Peer) hold(ctx context.Context, wanted *section) error {
 	return nil
 }
 
-// local is what pion gets.
+// local is the track that pion gets.
 func (s *shown) local() webrtc.TrackLocal { return &numbered{s.track.Load(), s.numbers} }
 
-// show puts a track into the section. If there was another, it goes on where that one stopped, with its SSRC.
+// show puts a track into the section. It continues where a previous one stopped, with the same SSRC.
 func (s *shown) show(t *tracks.Track) error {
 	old := s.track.Swap(t)
 	if old == nil {
@@ -170,11 +171,11 @@ func (s *shown) show(t *tracks.Track) error {
 	return s.sender.ReplaceTrack(s.local())
 }
 
-// attach gives the codecs of an offer and new tracks to their media sections.
+// attach sets the codecs of an offer, and gives new tracks to their media sections.
 //
-// The senders are made by the connection: only then do its interceptors, which send the reports, know of them. It takes the first section
-// that may send and has no sender yet. Sections are gone through in its own order, and those that are for nothing or for a voice do not send,
-// so that is the one.
+// AddTrack makes the senders: only then do the interceptors, which send the reports, know about them. It takes the
+// first section that may send and has no sender yet. This loop visits the sections in the same order, and unused
+// sections and voices do not send, so the section it takes is the current one.
 func (p *Peer) attach(o *offer) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -192,7 +193,7 @@ func (p *Peer) attach(o *offer) error {
 		}
 		sender, err := p.pc.AddTrack(s.local())
 		if err == nil && sender != t.Sender() {
-			err = errors.New("its track got into another one")
+			err = errors.New("its track was added to another section")
 		}
 		if err != nil {
 			return status.Errorf(codes.Internal, "section %s: %v", t.Mid(), err)
@@ -203,7 +204,7 @@ func (p *Peer) attach(o *offer) error {
 	return nil
 }
 
-// listen reads what the far end says of a track, until the track ends. It has to be read in any case.
+// listen reads the far end's RTCP for a track until the track ends. Somebody has to read it in any case.
 func (s *shown) listen(sender *webrtc.RTPSender) {
 	buffer := make([]byte, 1500)
 	for {
@@ -211,7 +212,7 @@ func (s *shown) listen(sender *webrtc.RTPSender) {
 		if err != nil {
 			return
 		}
-		if packets, err := rtcp.Unmarshal(buffer[:n]); err == nil { // else it is garbage, or from a newer standard
+		if packets, err := rtcp.Unmarshal(buffer[:n]); err == nil { // otherwise garbage, or from a newer standard
 			s.track.Load().HandleRTCP(packets)
 		}
 	}

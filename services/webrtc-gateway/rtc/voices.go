@@ -14,13 +14,13 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/talk"
 )
 
-// maxDatagram is the largest packet that is received.
+// maxDatagram is the largest packet that is received, in bytes.
 const maxDatagram = 1500
 
-// speak opens the voice of a section. One that goes on under another name, or at another device, is another voice. p.mu is held.
+// speak opens the voice of a section. A new talker name or device makes it a new voice. p.mu is held.
 func (p *Peer) speak(t Track) error {
 	if p.engine.voices == nil {
-		return status.Error(codes.FailedPrecondition, "nobody can talk by this gateway")
+		return status.Error(codes.FailedPrecondition, "this gateway accepts no audio")
 	}
 	talker := t.Talker
 	if talker == "" {
@@ -36,7 +36,7 @@ func (p *Peer) speak(t Track) error {
 	return nil
 }
 
-// hush ends the voices that are not wanted any more.
+// hush ends the voices that are no longer wanted.
 func (p *Peer) hush(wanted []*section) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -48,7 +48,7 @@ func (p *Peer) hush(wanted []*section) {
 	}
 }
 
-// hear is called by pion when the first packet of a track has come.
+// hear is called by pion when the first packet of a track arrives.
 func (p *Peer) hear(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -64,18 +64,18 @@ func (p *Peer) hear(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
 	}
 }
 
-// pass gives what comes on a track to its voice, until the track ends.
+// pass delivers what arrives on a track to its voice, until the track ends.
 func (p *Peer) pass(track *webrtc.TrackRemote, mid string) {
 	buffer := make([]byte, maxDatagram)
 	for {
 		n, _, err := track.Read(buffer)
-		unknown := errors.Is(err, webrtc.ErrCodecNotFound) // a payload type that was not agreed on
+		unknown := errors.Is(err, webrtc.ErrCodecNotFound) // a payload type that was not negotiated
 		if err != nil && !unknown {
 			return
 		}
 		v := p.voice(mid)
 		if v == nil {
-			continue // it is over, or not to be heard
+			continue // it has ended, or is not wanted
 		}
 		var packet rtp.Packet
 		if unknown || !strings.EqualFold(track.Codec().MimeType, talk.MediaType) || packet.Unmarshal(buffer[:n]) != nil {

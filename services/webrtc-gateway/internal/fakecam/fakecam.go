@@ -1,6 +1,6 @@
-// Package fakecam is a camera for tests and benchmarks: a device on the bus whose frames have the shape of the codec that the
-// gateway prefers, with known sizes, but show nothing; or real ones that a test brings. It keeps the rules of a real camera: it publishes while it is held, begins with a key frame and
-// makes one when it is asked.
+// Package fakecam is a camera for tests and benchmarks: a device on the bus whose frames have the outline of the
+// gateway's preferred codec and known sizes, but no picture; or real frames that a test supplies. It follows the rules
+// of a real camera: it publishes while it is held, starts with a key frame and makes one on request.
 package fakecam
 
 import (
@@ -32,20 +32,20 @@ type Config struct {
 	FrameRate     int // per second
 	FrameBytes    int // of a delta frame
 	KeyFrameBytes int
-	// KeyFrameEvery makes a key frame every so many frames; 0: only when it is asked for.
+	// KeyFrameEvery makes a key frame every so many frames; 0: only on request.
 	KeyFrameEvery int
-	// Pictures are real access units to show in turn, the first of them a key frame, instead of made up ones. A key frame that is
-	// asked for begins them anew.
+	// Pictures are real access units to show in turn, the first of them a key frame, instead of made-up ones. A
+	// requested key frame starts them over.
 	Pictures [][]byte
-	// NeverOnRequest says that the camera cannot be asked.
+	// NeverOnRequest makes the camera refuse requests for key frames.
 	NeverOnRequest bool
-	// MediaType is that of Pictures; empty: of what is made up.
+	// MediaType is that of Pictures; empty: that of the made-up frames.
 	MediaType string
-	// Alternative, if it is not nil, is what the stream video-alternative carries.
+	// Alternative, if not nil, is what the stream video-alternative carries.
 	Alternative *Clip
-	// Silence names a stream that can be held and carries nothing; empty: there is none.
+	// Silence names a stream that can be held and carries nothing; empty: no such stream.
 	Silence string
-	// Silent cameras do not say which media types their streams have.
+	// Silent cameras do not report the media types of their streams.
 	Silent bool
 }
 
@@ -55,7 +55,7 @@ type Clip struct {
 	Pictures  [][]byte
 }
 
-// made is what is made up.
+// made is the codec of the made-up frames.
 var made = codectable.All(webrtc.RTPCodecTypeVideo)[0].MediaType
 
 // output is one stream of the camera.
@@ -63,7 +63,7 @@ type output struct {
 	name    string
 	clip    Clip
 	wantKey atomic.Bool
-	holds   map[string]time.Time // when they end; guarded by Camera.mu
+	holds   map[string]time.Time // by holder, when it expires; guarded by Camera.mu
 }
 
 // Camera is a running camera.
@@ -120,7 +120,7 @@ func (c *Camera) add(name string, clip Clip) {
 	c.outputs = append(c.outputs, &output{name: name, clip: clip, holds: make(map[string]time.Time)})
 }
 
-// find returns a stream; nil if there is none of that name.
+// find returns a stream, or nil if none has that name.
 func (c *Camera) find(name string) *output {
 	i := slices.IndexFunc(c.outputs, func(o *output) bool { return o.name == cmp.Or(name, "video") })
 	if i < 0 {
@@ -146,26 +146,26 @@ func (c *Camera) serve() (err error) {
 	return c.service.RegisterService(&camerav1.CameraService_ServiceDesc, c)
 }
 
-// Stop ends the camera without a word, as if it were killed.
+// Stop ends the camera without notice, as if it were killed.
 func (c *Camera) Stop() {
 	c.cancel()
 	c.ended.Wait()
 	c.conn.Close()
 }
 
-// Published is how many frames were published.
+// Published is the number of published frames.
 func (c *Camera) Published() int64 { return c.published.Load() }
 
-// KeyRequests is how often a key frame was asked for.
+// KeyRequests is the number of requests for a key frame.
 func (c *Camera) KeyRequests() int64 { return c.keyRequests.Load() }
 
-// Epoch is this life of the camera.
+// Epoch is the epoch of this camera's life.
 func (c *Camera) Epoch() int64 { return c.epoch }
 
-// Holders is how many hold the stream video now.
+// Holders is how many readers hold the stream video now.
 func (c *Camera) Holders() int { return c.HoldersOf("video") }
 
-// HoldersOf is how many hold a stream now.
+// HoldersOf is how many readers hold a stream now.
 func (c *Camera) HoldersOf(name string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -182,7 +182,7 @@ func (c *Camera) HoldersOf(name string) int {
 func (c *Camera) HoldStream(_ context.Context, r *devicev1.HoldStreamRequest) (*devicev1.HoldStreamResponse, error) {
 	o := c.find(r.GetStream())
 	if o == nil {
-		return nil, status.Errorf(codes.NotFound, "there is no stream %q", r.GetStream())
+		return nil, status.Errorf(codes.NotFound, "stream %q does not exist", r.GetStream())
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -209,11 +209,11 @@ func (c *Camera) RequestKeyFrame(
 ) (*camerav1.RequestKeyFrameResponse, error) {
 	c.keyRequests.Add(1)
 	if c.config.NeverOnRequest {
-		return nil, status.Error(codes.FailedPrecondition, "this camera cannot be asked for key frames")
+		return nil, status.Error(codes.FailedPrecondition, "this camera does not make key frames on request")
 	}
 	o := c.find(r.GetStream())
 	if o == nil {
-		return nil, status.Errorf(codes.NotFound, "there is no stream %q", r.GetStream())
+		return nil, status.Errorf(codes.NotFound, "stream %q does not exist", r.GetStream())
 	}
 	o.wantKey.Store(true)
 	return &camerav1.RequestKeyFrameResponse{}, nil
@@ -304,13 +304,13 @@ func (c *Camera) run(ctx context.Context, o *output) {
 	}
 }
 
-// keyFrame decides whether a frame is to be a key frame.
+// keyFrame decides whether a frame becomes a key frame.
 func (c *Camera) keyFrame(o *output, seq int64) bool {
 	wanted, every := o.wantKey.Swap(false), int64(c.config.KeyFrameEvery)
 	return seq == 0 || wanted && !c.config.NeverOnRequest || every > 0 && seq%every == 0
 }
 
-// shape makes data of about n bytes with the outline of an access unit.
+// shape makes about n bytes with the outline of an access unit.
 func shape(key bool, n int) []byte {
 	var b bytes.Buffer
 	start := []byte{0, 0, 0, 1}
@@ -325,7 +325,7 @@ func shape(key bool, n int) []byte {
 	b.Write(start)
 	b.WriteByte(slice)
 	for b.Len() < n {
-		b.WriteByte(byte(1 + rand.IntN(255))) // no zeros: no start code by chance
+		b.WriteByte(byte(1 + rand.IntN(255))) // without zeros there is no accidental start code
 	}
 	return b.Bytes()
 }

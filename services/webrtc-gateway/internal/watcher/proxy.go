@@ -12,7 +12,7 @@ import (
 // proxy stands between a watcher and the TCP port of a gateway, and can stop reading what the gateway sends.
 type proxy struct {
 	stalled atomic.Bool
-	gate    chan struct{} // closed at the end
+	gate    chan struct{} // closed by close
 	copying sync.WaitGroup
 
 	mu       sync.Mutex
@@ -22,7 +22,7 @@ type proxy struct {
 
 var tcpCandidate = regexp.MustCompile(`(tcp \d+) (127\.0\.0\.1) (\d+)( typ host tcptype passive)`)
 
-// between starts the proxy and writes its address into an answer.
+// between starts the proxy and puts its address into an answer.
 func (p *proxy) between(sdp string) (string, error) {
 	found := tcpCandidate.FindStringSubmatch(sdp)
 	if found == nil {

@@ -1,5 +1,5 @@
-// Package watcher is the far end for tests and benchmarks: a WebRTC peer that wants video and sound from a gateway, or talks, and looks
-// at nothing but the packets.
+// Package watcher is the far end for tests and benchmarks: a WebRTC peer that receives video and audio from a gateway,
+// or talks, and examines only the packets.
 package watcher
 
 import (
@@ -39,7 +39,7 @@ type Watcher struct {
 	proxy    *proxy // nil over UDP
 }
 
-// mutable is a socket that can be made to send nothing.
+// mutable is a socket that can be muted: it then sends nothing.
 type mutable struct {
 	net.PacketConn
 	muted *atomic.Bool
@@ -52,7 +52,8 @@ func (m mutable) WriteTo(b []byte, to net.Addr) (int, error) {
 	return m.PacketConn.WriteTo(b, to)
 }
 
-// New returns a peer that wants count videos. Each packet is given to a channel of so many; what does not fit is dropped.
+// New returns a peer that wants count videos. Packets go into a channel of the given size; when it is full, they are
+// dropped.
 func New(count, buffer int) (*Watcher, error) { return open(count, buffer, false) }
 
 // NewOverTCP is like [New] for one video over TCP.
@@ -82,7 +83,7 @@ func open(count, buffer int, tcp bool) (*Watcher, error) {
 	if !tcp {
 		s.SetICEUDPMux(mux)
 	}
-	s.DisableSRTPReplayProtection(true) // so that packets that come again are seen
+	s.DisableSRTPReplayProtection(true) // so that repeated packets are seen
 	var m webrtc.MediaEngine
 	if err := m.RegisterDefaultCodecs(); err != nil {
 		return nil, err
@@ -120,7 +121,7 @@ func (w *Watcher) Want() error {
 	return err
 }
 
-// Take limits what the videos that it wants may be encoded as, as a browser does that lacks the other codecs.
+// Take restricts the codecs that the watcher's videos may have, as in a browser that lacks the others.
 func (w *Watcher) Take(mediaTypes ...string) error {
 	for _, t := range w.PC.GetTransceivers() {
 		if t.Kind() != webrtc.RTPCodecTypeVideo {
@@ -142,7 +143,7 @@ func (w *Watcher) WantAudio() error {
 	return err
 }
 
-// Talk adds a media section that sends audio: the Opus packets that are written to the track.
+// Talk adds a media section that sends audio: the Opus packets written to the track.
 func (w *Watcher) Talk() (*webrtc.TrackLocalStaticRTP, error) {
 	track, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus}, "voice", "voice")
 	if err != nil {
@@ -156,7 +157,7 @@ func (w *Watcher) read(t *webrtc.TrackRemote) {
 	buffer := make([]byte, 1500)
 	for {
 		n, _, err := t.Read(buffer)
-		if err != nil && !errors.Is(err, webrtc.ErrCodecNotFound) { // a number that is not agreed on yet
+		if err != nil && !errors.Is(err, webrtc.ErrCodecNotFound) { // a payload type that is not negotiated yet
 			return
 		}
 		p := &rtp.Packet{}
@@ -205,7 +206,7 @@ func (w *Watcher) Accept(sdp string) error {
 	return w.PC.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: sdp})
 }
 
-// WHEP asks a gateway for one device.
+// WHEP requests one device from a gateway.
 func (w *Watcher) WHEP(ctx context.Context, base, device string) error {
 	offer, err := w.Offer(nil)
 	if err != nil {
@@ -236,7 +237,7 @@ func (w *Watcher) WHEP(ctx context.Context, base, device string) error {
 	return w.Accept(string(body))
 }
 
-// Leave ends a WHEP session in its own words.
+// Leave ends a WHEP session with a DELETE request.
 func (w *Watcher) Leave(ctx context.Context) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodDelete, w.location, nil)
 	if err != nil {
@@ -255,20 +256,20 @@ func (w *Watcher) Leave(ctx context.Context) error {
 // Location is the address of the WHEP session.
 func (w *Watcher) Location() string { return w.location }
 
-// LosePicture says that the picture of a track is lost.
+// LosePicture reports that a picture of a track was lost (PLI).
 func (w *Watcher) LosePicture(ssrc uint32) error {
 	return w.PC.WriteRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: ssrc}})
 }
 
-// Miss says that packets of a track did not come.
+// Miss reports that packets of a track did not arrive (NACK).
 func (w *Watcher) Miss(ssrc uint32, seqs ...uint16) error {
 	return w.PC.WriteRTCP([]rtcp.Packet{&rtcp.TransportLayerNack{MediaSSRC: ssrc, Nacks: rtcp.NackPairsFromSequenceNumbers(seqs)}})
 }
 
-// Vanish leaves without a word: nothing is sent any more, and nothing is answered.
+// Vanish leaves without notice: from then on the watcher sends and answers nothing.
 func (w *Watcher) Vanish() { w.muted.Store(true) }
 
-// Stall reads nothing any more. It is for watchers over TCP.
+// Stall stops reading. It is for watchers over TCP.
 func (w *Watcher) Stall() { w.proxy.stalled.Store(true) }
 
 // Close ends the connection.
@@ -279,5 +280,5 @@ func (w *Watcher) Close() error {
 	return errors.Join(w.PC.GracefulClose(), w.mux.Close())
 }
 
-// Timeout is long enough for anything that is to happen at once, on any machine.
+// Timeout is long enough, on any machine, for anything that should happen at once.
 const Timeout = 10 * time.Second
