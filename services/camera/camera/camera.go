@@ -1,5 +1,5 @@
-// Package camera is the kind of device "camera": its configuration, and the drivers that the configuration chooses from. What
-// a camera does with the pictures of a driver is in package video/camera.
+// Package camera is the device kind "camera": its configuration, and the drivers to choose from. What a camera does
+// with a driver's pictures is in package video/camera.
 package camera
 
 import (

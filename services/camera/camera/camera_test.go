@@ -395,7 +395,7 @@ func (s *shy) openSource(context.Context) (source.Source, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.present {
-		return nil, fmt.Errorf("/dev/video7: %w: there is no such device", device.ErrAway)
+		return nil, fmt.Errorf("/dev/video7: %w: the device does not exist", device.ErrAway)
 	}
 	src, err := testsource.Open(testsource.Config{Width: 320, Height: 240, FrameRate: 60})
 	s.open = append(s.open, src)

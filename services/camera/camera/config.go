@@ -13,42 +13,42 @@ import (
 	"github.com/waldo-robot/waldo/video/service"
 )
 
-// Config holds the keys of a camera in robot.yaml, which are flags and environment variables as well.
+// Config holds a camera's keys in robot.yaml; each is also a flag and an environment variable.
 type Config struct {
-	// Source says where pictures come from: `test` is a test card, `sim` the world of the simulated rover, a path under /dev a V4L2
-	// camera, any other path a recorded video that is played over and over.
-	Source string `yaml:"source" path:"except test sim" help:"test, sim, a V4L2 device such as /dev/video0 or /dev/v4l/by-id/…, or the path of a recorded video, which counts from robot.yaml if it is given there"`
+	// Source names where pictures come from: `test` is a test card, `sim` the world of the simulated rover, a path
+	// under /dev a V4L2 camera, any other path a recorded video, which is played in a loop.
+	Source string `yaml:"source" path:"except test sim" help:"test, sim, a V4L2 device such as /dev/video0 or /dev/v4l/by-id/…, or the path of a recorded video; in robot.yaml, relative to its folder"`
 	Card   string `yaml:"card" help:"test card: animated or still"`
-	Follow string `yaml:"follow" help:"sim: name of the serial device whose board tells where the rover is; motors if not given"`
-	View   string `yaml:"view" help:"sim: front, what the rover sees, or above, a map with the rover on it; front if not given"`
+	Follow string `yaml:"follow" help:"sim: the serial device whose board reports the rover's position; default: motors"`
+	View   string `yaml:"view" help:"sim: front (what the rover sees) or above (a map with the rover on it); default: front"`
 
-	Width  int     `yaml:"width" help:"width asked of the source, pixels, 16 to 8192; 0 takes what a camera is set to, 1280 for a test card, 960 for sim; a video keeps its own"`
-	Height int     `yaml:"height" help:"height asked of the source, in the same way; 0 means 720 for a test card, 540 for sim"`
-	FPS    float64 `yaml:"fps" help:"pictures per second asked of the source, up to 1000; 0 asks for 30"`
-	Format string  `yaml:"format" help:"format asked of a V4L2 camera: auto, MJPEG, H264, YUYV, NV12, I420, BGR24"`
+	Width  int     `yaml:"width" help:"requested width, pixels, 16 to 8192; 0 means a camera's current width, 1280 for test, 960 for sim; a video keeps its own"`
+	Height int     `yaml:"height" help:"requested height, like width; 0 means 720 for test, 540 for sim"`
+	FPS    float64 `yaml:"fps" help:"requested pictures per second, up to 1000; 0 means 30"`
+	Format string  `yaml:"format" help:"requested format of a V4L2 camera: auto, MJPEG, H264, YUYV, NV12, I420, BGR24"`
 
-	Bitrate     int `yaml:"bitrate" help:"target of each stream on the bus, bit/s, 50000 to 50000000"`
+	Bitrate     int `yaml:"bitrate" help:"target bitrate of each stream on the bus, bit/s, 50000 to 50000000"`
 	JPEGQuality int `yaml:"jpegQuality" help:"quality of JPEG pictures, 1 to 100"`
 
 	FlipHorizontal bool `yaml:"flipHorizontal" help:"mirror the picture left to right"`
-	FlipVertical   bool `yaml:"flipVertical" help:"turn the picture upside down, mirrored"`
-	Rotate         int  `yaml:"rotate" help:"turn the picture clockwise: 0, 90, 180 or 270 degrees, after flipping"`
+	FlipVertical   bool `yaml:"flipVertical" help:"mirror the picture top to bottom"`
+	Rotate         int  `yaml:"rotate" help:"rotate the picture clockwise by 0, 90, 180 or 270 degrees, after flipping"`
 
 	Controls map[string]int64 `yaml:"controls" help:"settings of a V4L2 camera by name, for example {brightness: 128}"`
 }
 
-// Defaults is the configuration of a camera of which nothing is said.
+// Defaults is the configuration of a camera without any keys.
 func Defaults() Config {
 	return Config{Source: "test", Card: "animated", Format: "auto", Bitrate: 2_000_000, JPEGQuality: codec.DefaultJPEGQuality}
 }
 
-// Rate asked of any source, and size of a test card, where nothing is said.
+// The default rate of all sources, and the default size of a test card.
 const (
 	defaultWidth, defaultHeight = 1280, 720
 	defaultFPS                  = 30
 )
 
-// defaultFollow is the device that a simulated camera follows where nothing is said.
+// defaultFollow is the device that a simulated camera follows by default.
 const defaultFollow = "motors"
 
 const (
@@ -58,7 +58,7 @@ const (
 
 var formats = []string{"auto", "MJPEG", "H264", "YUYV", "NV12", "I420", "BGR24"}
 
-// Validate checks every key. The errors name the key and say what would be right.
+// Validate checks every key. Errors name the key and the remedy.
 func (c *Config) Validate() error {
 	switch {
 	case c.Source == "":
@@ -66,11 +66,11 @@ func (c *Config) Validate() error {
 	case c.Card != "animated" && c.Card != "still":
 		return robot.BadField("card", `%q is unknown: use "animated" or "still"`, c.Card)
 	case c.Width != 0 && (c.Width < minSize || c.Width > media.MaxSize):
-		return robot.BadField("width", "%d is out of range: use %d to %d, or 0 for what the source has", c.Width, minSize, media.MaxSize)
+		return robot.BadField("width", "%d is out of range: use %d to %d, or 0 for the source's own", c.Width, minSize, media.MaxSize)
 	case c.Height != 0 && (c.Height < minSize || c.Height > media.MaxSize):
-		return robot.BadField("height", "%d is out of range: use %d to %d, or 0 for what the source has", c.Height, minSize, media.MaxSize)
+		return robot.BadField("height", "%d is out of range: use %d to %d, or 0 for the source's own", c.Height, minSize, media.MaxSize)
 	case (c.Width == 0) != (c.Height == 0):
-		return robot.BadField("height", "width and height go together: give both, or neither for what the source has")
+		return robot.BadField("height", "width and height go together: set both, or neither for the source's own")
 	case !(c.FPS >= 0 && c.FPS <= maxFPS):
 		return robot.BadField("fps", "%v is out of range: use up to %d, or 0 for 30", c.FPS, maxFPS)
 	case !contains(formats, c.Format):
@@ -82,7 +82,7 @@ func (c *Config) Validate() error {
 	return c.validateOutput()
 }
 
-// validateSource checks what only some sources take.
+// validateSource checks the keys that only some sources take.
 func (c *Config) validateSource() error {
 	switch {
 	case c.Follow != "" && c.Source != "sim":
@@ -112,7 +112,7 @@ func (c *Config) validateOutput() error {
 	case c.JPEGQuality < 1 || c.JPEGQuality > 100:
 		return robot.BadField("jpegQuality", "%d is out of range: use 1 to 100", c.JPEGQuality)
 	case c.Rotate != 0 && c.Rotate != 90 && c.Rotate != 180 && c.Rotate != 270:
-		return robot.BadField("rotate", "%d is not possible: use 0, 90, 180 or 270", c.Rotate)
+		return robot.BadField("rotate", "%d is invalid: use 0, 90, 180 or 270", c.Rotate)
 	}
 	return nil
 }

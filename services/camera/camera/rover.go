@@ -13,13 +13,13 @@ import (
 	"github.com/waldo-robot/waldo/services/camera/sim"
 )
 
-// rx is the stream of what a serial device reads from its board.
+// rx is the stream of messages that a serial device reads from its board.
 const rx = "rx"
 
-// bumperFlag is the bit of a board's flags that says that the rover touches something.
+// bumperFlag is the bit of a board's flags that is set while the rover touches something.
 const bumperFlag = 1 << 2
 
-// rover hears on the bus what the board of a simulated rover says. It implements [sim.Rover].
+// rover receives the reports of a simulated rover's board from the bus. It implements [sim.Rover].
 type rover struct {
 	conn  *bus.Conn
 	board bus.Address
@@ -36,7 +36,7 @@ func newRover(kit *device.Kit, follow string) *rover {
 	}
 }
 
-// Listen holds the board's stream while it runs. The board may come and go: each that comes begins at the start again.
+// Listen holds the board's stream while it runs. The board may come and go; each life of it starts over.
 func (r *rover) Listen(ctx context.Context, heard func(sim.Report)) error {
 	messages, err := bus.Subscribe[*serialv1.SerialMessage](r.conn, r.board.Out(rx), stream.Latest())
 	if err != nil {
@@ -56,12 +56,12 @@ func (r *rover) Listen(ctx context.Context, heard func(sim.Report)) error {
 			heard(report)
 		} else if !complained {
 			complained = true
-			r.log.Warn("the board does not say where the rover is: its readKeys must name x, y and heading", "device", r.board.String())
+			r.log.Warn("the board does not report where the rover is: its readKeys must name x, y and heading", "device", r.board.String())
 		}
 	}
 }
 
-// report reads a message of the board. It reports false if it does not tell where the rover is.
+// report converts a message of the board. It returns false if the message does not contain the rover's position.
 func (r *rover) report(m *serialv1.SerialMessage) (report sim.Report, ok bool) {
 	values := map[string]int64{}
 	for _, f := range m.GetRecord().GetFields() {
@@ -81,7 +81,7 @@ func (r *rover) report(m *serialv1.SerialMessage) (report sim.Report, ok bool) {
 	}, true
 }
 
-// whole is a value that is a whole number.
+// whole returns a value that is an integer.
 func whole(v *serialv1.Value) (int64, bool) {
 	switch v := v.GetKind().(type) {
 	case *serialv1.Value_Integer:

@@ -1,8 +1,8 @@
-// Package file plays a recorded video over and over as if it were a camera: MP4 and QuickTime with H.264, plain H.264 (Annex B), Motion JPEG,
-// and uncompressed YUV4MPEG2. Compressed pictures are handed on as they are in the file.
+// Package file plays a recorded video in a loop as if it were a camera: MP4 and QuickTime with H.264, plain H.264
+// (Annex B), Motion JPEG, and uncompressed YUV4MPEG2. Compressed pictures are delivered as they are in the file.
 //
-// The file is read when it is opened, to check it, and again whenever a capture begins, always from its first picture; in
-// between nothing is kept but its description. A picture's capture time is the moment it was played.
+// The file is read when it is opened, to check it, and again at the start of every capture, always from its first
+// picture; in between only its description is kept. A picture's capture time is the moment it was played.
 package file
 
 import (
@@ -29,38 +29,39 @@ import (
 )
 
 const (
-	// maxPlain is the largest file without an index, which has to be read as a whole.
+	// maxPlain is the largest file without an index, which must be read as a whole.
 	maxPlain = 512 << 20
-	// defaultRate is for files that do not say how fast they are.
+	// defaultRate is for files that do not state their frame rate.
 	defaultRate = 30
-	// maxLag is how far playing may fall behind its schedule before the schedule is moved.
+	// maxLag is how far playback may fall behind its schedule before the schedule is moved.
 	maxLag = time.Second
 )
 
-// Config says how to play. The zero value works.
+// Config configures playback. The zero value works.
 type Config struct {
-	FrameRate float64 // of files that do not know it (H.264 without a container, Motion JPEG); 0 means 30
+	FrameRate float64 // for files that do not state it (H.264 without a container, Motion JPEG); 0 means 30
 }
 
-// Extensions lists the endings of file names that can be played.
+// Extensions lists the file name extensions that can be played.
 func Extensions() []string {
 	return []string{".mp4", ".m4v", ".mov", ".h264", ".264", ".mjpeg", ".mjpg", ".y4m"}
 }
 
-// Supported reports whether a file can be played, by the ending of its name.
+// Supported reports whether a file can be played, judged by its extension.
 func Supported(path string) bool {
 	return slices.Contains(Extensions(), strings.ToLower(filepath.Ext(path)))
 }
 
-// clip is a video that is open.
+// clip is an open video.
 type clip struct {
 	format *mediav1.VideoFormat
 	frames []frame
-	turn   mp4.Turn // for pictures to be upright
+	turn   mp4.Turn // that makes pictures upright
 	close  func() error
 }
 
-// frame is one picture of a clip. Reading it gives bytes that are never written to again, and whether decoding can begin with it.
+// frame is one picture of a clip. Reading it returns bytes that are never overwritten, and whether decoding can begin
+// with them.
 type frame struct {
 	read     func() (data []byte, key bool, err error)
 	duration time.Duration
@@ -75,8 +76,8 @@ type Source struct {
 	close  sync.Once
 }
 
-// Open checks that a file can be played. The error wraps device.ErrAway if it is missing, source.ErrNotMedia if it is not a video
-// that can be played.
+// Open checks that a file can be played. The error wraps device.ErrAway if the file is missing, and source.ErrNotMedia
+// if it is not a playable video.
 func Open(path string, config Config) (*Source, error) {
 	if config.FrameRate == 0 {
 		config.FrameRate = defaultRate
@@ -100,19 +101,19 @@ func Open(path string, config Config) (*Source, error) {
 
 const remedyTurn = "set rotate to a quarter turn, or convert the file with ffmpeg"
 
-// note names what is left out of a file.
+// note describes what is ignored in a file.
 func note(t mp4.Turn) string {
 	if !t.Unknown {
 		return ""
 	}
-	return "the file asks for pictures to be turned by an angle that is no quarter turn, or slanted, which is left out: " + remedyTurn
+	return "the file wants its pictures slanted, or rotated by an angle that is not a quarter turn, which is ignored: " + remedyTurn
 }
 
-// rotated says, for people, how the pictures of a file are turned.
+// rotated describes, for people, how the pictures of a file are rotated.
 func rotated(t mp4.Turn) string {
 	switch {
 	case t.Unknown:
-		return "0, not by the angle that the file asks for: " + remedyTurn
+		return "0, not the angle in the file: " + remedyTurn
 	case t.Mirror:
 		return fmt.Sprintf("mirrored, then %d", t.Rotate)
 	}
@@ -139,7 +140,7 @@ func (s *Source) Capture(ctx context.Context, deliver func(source.Frame)) (err e
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
 	if !same(c.format, s.info.Current) {
-		return fmt.Errorf("%s: %w: the file was replaced by one of another format", s.path, device.ErrAway)
+		return fmt.Errorf("%s: %w: the file was replaced by one in another format", s.path, device.ErrAway)
 	}
 	return s.play(ctx, c, deliver)
 }
@@ -148,7 +149,7 @@ func same(a, b *mediav1.VideoFormat) bool {
 	return a.GetMediaType() == b.GetMediaType() && a.GetWidthPx() == b.GetWidthPx() && a.GetHeightPx() == b.GetHeightPx()
 }
 
-// play delivers frames on a schedule that does not drift, until it is told to stop.
+// play delivers frames on a schedule that does not drift, until ctx ends.
 func (s *Source) play(ctx context.Context, c *clip, deliver func(source.Frame)) error {
 	due, position := time.Now(), time.Duration(0)
 	wait := time.NewTimer(0)
@@ -192,7 +193,7 @@ func load(path string, config Config) (*clip, error) {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s: %w: there is no such file", path, device.ErrAway)
+		return nil, fmt.Errorf("%s: %w: the file does not exist", path, device.ErrAway)
 	case errors.Is(err, source.ErrNotMedia):
 		return nil, fmt.Errorf("%s: %w", path, err)
 	case err != nil:
@@ -203,7 +204,7 @@ func load(path string, config Config) (*clip, error) {
 
 func parse(path string, config Config) (*clip, error) {
 	if name, err := foreign(path); err != nil || name != "" && Supported(path) {
-		return nil, cmp.Or(err, bad("it is %s, whatever its name: %s", name, convert))
+		return nil, cmp.Or(err, bad("it is %s, despite its name: %s", name, convert))
 	}
 	plain := map[string]func([]byte, Config) (*clip, error){
 		".h264": parseH264, ".264": parseH264, ".mjpeg": parseMJPEG, ".mjpg": parseMJPEG, ".y4m": parseY4M,
@@ -218,10 +219,10 @@ func parse(path string, config Config) (*clip, error) {
 		}
 		return plain[ext](data, config)
 	}
-	return nil, bad("its name ends in none of %s", strings.Join(Extensions(), ", "))
+	return nil, bad("its name must end in one of %s", strings.Join(Extensions(), ", "))
 }
 
-// foreign names the format of a file that is none of those that are played, by how it begins; it is empty for all others.
+// foreign recognizes a format that is not played by how the file begins; it returns an empty string for all others.
 func foreign(path string) (name string, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -257,19 +258,19 @@ func readPlain(path string) ([]byte, error) {
 		return nil, err
 	}
 	if stat.Size() > maxPlain {
-		return nil, bad("%d bytes are too many for a file without an index, at most %d: convert it to .mp4", stat.Size(), maxPlain)
+		return nil, bad("it has %d bytes, the limit is %d without an index: convert it to .mp4", stat.Size(), maxPlain)
 	}
 	return os.ReadFile(path)
 }
 
-// check finds what would go wrong later.
+// check finds problems that would show up only later.
 func (c *clip) check() error {
 	err := media.Validate(c.format)
 	if err != nil {
 		err = bad("%v", err)
 	}
 	if len(c.frames) == 0 {
-		err = bad("there are no pictures in it")
+		err = bad("it contains no pictures")
 	}
 	for _, f := range c.frames {
 		if f.duration <= 0 {

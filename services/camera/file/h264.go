@@ -8,10 +8,10 @@ import (
 	"github.com/waldo-robot/waldo/pkg/media/annexb"
 )
 
-// convert is the remedy for videos of a kind that browsers cannot show, or that cannot be shown live.
+// convert is the remedy for videos that browsers cannot show, or cannot show live.
 const convert = "convert it with ffmpeg -i FILE -an -c:v libx264 -bf 0 -pix_fmt yuv420p OUT.mp4"
 
-// checkSPS checks that pictures are coded as browsers and decoders take it, and returns their size, which must be one.
+// checkSPS checks that browsers and decoders can handle the pictures, and returns their size, which must not change.
 func checkSPS(sets [][]byte) (first annexb.SPS, err error) {
 	if len(sets) == 0 {
 		return first, bad("it has no sequence parameter set: it is cut off at its beginning, or is not H.264")
@@ -35,7 +35,8 @@ func checkSPS(sets [][]byte) (first annexb.SPS, err error) {
 	return first, nil
 }
 
-// unplayable says what browsers and the decoder do not take, and what to do; nothing if all is well.
+// unplayable describes what browsers and the decoder do not handle, and the remedy; it is empty if they handle
+// everything.
 func unplayable(s annexb.SPS, c annexb.Coding) string {
 	const takes = "browsers show 8-bit 4:2:0, progressive"
 	switch {
@@ -52,7 +53,7 @@ func unplayable(s annexb.SPS, c annexb.Coding) string {
 	return ""
 }
 
-// parseH264 cuts an Annex B stream into pictures, from the first key frame on.
+// parseH264 splits an Annex B stream into pictures, starting at the first key frame.
 func parseH264(data []byte, config Config) (*clip, error) {
 	var pictures, sets [][]byte
 	for nal := range annexb.NALs(data) {

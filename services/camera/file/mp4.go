@@ -15,11 +15,11 @@ import (
 )
 
 const (
-	// maxPicture bounds one coded picture, in bytes.
+	// maxPicture is the largest coded picture, in bytes.
 	maxPicture = 64 << 20
 	// maxLead is how many pictures may come before the first key frame.
 	maxLead = 1000
-	// shortest and longest bound how long a picture of an MP4 file is shown.
+	// shortest and longest limit how long a picture of an MP4 file is shown.
 	shortest, longest = time.Millisecond, time.Minute
 )
 
@@ -55,7 +55,7 @@ func readMP4(f *os.File, config Config) (*clip, error) {
 	return m.clip(config)
 }
 
-// codecName puts a four-character code into words.
+// codecName is the name of a four-character code, for people.
 func codecName(code string) string {
 	for name, codes := range map[string][]string{
 		"H.265 (HEVC)": {"hvc1", "hev1", "dvh1", "dvhe"}, "VP8": {"vp08"}, "VP9": {"vp09"}, "AV1": {"av01"}, "MPEG-4 part 2 or Motion JPEG": {"mp4v"},
@@ -101,7 +101,8 @@ func (m *movie) clip(config Config) (*clip, error) {
 	return c, nil
 }
 
-// firstKey returns the number of the first picture with which decoding can begin. What the file itself says of that is often wrong.
+// firstKey returns the number of the first picture that decoding can begin with. The file's own claims about that are
+// often wrong.
 func (m *movie) firstKey() (int, error) {
 	for i, s := range m.Samples[:min(len(m.Samples), maxLead)] {
 		_, key, err := m.read(s)
@@ -116,9 +117,9 @@ func (m *movie) firstKey() (int, error) {
 		return 0, bad("it is cut off before its first picture")
 	}
 	if len(m.Samples) == 0 {
-		return 0, bad("there are no pictures in it")
+		return 0, bad("it contains no pictures")
 	}
-	return 0, bad("there is no key frame (IDR) among its first %d pictures: %s", min(len(m.Samples), maxLead), convert)
+	return 0, bad("none of its first %d pictures is a key frame (IDR): %s", min(len(m.Samples), maxLead), convert)
 }
 
 // size checks how the pictures are coded, and returns their size.
@@ -139,7 +140,7 @@ func (m *movie) size(first int) (annexb.SPS, error) {
 	return checkSPS(sets)
 }
 
-// durations are how long each picture is shown, and all together.
+// durations returns how long each picture is shown, and the total.
 func (m *movie) durations(config Config) (all []time.Duration, total time.Duration, err error) {
 	last := len(m.Samples) - 1
 	for i, s := range m.Samples {
@@ -155,7 +156,7 @@ func (m *movie) durations(config Config) (all []time.Duration, total time.Durati
 			total += min(all[i], longest)
 		}
 	}
-	if total <= 0 { // it does not say how fast it is
+	if total <= 0 { // it does not state its rate
 		every := time.Duration(float64(time.Second) / config.FrameRate)
 		all = make([]time.Duration, len(m.Samples))
 		for i := range all {
@@ -174,10 +175,10 @@ func (m *movie) durations(config Config) (all []time.Duration, total time.Durati
 	return all, total, nil
 }
 
-// read reads a picture and writes it as Annex B, with parameter sets in front of a key frame.
+// read reads a picture and returns it as Annex B, with parameter sets in front of a key frame.
 func (m *movie) read(s mp4.Sample) (au []byte, key bool, err error) {
 	if s.Size > maxPicture {
-		return nil, false, fmt.Errorf("it has %d bytes, must have at most %d", s.Size, maxPicture)
+		return nil, false, fmt.Errorf("it has %d bytes, the limit is %d", s.Size, maxPicture)
 	}
 	data := make([]byte, s.Size)
 	if _, err := m.file.ReadAt(data, s.Offset); err != nil {
@@ -188,7 +189,7 @@ func (m *movie) read(s mp4.Sample) (au []byte, key bool, err error) {
 	for len(data) > 0 {
 		nal, rest, ok := cutNAL(data, coding.LengthSize)
 		if !ok {
-			return nil, false, errors.New("its NAL units do not fit")
+			return nil, false, errors.New("its NAL units do not fill it exactly")
 		}
 		data = rest
 		switch annexb.Type(nal) {
@@ -215,7 +216,7 @@ func (m *movie) read(s mp4.Sample) (au []byte, key bool, err error) {
 
 func bytesOf(sets [][]byte) [][]byte { return append([][]byte(nil), sets...) }
 
-// cutNAL takes a NAL unit off data, in which its length stands before it.
+// cutNAL takes one NAL unit, which is preceded by its length, off data.
 func cutNAL(data []byte, lengthSize int) (nal, rest []byte, ok bool) {
 	if len(data) < lengthSize {
 		return nil, nil, len(bytes.Trim(data, "\x00")) == 0 // padding

@@ -11,7 +11,7 @@ import (
 	"github.com/waldo-robot/waldo/video/mjpeg"
 )
 
-// inMemory makes a clip of pictures that are read already.
+// inMemory makes a clip of pictures that are in memory already.
 func inMemory(format *mediav1.VideoFormat, pictures [][]byte, key func([]byte) bool) *clip {
 	c := &clip{format: format, close: func() error { return nil }}
 	duration := time.Duration(float64(time.Second) / format.GetFrameRateHz())
@@ -24,7 +24,7 @@ func inMemory(format *mediav1.VideoFormat, pictures [][]byte, key func([]byte) b
 
 func always([]byte) bool { return true }
 
-// parseMJPEG cuts a file of JPEGs, one behind the other.
+// parseMJPEG splits a file of concatenated JPEGs.
 func parseMJPEG(data []byte, config Config) (*clip, error) {
 	var pictures [][]byte
 	var first mjpeg.Picture
@@ -42,7 +42,7 @@ func parseMJPEG(data []byte, config Config) (*clip, error) {
 		pictures, data = append(pictures, p.Data), rest
 	}
 	if len(pictures) == 0 {
-		return nil, bad("there is no JPEG in it")
+		return nil, bad("it contains no JPEG")
 	}
 	format := &mediav1.VideoFormat{
 		MediaType: media.JPEG, WidthPx: int32(first.Width), HeightPx: int32(first.Height), FrameRateHz: config.FrameRate,
@@ -53,9 +53,9 @@ func parseMJPEG(data []byte, config Config) (*clip, error) {
 func checkJPEG(p, first mjpeg.Picture) error {
 	switch {
 	case p.Field:
-		return bad("its pictures are halves of interlaced ones (AVI1): convert it with ffmpeg -vf yadif -c:v mjpeg")
+		return bad("its pictures are interlaced fields (AVI1): convert it with ffmpeg -vf yadif -c:v mjpeg")
 	case p.Depth != 8 || p.Components != 1 && p.Components != 3:
-		return bad("its JPEGs have %d components of %d bits, must have 1 or 3 of 8: convert it with ffmpeg -c:v mjpeg -pix_fmt yuvj420p",
+		return bad("its JPEGs have %d components of %d bits, but need 1 or 3 of 8 bits: convert it with ffmpeg -c:v mjpeg -pix_fmt yuvj420p",
 			p.Components, p.Depth)
 	case p.Width != first.Width || p.Height != first.Height:
 		return bad("its pictures differ in size, %dx%d and %dx%d: convert it with ffmpeg -vf scale=%d:%d -c:v mjpeg",
@@ -64,7 +64,7 @@ func checkJPEG(p, first mjpeg.Picture) error {
 	return nil
 }
 
-// parseY4M reads YUV4MPEG2 with 8 bit 4:2:0 pictures.
+// parseY4M parses YUV4MPEG2 with 8 bit 4:2:0 pictures.
 func parseY4M(data []byte, _ Config) (*clip, error) {
 	header, rest, _ := bytes.Cut(data, []byte("\n"))
 	format, err := y4mFormat(string(header))
@@ -79,7 +79,7 @@ func parseY4M(data []byte, _ Config) (*clip, error) {
 	for len(rest) > 0 {
 		tag, after, _ := bytes.Cut(rest, []byte("\n"))
 		if !bytes.HasPrefix(tag, []byte("FRAME")) || len(after) < size {
-			break // cut short
+			break // cut off
 		}
 		pictures = append(pictures, after[:size:size])
 		rest = after[size:]
@@ -118,7 +118,7 @@ func y4mFormat(header string) (*mediav1.VideoFormat, error) {
 	return f, nil
 }
 
-// number is 0 for what is none, which no format accepts.
+// number parses a number; 0, which no format accepts, stands for anything else.
 func number(s string) int32 {
 	n, err := strconv.ParseInt(s, 10, 32)
 	if err != nil {
@@ -127,7 +127,7 @@ func number(s string) int32 {
 	return int32(n)
 }
 
-// ratio reads 30000:1001; 0 for what makes no sense.
+// ratio parses 30000:1001; 0 if it is malformed.
 func ratio(s string) float64 {
 	a, b, _ := strings.Cut(s, ":")
 	if x, y := number(a), number(b); x > 0 && y > 0 {

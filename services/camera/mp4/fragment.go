@@ -17,7 +17,7 @@ const (
 	hasShift      = 0x800
 )
 
-// fragment adds the samples of a fragment. One that is cut off is left out.
+// fragment adds the samples of a fragment. A fragment that is cut off is ignored.
 func (f *file) fragment(b *box.BoxInfo) error {
 	if b.Offset+b.Size > uint64(f.size) || b.Size > uint64(f.size) {
 		return nil
@@ -26,7 +26,7 @@ func (f *file) fragment(b *box.BoxInfo) error {
 	if err != nil {
 		return err
 	}
-	base := int64(b.Offset) // of a track; behind the data of the one before, if it does not say
+	base := int64(b.Offset) // of a track; by default after the data of the previous one
 	for kind, payload := range inside(data) {
 		if kind == "traf" {
 			if base, err = f.trackFragment(payload, int64(b.Offset), base); err != nil {
@@ -67,7 +67,7 @@ func (f *file) trackFragment(data []byte, moof, base int64) (end int64, err erro
 	return end, nil
 }
 
-// fillIn takes over the defaults of the track for what the fragment does not say.
+// fillIn applies the track's defaults where the fragment states nothing.
 func (t *track) fillIn(head *box.Tfhd) {
 	if !head.CheckFlag(box.TfhdDefaultSampleDurationPresent) {
 		head.DefaultSampleDuration = t.trex.DefaultSampleDuration
@@ -80,8 +80,9 @@ func (t *track) fillIn(head *box.Tfhd) {
 	}
 }
 
-// run adds samples that lie one behind the other, from end on or where the run says, counted from base. It returns where they end. The track is
-// nil if it is not of interest; the library is not used because it makes an entry even for samples that have no fields, billions if a file says so.
+// run adds consecutive samples, starting at end or where the run says, relative to base. It returns where they end. The
+// track is nil if it is not of interest. The library is not used here because it allocates an entry even for samples
+// without fields, billions of them if a file says so.
 func (f *file) run(t *track, b []byte, head *box.Tfhd, base, end int64) (int64, error) {
 	cut := fmt.Errorf("%w: its box trun is cut off", ErrFile)
 	if len(b) < 8 {
@@ -123,7 +124,7 @@ func (f *file) run(t *track, b []byte, head *box.Tfhd, base, end int64) (int64, 
 		}
 		shift := int64(0)
 		if flags&hasShift != 0 {
-			shift = int64(int32(fields.next())) // some write negative ones where there are none
+			shift = int64(int32(fields.next())) // some writers store negative values where none are allowed
 		}
 		end += int64(s.Size)
 		if t != nil {
@@ -133,7 +134,7 @@ func (f *file) run(t *track, b []byte, head *box.Tfhd, base, end int64) (int64, 
 	return end, nil
 }
 
-// fitting is how many samples of one size there can be in a file.
+// fitting is how many samples of one size fit into a file.
 func fitting(count, each uint32, size int64) uint32 {
 	if each == 0 {
 		return 0
@@ -141,7 +142,7 @@ func fitting(count, each uint32, size int64) uint32 {
 	return uint32(min(int64(count), size/int64(each)+1))
 }
 
-// words reads numbers of four bytes; behind the end they are 0.
+// words reads four-byte numbers; past the end they are 0.
 type words struct{ data []byte }
 
 func (w *words) next() uint32 {

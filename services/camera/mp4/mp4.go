@@ -1,8 +1,9 @@
-// Package mp4 finds the pictures of the first video track in an MP4 or QuickTime file: where each is, how long it is shown, and how it is
-// coded. It takes boxes in any order, files in fragments, and files that end in the middle of a box. Edit lists are not followed: all that is in the
-// file counts.
+// Package mp4 finds the pictures of the first video track in an MP4 or QuickTime file: where each one is, how long it
+// is shown, and how it is coded. It accepts boxes in any order, fragmented files, and files that end in the middle of a
+// box. Edit lists are ignored: everything in the file counts.
 //
-// The index is kept in memory, the pictures are not. Every count in a file is bounded by the size of the file, and by maxSamples.
+// The index is kept in memory, the pictures are not. Every count in a file is limited by the size of the file and by
+// maxSamples.
 package mp4
 
 import (
@@ -15,13 +16,13 @@ import (
 	box "github.com/abema/go-mp4"
 )
 
-// ErrFile is wrapped by every error about what is in a file.
-var ErrFile = errors.New("no MP4 that can be read")
+// ErrFile is wrapped by every error about a file's contents.
+var ErrFile = errors.New("not a readable MP4")
 
 const (
 	maxIndex   = 256 << 20 // bytes of one box that is read into memory
 	maxSamples = 4 << 20   // pictures: more than a day
-	maxBoxes   = 1 << 20   // in a row
+	maxBoxes   = 1 << 20   // on one level
 	maxTracks  = 64
 )
 
@@ -29,28 +30,28 @@ const (
 type Video struct {
 	// Codec is the four-character code of the track, such as avc1 or hvc1.
 	Codec string
-	// Turn is how pictures are to be turned to be upright.
+	// Turn is the rotation that makes the pictures upright.
 	Turn Turn
-	// TimeScale is how many units of time a second has.
+	// TimeScale is the number of time units per second.
 	TimeScale uint32
-	// Coding of the pictures; empty unless they are H.264. Samples refer to it by number.
+	// Codings of the pictures; empty unless they are H.264. Samples refer to them by number.
 	Coding []Coding
-	// Samples are the pictures in the order of the file.
+	// Samples are the pictures in file order.
 	Samples []Sample
-	// Missing is how many more there would be if the file were not cut off.
+	// Missing is how many more there would be if the file were complete.
 	Missing int
 }
 
-// Turn is what the matrix of a track does to the pictures, apart from their size.
+// Turn is what the matrix of a track does to the pictures, apart from scaling.
 type Turn struct {
 	Mirror  bool // left to right, first
 	Rotate  int  // then by 0, 90, 180 or 270 degrees clockwise
-	Unknown bool // by another angle, or not at right angles; the pictures stay as they are
+	Unknown bool // another angle, or a slant; the pictures stay as they are
 }
 
-// Coding is what a decoder has to know before the first picture.
+// Coding is what a decoder needs before the first picture.
 type Coding struct {
-	LengthSize int // bytes of the length before each NAL unit
+	LengthSize int // size in bytes of the length before each NAL unit
 	SPS, PPS   [][]byte
 }
 
@@ -59,11 +60,11 @@ type Sample struct {
 	Offset   int64
 	Size     uint32
 	Duration uint32 // until the next one is decoded
-	Shown    int64  // when it is shown, later than decoded by what the file says
+	Shown    int64  // presentation time: decoding time plus the file's offset
 	Coding   int    // number in Video.Coding
 }
 
-// Read finds the pictures in a file of the given size. Its errors wrap ErrFile, or are those of reading.
+// Read finds the pictures in a file of the given size. Its errors wrap ErrFile, or come from reading.
 func Read(r io.ReaderAt, size int64) (*Video, error) {
 	f := &file{data: r, size: size}
 	for b, err := range f.boxes() {
@@ -83,17 +84,17 @@ func Read(r io.ReaderAt, size int64) (*Video, error) {
 	return f.video()
 }
 
-// file is what was read so far.
+// file is what has been read so far.
 type file struct {
 	data   io.ReaderAt
 	size   int64
 	tracks []*track
 	moov   bool
-	// fragments is how many samples there are in fragments, of all tracks.
+	// fragments is the number of samples in fragments, of all tracks.
 	fragments int64
 }
 
-// boxes runs over the boxes that the file consists of. One that is cut off is the last.
+// boxes iterates over the boxes of the file. A box that is cut off is the last.
 func (f *file) boxes() iter.Seq2[*box.BoxInfo, error] {
 	return func(yield func(*box.BoxInfo, error) bool) {
 		r := io.NewSectionReader(f.data, 0, f.size)
@@ -114,20 +115,20 @@ func (f *file) boxes() iter.Seq2[*box.BoxInfo, error] {
 	}
 }
 
-// load reads what is in a box of the file.
+// load reads the contents of a box.
 func (f *file) load(b *box.BoxInfo) ([]byte, error) {
 	switch {
 	case b.Offset+b.Size > uint64(f.size) || b.Size > uint64(f.size):
 		return nil, fmt.Errorf("%w: it is cut off in its index", ErrFile)
 	case b.Size > maxIndex:
-		return nil, fmt.Errorf("%w: its index has %d bytes, must have at most %d", ErrFile, b.Size, maxIndex)
+		return nil, fmt.Errorf("%w: its index has %d bytes, the limit is %d", ErrFile, b.Size, maxIndex)
 	}
 	data := make([]byte, b.Size-b.HeaderSize)
 	_, err := f.data.ReadAt(data, int64(b.Offset+b.HeaderSize))
 	return data, err
 }
 
-// inside runs over the boxes in data, by type. What is cut off, or makes no sense, ends it.
+// inside iterates over the boxes in data, by type. It stops at a box that is cut off or malformed.
 func inside(data []byte) iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
 		for len(data) >= box.SmallHeaderSize {
@@ -143,10 +144,10 @@ func inside(data []byte) iter.Seq2[string, []byte] {
 	}
 }
 
-// parse reads the fields of a box.
+// parse parses the fields of a box.
 func parse(data []byte, into box.IBox) error {
 	if _, err := box.Unmarshal(bytes.NewReader(data), uint64(len(data)), into, box.Context{}); err != nil {
-		return fmt.Errorf("%w: its box %s makes no sense: %w", ErrFile, into.GetType(), err)
+		return fmt.Errorf("%w: its box %s is malformed: %w", ErrFile, into.GetType(), err)
 	}
 	return nil
 }
@@ -186,7 +187,7 @@ func (f *file) movie(b *box.BoxInfo) error {
 	return nil
 }
 
-// defaults reads what fragments leave out.
+// defaults reads what fragments may omit.
 func (f *file) defaults(data []byte) error {
 	for kind, payload := range inside(data) {
 		if kind != "trex" {
@@ -203,7 +204,7 @@ func (f *file) defaults(data []byte) error {
 	return nil
 }
 
-// track returns the video track of a number, nil if there is none.
+// track returns the video track with a number, nil if there is none.
 func (f *file) track(id uint32) *track {
 	for _, t := range f.tracks {
 		if t.id == id && t.handler == "vide" {
@@ -213,7 +214,7 @@ func (f *file) track(id uint32) *track {
 	return nil
 }
 
-// video returns the first track with pictures that can be played, or else the first with pictures.
+// video returns the first track with playable pictures, or else the first with pictures.
 func (f *file) video() (*Video, error) {
 	var first *Video
 	for _, t := range f.tracks {
@@ -230,7 +231,7 @@ func (f *file) video() (*Video, error) {
 	}
 	switch {
 	case !f.moov:
-		return nil, fmt.Errorf("%w: it has no index (moov): it was cut off before its recording ended, or is no MP4", ErrFile)
+		return nil, fmt.Errorf("%w: it has no index (moov): it was cut off before its recording ended, or is not an MP4", ErrFile)
 	case first == nil:
 		return nil, fmt.Errorf("%w: it has no video track", ErrFile)
 	}

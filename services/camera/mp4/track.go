@@ -7,7 +7,7 @@ import (
 	box "github.com/abema/go-mp4"
 )
 
-// track is what the index says of one track.
+// track is what the index states about one track.
 type track struct {
 	id      uint32
 	handler string // vide, soun …
@@ -25,14 +25,14 @@ type track struct {
 	time    int64 // when the next sample is decoded
 }
 
-// entry says how samples are coded.
+// entry describes how samples are coded.
 type entry struct {
 	codec  string
 	coding Coding
-	known  bool // coding can be read
+	known  bool // coding was understood
 }
 
-// read goes through a track, and the boxes in it that hold others, which are nested three deep.
+// read reads a track, and the boxes in it that contain others, up to three levels deep.
 func (t *track) read(data []byte, nested int) error {
 	for kind, payload := range inside(data) {
 		var err error
@@ -48,7 +48,7 @@ func (t *track) read(data []byte, nested int) error {
 			err = parse(payload, &mdhd)
 			t.scale = mdhd.Timescale
 		case "hdlr":
-			if len(payload) >= 12 && string(payload[4:8]) != "dhlr" { // which says where data is
+			if len(payload) >= 12 && string(payload[4:8]) != "dhlr" { // which only says where data is
 				t.handler = string(payload[8:12])
 			}
 		case "stsd":
@@ -91,7 +91,8 @@ func (t *track) table(kind string, payload []byte) error {
 	return nil
 }
 
-// head reads number and orientation. Players turn the pictures by the matrix; only quarter turns and mirror images are known here.
+// head reads number and orientation. Players rotate the pictures by the matrix; only quarter turns and mirror images
+// are supported here.
 func (t *track) head(payload []byte) error {
 	var tkhd box.Tkhd
 	if err := parse(payload, &tkhd); err != nil {
@@ -130,7 +131,8 @@ func (t *track) descriptions(payload []byte) {
 	}
 }
 
-// readConfig reads the configuration of an H.264 decoder, ISO/IEC 14496-15. What follows the parameter sets is ignored.
+// readConfig reads the configuration of an H.264 decoder, ISO/IEC 14496-15. Anything after the parameter sets is
+// ignored.
 func readConfig(b []byte) (c Coding, ok bool) {
 	if len(b) < 6 {
 		return c, false
@@ -158,14 +160,14 @@ func parameterSets(b []byte, count int) (sets [][]byte, rest []byte, ok bool) {
 	return sets, b, true
 }
 
-// list makes the samples of the tables.
+// list builds the samples from the tables.
 func (t *track) list(size int64) error {
 	count := t.stsz.SampleCount
 	if t.stsz.SampleSize != 0 {
 		count = fitting(count, t.stsz.SampleSize, size)
 	}
 	if count > maxSamples {
-		return fmt.Errorf("%w: it has %d pictures, must have at most %d", ErrFile, count, maxSamples)
+		return fmt.Errorf("%w: it has %d pictures, the limit is %d", ErrFile, count, maxSamples)
 	}
 	run, next, in := box.StscEntry{}, 0, uint32(0) // of stsc, the next entry, and samples of the chunk so far
 	chunk, offset := -1, int64(0)
@@ -173,7 +175,7 @@ func (t *track) list(size int64) error {
 	for i := range count {
 		for chunk < 0 || in >= run.SamplesPerChunk {
 			if chunk++; chunk >= len(t.chunks) {
-				return nil // without a place: it was cut off
+				return nil // its position is unknown: the file was cut off
 			}
 			for next < len(t.stsc.Entries) && int64(t.stsc.Entries[next].FirstChunk) <= int64(chunk)+1 {
 				run, next = t.stsc.Entries[next], next+1
@@ -189,7 +191,7 @@ func (t *track) list(size int64) error {
 		}
 		shift := int64(0)
 		if e, ok := shifts.next(len(t.ctts.Entries), func(n int) uint32 { return t.ctts.Entries[n].SampleCount }); ok {
-			shift = int64(int32(t.ctts.GetSampleOffset(e))) // some write negative ones where there are none
+			shift = int64(int32(t.ctts.GetSampleOffset(e))) // some writers store negative values where none are allowed
 		}
 		t.add(s, shift)
 		offset += int64(s.Size)
@@ -198,20 +200,20 @@ func (t *track) list(size int64) error {
 	return nil
 }
 
-// add adds a sample that is shown later than it is decoded by shift.
+// add adds a sample that is shown later than it is decoded, by shift.
 func (t *track) add(s Sample, shift int64) {
 	s.Shown = t.time + shift
 	t.time += int64(s.Duration)
 	t.samples = append(t.samples, s)
 }
 
-// runs goes through a table whose entries stand for several samples each.
+// runs walks through a table whose entries describe several samples each.
 type runs struct {
 	entry int
 	used  uint32 // of the entry
 }
 
-// next returns the entry of the next sample; false behind the last.
+// next returns the entry of the next sample; false past the last.
 func (r *runs) next(entries int, count func(int) uint32) (int, bool) {
 	for r.entry < entries && r.used >= count(r.entry) {
 		r.entry, r.used = r.entry+1, 0
@@ -223,7 +225,7 @@ func (r *runs) next(entries int, count func(int) uint32) (int, bool) {
 	return r.entry, true
 }
 
-// video is the track as others see it, as far as its samples are in the file.
+// video is the exported form of the track, limited to the samples that are in the file.
 func (t *track) video(size int64) *Video {
 	v := &Video{Codec: t.entries[0].codec, Turn: t.turn, TimeScale: t.scale, Samples: t.samples}
 	for i, s := range v.Samples {

@@ -7,7 +7,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/simworld"
 )
 
-// above paints a map of the room, with the rover on it, what its camera sees, and where it came from. North is at the top.
+// above paints a map of the room with the rover, what its camera sees, and where it came from. North is at the top.
 type above struct {
 	canvas
 	background *media.I420
@@ -55,7 +55,7 @@ func (a *above) paintRoom(world *simworld.World) {
 	}
 }
 
-// wallTop is the light on the top of a wall: its edges are brighter toward the light, and darker away from it.
+// wallTop is the brightness of a wall's top: its edges are brighter toward the light, and darker away from it.
 func wallTop(world *simworld.World, x, y float64) float64 {
 	const edge = 0.03
 	switch {
@@ -67,7 +67,7 @@ func wallTop(world *simworld.World, x, y float64) float64 {
 	return 1
 }
 
-// Colours of what moves on the map.
+// Colours of the moving things on the map.
 var (
 	bodyColour  = rgb{0.96, 0.96, 0.94}.yuv()
 	bumpColour  = rgb{0.90, 0.25, 0.20}.yuv()
@@ -89,7 +89,7 @@ func (a *above) paint(img *media.I420, m moment) {
 	a.paintRover(img, m)
 }
 
-// paintBeam brightens what the camera sees, less with the distance.
+// paintBeam brightens what the camera sees, less so with distance.
 func (a *above) paintBeam(img *media.I420, p simworld.Pose) {
 	const reach = 1.2
 	sin, cos := math.Sincos(angle / 2)
@@ -115,27 +115,27 @@ func (a *above) paintRover(img *media.I420, m moment) {
 	})
 }
 
-// canvas says where on a picture places of the world are.
+// canvas maps places of the world to points of a picture.
 type canvas struct {
 	scale        float64 // pixels to a metre
 	left, bottom float64 // of the world's origin, in pixels
 }
 
-// place is the place of the world at a point of the picture.
+// place returns the place of the world at a point of the picture.
 func (c canvas) place(column, row float64) (x, y float64) {
 	return (column - c.left) / c.scale, (c.bottom - row) / c.scale
 }
 
-// point is where on the picture a place of the world is.
+// point returns the point of the picture at a place of the world.
 func (c canvas) point(x, y float64) (column, row float64) {
 	return c.left + x*c.scale, c.bottom - y*c.scale
 }
 
-// edge is how much of a pixel is covered whose middle is so far inside of a shape, in metres.
+// edge is how much of a pixel is covered if its middle is this far inside a shape, in metres.
 func (c canvas) edge(inside float64) float64 { return max(0, min(1, inside*c.scale+0.5)) }
 
-// shape paints a shape with a colour, as far as cover says for places as seen from a pose: x forward, y to the left, none
-// farther away than reach.
+// shape paints a shape in one colour. cover gives the coverage of places as seen from a pose: x forward, y to the left,
+// none farther away than reach.
 func (c canvas) shape(img *media.I420, p simworld.Pose, reach float64, with colour, cover func(x, y float64) float64) {
 	sin, cos := math.Sincos(p.Heading)
 	at := func(column, row float64) float64 {

@@ -2,7 +2,7 @@ package sim
 
 import "math"
 
-// rgb is a colour of light from 0 to 1, in which materials are described.
+// rgb is a colour of light from 0 to 1; materials are described in it.
 type rgb struct{ r, g, b float64 }
 
 // times makes a colour darker or lighter.
@@ -13,7 +13,7 @@ func (c rgb) toward(o rgb, part float64) rgb {
 	return rgb{c.r + part*(o.r-c.r), c.g + part*(o.g-c.g), c.b + part*(o.b-c.b)}
 }
 
-// yuv is the colour as pictures have it: BT.601, video range.
+// yuv converts the colour to that of pictures: BT.601, video range.
 func (c rgb) yuv() colour {
 	y := 0.299*c.r + 0.587*c.g + 0.114*c.b
 	return colour{
@@ -28,13 +28,13 @@ func clamp(v, low, high float64) byte { return byte(max(low, min(high, v)) + 0.5
 // colour is a colour in video range.
 type colour struct{ y, u, v byte }
 
-// smooth goes from 0 to 1 while v goes from a to b, softly at both ends.
+// smooth goes from 0 to 1 while v goes from a to b, with soft ends.
 func smooth(a, b, v float64) float64 {
 	t := max(0, min(1, (v-a)/(b-a)))
 	return t * t * (3 - 2*t)
 }
 
-// hash is a number from 0 to 1 that looks random, the same for the same arguments.
+// hash is a number from 0 to 1 that looks random and depends only on its arguments.
 func hash(x, y int) float64 {
 	h := uint32(x)*0x9E3779B1 ^ uint32(y)*0x85EBCA77
 	h = (h ^ h>>15) * 0x2C1B3C6D
@@ -42,7 +42,7 @@ func hash(x, y int) float64 {
 	return float64(h^h>>15) / (1 << 32)
 }
 
-// noise is a soft random surface from 0 to 1 with hills about 1 wide. It repeats every wrap both ways.
+// noise is a smooth random surface from 0 to 1 with hills about 1 wide. It repeats every wrap in both directions.
 func noise(x, y float64, wrap int) float64 {
 	fx, fy := math.Floor(x), math.Floor(y)
 	ix, iy := int(fx), int(fy)

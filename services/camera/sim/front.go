@@ -8,19 +8,20 @@ import (
 )
 
 const (
-	// eye is how high above the floor the camera sits, in metres: lower than anything else, so that no top of anything is seen.
+	// eye is the height of the camera above the floor, in metres: lower than everything else, so no top of anything is
+	// visible.
 	eye = 0.16
-	// angle is how wide the camera sees, from left to right.
+	// angle is the camera's horizontal field of view.
 	angle = 75 * math.Pi / 180
-	// far is farther than the floor can be seen in the room, in metres.
+	// far is farther than any floor that is visible in the room, in metres.
 	far = 12
-	// nearest is what is taken for the distance of anything nearer, in metres.
+	// nearest is the distance used for anything nearer, in metres.
 	nearest = 0.01
-	// haze is the distance at which two thirds of a colour are lost in the air.
+	// haze is the distance at which the air takes away two thirds of a colour.
 	haze = 30
 )
 
-// What is beyond the walls: bright above them, bluer higher up.
+// The sky beyond the walls: bright just above them, bluer higher up.
 var (
 	horizonColour = rgb{0.90, 0.90, 0.88}
 	zenithColour  = rgb{0.52, 0.66, 0.82}
@@ -29,12 +30,12 @@ var (
 // sun is how much light falls on a side of a wall.
 var sun = [...]float64{simworld.FacesWest: 1, simworld.FacesEast: 0.80, simworld.FacesSouth: 0.70, simworld.FacesNorth: 0.92}
 
-// front paints what the rover's camera sees. Walls are found by following one ray for each column of the picture.
+// front paints what the rover's camera sees. It finds walls by following one ray for each column of the picture.
 type front struct {
 	world         *simworld.World
 	width, height int
 	focal         float64       // distance of the picture from the eye, in pixels
-	horizon       float64       // row of what is as high as the eye
+	horizon       float64       // row of everything at the height of the eye
 	sky           []colour      // by row
 	walls         [256]*texture // by material
 	heights       [256]float64
@@ -93,18 +94,18 @@ func newEyes(f *front, p simworld.Pose) eyes {
 	return e
 }
 
-// aside is how far to the right a column of the picture looks, for each metre ahead.
+// aside is how far to the right a column of the picture looks, per metre ahead.
 func (f *front) aside(column int) float64 {
 	return (float64(column) + 0.5 - float64(f.width)/2) / f.focal
 }
 
-// ray is what a column of the picture looks along, one metre ahead for each of its lengths.
+// ray is the direction in which a column of the picture looks; its length is one metre ahead.
 func (e eyes) ray(column int) simworld.Ray {
 	aside := e.aside(column)
 	return e.world.Ray(e.x, e.y, e.cos+e.sin*aside, e.sin-e.cos*aside)
 }
 
-// findFloor finds the part of each row in which there is floor to be seen, between or below the walls.
+// findFloor finds the part of each row in which floor is visible, between or below the walls.
 func (f *front) findFloor(e eyes) {
 	for row := range f.spans {
 		f.spans[row] = span{from: f.width}
@@ -119,18 +120,18 @@ func (f *front) findFloor(e eyes) {
 			s.from, s.to = min(s.from, column), max(s.to, column+1)
 		}
 	}
-	for row := 1; row < f.height; row++ { // floor goes on below
+	for row := 1; row < f.height; row++ { // floor continues below
 		s, above := &f.spans[row], f.spans[row-1]
 		s.from, s.to = min(s.from, above.from), max(s.to, above.to)
 	}
 }
 
-// row is the first row of the picture whose middle is at or below a height on it.
+// row is the first row of the picture whose middle is at or below a height.
 func (f *front) row(at float64) int {
 	return int(max(0, min(float64(f.height), math.Ceil(at-0.5))))
 }
 
-// paintSky paints down to where the floor begins in the farthest distance, and on to the next even row.
+// paintSky paints down to where the floor begins at the farthest distance, and on to the next even row.
 func (f *front) paintSky(img *media.I420) {
 	rows := min(f.height, f.row(f.horizon+eye/far*f.focal)+1)
 	for row := range rows {

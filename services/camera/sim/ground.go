@@ -6,8 +6,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/media"
 )
 
-// The floor is found by walking along a row of the picture in equal steps on the map. Places are counted in 1/2^24 m and wrap
-// around every 256 m, which repeats textures as they should be.
+// The floor is painted by walking along a row of the picture in equal steps on the map. Places are counted in 1/2^24 m
+// and wrap around every 256 m, which repeats textures correctly.
 const metre = 1 << 24
 
 func (f *front) paintFloor(img *media.I420, row int, s span, e eyes) {
@@ -18,7 +18,7 @@ func (f *front) paintFloor(img *media.I420, row int, s span, e eyes) {
 		stepX: units(step * e.sin), stepY: units(-step * e.cos),
 		clear: int(256 * math.Exp(-distance/haze)), air: f.air, light: f.light,
 	}
-	// Seen at so flat an angle what a pixel shows is much deeper than it is wide: something in between decides.
+	// Seen at so flat an angle, what a pixel shows is much deeper than it is wide: a size in between decides.
 	texels := detail * 1.5 * step * math.Sqrt(distance/eye)
 	g.paintLuma(img.Y[row*img.StrideY:][s.from:s.to], f.floor, texels)
 	if row&1 == 0 {

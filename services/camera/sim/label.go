@@ -11,7 +11,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/media"
 )
 
-// notice makes a picture say that it is not live: it takes its colours and much of its light, and writes across it.
+// notice marks a picture as not live: it removes its colours and much of its light, and writes text across it.
 type notice struct {
 	text *image.Alpha // with its place on the picture; empty if it would be too small to read
 	dim  [256]byte
@@ -28,7 +28,7 @@ func newNotice(width, height int, text string) *notice {
 	for i := range n.dim {
 		n.dim[i] = byte(16 + max(0, i-16)*11/20)
 	}
-	// A character of this font is 0.6 as wide as a line is high.
+	// A character of this font is 0.6 times as wide as a line is high.
 	size := min(width*9/10*10/6/len(text), height/4, maxText, height/16+10)
 	if face := mono(size); face != nil && size >= minText {
 		n.text = panel(face, width, height, text)
@@ -36,7 +36,7 @@ func newNotice(width, height int, text string) *notice {
 	return n
 }
 
-// mono is the font, which is part of the program. It is nil if it cannot be read, and notices are without text then.
+// mono is the font, which is part of the program. If it cannot be parsed it is nil, and notices have no text.
 func mono(size int) font.Face {
 	parsed, err := opentype.Parse(gomono.TTF)
 	if err != nil {
@@ -49,7 +49,7 @@ func mono(size int) font.Face {
 	return face
 }
 
-// panel draws text in the middle of the lower part of a picture, with room around it.
+// panel draws text in the middle of the lower part of a picture, with a margin.
 func panel(face font.Face, width, height int, text string) *image.Alpha {
 	m := face.Metrics()
 	d := font.Drawer{Src: image.Opaque, Face: face}

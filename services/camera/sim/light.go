@@ -6,22 +6,22 @@ import (
 	"github.com/waldo-robot/waldo/pkg/simworld"
 )
 
-// The map of the light on the floor: a square that is wider than the room, of so many texels each way, so many to a metre.
+// The light map of the floor: a square wider than the room, with its texels per side and per metre.
 const (
 	lightBits = 9
 	lightSize = 1 << lightBits
 	lightRes  = 64
-	// bright is the value of a floor that nothing shades.
+	// bright is the value of unshaded floor.
 	bright = 128
 )
 
-// light says how bright the floor is everywhere, row by row from the south: darker beside walls and boxes, where less light gets, and with
-// a ring painted where the rover starts.
+// light is the brightness of the floor everywhere, row by row from the south: darker beside walls and boxes, where less
+// light gets, and with a ring painted where the rover starts.
 func light(w *simworld.World) []byte {
 	shade := make([]float32, lightSize*lightSize)
 	for row := range lightSize {
 		for column := range lightSize {
-			// Light comes in from the north west, so shadows are a little to the other side.
+			// Light comes from the north-west, so shadows are a little to the other side.
 			x, y := (float64(column)+0.5)/lightRes-0.06, (float64(row)+0.5)/lightRes+0.06
 			if w.At(x, y).Solid() {
 				shade[row*lightSize+column] = 1
@@ -43,14 +43,14 @@ func light(w *simworld.World) []byte {
 	return out
 }
 
-// ring is 1 on the mark around the start, by the distance from its middle.
+// ring is 1 on the mark around the start, by distance from its middle.
 func ring(distance float64) float64 {
 	const radius, width = 0.24, 0.05
 	return 1 - smooth(width/2-0.01, width/2+0.01, math.Abs(distance-radius))
 }
 
-// blur replaces each value by the mean of those within 0.14 m before and behind it. Lines of values are lineStep apart, values on a line
-// step.
+// blur replaces each value by the mean of those within 0.14 m before and after it. Lines of values are lineStep apart,
+// values on a line step.
 func blur(values []float32, step, lineStep int) {
 	const reach = 9
 	var line [lightSize]float32

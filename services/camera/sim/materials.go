@@ -9,7 +9,7 @@ import (
 // look is how a material looks.
 type look struct {
 	side  pattern
-	width float64 // metres after which side repeats itself along the wall
+	width float64 // period of side along the wall, in metres
 	rough float64 // how uneven its brightness is
 	top   rgb     // from above
 }
@@ -36,7 +36,7 @@ func looks() map[simworld.Material]look {
 	}
 }
 
-// foot is the shade where a wall stands on the floor.
+// foot is the shade where a wall meets the floor.
 func foot(y float64) float64 { return 0.72 + 0.28*smooth(0, 0.22, y) }
 
 // line is 1 in the middle of a line of some width, 0 beside it, and in between at its edges.
@@ -44,7 +44,7 @@ func line(distance, width float64) float64 {
 	return 1 - smooth(width/2-0.5/detail, width/2+1.0/detail, math.Abs(distance))
 }
 
-// off is the distance to the next multiple of a step, negative below it.
+// off is the distance to the nearest multiple of step, negative below it.
 func off(v, step float64) float64 { return v - step*math.Round(v/step) }
 
 // skirting is the board along the foot of a wall.
@@ -60,7 +60,7 @@ func plaster(below, above rgb) pattern {
 	return func(x, y float64) rgb {
 		c := below.toward(above, smooth(rail, rail+0.004, y))
 		c = c.toward(white, line(y-rail, 0.03)).times(1 - 0.25*line(y-rail+0.02, 0.01))
-		c = c.times(1 - 0.10*line(off(x, 0.5), 0.008)) // joints tell how fast one passes
+		c = c.times(1 - 0.10*line(off(x, 0.5), 0.008)) // joints show how fast the rover passes
 		return skirting(c, y).times(foot(y))
 	}
 }
@@ -158,7 +158,8 @@ func planks(c rgb) pattern {
 // parquetRough is how uneven the brightness of the floor is.
 const parquetRough = 0.04
 
-// parquet is the floor: tiles of half a metre in two tones, the same every metre. The rover starts in the middle of one.
+// parquet is the floor: tiles of half a metre in two tones, with a period of a metre. The rover starts in the middle of
+// one.
 func parquet(x, y float64) rgb {
 	const side = 0.5
 	x, y = x+side/2, y+side/2

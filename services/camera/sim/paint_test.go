@@ -54,7 +54,7 @@ func TestEveryPixelIsPainted(t *testing.T) {
 						t.Fatalf("at %+v what was on the picture before shines through", m.pose)
 					}
 					inRange(t, a)
-					newNotice(size[0], size[1], "no word from motors").paint(a)
+					newNotice(size[0], size[1], "no reports from motors").paint(a)
 					inRange(t, a)
 				}
 			})
@@ -298,12 +298,12 @@ func TestNotice(t *testing.T) {
 		text          string
 		shown         bool
 	}{
-		"usual":      {960, 540, "no word from motors", true},
-		"small":      {160, 90, "no word from motors", true},
-		"long name":  {960, 540, "no word from " + strings.Repeat("m", 63), true},
-		"too small":  {64, 64, "no word from motors", false},
-		"very small": {16, 16, "no word from motors", false},
-		"large":      {1920, 1080, "no word from motors", true},
+		"usual":      {960, 540, "no reports from motors", true},
+		"small":      {160, 90, "no reports from motors", true},
+		"long name":  {960, 540, "no reports from " + strings.Repeat("m", 63), true},
+		"too small":  {64, 64, "no reports from motors", false},
+		"very small": {16, 16, "no reports from motors", false},
+		"large":      {1920, 1080, "no reports from motors", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := newNotice(tt.width, tt.height, tt.text)
@@ -360,7 +360,7 @@ func BenchmarkPaint(b *testing.B) {
 		})
 	}
 	b.Run("notice", func(b *testing.B) {
-		n, img := newNotice(defaultWidth, defaultHeight, "no word from motors"), media.NewI420(defaultWidth, defaultHeight)
+		n, img := newNotice(defaultWidth, defaultHeight, "no reports from motors"), media.NewI420(defaultWidth, defaultHeight)
 		for range b.N {
 			n.paint(img)
 		}

@@ -34,7 +34,7 @@ func TestWritePictures(t *testing.T) {
 	writePNG(t, filepath.Join(dir, "above.png"), painted(a, m))
 	for name, v := range map[string]view{"front": f, "above": a} {
 		p := painted(v, m)
-		newNotice(defaultWidth, defaultHeight, "no word from motors").paint(p)
+		newNotice(defaultWidth, defaultHeight, "no reports from motors").paint(p)
 		writePNG(t, filepath.Join(dir, "stale-"+name+".png"), p)
 	}
 }

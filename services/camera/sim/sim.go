@@ -1,10 +1,10 @@
-// Package sim is a camera in a world that is only computed: it shows the room of package simworld as the camera of the
-// simulated rover sees it, or a map of it from above.
+// Package sim is a camera in a computed world: it shows the room of package simworld as the camera of the simulated
+// rover sees it, or a map of it from above.
 //
-// Where the rover is, it is told by a [Rover], which it listens to only while pictures are taken. Reports come less regularly than
-// pictures, so a picture shows the rover as it was a moment before, between two reports; when the next one is late, the rover
-// is taken to go on for a tenth of a second. When nothing was heard for half a second the picture loses its colours and says so:
-// a picture that only looks live would be a lie.
+// A [Rover] reports where the rover is; the camera listens to it only while pictures are taken. Reports arrive less
+// regularly than pictures, so a picture shows the rover as it was a moment before, between two reports; when the next
+// report is late, the rover's motion is extrapolated for a tenth of a second. After half a second without a report the
+// picture loses its colours and says so: a picture that only looks live would be a lie.
 package sim
 
 import (
@@ -20,19 +20,19 @@ import (
 	"github.com/waldo-robot/waldo/video/source"
 )
 
-// Rover tells where the rover is.
+// Rover reports where the rover is.
 type Rover interface {
-	// Listen calls heard with every report that comes, in order, until ctx ends; then it returns. It may end before only if it
-	// cannot go on, and says why.
+	// Listen calls heard with every report, in order, until ctx ends. It may return earlier only if it cannot continue;
+	// the error then says why.
 	Listen(ctx context.Context, heard func(Report)) error
 }
 
-// Report is what was heard of the rover.
+// Report is one report of the rover.
 type Report struct {
 	Pose        simworld.Pose
-	Left, Right float64   // how fast the wheels run, metres per second
+	Left, Right float64   // wheel speeds, metres per second
 	Bumped      bool      // it touches something
-	Time        time.Time // when this was heard
+	Time        time.Time // when the report arrived
 }
 
 // Views.
@@ -41,10 +41,10 @@ const (
 	Above = "above" // a map with the rover and where it came from
 )
 
-// Views are all there are.
+// Views lists all views.
 func Views() []string { return []string{Front, Above} }
 
-// Size and rate of pictures where nothing is said: an encoder has three fifths of the work that it has with 1280x720.
+// The default size and rate: they cost an encoder three fifths of what 1280x720 costs.
 const (
 	defaultWidth, defaultHeight = 960, 540
 	defaultFrameRate            = 30
@@ -58,7 +58,7 @@ type Config struct {
 	Width, Height int     // 16 to media.MaxSize, both or neither; 0: 960x540
 	FrameRate     float64 // 0: 30
 	View          string  // one of Views; empty: Front
-	Name          string  // of whom the rover's reports come from, shown when none come
+	Name          string  // of the device that reports, shown when no reports arrive
 }
 
 func (c *Config) complete() error {
@@ -85,7 +85,7 @@ func (c *Config) complete() error {
 	return nil
 }
 
-// view paints the world on pictures of one size. It paints all over them.
+// view paints the world on pictures of one size. It overwrites every pixel.
 type view interface {
 	paint(img *media.I420, m moment)
 }
@@ -102,8 +102,8 @@ type Source struct {
 	close  sync.Once
 }
 
-// Open returns a camera, which prepares what is the same in all pictures when it takes the first. The error names the size, rate or view
-// that is impossible.
+// Open returns a camera. What is the same in all pictures is prepared when the first one is taken. The error names the
+// invalid size, rate or view.
 func Open(rover Rover, config Config) (*Source, error) {
 	if err := config.complete(); err != nil {
 		return nil, err
@@ -111,7 +111,7 @@ func Open(rover Rover, config Config) (*Source, error) {
 	world := simworld.New()
 	s := &Source{
 		config: config, rover: rover, track: newTrack(world),
-		notice: sync.OnceValue(func() *notice { return newNotice(config.Width, config.Height, "no word from "+config.Name) }),
+		notice: sync.OnceValue(func() *notice { return newNotice(config.Width, config.Height, "no reports from "+config.Name) }),
 		closed: make(chan struct{}),
 	}
 	s.view = sync.OnceValue(func() view {
@@ -134,8 +134,8 @@ func Open(rover Rover, config Config) (*Source, error) {
 // Info describes the camera.
 func (s *Source) Info() source.Info { return s.info }
 
-// Capture listens to the rover, and takes the first picture as soon as it is known where the rover is, but after half a second at the
-// latest; then one each interval. If deliver takes too long, pictures are left out.
+// Capture listens to the rover. It takes the first picture as soon as the rover's position is known, but after half a
+// second at the latest; then one each interval. If deliver takes too long, pictures are skipped.
 func (s *Source) Capture(ctx context.Context, deliver func(source.Frame)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var listening sync.WaitGroup
@@ -144,7 +144,7 @@ func (s *Source) Capture(ctx context.Context, deliver func(source.Frame)) error 
 	deaf := make(chan error, 1)
 	heard := s.track.begin()
 	listening.Go(func() { deaf <- s.rover.Listen(ctx, s.track.hear) })
-	s.view() // while the rover has not been heard yet
+	s.view() // before the first report arrives
 
 	first := time.NewTimer(staleAfter)
 	defer first.Stop()
@@ -161,7 +161,7 @@ func (s *Source) Capture(ctx context.Context, deliver func(source.Frame)) error 
 	}
 }
 
-// wait returns when it is time for the next picture, or tells that there is none, and why.
+// wait returns when it is time for the next picture, or reports that there is none, and why.
 func (s *Source) wait(ctx context.Context, heard <-chan struct{}, due <-chan time.Time, deaf <-chan error) (done bool, err error) {
 	select {
 	case <-heard:
@@ -170,7 +170,7 @@ func (s *Source) wait(ctx context.Context, heard <-chan struct{}, due <-chan tim
 	case <-s.closed:
 	case err = <-deaf:
 	}
-	select { // of several reasons the end counts
+	select { // if several are ready, the end wins
 	case <-s.closed:
 		return true, fmt.Errorf("sim source: %w: closed", device.ErrAway)
 	default:
@@ -195,7 +195,7 @@ func (s *Source) paint() source.Frame {
 	return source.Frame{Format: s.info.Current, Time: now, Picture: img, Key: true}
 }
 
-// Close ends a capture under way.
+// Close ends a capture in progress.
 func (s *Source) Close() error {
 	s.close.Do(func() { close(s.closed) })
 	return nil

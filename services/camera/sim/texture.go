@@ -2,28 +2,28 @@ package sim
 
 import "math"
 
-// detail is how many texels a texture has to a metre. It is a power of two.
+// detail is the number of texels per metre of a texture. It is a power of two.
 const (
 	detailBits = 8
 	detail     = 1 << detailBits
 )
 
-// pattern is the colour of a surface at a place on it, in metres: x along it, y up a wall, or north on the floor.
+// pattern is the colour of a surface at a place, in metres: x along it, y up a wall, or north on the floor.
 type pattern func(x, y float64) rgb
 
-// texture is a pattern painted once, and again at half the size, a quarter and so on: what is far away is read from a small one, so that
-// it does not glitter. Along x it repeats itself.
+// texture is a pattern painted once, and again at half the size, a quarter and so on: distant surfaces are read from a
+// small one, so that they do not shimmer. It repeats along x.
 type texture struct {
 	levels []level
 }
 
-// level is one size of a texture. Its texels are stored column by column, for walls are painted that way.
+// level is one size of a texture. Its texels are stored column by column, because walls are painted that way.
 type level struct {
 	columns, rows int // columns is a power of two
 	y, u, v       []byte
 }
 
-// grain is the unevenness of all surfaces, from -1 to 1: a square of a metre that repeats itself.
+// grain is the unevenness of all surfaces, from -1 to 1: a square metre that repeats.
 type grain []float64
 
 func newGrain() grain {
@@ -35,7 +35,7 @@ func newGrain() grain {
 	return g
 }
 
-// newTexture paints a pattern of the given extent in metres, and makes it as rough as it is said to be. Rows go down, as they do on
+// newTexture paints a pattern of the given extent in metres, and makes it as rough as its material. Rows go down, as in
 // pictures.
 func newTexture(width, height float64, paint pattern, g grain, rough float64) *texture {
 	l := newLevel(int(width*detail), int(math.Ceil(height*detail)))
@@ -76,7 +76,8 @@ func (l level) half() level {
 	return h
 }
 
-// at returns the level for a surface of which one pixel shows so many texels of the largest level, and which one it is.
+// at returns the level for a surface of which one pixel shows this many texels of the largest level, and the level's
+// number.
 func (t *texture) at(texels float64) (level, int) {
 	i := 0
 	for ; texels >= 1.5 && i < len(t.levels)-1; i++ {

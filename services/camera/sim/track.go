@@ -9,16 +9,16 @@ import (
 )
 
 const (
-	// behind is how long ago the moment is that a picture shows: by then the next report is usually there. To guess what comes after the
-	// last report instead would show the rover running too far and jumping back whenever it stops.
+	// behind is how far in the past a picture is: by then the next report has usually arrived. Extrapolating from the
+	// last report instead would make the rover overshoot and jump back whenever it stops.
 	behind = 20 * time.Millisecond
-	// guess is for how long the rover is taken to go on when reports are late.
+	// guess is how long the rover's motion is extrapolated when reports are late.
 	guess = 100 * time.Millisecond
-	// staleAfter is the age of the last report from which on a picture must not look live.
+	// staleAfter is the age of the last report beyond which a picture must not look live.
 	staleAfter = 500 * time.Millisecond
-	// jump is what no rover travels between two reports, in metres: it was put somewhere else.
+	// jump is farther than a rover can travel between two reports, in metres: somebody moved it.
 	jump = 0.5
-	// The trail on the map has that many points, that far apart in metres.
+	// The number of points of the trail on the map, and their distance in metres.
 	trailLength  = 256
 	trailSpacing = 0.04
 )
@@ -27,19 +27,20 @@ const (
 type moment struct {
 	pose   simworld.Pose
 	bumped bool
-	trail  []place // oldest first; not to be kept
-	stale  bool    // pose is where the rover was last, or where it starts
+	trail  []place // oldest first; valid until the next moment
+	stale  bool    // pose is the last one known, or the start
 }
 
 // place is a point of the map, in metres.
 type place struct{ x, y float64 }
 
-// track knows where the rover is. hear may be called from any goroutine, the rest from the one that takes pictures.
+// track knows where the rover is. hear may be called from any goroutine, the rest only from the one that takes
+// pictures.
 type track struct {
 	world *simworld.World
 
 	mu           sync.Mutex
-	before, last Report // the last two; Time is zero if there is none
+	before, last Report // the last two; Time is zero where there is none
 	heard        chan struct{}
 	trail        []place
 	shown        []place // for moment
@@ -52,7 +53,7 @@ func newTrack(world *simworld.World) *track {
 	}
 }
 
-// begin returns what is closed by the next report.
+// begin returns a channel that the next report closes.
 func (t *track) begin() <-chan struct{} {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -60,7 +61,7 @@ func (t *track) begin() <-chan struct{} {
 	return t.heard
 }
 
-// hear takes a report.
+// hear records a report.
 func (t *track) hear(r Report) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -77,7 +78,7 @@ func (t *track) hear(r Report) {
 	}
 }
 
-// apart reports whether the rover may have been put somewhere else between two reports.
+// apart reports whether somebody may have moved the rover between two reports.
 func apart(a, b Report) bool {
 	return b.Time.Sub(a.Time) > staleAfter || math.Hypot(b.Pose.X-a.Pose.X, b.Pose.Y-a.Pose.Y) > jump
 }
@@ -104,7 +105,7 @@ func (t *track) at(now time.Time) moment {
 	}
 }
 
-// pose is where the rover was at a moment: between the last two reports, or where it got to after the last one.
+// pose is where the rover was at a moment: between the last two reports, or extrapolated from the last one.
 func (t *track) pose(at time.Time) simworld.Pose {
 	since := at.Sub(t.last.Time)
 	switch {
@@ -120,7 +121,7 @@ func (t *track) pose(at time.Time) simworld.Pose {
 	return mix(t.before.Pose, t.last.Pose, max(0, 1+since.Seconds()/max(between.Seconds(), 1e-9)))
 }
 
-// mix is the pose at a part of the way from a to b, which are near each other.
+// mix is the pose part of the way from a to b, which are close together.
 func mix(a, b simworld.Pose, part float64) simworld.Pose {
 	turn := math.Remainder(b.Heading-a.Heading, 2*math.Pi)
 	return simworld.Pose{X: a.X + part*(b.X-a.X), Y: a.Y + part*(b.Y-a.Y), Heading: a.Heading + part*turn}

@@ -7,15 +7,15 @@ import (
 	"github.com/waldo-robot/waldo/pkg/simworld"
 )
 
-// paintWalls paints what a ray meets, nearest first. What is behind shows only above what is before it, because the eye is lower than
-// all of them.
+// paintWalls paints the walls that a ray meets, nearest first. A farther wall is visible only above a nearer one,
+// because the eye is lower than all of them.
 func (f *front) paintWalls(img *media.I420, column int, ray simworld.Ray) {
-	top := f.height // what is below is painted already
+	top := f.height // everything below is painted already
 	for ray.Next() {
 		distance := max(ray.Distance, nearest)
 		scale := f.focal / distance // pixels to a metre
 		if f.row(f.horizon-(simworld.MaxHeight-eye)*scale) >= top {
-			return // nothing at this distance or beyond stands out
+			return // at this distance and beyond, nothing is tall enough to be visible
 		}
 		from, to := f.row(f.horizon-(f.heights[ray.Material]-eye)*scale), min(top, f.row(f.horizon+eye*scale))
 		if from >= to {
@@ -30,7 +30,7 @@ func (f *front) paintWalls(img *media.I420, column int, ray simworld.Ray) {
 	}
 }
 
-// strip is a column of a wall on the picture.
+// strip is a column of a wall in the picture.
 type strip struct {
 	texture *texture
 	along   float64 // where on the wall, in metres
@@ -39,8 +39,8 @@ type strip struct {
 	look    tone
 }
 
-// paint paints the strip's rows in luma, and for every other column of the picture in chroma, which has half the size: it is
-// painted like a wall twice as far away.
+// paint paints the strip's rows in luma, and every other column of the picture in chroma, which has half the size: it
+// is painted like a wall twice as far away.
 func (s strip) paint(img *media.I420, column, from, to int) {
 	run := s.run(from, 1)
 	run.paint(img.Y[column:], img.StrideY, from, to, run.level.y, s.look.factor, s.look.y)
@@ -64,7 +64,7 @@ func (s strip) run(row int, pixels float64) run {
 	}
 }
 
-// rowUnit is what one texel is counted as on the way down a column.
+// rowUnit is the value of one texel on the way down a column.
 const rowUnit = 1 << 16
 
 // run is the way down a column of texels.
@@ -84,10 +84,10 @@ func (r run) paint(plane []byte, stride, from, to int, texels []byte, factor, ad
 	}
 }
 
-// tone is what light and air make of a colour: a factor and what is added, in 256ths.
+// tone is what light and air do to a colour: a factor and an offset, in 256ths.
 type tone struct{ factor, y, u, v int }
 
-// tone is for a side of a wall at a distance.
+// tone returns the tone of a wall's side at a distance.
 func (f *front) tone(face simworld.Face, distance float64) tone {
 	left := math.Exp(-distance / haze)
 	factor := sun[face] * left

@@ -12,7 +12,7 @@ import (
 	"github.com/waldo-robot/waldo/video/source"
 )
 
-// Flags of a control; go4vl does not show them.
+// Flags of a control; go4vl does not export them.
 const (
 	flagDisabled  = 0x0001
 	flagReadOnly  = 0x0004
@@ -24,7 +24,7 @@ const (
 type queryControl struct {
 	id, kind                   uint32
 	name                       [32]byte
-	minimum, maximum, step, or int32 // or: the default
+	minimum, maximum, step, or int32 // or is the default
 	flags                      uint32
 	_                          [2]uint32
 }
@@ -49,7 +49,7 @@ func (k *kernelNode) controls() ([]control, error) {
 	return all, nil
 }
 
-// control describes a control that takes a number; others, such as headings and buttons, give false.
+// control describes a control with a numeric value; for others, such as headings and buttons, it returns false.
 func (k *kernelNode) control(c kernel.Control) (control, bool) {
 	flags := k.flags(c.ID)
 	out := control{id: c.ID, Control: source.Control{
@@ -63,7 +63,7 @@ func (k *kernelNode) control(c kernel.Control) (control, bool) {
 		out.Type = source.Boolean
 	case kernel.CtrlTypeMenu, kernel.CtrlTypeIntegerMenu:
 		out.Type = source.Menu
-		items, _ := c.GetMenuItems() // fails only for controls that are no menus
+		items, _ := c.GetMenuItems() // fails only for controls that are not menus
 		out.Items = make(map[int64]string, len(items))
 		for _, item := range items {
 			out.Items[int64(item.Index)] = item.Name
@@ -91,7 +91,7 @@ func (k *kernelNode) setControl(id uint32, value int64) error {
 	return k.explain(kernel.SetControlValue(k.fd, id, kernel.CtrlValue(value)))
 }
 
-// controlName writes the driver's "White Balance, Auto" as white_balance_auto.
+// controlName converts the driver's "White Balance, Auto" to white_balance_auto.
 func controlName(name string) string {
 	var b strings.Builder
 	gap := false

@@ -11,7 +11,7 @@ import (
 	"github.com/waldo-robot/waldo/video/yuv"
 )
 
-// Formats of the kernel that go4vl has no names for.
+// Kernel formats that go4vl does not name.
 const (
 	fourccNV12  = 'N' | 'V'<<8 | '1'<<16 | '2'<<24
 	fourccNV21  = 'N' | 'V'<<8 | '2'<<16 | '1'<<24
@@ -19,19 +19,20 @@ const (
 	fourccBGR24 = 'B' | 'G'<<8 | 'R'<<16 | '3'<<24
 )
 
-// automatic is the format that leaves the choice to us.
+// automatic is the format that leaves the choice to this package.
 const automatic = "auto"
 
-// layout is how a format of the kernel is handed on. Those that readers do not know are converted to I420 at once.
+// layout is how a kernel format is delivered. Formats that readers do not know are converted to I420 at once.
 type layout struct {
 	fourcc    uint32
-	name      string // as in the configuration; empty for those that cannot be asked for
+	name      string // as in the configuration; empty for those that cannot be requested
 	mediaType string
 	pixel     string
 	convert   func(dst *media.I420, src []byte, stride int) error
 }
 
-// layouts are in the order of preference: least work first. H.264 is last because the camera decides when there are key frames.
+// layouts are in order of preference: least work first. H.264 is last because the camera decides when to make key
+// frames.
 var layouts = []layout{
 	{fourccNV12, "NV12", media.Raw, media.PixelNV12, nil},
 	{fourccI420, "I420", media.Raw, media.PixelI420, nil},
@@ -54,7 +55,7 @@ func layoutOf(fourcc uint32) (layout, bool) {
 	return layouts[i], true
 }
 
-// rank is the place in the order of preference.
+// rank is the position in the order of preference.
 func rank(fourcc uint32) int {
 	return slices.IndexFunc(layouts, func(l layout) bool { return l.fourcc == fourcc })
 }
@@ -63,7 +64,7 @@ func rank(fourcc uint32) int {
 type mode struct {
 	fourcc        uint32
 	width, height int
-	rate          float64 // 0: not known, or any
+	rate          float64 // 0: unknown, or any
 	stride        int     // bytes from row to row; what the driver reports
 }
 
@@ -75,7 +76,7 @@ func (m mode) format() *mediav1.VideoFormat {
 	}
 }
 
-// tight is the stride to hand on: 0 if rows have no padding.
+// tight is the stride to deliver: 0 if rows have no padding.
 func (m mode) tight() int {
 	perPixel := map[uint32]int{kernel.PixelFmtYUYV: 2, kernel.PixelFmtUYVY: 2, fourccBGR24: 3, kernel.PixelFmtRGB24: 3}[m.fourcc]
 	if m.stride == max(1, perPixel)*m.width {
@@ -87,7 +88,7 @@ func (m mode) tight() int {
 // offers are the modes that hardware lists.
 type offers []mode
 
-// have reports whether a format of the configuration is on offer. Drivers that list nothing may have any.
+// have reports whether a configured format is on offer. Drivers that list nothing may have any.
 func (o offers) have(name string) bool {
 	if name == "" || name == automatic || len(o) == 0 {
 		return true
@@ -98,7 +99,7 @@ func (o offers) have(name string) bool {
 	})
 }
 
-// names are the formats that can be asked for in the configuration.
+// names are the formats that can be requested in the configuration.
 func (o offers) names() string {
 	var names []string
 	for _, l := range layouts {
@@ -129,8 +130,8 @@ func fourccName(f uint32) string {
 	return strings.TrimSpace(string(b))
 }
 
-// choose picks the mode to ask for from those on offer: with the wanted size and rate if there is one, and then the one
-// that costs least. Where nothing fits, the driver is left to find the nearest.
+// choose picks the mode to request from those on offer: one with the wanted size and rate if possible, and among those
+// the cheapest. If none fits, the driver finds the nearest.
 func choose(offers offers, want Config, now mode) mode {
 	asked := mode{fourcc: now.fourcc, width: want.Width, height: want.Height, rate: want.FrameRate}
 	if asked.width == 0 {

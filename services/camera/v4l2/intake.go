@@ -9,7 +9,7 @@ import (
 	"github.com/waldo-robot/waldo/video/source"
 )
 
-// intake makes frames of the driver's buffers.
+// intake turns the driver's buffers into frames.
 type intake struct {
 	mode    mode
 	format  *mediav1.VideoFormat
@@ -18,7 +18,7 @@ type intake struct {
 	began bool
 	next  uint32 // sequence expected
 	lost  int    // pictures since the last one delivered
-	keyed bool   // H.264: a key frame was delivered
+	keyed bool   // H.264: a key frame has been delivered
 }
 
 func (in *intake) take(b buffer) {

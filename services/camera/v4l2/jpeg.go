@@ -6,8 +6,8 @@ import (
 	"github.com/waldo-robot/waldo/video/mjpeg"
 )
 
-// wholeJPEG returns the picture in a buffer with its Huffman tables and without what follows it, and false if it lacks its beginning or its
-// end.
+// wholeJPEG returns the picture in a buffer with its Huffman tables and without the bytes after it, and false if its
+// beginning or its end is missing.
 func wholeJPEG(data []byte) ([]byte, bool) {
 	if !bytes.HasPrefix(data, []byte{0xff, 0xd8, 0xff}) {
 		return nil, false

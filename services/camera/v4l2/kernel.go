@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// buffers of the driver: one being filled, one being read, two for when this process gets no CPU.
+	// The driver's buffers: one being filled, one being read, two for when this process gets no CPU time.
 	buffers = 4
 	// stalled is how long a stream may be silent before the camera counts as gone.
 	stalled = 5 * time.Second
@@ -34,11 +34,11 @@ func openKernel(path string) (node, error) {
 	stat, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s: %w: there is no such device%s", path, device.ErrAway, present())
+		return nil, fmt.Errorf("%s: %w: the device does not exist%s", path, device.ErrAway, present())
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w: %w", path, device.ErrAway, err)
 	case stat.Mode()&fs.ModeCharDevice == 0:
-		return nil, fmt.Errorf("%s: %w: it is no device", path, source.ErrNotCamera)
+		return nil, fmt.Errorf("%s: %w: not a device", path, source.ErrNotCamera)
 	}
 	fd, err := kernel.OpenDevice(path, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	switch {
@@ -52,9 +52,9 @@ func openKernel(path string) (node, error) {
 	return &kernelNode{path, fd}, nil
 }
 
-// present names the video devices there are, for an error message.
+// present lists the video devices of this machine, for an error message.
 func present() string {
-	names, _ := os.ReadDir("/dev") // if it cannot be read the message is shorter
+	names, _ := os.ReadDir("/dev") // if it cannot be read, the message is shorter
 	var video []string
 	for _, n := range names {
 		if strings.HasPrefix(n.Name(), "video") {
@@ -62,13 +62,13 @@ func present() string {
 		}
 	}
 	if len(video) == 0 {
-		return "; there is no video device at all: is the camera plugged in?"
+		return "; this machine has no video devices: is the camera plugged in?"
 	}
 	return "; there is " + strings.Join(video, ", ")
 }
 
-// explain gives errors of the kernel one of the causes of package source. go4vl loses the number of some; for those the device is
-// asked whether it is still there.
+// explain maps errors of the kernel to the causes of package source. go4vl loses the number of some; for those it asks
+// the device whether it is still there.
 func (k *kernelNode) explain(err error) error {
 	switch {
 	case err == nil:
@@ -84,7 +84,7 @@ func (k *kernelNode) explain(err error) error {
 func (k *kernelNode) identity() (identity, error) {
 	c, err := kernel.GetCapability(k.fd)
 	if errors.Is(err, kernel.ErrorUnsupported) || errors.Is(err, kernel.ErrorBadArgument) {
-		return identity{}, fmt.Errorf("%w: it is no video device", source.ErrNotCamera)
+		return identity{}, fmt.Errorf("%w: not a video device", source.ErrNotCamera)
 	}
 	if err != nil {
 		return identity{}, k.explain(err)
@@ -107,7 +107,7 @@ func (k *kernelNode) modes() ([]mode, error) {
 	}
 	var all []mode
 	for _, d := range descriptions {
-		sizes, _ := kernel.GetFormatFrameSizes(k.fd, d.PixelFormat) // a driver need not tell
+		sizes, _ := kernel.GetFormatFrameSizes(k.fd, d.PixelFormat) // a driver need not list them
 		for _, size := range expand(sizes) {
 			m := mode{fourcc: d.PixelFormat, width: size[0], height: size[1]}
 			m.rate = k.fastest(m)
@@ -120,7 +120,7 @@ func (k *kernelNode) modes() ([]mode, error) {
 	return all, nil
 }
 
-// expand lists discrete sizes, and of a range the common sizes in it.
+// expand lists discrete sizes, and the common sizes within a range.
 func expand(sizes []kernel.FrameSizeEnum) [][2]int {
 	var out [][2]int
 	for _, s := range sizes {
@@ -138,7 +138,7 @@ func expand(sizes []kernel.FrameSizeEnum) [][2]int {
 	return out
 }
 
-// fastest is the highest rate listed for a mode, 0 if none is.
+// fastest is the highest rate listed for a mode, 0 if none is listed.
 func (k *kernelNode) fastest(m mode) (rate float64) {
 	for i := range uint32(64) {
 		e, err := kernel.GetFormatFrameInterval(k.fd, i, m.fourcc, uint32(m.width), uint32(m.height))
@@ -150,7 +150,7 @@ func (k *kernelNode) fastest(m mode) (rate float64) {
 	return rate
 }
 
-// hertz turns the time of a frame into a rate.
+// hertz converts the duration of a frame to a rate.
 func hertz(t kernel.Fract) float64 {
 	if t.Numerator == 0 {
 		return 0
@@ -164,7 +164,7 @@ func (k *kernelNode) current() (mode, error) {
 		return mode{}, k.explain(err)
 	}
 	m := mode{fourcc: f.PixelFormat, width: int(f.Width), height: int(f.Height), stride: int(f.BytesPerLine)}
-	if p, err := kernel.GetStreamParam(k.fd, kernel.BufTypeVideoCapture); err == nil { // not all drivers know their rate
+	if p, err := kernel.GetStreamParam(k.fd, kernel.BufTypeVideoCapture); err == nil { // not all drivers report their rate
 		m.rate = hertz(p.Capture.TimePerFrame)
 	}
 	return m, nil
@@ -179,7 +179,7 @@ func (k *kernelNode) set(m mode) error {
 	var p kernel.StreamParam
 	p.Capture.TimePerFrame = kernel.Fract{Numerator: 1000, Denominator: uint32(math.Round(m.rate * 1000))}
 	if err := kernel.SetStreamParam(k.fd, kernel.BufTypeVideoCapture, p); err != nil && !errors.Is(err, kernel.ErrorUnsupported) &&
-		!errors.Is(err, kernel.ErrorBadArgument) { // a camera with a fixed rate refuses; what it has is read afterwards
+		!errors.Is(err, kernel.ErrorBadArgument) { // a camera with a fixed rate refuses; its rate is read afterwards
 		return k.explain(err)
 	}
 	return nil

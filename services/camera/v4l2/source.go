@@ -13,36 +13,36 @@ import (
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 )
 
-// Config says what to ask of the camera. The zero value takes everything as it is.
+// Config is what to request from the camera. The zero value leaves everything as it is.
 type Config struct {
-	Width, Height int              // 0: as the driver is set
-	FrameRate     float64          // 0: as the driver is set
-	Format        string           // MJPEG, H264, YUYV, NV12, I420, BGR24; empty or auto: the one that costs least
+	Width, Height int              // 0: the driver's current setting
+	FrameRate     float64          // 0: the driver's current setting
+	Format        string           // MJPEG, H264, YUYV, NV12, I420, BGR24; empty or auto: the cheapest
 	Controls      map[string]int64 // set when the camera is opened
 }
 
-// probeInterval is how often an idle camera is asked whether it is still there.
+// probeInterval is how often an idle camera is checked for being unplugged.
 const probeInterval = 500 * time.Millisecond
 
-// node is the V4L2 layer, one open device node. Tests put another in its place. Errors are those of package source.
+// node is the V4L2 layer, one open device node. Tests replace it. Errors are those of package source.
 type node interface {
 	identity() (identity, error)
-	modes() ([]mode, error) // what the hardware offers, as far as it tells
-	current() (mode, error) // what it is set to
-	set(mode) error         // asks; what comes of it is told by current
+	modes() ([]mode, error) // what the hardware lists
+	current() (mode, error) // the present setting
+	set(mode) error         // a request; current returns the outcome
 	streamer
 	controls() ([]control, error)
 	setControl(id uint32, value int64) error
 	close() error
 }
 
-// streamer is the part of a node that gives pictures.
+// streamer is the part of a node that delivers pictures.
 type streamer interface {
-	// stream calls deliver for each picture until ctx ends, and leaves streaming off and no buffers held.
+	// stream calls deliver for each picture until ctx ends. When it returns, streaming is off and no buffers are held.
 	stream(ctx context.Context, deliver func(buffer)) error
 }
 
-// identity is what a device node says of itself.
+// identity is what a device node reports about itself.
 type identity struct {
 	driver, card, bus string
 	capture           bool // single-planar video capture by streaming
@@ -57,7 +57,7 @@ type buffer struct {
 	time     time.Time // wall clock
 }
 
-// control is a setting with the driver's number for it.
+// control is a setting, with the driver's number for it.
 type control struct {
 	id uint32
 	source.Control
@@ -71,13 +71,13 @@ type Source struct {
 	info  source.Info
 	ended chan struct{}
 
-	mu     sync.Mutex // orders the use of node with its end
+	mu     sync.Mutex // orders the use of node and its closing
 	users  sync.WaitGroup
 	closed bool
 }
 
-// Open opens a device node, also by one of the names under /dev/v4l, and sets it up. The error wraps device.ErrAway, ErrBusy or
-// ErrNotCamera where one of these is the reason.
+// Open opens a device node, also by one of the names under /dev/v4l, and configures it. Where one of them is the
+// reason, the error wraps device.ErrAway, ErrBusy or ErrNotCamera.
 func Open(_ context.Context, path string, config Config) (*Source, error) {
 	n, err := openKernel(path)
 	if err != nil {
@@ -101,7 +101,7 @@ func (s *Source) setUp(config Config) error {
 	case err != nil:
 		return err
 	case id.planar:
-		return fmt.Errorf("%w: it captures in several planes, which is not supported", source.ErrNotCamera)
+		return fmt.Errorf("%w: it captures in several planes, which Waldo does not support", source.ErrNotCamera)
 	case !id.capture:
 		return fmt.Errorf("%w: use another device of %q, for example one under /dev/v4l/by-id that ends in index0",
 			source.ErrNotCamera, id.card)
@@ -116,7 +116,7 @@ func (s *Source) setUp(config Config) error {
 		return err
 	}
 	if !offers.have(config.Format) {
-		return fmt.Errorf("format: the camera has no %s: leave the key out, or use one of %s", config.Format, offers.names())
+		return fmt.Errorf("format: the camera does not offer %s: remove the key, or use one of %s", config.Format, offers.names())
 	}
 	if err := s.node.set(choose(offers, config, now)); err != nil {
 		return err
@@ -125,7 +125,7 @@ func (s *Source) setUp(config Config) error {
 		return err
 	}
 	if _, known := layoutOf(s.mode.fourcc); !known {
-		return fmt.Errorf("%w: the driver chose the pixel format %s, which is not supported; it offers %s",
+		return fmt.Errorf("%w: the driver chose the pixel format %s, which Waldo does not support; it offers %s",
 			source.ErrNotCamera, fourccName(s.mode.fourcc), offers)
 	}
 	if len(config.Controls) > 0 {
@@ -151,7 +151,7 @@ func (s *Source) describe(id identity, offers offers) source.Info {
 			}
 		}
 	}
-	if len(info.Native) == 0 { // a driver that lists nothing still does what it is set to
+	if len(info.Native) == 0 { // a driver that lists nothing still has its present setting
 		info.Native = []*mediav1.VideoFormat{info.Current}
 	}
 	return info
@@ -201,7 +201,8 @@ func (s *Source) Capture(ctx context.Context, deliver func(source.Frame)) error 
 	return fmt.Errorf("%s: %w: closed", s.path, device.ErrAway)
 }
 
-// Watch implements source.Watcher. It asks the driver for its name, which costs one system call and fails once the device is gone.
+// Watch implements source.Watcher. It asks the driver for its name, which costs one system call and fails once the
+// device is gone.
 func (s *Source) Watch(ctx context.Context) error {
 	probe := time.NewTicker(probeInterval)
 	defer probe.Stop()
@@ -222,7 +223,7 @@ func (s *Source) Watch(ctx context.Context) error {
 func (s *Source) probe() error {
 	done, err := s.use()
 	if err != nil {
-		return nil // closing is no news to the one who closed
+		return nil // closed on purpose
 	}
 	defer done()
 	if _, err := s.node.identity(); err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/device"
 )
 
-// streaming is a stream that is set up; it is what go4vl's functions for buffers work on.
+// streaming is a stream that is set up; go4vl's functions for buffers work on it.
 type streaming struct {
 	fd      uintptr
 	count   uint32
@@ -57,7 +57,7 @@ func (k *kernelNode) stream(ctx context.Context, deliver func(buffer)) (err erro
 	}
 }
 
-// start gets buffers, maps them, hands them to the driver and begins.
+// start requests buffers, maps them, hands them to the driver and starts streaming.
 func (s *streaming) start() error {
 	got, err := kernel.InitBuffers(s)
 	if err != nil {
@@ -80,7 +80,7 @@ func (s *streaming) queue(i uint32) error {
 	return err
 }
 
-// release undoes start as far as that came. All of it fails once the device is gone, which is no matter then.
+// release undoes as much as start did. All of it fails once the device is gone, which does not matter then.
 func (s *streaming) release() {
 	_ = kernel.StreamOff(s)
 	for _, b := range s.buffers {
@@ -92,7 +92,7 @@ func (s *streaming) release() {
 	_, _ = kernel.ResetBuffers(s)
 }
 
-// wait returns when a buffer is filled, or wake was rung.
+// wait returns when a buffer is filled or wake is signalled.
 func (s *streaming) wait(wake int) (woken bool, err error) {
 	fds := []unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}, {Fd: int32(wake), Events: unix.POLLIN}}
 	for {
@@ -103,15 +103,15 @@ func (s *streaming) wait(wake int) (woken bool, err error) {
 		case err != nil:
 			return false, err
 		case n == 0:
-			return false, fmt.Errorf("%w: no picture came for %v", device.ErrAway, stalled)
+			return false, fmt.Errorf("%w: no picture arrived for %v", device.ErrAway, stalled)
 		case fds[1].Revents != 0:
 			return true, nil
 		}
-		return false, nil // an error of the device is told by the driver when the buffer is taken
+		return false, nil // the driver reports an error of the device when the buffer is dequeued
 	}
 }
 
-// next takes a filled buffer, hands it on, and gives it back to the driver.
+// next dequeues a filled buffer, delivers it, and returns it to the driver.
 func (s *streaming) next(deliver func(buffer)) error {
 	b, err := kernel.DequeueBuffer(s.fd, kernel.IOTypeMMAP, kernel.BufTypeVideoCapture)
 	switch {
@@ -130,7 +130,8 @@ func (s *streaming) next(deliver func(buffer)) error {
 	return s.queue(b.Index)
 }
 
-// captureTime is the wall clock time of a buffer. Drivers use the monotonic clock; a time that cannot be is replaced by now.
+// captureTime is the wall clock time of a buffer. Drivers use the monotonic clock; an impossible time is replaced by
+// now.
 func captureTime(b kernel.Buffer, now time.Time) time.Time {
 	var mono unix.Timespec
 	if b.Flags&kernel.BufFlagTimestampMask != kernel.BufFlagTimestampMonotonic || unix.ClockGettime(unix.CLOCK_MONOTONIC, &mono) != nil {
@@ -143,7 +144,7 @@ func captureTime(b kernel.Buffer, now time.Time) time.Time {
 	return now.Add(-age)
 }
 
-// alarm wakes a wait when a context ends.
+// alarm interrupts wait when a context ends.
 type alarm struct {
 	fd   int
 	stop func() bool
@@ -163,7 +164,7 @@ func newAlarm(ctx context.Context) (*alarm, error) {
 	return a, nil
 }
 
-// close frees the alarm once nothing rings it any more.
+// close frees the alarm once nothing can signal it any more.
 func (a *alarm) close() {
 	if !a.stop() {
 		<-a.rung

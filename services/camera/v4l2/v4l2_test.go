@@ -226,7 +226,7 @@ func TestOpenErrors(t *testing.T) {
 		"control out of range": {func(*fake) {}, Config{Controls: map[string]int64{"brightness": 11}}, source.ErrOutOfRange, "-10 to 10"},
 		"control off its step": {func(*fake) {}, Config{Controls: map[string]int64{"brightness": 1}}, source.ErrOutOfRange, "multiple of 2"},
 		"control read-only":    {func(*fake) {}, Config{Controls: map[string]int64{"gain": 1}}, source.ErrReadOnly, "gain"},
-		"menu without entry":   {func(*fake) {}, Config{Controls: map[string]int64{"mode": 1}}, source.ErrOutOfRange, "entries"},
+		"menu without entry":   {func(*fake) {}, Config{Controls: map[string]int64{"mode": 1}}, source.ErrOutOfRange, "an entry"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
