@@ -9,25 +9,26 @@
 //	}}
 //	device.Main(kind)
 //
-// What it gets for that: CameraService over gRPC and the bus, the streams `video` and `video-vp8` that are encoded only while
-// somebody holds them, any number of readers in any format from one capture and one encode per format, JPEG snapshots,
-// bounds on what readers may ask for, metrics, and the state AWAY until open succeeds again. The test of this package does
-// it with a driver of under 50 lines.
+// What it gets for that: CameraService over gRPC and the bus, the streams `video` and `video-vp8`, which are encoded
+// only while somebody holds them, any number of readers in any format from one capture and one encode per format, JPEG
+// snapshots, limits on what readers may request, metrics, and the state AWAY until open succeeds again. The test of
+// this package does it with a driver of under 50 lines.
 //
 // # The driver
 //
-// Open connects to the hardware and reports its format as [source.Info]; the kit calls it again, at growing intervals, when
-// it fails or when the source has gone. Capture delivers frames while somebody reads; [source.Frame] has each in the
-// hardware's own form: H.264 access units in Annex B form with Key set at key frames, whole JPEGs, or raw pictures. How many
-// frames were lost on the way here goes into Lost. A network source that can report a broken connection while nobody reads
-// implements [source.Watcher], and settings of the hardware are [source.Controller]. Package sourcetest checks a driver.
+// Open connects to the hardware and reports its format as [source.Info]; the kit calls it again, at growing intervals,
+// when it fails or when the source has gone away. Capture delivers frames while somebody reads; [source.Frame] has each
+// in the hardware's own form: H.264 access units in Annex B form with Key set at key frames, whole JPEGs, or raw
+// pictures. Lost is the number of frames that were lost on the way. A network source that can report a broken
+// connection while nobody reads implements [source.Watcher], and one with settings implements [source.Controller].
+// Package sourcetest checks a driver.
 //
 // # With and without C
 //
-// Frames that already have the wanted media type, size and orientation pass through untouched, and nothing decodes them while
-// nobody asks for another format. Everything else is the work of the codecs that the service injects:
+// Frames that already have the wanted media type, size and orientation pass through untouched, and nothing decodes them
+// until somebody requests another format. Everything else is done by the codecs that the service injects:
 //
-//   - [codec.Set] with no codecs: pictures only pass through, readers who ask for another format get INVALID_ARGUMENT with
+//   - [codec.Set] with no codecs: pictures only pass through, readers who request another format get INVALID_ARGUMENT with
 //     what there is, and nothing links C. Such a service builds with CGO_ENABLED=0.
 //   - [standard.Codecs]: H.264, VP8, JPEG and raw pictures, scaled and turned. This needs cgo and the C libraries.
 //
@@ -44,6 +45,7 @@
 //   - openh264, vpx, turbojpeg, yuv: the C libraries
 //   - mjpeg: whole pictures of Motion JPEG
 //
-// This module knows nothing of sound. A source that has both, as network cameras do, defines a stream of waldo.media.v1.AudioFrame
-// beside those of the camera (device.NewOut, in New of its kind) and publishes it while somebody holds it.
+// This module does not handle audio. A source with both, as network cameras have, defines a stream of
+// waldo.media.v1.AudioFrame beside those of the camera (device.NewOut, in New of its kind) and publishes it while
+// somebody holds it.
 package video

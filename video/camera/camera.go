@@ -1,6 +1,6 @@
-// Package camera is everything in a camera's process but the hardware: given a function that opens a [source.Source], its
-// [Driver] serves CameraService over gRPC and the bus, publishes the streams that somebody holds, and reopens the source when
-// it has gone. A service adds its configuration and its drivers; package video shows how.
+// Package camera is everything in a camera's process but the hardware: given a function that opens a [source.Source],
+// its [Driver] serves CameraService over gRPC and the bus, publishes the streams that somebody holds, and reopens the
+// source after it has gone away. A service adds its configuration and its drivers; package video shows how.
 //
 // Everything that runs is owned by the driver's Run, which package device calls.
 package camera
@@ -56,8 +56,8 @@ type stream struct {
 	out *device.Out[*mediav1.VideoFrame]
 }
 
-// New returns a driver for the camera that open opens: once when the process starts, and again whenever the source has gone.
-// It is called in [device.Kind.New].
+// New returns a driver for the camera that open opens: once when the process starts, and again whenever the source has
+// gone away. Call it in [device.Kind.New].
 func New(kit *device.Kit, config Config, open func(context.Context) (source.Source, error)) *Driver {
 	if config.Streams == nil {
 		config.Streams = Streams(config.Codecs)
@@ -76,12 +76,12 @@ func New(kit *device.Kit, config Config, open func(context.Context) (source.Sour
 	return d
 }
 
-// Run opens the source and serves it until it goes or ctx ends. Readers over gRPC stay in between.
+// Run opens the source and serves it until it goes away or ctx ends. Readers over gRPC stay in between.
 func (d *Driver) Run(ctx context.Context, ready func()) error {
 	err := d.run(ctx, ready)
 	d.service.Detach(err)
 	if ctx.Err() != nil {
-		d.pipeline.Close() // for good: ends the calls under way
+		d.pipeline.Close() // for good: ends the calls in progress
 	}
 	return err
 }
@@ -93,7 +93,7 @@ func (d *Driver) run(ctx context.Context, ready func()) error {
 	}
 	defer func() {
 		if err := src.Close(); err != nil {
-			d.kit.Log.Warn("the camera could not be closed properly", "error", err)
+			d.kit.Log.Warn("the camera did not close properly", "error", err)
 		}
 	}()
 	d.describe(src.Info())
@@ -115,7 +115,7 @@ func (d *Driver) run(ctx context.Context, ready func()) error {
 	})
 }
 
-// describe shows in the device's description what the hardware chose.
+// describe publishes what the hardware chose in the device's description.
 func (d *Driver) describe(info source.Info) {
 	f := info.Current
 	attributes := map[string]string{

@@ -50,20 +50,20 @@ type Packet struct {
 
 // Options configure an encoder. The zero value works.
 type Options struct {
-	Bitrate     int // of inter-coded media types, in bit/s; 0 picks one for size and rate
+	Bitrate     int // of inter-coded media types, in bit/s; 0 picks one for the size and rate
 	JPEGQuality int // 1 to 100; 0 means DefaultJPEGQuality
 }
 
 // DefaultJPEGQuality is a good compromise: hardly a visible loss, at a tenth of the raw size.
 const DefaultJPEGQuality = 85
 
-// Codec is what there is for one media type.
+// Codec is what is available for one media type.
 type Codec struct {
 	MediaType    string
 	PixelFormats []string // of media.Raw, otherwise empty
 
-	// Check reports what the encoder cannot do of a complete format that passes media.Validate. The error wraps
-	// media.ErrFormat and names the field. nil means that it can do everything.
+	// Check reports what the encoder does not support in a complete format that passes media.Validate. The error wraps
+	// media.ErrFormat and names the field. nil means that it supports everything.
 	Check func(*mediav1.VideoFormat) error
 	// NewEncoder returns an encoder for a format that passes Check. nil means that the media type cannot be encoded.
 	NewEncoder func(*mediav1.VideoFormat, Options) (Encoder, error)
@@ -71,11 +71,11 @@ type Codec struct {
 	NewDecoder func() Decoder
 }
 
-// Set is what a pipeline works with. The zero value can do nothing: pictures pass through as the source compresses them.
-// A Set is read only, so it may be used by any number of goroutines.
+// Set is the set of codecs that a pipeline works with. The zero value has none: pictures pass through as the source
+// compresses them. A Set is read only, so any number of goroutines may use it.
 type Set struct {
 	Codecs []Codec // in the order in which they are offered
-	// Turn returns a turned picture; img itself if there is nothing to do. It may be called from any goroutine.
+	// Turn returns a picture, turned; img itself if there is nothing to do. It may be called from any goroutine.
 	Turn func(img *media.I420, o Orientation) (*media.I420, error)
 	// Scale fills dst with src stretched to dst's size. It may be called from any goroutine.
 	Scale func(dst, src *media.I420) error

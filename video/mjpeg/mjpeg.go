@@ -1,7 +1,7 @@
-// Package mjpeg cuts Motion JPEG into pictures that any program can show.
+// Package mjpeg splits Motion JPEG into pictures that any program can show.
 //
-// Cameras and AVI files leave out what all pictures have in common: the Huffman tables. Next puts the usual ones in. It also takes off
-// what surrounds a picture. Pixels are not looked at, so damage inside a picture is not noticed.
+// Cameras and AVI files omit what all pictures have in common: the Huffman tables. Next adds the usual ones, and
+// removes what surrounds a picture. It does not look at pixels, so it does not notice damage inside a picture.
 package mjpeg
 
 import (
@@ -22,15 +22,16 @@ const (
 
 // Picture is one whole JPEG.
 type Picture struct {
-	Data          []byte // a part of what it was found in, unless tables were put in
+	Data          []byte // a part of the input, unless tables were added
 	Width, Height int    // pixels
 	Components    int    // 1 for grey, 3 for colours
 	Depth         int    // bits of a component
-	// Field says that this is every second row of a picture, as old capture cards make them (AVI1).
+	// Field is true if this is every second row of a picture, as old capture cards make them (AVI1).
 	Field bool
 }
 
-// Next returns the first whole picture in data and what follows it; false if there is none. What does not belong to the picture is left out.
+// Next returns the first whole picture in data and what follows it; false if there is none. Anything that is not part
+// of the picture is removed.
 func Next(data []byte) (p Picture, rest []byte, ok bool) {
 	for {
 		start := bytes.Index(data, []byte{0xff, markerSOI, 0xff})
@@ -52,19 +53,19 @@ func Next(data []byte) (p Picture, rest []byte, ok bool) {
 	}
 }
 
-// scan goes through the segments of one picture.
+// scan parses the segments of one picture.
 type scan struct {
 	Picture
 	data        []byte
-	tables      [2][4]bool // that are there, by class (DC, AC) and number
-	tablesAt    int        // where tables can be put in, so that those of the picture win
-	huffman     bool       // the kind of JPEG for which the usual tables are made
-	scanned     bool       // the first scan was seen
+	tables      [2][4]bool // present, by class (DC, AC) and number
+	tablesAt    int        // where tables can be inserted, so that the picture's own take precedence
+	huffman     bool       // the kind of JPEG that the usual tables are for
+	scanned     bool       // the first scan has begun
 	lacksTables bool
 }
 
-// picture returns the length of the picture that data begins with, and true; or where to look for the next one, and false. It steps over
-// segments, since those may hold smaller pictures with ends of their own.
+// picture returns the length of the picture that data begins with, and true; or where to look for the next one, and
+// false. It steps over segments, since those may contain smaller pictures with their own end markers.
 func (s *scan) picture() (n int, whole bool) {
 	i := 2
 	for i+2 <= len(s.data) {
@@ -79,7 +80,7 @@ func (s *scan) picture() (n int, whole bool) {
 		switch m := s.data[i+1]; {
 		case m == markerEOI:
 			return i + 2, s.scanned && s.Width > 0 && s.Height > 0
-		case m == markerSOI: // the next one begins, and this one was cut off
+		case m == markerSOI: // the next one begins: this one was cut off
 			return i, false
 		case m == 0xff:
 			i++ // filler
@@ -102,7 +103,7 @@ func (s *scan) picture() (n int, whole bool) {
 	return len(s.data), false
 }
 
-// segment takes note of a segment.
+// segment records a segment.
 func (s *scan) segment(marker byte, b []byte) {
 	switch {
 	case marker == markerDHT:
@@ -121,7 +122,7 @@ func (s *scan) segment(marker byte, b []byte) {
 	}
 }
 
-// define takes note of the Huffman tables of a segment.
+// define records the Huffman tables of a segment.
 func (s *scan) define(b []byte) {
 	for len(b) >= 17 {
 		class, number := b[0]>>4&1, b[0]&3
@@ -134,8 +135,8 @@ func (s *scan) define(b []byte) {
 	}
 }
 
-// defined reports whether the tables that a scan uses are there. It also does of nonsense that the usual tables, which have the numbers 0 and 1,
-// would not mend.
+// defined reports whether the tables that a scan uses are present. It is also true for nonsense that the usual tables,
+// numbered 0 and 1, would not repair.
 func (s *scan) defined(b []byte) bool {
 	if len(b) == 0 {
 		return true
@@ -165,7 +166,7 @@ func withTables(picture []byte, at int) []byte {
 var usualTables = sync.OnceValue(func() []byte {
 	var out bytes.Buffer
 	if err := jpeg.Encode(&out, image.NewRGBA(image.Rect(0, 0, 8, 8)), nil); err != nil {
-		return nil // cannot fail: it is all in memory
+		return nil // cannot fail: everything is in memory
 	}
 	b := out.Bytes()
 	for i := 2; i+4 <= len(b) && b[i] == 0xff; {

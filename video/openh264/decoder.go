@@ -22,7 +22,7 @@ import (
 )
 
 // ErrNeedKey is wrapped by errors about pictures that cannot be decoded because the stream has not had a key frame yet,
-// or not since the last error. Go on with the next key frame.
+// or none since the last error. Continue with the next key frame.
 var ErrNeedKey = errors.New("needs a key frame first")
 
 // ErrCorrupt is wrapped by errors about bytes that are not H.264, or not of a kind that openh264 decodes.
@@ -47,15 +47,15 @@ type Decoder struct {
 // NewDecoder returns a decoder that waits for a key frame.
 func NewDecoder() *Decoder { return &Decoder{} }
 
-// Decode decodes one Annex B access unit. The picture is fresh memory, or nil if none is ready: the unit had no slices, or the stream
-// has B frames, which come out in the order they are shown. An error wraps ErrNeedKey, ErrCorrupt or ErrClosed, and
-// the decoder goes on with the next key frame. The data is not kept.
+// Decode decodes one Annex B access unit. The picture is fresh memory, or nil if none is ready: the unit had no slices,
+// or the stream has B frames, which come out in display order. An error wraps ErrNeedKey, ErrCorrupt or ErrClosed, and
+// the decoder resumes at the next key frame. The data is not kept.
 func (d *Decoder) Decode(accessUnit []byte) (*media.I420, error) {
 	if d.closed {
 		return nil, ErrClosed
 	}
 	if len(accessUnit) > maxAccessUnit {
-		return nil, fmt.Errorf("openh264 decode: access unit of %d bytes, at most %d: %w", len(accessUnit), maxAccessUnit, ErrCorrupt)
+		return nil, fmt.Errorf("openh264 decode: access unit of %d bytes, the limit is %d: %w", len(accessUnit), maxAccessUnit, ErrCorrupt)
 	}
 	unit, err := d.sort(accessUnit)
 	if err != nil {
@@ -68,12 +68,13 @@ func (d *Decoder) Decode(accessUnit []byte) (*media.I420, error) {
 	used := d.c != nil
 	img, err := d.decode(unit)
 	if err != nil && unit.key && used {
-		return d.decode(unit) // the fault may lie in what came before; a new library decoder knows nothing of it
+		return d.decode(unit) // the fault may be in an earlier unit; a new library decoder starts clean
 	}
 	return img, err
 }
 
-// Flush returns the next of the pictures that wait for their turn at the end of a stream with B frames, nil after the last.
+// Flush returns the next of the pictures that are still held back at the end of a stream with B frames, nil after the
+// last.
 func (d *Decoder) Flush() (*media.I420, error) {
 	switch {
 	case d.closed:
@@ -91,13 +92,14 @@ func (d *Decoder) Close() error {
 	return nil
 }
 
-// unit is what of an access unit may reach the library, with start codes.
+// unit is the part of an access unit that may reach the library, with start codes.
 type unit struct {
 	sets, slices []byte
 	hasSPS, key  bool
 }
 
-// sort picks the slices and parameter sets out of an access unit. It keeps the sets, and drops the library decoder if the SPS is new.
+// sort picks the slices and parameter sets out of an access unit. It keeps the sets, and drops the library decoder if
+// the SPS is new.
 func (d *Decoder) sort(accessUnit []byte) (u unit, err error) {
 	found := false
 	for nal := range annexb.NALs(accessUnit) {
@@ -163,7 +165,7 @@ func (d *Decoder) prepare(u *unit) error {
 		return fmt.Errorf("key frame without SPS and PPS: %w", ErrCorrupt)
 	}
 	if d.c = C.waldo_decoder_new(); d.c == nil {
-		return errors.New("library gives no decoder: out of memory")
+		return errors.New("library returns no decoder: out of memory")
 	}
 	if u.hasSPS {
 		return nil
@@ -182,7 +184,7 @@ func (d *Decoder) decode(u unit) (*media.I420, error) {
 	return d.run(slices.Concat(u.sets, u.slices))
 }
 
-// framePending is the one state that is no error: the picture is not complete.
+// framePending is the one state that is not an error: the picture is not complete.
 const framePending = C.dsFramePending
 
 func (d *Decoder) run(data []byte) (*media.I420, error) {
@@ -190,7 +192,7 @@ func (d *Decoder) run(data []byte) (*media.I420, error) {
 	state := C.waldo_decoder_decode(d.c, bytePtr(data), C.int(len(data)), &ready)
 	if state&^framePending != 0 {
 		d.drop()
-		return nil, fmt.Errorf("openh264 decode: library gives state %#x: %w", int(state), ErrCorrupt)
+		return nil, fmt.Errorf("openh264 decode: library returns state %#x: %w", int(state), ErrCorrupt)
 	}
 	if ready == 0 {
 		return nil, nil

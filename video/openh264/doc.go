@@ -5,9 +5,9 @@
 //
 // An Encoder makes Annex B access units of constrained baseline H.264: no B frames, one reference, and a key frame
 // (SPS, PPS, IDR) only first and on request. Each key frame carries its own SPS and PPS, so a reader can begin at any
-// of them. Pictures are BT.601 video range, which is what decoders assume of a stream that does not say.
+// of them. Pictures are BT.601 video range, which is what decoders assume unless the stream states otherwise.
 //
-// A Decoder takes the same, and what H.264 cameras and files bring: baseline, main and high profile, 4:2:0, 8 bit.
+// A Decoder takes the same, and what H.264 cameras and files deliver: baseline, main and high profile, 4:2:0, 8 bit.
 //
 // # Concurrency and memory
 //

@@ -19,10 +19,10 @@ import (
 	"unsafe"
 
 	"github.com/waldo-robot/waldo/pkg/media"
-	_ "github.com/waldo-robot/waldo/video/malloc" // bounds what the library leaves behind
+	_ "github.com/waldo-robot/waldo/video/malloc" // bounds the memory that the library leaves behind
 )
 
-// ErrClosed is what every method gives after Close.
+// ErrClosed is what every method returns after Close.
 var ErrClosed = errors.New("openh264: closed")
 
 // Limits of openh264 itself and of H.264 level 5.2.
@@ -45,9 +45,9 @@ type Config struct {
 	Bitrate       int     // bits per second, 10000 to 200000000; 0 picks one for the size and rate (2 Mbit/s at 720p30)
 	Threads       int     // 1 to 4, one slice of the picture each; 0 means 1, which is the most efficient
 
-	// AllowSkip lets the encoder leave out pictures when the content does not fit the bitrate at its coarsest
-	// quality. Without it every picture is encoded, and such content exceeds the bitrate (by half was seen at 720p
-	// and 500 kbit/s of noise): for driving, a steady picture rate is worth more, and the caller can lower the size.
+	// AllowSkip lets the encoder skip pictures when the content does not fit the bitrate at its coarsest quality.
+	// Without it every picture is encoded, and such content exceeds the bitrate (by half, measured at 720p and 500
+	// kbit/s of noise): for driving, a steady picture rate is worth more, and the caller can lower the size.
 	AllowSkip bool
 }
 
@@ -84,16 +84,17 @@ func (e *Encoder) open() error {
 	e.c = C.waldo_encoder_new(C.int(e.config.Width), C.int(e.config.Height), C.float(e.config.FrameRate), C.int(e.config.Bitrate),
 		C.int(e.config.Threads), boolInt(e.config.AllowSkip), C.int(e.minQP), &code)
 	if e.c == nil {
-		return fmt.Errorf("openh264 encoder: library refuses %+v: code %d", e.config, code)
+		return fmt.Errorf("openh264 encoder: the library refuses %+v: code %d", e.config, code)
 	}
 	return nil
 }
 
 // Encode encodes one picture, which must have the configured size. With forceKey, or if it is the first, it becomes a
-// key frame; a request that meets a skipped picture is kept for the next. A picture of mere noise can become one unasked.
+// key frame; if that picture is skipped, the next one becomes the key frame. A picture of pure noise may become one
+// unasked.
 //
-// The time pts is for the library's own records: the bits of a picture follow from FrameRate alone, so who feeds pictures at another
-// rate should say so with SetFrameRate. The data is fresh memory; img is not kept.
+// The time pts is only for the library's records: the bits of a picture follow from FrameRate alone, so a caller with
+// another picture rate should call SetFrameRate. The data is fresh memory; img is not kept.
 func (e *Encoder) Encode(img *media.I420, forceKey bool, pts time.Duration) (Packet, error) {
 	if e.c == nil {
 		return Packet{}, ErrClosed
@@ -121,8 +122,8 @@ func (e *Encoder) Encode(img *media.I420, forceKey bool, pts time.Duration) (Pac
 
 // encode returns the size of the access unit, 0 for a skipped picture.
 //
-// The library has a buffer of fixed size for its output, and gives up on a picture that is larger: noise, coded finely. Such a
-// picture is then coded by a new library encoder that does not go as fine, until the next key frame anybody asks for.
+// The library has an output buffer of fixed size, and gives up on a picture that is larger: finely coded noise. Such a
+// picture is encoded by a new library encoder with a coarser limit, until the next requested key frame.
 func (e *Encoder) encode(img *media.I420, pts time.Duration) (size int, err error) {
 	if e.wantKey && e.minQP > 0 {
 		if err := e.reopen(0); err != nil {
@@ -137,7 +138,7 @@ func (e *Encoder) encode(img *media.I420, pts time.Duration) (size int, err erro
 		size = e.encodeOnce(img, pts)
 	}
 	if size < 0 {
-		return 0, fmt.Errorf("library gives code %d", -size)
+		return 0, fmt.Errorf("library returns code %d", -size)
 	}
 	return size, nil
 }
@@ -153,7 +154,8 @@ func (e *Encoder) reopen(minQP int) error {
 	return e.open()
 }
 
-// SetBitrate changes the target, in bits per second (10000 to 200000000), from the next picture on. It needs no key frame.
+// SetBitrate changes the target, in bits per second (10000 to 200000000), starting with the next picture. It needs no
+// key frame.
 func (e *Encoder) SetBitrate(bps int) error {
 	if e.c == nil {
 		return ErrClosed
@@ -164,14 +166,14 @@ func (e *Encoder) SetBitrate(bps int) error {
 		return fmt.Errorf("openh264 set bitrate: %w", err)
 	}
 	if code := C.waldo_encoder_set_bitrate(e.c, C.int(bps)); code != 0 {
-		return fmt.Errorf("openh264 set bitrate %d: library gives code %d", bps, code)
+		return fmt.Errorf("openh264 set bitrate %d: library returns code %d", bps, code)
 	}
 	e.config = config
 	return nil
 }
 
-// SetFrameRate tells how many pictures per second (1 to 60) will come from now on, so that the bits of a second are
-// shared among as many.
+// SetFrameRate sets how many pictures per second (1 to 60) come from now on, so that they share the bits of a second
+// evenly.
 func (e *Encoder) SetFrameRate(fps float64) error {
 	if e.c == nil {
 		return ErrClosed
@@ -182,7 +184,7 @@ func (e *Encoder) SetFrameRate(fps float64) error {
 		return fmt.Errorf("openh264 set frame rate: %w", err)
 	}
 	if code := C.waldo_encoder_set_frame_rate(e.c, C.float(fps)); code != 0 {
-		return fmt.Errorf("openh264 set frame rate %g: library gives code %d", fps, code)
+		return fmt.Errorf("openh264 set frame rate %g: library returns code %d", fps, code)
 	}
 	e.config = config
 	return nil

@@ -34,8 +34,8 @@ typedef struct {
 waldo_decoder *waldo_decoder_new(void);
 void waldo_decoder_free(waldo_decoder *d);
 
-// Decodes one access unit, or with size 0 takes out one picture that waits for its turn. *ready is 1 if plane, width
-// and height describe a picture. Returns openh264's DECODING_STATE bits.
+// Decodes one access unit, or with size 0 takes out one picture that was held back. *ready is 1 if plane, width and
+// height describe a picture. Returns openh264's DECODING_STATE bits.
 int waldo_decoder_decode(waldo_decoder *d, const uint8_t *data, int size, int *ready);
 // Copies the picture to three tightly packed planes.
 void waldo_decoder_copy(const waldo_decoder *d, uint8_t *y, uint8_t *u, uint8_t *v);

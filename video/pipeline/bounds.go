@@ -7,15 +7,15 @@ import (
 	"github.com/waldo-robot/waldo/pkg/media"
 )
 
-// What readers can make the process do at once, beside the live variants.
+// Limits on what readers can make the process do at once, beside the live variants.
 const (
 	maxVariants = 32                            // different formats
 	maxPixels   = media.MaxSize * media.MaxSize // of all of them together, if there is more than one
-	maxOwed     = 1 << 30                       // bytes of the pictures that readers are sent, if there is more than one
+	maxOwed     = 1 << 30                       // bytes of pictures on their way to readers, if there is more than one reader
 )
 
-// room fails if one more variant would be too much. The live ones always have room: nobody who watches the robot may have to
-// wait for others. The caller holds mu.
+// room fails if one more variant would be too much. There is always room for the live ones: nobody who watches the
+// robot may have to wait for others. The caller holds mu.
 func (p *Pipeline) room(k key) error {
 	if k.live() {
 		return nil
@@ -28,16 +28,16 @@ func (p *Pipeline) room(k key) error {
 	}
 	switch need := p.pixels(k); {
 	case others >= maxVariants:
-		return fmt.Errorf("%w: %d; ask for one that others read", ErrTooMany, maxVariants)
+		return fmt.Errorf("%w: %d; request one that others read", ErrTooMany, maxVariants)
 	case sum > 0 && need > 0 && sum+need > maxPixels:
-		return fmt.Errorf("%w: with this one they would have %d pixels, of which there may be %d; ask for one that others read, or a smaller one",
+		return fmt.Errorf("%w: with this one they would have %d pixels, the limit is %d; request one that others read, or a smaller one",
 			ErrTooMany, sum+need, maxPixels)
 	}
 	return nil
 }
 
-// pixels is how many pixels a variant has to make for each picture: none if the source's own go through. The caller holds mu, and there is a
-// source.
+// pixels is how many pixels a variant must make for each picture: none if the source's frames pass through. The caller
+// holds mu, and there is a source.
 func (p *Pipeline) pixels(k key) int {
 	if p.passes(k) {
 		return 0
@@ -49,19 +49,19 @@ func (p *Pipeline) pixels(k key) int {
 	return width * height
 }
 
-// owe fails if one more reader of a format would be too much: each is sent a copy of its own. What it returns is to be given back to owed. The caller
-// holds mu, and there is a source.
+// owe fails if one more reader of a format would be too much: each is sent its own copy. The caller must return the
+// result to owed. The caller holds mu, and there is a source.
 func (p *Pipeline) owe(k key) (int, error) {
 	n := p.weight(k)
 	if p.owed > 0 && n > 0 && p.owed+n > maxOwed {
-		return 0, fmt.Errorf("%w: with one more reader %d bytes would be on their way at a time, of which there may be %d; ask for a smaller picture, or %s",
+		return 0, fmt.Errorf("%w: with one more reader %d bytes would be on their way at a time, the limit is %d; request a smaller picture, or %s",
 			ErrTooMany, p.owed+n, maxOwed, media.JPEG)
 	}
 	p.owed += n
 	return n, nil
 }
 
-// weight is about how many bytes a picture has. The caller holds mu, and there is a source.
+// weight is the approximate size of a picture in bytes. The caller holds mu, and there is a source.
 func (p *Pipeline) weight(k key) int {
 	if k.live() {
 		return 0

@@ -20,9 +20,10 @@ type capture struct {
 	err     error
 }
 
-// pixels returns the picture decoded and turned; nil if there is none. All callers get the same, and must not change it.
+// pixels returns the picture decoded and turned, or nil if there is none. All callers get the same picture, and must
+// not change it.
 func (c *capture) pixels() (*media.I420, error) {
-	if !media.InterCoded(c.frame.Format.GetMediaType()) { // those were decoded as they were captured, in order, if anybody wanted it
+	if !media.InterCoded(c.frame.Format.GetMediaType()) { // inter-coded frames are decoded in order as they are captured, if anybody wants them
 		c.once.Do(c.decodeAlone)
 	}
 	return c.picture, c.err
@@ -43,7 +44,7 @@ func (c *capture) decodeAlone() {
 	c.set(d.Decode(c.frame))
 }
 
-// set turns what was decoded.
+// set turns the decoded picture and stores it.
 func (c *capture) set(img *media.I420, err error) {
 	c.picture, c.err = img, err
 	if err == nil && img != nil && !c.orientation.None() {
@@ -51,7 +52,7 @@ func (c *capture) set(img *media.I420, err error) {
 	}
 }
 
-// size is the size of the picture after it was turned.
+// size is the size of the picture after turning.
 func (c *capture) size() (width, height int) {
 	return c.orientation.Size(int(c.frame.Format.GetWidthPx()), int(c.frame.Format.GetHeightPx()))
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/waldo-robot/waldo/video/codec"
 )
 
-// key tells variants apart. Size 0x0 means the source's own, also if the hardware returns with another one; rate 0 means as
-// captured.
+// key identifies a variant. Size 0x0 means the source's own, even if the hardware returns with another one; rate 0
+// means as captured.
 type key struct {
 	mediaType, pixelFormat string
 	width, height          int
@@ -24,17 +24,17 @@ func (k key) live() bool { return k == liveKey(k.mediaType) && media.InterCoded(
 // liveKey is the key of the live variant of a media type.
 func liveKey(mediaType string) key { return key{mediaType: mediaType} }
 
-// passes reports whether frames of a format, which have to be turned as o says, already are what a variant wants.
+// passes reports whether frames of a format, which must be turned by o, already are what a variant wants.
 func (k key) passes(f *mediav1.VideoFormat, o codec.Orientation) bool {
 	w, h := media.Even(f, f.GetWidthPx(), f.GetHeightPx())
 	return o.None() && f.GetMediaType() == k.mediaType && f.GetPixelFormat() == k.pixelFormat &&
 		k.width == 0 && w == f.GetWidthPx() && h == f.GetHeightPx() && (k.rate == 0 || !media.InterCoded(k.mediaType))
 }
 
-// passes reports whether frames of the present source go to a variant untouched. The caller holds mu.
+// passes reports whether frames of the present source reach a variant untouched. The caller holds mu.
 func (p *Pipeline) passes(k key) bool { return p.info != nil && k.passes(p.info.Current, p.turned) }
 
-// resolve makes a key of the format that a reader asked for. The caller holds mu, and there is a source.
+// resolve turns the format that a reader requested into a key. The caller holds mu, and there is a source.
 func (p *Pipeline) resolve(want *mediav1.VideoFormat) (key, error) {
 	f := &mediav1.VideoFormat{
 		MediaType: want.GetMediaType(), PixelFormat: want.GetPixelFormat(),
@@ -64,7 +64,7 @@ func (p *Pipeline) resolve(want *mediav1.VideoFormat) (key, error) {
 	return k, p.possible(k, f)
 }
 
-// possible reports whether a variant can be made of the present source. The caller holds mu, and there is a source.
+// possible reports whether a variant can be made from the present source. The caller holds mu, and there is a source.
 func (p *Pipeline) possible(k key, f *mediav1.VideoFormat) error {
 	own := p.info.Current
 	if p.passes(k) {
@@ -74,17 +74,17 @@ func (p *Pipeline) possible(k key, f *mediav1.VideoFormat) error {
 		return err
 	}
 	if !p.decodable() {
-		return fmt.Errorf("%w: the camera's %s cannot be decoded by this service: ask for %s in the camera's own size and rate",
+		return fmt.Errorf("%w: the camera's %s cannot be decoded by this service: request %s in the camera's own size and rate",
 			media.ErrFormat, own.GetMediaType(), own.GetMediaType())
 	}
 	return nil
 }
 
-// decodable reports whether the present source's frames can be turned into pictures. The caller holds mu, and there is a
+// decodable reports whether the present source's frames can be decoded to pictures. The caller holds mu, and there is a
 // source.
 func (p *Pipeline) decodable() bool { return p.config.Codecs.Decodes(p.info.Current.GetMediaType()) }
 
-// checkAsked checks the sides that a reader gave, before they are made smaller.
+// checkAsked checks the requested sides, before they are reduced.
 func (p *Pipeline) checkAsked(f *mediav1.VideoFormat) error {
 	passesOnly := f.GetMediaType() == p.info.Current.GetMediaType() && !p.config.Codecs.Encodes(f.GetMediaType())
 	if f.GetWidthPx() > 0 && f.GetHeightPx() > 0 && !passesOnly {
@@ -103,7 +103,8 @@ func inShape(side int32, this, that int) int32 {
 	return max(2, int32(math.Round(float64(side)*float64(this)/float64(that)/2))*2)
 }
 
-// Offered lists the formats that readers can have at the default size; smaller sizes work too where the service encodes.
+// Offered lists the formats that readers can request at the default size; smaller sizes work too if the service
+// encodes.
 func (p *Pipeline) Offered() ([]*mediav1.VideoFormat, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

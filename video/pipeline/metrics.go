@@ -6,12 +6,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Reasons for which a picture is dropped.
+// Reasons for dropping a picture.
 const (
-	dropSource     = "source"      // the hardware or its driver lost it, or it came damaged
+	dropSource     = "source"      // the hardware or its driver lost it, or it arrived damaged
 	dropLate       = "late"        // a newer one came before a variant got to it
 	dropBroken     = "broken"      // it could not be decoded or encoded
-	dropSkipped    = "skipped"     // the encoder left it out to keep to its bitrate
+	dropSkipped    = "skipped"     // the encoder skipped it to keep its bitrate
 	dropSlowReader = "slow_reader" // a reader did not take it in time
 )
 
@@ -29,7 +29,7 @@ type metrics struct {
 func newMetrics(r prometheus.Registerer) *metrics {
 	m := &metrics{
 		captured: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "waldo_camera_captured_total", Help: "Pictures captured. Stands still while nobody looks."}),
+			Name: "waldo_camera_captured_total", Help: "Pictures captured. Does not change while nobody watches."}),
 		encoded: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "waldo_camera_encoded_total", Help: "Pictures encoded, once for all readers of a format."}, []string{"media_type"}),
 		passed: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -40,11 +40,11 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "waldo_camera_dropped_total", Help: "Pictures captured that did not reach a reader, by reason."}, []string{"reason"}),
 		keysWanted: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "waldo_camera_key_frames_requested_total", Help: "Requests for a key frame, of RPCs and of new or slow readers."}),
+			Name: "waldo_camera_key_frames_requested_total", Help: "Requests for a key frame, from RPCs and from new or slow readers."}),
 		keysMade: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "waldo_camera_key_frames_total", Help: "Key frames encoded."}),
 		readers: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "waldo_camera_readers", Help: "Readers now, over gRPC and the bus together."}),
+			Name: "waldo_camera_readers", Help: "Current readers, over gRPC and the bus together."}),
 	}
 	for _, reason := range []string{dropSource, dropLate, dropBroken, dropSkipped, dropSlowReader} {
 		m.dropped.WithLabelValues(reason) // shown as 0 from the start

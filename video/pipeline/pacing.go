@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// keyInterval is the least time between two key frames that were asked for.
+// keyInterval is the least time between two requested key frames.
 const keyInterval = 100 * time.Millisecond
 
-// keyPacer joins requests for key frames: any number of them, by any goroutine, give one key frame at once if there was none
-// for keyInterval, and otherwise one at the end of it.
+// keyPacer coalesces requests for key frames: any number of them, from any goroutine, give one key frame at once if
+// there was none for keyInterval, and otherwise one at the end of it.
 type keyPacer struct {
 	mu     sync.Mutex
 	wanted bool
@@ -33,21 +33,21 @@ func (k *keyPacer) take(now time.Time) bool {
 	return true
 }
 
-// made notes a key frame that was begun at the given time, asked for or not.
+// made records a key frame that began at the given time, requested or not.
 func (k *keyPacer) made(begun time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.last = begun
 }
 
-// pacer leaves out pictures to come close to a rate from below. A rate of 0 leaves out none.
+// pacer skips pictures to approach a rate from below. A rate of 0 skips none.
 type pacer struct {
 	rate float64
 	due  time.Time
 }
 
-// take reports whether a picture captured at that time is wanted. Pictures come at about the given rate, unevenly: one that is
-// a quarter of their distance early still counts.
+// take reports whether a picture captured at that time is wanted. Pictures arrive at about the given rate, unevenly:
+// one that is early by up to a quarter of the interval still counts.
 func (p *pacer) take(at time.Time, captured float64) bool {
 	if p.rate == 0 {
 		return true

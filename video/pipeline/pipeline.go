@@ -24,13 +24,13 @@ import (
 // Errors of a Pipeline. Formats that cannot be made give errors that wrap media.ErrFormat.
 var (
 	ErrTooMany = errors.New("too many different formats are being made")
-	ErrNative  = errors.New("the camera compresses by itself and cannot be told how")
+	ErrNative  = errors.New("the camera compresses by itself and cannot be controlled")
 )
 
-// settle is how long there have been no readers when memory is given back to the system.
+// settle is how long there must have been no readers before memory is returned to the system.
 const settle = 3 * time.Second
 
-// Config says how to work. Epoch is required; the zero value of everything else works.
+// Config configures a Pipeline. Epoch is required; the zero value of everything else works.
 type Config struct {
 	Epoch       int64     // of the device process, in every frame
 	Codecs      codec.Set // what pictures are encoded and decoded with; without any they only pass through
@@ -56,8 +56,8 @@ type Pipeline struct {
 
 	mu      sync.Mutex
 	info    *source.Info      // nil while the source is away
-	turned  codec.Orientation // of the present source's pictures: as the source reports, and then as configured
-	running map[*variant]bool // from before they run until they have ended
+	turned  codec.Orientation // of the present source's pictures: first as the source reports, then as configured
+	running map[*variant]bool // from before their start until after their end
 	lives   map[string]*life  // by media type
 	owed    int               // bytes, see owe
 	closed  bool
@@ -120,8 +120,8 @@ func (p *Pipeline) Run(ctx context.Context, src source.Source, attached func()) 
 	return ended(ctx)
 }
 
-// tidy gives memory back to the system whenever nothing has been captured for a while: pictures are large, and there may be
-// none for hours.
+// tidy returns memory to the system whenever nothing has been captured for a while: pictures are large, and there may
+// be none for hours.
 func tidy(ctx context.Context, idle <-chan time.Time) {
 	for {
 		select {
@@ -133,7 +133,7 @@ func tidy(ctx context.Context, idle <-chan time.Time) {
 	}
 }
 
-// ended is why a Run ended: nil if it was told to.
+// ended is why a Run ended: nil if it was asked to.
 func ended(ctx context.Context) error {
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		return err
@@ -148,7 +148,7 @@ func (p *Pipeline) attach(info source.Info) {
 	p.turned = p.config.Orientation.After(codec.Orientation{FlipHorizontal: info.Mirror, Rotate: info.Rotate})
 }
 
-// detach notes that there is no source.
+// detach records that there is no source.
 func (p *Pipeline) detach() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -175,7 +175,7 @@ func (p *Pipeline) orientation() codec.Orientation {
 	return p.turned
 }
 
-// deliver hands a captured picture to all variants.
+// deliver passes a captured picture to all variants.
 func (p *Pipeline) deliver(f source.Frame) {
 	c := &capture{frame: f, number: p.captures, orientation: p.orientation(), codecs: p.config.Codecs}
 	p.captures++
@@ -187,7 +187,7 @@ func (p *Pipeline) deliver(f source.Frame) {
 	p.captured.Publish(c)
 }
 
-// decode decodes a frame of an inter-coded source, which needs every frame, and in order.
+// decode decodes a frame of an inter-coded source, which depends on every frame before it.
 func (p *Pipeline) decode(c *capture) {
 	if p.decoder == nil {
 		if p.decoder, c.err = p.config.Codecs.NewDecoder(c.frame.Format.GetMediaType()); c.err != nil {
@@ -197,7 +197,7 @@ func (p *Pipeline) decode(c *capture) {
 	c.set(p.decoder.Decode(c.frame))
 }
 
-// pixelsWanted reports whether any variant cannot pass the source's frames through.
+// pixelsWanted reports whether any variant needs decoded pictures.
 func (p *Pipeline) pixelsWanted() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -209,8 +209,8 @@ func (p *Pipeline) pixelsWanted() bool {
 	return false
 }
 
-// RequestKeyFrame asks for a key frame in the live variant of a media type, the stream in the configured size. It fails with
-// ErrNative if the source makes that stream itself.
+// RequestKeyFrame requests a key frame in the live variant of a media type, the stream in the configured size. It fails
+// with ErrNative if the source encodes that stream itself.
 func (p *Pipeline) RequestKeyFrame(mediaType string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -223,11 +223,11 @@ func (p *Pipeline) RequestKeyFrame(mediaType string) error {
 			v.requestKey()
 		}
 	}
-	return nil // a live variant that is yet to come begins with a key frame anyway
+	return nil // a future live variant begins with a key frame anyway
 }
 
-// SetBitrate changes the target of each live variant from its next picture on. It fails with ErrNative if the source makes
-// inter-coded frames itself that pass through.
+// SetBitrate changes the target of each live variant, starting with its next picture. It fails with ErrNative if the
+// source itself makes inter-coded frames that pass through.
 func (p *Pipeline) SetBitrate(bps int) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -245,7 +245,7 @@ func (p *Pipeline) KeyFrameOnRequest(mediaType string) bool {
 	return !p.passes(liveKey(mediaType))
 }
 
-// Close ends all readers, and returns when nothing runs any more. Run must have ended before.
+// Close ends all readers, and returns when nothing runs any more. Run must have returned before.
 func (p *Pipeline) Close() {
 	p.mu.Lock()
 	p.closed = true
@@ -253,8 +253,8 @@ func (p *Pipeline) Close() {
 	p.variants.Close()
 }
 
-// oriented is the format of the pictures readers get by default: the source's after turning. The caller holds mu, and there
-// is a source.
+// oriented is the format of the pictures that readers get by default: the source's after turning. The caller holds mu,
+// and there is a source.
 func (p *Pipeline) oriented() (width, height int, rate float64) {
 	f := p.info.Current
 	width, height = p.turned.Size(int(f.GetWidthPx()), int(f.GetHeightPx()))

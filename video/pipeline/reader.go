@@ -12,7 +12,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
-// readerQueue is how many inter-coded frames may wait for a slow reader before it has to wait for a key frame instead.
+// readerQueue is how many inter-coded frames may wait for a slow reader before it must wait for a key frame instead.
 const readerQueue = 8
 
 // Reader receives the frames of one format.
@@ -28,9 +28,9 @@ type Reader struct {
 	close   sync.Once
 }
 
-// Open adds a reader. Of the format a size of 0x0 means the source's own, one side of 0 keeps its shape, and no side is made
-// larger than the source's; a rate of 0 means as captured. The errors are device.ErrAway, ErrTooMany, device.ErrStopping, or wrap
-// media.ErrFormat. Close the reader.
+// Open adds a reader. In the format, a size of 0x0 means the source's own, a single side of 0 keeps the shape, and no
+// side becomes larger than the source's; a rate of 0 means as captured. The errors are device.ErrAway, ErrTooMany,
+// device.ErrStopping, or wrap media.ErrFormat. Close the reader.
 func (p *Pipeline) Open(want *mediav1.VideoFormat) (*Reader, error) {
 	k, owed, err := p.keyOf(want)
 	if err != nil {
@@ -45,7 +45,7 @@ func (p *Pipeline) Open(want *mediav1.VideoFormat) (*Reader, error) {
 	return r, nil
 }
 
-// open adds a reader of a variant, to which nothing is owed.
+// open adds a reader to a variant, without counting what it is owed.
 func (p *Pipeline) open(ctx context.Context, k key) (*Reader, error) {
 	share, err := p.variants.Acquire(ctx, k)
 	if errors.Is(err, stream.ErrClosed) {
@@ -60,8 +60,9 @@ func (p *Pipeline) open(ctx context.Context, k key) (*Reader, error) {
 	return r, nil
 }
 
-// Next returns the next frame, waiting for it if need be, also while the source is away. The first is a key frame, and every
-// frame can be decoded with those delivered before. It fails with the context's error, or io.EOF when the pipeline is closed.
+// Next returns the next frame and waits for it, also while the source is away. The first is a key frame, and every
+// frame can be decoded with those delivered before. It fails with the context's error, or io.EOF when the pipeline is
+// closed.
 func (r *Reader) Next(ctx context.Context) (*mediav1.VideoFrame, error) {
 	out, err := r.next(ctx)
 	return out.frame, err
@@ -110,7 +111,7 @@ func (r *Reader) Dropped() int64 {
 	return int64(r.sub.Lost()) + int64(r.resync.Skipped()) - r.skipped
 }
 
-// Close takes the reader off. If it was the last of its variant it returns when that has ended.
+// Close removes the reader. If it was the last of its variant, Close waits for the variant's end.
 func (r *Reader) Close() {
 	r.close.Do(func() {
 		r.v.p.metrics.drop(dropSlowReader, r.sub.Lost())
@@ -123,8 +124,9 @@ func (r *Reader) Close() {
 	})
 }
 
-// CaptureOne returns one picture that was captured after the call, with the number of the capture as its sequence. Such pictures are made one at
-// a time; callers who wait for the same one share it, and must not change it. Its errors are those of Open, Next and [turns.Queue].
+// CaptureOne returns one picture that was captured after the call, with the capture's number as its sequence. Such
+// pictures are made one at a time; callers who wait for the same one share it, and must not change it. Its errors are
+// those of Open, Next and [turns.Queue].
 func (p *Pipeline) CaptureOne(ctx context.Context, want *mediav1.VideoFormat) (*mediav1.VideoFrame, error) {
 	k, owed, err := p.keyOf(want)
 	if err != nil {
@@ -134,14 +136,14 @@ func (p *Pipeline) CaptureOne(ctx context.Context, want *mediav1.VideoFormat) (*
 	return p.stills.Do(ctx, k, func(ctx context.Context) (*mediav1.VideoFrame, error) { return p.captureOne(ctx, k) })
 }
 
-// release takes back what keyOf owed.
+// release returns what keyOf counted as owed.
 func (p *Pipeline) release(owed int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.owed -= owed
 }
 
-// keyOf resolves a format, and notes what the caller is owed.
+// keyOf resolves a format, and counts what the caller is owed.
 func (p *Pipeline) keyOf(want *mediav1.VideoFormat) (k key, owed int, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -34,29 +34,29 @@ type variant struct {
 	inter   bool // its frames depend on one another
 	keys    keyPacer
 	input   *stream.Subscription[*capture]
-	pixels  int           // that it has to make for each picture
+	pixels  int           // that it must make for each picture
 	release func()        // ends its want of captures
-	joined  chan struct{} // closed by the first reader: until then a frame would have nobody to go to
+	joined  chan struct{} // closed by the first reader: until then frames would have no receiver
 
 	mu     sync.Mutex // held while a frame is published, so that replay and topic agree for a new reader
 	topic  *stream.Topic[output]
 	replay media.Group[output] // of a compressed source
 	begun  bool                // joined is closed
 
-	// The rest belongs to Run and Close.
+	// The rest is owned by Run and Close.
 	life    *life
 	encoder codec.Encoder
 	format  *mediav1.VideoFormat // of encoder, or of what is passed through
-	bitrate int64                // that encoder was told
+	bitrate int64                // that encoder is set to
 	scaler  codec.Scaler
 	ended   error // what readers get after the last frame
 	pace    pacer
 	passing media.Resync // of a compressed source
-	lost    uint64       // captures left out so far
+	lost    uint64       // captures skipped so far
 	warned  time.Time
 }
 
-// newVariant opens the variant of a key. It fails with device.ErrAway or ErrTooMany.
+// newVariant opens the variant with a key. It fails with device.ErrAway or ErrTooMany.
 func (p *Pipeline) newVariant(_ context.Context, k key) (*variant, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -139,7 +139,7 @@ func (v *variant) countLost() {
 	v.lost = lost
 }
 
-// make turns a capture into a frame and publishes it. Each step may take long, so none is begun once ctx has ended.
+// make turns a capture into a frame and publishes it. Each step may take long, so none starts once ctx has ended.
 func (v *variant) make(ctx context.Context, c *capture) error {
 	if v.key.passes(c.frame.Format, c.orientation) && c.frame.Data != nil && c.frame.Stride == 0 {
 		return v.pass(c)
@@ -169,7 +169,7 @@ func (v *variant) pass(c *capture) error {
 	return nil
 }
 
-// prepare makes an encoder for the format the capture asks for, if there is none yet.
+// prepare makes an encoder for the capture's format, if there is none yet.
 func (v *variant) prepare(c *capture) error {
 	f := &mediav1.VideoFormat{MediaType: v.key.mediaType, PixelFormat: v.key.pixelFormat, FrameRateHz: v.key.rate}
 	width, height := v.key.width, v.key.height
@@ -222,7 +222,7 @@ func (v *variant) encode(c *capture, img *media.I420) error {
 	return nil
 }
 
-// followBitrate tells the encoder of a live variant when SetBitrate was called.
+// followBitrate updates the encoder of a live variant after SetBitrate.
 func (v *variant) followBitrate() {
 	target := v.p.bitrate.Load()
 	setter, ok := v.encoder.(codec.BitrateSetter)
@@ -248,7 +248,8 @@ func (v *variant) publish(c *capture, packet codec.Packet) {
 	v.topic.Publish(out)
 }
 
-// subscribe adds a reader, and returns what it has to read before. Any but the first needs a key frame to begin with.
+// subscribe adds a reader, and returns the frames it must read first. Every reader but the first needs a key frame to
+// begin with.
 func (v *variant) subscribe() (*stream.Subscription[output], []output) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

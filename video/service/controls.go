@@ -49,7 +49,7 @@ func (s *Service) controls() ([]*camerav1.Control, error) {
 	return out, nil
 }
 
-// controller returns the controls of the hardware, an empty set if it has none.
+// controller returns the controls of the hardware, or an empty set if it has none.
 func (s *Service) controller() (source.Controller, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,7 +62,7 @@ func (s *Service) controller() (source.Controller, error) {
 	return none{}, nil
 }
 
-// none are the controls of a source that has none.
+// none is the empty set of controls.
 type none struct{}
 
 func (none) Controls() ([]source.Control, error) { return nil, nil }

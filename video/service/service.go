@@ -50,7 +50,7 @@ type Service struct {
 	away     error         // why
 }
 
-// New returns a service whose hardware is away. The first of its streams is the usual one; there is at least one.
+// New returns a service whose hardware is away. The first of its streams is the usual one; at least one is required.
 func New(p *pipeline.Pipeline, streams []Stream) *Service {
 	return &Service{pipeline: p, streams: streams, away: device.Away(nil)}
 }
@@ -62,7 +62,7 @@ func (s *Service) Attach(src source.Source) {
 	s.attached = src
 }
 
-// Detach reports that the source is gone, and why.
+// Detach records that the source is gone, and why.
 func (s *Service) Detach(why error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,7 +97,7 @@ func (s *Service) CaptureFrame(ctx context.Context, r *camerav1.CaptureFrameRequ
 	defer cancel()
 	frame, err := s.pipeline.CaptureOne(ctx, want)
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("no picture came in time: %w", err)
+		err = fmt.Errorf("no picture arrived in time: %w", err)
 	}
 	if err != nil {
 		return nil, s.status(err)
@@ -123,7 +123,7 @@ func (s *Service) StreamFrames(r *camerav1.StreamFramesRequest, out camerav1.Cam
 	}
 }
 
-// withDefault returns a format of its own with the media type filled in.
+// withDefault returns a copy of a format with the media type filled in.
 func withDefault(f *mediav1.VideoFormat, mediaType string) *mediav1.VideoFormat {
 	if f.GetMediaType() != "" {
 		mediaType = f.GetMediaType()

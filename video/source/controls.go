@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// CheckValues finds the first thing wrong with new values for the given controls. Drivers call it before they change anything.
+// CheckValues finds the first invalid value for the given controls. Drivers call it before they change anything.
 func CheckValues(controls []Control, values map[string]int64) error {
 	byName := make(map[string]Control, len(controls))
 	names := make([]string, 0, len(controls))
@@ -17,7 +17,7 @@ func CheckValues(controls []Control, values map[string]int64) error {
 	for _, name := range sortedKeys(values) {
 		c, ok := byName[name]
 		if !ok {
-			return fmt.Errorf("control %q: %w; there is %s", name, ErrNoControl, list(names))
+			return fmt.Errorf("control %q: %w; the controls are %s", name, ErrNoControl, list(names))
 		}
 		if err := c.check(values[name]); err != nil {
 			return err
@@ -35,7 +35,7 @@ func (c Control) check(value int64) error {
 	case value < c.Minimum || value > c.Maximum:
 		return fmt.Errorf("control %q: %w: %d is not %d to %d", c.Name, ErrOutOfRange, value, c.Minimum, c.Maximum)
 	case c.Type == Menu && len(c.Items) > 0 && !item:
-		return fmt.Errorf("control %q: %w: %d is none of the menu's entries", c.Name, ErrOutOfRange, value)
+		return fmt.Errorf("control %q: %w: %d is not an entry of the menu", c.Name, ErrOutOfRange, value)
 	case c.Type != Menu && (value-c.Minimum)%step != 0:
 		return fmt.Errorf("control %q: %w: %d is not %d plus a multiple of %d", c.Name, ErrOutOfRange, value, c.Minimum, step)
 	}

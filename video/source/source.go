@@ -1,8 +1,9 @@
-// Package source is the contract between the camera service and what gives it pictures: a V4L2 camera, a file, a test card, a simulation.
+// Package source is the contract between the camera service and its drivers: a V4L2 camera, a file, a test card, a
+// simulation.
 //
-// A driver has an open function of its own that returns a Source. The source stays open for as long as the hardware is there;
-// it captures only while Capture runs, that is while somebody looks. When the hardware goes, Capture (or Watch, while nobody
-// looks) returns an error; the caller then closes the source and opens a new one later.
+// Each driver has an open function that returns a Source. The source stays open for as long as the hardware is present;
+// it captures only while Capture runs, that is while somebody watches. When the hardware goes away, Capture (or Watch,
+// while nobody watches) returns an error; the caller then closes the source and opens a new one later.
 //
 // Package sourcetest checks that a driver keeps this contract.
 package source
@@ -18,7 +19,7 @@ import (
 
 // Errors that drivers wrap, beside [device.ErrAway] and [device.ErrBusy].
 var (
-	ErrNotCamera  = errors.New("not a capture device")    // something is there, but it gives no pictures
+	ErrNotCamera  = errors.New("not a capture device")    // the device exists, but delivers no pictures
 	ErrNoControl  = errors.New("no such control")         // SetControls: the name is unknown
 	ErrOutOfRange = errors.New("value is out of range")   // SetControls: the value is not allowed
 	ErrReadOnly   = errors.New("control is read-only")    // SetControls: it cannot be changed now
@@ -29,19 +30,19 @@ var (
 type Source interface {
 	// Info describes the source. It does not change while the source is open.
 	Info() Info
-	// Capture takes pictures and gives each to deliver, in order and as soon as it is there, until ctx ends; then it returns
-	// nil. The first picture is taken at once, not at the next tick of some clock. Any other end is an error, which wraps
-	// device.ErrAway if the hardware went. When Capture has returned, deliver is not called any more and nothing is captured.
-	// A deliver that takes long makes the source lose pictures, never queue them.
+	// Capture takes pictures and passes each to deliver, in order and without delay, until ctx ends; then it returns
+	// nil. The first picture is taken at once, not at the next tick of some clock. Any other end is an error, which
+	// wraps device.ErrAway if the hardware went away. Once Capture has returned, deliver is no longer called and
+	// nothing is captured. A deliver that takes long makes the source lose pictures, never queue them.
 	Capture(ctx context.Context, deliver func(Frame)) error
-	// Close releases the hardware. A Capture under way ends with an error. Close may be called more than once.
+	// Close releases the hardware. A Capture in progress ends with an error. Close may be called more than once.
 	Close() error
 }
 
-// Watcher is a source that can tell that its hardware went while nobody captures.
+// Watcher is a source that can report that its hardware went away while nobody captures.
 type Watcher interface {
-	// Watch returns nil when ctx ends, or an error that wraps device.ErrAway within a second of the hardware's going. It may run
-	// beside Capture.
+	// Watch returns nil when ctx ends, or an error that wraps device.ErrAway within a second after the hardware went
+	// away. It may run at the same time as Capture.
 	Watch(ctx context.Context) error
 }
 
@@ -54,32 +55,32 @@ type Controller interface {
 	SetControls(values map[string]int64) error
 }
 
-// Info is what a source says of itself.
+// Info is what a source reports about itself.
 type Info struct {
 	Native     []*mediav1.VideoFormat // what the hardware can deliver, best first
-	Current    *mediav1.VideoFormat   // what it was set to, as the hardware reports it
+	Current    *mediav1.VideoFormat   // the present setting, as the hardware reports it
 	Attributes map[string]string      // for people: driver, card, bus …
-	Mirror     bool                   // whether pictures are to be mirrored left to right to be upright, before they are turned
+	Mirror     bool                   // whether pictures must be mirrored left to right to be upright, before they are rotated
 	Note       string                 // what operators should know; logged when the source is opened
-	Rotate     int                    // how far they are to be turned, clockwise: 0, 90, 180 or 270 degrees
+	Rotate     int                    // how far they must be rotated clockwise to be upright: 0, 90, 180 or 270 degrees
 }
 
-// Frame is one captured picture. Whoever receives it may keep it and must not change it; the source never writes to it again.
+// Frame is one captured picture. Its receiver may keep it and must not change it; the source never writes to it again.
 type Frame struct {
-	Format *mediav1.VideoFormat // how Data, or Picture, is to be read; shared between frames
+	Format *mediav1.VideoFormat // of Data or Picture; shared between frames
 	Time   time.Time            // when the picture was captured, wall clock
 
 	// Data is the picture in its native form. For I420 it may be missing, and Picture holds the pixels.
 	Data    []byte
-	Stride  int         // bytes from row to row of packed raw data, of the luma plane for NV12; 0: no padding
-	Picture *media.I420 // the picture if the source has it in this form, else nil
+	Stride  int         // bytes per row of packed raw data, or of NV12's luma plane; 0: no padding
+	Picture *media.I420 // set if the source has the picture in this form
 
 	Key      bool              // decoding can start here; true for all but H.264
-	Lost     int               // pictures that were lost between the last frame and this one, before they got here
+	Lost     int               // pictures lost between the last frame and this one
 	Metadata map[string]string // free remarks, nil for none
 }
 
-// ControlType says what sort of value a control takes.
+// ControlType is the kind of value that a control takes.
 type ControlType int
 
 // Types of controls.

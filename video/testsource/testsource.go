@@ -27,12 +27,12 @@ type Source struct {
 	card     *testcard.Card
 	info     source.Info
 	interval time.Duration
-	sequence int64 // of the next card; they are numbered on over several captures
+	sequence int64 // of the next card; the numbers continue from one capture to the next
 	closed   chan struct{}
 	close    sync.Once
 }
 
-// Open prepares the card. The error says which size or rate is impossible.
+// Open prepares the card. The error names the invalid size or rate.
 func Open(config Config) (*Source, error) {
 	if !(config.FrameRate > 0 && config.FrameRate <= media.MaxFrameRate) {
 		return nil, fmt.Errorf("test source: frame rate %v, must be more than 0 and at most %d", config.FrameRate, media.MaxFrameRate)
@@ -59,7 +59,7 @@ func Open(config Config) (*Source, error) {
 // Info describes the card.
 func (s *Source) Info() source.Info { return s.info }
 
-// Capture paints the first card at once and then one each interval. If deliver takes too long, ticks are left out.
+// Capture paints the first card at once and then one each interval. If deliver takes too long, ticks are skipped.
 func (s *Source) Capture(ctx context.Context, deliver func(source.Frame)) error {
 	tick := time.NewTicker(s.interval)
 	defer tick.Stop()
@@ -88,7 +88,7 @@ func (s *Source) paint() source.Frame {
 	return source.Frame{Format: s.info.Current, Time: now, Picture: img, Key: true}
 }
 
-// Close ends a capture under way.
+// Close ends a capture in progress.
 func (s *Source) Close() error {
 	s.close.Do(func() { close(s.closed) })
 	return nil

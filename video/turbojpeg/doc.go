@@ -1,16 +1,16 @@
-// Package turbojpeg brings JPEG to and from uncompressed pictures with libjpeg-turbo, without a detour through RGB: about 2 ms for
-// a 720p picture of a USB camera.
+// Package turbojpeg converts between JPEG and uncompressed pictures with libjpeg-turbo, without a detour through RGB: a
+// 720p picture of a USB camera takes about 2 ms.
 //
 // # Conventions
 //
 // JPEG uses the full range of samples, everything else in Waldo video range (see media.I420); both directions convert.
-// Decode takes baseline and progressive JPEGs with any of the usual chroma layouts (4:2:0, 4:2:2, 4:4:0, 4:4:4, 4:1:1,
-// grey) and gives 4:2:0. It also takes what USB cameras send as Motion JPEG: without Huffman tables, and with bytes
-// behind the end of the picture.
+// Decode accepts baseline and progressive JPEGs with any of the usual chroma layouts (4:2:0, 4:2:2, 4:4:0, 4:4:4,
+// 4:1:1, grey) and returns 4:2:0. It also accepts what USB cameras send as Motion JPEG: without Huffman tables, and
+// with bytes after the end of the picture.
 //
 // # Concurrency and memory
 //
-// The functions may be called by any number of goroutines at once. What they return is fresh Go memory.
+// Any number of goroutines may call the functions at once. They return fresh Go memory.
 //
 // # Building
 //

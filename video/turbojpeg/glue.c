@@ -60,8 +60,8 @@ static enum waldo_result unpacked_alloc(unpacked *u, int width, int height)
 	return WALDO_OK;
 }
 
-// Brings one chroma plane to half the picture's size both ways. A plane of full size is first extended to twice the result, or
-// an odd size would shift the colours.
+// Scales one chroma plane to half the picture's size in both directions. A plane of full size is first extended to
+// twice the result, or an odd size would shift the colours.
 static void halve_chroma(const unpacked *u, int i, uint8_t *dst, int stride, int width, int height)
 {
 	int from_width = u->step_x == 1 ? 2 * width : u->width[i];
@@ -70,7 +70,7 @@ static void halve_chroma(const unpacked *u, int i, uint8_t *dst, int stride, int
 	ScalePlane(u->plane[i], u->stride[i], from_width, from_height, dst, stride, width, height, kFilterBox);
 }
 
-// Takes the planes of u over if they are 4:2:0 or grey, and converts them otherwise.
+// Takes over the planes of u if they are 4:2:0 or grey, and converts them otherwise.
 static enum waldo_result finish(unpacked *u, int width, int height, waldo_planes *out)
 {
 	out->grey = u->subsampling == TJSAMP_GRAY;

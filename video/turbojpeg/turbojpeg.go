@@ -20,7 +20,7 @@ import (
 	"unsafe"
 
 	"github.com/waldo-robot/waldo/pkg/media"
-	_ "github.com/waldo-robot/waldo/video/malloc" // bounds what the library leaves behind
+	_ "github.com/waldo-robot/waldo/video/malloc" // bounds the memory that the library leaves behind
 	"github.com/waldo-robot/waldo/video/yuv"
 )
 
@@ -59,23 +59,23 @@ func Encode(img *media.I420, quality int) ([]byte, error) {
 	return nil, fmt.Errorf("jpeg encode: %s", C.GoString(&message[0]))
 }
 
-// Decode returns the picture in a JPEG of at most 8192 pixels either way. A JPEG that is damaged or cut short gives an
-// error that wraps ErrCorrupt, never half a picture. The data is not kept.
+// Decode returns the picture in a JPEG of at most 8192 pixels in either direction. A JPEG that is damaged or cut off
+// gives an error that wraps ErrCorrupt, never half a picture. The data is not kept.
 func Decode(jpeg []byte) (*media.I420, error) {
 	if len(jpeg) == 0 {
 		return nil, fmt.Errorf("jpeg decode: no data: %w", ErrCorrupt)
 	}
 	ended := bytes.Contains(jpeg, endOfImage)
-	if !ended { // some cameras leave it out
+	if !ended { // some cameras omit it
 		jpeg = append(bytes.Clone(jpeg), endOfImage...)
 	}
-	// A first pass that stops at any warning finds damage for sure: later warnings would replace the first. Stray bytes are
-	// no damage. They are common before the last marker, when the picture is already complete; if they
-	// come earlier, it takes a second pass to get all of it.
+	// A first pass that stops at any warning finds every kind of damage: later warnings would replace the first. Stray
+	// bytes are not damage. They are common before the last marker, when the picture is already complete; if they come
+	// earlier, it takes a second pass to decode everything.
 	img, warning, err := decode(jpeg, true)
 	if err == nil && warning != "" {
 		switch {
-		case !stray(warning) || !ended: // without an end, what follows the picture may be part of it, damaged
+		case !stray(warning) || !ended: // without an end marker, what follows may be a damaged part of the picture
 			return nil, fmt.Errorf("jpeg decode: %s: %w", warning, ErrCorrupt)
 		case !strings.HasSuffix(warning, "marker 0xd9") || bytes.Contains(jpeg, progressive):
 			img, warning, err = decode(jpeg, false)
@@ -133,7 +133,7 @@ func decode(jpeg []byte, strict bool) (img *media.I420, warning string, err erro
 	return img, warning, yuv.ToVideoRange(img, view(&p))
 }
 
-// view is C's planes as a picture, until they are freed.
+// view presents C's planes as a picture, until they are freed.
 func view(p *C.waldo_planes) *media.I420 {
 	rows := (int(p.height) + 1) / 2
 	plane := func(i, size int) []byte { return unsafe.Slice((*byte)(p.plane[i]), size) }

@@ -19,13 +19,13 @@ import (
 	"unsafe"
 
 	"github.com/waldo-robot/waldo/pkg/media"
-	_ "github.com/waldo-robot/waldo/video/malloc" // bounds what the library leaves behind
+	_ "github.com/waldo-robot/waldo/video/malloc" // bounds the memory that the library leaves behind
 )
 
-// ErrClosed is what every method gives after Close.
+// ErrClosed is what every method returns after Close.
 var ErrClosed = errors.New("vpx: closed")
 
-// Limits of an Encoder. VP8 itself ends at 16383 pixels; the area is what a level 5.2 H.264 encoder takes, so that no picture
+// Limits of an Encoder. VP8 itself ends at 16383 pixels; the area is the limit of H.264 level 5.2, so that no picture
 // costs more than there.
 const (
 	MinSide = 2
@@ -68,14 +68,14 @@ func NewEncoder(config Config) (*Encoder, error) {
 	var code C.int
 	c := C.waldo_vp8_new(C.int(config.Width), C.int(config.Height), kilobits(config.Bitrate), C.int(config.Threads), &code)
 	if c == nil {
-		return nil, fmt.Errorf("vpx encoder: library refuses %+v: code %d", config, code)
+		return nil, fmt.Errorf("vpx encoder: the library refuses %+v: code %d", config, code)
 	}
 	return &Encoder{c: c, config: config}, nil
 }
 
-// Encode encodes one picture, which must have the configured size and is shown for so long: its bits are the bitrate times
-// the duration, which may be up to a second. With forceKey, or if it is the first, it becomes a key frame. The data is fresh
-// memory; img is not kept.
+// Encode encodes one picture, which must have the configured size. Its bits are the bitrate times its duration, which
+// may be up to a second. With forceKey, or if it is the first, it becomes a key frame. The data is fresh memory; img is
+// not kept.
 func (e *Encoder) Encode(img *media.I420, forceKey bool, duration time.Duration) (Packet, error) {
 	if e.c == nil {
 		return Packet{}, ErrClosed
@@ -94,7 +94,7 @@ func (e *Encoder) Encode(img *media.I420, forceKey bool, duration time.Duration)
 		C.int64_t(e.end.Microseconds()), C.int64_t(duration.Microseconds()), boolInt(forceKey || !e.begun)))
 	e.end += duration
 	if n <= 0 {
-		return Packet{}, fmt.Errorf("vpx encode: library gives code %d", -n)
+		return Packet{}, fmt.Errorf("vpx encode: library returns code %d", -n)
 	}
 	e.begun = true
 	data := make([]byte, n)
@@ -102,7 +102,8 @@ func (e *Encoder) Encode(img *media.I420, forceKey bool, duration time.Duration)
 	return Packet{Data: data, Key: key}, nil
 }
 
-// SetBitrate changes the target, in bits per second (10000 to 200000000), from the next picture on. It needs no key frame.
+// SetBitrate changes the target, in bits per second (10000 to 200000000), starting with the next picture. It needs no
+// key frame.
 func (e *Encoder) SetBitrate(bps int) error {
 	if e.c == nil {
 		return ErrClosed
@@ -113,7 +114,7 @@ func (e *Encoder) SetBitrate(bps int) error {
 		return fmt.Errorf("vpx set bitrate: %w", err)
 	}
 	if code := C.waldo_vp8_set_bitrate(e.c, kilobits(bps)); code != 0 {
-		return fmt.Errorf("vpx set bitrate %d: library gives code %d", bps, code)
+		return fmt.Errorf("vpx set bitrate %d: library returns code %d", bps, code)
 	}
 	e.config = config
 	return nil

@@ -19,10 +19,10 @@ import (
 	"unsafe"
 
 	"github.com/waldo-robot/waldo/pkg/media"
-	_ "github.com/waldo-robot/waldo/video/malloc" // bounds what the library leaves behind
+	_ "github.com/waldo-robot/waldo/video/malloc" // bounds the memory that the library leaves behind
 )
 
-// layout tells how a format lies in memory.
+// layout describes how a format lies in memory.
 type layout struct {
 	name      string
 	code      C.enum_waldo_layout
@@ -43,7 +43,7 @@ var (
 func single(width int) int { return width }
 func triple(width int) int { return 3 * width }
 
-// pairs is the row of a packed 4:2:2 format: four bytes for two pixels, the last of which may be half used.
+// pairs is the row size of a packed 4:2:2 format: four bytes for two pixels, the last of which may be half used.
 func pairs(width int) int { return (width + 1) / 2 * 4 }
 
 // YUYVToI420 converts packed 4:2:2 in the order Y U Y V (V4L2 YUYV, also called YUY2), which most USB cameras give.
@@ -69,7 +69,8 @@ func RGB24ToI420(dst *media.I420, src []byte, stride int) error {
 	return toI420(rgb24, dst, src, stride)
 }
 
-// GREYToI420 converts one byte per pixel. Grey sensors use all of 0 to 255, so luma is brought to video range.
+// GREYToI420 converts one byte per pixel. Grey sensors use the full range of 0 to 255, so luma is converted to video
+// range.
 func GREYToI420(dst *media.I420, src []byte, stride int) error { return toI420(grey, dst, src, stride) }
 
 // I420ToBGR24 writes three bytes per pixel, blue first.
@@ -113,7 +114,7 @@ func fromI420(l layout, dst []byte, stride int, src *media.I420) error {
 	return refused(code, "I420 to", l.name)
 }
 
-// placed is a buffer cut into the planes of its layout.
+// placed is a buffer split into the planes of its layout.
 type placed struct {
 	first, second    []byte
 	stride, strideUV C.int
@@ -134,7 +135,7 @@ func (l layout) place(b []byte, stride, width, height int) (placed, error) {
 	if least := max(row, rowUV); stride > maxStride || stride < row || strideUV < rowUV {
 		return placed{}, fmt.Errorf("stride %d: must be 0 (no padding) or %d to %d for width %d", stride, least, maxStride, width)
 	}
-	need := stride*(height-1) + row // the last row may come without padding
+	need := stride*(height-1) + row // the last row may lack padding
 	if l.twoPlanes {
 		need = stride*height + strideUV*(rowsUV-1) + rowUV
 	}
@@ -150,7 +151,7 @@ func (l layout) place(b []byte, stride, width, height int) (placed, error) {
 
 func refused(code C.int, what ...string) error {
 	if code != 0 {
-		return fmt.Errorf("yuv %s: libyuv gives code %d", strings.Join(what, " "), code)
+		return fmt.Errorf("yuv %s: libyuv returns code %d", strings.Join(what, " "), code)
 	}
 	return nil
 }

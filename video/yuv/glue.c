@@ -44,7 +44,7 @@ int waldo_from_i420(enum waldo_layout layout, uint8_t *dst, int stride, uint8_t 
 	}
 }
 
-// libyuv has nothing that maps one plane to another range. All values fit 16 bits, so the compiler can use vectors.
+// libyuv has no function that maps one plane to another range. All values fit 16 bits, so the compiler can use vectors.
 static uint8_t luma_to_video(uint8_t s) { return (uint8_t)((uint16_t)(s * 219 + 16 * 255 + 127) / 255); }
 static uint8_t chroma_to_video(uint8_t s) { return (uint8_t)((uint16_t)(s * 224 + 128 * 31 + 127) / 255); }
 

@@ -1,4 +1,5 @@
-// C side of package yuv: one entry for all formats that are brought to I420, one for those that I420 is brought to.
+// C side of package yuv: one entry point for all formats that are converted to I420, one for those that I420 is
+// converted to.
 #ifndef WALDO_YUV_GLUE_H
 #define WALDO_YUV_GLUE_H
 

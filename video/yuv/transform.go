@@ -22,14 +22,14 @@ import (
 	"github.com/waldo-robot/waldo/pkg/media"
 )
 
-// Filter is how Scale makes a pixel out of its neighbours.
+// Filter selects how Scale computes a pixel from its neighbours.
 type Filter int
 
 // Filters, best first.
 const (
-	Box      Filter = iota // the mean of all pixels that fall together; for making smaller
-	Bilinear               // between the nearest four; for making larger
-	Nearest                // the nearest one; fastest, and it invents no values
+	Box      Filter = iota // the mean of all pixels that coincide; for scaling down
+	Bilinear               // between the nearest four; for scaling up
+	Nearest                // the nearest one; fastest, and adds no new values
 )
 
 func (f Filter) mode() (mode C.enum_FilterMode, ok bool) {
@@ -82,7 +82,7 @@ func Rotate(dst, src *media.I420, degrees int) error {
 	return refused(code, "rotate")
 }
 
-// MirrorH fills dst, which has src's size, with src seen in a mirror: left and right change places.
+// MirrorH fills dst, which has src's size, with src mirrored left to right.
 func MirrorH(dst, src *media.I420) error {
 	if err := checkSame("mirror", dst, src); err != nil {
 		return err
@@ -93,7 +93,7 @@ func MirrorH(dst, src *media.I420) error {
 	return refused(code, "mirror")
 }
 
-// FlipV fills dst, which has src's size, with src upside down: top and bottom change places.
+// FlipV fills dst, which has src's size, with src upside down.
 func FlipV(dst, src *media.I420) error {
 	if err := checkSame("flip", dst, src); err != nil {
 		return err
@@ -105,8 +105,8 @@ func FlipV(dst, src *media.I420) error {
 	return refused(code, "flip")
 }
 
-// ToVideoRange fills dst, which has src's size and may be src itself, with src brought from full range (JPEG: 0 to 255) to
-// video range.
+// ToVideoRange fills dst, which has src's size and may be src itself, with src converted from full range (JPEG: 0 to
+// 255) to video range.
 func ToVideoRange(dst, src *media.I420) error {
 	if err := checkRange(dst, src); err != nil {
 		return err
@@ -118,7 +118,7 @@ func ToVideoRange(dst, src *media.I420) error {
 	return nil
 }
 
-// ToFullRange is the way back from ToVideoRange. Samples outside video range are clipped.
+// ToFullRange is the inverse of ToVideoRange. Samples outside video range are clipped.
 func ToFullRange(dst, src *media.I420) error {
 	if err := checkRange(dst, src); err != nil {
 		return err
@@ -143,7 +143,7 @@ func check(what string, dst, src *media.I420) error {
 		return err
 	}
 	if &dst.Y[0] == &src.Y[0] {
-		return fmt.Errorf("yuv %s: source and destination share memory; give a second picture", what)
+		return fmt.Errorf("yuv %s: source and destination share memory; pass a second picture", what)
 	}
 	return nil
 }

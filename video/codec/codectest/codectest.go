@@ -73,7 +73,7 @@ func (s *suite) open(t *testing.T, width, height, bitrate int) *stream {
 	return &stream{suite: s, format: f, encoder: e, at: time.Unix(1000, 0)}
 }
 
-// add encodes a picture that comes so long after the last one.
+// add encodes a picture that follows the previous one after the given time.
 func (s *stream) add(t *testing.T, img *media.I420, key bool, after time.Duration) codec.Packet {
 	t.Helper()
 	s.at = s.at.Add(after)
@@ -108,7 +108,7 @@ func (s *stream) decodes(t *testing.T, worst float64) {
 func (s *stream) decoded(t *testing.T) (pictures []*media.I420) {
 	t.Helper()
 	if _, err := exec.LookPath("ffmpeg"); err != nil {
-		t.Skip("SKIPPED: there is no ffmpeg (Debian: ffmpeg) to decode with; `make test` installs it")
+		t.Skip("SKIPPED: ffmpeg (Debian: ffmpeg), which decodes the result, is not installed; `make test` installs it")
 	}
 	name, file := s.suite.wrap(s.format, s.packets)
 	cmd := exec.Command("ffmpeg", "-v", "error", "-f", name, "-i", "-", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-")
@@ -158,7 +158,7 @@ func (s *suite) cut(t *testing.T) {
 	}
 }
 
-// bits encodes grainy moving pictures, and returns the bits per second after a while.
+// bits encodes grainy moving pictures, and returns the bits per second once they have settled.
 func (s *stream) bits(t *testing.T, settle, seconds, perSecond int) float64 {
 	t.Helper()
 	bits := 0
@@ -183,12 +183,12 @@ func (s *suite) bitrate(t *testing.T) {
 		}
 	}
 	if err := e.encoder.(codec.BitrateSetter).SetBitrate(0); err == nil {
-		t.Error("a bitrate of 0 is no error")
+		t.Error("a bitrate of 0 is not an error")
 	}
 	e.decodes(t, 24)
 }
 
-// slowCamera has pictures come at half the rate that was announced, as in the dark: the bitrate stays.
+// slowCamera delivers pictures at half the announced rate, as in the dark: the bitrate stays the same.
 func (s *suite) slowCamera(t *testing.T) {
 	const target = 400_000
 	e := s.open(t, 320, 240, target)
@@ -218,7 +218,7 @@ func (s *suite) sizes(t *testing.T) {
 	for _, size := range [][2]int{{0, 480}, {640, 0}, {-2, 480}, {4098, 16}, {16, 8192}, {4096, 4096}} {
 		if e, err := s.NewEncoder(s.format(size[0], size[1]), codec.Options{}); err == nil {
 			_ = e.Close()
-			t.Errorf("%v is no error", size)
+			t.Errorf("%v is not an error", size)
 		}
 	}
 }
@@ -246,7 +246,7 @@ func (s *suite) resized(t *testing.T) {
 	e.decodes(t, 28)
 }
 
-// noise is the most there is to encode, at rates that are far too low and far too high for it.
+// noise is the hardest content to encode, at rates that are far too low and far too high for it.
 func (s *suite) noise(t *testing.T) {
 	for _, bitrate := range []int{50_000, 50_000_000} {
 		e := s.open(t, 320, 240, bitrate)
@@ -265,9 +265,9 @@ func (s *suite) close(t *testing.T) {
 		}
 	}
 	if _, err := e.encoder.Encode(e.picture(0), false, time.Now()); err == nil {
-		t.Error("Encode after Close is no error")
+		t.Error("Encode after Close is not an error")
 	}
 	if err := e.encoder.(codec.BitrateSetter).SetBitrate(100_000); err == nil {
-		t.Error("SetBitrate after Close is no error")
+		t.Error("SetBitrate after Close is not an error")
 	}
 }

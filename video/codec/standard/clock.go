@@ -5,8 +5,8 @@ import "time"
 // defaultRate is what an encoder assumes if the source does not report its rate.
 const defaultRate = 30
 
-// clock turns the wall-clock times of pictures into what an encoder needs: times that begin at 0 and only increase, and how
-// often pictures really come.
+// clock turns the wall-clock times of pictures into what an encoder needs: times that begin at 0 and only increase, and
+// the actual picture rate.
 type clock struct {
 	start   time.Time
 	last    time.Duration
@@ -30,7 +30,7 @@ func (c *clock) next(at time.Time) time.Duration {
 	}
 	now := max(at.Sub(c.start), c.last+time.Millisecond) // the system's clock may be set back
 	const smoothing = 1.0 / 32
-	c.step += (min((now-c.last).Seconds(), 1) - c.step) * smoothing // a pause does not make a camera slow
+	c.step += (min((now-c.last).Seconds(), 1) - c.step) * smoothing // a pause does not mean that the camera is slow
 	c.last = now
 	return now
 }

@@ -41,11 +41,11 @@ func checkH264(f *mediav1.VideoFormat) error {
 	return nil
 }
 
-// h264Encoder gives the library the time and the rate of the pictures.
+// h264Encoder passes the time and the rate of the pictures to the library.
 type h264Encoder struct {
 	encoder *openh264.Encoder
 	clock   clock
-	rate    float64 // that the encoder was told
+	rate    float64 // that the encoder is set to
 }
 
 func newH264(f *mediav1.VideoFormat, o codec.Options) (codec.Encoder, error) {
@@ -72,8 +72,8 @@ func (e *h264Encoder) Encode(img *media.I420, key bool, at time.Time) (codec.Pac
 	return codec.Packet{Data: p.Data, Key: p.Key}, err
 }
 
-// followRate tells the encoder how often pictures really come. Its rate control counts pictures, not time: a camera that
-// slows down in the dark would get only a part of its bits.
+// followRate sets the encoder to the actual picture rate. Its rate control counts pictures, not time: a camera that
+// slows down in the dark would get only part of its bits.
 func (e *h264Encoder) followRate() error {
 	const tolerance = 0.1
 	rate := min(max(1/e.clock.step, 1), maxH264Rate)
@@ -88,7 +88,7 @@ func (e *h264Encoder) SetBitrate(bps int) error { return e.encoder.SetBitrate(bp
 
 func (e *h264Encoder) Close() error { return e.encoder.Close() }
 
-// h264Decoder skips what comes before the first key frame.
+// h264Decoder skips everything before the first key frame.
 type h264Decoder struct{ *openh264.Decoder }
 
 func (d h264Decoder) Decode(f source.Frame) (*media.I420, error) {

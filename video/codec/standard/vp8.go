@@ -28,7 +28,7 @@ func checkVP8(f *mediav1.VideoFormat) error {
 	return nil
 }
 
-// vp8Encoder gives the library the duration of the pictures.
+// vp8Encoder passes the duration of the pictures to the library.
 type vp8Encoder struct {
 	*vpx.Encoder
 	clock clock

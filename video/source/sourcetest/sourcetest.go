@@ -11,10 +11,11 @@ import (
 	"github.com/waldo-robot/waldo/video/source"
 )
 
-// patience is how long a test waits for something that should come at once, on a machine that is busy.
+// patience is how long a test waits, on a busy machine, for something that should happen at once.
 const patience = 20 * time.Second
 
-// Run checks sources made by open, which is called once for every check and fails the test by itself if it cannot.
+// Run checks sources made by open, which is called once for every check and fails the test itself if it cannot open
+// one.
 func Run(t *testing.T, open func(t *testing.T) source.Source) {
 	checks := map[string]func(*testing.T, source.Source){
 		"describes itself":            describes,
@@ -79,7 +80,7 @@ func frames(t *testing.T, s source.Source) {
 	for i, f := range take(t, s, 3) {
 		if f.Format.GetMediaType() != current.GetMediaType() || f.Format.GetWidthPx() != current.GetWidthPx() ||
 			f.Format.GetHeightPx() != current.GetHeightPx() || f.Format.GetPixelFormat() != current.GetPixelFormat() {
-			t.Errorf("frame %d has format %v, the source said %v", i, f.Format, current)
+			t.Errorf("frame %d has format %v, the source reported %v", i, f.Format, current)
 		}
 		if len(f.Data) == 0 && f.Picture == nil {
 			t.Errorf("frame %d is empty", i)
@@ -94,7 +95,7 @@ func frames(t *testing.T, s source.Source) {
 		}
 		last = f.Time
 		if !f.Key && (i == 0 || !media.InterCoded(f.Format.GetMediaType())) {
-			t.Errorf("frame %d (%s) is no key frame", i, f.Format.GetMediaType())
+			t.Errorf("frame %d (%s) is not a key frame", i, f.Format.GetMediaType())
 		}
 	}
 }

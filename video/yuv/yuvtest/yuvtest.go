@@ -1,4 +1,4 @@
-// Package yuvtest makes pictures to test codecs and converters with, and measures how much of them came through. It is
+// Package yuvtest makes pictures for tests of codecs and converters, and measures how similar the results are. It is
 // pure Go, and shares no code with what it tests.
 package yuvtest
 
@@ -10,7 +10,7 @@ import (
 )
 
 // Picture returns a smooth, colourful picture in video range that differs in every direction, so that a picture which
-// is turned, mirrored or has its planes mixed up cannot pass for it. Step moves its content.
+// is turned, mirrored or has its planes mixed up does not match it. Step moves its content.
 func Picture(width, height, step int) *media.I420 {
 	p := media.NewI420(width, height)
 	fill(p.Y, p.StrideY, width, height, func(x, y float64) float64 {
@@ -22,7 +22,7 @@ func Picture(width, height, step int) *media.I420 {
 	return p
 }
 
-// Noise returns a picture of random samples in video range: the most there is to encode.
+// Noise returns a picture of random samples in video range: the hardest content to encode.
 func Noise(width, height int, seed uint64) *media.I420 {
 	p := media.NewI420(width, height)
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -41,8 +41,8 @@ func Grain(p *media.I420, amount int, seed uint64) *media.I420 {
 	return p
 }
 
-// PSNR is the likeness of each plane in decibels, infinite if they are equal: above 40 no eye sees a difference, below 25 it is
-// another picture. Pictures of different size have none: 0.
+// PSNR is the similarity of each plane in decibels, infinite if they are equal: above 40 no eye sees a difference,
+// below 25 it is another picture. It is 0 for pictures of different size.
 func PSNR(a, b *media.I420) (y, u, v float64) {
 	if a.Width != b.Width || a.Height != b.Height {
 		return 0, 0, 0
