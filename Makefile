@@ -126,9 +126,10 @@ generate: $(TOOLS)/buf $(WEB) ## generate api/gen, and the types of the page, fr
 	@cd examples/thermometer && PATH=$(TOOLS):$$PATH buf generate
 
 .PHONY: check
-check: deps $(TOOLS)/buf $(WEB) ## check the API, generated code, go.mod files, which module imports which, and builds without go.work
+check: deps $(TOOLS)/buf $(WEB) ## check the API, generated code, go.mod files, imports, where codecs are named, and builds without go.work
 	@GO=$(GO) PATH=$(TOOLS):$$PATH scripts/check-api
 	@scripts/check-imports
+	@scripts/check-codecs
 	@GO=$(GO) scripts/check-links
 	@$(call each,$(MODULES),GOWORK=off $(GO) mod tidy -diff && GOWORK=off $(GO) build -o /dev/null ./...)
 
