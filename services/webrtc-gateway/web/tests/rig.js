@@ -15,7 +15,7 @@ const refused = (report, code = 'FAILED_PRECONDITION') => ({
   },
 });
 
-/** An actuator, after pkg/control/arbiter.go. */
+/** An actuator with the rules of pkg/control: rig.test.js compares the two. */
 export class FakeActuator {
   name;
   epoch;
