@@ -26,18 +26,7 @@ func newAudio(feed AudioFeed, f *fan) *audio {
 }
 
 // Run reads the feed until ctx or the feed ends.
-func (a *audio) Run(ctx context.Context) {
-	for {
-		f, err := a.feed.Next(ctx)
-		if err != nil {
-			if ctx.Err() == nil {
-				a.log.Warn("stream ended", "error", err)
-			}
-			return
-		}
-		a.accept(f, time.Now())
-	}
-}
+func (a *audio) Run(ctx context.Context) { pump(ctx, a.fan, a.feed.Next, a.accept) }
 
 // Close releases the stream.
 func (a *audio) Close() {

@@ -1,6 +1,7 @@
 package tracks
 
 import (
+	"context"
 	"log/slog"
 	"slices"
 	"sync"
@@ -49,6 +50,20 @@ func newFan(s Stream, m *meters, log *slog.Logger) *fan {
 }
 
 func (f *fan) common() *fan { return f }
+
+// pump passes the frames of a feed to accept, with the time of their arrival, until ctx or the feed ends.
+func pump[F any](ctx context.Context, f *fan, next func(context.Context) (F, error), accept func(F, time.Time)) {
+	for {
+		fr, err := next(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				f.log.Warn("stream ended", "error", err)
+			}
+			return
+		}
+		accept(fr, time.Now())
+	}
+}
 
 // chooseCodec sets codec to the one of a frame and reports whether it has changed. It is not ok if the gateway has no codec for the
 // frame.

@@ -57,16 +57,7 @@ func (v *video) Run(ctx context.Context) {
 	asking, stop := context.WithCancel(ctx)
 	defer stop()
 	requests.Go(func() { v.keys.run(asking) })
-	for {
-		f, err := v.feed.Next(ctx)
-		if err != nil {
-			if ctx.Err() == nil {
-				v.log.Warn("stream ended", "error", err)
-			}
-			return
-		}
-		v.accept(f, time.Now())
-	}
+	pump(ctx, v.fan, v.feed.Next, v.accept)
 }
 
 // Close releases the stream.
