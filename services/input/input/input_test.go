@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	linux "github.com/holoplot/go-evdev"
 	"github.com/nats-io/nats.go"
@@ -20,6 +21,7 @@ import (
 
 	inputv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/input/v1"
 	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/inflight"
 	"github.com/waldo-robot/waldo/services/input/reports"
 	"github.com/waldo-robot/waldo/services/input/source"
 )
@@ -142,26 +144,23 @@ func TestSlowReaderIsEnded(t *testing.T) {
 	w, toy := startToy(t, nil)
 	slow, state := w.stream(t)
 	other, _ := w.stream(t)
-	const flood = 20_000 // many times what fits into the queue and the connection
-	var reading sync.WaitGroup
-	room := make(chan struct{}, 16) // keeps the flood from outrunning the reader, even on a busy machine
-	reading.Go(func() {
-		var err error
-		for range flood {
-			if err == nil {
-				_, err = other.report()
+	const flood, batch = 4 * reports.Queue, 16 // more than the queue and the connection hold
+	ended := 1.0
+	for range flood / batch {
+		sent := time.Now()
+		for i := range int32(batch) {
+			toy.send(key(linux.BTN_SOUTH, i%2))
+		}
+		for range batch {
+			_, err := other.report()
+			if status.Code(err) == codes.ResourceExhausted && time.Since(sent) > inflight.MaxWait {
+				ended++ // the machine stood still for so long that this one counts as slow, too
+				other, _ = w.stream(t)
+				break
 			}
-			<-room
+			must(t, err)
 		}
-		if err != nil {
-			t.Errorf("the reader that is not slow: %v", err)
-		}
-	})
-	for i := range int32(flood) {
-		room <- struct{}{}
-		toy.send(key(linux.BTN_SOUTH, i%2))
 	}
-	reading.Wait()
 	got := 0
 	for at := state.GetSequence(); ; got++ {
 		step, err := slow.Recv()
@@ -178,8 +177,8 @@ func TestSlowReaderIsEnded(t *testing.T) {
 	if got >= flood {
 		t.Error("it was not slow")
 	}
-	if n := w.metric(t, "waldo_input_slow_readers_total"); n != 1 {
-		t.Errorf("%v slow readers are counted", n)
+	if n := w.metric(t, "waldo_input_slow_readers_total"); n != ended {
+		t.Errorf("%v slow readers are counted, %v were ended", n, ended)
 	}
 	if again, state := w.stream(t); state.GetSequence() != flood { // report 0 was the one at opening
 		t.Errorf("called again: %v %v", again, state)

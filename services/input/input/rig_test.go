@@ -112,9 +112,7 @@ func (w *world) metric(t *testing.T, name string) float64 {
 // stream opens a stream of reports and returns the state it begins with.
 func (w *world) stream(t testing.TB) (*reader, *inputv1.State) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
-	t.Cleanup(cancel)
-	s, err := w.input.StreamReports(ctx, &inputv1.StreamReportsRequest{})
+	s, err := w.input.StreamReports(t.Context(), &inputv1.StreamReportsRequest{})
 	must(t, err)
 	first, err := s.Recv()
 	must(t, err)
