@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/waldo-robot/waldo/e2e/harness"
@@ -46,6 +47,30 @@ func TestViewersShareOneEncode(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// TestStreamsAreEncodedOnceEach has WebRTC viewers that offer one codec each: first one of H.264, then two of H.264 and one of VP8
+// at once. The camera encodes each stream that somebody watches once per captured picture.
+func TestStreamsAreEncodedOnceEach(t *testing.T) {
+	robot := harness.StartRobot(t, harness.Options{Devices: cameraAlone})
+	metrics := robot.Device(t, "front").MetricsAddress
+	page := harness.StartBrowser(t).Open(t, robot.URL+"/healthz")
+	encodes := func(codec string) float64 { return harness.Metric(t, metrics, encoded, `media_type="`+codec+`"`) }
+	const h264, vp8 = "video/H264", "video/VP8"
+	harness.Eval[played](t, page, plays, []string{h264}, []string{})
+	if n := encodes(vp8); n != 0 {
+		t.Fatalf("%v pictures of VP8 were encoded for nobody", n)
+	}
+	three := "Promise.all([" + plays + "," + plays + "," + strings.ReplaceAll(plays, "$1", "$3") + "])"
+	seen := harness.Eval[[]played](t, page, three, []string{h264}, []string{}, []string{vp8})
+	after := map[string]float64{h264: encodes(h264), vp8: encodes(vp8)}
+	all := harness.Metric(t, metrics, captured, "") // read later, so never less
+	for i, codec := range []string{h264, h264, vp8} {
+		if n := after[codec]; !strings.HasPrefix(seen[i].Codec, codec) || n < float64(seen[i].Decoded) || n > all {
+			t.Errorf("viewer %d decoded %d pictures of %q; of %v captures %v were encoded as %s",
+				i, seen[i].Decoded, seen[i].Codec, all, n, codec)
+		}
+	}
 }
 
 // watchClock lets the device say three times that it lives, which takes more than a second: time enough for frames, if there were any.
