@@ -49,7 +49,8 @@ func TestBusThatHangs(t *testing.T) {
 	}
 	relay.freeze()
 	picture := wrapperspb.Bytes(make([]byte, 512<<10))
-	// The bus is given up once, after 2 s; if each picture waited that long it would take 4 minutes. The rest is for a busy machine.
+	// The bus is given up once, after 2 s; if each picture waited that long it would take 4 minutes. The rest is for a
+	// busy machine.
 	within(t, time.Minute, "publishing 64 MB", func() {
 		for range 128 {
 			out.Publish(picture)
