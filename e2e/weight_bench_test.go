@@ -2,12 +2,10 @@ package e2e
 
 import (
 	"bufio"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -103,18 +101,8 @@ func (c *costs) memory(b *testing.B) {
 	b.Helper()
 	for device, kind := range kindOf {
 		pid := c.robot.Device(b, device).PID
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-		if err != nil {
-			b.Fatal(err)
-		}
-		for field, name := range map[string]string{"VmRSS:": "resident", "RssAnon:": "own"} {
-			_, rest, _ := strings.Cut(string(text), "\n"+field)
-			kB, err := strconv.Atoi(strings.Fields(rest)[0])
-			if err != nil {
-				b.Fatal(err)
-			}
-			c.add(kind+"-"+name+"-MiB", float64(kB)/1024)
-		}
+		c.add(kind+"-resident-MiB", harness.Resident(b, pid))
+		c.add(kind+"-own-MiB", harness.Anonymous(b, pid))
 	}
 }
 

@@ -99,3 +99,19 @@ func Resident(tb testing.TB, pid int) float64 {
 	}
 	return float64(pages*os.Getpagesize()) / (1 << 20)
 }
+
+// Anonymous is the memory of a process that is in RAM and of no file, in MiB: what it has allocated, without code.
+func Anonymous(tb testing.TB, pid int) float64 {
+	tb.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "\nRssAnon:")
+	line, _, _ := strings.Cut(rest, "\n")
+	kB, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(line), " kB"))
+	if err != nil {
+		tb.Fatalf("process %d: RssAnon is %q", pid, line)
+	}
+	return float64(kB) / 1024
+}

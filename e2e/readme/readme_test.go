@@ -75,6 +75,7 @@ var readmes = map[string][]step{
 		{"make build venv", leftOut("`make e2e` does it")},
 		{"cd e2e && WALDO_BIN=", leftOut("`make e2e` runs the same command")},
 		{"cd e2e && WALDO_BIN=$PWD/../bin WALDO_BASE_BIN=", leftOut("it needs the programs of another build")},
+		{"make e2e TESTFLAGS='-v -run TestMemoryStays'", leftOut("`make e2e` runs it for a shorter time")},
 	},
 	"examples/padrover/README.md": {
 		{"make run", stays(everything...)},
