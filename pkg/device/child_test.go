@@ -4,9 +4,12 @@ import (
 	"bufio"
 	"context"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,6 +21,9 @@ import (
 // childVariable makes the test binary a device: its value names the driver.
 const childVariable = "WALDO_DEVICE_TEST_CHILD"
 
+// onOneCore ends the name of a driver whose kind is [Kind.OneCore].
+const onOneCore = " on one core"
+
 // child is the main of such a process. It does not return.
 func child() {
 	drivers := map[string]driverFunc{
@@ -25,7 +31,10 @@ func child() {
 		"hangs":  func(_ context.Context, ready func()) error { ready(); select {} },
 		"panics": func(context.Context, func()) error { panic("a bug in the driver") },
 	}
-	Main(kindOf(drivers[os.Getenv(childVariable)]))
+	driver, oneCore := strings.CutSuffix(os.Getenv(childVariable), onOneCore)
+	kind := kindOf(drivers[driver])
+	kind.OneCore = oneCore
+	Main(kind)
 }
 
 // program is a device in a process of its own.
@@ -167,4 +176,40 @@ func TestServingLine(t *testing.T) {
 		t.Errorf("it says %s", line)
 	}
 	p.end(t, syscall.SIGTERM)
+}
+
+// TestOneCore checks on how many cores Go code runs.
+func TestOneCore(t *testing.T) {
+	for name, tt := range map[string]struct{ driver, setting, want string }{
+		"a kind on one core":             {"works" + onOneCore, "", "1"},
+		"as the environment says":        {"works" + onOneCore, "3", "3"},
+		"a kind that may use more":       {"works", "3", "3"},
+		"on all cores unless it is said": {"works", "", strconv.Itoa(runtime.GOMAXPROCS(0))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("GOMAXPROCS", tt.setting)
+			p := launch(t, tt.driver, "", "--nats", "nats://"+freeAddress(t))
+			_, at, _ := strings.Cut(p.await(t, "msg=serving"), "metrics=")
+			if cores := scrape(t, at, "go_sched_gomaxprocs_threads"); cores != tt.want {
+				t.Errorf("Go code runs on %q cores, want %s", cores, tt.want)
+			}
+			p.end(t, syscall.SIGTERM)
+		})
+	}
+}
+
+// scrape returns the value of a metric without labels.
+func scrape(t *testing.T, address, metric string) string {
+	t.Helper()
+	response, err := http.Get("http://" + address + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+		if value, ok := strings.CutPrefix(lines.Text(), metric+" "); ok {
+			return value
+		}
+	}
+	return ""
 }

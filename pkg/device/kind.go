@@ -10,6 +10,10 @@ type Kind[C any] struct {
 	Version string
 	// Defaults is the configuration where nothing else is said.
 	Defaults C
+	// OneCore runs the Go code of the process on one core at a time. It is for kinds whose work comes in small pieces: each of these
+	// would wake a second thread, which finds nothing to do. Calls of C and of the system do not count, so a device can still use several
+	// cores with them. A number in the environment variable GOMAXPROCS takes precedence.
+	OneCore bool
 	// New makes the driver. Services and streams are registered here. Hardware is not opened yet: that is for Run. Calls come
 	// once New has returned, perhaps before Run has. An error ends the process with ExitConfiguration.
 	New func(*Kit, C) (Driver, error)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -35,6 +36,9 @@ const lastWords = 100 * time.Millisecond
 
 // Main runs a device process from its flags, environment and robot file, and exits.
 func Main[C any](k Kind[C]) {
+	if k.OneCore && os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(1)
+	}
 	output.Survive()
 	os.Exit(run(k, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }

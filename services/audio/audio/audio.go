@@ -25,7 +25,7 @@ import (
 
 // Kind is what package device runs.
 func Kind() device.Kind[Config] {
-	return device.Kind[Config]{Name: "audio", Version: version.Version, Defaults: Defaults(), New: newDriver}
+	return device.Kind[Config]{Name: "audio", Version: version.Version, Defaults: Defaults(), OneCore: true, New: newDriver}
 }
 
 // speakerQueue is how many packets of the bus may wait: they are taken at once, so this is for hiccups.

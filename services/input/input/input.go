@@ -27,7 +27,7 @@ func Kind() device.Kind[Config] { return KindOf(open) }
 
 // KindOf is Kind with sources from another constructor, for tests.
 func KindOf(open func(Config) (source.Source, error)) device.Kind[Config] {
-	return device.Kind[Config]{Name: "input", Version: version.Version, Defaults: Defaults(),
+	return device.Kind[Config]{Name: "input", Version: version.Version, Defaults: Defaults(), OneCore: true,
 		New: func(kit *device.Kit, c Config) (device.Driver, error) {
 			src, err := open(c)
 			if err != nil {
