@@ -1,10 +1,10 @@
 /**
- * @file What the library needs of the browser, gathered in one object so that tests can put in their own.
+ * @file What the library needs from the browser, gathered in one object so that tests can replace it.
  */
 
 import { holderName } from './holder.js';
 
-/** @typedef {'hidden'|'blurred'|'frozen'|'closed'} Lapse Why nobody can be meant to hold a key. Blurred: another window has the keyboard. */
+/** @typedef {'hidden'|'blurred'|'frozen'|'closed'} Lapse Why no key can be held on purpose. Blurred: another window has the keyboard. */
 
 /**
  * @typedef {object} Env
@@ -12,22 +12,22 @@ import { holderName } from './holder.js';
  * @property {(config: RTCConfiguration) => RTCPeerConnection} openPeer
  * @property {() => MediaStream} newStream
  * @property {(url: string, init: RequestInit) => Promise<Response>} fetch
- * @property {string} origin Of the page.
+ * @property {string} origin The page's origin.
  * @property {() => number} now Monotonic time in ms since {@link Env.originMs}.
  * @property {number} originMs Unix time in ms at which `now` was 0; fixed, so `originMs + now()` never jumps.
- * @property {(run: () => void, ms: number) => () => void} every Runs something regularly until the result is called.
+ * @property {(run: () => void, ms: number) => () => void} every Runs a function regularly until the result is called.
  * @property {() => boolean} hidden Whether the page is hidden, so that the browser does not show frames.
- * @property {(run: () => void) => () => void} onWake Calls when the page is shown again or the network is back.
- * @property {(run: (why: Lapse) => void) => () => void} onAway Calls when the page is hidden, left
+ * @property {(run: () => void) => () => void} onWake Runs a function when the page is shown again or the network is back.
+ * @property {(run: (why: Lapse) => void) => () => void} onAway Runs a function when the page is hidden, left
  *   for another window, put to sleep, or closed.
- * @property {() => boolean} canDecode Whether {@link Env.newDecoder} can be called: WebCodecs is for secure contexts only.
- * @property {() => Promise<string[]>} decodable Media types of video that {@link Env.newDecoder} takes, the preferred one first.
+ * @property {() => boolean} canDecode Whether {@link Env.newDecoder} can be called: WebCodecs works in secure contexts only.
+ * @property {() => Promise<string[]>} decodable Media types of video that {@link Env.newDecoder} decodes, the preferred one first.
  * @property {(handlers: DecoderHandlers) => Decoder} newDecoder
  * @property {() => Screen} newScreen Something to draw decoded frames on.
  * @property {() => (Gamepad|null)[]} gamepads
- * @property {() => string} holder What this page calls itself, the same as long as it is open.
+ * @property {() => string} holder The name of this page, the same as long as it is open.
  * @property {(element: Element, run: (seen: boolean) => void) => () => void} watchSeen
- *   Says whether an element is on the screen, first soon and then on every change.
+ *   Reports whether an element is on the screen, at first and then on every change.
  */
 
 /**
@@ -35,13 +35,13 @@ import { holderName } from './holder.js';
  *
  * @typedef {object} DecoderHandlers
  * @property {(frame: DecodedFrame) => void} output
- * @property {() => void} error It is of no more use.
- * @property {() => void} dequeue Less waits.
+ * @property {() => void} error The decoder has failed and is unusable.
+ * @property {() => void} dequeue The decoder's queue has become shorter.
  *
  * @typedef {object} Decoder
  * @property {(codec: string) => void} configure
  * @property {(key: boolean, timestampUs: number, data: Uint8Array<ArrayBuffer>) => void} decode
- * @property {number} waiting How many pictures wait to be decoded.
+ * @property {number} waiting The number of pictures waiting to be decoded.
  * @property {() => void} close
  *
  * @typedef {object} Screen
@@ -50,7 +50,7 @@ import { holderName } from './holder.js';
  * @property {() => void} close
  */
 
-/** What decoders are asked for, by media type: the least of H.264 that all cameras may send, and VP8 for browsers without it. */
+/** Codec strings to decode, by media type: the least H.264 that cameras may send, and VP8 for browsers without H.264. */
 const CODECS = { 'video/H264': 'avc1.42e01f', 'video/VP8': 'vp8' };
 
 /** @returns {Promise<string[]>} */
@@ -94,7 +94,7 @@ function newScreen() {
   };
 }
 
-/** One for all that a page makes: two connections of one page are one person. */
+/** One name per page: two connections of a page belong to one person. */
 let holder = '';
 
 /** @returns {Env} */

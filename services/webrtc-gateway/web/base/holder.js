@@ -1,6 +1,6 @@
-/** @file What a page calls itself, so that people recognise who drives: `Chromium on Linux 3f2a`. */
+/** @file The name of a page, so that people recognise who drives: `Chromium on Linux 3f2a`. */
 
-/** Browsers by what their user agent says; the first that fits, for most say the names of others as well. */
+/** Browsers by their user agent. The first match counts, because most user agents also name other browsers. */
 const BROWSERS = /** @type {[RegExp, string][]} */ ([
   [/\bEdgA?\//, 'Edge'], [/\bOPR\//, 'Opera'], [/\bSamsungBrowser\//, 'Samsung Internet'], [/\b(Firefox|FxiOS)\//, 'Firefox'],
   [/\bCriOS\//, 'Chrome'], [/\bChromium\//, 'Chromium'], [/\b(HeadlessChrome|Chrome)\//, 'Chrome'], [/\bSafari\//, 'Safari'],
@@ -13,12 +13,12 @@ const SYSTEMS = /** @type {[RegExp, string][]} */ ([
 
 /**
  * @param {string} agent The browser's user agent.
- * @param {string[]} brands Its brands, where it tells them (NavigatorUAData).
- * @param {number} random 0 to 1: tells two tabs of one browser apart.
+ * @param {string[]} brands Its brands, if it reports them (NavigatorUAData).
+ * @param {number} random 0 to 1: distinguishes two tabs of one browser.
  * @returns {string}
  */
 export function holderName(agent, brands, random) {
-  // Chromium calls itself Chrome in the user agent, and only the brands know better.
+  // Chromium calls itself Chrome in the user agent; only the brands distinguish them.
   const chromium = brands.includes('Chromium') && !brands.some((b) => /Chrome$|Edge|Opera|Brave/.test(b));
   const browser = chromium ? 'Chromium' : first(BROWSERS, agent) ?? 'Browser';
   const system = first(SYSTEMS, agent);

@@ -1,7 +1,7 @@
-/** @file The middle of a list of numbers. Pure. */
+/** @file The median of a list of numbers. Pure. */
 
 /**
- * Middle value; of an even number the upper one.
+ * The median; the upper of the two middle values if their count is even.
  * @param {number[]} values
  * @returns {number|null} Null if there are none.
  */

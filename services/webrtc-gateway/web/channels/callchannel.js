@@ -1,18 +1,18 @@
-/** @file The data channel of calls that may be lost. */
+/** @file The data channel for lossy calls. */
 
 import { isObject, parseJson } from '../proto/json.js';
 import { callResult } from '../proto/signaling.js';
 import { DataChannel } from './datachannel.js';
 
 /**
- * How many bytes may wait to leave on the channel of calls: none but those of the moment. A command that waits is stale,
- * and the next one is on its way.
+ * How many bytes may wait to be sent on the call channel: only what is sent at this moment. A command that waits is
+ * stale, and the next one is about to follow.
  */
 const MOST_WAITING = 1024;
-/** What the gateway calls the channel. */
+/** The gateway's label for the channel. */
 export const CALLS_LABEL = 'waldo.calls';
 
-/** The channel of calls that may be lost: neither ordered nor sent again. */
+/** The channel for lossy calls: unordered, without retransmission. */
 export class CallChannel extends DataChannel {
   #onResult;
 
@@ -33,7 +33,7 @@ export class CallChannel extends DataChannel {
   /** @override @param {string|ArrayBuffer} data */
   received(data) {
     const value = typeof data === 'string' ? parseJson(data) : null;
-    // A word that is no result says why there are none; the channel is closed after it, and that is seen.
+    // A message that is not a result explains why there will be none; the gateway then closes the channel.
     if (isObject(value) && typeof value.id === 'number') this.#onResult(callResult(value));
   }
 }

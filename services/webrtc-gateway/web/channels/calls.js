@@ -1,20 +1,20 @@
 /**
- * @file Calls to devices: the methods of their gRPC services, over the WebSocket or the channel of calls that may be lost.
+ * @file Calls to devices: the methods of their gRPC services, over the WebSocket or the channel for lossy calls.
  */
 
-/** How long the answer to a call may take unless said otherwise, in ms. */
+/** The default time limit for the answer to a call, in ms. */
 const TIMEOUT_MS = 5000;
 /** Ids are int32 on the wire. */
 const LAST_ID = 0x7fffffff;
 
 /** @import { CallJson, PeerMessageJson } from '../proto/gen/waldo/signaling/v1/signaling_pb.js' */
 
-/** Why a call came to nothing: a gRPC status. */
+/** Why a call failed: a gRPC status. */
 export class CallError extends Error {
   name = 'CallError';
   /** For example `NOT_FOUND`. */
   code;
-  /** More about it, each with its type in `@type`; a refused command has its `waldo.control.v1.CommandReport`. */
+  /** Details, each with its type in `@type`; a refused command has its `waldo.control.v1.CommandReport`. */
   details;
 
   /** @param {import('../proto/signaling.js').RpcError} error */
@@ -37,15 +37,15 @@ export class CallError extends Error {
  * @typedef {Calls['call']} Call Calls a method of a device.
  *
  * @typedef {object} CallOptions
- * @property {boolean} [lossy] By the channel without retransmission: sent now or never, and the answer may not come.
+ * @property {boolean} [lossy] Uses the channel without retransmission: the call is sent now or never, and the answer may be lost.
  * @property {number} [timeoutMs] How long the answer may take; 5 s.
  */
 
 /**
- * @typedef {object} Ways Each returns false if nothing was sent.
+ * @typedef {object} Ways Each function returns false if nothing was sent.
  * @property {(message: PeerMessageJson) => boolean} send Sends it on the WebSocket.
  * @property {(text: string) => boolean} sendLossy Sends a Call on the channel of calls.
- * @property {() => boolean} [detour] Whether calls that may be lost go over the WebSocket now, and it has nothing to send.
+ * @property {() => boolean} [detour] Whether lossy calls use the WebSocket now, and it has nothing left to send.
  */
 
 /**
@@ -55,14 +55,14 @@ export class CallError extends Error {
  * @property {number} dueMs
  */
 
-/** The calls under way. None is ever kept for later: what cannot be sent now fails now. */
+/** The calls in progress. None is ever kept for later: a call that cannot be sent now fails now. */
 export class Calls {
   #ways;
   #env;
   /** @type {Map<number, Pending>} */
   #pending = new Map();
   #id = 0;
-  /** The call that may be lost and is under way over the WebSocket, which loses none: what is sent behind it would only get old. */
+  /** The lossy call in progress over the WebSocket. The WebSocket loses nothing, so anything queued behind it would only grow stale. */
   #around = 0;
 
   /**
@@ -88,11 +88,11 @@ export class Calls {
     return new Promise((resolve, reject) => {
       this.#pending.set(call.id, { resolve, reject, dueMs: this.#env.now() + timeoutMs });
       const sent = lossy ? this.#ways.sendLossy(JSON.stringify(call)) || this.#detour(call) : this.#ways.send({ call });
-      if (!sent) this.#fail(call.id, 'UNAVAILABLE', 'there is no way to the robot now: nothing was sent');
+      if (!sent) this.#fail(call.id, 'UNAVAILABLE', 'no connection to the robot: nothing was sent');
     });
   }
 
-  /** Sends a call that may be lost over the WebSocket, unless one is under way there. @param {CallJson & {id: number}} call */
+  /** Sends a lossy call over the WebSocket, unless one is in progress there. @param {CallJson & {id: number}} call */
   #detour(call) {
     if (!this.#ways.detour?.() || this.#pending.has(this.#around) || !this.#ways.send({ call })) return false;
     this.#around = call.id;
@@ -100,7 +100,7 @@ export class Calls {
   }
 
   /**
-   * Ends a call. The answer to one that has ended already, or to none of ours, is nothing.
+   * Ends a call. An answer to an ended or unknown call is ignored.
    * @param {import('../proto/signaling.js').CallResult} result
    */
   settle({ id, response, error }) {
@@ -111,16 +111,16 @@ export class Calls {
     else pending.resolve(response ?? {});
   }
 
-  /** Gives up what takes too long. Called every few dozen ms. */
+  /** Fails calls that take too long. Called every few dozen ms. */
   tick() {
     const now = this.#env.now();
     for (const [id, { dueMs }] of this.#pending) {
-      if (now >= dueMs) this.#fail(id, 'DEADLINE_EXCEEDED', 'no answer came in time');
+      if (now >= dueMs) this.#fail(id, 'DEADLINE_EXCEEDED', 'no answer arrived in time');
     }
   }
 
   /**
-   * The session is over: no answer will come to anything.
+   * The session has ended: no call will be answered.
    * @param {string} why
    */
   lose(why) {

@@ -1,5 +1,5 @@
 /**
- * @file All data channels that the page wants, whatever connection there is.
+ * @file All data channels that the page wants, across connections.
  */
 
 import { CallChannel, CALLS_LABEL } from './callchannel.js';
@@ -10,7 +10,7 @@ import { Channel } from './topic.js';
 
 /** @typedef {{openChannel: (label: string, init: RTCDataChannelInit) => RTCDataChannel|null}} Carrier A connection. */
 
-/** The channels, by what they are for. */
+/** The channels, by label. */
 export class ChannelSet {
   #env;
   #onResult;
@@ -21,7 +21,7 @@ export class ChannelSet {
 
   /**
    * @param {import('../base/env.js').Env} env
-   * @param {(result: import('../proto/signaling.js').CallResult) => void} onResult Called with answers on the channel of calls.
+   * @param {(result: import('../proto/signaling.js').CallResult) => void} onResult Called with answers from the call channel.
    */
   constructor(env, onResult) {
     this.#env = env;
@@ -47,13 +47,13 @@ export class ChannelSet {
     return this.#get(streamLabel(device, stream, options), (onClose) => new Stream(device, stream, options, this.#env, onClose));
   }
 
-  /** Whether calls that may be lost can be made, if they are wanted. */
+  /** Whether lossy calls can be made, if they are wanted. */
   get callable() {
     const calls = this.#channels.get(CALLS_LABEL);
     return !calls || calls.state === 'open';
   }
 
-  /** The channel of calls; asking for it makes it. */
+  /** The call channel, created on first use. */
   get calls() {
     return this.#get(CALLS_LABEL, () => new CallChannel(this.#env, this.#onResult));
   }
@@ -63,29 +63,29 @@ export class ChannelSet {
     return this.calls.send(call);
   }
 
-  /** @param {Carrier} carrier From now on the connection to be on. */
+  /** @param {Carrier} carrier The connection to use from now on. */
   use(carrier) {
     this.#carrier = carrier;
     for (const channel of this.#channels.values()) this.#open(channel);
   }
 
-  /** The connection is gone. */
+  /** The connection has ended. */
   drop() {
     this.#carrier = null;
     for (const channel of this.#channels.values()) channel.drop();
   }
 
-  /** Makes channels that were closed again. Called every few dozen ms. */
+  /** Reopens channels that were closed. Called every few dozen ms. */
   tick() {
     for (const channel of this.#channels.values()) channel.tick();
   }
 
-  /** Devices have changed: streams that were refused may be there now. */
+  /** Devices have changed: streams that were refused may be available now. */
   hurry() {
     for (const channel of this.#channels.values()) channel.hurry();
   }
 
-  /** Closes all of them for good. */
+  /** Closes all channels for good. */
   close() {
     for (const channel of [...this.#channels.values()]) channel.close();
     this.#channels.clear();

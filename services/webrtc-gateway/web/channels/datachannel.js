@@ -1,14 +1,14 @@
 /**
- * @file One data channel for as long as the page wants it: made again on each new connection, and when it was closed.
+ * @file One data channel for as long as the page wants it: it is opened again on each new connection, and after it was closed.
  *
- * Nothing is ever kept to be sent later. What cannot leave now is not sent, and the caller is told.
+ * Nothing is ever kept to be sent later. A message that cannot be sent now is not sent, and the caller learns it.
  */
 
 /** The largest message that fits a data channel, in bytes. */
 export const LARGEST_BYTES = 64 * 1024;
-/** A channel that was closed by the gateway is made again after this, and after twice as long the next time, in ms. */
+/** A channel that the gateway closed is reopened after this time, and after twice as long the next time, in ms. */
 const [FIRST_RETRY_MS, LAST_RETRY_MS] = [500, 5000];
-/** One that was open for this long begins with the shortest wait again, in ms. */
+/** A channel that was open this long starts with the shortest wait again, in ms. */
 const GOOD_MS = 5000;
 
 /** @typedef {'connecting'|'open'|'closed'} ChannelState Connecting: not open now, but wanted. Closed: for good. */
@@ -16,7 +16,7 @@ const GOOD_MS = 5000;
 /**
  * What all channels have in common.
  *
- * Events: `open` and `close` when {@link DataChannel.state} becomes `open` and ceases to be; both may come many times.
+ * Events: `open` when {@link DataChannel.state} becomes `open`, and `close` when it no longer is; both may occur many times.
  */
 export class DataChannel extends EventTarget {
   /** @type {ChannelState} */
@@ -57,7 +57,7 @@ export class DataChannel extends EventTarget {
   }
 
   /**
-   * For the robot: there is a connection to be on.
+   * For the robot: a connection is available.
    * @param {(label: string, init: RTCDataChannelInit) => RTCDataChannel|null} make
    */
   use(make) {
@@ -67,26 +67,26 @@ export class DataChannel extends EventTarget {
     this.#open();
   }
 
-  /** For the robot: the connection is gone, with all that was under way. */
+  /** For the robot: the connection has ended, with everything in transit. */
   drop() {
     this.#make = null;
     this.#leave();
   }
 
-  /** For the robot: makes a channel that was closed again when it is time to. */
+  /** For the robot: reopens a closed channel when it is due. */
   tick() {
     if (this.#env.now() >= this.#retryAt) this.#open();
   }
 
-  /** For the robot: what kept the channel from being had may have changed. */
+  /** For the robot: the reason for the channel's refusal may be gone. */
   hurry() {
     if (this.#retryAt !== Infinity) this.#retryAt = this.#env.now();
   }
 
   /**
-   * Sends what fits, or nothing.
+   * Sends the message if it fits, or nothing.
    * @param {string|ArrayBuffer|ArrayBufferView<ArrayBuffer>} data
-   * @param {number} mostWaiting How many bytes may wait to leave already.
+   * @param {number} mostWaiting The most bytes that may already be waiting.
    * @returns {boolean} Whether it was sent.
    */
   write(data, mostWaiting) {
@@ -96,12 +96,12 @@ export class DataChannel extends EventTarget {
       channel.send(/** @type {any} */ (data));
       return true;
     } catch {
-      return false; // the browser's buffer is full, or the channel closes this moment
+      return false; // the browser's buffer is full, or the channel is just closing
     }
   }
 
   /**
-   * Takes what arrives; for kinds of channels to override.
+   * Receives a message; subclasses override it.
    * @param {string|ArrayBuffer} _data
    */
   received(_data) {}
@@ -144,7 +144,7 @@ export class DataChannel extends EventTarget {
 /** @param {string|ArrayBuffer|ArrayBufferView} data @returns {number} Bytes on the channel. */
 function sizeOf(data) {
   if (typeof data !== 'string') return data.byteLength;
-  // A character has one to three bytes for each unit of a JavaScript string; only what lies between has to be counted.
+  // Each unit of a JavaScript string takes one to three bytes; only lengths in between need counting.
   if (data.length > LARGEST_BYTES || data.length * 3 <= LARGEST_BYTES) return data.length;
   return new TextEncoder().encode(data).length;
 }

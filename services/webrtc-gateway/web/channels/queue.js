@@ -1,11 +1,11 @@
 /**
- * @file A queue between what arrives and whoever works on it one by one.
+ * @file A queue between a source of values and a consumer that takes them one by one.
  */
 
 /**
  * @typedef {object} QueueOptions
- * @property {number} [limit] How many values may wait; 256.
- * @property {'drop-oldest'|'drop-newest'} [policy] What is lost when one more comes; the oldest.
+ * @property {number} [limit] How many values may wait; default 256.
+ * @property {'drop-oldest'|'drop-newest'} [policy] What is dropped when the queue is full; default the oldest.
  */
 
 /**
@@ -19,33 +19,33 @@
  * @template T
  */
 export class Queue {
-  /** How many values were lost because nobody took them in time. */
+  /** The number of values dropped because nobody took them in time. */
   dropped = 0;
 
   #limit;
   #policy;
   /** @type {T[]} */
   #values = [];
-  /** @type {{resolve: (value: T) => void, reject: (error: Error) => void}[]} Who waits; nobody while there are values. */
+  /** @type {{resolve: (value: T) => void, reject: (error: Error) => void}[]} The waiting consumers; none while there are values. */
   #waiting = [];
   #closed = false;
 
   /** @param {QueueOptions} [options] */
   constructor({ limit = 256, policy = 'drop-oldest' } = {}) {
-    if (!(limit >= 1)) throw new RangeError(`limit ${limit}: at least one value must have room`);
+    if (!(limit >= 1)) throw new RangeError(`limit ${limit}: must be at least 1`);
     this.#limit = limit;
     this.#policy = policy;
   }
 
-  /** How many values wait. */
+  /** The number of waiting values. */
   get size() {
     return this.#values.length;
   }
 
   /**
-   * Adds a value, or hands it to who waits for one.
+   * Adds a value, or passes it to a waiting consumer.
    * @param {T} value
-   * @returns {boolean} False if a value was lost, this one or another, or the queue is closed.
+   * @returns {boolean} False if a value was dropped, this one or another, or the queue is closed.
    */
   put(value) {
     if (this.#closed) return false;
@@ -63,7 +63,7 @@ export class Queue {
   }
 
   /**
-   * Takes the oldest value, waiting for one if there is none.
+   * Takes the oldest value, and waits for one if the queue is empty.
    * @returns {Promise<T>} Rejects when the queue is closed and empty.
    */
   get() {
@@ -72,7 +72,7 @@ export class Queue {
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
   }
 
-  /** Takes no more values. Those that wait can still be had. */
+  /** Accepts no more values. Those that are waiting can still be taken. */
   close() {
     this.#closed = true;
     for (const { reject } of this.#waiting.splice(0)) reject(new Error('the queue is closed'));

@@ -8,31 +8,31 @@ import { DataChannel } from './datachannel.js';
 
 /**
  * @typedef {object} StreamOptions
- * @property {boolean} [gathered] Messages may come 100 ms late, several at once. It costs much less for streams that only people read.
+ * @property {boolean} [gathered] Messages may arrive 100 ms late, several at once. This costs much less, for streams that only people read.
  */
 
 /**
  * @param {string} device
  * @param {string} stream
  * @param {StreamOptions} [options]
- * @returns {string} What the gateway calls the channel of a stream.
+ * @returns {string} The gateway's label for the channel of a stream.
  */
 export const streamLabel = (device, stream, { gathered = false } = {}) =>
   `waldo.${gathered ? 'lines' : 'stream'}/${device}/${stream}`;
 
 /**
- * What a device produces on one of its streams, from now on. A device that is not there yet is waited for.
+ * What a device publishes on one of its streams, from now on. The device need not exist yet.
  *
- * Events: `message` with detail `{value, droppedCount}`: the message in the protobuf JSON mapping, in which fields that are 0 are not
- * left out. It is an object, except for the messages of a few types, such as google.protobuf.DoubleValue. `open` and `close` as
- * the way to the robot comes and goes.
+ * Events: `message` with detail `{value, droppedCount}`: the message in the protobuf JSON mapping, including fields
+ * that are 0. It is an object, except for a few types such as google.protobuf.DoubleValue. `open` and `close` as the
+ * connection to the robot comes and goes.
  */
 export class Stream extends DataChannel {
   device;
   stream;
-  /** How many messages were lost because this page, or the way to it, was too slow. */
+  /** The number of messages lost because this page, or its connection, was too slow. */
   droppedCount = 0;
-  /** Why nothing comes, for people; empty while messages come. */
+  /** Why no messages arrive, for people; empty while they do. */
   why = '';
 
   #droppedBefore = 0;
@@ -48,7 +48,7 @@ export class Stream extends DataChannel {
     super(streamLabel(device, stream, options), { ordered: true }, env, onClose);
     this.device = device;
     this.stream = stream;
-    // The gateway counts anew for each channel.
+    // The gateway starts counting from 0 on each channel.
     this.addEventListener('close', () => (this.#droppedBefore = this.droppedCount));
   }
 

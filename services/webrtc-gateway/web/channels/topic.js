@@ -1,26 +1,26 @@
 /**
- * @file A topic over a data channel, where every page and program may speak.
+ * @file A topic over a data channel, to which every page and program may send.
  */
 
 import { parseJson } from '../proto/json.js';
 import { DataChannel } from './datachannel.js';
 
-/** How many bytes may wait to leave on a topic before nothing more is taken. */
+/** How many bytes may wait to be sent on a topic before it accepts no more. */
 const MOST_WAITING = 256 * 1024;
 /** Names of topics, as the bus allows them. */
 const TOPIC = /^[A-Za-z0-9_-]{1,64}$/;
 
 /**
  * @typedef {object} ChannelOptions
- * @property {boolean} [ordered] Messages arrive in the order in which they were sent; true.
- * @property {boolean} [reliable] Messages are sent again until they arrive; true.
+ * @property {boolean} [ordered] Messages arrive in the order in which they were sent; default true.
+ * @property {boolean} [reliable] Messages are retransmitted until they arrive; default true.
  */
 
 /**
- * A topic: what is sent here reaches all programs and pages that listen to it, and what they send comes here.
+ * A topic: what is sent here reaches all programs and pages that subscribe to it, and what they send arrives here.
  *
- * Events: `message` with detail `{value, text}` or `{value, data}`: the value is what the JSON says, the text itself if it
- * is none, or an ArrayBuffer. `open` and `close` as the way to the robot comes and goes.
+ * Events: `message` with detail `{value, text}` or `{value, data}`: the value is the parsed JSON, the text itself if it
+ * is not JSON, or an ArrayBuffer. `open` and `close` as the connection to the robot comes and goes.
  */
 export class Channel extends DataChannel {
   /** Name of the topic. */
@@ -42,7 +42,7 @@ export class Channel extends DataChannel {
    * Sends text and bytes as they are, and anything else as JSON.
    * @param {unknown} value
    * @returns {boolean} False if nothing was sent: the channel is not open, the message is larger than 64 KiB, or too
-   *   much waits to leave already. It is never sent later.
+   * much is waiting already. It is never sent later.
    */
   send(value) {
     const data = encode(value);
@@ -59,7 +59,7 @@ export class Channel extends DataChannel {
 
 /**
  * @param {any} value
- * @returns {string|ArrayBuffer|ArrayBufferView<ArrayBuffer>|undefined} Undefined for what has no JSON.
+ * @returns {string|ArrayBuffer|ArrayBufferView<ArrayBuffer>|undefined} Undefined if the value has no JSON form.
  */
 function encode(value) {
   if (typeof value === 'string' || value instanceof ArrayBuffer || ArrayBuffer.isView(value)) return /** @type {any} */ (value);

@@ -1,5 +1,5 @@
 /**
- * @file Driving a robot from a page: the inputs, what they do, and whether they do it now.
+ * @file Driving a robot from a page: the inputs, their effect, and whether they have one now.
  */
 
 import { axisValues } from './mixing.js';
@@ -12,27 +12,27 @@ import { Stint } from './stint.js';
  * @typedef {import('../proto/signaling.js').DriveConfig} DriveConfig
  */
 
-/** @type {Record<End, string>} What to say of an end about which nothing else is known. */
+/** @type {Record<End, string>} The text for an end, if nothing more is known about it. */
 const ENDS = {
   released: 'Stopped',
   taken: 'Somebody else has taken over',
-  lapsed: 'Stopped: the lease ran out',
+  lapsed: 'Stopped: the lease expired',
   lost: 'Stopped: the connection was lost',
-  'no-way': 'No way for commands to the robot',
+  'no-way': 'Commands cannot reach the robot',
   hidden: 'Stopped: this page was hidden',
-  frozen: 'Stopped: this page stood still',
+  frozen: 'Stopped: this page froze',
   closed: 'Stopped: this page was closed',
   estop: 'Stopped by the e-stop',
   restarted: 'Stopped: the device was restarted',
-  refused: 'The actuator refuses',
-  unconfigured: 'Nobody says how the robot is driven',
-  reconfigured: 'Stopped: the robot is driven in another way now',
+  refused: 'The actuator refused',
+  unconfigured: 'robot.yaml does not say how the robot is driven',
+  reconfigured: 'Stopped: the drive configuration changed',
 };
 
 /**
  * Driving one robot. Made by `robot.drive()`.
  *
- * Driving ends when the page is hidden, closed or stands still, and begins again only by {@link Drive.start}.
+ * Driving ends when the page is hidden, closed or frozen, and begins again only with {@link Drive.start}.
  *
  * Events: `state` when {@link Drive.state} or {@link Drive.reason} changes, `config` when {@link Drive.config} does.
  */
@@ -41,9 +41,9 @@ export class Drive extends EventTarget {
   state = 'off';
   /** @type {End|''} Why driving has ended; empty while it has not, and before the first time. */
   reason = '';
-  /** The same for people. */
+  /** The same, for people. */
   why = '';
-  /** @type {DriveConfig|null} How the robot is driven; null until the gateway has said it, and if nobody says. */
+  /** @type {DriveConfig|null} How the robot is driven; null until the gateway reports it, and if it is not configured. */
   config = null;
 
   #way;
@@ -63,37 +63,37 @@ export class Drive extends EventTarget {
     this.#env = env;
   }
 
-  /** What this page calls itself when it drives. */
+  /** The name of this page when it drives. */
   get holder() {
     return this.#env.holder();
   }
 
-  /** The control of the actuator that is driven; null without {@link Drive.config}. */
+  /** The control of the driven actuator; null without {@link Drive.config}. */
   get control() {
     return this.config && this.#way.control(this.config.device);
   }
 
-  /** What moves the robot while it is driven. */
+  /** The inputs that move the robot while it is driven. */
   get inputs() {
     return [...this.#inputs.keys()];
   }
 
-  /** Where the inputs move each axis now, -1 to 1, by name; whether it drives or not. */
+  /** The present position of each axis from the inputs, -1 to 1, by name; whether the page drives or not. */
   get axes() {
     return axisValues(this.config?.axes ?? [], this.#inputs.keys());
   }
 
-  /** The values that are being sent, by key; null when none are. */
+  /** The values being sent, by key; null if none are. */
   get values() {
     return this.#stint?.values ?? null;
   }
 
-  /** Why the actuator refused the newest command, for example `EXPIRED`; empty if it did not, and when nothing is sent. */
+  /** Why the actuator refused the newest command, for example `EXPIRED`; empty if it accepted it, or if nothing is sent. */
   get refusal() {
     return this.#stint?.refusal ?? '';
   }
 
-  /** How good the way to the actuator is; null while there is no lease. */
+  /** The quality of the link to the actuator; null without a lease. */
   get quality() {
     return this.#stint?.quality ?? null;
   }
@@ -101,7 +101,7 @@ export class Drive extends EventTarget {
   /**
    * Lets an input move the robot while it is driven.
    * @param {Input} input
-   * @returns {() => void} Takes it out again.
+   * @returns {() => void} Removes the input.
    */
   use(input) {
     const changed = () => this.#stint?.hurry();
@@ -115,10 +115,10 @@ export class Drive extends EventTarget {
   }
 
   /**
-   * Begins to drive: gets the lease, waits for the inputs to be at rest, and goes on until {@link Drive.stop} or until something
-   * ends it. How far that is shows in {@link Drive.state}.
+   * Starts driving: acquires the lease, waits for the inputs to be at rest, and continues until {@link Drive.stop} or
+   * until something ends it. {@link Drive.state} shows the progress.
    * @param {object} [options]
-   * @param {boolean} [options.take] Takes the lease from whoever has it.
+   * @param {boolean} [options.take] Takes the lease from its holder.
    * @param {string} [options.key] The override key for that, if one is configured.
    */
   start({ take = false, key = '' } = {}) {
@@ -136,11 +136,11 @@ export class Drive extends EventTarget {
       onState: (state) => this.#become(state, '', ''),
       onEnd: (reason, why) => this.#ended(reason, why),
     }, this.#env);
-    // It may be over already.
+    // It may have ended already.
     if (this.state === 'off') this.#stint = null;
   }
 
-  /** Ends driving: the robot stands still, and the lease is given back. */
+  /** Ends driving: the robot stops, and the lease is released. */
   stop() {
     this.end('released');
   }

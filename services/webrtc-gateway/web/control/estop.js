@@ -1,33 +1,33 @@
 /**
  * @file The e-stop of all actuators of a robot.
  *
- * It is said on every way there is, ten times a second, until each actuator has answered: through losses, reconnects and
+ * The press is sent on every path, ten times a second, until each actuator has answered: through losses, reconnects and
  * restarts. It is the one wish that is never too late.
  */
 
 import { METHODS } from '../proto/methods.js';
 import { fields, isObject } from '../proto/json.js';
 
-/** Time between two attempts, in ms. */
+/** The time between two attempts, in ms. */
 const AGAIN_MS = 100;
-/** How many calls on the WebSocket to one actuator may wait for their answer; beyond that they would crowd out others. */
+/** How many calls to one actuator may await their answer on the WebSocket; more would crowd out other calls. */
 const MOST_WAITING = 8;
 
 /**
  * @typedef {object} EStopState
- * @property {'clear'|'pending'|'latched'} state Pending: pressed here, and not confirmed by all. Latched: by somebody.
- * @property {string[]} unconfirmed Names of actuators that have not answered yet.
- * @property {string} why Why they have not, as far as is known.
- * @property {(import('../proto/actuator.js').LatchedEStop & {device: string})|null} latched One that is latched, the latest.
+ * @property {'clear'|'pending'|'latched'} state Pending: pressed here, not yet confirmed by all. Latched: pressed by somebody.
+ * @property {string[]} unconfirmed The actuators that have not answered yet.
+ * @property {string} why Why they have not, if known.
+ * @property {(import('../proto/actuator.js').LatchedEStop & {device: string})|null} latched The latest latched e-stop.
  */
 
 /**
  * @typedef {object} Actuators
- * @property {() => string[]} names Of all that are known, also by a gateway before this one.
- * @property {() => boolean} known Whether that is all there are: a gateway that has just started has not heard of all yet.
+ * @property {() => string[]} names All known actuators, including those that an earlier gateway listed.
+ * @property {() => boolean} known Whether the list is complete: a gateway that has just started does not know all devices yet.
  * @property {(device: string) => import('./control.js').Control} control
  * @property {import('../channels/calls.js').Call} call
- * @property {() => string} holder What this page calls itself.
+ * @property {() => string} holder The name of this page.
  * @property {() => void} onChange
  */
 
@@ -35,9 +35,9 @@ const MOST_WAITING = 8;
 export class EStop {
   #actuators;
   #env;
-  /** @type {Press|null} The last press, until all that there can be have confirmed it. */
+  /** @type {Press|null} The last press, until every possible actuator has confirmed it. */
   #press = null;
-  /** Whether it was ever known what actuators there are. */
+  /** Whether the list of actuators was ever complete. */
   #sure = false;
 
   /**
@@ -58,9 +58,9 @@ export class EStop {
   }
 
   /**
-   * Presses it.
+   * Presses the e-stop.
    * @param {string} reason
-   * @returns {Promise<void>} Resolves when all actuators have confirmed it, or it was taken back.
+   * @returns {Promise<void>} Resolves when all actuators have confirmed it, or it was withdrawn.
    */
   press(reason) {
     const before = this.#press;
@@ -68,13 +68,13 @@ export class EStop {
     this.#press = press;
     this.tick();
     this.#actuators.onChange();
-    // Who waits for an earlier press waits for this one.
+    // Callers that wait for an earlier press wait for this one.
     if (before) void press.done.then(before.finish);
     return press.done;
   }
 
   /**
-   * Takes back what is not confirmed, and clears what is latched.
+   * Withdraws an unconfirmed press, and clears what is latched.
    * @param {string} key The override key, if one is configured.
    * @returns {Promise<void>} Rejects with the CallError of an actuator that refuses.
    */
@@ -87,7 +87,7 @@ export class EStop {
     }));
   }
 
-  /** Says it again when it is time to. Called every few dozen ms, whether there is a session or not. */
+  /** Sends the press again when it is due. Called every few dozen ms, with or without a session. */
   tick() {
     const known = this.#actuators.known();
     this.#sure ||= known;
@@ -97,7 +97,7 @@ export class EStop {
       press.saidAt = this.#env.now();
       for (const name of this.#unconfirmed) this.#say(press, name);
     }
-    // Until then an actuator may turn up that has not been told.
+    // Until then an actuator may turn up that has not received it.
     if (known && this.#unconfirmed.length === 0) this.#finish();
   }
 
@@ -128,7 +128,7 @@ export class EStop {
     try {
       const response = await this.#actuators.call(device, METHODS.eStop, request, options);
       this.#actuators.control(device).observe(response.state);
-      // An answer that does not show an e-stop is no answer.
+      // An answer that does not show an e-stop does not count.
       if (!isObject(fields(response.state).eStop)) return;
       press.confirmed.add(device);
       if (this.#press === press) this.#actuators.onChange();
@@ -151,7 +151,7 @@ class Press {
   reason;
   /** @type {Set<string>} */
   confirmed = new Set();
-  /** @type {Map<string, number>} Calls on the WebSocket that wait for their answer. */
+  /** @type {Map<string, number>} Calls on the WebSocket that await their answer. */
   waiting = new Map();
   saidAt = -Infinity;
   why = '';

@@ -1,5 +1,5 @@
 /**
- * @file The right to command one actuator, and the headers that make its commands count.
+ * @file The right to command one actuator, and the headers that make its commands valid.
  */
 
 import { CallError } from '../channels/calls.js';
@@ -10,33 +10,33 @@ import { Quality } from './quality.js';
 /** @import { CommandReportJson, ControlStateJson } from '../proto/gen/waldo/control/v1/control_pb.js' */
 /** @import { Claim } from '../proto/types.js' */
 
-/** Answers to commands that come later are of no use, in ms. */
+/** Answers to commands that arrive later than this are useless, in ms. */
 const TIMEOUT_MS = 1000;
 
-/** @type {CommandReportJson} What a lease that is not ours comes to. */
+/** @type {CommandReportJson} The report for a lease that is not ours. */
 const NO_LEASE = { verdict: 'COMMAND_VERDICT_NO_LEASE' };
 
 /**
  * @typedef {object} LeaseHandlers
  * @property {import('../channels/calls.js').Call} call
- * @property {(report: import('../proto/actuator.js').Report) => void} onReport What became of a command.
- * @property {(why: string) => void} onUnusable The actuator cannot make sense of the commands.
- * @property {(state: Claim<ControlStateJson>) => void} onState The actuator has told its state.
+ * @property {(report: import('../proto/actuator.js').Report) => void} onReport The verdict on a command.
+ * @property {(why: string) => void} onUnusable The actuator cannot parse the commands.
+ * @property {(state: Claim<ControlStateJson>) => void} onState The actuator has reported its state.
  */
 
-/** One lease, from its grant to its end. A new one is made for each grant. */
+/** One lease, from its grant to its end. Each grant makes a new one. */
 export class Lease {
   device;
-  /** The message that means standing still. */
+  /** The message that means stop. */
   safeJson;
-  /** How long it lasts after the last sign of life, in ms. */
+  /** The lease's lifetime after the last sign of life, in ms. */
   ttlMs;
   /** The life of the actuator that granted it. */
   actuatorEpoch;
   quality = new Quality();
   /** When the last command or sign of life was sent, in ms. */
   sentAt;
-  /** When the actuator was last heard, in ms. */
+  /** When the last message of the actuator arrived, in ms. */
   heardAt;
   /** Sequence of the last command. */
   sequence = 0;
@@ -49,7 +49,7 @@ export class Lease {
   /**
    * @param {string} device
    * @param {import('../proto/actuator.js').LeaseGrant} grant
-   * @param {import('../proto/actuator.js').ControlState} state As it was told with the grant.
+   * @param {import('../proto/actuator.js').ControlState} state The state reported with the grant.
    * @param {LeaseHandlers} handlers
    * @param {import('../base/env.js').Env} env
    */
@@ -66,7 +66,7 @@ export class Lease {
   }
 
   /**
-   * Takes in a clock of the actuator's: commands repeat the newest.
+   * Records a clock value of the actuator: commands repeat the newest.
    * @param {import('../proto/actuator.js').Clock} clock
    */
   hear(clock) {
@@ -82,14 +82,14 @@ export class Lease {
     this.sentAt = this.#env.now();
     this.quality.sent(this.sequence, this.sentAt);
     const { epoch, lifeMs, maxLifeMs } = this.#grant;
-    // The life covers the path as well, so the round trip is added to it. Without one in the header the actuator's own counts.
+    // The lifetime includes the transit time, so the round trip is added to it. Without one in the header the actuator's default counts.
     const life = Math.min(lifeMs + this.quality.shortestMs, maxLifeMs) / 1000;
     const control = { leaseEpoch: epoch, sequence: String(this.sequence), heard: this.#heard.text, ...(life > 0 && { life: `${life.toFixed(3)}s` }) };
     this.#handlers.call(this.device, METHODS.write, { json, control }, { lossy: true, timeoutMs: TIMEOUT_MS })
       .then((response) => this.#reported(response.report), (error) => this.#refused(error));
   }
 
-  /** Gives a sign of life, which may be lost. */
+  /** Sends a sign of life, which may be lost. */
   keepAlive() {
     this.sentAt = this.#env.now();
     this.#handlers.call(this.device, METHODS.keepAlive, { leaseEpoch: this.#grant.epoch }, { lossy: true, timeoutMs: TIMEOUT_MS })
@@ -97,13 +97,13 @@ export class Lease {
         this.heardAt = this.#env.now();
         this.#handlers.onState(state);
       }, (error) => {
-        // Only a lease that is not ours fails so; what was lost on the way is tried again soon.
+        // Only a lease that is not ours fails this way; a lost sign of life is repeated soon.
         if (error.code === 'FAILED_PRECONDITION') this.#reported(/** @type {Claim<CommandReportJson>} */ (NO_LEASE));
       });
   }
 
   /**
-   * Gives the lease back. If that does not get through, it runs out by itself.
+   * Releases the lease. If that does not get through, the lease expires.
    * @param {number} [timeoutMs]
    * @returns {Promise<boolean>} Whether it got through.
    */
@@ -122,7 +122,7 @@ export class Lease {
     const detail = error.detail('waldo.control.v1.CommandReport');
     if (detail) this.#reported(detail);
     else if (error.code === 'INVALID_ARGUMENT') this.#handlers.onUnusable(error.message);
-    // The rest is a command that got lost, or an actuator that is not there: its silence is seen.
+    // The rest are lost commands, or an actuator that is away: its silence is noticed.
   }
 
   /** @param {Claim<CommandReportJson>} json */
@@ -131,7 +131,7 @@ export class Lease {
     if (!r) return;
     this.heardAt = this.#env.now();
     this.quality.reported(r, this.heardAt);
-    // A clock that the actuator never told can only be one we must not believe either.
+    // A clock value that the actuator never sent cannot be trusted either.
     if (r.verdict === 'UNKNOWN_CLOCK') this.#heard = r.clock;
     else if (r.verdict !== 'NO_LEASE') this.hear(r.clock);
     this.#handlers.onReport(r);

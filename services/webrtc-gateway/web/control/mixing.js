@@ -1,10 +1,10 @@
 /**
- * @file From what a driver moves to the message for the actuator. Pure.
+ * @file Turns a driver's input into the message for the actuator. Pure.
  */
 
 import { object, parseJson } from '../proto/json.js';
 
-/** Numbers without a format of their own are rounded to so many parts, which hides what doubles do to decimals. */
+/** Numbers without a format are rounded to this many parts, which hides the rounding errors of doubles. */
 const PARTS = 1e6;
 
 /**
@@ -14,19 +14,21 @@ const PARTS = 1e6;
  */
 
 /**
- * Something that a driver moves axes with. Keyboard, Gamepad and TouchStick are; so is whatever has these.
+ * A device that moves axes: Keyboard, Gamepad, TouchStick, or any object with these properties.
  * @typedef {object} Input
- * @property {(axis: DriveAxis) => number} axis How far it moves an axis, -1 to 1.
- * @property {boolean} atRest Whether nothing that could move an axis is held.
- * @property {() => void} rest Forgets what is held: it counts again when it was let go and taken anew.
- * @property {(axes: DriveAxis[], pads: import('../inputs/padmap.js').PadMap[]) => void} [bind] Says which axes there are to move, and what is
- *   known of gamepads without a mapping.
+ * @property {(axis: DriveAxis) => number} axis The position of an axis, -1 to 1.
+ * @property {boolean} atRest Whether nothing is held that could move an axis.
+ * @property {() => void} rest Ignores what is held until it is released and pressed again.
+ * @property {(axes: DriveAxis[], pads: import('../inputs/padmap.js').PadMap[]) => void} [bind] Sets the axes to move,
+ * and the
+ *
+ *   known maps of gamepads without a mapping.
  * @property {(type: 'change', run: () => void) => void} [addEventListener]
  * @property {(type: 'change', run: () => void) => void} [removeEventListener]
  */
 
 /**
- * Where all inputs together move each axis. What pulls in opposite directions cancels out.
+ * The position of each axis from all inputs together. Opposite directions cancel out.
  * @param {DriveAxis[]} axes
  * @param {Iterable<Input>} inputs
  * @returns {Record<string, number>} By name, -1 to 1.
@@ -40,7 +42,7 @@ export function axisValues(axes, inputs) {
 }
 
 /**
- * The values of the message, within what the port can take.
+ * The values of the message, within the limits of the port.
  * @param {DriveConfig} config
  * @param {Record<string, number>} axes
  * @param {Map<string, FieldInfo>} fields
@@ -54,8 +56,8 @@ export function driveValues(config, axes, fields) {
 }
 
 /**
- * The message that moves as the axes say. At rest it is the safe message to the letter, for only that is neutral for sure.
- * What is not driven stays as it is there.
+ * The message for these axis positions. At rest it is exactly the safe message, because only that is certainly neutral.
+ * Values that are not driven stay as they are there.
  * @param {DriveConfig} config
  * @param {Record<string, number>} axes
  * @param {Map<string, FieldInfo>} fields
@@ -69,9 +71,9 @@ export function commandJson(config, axes, fields, safeJson) {
 
 /** @param {number} value @param {FieldInfo|undefined} field */
 function fit(value, field) {
-  // A format whose limits are not told has none that are known here; the actuator refuses what it cannot take.
+  // A format without stated limits is not limited here; the actuator refuses invalid values.
   const within = field && field.minimum < field.maximum ? clamp(value, field.minimum, field.maximum) : value;
-  // Adding 0 turns -0, which some formats know, into 0.
+  // Adding 0 turns -0, which some formats distinguish, into 0.
   return (field?.whole ? Math.round(within) : Math.round(within * PARTS) / PARTS) + 0;
 }
 

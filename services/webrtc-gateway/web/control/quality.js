@@ -1,18 +1,18 @@
 /**
- * @file How good the way to the actuator is, from what became of the commands of the last seconds.
+ * @file The quality of the link to the actuator, from the commands of the last seconds.
  */
 
 import { median } from '../base/median.js';
 
 /** Commands are remembered for this long, in ms. */
 const MEMORY_MS = 5000;
-/** Numbers are those of this time, in ms. */
+/** The window of the numbers, in ms. */
 const WINDOW_MS = 1000;
 /** A command without an answer counts as lost after this, in ms. */
 const LOST_MS = 500;
 
 /**
- * @typedef {object} LinkQuality Null is for not known (yet).
+ * @typedef {object} LinkQuality Null means not known (yet).
  * @property {number|null} rttMs Round trip of commands, median.
  * @property {number|null} lostPercent Commands without an answer.
  * @property {number} perSecond Commands sent.
@@ -22,7 +22,7 @@ const LOST_MS = 500;
 
 /** @typedef {{sequence: number, atMs: number, rttMs: number|null, ageMs: number|null}} Sent */
 
-/** Keeps count of the commands of one lease. Pure: times come in as numbers (ms, any monotonic clock). */
+/** Counts the commands of one lease. Pure: times are passed as numbers (ms, any monotonic clock). */
 export class Quality {
   /** @type {Sent[]} */
   #sent = [];
@@ -35,14 +35,14 @@ export class Quality {
     this.#sent.push({ sequence, atMs: nowMs, rttMs: null, ageMs: null });
   }
 
-  /** @param {import('../proto/actuator.js').Report} report @param {number} nowMs When it came. */
+  /** @param {import('../proto/actuator.js').Report} report @param {number} nowMs When it arrived. */
   reported({ sequence, verdict, ageMs }, nowMs) {
     if (verdict !== 'ACCEPTED') this.#refusals[verdict] = (this.#refusals[verdict] ?? 0) + 1;
     const sent = this.#sent.find((s) => s.sequence === sequence);
     if (sent) Object.assign(sent, { rttMs: nowMs - sent.atMs, ageMs });
   }
 
-  /** The shortest round trip remembered, in ms; 0 if there is none. */
+  /** The shortest recent round trip, in ms; 0 if there is none. */
   get shortestMs() {
     const trips = this.#sent.flatMap((s) => (s.rttMs === null ? [] : [s.rttMs]));
     return trips.length === 0 ? 0 : Math.min(...trips);

@@ -1,8 +1,9 @@
 /**
- * @file One stint: from the wish to drive to its end, whatever that is.
+ * @file One stint: from the request to drive to its end, for whatever reason.
  *
- * The actuator decides whether a command counts; this side takes care never to send one that should not. Commands say what is
- * held at the moment they leave, or nothing; none is kept for later. A stint that is over never begins again.
+ * The actuator decides whether a command is valid; this side takes care never to send one that should not be. Commands
+ * contain what is held at the moment they are sent, or nothing; none is kept for later. A stint that has ended never
+ * begins again.
  */
 
 import { STILL_MS } from '../inputs/attention.js';
@@ -13,35 +14,35 @@ import { axisValues, commandJson, driveValues } from './mixing.js';
 import { Lease } from './lease.js';
 import { Pace } from './pace.js';
 
-/** Time between signs of life while no commands are sent, as a part of the time that a lease lasts without them. */
+/** The time between signs of life while no commands are sent, as a fraction of the lease's lifetime. */
 const SIGN_OF_LIFE = 0.3;
-/** A page that stands still for so long before it has a lease does not get one, in ms. */
+/** A page that freezes for this long before it has a lease does not acquire one, in ms. */
 const FROZEN_MS = 1000;
-/** How long to wait for a way to the robot: at first, and since the actuator was last heard, in ms. */
+/** How long to wait for a connection to the robot: at first, and since the last message of the actuator, in ms. */
 const PATIENCE_MS = 5000;
-/** Time between two tries to get the lease again, in ms. */
+/** The time between two attempts to acquire the lease again, in ms. */
 const AGAIN_MS = 200;
-/** How long the answer to a wish for the lease may take, in ms. */
+/** The time limit for the answer to a lease request, in ms. */
 const ANSWER_MS = 2000;
-/** How long it may take to find out who has the lease instead, in ms. */
+/** The time limit for finding out who has the lease instead, in ms. */
 const WHO_MS = 500;
-/** Limits of the rate of commands, and what it is if nobody says, in Hz. */
+/** The limits of the command rate, and its default, in Hz. */
 const [SLOWEST_HZ, USUAL_HZ, FASTEST_HZ] = [10, 30, 100];
-/** A neutral command is said so many times at the end, should one get lost. */
+/** How often the final neutral command is sent, in case one is lost. */
 const FAREWELLS = 3;
 
 /**
  * @typedef {'acquiring'|'arming'|'driving'|'estopped'|'away'|'lost'} StintState
- *   Arming: we have the lease, and wait for the inputs to be at rest. Estopped, away: we have it, and nothing can move. Lost: the
- *   connection is; it is waited for.
+ *   Arming: we have the lease, and wait for the inputs to be at rest. Estopped, away: we have it, but nothing can move. Lost: the
+ *   connection is lost, and we wait for it.
  *
  * @typedef {'released'|'taken'|'lapsed'|'lost'|'no-way'|'hidden'|'frozen'|'closed'|'estop'|'restarted'|'refused'|'unconfigured'
  *   |'reconfigured'} End Why driving has ended.
  *
- * @typedef {object} Way What a stint needs of the robot.
+ * @typedef {object} Way What a stint needs from the robot.
  * @property {import('../channels/calls.js').Call} call
  * @property {(device: string) => import('./control.js').Control} control
- * @property {() => boolean} ready Whether commands can be sent, and calls be made.
+ * @property {() => boolean} ready Whether commands and calls can be sent.
  *
  * @typedef {object} StintOptions
  * @property {import('../proto/signaling.js').DriveConfig} config
@@ -49,7 +50,7 @@ const FAREWELLS = 3;
  * @property {() => Iterable<import('./mixing.js').Input>} inputs
  * @property {Way} way
  * @property {(state: StintState) => void} onState
- * @property {(reason: End, why: string) => void} onEnd Called once, at last; `why` is for people, and may be empty.
+ * @property {(reason: End, why: string) => void} onEnd Called once, at the end; `why` is for people, and may be empty.
  */
 
 /** One stint. */
@@ -62,9 +63,9 @@ export class Stint {
   #control;
   /** @type {Lease|null} */
   #lease = null;
-  /** @type {Map<string, import('../proto/serial.js').FieldInfo>} What the message can hold. */
+  /** @type {Map<string, import('../proto/serial.js').FieldInfo>} The fields of the message. */
   #fields = new Map();
-  /** When the actuator was last heard, or the stint began, in ms. */
+  /** When the last message of the actuator arrived, or the stint began, in ms. */
   #heardAt;
   #ticked;
   #asking = false;
@@ -72,13 +73,13 @@ export class Stint {
   #over = false;
   #sentJson = '';
   #pace = new Pace();
-  /** Commands before this one are of an earlier state. */
+  /** Commands before this one belong to an earlier state. */
   #from = 0;
-  /** Why the actuator refused the newest command that it answered; empty if it did not. */
+  /** Why the actuator refused the newest command that it answered; empty if it accepted it. */
   refusal = '';
-  /** When the actuator last refused a command for an e-stop, on its clock. */
+  /** When the actuator last refused a command because of an e-stop, on its clock. */
   #stoppedNs = 0n;
-  /** @type {(() => void)|null} Takes back what is to be sent in a moment. */
+  /** @type {(() => void)|null} Cancels the change that is about to be sent. */
   #later = null;
   /** @type {(() => void)[]} */
   #undo;
@@ -102,7 +103,7 @@ export class Stint {
     this.#tick();
   }
 
-  /** The values that are being sent, by key; null when none are. */
+  /** The values being sent, by key; null if none are. */
   get values() {
     if (!this.#lease || this.state === 'lost') return null;
     return driveValues(this.#options.config, this.state === 'driving' ? this.#axes : {}, this.#fields);
@@ -113,12 +114,12 @@ export class Stint {
     return this.#lease?.quality.summary(this.#env.now()) ?? null;
   }
 
-  /** Something was moved: what it says now need not wait for its turn. */
+  /** An input has moved: the change need not wait for the next tick. */
   hurry() {
     const lease = this.#lease;
     if (this.state !== 'driving' || this.#over || !lease || this.#later || this.#json(lease) === this.#sentJson) return;
     const now = this.#env.now();
-    // A page that stood still lets everything go first, and speaks then; a lost way is for the next tick to see.
+    // A page that was frozen releases everything first, and sends then; the next tick notices a lost connection.
     if (now - this.#ticked > STILL_MS || !this.#options.way.ready()) return;
     const wait = this.#pace.take(now);
     if (wait === 0) this.#command(lease, this.#json(lease));
@@ -126,7 +127,7 @@ export class Stint {
   }
 
   /**
-   * Ends the stint: the robot stands still, and the lease is given back.
+   * Ends the stint: the robot stops, and the lease is released.
    * @param {End} reason
    * @param {string} [why]
    */
@@ -153,17 +154,17 @@ export class Stint {
     else this.#speak(this.#lease, now);
   }
 
-  /** Says what the state wants to be said. @param {Lease} lease @param {number} now */
+  /** Sends what the state requires. @param {Lease} lease @param {number} now */
   #speak(lease, now) {
     const due = now - lease.sentAt >= SIGN_OF_LIFE * lease.ttlMs;
     if (this.state === 'driving') this.#command(lease, this.#json(lease));
     else if (this.state === 'arming') this.#command(lease, lease.safeJson);
     else if (this.state === 'estopped' && due) lease.keepAlive();
-    // A neutral command finds out whether the hardware is back.
+    // A neutral command reveals whether the hardware is back.
     else if (this.state === 'away' && due) this.#command(lease, lease.safeJson);
   }
 
-  /** Tries to get the lease, as soon as there is a way to ask for it. @param {number} now */
+  /** Tries to acquire the lease, as soon as the connection allows it. @param {number} now */
   #seek(now) {
     const again = this.state === 'lost';
     if (this.#asking) return;
@@ -176,25 +177,25 @@ export class Stint {
     this.#asking = true;
     this.#askedAt = this.#env.now();
     try {
-      // What is left of the old lease would keep us from a new one.
+      // The remains of the old lease would prevent a new one.
       if (again && !(await this.#lease?.release(this.#lease.ttlMs))) return;
       const granted = await this.#acquire(again);
-      if (!granted) this.end('refused', 'The answer of the actuator makes no sense');
+      if (!granted) this.end('refused', 'The actuator sent an invalid answer');
     } catch (error) {
       const { code, message } = /** @type {import('../channels/calls.js').CallError} */ (error);
       if (!again) this.end('refused', message);
       else if (code === 'FAILED_PRECONDITION') void this.#deposed();
-      // Whatever else it is, there is time left to try again.
+      // For any other error, there is time to try again.
     } finally {
       this.#asking = false;
     }
   }
 
-  /** @param {boolean} again @returns {Promise<boolean>} Whether the answer makes sense. */
+  /** @param {boolean} again @returns {Promise<boolean>} Whether the answer is valid. */
   async #acquire(again) {
     const { config, wish, way } = this.#options;
     const { port } = await way.call(config.device, METHODS.getPort, {}, { timeoutMs: ANSWER_MS });
-    // Another may drive by now: who lost the connection asks, and does not take.
+    // Somebody else may drive by now: after a lost connection we ask for the lease, and do not take it.
     const take = wish.take && !again;
     const request = take ? { holder: this.#env.holder(), key: wish.key } : { holder: this.#env.holder() };
     if (this.#over) return true;
@@ -210,7 +211,7 @@ export class Stint {
       onState: (json) => this.#control.observe(json),
     }, this.#env);
     if (this.#over) {
-      void lease.release(); // it came too late
+      void lease.release(); // the lease came too late
       return true;
     }
     this.#lease = lease;
@@ -220,7 +221,7 @@ export class Stint {
     return true;
   }
 
-  /** What became of a command. @param {Lease} lease @param {import('../proto/actuator.js').Report} r */
+  /** Handles the verdict on a command. @param {Lease} lease @param {import('../proto/actuator.js').Report} r */
   #reported(lease, { verdict, sequence, clock }) {
     if (this.#over) return;
     this.#heardAt = this.#env.now();
@@ -234,10 +235,10 @@ export class Stint {
     else if (verdict === 'NOT_NEUTRAL') this.#become('arming');
     else if (verdict === 'ACCEPTED' && this.state === 'away') this.#become('arming');
     else if (verdict === 'ACCEPTED' && this.state === 'arming' && this.#atRest) this.#become('driving');
-    // What came too late or out of turn is counted, and the next command names a newer clock.
+    // Commands that were late or out of order are only counted: the next one carries a newer clock.
   }
 
-  /** The actuator has told its state, one way or another. */
+  /** The actuator's state has arrived, on any path. */
   #controlHeard() {
     const [lease, state] = [this.#lease, this.#control.state];
     if (!lease || !state || this.#over || this.state === 'lost') return;
@@ -251,7 +252,7 @@ export class Stint {
     else if (this.state === 'estopped' && state.clock.ns > this.#stoppedNs) this.#become('arming');
   }
 
-  /** The lease is not ours any more: nothing is said from now on, but to the driver who has it instead. */
+  /** The lease is no longer ours: nothing more is sent, and the driver learns who has it. */
   async #deposed() {
     if (this.#over) return;
     this.#finish();

@@ -162,7 +162,7 @@ export class Link {
     try {
       const answer = await this.#env.fetch(new URL('healthz', this.#base).href, {
         cache: 'no-store',
-        // From another origin the answer may not be read, but that there is one is enough.
+        // Another origin may not read the answer, but its arrival is enough.
         mode: 'no-cors',
         signal: AbortSignal.timeout(POLL_TIMEOUT_MS),
       });
@@ -199,7 +199,7 @@ export class Link {
     } catch {
       const { origin } = this.#env;
       if (!sure || origin === this.#base.origin) return '';
-      return `The gateway at ${this.#base.href} does not take this page: add ${origin} to gateway.origins in its robot.yaml.`;
+      return `The gateway at ${this.#base.href} does not accept this page: add ${origin} to gateway.origins in its robot.yaml.`;
     }
   }
 

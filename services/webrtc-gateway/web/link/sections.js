@@ -104,7 +104,7 @@ export class Sections {
       this.#handlers.onTrack(want, section.transceiver);
     } else {
       this.#free(key);
-      this.#refuse(want, `the gateway has no ${want.stream} of it`);
+      this.#refuse(want, `the gateway offers no ${want.stream} of it`);
     }
   }
 

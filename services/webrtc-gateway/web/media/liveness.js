@@ -1,12 +1,13 @@
 /**
- * @file What to say about a picture: whether it is live, and if it is not, who is to blame.
+ * @file The state of a picture: whether it is live, and if not, what is to blame.
  *
- * Frames are the only proof of life: as long as they come, the picture is live whatever else is said. When they stop,
- * the cause nearest to the viewer is named, because it hides all the others: a dead gateway before a camera that is away.
+ * Frames are the only proof of life: as long as they arrive, the picture is live whatever else is reported. When they
+ * stop, the cause nearest to the viewer is named, because it hides all others: a dead gateway before a camera that is
+ * away.
  */
 
 /**
- * @typedef {'live'|'stale'|'waiting'} PictureState Stale: the last picture stands still. Waiting: there never was one.
+ * @typedef {'live'|'stale'|'waiting'} PictureState Stale: the last picture is frozen. Waiting: there never was one.
  * @typedef {'ok'|'closed'|'connecting'|'gateway-lost'|'media-path'|'refused'|'device-unknown'|'device-gone'
  *   |'device-away'|'device-starting'|'device-stopping'|'paused'|'no-frames'} Reason
  * @typedef {{state: PictureState, reason: Reason, text: string}} Picture `text` is for people; empty when live.
@@ -14,13 +15,13 @@
 
 /**
  * @typedef {object} Facts
- * @property {PictureState} freshness What the frames say.
+ * @property {PictureState} freshness The state according to the frames.
  * @property {'connecting'|'live'|'gateway-lost'|'closed'} link
  * @property {'ok'|'connecting'|'broken'} media Whether packets can get through.
  * @property {import('../proto/signaling.js').Device|null} device Null if the gateway does not list it.
- * @property {string} refused Why the gateway does not give it; empty if it does.
- * @property {boolean} settling True while the gateway is so new that it need not have heard of all devices.
- * @property {boolean} paused Whether the browser keeps the video element from playing.
+ * @property {string} refused Why the gateway refuses it; empty if it does not.
+ * @property {boolean} settling True while the gateway is so new that it may not know all devices yet.
+ * @property {boolean} paused Whether the browser prevents the video element from playing.
  * @property {'video'|'sound'} [noun] What it is about; video.
  */
 
@@ -30,7 +31,7 @@
  */
 export function explain(facts) {
   const { freshness, paused } = facts;
-  // Frames that arrive at an element that does not play are not seen by anybody, and after the end none arrive.
+  // Nobody sees frames in an element that does not play, and after the end none arrive.
   const open = facts.link !== 'closed';
   if (freshness === 'live' && !paused && open) return { state: 'live', reason: 'ok', text: '' };
   const [reason, text] = freshness === 'live' && open ? PAUSED : blame(facts);
@@ -41,7 +42,7 @@ export function explain(facts) {
 const PAUSED = ['paused', 'Paused by the browser'];
 
 /**
- * Says why nothing comes, or can be sent.
+ * Returns why nothing arrives, or can be sent.
  * @param {Omit<Facts, 'freshness'>} facts
  * @returns {[Reason, string]}
  */
@@ -51,12 +52,12 @@ export function blame({ link, media, device, refused, settling, paused, noun = '
   if (link === 'gateway-lost') return ['gateway-lost', 'Gateway lost, reconnecting'];
   if (settling && (device === null || device.gone || refused !== '')) return ['connecting', `Connecting ${noun}`];
   if (device === null) return ['device-unknown', 'No such device'];
-  if (device.gone) return ['device-gone', 'Not heard of: its process or the bus is down'];
+  if (device.gone) return ['device-gone', 'Silent: its process or the bus is down'];
   if (device.state === 'away') return ['device-away', device.reason || 'Hardware is missing'];
   if (device.state === 'starting') return ['device-starting', 'Opening the hardware'];
   if (device.state === 'stopping') return ['device-stopping', 'Stopping'];
   if (refused !== '') return ['refused', refused];
-  if (media === 'broken') return ['media-path', `No way for ${noun} to the gateway, retrying`];
+  if (media === 'broken') return ['media-path', `No path for ${noun} to the gateway, retrying`];
   if (media === 'connecting') return ['connecting', `Connecting ${noun}`];
   if (paused) return PAUSED;
   return ['no-frames', noun === 'video' ? 'No frames arrive' : 'No sound arrives'];

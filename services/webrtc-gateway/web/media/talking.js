@@ -48,7 +48,7 @@ export class Voice {
 
   /** @param {MediaStreamTrack} track @returns {Talk} The one that was under way ends. */
   begin(track) {
-    if (track?.kind !== 'audio') throw new TypeError('talk: give a MediaStreamTrack of kind audio, for example that of a microphone');
+    if (track?.kind !== 'audio') throw new TypeError('talk: pass a MediaStreamTrack of kind audio, for example of a microphone');
     this.#talk?.stop();
     const ended = () => this.#end(talk);
     const talk = new Talk(track, ended);

@@ -1,4 +1,4 @@
-/** @file What a board says, word for word, and a line to say something to it. */
+/** @file What a board sends, word for word, and a line to send something to it. */
 
 import { METHODS } from '../proto/methods.js';
 import { fields, text } from '../proto/json.js';
@@ -6,7 +6,7 @@ import { isActuator } from '../proto/signaling.js';
 import { byId, make, setText } from './dom.js';
 import { messageOf, serialStream, showMessage } from './serialwords.js';
 
-/** Messages kept. */
+/** The number of messages kept. */
 const MOST = 300;
 
 /** @typedef {import('../robot/robot.js').Robot} Robot */
@@ -35,7 +35,7 @@ export class Consoles {
     this.#section.hidden = this.#consoles.size === 0;
   }
 
-  /** Renews what is seen. Called ten times a second; a hidden page need not. */
+  /** Updates the visible consoles. Called ten times a second; a hidden page need not. */
   tick() {
     for (const console of this.#consoles.values()) console.tick();
   }
@@ -102,7 +102,7 @@ class Console {
 
   /** @param {import('../proto/json.js').Json} message */
   #take(message) {
-    // While it is paused nothing moves, and what is said meanwhile is not missed: the newest are kept.
+    // While paused, nothing moves, and nothing is missed: the newest messages are kept.
     this.#lines.push(`${new Date().toLocaleTimeString([], { hour12: false })} ${showMessage(message)}`);
     if (this.#lines.length > MOST) this.#lines.shift();
     this.#fresh = Math.min(this.#fresh + 1, MOST);
@@ -114,7 +114,7 @@ class Console {
   }
 
   #redraw() {
-    // A pause keeps what stood there, as far as it is kept at all.
+    // A pause keeps the messages shown, as long as they are kept at all.
     const shown = this.#paused ? this.#lines.slice(0, this.#lines.length - this.#fresh) : this.#lines;
     if (!this.#paused) this.#fresh = 0;
     this.#log.replaceChildren(...shown.filter((line) => this.#shows(line)).map((line) => make('li', {}, line)));
@@ -144,4 +144,4 @@ class Console {
   }
 }
 
-const WANTS_LEASE = 'This board moves the robot. It takes messages only from the one who has the lease, so they are sent by driving.';
+const WANTS_LEASE = 'This board moves the robot. It accepts messages only from the lease holder, so drive to send them.';

@@ -9,12 +9,12 @@ import { uptime } from './format.js';
 const STATES = { ready: 'Ready', starting: 'Starting', away: 'Away', stopping: 'Stopping', unknown: 'Unknown' };
 
 /**
- * What to call a device's state, and why it is in it.
+ * The name of a device's state, and its reason.
  * @param {Device} d
  * @returns {{state: string, text: string, why: string}} `state` is for styles.
  */
 export function describeState(d) {
-  if (d.gone) return { state: 'gone', text: 'Gone', why: 'not heard of: its process or the bus is down' };
+  if (d.gone) return { state: 'gone', text: 'Gone', why: 'silent: its process or the bus is down' };
   return { state: d.state, text: STATES[d.state], why: d.reason };
 }
 

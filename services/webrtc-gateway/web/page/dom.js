@@ -38,7 +38,7 @@ export function setText(element, text) {
 }
 
 /**
- * Sets data attributes that differ, so that observers hear only of changes.
+ * Sets data attributes that differ, so that observers see only changes.
  * @param {HTMLElement} element
  * @param {Record<string, string>} data
  */

@@ -1,4 +1,4 @@
-/** @file The drive panel: who drives, what it is driven with, and how good the way to the robot is. */
+/** @file The drive panel: who drives, with which inputs, and how good the link to the robot is. */
 
 import { Gamepad, Keyboard, TouchStick } from '../waldo.js';
 import { AxisRows } from './axes.js';
@@ -11,7 +11,7 @@ import { padName, padNotes } from './padwords.js';
 
 /** @typedef {import('../robot/robot.js').Robot} Robot */
 
-/** How often the panel looks whether what it shows is still true, in ms. */
+/** How often the panel checks whether what it shows is still true, in ms. */
 const LOOK_MS = 50;
 
 /** @typedef {{device: string, picture: import('../media/liveness.js').Picture, sinceMs: number|null}} Shown A picture on the page. */
@@ -50,7 +50,7 @@ export class DrivePanel {
   /**
    * @param {Robot} robot
    * @param {(text: string) => void} announce
-   * @param {() => Shown[]} pictures Those that a driver looks at.
+   * @param {() => Shown[]} pictures Those that a driver watches.
    */
   constructor(robot, announce, pictures) {
     this.#robot = robot;
@@ -59,7 +59,7 @@ export class DrivePanel {
     this.#drive = robot.drive();
     for (const input of [this.#keyboard, this.#gamepad, this.#touch]) this.#drive.use(input);
     byId('drive-axes', HTMLElement).append(this.#rows.element);
-    // The keys belong to driving now, not to the button that was clicked.
+    // The keys now belong to driving, not to the clicked button.
     this.#button.element.addEventListener('click', (event) => event.detail > 0 && this.#drive.state !== 'off' && this.#button.element.blur());
     byId('drive-head', HTMLElement).append(this.#key.element);
     this.#drive.addEventListener('config', () => this.#configured());
@@ -69,12 +69,12 @@ export class DrivePanel {
     this.#configured();
   }
 
-  /** Shows what is true of the motors and the pictures now. */
+  /** Shows the present state of the motors and the pictures. */
   look() {
     if (this.#drive.config !== null) this.#showState();
   }
 
-  /** Renews what changes with time. Called several times a second. */
+  /** Updates what changes with time. Called several times a second. */
   tick() {
     const drive = this.#drive;
     const { actuators } = this.#robot;
@@ -119,9 +119,9 @@ export class DrivePanel {
     else this.#button.show('Drive');
   }
 
-  /** Tells those who cannot see it what changes while they drive. @param {string} motors @param {string} warning */
+  /** Announces changes while driving to those who cannot see them. @param {string} motors @param {string} warning */
   #alarm(motors, warning) {
-    const word = this.#drive.state !== 'driving' ? '' : motors === 'unknown' ? 'The motors are not heard of' : warning ? 'The picture is away' : '';
+    const word = this.#drive.state !== 'driving' ? '' : motors === 'unknown' ? 'The motors are silent' : warning ? 'The picture is not live' : '';
     if (word !== '' && word !== this.#said) this.#announce(word);
     this.#said = word;
   }
@@ -156,7 +156,7 @@ export class DrivePanel {
 
   #changed() {
     const { state, why, reason } = this.#drive;
-    // Only who drives needs these keys for nothing else.
+    // Only a driver needs these keys for nothing else.
     this.#keyboard.grab = state !== 'off';
     if (this.#took && reason === 'refused' && /^key:/.test(why)) this.#key.show();
     else if (state !== 'off') this.#key.hide();
@@ -186,7 +186,7 @@ export class DrivePanel {
 }
 
 /**
- * Shows names with values; what is there already only gets new values.
+ * Shows names with values; existing rows only get new values.
  * @param {HTMLElement} list
  * @param {[string, string][]} rows
  */

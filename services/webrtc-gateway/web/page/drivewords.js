@@ -1,4 +1,4 @@
-/** @file What to say about driving. Pure. */
+/** @file The texts about driving. Pure. */
 
 import { uptime } from './format.js';
 
@@ -6,29 +6,31 @@ import { uptime } from './format.js';
  * @typedef {object} DriveFacts
  * @property {Pick<import('../control/drive.js').Drive, 'state'|'why'|'reason'>} drive
  * @property {import('../proto/signaling.js').Device|null} device The actuator; null if it is not listed.
- * @property {import('../proto/actuator.js').ControlState|null} state What it said of its control; null if nothing yet.
- * @property {string} other Who else drives; empty if nobody does.
+ * @property {import('../proto/actuator.js').ControlState|null} state Its last reported state; null if there is none yet.
+ * @property {string} other The other driver; empty if there is none.
  * @property {boolean} atRest Whether all inputs are at rest.
  * @property {number} nowMs Gateway's time, Unix time in ms.
- * @property {import('./motorwords.js').MotorsState} [motors] What is known of the motors.
- * @property {string} [warning] Which pictures are away; empty if none is.
+ * @property {import('./motorwords.js').MotorsState} [motors] The state of the motors.
+ * @property {string} [warning] Which pictures are not live; empty if all are.
  */
 
 /**
  * @param {DriveFacts} facts
- * @returns {{text: string, why: string, pill: string}} The state; why, or what to do; and the state in a word or two, for where
- *   there is little room, empty if it is not worth it.
+ * @returns {{text: string, why: string, pill: string}} The state; why, or what to do; and the state in a word or two
+ * for narrow places,
+ *
+ *   empty if it is not worth showing.
  */
 export function driveStatus({ drive, device, state, other, atRest, nowMs, motors, warning }) {
   switch (drive.state) {
     case 'acquiring':
-      return { text: 'Getting the lease', why: '', pill: 'Starting' };
+      return { text: 'Acquiring the lease', why: '', pill: 'Starting' };
     case 'arming':
       return atRest
-        ? { text: 'Starting', why: 'A first command is on its way', pill: 'Starting' }
+        ? { text: 'Starting', why: 'Sending the first command', pill: 'Starting' }
         : { text: 'Release the controls to start', why: '', pill: 'Release controls' };
     case 'driving':
-      if (motors === 'unknown') return { text: 'Not known whether you drive', why: 'The motors are not heard of', pill: 'Motors not known' };
+      if (motors === 'unknown') return { text: 'Unknown whether you drive', why: 'The motors are silent', pill: 'Motors unknown' };
       if (motors === 'stopped') return { text: 'You drive, the motors are stopped', why: '', pill: 'Motors stopped' };
       return { text: 'You drive', why: '', pill: warning ? 'Picture away' : 'You drive' };
     case 'estopped':
@@ -36,7 +38,7 @@ export function driveStatus({ drive, device, state, other, atRest, nowMs, motors
     case 'away':
       return { text: `${device?.name ?? 'The device'} is away`, why: device?.reason ?? '', pill: 'Away' };
     case 'lost':
-      return { text: 'Connection lost', why: 'Goes on if it is back in a few seconds', pill: 'Connection lost' };
+      return { text: 'Connection lost', why: 'Driving resumes if it is back within a few seconds', pill: 'Connection lost' };
     default:
       return { text: idle(device, state, other, nowMs, motors), why: drive.why, pill: '' };
   }
@@ -50,10 +52,10 @@ export function driveStatus({ drive, device, state, other, atRest, nowMs, motors
  * @param {import('./motorwords.js').MotorsState} [motors]
  */
 function idle(device, state, other, nowMs, motors) {
-  if (device === null || device.gone) return 'Not heard of';
+  if (device === null || device.gone) return 'Silent';
   if (device.state === 'away') return `Away: ${device.reason}`;
   if (state === null) return 'Connecting';
-  if (motors === 'unknown') return 'Not known who drives';
+  if (motors === 'unknown') return 'Unknown who drives';
   if (other === '') return 'Nobody drives';
   return `${other} drives${state.holderSinceMs === null ? '' : `, since ${uptime(nowMs - state.holderSinceMs)}`}`;
 }

@@ -1,4 +1,4 @@
-/** @file The e-stop: a button that is always there, the space bar, and what there is to say while it is pressed. */
+/** @file The e-stop: a button that is always visible, the space bar, and the texts while it is pressed. */
 
 import { inField } from '../inputs/keyboard.js';
 import { ConfirmButton, KeyForm } from './confirm.js';
@@ -30,9 +30,9 @@ export class EStopBar {
     this.#robot = robot;
     this.#announce = announce;
     byId('estop-actions', HTMLElement).append(this.#key.element);
-    // The press counts, not the release: there is nothing to think over.
+    // The press counts, not the release: an e-stop needs no second thought.
     this.#button.addEventListener('pointerdown', (event) => event.button === 0 && this.#press());
-    this.#button.addEventListener('click', (event) => event.detail === 0 && this.#press()); // by keyboard or reader
+    this.#button.addEventListener('click', (event) => event.detail === 0 && this.#press()); // by keyboard or screen reader
     for (const type of /** @type {const} */ (['keydown', 'keyup'])) {
       window.addEventListener(type, (event) => this.#space(event), { capture: true });
     }
@@ -41,7 +41,7 @@ export class EStopBar {
     this.show();
   }
 
-  /** Shows how things stand. */
+  /** Shows the present state. */
   show() {
     const { state, unconfirmed, why, latched } = this.#robot.eStopState;
     const there = this.#robot.actuators.length > 0 || state !== 'clear';
@@ -81,7 +81,7 @@ export class EStopBar {
     this.show();
   }
 
-  /** @param {KeyboardEvent} event The space bar stops, and does nothing else: press no button, scroll nothing. */
+  /** @param {KeyboardEvent} event The space bar stops the robot and does nothing else: it neither presses buttons nor scrolls. */
   #space(event) {
     if (event.code !== 'Space' || event.ctrlKey || event.metaKey || event.altKey || inField(event)) return;
     if (this.#safety.hidden) return;
@@ -90,7 +90,7 @@ export class EStopBar {
     if (event.type === 'keydown' && !event.repeat) this.#press();
   }
 
-  /** What fills the screen hides all the rest of the page, so the e-stop goes along. */
+  /** An element in full screen hides the rest of the page, so the e-stop moves into it. */
   #follow() {
     const full = document.fullscreenElement;
     if (full && !this.#home.parentNode) this.#safety.replaceWith(this.#home);
@@ -102,12 +102,12 @@ export class EStopBar {
 /** @param {string[]} unconfirmed @param {string} why @returns {[string, string]} */
 function pending(unconfirmed, why) {
   const who = unconfirmed.length > 0 ? unconfirmed.join(', ') : 'the gateway';
-  return ['E-STOP pressed, not confirmed yet', `Waiting for ${who}${why ? `: ${why}` : ''}. It is said again and again until then.`];
+  return ['E-STOP pressed, not confirmed yet', `Waiting for ${who}${why ? `: ${why}` : ''}. It is repeated until then.`];
 }
 
 /** @param {import('../proto/actuator.js').LatchedEStop & {device: string}} e @param {boolean} own @returns {[string, string]} */
 function pressed(e, own) {
   const at = e.pressMs === null ? '' : ` at ${new Date(e.pressMs).toLocaleTimeString()}`;
-  const lasts = e.persisted ? '' : `It will not outlast a restart of ${e.device}.`;
+  const lasts = e.persisted ? '' : `It will not survive a restart of ${e.device}.`;
   return [`E-STOP pressed by ${own ? 'you' : e.by || 'somebody'}${at}`, [e.reason, lasts].filter(Boolean).join(' ')];
 }

@@ -1,18 +1,18 @@
-/** @file A message of any type, taken apart into values with names. Pure. */
+/** @file Splits a message of any type into named values. Pure. */
 
 import { isObject } from '../proto/json.js';
 
-/** How deep a message is taken apart. */
+/** How many levels of a message are split. */
 const DEEPEST = 8;
 /** Integers of 64 bits are text in the protobuf JSON mapping. */
 const INTEGER = /^-?\d{1,20}$/;
 
 /**
- * The values of a message by the way to them: `pose.x`, `motors[0].current`.
+ * The values of a message by their path: `pose.x`, `motors[0].current`.
  * @param {unknown} message In the protobuf JSON mapping.
- * @param {string} name What to call the message itself if it is one value.
- * @param {number} most How many values are taken.
- * @returns {{values: [key: string, value: unknown][], more: boolean}} More: there are others.
+ * @param {string} name The name of the message itself if it is a single value.
+ * @param {number} most The most values to return.
+ * @returns {{values: [key: string, value: unknown][], more: boolean}} More: there are further values.
  */
 export function flatten(message, name, most) {
   /** @type {[string, unknown][]} */
@@ -43,9 +43,9 @@ export function flatten(message, name, most) {
 }
 
 /**
- * What is plotted of a value.
+ * The plotted number of a value.
  * @param {unknown} value
- * @returns {number|null} Null for what is not a number; not finite for NaN and the infinities, which are text in the mapping.
+ * @returns {number|null} Null if it is not a number; not finite for NaN and the infinities, which are text in the mapping.
  */
 export function plotted(value) {
   if (typeof value === 'number') return value;

@@ -1,8 +1,8 @@
 /** @file Numbers as people read them. Pure. */
 
-/** Shown for what is not known. */
+/** Shown for unknown values. */
 const UNKNOWN = '–';
-/** How long a reason may be where there is little room, in characters. */
+/** The longest reason in a narrow place, in characters. */
 const LONGEST = 140;
 
 /**
@@ -31,7 +31,7 @@ export function uptime(ms) {
 }
 
 /**
- * A reason where there is room for a line or two. What follows the first sentence, or a semicolon, is the remedy.
+ * A reason in a line or two. The text after the first sentence, or after a semicolon, is the remedy.
  * @param {string} text
  */
 export function firstSentence(text) {
@@ -74,9 +74,9 @@ export function statsRows(s) {
     ['rate', bitrate(s.bitrateBps), 'Bits received per second'],
     ['age', milliseconds(s.ageMs), 'Time from capture to screen'],
     ['rtt', s.rttMs === 0 ? '< 1 ms' : milliseconds(s.rttMs), 'Round trip to the gateway'],
-    ['lost', lost, 'Packets lost (and how many of the last second)'],
+    ['lost', lost, 'Packets lost (and the share lost in the last second)'],
     ['dropped', count(s.framesDropped), 'Frames decoded too late to be shown'],
-    ['freezes', count(s.freezeCount), 'Times the picture stood still'],
+    ['freezes', count(s.freezeCount), 'Times the picture froze'],
     ['decode', milliseconds(s.decodeMs), 'Mean time to decode a frame'],
     ['codec', s.codec || UNKNOWN, 'How the video is compressed'],
   ];

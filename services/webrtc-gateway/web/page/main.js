@@ -1,4 +1,4 @@
-/** @file The page: wires the robot to what is seen. */
+/** @file The page: connects the robot to what is visible. */
 
 import { connect, hasVideo } from '../waldo.js';
 import { measureLatency, readStamp } from '../media/stamp.js';
@@ -17,13 +17,13 @@ import { Tile } from './tile.js';
 import { onForbidden, showTrouble } from './trouble.js';
 import { detourWords } from './detourwords.js';
 
-/** Times on the page that run are renewed this often, in ms. */
+/** How often running times on the page are updated, in ms. */
 const TICK_MS = 100;
-/** Numbers are renewed this often, in ms. */
+/** How often numbers are updated, in ms. */
 const STATS_MS = 1000;
 
 const robot = connect();
-// For tests and for the curious at the console.
+// For tests, and for curious people at the console.
 Object.assign(window, { waldo: { robot, drive: robot.drive(), readStamp, measureLatency } });
 
 const cameras = byId('cameras', HTMLElement);
@@ -50,7 +50,7 @@ function enlarge(tile) {
   cameras.querySelector('.large')?.scrollIntoView({ block: 'nearest' });
 }
 
-/** Makes tiles for new cameras, in the order of their names; one that was once there stays. */
+/** Makes tiles for new cameras, in order of their names; a tile stays once it exists. */
 function showCameras() {
   for (const d of robot.devices.filter(hasVideo)) {
     let tile = tiles.get(d.name);
@@ -82,7 +82,7 @@ function showDetour() {
   setText(byId('way', HTMLElement), detourWords(detour, isSecureContext, location.hostname));
 }
 
-/** What is beside the cameras, if there is anything. */
+/** Shows the side panel if it has content. */
 function showSide() {
   sounds.describe();
   readings.describe();
@@ -94,7 +94,7 @@ function showSide() {
   setData(document.body, { side: String(!empty) });
 }
 
-/** Renews what changes with time. */
+/** Updates what changes with time. */
 function tick() {
   if (!document.hidden) {
     drive.tick();

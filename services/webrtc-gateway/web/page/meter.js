@@ -1,16 +1,16 @@
-/** @file A bar that shows how loud it is. */
+/** @file A bar that shows a sound level. */
 
 import { SILENCE_DB } from '../proto/audio.js';
 import { make, setData } from './dom.js';
 
-/** What the left end of a bar stands for, in dBFS; the right end is full scale. */
+/** The level at the left end of a bar, in dBFS; the right end is full scale. */
 const LEAST_DB = -60;
-/** From here on it is too loud, in dBFS. */
+/** Levels from here on are too loud, in dBFS. */
 const LOUD_DB = -3;
 
 /** @typedef {import('../proto/audio.js').Level} Level */
 
-/** One bar, with its name above. Its level is in `data-db`, empty while it is not known. */
+/** One bar, with its name above. Its level is in `data-db`, empty while it is unknown. */
 export class Meter {
   element;
 
@@ -23,7 +23,7 @@ export class Meter {
     this.element = make('div', { class: 'metered' }, make('span', { class: 'meter-name', 'aria-hidden': 'true' }, label), this.#bar);
   }
 
-  /** @param {Level|null} level Null if it is not known. */
+  /** @param {Level|null} level Null if it is unknown. */
   show(level) {
     const { rmsDb, peakDb } = level ?? { rmsDb: SILENCE_DB, peakDb: SILENCE_DB };
     setData(this.#bar, { db: level ? rmsDb.toFixed(1) : '', loud: String(peakDb > LOUD_DB) });

@@ -1,18 +1,18 @@
-/** @file This machine's own microphone: opened when somebody wants to talk, and closed when nobody has for a while. */
+/** @file This machine's own microphone: opened when somebody wants to talk, and closed after a while without talking. */
 
 import { SILENCE_DB } from '../proto/audio.js';
 import { microphoneProblem } from './soundwords.js';
 
-/** A microphone that nobody talks into for so long is closed, in ms. Opened anew it would miss the first word. */
+/** A microphone is closed after this time without talking, in ms. Opening it again for every talk would miss the first word. */
 const IDLE_MS = 30_000;
-/** How many samples make up a level: 43 ms at 48 kHz. */
+/** The number of samples per level: 43 ms at 48 kHz. */
 const WINDOW = 2048;
 
 /** The microphone. */
 export class Microphone {
-  /** Whether the browser takes echo, noise and differences of loudness out; for the next time it is opened. */
+  /** Whether the browser removes echo and noise and levels the volume; applies the next time it is opened. */
   clean = true;
-  /** Why it cannot be had, and what to do; empty if nothing is known against it. */
+  /** Why it is not available, and what to do; empty if nothing is known to be wrong. */
   problem = '';
 
   /** @type {Promise<MediaStreamTrack|null>|null} */
@@ -37,8 +37,8 @@ export class Microphone {
   }
 
   /**
-   * Opens it, if it is not open. To be called on a click or a key, for browsers ask people only then.
-   * @returns {Promise<MediaStreamTrack|null>} Null if it cannot be had; {@link Microphone.problem} says why.
+   * Opens it if it is not open. Call it on a click or a key press, because browsers ask people only then.
+   * @returns {Promise<MediaStreamTrack|null>} Null if it is not available; {@link Microphone.problem} says why.
    */
   open() {
     clearTimeout(this.#idle);
@@ -47,7 +47,7 @@ export class Microphone {
     return this.#opening;
   }
 
-  /** Nobody talks now: it is closed after a while. */
+  /** Nobody talks now: closes it after a while. */
   rest() {
     clearTimeout(this.#idle);
     this.#idle = setTimeout(() => this.close(), IDLE_MS);
@@ -62,7 +62,7 @@ export class Microphone {
     this.#context = this.#analyser = null;
   }
 
-  /** How loud it is now; null while it is closed. @returns {import('../proto/audio.js').Level|null} */
+  /** Its present level; null while it is closed. @returns {import('../proto/audio.js').Level|null} */
   get level() {
     if (!this.#analyser) return null;
     this.#analyser.getFloatTimeDomainData(this.#samples);
@@ -96,7 +96,7 @@ export class Microphone {
     track.addEventListener('ended', () => {
       if (this.#track !== track) return;
       this.close();
-      this.problem = 'The microphone was unplugged, or taken back in the browser';
+      this.problem = 'The microphone was unplugged, or its permission was withdrawn';
     });
     this.#track = track;
     this.#context = new AudioContext();

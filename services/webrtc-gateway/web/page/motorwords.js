@@ -1,9 +1,9 @@
-/** @file What to say of the motors, and of pictures that a driver may still take for true. Pure. */
+/** @file The texts about the motors, and about pictures that a driver might still believe. Pure. */
 
 import { firstSentence, since } from './format.js';
 
 /**
- * @typedef {'unknown'|'away'|'estopped'|'stopped'|'driven'} MotorsState Unknown: nothing was heard lately, so whatever was true may not be any more.
+ * @typedef {'unknown'|'away'|'estopped'|'stopped'|'driven'} MotorsState Unknown: the actuator has been silent, so its last state may no longer be true.
  *
  * @typedef {object} MotorFacts
  * @property {import('../link/link.js').LinkState} link
@@ -11,14 +11,14 @@ import { firstSentence, since } from './format.js';
  * @property {import('../proto/actuator.js').ControlState|null} state What it last reported.
  * @property {boolean} known Whether that is recent enough to be true.
  * @property {number} ageMs How old it is.
- * @property {string} holder What this page calls itself.
- * @property {string} refusal Why our newest command was refused; empty if it was not.
+ * @property {string} holder The name of this page.
+ * @property {string} refusal Why our newest command was refused; empty if it was accepted.
  */
 
 /** @type {Record<string, string>} Why commands are refused. */
 const REFUSALS = {
-  EXPIRED: 'they come too late',
-  OUT_OF_ORDER: 'they overtake each other',
+  EXPIRED: 'they arrive too late',
+  OUT_OF_ORDER: 'they arrive out of order',
   UNKNOWN_CLOCK: 'the device was restarted',
   BEFORE_STOP: 'they were sent before the last stop',
   NOT_NEUTRAL: 'release the controls first',
@@ -31,7 +31,7 @@ const REFUSALS = {
 const CAUSES = {
   START: 'the device has just started',
   DEADMAN: 'no command came in time',
-  LEASE_LAPSED: 'the driver has gone',
+  LEASE_LAPSED: 'the driver is gone',
   LEASE_RELEASED: 'the last driver has stopped',
   LEASE_TAKEN: 'somebody has taken over',
   E_STOP: 'there was an e-stop',
@@ -43,9 +43,9 @@ const CAUSES = {
  * @returns {{state: MotorsState, text: string}}
  */
 export function motorsStatus({ link, device, state, known, ageMs, holder, refusal }) {
-  if (link !== 'live') return { state: 'unknown', text: link === 'connecting' ? 'Motors: connecting' : 'Motors: not known, the gateway is lost' };
-  if (state === null) return { state: 'unknown', text: 'Motors: not heard of yet' };
-  if (!known) return { state: 'unknown', text: `Motors: not known, last heard of ${since(ageMs)} ago` };
+  if (link !== 'live') return { state: 'unknown', text: link === 'connecting' ? 'Motors: connecting' : 'Motors: unknown, the gateway is lost' };
+  if (state === null) return { state: 'unknown', text: 'Motors: no report yet' };
+  if (!known) return { state: 'unknown', text: `Motors: unknown, last report ${since(ageMs)} ago` };
   if (state.phase === 'e-stopped') return { state: 'estopped', text: 'Motors: stopped by the e-stop' };
   if (device?.state === 'away') return { state: 'away', text: `Motors: away${device.reason && `, ${firstSentence(device.reason)}`}` };
   const own = state.holder === holder;
@@ -53,13 +53,13 @@ export function motorsStatus({ link, device, state, known, ageMs, holder, refusa
   if (state.phase === 'driving') {
     return { state: 'driven', text: `Motors: driven by ${own ? 'you' : state.holder || 'somebody'}${why && `; some ${why}`}` };
   }
-  if (state.phase === 'unknown') return { state: 'unknown', text: 'Motors: not known, this page is older than the robot' };
+  if (state.phase === 'unknown') return { state: 'unknown', text: 'Motors: unknown, this page is older than the robot' };
   const cause = state.phase === 'free' && !CAUSES[state.cause] ? 'nobody drives' : CAUSES[state.cause] ?? state.cause;
   return { state: 'stopped', text: `Motors: stopped, ${why || cause || 'nobody drives'}` };
 }
 
 /**
- * What a driver must know of the pictures: those that do not show what is there now. The whole reason is on the tile.
+ * What a driver must know about the pictures: those that do not show the present. The full reason is on the tile.
  * @param {{device: string, picture: import('../media/liveness.js').Picture, sinceMs: number|null}[]} pictures
  * @returns {string} Empty if all are live.
  */

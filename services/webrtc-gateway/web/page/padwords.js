@@ -1,4 +1,4 @@
-/** @file What to say about gamepads. Pure. */
+/** @file The texts about gamepads. Pure. */
 
 /** @typedef {import('../inputs/gamepad.js').PadDoubt} PadDoubt */
 
@@ -11,15 +11,15 @@ const NAMES = new Map([
 
 /** @type {Record<PadDoubt['reason'], (controls: string) => string>} */
 const REASONS = {
-  'no-mapping': () => ' does not count: this browser has no mapping for it. Describe it in robot.yaml under drive: pads:, or use another pad or browser.',
-  held: (controls) => `: let go of it: ${controls}. If nobody holds it, it does not rest where it should and does not count.`,
-  unproven: (controls) => `: move it fully and let go for a second: ${controls}.`,
-  'no-rest': (controls) => ` is neither a stick nor a trigger, and does not count: ${controls}.`,
-  missing: (controls) => ` does not have what the robot is driven with: ${controls}.`,
+  'no-mapping': () => ' is ignored: this browser has no mapping for it. Describe it in robot.yaml under drive: pads:, or use another pad or browser.',
+  held: (controls) => `: release ${controls}. A control that nobody holds does not rest where it should, and is ignored.`,
+  unproven: (controls) => `: move fully, then release for a second: ${controls}.`,
+  'no-rest': (controls) => ` reports a control that is neither a stick nor a trigger, which is ignored: ${controls}.`,
+  missing: (controls) => ` lacks controls that drive the robot: ${controls}.`,
 };
 
 /**
- * The name of a pad as people know it, without what browsers add.
+ * The name of a pad as people know it, without the browser's additions.
  * @param {string} id
  */
 export function padName(id) {

@@ -1,16 +1,16 @@
-/** @file What boards say, as values by name, each with its last half minute. */
+/** @file The values that boards send, by name, each with its last half minute. */
 
 import { byId, make, setData, setText } from './dom.js';
 import { since } from './format.js';
 import { missingKeys, readValues, serialStream } from './serialwords.js';
 import { ValueRow } from './valuerow.js';
 
-/** A board that has said nothing for so long is marked, in ms. */
+/** A board that has been silent for this long is marked, in ms. */
 const STALE_MS = 2000;
 
 /** @typedef {import('../robot/robot.js').Robot} Robot */
 
-/** The readings of all devices that have some. */
+/** The readings of all devices that have any. */
 export class Readings {
   #robot;
   #section = byId('readings', HTMLElement);
@@ -22,7 +22,7 @@ export class Readings {
     this.#robot = robot;
   }
 
-  /** Shows new boards; one that was once there stays. */
+  /** Shows new boards; a board stays once it is shown. */
   describe() {
     for (const d of this.#robot.devices) {
       const stream = serialStream(d);
@@ -34,7 +34,7 @@ export class Readings {
     this.#section.hidden = this.#boards.size === 0;
   }
 
-  /** Renews what is seen. Called ten times a second; a hidden page need not. */
+  /** Updates the visible readings. Called ten times a second; a hidden page need not. */
   tick() {
     for (const board of this.#boards.values()) board.tick(performance.now());
   }
@@ -66,7 +66,7 @@ class Board {
     const stale = silent > STALE_MS;
     setData(this.element, { stale: String(stale) });
     setText(this.#age, stale && silent < Infinity ? `silent for ${since(silent)}` : '');
-    // The line moves on while the board is silent, so that the gap is seen.
+    // The line moves on while the board is silent, so that the gap is visible.
     for (const row of this.#byKey.values()) row.draw(nowMs, this.#fresh);
     this.#fresh = false;
   }

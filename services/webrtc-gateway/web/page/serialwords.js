@@ -1,18 +1,18 @@
-/** @file What boards say, taken apart for people. Pure. */
+/** @file The messages of boards, split up for people. Pure. */
 
 import { fields, isObject, object, parseJson, text } from '../proto/json.js';
 
 /** @typedef {import('../proto/types.js').Claim<import('../proto/gen/waldo/serial/v1/serial_pb.js').SerialMessageJson>} SerialMessage Not checked. */
 
-/** A board that makes up names must not fill the page. */
+/** A board that invents names must not fill the page. */
 const MOST_KEYS = 40;
-/** Longest text shown of one value. */
+/** The longest text shown for one value. */
 const LONGEST = 60;
 
 /**
- * The name of the stream on which a device publishes what a board says.
+ * The name of the stream on which a device publishes its board's messages.
  * @param {import('../proto/signaling.js').Device} d
- * @returns {string} Empty if it does not.
+ * @returns {string} Empty if it has none.
  */
 export function serialStream(d) {
   return d.streams.find((s) => s.direction === 'out' && s.messageType === 'waldo.serial.v1.SerialMessage')?.name ?? '';
@@ -36,7 +36,7 @@ export function readValues(message) {
 }
 
 /**
- * The values that are not available any more: a sentence leaves out what it does not know, such as the position without a fix.
+ * The values that are no longer available: a sentence omits what it does not know, such as the position without a fix.
  * @param {SerialMessage} message
  * @param {Iterable<string>} known The names of the values that are shown.
  * @returns {string[]} Their names.
@@ -48,7 +48,7 @@ export function missingKeys(message, known) {
   return [...known].filter((key) => key.startsWith(prefix) && !given.has(key));
 }
 
-/** @param {SerialMessage} message What the names of its values begin with; nothing unless it is a sentence. */
+/** @param {SerialMessage} message The prefix of its values' names; empty unless it is a sentence. */
 function prefixOf(message) {
   return 'sentence' in message ? `${text(/** @type {any} */ (object(parseJson(text(fields(message).json))).type))}.` : '';
 }
@@ -62,7 +62,7 @@ function plain(line) {
 /**
  * A value as people read it.
  * @param {unknown} value
- * @param {boolean} fraction Whether it is a number that has fractions now and then: it always has its digits, so that nothing jumps.
+ * @param {boolean} fraction Whether the number sometimes has a fraction: then it always shows its digits, so that nothing jumps.
  */
 export function showValue(value, fraction) {
   if (value === null || value === undefined) return '–';
@@ -92,9 +92,9 @@ function hex(base64) {
 }
 
 /**
- * A line that somebody has typed, as a message to write.
+ * Turns a typed line into a message to write.
  * @param {string} line
- * @param {string} form What the port writes: `line`, `raw`, or a struct format.
+ * @param {string} form The format that the port writes: `line`, `raw`, or a struct format.
  * @returns {{line: string}|{raw: string}|{json: string}}
  */
 export function messageOf(line, form) {

@@ -1,10 +1,10 @@
 /** @file Saves a camera's picture as a file. */
 
-/** A camera that is away makes the gateway wait; after this the picture on the screen is taken, in ms. */
+/** A camera that is away makes the gateway wait; after this time the picture on the screen is saved instead, in ms. */
 const PATIENCE_MS = 2000;
 
 /**
- * Saves the gateway's snapshot of a device, which is as good as the camera makes it; if there is none, the frame shown.
+ * Saves the gateway's snapshot of a device, in the camera's best quality, or else the frame on the screen.
  * @param {string} device
  * @param {string} name First part of the file's name.
  * @param {HTMLVideoElement} video
@@ -18,7 +18,7 @@ export async function saveSnapshot(device, name, video) {
   link.href = url;
   link.download = `${name}-${new Date().toISOString().replace(/[:.]/g, '-')}.jpg`;
   link.click();
-  // The download has its own hold on the data by the time the next task runs in every browser we know; be generous.
+  // In every browser we know, the download holds the data by the time the next task runs; be generous.
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
   return true;
 }

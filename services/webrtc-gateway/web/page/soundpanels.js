@@ -1,4 +1,4 @@
-/** @file The sound panels: listening to each device, and talking by it. */
+/** @file The sound panels: listening to each device, and talking through it. */
 
 import { browserEnv } from '../base/env.js';
 import { inField } from '../inputs/keyboard.js';
@@ -10,12 +10,12 @@ import { talkStatus, whoTalks } from './soundwords.js';
 
 /** The key that talks, as KeyboardEvent.code calls it. */
 const TALK_KEY = 'KeyT';
-/** Phones have no keys to speak of. */
+/** Phones have no keyboard. */
 const THUMBS = matchMedia('(hover: none) and (pointer: coarse)');
 
 /** @typedef {import('../robot/robot.js').Robot} Robot */
 
-/** The panels of all devices that have sound. */
+/** The panels of all devices with sound. */
 export class SoundPanels {
   #robot;
   #announce;
@@ -33,7 +33,7 @@ export class SoundPanels {
     document.addEventListener('keyup', (event) => event.code === TALK_KEY && this.#release('key'));
   }
 
-  /** Shows new devices; one that was once there stays. */
+  /** Shows new devices; a panel stays once it exists. */
   describe() {
     for (const d of this.#robot.devices) {
       if (!hasMicrophone(d) && !hasSpeaker(d)) continue;
@@ -48,13 +48,13 @@ export class SoundPanels {
     this.#section.hidden = this.#panels.size === 0;
   }
 
-  /** Renews what changes with time. Called ten times a second; a hidden page need not. */
+  /** Updates what changes with time. Called ten times a second; a hidden page need not. */
   tick() {
     const keyed = this.#keyed;
     for (const panel of this.#panels.values()) panel.tick(panel === keyed && !THUMBS.matches);
   }
 
-  /** The panel that the key talks by: the first with a speaker, unless the key drives. */
+  /** The panel that the key talks through: the first with a speaker, unless the key drives. */
   get #keyed() {
     const axes = this.#robot.drive().config?.axes ?? [];
     if (axes.some((a) => a.plusKeys.includes(TALK_KEY) || a.minusKeys.includes(TALK_KEY))) return null;
@@ -72,7 +72,7 @@ export class SoundPanels {
     for (const panel of this.#panels.values()) panel.release(by);
   }
 
-  /** Nobody can be meant to hold anything now. @param {import('../base/env.js').Lapse} why */
+  /** Nothing can be held on purpose now. @param {import('../base/env.js').Lapse} why */
   #lapse(why) {
     for (const panel of this.#panels.values()) panel.lapse(why);
     // A page that nobody sees must not listen to the room.
@@ -108,11 +108,11 @@ class SoundPanel {
   #listening = null;
   /** @type {import('../media/talking.js').Talk|null} */
   #talking = null;
-  /** @type {Set<string>} What holds the talk: `pointer`, `key`, `enter`. */
+  /** @type {Set<string>} What is holding the talk button: `pointer`, `key`, `enter`. */
   #held = new Set();
   /** @type {import('../media/levels.js').Levels|null} */
   #levels = null;
-  /** What keeps the browser from playing; empty if nothing does. */
+  /** Why the browser does not play; empty if it does. */
   #muted = '';
 
   /** @param {Robot} robot @param {string} device @param {Microphone} own @param {(text: string) => void} announce */
@@ -127,7 +127,7 @@ class SoundPanel {
     this.element = make('section', { class: 'panel sound', 'data-device': device, 'data-hearing': 'off', 'data-talking': 'off', 'aria-label': `Sound of ${device}` },
       make('div', { class: 'sound-head' }, make('h2', {}, 'Sound ', make('span', { class: 'count' }, device)), this.#who),
       this.#hear, this.#speak, this.#problem,
-      make('label', { class: 'clean' }, this.#clean, 'Keep noise and echo out of what I say'), this.#ear);
+      make('label', { class: 'clean' }, this.#clean, 'Remove noise and echo from my voice'), this.#ear);
     this.#bind();
   }
 
@@ -136,14 +136,14 @@ class SoundPanel {
     return !this.#speak.hidden;
   }
 
-  /** @param {import('../proto/signaling.js').Device} d What the device has now. */
+  /** @param {import('../proto/signaling.js').Device} d The device's present description. */
   describe(d) {
     this.#hear.hidden = !hasMicrophone(d);
     this.#speak.hidden = this.#who.hidden = !hasSpeaker(d);
     /** @type {HTMLElement} */ (this.#clean.parentElement).hidden = this.#speak.hidden;
   }
 
-  /** Renews what is seen. @param {boolean} keyed Whether the key talks by this device. */
+  /** Updates the panel. @param {boolean} keyed Whether the key talks through this device. */
   tick(keyed) {
     this.#levels ??= this.#sound.levels;
     const levels = this.#levels.now;
@@ -156,11 +156,11 @@ class SoundPanel {
     if (keyed) this.#talk.setAttribute('aria-keyshortcuts', 't');
     this.#showHearing();
     this.#showTalking(keyed);
-    // The browser stops an element whose only track has ended, and that is so when the connection is made anew.
+    // The browser stops an element whose only track has ended, as happens with every new connection.
     if (this.#listening && this.#ear.paused && this.#sound.hearing.state === 'live' && !this.#muted) this.#play();
   }
 
-  /** Somebody begins to hold the talk. @param {string} by */
+  /** Something begins to hold the talk button. @param {string} by */
   press(by) {
     const first = this.#held.size === 0;
     this.#held.add(by);
@@ -176,7 +176,7 @@ class SoundPanel {
   lapse(why) {
     for (const by of [...this.#held]) this.release(by);
     if (why !== 'hidden') return;
-    // The robot need not measure for a page that nobody sees.
+    // The robot need not measure levels for a page that nobody sees.
     this.#levels?.close();
     this.#levels = null;
   }
@@ -191,14 +191,14 @@ class SoundPanel {
     for (const type of ['pointerup', 'pointercancel', 'lostpointercapture']) {
       this.#talk.addEventListener(type, () => this.release('pointer'));
     }
-    // A long touch asks for a menu otherwise.
+    // Otherwise a long touch opens a menu.
     this.#talk.addEventListener('contextmenu', (event) => event.preventDefault());
     this.#talk.addEventListener('keydown', (event) => event.code === 'Enter' && !event.repeat && this.press('enter'));
     this.#talk.addEventListener('keyup', (event) => event.code === 'Enter' && this.release('enter'));
     this.#talk.addEventListener('blur', () => this.release('enter'));
     this.#clean.addEventListener('change', () => {
       this.#own.clean = this.#clean.checked;
-      this.#own.close(); // it is opened as it is wanted now when somebody talks again
+      this.#own.close(); // the next talk opens it with the new setting
     });
   }
 
@@ -218,14 +218,14 @@ class SoundPanel {
 
   #play() {
     this.#ear.play().catch((/** @type {DOMException} */ { name }) => {
-      if (name === 'NotAllowedError') this.#muted = 'The browser plays no sound without a click: stop, and listen again';
+      if (name === 'NotAllowedError') this.#muted = 'The browser plays no sound without a click: stop, then listen again';
     });
   }
 
   async #begin() {
     if (!this.#own.on) this.#announce('Allow the microphone in the browser');
     const track = await this.#own.open();
-    // It may take a question to open it, and nobody holds the button while answering that.
+    // Opening it may raise a question, and nobody holds the button while answering that.
     if (track && this.#held.size > 0) {
       this.#talking = this.#sound.talk(track);
       this.#announce('Talking');

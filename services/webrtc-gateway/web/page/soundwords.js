@@ -1,9 +1,9 @@
-/** @file What to say about sound. Pure. */
+/** @file The texts about sound. Pure. */
 
 /**
- * Why the microphone cannot be had, and what to do about it.
- * @param {string} name Of the DOMException.
- * @param {boolean} secure Whether browsers trust the page with a microphone.
+ * Why the microphone is not available, and what to do about it.
+ * @param {string} name The name of the DOMException.
+ * @param {boolean} secure Whether the page is a secure context.
  * @param {{protocol: string, host: string, hostname: string, port: string}} where The page's address.
  */
 export function microphoneProblem(name, secure, { host, hostname, port }) {
@@ -15,15 +15,15 @@ export function microphoneProblem(name, secure, { host, hostname, port }) {
   switch (name) {
     case 'NotAllowedError':
     case 'SecurityError':
-      return 'The browser does not give the microphone to this page: allow it by the symbol beside the address, then try again.';
+      return 'The browser blocks the microphone for this page: allow it with the icon beside the address, then try again.';
     case 'NotFoundError':
     case 'OverconstrainedError':
       return 'This machine has no microphone: plug one in, then try again.';
     case 'NotReadableError':
     case 'AbortError':
-      return 'The microphone does not start: close what else uses it, then try again.';
+      return 'The microphone does not start: close other programs that use it, then try again.';
     default:
-      return `The microphone cannot be had (${name || 'unknown reason'}).`;
+      return `The microphone is not available (${name || 'unknown reason'}).`;
   }
 }
 
@@ -33,7 +33,7 @@ export function microphoneProblem(name, secure, { host, hostname, port }) {
  * @property {boolean} asking Whether the browser is being asked for the microphone.
  * @property {boolean} open Whether the microphone is open.
  * @property {import('../media/soundstate.js').SoundState} talking
- * @property {boolean} key Whether there is a key for it.
+ * @property {boolean} key Whether the key T talks.
  */
 
 /**
@@ -51,7 +51,7 @@ export function talkStatus({ held, asking, open, talking, key }) {
 /**
  * Who is talking, for people.
  * @param {string[]} names
- * @param {string} own What this page calls itself.
+ * @param {string} own The name of this page.
  */
 export function whoTalks(names, own) {
   const known = names.map((name) => (name === own ? 'You' : name));

@@ -1,6 +1,6 @@
-/** @file The last half minute of a number, or more, as a small line. */
+/** @file The recent history of a number, by default half a minute, as a small line. */
 
-/** How much is kept, and in how many parts: each has its least and its greatest value, so that no peak is lost. */
+/** How much is kept, and in how many parts: each keeps its minimum and maximum, so that no peak is lost. */
 const [SPAN_MS, PARTS] = [30_000, 120];
 
 /** The history of a number. Pure: times come in as numbers (ms, any monotonic clock). */
@@ -15,7 +15,7 @@ export class Spark {
     this.#partMs = spanMs / PARTS;
   }
 
-  /** There is no value now: the line begins again with the next. */
+  /** Starts a gap: the line begins again with the next value. */
   gap() {
     this.#begins = true;
   }
@@ -38,14 +38,14 @@ export class Spark {
   /**
    * The line, in a box of 1 by 1 with 0 at the top and now at the right.
    * @param {number} nowMs
-   * @returns {[x: number, top: number, bottom: number, begins: boolean][]} The last says that nothing leads there from the one before.
+   * @returns {[x: number, top: number, bottom: number, begins: boolean][]} If begins is true, the line does not connect to the point before.
    */
   line(nowMs) {
     const now = Math.floor(nowMs / this.#partMs);
     const parts = this.#parts.filter((p) => p.part > now - PARTS);
     const least = Math.min(...parts.map((p) => p.least));
     const range = Math.max(...parts.map((p) => p.most)) - least;
-    // What does not change runs through the middle.
+    // A constant runs through the middle.
     const y = (/** @type {number} */ v) => (range > 0 ? 1 - (v - least) / range : 0.5);
     return parts.map((p) => [1 - (now - p.part) / (PARTS - 1), y(p.most), y(p.least), p.begins]);
   }
@@ -72,7 +72,7 @@ export function drawSpark(canvas, line) {
   for (const [x, top, bottom, begins] of line) {
     if (begins) context.moveTo(pad + x * (width - 2 * pad), at(top));
     else context.lineTo(pad + x * (width - 2 * pad), at(top));
-    // A value alone between two gaps is a dot.
+    // A single value between two gaps is a dot.
     if (bottom !== top || begins) context.lineTo(pad + x * (width - 2 * pad), at(bottom) + (begins ? scale : 0));
   }
   context.stroke();

@@ -1,10 +1,10 @@
-/** @file One camera on the page: its picture, what is to be known about it, and what can be done with it. */
+/** @file One camera on the page: its picture, its state, and its actions. */
 
 import { iconButton, make, setData, setText } from './dom.js';
 import { firstSentence, since, statsRows } from './format.js';
 import { saveSnapshot } from './snapshot.js';
 
-/** What the badge says of a picture that is not live, by reason; the time is put behind it. */
+/** The badge of a picture that is not live, by reason; the time is appended. */
 const BADGES = new Map([
   ['device-away', 'Camera away'],
   ['device-gone', 'Camera away'],
@@ -17,7 +17,7 @@ const BADGES = new Map([
 /**
  * @typedef {object} TileActions
  * @property {(tile: Tile) => void} enlarge
- * @property {(text: string) => void} announce Says something to those who cannot see it.
+ * @property {(text: string) => void} announce Announces something to those who cannot see it.
  * @property {() => void} changed Called when the state of the picture changes.
  */
 
@@ -61,15 +61,15 @@ export class Tile {
     this.#changed();
   }
 
-  /** What is shown now. @returns {import('./drivepanel.js').Shown} */
+  /** The picture shown now. @returns {import('./drivepanel.js').Shown} */
   get shown() {
     return { device: this.device, picture: this.#video.picture, sinceMs: this.#video.sinceMs };
   }
 
-  /** Renews what changes with time. Called several times a second. */
+  /** Updates what changes with time. Called several times a second. */
   tick() {
     const { state, reason, text } = this.#video.picture;
-    setText(this.#text, reason === 'gateway-lost' ? this.#robot.refusal || 'Reconnecting by itself' : text);
+    setText(this.#text, reason === 'gateway-lost' ? this.#robot.refusal || 'Reconnecting' : text);
     const ms = state === 'live' || reason === 'paused' ? null : this.#video.sinceMs;
     const word = state === 'live' ? 'Live' : state === 'waiting' ? 'Waiting' : 'Stale';
     setText(this.#word, BADGES.get(reason) ?? word);
@@ -77,7 +77,7 @@ export class Tile {
   }
 
   /**
-   * The shape of the picture, as soon as the device says it: then nothing moves when the first frame comes.
+   * Sets the shape of the picture as soon as the device reports it, so that nothing moves when the first frame arrives.
    * @param {import('../proto/signaling.js').Device} device
    */
   describe({ attributes }) {
@@ -103,15 +103,15 @@ export class Tile {
     this.#enlarge.setAttribute('aria-pressed', String(large));
   }
 
-  /** Fills the screen with this tile, or gives the screen back. */
+  /** Enters or leaves full screen with this tile. */
   toggleFullscreen() {
     if (document.fullscreenElement) void document.exitFullscreen();
     else if (this.element.requestFullscreen) this.element.requestFullscreen().catch(() => {});
-    // iPhones can do it with the bare video only, which would hide the e-stop: there the tile fills the page.
+    // iPhones allow it only for the bare video, which would hide the e-stop; there the tile fills the page.
     else this.element.classList.toggle('fill');
   }
 
-  /** Takes the tile off the page. */
+  /** Removes the tile from the page. */
   remove() {
     this.#detach();
     this.#video.close();
@@ -140,7 +140,7 @@ export class Tile {
     const { state, reason, text } = this.#video.picture;
     const was = this.element.dataset.picture;
     setData(this.element, { picture: state, reason, link: this.#robot.state });
-    setText(this.#title, BADGES.get(reason) ?? (state === 'waiting' ? 'Waiting for the picture' : 'Picture stands still'));
+    setText(this.#title, BADGES.get(reason) ?? (state === 'waiting' ? 'Waiting for the picture' : 'Picture is frozen'));
     this.#play.hidden = reason !== 'paused';
     this.tick();
     this.#actions.changed();
@@ -175,7 +175,7 @@ export class Tile {
     try {
       localStorage.setItem(`waldo.size.${this.device}`, `${videoWidth}x${videoHeight}`);
     } catch {
-      // No storage, no memory: the tile then takes its shape with the first frame.
+      // Without storage, the tile takes its shape from the first frame.
     }
   }
 

@@ -1,8 +1,8 @@
-/** @file What the page says at its head when the gateway takes no session, or a policy forbids one. Before the modules run, index.html speaks there. */
+/** @file The message at the top of the page when the gateway refuses the session, or a policy forbids it. Until the modules run, index.html writes it. */
 
 import { byId, setData, setText } from './dom.js';
 
-/** @param {string} text What is wrong and what to do; empty if nothing. */
+/** @param {string} text The problem and the remedy; empty if there is none. */
 export function showTrouble(text) {
   const trouble = byId('trouble', HTMLElement);
   trouble.hidden = text === '';
@@ -11,7 +11,7 @@ export function showTrouble(text) {
   setText(byId('trouble-text', HTMLElement), text);
 }
 
-/** @param {(text: string) => void} run Called with what a content security policy forbids that is not the gateway's. */
+/** @param {(text: string) => void} run Called when a content security policy other than the gateway's forbids a connection. */
 export function onForbidden(run) {
   addEventListener('securitypolicyviolation', (event) => {
     if (event.effectiveDirective !== 'connect-src') return;

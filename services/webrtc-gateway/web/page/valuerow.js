@@ -1,4 +1,4 @@
-/** @file One value that changes, with the line of its past. */
+/** @file One changing value, with a line of its history. */
 
 import { make, setText } from './dom.js';
 import { showValue } from './serialwords.js';
@@ -15,7 +15,7 @@ export class ValueRow {
   #value = null;
   #fraction = false;
 
-  /** @param {string} device @param {string} key @param {number} [spanMs] How much of its past is shown. */
+  /** @param {string} device @param {string} key @param {number} [spanMs] How much of its history is shown. */
   constructor(device, key, spanMs) {
     this.#spark = new Spark(spanMs);
     this.#output = make('dd', { 'data-device': device, 'data-key': key });

@@ -5,9 +5,9 @@ import { flatten, plotted } from './flatten.js';
 import { since } from './format.js';
 import { ValueRow } from './valuerow.js';
 
-/** How much of a number's past is plotted, in ms. */
+/** How much of a number's history is plotted, in ms. */
 const SPAN_MS = 60_000;
-/** A stream that has been silent for so long is marked, in ms. */
+/** A stream that has been silent for this long is marked, in ms. */
 const STALE_MS = 3000;
 /** How many streams are listed, and how many values of one are shown. */
 const [MOST_STREAMS, MOST_VALUES] = [60, 40];
@@ -32,7 +32,7 @@ export class WatchPanels {
     this.#robot = robot;
   }
 
-  /** Adds new streams; one that was once there stays. */
+  /** Adds new streams; a panel stays once it exists. */
   describe() {
     for (const d of this.#robot.devices) {
       for (const s of d.streams) {
@@ -49,7 +49,7 @@ export class WatchPanels {
     this.#section.hidden = this.#panels.size === 0;
   }
 
-  /** Renews what is seen. Called ten times a second; a hidden page need not. */
+  /** Updates the visible streams. Called ten times a second; a hidden page need not. */
   tick() {
     for (const panel of this.#panels.values()) panel.tick(performance.now());
   }
@@ -92,7 +92,7 @@ class WatchPanel {
     this.element.addEventListener('toggle', () => this.#toggled());
   }
 
-  /** @param {string} epoch The device's life now: the line of one does not lead on to the next. */
+  /** @param {string} epoch The device's life now: the line of one does not continue in the next. */
   live(epoch) {
     if (epoch !== this.#epoch) this.#gap();
     this.#epoch = epoch;
@@ -106,12 +106,12 @@ class WatchPanel {
     setData(this.element, { stale: String(stale) });
     setText(this.#age, stale && silent < Infinity ? `silent for ${since(silent)}` : '');
     setText(this.#why, this.#words(silent));
-    // The lines move on while the device is silent, so that the gap is seen.
+    // The lines move on while the device is silent, so that the gap is visible.
     for (const row of this.#byKey.values()) row.draw(nowMs, this.#fresh);
     this.#fresh = false;
   }
 
-  /** @param {number} silent @returns {string} What there is to know besides the values. */
+  /** @param {number} silent @returns {string} The notes beside the values. */
   #words(silent) {
     if (this.#stream?.why) return this.#stream.why;
     if (silent === Infinity) return 'Waiting for the first message';
@@ -122,7 +122,7 @@ class WatchPanel {
   #toggled() {
     if (this.element.open === (this.#stream !== null)) return;
     if (!this.element.open) {
-      this.#stream?.close(); // the device need not publish for this page any more
+      this.#stream?.close(); // the device need not publish for this page any longer
       this.#stream = null;
       this.#gap();
       return;

@@ -56,13 +56,13 @@ describe('what the drive card says of the motors, within 300 ms', () => {
       return 'EXPIRED';
     };
     await rig.pass(200);
-    assert.equal(await until('stopped', 'refused'), 'Motors: stopped, commands are refused, they come too late');
+    assert.equal(await until('stopped', 'refused'), 'Motors: stopped, commands are refused, they arrive too late');
   });
 
   test('that it is not known, when the actuator is silent', async () => {
     await until('driven', 'driving');
     rig.motors.up = false;
-    assert.match(await until('unknown', 'silent'), /^Motors: not known, last heard of 0\.3 s ago$/);
+    assert.match(await until('unknown', 'silent'), /^Motors: unknown, last report 0\.3 s ago$/);
     rig.motors.up = true;
     await until('driven', 'back');
   });
@@ -110,14 +110,14 @@ describe('words of the drive card', () => {
   };
   for (const [more, want] of [
     [{ link: 'connecting' }, ['unknown', 'Motors: connecting']],
-    [{ state: null }, ['unknown', 'Motors: not heard of yet']],
-    [{ known: false, ageMs: 12_000 }, ['unknown', 'Motors: not known, last heard of 12 s ago']],
+    [{ state: null }, ['unknown', 'Motors: no report yet']],
+    [{ known: false, ageMs: 12_000 }, ['unknown', 'Motors: unknown, last report 12 s ago']],
     [{ device: { state: 'away', reason: 'no such port' } }, ['away', 'Motors: away, no such port']],
     [{ device: null }, ['stopped', 'Motors: stopped, nobody drives']],
     [{ state: { phase: 'free', holder: '', cause: 'NEWER' } }, ['stopped', 'Motors: stopped, nobody drives']],
-    [{ state: { phase: 'unknown', holder: '', cause: '' } }, ['unknown', 'Motors: not known, this page is older than the robot']],
+    [{ state: { phase: 'unknown', holder: '', cause: '' } }, ['unknown', 'Motors: unknown, this page is older than the robot']],
     [{ state: { phase: 'driving', holder: 'me', cause: '' }, refusal: 'OUT_OF_ORDER' },
-      ['driven', 'Motors: driven by you; some commands are refused, they overtake each other']],
+      ['driven', 'Motors: driven by you; some commands are refused, they arrive out of order']],
     [{ state: { phase: 'driving', holder: 'you', cause: '' }, refusal: 'EXPIRED' }, ['driven', 'Motors: driven by you']],
     [{ state: { phase: 'safe', holder: 'me', cause: 'AWAY' }, refusal: 'NEWER' }, ['stopped', 'Motors: stopped, commands are refused, NEWER']],
   ]) {
@@ -145,8 +145,8 @@ describe('words of the drive card', () => {
     const driving = { drive: { state: 'driving', why: '', reason: '' }, device: null, state: null, other: '', atRest: true, nowMs: 0 };
     const pill = (more) => driveStatus({ ...driving, ...more }).pill;
     assert.deepEqual([pill({}), pill({ motors: 'unknown' }), pill({ motors: 'stopped' }), pill({ motors: 'driven', warning: 'x' })],
-      ['You drive', 'Motors not known', 'Motors stopped', 'Picture away']);
+      ['You drive', 'Motors unknown', 'Motors stopped', 'Picture away']);
     const idle = { ...driving, drive: { state: 'off', why: '', reason: '' }, device: { state: 'ready' }, state: facts.state, motors: 'unknown' };
-    assert.equal(driveStatus(idle).text, 'Not known who drives');
+    assert.equal(driveStatus(idle).text, 'Unknown who drives');
   });
 });

@@ -29,22 +29,22 @@ test('every element the modules ask for is in the page', () => {
 test('what is said of pads that do not count names the pad and the remedy', () => {
   const id = 'Twin USB Joystick (Vendor: 0810 Product: 0001)';
   assert.deepEqual(padNotes([{ pad: id, control: '', reason: 'no-mapping' }]), [
-    'Twin USB Joystick does not count: this browser has no mapping for it. Describe it in robot.yaml under drive: pads:, or use another pad or browser.',
+    'Twin USB Joystick is ignored: this browser has no mapping for it. Describe it in robot.yaml under drive: pads:, or use another pad or browser.',
   ]);
   const doubts = ['axis0', 'axis1', 'button7'].map((control) => ({ pad: 'A (STANDARD GAMEPAD Vendor: 045e)', control, reason: 'held' }));
   assert.deepEqual(padNotes([...doubts, { pad: 'B', control: 'axis9', reason: 'missing' }]), [
-    'A: let go of it: left stick, sideways; left stick, up and down; right trigger. If nobody holds it, it does not rest where it should and does not count.',
-    'B does not have what the robot is driven with: axis9.',
+    'A: release left stick, sideways; left stick, up and down; right trigger. A control that nobody holds does not rest where it should, and is ignored.',
+    'B lacks controls that drive the robot: axis9.',
   ]);
   assert.deepEqual(padNotes([]), []);
 });
 
 test('a detour around WebRTC is told with what is missing and the remedy', () => {
   assert.equal(detourWords(null, true, 'robot'), '');
-  assert.match(detourWords({ reason: 'no-interface', picture: true }, true, '127.0.0.1'), /no network interface.*no sound.*Connect the machine to any network/);
-  assert.match(detourWords({ reason: 'no-webrtc', picture: true }, true, 'localhost'), /no WebRTC, or it is switched off.*WebSocket.*another browser/);
-  assert.match(detourWords({ reason: 'no-path', picture: false }, true, 'robot'), /finds no way.*no picture.*use a newer one.*firewall/);
-  assert.match(detourWords({ reason: 'no-path', picture: false }, false, '10.0.0.7'), /no picture: browsers decode it only on https or localhost/);
+  assert.match(detourWords({ reason: 'no-interface', picture: true }, true, '127.0.0.1'), /no network interface.*without audio.*Connect the machine to any network/);
+  assert.match(detourWords({ reason: 'no-webrtc', picture: true }, true, 'localhost'), /lacks WebRTC, or it is switched off.*WebSocket.*another browser/);
+  assert.match(detourWords({ reason: 'no-path', picture: false }, true, 'robot'), /cannot reach.*no video.*use a newer one.*firewall/);
+  assert.match(detourWords({ reason: 'no-path', picture: false }, false, '10.0.0.7'), /no video: browsers decode it only on https or localhost/);
   for (const host of ['localhost', '127.0.0.1', '[::1]']) {
     assert.match(detourWords({ reason: 'no-path', picture: true }, true, host), /on this machine. Firefox.*WebSocket.*Chromium.*token/);
   }

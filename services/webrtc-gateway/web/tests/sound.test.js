@@ -369,7 +369,7 @@ describe('words', () => {
   test('every way in which there is no microphone has its words', () => {
     for (const [name, says] of [
       ['NotAllowedError', /allow it/], ['SecurityError', /allow it/], ['NotFoundError', /plug one in/], ['OverconstrainedError', /plug one in/],
-      ['NotReadableError', /close what else/], ['AbortError', /close what else/], ['OddError', /OddError/], ['', /unknown/],
+      ['NotReadableError', /close other programs/], ['AbortError', /close other programs/], ['OddError', /OddError/], ['', /unknown/],
     ]) assert.match(microphoneProblem(String(name), true, where), /** @type {RegExp} */ (says), String(name));
   });
 
