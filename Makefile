@@ -12,8 +12,8 @@ FUZZTIME ?= 10s
 BIN     := $(CURDIR)/bin
 BUILD   := $(CURDIR)/build
 TOOLS   := $(BIN)/tools
-# Without the trace pages of gRPC, which nobody sees, a device takes 4 MB less memory; Opus is decoded without files. Without symbols for debuggers a program is a
-# third smaller; traces of panics, and profiles, do not need them.
+# Without the trace pages of gRPC, which nobody sees, a device takes 4 MB less memory; Opus is decoded without files.
+# Without symbols for debuggers a program is a third smaller; traces of panics, and profiles, do not need them.
 BUILDFLAGS := -trimpath -tags grpcnotrace,nolibopusfile -ldflags '-s -w'
 PYTHON  := $(BUILD)/venv/bin/python
 FIRMWARE := $(BUILD)/firmware
@@ -74,7 +74,7 @@ test: deps deps-test build firmware $(TOOLS)/grpcurl $(VENV) $(READERS) $(FIREFO
 
 .PHONY: e2e
 e2e: deps deps-test build firmware $(TOOLS)/grpcurl $(VENV) $(READERS) $(FIREFOX) ## run only the tests of the whole, with real programs and real browsers
-	@echo "── e2e"; cd e2e && WALDO_BIN=$(BIN) WALDO_PYTHON=$(PYTHON) $(GO) test -race -count=1 -timeout 20m $(TESTFLAGS) ./...
+	@echo "── e2e"; cd e2e && WALDO_BIN=$(BIN) WALDO_PYTHON=$(PYTHON) $(GO) test -race -count=1 -timeout 35m $(TESTFLAGS) ./...
 
 .PHONY: bench
 bench: deps deps-test build firmware $(TOOLS)/grpcurl $(PYTHON) ## measure latency, recovery, cost of viewers, and single packages; BENCH=name for some
