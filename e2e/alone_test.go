@@ -7,8 +7,8 @@ import (
 	"github.com/waldo-robot/waldo/e2e/harness"
 )
 
-// TestWithoutNetwork opens the page on a robot without any network interface, where WebRTC has no candidates: the page says so, the picture moves, one can
-// drive, and the motors stop when the tab goes.
+// TestWithoutNetwork opens the page on a robot without any network interface, where WebRTC has no candidates: the page
+// says so, the picture moves, one can drive, and the motors stop when the tab goes.
 func TestWithoutNetwork(t *testing.T) {
 	if !harness.Alone(t) {
 		return

@@ -15,8 +15,8 @@ import (
 // beeps come so often that no delay can be taken for another.
 const beepEvery = 500 * time.Millisecond
 
-// BenchmarkEar measures from the callback of the robot's microphone to the sound's way out of Chromium, and from the sound's way into Chromium to the
-// callback of the robot's speaker, by beeps that are noticed at both ends.
+// BenchmarkEar measures from the callback of the robot's microphone to the sound's way out of Chromium, and from the
+// sound's way into Chromium to the callback of the robot's speaker, by beeps that are noticed at both ends.
 func BenchmarkEar(b *testing.B) {
 	file := harness.WriteWAV(b, harness.Beeps(1000, beepEvery, 20))
 	robot := harness.StartRobot(b, harness.Options{Devices: fmt.Sprintf(`voice: {kind: audio, source: %q, speaker: "null"}`, file)})
@@ -59,8 +59,8 @@ func beeps(b *testing.B, from, to ear) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkAudioRecovery kills the audio process 100 times, and measures until Chromium's sound is as loud as before and stays so: what is missing is made up
-// by Chromium, and fades.
+// BenchmarkAudioRecovery kills the audio process 100 times, and measures until Chromium's sound is as loud as before
+// and stays so: what is missing is made up by Chromium, and fades.
 func BenchmarkAudioRecovery(b *testing.B) {
 	robot := harness.StartRobot(b, harness.Options{Devices: voice})
 	page := harness.StartBrowser(b).Open(b, robot.URL)
@@ -86,8 +86,8 @@ func BenchmarkAudioRecovery(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkAudioCost measures what the audio process does for 1 and for 10 listeners in Go, and for one page that listens and talks besides: processor time,
-// and packets encoded for each 20 ms.
+// BenchmarkAudioCost measures what the audio process does for 1 and for 10 listeners in Go, and for one page that
+// listens and talks besides: processor time, and packets encoded for each 20 ms.
 func BenchmarkAudioCost(b *testing.B) {
 	for _, with := range []struct {
 		name      string

@@ -51,11 +51,12 @@ func talk(tb testing.TB, page *harness.Page, device string) {
 	page.Until(tb, "waldo.robot.audio($1).talking.state === 'live'", device)
 }
 
-// exact is how far a tone may be from what it was. The robot plays what is said to it a little faster until the delay is where it should be, but by no
-// more than hurried.
+// exact is how far a tone may be from what it was. The robot plays what is said to it a little faster until the delay
+// is where it should be, but by no more than hurried.
 const exact, hurried = 0.001, 0.005
 
-// asMade fails for a tone that is not as it was when it was made: of so many Hz, give or take a share, with a peak of -12 dBFS, pure, and without gaps.
+// asMade fails for a tone that is not as it was when it was made: of so many Hz, give or take a share, with a peak of
+// -12 dBFS, pure, and without gaps.
 func asMade(samples []float32, hz, share float64) error {
 	m := tonetest.Of(samples, harness.EarRate)
 	m.Pure = 1
@@ -70,7 +71,8 @@ func asMade(samples []float32, hz, share float64) error {
 	return nil
 }
 
-// mustBe waits until a tone has been heard for some time as it was made. A machine that has too much to do may lose a piece before.
+// mustBe waits until a tone has been heard for some time as it was made. A machine that has too much to do may lose a
+// piece before.
 func mustBe(tb testing.TB, e ear, hz, share float64, d time.Duration) {
 	tb.Helper()
 	began := time.Now()
@@ -85,7 +87,8 @@ func mustBe(tb testing.TB, e ear, hz, share float64, d time.Duration) {
 	tb.Logf("%v of %v Hz as they were made, after %v", d, hz, time.Since(began).Round(time.Millisecond))
 }
 
-// TestListen hears the robot's tone in Chromium, as it was made; and the robot encodes once for two who listen, and not at all for none.
+// TestListen hears the robot's tone in Chromium, as it was made; and the robot encodes once for two who listen, and not
+// at all for none.
 func TestListen(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{Devices: voice})
 	device := robot.Device(t, "voice")
@@ -214,8 +217,8 @@ func TestAudioCrash(t *testing.T) {
 	}
 }
 
-// TestAudioLoss has the network lose 5 % of all datagrams, by chance. Of two devices that say the same, the one with in-band FEC is concealed far
-// less in Chromium; and the robot repairs what Chromium says by FEC too.
+// TestAudioLoss has the network lose 5 % of all datagrams, by chance. Of two devices that say the same, the one with
+// in-band FEC is concealed far less in Chromium; and the robot repairs what Chromium says by FEC too.
 func TestAudioLoss(t *testing.T) {
 	network := harness.StartNetwork(t)
 	speech := harness.Voice(t)
@@ -255,7 +258,8 @@ func TestAudioLoss(t *testing.T) {
 	repairs(t, robot)
 }
 
-// repairs watches the robot repair what is said to it: once Chromium has noticed that packets are lost, and sends copies.
+// repairs watches the robot repair what is said to it: once Chromium has noticed that packets are lost, and sends
+// copies.
 func repairs(t *testing.T, robot *harness.Robot) {
 	t.Helper()
 	device := robot.Device(t, "with")
@@ -287,7 +291,8 @@ func repairs(t *testing.T, robot *harness.Robot) {
 	}
 }
 
-// TestPythonSound runs the example that records and plays: the tone is in the file as it was made, and comes out of the speaker as it is in another.
+// TestPythonSound runs the example that records and plays: the tone is in the file as it was made, and comes out of the
+// speaker as it is in another.
 func TestPythonSound(t *testing.T) {
 	python := python(t)
 	robot := harness.StartRobot(t, harness.Options{Devices: voice})

@@ -16,7 +16,8 @@ import (
 
 // Each benchmark runs once, however long that takes: `go test -run '^$' -bench . -benchtime 1x`. `make bench` does.
 
-// BenchmarkCaptureToShown measures from the stamp that the camera paints into each picture to the moment Chromium shows it.
+// BenchmarkCaptureToShown measures from the stamp that the camera paints into each picture to the moment Chromium shows
+// it.
 //
 //	received   the last packet of the frame is in Chromium (requestVideoFrameCallback's receiveTime)
 //	shown      Chromium gave it to the compositor (presentationTime)
@@ -34,8 +35,8 @@ func BenchmarkCaptureToShown(b *testing.B) {
 	}
 }
 
-// BenchmarkPlayoutDelay compares, in one run, what a player sees that asks for the header extension playout-delay with one that does not, as
-// with servers that do not send it.
+// BenchmarkPlayoutDelay compares, in one run, what a player sees that asks for the header extension playout-delay with
+// one that does not, as with servers that do not send it.
 func BenchmarkPlayoutDelay(b *testing.B) {
 	for _, with := range []bool{false, true} {
 		b.Run(map[bool]string{false: "without", true: "with"}[with], func(b *testing.B) {
@@ -94,8 +95,8 @@ func BenchmarkCameraCrash(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkStale stops the camera process without ending it, and measures from the last picture to the moment the page says that it is
-// stale.
+// BenchmarkStale stops the camera process without ending it, and measures from the last picture to the moment the page
+// says that it is stale.
 func BenchmarkStale(b *testing.B) {
 	robot := harness.StartRobot(b, harness.Options{})
 	page := harness.StartBrowser(b).Open(b, robot.URL)
@@ -149,7 +150,8 @@ func awaitMark(b *testing.B, tile *harness.Tile, since float64) {
 	})
 }
 
-// BenchmarkGatewayCrash kills the gateway and measures to the next picture; the time until the gateway serves again is part of it.
+// BenchmarkGatewayCrash kills the gateway and measures to the next picture; the time until the gateway serves again is
+// part of it.
 func BenchmarkGatewayCrash(b *testing.B) {
 	robot := harness.StartRobot(b, harness.Options{})
 	page := harness.StartBrowser(b).Open(b, robot.URL)
@@ -190,8 +192,8 @@ func BenchmarkBusCrash(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkFirstPicture measures from a WHEP POST to the first picture: with nobody else looking (the camera has to start), and
-// while others look (a key frame has to come).
+// BenchmarkFirstPicture measures from a WHEP POST to the first picture: with nobody else looking (the camera has to
+// start), and while others look (a key frame has to come).
 func BenchmarkFirstPicture(b *testing.B) {
 	for _, others := range []bool{false, true} {
 		b.Run(map[bool]string{false: "nobody looks", true: "others look"}[others], func(b *testing.B) {
@@ -249,8 +251,9 @@ func BenchmarkIdle(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkHops measures our own part of the way at 720p30 and 2 Mbit/s: from the moment an encoded frame is ready in the camera process
-// to the moment its last packet was written to SRTP. The camera plays a recorded video, so that nothing is encoded on the way.
+// BenchmarkHops measures our own part of the way at 720p30 and 2 Mbit/s: from the moment an encoded frame is ready in
+// the camera process to the moment its last packet was written to SRTP. The camera plays a recorded video, so that
+// nothing is encoded on the way.
 func BenchmarkHops(b *testing.B) {
 	file := record(b, 300)
 	robot := harness.StartRobot(b, harness.Options{Devices: fmt.Sprintf("front: {kind: camera, source: %q, fps: 30}", file)})

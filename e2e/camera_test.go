@@ -27,7 +27,8 @@ func TestPageShowsTheCamera(t *testing.T) {
 	}
 }
 
-// TestPictures looks at the page as people see it, on a desk and on a phone, and keeps what it saw if WALDO_PICTURES names a folder.
+// TestPictures looks at the page as people see it, on a desk and on a phone, and keeps what it saw if WALDO_PICTURES
+// names a folder.
 func TestPictures(t *testing.T) {
 	_, page := startRover(t)
 	page.Click(t, "#drive-button")

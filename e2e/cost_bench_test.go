@@ -19,7 +19,8 @@ const boardSim = `motors: {kind: serial, port: sim, read: "<IhhiihHB", ` +
 	`readKeys: [uptime, left, right, x, y, heading, battery, flags], startByte: 0x5A, checksum: crc8, ` +
 	`write: "<hh", writeKeys: [left, right], writeStartByte: 0xA5, writeChecksum: crc8, control: {safe: {left: 0, right: 0}}}`
 
-// builds are the programs that a benchmark compares: those under test and, if WALDO_BASE_BIN names their folder, those of another build.
+// builds are the programs that a benchmark compares: those under test and, if WALDO_BASE_BIN names their folder, those
+// of another build.
 func builds() []build {
 	all := []build{{name: "new"}}
 	if base := harness.BaseBin(); base != "" {
@@ -30,9 +31,10 @@ func builds() []build {
 
 type build struct{ name, bin string }
 
-// BenchmarkCost measures what each process of a simulated robot costs, in percent of one core, and how often a second its threads are woken:
-// idle, and with one page that watches the camera and listens. With WALDO_BASE_BIN the robot of another build takes its turn with it, window after
-// window, so that both meet the same machine, and the ratios of the medians are reported.
+// BenchmarkCost measures what each process of a simulated robot costs, in percent of one core, and how often a second
+// its threads are woken: idle, and with one page that watches the camera and listens. With WALDO_BASE_BIN the robot of
+// another build takes its turn with it, window after window, so that both meet the same machine, and the ratios of the
+// medians are reported.
 func BenchmarkCost(b *testing.B) {
 	window, rounds := 20*time.Second, 4
 	if testing.Short() {

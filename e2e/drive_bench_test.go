@@ -9,8 +9,8 @@ import (
 	"github.com/waldo-robot/waldo/e2e/harness"
 )
 
-// BenchmarkStop measures how long the wire to the motors goes on moving after each way in which driving ends, 200 times each: from just before the
-// kill to the first command to stand still, after which none moves.
+// BenchmarkStop measures how long the wire to the motors goes on moving after each way in which driving ends, 200 times
+// each: from just before the kill to the first command to stand still, after which none moves.
 func BenchmarkStop(b *testing.B) {
 	near := startRide(b, nil)
 	for _, e := range endings {
@@ -31,7 +31,8 @@ func BenchmarkStop(b *testing.B) {
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// BenchmarkKeyToWire measures from a key's event in Chromium (its timeStamp) to the command on the serial wire that says what the key means.
+// BenchmarkKeyToWire measures from a key's event in Chromium (its timeStamp) to the command on the serial wire that
+// says what the key means.
 func BenchmarkKeyToWire(b *testing.B) {
 	for _, with := range []struct {
 		name    string

@@ -21,8 +21,8 @@ func startRover(t *testing.T) (*harness.Robot, *harness.Page) {
 	return robot, page
 }
 
-// hold holds a key until what the page shows of the motors is as wanted. It presses it again and again: a page that stood still for a moment, as it may on
-// a busy machine, lets all keys go.
+// hold holds a key until what the page shows of the motors is as wanted. It presses it again and again: a page that
+// stood still for a moment, as it may on a busy machine, lets all keys go.
 func hold(tb testing.TB, page *harness.Page, code, key, wanted string) {
 	tb.Helper()
 	holdUntil(tb, page, page, code, key, wanted)
@@ -41,7 +41,8 @@ func holdUntil(tb testing.TB, page, seen *harness.Page, code, key, wanted string
 	})
 }
 
-// look defines window.look, which returns what the camera in front sees, in very few pixels, and window.differs, which tells how much two looks differ.
+// look defines window.look, which returns what the camera in front sees, in very few pixels, and window.differs, which
+// tells how much two looks differ.
 const look = `(() => {
   const canvas = new OffscreenCanvas(32, 24);
   const context = canvas.getContext('2d', { willReadFrequently: true });
@@ -149,7 +150,8 @@ func TestWhoDrives(t *testing.T) {
 	one.Until(t, "document.querySelector('#drive-why').textContent.includes($1)", harness.Eval[string](t, two, "waldo.robot.holder"))
 }
 
-// TestFlood fills a topic from both sides as fast as it goes while somebody drives. Commands do not wait behind it until they are too old.
+// TestFlood fills a topic from both sides as fast as it goes while somebody drives. Commands do not wait behind it
+// until they are too old.
 func TestFlood(t *testing.T) {
 	r := startRide(t, nil, "front: {kind: camera, source: test, width: 640, height: 480, fps: 30}")
 	other := r.browser.Open(t, r.url)

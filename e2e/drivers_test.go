@@ -12,7 +12,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
-// quiet is how long the motors have to get nothing but zero to count as standing; several times what any part of the way may hold back.
+// quiet is how long the motors have to get nothing but zero to count as standing; several times what any part of the
+// way may hold back.
 const quiet = 700 * time.Millisecond
 
 // moves is a wish to wait for.

@@ -83,8 +83,8 @@ func keepPicture(t *testing.T, firefox *harness.Firefox) {
 	}
 }
 
-// TestFirefox shows VP8 over WebRTC to a Firefox on another machine, and is driven by it. A camera that is killed is back in the same
-// connection.
+// TestFirefox shows VP8 over WebRTC to a Firefox on another machine, and is driven by it. A camera that is killed is
+// back in the same connection.
 func TestFirefox(t *testing.T) {
 	robot, firefox := firefoxRobot(t, harness.StartNetwork(t))
 	firefox.Until(t, shows)
@@ -107,8 +107,8 @@ func TestFirefox(t *testing.T) {
 	}
 }
 
-// TestFirefoxOnTheRobot: Firefox does not use WebRTC over loopback. The page says so; the pictures, in VP8, and the commands go over
-// WebSockets.
+// TestFirefoxOnTheRobot: Firefox does not use WebRTC over loopback. The page says so; the pictures, in VP8, and the
+// commands go over WebSockets.
 func TestFirefoxOnTheRobot(t *testing.T) {
 	_, firefox := firefoxRobot(t, nil)
 	firefox.Until(t, shows)

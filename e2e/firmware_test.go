@@ -7,8 +7,8 @@ import (
 	"github.com/waldo-robot/waldo/e2e/harness"
 )
 
-// TestFirmwareStopsByItself drives real firmware from Chromium through all that is between, and kills the process that commands the board: what is left
-// is the watchdog of the firmware.
+// TestFirmwareStopsByItself drives real firmware from Chromium through all that is between, and kills the process that
+// commands the board: what is left is the watchdog of the firmware.
 func TestFirmwareStopsByItself(t *testing.T) {
 	board := harness.StartBoard(t)
 	address, web := harness.FreeAddress(t), harness.FreeAddress(t)

@@ -16,7 +16,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/lease"
 )
 
-// driver is one who wants to go on at any price: he takes the lease again and again, says neutral first as he must, and then full speed.
+// driver is one who wants to go on at any price: he takes the lease again and again, says neutral first as he must, and
+// then full speed.
 type driver struct {
 	mu       sync.Mutex
 	refusals int // for the e-stop's sake
@@ -94,7 +95,8 @@ func (d *driver) awaitRefusals(t *testing.T, n int) {
 	})
 }
 
-// TestEStopLatches presses the e-stop before the eyes of a driver who does not give up, and takes down one part of the robot after the other.
+// TestEStopLatches presses the e-stop before the eyes of a driver who does not give up, and takes down one part of the
+// robot after the other.
 func TestEStopLatches(t *testing.T) {
 	address, web, state := harness.FreeAddress(t), harness.FreeAddress(t), t.TempDir()
 	env := []string{"WALDO_NATS=nats://" + address, "WALDO_ROBOT=e2e", "XDG_STATE_HOME=" + state}

@@ -110,7 +110,8 @@ func TestGatewayCrash(t *testing.T) {
 	}
 }
 
-// TestGatewayStalls stops the gateway without closing anything, as a cut network does: only the page's own watch can tell.
+// TestGatewayStalls stops the gateway without closing anything, as a cut network does: only the page's own watch can
+// tell.
 func TestGatewayStalls(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{})
 	page := harness.StartBrowser(t).Open(t, robot.URL)

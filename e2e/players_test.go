@@ -46,7 +46,8 @@ func TestAiortc(t *testing.T) {
 	}
 }
 
-// TestGStreamer plays with webrtcbin. Its usual caps name no packetization mode, and it offers a single section without a bundle.
+// TestGStreamer plays with webrtcbin. Its usual caps name no packetization mode, and it offers a single section without
+// a bundle.
 func TestGStreamer(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{Devices: cameraAlone})
 	robot.Device(t, "front")
@@ -69,8 +70,8 @@ func TestGStreamer(t *testing.T) {
 	}
 }
 
-// plays is a WHEP player in a page. $1 is what the codecs that it offers have in their names and parameters, $2 the header extensions that it
-// does not offer.
+// plays is a WHEP player in a page. $1 is what the codecs that it offers have in their names and parameters, $2 the
+// header extensions that it does not offer.
 const plays = `(async () => {
   const pc = new RTCPeerConnection();
   const transceiver = pc.addTransceiver('video', { direction: 'recvonly' });
@@ -128,8 +129,8 @@ func TestChromiumWithOneCodec(t *testing.T) {
 	}
 }
 
-// TestPlayoutDelayCounts compares what Chromium itself reports about its jitter buffer, for players that run side by side and offer the header
-// extension playout-delay or not.
+// TestPlayoutDelayCounts compares what Chromium itself reports about its jitter buffer, for players that run side by
+// side and offer the header extension playout-delay or not.
 func TestPlayoutDelayCounts(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{Devices: cameraAlone})
 	robot.Device(t, "front")

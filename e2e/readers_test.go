@@ -22,14 +22,16 @@ import (
 )
 
 const (
-	// old is an age that no reader should see while it reads, however busy the machine is. A stream that is not bounded gets
-	// there: 40 readings of 0.2 s take 8 s.
+	// old is an age that no reader should see while it reads, however busy the machine is. A stream that is not bounded
+	// gets there: 40 readings of 0.2 s take 8 s.
 	old = 2500 * time.Millisecond
-	// frozen is how long a reader stands still, and maxOld how many messages it may have been sent before that was noticed.
+	// frozen is how long a reader stands still, and maxOld how many messages it may have been sent before that was
+	// noticed.
 	frozen, maxOld = 6 * time.Second, 20
 )
 
-// readerArguments makes this program a reader, in a process of its own: address, stream and how long it takes for each message.
+// readerArguments makes this program a reader, in a process of its own: address, stream and how long it takes for each
+// message.
 const readerArguments = "WALDO_E2E_READER"
 
 func TestMain(m *testing.M) {

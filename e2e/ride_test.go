@@ -56,7 +56,8 @@ func (r *ride) open() {
 	r.page.FakeGamepad(r.tb)
 }
 
-// awaitPage waits until a page runs. Chromium gives requests up when links of the machine come and go, such as a Network's; then it is loaded again.
+// awaitPage waits until a page runs. Chromium gives requests up when links of the machine come and go, such as a
+// Network's; then it is loaded again.
 func awaitPage(tb testing.TB, page *harness.Page) {
 	tb.Helper()
 	harness.Until(tb, "the page runs", func() error {
@@ -68,8 +69,8 @@ func awaitPage(tb testing.TB, page *harness.Page) {
 	})
 }
 
-// begin has the page drive, by its button if it does not yet, with all at rest. A page that stood still may find only now that its last drive is over,
-// and the lease of one who was killed runs out by itself.
+// begin has the page drive, by its button if it does not yet, with all at rest. A page that stood still may find only
+// now that its last drive is over, and the lease of one who was killed runs out by itself.
 func (r *ride) begin(tb testing.TB) {
 	tb.Helper()
 	const ready = "waldo.robot.state === 'live' && document.querySelector('#drive-button').textContent === 'Drive'"
@@ -95,7 +96,8 @@ func (r *ride) state(tb testing.TB) (state, why string) {
 // full is the wish of who holds W, or pushes the stick of the pad all the way.
 func full(m harness.Motion) bool { return m.Left == 200 && m.Right == 200 }
 
-// goFull goes full speed for a moment. Whoever stood still before may find only now that driving is over, and begins again.
+// goFull goes full speed for a moment. Whoever stood still before may find only now that driving is over, and begins
+// again.
 func (r *ride) goFull(tb testing.TB, h hands) {
 	tb.Helper()
 	h.rest(tb, r.page)
@@ -222,11 +224,12 @@ var endings = []ending{
 	}},
 }
 
-// outlast is how long an ending lasts: longer than the lease of the driver, 1 s. After less, as after a gap in the radio, one who still holds the key
-// drives on by it, with commands that are new.
+// outlast is how long an ending lasts: longer than the lease of the driver, 1 s. After less, as after a gap in the
+// radio, one who still holds the key drives on by it, with commands that are new.
 const outlast = 1200 * time.Millisecond
 
-// stop ends the drive and returns how long the wire went on moving. When all is good again, with the driver's hand still where it was, nothing moves.
+// stop ends the drive and returns how long the wire went on moving. When all is good again, with the driver's hand
+// still where it was, nothing moves.
 func (r *ride) stop(tb testing.TB, e ending) time.Duration {
 	tb.Helper()
 	if e.hands.push == nil {

@@ -13,7 +13,8 @@ import (
 // step is something a driver does, and what has to come of it.
 type step struct {
 	what string
-	// method and request of the call; %[1]s in the request stands for the lease, %[2]s for the clock heard last, %[3]s for the e-stop.
+	// method and request of the call; %[1]s in the request stands for the lease, %[2]s for the clock heard last, %[3]s for
+	// the e-stop.
 	method, request string
 	code, reason    string
 	// message is part of the error's text.
@@ -79,7 +80,8 @@ var rules = []step{
 	{"a sign of life after it", keepAlive, `{"leaseEpoch": "%[1]s"}`, "FAILED_PRECONDITION", "", "lease_epoch"},
 }
 
-// TestSameRulesForAll has every kind of client do the same things, right ones and wrong ones: all get the same answers, to the letter.
+// TestSameRulesForAll has every kind of client do the same things, right ones and wrong ones: all get the same answers,
+// to the letter.
 func TestSameRulesForAll(t *testing.T) {
 	wire := harness.StartWire(t)
 	robot := harness.StartRobot(t, harness.Options{Devices: wire.Device(), Drive: harness.RoverDrive})
@@ -138,7 +140,8 @@ func play(t *testing.T, call caller) (outcomes []outcome) {
 	return outcomes
 }
 
-// find returns a value of an answer by its key, from the message `lease` or the one nearest to the top; before if there is none.
+// find returns a value of an answer by its key, from the message `lease` or the one nearest to the top; before if there
+// is none.
 func find(answer map[string]any, key, before string) string {
 	for _, inner := range []string{"lease", "state", "report", "eStop"} {
 		if m, ok := answer[inner].(map[string]any); ok {

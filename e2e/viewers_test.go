@@ -49,8 +49,8 @@ func TestViewersShareOneEncode(t *testing.T) {
 	})
 }
 
-// TestStreamsAreEncodedOnceEach has WebRTC viewers that offer one codec each: first one of H.264, then two of H.264 and one of VP8
-// at once. The camera encodes each stream that somebody watches once per captured picture.
+// TestStreamsAreEncodedOnceEach has WebRTC viewers that offer one codec each: first one of H.264, then two of H.264 and
+// one of VP8 at once. The camera encodes each stream that somebody watches once per captured picture.
 func TestStreamsAreEncodedOnceEach(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{Devices: cameraAlone})
 	metrics := robot.Device(t, "front").MetricsAddress
@@ -73,7 +73,8 @@ func TestStreamsAreEncodedOnceEach(t *testing.T) {
 	}
 }
 
-// watchClock lets the device say three times that it lives, which takes more than a second: time enough for frames, if there were any.
+// watchClock lets the device say three times that it lives, which takes more than a second: time enough for frames, if
+// there were any.
 func watchClock(t *testing.T, robot *harness.Robot) {
 	t.Helper()
 	for range 4 {

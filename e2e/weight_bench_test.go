@@ -23,9 +23,10 @@ pad: {kind: input, source: sim}`
 // kindOf tells which program runs a device of oneOfEach.
 var kindOf = map[string]string{"front": "camera", "motors": "serial", "voice": "audio", "pad": "input"}
 
-// BenchmarkWeight measures how large the program of each kind is, how much memory an idle device has a minute after its start, in MiB
-// (resident: what is mapped; own: without pages of files, which processes share), and how long a device takes from exec to READY, as well
-// as the processor time it needs for that. With WALDO_BASE_BIN another build takes its turn with it, and ratios of the medians are reported.
+// BenchmarkWeight measures how large the program of each kind is, how much memory an idle device has a minute after its
+// start, in MiB (resident: what is mapped; own: without pages of files, which processes share), and how long a device
+// takes from exec to READY, as well as the processor time it needs for that. With WALDO_BASE_BIN another build takes
+// its turn with it, and ratios of the medians are reported.
 func BenchmarkWeight(b *testing.B) {
 	const idle, starts = time.Minute, 21
 	weights := map[string]*costs{}

@@ -36,7 +36,8 @@ func now() time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// board is an Arduino with the rover's firmware in a simulator of its own, and its serial port, open. It ends with its test.
+// board is an Arduino with the rover's firmware in a simulator of its own, and its serial port, open. It ends with its
+// test.
 type board struct {
 	tb   testing.TB
 	name string // of the serial port

@@ -54,7 +54,8 @@ func TestCommands(t *testing.T) {
 		{stopped, stopped},
 		{wire.Command{Left: 256, Right: -256}, wire.Command{Left: 255, Right: -255}},
 		{wire.Command{Left: math.MinInt16, Right: math.MaxInt16}, wire.Command{Left: -255, Right: 255}},
-		{wire.Command{Left: -91, Right: 90}, wire.Command{Left: -91, Right: 90}}, // -91 holds the start byte of commands, 90 that of telemetry
+		// -91 holds the start byte of commands, 90 that of telemetry
+		{wire.Command{Left: -91, Right: 90}, wire.Command{Left: -91, Right: 90}},
 	} {
 		got := b.driving(tt.send, "the motors and the telemetry follow", func(r record) bool {
 			return len(r.motions) > 0 && r.motors() == tt.want && r.last().Command() == tt.want && r.last().Flags&wire.FlagWatchdog == 0
@@ -97,7 +98,8 @@ func TestStraight(t *testing.T) {
 	}
 }
 
-// The firmware counts every tick: the speed is that of the simulated wheels, 800 mm/s at full duty, on the board's own clock.
+// The firmware counts every tick: the speed is that of the simulated wheels, 800 mm/s at full duty, on the board's own
+// clock.
 func TestSpeed(t *testing.T) {
 	t.Parallel()
 	for _, duty := range []int16{255, 128, -51} {
@@ -115,8 +117,8 @@ func TestSpeed(t *testing.T) {
 	}
 }
 
-// longestRun returns the longest part of telemetry in which the motors do the same all the time. On a slow machine a driver may be stopped now
-// and then.
+// longestRun returns the longest part of telemetry in which the motors do the same all the time. On a slow machine a
+// driver may be stopped now and then.
 func longestRun(telemetry []wire.Telemetry, c wire.Command) (longest []wire.Telemetry) {
 	start := 0
 	for i, frame := range telemetry {

@@ -9,7 +9,8 @@ import (
 	"github.com/waldo-robot/waldo/firmware/internal/wire"
 )
 
-// What is sent at once is found in the stream whatever else is in it. The reader's own tests, with any pauses, are in internal/sketch.
+// What is sent at once is found in the stream whatever else is in it. The reader's own tests, with any pauses, are in
+// internal/sketch.
 func TestStreams(t *testing.T) {
 	t.Parallel()
 	a, c := both(70), both(80)
@@ -74,7 +75,8 @@ func TestPartOfAFrameIsForgotten(t *testing.T) {
 	}
 }
 
-// Whatever comes over the line for several seconds, the motors get nothing but what stood in it as a whole frame with the right CRC.
+// Whatever comes over the line for several seconds, the motors get nothing but what stood in it as a whole frame with
+// the right CRC.
 func TestGarbage(t *testing.T) {
 	for name, value := range map[string]func(*rand.Rand) byte{
 		"any bytes": func(r *rand.Rand) byte { return byte(r.Uint32()) },

@@ -65,7 +65,8 @@ func TestWatchdogIgnoresWrongFrames(t *testing.T) {
 	})
 }
 
-// A sketch that hangs cannot watch over anything. The processor's own watchdog resets it, and after that all is as after switching on.
+// A sketch that hangs cannot watch over anything. The processor's own watchdog resets it, and after that all is as
+// after switching on.
 func TestHang(t *testing.T) {
 	for name, hang := range map[string]wire.Command{
 		"in a loop":               both(101),

@@ -28,12 +28,12 @@
 // Frames that already have the wanted media type, size and orientation pass through untouched, and nothing decodes them
 // until somebody requests another format. Everything else is done by the codecs that the service injects:
 //
-//   - [codec.Set] with no codecs: pictures only pass through, readers who request another format get INVALID_ARGUMENT with
-//     what there is, and nothing links C. Such a service builds with CGO_ENABLED=0.
+//   - [codec.Set] with no codecs: pictures only pass through, readers who request another format get INVALID_ARGUMENT
+//     with what there is, and nothing links C. Such a service builds with CGO_ENABLED=0.
 //   - [standard.Codecs]: H.264, VP8, JPEG and raw pictures, scaled and turned. This needs cgo and the C libraries.
 //
-// A source whose media type has no decoder in the set passes through as well. A new media type is a line in package media, and
-// a file in package standard if it is to be encoded or decoded.
+// A source whose media type has no decoder in the set passes through as well. A new media type is a line in package
+// media, and a file in package standard if it is to be encoded or decoded.
 //
 // # The packages
 //

@@ -238,7 +238,8 @@ func TestStandardCodecs(t *testing.T) {
 	}
 }
 
-// TestNoC looks for C in what a service needs that only passes pictures through. `make cross` builds it without a C compiler.
+// TestNoC looks for C in what a service needs that only passes pictures through. `make cross` builds it without a C
+// compiler.
 func TestNoC(t *testing.T) {
 	list := func(pkg string) string {
 		out, err := exec.Command("go", "list", "-deps", "-f", "{{if and .CgoFiles (not .Standard)}}{{.ImportPath}}{{end}}", pkg).Output()

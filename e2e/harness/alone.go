@@ -10,8 +10,8 @@ import (
 // aloneMark tells a test that it runs in the process that Alone has started.
 const aloneMark = "WALDO_TEST_ALONE"
 
-// Alone runs the rest of the test on a machine without any network interface but loopback: in a process of its own, with an empty network namespace.
-// It returns true in there. It needs root; without, the test is skipped, loudly.
+// Alone runs the rest of the test on a machine without any network interface but loopback: in a process of its own,
+// with an empty network namespace. It returns true in there. It needs root; without, the test is skipped, loudly.
 func Alone(tb testing.TB) bool {
 	tb.Helper()
 	if os.Getenv(aloneMark) == tb.Name() {

@@ -78,7 +78,8 @@ type Page struct {
 	close context.CancelFunc
 }
 
-// probe runs before the scripts of every page: it remembers each RTCPeerConnection in the order in which they were made.
+// probe runs before the scripts of every page: it remembers each RTCPeerConnection in the order in which they were
+// made.
 const probe = `(() => {
   const peers = (window.peers = []);
   window.RTCPeerConnection = class extends RTCPeerConnection {

@@ -61,7 +61,8 @@ func (h Heard) Newest(d time.Duration) Heard {
 	return newest
 }
 
-// FullSince is from when on nothing was missing: the end of the last 15 ms after a moment that were not so loud, as root mean square.
+// FullSince is from when on nothing was missing: the end of the last 15 ms after a moment that were not so loud, as
+// root mean square.
 func (h Heard) FullSince(t time.Time, loud float64) time.Time {
 	const window = EarRate * 15 / 1000
 	for end := len(h.Samples); end >= window; end -= window {
@@ -145,7 +146,8 @@ func (e *PageEar) Heard(tb testing.TB) Heard {
 	return e.heard
 }
 
-// atEarRate has as many samples a second as all ears take. What is in between is on a line, which is good enough to know when something was heard.
+// atEarRate has as many samples a second as all ears take. What is in between is on a line, which is good enough to
+// know when something was heard.
 func atEarRate(samples []float32, rate int) []float32 {
 	if rate == EarRate || len(samples) == 0 {
 		return samples

@@ -84,8 +84,8 @@ func (p *Page) Lift(tb testing.TB) {
 	}
 }
 
-// gamepads stands in for a pad at the browser, which needs a kernel with uinput: that one is tested in the hardware lab. As in Chromium, a snapshot is
-// returned, and a pad that is unplugged leaves null in its place.
+// gamepads stands in for a pad at the browser, which needs a kernel with uinput: that one is tested in the hardware
+// lab. As in Chromium, a snapshot is returned, and a pad that is unplugged leaves null in its place.
 const gamepads = `(() => {
   let pad = null;
   navigator.getGamepads = () => [pad && { ...pad, axes: [...pad.axes], buttons: pad.buttons.map((b) => ({ ...b })) }];
@@ -105,7 +105,8 @@ const gamepads = `(() => {
 // FakeGamepad gives the page window.testPad, with plug, axis, button and unplug.
 func (p *Page) FakeGamepad(tb testing.TB) { Eval[any](tb, p, gamepads) }
 
-// Cover opens a tab before the page, in the same window, so that the page is hidden; uncover closes it, and returns when the page is seen.
+// Cover opens a tab before the page, in the same window, so that the page is hidden; uncover closes it, and returns
+// when the page is seen.
 func (p *Page) Cover(tb testing.TB) (uncover func()) {
 	tb.Helper()
 	browser := cdp.WithExecutor(p.ctx, chromedp.FromContext(p.ctx).Browser)
@@ -125,7 +126,8 @@ func (p *Page) Cover(tb testing.TB) (uncover func()) {
 	}
 }
 
-// Suspend freezes the page as Chromium does with tabs that nobody has looked at for a while; its scripts stop until resume.
+// Suspend freezes the page as Chromium does with tabs that nobody has looked at for a while; its scripts stop until
+// resume.
 func (p *Page) Suspend(tb testing.TB) (resume func()) {
 	tb.Helper()
 	set := func(state cdppage.SetWebLifecycleStateState) {

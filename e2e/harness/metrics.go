@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// Metric reads one metric of a process: the sum of all its series, or of those whose labels contain a text such as media_type="video/H264".
+// Metric reads one metric of a process: the sum of all its series, or of those whose labels contain a text such as
+// media_type="video/H264".
 func Metric(tb testing.TB, address, name, labels string) float64 {
 	tb.Helper()
 	return metric(tb, http.DefaultClient, address, name, labels)

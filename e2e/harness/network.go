@@ -14,8 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Network is a network namespace for a robot, which this machine reaches over a router that is one too. When the router is cut, packets vanish
-// without a word to either side, as they do when a robot leaves the reach of its radio. There is one at a time.
+// Network is a network namespace for a robot, which this machine reaches over a router that is one too. When the router
+// is cut, packets vanish without a word to either side, as they do when a robot leaves the reach of its radio. There is
+// one at a time.
 type Network struct {
 	robot, router string   // the names of the namespaces
 	forward       *os.File // the router's switch

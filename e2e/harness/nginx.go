@@ -25,8 +25,8 @@ http {
 }
 `
 
-// StartNginx runs nginx with the contents of its section http, in which LISTEN stands for the address it listens at and UPSTREAM for that of
-// the robot's page. It returns the URL of nginx, without a slash at the end.
+// StartNginx runs nginx with the contents of its section http, in which LISTEN stands for the address it listens at and
+// UPSTREAM for that of the robot's page. It returns the URL of nginx, without a slash at the end.
 func StartNginx(tb testing.TB, robot *Robot, config string) string {
 	tb.Helper()
 	dir, address := tb.TempDir(), FreeAddress(tb)

@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Report adds the median, the 99th percentile and the greatest of some samples to a benchmark's line, under names such as shown-p50-ms.
+// Report adds the median, the 99th percentile and the greatest of some samples to a benchmark's line, under names such
+// as shown-p50-ms.
 func Report(b *testing.B, name, unit string, samples []float64) {
 	b.Helper()
 	if len(samples) == 0 {
@@ -26,8 +27,8 @@ func Report(b *testing.B, name, unit string, samples []float64) {
 	b.ReportMetric(samples[len(samples)-1], fmt.Sprintf("%s-max-%s", name, unit))
 }
 
-// Noise watches the machine while a benchmark runs: how late a goroutine wakes that asked for 5 ms of sleep. What stop reports, under
-// noise-…-ms, is what no program on this machine can do better than, whatever it is measured for.
+// Noise watches the machine while a benchmark runs: how late a goroutine wakes that asked for 5 ms of sleep. What stop
+// reports, under noise-…-ms, is what no program on this machine can do better than, whatever it is measured for.
 func Noise(b *testing.B) (stop func()) {
 	b.Helper()
 	quit, done := make(chan struct{}), make(chan []float64)
@@ -57,8 +58,8 @@ func Quantile(sorted []float64, q float64) float64 {
 	return sorted[max(0, int(math.Ceil(q*float64(len(sorted))))-1)]
 }
 
-// CPU is the processor time that a process has used, to the nanosecond. What /proc/<pid>/stat says is counted in ticks, and wrong for programs that wake
-// up with them.
+// CPU is the processor time that a process has used, to the nanosecond. What /proc/<pid>/stat says is counted in ticks,
+// and wrong for programs that wake up with them.
 func CPU(tb testing.TB, pid int) time.Duration {
 	tb.Helper()
 	const scheduler = 2 // the clock of a process that the scheduler keeps, as clock_getcpuclockid(3) names it

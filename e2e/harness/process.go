@@ -95,7 +95,8 @@ func (p *Process) Kill(tb testing.TB) {
 	p.wait(tb)
 }
 
-// Stop ends the process as Ctrl-C would, and returns its exit code. One that does not end within Patience fails the test.
+// Stop ends the process as Ctrl-C would, and returns its exit code. One that does not end within Patience fails the
+// test.
 func (p *Process) Stop(tb testing.TB) int {
 	tb.Helper()
 	_ = p.cmd.Process.Signal(os.Interrupt) // it may have ended already
@@ -117,7 +118,8 @@ func (p *Process) wait(tb testing.TB) {
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Children returns the process ids of the children of a process whose program has the given name, and all if it is empty.
+// Children returns the process ids of the children of a process whose program has the given name, and all if it is
+// empty.
 func Children(tb testing.TB, pid int, name string) []int {
 	tb.Helper()
 	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))

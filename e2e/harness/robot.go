@@ -39,7 +39,8 @@ type Options struct {
 	NATS string
 	// Bin is the folder of the robot's programs; that of the build under test if empty.
 	Bin string
-	// Network is where the robot is, with a page that asks for Token; nil is this machine, on loopback and without a token.
+	// Network is where the robot is, with a page that asks for Token; nil is this machine, on loopback and without a
+	// token.
 	Network *Network
 }
 

@@ -11,7 +11,8 @@ type Tile struct {
 	device string
 }
 
-// recorder notes, from the moment it is installed, every frame the tile presents and every change of the picture's state.
+// recorder notes, from the moment it is installed, every frame the tile presents and every change of the picture's
+// state.
 const recorder = `(() => {
   const tile = document.querySelector('[data-device="' + $1 + '"][data-picture]');
   const video = tile.querySelector('video');
@@ -77,7 +78,8 @@ func (t *Tile) Gap(tb testing.TB, after float64) (end float64) {
 	return end
 }
 
-// Connection is what identifies the media path of the page: as long as nothing of it changes, nothing was negotiated again.
+// Connection is what identifies the media path of the page: as long as nothing of it changes, nothing was negotiated
+// again.
 type Connection struct {
 	Peers   int      `json:"peers"`
 	Answers string   `json:"answers"`

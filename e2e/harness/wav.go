@@ -40,7 +40,8 @@ func WriteWAV(tb testing.TB, samples []float32) string {
 	return path
 }
 
-// Voice is a WAV of somebody who speaks. It is made from recordings of a human voice; what is only like one, Opus may take for music.
+// Voice is a WAV of somebody who speaks. It is made from recordings of a human voice; what is only like one, Opus may
+// take for music.
 func Voice(tb testing.TB) (path string) {
 	tb.Helper()
 	path = filepath.Join(tb.TempDir(), "voice.wav")

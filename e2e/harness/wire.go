@@ -11,8 +11,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/ptytest"
 )
 
-// Wire is the serial line to the motors of a robot, with nothing behind it but the test, which notes every command on it with its time. A board
-// without a watchdog of its own: what moves there, moves.
+// Wire is the serial line to the motors of a robot, with nothing behind it but the test, which notes every command on
+// it with its time. A board without a watchdog of its own: what moves there, moves.
 type Wire struct {
 	*ptytest.Terminal
 
@@ -136,8 +136,9 @@ func (w *Wire) AwaitMotion(tb testing.TB, since time.Time, what string, wanted f
 	return found
 }
 
-// AwaitStill waits until the motors have got nothing but zero for a while, and returns when that began: the moment of the first of these zeros. A board
-// that is told nothing more without having been told zero goes on for ever, and fails the test.
+// AwaitStill waits until the motors have got nothing but zero for a while, and returns when that began: the moment of
+// the first of these zeros. A board that is told nothing more without having been told zero goes on for ever, and fails
+// the test.
 func (w *Wire) AwaitStill(tb testing.TB, since time.Time, quiet time.Duration) (stopped time.Time) {
 	tb.Helper()
 	Until(tb, "the motors stand still", func() error {

@@ -11,6 +11,6 @@
 //
 // The cost of a viewer against bare pion is checked by the gateway's own fanoutbench. `make promises` runs them all.
 //
-// A limit is far enough from the usual ratio for a busy machine, and near enough to notice when a feature stops working. A
-// check that fails is measured again, twice at most: noise passes by then, a regression does not.
+// A limit is far enough from the usual ratio for a busy machine, and near enough to notice when a feature stops
+// working. A check that fails is measured again, twice at most: noise passes by then, a regression does not.
 package promises

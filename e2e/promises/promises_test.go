@@ -21,8 +21,8 @@ const shown = `(async () => {
   return (await Promise.all(both)).map((m) => m.frames.map((f) => f.presentedMs));
 })()`
 
-// BenchmarkPlayoutDelay: a player that asks for the header extension playout-delay sees a picture far earlier than one that does
-// not. Usual ratio 0.25 to 0.4; 1 when the extension has no effect.
+// BenchmarkPlayoutDelay: a player that asks for the header extension playout-delay sees a picture far earlier than one
+// that does not. Usual ratio 0.25 to 0.4; 1 when the extension has no effect.
 func BenchmarkPlayoutDelay(b *testing.B) {
 	robot := harness.StartRobot(b, harness.Options{})
 	robot.Device(b, "front")
@@ -57,8 +57,8 @@ func BenchmarkEncodes(b *testing.B) {
 	})
 }
 
-// loopback is the yardstick of a first picture: a canvas, two peers in one page, and nothing of Waldo. It returns ms from the offer to
-// the first picture.
+// loopback is the yardstick of a first picture: a canvas, two peers in one page, and nothing of Waldo. It returns ms
+// from the offer to the first picture.
 const loopback = `(async () => {
   const canvas = Object.assign(document.createElement('canvas'), { width: 640, height: 480 });
   const brush = canvas.getContext('2d');
@@ -84,8 +84,8 @@ const loopback = `(async () => {
   return shown - began;
 })()`
 
-// BenchmarkFirstPicture: a camera that nobody watched is started, and its first picture shown, in about the time that Chromium
-// takes to connect to itself.
+// BenchmarkFirstPicture: a camera that nobody watched is started, and its first picture shown, in about the time that
+// Chromium takes to connect to itself.
 func BenchmarkFirstPicture(b *testing.B) {
 	robot := harness.StartRobot(b, harness.Options{})
 	robot.Device(b, "front")
@@ -101,8 +101,8 @@ func BenchmarkFirstPicture(b *testing.B) {
 	})
 }
 
-// BenchmarkCameraCrash: a viewer sees the next picture of a killed camera about as soon as a new camera process has one to give,
-// on the same connection.
+// BenchmarkCameraCrash: a viewer sees the next picture of a killed camera about as soon as a new camera process has one
+// to give, on the same connection.
 func BenchmarkCameraCrash(b *testing.B) {
 	robot := harness.StartRobot(b, harness.Options{})
 	page := harness.StartBrowser(b).Open(b, robot.URL)

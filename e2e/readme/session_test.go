@@ -71,7 +71,8 @@ func (s *session) inside(script string) (program string, args []string) {
 	return "nsenter", []string{"--net", "--target", s.network, "bash", "-c", "cd '" + s.folder + "'\n" + script}
 }
 
-// run runs a command to its end, in the network of the session or with that of the machine, and returns what it printed.
+// run runs a command to its end, in the network of the session or with that of the machine, and returns what it
+// printed.
 func (s *session) run(t *testing.T, script string, online bool) (out string, err error) {
 	t.Helper()
 	where := filepath.Join(s.home, "folder")

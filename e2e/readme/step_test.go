@@ -46,7 +46,8 @@ func stays(says ...string) func(*testing.T, *session, string) {
 	}
 }
 
-// of does a step with the addresses of a device in place of <GRPC> and <METRICS>, and of any device in place of <its name>.
+// of does a step with the addresses of a device in place of <GRPC> and <METRICS>, and of any device in place of <its
+// name>.
 func of(device string, do func(*testing.T, *session, string)) func(*testing.T, *session, string) {
 	return func(t *testing.T, s *session, command string) { do(t, s, s.fill(t, command, device)) }
 }
@@ -115,8 +116,8 @@ func holds(out string, texts []string) error {
 	return nil
 }
 
-// describe writes a block of YAML that describes a whole robot to robot.yaml. Each device, also of a part of a description, is
-// checked by its own program.
+// describe writes a block of YAML that describes a whole robot to robot.yaml. Each device, also of a part of a
+// description, is checked by its own program.
 func describe(t *testing.T, s *session, b block) {
 	t.Helper()
 	file, text := "robot.yaml", b.text

@@ -8,14 +8,15 @@ import (
 const (
 	// deadZone is how far an axis may be off its rest and count as at rest.
 	deadZone = 0.12
-	// An axis that moved by at most stillRange for stillTime, at most mostRest off the middle, is not in anybody's hand: a worn stick rests there.
+	// An axis that moved by at most stillRange for stillTime, at most mostRest off the middle, is not in anybody's hand: a
+	// worn stick rests there.
 	stillRange = 0.05
 	stillTime  = time.Second
 	mostRest   = 0.25
 )
 
-// axis is one axis of a stick. It counts only after it was seen at rest, so a stick that is held when the program starts, or when the pad comes
-// back, moves nothing until it was let go.
+// axis is one axis of a stick. It counts only after it was seen at rest, so a stick that is held when the program
+// starts, or when the pad comes back, moves nothing until it was let go.
 type axis struct {
 	at        float64
 	live      bool

@@ -1,5 +1,5 @@
-// Command padrover drives a rover with a gamepad, without a browser: padrover <address of the pad> <address of the motors>. The README beside
-// it explains it step by step.
+// Command padrover drives a rover with a gamepad, without a browser: padrover <address of the pad> <address of the
+// motors>. The README beside it explains it step by step.
 package main
 
 import (
@@ -31,7 +31,8 @@ func main() {
 
 func drive(ctx context.Context, padAddress, motorsAddress string) error {
 	plain := grpc.WithTransportCredentials(insecure.NewCredentials())
-	padConn, err := grpc.NewClient(padAddress, plain, grpc.WithStreamInterceptor(inflight.Acknowledging(4))) // no report is old
+	// no report is old
+	padConn, err := grpc.NewClient(padAddress, plain, grpc.WithStreamInterceptor(inflight.Acknowledging(4)))
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,8 @@ type stick struct {
 	x, y axis
 }
 
-// follow keeps the stick up to date until the pad's program is gone. When a pad is unplugged, a report lets go of its stick.
+// follow keeps the stick up to date until the pad's program is gone. When a pad is unplugged, a report lets go of its
+// stick.
 func (s *stick) follow(ctx context.Context, pad inputv1.InputServiceClient) error {
 	reports, err := pad.StreamReports(ctx, &inputv1.StreamReportsRequest{})
 	for err == nil {

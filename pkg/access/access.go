@@ -2,8 +2,8 @@
 //
 // The rule is the same for every listener of Waldo. Without a token nothing listens where another machine can reach it:
 // ":8080" then means loopback, and an address of another interface is refused. With a token the address is taken as it
-// stands, and every request must present the token. A token that guards such an address has at least [MinToken] characters.
-// What asks nobody for a token, like metrics, stays on [Loopback].
+// stands, and every request must present the token. A token that guards such an address has at least [MinToken]
+// characters. What asks nobody for a token, like metrics, stays on [Loopback].
 //
 // [Guesses] slows down clients that present wrong tokens. Everything here is safe for concurrent use.
 package access
@@ -21,9 +21,9 @@ import (
 // MinToken is the least length of a token that guards an address other machines can reach.
 const MinToken = 16
 
-// Address returns where to listen for what the configuration says. If it had to narrow the address to loopback, narrowed is
-// true, and the program should say so. It fails if only a token, or a longer one, would make the address safe, or if it is not
-// host:port.
+// Address returns where to listen for what the configuration says. If it had to narrow the address to loopback,
+// narrowed is true, and the program should say so. It fails if only a token, or a longer one, would make the address
+// safe, or if it is not host:port.
 func Address(configured, token string) (address string, narrowed bool, err error) {
 	host, port, err := split(configured)
 	switch {
@@ -40,8 +40,8 @@ func Address(configured, token string) (address string, narrowed bool, err error
 	return "", false, fmt.Errorf("%q can be reached from other machines: set a token (waldo token makes one), or listen on 127.0.0.1", configured)
 }
 
-// Loopback returns where to listen for a server that asks nobody for a token, whether there is one or not: ":9090" means
-// 127.0.0.1:9090, and an address that other machines can reach is an error.
+// Loopback returns where to listen for a server that asks nobody for a token, whether there is one or not: ":9090"
+// means 127.0.0.1:9090, and an address that other machines can reach is an error.
 func Loopback(configured string) (address string, err error) {
 	host, port, err := split(configured)
 	switch {
@@ -75,7 +75,8 @@ func isLoopback(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-// CheckToken returns what is wrong with a token, if anything: it must pass through headers unchanged. No token is valid.
+// CheckToken returns what is wrong with a token, if anything: it must pass through headers unchanged. No token is
+// valid.
 func CheckToken(token string) error {
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return errors.New("has a character that does not pass through headers: use printable ASCII without spaces")

@@ -11,7 +11,8 @@ const (
 	// The answer to a wrong token waits, twice as long each time.
 	firstDelay = 100 * time.Millisecond
 	maxDelay   = 3 * time.Second
-	// Wrong guesses beyond these numbers are not held back but refused at once, so that they cannot use up all connections.
+	// Wrong guesses beyond these numbers are not held back but refused at once, so that they cannot use up all
+	// connections.
 	maxWaiting     = 64
 	maxWaitingEach = 4
 	// maxClients bounds how many clients are remembered, and clientLife for how long after the last guess.
@@ -21,9 +22,9 @@ const (
 	maxReports = 10
 )
 
-// Guesses slows down clients that present wrong tokens. Its memory is bounded. A client is an IPv4 address, or an IPv6 network of
-// 64 bits: one visitor has all of its addresses. A right token never waits, however many wrong ones came from its address, which may be
-// that of a proxy. The zero value is ready for use.
+// Guesses slows down clients that present wrong tokens. Its memory is bounded. A client is an IPv4 address, or an IPv6
+// network of 64 bits: one visitor has all of its addresses. A right token never waits, however many wrong ones came
+// from its address, which may be that of a proxy. The zero value is ready for use.
 type Guesses struct {
 	mu      sync.Mutex
 	clients map[string]*client
@@ -45,7 +46,8 @@ type Guess struct {
 	Count int
 	// Report is whether it is worth a line in the log: the first, the tenth, the hundredth …
 	Report bool
-	// Waited is false if too many guesses are being held back already. This one was not: tell the client that it is too fast.
+	// Waited is false if too many guesses are being held back already. This one was not: tell the client that it is too
+	// fast.
 	Waited bool
 }
 

@@ -25,8 +25,9 @@ func IsLoopbackName(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-// LoopbackOnly answers only requests for this machine by one of its own names. A foreign page can point its name at 127.0.0.1 and so have
-// a browser ask what listens on [Loopback], but it cannot make the browser send another name than that.
+// LoopbackOnly answers only requests for this machine by one of its own names. A foreign page can point its name at
+// 127.0.0.1 and so have a browser ask what listens on [Loopback], but it cannot make the browser send another name than
+// that.
 func LoopbackOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if host := HostName(r.Host); !IsLoopbackName(host) {

@@ -5,8 +5,9 @@ import (
 	"net/netip"
 )
 
-// Reachable returns where other machines reach what listens at an address, host:port: the address itself or, if it stands for all
-// addresses of this machine, the one that this machine has in its network. A machine without a network has only its loopback.
+// Reachable returns where other machines reach what listens at an address, host:port: the address itself or, if it
+// stands for all addresses of this machine, the one that this machine has in its network. A machine without a network
+// has only its loopback.
 func Reachable(address string) string {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -18,7 +19,8 @@ func Reachable(address string) string {
 	return net.JoinHostPort(ownAddress().String(), port)
 }
 
-// ownAddress prefers the address that packets to elsewhere come from: that of a bridge for containers or of a VPN seldom is.
+// ownAddress prefers the address that packets to elsewhere come from: that of a bridge for containers or of a VPN
+// seldom is.
 func ownAddress() netip.Addr {
 	for _, elsewhere := range []string{"192.0.2.1:9", "[2001:db8::1]:9"} {
 		conn, err := net.Dial("udp", elsewhere) // sends nothing

@@ -24,8 +24,8 @@ var busSchemes = []string{"nats", "tls", "ws", "wss"}
 // hostCharacters are those of names, and of addresses of both versions of IP.
 const hostCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:%-"
 
-// CheckBusURL returns an error with the rule for URLs of the bus unless the text is one, or several separated by commas. The error
-// does not repeat the text.
+// CheckBusURL returns an error with the rule for URLs of the bus unless the text is one, or several separated by
+// commas. The error does not repeat the text.
 func CheckBusURL(text string) error {
 	for one := range strings.SplitSeq(text, ",") {
 		if _, err := parseBusURL(one); err != nil {
@@ -35,8 +35,8 @@ func CheckBusURL(text string) error {
 	return nil
 }
 
-// parseBusURL is strict: a password with a character that should have been written as %2F and the like makes url.Parse find a host, a path,
-// a query or a fragment in the middle of it.
+// parseBusURL is strict: a password with a character that should have been written as %2F and the like makes url.Parse
+// find a host, a path, a query or a fragment in the middle of it.
 func parseBusURL(text string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSpace(text))
 	switch {
@@ -55,8 +55,8 @@ func goodPort(port string) bool {
 	return port == "" || err == nil
 }
 
-// RedactURL returns the URL of a server, or several with commas between, fit to be shown: without what stands before and behind the host. What
-// is not such a URL is hidden whole, since nobody knows what of it is a secret.
+// RedactURL returns the URL of a server, or several with commas between, fit to be shown: without what stands before
+// and behind the host. What is not such a URL is hidden whole, since nobody knows what of it is a secret.
 func RedactURL(text string) string {
 	var shown []string
 	for one := range strings.SplitSeq(text, ",") {
@@ -81,8 +81,9 @@ var (
 	address   = texts.Pattern(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"'` + "`" + `<>]+`)
 )
 
-// RedactText hides in any text, such as an error of a library or what a user has typed, what may be the secret part of an address: what
-// stands before the host, parameters called token and the like, and all of an address that cannot be read.
+// RedactText hides in any text, such as an error of a library or what a user has typed, what may be the secret part of
+// an address: what stands before the host, parameters called token and the like, and all of an address that cannot be
+// read.
 func RedactText(text string) string {
 	if strings.ContainsRune(text, '@') {
 		text = userInfo().ReplaceAllString(text, "${1}"+hidden+"@")

@@ -19,10 +19,11 @@ import (
 )
 
 const (
-	// announceEvery is how often the state is published when nothing changes: who watches must notice within 300 ms that it is not known any more.
+	// announceEvery is how often the state is published when nothing changes: who watches must notice within 300 ms that
+	// it is not known any more.
 	announceEvery = 100 * time.Millisecond
-	// repetition is how long after an e-stop the same one counts as a repetition of it. Later it is another one, which a late click that was
-	// meant for the first does not clear.
+	// repetition is how long after an e-stop the same one counts as a repetition of it. Later it is another one, which a
+	// late click that was meant for the first does not clear.
 	repetition = 2 * time.Second
 	// idle is how long the watch over the time sleeps when nothing is due; it is woken as soon as something is.
 	idle = time.Hour
@@ -30,8 +31,8 @@ const (
 
 // Hardware is what can be made to stand still.
 type Hardware interface {
-	// Safe makes the hardware stand still from now on: nothing that was submitted before may reach it any more. It is called also when there is
-	// nothing to stop, and while the hardware is away. It must not wait, nor call the Actuator.
+	// Safe makes the hardware stand still from now on: nothing that was submitted before may reach it any more. It is
+	// called also when there is nothing to stop, and while the hardware is away. It must not wait, nor call the Actuator.
 	Safe(why control.Cause)
 }
 
@@ -62,9 +63,9 @@ type Actuator struct {
 	alarm    control.Clock // when the goroutine that watches the time wakes; negative: not by itself
 }
 
-// New makes the device an actuator, in [device.Kind.New]. safeJSON is the message that means standing still, for drivers to see. It
-// fails if an e-stop could not be kept, and with an error that wraps [device.ErrTaken] if another process keeps its
-// e-stops in the same place.
+// New makes the device an actuator, in [device.Kind.New]. safeJSON is the message that means standing still, for
+// drivers to see. It fails if an e-stop could not be kept, and with an error that wraps [device.ErrTaken] if another
+// process keeps its e-stops in the same place.
 func New(kit *device.Kit, c Config, hardware Hardware, safeJSON string) (*Actuator, error) {
 	folder, err := state.Folder(c.State, os.Getenv)
 	if err != nil {
@@ -84,7 +85,8 @@ func New(kit *device.Kit, c Config, hardware Hardware, safeJSON string) (*Actuat
 	out := device.NewOut[*controlv1.ControlState](kit, "control", device.OutOptions{})
 	kit.OnStop(a.close)
 	ctx := a.start()
-	a.owned.Go(func() { _ = out.WhileHeld(ctx, func(ctx context.Context) error { return a.publish(ctx, out.Publish) }) }) // ends with ctx
+	// ends with ctx
+	a.owned.Go(func() { _ = out.WhileHeld(ctx, func(ctx context.Context) error { return a.publish(ctx, out.Publish) }) })
 	return a, nil
 }
 
@@ -231,9 +233,10 @@ func (a *Actuator) setAttached(attached bool) {
 	})
 }
 
-// Submit judges a command and, if it is accepted, has it carried out: carryOut is called at once, and must not wait. What it hands on must reach
-// the hardware before the expiry it is given, or not at all. The report states what became of the command; a command that is refused is an
-// error as well, a gRPC status as CommandVerdict describes it. A header that makes no sense is an InvalidArgument.
+// Submit judges a command and, if it is accepted, has it carried out: carryOut is called at once, and must not wait.
+// What it hands on must reach the hardware before the expiry it is given, or not at all. The report states what became
+// of the command; a command that is refused is an error as well, a gRPC status as CommandVerdict describes it. A header
+// that makes no sense is an InvalidArgument.
 func (a *Actuator) Submit(h *controlv1.CommandHeader, neutral bool, carryOut func(expiry time.Time)) (*controlv1.CommandReport, error) {
 	command, err := readHeader(h)
 	if err != nil {
@@ -270,8 +273,9 @@ func (a *Actuator) holder() string {
 	return a.arbiter.State().Holder
 }
 
-// press latches an e-stop, keeps it, and only then says so in the log: a log that cannot be written must not cost the e-stop. Said again by
-// the same one for the same reason it stays the one it is: a page says one press on every way it has, until it is confirmed.
+// press latches an e-stop, keeps it, and only then says so in the log: a log that cannot be written must not cost the
+// e-stop. Said again by the same one for the same reason it stays the one it is: a page says one press on every way it
+// has, until it is confirmed.
 func (a *Actuator) press(by, reason string) {
 	a.do(func(now control.Clock) {
 		pressed := &eStop{By: by, Reason: reason, Time: time.Now()}

@@ -164,7 +164,8 @@ func TestAway(t *testing.T) {
 	}
 }
 
-// TestNothingOvertakesAStop has many send while e-stops are pressed: once a stop has been put on the wire nothing follows it.
+// TestNothingOvertakesAStop has many send while e-stops are pressed: once a stop has been put on the wire nothing
+// follows it.
 func TestNothingOvertakesAStop(t *testing.T) {
 	for range 50 {
 		w := &wire{}

@@ -10,7 +10,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/text"
 )
 
-// Config holds the keys of the section `control:` that all actuators have; a kind of device inlines it into its own section. The zero value works.
+// Config holds the keys of the section `control:` that all actuators have; a kind of device inlines it into its own
+// section. The zero value works.
 type Config struct {
 	// Deadman is how long no command may come before the hardware is made to stand still; 0: [control.DefaultDeadman].
 	Deadman time.Duration `yaml:"deadman" help:"how long no command may come before the safe message is sent, 50ms to 1s; 200ms if not given"`

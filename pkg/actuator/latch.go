@@ -36,8 +36,8 @@ const takeOver = 2500 * time.Millisecond
 // latch keeps an e-stop in a file. The file is there exactly as long as the e-stop is latched.
 type latch struct{ file string }
 
-// newLatch makes the folder, and finds out whether files can be written there: an e-stop that could not be kept is worth an error before it is
-// needed.
+// newLatch makes the folder, and finds out whether files can be written there: an e-stop that could not be kept is
+// worth an error before it is needed.
 func newLatch(folder, robot, device string) (latch, error) {
 	l := latch{filepath.Join(folder, robot, device+".e-stop.json")}
 	dir := filepath.Dir(l.file)
@@ -51,8 +51,8 @@ func newLatch(folder, robot, device string) (latch, error) {
 	return l, errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-// lock makes sure that no other process keeps its e-stops in the same file, and so is the same device a second time. A predecessor that is
-// stopping gets the time to end.
+// lock makes sure that no other process keeps its e-stops in the same file, and so is the same device a second time. A
+// predecessor that is stopping gets the time to end.
 func (l latch) lock() (*state.Lock, error) {
 	held, err := state.Take(strings.TrimSuffix(l.file, ".json")+".lock", takeOver)
 	if other := new(state.HeldError); errors.As(err, &other) {
@@ -65,7 +65,8 @@ func (l latch) lock() (*state.Lock, error) {
 	return held, nil
 }
 
-// load returns the latched e-stop, nil if there is none. A file that cannot be read counts as one: standing still is safe.
+// load returns the latched e-stop, nil if there is none. A file that cannot be read counts as one: standing still is
+// safe.
 func (l latch) load() *eStop {
 	data, err := os.ReadFile(l.file)
 	if errors.Is(err, fs.ErrNotExist) {

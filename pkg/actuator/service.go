@@ -78,7 +78,8 @@ func (a *Actuator) lease(grant func(now control.Clock) (epoch int64, err error))
 	return lease, state, err
 }
 
-// alone refuses a lease while another process has the name of this device: a driver could not know which of the two obeys.
+// alone refuses a lease while another process has the name of this device: a driver could not know which of the two
+// obeys.
 func (s *service) alone() error {
 	if other := s.a.kit.Namesake(); other != "" {
 		return status.Errorf(codes.FailedPrecondition, "no lease is granted while two devices have one name: %s", other)

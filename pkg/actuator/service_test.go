@@ -283,8 +283,8 @@ func TestSameEStopIsWrittenOnce(t *testing.T) {
 	}
 }
 
-// TestPressWhileClearing: one that is pressed while another is being cleared stays latched, or counts as cleared with it; the file has the
-// same to say.
+// TestPressWhileClearing: one that is pressed while another is being cleared stays latched, or counts as cleared with
+// it; the file has the same to say.
 func TestPressWhileClearing(t *testing.T) {
 	m := startMotor(t, configIn(t.TempDir()))
 	for range 200 {
@@ -430,7 +430,8 @@ func TestOneProcessKeepsAnEStop(t *testing.T) {
 	startMotor(t, configIn(dir)) // the predecessor is on its way out
 }
 
-// TestNoLeaseUnderANameTakenTwice: nobody drives while nobody knows which of two would obey, and everybody does when one has gone.
+// TestNoLeaseUnderANameTakenTwice: nobody drives while nobody knows which of two would obey, and everybody does when
+// one has gone.
 func TestNoLeaseUnderANameTakenTwice(t *testing.T) {
 	m := startMotor(t, configIn(t.TempDir()))
 	client := m.transports(t)["gRPC"]

@@ -6,7 +6,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/text"
 )
 
-// root is the first part of every subject; its number changes only when old and new peers can no longer understand each other.
+// root is the first part of every subject; its number changes only when old and new peers can no longer understand each
+// other.
 const root = "waldo.v1."
 
 // Any stands for all devices of the robot, as the device of an [Address] to subscribe to.

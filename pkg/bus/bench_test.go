@@ -11,7 +11,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
-// BenchmarkMessage is a frame from Publish to the reader, over a real server: an encoded one, and a raw one that is split.
+// BenchmarkMessage is a frame from Publish to the reader, over a real server: an encoded one, and a raw one that is
+// split.
 func BenchmarkMessage(b *testing.B) {
 	for _, size := range []int{8 << 10, 1400 << 10} {
 		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {

@@ -24,12 +24,12 @@ const (
 	defaultTimeout = 5 * time.Second
 )
 
-// Client returns a connection for generated gRPC clients that carries their unary calls over the bus to one device. Errors have
-// the codes that the device gave them; besides, Unavailable means that no such device, or no bus, is there now, and
-// DeadlineExceeded that it did not answer in time (5 s if the context sets no deadline). Streams are not served on
-// the bus (Unimplemented): dial the device's gRPC address for those. gRPC metadata does not travel; of the call options, [OfEpoch] and
-// [grpc.MaxCallRecvMsgSize] count. A caller that
-// gives up is not noticed by the device, whose handler goes on until the deadline.
+// Client returns a connection for generated gRPC clients that carries their unary calls over the bus to one device.
+// Errors have the codes that the device gave them; besides, Unavailable means that no such device, or no bus, is there
+// now, and DeadlineExceeded that it did not answer in time (5 s if the context sets no deadline). Streams are not
+// served on the bus (Unimplemented): dial the device's gRPC address for those. gRPC metadata does not travel; of the
+// call options, [OfEpoch] and [grpc.MaxCallRecvMsgSize] count. A caller that gives up is not noticed by the device,
+// whose handler goes on until the deadline.
 func (c *Conn) Client(a Address) grpc.ClientConnInterface { return client{c, a, a.Validate()} }
 
 type client struct {
@@ -76,11 +76,12 @@ func (c client) Invoke(ctx context.Context, method string, args, reply any, opti
 	return nil
 }
 
-// ErrRestarted is wrapped by the error of a call with [OfEpoch] that met another life of its device. The device did nothing.
+// ErrRestarted is wrapped by the error of a call with [OfEpoch] that met another life of its device. The device did
+// nothing.
 var ErrRestarted = errors.New("the device has restarted since it described itself")
 
-// OfEpoch is an option of calls over the bus: the request was made for one life of the device, and another refuses it with [ErrRestarted],
-// codes.Aborted. A device older than this option ignores it.
+// OfEpoch is an option of calls over the bus: the request was made for one life of the device, and another refuses it
+// with [ErrRestarted], codes.Aborted. A device older than this option ignores it.
 func OfEpoch(epoch int64) grpc.CallOption { return ofEpoch{epoch: epoch} }
 
 type ofEpoch struct {
@@ -100,8 +101,8 @@ func (c client) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc.Cal
 	return nil, status.Errorf(codes.Unimplemented, "streams of %s are served on its gRPC address, not on the bus", c.address)
 }
 
-// request sends a message of any size and waits for an answer of at most so many bytes. If the bus goes away meanwhile it fails at once: the
-// answer would be lost.
+// request sends a message of any size and waits for an answer of at most so many bytes. If the bus goes away meanwhile
+// it fails at once: the answer would be lost.
 func (c *Conn) request(ctx context.Context, m *nats.Msg, most int) (*nats.Msg, error) {
 	l := c.link.Load()
 	if l == nil {

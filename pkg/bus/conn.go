@@ -53,8 +53,9 @@ type ConnCloser struct {
 	end func()
 }
 
-// Close ends everything that uses the connection and waits for it; do not call it from a handler of a service. What was published
-// before is sent first, as far as that is possible within half a second. Nothing is logged afterwards. It may be called more than once.
+// Close ends everything that uses the connection and waits for it; do not call it from a handler of a service. What was
+// published before is sent first, as far as that is possible within half a second. Nothing is logged afterwards. It may
+// be called more than once.
 func (c *ConnCloser) Close() { c.end() }
 
 // Conn is a connection to the bus that reconnects by itself. See the package comment.
@@ -91,8 +92,8 @@ type link struct {
 	cut context.CancelFunc
 }
 
-// Connect starts connecting and returns at once, whether the server is there or not; only a server that takes the connection
-// and then stays silent can delay it, by 2 s at most. It fails only on an invalid Config.
+// Connect starts connecting and returns at once, whether the server is there or not; only a server that takes the
+// connection and then stays silent can delay it, by 2 s at most. It fails only on an invalid Config.
 func Connect(cfg Config) (*ConnCloser, error) {
 	if cfg.URL == "" {
 		return nil, errors.New("nats url: missing; the usual one is nats://127.0.0.1:4222")
@@ -156,13 +157,15 @@ func (c *Conn) options(cfg Config) []nats.Option {
 	return options
 }
 
-// reconnectWait doubles with every attempt: fast for a server that only restarted, bearable for one that is gone for good. NATS
-// counts the attempts from 1, asks before every one after the first connect, and starts over when it was connected.
+// reconnectWait doubles with every attempt: fast for a server that only restarted, bearable for one that is gone for
+// good. NATS counts the attempts from 1, asks before every one after the first connect, and starts over when it was
+// connected.
 func reconnectWait(attempts int) time.Duration {
 	return min(minReconnectWait<<min(attempts, 10), maxReconnectWait)
 }
 
-// begin puts the link up at once if the server was there: NATS's callback for that may run much later, and not before others have run.
+// begin puts the link up at once if the server was there: NATS's callback for that may run much later, and not before
+// others have run.
 func (c *Conn) begin() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -171,8 +174,8 @@ func (c *Conn) begin() {
 	}
 }
 
-// connected is NATS's callback. NATS runs its callbacks one after the other, in the order of what they report, and possibly late: even
-// after Close.
+// connected is NATS's callback. NATS runs its callbacks one after the other, in the order of what they report, and
+// possibly late: even after Close.
 func (c *Conn) connected(nc *nats.Conn) {
 	listeners := c.linkUp()
 	c.tell(slog.LevelInfo, "connected to the bus", "url", access.RedactURL(nc.ConnectedUrl()))
@@ -214,8 +217,8 @@ func newLink() *link {
 	return l
 }
 
-// linkUp returns the listeners that were there before the link came up: none if it is up already, as it is when [Connect] found the
-// server there.
+// linkUp returns the listeners that were there before the link came up: none if it is up already, as it is when
+// [Connect] found the server there.
 func (c *Conn) linkUp() []func() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -236,16 +239,17 @@ func (c *Conn) linkDown() {
 // Connected reports whether the server is reachable now.
 func (c *Conn) Connected() bool { return c.link.Load() != nil }
 
-// OnConnect calls f after every connect from now on, until stop is called; a call that is under way may outlive stop. A connect that
-// Connected has reported before is not one of them. The functions are called one after the other, so f must not wait for the bus.
+// OnConnect calls f after every connect from now on, until stop is called; a call that is under way may outlive stop. A
+// connect that Connected has reported before is not one of them. The functions are called one after the other, so f
+// must not wait for the bus.
 func (c *Conn) OnConnect(f func()) (stop func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.add(c.onConnect, f)
 }
 
-// Flush returns once the server has taken all that was published and every subscription made before. It waits for 5 s at most if
-// ctx has no deadline.
+// Flush returns once the server has taken all that was published and every subscription made before. It waits for 5 s
+// at most if ctx has no deadline.
 func (c *Conn) Flush(ctx context.Context) error {
 	ctx, cancel := withDefaultTimeout(ctx)
 	defer cancel()

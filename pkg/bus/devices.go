@@ -24,8 +24,8 @@ const (
 	describeTimeout = 2 * time.Second
 )
 
-// Devices asks all devices on the bus, of any robot, to describe themselves, and returns those that did within 2 s, by robot and
-// name. It takes a quarter of a second longer than the slowest device, and fails if the bus is not reachable.
+// Devices asks all devices on the bus, of any robot, to describe themselves, and returns those that did within 2 s, by
+// robot and name. It takes a quarter of a second longer than the slowest device, and fails if the bus is not reachable.
 func (c *Conn) Devices(ctx context.Context) ([]*devicev1.Device, error) {
 	addresses, err := c.discover(ctx, "")
 	if err != nil {
@@ -47,7 +47,8 @@ func (c *Conn) Devices(ctx context.Context) ([]*devicev1.Device, error) {
 	return slices.DeleteFunc(found, func(d *devicev1.Device) bool { return d == nil }), nil
 }
 
-// OfKind returns the addresses of all that serve on the bus under a kind, by robot and name, after a quarter of a second.
+// OfKind returns the addresses of all that serve on the bus under a kind, by robot and name, after a quarter of a
+// second.
 func (c *Conn) OfKind(ctx context.Context, kind string) ([]Address, error) {
 	addresses, err := c.discover(ctx, kind)
 	if err != nil {

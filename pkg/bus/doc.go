@@ -2,15 +2,16 @@
 //
 // # Concepts
 //
-// [Connect] returns a [ConnCloser] to its owner, who passes its [Conn] on to borrowers; a Conn cannot be closed. A connection waits
-// for a server that is not there yet and reconnects by itself, for ever. An [Address] names a device and knows its subjects. What travels:
+// [Connect] returns a [ConnCloser] to its owner, who passes its [Conn] on to borrowers; a Conn cannot be closed. A
+// connection waits for a server that is not there yet and reconnects by itself, for ever. An [Address] names a device
+// and knows its subjects. What travels:
 //
-//   - Messages ([Conn.Publish], [Subscribe]): protobuf, at most once, each with its type in a header. A message larger than the
-//     server's max_payload is split and joined invisibly; parts that are not followed by the next within 5 s are forgotten, and what waits to
-//     be joined is bounded for each sender and for the connection. What does not fit its subscription's type, or cannot be
-//     decoded, is counted and ignored.
-//   - Calls ([Conn.Client], [Conn.Serve]): the unary methods of a gRPC service over request and reply. The generated gRPC client
-//     works unchanged, and errors keep their code. No device at the address is codes.Unavailable.
+//   - Messages ([Conn.Publish], [Subscribe]): protobuf, at most once, each with its type in a header. A message larger
+//     than the server's max_payload is split and joined invisibly; parts that are not followed by the next within 5 s
+//     are forgotten, and what waits to be joined is bounded for each sender and for the connection. What does not fit
+//     its subscription's type, or cannot be decoded, is counted and ignored.
+//   - Calls ([Conn.Client], [Conn.Serve]): the unary methods of a gRPC service over request and reply. The generated
+//     gRPC client works unchanged, and errors keep their code. No device at the address is codes.Unavailable.
 //   - Holds ([Conn.Hold]): promises to read a stream, renewed by themselves; the device publishes while it is held.
 //   - Discovery ([Conn.Devices]): every service is registered with NATS micro.
 //
@@ -22,6 +23,6 @@
 //
 // # Concurrency and shutdown
 //
-// All methods are safe for concurrent use. Messages of one publisher on one subject keep their order. Close of the owner ends every
-// subscription, hold and service of the connection, and returns when their goroutines have ended.
+// All methods are safe for concurrent use. Messages of one publisher on one subject keep their order. Close of the
+// owner ends every subscription, hold and service of the connection, and returns when their goroutines have ended.
 package bus

@@ -23,16 +23,18 @@ const (
 	holdTimeout = 500 * time.Millisecond
 )
 
-// Hold is a promise to read a stream of a device, renewed until Close. It may be made before the device, or the bus, is there.
+// Hold is a promise to read a stream of a device, renewed until Close. It may be made before the device, or the bus, is
+// there.
 type Hold struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 	epoch  atomic.Int64
 }
 
-// Hold promises to read a stream of a device. Reader names the reader for people, in up to 64 printable characters. The promise itself gets
-// a name that begins so and that nobody else can guess: nobody else can end it, and a late release does not end the next promise. It is
-// renewed every second, and at once when the bus is back or the device has restarted.
+// Hold promises to read a stream of a device. Reader names the reader for people, in up to 64 printable characters. The
+// promise itself gets a name that begins so and that nobody else can guess: nobody else can end it, and a late release
+// does not end the next promise. It is renewed every second, and at once when the bus is back or the device has
+// restarted.
 func (c *Conn) Hold(a Address, streamName, reader string) *Hold {
 	holder := fmt.Sprintf("%s %x", reader, access.NewID())
 	ctx, cancel := context.WithCancel(c.ctx)
@@ -129,8 +131,8 @@ func (k *holdKeeper) again() {
 	}
 }
 
-// promise is best effort: whatever goes wrong, the next tick, connect or state message tries again. Close does not interrupt it,
-// so that the device cannot take a promise after its release.
+// promise is best effort: whatever goes wrong, the next tick, connect or state message tries again. Close does not
+// interrupt it, so that the device cannot take a promise after its release.
 func (k *holdKeeper) promise() {
 	ctx, cancel := context.WithTimeout(context.Background(), holdTimeout)
 	defer cancel()

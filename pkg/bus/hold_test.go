@@ -100,7 +100,8 @@ const (
 	holdTimeout = 500 * time.Millisecond
 )
 
-// TestHoldDoesNotWaitForADeadDevice has lives that take the request and never answer. Were the answers awaited, this took 3 s.
+// TestHoldDoesNotWaitForADeadDevice has lives that take the request and never answer. Were the answers awaited, this
+// took 3 s.
 func TestHoldDoesNotWaitForADeadDevice(t *testing.T) {
 	a, b := pair(t)
 	h := a.Hold(front, "video", "me")

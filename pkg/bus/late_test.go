@@ -10,7 +10,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 )
 
-// TestLateCallbacks has NATS run its callbacks later than anybody would like: the first one after listeners were added, others after Close.
+// TestLateCallbacks has NATS run its callbacks later than anybody would like: the first one after listeners were added,
+// others after Close.
 func TestLateCallbacks(t *testing.T) {
 	server, err := embedded.Start(embedded.Config{})
 	if err != nil {
@@ -26,7 +27,8 @@ func TestLateCallbacks(t *testing.T) {
 	if !c.Connected() {
 		t.Fatal("not connected to a server that is there")
 	}
-	for handled := false; !handled; time.Sleep(time.Millisecond) { // NATS's own first callback; below are repetitions of it
+	// NATS's own first callback; below are repetitions of it
+	for handled := false; !handled; time.Sleep(time.Millisecond) {
 		c.mu.Lock()
 		handled = c.handled
 		c.mu.Unlock()

@@ -27,13 +27,15 @@ const maxTypeName = 512
 // epochHeader carries, in decimal, the epoch of the device that sent a message, or of the one that a call is for.
 const epochHeader = "Waldo-Epoch"
 
-// Publish sends m, of at most 64 MiB, to everybody who subscribes to subject now. It keeps nothing for later: while the server is
-// away it fails at once with [ErrDisconnected]. It waits only while the network takes no more, for 2 s at most.
+// Publish sends m, of at most 64 MiB, to everybody who subscribes to subject now. It keeps nothing for later: while the
+// server is away it fails at once with [ErrDisconnected]. It waits only while the network takes no more, for 2 s at
+// most.
 func (c *Conn) Publish(subject string, m proto.Message) error {
 	return c.publish(subject, m, nats.Header{typeHeader: {typeName(m)}})
 }
 
-// PublishAs is [Conn.Publish] for a device, whose messages name its epoch: a reader then knows which definition of the type they follow.
+// PublishAs is [Conn.Publish] for a device, whose messages name its epoch: a reader then knows which definition of the
+// type they follow.
 func (c *Conn) PublishAs(epoch int64, subject string, m proto.Message) error {
 	return c.publish(subject, m, nats.Header{typeHeader: {typeName(m)}, epochHeader: {strconv.FormatInt(epoch, 10)}})
 }
@@ -90,9 +92,9 @@ func sendError(err error) error {
 	}
 }
 
-// Subscribe receives messages of type M from a subject, which may have wildcards. It works whether the server is there or not,
-// and across reconnects. The policy chooses what a slow reader loses; with [stream.Block] up to 128 MiB wait in NATS's own queue,
-// which then drops the newest. Close the subscription to leave.
+// Subscribe receives messages of type M from a subject, which may have wildcards. It works whether the server is there
+// or not, and across reconnects. The policy chooses what a slow reader loses; with [stream.Block] up to 128 MiB wait in
+// NATS's own queue, which then drops the newest. Close the subscription to leave.
 func Subscribe[M proto.Message](c *Conn, subject string, policy stream.Policy) (*Subscription[M], error) {
 	var zero M
 	only := zero.ProtoReflect().Type()

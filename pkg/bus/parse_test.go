@@ -212,7 +212,8 @@ func TestPartsExpire(t *testing.T) {
 
 func TestLosses(t *testing.T) {
 	l := losses{metrics: noMetrics()}
-	for _, totals := range [][2]uint64{{0, 0}, {3, 0}, {3, 5}, {0, 5}, {4, 6}} { // NATS says 0 once a subscription is closed
+	// NATS says 0 once a subscription is closed
+	for _, totals := range [][2]uint64{{0, 0}, {3, 0}, {3, 5}, {0, 5}, {4, 6}} {
 		l.count(totals[0], totals[1])
 	}
 	if d, s := value(t, l.metrics, "lost", "queue_full"), value(t, l.metrics, "lost", "slow_reader"); d != 4 || s != 6 {

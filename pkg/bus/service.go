@@ -20,8 +20,9 @@ import (
 )
 
 const (
-	// maxCalls is how many calls of one method a service works on at once; further ones are refused with ResourceExhausted. Each method has a
-	// budget of its own, so that a flood of slow calls cannot keep a hold or an e-stop out.
+	// maxCalls is how many calls of one method a service works on at once; further ones are refused with
+	// ResourceExhausted. Each method has a budget of its own, so that a flood of slow calls cannot keep a hold or an
+	// e-stop out.
 	maxCalls = 64
 	// longestCall bounds the time a caller may ask for.
 	longestCall = time.Minute
@@ -140,8 +141,8 @@ func (s *Service) joiner(service string, impl any) *joiner {
 	return j
 }
 
-// Close leaves the bus and returns when the calls under way have ended; their contexts are cancelled. It may be called more than
-// once, but not from a handler.
+// Close leaves the bus and returns when the calls under way have ended; their contexts are cancelled. It may be called
+// more than once, but not from a handler.
 func (s *Service) Close() {
 	s.mu.Lock()
 	closed := s.closed
@@ -211,7 +212,8 @@ func (s *Service) end(subject string) {
 	s.calls.Done()
 }
 
-// call runs the handler. Its panic is answered as Internal: one bad call must not take the hardware away from everybody.
+// call runs the handler. Its panic is answered as Internal: one bad call must not take the hardware away from
+// everybody.
 func (s *Service) call(method grpc.MethodDesc, impl any, m *nats.Msg) (response any, err error) {
 	ctx, cancel := context.WithTimeout(s.ctx, callTimeout(m))
 	defer cancel()

@@ -23,13 +23,14 @@ const (
 	maxMessage = 64 << 20
 	// maxParts bounds how finely a message may be split; the smallest sensible max_payload of 8 KiB leads to it.
 	maxParts = maxMessage / headerAllowance
-	// maxPartial and maxHeld bound how many unfinished messages, and bytes of them, a connection keeps, maxOfSender and maxHeldOfSender how
-	// many of one sender. The largest message is held with the headers of its parts.
+	// maxPartial and maxHeld bound how many unfinished messages, and bytes of them, a connection keeps, maxOfSender and
+	// maxHeldOfSender how many of one sender. The largest message is held with the headers of its parts.
 	maxPartial      = 64
 	maxHeld         = 2 * maxMessage
 	maxOfSender     = 16
 	maxHeldOfSender = maxMessage + maxMessage/8
-	// partLife is after what time without another part the beginning of a message is forgotten: the parts of one are sent at once.
+	// partLife is after what time without another part the beginning of a message is forgotten: the parts of one are sent
+	// at once.
 	partLife = 5 * time.Second
 	// senderLength is how much of an id of nuid is the same for all that a process makes.
 	senderLength = 12
@@ -55,8 +56,9 @@ func split(m *nats.Msg, limit int64) []*nats.Msg {
 	return parts
 }
 
-// store keeps the beginnings of split messages, those of all subscriptions and services of a connection together, so that neither one
-// sender nor many can make it keep more than is bearable. What has not grown for a while is forgotten. It is safe for concurrent use.
+// store keeps the beginnings of split messages, those of all subscriptions and services of a connection together, so
+// that neither one sender nor many can make it keep more than is bearable. What has not grown for a while is forgotten.
+// It is safe for concurrent use.
 type store struct {
 	metrics *metrics
 
@@ -68,8 +70,8 @@ type store struct {
 
 func newStore(m *metrics) *store { return &store{metrics: m} }
 
-// joiner puts the parts of one subscription's messages together again. NATS keeps the order of one publisher, so a part out of its turn
-// means that another was lost, and the message with it.
+// joiner puts the parts of one subscription's messages together again. NATS keeps the order of one publisher, so a part
+// out of its turn means that another was lost, and the message with it.
 type joiner struct {
 	store *store
 	limit int // of a message
@@ -159,8 +161,8 @@ func (s *store) remove(i int) *partial {
 	return p
 }
 
-// keep waits for the rest of p. If its sender, or all together, have too much under way, what of that has not grown for longest is forgotten:
-// the parts of a message come one right after the other.
+// keep waits for the rest of p. If its sender, or all together, have too much under way, what of that has not grown for
+// longest is forgotten: the parts of a message come one right after the other.
 func (s *store) keep(p *partial) {
 	if s.closed {
 		return

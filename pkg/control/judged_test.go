@@ -39,8 +39,8 @@ type author struct {
 	sequence       int64
 }
 
-// TestJudged holds testdata/judged.jsonl to the rules. The tests of the web page play against an actuator of their own; they
-// replay this file, and so prove that theirs judges as the arbiter does.
+// TestJudged holds testdata/judged.jsonl to the rules. The tests of the web page play against an actuator of their own;
+// they replay this file, and so prove that theirs judges as the arbiter does.
 func TestJudged(t *testing.T) {
 	var lines bytes.Buffer
 	out, seen := json.NewEncoder(&lines), map[string]int{}

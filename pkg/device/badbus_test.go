@@ -14,8 +14,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 )
 
-// TestBusThatRefuses checks that a device with the wrong token works without the bus, ends without it, and joins the bus once that
-// takes the token.
+// TestBusThatRefuses checks that a device with the wrong token works without the bus, ends without it, and joins the
+// bus once that takes the token.
 func TestBusThatRefuses(t *testing.T) {
 	server := startServer(t, embedded.Config{Token: "s3cret"})
 	settings := Settings{NATS: server.URL(), Token: "other"}

@@ -85,8 +85,8 @@ func (p *program) await(t *testing.T, text string) string {
 	return ""
 }
 
-// end sends a signal and returns how the process ended. A process gives up waiting for its own end after [patience]; the rest
-// of the time is for a busy machine.
+// end sends a signal and returns how the process ended. A process gives up waiting for its own end after [patience];
+// the rest of the time is for a busy machine.
 func (p *program) end(t *testing.T, signal os.Signal) *os.ProcessState {
 	t.Helper()
 	begin := time.Now()

@@ -9,8 +9,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/settings"
 )
 
-// configure reads flags, environment and robot file, in falling order of precedence, into settings and the kind's configuration. The
-// error reports everything that is wrong.
+// configure reads flags, environment and robot file, in falling order of precedence, into settings and the kind's
+// configuration. The error reports everything that is wrong.
 func configure[C any](k Kind[C], args []string, environ func(string) string, help io.Writer) (Settings, C, *settings.Given, error) {
 	common, config := defaultSettings, k.Defaults
 	fields := append(robot.Fields(&common), robot.Fields(&config)...)

@@ -13,8 +13,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/access"
 )
 
-// newDebugServer serves /metrics and /debug/pprof. It is for the loopback listener only: it asks nobody for a token, and answers
-// nobody who asks for another machine.
+// newDebugServer serves /metrics and /debug/pprof. It is for the loopback listener only: it asks nobody for a token,
+// and answers nobody who asks for another machine.
 func newDebugServer(registry *prometheus.Registry) *http.Server {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metricsOf(registry))
@@ -24,7 +24,8 @@ func newDebugServer(registry *prometheus.Registry) *http.Server {
 	return &http.Server{Handler: access.LoopbackOnly(mux), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
 }
 
-// metricsOf serves the metrics of the device, and those of the process and of Go, which are not set up before somebody asks.
+// metricsOf serves the metrics of the device, and those of the process and of Go, which are not set up before somebody
+// asks.
 func metricsOf(registry *prometheus.Registry) http.Handler {
 	addOwn := sync.OnceFunc(func() {
 		registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

@@ -15,7 +15,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
-// maxText bounds each text in the description, in bytes: an error or an attribute may repeat what unknown hardware sent.
+// maxText bounds each text in the description, in bytes: an error or an attribute may repeat what unknown hardware
+// sent.
 const maxText = 1024
 
 func newAbout(s Settings, kind, version string, grpcAt, metricsAt net.Addr) *devicev1.Device {
@@ -40,8 +41,8 @@ func (k *Kit) Device() *devicev1.Device {
 	return k.snapshot()
 }
 
-// SetAttributes merges what the hardware reports about itself into the device's description. An empty value removes its key. What
-// is not UTF-8 is replaced, and what is longer than 1024 bytes cut.
+// SetAttributes merges what the hardware reports about itself into the device's description. An empty value removes its
+// key. What is not UTF-8 is replaced, and what is longer than 1024 bytes cut.
 func (k *Kit) SetAttributes(attributes map[string]string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -60,7 +61,8 @@ func (k *Kit) SetAttributes(attributes map[string]string) {
 	k.tell()
 }
 
-// setState makes a state known, unless the device is stopping: nothing comes after that. It reports whether the state is new.
+// setState makes a state known, unless the device is stopping: nothing comes after that. It reports whether the state
+// is new.
 func (k *Kit) setState(state devicev1.DeviceState, reason string) bool {
 	reason = plain(reason)
 	k.mu.Lock()
@@ -94,8 +96,8 @@ func (k *Kit) changed() {
 	k.tell()
 }
 
-// tell makes watchers and, soon, the bus hear of a change. It needs mu, so that nobody hears of two changes in the wrong order,
-// and does not wait: the bus is told by [Process.announce].
+// tell makes watchers and, soon, the bus hear of a change. It needs mu, so that nobody hears of two changes in the
+// wrong order, and does not wait: the bus is told by [Process.announce].
 func (k *Kit) tell() {
 	k.changes.Publish(k.snapshot())
 	k.poke()

@@ -33,9 +33,9 @@ func Away(why error) error {
 	return fmt.Errorf("%w: %w", ErrAway, why)
 }
 
-// Status gives an error its gRPC code; a service calls it once, where its methods return. The codes of the service's own errors are
-// in the table, of which an error should match one. An [io.EOF], with which
-// readers of a stopping device end, is Unavailable. What is a status already stays as it is, and so does nil.
+// Status gives an error its gRPC code; a service calls it once, where its methods return. The codes of the service's
+// own errors are in the table, of which an error should match one. An [io.EOF], with which readers of a stopping device
+// end, is Unavailable. What is a status already stays as it is, and so does nil.
 func Status(err error, table map[error]codes.Code) error {
 	if _, ok := status.FromError(err); ok {
 		return err
@@ -47,7 +47,8 @@ func Status(err error, table map[error]codes.Code) error {
 	return status.Error(code, err.Error())
 }
 
-// codeOf prefers what the hardware and the service report to the context in which they do. It returns OK for the end of a reader.
+// codeOf prefers what the hardware and the service report to the context in which they do. It returns OK for the end of
+// a reader.
 func codeOf(err error, table map[error]codes.Code) codes.Code {
 	if errors.Is(err, ErrAway) || errors.Is(err, ErrBusy) || errors.Is(err, ErrStopping) {
 		return codes.Unavailable

@@ -27,8 +27,9 @@ type in struct {
 	accepted prometheus.Counter
 }
 
-// NewIn defines a stream of a generated message type, in [Kind.New]. Its name is one that no other stream of the device has, in the
-// form of those of [NewOut]. The policy chooses what is lost when more arrives than [In.Receive] takes; losses are counted by the bus.
+// NewIn defines a stream of a generated message type, in [Kind.New]. Its name is one that no other stream of the device
+// has, in the form of those of [NewOut]. The policy chooses what is lost when more arrives than [In.Receive] takes;
+// losses are counted by the bus.
 func NewIn[M proto.Message](k *Kit, name string, policy stream.Policy) *In[M] {
 	var zero M
 	core := &in{
@@ -44,8 +45,8 @@ func NewIn[M proto.Message](k *Kit, name string, policy stream.Policy) *In[M] {
 	return &In[M]{core, policy}
 }
 
-// Receive calls take for every message that comes, one after the other, until ctx ends; then it returns its error. Before and
-// afterwards messages go by unheard.
+// Receive calls take for every message that comes, one after the other, until ctx ends; then it returns its error.
+// Before and afterwards messages go by unheard.
 func (i *In[M]) Receive(ctx context.Context, take func(M)) error {
 	sub, err := bus.Subscribe[M](i.kit.Bus(), i.kit.address.In(i.name), i.policy)
 	if err != nil {

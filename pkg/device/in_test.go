@@ -39,7 +39,8 @@ func speaker(t *testing.T, c *bus.Conn, p *Process) (say func() float64) {
 	}
 }
 
-// untilHeard says numbers until one is heard. A device listens a moment after it is ready, and what goes by before is lost.
+// untilHeard says numbers until one is heard. A device listens a moment after it is ready, and what goes by before is
+// lost.
 func untilHeard(say func() float64, got <-chan float64) float64 {
 	for {
 		say()

@@ -75,7 +75,8 @@ func (g *guard) stream(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo
 	return next(srv, s)
 }
 
-// end is deferred: it turns a panic, and an error without a code, into one that is the same for callers on gRPC and on the bus.
+// end is deferred: it turns a panic, and an error without a code, into one that is the same for callers on gRPC and on
+// the bus.
 func (g *guard) end(method string, err *error) {
 	if p := recover(); p != nil {
 		g.log.Error("a call panicked", "method", method, "panic", p, "stack", string(debug.Stack()))

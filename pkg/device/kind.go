@@ -10,20 +10,20 @@ type Kind[C any] struct {
 	Version string
 	// Defaults is the configuration where nothing else is said.
 	Defaults C
-	// OneCore runs the Go code of the process on one core at a time. It is for kinds whose work comes in small pieces: each of these
-	// would wake a second thread, which finds nothing to do. Calls of C and of the system do not count, so a device can still use several
-	// cores with them. A number in the environment variable GOMAXPROCS takes precedence.
+	// OneCore runs the Go code of the process on one core at a time. It is for kinds whose work comes in small pieces:
+	// each of these would wake a second thread, which finds nothing to do. Calls of C and of the system do not count, so a
+	// device can still use several cores with them. A number in the environment variable GOMAXPROCS takes precedence.
 	OneCore bool
-	// New makes the driver. Services and streams are registered here. Hardware is not opened yet: that is for Run. Calls come
-	// once New has returned, perhaps before Run has. An error ends the process with ExitConfiguration.
+	// New makes the driver. Services and streams are registered here. Hardware is not opened yet: that is for Run. Calls
+	// come once New has returned, perhaps before Run has. An error ends the process with ExitConfiguration.
 	New func(*Kit, C) (Driver, error)
 }
 
 // Driver works a piece of hardware.
 type Driver interface {
-	// Run opens the hardware, calls ready once it works, and serves until ctx ends (then it returns nil or ctx's error) or the
-	// hardware is gone (then it returns why, for people to read). It leaves nothing open. It is called again after every return,
-	// never twice at once. ready may be called from any goroutine; only the first call counts, and none after the return.
-	// A panic ends the process, as everywhere in Go; a launcher starts it again.
+	// Run opens the hardware, calls ready once it works, and serves until ctx ends (then it returns nil or ctx's error) or
+	// the hardware is gone (then it returns why, for people to read). It leaves nothing open. It is called again after
+	// every return, never twice at once. ready may be called from any goroutine; only the first call counts, and none
+	// after the return. A panic ends the process, as everywhere in Go; a launcher starts it again.
 	Run(ctx context.Context, ready func()) error
 }

@@ -62,8 +62,8 @@ func (k *Kit) Bus() *bus.Conn { return k.conn.Conn }
 // Epoch is the life of this process: random, positive.
 func (k *Kit) Epoch() int64 { return k.epoch }
 
-// RegisterService serves a gRPC service, and its unary methods on the bus. It is for use in [Kind.New] only, and makes Kit a
-// [grpc.ServiceRegistrar], which the generated Register functions take. Calls come once New has returned.
+// RegisterService serves a gRPC service, and its unary methods on the bus. It is for use in [Kind.New] only, and makes
+// Kit a [grpc.ServiceRegistrar], which the generated Register functions take. Calls come once New has returned.
 func (k *Kit) RegisterService(desc *grpc.ServiceDesc, impl any) {
 	if _, taken := k.server.GetServiceInfo()[desc.ServiceName]; taken {
 		k.fail(fmt.Errorf("service %s is registered twice", desc.ServiceName))
@@ -75,11 +75,13 @@ func (k *Kit) RegisterService(desc *grpc.ServiceDesc, impl any) {
 	k.services = append(k.services, registration{desc, impl})
 }
 
-// Stopping ends when the device begins to stop: the context of [Driver.Run], for calls that would otherwise go on for ever.
+// Stopping ends when the device begins to stop: the context of [Driver.Run], for calls that would otherwise go on for
+// ever.
 func (k *Kit) Stopping() context.Context { return k.stopping }
 
-// OnStop has f called when the device stops, after Run has returned for the last time and calls have ended. The one given last is called
-// first. It is for use in [Kind.New], for what lives as long as the process; f is not called if the device does not start.
+// OnStop has f called when the device stops, after Run has returned for the last time and calls have ended. The one
+// given last is called first. It is for use in [Kind.New], for what lives as long as the process; f is not called if
+// the device does not start.
 func (k *Kit) OnStop(f func()) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -17,8 +17,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/settings"
 )
 
-// How a device process ends. A launcher starts it again, except after ExitStopped and ExitConfiguration. The numbers keep clear of 1
-// and 2, with which the Go runtime ends a program that panicked; those of sysexits.h are used.
+// How a device process ends. A launcher starts it again, except after ExitStopped and ExitConfiguration. The numbers
+// keep clear of 1 and 2, with which the Go runtime ends a program that panicked; those of sysexits.h are used.
 const (
 	// ExitStopped is the end on request.
 	ExitStopped = 0
@@ -85,8 +85,8 @@ func run[C any](k Kind[C], args []string, environ func(string) string, stdout, s
 	return ExitStopped
 }
 
-// stopWithin stops a process, and gives up on a driver that does not see that its context has ended: the operating system takes
-// from it what it holds.
+// stopWithin stops a process, and gives up on a driver that does not see that its context has ended: the operating
+// system takes from it what it holds.
 func stopWithin(d time.Duration, p *Process, log *slog.Logger) {
 	stopped := make(chan struct{})
 	go func() {
@@ -100,7 +100,8 @@ func stopWithin(d time.Duration, p *Process, log *slog.Logger) {
 	}
 }
 
-// ErrTaken is for errors of [Kind.New] that say that another process has what the device needs: it may be gone when a launcher tries again.
+// ErrTaken is for errors of [Kind.New] that say that another process has what the device needs: it may be gone when a
+// launcher tries again.
 var ErrTaken = errors.New("taken by another process")
 
 func exitCode(err error) int {

@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// certain is for how long another life must be heard, message after message, before it counts as a process of its own. What a predecessor
-	// that died had still on its way comes at once, and two lives of one device that is restarted by hand overlap for less.
+	// certain is for how long another life must be heard, message after message, before it counts as a process of its own.
+	// What a predecessor that died had still on its way comes at once, and two lives of one device that is restarted by
+	// hand overlap for less.
 	certain = 2500 * time.Millisecond
 	// silent is after what silence the other is gone: it speaks once a second.
 	silent = 2500 * time.Millisecond
@@ -21,8 +22,8 @@ const (
 	maxNamesakes = 16
 )
 
-// Namesake reports which other process on the bus has the name of this device, and what to do about it; empty if there is none. An actuator
-// grants no lease meanwhile.
+// Namesake reports which other process on the bus has the name of this device, and what to do about it; empty if there
+// is none. An actuator grants no lease meanwhile.
 func (k *Kit) Namesake() string {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -17,8 +17,8 @@ import (
 type OutOptions struct {
 	// KeyFrameOnRequest tells readers of encoded video that they may ask for a key frame instead of waiting for one.
 	KeyFrameOnRequest bool
-	// MediaTypes are those of the frames, the usual one first, for example video/H264. Readers choose by them before a frame
-	// has come.
+	// MediaTypes are those of the frames, the usual one first, for example video/H264. Readers choose by them before a
+	// frame has come.
 	MediaTypes []string
 	// AlternativeTo names the stream, defined before, that carries the same content in another media type.
 	AlternativeTo string
@@ -42,8 +42,8 @@ type out struct {
 	lost      prometheus.Counter
 }
 
-// NewOut defines a stream of a generated message type, in [Kind.New]. Its name is unique in the device: lower-case letters, digits
-// and hyphens, at most 63.
+// NewOut defines a stream of a generated message type, in [Kind.New]. Its name is unique in the device: lower-case
+// letters, digits and hyphens, at most 63.
 func NewOut[M proto.Message](k *Kit, name string, o OutOptions) *Out[M] {
 	var zero M
 	core := &out{
@@ -77,8 +77,9 @@ func newStreamCounter(name, help, stream string) prometheus.Counter {
 	return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: prometheus.Labels{"stream": stream}})
 }
 
-// Publish sends m to the readers on the bus if there are any. It keeps nothing for later: while the bus is away m is lost, and
-// counted. It does not wait for readers; only a bus that is there and does not read, which is then given up, delays it, for 2 s at most.
+// Publish sends m to the readers on the bus if there are any. It keeps nothing for later: while the bus is away m is
+// lost, and counted. It does not wait for readers; only a bus that is there and does not read, which is then given up,
+// delays it, for 2 s at most.
 func (o *Out[M]) Publish(m M) {
 	if !o.Held() {
 		return
@@ -93,8 +94,9 @@ func (o *Out[M]) Publish(m M) {
 // Held reports whether somebody on the bus reads the stream.
 func (o *out) Held() bool { return o.holds.demand.Wanted() }
 
-// WhileHeld runs work whenever somebody on the bus reads the stream, and cancels its context when nobody does any more. It waits
-// for work to return before it runs it again. It returns when ctx ends, with its error, or when work ends by itself, with its error.
+// WhileHeld runs work whenever somebody on the bus reads the stream, and cancels its context when nobody does any more.
+// It waits for work to return before it runs it again. It returns when ctx ends, with its error, or when work ends by
+// itself, with its error.
 func (o *out) WhileHeld(ctx context.Context, work func(context.Context) error) error {
 	return o.holds.demand.While(ctx, work)
 }

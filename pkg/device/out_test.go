@@ -99,7 +99,8 @@ func TestHoldersFromSeveralPeers(t *testing.T) {
 	}
 	until(t, heard, "none", holders(0))
 
-	// A watcher may never see a hold of 10 ms, because it gets the newest state only; but it sees one that becomes that short.
+	// A watcher may never see a hold of 10 ms, because it gets the newest state only; but it sees one that becomes that
+	// short.
 	client := c.Client(p.Kit().Address())
 	hold(t, client, "silent", time.Minute)
 	until(t, w, "the hold", holders(1))

@@ -45,8 +45,9 @@ type Process struct {
 	stop  sync.Once
 }
 
-// Start runs a device until Stop. [Main] uses it; so can a test. Settings that are empty have their defaults, except Device,
-// which has none; a nil log logs nothing. An error that wraps a *net.OpError means that an address was not available.
+// Start runs a device until Stop. [Main] uses it; so can a test. Settings that are empty have their defaults, except
+// Device, which has none; a nil log logs nothing. An error that wraps a *net.OpError means that an address was not
+// available.
 func Start[C any](k Kind[C], s Settings, config C, log *slog.Logger) (*Process, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -172,8 +173,8 @@ func equip[C any](k Kind[C], kit *Kit, config C) (Driver, error) {
 	return driver, nil
 }
 
-// serveBus serves the unary methods on the bus, and makes the device known to those who look for devices. The state is announced
-// later, so the device can be called once it is announced.
+// serveBus serves the unary methods on the bus, and makes the device known to those who look for devices. The state is
+// announced later, so the device can be called once it is announced.
 func (k *Kit) serveBus(g *guard) error {
 	service, err := k.conn.Serve(bus.ServiceConfig{
 		Address: k.address, Kind: k.about.Kind, Version: k.about.Version, Interceptor: g.bus, MaxRequest: maxRequest, Epoch: k.epoch,
@@ -207,8 +208,8 @@ func (p *Process) served(what string, err error) {
 	}
 }
 
-// announce publishes the description on every change, once a second, at once whenever the bus is back, and a last time at the end.
-// It is the only one to do so, and on a goroutine of its own: a bus that hangs delays nobody else.
+// announce publishes the description on every change, once a second, at once whenever the bus is back, and a last time
+// at the end. It is the only one to do so, and on a goroutine of its own: a bus that hangs delays nobody else.
 func (p *Process) announce(ctx context.Context) {
 	stop := p.kit.conn.OnConnect(p.kit.poke)
 	defer stop()
@@ -235,8 +236,8 @@ func (p *Process) MetricsAddress() string { return p.kit.about.MetricsAddress }
 // Kit is the kit of the running device, for tests.
 func (p *Process) Kit() *Kit { return p.kit }
 
-// Stop ends the device and returns when nothing of it is left: within 2 s, unless the driver or a call takes longer to see that its
-// context has ended. It may be called more than once, and from several goroutines.
+// Stop ends the device and returns when nothing of it is left: within 2 s, unless the driver or a call takes longer to
+// see that its context has ended. It may be called more than once, and from several goroutines.
 func (p *Process) Stop() {
 	p.stop.Do(func() {
 		p.kit.setState(devicev1.DeviceState_DEVICE_STATE_STOPPING, "stopped on request")

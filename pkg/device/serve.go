@@ -17,8 +17,9 @@ type Reader[M proto.Message] interface {
 	Close()
 }
 
-// Serve publishes what a reader delivers whenever somebody on the bus holds the stream, until ctx ends. The reader is opened for
-// the first holder and closed after the last. One that fails is logged, and another is opened after a second.
+// Serve publishes what a reader delivers whenever somebody on the bus holds the stream, until ctx ends. The reader is
+// opened for the first holder and closed after the last. One that fails is logged, and another is opened after a
+// second.
 func Serve[M proto.Message, R Reader[M]](ctx context.Context, o *Out[M], open func() (R, error)) {
 	_ = o.WhileHeld(ctx, func(ctx context.Context) error { // returns when ctx ends, which is no failure
 		for {

@@ -68,7 +68,8 @@ func (f *failing) Next(ctx context.Context) (*wrapperspb.DoubleValue, error) {
 
 func (f *failing) Close() { f.note("closed") }
 
-// TestServeOpensAgain: readers come and go with the holders, and one that fails, or cannot be opened, is replaced after a second.
+// TestServeOpensAgain: readers come and go with the holders, and one that fails, or cannot be opened, is replaced after
+// a second.
 func TestServeOpensAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var logged bytes.Buffer

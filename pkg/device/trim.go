@@ -14,12 +14,14 @@ import (
 // trimAfter is how long after its start a device gives back what only the start needed: others have called it by then.
 const trimAfter = 20 * time.Second
 
-// gcPercent lets a running device hold 2 MiB of garbage, where Go's default is 4 MiB: more than an idle device has in use.
+// gcPercent lets a running device hold 2 MiB of garbage, where Go's default is 4 MiB: more than an idle device has in
+// use.
 const gcPercent = 50
 
-// trim gives garbage back to the system, and unmaps the pages of the program and its libraries, most of which hold code that runs once.
-// They stay in the page cache, where the system can drop them, and a page that is needed is mapped again as before its first use. What
-// this does for a program depends on the kernel: Linux 6.18 maps as much at once as it has cached in one piece, up to 2 MiB.
+// trim gives garbage back to the system, and unmaps the pages of the program and its libraries, most of which hold code
+// that runs once. They stay in the page cache, where the system can drop them, and a page that is needed is mapped
+// again as before its first use. What this does for a program depends on the kernel: Linux 6.18 maps as much at once as
+// it has cached in one piece, up to 2 MiB.
 func trim() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
@@ -37,7 +39,8 @@ func trim() {
 	size := uint64(os.Getpagesize())
 	for line := range strings.Lines(string(maps)) {
 		for _, part := range filePages(pages, fileMapping(strings.Fields(line)), size) {
-			_, _, _ = syscall.Syscall(syscall.SYS_MADVISE, uintptr(part.start), uintptr(part.length), syscall.MADV_DONTNEED) // best effort
+			// best effort
+			_, _, _ = syscall.Syscall(syscall.SYS_MADVISE, uintptr(part.start), uintptr(part.length), syscall.MADV_DONTNEED)
 		}
 	}
 }
@@ -45,8 +48,8 @@ func trim() {
 // mapping is a part of the memory of a process.
 type mapping struct{ start, length uint64 }
 
-// fileMapping reads a line of /proc/<pid>/maps (range, permissions, offset, device, inode, path); see proc_pid_maps(5). It returns nothing
-// for what can be written or is not of a file.
+// fileMapping reads a line of /proc/<pid>/maps (range, permissions, offset, device, inode, path); see proc_pid_maps(5).
+// It returns nothing for what can be written or is not of a file.
 func fileMapping(fields []string) mapping {
 	if len(fields) < 6 || fields[1] != "r-xp" && fields[1] != "r--p" || fields[4] == "0" {
 		return mapping{}
@@ -66,8 +69,8 @@ const (
 	pageOfFile  = 1 << 61
 )
 
-// filePages returns the parts of a mapping that are in memory and as they are in the file. The loader has changed others, before it made
-// them read-only; those must stay.
+// filePages returns the parts of a mapping that are in memory and as they are in the file. The loader has changed
+// others, before it made them read-only; those must stay.
 func filePages(pagemap io.ReaderAt, m mapping, size uint64) (parts []mapping) {
 	entries := make([]byte, m.length/size*8)
 	if _, err := pagemap.ReadAt(entries, int64(m.start/size*8)); err != nil {

@@ -21,13 +21,11 @@
 //
 // # Promises
 //
-//   - Nothing changes for a reader that keeps up, whatever its round-trip time: the limit grows as it is
-//     used up.
+//   - Nothing changes for a reader that keeps up, whatever its round-trip time: the limit grows as it is used up.
 //   - Every call has an unguessable id, the response header waldo-call. It ends with the call.
-//   - A reader that stops forever blocks its own call and nothing else. Waiting ends with the call or
-//     when the server stops.
-//   - A connection whose frames are not understood is not bounded, and works as it would without this
-//     package.
+//   - A reader that stops forever blocks its own call and nothing else. Waiting ends with the call or when the server
+//     stops.
+//   - A connection whose frames are not understood is not bounded, and works as it would without this package.
 //
 // [Acknowledging] is the other side, for clients in Go. Everything in the package is safe for concurrent
 // use; it starts no goroutines except those of Acknowledging, which end with their calls.

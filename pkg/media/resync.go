@@ -36,7 +36,8 @@ func (r *Resync) Accept(epoch, seq int64, key bool) (deliver bool) {
 	return r.synced
 }
 
-// Lose holds back frames up to the next key frame even without a gap in the sequence, for example because the codec has changed.
+// Lose holds back frames up to the next key frame even without a gap in the sequence, for example because the codec has
+// changed.
 func (r *Resync) Lose() { r.synced = false }
 
 // Skipped is the number of frames that arrived but were not delivered.

@@ -199,7 +199,8 @@ func (d *decoder) pairs(n *yaml.Node, path string, f func(key, val *yaml.Node)) 
 // gluedForm is a key with its value right behind the colon, which YAML takes for a key alone.
 var gluedForm = text.Pattern(`^([A-Za-z_][A-Za-z0-9_-]*):.`)
 
-// glued returns the key that was meant if there is no space behind its colon; the value is left out, since it can be a password.
+// glued returns the key that was meant if there is no space behind its colon; the value is left out, since it can be a
+// password.
 func glued(key, val *yaml.Node) string {
 	if key.Style != 0 || val.Value != "" || val.ShortTag() != "!!null" {
 		return ""

@@ -24,7 +24,8 @@ type Error struct {
 // Unwrap returns the error behind the problem, if there is one.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Error returns origin, field and problem, each where there is one, with a colon between them and without the secrets of addresses.
+// Error returns origin, field and problem, each where there is one, with a colon between them and without the secrets
+// of addresses.
 func (e *Error) Error() string {
 	parts := make([]string, 0, 3)
 	for _, s := range []string{e.Origin, e.Field, e.Problem} {
@@ -35,8 +36,8 @@ func (e *Error) Error() string {
 	return access.RedactText(strings.Join(parts, ": "))
 }
 
-// FieldError says that the value of a field cannot be used, in the words of the program the field belongs to. It does not
-// know where the value came from; [Section.Locate] adds that.
+// FieldError says that the value of a field cannot be used, in the words of the program the field belongs to. It does
+// not know where the value came from; [Section.Locate] adds that.
 type FieldError struct {
 	// Key is the field's key in its section, dotted if it is nested.
 	Key string

@@ -7,12 +7,12 @@ import (
 	"strconv"
 )
 
-// HandedFD is the environment variable by which a launcher hands its processes the robot file as the launcher has read it: the number of an
-// open file descriptor. So all of them run the same robot, whatever happens to the file meanwhile.
+// HandedFD is the environment variable by which a launcher hands its processes the robot file as the launcher has read
+// it: the number of an open file descriptor. So all of them run the same robot, whatever happens to the file meanwhile.
 const HandedFD = "WALDO_ROBOT_FD"
 
-// LoadHanded is [Load] for a process that a launcher may have started: what the launcher hands over comes before what the file says by now.
-// The path still names the file in errors.
+// LoadHanded is [Load] for a process that a launcher may have started: what the launcher hands over comes before what
+// the file says by now. The path still names the file in errors.
 func LoadHanded(path string, environ func(string) string) (*Robot, error) {
 	given := environ(HandedFD)
 	if given == "" {

@@ -31,8 +31,8 @@ type document struct {
 	NATS    yaml.Node `yaml:"nats"`
 }
 
-// Parse reads and checks the text of a robot.yaml. The name stands for the file in errors and in [Robot.File]. The error
-// holds all that is wrong, one line each.
+// Parse reads and checks the text of a robot.yaml. The name stands for the file in errors and in [Robot.File]. The
+// error holds all that is wrong, one line each.
 func Parse(name string, data []byte) (*Robot, error) {
 	root, err := readYAML(name, data)
 	if err != nil {

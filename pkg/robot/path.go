@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// fromFile returns a value as a path that is good in the working directory, if it is a relative path, as the tag says, in this file.
+// fromFile returns a value as a path that is good in the working directory, if it is a relative path, as the tag says,
+// in this file.
 func fromFile(file, tag, value string) string {
 	rule, words, _ := strings.Cut(tag, " ")
 	isPath := true

@@ -12,7 +12,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
-// TestPathsCountFromTheFile decodes paths from a file in another folder than the working directory, by an absolute and a relative name.
+// TestPathsCountFromTheFile decodes paths from a file in another folder than the working directory, by an absolute and
+// a relative name.
 func TestPathsCountFromTheFile(t *testing.T) {
 	type config struct {
 		Any    string `yaml:"any" path:"any"`

@@ -61,8 +61,8 @@ type NATS struct {
 	Listen string `yaml:"listen" help:"where the embedded NATS server listens"`
 }
 
-// Client returns the URL by which the robot's processes reach the bus, and the key of the file that says so. Both are empty if the file
-// does not say, or leaves the port of an embedded server open.
+// Client returns the URL by which the robot's processes reach the bus, and the key of the file that says so. Both are
+// empty if the file does not say, or leaves the port of an embedded server open.
 func (n NATS) Client() (url, key string) {
 	if n.URL != "" {
 		return n.URL, "nats.url"
@@ -77,8 +77,8 @@ func (n NATS) Client() (url, key string) {
 	return "nats://" + net.JoinHostPort(host, port), "nats.listen"
 }
 
-// Load reads and checks a robot.yaml, or the built-in robot if the name is [Builtin]. The error holds all that is wrong, one
-// line each.
+// Load reads and checks a robot.yaml, or the built-in robot if the name is [Builtin]. The error holds all that is
+// wrong, one line each.
 func Load(path string) (*Robot, error) {
 	if path == Builtin {
 		return Default()

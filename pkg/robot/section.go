@@ -11,8 +11,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Section is a group of keys whose meaning belongs to another program: those of a device, or of the gateway. The zero value
-// is an empty section, to be filled by [Section.Override].
+// Section is a group of keys whose meaning belongs to another program: those of a device, or of the gateway. The zero
+// value is an empty section, to be filled by [Section.Override].
 type Section struct {
 	file      string     // "robot.yaml"; empty if no file was read
 	path      string     // "devices.front"; empty if no file was read
@@ -24,21 +24,21 @@ type Section struct {
 // override is a value from a flag or the environment.
 type override struct{ key, value, origin string }
 
-// Override sets a key as a flag or the environment gave it. Origin is named in errors instead of file and line, for example
-// `--width` or `WALDO_WIDTH`. Of several values for one key the last one counts. A nested key is dotted (`control.deadman`);
-// lists are written with commas, or in YAML like maps: `[a, b]`, `{left: 0}`.
+// Override sets a key as a flag or the environment gave it. Origin is named in errors instead of file and line, for
+// example `--width` or `WALDO_WIDTH`. Of several values for one key the last one counts. A nested key is dotted
+// (`control.deadman`); lists are written with commas, or in YAML like maps: `[a, b]`, `{left: 0}`.
 func (s *Section) Override(key, value, origin string) {
 	s.overrides = append(slices.Clip(s.overrides), override{key, value, origin})
 }
 
-// Decode fills a struct from the section. Fields with a `yaml:"key"` tag are configuration, others are left alone; a field
-// whose key is not given keeps its value, so defaults are set beforehand. Fields may be text, numbers, booleans,
-// time.Duration (written with a unit: `200ms`), implementers of encoding.TextUnmarshaler, and structs, lists and maps of
-// those; `yaml:",inline"` takes the fields of a struct as one's own.
+// Decode fills a struct from the section. Fields with a `yaml:"key"` tag are configuration, others are left alone; a
+// field whose key is not given keeps its value, so defaults are set beforehand. Fields may be text, numbers, booleans,
+// time.Duration (written with a unit: `200ms`), implementers of encoding.TextUnmarshaler, and structs, lists and maps
+// of those; `yaml:",inline"` takes the fields of a struct as one's own.
 //
-// A text with the tag `path:"any"` is a path: if it is relative, it counts from the folder of the file, or, if a flag or the environment
-// gives it, from the working directory as usual. `path:"except test sim"` is one unless it is one of these words, and `path:"only .wav"` if it
-// ends so.
+// A text with the tag `path:"any"` is a path: if it is relative, it counts from the folder of the file, or, if a flag
+// or the environment gives it, from the working directory as usual. `path:"except test sim"` is one unless it is one of
+// these words, and `path:"only .wav"` if it ends so.
 //
 // If the struct has a method `Validate() error`, it is called once everything could be read; use [BadField] in it.
 // The error holds all that is wrong, one line each, with its origin.
@@ -63,8 +63,8 @@ func (s *Section) Decode(into any) error {
 	return nil
 }
 
-// Locate adds to the field errors within err (see [BadField]) where the value of the field was given. Other errors within it
-// stay as they are.
+// Locate adds to the field errors within err (see [BadField]) where the value of the field was given. Other errors
+// within it stay as they are.
 func (s *Section) Locate(err error) error {
 	return locate(err, s.where)
 }
@@ -75,7 +75,8 @@ func (s *Section) Given() bool { return s.node != nil || len(s.overrides) > 0 }
 // Has tells whether the file gives a key.
 func (s *Section) Has(key string) bool { return s.node != nil && find(s.node, key) != nil }
 
-// Meaning returns a text that is the same for sections that mean the same, whatever their layout, comments, and spelling of keys.
+// Meaning returns a text that is the same for sections that mean the same, whatever their layout, comments, and
+// spelling of keys.
 func (s *Section) Meaning() string {
 	var b strings.Builder
 	if s.node != nil && s.node.Kind == yaml.MappingNode {
@@ -102,8 +103,8 @@ func meaning(b *strings.Builder, n *yaml.Node) {
 	b.WriteByte(')')
 }
 
-// Text returns a single value as it was given, without knowing the other keys: the last override, else what the file says, else
-// "".
+// Text returns a single value as it was given, without knowing the other keys: the last override, else what the file
+// says, else "".
 func (s *Section) Text(key string) string {
 	for _, o := range slices.Backward(s.overrides) {
 		if o.key == key {

@@ -7,10 +7,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Keys are spelled in camelCase, as in the protobuf JSON mapping. Before, some were spelled with underscores; those spellings are still
-// accepted, see [Section.Warnings].
+// Keys are spelled in camelCase, as in the protobuf JSON mapping. Before, some were spelled with underscores; those
+// spellings are still accepted, see [Section.Warnings].
 
-// camel turns the old spelling of a key into the one in use: jpeg_quality into jpegQuality. Other keys stay as they are.
+// camel turns the old spelling of a key into the one in use: jpeg_quality into jpegQuality. Other keys stay as they
+// are.
 func camel(key string) string {
 	first, rest, _ := strings.Cut(key, "_")
 	if first == "" {
@@ -40,8 +41,8 @@ func entry(n *yaml.Node, key string) (k, v *yaml.Node) {
 	return k, v
 }
 
-// Warnings lists what [Section.Decode] accepts into a struct of this type, but only for now: keys of the file in their old spelling. Each
-// names file, line, and both spellings. The section and the struct stay as they are.
+// Warnings lists what [Section.Decode] accepts into a struct of this type, but only for now: keys of the file in their
+// old spelling. Each names file, line, and both spellings. The section and the struct stay as they are.
 func (s *Section) Warnings(into any) []error {
 	t := reflect.TypeOf(into)
 	if s.node == nil || t == nil || t.Kind() != reflect.Pointer {

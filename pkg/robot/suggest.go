@@ -24,8 +24,8 @@ func hint(word string, known []string) string {
 	}
 }
 
-// editDistance counts the letters that must be put in, left out, changed, or swapped with their neighbour to turn a into b.
-// Long words, which nobody mistypes into a key, are far from everything.
+// editDistance counts the letters that must be put in, left out, changed, or swapped with their neighbour to turn a
+// into b. Long words, which nobody mistypes into a key, are far from everything.
 func editDistance(a, b string) int {
 	if len(a) > 64 || len(b) > 64 {
 		return 64

@@ -24,8 +24,8 @@ const (
 
 var yamlError = text.Pattern(`(?s)^yaml: (?:line (\d+): )?(.*)$`)
 
-// syntaxError says where the text is no YAML, and what would help. The reader of YAML gives the line where a list or mapping in brackets begins,
-// and counts it from 0.
+// syntaxError says where the text is no YAML, and what would help. The reader of YAML gives the line where a list or
+// mapping in brackets begins, and counts it from 0.
 func syntaxError(name string, data []byte, err error) error {
 	line, problem := readError(err)
 	if len(data) > maxTriedBytes {
@@ -107,8 +107,8 @@ var (
 	valueEnd = text.Pattern(`[,\]}]|[ \t]|\r?\n|$`)
 )
 
-// unquoted returns the shortest value in the line that makes the text right, at least up to the line that is bad, if it is put in quotes, and its
-// key.
+// unquoted returns the shortest value in the line that makes the text right, at least up to the line that is bad, if it
+// is put in quotes, and its key.
 func unquoted(lines [][]byte, line, bad int) (key, value string) {
 	text := string(lines[line-1])
 	all := candidates(text)
@@ -123,7 +123,8 @@ func unquoted(lines [][]byte, line, bad int) (key, value string) {
 	return "", ""
 }
 
-// likely tells whether a value could be text. One that is a list or a mapping is not, nor one that takes a bracket from around it.
+// likely tells whether a value could be text. One that is a list or a mapping is not, nor one that takes a bracket from
+// around it.
 func likely(value string) bool {
 	depth := 0
 	for i, c := range value {

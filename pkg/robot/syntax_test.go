@@ -12,7 +12,8 @@ const (
 	noVariables = "variables are not replaced here, so write the value itself"
 )
 
-// broken lists texts that are no YAML, with the line of the mistake and what the error must say. It feeds the fuzz test too.
+// broken lists texts that are no YAML, with the line of the mistake and what the error must say. It feeds the fuzz test
+// too.
 var broken = []struct {
 	name, yaml, line string
 	want             []string

@@ -1,7 +1,7 @@
-// Package settings reads what a program is told by its flags and its environment, for the programs of a robot: devices and the
-// gateway. Each key of a configuration struct (see [robot.Fields]) is a flag and an environment variable: jpegQuality is
-// --jpeg-quality and WALDO_JPEG_QUALITY. The flag wins over the environment, and both over robot.yaml, onto which
-// [Given.Lay] lays them: values are read, and errors told, in one place.
+// Package settings reads what a program is told by its flags and its environment, for the programs of a robot: devices
+// and the gateway. Each key of a configuration struct (see [robot.Fields]) is a flag and an environment variable:
+// jpegQuality is --jpeg-quality and WALDO_JPEG_QUALITY. The flag wins over the environment, and both over robot.yaml,
+// onto which [Given.Lay] lays them: values are read, and errors told, in one place.
 //
 // Besides, every program has --check, which looks at the configuration and exits, --version and --help.
 package settings
@@ -33,7 +33,8 @@ type Given struct {
 	warnings []error
 }
 
-// Parse reads the command line of a program. Values are not looked at yet. A field whose flag another one has is an error.
+// Parse reads the command line of a program. Values are not looked at yet. A field whose flag another one has is an
+// error.
 func Parse(program string, fields []robot.Field, args []string, environ func(string) string) (*Given, error) {
 	g := &Given{flags: map[string]string{}, environ: environ}
 	set := flag.NewFlagSet(program, flag.ContinueOnError)
@@ -84,8 +85,8 @@ func (g *Given) Decode(section *robot.Section, into any) error {
 	return section.Decode(into)
 }
 
-// Warnings are those of the sections decoded so far. A process that a launcher has started has none, unless it only checks its
-// configuration: the launcher prints them, once for all restarts.
+// Warnings are those of the sections decoded so far. A process that a launcher has started has none, unless it only
+// checks its configuration: the launcher prints them, once for all restarts.
 func (g *Given) Warnings() []error {
 	if g.environ(robot.HandedFD) != "" && !g.Check {
 		return nil

@@ -9,8 +9,8 @@ import (
 // longestName is that of a label of a host name.
 const longestName = 63
 
-// IsName reports whether a text may name a robot, a device or a stream: 1 to 63 lower-case ASCII letters, digits and inner hyphens,
-// which the subjects of the bus, host names and file names all allow.
+// IsName reports whether a text may name a robot, a device or a stream: 1 to 63 lower-case ASCII letters, digits and
+// inner hyphens, which the subjects of the bus, host names and file names all allow.
 func IsName(s string) bool {
 	return s != "" && len(s) <= longestName && Only(s, "abcdefghijklmnopqrstuvwxyz0123456789-") &&
 		!strings.HasPrefix(s, "-") && !strings.HasSuffix(s, "-")

@@ -1,4 +1,5 @@
-// Command waldo-audio runs one microphone and one speaker of a robot: a sound card, a tone, a file. See waldo-audio --help.
+// Command waldo-audio runs one microphone and one speaker of a robot: a sound card, a tone, a file. See waldo-audio
+// --help.
 package main
 
 import (

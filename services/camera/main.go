@@ -1,4 +1,5 @@
-// Command waldo-camera runs one camera of a robot: a V4L2 device, a recorded video, a test card or a simulation. See waldo-camera --help.
+// Command waldo-camera runs one camera of a robot: a V4L2 device, a recorded video, a test card or a simulation. See
+// waldo-camera --help.
 package main
 
 import (

@@ -21,7 +21,8 @@ import (
 	"github.com/waldo-robot/waldo/video/source"
 )
 
-// Config describes a camera. The zero value passes through what the source compresses, as the stream `video` if it is H.264.
+// Config describes a camera. The zero value passes through what the source compresses, as the stream `video` if it is
+// H.264.
 type Config struct {
 	Codecs      codec.Set        // what pictures are encoded and decoded with
 	Streams     []service.Stream // on the bus, the usual one first; default: see Streams
@@ -30,8 +31,8 @@ type Config struct {
 	JPEGQuality int // 1 to 100; 0 means codec.DefaultJPEGQuality
 }
 
-// Streams returns the streams that a camera with these codecs has: `video` is H.264, and every other inter-coded media type
-// has one beside it for readers without H.264. A stream that nobody holds costs nothing.
+// Streams returns the streams that a camera with these codecs has: `video` is H.264, and every other inter-coded media
+// type has one beside it for readers without H.264. A stream that nobody holds costs nothing.
 func Streams(codecs codec.Set) []service.Stream {
 	const usual = "video"
 	streams := []service.Stream{{Name: usual, MediaType: media.H264}}

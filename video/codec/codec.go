@@ -2,10 +2,11 @@
 // library: a service that only passes pictures through builds with CGO_ENABLED=0, and one that encodes injects a [Set],
 // usually the one of package standard.
 //
-// A codec is one entry of a Set, so a new one is a package that wraps its library and a file in package standard. Package
-// codectest checks that an encoder keeps the contract.
+// A codec is one entry of a Set, so a new one is a package that wraps its library and a file in package standard.
+// Package codectest checks that an encoder keeps the contract.
 //
-// Nothing here is safe for concurrent use unless it says so. An Encoder and a Decoder may own memory outside Go: close them.
+// Nothing here is safe for concurrent use unless it says so. An Encoder and a Decoder may own memory outside Go: close
+// them.
 package codec
 
 import (
@@ -21,7 +22,8 @@ import (
 // Encoder makes one media type out of pictures of one size.
 type Encoder interface {
 	// Encode encodes one picture. With key it becomes a key frame, if the media type is inter-coded. No data and no error
-	// mean that the encoder skipped the picture. The encoder does not use the data again, but it may share memory with img.
+	// mean that the encoder skipped the picture. The encoder does not use the data again, but it may share memory with
+	// img.
 	Encode(img *media.I420, key bool, at time.Time) (Packet, error)
 	// Close frees the encoder. It may be called more than once.
 	Close() error
@@ -35,8 +37,8 @@ type BitrateSetter interface {
 // Decoder turns the frames of one source into pictures.
 type Decoder interface {
 	// Decode returns the picture of a frame: fresh memory, or the frame's own. It is nil without an error if there is none
-	// yet, as before the first key frame. Frames of an inter-coded media type have to come in order and without a gap; what
-	// cannot be decoded is an error, and decoding resumes at the next key frame.
+	// yet, as before the first key frame. Frames of an inter-coded media type have to come in order and without a gap;
+	// what cannot be decoded is an error, and decoding resumes at the next key frame.
 	Decode(f source.Frame) (*media.I420, error)
 	// Close frees the decoder. It may be called more than once.
 	Close() error

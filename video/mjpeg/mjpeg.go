@@ -162,7 +162,8 @@ func withTables(picture []byte, at int) []byte {
 	return append(append(append(out, picture[:at]...), tables...), picture[at:]...)
 }
 
-// usualTables is the segment with the tables of ITU-T T.81, annex K.3, which the standard library writes into every picture.
+// usualTables is the segment with the tables of ITU-T T.81, annex K.3, which the standard library writes into every
+// picture.
 var usualTables = sync.OnceValue(func() []byte {
 	var out bytes.Buffer
 	if err := jpeg.Encode(&out, image.NewRGBA(image.Rect(0, 0, 8, 8)), nil); err != nil {

@@ -123,7 +123,8 @@ func samePixels(a, b image.Image) bool {
 	return false
 }
 
-// TestOwnTablesWin has a picture whose scan uses tables of its own and usual ones: those that are there must not be replaced.
+// TestOwnTablesWin has a picture whose scan uses tables of its own and usual ones: those that are there must not be
+// replaced.
 func TestOwnTablesWin(t *testing.T) {
 	good := whole(t, colours())
 	p, rest, ok := mjpeg.Next(good)

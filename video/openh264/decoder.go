@@ -36,8 +36,8 @@ const (
 // A Decoder turns H.264 into pictures. See the package comment for concurrency.
 //
 // It guards the library, older versions of which could be led into memory errors by streams that change size without a
-// key frame: only slices and parameter sets reach it, a new size begins with a new library decoder and a key frame, and so
-// does everything after an error.
+// key frame: only slices and parameter sets reach it, a new size begins with a new library decoder and a key frame, and
+// so does everything after an error.
 type Decoder struct {
 	c      *C.waldo_decoder // nil until a key frame comes, and after an error
 	sets   [][]byte         // the SPS of the stream and the PPSs since, for the next library decoder

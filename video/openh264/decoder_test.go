@@ -186,7 +186,8 @@ func TestDecoderAfterClose(t *testing.T) {
 	}
 }
 
-// FuzzDecode feeds a decoder two access units, as it would come to them from a stream that turns bad, and then a good one.
+// FuzzDecode feeds a decoder two access units, as it would come to them from a stream that turns bad, and then a good
+// one.
 func FuzzDecode(f *testing.F) {
 	units := stream(f, 32, 32, 3)
 	other := stream(f, 48, 16, 2)

@@ -11,7 +11,8 @@ import (
 const (
 	maxVariants = 32                            // different formats
 	maxPixels   = media.MaxSize * media.MaxSize // of all of them together, if there is more than one
-	maxOwed     = 1 << 30                       // bytes of pictures on their way to readers, if there is more than one reader
+	// bytes of pictures on their way to readers, if there is more than one reader
+	maxOwed = 1 << 30
 )
 
 // room fails if one more variant would be too much. There is always room for the live ones: nobody who watches the

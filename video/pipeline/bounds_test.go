@@ -12,8 +12,8 @@ import (
 	"github.com/waldo-robot/waldo/video/source"
 )
 
-// stills asks for pictures of all formats at once, gives the camera pictures until all have one, and returns them. It checks that never more than
-// one format is made at a time.
+// stills asks for pictures of all formats at once, gives the camera pictures until all have one, and returns them. It
+// checks that never more than one format is made at a time.
 func stills(t *testing.T, wanted []*mediav1.VideoFormat) (got []*mediav1.VideoFrame) {
 	m := newManual(i420(640, 480, 30))
 	p := run(t, m, Config{})

@@ -23,7 +23,8 @@ type capture struct {
 // pixels returns the picture decoded and turned, or nil if there is none. All callers get the same picture, and must
 // not change it.
 func (c *capture) pixels() (*media.I420, error) {
-	if !media.InterCoded(c.frame.Format.GetMediaType()) { // inter-coded frames are decoded in order as they are captured, if anybody wants them
+	// inter-coded frames are decoded in order as they are captured, if anybody wants them
+	if !media.InterCoded(c.frame.Format.GetMediaType()) {
 		c.once.Do(c.decodeAlone)
 	}
 	return c.picture, c.err

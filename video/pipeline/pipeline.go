@@ -47,8 +47,9 @@ type Pipeline struct {
 	log      *slog.Logger
 	metrics  *metrics
 	captured *stream.Topic[*capture]
-	decoder  codec.Decoder // of an inter-coded source; used by the capturing goroutine alone, where the order of frames matters
-	captures int64         // of this process; owned by the capturing goroutine
+	// of an inter-coded source; used by the capturing goroutine alone, where the order of frames matters
+	decoder  codec.Decoder
+	captures int64 // of this process; owned by the capturing goroutine
 	stills   turns.Queue[key, *mediav1.VideoFrame]
 	variants *stream.Shared[key, *variant]
 	wanted   stream.Demand // of captures: the variants
@@ -83,8 +84,8 @@ func New(config Config) *Pipeline {
 	return p
 }
 
-// Run captures from a source whenever there are readers, until ctx ends (it then returns nil) or the source goes. It calls
-// attached once readers can be opened, and does not close the source.
+// Run captures from a source whenever there are readers, until ctx ends (it then returns nil) or the source goes. It
+// calls attached once readers can be opened, and does not close the source.
 func (p *Pipeline) Run(ctx context.Context, src source.Source, attached func()) error {
 	p.attach(src.Info())
 	if note := src.Info().Note; note != "" {

@@ -339,7 +339,8 @@ func TestTooManyVariants(t *testing.T) {
 	if _, err := p.Open(&mediav1.VideoFormat{MediaType: media.H264, WidthPx: 320, HeightPx: 240}); !errors.Is(err, ErrTooMany) {
 		t.Errorf("got %v", err)
 	}
-	p.open(t, h264())                                                                   // what the bus carries always has room
+	// what the bus carries always has room
+	p.open(t, h264())
 	p.open(t, &mediav1.VideoFormat{MediaType: media.JPEG, WidthPx: 100, HeightPx: 100}) // one that others read
 }
 

@@ -43,8 +43,8 @@ func TestManyReadersOneEncode(t *testing.T) {
 	}
 }
 
-// TestTwoCodecs has readers of H.264 and of VP8: each picture is encoded twice, and a key frame that one of them asks for is not
-// paid for by the other.
+// TestTwoCodecs has readers of H.264 and of VP8: each picture is encoded twice, and a key frame that one of them asks
+// for is not paid for by the other.
 func TestTwoCodecs(t *testing.T) {
 	m := newManual(i420(63, 47, 30)) // VP8 takes odd sizes
 	p := run(t, m, Config{})

@@ -1,5 +1,5 @@
-// Package service serves waldo.camera.v1.CameraService on top of a pipeline. Its methods may be called concurrently; it starts
-// no goroutines, and calls end when the pipeline is closed.
+// Package service serves waldo.camera.v1.CameraService on top of a pipeline. Its methods may be called concurrently; it
+// starts no goroutines, and calls end when the pipeline is closed.
 package service
 
 import (

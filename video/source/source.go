@@ -60,9 +60,10 @@ type Info struct {
 	Native     []*mediav1.VideoFormat // what the hardware can deliver, best first
 	Current    *mediav1.VideoFormat   // the present setting, as the hardware reports it
 	Attributes map[string]string      // for people: driver, card, bus …
-	Mirror     bool                   // whether pictures must be mirrored left to right to be upright, before they are rotated
-	Note       string                 // what operators should know; logged when the source is opened
-	Rotate     int                    // how far they must be rotated clockwise to be upright: 0, 90, 180 or 270 degrees
+	// whether pictures must be mirrored left to right to be upright, before they are rotated
+	Mirror bool
+	Note   string // what operators should know; logged when the source is opened
+	Rotate int    // how far they must be rotated clockwise to be upright: 0, 90, 180 or 270 degrees
 }
 
 // Frame is one captured picture. Its receiver may keep it and must not change it; the source never writes to it again.

@@ -94,7 +94,8 @@ func TestDecodeGrey(t *testing.T) {
 	}
 }
 
-// TestForeignFiles decodes what another encoder made of known pictures in every chroma layout: testdata/README.md says how.
+// TestForeignFiles decodes what another encoder made of known pictures in every chroma layout: testdata/README.md says
+// how.
 func TestForeignFiles(t *testing.T) {
 	for _, name := range foreign(t) {
 		data, err := os.ReadFile(name)

@@ -41,8 +41,9 @@ const (
 // Config describes what an Encoder makes. Width and Height are required; the zero value of everything else works.
 type Config struct {
 	Width, Height int // in pixels: MinSide to MaxSide, together at most MaxArea
-	Bitrate       int // bits per second, 10000 to 200000000; 0 picks one for the size at 30 pictures per second (2 Mbit/s at 720p)
-	Threads       int // 1 to 4; 0 means 1, which is the most efficient
+	// bits per second, 10000 to 200000000; 0 picks one for the size at 30 pictures per second (2 Mbit/s at 720p)
+	Bitrate int
+	Threads int // 1 to 4; 0 means 1, which is the most efficient
 }
 
 // Packet is one encoded picture.

@@ -24,7 +24,8 @@ func moved(src []byte, stride, width, height int, from func(x, y int) (int, int)
 	return out
 }
 
-// transforms move every sample of a plane; from tells where the sample at x, y of a result came from, in a plane of w by h.
+// transforms move every sample of a plane; from tells where the sample at x, y of a result came from, in a plane of w
+// by h.
 var transforms = []struct {
 	name   string
 	run    func(dst, src *media.I420) error

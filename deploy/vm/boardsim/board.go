@@ -30,8 +30,8 @@ type Board struct {
 	dir string // its folder in configfs
 }
 
-// Build puts the board together. It is not plugged in yet. Needs root, configfs at /sys/kernel/config, and the kernel modules dummy_hcd,
-// libcomposite, usb_f_acm and usb_f_hid.
+// Build puts the board together. It is not plugged in yet. Needs root, configfs at /sys/kernel/config, and the kernel
+// modules dummy_hcd, libcomposite, usb_f_acm and usb_f_hid.
 func Build() (*Board, error) {
 	gadgets := filepath.Join(configFS, "usb_gadget")
 	if _, err := os.Stat(gadgets); err != nil {
@@ -113,7 +113,8 @@ func (b *Board) Remove() error {
 	return errors.Join(errs...)
 }
 
-// Line returns the device file of the board's end of the serial line. It is there as long as the board is, plugged in or not.
+// Line returns the device file of the board's end of the serial line. It is there as long as the board is, plugged in
+// or not.
 func (b *Board) Line() (string, error) {
 	number, err := os.ReadFile(filepath.Join(b.dir, "functions", acm, "port_num"))
 	if err != nil {

@@ -19,13 +19,14 @@ const (
 // PadReportSize is the size of a report in bytes.
 const PadReportSize = 7
 
-// padDescriptor says what a report of the gamepad means, in the words of USB HID. The kernel makes ABS_X, ABS_Y, ABS_Z and ABS_RZ of the
-// sticks, each of 0 to 255, ABS_HAT0X and ABS_HAT0Y of the hat, and buttons from BTN_SOUTH on.
+// padDescriptor says what a report of the gamepad means, in the words of USB HID. The kernel makes ABS_X, ABS_Y, ABS_Z
+// and ABS_RZ of the sticks, each of 0 to 255, ABS_HAT0X and ABS_HAT0Y of the hat, and buttons from BTN_SOUTH on.
 var padDescriptor = []byte{
 	0x05, 0x01, 0x09, 0x05, 0xa1, 0x01, // a game pad:
 	0x15, 0x00, 0x26, 0xff, 0x00, 0x75, 0x08, 0x95, 0x04, // four bytes of 0 to 255,
 	0x09, 0x30, 0x09, 0x31, 0x09, 0x32, 0x09, 0x35, 0x81, 0x02, // X, Y, Z, Rz;
-	0x25, 0x07, 0x35, 0x00, 0x46, 0x3b, 0x01, 0x65, 0x14, 0x75, 0x04, 0x95, 0x01, // four bits of 0 to 7, which are 0 to 315 degrees,
+	// four bits of 0 to 7, which are 0 to 315 degrees,
+	0x25, 0x07, 0x35, 0x00, 0x46, 0x3b, 0x01, 0x65, 0x14, 0x75, 0x04, 0x95, 0x01,
 	0x09, 0x39, 0x81, 0x42, // a hat, or anything else for none;
 	0x45, 0x00, 0x65, 0x00, 0x81, 0x03, // four bits of nothing;
 	0x05, 0x09, 0x19, 0x01, 0x29, 0x0c, 0x25, 0x01, 0x75, 0x01, 0x95, 0x0c, 0x81, 0x02, // twelve buttons of one bit;
@@ -65,8 +66,9 @@ func (b *Board) Pad() (*Pad, error) {
 	return &Pad{f}, nil
 }
 
-// Send sends a report. The first one after plugging in is kept until somebody on the other side asks for it; after that, Send waits
-// until the report before was taken, and fails with an error that wraps os.ErrDeadlineExceeded after the limit.
+// Send sends a report. The first one after plugging in is kept until somebody on the other side asks for it; after
+// that, Send waits until the report before was taken, and fails with an error that wraps os.ErrDeadlineExceeded after
+// the limit.
 func (p *Pad) Send(r PadReport, limit time.Duration) error {
 	if err := p.file.SetWriteDeadline(time.Now().Add(limit)); err != nil {
 		return err

@@ -51,7 +51,8 @@ func TestSilentDriver(t *testing.T) {
 	}
 }
 
-// A board that is pulled out while it drives hears a stop first when it is back, and moves only after its driver has sent a neutral command.
+// A board that is pulled out while it drives hears a stop first when it is back, and moves only after its driver has
+// sent a neutral command.
 func TestUnplugWhileDriving(t *testing.T) {
 	requireLab(t)
 	m := startMotors(t)
@@ -70,7 +71,8 @@ func TestUnplugWhileDriving(t *testing.T) {
 		plugBoard(t, m.hardware)
 		sameProcess(t, before, m.awaitReady())
 		verdict := d.send(100, 100)
-		for verdict == controlv1.CommandVerdict_COMMAND_VERDICT_BEFORE_STOP { // the driver had not heard that the board is back
+		// the driver had not heard that the board is back
+		for verdict == controlv1.CommandVerdict_COMMAND_VERDICT_BEFORE_STOP {
 			verdict = d.send(100, 100)
 		}
 		if verdict != controlv1.CommandVerdict_COMMAND_VERDICT_NOT_NEUTRAL {
@@ -85,8 +87,9 @@ func TestUnplugWhileDriving(t *testing.T) {
 	}
 }
 
-// A board that takes nothing is full after one message, which the machine holds for it, and no other waits behind that: whoever drives on
-// without seeing anything has the board move by one old command at most, when it listens again, and then it is stopped.
+// A board that takes nothing is full after one message, which the machine holds for it, and no other waits behind that:
+// whoever drives on without seeing anything has the board move by one old command at most, when it listens again, and
+// then it is stopped.
 func TestBoardThatDoesNotListen(t *testing.T) {
 	requireLab(t)
 	m := startMotors(t)
@@ -124,8 +127,8 @@ func TestBoardThatDoesNotListen(t *testing.T) {
 	m.stop()
 }
 
-// A board whose system takes what its program does not read is another case: what waits there nobody else can take back. It hears all of it, in
-// order, and the stop last of all.
+// A board whose system takes what its program does not read is another case: what waits there nobody else can take
+// back. It hears all of it, in order, and the stop last of all.
 func TestBoardThatReadsLate(t *testing.T) {
 	requireLab(t)
 	m := startMotors(t)

@@ -83,7 +83,8 @@ func (a *audio) listen() *ear {
 	})}
 }
 
-// play plays a sine at half of full scale for as long as the returned function has not been called, and the card is there.
+// play plays a sine at half of full scale for as long as the returned function has not been called, and the card is
+// there.
 func (a *audio) play(hz float64) (stop func()) {
 	a.t.Helper()
 	ctx, cancel := context.WithCancel(a.t.Context())

@@ -12,7 +12,8 @@ import (
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 )
 
-// checkTone plays a tone, and checks that the open call hears it: as high and as loud as it was played. What waited in the call comes first.
+// checkTone plays a tone, and checks that the open call hears it: as high and as loud as it was played. What waited in
+// the call comes first.
 func checkTone(t *testing.T, a *audio, e *ear, hz float64) {
 	t.Helper()
 	stop := a.play(hz)
@@ -48,7 +49,8 @@ func TestLoopbackCard(t *testing.T) {
 	}
 }
 
-// A card that is pulled out while it plays and captures: the listener's call stays open and goes on, that of the talker ends, and the process stays.
+// A card that is pulled out while it plays and captures: the listener's call stays open and goes on, that of the talker
+// ends, and the process stays.
 func TestSoundCardUnplugged(t *testing.T) {
 	requireLab(t)
 	plugLoopback(t)
@@ -105,7 +107,8 @@ func TestMissingSoundCard(t *testing.T) {
 	a.stop() // before the card goes
 }
 
-// The capturing end of the card takes the rate of the playing one: it offers no 48 kHz then, and what it hears is converted.
+// The capturing end of the card takes the rate of the playing one: it offers no 48 kHz then, and what it hears is
+// converted.
 func TestSoundCardWithoutTheWantedRate(t *testing.T) {
 	requireLab(t)
 	plugLoopback(t)

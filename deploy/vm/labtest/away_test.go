@@ -42,8 +42,8 @@ func TestUnplugWhileStreaming(t *testing.T) {
 	}
 }
 
-// newPicture reads on, on a call that was open all the time, until a picture comes that the webcam sent as number first or later, and returns
-// its sequence.
+// newPicture reads on, on a call that was open all the time, until a picture comes that the webcam sent as number first
+// or later, and returns its sequence.
 func newPicture(t *testing.T, r *reader, epoch, sequence int64, first uint32) int64 {
 	t.Helper()
 	for {

@@ -138,7 +138,8 @@ func TestReportsWhatTheDriverChose(t *testing.T) {
 	t.Logf("asked for YUYV 334x222, got %v", current)
 }
 
-// A pixel format that the camera does not have at all is an error that names those it has. Vivid has no motion JPEG, and would deliver YUYV.
+// A pixel format that the camera does not have at all is an error that names those it has. Vivid has no motion JPEG,
+// and would deliver YUYV.
 func TestFormatNotOffered(t *testing.T) {
 	requireLab(t)
 	p := startCamera(t, firstAddress, "--source", loadVivid(t), "--format", "MJPEG")

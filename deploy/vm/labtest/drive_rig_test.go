@@ -56,8 +56,8 @@ func (d *driver) send(left, right int16) controlv1.CommandVerdict {
 	return report.GetVerdict()
 }
 
-// drive sends a command over and over, as a driver does, until the board at the far end has heard it, and returns the offset behind it. It
-// begins with a neutral one where that is wanted.
+// drive sends a command over and over, as a driver does, until the board at the far end has heard it, and returns the
+// offset behind it. It begins with a neutral one where that is wanted.
 func (d *driver) drive(far *line, left, right int16) (behind int) {
 	d.board.t.Helper()
 	from, wanted := len(far.all()), frame(0xa5, left, right)
@@ -75,8 +75,8 @@ func (d *driver) drive(far *line, left, right int16) (behind int) {
 	return 0
 }
 
-// driveOn sends many commands with rising numbers, as a driver does who sees nothing of the board, and then falls silent until the deadman
-// has noticed.
+// driveOn sends many commands with rising numbers, as a driver does who sees nothing of the board, and then falls
+// silent until the deadman has noticed.
 func (d *driver) driveOn() {
 	d.board.t.Helper()
 	const first, count = 100, 50

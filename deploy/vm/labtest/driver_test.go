@@ -10,7 +10,8 @@ import (
 	"github.com/waldo-robot/waldo/deploy/vm/uvcsim"
 )
 
-// The camera service's own tests of its V4L2 driver, which run against a simulated kernel elsewhere, against the real one.
+// The camera service's own tests of its V4L2 driver, which run against a simulated kernel elsewhere, against the real
+// one.
 func TestDriverConformance(t *testing.T) {
 	requireLab(t)
 	for name, there := range map[string]func(*testing.T) string{

@@ -15,8 +15,8 @@ import (
 	"github.com/waldo-robot/waldo/deploy/vm/uvcsim"
 )
 
-// These tests prove the lab itself, without any program of ours: the drivers load, the simulated webcam is one to the kernel, and the cable
-// can be pulled.
+// These tests prove the lab itself, without any program of ours: the drivers load, the simulated webcam is one to the
+// kernel, and the cable can be pulled.
 
 func TestVividDelivers(t *testing.T) {
 	requireLab(t)

@@ -23,8 +23,8 @@ const (
 	farByID  = "/dev/serial/by-id/usb-QEMU_QEMU_USB_SERIAL_" + machine.SerialFar + "-if00-port0"
 )
 
-// hearAdapter loads the drivers of the two adapters, and listens at the far one. It has to go on listening while something is sent: QEMU
-// stands still with all of the machine when the connection is full.
+// hearAdapter loads the drivers of the two adapters, and listens at the far one. It has to go on listening while
+// something is sent: QEMU stands still with all of the machine when the connection is full.
 func hearAdapter(t *testing.T) (far *line) {
 	t.Helper()
 	command(t, "modprobe", "-a", "xhci_pci", "ftdi_sio")
@@ -115,8 +115,8 @@ func TestAdapterPulledOut(t *testing.T) {
 	}
 }
 
-// Commands that come faster than the adapter has sent the last one give way to newer ones. The far end hears some of them, whole and in order,
-// and the newest for certain.
+// Commands that come faster than the adapter has sent the last one give way to newer ones. The far end hears some of
+// them, whole and in order, and the newest for certain.
 func TestManyCommands(t *testing.T) {
 	requireLab(t)
 	far := hearAdapter(t)

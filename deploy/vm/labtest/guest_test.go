@@ -12,7 +12,8 @@ import (
 	"github.com/waldo-robot/waldo/deploy/vm/uvcsim"
 )
 
-// patience bounds every wait of a test. It is generous: without KVM the guest is ten times slower than its host, and the host may be busy.
+// patience bounds every wait of a test. It is generous: without KVM the guest is ten times slower than its host, and
+// the host may be busy.
 const patience = 60 * time.Second
 
 // requireLab ends the test unless it runs in the guest.
@@ -39,7 +40,8 @@ func command(t *testing.T, name string, args ...string) string {
 	return string(out)
 }
 
-// eventually waits until condition holds and logs how long it took. What the kernel does to a device cannot be awaited but by looking.
+// eventually waits until condition holds and logs how long it took. What the kernel does to a device cannot be awaited
+// but by looking.
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	start := time.Now()
@@ -83,7 +85,8 @@ func unplug(t *testing.T, plugged *uvcsim.Plugged) {
 	eventually(t, "device files gone", func() bool { return len(devicesOf(uvcsim.Product)) == 0 })
 }
 
-// captureDevice waits for the camera whose name contains card and returns the device file of its pictures: the first, if there are more.
+// captureDevice waits for the camera whose name contains card and returns the device file of its pictures: the first,
+// if there are more.
 func captureDevice(t *testing.T, card string) string {
 	t.Helper()
 	var device string

@@ -62,7 +62,8 @@ func TestNoPadAtAll(t *testing.T) {
 	p.awaitAway("there is no gamepad", "keyboard") // it tells what there is instead
 }
 
-// A pad that one process has grabbed is silent for all others, and a second cannot grab it; when the first lets go, it can.
+// A pad that one process has grabbed is silent for all others, and a second cannot grab it; when the first lets go, it
+// can.
 func TestGrab(t *testing.T) {
 	requireLab(t)
 	pad, path := plugPad(t, padsim.Xbox())

@@ -12,8 +12,8 @@ import (
 	"github.com/waldo-robot/waldo/deploy/vm/padsim"
 )
 
-// The fastest pads report 1,000 times a second. A machine that is too slow for that may lose reports, but never without saying so, and there
-// is a rate at which it loses none.
+// The fastest pads report 1,000 times a second. A machine that is too slow for that may lose reports, but never without
+// saying so, and there is a rate at which it loses none.
 func TestManyReports(t *testing.T) {
 	requireLab(t)
 	pad, _ := plugPad(t, padsim.Xbox())
@@ -35,8 +35,8 @@ func TestManyReports(t *testing.T) {
 
 const floodTime = 4 * time.Second
 
-// flood has the pad report at a rate, each time another position, and reads along. It returns how often the service said that it had lost
-// some, and the rate that was reached. A loss that was not told fails the test.
+// flood has the pad report at a rate, each time another position, and reads along. It returns how often the service
+// said that it had lost some, and the rate that was reached. A loss that was not told fails the test.
 func flood(t *testing.T, pad *padsim.Device, r *reports, rate int) (losses int, reached float64) {
 	t.Helper()
 	count := int32(floodTime.Seconds() * float64(rate))
@@ -74,8 +74,8 @@ func flood(t *testing.T, pad *padsim.Device, r *reports, rate int) (losses int, 
 	return losses, float64(count) / took.Seconds()
 }
 
-// sendPositions reports the positions from 1 to count, one every period, and returns how long that took. When it comes late it does not
-// make up for it: a burst is not what is tested.
+// sendPositions reports the positions from 1 to count, one every period, and returns how long that took. When it comes
+// late it does not make up for it: a burst is not what is tested.
 func sendPositions(pad *padsim.Device, count int32, period time.Duration) (took time.Duration, err error) {
 	start := time.Now()
 	due := start
@@ -93,8 +93,8 @@ func sendPositions(pad *padsim.Device, count int32, period time.Duration) (took 
 	return time.Since(start), nil
 }
 
-// What happens while the process cannot run is more than the kernel keeps. The process finds out how everything stands, also that a button
-// has been released meanwhile.
+// What happens while the process cannot run is more than the kernel keeps. The process finds out how everything stands,
+// also that a button has been released meanwhile.
 func TestLostReportsAreMadeGood(t *testing.T) {
 	requireLab(t)
 	pad, _ := plugPad(t, padsim.Xbox())
@@ -127,7 +127,8 @@ func TestLostReportsAreMadeGood(t *testing.T) {
 	}
 }
 
-// countOlder reads up to the report that releases BTN_EAST, and counts those before it in which an axis stands elsewhere than it should by now.
+// countOlder reads up to the report that releases BTN_EAST, and counts those before it in which an axis stands
+// elsewhere than it should by now.
 func (r *reports) countOlder(axis string, now int32) (older int) {
 	r.t.Helper()
 	for {

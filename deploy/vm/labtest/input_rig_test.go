@@ -82,7 +82,8 @@ func (i *input) state() *inputv1.State {
 	return response.GetState()
 }
 
-// reports reads one StreamReports call. It checks that no report is missing, and knows how everything stands by what it has read.
+// reports reads one StreamReports call. It checks that no report is missing, and knows how everything stands by what it
+// has read.
 type reports struct {
 	*messages[inputv1.StreamReportsResponse]
 	state *inputv1.State // the first step of the call
@@ -155,7 +156,8 @@ func (r *reports) until(name string, value int32) *inputv1.Report {
 	}
 }
 
-// checkState compares how everything stands by the reports that were read with what the service says. Nothing may be under way.
+// checkState compares how everything stands by the reports that were read with what the service says. Nothing may be
+// under way.
 func (r *reports) checkState(p *input) {
 	r.t.Helper()
 	said := &reports{keys: map[string]bool{}, axes: map[string]int32{}}

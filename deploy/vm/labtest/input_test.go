@@ -160,7 +160,8 @@ func TestMouse(t *testing.T) {
 	checkEvents(t, "wheel", r.next().GetEvents(), event(relative, 8, "REL_WHEEL", -1, -1))
 }
 
-// A cheap pad stands in the kernel at 0, which is the corner of its sticks, until it has spoken. It must not look as if it were pushed there.
+// A cheap pad stands in the kernel at 0, which is the corner of its sticks, until it has spoken. It must not look as if
+// it were pushed there.
 func TestPadThatHasNotSpoken(t *testing.T) {
 	requireLab(t)
 	pad, _ := plugPad(t, padsim.Plain())

@@ -34,7 +34,8 @@ const maxMessage = 16 << 20
 // eager has a client find a process that has just been started soon.
 var eager = backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.5, MaxDelay: 500 * time.Millisecond}
 
-// process is a program of ours that runs one device, as an operator starts it, with no bus: its gRPC API does not need one.
+// process is a program of ours that runs one device, as an operator starts it, with no bus: its gRPC API does not need
+// one.
 type process struct {
 	t      *testing.T
 	name   string // of the program
@@ -44,7 +45,8 @@ type process struct {
 	ended  bool
 }
 
-// start starts the program for a kind of device with --key value flags and stops it at the end of the test. All of its log becomes the test's.
+// start starts the program for a kind of device with --key value flags and stops it at the end of the test. All of its
+// log becomes the test's.
 func start(t *testing.T, kind, grpcAddress string, flags ...string) *process {
 	t.Helper()
 	name := "waldo-" + kind
@@ -128,7 +130,8 @@ func (p *process) context() context.Context {
 	return ctx
 }
 
-// await waits until the device says that it is in the state, or has said so since the last await, and returns what it says.
+// await waits until the device says that it is in the state, or has said so since the last await, and returns what it
+// says.
 func (p *process) await(state devicev1.DeviceState) *devicev1.Device {
 	p.t.Helper()
 	start := time.Now()

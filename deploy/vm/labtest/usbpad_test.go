@@ -26,8 +26,8 @@ func send(t *testing.T, pad *boardsim.Pad, r boardsim.PadReport) {
 	}
 }
 
-// A gamepad at a real USB port, as far as the kernel can tell: found by its name, read through the driver for such devices, and found again
-// when it was pulled out and came back as another event device.
+// A gamepad at a real USB port, as far as the kernel can tell: found by its name, read through the driver for such
+// devices, and found again when it was pulled out and came back as another event device.
 func TestUSBPad(t *testing.T) {
 	requireLab(t)
 	b := buildBoard(t)

@@ -23,14 +23,16 @@ var ErrNoStatus = errors.New("the guest ended without an exit status")
 type Machine struct {
 	// Image is the folder of the kernel, the initrd and the root file system.
 	Image string
-	// Accelerator is QEMU's -accel option, as [Machine.Probe] finds it. Default: "tcg,thread=multi", which works everywhere.
+	// Accelerator is QEMU's -accel option, as [Machine.Probe] finds it. Default: "tcg,thread=multi", which works
+	// everywhere.
 	Accelerator string
 	// MemoryMB is the guest's memory. Default: 1024.
 	MemoryMB int
 	// CPUs is the number of the guest's processors. Default: 2.
 	CPUs int
-	// SerialLink plugs in two USB serial adapters, FTDI FT232BM, whose lines are connected with each other: what is sent on one arrives at the
-	// other, at any rate. The guest needs the modules xhci_pci and ftdi_sio; it tells the two apart by [SerialNear] and [SerialFar].
+	// SerialLink plugs in two USB serial adapters, FTDI FT232BM, whose lines are connected with each other: what is sent
+	// on one arrives at the other, at any rate. The guest needs the modules xhci_pci and ftdi_sio; it tells the two apart
+	// by [SerialNear] and [SerialFar].
 	SerialLink bool
 	// QEMU is the program to run. Default: qemu-system-x86_64.
 	QEMU string
@@ -38,8 +40,8 @@ type Machine struct {
 
 // Job is one program to run in the guest.
 type Job struct {
-	// Share is a folder of the host that the guest mounts as /host, where it may also write. The program runs in a copy of it. The files
-	// job, status, console.log and dmesg in it belong to the run.
+	// Share is a folder of the host that the guest mounts as /host, where it may also write. The program runs in a copy of
+	// it. The files job, status, console.log and dmesg in it belong to the run.
 	Share string
 	// Command is the program, a path relative to Share, and its arguments. Empty: an interactive shell.
 	Command []string
@@ -51,7 +53,8 @@ type Job struct {
 	Output io.Writer
 }
 
-// Run boots the machine, runs the job and returns its exit status. The kernel's messages are in console.log in the shared folder then.
+// Run boots the machine, runs the job and returns its exit status. The kernel's messages are in console.log in the
+// shared folder then.
 func (m Machine) Run(ctx context.Context, job Job) (status int, err error) {
 	statusFile := filepath.Join(job.Share, "status")
 	if err := os.Remove(statusFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -80,8 +83,8 @@ func (m Machine) Run(ctx context.Context, job Job) (status int, err error) {
 	return readStatus(statusFile)
 }
 
-// qemu runs QEMU to its end. It gets the files as its own, from number 3 on. The thread stays locked because the kernel kills a child with
-// Pdeathsig when its parent's thread ends.
+// qemu runs QEMU to its end. It gets the files as its own, from number 3 on. The thread stays locked because the kernel
+// kills a child with Pdeathsig when its parent's thread ends.
 func (m Machine) qemu(ctx context.Context, args []string, files []*os.File, stdin *os.File, output io.Writer) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

@@ -19,8 +19,9 @@ const (
 // probeLimit is many times what KVM takes to boot the initrd.
 const probeLimit = 10 * time.Second
 
-// Probe finds the fastest accelerator that works here, by booting: a /dev/kvm that opens may still be unable to run a stock kernel. The answer
-// is kept in the file cache, if that is not empty, until the host boots again; finding it anew takes up to 10 s.
+// Probe finds the fastest accelerator that works here, by booting: a /dev/kvm that opens may still be unable to run a
+// stock kernel. The answer is kept in the file cache, if that is not empty, until the host boots again; finding it anew
+// takes up to 10 s.
 func (m Machine) Probe(ctx context.Context, cache string) (string, error) {
 	key := m.probeKey()
 	if cache != "" {

@@ -12,7 +12,8 @@ const (
 	SerialFar  = "far"
 )
 
-// newLink returns the two ends of the connection between the adapters. It has no name anywhere, and QEMU has it from the start.
+// newLink returns the two ends of the connection between the adapters. It has no name anywhere, and QEMU has it from
+// the start.
 func newLink() ([]*os.File, error) {
 	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {

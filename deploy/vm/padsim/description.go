@@ -44,7 +44,8 @@ func Position(axis uint16, value int32) Event { return Event{evAbs, axis, value}
 // Move is by how much a relative axis moved.
 func Move(axis uint16, by int32) Event { return Event{evRel, axis, by} }
 
-// Xbox is a gamepad as the kernel's driver xpad shows one: sticks that are symmetric around 0, and triggers that rest at 0.
+// Xbox is a gamepad as the kernel's driver xpad shows one: sticks that are symmetric around 0, and triggers that rest
+// at 0.
 func Xbox() Description {
 	d := Description{
 		Name: "Waldo Simulated Xbox Pad", Vendor: 0x045e, Product: 0x028e,
@@ -62,8 +63,8 @@ func Xbox() Description {
 	return d
 }
 
-// Plain is a cheap gamepad: two sticks that rest in the middle of 0 to 255, with the codes that triggers have elsewhere. As every device of
-// the kernel, it stands at 0 before it has reported anything.
+// Plain is a cheap gamepad: two sticks that rest in the middle of 0 to 255, with the codes that triggers have
+// elsewhere. As every device of the kernel, it stands at 0 before it has reported anything.
 func Plain() Description {
 	d := Description{
 		Name: "Waldo Simulated Plain Pad", Vendor: 0x0079, Product: 0x0006,

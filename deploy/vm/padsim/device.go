@@ -23,8 +23,8 @@ type Device struct {
 	gone bool
 }
 
-// Plug makes the device. It returns at once; the kernel and udev take a moment to make its device file. Needs root and the kernel modules uinput
-// and evdev.
+// Plug makes the device. It returns at once; the kernel and udev take a moment to make its device file. Needs root and
+// the kernel modules uinput and evdev.
 func (d Description) Plug() (*Device, error) { return d.plug(uinputFile) }
 
 func (d Description) plug(file string) (*Device, error) {

@@ -30,8 +30,8 @@ type Plugged struct {
 	err  error // set before done is closed
 }
 
-// Attach plugs the camera into a free port of this machine's virtual host controller. It returns at once; the kernel takes a moment to find
-// the camera and make its device file. Needs root and the kernel module vhci-hcd.
+// Attach plugs the camera into a free port of this machine's virtual host controller. It returns at once; the kernel
+// takes a moment to find the camera and make its device file. Needs root and the kernel module vhci-hcd.
 func (c *Camera) Attach() (*Plugged, error) {
 	port, err := freePort()
 	if err != nil {
@@ -83,7 +83,8 @@ func freePort() (int, error) {
 	return parseFreePort(f)
 }
 
-// parseFreePort finds the first free high-speed port in the controller's status table, whose lines begin with hub, port and state.
+// parseFreePort finds the first free high-speed port in the controller's status table, whose lines begin with hub, port
+// and state.
 func parseFreePort(r io.Reader) (int, error) {
 	const free = 4
 	lines := bufio.NewScanner(r)

@@ -28,8 +28,8 @@ func (c *Camera) Pictures() uint32 {
 	return c.number
 }
 
-// Serve is the camera on one USB/IP connection: it answers the host until the connection ends, closes it and returns why; nil if either side
-// just closed it.
+// Serve is the camera on one USB/IP connection: it answers the host until the connection ends, closes it and returns
+// why; nil if either side just closed it.
 func (c *Camera) Serve(conn io.ReadWriteCloser) error {
 	var (
 		l         = newLink(conn)

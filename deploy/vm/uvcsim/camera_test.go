@@ -179,7 +179,8 @@ func TestUnlinkBeforeTheAnswer(t *testing.T) {
 	}
 }
 
-// A host that stops in the middle of a picture, with no URB waiting that it could take back, must not get the rest when it starts again.
+// A host that stops in the middle of a picture, with no URB waiting that it could take back, must not get the rest when
+// it starts again.
 func TestStreamBeginsWithAPicture(t *testing.T) {
 	t.Parallel()
 	for name, restart := range map[string]func(*host){

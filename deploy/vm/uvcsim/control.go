@@ -16,7 +16,8 @@ func parseSetup(b [8]byte) setup {
 	return setup{b[0], b[1], le.Uint16(b[2:]), le.Uint16(b[4:]), le.Uint16(b[6:])}
 }
 
-// restartsStream tells whether the host stops the stream, which it does by clearing the halt of the bulk endpoint, or starts it by a commit.
+// restartsStream tells whether the host stops the stream, which it does by clearing the halt of the bulk endpoint, or
+// starts it by a commit.
 func (s setup) restartsStream() bool {
 	clearHalt := s.requestType == 0x02 && s.request == 1 && s.index == endpointVideo
 	commit := s.requestType == 0x21 && s.request == setCur && s.value>>8 == 2 && s.index == interfaceStreaming
@@ -67,8 +68,8 @@ func (c *controls) current() setting {
 	return c.setting
 }
 
-// handle answers one control transfer; out is what the host sent along. It returns what the host gets, at most s.length bytes, or false to
-// stall the endpoint: the camera's way to refuse.
+// handle answers one control transfer; out is what the host sent along. It returns what the host gets, at most s.length
+// bytes, or false to stall the endpoint: the camera's way to refuse.
 func (c *controls) handle(s setup, out []byte) ([]byte, bool) {
 	answer, ok := c.answer(s, out)
 	return answer[:min(len(answer), int(s.length))], ok
@@ -102,7 +103,8 @@ func descriptor(kind, index byte) ([]byte, bool) {
 	return nil, false
 }
 
-// class answers what UVC adds: selector is the high byte of value, the unit the high byte of index, the interface the low one.
+// class answers what UVC adds: selector is the high byte of value, the unit the high byte of index, the interface the
+// low one.
 func (c *controls) class(s setup, out []byte) ([]byte, bool) {
 	selector, unit, iface := s.value>>8, s.index>>8, s.index&0xFF
 	c.mu.Lock()

@@ -64,7 +64,8 @@ func configurationDescriptor() []byte {
 	return d
 }
 
-// controlClassDescriptors returns the inner life: camera terminal 1 → processing unit 2 (brightness) → output terminal 3.
+// controlClassDescriptors returns the inner life: camera terminal 1 → processing unit 2 (brightness) → output terminal
+// 3.
 func controlClassDescriptors() []byte {
 	d := []byte{
 		13, 0x24, 1, 0x10, 0x01, 0, 0, 0, 0, 0, 0, 1, interfaceStreaming, // header, UVC 1.1

@@ -7,8 +7,8 @@ import (
 
 // link is the camera's side of one connection: it keeps the URBs that wait for video and writes all answers.
 //
-// Answering a URB and taking it back exclude each other: the kernel drops the connection if it gets an answer for a URB that it was told is
-// gone.
+// Answering a URB and taking it back exclude each other: the kernel drops the connection if it gets an answer for a URB
+// that it was told is gone.
 type link struct {
 	arrived chan struct{} // holds a token when a URB came in
 
@@ -47,7 +47,8 @@ func (l *link) unlink(c command) error {
 	return l.write(unlinkReply(c.seq, statusOK))
 }
 
-// restart makes the next picture begin at its beginning. What the host had not asked for yet of the last one is not sent.
+// restart makes the next picture begin at its beginning. What the host had not asked for yet of the last one is not
+// sent.
 func (l *link) restart() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -85,8 +86,8 @@ func (l *link) await(done <-chan struct{}) (stream uint64, ok bool) {
 	}
 }
 
-// deliver sends one payload in the oldest waiting URB, and waits for one if there is none. It is false if the host has ended the stream
-// meanwhile, or done is closed: nothing was sent then.
+// deliver sends one payload in the oldest waiting URB, and waits for one if there is none. It is false if the host has
+// ended the stream meanwhile, or done is closed: nothing was sent then.
 func (l *link) deliver(done <-chan struct{}, stream uint64, payload []byte) (bool, error) {
 	for {
 		if _, ok := l.await(done); !ok {

@@ -10,17 +10,20 @@ import (
 	"image/jpeg"
 )
 
-// BarPositions is in how many places the bright bar can stand. Picture n has it at n modulo BarPositions, counted from the left.
+// BarPositions is in how many places the bright bar can stand. Picture n has it at n modulo BarPositions, counted from
+// the left.
 const BarPositions = 16
 
-// The comment is text, so that no byte in it looks like a JPEG marker: the mark, the number and the checksum in hexadecimal.
+// The comment is text, so that no byte in it looks like a JPEG marker: the mark, the number and the checksum in
+// hexadecimal.
 const (
 	commentFormat = "waldo-uvcsim %08x %08x"
 	commentSize   = 13 + 8 + 1 + 8
 	headLength    = 2 + 4 + commentSize // start of image, comment marker and its length, comment
 )
 
-// next returns the next picture. Pictures are drawn when first needed: 16 of them a size, then only their numbers change.
+// next returns the next picture. Pictures are drawn when first needed: 16 of them a size, then only their numbers
+// change.
 func (c *Camera) next(size Size) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -77,8 +80,8 @@ func head(number, sum uint32) []byte {
 	return fmt.Appendf(b, commentFormat, number, sum)
 }
 
-// Check proves that data is a picture of this camera, complete and unchanged, and returns its number. Numbers rise by one from picture to
-// picture, in the order the camera sent them.
+// Check proves that data is a picture of this camera, complete and unchanged, and returns its number. Numbers rise by
+// one from picture to picture, in the order the camera sent them.
 func Check(data []byte) (number uint32, err error) {
 	if len(data) < headLength {
 		return 0, fmt.Errorf("%d bytes are no picture of the simulated camera", len(data))
@@ -94,7 +97,8 @@ func Check(data []byte) (number uint32, err error) {
 	return number, nil
 }
 
-// BarPosition finds the bright bar, 0 to BarPositions-1, in a picture of any size that shows it, also after lossy encoding.
+// BarPosition finds the bright bar, 0 to BarPositions-1, in a picture of any size that shows it, also after lossy
+// encoding.
 func BarPosition(img image.Image) int {
 	r := img.Bounds()
 	best, brightest := 0, uint64(0)

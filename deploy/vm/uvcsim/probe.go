@@ -8,12 +8,13 @@ import (
 const (
 	probeSize = 34 // bytes of a UVC 1.1 probe
 
-	// maxPayload is the most the camera sends in one payload, header included. Linux asks for at most 32 packets of 512 bytes in one URB,
-	// so that a payload is one URB.
+	// maxPayload is the most the camera sends in one payload, header included. Linux asks for at most 32 packets of 512
+	// bytes in one URB, so that a payload is one URB.
 	maxPayload = 32 * 512
 )
 
-// setting is what the host and the camera have agreed on: a size by its number from 1, and the time between pictures in 100 ns.
+// setting is what the host and the camera have agreed on: a size by its number from 1, and the time between pictures in
+// 100 ns.
 type setting struct {
 	hint     uint16
 	frame    byte
@@ -26,7 +27,8 @@ func (s setting) size() Size { return Sizes()[s.frame-1] }
 
 func (s setting) period() time.Duration { return time.Duration(s.interval) * 100 }
 
-// parseProbe reads what the host wishes and returns the closest the camera can do. It is false if b is too short to say.
+// parseProbe reads what the host wishes and returns the closest the camera can do. It is false if b is too short to
+// say.
 func parseProbe(b []byte) (setting, bool) {
 	if len(b) < 8 {
 		return setting{}, false

@@ -11,7 +11,8 @@ const (
 	maxPictureIn = maxPayload - headerSize
 )
 
-// payloads cuts a picture into what goes over the bus. The frame id tells the payloads of one picture from those of the next.
+// payloads cuts a picture into what goes over the bus. The frame id tells the payloads of one picture from those of the
+// next.
 func payloads(picture []byte, frameID byte) [][]byte {
 	var all [][]byte
 	for {
@@ -28,7 +29,8 @@ func payloads(picture []byte, frameID byte) [][]byte {
 	}
 }
 
-// stream sends pictures at the agreed rate whenever the host asks for them, until done is closed or the connection breaks.
+// stream sends pictures at the agreed rate whenever the host asks for them, until done is closed or the connection
+// breaks.
 func (c *Camera) stream(l *link, settings func() setting, done <-chan struct{}) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()

@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// USB/IP as the kernel's vhci driver speaks it on an attached socket: the host submits URBs and takes some back ("unlink"), the device
-// answers each. Every message begins with 48 bytes, big endian.
+// USB/IP as the kernel's vhci driver speaks it on an attached socket: the host submits URBs and takes some back
+// ("unlink"), the device answers each. Every message begins with 48 bytes, big endian.
 const (
 	headSize = 48
 
@@ -89,7 +89,8 @@ func submitReply(seq uint32, status int32, moved int, data []byte) []byte {
 	return append(b, data...)
 }
 
-// unlinkReply answers the taking back of a URB: statusUnlink says that the URB will not be answered any more, statusOK that it already was.
+// unlinkReply answers the taking back of a URB: statusUnlink says that the URB will not be answered any more, statusOK
+// that it already was.
 func unlinkReply(seq uint32, status int32) []byte {
 	return reply(replyUnlink, seq, status, 0)
 }

@@ -1,6 +1,6 @@
-// Package sketch is the code of the rover's firmware that needs no board, compiled for this computer, so that it can be tested with any
-// clock and any number of bytes. protocol.h and odometry.h are links to the files of the firmware: the build cache of Go only looks into this
-// folder.
+// Package sketch is the code of the rover's firmware that needs no board, compiled for this computer, so that it can be
+// tested with any clock and any number of bytes. protocol.h and odometry.h are links to the files of the firmware: the
+// build cache of Go only looks into this folder.
 package sketch
 
 // #cgo CXXFLAGS: -std=gnu++11 -Wall -Wextra -Werror

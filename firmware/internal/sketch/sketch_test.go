@@ -16,7 +16,8 @@ var (
 	trap    = []byte{0xA5, 0xA5, 0xA5, 0xA5, 0xA5}
 )
 
-// streams is what may come over the line. A pause is written as the value of pause, which no byte has; start is the clock's at the first byte.
+// streams is what may come over the line. A pause is written as the value of pause, which no byte has; start is the
+// clock's at the first byte.
 var streams = []struct {
 	name  string
 	start uint32
@@ -109,7 +110,8 @@ func TestForget(t *testing.T) {
 	}
 }
 
-// FuzzCommandReader compares the firmware's reader with the reference on any stream. Every byte of gaps is a pause in ms after one of stream.
+// FuzzCommandReader compares the firmware's reader with the reference on any stream. Every byte of gaps is a pause in
+// ms after one of stream.
 func FuzzCommandReader(f *testing.F) {
 	for _, tt := range streams {
 		var values, gaps []byte
@@ -230,7 +232,8 @@ func TestOdometryFarAway(t *testing.T) {
 
 func off[T int16 | int32](a, b T) float64 { return math.Abs(float64(a) - float64(b)) }
 
-// FuzzOdometry checks that no sequence of ticks leaves the range of the heading, or gets lost from where the same sums in double precision lead.
+// FuzzOdometry checks that no sequence of ticks leaves the range of the heading, or gets lost from where the same sums
+// in double precision lead.
 func FuzzOdometry(f *testing.F) {
 	f.Add(int8(1), int8(1), uint16(1000))
 	f.Add(int8(-3), int8(4), uint16(60000))

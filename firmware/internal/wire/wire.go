@@ -1,7 +1,9 @@
-// Package wire is the rover's serial protocol as its host sees it: it makes commands and reads telemetry. It also tells which commands a board
-// has to find in a stream of bytes, written down in another way than in the board's own code, so that one can be checked against the other.
+// Package wire is the rover's serial protocol as its host sees it: it makes commands and reads telemetry. It also tells
+// which commands a board has to find in a stream of bytes, written down in another way than in the board's own code, so
+// that one can be checked against the other.
 //
-// Numbers are little-endian, and the CRC-8 (polynomial 0x07, initial value 0) covers what is between start byte and CRC:
+// Numbers are little-endian, and the CRC-8 (polynomial 0x07, initial value 0) covers what is between start byte and
+// CRC:
 //
 //	command    0xA5 | int16 left | int16 right | crc8
 //	telemetry  0x5A | uint32 uptime | int16 left, right | int32 x, y | int16 heading | uint16 battery | uint8 flags | crc8
@@ -31,7 +33,8 @@ const (
 	partialMs = 50 // a board forgets the bytes of an incomplete frame when they are older
 )
 
-// Command is the duty wanted of each side, forward positive. A board takes what exceeds 255 for 255, in either direction.
+// Command is the duty wanted of each side, forward positive. A board takes what exceeds 255 for 255, in either
+// direction.
 type Command struct{ Left, Right int16 }
 
 // Encode returns the whole frame.
@@ -91,8 +94,8 @@ type Byte struct {
 	At    uint32
 }
 
-// Commands returns what a board carries out of a stream: every frame with the right CRC that came in time and has no byte in common with
-// one before it.
+// Commands returns what a board carries out of a stream: every frame with the right CRC that came in time and has no
+// byte in common with one before it.
 func Commands(stream []Byte) (commands []Command) {
 	for i := 0; i+CommandSize <= len(stream); i++ {
 		frame := stream[i : i+CommandSize]
@@ -111,7 +114,8 @@ func Commands(stream []Byte) (commands []Command) {
 	return commands
 }
 
-// Possible returns all that a board may carry out of a stream, whatever pauses there were and wherever it began to read.
+// Possible returns all that a board may carry out of a stream, whatever pauses there were and wherever it began to
+// read.
 func Possible(stream []byte) map[Command]bool {
 	commands := make(map[Command]bool)
 	for i := 0; i+CommandSize <= len(stream); i++ {

@@ -352,8 +352,8 @@ func TestCall(t *testing.T) {
 	}
 }
 
-// TestCallAfterRestart: a call that was made with the definitions of another life is made again with new ones, and is not executed twice;
-// so is one that does not fit the old ones.
+// TestCallAfterRestart: a call that was made with the definitions of another life is made again with new ones, and is
+// not executed twice; so is one that does not fit the old ones.
 func TestCallAfterRestart(t *testing.T) {
 	conn := connect(t)
 	devices := dynamic.New(conn, dynamic.Config{})

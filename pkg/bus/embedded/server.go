@@ -1,5 +1,5 @@
-// Package embedded is the NATS server that the launcher runs inside its own process. It is kept apart from package bus so that
-// only the launcher and tests link a server: a device or gateway imports bus and never this package.
+// Package embedded is the NATS server that the launcher runs inside its own process. It is kept apart from package bus
+// so that only the launcher and tests link a server: a device or gateway imports bus and never this package.
 package embedded
 
 import (
@@ -15,15 +15,15 @@ import (
 
 // Config describes where the server listens. The zero value is a free port on loopback.
 type Config struct {
-	// Listen is host:port. Port 0 takes a free one. Any address but loopback needs a Token of [access.MinToken] characters.
-	// Default 127.0.0.1:0.
+	// Listen is host:port. Port 0 takes a free one. Any address but loopback needs a Token of [access.MinToken]
+	// characters. Default 127.0.0.1:0.
 	Listen string
 	// Token that clients must present, if set.
 	Token string
 }
 
-// stalledReader is how long a client may take to read what waits for it. Producers never wait for a client, so patience costs
-// only memory, and a shorter time would disconnect clients on a busy machine.
+// stalledReader is how long a client may take to read what waits for it. Producers never wait for a client, so patience
+// costs only memory, and a shorter time would disconnect clients on a busy machine.
 const stalledReader = 5 * time.Second
 
 // Server is a NATS server inside this process.

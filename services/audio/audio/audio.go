@@ -1,5 +1,6 @@
-// Package audio is the kind of device "audio": it reads the configuration, opens microphone and speaker, and joins them with pipeline, mixer, the gRPC
-// service and the bus. Everything that runs is owned by the driver's Run, which package device calls.
+// Package audio is the kind of device "audio": it reads the configuration, opens microphone and speaker, and joins them
+// with pipeline, mixer, the gRPC service and the bus. Everything that runs is owned by the driver's Run, which package
+// device calls.
 package audio
 
 import (
@@ -53,7 +54,8 @@ func newDriver(kit *device.Kit, config Config) (device.Driver, error) {
 	})
 }
 
-// newTrouble counts what sound cards lose. It is called by a thread that must not wait, so every counter is looked up beforehand.
+// newTrouble counts what sound cards lose. It is called by a thread that must not wait, so every counter is looked up
+// beforehand.
 func newTrouble(r prometheus.Registerer) func(string) {
 	counter := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "waldo_audio_card_losses_total", Help: "Blocks that a sound card lost or missed, by cause."}, []string{"what"})

@@ -10,8 +10,8 @@ import (
 	"github.com/waldo-robot/waldo/services/audio/pcm"
 )
 
-// BenchmarkCaptureToListener measures from the moment when the microphone gives a block away until a gRPC client has the frame that its end
-// is in.
+// BenchmarkCaptureToListener measures from the moment when the microphone gives a block away until a gRPC client has
+// the frame that its end is in.
 func BenchmarkCaptureToListener(b *testing.B) {
 	for name, format := range map[string]*mediav1.AudioFormat{"S16LE": raw(pcm.S16LE, 0, 0), "opus": nil} {
 		b.Run(name, func(b *testing.B) {

@@ -91,7 +91,8 @@ func (c *Config) validateOpus() error {
 	return nil
 }
 
-// speaker is the speaker to use. Without the key it depends on the microphone: if that needs no sound card, there may be no card at all.
+// speaker is the speaker to use. Without the key it depends on the microphone: if that needs no sound card, there may
+// be no card at all.
 func (c *Config) speaker() string {
 	switch {
 	case c.Speaker != "":

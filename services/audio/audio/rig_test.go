@@ -46,7 +46,8 @@ func leakFree(m *testing.M) int {
 	return code
 }
 
-// soundCard is a card that the test plugs and unplugs: its microphone hears a tone, its speaker remembers what it plays.
+// soundCard is a card that the test plugs and unplugs: its microphone hears a tone, its speaker remembers what it
+// plays.
 type soundCard struct {
 	mu     sync.Mutex
 	away   bool

@@ -64,9 +64,10 @@ func (k key) queue() int { return max(4, k.Frames(maxDelay)/k.block) }
 
 // Opus configures the encoder. The zero value works.
 type Opus struct {
-	Bitrate      int           // bit/s; default 32000 a channel
-	NoFEC        bool          // leave out the copies that make up for lost packets
-	ExpectedLoss int           // percent; default 10, from which on a voice always has a copy in the next packet; negative for none
+	Bitrate int  // bit/s; default 32000 a channel
+	NoFEC   bool // leave out the copies that make up for lost packets
+	// percent; default 10, from which on a voice always has a copy in the next packet; negative for none
+	ExpectedLoss int
 	DTX          bool          // send next to nothing while it is silent
 	Complexity   int           // how hard the encoder tries, 1 to 10; default 5, negative for 0
 	Packet       time.Duration // 10, 20, 40 or 60 ms; default 20 ms

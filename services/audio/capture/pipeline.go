@@ -86,7 +86,8 @@ func New(config Config) *Pipeline {
 	return p
 }
 
-// Run captures from a microphone whenever somebody wants sound, until ctx ends (it then returns nil) or the microphone fails.
+// Run captures from a microphone whenever somebody wants sound, until ctx ends (it then returns nil) or the microphone
+// fails.
 func (p *Pipeline) Run(ctx context.Context, m card.Microphone) error {
 	err := p.demand.While(ctx, func(wanted context.Context) error {
 		p.due = time.Time{}
@@ -102,11 +103,12 @@ func (p *Pipeline) Run(ctx context.Context, m card.Microphone) error {
 	return err
 }
 
-// Want has sound captured, for those who want to know how loud it is, until release is called, which may be more than once.
+// Want has sound captured, for those who want to know how loud it is, until release is called, which may be more than
+// once.
 func (p *Pipeline) Want() (release func()) { return p.demand.Want() }
 
-// Batch returns in how many frames a variant is due next, counted from the sound that was captured last: a microphone that makes its
-// sound itself may give so much at once, and nobody gets it later. It is for the capturing goroutine.
+// Batch returns in how many frames a variant is due next, counted from the sound that was captured last: a microphone
+// that makes its sound itself may give so much at once, and nobody gets it later. It is for the capturing goroutine.
 func (p *Pipeline) Batch() int {
 	least := p.config.Format.Frames(p.config.Opus.Packet)
 	for _, v := range p.variants.All() {
@@ -134,8 +136,8 @@ func (p *Pipeline) feed(samples []float32, at time.Time) {
 	p.captured.Publish(b)
 }
 
-// place returns the index of a block's first frame: the one after the last, unless time has passed in which nothing was captured. Clocks that
-// run a little differently do not count.
+// place returns the index of a block's first frame: the one after the last, unless time has passed in which nothing was
+// captured. Clocks that run a little differently do not count.
 func (p *Pipeline) place(at time.Time, frames int64) int64 {
 	f := p.config.Format
 	switch {

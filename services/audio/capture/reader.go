@@ -39,8 +39,8 @@ func (p *Pipeline) Open(want *mediav1.AudioFormat, blockSamples int) (*Reader, e
 	return &Reader{p: p, variant: v, sub: sub, release: p.demand.Want()}, nil
 }
 
-// Next returns the next frame, waiting for it if need be, also while there is no microphone. It fails with the context's error, or io.EOF when
-// the pipeline is closed.
+// Next returns the next frame, waiting for it if need be, also while there is no microphone. It fails with the
+// context's error, or io.EOF when the pipeline is closed.
 func (r *Reader) Next(ctx context.Context) (*mediav1.AudioFrame, error) { return r.sub.Next(ctx) }
 
 // Dropped is how many frames the reader has lost because it was slow.

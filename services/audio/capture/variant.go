@@ -105,7 +105,8 @@ func (v *variant) countLost() {
 	v.lost = lost
 }
 
-// missing returns after how many frames behind an index the next frame is whole. With another rate nobody knows exactly: 0.
+// missing returns after how many frames behind an index the next frame is whole. With another rate nobody knows
+// exactly: 0.
 func (v *variant) missing(index int64) int {
 	block := int64(v.key.block)
 	if v.key.Rate != v.p.config.Format.Rate {

@@ -1,5 +1,5 @@
-// Package convert turns a stream of sound into one of another rate and another number of channels. A [Converter] belongs to one
-// goroutine.
+// Package convert turns a stream of sound into one of another rate and another number of channels. A [Converter]
+// belongs to one goroutine.
 package convert
 
 import (
@@ -30,8 +30,8 @@ func New(from, to pcm.Format) (*Converter, error) {
 	return c, nil
 }
 
-// Convert returns what samples become, as far as it is complete; the rest comes with a later call. The result is valid until then, and must
-// not be changed. Samples must be clean.
+// Convert returns what samples become, as far as it is complete; the rest comes with a later call. The result is valid
+// until then, and must not be changed. Samples must be clean.
 func (c *Converter) Convert(samples []float32) ([]float32, error) {
 	if c.from == c.to {
 		return samples, nil

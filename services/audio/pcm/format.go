@@ -57,7 +57,8 @@ func (f Format) String() string {
 	return fmt.Sprintf("%d Hz stereo", f.Rate)
 }
 
-// Validate checks that a format is complete and possible. The error wraps ErrFormat and names the field and what it may be.
+// Validate checks that a format is complete and possible. The error wraps ErrFormat and names the field and what it may
+// be.
 func Validate(f *mediav1.AudioFormat) error {
 	switch f.GetMediaType() {
 	case Opus:

@@ -16,8 +16,9 @@ func sampleSize(sampleFormat string) int {
 	return 2
 }
 
-// Decode appends the samples of raw data to dst. The error wraps ErrFormat: the format is impossible, the data is not a whole number of frames,
-// or not as many as count. A count of 0 is not checked. Samples may be any floating-point value: see Clean.
+// Decode appends the samples of raw data to dst. The error wraps ErrFormat: the format is impossible, the data is not a
+// whole number of frames, or not as many as count. A count of 0 is not checked. Samples may be any floating-point
+// value: see Clean.
 func Decode(dst []float32, f *mediav1.AudioFormat, data []byte, count int) ([]float32, error) {
 	if err := Validate(f); err != nil {
 		return dst, err
@@ -45,7 +46,8 @@ func Decode(dst []float32, f *mediav1.AudioFormat, data []byte, count int) ([]fl
 	return dst, nil
 }
 
-// Encode appends samples to dst in a sample format. In S16LE samples beyond full scale become full scale, and NaN becomes 0; it never wraps.
+// Encode appends samples to dst in a sample format. In S16LE samples beyond full scale become full scale, and NaN
+// becomes 0; it never wraps.
 func Encode(dst []byte, sampleFormat string, samples []float32) []byte {
 	for _, s := range samples {
 		if sampleFormat == F32LE {
@@ -65,8 +67,8 @@ func toInt16(s float32) int16 {
 	return int16(min(max(v, math.MinInt16), math.MaxInt16))
 }
 
-// Clean makes samples harmless: NaN and infinite values become 0, and values beyond full scale become full scale. It returns how many of each
-// there were.
+// Clean makes samples harmless: NaN and infinite values become 0, and values beyond full scale become full scale. It
+// returns how many of each there were.
 func Clean(samples []float32) (invalid, clipped int) {
 	for i, s := range samples {
 		switch {
@@ -82,7 +84,8 @@ func Clean(samples []float32) (invalid, clipped int) {
 	return invalid, clipped
 }
 
-// Mix appends src, which has from channels, to dst as sound of so many channels, 1 or 2 each: two are averaged into one, one is doubled.
+// Mix appends src, which has from channels, to dst as sound of so many channels, 1 or 2 each: two are averaged into
+// one, one is doubled.
 func Mix(dst, src []float32, from, to int) []float32 {
 	switch {
 	case from == to:

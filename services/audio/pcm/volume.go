@@ -15,7 +15,8 @@ const (
 	MaxGain = 20
 )
 
-// Volume is how loud something is set. Get and Set may be called from any goroutine, Apply from one. Its zero value leaves sound as it is.
+// Volume is how loud something is set. Get and Set may be called from any goroutine, Apply from one. Its zero value
+// leaves sound as it is.
 type Volume struct {
 	set atomic.Pointer[audiov1.Volume]
 	cut float32 // 1 minus the factor that the last block ended with, so that zero means nothing has changed

@@ -77,7 +77,8 @@ func TestRouteChanges(t *testing.T) {
 	}
 }
 
-// TestDuplicatesAndReordering has packets come twice and in the wrong order: nothing is missing, and nothing is played twice.
+// TestDuplicatesAndReordering has packets come twice and in the wrong order: nothing is missing, and nothing is played
+// twice.
 func TestDuplicatesAndReordering(t *testing.T) {
 	t.Parallel()
 	twice := func(_ time.Duration, random *rand.Rand) []time.Duration {
@@ -194,7 +195,8 @@ func TestRestartAfterAPauseInTheSameEpoch(t *testing.T) {
 	}
 }
 
-// TestNumbersJump has a sender lose count without a new epoch. He is heard again, at the latest as if he had begun anew.
+// TestNumbersJump has a sender lose count without a new epoch. He is heard again, at the latest as if he had begun
+// anew.
 func TestNumbersJump(t *testing.T) {
 	packets := tone(t)
 	for _, tt := range []struct {

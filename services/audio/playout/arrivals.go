@@ -4,8 +4,8 @@ import "slices"
 
 const arrivalWindow = 256
 
-// arrivals knows how evenly packets come. A packet's transit is the time from when its first sample was captured to its arrival. The two clocks
-// have nothing to do with each other, so only differences mean something.
+// arrivals knows how evenly packets come. A packet's transit is the time from when its first sample was captured to its
+// arrival. The two clocks have nothing to do with each other, so only differences mean something.
 type arrivals struct {
 	transit [arrivalWindow]float64 // seconds, in the order of arrival
 	sorted  []float64              // the same, the least first

@@ -15,7 +15,8 @@ import (
 // mostConverted is how many frames are converted at a time; it is even.
 const mostConverted = 4096
 
-// conversion brings what is written to a feed into the format of the speaker. What its methods return is good until the next call.
+// conversion brings what is written to a feed into the format of the speaker. What its methods return is good until the
+// next call.
 type conversion struct {
 	rate, channels int // of the speaker
 
@@ -48,7 +49,8 @@ func (c *conversion) setFormat(format *mediav1.AudioFormat) (err error) {
 	return nil
 }
 
-// pieces are what has been decoded, in parts that can be converted one after the other, so that nothing large is made of a large frame.
+// pieces are what has been decoded, in parts that can be converted one after the other, so that nothing large is made
+// of a large frame.
 func (c *conversion) pieces() iter.Seq[[]float32] {
 	return slices.Chunk(c.decoded, mostConverted*int(c.format.GetChannels()))
 }

@@ -72,8 +72,8 @@ func (d *decoder) clean(frames int) []float32 {
 	return samples
 }
 
-// carriesCopy reports whether a packet carries a copy of the one before, RFC 6716 sections 3.1, 3.2, 4.2.3 and 4.2.4. Of packets of three or more
-// Opus frames, which nobody sends live, it reports that they do not.
+// carriesCopy reports whether a packet carries a copy of the one before, RFC 6716 sections 3.1, 3.2, 4.2.3 and 4.2.4.
+// Of packets of three or more Opus frames, which nobody sends live, it reports that they do not.
 func carriesCopy(data []byte) bool {
 	if len(data) < 2 || data[0] >= 128 { // from 128 on it is CELT, which has no copies
 		return false

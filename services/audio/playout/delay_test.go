@@ -8,8 +8,9 @@ import (
 	"gopkg.in/hraban/opus.v2"
 )
 
-// TestDelayFromMouthToSpeaker measures from the sound itself when a beat that went into the encoder comes out of Read: at the beginning of a session,
-// and when the target has settled. It includes the look-ahead of the codec and the packet itself; a network and the buffers of cards come on top.
+// TestDelayFromMouthToSpeaker measures from the sound itself when a beat that went into the encoder comes out of Read:
+// at the beginning of a session, and when the target has settled. It includes the look-ahead of the codec and the
+// packet itself; a network and the buffers of cards come on top.
 func TestDelayFromMouthToSpeaker(t *testing.T) {
 	t.Parallel()
 	const every = 48000 / 2 // frames between beats
@@ -25,7 +26,8 @@ func TestDelayFromMouthToSpeaker(t *testing.T) {
 		{"no jitter", nil, 110 * time.Millisecond, 65 * time.Millisecond},
 		{"jitter 20 ms", uneven(20*time.Millisecond, 0), 120 * time.Millisecond, 85 * time.Millisecond},
 	} {
-		// The packet that begins at 0 has been encoded, at the earliest, 20 ms later; that is when the simulation says it is sent.
+		// The packet that begins at 0 has been encoded, at the earliest, 20 ms later; that is when the simulation says it is
+		// sent.
 		s := simulate(t, Config{MaxTalk: -1}, network{path: tt.path}, encode(t, sound, opus.AppVoIP, 32000, true))
 		var heard []float32
 		s.run(25*time.Second, func(_ time.Duration, block []float32) { heard = append(heard, block...) })

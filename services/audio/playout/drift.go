@@ -10,13 +10,15 @@ const (
 	proportional  = 0.05   // speed for an error of one second: the error is gone after about 20 s
 	integral      = 0.0006 // the same for an error of one second that lasts a second; a little less than critical
 	targetSlope   = 0.003  // how fast the target moves; the speed follows it exactly
-	mostGlide     = 0.060  // seconds that the target moves so slowly when the network has become better; more than that at once
+	// seconds that the target moves so slowly when the network has become better; more than that at once
+	mostGlide = 0.060
 
 	jumpError  = 0.040 // seconds that the delay has to be too long
 	jumpWindow = 0.5   // all the time for so many seconds, until it is cut
 )
 
-// drift is a slow PI controller: it turns the error of the delay into a correction of the speed. All numbers are seconds.
+// drift is a slow PI controller: it turns the error of the delay into a correction of the speed. All numbers are
+// seconds.
 type drift struct {
 	target  float64
 	smooth  float64 // error of the delay, averaged
@@ -33,8 +35,8 @@ func (d *drift) begin(target, quickest float64) {
 	*d = drift{target: target, learned: d.learned, quickest: quickest, least: math.Inf(1)}
 }
 
-// step takes the delay of now, after elapsed seconds, what it is measured against, and the target that would be good. It returns by how much sound
-// is to be stretched, and how much had better be cut out at once.
+// step takes the delay of now, after elapsed seconds, what it is measured against, and the target that would be good.
+// It returns by how much sound is to be stretched, and how much had better be cut out at once.
 func (d *drift) step(delay, quickest, wanted, elapsed float64) (stretch, cut float64) {
 	d.target -= max(quickest-d.quickest, 0) // the delay is less by as much, though nothing that is heard has changed
 	d.quickest = quickest

@@ -16,12 +16,14 @@ import (
 
 // Of a feed.
 const (
-	feedRoom    = 200 * time.Millisecond // that waits at most
-	feedStart   = 40 * time.Millisecond  // that waits before any of it is played, so that a writer in real time is not always too late
+	feedRoom = 200 * time.Millisecond // that waits at most
+	// that waits before any of it is played, so that a writer in real time is not always too late
+	feedStart   = 40 * time.Millisecond
 	feedClosing = 100 * time.Millisecond // after which a closed feed is gone, whether it could fade or not
 )
 
-// Feed is a talker who is held up while 200 ms of their sound wait. Write and Drain are for one goroutine at a time; Close is for any.
+// Feed is a talker who is held up while 200 ms of their sound wait. Write and Drain are for one goroutine at a time;
+// Close is for any.
 type Feed struct {
 	mixer *Mixer
 	name  string
@@ -41,8 +43,8 @@ type Feed struct {
 	played   int64     // frames
 }
 
-// Open adds a talker who waits until there is room for what they say. The name is for people. The format holds for all frames without one of their own; nil if
-// all bring theirs. It fails with pcm.ErrFormat, [ErrTooMany] and [ErrClosed].
+// Open adds a talker who waits until there is room for what they say. The name is for people. The format holds for all
+// frames without one of their own; nil if all bring theirs. It fails with pcm.ErrFormat, [ErrTooMany] and [ErrClosed].
 func (m *Mixer) Open(name string, format *mediav1.AudioFormat) (*Feed, error) {
 	f := &Feed{mixer: m, name: name, moved: make(chan struct{}, 1), line: newLine(m.config),
 		conversion: conversion{rate: m.config.Rate, channels: m.config.Channels}}
@@ -66,9 +68,10 @@ func (m *Mixer) Open(name string, format *mediav1.AudioFormat) (*Feed, error) {
 	return f, nil
 }
 
-// Write queues the sound of frame: one Opus packet, or any number of raw samples (`S16LE`, `F32LE`) at 8000 to 192000 Hz and 1 or 2 channels.
-// It looks at nothing but format, sample count and data. A format in frame holds from then on. It waits while there is no room. It fails with pcm.ErrFormat
-// if the data is not in the format, [ErrTooLong] until a pause, [ErrClosed], and with the error of ctx.
+// Write queues the sound of frame: one Opus packet, or any number of raw samples (`S16LE`, `F32LE`) at 8000 to 192000
+// Hz and 1 or 2 channels. It looks at nothing but format, sample count and data. A format in frame holds from then on.
+// It waits while there is no room. It fails with pcm.ErrFormat if the data is not in the format, [ErrTooLong] until a
+// pause, [ErrClosed], and with the error of ctx.
 func (f *Feed) Write(ctx context.Context, frame *mediav1.AudioFrame) error {
 	if err := f.write(ctx, frame); err != nil {
 		return fmt.Errorf("talker %q: %w", f.name, err)

@@ -89,7 +89,8 @@ func periods(samples []float32, channels int) (n int) {
 	return n
 }
 
-// TestFeedFormats plays two seconds of a tone in every format, to a mono and a stereo speaker: pitch, level and length are right.
+// TestFeedFormats plays two seconds of a tone in every format, to a mono and a stereo speaker: pitch, level and length
+// are right.
 func TestFeedFormats(t *testing.T) {
 	t.Parallel()
 	formats := []*mediav1.AudioFormat{
@@ -384,7 +385,8 @@ func TestFeedChangesFormat(t *testing.T) {
 	})
 }
 
-// TestFeedInRealTime writes as a microphone would, unevenly, and is heard without a gap. Closed in the middle of a sound, it ends without a click.
+// TestFeedInRealTime writes as a microphone would, unevenly, and is heard without a gap. Closed in the middle of a
+// sound, it ends without a click.
 func TestFeedInRealTime(t *testing.T) {
 	inBubble(t, Config{}, func(t *testing.T, m *Mixer, heard func() []float32) {
 		feed, err := m.Open("program", raw(pcm.F32LE, 48000, 1))

@@ -58,8 +58,8 @@ var drifting = []struct {
 	{"card fast, jitter, loss", network{card: 200e-6, path: uneven(30*time.Millisecond, 0.05)}, 0.05, time.Hour},
 }
 
-// TestAnHour holds the delay at its target for an hour, though two clocks differ. How it sounds, which is not tested here, is left out of the work:
-// the speaker has 8 kHz, and its sound is made with straight lines.
+// TestAnHour holds the delay at its target for an hour, though two clocks differ. How it sounds, which is not tested
+// here, is left out of the work: the speaker has 8 kHz, and its sound is made with straight lines.
 func TestAnHour(t *testing.T) {
 	t.Parallel()
 	packets := encode(t, sine(400, 0.5, 48000), opus.AppVoIP, 20000, true)[25:]

@@ -12,8 +12,8 @@ import (
 // levelEvery is how often the levels are reported.
 const levelEvery = 100 * time.Millisecond
 
-// Levels reports how loud it is and who is talking, while somebody wants to know; the microphone captures for it then. Make it with
-// [NewLevels].
+// Levels reports how loud it is and who is talking, while somebody wants to know; the microphone captures for it then.
+// Make it with [NewLevels].
 type Levels struct {
 	microphone *capture.Pipeline // nil if there is none
 	speaker    *Speaker          // nil if there is none

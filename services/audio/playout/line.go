@@ -42,7 +42,8 @@ func (l *line) push(samples []float32) int {
 	return n
 }
 
-// pop fills out, and returns how many samples of it were queued. It starts when enough is queued or has waited for long enough, or in a hurry.
+// pop fills out, and returns how many samples of it were queued. It starts when enough is queued or has waited for long
+// enough, or in a hurry.
 func (l *line) pop(out []float32, hurry bool) (n int) {
 	if !l.running && l.size > 0 {
 		l.running = hurry || l.size >= l.start || l.waited >= l.start

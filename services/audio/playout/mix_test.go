@@ -197,7 +197,8 @@ func TestWhoIsTalking(t *testing.T) {
 	}
 }
 
-// TestGarbage plays what is no Opus, packets that are shortened, and random bytes: it is heard as little as can be, and what follows is good.
+// TestGarbage plays what is no Opus, packets that are shortened, and random bytes: it is heard as little as can be, and
+// what follows is good.
 func TestGarbage(t *testing.T) {
 	w, random := newWorld(t, Config{}), rand.New(rand.NewPCG(9, 10))
 	good := &sender{name: "a", epoch: 1, packets: tone(t)}

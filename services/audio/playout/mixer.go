@@ -61,8 +61,8 @@ func New(config Config) (*Mixer, error) {
 	return &Mixer{config: config, metrics: newMetrics(config.Metrics), refused: map[session]bool{}, limiter: newLimiter(config.Rate)}, nil
 }
 
-// Read fills out, channels interleaved, with the next sound for the speaker, each sample within [-1, 1]. It never waits for a talker. A part of a
-// frame at the end of out is silence.
+// Read fills out, channels interleaved, with the next sound for the speaker, each sample within [-1, 1]. It never waits
+// for a talker. A part of a frame at the end of out is silence.
 func (m *Mixer) Read(out []float32) {
 	clear(out)
 	out = out[:len(out)-len(out)%m.config.Channels]
@@ -87,7 +87,8 @@ func (m *Mixer) Read(out []float32) {
 	}
 }
 
-// Receive takes one Opus packet of a talker of the network. It never waits and keeps nothing of frame. What cannot be used is counted.
+// Receive takes one Opus packet of a talker of the network. It never waits and keeps nothing of frame. What cannot be
+// used is counted.
 func (m *Mixer) Receive(frame *mediav1.AudioFrame) {
 	m.metrics.received.Inc()
 	if !usable(frame) {

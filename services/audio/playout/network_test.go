@@ -117,8 +117,8 @@ func (s *simulation) talker() *remote {
 	return s.voices[0].(*remote)
 }
 
-// heard is the delay of what is being heard, in true seconds from when it was captured: measured from outside, with both clocks. It is false
-// while nothing is heard that was said.
+// heard is the delay of what is being heard, in true seconds from when it was captured: measured from outside, with
+// both clocks. It is false while nothing is heard that was said.
 func (s *simulation) heard(at time.Duration) (delay float64, ok bool) {
 	r := s.talker()
 	if r == nil || r.spinning || r.waiting {

@@ -15,7 +15,8 @@ type packet struct {
 	waiting  bool // it was not taken yet
 }
 
-// queue puts packets into the order of their sequence. It keeps at most queueSlots of them, in memory that is used again.
+// queue puts packets into the order of their sequence. It keeps at most queueSlots of them, in memory that is used
+// again.
 type queue struct {
 	slots   [queueSlots]packet
 	next    int64 // sequence of the packet whose turn it is
@@ -81,8 +82,8 @@ func (q *queue) after(sequence int64) *packet {
 	return nil
 }
 
-// pass ends the turns of all packets before that sequence and returns how many of them had been waiting. What get has returned stays
-// readable until the next put.
+// pass ends the turns of all packets before that sequence and returns how many of them had been waiting. What get has
+// returned stays readable until the next put.
 func (q *queue) pass(sequence int64) (waiting int) {
 	for q.begun = true; q.next < sequence; q.next++ {
 		if p := q.get(q.next); p != nil {

@@ -15,18 +15,21 @@ import (
 
 // Of a talker of the network.
 const (
-	strangerDelay = 0.060               // seconds; least target while little is known about how evenly packets come
-	strangerCount = 25                  // packets
-	farthest      = 10 * pcm.OpusRate   // frames between two packets of a session
-	longestGap    = pcm.OpusRate / 5    // frames that are made up at most
-	mostMissing   = 10                  // packets that are made up at most, one after the other
-	fadeOut       = 60 * millisecond    // frames
-	fadeIn        = 5 * millisecond     // frames
-	crossFade     = 10 * millisecond    // frames
-	thread        = 10 * millisecond    // frames of silence or made up sound, while there is nothing else; SILK cannot make up less
-	mouthful      = 2 * millisecond     // frames given to the converter, which would swallow a whole packet long before it is played
-	tooLate       = 0.200               // seconds that the delay may be too long; then what waits is left out, as after a speaker that stood still
-	giveUp        = Pause + time.Second // after which a talker is gone, whether their sound was played or not
+	strangerDelay = 0.060             // seconds; least target while little is known about how evenly packets come
+	strangerCount = 25                // packets
+	farthest      = 10 * pcm.OpusRate // frames between two packets of a session
+	longestGap    = pcm.OpusRate / 5  // frames that are made up at most
+	mostMissing   = 10                // packets that are made up at most, one after the other
+	fadeOut       = 60 * millisecond  // frames
+	fadeIn        = 5 * millisecond   // frames
+	crossFade     = 10 * millisecond  // frames
+	// frames of silence or made up sound, while there is nothing else; SILK cannot make up less
+	thread = 10 * millisecond
+	// frames given to the converter, which would swallow a whole packet long before it is played
+	mouthful = 2 * millisecond
+	// seconds that the delay may be too long; then what waits is left out, as after a speaker that stood still
+	tooLate = 0.200
+	giveUp  = Pause + time.Second // after which a talker is gone, whether their sound was played or not
 )
 
 // remote is a talker of the network. Its mixer's lock guards it.
@@ -83,7 +86,8 @@ func (r *remote) begin(sequence, index int64, now time.Time) {
 	r.queue.restart(sequence)
 }
 
-// receive takes a packet to its place. It returns the counter of packets that had the same fate, nil for those that are kept.
+// receive takes a packet to its place. It returns the counter of packets that had the same fate, nil for those that are
+// kept.
 func (r *remote) receive(sequence, index int64, data []byte, now time.Time) prometheus.Counter {
 	switch {
 	case r.tooLong(now):
@@ -160,8 +164,8 @@ func (r *remote) playing() int64 {
 	return r.position - int64(len(r.pending)/r.config.Channels)
 }
 
-// delay is how much later a sample is asked for now than it could have come at the earliest. Rest seconds more are asked for at the same time, so for
-// them it is less.
+// delay is how much later a sample is asked for now than it could have come at the earliest. Rest seconds more are
+// asked for at the same time, so for them it is less.
 func (r *remote) delay(index int64, now time.Time, rest float64) float64 {
 	return now.Sub(r.since).Seconds() - seconds(index-r.origin) - rest - r.arrivals.quickest
 }

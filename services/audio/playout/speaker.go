@@ -11,8 +11,8 @@ import (
 	"github.com/waldo-robot/waldo/services/audio/pcm"
 )
 
-// Speaker is everything on the way to a speaker: all talkers are mixed, made as loud as is set, measured, and heard by those who
-// listen to the speaker. Make it with [NewSpeaker].
+// Speaker is everything on the way to a speaker: all talkers are mixed, made as loud as is set, measured, and heard by
+// those who listen to the speaker. Make it with [NewSpeaker].
 type Speaker struct {
 	Mixer  *Mixer
 	Volume *pcm.Volume
@@ -24,8 +24,8 @@ type Speaker struct {
 	played   prometheus.Counter
 }
 
-// NewSpeaker returns a speaker that takes blocks of about so many frames. Heard carries what it plays to those who listen. It fails if
-// the configuration of its mixer is out of range.
+// NewSpeaker returns a speaker that takes blocks of about so many frames. Heard carries what it plays to those who
+// listen. It fails if the configuration of its mixer is out of range.
 func NewSpeaker(config Config, block int, heard *capture.Pipeline) (*Speaker, error) {
 	mixer, err := New(config)
 	if err != nil {
@@ -56,8 +56,8 @@ func (s *Speaker) Fill(samples []float32) {
 	s.played.Add(float64(len(samples) / s.channels))
 }
 
-// While runs work whenever there is something to be played: somebody talks, or somebody listens to the speaker, be it to silence. It is
-// like [stream.Demand.While], for speakers that may rest meanwhile.
+// While runs work whenever there is something to be played: somebody talks, or somebody listens to the speaker, be it
+// to silence. It is like [stream.Demand.While], for speakers that may rest meanwhile.
 func (s *Speaker) While(ctx context.Context, work func(context.Context) error) error {
 	return s.Mixer.demand.While(ctx, work)
 }

@@ -6,7 +6,8 @@ import (
 	"github.com/waldo-robot/waldo/services/audio/pcm"
 )
 
-// read fills out with what is to be heard next. Now is when the first sample of out is asked for; by then everything in it has to be there.
+// read fills out with what is to be heard next. Now is when the first sample of out is asked for; by then everything in
+// it has to be there.
 func (r *remote) read(out []float32, now time.Time) {
 	speed := float64(r.config.Rate) / 48000 * (1 + r.stretch)
 	for made := 0; made < len(out); {
@@ -48,7 +49,8 @@ func (r *remote) fetch(now time.Time, rest float64) {
 	}
 }
 
-// due reports whether it is time to go on with the first packet that waits. Of packets that came in a burst it leaves out those that are too old.
+// due reports whether it is time to go on with the first packet that waits. Of packets that came in a burst it leaves
+// out those that are too old.
 func (r *remote) due(now time.Time, rest float64) bool {
 	for p := r.queue.after(r.queue.next); p != nil; {
 		wanted := r.wanted()
@@ -160,7 +162,8 @@ func (r *remote) say(samples []float32, goal float32) {
 	}
 }
 
-// cutAway drops as much of pending and of what follows as is to be cut out, if it is there, and fades from the one to the other.
+// cutAway drops as much of pending and of what follows as is to be cut out, if it is there, and fades from the one to
+// the other.
 func (r *remote) cutAway() {
 	tail := r.tail[:copy(r.tail, r.pending)]
 	before, left := r.playing(), int64(r.cutOut*pcm.OpusRate)

@@ -10,7 +10,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/tonetest"
 )
 
-// decodeLossy brings packets through the jitter buffer and the decoder, as the mixer does, but without a clock. Those in lost do not arrive.
+// decodeLossy brings packets through the jitter buffer and the decoder, as the mixer does, but without a clock. Those
+// in lost do not arrive.
 func decodeLossy(t testing.TB, packets [][]byte, lost map[int]bool) []float32 {
 	w := newWorld(t, Config{MaxTalk: -1})
 	s := &sender{name: "a", epoch: 1, packets: packets}
@@ -30,7 +31,8 @@ func decodeLossy(t testing.TB, packets [][]byte, lost map[int]bool) []float32 {
 	return heard
 }
 
-// segmentalSNR is the mean signal to noise ratio in dB of pieces of 20 ms, each within -10 to 35 dB; silence is left out.
+// segmentalSNR is the mean signal to noise ratio in dB of pieces of 20 ms, each within -10 to 35 dB; silence is left
+// out.
 func segmentalSNR(reference, heard []float32) float64 {
 	sum, count := 0.0, 0
 	for i := 0; i+960 <= min(len(reference), len(heard)); i += 960 {
@@ -49,8 +51,8 @@ func segmentalSNR(reference, heard []float32) float64 {
 	return sum / float64(count)
 }
 
-// spectralDistance is by how many dB the spectra of pieces of 20 ms differ, in the mean of bands up to 4 kHz and down to -60 dBFS: what is heard as
-// another sound, where the noise measures what is another curve.
+// spectralDistance is by how many dB the spectra of pieces of 20 ms differ, in the mean of bands up to 4 kHz and down
+// to -60 dBFS: what is heard as another sound, where the noise measures what is another curve.
 func spectralDistance(reference, heard []float32) float64 {
 	sum, count := 0.0, 0
 	for i := 0; i+960 <= min(len(reference), len(heard)); i += 960 {
@@ -76,7 +78,8 @@ func band(samples []float32, hz float64) float64 {
 	return max(20*math.Log10(2*math.Hypot(sin, cos)/float64(len(samples))), -60)
 }
 
-// TestConcealmentIsBetterThanSilence measures what the copies in later packets, and what the decoder makes up, are worth at 5 % random loss.
+// TestConcealmentIsBetterThanSilence measures what the copies in later packets, and what the decoder makes up, are
+// worth at 5 % random loss.
 func TestConcealmentIsBetterThanSilence(t *testing.T) {
 	t.Parallel()
 	voice := tonetest.Speech(30)

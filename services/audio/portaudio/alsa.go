@@ -11,8 +11,9 @@ import (
 	"github.com/waldo-robot/waldo/pkg/device"
 )
 
-// prepareALSA keeps JACK and ALSA from writing a dozen lines whenever cards are looked for, as they are once a second while one is away; what is wrong
-// is in the errors of PortAudio. It fails where PortAudio would end the process: it takes for granted that ALSA is configured.
+// prepareALSA keeps JACK and ALSA from writing a dozen lines whenever cards are looked for, as they are once a second
+// while one is away; what is wrong is in the errors of PortAudio. It fails where PortAudio would end the process: it
+// takes for granted that ALSA is configured.
 func prepareALSA() error {
 	C.waldo_quiet()
 	if C.waldo_alsa_configured() != 0 {

@@ -12,8 +12,8 @@ import (
 // proc is where the kernel lists its sound cards.
 const proc = "/proc/asound"
 
-// busy finds the card that is meant among those that other programs use, which PortAudio does not list. It returns its name as PortAudio would give
-// it, or nothing. Direction is "c" or "p", as the kernel names capture and playback.
+// busy finds the card that is meant among those that other programs use, which PortAudio does not list. It returns its
+// name as PortAudio would give it, or nothing. Direction is "c" or "p", as the kernel names capture and playback.
 func busy(root, direction, wanted string) string {
 	files, _ := filepath.Glob(filepath.Join(root, "card*", "pcm*"+direction, "info")) // fails for a bad pattern only
 	for _, file := range files {

@@ -9,8 +9,8 @@ import (
 // lost is how late a block may be before the time up to it counts as not captured.
 const lost = 200 * time.Millisecond
 
-// clock finds out when blocks were captured. The times that the hardware reports jump to and fro, with a sound server by a tenth of a second: so it is
-// followed slowly, and time never goes back.
+// clock finds out when blocks were captured. The times that the hardware reports jump to and fro, with a sound server
+// by a tenth of a second: so it is followed slowly, and time never goes back.
 type clock struct {
 	last, next time.Time // first frames of the last block and, if none is lost, of the next
 }

@@ -11,7 +11,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/device"
 )
 
-// A call that hangs is not waited for; nothing is opened before it has ended, and what it did is taken back. When it hangs for too long, that is said.
+// A call that hangs is not waited for; nothing is opened before it has ended, and what it did is taken back. When it
+// hangs for too long, that is said.
 func TestHangingCall(t *testing.T) {
 	l := &Library{}
 	release, undone := make(chan struct{}), make(chan struct{})

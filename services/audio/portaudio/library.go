@@ -27,8 +27,8 @@ type Library struct {
 	}
 }
 
-// ErrStuck is what Open fails with when PortAudio has hung for so long that only a new process can use it again: it can wait for ever for a sound
-// server that died at the wrong moment, and all other calls wait for that one.
+// ErrStuck is what Open fails with when PortAudio has hung for so long that only a new process can use it again: it can
+// wait for ever for a sound server that died at the wrong moment, and all other calls wait for that one.
 var ErrStuck = fmt.Errorf("%w: the system's sound has hung for too long, and will not come back in this process", device.ErrAway)
 
 var errHangs = fmt.Errorf("%w: the system's sound hangs", device.ErrAway)
@@ -42,8 +42,9 @@ const (
 	stuck = 15 * time.Second
 )
 
-// within calls f while nobody else calls PortAudio, and waits for it up to a limit: with a sound server that hangs PortAudio hangs as well. Nothing
-// can end such a call; undo takes back what it did if it ends later, without an error, and until then no card is opened.
+// within calls f while nobody else calls PortAudio, and waits for it up to a limit: with a sound server that hangs
+// PortAudio hangs as well. Nothing can end such a call; undo takes back what it did if it ends later, without an error,
+// and until then no card is opened.
 func (l *Library) within(limit time.Duration, f func() error, undo func()) error {
 	var settled atomic.Bool // f is done, or is not waited for any more
 	done := make(chan error, 1)
@@ -144,8 +145,9 @@ func (l *Library) release() error {
 	return pa.Terminate()
 }
 
-// skipNumbers uses up the small numbers of streams. The binding hands them to C as if they were pointers, and Go ends a program in which it meets
-// a pointer below 4096 while it moves a stack. An OpenStream without arguments fails before it reaches C.
+// skipNumbers uses up the small numbers of streams. The binding hands them to C as if they were pointers, and Go ends a
+// program in which it meets a pointer below 4096 while it moves a stack. An OpenStream without arguments fails before
+// it reaches C.
 func skipNumbers() {
 	for range 4096 {
 		_, _ = pa.OpenStream(pa.StreamParameters{}) // fails: that is the point

@@ -52,7 +52,8 @@ func tone(f pcm.Format, hz float64) func([]float32) {
 	}
 }
 
-// TestWhatIsPlayedIsHeard plays a tone and measures what comes back: of the frequency and level that were played, and without gaps.
+// TestWhatIsPlayedIsHeard plays a tone and measures what comes back: of the frequency and level that were played, and
+// without gaps.
 func TestWhatIsPlayedIsHeard(t *testing.T) {
 	startPulse(t)
 	for _, f := range []pcm.Format{standard, {Rate: 48000, Channels: 2}, {Rate: 16000, Channels: 1}} {
@@ -112,8 +113,8 @@ func hear(t *testing.T, c card.Card, f pcm.Format, fill func([]float32)) []float
 	return heard[f.Rate*f.Channels : 2*f.Rate*f.Channels]
 }
 
-// TestServerGoes: whatever becomes of the sound server under streams that run, both ends say so in bounded time, and it is all there again when the
-// server is.
+// TestServerGoes: whatever becomes of the sound server under streams that run, both ends say so in bounded time, and it
+// is all there again when the server is.
 func TestServerGoes(t *testing.T) {
 	for name, test := range map[string]struct{ away, back func(*pulseServer) }{
 		"hangs":     {func(p *pulseServer) { p.signal(syscall.SIGSTOP) }, func(p *pulseServer) { p.signal(syscall.SIGCONT) }},
@@ -145,8 +146,8 @@ func TestServerGoes(t *testing.T) {
 	}
 }
 
-// reopen opens both ends as soon as that can be. It reports whether it ever can: PortAudio may never return from a server that died at the
-// wrong moment, and says so.
+// reopen opens both ends as soon as that can be. It reports whether it ever can: PortAudio may never return from a
+// server that died at the wrong moment, and says so.
 func reopen(t *testing.T, l *Library) (card.Card, bool) {
 	t.Helper()
 	begin := time.Now()

@@ -21,7 +21,8 @@ const (
 // patience is how long a test waits for something that should come soon, on a machine that is busy.
 const patience = 30 * time.Second
 
-// pulseServer is a PulseAudio of the test's own, with a sink that plays into nothing and a source that hears what it plays.
+// pulseServer is a PulseAudio of the test's own, with a sink that plays into nothing and a source that hears what it
+// plays.
 type pulseServer struct {
 	t      *testing.T
 	dir    string

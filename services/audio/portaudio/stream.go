@@ -22,7 +22,8 @@ import (
 const (
 	// silent is how long no callback may come from a card that works.
 	silent = 500 * time.Millisecond
-	// slowStart is how long a card, or a sound server behind it, may take until callbacks come evenly. A few may come at once, to fill buffers.
+	// slowStart is how long a card, or a sound server behind it, may take until callbacks come evenly. A few may come at
+	// once, to fill buffers.
 	slowStart  = 5 * time.Second
 	watchEvery = 100 * time.Millisecond
 	ringBlocks = 64
@@ -97,7 +98,8 @@ func (s *source) describe(err error) error {
 	return fmt.Errorf("%w: %s %q: %w", kind, s.word, s.device.Name, err)
 }
 
-// watched is between the callback of a stream and what it works on: it knows when the last callback came, and is shut when nobody waits for the next.
+// watched is between the callback of a stream and what it works on: it knows when the last callback came, and is shut
+// when nobody waits for the next.
 type watched struct {
 	begin time.Time
 	last  atomic.Int64 // time of the last callback since begin
@@ -134,8 +136,8 @@ func (w *watched) close() {
 	w.shut = true
 }
 
-// run runs a stream until ctx ends or the card is silent. Whenever wait returns, that is looked at; it should not wait long. After run call is not
-// called any more, whatever PortAudio does.
+// run runs a stream until ctx ends or the card is silent. Whenever wait returns, that is looked at; it should not wait
+// long. After run call is not called any more, whatever PortAudio does.
 func (s *source) run(ctx context.Context, call callback, wait func(poll <-chan time.Time)) (err error) {
 	w := watched{begin: time.Now()}
 	stop, err := s.start(w.call(s, call))

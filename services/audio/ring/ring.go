@@ -40,8 +40,8 @@ func (r *Ring) Put(samples []float32, at time.Time) {
 	}
 }
 
-// Take gives the next block to take, which must not keep it. It waits until there is one, ctx has ended or poll fires, and reports
-// whether there was one. Once ctx has ended it takes none.
+// Take gives the next block to take, which must not keep it. It waits until there is one, ctx has ended or poll fires,
+// and reports whether there was one. Once ctx has ended it takes none.
 func (r *Ring) Take(ctx context.Context, poll <-chan time.Time, take func(samples []float32, at time.Time)) bool {
 	if ctx.Err() != nil {
 		return false

@@ -25,7 +25,8 @@ const (
 	Medium
 	// Best is SRC_SINC_BEST_QUALITY: 97 % of the bandwidth, at about six times the work.
 	Best
-	// Linear is SRC_LINEAR: straight lines between samples, at next to no work. Treble suffers, and what does not fit into a lower rate folds back.
+	// Linear is SRC_LINEAR: straight lines between samples, at next to no work. Treble suffers, and what does not fit into
+	// a lower rate folds back.
 	Linear
 )
 
@@ -66,9 +67,10 @@ func New(channels int, quality Quality) (*Converter, error) {
 	return c, nil
 }
 
-// Process reads samples from in and writes samples to out until one of them is at its end, and returns how many samples were read and written.
-// What was not read has to be given again. A ratio that differs from that of the call before is approached evenly over this call. With end set, in is
-// the last of the stream: call it with what is left until made is 0, then Reset.
+// Process reads samples from in and writes samples to out until one of them is at its end, and returns how many samples
+// were read and written. What was not read has to be given again. A ratio that differs from that of the call before is
+// approached evenly over this call. With end set, in is the last of the stream: call it with what is left until made is
+// 0, then Reset.
 func (c *Converter) Process(in, out []float32, ratio float64, end bool) (used, made int, err error) {
 	switch {
 	case c.state == nil:

@@ -175,7 +175,8 @@ func TestProcessAllocatesNothing(t *testing.T) {
 	}
 }
 
-// TestForgottenConverters are freed with the garbage, and Close keeps them from being freed twice, which would end the process.
+// TestForgottenConverters are freed with the garbage, and Close keeps them from being freed twice, which would end the
+// process.
 func TestForgottenConverters(t *testing.T) {
 	for i := range 200 {
 		c, err := New(2, Fast)

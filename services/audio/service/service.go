@@ -1,5 +1,5 @@
-// Package service serves waldo.audio.v1.AudioService on top of a microphone's pipeline and a mixer. Its methods may be called concurrently; it
-// starts no goroutines, and calls end when the device stops.
+// Package service serves waldo.audio.v1.AudioService on top of a microphone's pipeline and a mixer. Its methods may be
+// called concurrently; it starts no goroutines, and calls end when the device stops.
 package service
 
 import (

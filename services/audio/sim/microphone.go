@@ -44,8 +44,8 @@ func (m *microphone) Capture(ctx context.Context, take func([]float32, time.Time
 	})
 }
 
-// paint makes the next frames by turning a pointer from one to the next, which is much less work than a sine for each. It begins with
-// the exact phase, so that errors do not add up.
+// paint makes the next frames by turning a pointer from one to the next, which is much less work than a sine for each.
+// It begins with the exact phase, so that errors do not add up.
 func (m *microphone) paint(frames int) {
 	amplitude, step := math.Pow(10, Level/20.0), m.Hz/float64(m.Format.Rate)
 	y, x := math.Sincos(2 * math.Pi * m.phase)

@@ -7,15 +7,16 @@ import (
 	"github.com/waldo-robot/waldo/services/audio/pcm"
 )
 
-// patience is how far behind a pace may be and still catch up. Later than that, as after the computer was suspended, time is left out.
+// patience is how far behind a pace may be and still catch up. Later than that, as after the computer was suspended,
+// time is left out.
 const patience = 500 * time.Millisecond
 
 // Pace keeps sound that no hardware times in step with the clock: so many frames a second. Format is required.
 type Pace struct {
 	Format pcm.Format
 	Block  int // frames in a block; default: 10 ms
-	// Batch returns in how many frames somebody needs the sound. The pace then waits for that long, in whole blocks, and at least for
-	// one. Nil: for one.
+	// Batch returns in how many frames somebody needs the sound. The pace then waits for that long, in whole blocks, and
+	// at least for one. Nil: for one.
 	Batch func() int
 }
 
@@ -35,8 +36,8 @@ func (p *Pace) block() int {
 	return max(1, p.Format.Frames(10*time.Millisecond))
 }
 
-// Run calls step for so many frames, when the last of them has passed, with the time of the first, until ctx ends or step fails. Each
-// time is counted from the beginning, so that errors do not add up, by the monotonic clock.
+// Run calls step for so many frames, when the last of them has passed, with the time of the first, until ctx ends or
+// step fails. Each time is counted from the beginning, so that errors do not add up, by the monotonic clock.
 func (p *Pace) Run(ctx context.Context, step func(at time.Time, frames int) error) error {
 	begin, done := time.Now(), int64(0)
 	timer := time.NewTimer(0)

@@ -12,8 +12,8 @@ import (
 type SpeakerConfig struct {
 	Format pcm.Format
 	Block  int // frames at once; default: 10 ms
-	// While runs its function only while something is to be heard, as [stream.Demand.While] does. Nil: the speaker plays all the time,
-	// silence too.
+	// While runs its function only while something is to be heard, as [stream.Demand.While] does. Nil: the speaker plays
+	// all the time, silence too.
 	While func(context.Context, func(context.Context) error) error
 }
 

@@ -16,8 +16,8 @@ import (
 	"github.com/waldo-robot/waldo/services/audio/sim"
 )
 
-// OpenMicrophone makes a microphone of a file, which hears it over and over, in real time. The pace says in which format, and counts
-// frames of it; blocks are about as long as it says.
+// OpenMicrophone makes a microphone of a file, which hears it over and over, in real time. The pace says in which
+// format, and counts frames of it; blocks are about as long as it says.
 func OpenMicrophone(path string, pace sim.Pace) (card.Card, error) {
 	file, err := os.Open(path)
 	if err != nil {

@@ -14,8 +14,9 @@ import (
 	"github.com/waldo-robot/waldo/services/audio/sim"
 )
 
-// OpenSpeaker makes a speaker that writes what it plays into a file, silence too, in real time. What the file held is gone. The file can be read while
-// it grows: its header is right once a second. Blocks are of so many frames; 0 means 10 ms.
+// OpenSpeaker makes a speaker that writes what it plays into a file, silence too, in real time. What the file held is
+// gone. The file can be read while it grows: its header is right once a second. Blocks are of so many frames; 0 means
+// 10 ms.
 func OpenSpeaker(path string, format pcm.Format, block int) (card.Card, error) {
 	file, err := os.Create(path)
 	if err != nil {

@@ -1,7 +1,9 @@
-// Package wav reads and writes WAV files, and makes a microphone of one that is played over and over, and a speaker of one that records.
+// Package wav reads and writes WAV files, and makes a microphone of one that is played over and over, and a speaker of
+// one that records.
 //
-// It reads linear PCM of 16, 24 and 32 bits and 32-bit floating point, mono and stereo, also in RF64 files; it writes 16-bit PCM. Programs that
-// write into a pipe, or were killed, leave the sizes in a file at 0 or at the largest number: its sound then lasts to the end of the file.
+// It reads linear PCM of 16, 24 and 32 bits and 32-bit floating point, mono and stereo, also in RF64 files; it writes
+// 16-bit PCM. Programs that write into a pipe, or were killed, leave the sizes in a file at 0 or at the largest number:
+// its sound then lasts to the end of the file.
 package wav
 
 import (

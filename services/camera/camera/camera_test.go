@@ -210,8 +210,8 @@ func TestBusAndGRPCCarryTheSameStream(t *testing.T) {
 	cancel()
 }
 
-// TestStreamsAreEncodedOnceEach has viewers of H.264 and of VP8, two of each: there are two encodes a picture, and without a
-// hold of video-vp8 only one.
+// TestStreamsAreEncodedOnceEach has viewers of H.264 and of VP8, two of each: there are two encodes a picture, and
+// without a hold of video-vp8 only one.
 func TestStreamsAreEncodedOnceEach(t *testing.T) {
 	w := start(t, Kind(), small())
 	w.await(t, "ready", w.state(ready))

@@ -71,7 +71,8 @@ func full(words ...uint32) (b []byte) {
 	return b
 }
 
-// variants are valid files that other programs make of the same five pictures. The index lies behind the pictures, so that it may grow.
+// variants are valid files that other programs make of the same five pictures. The index lies behind the pictures, so
+// that it may grow.
 func variants(t testing.TB) map[string][]byte {
 	plain := load(t, "without-edit-list.mp4")
 	with := func(before []byte, kinds ...string) []byte {

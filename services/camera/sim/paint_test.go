@@ -104,7 +104,8 @@ func TestWallsGrowAsOneComesNearer(t *testing.T) {
 	}
 }
 
-// centre is where on the picture, from left to right, colour is that is this strongly red; n is how much of it there is.
+// centre is where on the picture, from left to right, colour is that is this strongly red; n is how much of it there
+// is.
 func centre(p *media.I420, red byte) (column float64, n int) {
 	sum := 0
 	for i, v := range p.V {
@@ -148,8 +149,8 @@ func somewhere(w *simworld.World, random *rand.Rand) simworld.Pose {
 	}
 }
 
-// TestWallsAreWhereTheyAre gives every material a brightness of its own, and finds out in the plainest way what each pixel shows: the
-// nearest thing that is neither above nor below it.
+// TestWallsAreWhereTheyAre gives every material a brightness of its own, and finds out in the plainest way what each
+// pixel shows: the nearest thing that is neither above nor below it.
 func TestWallsAreWhereTheyAre(t *testing.T) {
 	world := simworld.New()
 	f := newFront(world, 320, 180)

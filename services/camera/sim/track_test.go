@@ -60,8 +60,8 @@ func TestHeadingsMixTheShortWay(t *testing.T) {
 	}
 }
 
-// TestItDrivesSmoothlyAndStopsWhereItStands lets a rover drive and stop, and looks at what 30 pictures a second would show: even steps
-// while it drives evenly, and when it stops no more of a step back than reports are late.
+// TestItDrivesSmoothlyAndStopsWhereItStands lets a rover drive and stop, and looks at what 30 pictures a second would
+// show: even steps while it drives evenly, and when it stops no more of a step back than reports are late.
 func TestItDrivesSmoothlyAndStopsWhereItStands(t *testing.T) {
 	for late := range 6 { // ms
 		random := rand.New(rand.NewPCG(5, uint64(late)))

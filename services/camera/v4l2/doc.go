@@ -8,8 +8,8 @@
 //
 //   - Info().Current is what the driver chose, whatever was requested.
 //   - Capture times are wall clock, made from the driver's monotonic ones.
-//   - While nobody captures the device stays open, streaming is off, and no buffers are held. Unplugging is then noticed
-//     within half a second by a single system call in that time.
+//   - While nobody captures the device stays open, streaming is off, and no buffers are held. Unplugging is then
+//     noticed within half a second by a single system call in that time.
 //   - Pictures that arrive damaged (as the first Motion JPEG after a start often does) are dropped, and counted in
 //     source.Frame.Lost with those that the driver lost.
 //   - Errors distinguish a missing device, a busy one, and one that is not a camera: see package source.

@@ -23,8 +23,8 @@ const (
 	stalled = 5 * time.Second
 )
 
-// kernelNode is a node of the real kernel. It is not safe for concurrent use, except that all system calls are: the kernel
-// orders them.
+// kernelNode is a node of the real kernel. It is not safe for concurrent use, except that all system calls are: the
+// kernel orders them.
 type kernelNode struct {
 	path string
 	fd   uintptr

@@ -270,8 +270,8 @@ func plain(all []control) []source.Control {
 	return out
 }
 
-// SetControls implements source.Controller. Values are set in the driver's order, in which switches (automatic exposure) come
-// before what they govern.
+// SetControls implements source.Controller. Values are set in the driver's order, in which switches (automatic
+// exposure) come before what they govern.
 func (s *Source) SetControls(values map[string]int64) error {
 	done, err := s.use()
 	if err != nil {

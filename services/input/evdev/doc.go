@@ -3,20 +3,19 @@
 // # What it promises
 //
 //   - The events up to a SYN_REPORT are reported together. A group that lost a part is not reported at all.
-//   - If the kernel lost events (SYN_DROPPED), everything up to the next SYN_REPORT is skipped, and so
-//     is everything waiting behind it; then the device is asked for its state, which is newer. So a key
-//     whose release was lost does not stay pressed.
-//   - A group has at most 512 events. The kernel itself limits a device's reports to what its driver
-//     announced, at most 60 for HID devices and a few hundred for the largest touch screens. A device
-//     that exceeds this is treated as if its events had been lost.
-//   - Times are wall clock. The kernel stamps events with its wall clock; a step of that clock between
-//     event and reading is compensated for.
-//   - A device that is missing, was unplugged, or may not be read is an error that names what was looked
-//     for, what there is, and what to do. Nothing is polled in between; the caller runs the source
-//     again.
-//   - Devices are opened for reading only. With Grab no other program receives its events until it is
-//     closed, however the process ends. Without it, another program can grab the device, and then
-//     nothing is received, not even the release of a key.
+//   - If the kernel lost events (SYN_DROPPED), everything up to the next SYN_REPORT is skipped, and so is everything
+//     waiting behind it; then the device is asked for its state, which is newer. So a key whose release was lost does
+//     not stay pressed.
+//   - A group has at most 512 events. The kernel itself limits a device's reports to what its driver announced, at most
+//     60 for HID devices and a few hundred for the largest touch screens. A device that exceeds this is treated as if
+//     its events had been lost.
+//   - Times are wall clock. The kernel stamps events with its wall clock; a step of that clock between event and
+//     reading is compensated for.
+//   - A device that is missing, was unplugged, or may not be read is an error that names what was looked for, what
+//     there is, and what to do. Nothing is polled in between; the caller runs the source again.
+//   - Devices are opened for reading only. With Grab no other program receives its events until it is closed, however
+//     the process ends. Without it, another program can grab the device, and then nothing is received, not even the
+//     release of a key.
 //
 // # Which device
 //

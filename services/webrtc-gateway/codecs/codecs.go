@@ -11,12 +11,12 @@ import (
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 )
 
-// table lists all codecs, in the order in which the gateway prefers them. The first of a kind is assumed for a device that does not
-// name its media types.
+// table lists all codecs, in the order in which the gateway prefers them. The first of a kind is assumed for a device
+// that does not name its media types.
 var table = []*Codec{h264, vp8, opus}
 
-// Profile describes a stream more precisely than its codec, as read from its key frames. Each codec defines its meaning; the zero
-// value is the most common one.
+// Profile describes a stream more precisely than its codec, as read from its key frames. Each codec defines its
+// meaning; the zero value is the most common one.
 type Profile string
 
 // Codec is one way to encode video or sound.
@@ -28,7 +28,8 @@ type Codec struct {
 	Channels  uint16 // 0 for video
 	// Demand describes what a media section has to offer, for error messages.
 	Demand string
-	// Independent is true if each frame can be decoded on its own. Otherwise no frame after a loss can be used up to the next key frame.
+	// Independent is true if each frame can be decoded on its own. Otherwise no frame after a loss can be used up to the
+	// next key frame.
 	Independent bool
 	// MaxFrame bounds a frame in bytes; 0 means no bound.
 	MaxFrame int
@@ -64,8 +65,9 @@ func Of(mediaType string) *Codec {
 	return table[i]
 }
 
-// Named returns the codec and the channels that an rtpmap names; nil if the gateway does not have the codec. RFC 7587 requires the
-// two channels in the name of Opus, but GStreamer omits them if the caps of a player have no encoding-params, and still plays it.
+// Named returns the codec and the channels that an rtpmap names; nil if the gateway does not have the codec. RFC 7587
+// requires the two channels in the name of Opus, but GStreamer omits them if the caps of a player have no
+// encoding-params, and still plays it.
 func Named(rtpmap string) (c *Codec, channels uint16) {
 	for _, c := range table {
 		if strings.EqualFold(rtpmap, c.Name()) {
@@ -100,8 +102,8 @@ func Demands(kind webrtc.RTPCodecType) string {
 	return strings.Join(all, ", or ")
 }
 
-// Register registers all codecs with pion. The numbers are for pion's own offers, which it never makes here: those of an answer and of
-// the packets come from the offer.
+// Register registers all codecs with pion. The numbers are for pion's own offers, which it never makes here: those of
+// an answer and of the packets come from the offer.
 func Register(m *webrtc.MediaEngine) error {
 	for _, c := range table {
 		if err := m.RegisterCodec(c.Parameters(c.number, c.Channels, ""), c.Kind); err != nil {
@@ -118,8 +120,8 @@ func (c *Codec) Parameters(pt webrtc.PayloadType, channels uint16, fmtp string) 
 	}}
 }
 
-// Choose selects, among the codecs that a media section lists, the entry for this codec that suits a stream best. It returns false if
-// there is none.
+// Choose selects, among the codecs that a media section lists, the entry for this codec that suits a stream best. It
+// returns false if there is none.
 func (c *Codec) Choose(listed []webrtc.RTPCodecParameters, stream Profile) (webrtc.RTPCodecParameters, bool) {
 	best, at := webrtc.RTPCodecParameters{}, -1
 	for _, p := range listed {
@@ -188,8 +190,8 @@ func (c *Codec) ProfileOf(keyFrame []byte) (Profile, bool) {
 	return c.profileOf(keyFrame)
 }
 
-// WebCodecs returns the codec string for a browser's VideoDecoder, for a stream that starts with a key frame. It is empty if the key
-// frame does not contain it.
+// WebCodecs returns the codec string for a browser's VideoDecoder, for a stream that starts with a key frame. It is
+// empty if the key frame does not contain it.
 func (c *Codec) WebCodecs(keyFrame []byte) string {
 	if c.webCodecs == nil {
 		_, name, _ := strings.Cut(c.MediaType, "/")
@@ -198,8 +200,8 @@ func (c *Codec) WebCodecs(keyFrame []byte) string {
 	return c.webCodecs(keyFrame)
 }
 
-// Wish replaces the parameters that a peer requests for the media it receives by those that the gateway requests for the media it
-// receives, because an answer repeats them. The peer receives what the device encoded in any case.
+// Wish replaces the parameters that a peer requests for the media it receives by those that the gateway requests for
+// the media it receives, because an answer repeats them. The peer receives what the device encoded in any case.
 func (c *Codec) Wish(fmtp string) string {
 	if c.wish == nil {
 		return fmtp

@@ -29,10 +29,12 @@ var h264 = &Codec{
 	},
 }
 
-// h264Unlike is the distance of the parameters of an offer from a stream: 0 is an exact match, negative cannot carry it.
+// h264Unlike is the distance of the parameters of an offer from a stream: 0 is an exact match, negative cannot carry
+// it.
 //
-// Players that list H.264 without packetization-mode, or with mode 0, get fragmentation units like all others: a NAL unit of a camera
-// does not fit in a packet. GStreamer's and Chromium's depacketizers accept them in every mode. Mode 2 has a different format.
+// Players that list H.264 without packetization-mode, or with mode 0, get fragmentation units like all others: a NAL
+// unit of a camera does not fit in a packet. GStreamer's and Chromium's depacketizers accept them in every mode. Mode 2
+// has a different format.
 func h264Unlike(fmtp func(string) string, stream Profile) int {
 	distance := 0
 	switch fmtp("packetization-mode") {
@@ -66,7 +68,8 @@ const (
 	otherProfile
 )
 
-// h264Profile returns the family of a stream. The zero value stands for constrained baseline, which Waldo's own encoder produces.
+// h264Profile returns the family of a stream. The zero value stands for constrained baseline, which Waldo's own encoder
+// produces.
 func h264Profile(p Profile) h264Family {
 	if len(p) != 2 {
 		return constrainedBaseline
@@ -101,8 +104,9 @@ func (f h264Family) includes(stream h264Family) bool {
 	return false
 }
 
-// h264ProfileUnlike is the distance of a profile-level-id in SDP from the profile of a stream: 0 is an exact match, then come profiles
-// whose decoders decode the stream, then the rest. A player that lists no matching profile may still decode it, and is not refused.
+// h264ProfileUnlike is the distance of a profile-level-id in SDP from the profile of a stream: 0 is an exact match,
+// then come profiles whose decoders decode the stream, then the rest. A player that lists no matching profile may still
+// decode it, and is not refused.
 func h264ProfileUnlike(stream h264Family, profileLevelID string) int {
 	offered := baseline // the default of SDP
 	if b, err := hex.DecodeString(profileLevelID); err == nil && len(b) == 3 {

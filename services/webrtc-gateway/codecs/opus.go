@@ -13,8 +13,8 @@ const (
 	maxOpus = 1275
 	// MaxOpusSamples is the longest Opus packet: 120 ms at 48 kHz.
 	MaxOpusSamples = 5760
-	// voiceBitrate is the bit rate requested from a browser that talks, in bit/s. Chromium's default is 32000 minus the overhead of RTP
-	// and UDP; below about 30000 libopus omits in-band FEC when few packets are lost.
+	// voiceBitrate is the bit rate requested from a browser that talks, in bit/s. Chromium's default is 32000 minus the
+	// overhead of RTP and UDP; below about 30000 libopus omits in-band FEC when few packets are lost.
 	voiceBitrate = 48_000
 )
 
@@ -37,7 +37,8 @@ func opusWish(fmtp string) string {
 	return fmt.Sprintf("%s;maxaveragebitrate=%d", strings.Join(kept, ";"), voiceBitrate)
 }
 
-// durations are the frame durations of Opus in samples at 48 kHz, by the configuration in the first byte of a packet (RFC 6716, 3.1).
+// durations are the frame durations of Opus in samples at 48 kHz, by the configuration in the first byte of a packet
+// (RFC 6716, 3.1).
 var durations = func() (d [32]int) {
 	for config := range d {
 		switch {
@@ -52,8 +53,8 @@ var durations = func() (d [32]int) {
 	return d
 }()
 
-// ReadOpus returns the number of samples per channel in an Opus packet, and its channels. It reads only the head of the packet, and
-// returns false if that is invalid.
+// ReadOpus returns the number of samples per channel in an Opus packet, and its channels. It reads only the head of the
+// packet, and returns false if that is invalid.
 func ReadOpus(packet []byte) (samples int32, channels int32, ok bool) {
 	if len(packet) == 0 || len(packet) > maxOpus {
 		return 0, 0, false

@@ -11,9 +11,9 @@ import (
 	"github.com/waldo-robot/waldo/pkg/media"
 )
 
-// vp8 is VP8. Its packets carry no picture IDs: all viewers of a stream share the payloads, and consecutive IDs for one of them would
-// jump for another that skipped pictures, came from another stream, or got a group again. Without IDs receivers order pictures by
-// sequence numbers, which have no gaps for any viewer.
+// vp8 is VP8. Its packets carry no picture IDs: all viewers of a stream share the payloads, and consecutive IDs for one
+// of them would jump for another that skipped pictures, came from another stream, or got a group again. Without IDs
+// receivers order pictures by sequence numbers, which have no gaps for any viewer.
 var vp8 = &Codec{
 	MediaType: media.VP8, Kind: webrtc.RTPCodecTypeVideo, ClockRate: 90_000,
 	Demand:       "VP8/90000",

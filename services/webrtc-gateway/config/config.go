@@ -1,7 +1,7 @@
 // Package config reads what the gateway is told: flags over environment over robot.yaml.
 //
-// The keys of the section `gateway:` of robot.yaml are flags and environment variables as well: `maxViewers` is --max-viewers
-// and WALDO_MAX_VIEWERS. What is wrong is reported all at once, with its origin.
+// The keys of the section `gateway:` of robot.yaml are flags and environment variables as well: `maxViewers` is
+// --max-viewers and WALDO_MAX_VIEWERS. What is wrong is reported all at once, with its origin.
 package config
 
 import (

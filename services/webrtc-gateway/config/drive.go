@@ -12,7 +12,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/settings"
 )
 
-// Drive is the section `drive:` of robot.yaml: how the robot is driven. The zero value is a robot of which nobody says that.
+// Drive is the section `drive:` of robot.yaml: how the robot is driven. The zero value is a robot of which nobody says
+// that.
 type Drive struct {
 	// Device is the actuator that is driven.
 	Device string `yaml:"device"`
@@ -22,8 +23,8 @@ type Drive struct {
 	Keys map[string]map[string]float64 `yaml:"keys"`
 	// Axes are what a driver moves. Those named forward, turn, strafe and lift have controls where nothing is said.
 	Axes map[string]Axis `yaml:"axes"`
-	// Pads say what the controls of gamepads are that browsers have no mapping for: by a part of the pad's name, the pad's own control for each
-	// standard one.
+	// Pads say what the controls of gamepads are that browsers have no mapping for: by a part of the pad's name, the pad's
+	// own control for each standard one.
 	Pads map[string]map[string]string `yaml:"pads"`
 }
 

@@ -1,9 +1,9 @@
-// Command fanoutbench measures what a viewer costs the gateway, and what it costs a bare pion program that does the same with
-// pion's own parts, in one run.
+// Command fanoutbench measures what a viewer costs the gateway, and what it costs a bare pion program that does the
+// same with pion's own parts, in one run.
 //
-// Sender, receivers and source are processes of their own, so that the numbers are those of the sender alone: its CPU time
-// while all viewers receive 2 Mbit/s, and its resident memory beyond that without viewers. The source of the gateway is a
-// camera on a bus in the parent; the bare sender makes the same frames itself, which favours it.
+// Sender, receivers and source are processes of their own, so that the numbers are those of the sender alone: its CPU
+// time while all viewers receive 2 Mbit/s, and its resident memory beyond that without viewers. The source of the
+// gateway is a camera on a bus in the parent; the bare sender makes the same frames itself, which favours it.
 //
 //	go run ./fanoutbench                 # 1, 10, 50 and 100 viewers
 //	go run ./fanoutbench -check -json f  # exit code 1 when a limit is exceeded; numbers to a file

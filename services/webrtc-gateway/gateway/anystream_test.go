@@ -53,7 +53,8 @@ func frameOf(t *testing.T, f frame) *signalingv1.StreamFrame {
 	return decode(t, f.data, &signalingv1.StreamFrame{})
 }
 
-// TestStreamsOfAnyType: messages of types that the gateway was not built for reach a peer, whatever their JSON is, and 0 is not left out.
+// TestStreamsOfAnyType: messages of types that the gateway was not built for reach a peer, whatever their JSON is, and
+// 0 is not left out.
 func TestStreamsOfAnyType(t *testing.T) {
 	w := newWorld(t, nil)
 	lab := w.probe()
@@ -75,7 +76,8 @@ func TestStreamsOfAnyType(t *testing.T) {
 	}
 }
 
-// TestUnreadableMessages: a peer is told once of messages that it cannot get, one that comes later too, and the others still come.
+// TestUnreadableMessages: a peer is told once of messages that it cannot get, one that comes later too, and the others
+// still come.
 func TestUnreadableMessages(t *testing.T) {
 	w := newWorld(t, nil)
 	lab := w.probe()

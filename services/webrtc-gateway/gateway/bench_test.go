@@ -42,7 +42,8 @@ func (o one) Carriers(s tracks.Stream) ([]tracks.Carrier, <-chan struct{}) {
 	return []tracks.Carrier{{Stream: s}}, nil
 }
 
-// BenchmarkHop is the way of one frame of 2 Mbit/s (8333 bytes) from its arrival through SRTP and the socket to the viewer.
+// BenchmarkHop is the way of one frame of 2 Mbit/s (8333 bytes) from its arrival through SRTP and the socket to the
+// viewer.
 func BenchmarkHop(b *testing.B) {
 	feed := pulse{make(chan *mediav1.VideoFrame)}
 	hub := tracks.NewHub(one{feed: feed}, tracks.Config{})

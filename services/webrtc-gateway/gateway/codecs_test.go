@@ -147,7 +147,8 @@ func TestPlayerThatNothingSuits(t *testing.T) {
 	}
 }
 
-// TestCameraThatHasOneCodec: a player that takes another one learns which, whether the camera describes its streams or not.
+// TestCameraThatHasOneCodec: a player that takes another one learns which, whether the camera describes its streams or
+// not.
 func TestCameraThatHasOneCodec(t *testing.T) {
 	for name, c := range map[string]fakecam.Config{"described": {}, "silent": {Silent: true}} {
 		t.Run(name, func(t *testing.T) {
@@ -161,7 +162,8 @@ func TestCameraThatHasOneCodec(t *testing.T) {
 	}
 }
 
-// TestPlayerBeforeTheCameraIsKnown: one that does not take what most cameras have waits for the description of this one.
+// TestPlayerBeforeTheCameraIsKnown: one that does not take what most cameras have waits for the description of this
+// one.
 func TestPlayerBeforeTheCameraIsKnown(t *testing.T) {
 	w := newWorld(t, func(c *config.Config) { c.Devices = []robot.Device{{Name: "front", Kind: "camera"}} })
 	clip := vp8Clip(t)
@@ -177,7 +179,8 @@ func TestPlayerBeforeTheCameraIsKnown(t *testing.T) {
 	}
 }
 
-// TestVP8PlayerIsServed: a lost picture brings a key frame, and only to the stream that has it; a missed packet comes again.
+// TestVP8PlayerIsServed: a lost picture brings a key frame, and only to the stream that has it; a missed packet comes
+// again.
 func TestVP8PlayerIsServed(t *testing.T) {
 	w := newWorld(t, nil)
 	clip := vp8Clip(t)
@@ -213,8 +216,8 @@ func TestVP8PlayerIsServed(t *testing.T) {
 	}
 }
 
-// TestCameraThatComesBackWithAnotherCodec: the connection stays, nothing of the other codec is sent under the payload type that was agreed
-// on, and the picture goes on when the codec is back.
+// TestCameraThatComesBackWithAnotherCodec: the connection stays, nothing of the other codec is sent under the payload
+// type that was agreed on, and the picture goes on when the codec is back.
 func TestCameraThatComesBackWithAnotherCodec(t *testing.T) {
 	w := newWorld(t, nil)
 	clip := vp8Clip(t)

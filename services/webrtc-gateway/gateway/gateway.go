@@ -1,5 +1,5 @@
-// Package gateway puts the parts of the gateway together: bus, devices, tracks, connections, HTTP. The command and the tests
-// use the same code.
+// Package gateway puts the parts of the gateway together: bus, devices, tracks, connections, HTTP. The command and the
+// tests use the same code.
 package gateway
 
 import (
@@ -52,8 +52,8 @@ type Gateway struct {
 	metrics   *prometheus.Registry
 }
 
-// Start starts a gateway. It serves when Start returns; the bus may become available later. page holds the static files. If an
-// address is in use, the error wraps a *net.OpError.
+// Start starts a gateway. It serves when Start returns; the bus may become available later. page holds the static
+// files. If an address is in use, the error wraps a *net.OpError.
 func Start(c *config.Config, version string, page fs.FS, log *slog.Logger) (g *Gateway, err error) {
 	g = &Gateway{served: make(chan error, 1), metrics: newRegistry()}
 	defer func() {
@@ -130,7 +130,8 @@ func (g *Gateway) ICE() string { return g.engine.Address() }
 // Failed returns a channel that reports when the HTTP server stops on its own.
 func (g *Gateway) Failed() <-chan error { return g.served }
 
-// Close ends all sessions and connections, releases all streams, and returns when everything has ended, within about 2 s.
+// Close ends all sessions and connections, releases all streams, and returns when everything has ended, within about 2
+// s.
 func (g *Gateway) Close() { g.stop() }
 
 // stop stops what was started, from the outside in.

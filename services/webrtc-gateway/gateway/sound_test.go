@@ -273,7 +273,8 @@ func say(t *testing.T, voice *webrtc.TrackLocalStaticRTP, n int) {
 	}
 }
 
-// sayUntilHeard says packets until the device hears one, and returns that; the first may be lost while the track is made.
+// sayUntilHeard says packets until the device hears one, and returns that; the first may be lost while the track is
+// made.
 func (e *ear) sayUntilHeard(t *testing.T, voice *webrtc.TrackLocalStaticRTP, next *int) *mediav1.AudioFrame {
 	t.Helper()
 	for begin := time.Now(); time.Since(begin) < watcher.Timeout; {

@@ -110,7 +110,8 @@ func (w *world) watchOverTCP() *watcher.Watcher {
 	return peer
 }
 
-// flow waits for so many frames, whole or not: at this rate the far end's own buffers may lose packets on a busy machine.
+// flow waits for so many frames, whole or not: at this rate the far end's own buffers may lose packets on a busy
+// machine.
 func flow(t *testing.T, peer *watcher.Watcher, frames int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), watcher.Timeout)
@@ -126,7 +127,8 @@ func flow(t *testing.T, peer *watcher.Watcher, frames int) {
 	}
 }
 
-// TestStalledViewer has one that reads nothing beside one that reads all, at a rate that fills every buffer between within seconds.
+// TestStalledViewer has one that reads nothing beside one that reads all, at a rate that fills every buffer between
+// within seconds.
 func TestStalledViewer(t *testing.T) {
 	w := newWorld(t, nil)
 	w.camera(fakecam.Config{FrameBytes: 60_000, KeyFrameBytes: 60_000})

@@ -65,7 +65,8 @@ func listed(m *sdp.MediaDescription) (known []webrtc.RTPCodecParameters) {
 			continue
 		}
 		fmtp, _ := attributeOf(m, "fmtp", format)
-		known = append(known, c.Parameters(webrtc.PayloadType(pt), channels, fmtp)) // the answer states the channels if the offer does
+		// the answer states the channels if the offer does
+		known = append(known, c.Parameters(webrtc.PayloadType(pt), channels, fmtp))
 	}
 	return known
 }

@@ -72,7 +72,8 @@ func TestReadOfferNarrows(t *testing.T) {
 	}
 }
 
-// TestFirstSectionThatCanBeServed: sections before it may have other codecs. If none can be served, the first is refused.
+// TestFirstSectionThatCanBeServed: sections before it may have other codecs. If none can be served, the first is
+// refused.
 func TestFirstSectionThatCanBeServed(t *testing.T) {
 	av1, h264 := offered{stream: front, pt: 96, codec: "AV1/90000"}, offered{stream: front, pt: 97}
 	mode2 := offered{stream: front, pt: 98, fmtp: "packetization-mode=2"}
@@ -339,7 +340,8 @@ func TestBundle(t *testing.T) {
 	}
 }
 
-// TestBundleWithoutItsFirst: a section inherits the transport of the first in its bundle if that is rejected; if all are, the offer is refused.
+// TestBundleWithoutItsFirst: a section inherits the transport of the first in its bundle if that is rejected; if all
+// are, the offer is refused.
 func TestBundleWithoutItsFirst(t *testing.T) {
 	sections := []offered{{stream: left, pt: 96, codec: "AV1/90000"}, {stream: front, pt: 97}}
 	var d sdp.SessionDescription
@@ -402,7 +404,8 @@ func TestEngineWithoutVoices(t *testing.T) {
 	hub.Close()
 }
 
-// FuzzOffer gives whole offers to a connection: it may refuse, not panic or hang, and what it answers must be an answer.
+// FuzzOffer gives whole offers to a connection: it may refuse, not panic or hang, and what it answers must be an
+// answer.
 func FuzzOffer(f *testing.F) {
 	for _, text := range offers(f) {
 		f.Add(text, "0", Video)

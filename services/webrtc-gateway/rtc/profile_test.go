@@ -10,8 +10,8 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// TestProfileOfTheAnswer: of the codecs that a player offers, the one that is like the stream is agreed on, from the first player on. A player
-// that offers nothing like it gets what it offers.
+// TestProfileOfTheAnswer: of the codecs that a player offers, the one that is like the stream is agreed on, from the
+// first player on. A player that offers nothing like it gets what it offers.
 func TestProfileOfTheAnswer(t *testing.T) {
 	const one = "packetization-mode=1;profile-level-id="
 	browser := []string{one + "42001f", "packetization-mode=0;profile-level-id=42001f", one + "42e01f", one + "4d001f", one + "64001f", one + "640c1f"}
@@ -71,8 +71,8 @@ func listing(t *testing.T, text string, parameters []string) string {
 	return strings.Replace(text, "SAVPF 96", formats, 1) + lines.String()
 }
 
-// TestEachSectionHasItsOwnCodec: two cameras with different codecs share a connection, and a camera with two gets the one that it names
-// first. What is refused leaves the connection as it was.
+// TestEachSectionHasItsOwnCodec: two cameras with different codecs share a connection, and a camera with two gets the
+// one that it names first. What is refused leaves the connection as it was.
 func TestEachSectionHasItsOwnCodec(t *testing.T) {
 	e, c, _ := newStudio(t)
 	c.types = map[string][]string{"left": {"video/H264"}, "right": {"video/VP8"}, "both": {"video/VP8", "video/H264"}}

@@ -16,7 +16,8 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
 
-// clip is what the cameras and microphones of these tests produce: always the same frame, so that it is known when it comes back.
+// clip is what the cameras and microphones of these tests produce: always the same frame, so that it is known when it
+// comes back.
 type clip struct {
 	t     *time.Ticker
 	video *mediav1.VideoFrame

@@ -19,7 +19,8 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
 
-// What far ends receive is compared with what was negotiated, packet by packet, for offers whose numbers are nobody else's.
+// What far ends receive is compared with what was negotiated, packet by packet, for offers whose numbers are nobody
+// else's.
 
 // offered is a section as the far end offers it.
 type offered struct {
@@ -287,7 +288,8 @@ func (p *player) settle() {
 	}
 }
 
-// checkVideo reads pictures of a section and compares them, bit by bit, with what the camera sent and what was negotiated.
+// checkVideo reads pictures of a section and compares them, bit by bit, with what the camera sent and what was
+// negotiated.
 func (p *player) checkVideo(i int, picture []byte) (packets []*rtp.Packet) {
 	p.t.Helper()
 	s, begins := p.sections[i], true

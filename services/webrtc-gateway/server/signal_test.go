@@ -156,7 +156,8 @@ func TestSignalOfferErrors(t *testing.T) {
 		}
 	}
 	k.send(say(sdp, `[{"mid":"0","device":"front"}]`))
-	k.await(func(m *signalingv1.GatewayMessage) bool { return m.GetAnswer().GetId() == 5 }) // the session is none the worse
+	// the session is none the worse
+	k.await(func(m *signalingv1.GatewayMessage) bool { return m.GetAnswer().GetId() == 5 })
 }
 
 func TestSignalEndsFlood(t *testing.T) {

@@ -81,7 +81,8 @@ func (v *Voices) Open(device, talker string) *Voice {
 // Is reports whether this is the voice of a talker at a device.
 func (v *Voice) Is(device, talker string) bool { return v.device == device && v.talker == talker }
 
-// Accept takes one packet of the track, whose payload must be Opus, at the time of its arrival. It does not retain the payload.
+// Accept takes one packet of the track, whose payload must be Opus, at the time of its arrival. It does not retain the
+// payload.
 func (v *Voice) Accept(h *rtp.Header, payload []byte, now time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

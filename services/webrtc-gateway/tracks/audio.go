@@ -13,7 +13,8 @@ import (
 // audioCodecs are the codecs that an audio stream may use.
 var audioCodecs = codecs.All(webrtc.RTPCodecTypeAudio)
 
-// audio is an audio stream. It adds the timeline to what all sources do: each frame has a place, and missing frames are gaps.
+// audio is an audio stream. It adds the timeline to what all sources do: each frame has a place, and missing frames are
+// gaps.
 type audio struct {
 	*fan
 	feed     AudioFeed

@@ -10,9 +10,9 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
 )
 
-// historySize is the number of packets that can be retransmitted: four seconds at 2 Mbit/s. Players that freeze until they get a
-// missing packet, as aiortc does for 512 packets, may ask late and repeatedly. Only references are kept; the payloads are shared
-// with all other viewers. It must be a power of two.
+// historySize is the number of packets that can be retransmitted: four seconds at 2 Mbit/s. Players that freeze until
+// they get a missing packet, as aiortc does for 512 packets, may ask late and repeatedly. Only references are kept; the
+// payloads are shared with all other viewers. It must be a power of two.
 const historySize = 1024
 
 // binding is a negotiated track. It writes frames as RTP packets.
@@ -57,15 +57,16 @@ func newBinding(c webrtc.TrackLocalContext, pt webrtc.PayloadType, codec *codecs
 	return b
 }
 
-// follow makes the binding continue where another one of the same track stopped. The other one must no longer be in use.
+// follow makes the binding continue where another one of the same track stopped. The other one must no longer be in
+// use.
 func (b *binding) follow(old *binding) {
 	if old != nil && old.ssrc == b.ssrc {
 		b.seq, b.last, b.lastAt = old.seq, old.last, old.lastAt
 	}
 }
 
-// write sends all packets of a frame and returns the number written. The others can still be retransmitted on request. It stops
-// when the pace is stopped.
+// write sends all packets of a frame and returns the number written. The others can still be retransmitted on request.
+// It stops when the pace is stopped.
 func (b *binding) write(f *frame, p *pace) (written int) {
 	now := time.Now()
 	marker := f.begins || !b.began
@@ -87,9 +88,9 @@ func (b *binding) write(f *frame, p *pace) (written int) {
 	return written
 }
 
-// stamp returns the timestamp of a frame on this track. A binding that follows another continues from its last timestamp plus the
-// time elapsed. Replayed frames come right after the last timestamp, because timestamps never go back. Where frames have places,
-// missing frames become a gap in the sequence numbers.
+// stamp returns the timestamp of a frame on this track. A binding that follows another continues from its last
+// timestamp plus the time elapsed. Replayed frames come right after the last timestamp, because timestamps never go
+// back. Where frames have places, missing frames become a gap in the sequence numbers.
 func (b *binding) stamp(f *frame, now time.Time) uint32 {
 	follows := !b.lastAt.IsZero()
 	if !b.began && follows {
@@ -106,8 +107,8 @@ func (b *binding) stamp(f *frame, now time.Time) uint32 {
 	return timestamp
 }
 
-// header makes the header of a packet. It depends only on its arguments: a retransmitted packet must be identical to the bit,
-// because SRTP encrypts both with the same key stream.
+// header makes the header of a packet. It depends only on its arguments: a retransmitted packet must be identical to
+// the bit, because SRTP encrypts both with the same key stream.
 func (b *binding) header(s sent) rtp.Header {
 	h := rtp.Header{
 		Version: 2, Marker: s.marker, PayloadType: b.payloadType,

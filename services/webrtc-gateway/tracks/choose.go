@@ -13,8 +13,8 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
 )
 
-// descriptionPatience is how long a receiver that cannot use the most common codec waits for the description of the device, which
-// is published once a second.
+// descriptionPatience is how long a receiver that cannot use the most common codec waits for the description of the
+// device, which is published once a second.
 const descriptionPatience = 1500 * time.Millisecond
 
 // Carrier is a stream that carries the content of another, or itself, in media types of its own.
@@ -23,10 +23,11 @@ type Carrier struct {
 	MediaTypes []string // the usual one first; empty if the device does not name them
 }
 
-// Choose selects the stream that carries the content of s for a receiver, and its codec: the first media type that the device names
-// and the receiver can use, of the stream itself before its alternatives. A device that names none, or is unknown, is assumed to have
-// the codec that the gateway prefers; a receiver that cannot use it waits for a description while ctx allows. If nothing fits, the
-// error is codes.FailedPrecondition and names what the device has, and what the receiver can use, which is the text in can.
+// Choose selects the stream that carries the content of s for a receiver, and its codec: the first media type that the
+// device names and the receiver can use, of the stream itself before its alternatives. A device that names none, or is
+// unknown, is assumed to have the codec that the gateway prefers; a receiver that cannot use it waits for a description
+// while ctx allows. If nothing fits, the error is codes.FailedPrecondition and names what the device has, and what the
+// receiver can use, which is the text in can.
 func (h *Hub) Choose(
 	ctx context.Context, kind webrtc.RTPCodecType, s Stream, usable func(*codecs.Codec) bool, can string,
 ) (Stream, *codecs.Codec, error) {

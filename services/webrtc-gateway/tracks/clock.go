@@ -48,8 +48,8 @@ func (c *rtpClock) reanchor(epoch int64, capture, arrival time.Time) {
 	}
 }
 
-// ticks converts a duration to ticks of a clock with this rate. The result wraps as timestamps do, so it is correct for negative and
-// for long durations.
+// ticks converts a duration to ticks of a clock with this rate. The result wraps as timestamps do, so it is correct for
+// negative and for long durations.
 func ticks(d time.Duration, rate int64) uint32 {
 	whole, rest := d/time.Second, d%time.Second
 	return uint32(int64(whole)*rate + int64(rest)*rate/int64(time.Second))

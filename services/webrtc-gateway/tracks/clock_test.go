@@ -24,7 +24,8 @@ func TestClock(t *testing.T) {
 		{"captures that stand still", []step{{1, 0, 0, 0}, {1, 0, time.Millisecond, 1}, {1, 0, 2 * time.Millisecond, 1}}},
 		{"a little back", []step{{1, 0, 0, 0}, {1, -time.Millisecond, time.Millisecond, 1}}},
 		{"new epoch at the same instant", []step{{1, 0, 0, 0}, {2, 0, 0, 1}}},
-		{"a day without frames", []step{{1, 0, 0, 0}, {2, 0, 24 * time.Hour, 1}}}, // more than half the range: any step forward will do
+		// more than half the range: any step forward will do
+		{"a day without frames", []step{{1, 0, 0, 0}, {2, 0, 24 * time.Hour, 1}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

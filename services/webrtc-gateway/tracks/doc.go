@@ -1,30 +1,34 @@
 // Package tracks carries the streams of devices to many WebRTC receivers at the price of one.
 //
-// A [Hub] keeps one source for each stream that somebody receives: one subscription, one hold, and each frame cut into RTP payloads
-// once. A [Track] is one receiving track. It shares the payloads with all others and owns what must be its own: SSRC, payload type,
-// sequence numbers, header extensions, a bounded queue and the goroutine that empties it. A receiver that stalls therefore loses its own
-// frames and slows nobody. A [Reader] gets whole pictures, for browsers that WebRTC does not reach.
+// A [Hub] keeps one source for each stream that somebody receives: one subscription, one hold, and each frame cut into
+// RTP payloads once. A [Track] is one receiving track. It shares the payloads with all others and owns what must be its
+// own: SSRC, payload type, sequence numbers, header extensions, a bounded queue and the goroutine that empties it. A
+// receiver that stalls therefore loses its own frames and slows nobody. A [Reader] gets whole pictures, for browsers
+// that WebRTC does not reach.
 //
-// Video and sound share all of this. What differs is in two files: video.go keeps key frames and the group of pictures since the last
-// one; audio.go keeps the timeline. What depends on the codec is in package codecs.
+// Video and sound share all of this. What differs is in two files: video.go keeps key frames and the group of pictures
+// since the last one; audio.go keeps the timeline. What depends on the codec is in package codecs.
 //
 // # Promises
 //
-//   - A track's timestamps only grow and its SSRC stays, whatever the device does: restart, vanish for an hour, lose frames. The
-//     sequence numbers of video have no gaps; a gap in those of sound is a loss, which the far end conceals.
-//   - A track never carries a frame in another codec than the negotiated one. If a stream changes its media type, its tracks pause
-//     until it changes back.
-//   - Only a key frame starts a picture: at first, after a loss, after a restart of the device, after a change of codec.
-//   - A new viewer starts at once: with the frames since the last key frame if they are few (or if the device cannot make a key frame
-//     on request), otherwise with a key frame that is requested.
-//   - However many viewers ask for a key frame, the device is asked at most every 100 ms, and the last request is never lost. A viewer
-//     that keeps asking is heard every 2 s.
+//   - A track's timestamps only grow and its SSRC stays, whatever the device does: restart, vanish for an hour, lose
+//     frames. The sequence numbers of video have no gaps; a gap in those of sound is a loss, which the far end
+//     conceals.
+//   - A track never carries a frame in another codec than the negotiated one. If a stream changes its media type, its
+//     tracks pause until it changes back.
+//   - Only a key frame starts a picture: at first, after a loss, after a restart of the device, after a change of
+//     codec.
+//   - A new viewer starts at once: with the frames since the last key frame if they are few (or if the device cannot
+//     make a key frame on request), otherwise with a key frame that is requested.
+//   - However many viewers ask for a key frame, the device is asked at most every 100 ms, and the last request is never
+//     lost. A viewer that keeps asking is heard every 2 s.
 //   - At most 150 packets are sent to a viewer at once, and 4 per millisecond.
 //   - Sound is neither kept for later listeners nor delayed here.
 //   - Losses on the bus and by each receiver are counted.
 //
 // # Concurrency and shutdown
 //
-// Everything is safe for concurrent use, except that a Reader belongs to one goroutine. A source and its hold end with the last of its
-// tracks and readers; [Track.Close] returns when its goroutine has ended. [Hub.Close] ends all sources and waits for them.
+// Everything is safe for concurrent use, except that a Reader belongs to one goroutine. A source and its hold end with
+// the last of its tracks and readers; [Track.Close] returns when its goroutine has ended. [Hub.Close] ends all sources
+// and waits for them.
 package tracks

@@ -10,7 +10,8 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
 )
 
-// mtu bounds an RTP payload: with headers, extensions and the SRTP tag a packet stays below 1280 bytes, which every path carries.
+// mtu bounds an RTP payload: with headers, extensions and the SRTP tag a packet stays below 1280 bytes, which every
+// path carries.
 const mtu = 1200
 
 // frame is one picture, or one packet of sound, cut into RTP payloads. It is shared by all receivers and never changed.
@@ -65,8 +66,8 @@ func pump[F any](ctx context.Context, f *fan, next func(context.Context) (F, err
 	}
 }
 
-// chooseCodec sets codec to the one of a frame and reports whether it has changed. It is not ok if the gateway has no codec for the
-// frame.
+// chooseCodec sets codec to the one of a frame and reports whether it has changed. It is not ok if the gateway has no
+// codec for the frame.
 func (f *fan) chooseCodec(mediaType string, of []*codecs.Codec) (ok, changed bool) {
 	if f.codec != nil && f.codec.MediaType == mediaType {
 		return true, false

@@ -21,8 +21,8 @@ type Devices interface {
 	Video(Stream) (VideoFeed, error)
 	// Audio opens an audio stream.
 	Audio(Stream) (AudioFeed, error)
-	// Carriers lists the streams that carry the content of a stream, and returns a channel that is closed when the list may have
-	// changed.
+	// Carriers lists the streams that carry the content of a stream, and returns a channel that is closed when the list
+	// may have changed.
 	Carriers(Stream) (list []Carrier, changed <-chan struct{})
 }
 
@@ -40,7 +40,8 @@ type VideoFeed interface {
 	Next(context.Context) (*mediav1.VideoFrame, error)
 	// RequestKeyFrame asks the device for a key frame.
 	RequestKeyFrame(context.Context) error
-	// KeyFrameOnRequest reports whether the device makes key frames on request. The answer may change while the feed is open.
+	// KeyFrameOnRequest reports whether the device makes key frames on request. The answer may change while the feed is
+	// open.
 	KeyFrameOnRequest() bool
 	// Close releases the stream.
 	Close()
@@ -108,8 +109,9 @@ func (h *Hub) open(_ context.Context, k key) (source, error) {
 	return newVideo(feed, f, h.profiles), nil
 }
 
-// NewTrack returns a track that carries a stream. The stream is held from now on, so that frames are available once the connection
-// is up; they flow after [Track.Start]. The track must be closed. id becomes the id of the track and of its media stream.
+// NewTrack returns a track that carries a stream. The stream is held from now on, so that frames are available once the
+// connection is up; they flow after [Track.Start]. The track must be closed. id becomes the id of the track and of its
+// media stream.
 func (h *Hub) NewTrack(ctx context.Context, kind webrtc.RTPCodecType, s Stream, id string) (*Track, error) {
 	share, err := h.sources.Acquire(ctx, key{kind, s})
 	if err != nil {
@@ -118,8 +120,8 @@ func (h *Hub) NewTrack(ctx context.Context, kind webrtc.RTPCodecType, s Stream, 
 	return newTrack(share, kind, id), nil
 }
 
-// NewReader returns a reader of a video stream, in one codec or, if that is nil, in any. Pictures are queued for it from now on. It must
-// be closed.
+// NewReader returns a reader of a video stream, in one codec or, if that is nil, in any. Pictures are queued for it
+// from now on. It must be closed.
 func (h *Hub) NewReader(ctx context.Context, s Stream, c *codecs.Codec) (*Reader, error) {
 	share, err := h.sources.Acquire(ctx, key{webrtc.RTPCodecTypeVideo, s})
 	if err != nil {

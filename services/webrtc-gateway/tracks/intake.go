@@ -9,8 +9,8 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
 )
 
-// intake is what every receiver of a stream has, by RTP or not: a share in the source, the queued frames, and its requests for key
-// frames.
+// intake is what every receiver of a stream has, by RTP or not: a share in the source, the queued frames, and its
+// requests for key frames.
 type intake struct {
 	share *stream.Share[source]
 	*fan

@@ -15,8 +15,8 @@ const (
 	keyRequestTimeout  = time.Second
 )
 
-// keyRequester coalesces the key frame requests of many viewers. A request that comes too soon after the last one is sent at the
-// end of the gap.
+// keyRequester coalesces the key frame requests of many viewers. A request that comes too soon after the last one is
+// sent at the end of the gap.
 type keyRequester struct {
 	request func(context.Context) error
 	log     *slog.Logger
@@ -80,21 +80,21 @@ func (k *keyRequester) send(ctx context.Context) {
 }
 
 const (
-	// A viewer may request a burst of wishBurst key frames, and after that one per wishGap: a viewer that never stops asking must not
-	// turn the stream into key frames for all.
+	// A viewer may request a burst of wishBurst key frames, and after that one per wishGap: a viewer that never stops
+	// asking must not turn the stream into key frames for all.
 	wishBurst = 5
 	wishGap   = 2 * time.Second
 )
 
-// Where the device makes no key frames on request, a viewer may get the group againBurst more times at once, and after that once per
-// againGap: a group may be megabytes, and a network that keeps losing them needs a rest.
+// Where the device makes no key frames on request, a viewer may get the group againBurst more times at once, and after
+// that once per againGap: a group may be megabytes, and a network that keeps losing them needs a rest.
 const (
 	againBurst = 3
 	againGap   = 10 * time.Second
 )
 
-// keyWish limits the key frame requests of one viewer. The last one is not lost: it is sent when its time has come, unless a key
-// frame arrives first.
+// keyWish limits the key frame requests of one viewer. The last one is not lost: it is sent when its time has come,
+// unless a key frame arrives first.
 type keyWish struct {
 	mu    sync.Mutex
 	limit *rate.Limiter

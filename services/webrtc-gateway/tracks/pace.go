@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// A viewer gets at most paceRate packets per second, and paceBurst at once: bursts of 400 packets overflow the socket buffer of a
-	// player written in Python, even on loopback. Ordinary pictures are far below both.
+	// A viewer gets at most paceRate packets per second, and paceBurst at once: bursts of 400 packets overflow the socket
+	// buffer of a player written in Python, even on loopback. Ordinary pictures are far below both.
 	paceRate, paceBurst = 4000, 150
 	// paceStep is the number of packets released together, because timers are not finer than that.
 	paceStep = 8

@@ -12,7 +12,8 @@ import (
 
 // What players that are not browsers need, and do.
 
-// TestOneViewerThatIsNeverContent complains about each picture, twice. It gets key frames, but not all others do with it.
+// TestOneViewerThatIsNeverContent complains about each picture, twice. It gets key frames, but not all others do with
+// it.
 func TestOneViewerThatIsNeverContent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -102,7 +103,8 @@ func TestLateViewerOfRareKeyFrames(t *testing.T) {
 	})
 }
 
-// TestLostBeginningIsSentAgain: a browser may throw away what comes before it has read the answer, and the camera makes no key frame for it.
+// TestLostBeginningIsSentAgain: a browser may throw away what comes before it has read the answer, and the camera makes
+// no key frame for it.
 func TestLostBeginningIsSentAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, s := newBench(t), &sink{ssrc: 7}

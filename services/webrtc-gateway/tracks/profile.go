@@ -40,8 +40,9 @@ func (p *profiles) get(s Stream) (profile codecs.Profile, known bool, changed <-
 	return profile, known, p.changed
 }
 
-// Profile returns the profile of the last key frame of the track's stream. It waits for the first one while ctx allows, unless the
-// device makes key frames on request: such a device encodes the video itself, in the profile that every decoder supports.
+// Profile returns the profile of the last key frame of the track's stream. It waits for the first one while ctx allows,
+// unless the device makes key frames on request: such a device encodes the video itself, in the profile that every
+// decoder supports.
 func (t *Track) Profile(ctx context.Context, c *codecs.Codec) codecs.Profile {
 	v, ok := t.share.Value.(*video)
 	if !ok || !c.HasProfiles() {

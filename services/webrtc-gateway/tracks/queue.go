@@ -6,22 +6,24 @@ import (
 	"time"
 )
 
-// maxQueue bounds the frames queued for one viewer beyond its initial group: half a second at 30 fps. A viewer that is later than
-// that is better served with a key frame. maxIndependent bounds the packets queued for one listener: 200 ms at 20 ms each.
+// maxQueue bounds the frames queued for one viewer beyond its initial group: half a second at 30 fps. A viewer that is
+// later than that is better served with a key frame. maxIndependent bounds the packets queued for one listener: 200 ms
+// at 20 ms each.
 const maxQueue, maxIndependent = 15, 10
 
-// replayShare is how many times faster than real time an initial group must be sent. New frames that arrive meanwhile belong to it.
+// replayShare is how many times faster than real time an initial group must be sent. New frames that arrive meanwhile
+// belong to it.
 const replayShare = 4
 
-// After a failed write nothing is tried for minPenalty, doubled after each further failure: a connection that cannot carry the
-// stream must not make the device send key frames at the cost of all others.
+// After a failed write nothing is tried for minPenalty, doubled after each further failure: a connection that cannot
+// carry the stream must not make the device send key frames at the cost of all others.
 const (
 	minPenalty = time.Second
 	maxPenalty = 8 * time.Second
 )
 
-// queue holds the frames that wait for one receiver. Frames that do not fit are lost: the oldest one if frames are independent,
-// otherwise all of them up to the first key frame after the writer has caught up.
+// queue holds the frames that wait for one receiver. Frames that do not fit are lost: the oldest one if frames are
+// independent, otherwise all of them up to the first key frame after the writer has caught up.
 type queue struct {
 	wake chan struct{} // has a value when frames wait
 
@@ -57,8 +59,8 @@ func (q *queue) fill(group []*frame) {
 	q.signal()
 }
 
-// again fills the queue with a group for a viewer that could not use what it received. Queued frames are part of the group. A writer
-// that is stuck or has failed is left alone.
+// again fills the queue with a group for a viewer that could not use what it received. Queued frames are part of the
+// group. A writer that is stuck or has failed is left alone.
 func (q *queue) again(group []*frame, now time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

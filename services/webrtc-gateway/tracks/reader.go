@@ -23,9 +23,9 @@ type Picture struct {
 	Codec   *codecs.Codec
 }
 
-// Reader receives whole pictures of a stream, for browsers that RTP does not reach. It follows the rules of a [Track]: it starts with
-// a key frame, and a reader that is too slow skips to the next one, which is requested. Next must not be called by two goroutines at
-// once.
+// Reader receives whole pictures of a stream, for browsers that RTP does not reach. It follows the rules of a [Track]:
+// it starts with a key frame, and a reader that is too slow skips to the next one, which is requested. Next must not be
+// called by two goroutines at once.
 type Reader struct{ intake }
 
 func newReader(share *stream.Share[source], c *codecs.Codec) *Reader {
@@ -65,7 +65,8 @@ func (r *Reader) take(now time.Time) *frame {
 	return nil
 }
 
-// AskKey reports that the last pictures could not be used. It is limited and answered like a viewer's request for a key frame.
+// AskKey reports that the last pictures could not be used. It is limited and answered like a viewer's request for a key
+// frame.
 func (r *Reader) AskKey() { r.share.Value.refresh(&r.intake) }
 
 // Close ends the reader.

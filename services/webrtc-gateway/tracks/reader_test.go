@@ -120,7 +120,8 @@ func TestReaderEnds(t *testing.T) {
 	})
 }
 
-// TestReaderThatIsNeverContent: one reader that asks for key frames all the time does not turn the stream into key frames for all.
+// TestReaderThatIsNeverContent: one reader that asks for key frames all the time does not turn the stream into key
+// frames for all.
 func TestReaderThatIsNeverContent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -140,7 +141,8 @@ func TestReaderThatIsNeverContent(t *testing.T) {
 	})
 }
 
-// TestReaderThatLostItsBeginning gets the group again from a source that makes no key frame on request, however old it is by then.
+// TestReaderThatLostItsBeginning gets the group again from a source that makes no key frame on request, however old it
+// is by then.
 func TestReaderThatLostItsBeginning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)

@@ -68,7 +68,8 @@ func TestTimeline(t *testing.T) {
 	}
 }
 
-// FuzzTimeline gives frames of any numbers: the track never goes back, and never further than the time that has passed allows.
+// FuzzTimeline gives frames of any numbers: the track never goes back, and never further than the time that has passed
+// allows.
 func FuzzTimeline(f *testing.F) {
 	f.Add(int64(1), int64(1), int64(960), int64(20), int64(2), int64(0), int64(0), int64(500))
 	f.Add(int64(1), int64(-1), int64(-960), int64(-20), int64(1), int64(1<<62), int64(1<<62), int64(1<<40))

@@ -19,8 +19,8 @@ const (
 	AbsCaptureTimeURI = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
 )
 
-// Track carries one stream to one peer. It is a [webrtc.TrackLocal] to be added to one peer connection. Start, HandleRTCP and Close are
-// safe for concurrent use.
+// Track carries one stream to one peer. It is a [webrtc.TrackLocal] to be added to one peer connection. Start,
+// HandleRTCP and Close are safe for concurrent use.
 type Track struct {
 	intake
 	kind webrtc.RTPCodecType
@@ -76,8 +76,8 @@ func (t *Track) RID() string { return "" }
 // Kind implements [webrtc.TrackLocal].
 func (t *Track) Kind() webrtc.RTPCodecType { return t.kind }
 
-// Follow makes the track continue another one, which must be closed: sequence numbers and timestamps go on. It must be called before
-// Bind. A track of another kind cannot be followed.
+// Follow makes the track continue another one, which must be closed: sequence numbers and timestamps go on. It must be
+// called before Bind. A track of another kind cannot be followed.
 func (t *Track) Follow(old *Track) {
 	if old.kind != t.kind {
 		return
@@ -90,8 +90,8 @@ func (t *Track) Follow(old *Track) {
 	t.mu.Unlock()
 }
 
-// Start starts the flow of frames. It must be called when the connection is up and the track is negotiated: anything written before
-// is lost. It does nothing before the negotiation, or when frames flow already.
+// Start starts the flow of frames. It must be called when the connection is up and the track is negotiated: anything
+// written before is lost. It does nothing before the negotiation, or when frames flow already.
 func (t *Track) Start() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -200,7 +200,8 @@ const (
 	lastTwoByteID = 255 // of the long form
 )
 
-// ExtensionNumber reports whether a header extension can have a number on the wire. 15 means something else in the short form.
+// ExtensionNumber reports whether a header extension can have a number on the wire. 15 means something else in the
+// short form.
 func ExtensionNumber(id int) bool { return id > 0 && id <= lastTwoByteID && id != lastOneByteID+1 }
 
 // extensionID returns the negotiated number of a header extension, 0 if there is none.

@@ -17,13 +17,13 @@ import (
 // videoCodecs are the codecs that a video stream may use.
 var videoCodecs = codecs.All(webrtc.RTPCodecTypeVideo)
 
-// shortGroup is the longest group that is replayed to a new viewer: a third of a second is decoded faster than a new key frame
-// arrives. A longer one is not worth it if the device makes key frames on request. If it does not, a new viewer gets everything since
-// the last key frame.
+// shortGroup is the longest group that is replayed to a new viewer: a third of a second is decoded faster than a new
+// key frame arrives. A longer one is not worth it if the device makes key frames on request. If it does not, a new
+// viewer gets everything since the last key frame.
 const shortGroup = 10
 
-// video is a video stream. It adds to what all sources do what interdependent pictures need: key frames, and the group of pictures
-// that leads up to the newest one.
+// video is a video stream. It adds to what all sources do what interdependent pictures need: key frames, and the group
+// of pictures that leads up to the newest one.
 type video struct {
 	*fan
 	feed     VideoFeed
@@ -89,7 +89,8 @@ func (v *video) accept(vf *mediav1.VideoFrame, now time.Time) {
 	}
 }
 
-// usable reports whether a frame is valid and can be sent to viewers. A stream that changes its codec starts again with a key frame.
+// usable reports whether a frame is valid and can be sent to viewers. A stream that changes its codec starts again with
+// a key frame.
 func (v *video) usable(vf *mediav1.VideoFrame) bool {
 	if vf.GetEpoch() == 0 || vf.GetSequence() < 0 || len(vf.GetData()) == 0 {
 		return false
@@ -162,8 +163,9 @@ func (v *video) groupFor(i *intake) []*frame {
 	return group
 }
 
-// refresh helps an intake that cannot continue without a key frame: with a new one or, if the device makes none on request, by
-// repeating the group. The initial group may be lost entirely: a browser discards packets that arrive before it has read the answer.
+// refresh helps an intake that cannot continue without a key frame: with a new one or, if the device makes none on
+// request, by repeating the group. The initial group may be lost entirely: a browser discards packets that arrive
+// before it has read the answer.
 func (v *video) refresh(i *intake) {
 	if v.feed.KeyFrameOnRequest() {
 		if i.wish.make() {

@@ -434,8 +434,10 @@ func TestResendIsTheSamePacket(t *testing.T) {
 		}
 		v.HandleRTCP([]rtcp.Packet{
 			&rtcp.TransportLayerNack{MediaSSRC: 7, Nacks: rtcp.NackPairsFromSequenceNumbers([]uint16{first.SequenceNumber, first.SequenceNumber + 1})},
-			&rtcp.TransportLayerNack{MediaSSRC: 7, Nacks: rtcp.NackPairsFromSequenceNumbers([]uint16{first.SequenceNumber - 1})}, // never sent
-			&rtcp.TransportLayerNack{MediaSSRC: 8, Nacks: rtcp.NackPairsFromSequenceNumbers([]uint16{first.SequenceNumber})},     // not ours
+			// never sent
+			&rtcp.TransportLayerNack{MediaSSRC: 7, Nacks: rtcp.NackPairsFromSequenceNumbers([]uint16{first.SequenceNumber - 1})},
+			// not ours
+			&rtcp.TransportLayerNack{MediaSSRC: 8, Nacks: rtcp.NackPairsFromSequenceNumbers([]uint16{first.SequenceNumber})},
 		})
 		again := s.all()[len(sent):]
 		if len(again) != 2 || again[0].String() != first.String() || again[1].String() != sent[1].String() {
@@ -615,8 +617,8 @@ func vp8(epoch, seq int64, key bool) *mediav1.VideoFrame {
 	}
 }
 
-// TestStreamThatChangesItsCodec: a track has the codec that was agreed on and no other, a reader of any codec has all, and both go on with
-// a key frame, though the sequence of the device has no gap.
+// TestStreamThatChangesItsCodec: a track has the codec that was agreed on and no other, a reader of any codec has all,
+// and both go on with a key frame, though the sequence of the device has no gap.
 func TestStreamThatChangesItsCodec(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, s, other := newBench(t), &sink{ssrc: 7}, &sink{ssrc: 8, codecs: []webrtc.RTPCodecParameters{{

@@ -1,8 +1,8 @@
 // Package web holds the gateway's page and waldo.js, the JavaScript library behind it, as files built into the binary.
 //
 // They are plain ES modules and run as they are: nothing is bundled, compiled or fetched from elsewhere, so the page
-// works on a robot without a way to the internet and under a content security policy of 'self'. Unit tests (`node --test`)
-// and the type check (`npm ci && npx tsc`) sit beside the files and are not built in.
+// works on a robot without a way to the internet and under a content security policy of 'self'. Unit tests (`node
+// --test`) and the type check (`npm ci && npx tsc`) sit beside the files and are not built in.
 package web
 
 import "embed"

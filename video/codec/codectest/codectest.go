@@ -1,5 +1,5 @@
-// Package codectest checks that an encoder keeps the contract of package codec. Every inter-coded codec's tests run it. What
-// was encoded is decoded by ffmpeg, which shares no code with the libraries that encode.
+// Package codectest checks that an encoder keeps the contract of package codec. Every inter-coded codec's tests run it.
+// What was encoded is decoded by ffmpeg, which shares no code with the libraries that encode.
 package codectest
 
 import (
@@ -16,7 +16,8 @@ import (
 	"github.com/waldo-robot/waldo/video/yuv/yuvtest"
 )
 
-// Container puts the packets of one encoder into a file format that ffmpeg knows by the name it returns, such as `h264`.
+// Container puts the packets of one encoder into a file format that ffmpeg knows by the name it returns, such as
+// `h264`.
 type Container func(f *mediav1.VideoFormat, packets []codec.Packet) (name string, file []byte)
 
 // Run checks an inter-coded codec.

@@ -1,6 +1,6 @@
 // Package standard is the set of codecs that cameras of Waldo encode with: H.264 (openh264), VP8 (libvpx), JPEG
-// (libjpeg-turbo) and uncompressed pictures (libyuv). It joins the packages that wrap those libraries to the contract of
-// package codec, one file each, so that nothing else needs to know them. It needs cgo; see those packages for the
+// (libjpeg-turbo) and uncompressed pictures (libyuv). It joins the packages that wrap those libraries to the contract
+// of package codec, one file each, so that nothing else needs to know them. It needs cgo; see those packages for the
 // libraries.
 package standard
 

@@ -226,7 +226,8 @@ func must(t *testing.T, s *codec.Scaler, img *media.I420) *media.I420 {
 	return out
 }
 
-// TestRateFollowsTheCamera feeds pictures at half the rate that was announced, as a camera does in the dark: the bit rate stays.
+// TestRateFollowsTheCamera feeds pictures at half the rate that was announced, as a camera does in the dark: the bit
+// rate stays.
 func TestRateFollowsTheCamera(t *testing.T) {
 	const target, announced, really = 400_000, 30, 15
 	e, err := Codecs().NewEncoder(&mediav1.VideoFormat{MediaType: media.H264, WidthPx: 320, HeightPx: 240, FrameRateHz: announced}, codec.Options{Bitrate: target})

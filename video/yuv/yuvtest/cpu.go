@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// MeasureCPU adds cpu-µs/op to a benchmark: the CPU time of this process. Unlike ns/op, it hardly grows when other programs
-// keep the machine busy. Call it just before the loop, and what it returns just after.
+// MeasureCPU adds cpu-µs/op to a benchmark: the CPU time of this process. Unlike ns/op, it hardly grows when other
+// programs keep the machine busy. Call it just before the loop, and what it returns just after.
 func MeasureCPU(b *testing.B) (report func()) {
 	start := cpuTime(b)
 	return func() {

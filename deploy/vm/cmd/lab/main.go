@@ -3,8 +3,9 @@
 //	lab -image DIR [-timeout 10m] [-with FILE]... run PROGRAM [ARGUMENT]...
 //	lab -image DIR shell
 //
-// PROGRAM and every FILE are copied into a fresh folder of the guest, where PROGRAM runs as root with WALDO_REQUIRE_HARDWARE=1.
-// Exit status 125 means that the lab itself failed, including the timeout. No process is left in any case.
+// PROGRAM and every FILE are copied into a fresh folder of the guest, where PROGRAM runs as root with
+// WALDO_REQUIRE_HARDWARE=1. Exit status 125 means that the lab itself failed, including the timeout. No process is left
+// in any case.
 package main
 
 import (
@@ -100,7 +101,8 @@ func run(o options) (status int, err error) {
 	return status, errors.Join(err, keep(o, share))
 }
 
-// childrenCPU is the time that processors have worked for processes we started, which tells a slow test from a busy host.
+// childrenCPU is the time that processors have worked for processes we started, which tells a slow test from a busy
+// host.
 func childrenCPU() time.Duration {
 	var used syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_CHILDREN, &used) != nil {

@@ -1,6 +1,7 @@
 // Command uvcsim plugs a simulated USB webcam into this machine until it is stopped.
 //
-// It needs root and the kernel module vhci-hcd. It ends with 0 when it is interrupted, 1 when it fails or the host unplugs it.
+// It needs root and the kernel module vhci-hcd. It ends with 0 when it is interrupted, 1 when it fails or the host
+// unplugs it.
 package main
 
 import (
