@@ -66,7 +66,8 @@ func asMade(samples []float32, hz, share float64) error {
 		}
 	}
 	if math.Abs(m.Hz-hz) > share*hz || math.Abs(m.Level+12) > 1 || m.Pure < 0.98 || len(m.Gaps) > 0 {
-		return fmt.Errorf("heard %.2f Hz, %.2f dBFS, purity %.4f, gaps %v; want %v Hz, -12 dBFS, pure and without gaps", m.Hz, m.Level, m.Pure, m.Gaps, hz)
+		return fmt.Errorf("heard %.2f Hz, %.2f dBFS, purity %.4f, gaps %v; want %v Hz, -12 dBFS, pure and without gaps",
+			m.Hz, m.Level, m.Pure, m.Gaps, hz)
 	}
 	return nil
 }
@@ -195,7 +196,8 @@ func TestAudioCrash(t *testing.T) {
 	talk(t, page, "voice")
 	hears := page.Hear(t, "listening.track")
 	mustBe(t, hears, hz, exact, time.Second)
-	before := harness.Eval[[]string](t, page, "[String(peers.length), peers.at(-1).currentRemoteDescription.sdp, listening.track.id]")
+	before := harness.Eval[[]string](t, page, "[String(peers.length), peers.at(-1).currentRemoteDescription.sdp, "+
+		"listening.track.id]")
 	for range 3 {
 		old := robot.Device(t, "voice")
 		harness.Crash(t, old.PID)
@@ -209,7 +211,8 @@ func TestAudioCrash(t *testing.T) {
 		mustBe(t, hears, hz, exact, time.Second)
 		mustBe(t, harness.HearRobot(t, now, audiov1.AudioTap_AUDIO_TAP_SPEAKER), 1000, hurried, time.Second)
 	}
-	after := harness.Eval[[]string](t, page, "[String(peers.length), peers.at(-1).currentRemoteDescription.sdp, listening.track.id]")
+	after := harness.Eval[[]string](t, page, "[String(peers.length), peers.at(-1).currentRemoteDescription.sdp, "+
+		"listening.track.id]")
 	for i := range before {
 		if before[i] != after[i] {
 			t.Errorf("the connection or the track changed: %s, then %s", before[i], after[i])
@@ -233,7 +236,10 @@ func TestAudioLoss(t *testing.T) {
 	listen(t, page, "with")
 	talk(t, page, "with")
 	network.Lose(t, 5)
-	type received struct{ PacketsLost, PacketsReceived, ConcealedSamples, SilentConcealedSamples, TotalSamplesReceived, FecPacketsReceived float64 }
+	type received struct {
+		PacketsLost, PacketsReceived, ConcealedSamples, SilentConcealedSamples, TotalSamplesReceived,
+		FecPacketsReceived float64
+	}
 	look := func(listening string) (r received) {
 		return harness.Eval[received](t, page, `(async () => {
 		  const receiver = peers.at(-1).getReceivers().find((r) => r.track === `+listening+`.track);
@@ -253,7 +259,8 @@ func TestAudioLoss(t *testing.T) {
 		t.Logf("%s: %+v", listening, r)
 	}
 	if concealed["listening"] > concealed["plain"]/2 {
-		t.Errorf("%.2f %% of the sound was made up with FEC, %.2f %% without: want less than half", 100*concealed["listening"], 100*concealed["plain"])
+		t.Errorf("%.2f %% of the sound was made up with FEC, %.2f %% without: want less than half",
+			100*concealed["listening"], 100*concealed["plain"])
 	}
 	repairs(t, robot)
 }
@@ -308,7 +315,8 @@ func TestPythonSound(t *testing.T) {
 	for b := range slices.Chunk(data[header:], 2) {
 		samples = append(samples, float32(int16(binary.LittleEndian.Uint16(b)))/math.MaxInt16)
 	}
-	if m := tonetest.Of(samples, rate); math.Abs(m.Hz-hz) > 0.5 || math.Abs(m.Level+12) > 0.5 || m.Pure < 0.99 || len(m.Gaps) > 0 {
+	if m := tonetest.Of(samples, rate); math.Abs(m.Hz-hz) > 0.5 || math.Abs(m.Level+12) > 0.5 || m.Pure < 0.99 ||
+		len(m.Gaps) > 0 {
 		t.Errorf("recorded %+v", m)
 	}
 

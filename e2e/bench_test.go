@@ -40,7 +40,8 @@ func BenchmarkCaptureToShown(b *testing.B) {
 func BenchmarkPlayoutDelay(b *testing.B) {
 	for _, with := range []bool{false, true} {
 		b.Run(map[bool]string{false: "without", true: "with"}[with], func(b *testing.B) {
-			robot := harness.StartRobot(b, harness.Options{Devices: "front: {kind: camera, source: test, width: 1280, height: 720, fps: 30}"})
+			robot := harness.StartRobot(b, harness.Options{Devices: "front: {kind: camera, source: test, width: 1280, " +
+				"height: 720, fps: 30}"})
 			robot.Device(b, "front")
 			page := harness.StartBrowser(b).Open(b, robot.URL+"/healthz")
 			page.AddPlayer(b, "front", with)
@@ -62,7 +63,8 @@ func measureLatency(b *testing.B, page *harness.Page, frames int) {
 	})()`, frames)
 	var received, presented, shown []float64
 	for _, f := range measured.Frames {
-		received, presented, shown = append(received, f.ReceivedMs), append(presented, f.PresentedMs), append(shown, f.ShownMs)
+		received, presented, shown = append(received, f.ReceivedMs), append(presented, f.PresentedMs), append(shown,
+			f.ShownMs)
 	}
 	harness.Report(b, "received", "ms", received)
 	harness.Report(b, "shown", "ms", presented)
@@ -256,7 +258,8 @@ func BenchmarkIdle(b *testing.B) {
 // nothing is encoded on the way.
 func BenchmarkHops(b *testing.B) {
 	file := record(b, 300)
-	robot := harness.StartRobot(b, harness.Options{Devices: fmt.Sprintf("front: {kind: camera, source: %q, fps: 30}", file)})
+	robot := harness.StartRobot(b,
+		harness.Options{Devices: fmt.Sprintf("front: {kind: camera, source: %q, fps: 30}", file)})
 	front := harness.StartBrowser(b).Open(b, robot.URL).Tile(b, "front")
 	front.WaitFrames(b, 60)
 	const metric = "waldo_gateway_frame_capture_to_sent_seconds"
@@ -276,8 +279,10 @@ func BenchmarkHops(b *testing.B) {
 // record makes a video of a test card.
 func record(b *testing.B, frames int) (path string) {
 	b.Helper()
-	robot := harness.StartRobot(b, harness.Options{Devices: "front: {kind: camera, source: test, width: 1280, height: 720, fps: 30}"})
-	conn, err := grpc.NewClient(robot.Device(b, "front").GRPCAddress, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	robot := harness.StartRobot(b, harness.Options{Devices: "front: {kind: camera, source: test, width: 1280, height: " +
+		"720, fps: 30}"})
+	conn, err := grpc.NewClient(robot.Device(b, "front").GRPCAddress,
+		grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		b.Fatal(err)
 	}

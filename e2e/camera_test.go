@@ -35,7 +35,8 @@ func TestPictures(t *testing.T) {
 	page.Until(t, "document.querySelector('#drive').dataset.drive === 'driving'")
 	page.Click(t, "#sounds .listen")
 	page.Press(t, "KeyT")
-	page.Until(t, "document.querySelector('.sound').dataset.hearing === 'live' && document.querySelector('.sound').dataset.talking === 'live'")
+	page.Until(t, "document.querySelector('.sound').dataset.hearing === 'live' && "+
+		"document.querySelector('.sound').dataset.talking === 'live'")
 	page.Resize(t, 1280, 800)
 	hold(t, page, "KeyW", "x", "v > 600")
 	hold(t, page, "KeyA", "heading", "v > 500")
@@ -81,7 +82,8 @@ func TestCameraStoppedByHand(t *testing.T) {
 	harness.StartBus(t, address)
 	harness.Start(t, env, harness.Bin(t, "waldo-gateway"), "--http", web, "--ice", harness.FreeAddress(t))
 	startCamera := func() *harness.Process {
-		return harness.Start(t, env, harness.Bin(t, "waldo-camera"), "--device", "front", "--source", "test", "--width", "640", "--height", "480")
+		return harness.Start(t, env, harness.Bin(t, "waldo-camera"), "--device", "front", "--source", "test", "--width",
+			"640", "--height", "480")
 	}
 	camera := startCamera()
 	robot := harness.Robot{URL: "http://" + web, NATS: "nats://" + address}

@@ -39,10 +39,12 @@ func TestGrpcurl(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{})
 	address := robot.Device(t, "front").GRPCAddress
 	grpcurl := func(args ...string) string {
-		return harness.Run(t, nil, harness.Bin(t, "tools/grpcurl"), append([]string{"-plaintext", "-max-msg-sz", "67108864"}, args...)...)
+		return harness.Run(t, nil, harness.Bin(t, "tools/grpcurl"),
+			append([]string{"-plaintext", "-max-msg-sz", "67108864"}, args...)...)
 	}
 	services := grpcurl(address, "list")
-	for _, want := range []string{"grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "waldo.camera.v1.CameraService", "waldo.device.v1.DeviceService"} {
+	for _, want := range []string{"grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
+		"waldo.camera.v1.CameraService", "waldo.device.v1.DeviceService"} {
 		if !strings.Contains(services, want) {
 			t.Errorf("%s is not listed in:\n%s", want, services)
 		}

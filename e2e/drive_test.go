@@ -33,7 +33,8 @@ func holdUntil(tb testing.TB, page, seen *harness.Page, code, key, wanted string
 	tb.Helper()
 	harness.Until(tb, code+" until "+wanted, func() error {
 		page.Press(tb, code)
-		v := harness.Eval[float64](tb, seen, "Number(document.querySelector('[data-device=motors][data-key=' + $1 + ']').textContent)", key)
+		v := harness.Eval[float64](tb, seen, "Number(document.querySelector('[data-device=motors][data-key=' + $1 + "+
+			"']').textContent)", key)
 		if !harness.Eval[bool](tb, page, "((v) => "+wanted+")($1)", v) {
 			return fmt.Errorf("%s is %v", key, v)
 		}
@@ -72,7 +73,8 @@ func TestNewcomerDrives(t *testing.T) {
 	awaitReading(t, page, "left", "v === 0")
 	awaitReading(t, page, "flags", "v === 0") // nothing turns, and the watchdog is content: neutral is commanded
 	page.Click(t, "#drive-button")
-	page.Until(t, "document.querySelector('#drive').dataset.drive === 'off' && document.querySelector('#drive').dataset.holder === ''")
+	page.Until(t, "document.querySelector('#drive').dataset.drive === 'off' && "+
+		"document.querySelector('#drive').dataset.holder === ''")
 }
 
 // TestTouch drives with a finger.
@@ -137,7 +139,8 @@ func TestWhoDrives(t *testing.T) {
 	one.Click(t, "#drive-button")
 	one.Until(t, "document.querySelector('#drive').dataset.drive === 'driving'")
 	holdUntil(t, one, two, "KeyW", "left", "v === 200")
-	two.Until(t, "document.querySelector('#drive').dataset.holder === $1", harness.Eval[string](t, one, "waldo.robot.holder"))
+	two.Until(t, "document.querySelector('#drive').dataset.holder === $1",
+		harness.Eval[string](t, one, "waldo.robot.holder"))
 	two.Until(t, "document.querySelector('#drive-button').textContent === 'Take over'")
 	two.Click(t, "#drive-button")
 	if drives := harness.Eval[string](t, two, "waldo.drive.state"); drives != "off" {
@@ -147,7 +150,8 @@ func TestWhoDrives(t *testing.T) {
 	two.Until(t, "document.querySelector('#drive').dataset.drive === 'driving'")
 	one.Until(t, "document.querySelector('#drive').dataset.drive === 'off' && waldo.drive.reason === 'taken'")
 	awaitReading(t, two, "left", "v === 0")
-	one.Until(t, "document.querySelector('#drive-why').textContent.includes($1)", harness.Eval[string](t, two, "waldo.robot.holder"))
+	one.Until(t, "document.querySelector('#drive-why').textContent.includes($1)",
+		harness.Eval[string](t, two, "waldo.robot.holder"))
 }
 
 // TestFlood fills a topic from both sides as fast as it goes while somebody drives. Commands do not wait behind it

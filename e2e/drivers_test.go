@@ -62,7 +62,8 @@ func TestPadrover(t *testing.T) {
 {"after": "4s", "events": [{"code": "ABS_Y", "value": 0}]}
 `)
 	wire := harness.StartWire(t)
-	robot := harness.StartRobot(t, harness.Options{Devices: wire.Device() + "\npad: {kind: input, source: sim, script: " + script + "}"})
+	robot := harness.StartRobot(t, harness.Options{Devices: wire.Device() + "\npad: {kind: input, source: sim, script: " +
+		script + "}"})
 	motors, pad := robot.Device(t, "motors"), robot.Device(t, "pad")
 	padrover := filepath.Join(t.TempDir(), "padrover")
 	if out, err := exec.Command("go", "build", "-o", padrover, "../examples/padrover").CombinedOutput(); err != nil {

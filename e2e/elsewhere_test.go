@@ -81,7 +81,8 @@ func TestYourOwnPage(t *testing.T) {
 		robot := harness.StartRobot(t, harness.Options{})
 		site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
-			_, _ = fmt.Fprintf(w, "<script type=module>import('%s/waldo.js').then(() => (window.got = 'it'), () => (window.got = 'nothing'))</script>", robot.URL)
+			_, _ = fmt.Fprintf(w, "<script type=module>import('%s/waldo.js').then(() => (window.got = 'it'), () => "+
+				"(window.got = 'nothing'))</script>", robot.URL)
 		}))
 		defer closeSite(site)
 		page := browser.Open(t, site.URL)
@@ -97,11 +98,13 @@ func TestGRPCFromAnotherMachine(t *testing.T) {
 	network := harness.StartNetwork(t)
 	robot := harness.StartRobot(t, harness.Options{Network: network, Devices: `front: {kind: camera, source: test, grpc: ":7101"}`})
 	address := robot.Device(t, "front").GRPCAddress
-	if host, port, err := net.SplitHostPort(address); err != nil || net.ParseIP(host).IsLoopback() || net.ParseIP(host).IsUnspecified() || port != "7101" {
+	if host, port, err := net.SplitHostPort(address); err != nil || net.ParseIP(host).IsLoopback() ||
+		net.ParseIP(host).IsUnspecified() || port != "7101" {
 		t.Fatalf("`waldo ls` prints the address %s", address)
 	}
 	grpcurl := harness.Bin(t, "tools/grpcurl")
-	out := harness.Run(t, nil, grpcurl, "-plaintext", "-max-time", "20", "-H", "authorization: Bearer "+harness.Token, address, "waldo.camera.v1.CameraService/ListFormats")
+	out := harness.Run(t, nil, grpcurl, "-plaintext", "-max-time", "20", "-H", "authorization: Bearer "+harness.Token,
+		address, "waldo.camera.v1.CameraService/ListFormats")
 	if !strings.Contains(out, "video/H264") {
 		t.Errorf("the formats are\n%s", out)
 	}

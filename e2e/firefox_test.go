@@ -72,7 +72,8 @@ func firefoxDrives(t *testing.T, firefox *harness.Firefox) {
 	firefox.Until(t, "document.querySelector('#drive').dataset.motors === 'driven' && differs(still, look()) > 5")
 	firefox.Release(t, "KeyW")
 	firefox.Click(t, "#drive-button")
-	firefox.Until(t, "document.querySelector('#drive').dataset.drive === 'off' && document.querySelector('#drive').dataset.holder === ''")
+	firefox.Until(t, "document.querySelector('#drive').dataset.drive === 'off' && "+
+		"document.querySelector('#drive').dataset.holder === ''")
 }
 
 // keepPicture writes what Firefox shows, for people, where the environment asks for it.
@@ -112,7 +113,8 @@ func TestFirefox(t *testing.T) {
 func TestFirefoxOnTheRobot(t *testing.T) {
 	_, firefox := firefoxRobot(t, nil)
 	firefox.Until(t, shows)
-	firefox.Until(t, "/loopback|no network interface/.test(document.querySelector('#way').textContent)") // the latter where there is none
+	// the latter where there is none
+	firefox.Until(t, "/loopback|no network interface/.test(document.querySelector('#way').textContent)")
 	firefoxDrives(t, firefox)
 	keepPicture(t, firefox)
 }

@@ -16,9 +16,11 @@ func TestFirmwareStopsByItself(t *testing.T) {
 	file := harness.WriteFile(t, "robot.yaml",
 		"robot: e2e\ndevices:\n  "+harness.BoardAt(board.Port)+"\ndrive: "+harness.RoverDrive+"\n")
 	harness.StartBus(t, address)
-	harness.Start(t, env, harness.Bin(t, "waldo-gateway"), "--robot-file", file, "--http", web, "--ice", harness.FreeAddress(t))
+	harness.Start(t, env, harness.Bin(t, "waldo-gateway"), "--robot-file", file, "--http", web, "--ice",
+		harness.FreeAddress(t))
 	startSerial := func() *harness.Process { // without a launcher, so it does not come back by itself
-		return harness.Start(t, env, harness.Bin(t, "waldo-serial"), "--robot-file", file, "--device", "motors", "--grpc", "127.0.0.1:0")
+		return harness.Start(t, env, harness.Bin(t, "waldo-serial"), "--robot-file", file, "--device", "motors", "--grpc",
+			"127.0.0.1:0")
 	}
 	serial := startSerial()
 	robot := &harness.Robot{URL: "http://" + web, NATS: "nats://" + address}
@@ -41,7 +43,8 @@ func TestFirmwareStopsByItself(t *testing.T) {
 		serial = startSerial()
 		r.page.Until(t, "['off', 'arming'].includes(waldo.drive.state) && waldo.robot.devices[0].state === 'ready'")
 		awaitReading(t, r.page, "flags", "v === 1") // it is heard again, and says that its watchdog holds the motors
-		if turns := board.Turns(); slices.ContainsFunc(turns[before:], func(t harness.Turn) bool { return t.Left != 0 || t.Right != 0 }) {
+		if turns := board.Turns(); slices.ContainsFunc(turns[before:],
+			func(t harness.Turn) bool { return t.Left != 0 || t.Right != 0 }) {
 			t.Fatalf("after it stopped, the motors got %v", turns[before:])
 		}
 		r.page.Release(t, "KeyW")
@@ -51,5 +54,6 @@ func TestFirmwareStopsByItself(t *testing.T) {
 // awaitReading waits until what the page shows of the motors is as wanted, told by a JavaScript expression of v.
 func awaitReading(tb testing.TB, page *harness.Page, key, wanted string) {
 	tb.Helper()
-	page.Until(tb, "((v) => "+wanted+")(Number(document.querySelector('[data-device=motors][data-key=' + $1 + ']').textContent))", key)
+	page.Until(tb, "((v) => "+wanted+")(Number(document.querySelector('[data-device=motors][data-key=' + $1 + "+
+		"']').textContent))", key)
 }

@@ -60,7 +60,8 @@ func (d *driver) drive(ctx context.Context, conn grpc.ClientConnInterface) {
 		if err != nil {
 			return
 		}
-		r, err := motors.WriteMessage(ctx, &serialv1.WriteMessageRequest{Body: &serialv1.WriteMessageRequest_Json{Json: command}, Control: header})
+		r, err := motors.WriteMessage(ctx,
+			&serialv1.WriteMessageRequest{Body: &serialv1.WriteMessageRequest_Json{Json: command}, Control: header})
 		l.Heard(r.GetReport(), err)
 		command = `{"left": 200, "right": 200}`
 		if err != nil {
@@ -101,14 +102,16 @@ func TestEStopLatches(t *testing.T) {
 	address, web, state := harness.FreeAddress(t), harness.FreeAddress(t), t.TempDir()
 	env := []string{"WALDO_NATS=nats://" + address, "WALDO_ROBOT=e2e", "XDG_STATE_HOME=" + state}
 	wire := harness.StartWire(t)
-	file := harness.WriteFile(t, "robot.yaml", "robot: e2e\ndevices:\n  "+wire.Device()+"\ndrive: "+harness.RoverDrive+"\n")
+	file := harness.WriteFile(t, "robot.yaml",
+		"robot: e2e\ndevices:\n  "+wire.Device()+"\ndrive: "+harness.RoverDrive+"\n")
 	parts := map[string]func() *harness.Process{
 		"bus": func() *harness.Process { return harness.StartBus(t, address) },
 		"gateway": func() *harness.Process {
 			return harness.Start(t, env, harness.Bin(t, "waldo-gateway"), "--http", web, "--ice", harness.FreeAddress(t))
 		},
 		"motors": func() *harness.Process {
-			return harness.Start(t, env, harness.Bin(t, "waldo-serial"), "--robot-file", file, "--device", "motors", "--grpc", "127.0.0.1:0")
+			return harness.Start(t, env, harness.Bin(t, "waldo-serial"), "--robot-file", file, "--device", "motors", "--grpc",
+				"127.0.0.1:0")
 		},
 	}
 	running := map[string]*harness.Process{}

@@ -10,10 +10,12 @@ import (
 // TestNobodyButTheLauncherLinksTheServer reads from the built programs which modules they are linked from.
 func TestNobodyButTheLauncherLinksTheServer(t *testing.T) {
 	for program, want := range map[string]bool{
-		"waldo": true, "waldo-audio": false, "waldo-camera": false, "waldo-gateway": false, "waldo-input": false, "waldo-serial": false,
+		"waldo": true, "waldo-audio": false, "waldo-camera": false, "waldo-gateway": false, "waldo-input": false,
+		"waldo-serial": false,
 	} {
 		if links(t, program, "github.com/nats-io/nats-server/v2") != want {
-			t.Errorf("%s links the NATS server: %v, want %v; pkg/bus/embedded is for the launcher and tests", program, !want, want)
+			t.Errorf("%s links the NATS server: %v, want %v; pkg/bus/embedded is for the launcher and tests", program, !want,
+				want)
 		}
 		if !links(t, program, "github.com/nats-io/nats.go") {
 			t.Errorf("%s links no NATS client: this test does not see what it looks for", program)

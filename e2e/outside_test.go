@@ -97,7 +97,8 @@ func TestOutside(t *testing.T) {
 	if out := harness.Run(t, env, waldo, "watch", "shade", "-n", "2"); out != "21.5\n21.5\n" {
 		t.Errorf("watched: %q", out)
 	}
-	if out := harness.Run(t, env, waldo, "call", "shade"); !strings.Contains(out, "thermometer.v1.ThermometerService/Measure") {
+	if out := harness.Run(t, env, waldo, "call", "shade"); !strings.Contains(out,
+		"thermometer.v1.ThermometerService/Measure") {
 		t.Errorf("methods:\n%s", out)
 	}
 	if out := harness.Run(t, env, waldo, "call", "shade", "Measure", `{"unit": "UNIT_FAHRENHEIT"}`); !strings.Contains(out, `"temperature": 70.7`) {

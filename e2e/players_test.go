@@ -55,7 +55,8 @@ func TestGStreamer(t *testing.T) {
 	for _, tt := range []struct{ name, caps, codec, mode string }{
 		{"usual caps", usual + "96", "96 H264", ""},
 		{"mode 0", usual + "107,packetization-mode=(string)0", "107 H264", "packetization-mode=0"},
-		{"mode 1", usual + "103,packetization-mode=(string)1,profile-level-id=(string)42e01f", "103 H264", "packetization-mode=1"},
+		{"mode 1", usual + "103,packetization-mode=(string)1,profile-level-id=(string)42e01f", "103 H264",
+			"packetization-mode=1"},
 		{"VP8", "application/x-rtp,media=video,encoding-name=VP8,clock-rate=90000,payload=101", "101 VP8", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -63,7 +64,8 @@ func TestGStreamer(t *testing.T) {
 				Pictures      int
 				Answer, Error string
 			}](t, harness.Run(t, nil, "/usr/bin/python3", "testdata/whep_gstreamer.py", robot.URL+"/whep/front", "60", tt.caps))
-			if seen.Pictures != 60 || !strings.Contains(seen.Answer, "a=rtpmap:"+tt.codec+"/90000") || !strings.Contains(seen.Answer, tt.mode) {
+			if seen.Pictures != 60 || !strings.Contains(seen.Answer, "a=rtpmap:"+tt.codec+"/90000") ||
+				!strings.Contains(seen.Answer, tt.mode) {
 				t.Errorf("%d of 60 pictures; refused with %q, answered with\n%s", seen.Pictures, seen.Error, seen.Answer)
 			}
 		})

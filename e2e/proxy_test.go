@@ -61,7 +61,8 @@ func TestBehindNginx(t *testing.T) {
 				if status := harness.Eval[int](t, page, "fetch('snapshot/front.jpg').then((r) => r.status)"); status != 200 {
 					t.Errorf("a snapshot: %d", status)
 				}
-				if got, want := harness.Eval[string](t, page, withSession, token), "201 204 200 404 "+prefix+"whep/front"; got != want {
+				if got, want := harness.Eval[string](t, page, withSession,
+					token), "201 204 200 404 "+prefix+"whep/front"; got != want {
 					t.Errorf("a WHEP session: %s, want %s", got, want)
 				}
 			})
@@ -70,7 +71,8 @@ func TestBehindNginx(t *testing.T) {
 			continue
 		}
 		// The sessions of the folders are for them alone.
-		if status := harness.Eval[int](t, browser.Open(t, proxy+"/plain/?token=guess"), "fetch('../policy/').then((r) => r.status)"); status != 401 {
+		if status := harness.Eval[int](t, browser.Open(t, proxy+"/plain/?token=guess"),
+			"fetch('../policy/').then((r) => r.status)"); status != 401 {
 			t.Errorf("another folder without a session: %d", status)
 		}
 	}

@@ -141,10 +141,12 @@ func TestNobodyReadsOldData(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{Devices: `front: {kind: camera, source: test, width: 640, height: 480, fps: 30}
 		motors: {kind: serial, port: sim, read: "<IhhiihHB", startByte: 0x5A, checksum: crc8}
 		voice: {kind: audio, source: tone}`})
-	devices := map[string]string{"jpeg": "front", "h264": "front", "serial": "motors", "connect": "motors", "audio": "voice"}
+	devices := map[string]string{"jpeg": "front", "h264": "front", "serial": "motors", "connect": "motors",
+		"audio": "voice"}
 	languages := map[string]func(t *testing.T, arguments ...string) *harness.Process{
 		"python": func(t *testing.T, arguments ...string) *harness.Process {
-			return harness.Start(t, []string{"PYTHONPATH=../examples/python"}, python(t), append([]string{"readers/reader.py"}, arguments...)...)
+			return harness.Start(t, []string{"PYTHONPATH=../examples/python"}, python(t),
+				append([]string{"readers/reader.py"}, arguments...)...)
 		},
 		"node": func(t *testing.T, arguments ...string) *harness.Process {
 			return harness.Start(t, nil, "node", append([]string{"readers/reader.mjs"}, arguments...)...)

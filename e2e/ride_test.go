@@ -31,7 +31,8 @@ type ride struct {
 func startRide(tb testing.TB, network *harness.Network, more ...string) *ride {
 	tb.Helper()
 	r := &ride{tb: tb, wire: harness.StartWire(tb), network: network}
-	o := harness.Options{Devices: strings.Join(append(more, r.wire.Device()), "\n"), Drive: harness.RoverDrive, Network: network}
+	o := harness.Options{Devices: strings.Join(append(more, r.wire.Device()), "\n"), Drive: harness.RoverDrive,
+		Network: network}
 	if network == nil {
 		r.busAt = harness.FreeAddress(tb)
 		r.bus = harness.StartBus(tb, r.busAt)
@@ -61,7 +62,8 @@ func (r *ride) open() {
 func awaitPage(tb testing.TB, page *harness.Page) {
 	tb.Helper()
 	harness.Until(tb, "the page runs", func() error {
-		runs, err := harness.TryEval[bool](page, "Boolean(window.waldo) || document.readyState === 'complete' && (location.reload(), false)")
+		runs, err := harness.TryEval[bool](page, "Boolean(window.waldo) || document.readyState === 'complete' && "+
+			"(location.reload(), false)")
 		if err == nil && !runs {
 			err = errors.New("it was loaded again")
 		}

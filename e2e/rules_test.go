@@ -50,7 +50,8 @@ func at(clock, request string) string { return strings.Replace(request, "%[2]s",
 
 var rules = []step{
 	{"a command without a lease", writeMessage, `{"json": "` + slow + `"}`, "FAILED_PRECONDITION", "NO_LEASE", "acquire it"},
-	{"a command with an invented lease", writeMessage, foreign("123456789"), "FAILED_PRECONDITION", "NO_LEASE", "acquire it"},
+	{"a command with an invented lease", writeMessage, foreign("123456789"), "FAILED_PRECONDITION", "NO_LEASE",
+		"acquire it"},
 	{"a lease for nobody", acquire, `{}`, "INVALID_ARGUMENT", "", "holder"},
 	{"a lease", acquire, `{"holder": "driver"}`, "", "", ""},
 	{"a second lease", acquire, `{"holder": "another"}`, "FAILED_PRECONDITION", "", "driver"},
@@ -69,10 +70,12 @@ var rules = []step{
 	{"no JSON", writeMessage, command(4, `{\"left\":`), "INVALID_ARGUMENT", "", "json"},
 	{"still in time after all that", keepAlive, `{"leaseEpoch": "%[1]s"}`, "", "", ""},
 	{"an e-stop", eStop, `{"by": "driver", "reason": "test"}`, "", "", ""},
-	{"a neutral command while it is latched", writeMessage, command(5, stand), "FAILED_PRECONDITION", "E_STOPPED", "clear"},
+	{"a neutral command while it is latched", writeMessage, command(5, stand), "FAILED_PRECONDITION", "E_STOPPED",
+		"clear"},
 	{"another e-stop cleared", clearEStop, `{"by": "driver", "id": "1"}`, "ABORTED", "", "id"},
 	{"the e-stop cleared", clearEStop, `{"by": "driver", "id": "%[3]s"}`, "", "", ""},
-	{"a command that moves first after it", writeMessage, command(6, slow), "FAILED_PRECONDITION", "NOT_NEUTRAL", "neutral"},
+	{"a command that moves first after it", writeMessage, command(6, slow), "FAILED_PRECONDITION", "NOT_NEUTRAL",
+		"neutral"},
 	{"a neutral one after it", writeMessage, command(7, stand), "", "", ""},
 	{"the lease is taken", take, `{"holder": "another"}`, "", "", ""},
 	{"the lease is given back", release, `{"leaseEpoch": "%[1]s"}`, "", "", ""},
@@ -105,7 +108,10 @@ func TestSameRulesForAll(t *testing.T) {
 			if first == nil {
 				first = got
 			}
-			if !slices.EqualFunc(got, first, func(a, b outcome) bool { return a.Message == b.Message && a.Code == b.Code && a.Reason == b.Reason }) {
+			if !slices.EqualFunc(got, first, func(a, b outcome) bool {
+				return a.Message == b.Message && a.Code == b.Code &&
+					a.Reason == b.Reason
+			}) {
 				t.Errorf("%v, but %s got %v", got, callers[0].name, first)
 			}
 		})

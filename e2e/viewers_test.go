@@ -31,7 +31,8 @@ func TestViewersShareOneEncode(t *testing.T) {
 	for _, tile := range tiles {
 		tile.WaitFrames(t, 60)
 	}
-	capturedNow, encodedNow := harness.Metric(t, metrics, captured, "")-capturedBefore, harness.Metric(t, metrics, encoded, "")-encodedBefore
+	capturedNow, encodedNow := harness.Metric(t, metrics, captured, "")-capturedBefore, harness.Metric(t, metrics,
+		encoded, "")-encodedBefore
 	// The two are read one after the other: a frame or two may lie between.
 	if ratio := encodedNow / capturedNow; ratio < 0.9 || ratio > 1.1 {
 		t.Errorf("%v encodes of %v frames for 3 viewers; want one each", encodedNow, capturedNow)

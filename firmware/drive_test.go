@@ -58,7 +58,8 @@ func TestCommands(t *testing.T) {
 		{wire.Command{Left: -91, Right: 90}, wire.Command{Left: -91, Right: 90}},
 	} {
 		got := b.driving(tt.send, "the motors and the telemetry follow", func(r record) bool {
-			return len(r.motions) > 0 && r.motors() == tt.want && r.last().Command() == tt.want && r.last().Flags&wire.FlagWatchdog == 0
+			return len(r.motions) > 0 && r.motors() == tt.want && r.last().Command() == tt.want &&
+				r.last().Flags&wire.FlagWatchdog == 0
 		})
 		moving := got.last().Flags&wire.FlagMoving != 0
 		if want := tt.want != stopped; moving != want {
@@ -152,7 +153,8 @@ func TestTurnInPlace(t *testing.T) {
 func TestCircle(t *testing.T) {
 	t.Parallel()
 	b := startBoard(t, "rover")
-	got := b.driving(wire.Command{Left: 100, Right: 200}, "half a circle", func(r record) bool { return r.last().Heading < -100 })
+	got := b.driving(wire.Command{Left: 100, Right: 200}, "half a circle",
+		func(r record) bool { return r.last().Heading < -100 })
 	for _, frame := range got.telemetry {
 		heading := float64(frame.Heading) / 1000
 		x, y := 300*math.Sin(heading), 300*(1-math.Cos(heading))

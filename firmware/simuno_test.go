@@ -40,7 +40,8 @@ func TestPortIsRaw(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if mode.Lflag&(unix.ECHO|unix.ICANON|unix.ISIG) != 0 || mode.Iflag&(unix.ICRNL|unix.IXON) != 0 || mode.Oflag&unix.OPOST != 0 {
+		if mode.Lflag&(unix.ECHO|unix.ICANON|unix.ISIG) != 0 || mode.Iflag&(unix.ICRNL|unix.IXON) != 0 ||
+			mode.Oflag&unix.OPOST != 0 {
 			t.Errorf("%+v is not raw", mode)
 		}
 	}
@@ -110,7 +111,8 @@ func TestBoardsSideBySide(t *testing.T) {
 	one, other := startBoard(t, "rover"), startBoard(t, "rover")
 	got := one.driving(both(50), "one drives", func(r record) bool { return r.last().Command() == both(50) })
 	other.driving(both(-50), "the other one drives", func(r record) bool { return r.last().Command() == both(-50) })
-	if one.name == other.name || !slices.Contains(got.after(record{}), both(50)) || slices.Contains(got.after(record{}), both(-50)) {
+	if one.name == other.name || !slices.Contains(got.after(record{}), both(50)) ||
+		slices.Contains(got.after(record{}), both(-50)) {
 		t.Errorf("%s got %v", one.name, got.motions)
 	}
 }

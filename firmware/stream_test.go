@@ -27,7 +27,8 @@ func TestStreams(t *testing.T) {
 		"the last byte lost":  {slices.Concat(a.Encode()[:5], c.Encode()), []wire.Command{c}},
 		"telemetry":           {slices.Concat([]byte{0x5A, 1, 2, 3}, c.Encode()), []wire.Command{c}},
 		"a part after":        {slices.Concat(c.Encode(), a.Encode()[:5]), []wire.Command{c}},
-		"a CRC of the whole":  {slices.Concat(a.Encode()[:5], []byte{wire.CRC8(a.Encode()[:5])}, c.Encode()), []wire.Command{c}},
+		"a CRC of the whole": {slices.Concat(a.Encode()[:5], []byte{wire.CRC8(a.Encode()[:5])}, c.Encode()),
+			[]wire.Command{c}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -35,7 +36,8 @@ func TestStreams(t *testing.T) {
 			before := b.ready()
 			b.write(tt.stream)
 			want := slices.Concat(tt.want, []wire.Command{stopped})
-			got := b.until("the watchdog has stopped the motors", func(r record) bool { return len(r.after(before)) >= len(want) })
+			got := b.until("the watchdog has stopped the motors",
+				func(r record) bool { return len(r.after(before)) >= len(want) })
 			if commands := got.after(before); !slices.Equal(commands, want) {
 				t.Errorf("the motors got %v, want %v", commands, want)
 			}
@@ -68,7 +70,8 @@ func TestPartOfAFrameIsForgotten(t *testing.T) {
 	there := b.until("the first command is carried out", func(r record) bool { return r.last().Command() == slow })
 	b.until("the part is too old", func(r record) bool { return r.last().Uptime >= there.last().Uptime+100 })
 	b.write(part[5:])
-	b.until("the watchdog has stopped the motors", func(r record) bool { return slices.Equal(r.after(before), []wire.Command{slow, stopped}) })
+	b.until("the watchdog has stopped the motors",
+		func(r record) bool { return slices.Equal(r.after(before), []wire.Command{slow, stopped}) })
 	got := b.driving(slow, "it can be driven", func(r record) bool { return r.motors() == slow })
 	if commands := got.after(before); slices.Contains(commands, both(200)) {
 		t.Errorf("the motors got %v", commands)

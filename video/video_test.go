@@ -51,7 +51,8 @@ func openClip(units [][]byte) *clip {
 var format = &mediav1.VideoFormat{MediaType: media.H264, WidthPx: 64, HeightPx: 48, FrameRateHz: 100}
 
 func (*clip) Info() source.Info {
-	return source.Info{Native: []*mediav1.VideoFormat{format}, Current: format, Attributes: map[string]string{"driver": "clip"}}
+	return source.Info{Native: []*mediav1.VideoFormat{format}, Current: format,
+		Attributes: map[string]string{"driver": "clip"}}
 }
 
 func (c *clip) Capture(ctx context.Context, deliver func(source.Frame)) error {
@@ -78,9 +79,10 @@ func (c *clip) Close() error {
 func kind(t *testing.T, codecs codec.Set) device.Kind[struct{}] {
 	units := encoded(t)
 	open := func(context.Context) (source.Source, error) { return openClip(units), nil }
-	return device.Kind[struct{}]{Name: "clip", Version: version.Version, New: func(kit *device.Kit, _ struct{}) (device.Driver, error) {
-		return camera.New(kit, camera.Config{Codecs: codecs}, open), nil
-	}}
+	return device.Kind[struct{}]{Name: "clip", Version: version.Version,
+		New: func(kit *device.Kit, _ struct{}) (device.Driver, error) {
+			return camera.New(kit, camera.Config{Codecs: codecs}, open), nil
+		}}
 }
 
 func encoded(t *testing.T) (units [][]byte) {
@@ -134,7 +136,8 @@ func start(t *testing.T, codecs codec.Set) *world {
 	dialled, err := grpc.NewClient(process.GRPCAddress(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	must(err)
 	t.Cleanup(func() { _ = dialled.Close() })
-	w := &world{camera: camerav1.NewCameraServiceClient(dialled), conn: conn.Conn, address: bus.Address{Robot: "test", Device: "front"}}
+	w := &world{camera: camerav1.NewCameraServiceClient(dialled), conn: conn.Conn,
+		address: bus.Address{Robot: "test", Device: "front"}}
 	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		_, err := w.camera.ListFormats(t.Context(), &camerav1.ListFormatsRequest{})
 		if err == nil {
@@ -226,7 +229,8 @@ func TestPassThrough(t *testing.T) {
 // TestStandardCodecs has the same driver with codecs: it is a camera like any other.
 func TestStandardCodecs(t *testing.T) {
 	w := start(t, standard.Codecs())
-	snapshot, err := w.camera.CaptureFrame(t.Context(), &camerav1.CaptureFrameRequest{Format: &mediav1.VideoFormat{WidthPx: 32}})
+	snapshot, err := w.camera.CaptureFrame(t.Context(),
+		&camerav1.CaptureFrameRequest{Format: &mediav1.VideoFormat{WidthPx: 32}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +246,8 @@ func TestStandardCodecs(t *testing.T) {
 // compiler.
 func TestNoC(t *testing.T) {
 	list := func(pkg string) string {
-		out, err := exec.Command("go", "list", "-deps", "-f", "{{if and .CgoFiles (not .Standard)}}{{.ImportPath}}{{end}}", pkg).Output()
+		out, err := exec.Command("go", "list", "-deps", "-f", "{{if and .CgoFiles (not .Standard)}}{{.ImportPath}}{{end}}",
+			pkg).Output()
 		if err != nil {
 			t.Fatal(err)
 		}

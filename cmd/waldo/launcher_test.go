@@ -247,7 +247,8 @@ func TestReload(t *testing.T) {
 	}
 	old := changed + "  rear: {kind: camera, grpc: \"127.0.0.1:0\", jpeg_quality: 7}\n"
 	line := strings.Count(f.yaml(old), "\n")
-	reload(old, fmt.Sprintf("warning: %s:%d: devices.rear: \"jpeg_quality\" is an old spelling: write jpegQuality\ndemo/rear restarted\n", f.file, line))
+	reload(old, fmt.Sprintf("warning: %s:%d: devices.rear: \"jpeg_quality\" is an old spelling: write "+
+		"jpegQuality\ndemo/rear restarted\n", f.file, line))
 	reload(strings.Replace(old, "jpeg_quality", "jpegQuality", 1), "demo already runs as the file describes\n")
 	reload(changed, "demo/gateway restarted\ndemo/rear stopped\n")
 	for name, tt := range map[string]struct{ rest, want string }{

@@ -121,7 +121,8 @@ func (s *sendCommand) accepted(ctx context.Context, conn *bus.Conn, a bus.Addres
 	}
 	switch {
 	case len(names) == 0:
-		return nil, fmt.Errorf("%s is a device of kind %s, which accepts no messages: waldo call %s lists its methods", a, r.GetDevice().GetKind(), a)
+		return nil, fmt.Errorf("%s is a device of kind %s, which accepts no messages: waldo call %s lists its methods", a,
+			r.GetDevice().GetKind(), a)
 	case len(found) == 0:
 		return nil, fmt.Errorf("%s accepts no stream %q; it accepts: %s", a, s.Stream, strings.Join(names, ", "))
 	case len(found) > 1:

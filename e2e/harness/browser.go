@@ -91,7 +91,8 @@ const probe = `(() => {
 func (b *Browser) Open(tb testing.TB, url string) *Page {
 	tb.Helper()
 	// A tab that another one covers presents no frames.
-	window, err := target.CreateTarget("about:blank").WithNewWindow(true).Do(cdp.WithExecutor(b.ctx, chromedp.FromContext(b.ctx).Browser))
+	window, err := target.CreateTarget("about:blank").WithNewWindow(true).Do(cdp.WithExecutor(b.ctx,
+		chromedp.FromContext(b.ctx).Browser))
 	if err != nil {
 		tb.Fatalf("open a window: %v", err)
 	}

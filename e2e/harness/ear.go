@@ -233,5 +233,6 @@ func (e *RobotEar) take(f *mediav1.AudioFrame) {
 func (e *RobotEar) Heard(testing.TB) Heard {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return Heard{e.heard.Samples[:len(e.heard.Samples):len(e.heard.Samples)], e.heard.pieces[:len(e.heard.pieces):len(e.heard.pieces)]}
+	return Heard{e.heard.Samples[:len(e.heard.Samples):len(e.heard.Samples)],
+		e.heard.pieces[:len(e.heard.pieces):len(e.heard.pieces)]}
 }

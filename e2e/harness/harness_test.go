@@ -18,7 +18,8 @@ func TestBrowserEvaluates(t *testing.T) {
 	if got := harness.Eval[string](t, page, "document.title"); got != "hello" {
 		t.Errorf("title %q", got)
 	}
-	if got := harness.Eval[int](t, page, "(async () => { new RTCPeerConnection(); return peers.length + $1 })()", 41); got != 42 {
+	if got := harness.Eval[int](t, page, "(async () => { new RTCPeerConnection(); return peers.length + $1 })()",
+		41); got != 42 {
 		t.Errorf("got %d", got)
 	}
 	page.Until(t, "document.readyState === 'complete'")

@@ -66,7 +66,8 @@ func ReadHistogram(tb testing.TB, address, name, device string) Histogram {
 	var h Histogram
 	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
 		var bound, count float64
-		if _, err := fmt.Sscanf(lines.Text(), name+"_bucket{device=\""+device+"\",le=\"%f\"} %f", &bound, &count); err == nil {
+		if _, err := fmt.Sscanf(lines.Text(), name+"_bucket{device=\""+device+"\",le=\"%f\"} %f", &bound,
+			&count); err == nil {
 			h.bounds, h.counts = append(h.bounds, bound), append(h.counts, count)
 		}
 	}

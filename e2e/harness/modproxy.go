@@ -22,7 +22,8 @@ func ModuleProxy(tb testing.TB, version string, modules ...string) []string {
 	tb.Helper()
 	proxy, cache := tb.TempDir(), tb.TempDir()
 	for _, name := range modules {
-		if err := publish(proxy, module.Version{Path: modulePrefix + name, Version: version}, filepath.Join("..", name)); err != nil {
+		if err := publish(proxy, module.Version{Path: modulePrefix + name, Version: version},
+			filepath.Join("..", name)); err != nil {
 			tb.Fatalf("publish %s: %v", name, err)
 		}
 	}
@@ -52,7 +53,8 @@ func publish(proxy string, m module.Version, folder string) error {
 	if err != nil {
 		return err
 	}
-	for name, data := range map[string][]byte{"list": []byte(m.Version + "\n"), m.Version + ".info": info, m.Version + ".mod": mod} {
+	for name, data := range map[string][]byte{"list": []byte(m.Version + "\n"), m.Version + ".info": info, m.Version +
+		".mod": mod} {
 		if err := os.WriteFile(filepath.Join(at, name), data, 0o600); err != nil {
 			return err
 		}

@@ -131,7 +131,8 @@ func (n *Network) Join(tb testing.TB) {
 // Lose has the router lose so many percent of all datagrams, each by chance, until the network ends.
 func (n *Network) Lose(tb testing.TB, percent int) {
 	tb.Helper()
-	rules := fmt.Sprintf("table inet loss {\nchain forward {\ntype filter hook forward priority 0\nmeta l4proto udp numgen random mod 100 < %d drop\n}\n}\n", percent)
+	rules := fmt.Sprintf("table inet loss {\nchain forward {\ntype filter hook forward priority 0\nmeta l4proto udp "+
+		"numgen random mod 100 < %d drop\n}\n}\n", percent)
 	nft := exec.Command("ip", "netns", "exec", n.router, "nft", "-f", "-")
 	nft.Stdin = strings.NewReader(rules)
 	if out, err := nft.CombinedOutput(); err != nil {

@@ -76,7 +76,8 @@ func StartRobot(tb testing.TB, o Options) *Robot {
 	if o.Drive != "" {
 		o.Drive = "drive: " + o.Drive + "\n"
 	}
-	file := WriteFile(tb, "robot.yaml", fmt.Sprintf("robot: %s\ndevices:\n%sgateway: {http: %q, ice: %q%s}\nnats: {%s}\n%s",
+	file := WriteFile(tb, "robot.yaml", fmt.Sprintf("robot: %s\ndevices:\n%sgateway: {http: %q, ice: %q%s}\nnats: "+
+		"{%s}\n%s",
 		cmp.Or(o.Name, "e2e"), devices.String(), http, o.Network.address(tb), o.Gateway, bus, o.Drive))
 	program, args := o.Network.command(r.waldo, "up", file)
 	r.Process = Start(tb, env, program, args...)

@@ -45,7 +45,8 @@ func WriteWAV(tb testing.TB, samples []float32) string {
 func Voice(tb testing.TB) (path string) {
 	tb.Helper()
 	path = filepath.Join(tb.TempDir(), "voice.wav")
-	const text = "Please drive slowly to the door on the left, then stop, and look around. Who is there? My name is Waldo, and I am a robot. " +
+	const text = "Please drive slowly to the door on the left, then stop, and look around. Who is there? My name is " +
+		"Waldo, and I am a robot. " +
 		"She had your dark suit in greasy wash water all year. The quick brown fox jumps over the lazy dog."
 	if out, err := exec.Command("flite", "-voice", "slt", "-t", text, "-o", path).CombinedOutput(); err != nil {
 		tb.Fatalf("flite: %v: %s: run `make deps-test`", err, out)

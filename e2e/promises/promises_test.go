@@ -47,7 +47,8 @@ func BenchmarkEncodes(b *testing.B) {
 		last = browser.Open(b, robot.URL).Tile(b, "front")
 	}
 	count := func() (captured, encoded float64) {
-		return harness.Metric(b, metrics, "waldo_camera_captured_total", ""), harness.Metric(b, metrics, "waldo_camera_encoded_total", "")
+		return harness.Metric(b, metrics, "waldo_camera_captured_total", ""), harness.Metric(b, metrics,
+			"waldo_camera_encoded_total", "")
 	}
 	hold(b, 1.1, func() float64 {
 		captured, encoded := count()
@@ -114,7 +115,8 @@ func BenchmarkCameraCrash(b *testing.B) {
 			recovered = append(recovered, crash(b, robot, page, front))
 			started = append(started, firstFrame(b))
 		}
-		b.Logf("next picture after a kill: %.0f ms; a camera alone has its first frame after %.0f ms", median(b, recovered), median(b, started))
+		b.Logf("next picture after a kill: %.0f ms; a camera alone has its first frame after %.0f ms", median(b, recovered),
+			median(b, started))
 		return median(b, recovered) / median(b, started)
 	})
 	if !page.Connection(b).Same(before) {
@@ -144,7 +146,8 @@ func firstFrame(b *testing.B) float64 {
 	b.Helper()
 	address := harness.FreeAddress(b)
 	began := time.Now()
-	camera := harness.Start(b, nil, harness.Bin(b, "waldo-camera"), "--robot", "alone", "--device", "front", "--source", "test",
+	camera := harness.Start(b, nil, harness.Bin(b, "waldo-camera"), "--robot", "alone", "--device", "front", "--source",
+		"test",
 		"--grpc", address, "--nats", "nats://"+harness.FreeAddress(b))
 	defer camera.Kill(b)
 	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()),

@@ -9,7 +9,8 @@ import (
 )
 
 // everything is what `waldo up` has printed when the built-in robot is complete.
-var everything = []string{"http://127.0.0.1:8080/", "ready device=front", "ready device=map", "ready device=motors", "ready device=voice"}
+var everything = []string{"http://127.0.0.1:8080/", "ready device=front", "ready device=map", "ready device=motors",
+	"ready device=voice"}
 
 // readmes are the READMEs with commands, and how each command is run.
 var readmes = map[string][]step{
@@ -80,7 +81,8 @@ var readmes = map[string][]step{
 	"examples/padrover/README.md": {
 		{"make run", stays(everything...)},
 		also("bin/waldo-input --robot demo --device pad --source sim", stays("ready")),
-		{"bin/waldo-input --robot demo --device pad", leftOut("there is no gamepad here: --source sim, which its comment names, is run instead")},
+		{"bin/waldo-input --robot demo --device pad", leftOut("there is no gamepad here: --source sim, which its comment " +
+			"names, is run instead")},
 		{"bin/waldo ls", runs("pad", "motors")},
 		{"go run ./examples/padrover", of("", stays())},
 		also("grpcurl -plaintext 127.0.0.1:7103 waldo.control.v1.ControlService/GetControl", runs(`"holder": "padrover"`)),
@@ -131,7 +133,8 @@ var readmes = map[string][]step{
 	},
 	"services/audio/README.md": {
 		also("bin/waldo bus", stays("nats://")),
-		{"waldo-audio --robot-file robot.yaml --device voice", leftOut("there is no sound device here; the next line has one that needs none")},
+		{"waldo-audio --robot-file robot.yaml --device voice",
+			leftOut("there is no sound device here; the next line has one that needs none")},
 		{"waldo-audio --device voice --source tone", stays("ready", "connected to the bus")},
 		{"waldo-audio --robot-file robot.yaml --device voice --check", runs()},
 		{"waldo watch voice", stays("{")},
@@ -213,7 +216,8 @@ func follow(t *testing.T, s *session, text string, steps []step) {
 	for _, b := range blocks(text) {
 		switch b.language {
 		case "":
-			t.Errorf("line %d: name the language of this block: sh for commands, text for what is neither code nor a command", b.line)
+			t.Errorf("line %d: name the language of this block: sh for commands, text for what is neither code nor a command",
+				b.line)
 		case "yaml":
 			describe(t, s, b)
 		case "sh":

@@ -50,7 +50,8 @@ cp -rL bin "$2/"`, "bash", source, root)
 	if out, err := copied.CombinedOutput(); err != nil {
 		t.Fatalf("copy the sources: %v: %s", err, out)
 	}
-	holder := harness.Start(t, nil, "unshare", "--net", "bash", "-c", "ip link set lo up && echo up && exec sleep infinity")
+	holder := harness.Start(t, nil, "unshare", "--net", "bash", "-c",
+		"ip link set lo up && echo up && exec sleep infinity")
 	harness.Until(t, "the network is up", func() error {
 		if !strings.Contains(holder.Output(), "up") {
 			return fmt.Errorf("%q", holder.Output())
@@ -119,7 +120,8 @@ func (s *session) end(t *testing.T) {
 // device is what `waldo ls --json` tells of a device.
 func (s *session) device(t *testing.T, name string) (d harness.Device, err error) {
 	t.Helper()
-	out, err := s.run(t, "bin=$PWD; while [ ! -x $bin/bin/waldo ]; do bin=${bin%/*}; done; $bin/bin/waldo ls --json 2>/dev/null", false)
+	out, err := s.run(t, "bin=$PWD; while [ ! -x $bin/bin/waldo ]; do bin=${bin%/*}; done; $bin/bin/waldo ls --json "+
+		"2>/dev/null", false)
 	if err != nil {
 		return d, fmt.Errorf("waldo ls: %w: %s", err, out)
 	}

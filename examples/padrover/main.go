@@ -55,7 +55,8 @@ func drive(ctx context.Context, padAddress, motorsAddress string) error {
 		if err != nil {
 			return err
 		}
-		r, err := motors.WriteMessage(ctx, &serialv1.WriteMessageRequest{Body: &serialv1.WriteMessageRequest_Json{Json: command}, Control: header})
+		r, err := motors.WriteMessage(ctx,
+			&serialv1.WriteMessageRequest{Body: &serialv1.WriteMessageRequest_Json{Json: command}, Control: header})
 		l.Heard(r.GetReport(), err) // a refused command is made up for by the next, unless the lease is lost
 		select {
 		case <-ctx.Done():

@@ -38,7 +38,8 @@ type thermometer struct {
 }
 
 func open(kit *device.Kit, c Config) (device.Driver, error) {
-	return serve(kit, &thermometer{c, device.NewOut[*wrapperspb.DoubleValue](kit, "temperature", device.OutOptions{})}), nil
+	return serve(kit, &thermometer{c, device.NewOut[*wrapperspb.DoubleValue](kit, "temperature",
+		device.OutOptions{})}), nil
 }
 
 // Run looks whether the sensor is there, and reads it while somebody holds the stream.

@@ -34,7 +34,8 @@ func (s service) Measure(_ context.Context, r *thermometerv1.MeasureRequest) (*t
 	case thermometerv1.Unit_UNIT_FAHRENHEIT:
 		temperature = temperature*9/5 + 32
 	default:
-		return nil, status.Errorf(codes.InvalidArgument, "unit: %v is unknown: use UNIT_CELSIUS or UNIT_FAHRENHEIT", r.GetUnit())
+		return nil, status.Errorf(codes.InvalidArgument, "unit: %v is unknown: use UNIT_CELSIUS or UNIT_FAHRENHEIT",
+			r.GetUnit())
 	}
 	return &thermometerv1.MeasureResponse{Temperature: temperature, ReadTime: timestamppb.Now()}, nil
 }

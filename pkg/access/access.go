@@ -32,12 +32,14 @@ func Address(configured, token string) (address string, narrowed bool, err error
 	case isLoopback(host) || len(token) >= MinToken:
 		return configured, false, nil
 	case token != "":
-		return "", false, fmt.Errorf("%q can be reached from other machines, and a token of %d characters can be guessed: use at least %d "+
+		return "", false, fmt.Errorf("%q can be reached from other machines, and a token of %d characters can be guessed: "+
+			"use at least %d "+
 			"(waldo token makes one), or listen on 127.0.0.1", configured, len(token), MinToken)
 	case host == "":
 		return net.JoinHostPort("127.0.0.1", port), true, nil
 	}
-	return "", false, fmt.Errorf("%q can be reached from other machines: set a token (waldo token makes one), or listen on 127.0.0.1", configured)
+	return "", false, fmt.Errorf("%q can be reached from other machines: set a token (waldo token makes one), or "+
+		"listen on 127.0.0.1", configured)
 }
 
 // Loopback returns where to listen for a server that asks nobody for a token, whether there is one or not: ":9090"
@@ -52,7 +54,8 @@ func Loopback(configured string) (address string, err error) {
 	case isLoopback(host):
 		return configured, nil
 	}
-	return "", fmt.Errorf("%q can be reached from other machines, and nobody is asked for a token here: listen on 127.0.0.1", configured)
+	return "", fmt.Errorf("%q can be reached from other machines, and nobody is asked for a token here: listen on "+
+		"127.0.0.1", configured)
 }
 
 // split takes host:port apart. The port is a number: names of ports mean different things on different machines.

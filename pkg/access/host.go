@@ -31,7 +31,8 @@ func IsLoopbackName(host string) bool {
 func LoopbackOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if host := HostName(r.Host); !IsLoopbackName(host) {
-			http.Error(w, fmt.Sprintf("nothing is served here under the name %.100q: use localhost or 127.0.0.1", host), http.StatusMisdirectedRequest)
+			http.Error(w, fmt.Sprintf("nothing is served here under the name %.100q: use localhost or 127.0.0.1", host),
+				http.StatusMisdirectedRequest)
 			return
 		}
 		next.ServeHTTP(w, r)

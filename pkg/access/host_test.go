@@ -13,14 +13,19 @@ var hosts = []struct {
 	header string
 	own    bool
 }{
-	{"localhost", true}, {"localhost:9090", true}, {"localhost.:9090", true}, {"a.localhost:1", true}, {"127.0.0.1", true}, {"127.0.0.1:9090", true},
+	{"localhost", true}, {"localhost:9090", true}, {"localhost.:9090", true}, {"a.localhost:1", true},
+	{"127.0.0.1", true}, {"127.0.0.1:9090", true},
 	{"127.1.2.3:1", true}, {"[::1]:9090", true}, {"[::1]", true}, {"::1", true},
-	{"", false}, {":9090", false}, {"rebind.example:9090", false}, {"127.0.0.1.example", false}, {"localhost.example", false}, {"xlocalhost", false},
+	{"", false}, {":9090", false}, {"rebind.example:9090", false}, {"127.0.0.1.example", false},
+	{"localhost.example", false}, {"xlocalhost", false},
 	{"192.0.2.1:9090", false}, {"[2001:db8::1]:9090", false}, {"0.0.0.0", false}, {"127.0.0.1@example", false},
 }
 
 func TestLoopbackOnly(t *testing.T) {
-	h := access.LoopbackOnly(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	h := access.LoopbackOnly(http.HandlerFunc(func(w http.ResponseWriter,
+		_ *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+	}))
 	for _, tt := range hosts {
 		r := httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody)
 		r.Host = tt.header

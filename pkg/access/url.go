@@ -17,7 +17,8 @@ const hidden = "***"
 
 // errBusURL does not repeat the text: what cannot be read may be a secret anywhere in it.
 var errBusURL = errors.New("is not the URL of a NATS server: write nats://host:4222; " +
-	"in a user, password or token before the host write / as %2F, : as %3A, ? as %3F, # as %23, % as %25, a comma as %2C and the at sign as %40")
+	"in a user, password or token before the host write / as %2F, : as %3A, ? as %3F, # as %23, % as %25, a comma as " +
+	"%2C and the at sign as %40")
 
 var busSchemes = []string{"nats", "tls", "ws", "wss"}
 
@@ -40,7 +41,8 @@ func CheckBusURL(text string) error {
 func parseBusURL(text string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSpace(text))
 	switch {
-	case err != nil || !slices.Contains(busSchemes, u.Scheme) || u.Hostname() == "" || !texts.Only(u.Hostname(), hostCharacters) || !goodPort(u.Port()):
+	case err != nil || !slices.Contains(busSchemes, u.Scheme) || u.Hostname() == "" ||
+		!texts.Only(u.Hostname(), hostCharacters) || !goodPort(u.Port()):
 		return nil, errBusURL
 	case strings.Contains(u.Path, "@") || u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
 		return nil, errBusURL

@@ -97,7 +97,8 @@ func TestRedactAttr(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: access.RedactAttr}))
 	_, parse := url.Parse(strings.Join([]string{"nats://bob:hunter2", "zz@robot"}, "%")) // not a valid URL, on purpose
-	log.With("with", "nats://hunter2@robot").Error("at nats://hunter2@robot", "error", errors.Join(parse, nil), "nil", nil, "number", 7,
+	log.With("with", "nats://hunter2@robot").Error("at nats://hunter2@robot", "error", errors.Join(parse, nil), "nil",
+		nil, "number", 7,
 		"list", []string{"nats://hunter2@robot"}, "bytes", []byte("abc"), slog.Group("group", "url", "nats://hunter2@robot"))
 	text := out.String()
 	if strings.Contains(text, "hunter2") || strings.Count(text, "nats://***@robot") != 5 {
@@ -112,7 +113,8 @@ func TestRedactAttr(t *testing.T) {
 
 // FuzzRedactURL: the secret of a URL is never shown, whatever it is.
 func FuzzRedactURL(f *testing.F) {
-	for _, secret := range []string{"plain", "a/b", "a#b", "a?b", "a@b", "a:b", "%zz", "a b", "a,b", "12/b", "[a", "é", "\\", "//", "ws://"} {
+	for _, secret := range []string{"plain", "a/b", "a#b", "a?b", "a@b", "a:b", "%zz", "a b", "a,b", "12/b", "[a", "é",
+		"\\", "//", "ws://"} {
 		f.Add("bob", secret)
 		f.Add(secret, "x")
 	}

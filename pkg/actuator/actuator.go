@@ -90,7 +90,8 @@ func New(kit *device.Kit, c Config, hardware Hardware, safeJSON string) (*Actuat
 	return a, nil
 }
 
-func newActuator(kit *device.Kit, c Config, hardware Hardware, safeJSON string, l latch, clock func() control.Clock) *Actuator {
+func newActuator(kit *device.Kit, c Config, hardware Hardware, safeJSON string, l latch,
+	clock func() control.Clock) *Actuator {
 	a := &Actuator{
 		kit: kit, log: kit.Log, key: c.Key, safeJSON: safeJSON, clock: clock, latch: l, alarm: -1,
 		states: stream.NewTopic[*controlv1.ControlState](), due: make(chan struct{}, 1), changed: make(chan struct{}, 1),
@@ -237,7 +238,8 @@ func (a *Actuator) setAttached(attached bool) {
 // What it hands on must reach the hardware before the expiry it is given, or not at all. The report states what became
 // of the command; a command that is refused is an error as well, a gRPC status as CommandVerdict describes it. A header
 // that makes no sense is an InvalidArgument.
-func (a *Actuator) Submit(h *controlv1.CommandHeader, neutral bool, carryOut func(expiry time.Time)) (*controlv1.CommandReport, error) {
+func (a *Actuator) Submit(h *controlv1.CommandHeader, neutral bool,
+	carryOut func(expiry time.Time)) (*controlv1.CommandReport, error) {
 	command, err := readHeader(h)
 	if err != nil {
 		return nil, err

@@ -84,7 +84,8 @@ func acquire(t testing.TB, a *Actuator, w *wire) *pilot {
 // send sends a command, neutral if it is "0", and returns its report.
 func (p *pilot) send(what string) (*controlv1.CommandReport, error) {
 	p.sequence++
-	report, err := p.a.Submit(&controlv1.CommandHeader{LeaseEpoch: p.lease, Sequence: p.sequence, Heard: p.heard}, what == "0",
+	report, err := p.a.Submit(&controlv1.CommandHeader{LeaseEpoch: p.lease, Sequence: p.sequence, Heard: p.heard},
+		what == "0",
 		func(time.Time) { p.wire.say(what) })
 	if report != nil {
 		p.heard = report.GetClock()
@@ -193,8 +194,10 @@ func TestNothingOvertakesAStop(t *testing.T) {
 
 func FuzzHeader(f *testing.F) {
 	for _, h := range []*controlv1.CommandHeader{
-		nil, {}, {LeaseEpoch: 1, Sequence: 1, Heard: durationpb.New(0)}, {LeaseEpoch: -1, Sequence: -1, Heard: durationpb.New(-1)},
-		{LeaseEpoch: 1, Sequence: 1 << 62, Heard: &durationpb.Duration{Seconds: 1 << 62, Nanos: -1}, Life: durationpb.New(time.Hour)},
+		nil, {}, {LeaseEpoch: 1, Sequence: 1, Heard: durationpb.New(0)},
+		{LeaseEpoch: -1, Sequence: -1, Heard: durationpb.New(-1)},
+		{LeaseEpoch: 1, Sequence: 1 << 62, Heard: &durationpb.Duration{Seconds: 1 << 62, Nanos: -1},
+			Life: durationpb.New(time.Hour)},
 	} {
 		data, err := proto.Marshal(h)
 		if err != nil {

@@ -33,9 +33,11 @@ func readHeader(h *controlv1.CommandHeader) (control.Command, error) {
 	case c.Sequence <= 0:
 		err = badField("control.sequence", "is %d: count up from 1", c.Sequence)
 	case h.GetHeard() == nil || !h.GetHeard().IsValid() || c.Heard < 0:
-		err = badField("control.heard", "is missing or not a clock: repeat the newest clock that came with a lease, a report or a state")
+		err = badField("control.heard", "is missing or not a clock: repeat the newest clock that came with a lease, a "+
+			"report or a state")
 	case c.Life != 0 && (c.Life < control.MinLife || c.Life > control.MaxLife):
-		err = badField("control.life", "%v is out of range: use %v to %v, or leave it out for %v", c.Life, control.MinLife, control.MaxLife, control.DefaultLife)
+		err = badField("control.life", "%v is out of range: use %v to %v, or leave it out for %v", c.Life, control.MinLife,
+			control.MaxLife, control.DefaultLife)
 	}
 	if err != nil {
 		return c, failure(err)
@@ -75,14 +77,21 @@ var refusals = map[controlv1.CommandVerdict]struct {
 	code codes.Code
 	text string
 }{
-	controlv1.CommandVerdict_COMMAND_VERDICT_NO_LEASE:      {codes.FailedPrecondition, "its sender has no lease on this device, or has lost it: acquire it"},
-	controlv1.CommandVerdict_COMMAND_VERDICT_OUT_OF_ORDER:  {codes.Aborted, "a command with the same or a greater sequence came before"},
-	controlv1.CommandVerdict_COMMAND_VERDICT_EXPIRED:       {codes.Aborted, "it came too late: repeat the newest clock received, and give the command a longer life on a slow path"},
-	controlv1.CommandVerdict_COMMAND_VERDICT_UNKNOWN_CLOCK: {codes.Aborted, "the clock it names was never told: name one that this life of the device has told"},
-	controlv1.CommandVerdict_COMMAND_VERDICT_BEFORE_STOP:   {codes.Aborted, "the hardware was stopped after its sender last received its clock: continue with the clock of this report"},
-	controlv1.CommandVerdict_COMMAND_VERDICT_E_STOPPED:     {codes.FailedPrecondition, "an e-stop is latched: clear it first"},
-	controlv1.CommandVerdict_COMMAND_VERDICT_NOT_NEUTRAL:   {codes.FailedPrecondition, "the first command has to be neutral: send the safe message first"},
-	controlv1.CommandVerdict_COMMAND_VERDICT_AWAY:          {codes.Unavailable, "the hardware is away or not ready"},
+	controlv1.CommandVerdict_COMMAND_VERDICT_NO_LEASE: {codes.FailedPrecondition,
+		"its sender has no lease on this device, or has lost it: acquire it"},
+	controlv1.CommandVerdict_COMMAND_VERDICT_OUT_OF_ORDER: {codes.Aborted,
+		"a command with the same or a greater sequence came before"},
+	controlv1.CommandVerdict_COMMAND_VERDICT_EXPIRED: {codes.Aborted,
+		"it came too late: repeat the newest clock received, and give the command a longer life on a slow path"},
+	controlv1.CommandVerdict_COMMAND_VERDICT_UNKNOWN_CLOCK: {codes.Aborted,
+		"the clock it names was never told: name one that this life of the device has told"},
+	controlv1.CommandVerdict_COMMAND_VERDICT_BEFORE_STOP: {codes.Aborted,
+		"the hardware was stopped after its sender last received its clock: continue with the clock of this report"},
+	controlv1.CommandVerdict_COMMAND_VERDICT_E_STOPPED: {codes.FailedPrecondition,
+		"an e-stop is latched: clear it first"},
+	controlv1.CommandVerdict_COMMAND_VERDICT_NOT_NEUTRAL: {codes.FailedPrecondition,
+		"the first command has to be neutral: send the safe message first"},
+	controlv1.CommandVerdict_COMMAND_VERDICT_AWAY: {codes.Unavailable, "the hardware is away or not ready"},
 }
 
 // refusal makes an error of a report, nil if the command was accepted.

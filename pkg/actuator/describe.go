@@ -12,13 +12,15 @@ import (
 func (a *Actuator) describe(now control.Clock) *controlv1.ControlState {
 	s := a.arbiter.State()
 	state := &controlv1.ControlState{
-		Epoch: a.kit.Epoch(), Clock: durationpb.New(now), Phase: phases[s.Phase], Cause: causes[s.Cause], Holder: s.Holder, SafeJson: a.safeJSON,
+		Epoch: a.kit.Epoch(), Clock: durationpb.New(
+			now), Phase: phases[s.Phase], Cause: causes[s.Cause], Holder: s.Holder, SafeJson: a.safeJSON,
 	}
 	if s.Holder != "" {
 		state.HolderSince = timestamppb.New(a.since)
 	}
 	if e := a.eStop; e != nil {
-		state.EStop = &controlv1.EStop{By: e.By, Reason: e.Reason, PressTime: timestamppb.New(e.Time), Persisted: e.persisted, Id: e.ID}
+		state.EStop = &controlv1.EStop{By: e.By, Reason: e.Reason, PressTime: timestamppb.New(e.Time),
+			Persisted: e.persisted, Id: e.ID}
 	}
 	return state
 }

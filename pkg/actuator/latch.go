@@ -42,11 +42,13 @@ func newLatch(folder, robot, device string) (latch, error) {
 	l := latch{filepath.Join(folder, robot, device+".e-stop.json")}
 	dir := filepath.Dir(l.file)
 	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return l, fmt.Errorf("a latched e-stop is kept in %s: %w: make the folder, or name another with control.state", dir, err)
+		return l, fmt.Errorf("a latched e-stop is kept in %s: %w: make the folder, or name another with control.state", dir,
+			err)
 	}
 	f, err := os.CreateTemp(dir, ".probe-*")
 	if err != nil {
-		return l, fmt.Errorf("a latched e-stop is kept in %s: %w: make the folder writable, or name another with control.state", dir, err)
+		return l, fmt.Errorf("a latched e-stop is kept in %s: %w: make the folder writable, or name another with "+
+			"control.state", dir, err)
 	}
 	return l, errors.Join(f.Close(), os.Remove(f.Name()))
 }
@@ -56,11 +58,13 @@ func newLatch(folder, robot, device string) (latch, error) {
 func (l latch) lock() (*state.Lock, error) {
 	held, err := state.Take(strings.TrimSuffix(l.file, ".json")+".lock", takeOver)
 	if other := new(state.HeldError); errors.As(err, &other) {
-		return nil, fmt.Errorf("%w: %w on the e-stops in %s: this device runs already: stop that process, or keep the e-stops of this one in "+
+		return nil, fmt.Errorf("%w: %w on the e-stops in %s: this device runs already: stop that process, or keep the "+
+			"e-stops of this one in "+
 			"another folder (control.state)", device.ErrTaken, err, filepath.Dir(l.file))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("a latched e-stop is kept in %s: %w: name another folder with control.state", filepath.Dir(l.file), err)
+		return nil, fmt.Errorf("a latched e-stop is kept in %s: %w: name another folder with control.state",
+			filepath.Dir(l.file), err)
 	}
 	return held, nil
 }
@@ -77,7 +81,8 @@ func (l latch) load() *eStop {
 		err = json.Unmarshal(data, &e)
 	}
 	if err != nil || e.ID <= 0 {
-		e = eStop{ID: access.NewID(), By: "waldo", Reason: fmt.Sprintf("the e-stop kept in %s cannot be read: %v", l.file, err), Time: time.Now()}
+		e = eStop{ID: access.NewID(), By: "waldo", Reason: fmt.Sprintf("the e-stop kept in %s cannot be read: %v", l.file,
+			err), Time: time.Now()}
 	}
 	e.persisted = true
 	return &e

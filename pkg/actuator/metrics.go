@@ -12,9 +12,11 @@ type metrics struct {
 func newMetrics(r prometheus.Registerer, a *Actuator) *metrics {
 	m := &metrics{
 		commands: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "waldo_control_commands_total", Help: "Commands judged, by verdict; all but accepted were refused."}, []string{"verdict"}),
+			Name: "waldo_control_commands_total", Help: "Commands judged, by verdict; all but accepted were refused."},
+			[]string{"verdict"}),
 		stops: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "waldo_control_stops_total", Help: "How often the hardware was made to stand still, by cause."}, []string{"cause"}),
+			Name: "waldo_control_stops_total", Help: "How often the hardware was made to stand still, by cause."},
+			[]string{"cause"}),
 		leases: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "waldo_control_leases_total", Help: "Leases granted."}),
 		unkept: prometheus.NewCounter(prometheus.CounterOpts{

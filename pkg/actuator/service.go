@@ -35,7 +35,10 @@ func (s *service) Acquire(_ context.Context, r *controlv1.AcquireRequest) (*cont
 	if err := s.alone(); err != nil {
 		return nil, err
 	}
-	lease, state, err := s.a.lease(func(now control.Clock) (int64, error) { return s.a.arbiter.Acquire(now, r.GetHolder()) })
+	lease, state, err := s.a.lease(func(now control.Clock) (int64,
+		error) {
+		return s.a.arbiter.Acquire(now, r.GetHolder())
+	})
 	if err != nil {
 		return nil, failure(err)
 	}
@@ -52,7 +55,10 @@ func (s *service) Take(_ context.Context, r *controlv1.TakeRequest) (*controlv1.
 	if err := s.alone(); err != nil {
 		return nil, err
 	}
-	lease, state, err := s.a.lease(func(now control.Clock) (int64, error) { return s.a.arbiter.Take(now, r.GetHolder()), nil })
+	lease, state, err := s.a.lease(func(now control.Clock) (int64, error) {
+		return s.a.arbiter.Take(now, r.GetHolder()),
+			nil
+	})
 	if err != nil {
 		return nil, failure(err)
 	}
@@ -60,7 +66,8 @@ func (s *service) Take(_ context.Context, r *controlv1.TakeRequest) (*controlv1.
 }
 
 // lease has a lease granted.
-func (a *Actuator) lease(grant func(now control.Clock) (epoch int64, err error)) (lease *controlv1.Lease, state *controlv1.ControlState, err error) {
+func (a *Actuator) lease(grant func(now control.Clock) (epoch int64, err error)) (lease *controlv1.Lease,
+	state *controlv1.ControlState, err error) {
 	a.do(func(now control.Clock) {
 		var epoch int64
 		if epoch, err = grant(now); err != nil {
@@ -90,7 +97,8 @@ func (s *service) alone() error {
 // override asks for the override key.
 func (s *service) override(key string) error {
 	if s.a.key != "" && !access.Allowed(s.a.key, key) {
-		return status.Error(codes.PermissionDenied, "key: this needs the override key that is configured for the device (control.key)")
+		return status.Error(codes.PermissionDenied, "key: this needs the override key that is configured for the device "+
+			"(control.key)")
 	}
 	return nil
 }
@@ -117,7 +125,8 @@ func (s *service) GetControl(context.Context, *controlv1.GetControlRequest) (*co
 	return &controlv1.GetControlResponse{State: s.a.State()}, nil
 }
 
-func (s *service) WatchControl(_ *controlv1.WatchControlRequest, to grpc.ServerStreamingServer[controlv1.WatchControlResponse]) error {
+func (s *service) WatchControl(_ *controlv1.WatchControlRequest,
+	to grpc.ServerStreamingServer[controlv1.WatchControlResponse]) error {
 	ctx, cancel := context.WithCancel(to.Context())
 	defer cancel()
 	defer context.AfterFunc(s.a.kit.Stopping(), cancel)()

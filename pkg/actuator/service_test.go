@@ -48,12 +48,14 @@ func startMotor(t *testing.T, c Config) *motor {
 	}
 	t.Cleanup(server.Close)
 	m := &motor{wire: &wire{}, server: server}
-	kind := device.Kind[Config]{Name: "motor", Version: "1.0.0", New: func(kit *device.Kit, c Config) (device.Driver, error) {
-		a, err := New(kit, c, m.wire, `{"left":0}`)
-		m.Actuator = a
-		return m, err
-	}}
-	if m.Process, err = device.Start(kind, device.Settings{Robot: "r", Device: "d", NATS: server.URL()}, c, nil); err != nil {
+	kind := device.Kind[Config]{Name: "motor", Version: "1.0.0",
+		New: func(kit *device.Kit, c Config) (device.Driver, error) {
+			a, err := New(kit, c, m.wire, `{"left":0}`)
+			m.Actuator = a
+			return m, err
+		}}
+	if m.Process, err = device.Start(kind, device.Settings{Robot: "r", Device: "d", NATS: server.URL()}, c,
+		nil); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.Stop)
@@ -194,7 +196,8 @@ func TestRefusalCarriesTheReport(t *testing.T) {
 		"control.sequence": {LeaseEpoch: 1},
 		"control.heard":    {LeaseEpoch: 1, Sequence: 1},
 	} {
-		if _, err := m.Submit(h, false, nil); status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), field) {
+		if _, err := m.Submit(h, false, nil); status.Code(err) != codes.InvalidArgument ||
+			!strings.Contains(err.Error(), field) {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
@@ -206,7 +209,8 @@ func TestEStopOutlastsARestart(t *testing.T) {
 	m := startMotor(t, configIn(dir))
 	for _, c := range m.transports(t) {
 		r, err := c.EStop(ctx, &controlv1.EStopRequest{By: "ann", Reason: "smoke"})
-		if err != nil || r.GetState().GetPhase() != controlv1.ControlPhase_CONTROL_PHASE_E_STOPPED || !r.GetState().GetEStop().GetPersisted() {
+		if err != nil || r.GetState().GetPhase() != controlv1.ControlPhase_CONTROL_PHASE_E_STOPPED ||
+			!r.GetState().GetEStop().GetPersisted() {
 			t.Fatalf("%v, %v", r, err)
 		}
 	}
@@ -326,10 +330,12 @@ func TestRequestsToControlAreSmall(t *testing.T) {
 		if e := m.State().GetEStop(); e != nil {
 			t.Errorf("over %s: %v", name, e)
 		}
-		if _, err := client.Acquire(t.Context(), &controlv1.AcquireRequest{Holder: "ann\x1b[2J"}); status.Code(err) != codes.InvalidArgument {
+		if _, err := client.Acquire(t.Context(),
+			&controlv1.AcquireRequest{Holder: "ann\x1b[2J"}); status.Code(err) != codes.InvalidArgument {
 			t.Errorf("an escape sequence as holder over %s: %v", name, err)
 		}
-		if _, err := client.Take(t.Context(), &controlv1.TakeRequest{Holder: "\u202enna"}); status.Code(err) != codes.InvalidArgument {
+		if _, err := client.Take(t.Context(),
+			&controlv1.TakeRequest{Holder: "\u202enna"}); status.Code(err) != codes.InvalidArgument {
 			t.Errorf("a holder from right to left over %s: %v", name, err)
 		}
 	}
@@ -339,7 +345,8 @@ func TestRequestsToControlAreSmall(t *testing.T) {
 func TestEStopTexts(t *testing.T) {
 	m := startMotor(t, configIn(t.TempDir()))
 	for name, client := range m.transports(t) {
-		r, err := client.EStop(t.Context(), &controlv1.EStopRequest{By: "\x1b]0;x\a", Reason: strings.Repeat("\u202eé", 1000)})
+		r, err := client.EStop(t.Context(), &controlv1.EStopRequest{By: "\x1b]0;x\a",
+			Reason: strings.Repeat("\u202eé", 1000)})
 		e := r.GetState().GetEStop()
 		if err != nil || e.GetBy() != `\u001b]0;x\u0007` || len(e.GetReason()) > maxReason || !text.IsPrintable(e.GetReason()) || e.GetReason() == "" {
 			t.Errorf("over %s: %v, %v", name, e, err)
@@ -411,10 +418,11 @@ func write(t *testing.T, path, text string) {
 func TestOneProcessKeepsAnEStop(t *testing.T) {
 	dir := t.TempDir()
 	m := startMotor(t, configIn(dir))
-	kind := device.Kind[Config]{Name: "motor", Version: "1.0.0", New: func(kit *device.Kit, c Config) (device.Driver, error) {
-		_, err := New(kit, c, &wire{}, `{"left":0}`)
-		return m, err
-	}}
+	kind := device.Kind[Config]{Name: "motor", Version: "1.0.0",
+		New: func(kit *device.Kit, c Config) (device.Driver, error) {
+			_, err := New(kit, c, &wire{}, `{"left":0}`)
+			return m, err
+		}}
 	settings := device.Settings{Robot: "r", Device: "d", NATS: "nats://127.0.0.1:1"}
 	p, err := device.Start(kind, settings, configIn(dir), nil)
 	if err == nil {
@@ -439,18 +447,21 @@ func TestNoLeaseUnderANameTakenTwice(t *testing.T) {
 		_, err := client.Acquire(t.Context(), &controlv1.AcquireRequest{Holder: holder})
 		return err
 	}
-	twin, err := device.Start(device.Kind[Config]{Name: "motor", Version: "1.0.0", New: func(*device.Kit, Config) (device.Driver, error) {
-		return idleDriver{}, nil
-	}}, device.Settings{Robot: "r", Device: "d", NATS: m.server.URL()}, Config{}, nil)
+	twin, err := device.Start(device.Kind[Config]{Name: "motor", Version: "1.0.0",
+		New: func(*device.Kit, Config) (device.Driver, error) {
+			return idleDriver{}, nil
+		}}, device.Settings{Robot: "r", Device: "d", NATS: m.server.URL()}, Config{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(twin.Stop)
 	await(t, "the twin is noticed", func() bool { return m.Kit().Namesake() != "" })
-	if err := acquire("ann"); status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), twin.GRPCAddress()) {
+	if err := acquire("ann"); status.Code(err) != codes.FailedPrecondition ||
+		!strings.Contains(err.Error(), twin.GRPCAddress()) {
 		t.Errorf("Acquire: %v", err)
 	}
-	if _, err := client.Take(t.Context(), &controlv1.TakeRequest{Holder: "ann"}); status.Code(err) != codes.FailedPrecondition {
+	if _, err := client.Take(t.Context(),
+		&controlv1.TakeRequest{Holder: "ann"}); status.Code(err) != codes.FailedPrecondition {
 		t.Errorf("Take: %v", err)
 	}
 	twin.Stop()
@@ -488,7 +499,8 @@ func TestWatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sub, err := bus.Subscribe[*controlv1.ControlState](m.conn.Conn, m.Kit().Address().Out("control"), stream.DropOldest(100))
+	sub, err := bus.Subscribe[*controlv1.ControlState](m.conn.Conn, m.Kit().Address().Out("control"),
+		stream.DropOldest(100))
 	if err != nil {
 		t.Fatal(err)
 	}

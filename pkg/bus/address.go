@@ -44,7 +44,8 @@ func (a Address) Validate() error {
 		return err
 	}
 	if a.Device == reserved {
-		return fmt.Errorf("device: %q is taken: its subjects are those of messages between programs; choose another name", reserved)
+		return fmt.Errorf("device: %q is taken: its subjects are those of messages between programs; choose another name",
+			reserved)
 	}
 	return validName("device", a.Device)
 }

@@ -44,7 +44,8 @@ func TestSubjects(t *testing.T) {
 		front.Out("video"): "waldo.v1.demo.front.out.video",
 		front.In("audio"):  "waldo.v1.demo.front.in.audio",
 		front.State():      "waldo.v1.demo.front.state",
-		front.RPC("waldo.camera.v1.CameraService", "CaptureFrame"): "waldo.v1.demo.front.rpc.waldo.camera.v1.CameraService.CaptureFrame",
+		front.RPC("waldo.camera.v1.CameraService",
+			"CaptureFrame"): "waldo.v1.demo.front.rpc.waldo.camera.v1.CameraService.CaptureFrame",
 		front.String():             "demo/front",
 		bus.Topic("demo", "notes"): "waldo.v1.demo.msg.notes",
 		bus.Address{Robot: "demo", Device: bus.Any}.State(): "waldo.v1.demo.*.state",
@@ -57,7 +58,8 @@ func TestSubjects(t *testing.T) {
 
 func TestCheckTopic(t *testing.T) {
 	for topic, good := range map[string]bool{
-		"default": true, "A-b_9": true, "": false, "a.b": false, "*": false, ">": false, "a b": false, strings.Repeat("x", 64): true, strings.Repeat("x", 65): false,
+		"default": true, "A-b_9": true, "": false, "a.b": false, "*": false, ">": false, "a b": false, strings.Repeat("x",
+			64): true, strings.Repeat("x", 65): false,
 	} {
 		if err := bus.CheckTopic(topic); (err == nil) != good {
 			t.Errorf("%q: %v", topic, err)

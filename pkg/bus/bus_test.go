@@ -175,7 +175,8 @@ func (f *fakeDevice) GetDevice(ctx context.Context, r *devicev1.GetDeviceRequest
 	return f.get(ctx)
 }
 
-func (f *fakeDevice) HoldStream(ctx context.Context, r *devicev1.HoldStreamRequest) (*devicev1.HoldStreamResponse, error) {
+func (f *fakeDevice) HoldStream(ctx context.Context, r *devicev1.HoldStreamRequest) (*devicev1.HoldStreamResponse,
+	error) {
 	if f.hold == nil {
 		return f.UnimplementedDeviceServiceServer.HoldStream(ctx, r)
 	}

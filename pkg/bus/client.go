@@ -53,7 +53,8 @@ func (c client) Invoke(ctx context.Context, method string, args, reply any, opti
 		return status.Errorf(codes.Internal, "%s: %v", method, err)
 	}
 	service, name, _ := strings.Cut(strings.TrimPrefix(method, "/"), "/")
-	msg := &nats.Msg{Subject: c.address.RPC(service, name), Header: nats.Header{typeHeader: {typeName(request)}}, Data: data}
+	msg := &nats.Msg{Subject: c.address.RPC(service, name), Header: nats.Header{typeHeader: {typeName(request)}},
+		Data: data}
 	most := maxMessage
 	for _, option := range options {
 		switch o := option.(type) {
@@ -98,7 +99,8 @@ func (r restarted) GRPCStatus() *status.Status { return status.New(codes.Aborted
 
 // NewStream implements [grpc.ClientConnInterface].
 func (c client) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc.CallOption) (grpc.ClientStream, error) {
-	return nil, status.Errorf(codes.Unimplemented, "streams of %s are served on its gRPC address, not on the bus", c.address)
+	return nil, status.Errorf(codes.Unimplemented, "streams of %s are served on its gRPC address, not on the bus",
+		c.address)
 }
 
 // request sends a message of any size and waits for an answer of at most so many bytes. If the bus goes away meanwhile

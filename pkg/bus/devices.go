@@ -96,7 +96,8 @@ func (c *Conn) discover(ctx context.Context, kind string) ([]Address, error) {
 // serviceAddress reads a micro INFO answer; other people's services are not ours to list.
 func serviceAddress(data []byte, kind string) (Address, bool) {
 	var info micro.Info
-	if err := json.Unmarshal(data, &info); err != nil || !strings.HasPrefix(info.Name, servicePrefix) || kind != "" && info.Name != servicePrefix+kind {
+	if err := json.Unmarshal(data, &info); err != nil || !strings.HasPrefix(info.Name, servicePrefix) || kind != "" &&
+		info.Name != servicePrefix+kind {
 		return Address{}, false
 	}
 	a := Address{Robot: info.Metadata["robot"], Device: info.Metadata["device"]}

@@ -32,7 +32,8 @@ func TestDevices(t *testing.T) {
 		t.Errorf("found %v on an empty bus", got)
 	}
 	want := []string{"alpha/zoom", "demo/back", "demo/front"}
-	for _, a := range []bus.Address{{Robot: "demo", Device: "front"}, {Robot: "alpha", Device: "zoom"}, {Robot: "demo", Device: "back"}} {
+	for _, a := range []bus.Address{{Robot: "demo", Device: "front"}, {Robot: "alpha", Device: "zoom"},
+		{Robot: "demo", Device: "back"}} {
 		serve(t, connect(t, bus.Config{URL: s.URL()}), bus.ServiceConfig{Address: a}, &fakeDevice{get: named(a)})
 	}
 	// Other people's services, one that only looks like ours, and a device that does not describe itself.
@@ -41,7 +42,8 @@ func TestDevices(t *testing.T) {
 		"waldo-nobody": nil,
 		"waldo-wrong":  {"robot": "demo", "device": "*"},
 	} {
-		if _, err := micro.AddService(rawClient(t, s), micro.Config{Name: name, Version: "1.0.0", Metadata: metadata}); err != nil {
+		if _, err := micro.AddService(rawClient(t, s), micro.Config{Name: name, Version: "1.0.0",
+			Metadata: metadata}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -72,7 +74,8 @@ func TestServiceIsShownByMicro(t *testing.T) {
 	if info.Version != "1.2.3" || len(info.Endpoints) != len(devicev1.DeviceService_ServiceDesc.Methods) {
 		t.Errorf("got %s", m.Data)
 	}
-	for key, want := range map[string]string{"robot": "demo", "device": "front", "kind": "camera", "grpc_address": "127.0.0.1:7101"} {
+	for key, want := range map[string]string{"robot": "demo", "device": "front", "kind": "camera",
+		"grpc_address": "127.0.0.1:7101"} {
 		if info.Metadata[key] != want {
 			t.Errorf("%s is %q, want %q", key, info.Metadata[key], want)
 		}

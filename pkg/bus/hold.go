@@ -144,6 +144,7 @@ func (k *holdKeeper) promise() {
 	}
 	if code := status.Code(err); code != k.code && code != codes.Canceled {
 		k.code = code
-		k.conn.log.Info("hold a stream", "device", k.address.String(), "stream", k.request.GetStream(), "code", code.String(), "error", err)
+		k.conn.log.Info("hold a stream", "device", k.address.String(), "stream", k.request.GetStream(), "code",
+			code.String(), "error", err)
 	}
 }

@@ -134,7 +134,8 @@ func SubscribeRaw(c *Conn, subject string, policy stream.Policy) (*Subscription[
 }
 
 // subscribe receives what decode understands. For the rest it returns what is wrong: "type" or "decode".
-func subscribe[M any](c *Conn, subject string, policy stream.Policy, decode func(*nats.Msg) (m M, wrong string)) (*Subscription[M], error) {
+func subscribe[M any](c *Conn, subject string, policy stream.Policy,
+	decode func(*nats.Msg) (m M, wrong string)) (*Subscription[M], error) {
 	topic := stream.NewTopic[M]()
 	r := &receiver[M]{
 		topic:   topic,

@@ -54,7 +54,8 @@ func TestSplitMessagesOfManyPublishers(t *testing.T) {
 		c := connect(t, bus.Config{URL: s.URL()})
 		all.Go(func() {
 			for i := range each {
-				if err := c.Publish(bus.Address{Robot: "demo", Device: fmt.Sprint("cam-", p)}.Out("video"), frame(100*p+i, 2<<20)); err != nil {
+				if err := c.Publish(bus.Address{Robot: "demo", Device: fmt.Sprint("cam-", p)}.Out("video"),
+					frame(100*p+i, 2<<20)); err != nil {
 					t.Error(err)
 				}
 			}
@@ -331,7 +332,8 @@ func TestSubscribeRaw(t *testing.T) {
 	}
 	publish(t, c, "any", &devicev1.Device{Name: "x"})
 	for _, want := range []bus.Raw{{Type: "waldo.media.v1.VideoFrame", Epoch: 7}, {Type: "waldo.device.v1.Device"}} {
-		if got, err := sub.Next(t.Context()); err != nil || got.Type != want.Type || got.Epoch != want.Epoch || len(got.Data) == 0 {
+		if got, err := sub.Next(t.Context()); err != nil || got.Type != want.Type || got.Epoch != want.Epoch ||
+			len(got.Data) == 0 {
 			t.Errorf("%v, %v, want %v", got, err, want)
 		}
 	}

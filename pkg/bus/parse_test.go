@@ -41,7 +41,8 @@ func TestSplitAndJoin(t *testing.T) {
 				t.Errorf("%d bytes: part %d of %d gives %v", size, i, len(parts), whole)
 			}
 		}
-		if whole == nil || !bytes.Equal(whole.Data, data) || whole.Reply != "r" || len(whole.Header) != 1 || whole.Header.Get("K") != "v" {
+		if whole == nil || !bytes.Equal(whole.Data, data) || whole.Reply != "r" || len(whole.Header) != 1 ||
+			whole.Header.Get("K") != "v" {
 			t.Errorf("%d bytes: got %v", size, whole)
 		}
 	}
@@ -76,7 +77,8 @@ func TestJoin(t *testing.T) {
 		{"count changes", []string{"a 0 3", "a 1 2"}, 0, 1, 0},
 		{"many unfinished", many("%012d 0 2", maxPartial+5), 0, 5, 0},
 		{"many unfinished of one", many("one-sender-x%d 0 2", maxOfSender+5), 0, 5, 0},
-		{"oldest unfinished is forgotten", append(many("%012d 0 2", maxPartial+1), "000000000000 1 2", "000000000001 1 2"), 1, 2, 0},
+		{"oldest unfinished is forgotten", append(many("%012d 0 2", maxPartial+1), "000000000000 1 2", "000000000001 1 2"),
+			1, 2, 0},
 		{"bad marks", []string{"a", "a 0", "a 0 2 3", "a b 2", "a 0 b", "a -1 2", "a 2 2", "a 0 0", " 0 2", "a 0 -1",
 			"a 0 99999999999999999999", "a 0 16385", "  ", long}, 0, 0, 14},
 	}
@@ -223,7 +225,8 @@ func TestLosses(t *testing.T) {
 
 func TestReconnectWait(t *testing.T) {
 	for attempts := 0; attempts < 1000; attempts++ {
-		if d := reconnectWait(attempts); d < minReconnectWait || d > maxReconnectWait || d < reconnectWait(max(attempts-1, 0)) {
+		if d := reconnectWait(attempts); d < minReconnectWait || d > maxReconnectWait ||
+			d < reconnectWait(max(attempts-1, 0)) {
 			t.Fatalf("attempt %d waits %v", attempts, d)
 		}
 	}

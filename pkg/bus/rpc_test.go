@@ -22,7 +22,8 @@ import (
 func TestCallKeepsErrors(t *testing.T) {
 	a, b := pair(t)
 	var answer error
-	serve(t, b, bus.ServiceConfig{}, &fakeDevice{get: func(context.Context) (*devicev1.GetDeviceResponse, error) { return nil, answer }})
+	serve(t, b, bus.ServiceConfig{},
+		&fakeDevice{get: func(context.Context) (*devicev1.GetDeviceResponse, error) { return nil, answer }})
 	long := strings.Repeat("long\r\nWaldo-Type: x ", 100_000)
 	for code := codes.Canceled; code <= codes.Unauthenticated; code++ {
 		for _, text := range []string{"why\r\nnot: ü", "", long} {
@@ -81,7 +82,8 @@ func TestNobodyAnswers(t *testing.T) {
 		_, err := deviceClient(c, a).GetDevice(t.Context(), &devicev1.GetDeviceRequest{})
 		return err
 	}
-	if err := call(front); status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "demo/front is not running") {
+	if err := call(front); status.Code(err) != codes.Unavailable ||
+		!strings.Contains(err.Error(), "demo/front is not running") {
 		t.Errorf("no device: %v", err)
 	}
 	if err := call(bus.Address{Robot: "demo", Device: bus.Any}); status.Code(err) != codes.InvalidArgument {
@@ -97,15 +99,18 @@ func TestNobodyAnswers(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := deviceClient(c, front).GetDevice(ended, &devicev1.GetDeviceRequest{}); status.Code(err) != codes.Canceled {
+	if _, err := deviceClient(c, front).GetDevice(ended,
+		&devicev1.GetDeviceRequest{}); status.Code(err) != codes.Canceled {
 		t.Errorf("cancelled before: %v", err)
 	}
-	if _, err := deviceClient(c, front).WatchDevice(t.Context(), &devicev1.WatchDeviceRequest{}); status.Code(err) != codes.Unimplemented {
+	if _, err := deviceClient(c, front).WatchDevice(t.Context(),
+		&devicev1.WatchDeviceRequest{}); status.Code(err) != codes.Unimplemented {
 		t.Errorf("stream: %v", err)
 	}
 	s.Close()
 	until(t, "disconnected", func() bool { return !c.Connected() })
-	if err := call(front); status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), bus.ErrDisconnected.Error()) {
+	if err := call(front); status.Code(err) != codes.Unavailable ||
+		!strings.Contains(err.Error(), bus.ErrDisconnected.Error()) {
 		t.Errorf("no bus: %v", err)
 	}
 }
@@ -228,7 +233,8 @@ func TestBadRequests(t *testing.T) {
 		{"no duration", nats.Header{"Waldo-Timeout": {"soon"}}, "", ""},
 	}
 	for _, tt := range tests {
-		m := &nats.Msg{Subject: front.RPC("waldo.device.v1.DeviceService", "GetDevice"), Header: tt.header, Data: []byte(tt.data)}
+		m := &nats.Msg{Subject: front.RPC("waldo.device.v1.DeviceService", "GetDevice"), Header: tt.header,
+			Data: []byte(tt.data)}
 		r, err := raw.RequestMsg(m, patience)
 		if err != nil {
 			t.Fatalf("%s: %v", tt.name, err)

@@ -198,7 +198,8 @@ func (s *Service) begin(subject string) error {
 	case s.closed:
 		return status.Errorf(codes.Unavailable, "device %s is stopping", s.cfg.Address)
 	case s.running[subject] == maxCalls:
-		return status.Errorf(codes.ResourceExhausted, "device %s is busy with %d calls of this method; try again", s.cfg.Address, maxCalls)
+		return status.Errorf(codes.ResourceExhausted, "device %s is busy with %d calls of this method; try again",
+			s.cfg.Address, maxCalls)
 	}
 	s.running[subject]++
 	s.calls.Add(1)
@@ -253,7 +254,8 @@ func callTimeout(m *nats.Msg) time.Duration {
 func (s *Service) answer(m *nats.Msg, response any, callErr error) {
 	err := s.conn.send(answerMsg(m.Reply, response, callErr))
 	if errors.Is(err, errTooLarge) {
-		err = s.conn.send(answerMsg(m.Reply, nil, status.Errorf(codes.ResourceExhausted, "the answer of %s: %v", m.Subject, err)))
+		err = s.conn.send(answerMsg(m.Reply, nil, status.Errorf(codes.ResourceExhausted, "the answer of %s: %v", m.Subject,
+			err)))
 	}
 	if err != nil && !errors.Is(err, ErrDisconnected) {
 		s.conn.log.Warn("answer a call", "subject", m.Subject, "error", err)

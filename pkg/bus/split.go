@@ -169,7 +169,8 @@ func (s *store) keep(p *partial) {
 	}
 	p.grown = time.Now()
 	s.partials = append(s.partials, p)
-	for number, bytes := s.under(p.sender); number > maxOfSender || bytes > maxHeldOfSender; number, bytes = s.under(p.sender) {
+	for number, bytes := s.under(p.sender); number > maxOfSender ||
+		bytes > maxHeldOfSender; number, bytes = s.under(p.sender) {
 		s.lost()
 		s.remove(slices.IndexFunc(s.partials, func(other *partial) bool { return other.sender == p.sender }))
 	}
@@ -252,7 +253,8 @@ func (p *partial) add(k mark, m *nats.Msg) bool {
 
 func (p *partial) whole() *nats.Msg {
 	p.first.Header.Del(partHeader)
-	return &nats.Msg{Subject: p.first.Subject, Reply: p.first.Reply, Header: p.first.Header, Data: bytes.Join(p.parts, nil)}
+	return &nats.Msg{Subject: p.first.Subject, Reply: p.first.Reply, Header: p.first.Header,
+		Data: bytes.Join(p.parts, nil)}
 }
 
 // mark is the content of partHeader.

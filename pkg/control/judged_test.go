@@ -45,7 +45,8 @@ func TestJudged(t *testing.T) {
 	var lines bytes.Buffer
 	out, seen := json.NewEncoder(&lines), map[string]int{}
 	for seed := range uint64(10) {
-		a := &author{random: rand.New(rand.NewPCG(seed, 0)), arbiter: newRig(Config{}), leases: []int64{1}, eStops: []int64{1}}
+		a := &author{random: rand.New(rand.NewPCG(seed, 0)), arbiter: newRig(Config{}), leases: []int64{1},
+			eStops: []int64{1}}
 		a.arbiter.next = 1000
 		for i := range 60 {
 			s := step{Call: "start", Got: "done"}
@@ -106,7 +107,8 @@ func (a *author) next() step {
 		s.Call = "command"
 		s.Sequence = a.sequence + int64(min(a.random.IntN(6), 1))
 		s.Life = []int64{50, 200, 200, 1000}[a.random.IntN(4)]
-		s.Heard = max(0, []int64{a.now, a.now, a.now - 10, a.now - 30, a.now - s.Life, a.now - s.Life - 10, a.now + 10}[a.random.IntN(7)])
+		s.Heard = max(0, []int64{a.now, a.now, a.now - 10, a.now - 30, a.now - s.Life, a.now - s.Life - 10, a.now +
+			10}[a.random.IntN(7)])
 		s.Neutral = a.random.IntN(2) == 0
 	}
 	return s

@@ -18,7 +18,8 @@ const anyFile = "google/protobuf/any.proto"
 
 // Describe returns the answer of a device to GetDescriptors: the definitions of its services, by their full names,
 // and of messages. The services must be linked into the program; those that are not are left out, with an error each.
-func Describe(epoch int64, services []string, messages ...protoreflect.MessageDescriptor) (*devicev1.GetDescriptorsResponse, error) {
+func Describe(epoch int64, services []string,
+	messages ...protoreflect.MessageDescriptor) (*devicev1.GetDescriptorsResponse, error) {
 	r := &devicev1.GetDescriptorsResponse{Epoch: epoch}
 	var wanted []protoreflect.Descriptor
 	var errs []error

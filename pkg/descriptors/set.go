@@ -93,7 +93,8 @@ func (s *Set) JSON(m proto.Message) ([]byte, error) { return s.json(m, false) }
 func (s *Set) FullJSON(m proto.Message) ([]byte, error) { return s.json(m, true) }
 
 func (s *Set) json(m proto.Message, full bool) ([]byte, error) {
-	data, err := protojson.MarshalOptions{AllowPartial: true, EmitDefaultValues: full, Resolver: &printer{Types: s.types, left: maxAnys}}.Marshal(m)
+	data, err := protojson.MarshalOptions{AllowPartial: true, EmitDefaultValues: full,
+		Resolver: &printer{Types: s.types, left: maxAnys}}.Marshal(m)
 	if err != nil {
 		return nil, errors.New(plain(err))
 	}
@@ -184,7 +185,8 @@ func unary(service protoreflect.ServiceDescriptor, name string) (protoreflect.Me
 		return m, nil
 	}
 	if m != nil {
-		return nil, fmt.Errorf("%s/%s sends or takes a stream: call it over gRPC, at the device's own address", service.FullName(), name)
+		return nil, fmt.Errorf("%s/%s sends or takes a stream: call it over gRPC, at the device's own address",
+			service.FullName(), name)
 	}
 	var names []string
 	for i := range methods.Len() {

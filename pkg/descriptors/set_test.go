@@ -20,7 +20,8 @@ import (
 // file is a file of the package acme.v1 in the text form of its JSON, with changes.
 func file(t testing.TB, text string) *descriptorpb.FileDescriptorProto {
 	t.Helper()
-	f := &descriptorpb.FileDescriptorProto{Name: proto.String("acme.proto"), Package: proto.String("acme.v1"), Syntax: proto.String("proto3")}
+	f := &descriptorpb.FileDescriptorProto{Name: proto.String("acme.proto"), Package: proto.String("acme.v1"),
+		Syntax: proto.String("proto3")}
 	var more descriptorpb.FileDescriptorProto
 	if err := protojson.Unmarshal([]byte(text), &more); err != nil {
 		t.Fatal(err)
@@ -139,7 +140,8 @@ func TestMethod(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m, err := s.Method("acme.v1.Thermometer/Read"); err != nil || m.Input().FullName() != "google.protobuf.StringValue" {
+	if m, err := s.Method("acme.v1.Thermometer/Read"); err != nil ||
+		m.Input().FullName() != "google.protobuf.StringValue" {
 		t.Errorf("%v, %v", m, err)
 	}
 	if all := s.Methods(); len(all) != 2 || all[0].Name() != "Read" {
@@ -180,7 +182,8 @@ func TestErrors(t *testing.T) {
 		`[`:             "not a acme.v1.Reading",
 		`{`:             "unexpected",
 	} {
-		if _, err := s.Parse(reading, []byte(text)); err == nil || !strings.Contains(strings.ToLower(err.Error()), strings.ToLower(says)) {
+		if _, err := s.Parse(reading, []byte(text)); err == nil ||
+			!strings.Contains(strings.ToLower(err.Error()), strings.ToLower(says)) {
 			t.Errorf("%s: %v, want %q", text, err, says)
 		}
 	}
@@ -215,7 +218,10 @@ var broken = []struct {
 	name, says string
 	set        func(t testing.TB) *descriptorpb.FileDescriptorSet
 }{
-	{"no name", "path", func(testing.TB) *descriptorpb.FileDescriptorSet { return set(&descriptorpb.FileDescriptorProto{}) }},
+	{"no name", "path", func(testing.TB) *descriptorpb.FileDescriptorSet {
+		return set(
+			&descriptorpb.FileDescriptorProto{})
+	}},
 	{"twice", "twice", func(t testing.TB) *descriptorpb.FileDescriptorSet { return set(file(t, `{}`), file(t, `{}`)) }},
 	{"an import that is missing", `"b.proto" does not stand before it`, func(t testing.TB) *descriptorpb.FileDescriptorSet {
 		return set(file(t, `{"dependency": ["b.proto"]}`))
@@ -241,16 +247,18 @@ var broken = []struct {
 		f.Name, f.Package = proto.String("google/protobuf/timestamp.proto"), proto.String("google.protobuf")
 		return set(f)
 	}},
-	{"a Timestamp elsewhere", "google.protobuf.Timestamp, which belongs to protobuf", func(t testing.TB) *descriptorpb.FileDescriptorSet {
-		f := file(t, `{"messageType": [{"name": "Timestamp"}]}`)
-		f.Package = proto.String("google.protobuf")
-		return set(f)
-	}},
-	{"a Timestamp in a message", "google.protobuf.Timestamp, which belongs to protobuf", func(t testing.TB) *descriptorpb.FileDescriptorSet {
-		f := file(t, `{"messageType": [{"name": "protobuf", "nestedType": [{"name": "Timestamp"}]}]}`)
-		f.Package = proto.String("google")
-		return set(f)
-	}},
+	{"a Timestamp elsewhere", "google.protobuf.Timestamp, which belongs to protobuf",
+		func(t testing.TB) *descriptorpb.FileDescriptorSet {
+			f := file(t, `{"messageType": [{"name": "Timestamp"}]}`)
+			f.Package = proto.String("google.protobuf")
+			return set(f)
+		}},
+	{"a Timestamp in a message", "google.protobuf.Timestamp, which belongs to protobuf",
+		func(t testing.TB) *descriptorpb.FileDescriptorSet {
+			f := file(t, `{"messageType": [{"name": "protobuf", "nestedType": [{"name": "Timestamp"}]}]}`)
+			f.Package = proto.String("google")
+			return set(f)
+		}},
 	{"too deep", "deep", func(t testing.TB) *descriptorpb.FileDescriptorSet {
 		f := file(t, `{}`)
 		at := &f.MessageType
@@ -304,7 +312,8 @@ func TestBroken(t *testing.T) {
 			}
 		})
 	}
-	if _, err := New(acmeSet(t), []string{"acme.v1.Reading"}); err == nil || !strings.Contains(err.Error(), "acme.v1.Reading") {
+	if _, err := New(acmeSet(t), []string{"acme.v1.Reading"}); err == nil ||
+		!strings.Contains(err.Error(), "acme.v1.Reading") {
 		t.Errorf("a service that is a message: %v", err)
 	}
 }
@@ -318,7 +327,8 @@ func FuzzNew(f *testing.F) {
 		}
 	}
 	seed(acmeSet(f))
-	own, err := Describe(1, []string{"waldo.device.v1.DeviceService"}, (&wrapperspb.DoubleValue{}).ProtoReflect().Descriptor())
+	own, err := Describe(1, []string{"waldo.device.v1.DeviceService"},
+		(&wrapperspb.DoubleValue{}).ProtoReflect().Descriptor())
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -355,7 +365,8 @@ func FuzzNew(f *testing.F) {
 
 // TestOwn builds what a device of ours describes.
 func TestOwn(t *testing.T) {
-	r, err := Describe(1, []string{"waldo.device.v1.DeviceService", "acme.v1.Missing"}, (&anypb.Any{}).ProtoReflect().Descriptor())
+	r, err := Describe(1, []string{"waldo.device.v1.DeviceService", "acme.v1.Missing"},
+		(&anypb.Any{}).ProtoReflect().Descriptor())
 	if err == nil || !strings.Contains(err.Error(), "acme.v1.Missing") {
 		t.Errorf("a service that is not linked: %v", err)
 	}

@@ -23,7 +23,8 @@ import (
 // their names.
 func wellKnown(path string) protoreflect.FileDescriptor {
 	for _, f := range []protoreflect.FileDescriptor{
-		anypb.File_google_protobuf_any_proto, durationpb.File_google_protobuf_duration_proto, fieldmaskpb.File_google_protobuf_field_mask_proto,
+		anypb.File_google_protobuf_any_proto, durationpb.File_google_protobuf_duration_proto,
+		fieldmaskpb.File_google_protobuf_field_mask_proto,
 		structpb.File_google_protobuf_struct_proto, timestamppb.File_google_protobuf_timestamp_proto,
 		wrapperspb.File_google_protobuf_wrappers_proto,
 	} {
@@ -35,7 +36,8 @@ func wellKnown(path string) protoreflect.FileDescriptor {
 }
 
 // reserved are the names that only these files may define.
-var reserved = strings.Fields("Any Duration FieldMask Struct Value ListValue NullValue Timestamp BoolValue Int32Value Int64Value " +
+var reserved = strings.Fields("Any Duration FieldMask Struct Value ListValue NullValue Timestamp BoolValue " +
+	"Int32Value Int64Value " +
 	"UInt32Value UInt64Value FloatValue DoubleValue StringValue BytesValue")
 
 // own returns the program's own file in place of one that defines well-known types, nil for any other file.

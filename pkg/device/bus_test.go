@@ -13,7 +13,8 @@ func TestBorrowersCannotCloseTheBus(t *testing.T) {
 	if got := reflect.TypeOf((*Kit).Bus); got != lent {
 		t.Fatalf("Kit.Bus is a %v, want %v", got, lent)
 	}
-	for borrowed, want := range map[reflect.Type]bool{reflect.TypeFor[*bus.Conn](): false, reflect.TypeFor[*bus.ConnCloser](): true} {
+	for borrowed, want := range map[reflect.Type]bool{reflect.TypeFor[*bus.Conn](): false,
+		reflect.TypeFor[*bus.ConnCloser](): true} {
 		if _, can := borrowed.MethodByName("Close"); can != want {
 			t.Errorf("%v can be closed: %v, want %v", borrowed, can, want)
 		}

@@ -42,7 +42,8 @@ func (camera) SetBitrate(context.Context, *camerav1.SetBitrateRequest) (*camerav
 	return nil, status.Error(codes.FailedPrecondition, "not now")
 }
 
-func (camera) StreamFrames(*camerav1.StreamFramesRequest, grpc.ServerStreamingServer[camerav1.StreamFramesResponse]) error {
+func (camera) StreamFrames(*camerav1.StreamFramesRequest,
+	grpc.ServerStreamingServer[camerav1.StreamFramesResponse]) error {
 	panic("a bug in a stream")
 }
 
@@ -56,7 +57,8 @@ func TestCodes(t *testing.T) {
 	device, camera := devicev1.NewDeviceServiceClient, camerav1.NewCameraServiceClient
 	holding := func(stream, holder string, ttl time.Duration) func(context.Context, grpc.ClientConnInterface) error {
 		return func(ctx context.Context, c grpc.ClientConnInterface) error {
-			r, err := device(c).HoldStream(ctx, &devicev1.HoldStreamRequest{Stream: stream, Holder: holder, Ttl: durationpb.New(ttl)})
+			r, err := device(c).HoldStream(ctx, &devicev1.HoldStreamRequest{Stream: stream, Holder: holder,
+				Ttl: durationpb.New(ttl)})
 			if err == nil && (r.Epoch != p.Kit().Epoch() || r.Subject != p.Kit().Address().Out(stream)) {
 				return fmt.Errorf("held %v", r)
 			}
@@ -106,7 +108,8 @@ func TestCodes(t *testing.T) {
 			return err
 		}, codes.Unimplemented, ""},
 	}
-	ways := map[string]grpc.ClientConnInterface{"gRPC": dial(t, p, ""), "bus": connect(t, server.URL()).Client(p.Kit().Address())}
+	ways := map[string]grpc.ClientConnInterface{"gRPC": dial(t, p, ""),
+		"bus": connect(t, server.URL()).Client(p.Kit().Address())}
 	for way, c := range ways {
 		for name, tt := range calls {
 			err := tt.call(t.Context(), c)
@@ -170,7 +173,8 @@ func TestToken(t *testing.T) {
 			return err
 		},
 	}
-	for token, want := range map[string]codes.Code{"": codes.Unauthenticated, "wrong": codes.Unauthenticated, "s3cret": codes.OK} {
+	for token, want := range map[string]codes.Code{"": codes.Unauthenticated, "wrong": codes.Unauthenticated,
+		"s3cret": codes.OK} {
 		c := dial(t, p, token)
 		for name, call := range calls {
 			if err := call(c); status.Code(err) != want {

@@ -46,7 +46,8 @@ type program struct {
 // launch starts a device process and returns when it has logged a text, or at once if there is none to wait for.
 func launch(t *testing.T, driver, text string, args ...string) *program {
 	t.Helper()
-	p := &program{exec.Command(os.Args[0], append([]string{"--robot", "r", "--device", "d"}, args...)...), make(chan string, 1000)}
+	p := &program{exec.Command(os.Args[0], append([]string{"--robot", "r", "--device", "d"}, args...)...),
+		make(chan string, 1000)}
 	p.Env = append(os.Environ(), childVariable+"="+driver, "GORACE=atexit_sleep_ms=0") // the race detector likes to linger
 	stderr, err := p.StderrPipe()
 	if err != nil {

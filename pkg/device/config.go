@@ -11,7 +11,8 @@ import (
 
 // configure reads flags, environment and robot file, in falling order of precedence, into settings and the kind's
 // configuration. The error reports everything that is wrong.
-func configure[C any](k Kind[C], args []string, environ func(string) string, help io.Writer) (Settings, C, *settings.Given, error) {
+func configure[C any](k Kind[C], args []string, environ func(string) string, help io.Writer) (Settings, C,
+	*settings.Given, error) {
 	common, config := defaultSettings, k.Defaults
 	fields := append(robot.Fields(&common), robot.Fields(&config)...)
 	given, err := settings.Parse("waldo-"+k.Name, fields, args, environ)
@@ -52,7 +53,8 @@ func load(kind string, given *settings.Given, environ func(string) string) (own,
 	case err != nil:
 		return own, shared, fmt.Errorf("--device: %w", err)
 	case d.Kind != kind:
-		return own, shared, fmt.Errorf("%s: devices.%s.kind: is %q, but this program runs devices of kind %q", r.File, d.Name, d.Kind, kind)
+		return own, shared, fmt.Errorf("%s: devices.%s.kind: is %q, but this program runs devices of kind %q", r.File,
+			d.Name, d.Kind, kind)
 	}
 	shared.Override("robot", r.Name, r.File+": robot")
 	shared.Override("grpc", d.GRPC, r.File+": devices."+d.Name+".grpc")

@@ -98,7 +98,8 @@ func TestConfigurePrecedence(t *testing.T) {
 			},
 		},
 		"flags over environment": {
-			args: append(fromFile, "-color=blue", "--watts", "30", "--grpc", "127.0.0.1:8", "--dim", "--robot", "flagged", "--token", ""),
+			args: append(fromFile, "-color=blue", "--watts", "30", "--grpc", "127.0.0.1:8", "--dim", "--robot", "flagged",
+				"--token", ""),
 			env:  []string{"WALDO_COLOR", "green", "WALDO_GRPC", "127.0.0.1:9", "WALDO_DEVICE", "low", "WALDO_TOKEN", "s3cret"},
 			want: lamp{Color: "blue", Watts: 30, Blink: 2 * time.Second, Dim: true},
 			set: func(s *Settings) {
@@ -139,7 +140,8 @@ func TestConfigureBus(t *testing.T) {
 		"127.0.0.1:0":    defaultSettings.NATS,
 	} {
 		file := writeRobot(t, "robot: r\ndevices: {top: {kind: lamp}}\nnats: {listen: \""+listen+"\"}\n")
-		settings, _, _, err := configure(lampKind(), []string{"--robot-file", file, "--device", "top"}, environment(), io.Discard)
+		settings, _, _, err := configure(lampKind(), []string{"--robot-file", file, "--device", "top"}, environment(),
+			io.Discard)
 		if err != nil || settings.NATS != want {
 			t.Errorf("listen %q: bus at %q, %v, want %q", listen, settings.NATS, err, want)
 		}
@@ -276,7 +278,8 @@ func TestOldSpelling(t *testing.T) {
 			if code := run(lampKind(), args, environment(env...), &out, &errs); tt.check && code != ExitStopped {
 				t.Errorf("exit code %d", code)
 			}
-			if told := strings.Count(errs.String(), "old spelling"); !strings.Contains(errs.String(), tt.says) || tt.nothing != (told == 0) || told > 1 {
+			if told := strings.Count(errs.String(), "old spelling"); !strings.Contains(errs.String(), tt.says) ||
+				tt.nothing != (told == 0) || told > 1 {
 				t.Errorf("told %d times: %s", told, &errs)
 			}
 		})
@@ -346,7 +349,8 @@ func FuzzCheck(f *testing.F) {
 		code := run(lampKind(), words, environment(key, value), &out, &errs)
 		switch {
 		case code == ExitStopped && errs.Len() == 0:
-		case code == ExitConfiguration && strings.Count(errs.String(), "\n") >= 2 && !strings.Contains(errs.String(), "start nothing"):
+		case code == ExitConfiguration && strings.Count(errs.String(), "\n") >= 2 &&
+			!strings.Contains(errs.String(), "start nothing"):
 		default:
 			t.Fatalf("%q: code %d:\n%s", words, code, &errs)
 		}

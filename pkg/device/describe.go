@@ -127,7 +127,8 @@ func (k *Kit) watch() (*devicev1.Device, *stream.Subscription[*devicev1.Device])
 func (k *Kit) snapshot() *devicev1.Device {
 	d := &devicev1.Device{
 		Robot: k.about.Robot, Name: k.about.Name, Kind: k.about.Kind, Version: k.about.Version, Epoch: k.about.Epoch,
-		State: k.about.State, StateReason: strings.TrimPrefix(k.about.StateReason+sayAlso(k.namesake), "; "), Pid: k.about.Pid, GrpcAddress: k.about.GrpcAddress,
+		State: k.about.State, StateReason: strings.TrimPrefix(k.about.StateReason+sayAlso(k.namesake),
+			"; "), Pid: k.about.Pid, GrpcAddress: k.about.GrpcAddress,
 		MetricsAddress: k.about.MetricsAddress, StartTime: k.about.StartTime, Attributes: k.about.Attributes,
 	}
 	for _, o := range k.outs {

@@ -30,11 +30,13 @@ func TestDescriptors(t *testing.T) {
 		k.RegisterService(&grpc.ServiceDesc{ServiceName: "by.Hand", HandlerType: (*any)(nil)}, k)
 	}), Settings{NATS: server.URL()})
 	untilState(t, announced, ready) // so the bus knows who takes calls
-	overBus, err := devicev1.NewDeviceServiceClient(c.Client(p.Kit().Address())).GetDescriptors(t.Context(), &devicev1.GetDescriptorsRequest{})
+	overBus, err := devicev1.NewDeviceServiceClient(c.Client(p.Kit().Address())).GetDescriptors(t.Context(),
+		&devicev1.GetDescriptorsRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	overGRPC, err := devicev1.NewDeviceServiceClient(dial(t, p, "")).GetDescriptors(t.Context(), &devicev1.GetDescriptorsRequest{})
+	overGRPC, err := devicev1.NewDeviceServiceClient(dial(t, p, "")).GetDescriptors(t.Context(),
+		&devicev1.GetDescriptorsRequest{})
 	if err != nil || !proto.Equal(overBus, overGRPC) {
 		t.Fatalf("%v, or the answers differ", err)
 	}
@@ -58,7 +60,8 @@ func TestDescriptors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"waldo.camera.v1.CameraService", "google.protobuf.DoubleValue", "waldo.message.v1.Message"} {
+	for _, name := range []string{"waldo.camera.v1.CameraService", "google.protobuf.DoubleValue",
+		"waldo.message.v1.Message"} {
 		if _, err := files.FindDescriptorByName(protoreflect.FullName(name)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -71,7 +74,8 @@ func TestDescriptors(t *testing.T) {
 // TestDescriptorsOfAny: what an Any may contain is described too.
 func TestDescriptorsOfAny(t *testing.T) {
 	server := startServer(t, embedded.Config{})
-	p := start(t, kindOf(work, func(k *Kit) { NewOut[*anypb.Any](k, "anything", OutOptions{}) }), Settings{NATS: server.URL()})
+	p := start(t, kindOf(work, func(k *Kit) { NewOut[*anypb.Any](k, "anything", OutOptions{}) }),
+		Settings{NATS: server.URL()})
 	files, err := protodesc.NewFiles(p.Kit().describe().Files)
 	if err != nil {
 		t.Fatal(err)

@@ -60,7 +60,8 @@ func ExampleStart() {
 	}
 	defer server.Close()
 	kind := device.Kind[Config]{Name: "counter", Version: "1.0.0", New: open}
-	process, err := device.Start(kind, device.Settings{Device: "hall", NATS: server.URL()}, Config{Every: time.Millisecond}, nil)
+	process, err := device.Start(kind, device.Settings{Device: "hall", NATS: server.URL()},
+		Config{Every: time.Millisecond}, nil)
 	if err != nil {
 		fmt.Println(err)
 		return

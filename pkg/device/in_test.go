@@ -32,7 +32,8 @@ func speaker(t *testing.T, c *bus.Conn, p *Process) (say func() float64) {
 	next := 0.0
 	return func() float64 {
 		next++
-		if err := errors.Join(c.Publish(p.Kit().Address().In("in"), wrapperspb.Double(next)), c.Flush(t.Context())); err != nil {
+		if err := errors.Join(c.Publish(p.Kit().Address().In("in"), wrapperspb.Double(next)),
+			c.Flush(t.Context())); err != nil {
 			t.Fatal(err)
 		}
 		return next
@@ -60,7 +61,8 @@ func TestReceive(t *testing.T) {
 	p := start(t, kindOf(run, equip), Settings{NATS: server.URL()})
 	d := untilState(t, states(t, c), ready)
 	info := d.GetStreams()[1]
-	if info.GetName() != "in" || info.GetDirection() != devicev1.StreamDirection_STREAM_DIRECTION_IN || info.GetMessageType() != "google.protobuf.DoubleValue" {
+	if info.GetName() != "in" || info.GetDirection() != devicev1.StreamDirection_STREAM_DIRECTION_IN ||
+		info.GetMessageType() != "google.protobuf.DoubleValue" {
 		t.Errorf("the device says of its stream: %v", info)
 	}
 	say := speaker(t, c, p)
@@ -114,7 +116,8 @@ func TestBadIn(t *testing.T) {
 		`stream "level" is defined twice`: func(k *Kit) { NewIn[*wrapperspb.DoubleValue](k, "level", stream.Latest()) },
 		"In Caps":                         func(k *Kit) { NewIn[*wrapperspb.DoubleValue](k, "In Caps", stream.Latest()) },
 	} {
-		_, err := Start(kindOf(work, equip), Settings{Robot: "r", Device: "d", NATS: server.URL()}, config{}, logtest.New(t, slog.LevelInfo))
+		_, err := Start(kindOf(work, equip), Settings{Robot: "r", Device: "d", NATS: server.URL()}, config{},
+			logtest.New(t, slog.LevelInfo))
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}

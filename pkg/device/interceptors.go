@@ -38,7 +38,8 @@ func newGuard(token string, log *slog.Logger, r prometheus.Registerer) *guard {
 }
 
 // unary guards calls over gRPC.
-func (g *guard) unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (response any, err error) {
+func (g *guard) unary(ctx context.Context, request any, info *grpc.UnaryServerInfo,
+	next grpc.UnaryHandler) (response any, err error) {
 	defer g.end(info.FullMethod, &err)
 	if err := g.authorize(ctx); err != nil {
 		return nil, err
@@ -61,7 +62,8 @@ func checkSize(request, server any, method string) error {
 }
 
 // bus guards calls over the bus, where the server has asked for the token.
-func (g *guard) bus(ctx context.Context, request any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (response any, err error) {
+func (g *guard) bus(ctx context.Context, request any, info *grpc.UnaryServerInfo,
+	next grpc.UnaryHandler) (response any, err error) {
 	defer g.end(info.FullMethod, &err)
 	return next(ctx, request)
 }
@@ -102,7 +104,8 @@ func (g *guard) authorize(ctx context.Context) error {
 	if len(headers) > 0 && !g.refuse(ctx) {
 		return status.Error(codes.ResourceExhausted, "too many wrong tokens from this address: wait a few seconds")
 	}
-	return status.Error(codes.Unauthenticated, "this device wants a token: send the metadata authorization: Bearer <token>")
+	return status.Error(codes.Unauthenticated, "this device wants a token: send the metadata authorization: Bearer "+
+		"<token>")
 }
 
 // refuse holds a call with a wrong token back; false if too many of them are being held back already.

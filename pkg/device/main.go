@@ -62,7 +62,8 @@ func run[C any](k Kind[C], args []string, environ func(string) string, stdout, s
 	level, _ := settings.Level(common.LogLevel) // checked with the settings
 	out := output.NewLog(stderr)
 	defer out.Close(lastWords)
-	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level, ReplaceAttr: access.RedactAttr})).With("device", common.Device)
+	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level,
+		ReplaceAttr: access.RedactAttr})).With("device", common.Device)
 	for _, w := range given.Warnings() {
 		log.Warn(w.Error())
 	}

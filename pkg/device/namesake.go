@@ -52,7 +52,8 @@ func (k *Kit) lookForNamesakes(ctx context.Context) {
 	}
 }
 
-func nextWithin(ctx context.Context, states *bus.Subscription[*devicev1.Device], d time.Duration) (*devicev1.Device, error) {
+func nextWithin(ctx context.Context, states *bus.Subscription[*devicev1.Device], d time.Duration) (*devicev1.Device,
+	error) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	return states.Next(ctx)
@@ -62,7 +63,8 @@ func nextWithin(ctx context.Context, states *bus.Subscription[*devicev1.Device],
 func (k *Kit) setNamesake(other *devicev1.Device) {
 	text := ""
 	if other != nil {
-		text = plain(fmt.Sprintf("another process on this bus is %s too (process %d, gRPC at %q): stop one of them, or rename its robot or device",
+		text = plain(fmt.Sprintf("another process on this bus is %s too (process %d, gRPC at %q): stop one of them, or "+
+			"rename its robot or device",
 			k.address, other.GetPid(), other.GetGrpcAddress()))
 	}
 	switch {

@@ -34,15 +34,17 @@ func TestNamesakes(t *testing.T) {
 		"no epoch":                           {every(0, 0, s, 2*s, 3*s, 4*s), 4 * s, 0},
 		"the last words of a predecessor":    {every(other, 0, 10*ms, 300*ms), 400 * ms, 0},
 		"what of it was on its way, at once": {every(other, s, s, s+ms, s+ms, s+2*ms, s+2*ms), 2 * s, 0},
-		"lives of a second each":             {append(append(every(2, 0, s), every(3, 2*s, 3*s)...), every(4, 4*s, 5*s)...), 5 * s, 0},
-		"another that lives":                 {every(other, 0, s, 2*s, 3*s), 3 * s, other},
-		"not certain yet":                    {every(other, 0, s, 2*s), 2 * s, 0},
-		"with a message lost":                {every(other, 0, 2*s, 3*s), 3 * s, other},
-		"still there":                        {every(other, 0, s, 2*s, 3*s), 5 * s, other},
-		"silent":                             {every(other, 0, s, 2*s, 3*s), 6 * s, 0},
-		"back after an hour, not certain":    {every(other, 0, s, 2*s, 3*s, 3600*s), 3600 * s, 0},
-		"it said goodbye":                    {append(every(other, 0, s, 2*s, 3*s), message{3500 * ms, other, stopping}), 3500 * ms, 0},
-		"one of three":                       {append(every(other, 0, s, 2*s, 3*s), every(third, 3*s)...), 3 * s, other},
+		"lives of a second each": {append(append(every(2, 0, s), every(3, 2*s, 3*s)...), every(4, 4*s, 5*s)...),
+			5 * s, 0},
+		"another that lives":              {every(other, 0, s, 2*s, 3*s), 3 * s, other},
+		"not certain yet":                 {every(other, 0, s, 2*s), 2 * s, 0},
+		"with a message lost":             {every(other, 0, 2*s, 3*s), 3 * s, other},
+		"still there":                     {every(other, 0, s, 2*s, 3*s), 5 * s, other},
+		"silent":                          {every(other, 0, s, 2*s, 3*s), 6 * s, 0},
+		"back after an hour, not certain": {every(other, 0, s, 2*s, 3*s, 3600*s), 3600 * s, 0},
+		"it said goodbye": {append(every(other, 0, s, 2*s, 3*s), message{3500 * ms, other, stopping}),
+			3500 * ms, 0},
+		"one of three": {append(every(other, 0, s, 2*s, 3*s), every(third, 3*s)...), 3 * s, other},
 	} {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
@@ -91,7 +93,8 @@ func TestTwoOfOneName(t *testing.T) {
 			t.Errorf("%q does not name %q", d.StateReason, want)
 		}
 	}
-	until(t, watch(t, b), "the first", func(d *devicev1.Device) bool { return strings.Contains(d.StateReason, a.GRPCAddress()) })
+	until(t, watch(t, b), "the first",
+		func(d *devicev1.Device) bool { return strings.Contains(d.StateReason, a.GRPCAddress()) })
 	b.Stop()
 	until(t, seen, "alone again", func(d *devicev1.Device) bool { return d.StateReason == "" && a.Kit().Namesake() == "" })
 }

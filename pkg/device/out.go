@@ -67,14 +67,16 @@ func NewOut[M proto.Message](k *Kit, name string, o OutOptions) *Out[M] {
 	core.keyFrames.Store(o.KeyFrameOnRequest)
 	core.types.Store(&o.MediaTypes)
 	if o.AlternativeTo != "" && k.findOut(o.AlternativeTo) == nil {
-		k.fail(fmt.Errorf("stream %q is an alternative to %q, which is not defined: define that stream first", name, o.AlternativeTo))
+		k.fail(fmt.Errorf("stream %q is an alternative to %q, which is not defined: define that stream first", name,
+			o.AlternativeTo))
 	}
 	k.addOut(core)
 	return &Out[M]{core}
 }
 
 func newStreamCounter(name, help, stream string) prometheus.Counter {
-	return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: prometheus.Labels{"stream": stream}})
+	return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help,
+		ConstLabels: prometheus.Labels{"stream": stream}})
 }
 
 // Publish sends m to the readers on the bus if there are any. It keeps nothing for later: while the bus is away m is

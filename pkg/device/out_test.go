@@ -192,7 +192,8 @@ func TestSetMediaTypes(t *testing.T) {
 		t.Errorf("media types before they are known: %v", d.Streams[1].MediaTypes)
 	}
 	out.SetMediaTypes("video/H264")
-	until(t, heard, "media types", func(d *devicev1.Device) bool { return slices.Equal(d.Streams[1].MediaTypes, []string{"video/H264"}) })
+	until(t, heard, "media types",
+		func(d *devicev1.Device) bool { return slices.Equal(d.Streams[1].MediaTypes, []string{"video/H264"}) })
 }
 
 // TestWhileHeld lets work follow the holds of a stream, by the clock of a synctest bubble.
@@ -251,7 +252,8 @@ func TestWhileHeldEndsWithWork(t *testing.T) {
 			t.Fatal(err)
 		}
 		runs := 0
-		if err := o.WhileHeld(t.Context(), func(context.Context) error { runs++; return want }); !errors.Is(err, want) || runs != 1 {
+		if err := o.WhileHeld(t.Context(), func(context.Context) error { runs++; return want }); !errors.Is(err, want) ||
+			runs != 1 {
 			t.Errorf("ended with %v after %d runs, want %v", err, runs, want)
 		}
 		o.holds.stop()

@@ -66,7 +66,8 @@ func Start[C any](k Kind[C], s Settings, config C, log *slog.Logger) (*Process, 
 		return nil, err
 	}
 	p.run(listeners)
-	log.Info("serving", "epoch", p.kit.Epoch(), "grpc", listeners.grpc.Addr().String(), "metrics", listeners.metrics.Addr().String())
+	log.Info("serving", "epoch", p.kit.Epoch(), "grpc", listeners.grpc.Addr().String(), "metrics",
+		listeners.metrics.Addr().String())
 	return p, nil
 }
 
@@ -177,7 +178,8 @@ func equip[C any](k Kind[C], kit *Kit, config C) (Driver, error) {
 // announced later, so the device can be called once it is announced.
 func (k *Kit) serveBus(g *guard) error {
 	service, err := k.conn.Serve(bus.ServiceConfig{
-		Address: k.address, Kind: k.about.Kind, Version: k.about.Version, Interceptor: g.bus, MaxRequest: maxRequest, Epoch: k.epoch,
+		Address: k.address, Kind: k.about.Kind, Version: k.about.Version, Interceptor: g.bus, MaxRequest: maxRequest,
+		Epoch:    k.epoch,
 		Metadata: map[string]string{"grpc": k.about.GrpcAddress, "epoch": fmt.Sprint(k.epoch)},
 	})
 	if err != nil {

@@ -112,10 +112,12 @@ func TestDescription(t *testing.T) {
 	}
 	want := []*devicev1.StreamInfo{
 		{Name: "level", Direction: devicev1.StreamDirection_STREAM_DIRECTION_OUT, MessageType: "google.protobuf.DoubleValue"},
-		{Name: "more", Direction: devicev1.StreamDirection_STREAM_DIRECTION_OUT, MessageType: "google.protobuf.BytesValue", KeyFrameOnRequest: true,
-			MediaTypes: []string{"video/H264"}},
-		{Name: "more-vp8", Direction: devicev1.StreamDirection_STREAM_DIRECTION_OUT, MessageType: "google.protobuf.BytesValue",
-			MediaTypes: []string{"video/VP8"}, AlternativeTo: "more"},
+		{Name: "more", Direction: devicev1.StreamDirection_STREAM_DIRECTION_OUT, MessageType: "google.protobuf.BytesValue",
+			KeyFrameOnRequest: true,
+			MediaTypes:        []string{"video/H264"}},
+		{Name: "more-vp8", Direction: devicev1.StreamDirection_STREAM_DIRECTION_OUT,
+			MessageType: "google.protobuf.BytesValue",
+			MediaTypes:  []string{"video/VP8"}, AlternativeTo: "more"},
 	}
 	if !slices.EqualFunc(d.Streams, want, func(a, b *devicev1.StreamInfo) bool { return proto.Equal(a, b) }) {
 		t.Errorf("streams %v", d.Streams)
@@ -148,7 +150,8 @@ func TestReflection(t *testing.T) {
 	for _, one := range answer.GetListServicesResponse().GetService() {
 		names = append(names, one.GetName())
 	}
-	for _, want := range []string{"waldo.device.v1.DeviceService", "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"} {
+	for _, want := range []string{"waldo.device.v1.DeviceService", "grpc.health.v1.Health",
+		"grpc.reflection.v1.ServerReflection"} {
 		if !slices.Contains(names, want) {
 			t.Errorf("%s is not listed in %v", want, names)
 		}
@@ -275,13 +278,14 @@ func TestStartErrors(t *testing.T) {
 		code     int
 		want     string
 	}{
-		"grpc taken":         {kindOf(work), Settings{GRPC: taken.Addr().String()}, ExitAddress, "grpc: "},
-		"metrics taken":      {kindOf(work), Settings{Metrics: taken.Addr().String()}, ExitAddress, "metrics: "},
-		"address of another": {kindOf(work), Settings{GRPC: "192.0.2.1:0", Token: "a-token-of-the-test"}, ExitAddress, "choose another address"},
-		"exposed":            {kindOf(work), Settings{GRPC: "0.0.0.0:0"}, ExitConfiguration, "set a token"},
-		"bad bus":            {kindOf(work), Settings{NATS: "nowhere"}, ExitConfiguration, "nats: "},
-		"New fails":          {refuse, Settings{}, ExitConfiguration, "it is New that fails"},
-		"bad version":        {numbered, Settings{}, ExitConfiguration, "register r/d on the bus"},
+		"grpc taken":    {kindOf(work), Settings{GRPC: taken.Addr().String()}, ExitAddress, "grpc: "},
+		"metrics taken": {kindOf(work), Settings{Metrics: taken.Addr().String()}, ExitAddress, "metrics: "},
+		"address of another": {kindOf(work), Settings{GRPC: "192.0.2.1:0", Token: "a-token-of-the-test"}, ExitAddress,
+			"choose another address"},
+		"exposed":     {kindOf(work), Settings{GRPC: "0.0.0.0:0"}, ExitConfiguration, "set a token"},
+		"bad bus":     {kindOf(work), Settings{NATS: "nowhere"}, ExitConfiguration, "nats: "},
+		"New fails":   {refuse, Settings{}, ExitConfiguration, "it is New that fails"},
+		"bad version": {numbered, Settings{}, ExitConfiguration, "register r/d on the bus"},
 		"service twice": {kindOf(work, func(k *Kit) { devicev1.RegisterDeviceServiceServer(k, &service{}) }), Settings{},
 			ExitConfiguration, "waldo.device.v1.DeviceService is registered twice"},
 		"health twice": {kindOf(work, func(k *Kit) { healthpb.RegisterHealthServer(k, k.health) }), Settings{},
@@ -364,7 +368,8 @@ func TestMetricsByOwnNameOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	for host, want := range map[string]int{"localhost:" + port: http.StatusOK, "rebind.example:" + port: http.StatusMisdirectedRequest} {
+	for host, want := range map[string]int{"localhost:" + port: http.StatusOK, "rebind.example:" +
+		port: http.StatusMisdirectedRequest} {
 		for _, path := range []string{"/metrics", "/debug/pprof/", "/debug/pprof/goroutine"} {
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+p.MetricsAddress()+path, http.NoBody)
 			if err != nil {

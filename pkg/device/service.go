@@ -30,7 +30,8 @@ func (s *service) GetDevice(context.Context, *devicev1.GetDeviceRequest) (*devic
 	return &devicev1.GetDeviceResponse{Device: s.kit.Device()}, nil
 }
 
-func (s *service) WatchDevice(_ *devicev1.WatchDeviceRequest, to grpc.ServerStreamingServer[devicev1.WatchDeviceResponse]) error {
+func (s *service) WatchDevice(_ *devicev1.WatchDeviceRequest,
+	to grpc.ServerStreamingServer[devicev1.WatchDeviceResponse]) error {
 	now, changes := s.kit.watch()
 	defer changes.Close()
 	if err := to.Send(&devicev1.WatchDeviceResponse{Device: now}); err != nil {
@@ -50,7 +51,8 @@ func (s *service) WatchDevice(_ *devicev1.WatchDeviceRequest, to grpc.ServerStre
 func (s *service) HoldStream(_ context.Context, r *devicev1.HoldStreamRequest) (*devicev1.HoldStreamResponse, error) {
 	o := s.kit.findOut(r.GetStream())
 	if o == nil {
-		return nil, status.Errorf(codes.NotFound, "stream: %s has no stream %q%s", s.kit.address, plain(r.GetStream()), s.known())
+		return nil, status.Errorf(codes.NotFound, "stream: %s has no stream %q%s", s.kit.address, plain(r.GetStream()),
+			s.known())
 	}
 	if n := len(r.GetHolder()); n < 1 || n > longestHolder {
 		return nil, status.Errorf(codes.InvalidArgument, "holder: has %d bytes: use 1 to %d", n, longestHolder)
@@ -71,7 +73,8 @@ func (s *service) HoldStream(_ context.Context, r *devicev1.HoldStreamRequest) (
 	return &devicev1.HoldStreamResponse{Epoch: s.kit.Epoch(), Subject: s.kit.address.Out(o.name)}, nil
 }
 
-func (s *service) Acknowledge(_ context.Context, r *devicev1.AcknowledgeRequest) (*devicev1.AcknowledgeResponse, error) {
+func (s *service) Acknowledge(_ context.Context, r *devicev1.AcknowledgeRequest) (*devicev1.AcknowledgeResponse,
+	error) {
 	switch err := s.kit.readers.Acknowledge(r.GetCall(), r.GetMessages()); {
 	case errors.Is(err, inflight.ErrNoCall):
 		return nil, status.Errorf(codes.NotFound, "call: %v", err)
@@ -83,7 +86,8 @@ func (s *service) Acknowledge(_ context.Context, r *devicev1.AcknowledgeRequest)
 	return &devicev1.AcknowledgeResponse{}, nil
 }
 
-func (s *service) GetDescriptors(context.Context, *devicev1.GetDescriptorsRequest) (*devicev1.GetDescriptorsResponse, error) {
+func (s *service) GetDescriptors(context.Context, *devicev1.GetDescriptorsRequest) (*devicev1.GetDescriptorsResponse,
+	error) {
 	return s.kit.describe(), nil
 }
 

@@ -155,9 +155,11 @@ func TestSetAttributes(t *testing.T) {
 }
 
 func TestPlain(t *testing.T) {
-	for _, text := range []string{"", "fine", strings.Repeat("ä", 2000), strings.Repeat("\xff", 5000), "\xff" + strings.Repeat("x", maxText)} {
+	for _, text := range []string{"", "fine", strings.Repeat("ä", 2000), strings.Repeat("\xff", 5000), "\xff" +
+		strings.Repeat("x", maxText)} {
 		got := plain(text)
-		if !utf8.ValidString(got) || len(got) > 3*maxText || (len(text) <= maxText && utf8.ValidString(text)) != (got == text) {
+		if !utf8.ValidString(got) || len(got) > 3*maxText || (len(text) <= maxText &&
+			utf8.ValidString(text)) != (got == text) {
 			t.Errorf("plain(%.20q) = %.20q, %d bytes", text, got, len(got))
 		}
 	}

@@ -47,7 +47,8 @@ func FuzzFileMapping(f *testing.F) {
 func TestFilePages(t *testing.T) {
 	const changed, away = pagePresent, pageOfFile // a page of the loader, and one that is not in memory
 	var pagemap []byte
-	for _, e := range []uint64{pagePresent | pageOfFile, pagePresent | pageOfFile | 1<<56, changed, away, 0, pagePresent | pageOfFile} {
+	for _, e := range []uint64{pagePresent | pageOfFile, pagePresent | pageOfFile | 1<<56, changed, away, 0, pagePresent |
+		pageOfFile} {
 		pagemap = binary.NativeEndian.AppendUint64(pagemap, e)
 	}
 	want := []mapping{{0x1000, 0x1000}, {0x5000, 0x1000}}

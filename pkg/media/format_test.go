@@ -77,7 +77,8 @@ func TestFrameSize(t *testing.T) {
 }
 
 func TestInterCoded(t *testing.T) {
-	for mediaType, want := range map[string]bool{media.H264: true, media.VP8: true, media.JPEG: false, media.Raw: false, "": false, "video/x": false} {
+	for mediaType, want := range map[string]bool{media.H264: true, media.VP8: true, media.JPEG: false, media.Raw: false,
+		"": false, "video/x": false} {
 		if got := media.InterCoded(mediaType); got != want {
 			t.Errorf("%q: got %v, want %v", mediaType, got, want)
 		}

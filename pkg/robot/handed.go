@@ -20,7 +20,8 @@ func LoadHanded(path string, environ func(string) string) (*Robot, error) {
 	}
 	fd, err := strconv.ParseUint(given, 10, 16)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %q is not the number of a file descriptor: leave it to waldo up", HandedFD, shorten(given))
+		return nil, fmt.Errorf("%s: %q is not the number of a file descriptor: leave it to waldo up", HandedFD,
+			shorten(given))
 	}
 	f := os.NewFile(uintptr(fd), path)
 	if f == nil {

@@ -33,9 +33,11 @@ var bad = []struct {
 	{"not a mapping", "- a\n- b\n", []string{"r: does not describe a robot: begin with `robot: <name>` and `devices:`"}},
 	{"two documents", good + "---\nrobot: other\n", []string{"r: holds more than one document: remove what follows the second `---`"}},
 	{"syntax", "robot: demo\ndevices: {\n", []string{
-		"r:2: did not find expected node content (a value or a closing bracket is missing, or text with special characters needs quotes)"}},
+		"r:2: did not find expected node content (a value or a closing bracket is missing, or text with special " +
+			"characters needs quotes)"}},
 	{"tab", "robot: demo\ndevices:\n\tfront: {}\n", []string{
-		"r:3: found character that cannot start any token (indent with spaces, not with tabs; quote text that begins with a special character)"}},
+		"r:3: found character that cannot start any token (indent with spaces, not with tabs; quote text that begins with " +
+			"a special character)"}},
 	{"nothing in it", "{}", []string{
 		"r:1: robot: is missing: add `robot: <name>`",
 		"r:1: devices: is missing: a robot has at least one device, like `front: {kind: camera, source: test}`"}},
@@ -49,7 +51,8 @@ var bad = []struct {
 		`r:4: devices: "f" is given twice; the first is on line 3`}},
 	{"key of a device twice", "robot: a\ndevices: {f: {kind: camera, width: 1, width: 2}}\n", []string{
 		`r:2: devices.f: "width" is given twice; the first is on line 2`}},
-	{"names", "robot: Demo\ndevices:\n  Front: {kind: camera}\n  -x: {kind: camera}\n  gateway: {kind: camera}\n  msg: {kind: a}\n" +
+	{"names", "robot: Demo\ndevices:\n  Front: {kind: camera}\n  -x: {kind: camera}\n  gateway: {kind: camera}\n  msg: " +
+		"{kind: a}\n" +
 		"  \"\": {kind: a}\n  " + strings.Repeat("n", 64) + ": {kind: a}\n  ok: {kind: a/b}\n", []string{
 		`r:1: robot: "Demo" is not a name: use lower-case letters, digits and hyphens, at most 63, and no hyphen at the ends`,
 		`r:3: devices: "Front" is not a name: use lower-case letters, digits and hyphens, at most 63, and no hyphen at the ends`,
@@ -69,14 +72,16 @@ var bad = []struct {
 		"r:3: devices.f: has no kind: add for example `kind: camera`",
 		"r:4: devices.g.kind: has no name: use lower-case letters, digits and hyphens, at most 63",
 		"r:5: devices.h.kind: found a list where a name is wanted"}},
-	{"grpc", "robot: a\ndevices:\n  f: {kind: a, grpc: 7101}\n  g: {kind: a, grpc: \"h:70000\"}\n  h: {kind: a, grpc: {}}\n", []string{
+	{"grpc", "robot: a\ndevices:\n  f: {kind: a, grpc: 7101}\n  g: {kind: a, grpc: \"h:70000\"}\n  h: {kind: a, grpc: " +
+		"{}}\n", []string{
 		`r:3: devices.f.grpc: "7101" is not an address: write host:port, like 127.0.0.1:7101`,
 		`r:4: devices.g.grpc: "h:70000" is not an address: write host:port, like 127.0.0.1:7101`,
 		`r:5: devices.h.grpc: found keys with values where an address is wanted, like 127.0.0.1:7101`}},
-	{"no space behind a colon", "robot: a\ndevices:\n  f: {kind:a, x: 1}\n  g: {kind: a, token:secret, \"u:v\": 1}\n", []string{
-		"r:3: devices.f: kind needs a space behind its colon, like `kind: value`",
-		"r:3: devices.f: has no kind: add for example `kind: camera`",
-		"r:4: devices.g: token needs a space behind its colon, like `token: value`"}},
+	{"no space behind a colon", "robot: a\ndevices:\n  f: {kind:a, x: 1}\n  g: {kind: a, token:secret, \"u:v\": 1}\n",
+		[]string{
+			"r:3: devices.f: kind needs a space behind its colon, like `kind: value`",
+			"r:3: devices.f: has no kind: add for example `kind: camera`",
+			"r:4: devices.g: token needs a space behind its colon, like `token: value`"}},
 	{"quotation mark not closed", "robot: a\ndevices:\n  f: {kind: a, source: \"/dev/video0}\n", []string{
 		`r:3: the value of source needs quotes, like source: "…", since it has characters with a meaning in YAML; it begins with a quotation mark that is not closed, or goes on behind the closing one`}},
 	{"text behind a quotation", "robot: a\ndevices:\n  f: {kind: a, source: 'it' s}\n", []string{
@@ -87,13 +92,16 @@ var bad = []struct {
 		`r:3: gateway: found "on" where keys with values are wanted, like {key: value}`}},
 	{"nats", "robot: a\ndevices: {f: {kind: a}}\nnats: {url: somewhere}\n", []string{
 		`r:3: nats.url: is not the URL of a NATS server: write nats://host:4222; ` +
-			"in a user, password or token before the host write / as %2F, : as %3A, ? as %3F, # as %23, % as %25, a comma as %2C and the at sign as %40"}},
+			"in a user, password or token before the host write / as %2F, : as %3A, ? as %3F, # as %23, % as %25, a comma as " +
+			"%2C and the at sign as %40"}},
 	{"password not escaped", "robot: a\ndevices: {f: {kind: a}}\nnats: {url: nats://bob:hunter2/x@h:4222}\n", []string{
 		"r:3: nats.url: is not the URL of a NATS server: write nats://host:4222; " +
-			"in a user, password or token before the host write / as %2F, : as %3A, ? as %3F, # as %23, % as %25, a comma as %2C and the at sign as %40"}},
+			"in a user, password or token before the host write / as %2F, : as %3A, ? as %3F, # as %23, % as %25, a comma as " +
+			"%2C and the at sign as %40"}},
 	{"URL in the wrong place", "robot: a\ndevices: {f: {kind: a}}\nnats: nats://bob:hunter2/x@h:4222\n", []string{
 		`r:3: nats: found "nats://***@h:4222" where keys with values are wanted, like {key: value}`}},
-	{"URL as a key", "robot: a\ndevices: {f: {kind: a}}\nnats: {\"nats://bob:" + strings.Repeat("hunter2/", 20) + "@h:4222\": 1}\n", []string{
+	{"URL as a key", "robot: a\ndevices: {f: {kind: a}}\nnats: {\"nats://bob:" + strings.Repeat("hunter2/", 20) +
+		"@h:4222\": 1}\n", []string{
 		`r:3: nats: unknown key "nats://***@h:4222" (known: listen, url)`}},
 	{"nats listens nowhere", "robot: a\ndevices: {f: {kind: a}}\nnats: {listen: 4222}\n", []string{
 		`r:3: nats.listen: "4222" is not an address: write host:port, like 127.0.0.1:7101`}},
@@ -107,8 +115,10 @@ var bad = []struct {
 		"r:4: anchors and aliases (& and *) are not supported: write the values out"}},
 	{"tag", "robot: !!binary aGk=\ndevices: {f: {kind: a}}\n", []string{
 		"r:1: tags (!!binary) are not supported: leave it out, and quote what is text"}},
-	{"complex key", "robot: a\ndevices: {f: {kind: a}, [x]: {kind: a}}\n", []string{"r:2: devices: found a list cannot be a key"}},
-	{"too many devices", "robot: a\ndevices: {" + manyDevices() + "}\n", []string{"r:2: devices: a robot has at most 256 devices"}},
+	{"complex key", "robot: a\ndevices: {f: {kind: a}, [x]: {kind: a}}\n",
+		[]string{"r:2: devices: found a list cannot be a key"}},
+	{"too many devices", "robot: a\ndevices: {" + manyDevices() + "}\n",
+		[]string{"r:2: devices: a robot has at most 256 devices"}},
 	{"too large", "#" + strings.Repeat(" ", 1<<20), []string{"r: is larger than 1 MiB, which no robot.yaml is"}},
 }
 
@@ -162,7 +172,8 @@ func TestParseBad(t *testing.T) {
 }
 
 func TestPortsAvoidThoseGiven(t *testing.T) {
-	r, err := robot.Parse("r", []byte("robot: a\ndevices: {f: {kind: a}, g: {kind: a}, h: {kind: a, grpc: \"0.0.0.0:7101\"}, i: {kind: a, grpc: \":0\"}}"))
+	r, err := robot.Parse("r", []byte("robot: a\ndevices: {f: {kind: a}, g: {kind: a}, h: {kind: a, grpc: "+
+		"\"0.0.0.0:7101\"}, i: {kind: a, grpc: \":0\"}}"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,8 @@ func fromFile(file, tag, value string) string {
 	case "except":
 		isPath = !slices.Contains(strings.Fields(words), value)
 	case "only":
-		isPath = slices.ContainsFunc(strings.Fields(words), func(end string) bool { return strings.HasSuffix(strings.ToLower(value), end) })
+		isPath = slices.ContainsFunc(strings.Fields(words),
+			func(end string) bool { return strings.HasSuffix(strings.ToLower(value), end) })
 	}
 	if !isPath || value == "" || filepath.IsAbs(value) || strings.Contains(value, "://") {
 		return value

@@ -75,8 +75,10 @@ func TestLoadHanded(t *testing.T) {
 	if r, err := robot.LoadHanded(path, func(string) string { return "" }); err == nil {
 		t.Errorf("the file is %+v", r)
 	}
-	for fd, want := range map[string]string{"x": "leave it to waldo up", "-1": "leave it to waldo up", "60000": "WALDO_ROBOT_FD"} {
-		if _, err := robot.LoadHanded(path, func(string) string { return fd }); err == nil || !strings.Contains(err.Error(), want) {
+	for fd, want := range map[string]string{"x": "leave it to waldo up", "-1": "leave it to waldo up",
+		"60000": "WALDO_ROBOT_FD"} {
+		if _, err := robot.LoadHanded(path, func(string) string { return fd }); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", fd, err)
 		}
 	}

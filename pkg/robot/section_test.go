@@ -69,7 +69,8 @@ func TestDecodeGood(t *testing.T) {
 	if err := d.Decode(&c); err != nil {
 		t.Fatal(err)
 	}
-	want := config{Common: common{"007"}, Width: 640, Small: -128, Count: 65535, Rate: 30, Flip: true, Dead: 200 * time.Millisecond,
+	want := config{Common: common{"007"}, Width: 640, Small: -128, Count: 65535, Rate: 30, Flip: true,
+		Dead:    200 * time.Millisecond,
 		Address: netip.MustParseAddr("10.0.0.2"), Control: control{3}, Maybe: &control{4}, Tags: []string{"a", "1", "yes"},
 		Sizes: []int{1, 2}, Labels: map[string]string{"a": "b"}, Free: map[string]any{"x": []any{1, "z"}}}
 	if !reflect.DeepEqual(c, want) {
@@ -103,8 +104,9 @@ func TestDecodeBad(t *testing.T) {
 		{"control:\n      {safe: x}", `r:4: devices.f.control.safe: "x" is not a whole number`},
 		{"flip: 1, width: x,\n    rate: y", "r:3: devices.f.flip: \"1\" is neither true nor false\n" +
 			"r:3: devices.f.width: \"x\" is not a whole number\nr:4: devices.f.rate: \"y\" is not a number"},
-		{"source: a,\n    width: 99999,\n    control: {\n     safe: 10}", "r:4: devices.f.width: 99999 is out of range: use 16 to 7680\n" +
-			"r:6: devices.f.control.safe: is too safe"},
+		{"source: a,\n    width: 99999,\n    control: {\n     safe: 10}",
+			"r:4: devices.f.width: 99999 is out of range: use 16 to 7680\n" +
+				"r:6: devices.f.control.safe: is too safe"},
 	} {
 		c := allTypes()
 		if err := device(t, tt.keys).Decode(&c); err == nil || err.Error() != tt.want {
@@ -116,7 +118,8 @@ func TestDecodeBad(t *testing.T) {
 func TestOverride(t *testing.T) {
 	d := device(t, "width: 320, tags: [x]")
 	for key, value := range map[string]string{
-		"width": "1280", "tags": "a, b", "sizes": "[1, 2]", "control.safe": "2", "maybe.safe": "5", "source": "", "dead": "1s",
+		"width": "1280", "tags": "a, b", "sizes": "[1, 2]", "control.safe": "2", "maybe.safe": "5", "source": "",
+		"dead":   "1s",
 		"labels": "{a: b}", "flip": "true", "address": "::1", "free": "text",
 	} {
 		d.Override(key, value, "--"+key)
@@ -125,8 +128,10 @@ func TestOverride(t *testing.T) {
 	if err := d.Decode(&c); err != nil {
 		t.Fatal(err)
 	}
-	want := config{Width: 1280, Rate: 30, Tags: []string{"a", "b"}, Sizes: []int{1, 2}, Control: control{2}, Maybe: &control{5},
-		Dead: time.Second, Labels: map[string]string{"a": "b"}, Flip: true, Address: netip.MustParseAddr("::1"), Free: "text"}
+	want := config{Width: 1280, Rate: 30, Tags: []string{"a", "b"}, Sizes: []int{1, 2}, Control: control{2},
+		Maybe: &control{5},
+		Dead:  time.Second, Labels: map[string]string{"a": "b"},
+		Flip: true, Address: netip.MustParseAddr("::1"), Free: "text"}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got\n%+v, want\n%+v", c, want)
 	}
@@ -268,8 +273,10 @@ func TestFields(t *testing.T) {
 	for _, f := range robot.Fields(&c) {
 		got = append(got, fmt.Sprintf("%s=%s(%s)%v", f.Key, f.Default, f.Help, f.Bool))
 	}
-	want := "source=(where pictures come from)false width=640(pixels)false small=()false count=()false rate=30()false flip=()true " +
-		"dead=()false address=()false control.safe=()false maybe=()false tags=()false sizes=()false labels=()false free=()false"
+	want := "source=(where pictures come from)false width=640(pixels)false small=()false count=()false rate=30()false " +
+		"flip=()true " +
+		"dead=()false address=()false control.safe=()false maybe=()false tags=()false sizes=()false labels=()false " +
+		"free=()false"
 	if strings.Join(got, " ") != want {
 		t.Errorf("got  %s\nwant %s", strings.Join(got, " "), want)
 	}
@@ -301,7 +308,8 @@ devices:
 
 // FuzzOverride feeds any key and value, as a command line could.
 func FuzzOverride(f *testing.F) {
-	for _, seed := range [][2]string{{"width", "640"}, {"control.safe", "1"}, {"labels", "{a: b}"}, {"tags", "a,b"}, {"free", "[1, {}]"}, {"maybe", "~"}} {
+	for _, seed := range [][2]string{{"width", "640"}, {"control.safe", "1"}, {"labels", "{a: b}"}, {"tags", "a,b"},
+		{"free", "[1, {}]"}, {"maybe", "~"}} {
 		f.Add(seed[0], seed[1])
 	}
 	f.Fuzz(func(t *testing.T, key, value string) {

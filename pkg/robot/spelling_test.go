@@ -48,14 +48,16 @@ func TestOldSpellings(t *testing.T) {
 		warnings   []string
 		wrong      string
 	}{
-		{"in use", "jpegQuality: 7, own_key: 3, innerPart: {idleGap: 2}", spelled{Quality: 7, Own: 3, Inner: inner{2}}, nil, ""},
+		{"in use", "jpegQuality: 7, own_key: 3, innerPart: {idleGap: 2}", spelled{Quality: 7, Own: 3, Inner: inner{2}}, nil,
+			""},
 		{"old", "jpeg_quality: 7", spelled{Quality: 7}, []string{`r:3: devices.f: "jpeg_quality" is an old spelling: write jpegQuality`}, ""},
 		{"old, on a line of its own", "\n      jpeg_quality: 7", spelled{Quality: 7},
 			[]string{`r:4: devices.f: "jpeg_quality" is an old spelling: write jpegQuality`}, ""},
-		{"nested", "inner_part: {idle_gap: 2}, list: [{idleGap: 1}, {idle_gap: 2}]", spelled{Inner: inner{2}, List: []inner{{1}, {2}}}, []string{
-			`r:3: devices.f: "inner_part" is an old spelling: write innerPart`,
-			`r:3: devices.f.inner_part: "idle_gap" is an old spelling: write idleGap`,
-			`r:3: devices.f.list[1]: "idle_gap" is an old spelling: write idleGap`}, ""},
+		{"nested", "inner_part: {idle_gap: 2}, list: [{idleGap: 1}, {idle_gap: 2}]",
+			spelled{Inner: inner{2}, List: []inner{{1}, {2}}}, []string{
+				`r:3: devices.f: "inner_part" is an old spelling: write innerPart`,
+				`r:3: devices.f.inner_part: "idle_gap" is an old spelling: write idleGap`,
+				`r:3: devices.f.list[1]: "idle_gap" is an old spelling: write idleGap`}, ""},
 		{"keys of a map are as they are", "labels: {jpeg_quality: a, jpegQuality: b}",
 			spelled{Labels: map[string]string{"jpeg_quality": "a", "jpegQuality": "b"}}, nil, ""},
 		{"both", "\n      jpeg_quality: 7,\n      jpegQuality: 8", spelled{}, nil,
@@ -64,8 +66,10 @@ func TestOldSpellings(t *testing.T) {
 			`r:5: devices.f: "jpeg_quality" and "jpegQuality" on line 4 are the same key: keep jpegQuality`},
 		{"a key with underscores has no other spelling", "ownKey: 3", spelled{}, nil, `r:3: devices.f: unknown key "ownKey" (did you mean "own_key"?)`},
 		{"neither old nor in use", "jpeg__qualty: 3", spelled{}, nil, `r:3: devices.f: unknown key "jpeg__qualty"`},
-		{"an error shows the key of the file", "jpeg_quality: 101", spelled{}, nil, "r:3: devices.f.jpeg_quality: is out of range"},
-		{"a nested one, too", "inner_part: {idle_gap: 101}", spelled{}, nil, "r:3: devices.f.inner_part.idle_gap: is out of range"},
+		{"an error shows the key of the file", "jpeg_quality: 101", spelled{}, nil,
+			"r:3: devices.f.jpeg_quality: is out of range"},
+		{"a nested one, too", "inner_part: {idle_gap: 101}", spelled{}, nil,
+			"r:3: devices.f.inner_part.idle_gap: is out of range"},
 		{"and one about its type", "jpeg_quality: good", spelled{}, nil, `r:3: devices.f.jpeg_quality: "good" is not a whole number`},
 	}
 	for _, tt := range tests {
@@ -94,7 +98,8 @@ func TestOldSpellings(t *testing.T) {
 // TestOldSpellingsUnread reads keys without knowing their struct.
 func TestOldSpellingsUnread(t *testing.T) {
 	old, now := device(t, "jpeg_quality: 7"), device(t, "jpegQuality: 7 ")
-	if !old.Has("jpegQuality") || old.Text("jpegQuality") != "7" || now.Text("jpegQuality") != "7" || now.Has("jpeg_quality") {
+	if !old.Has("jpegQuality") || old.Text("jpegQuality") != "7" || now.Text("jpegQuality") != "7" ||
+		now.Has("jpeg_quality") {
 		t.Error("the old spelling is not found by the one in use")
 	}
 	if old.Meaning() != now.Meaning() {
@@ -118,7 +123,8 @@ func TestOldSpellingsUnread(t *testing.T) {
 }
 
 func FuzzSpelling(f *testing.F) {
-	for _, seed := range []string{"jpegQuality: 1", "jpeg_quality: 1, jpegQuality: 2", "_: 1", "a__b: {_c_: 1}", "inner_part: {idle_gap: 2}", "jpeg_quality: {}"} {
+	for _, seed := range []string{"jpegQuality: 1", "jpeg_quality: 1, jpegQuality: 2", "_: 1", "a__b: {_c_: 1}",
+		"inner_part: {idle_gap: 2}", "jpeg_quality: {}"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, keys string) {

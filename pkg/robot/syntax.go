@@ -163,8 +163,10 @@ func candidates(text string) []candidate {
 // remedies are what helps, by what the reader of YAML says.
 var remedies = []struct{ said, help string }{
 	{"cannot start any token", "indent with spaces, not with tabs; quote text that begins with a special character"},
-	{"did not find expected ','", "a comma or the closing bracket is missing, or text with special characters needs quotes"},
-	{"did not find expected node content", "a value or a closing bracket is missing, or text with special characters needs quotes"},
+	{"did not find expected ','", "a comma or the closing bracket is missing, or text with special characters needs " +
+		"quotes"},
+	{"did not find expected node content", "a value or a closing bracket is missing, or text with special characters " +
+		"needs quotes"},
 	{"did not find expected key", "the line is indented otherwise than the keys it belongs to, or has a bracket too many"},
 	{"mapping values are not allowed", "text with a colon and a space needs quotes; a nested key needs a line of its own"},
 	{"unexpected end of stream", "a quotation mark is not closed"},

@@ -54,7 +54,8 @@ func Parse(program string, fields []robot.Field, args []string, environ func(str
 	case err != nil:
 		return g, fmt.Errorf("%w (%s --help lists all flags)", err, program)
 	case set.NArg() > 0:
-		return g, fmt.Errorf("unexpected argument %q: settings are given as --key value", fmt.Sprintf("%.64s", access.RedactText(set.Arg(0))))
+		return g, fmt.Errorf("unexpected argument %q: settings are given as --key value",
+			fmt.Sprintf("%.64s", access.RedactText(set.Arg(0))))
 	}
 	return g, nil
 }

@@ -31,11 +31,15 @@ func TestPrecedence(t *testing.T) {
 		want config
 	}{
 		{"defaults", nil, nil, config{Width: 640, Quality: 85}},
-		{"environment", nil, map[string]string{"WALDO_WIDTH": "320", "WALDO_JPEG_QUALITY": "7", "WALDO_FLIP": "true"}, config{320, 7, true, "", 0}},
-		{"flags", []string{"--width=320", "--jpeg-quality", "7", "--flip", "--name", "a b"}, nil, config{320, 7, true, "a b", 0}},
-		{"flag over environment", []string{"--width", "1"}, map[string]string{"WALDO_WIDTH": "2"}, config{Width: 1, Quality: 85}},
+		{"environment", nil, map[string]string{"WALDO_WIDTH": "320", "WALDO_JPEG_QUALITY": "7", "WALDO_FLIP": "true"},
+			config{320, 7, true, "", 0}},
+		{"flags", []string{"--width=320", "--jpeg-quality", "7", "--flip", "--name", "a b"}, nil,
+			config{320, 7, true, "a b", 0}},
+		{"flag over environment", []string{"--width", "1"}, map[string]string{"WALDO_WIDTH": "2"},
+			config{Width: 1, Quality: 85}},
 		{"camel case", []string{"--idle-gap", "5"}, nil, config{Width: 640, Quality: 85, Gap: 5}},
-		{"camel case in the environment", nil, map[string]string{"WALDO_IDLE_GAP": "6"}, config{Width: 640, Quality: 85, Gap: 6}},
+		{"camel case in the environment", nil, map[string]string{"WALDO_IDLE_GAP": "6"},
+			config{Width: 640, Quality: 85, Gap: 6}},
 		{"last flag", []string{"--width", "1", "--width", "3"}, nil, config{Width: 3, Quality: 85}},
 	}
 	for _, tt := range tests {
@@ -65,12 +69,14 @@ func TestErrors(t *testing.T) {
 		{[]string{"--check=maybe"}, "check"},
 	}
 	for _, tt := range tests {
-		if _, err := settings.Parse("test", robot.Fields(&config{}), tt.args, environment(nil)); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := settings.Parse("test", robot.Fields(&config{}), tt.args, environment(nil)); err == nil ||
+			!strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%v: %v, want %s", tt.args, err, tt.want)
 		}
 	}
 	twice := append(robot.Fields(&config{}), robot.Field{Key: "jpeg-quality"})
-	if _, err := settings.Parse("test", twice, nil, environment(nil)); err == nil || !strings.Contains(err.Error(), "taken") {
+	if _, err := settings.Parse("test", twice, nil, environment(nil)); err == nil ||
+		!strings.Contains(err.Error(), "taken") {
 		t.Errorf("a flag given to two keys: %v", err)
 	}
 	if _, err := settings.Parse("test", nil, []string{"-h"}, environment(nil)); !errors.Is(err, settings.ErrHelp) {
@@ -84,7 +90,8 @@ func TestValueAndWords(t *testing.T) {
 	if err != nil || !given.Check || !given.Version {
 		t.Fatalf("%+v, %v", given, err)
 	}
-	if n, w, q := given.Value("name"), given.Value("width"), given.Value("jpeg_quality"); n != "flag" || w != "5" || q != "" {
+	if n, w, q := given.Value("name"), given.Value("width"), given.Value("jpeg_quality"); n != "flag" || w != "5" ||
+		q != "" {
 		t.Errorf("name %q, width %q, quality %q", n, w, q)
 	}
 }
@@ -122,7 +129,8 @@ func TestWarnings(t *testing.T) {
 }
 
 func TestLevel(t *testing.T) {
-	for text, good := range map[string]bool{"debug": true, "INFO": true, "warn": true, "error": true, "loud": false, "": false} {
+	for text, good := range map[string]bool{"debug": true, "INFO": true, "warn": true, "error": true, "loud": false,
+		"": false} {
 		if _, err := settings.Level(text); (err == nil) != good {
 			t.Errorf("%q: %v", text, err)
 		}

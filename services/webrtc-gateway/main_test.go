@@ -25,12 +25,14 @@ func TestExitCodes(t *testing.T) {
 		{"check", []string{"--check", "--http", ":8080"}, device.ExitStopped, ""},
 		{"bad configuration", []string{"--check", "--http", "0.0.0.0:8080"}, device.ExitConfiguration, "token"},
 		{"port in use", []string{"--http", taken.Addr().String()}, device.ExitAddress, "--http"},
-		{"bad bus", []string{"--http", "127.0.0.1:0", "--ice", "127.0.0.1:0", "--nats", "nats://%zz"}, device.ExitConfiguration, "nats"},
+		{"bad bus", []string{"--http", "127.0.0.1:0", "--ice", "127.0.0.1:0", "--nats", "nats://%zz"},
+			device.ExitConfiguration, "nats"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var out strings.Builder
-			if code := run(tt.args, func(string) string { return "" }, &out); code != tt.code || !strings.Contains(out.String(), tt.says) {
+			if code := run(tt.args, func(string) string { return "" }, &out); code != tt.code ||
+				!strings.Contains(out.String(), tt.says) {
 				t.Errorf("exit code %d, want %d: %s", code, tt.code, out.String())
 			}
 		})

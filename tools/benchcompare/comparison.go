@@ -69,7 +69,8 @@ func (c *comparison) functions(ctx context.Context, checkout *commit.Checkout) [
 		if err != nil {
 			c.failed = append(c.failed, err)
 		}
-		all = append(all, slices.DeleteFunc(functions, func(f compare.Function) bool { return !wanted.MatchString(f.Name) })...)
+		all = append(all, slices.DeleteFunc(functions,
+			func(f compare.Function) bool { return !wanted.MatchString(f.Name) })...)
 	}
 	return all
 }

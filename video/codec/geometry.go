@@ -50,7 +50,8 @@ func (s *Scaler) Fit(img *media.I420, width, height int) (*media.I420, error) {
 		return &view, nil
 	}
 	if s.Scale == nil {
-		return nil, fmt.Errorf("%w: this service does not scale pictures, and these are %dx%d", media.ErrFormat, img.Width, img.Height)
+		return nil, fmt.Errorf("%w: this service does not scale pictures, and these are %dx%d", media.ErrFormat, img.Width,
+			img.Height)
 	}
 	if s.out == nil || !s.Reuse || s.out.Width != width || s.out.Height != height {
 		s.out = media.NewI420(width, height)

@@ -101,7 +101,8 @@ func TestNext(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !samePixels(got, want) || p.Width != got.Bounds().Dx() || p.Height != got.Bounds().Dy() || p.Depth != 8 || p.Field {
+			if !samePixels(got, want) || p.Width != got.Bounds().Dx() || p.Height != got.Bounds().Dy() || p.Depth != 8 ||
+				p.Field {
 				t.Errorf("%dx%d, depth %d, field %v: not the right picture", p.Width, p.Height, p.Depth, p.Field)
 			}
 			if !bytes.Contains(p.Data, []byte{0xff, 0xc4}) || !bytes.HasSuffix(p.Data, []byte{0xff, 0xd9}) {
@@ -161,7 +162,8 @@ func FuzzNext(f *testing.F) {
 			if !ok {
 				return
 			}
-			if len(next) >= len(rest) || p.Width < 1 || p.Height < 1 || !bytes.HasPrefix(p.Data, []byte{0xff, 0xd8, 0xff}) || !bytes.HasSuffix(p.Data, []byte{0xff, 0xd9}) {
+			if len(next) >= len(rest) || p.Width < 1 || p.Height < 1 || !bytes.HasPrefix(p.Data, []byte{0xff, 0xd8, 0xff}) ||
+				!bytes.HasSuffix(p.Data, []byte{0xff, 0xd9}) {
 				t.Fatalf("%dx%d, %d bytes, %d of %d left", p.Width, p.Height, len(p.Data), len(next), len(rest))
 			}
 			again, left, ok := mjpeg.Next(p.Data)

@@ -55,7 +55,8 @@ func (d *Decoder) Decode(accessUnit []byte) (*media.I420, error) {
 		return nil, ErrClosed
 	}
 	if len(accessUnit) > maxAccessUnit {
-		return nil, fmt.Errorf("openh264 decode: access unit of %d bytes, the limit is %d: %w", len(accessUnit), maxAccessUnit, ErrCorrupt)
+		return nil, fmt.Errorf("openh264 decode: access unit of %d bytes, the limit is %d: %w", len(accessUnit),
+			maxAccessUnit, ErrCorrupt)
 	}
 	unit, err := d.sort(accessUnit)
 	if err != nil {

@@ -81,7 +81,8 @@ func NewEncoder(config Config) (*Encoder, error) {
 // open makes the library encoder.
 func (e *Encoder) open() error {
 	var code C.int
-	e.c = C.waldo_encoder_new(C.int(e.config.Width), C.int(e.config.Height), C.float(e.config.FrameRate), C.int(e.config.Bitrate),
+	e.c = C.waldo_encoder_new(C.int(e.config.Width), C.int(e.config.Height), C.float(e.config.FrameRate),
+		C.int(e.config.Bitrate),
 		C.int(e.config.Threads), boolInt(e.config.AllowSkip), C.int(e.minQP), &code)
 	if e.c == nil {
 		return fmt.Errorf("openh264 encoder: the library refuses %+v: code %d", e.config, code)
@@ -220,13 +221,15 @@ func (c Config) validate() error {
 		value int
 	}{{"width", c.Width}, {"height", c.Height}} {
 		if side.value < minSide || side.value > maxSide || side.value%2 != 0 {
-			return fmt.Errorf("%s %d: must be even and %d to %d; scale or crop the picture", side.name, side.value, minSide, maxSide)
+			return fmt.Errorf("%s %d: must be even and %d to %d; scale or crop the picture", side.name, side.value, minSide,
+				maxSide)
 		}
 	}
 	blocks := (c.Width + 15) / 16 * ((c.Height + 15) / 16)
 	switch {
 	case blocks > maxMacroblocks:
-		return fmt.Errorf("size %dx%d: more than %d macroblocks of 16x16; scale the picture down", c.Width, c.Height, maxMacroblocks)
+		return fmt.Errorf("size %dx%d: more than %d macroblocks of 16x16; scale the picture down", c.Width, c.Height,
+			maxMacroblocks)
 	case !(c.FrameRate >= minFrameRate && c.FrameRate <= maxFrameRate): // also false for NaN
 		return fmt.Errorf("frame rate %g: must be %d to %d per second", c.FrameRate, minFrameRate, maxFrameRate)
 	case c.Bitrate < minBitrate || c.Bitrate > maxBitrate:

@@ -87,7 +87,8 @@ func TestNoKeyFrameAtACut(t *testing.T) {
 
 // TestNoiseAtHighBitrate makes pictures that are larger than openh264's buffer.
 func TestNoiseAtHighBitrate(t *testing.T) {
-	for _, config := range []Config{{Width: 64, Height: 64, Bitrate: 1_000_000}, {Width: 320, Height: 240, Bitrate: maxBitrate}} {
+	for _, config := range []Config{{Width: 64, Height: 64, Bitrate: 1_000_000},
+		{Width: 320, Height: 240, Bitrate: maxBitrate}} {
 		e, d := newEncoder(t, config), newDecoder(t)
 		for i := range 60 {
 			img := yuvtest.Picture(config.Width, config.Height, i)
@@ -263,7 +264,8 @@ func TestEncodeRefusesWrongPictures(t *testing.T) {
 	e := newEncoder(t, Config{Width: 64, Height: 64})
 	short := media.NewI420(64, 64)
 	short.V = short.V[:100]
-	for want, img := range map[string]*media.I420{"made for 64x64": media.NewI420(64, 66), "plane V": short, "no picture": nil} {
+	for want, img := range map[string]*media.I420{"made for 64x64": media.NewI420(64, 66), "plane V": short,
+		"no picture": nil} {
 		if _, err := e.Encode(img, false, 0); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want an error with %q, got %v", want, err)
 		}

@@ -31,7 +31,8 @@ func (p *Pipeline) room(k key) error {
 	case others >= maxVariants:
 		return fmt.Errorf("%w: %d; request one that others read", ErrTooMany, maxVariants)
 	case sum > 0 && need > 0 && sum+need > maxPixels:
-		return fmt.Errorf("%w: with this one they would have %d pixels, the limit is %d; request one that others read, or a smaller one",
+		return fmt.Errorf("%w: with this one they would have %d pixels, the limit is %d; request one that others read, or "+
+			"a smaller one",
 			ErrTooMany, sum+need, maxPixels)
 	}
 	return nil
@@ -55,7 +56,8 @@ func (p *Pipeline) pixels(k key) int {
 func (p *Pipeline) owe(k key) (int, error) {
 	n := p.weight(k)
 	if p.owed > 0 && n > 0 && p.owed+n > maxOwed {
-		return 0, fmt.Errorf("%w: with one more reader %d bytes would be on their way at a time, the limit is %d; request a smaller picture, or %s",
+		return 0, fmt.Errorf("%w: with one more reader %d bytes would be on their way at a time, the limit is %d; request "+
+			"a smaller picture, or %s",
 			ErrTooMany, p.owed+n, maxOwed, media.JPEG)
 	}
 	p.owed += n

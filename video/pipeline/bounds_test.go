@@ -177,7 +177,8 @@ func TestTooManyPixels(t *testing.T) {
 			t.Errorf("%v: got %v, want ErrTooMany", want, err)
 		}
 	}
-	if _, err := p.CaptureOne(t.Context(), &mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: media.PixelBGR24}); !errors.Is(err, ErrTooMany) {
+	if _, err := p.CaptureOne(t.Context(), &mediav1.VideoFormat{MediaType: media.Raw,
+		PixelFormat: media.PixelBGR24}); !errors.Is(err, ErrTooMany) {
 		t.Errorf("a still: got %v, want ErrTooMany", err)
 	}
 	p.open(t, &mediav1.VideoFormat{MediaType: media.JPEG, WidthPx: 4096, HeightPx: 8192}) // one that others read

@@ -74,7 +74,8 @@ func (p *Pipeline) possible(k key, f *mediav1.VideoFormat) error {
 		return err
 	}
 	if !p.decodable() {
-		return fmt.Errorf("%w: the camera's %s cannot be decoded by this service: request %s in the camera's own size and rate",
+		return fmt.Errorf("%w: the camera's %s cannot be decoded by this service: request %s in the camera's own size and "+
+			"rate",
 			media.ErrFormat, own.GetMediaType(), own.GetMediaType())
 	}
 	return nil
@@ -113,7 +114,8 @@ func (p *Pipeline) Offered() ([]*mediav1.VideoFormat, error) {
 	}
 	formats := p.config.Codecs.Formats()
 	if own := p.info.Current; !p.config.Codecs.Encodes(own.GetMediaType()) {
-		formats = append([]*mediav1.VideoFormat{{MediaType: own.GetMediaType(), PixelFormat: own.GetPixelFormat()}}, formats...)
+		formats = append([]*mediav1.VideoFormat{{MediaType: own.GetMediaType(), PixelFormat: own.GetPixelFormat()}},
+			formats...)
 	}
 	width, height, rate := p.oriented()
 	var offered []*mediav1.VideoFormat

@@ -31,16 +31,20 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		captured: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "waldo_camera_captured_total", Help: "Pictures captured. Does not change while nobody watches."}),
 		encoded: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "waldo_camera_encoded_total", Help: "Pictures encoded, once for all readers of a format."}, []string{"media_type"}),
+			Name: "waldo_camera_encoded_total", Help: "Pictures encoded, once for all readers of a format."},
+			[]string{"media_type"}),
 		passed: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "waldo_camera_passed_total", Help: "Pictures passed through as the source compressed them."}, []string{"media_type"}),
+			Name: "waldo_camera_passed_total", Help: "Pictures passed through as the source compressed them."},
+			[]string{"media_type"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "waldo_camera_encode_seconds", Help: "Time to encode one picture.",
 			Buckets: prometheus.ExponentialBuckets(0.00025, 2, 11)}, []string{"media_type"}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "waldo_camera_dropped_total", Help: "Pictures captured that did not reach a reader, by reason."}, []string{"reason"}),
+			Name: "waldo_camera_dropped_total", Help: "Pictures captured that did not reach a reader, by reason."},
+			[]string{"reason"}),
 		keysWanted: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "waldo_camera_key_frames_requested_total", Help: "Requests for a key frame, from RPCs and from new or slow readers."}),
+			Name: "waldo_camera_key_frames_requested_total", Help: "Requests for a key frame, from RPCs and from new or slow " +
+				"readers."}),
 		keysMade: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "waldo_camera_key_frames_total", Help: "Key frames encoded."}),
 		readers: prometheus.NewGauge(prometheus.GaugeOpts{

@@ -9,7 +9,8 @@ import (
 
 func TestRateIsReachedFromBelow(t *testing.T) {
 	start := time.Unix(1000, 0)
-	for _, tt := range []struct{ captured, wanted float64 }{{30, 15}, {30, 10}, {30, 20}, {60, 25}, {30, 1}, {29.97, 29}, {30, 0}} {
+	for _, tt := range []struct{ captured, wanted float64 }{{30, 15}, {30, 10}, {30, 20}, {60, 25}, {30, 1}, {29.97, 29},
+		{30, 0}} {
 		p := pacer{rate: tt.wanted}
 		n := 0
 		const seconds = 20

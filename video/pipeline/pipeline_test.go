@@ -38,7 +38,8 @@ type manual struct {
 }
 
 func newManual(format *mediav1.VideoFormat) *manual {
-	return &manual{format: format, frames: make(chan source.Frame), failures: make(chan error), running: make(chan bool, 100)}
+	return &manual{format: format, frames: make(chan source.Frame), failures: make(chan error),
+		running: make(chan bool, 100)}
 }
 
 func (m *manual) Info() source.Info {
@@ -91,7 +92,8 @@ func (m *manual) expect(t *testing.T, running bool) {
 }
 
 func i420(w, h int32, rate float64) *mediav1.VideoFormat {
-	return &mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: media.PixelI420, WidthPx: w, HeightPx: h, FrameRateHz: rate}
+	return &mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: media.PixelI420, WidthPx: w, HeightPx: h,
+		FrameRateHz: rate}
 }
 
 // rig is a pipeline that runs a source for the length of a test.
@@ -195,7 +197,8 @@ func TestEveryFormat(t *testing.T) {
 			// Sequence 0 may have been overtaken by a newer picture, except where each one counts.
 			late := f.GetSequence() != 0 && got.GetMediaType() == media.H264
 			if !f.GetKeyFrame() || f.GetEpoch() != 42 || late || time.Since(f.GetCaptureTime().AsTime()) > patience {
-				t.Errorf("first frame: key %v, epoch %d, sequence %d, at %v", f.GetKeyFrame(), f.GetEpoch(), f.GetSequence(), f.GetCaptureTime())
+				t.Errorf("first frame: key %v, epoch %d, sequence %d, at %v", f.GetKeyFrame(), f.GetEpoch(), f.GetSequence(),
+					f.GetCaptureTime())
 			}
 		})
 	}
@@ -205,7 +208,8 @@ func TestFormatsThatCannotBe(t *testing.T) {
 	p := run(t, card(t, 320, 240, 60), Config{})
 	for _, want := range []*mediav1.VideoFormat{
 		{}, {MediaType: "video/x"}, {MediaType: media.Raw}, {MediaType: media.Raw, PixelFormat: "RGB565"},
-		{MediaType: media.JPEG, WidthPx: -1}, {MediaType: media.JPEG, WidthPx: 9000}, {MediaType: media.JPEG, HeightPx: 1 << 30},
+		{MediaType: media.JPEG, WidthPx: -1}, {MediaType: media.JPEG, WidthPx: 9000},
+		{MediaType: media.JPEG, HeightPx: 1 << 30},
 		{MediaType: media.H264, WidthPx: 321, HeightPx: 240}, {MediaType: media.H264, WidthPx: 8, HeightPx: 8},
 		{MediaType: media.H264, WidthPx: 4098, HeightPx: 2160}, {MediaType: media.H264, FrameRateHz: -1},
 	} {
@@ -336,7 +340,8 @@ func TestTooManyVariants(t *testing.T) {
 	for i := range maxVariants {
 		p.open(t, &mediav1.VideoFormat{MediaType: media.JPEG, WidthPx: int32(100 + i), HeightPx: 100})
 	}
-	if _, err := p.Open(&mediav1.VideoFormat{MediaType: media.H264, WidthPx: 320, HeightPx: 240}); !errors.Is(err, ErrTooMany) {
+	if _, err := p.Open(&mediav1.VideoFormat{MediaType: media.H264, WidthPx: 320, HeightPx: 240}); !errors.Is(err,
+		ErrTooMany) {
 		t.Errorf("got %v", err)
 	}
 	// what the bus carries always has room

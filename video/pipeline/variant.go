@@ -198,7 +198,8 @@ func (v *variant) prepare(c *capture) error {
 }
 
 func sameFormat(a, b *mediav1.VideoFormat) bool {
-	return a.GetWidthPx() == b.GetWidthPx() && a.GetHeightPx() == b.GetHeightPx() && a.GetFrameRateHz() == b.GetFrameRateHz()
+	return a.GetWidthPx() == b.GetWidthPx() && a.GetHeightPx() == b.GetHeightPx() &&
+		a.GetFrameRateHz() == b.GetFrameRateHz()
 }
 
 func (v *variant) encode(c *capture, img *media.I420) error {

@@ -18,7 +18,8 @@ func (s *Service) GetControls(context.Context, *camerav1.GetControlsRequest) (*c
 }
 
 // SetControls implements CameraService.
-func (s *Service) SetControls(_ context.Context, r *camerav1.SetControlsRequest) (*camerav1.SetControlsResponse, error) {
+func (s *Service) SetControls(_ context.Context, r *camerav1.SetControlsRequest) (*camerav1.SetControlsResponse,
+	error) {
 	c, err := s.controller()
 	if err != nil {
 		return nil, s.status(err)

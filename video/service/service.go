@@ -82,15 +82,18 @@ func (s *Service) ListFormats(context.Context, *camerav1.ListFormatsRequest) (*c
 	if err != nil {
 		return nil, s.status(err)
 	}
-	return &camerav1.ListFormatsResponse{NativeFormats: info.Native, CurrentFormat: info.Current, OfferedFormats: offered}, nil
+	return &camerav1.ListFormatsResponse{NativeFormats: info.Native, CurrentFormat: info.Current,
+		OfferedFormats: offered}, nil
 }
 
 // CaptureFrame implements CameraService.
-func (s *Service) CaptureFrame(ctx context.Context, r *camerav1.CaptureFrameRequest) (*camerav1.CaptureFrameResponse, error) {
+func (s *Service) CaptureFrame(ctx context.Context, r *camerav1.CaptureFrameRequest) (*camerav1.CaptureFrameResponse,
+	error) {
 	want := withDefault(r.GetFormat(), media.JPEG)
 	want.FrameRateHz = 0
 	if media.InterCoded(want.GetMediaType()) {
-		return nil, status.Errorf(codes.InvalidArgument, "media_type is %s, must be %s or %s for a single picture; read %s with StreamFrames",
+		return nil, status.Errorf(codes.InvalidArgument,
+			"media_type is %s, must be %s or %s for a single picture; read %s with StreamFrames",
 			want.GetMediaType(), media.JPEG, media.Raw, want.GetMediaType())
 	}
 	ctx, cancel := context.WithTimeout(ctx, captureTimeout)
@@ -135,7 +138,8 @@ func withDefault(f *mediav1.VideoFormat, mediaType string) *mediav1.VideoFormat 
 }
 
 // RequestKeyFrame implements CameraService.
-func (s *Service) RequestKeyFrame(_ context.Context, r *camerav1.RequestKeyFrameRequest) (*camerav1.RequestKeyFrameResponse, error) {
+func (s *Service) RequestKeyFrame(_ context.Context,
+	r *camerav1.RequestKeyFrameRequest) (*camerav1.RequestKeyFrameResponse, error) {
 	if err := s.present(); err != nil {
 		return nil, err
 	}
@@ -161,7 +165,8 @@ func (s *Service) stream(name string) (Stream, error) {
 		}
 		names = append(names, one.Name)
 	}
-	return Stream{}, status.Errorf(codes.NotFound, "stream %q does not exist, the camera has %s", name, strings.Join(names, ", "))
+	return Stream{}, status.Errorf(codes.NotFound, "stream %q does not exist, the camera has %s", name,
+		strings.Join(names, ", "))
 }
 
 // SetBitrate implements CameraService.

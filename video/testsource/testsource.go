@@ -35,7 +35,8 @@ type Source struct {
 // Open prepares the card. The error names the invalid size or rate.
 func Open(config Config) (*Source, error) {
 	if !(config.FrameRate > 0 && config.FrameRate <= media.MaxFrameRate) {
-		return nil, fmt.Errorf("test source: frame rate %v, must be more than 0 and at most %d", config.FrameRate, media.MaxFrameRate)
+		return nil, fmt.Errorf("test source: frame rate %v, must be more than 0 and at most %d", config.FrameRate,
+			media.MaxFrameRate)
 	}
 	card, err := testcard.New(config.Width, config.Height, testcard.Config{Name: config.Name, Animated: config.Animated})
 	if err != nil {

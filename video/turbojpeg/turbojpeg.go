@@ -116,7 +116,8 @@ func decode(jpeg []byte, strict bool) (img *media.I420, warning string, err erro
 	case C.WALDO_MEMORY:
 		return nil, "", errMemory
 	case C.WALDO_SIZE:
-		return nil, "", fmt.Errorf("picture is %dx%d, each side must be 1 to %d: %w", p.width, p.height, media.MaxSize, ErrCorrupt)
+		return nil, "", fmt.Errorf("picture is %dx%d, each side must be 1 to %d: %w", p.width, p.height, media.MaxSize,
+			ErrCorrupt)
 	case C.WALDO_COLOUR:
 		return nil, "", fmt.Errorf("colours are neither YCbCr nor grey: %w", ErrCorrupt)
 	default:

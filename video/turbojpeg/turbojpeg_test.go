@@ -165,7 +165,8 @@ func TestCameraHabits(t *testing.T) {
 		"garbage behind the end":     {append(bytes.Clone(whole), "junk\xff\xd8\xff\xff\xda"...), img},
 		"stray bytes before the end": {append(append(bytes.Clone(body), "stray"...), 0xff, 0xd9), img},
 		"no end":                     {body, img},
-		"stray bytes amid":           {bytes.Replace(restart, []byte{0xff, 0xd1}, []byte{7, 7, 7, 0xff, 0xd1}, 1), yuvtest.Picture(98, 66, 0)},
+		"stray bytes amid": {bytes.Replace(restart, []byte{0xff, 0xd1}, []byte{7, 7, 7, 0xff, 0xd1}, 1),
+			yuvtest.Picture(98, 66, 0)},
 	} {
 		got, err := Decode(c.data)
 		if err != nil {
@@ -212,7 +213,8 @@ func TestEncodeErrorsNameTheField(t *testing.T) {
 	_, plane := Encode(short, 80)
 	_, low := Encode(media.NewI420(8, 8), 0)
 	_, high := Encode(media.NewI420(8, 8), 101)
-	for want, err := range map[string]error{"no picture": noPicture, "plane U": plane, "quality 0": low, "quality 101": high} {
+	for want, err := range map[string]error{"no picture": noPicture, "plane U": plane, "quality 0": low,
+		"quality 101": high} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want an error with %q, got %v", want, err)
 		}

@@ -91,7 +91,8 @@ func (e *Encoder) Encode(img *media.I420, forceKey bool, duration time.Duration)
 	if duration < time.Millisecond || duration > maxDuration {
 		return Packet{}, fmt.Errorf("vpx encode: duration %v: must be 1 ms to %v", duration, maxDuration)
 	}
-	n := int(C.waldo_vp8_encode(e.c, bytePtr(img.Y), bytePtr(img.U), bytePtr(img.V), C.int(img.StrideY), C.int(img.StrideC),
+	n := int(C.waldo_vp8_encode(e.c, bytePtr(img.Y), bytePtr(img.U), bytePtr(img.V), C.int(img.StrideY),
+		C.int(img.StrideC),
 		C.int64_t(e.end.Microseconds()), C.int64_t(duration.Microseconds()), boolInt(forceKey || !e.begun)))
 	e.end += duration
 	if n <= 0 {
@@ -149,7 +150,8 @@ func (c Config) validate() error {
 	case c.Height < MinSide || c.Height > MaxSide:
 		return fmt.Errorf("height %d: must be %d to %d; scale or crop the picture", c.Height, MinSide, MaxSide)
 	case blocks*256 > MaxArea:
-		return fmt.Errorf("size %dx%d: more than %d pixels in blocks of 16x16; scale the picture down", c.Width, c.Height, MaxArea)
+		return fmt.Errorf("size %dx%d: more than %d pixels in blocks of 16x16; scale the picture down", c.Width, c.Height,
+			MaxArea)
 	case c.Bitrate < minBitrate || c.Bitrate > maxBitrate:
 		return fmt.Errorf("bitrate %d: must be %d to %d bits per second", c.Bitrate, minBitrate, maxBitrate)
 	case c.Threads < 1 || c.Threads > maxThreads:

@@ -42,7 +42,8 @@ func decodeKey(t *testing.T, data []byte) *media.I420 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &media.I420{Width: header.Width, Height: header.Height, Y: img.Y, U: img.Cb, V: img.Cr, StrideY: img.YStride, StrideC: img.CStride}
+	return &media.I420{Width: header.Width, Height: header.Height, Y: img.Y, U: img.Cb, V: img.Cr, StrideY: img.YStride,
+		StrideC: img.CStride}
 }
 
 func TestKeyFramesAreVP8(t *testing.T) {
@@ -102,7 +103,8 @@ func TestErrorsNameTheField(t *testing.T) {
 	}
 	e := newEncoder(t, Config{Width: 64, Height: 64})
 	for _, duration := range []time.Duration{-1, 0, time.Microsecond, time.Hour} {
-		if _, err := e.Encode(media.NewI420(64, 64), false, duration); err == nil || !strings.Contains(err.Error(), "duration") {
+		if _, err := e.Encode(media.NewI420(64, 64), false, duration); err == nil ||
+			!strings.Contains(err.Error(), "duration") {
 			t.Errorf("duration %v: %v", duration, err)
 		}
 	}

@@ -133,14 +133,16 @@ func (l layout) place(b []byte, stride, width, height int) (placed, error) {
 	}
 	const maxStride = 1 << 17 // with media.MaxSize rows, every offset fits a C int
 	if least := max(row, rowUV); stride > maxStride || stride < row || strideUV < rowUV {
-		return placed{}, fmt.Errorf("stride %d: must be 0 (no padding) or %d to %d for width %d", stride, least, maxStride, width)
+		return placed{}, fmt.Errorf("stride %d: must be 0 (no padding) or %d to %d for width %d", stride, least, maxStride,
+			width)
 	}
 	need := stride*(height-1) + row // the last row may lack padding
 	if l.twoPlanes {
 		need = stride*height + strideUV*(rowsUV-1) + rowUV
 	}
 	if len(b) < need {
-		return placed{}, fmt.Errorf("buffer has %d bytes, but %dx%d with stride %d needs %d", len(b), width, height, stride, need)
+		return placed{}, fmt.Errorf("buffer has %d bytes, but %dx%d with stride %d needs %d", len(b), width, height, stride,
+			need)
 	}
 	p := placed{first: b, stride: C.int(stride), strideUV: C.int(strideUV)}
 	if l.twoPlanes {

@@ -11,7 +11,8 @@ import (
 	"github.com/waldo-robot/waldo/video/yuv/yuvtest"
 )
 
-var sizes = [][2]int{{1, 1}, {2, 2}, {3, 3}, {1, 7}, {8, 1}, {16, 16}, {33, 17}, {64, 48}, {65, 49}, {130, 71}, {641, 363}}
+var sizes = [][2]int{{1, 1}, {2, 2}, {3, 3}, {1, 7}, {8, 1}, {16, 16}, {33, 17}, {64, 48}, {65, 49}, {130, 71},
+	{641, 363}}
 
 // reference reads one pixel out of a packed buffer, in plain Go, as Y, U, V.
 type reference func(b []byte, stride, height, x, y int) (Y, U, V float64)
@@ -38,7 +39,8 @@ func refNV21(b []byte, stride, height, x, y int) (float64, float64, float64) {
 }
 
 func refRGB(r, g, b float64) (float64, float64, float64) { // BT.601, video range
-	return 16 + (65.481*r+128.553*g+24.966*b)/255, 128 + (-37.797*r-74.203*g+112*b)/255, 128 + (112*r-93.786*g-18.214*b)/255
+	return 16 + (65.481*r+128.553*g+24.966*b)/255, 128 + (-37.797*r-74.203*g+112*b)/255, 128 +
+		(112*r-93.786*g-18.214*b)/255
 }
 
 func refRGB24(b []byte, stride, _, x, y int) (float64, float64, float64) {
@@ -205,7 +207,8 @@ func TestWrongBuffersAreNamed(t *testing.T) {
 	short.U = short.U[:10]
 	ok := media.NewI420(64, 48)
 	for want, err := range map[string]error{
-		"YUYV to I420: source: buffer has 6143 bytes, but 64x48 with stride 128 needs 6144": YUYVToI420(ok, make([]byte, 6143), 0),
+		"YUYV to I420: source: buffer has 6143 bytes, but 64x48 with stride 128 needs 6144": YUYVToI420(ok,
+			make([]byte, 6143), 0),
 		"source: buffer has 0 bytes":               BGR24ToI420(ok, nil, 0),
 		"needs 4560":                               NV12ToI420(media.NewI420(63, 48), make([]byte, 4559), 0),
 		"stride 63: must be 0 (no padding) or 64":  NV12ToI420(ok, make([]byte, 1<<20), 63),

@@ -112,7 +112,8 @@ func ToVideoRange(dst, src *media.I420) error {
 		return err
 	}
 	cw, ch := C.int(src.ChromaWidth()), C.int(src.ChromaHeight())
-	C.waldo_luma_to_video(ptr(dst.Y), C.int(dst.StrideY), ptr(src.Y), C.int(src.StrideY), C.int(src.Width), C.int(src.Height))
+	C.waldo_luma_to_video(ptr(dst.Y), C.int(dst.StrideY), ptr(src.Y), C.int(src.StrideY), C.int(src.Width),
+		C.int(src.Height))
 	C.waldo_chroma_to_video(ptr(dst.U), C.int(dst.StrideC), ptr(src.U), C.int(src.StrideC), cw, ch)
 	C.waldo_chroma_to_video(ptr(dst.V), C.int(dst.StrideC), ptr(src.V), C.int(src.StrideC), cw, ch)
 	return nil
@@ -124,7 +125,8 @@ func ToFullRange(dst, src *media.I420) error {
 		return err
 	}
 	cw, ch := C.int(src.ChromaWidth()), C.int(src.ChromaHeight())
-	C.waldo_luma_to_full(ptr(dst.Y), C.int(dst.StrideY), ptr(src.Y), C.int(src.StrideY), C.int(src.Width), C.int(src.Height))
+	C.waldo_luma_to_full(ptr(dst.Y), C.int(dst.StrideY), ptr(src.Y), C.int(src.StrideY), C.int(src.Width),
+		C.int(src.Height))
 	C.waldo_chroma_to_full(ptr(dst.U), C.int(dst.StrideC), ptr(src.U), C.int(src.StrideC), cw, ch)
 	C.waldo_chroma_to_full(ptr(dst.V), C.int(dst.StrideC), ptr(src.V), C.int(src.StrideC), cw, ch)
 	return nil

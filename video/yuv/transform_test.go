@@ -64,7 +64,8 @@ func TestTransforms(t *testing.T) {
 			want := moved(src.Y, src.StrideY, width, height, func(x, y int) (int, int) { return f.from(x, y, size[0], size[1]) })
 			for _, plane := range [][]byte{src.U, src.V} {
 				cw, ch := src.ChromaWidth(), src.ChromaHeight()
-				want = append(want, moved(plane, src.StrideC, (width+1)/2, (height+1)/2, func(x, y int) (int, int) { return f.from(x, y, cw, ch) })...)
+				want = append(want, moved(plane, src.StrideC, (width+1)/2, (height+1)/2,
+					func(x, y int) (int, int) { return f.from(x, y, cw, ch) })...)
 			}
 			for name, pair := range map[string][2]*media.I420{
 				"tight": {media.NewI420(width, height), src},
@@ -82,7 +83,8 @@ func TestTransforms(t *testing.T) {
 
 func TestViewsKeepTheirSurroundings(t *testing.T) {
 	whole := media.NewI420(40, 40)
-	view := &media.I420{Width: 9, Height: 7, StrideY: 40, StrideC: 20, Y: whole.Y[4*40+4:], U: whole.U[2*20+2:], V: whole.V[2*20+2:]}
+	view := &media.I420{Width: 9, Height: 7, StrideY: 40, StrideC: 20, Y: whole.Y[4*40+4:], U: whole.U[2*20+2:],
+		V: whole.V[2*20+2:]}
 	for _, f := range []func() error{
 		func() error { return Rotate(view, yuvtest.Noise(7, 9, 1), 90) },
 		func() error { return Scale(view, yuvtest.Noise(64, 48, 1), Box) },
@@ -137,7 +139,8 @@ func TestScaleToAndFromOnePixel(t *testing.T) {
 		if err := Scale(many, one, Box); err != nil {
 			t.Fatal(err)
 		}
-		if want := bytes.Repeat(one.Y, len(many.Y[:size[0]*size[1]])); !bytes.Equal(many.Y[:size[0]*size[1]], want[:size[0]*size[1]]) {
+		if want := bytes.Repeat(one.Y, len(many.Y[:size[0]*size[1]])); !bytes.Equal(many.Y[:size[0]*size[1]],
+			want[:size[0]*size[1]]) {
 			t.Errorf("%v: one pixel does not fill the picture", size)
 		}
 		if err := Scale(one, yuvtest.Noise(size[0], size[1], 3), Box); err != nil {

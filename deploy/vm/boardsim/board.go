@@ -35,7 +35,8 @@ type Board struct {
 func Build() (*Board, error) {
 	gadgets := filepath.Join(configFS, "usb_gadget")
 	if _, err := os.Stat(gadgets); err != nil {
-		return nil, fmt.Errorf("no USB devices can be put together: mount configfs at %s and run \"modprobe libcomposite\": %w", configFS, err)
+		return nil, fmt.Errorf("no USB devices can be put together: mount configfs at %s and run \"modprobe "+
+			"libcomposite\": %w", configFS, err)
 	}
 	return build(gadgets)
 }
@@ -53,15 +54,18 @@ func build(gadgets string) (*Board, error) {
 	for _, f := range []file{
 		{"idVendor", "0x2341"}, {"idProduct", "0x0043"}, {"bcdUSB", "0x0200"},
 		{"bDeviceClass", "0xef"}, {"bDeviceSubClass", "2"}, {"bDeviceProtocol", "1"}, // made of several functions
-		{"strings/0x409/manufacturer", Manufacturer}, {"strings/0x409/product", Product}, {"strings/0x409/serialnumber", Serial},
-		{"functions/" + hid + "/report_length", fmt.Sprint(PadReportSize)}, {"functions/" + hid + "/report_desc", string(padDescriptor)},
+		{"strings/0x409/manufacturer", Manufacturer}, {"strings/0x409/product", Product},
+		{"strings/0x409/serialnumber", Serial},
+		{"functions/" + hid + "/report_length", fmt.Sprint(PadReportSize)},
+		{"functions/" + hid + "/report_desc", string(padDescriptor)},
 	} {
 		if err := os.WriteFile(filepath.Join(b.dir, f.name), []byte(f.content), 0o644); err != nil {
 			return nil, err
 		}
 	}
 	for _, function := range []string{acm, hid} {
-		if err := os.Symlink(filepath.Join(b.dir, "functions", function), filepath.Join(b.dir, "configs/c.1", function)); err != nil {
+		if err := os.Symlink(filepath.Join(b.dir, "functions", function),
+			filepath.Join(b.dir, "configs/c.1", function)); err != nil {
 			return nil, err
 		}
 	}

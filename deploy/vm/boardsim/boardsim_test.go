@@ -25,7 +25,8 @@ func TestBuild(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"acm.line", "hid.pad"} {
-		if to, err := os.Readlink(filepath.Join(b.dir, "configs/c.1", name)); err != nil || to != filepath.Join(b.dir, "functions", name) {
+		if to, err := os.Readlink(filepath.Join(b.dir, "configs/c.1", name)); err != nil ||
+			to != filepath.Join(b.dir, "functions", name) {
 			t.Errorf("%s leads to %q, %v", name, to, err)
 		}
 	}

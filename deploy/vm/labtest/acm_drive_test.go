@@ -47,7 +47,8 @@ func TestSilentDriver(t *testing.T) {
 		if !strings.HasPrefix(all[moved:], stop) {
 			t.Errorf("after it moved the board heard % x", all[moved:])
 		}
-		t.Logf("the board was stopped %.3f s after it heard the last command", far.at(moved+len(stop)).Sub(far.at(moved)).Seconds())
+		t.Logf("the board was stopped %.3f s after it heard the last command",
+			far.at(moved+len(stop)).Sub(far.at(moved)).Seconds())
 	}
 }
 

@@ -63,7 +63,8 @@ func startAudio(t *testing.T, grpcAddress string) *audio {
 // startAudioAt starts it with a microphone and a speaker. The guest is slow: blocks are long.
 func startAudioAt(t *testing.T, grpcAddress, microphone, speaker string, flags ...string) *audio {
 	t.Helper()
-	p := start(t, "audio", grpcAddress, append([]string{"--source", microphone, "--speaker", speaker, "--block", "60"}, flags...)...)
+	p := start(t, "audio", grpcAddress, append([]string{"--source", microphone, "--speaker", speaker, "--block", "60"},
+		flags...)...)
 	return &audio{p, audiov1.NewAudioServiceClient(p.conn)}
 }
 

@@ -30,7 +30,8 @@ func TestUnplugWhileStreaming(t *testing.T) {
 		if away.GetStateReason() == "" {
 			t.Error("away without a reason")
 		}
-		if _, err := p.cameras.CaptureFrame(p.context(), &camerav1.CaptureFrameRequest{}); status.Code(err) != codes.Unavailable {
+		if _, err := p.cameras.CaptureFrame(p.context(),
+			&camerav1.CaptureFrameRequest{}); status.Code(err) != codes.Unavailable {
 			t.Errorf("CaptureFrame while away: %v, want Unavailable", err)
 		}
 		old := webcam.Pictures()
@@ -147,7 +148,8 @@ func TestMissingCamera(t *testing.T) {
 	}
 	p := startCamera(t, firstAddress, "--source", webcamByID)
 	before := p.awaitAway(webcamByID)
-	if _, err := p.cameras.ListFormats(p.context(), &camerav1.ListFormatsRequest{}); status.Code(err) != codes.Unavailable {
+	if _, err := p.cameras.ListFormats(p.context(),
+		&camerav1.ListFormatsRequest{}); status.Code(err) != codes.Unavailable {
 		t.Errorf("ListFormats while away: %v, want Unavailable", err)
 	}
 	plugIn(t, uvcsim.New())

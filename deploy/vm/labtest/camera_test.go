@@ -48,7 +48,8 @@ func TestVividCapture(t *testing.T) {
 			p.awaitReady()
 			formats := p.formats()
 			fourCC, size := driverFormat(t, device)
-			if got := formats.GetCurrentFormat(); got.GetPixelFormat() != pixelFormat || fourCC != pixelFormat || sizeOf(got) != size {
+			if got := formats.GetCurrentFormat(); got.GetPixelFormat() != pixelFormat || fourCC != pixelFormat ||
+				sizeOf(got) != size {
 				t.Errorf("current format %v, the driver has %s %s, want both to be %s", got, fourCC, size, pixelFormat)
 			}
 			if !offers(formats.GetNativeFormats(), pixelFormat, 640, 360) {
@@ -82,7 +83,8 @@ func checkMovingPictures(t *testing.T, r *reader, size int) {
 		case len(f.GetData()) != size:
 			t.Fatalf("%v has %d bytes, want %d", f.GetFormat(), len(f.GetData()), size)
 		case f.GetEpoch() != last.GetEpoch() || f.GetSequence() <= last.GetSequence():
-			t.Fatalf("frame %d of epoch %d came after %d of %d", f.GetSequence(), f.GetEpoch(), last.GetSequence(), last.GetEpoch())
+			t.Fatalf("frame %d of epoch %d came after %d of %d", f.GetSequence(), f.GetEpoch(), last.GetSequence(),
+				last.GetEpoch())
 		case !f.GetCaptureTime().AsTime().After(last.GetCaptureTime().AsTime()):
 			t.Errorf("frame %d was captured at %v, not after the one before", f.GetSequence(), f.GetCaptureTime().AsTime())
 		case bytes.Equal(f.GetData(), last.GetData()):
@@ -149,9 +151,11 @@ func TestFormatNotOffered(t *testing.T) {
 func TestWebcamPassesThroughUntouched(t *testing.T) {
 	requireLab(t)
 	_, device := plugIn(t, uvcsim.New())
-	p := startCamera(t, firstAddress, "--source", device, "--format", "MJPEG", "--width", "640", "--height", "480", "--fps", "15")
+	p := startCamera(t, firstAddress, "--source", device, "--format", "MJPEG", "--width", "640", "--height", "480",
+		"--fps", "15")
 	p.awaitReady()
-	if got := p.formats().GetCurrentFormat(); got.GetMediaType() != "image/jpeg" || sizeOf(got) != "640x480" || got.GetFrameRateHz() != 15 {
+	if got := p.formats().GetCurrentFormat(); got.GetMediaType() != "image/jpeg" || sizeOf(got) != "640x480" ||
+		got.GetFrameRateHz() != 15 {
 		t.Errorf("current format %v, want image/jpeg 640x480 at 15", got)
 	}
 	r := p.read(jpegFormat())
@@ -205,7 +209,8 @@ func TestWebcamDecodes(t *testing.T) {
 	if got := img.Bounds().Size().String(); got != "(160,120)" {
 		t.Errorf("picture of size %s, want (160,120)", got)
 	}
-	if f := p.read(&mediav1.VideoFormat{MediaType: "video/H264"}).next(); !f.GetKeyFrame() || !bytes.HasPrefix(f.GetData(), []byte{0, 0, 0, 1}) {
+	if f := p.read(&mediav1.VideoFormat{MediaType: "video/H264"}).next(); !f.GetKeyFrame() ||
+		!bytes.HasPrefix(f.GetData(), []byte{0, 0, 0, 1}) {
 		t.Errorf("first H.264 frame: key frame %v, begins with % x", f.GetKeyFrame(), f.GetData()[:min(8, len(f.GetData()))])
 	}
 }
@@ -220,11 +225,13 @@ func TestWebcamControls(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := brightness(got.GetControls())
-	if c.GetType() != camerav1.ControlType_CONTROL_TYPE_INTEGER || c.GetMinimum() != uvcsim.BrightnessMin || c.GetMaximum() != uvcsim.BrightnessMax ||
+	if c.GetType() != camerav1.ControlType_CONTROL_TYPE_INTEGER || c.GetMinimum() != uvcsim.BrightnessMin ||
+		c.GetMaximum() != uvcsim.BrightnessMax ||
 		c.GetDefaultValue() != uvcsim.BrightnessDefault || c.GetValue() != uvcsim.BrightnessDefault {
 		t.Errorf("brightness is %v", c)
 	}
-	set, err := p.cameras.SetControls(p.context(), &camerav1.SetControlsRequest{Values: map[string]int64{"brightness": 77}})
+	set, err := p.cameras.SetControls(p.context(),
+		&camerav1.SetControlsRequest{Values: map[string]int64{"brightness": 77}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +248,8 @@ func TestWebcamControls(t *testing.T) {
 		"unknown":    {map[string]int64{"smell": 1}, codes.NotFound},
 		"too bright": {map[string]int64{"brightness": 256}, codes.OutOfRange},
 	} {
-		if _, err := p.cameras.SetControls(p.context(), &camerav1.SetControlsRequest{Values: c.values}); status.Code(err) != c.want {
+		if _, err := p.cameras.SetControls(p.context(),
+			&camerav1.SetControlsRequest{Values: c.values}); status.Code(err) != c.want {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}

@@ -39,7 +39,8 @@ func TestDriverConformance(t *testing.T) {
 func TestDriverFaults(t *testing.T) {
 	requireLab(t)
 	device := loadVivid(t)
-	p := startCamera(t, firstAddress, "--source", device, "--format", "NV12", "--width", "320", "--height", "180", "--fps", "15")
+	p := startCamera(t, firstAddress, "--source", device, "--format", "NV12", "--width", "320", "--height", "180",
+		"--fps", "15")
 	before := p.awaitReady()
 	r := p.read(raw("I420", 320, 180))
 	r.next()

@@ -26,7 +26,8 @@ func TestManyReports(t *testing.T) {
 			t.Logf("no loss in %v at %.0f reports a second, of %d that were wanted", floodTime, reached, rate)
 			return
 		}
-		t.Logf("%d losses in %v at %.0f reports a second, all of them told: this machine is too slow for that", losses, floodTime, reached)
+		t.Logf("%d losses in %v at %.0f reports a second, all of them told: this machine is too slow for that", losses,
+			floodTime, reached)
 		if rate < lowest {
 			t.Fatal("there is no rate at which nothing gets lost")
 		}

@@ -125,7 +125,8 @@ func (r *reports) receive() (*inputv1.Report, error) {
 	}
 	report := response.GetReport()
 	if report.GetEpoch() != r.state.GetEpoch() || report.GetSequence() != r.last+1 {
-		r.t.Fatalf("report %d of epoch %d came after %d of %d", report.GetSequence(), report.GetEpoch(), r.last, r.state.GetEpoch())
+		r.t.Fatalf("report %d of epoch %d came after %d of %d", report.GetSequence(), report.GetEpoch(), r.last,
+			r.state.GetEpoch())
 	}
 	r.last = report.GetSequence()
 	r.apply(report.GetEvents())

@@ -154,7 +154,8 @@ func TestMouse(t *testing.T) {
 	}
 	r := p.read()
 	report(t, mouse, padsim.Move(padsim.RelX, 3), padsim.Move(padsim.RelY, -5), padsim.Press(padsim.BtnLeft))
-	checkEvents(t, "moved and pressed", r.next().GetEvents(), event(relative, 0, "REL_X", 3, 3), event(relative, 1, "REL_Y", -5, -5),
+	checkEvents(t, "moved and pressed", r.next().GetEvents(), event(relative, 0, "REL_X", 3, 3),
+		event(relative, 1, "REL_Y", -5, -5),
 		event(key, 0x110, "BTN_LEFT", 1, 1))
 	report(t, mouse, padsim.Move(padsim.RelWheel, -1))
 	checkEvents(t, "wheel", r.next().GetEvents(), event(relative, 8, "REL_WHEEL", -1, -1))
@@ -180,7 +181,8 @@ func TestPadThatHasNotSpoken(t *testing.T) {
 	report(t, pad, padsim.Position(padsim.AbsX, 128), padsim.Position(padsim.AbsY, 128), padsim.Position(padsim.AbsZ, 128),
 		padsim.Position(padsim.AbsRZ, 128), padsim.Release(padsim.BtnEast))
 	r.until("BTN_EAST", 0)
-	checkEvents(t, "after it has spoken", p.state().GetAxes(), event(absolute, 0, "ABS_X", 128, 0), event(absolute, 1, "ABS_Y", 128, 0),
+	checkEvents(t, "after it has spoken", p.state().GetAxes(), event(absolute, 0, "ABS_X", 128, 0),
+		event(absolute, 1, "ABS_Y", 128, 0),
 		event(absolute, 2, "ABS_Z", 128, 0), event(absolute, 5, "ABS_RZ", 128, 0))
 	if _, axes := p.device(); !axes["ABS_Z"].GetCentered() || !axes["ABS_RZ"].GetCentered() {
 		t.Errorf("the second stick is taken for triggers: %v", axes)

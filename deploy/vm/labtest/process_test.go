@@ -54,7 +54,8 @@ func start(t *testing.T, kind, grpcAddress string, flags ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	flags = append([]string{"--robot", "lab", "--device", kind, "--grpc", grpcAddress, "--nats", "nats://127.0.0.1:9"}, flags...)
+	flags = append([]string{"--robot", "lab", "--device", kind, "--grpc", grpcAddress, "--nats", "nats://127.0.0.1:9"},
+		flags...)
 	cmd := exec.Command(program, flags...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	log := &testLog{t: t, prefix: kind}

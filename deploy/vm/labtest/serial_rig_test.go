@@ -53,10 +53,11 @@ type said struct {
 func (b *board) read() *said {
 	b.t.Helper()
 	var call grpc.BidiStreamingClient[serialv1.ConnectRequest, serialv1.ConnectResponse]
-	s := &said{messages: read(b.t, func(ctx context.Context) (_ grpc.BidiStreamingClient[serialv1.ConnectRequest, serialv1.ConnectResponse], err error) {
-		call, err = b.serial.Connect(ctx)
-		return call, err
-	})}
+	s := &said{messages: read(b.t,
+		func(ctx context.Context) (_ grpc.BidiStreamingClient[serialv1.ConnectRequest, serialv1.ConnectResponse], err error) {
+			call, err = b.serial.Connect(ctx)
+			return call, err
+		})}
 	if err := call.Send(&serialv1.ConnectRequest{Id: 1}); err != nil { // writes nothing, and is answered
 		b.t.Fatal(err)
 	}
@@ -74,7 +75,8 @@ func (s *said) next() *serialv1.SerialMessage {
 		s.t.Fatalf("the call said %v", response)
 	}
 	if s.last != nil && (m.GetEpoch() != s.last.GetEpoch() || m.GetSequence() != s.last.GetSequence()+1) {
-		s.t.Fatalf("message %d of epoch %d came after %d of %d", m.GetSequence(), m.GetEpoch(), s.last.GetSequence(), s.last.GetEpoch())
+		s.t.Fatalf("message %d of epoch %d came after %d of %d", m.GetSequence(), m.GetEpoch(), s.last.GetSequence(),
+			s.last.GetEpoch())
 	}
 	s.last = m
 	return m

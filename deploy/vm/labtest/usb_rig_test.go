@@ -16,7 +16,8 @@ const (
 // buildBoard puts the simulated board together and takes it apart at the end of the test. It is not plugged in.
 func buildBoard(t *testing.T) *boardsim.Board {
 	t.Helper()
-	command(t, "modprobe", "-a", "dummy_hcd", "libcomposite", "usb_f_acm", "usb_f_hid", "usbhid", "hid-generic", "evdev", "cdc-acm")
+	command(t, "modprobe", "-a", "dummy_hcd", "libcomposite", "usb_f_acm", "usb_f_hid", "usbhid", "hid-generic", "evdev",
+		"cdc-acm")
 	b, err := boardsim.Build()
 	if err != nil {
 		t.Fatal(err)

@@ -49,7 +49,8 @@ func Move(axis uint16, by int32) Event { return Event{evRel, axis, by} }
 func Xbox() Description {
 	d := Description{
 		Name: "Waldo Simulated Xbox Pad", Vendor: 0x045e, Product: 0x028e,
-		Keys: []uint16{BtnSouth, BtnEast, BtnNorth, BtnWest, BtnTL, BtnTR, BtnSelect, BtnStart, BtnMode, BtnThumbL, BtnThumbR},
+		Keys: []uint16{BtnSouth, BtnEast, BtnNorth, BtnWest, BtnTL, BtnTR, BtnSelect, BtnStart, BtnMode, BtnThumbL,
+			BtnThumbR},
 	}
 	for _, stick := range []uint16{AbsX, AbsY, AbsRX, AbsRY} {
 		d.Axes = append(d.Axes, Axis{Code: stick, Minimum: -32768, Maximum: 32767, Flat: 128})

@@ -35,7 +35,8 @@ func TestRequests(t *testing.T) {
 		Name: "x", Vendor: 0x1234, Product: 0x5678, Keys: []uint16{BtnSouth}, Moves: []uint16{RelX, RelWheel}, Repeat: true,
 		Axes: []Axis{{Code: AbsHat0X, Minimum: -1, Maximum: 1, Flat: 2, Value: 3}},
 	}
-	axis, err := hex.DecodeString("1000" + "0000" + "03000000" + "ffffffff" + "01000000" + "00000000" + "02000000" + "00000000")
+	axis, err := hex.DecodeString("1000" + "0000" + "03000000" + "ffffffff" + "01000000" + "00000000" + "02000000" +
+		"00000000")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +65,8 @@ func TestEvents(t *testing.T) {
 		"move":     {Move(RelY, 0x01020304), []byte{2, 0, 1, 0, 4, 3, 2, 1}},
 	} {
 		got := c.event.append([]byte{9})
-		if want := append(append([]byte{9}, make([]byte, 16)...), c.want...); !bytes.Equal(got, want) || len(got) != 1+eventSize {
+		if want := append(append([]byte{9}, make([]byte, 16)...), c.want...); !bytes.Equal(got, want) ||
+			len(got) != 1+eventSize {
 			t.Errorf("%s is % x, want % x", name, got, want)
 		}
 	}

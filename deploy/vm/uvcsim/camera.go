@@ -86,5 +86,6 @@ func serveCommands(r io.Reader, l *link, state *controls) error {
 
 // closed tells the ordinary end of a connection from trouble.
 func closed(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, os.ErrClosed) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, net.ErrClosed)
+	return errors.Is(err, io.EOF) || errors.Is(err, os.ErrClosed) || errors.Is(err, io.ErrClosedPipe) ||
+		errors.Is(err, net.ErrClosed)
 }

@@ -194,7 +194,8 @@ func TestStreamBeginsWithAPicture(t *testing.T) {
 		h.choose(1)
 		h.submit(1, 1, maxPayload, [8]byte{})
 		if a := h.read(true); len(a.data) != maxPayload || a.data[1]&frameEnd != 0 {
-			t.Fatalf("%s: the first payload has %d bytes and flags %x: this test needs a larger picture", name, len(a.data), a.data[1])
+			t.Fatalf("%s: the first payload has %d bytes and flags %x: this test needs a larger picture", name, len(a.data),
+				a.data[1])
 		}
 		restart(h)
 		if number, err := Check(h.picture()); err != nil || number != 1 {
@@ -276,7 +277,8 @@ func FuzzCheck(f *testing.F) {
 	f.Add(New().next(Sizes()[2]))
 	f.Add([]byte{0xFF, 0xD8, 0xFF, 0xFE})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if number, err := Check(b); err == nil && !bytes.Equal(stamp(append([]byte{0xFF, 0xD8}, b[headLength:]...), number), b) {
+		if number, err := Check(b); err == nil && !bytes.Equal(stamp(append([]byte{0xFF, 0xD8}, b[headLength:]...), number),
+			b) {
 			t.Error("accepted other bytes than the camera makes")
 		}
 	})

@@ -29,7 +29,8 @@ var commandCases = []struct {
 	want  command
 	err   error // nil with want.code 0: any
 }{
-	{"in", message(commandSubmit, 7, 1, 1, 16384, [8]byte{}), command{code: 1, seq: 7, toHost: true, endpoint: 1, length: 16384}, nil},
+	{"in", message(commandSubmit, 7, 1, 1, 16384, [8]byte{}), command{code: 1, seq: 7, toHost: true, endpoint: 1,
+		length: 16384}, nil},
 	{"out", message(commandSubmit, 8, 0, 0, 2, [8]byte{0x21, 1}, 5, 6),
 		command{code: 1, seq: 8, length: 2, setup: [8]byte{0x21, 1}, data: []byte{5, 6}}, nil},
 	{"unlink", message(commandUnlink, 9, 0, 0, 7, [8]byte{}), command{code: 2, seq: 9, victim: 7}, nil},
@@ -79,7 +80,8 @@ var statusCases = []struct {
 	want        int
 	err         error
 }{
-	{"first free", "hub port sta spd dev      sockfd local_busid\nhs  0000 006 003 00010001 000003 1-1\nhs  0001 004 000 00000000 000000 0-0\n", 1, nil},
+	{"first free", "hub port sta spd dev      sockfd local_busid\nhs  0000 006 003 00010001 000003 1-1\nhs  0001 004 " +
+		"000 00000000 000000 0-0\n", 1, nil},
 	{"only super speed", "ss  0008 004 000 00000000 000000 0-0\n", 0, ErrNoPort},
 	{"garbage", "hs x y\nhs\n\x00", 0, ErrNoPort},
 	{"empty", "", 0, ErrNoPort},

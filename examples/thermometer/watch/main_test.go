@@ -37,9 +37,10 @@ func TestWatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer server.Close()
-	p, err := device.Start(device.Kind[none]{Name: "thermometer", Version: "1.0.0", New: func(k *device.Kit, _ none) (device.Driver, error) {
-		return warm{device.NewOut[*wrapperspb.DoubleValue](k, "temperature", device.OutOptions{})}, nil
-	}}, device.Settings{Robot: "demo", Device: "shade", NATS: server.URL()}, none{}, nil)
+	p, err := device.Start(device.Kind[none]{Name: "thermometer", Version: "1.0.0",
+		New: func(k *device.Kit, _ none) (device.Driver, error) {
+			return warm{device.NewOut[*wrapperspb.DoubleValue](k, "temperature", device.OutOptions{})}, nil
+		}}, device.Settings{Robot: "demo", Device: "shade", NATS: server.URL()}, none{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

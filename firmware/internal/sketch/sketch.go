@@ -57,7 +57,8 @@ func (o *Odometry) Pose() (x, y int32, heading int16) {
 // Telemetry returns the frame that the firmware makes of t.
 func Telemetry(t wire.Telemetry) []byte {
 	frame := make([]byte, wire.TelemetrySize)
-	C.sketch_telemetry(C.uint32_t(t.Uptime), C.int16_t(t.Left), C.int16_t(t.Right), C.int32_t(t.X), C.int32_t(t.Y), C.int16_t(t.Heading),
+	C.sketch_telemetry(C.uint32_t(t.Uptime), C.int16_t(t.Left), C.int16_t(t.Right), C.int32_t(t.X), C.int32_t(t.Y),
+		C.int16_t(t.Heading),
 		C.uint16_t(t.Battery), C.uint8_t(t.Flags), (*C.uint8_t)(&frame[0]))
 	return frame
 }

@@ -39,12 +39,16 @@ var streams = []struct {
 	{"a byte lost", 0, []any{without(forward, 3), back, forward}, []wire.Command{back, forward}},
 	{"the last byte lost", 0, []any{without(forward, 5), back, forward}, []wire.Command{back, forward}},
 	{"only a part", 0, []any{forward.Encode()[:5]}, nil},
-	{"in time", 0, []any{forward.Encode()[:3], 25, forward.Encode()[3:5], 25, forward.Encode()[5:]}, []wire.Command{forward}},
+	{"in time", 0, []any{forward.Encode()[:3], 25, forward.Encode()[3:5], 25, forward.Encode()[5:]},
+		[]wire.Command{forward}},
 	{"too late", 0, []any{forward.Encode()[:3], 25, forward.Encode()[3:5], 26, forward.Encode()[5:]}, nil},
 	{"an old part before a whole one", 0, []any{forward.Encode()[:5], 51, forward}, []wire.Command{forward}},
-	{"an old start before a slow one", 0, []any{[]byte{0xA5, 0}, 49, back.Encode()[:3], 2, back.Encode()[3:]}, []wire.Command{back}},
-	{"while the clock wraps around", math.MaxUint32 - 20, []any{forward.Encode()[:3], 49, forward.Encode()[3:], back}, []wire.Command{forward, back}},
-	{"too late while the clock wraps around", math.MaxUint32 - 20, []any{forward.Encode()[:3], 51, forward.Encode()[3:]}, nil},
+	{"an old start before a slow one", 0, []any{[]byte{0xA5, 0}, 49, back.Encode()[:3], 2, back.Encode()[3:]},
+		[]wire.Command{back}},
+	{"while the clock wraps around", math.MaxUint32 - 20, []any{forward.Encode()[:3], 49, forward.Encode()[3:], back},
+		[]wire.Command{forward, back}},
+	{"too late while the clock wraps around", math.MaxUint32 - 20, []any{forward.Encode()[:3], 51, forward.Encode()[3:]},
+		nil},
 }
 
 func flip(c wire.Command, i int) []byte {
@@ -168,7 +172,8 @@ func TestCommandReaderInNoise(t *testing.T) {
 func TestTelemetry(t *testing.T) {
 	for _, want := range []wire.Telemetry{
 		{},
-		{Uptime: math.MaxUint32, Left: -255, Right: 255, X: math.MinInt32, Y: math.MaxInt32, Heading: -3142, Battery: 8400, Flags: 3},
+		{Uptime: math.MaxUint32, Left: -255, Right: 255, X: math.MinInt32, Y: math.MaxInt32, Heading: -3142, Battery: 8400,
+			Flags: 3},
 	} {
 		var reader wire.Reader
 		if got := reader.Take(sketch.Telemetry(want)); !slices.Equal(got, []wire.Telemetry{want}) {

@@ -76,8 +76,10 @@ func New(conn *bus.Conn, c Config) *Devices {
 		conn: conn, log: c.Log, settle: settle, entries: map[bus.Address]*entry{}, logged: map[string]bool{},
 		unreadable: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "waldo_bus_unreadable_total",
-			Help: "Messages that could not be read, by reason: definitions, of a device that did not give them; epoch, of a life whose " +
-				"definitions are gone; type, of a type that the device does not define; decode, of bytes that do not fit their type.",
+			Help: "Messages that could not be read, by reason: definitions, of a device that did not give them; epoch, of a " +
+				"life whose " +
+				"definitions are gone; type, of a type that the device does not define; decode, of bytes that do not fit their " +
+				"type.",
 		}, []string{"reason"}),
 	}
 	if d.log == nil {
@@ -217,7 +219,8 @@ func (d *Devices) whyNot(ctx context.Context, a bus.Address, client devicev1.Dev
 	if failed != nil {
 		return err
 	}
-	return status.Errorf(codes.FailedPrecondition, "device %s does not describe its messages and methods (DeviceService.GetDescriptors): its program, "+
+	return status.Errorf(codes.FailedPrecondition, "device %s does not describe its messages and methods "+
+		"(DeviceService.GetDescriptors): its program, "+
 		"waldo-%s %s, is older than this one: update it", a, r.GetDevice().GetKind(), r.GetDevice().GetVersion())
 }
 

@@ -69,22 +69,25 @@ func (d *thermometer) files() *descriptorpb.FileDescriptorSet {
 	}
 	acme := &descriptorpb.FileDescriptorProto{
 		Name: proto.String("acme.proto"), Package: proto.String("acme.v1"), Syntax: proto.String("proto3"),
-		MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("Reading"), Field: []*descriptorpb.FieldDescriptorProto{{
-			Name: proto.String("value"), JsonName: proto.String("value"), Number: proto.Int32(1), Type: d.field.Enum(),
-			Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum()}}}},
+		MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("Reading"),
+			Field: []*descriptorpb.FieldDescriptorProto{{
+				Name: proto.String("value"), JsonName: proto.String("value"), Number: proto.Int32(1), Type: d.field.Enum(),
+				Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum()}}}},
 	}
 	if d.reads {
 		acme.Dependency = []string{"google/protobuf/wrappers.proto"}
 		r.Files.File = append(r.Files.File, protodesc.ToFileDescriptorProto(wrapperspb.File_google_protobuf_wrappers_proto))
-		acme.Service = []*descriptorpb.ServiceDescriptorProto{{Name: proto.String("Reader"), Method: []*descriptorpb.MethodDescriptorProto{{
-			Name: proto.String("Read"), InputType: proto.String(".google.protobuf.StringValue"),
-			OutputType: proto.String(".google.protobuf.StringValue")}}}}
+		acme.Service = []*descriptorpb.ServiceDescriptorProto{{Name: proto.String("Reader"),
+			Method: []*descriptorpb.MethodDescriptorProto{{
+				Name: proto.String("Read"), InputType: proto.String(".google.protobuf.StringValue"),
+				OutputType: proto.String(".google.protobuf.StringValue")}}}}
 	}
 	r.Files.File = append(r.Files.File, acme)
 	return r.Files
 }
 
-func (d *thermometer) GetDescriptors(context.Context, *devicev1.GetDescriptorsRequest) (*devicev1.GetDescriptorsResponse, error) {
+func (d *thermometer) GetDescriptors(context.Context,
+	*devicev1.GetDescriptorsRequest) (*devicev1.GetDescriptorsResponse, error) {
 	d.asked.Add(1)
 	if d.fails != nil {
 		return nil, d.fails
@@ -98,7 +101,8 @@ func (d *thermometer) GetDescriptors(context.Context, *devicev1.GetDescriptorsRe
 
 func (d *thermometer) GetDevice(context.Context, *devicev1.GetDeviceRequest) (*devicev1.GetDeviceResponse, error) {
 	d.calls.Add(1)
-	return &devicev1.GetDeviceResponse{Device: &devicev1.Device{Name: "shade", Kind: "thermometer", Version: "0.9.0", Epoch: d.epoch}}, nil
+	return &devicev1.GetDeviceResponse{Device: &devicev1.Device{Name: "shade", Kind: "thermometer", Version: "0.9.0",
+		Epoch: d.epoch}}, nil
 }
 
 func (d *thermometer) HoldStream(context.Context, *devicev1.HoldStreamRequest) (*devicev1.HoldStreamResponse, error) {
@@ -106,12 +110,13 @@ func (d *thermometer) HoldStream(context.Context, *devicev1.HoldStreamRequest) (
 }
 
 // reader is a service that no generated code knows.
-var reader = grpc.ServiceDesc{ServiceName: "acme.v1.Reader", HandlerType: (*any)(nil), Methods: []grpc.MethodDesc{{MethodName: "Read",
-	Handler: func(srv any, _ context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
-		srv.(*thermometer).calls.Add(1)
-		var text wrapperspb.StringValue
-		return &text, decode(&text)
-	}}}}
+var reader = grpc.ServiceDesc{ServiceName: "acme.v1.Reader", HandlerType: (*any)(nil),
+	Methods: []grpc.MethodDesc{{MethodName: "Read",
+		Handler: func(srv any, _ context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+			srv.(*thermometer).calls.Add(1)
+			var text wrapperspb.StringValue
+			return &text, decode(&text)
+		}}}}
 
 // serve begins a life, at an address.
 func serve(t *testing.T, conn *bus.Conn, a bus.Address, d *thermometer) *thermometer {
@@ -254,7 +259,8 @@ func TestOldDevice(t *testing.T) {
 		device *thermometer
 		says   string
 	}{
-		"old":    {&thermometer{epoch: 1, fails: status.Error(codes.Unimplemented, "method GetDescriptors not implemented")}, "waldo-thermometer 0.9.0, is older than this one: update it"},
+		"old": {&thermometer{epoch: 1, fails: status.Error(codes.Unimplemented, "method GetDescriptors not implemented")},
+			"waldo-thermometer 0.9.0, is older than this one: update it"},
 		"broken": {&thermometer{epoch: 1, field: 99}, "definitions: file \"acme.proto\""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -280,12 +286,14 @@ func TestForgets(t *testing.T) {
 	devices := dynamic.New(conn, dynamic.Config{})
 	var all []*thermometer
 	for i := range dynamic.MaxDevices + 1 {
-		d := serve(t, conn, bus.Address{Robot: "demo", Device: fmt.Sprint("d", i)}, &thermometer{epoch: int64(i + 1), field: asInt})
+		d := serve(t, conn, bus.Address{Robot: "demo", Device: fmt.Sprint("d", i)},
+			&thermometer{epoch: int64(i + 1), field: asInt})
 		all = append(all, d)
 	}
 	ask := func(i int) {
 		t.Helper()
-		if life, err := devices.Of(t.Context(), bus.Address{Robot: "demo", Device: fmt.Sprint("d", i)}); err != nil || life.Epoch != int64(i+1) {
+		if life, err := devices.Of(t.Context(), bus.Address{Robot: "demo", Device: fmt.Sprint("d", i)}); err != nil ||
+			life.Epoch != int64(i+1) {
 			t.Fatal(life, err)
 		}
 	}
@@ -343,11 +351,13 @@ func TestCall(t *testing.T) {
 	}
 	nobody := get
 	nobody.Device.Device = "nobody"
-	if _, err := devices.Call(t.Context(), nobody); status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "demo/nobody is not running") {
+	if _, err := devices.Call(t.Context(), nobody); status.Code(err) != codes.Unavailable ||
+		!strings.Contains(err.Error(), "demo/nobody is not running") {
 		t.Errorf("no such device: %v", err)
 	}
 	nobody.Device.Device = "a.b"
-	if _, err := devices.Call(t.Context(), nobody); status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), "device: ") {
+	if _, err := devices.Call(t.Context(), nobody); status.Code(err) != codes.InvalidArgument ||
+		!strings.Contains(err.Error(), "device: ") {
 		t.Errorf("no name: %v", err)
 	}
 }
@@ -363,7 +373,8 @@ func TestCallAfterRestart(t *testing.T) {
 		return string(response), err
 	}
 	first := serve(t, conn, shade, &thermometer{epoch: 1, field: asInt})
-	if _, err := read(); status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), "there is no service") {
+	if _, err := read(); status.Code(err) != codes.InvalidArgument ||
+		!strings.Contains(err.Error(), "there is no service") {
 		t.Errorf("a method that the first life does not have: %v", err)
 	}
 	first.service.Close()
@@ -383,8 +394,10 @@ func TestCallAfterRestart(t *testing.T) {
 func TestNamesakes(t *testing.T) {
 	conn := connect(t)
 	devices := dynamic.New(conn, dynamic.Config{})
-	both := []*thermometer{serve(t, conn, shade, &thermometer{epoch: 1, field: asInt}), serve(t, conn, shade, &thermometer{epoch: 2, field: asInt})}
-	if _, err := devices.Call(t.Context(), dynamic.Call{Device: shade, Method: "waldo.device.v1.DeviceService/GetDevice"}); err != nil {
+	both := []*thermometer{serve(t, conn, shade, &thermometer{epoch: 1, field: asInt}),
+		serve(t, conn, shade, &thermometer{epoch: 2, field: asInt})}
+	if _, err := devices.Call(t.Context(), dynamic.Call{Device: shade,
+		Method: "waldo.device.v1.DeviceService/GetDevice"}); err != nil {
 		t.Fatal(err)
 	}
 	for _, d := range both {

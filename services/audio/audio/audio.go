@@ -26,7 +26,8 @@ import (
 
 // Kind is what package device runs.
 func Kind() device.Kind[Config] {
-	return device.Kind[Config]{Name: "audio", Version: version.Version, Defaults: Defaults(), OneCore: true, New: newDriver}
+	return device.Kind[Config]{Name: "audio", Version: version.Version, Defaults: Defaults(), OneCore: true,
+		New: newDriver}
 }
 
 // speakerQueue is how many packets of the bus may wait: they are taken at once, so this is for hiccups.
@@ -98,7 +99,8 @@ func newDriverOf(
 
 func (d *driver) addSpeaker(config Config, heard *capture.Pipeline) error {
 	speaker, err := playout.NewSpeaker(playout.Config{
-		Rate: config.Rate, Channels: config.Channels, MaxTalkers: config.MaxTalkers, MaxTalk: config.MaxTalk, Metrics: d.kit.Metrics,
+		Rate: config.Rate, Channels: config.Channels, MaxTalkers: config.MaxTalkers, MaxTalk: config.MaxTalk,
+		Metrics: d.kit.Metrics,
 	}, config.block(), heard)
 	if err != nil {
 		return err
@@ -167,7 +169,10 @@ func (d *driver) parts(opened card.Card) []func(context.Context) error {
 	parts := []func(context.Context) error{
 		opened.Watch,
 		d.levels.Run,
-		serve(d.loudness, func() (*stream.Subscription[*audiov1.StreamLevelsResponse], error) { return d.levels.Subscribe(), nil }),
+		serve(d.loudness, func() (*stream.Subscription[*audiov1.StreamLevelsResponse], error) {
+			return d.levels.Subscribe(),
+				nil
+		}),
 	}
 	if d.microphone != nil {
 		parts = append(parts,
@@ -193,7 +198,8 @@ func serve[M proto.Message, R device.Reader[M]](to *device.Out[M], open func() (
 
 // describe puts what was opened into the device's description.
 func (d *driver) describe(attributes map[string]string) {
-	shown := map[string]string{"driver": "", "microphone": "", "microphone_format": "", "speaker": "", "speaker_format": ""}
+	shown := map[string]string{"driver": "", "microphone": "", "microphone_format": "", "speaker": "",
+		"speaker_format": ""}
 	for key, value := range attributes {
 		shown[key] = strings.TrimSpace(value)
 	}

@@ -37,7 +37,8 @@ type Config struct {
 // Defaults is the configuration of an audio device without any keys.
 func Defaults() Config {
 	return Config{
-		Source: portaudio.Default, Rate: 48_000, Channels: 1, Block: 10, Packet: 20, FEC: true, ExpectedLoss: 10, Complexity: 5, ToneHz: 440,
+		Source: portaudio.Default, Rate: 48_000, Channels: 1, Block: 10, Packet: 20, FEC: true, ExpectedLoss: 10,
+		Complexity: 5, ToneHz: 440,
 		MaxTalkers: 10, MaxTalk: 10 * time.Minute,
 	}
 }
@@ -60,7 +61,8 @@ func (c *Config) Validate() error {
 	case c.Source == none && c.speaker() == none:
 		return robot.BadField("speaker", `source and speaker are both "none", which leaves nothing: set one of them`)
 	case isFile(c.Source) && filepath.Clean(c.Source) == filepath.Clean(c.Speaker):
-		return robot.BadField("speaker", "%q is also the source and would be overwritten: record into another file", c.Speaker)
+		return robot.BadField("speaker", "%q is also the source and would be overwritten: record into another file",
+			c.Speaker)
 	case c.Rate < pcm.MinRate || c.Rate > pcm.MaxRate:
 		return robot.BadField("rate", "%d is out of range: use %d to %d, best 48000", c.Rate, pcm.MinRate, pcm.MaxRate)
 	case c.Channels < 1 || c.Channels > pcm.MaxChannels:
@@ -68,7 +70,8 @@ func (c *Config) Validate() error {
 	case c.Block < 2 || c.Block > 100:
 		return robot.BadField("block", "%d is out of range: use 2 to 100 ms", c.Block)
 	case c.Source == tone && !(c.ToneHz > 0 && c.ToneHz < float64(c.Rate)/2):
-		return robot.BadField("toneHz", "%v is out of range: use more than 0 and less than %d, half of rate", c.ToneHz, c.Rate/2)
+		return robot.BadField("toneHz", "%v is out of range: use more than 0 and less than %d, half of rate", c.ToneHz,
+			c.Rate/2)
 	case c.MaxTalkers < 1 || c.MaxTalkers > 64:
 		return robot.BadField("maxTalkers", "%d is out of range: use 1 to 64", c.MaxTalkers)
 	case c.MaxTalk < time.Second || c.MaxTalk > 24*time.Hour:
@@ -80,7 +83,8 @@ func (c *Config) Validate() error {
 func (c *Config) validateOpus() error {
 	switch {
 	case c.Bitrate != 0 && (c.Bitrate < 6000 || c.Bitrate > 510_000):
-		return robot.BadField("bitrate", "%d is out of range: use 6000 to 510000 bit/s, or 0 for 32000 per channel", c.Bitrate)
+		return robot.BadField("bitrate", "%d is out of range: use 6000 to 510000 bit/s, or 0 for 32000 per channel",
+			c.Bitrate)
 	case c.Packet != 10 && c.Packet != 20 && c.Packet != 40 && c.Packet != 60:
 		return robot.BadField("packet", "%d is not possible: use 10, 20, 40, or 60 ms", c.Packet)
 	case c.ExpectedLoss < 0 || c.ExpectedLoss > 100:
@@ -111,7 +115,8 @@ func (c *Config) block() int { return max(1, c.Rate*c.Block/1000) }
 
 func (c *Config) opus() capture.Opus {
 	o := capture.Opus{
-		Bitrate: c.Bitrate, NoFEC: !c.FEC, ExpectedLoss: c.ExpectedLoss, DTX: c.DTX, Packet: time.Duration(c.Packet) * time.Millisecond,
+		Bitrate: c.Bitrate, NoFEC: !c.FEC, ExpectedLoss: c.ExpectedLoss, DTX: c.DTX, Packet: time.Duration(
+			c.Packet) * time.Millisecond,
 		Complexity: c.Complexity,
 	}
 	if c.ExpectedLoss == 0 {

@@ -36,7 +36,10 @@ func TestValidate(t *testing.T) {
 		"recorder":        {func(c *Config) { c.Source, c.Speaker = none, "said.wav" }, "", ""},
 		"microphone only": {func(c *Config) { c.Speaker = none }, "", ""},
 		"speaker only":    {func(c *Config) { c.Source = none }, "", ""},
-		"widest":          {func(c *Config) { c.Rate, c.Channels, c.Block, c.Bitrate, c.Packet = 192_000, 2, 100, 510_000, 60 }, "", ""},
+		"widest": {func(c *Config) {
+			c.Rate, c.Channels, c.Block, c.Bitrate, c.Packet = 192_000, 2, 100, 510_000,
+				60
+		}, "", ""},
 		"narrowest": {func(c *Config) {
 			c.Rate, c.Block, c.Bitrate, c.Packet, c.ExpectedLoss, c.Complexity = 8000, 2, 6000, 10, 0, 0
 		}, "", ""},
@@ -92,18 +95,21 @@ func TestRobotFile(t *testing.T) {
 		}
 		return c, err
 	}
-	c, err := read("source: USB\n    speaker: \"null\"\n    fec: false\n    expectedLoss: 0\n    complexity: 0\n    maxTalk: 90s")
+	c, err := read("source: USB\n    speaker: \"null\"\n    fec: false\n    expectedLoss: 0\n    complexity: 0\n    " +
+		"maxTalk: 90s")
 	if err != nil || c.Source != "USB" || c.speaker() != null || c.FEC || c.MaxTalk != 90*time.Second || c.Rate != 48_000 {
 		t.Errorf("got %+v, %v", c, err)
 	}
 	if o := c.opus(); !o.NoFEC || o.ExpectedLoss != -1 || o.Complexity != -1 {
 		t.Errorf("Opus %+v, want no FEC, no expected loss and complexity 0", o)
 	}
-	if o := (&Config{FEC: true, ExpectedLoss: 5, Packet: 20, Complexity: 7}).opus(); o != (capture.Opus{ExpectedLoss: 5, Packet: 20 * time.Millisecond, Complexity: 7}) {
+	if o := (&Config{FEC: true, ExpectedLoss: 5, Packet: 20, Complexity: 7}).opus(); o != (capture.Opus{ExpectedLoss: 5,
+		Packet: 20 * time.Millisecond, Complexity: 7}) {
 		t.Errorf("Opus %+v", o)
 	}
 	for keys, says := range map[string]string{
-		"sorce: tone": "source", "rate: 1000": "robot.yaml:5", "speaker: null": "has no value", "maxTalk: long": "maxTalk", "fec: maybe": "fec",
+		"sorce: tone": "source", "rate: 1000": "robot.yaml:5", "speaker: null": "has no value", "maxTalk: long": "maxTalk",
+		"fec: maybe": "fec",
 	} {
 		if _, err := read(keys); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: got %v, want %q", keys, err, says)
@@ -113,7 +119,8 @@ func TestRobotFile(t *testing.T) {
 
 func TestSpeakerThatIsMeant(t *testing.T) {
 	for _, tt := range []struct{ source, speaker, want string }{
-		{"default", "", "default"}, {"USB", "", "default"}, {"tone", "", "null"}, {"a.wav", "", "null"}, {"none", "", "default"},
+		{"default", "", "default"}, {"USB", "", "default"}, {"tone", "", "null"}, {"a.wav", "", "null"},
+		{"none", "", "default"},
 		{"tone", "default", "default"}, {"USB", "none", "none"}, {"USB", "said.wav", "said.wav"},
 	} {
 		c := Config{Source: tt.source, Speaker: tt.speaker}
@@ -153,7 +160,8 @@ func TestOpen(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || (opened.Microphone != nil) != tt.microphone || (opened.Speaker != nil) != tt.plays || opened.Watch == nil {
+		if err != nil || (opened.Microphone != nil) != tt.microphone || (opened.Speaker != nil) != tt.plays ||
+			opened.Watch == nil {
 			t.Errorf("%s: %+v, %v", what, opened, err)
 			continue
 		}

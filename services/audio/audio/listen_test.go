@@ -37,8 +37,10 @@ func TestListen(t *testing.T) {
 			t.Fatal(err)
 		}
 		f := r.GetFrame()
-		if f.GetEpoch() != w.process.Kit().Epoch() || f.GetSequence() != i || f.GetFormat().GetMediaType() != pcm.Opus || f.GetSampleCount() != 960 {
-			t.Errorf("packet %d: %d of epoch %d, %v, %d samples", i, f.GetSequence(), f.GetEpoch(), f.GetFormat(), f.GetSampleCount())
+		if f.GetEpoch() != w.process.Kit().Epoch() || f.GetSequence() != i || f.GetFormat().GetMediaType() != pcm.Opus ||
+			f.GetSampleCount() != 960 {
+			t.Errorf("packet %d: %d of epoch %d, %v, %d samples", i, f.GetSequence(), f.GetEpoch(), f.GetFormat(),
+				f.GetSampleCount())
 		}
 	}
 }
@@ -127,9 +129,12 @@ func TestHalfADevice(t *testing.T) {
 
 func TestVolume(t *testing.T) {
 	w := start(t, small())
-	for name, gain := range map[string]float64{"too loud": 20.1, "too quiet": -60.1, "no number": math.NaN(), "endless": math.Inf(1)} {
-		_, err := w.audio.SetVolume(w.context(), &audiov1.SetVolumeRequest{Microphone: &audiov1.Volume{GainDb: -3}, Speaker: &audiov1.Volume{GainDb: gain}})
-		if status.Code(err) != codes.OutOfRange || !strings.Contains(err.Error(), "speaker.gain_db") || !strings.Contains(err.Error(), "-60 to 20") {
+	for name, gain := range map[string]float64{"too loud": 20.1, "too quiet": -60.1, "no number": math.NaN(),
+		"endless": math.Inf(1)} {
+		_, err := w.audio.SetVolume(w.context(), &audiov1.SetVolumeRequest{Microphone: &audiov1.Volume{GainDb: -3},
+			Speaker: &audiov1.Volume{GainDb: gain}})
+		if status.Code(err) != codes.OutOfRange || !strings.Contains(err.Error(), "speaker.gain_db") ||
+			!strings.Contains(err.Error(), "-60 to 20") {
 			t.Errorf("%s: %v, want OutOfRange", name, err)
 		}
 	}
@@ -144,7 +149,8 @@ func TestVolume(t *testing.T) {
 	s := w.listen(&audiov1.StreamAudioRequest{Format: raw(pcm.F32LE, 0, 0)})
 	got := w.hear(s, 500*time.Millisecond)
 	checkTone(t, "quieter", got[len(got)/2:], 48000, 440, -32)
-	if _, err := w.audio.SetVolume(w.context(), &audiov1.SetVolumeRequest{Microphone: &audiov1.Volume{Muted: true}}); err != nil {
+	if _, err := w.audio.SetVolume(w.context(),
+		&audiov1.SetVolumeRequest{Microphone: &audiov1.Volume{Muted: true}}); err != nil {
 		t.Fatal(err)
 	}
 	for begin := time.Now(); ; {
@@ -165,12 +171,14 @@ func TestUnplugged(t *testing.T) {
 		w.hear(s, 100*time.Millisecond)
 		talker := w.talk()
 		f := raw(pcm.S16LE, 48000, 1)
-		if err := talker.Send(&audiov1.PlayAudioRequest{Frame: &mediav1.AudioFrame{Format: f, Data: sine(1000, f, 10*time.Second)}}); err != nil {
+		if err := talker.Send(&audiov1.PlayAudioRequest{Frame: &mediav1.AudioFrame{Format: f,
+			Data: sine(1000, f, 10*time.Second)}}); err != nil {
 			t.Fatal(err)
 		}
 		w.await("sound", func() bool { return w.card.length() > 0 })
 		w.card.pull()
-		if err := talker.RecvMsg(&audiov1.PlayAudioResponse{}); status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), errPulled.Error()) {
+		if err := talker.RecvMsg(&audiov1.PlayAudioResponse{}); status.Code(err) != codes.Unavailable ||
+			!strings.Contains(err.Error(), errPulled.Error()) {
 			t.Errorf("a talker got %v, want Unavailable and why", err)
 		}
 		w.await("away", w.state(away))

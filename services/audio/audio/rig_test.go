@@ -78,9 +78,11 @@ func (s *soundCard) open(c Config, n needs) (card.Card, error) {
 		return card.Card{}, errPulled
 	}
 	s.format = c.format()
-	opened, err := sim.OpenMicrophone(sim.MicrophoneConfig{Pace: sim.Pace{Format: c.format(), Block: c.block(), Batch: n.batch}, Hz: c.ToneHz})
+	opened, err := sim.OpenMicrophone(sim.MicrophoneConfig{Pace: sim.Pace{Format: c.format(), Block: c.block(),
+		Batch: n.batch}, Hz: c.ToneHz})
 	pulled := s.pulled
-	opened.Speaker = &earshot{s, sim.OpenSpeaker(sim.SpeakerConfig{Format: c.format(), Block: c.block(), While: n.while}).Speaker}
+	opened.Speaker = &earshot{s, sim.OpenSpeaker(sim.SpeakerConfig{Format: c.format(), Block: c.block(),
+		While: n.while}).Speaker}
 	opened.Attributes["speaker"] = "test"
 	opened.Watch = func(ctx context.Context) error {
 		select {

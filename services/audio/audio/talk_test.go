@@ -66,12 +66,16 @@ func TestBadTalkers(t *testing.T) {
 		"no format":     {&mediav1.AudioFrame{Data: make([]byte, 4)}, "format"},
 		"media type":    {&mediav1.AudioFrame{Format: &mediav1.AudioFormat{MediaType: "audio/aac"}}, "media_type"},
 		"half a sample": {&mediav1.AudioFrame{Format: f, Data: make([]byte, 5)}, "data has 5 bytes, must be a multiple of 4"},
-		"wrong count":   {&mediav1.AudioFrame{Format: f, Data: make([]byte, 8), SampleCount: 3}, "sample_count is 3, but data holds 2"},
-		"garbage":       {&mediav1.AudioFrame{Format: opus, Data: []byte("\xffthis is no Opus at all")}, "not an Opus packet"},
-		"long name":     {&mediav1.AudioFrame{Format: f, Talker: strings.Repeat("x", 129)}, "talker has 129 bytes, must be at most 128"},
-		"hidden name":   {&mediav1.AudioFrame{Format: f, Talker: "x\x1b[31my"}, "use printable characters only"},
+		"wrong count": {&mediav1.AudioFrame{Format: f, Data: make([]byte, 8), SampleCount: 3},
+			"sample_count is 3, but data holds 2"},
+		"garbage": {&mediav1.AudioFrame{Format: opus, Data: []byte("\xffthis is no Opus at all")},
+			"not an Opus packet"},
+		"long name": {&mediav1.AudioFrame{Format: f, Talker: strings.Repeat("x", 129)},
+			"talker has 129 bytes, must be at most 128"},
+		"hidden name": {&mediav1.AudioFrame{Format: f, Talker: "x\x1b[31my"}, "use printable characters only"},
 	} {
-		if _, err := w.say(test.frame); status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), test.says) {
+		if _, err := w.say(test.frame); status.Code(err) != codes.InvalidArgument ||
+			!strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: %v, want InvalidArgument with %q", name, err, test.says)
 		}
 	}
@@ -109,7 +113,8 @@ func TestElevenTalkers(t *testing.T) {
 	var calls []audiov1.AudioService_PlayAudioClient
 	for i := range 10 {
 		s := w.talk()
-		frame := &mediav1.AudioFrame{Format: f, Data: sine(300+100*float64(i), f, 100*time.Millisecond), Talker: fmt.Sprintf("talker %d", i)}
+		frame := &mediav1.AudioFrame{Format: f, Data: sine(300+100*float64(i), f, 100*time.Millisecond),
+			Talker: fmt.Sprintf("talker %d", i)}
 		if err := s.Send(&audiov1.PlayAudioRequest{Frame: frame}); err != nil {
 			t.Fatal(err)
 		}

@@ -27,7 +27,8 @@ func newEncoder(k key, o Opus) (encoder, error) {
 		return nil, fmt.Errorf("opus: %w", err)
 	}
 	err = errors.Join(
-		e.SetBitrate(cmp.Or(o.Bitrate, 32_000*k.Channels)), e.SetInBandFEC(!o.NoFEC), e.SetPacketLossPerc(o.ExpectedLoss), e.SetDTX(o.DTX),
+		e.SetBitrate(cmp.Or(o.Bitrate,
+			32_000*k.Channels)), e.SetInBandFEC(!o.NoFEC), e.SetPacketLossPerc(o.ExpectedLoss), e.SetDTX(o.DTX),
 		e.SetComplexity(o.Complexity))
 	if err != nil {
 		return nil, fmt.Errorf("opus: %w", err)

@@ -34,13 +34,15 @@ func (p *Pipeline) resolve(want *mediav1.AudioFormat, blockSamples int) (key, er
 	if f.MediaType == pcm.Opus {
 		f.SampleRateHz = cmp.Or(f.SampleRateHz, pcm.OpusRate)
 	} else {
-		f.SampleFormat, f.SampleRateHz = cmp.Or(f.SampleFormat, pcm.S16LE), cmp.Or(f.SampleRateHz, int32(p.config.Format.Rate))
+		f.SampleFormat, f.SampleRateHz = cmp.Or(f.SampleFormat, pcm.S16LE), cmp.Or(f.SampleRateHz,
+			int32(p.config.Format.Rate))
 	}
 	if err := pcm.Validate(f); err != nil {
 		return key{}, err
 	}
 	if blockSamples < 0 || blockSamples > maxBlock {
-		return key{}, fmt.Errorf("%w: block_samples is %d, must be 0 (as captured) to %d", pcm.ErrFormat, blockSamples, maxBlock)
+		return key{}, fmt.Errorf("%w: block_samples is %d, must be 0 (as captured) to %d", pcm.ErrFormat, blockSamples,
+			maxBlock)
 	}
 	k := key{f.MediaType, f.SampleFormat, pcm.Format{Rate: int(f.SampleRateHz), Channels: int(f.Channels)}, blockSamples}
 	switch {

@@ -27,14 +27,16 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, append([]string{"tap"}, labels...))
 	}
 	m := &Metrics{
-		captured: counter("waldo_audio_captured_samples_total", "Samples captured per channel. Stands still while nobody listens."),
+		captured: counter("waldo_audio_captured_samples_total",
+			"Samples captured per channel. Stands still while nobody listens."),
 		repaired: counter("waldo_audio_repaired_samples_total",
 			"Captured samples that were repaired: invalid ones, and those clipped to full scale.", "reason"),
 		made: counter("waldo_audio_frames_total", "Frames encoded, once for all listeners of a format.", "media_type"),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "waldo_audio_make_seconds", Help: "Time to convert and encode one captured block for one format.",
 			Buckets: prometheus.ExponentialBuckets(0.00002, 2, 12)}, []string{"tap", "media_type"}),
-		dropped: counter("waldo_audio_dropped_total", "Blocks and frames that did not reach a listener, by reason.", "reason"),
+		dropped: counter("waldo_audio_dropped_total", "Blocks and frames that did not reach a listener, by reason.",
+			"reason"),
 		readers: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "waldo_audio_readers", Help: "Listeners now, over gRPC and the bus together."}, []string{"tap"}),
 	}
@@ -81,5 +83,6 @@ type variantMetrics struct {
 }
 
 func (m *tapMetrics) of(mediaType string) variantMetrics {
-	return variantMetrics{made: m.all.made.WithLabelValues(m.tap, mediaType), seconds: m.all.seconds.WithLabelValues(m.tap, mediaType)}
+	return variantMetrics{made: m.all.made.WithLabelValues(m.tap, mediaType),
+		seconds: m.all.seconds.WithLabelValues(m.tap, mediaType)}
 }

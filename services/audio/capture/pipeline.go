@@ -81,7 +81,8 @@ func New(config Config) *Pipeline {
 		config.Volume = &pcm.Volume{}
 	}
 	config.Opus = config.Opus.complete()
-	p := &Pipeline{config: config, began: time.Now(), metrics: config.Metrics.of(config.Tap), captured: stream.NewTopic[*block]()}
+	p := &Pipeline{config: config, began: time.Now(), metrics: config.Metrics.of(config.Tap),
+		captured: stream.NewTopic[*block]()}
 	p.variants = stream.NewShared(p.open)
 	return p
 }

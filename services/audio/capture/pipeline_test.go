@@ -85,10 +85,12 @@ func TestFormats(t *testing.T) {
 			sample         string
 			block, want    int // 0 means as captured
 		}{
-			{0, 0, "", 0, from.Rate / 100}, {16000, 1, pcm.S16LE, 0, 160}, {16000, 1, pcm.F32LE, 333, 333}, {8000, 2, pcm.S16LE, 1, 1},
+			{0, 0, "", 0, from.Rate / 100}, {16000, 1, pcm.S16LE, 0, 160}, {16000, 1, pcm.F32LE, 333, 333},
+			{8000, 2, pcm.S16LE, 1, 1},
 			{48000, 2, pcm.F32LE, 480, 480}, {44100, 1, pcm.S16LE, 4410, 4410}, {96000, 1, pcm.F32LE, 1000, 1000},
 		} {
-			wanted := &mediav1.AudioFormat{MediaType: pcm.Raw, SampleFormat: test.sample, SampleRateHz: test.rate, Channels: test.channels}
+			wanted := &mediav1.AudioFormat{MediaType: pcm.Raw, SampleFormat: test.sample, SampleRateHz: test.rate,
+				Channels: test.channels}
 			inBubble(t, Config{Format: from}, func(r *rig) {
 				reader := r.listen(wanted, test.block)
 				defer reader.Close()

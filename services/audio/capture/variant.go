@@ -59,7 +59,8 @@ func (p *Pipeline) newVariant(k key) (*variant, error) {
 	policy := stream.DropOldest(max(4, p.config.Format.Frames(maxDelay)/p.config.Block))
 	v := &variant{
 		p: p, key: k, metrics: p.metrics.of(k.mediaType), input: p.captured.Subscribe(policy),
-		topic: stream.NewTopic[*mediav1.AudioFrame](), sequence: &atomic.Int64{}, converter: converter, encoder: e, expected: -1,
+		topic: stream.NewTopic[*mediav1.AudioFrame](), sequence: &atomic.Int64{},
+		converter: converter, encoder: e, expected: -1,
 	}
 	if v.live() {
 		v.sequence = &p.liveSequence

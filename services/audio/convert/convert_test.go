@@ -20,7 +20,8 @@ func sine(f pcm.Format, frames int, from int) []float32 {
 	return out
 }
 
-var formats = []pcm.Format{{Rate: 48000, Channels: 1}, {Rate: 48000, Channels: 2}, {Rate: 44100, Channels: 2}, {Rate: 8000, Channels: 1}, {Rate: 192000, Channels: 2}}
+var formats = []pcm.Format{{Rate: 48000, Channels: 1}, {Rate: 48000, Channels: 2}, {Rate: 44100, Channels: 2},
+	{Rate: 8000, Channels: 1}, {Rate: 192000, Channels: 2}}
 
 func check(t *testing.T, what string, got []float32, to pcm.Format) {
 	t.Helper()

@@ -73,7 +73,8 @@ func TestDecode(t *testing.T) {
 
 func TestDecodeTakesNoOpus(t *testing.T) {
 	opus := &mediav1.AudioFormat{MediaType: Opus, SampleRateHz: OpusRate, Channels: 1}
-	if _, err := Decode(nil, opus, []byte{1, 2}, 0); !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), "media_type") {
+	if _, err := Decode(nil, opus, []byte{1, 2}, 0); !errors.Is(err, ErrFormat) ||
+		!strings.Contains(err.Error(), "media_type") {
 		t.Error(err)
 	}
 }

@@ -32,7 +32,8 @@ func Decode(dst []float32, f *mediav1.AudioFormat, data []byte, count int) ([]fl
 		return dst, fmt.Errorf("%w: data has %d bytes, must be a multiple of %d: %d channels of %s",
 			ErrFormat, len(data), frame, f.GetChannels(), f.GetSampleFormat())
 	case count != 0 && count != len(data)/frame:
-		return dst, fieldError("sample_count", "is %d, but data holds %d; leave it out, or make it right", count, len(data)/frame)
+		return dst, fieldError("sample_count", "is %d, but data holds %d; leave it out, or make it right", count,
+			len(data)/frame)
 	}
 	if f.GetSampleFormat() == F32LE {
 		for i := 0; i < len(data); i += 4 {

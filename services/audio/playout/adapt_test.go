@@ -27,7 +27,8 @@ func TestNetworkGetsWorseAndBetter(t *testing.T) {
 	t.Logf("while it became worse: nothing heard for %.2f %% of 5 s", 100*adapting.unheard)
 	r := s.watch(35*time.Second, 60*time.Second)
 	s.log(r)
-	if target := s.the().drift.target; target < 0.080 || r.unheard > 0.005 || adapting.unheard > 0.1 || adapting.unheard == 0 {
+	if target := s.the().drift.target; target < 0.080 || r.unheard > 0.005 || adapting.unheard > 0.1 ||
+		adapting.unheard == 0 {
 		t.Errorf("while it was bad: target %.0f ms, want at least 80; nothing heard for %.2f %% and then %.2f %%",
 			1000*target, 100*adapting.unheard, 100*r.unheard)
 	}
@@ -73,7 +74,8 @@ func TestRouteChanges(t *testing.T) {
 	t.Logf("%v stalls, nothing heard for %.0f ms; %v packets left out when it was short again",
 		stalls, 10_000*up.unheard, testutil.ToFloat64(s.metrics.skipped))
 	if n := testutil.ToFloat64(s.metrics.skipped); n == 0 || stalls > 3 || up.unheard > 0.035 {
-		t.Errorf("%v packets skipped, want some; %v stalls, want at most 3; nothing heard for %.0f ms", n, stalls, 10_000*up.unheard)
+		t.Errorf("%v packets skipped, want some; %v stalls, want at most 3; nothing heard for %.0f ms", n, stalls,
+			10_000*up.unheard)
 	}
 }
 
@@ -82,7 +84,8 @@ func TestRouteChanges(t *testing.T) {
 func TestDuplicatesAndReordering(t *testing.T) {
 	t.Parallel()
 	twice := func(_ time.Duration, random *rand.Rand) []time.Duration {
-		return []time.Duration{time.Duration(random.IntN(45)) * time.Millisecond, time.Duration(random.IntN(45)) * time.Millisecond}
+		return []time.Duration{time.Duration(random.IntN(45)) * time.Millisecond,
+			time.Duration(random.IntN(45)) * time.Millisecond}
 	}
 	packets := tone(t)
 	clean := simulate(t, Config{}, network{}, packets).watch(10*time.Second, 30*time.Second)

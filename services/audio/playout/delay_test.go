@@ -47,7 +47,8 @@ func TestDelayFromMouthToSpeaker(t *testing.T) {
 			t.Fatalf("%s: %d beats were heard", tt.name, len(delays))
 		}
 		first, last := delays[1], delays[len(delays)-1]
-		t.Logf("%s: %v at first, %v later; target %.0f ms", tt.name, first.Round(time.Millisecond), last.Round(time.Millisecond), 1000*s.the().drift.target)
+		t.Logf("%s: %v at first, %v later; target %.0f ms", tt.name, first.Round(time.Millisecond),
+			last.Round(time.Millisecond), 1000*s.the().drift.target)
 		if first > tt.first || last > tt.last || last < 40*time.Millisecond {
 			t.Errorf("%s: %v and %v, want at most %v and %v", tt.name, first, last, tt.first, tt.last)
 		}

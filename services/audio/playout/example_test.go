@@ -18,7 +18,8 @@ func Example() {
 	}
 	defer mixer.Close()
 	// A program says something, in a format of its own.
-	feed, err := mixer.Open("doorbell", &mediav1.AudioFormat{MediaType: pcm.Raw, SampleFormat: pcm.S16LE, SampleRateHz: 48000, Channels: 1})
+	feed, err := mixer.Open("doorbell", &mediav1.AudioFormat{MediaType: pcm.Raw, SampleFormat: pcm.S16LE,
+		SampleRateHz: 48000, Channels: 1})
 	if err != nil {
 		fmt.Println(err)
 		return

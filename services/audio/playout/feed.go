@@ -232,7 +232,8 @@ func (f *Feed) talker(time.Time) *audiov1.Talker {
 		return nil
 	}
 	waits := f.lasts(int64(f.line.waiting() / f.channels))
-	return &audiov1.Talker{Name: f.name, Since: timestamppb.New(f.talk), Level: f.meter.Take(), Buffered: durationpb.New(waits)}
+	return &audiov1.Talker{Name: f.name, Since: timestamppb.New(f.talk), Level: f.meter.Take(),
+		Buffered: durationpb.New(waits)}
 }
 
 // lasts is how long so many frames of the speaker last.

@@ -94,7 +94,8 @@ func periods(samples []float32, channels int) (n int) {
 func TestFeedFormats(t *testing.T) {
 	t.Parallel()
 	formats := []*mediav1.AudioFormat{
-		raw(pcm.S16LE, 8000, 1), raw(pcm.S16LE, 16000, 2), raw(pcm.F32LE, 44100, 1), raw(pcm.F32LE, 44100, 2), raw(pcm.S16LE, 48000, 1),
+		raw(pcm.S16LE, 8000, 1), raw(pcm.S16LE, 16000, 2), raw(pcm.F32LE, 44100, 1), raw(pcm.F32LE, 44100, 2), raw(pcm.S16LE,
+			48000, 1),
 		raw(pcm.F32LE, 48000, 2), raw(pcm.S16LE, 192000, 2), opusFormat,
 	}
 	for _, f := range formats {
@@ -282,7 +283,8 @@ func TestFeedBeginsAndEnds(t *testing.T) {
 		if err := feed.Write(t.Context(), frameOf(raw(pcm.F32LE, 48000, 1), sine(500, 0.5, 4800))); err != nil {
 			t.Fatal(err)
 		}
-		if talkers := m.Talkers(); len(talkers) != 1 || talkers[0].GetName() != "program" || !talkers[0].GetSince().AsTime().Equal(begin) {
+		if talkers := m.Talkers(); len(talkers) != 1 || talkers[0].GetName() != "program" ||
+			!talkers[0].GetSince().AsTime().Equal(begin) {
 			t.Errorf("%v talk", talkers)
 		}
 		if err := feed.Drain(t.Context()); err != nil {
@@ -312,7 +314,8 @@ func TestBadSamples(t *testing.T) {
 		w := newWorld(t, Config{})
 		f := open(t, w, raw(pcm.F32LE, rate, 1))
 		nan, inf := float32(math.NaN()), float32(math.Inf(1))
-		samples := []float32{nan, inf, -inf, 1e30, -1e30, math.MaxFloat32, 1.5, math.SmallestNonzeroFloat32, -math.SmallestNonzeroFloat32, 0.5}
+		samples := []float32{nan, inf, -inf, 1e30, -1e30, math.MaxFloat32, 1.5, math.SmallestNonzeroFloat32,
+			-math.SmallestNonzeroFloat32, 0.5}
 		if err := f.Write(t.Context(), frameOf(f.format, samples)); err != nil {
 			t.Fatal(err)
 		}
@@ -395,7 +398,8 @@ func TestFeedInRealTime(t *testing.T) {
 		}
 		sound, pauses := sine(475, 0.5, 96000), []time.Duration{35 * time.Millisecond, 5 * time.Millisecond}
 		for i := range 100 {
-			if err := feed.Write(t.Context(), &mediav1.AudioFrame{Data: pcm.Encode(nil, pcm.F32LE, sound[i*960:(i+1)*960])}); err != nil {
+			if err := feed.Write(t.Context(),
+				&mediav1.AudioFrame{Data: pcm.Encode(nil, pcm.F32LE, sound[i*960:(i+1)*960])}); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(pauses[i%2])
@@ -408,7 +412,8 @@ func TestFeedInRealTime(t *testing.T) {
 		feed.Close()
 		time.Sleep(100 * time.Millisecond)
 		all := heard()
-		if r, end := roughness(before[960:]), roughness(all[len(before)-960:]); r > 0.005 || end > 0.05 || all[len(before)-1] == 0 {
+		if r, end := roughness(before[960:]), roughness(all[len(before)-960:]); r > 0.005 || end > 0.05 ||
+			all[len(before)-1] == 0 {
 			t.Errorf("roughness %.4f, at the end %.4f from %.2f: a click", r, end, all[len(before)-1])
 		}
 		if rest := all[len(all)-960:]; rms(rest) != 0 {

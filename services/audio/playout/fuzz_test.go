@@ -25,24 +25,25 @@ type step struct {
 
 // hostile are sequences of frames that nobody sends who means well. They feed the test and the fuzz target.
 var hostile = map[string][]step{
-	"nothing":               nil,
-	"in order":              {{1, 960, 1, 1, 2}, {1, 960, 0, 2, 2}, {1, 960, 0, 3, 2}, {1, 960, 0, 4, 20}},
-	"epoch 0":               {{1, 960, 0, 1, 10}},
-	"negative":              {{-1, -960, 1, 1, 10}, {math.MinInt64, math.MinInt64, 0, 2, 10}},
-	"at the end":            {{math.MaxInt64, math.MaxInt64, 1, 1, 10}, {1, 1, 0, 2, 200}},
-	"just within":           {{farthestAway - 2, farthestAway - 961, 1, 1, 10}, {1, 960, 0, 2, 20}, {1, 960, 0, 3, 200}},
-	"huge gap":              {{1, 960, 1, 1, 20}, {1 << 40, 960, 0, 2, 20}, {1, 960, 0, 3, 20}},
-	"huge step of index":    {{1, 960, 1, 1, 20}, {1, 1 << 40, 0, 2, 20}, {1, -1 << 40, 0, 3, 20}},
-	"index stands still":    {{1, 960, 1, 1, 2}, {1, 0, 0, 2, 2}, {1, 0, 0, 3, 20}},
-	"index runs back":       {{1, 96000, 1, 1, 2}, {1, -960, 0, 2, 2}, {1, -960, 0, 3, 20}},
-	"small step of index":   {{1, 960, 1, 1, 2}, {1, 1, 0, 2, 2}, {1, 1, 0, 3, 2}, {1, 1, 0, 4, 20}},
-	"sequence runs back":    {{500, 96000, 1, 1, 2}, {-100, -9600, 0, 2, 2}, {-100, -9600, 0, 3, 20}},
-	"just before the first": {{500, 960_000, 1, 1, 0}, {-63, -63 * 960, 0, 2, 0}, {120, 120 * 960, 0, 3, 0}, {-60, -60 * 960, 0, 2, 250}},
-	"late by a queue":       {{500, 960_000, 1, 1, 20}, {100, 96000, 0, 1, 20}, {-128, -96000, 0, 2, 20}},
-	"in the future":         {{1, 960, 1, 1, 2}, {1, 400_000, 0, 2, 200}, {1, 960, 0, 3, 200}},
-	"garbage":               {{1, 960, 1, 200, 2}, {1, 960, 0, 201, 2}, {1, 960, 0, 255, 2}, {1, 960, 0, 0, 20}},
-	"many epochs":           {{1, 1, 1, 1, 1}, {1, 1, 1, 1, 1}, {1, 1, 1, 1, 1}, {1, 1, 1, 1, 1}, {1, 1, 1, 1, 1}},
-	"long packets":          {{1, 960, 1, 252, 5}, {1, 960, 0, 252, 5}, {1, 960, 0, 252, 5}, {1, 960, 0, 252, 250}},
+	"nothing":             nil,
+	"in order":            {{1, 960, 1, 1, 2}, {1, 960, 0, 2, 2}, {1, 960, 0, 3, 2}, {1, 960, 0, 4, 20}},
+	"epoch 0":             {{1, 960, 0, 1, 10}},
+	"negative":            {{-1, -960, 1, 1, 10}, {math.MinInt64, math.MinInt64, 0, 2, 10}},
+	"at the end":          {{math.MaxInt64, math.MaxInt64, 1, 1, 10}, {1, 1, 0, 2, 200}},
+	"just within":         {{farthestAway - 2, farthestAway - 961, 1, 1, 10}, {1, 960, 0, 2, 20}, {1, 960, 0, 3, 200}},
+	"huge gap":            {{1, 960, 1, 1, 20}, {1 << 40, 960, 0, 2, 20}, {1, 960, 0, 3, 20}},
+	"huge step of index":  {{1, 960, 1, 1, 20}, {1, 1 << 40, 0, 2, 20}, {1, -1 << 40, 0, 3, 20}},
+	"index stands still":  {{1, 960, 1, 1, 2}, {1, 0, 0, 2, 2}, {1, 0, 0, 3, 20}},
+	"index runs back":     {{1, 96000, 1, 1, 2}, {1, -960, 0, 2, 2}, {1, -960, 0, 3, 20}},
+	"small step of index": {{1, 960, 1, 1, 2}, {1, 1, 0, 2, 2}, {1, 1, 0, 3, 2}, {1, 1, 0, 4, 20}},
+	"sequence runs back":  {{500, 96000, 1, 1, 2}, {-100, -9600, 0, 2, 2}, {-100, -9600, 0, 3, 20}},
+	"just before the first": {{500, 960_000, 1, 1, 0}, {-63, -63 * 960, 0, 2, 0}, {120, 120 * 960, 0, 3, 0},
+		{-60, -60 * 960, 0, 2, 250}},
+	"late by a queue": {{500, 960_000, 1, 1, 20}, {100, 96000, 0, 1, 20}, {-128, -96000, 0, 2, 20}},
+	"in the future":   {{1, 960, 1, 1, 2}, {1, 400_000, 0, 2, 200}, {1, 960, 0, 3, 200}},
+	"garbage":         {{1, 960, 1, 200, 2}, {1, 960, 0, 201, 2}, {1, 960, 0, 255, 2}, {1, 960, 0, 0, 20}},
+	"many epochs":     {{1, 1, 1, 1, 1}, {1, 1, 1, 1, 1}, {1, 1, 1, 1, 1}, {1, 1, 1, 1, 1}, {1, 1, 1, 1, 1}},
+	"long packets":    {{1, 960, 1, 252, 5}, {1, 960, 0, 252, 5}, {1, 960, 0, 252, 5}, {1, 960, 0, 252, 250}},
 }
 
 func marshal(steps []step) (data []byte) {
@@ -106,7 +107,8 @@ func check(t *testing.T, r *remote) {
 	if waiting != r.queue.waiting {
 		t.Fatalf("%d packets wait, but %d are counted", waiting, r.queue.waiting)
 	}
-	if r.stretch < -maxCorrection || r.stretch > maxCorrection || r.wanted() > r.config.MaxDelay.Seconds() || r.gain < 0 || r.gain > 1 {
+	if r.stretch < -maxCorrection || r.stretch > maxCorrection || r.wanted() > r.config.MaxDelay.Seconds() ||
+		r.gain < 0 || r.gain > 1 {
 		t.Fatalf("stretch %v, wanted %v, gain %v", r.stretch, r.wanted(), r.gain)
 	}
 }
@@ -140,7 +142,10 @@ func TestUsable(t *testing.T) {
 		"no data":                          good(func(f *mediav1.AudioFrame) { f.Data = nil }),
 		"too much data":                    good(func(f *mediav1.AudioFrame) { f.Data = make([]byte, maxPacket+1) }),
 		"a name that writes to a terminal": good(func(f *mediav1.AudioFrame) { f.Talker = "a\x1b[31mb" }),
-		"a name without end":               good(func(f *mediav1.AudioFrame) { f.Talker = strings.Repeat("a", longestName+1) }),
+		"a name without end": good(func(f *mediav1.AudioFrame) {
+			f.Talker = strings.Repeat("a",
+				longestName+1)
+		}),
 	} {
 		if usable(f) {
 			t.Errorf("%s is usable", what)
@@ -178,10 +183,12 @@ func FuzzReceiveData(f *testing.F) {
 
 func FuzzFeedWrite(f *testing.F) {
 	for _, b := range badFrames {
-		f.Add(b.GetFormat().GetMediaType(), b.GetFormat().GetSampleFormat(), b.GetFormat().GetSampleRateHz(), b.GetFormat().GetChannels(),
+		f.Add(b.GetFormat().GetMediaType(), b.GetFormat().GetSampleFormat(), b.GetFormat().GetSampleRateHz(),
+			b.GetFormat().GetChannels(),
 			b.GetSampleCount(), b.GetData())
 	}
-	f.Add(pcm.Raw, pcm.F32LE, int32(8000), int32(2), int32(0), pcm.Encode(nil, pcm.F32LE, []float32{float32(math.NaN()), 1e30, -1, 1}))
+	f.Add(pcm.Raw, pcm.F32LE, int32(8000), int32(2), int32(0), pcm.Encode(nil, pcm.F32LE,
+		[]float32{float32(math.NaN()), 1e30, -1, 1}))
 	f.Add(pcm.Raw, pcm.S16LE, int32(192000), int32(1), int32(2), []byte{0xff, 0x7f, 0, 0x80})
 	f.Add(pcm.Opus, "", int32(48000), int32(2), int32(960), encode(f, sine(400, 0.5, 960), opus.AppVoIP, 24000, true)[0])
 	f.Fuzz(func(t *testing.T, mediaType, sampleFormat string, rate, channels, count int32, data []byte) {

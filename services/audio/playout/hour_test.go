@@ -54,7 +54,8 @@ var drifting = []struct {
 	{"card 200 ppm fast", network{card: 200e-6}, 0, 5 * time.Minute},
 	{"apart by 500 ppm", network{sender: 250e-6, card: -250e-6, late: 3 * time.Millisecond}, 0, 5 * time.Minute},
 	{"sender fast, jitter", network{sender: 200e-6, path: uneven(30*time.Millisecond, 0)}, 0, 5 * time.Minute},
-	{"sender fast, jitter, loss", network{sender: 200e-6, late: 3 * time.Millisecond, path: uneven(30*time.Millisecond, 0.05)}, 0.05, time.Hour},
+	{"sender fast, jitter, loss", network{sender: 200e-6, late: 3 * time.Millisecond,
+		path: uneven(30*time.Millisecond, 0.05)}, 0.05, time.Hour},
 	{"card fast, jitter, loss", network{card: 200e-6, path: uneven(30*time.Millisecond, 0.05)}, 0.05, time.Hour},
 }
 

@@ -27,19 +27,25 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	received := prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "waldo_audio_packets_received_total", Help: "Packets of talkers of the network."})
 	dropped := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "waldo_audio_packets_dropped_total", Help: "Packets of talkers of the network that were not played, by reason."}, []string{"reason"})
+		Name: "waldo_audio_packets_dropped_total", Help: "Packets of talkers of the network that were not played, by " +
+			"reason."}, []string{"reason"})
 	concealed := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "waldo_audio_packets_concealed_total", Help: "Packets that were missing or broken, by what was played instead: " +
+		Name: "waldo_audio_packets_concealed_total", Help: "Packets that were missing or broken, by what was played " +
+			"instead: " +
 			"the copy in the next one (fec), or what the decoder made up (plc)."}, []string{"by"})
 	stalls := prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "waldo_audio_playout_stalls_total", Help: "Times when a talker of the network had no sound left, as at the end of what they said."})
+		Name: "waldo_audio_playout_stalls_total", Help: "Times when a talker of the network had no sound left, as at the " +
+			"end of what they said."})
 	repaired := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "waldo_audio_samples_repaired_total", Help: "Samples of programs that could not be played as they were, by what was wrong: " +
+		Name: "waldo_audio_samples_repaired_total", Help: "Samples of programs that could not be played as they were, by " +
+			"what was wrong: " +
 			"no number (invalid), or beyond full scale (clipped)."}, []string{"what"})
 	refused := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "waldo_audio_talkers_refused_total", Help: "Talkers who were refused or cut off, by reason."}, []string{"reason"})
+		Name: "waldo_audio_talkers_refused_total", Help: "Talkers who were refused or cut off, by reason."},
+		[]string{"reason"})
 	talkers := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "waldo_audio_talkers", Help: "Talkers now: of the network while they talk, programs as long as they are connected."})
+		Name: "waldo_audio_talkers", Help: "Talkers now: of the network while they talk, programs as long as they are " +
+			"connected."})
 	if r != nil {
 		r.MustRegister(received, dropped, concealed, stalls, repaired, refused, talkers)
 	}

@@ -93,7 +93,8 @@ func TestOneTalkerIsNotChanged(t *testing.T) {
 
 func TestTwoTalkersAreAddedUp(t *testing.T) {
 	packets := func(hz float64) [][]byte { return encode(t, sine(hz, 0.3, 48000*3), opus.AppAudio, 64000, false)[100:] }
-	heard := newWorld(t, Config{}).play(3*time.Second, &sender{name: "a", epoch: 1, packets: packets(500)}, &sender{name: "b", epoch: 1, packets: packets(1000)})
+	heard := newWorld(t, Config{}).play(3*time.Second, &sender{name: "a", epoch: 1, packets: packets(500)},
+		&sender{name: "b", epoch: 1, packets: packets(1000)})
 	if level := rms(heard[48000:]); math.Abs(level-0.3) > 0.005 {
 		t.Errorf("level %.3f, want 0.3", level)
 	}
@@ -148,8 +149,10 @@ func TestTalkerThatNeverStops(t *testing.T) {
 	if level := rms(heard); level != 0 {
 		t.Errorf("level %.5f after he was cut off", level)
 	}
-	if len(w.Talkers()) != 0 || testutil.ToFloat64(w.metrics.refusedTooLong) != 1 || testutil.ToFloat64(w.metrics.tooLong) < 490 {
-		t.Errorf("%v; %v refused; %v packets dropped", w.names(), testutil.ToFloat64(w.metrics.refusedTooLong), testutil.ToFloat64(w.metrics.tooLong))
+	if len(w.Talkers()) != 0 || testutil.ToFloat64(w.metrics.refusedTooLong) != 1 ||
+		testutil.ToFloat64(w.metrics.tooLong) < 490 {
+		t.Errorf("%v; %v refused; %v packets dropped", w.names(), testutil.ToFloat64(w.metrics.refusedTooLong),
+			testutil.ToFloat64(w.metrics.tooLong))
 	}
 	w.play(Pause + 100*time.Millisecond)
 	if level := rms(w.play(2*time.Second, s)[48000:]); level < 0.3 {

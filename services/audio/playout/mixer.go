@@ -58,7 +58,8 @@ func New(config Config) (*Mixer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Mixer{config: config, metrics: newMetrics(config.Metrics), refused: map[session]bool{}, limiter: newLimiter(config.Rate)}, nil
+	return &Mixer{config: config, metrics: newMetrics(config.Metrics), refused: map[session]bool{},
+		limiter: newLimiter(config.Rate)}, nil
 }
 
 // Read fills out, channels interleaved, with the next sound for the speaker, each sample within [-1, 1]. It never waits
@@ -114,8 +115,10 @@ func (m *Mixer) Receive(frame *mediav1.AudioFrame) {
 // usable reports whether a frame is a packet of Opus with a place in a stream.
 func usable(f *mediav1.AudioFrame) bool {
 	return f.GetFormat().GetMediaType() == pcm.Opus && f.GetEpoch() > 0 &&
-		f.GetSequence() >= 0 && f.GetSequence() < farthestAway && f.GetSampleIndex() >= 0 && f.GetSampleIndex() < farthestAway &&
-		len(f.GetData()) > 0 && len(f.GetData()) <= maxPacket && len(f.GetTalker()) <= longestName && text.IsPrintable(f.GetTalker())
+		f.GetSequence() >= 0 && f.GetSequence() < farthestAway && f.GetSampleIndex() >= 0 &&
+		f.GetSampleIndex() < farthestAway &&
+		len(f.GetData()) > 0 && len(f.GetData()) <= maxPacket && len(f.GetTalker()) <= longestName &&
+		text.IsPrintable(f.GetTalker())
 }
 
 // remote returns the talker who sent frame, or nil if there are too many.
@@ -164,7 +167,8 @@ func (m *Mixer) Talkers() []*audiov1.Talker {
 			talkers = append(talkers, t)
 		}
 	}
-	slices.SortStableFunc(talkers, func(a, b *audiov1.Talker) int { return a.GetSince().AsTime().Compare(b.GetSince().AsTime()) })
+	slices.SortStableFunc(talkers,
+		func(a, b *audiov1.Talker) int { return a.GetSince().AsTime().Compare(b.GetSince().AsTime()) })
 	return talkers
 }
 

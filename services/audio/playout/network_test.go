@@ -104,7 +104,8 @@ func (s *simulation) send(until time.Duration) {
 		a := s.coming[0]
 		s.coming = s.coming[:copy(s.coming, s.coming[1:])]
 		s.now = s.start.Add(a.at)
-		s.frame.Sequence, s.frame.SampleIndex, s.frame.Data = a.number, a.number*960, s.packets[a.number%int64(len(s.packets))]
+		s.frame.Sequence, s.frame.SampleIndex, s.frame.Data = a.number, a.number*960, s.packets[a.number%int64(len(
+			s.packets))]
 		s.Receive(s.frame)
 	}
 }
@@ -160,8 +161,11 @@ func (s *simulation) watch(from, until time.Duration) (r result) {
 func (s *simulation) log(r result) {
 	s.t.Helper()
 	m := s.metrics
-	s.t.Logf("delay off by at most %.1f ms; target %.0f ms now; roughness %.4f; stretched by %.0f ppm at most; %.2f %% made up;"+
-		" %.0f by FEC, %.0f by PLC, %.0f stalls, %.0f late, %.0f skipped, %.0f duplicates", 1000*r.worst, 1000*s.the().drift.target, r.rough, 1e6*r.stretch,
-		100*r.unheard, testutil.ToFloat64(m.byFEC), testutil.ToFloat64(m.byPLC), testutil.ToFloat64(m.stalls), testutil.ToFloat64(m.late),
+	s.t.Logf("delay off by at most %.1f ms; target %.0f ms now; roughness %.4f; stretched by %.0f ppm at most; %.2f %% "+
+		"made up;"+
+		" %.0f by FEC, %.0f by PLC, %.0f stalls, %.0f late, %.0f skipped, %.0f duplicates", 1000*r.worst,
+		1000*s.the().drift.target, r.rough, 1e6*r.stretch,
+		100*r.unheard, testutil.ToFloat64(m.byFEC), testutil.ToFloat64(m.byPLC), testutil.ToFloat64(
+			m.stalls), testutil.ToFloat64(m.late),
 		testutil.ToFloat64(m.skipped), testutil.ToFloat64(m.duplicate))
 }

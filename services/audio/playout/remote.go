@@ -75,8 +75,9 @@ func newRemote(config *Config, metrics *metrics, who session) (*remote, error) {
 	if err != nil {
 		return nil, fmt.Errorf("talker: %w", err)
 	}
-	return &remote{session: who, config: config, metrics: metrics, arrivals: newArrivals(), decoder: d, converter: converter,
-		tail: make([]float32, crossFade*config.Channels), length: standardPacket}, nil
+	return &remote{session: who, config: config, metrics: metrics, arrivals: newArrivals(), decoder: d,
+		converter: converter,
+		tail:      make([]float32, crossFade*config.Channels), length: standardPacket}, nil
 }
 
 // begin makes a packet the first of the session.

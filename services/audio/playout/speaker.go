@@ -36,7 +36,8 @@ func NewSpeaker(config Config, block int, heard *capture.Pipeline) (*Speaker, er
 		channels: mixer.config.Channels, tap: capture.NewTap(2 * block * mixer.config.Channels),
 		played: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "waldo_audio_played_samples_total",
-			Help: "Samples given to the speaker of each channel. Silence counts, unless the speaker rests meanwhile, as null does."}),
+			Help: "Samples given to the speaker of each channel. Silence counts, unless the speaker rests meanwhile, as null " +
+				"does."}),
 	}
 	if config.Metrics != nil {
 		if err := config.Metrics.Register(s.played); err != nil {

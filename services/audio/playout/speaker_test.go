@@ -14,7 +14,8 @@ import (
 
 func newSpeaker(t *testing.T) *Speaker {
 	t.Helper()
-	s, err := NewSpeaker(Config{}, 480, capture.New(capture.Config{Epoch: 1, Format: pcm.Format{Rate: 48000, Channels: 1}}))
+	s, err := NewSpeaker(Config{}, 480,
+		capture.New(capture.Config{Epoch: 1, Format: pcm.Format{Rate: 48000, Channels: 1}}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -112,7 +112,8 @@ func TestConcealmentIsBetterThanSilence(t *testing.T) {
 	fec, fecGaps, fecSpectrum := measure(withCopies, false)
 	plc, plcGaps, plcSpectrum := measure(without, false)
 	off, offGaps, offSpectrum := measure(without, true)
-	t.Logf("%d of %d packets lost; against the same without loss, segmental SNR of all and of the lost packets only, spectral distance of these: "+
+	t.Logf("%d of %d packets lost; against the same without loss, segmental SNR of all and of the lost packets only, "+
+		"spectral distance of these: "+
 		"FEC and PLC %.1f dB, %.1f dB, %.1f dB; PLC %.1f dB, %.1f dB, %.1f dB; silence %.1f dB, %.1f dB, %.1f dB",
 		len(lost), len(withCopies), fec, fecGaps, fecSpectrum, plc, plcGaps, plcSpectrum, off, offGaps, offSpectrum)
 	if fec < off+1.5 || fecGaps < plcGaps+6 || fecSpectrum > plcSpectrum-2 {

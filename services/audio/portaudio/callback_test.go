@@ -39,7 +39,8 @@ func TestCallbacks(t *testing.T) {
 		for range 10 { // buffers grow to their size
 			called(samples, pa.StreamCallbackTimeInfo{}, 0)
 		}
-		if n := testing.AllocsPerRun(1000, func() { called(samples, pa.StreamCallbackTimeInfo{}, pa.InputOverflow) }); n != 0 {
+		if n := testing.AllocsPerRun(1000,
+			func() { called(samples, pa.StreamCallbackTimeInfo{}, pa.InputOverflow) }); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
 		}
 		if lost < 1000 {

@@ -10,11 +10,13 @@ import (
 
 // TestMain looks for leaks, but for calls of PortAudio that never end: see ErrStuck.
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/waldo-robot/waldo/services/audio/portaudio.(*Library).within.func1"))
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(
+		"github.com/waldo-robot/waldo/services/audio/portaudio.(*Library).within.func1"))
 }
 
 func TestChoose(t *testing.T) {
-	names := []string{"USB Audio: - (hw:1,0)", "HDA Intel: ALC (hw:0,0)", "HDA Intel: HDMI (hw:0,3)", "default", "sysdefault"}
+	names := []string{"USB Audio: - (hw:1,0)", "HDA Intel: ALC (hw:0,0)", "HDA Intel: HDMI (hw:0,3)", "default",
+		"sysdefault"}
 	const all = `"USB Audio: - (hw:1,0)", "HDA Intel: ALC (hw:0,0)", "HDA Intel: HDMI (hw:0,3)", "default", "sysdefault"`
 	for wanted, test := range map[string]struct {
 		names []string
@@ -29,7 +31,8 @@ func TestChoose(t *testing.T) {
 		"none here": {nil, 0, `has "none here" in its name, nor any other: plug one in, or use another source or speaker`},
 	} {
 		got, err := choose(wanted, test.names)
-		if test.says == "" && (err != nil || got != test.want) || test.says != "" && (err == nil || err.Error() != test.says) {
+		if test.says == "" && (err != nil || got != test.want) || test.says != "" &&
+			(err == nil || err.Error() != test.says) {
 			t.Errorf("%s: %d, %v; want %d, %s", wanted, got, err, test.want, test.says)
 		}
 	}
@@ -47,9 +50,12 @@ func TestBusy(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("cards", " 0 [Loopback       ]: Loopback - Loopback\n                      Loopback 1\n 1 [Device         ]: USB-Audio - USB PnP Sound Device\n")
-	write("card0/pcm0p/info", "card: 0\ndevice: 0\nstream: PLAYBACK\nname: Loopback PCM\nsubdevices_count: 1\nsubdevices_avail: 1\n")
-	write("card1/pcm0c/info", "card: 1\ndevice: 0\nstream: CAPTURE\nname: USB Audio\nsubdevices_count: 1\nsubdevices_avail: 0\n")
+	write("cards", " 0 [Loopback       ]: Loopback - Loopback\n                      Loopback 1\n 1 [Device         ]: "+
+		"USB-Audio - USB PnP Sound Device\n")
+	write("card0/pcm0p/info", "card: 0\ndevice: 0\nstream: PLAYBACK\nname: Loopback PCM\nsubdevices_count: "+
+		"1\nsubdevices_avail: 1\n")
+	write("card1/pcm0c/info", "card: 1\ndevice: 0\nstream: CAPTURE\nname: USB Audio\nsubdevices_count: "+
+		"1\nsubdevices_avail: 0\n")
 	write("card2/pcm0c/info", "card: 2\ndevice: 0\nname: Odd\nsubdevices_avail: 0\n")
 	const usb = "USB PnP Sound Device: USB Audio (hw:1,0)"
 	for _, test := range []struct{ direction, wanted, want string }{

@@ -29,7 +29,8 @@ type Library struct {
 
 // ErrStuck is what Open fails with when PortAudio has hung for so long that only a new process can use it again: it can
 // wait for ever for a sound server that died at the wrong moment, and all other calls wait for that one.
-var ErrStuck = fmt.Errorf("%w: the system's sound has hung for too long, and will not come back in this process", device.ErrAway)
+var ErrStuck = fmt.Errorf("%w: the system's sound has hung for too long, and will not come back in this process",
+	device.ErrAway)
 
 var errHangs = fmt.Errorf("%w: the system's sound hangs", device.ErrAway)
 
@@ -164,7 +165,8 @@ func list() ([]*audiov1.SoundDevice, error) {
 	devices := make([]*audiov1.SoundDevice, 0, len(all))
 	for _, d := range all {
 		devices = append(devices, &audiov1.SoundDevice{
-			Name: d.Name, Host: d.HostApi.Name, InputChannels: int32(d.MaxInputChannels), OutputChannels: int32(d.MaxOutputChannels),
+			Name: d.Name, Host: d.HostApi.Name, InputChannels: int32(d.MaxInputChannels), OutputChannels: int32(
+				d.MaxOutputChannels),
 			DefaultSampleRateHz: d.DefaultSampleRate, DefaultInput: d == input, DefaultOutput: d == output,
 		})
 	}

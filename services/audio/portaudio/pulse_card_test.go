@@ -227,7 +227,8 @@ func TestDevicesAndUnknownOnes(t *testing.T) {
 		t.Errorf("a second card: %v, want that it is busy", err)
 	}
 	_, err := (&Library{}).Open(Config{Microphone: "no such", Speaker: pulseSpeaker, Format: standard})
-	if !errors.Is(err, device.ErrAway) || !strings.Contains(err.Error(), pulseMicrophone) || !strings.Contains(err.Error(), "no such") {
+	if !errors.Is(err, device.ErrAway) || !strings.Contains(err.Error(), pulseMicrophone) ||
+		!strings.Contains(err.Error(), "no such") {
 		t.Errorf("an unknown microphone: %v, want one that names those there are", err)
 	}
 }

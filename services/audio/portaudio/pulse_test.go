@@ -35,9 +35,11 @@ func startPulse(t *testing.T) *pulseServer {
 	t.Helper()
 	if _, err := exec.LookPath("pulseaudio"); err != nil {
 		if os.Getenv("WALDO_REQUIRE_PULSE") == "1" {
-			t.Fatal("WALDO_REQUIRE_PULSE promises a sound card, but there is no pulseaudio to play one: install it, and libasound2-plugins")
+			t.Fatal("WALDO_REQUIRE_PULSE promises a sound card, but there is no pulseaudio to play one: install it, and " +
+				"libasound2-plugins")
 		}
-		t.Skip("NOT TESTED: PortAudio needs a sound card: install pulseaudio and libasound2-plugins (make deps-test), which plays one")
+		t.Skip("NOT TESTED: PortAudio needs a sound card: install pulseaudio and libasound2-plugins (make deps-test), " +
+			"which plays one")
 	}
 	dir, err := os.MkdirTemp("", "waldo-pulse") // short: its socket's path has little room
 	if err != nil {
@@ -69,7 +71,8 @@ func (p *pulseServer) alsa() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "pcm.default { type pulse server \"unix:%s\" }\n", p.socket())
 	for name, device := range map[string]string{pulseSpeaker: "lab", pulseMicrophone: "lab.monitor"} {
-		fmt.Fprintf(&b, "pcm.%s { type pulse server \"unix:%s\" device %s hint { show on description %q } }\n", name, p.socket(), device, name)
+		fmt.Fprintf(&b, "pcm.%s { type pulse server \"unix:%s\" device %s hint { show on description %q } }\n", name,
+			p.socket(), device, name)
 	}
 	return b.String()
 }
@@ -78,9 +81,11 @@ func (p *pulseServer) alsa() string {
 func (p *pulseServer) start() {
 	p.t.Helper()
 	_ = os.Remove(p.socket()) // of one that was killed
-	p.cmd = exec.Command("pulseaudio", "-n", "-F", filepath.Join(p.dir, "pulse.pa"), "--daemonize=no", "--exit-idle-time=-1", "--disallow-exit",
+	p.cmd = exec.Command("pulseaudio", "-n", "-F", filepath.Join(p.dir, "pulse.pa"), "--daemonize=no",
+		"--exit-idle-time=-1", "--disallow-exit",
 		"--use-pid-file=no", "--realtime=no", "--high-priority=no", "--log-level=error")
-	p.cmd.Env = append(os.Environ(), "HOME="+p.dir, "XDG_RUNTIME_DIR="+p.dir, "XDG_CONFIG_HOME="+p.dir, "DBUS_SESSION_BUS_ADDRESS=disabled:")
+	p.cmd.Env = append(os.Environ(), "HOME="+p.dir, "XDG_RUNTIME_DIR="+p.dir, "XDG_CONFIG_HOME="+p.dir,
+		"DBUS_SESSION_BUS_ADDRESS=disabled:")
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	p.cmd.Stdout, p.cmd.Stderr = p.t.Output(), p.t.Output()
 	if err := p.cmd.Start(); err != nil {

@@ -92,7 +92,8 @@ func (s *source) describe(err error) error {
 	switch {
 	case errors.Is(err, pa.DeviceUnavailable):
 		kind = device.ErrBusy
-	case errors.Is(err, pa.InvalidSampleRate), errors.Is(err, pa.InvalidChannelCount), errors.Is(err, pa.SampleFormatNotSupported):
+	case errors.Is(err, pa.InvalidSampleRate), errors.Is(err, pa.InvalidChannelCount),
+		errors.Is(err, pa.SampleFormatNotSupported):
 		kind = card.ErrFormat
 	}
 	return fmt.Errorf("%w: %s %q: %w", kind, s.word, s.device.Name, err)

@@ -52,7 +52,8 @@ func New(channels int, quality Quality) (*Converter, error) {
 	if channels < 1 || channels > MaxChannels {
 		return nil, fmt.Errorf("sample rate: %d channels, must be 1 to %d", channels, MaxChannels)
 	}
-	kinds := map[Quality]C.int{Fast: C.SRC_SINC_FASTEST, Medium: C.SRC_SINC_MEDIUM_QUALITY, Best: C.SRC_SINC_BEST_QUALITY, Linear: C.SRC_LINEAR}
+	kinds := map[Quality]C.int{Fast: C.SRC_SINC_FASTEST, Medium: C.SRC_SINC_MEDIUM_QUALITY, Best: C.SRC_SINC_BEST_QUALITY,
+		Linear: C.SRC_LINEAR}
 	kind, ok := kinds[quality]
 	if !ok {
 		return nil, fmt.Errorf("sample rate: quality %d, must be Fast, Medium, Best or Linear", quality)
@@ -78,7 +79,8 @@ func (c *Converter) Process(in, out []float32, ratio float64, end bool) (used, m
 	case !(ratio >= MinRatio && ratio <= MaxRatio):
 		return 0, 0, fmt.Errorf("sample rate: ratio %v, must be 1/256 to 256", ratio)
 	case len(in)%c.channels != 0 || len(out)%c.channels != 0:
-		return 0, 0, fmt.Errorf("sample rate: %d and %d samples, must be whole frames of %d channels", len(in), len(out), c.channels)
+		return 0, 0, fmt.Errorf("sample rate: %d and %d samples, must be whole frames of %d channels", len(in), len(out),
+			c.channels)
 	case len(out) == 0:
 		return 0, 0, nil
 	}

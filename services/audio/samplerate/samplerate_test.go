@@ -41,7 +41,8 @@ func convert(t testing.TB, c *Converter, in []float32, ratio float64, piece, roo
 // TestRates converts a tone: as long, as loud and as high as before, whatever the pieces.
 func TestRates(t *testing.T) {
 	for _, quality := range []Quality{Fast, Medium, Best, Linear} {
-		for _, rates := range [][2]int{{48000, 48000}, {8000, 48000}, {44100, 48000}, {48000, 44100}, {192000, 8000}, {8000, 192000}} {
+		for _, rates := range [][2]int{{48000, 48000}, {8000, 48000}, {44100, 48000}, {48000, 44100}, {192000, 8000},
+			{8000, 192000}} {
 			for _, channels := range []int{1, 2} {
 				if quality == Best && max(rates[0], rates[1]) > 48000 {
 					continue // takes long
@@ -55,7 +56,8 @@ func TestRates(t *testing.T) {
 				if n := len(got) / channels; n < to-8 || n > to+8 {
 					t.Errorf("quality %d, %d to %d Hz, %d channels: a second became %d frames", quality, from, to, channels, n)
 				}
-				if snr := snr(got, 400, to, channels); snr < map[Quality]float64{Linear: 35}[quality] || quality != Linear && snr < 80 {
+				if snr := snr(got, 400, to, channels); snr < map[Quality]float64{Linear: 35}[quality] || quality != Linear &&
+					snr < 80 {
 					t.Errorf("quality %d, %d to %d Hz, %d channels: signal to noise %.0f dB", quality, from, to, channels, snr)
 				}
 				c.Close()

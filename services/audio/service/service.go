@@ -129,8 +129,10 @@ func because(ctx context.Context, err error) error {
 }
 
 var (
-	errNoMicrophone = status.Error(codes.FailedPrecondition, "this device has no microphone: set source to something other than none")
-	errNoSpeaker    = status.Error(codes.FailedPrecondition, "this device has no speaker: set speaker to something other than none")
+	errNoMicrophone = status.Error(codes.FailedPrecondition,
+		"this device has no microphone: set source to something other than none")
+	errNoSpeaker = status.Error(codes.FailedPrecondition,
+		"this device has no speaker: set speaker to something other than none")
 )
 
 func (s *Service) tap(t audiov1.AudioTap) (*capture.Pipeline, error) {
@@ -168,7 +170,8 @@ func (s *Service) PlayAudio(from audiov1.AudioService_PlayAudioServer) error {
 	return from.SendAndClose(played)
 }
 
-func (s *Service) play(ctx context.Context, from audiov1.AudioService_PlayAudioServer) (*audiov1.PlayAudioResponse, error) {
+func (s *Service) play(ctx context.Context, from audiov1.AudioService_PlayAudioServer) (*audiov1.PlayAudioResponse,
+	error) {
 	var feed *playout.Feed
 	for {
 		r, err := from.Recv()

@@ -21,7 +21,8 @@ type MicrophoneConfig struct {
 // OpenMicrophone returns a microphone that hears a sine. It fails if the frequency is out of range.
 func OpenMicrophone(c MicrophoneConfig) (card.Card, error) {
 	if !(c.Hz > 0 && c.Hz < float64(c.Format.Rate)/2) {
-		return card.Card{}, fmt.Errorf("tone: %v Hz is out of range: use more than 0 and less than %d, half the rate", c.Hz, c.Format.Rate/2)
+		return card.Card{}, fmt.Errorf("tone: %v Hz is out of range: use more than 0 and less than %d, half the rate", c.Hz,
+			c.Format.Rate/2)
 	}
 	return card.Card{
 		Microphone: &microphone{MicrophoneConfig: c},

@@ -54,7 +54,8 @@ func TestToneIsPureAndSteady(t *testing.T) {
 			got := record(t, c, time.Second+time.Nanosecond)
 			got = append(got, record(t, c, time.Second+time.Nanosecond)...) // without a click in between
 			m := tonetest.Of(got, test.rate)
-			if math.Abs(m.Hz-test.hz) > test.hz*1e-3 || math.Abs(m.Level-Level) > 0.05 || len(m.Gaps) > 0 || test.hz < 3000 && m.Pure < 0.999 {
+			if math.Abs(m.Hz-test.hz) > test.hz*1e-3 || math.Abs(m.Level-Level) > 0.05 || len(m.Gaps) > 0 || test.hz < 3000 &&
+				m.Pure < 0.999 {
 				t.Errorf("%d Hz: %+v, want a tone of %v Hz at %d dBFS", test.rate, m, test.hz, Level)
 			}
 		})
@@ -63,7 +64,8 @@ func TestToneIsPureAndSteady(t *testing.T) {
 
 func TestTenMinutesAreTenMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, err := OpenMicrophone(MicrophoneConfig{Pace: Pace{Format: pcm.Format{Rate: 44100, Channels: 1}, Block: 44100 / 7}, Hz: 440})
+		c, err := OpenMicrophone(MicrophoneConfig{Pace: Pace{Format: pcm.Format{Rate: 44100, Channels: 1}, Block: 44100 / 7},
+			Hz: 440})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -39,22 +39,26 @@ func TestCatchesUpAndLeavesOut(t *testing.T) {
 
 func TestEndsWithTheErrorOfAStep(t *testing.T) {
 	broken := errors.New("broken")
-	if err := (&Pace{Format: format}).Run(t.Context(), func(time.Time, int) error { return broken }); !errors.Is(err, broken) {
+	if err := (&Pace{Format: format}).Run(t.Context(), func(time.Time, int) error { return broken }); !errors.Is(err,
+		broken) {
 		t.Error(err)
 	}
 }
 
 // TestTakesBlocksAtOnce where nobody waits for the first, and never keeps anybody waiting for longer than a block.
 func TestTakesBlocksAtOnce(t *testing.T) {
-	for _, test := range []struct{ batch, want int }{{960, 960}, {1439, 960}, {1440, 1440}, {480, 480}, {479, 480}, {0, 480}, {-1, 480}} {
+	for _, test := range []struct{ batch, want int }{{960, 960}, {1439, 960}, {1440, 1440}, {480, 480}, {479, 480},
+		{0, 480}, {-1, 480}} {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second+time.Millisecond)
 			defer cancel()
 			begin, all := time.Now(), 0
 			p := Pace{Format: format, Block: 480, Batch: func() int { return test.batch }}
 			err := p.Run(ctx, func(at time.Time, frames int) error {
-				if frames != test.want || at.Sub(begin) != format.Duration(int64(all)) || time.Since(at) != format.Duration(int64(frames)) {
-					t.Errorf("%d frames of %v, %v old; want %d of %v", frames, at.Sub(begin), time.Since(at), test.want, format.Duration(int64(all)))
+				if frames != test.want || at.Sub(begin) != format.Duration(int64(all)) ||
+					time.Since(at) != format.Duration(int64(frames)) {
+					t.Errorf("%d frames of %v, %v old; want %d of %v", frames, at.Sub(begin), time.Since(at), test.want,
+						format.Duration(int64(all)))
 				}
 				all += frames
 				return nil

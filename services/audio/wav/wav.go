@@ -48,7 +48,8 @@ type Sound struct {
 // Parse reads the header of a WAV of so many bytes. The errors wrap card.ErrNotSound and name the problem.
 func Parse(from io.ReaderAt, size int64) (*Sound, error) {
 	var head [12]byte
-	if _, err := from.ReadAt(head[:], 0); err != nil || string(head[8:]) != "WAVE" || !slices.Contains(magics, string(head[:4])) {
+	if _, err := from.ReadAt(head[:], 0); err != nil || string(head[8:]) != "WAVE" ||
+		!slices.Contains(magics, string(head[:4])) {
 		return nil, bad("it does not begin as a WAV file does: %s", remedy)
 	}
 	s := &Sound{data: from, whole: int64(binary.LittleEndian.Uint32(head[4:])) + 8}
@@ -105,13 +106,15 @@ func (s *Sound) format(at, length int64) error {
 	switch {
 	case code == codePCM && (s.bits == 16 || s.bits == 24 || s.bits == 32), code == codeFloat && s.bits == 32:
 	default:
-		return bad("its coding is %d with %d bits, must be linear PCM of 16, 24 or 32 bits or floating point of 32: %s", code, s.bits, remedy)
+		return bad("its coding is %d with %d bits, must be linear PCM of 16, 24 or 32 bits or floating point of 32: %s",
+			code, s.bits, remedy)
 	}
 	if s.Rate < pcm.MinRate || s.Rate > pcm.MaxRate {
 		return bad("its rate is %d Hz, must be %d to %d", s.Rate, pcm.MinRate, pcm.MaxRate)
 	}
 	if s.Channels < 1 || s.Channels > pcm.MaxChannels {
-		return bad("it has %d channels, must be 1 or %d: convert it with ffmpeg -ac %d", s.Channels, pcm.MaxChannels, pcm.MaxChannels)
+		return bad("it has %d channels, must be 1 or %d: convert it with ffmpeg -ac %d", s.Channels, pcm.MaxChannels,
+			pcm.MaxChannels)
 	}
 	return nil
 }

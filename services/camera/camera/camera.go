@@ -23,7 +23,10 @@ func Kind() device.Kind[Config] {
 }
 
 func newDriver(kit *device.Kit, config Config) (device.Driver, error) {
-	return newDriverOf(kit, config, func(ctx context.Context) (source.Source, error) { return open(ctx, config, kit) }), nil
+	return newDriverOf(kit, config, func(ctx context.Context) (source.Source,
+		error) {
+		return open(ctx, config, kit)
+	}), nil
 }
 
 func newDriverOf(kit *device.Kit, config Config, open func(context.Context) (source.Source, error)) *camera.Driver {

@@ -215,8 +215,10 @@ func TestBusAndGRPCCarryTheSameStream(t *testing.T) {
 func TestStreamsAreEncodedOnceEach(t *testing.T) {
 	w := start(t, Kind(), small())
 	w.await(t, "ready", w.state(ready))
-	if got := w.process.Kit().Device().GetStreams(); len(got) != 2 || got[0].GetName() != "video" || got[1].GetName() != "video-vp8" ||
-		!slices.Equal(got[0].GetMediaTypes(), []string{media.H264}) || !slices.Equal(got[1].GetMediaTypes(), []string{media.VP8}) ||
+	if got := w.process.Kit().Device().GetStreams(); len(got) != 2 || got[0].GetName() != "video" ||
+		got[1].GetName() != "video-vp8" ||
+		!slices.Equal(got[0].GetMediaTypes(), []string{media.H264}) ||
+		!slices.Equal(got[1].GetMediaTypes(), []string{media.VP8}) ||
 		got[1].GetAlternativeTo() != "video" || !got[1].GetKeyFrameOnRequest() {
 		t.Errorf("streams: %v", got)
 	}
@@ -331,10 +333,12 @@ func TestUnaryCallsOverGRPCAndBus(t *testing.T) {
 			if _, err := c.RequestKeyFrame(ctx, &camerav1.RequestKeyFrameRequest{}); err != nil {
 				t.Error(err)
 			}
-			if b, err := c.SetBitrate(ctx, &camerav1.SetBitrateRequest{BitrateBps: 300_000}); err != nil || b.GetBitrateBps() != 300_000 {
+			if b, err := c.SetBitrate(ctx, &camerav1.SetBitrateRequest{BitrateBps: 300_000}); err != nil ||
+				b.GetBitrateBps() != 300_000 {
 				t.Errorf("SetBitrate: %v %v", b, err)
 			}
-			if controls, err := c.GetControls(ctx, &camerav1.GetControlsRequest{}); err != nil || len(controls.GetControls()) != 0 {
+			if controls, err := c.GetControls(ctx, &camerav1.GetControlsRequest{}); err != nil ||
+				len(controls.GetControls()) != 0 {
 				t.Errorf("GetControls: %v %v", controls, err)
 			}
 		})
@@ -410,7 +414,8 @@ func TestUnplugAndReplug(t *testing.T) {
 	}
 	w := start(t, kind, small())
 	w.await(t, "away", w.state(away))
-	if _, err := w.camera.ListFormats(t.Context(), &camerav1.ListFormatsRequest{}); status.Code(err) != codes.Unavailable ||
+	if _, err := w.camera.ListFormats(t.Context(),
+		&camerav1.ListFormatsRequest{}); status.Code(err) != codes.Unavailable ||
 		!regexp.MustCompile("/dev/video7").MatchString(fmt.Sprint(err)) {
 		t.Errorf("ListFormats while away: %v", err)
 	}
@@ -424,7 +429,8 @@ func TestUnplugAndReplug(t *testing.T) {
 	for range 2 {
 		hardware.plug(false)
 		w.await(t, "away", w.state(away))
-		if _, err := w.camera.SetBitrate(t.Context(), &camerav1.SetBitrateRequest{BitrateBps: 100_000}); status.Code(err) != codes.Unavailable {
+		if _, err := w.camera.SetBitrate(t.Context(),
+			&camerav1.SetBitrateRequest{BitrateBps: 100_000}); status.Code(err) != codes.Unavailable {
 			t.Errorf("SetBitrate while away: %v", err)
 		}
 		hardware.plug(true)

@@ -39,7 +39,8 @@ type Config struct {
 
 // Defaults is the configuration of a camera without any keys.
 func Defaults() Config {
-	return Config{Source: "test", Card: "animated", Format: "auto", Bitrate: 2_000_000, JPEGQuality: codec.DefaultJPEGQuality}
+	return Config{Source: "test", Card: "animated", Format: "auto", Bitrate: 2_000_000,
+		JPEGQuality: codec.DefaultJPEGQuality}
 }
 
 // The default rate of all sources, and the default size of a test card.
@@ -66,9 +67,11 @@ func (c *Config) Validate() error {
 	case c.Card != "animated" && c.Card != "still":
 		return robot.BadField("card", `%q is unknown: use "animated" or "still"`, c.Card)
 	case c.Width != 0 && (c.Width < minSize || c.Width > media.MaxSize):
-		return robot.BadField("width", "%d is out of range: use %d to %d, or 0 for the source's own", c.Width, minSize, media.MaxSize)
+		return robot.BadField("width", "%d is out of range: use %d to %d, or 0 for the source's own", c.Width, minSize,
+			media.MaxSize)
 	case c.Height != 0 && (c.Height < minSize || c.Height > media.MaxSize):
-		return robot.BadField("height", "%d is out of range: use %d to %d, or 0 for the source's own", c.Height, minSize, media.MaxSize)
+		return robot.BadField("height", "%d is out of range: use %d to %d, or 0 for the source's own", c.Height, minSize,
+			media.MaxSize)
 	case (c.Width == 0) != (c.Height == 0):
 		return robot.BadField("height", "width and height go together: set both, or neither for the source's own")
 	case !(c.FPS >= 0 && c.FPS <= maxFPS):
@@ -108,7 +111,8 @@ func (c *Config) validateSource() error {
 func (c *Config) validateOutput() error {
 	switch {
 	case c.Bitrate < service.MinBitrate || c.Bitrate > service.MaxBitrate:
-		return robot.BadField("bitrate", "%d is out of range: use %d to %d bit/s", c.Bitrate, service.MinBitrate, service.MaxBitrate)
+		return robot.BadField("bitrate", "%d is out of range: use %d to %d bit/s", c.Bitrate, service.MinBitrate,
+			service.MaxBitrate)
 	case c.JPEGQuality < 1 || c.JPEGQuality > 100:
 		return robot.BadField("jpegQuality", "%d is out of range: use 1 to 100", c.JPEGQuality)
 	case c.Rotate != 0 && c.Rotate != 90 && c.Rotate != 180 && c.Rotate != 270:

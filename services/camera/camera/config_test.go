@@ -23,19 +23,20 @@ func TestValidate(t *testing.T) {
 		key    string // of the error; empty for none
 		says   string
 	}{
-		"camera":            {func(c *Config) { c.Source = "/dev/v4l/by-id/usb-x-index0" }, "", ""},
-		"video":             {func(c *Config) { c.Source = "loops/Yard.MP4" }, "", ""},
-		"smallest":          {func(c *Config) { c.Width, c.Height = 16, 16 }, "", ""},
-		"controls":          {func(c *Config) { c.Source, c.Controls = "/dev/video0", map[string]int64{"gain": 1} }, "", ""},
-		"simulated":         {func(c *Config) { c.Source = "sim" }, "", ""},
-		"simulated map":     {func(c *Config) { c.Source, c.Follow, c.View = "sim", "wheels-2", "above" }, "", ""},
-		"no source":         {func(c *Config) { c.Source = "" }, "source", "test"},
-		"follow of a card":  {func(c *Config) { c.Follow = "motors" }, "follow", "remove"},
-		"follow no name":    {func(c *Config) { c.Source, c.Follow = "sim", "Motors!" }, "follow", "lower-case"},
-		"follow a service":  {func(c *Config) { c.Source, c.Follow = "sim", "gateway" }, "follow", "taken"},
-		"view of a camera":  {func(c *Config) { c.Source, c.View = "/dev/video0", "above" }, "view", "remove"},
-		"view unknown":      {func(c *Config) { c.Source, c.View = "sim", "below" }, "view", "front, above"},
-		"controls of sim":   {func(c *Config) { c.Source, c.Controls = "sim", map[string]int64{"gain": 1} }, "controls", "remove"},
+		"camera":           {func(c *Config) { c.Source = "/dev/v4l/by-id/usb-x-index0" }, "", ""},
+		"video":            {func(c *Config) { c.Source = "loops/Yard.MP4" }, "", ""},
+		"smallest":         {func(c *Config) { c.Width, c.Height = 16, 16 }, "", ""},
+		"controls":         {func(c *Config) { c.Source, c.Controls = "/dev/video0", map[string]int64{"gain": 1} }, "", ""},
+		"simulated":        {func(c *Config) { c.Source = "sim" }, "", ""},
+		"simulated map":    {func(c *Config) { c.Source, c.Follow, c.View = "sim", "wheels-2", "above" }, "", ""},
+		"no source":        {func(c *Config) { c.Source = "" }, "source", "test"},
+		"follow of a card": {func(c *Config) { c.Follow = "motors" }, "follow", "remove"},
+		"follow no name":   {func(c *Config) { c.Source, c.Follow = "sim", "Motors!" }, "follow", "lower-case"},
+		"follow a service": {func(c *Config) { c.Source, c.Follow = "sim", "gateway" }, "follow", "taken"},
+		"view of a camera": {func(c *Config) { c.Source, c.View = "/dev/video0", "above" }, "view", "remove"},
+		"view unknown":     {func(c *Config) { c.Source, c.View = "sim", "below" }, "view", "front, above"},
+		"controls of sim": {func(c *Config) { c.Source, c.Controls = "sim", map[string]int64{"gain": 1} }, "controls",
+			"remove"},
 		"source misspelt":   {func(c *Config) { c.Source = "tset" }, "source", ".mp4"},
 		"not under /dev":    {func(c *Config) { c.Source = "/dev/../etc/passwd" }, "source", ".mp4"},
 		"card":              {func(c *Config) { c.Card = "moving" }, "card", "animated"},
@@ -86,7 +87,8 @@ func TestRobotFile(t *testing.T) {
 		t.Errorf("got %+v", c)
 	}
 	for bad, says := range map[string]string{
-		"width: 640\n    widht: 3": "widht", "width: 9999\n    height: 480": "robot.yaml:5", "fps: fast": "fps", "rotate: 10": "rotate",
+		"width: 640\n    widht: 3": "widht", "width: 9999\n    height: 480": "robot.yaml:5", "fps: fast": "fps",
+		"rotate: 10": "rotate",
 	} {
 		r, err := robot.Parse("robot.yaml", []byte("robot: r\ndevices:\n  front:\n    kind: camera\n    "+bad+"\n"))
 		if err == nil {

@@ -56,7 +56,8 @@ func (r *rover) Listen(ctx context.Context, heard func(sim.Report)) error {
 			heard(report)
 		} else if !complained {
 			complained = true
-			r.log.Warn("the board does not report where the rover is: its readKeys must name x, y and heading", "device", r.board.String())
+			r.log.Warn("the board does not report where the rover is: its readKeys must name x, y and heading", "device",
+				r.board.String())
 		}
 	}
 }

@@ -33,10 +33,11 @@ func startBoard(t *testing.T, w *world, says *serialv1.SerialMessage) *board {
 	t.Helper()
 	b := &board{}
 	b.says.Store(says)
-	kind := device.Kind[struct{}]{Name: "serial", Version: "1.0.0", New: func(kit *device.Kit, _ struct{}) (device.Driver, error) {
-		b.rx = device.NewOut[*serialv1.SerialMessage](kit, "rx", device.OutOptions{})
-		return b, nil
-	}}
+	kind := device.Kind[struct{}]{Name: "serial", Version: "1.0.0",
+		New: func(kit *device.Kit, _ struct{}) (device.Driver, error) {
+			b.rx = device.NewOut[*serialv1.SerialMessage](kit, "rx", device.OutOptions{})
+			return b, nil
+		}}
 	settings := device.Settings{
 		Robot: "test", Device: "motors", NATS: w.nats.URL(), GRPC: "127.0.0.1:0", Metrics: "127.0.0.1:0", LogLevel: "info"}
 	var err error
@@ -77,7 +78,8 @@ func record(values map[string]int64) *serialv1.SerialMessage {
 }
 
 func standing(x, y, heading int64) *serialv1.SerialMessage {
-	return record(map[string]int64{"uptime": 1, "left": 0, "right": 0, "x": x, "y": y, "heading": heading, "battery": 8000, "flags": 1})
+	return record(map[string]int64{"uptime": 1, "left": 0, "right": 0, "x": x, "y": y, "heading": heading,
+		"battery": 8000, "flags": 1})
 }
 
 func simulated() Config {
@@ -177,7 +179,8 @@ func TestSimFollowsAnotherDevice(t *testing.T) {
 	config.Follow = "wheels"
 	w := start(t, Kind(), config)
 	w.await(t, "ready", w.state(ready))
-	if a := w.process.Kit().Device().GetAttributes(); a["follows"] != "wheels" || a["driver"] != "sim" || a["view"] != "front" {
+	if a := w.process.Kit().Device().GetAttributes(); a["follows"] != "wheels" || a["driver"] != "sim" ||
+		a["view"] != "front" {
 		t.Errorf("attributes %v", a)
 	}
 	startBoard(t, w, standing(0, 0, 0)) // motors

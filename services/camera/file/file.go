@@ -106,7 +106,8 @@ func note(t mp4.Turn) string {
 	if !t.Unknown {
 		return ""
 	}
-	return "the file wants its pictures slanted, or rotated by an angle that is not a quarter turn, which is ignored: " + remedyTurn
+	return "the file wants its pictures slanted, or rotated by an angle that is not a quarter turn, which is ignored: " +
+		remedyTurn
 }
 
 // rotated describes, for people, how the pictures of a file are rotated.

@@ -220,7 +220,8 @@ func TestBadFiles(t *testing.T) {
 		"y4m rate of nought": {"a.y4m", []byte("YUV4MPEG2 W64 H48 F25:0\n"), source.ErrNotMedia, "frame rate"},
 		"no MP4":             {"a.mp4", []byte("text"), source.ErrNotMedia, "MP4"},
 		"MP4 cut short":      {"a.mp4", good["a.mp4"][:300], source.ErrNotMedia, "MP4"},
-		"B frames":           {"a.mp4", recorded(t, func(i int) int32 { return int32(i%2) * 6000 }), source.ErrNotMedia, "-bf 0"},
+		"B frames": {"a.mp4", recorded(t, func(i int) int32 { return int32(i%2) * 6000 }), source.ErrNotMedia,
+			"-bf 0"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -280,7 +281,8 @@ func FuzzParse(f *testing.F) {
 		}
 		defer func() { _ = c.close() }()
 		for _, frame := range c.frames {
-			if data, _, err := frame.read(); err == nil && media.FrameSize(c.format) > 0 && len(data) != media.FrameSize(c.format) {
+			if data, _, err := frame.read(); err == nil && media.FrameSize(c.format) > 0 &&
+				len(data) != media.FrameSize(c.format) {
 				t.Errorf("a raw picture of %d bytes", len(data))
 			}
 		}

@@ -28,7 +28,8 @@ func checkSPS(sets [][]byte) (first annexb.SPS, err error) {
 			first = s
 		}
 		if s.Width != first.Width || s.Height != first.Height {
-			return first, bad("its pictures change from %dx%d to %dx%d: convert it with ffmpeg -i FILE -an -vf scale=%d:%d -c:v libx264 -bf 0 OUT.mp4",
+			return first, bad("its pictures change from %dx%d to %dx%d: convert it with ffmpeg -i FILE -an -vf scale=%d:%d "+
+				"-c:v libx264 -bf 0 OUT.mp4",
 				first.Width, first.Height, s.Width, s.Height, first.Width, first.Height)
 		}
 	}
@@ -41,7 +42,8 @@ func unplayable(s annexb.SPS, c annexb.Coding) string {
 	const takes = "browsers show 8-bit 4:2:0, progressive"
 	switch {
 	case c.Interlaced:
-		return "its H.264 is interlaced; " + takes + ": convert it with ffmpeg -i FILE -an -vf yadif -c:v libx264 -bf 0 -pix_fmt yuv420p OUT.mp4"
+		return "its H.264 is interlaced; " + takes + ": convert it with ffmpeg -i FILE -an -vf yadif -c:v libx264 -bf 0 " +
+			"-pix_fmt yuv420p OUT.mp4"
 	case c.Depth != 8:
 		return fmt.Sprintf("its H.264 has %d bits a sample; %s: %s", c.Depth, takes, convert)
 	case c.Chroma != 1:

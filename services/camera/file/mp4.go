@@ -58,8 +58,10 @@ func readMP4(f *os.File, config Config) (*clip, error) {
 // codecName is the name of a four-character code, for people.
 func codecName(code string) string {
 	for name, codes := range map[string][]string{
-		"H.265 (HEVC)": {"hvc1", "hev1", "dvh1", "dvhe"}, "VP8": {"vp08"}, "VP9": {"vp09"}, "AV1": {"av01"}, "MPEG-4 part 2 or Motion JPEG": {"mp4v"},
-		"Motion JPEG": {"jpeg", "mjpa", "mjpb"}, "ProRes": {"apch", "apcn", "apcs", "apco", "ap4h", "ap4x"}, "encrypted": {"encv"},
+		"H.265 (HEVC)": {"hvc1", "hev1", "dvh1", "dvhe"}, "VP8": {"vp08"}, "VP9": {"vp09"}, "AV1": {"av01"},
+		"MPEG-4 part 2 or Motion JPEG": {"mp4v"},
+		"Motion JPEG":                  {"jpeg", "mjpa", "mjpb"}, "ProRes": {"apch", "apcn", "apcs", "apco", "ap4h", "ap4x"},
+		"encrypted":                    {"encv"},
 		"H.264 without its parameters": {"avc1", "avc3"},
 	} {
 		for _, c := range codes {

@@ -55,7 +55,8 @@ func checkJPEG(p, first mjpeg.Picture) error {
 	case p.Field:
 		return bad("its pictures are interlaced fields (AVI1): convert it with ffmpeg -vf yadif -c:v mjpeg")
 	case p.Depth != 8 || p.Components != 1 && p.Components != 3:
-		return bad("its JPEGs have %d components of %d bits, but need 1 or 3 of 8 bits: convert it with ffmpeg -c:v mjpeg -pix_fmt yuvj420p",
+		return bad("its JPEGs have %d components of %d bits, but need 1 or 3 of 8 bits: convert it with ffmpeg -c:v mjpeg "+
+			"-pix_fmt yuvj420p",
 			p.Components, p.Depth)
 	case p.Width != first.Width || p.Height != first.Height:
 		return bad("its pictures differ in size, %dx%d and %dx%d: convert it with ffmpeg -vf scale=%d:%d -c:v mjpeg",

@@ -51,7 +51,8 @@ func TestRecordings(t *testing.T) {
 			t.Parallel()
 			s, err := Open(filepath.Join("testdata", name), Config{})
 			if want.says != "" {
-				if !errors.Is(err, source.ErrNotMedia) || !strings.Contains(err.Error(), want.says) || !strings.Contains(err.Error(), "ffmpeg -i") {
+				if !errors.Is(err, source.ErrNotMedia) || !strings.Contains(err.Error(), want.says) ||
+					!strings.Contains(err.Error(), "ffmpeg -i") {
 					t.Errorf("got %v, want ErrNotMedia with %q and the remedy", err, want.says)
 				}
 				return
@@ -123,7 +124,8 @@ func TestJPEGs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c, err := load(write(t, "a.mjpeg", tt.data), Config{FrameRate: 30})
 			if tt.says != "" {
-				if !errors.Is(err, source.ErrNotMedia) || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), "ffmpeg") {
+				if !errors.Is(err, source.ErrNotMedia) || !strings.Contains(err.Error(), tt.says) ||
+					!strings.Contains(err.Error(), "ffmpeg") {
 					t.Errorf("got %v, want ErrNotMedia with %q", err, tt.says)
 				}
 				return

@@ -112,7 +112,8 @@ func (f *file) run(t *track, b []byte, head *box.Tfhd, base, end int64) (int64, 
 		return 0, fmt.Errorf("%w: it has more than %d pictures", ErrFile, maxSamples)
 	}
 	for range count {
-		s := Sample{Offset: end, Size: head.DefaultSampleSize, Duration: head.DefaultSampleDuration, Coding: int(head.SampleDescriptionIndex) - 1}
+		s := Sample{Offset: end, Size: head.DefaultSampleSize, Duration: head.DefaultSampleDuration,
+			Coding: int(head.SampleDescriptionIndex) - 1}
 		if flags&hasDuration != 0 {
 			s.Duration = fields.next()
 		}

@@ -231,7 +231,8 @@ func (f *file) video() (*Video, error) {
 	}
 	switch {
 	case !f.moov:
-		return nil, fmt.Errorf("%w: it has no index (moov): it was cut off before its recording ended, or is not an MP4", ErrFile)
+		return nil, fmt.Errorf("%w: it has no index (moov): it was cut off before its recording ended, or is not an MP4",
+			ErrFile)
 	case first == nil:
 		return nil, fmt.Errorf("%w: it has no video track", ErrFile)
 	}

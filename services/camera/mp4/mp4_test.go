@@ -185,7 +185,8 @@ func broken(t testing.TB) map[string]struct {
 		"fragment cut off":  {fragments[:len(fragments)*2/3], "", 2},
 		"too many pictures": {table("stsz", 1, math.MaxUint32), "", 5},
 		"billions of nothing": {append(slices.Clone(fragments), box("moof", box("traf", slices.Concat(
-			box("tfhd", full(1)...), box("trun", full(math.MaxUint32)...), box("trun", full(math.MaxUint32)...))...)...)...), "", 5},
+			box("tfhd", full(1)...), box("trun", full(math.MaxUint32)...), box("trun",
+				full(math.MaxUint32)...))...)...)...), "", 5},
 		"no pictures":        {table("stsz", 0, 0), "", 0},
 		"no chunks":          {table("stco", 0), "", 0},
 		"no runs":            {table("stsc", 0), "", 0},
@@ -214,7 +215,8 @@ func TestBrokenFiles(t *testing.T) {
 
 // TestOtherTracks has files with sound before the pictures, and with other codings.
 func TestOtherTracks(t *testing.T) {
-	for name, codec := range map[string]string{"sound-first.mp4": "avc1", "hevc.mp4": "hev1", "in-band-parameters.mp4": "avc3"} {
+	for name, codec := range map[string]string{"sound-first.mp4": "avc1", "hevc.mp4": "hev1",
+		"in-band-parameters.mp4": "avc3"} {
 		v := read(t, load(t, name))
 		if v.Codec != codec || (codec == "hev1") != (len(v.Coding) == 0) {
 			t.Errorf("%s: %s, %d codings", name, v.Codec, len(v.Coding))
@@ -278,7 +280,8 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		for i, s := range v.Samples {
-			if s.Offset < 0 || s.Offset+int64(s.Size) > int64(len(data)) || len(v.Coding) > 0 && (s.Coding < 0 || s.Coding >= len(v.Coding)) {
+			if s.Offset < 0 || s.Offset+int64(s.Size) > int64(len(data)) || len(v.Coding) > 0 &&
+				(s.Coding < 0 || s.Coding >= len(v.Coding)) {
 				t.Fatalf("picture %d is %+v in a file of %d bytes with %d codings", i, s, len(data), len(v.Coding))
 			}
 		}

@@ -28,7 +28,8 @@ var (
 )
 
 // sun is how much light falls on a side of a wall.
-var sun = [...]float64{simworld.FacesWest: 1, simworld.FacesEast: 0.80, simworld.FacesSouth: 0.70, simworld.FacesNorth: 0.92}
+var sun = [...]float64{simworld.FacesWest: 1, simworld.FacesEast: 0.80, simworld.FacesSouth: 0.70,
+	simworld.FacesNorth: 0.92}
 
 // front paints what the rover's camera sees. It finds walls by following one ray for each column of the picture.
 type front struct {

@@ -211,7 +211,8 @@ func TestTheFloorIsWhereItIs(t *testing.T) {
 			joint := math.Min(math.Abs(off(x+0.25, 0.5)), math.Abs(off(y+0.25, 0.5)))
 			mark := math.Abs(math.Abs(math.Hypot(x-start.X, y-start.Y)-0.24) - 0.025) // from its edges
 			hidden := toThere.Next() && toThere.Distance < 1
-			if ahead < 0.1 || column < 0 || column >= defaultWidth || row >= defaultHeight || joint < 0.06 || mark < 0.02 || hidden {
+			if ahead < 0.1 || column < 0 || column >= defaultWidth || row >= defaultHeight || joint < 0.06 || mark < 0.02 ||
+				hidden {
 				continue
 			}
 			lit := float64(f.light[int(y*lightRes)<<lightBits|int(x*lightRes)]) / bright
@@ -251,7 +252,8 @@ func luma(a *above, p *media.I420, x, y float64) byte {
 
 func TestTheMapShowsTheRoverWhereItIs(t *testing.T) {
 	a := newAbove(simworld.New(), defaultWidth, defaultHeight)
-	for _, pose := range []simworld.Pose{start, {X: 4, Y: 3, Heading: 1}, {X: 7.2, Y: 1, Heading: -2}, {X: 1, Y: 5, Heading: math.Pi}} {
+	for _, pose := range []simworld.Pose{start, {X: 4, Y: 3, Heading: 1}, {X: 7.2, Y: 1, Heading: -2},
+		{X: 1, Y: 5, Heading: math.Pi}} {
 		p := painted(a, moment{pose: pose})
 		sin, cos := math.Sincos(pose.Heading)
 		behind := func(d float64) (x, y float64) { return pose.X - d*cos, pose.Y - d*sin }

@@ -20,8 +20,10 @@ func TestWritePictures(t *testing.T) {
 	world := simworld.New()
 	f, a := newFront(world, defaultWidth, defaultHeight), newAbove(world, defaultWidth, defaultHeight)
 	for name, pose := range map[string]simworld.Pose{
-		"start": start, "left": {X: 1, Y: 3, Heading: 1.1}, "doorway": {X: 4.2, Y: 3}, "pillar": {X: 2.7, Y: 3.7, Heading: 0.2},
-		"crates": {X: 2.6, Y: 2.2, Heading: -1.9}, "back": {X: 5.8, Y: 2.8, Heading: 2.8}, "bricks": {X: 5.2, Y: 4.2, Heading: -0.5},
+		"start": start, "left": {X: 1, Y: 3, Heading: 1.1}, "doorway": {X: 4.2, Y: 3},
+		"pillar": {X: 2.7, Y: 3.7, Heading: 0.2},
+		"crates": {X: 2.6, Y: 2.2, Heading: -1.9}, "back": {X: 5.8, Y: 2.8, Heading: 2.8},
+		"bricks": {X: 5.2, Y: 4.2, Heading: -0.5},
 		"corner": {X: 1.6, Y: 4.6, Heading: 2.3},
 	} {
 		writePNG(t, filepath.Join(dir, "front-"+name+".png"), painted(f, moment{pose: pose}))
@@ -49,7 +51,8 @@ func writePNG(t *testing.T, name string, p *media.I420) {
 		return out
 	}
 	img := &image.YCbCr{
-		Y: full(p.Y, 16, 219, 0), Cb: full(p.U, 128, 224, 128), Cr: full(p.V, 128, 224, 128), YStride: p.StrideY, CStride: p.StrideC,
+		Y: full(p.Y, 16, 219, 0), Cb: full(p.U, 128, 224, 128), Cr: full(p.V, 128, 224,
+			128), YStride: p.StrideY, CStride: p.StrideC,
 		SubsampleRatio: image.YCbCrSubsampleRatio420, Rect: image.Rect(0, 0, p.Width, p.Height),
 	}
 	file, err := os.Create(name)

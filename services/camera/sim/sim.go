@@ -111,7 +111,10 @@ func Open(rover Rover, config Config) (*Source, error) {
 	world := simworld.New()
 	s := &Source{
 		config: config, rover: rover, track: newTrack(world),
-		notice: sync.OnceValue(func() *notice { return newNotice(config.Width, config.Height, "no reports from "+config.Name) }),
+		notice: sync.OnceValue(func() *notice {
+			return newNotice(config.Width, config.Height,
+				"no reports from "+config.Name)
+		}),
 		closed: make(chan struct{}),
 	}
 	s.view = sync.OnceValue(func() view {
@@ -162,7 +165,8 @@ func (s *Source) Capture(ctx context.Context, deliver func(source.Frame)) error 
 }
 
 // wait returns when it is time for the next picture, or reports that there is none, and why.
-func (s *Source) wait(ctx context.Context, heard <-chan struct{}, due <-chan time.Time, deaf <-chan error) (done bool, err error) {
+func (s *Source) wait(ctx context.Context, heard <-chan struct{}, due <-chan time.Time, deaf <-chan error) (done bool,
+	err error) {
 	select {
 	case <-heard:
 	case <-due:

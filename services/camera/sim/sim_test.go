@@ -115,7 +115,8 @@ func TestTheFirstPictureKnowsWhereTheRoverIs(t *testing.T) {
 						frames := capture(t, s, time.Second-ms)
 						want := 1 + int((time.Second-ms-tt.first)/(20*ms))
 						if len(frames) != want || frames[0].Time.Sub(begun) != tt.first {
-							t.Errorf("%d pictures, want %d; the first after %v, want %v", len(frames), want, frames[0].Time.Sub(begun), tt.first)
+							t.Errorf("%d pictures, want %d; the first after %v, want %v", len(frames), want, frames[0].Time.Sub(begun),
+								tt.first)
 						}
 						for i, f := range frames {
 							if grey(f.Picture) != tt.stale {
@@ -189,7 +190,8 @@ func TestConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	f, a := s.Info().Current, s.Info().Attributes
-	if f.GetWidthPx() != 960 || f.GetHeightPx() != 540 || f.GetFrameRateHz() != 30 || a["view"] != Front || a["follows"] == "" {
+	if f.GetWidthPx() != 960 || f.GetHeightPx() != 540 || f.GetFrameRateHz() != 30 || a["view"] != Front ||
+		a["follows"] == "" {
 		t.Errorf("the zero value gave %v %v", f, a)
 	}
 	for says, c := range map[string]Config{

@@ -24,16 +24,17 @@ func TestPoses(t *testing.T) {
 		at      time.Duration
 		want    float64 // mm ahead of the start
 	}{
-		"nothing heard":              {nil, 0, 0},
-		"between two":                {[]Report{moving(0, 0), moving(10, 20*ms)}, 25*ms + behind - 20*ms, 2.5},
-		"at the last":                {[]Report{moving(0, 0), moving(10, 20*ms)}, 20*ms + behind, 10},
-		"before the last but one":    {[]Report{moving(0, 0), moving(10, 20*ms), moving(20, 40*ms)}, behind, 10},
-		"on after the last":          {[]Report{moving(0, 0), moving(10, 20*ms)}, 50*ms + behind, 25},
-		"not on for ever":            {[]Report{moving(0, 0), moving(10, 20*ms)}, time.Second, 60},
-		"the first":                  {[]Report{moving(10, 0)}, 0, 10},
-		"it stands":                  {[]Report{moving(0, 0), {Pose: ahead(8), Time: now.Add(20 * ms)}}, time.Second, 8},
-		"put somewhere else":         {[]Report{moving(2000, 0), moving(0, 20*ms)}, 25 * ms, 0},
-		"heard again after a while":  {[]Report{moving(0, 0), moving(400, 3*time.Second)}, 3*time.Second + behind - 10*ms, 400},
+		"nothing heard":           {nil, 0, 0},
+		"between two":             {[]Report{moving(0, 0), moving(10, 20*ms)}, 25*ms + behind - 20*ms, 2.5},
+		"at the last":             {[]Report{moving(0, 0), moving(10, 20*ms)}, 20*ms + behind, 10},
+		"before the last but one": {[]Report{moving(0, 0), moving(10, 20*ms), moving(20, 40*ms)}, behind, 10},
+		"on after the last":       {[]Report{moving(0, 0), moving(10, 20*ms)}, 50*ms + behind, 25},
+		"not on for ever":         {[]Report{moving(0, 0), moving(10, 20*ms)}, time.Second, 60},
+		"the first":               {[]Report{moving(10, 0)}, 0, 10},
+		"it stands":               {[]Report{moving(0, 0), {Pose: ahead(8), Time: now.Add(20 * ms)}}, time.Second, 8},
+		"put somewhere else":      {[]Report{moving(2000, 0), moving(0, 20*ms)}, 25 * ms, 0},
+		"heard again after a while": {[]Report{moving(0, 0), moving(400, 3*time.Second)}, 3*time.Second + behind - 10*ms,
+			400},
 		"two at once":                {[]Report{moving(0, 0), moving(10, 0)}, behind, 10},
 		"two at once, a while after": {[]Report{moving(0, 0), moving(10, 0)}, behind - 5*ms, 0},
 	} {
@@ -96,7 +97,8 @@ func TestItDrivesSmoothlyAndStopsWhereItStands(t *testing.T) {
 			switch {
 			case i == 0:
 			case step < -allowed || got > x+allowed:
-				t.Fatalf("%d ms late: after %d ms a step of %.2f mm to %.2f mm before where it is", late, i, 1000*step, 1000*(x-got))
+				t.Fatalf("%d ms late: after %d ms a step of %.2f mm to %.2f mm before where it is", late, i, 1000*step,
+					1000*(x-got))
 			case driving && since > 100 && math.Abs(step-33*speed) > 0.003+allowed:
 				t.Fatalf("%d ms late: after %d ms a step of %.2f mm while it drives evenly", late, i, 1000*step)
 			case !driving && since > 100 && math.Abs(got-x) > 1e-9:

@@ -78,7 +78,8 @@ func (m mode) format() *mediav1.VideoFormat {
 
 // tight is the stride to deliver: 0 if rows have no padding.
 func (m mode) tight() int {
-	perPixel := map[uint32]int{kernel.PixelFmtYUYV: 2, kernel.PixelFmtUYVY: 2, fourccBGR24: 3, kernel.PixelFmtRGB24: 3}[m.fourcc]
+	perPixel := map[uint32]int{kernel.PixelFmtYUYV: 2, kernel.PixelFmtUYVY: 2, fourccBGR24: 3,
+		kernel.PixelFmtRGB24: 3}[m.fourcc]
 	if m.stride == max(1, perPixel)*m.width {
 		return 0
 	}

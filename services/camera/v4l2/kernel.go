@@ -178,7 +178,8 @@ func (k *kernelNode) set(m mode) error {
 	}
 	var p kernel.StreamParam
 	p.Capture.TimePerFrame = kernel.Fract{Numerator: 1000, Denominator: uint32(math.Round(m.rate * 1000))}
-	if err := kernel.SetStreamParam(k.fd, kernel.BufTypeVideoCapture, p); err != nil && !errors.Is(err, kernel.ErrorUnsupported) &&
+	if err := kernel.SetStreamParam(k.fd, kernel.BufTypeVideoCapture, p); err != nil &&
+		!errors.Is(err, kernel.ErrorUnsupported) &&
 		!errors.Is(err, kernel.ErrorBadArgument) { // a camera with a fixed rate refuses; its rate is read afterwards
 		return k.explain(err)
 	}

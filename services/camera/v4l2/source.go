@@ -116,7 +116,8 @@ func (s *Source) setUp(config Config) error {
 		return err
 	}
 	if !offers.have(config.Format) {
-		return fmt.Errorf("format: the camera does not offer %s: remove the key, or use one of %s", config.Format, offers.names())
+		return fmt.Errorf("format: the camera does not offer %s: remove the key, or use one of %s", config.Format,
+			offers.names())
 	}
 	if err := s.node.set(choose(offers, config, now)); err != nil {
 		return err

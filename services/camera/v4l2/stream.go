@@ -134,10 +134,12 @@ func (s *streaming) next(deliver func(buffer)) error {
 // now.
 func captureTime(b kernel.Buffer, now time.Time) time.Time {
 	var mono unix.Timespec
-	if b.Flags&kernel.BufFlagTimestampMask != kernel.BufFlagTimestampMonotonic || unix.ClockGettime(unix.CLOCK_MONOTONIC, &mono) != nil {
+	if b.Flags&kernel.BufFlagTimestampMask != kernel.BufFlagTimestampMonotonic ||
+		unix.ClockGettime(unix.CLOCK_MONOTONIC, &mono) != nil {
 		return now
 	}
-	age := time.Duration(mono.Nano()) - time.Duration(b.Timestamp.Sec)*time.Second - time.Duration(b.Timestamp.Usec)*time.Microsecond
+	age := time.Duration(mono.Nano()) - time.Duration(b.Timestamp.Sec)*time.Second - time.Duration(
+		b.Timestamp.Usec)*time.Microsecond
 	if age < 0 || age > stalled {
 		return now
 	}

@@ -58,7 +58,8 @@ func webcam() *fake {
 		all: []control{
 			{1, source.Control{Name: "brightness", Minimum: -10, Maximum: 10, Step: 2, Default: 0}},
 			{2, source.Control{Name: "gain", Minimum: 0, Maximum: 5, Step: 1, ReadOnly: true}},
-			{3, source.Control{Name: "mode", Type: source.Menu, Minimum: 0, Maximum: 3, Items: map[int64]string{0: "a", 3: "b"}}},
+			{3, source.Control{Name: "mode", Type: source.Menu, Minimum: 0, Maximum: 3,
+				Items: map[int64]string{0: "a", 3: "b"}}},
 		},
 	}
 }
@@ -204,7 +205,8 @@ func TestReportsWhatTheDriverChose(t *testing.T) {
 	}
 	defer s.Close()
 	got := s.Info().Current
-	if got.GetMediaType() != media.Raw || got.GetPixelFormat() != media.PixelYUYV || got.GetWidthPx() != 320 || got.GetFrameRateHz() != 12.5 {
+	if got.GetMediaType() != media.Raw || got.GetPixelFormat() != media.PixelYUYV || got.GetWidthPx() != 320 ||
+		got.GetFrameRateHz() != 12.5 {
 		t.Errorf("got %v", got)
 	}
 }
@@ -218,15 +220,25 @@ func TestOpenErrors(t *testing.T) {
 	}{
 		"metadata node":  {func(f *fake) { f.id.capture = false }, Config{}, source.ErrNotCamera, "index0"},
 		"several planes": {func(f *fake) { f.id.planar = true }, Config{}, source.ErrNotCamera, "planes"},
-		"unknown pixels": {func(f *fake) { f.chooses = func(m mode) mode { m.fourcc = 'B' | 'A'<<8 | '8'<<16 | '1'<<24; return m } },
+		"unknown pixels": {func(f *fake) {
+			f.chooses = func(m mode) mode {
+				m.fourcc = 'B' | 'A'<<8 | '8'<<16 |
+					'1'<<24
+				return m
+			}
+		},
 			Config{}, source.ErrNotCamera, "BA81"},
-		"format it lacks":      {func(*fake) {}, Config{Format: "NV12"}, nil, "one of YUYV, MJPEG"},
-		"unplugged meanwhile":  {func(f *fake) { f.gone.Store(true) }, Config{}, device.ErrAway, "away"},
-		"control it lacks":     {func(*fake) {}, Config{Controls: map[string]int64{"zoom": 1}}, source.ErrNoControl, "brightness, gain, mode"},
-		"control out of range": {func(*fake) {}, Config{Controls: map[string]int64{"brightness": 11}}, source.ErrOutOfRange, "-10 to 10"},
-		"control off its step": {func(*fake) {}, Config{Controls: map[string]int64{"brightness": 1}}, source.ErrOutOfRange, "multiple of 2"},
-		"control read-only":    {func(*fake) {}, Config{Controls: map[string]int64{"gain": 1}}, source.ErrReadOnly, "gain"},
-		"menu without entry":   {func(*fake) {}, Config{Controls: map[string]int64{"mode": 1}}, source.ErrOutOfRange, "an entry"},
+		"format it lacks":     {func(*fake) {}, Config{Format: "NV12"}, nil, "one of YUYV, MJPEG"},
+		"unplugged meanwhile": {func(f *fake) { f.gone.Store(true) }, Config{}, device.ErrAway, "away"},
+		"control it lacks": {func(*fake) {}, Config{Controls: map[string]int64{"zoom": 1}}, source.ErrNoControl,
+			"brightness, gain, mode"},
+		"control out of range": {func(*fake) {}, Config{Controls: map[string]int64{"brightness": 11}}, source.ErrOutOfRange,
+			"-10 to 10"},
+		"control off its step": {func(*fake) {}, Config{Controls: map[string]int64{"brightness": 1}}, source.ErrOutOfRange,
+			"multiple of 2"},
+		"control read-only": {func(*fake) {}, Config{Controls: map[string]int64{"gain": 1}}, source.ErrReadOnly, "gain"},
+		"menu without entry": {func(*fake) {}, Config{Controls: map[string]int64{"mode": 1}}, source.ErrOutOfRange,
+			"an entry"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -314,15 +326,21 @@ func TestDamage(t *testing.T) {
 		lost    []int // of each frame that comes out
 		sizes   []int
 	}{
-		"all good":       {rawMode, []buffer{{data: make([]byte, 16)}, {data: make([]byte, 16), sequence: 1}}, []int{0, 0}, []int{16, 16}},
-		"begins late":    {rawMode, []buffer{{data: make([]byte, 16), sequence: 7}}, []int{0}, []int{16}},
-		"gap":            {rawMode, []buffer{{data: make([]byte, 16)}, {data: make([]byte, 16), sequence: 4}}, []int{0, 3}, []int{16, 16}},
-		"number wraps":   {rawMode, []buffer{{data: make([]byte, 16), sequence: math.MaxUint32}, {data: make([]byte, 16)}}, []int{0, 0}, []int{16, 16}},
-		"short raw":      {rawMode, []buffer{{data: make([]byte, 15)}, {data: make([]byte, 17), sequence: 1}}, []int{1}, []int{16}},
-		"padded rows":    {padded, []buffer{{data: make([]byte, 24)}}, []int{0}, []int{24}},
-		"marked as bad":  {rawMode, []buffer{{data: make([]byte, 16), damaged: true}, {data: make([]byte, 16), sequence: 1}}, []int{1}, []int{16}},
-		"half a JPEG":    {jpegMode, []buffer{{data: half}, {data: goodJPEG, sequence: 1}}, []int{1}, []int{len(goodJPEG)}},
-		"JPEG tail":      {jpegMode, []buffer{{data: goodJPEG[len(goodJPEG)/2:]}, {data: goodJPEG, sequence: 1}}, []int{1}, []int{len(goodJPEG)}},
+		"all good": {rawMode, []buffer{{data: make([]byte, 16)}, {data: make([]byte, 16), sequence: 1}}, []int{0, 0},
+			[]int{16, 16}},
+		"begins late": {rawMode, []buffer{{data: make([]byte, 16), sequence: 7}}, []int{0}, []int{16}},
+		"gap": {rawMode, []buffer{{data: make([]byte, 16)}, {data: make([]byte, 16), sequence: 4}}, []int{0, 3},
+			[]int{16, 16}},
+		"number wraps": {rawMode, []buffer{{data: make([]byte, 16), sequence: math.MaxUint32}, {data: make([]byte, 16)}},
+			[]int{0, 0}, []int{16, 16}},
+		"short raw": {rawMode, []buffer{{data: make([]byte, 15)}, {data: make([]byte, 17), sequence: 1}}, []int{1},
+			[]int{16}},
+		"padded rows": {padded, []buffer{{data: make([]byte, 24)}}, []int{0}, []int{24}},
+		"marked as bad": {rawMode, []buffer{{data: make([]byte, 16), damaged: true}, {data: make([]byte, 16), sequence: 1}},
+			[]int{1}, []int{16}},
+		"half a JPEG": {jpegMode, []buffer{{data: half}, {data: goodJPEG, sequence: 1}}, []int{1}, []int{len(goodJPEG)}},
+		"JPEG tail": {jpegMode, []buffer{{data: goodJPEG[len(goodJPEG)/2:]}, {data: goodJPEG, sequence: 1}}, []int{1},
+			[]int{len(goodJPEG)}},
 		"no tables":      {jpegMode, []buffer{{data: bare}}, []int{0}, []int{len(bare) + 420}},
 		"rubbish behind": {jpegMode, []buffer{{data: tail}}, []int{0}, []int{len(goodJPEG)}},
 		"empty":          {jpegMode, []buffer{{}}, nil, nil},
@@ -361,7 +379,8 @@ func TestFramesAreCopied(t *testing.T) {
 }
 
 func TestOtherFormatsBecomeI420(t *testing.T) {
-	for fourcc, size := range map[uint32]int{kernel.PixelFmtUYVY: 16, kernel.PixelFmtGrey: 8, kernel.PixelFmtRGB24: 24, fourccNV21: 12} {
+	for fourcc, size := range map[uint32]int{kernel.PixelFmtUYVY: 16, kernel.PixelFmtGrey: 8, kernel.PixelFmtRGB24: 24,
+		fourccNV21: 12} {
 		m := mode{fourcc: fourcc, width: 4, height: 2}
 		in := intake{mode: m, format: m.format(), deliver: func(f source.Frame) {
 			if f.Picture == nil || f.Picture.Width != 4 || f.Format.GetPixelFormat() != media.PixelI420 {

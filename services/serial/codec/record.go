@@ -39,7 +39,8 @@ func NewRecord(format string, keys []string) (*Record, error) {
 	case len(fields) == 0:
 		return nil, fmt.Errorf("the format %q has no values", format)
 	case len(keys) > 0 && len(keys) != len(fields):
-		return nil, &KeysError{fmt.Sprintf("the format %q has %d values, but there are %d keys: name every value, or none", format, len(fields), len(keys))}
+		return nil, &KeysError{fmt.Sprintf("the format %q has %d values, but there are %d keys: name every value, or none",
+			format, len(fields), len(keys))}
 	}
 	for i, key := range keys {
 		if key == "" || slices.Contains(keys[:i], key) {

@@ -121,7 +121,8 @@ func (c *Config) safe(w writing) ([]byte, error) {
 	if err != nil {
 		return nil, robot.BadField("control.safe", "is not a valid message: %v", err)
 	}
-	payload, err := w.codec.Write(&serialv1.WriteMessageRequest{Body: &serialv1.WriteMessageRequest_Json{Json: string(text)}})
+	payload, err := w.codec.Write(&serialv1.WriteMessageRequest{Body: &serialv1.WriteMessageRequest_Json{Json: string(
+		text)}})
 	if err != nil {
 		return nil, robot.BadField("control.safe", "%v", err)
 	}

@@ -22,7 +22,8 @@ import (
 
 // Kind is what package device runs.
 func Kind() device.Kind[Config] {
-	return device.Kind[Config]{Name: "serial", Version: version.Version, Defaults: Defaults(), OneCore: true, New: newDriver}
+	return device.Kind[Config]{Name: "serial", Version: version.Version, Defaults: Defaults(), OneCore: true,
+		New: newDriver}
 }
 
 // driver runs one board.

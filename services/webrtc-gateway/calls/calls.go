@@ -56,9 +56,11 @@ type target struct{ device, method string }
 
 // New returns a caller. Metrics may be nil.
 func New(devices *dynamic.Devices, robot string, directory Directory, metrics prometheus.Registerer) *Caller {
-	c := &Caller{devices: devices, robot: robot, directory: directory, running: map[target]int{}, calls: prometheus.NewCounterVec(
-		prometheus.CounterOpts{Name: "waldo_gateway_calls_total", Help: "Calls from peers to devices, by result (a gRPC status code)."},
-		[]string{"code"})}
+	c := &Caller{devices: devices, robot: robot, directory: directory, running: map[target]int{},
+		calls: prometheus.NewCounterVec(
+			prometheus.CounterOpts{Name: "waldo_gateway_calls_total",
+				Help: "Calls from peers to devices, by result (a gRPC status code)."},
+			[]string{"code"})}
 	if metrics != nil {
 		metrics.MustRegister(c.calls)
 	}
@@ -107,10 +109,12 @@ func (c *Caller) call(ctx context.Context, call *Call) (json.RawMessage, error) 
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	response, err := c.devices.Call(ctx, dynamic.Call{
-		Device: bus.Address{Robot: c.robot, Device: call.Device}, Method: call.Method, Request: call.Request, MaxResponse: maxAnswer})
+		Device: bus.Address{Robot: c.robot, Device: call.Device},
+		Method: call.Method, Request: call.Request, MaxResponse: maxAnswer})
 	if status.Code(err) == codes.Unavailable {
 		if unknown := c.directory.Check(call.Device); unknown != nil {
-			return nil, status.Errorf(codes.Unavailable, "%s: %s", status.Convert(err).Message(), status.Convert(unknown).Message())
+			return nil, status.Errorf(codes.Unavailable, "%s: %s", status.Convert(err).Message(),
+				status.Convert(unknown).Message())
 		}
 	}
 	return response, err
@@ -120,7 +124,8 @@ func (c *Caller) begin(to target) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.running[to] >= maxAtOnce {
-		return status.Errorf(codes.ResourceExhausted, "%d calls of %s to %.64q are in flight: wait for one to finish", maxAtOnce, to.method, to.device)
+		return status.Errorf(codes.ResourceExhausted, "%d calls of %s to %.64q are in flight: wait for one to finish",
+			maxAtOnce, to.method, to.device)
 	}
 	c.running[to]++
 	return nil

@@ -21,15 +21,18 @@ import (
 // TestCallable: a new method of Waldo's own becomes callable by peers only by a decision, which is a line here.
 func TestCallable(t *testing.T) {
 	want := []string{
-		"waldo.audio.v1.AudioService/GetVolume", "waldo.audio.v1.AudioService/ListDevices", "waldo.audio.v1.AudioService/SetVolume",
+		"waldo.audio.v1.AudioService/GetVolume", "waldo.audio.v1.AudioService/ListDevices",
+		"waldo.audio.v1.AudioService/SetVolume",
 		"waldo.camera.v1.CameraService/CaptureFrame", "waldo.camera.v1.CameraService/GetControls",
 		"waldo.camera.v1.CameraService/ListFormats", "waldo.camera.v1.CameraService/RequestKeyFrame",
 		"waldo.camera.v1.CameraService/SetBitrate", "waldo.camera.v1.CameraService/SetControls",
 		"waldo.control.v1.ControlService/Acquire", "waldo.control.v1.ControlService/ClearEStop",
 		"waldo.control.v1.ControlService/EStop", "waldo.control.v1.ControlService/GetControl",
-		"waldo.control.v1.ControlService/KeepAlive", "waldo.control.v1.ControlService/Release", "waldo.control.v1.ControlService/Take",
+		"waldo.control.v1.ControlService/KeepAlive", "waldo.control.v1.ControlService/Release",
+		"waldo.control.v1.ControlService/Take",
 		"waldo.device.v1.DeviceService/GetDescriptors", "waldo.device.v1.DeviceService/GetDevice",
-		"waldo.input.v1.InputService/GetInput", "waldo.input.v1.InputService/GetState", "waldo.input.v1.InputService/ListInputs",
+		"waldo.input.v1.InputService/GetInput", "waldo.input.v1.InputService/GetState",
+		"waldo.input.v1.InputService/ListInputs",
 		"waldo.serial.v1.SerialService/GetPort", "waldo.serial.v1.SerialService/WriteMessage",
 	}
 	var got []string
@@ -68,7 +71,8 @@ func TestCheck(t *testing.T) {
 		"waldo.device.v1.DeviceService/HoldStream":      "waldo.stream/",
 		"waldo.launcher.v1.LauncherService/StopProcess": "for Waldo's own processes",
 	} {
-		if err := check(method); status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), "method: ") || !strings.Contains(err.Error(), says) {
+		if err := check(method); status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), "method: ") ||
+			!strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v, want %q", method, err, says)
 		}
 	}

@@ -20,7 +20,8 @@ type described struct {
 	devicev1.UnimplementedDeviceServiceServer
 }
 
-func (described) GetDescriptors(context.Context, *devicev1.GetDescriptorsRequest) (*devicev1.GetDescriptorsResponse, error) {
+func (described) GetDescriptors(context.Context, *devicev1.GetDescriptorsRequest) (*devicev1.GetDescriptorsResponse,
+	error) {
 	return descriptors.Describe(7, []string{"waldo.device.v1.DeviceService"})
 }
 
@@ -47,7 +48,8 @@ func (v verbose) GetDevice(context.Context, *devicev1.GetDeviceRequest) (*device
 func TestLargeAnswer(t *testing.T) {
 	conn := connect(t)
 	for name, want := range map[string]string{"small": "", "large": "RESOURCE_EXHAUSTED"} {
-		service, err := conn.Serve(bus.ServiceConfig{Address: bus.Address{Robot: "rover", Device: name}, Kind: "camera", Version: "1.0.0"})
+		service, err := conn.Serve(bus.ServiceConfig{Address: bus.Address{Robot: "rover", Device: name}, Kind: "camera",
+			Version: "1.0.0"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -137,7 +139,8 @@ func TestFlood(t *testing.T) {
 		}
 	}
 	own := devicev1.NewDeviceServiceClient(conn.Client(front))
-	if r, err := own.HoldStream(ctx, &devicev1.HoldStreamRequest{Stream: "video", Holder: "gateway"}); err != nil || r.GetEpoch() != 7 {
+	if r, err := own.HoldStream(ctx, &devicev1.HoldStreamRequest{Stream: "video", Holder: "gateway"}); err != nil ||
+		r.GetEpoch() != 7 {
 		t.Errorf("a hold of the gateway: %v, %v", r, err)
 	}
 	peers.Go(func() {

@@ -74,7 +74,8 @@ func FuzzParse(f *testing.F) {
 		}
 		delete(fields, "request")
 		var want signalingv1.Call
-		if err := unmarshal(fields, &want); err != nil || want.GetId() != c.ID || want.GetDevice() != c.Device || want.GetMethod() != c.Method {
+		if err := unmarshal(fields, &want); err != nil || want.GetId() != c.ID || want.GetDevice() != c.Device ||
+			want.GetMethod() != c.Method {
 			t.Errorf("%q: %v, %v", data, &want, err)
 		}
 		if c.Request != nil && !json.Valid(c.Request) {

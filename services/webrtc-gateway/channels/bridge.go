@@ -53,7 +53,8 @@ type Bridge struct {
 func New(
 	conn *bus.Conn, robot string, directory Directory, devices *dynamic.Devices, caller *calls.Caller, c Config,
 ) *Bridge {
-	b := &Bridge{conn: conn, robot: robot, directory: directory, caller: caller, metrics: newMetrics(c.Metrics), log: c.Log}
+	b := &Bridge{conn: conn, robot: robot, directory: directory, caller: caller, metrics: newMetrics(c.Metrics),
+		log: c.Log}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
@@ -76,7 +77,8 @@ func (b *Bridge) Open(c *rtc.Channel) {
 	case strings.HasPrefix(label, linesPrefix):
 		b.serveStream(c, strings.TrimPrefix(label, linesPrefix), true)
 	case strings.HasPrefix(label, reserved):
-		b.refuse(c, status.Errorf(codes.InvalidArgument, "label: %.128q: labels that begin with %q are reserved for Waldo: use another one", label, reserved))
+		b.refuse(c, status.Errorf(codes.InvalidArgument,
+			"label: %.128q: labels that begin with %q are reserved for Waldo: use another one", label, reserved))
 	default:
 		b.serveTopic(c, label)
 	}

@@ -43,7 +43,8 @@ func nested(depth int) string {
 func TestReadCall(t *testing.T) {
 	for _, tt := range readCalls {
 		t.Run(tt.name, func(t *testing.T) {
-			if _, err := readCall(tt.text, []byte(tt.data)); (err == nil) != tt.ok || err != nil && status.Code(err) != codes.InvalidArgument {
+			if _, err := readCall(tt.text, []byte(tt.data)); (err == nil) != tt.ok || err != nil &&
+				status.Code(err) != codes.InvalidArgument {
 				t.Error(err)
 			}
 		})

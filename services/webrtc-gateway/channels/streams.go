@@ -122,7 +122,8 @@ func (b *Bridge) checkStream(k streamKey) error {
 		return status.Error(codes.InvalidArgument, err.Error())
 	}
 	if bus.CheckTopic(k.stream) != nil { // the same characters
-		return status.Errorf(codes.InvalidArgument, "label: %.64q is not a valid stream name: use %s<device>/<stream>", k.stream, streamPrefix)
+		return status.Errorf(codes.InvalidArgument, "label: %.64q is not a valid stream name: use %s<device>/<stream>",
+			k.stream, streamPrefix)
 	}
 	return nil
 }
@@ -183,7 +184,8 @@ func newStreams(conn *bus.Conn, devices *dynamic.Devices, robot string) *stream.
 		if err != nil {
 			return nil, status.Errorf(codes.Unavailable, "%v", err)
 		}
-		return &feed{key: k, topic: stream.NewTopic[*batch](), messages: messages, hold: conn.Hold(address, k.stream, "gateway")}, nil
+		return &feed{key: k, topic: stream.NewTopic[*batch](), messages: messages,
+			hold: conn.Hold(address, k.stream, "gateway")}, nil
 	})
 }
 
@@ -237,7 +239,8 @@ func (f *feed) body(m dynamic.Message, err error) []byte {
 	data, err := m.FullJSON()
 	switch {
 	case err != nil:
-		return f.fail(fmt.Errorf("a message of %s, stream %s, cannot be encoded as JSON: %w", f.key.device, f.key.stream, err))
+		return f.fail(fmt.Errorf("a message of %s, stream %s, cannot be encoded as JSON: %w", f.key.device, f.key.stream,
+			err))
 	case len(data) > largestMessage:
 		return f.fail(fmt.Errorf("a message of %s, stream %s, has more than the %d bytes of JSON that fit a data channel",
 			f.key.device, f.key.stream, largestMessage))

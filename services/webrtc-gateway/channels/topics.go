@@ -60,7 +60,8 @@ func (b *Bridge) serveTopic(c *rtc.Channel, topic string) {
 
 // publish publishes a peer's message on the bus.
 func (b *Bridge) publish(peer, topic string, text bool, data []byte) {
-	m := &messagev1.Message{Topic: topic, Sender: peer, PublishTime: timestamppb.Now(), Body: &messagev1.Message_Data{Data: data}}
+	m := &messagev1.Message{Topic: topic, Sender: peer, PublishTime: timestamppb.Now(),
+		Body: &messagev1.Message_Data{Data: data}}
 	if text {
 		if !utf8.Valid(data) {
 			b.metrics.dropped.WithLabelValues("garbage").Inc()

@@ -63,7 +63,8 @@ func TestTable(t *testing.T) {
 	if err := Register(&m); err != nil {
 		t.Error(err)
 	}
-	if Of("video/AV1") != nil || len(All(webrtc.RTPCodecTypeVideo)) != 2 || All(webrtc.RTPCodecTypeVideo)[0].MediaType != media.H264 {
+	if Of("video/AV1") != nil || len(All(webrtc.RTPCodecTypeVideo)) != 2 ||
+		All(webrtc.RTPCodecTypeVideo)[0].MediaType != media.H264 {
 		t.Error("the codecs of video are not those that are preferred, or there is one too many")
 	}
 	if got := Demands(webrtc.RTPCodecTypeVideo); got != "H264/90000 with packetization-mode 1 or 0, or VP8/90000" {
@@ -73,8 +74,9 @@ func TestTable(t *testing.T) {
 
 func TestNamed(t *testing.T) {
 	for name, want := range map[string]string{
-		"H264/90000": "video/H264 0", "h264/90000": "video/H264 0", "VP8/90000": "video/VP8 0", "opus/48000/2": "audio/opus 2",
-		"OPUS/48000": "audio/opus 0", "opus/48000/1": "", "VP8/48000": "", "VP9/90000": "", "H264": "", "": "",
+		"H264/90000": "video/H264 0", "h264/90000": "video/H264 0", "VP8/90000": "video/VP8 0",
+		"opus/48000/2": "audio/opus 2",
+		"OPUS/48000":   "audio/opus 0", "opus/48000/1": "", "VP8/48000": "", "VP9/90000": "", "H264": "", "": "",
 	} {
 		got := ""
 		if c, channels := Named(name); c != nil {
@@ -158,7 +160,8 @@ func TestWebCodecsNameOfH264(t *testing.T) {
 		frame []byte
 		want  string
 	}{
-		"constrained baseline":    {[]byte{0, 0, 0, 1, 0x67, 0x42, 0xe0, 0x1f, 0x95, 0, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80}, "avc1.42e01f"},
+		"constrained baseline": {[]byte{0, 0, 0, 1, 0x67, 0x42, 0xe0, 0x1f, 0x95, 0, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80},
+			"avc1.42e01f"},
 		"high, short start codes": {[]byte{0, 0, 1, 0x27, 0x64, 0, 0x0a, 1, 2, 3, 0, 0, 1, 0x28, 1}, "avc1.64000a"},
 		"no parameter sets":       {[]byte{0, 0, 1, 0x65, 1, 2}, ""},
 		"a parameter set cut off": {[]byte{0, 0, 1, 0x67, 0x42}, ""},
@@ -173,7 +176,8 @@ func TestWebCodecsNameOfH264(t *testing.T) {
 func TestChooseTakesTheNearest(t *testing.T) {
 	list := func(fmtp ...string) (all []webrtc.RTPCodecParameters) {
 		for i, line := range fmtp {
-			all = append(all, h264.Parameters(webrtc.PayloadType(96+i), 0, line), vp8.Parameters(webrtc.PayloadType(110+i), 0, ""))
+			all = append(all, h264.Parameters(webrtc.PayloadType(96+i), 0, line),
+				vp8.Parameters(webrtc.PayloadType(110+i), 0, ""))
 		}
 		return all
 	}
@@ -186,7 +190,8 @@ func TestChooseTakesTheNearest(t *testing.T) {
 	}{
 		{"mode 1 before mode 0", h264, list("packetization-mode=0", "packetization-mode=1"), "", 97},
 		{"mode 2 cannot carry it", h264, list("packetization-mode=2"), "", 0},
-		{"the profile of the stream", h264, list("packetization-mode=1;profile-level-id=42e01f", "Packetization-Mode=1; PROFILE-LEVEL-ID=64001F"),
+		{"the profile of the stream", h264, list("packetization-mode=1;profile-level-id=42e01f",
+			"Packetization-Mode=1; PROFILE-LEVEL-ID=64001F"),
 			Profile([]byte{100, 0}), 97},
 		{"the first VP8", vp8, list("", ""), "", 110},
 		{"none", opus, list(""), "", 0},

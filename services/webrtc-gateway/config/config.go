@@ -83,7 +83,8 @@ func (g *Gateway) Validate() error {
 	}
 	for _, h := range g.Hosts {
 		if !isHost(h) {
-			bad("hosts", "%q is not the name of a host: use a name or an IP address, without scheme and port, for example robot.example.org", h)
+			bad("hosts", "%q is not the name of a host: use a name or an IP address, without scheme and port, for example "+
+				"robot.example.org", h)
 		}
 	}
 	if err := access.CheckToken(g.Token); err != nil {

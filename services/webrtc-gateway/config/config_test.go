@@ -34,7 +34,8 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a, narrowed := c.Gateway.HTTPAddress(); a != "127.0.0.1:8080" || narrowed || c.Gateway.ICEAddress() != "127.0.0.1:7100" ||
+	if a, narrowed := c.Gateway.HTTPAddress(); a != "127.0.0.1:8080" || narrowed ||
+		c.Gateway.ICEAddress() != "127.0.0.1:7100" ||
 		c.NATS != "nats://127.0.0.1:4222" || c.Gateway.MaxViewers != 200 {
 		t.Errorf("%+v", c)
 	}
@@ -42,7 +43,8 @@ func TestDefaults(t *testing.T) {
 
 func TestPrecedence(t *testing.T) {
 	yaml := base + "gateway: {http: '127.0.0.1:1', ice: '127.0.0.1:2', maxViewers: 3}\nnats: {listen: '127.0.0.1:5'}\n"
-	c, err := load(t, yaml, map[string]string{"WALDO_HTTP": "127.0.0.1:10", "WALDO_MAX_VIEWERS": "30", "WALDO_TOKEN": "x"}, "--max-viewers", "300")
+	c, err := load(t, yaml, map[string]string{"WALDO_HTTP": "127.0.0.1:10", "WALDO_MAX_VIEWERS": "30",
+		"WALDO_TOKEN": "x"}, "--max-viewers", "300")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +86,8 @@ func TestAddresses(t *testing.T) {
 			t.Errorf("%s: %v", tt.http, err)
 			continue
 		}
-		if a, narrowed := c.Gateway.HTTPAddress(); a != tt.wantHTTP || narrowed != tt.narrowed || c.Gateway.ICEAddress() != tt.wantICE {
+		if a, narrowed := c.Gateway.HTTPAddress(); a != tt.wantHTTP || narrowed != tt.narrowed ||
+			c.Gateway.ICEAddress() != tt.wantICE {
 			t.Errorf("%s: http %s (narrowed %v), ice %s", tt.http, a, narrowed, c.Gateway.ICEAddress())
 		}
 	}
@@ -99,24 +102,32 @@ func TestBad(t *testing.T) {
 	}{
 		{"unknown key", base + "gateway: {htpp: ':80'}", nil, nil, []string{"robot.yaml:3", "htpp", `"http"`}},
 		{"no address", base + "gateway: {http: '8080'}", nil, nil, []string{"robot.yaml:3", "gateway.http", "host:port"}},
-		{"no address in the environment", "", map[string]string{"WALDO_HTTP": "8080"}, nil, []string{"WALDO_HTTP", "host:port"}},
+		{"no address in the environment", "", map[string]string{"WALDO_HTTP": "8080"}, nil,
+			[]string{"WALDO_HTTP", "host:port"}},
 		{"no viewers", "", nil, []string{"--max-viewers", "0"}, []string{"--max-viewers", "1 to 10000"}},
 		{"viewers in words", "", nil, []string{"--max-viewers", "many"}, []string{"--max-viewers", "many"}},
 		{"no IP", base + "gateway: {publicIps: [home]}", nil, nil, []string{"publicIps", "home"}},
 		{"no ICE server", base + "gateway: {iceServers: [{urls: ['http://x']}]}", nil, nil, []string{"iceServers", "stun:"}},
-		{"ICE server without address", base + "gateway: {iceServers: [{username: x}]}", nil, nil, []string{"iceServers", "urls"}},
+		{"ICE server without address", base + "gateway: {iceServers: [{username: x}]}", nil, nil,
+			[]string{"iceServers", "urls"}},
 		{"no origin", base + "gateway: {origins: [example.org]}", nil, nil, []string{"origins", "https://"}},
-		{"origin with a path", base + "gateway: {origins: ['https://example.org/page']}", nil, nil, []string{"origins", "https://"}},
-		{"host with a port", base + "gateway: {hosts: ['robot.example:80']}", nil, nil, []string{"hosts", "without scheme and port"}},
-		{"host with a scheme", "", map[string]string{"WALDO_HOSTS": "https://robot.example"}, nil, []string{"WALDO_HOSTS", "robot.example.org"}},
-		{"token that is no header", "", map[string]string{"WALDO_TOKEN": "two words"}, nil, []string{"WALDO_TOKEN", "printable"}},
-		{"token that can be guessed", base + "gateway: {http: ':8080', token: secret}", nil, nil, []string{"gateway.http", "waldo token"}},
+		{"origin with a path", base + "gateway: {origins: ['https://example.org/page']}", nil, nil,
+			[]string{"origins", "https://"}},
+		{"host with a port", base + "gateway: {hosts: ['robot.example:80']}", nil, nil,
+			[]string{"hosts", "without scheme and port"}},
+		{"host with a scheme", "", map[string]string{"WALDO_HOSTS": "https://robot.example"}, nil,
+			[]string{"WALDO_HOSTS", "robot.example.org"}},
+		{"token that is no header", "", map[string]string{"WALDO_TOKEN": "two words"}, nil,
+			[]string{"WALDO_TOKEN", "printable"}},
+		{"token that can be guessed", base + "gateway: {http: ':8080', token: secret}", nil, nil,
+			[]string{"gateway.http", "waldo token"}},
 		{"bad robot", "", nil, []string{"--robot", "My Robot"}, []string{"--robot", "lower-case"}},
 		{"bad level", "", nil, []string{"--log-level", "loud"}, []string{"--log-level", "debug"}},
 		{"unknown flag", "", nil, []string{"--htpp", "x"}, []string{"htpp"}},
 		{"stray word", "", nil, []string{"start"}, []string{"start", "--key value"}},
 		{"no such file", "", nil, []string{"--robot-file", "/nowhere.yaml"}, []string{"/nowhere.yaml"}},
-		{"all at once", base + "gateway: {http: x, maxViewers: -1}", nil, nil, []string{"gateway.http", "gateway.maxViewers"}},
+		{"all at once", base + "gateway: {http: x, maxViewers: -1}", nil, nil,
+			[]string{"gateway.http", "gateway.maxViewers"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

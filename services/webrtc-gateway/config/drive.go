@@ -77,7 +77,8 @@ func (d *Drive) Validate() error {
 	for _, key := range slices.Sorted(maps.Keys(d.Keys)) {
 		for _, axis := range slices.Sorted(maps.Keys(d.Keys[key])) {
 			if _, known := d.axis(axis); !known && axis != offset {
-				bad("keys."+key+"."+axis, "there is no axis %q: use %s, or describe it under axes:", axis, strings.Join(d.axisNames(), ", "))
+				bad("keys."+key+"."+axis, "there is no axis %q: use %s, or describe it under axes:", axis,
+					strings.Join(d.axisNames(), ", "))
 			}
 		}
 	}
@@ -94,14 +95,17 @@ func (d *Drive) Validate() error {
 func validatePad(path, id string, controls map[string]string) error {
 	var errs []error
 	if len(id) < minPadID {
-		errs = append(errs, robot.BadField(path, "%q fits too many pads: use at least %d characters of the pad's name", id, minPadID))
+		errs = append(errs, robot.BadField(path, "%q fits too many pads: use at least %d characters of the pad's name", id,
+			minPadID))
 	}
 	if len(controls) == 0 {
-		errs = append(errs, robot.BadField(path, "names no controls: list the pad's own control for each standard one, for example axis2: axis3"))
+		errs = append(errs, robot.BadField(path, "names no controls: list the pad's own control for each standard one, "+
+			"for example axis2: axis3"))
 	}
 	for _, standard := range slices.Sorted(maps.Keys(controls)) {
 		if !standardForm.MatchString(standard) {
-			errs = append(errs, robot.BadField(path+"."+standard, "%q is not a control of the standard gamepad: use axis0 to axis3 or button0 to button16", standard))
+			errs = append(errs, robot.BadField(path+"."+standard,
+				"%q is not a control of the standard gamepad: use axis0 to axis3 or button0 to button16", standard))
 		}
 		if own := controls[standard]; !gamepadForm.MatchString(own) {
 			errs = append(errs, robot.BadField(path+"."+standard, "%q is not a control: use %s", own, gamepadControls))
@@ -162,7 +166,8 @@ func (a Axis) validate(path string) error {
 		errs = append(errs, robot.BadField(path+".gamepad", "%q is not a control: use %s", a.Gamepad, gamepadControls))
 	}
 	if a.Touch != "" && a.Touch != none && !touchForm.MatchString(a.Touch) {
-		errs = append(errs, robot.BadField(path+".touch", "%q is no direction: use x or y, with a - in front to turn it around", a.Touch))
+		errs = append(errs, robot.BadField(path+".touch",
+			"%q is no direction: use x or y, with a - in front to turn it around", a.Touch))
 	}
 	return errors.Join(errs...)
 }
@@ -201,7 +206,8 @@ func (d *Drive) Message() *signalingv1.Drive {
 	}
 	for _, name := range slices.Sorted(maps.Keys(used)) {
 		a, _ := d.axis(name)
-		m.Axes = append(m.Axes, &signalingv1.DriveAxis{Name: name, PlusKeys: a.Plus, MinusKeys: a.Minus, Gamepad: a.Gamepad, Touch: a.Touch})
+		m.Axes = append(m.Axes, &signalingv1.DriveAxis{Name: name, PlusKeys: a.Plus, MinusKeys: a.Minus, Gamepad: a.Gamepad,
+			Touch: a.Touch})
 	}
 	for _, id := range slices.Sorted(maps.Keys(d.Pads)) {
 		m.Pads = append(m.Pads, &signalingv1.DrivePad{Id: id, Controls: d.Pads[id]})

@@ -64,10 +64,11 @@ func TestDrive(t *testing.T) {
 
 func TestBadDrive(t *testing.T) {
 	for yaml, want := range map[string]string{
-		"drive: {keys: {a: {turn: 1}}}":                                                      "drive.device: is missing",
-		"drive: {device: motor, keys: {a: {turn: 1}}}":                                       `:3: drive.device: there is no device "motor"; there are: front, motors`,
-		"drive: {device: motors}":                                                            "drive.keys: is missing",
-		"drive: {device: motors, rate: 5, keys: {a: {turn: 1}}}":                             "drive.rate: 5 is out of range: use 10 to 100",
+		"drive: {keys: {a: {turn: 1}}}":                "drive.device: is missing",
+		"drive: {device: motor, keys: {a: {turn: 1}}}": `:3: drive.device: there is no device "motor"; there are: front, motors`,
+		"drive: {device: motors}":                      "drive.keys: is missing",
+		"drive: {device: motors, rate: 5, keys: {a: {turn: 1}}}": "drive.rate: 5 is out of " +
+			"range: use 10 to 100",
 		"drive: {device: motors, keys: {a: {trun: 1}}}":                                      `drive.keys.a.trun: there is no axis "trun": use forward, lift, strafe, turn`,
 		"drive: {device: motors, keys: {a: {turn: fast}}}":                                   `"fast" is not a number`,
 		"drive: {device: motors, keys: {a: {turn: 1}}, axes: {turn: {plus: [w]}}}":           `drive.axes.turn.plus: "w" is no key`,

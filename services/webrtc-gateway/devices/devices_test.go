@@ -68,7 +68,10 @@ func await(t *testing.T, d *devices.Directory, what string, ok func(map[string]b
 
 func TestDevicesComeAndGo(t *testing.T) {
 	d, conn, url := start(t, &devicev1.Device{Name: "rear", Kind: "camera"})
-	await(t, d, "the expected one is listed as gone", func(gone map[string]bool) bool { return len(gone) == 1 && gone["rear"] })
+	await(t, d, "the expected one is listed as gone", func(gone map[string]bool) bool {
+		return len(gone) == 1 &&
+			gone["rear"]
+	})
 	if err := d.Check("rear"); err != nil {
 		t.Errorf("an expected device is unknown: %v", err)
 	}
@@ -105,7 +108,8 @@ func TestNobodyYet(t *testing.T) {
 
 func TestFeed(t *testing.T) {
 	d, _, url := start(t, &devicev1.Device{Name: "rear"})
-	cam, err := fakecam.Start(url, bus.Address{Robot: "demo", Device: "front"}, fakecam.Config{NeverOnRequest: true, KeyFrameEvery: 10})
+	cam, err := fakecam.Start(url, bus.Address{Robot: "demo", Device: "front"},
+		fakecam.Config{NeverOnRequest: true, KeyFrameEvery: 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +166,8 @@ func TestSoundFeed(t *testing.T) {
 			t.Fatal("the stream is not held")
 		}
 	}
-	if err := conn.Publish((bus.Address{Robot: "demo", Device: "head"}).Out("audio"), &mediav1.AudioFrame{Epoch: 7, Sequence: 3}); err != nil {
+	if err := conn.Publish((bus.Address{Robot: "demo", Device: "head"}).Out("audio"),
+		&mediav1.AudioFrame{Epoch: 7, Sequence: 3}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
@@ -183,14 +188,17 @@ func TestSoundFeed(t *testing.T) {
 func TestCarriers(t *testing.T) {
 	d, conn, _ := start(t, &devicev1.Device{Name: "front", Kind: "camera"})
 	front := tracks.Stream{Device: "front", Name: "video"}
-	if list, changed := d.Carriers(front); len(list) != 1 || list[0].Stream != front || list[0].MediaTypes != nil || changed == nil {
+	if list, changed := d.Carriers(front); len(list) != 1 || list[0].Stream != front || list[0].MediaTypes != nil ||
+		changed == nil {
 		t.Errorf("of a device that was not heard of: %v", list)
 	}
 	_, changed := d.Carriers(front)
-	err := conn.Publish((bus.Address{Robot: "demo", Device: "front"}).State(), &devicev1.Device{Robot: "demo", Name: "front", Streams: []*devicev1.StreamInfo{
-		{Name: "depth", MediaTypes: []string{"video/VP8"}}, {Name: "video", MediaTypes: []string{"video/H264"}},
-		{Name: "video-vp8", MediaTypes: []string{"video/VP8"}, AlternativeTo: "video"}, {Name: "depth-raw", AlternativeTo: "depth"},
-	}})
+	err := conn.Publish((bus.Address{Robot: "demo", Device: "front"}).State(),
+		&devicev1.Device{Robot: "demo", Name: "front", Streams: []*devicev1.StreamInfo{
+			{Name: "depth", MediaTypes: []string{"video/VP8"}}, {Name: "video", MediaTypes: []string{"video/H264"}},
+			{Name: "video-vp8", MediaTypes: []string{"video/VP8"}, AlternativeTo: "video"},
+			{Name: "depth-raw", AlternativeTo: "depth"},
+		}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,9 +222,11 @@ func TestCheckAccepts(t *testing.T) {
 	if err := d.CheckAccepts("head", "speaker"); err != nil {
 		t.Errorf("a device that has said nothing yet may have one: %v", err)
 	}
-	err := conn.Publish((bus.Address{Robot: "demo", Device: "head"}).State(), &devicev1.Device{Robot: "demo", Name: "head", Streams: []*devicev1.StreamInfo{
-		{Name: "speaker", Direction: devicev1.StreamDirection_STREAM_DIRECTION_IN}, {Name: "audio", Direction: devicev1.StreamDirection_STREAM_DIRECTION_OUT},
-	}})
+	err := conn.Publish((bus.Address{Robot: "demo", Device: "head"}).State(),
+		&devicev1.Device{Robot: "demo", Name: "head", Streams: []*devicev1.StreamInfo{
+			{Name: "speaker", Direction: devicev1.StreamDirection_STREAM_DIRECTION_IN},
+			{Name: "audio", Direction: devicev1.StreamDirection_STREAM_DIRECTION_OUT},
+		}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +235,8 @@ func TestCheckAccepts(t *testing.T) {
 		t.Error(err)
 	}
 	for _, name := range []string{"audio", "feet"} { // one that goes the other way, and none
-		if err := d.CheckAccepts("head", name); status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), name) {
+		if err := d.CheckAccepts("head", name); status.Code(err) != codes.FailedPrecondition ||
+			!strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -74,7 +74,8 @@ func New(conn *bus.Conn, robot string, c Config) (*Directory, error) {
 	}
 	var err error
 	// A reader this slow can miss a state: each is repeated within a second.
-	d.states, err = bus.Subscribe[*devicev1.Device](conn, bus.Address{Robot: robot, Device: bus.Any}.State(), stream.DropOldest(256))
+	d.states, err = bus.Subscribe[*devicev1.Device](conn, bus.Address{Robot: robot, Device: bus.Any}.State(),
+		stream.DropOldest(256))
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +104,8 @@ func (d *Directory) listen(ctx context.Context) {
 
 // heard records the announcement of a device.
 func (d *Directory) heard(device *devicev1.Device, now time.Time) {
-	if (bus.Address{Robot: device.GetRobot(), Device: device.GetName()}).Validate() != nil || device.GetRobot() != d.robot {
+	if (bus.Address{Robot: device.GetRobot(), Device: device.GetName()}).Validate() != nil ||
+		device.GetRobot() != d.robot {
 		d.log.Debug("an announcement of an impossible device", "robot", device.GetRobot(), "device", device.GetName())
 		return
 	}
@@ -182,7 +184,8 @@ func (d *Directory) Check(device string) error {
 	}
 	names := slices.Sorted(maps.Keys(d.entries))
 	if len(names) == 0 {
-		return status.Errorf(codes.NotFound, "there is no device %q; no device of robot %q has announced itself yet: is it running?", device, d.robot)
+		return status.Errorf(codes.NotFound, "there is no device %q; no device of robot %q has announced itself yet: is "+
+			"it running?", device, d.robot)
 	}
 	return status.Errorf(codes.NotFound, "there is no device %q; there are: %s", device, strings.Join(names, ", "))
 }

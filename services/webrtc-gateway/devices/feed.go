@@ -93,7 +93,8 @@ func (d *Directory) Carriers(s tracks.Stream) (list []tracks.Carrier, changed <-
 			case info.GetName():
 				list[0].MediaTypes = info.GetMediaTypes()
 			case info.GetAlternativeTo():
-				list = append(list, tracks.Carrier{Stream: tracks.Stream{Device: s.Device, Name: info.GetName()}, MediaTypes: info.GetMediaTypes()})
+				list = append(list, tracks.Carrier{Stream: tracks.Stream{Device: s.Device, Name: info.GetName()},
+					MediaTypes: info.GetMediaTypes()})
 			}
 		}
 	}

@@ -21,7 +21,8 @@ type slowCamera struct {
 	most    atomic.Int32
 }
 
-func (c *slowCamera) CaptureFrame(ctx context.Context, r *camerav1.CaptureFrameRequest) (*camerav1.CaptureFrameResponse, error) {
+func (c *slowCamera) CaptureFrame(ctx context.Context,
+	r *camerav1.CaptureFrameRequest) (*camerav1.CaptureFrameResponse, error) {
 	n := c.running.Add(1)
 	defer c.running.Add(-1)
 	c.most.Store(max(n, c.most.Load()))
@@ -40,7 +41,8 @@ func (c *slowCamera) CaptureFrame(ctx context.Context, r *camerav1.CaptureFrameR
 func serve(t *testing.T, conn *bus.Conn, device string) *slowCamera {
 	t.Helper()
 	c := &slowCamera{entered: make(chan struct{}, 1), release: make(chan struct{})}
-	s, err := conn.Serve(bus.ServiceConfig{Address: bus.Address{Robot: "demo", Device: device}, Kind: "camera", Version: "1.0.0"})
+	s, err := conn.Serve(bus.ServiceConfig{Address: bus.Address{Robot: "demo", Device: device}, Kind: "camera",
+		Version: "1.0.0"})
 	if err != nil {
 		t.Fatal(err)
 	}

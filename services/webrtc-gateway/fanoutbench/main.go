@@ -135,7 +135,8 @@ func judge(results []result, maxRatio float64) (over []string) {
 		fmt.Printf("%d viewers: the gateway takes %.2f times the CPU of bare pion for each packet\n", viewers, ratio)
 		// With few viewers the cost of a stream, which the bare sender does not have, outweighs that of the viewers.
 		if viewers >= 10 && ratio > maxRatio {
-			over = append(over, fmt.Sprintf("%.2f times the CPU of bare pion with %d viewers, %.1f allowed", ratio, viewers, maxRatio))
+			over = append(over, fmt.Sprintf("%.2f times the CPU of bare pion with %d viewers, %.1f allowed", ratio, viewers,
+				maxRatio))
 		}
 	}
 	return over
@@ -147,7 +148,8 @@ func judgeAlone(r result) (over []string) {
 		return nil
 	}
 	if r.PerViewer > maxCPUPercent {
-		over = append(over, fmt.Sprintf("%.3f %% of a core for each of %d viewers, %.1f allowed", r.PerViewer, r.Viewers, maxCPUPercent))
+		over = append(over, fmt.Sprintf("%.3f %% of a core for each of %d viewers, %.1f allowed", r.PerViewer, r.Viewers,
+			maxCPUPercent))
 	}
 	if r.MiBPerViewer > maxMiB {
 		over = append(over, fmt.Sprintf("%.2f MiB for each of %d viewers, %d allowed", r.MiBPerViewer, r.Viewers, maxMiB))

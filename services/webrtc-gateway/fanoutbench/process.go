@@ -137,7 +137,8 @@ type received struct {
 }
 
 // watch runs a child with so many viewers for the window, with body around it.
-func watch(base string, viewers int, window time.Duration, body func(func() (received, error)) error) (got received, err error) {
+func watch(base string, viewers int, window time.Duration, body func(func() (received, error)) error) (got received,
+	err error) {
 	c, err := start("-role", "receive", "-url", base, "-viewers", strconv.Itoa(viewers))
 	if err != nil {
 		return got, err

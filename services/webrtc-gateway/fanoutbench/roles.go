@@ -69,7 +69,8 @@ func serveBare(interceptors bool) error {
 	var s webrtc.SettingEngine
 	s.SetICEUDPMux(webrtc.NewICEUDPMux(nil, udp))
 	s.SetIncludeLoopbackCandidate(true)
-	b := &bare{api: webrtc.NewAPI(webrtc.WithMediaEngine(&m), webrtc.WithInterceptorRegistry(&registry), webrtc.WithSettingEngine(s))}
+	b := &bare{api: webrtc.NewAPI(webrtc.WithMediaEngine(&m), webrtc.WithInterceptorRegistry(&registry),
+		webrtc.WithSettingEngine(s))}
 	b.track, err = webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: codec.MediaType}, "front", "front")
 	if err != nil {
 		return err
@@ -137,7 +138,8 @@ func (b *bare) connect(body io.Reader) (string, error) {
 			}
 		}
 	}()
-	if err := pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: string(offer)}); err != nil {
+	if err := pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer,
+		SDP: string(offer)}); err != nil {
 		return "", err
 	}
 	answer, err := pc.CreateAnswer(nil)

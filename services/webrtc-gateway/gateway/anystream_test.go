@@ -26,11 +26,12 @@ func (w *world) probe() *probe {
 	w.t.Helper()
 	p := &probe{}
 	var err error
-	p.process, err = device.Start(device.Kind[struct{}]{Name: "probe", Version: "1.0.0", New: func(kit *device.Kit, _ struct{}) (device.Driver, error) {
-		p.numbers = device.NewOut[*wrapperspb.DoubleValue](kit, "numbers", device.OutOptions{})
-		p.texts = device.NewOut[*structpb.Struct](kit, "texts", device.OutOptions{})
-		return idle{}, nil
-	}}, device.Settings{Robot: "demo", Device: "lab", NATS: w.bus.URL()}, struct{}{}, nil)
+	p.process, err = device.Start(device.Kind[struct{}]{Name: "probe", Version: "1.0.0",
+		New: func(kit *device.Kit, _ struct{}) (device.Driver, error) {
+			p.numbers = device.NewOut[*wrapperspb.DoubleValue](kit, "numbers", device.OutOptions{})
+			p.texts = device.NewOut[*structpb.Struct](kit, "texts", device.OutOptions{})
+			return idle{}, nil
+		}}, device.Settings{Robot: "demo", Device: "lab", NATS: w.bus.URL()}, struct{}{}, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -94,7 +95,8 @@ func TestUnreadableMessages(t *testing.T) {
 	}
 	lab.texts.Publish(large)
 	lab.texts.Publish(large)
-	if e := frameOf(t, first.next()).GetError(); e.GetCode() != "FAILED_PRECONDITION" || !strings.Contains(e.GetMessage(), "more than the 65436 bytes") {
+	if e := frameOf(t, first.next()).GetError(); e.GetCode() != "FAILED_PRECONDITION" ||
+		!strings.Contains(e.GetMessage(), "more than the 65436 bytes") {
 		t.Errorf("a large message: %v", e)
 	}
 	kit := lab.process.Kit()
@@ -104,7 +106,8 @@ func TestUnreadableMessages(t *testing.T) {
 		}
 	}
 	const says = "of the type waldo.message.v1.Message, cannot be read"
-	if e := frameOf(t, first.next()).GetError(); e.GetCode() != "FAILED_PRECONDITION" || !strings.Contains(e.GetMessage(), says) {
+	if e := frameOf(t, first.next()).GetError(); e.GetCode() != "FAILED_PRECONDITION" ||
+		!strings.Contains(e.GetMessage(), says) {
 		t.Errorf("an unknown type: %v", e)
 	}
 	second := w.session(0).channels(nil, "waldo.stream/lab/texts")[0]

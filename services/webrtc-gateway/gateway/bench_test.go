@@ -64,7 +64,8 @@ func BenchmarkHop(b *testing.B) {
 	picture := fakecam.Frame(1, 0, true, 8333)
 	frame := func(i int) {
 		feed.frames <- &mediav1.VideoFrame{
-			Epoch: 1, Sequence: int64(i), KeyFrame: i == 0, Data: picture.GetData(), Format: picture.GetFormat(), CaptureTime: timestamppb.Now(),
+			Epoch: 1, Sequence: int64(i), KeyFrame: i == 0, Data: picture.GetData(), Format: picture.GetFormat(),
+			CaptureTime: timestamppb.Now(),
 		}
 		for {
 			p, err := viewer.Packet(ctx)
@@ -94,7 +95,8 @@ func connect(b *testing.B, engine *rtc.Engine, viewer *watcher.Watcher) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	answer, err := peer.Answer(context.Background(), offer, []rtc.Track{{MID: "0", Stream: tracks.Stream{Device: "front", Name: "video"}}})
+	answer, err := peer.Answer(context.Background(), offer,
+		[]rtc.Track{{MID: "0", Stream: tracks.Stream{Device: "front", Name: "video"}}})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -47,13 +47,15 @@ func (m motor) Run(ctx context.Context, ready func()) error {
 // motors starts the device `motors` and waits until the gateway knows of it.
 func (w *world) motors() *device.Process {
 	w.t.Helper()
-	kind := device.Kind[actuator.Config]{Name: "motor", Version: "1.0.0", New: func(kit *device.Kit, c actuator.Config) (device.Driver, error) {
-		var m motor
-		var err error
-		m.Actuator, err = actuator.New(kit, c, m, `{"speed":0}`)
-		return m, err
-	}}
-	p, err := device.Start(kind, device.Settings{Robot: "demo", Device: "motors", NATS: w.bus.URL()}, actuator.Config{State: w.t.TempDir()}, nil)
+	kind := device.Kind[actuator.Config]{Name: "motor", Version: "1.0.0",
+		New: func(kit *device.Kit, c actuator.Config) (device.Driver, error) {
+			var m motor
+			var err error
+			m.Actuator, err = actuator.New(kit, c, m, `{"speed":0}`)
+			return m, err
+		}}
+	p, err := device.Start(kind, device.Settings{Robot: "demo", Device: "motors", NATS: w.bus.URL()},
+		actuator.Config{State: w.t.TempDir()}, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -225,7 +227,8 @@ func TestCalls(t *testing.T) {
 			refused := call(&signalingv1.Call{Id: 8, Device: "motors", Method: controlService + "Acquire",
 				Request: request(t, &controlv1.AcquireRequest{Holder: "bob"})})
 			_, want := direct.Acquire(t.Context(), &controlv1.AcquireRequest{Holder: "bob"})
-			if e := refused.GetError(); e.GetCode() != "FAILED_PRECONDITION" || e.GetMessage() != status.Convert(want).Message() {
+			if e := refused.GetError(); e.GetCode() != "FAILED_PRECONDITION" ||
+				e.GetMessage() != status.Convert(want).Message() {
 				t.Errorf("%v, want %v", e, want)
 			}
 			released := call(&signalingv1.Call{Id: 9, Device: "motors", Method: controlService + "Release",
@@ -238,18 +241,25 @@ func TestCalls(t *testing.T) {
 				code string
 				text string
 			}{
-				"no method":          {&signalingv1.Call{Device: "motors"}, "INVALID_ARGUMENT", "method: "},
-				"unknown method":     {&signalingv1.Call{Device: "motors", Method: controlService + "Fly"}, "INVALID_ARGUMENT", "method: "},
-				"a stream":           {&signalingv1.Call{Device: "motors", Method: controlService + "WatchControl"}, "INVALID_ARGUMENT", "method: "},
-				"a hold":             {&signalingv1.Call{Device: "motors", Method: "waldo.device.v1.DeviceService/HoldStream"}, "INVALID_ARGUMENT", "method: "},
-				"unknown device":     {&signalingv1.Call{Device: "motor", Method: controlService + "GetControl"}, "UNAVAILABLE", `demo/motor is not running: there is no device "motor"; there are: motors`},
-				"no name":            {&signalingv1.Call{Device: "a.b", Method: controlService + "GetControl"}, "INVALID_ARGUMENT", "device: "},
-				"unknown field":      {&signalingv1.Call{Device: "motors", Method: controlService + "Acquire", Request: object(t, "holdr", "x")}, "INVALID_ARGUMENT", `request: not a waldo.control.v1.AcquireRequest`},
-				"not of its kind":    {&signalingv1.Call{Device: "motors", Method: "waldo.camera.v1.CameraService/ListFormats"}, "INVALID_ARGUMENT", "the services are waldo.control.v1.ControlService"},
-				"a field is no text": {&signalingv1.Call{Device: "motors", Method: controlService + "Acquire", Request: object(t, "holder", 7)}, "INVALID_ARGUMENT", "request: "},
+				"no method": {&signalingv1.Call{Device: "motors"}, "INVALID_ARGUMENT", "method: "},
+				"unknown method": {&signalingv1.Call{Device: "motors", Method: controlService + "Fly"}, "INVALID_ARGUMENT",
+					"method: "},
+				"a stream": {&signalingv1.Call{Device: "motors", Method: controlService + "WatchControl"},
+					"INVALID_ARGUMENT", "method: "},
+				"a hold": {&signalingv1.Call{Device: "motors", Method: "waldo.device.v1.DeviceService/HoldStream"},
+					"INVALID_ARGUMENT", "method: "},
+				"unknown device": {&signalingv1.Call{Device: "motor", Method: controlService + "GetControl"}, "UNAVAILABLE", `demo/motor is not running: there is no device "motor"; there are: motors`},
+				"no name": {&signalingv1.Call{Device: "a.b", Method: controlService + "GetControl"}, "INVALID_ARGUMENT",
+					"device: "},
+				"unknown field": {&signalingv1.Call{Device: "motors", Method: controlService + "Acquire", Request: object(t, "holdr", "x")}, "INVALID_ARGUMENT", `request: not a waldo.control.v1.AcquireRequest`},
+				"not of its kind": {&signalingv1.Call{Device: "motors", Method: "waldo.camera.v1.CameraService/ListFormats"},
+					"INVALID_ARGUMENT", "the services are waldo.control.v1.ControlService"},
+				"a field is no text": {&signalingv1.Call{Device: "motors", Method: controlService + "Acquire",
+					Request: object(t, "holder", 7)}, "INVALID_ARGUMENT", "request: "},
 			} {
 				tt.call.Id = 5
-				if e := call(tt.call).GetError(); e.GetCode() != tt.code || !strings.Contains(e.GetMessage(), tt.text) || e.GetId() != 5 {
+				if e := call(tt.call).GetError(); e.GetCode() != tt.code || !strings.Contains(e.GetMessage(), tt.text) ||
+					e.GetId() != 5 {
 					t.Errorf("%s: %v, want %s with %q", name, e, tt.code, tt.text)
 				}
 			}
@@ -292,7 +302,8 @@ func TestGarbageCalls(t *testing.T) {
 	calls.send(fmt.Sprintf(`{"id": %d, "device": "motors", "method": "x"}`, flood+1)) // refused without the device, but not before a place is free
 	w.eventually("the flood is over", func() bool {
 		calls.send(`{"id": 9999, "device": "motors", "method": "` + controlService + `GetControl"}`)
-		return decode(t, calls.until("the last", func(f frame) bool { return true }).data, &signalingv1.CallResult{}).GetId() == 9999
+		return decode(t, calls.until("the last", func(f frame) bool { return true }).data,
+			&signalingv1.CallResult{}).GetId() == 9999
 	})
 }
 
@@ -320,7 +331,8 @@ func TestStreams(t *testing.T) {
 	if err := second.dc.Close(); err != nil {
 		t.Fatal(err)
 	}
-	w.eventually("the stream is let go of", func() bool { return motors.Kit().Device().GetStreams()[0].GetHolderCount() == 0 })
+	w.eventually("the stream is let go of",
+		func() bool { return motors.Kit().Device().GetStreams()[0].GetHolderCount() == 0 })
 }
 
 // TestGatheredStreams: what a device publishes within some time comes as the lines of one message, whole and in order.
@@ -434,7 +446,8 @@ func TestTopics(t *testing.T) {
 	if err := bob.dc.Send(data); err != nil {
 		t.Fatal(err)
 	}
-	if m := heard(); !bytes.Equal(m.GetData(), data) || m.GetTopic() != "default" || m.GetSender() == "" || m.GetPublishTime() == nil {
+	if m := heard(); !bytes.Equal(m.GetData(), data) || m.GetTopic() != "default" || m.GetSender() == "" ||
+		m.GetPublishTime() == nil {
 		t.Errorf("%d bytes of %s on %s", len(m.GetData()), m.GetSender(), m.GetTopic())
 	}
 	if f := ann[0].next(); f.text || !bytes.Equal(f.data, data) { // not what she said herself

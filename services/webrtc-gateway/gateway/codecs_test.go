@@ -125,7 +125,8 @@ func TestEachPlayerGetsWhatItTakes(t *testing.T) {
 					}
 				}
 			}
-			if main, other := cam.HoldersOf("video"), cam.HoldersOf("video-alternative"); main+other != 1 || (other == 1) != tt.alternative {
+			if main, other := cam.HoldersOf("video"), cam.HoldersOf("video-alternative"); main+other != 1 ||
+				(other == 1) != tt.alternative {
 				t.Errorf("%d hold the stream and %d the alternative", main, other)
 			}
 		})

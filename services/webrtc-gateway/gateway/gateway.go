@@ -76,7 +76,8 @@ func Start(c *config.Config, version string, page fs.FS, log *slog.Logger) (g *G
 	g.hub = tracks.NewHub(g.directory, tracks.Config{Log: log, Metrics: tracks.NewMetrics(g.metrics)})
 	g.engine, err = rtc.NewEngine(g.hub, rtc.Config{
 		Voices: talk.New(g.conn, c.Robot, g.metrics),
-		Listen: c.Gateway.ICEAddress(), PublicIPs: c.Gateway.PublicIPs, MaxPeers: c.Gateway.MaxViewers, Log: log, Metrics: g.metrics,
+		Listen: c.Gateway.ICEAddress(), PublicIPs: c.Gateway.PublicIPs, MaxPeers: c.Gateway.MaxViewers, Log: log,
+		Metrics: g.metrics,
 	})
 	if err != nil {
 		return g, fmt.Errorf("gateway.%w: choose another with --ice, WALDO_ICE or gateway.ice", err)
@@ -102,7 +103,8 @@ func (g *Gateway) join(c *config.Config, log *slog.Logger) (err error) {
 func (g *Gateway) serve(c *config.Config, version string, epoch int64, page fs.FS, log *slog.Logger) (err error) {
 	definitions := dynamic.New(g.conn.Conn, dynamic.Config{Log: log, Metrics: g.metrics})
 	caller := calls.New(definitions, c.Robot, g.directory, g.metrics)
-	g.bridge = channels.New(g.conn.Conn, c.Robot, g.directory, definitions, caller, channels.Config{Log: log, Metrics: g.metrics})
+	g.bridge = channels.New(g.conn.Conn, c.Robot, g.directory, definitions, caller,
+		channels.Config{Log: log, Metrics: g.metrics})
 	g.server, err = server.New(g.engine, g.directory, server.Config{
 		Drive: c.Drive.Message(), Caller: caller, Channels: g.bridge, Pictures: g.hub,
 		Robot: c.Robot, Version: version, Epoch: epoch, ICEServers: iceServers(c.Gateway.ICEServers),

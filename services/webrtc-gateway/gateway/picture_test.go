@@ -55,7 +55,8 @@ func (s *screen) next() (key bool, number uint32, age time.Duration) {
 		s.codec = word.Codec
 		return s.next()
 	}
-	if kind != websocket.MessageBinary || len(data) < 20 || data[0] != 1 || data[1] > 1 || binary.BigEndian.Uint32(data[16:]) != 1 {
+	if kind != websocket.MessageBinary || len(data) < 20 || data[0] != 1 || data[1] > 1 ||
+		binary.BigEndian.Uint32(data[16:]) != 1 {
 		s.t.Fatalf("not a picture: %v, %d bytes, % x", kind, len(data), data[:min(len(data), 20)])
 	}
 	capture := time.UnixMicro(int64(binary.BigEndian.Uint64(data[8:])))

@@ -138,7 +138,8 @@ func (w *world) cameras(names ...string) map[string]*fakecam.Camera {
 		}
 		w.t.Cleanup(cam.Stop)
 		cams[name] = cam
-		w.eventually("the gateway knows "+name, func() bool { return strings.Contains(w.get("devices"), fmt.Sprintf("%q", name)) })
+		w.eventually("the gateway knows "+name,
+			func() bool { return strings.Contains(w.get("devices"), fmt.Sprintf("%q", name)) })
 	}
 	return cams
 }
@@ -167,7 +168,10 @@ func TestManyDevicesOnOneConnection(t *testing.T) {
 	}
 
 	s.negotiate(nil, map[string]string{"1": "rear"}) // fewer
-	w.eventually("what is not shown is not held", func() bool { return cams["front"].Holders() == 0 && cams["arm"].Holders() == 0 })
+	w.eventually("what is not shown is not held", func() bool {
+		return cams["front"].Holders() == 0 &&
+			cams["arm"].Holders() == 0
+	})
 	if cams["rear"].Holders() != 1 {
 		t.Errorf("rear has %d holders, want 1", cams["rear"].Holders())
 	}
@@ -184,7 +188,10 @@ func TestSectionShowsAnotherDevice(t *testing.T) {
 	track := stream{t: t, peer: s.peer}
 	track.frames(10)
 	s.negotiate(nil, map[string]string{"0": "rear"})
-	w.eventually("rear is held instead of front", func() bool { return cams["front"].Holders() == 0 && cams["rear"].Holders() == 1 })
+	w.eventually("rear is held instead of front", func() bool {
+		return cams["front"].Holders() == 0 &&
+			cams["rear"].Holders() == 1
+	})
 	for !isKeyStart(track.next()) {
 	}
 	for !track.last.Marker {

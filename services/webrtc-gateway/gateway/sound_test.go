@@ -50,7 +50,8 @@ func (e *ear) Run(ctx context.Context, ready func()) error {
 		}
 		e.encoded.Add(1)
 		e.out.Publish(&mediav1.AudioFrame{
-			Epoch: e.epoch, Sequence: sequence, SampleIndex: 960 * sequence, SampleCount: 960, Data: []byte{0x78, byte(sequence)},
+			Epoch: e.epoch, Sequence: sequence, SampleIndex: 960 * sequence, SampleCount: 960, Data: []byte{0x78,
+				byte(sequence)},
 			Format: &mediav1.AudioFormat{MediaType: "audio/opus", SampleRateHz: 48000, Channels: 1},
 		})
 		sequence++
@@ -61,13 +62,15 @@ func (e *ear) Run(ctx context.Context, ready func()) error {
 func (w *world) ear(epoch int64) *ear {
 	w.t.Helper()
 	e := &ear{epoch: epoch, heard: make(chan *mediav1.AudioFrame, 1000)}
-	kind := device.Kind[struct{}]{Name: "audio", Version: "1.0.0", New: func(kit *device.Kit, _ struct{}) (device.Driver, error) {
-		e.out = device.NewOut[*mediav1.AudioFrame](kit, "audio", device.OutOptions{})
-		e.in = device.NewIn[*mediav1.AudioFrame](kit, "speaker", pkgstream.DropOldest(100))
-		return e, nil
-	}}
+	kind := device.Kind[struct{}]{Name: "audio", Version: "1.0.0",
+		New: func(kit *device.Kit, _ struct{}) (device.Driver, error) {
+			e.out = device.NewOut[*mediav1.AudioFrame](kit, "audio", device.OutOptions{})
+			e.in = device.NewIn[*mediav1.AudioFrame](kit, "speaker", pkgstream.DropOldest(100))
+			return e, nil
+		}}
 	var err error
-	if e.Process, err = device.Start(kind, device.Settings{Robot: "demo", Device: "head", NATS: w.bus.URL()}, struct{}{}, nil); err != nil {
+	if e.Process, err = device.Start(kind, device.Settings{Robot: "demo", Device: "head", NATS: w.bus.URL()}, struct{}{},
+		nil); err != nil {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(e.Stop)
@@ -107,7 +110,8 @@ func (s *session) sounds(last *rtp.Packet, n int) *rtp.Packet {
 	s.t.Helper()
 	for range n {
 		p := s.packet()
-		if last != nil && (p.SSRC != last.SSRC || p.SequenceNumber != last.SequenceNumber+1 || p.Timestamp != last.Timestamp+960) {
+		if last != nil && (p.SSRC != last.SSRC || p.SequenceNumber != last.SequenceNumber+1 ||
+			p.Timestamp != last.Timestamp+960) {
 			s.t.Fatalf("%v follows %v", p.Header, last.Header)
 		}
 		last = p
@@ -176,7 +180,8 @@ func TestRestartOfTheEarKeepsTheTrack(t *testing.T) {
 			last, p = p, s.packet()
 		}
 		elapsed := int32(p.Timestamp - last.Timestamp)
-		if p.SSRC != last.SSRC || p.SequenceNumber != last.SequenceNumber+1 || !p.Marker || elapsed <= 960 || elapsed > 48_000*10 {
+		if p.SSRC != last.SSRC || p.SequenceNumber != last.SequenceNumber+1 || !p.Marker || elapsed <= 960 ||
+			elapsed > 48_000*10 {
 			t.Fatalf("life %d: %v follows %v", life, p.Header, last.Header)
 		}
 		last = s.sounds(p, 10)
@@ -195,7 +200,8 @@ func TestSoundAndVideoAreStreamsOfTheirOwn(t *testing.T) {
 	if err := s.peer.WantAudio(); err != nil {
 		t.Fatal(err)
 	}
-	answer := s.negotiateTracks(nil, &signalingv1.Track{Mid: "0", Device: "front"}, &signalingv1.Track{Mid: "1", Device: "head", Stream: "audio"})
+	answer := s.negotiateTracks(nil, &signalingv1.Track{Mid: "0", Device: "front"},
+		&signalingv1.Track{Mid: "1", Device: "head", Stream: "audio"})
 	var d sdp.SessionDescription
 	if err := d.UnmarshalString(answer); err != nil {
 		t.Fatal(err)
@@ -319,7 +325,8 @@ func TestTalk(t *testing.T) {
 		say(t, voice, sequence)
 		sequence++
 		f := e.next(t)
-		if f.GetEpoch() != first.GetEpoch() || f.GetSequence() != first.GetSequence()+1 || f.GetSampleIndex() != first.GetSampleIndex()+960 ||
+		if f.GetEpoch() != first.GetEpoch() || f.GetSequence() != first.GetSequence()+1 ||
+			f.GetSampleIndex() != first.GetSampleIndex()+960 ||
 			f.GetData()[1] != first.GetData()[1]+1 {
 			t.Fatalf("%v follows %v", f, first)
 		}
@@ -345,7 +352,8 @@ func TestTalkEnds(t *testing.T) {
 	other, otherVoice := w.talker("") // under a name of the connection
 	var sequence, otherSequence int
 	before := e.sayUntilHeard(t, voice, &sequence).GetEpoch()
-	if f := e.sayUntilHeard(t, otherVoice, &otherSequence); f.GetTalker() == "" || f.GetTalker() == "Ann" || f.GetEpoch() == before {
+	if f := e.sayUntilHeard(t, otherVoice, &otherSequence); f.GetTalker() == "" || f.GetTalker() == "Ann" ||
+		f.GetEpoch() == before {
 		t.Errorf("the other is %q", f.GetTalker())
 	}
 	s.negotiateTracks(nil) // does not want to talk any more
@@ -400,7 +408,8 @@ func TestGarbageInAVoice(t *testing.T) {
 	var sequence int
 	e.sayUntilHeard(t, voice, &sequence)
 	for _, payload := range [][]byte{{0x9b}, {0xff, 63, 0}, {0x9b, 0}} {
-		err := voice.WriteRTP(&rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: uint16(sequence), Timestamp: uint32(960 * sequence)}, Payload: payload})
+		err := voice.WriteRTP(&rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: uint16(sequence),
+			Timestamp: uint32(960 * sequence)}, Payload: payload})
 		if err != nil {
 			t.Fatal(err)
 		}

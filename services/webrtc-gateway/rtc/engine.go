@@ -176,7 +176,8 @@ func (e *Engine) newAPI(c Config) (*webrtc.API, error) {
 	if err := e.configureICE(&s, c); err != nil {
 		return nil, err
 	}
-	return webrtc.NewAPI(webrtc.WithMediaEngine(&media), webrtc.WithInterceptorRegistry(&registry), webrtc.WithSettingEngine(s)), nil
+	return webrtc.NewAPI(webrtc.WithMediaEngine(&media), webrtc.WithInterceptorRegistry(&registry),
+		webrtc.WithSettingEngine(s)), nil
 }
 
 func (e *Engine) configureICE(s *webrtc.SettingEngine, c Config) error {

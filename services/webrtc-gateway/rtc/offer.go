@@ -236,7 +236,8 @@ func inherit(m, first *sdp.MediaDescription) {
 // parseOffer parses SDP and checks what every offer needs.
 func parseOffer(text string) (*sdp.SessionDescription, error) {
 	if strings.TrimSpace(text) == "" {
-		return nil, status.Error(codes.InvalidArgument, "sdp: the offer is empty: send the SDP of RTCPeerConnection.createOffer")
+		return nil, status.Error(codes.InvalidArgument, "sdp: the offer is empty: send the SDP of "+
+			"RTCPeerConnection.createOffer")
 	}
 	if len(text) > MaxOffer {
 		return nil, status.Errorf(codes.InvalidArgument, "sdp: the offer has %d bytes, the limit is %d", len(text), MaxOffer)
@@ -246,7 +247,8 @@ func parseOffer(text string) (*sdp.SessionDescription, error) {
 		return nil, status.Errorf(codes.InvalidArgument, "sdp: not a session description: %v", err)
 	}
 	if len(d.MediaDescriptions) > maxSections {
-		return nil, status.Errorf(codes.InvalidArgument, "sdp: %d media sections, the limit is %d", len(d.MediaDescriptions), maxSections)
+		return nil, status.Errorf(codes.InvalidArgument, "sdp: %d media sections, the limit is %d", len(d.MediaDescriptions),
+			maxSections)
 	}
 	seen := make(map[string]bool)
 	for i, m := range d.MediaDescriptions {
@@ -285,7 +287,8 @@ func bundle(d *sdp.SessionDescription) (alone bool, err error) {
 	}
 	if len(d.MediaDescriptions) != 1 {
 		return false, status.Errorf(codes.FailedPrecondition,
-			"sdp: %d media sections and no a=group:BUNDLE: the gateway uses one connection for all of them, offer them with bundle-policy max-bundle",
+			"sdp: %d media sections and no a=group:BUNDLE: the gateway uses one connection for all of them, offer them with "+
+				"bundle-policy max-bundle",
 			len(d.MediaDescriptions))
 	}
 	mid, _ := d.MediaDescriptions[0].Attribute(sdp.AttrKeyMID)
@@ -342,7 +345,8 @@ func byMID(tracks []Track) (map[string]Track, error) {
 		wanted[t.MID] = t
 	}
 	if voices > maxVoices {
-		return nil, status.Errorf(codes.ResourceExhausted, "tracks: %d sections talk, the limit is %d: end those that are not needed", voices, maxVoices)
+		return nil, status.Errorf(codes.ResourceExhausted,
+			"tracks: %d sections talk, the limit is %d: end those that are not needed", voices, maxVoices)
 	}
 	return wanted, nil
 }
@@ -366,9 +370,11 @@ func checkSection(m *sdp.MediaDescription, t Track) error {
 		return nil
 	}
 	if t.media() == "audio" {
-		return status.Errorf(codes.FailedPrecondition, "section %s does not offer the only audio codec: %s", t.MID, codecs.Demands(t.kind()))
+		return status.Errorf(codes.FailedPrecondition, "section %s does not offer the only audio codec: %s", t.MID,
+			codecs.Demands(t.kind()))
 	}
-	return status.Errorf(codes.FailedPrecondition, "section %s offers no codec that the gateway sends: that is %s, and the section lists %s",
+	return status.Errorf(codes.FailedPrecondition, "section %s offers no codec that the gateway sends: that is %s, and "+
+		"the section lists %s",
 		t.MID, codecs.Demands(t.kind()), names(m))
 }
 

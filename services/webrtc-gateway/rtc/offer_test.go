@@ -120,7 +120,8 @@ func TestRealOffersAreAnswered(t *testing.T) {
 		case strings.Count(answer, "a=sendonly") != 1, strings.Contains(answer, "a=recvonly"),
 			!strings.Contains(answer, "a=candidate:"), !strings.Contains(answer, "a=setup:active"):
 			t.Errorf("%s: answered with\n%s", name, answer)
-		case strings.Contains(text, "m=application") && !strings.Contains(answer, "a=max-message-size:"+strconv.Itoa(MaxMessage)+"\r\n"):
+		case strings.Contains(text, "m=application") && !strings.Contains(answer,
+			"a=max-message-size:"+strconv.Itoa(MaxMessage)+"\r\n"):
 			t.Errorf("%s: another size of messages is announced than is taken:\n%s", name, answer)
 		}
 		p.Close()
@@ -133,14 +134,16 @@ func TestPeerAfterItsEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.AddCandidate("candidate:1 1 udp 1 127.0.0.1 9 typ host", "0", 0); status.Code(err) != codes.FailedPrecondition {
+	if err := p.AddCandidate("candidate:1 1 udp 1 127.0.0.1 9 typ host", "0",
+		0); status.Code(err) != codes.FailedPrecondition {
 		t.Errorf("candidate before an offer: %v", err)
 	}
 	p.Close()
 	p.Close() // more than once does no harm
 	<-p.Done()
 	text := offers(t)["chromium.sdp"]
-	if _, err := p.Answer(context.Background(), text, []Track{{MID: "0", Stream: front}}); status.Code(err) != codes.Unavailable {
+	if _, err := p.Answer(context.Background(), text,
+		[]Track{{MID: "0", Stream: front}}); status.Code(err) != codes.Unavailable {
 		t.Errorf("offer after the end: %v", err)
 	}
 }
@@ -223,22 +226,29 @@ var soundOffers = []struct {
 	says         string // of the refusal
 	answer       string // direction
 }{
-	{"listen", Audio, func(s string) string { return strings.ReplaceAll(s, "sendrecv", "recvonly") }, codes.OK, "", "sendonly"},
-	{"talk", Speaker, func(s string) string { return strings.ReplaceAll(s, "sendrecv", "sendonly") }, codes.OK, "", "recvonly"},
+	{"listen", Audio, func(s string) string { return strings.ReplaceAll(s, "sendrecv", "recvonly") }, codes.OK, "",
+		"sendonly"},
+	{"talk", Speaker, func(s string) string { return strings.ReplaceAll(s, "sendrecv", "sendonly") }, codes.OK, "",
+		"recvonly"},
 	{"both are offered: listen", Audio, func(s string) string { return s }, codes.OK, "", "sendonly"},
 	{"two channels are wanted", Speaker, func(s string) string {
-		return strings.ReplaceAll(s, "minptime=10;useinbandfec=1", "minptime=10; stereo=1;maxaveragebitrate=9000;useinbandfec=1")
+		return strings.ReplaceAll(s, "minptime=10;useinbandfec=1",
+			"minptime=10; stereo=1;maxaveragebitrate=9000;useinbandfec=1")
 	}, codes.OK, "", "recvonly"},
 	{"both are offered: talk", Speaker, func(s string) string { return s }, codes.OK, "", "recvonly"},
-	{"listen where the peer only sends", Audio, func(s string) string { return strings.ReplaceAll(s, "sendrecv", "sendonly") },
+	{"listen where the peer only sends", Audio,
+		func(s string) string { return strings.ReplaceAll(s, "sendrecv", "sendonly") },
 		codes.InvalidArgument, `for the stream "audio" offer a=recvonly`, ""},
-	{"talk where the peer only receives", Speaker, func(s string) string { return strings.ReplaceAll(s, "sendrecv", "recvonly") },
+	{"talk where the peer only receives", Speaker,
+		func(s string) string { return strings.ReplaceAll(s, "sendrecv", "recvonly") },
 		codes.InvalidArgument, `for the stream "speaker" offer a=sendonly`, ""},
 	{"talk where nothing is sent", Speaker, func(s string) string { return strings.ReplaceAll(s, "sendrecv", "inactive") },
 		codes.InvalidArgument, "offer a=sendonly", ""},
 	{"look where there is sound", Video, func(s string) string { return s }, codes.InvalidArgument, `is "audio", not video`, ""},
-	{"no channels are named", Speaker, func(s string) string { return strings.ReplaceAll(s, "opus/48000/2", "OPUS/48000") }, codes.OK, "", "recvonly"},
-	{"no Opus", Audio, func(s string) string { return strings.ReplaceAll(s, "opus", "speex") }, codes.FailedPrecondition, "opus/48000/2", ""},
+	{"no channels are named", Speaker,
+		func(s string) string { return strings.ReplaceAll(s, "opus/48000/2", "OPUS/48000") }, codes.OK, "", "recvonly"},
+	{"no Opus", Audio, func(s string) string { return strings.ReplaceAll(s, "opus", "speex") }, codes.FailedPrecondition,
+		"opus/48000/2", ""},
 }
 
 // offerOf is an offer of sections that receive, under pion's own numbers.
@@ -251,7 +261,8 @@ func offerOf(t testing.TB, sections []offered) string {
 	defer func() { _ = pc.Close() }()
 	for _, s := range sections {
 		kind := webrtc.NewRTPCodecType(Track{Stream: s.stream}.media())
-		if _, err := pc.AddTransceiverFromKind(kind, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly}); err != nil {
+		if _, err := pc.AddTransceiverFromKind(kind,
+			webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -322,7 +333,8 @@ func TestBundle(t *testing.T) {
 	for n, code := range map[int]codes.Code{1: codes.OK, 2: codes.FailedPrecondition} {
 		sections := []offered{{stream: front, pt: 96}, {stream: head, pt: 97}}[:n]
 		text := number(t, offerOf(t, sections), sections)
-		lines := slices.DeleteFunc(strings.SplitAfter(text, "\r\n"), func(l string) bool { return strings.HasPrefix(l, "a=group:") })
+		lines := slices.DeleteFunc(strings.SplitAfter(text, "\r\n"),
+			func(l string) bool { return strings.HasPrefix(l, "a=group:") })
 		p, err := e.NewPeer(nil)
 		if err != nil {
 			t.Fatal(err)
@@ -374,7 +386,8 @@ func TestTooManyVoices(t *testing.T) {
 	for i := range maxVoices + 1 {
 		talking = append(talking, Track{MID: strconv.Itoa(i), Stream: tracks.Stream{Device: "head", Name: Speaker}})
 	}
-	if _, err := byMID(talking); status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), "5 sections talk, the limit is 4") {
+	if _, err := byMID(talking); status.Code(err) != codes.ResourceExhausted ||
+		!strings.Contains(err.Error(), "5 sections talk, the limit is 4") {
 		t.Errorf("%d voices: %v", len(talking), err)
 	}
 }
@@ -438,7 +451,8 @@ func FuzzOffer(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer p.Close()
-		answer, err := p.Answer(context.Background(), text, []Track{{MID: mid, Stream: tracks.Stream{Device: "front", Name: stream}}})
+		answer, err := p.Answer(context.Background(), text,
+			[]Track{{MID: mid, Stream: tracks.Stream{Device: "front", Name: stream}}})
 		if err != nil {
 			if c := status.Code(err); c != codes.InvalidArgument && c != codes.FailedPrecondition {
 				t.Fatalf("refused as %v: %v", c, err)
@@ -463,7 +477,8 @@ func FuzzCandidate(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	if _, err := p.Answer(context.Background(), offers(f)["chromium.sdp"], []Track{{MID: "0", Stream: front}}); err != nil {
+	if _, err := p.Answer(context.Background(), offers(f)["chromium.sdp"],
+		[]Track{{MID: "0", Stream: front}}); err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, candidate, mid string, index uint16) {

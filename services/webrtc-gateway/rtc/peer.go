@@ -187,7 +187,8 @@ func (p *Peer) negotiate(ctx context.Context, o *offer) (string, error) {
 func answerError(err error) error {
 	if errors.Is(err, webrtc.ErrUnsupportedCodec) || errors.Is(err, webrtc.ErrSenderWithNoCodecs) {
 		return status.Error(codes.FailedPrecondition,
-			"no common codec: the gateway sends "+codecs.Demands(webrtc.RTPCodecTypeVideo)+", and "+codecs.Demands(webrtc.RTPCodecTypeAudio))
+			"no common codec: the gateway sends "+codecs.Demands(webrtc.RTPCodecTypeVideo)+", and "+codecs.Demands(
+				webrtc.RTPCodecTypeAudio))
 	}
 	return status.Errorf(codes.InvalidArgument, "sdp: the offer cannot be answered: %v", err)
 }

@@ -14,7 +14,8 @@ import (
 // first player on. A player that offers nothing like it gets what it offers.
 func TestProfileOfTheAnswer(t *testing.T) {
 	const one = "packetization-mode=1;profile-level-id="
-	browser := []string{one + "42001f", "packetization-mode=0;profile-level-id=42001f", one + "42e01f", one + "4d001f", one + "64001f", one + "640c1f"}
+	browser := []string{one + "42001f", "packetization-mode=0;profile-level-id=42001f", one + "42e01f", one + "4d001f",
+		one + "64001f", one + "640c1f"}
 	for _, tt := range []struct {
 		name, stream string // profile and flags of its parameter sets
 		offers       []string
@@ -29,7 +30,8 @@ func TestProfileOfTheAnswer(t *testing.T) {
 		{"high, as a Python peer has it", "6400", []string{one + "42001f", one + "42e01f"}, one + "42e01f"},
 		{"high, for one profile", "6400", []string{one + "42001f"}, one + "42001f"},
 		{"extended", "5800", browser, one + "42e01f"},
-		{"mode 0 is the last choice", "6400", []string{"packetization-mode=0;profile-level-id=64001f", one + "42e01f"}, one + "42e01f"},
+		{"mode 0 is the last choice", "6400", []string{"packetization-mode=0;profile-level-id=64001f", one + "42e01f"}, one +
+			"42e01f"},
 		{"no parameters", "6400", []string{""}, ""},
 		{"odd parameters", "6400", []string{one + "zz", "profile-level-id;packetization-mode=1 ; x"}, one + "zz"},
 	} {
@@ -99,7 +101,8 @@ func TestEachSectionHasItsOwnCodec(t *testing.T) {
 	if text, err = far.Offer(nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := near.Answer(t.Context(), strings.ReplaceAll(text, "VP8/90000", "VP9/90000"), wanted); status.Code(err) != codes.FailedPrecondition {
+	if _, err := near.Answer(t.Context(), strings.ReplaceAll(text, "VP8/90000", "VP9/90000"),
+		wanted); status.Code(err) != codes.FailedPrecondition {
 		t.Errorf("without VP8: %v", err)
 	}
 	if answer, err = near.Answer(t.Context(), text, wanted); err != nil || strings.Count(answer, "a=sendonly") != 3 {

@@ -29,14 +29,16 @@ func (v *voiceTrack) Bind(c webrtc.TrackLocalContext) (webrtc.RTPCodecParameters
 func TestVoicesUnderTheirNumbers(t *testing.T) {
 	e, _, said := newStudio(t)
 	sections := []offered{
-		{stream: tracks.Stream{Device: "head", Name: Speaker}, pt: 35, fmtp: "useinbandfec=1", extmap: []string{"3 mid", "4 cc"}},
+		{stream: tracks.Stream{Device: "head", Name: Speaker}, pt: 35, fmtp: "useinbandfec=1",
+			extmap: []string{"3 mid", "4 cc"}},
 		{stream: tracks.Stream{Device: "tail", Name: Speaker}, pt: 97, fmtp: "minptime=10"},
 	}
 	far, near := newPair(t, e, 0, 10)
 	var voices []*voiceTrack
 	var wanted []Track
 	for i, s := range sections {
-		static, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus}, s.stream.Device, s.stream.Device)
+		static, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus},
+			s.stream.Device, s.stream.Device)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +58,8 @@ func TestVoicesUnderTheirNumbers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"a=rtpmap:35 opus/48000/2", "a=rtpmap:97 opus/48000/2", "a=fmtp:35 useinbandfec=1;maxaveragebitrate=48000"} {
+	for _, want := range []string{"a=rtpmap:35 opus/48000/2", "a=rtpmap:97 opus/48000/2",
+		"a=fmtp:35 useinbandfec=1;maxaveragebitrate=48000"} {
 		if !strings.Contains(answer, want) {
 			t.Errorf("no %s in\n%s", want, answer)
 		}
@@ -70,7 +73,8 @@ func TestVoicesUnderTheirNumbers(t *testing.T) {
 	defer tick.Stop()
 	for n := uint16(0); len(heard) < len(voices); n++ {
 		for i, v := range voices {
-			h := rtp.Header{Version: 2, PayloadType: uint8(sections[i].pt), SSRC: uint32(v.ssrc), SequenceNumber: n, Timestamp: 960 * uint32(n)}
+			h := rtp.Header{Version: 2, PayloadType: uint8(sections[i].pt), SSRC: uint32(v.ssrc), SequenceNumber: n,
+				Timestamp: 960 * uint32(n)}
 			if _, err := v.out.WriteRTP(&h, opusWord(sections[i].stream.Device)); err != nil {
 				t.Fatal(err)
 			}

@@ -81,11 +81,16 @@ var numberings = []struct {
 	{"one has an extension, the other has none", []offered{
 		{stream: left, pt: 96, fmtp: mode1},
 		{stream: right, pt: 96, fmtp: mode1, extmap: []string{"9 delay"}, delay: 9}}},
-	{"long numbers", []offered{{stream: left, pt: 98, fmtp: mode1, extmap: []string{"16 delay", "200 capture"}, delay: 16, capture: 200}}},
-	{"a long and a short number", []offered{{stream: left, pt: 98, fmtp: mode1, extmap: []string{"20 delay", "3 capture"}, delay: 20, capture: 3}}},
-	{"numbers that cannot be", []offered{{stream: left, pt: 98, fmtp: mode1, extmap: []string{"15 delay", "4096 capture"}}}},
-	{"one number twice", []offered{{stream: left, pt: 98, fmtp: mode1, extmap: []string{"3 delay", "3 mid", "4 capture"}, capture: 4}}},
-	{"one extension twice", []offered{{stream: left, pt: 98, fmtp: mode1, extmap: []string{"3 delay", "5 delay"}, delay: 3}}},
+	{"long numbers", []offered{{stream: left, pt: 98, fmtp: mode1, extmap: []string{"16 delay", "200 capture"}, delay: 16,
+		capture: 200}}},
+	{"a long and a short number", []offered{{stream: left, pt: 98, fmtp: mode1, extmap: []string{"20 delay", "3 capture"},
+		delay: 20, capture: 3}}},
+	{"numbers that cannot be", []offered{{stream: left, pt: 98, fmtp: mode1,
+		extmap: []string{"15 delay", "4096 capture"}}}},
+	{"one number twice", []offered{{stream: left, pt: 98, fmtp: mode1, extmap: []string{"3 delay", "3 mid", "4 capture"},
+		capture: 4}}},
+	{"one extension twice", []offered{{stream: left, pt: 98, fmtp: mode1, extmap: []string{"3 delay", "5 delay"},
+		delay: 3}}},
 	{"directions", []offered{
 		{stream: left, pt: 98, fmtp: mode1, extmap: []string{"3/sendonly delay", "4/recvonly capture"}, capture: 4},
 		{stream: right, pt: 98, fmtp: mode1, extmap: []string{"3/inactive capture", "4/sendrecv delay"}, delay: 4}}},
@@ -217,8 +222,10 @@ func (p *player) checkBundle(sections []offered, d *sdp.SessionDescription) {
 // checkAnswer compares a section of the answer with what is to be received, and returns the SSRC that it announces.
 func (p *player) checkAnswer(s offered, m *sdp.MediaDescription) (ssrc uint32) {
 	p.t.Helper()
-	if got := fmt.Sprint(m.MediaName.Formats); got != fmt.Sprintf("[%d]", s.pt) || (m.MediaName.Port.Value == 0) != s.rejected {
-		p.t.Errorf("%s: answered with payload types %s at port %d, want %d, rejected: %v", s.stream, got, m.MediaName.Port.Value, s.pt, s.rejected)
+	if got := fmt.Sprint(m.MediaName.Formats); got != fmt.Sprintf("[%d]", s.pt) ||
+		(m.MediaName.Port.Value == 0) != s.rejected {
+		p.t.Errorf("%s: answered with payload types %s at port %d, want %d, rejected: %v", s.stream, got,
+			m.MediaName.Port.Value, s.pt, s.rejected)
 	}
 	if _, inactive := m.Attribute(sdp.AttrKeyInactive); inactive != s.idle {
 		p.t.Errorf("%s: inactive %v, want %v", s.stream, inactive, s.idle)
@@ -335,7 +342,8 @@ func (p *player) checkExtensions(s offered, packet *rtp.Packet, begins bool) {
 		switch {
 		case id == s.delay && !bytes.Equal(data, []byte{0, 0, 0}):
 			p.t.Errorf("%s: playout delay % x", s.stream, data)
-		case id == s.capture && (captured.Unmarshal(data) != nil || time.Since(captured.CaptureTime()).Abs() > watcher.Timeout):
+		case id == s.capture && (captured.Unmarshal(data) != nil ||
+			time.Since(captured.CaptureTime()).Abs() > watcher.Timeout):
 			p.t.Errorf("%s: captured % x", s.stream, data)
 		}
 	}
@@ -346,7 +354,8 @@ func (p *player) checkAudio(i int) {
 	p.t.Helper()
 	for _, packet := range p.receive(i, 3) {
 		if int(packet.PayloadType) != p.sections[i].pt || packet.Extension || !bytes.Equal(packet.Payload, opusWord("head")) {
-			p.t.Errorf("%s: payload type %d, extensions %v, payload %q", p.sections[i].stream, packet.PayloadType, packet.Extension, packet.Payload)
+			p.t.Errorf("%s: payload type %d, extensions %v, payload %q", p.sections[i].stream, packet.PayloadType,
+				packet.Extension, packet.Payload)
 		}
 	}
 }
@@ -375,7 +384,8 @@ func TestNumbersOnTheWire(t *testing.T) {
 // TestResentUnderTheSameNumbers: what is sent again is what was sent, to the bit.
 func TestResentUnderTheSameNumbers(t *testing.T) {
 	e, c, _ := newStudio(t)
-	p := newPlayer(t, e, []offered{{stream: left, pt: 45, fmtp: mode1, extmap: []string{"9 delay", "6 capture"}, delay: 9, capture: 6}})
+	p := newPlayer(t, e, []offered{{stream: left, pt: 45, fmtp: mode1, extmap: []string{"9 delay", "6 capture"}, delay: 9,
+		capture: 6}})
 	sent := p.checkVideo(0, c.picture(left))
 	if err := p.far.Miss(p.ssrcs[0], sent[0].SequenceNumber); err != nil {
 		t.Fatal(err)
@@ -406,7 +416,8 @@ func TestNumbersChange(t *testing.T) {
 	p.check(c)
 	ssrcs := slices.Clone(p.ssrcs)
 	for _, sections := range [][]offered{
-		{{stream: left, pt: 108, fmtp: mode1, extmap: []string{"6 delay", "7 capture"}, delay: 6, capture: 7}, {stream: head, pt: 96}},
+		{{stream: left, pt: 108, fmtp: mode1, extmap: []string{"6 delay", "7 capture"}, delay: 6, capture: 7},
+			{stream: head, pt: 96}},
 		{{stream: right, pt: 109, fmtp: mode1}, {stream: head, pt: 96}},
 	} {
 		p.negotiate(sections)

@@ -30,8 +30,9 @@ type guard struct {
 }
 
 func newGuard(s *Server, open func(*http.Request) bool) (*guard, error) {
-	g := &guard{config: s.config, tickets: s.tickets, stopping: s.ctx, log: s.log, open: open, wrong: prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "waldo_gateway_wrong_tokens_total", Help: "Requests that presented a wrong token."})}
+	g := &guard{config: s.config, tickets: s.tickets, stopping: s.ctx, log: s.log, open: open,
+		wrong: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "waldo_gateway_wrong_tokens_total", Help: "Requests that presented a wrong token."})}
 	s.config.Metrics.MustRegister(g.wrong)
 	if g.config.Token == "" {
 		return g, nil
@@ -102,11 +103,13 @@ func (g *guard) answersTo(hostport string) bool {
 }
 
 func (g *guard) refuseHost(w http.ResponseWriter, host string) {
-	remedy := "set gateway.token, with which it answers to every name, or list the name in gateway.hosts if a proxy before it keeps strangers out"
+	remedy := "set gateway.token, with which it answers to every name, or list the name in gateway.hosts if a proxy " +
+		"before it keeps strangers out"
 	if len(g.config.Hosts) > 0 {
 		remedy = "add it to gateway.hosts"
 	}
-	http.Error(w, fmt.Sprintf("the gateway does not answer to the name %.100q: %s", access.HostName(host), remedy), http.StatusMisdirectedRequest)
+	http.Error(w, fmt.Sprintf("the gateway does not answer to the name %.100q: %s", access.HostName(host), remedy),
+		http.StatusMisdirectedRequest)
 }
 
 // checkOrigin admits foreign pages only if they are allowed by name. Requests from programs have no Origin.
@@ -124,7 +127,8 @@ func (g *guard) checkOrigin(w http.ResponseWriter, r *http.Request) bool {
 		h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 		return true
 	default:
-		http.Error(w, "pages of "+origin+" may not use this gateway; to allow it, add it to gateway.origins. If that is this page behind "+
+		http.Error(w, "pages of "+origin+" may not use this gateway; to allow it, add it to gateway.origins. If that is "+
+			"this page behind "+
 			"a reverse proxy, let the proxy keep the Host header, in nginx: proxy_set_header Host $http_host;", http.StatusForbidden)
 		return false
 	}

@@ -66,7 +66,8 @@ func side(r *http.Request, name string) (int32, error) {
 	}
 	n, err := strconv.ParseInt(text, 10, 32)
 	if err != nil || n < 0 || n > maxSnapshotSide {
-		return 0, status.Errorf(codes.InvalidArgument, "%s: %q is not a number of pixels: use 2 to %d, or leave it out", name, text, maxSnapshotSide)
+		return 0, status.Errorf(codes.InvalidArgument, "%s: %q is not a number of pixels: use 2 to %d, or leave it out",
+			name, text, maxSnapshotSide)
 	}
 	return int32(n), nil
 }

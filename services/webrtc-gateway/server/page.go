@@ -13,7 +13,8 @@ import (
 
 // policy lets the page run its own modules and talk to its own gateway, and nothing else. %s are the hashes of
 // scripts in the page itself.
-const policy = "default-src 'none'; script-src 'self'%s; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; " +
+const policy = "default-src 'none'; script-src 'self'%s; style-src 'self'; img-src 'self' data: blob:; media-src " +
+	"'self' blob:; " +
 	"connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // types are explicit: systems disagree about file extensions, and browsers refuse modules of a wrong type.

@@ -40,7 +40,8 @@ const (
 // Pictures is the source of whole pictures.
 type Pictures interface {
 	// Choose takes the stream that carries what is wanted in a codec that the far end can use.
-	Choose(context.Context, webrtc.RTPCodecType, tracks.Stream, func(*codecs.Codec) bool, string) (tracks.Stream, *codecs.Codec, error)
+	Choose(context.Context, webrtc.RTPCodecType, tracks.Stream, func(*codecs.Codec) bool, string) (tracks.Stream,
+		*codecs.Codec, error)
 	// NewReader returns a reader of a stream in one codec.
 	NewReader(context.Context, tracks.Stream, *codecs.Codec) (*tracks.Reader, error)
 }
@@ -74,7 +75,8 @@ func (s *Server) picture(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !s.enter(&s.pictureSockets) {
-		fail(w, status.Errorf(codes.ResourceExhausted, "%d videos are being sent over WebSockets already: try again when one has ended, or use WebRTC", maxPictures))
+		fail(w, status.Errorf(codes.ResourceExhausted, "%d videos are being sent over WebSockets already: try again when "+
+			"one has ended, or use WebRTC", maxPictures))
 		return
 	}
 	defer s.exit(&s.pictureSockets)
@@ -98,12 +100,14 @@ const descriptionPatience = 1500 * time.Millisecond
 // openReader returns a reader of the video of a camera, in a codec whose media type the far end lists.
 func (s *Server) openReader(ctx context.Context, device, types string) (*tracks.Reader, error) {
 	takes := func(c *codecs.Codec) bool {
-		return types == "" || slices.ContainsFunc(strings.Split(types, ","), func(t string) bool { return strings.EqualFold(t, c.MediaType) })
+		return types == "" || slices.ContainsFunc(strings.Split(types, ","),
+			func(t string) bool { return strings.EqualFold(t, c.MediaType) })
 	}
 	wait, cancel := context.WithTimeout(ctx, descriptionPatience)
 	defer cancel()
 	wanted := tracks.Stream{Device: device, Name: rtc.Video}
-	source, codec, err := s.config.Pictures.Choose(wait, webrtc.RTPCodecTypeVideo, wanted, takes, fmt.Sprintf("%.100q", types))
+	source, codec, err := s.config.Pictures.Choose(wait, webrtc.RTPCodecTypeVideo, wanted, takes,
+		fmt.Sprintf("%.100q", types))
 	if err != nil {
 		return nil, err
 	}

@@ -33,15 +33,22 @@ func TestPreload(t *testing.T) {
 	}{
 		{"nothing is imported", map[string]string{"page/main.js": "let x = 1;"}, nil, ""},
 		{"each after what it imports", map[string]string{
-			"page/main.js": "import { a } from '../a.js';\nimport b from \"./b.js\";\n", "a.js": "export { c } from './lib/c.js';", "page/b.js": "",
+			"page/main.js": "import { a } from '../a.js';\nimport b from \"./b.js\";\n",
+			"a.js":         "export { c } from './lib/c.js';", "page/b.js": "",
 			"lib/c.js": "import '../d.js';\n", "d.js": "", "tests/d.test.js": "", "lib/c.d.ts": "",
 		}, []string{"d.js", "lib/c.js", "a.js", "page/b.js"}, ""},
-		{"an import over several lines", map[string]string{"page/main.js": "import {\n  one,\n  two as $2,\n} from './b.js';\n", "page/b.js": ""}, []string{"page/b.js"}, ""},
-		{"a star", map[string]string{"page/main.js": "import * as b from './b.js';", "page/b.js": ""}, []string{"page/b.js"}, ""},
-		{"a circle", map[string]string{"page/main.js": "import './b.js';", "page/b.js": "import './c.js'", "page/c.js": "import './b.js'"}, []string{"page/c.js", "page/b.js"}, ""},
-		{"an example in a comment", map[string]string{"page/main.js": "/**\n *   import './x.js';\n */\n// import './y.js';\nexport const z = './z.js';\n"}, nil, ""},
-		{"a name that HTML would read", map[string]string{"page/main.js": "import './a&b.js';", "page/a&b.js": ""}, []string{"page/a&amp;b.js"}, ""},
-		{"a file that is not built in", map[string]string{"page/main.js": "import '../lib/x.js';"}, nil, "page/main.js imports lib/x.js"},
+		{"an import over several lines", map[string]string{"page/main.js": "import {\n  one,\n  two as $2,\n} from " +
+			"'./b.js';\n", "page/b.js": ""}, []string{"page/b.js"}, ""},
+		{"a star", map[string]string{"page/main.js": "import * as b from './b.js';", "page/b.js": ""}, []string{"page/b.js"},
+			""},
+		{"a circle", map[string]string{"page/main.js": "import './b.js';", "page/b.js": "import './c.js'",
+			"page/c.js": "import './b.js'"}, []string{"page/c.js", "page/b.js"}, ""},
+		{"an example in a comment", map[string]string{"page/main.js": "/**\n *   import './x.js';\n */\n// import " +
+			"'./y.js';\nexport const z = './z.js';\n"}, nil, ""},
+		{"a name that HTML would read", map[string]string{"page/main.js": "import './a&b.js';", "page/a&b.js": ""},
+			[]string{"page/a&amp;b.js"}, ""},
+		{"a file that is not built in", map[string]string{"page/main.js": "import '../lib/x.js';"}, nil,
+			"page/main.js imports lib/x.js"},
 		{"no such entry", nil, nil, "index.html imports page/main.js"},
 	}
 	for _, tt := range tests {
@@ -64,7 +71,8 @@ func TestPreload(t *testing.T) {
 			if got := preloaded(html); !slices.Equal(got, tt.want) {
 				t.Errorf("preloads %q, want %q", got, tt.want)
 			}
-			if head, tail, _ := strings.Cut(index, "<script"); !strings.HasPrefix(html, head) || !strings.HasSuffix(html, "<script"+tail) {
+			if head, tail, _ := strings.Cut(index, "<script"); !strings.HasPrefix(html, head) ||
+				!strings.HasSuffix(html, "<script"+tail) {
 				t.Errorf("the rest has changed: %s", html)
 			}
 		})

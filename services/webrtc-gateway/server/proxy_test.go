@@ -23,9 +23,13 @@ func TestBehindAProxy(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, rewrite := range map[string]func(*httputil.ProxyRequest){
-		"Host of the upstream":                        func(r *httputil.ProxyRequest) { r.Out.Host = upstream.Host },
-		"Host of the visitor":                         func(r *httputil.ProxyRequest) { r.Out.Host = r.In.Host },
-		"Host of the upstream, and who was asked for": func(r *httputil.ProxyRequest) { r.Out.Host = upstream.Host; r.SetXForwarded() },
+		"Host of the upstream": func(r *httputil.ProxyRequest) { r.Out.Host = upstream.Host },
+		"Host of the visitor":  func(r *httputil.ProxyRequest) { r.Out.Host = r.In.Host },
+		"Host of the upstream, and who was asked for": func(
+			r *httputil.ProxyRequest) {
+			r.Out.Host = upstream.Host
+			r.SetXForwarded()
+		},
 		"Host of the visitor, and all headers there are": func(r *httputil.ProxyRequest) {
 			r.Out.Host = r.In.Host
 			r.SetXForwarded()
@@ -85,7 +89,8 @@ func (v *visitor) visit() {
 		t.Fatalf("WHEP: %s, Location %v, %v", opened.Status, location, err)
 	}
 	session := strings.TrimPrefix(location.String(), v.base)
-	if answer := v.do(http.MethodPatch, session, "a=end-of-candidates\r\n", "Content-Type: "+typeFragment); answer.StatusCode != 204 {
+	if answer := v.do(http.MethodPatch, session, "a=end-of-candidates\r\n",
+		"Content-Type: "+typeFragment); answer.StatusCode != 204 {
 		t.Errorf("PATCH: %s", answer.Status)
 	}
 	v.client.Jar = nil // a player that had only the token of its address
@@ -124,7 +129,8 @@ func (v *visitor) do(method, path, body string, headers ...string) *http.Respons
 func (v *visitor) socket(ticket string) {
 	u, _ := url.Parse(v.base)
 	socket, _, err := websocket.Dial(v.t.Context(), v.base+"signal", &websocket.DialOptions{
-		HTTPClient: &v.client, HTTPHeader: http.Header{"Origin": {"http://" + u.Host}}, Subprotocols: []string{subprotocol, ticketProtocol + ticket}})
+		HTTPClient: &v.client, HTTPHeader: http.Header{"Origin": {"http://" + u.Host}},
+		Subprotocols: []string{subprotocol, ticketProtocol + ticket}})
 	if err != nil {
 		v.t.Fatal(err)
 	}

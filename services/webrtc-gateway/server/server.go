@@ -98,7 +98,8 @@ type Server struct {
 
 // New returns a server for the connections of engine and the devices of directory.
 func New(engine *rtc.Engine, directory Directory, c Config) (*Server, error) {
-	s := &Server{engine: engine, directory: directory, config: c, log: c.Log, wheps: make(map[string]*whep), tickets: newTickets()}
+	s := &Server{engine: engine, directory: directory, config: c, log: c.Log, wheps: make(map[string]*whep),
+		tickets: newTickets()}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -117,7 +117,8 @@ func newSite(t *testing.T, c Config, maxPeers int) *site {
 	d := newDirectory()
 	c.Robot, c.Version = "demo", "test"
 	if c.Page == nil {
-		c.Page = fstest.MapFS{"index.html": {Data: []byte("<p>robot")}, "waldo.js": {Data: []byte("export {}")}, "page/main.js": {Data: []byte("//")}, "notes.txt": {}}
+		c.Page = fstest.MapFS{"index.html": {Data: []byte("<p>robot")}, "waldo.js": {Data: []byte("export {}")},
+			"page/main.js": {Data: []byte("//")}, "notes.txt": {}}
 	}
 	s, err := New(engine, d, c)
 	if err != nil {
@@ -215,15 +216,20 @@ func TestBadRequests(t *testing.T) {
 		{"offer without mid", post(without("a=mid")), 400, "a=mid"},
 		{"offer without fingerprint", post(without("a=fingerprint")), 400, "a=fingerprint"},
 		{"offer without ufrag", post(without("a=ice-ufrag")), 400, "a=ice-ufrag"},
-		{"offer with a broken fingerprint", post(strings.ReplaceAll(good, "a=fingerprint:sha-256 ", "a=fingerprint:")), 400, "sdp"},
+		{"offer with a broken fingerprint", post(strings.ReplaceAll(good, "a=fingerprint:sha-256 ", "a=fingerprint:")), 400,
+			"sdp"},
 		{"offer that sends", post(strings.ReplaceAll(good, "a=recvonly", "a=sendonly")), 400, "recvonly"},
 		{"two sections of one mid", post(good + "m=video" + strings.SplitN(good, "m=video", 2)[1]), 400, "a=mid"},
 		{"huge offer", post(good + strings.Repeat("a=x\r\n", 20_000)), 413, "65536"},
 		{"no common codec", post(strings.NewReplacer("H264", "H266").Replace(good)), 406, "H264"},
-		{"only interleaved NAL units", post(strings.NewReplacer("packetization-mode=1", "packetization-mode=2", "packetization-mode=0", "packetization-mode=2").Replace(good)), 406, "packetization-mode 1 or 0"},
-		{"JSON", request{method: "POST", path: "/whep/front", body: "{}", headers: []string{"Content-Type: application/json"}}, 415, "application/sdp"},
+		{"only interleaved NAL units",
+			post(strings.NewReplacer("packetization-mode=1", "packetization-mode=2", "packetization-mode=0",
+				"packetization-mode=2").Replace(good)), 406, "packetization-mode 1 or 0"},
+		{"JSON", request{method: "POST", path: "/whep/front", body: "{}",
+			headers: []string{"Content-Type: application/json"}}, 415, "application/sdp"},
 		{"no type", request{method: "POST", path: "/whep/front", body: good}, 415, "application/sdp"},
-		{"unknown device", request{method: "POST", path: "/whep/tail", body: good, headers: []string{sdpType}}, 404, "front, rear"},
+		{"unknown device", request{method: "POST", path: "/whep/tail", body: good, headers: []string{sdpType}}, 404,
+			"front, rear"},
 		{"GET of WHEP", request{path: "/whep/front"}, 405, "POST"},
 		{"PATCH of no session", request{method: "PATCH", path: "/whep/front/1"}, 404, "no such session"},
 		{"DELETE of no session", request{method: "DELETE", path: "/whep/front/1"}, 404, "no such session"},
@@ -239,7 +245,8 @@ func TestBadRequests(t *testing.T) {
 		{"foreign host", request{path: "/", host: "evil.example"}, 421, "gateway.token"},
 		{"foreign host that looks local", request{path: "/", host: "localhost.evil.example:80"}, 421, "gateway.hosts"},
 		{"foreign page", post(good, "Origin: https://evil.example"), 403, "gateway.origins"},
-		{"foreign page looks", request{path: "/devices", headers: []string{"Origin: https://evil.example"}}, 403, "gateway.origins"},
+		{"foreign page looks", request{path: "/devices", headers: []string{"Origin: https://evil.example"}}, 403,
+			"gateway.origins"},
 		{"sandboxed page", request{path: "/signal", headers: []string{"Origin: null"}}, 403, "gateway.origins"},
 	}
 	s := newSite(t, Config{}, 0)
@@ -277,11 +284,14 @@ func locate(t *testing.T, path string, answer *http.Response) string {
 
 func TestWHEP(t *testing.T) {
 	s := newSite(t, Config{ICEServers: []*signalingv1.IceServer{
-		{Urls: []string{"stun:stun.example:3478"}}, {Urls: []string{"turn:turn.example"}, Username: "u", Credential: "c"}}}, 0)
+		{Urls: []string{"stun:stun.example:3478"}}, {Urls: []string{"turn:turn.example"}, Username: "u", Credential: "c"}}},
+		0)
 	sdp := offer(t)
-	answer, body := s.do(request{method: "POST", path: "/whep/front", body: sdp, headers: []string{sdpType + "; charset=utf-8"}})
+	answer, body := s.do(request{method: "POST", path: "/whep/front", body: sdp,
+		headers: []string{sdpType + "; charset=utf-8"}})
 	h := answer.Header
-	if answer.StatusCode != 201 || h.Get("Content-Type") != "application/sdp" || h.Get("ETag") == "" || !strings.HasPrefix(body, "v=0") {
+	if answer.StatusCode != 201 || h.Get("Content-Type") != "application/sdp" || h.Get("ETag") == "" ||
+		!strings.HasPrefix(body, "v=0") {
 		t.Fatalf("%s %v %s", answer.Status, h, body)
 	}
 	if links := strings.Join(h.Values("Link"), "\n"); !strings.Contains(links, `<stun:stun.example:3478>; rel="ice-server"`) ||
@@ -297,7 +307,8 @@ func TestWHEP(t *testing.T) {
 		code int
 	}{
 		{"candidate", request{body: candidate, headers: []string{fragment}}, 204},
-		{"candidate with the right ETag", request{body: candidate, headers: []string{fragment, "If-Match: " + h.Get("ETag")}}, 204},
+		{"candidate with the right ETag", request{body: candidate,
+			headers: []string{fragment, "If-Match: " + h.Get("ETag")}}, 204},
 		{"end of candidates", request{body: "a=end-of-candidates\r\n", headers: []string{fragment}}, 204},
 		{"wrong ETag", request{body: candidate, headers: []string{fragment, `If-Match: "other"`}}, 412},
 		{"wrong type", request{body: candidate, headers: []string{sdpType}}, 415},
@@ -316,7 +327,8 @@ func TestWHEP(t *testing.T) {
 		})
 	}
 	s.t = t
-	if answer, _ := s.do(request{method: "DELETE", path: "/whep/rear/" + location[len("/whep/front/"):]}); answer.StatusCode != 404 {
+	if answer, _ := s.do(request{method: "DELETE", path: "/whep/rear/" +
+		location[len("/whep/front/"):]}); answer.StatusCode != 404 {
 		t.Errorf("DELETE through another device: %s", answer.Status)
 	}
 	if answer, body := s.do(request{method: "DELETE", path: location}); answer.StatusCode != 200 {
@@ -325,7 +337,8 @@ func TestWHEP(t *testing.T) {
 	if answer, _ := s.do(request{method: "DELETE", path: location}); answer.StatusCode != 404 {
 		t.Errorf("second DELETE: %s", answer.Status)
 	}
-	if answer, _ := s.do(request{method: "OPTIONS", path: "/whep/front"}); answer.StatusCode != 204 || answer.Header.Get("Accept-Post") != "application/sdp" {
+	if answer, _ := s.do(request{method: "OPTIONS", path: "/whep/front"}); answer.StatusCode != 204 ||
+		answer.Header.Get("Accept-Post") != "application/sdp" {
 		t.Errorf("OPTIONS: %s %v", answer.Status, answer.Header)
 	}
 }
@@ -374,7 +387,8 @@ func TestPage(t *testing.T) {
 		answer, _ := s.do(request{path: path})
 		h := answer.Header
 		if answer.StatusCode != 200 || h.Get("Content-Type") != contentType || h.Get("Cache-Control") != "no-cache" ||
-			!strings.Contains(h.Get("Content-Security-Policy"), "script-src 'self'") || strings.Contains(h.Get("Content-Security-Policy"), "unsafe") ||
+			!strings.Contains(h.Get("Content-Security-Policy"), "script-src 'self'") ||
+			strings.Contains(h.Get("Content-Security-Policy"), "unsafe") ||
 			h.Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("%s: %s %v", path, answer.Status, h)
 		}
@@ -386,11 +400,13 @@ func TestPage(t *testing.T) {
 }
 
 func TestScriptInThePage(t *testing.T) {
-	s := newSite(t, Config{Page: fstest.MapFS{"index.html": {Data: []byte("<script>alert('hi')</script><script src=x></script>")}, "x.js": {}}}, 0)
+	s := newSite(t, Config{Page: fstest.MapFS{"index.html": {Data: []byte("<script>alert('hi')</script><script " +
+		"src=x></script>")}, "x.js": {}}}, 0)
 	const hash = "'sha256-XTqNqFSUlZHAW7f/OGNYSOEzxKhjdAAGMXoid2VEbJk='"
 	for path, want := range map[string]bool{"/": true, "/x.js": false} {
 		answer, _ := s.do(request{path: path})
-		if policy := answer.Header.Get("Content-Security-Policy"); strings.Contains(policy, "script-src 'self' "+hash) != want {
+		if policy := answer.Header.Get("Content-Security-Policy"); strings.Contains(policy,
+			"script-src 'self' "+hash) != want {
 			t.Errorf("%s: %s", path, policy)
 		}
 	}
@@ -399,12 +415,15 @@ func TestScriptInThePage(t *testing.T) {
 func TestSnapshot(t *testing.T) {
 	s := newSite(t, Config{}, 0)
 	answer, body := s.do(request{path: "/snapshot/front.jpg?width=320&height=240"})
-	if answer.StatusCode != 200 || answer.Header.Get("Content-Type") != "image/jpeg" || body != "jpeg" || answer.Header.Get("Cache-Control") != "no-store" {
+	if answer.StatusCode != 200 || answer.Header.Get("Content-Type") != "image/jpeg" || body != "jpeg" ||
+		answer.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%s %v %q", answer.Status, answer.Header, body)
 	}
-	for code, want := range map[codes.Code]int{codes.Unavailable: 503, codes.DeadlineExceeded: 504, codes.InvalidArgument: 400, codes.Unknown: 500} {
+	for code, want := range map[codes.Code]int{codes.Unavailable: 503, codes.DeadlineExceeded: 504,
+		codes.InvalidArgument: 400, codes.Unknown: 500} {
 		s.directory.snapshot = status.Error(code, "why")
-		if answer, body := s.do(request{path: "/snapshot/front.jpg"}); answer.StatusCode != want || !strings.Contains(body, "why") {
+		if answer, body := s.do(request{path: "/snapshot/front.jpg"}); answer.StatusCode != want ||
+			!strings.Contains(body, "why") {
 			t.Errorf("%v: %s %s, want %d", code, answer.Status, body, want)
 		}
 	}
@@ -434,7 +453,8 @@ func TestHealthDevicesMetrics(t *testing.T) {
 
 func TestCloseEndsSessions(t *testing.T) {
 	s := newSite(t, Config{}, 0)
-	if answer, body := s.do(request{method: "POST", path: "/whep/front", body: offer(t), headers: []string{sdpType}}); answer.StatusCode != 201 {
+	if answer, body := s.do(request{method: "POST", path: "/whep/front", body: offer(t),
+		headers: []string{sdpType}}); answer.StatusCode != 201 {
 		t.Fatal(answer.Status, body)
 	}
 	socket := s.dial()
@@ -447,13 +467,15 @@ func TestCloseEndsSessions(t *testing.T) {
 	if len(s.server.wheps) != 0 {
 		t.Error("a session is left")
 	}
-	if answer, _ := s.do(request{method: "POST", path: "/whep/front", body: offer(t), headers: []string{sdpType}}); answer.StatusCode != 503 {
+	if answer, _ := s.do(request{method: "POST", path: "/whep/front", body: offer(t),
+		headers: []string{sdpType}}); answer.StatusCode != 503 {
 		t.Errorf("after the end: %s", answer.Status)
 	}
 }
 
 func FuzzFragment(f *testing.F) {
-	for _, seed := range []string{"", "a=mid:0\r\na=candidate:1 1 udp 1 127.0.0.1 9 typ host\r\n", "a=end-of-candidates", "a=ice-ufrag:x\r\n", "a=candidate"} {
+	for _, seed := range []string{"", "a=mid:0\r\na=candidate:1 1 udp 1 127.0.0.1 9 typ host\r\n", "a=end-of-candidates",
+		"a=ice-ufrag:x\r\n", "a=candidate"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

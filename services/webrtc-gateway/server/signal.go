@@ -62,7 +62,8 @@ func (s *Server) whyNot(w http.ResponseWriter, r *http.Request) {
 func notUpgraded(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Connection", "Upgrade")
 	w.Header().Set("Upgrade", "websocket")
-	http.Error(w, "the gateway is reachable, but this is not a WebSocket request: a proxy in between must pass WebSockets through. In nginx: "+
+	http.Error(w, "the gateway is reachable, but this is not a WebSocket request: a proxy in between must pass "+
+		"WebSockets through. In nginx: "+
 		"proxy_http_version 1.1; "+
 		`proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";`, http.StatusUpgradeRequired)
 }
@@ -72,14 +73,16 @@ func (s *Server) signal(w http.ResponseWriter, r *http.Request) {
 	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
 		if r.Header.Get("Sec-Websocket-Key") != "" {
 			s.unpassed.Do(func() {
-				s.log.Warn("a WebSocket request came without its Upgrade header: the proxy in front of the gateway must pass Upgrade and Connection through")
+				s.log.Warn("a WebSocket request came without its Upgrade header: the proxy in front of the gateway must pass " +
+					"Upgrade and Connection through")
 			})
 		}
 		notUpgraded(w, r)
 		return
 	}
 	if !s.enter(&s.signalSockets) {
-		fail(w, status.Errorf(codes.ResourceExhausted, "%d signalling sessions are open already: try again when one has ended", maxSessions))
+		fail(w, status.Errorf(codes.ResourceExhausted, "%d signalling sessions are open already: try again when one has "+
+			"ended", maxSessions))
 		return
 	}
 	defer s.exit(&s.signalSockets)
@@ -101,7 +104,8 @@ func (n *session) run() {
 	stop := context.AfterFunc(n.ctx, func() { n.end(websocket.StatusGoingAway, "the gateway is stopping") })
 	defer stop()
 	err := n.send(&signalingv1.GatewayMessage{Body: &signalingv1.GatewayMessage_Welcome{Welcome: &signalingv1.Welcome{
-		Robot: s.config.Robot, Version: s.config.Version, Epoch: s.config.Epoch, IceServers: s.config.ICEServers, Drive: s.config.Drive,
+		Robot: s.config.Robot, Version: s.config.Version, Epoch: s.config.Epoch, IceServers: s.config.ICEServers,
+		Drive: s.config.Drive,
 	}}})
 	if err != nil {
 		return
@@ -271,7 +275,8 @@ func (n *session) candidate(c *signalingv1.Candidate) error {
 	}
 	index := c.GetSdpMlineIndex()
 	if index < 0 || index > 0xffff {
-		return status.Errorf(codes.InvalidArgument, "candidate.sdp_mline_index: %d is not the index of a media section", index)
+		return status.Errorf(codes.InvalidArgument, "candidate.sdp_mline_index: %d is not the index of a media section",
+			index)
 	}
 	return n.peer.AddCandidate(c.GetCandidate(), c.GetSdpMid(), uint16(index))
 }
@@ -310,11 +315,13 @@ func (s *Server) track(i int, t *signalingv1.Track) (rtc.Track, error) {
 			return none, err
 		}
 	default:
-		return none, status.Errorf(codes.InvalidArgument, "tracks[%d].stream: %q is not a stream for a media section: use %q, %q or %q",
+		return none, status.Errorf(codes.InvalidArgument,
+			"tracks[%d].stream: %q is not a stream for a media section: use %q, %q or %q",
 			i, name, rtc.Video, rtc.Audio, rtc.Speaker)
 	}
 	if utf8.RuneCountInString(t.GetTalker()) > maxTalker || !text.IsPrintable(t.GetTalker()) {
-		return none, status.Errorf(codes.InvalidArgument, "tracks[%d].talker: use at most %d characters, all of them printable", i, maxTalker)
+		return none, status.Errorf(codes.InvalidArgument,
+			"tracks[%d].talker: use at most %d characters, all of them printable", i, maxTalker)
 	}
 	return rtc.Track{MID: t.GetMid(), Stream: tracks.Stream{Device: t.GetDevice(), Name: name}, Talker: t.GetTalker()}, nil
 }

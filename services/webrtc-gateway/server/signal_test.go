@@ -75,7 +75,8 @@ func TestSignalGreets(t *testing.T) {
 	k := s.dial()
 	defer k.close()
 	m, err := k.read()
-	if w := m.GetWelcome(); err != nil || w.GetRobot() != "demo" || w.GetVersion() != "test" || w.GetEpoch() != 42 || len(w.GetIceServers()) != 1 {
+	if w := m.GetWelcome(); err != nil || w.GetRobot() != "demo" || w.GetVersion() != "test" || w.GetEpoch() != 42 ||
+		len(w.GetIceServers()) != 1 {
 		t.Fatalf("first message: %v %v", m, err)
 	}
 	if list := k.await(isDevices).GetDevices().GetDevices(); len(list) != 2 || list[0].GetGone() {
@@ -151,7 +152,8 @@ func TestSignalOfferErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		k.send(tt.text)
-		if e := k.await(isError).GetError(); e.GetId() != 5 || e.GetCode() != tt.code || !strings.Contains(e.GetMessage(), tt.says) {
+		if e := k.await(isError).GetError(); e.GetId() != 5 || e.GetCode() != tt.code ||
+			!strings.Contains(e.GetMessage(), tt.says) {
 			t.Errorf("%s: %v, want %s naming %q", tt.name, e, tt.code, tt.says)
 		}
 	}
@@ -162,7 +164,8 @@ func TestSignalOfferErrors(t *testing.T) {
 
 func TestSignalEndsFlood(t *testing.T) {
 	s := newSite(t, Config{}, 0)
-	for name, kind := range map[string]websocket.MessageType{"garbage": websocket.MessageText, "binary": websocket.MessageBinary} {
+	for name, kind := range map[string]websocket.MessageType{"garbage": websocket.MessageText,
+		"binary": websocket.MessageBinary} {
 		k := s.dial()
 		for range maxGarbage {
 			if err := k.conn.Write(context.Background(), kind, []byte("hello")); err != nil {
@@ -195,7 +198,8 @@ func TestSignalEndsFlood(t *testing.T) {
 func TestSignalFromAFriend(t *testing.T) {
 	s := newSite(t, Config{Origins: []string{"https://friend.example"}}, 0)
 	for origin, want := range map[string]bool{"https://friend.example": true, "https://evil.example": false, s.URL: true} {
-		conn, answer, err := websocket.Dial(context.Background(), s.URL+"/signal", &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {origin}}})
+		conn, answer, err := websocket.Dial(context.Background(), s.URL+"/signal",
+			&websocket.DialOptions{HTTPHeader: http.Header{"Origin": {origin}}})
 		if (err == nil) != want {
 			t.Errorf("%s: %v", origin, err)
 		}

@@ -50,10 +50,12 @@ func (t tickets) valid(ticket, origin string, now time.Time) bool {
 		return false
 	}
 	until, code := data[:sessionTime], data[sessionTime:]
-	return t.codes.signed(slices.Concat(until, []byte(origin)), code) && time.Unix(int64(binary.BigEndian.Uint64(until)), 0).After(now)
+	return t.codes.signed(slices.Concat(until, []byte(origin)), code) &&
+		time.Unix(int64(binary.BigEndian.Uint64(until)), 0).After(now)
 }
 
 // shown reports whether a WebSocket presents a ticket for its origin.
 func (t tickets) shown(r *http.Request, origin string) bool {
-	return slices.ContainsFunc(protocols(r, ticketProtocol), func(ticket string) bool { return t.valid(ticket, origin, time.Now()) })
+	return slices.ContainsFunc(protocols(r, ticketProtocol),
+		func(ticket string) bool { return t.valid(ticket, origin, time.Now()) })
 }

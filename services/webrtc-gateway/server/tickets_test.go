@@ -13,7 +13,8 @@ const pageOrigin = "http://127.0.0.1:8090"
 func TestTicket(t *testing.T) {
 	s := newSite(t, Config{}, 0)
 	socket := func(origin, ticket string) int {
-		answer, _ := s.do(request{path: "/signal", headers: []string{"Origin: " + origin, "Sec-WebSocket-Protocol: waldo, waldo-ticket." + ticket}})
+		answer, _ := s.do(request{path: "/signal", headers: []string{"Origin: " + origin,
+			"Sec-WebSocket-Protocol: waldo, waldo-ticket." + ticket}})
 		return answer.StatusCode
 	}
 	ask := func(headers ...string) (*http.Response, string) {
@@ -33,7 +34,8 @@ func TestTicket(t *testing.T) {
 	if code := socket("http://127.0.0.1:9999", ticket); code != http.StatusForbidden {
 		t.Errorf("with the ticket of another page: %d", code)
 	}
-	if code := socket("http://evil.example", s.server.tickets.issue("http://evil.example", time.Now())); code != http.StatusForbidden {
+	if code := socket("http://evil.example", s.server.tickets.issue("http://evil.example",
+		time.Now())); code != http.StatusForbidden {
 		t.Errorf("with a ticket for a name that is not answered to: %d", code)
 	}
 	for _, headers := range [][]string{

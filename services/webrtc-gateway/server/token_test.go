@@ -41,17 +41,23 @@ func TestToken(t *testing.T) {
 		{"what is not there is not public", request{path: "/nowhere"}, 401},
 		{"health is", request{path: "/healthz"}, 200},
 		{"modules are", request{path: "/page/main.js"}, 200},
-		{"modules are for friendly pages", request{path: "/waldo.js", headers: []string{"Origin: https://friend.example"}}, 200},
-		{"modules are not for foreign pages", request{path: "/waldo.js", headers: []string{"Origin: https://evil.example"}}, 403},
+		{"modules are for friendly pages", request{path: "/waldo.js", headers: []string{"Origin: https://friend.example"}},
+			200},
+		{"modules are not for foreign pages", request{path: "/waldo.js", headers: []string{"Origin: https://evil.example"}},
+			403},
 		{"bearer", request{path: "/", headers: []string{"Authorization: Bearer secret"}}, 200},
 		{"the token is no cookie", request{path: "/", headers: []string{"Cookie: waldo_token=secret; waldo=secret"}}, 401},
 		{"address of a file", request{path: "/waldo.js?token=secret"}, 200},
 		{"address of the page", request{path: "/?token=secret&x=1", headers: []string{html}}, 303},
-		{"friendly page", request{path: "/devices", headers: []string{"Origin: https://friend.example", "Authorization: Bearer secret"}}, 200},
+		{"friendly page", request{path: "/devices", headers: []string{"Origin: https://friend.example",
+			"Authorization: Bearer secret"}}, 200},
 		{"asking why there is no WebSocket", request{method: "POST", path: "/signal"}, 401},
-		{"WebSocket of a friendly page", request{path: "/signal", headers: []string{"Origin: https://friend.example", protocol("secret")}}, 426},
-		{"WebSocket with a wrong token", request{path: "/signal", headers: []string{"Origin: https://friend.example", protocol("guess")}}, 401},
-		{"WebSocket with garbage", request{path: "/signal", headers: []string{"Sec-WebSocket-Protocol: waldo-token.%%, waldo-token."}}, 401},
+		{"WebSocket of a friendly page",
+			request{path: "/signal", headers: []string{"Origin: https://friend.example", protocol("secret")}}, 426},
+		{"WebSocket with a wrong token",
+			request{path: "/signal", headers: []string{"Origin: https://friend.example", protocol("guess")}}, 401},
+		{"WebSocket with garbage", request{path: "/signal",
+			headers: []string{"Sec-WebSocket-Protocol: waldo-token.%%, waldo-token."}}, 401},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -97,27 +103,32 @@ func TestSessionCookie(t *testing.T) {
 		{"//evil.example/..?token=a-secret", "./", nil, false},
 		{"/javascript:alert(1)?token=a-secret", "./javascript:alert%281%29", nil, false},
 		{"/?token=a-secret", "./", []string{"X-Forwarded-Proto: https"}, true},
-		{"/?token=a-secret", "./", []string{"X-Forwarded-Proto: http", "X-Forwarded-Prefix: /evil", "X-Forwarded-Host: evil.example"}, false},
+		{"/?token=a-secret", "./", []string{"X-Forwarded-Proto: http", "X-Forwarded-Prefix: /evil",
+			"X-Forwarded-Host: evil.example"}, false},
 	} {
 		answer, cookie := s.open(tt.path, tt.headers...)
 		location := answer.Header.Get("Location")
-		if strings.ReplaceAll(strings.ReplaceAll(location, "(", "%28"), ")", "%29") != tt.location || answer.Header.Get("Cache-Control") != "no-store" {
+		if strings.ReplaceAll(strings.ReplaceAll(location, "(", "%28"), ")", "%29") != tt.location ||
+			answer.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: Location %q, want %q, and it is not kept", tt.path, location, tt.location)
 		}
 		name := "waldo-" + port
 		if tt.secure {
 			name = "__Secure-" + name
 		}
-		if cookie.Name != name || cookie.Secure != tt.secure || !cookie.HttpOnly || cookie.SameSite != http.SameSiteStrictMode || cookie.Path != "" ||
+		if cookie.Name != name || cookie.Secure != tt.secure || !cookie.HttpOnly ||
+			cookie.SameSite != http.SameSiteStrictMode || cookie.Path != "" ||
 			cookie.Domain != "" || cookie.MaxAge != int(sessionLife.Seconds()) || strings.Contains(cookie.Value, "secret") {
 			t.Errorf("%s: the cookie is %v", tt.path, cookie)
 		}
-		if answer, body := s.do(request{path: "/devices", headers: []string{"Cookie: " + cookie.Name + "=" + cookie.Value}}); answer.StatusCode != 200 {
+		if answer, body := s.do(request{path: "/devices", headers: []string{"Cookie: " + cookie.Name + "=" +
+			cookie.Value}}); answer.StatusCode != 200 {
 			t.Errorf("the session does not let in: %s %s", answer.Status, body)
 		}
 	}
 	// A cookie set there would be for that folder only.
-	if answer, _ := s.do(request{path: "/page/main.js?token=a-secret", headers: []string{"Accept: text/html"}}); answer.StatusCode != 200 || len(answer.Cookies()) != 0 {
+	if answer, _ := s.do(request{path: "/page/main.js?token=a-secret",
+		headers: []string{"Accept: text/html"}}); answer.StatusCode != 200 || len(answer.Cookies()) != 0 {
 		t.Errorf("beside the page: %s %v", answer.Status, answer.Cookies())
 	}
 }
@@ -239,7 +250,8 @@ func TestGuessing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log logtest.Text
 		metrics := prometheus.NewRegistry()
-		server := &Server{ctx: t.Context(), log: slog.New(slog.NewTextHandler(&log, nil)), config: Config{Token: "secret", Metrics: metrics}}
+		server := &Server{ctx: t.Context(), log: slog.New(slog.NewTextHandler(&log, nil)),
+			config: Config{Token: "secret", Metrics: metrics}}
 		guard, err := newGuard(server, func(*http.Request) bool { return false })
 		if err != nil {
 			t.Fatal(err)

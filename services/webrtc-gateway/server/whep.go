@@ -158,7 +158,8 @@ func (s *Server) whepPatch(w http.ResponseWriter, r *http.Request) {
 	f := parseFragment(body)
 	switch {
 	case f.ufrag != "" && session.ufrag != "" && f.ufrag != session.ufrag:
-		http.Error(w, "an ICE restart is not possible here: DELETE the session and POST a new offer", http.StatusUnprocessableEntity)
+		http.Error(w, "an ICE restart is not possible here: DELETE the session and POST a new offer",
+			http.StatusUnprocessableEntity)
 		return
 	case len(f.candidates) == 0 && !f.end:
 		fail(w, status.Error(codes.InvalidArgument, "the fragment has neither a=candidate nor a=end-of-candidates"))
@@ -214,7 +215,8 @@ func readBody(w http.ResponseWriter, r *http.Request, want string) (string, bool
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		http.Error(w, fmt.Sprintf("the body is too large: %d bytes are allowed", rtc.MaxOffer), http.StatusRequestEntityTooLarge)
+		http.Error(w, fmt.Sprintf("the body is too large: %d bytes are allowed", rtc.MaxOffer),
+			http.StatusRequestEntityTooLarge)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		http.Error(w, fmt.Sprintf("the body did not arrive within %v", bodyTimeout), http.StatusRequestTimeout)
 	case err != nil:

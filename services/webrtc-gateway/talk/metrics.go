@@ -14,11 +14,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	m := &metrics{
 		voices: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "waldo_gateway_voices", Help: "Tracks from peers to the speaker of a device, talking or silent."}, []string{"device"}),
+			Name: "waldo_gateway_voices", Help: "Tracks from peers to the speaker of a device, talking or silent."},
+			[]string{"device"}),
 		packets: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "waldo_gateway_voice_packets_total", Help: "Packets forwarded to the speaker of a device."}, []string{"device"}),
+			Name: "waldo_gateway_voice_packets_total", Help: "Packets forwarded to the speaker of a device."},
+			[]string{"device"}),
 		lost: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "waldo_gateway_voice_packets_lost_total", Help: "Packets for the speaker of a device that were dropped, by reason."}, []string{"device", "where"}),
+			Name: "waldo_gateway_voice_packets_lost_total", Help: "Packets for the speaker of a device that were dropped, by " +
+				"reason."}, []string{"device", "where"}),
 	}
 	reg.MustRegister(m.voices, m.packets, m.lost)
 	return m

@@ -132,7 +132,8 @@ func (v *Voice) Close() {
 func (v *Voice) place(h *rtp.Header, now time.Time) bool {
 	steps := int64(int16(h.SequenceNumber - v.rtpSequence))
 	samples := int64(int32(h.Timestamp - v.rtpTimestamp))
-	if v.epoch == 0 || h.SSRC != v.ssrc || now.Sub(v.heard) > pause || max(steps, -steps) > farPackets || max(samples, -samples) > farSamples {
+	if v.epoch == 0 || h.SSRC != v.ssrc || now.Sub(v.heard) > pause || max(steps, -steps) > farPackets ||
+		max(samples, -samples) > farSamples {
 		v.begin(h, now)
 		return true
 	}

@@ -76,17 +76,21 @@ func TestVoice(t *testing.T) {
 		want []place
 		late float64
 	}{
-		{"in order", []packet{{10, 0, 0}, {11, 960, 20 * ms}, {12, 1920, 40 * ms}}, []place{{1, 0, 0}, {1, 1, 960}, {1, 2, 1920}}, 0},
-		{"numbers wrap", []packet{{0xffff, 0xfffffc40, 0}, {0, 0, 20 * ms}, {1, 960, 40 * ms}}, []place{{1, 0, 0}, {1, 1, 960}, {1, 2, 1920}}, 0},
+		{"in order", []packet{{10, 0, 0}, {11, 960, 20 * ms}, {12, 1920, 40 * ms}},
+			[]place{{1, 0, 0}, {1, 1, 960}, {1, 2, 1920}}, 0},
+		{"numbers wrap", []packet{{0xffff, 0xfffffc40, 0}, {0, 0, 20 * ms}, {1, 960, 40 * ms}},
+			[]place{{1, 0, 0}, {1, 1, 960}, {1, 2, 1920}}, 0},
 		{"a loss is a gap", []packet{{10, 0, 0}, {13, 2880, 60 * ms}}, []place{{1, 0, 0}, {1, 3, 2880}}, 0},
 		{"turned around", []packet{{10, 0, 0}, {12, 1920, 40 * ms}, {11, 960, 41 * ms}, {13, 2880, 60 * ms}},
 			[]place{{1, 0, 0}, {1, 2, 1920}, {1, 1, 960}, {1, 3, 2880}}, 0},
 		{"turned around over the wrap", []packet{{0xfffe, 0, 0}, {0, 1920, 40 * ms}, {0xffff, 960, 41 * ms}},
 			[]place{{1, 0, 0}, {1, 2, 1920}, {1, 1, 960}}, 0},
 		{"twice", []packet{{10, 0, 0}, {10, 0, 1 * ms}}, []place{{1, 0, 0}, {1, 0, 0}}, 0},
-		{"before the first", []packet{{10, 9600, 0}, {9, 8640, 1 * ms}, {11, 10_560, 20 * ms}}, []place{{1, 0, 0}, {1, 1, 960}}, 1},
+		{"before the first", []packet{{10, 9600, 0}, {9, 8640, 1 * ms}, {11, 10_560, 20 * ms}},
+			[]place{{1, 0, 0}, {1, 1, 960}}, 1},
 		{"silence that is not sent", []packet{{10, 0, 0}, {11, 19_200, 400 * ms}}, []place{{1, 0, 0}, {1, 1, 19_200}}, 0},
-		{"a pause is an end", []packet{{10, 0, 0}, {11, 28_800, 600 * ms}, {12, 29_760, 620 * ms}}, []place{{1, 0, 0}, {2, 0, 0}, {2, 1, 960}}, 0},
+		{"a pause is an end", []packet{{10, 0, 0}, {11, 28_800, 600 * ms}, {12, 29_760, 620 * ms}},
+			[]place{{1, 0, 0}, {2, 0, 0}, {2, 1, 960}}, 0},
 		{"far ahead is something new", []packet{{10, 0, 0}, {2000, 960, 20 * ms}}, []place{{1, 0, 0}, {2, 0, 0}}, 0},
 		{"far back is something new", []packet{{2000, 0, 0}, {10, 960, 20 * ms}}, []place{{1, 0, 0}, {2, 0, 0}}, 0},
 		{"another clock is something new", []packet{{10, 0, 0}, {11, 1 << 30, 20 * ms}}, []place{{1, 0, 0}, {2, 0, 0}}, 0},
@@ -117,9 +121,12 @@ func TestVoice(t *testing.T) {
 // checkFrame: what reaches the bus is what the device can play.
 func checkFrame(t *testing.T, f *mediav1.AudioFrame) {
 	t.Helper()
-	if f.GetEpoch() <= 0 || f.GetSequence() < 0 || f.GetSampleIndex() < 0 || f.GetSampleCount() <= 0 || f.GetSampleCount() > codecs.MaxOpusSamples ||
-		f.GetTalker() != "Ann" || f.GetFormat().GetMediaType() != "audio/opus" || f.GetFormat().GetSampleRateHz() != clockRate ||
-		f.GetFormat().GetChannels() < 1 || f.GetFormat().GetChannels() > 2 || len(f.GetData()) == 0 || !f.GetCaptureTime().IsValid() {
+	if f.GetEpoch() <= 0 || f.GetSequence() < 0 || f.GetSampleIndex() < 0 || f.GetSampleCount() <= 0 ||
+		f.GetSampleCount() > codecs.MaxOpusSamples ||
+		f.GetTalker() != "Ann" || f.GetFormat().GetMediaType() != "audio/opus" ||
+		f.GetFormat().GetSampleRateHz() != clockRate ||
+		f.GetFormat().GetChannels() < 1 || f.GetFormat().GetChannels() > 2 || len(f.GetData()) == 0 ||
+		!f.GetCaptureTime().IsValid() {
 		t.Errorf("a frame that makes no sense: %v", f)
 	}
 }
@@ -128,7 +135,8 @@ func TestVoiceFrame(t *testing.T) {
 	r := newRig()
 	r.say(1, 1, 0)
 	f := r.frames[0]
-	if !r.subjects["waldo.v1.demo.head.in.speaker"] || !bytes.Equal(f.GetData(), speech) || f.GetSampleCount() != 960 || f.GetFormat().GetChannels() != 1 {
+	if !r.subjects["waldo.v1.demo.head.in.speaker"] || !bytes.Equal(f.GetData(), speech) || f.GetSampleCount() != 960 ||
+		f.GetFormat().GetChannels() != 1 {
 		t.Errorf("at %v: %v", r.subjects, f)
 	}
 	if got := testutil.ToFloat64(r.voices.metrics.packets.WithLabelValues("head")); got != 1 {
@@ -183,7 +191,8 @@ func TestVoiceEnds(t *testing.T) {
 	r.voice.Close()
 	r.voice.Close()
 	r.say(2, 960, 0)
-	if len(r.frames) != 1 || r.lost("garbage") != 1 || testutil.ToFloat64(r.voices.metrics.voices.WithLabelValues("head")) != 0 {
+	if len(r.frames) != 1 || r.lost("garbage") != 1 ||
+		testutil.ToFloat64(r.voices.metrics.voices.WithLabelValues("head")) != 0 {
 		t.Errorf("%d frames", len(r.frames))
 	}
 	New(&publisher{}, "demo", nil).Open("head", "").Close() // without metrics

@@ -16,7 +16,8 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
 )
 
-var opusAt109 = webrtc.RTPCodecParameters{PayloadType: 109, RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus}}
+var opusAt109 = webrtc.RTPCodecParameters{PayloadType: 109,
+	RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus}}
 
 var head = Stream{Device: "head", Name: "audio"}
 
@@ -105,7 +106,8 @@ func TestListenersShareOneSource(t *testing.T) {
 		a, b := &sink{ssrc: 1}, &sink{ssrc: 2}
 		first, second := r.listener(a), r.listener(b)
 		r.send(5)
-		if r.opened != 1 || testutil.ToFloat64(r.metrics.audio.sources) != 1 || testutil.ToFloat64(r.metrics.audio.receivers.WithLabelValues("head")) != 2 {
+		if r.opened != 1 || testutil.ToFloat64(r.metrics.audio.sources) != 1 ||
+			testutil.ToFloat64(r.metrics.audio.receivers.WithLabelValues("head")) != 2 {
 			t.Errorf("the stream was opened %d times for two", r.opened)
 		}
 		first.Close()
@@ -123,7 +125,8 @@ func TestListenersShareOneSource(t *testing.T) {
 				t.Errorf("packet %d: %v", i, p)
 			}
 			if i > 0 && (p.SequenceNumber != got[i-1].SequenceNumber+1 || p.Timestamp != got[i-1].Timestamp+960) {
-				t.Errorf("packet %d: %d at %d follows %d at %d", i, p.SequenceNumber, p.Timestamp, got[i-1].SequenceNumber, got[i-1].Timestamp)
+				t.Errorf("packet %d: %d at %d follows %d at %d", i, p.SequenceNumber, p.Timestamp, got[i-1].SequenceNumber,
+					got[i-1].Timestamp)
 			}
 		}
 		feed := r.feed
@@ -152,7 +155,8 @@ func TestRestartOfTheDeviceKeepsTheTrack(t *testing.T) {
 			t.Fatalf("%d packets, want 6", len(got))
 		}
 		before, after := got[2], got[3]
-		if after.SSRC != before.SSRC || after.SequenceNumber != before.SequenceNumber+1 || after.Timestamp != before.Timestamp+14_400 || !after.Marker {
+		if after.SSRC != before.SSRC || after.SequenceNumber != before.SequenceNumber+1 ||
+			after.Timestamp != before.Timestamp+14_400 || !after.Marker {
 			t.Errorf("after 300 ms without: %v follows %v", after.Header, before.Header)
 		}
 		if r.lost(lostOnBus)+r.lost(lostByListener)+r.lost(lostLate) != 0 {
@@ -179,7 +183,8 @@ func TestSlowListenerLosesItsOwnSound(t *testing.T) {
 			t.Fatalf("the slow one got %d packets, want %d, the last of them the newest", len(got), maxIndependent+1)
 		}
 		// What it has lost is a gap, which the far end conceals.
-		if gap, time := got[1].SequenceNumber-got[0].SequenceNumber, got[1].Timestamp-got[0].Timestamp; gap != 20 || time != 20*960 {
+		if gap, time := got[1].SequenceNumber-got[0].SequenceNumber, got[1].Timestamp-got[0].Timestamp; gap != 20 ||
+			time != 20*960 {
 			t.Errorf("a gap of %d packets and %d samples, want 20 and %d", gap, time, 20*960)
 		}
 		if r.lost(lostByListener) != 19 {
@@ -216,7 +221,8 @@ func TestFollow(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		l.Close()
 		<-old.closed
-		other, err := r.hub.NewTrack(t.Context(), webrtc.RTPCodecTypeAudio, Stream{Device: "tail", Name: "audio"}, "tail.audio")
+		other, err := r.hub.NewTrack(t.Context(), webrtc.RTPCodecTypeAudio, Stream{Device: "tail", Name: "audio"},
+			"tail.audio")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -75,7 +75,8 @@ func (b *binding) write(f *frame, p *pace) (written int) {
 		if i%paceStep == 0 && !p.wait(min(paceStep, len(f.payloads)-i)) {
 			return written
 		}
-		s := sent{frame: f, index: i, seq: b.seq, timestamp: timestamp, marker: i == len(f.payloads)-1 && (b.history != nil || marker)}
+		s := sent{frame: f, index: i, seq: b.seq, timestamp: timestamp, marker: i == len(f.payloads)-1 &&
+			(b.history != nil || marker)}
 		h := b.header(s)
 		b.remember(s)
 		b.seq++

@@ -17,10 +17,14 @@ func TestClock(t *testing.T) {
 		name  string
 		steps []step
 	}{
-		{"captures count, not arrivals", []step{{1, 0, 0, 0}, {1, 33 * time.Millisecond, 90 * time.Millisecond, 2970}, {1, 66 * time.Millisecond, 91 * time.Millisecond, 2970}}},
-		{"arrivals count over an epoch", []step{{1, 0, 0, 0}, {2, time.Hour, 500 * time.Millisecond, 45000}, {2, time.Hour + 33*time.Millisecond, 600 * time.Millisecond, 2970}}},
-		{"clock of the device set forward", []step{{1, 0, 0, 0}, {1, time.Hour, 33 * time.Millisecond, 2970}, {1, time.Hour + 33*time.Millisecond, 66 * time.Millisecond, 2970}}},
-		{"clock of the device set back", []step{{1, 0, 0, 0}, {1, -time.Hour, 33 * time.Millisecond, 2970}, {1, -time.Hour + 33*time.Millisecond, 66 * time.Millisecond, 2970}}},
+		{"captures count, not arrivals", []step{{1, 0, 0, 0}, {1, 33 * time.Millisecond, 90 * time.Millisecond, 2970},
+			{1, 66 * time.Millisecond, 91 * time.Millisecond, 2970}}},
+		{"arrivals count over an epoch", []step{{1, 0, 0, 0}, {2, time.Hour, 500 * time.Millisecond, 45000},
+			{2, time.Hour + 33*time.Millisecond, 600 * time.Millisecond, 2970}}},
+		{"clock of the device set forward", []step{{1, 0, 0, 0}, {1, time.Hour, 33 * time.Millisecond, 2970},
+			{1, time.Hour + 33*time.Millisecond, 66 * time.Millisecond, 2970}}},
+		{"clock of the device set back", []step{{1, 0, 0, 0}, {1, -time.Hour, 33 * time.Millisecond, 2970},
+			{1, -time.Hour + 33*time.Millisecond, 66 * time.Millisecond, 2970}}},
 		{"captures that stand still", []step{{1, 0, 0, 0}, {1, 0, time.Millisecond, 1}, {1, 0, 2 * time.Millisecond, 1}}},
 		{"a little back", []step{{1, 0, 0, 0}, {1, -time.Millisecond, time.Millisecond, 1}}},
 		{"new epoch at the same instant", []step{{1, 0, 0, 0}, {2, 0, 0, 1}}},
@@ -41,7 +45,8 @@ func TestClock(t *testing.T) {
 		})
 	}
 	if ticks(time.Second, videoRate) != videoRate || int32(ticks(-tick*90, videoRate)) > -89 {
-		t.Errorf("a second is %d ticks, 90 ticks back are %d", ticks(time.Second, videoRate), int32(ticks(-tick*90, videoRate)))
+		t.Errorf("a second is %d ticks, 90 ticks back are %d", ticks(time.Second, videoRate),
+			int32(ticks(-tick*90, videoRate)))
 	}
 }
 

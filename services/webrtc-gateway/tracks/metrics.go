@@ -47,7 +47,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			keyRequests: counter("key_frame_requests_total", "Key frames requested from the device."),
 			packets:     counter("rtp_packets_total", "RTP packets sent to viewers."),
 			resent:      counter("rtp_packets_resent_total", "RTP packets retransmitted because a viewer missed them."),
-			hop:         histogram("frame_hop_seconds", "Time from the arrival of a frame to the write of its last packet, for each viewer.", videoBuckets),
+			hop: histogram("frame_hop_seconds", "Time from the arrival of a frame to the write of its last packet, "+
+				"for each viewer.", videoBuckets),
 			glass: histogram("frame_capture_to_sent_seconds",
 				"Time from the capture of a frame to the write of its last packet, for each viewer.", videoBuckets),
 		},
@@ -58,7 +59,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			frames:    counter("audio_frames_total", "Audio frames received from the bus."),
 			lost:      counter("audio_frames_lost_total", "Audio frames not forwarded, by where they were lost.", "where"),
 			packets:   counter("audio_packets_total", "RTP audio packets sent to listeners."),
-			hop: histogram("audio_hop_seconds", "Time from the arrival of an audio frame to the write of its packet, for each listener.",
+			hop: histogram("audio_hop_seconds", "Time from the arrival of an audio frame to the write of its packet, for "+
+				"each listener.",
 				[]float64{.0001, .00025, .0005, .001, .002, .005, .01, .02, .05, .1, .25}),
 		},
 	}
@@ -110,14 +112,16 @@ func (m *Metrics) of(kind webrtc.RTPCodecType, device string) *meters {
 	of := &meters{
 		sources: k.sources, receivers: k.receivers.WithLabelValues(device),
 		frames: k.frames.WithLabelValues(device), packets: k.packets.WithLabelValues(device),
-		lostOnBus: lost(lostOnBus), lostGarbage: lost(lostGarbage), lostUnusable: lost(lostUnusable), lostByReceiver: lost(k.slow),
+		lostOnBus: lost(lostOnBus), lostGarbage: lost(lostGarbage), lostUnusable: lost(lostUnusable), lostByReceiver: lost(
+			k.slow),
 		hop: k.hop.WithLabelValues(device),
 	}
 	if kind == webrtc.RTPCodecTypeAudio {
 		of.lostLate = lost(lostLate)
 		return of
 	}
-	of.keyRequests, of.resent, of.glass = k.keyRequests.WithLabelValues(device), k.resent.WithLabelValues(device), k.glass.WithLabelValues(device)
+	of.keyRequests, of.resent, of.glass = k.keyRequests.WithLabelValues(device), k.resent.WithLabelValues(
+		device), k.glass.WithLabelValues(device)
 	return of
 }
 

@@ -126,7 +126,8 @@ func TestLostBeginningIsSentAgain(t *testing.T) {
 		s.checkUnbroken(t)
 		// A packet that was sent again is the same when it is missed, though its picture went out twice.
 		missed := again[len(again)-500]
-		late.HandleRTCP([]rtcp.Packet{&rtcp.TransportLayerNack{MediaSSRC: 7, Nacks: rtcp.NackPairsFromSequenceNumbers([]uint16{missed.SequenceNumber})}})
+		late.HandleRTCP([]rtcp.Packet{&rtcp.TransportLayerNack{MediaSSRC: 7,
+			Nacks: rtcp.NackPairsFromSequenceNumbers([]uint16{missed.SequenceNumber})}})
 		if all := s.all(); all[len(all)-1].String() != missed.String() {
 			t.Errorf("%v was sent again as %v", missed, all[len(all)-1])
 		}
@@ -152,7 +153,8 @@ func TestMissedIsSentFromLongAgo(t *testing.T) {
 		sent := s.all()
 		missed := sent[len(sent)-512]
 		for range 2 {
-			v.HandleRTCP([]rtcp.Packet{&rtcp.TransportLayerNack{MediaSSRC: 7, Nacks: rtcp.NackPairsFromSequenceNumbers([]uint16{missed.SequenceNumber})}})
+			v.HandleRTCP([]rtcp.Packet{&rtcp.TransportLayerNack{MediaSSRC: 7,
+				Nacks: rtcp.NackPairsFromSequenceNumbers([]uint16{missed.SequenceNumber})}})
 		}
 		again := s.all()[len(sent):]
 		if len(again) != 2 || again[0].String() != missed.String() || again[1].String() != missed.String() {

@@ -31,14 +31,18 @@ func TestTimeline(t *testing.T) {
 		name  string
 		steps []step
 	}{
-		{"one after the other", []step{first, {1, 1, 960, 20 * ms, 1, 960, false, 0}, {1, 2, 1920, 40 * ms, 1, 960, false, 0}}},
-		{"positions count, not arrivals", []step{first, {1, 1, 960, 90 * ms, 1, 960, false, 0}, {1, 2, 1920, 91 * ms, 1, 960, false, 0}}},
+		{"one after the other", []step{first, {1, 1, 960, 20 * ms, 1, 960, false, 0},
+			{1, 2, 1920, 40 * ms, 1, 960, false, 0}}},
+		{"positions count, not arrivals", []step{first, {1, 1, 960, 90 * ms, 1, 960, false, 0},
+			{1, 2, 1920, 91 * ms, 1, 960, false, 0}}},
 		{"one is lost", []step{first, {1, 2, 1920, 40 * ms, 2, 1920, false, 1}}},
-		{"listeners come in the middle", []step{{1, 700, 672_000, 0, 1, 0, true, 0}, {1, 701, 672_960, 20 * ms, 1, 960, false, 0}}},
+		{"listeners come in the middle", []step{{1, 700, 672_000, 0, 1, 0, true, 0},
+			{1, 701, 672_960, 20 * ms, 1, 960, false, 0}}},
 		{"a silence that is not sent", []step{first, {1, 1, 48_000, time.Second, 1, 48_000, true, 0}}},
 		{"twice", []step{first, {1, 0, 0, 0, 0, 0, false, 0}, {1, 1, 960, 20 * ms, 1, 960, false, 0}}},
 		{"behind its place", []step{first, {1, 2, 1920, 40 * ms, 2, 1920, false, 1}, {1, 1, 960, 41 * ms, 0, 0, false, 0}}},
-		{"a restart: the time that has passed", []step{first, {2, 0, 0, 300 * ms, 1, 14_400, true, 0}, {2, 1, 960, 320 * ms, 1, 960, false, 0}}},
+		{"a restart: the time that has passed", []step{first, {2, 0, 0, 300 * ms, 1, 14_400, true, 0},
+			{2, 1, 960, 320 * ms, 1, 960, false, 0}}},
 		{"a restart at once: never back", []step{first, {2, 0, 0, 0, 1, 960, true, 0}}},
 		{"a restart in the middle", []step{first, {2, 77, 96_000, 300 * ms, 1, 14_400, true, 0}}},
 		{"more is lost than can be made up for", []step{first, {1, 1000, 960_000, 20 * time.Second, 1, 960_000, true, 999}}},

@@ -342,7 +342,8 @@ func TestKeyFrameRequestsAreJoined(t *testing.T) {
 		for when := range b.feed.asked {
 			at = append(at, when.Sub(begin))
 		}
-		want := []time.Duration{0, 100 * time.Millisecond, 200 * time.Millisecond, 300 * time.Millisecond, 400 * time.Millisecond,
+		want := []time.Duration{0, 100 * time.Millisecond, 200 * time.Millisecond, 300 * time.Millisecond,
+			400 * time.Millisecond,
 			500 * time.Millisecond} // the last one is for those who came after 400 ms
 		if fmt.Sprint(at) != fmt.Sprint(want) {
 			t.Errorf("key frames were asked for at %v, want %v", at, want)
@@ -417,7 +418,8 @@ func TestBrokenViewerBothersNobody(t *testing.T) {
 func TestResendIsTheSamePacket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		s := &sink{ssrc: 7, extensions: []webrtc.RTPHeaderExtensionParameter{{URI: PlayoutDelayURI, ID: 3}, {URI: AbsCaptureTimeURI, ID: 9}}}
+		s := &sink{ssrc: 7, extensions: []webrtc.RTPHeaderExtensionParameter{{URI: PlayoutDelayURI, ID: 3},
+			{URI: AbsCaptureTimeURI, ID: 9}}}
 		v := b.viewer(s)
 		b.send(3, true)
 		sent := s.all()
@@ -433,7 +435,8 @@ func TestResendIsTheSamePacket(t *testing.T) {
 			t.Error("a later packet of the frame has extensions as well")
 		}
 		v.HandleRTCP([]rtcp.Packet{
-			&rtcp.TransportLayerNack{MediaSSRC: 7, Nacks: rtcp.NackPairsFromSequenceNumbers([]uint16{first.SequenceNumber, first.SequenceNumber + 1})},
+			&rtcp.TransportLayerNack{MediaSSRC: 7,
+				Nacks: rtcp.NackPairsFromSequenceNumbers([]uint16{first.SequenceNumber, first.SequenceNumber + 1})},
 			// never sent
 			&rtcp.TransportLayerNack{MediaSSRC: 7, Nacks: rtcp.NackPairsFromSequenceNumbers([]uint16{first.SequenceNumber - 1})},
 			// not ours
@@ -528,10 +531,12 @@ func TestOnlyKnownCodecsAreBound(t *testing.T) {
 		}
 		av1, opus := h264, h264
 		av1.MimeType, opus.MimeType = webrtc.MimeTypeAV1, webrtc.MimeTypeOpus
-		if _, err := v.Bind(&sink{codecs: []webrtc.RTPCodecParameters{av1, opus}}); !errors.Is(err, webrtc.ErrUnsupportedCodec) {
+		if _, err := v.Bind(&sink{codecs: []webrtc.RTPCodecParameters{av1, opus}}); !errors.Is(err,
+			webrtc.ErrUnsupportedCodec) {
 			t.Errorf("bound to AV1 or sound: %v", err)
 		}
-		if c, err := v.Bind(&sink{codecs: []webrtc.RTPCodecParameters{av1, h264}}); err != nil || c.PayloadType != h264.PayloadType {
+		if c, err := v.Bind(&sink{codecs: []webrtc.RTPCodecParameters{av1, h264}}); err != nil ||
+			c.PayloadType != h264.PayloadType {
 			t.Errorf("bound to %v: %v", c, err)
 		}
 		b.end(v)
@@ -576,7 +581,8 @@ func TestGarbageIsCountedAndIgnored(t *testing.T) {
 
 func FuzzFrame(f *testing.F) {
 	for _, vf := range append(oddFrames(), fakecam.Frame(1, 0, true, 3000)) {
-		f.Add(vf.GetEpoch(), vf.GetSequence(), vf.GetKeyFrame(), vf.GetCaptureTime().GetSeconds(), vf.GetFormat().GetMediaType(), vf.GetData())
+		f.Add(vf.GetEpoch(), vf.GetSequence(), vf.GetKeyFrame(), vf.GetCaptureTime().GetSeconds(),
+			vf.GetFormat().GetMediaType(), vf.GetData())
 	}
 	f.Add(int64(1), int64(1<<62), true, int64(-1<<62), "video/H264", []byte{0, 0, 1, 0, 0, 1, 0x67, 0, 0, 0, 1})
 	f.Fuzz(func(t *testing.T, epoch, seq int64, key bool, seconds int64, mediaType string, data []byte) {

@@ -29,14 +29,16 @@ func TestMatch(t *testing.T) {
 		onlyAfter     string
 	}{
 		{name: "in place", before: "a.X a.Y b.X", after: "b.X a.Y a.X", pairs: "a.X a.Y b.X"},
-		{name: "new and gone", before: "a.X a.Old", after: "a.X a.New", pairs: "a.X", onlyBefore: "a.Old", onlyAfter: "a.New"},
+		{name: "new and gone", before: "a.X a.Old", after: "a.X a.New", pairs: "a.X", onlyBefore: "a.Old",
+			onlyAfter: "a.New"},
 		{name: "renamed", before: "s/yuv.X s/yuv/deep.X", after: "v/yuv.X v/yuv/deep.X", renames: "s/yuv=v/yuv",
 			pairs: "v/yuv.X<s/yuv.X v/yuv/deep.X<s/yuv/deep.X"},
 		{name: "the longest rename decides", before: "s/a.X s/b.X", after: "u/a.X v.X", renames: "s=u,s/b=v",
 			pairs: "u/a.X<s/a.X v.X<s/b.X"},
 		{name: "a rename is of folders, not of letters", before: "s/ab.X s/c.X", after: "s/ab.X t/c.X", renames: "s/a=t/a",
 			pairs: "s/ab.X t/c.X<s/c.X"},
-		{name: "moved, by name", before: "s/pipeline.First", after: "v/encode.First", pairs: "v/encode.First<s/pipeline.First"},
+		{name: "moved, by name", before: "s/pipeline.First", after: "v/encode.First",
+			pairs: "v/encode.First<s/pipeline.First"},
 		{name: "moved, by name and folder", before: "s/h264.Encode s/jpeg.Encode", after: "v/h264.Encode v/jpeg.Encode",
 			pairs: "v/h264.Encode<s/h264.Encode v/jpeg.Encode<s/jpeg.Encode"},
 		{name: "in place comes before moved", before: "a.Encode", after: "a.Encode b.Encode",

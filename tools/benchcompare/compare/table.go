@@ -24,7 +24,8 @@ func WriteRows(w io.Writer, rows []Row) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, row := range rows {
 		fmt.Fprintf(table, "%-*s\t%s\t%s\t%s\t%s\t%s\t%s\t  %s\n", width, row.Benchmark, row.Unit,
-			number(row.Before.Center), noise(row.Before), number(row.After.Center), noise(row.After), times(row.Ratio), row.Verdict)
+			number(row.Before.Center), noise(row.Before), number(row.After.Center), noise(row.After), times(
+				row.Ratio), row.Verdict)
 	}
 	return table.Flush()
 }

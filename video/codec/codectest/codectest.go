@@ -112,7 +112,8 @@ func (s *stream) decoded(t *testing.T) (pictures []*media.I420) {
 		t.Skip("SKIPPED: ffmpeg (Debian: ffmpeg), which decodes the result, is not installed; `make test` installs it")
 	}
 	name, file := s.suite.wrap(s.format, s.packets)
-	cmd := exec.Command("ffmpeg", "-v", "error", "-f", name, "-i", "-", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-")
+	cmd := exec.Command("ffmpeg", "-v", "error", "-f", name, "-i", "-", "-fps_mode", "passthrough", "-f", "rawvideo",
+		"-pix_fmt", "yuv420p", "-")
 	var out, complaints bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(file), &out, &complaints
 	if err := cmd.Run(); err != nil || complaints.Len() > 0 {
@@ -238,7 +239,8 @@ func (s *suite) resized(t *testing.T) {
 	e.add(t, e.picture(0), false, 0)
 	short := media.NewI420(64, 48)
 	short.V = short.V[:100]
-	for name, img := range map[string]*media.I420{"smaller": media.NewI420(64, 46), "larger": media.NewI420(128, 96), "cut": short, "nothing": nil} {
+	for name, img := range map[string]*media.I420{"smaller": media.NewI420(64, 46), "larger": media.NewI420(128, 96),
+		"cut": short, "nothing": nil} {
 		if _, err := e.encoder.Encode(img, false, time.Now()); err == nil {
 			t.Errorf("%s: no error", name)
 		}

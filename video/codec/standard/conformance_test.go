@@ -25,7 +25,10 @@ func TestH264Conformance(t *testing.T) {
 }
 
 func TestVP8Conformance(t *testing.T) {
-	codectest.Run(t, vp8(), func(f *mediav1.VideoFormat, packets []codec.Packet) (string, []byte) { return "ivf", ivf(f, packets) })
+	codectest.Run(t, vp8(), func(f *mediav1.VideoFormat, packets []codec.Packet) (string, []byte) {
+		return "ivf",
+			ivf(f, packets)
+	})
 }
 
 // BenchmarkEncode has the inter-coded codecs do the same in one run.

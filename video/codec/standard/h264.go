@@ -32,9 +32,11 @@ func checkH264(f *mediav1.VideoFormat) error {
 	w, h := f.GetWidthPx(), f.GetHeightPx()
 	switch {
 	case w < minH264Size || w > maxH264Size:
-		return fmt.Errorf("%w: width_px is %d, must be %d to %d for %s", media.ErrFormat, w, minH264Size, maxH264Size, media.H264)
+		return fmt.Errorf("%w: width_px is %d, must be %d to %d for %s", media.ErrFormat, w, minH264Size, maxH264Size,
+			media.H264)
 	case h < minH264Size || h > maxH264Size:
-		return fmt.Errorf("%w: height_px is %d, must be %d to %d for %s", media.ErrFormat, h, minH264Size, maxH264Size, media.H264)
+		return fmt.Errorf("%w: height_px is %d, must be %d to %d for %s", media.ErrFormat, h, minH264Size, maxH264Size,
+			media.H264)
 	case (w+15)/16*((h+15)/16)*256 > maxH264Area:
 		return fmt.Errorf("%w: %dx%d is too large for %s, the limit is 4096x2304", media.ErrFormat, w, h, media.H264)
 	}

@@ -46,7 +46,8 @@ func TestThereAndBack(t *testing.T) {
 	now := time.Now().Truncate(time.Microsecond)
 	for _, f := range []*mediav1.VideoFormat{
 		format(media.H264, "", 640, 480), format(media.JPEG, "", 640, 480), format(media.Raw, media.PixelI420, 640, 480),
-		format(media.Raw, media.PixelYUYV, 640, 480), format(media.Raw, media.PixelNV12, 640, 480), format(media.Raw, media.PixelBGR24, 640, 480),
+		format(media.Raw, media.PixelYUYV, 640, 480), format(media.Raw, media.PixelNV12, 640, 480), format(media.Raw,
+			media.PixelBGR24, 640, 480),
 	} {
 		t.Run(f.GetMediaType()+f.GetPixelFormat(), func(t *testing.T) {
 			e, err := Codecs().NewEncoder(f, codec.Options{Bitrate: 500_000, JPEGQuality: 50})
@@ -127,7 +128,8 @@ func TestH264BeforeItsKeyFrameIsNoError(t *testing.T) {
 
 func TestDecodeRubbish(t *testing.T) {
 	for _, f := range []*mediav1.VideoFormat{
-		format(media.JPEG, "", 64, 48), format(media.Raw, media.PixelYUYV, 64, 48), format(media.Raw, media.PixelI420, 64, 48),
+		format(media.JPEG, "", 64, 48), format(media.Raw, media.PixelYUYV, 64, 48), format(media.Raw, media.PixelI420, 64,
+			48),
 		format(media.Raw, "RGB565", 64, 48), format("video/x", "", 64, 48),
 	} {
 		d, err := Codecs().NewDecoder(f.GetMediaType())
@@ -148,7 +150,8 @@ func TestOrientationAfter(t *testing.T) {
 		{}, {Rotate: 90}, {Rotate: 180}, {Rotate: 270}, {FlipHorizontal: true}, {FlipHorizontal: true, Rotate: 90},
 		{FlipHorizontal: true, Rotate: 180}, {FlipHorizontal: true, Rotate: 270}, {FlipVertical: true, Rotate: 90},
 	} {
-		for _, then := range []codec.Orientation{{}, {FlipHorizontal: true}, {FlipVertical: true, Rotate: 90}, {FlipHorizontal: true, FlipVertical: true, Rotate: 270}} {
+		for _, then := range []codec.Orientation{{}, {FlipHorizontal: true}, {FlipVertical: true, Rotate: 90},
+			{FlipHorizontal: true, FlipVertical: true, Rotate: 270}} {
 			turned, err := turn(img, first)
 			if err != nil {
 				t.Fatal(err)
@@ -230,7 +233,8 @@ func must(t *testing.T, s *codec.Scaler, img *media.I420) *media.I420 {
 // rate stays.
 func TestRateFollowsTheCamera(t *testing.T) {
 	const target, announced, really = 400_000, 30, 15
-	e, err := Codecs().NewEncoder(&mediav1.VideoFormat{MediaType: media.H264, WidthPx: 320, HeightPx: 240, FrameRateHz: announced}, codec.Options{Bitrate: target})
+	e, err := Codecs().NewEncoder(&mediav1.VideoFormat{MediaType: media.H264, WidthPx: 320, HeightPx: 240,
+		FrameRateHz: announced}, codec.Options{Bitrate: target})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +242,8 @@ func TestRateFollowsTheCamera(t *testing.T) {
 	bits, begin := 0, time.Now()
 	const settle, seconds = 3, 6
 	for i := range seconds * really {
-		p, err := e.Encode(yuvtest.Grain(yuvtest.Picture(320, 240, i), 20, uint64(i)), false, begin.Add(time.Duration(i)*time.Second/really))
+		p, err := e.Encode(yuvtest.Grain(yuvtest.Picture(320, 240, i), 20, uint64(i)), false,
+			begin.Add(time.Duration(i)*time.Second/really))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,9 +19,11 @@ func checkVP8(f *mediav1.VideoFormat) error {
 	w, h := f.GetWidthPx(), f.GetHeightPx()
 	switch {
 	case w > vpx.MaxSide:
-		return fmt.Errorf("%w: width_px is %d, must be %d to %d for %s", media.ErrFormat, w, vpx.MinSide, vpx.MaxSide, media.VP8)
+		return fmt.Errorf("%w: width_px is %d, must be %d to %d for %s", media.ErrFormat, w, vpx.MinSide, vpx.MaxSide,
+			media.VP8)
 	case h > vpx.MaxSide:
-		return fmt.Errorf("%w: height_px is %d, must be %d to %d for %s", media.ErrFormat, h, vpx.MinSide, vpx.MaxSide, media.VP8)
+		return fmt.Errorf("%w: height_px is %d, must be %d to %d for %s", media.ErrFormat, h, vpx.MinSide, vpx.MaxSide,
+			media.VP8)
 	case (w+15)/16*((h+15)/16)*256 > vpx.MaxArea:
 		return fmt.Errorf("%w: %dx%d is too large for %s, the limit is 4096x2304", media.ErrFormat, w, h, media.VP8)
 	}

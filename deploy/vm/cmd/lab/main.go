@@ -94,7 +94,8 @@ func run(o options) (status int, err error) {
 	start := time.Now()
 	fmt.Fprintf(os.Stderr, "lab: booting with %s\n", m.Accelerator)
 	status, err = m.Run(ctx, job(o, share))
-	fmt.Fprintf(os.Stderr, "lab: the machine ran for %.1f s and took %.1f s of CPU\n", time.Since(start).Seconds(), childrenCPU().Seconds())
+	fmt.Fprintf(os.Stderr, "lab: the machine ran for %.1f s and took %.1f s of CPU\n", time.Since(start).Seconds(),
+		childrenCPU().Seconds())
 	if err != nil {
 		err = fmt.Errorf("%w; the guest's console ended with:\n%s", err, tail(filepath.Join(share, "console.log"), 30))
 	}

@@ -14,9 +14,11 @@ func TestParse(t *testing.T) {
 		want options
 		err  string // part of the error; empty: none
 	}{
-		"program": {"-image i run prog -test.v x", options{image: "i", timeout: 10 * time.Minute, command: []string{"prog", "-test.v", "x"}}, ""},
-		"shell":   {"-image i -timeout 1s shell", options{image: "i", timeout: time.Second}, ""},
-		"files":   {"-image i -with a -with b -keep k run p", options{"i", "k", 10 * time.Minute, []string{"a", "b"}, []string{"p"}}, ""},
+		"program": {"-image i run prog -test.v x", options{image: "i", timeout: 10 * time.Minute,
+			command: []string{"prog", "-test.v", "x"}}, ""},
+		"shell": {"-image i -timeout 1s shell", options{image: "i", timeout: time.Second}, ""},
+		"files": {"-image i -with a -with b -keep k run p", options{"i", "k", 10 * time.Minute, []string{"a", "b"},
+			[]string{"p"}}, ""},
 
 		"no image":        {"run p", options{}, "-image"},
 		"no verb":         {"-image i", options{}, "run PROGRAM"},

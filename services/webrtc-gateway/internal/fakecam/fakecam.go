@@ -198,7 +198,8 @@ func (c *Camera) HoldStream(_ context.Context, r *devicev1.HoldStreamRequest) (*
 }
 
 // GetDescriptors implements the DeviceService.
-func (c *Camera) GetDescriptors(context.Context, *devicev1.GetDescriptorsRequest) (*devicev1.GetDescriptorsResponse, error) {
+func (c *Camera) GetDescriptors(context.Context, *devicev1.GetDescriptorsRequest) (*devicev1.GetDescriptorsResponse,
+	error) {
 	return descriptors.Describe(c.epoch, []string{"waldo.device.v1.DeviceService", "waldo.camera.v1.CameraService"},
 		(&mediav1.VideoFrame{}).ProtoReflect().Descriptor())
 }
@@ -220,10 +221,12 @@ func (c *Camera) RequestKeyFrame(
 }
 
 // CaptureFrame implements the CameraService.
-func (c *Camera) CaptureFrame(_ context.Context, r *camerav1.CaptureFrameRequest) (*camerav1.CaptureFrameResponse, error) {
+func (c *Camera) CaptureFrame(_ context.Context, r *camerav1.CaptureFrameRequest) (*camerav1.CaptureFrameResponse,
+	error) {
 	return &camerav1.CaptureFrameResponse{Frame: &mediav1.VideoFrame{
 		Epoch: c.epoch, CaptureTime: timestamppb.Now(), KeyFrame: true, Data: []byte("\xff\xd8\xff\xd9"),
-		Format: &mediav1.VideoFormat{MediaType: media.JPEG, WidthPx: r.GetFormat().GetWidthPx(), HeightPx: r.GetFormat().GetHeightPx()},
+		Format: &mediav1.VideoFormat{MediaType: media.JPEG, WidthPx: r.GetFormat().GetWidthPx(),
+			HeightPx: r.GetFormat().GetHeightPx()},
 	}}, nil
 }
 

@@ -89,9 +89,11 @@ func open(count, buffer int, tcp bool) (*Watcher, error) {
 		return nil, err
 	}
 	for _, uri := range []string{
-		"http://www.webrtc.org/experiments/rtp-hdrext/playout-delay", "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time",
+		"http://www.webrtc.org/experiments/rtp-hdrext/playout-delay",
+		"http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time",
 	} {
-		if err := m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: uri}, webrtc.RTPCodecTypeVideo); err != nil {
+		if err := m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: uri},
+			webrtc.RTPCodecTypeVideo); err != nil {
 			return nil, err
 		}
 	}
@@ -100,7 +102,8 @@ func open(count, buffer int, tcp bool) (*Watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Watcher{PC: pc, Connected: make(chan struct{}), packets: make(chan *rtp.Packet, buffer), muted: muted, mux: mux, proxy: between}
+	w := &Watcher{PC: pc, Connected: make(chan struct{}), packets: make(chan *rtp.Packet, buffer), muted: muted, mux: mux,
+		proxy: between}
 	pc.OnConnectionStateChange(func(s webrtc.PeerConnectionState) {
 		if s == webrtc.PeerConnectionStateConnected {
 			w.once.Do(func() { close(w.Connected) })
@@ -117,7 +120,8 @@ func open(count, buffer int, tcp bool) (*Watcher, error) {
 
 // Want adds a media section that receives video.
 func (w *Watcher) Want() error {
-	_, err := w.PC.AddTransceiverFromKind(webrtc.RTPCodecTypeVideo, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly})
+	_, err := w.PC.AddTransceiverFromKind(webrtc.RTPCodecTypeVideo,
+		webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly})
 	return err
 }
 
@@ -139,7 +143,8 @@ func (w *Watcher) Take(mediaTypes ...string) error {
 
 // WantAudio adds a media section that receives audio.
 func (w *Watcher) WantAudio() error {
-	_, err := w.PC.AddTransceiverFromKind(webrtc.RTPCodecTypeAudio, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly})
+	_, err := w.PC.AddTransceiverFromKind(webrtc.RTPCodecTypeAudio,
+		webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly})
 	return err
 }
 
@@ -149,7 +154,8 @@ func (w *Watcher) Talk() (*webrtc.TrackLocalStaticRTP, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = w.PC.AddTransceiverFromTrack(track, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly})
+	_, err = w.PC.AddTransceiverFromTrack(track,
+		webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly})
 	return track, err
 }
 
@@ -263,7 +269,8 @@ func (w *Watcher) LosePicture(ssrc uint32) error {
 
 // Miss reports that packets of a track did not arrive (NACK).
 func (w *Watcher) Miss(ssrc uint32, seqs ...uint16) error {
-	return w.PC.WriteRTCP([]rtcp.Packet{&rtcp.TransportLayerNack{MediaSSRC: ssrc, Nacks: rtcp.NackPairsFromSequenceNumbers(seqs)}})
+	return w.PC.WriteRTCP([]rtcp.Packet{&rtcp.TransportLayerNack{MediaSSRC: ssrc,
+		Nacks: rtcp.NackPairsFromSequenceNumbers(seqs)}})
 }
 
 // Vanish leaves without notice: from then on the watcher sends and answers nothing.
