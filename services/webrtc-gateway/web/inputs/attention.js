@@ -1,15 +1,16 @@
 /**
- * @file Whether anybody can be meant to hold a key now: a page that is hidden, left, or stood still must not go on driving.
+ * @file Whether the driver can still mean what they hold: a page that was hidden, left, or frozen must not keep
+ * driving.
  */
 
-/** How often a page shows that it runs, in ms. */
+/** How often a page checks that it is running, in ms. */
 const BEAT_MS = 50;
-/** A page that did not for so long stood still, in ms. What happened meanwhile is old. */
+/** A page that missed its checks for this long was frozen, in ms. Events from that time are stale. */
 export const STILL_MS = 200;
 
 /** @typedef {import('../base/env.js').Lapse} Lapse */
 
-/** Watches over one page. */
+/** Watches one page. */
 export class Attention {
   #env;
   #onLapse;
@@ -27,7 +28,7 @@ export class Attention {
     this.#undo = [env.every(() => this.check(), BEAT_MS), env.onAway(onLapse)];
   }
 
-  /** Looks whether the page stood still. To be called before anything is believed: timers may come late. */
+  /** Checks whether the page was frozen. Call it before trusting any input, because timers may fire late. */
   check() {
     const now = this.#env.now();
     const still = now - this.#beat > STILL_MS;
@@ -36,7 +37,7 @@ export class Attention {
   }
 
   /**
-   * Whether an event has waited too long to be acted on.
+   * Whether an event waited too long to be acted on.
    * @param {Event} event
    */
   stale(event) {

@@ -1,5 +1,5 @@
 /**
- * @file Gamepads, to drive with.
+ * @file Driving with a gamepad.
  */
 
 import { Attention } from './attention.js';
@@ -12,30 +12,34 @@ import { controlsOf, mapped, placeOf, rawValue } from './padmap.js';
 
 /**
  * @typedef {object} GamepadOptions
- * @property {number} [deadZone] How far a stick or trigger may be off its middle and count as at rest; 0.12.
- * @property {number} [rateHz] How often pads are looked at; 60.
- * @property {Iterable<string>} [controls] Those to care for, `axis0` or `button7`; all. A Drive sets them by itself.
+ * @property {number} [deadZone] How far a stick or trigger may be off its center and still count as at rest; 0.12.
+ * @property {number} [rateHz] How often pads are read; 60.
+ * @property {Iterable<string>} [controls] Controls to watch, such as `axis0` or `button7`; all by default. A Drive
+ *   sets them.
  * @property {PadMap[]} [pads] What the numbers of pads without a mapping stand for. A Drive adds those of robot.yaml.
  * @property {import('../base/env.js').Env} [env]
  *
- * @typedef {object} Pad What is remembered of one pad.
+ * @typedef {object} Pad The state of one pad.
  * @property {string} id
  * @property {string} mapping
- * @property {Map<string, {place: import('./padmap.js').Place, judge: PadControl}>} controls Those that are cared for, by standard number.
+ * @property {Map<string, {place: import('./padmap.js').Place, judge: PadControl}>} controls The watched controls, by
+ *   standard number.
  *
  * @typedef {object} PadDoubt Something that does not count.
  * @property {string} pad Name of the pad.
  * @property {string} control `axis0`, `button7` …; empty for the whole pad.
- * @property {'no-mapping'|import('./padcontrol.js').Doubt} reason No-mapping: the browser does not know which number is which stick.
+ * @property {'no-mapping'|import('./padcontrol.js').Doubt} reason No-mapping: the browser does not know which number
+ *   is which stick.
  */
 
 /**
  * The gamepad that was used last.
  *
- * Numbers of controls are those of the W3C's standard gamepad. A pad that the browser has no mapping for does not count, because its numbers mean
- * anything, unless {@link GamepadOptions} or robot.yaml say what they stand for. Each control counts only after it was seen at rest: since the
- * pad was plugged in, since another pad was unplugged, and since the page was hidden, left or stood still. What does not count is at rest,
- * keeps nothing else from being used, and is listed in {@link Gamepad.doubts}.
+ * Controls have the numbers of the W3C's standard gamepad. A pad that the browser has no mapping for does not count,
+ * because its numbers could mean anything, unless {@link GamepadOptions} or robot.yaml say what they stand for. Each
+ * control counts only once it was seen at rest, and has to be seen at rest again after the pad was plugged in, after
+ * another pad was unplugged, and after the page was hidden, left, or frozen. A control that does not count reads as at
+ * rest, does not block the others, and is listed in {@link Gamepad.doubts}.
  *
  * Events: `change` when a control moves; `connect` and `disconnect` with the name of the pad as detail.
  */
@@ -62,18 +66,18 @@ export class Gamepad extends EventTarget {
     this.#deadZone = deadZone;
     this.#controls = controls ? new Set(controls) : null;
     this.#ownMaps = this.#maps = pads;
-    // Also when another window has the keyboard: some browsers then go on telling the last they heard of the pad.
+    // Also when another window has the keyboard: some browsers then keep reporting the pad's last state.
     this.#attention = new Attention(env, () => this.rest());
     this.#stop = env.every(() => this.#look(), 1000 / rateHz);
   }
 
-  /** Name of the pad used last, of the first that counts if none was used; empty if there is none. */
+  /** Name of the pad used last, or of the first that counts if none was used; empty without a pad. */
   get name() {
     const counting = [...this.#pads.values()].find((pad) => mapped(pad, this.#maps));
     return (this.#pad ?? counting)?.id ?? '';
   }
 
-  /** Whether no control is moved, on any pad, as far as it counts. */
+  /** Whether all controls that count are at rest, on every pad. */
   get atRest() {
     return [...this.#pads.values()].every((pad) => [...pad.controls.values()].every(({ judge }) => judge.value === 0));
   }
@@ -84,8 +88,8 @@ export class Gamepad extends EventTarget {
   }
 
   /**
-   * @param {string} control `axis0`, `button7` …; with a `-` in front turned around.
-   * @returns {number} -1 to 1; what is pressed how far for buttons.
+   * @param {string} control `axis0`, `button7` …; a leading `-` inverts it.
+   * @returns {number} -1 to 1; for buttons, how far the button is pressed.
    */
   value(control) {
     this.#attention.check();
@@ -101,8 +105,9 @@ export class Gamepad extends EventTarget {
   }
 
   /**
-   * @param {DriveAxis[]} axes The controls of these are cared for from now on.
-   * @param {PadMap[]} [pads] What the numbers of pads without a mapping stand for, besides those of the options.
+   * @param {DriveAxis[]} axes Their controls are watched from now on, and no others.
+   * @param {PadMap[]} [pads] What the numbers of pads without a mapping stand for, in addition to those of the
+   *   options.
    */
   bind(axes, pads = []) {
     this.#controls = new Set(axes.flatMap((a) => (a.gamepad === '' ? [] : [a.gamepad.replace('-', '')])));
@@ -111,14 +116,14 @@ export class Gamepad extends EventTarget {
     for (const pad of this.#pads.values()) pad.controls.clear();
   }
 
-  /** Lets everything go. A control counts again after it was at rest. */
+  /** Treats everything as released. A control counts again after it was at rest. */
   rest() {
     const moved = !this.atRest;
     for (const { controls } of this.#pads.values()) for (const { judge } of controls.values()) judge.rest();
     if (moved) this.#tell('change');
   }
 
-  /** Looks at no pad any more. */
+  /** Stops reading pads. */
   close() {
     this.rest();
     this.#stop();
@@ -142,7 +147,7 @@ export class Gamepad extends EventTarget {
 
   /** @param {number} index @param {Pad} pad */
   #unplugged(index, pad) {
-    // What is held on another pad was not meant while this one drove.
+    // A control held on another pad was not meant while this one drove.
     if (this.#active === index) {
       this.rest();
       this.#active = null;
@@ -163,13 +168,13 @@ export class Gamepad extends EventTarget {
     this.#judge(pad, p);
     const after = valuesOf(pad);
     if (same(before, after)) return;
-    // The pad in use stays so until it is let go: two that are moved at once must not take turns.
+    // The pad in use keeps that role until it is released: two pads moved at once must not take turns.
     const idle = !this.#pad || valuesOf(this.#pad).size === 0;
     if (after.size > 0 && idle) this.#active = index;
     if (this.#active === index) this.#tell('change');
   }
 
-  /** @param {Pad} pad @param {globalThis.Gamepad} p Takes in where its controls stand. */
+  /** @param {Pad} pad @param {globalThis.Gamepad} p Its controls as the browser reports them. */
   #judge(pad, p) {
     for (const control of this.#controls ?? controlsOf(p, this.#maps)) {
       let known = pad.controls.get(control);
@@ -200,7 +205,7 @@ export class Gamepad extends EventTarget {
   }
 }
 
-/** @param {Pad} pad @returns {Map<string, number>} Its controls as far as they are moved. */
+/** @param {Pad} pad @returns {Map<string, number>} Its controls that are off their rest. */
 function valuesOf({ controls }) {
   return new Map([...controls].flatMap(([name, { judge }]) => (judge.value === 0 ? [] : [[name, judge.value]])));
 }

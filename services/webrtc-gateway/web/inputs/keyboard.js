@@ -1,5 +1,5 @@
 /**
- * @file The keyboard, to drive with.
+ * @file Driving with the keyboard.
  */
 
 import { Attention } from './attention.js';
@@ -7,26 +7,27 @@ import { browserEnv } from '../base/env.js';
 
 /** @typedef {import('../proto/signaling.js').DriveAxis} DriveAxis */
 
-/** After these the end of a key may never come: a menu, a drag or an input method has the keyboard. */
+/** After these the `keyup` may never arrive: a menu, a drag, or an input method has the keyboard. */
 const TAKEN = ['contextmenu', 'dragstart', 'compositionstart'];
 
 /**
  * @typedef {object} KeyboardOptions
- * @property {Iterable<string>} [keys] Keys to care for, as KeyboardEvent.code calls them. A Drive sets them by itself.
- * @property {EventTarget} [target] Where keys are heard; the window.
+ * @property {Iterable<string>} [keys] Keys to watch, as KeyboardEvent.code names them. A Drive sets them.
+ * @property {EventTarget} [target] Receives the key events; the window by default.
  * @property {import('../base/env.js').Env} [env]
  */
 
 /**
  * Which keys are held.
  *
- * Keys with Ctrl, Meta or Alt belong to the browser, and keys typed into a field to the field. When the page is hidden, left
- * or stood still, or a menu, a drag or an input method takes the keyboard, nothing counts as held until it was let go and pressed again.
+ * Keys with Ctrl, Meta, or Alt belong to the browser, and keys typed into a field belong to the field. After the page
+ * was hidden, left, or frozen, or a menu, a drag, or an input method took the keyboard, a key counts as held only once
+ * it was released and pressed again.
  *
  * Events: `change` when a key goes down or up.
  */
 export class Keyboard extends EventTarget {
-  /** Whether the keys cared for are kept from doing anything else, such as scrolling. */
+  /** Whether the watched keys are kept from doing anything else, such as scrolling. */
   grab = false;
 
   #keys;
@@ -67,20 +68,20 @@ export class Keyboard extends EventTarget {
     return held(plusKeys) - held(minusKeys);
   }
 
-  /** @param {DriveAxis[]} axes The keys of these are cared for from now on. */
+  /** @param {DriveAxis[]} axes Their keys are watched from now on, and no others. */
   bind(axes) {
     this.#keys = new Set(axes.flatMap((a) => [...a.plusKeys, ...a.minusKeys]));
     this.rest();
   }
 
-  /** Lets all keys go. Those that are held count again when they were pressed anew. */
+  /** Treats all keys as released. A key that is still down counts once it is pressed again. */
   rest() {
     if (this.#held.size === 0) return;
     this.#held.clear();
     this.dispatchEvent(new CustomEvent('change'));
   }
 
-  /** Hears nothing more. */
+  /** Stops watching. */
   close() {
     this.rest();
     this.#attention.close();
@@ -94,7 +95,7 @@ export class Keyboard extends EventTarget {
   /** @param {any} event A KeyboardEvent. */
   #down = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) {
-      // Systems keep the end of such keys, and of those held before, to themselves.
+      // Operating systems do not report the release of such keys, nor of keys held before them.
       this.rest();
       return;
     }
@@ -122,7 +123,7 @@ export class Keyboard extends EventTarget {
 }
 
 /**
- * Whether an event happens where people type.
+ * Whether an event happens in a field that people type into.
  * @param {Event} event
  */
 export function inField(event) {

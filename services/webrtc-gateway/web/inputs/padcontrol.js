@@ -1,40 +1,42 @@
 /**
- * @file One stick axis, trigger or button of a gamepad: how far a hand moves it, as far as that can be believed.
+ * @file One stick axis, trigger, or button of a gamepad: how far a hand moves it, as far as the report can be trusted.
  *
- * What a gamepad reports is not always what a hand does: a worn stick rests beside its middle, a trigger may report the middle until it is
- * first touched and its end from then on, a hat rests outside of all its positions. So a control counts only once it was seen at rest.
+ * What a gamepad reports is not always what a hand does: a worn stick rests off its center, a trigger may report the
+ * center until it is first touched and its end from then on, and a hat rests outside all of its positions. So a
+ * control counts only once it was seen at rest.
  * Pure: times come in as numbers (ms, any monotonic clock).
  */
 
 /** A control that moves less than this is still: more than the noise of a worn stick. */
 const STILL_RANGE = 0.05;
-/** A control that is still for so long, in ms, is in nobody's hand if it is also … */
+/** A control that stays still for this long, in ms, is in nobody's hand if it is also … */
 const STILL_MS = 1000;
-/** … this near to where it should rest. */
+/** … this near to its nominal rest. */
 const MOST_REST = 0.25;
-/** A control that was as far off as this was moved. */
+/** A control that was this far from its rest was moved. */
 const FAR = 0.5;
-/** No stick and no trigger reports more than this; a hat at rest does. */
+/** Sticks and triggers never report more than this; a hat at rest does. */
 const MOST_VALUE = 1.05;
 
 /**
- * @typedef {'missing'|'held'|'unproven'|'no-rest'} Doubt Why a control does not count. Missing: the pad does not report it. Held: it was not at
- *   rest since it was last let go of. Unproven: nobody has moved it yet and let go. No-rest: it reports what no stick and no trigger does.
+ * @typedef {'missing'|'held'|'unproven'|'no-rest'} Doubt Why a control does not count. Missing: the pad does not
+ *   report it. Held: it has not been seen at rest since it last had to be released. Unproven: it has not yet been
+ *   moved and released. No-rest: it reports a value that sticks and triggers never report.
  */
 
 /** Judges one control. */
 export class PadControl {
-  /** How far it is moved, -1 to 1; 0 while it does not count. */
+  /** How far it is off its rest, -1 to 1; 0 while it does not count. */
   value = 0;
 
   #deadZone;
-  /** Whether it must be moved and let go before it counts. */
+  /** Whether it must be moved and released before it counts. */
   #unproven;
   #moved = false;
   #live = false;
   /** @type {Doubt|''} */
   #fault = '';
-  /** What counts as rest: grows with where the control is seen to rest. */
+  /** What counts as rest: widens to include every value at which the control is seen to rest. */
   #low;
   #high;
   /** How long it has been still, and where. */
@@ -42,8 +44,8 @@ export class PadControl {
 
   /**
    * @param {object} options
-   * @param {number} options.deadZone How far it may be off its rest and count as at rest.
-   * @param {boolean} options.proof Whether nothing but being moved and let go shows where it rests.
+   * @param {number} options.deadZone How far it may be off its rest and still count as at rest.
+   * @param {boolean} options.proof Whether it must be moved and released to show where it rests.
    */
   constructor({ deadZone, proof }) {
     this.#deadZone = deadZone;
@@ -59,7 +61,7 @@ export class PadControl {
   }
 
   /**
-   * Takes in what the pad reports.
+   * Takes a value that the pad reports.
    * @param {number} raw -1 to 1, rest is 0; NaN if the pad does not report it.
    * @param {number} nowMs
    */
@@ -76,13 +78,13 @@ export class PadControl {
     const still = this.#watch(v, nowMs);
     const atRest = v >= this.#low && v <= this.#high;
     if (Math.abs(v) > FAR) this.#moved = true;
-    // A trigger that was not touched yet may report the middle, so being still there proves nothing.
+    // A trigger that has not been touched may report the center, so staying there proves nothing.
     if (atRest && this.#moved && still) this.#unproven = false;
     if (atRest && !this.#unproven) this.#live = true;
     if (this.#live && !atRest) this.value = this.#rescale(v);
   }
 
-  /** It counts again after it was seen at rest. */
+  /** Treats it as released. It counts again after it was seen at rest. */
   rest() {
     this.#live = false;
     this.value = 0;
@@ -95,7 +97,7 @@ export class PadControl {
     this.rest();
   }
 
-  /** Notes where it stands; true if it has been still for long enough. @param {number} v @param {number} nowMs */
+  /** Records its position; true if it has been still for long enough. @param {number} v @param {number} nowMs */
   #watch(v, nowMs) {
     const still = this.#still;
     const [low, high] = [Math.min(v, still.low), Math.max(v, still.high)];
@@ -105,7 +107,7 @@ export class PadControl {
     }
     [still.low, still.high] = [low, high];
     if (nowMs - still.since < STILL_MS) return false;
-    // Nobody holds a stick as still as this so near to its middle: this is where a worn one rests.
+    // Nobody holds a stick this still this close to its center: a worn stick rests here.
     if (low >= -MOST_REST && high <= MOST_REST) {
       this.#low = Math.min(this.#low, low - this.#deadZone);
       this.#high = Math.max(this.#high, high + this.#deadZone);
@@ -113,7 +115,7 @@ export class PadControl {
     return true;
   }
 
-  /** @param {number} v @returns {number} From the edge of the rest to the end all of 0 to 1. */
+  /** @param {number} v @returns {number} The way from the edge of the rest to the end, scaled to 0 to 1. */
   #rescale(v) {
     return v > 0 ? (v - this.#high) / (1 - this.#high) : (v - this.#low) / (1 + this.#low);
   }

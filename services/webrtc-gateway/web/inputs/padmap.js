@@ -1,12 +1,12 @@
 /**
  * @file Which stick, trigger or button of a gamepad a number means. Pure.
  *
- * Numbers are those of the W3C's standard gamepad: axes 0 and 1 are the left stick, 2 and 3 the right one, buttons 6 and 7 the triggers. A pad
- * that the browser has no mapping for numbers its controls as it likes, and often has triggers where the standard has a stick; its numbers mean
- * nothing until somebody says what they stand for.
+ * Numbers are those of the W3C's standard gamepad: axes 0 and 1 are the left stick, 2 and 3 the right one, buttons 6
+ * and 7 the triggers. A pad that the browser has no mapping for numbers its controls in its own way, often with
+ * triggers where the standard has a stick; its numbers mean nothing until a {@link PadMap} says what they stand for.
  */
 
-/** Axes that the standard knows. */
+/** How many axes the standard defines. */
 const STANDARD_AXES = 4;
 
 /**
@@ -17,7 +17,7 @@ const STANDARD_AXES = 4;
  * @property {number} index
  * @property {number} sign
  * @property {boolean} trigger Whether it is an axis that rests at its end.
- * @property {boolean} proof Whether nobody knows where it rests before it was moved and let go.
+ * @property {boolean} proof Whether its rest is unknown until it was moved and released.
  */
 
 /**
@@ -30,7 +30,7 @@ const STANDARD_AXES = 4;
 export function placeOf(control, pad, maps) {
   if (pad.mapping === 'standard') {
     const place = read(control);
-    // Further axes are numbered as the browser likes.
+    // The standard does not define the axes beyond.
     return place && { ...place, proof: place.kind === 'axis' && place.index >= STANDARD_AXES };
   }
   const own = Object.entries(mapFor(pad, maps)?.controls ?? {}).find(([name]) => name === control)?.[1];
@@ -42,14 +42,14 @@ export function placeOf(control, pad, maps) {
 /**
  * @param {{id: string, mapping: string}} pad
  * @param {PadMap[]} maps
- * @returns {boolean} Whether anything is known of the pad's numbers.
+ * @returns {boolean} Whether the meaning of the pad's numbers is known.
  */
 export function mapped(pad, maps) {
   return pad.mapping === 'standard' || mapFor(pad, maps) !== undefined;
 }
 
 /**
- * All controls that are known of a pad.
+ * All known controls of a pad.
  * @param {{id: string, mapping: string, axes: readonly unknown[], buttons: readonly unknown[]}} pad
  * @param {PadMap[]} maps
  * @returns {string[]}
@@ -60,7 +60,7 @@ export function controlsOf(pad, maps) {
 }
 
 /**
- * What a pad reports of a control.
+ * What a pad reports for a control.
  * @param {{axes: readonly unknown[], buttons: readonly unknown[]}} pad
  * @param {Place} place
  * @returns {number} -1 to 1, rest is 0; NaN if it reports nothing.

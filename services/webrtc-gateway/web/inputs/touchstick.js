@@ -1,13 +1,15 @@
 /**
- * @file A stick to be moved with a finger, or the mouse.
+ * @file An on-screen stick, moved with a finger or the mouse.
  */
 
 import { Attention } from './attention.js';
 import { browserEnv } from '../base/env.js';
 
-/** How far the stick moves: this part of half the element. */
+/** How far the stick moves, as a fraction of half the element. */
 const REACH = 0.7;
-/** This near to the middle it is at rest, so that a finger can be put down without moving anything; part of the reach. */
+/**
+ * This near to its center the stick is at rest, so a finger can land without moving anything; a fraction of the reach.
+ */
 const DEAD_ZONE = 0.1;
 
 /**
@@ -16,10 +18,10 @@ const DEAD_ZONE = 0.1;
  */
 
 /**
- * A stick on an element. One finger has it at a time; it springs back when that is lifted, taken by the system, or when the page is
- * hidden, left or stood still.
+ * A stick on an element. One finger holds it at a time; it springs back when the finger is lifted, when the system
+ * takes the touch over, and when the page is hidden, left, or frozen.
  *
- * Events: `change` when {@link TouchStick.x} or {@link TouchStick.y} change. To show the stick is the page's part.
+ * Events: `change` when {@link TouchStick.x} or {@link TouchStick.y} change. The page draws the stick.
  */
 export class TouchStick extends EventTarget {
   /** -1 (left) to 1 (right). */
@@ -29,7 +31,7 @@ export class TouchStick extends EventTarget {
 
   #element;
   #attention;
-  /** @type {{id: number, type: string, x: number, y: number, reach: number}|null} The finger that has it, and where the middle is. */
+  /** @type {{id: number, type: string, x: number, y: number, reach: number}|null} The finger on it, and its center. */
   #finger = null;
   /** @type {[string, (event: any) => void][]} */
   #listeners = [
@@ -48,19 +50,19 @@ export class TouchStick extends EventTarget {
     super();
     this.#element = element;
     this.#attention = new Attention(env, () => this.rest());
-    // Else the browser takes the finger to scroll with.
+    // Otherwise the browser uses the finger for scrolling.
     element.style.touchAction = 'none';
     for (const [type, run] of this.#listeners) element.addEventListener(type, run);
   }
 
-  /** Whether no finger has it. */
+  /** Whether the stick is free of fingers. */
   get atRest() {
     this.#attention.check();
     return this.#finger === null;
   }
 
   /**
-   * @param {string} direction `x` or `y`; with a `-` in front turned around.
+   * @param {string} direction `x` or `y`; a leading `-` inverts it.
    * @returns {number} -1 to 1.
    */
   value(direction) {
@@ -74,13 +76,13 @@ export class TouchStick extends EventTarget {
     return this.value(touch);
   }
 
-  /** Springs back. A finger that is still down has to be lifted and put down again. */
+  /** Springs back. A finger that is still down has to be lifted first. */
   rest() {
     this.#finger = null;
     this.#set(0, 0);
   }
 
-  /** Is no stick any more. */
+  /** Releases the element. */
   close() {
     this.rest();
     this.#attention.close();
@@ -90,7 +92,7 @@ export class TouchStick extends EventTarget {
   /** @param {PointerEvent} event */
   #down(event) {
     if (event.button !== 0 || this.#attention.stale(event)) return;
-    // The first finger of a touch is alone, so the one that had the stick has left unseen.
+    // The first finger of a touch is alone, so the finger that held the stick left without an event.
     if (event.isPrimary && this.#finger?.type === event.pointerType) this.rest();
     if (this.#finger) return;
     event.preventDefault();
@@ -100,7 +102,7 @@ export class TouchStick extends EventTarget {
     try {
       this.#element.setPointerCapture(event.pointerId);
     } catch {
-      return; // it is lifted already, and nobody would tell
+      return; // it is lifted already, and no event would follow
     }
     this.#finger = { id: event.pointerId, type: event.pointerType, x: left + width / 2, y: top + height / 2, reach };
     this.#move(event);
@@ -109,7 +111,7 @@ export class TouchStick extends EventTarget {
   /** @param {PointerEvent} event */
   #move(event) {
     if (this.#finger?.id !== event.pointerId) return;
-    // A mouse whose button went up outside of all windows comes back without it.
+    // A mouse button that was released outside all windows is up when the mouse returns.
     if (this.#attention.stale(event) || (event.pointerType === 'mouse' && event.buttons === 0)) {
       this.rest();
       return;

@@ -1,19 +1,20 @@
-/** @file The ICE candidates of a connection, both ways. They trickle: each is sent as soon as it can be of use. */
+/** @file The ICE candidates of a connection, both ways. They trickle: each is sent as soon as it is useful. */
 
 /** @import { PeerMessageJson } from '../proto/gen/waldo/signaling/v1/signaling_pb.js' */
 
 /** The candidates of one connection. */
 export class Candidates {
-  /** How many of our own were found. */
+  /** How many local candidates were found. */
   gathered = 0;
 
   #pc;
   #send;
-  /** @type {RTCIceCandidateInit[]} The gateway's that came before its answer. */
+  /** @type {RTCIceCandidateInit[]} The gateway's candidates that arrived before its answer. */
   #early = [];
   /**
-   * @type {PeerMessageJson[]} Our own that are not sent yet: until its first answer the gateway has no use for them. Nothing is
-   * lost by that, because the gateway learns our address from the packets we send.
+   * @type {PeerMessageJson[]} Local candidates that are not sent yet: the gateway cannot use them before its first
+   *   answer.
+   * Waiting costs nothing, because the gateway learns our address from the packets we send.
    */
   #own = [];
 
@@ -25,29 +26,30 @@ export class Candidates {
       // The empty one ends a generation; the gateway does not wait for the end.
       if (!c || c.candidate === '') return;
       this.gathered += 1;
-      this.#own.push({ candidate: { candidate: c.candidate, sdpMid: c.sdpMid ?? '', sdpMlineIndex: c.sdpMLineIndex ?? 0 } });
+      const [sdpMid, sdpMlineIndex] = [c.sdpMid ?? '', c.sdpMLineIndex ?? 0];
+      this.#own.push({ candidate: { candidate: c.candidate, sdpMid, sdpMlineIndex } });
       if (this.#pc.remoteDescription !== null) this.#sendOwn();
     };
   }
 
-  /** Takes in one of the gateway's. @param {RTCIceCandidateInit} candidate */
+  /** Takes a candidate of the gateway. @param {RTCIceCandidateInit} candidate */
   add(candidate) {
     if (this.#pc.remoteDescription === null) this.#early.push(candidate);
     else this.#apply(candidate);
   }
 
-  /** The gateway has answered: both sides can use what has waited. */
+  /** The gateway has answered: both sides can use the candidates that waited. */
   answered() {
     for (const candidate of this.#early.splice(0)) this.#apply(candidate);
     this.#sendOwn();
   }
 
-  /** The offer was taken back. Our candidates went with it, unless there was an answer before. */
+  /** The offer was rolled back. Local candidates go with it, unless an earlier offer was answered. */
   takenBack() {
     if (this.#pc.remoteDescription === null) this.#own = [];
   }
 
-  /** Sends none from now on. */
+  /** Stops sending candidates. */
   close() {
     this.#pc.onicecandidate = null;
   }
@@ -58,7 +60,7 @@ export class Candidates {
 
   /** @param {RTCIceCandidateInit} candidate */
   #apply(candidate) {
-    // A candidate of an earlier ICE generation, or one this browser cannot use, does no harm: there are others.
+    // A candidate of an earlier ICE generation, or one this browser cannot use, is harmless: there are others.
     this.#pc.addIceCandidate(candidate).catch(() => {});
   }
 }

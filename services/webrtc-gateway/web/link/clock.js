@@ -1,11 +1,11 @@
 /**
- * @file How far the gateway's clock is from ours.
+ * @file The offset between the gateway's clock and ours.
  *
- * Each ping gives one estimate, wrong by at most half its round trip; the one with the shortest trip of the last half
- * minute is believed. Nothing is ever adjusted: times are converted when they are compared.
+ * Each ping gives one estimate, wrong by at most half its round trip; the estimate with the shortest round trip of the
+ * last half minute is used. Clocks are never adjusted: times are converted when they are compared.
  */
 
-/** How long an estimate counts, in ms: long enough to meet a quiet moment, short enough for drifting clocks. */
+/** How long an estimate counts, in ms: long enough to include a quiet moment, short enough for drifting clocks. */
 const WINDOW_MS = 30_000;
 
 /** Estimates the offset between two clocks. Pure: times come in as numbers (Unix time, ms). */
@@ -14,9 +14,9 @@ export class Clock {
   #samples = [];
 
   /**
-   * Takes in the answer to one ping.
+   * Takes the answer to one ping.
    * @param {number} sentMs Our time when the ping left.
-   * @param {number} gotMs Our time when the pong came.
+   * @param {number} gotMs Our time when the pong arrived.
    * @param {number} gatewayMs The gateway's time in it.
    */
   sample(sentMs, gotMs, gatewayMs) {
@@ -26,7 +26,7 @@ export class Clock {
     this.#samples.push({ at: gotMs, rtt, offset: gatewayMs - (sentMs + gotMs) / 2 });
   }
 
-  /** Forgets everything: another gateway, another clock. */
+  /** Forgets everything: another gateway has another clock. */
   reset() {
     this.#samples = [];
   }
@@ -36,7 +36,7 @@ export class Clock {
     return this.#samples.length === 0 ? null : this.#samples.reduce((a, b) => (b.rtt < a.rtt ? b : a));
   }
 
-  /** Gateway's time minus ours, in ms; null until the first pong. Off by at most half of `errorMs`. */
+  /** Gateway's time minus ours, in ms; null until the first pong. Wrong by at most half of `errorMs`. */
   get offsetMs() {
     return this.#best?.offset ?? null;
   }

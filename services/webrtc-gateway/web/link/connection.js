@@ -1,11 +1,12 @@
 /**
- * @file One RTCPeerConnection with the gateway, for the streams of any number of devices and any number of data channels.
+ * @file One RTCPeerConnection with the gateway, for the streams of any number of devices and any number of data
+ * channels.
  *
- * The page makes the offers, the gateway answers. One offer is in flight at a time; what is asked for meanwhile goes into the
- * next. All data channels share one section of the session description, which is offered with the first of them.
+ * The page makes the offers, the gateway answers. One offer is in flight at a time; requests made meanwhile go into
+ * the next. All data channels share one section of the session description, which is offered with the first of them.
  *
- * If the gateway refuses an offer, everything new in it is taken back and asked for again one stream at a time, so that one that
- * cannot be had does not keep the others away.
+ * If the gateway refuses an offer, everything new in it is rolled back and requested again one stream at a time, so
+ * that a stream that is not available does not block the others.
  */
 
 import { Candidates } from './candidates.js';
@@ -14,13 +15,16 @@ import { Sections } from './sections.js';
 /** @import { PeerMessageJson, TrackJson } from '../proto/gen/waldo/signaling/v1/signaling_pb.js' */
 /** @import { SectionHandlers, Want } from './sections.js' */
 
-/** Candidates of the machine itself are there at once. A browser without a network interface gathers forever and finds none, in ms. */
+/**
+ * Host candidates arrive at once; a browser without a network interface gathers forever and finds none. How long to
+ * wait before concluding that, in ms.
+ */
 const BARREN_MS = 2000;
 
 /**
  * @typedef {object} OwnHandlers
  * @property {(message: PeerMessageJson) => void} send
- * @property {(why: string) => void} onBroken This connection cannot be saved; make another.
+ * @property {(why: string) => void} onBroken This connection cannot be repaired; make another.
  *
  * @typedef {OwnHandlers & SectionHandlers} ConnectionHandlers
  */
@@ -56,7 +60,7 @@ export class Connection {
     this.#candidates = new Candidates(this.#pc, handlers.send);
   }
 
-  /** State of the connection as the browser sees it; 'idle' while there is nothing to connect for. */
+  /** State of the connection as the browser reports it; 'idle' while nothing is requested. */
   get state() {
     return this.#pending === null && this.#pc.remoteDescription === null ? 'idle' : this.#pc.connectionState;
   }
@@ -74,7 +78,7 @@ export class Connection {
   }
 
   /**
-   * STUN and TURN servers, known once the gateway has said welcome.
+   * STUN and TURN servers, known once the gateway has sent its welcome.
    * @param {RTCIceServer[]} servers
    */
   useIceServers(servers) {
@@ -82,7 +86,7 @@ export class Connection {
   }
 
   /**
-   * Sets which streams are wanted, all of them. Those refused before are asked for again only after {@link forgive}.
+   * Sets the complete list of wanted streams. Those refused before are requested again only after {@link forgive}.
    * @param {Want[]} wants
    */
   want(wants) {
@@ -91,7 +95,7 @@ export class Connection {
   }
 
   /**
-   * Opens a data channel, with the next offer if it is the first.
+   * Opens a data channel. The first one needs an offer.
    * @param {string} label
    * @param {RTCDataChannelInit} init
    * @returns {RTCDataChannel|null} Null if this connection is over.
@@ -107,14 +111,14 @@ export class Connection {
   }
 
   /**
-   * Lets refused streams of a device be asked for again: it has changed.
+   * Lets refused streams of a device be requested again, because the device has changed.
    * @param {string} device
    */
   forgive(device) {
     if (this.#sections.forgive(device)) this.#negotiate();
   }
 
-  /** Lets refused data channels be asked for again. */
+  /** Lets refused data channels be requested again. */
   forgiveData() {
     if (this.#data !== 'refused') return;
     this.#data = 'wanted';
@@ -162,7 +166,7 @@ export class Connection {
     try {
       await this.#pc.setLocalDescription({ type: 'rollback' });
     } catch (error) {
-      this.#break(`cannot take the offer back: ${error}`);
+      this.#break(`cannot roll the offer back: ${error}`);
       return;
     }
     this.#pending = null;
@@ -186,8 +190,8 @@ export class Connection {
   }
 
   /**
-   * Negotiates no more and calls no handler any more, but lives: browsers blacken a video whose connection is closed, and the last
-   * picture has to stay until there is another.
+   * Stops negotiating and calling handlers, but stays open: browsers blacken a video whose connection is closed, and
+   * the last picture has to stay until there is another.
    */
   retire() {
     this.#closed = true;
@@ -195,7 +199,7 @@ export class Connection {
   }
 
   /**
-   * Whether a track came with this connection.
+   * Whether a track belongs to this connection.
    * @param {MediaStreamTrack} track
    */
   brought(track) {
@@ -213,7 +217,7 @@ export class Connection {
     if (this.#closed || this.#busy || this.#pending) return;
     this.#busy = true;
     try {
-      await null; // what is asked for in one go is offered in one go
+      await null; // requests made in one go share an offer
       if (this.#closed || !this.#arrange()) return;
       const data = this.#data === 'wanted' || this.#data === 'refused';
       const offer = await this.#pc.createOffer({ iceRestart: this.#restart });
@@ -248,7 +252,7 @@ export class Connection {
     });
   }
 
-  /** @param {Want} want @param {string} mid @returns {TrackJson} What the gateway is told about a section. */
+  /** @param {Want} want @param {string} mid @returns {TrackJson} Describes a section to the gateway. */
   #track({ device, stream }, mid) {
     if (stream === 'video') return { mid, device };
     return stream === 'speaker' ? { mid, device, stream, talker: this.#talker } : { mid, device, stream };
@@ -263,7 +267,7 @@ export class Connection {
 }
 
 /**
- * Offers to hear both channels of what has two; without it browsers decode one.
+ * Offers to receive stereo; without this, browsers decode stereo sound to mono.
  * @param {string} sdp
  */
 function preferStereo(sdp) {

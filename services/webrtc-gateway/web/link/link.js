@@ -1,27 +1,27 @@
 /**
- * @file Keeps the way to the gateway: notices that it is lost, and finds it again.
+ * @file Keeps the link to the gateway: notices that it is lost, and restores it.
  *
- * Browsers slow down pages that open WebSockets in vain (Chromium up to 5 s each), so a lost gateway is looked for
- * with plain requests to `/healthz`, four times a second, and the socket is opened only when one was answered.
+ * Browsers slow down pages whose WebSockets fail to open (Chromium by up to 5 s each), so a lost gateway is polled
+ * with plain requests to `/healthz`, four times a second, and the socket is opened only once one was answered.
  */
 
 import { Session } from './session.js';
 import { headersFor, protocolsFor } from './token.js';
 
-/** Time between two looks for a lost gateway, in ms. */
+/** Time between two polls for a lost gateway, in ms. */
 const POLL_MS = 250;
-/** A look without an answer is given up after this, in ms. */
+/** A poll without an answer is abandoned after this, in ms. */
 const POLL_TIMEOUT_MS = 1000;
-/** Longest time between looks when `/healthz` answers and the socket does not, in ms. */
+/** Longest time between polls when `/healthz` answers and the socket does not, in ms. */
 const SLOWEST_MS = 4000;
-/** After so many failed sessions in a row a gateway that gives no reason is taken for one that no WebSocket gets to. */
+/** After this many failed sessions in a row without a reason, something in between must be blocking WebSockets. */
 const NO_WAY = 2;
-/** A session shorter than this is not opened anew at once, whatever the gateway says, in ms. */
+/** A session shorter than this is not reopened at once, whatever the gateway says, in ms. */
 const SHORTEST_MS = 1000;
 
 /**
  * @typedef {'connecting'|'live'|'gateway-lost'|'closed'} LinkState
- *   Connecting: the first time. Live: the gateway answers. Gateway-lost: it does not, and is looked for.
+ *   Connecting: the first attempt. Live: the gateway answers. Gateway-lost: it does not, and is polled.
  */
 
 /**
@@ -38,7 +38,7 @@ export class Link {
   state = 'connecting';
   /** Why the link is not live; for people. */
   why = '';
-  /** Why there is no session though something answers: no token, too many viewers, a proxy. Empty otherwise. */
+  /** Why a session is refused although something answers: no token, too many viewers, a proxy. Empty otherwise. */
   refusal = '';
 
   #base;
@@ -56,7 +56,7 @@ export class Link {
 
   /**
    * @param {URL} base Where the gateway is.
-   * @param {string} token What it wants to see; empty if nothing, or a cookie.
+   * @param {string} token The gateway's token; empty if it asks for none, or accepts a cookie.
    * @param {LinkHandlers} handlers
    * @param {import('../base/env.js').Env} env
    */
@@ -67,12 +67,12 @@ export class Link {
     this.#env = env;
   }
 
-  /** What a WebSocket to the gateway asks for, to be let in. */
+  /** The subprotocols with which a WebSocket to the gateway is let in. */
   get protocols() {
     return protocolsFor(this.#token, this.#ticket);
   }
 
-  /** Opens a session, now; ends the one there is. */
+  /** Opens a session at once; ends the current one. */
   open() {
     if (this.state === 'closed') return;
     this.#session?.close();
@@ -89,24 +89,24 @@ export class Link {
 
   /**
    * @param {import('../proto/gen/waldo/signaling/v1/signaling_pb.js').PeerMessageJson} message A PeerMessage.
-   * @returns {boolean} Whether it was sent; it is not kept for later.
+   * @returns {boolean} Whether it was sent; it is never queued.
    */
   send(message) {
     return this.#session?.send(message) ?? false;
   }
 
-  /** Whether nothing waits to be sent. */
+  /** Whether the send queue is empty. */
   get clear() {
     return this.#session?.clear ?? false;
   }
 
-  /** Watches over the session, or looks for the gateway. Called every few dozen ms. */
+  /** Watches the session, or polls the gateway. Called every few dozen ms. */
   tick() {
     if (this.#session) this.#session.tick();
     else if (this.state !== 'closed' && this.#env.now() - this.#lastPoll >= this.#pause) this.#poll();
   }
 
-  /** Looks for the gateway without waiting for the next turn: the page woke up, the network is back. */
+  /** Polls the gateway without waiting for the next turn: the page woke up, or the network is back. */
   hurry() {
     this.#lastPoll = -Infinity;
     this.tick();
@@ -139,7 +139,7 @@ export class Link {
       this.open();
       return;
     }
-    // A session that ended before the welcome is a gateway that does not want us now: do not hammer it.
+    // A gateway that ends the session before its welcome does not want us now: do not hammer it.
     if (this.state !== 'live') this.#failures = Math.min(this.#failures + 1, 8);
     this.#session = null;
     this.#lastPoll = this.#failures <= 1 ? -Infinity : now;
@@ -162,11 +162,11 @@ export class Link {
     try {
       const answer = await this.#env.fetch(new URL('healthz', this.#base).href, {
         cache: 'no-store',
-        // Another origin may not read the answer, but its arrival is enough.
+        // A page of another origin may not read the answer, but its arrival is enough.
         mode: 'no-cors',
         signal: AbortSignal.timeout(POLL_TIMEOUT_MS),
       });
-      // A gateway that is not well (503) is there; a proxy that says 502 or 504 stands before none.
+      // An unhealthy gateway (503) is present; a proxy that answers 502 or 504 has lost it.
       return answer.type === 'opaque' || answer.status < 500 || answer.status === 503;
     } catch {
       return false;
@@ -174,8 +174,9 @@ export class Link {
   }
 
   /**
-   * Asks for a session in a way that shows why there is none: a WebSocket that is refused tells nothing. A POST has an Origin as the
-   * WebSocket has, and so is refused for the same reasons; if it is not, the answer may hold a ticket that lets the next WebSocket in.
+   * Requests a session in a way that reveals why it is refused: a refused WebSocket gives no reason. A POST carries an
+   * Origin as the WebSocket does, and is refused for the same reasons; otherwise the answer may hold a ticket that
+   * lets the next WebSocket in.
    * @returns {Promise<string>}
    */
   async #askWhy() {
@@ -192,14 +193,16 @@ export class Link {
       const ours = answer.headers.get('Content-Type')?.startsWith('text/plain');
       const said = ours ? (await answer.text()).trim().slice(0, 500) : '';
       if ([401, 403, 421, 429, 503].includes(answer.status) && said) return said;
-      // Anything else is not about us: once may be chance.
+      // Any other status is not about this page, and one of them may be chance.
       if (!sure) return '';
       if (answer.status === 426 && said) return said;
-      return `A WebSocket to ${url} was refused, and so was a POST: HTTP ${answer.status}, by something between this page and the gateway.`;
+      return `A WebSocket to ${url} was refused, and so was a POST: HTTP ${answer.status}, by something between this ` +
+        'page and the gateway.';
     } catch {
       const { origin } = this.#env;
       if (!sure || origin === this.#base.origin) return '';
-      return `The gateway at ${this.#base.href} does not accept this page: add ${origin} to gateway.origins in its robot.yaml.`;
+      return `The gateway at ${this.#base.href} does not accept this page: add ${origin} to gateway.origins in its ` +
+        'robot.yaml.';
     }
   }
 

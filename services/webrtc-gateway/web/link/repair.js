@@ -1,9 +1,9 @@
 /**
- * @file When to repair the way the media takes, and when to give the connection up.
+ * @file When to repair the path of the media, and when to replace the connection.
  *
- * Used while the gateway answers on the WebSocket: then a connection that is down has lost its path (Wi-Fi to 4G, a
- * router that forgot). An ICE restart finds a new one and keeps the connection; if that does not help in time, a new
- * connection is made, with growing patience, because it may be that no way exists at all.
+ * Used while the gateway answers on the WebSocket: then a connection that is down has lost its path (Wi-Fi to 4G, or a
+ * router that forgot its mapping). An ICE restart finds a new path and keeps the connection; if that does not help in
+ * time, a new connection is made, with growing patience, because there may not be a path at all.
  */
 
 /** How long a first connection, or a restart, may take before the next step, in ms. */
@@ -11,7 +11,7 @@ const PATIENCE_MS = 4000;
 /** The most the patience grows to, in ms. */
 const LONGEST_MS = 30_000;
 
-/** Decides on repairs. Pure: told the state of the connection now and then, it says what to do. */
+/** Decides on repairs. Pure: given the state of the connection at intervals, it returns what to do. */
 export class Repair {
   /** @type {number|null} Since when the connection has been down. */
   #downSince = null;
@@ -19,7 +19,7 @@ export class Repair {
   #restartedAt = null;
   #rebuilds = 0;
 
-  /** True while the connection has been lost or refuses to come about. */
+  /** True while the connection is lost or fails to come up. */
   get broken() {
     return this.#restartedAt !== null || this.#rebuilds > 0;
   }
@@ -50,7 +50,7 @@ export class Repair {
     return 'none';
   }
 
-  /** Forgets all trouble: the connection is up, or gone for other reasons. */
+  /** Forgets all failures: the connection is up, or ended for another reason. */
   reset() {
     this.#rebuilds = 0;
     this.#fresh();

@@ -1,29 +1,30 @@
 /**
- * @file The media sections of a connection: which stream goes in which, and what the gateway made of it.
+ * @file The media sections of a connection: which stream uses which, and how the gateway answered.
  *
- * Each stream has a section of its own, found by its `mid`; a section that is no longer wanted goes inactive and is used again for
- * the next of its kind, so the session description does not grow with use.
+ * Each stream has its own section, found by its `mid`; a section that is no longer needed goes inactive and is reused
+ * for the next stream of its kind, so the session description does not grow with use.
  */
 
 const CAPTURE_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
 
 /**
- * @typedef {'video'|'audio'|'speaker'} MediaStreamName What a camera sees, what a microphone hears, what a speaker is to play.
+ * @typedef {'video'|'audio'|'speaker'} MediaStreamName A camera's picture, a microphone's sound, sound for a speaker.
  *
- * @typedef {object} Want A stream of a device that is to go over the connection.
+ * @typedef {object} Want A stream of a device that should go over the connection.
  * @property {string} device
  * @property {MediaStreamName} stream
  * @property {object} owner Who wants it.
  *
  * @typedef {object} SectionHandlers
- * @property {(want: Want, transceiver: RTCRtpTransceiver) => void} onTrack A stream has its section (nothing has come yet).
- * @property {(want: Want) => void} onFree A stream that had its section has none any more.
- * @property {(want: Want, message: string) => void} onRefused The gateway does not give this stream.
+ * @property {(want: Want, transceiver: RTCRtpTransceiver) => void} onTrack A stream has its section (no packet has
+ *   arrived yet).
+ * @property {(want: Want) => void} onFree A stream has lost its section.
+ * @property {(want: Want, message: string) => void} onRefused The gateway refuses this stream.
  *
  * @typedef {object} Section
  * @property {RTCRtpTransceiver} transceiver
- * @property {MediaStreamName} stream What it can be for; sections never change their kind.
- * @property {Want|null} want What it is for; null for one that is free.
+ * @property {MediaStreamName} stream The kind of stream it can carry; sections never change their kind.
+ * @property {Want|null} want The stream it carries; null while it is free.
  */
 
 /** @param {Want} want @returns {string} The same for the same stream. */
@@ -35,13 +36,13 @@ const directionOf = (stream) => (stream === 'speaker' ? 'sendonly' : 'recvonly')
 export class Sections {
   #pc;
   #handlers;
-  /** @type {Section[]} All that were ever made. */
+  /** @type {Section[]} All sections ever made. */
   #sections = [];
   /** @type {Map<string, Want>} */
   #wanted = new Map();
   /** @type {Set<string>} Streams the gateway has accepted. */
   #accepted = new Set();
-  /** @type {Map<string, Want>} Those it has refused. */
+  /** @type {Map<string, Want>} Streams it has refused. */
   #refused = new Map();
   #oneByOne = false;
 
@@ -51,22 +52,22 @@ export class Sections {
     this.#handlers = handlers;
   }
 
-  /** Sets which streams are wanted, all of them. @param {Want[]} wants */
+  /** Sets the complete list of wanted streams. @param {Want[]} wants */
   want(wants) {
     this.#wanted = new Map(wants.map((want) => [keyOf(want), want]));
     for (const [key, want] of this.#wanted) {
       const section = this.#find(key);
       if (!section?.want || section.want.owner === want.owner) continue;
-      // One owner has closed it, and another asked for it before it was given back.
+      // One owner closed it, and another requested it before its section was freed.
       section.want = want;
       if (this.#accepted.has(key)) this.#handlers.onTrack(want, section.transceiver);
     }
   }
 
   /**
-   * Lets what was refused of a device be asked for again.
+   * Lets refused streams of a device be requested again.
    * @param {string} device
-   * @returns {boolean} Whether anything was.
+   * @returns {boolean} Whether there were any.
    */
   forgive(device) {
     const before = this.#refused.size;
@@ -75,8 +76,8 @@ export class Sections {
   }
 
   /**
-   * Brings the sections in line with what is wanted. A section that becomes free here is used again in a later offer, not in the
-   * same: the far end has to see it inactive to know that it changes hands.
+   * Brings the sections in line with the wanted streams. A section freed here is reused in a later offer, not in the
+   * same one: the gateway has to see it inactive to know that it changes hands.
    * @returns {boolean} Whether an offer is needed.
    */
   arrange() {
@@ -89,12 +90,14 @@ export class Sections {
     return claimed.length + unwanted.length > 0;
   }
 
-  /** The sections that are used, once they are in an offer. */
+  /** The sections in use, once they are part of an offer. */
   get active() {
-    return this.#sections.flatMap(({ want, transceiver: { mid } }) => (want && mid !== null ? [{ want, mid, fresh: !this.#accepted.has(keyOf(want)) }] : []));
+    return this.#sections.flatMap(({ want, transceiver: { mid } }) => {
+      return want && mid !== null ? [{ want, mid, fresh: !this.#accepted.has(keyOf(want)) }] : [];
+    });
   }
 
-  /** Looks at what the gateway's answer made of a new stream. @param {Want} want */
+  /** Checks whether the gateway's answer accepts a new stream. @param {Want} want */
   settle(want) {
     const key = keyOf(want);
     const section = this.#find(key);
@@ -104,13 +107,13 @@ export class Sections {
       this.#handlers.onTrack(want, section.transceiver);
     } else {
       this.#free(key);
-      this.#refuse(want, `the gateway offers no ${want.stream} of it`);
+      this.#refuse(want, `the gateway does not offer its ${want.stream}`);
     }
   }
 
   /**
-   * The gateway has refused an offer. If it asked for several new streams they are asked for again one at a time.
-   * @param {Want[]} fresh What was new in it.
+   * The gateway has refused an offer. If it contained several new streams, they are requested again one at a time.
+   * @param {Want[]} fresh The new streams in it.
    * @param {string} message
    */
   takeBack(fresh, message) {
@@ -119,7 +122,7 @@ export class Sections {
     if (fresh.length === 1) this.#refuse(fresh[0], message);
   }
 
-  /** @param {MediaStreamTrack} track @returns {boolean} Whether it came in one of these sections. */
+  /** @param {MediaStreamTrack} track @returns {boolean} Whether one of these sections carries it. */
   brought(track) {
     return this.#sections.some((s) => s.transceiver.receiver.track === track);
   }
@@ -136,8 +139,8 @@ export class Sections {
     }
     const transceiver = this.#pc.addTransceiver(stream === 'video' ? 'video' : 'audio', { direction });
     if (stream === 'video') {
-      // Show each frame as soon as it can be decoded; the gateway asks for the same with the playout-delay extension. Sound
-      // keeps its buffer: late packets would be heard as a gap.
+      // Show each frame as soon as it can be decoded; the gateway asks for the same with the playout-delay extension.
+      // Sound keeps its buffer: late packets would be heard as a gap.
       if ('jitterBufferTarget' in transceiver.receiver) transceiver.receiver.jitterBufferTarget = 0;
       askCaptureTime(transceiver);
     }
@@ -167,7 +170,8 @@ export class Sections {
 }
 
 /**
- * Offers the header extension that carries each frame's capture time; Chromium knows it, but leaves it out unless asked.
+ * Offers the header extension that carries each frame's capture time; Chromium knows it, but leaves it out unless
+ * asked.
  * @param {any} transceiver An RTCRtpTransceiver; not all browsers let extensions be chosen.
  */
 function askCaptureTime(transceiver) {
@@ -180,6 +184,6 @@ function askCaptureTime(transceiver) {
     transceiver.setHeaderExtensionsToNegotiate(extensions);
   } catch {
     // Chromium refuses the whole list if the gateway's last answer left out another extension that it holds mandatory.
-    // Without the extension only the age of the frames is not known.
+    // Without the extension, only the age of the frames is unknown.
   }
 }

@@ -1,20 +1,20 @@
 /**
- * @file One session with the gateway: a WebSocket, its pings, and whether anybody is at the other end.
+ * @file One session with the gateway: a WebSocket, its pings, and whether the gateway answers.
  */
 
 import { parse } from '../proto/signaling.js';
 
-/** How often the gateway is asked for its time, in ms. */
+/** How often the gateway is pinged, in ms. */
 const PING_MS = 500;
 /** Silence after which the gateway counts as dead, in ms. */
 const SILENCE_MS = 1500;
-/** A socket that is not open after this is given up, in ms. */
+/** A socket that is not open after this is abandoned, in ms. */
 const OPEN_MS = 3000;
 /** WebSocket close code of a gateway that ended the session because the media connection was lost. */
 const TRY_AGAIN = 1013;
 /** A page that ran no timer for this long was asleep or busy, in ms. */
 const ASLEEP_MS = 400;
-/** It then has unread messages: the gateway gets this long before it is blamed, in ms. */
+/** Such a page has unread messages: the gateway gets this long before it counts as silent, in ms. */
 const GRACE_MS = 500;
 
 /**
@@ -22,7 +22,7 @@ const GRACE_MS = 500;
  * @property {(message: import('../proto/signaling.js').GatewayMessage) => void} onMessage All messages but pongs.
  * @property {(sentMs: number, gotMs: number, gatewayMs: number) => void} onTime Answer to a ping; Unix times in ms.
  * @property {(why: string, again: boolean) => void} onLost The session is over; called at most once, never after
- *   {@link Session.close}. `again` if the gateway itself said to begin anew.
+ *   {@link Session.close}. `again` if the gateway itself asked for a new session.
  */
 
 /** One session. Call {@link Session.tick} several times a second; it never reconnects by itself. */
@@ -41,7 +41,7 @@ export class Session {
 
   /**
    * @param {string} url
-   * @param {string[]} protocols What the socket asks for; see {@link import('./token.js').protocolsFor}.
+   * @param {string[]} protocols The subprotocols to request; see {@link import('./token.js').protocolsFor}.
    * @param {SessionHandlers} handlers
    * @param {import('../base/env.js').Env} env
    */
@@ -62,7 +62,7 @@ export class Session {
   }
 
   /**
-   * Sends one PeerMessage; nothing when the session is not open, because whoever speaks must start anew anyway.
+   * Sends one PeerMessage. Does nothing unless the session is open: the next session starts from scratch anyway.
    * @param {import('../proto/gen/waldo/signaling/v1/signaling_pb.js').PeerMessageJson} message
    * @returns {boolean} Whether it was sent.
    */
@@ -77,7 +77,7 @@ export class Session {
     return this.#open && !this.#over && !this.#socket.bufferedAmount;
   }
 
-  /** Pings when it is time to, and gives the session up after too long a silence. */
+  /** Pings when it is time to, and abandons the session after too long a silence. */
   tick() {
     if (this.#over) return;
     const now = this.#env.now();
@@ -91,7 +91,7 @@ export class Session {
     if (this.#open && now - this.#lastPing >= PING_MS) this.#ping(now);
   }
 
-  /** Ends the session without a word to the handlers. */
+  /** Ends the session without calling the handlers. */
   close() {
     this.#over = true;
     this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;

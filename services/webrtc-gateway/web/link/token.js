@@ -1,10 +1,12 @@
-/** @file What a page shows the gateway besides its cookie. */
+/** @file The credentials a page sends to the gateway besides its cookie. */
 
 /**
- * Scripts cannot set headers of a WebSocket, and an address ends up in the logs of proxies; so the token is the name of a protocol.
- * @param {string} token Of a page of another origin, which has no cookie of the gateway; empty otherwise.
- * @param {string} ticket That the gateway has given this page: behind a proxy it does not see that the page is its own. Empty if none.
- * @returns {string[]} Protocols to ask for.
+ * Scripts cannot set the headers of a WebSocket, and URLs end up in the logs of proxies, so the token travels as the
+ * name of a subprotocol.
+ * @param {string} token For a page of another origin, which has no cookie of the gateway; empty otherwise.
+ * @param {string} ticket Issued to this page by the gateway, which cannot tell behind a proxy that the page is its
+ *   own. Empty without one.
+ * @returns {string[]} Subprotocols to request.
  */
 export function protocolsFor(token, ticket) {
   const shown = [];

@@ -1,24 +1,25 @@
 /**
- * @file The way around WebRTC: pictures over WebSockets of their own, while calls go over that of the session.
+ * @file The way around WebRTC: each video over its own WebSocket, while calls go over the session's.
  *
- * A browser without any network interface gathers no ICE candidates, even on the robot itself, and a firewall may stop what WebRTC needs. The
- * rules stay the same: the actuator judges commands by their age, and nothing is kept to be sent later.
+ * A browser without a network interface gathers no ICE candidates, even on the robot itself, and a firewall may block
+ * what WebRTC needs. The rules stay the same: the actuator judges commands by their age, and nothing is queued for
+ * later.
  */
 
 import { PictureSocket } from './picturesocket.js';
 
 /**
- * @typedef {'no-webrtc'|'no-interface'|'no-path'} DetourReason No-webrtc: the browser has none, or it is switched off. No-interface: it has no
- *   candidates. No-path: none of them works.
+ * @typedef {'no-webrtc'|'no-interface'|'no-path'} DetourReason No-webrtc: the browser lacks it, or it is switched off.
+ *   No-interface: the browser has no candidates. No-path: none of them works.
  */
 
-/** The pictures that go around WebRTC. */
+/** The videos that go around WebRTC. */
 export class Detour {
   /** @type {DetourReason|''} Why the detour is taken; empty while it is not. */
   reason = '';
 
   #openOf;
-  /** @type {string[]|null} Media types that this browser decodes; null before it has been asked, and while it thinks. */
+  /** @type {string[]|null} Media types that this browser decodes; null until it has answered. */
   #types = null;
   #asked = false;
   #onReceiver;
@@ -27,8 +28,10 @@ export class Detour {
   #sockets = new Map();
 
   /**
-   * @param {(device: string, types: string[]) => WebSocket} open Opens the socket of a device's pictures, of one of these media types.
-   * @param {(device: string, receiver: import('./picturesocket.js').PictureReceiver) => void} onReceiver Called when there are pictures.
+   * @param {(device: string, types: string[]) => WebSocket} open Opens the socket of a device's pictures, in one of
+   *   these media types.
+   * @param {(device: string, receiver: import('./picturesocket.js').PictureReceiver) => void} onReceiver Called when
+   *   pictures arrive.
    * @param {import('../base/env.js').Env} env
    */
   constructor(open, onReceiver, env) {
@@ -42,7 +45,7 @@ export class Detour {
     return this.#env.canDecode?.() ?? false;
   }
 
-  /** Sees to it that these videos are shown. Called every few dozen ms. @param {string[]} devices */
+  /** Keeps exactly these videos open. Called every few dozen ms. @param {string[]} devices */
   show(devices) {
     for (const [device, socket] of this.#sockets) {
       if (devices.includes(device)) continue;
@@ -52,11 +55,16 @@ export class Detour {
     if (devices.length > 0 && this.picture) this.#ask();
     const types = this.#types ?? [];
     for (const device of types.length > 0 ? devices : []) {
-      const known = this.#sockets.get(device);
-      const socket = known ?? new PictureSocket(() => this.#openOf(device, types), (receiver) => this.#onReceiver(device, receiver), this.#env);
-      if (!known) this.#sockets.set(device, socket);
+      const socket = this.#sockets.get(device) ?? this.#newSocket(device, types);
+      this.#sockets.set(device, socket);
       socket.tick();
     }
+  }
+
+  /** @param {string} device @param {string[]} types */
+  #newSocket(device, types) {
+    const open = () => this.#openOf(device, types);
+    return new PictureSocket(open, (receiver) => this.#onReceiver(device, receiver), this.#env);
   }
 
   /** Asks the browser, once, what it decodes. */
@@ -66,7 +74,7 @@ export class Detour {
     this.#types = await this.#env.decodable();
   }
 
-  /** Hands out again what there is: a connection that ended took it away. */
+  /** Hands the receivers out again: a connection that ended took them away. */
   restore() {
     for (const [device, { receiver }] of this.#sockets) if (receiver) this.#onReceiver(device, receiver);
   }

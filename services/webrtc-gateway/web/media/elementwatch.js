@@ -3,8 +3,8 @@
  */
 
 /**
- * Shows a stream in an element and watches over it. The element gets the stream with {@link ElementWatch.show}, when media arrives:
- * a page does not finish loading while an element of it has a stream without a picture.
+ * Shows a stream in an element and watches it. The element gets the stream with {@link ElementWatch.show}, when media
+ * arrives: a page does not finish loading while one of its elements has a stream without a picture.
  */
 export class ElementWatch {
   #element;
@@ -23,14 +23,14 @@ export class ElementWatch {
    * @param {MediaStream} stream
    * @param {import('../base/env.js').Env} env
    * @param {(frame: VideoFrameCallbackMetadata, count: number) => void} onFrame Called for frames that were shown;
-   *   `count` is how many there were since the last call.
+   *   `count` is the number of frames since the last call.
    */
   constructor(element, stream, env, onFrame) {
     this.#element = element;
     this.#stream = stream;
     this.#env = env;
     this.#onFrame = onFrame;
-    // Only a muted video may play without being asked for, and only an inline one stays in its tile on a phone.
+    // Only a muted video may play without a click, and only an inline one stays in its tile on a phone.
     element.muted = true;
     element.autoplay = true;
     element.playsInline = true;
@@ -46,12 +46,12 @@ export class ElementWatch {
     this.play();
   }
 
-  /** Whether frames shown are reported: the page and the element are on the screen, and it plays. */
+  /** Whether the browser reports frames shown: the page and the element are on the screen, and the element plays. */
   get seen() {
     return this.#onScreen && !this.#env.hidden() && !this.#element.paused && this.#canReport;
   }
 
-  /** Whether the browser refuses to play by itself; a click that calls `play()` on the element helps. */
+  /** Whether the browser refuses to play without a click; one that calls `play()` on the element helps. */
   get paused() {
     return this.#shows && this.#element.paused;
   }
@@ -76,7 +76,7 @@ export class ElementWatch {
   #next() {
     if (!this.#canReport || this.#closed) return;
     this.#request = this.#element.requestVideoFrameCallback((_, frame) => {
-      // The counter starts anew when the element starts over with another track.
+      // The counter starts over when the element gets another track.
       const count = frame.presentedFrames - this.#presented;
       this.#presented = frame.presentedFrames;
       this.#onFrame(frame, count > 0 ? count : 1);

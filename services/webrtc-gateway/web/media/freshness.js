@@ -1,16 +1,16 @@
 /**
  * @file Is what is on the screen still true?
  *
- * A picture that stands still looks exactly like a robot that stands still, so the age of the last frame is judged
- * many times a second. What is late depends on the camera: the interval between frames is learned as the median of the
- * last few, which one gap (a camera that crashed and came back) does not move, and a lasting change of rate does.
+ * A frozen picture looks exactly like a robot that stands still, so the age of the last frame is judged many times a
+ * second. When a frame is late depends on the camera: the interval between frames is learned as the median of the last
+ * few, which one gap (a camera that crashed and restarted) does not move, and a lasting change of rate does.
  */
 
-/** Never call a picture stale sooner than this after its last frame, in ms. */
+/** A picture is never stale sooner than this after its last frame, in ms. */
 const SHORTEST_MS = 200;
 /** A frame may be late by this many intervals. */
 const INTERVALS = 2.5;
-/** What is allowed until the interval is known, in ms. */
+/** The limit until the interval is known, in ms. */
 const UNLEARNED_MS = 1000;
 /** Intervals remembered; more than half of them decide. */
 const MEMORY = 9;
@@ -25,9 +25,9 @@ export class Freshness {
   #last = null;
 
   /**
-   * Notes that frames were shown.
+   * Records that frames were shown.
    * @param {number} nowMs
-   * @param {number} [count] How many since the last note: a busy page misses some, and the interval is theirs.
+   * @param {number} [count] How many since the last call: a busy page misses some, and they share the interval.
    */
   frame(nowMs, count = 1) {
     if (this.#last !== null && nowMs > this.#last) {
@@ -38,8 +38,8 @@ export class Freshness {
   }
 
   /**
-   * Notes that a frame came at some time, without learning from it: it was decoded, but where the browser does not report
-   * each frame (a hidden page, a picture off the screen) the time says nothing about the interval.
+   * Records that a frame arrived at some time, without learning from it: it was decoded, but where the browser does
+   * not report each frame (a hidden page, a picture off the screen) the time says nothing about the interval.
    * @param {number} atMs
    */
   touch(atMs) {
@@ -60,7 +60,7 @@ export class Freshness {
   }
 
   /**
-   * Time since the last frame in ms; null if there was none.
+   * Time since the last frame in ms; null before the first.
    * @param {number} nowMs
    */
   sinceMs(nowMs) {

@@ -1,18 +1,18 @@
 /**
- * @file How loud it is at a device, and who is talking there.
+ * @file The sound levels of a device, and who is talking there.
  */
 
 import { readLevels } from '../proto/audio.js';
 
-/** Levels older than this say nothing of now, in ms; a device tells them ten times a second. */
+/** Levels older than this are out of date, in ms; a device reports them ten times a second. */
 const STALE_MS = 500;
 
 /** @typedef {import('../proto/audio.js').AudioLevels} AudioLevels */
 
 /**
- * The levels of one device. Made by `robot.audio(name).levels`; the device measures, and captures, while there is one.
+ * The levels of one device. Made by `robot.audio(name).levels`; the device captures and measures while one is open.
  *
- * Events: `levels` whenever there are new ones, ten times a second; its detail is what {@link Levels.now} says then.
+ * Events: `levels` for each new measurement, ten times a second; its detail is the new value of {@link Levels.now}.
  */
 export class Levels extends EventTarget {
   #stream;
@@ -35,12 +35,12 @@ export class Levels extends EventTarget {
     stream.addEventListener('message', this.#take);
   }
 
-  /** The last levels; null while there are none, because the device is away or the way to it is lost. */
+  /** The last levels; null while none arrive, because the device is away or the connection is lost. */
   get now() {
     return this.#env.now() - this.#atMs < STALE_MS ? this.#last : null;
   }
 
-  /** Ends them: nothing is measured for this page any more. */
+  /** Ends them: the device stops measuring for this page. */
   close() {
     this.#stream.removeEventListener('message', this.#take);
     this.#stream.close();

@@ -5,12 +5,17 @@ import { LIVE, OFF } from './soundstate.js';
 
 /** @import { SoundState, Surroundings } from './soundstate.js' */
 
-/** Sound that has not come for so long has stopped, in ms. A microphone that sends no silence still says so more often. */
+/**
+ * Sound that has not arrived for this long has stopped, in ms. Even a microphone that suppresses silence sends packets
+ * more often.
+ */
 const STALE_MS = 500;
 
-/** One who listens. Made by `sound.listen()`. */
+/** A listener. Made by `sound.listen()`. */
 export class Listening {
-  /** The live stream, for an `<audio>` element: this object stays the same, whatever happens; the track in it is exchanged. */
+  /**
+   * The live stream, for an `<audio>` element: this object always stays the same; only the track in it is replaced.
+   */
   stream;
 
   #stop;
@@ -21,18 +26,18 @@ export class Listening {
     this.#stop = stop;
   }
 
-  /** The track that is heard now; null while there is none. */
+  /** The track that plays now; null without one. */
   get track() {
     return this.stream.getAudioTracks()[0] ?? null;
   }
 
-  /** Ends listening. When nobody listens any more the gateway is told. It may be called more than once. */
+  /** Ends listening. The gateway stops sending once nobody listens. It may be called more than once. */
   stop() {
     this.#stop();
   }
 }
 
-/** All who listen to one device, and the one stream they share. */
+/** All listeners of one device, and the one stream they share. */
 export class Listeners {
   #env;
   #onWant;
@@ -41,12 +46,15 @@ export class Listeners {
   #all = new Set();
   /** @type {RTCRtpReceiver|null} */
   #receiver = null;
-  /** When sound came last, in ms; null if it never did since somebody listens. @type {number|null} */
+  /** When sound last arrived, in ms; null if it has not since the first listener came. @type {number|null} */
   #heardAt = null;
-  /** Why the gateway does not give it; empty if it does. */
+  /** Why the gateway refuses it; empty if it does not. */
   #refused = '';
 
-  /** @param {import('../base/env.js').Env} env @param {() => void} onWant Called when {@link Listeners.wanted} changes. */
+  /**
+   * @param {import('../base/env.js').Env} env
+   * @param {() => void} onWant Called when {@link Listeners.wanted} changes.
+   */
   constructor(env, onWant) {
     this.#env = env;
     this.#onWant = onWant;
@@ -58,7 +66,7 @@ export class Listeners {
     return this.#all.size > 0;
   }
 
-  /** @returns {Listening} To be stopped by its owner. */
+  /** @returns {Listening} The caller stops it. */
   add() {
     const listening = new Listening(this.#stream, () => this.#remove(listening));
     this.#all.add(listening);
@@ -76,14 +84,14 @@ export class Listeners {
     for (const listening of [...this.#all]) listening.stop();
   }
 
-  /** Sound comes this way now. @param {RTCRtpReceiver} receiver */
+  /** Sound now arrives at this receiver. @param {RTCRtpReceiver} receiver */
   use(receiver) {
     this.#refused = '';
     this.#receiver = receiver;
     this.#fill();
   }
 
-  /** The stream has no section any more. */
+  /** The stream has lost its section. */
   free() {
     this.#receiver = null;
     this.#fill();
@@ -94,7 +102,7 @@ export class Listeners {
     this.#receiver = null;
   }
 
-  /** @param {string} why The gateway does not give it. */
+  /** @param {string} why Why the gateway refuses it. */
   refuse(why) {
     this.#refused = why;
   }
@@ -117,7 +125,7 @@ export class Listeners {
     this.#onWant();
   }
 
-  /** Puts what is heard now into the stream, or nothing. */
+  /** Puts the current track into the stream, or none. */
   #fill() {
     const track = this.wanted ? this.#receiver?.track ?? null : null;
     for (const old of this.#stream.getTracks()) if (old !== track) this.#stream.removeTrack(old);

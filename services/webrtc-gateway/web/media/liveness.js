@@ -1,5 +1,5 @@
 /**
- * @file The state of a picture: whether it is live, and if not, what is to blame.
+ * @file The state of a picture: whether it is live and, if not, why.
  *
  * Frames are the only proof of life: as long as they arrive, the picture is live whatever else is reported. When they
  * stop, the cause nearest to the viewer is named, because it hides all others: a dead gateway before a camera that is
@@ -7,7 +7,7 @@
  */
 
 /**
- * @typedef {'live'|'stale'|'waiting'} PictureState Stale: the last picture is frozen. Waiting: there never was one.
+ * @typedef {'live'|'stale'|'waiting'} PictureState Stale: the last picture is frozen. Waiting: none has arrived yet.
  * @typedef {'ok'|'closed'|'connecting'|'gateway-lost'|'media-path'|'refused'|'device-unknown'|'device-gone'
  *   |'device-away'|'device-starting'|'device-stopping'|'paused'|'no-frames'} Reason
  * @typedef {{state: PictureState, reason: Reason, text: string}} Picture `text` is for people; empty when live.
@@ -22,7 +22,7 @@
  * @property {string} refused Why the gateway refuses it; empty if it does not.
  * @property {boolean} settling True while the gateway is so new that it may not know all devices yet.
  * @property {boolean} paused Whether the browser prevents the video element from playing.
- * @property {'video'|'sound'} [noun] What it is about; video.
+ * @property {'video'|'sound'} [noun] What the text is about; video by default.
  */
 
 /**
@@ -31,7 +31,7 @@
  */
 export function explain(facts) {
   const { freshness, paused } = facts;
-  // Nobody sees frames in an element that does not play, and after the end none arrive.
+  // Nobody sees the frames of an element that does not play, and none arrive after the end.
   const open = facts.link !== 'closed';
   if (freshness === 'live' && !paused && open) return { state: 'live', reason: 'ok', text: '' };
   const [reason, text] = freshness === 'live' && open ? PAUSED : blame(facts);
@@ -42,7 +42,7 @@ export function explain(facts) {
 const PAUSED = ['paused', 'Paused by the browser'];
 
 /**
- * Returns why nothing arrives, or can be sent.
+ * Returns why nothing arrives, or why nothing can be sent.
  * @param {Omit<Facts, 'freshness'>} facts
  * @returns {[Reason, string]}
  */

@@ -1,17 +1,17 @@
 /**
- * @file The video of one device over a WebSocket of its own, for browsers that WebRTC finds no way for.
+ * @file The video of one device over its own WebSocket, for browsers in which WebRTC finds no path.
  *
- * The gateway sends whole pictures and waits for them to be confirmed, so that none gets old on the way; see the Go package server for the
- * format. What the decoder cannot keep up with is lost up to the next key frame.
+ * The gateway sends whole pictures and waits for confirmation, so that none grows old on the way; the Go package
+ * server documents the format. When the decoder cannot keep up, pictures are dropped up to the next key frame.
  */
 
 const HEADER_BYTES = 16;
 const VERSION = 1;
-/** More pictures than this never wait for the decoder. */
+/** At most this many pictures wait for the decoder. */
 const MOST_WAITING = 3;
 /** Time between two requests for a key frame, in ms. */
 const ASK_MS = 500;
-/** A socket that was closed is opened again after this, and after twice as long the next time, in ms. */
+/** A socket that was closed is reopened after this, and after twice as long each further time, in ms. */
 const [FIRST_RETRY_MS, LAST_RETRY_MS] = [500, 4000];
 /** WebSocket.OPEN. */
 const OPEN = 1;
@@ -20,7 +20,8 @@ const NTP_TO_UNIX_MS = 2_208_988_800_000;
 
 /**
  * @typedef {import('./frameage.js').Source & {timestamp: number}} ShownSource
- * @typedef {{track: MediaStreamTrack, getSynchronizationSources: () => ShownSource[]}} PictureReceiver What a Video needs of an RTCRtpReceiver.
+ * @typedef {{track: MediaStreamTrack, getSynchronizationSources: () => ShownSource[]}} PictureReceiver What a Video
+ *   needs of an RTCRtpReceiver.
  */
 
 /** One video. Call {@link PictureSocket.tick} several times a second. */
@@ -33,16 +34,16 @@ export class PictureSocket {
   #socket = null;
   /** @type {import('../base/env.js').Decoder|null} */
   #decoder = null;
-  /** As the gateway names it; empty before. */
+  /** The codec that the gateway named; empty before it did. */
   #codec = '';
   /** Number of the newest picture. */
   #number = 0;
-  /** Number of the last one that was confirmed. */
+  /** Number of the last confirmed picture. */
   #confirmed = 0;
   #askedAt = -Infinity;
   #retryAt = -Infinity;
   #patience = FIRST_RETRY_MS;
-  /** @type {ShownSource|null} The picture that is shown. */
+  /** @type {ShownSource|null} The source of the picture on the screen. */
   #shown = null;
 
   /**
@@ -57,20 +58,20 @@ export class PictureSocket {
     this.#screen = env.newScreen();
   }
 
-  /** What the video is received with; null before the first picture. @returns {PictureReceiver|null} */
+  /** The receiver of the video; null before the first picture. @returns {PictureReceiver|null} */
   get receiver() {
     if (!this.#shown) return null;
     return { track: this.#screen.track, getSynchronizationSources: () => (this.#shown ? [this.#shown] : []) };
   }
 
-  /** Opens the socket when it is not, and asks for a key frame while there is no picture without one. */
+  /** Opens the socket if it is closed, and requests a key frame while decoding cannot start without one. */
   tick() {
     const now = this.#env.now();
     if (!this.#socket && now >= this.#retryAt) this.#open();
     if (this.#socket && !this.#decoder && this.#number > 0) this.#askKey(now);
   }
 
-  /** Ends it. */
+  /** Ends the video. */
   close() {
     this.#leave();
     this.#retryAt = Infinity;
@@ -117,7 +118,7 @@ export class PictureSocket {
     this.#confirm();
   }
 
-  /** The gateway names the codec of what begins with the next key frame. @param {unknown} text */
+  /** The gateway names the codec that begins with the next key frame. @param {unknown} text */
   #useCodec(text) {
     let codec;
     try {
@@ -130,7 +131,7 @@ export class PictureSocket {
     this.#drop();
   }
 
-  /** A key frame has come: there can be a decoder. */
+  /** A key frame has arrived: a decoder can start. */
   #prepare() {
     if (this.#decoder || this.#codec === '') return;
     try {
@@ -146,7 +147,7 @@ export class PictureSocket {
     }
   }
 
-  /** Gives the decoder up, with all that waits for it. */
+  /** Drops the decoder and all pictures that wait for it. */
   #drop() {
     const decoder = this.#decoder;
     this.#decoder = null;
@@ -163,7 +164,7 @@ export class PictureSocket {
     if (first && receiver) this.#onReceiver(receiver);
   }
 
-  /** Tells the gateway what has left the decoder, so that it sends more. */
+  /** Confirms to the gateway what has left the decoder, so that it sends more. */
   #confirm() {
     const got = this.#number - (this.#decoder?.waiting ?? 0);
     if (got <= this.#confirmed) return;

@@ -1,8 +1,8 @@
 /**
- * @file The sound of one device, both ways, for as long as the page wants it: through restarts of the device, of the gateway
- * and of the connection.
+ * @file The sound of one device, both ways, for as long as the page wants it: through restarts of the device, of the
+ * gateway, and of the connection.
  *
- * Nothing is kept to be heard or said later. Words are lost while the device cannot be reached, and the talker is told.
+ * Sound is never queued for later. Words are lost while the device is out of reach, and the talker's state shows it.
  */
 
 import { Levels } from './levels.js';
@@ -57,30 +57,30 @@ export class Sound extends EventTarget {
     return this.#talking;
   }
 
-  /** How loud it is, and who talks; the device measures from the first time this is asked for until it is closed. */
+  /** The sound levels, and who talks; the device measures from the first access until they are closed. */
   get levels() {
     this.#levels ??= new Levels(this.#channels.stream(this.device, 'levels'), this.#env, () => (this.#levels = null));
     return this.#levels;
   }
 
   /**
-   * Listens to the device's microphone. Browsers let a page make sound only after a click on it.
-   * @returns To be stopped; each caller has its own.
+   * Listens to the device's microphone. Browsers let a page play sound only after a click on it.
+   * @returns The caller stops it; each caller has its own.
    */
   listen() {
     return this.#listeners.add();
   }
 
   /**
-   * Plays a track at the device's speaker, live. A page has one voice: a talk that is under way ends.
-   * @param {MediaStreamTrack} track It ends the talk when it ends.
-   * @returns To be stopped.
+   * Plays a track on the device's speaker, live. A page has one voice: a new talk ends the current one.
+   * @param {MediaStreamTrack} track The talk ends when it ends.
+   * @returns The caller stops it.
    */
   talk(track) {
     return this.#voice.begin(track);
   }
 
-  /** No longer wants anything of it: all who listen or talk are stopped, and the gateway is told. */
+  /** Ends all listening and talking, and tells the gateway. */
   close() {
     this.#listeners.close();
     this.#voice.close();
@@ -88,7 +88,7 @@ export class Sound extends EventTarget {
     this.#onClose();
   }
 
-  /** For the robot: the streams that are to go over the connection. @returns {Want[]} */
+  /** For the robot: the streams that should go over the connection. @returns {Want[]} */
   get wants() {
     const { device } = this;
     /** @type {Want[]} */
@@ -99,7 +99,7 @@ export class Sound extends EventTarget {
   }
 
   /**
-   * For the robot: a stream goes this way now.
+   * For the robot: a stream now uses this transceiver.
    * @param {MediaStreamName} stream
    * @param {RTCRtpTransceiver} transceiver
    */
@@ -108,7 +108,7 @@ export class Sound extends EventTarget {
     else this.#listeners.use(receiver);
   }
 
-  /** For the robot: a stream has no section any more. @param {MediaStreamName} stream */
+  /** For the robot: a stream has lost its section. @param {MediaStreamName} stream */
   free(stream) {
     if (stream === 'speaker') this.#voice.free();
     else this.#listeners.free();
@@ -121,7 +121,7 @@ export class Sound extends EventTarget {
   }
 
   /**
-   * For the robot: the gateway does not give a stream.
+   * For the robot: the gateway refuses a stream.
    * @param {'audio'|'speaker'} stream @param {string} why
    */
   refuse(stream, why) {
@@ -130,7 +130,10 @@ export class Sound extends EventTarget {
     else this.#listeners.refuse(words);
   }
 
-  /** For the robot: judges both directions. Called every few dozen ms. @param {import('./soundstate.js').Surroundings} around */
+  /**
+   * For the robot: judges both directions. Called every few dozen ms.
+   * @param {import('./soundstate.js').Surroundings} around
+   */
   judge(around) {
     const hearing = this.#listeners.judge(around);
     const talking = this.#voice.judge(around);

@@ -1,5 +1,5 @@
 /**
- * @file All sounds that the page wants, whatever connection there is.
+ * @file All sounds that the page wants, independent of the connection.
  */
 
 import { Sound } from './sound.js';
@@ -17,7 +17,7 @@ export class SoundSet {
   /**
    * @param {import('../base/env.js').Env} env
    * @param {import('../channels/channelset.js').ChannelSet} channels
-   * @param {() => void} onWant Called when other streams are wanted than before.
+   * @param {() => void} onWant Called when the wanted streams change.
    */
   constructor(env, channels, onWant) {
     this.#env = env;
@@ -48,20 +48,20 @@ export class SoundSet {
     return sound;
   }
 
-  /** @param {Want} want @param {RTCRtpTransceiver} transceiver It goes this way now. */
+  /** @param {Want} want @param {RTCRtpTransceiver} transceiver The stream now uses it. */
   use({ device, stream }, transceiver) {
     const sound = this.#sounds.get(device);
     if (sound) sound.use(stream, transceiver);
-    // What a section that is not wanted any more sends would be heard if it were given to another device.
+    // A section that nobody wants must send nothing: its sound would be heard once another device gets the section.
     else if (stream === 'speaker') void transceiver.sender.replaceTrack(null).catch(() => {});
   }
 
-  /** @param {Want} want It has no way any more. */
+  /** @param {Want} want The stream has lost its section. */
   free({ device, stream }) {
     if (stream !== 'video') this.#sounds.get(device)?.free(stream);
   }
 
-  /** @param {Want} want @param {string} why The gateway does not give it. */
+  /** @param {Want} want @param {string} why Why the gateway refuses it. */
   refuse({ device, stream }, why) {
     if (stream !== 'video') this.#sounds.get(device)?.refuse(stream, why);
   }
@@ -72,7 +72,7 @@ export class SoundSet {
   }
 
   /**
-   * Judges how it is with all of them.
+   * Judges all of them.
    * @param {Omit<import('./soundstate.js').Surroundings, 'device'>} around
    * @param {import('../proto/signaling.js').Device[]} devices
    */

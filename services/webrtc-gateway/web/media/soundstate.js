@@ -1,11 +1,12 @@
-/** @file What there is to say about one direction of a device's sound. */
+/** @file The state of one direction of a device's sound. */
 
 /**
- * @typedef {Omit<import('./liveness.js').Facts, 'freshness'|'refused'|'paused'|'noun'>} Surroundings What the robot knows.
+ * @typedef {Omit<import('./liveness.js').Facts, 'freshness'|'refused'|'paused'|'noun'>} Surroundings What the robot
+ *   knows.
  *
  * @typedef {object} SoundState
- * @property {'off'|'waiting'|'live'|'stale'} state Off: not wanted. Waiting: not there yet. Live: sound goes through. Stale: it
- *   did, and does not now.
+ * @property {'off'|'waiting'|'live'|'stale'} state Off: not wanted. Waiting: not connected yet. Live: sound gets
+ *   through. Stale: it did before, and does not now.
  * @property {import('./liveness.js').Reason|'off'} reason
  * @property {string} text Why it is not live, for people; empty when it is, and when it is off.
  */

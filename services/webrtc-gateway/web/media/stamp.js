@@ -1,18 +1,19 @@
 /**
- * @file Reads the machine-readable stamp that test cameras paint into their pictures, and measures with it how long a
- * picture takes from capture to screen.
+ * @file Reads the machine-readable stamp that test cameras paint into their pictures, and uses it to measure how long
+ * a picture takes from capture to screen.
  *
- * The stamp is a block of 18 by 4 square cells, one cell away from the left and upper edges; white is 1, black is 0; 48
- * bits of time, 16 bits of sequence, 8 bits of CRC. The Go package pkg/media/stamp, which paints it, has every detail.
+ * The stamp is a block of 18 by 4 square cells, one cell away from the left and upper edges; white is 1, black is 0;
+ * 48 bits of time, 16 bits of sequence, 8 bits of CRC. The Go package pkg/media/stamp, which paints it, has the
+ * details.
  */
 
 const COLUMNS = 18;
 const ROWS = 4;
-/** Cell widths in pixels, as painted or after scaling to a half. */
+/** Cell widths in pixels, as painted, or after scaling down by half. */
 const CELLS = [16, 8, 4];
 /** Highest mean brightness of a 0, lowest of a 1. */
 const [BLACK, WHITE] = [86, 166];
-/** The time on the stamp starts over after so many microseconds. */
+/** The time on the stamp wraps after this many microseconds. */
 const WRAP_US = 2 ** 48;
 
 /**
@@ -22,10 +23,10 @@ const WRAP_US = 2 ** 48;
  */
 
 /**
- * Reads the stamp of some pixels, which start at the upper left corner of the picture.
+ * Reads the stamp from pixels that start at the upper left corner of the picture.
  * @param {Pixels} pixels
- * @param {number} nowMs About the time, Unix time in ms, to complete the one on the stamp.
- * @returns {Stamp|null} Null if there is none to be read.
+ * @param {number} nowMs Approximate Unix time in ms; it completes the wrapped time on the stamp.
+ * @returns {Stamp|null} Null if there is no readable stamp.
  */
 export function decodeStamp(pixels, nowMs) {
   for (const cell of CELLS) {
@@ -40,7 +41,11 @@ export function decodeStamp(pixels, nowMs) {
   return null;
 }
 
-/** @param {Pixels} pixels @param {number} cell @returns {Uint8Array|null} Null if a cell is neither black nor white. */
+/**
+ * @param {Pixels} pixels
+ * @param {number} cell
+ * @returns {Uint8Array|null} Null if a cell is neither black nor white.
+ */
 function readCells(pixels, cell) {
   const bytes = new Uint8Array((COLUMNS * ROWS) / 8);
   for (let bit = 0; bit < COLUMNS * ROWS; bit += 1) {
@@ -51,7 +56,13 @@ function readCells(pixels, cell) {
   return bytes;
 }
 
-/** @param {Pixels} pixels @param {number} column @param {number} row @param {number} cell Mean green of its middle. */
+/**
+ * @param {Pixels} pixels
+ * @param {number} column
+ * @param {number} row
+ * @param {number} cell
+ * @returns Mean green of its middle.
+ */
 function cellMean({ data, width }, column, row, cell) {
   const [left, top, side] = [(1 + column) * cell + cell / 4, (1 + row) * cell + cell / 4, cell / 2];
   let sum = 0;
@@ -61,7 +72,7 @@ function cellMean({ data, width }, column, row, cell) {
   return sum / (side * side);
 }
 
-/** @param {Uint8Array} bytes Polynomial 0x07, start 0xFF. */
+/** CRC-8 with polynomial 0x07 and initial value 0xFF. @param {Uint8Array} bytes */
 export function crc8(bytes) {
   let crc = 0xff;
   for (const byte of bytes) {
@@ -97,9 +108,9 @@ export function readStamp(video) {
  * @typedef {object} Latency Times of one frame, in ms after its capture.
  * @property {number} sequence
  * @property {number} presentedMs When it was handed to the compositor.
- * @property {number} shownMs When it is to be on the screen, as the browser expects it.
- * @property {number|null} receivedMs When its last packet came.
- * @property {number|null} ageMs Its age by the means given in the options, to compare.
+ * @property {number} shownMs When the browser expects it to be on the screen.
+ * @property {number|null} receivedMs When its last packet arrived.
+ * @property {number|null} ageMs Its age according to the `age` option, for comparison.
  */
 
 /**
@@ -109,8 +120,9 @@ export function readStamp(video) {
  * @param {object} [options]
  * @param {number} [options.offsetMs] Camera's clock minus ours: `robot.clock.offsetMs` if it is the gateway's.
  * @param {number} [options.timeoutMs] Give up after this.
- * @param {() => number|null} [options.age] Age of the frame by other means, to compare.
- * @returns {Promise<{frames: Latency[], unreadable: number, missed: number}>} `missed` frames were shown without a call.
+ * @param {() => number|null} [options.age] Age of the frame from another source, for comparison.
+ * @returns {Promise<{frames: Latency[], unreadable: number, missed: number}>} `missed` frames were shown without a
+ *   callback.
  */
 export function measureLatency(video, frames, { offsetMs = 0, timeoutMs = 30_000, age = () => null } = {}) {
   /** @type {Latency[]} */

@@ -1,13 +1,13 @@
-/** @file Talking by the speaker of one device. */
+/** @file Talking through the speaker of one device. */
 
 import { blame } from './liveness.js';
 import { LIVE, OFF } from './soundstate.js';
 
 /** @import { SoundState, Surroundings } from './soundstate.js' */
 
-/** One who talks. Made by `sound.talk()`. */
+/** One talk. Made by `sound.talk()`. */
 export class Talk {
-  /** What is said. */
+  /** The track that is sent. */
   track;
 
   #stop;
@@ -18,7 +18,10 @@ export class Talk {
     this.#stop = stop;
   }
 
-  /** Ends talking; the track itself goes on. It may be called more than once, and does nothing when another talk has begun. */
+  /**
+   * Ends the talk; the track itself continues. It may be called more than once, and does nothing once another talk has
+   * begun.
+   */
   stop() {
     this.#stop();
   }
@@ -26,7 +29,7 @@ export class Talk {
 
 /** The voice of the page at one device. */
 export class Voice {
-  /** Whether it is to have a section of the connection: once wanted it is kept, so that the next word need not wait for one. */
+  /** Whether it needs a section of the connection. Once wanted it is kept, so that the next talk starts at once. */
   wanted = false;
 
   #onWant;
@@ -36,9 +39,9 @@ export class Voice {
   #sender = null;
   /** What the sender sends; null for nothing. @type {MediaStreamTrack|null} */
   #sending = null;
-  /** Whether the robot could be talked to since this talk began. */
+  /** Whether sound has got through since this talk began. */
   #wasHeard = false;
-  /** Why the gateway does not take it; empty if it does. */
+  /** Why the gateway refuses it; empty if it does not. */
   #refused = '';
 
   /** @param {() => void} onWant Called when {@link Voice.wanted} changes. */
@@ -46,9 +49,11 @@ export class Voice {
     this.#onWant = onWant;
   }
 
-  /** @param {MediaStreamTrack} track @returns {Talk} The one that was under way ends. */
+  /** Begins a talk and ends the current one. @param {MediaStreamTrack} track @returns {Talk} */
   begin(track) {
-    if (track?.kind !== 'audio') throw new TypeError('talk: pass a MediaStreamTrack of kind audio, for example of a microphone');
+    if (track?.kind !== 'audio') {
+      throw new TypeError('talk: pass a MediaStreamTrack of kind audio, for example from a microphone');
+    }
     this.#talk?.stop();
     const ended = () => this.#end(talk);
     const talk = new Talk(track, ended);
@@ -63,13 +68,13 @@ export class Voice {
     return talk;
   }
 
-  /** Ends the talk, and gives the section back. */
+  /** Ends the talk and frees the section. */
   close() {
     this.#talk?.stop();
     this.wanted = false;
   }
 
-  /** Words go this way now. @param {RTCRtpSender} sender */
+  /** Sound now goes to this sender. @param {RTCRtpSender} sender */
   use(sender) {
     this.#refused = '';
     this.#sender = sender;
@@ -77,12 +82,12 @@ export class Voice {
     this.#say();
   }
 
-  /** The stream has no section any more, or the connection is gone. */
+  /** The stream has lost its section, or the connection is gone. */
   free() {
     this.#sender = this.#sending = null;
   }
 
-  /** @param {string} why The gateway does not take it. */
+  /** @param {string} why Why the gateway refuses it. */
   refuse(why) {
     this.#refused = why;
   }
@@ -91,8 +96,8 @@ export class Voice {
   judge(around) {
     if (!this.#talk) return OFF;
     const { device, link, media } = around;
-    const heard = this.#sending === this.#talk.track && link === 'live' && media === 'ok' && device?.state === 'ready' && !device.gone;
-    if (heard) {
+    const reachable = link === 'live' && media === 'ok' && device?.state === 'ready' && !device.gone;
+    if (reachable && this.#sending === this.#talk.track) {
       this.#wasHeard = true;
       return LIVE;
     }
@@ -108,13 +113,13 @@ export class Voice {
     this.#say();
   }
 
-  /** Makes the sender send what is said now, or nothing. */
+  /** Makes the sender send the current track, or nothing. */
   #say() {
     const sender = this.#sender;
     const track = this.#talk?.track ?? null;
     if (!sender || this.#sending === track) return;
     this.#sending = track;
-    // It fails only for a connection that is over, and then there will be another sender.
+    // It fails only on a closed connection, and the next one brings another sender.
     sender.replaceTrack(track).catch(() => {});
   }
 }

@@ -1,6 +1,6 @@
 /**
- * @file The video of one device, for as long as the page wants it: through restarts of the camera, of the gateway and of
- * the connection it keeps the same MediaStream, and says at any moment whether its picture is still true.
+ * @file The video of one device, for as long as the page wants it: through restarts of the camera, of the gateway, and
+ * of the connection it keeps the same MediaStream, and knows at any moment whether its picture is still true.
  */
 
 import { median } from '../base/median.js';
@@ -10,7 +10,7 @@ import { Freshness } from './freshness.js';
 import { explain } from './liveness.js';
 import { videoStats } from './videostats.js';
 
-/** Frames whose ages make up the age shown. */
+/** The age is the median of this many frames. */
 const AGES = 30;
 
 /**
@@ -20,12 +20,12 @@ const AGES = 30;
 /**
  * One device's video. Made by `robot.video(name)`.
  *
- * Events: `picture` when {@link Video.picture} changes state, reason or text; its detail is the new one.
+ * Events: `picture` when {@link Video.picture} changes its state, reason, or text; its detail is the new one.
  */
 export class Video extends EventTarget {
   /** Name of the device. */
   device;
-  /** The live stream: this object stays the same, whatever happens; the track in it is exchanged on reconnection. */
+  /** The live stream: this object always stays the same; the track in it is replaced on reconnection. */
   stream;
 
   #env;
@@ -38,7 +38,7 @@ export class Video extends EventTarget {
   /** @type {Set<ElementWatch>} */
   #elements = new Set();
   #refused = '';
-  /** Whether media ever arrived: only then do elements get the stream. */
+  /** Whether media has arrived: only then do elements get the stream. */
   #arrived = false;
   #shown = 0;
   /** @type {number[]} */
@@ -67,7 +67,7 @@ export class Video extends EventTarget {
     return this.#picture;
   }
 
-  /** Time since the last frame was seen, in ms; null if there never was one. */
+  /** Time since the last frame, in ms; null before the first. */
   get sinceMs() {
     return this.#freshness.sinceMs(this.#env.now());
   }
@@ -77,15 +77,15 @@ export class Video extends EventTarget {
     return this.#freshness.thresholdMs;
   }
 
-  /** Capture to shown in ms, median of the last frames; null if the browser does not say. */
+  /** Capture to screen in ms, median of the last frames; null if the browser does not report it. */
   get ageMs() {
     return median(this.#ages);
   }
 
   /**
-   * Shows the video in an element, muted, as soon as and whenever there is one. Several elements may show the same video.
+   * Shows the video in an element, muted, whenever it is available. Several elements may show the same video.
    * @param {HTMLVideoElement} element
-   * @returns {() => void} Takes it out again.
+   * @returns {() => void} Detaches the element.
    */
   attach(element) {
     const watch = new ElementWatch(element, this.stream, this.#env, (frame, count) => this.#onFrame(frame, count));
@@ -96,7 +96,7 @@ export class Video extends EventTarget {
     };
   }
 
-  /** No longer wants the video: elements are emptied, and the gateway is told. */
+  /** Ends the video: its elements are emptied, and the gateway is told. */
   close() {
     for (const watch of this.#elements) watch.close();
     this.#elements.clear();
@@ -104,7 +104,8 @@ export class Video extends EventTarget {
   }
 
   /**
-   * For the robot: packets of this device now come this way. The last picture stays until the first of them is decoded.
+   * For the robot: packets of this device now arrive at this receiver. The last picture stays until the first of them
+   * is decoded.
    * @param {RTCRtpReceiver|import('./picturesocket.js').PictureReceiver} receiver
    */
   useReceiver(receiver) {
@@ -124,13 +125,13 @@ export class Video extends EventTarget {
     if (track.muted) track.addEventListener('unmute', swap, { once: true });
   }
 
-  /** For the robot: the connection is gone; the picture stands still. */
+  /** For the robot: the connection is gone; the picture freezes. */
   dropReceiver() {
     this.#receiver = null;
   }
 
   /**
-   * For the robot: the gateway does not give this video.
+   * For the robot: the gateway refuses this video.
    * @param {string} why
    */
   refuse(why) {
@@ -143,8 +144,8 @@ export class Video extends EventTarget {
    */
   tick(around) {
     const now = this.#env.now();
-    // Browsers report frames shown only of what is on the screen, and rarely when they save power; then the last frame
-    // decoded has to do.
+    // Browsers report only frames that are on the screen, and few of them when they save power; then the last decoded
+    // frame has to do.
     const source = this.#source();
     if (source) this.#freshness.touch(Math.min(now, source.timestamp - this.#env.originMs));
     const next = explain({
@@ -173,7 +174,7 @@ export class Video extends EventTarget {
     return stats;
   }
 
-  /** @returns {any} The source of the last decoded frame, as RTCRtpReceiver has it. */
+  /** @returns {any} The source of the last decoded frame, as RTCRtpReceiver reports it. */
   #source() {
     return this.#receiver?.getSynchronizationSources?.()[0];
   }

@@ -1,10 +1,10 @@
 /**
- * @file All videos that the page wants, whatever connection there is.
+ * @file All videos that the page wants, independent of the connection.
  */
 
 import { Video } from './video.js';
 
-/** Looks at the statistics nearer than this to the last share its result, in ms. */
+/** A request for statistics this soon after the last one shares its result, in ms. */
 const STATS_MS = 500;
 
 /** @typedef {import('./videostats.js').VideoStats} VideoStats */
@@ -22,7 +22,7 @@ export class VideoSet {
   /**
    * @param {import('../base/env.js').Env} env
    * @param {import('../link/clock.js').Clock} clock
-   * @param {() => void} onWant Called when other devices are wanted than before.
+   * @param {() => void} onWant Called when the wanted devices change.
    */
   constructor(env, clock, onWant) {
     this.#env = env;
@@ -51,12 +51,15 @@ export class VideoSet {
     return video;
   }
 
-  /** @param {string} device @param {RTCRtpReceiver|import('./picturesocket.js').PictureReceiver} receiver Its packets come this way now. */
+  /**
+   * @param {string} device
+   * @param {RTCRtpReceiver|import('./picturesocket.js').PictureReceiver} receiver Its packets now arrive here.
+   */
   use(device, receiver) {
     this.#videos.get(device)?.useReceiver(receiver);
   }
 
-  /** @param {string} device @param {string} why The gateway does not give it. */
+  /** @param {string} device @param {string} why Why the gateway refuses it. */
   refuse(device, why) {
     this.#videos.get(device)?.refuse(why);
   }
@@ -82,7 +85,7 @@ export class VideoSet {
   }
 
   /**
-   * Numbers about each video since the call before.
+   * Numbers about each video since the previous call.
    * @param {() => Promise<RTCStatsReport>|undefined} look
    * @returns {Promise<Record<string, VideoStats>>} By name of the device.
    */
@@ -98,7 +101,7 @@ export class VideoSet {
     /** @type {any[]} */
     const report = [];
     const atMs = this.#env.now();
-    // A connection that is being closed has no statistics; that is no error worth a word.
+    // A connection that is being closed has no statistics; that is not worth an error.
     (await look()?.catch(() => null))?.forEach((s) => report.push(s));
     return Object.fromEntries([...this.#videos].map(([name, video]) => [name, video.statsFrom(report, atMs)]));
   }

@@ -1,9 +1,9 @@
 /**
- * @file Numbers about one video, from two looks at the browser's statistics.
+ * @file Numbers about one video, from two reports of the browser's statistics.
  */
 
 /**
- * @typedef {object} Sample What is remembered of one look.
+ * @typedef {object} Sample What is kept of one report.
  * @property {number} atMs
  * @property {number} bytes
  * @property {number} packets
@@ -13,19 +13,19 @@
  */
 
 /**
- * @typedef {object} VideoStats Rates are those between the last two looks; null is for not known (yet).
- * @property {number|null} fps Frames shown per second; decoded, where no element of the page shows the video.
+ * @typedef {object} VideoStats Rates are between the last two reports; null means unknown (yet).
+ * @property {number|null} fps Frames shown per second; frames decoded if no element of the page shows the video.
  * @property {number|null} widthPx
  * @property {number|null} heightPx
  * @property {number|null} bitrateBps Bits per second received, with RTP headers.
- * @property {number|null} ageMs Capture to shown, median of the last frames.
+ * @property {number|null} ageMs Capture to screen, median of the last frames.
  * @property {number|null} rttMs Round trip to the gateway on the path the media takes.
- * @property {number|null} lossPercent Packets lost between the last two looks.
+ * @property {number|null} lossPercent Packets lost between the last two reports.
  * @property {number|null} packetsLost All packets lost on this connection.
  * @property {number|null} framesDropped Decoded, but too late to be shown.
  * @property {number|null} freezeCount
  * @property {number|null} bufferMs Mean time a frame of this connection waited to be decoded.
- * @property {number|null} decodeMs Mean time to decode one.
+ * @property {number|null} decodeMs Mean time to decode a frame.
  * @property {number|null} keyFrames Key frames decoded.
  * @property {string} codec For example `H264`.
  */
@@ -42,12 +42,12 @@ export function findInbound(report, trackId) {
 }
 
 /**
- * Works out the numbers of one video.
+ * Computes the numbers of one video.
  * @param {any[]} report All entries of an RTCStatsReport.
  * @param {string} trackId
  * @param {number} atMs When the report was made.
- * @param {{shown: number|null, ageMs: number|null}} page What the page itself has seen: frames shown so far, their age.
- * @param {Sample|null} before The sample of the look before.
+ * @param {{shown: number|null, ageMs: number|null}} page The page's own numbers: frames shown so far, and their age.
+ * @param {Sample|null} before The sample of the previous report.
  * @returns {{stats: VideoStats, sample: Sample|null}}
  */
 export function videoStats(report, trackId, atMs, page, before) {
@@ -91,7 +91,7 @@ const empty = {
  * @param {Sample} b
  */
 function since(a, b) {
-  // Counters that went back belong to another connection.
+  // Counters that decreased belong to another connection.
   if (a === null || b.atMs <= a.atMs || b.bytes < a.bytes || b.shown < a.shown) {
     return { fps: null, bitrateBps: null, lossPercent: null };
   }

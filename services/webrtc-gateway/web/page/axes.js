@@ -1,18 +1,19 @@
-/** @file The axes of the drive panel: for each its keys, drawn as caps that light up, and how far it is moved. */
+/** @file The axes of the drive panel: the keys of each, drawn as caps that light up, and its value. */
 
 import { make, setData } from './dom.js';
 
 /** @typedef {import('../proto/signaling.js').DriveAxis} DriveAxis */
 
-/** Keys that are better drawn than named. */
+/** Keys with a symbol or a short name. */
 const SIGNS = new Map([
   ['ArrowUp', '↑'], ['ArrowDown', '↓'], ['ArrowLeft', '←'], ['ArrowRight', '→'], ['ShiftLeft', 'Shift'], ['ShiftRight', 'Shift'],
 ]);
 
 /**
- * What stands on a key.
+ * The label of a key.
  * @param {string} code KeyboardEvent.code.
- * @param {{get: (code: string) => string|undefined}|null} layout What the keyboard of this machine says, where the browser tells it.
+ * @param {{get: (code: string) => string|undefined}|null} layout The layout of this machine's keyboard, if the browser
+ *   reports it.
  */
 export function keyLabel(code, layout) {
   const own = SIGNS.get(code) ?? layout?.get(code);
@@ -42,7 +43,7 @@ export class AxisRows {
       const layout = await /** @type {any} */ (navigator).keyboard?.getLayoutMap();
       if (layout) this.#draw(axes, layout);
     } catch {
-      // The names of the keys do then.
+      // The names of the keys have to do.
     }
   }
 

@@ -1,4 +1,4 @@
-/** @file The keyboard. */
+/** @file The page's keyboard shortcuts. */
 
 import { inField } from '../inputs/keyboard.js';
 
@@ -13,7 +13,7 @@ import { inField } from '../inputs/keyboard.js';
 /** @param {Commands} commands */
 export function bindKeys(commands) {
   document.addEventListener('keydown', (event) => {
-    // Keys with modifiers belong to the browser, and keys in a field to the field.
+    // Keys with modifiers belong to the browser, and keys typed into a field belong to the field.
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     if (inField(event)) return;
     const key = event.key.toLowerCase();

@@ -1,20 +1,23 @@
 /**
- * @file Decodes the messages of an actuator: waldo.control.v1, who commands it and whether it may move. What the fields mean is
+ * @file Decodes the messages of an actuator, waldo.control.v1: who commands it and whether it may move. The fields are
  * documented in api/proto.
  */
 
 import { fields, flag, integer64, maybe, milliseconds, nanoseconds, text, timestamp, word } from './json.js';
 
-/** @import { CommandReportJson, ControlStateJson, EStopJson, LeaseJson } from './gen/waldo/control/v1/control_pb.js' */
+/**
+ * @import { CommandReportJson, ControlStateJson, EStopJson, LeaseJson } from './gen/waldo/control/v1/control_pb.js'
+ */
 /** @import { Claim } from './types.js' */
 
 /**
- * @typedef {NonNullable<ReturnType<typeof controlState>>} ControlState Who commands an actuator, and whether it may move.
+ * @typedef {NonNullable<ReturnType<typeof controlState>>} ControlState Who commands an actuator, and whether it may
+ *   move.
  * @typedef {ControlState['phase']} ControlPhase
- * @typedef {ReturnType<typeof latched>} LatchedEStop An e-stop that is pressed.
+ * @typedef {ReturnType<typeof latched>} LatchedEStop A pressed e-stop.
  * @typedef {NonNullable<ReturnType<typeof report>>} Report What became of a command.
  * @typedef {NonNullable<ReturnType<typeof leaseGrant>>} LeaseGrant The right to command an actuator.
- * @typedef {ReturnType<typeof clock>} Clock A moment on the actuator's own clock: as it came, and to compare.
+ * @typedef {ReturnType<typeof clock>} Clock A moment on the actuator's own clock: as received, and in comparable form.
  */
 
 const phases = /** @type {const} */ ({
@@ -36,7 +39,7 @@ export function controlState(v) {
     phase: word(s.phase, phases),
     /** Why the hardware was last stopped, for example `DEADMAN`. */
     cause: text(s.cause).replace('SAFE_CAUSE_', ''),
-    /** Who has the lease; empty if nobody has. */
+    /** Who holds the lease; empty if nobody does. */
     holder: text(s.holder),
     /** Unix time in ms by the clock of the actuator's machine. */
     holderSinceMs: timestamp(s.holderSince),
@@ -55,9 +58,9 @@ function latched(v) {
     reason: text(reason),
     /** Unix time in ms by the clock of the actuator's machine. */
     pressMs: timestamp(pressTime),
-    /** Whether it will outlast a restart of the actuator. */
+    /** Whether it survives a restart of the actuator. */
     persisted: flag(persisted),
-    /** To be named by those who clear it. */
+    /** Clearing the e-stop names it. */
     id: integer64(id),
   };
 }
@@ -67,7 +70,7 @@ export function leaseGrant(v) {
   const { epoch, ttl, life, maxLife } = fields(v);
   const ttlMs = milliseconds(ttl) ?? 0;
   if (integer64(epoch) === '0' || ttlMs <= 0) return null;
-  // An actuator of an earlier version does not tell the last two: its commands have the life that it gives them.
+  // Actuators of earlier versions do not report the last two; they choose the life of commands themselves.
   return { epoch: integer64(epoch), ttlMs, lifeMs: milliseconds(life) ?? 0, maxLifeMs: milliseconds(maxLife) ?? 0 };
 }
 

@@ -1,4 +1,4 @@
-/** @file Decodes the levels of sound: waldo.audio.v1. What the fields mean is documented in api/proto. */
+/** @file Decodes sound levels, waldo.audio.v1. The fields are documented in api/proto. */
 
 import { fields, maybe, messages, milliseconds, number, text, timestamp } from './json.js';
 
@@ -7,7 +7,8 @@ import { fields, maybe, messages, milliseconds, number, text, timestamp } from '
 
 /**
  * @typedef {ReturnType<typeof readLevels>} AudioLevels
- * @typedef {ReturnType<typeof level>} Level How loud it was since the level before, in dBFS: 0 is full scale, -100 silence.
+ * @typedef {ReturnType<typeof level>} Level The level since the previous one, in dBFS: 0 is full scale, -100 is
+ *   silence.
  * @typedef {ReturnType<typeof talker>} Talker Somebody whose sound is being played.
  */
 
@@ -27,7 +28,7 @@ function talker(v) {
     name: text(t.name),
     /** When they began to talk, Unix time in ms on the device's clock. */
     sinceMs: timestamp(t.since),
-    /** Before it is mixed. */
+    /** Measured before mixing. */
     level: maybe(t.level, level) ?? { rmsDb: SILENCE_DB, peakDb: SILENCE_DB },
     /** Sound that waits to be played. */
     bufferedMs: milliseconds(t.buffered) ?? 0,

@@ -1,7 +1,8 @@
 /**
- * @file Reads values of the protobuf JSON mapping out of what came from outside.
+ * @file Reads values in the protobuf JSON mapping from outside input.
  *
- * None of these throws: a value of another type than wanted becomes the zero value of that type, as an absent field does.
+ * These functions never throw: a value of the wrong type becomes the zero value of the right one, as an absent field
+ * does.
  */
 
 /** @typedef {Record<string, unknown>} Json */
@@ -23,7 +24,7 @@ export function object(v) {
 /**
  * @template T
  * @param {Claim<T>} v
- * @returns {import('./types.js').Fields<T>} The fields of a message, none of them checked; no fields if it is not an object.
+ * @returns {import('./types.js').Fields<T>} The fields of a message, unchecked; empty if it is not an object.
  */
 export function fields(v) {
   return /** @type {any} */ (object(v));
@@ -34,7 +35,7 @@ export function fields(v) {
  * @template R
  * @param {Claim<T>} v
  * @param {(v: Claim<T>) => R} read
- * @returns {R|null} Null for a message that is not there.
+ * @returns {R|null} Null for an absent message.
  */
 export function maybe(v, read) {
   return isObject(v) ? read(v) : null;
@@ -109,7 +110,7 @@ export function strings(v) {
 export function timestamp(v) {
   const m = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.exec(text(v));
   if (!m) return null;
-  // Date.parse would cut to whole milliseconds, and the clock needs more.
+  // Date.parse truncates to whole milliseconds, and the clock needs more.
   const ms = Date.parse(m[1] + m[3]);
   return Number.isNaN(ms) ? null : ms + Number(`0${m[2] ?? ''}`) * 1000;
 }

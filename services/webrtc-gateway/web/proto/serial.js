@@ -1,4 +1,4 @@
-/** @file Decodes the messages of serial ports: waldo.serial.v1. What the fields mean is documented in api/proto. */
+/** @file Decodes the messages of serial ports, waldo.serial.v1. The fields are documented in api/proto. */
 
 import { fields, flag, messages, number, text } from './json.js';
 
@@ -8,9 +8,9 @@ import { fields, flag, messages, number, text } from './json.js';
 /** @typedef {ReturnType<typeof field>} FieldInfo What the format of a value can hold. */
 
 /**
- * Reads the values that a port takes.
+ * Reads the values that a port accepts.
  * @param {Claim<PortJson>} port
- * @returns {Map<string, FieldInfo>} By key; empty if it takes any.
+ * @returns {Map<string, FieldInfo>} By key; empty if it accepts any.
  */
 export function writeFields(port) {
   return new Map(messages(fields(port).writeFields).map(field).map((f) => [f.key, f]));

@@ -1,26 +1,32 @@
 /**
- * @file Decodes the messages of the gateway: waldo.signaling.v1 in the protobuf JSON mapping.
+ * @file Decodes the messages of the gateway, waldo.signaling.v1 in the protobuf JSON mapping.
  *
  * Everything that arrives is outside input. {@link parse} never throws: a message it cannot use becomes one of kind
  * `garbage` or `unknown`, and a device without a usable name is left out. In the JSON mapping a field with its zero
  * value is absent and 64-bit integers are strings; decoded messages have every field, with 64-bit values kept as
- * strings because they are only compared. What the fields mean is documented in api/proto.
+ * strings because they are only compared. The fields are documented in api/proto.
  */
 
 import { fields, flag, integer64, isObject, list, maybe, messages, number, object, parseJson, strings, text, texts, timestamp, word } from './json.js';
 
-/** @import { CallResultJson, DriveAxisJson, DriveJson, DrivePadJson, DriveValueJson, ErrorJson } from './gen/waldo/signaling/v1/signaling_pb.js' */
-/** @import { DeviceStatusJson, GatewayMessageJson, IceServerJson, WelcomeJson } from './gen/waldo/signaling/v1/signaling_pb.js' */
+/**
+ * @import { CallResultJson, DriveAxisJson, DriveJson, DrivePadJson, DriveValueJson, ErrorJson } from
+ *   './gen/waldo/signaling/v1/signaling_pb.js'
+ */
+/**
+ * @import { DeviceStatusJson, GatewayMessageJson, IceServerJson, WelcomeJson } from
+ *   './gen/waldo/signaling/v1/signaling_pb.js'
+ */
 /** @import { StreamInfoJson } from './gen/waldo/device/v1/device_pb.js' */
 /** @import { Claim } from './types.js' */
 /** @import { Json } from './json.js' */
 
 /**
- * @typedef {ReturnType<typeof device>} Device A device, as the gateway sees it.
+ * @typedef {ReturnType<typeof device>} Device A device, as the gateway reports it.
  * @typedef {ReturnType<typeof stream>} Stream A stream of a device.
  * @typedef {ReturnType<typeof driveConfig>} DriveConfig How the robot is driven, as its robot.yaml says.
- * @typedef {ReturnType<typeof driveAxis>} DriveAxis Something that a driver moves between -1 and 1.
- * @typedef {ReturnType<typeof padMap>} PadMap What the numbers of a gamepad stand for that the browser has no mapping for.
+ * @typedef {ReturnType<typeof driveAxis>} DriveAxis A value that a driver moves between -1 and 1.
+ * @typedef {ReturnType<typeof padMap>} PadMap What a gamepad's numbers stand for if the browser has no mapping for it.
  * @typedef {ReturnType<typeof rpcError>} RpcError The error of a call: a gRPC status.
  *
  * @typedef {{kind: 'welcome'} & ReturnType<typeof welcome>} Welcome
@@ -29,7 +35,8 @@ import { fields, flag, integer64, isObject, list, maybe, messages, number, objec
  * @typedef {{kind: 'pong', id: number, gatewayMs: number|null}} Pong
  * @typedef {{kind: 'devices', devices: Device[]}} DeviceList
  * @typedef {{kind: 'error', id: number, code: string, message: string}} Refusal
- * @typedef {{kind: 'result', id: number, response: Json|null, error: RpcError|null}} CallResult One of the two is null.
+ * @typedef {{kind: 'result', id: number, response: Json|null, error: RpcError|null}} CallResult One of the two is
+ *   null.
  * @typedef {{kind: 'unknown', name: string}} Unknown A message of a newer gateway.
  * @typedef {{kind: 'garbage', why: string}} Garbage
  * @typedef {Welcome|Answer|Candidate|Pong|DeviceList|Refusal|CallResult|Unknown|Garbage} GatewayMessage
@@ -62,7 +69,7 @@ const readers = {
   },
   candidate: (v) => {
     const { candidate, sdpMid, sdpMlineIndex } = fields(v);
-    // A section is named by its mid, or by its index when there is none.
+    // A section is named by its mid, or by its index without one.
     const section = text(sdpMid) !== '' ? { sdpMid: text(sdpMid) } : { sdpMLineIndex: number(sdpMlineIndex) };
     return { kind: 'candidate', init: { candidate: text(candidate), ...section } };
   },
@@ -86,20 +93,20 @@ function welcome(v) {
     version: text(version),
     epoch: integer64(epoch),
     iceServers: list(iceServers).map(iceServer).filter((s) => s.urls.length > 0),
-    /** Null if nothing describes how the robot is driven. */
+    /** Null if robot.yaml does not describe how the robot is driven. */
     drive: text(fields(drive).device) === '' ? null : driveConfig(drive),
   };
 }
 
 /**
- * Reads the end of a call, which comes on the WebSocket and on the channel of calls alike.
+ * Reads the result of a call, which has the same form on the WebSocket and on the data channel of calls.
  * @param {Claim<CallResultJson>} v
  * @returns {CallResult}
  */
 export function callResult(v) {
   const { id, response, value, error } = fields(v);
   const failed = maybe(error, rpcError);
-  // The JSON of a few types, such as google.protobuf.DoubleValue, is not an object.
+  // A few types, such as google.protobuf.DoubleValue, are not objects in JSON.
   const answer = /** @type {any} */ (value === undefined ? object(response) : value);
   return { kind: 'result', id: number(id), response: failed ? null : answer, error: failed };
 }
@@ -150,11 +157,11 @@ function driveValue(v) {
 function padMap(v) {
   const { id, controls } = fields(v);
   return {
-    /** A part of the pad's name as the browser reports it; upper and lower case are the same. */
+    /** A part of the pad's name as the browser reports it; case does not matter. */
     id: text(id),
     /**
-     * The pad's own control for each standard one, turned around by a `-` in front: `{axis2: '-axis3', button7: 'axis5'}`. An axis
-     * that stands for a button is a trigger, which rests at -1.
+     * The pad's own control for each standard one; a leading `-` inverts it: `{axis2: '-axis3', button7: 'axis5'}`. An
+     * axis that stands for a button is a trigger, which rests at -1.
      */
     controls: strings(controls),
   };
@@ -184,7 +191,7 @@ function device(v) {
     /** For example `camera`. */
     kind: text(d.kind),
     version: text(d.version),
-    /** This life of its process; another value means that it restarted. */
+    /** Identifies this run of its process; another value means that it restarted. */
     epoch: integer64(d.epoch),
     state: word(d.state, states),
     /** Why it is in this state; empty when ready. */
@@ -192,7 +199,7 @@ function device(v) {
     pid: number(d.pid),
     grpcAddress: text(d.grpcAddress),
     metricsAddress: text(d.metricsAddress),
-    /** When this life began, Unix time in ms on the device's clock; null if it is not known. */
+    /** When this run began, Unix time in ms on the device's clock; null if it is unknown. */
     startMs: timestamp(d.startTime),
     streams: messages(d.streams).map(stream).filter((s) => s.name !== ''),
     /** What the hardware reports about itself. */
@@ -227,7 +234,7 @@ export function hasVideo(d) {
 }
 
 /**
- * Whether the device has a microphone that can be heard.
+ * Whether the device has a microphone to listen to.
  * @param {Device} d
  */
 export function hasMicrophone(d) {
@@ -235,7 +242,7 @@ export function hasMicrophone(d) {
 }
 
 /**
- * Whether the device has a speaker to talk by.
+ * Whether the device has a speaker to talk through.
  * @param {Device} d
  */
 export function hasSpeaker(d) {
@@ -243,7 +250,7 @@ export function hasSpeaker(d) {
 }
 
 /**
- * Whether the device can move something, and therefore wants a lease.
+ * Whether the device can move something, and therefore requires a lease.
  * @param {Device} d
  */
 export function isActuator(d) {

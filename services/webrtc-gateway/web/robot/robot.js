@@ -1,5 +1,5 @@
 /**
- * @file A robot seen from a page: its devices, what can be seen and heard of them and said to them, and the state of the way there.
+ * @file A robot as a page sees it: its devices, their video, sound, streams, and calls, and the state of the link.
  */
 
 import { Calls } from '../channels/calls.js';
@@ -12,25 +12,28 @@ import { WebRtc } from './webrtc.js';
 
 /** How often pictures and the link are judged, in ms. */
 const TICK_MS = 50;
-/** A gateway that has just started has to hear of its devices before what it says of them counts, in ms. */
+/**
+ * A gateway that has just started needs this long to discover its devices; until then its list may be incomplete, in
+ * ms.
+ */
 const HEARING_MS = 2500;
 
 /**
  * A connection to one robot. Made by `waldo.connect()`; it reconnects by itself until {@link Robot.close}.
  *
- * Events: `state` when {@link Robot.state} changes (detail: `{state, why}`), `devices` when a device changes (detail: all
- * of them), `estop` when {@link Robot.eStopState} may have changed, `detour` when {@link Robot.detour} changes.
+ * Events: `state` when {@link Robot.state} changes (detail: `{state, why}`), `devices` when a device changes (detail:
+ * all of them), `estop` when {@link Robot.eStopState} may have changed, `detour` when {@link Robot.detour} changes.
  */
 export class Robot extends EventTarget {
-  /** The gateway's clock against ours. */
+  /** The offset between the gateway's clock and ours. */
   clock = new Clock();
   /** @type {import('../proto/signaling.js').Device[]} Devices the gateway last listed, by name. */
   devices = [];
-  /** Name of the robot; empty until the gateway has said it. */
+  /** Name of the robot; empty until the gateway reports it. */
   name = '';
   /** Version of the gateway; empty until known. */
   version = '';
-  /** How often the connection was made anew since the first one. */
+  /** How often the gateway was reached again after the first time. */
   reconnects = 0;
 
   #env;
@@ -103,7 +106,10 @@ export class Robot extends EventTarget {
     return this.#link.why;
   }
 
-  /** Why there is no session though something answers (no token, too many viewers, a proxy), and what to do; empty otherwise. */
+  /**
+   * Why a session is refused although something answers (no token, too many viewers, a proxy), and what to do; empty
+   * otherwise.
+   */
   get refusal() {
     return this.#link.refusal;
   }
@@ -114,8 +120,8 @@ export class Robot extends EventTarget {
   }
 
   /**
-   * Why the browser goes around WebRTC, and whether it can show pictures then; null while WebRTC works, or is still tried. Pictures, calls and
-   * driving go over WebSockets meanwhile; sound, streams and topics do not.
+   * Why the browser goes around WebRTC, and whether it can show pictures then; null while WebRTC works or is still
+   * being tried. Pictures, calls, and driving go over WebSockets meanwhile; sound, streams, and topics do not.
    * @returns {{reason: import('../media/detour.js').DetourReason, picture: boolean}|null}
    */
   get detour() {
@@ -123,28 +129,28 @@ export class Robot extends EventTarget {
     return detour.reason === '' ? null : { reason: detour.reason, picture: detour.picture };
   }
 
-  /** The connection the videos come on now, to look at and not to change; null while there is none. */
+  /** The current WebRTC connection, to inspect but not to change; null without one. */
   get peerConnection() {
     return this.#webrtc.peerConnection;
   }
 
-  /** Gateway's time now, Unix time in ms; our own as long as the offset is not known. */
+  /** The gateway's time now, Unix time in ms; our own time until the offset is known. */
   get gatewayNowMs() {
     return this.#env.originMs + this.#env.now() + (this.clock.offsetMs ?? 0);
   }
 
-  /** What this page calls itself when it drives, or presses the e-stop. */
+  /** The name under which this page drives and presses the e-stop. */
   get holder() {
     return this.#env.holder();
   }
 
-  /** Names of the devices that can move something. They are not forgotten while the gateway is lost. */
+  /** Names of the devices that can move something. They are kept while the gateway is lost. */
   get actuators() {
     return this.#roster.names;
   }
 
   /**
-   * The video of a device, which need not be there yet. The same name gives the same object.
+   * The video of a device, which need not exist yet. The same name returns the same object.
    * @param {string} device
    */
   video(device) {
@@ -152,7 +158,7 @@ export class Robot extends EventTarget {
   }
 
   /**
-   * The sound of a device, both ways; the device need not be there yet. The same name gives the same object.
+   * The sound of a device, both ways; the device need not exist yet. The same name returns the same object.
    * @param {string} device
    */
   audio(device) {
@@ -160,7 +166,7 @@ export class Robot extends EventTarget {
   }
 
   /**
-   * Numbers about each video between this call and the one before; ask about once a second, while somebody looks.
+   * Numbers about each video since the previous call; call it about once a second, while somebody reads them.
    * @returns {Promise<Record<string, import('../media/videostats.js').VideoStats>>} By name of the device.
    */
   stats() {
@@ -174,12 +180,13 @@ export class Robot extends EventTarget {
    * @param {M} method Full name, for example `waldo.device.v1.DeviceService/GetDevice`.
    * @param {import('../proto/types.js').RequestOf<M>} [request]
    * @param {import('../channels/calls.js').CallOptions} [options]
-   * @returns {Promise<import('../proto/types.js').ResponseOf<M>>} Rejects with a CallError, at the latest when the session is lost.
+   * @returns {Promise<import('../proto/types.js').ResponseOf<M>>} Rejects with a CallError, at the latest when the
+   *   session is lost.
    */
   call = (device, method, request, options = {}) => this.#calls.call(device, method, request ?? /** @type {any} */ ({}), options);
 
   /**
-   * A channel to all that listen to a topic. The same topic gives the same object, whatever the options.
+   * A channel to everybody who listens to a topic. The same topic returns the same object, whatever the options.
    * @param {string} topic
    * @param {import('../channels/topic.js').ChannelOptions} [options]
    */
@@ -188,7 +195,7 @@ export class Robot extends EventTarget {
   }
 
   /**
-   * What a device produces on a stream, from now on. The same stream and options give the same object.
+   * The messages a device publishes on a stream, from now on. The same stream and options return the same object.
    * @param {string} device
    * @param {string} stream
    * @param {import('../channels/stream.js').StreamOptions} [options]
@@ -198,7 +205,7 @@ export class Robot extends EventTarget {
   }
 
   /**
-   * Who commands an actuator, and whether it may move. The same name gives the same object.
+   * Who commands an actuator, and whether it may move. The same name returns the same object.
    * @param {string} device
    */
   control(device) {
@@ -208,7 +215,7 @@ export class Robot extends EventTarget {
   /** Driving the robot as its robot.yaml says; always the same object. */
   drive() {
     if (!this.#drive) {
-      const { calls } = this.#webrtc.channels; // commands go by it, so it is wanted from now on
+      const { calls } = this.#webrtc.channels; // commands use this channel; reading it opens it
       this.#drive = new Drive({
         call: this.call,
         control: (device) => this.control(device),
@@ -220,10 +227,10 @@ export class Robot extends EventTarget {
   }
 
   /**
-   * Makes all that can move stand still, until somebody clears it: said again and again on every way there is, over reconnects,
-   * until each actuator has confirmed it. Driving from this page ends.
+   * Stops everything that can move, until somebody clears it: repeated on every path, across reconnects, until each
+   * actuator has confirmed it. Driving from this page ends.
    * @param {string} [reason] For people.
-   * @returns {Promise<void>} Resolves when all have confirmed it, or it was cleared.
+   * @returns {Promise<void>} Resolves when all actuators have confirmed it, or it was cleared.
    */
   eStop(reason = '') {
     this.#drive?.end('estop');
@@ -231,7 +238,7 @@ export class Robot extends EventTarget {
   }
 
   /**
-   * Clears the e-stops that this page has seen. One that was pressed since is another.
+   * Clears the e-stops that this page has seen. One pressed since then is another, and stays.
    * @param {object} [options]
    * @param {string} [options.key] The override key, if one is configured.
    * @returns {Promise<void>} Rejects with the CallError of an actuator that refuses.
@@ -255,7 +262,7 @@ export class Robot extends EventTarget {
     this.#judge();
   }
 
-  /** A new session begins; nothing that was on its way in the one before is still meant. */
+  /** A new session begins; everything that was on its way in the previous one is stale. */
   #prepare() {
     this.#calls.lose('the connection was lost');
     this.#listed = false;
@@ -268,7 +275,7 @@ export class Robot extends EventTarget {
     else if (m.kind === 'devices') this.#list(m.devices);
     else if (m.kind === 'result') this.#calls.settle(m);
     else this.#webrtc.receive(m);
-    // What is left is garbage, or the word of a newer gateway: nothing to do.
+    // The rest is garbage, or a message of a newer gateway: nothing to do.
   }
 
   /** @param {import('../proto/signaling.js').Welcome} welcome */
@@ -325,12 +332,12 @@ export class Robot extends EventTarget {
     this.#judge();
   }
 
-  /** Whether the list of devices is what there is. */
+  /** Whether the list of devices is complete. */
   get #complete() {
     return this.state === 'live' && this.#listed && !this.#settling;
   }
 
-  /** Whether the gateway is so new that it need not have heard of all devices. */
+  /** Whether the gateway is so new that it may not have discovered all devices. */
   get #settling() {
     return this.#env.now() - this.#greetedAt < HEARING_MS;
   }
@@ -343,7 +350,11 @@ export class Robot extends EventTarget {
   }
 }
 
-/** @param {URL} base Where the gateway is. @param {string} device @param {string[]} types Media types that can be decoded. */
+/**
+ * @param {URL} base Where the gateway is.
+ * @param {string} device
+ * @param {string[]} types Media types that can be decoded.
+ */
 function pictureUrl(base, device, types) {
   const url = new URL(`picture/${encodeURIComponent(device)}`, base);
   url.search = new URLSearchParams({ types: types.join() }).toString();

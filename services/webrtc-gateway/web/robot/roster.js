@@ -1,4 +1,4 @@
-/** @file The actuators of a robot, as far as the page knows them, and the control of each. */
+/** @file The actuators of a robot that the page knows of, and the control of each. */
 
 import { Control } from '../control/control.js';
 import { isActuator } from '../proto/signaling.js';
@@ -13,7 +13,7 @@ const ASK_MS = 80;
  * @property {() => void} onState One of the controls has changed.
  */
 
-/** The actuators. They are not forgotten while the gateway is lost: the e-stop has to reach them all. */
+/** The actuators. They are kept while the gateway is lost: the e-stop has to reach them all. */
 export class Roster {
   #handlers;
   #env;
@@ -34,9 +34,9 @@ export class Roster {
   }
 
   /**
-   * Takes in the devices that the gateway lists.
+   * Takes the devices that the gateway lists.
    * @param {import('../proto/signaling.js').Device[]} devices
-   * @param {boolean} complete Whether there are no others. Those of the gateway before stay until this one must have heard of them.
+   * @param {boolean} complete Whether the list is complete. Until it is, devices that an earlier gateway listed stay.
    */
   list(devices, complete) {
     if (complete) this.#names.clear();
@@ -46,7 +46,7 @@ export class Roster {
     }
   }
 
-  /** @param {string} device @returns {Control} The same for the same name. */
+  /** @param {string} device @returns {Control} The same object for the same name. */
   control(device) {
     let control = this.#controls.get(device);
     if (!control) {
@@ -57,7 +57,10 @@ export class Roster {
     return control;
   }
 
-  /** Asks silent ones. Called every few dozen ms while there is a session. @param {boolean} streams Whether streams come. */
+  /**
+   * Asks silent actuators for their state. Called every few dozen ms during a session.
+   * @param {boolean} streams Whether streams arrive.
+   */
   tick(streams) {
     for (const control of this.#controls.values()) control.tick(streams ? undefined : ASK_MS);
   }

@@ -1,6 +1,6 @@
 /**
- * @file What goes over WebRTC: the connection of the session, its repair, and the videos, sounds and channels that
- * are on it.
+ * @file The WebRTC side of a robot: the connection of the session, its repair, and the videos, sounds, and channels
+ * that it carries.
  */
 
 import { ChannelSet } from '../channels/channelset.js';
@@ -10,31 +10,31 @@ import { Repair } from '../link/repair.js';
 import { SoundSet } from '../media/soundset.js';
 import { VideoSet } from '../media/videoset.js';
 
-/** How often the way of the media is judged, in ms. */
+/** How often the media path is judged, in ms. */
 const REPAIR_MS = 250;
-/** What was refused is asked for again this often, in ms. */
+/** Refused streams and channels are requested again this often, in ms. */
 const FORGIVE_MS = 5000;
-/** On a detour WebRTC is tried again after this, by why it did not work, in ms. */
+/** On a detour, WebRTC is tried again after this, by the reason it failed, in ms. */
 const RETRY_MS = { 'no-webrtc': 5000, 'no-interface': 5000, 'no-path': 15_000 };
-/** Such a try may take so long, less than the gateway's patience, in ms. */
+/** Longest such attempt, in ms; less than the gateway's patience. */
 const TRY_MS = 10_000;
 
 /**
  * @typedef {object} WebRtcHandlers
  * @property {(message: import('../proto/gen/waldo/signaling/v1/signaling_pb.js').PeerMessageJson) => void} send
- * @property {() => void} onBroken Another session is needed: the gateway knows one connection for each.
- * @property {(result: import('../proto/signaling.js').CallResult) => void} onResult An answer on the channel of calls.
- * @property {() => void} onDetour The detour around WebRTC begins, or is over.
- * @property {(device: string, types: string[]) => WebSocket} openPicture Opens the socket of a device's pictures, of one of these media types, for a
- *   detour.
+ * @property {() => void} onBroken Another session is needed: the gateway has one connection for each session.
+ * @property {(result: import('../proto/signaling.js').CallResult) => void} onResult A result on the channel of calls.
+ * @property {() => void} onDetour The detour around WebRTC begins or ends.
+ * @property {(device: string, types: string[]) => WebSocket} openPicture For a detour: opens the socket of a device's
+ *   pictures, in one of these media types.
  */
 
-/** The WebRTC side of one robot. VideoSet, sounds and channels outlast its connections. */
+/** The WebRTC side of one robot. Videos, sounds, and channels outlast its connections. */
 export class WebRtc {
   videos;
   sounds;
   channels;
-  /** The way around WebRTC, where that finds none. */
+  /** The way around WebRTC, for when it finds no path. */
   detour;
 
   #handlers;
@@ -44,15 +44,17 @@ export class WebRtc {
   #forgivenAt = 0;
   /** @type {Connection|null} */
   #connection = null;
-  /** @type {Connection[]} Lost ones that a last picture still depends on. */
+  /** @type {Connection[]} Lost connections that a last picture still depends on. */
   #retired = [];
   #greeted = false;
   /** @type {RTCIceServer[]} */
   #iceServers = [];
-  /** On a detour: when the connection that is tried was made, and when the next is to be. */
+  /** On a detour: when the current attempt began, and when the next is due. */
   #triedAt = 0;
   #retryAt = 0;
-  /** @type {Map<string, RTCRtpReceiver>} On a detour: by device, what is not used before the connection is up. */
+  /**
+   * @type {Map<string, RTCRtpReceiver>} On a detour: receivers, by device, that wait for the connection to come up.
+   */
   #coming = new Map();
 
   /**
@@ -74,7 +76,7 @@ export class WebRtc {
     return this.#connection?.state ?? 'none';
   }
 
-  /** The connection now, to look at and not to change; null while there is none. */
+  /** The current connection, to inspect but not to change; null without one. */
   get peerConnection() {
     return this.#connection?.peerConnection ?? null;
   }
@@ -89,7 +91,7 @@ export class WebRtc {
     return this.videos.stats(() => this.#connection?.stats());
   }
 
-  /** A new session begins: have its connection ready before the gateway has said a word. */
+  /** A new session begins: prepares its connection before the gateway's first message. */
   prepare() {
     this.retire();
     this.#greeted = false;
@@ -138,12 +140,12 @@ export class WebRtc {
   #begin() {
     this.#connection?.useIceServers(this.#iceServers);
     if (this.#connection) this.channels.use(this.#connection);
-    // Do not wait for the list of devices: the gateway refuses what it does not know, and that is asked for again when
-    // it is listed.
+    // Do not wait for the list of devices: the gateway refuses streams of devices it does not know yet, and they are
+    // requested again once the device is listed.
     this.#want();
   }
 
-  /** @param {import('../proto/signaling.js').GatewayMessage} m What the gateway says about the connection, or anything else. */
+  /** @param {import('../proto/signaling.js').GatewayMessage} m Any message; those about the connection are handled. */
   receive(m) {
     if (m.kind === 'answer') void this.#connection?.answered(m);
     else if (m.kind === 'candidate') this.#connection?.candidate(m.init);
@@ -151,7 +153,7 @@ export class WebRtc {
   }
 
   /**
-   * Devices have changed: what was refused of them may be had now.
+   * Devices have changed: their refused streams may be available now.
    * @param {string[]} devices
    */
   forgive(devices) {
@@ -159,7 +161,7 @@ export class WebRtc {
     if (devices.length > 0) this.channels.hurry();
   }
 
-  /** Gives the connection up; it is closed when no picture depends on it any more. */
+  /** Abandons the connection; it is closed once no picture depends on it. */
   retire() {
     this.channels.drop();
     if (!this.#connection) return;
@@ -240,11 +242,11 @@ export class WebRtc {
     this.#handlers.onBroken();
   }
 
-  /** Begins and ends the detour, and tries WebRTC meanwhile. @param {number} now */
+  /** Begins and ends the detour, and retries WebRTC meanwhile. @param {number} now */
   #goAround(now) {
     const [connection, { reason }] = [this.#connection, this.detour];
     const connected = connection?.state === 'connected';
-    // Who drives must not be without a way between two.
+    // A driver must not lose both ways during the switch.
     if (connected && (this.channels.callable || now - this.#triedAt >= TRY_MS)) this.#detourFor('');
     else if (connected) return;
     else if (connection?.barren) this.#hangUp('no-interface', now);
@@ -255,7 +257,10 @@ export class WebRtc {
     } else if (connection && now - this.#triedAt >= TRY_MS) this.#hangUp(reason, now);
   }
 
-  /** Gives the connection up, but not the session. @param {import('../media/detour.js').DetourReason} reason @param {number} now */
+  /**
+   * Abandons the connection, but not the session.
+   * @param {import('../media/detour.js').DetourReason} reason @param {number} now
+   */
   #hangUp(reason, now) {
     this.#detourFor(reason);
     this.#retryAt = now + RETRY_MS[reason];
@@ -273,7 +278,7 @@ export class WebRtc {
     this.#handlers.onDetour();
   }
 
-  /** @param {string} device @param {RTCRtpReceiver} receiver Its packets come this way, if any come. */
+  /** @param {string} device @param {RTCRtpReceiver} receiver Its packets would arrive here. */
   #show(device, receiver) {
     if (this.detour.reason === '') this.videos.use(device, receiver);
     else this.#coming.set(device, receiver);
