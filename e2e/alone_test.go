@@ -7,8 +7,8 @@ import (
 	"github.com/waldo-robot/waldo/e2e/harness"
 )
 
-// TestWithoutNetwork opens the page on a robot without any network interface, where WebRTC has no candidates: the page
-// says so, the picture moves, one can drive, and the motors stop when the tab goes.
+// TestWithoutNetwork opens the page on a robot without a network interface, where WebRTC has no candidates: the page
+// says so, the picture moves, the robot can be driven, and the motors stop when the tab goes away.
 func TestWithoutNetwork(t *testing.T) {
 	if !harness.Alone(t) {
 		return
@@ -17,7 +17,7 @@ func TestWithoutNetwork(t *testing.T) {
 	tile := r.page.Tile(t, "front")
 	r.page.Until(t, "document.querySelector('#way').textContent.includes('no network interface')")
 	if candidates := harness.Eval[bool](t, r.page, "peers.some((p) => p.connectionState === 'connected')"); candidates {
-		t.Fatal("WebRTC has found a way: this shows nothing")
+		t.Fatal("WebRTC has found a path: this test proves nothing")
 	}
 	tile.WaitFrames(t, 60)
 	age := harness.Eval[float64](t, r.page, "waldo.robot.video('front').ageMs")

@@ -12,11 +12,11 @@ import (
 	"github.com/waldo-robot/waldo/pkg/tonetest"
 )
 
-// beeps come so often that no delay can be taken for another.
+// beeps are spaced so that no delay can be mistaken for another.
 const beepEvery = 500 * time.Millisecond
 
-// BenchmarkEar measures from the callback of the robot's microphone to the sound's way out of Chromium, and from the
-// sound's way into Chromium to the callback of the robot's speaker, by beeps that are noticed at both ends.
+// BenchmarkEar measures from the callback of the robot's microphone to where sound leaves Chromium, and from where
+// sound enters Chromium to the callback of the robot's speaker, with beeps that are detected at both ends.
 func BenchmarkEar(b *testing.B) {
 	file := harness.WriteWAV(b, harness.Beeps(1000, beepEvery, 20))
 	robot := harness.StartRobot(b, harness.Options{Devices: fmt.Sprintf(`voice: {kind: audio, source: %q, speaker: "null"}`, file)})
@@ -52,7 +52,7 @@ func beeps(b *testing.B, from, to ear) {
 					}
 				}
 			}
-			return errors.New("it is not heard")
+			return errors.New("not heard")
 		})
 	}
 	harness.Report(b, "delay", "ms", took)
@@ -60,7 +60,7 @@ func beeps(b *testing.B, from, to ear) {
 }
 
 // BenchmarkAudioRecovery kills the audio process 100 times, and measures until Chromium's sound is as loud as before
-// and stays so: what is missing is made up by Chromium, and fades.
+// and stays so: Chromium conceals missing sound, fading it out.
 func BenchmarkAudioRecovery(b *testing.B) {
 	robot := harness.StartRobot(b, harness.Options{Devices: voice})
 	page := harness.StartBrowser(b).Open(b, robot.URL)
@@ -86,8 +86,8 @@ func BenchmarkAudioRecovery(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkAudioCost measures what the audio process does for 1 and for 10 listeners in Go, and for one page that
-// listens and talks besides: processor time, and packets encoded for each 20 ms.
+// BenchmarkAudioCost measures what the audio process does for 1 and for 10 listeners in Go, and for one listener and a
+// page that listens and talks: processor time, and packets encoded per 20 ms.
 func BenchmarkAudioCost(b *testing.B) {
 	for _, with := range []struct {
 		name      string
@@ -118,7 +118,7 @@ func BenchmarkAudioCost(b *testing.B) {
 	}
 }
 
-// wait waits until a listener has got so many packets more.
+// wait waits until a listener has received that many more packets.
 func wait(b *testing.B, packets func() int64, more int64) {
 	b.Helper()
 	before := packets()

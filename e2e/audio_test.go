@@ -24,12 +24,12 @@ const (
 	voice = `voice: {kind: audio, source: tone, toneHz: 660, speaker: "null"}`
 )
 
-// ear hears, in a page or at the robot.
+// ear records sound, in a page or at the robot.
 type ear interface {
 	Heard(testing.TB) harness.Heard
 }
 
-// listen has the page listen to a device, without its buttons.
+// listen makes the page listen to a device, without its buttons.
 func listen(tb testing.TB, page *harness.Page, device string) {
 	tb.Helper()
 	harness.Eval[any](tb, page, `(() => {
@@ -40,7 +40,7 @@ func listen(tb testing.TB, page *harness.Page, device string) {
 	page.Until(tb, "waldo.robot.audio($1).hearing.state === 'live'", device)
 }
 
-// talk has the page say what its microphone hears, all of it: what is made for voices takes tones for noise.
+// talk makes the page send what its microphone hears, unprocessed: filters made for voices treat tones as noise.
 func talk(tb testing.TB, page *harness.Page, device string) {
 	tb.Helper()
 	harness.Eval[any](tb, page, `(async () => {
@@ -51,12 +51,12 @@ func talk(tb testing.TB, page *harness.Page, device string) {
 	page.Until(tb, "waldo.robot.audio($1).talking.state === 'live'", device)
 }
 
-// exact is how far a tone may be from what it was. The robot plays what is said to it a little faster until the delay
-// is where it should be, but by no more than hurried.
+// exact is how far a tone may be off. The robot plays received sound a little faster until the delay is on target, by
+// hurried at most.
 const exact, hurried = 0.001, 0.005
 
-// asMade fails for a tone that is not as it was when it was made: of so many Hz, give or take a share, with a peak of
-// -12 dBFS, pure, and without gaps.
+// asMade fails for a tone that differs from the original: its frequency within a share of hz, a peak of -12 dBFS,
+// pure, and without gaps.
 func asMade(samples []float32, hz, share float64) error {
 	m := tonetest.Of(samples, harness.EarRate)
 	m.Pure = 1
@@ -72,8 +72,8 @@ func asMade(samples []float32, hz, share float64) error {
 	return nil
 }
 
-// mustBe waits until a tone has been heard for some time as it was made. A machine that has too much to do may lose a
-// piece before.
+// mustBe waits until the tone has been received unchanged for some time. An overloaded machine may lose a piece before
+// that.
 func mustBe(tb testing.TB, e ear, hz, share float64, d time.Duration) {
 	tb.Helper()
 	began := time.Now()
@@ -88,8 +88,8 @@ func mustBe(tb testing.TB, e ear, hz, share float64, d time.Duration) {
 	tb.Logf("%v of %v Hz as they were made, after %v", d, hz, time.Since(began).Round(time.Millisecond))
 }
 
-// TestListen hears the robot's tone in Chromium, as it was made; and the robot encodes once for two who listen, and not
-// at all for none.
+// TestListen checks that Chromium receives the robot's tone unchanged, and that the robot encodes once for two
+// listeners and not at all without listeners.
 func TestListen(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{Devices: voice})
 	device := robot.Device(t, "voice")
@@ -108,7 +108,7 @@ func TestListen(t *testing.T) {
 		mustBe(t, page.Hear(t, "listening.track"), hz, exact, 3*time.Second)
 	}
 	if n, most := packets()-before, time.Since(began).Seconds()*50*1.1; n > most {
-		t.Errorf("%v packets encoded for two who listen, want at most %.0f: one in 20 ms", n, most)
+		t.Errorf("%v packets encoded for two listeners, want at most %.0f: one in 20 ms", n, most)
 	}
 	for _, page := range pages {
 		harness.Eval[any](t, page, "listening.stop()")
@@ -123,7 +123,7 @@ func TestListen(t *testing.T) {
 	})
 }
 
-// TestTalk feeds a tone to Chromium's microphone, and hears it at the robot's speaker as it was.
+// TestTalk feeds a tone to Chromium's microphone, and checks that it reaches the robot's speaker unchanged.
 func TestTalk(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{Devices: voice})
 	speaker := harness.HearRobot(t, robot.Device(t, "voice"), audiov1.AudioTap_AUDIO_TAP_SPEAKER)
@@ -138,7 +138,7 @@ func TestTalk(t *testing.T) {
 	page.Until(t, "levels.now?.talkers.length === 0 && levels.now.speaker.peakDb === -100")
 }
 
-// TestSoundOfThePage uses the page as people do: Listen, hold Talk, let go, and look elsewhere while it is held.
+// TestSoundOfThePage uses the page as people do: Listen, hold Talk, release it, and switch tabs while holding it.
 func TestSoundOfThePage(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{Devices: voice})
 	speaker := harness.HearRobot(t, robot.Device(t, "voice"), audiov1.AudioTap_AUDIO_TAP_SPEAKER)
@@ -159,7 +159,7 @@ func TestSoundOfThePage(t *testing.T) {
 	loud("microphone", -13, -11)
 	mustBe(t, page.Hear(t, "document.querySelector('.sound audio').srcObject.getAudioTracks()[0]"), hz, exact, time.Second)
 
-	page.Click(t, panel+" .clean input") // or else a tone is taken for noise
+	page.Click(t, panel+" .clean input") // otherwise a tone counts as noise
 	page.Press(t, "KeyT")
 	state("talking", "live")
 	mustBe(t, speaker, 1000, hurried, time.Second)
@@ -174,7 +174,7 @@ func TestSoundOfThePage(t *testing.T) {
 	state("talking", "live")
 	uncover := page.Cover(t)
 	page.Until(t, "document.hidden")
-	harness.Until(t, "nothing is said by a page that nobody sees", func() error {
+	harness.Until(t, "a hidden page sends no sound", func() error {
 		if m := tonetest.Of(speaker.Heard(t).Last(300*time.Millisecond), harness.EarRate); m.Peak > -100 {
 			return fmt.Errorf("%.0f dBFS", m.Peak)
 		}
@@ -187,7 +187,7 @@ func TestSoundOfThePage(t *testing.T) {
 	state("hearing", "off")
 }
 
-// TestAudioCrash kills the audio process: same connection, same track, and sound again both ways.
+// TestAudioCrash kills the audio process: the connection and the track stay, and sound returns both ways.
 func TestAudioCrash(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{Devices: voice})
 	microphone := harness.WriteWAV(t, harness.Sine(1000, 0.25, time.Minute))
@@ -220,8 +220,8 @@ func TestAudioCrash(t *testing.T) {
 	}
 }
 
-// TestAudioLoss has the network lose 5 % of all datagrams, by chance. Of two devices that say the same, the one with
-// in-band FEC is concealed far less in Chromium; and the robot repairs what Chromium says by FEC too.
+// TestAudioLoss drops 5 % of all datagrams at random. Of two devices that send the same sound, Chromium conceals far
+// less of the one with in-band FEC; and the robot repairs Chromium's sound by FEC too.
 func TestAudioLoss(t *testing.T) {
 	network := harness.StartNetwork(t)
 	speech := harness.Voice(t)
@@ -259,13 +259,13 @@ func TestAudioLoss(t *testing.T) {
 		t.Logf("%s: %+v", listening, r)
 	}
 	if concealed["listening"] > concealed["plain"]/2 {
-		t.Errorf("%.2f %% of the sound was made up with FEC, %.2f %% without: want less than half",
+		t.Errorf("%.2f %% of the sound was concealed with FEC, %.2f %% without: want less than half",
 			100*concealed["listening"], 100*concealed["plain"])
 	}
 	repairs(t, robot)
 }
 
-// repairs watches the robot repair what is said to it: once Chromium has noticed that packets are lost, and sends
+// repairs checks that the robot repairs the sound it receives, once Chromium has noticed the loss and sends redundant
 // copies.
 func repairs(t *testing.T, robot *harness.Robot) {
 	t.Helper()
@@ -278,7 +278,7 @@ func repairs(t *testing.T, robot *harness.Robot) {
 		harness.Until(t, "packets were lost", func() error {
 			f, p := count()
 			if byFEC, byPLC = f-fec, p-plc; byFEC+byPLC < atLeast {
-				return fmt.Errorf("%v rebuilt, %v made up", byFEC, byPLC)
+				return fmt.Errorf("%v rebuilt, %v concealed", byFEC, byPLC)
 			}
 			return nil
 		})
@@ -286,20 +286,20 @@ func repairs(t *testing.T, robot *harness.Robot) {
 	}
 	harness.Until(t, "Chromium sends copies", func() error {
 		if fec, plc := count(); fec < 5 {
-			return fmt.Errorf("%v rebuilt, %v made up", fec, plc)
+			return fmt.Errorf("%v rebuilt, %v concealed", fec, plc)
 		}
 		return nil
 	})
 	fec, plc := count()
 	fec, plc = more(fec, plc, 30)
-	t.Logf("at the robot %v packets were rebuilt, %v made up", fec, plc)
+	t.Logf("at the robot %v packets were rebuilt, %v concealed", fec, plc)
 	if fec < plc {
-		t.Errorf("at the robot %v packets were rebuilt and %v made up", fec, plc)
+		t.Errorf("at the robot %v packets were rebuilt and %v concealed", fec, plc)
 	}
 }
 
-// TestPythonSound runs the example that records and plays: the tone is in the file as it was made, and comes out of the
-// speaker as it is in another.
+// TestPythonSound runs the example that records and plays: the tone arrives unchanged in the recorded file, and a tone
+// in another file comes unchanged out of the speaker.
 func TestPythonSound(t *testing.T) {
 	python := python(t)
 	robot := harness.StartRobot(t, harness.Options{Devices: voice})
@@ -331,7 +331,7 @@ func TestPythonSound(t *testing.T) {
 	}
 }
 
-// loud is the sound between its first and its last 50 ms, which fade.
+// loud is the sound without its first and last 50 ms, which fade.
 func loud(samples []float32) []float32 {
 	const fade = harness.EarRate / 20
 	sounds := func(s float32) bool { return s != 0 }

@@ -16,11 +16,11 @@ import (
 
 // Each benchmark runs once, however long that takes: `go test -run '^$' -bench . -benchtime 1x`. `make bench` does.
 
-// BenchmarkCaptureToShown measures from the stamp that the camera paints into each picture to the moment Chromium shows
-// it.
+// BenchmarkCaptureToShown measures from the stamp that the camera paints into each picture to the moment Chromium
+// shows it.
 //
 //	received   the last packet of the frame is in Chromium (requestVideoFrameCallback's receiveTime)
-//	shown      Chromium gave it to the compositor (presentationTime)
+//	shown      Chromium has handed it to the compositor (presentationTime)
 //	vsync      it will be on the screen (expectedDisplayTime), which adds up to two refreshes of a 60 Hz display
 func BenchmarkCaptureToShown(b *testing.B) {
 	for _, size := range []struct{ width, height int }{{640, 480}, {1280, 720}} {
@@ -35,8 +35,8 @@ func BenchmarkCaptureToShown(b *testing.B) {
 	}
 }
 
-// BenchmarkPlayoutDelay compares, in one run, what a player sees that asks for the header extension playout-delay with
-// one that does not, as with servers that do not send it.
+// BenchmarkPlayoutDelay compares, in one run, a player that asks for the header extension playout-delay with one that
+// does not, as with servers that do not send it.
 func BenchmarkPlayoutDelay(b *testing.B) {
 	for _, with := range []bool{false, true} {
 		b.Run(map[bool]string{false: "without", true: "with"}[with], func(b *testing.B) {
@@ -74,7 +74,7 @@ func measureLatency(b *testing.B, page *harness.Page, frames int) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkCameraCrash kills the camera process 100 times and measures how long the viewer is without a new picture.
+// BenchmarkCameraCrash kills the camera process 100 times and measures how long the viewer waits for a new picture.
 func BenchmarkCameraCrash(b *testing.B) {
 	robot := harness.StartRobot(b, harness.Options{})
 	page := harness.StartBrowser(b).Open(b, robot.URL)
@@ -83,7 +83,7 @@ func BenchmarkCameraCrash(b *testing.B) {
 	var back []float64
 	for range 100 {
 		camera := robot.Device(b, "front")
-		front.WaitFrames(b, 45) // more than a second of life is no crash loop
+		front.WaitFrames(b, 45) // more than a second apart: not a crash loop
 		killed := page.Now(b)
 		harness.Crash(b, camera.PID)
 		awaitNewLife(b, robot, camera)
@@ -97,8 +97,7 @@ func BenchmarkCameraCrash(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkStale stops the camera process without ending it, and measures from the last picture to the moment the page
-// says that it is stale.
+// BenchmarkStale freezes the camera process, and measures from the last picture to the moment the page marks it stale.
 func BenchmarkStale(b *testing.B) {
 	robot := harness.StartRobot(b, harness.Options{})
 	page := harness.StartBrowser(b).Open(b, robot.URL)
@@ -120,7 +119,7 @@ func BenchmarkStale(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// awaitNewLife returns when the device runs again after a crash.
+// awaitNewLife waits until the device runs again after a crash.
 func awaitNewLife(tb testing.TB, robot *harness.Robot, before harness.Device) {
 	tb.Helper()
 	harness.Until(tb, "the device runs again", func() error {
@@ -131,7 +130,7 @@ func awaitNewLife(tb testing.TB, robot *harness.Robot, before harness.Device) {
 	})
 }
 
-// markedAfter finds when the picture was first said not to be live.
+// markedAfter finds when the picture was first marked as not live.
 func markedAfter(changes []harness.StateChange, since float64) (ms float64, ok bool) {
 	for _, change := range changes {
 		if change.At >= since && change.State != "live" {
@@ -141,7 +140,7 @@ func markedAfter(changes []harness.StateChange, since float64) (ms float64, ok b
 	return 0, false
 }
 
-// awaitMark returns when the picture has been said not to be live.
+// awaitMark waits until the picture is marked as not live.
 func awaitMark(b *testing.B, tile *harness.Tile, since float64) {
 	b.Helper()
 	harness.Until(b, "the picture is marked", func() error {
@@ -152,15 +151,14 @@ func awaitMark(b *testing.B, tile *harness.Tile, since float64) {
 	})
 }
 
-// BenchmarkGatewayCrash kills the gateway and measures to the next picture; the time until the gateway serves again is
-// part of it.
+// BenchmarkGatewayCrash kills the gateway and measures to the next picture, including the gateway's restart.
 func BenchmarkGatewayCrash(b *testing.B) {
 	robot := harness.StartRobot(b, harness.Options{})
 	page := harness.StartBrowser(b).Open(b, robot.URL)
 	front := page.Tile(b, "front")
 	var back []float64
 	for i := range 20 {
-		front.WaitFrames(b, 45) // more than a second of life is no crash loop
+		front.WaitFrames(b, 45) // more than a second apart: not a crash loop
 		killed := page.Now(b)
 		harness.Crash(b, robot.Gateway(b))
 		page.Until(b, "peers.length > $1", i+1) // a new connection: the old one died with the gateway
@@ -194,8 +192,8 @@ func BenchmarkBusCrash(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkFirstPicture measures from a WHEP POST to the first picture: with nobody else looking (the camera has to
-// start), and while others look (a key frame has to come).
+// BenchmarkFirstPicture measures from a WHEP POST to the first picture: without other viewers (the camera has to
+// start), and with others (a key frame has to arrive).
 func BenchmarkFirstPicture(b *testing.B) {
 	for _, others := range []bool{false, true} {
 		b.Run(map[bool]string{false: "nobody looks", true: "others look"}[others], func(b *testing.B) {
@@ -236,7 +234,7 @@ func BenchmarkEncodes(b *testing.B) {
 	}
 }
 
-// BenchmarkIdle measures every process of a robot that nobody looks at, over half a minute.
+// BenchmarkIdle measures every process of a robot without viewers, over half a minute.
 func BenchmarkIdle(b *testing.B) {
 	robot := harness.StartRobot(b, harness.Options{})
 	pids := map[string]int{"camera": robot.Device(b, "front").PID, "gateway": robot.Gateway(b), "launcher": robot.PID()}
@@ -245,7 +243,7 @@ func BenchmarkIdle(b *testing.B) {
 	for name, pid := range pids {
 		before[name] = harness.CPU(b, pid)
 	}
-	<-time.After(span) // what is measured is that nothing happens
+	<-time.After(span) // the benchmark measures that nothing happens
 	for name, pid := range pids {
 		b.ReportMetric(100*(harness.CPU(b, pid)-before[name]).Seconds()/span.Seconds(), name+"-cpu-%")
 		b.ReportMetric(harness.Resident(b, pid), name+"-MiB")
@@ -253,9 +251,9 @@ func BenchmarkIdle(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkHops measures our own part of the way at 720p30 and 2 Mbit/s: from the moment an encoded frame is ready in
-// the camera process to the moment its last packet was written to SRTP. The camera plays a recorded video, so that
-// nothing is encoded on the way.
+// BenchmarkHops measures Waldo's own part of the path at 720p30 and 2 Mbit/s: from the moment an encoded frame is
+// ready in the camera process to the moment its last packet was written to SRTP. The camera plays a recorded video, so
+// the path contains no encoder.
 func BenchmarkHops(b *testing.B) {
 	file := record(b, 300)
 	robot := harness.StartRobot(b,
@@ -276,7 +274,7 @@ func BenchmarkHops(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// record makes a video of a test card.
+// record records a video of a test card.
 func record(b *testing.B, frames int) (path string) {
 	b.Helper()
 	robot := harness.StartRobot(b, harness.Options{Devices: "front: {kind: camera, source: test, width: 1280, height: " +
@@ -286,7 +284,7 @@ func record(b *testing.B, frames int) (path string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer func() { _ = conn.Close() }() // only read
+	defer func() { _ = conn.Close() }() // read only
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	steps, err := camerav1.NewCameraServiceClient(conn).StreamFrames(ctx, &camerav1.StreamFramesRequest{})

@@ -17,23 +17,23 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
-	_ "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1" // with waldo.control.v1: what is called by name
+	_ "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1" // with waldo.control.v1: the methods called by name
 	"github.com/waldo-robot/waldo/e2e/harness"
 	"github.com/waldo-robot/waldo/pkg/bus"
 )
 
-// outcome is what a call came to: an answer, or an error.
+// outcome is the result of a call: an answer, or an error.
 type outcome struct {
 	Answer  map[string]any `json:"answer"`
 	Code    string         `json:"code"`
 	Message string         `json:"message"`
-	Reason  string         `json:"reason"` // of an ErrorInfo, empty without one
+	Reason  string         `json:"reason"` // of the ErrorInfo; empty without one
 }
 
-// caller calls methods of the device `motors` in one of the ways there are.
+// caller calls methods of the device `motors` over one of the transports.
 type caller func(t *testing.T, method, request string) outcome
 
-// throughConn calls by gRPC or, the same, over the bus.
+// throughConn calls by gRPC, directly or over the bus.
 func throughConn(conn grpc.ClientConnInterface) caller {
 	return func(t *testing.T, method, request string) outcome {
 		t.Helper()
@@ -89,7 +89,7 @@ func throughGRPC(t *testing.T, address string) caller {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = conn.Close() }) // nothing is lost by it
+	t.Cleanup(func() { _ = conn.Close() }) // an error would lose nothing
 	return throughConn(conn)
 }
 
@@ -147,7 +147,7 @@ func throughPython(t *testing.T, address string) caller {
 	}
 }
 
-// throughPage calls with waldo.js in Chromium, over the WebSocket, or over the data channel that may lose calls.
+// throughPage calls with waldo.js in Chromium, over the WebSocket or over the lossy data channel.
 func throughPage(page *harness.Page, lossy bool) caller {
 	return func(t *testing.T, method, request string) outcome {
 		t.Helper()
@@ -157,12 +157,13 @@ func throughPage(page *harness.Page, lossy bool) caller {
 	}
 }
 
-// python is a Python that has examples/python/requirements.txt and e2e/requirements.txt.
+// python is a Python with the packages of examples/python/requirements.txt and e2e/requirements.txt.
 func python(t *testing.T) string {
 	t.Helper()
 	path := os.Getenv("WALDO_PYTHON")
 	if path == "" {
-		t.Fatal("WALDO_PYTHON is not set: run the tests with `make test`, or set it to a Python that has the packages of examples/python/requirements.txt and e2e/requirements.txt")
+		t.Fatal("WALDO_PYTHON is not set: run the tests with `make test`, or set it to a Python with the packages of " +
+			"examples/python/requirements.txt and e2e/requirements.txt")
 	}
 	return path
 }

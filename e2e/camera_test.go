@@ -27,8 +27,8 @@ func TestPageShowsTheCamera(t *testing.T) {
 	}
 }
 
-// TestPictures looks at the page as people see it, on a desk and on a phone, and keeps what it saw if WALDO_PICTURES
-// names a folder.
+// TestPictures shows the page at the sizes of a desktop and of a phone, and saves screenshots if WALDO_PICTURES names
+// a folder.
 func TestPictures(t *testing.T) {
 	_, page := startRover(t)
 	page.Click(t, "#drive-button")
@@ -55,7 +55,7 @@ func TestPictures(t *testing.T) {
 	}
 }
 
-// TestCameraCrash is the first promise: the camera process dies and is back on the same connection, track and SSRC.
+// TestCameraCrash is the first promise: the camera process dies and is back on the same connection, track, and SSRC.
 func TestCameraCrash(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{})
 	page := harness.StartBrowser(t).Open(t, robot.URL)
@@ -75,7 +75,7 @@ func TestCameraCrash(t *testing.T) {
 	}
 }
 
-// TestCameraStoppedByHand runs each service on its own, as one who deploys them one by one does.
+// TestCameraStoppedByHand runs each service on its own, as in a deployment of single services.
 func TestCameraStoppedByHand(t *testing.T) {
 	address, web := harness.FreeAddress(t), harness.FreeAddress(t)
 	env := []string{"WALDO_NATS=nats://" + address, "WALDO_ROBOT=e2e"}

@@ -7,7 +7,7 @@ import (
 	"github.com/waldo-robot/waldo/e2e/harness"
 )
 
-// cardLog notes each change of what the drive card shows of the motors and the pictures, with the time.
+// cardLog records, with the time, each change in what the drive card shows about the motors and the pictures.
 const cardLog = `(() => {
   const card = document.querySelector('#drive');
   window.card = [];
@@ -16,10 +16,10 @@ const cardLog = `(() => {
   new MutationObserver(note).observe(card, { attributes: true, attributeFilter: ['data-motors', 'data-pictures'] });
 })()`
 
-// cardLimit is 300 ms, and how late a machine with two busy cores may run a timer of the page.
+// cardLimit is 300 ms, plus how late a machine with two busy cores may run a timer of the page.
 const cardLimit = 300*time.Millisecond + 150*time.Millisecond
 
-// awaitCard waits until the card shows a state that has begun after began, and checks how long that took.
+// awaitCard waits until the card shows a state that started after began, and checks how long that took.
 func awaitCard(t *testing.T, page *harness.Page, attribute, state string, began time.Time) {
 	t.Helper()
 	const find = "card.find((c) => c.at >= $1 && c[$2] === $3)"
@@ -32,7 +32,7 @@ func awaitCard(t *testing.T, page *harness.Page, attribute, state string, began 
 	}
 }
 
-// TestDriveCard freezes what the card reports about, and expects it to say so soon, in place of the last word.
+// TestDriveCard freezes what the card reports on, and expects the card to show that soon, in place of the last report.
 func TestDriveCard(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{Drive: harness.RoverDrive,
 		Devices: "front: {kind: camera, source: test, width: 640, height: 480, fps: 30}\n" + harness.BoardAt("sim")})

@@ -15,7 +15,8 @@ import (
 func TestPython(t *testing.T) {
 	python := os.Getenv("WALDO_PYTHON")
 	if python == "" {
-		t.Fatal("WALDO_PYTHON is not set: run the tests with `make test`, or set it to a Python that has examples/python/requirements.txt")
+		t.Fatal("WALDO_PYTHON is not set: run the tests with `make test`, or set it to a Python with the packages of " +
+			"examples/python/requirements.txt")
 	}
 	robot := harness.StartRobot(t, harness.Options{Devices: `front: {kind: camera, source: test, width: 640, height: 480, fps: 30}
 		wide: {kind: camera, source: test, width: 1280, height: 720, fps: 30}`})
@@ -34,7 +35,7 @@ func TestPython(t *testing.T) {
 	}
 }
 
-// TestGrpcurl lists and calls what every device serves, knowing nothing but its address.
+// TestGrpcurl lists and calls what every device serves, with nothing but its address.
 func TestGrpcurl(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{})
 	address := robot.Device(t, "front").GRPCAddress
@@ -67,7 +68,7 @@ func TestGrpcurl(t *testing.T) {
 	}
 }
 
-// TestCommandLine uses what people type.
+// TestCommandLine runs the commands that people type.
 func TestCommandLine(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{})
 	robot.Device(t, "front")

@@ -9,7 +9,7 @@ import (
 	"github.com/waldo-robot/waldo/e2e/harness"
 )
 
-// simulated is the built-in robot with one camera, whose picture tells when it was captured.
+// simulated is the built-in robot with one camera, whose picture carries its capture time.
 const simulated = `front: {kind: camera, source: test, width: 640, height: 480, fps: 30}
 ` + boardSim + `
 voice: {kind: audio, source: tone}`
@@ -19,8 +19,8 @@ const boardSim = `motors: {kind: serial, port: sim, read: "<IhhiihHB", ` +
 	`readKeys: [uptime, left, right, x, y, heading, battery, flags], startByte: 0x5A, checksum: crc8, ` +
 	`write: "<hh", writeKeys: [left, right], writeStartByte: 0xA5, writeChecksum: crc8, control: {safe: {left: 0, right: 0}}}`
 
-// builds are the programs that a benchmark compares: those under test and, if WALDO_BASE_BIN names their folder, those
-// of another build.
+// builds are the programs that a benchmark compares: those under test and, if WALDO_BASE_BIN names its folder, another
+// build.
 func builds() []build {
 	all := []build{{name: "new"}}
 	if base := harness.BaseBin(); base != "" {
@@ -31,10 +31,10 @@ func builds() []build {
 
 type build struct{ name, bin string }
 
-// BenchmarkCost measures what each process of a simulated robot costs, in percent of one core, and how often a second
-// its threads are woken: idle, and with one page that watches the camera and listens. With WALDO_BASE_BIN the robot of
-// another build takes its turn with it, window after window, so that both meet the same machine, and the ratios of the
-// medians are reported.
+// BenchmarkCost measures what each process of a simulated robot costs, in percent of one core, and how many times a
+// second its threads are woken: idle, and with one page that watches the camera and listens. With WALDO_BASE_BIN, the
+// robots of the two builds take turns, window after window, so that both meet the same machine, and the benchmark
+// reports the ratios of the medians.
 func BenchmarkCost(b *testing.B) {
 	window, rounds := 20*time.Second, 4
 	if testing.Short() {
@@ -58,7 +58,7 @@ func BenchmarkCost(b *testing.B) {
 			end()
 		}
 		for i := range order {
-			c := order[(i+round)%measured] // neither is always the first
+			c := order[(i+round)%measured] // they take turns at going first
 			page := browser.Open(b, c.robot.URL)
 			page.Tile(b, "front").WaitFrames(b, 60)
 			listen(b, page, "voice")
@@ -77,7 +77,7 @@ func BenchmarkCost(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// costs are those of one robot.
+// costs are the costs of one robot.
 type costs struct {
 	build   build
 	robot   *harness.Robot
@@ -96,7 +96,7 @@ func startCosts(b *testing.B, one build) *costs {
 	return c
 }
 
-// begin measures until the function it returns is called.
+// begin starts a measurement and returns the function that ends it.
 func (c *costs) begin(b *testing.B, state string) (end func()) {
 	b.Helper()
 	began := time.Now()
@@ -129,7 +129,7 @@ func (c *costs) report(b *testing.B) {
 	}
 }
 
-// compare reports how a build stands to another.
+// compare reports how one build compares with the other.
 func compare(b *testing.B, now, base *costs) {
 	b.Helper()
 	for what := range now.samples {

@@ -9,8 +9,8 @@ import (
 	"github.com/waldo-robot/waldo/e2e/harness"
 )
 
-// BenchmarkStop measures how long the wire to the motors goes on moving after each way in which driving ends, 200 times
-// each: from just before the kill to the first command to stand still, after which none moves.
+// BenchmarkStop measures, 200 times for each way in which driving ends, how long the wire keeps moving the motors:
+// from just before the kill to the first zero command, after which none moves.
 func BenchmarkStop(b *testing.B) {
 	near := startRide(b, nil)
 	for _, e := range endings {
@@ -31,8 +31,8 @@ func BenchmarkStop(b *testing.B) {
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// BenchmarkKeyToWire measures from a key's event in Chromium (its timeStamp) to the command on the serial wire that
-// says what the key means.
+// BenchmarkKeyToWire measures from a key's event in Chromium (its timeStamp) to the matching command on the serial
+// wire.
 func BenchmarkKeyToWire(b *testing.B) {
 	for _, with := range []struct {
 		name    string
@@ -54,7 +54,7 @@ func BenchmarkKeyToWire(b *testing.B) {
 	}
 }
 
-// keysToWire presses and releases a key some times, at moments that have nothing to do with the rhythm of the commands.
+// keysToWire presses and releases a key several times, at moments unrelated to the rhythm of the commands.
 func (r *ride) keysToWire(b *testing.B, times int) (took []float64) {
 	b.Helper()
 	harness.Eval[any](b, r.page, `(() => {
@@ -70,7 +70,7 @@ func (r *ride) keysToWire(b *testing.B, times int) (took []float64) {
 			byKey.rest(b, r.page)
 			wanted = func(m harness.Motion) bool { return !m.Moves() }
 		}
-		// What was said before the event stays so until it.
+		// The command before the event repeats until it.
 		arrived := r.wire.AwaitMotion(b, began, "the command", wanted)
 		event := harness.Eval[float64](b, r.page, "keys.at(-1)")
 		took = append(took, float64(arrived.At.UnixNano())/1e6-event)

@@ -7,7 +7,7 @@ import (
 	"github.com/waldo-robot/waldo/e2e/harness"
 )
 
-// startRover runs the rover that a newcomer gets, and opens its page.
+// startRover runs the rover that newcomers get, and opens its page.
 func startRover(t *testing.T) (*harness.Robot, *harness.Page) {
 	t.Helper()
 	robot := harness.StartRobot(t, harness.Options{Name: "rover", Drive: harness.RoverDrive, Devices: `front: {kind: camera, source: sim, fps: 30}
@@ -21,14 +21,14 @@ func startRover(t *testing.T) (*harness.Robot, *harness.Page) {
 	return robot, page
 }
 
-// hold holds a key until what the page shows of the motors is as wanted. It presses it again and again: a page that
-// stood still for a moment, as it may on a busy machine, lets all keys go.
+// hold holds a key until the page shows the wanted value of the motors. It presses the key repeatedly: a page that was
+// frozen for a moment, as happens on a busy machine, releases all keys.
 func hold(tb testing.TB, page *harness.Page, code, key, wanted string) {
 	tb.Helper()
 	holdUntil(tb, page, page, code, key, wanted)
 }
 
-// holdUntil is hold, but what is looked at is another page.
+// holdUntil is hold, but watches another page.
 func holdUntil(tb testing.TB, page, seen *harness.Page, code, key, wanted string) {
 	tb.Helper()
 	harness.Until(tb, code+" until "+wanted, func() error {
@@ -43,7 +43,7 @@ func holdUntil(tb testing.TB, page, seen *harness.Page, code, key, wanted string
 }
 
 // look defines window.look, which returns what the camera in front sees, in very few pixels, and window.differs, which
-// tells how much two looks differ.
+// returns how much two looks differ.
 const look = `(() => {
   const canvas = new OffscreenCanvas(32, 24);
   const context = canvas.getContext('2d', { willReadFrequently: true });
@@ -71,7 +71,7 @@ func TestNewcomerDrives(t *testing.T) {
 	page.Release(t, "KeyD")
 	page.Release(t, "KeyW")
 	awaitReading(t, page, "left", "v === 0")
-	awaitReading(t, page, "flags", "v === 0") // nothing turns, and the watchdog is content: neutral is commanded
+	awaitReading(t, page, "flags", "v === 0") // nothing turns, and the watchdog has its commands: neutral ones
 	page.Click(t, "#drive-button")
 	page.Until(t, "document.querySelector('#drive').dataset.drive === 'off' && "+
 		"document.querySelector('#drive').dataset.holder === ''")
@@ -98,7 +98,7 @@ func TestTouch(t *testing.T) {
 	awaitReading(t, page, "right", "v === 0")
 }
 
-// TestEStopOfThePage presses it with the mouse and with the space bar, while driving, and clears it.
+// TestEStopOfThePage presses the e-stop with the mouse and with the space bar, while driving, and clears it.
 func TestEStopOfThePage(t *testing.T) {
 	_, page := startRover(t)
 	presses := map[string]func(){
@@ -115,7 +115,7 @@ func TestEStopOfThePage(t *testing.T) {
 			awaitReading(t, page, "left", "v === 0")
 			page.Until(t, "document.querySelector('#drive').dataset.drive === 'off'")
 
-			page.Click(t, "#drive-button") // W is still held, and it is still latched
+			page.Click(t, "#drive-button") // W is still held, and the e-stop still latched
 			page.Until(t, "document.querySelector('#drive').dataset.drive === 'estopped'")
 			page.Click(t, "#estop-clear")
 			page.Click(t, "#estop-clear")
@@ -131,7 +131,8 @@ func TestEStopOfThePage(t *testing.T) {
 	}
 }
 
-// TestWhoDrives has two pages drive one robot: the second sees the first, and takes over when it says so twice.
+// TestWhoDrives opens two pages of one robot: the second sees that the first drives, and takes over after a second
+// click.
 func TestWhoDrives(t *testing.T) {
 	robot, one := startRover(t)
 	two := harness.StartBrowser(t).Open(t, robot.URL)
@@ -144,7 +145,7 @@ func TestWhoDrives(t *testing.T) {
 	two.Until(t, "document.querySelector('#drive-button').textContent === 'Take over'")
 	two.Click(t, "#drive-button")
 	if drives := harness.Eval[string](t, two, "waldo.drive.state"); drives != "off" {
-		t.Errorf("after one click it is %s", drives)
+		t.Errorf("after one click the second page is %s", drives)
 	}
 	two.Click(t, "#drive-button")
 	two.Until(t, "document.querySelector('#drive').dataset.drive === 'driving'")
@@ -154,8 +155,8 @@ func TestWhoDrives(t *testing.T) {
 		harness.Eval[string](t, two, "waldo.robot.holder"))
 }
 
-// TestFlood fills a topic from both sides as fast as it goes while somebody drives. Commands do not wait behind it
-// until they are too old.
+// TestFlood floods a topic from both sides at full speed while somebody drives. Commands must not wait behind the
+// flood until they expire.
 func TestFlood(t *testing.T) {
 	r := startRide(t, nil, "front: {kind: camera, source: test, width: 640, height: 480, fps: 30}")
 	other := r.browser.Open(t, r.url)
@@ -182,7 +183,7 @@ func TestFlood(t *testing.T) {
 	judged := harness.Metric(t, address, "waldo_control_commands_total", "")
 	expired := harness.Metric(t, address, "waldo_control_commands_total", `"expired"`)
 	if judged < 50 || expired > judged/2 {
-		t.Errorf("%.0f of %.0f commands came too late", expired, judged)
+		t.Errorf("%.0f of %.0f commands arrived too late", expired, judged)
 	}
-	t.Logf("%.0f of %.0f commands came too late while both pages heard 100 messages of 60 kB", expired, judged)
+	t.Logf("%.0f of %.0f commands arrived too late while both pages received 100 messages of 60 kB", expired, judged)
 }

@@ -12,11 +12,11 @@ import (
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
-// quiet is how long the motors have to get nothing but zero to count as standing; several times what any part of the
-// way may hold back.
+// quiet is how long the motors must receive only zeros to count as standing still: several times longer than any part
+// of the path may delay a command.
 const quiet = 700 * time.Millisecond
 
-// moves is a wish to wait for.
+// moves accepts any command that moves a motor.
 func moves(m harness.Motion) bool { return m.Moves() }
 
 // TestPythonDrives runs the example as its README says.
@@ -29,13 +29,13 @@ func TestPythonDrives(t *testing.T) {
 	begin := time.Now()
 	out := harness.Run(t, nil, python(t), args...)
 	if !strings.Contains(out, "sent 40 commands") {
-		t.Errorf("it printed %q", out)
+		t.Errorf("drive.py printed %q", out)
 	}
 	wanted := func(m harness.Motion) bool { return m.Left == 100 && m.Right == 90 }
 	first := wire.AwaitMotion(t, begin, "the motors get the command", wanted)
 	stopped := wire.AwaitStill(t, first.At, quiet)
 	if n := len(wire.Motions(first.At)); n < 39 {
-		t.Errorf("the motors got %d commands, want 39", n)
+		t.Errorf("the motors received %d commands, want 39", n)
 	}
 	if took := stopped.Sub(first.At); took < time.Second {
 		t.Errorf("they turned for %v, want 2 s", took)
@@ -51,11 +51,11 @@ func TestPythonDrives(t *testing.T) {
 	<-program.Done()
 	wire.MustStayStill(t, stopped)
 	if !strings.Contains(program.Output(), "too late") {
-		t.Errorf("it ended with:\n%s", program.Output())
+		t.Errorf("drive.py ended with:\n%s", program.Output())
 	}
 }
 
-// TestPadrover runs the example with a simulated pad, and kills its way through.
+// TestPadrover runs the example with a simulated pad, and kills one part after another.
 func TestPadrover(t *testing.T) {
 	script := harness.WriteFile(t, "pad.jsonl", `{"after": "0s", "events": [{"code": "ABS_Y", "value": 0}]}
 {"after": "300ms", "events": [{"code": "ABS_Y", "value": -32768}]}
@@ -73,7 +73,7 @@ func TestPadrover(t *testing.T) {
 	state := throughGRPC(t, motors.GRPCAddress)
 	start := func(t *testing.T) *harness.Process {
 		t.Helper()
-		harness.Until(t, "the lease of the one before has run out", func() error {
+		harness.Until(t, "the previous lease has expired", func() error {
 			if phase := find(state(t, getControl, `{}`).Answer, "phase", ""); phase != "CONTROL_PHASE_FREE" {
 				return errors.New(phase)
 			}
@@ -100,7 +100,7 @@ func TestPadrover(t *testing.T) {
 		harness.Run(t, []string{"WALDO_NATS=" + robot.NATS}, harness.Bin(t, "waldo"), "send", "motors", `{"left": 0, "right": 0}`, "--take")
 		<-p.Done()
 		if !strings.Contains(p.Output(), "lease") {
-			t.Errorf("it ended with:\n%s", p.Output())
+			t.Errorf("padrover ended with:\n%s", p.Output())
 		}
 		wire.AwaitStill(t, time.Now(), quiet)
 	})
@@ -112,7 +112,7 @@ func TestPadrover(t *testing.T) {
 	})
 }
 
-// TestExampleFiles has every program check its part of the files that people copy.
+// TestExampleFiles lets every program check its part of the files that people copy.
 func TestExampleFiles(t *testing.T) {
 	files, err := filepath.Glob("../cmd/waldo/examples/*.yaml")
 	if err != nil || len(files) == 0 {

@@ -12,7 +12,7 @@ import (
 	"github.com/waldo-robot/waldo/e2e/harness"
 )
 
-// ownPage is the page of the README: somebody else's, with modules of the gateway.
+// ownPage is the page from the README: a page of your own that imports the gateway's modules.
 const ownPage = `<!doctype html>
 <video id="front" muted playsinline></video>
 <script type="module">
@@ -23,19 +23,19 @@ const ownPage = `<!doctype html>
 </script>
 `
 
-// closeSite does not wait for what a browser holds open.
+// closeSite does not wait for connections that a browser holds open.
 func closeSite(site *httptest.Server) {
 	site.CloseClientConnections()
 	site.Close()
 }
 
-// openOwnPage opens a foreign page whose origin the gateway allows. The arguments are those of waldo.connect.
+// openOwnPage opens a page of another origin, which the gateway allows. The arguments are those of waldo.connect.
 func openOwnPage(t *testing.T, browser *harness.Browser, token, arguments string) (*harness.Robot, *harness.Page) {
 	t.Helper()
 	var html string
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
-		_, _ = w.Write([]byte(html)) // Chromium that left
+		_, _ = w.Write([]byte(html)) // fails only if Chromium has left
 	}))
 	t.Cleanup(func() { closeSite(site) })
 	gateway := fmt.Sprintf(", origins: [%q]", site.URL)
@@ -48,7 +48,7 @@ func openOwnPage(t *testing.T, browser *harness.Browser, token, arguments string
 	return robot, browser.Open(t, site.URL)
 }
 
-// TestYourOwnPage opens a page of another port, which is another origin, as the README has it.
+// TestYourOwnPage opens the README's page on another port, which is another origin.
 func TestYourOwnPage(t *testing.T) {
 	const token = "a-token-of-the-test"
 	browser := harness.StartBrowser(t)
@@ -71,7 +71,7 @@ func TestYourOwnPage(t *testing.T) {
 		page.Until(t, "robot.reconnects > 0 && video.picture.state === 'live'")
 	})
 	t.Run("with a token it does not have", func(t *testing.T) {
-		_, page := openOwnPage(t, browser, token, "") // it loads, though there is no picture
+		_, page := openOwnPage(t, browser, token, "") // it loads, but shows no picture
 		page.Until(t, "robot.refusal.includes('a token is needed')")
 		if at := harness.Eval[float64](t, page, "performance.now()"); at > 3000 {
 			t.Errorf("the page knows why there is no session after %.0f ms", at)
@@ -88,12 +88,12 @@ func TestYourOwnPage(t *testing.T) {
 		page := browser.Open(t, site.URL)
 		page.Until(t, "window.got")
 		if got := harness.Eval[string](t, page, "window.got"); got != "nothing" {
-			t.Errorf("it got %s", got)
+			t.Errorf("the page got %s", got)
 		}
 	})
 }
 
-// TestGRPCFromAnotherMachine calls a device over a network, as the README has it.
+// TestGRPCFromAnotherMachine calls a device over a network with the README's command.
 func TestGRPCFromAnotherMachine(t *testing.T) {
 	network := harness.StartNetwork(t)
 	robot := harness.StartRobot(t, harness.Options{Network: network, Devices: `front: {kind: camera, source: test, grpc: ":7101"}`})

@@ -9,7 +9,7 @@ import (
 	"github.com/waldo-robot/waldo/e2e/harness"
 )
 
-// decoded returns how many pictures of each video of the page were decoded. All of them must be VP8.
+// decoded returns the number of decoded pictures of each video on the page. All of them must be VP8.
 const decoded = `(async () => {
   const stats = [...(await peers.at(-1).getStats()).values()];
   const videos = stats.filter((s) => s.type === 'inbound-rtp' && s.kind === 'video');
@@ -40,13 +40,13 @@ func awaitPictures(t *testing.T, firefox *harness.Firefox, more int) {
 	})
 }
 
-// shows reports whether the camera in front has a picture that is live.
+// shows reports whether the picture of the camera in front is live.
 const shows = `(() => {
   const tile = document.querySelector('[data-device="front"][data-picture]');
   return tile?.dataset.picture === 'live' && tile.querySelector('video').videoWidth > 0;
 })()`
 
-// firefoxRobot runs the simulated rover, and opens its page in Debian's Firefox, which has no H.264.
+// firefoxRobot runs the simulated rover, and opens its page in Debian's Firefox, which lacks H.264.
 func firefoxRobot(t *testing.T, network *harness.Network) (*harness.Robot, *harness.Firefox) {
 	t.Helper()
 	robot := harness.StartRobot(t, harness.Options{Name: "rover", Drive: harness.RoverDrive, Network: network,
@@ -76,7 +76,7 @@ func firefoxDrives(t *testing.T, firefox *harness.Firefox) {
 		"document.querySelector('#drive').dataset.holder === ''")
 }
 
-// keepPicture writes what Firefox shows, for people, where the environment asks for it.
+// keepPicture saves a screenshot of Firefox for people to look at, if the environment asks for it.
 func keepPicture(t *testing.T, firefox *harness.Firefox) {
 	t.Helper()
 	if dir := os.Getenv("WALDO_SCREENSHOTS"); dir != "" {
@@ -84,8 +84,8 @@ func keepPicture(t *testing.T, firefox *harness.Firefox) {
 	}
 }
 
-// TestFirefox shows VP8 over WebRTC to a Firefox on another machine, and is driven by it. A camera that is killed is
-// back in the same connection.
+// TestFirefox streams VP8 over WebRTC to a Firefox on another machine, which drives the robot. A killed camera returns
+// on the same connection.
 func TestFirefox(t *testing.T) {
 	robot, firefox := firefoxRobot(t, harness.StartNetwork(t))
 	firefox.Until(t, shows)
@@ -113,7 +113,7 @@ func TestFirefox(t *testing.T) {
 func TestFirefoxOnTheRobot(t *testing.T) {
 	_, firefox := firefoxRobot(t, nil)
 	firefox.Until(t, shows)
-	// the latter where there is none
+	// the latter on a machine without one
 	firefox.Until(t, "/loopback|no network interface/.test(document.querySelector('#way').textContent)")
 	firefoxDrives(t, firefox)
 	keepPicture(t, firefox)

@@ -7,8 +7,8 @@ import (
 	"github.com/waldo-robot/waldo/e2e/harness"
 )
 
-// TestFirmwareStopsByItself drives real firmware from Chromium through all that is between, and kills the process that
-// commands the board: what is left is the watchdog of the firmware.
+// TestFirmwareStopsByItself drives real firmware from Chromium through the whole chain, and kills the process that
+// commands the board: only the watchdog of the firmware is left.
 func TestFirmwareStopsByItself(t *testing.T) {
 	board := harness.StartBoard(t)
 	address, web := harness.FreeAddress(t), harness.FreeAddress(t)
@@ -42,16 +42,16 @@ func TestFirmwareStopsByItself(t *testing.T) {
 
 		serial = startSerial()
 		r.page.Until(t, "['off', 'arming'].includes(waldo.drive.state) && waldo.robot.devices[0].state === 'ready'")
-		awaitReading(t, r.page, "flags", "v === 1") // it is heard again, and says that its watchdog holds the motors
+		awaitReading(t, r.page, "flags", "v === 1") // it reports again, and that its watchdog holds the motors
 		if turns := board.Turns(); slices.ContainsFunc(turns[before:],
 			func(t harness.Turn) bool { return t.Left != 0 || t.Right != 0 }) {
-			t.Fatalf("after it stopped, the motors got %v", turns[before:])
+			t.Fatalf("after the stop, the motors received %v", turns[before:])
 		}
 		r.page.Release(t, "KeyW")
 	}
 }
 
-// awaitReading waits until what the page shows of the motors is as wanted, told by a JavaScript expression of v.
+// awaitReading waits until the page shows the wanted reading of the motors; wanted is a JavaScript expression of v.
 func awaitReading(tb testing.TB, page *harness.Page, key, wanted string) {
 	tb.Helper()
 	page.Until(tb, "((v) => "+wanted+")(Number(document.querySelector('[data-device=motors][data-key=' + $1 + "+

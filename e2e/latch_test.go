@@ -16,11 +16,11 @@ import (
 	"github.com/waldo-robot/waldo/pkg/lease"
 )
 
-// driver is one who wants to go on at any price: he takes the lease again and again, says neutral first as he must, and
-// then full speed.
+// driver is a driver who wants to go on at any price: they take the lease again and again, send neutral first as they
+// must, and then full speed.
 type driver struct {
 	mu       sync.Mutex
-	refusals int // for the e-stop's sake
+	refusals int // because of the e-stop
 }
 
 // startDriver drives `motors` over the bus until the test ends.
@@ -79,7 +79,7 @@ func (d *driver) refused(report *controlv1.CommandReport) {
 	}
 }
 
-// awaitRefusals returns when the driver was refused some more times.
+// awaitRefusals waits until the driver has been refused several more times.
 func (d *driver) awaitRefusals(t *testing.T, n int) {
 	t.Helper()
 	count := func() int {
@@ -96,8 +96,8 @@ func (d *driver) awaitRefusals(t *testing.T, n int) {
 	})
 }
 
-// TestEStopLatches presses the e-stop before the eyes of a driver who does not give up, and takes down one part of the
-// robot after the other.
+// TestEStopLatches presses the e-stop against a driver who does not give up, and takes down one part of the robot
+// after another.
 func TestEStopLatches(t *testing.T) {
 	address, web, state := harness.FreeAddress(t), harness.FreeAddress(t), t.TempDir()
 	env := []string{"WALDO_NATS=nats://" + address, "WALDO_ROBOT=e2e", "XDG_STATE_HOME=" + state}

@@ -7,7 +7,7 @@ import (
 	"github.com/waldo-robot/waldo/e2e/harness"
 )
 
-// TestNobodyButTheLauncherLinksTheServer reads from the built programs which modules they are linked from.
+// TestNobodyButTheLauncherLinksTheServer reads from the built programs which modules they link.
 func TestNobodyButTheLauncherLinksTheServer(t *testing.T) {
 	for program, want := range map[string]bool{
 		"waldo": true, "waldo-audio": false, "waldo-camera": false, "waldo-gateway": false, "waldo-input": false,
@@ -18,7 +18,7 @@ func TestNobodyButTheLauncherLinksTheServer(t *testing.T) {
 				want)
 		}
 		if !links(t, program, "github.com/nats-io/nats.go") {
-			t.Errorf("%s links no NATS client: this test does not see what it looks for", program)
+			t.Errorf("%s links no NATS client: this test is blind", program)
 		}
 	}
 }

@@ -21,16 +21,16 @@ import (
 )
 
 const (
-	// visiting is how long crowds visit a camera by default, and leastVisits how often they do at least.
+	// visiting is how long crowds visit a camera by default, leastVisits the least number of visits.
 	visiting, leastVisits = 40 * time.Second, 3
-	// mayKeep is how much memory, in MiB, visitors may leave behind: more than the pictures of one reader need, and less
+	// mayKeep is how much memory, in MiB, visits may leave behind: more than the pictures of one reader need, and less
 	// than half of what one visit leaves without package video/malloc.
 	mayKeep = 12
 	// eachReads is how many pictures a visitor reads.
 	eachReads = 10
 )
 
-// crowds are visitors that come together. Their widths change from visit to visit.
+// crowds are groups of visitors. Their widths change from visit to visit.
 var crowds = [][]*mediav1.VideoFormat{
 	{{MediaType: "video/H264", FrameRateHz: 15}, {MediaType: "image/jpeg"},
 		{MediaType: "video/raw", PixelFormat: "I420"}},
@@ -40,12 +40,12 @@ var crowds = [][]*mediav1.VideoFormat{
 		{MediaType: "video/raw", PixelFormat: "NV12", FrameRateHz: 10}},
 }
 
-// widths are those that visitors ask for, in turn.
+// widths are the widths that visitors request, in turn.
 var widths = []int32{320, 1280, 640, 960, 424, 848, 1120}
 
-// TestMemoryStays has one reader watch a camera, while others come with formats of their own and go, and the machine is
-// busy from time to time. What a visit has needed is given back: the camera has about as much memory after many visits
-// as before the first. WALDO_MEMORY_TIME=8m makes it longer.
+// TestMemoryStays keeps one reader on a camera while others with different formats come and go, and the machine is
+// busy from time to time. The camera frees the memory of each visit: after many visits it uses about as much as before
+// the first. WALDO_MEMORY_TIME=8m makes the test longer.
 func TestMemoryStays(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{
 		Devices: "front: {kind: camera, source: test, width: 1280, height: 720, fps: 30}"})
@@ -66,9 +66,9 @@ func TestMemoryStays(t *testing.T) {
 		}
 		awaitMore(t, watched, 5)
 		var after float64
-		harness.Until(t, fmt.Sprintf("what visit %d has needed is given back", n+1), func() error {
+		harness.Until(t, fmt.Sprintf("the memory of visit %d is freed", n+1), func() error {
 			if after = inUse(t, camera); after > before+mayKeep {
-				return fmt.Errorf("%.1f MiB; it had %.1f MiB, and may have %d MiB more", after, before, mayKeep)
+				return fmt.Errorf("%.1f MiB; it began with %.1f MiB, and may keep %d MiB more", after, before, mayKeep)
 			}
 			return nil
 		})
@@ -90,8 +90,8 @@ func visitingTime(t *testing.T) time.Duration {
 	return long
 }
 
-// inUse is the memory that a device has allocated, in MiB: without Go's garbage, and without what Go has free and
-// returns to the system little by little.
+// inUse is the memory that a device uses, in MiB: without Go's garbage, and without the free memory that Go returns to
+// the system gradually.
 func inUse(t *testing.T, d harness.Device) float64 {
 	t.Helper()
 	profile, err := http.Get("http://" + d.MetricsAddress + "/debug/pprof/heap?gc=1")
@@ -105,11 +105,11 @@ func inUse(t *testing.T, d harness.Device) float64 {
 	return harness.Anonymous(t, d.PID) - (goHas("idle") - goHas("released"))
 }
 
-// awaitMore waits until so many more pictures have come.
+// awaitMore waits until that many more pictures have arrived.
 func awaitMore(t *testing.T, count *atomic.Int64, more int64) {
 	t.Helper()
 	want := count.Load() + more
-	harness.Until(t, fmt.Sprintf("%d more pictures come", more), func() error {
+	harness.Until(t, fmt.Sprintf("%d more pictures arrive", more), func() error {
 		if missing := want - count.Load(); missing > 0 {
 			return fmt.Errorf("%d are missing", missing)
 		}
@@ -117,7 +117,7 @@ func awaitMore(t *testing.T, count *atomic.Int64, more int64) {
 	})
 }
 
-// visit has a crowd read from a camera, and returns when it has gone.
+// visit lets a crowd read from a camera, and returns when it is gone.
 func visit(t *testing.T, d harness.Device, n, crowd int) {
 	t.Helper()
 	var all sync.WaitGroup
@@ -139,13 +139,13 @@ func visit(t *testing.T, d harness.Device, n, crowd int) {
 	})
 }
 
-// readPictures is a visitor, with a connection of its own.
+// readPictures is a visitor with its own connection.
 func readPictures(ctx context.Context, address string, format *mediav1.VideoFormat) error {
 	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return err
 	}
-	defer func() { _ = conn.Close() }() // only read
+	defer func() { _ = conn.Close() }() // read only
 	ctx, cancel := context.WithTimeout(ctx, 2*harness.Patience)
 	defer cancel()
 	camera := camerav1.NewCameraServiceClient(conn)
@@ -158,8 +158,8 @@ func readPictures(ctx context.Context, address string, format *mediav1.VideoForm
 	return err
 }
 
-// busyMachine starts two programs for each core. They use all the time they get between load and idle, and end with
-// the test, even if it crashes.
+// busyMachine starts two programs per core. They spin between load and idle, and end with the test, even if it
+// crashes.
 func busyMachine(t *testing.T) (load, idle func()) {
 	t.Helper()
 	spin := fmt.Sprintf("while kill -0 %d; do i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; done", os.Getpid())

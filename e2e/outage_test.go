@@ -17,7 +17,7 @@ import (
 	"github.com/waldo-robot/waldo/e2e/harness"
 )
 
-// TestBusCrash kills NATS under a running robot: gRPC streams never notice, the page has video again by itself.
+// TestBusCrash kills NATS under a running robot: gRPC streams never notice, and the page's video recovers by itself.
 func TestBusCrash(t *testing.T) {
 	address := harness.FreeAddress(t)
 	bus := harness.StartBus(t, address)
@@ -86,12 +86,12 @@ func watch(t *testing.T, address string) *atomic.Int64 {
 	t.Cleanup(func() {
 		cancel()
 		<-done
-		_ = conn.Close() // nothing is lost by it
+		_ = conn.Close() // an error would lose nothing
 	})
 	return &count
 }
 
-// TestGatewayCrash kills the gateway: the page says so, tells it from a camera that is away, and comes back by itself.
+// TestGatewayCrash kills the gateway: the page says so, does not blame the camera, and recovers by itself.
 func TestGatewayCrash(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{})
 	page := harness.StartBrowser(t).Open(t, robot.URL)
@@ -110,8 +110,8 @@ func TestGatewayCrash(t *testing.T) {
 	}
 }
 
-// TestGatewayStalls stops the gateway without closing anything, as a cut network does: only the page's own watch can
-// tell.
+// TestGatewayStalls freezes the gateway without closing anything, like a cut network: only the page's own watchdog can
+// notice.
 func TestGatewayStalls(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{})
 	page := harness.StartBrowser(t).Open(t, robot.URL)

@@ -13,14 +13,14 @@ import (
 	"github.com/waldo-robot/waldo/e2e/harness"
 )
 
-// own is the module path of the thermometer where it is somebody's own.
+// own is the module path of the thermometer outside this repository.
 const own = "example.org/thermometer"
 
 // required finds the version of pkg that this tree's modules require of each other.
 var required = regexp.MustCompile(`github\.com/waldo-robot/waldo/pkg (v\S+)`)
 
-// buildOutside copies the thermometer of examples/ out of this repository, makes a module of it, and builds that
-// against the published modules. It returns the folder of the program.
+// buildOutside copies the thermometer of examples/ out of this repository, makes it a module, and builds it against
+// the published modules. It returns the folder of the program.
 func buildOutside(t *testing.T) string {
 	t.Helper()
 	mod, err := os.ReadFile("../examples/go.mod")
@@ -33,7 +33,7 @@ func buildOutside(t *testing.T) string {
 	folder := t.TempDir()
 	copyModule(t, "../examples/thermometer", folder)
 	check(t, os.WriteFile(filepath.Join(folder, "go.mod"), fmt.Appendf(nil, "module %s\n\ngo 1.26\n", own), 0o600))
-	sums, err := os.ReadFile("../examples/go.sum") // of everything that is not ours
+	sums, err := os.ReadFile("../examples/go.sum") // of all third-party modules
 	check(t, err)
 	check(t, os.WriteFile(filepath.Join(folder, "go.sum"), sums, 0o600))
 	goCommand := func(args ...string) {
@@ -50,7 +50,7 @@ func buildOutside(t *testing.T) string {
 	return bin
 }
 
-// copyModule copies files, as those of another module.
+// copyModule copies files into another module.
 func copyModule(t *testing.T, from, to string) {
 	t.Helper()
 	check(t, filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
@@ -82,8 +82,8 @@ func check(t *testing.T, err error) {
 	}
 }
 
-// TestOutside: a device that was built outside this repository, against the published modules, is listed, watched,
-// called and plotted by the programs as they are, and goes on after a restart.
+// TestOutside: the unchanged programs list, watch, call, and plot a device that was built outside this repository
+// against the published modules, and do so again after its restart.
 func TestOutside(t *testing.T) {
 	t.Setenv("PATH", buildOutside(t)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	sensor := harness.WriteFile(t, "temp", "21500\n")
@@ -127,7 +127,7 @@ func TestOutside(t *testing.T) {
 		t.Errorf("refused: %s", refused)
 	}
 
-	// A new life is watched and called as before.
+	// After a restart it is watched and called as before.
 	harness.Crash(t, robot.Device(t, "shade").PID)
 	check(t, os.WriteFile(sensor, []byte("24000\n"), 0o600))
 	page.Until(t, shown, "24.000")

@@ -8,11 +8,11 @@ import (
 	"github.com/waldo-robot/waldo/e2e/harness"
 )
 
-// Players that are not ours, each with numbers of its own for H.264 and the header extensions.
+// Third-party players, each with its own payload types and header extension numbers.
 
 const cameraAlone = "front: {kind: camera, source: test, width: 640, height: 480, fps: 30}"
 
-// saw parses what a player printed last.
+// saw parses the last line that a player printed.
 func saw[T any](t *testing.T, output string) (v T) {
 	t.Helper()
 	lines := strings.Split(strings.TrimSpace(output), "\n")
@@ -26,7 +26,7 @@ func saw[T any](t *testing.T, output string) (v T) {
 func TestAiortc(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{Devices: cameraAlone})
 	robot.Device(t, "front")
-	// One begins with the camera, one in the middle; one takes VP8 alone.
+	// One starts with the camera, one joins later; one takes only VP8.
 	for who, codec := range map[string]string{"first": "H264/90000", "second": "H264/90000", "third": "VP8/90000"} {
 		arguments := []string{"testdata/whep_aiortc.py", robot.URL + "/whep/front", "180"}
 		if codec == "VP8/90000" {
@@ -38,7 +38,7 @@ func TestAiortc(t *testing.T) {
 			Answer         string
 		}](t, harness.Run(t, nil, python(t), arguments...))
 		if seen.Pictures != 180 || seen.Flat != 0 || len(seen.Sizes) != 1 || seen.Sizes[0] != [2]int{640, 480} {
-			t.Errorf("the %s player saw %+v, want 180 pictures of 640x480 with something on each", who, seen)
+			t.Errorf("the %s player saw %+v, want 180 pictures of 640x480, none of them blank", who, seen)
 		}
 		if !strings.Contains(seen.Answer, " "+codec) {
 			t.Errorf("the %s player was answered with\n%s", who, seen.Answer)
@@ -46,8 +46,8 @@ func TestAiortc(t *testing.T) {
 	}
 }
 
-// TestGStreamer plays with webrtcbin. Its usual caps name no packetization mode, and it offers a single section without
-// a bundle.
+// TestGStreamer plays with webrtcbin. Its usual caps name no packetization mode, and it offers a single section
+// without a bundle.
 func TestGStreamer(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{Devices: cameraAlone})
 	robot.Device(t, "front")
@@ -72,8 +72,8 @@ func TestGStreamer(t *testing.T) {
 	}
 }
 
-// plays is a WHEP player in a page. $1 is what the codecs that it offers have in their names and parameters, $2 the
-// header extensions that it does not offer.
+// plays is a WHEP player in a page. $1 lists what the names and parameters of its codecs must contain, $2 the header
+// extensions that it does not offer.
 const plays = `(async () => {
   const pc = new RTCPeerConnection();
   const transceiver = pc.addTransceiver('video', { direction: 'recvonly' });
@@ -108,7 +108,7 @@ const plays = `(async () => {
 type played struct {
 	Codec   string
 	Decoded int
-	DelayMs float64 // a picture's time in the jitter buffer, on average
+	DelayMs float64 // mean time of a picture in the jitter buffer
 }
 
 // TestChromiumWithOneCodec plays with each codec that a browser may be limited to.
@@ -131,8 +131,8 @@ func TestChromiumWithOneCodec(t *testing.T) {
 	}
 }
 
-// TestPlayoutDelayCounts compares what Chromium itself reports about its jitter buffer, for players that run side by
-// side and offer the header extension playout-delay or not.
+// TestPlayoutDelayCounts compares what Chromium itself reports about its jitter buffer, for two players side by side,
+// with and without the header extension playout-delay.
 func TestPlayoutDelayCounts(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{Devices: cameraAlone})
 	robot.Device(t, "front")
@@ -146,7 +146,7 @@ func TestPlayoutDelayCounts(t *testing.T) {
 	}
 }
 
-// TestAgeIsShown: the page knows how old each picture is, because the packets carry when it was captured.
+// TestAgeIsShown: the page knows how old each picture is, because the packets carry its capture time.
 func TestAgeIsShown(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{Devices: cameraAlone})
 	page := harness.StartBrowser(t).Open(t, robot.URL)

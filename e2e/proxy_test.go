@@ -24,7 +24,7 @@ func startProxy(t *testing.T, token string) string {
 	return harness.StartNginx(t, robot, string(config))
 }
 
-// withSession opens a WHEP session with a token in its address and nothing else, adds to it and ends it.
+// withSession opens a WHEP session with only a token in its URL, patches it, and ends it.
 const withSession = `(async () => {
   const pc = new RTCPeerConnection();
   pc.addTransceiver('video', { direction: 'recvonly' });
@@ -39,7 +39,7 @@ const withSession = `(async () => {
   return [opened.status, patched.status, ended.status, again.status].join(' ') + ' ' + session.pathname.split('/').slice(0, -1).join('/');
 })()`
 
-// TestBehindNginx uses the whole page through proxies that take a prefix off.
+// TestBehindNginx uses the whole page through proxies that strip a prefix.
 func TestBehindNginx(t *testing.T) {
 	browser := harness.StartBrowser(t)
 	for _, token := range []string{"", "a-token-of-the-test"} {
@@ -56,7 +56,7 @@ func TestBehindNginx(t *testing.T) {
 					t.Errorf("the page is at %s", at)
 				}
 				if shown := harness.Eval[bool](t, page, "!document.getElementById('trouble').hidden"); shown {
-					t.Error("the page tells of trouble")
+					t.Error("the page reports trouble")
 				}
 				if status := harness.Eval[int](t, page, "fetch('snapshot/front.jpg').then((r) => r.status)"); status != 200 {
 					t.Errorf("a snapshot: %d", status)
@@ -70,7 +70,7 @@ func TestBehindNginx(t *testing.T) {
 		if token == "" {
 			continue
 		}
-		// The sessions of the folders are for them alone.
+		// A folder's session is valid only there.
 		if status := harness.Eval[int](t, browser.Open(t, proxy+"/plain/?token=guess"),
 			"fetch('../policy/').then((r) => r.status)"); status != 401 {
 			t.Errorf("another folder without a session: %d", status)
@@ -78,21 +78,22 @@ func TestBehindNginx(t *testing.T) {
 	}
 }
 
-// told waits until the page shows what is wrong, and returns the text and how long after its load that was, in ms.
+// told waits until the page reports what is wrong, and returns the text and the time since its load, in ms.
 const told = `new Promise((resolve) => {
   const loaded = performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd;
   const look = () => {
     const trouble = document.getElementById('trouble');
     const after = performance.now() - loaded;
     const visible = getComputedStyle(trouble).visibility === 'visible' && !trouble.hidden;
-    // Without style the words that stand there from the beginning are seen until there are better ones.
+    // Without styles, the initial text is visible until a better one replaces it.
     if (!visible || (!trouble.dataset.said && after < 2200)) return setTimeout(look, 20);
     resolve({ text: trouble.innerText, after });
   };
   look();
 })`
 
-// TestPageSaysWhy has proxies that keep something from the page. It has to say what, without the modules if need be.
+// TestPageSaysWhy runs proxies that block parts of the page. The page has to say which, without the modules if need
+// be.
 func TestPageSaysWhy(t *testing.T) {
 	proxy := startProxy(t, "")
 	browser := harness.StartBrowser(t)

@@ -22,15 +22,15 @@ import (
 )
 
 const (
-	// old is an age that no reader should see while it reads, however busy the machine is. A stream that is not bounded
-	// gets there: 40 readings of 0.2 s take 8 s.
+	// old is an age that no reader should see while it reads, however busy the machine is. An unbounded stream would
+	// reach it: 40 readings of 0.2 s take 8 s.
 	old = 2500 * time.Millisecond
-	// frozen is how long a reader stands still, and maxOld how many messages it may have been sent before that was
+	// frozen is how long a reader pauses, and maxOld how many messages it may have been sent before the pause was
 	// noticed.
 	frozen, maxOld = 6 * time.Second, 20
 )
 
-// readerArguments makes this program a reader, in a process of its own: address, stream and how long it takes for each
+// readerArguments turns this program into a reader in its own process: address, stream, and how long it takes for each
 // message.
 const readerArguments = "WALDO_E2E_READER"
 
@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// readStream reads a stream as a program in Go does, and prints how old each message is and how many were lost.
+// readStream reads a stream as a Go program does, and prints the age of each message and how many were lost.
 func readStream(address, stream, each string) error {
 	pause, err := strconv.ParseFloat(each, 64)
 	if err != nil {
@@ -65,7 +65,7 @@ func readStream(address, stream, each string) error {
 	return err
 }
 
-// openStream returns a function that reads the time of the next message, and how many were lost so far.
+// openStream returns a function that reads the next message and returns its time, and how many were lost so far.
 func openStream(conn *grpc.ClientConn, stream string) (next func() (*timestamppb.Timestamp, int64, error), err error) {
 	ctx := context.Background()
 	switch stream {
@@ -136,7 +136,7 @@ func worst(all []reading) (age time.Duration, tooOld int, dropped int64) {
 	return age, tooOld, dropped
 }
 
-// TestNobodyReadsOldData has programs in three languages read too slowly, and stand still for a while.
+// TestNobodyReadsOldData runs readers in three languages that read too slowly, and that pause for a while.
 func TestNobodyReadsOldData(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{Devices: `front: {kind: camera, source: test, width: 640, height: 480, fps: 30}
 		motors: {kind: serial, port: sim, read: "<IhhiihHB", startByte: 0x5A, checksum: crc8}
@@ -166,7 +166,7 @@ func TestNobodyReadsOldData(t *testing.T) {
 				age, _, dropped := worst(await(t, p, 40))
 				t.Logf("at most %v old, %d lost", age, dropped)
 				if age > old || dropped == 0 {
-					t.Errorf("a reader of 5 a second got what was %v old, and was told of %d losses", age, dropped)
+					t.Errorf("a reader of 5 a second got messages %v old, with %d reported lost", age, dropped)
 				}
 			})
 			t.Run(language+"/"+stream+"/stops", func(t *testing.T) {
@@ -180,7 +180,7 @@ func TestNobodyReadsOldData(t *testing.T) {
 				_, tooOld, dropped := worst(after)
 				t.Logf("%d old ones, then %v old, %d lost", tooOld, after[len(after)-1].age, dropped)
 				if last := after[len(after)-1]; tooOld > maxOld || last.age > old || dropped == 0 {
-					t.Errorf("a reader that stood still for %v got %d old messages, was then %v behind, and was told of %d losses",
+					t.Errorf("a reader that paused for %v got %d old messages, was then %v behind, with %d reported lost",
 						frozen, tooOld, last.age, dropped)
 				}
 			})

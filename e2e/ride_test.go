@@ -13,21 +13,21 @@ import (
 	"github.com/waldo-robot/waldo/pkg/lease"
 )
 
-// ride is a robot with its motors at a wire, and a page that drives it.
+// ride is a robot with its motors on a wire, and a page that drives it.
 type ride struct {
-	tb      testing.TB // what it lasts as long as
+	tb      testing.TB // the ride ends with it
 	wire    *harness.Wire
-	network *harness.Network // nil is loopback, with a bus of its own; else the bus is embedded
+	network *harness.Network // nil is loopback with a separate bus; otherwise the bus is embedded
 	busAt   string
 	bus     *harness.Process
 	robot   *harness.Robot
 	url     string
 	browser *harness.Browser
 	page    *harness.Page
-	began   time.Time // when full speed was first on the wire, in the present drive
+	began   time.Time // when full speed was first on the wire, in the current drive
 }
 
-// startRide starts it all, with more devices if there are some, each as YAML. Nobody drives yet.
+// startRide starts everything, with further devices given as YAML. Nobody drives yet.
 func startRide(tb testing.TB, network *harness.Network, more ...string) *ride {
 	tb.Helper()
 	r := &ride{tb: tb, wire: harness.StartWire(tb), network: network}
@@ -49,7 +49,7 @@ func startRide(tb testing.TB, network *harness.Network, more ...string) *ride {
 	return r
 }
 
-// open opens the page in a new tab, and gives it a gamepad.
+// open opens the page in a new tab with a gamepad.
 func (r *ride) open() {
 	r.tb.Helper()
 	r.page = r.browser.Open(r.tb, r.url)
@@ -57,22 +57,22 @@ func (r *ride) open() {
 	r.page.FakeGamepad(r.tb)
 }
 
-// awaitPage waits until a page runs. Chromium gives requests up when links of the machine come and go, such as a
-// Network's; then it is loaded again.
+// awaitPage waits until a page runs. Chromium aborts requests when the machine's links come and go, such as a
+// Network's; then the page is loaded again.
 func awaitPage(tb testing.TB, page *harness.Page) {
 	tb.Helper()
 	harness.Until(tb, "the page runs", func() error {
 		runs, err := harness.TryEval[bool](page, "Boolean(window.waldo) || document.readyState === 'complete' && "+
 			"(location.reload(), false)")
 		if err == nil && !runs {
-			err = errors.New("it was loaded again")
+			err = errors.New("the page was loaded again")
 		}
 		return err
 	})
 }
 
-// begin has the page drive, by its button if it does not yet, with all at rest. A page that stood still may find only
-// now that its last drive is over, and the lease of one who was killed runs out by itself.
+// begin makes the page drive, with everything at rest; it clicks the button if needed. A page that was frozen may
+// notice only now that its last drive is over, and the lease of a killed driver has to expire.
 func (r *ride) begin(tb testing.TB) {
 	tb.Helper()
 	const ready = "waldo.robot.state === 'live' && document.querySelector('#drive-button').textContent === 'Drive'"
@@ -84,22 +84,22 @@ func (r *ride) begin(tb testing.TB) {
 		if state == "off" && harness.Eval[bool](tb, r.page, ready) {
 			r.page.Click(tb, "#drive-button")
 		}
-		return fmt.Errorf("it is %s: %s", state, why)
+		return fmt.Errorf("the drive is %s: %s", state, why)
 	})
 }
 
-// state is how far driving is, and why no further.
+// state is the state of the drive, and why it is not driving.
 func (r *ride) state(tb testing.TB) (state, why string) {
 	tb.Helper()
 	both := harness.Eval[[2]string](tb, r.page, "[waldo.drive.state, waldo.drive.why]")
 	return both[0], both[1]
 }
 
-// full is the wish of who holds W, or pushes the stick of the pad all the way.
+// full is the command of a driver who holds W, or pushes the pad's stick all the way.
 func full(m harness.Motion) bool { return m.Left == 200 && m.Right == 200 }
 
-// goFull goes full speed for a moment. Whoever stood still before may find only now that driving is over, and begins
-// again.
+// goFull goes full speed for a moment. A page that was frozen before may notice only now that driving is over, and
+// begins again.
 func (r *ride) goFull(tb testing.TB, h hands) {
 	tb.Helper()
 	h.rest(tb, r.page)
@@ -110,7 +110,7 @@ func (r *ride) goFull(tb testing.TB, h hands) {
 			h.rest(tb, r.page)
 			r.begin(tb)
 		}
-		h.push(tb, r.page) // again and again: a page that stood still for a moment lets all keys go
+		h.push(tb, r.page) // repeatedly: a page that was frozen for a moment releases all keys
 		motions := r.wire.Motions(began)
 		if n := len(motions); n < 4 || !full(motions[n-4]) || !full(motions[n-1]) {
 			return fmt.Errorf("on the wire: %v", motions)
@@ -136,23 +136,23 @@ var (
 	}
 )
 
-// plug plugs the gamepad in, if it is not yet, and returns when the page has seen it at rest.
+// plug plugs the gamepad in if necessary, and returns when the page has seen it at rest.
 func (r *ride) plug(tb testing.TB) {
 	tb.Helper()
 	harness.Eval[any](tb, r.page, "testPad.plug()")
 	r.page.Until(tb, "document.querySelector('#drive-pad').textContent.includes('pad of the test')")
 }
 
-// ending is a way in which driving ends although the driver has not let go.
+// ending is a way in which driving ends although the driver has not released the controls.
 type ending struct {
 	name    string
 	hands   hands
 	network bool
-	// end does it, and returns when it began to, and what makes it good again.
+	// end makes it happen, and returns when it started, and how to undo it.
 	end func(testing.TB, *ride) (began time.Time, mend func())
 }
 
-// endings are all of which the robot has to stop by itself.
+// endings are all events on which the robot has to stop by itself.
 var endings = []ending{
 	{name: "tab closed", end: func(tb testing.TB, r *ride) (time.Time, func()) {
 		began := time.Now()
@@ -226,12 +226,12 @@ var endings = []ending{
 	}},
 }
 
-// outlast is how long an ending lasts: longer than the lease of the driver, 1 s. After less, as after a gap in the
-// radio, one who still holds the key drives on by it, with commands that are new.
+// outlast is how long an ending lasts: longer than the lease of the driver, 1 s. After a shorter one, such as a radio
+// gap, a driver who still holds the key keeps driving, with fresh commands.
 const outlast = 1200 * time.Millisecond
 
-// stop ends the drive and returns how long the wire went on moving. When all is good again, with the driver's hand
-// still where it was, nothing moves.
+// stop ends the drive and returns how long the wire kept moving. After the recovery nothing moves, although the driver
+// still holds the controls.
 func (r *ride) stop(tb testing.TB, e ending) time.Duration {
 	tb.Helper()
 	if e.hands.push == nil {
@@ -243,7 +243,7 @@ func (r *ride) stop(tb testing.TB, e ending) time.Duration {
 	began, mend := e.end(tb, r)
 	stopped := r.wire.AwaitStill(tb, began, outlast)
 	if stopped.Before(began) {
-		tb.Fatalf("it stood still %v before it was to stop", began.Sub(stopped))
+		tb.Fatalf("the motors stood still %v before the end", began.Sub(stopped))
 	}
 	mend()
 	r.page.Until(tb, `waldo.robot.state === 'live' && (['off', 'arming'].includes(waldo.drive.state)
@@ -253,7 +253,7 @@ func (r *ride) stop(tb testing.TB, e ending) time.Duration {
 	return stopped.Sub(began)
 }
 
-// TestStops ends driving in all ways there are, one after the other on the same robot.
+// TestStops ends driving in every way, one after another, on the same robot.
 func TestStops(t *testing.T) {
 	near := startRide(t, nil)
 	for _, e := range endings {

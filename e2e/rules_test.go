@@ -10,11 +10,11 @@ import (
 	"github.com/waldo-robot/waldo/e2e/harness"
 )
 
-// step is something a driver does, and what has to come of it.
+// step is something a driver does, and the expected result.
 type step struct {
 	what string
-	// method and request of the call; %[1]s in the request stands for the lease, %[2]s for the clock heard last, %[3]s for
-	// the e-stop.
+	// method and request of the call; %[1]s in the request stands for the lease, %[2]s for the last clock received,
+	// %[3]s for the e-stop.
 	method, request string
 	code, reason    string
 	// message is part of the error's text.
@@ -42,17 +42,17 @@ func command(sequence int, message string) string {
 	return fmt.Sprintf(`{"json": "%s", "control": {"leaseEpoch": "%%[1]s", "sequence": "%d", "heard": "%%[2]s", "life": "1s"}}`, message, sequence)
 }
 
-// foreign is one under a lease that nobody has.
+// foreign is a command under a lease that nobody holds.
 func foreign(epoch string) string { return strings.Replace(command(1, slow), "%[1]s", epoch, 1) }
 
-// at names a clock of its own.
+// at sets the clock of a command.
 func at(clock, request string) string { return strings.Replace(request, "%[2]s", clock, 1) }
 
 var rules = []step{
 	{"a command without a lease", writeMessage, `{"json": "` + slow + `"}`, "FAILED_PRECONDITION", "NO_LEASE", "acquire it"},
 	{"a command with an invented lease", writeMessage, foreign("123456789"), "FAILED_PRECONDITION", "NO_LEASE",
 		"acquire it"},
-	{"a lease for nobody", acquire, `{}`, "INVALID_ARGUMENT", "", "holder"},
+	{"a lease without a holder", acquire, `{}`, "INVALID_ARGUMENT", "", "holder"},
 	{"a lease", acquire, `{"holder": "driver"}`, "", "", ""},
 	{"a second lease", acquire, `{"holder": "another"}`, "FAILED_PRECONDITION", "", "driver"},
 	{"a command that moves first", writeMessage, command(1, slow), "FAILED_PRECONDITION", "NOT_NEUTRAL", "neutral"},
@@ -67,7 +67,7 @@ var rules = []step{
 	{"a missing key", writeMessage, command(4, `{\"left\":1}`), "INVALID_ARGUMENT", "", "right"},
 	{"a value out of range", writeMessage, command(4, `{\"left\":40000,\"right\":1}`), "INVALID_ARGUMENT", "", "left"},
 	{"a value of a wrong type", writeMessage, command(4, `{\"left\":\"fast\",\"right\":1}`), "INVALID_ARGUMENT", "", "left"},
-	{"no JSON", writeMessage, command(4, `{\"left\":`), "INVALID_ARGUMENT", "", "json"},
+	{"invalid JSON", writeMessage, command(4, `{\"left\":`), "INVALID_ARGUMENT", "", "json"},
 	{"still in time after all that", keepAlive, `{"leaseEpoch": "%[1]s"}`, "", "", ""},
 	{"an e-stop", eStop, `{"by": "driver", "reason": "test"}`, "", "", ""},
 	{"a neutral command while it is latched", writeMessage, command(5, stand), "FAILED_PRECONDITION", "E_STOPPED",
@@ -83,8 +83,8 @@ var rules = []step{
 	{"a sign of life after it", keepAlive, `{"leaseEpoch": "%[1]s"}`, "FAILED_PRECONDITION", "", "lease_epoch"},
 }
 
-// TestSameRulesForAll has every kind of client do the same things, right ones and wrong ones: all get the same answers,
-// to the letter.
+// TestSameRulesForAll makes every kind of client take the same steps, right ones and wrong ones: all get the same
+// answers, to the letter.
 func TestSameRulesForAll(t *testing.T) {
 	wire := harness.StartWire(t)
 	robot := harness.StartRobot(t, harness.Options{Devices: wire.Device(), Drive: harness.RoverDrive})
@@ -121,12 +121,12 @@ func TestSameRulesForAll(t *testing.T) {
 	}
 }
 
-// play does all the steps and returns the errors.
+// play takes all the steps and returns the errors.
 func play(t *testing.T, call caller) (outcomes []outcome) {
 	t.Helper()
 	var lease, clock, stop string
 	for _, s := range rules {
-		if s.method == writeMessage { // what was heard is as new as can be
+		if s.method == writeMessage { // use the newest clock
 			clock = find(call(t, getControl, `{}`).Answer, "clock", clock)
 		}
 		request := s.request
@@ -146,8 +146,8 @@ func play(t *testing.T, call caller) (outcomes []outcome) {
 	return outcomes
 }
 
-// find returns a value of an answer by its key, from the message `lease` or the one nearest to the top; before if there
-// is none.
+// find returns a value of an answer by its key, from the message `lease` or the one nearest to the top; before without
+// one.
 func find(answer map[string]any, key, before string) string {
 	for _, inner := range []string{"lease", "state", "report", "eStop"} {
 		if m, ok := answer[inner].(map[string]any); ok {

@@ -13,12 +13,12 @@ const (
 	encoded  = "waldo_camera_encoded_total"
 )
 
-// TestViewersShareOneEncode is the third promise: work is done once, and not at all when nobody looks.
+// TestViewersShareOneEncode is the third promise: work is done once, and not at all without viewers.
 func TestViewersShareOneEncode(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{})
 	metrics := robot.Device(t, "front").MetricsAddress
 	if n := harness.Metric(t, metrics, captured, ""); n != 0 {
-		t.Errorf("%v frames captured before anybody looked", n)
+		t.Errorf("%v frames captured before anybody watched", n)
 	}
 	browser := harness.StartBrowser(t)
 	var pages []*harness.Page
@@ -33,14 +33,14 @@ func TestViewersShareOneEncode(t *testing.T) {
 	}
 	capturedNow, encodedNow := harness.Metric(t, metrics, captured, "")-capturedBefore, harness.Metric(t, metrics,
 		encoded, "")-encodedBefore
-	// The two are read one after the other: a frame or two may lie between.
+	// The two are read one after the other: a frame or two may come in between.
 	if ratio := encodedNow / capturedNow; ratio < 0.9 || ratio > 1.1 {
 		t.Errorf("%v encodes of %v frames for 3 viewers; want one each", encodedNow, capturedNow)
 	}
 	for _, page := range pages {
 		page.Close()
 	}
-	harness.Until(t, "nothing is captured with nobody looking", func() error {
+	harness.Until(t, "nothing is captured without viewers", func() error {
 		before := harness.Metric(t, metrics, captured, "")
 		watchClock(t, robot)
 		if after := harness.Metric(t, metrics, captured, ""); after != before {
@@ -50,8 +50,8 @@ func TestViewersShareOneEncode(t *testing.T) {
 	})
 }
 
-// TestStreamsAreEncodedOnceEach has WebRTC viewers that offer one codec each: first one of H.264, then two of H.264 and
-// one of VP8 at once. The camera encodes each stream that somebody watches once per captured picture.
+// TestStreamsAreEncodedOnceEach connects WebRTC viewers that offer one codec each: first one of H.264, then two of
+// H.264 and one of VP8 at once. The camera encodes each watched stream once per captured picture.
 func TestStreamsAreEncodedOnceEach(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{Devices: cameraAlone})
 	metrics := robot.Device(t, "front").MetricsAddress
@@ -74,8 +74,8 @@ func TestStreamsAreEncodedOnceEach(t *testing.T) {
 	}
 }
 
-// watchClock lets the device say three times that it lives, which takes more than a second: time enough for frames, if
-// there were any.
+// watchClock waits for three heartbeats of the device, which take more than a second: enough time for frames, if there
+// were any.
 func watchClock(t *testing.T, robot *harness.Robot) {
 	t.Helper()
 	for range 4 {

@@ -14,19 +14,19 @@ import (
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 )
 
-// oneOfEach is a device of each kind, none of which needs hardware.
+// oneOfEach is a device of each kind; none needs hardware.
 const oneOfEach = `front: {kind: camera, source: sim}
 ` + boardSim + `
 voice: {kind: audio, source: tone}
 pad: {kind: input, source: sim}`
 
-// kindOf tells which program runs a device of oneOfEach.
+// kindOf maps a device of oneOfEach to its program.
 var kindOf = map[string]string{"front": "camera", "motors": "serial", "voice": "audio", "pad": "input"}
 
-// BenchmarkWeight measures how large the program of each kind is, how much memory an idle device has a minute after its
-// start, in MiB (resident: what is mapped; own: without pages of files, which processes share), and how long a device
-// takes from exec to READY, as well as the processor time it needs for that. With WALDO_BASE_BIN another build takes
-// its turn with it, and ratios of the medians are reported.
+// BenchmarkWeight measures the size of each kind's program, the memory of an idle device a minute after its start, in
+// MiB (resident: all mapped pages in RAM; own: without pages of files, which processes share), and the time from exec
+// to READY with the processor time it takes. With WALDO_BASE_BIN, another build takes turns with it, and the benchmark
+// reports ratios of the medians.
 func BenchmarkWeight(b *testing.B) {
 	const idle, starts = time.Minute, 21
 	weights := map[string]*costs{}
@@ -38,7 +38,7 @@ func BenchmarkWeight(b *testing.B) {
 	for device := range kindOf {
 		for i := range starts {
 			all := builds()
-			if i%2 == 1 { // neither is always the first
+			if i%2 == 1 { // they take turns at going first
 				slices.Reverse(all)
 			}
 			for _, one := range all {
@@ -97,7 +97,7 @@ func (c *costs) weigh(b *testing.B) {
 	}
 }
 
-// memory adds what the devices have in memory.
+// memory adds the memory of the devices.
 func (c *costs) memory(b *testing.B) {
 	b.Helper()
 	for device, kind := range kindOf {
@@ -107,7 +107,7 @@ func (c *costs) memory(b *testing.B) {
 	}
 }
 
-// start adds how long a device takes until it is READY.
+// start adds the time a device takes until it is READY.
 func (c *costs) start(b *testing.B, device, url, file string) {
 	b.Helper()
 	kind := kindOf[device]

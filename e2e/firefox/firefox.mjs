@@ -1,5 +1,5 @@
-// Lets a test use Firefox: firefox.mjs PROGRAM. Each line on the standard input is a JSON object with one operation, each on the standard
-// output the answer: {"value": …} or {"error": "…"}. It ends with its input.
+// Lets a test use Firefox: firefox.mjs PROGRAM. Each line on standard input is a JSON object with one operation, each
+// line on standard output its answer: {"value": …} or {"error": "…"}. The program ends with its input.
 import readline from 'node:readline';
 import puppeteer from 'puppeteer-core';
 
@@ -7,13 +7,13 @@ const browser = await puppeteer.launch({
   browser: 'firefox',
   executablePath: process.argv[2],
   extraPrefsFirefox: {
-    'media.gmp-manager.updateEnabled': false, // no H.264 by a plugin that is downloaded
+    'media.gmp-manager.updateEnabled': false, // do not download a plugin for H.264
     'media.autoplay.default': 0,
   },
 });
 const page = await browser.newPage();
 await page.setViewport({ width: 1280, height: 800 });
-// Remembers each RTCPeerConnection in the order in which they were made.
+// Records each RTCPeerConnection in the order of creation.
 await page.evaluateOnNewDocument(() => {
   const peers = (window.peers = []);
   window.RTCPeerConnection = class extends RTCPeerConnection {

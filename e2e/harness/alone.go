@@ -7,11 +7,11 @@ import (
 	"testing"
 )
 
-// aloneMark tells a test that it runs in the process that Alone has started.
+// aloneMark tells a test that it runs in the process started by Alone.
 const aloneMark = "WALDO_TEST_ALONE"
 
-// Alone runs the rest of the test on a machine without any network interface but loopback: in a process of its own,
-// with an empty network namespace. It returns true in there. It needs root; without, the test is skipped, loudly.
+// Alone runs the rest of the test as if on a machine whose only network interface is loopback: in another process,
+// with an empty network namespace. It returns true in there. It needs root; without root it skips the test, loudly.
 func Alone(tb testing.TB) bool {
 	tb.Helper()
 	if os.Getenv(aloneMark) == tb.Name() {
@@ -19,7 +19,7 @@ func Alone(tb testing.TB) bool {
 		return true
 	}
 	if os.Geteuid() != 0 {
-		tb.Skip("NOT RUN: network namespaces need root. Nothing has shown what happens without a network")
+		tb.Skip("NOT RUN: network namespaces need root. The behavior without a network is not tested")
 	}
 	again := exec.Command(os.Args[0], "-test.run=^"+tb.Name()+"$", "-test.v")
 	again.Env = append(os.Environ(), aloneMark+"="+tb.Name())

@@ -11,19 +11,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Board is a simulated Arduino Uno that runs the firmware of the rover. What its motors get is noted with the time.
+// Board is a simulated Arduino Uno that runs the firmware of the rover. It records its motors' values with the time.
 type Board struct {
 	*Process
-	Port string // where its serial line is
+	Port string // path of its serial line
 }
 
-// Turn is what the motors get from a moment on.
+// Turn is the values of the motors from a moment on.
 type Turn struct {
 	At          time.Duration // on the clock of [Monotonic]
 	Left, Right int
 }
 
-// StartBoard switches a board on. It runs until the test ends.
+// StartBoard powers a board on. It runs until the test ends.
 func StartBoard(tb testing.TB) *Board {
 	tb.Helper()
 	dir := os.Getenv("WALDO_FIRMWARE")
@@ -40,14 +40,14 @@ func StartBoard(tb testing.TB) *Board {
 	Until(tb, "the board has a port", func() error {
 		_, after, found := strings.Cut(b.Output(), "pty ")
 		if _, err := fmt.Sscan(after, &b.Port); !found || err != nil {
-			return fmt.Errorf("it says %q", b.Output())
+			return fmt.Errorf("its output is %q", b.Output())
 		}
 		return nil
 	})
 	return b
 }
 
-// Turns are all that the motors have got, from the first command.
+// Turns are all values of the motors so far, from the first command.
 func (b *Board) Turns() (turns []Turn) {
 	for line := range strings.Lines(b.Output()) {
 		var micros int64
@@ -60,7 +60,7 @@ func (b *Board) Turns() (turns []Turn) {
 	return turns
 }
 
-// AwaitTurn waits until the motors get something, and returns since when they have been.
+// AwaitTurn waits until the motors have these values, and returns since when.
 func (b *Board) AwaitTurn(tb testing.TB, left, right int) (last Turn) {
 	tb.Helper()
 	Until(tb, fmt.Sprintf("the motors get %d %d", left, right), func() error {
@@ -68,14 +68,14 @@ func (b *Board) AwaitTurn(tb testing.TB, left, right int) (last Turn) {
 			last = turns[len(turns)-1]
 		}
 		if last.Left != left || last.Right != right {
-			return fmt.Errorf("they get %v", last)
+			return fmt.Errorf("they have %v", last)
 		}
 		return nil
 	})
 	return last
 }
 
-// Monotonic is the time on the clock that a Board tells.
+// Monotonic is the time on the clock that a Board uses.
 func Monotonic(tb testing.TB) time.Duration {
 	tb.Helper()
 	var t unix.Timespec

@@ -17,7 +17,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// Browser is a headless Chromium of the test's own.
+// Browser is a headless Chromium that belongs to the test.
 type Browser struct {
 	ctx context.Context
 }
@@ -29,7 +29,7 @@ func StartBrowser(tb testing.TB, more ...chromedp.ExecAllocatorOption) *Browser 
 	if err != nil {
 		tb.Fatalf("%v: run `make deps`", err)
 	}
-	// Not tb.TempDir: Chromium's helpers may write into it for a moment after their end was reported.
+	// Not tb.TempDir: Chromium's helpers may write into it for a moment after they were reported to have ended.
 	profile, err := os.MkdirTemp("", "chromium-")
 	if err != nil {
 		tb.Fatal(err)
@@ -55,7 +55,7 @@ func StartBrowser(tb testing.TB, more ...chromedp.ExecAllocatorOption) *Browser 
 	tb.Cleanup(func() {
 		cancel()
 		stop()
-		_ = os.RemoveAll(profile) // what a late helper leaves is the system's to clean
+		_ = os.RemoveAll(profile) // the system cleans up after a late helper
 	})
 	if err := chromedp.Run(ctx); err != nil {
 		tb.Fatalf("start Chromium: %v", err)
@@ -63,7 +63,7 @@ func StartBrowser(tb testing.TB, more ...chromedp.ExecAllocatorOption) *Browser 
 	return &Browser{ctx}
 }
 
-// WithMicrophone gives Chromium a microphone that hears a WAV file over and over, and that every page may use.
+// WithMicrophone gives Chromium a microphone that plays a WAV file in a loop, and that every page may use.
 func WithMicrophone(path string) chromedp.ExecAllocatorOption {
 	return func(a *chromedp.ExecAllocator) {
 		chromedp.Flag("use-fake-device-for-media-stream", true)(a)
@@ -78,8 +78,7 @@ type Page struct {
 	close context.CancelFunc
 }
 
-// probe runs before the scripts of every page: it remembers each RTCPeerConnection in the order in which they were
-// made.
+// probe runs before the scripts of every page: it records each RTCPeerConnection in the order of creation.
 const probe = `(() => {
   const peers = (window.peers = []);
   window.RTCPeerConnection = class extends RTCPeerConnection {
@@ -87,10 +86,10 @@ const probe = `(() => {
   };
 })()`
 
-// Open opens a tab in a window of its own. window.peers lists all the RTCPeerConnections that the page ever makes.
+// Open opens a tab in its own window. window.peers lists all RTCPeerConnections that the page ever makes.
 func (b *Browser) Open(tb testing.TB, url string) *Page {
 	tb.Helper()
-	// A tab that another one covers presents no frames.
+	// A covered tab presents no frames.
 	window, err := target.CreateTarget("about:blank").WithNewWindow(true).Do(cdp.WithExecutor(b.ctx,
 		chromedp.FromContext(b.ctx).Browser))
 	if err != nil {
@@ -117,7 +116,7 @@ func (b *Browser) Open(tb testing.TB, url string) *Page {
 // Close closes the tab.
 func (p *Page) Close() { p.close() }
 
-// Eval evaluates JavaScript, waits if it is a promise, and returns the result.
+// Eval evaluates JavaScript, awaits a promise, and returns the result.
 func Eval[T any](tb testing.TB, p *Page, js string, args ...any) T {
 	tb.Helper()
 	v, err := TryEval[T](p, js, args...)
@@ -127,7 +126,7 @@ func Eval[T any](tb testing.TB, p *Page, js string, args ...any) T {
 	return v
 }
 
-// TryEval is Eval that returns its error. In js, $1 stands for the first of args as JSON, $2 for the second, up to $9.
+// TryEval is Eval, but returns its error. In js, $1 stands for the first of args as JSON, $2 for the second, up to $9.
 func TryEval[T any](p *Page, js string, args ...any) (v T, err error) {
 	for i, a := range args {
 		text, err := json.Marshal(a)

@@ -17,22 +17,22 @@ import (
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 )
 
-// EarRate is how many samples a second all ears take.
+// EarRate is the sample rate of all ears, in Hz.
 const EarRate = 48_000
 
-// Heard is sound of one channel at EarRate, with the time of each piece.
+// Heard is mono sound at EarRate, with the time of each piece.
 type Heard struct {
 	Samples []float32
 	pieces  []piece
 }
 
-// piece is where something begins that was heard at once, and when that was.
+// piece is where a piece of sound begins that arrived at once, and when it arrived.
 type piece struct {
 	begin int
 	at    time.Time
 }
 
-// At is when a sample was heard.
+// At is when a sample arrived.
 func (h Heard) At(sample int) time.Time {
 	last := piece{}
 	for _, p := range h.pieces {
@@ -44,12 +44,12 @@ func (h Heard) At(sample int) time.Time {
 	return last.at.Add(time.Duration(sample-last.begin) * time.Second / EarRate)
 }
 
-// Last is the newest part, so long.
+// Last is the newest part, of the given length.
 func (h Heard) Last(d time.Duration) []float32 {
 	return h.Samples[max(0, len(h.Samples)-int(d.Seconds()*EarRate)):]
 }
 
-// Newest is the last part, so long.
+// Newest is the last part, of the given length.
 func (h Heard) Newest(d time.Duration) Heard {
 	begin := max(0, len(h.Samples)-int(d.Seconds()*EarRate))
 	newest := Heard{Samples: h.Samples[begin:]}
@@ -61,8 +61,8 @@ func (h Heard) Newest(d time.Duration) Heard {
 	return newest
 }
 
-// FullSince is from when on nothing was missing: the end of the last 15 ms after a moment that were not so loud, as
-// root mean square.
+// FullSince is since when the sound has been as loud as given (root mean square): the end of the last quieter window
+// of 15 ms, and not before t.
 func (h Heard) FullSince(t time.Time, loud float64) time.Time {
 	const window = EarRate * 15 / 1000
 	for end := len(h.Samples); end >= window; end -= window {
@@ -85,7 +85,7 @@ func (h *Heard) add(at time.Time, samples []float32) {
 	h.Samples = append(h.Samples, samples...)
 }
 
-// ear keeps what a track in the page carries, as it is given to whoever plays it.
+// ear records the sound of a track in the page, as a player receives it.
 const ear = `((track) => {
   const heard = (window.testEar = { pieces: [] });
   const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
@@ -101,7 +101,7 @@ const ear = `((track) => {
   })().catch((e) => { heard.error = String(e); });
 })($1)`
 
-// take gives away what the ear has kept.
+// take hands over what the ear has recorded.
 const take = `(() => {
   const { pieces, error } = window.testEar;
   window.testEar.pieces = [];
@@ -113,13 +113,13 @@ const take = `(() => {
   }) };
 })()`
 
-// PageEar hears a track of a page.
+// PageEar records a track of a page.
 type PageEar struct {
 	page  *Page
 	heard Heard
 }
 
-// Hear begins to hear a track, which a JavaScript expression gives.
+// Hear starts recording the track that a JavaScript expression returns.
 func (p *Page) Hear(tb testing.TB, track string) *PageEar {
 	tb.Helper()
 	Eval[any](tb, p, strings.ReplaceAll(ear, "$1", track))
@@ -146,8 +146,8 @@ func (e *PageEar) Heard(tb testing.TB) Heard {
 	return e.heard
 }
 
-// atEarRate has as many samples a second as all ears take. What is in between is on a line, which is good enough to
-// know when something was heard.
+// atEarRate resamples sound to EarRate. It interpolates linearly, which is good enough to know when something was
+// heard.
 func atEarRate(samples []float32, rate int) []float32 {
 	if rate == EarRate || len(samples) == 0 {
 		return samples
@@ -171,13 +171,13 @@ func floats(data []byte) []float32 {
 	return samples
 }
 
-// RobotEar hears an audio device by gRPC, at its microphone or at its speaker.
+// RobotEar records an audio device over gRPC, at its microphone or at its speaker.
 type RobotEar struct {
 	mu    sync.Mutex
 	heard Heard
 }
 
-// HearRobot begins to hear an audio device, until the test ends.
+// HearRobot records an audio device until the test ends.
 func HearRobot(tb testing.TB, d Device, tap audiov1.AudioTap) *RobotEar {
 	tb.Helper()
 	e := &RobotEar{}
@@ -188,7 +188,7 @@ func HearRobot(tb testing.TB, d Device, tap audiov1.AudioTap) *RobotEar {
 	return e
 }
 
-// CountPackets listens to the microphone as Opus until the test ends, and returns how many packets came so far.
+// CountPackets listens to the microphone as Opus until the test ends. The returned function counts the packets so far.
 func CountPackets(tb testing.TB, d Device) (count func() int64) {
 	tb.Helper()
 	var n atomic.Int64
@@ -196,7 +196,7 @@ func CountPackets(tb testing.TB, d Device) (count func() int64) {
 	return n.Load
 }
 
-// streamAudio gives what an audio device sends to take, until the device or the test ends.
+// streamAudio passes what an audio device sends to take, until the device or the test ends.
 func streamAudio(tb testing.TB, d Device, request *audiov1.StreamAudioRequest, take func(*mediav1.AudioFrame)) {
 	tb.Helper()
 	conn, err := grpc.NewClient(d.GRPCAddress, grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -208,7 +208,7 @@ func streamAudio(tb testing.TB, d Device, request *audiov1.StreamAudioRequest, t
 	tb.Cleanup(func() {
 		cancel()
 		<-ended
-		_ = conn.Close() // nothing is lost by it
+		_ = conn.Close() // an error would lose nothing
 	})
 	stream, err := audiov1.NewAudioServiceClient(conn).StreamAudio(ctx, request)
 	if err != nil {

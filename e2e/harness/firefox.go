@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Firefox is one tab of a headless Firefox of the test's own, used over WebDriver BiDi by a program in Node.
+// Firefox is one tab of a headless Firefox that belongs to the test; a program in Node drives it over WebDriver BiDi.
 type Firefox struct {
 	in      io.Writer
 	answers chan string
@@ -52,10 +52,10 @@ func StartFirefox(tb testing.TB) *Firefox {
 		}
 	}()
 	tb.Cleanup(func() {
-		_ = in.Close() // ends it, unless it is stuck
+		_ = in.Close() // ends the program, unless it is stuck
 		stuck := time.AfterFunc(5*time.Second, func() { _ = command.Process.Signal(syscall.SIGTERM) })
 		defer stuck.Stop()
-		for range f.answers { // of what failed the test
+		for range f.answers { // of the operation that failed the test
 		}
 		<-read
 		if err := command.Wait(); err != nil {
@@ -65,7 +65,7 @@ func StartFirefox(tb testing.TB) *Firefox {
 	return f
 }
 
-// do has one operation done and returns its value.
+// do runs one operation and returns its value.
 func (f *Firefox) do(operation, argument string) (json.RawMessage, error) {
 	line, err := json.Marshal(map[string]string{operation: argument})
 	if err != nil {
@@ -104,13 +104,13 @@ func (f *Firefox) must(tb testing.TB, operation, argument string) json.RawMessag
 	return value
 }
 
-// Open opens a page. window.peers lists all the RTCPeerConnections that it ever makes.
+// Open opens a page. window.peers lists all RTCPeerConnections that it ever makes.
 func (f *Firefox) Open(tb testing.TB, url string) {
 	tb.Helper()
 	f.must(tb, "open", url)
 }
 
-// Eval puts the value of an expression into v; a promise is waited for.
+// Eval stores the value of an expression in v; it awaits a promise.
 func (f *Firefox) Eval(tb testing.TB, js string, v any) {
 	tb.Helper()
 	if err := json.Unmarshal(f.must(tb, "eval", js), v); err != nil {
@@ -130,19 +130,19 @@ func (f *Firefox) Until(tb testing.TB, js string) {
 	})
 }
 
-// Click clicks what a CSS selector finds.
+// Click clicks the element that a CSS selector finds.
 func (f *Firefox) Click(tb testing.TB, selector string) {
 	tb.Helper()
 	f.must(tb, "click", selector)
 }
 
-// Press holds a key, and Release lets it go.
+// Press holds a key until Release.
 func (f *Firefox) Press(tb testing.TB, code string) {
 	tb.Helper()
 	f.must(tb, "press", code)
 }
 
-// Release lets a key go.
+// Release releases a key.
 func (f *Firefox) Release(tb testing.TB, code string) {
 	tb.Helper()
 	f.must(tb, "release", code)

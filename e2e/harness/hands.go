@@ -15,12 +15,12 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// What people do with a page: keys, clicks, fingers and gamepads; and what becomes of it when they look elsewhere.
+// What people do with a page: keys, clicks, fingers, and gamepads; and what happens to it when they switch tabs.
 
-// Press presses a key and holds it. Code is as in KeyboardEvent.code, such as KeyW.
+// Press presses a key and holds it. The code is a KeyboardEvent.code, such as KeyW.
 func (p *Page) Press(tb testing.TB, code string) { p.key(tb, input.KeyDown, code) }
 
-// Release lets a key go.
+// Release releases a key.
 func (p *Page) Release(tb testing.TB, code string) { p.key(tb, input.KeyUp, code) }
 
 func (p *Page) key(tb testing.TB, kind input.KeyType, code string) {
@@ -31,7 +31,7 @@ func (p *Page) key(tb testing.TB, kind input.KeyType, code string) {
 	}
 }
 
-// keyOf is KeyboardEvent.key of letters, and the code itself for named keys.
+// keyOf is the KeyboardEvent.key of letters, and the code itself for named keys.
 func keyOf(code string) string {
 	if len(code) == 4 && code[:3] == "Key" {
 		return string(code[3] - 'A' + 'a')
@@ -54,7 +54,7 @@ func virtualOf(code string) int64 {
 	return 0
 }
 
-// Click clicks on what a selector finds first. It waits until that can be seen.
+// Click clicks the first element that a selector finds. It waits until the element is visible.
 func (p *Page) Click(tb testing.TB, selector string) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, Patience)
@@ -64,7 +64,7 @@ func (p *Page) Click(tb testing.TB, selector string) {
 	}
 }
 
-// Touch puts a finger on the page, or moves the one that is there.
+// Touch puts a finger on the page, or moves the finger that is there.
 func (p *Page) Touch(tb testing.TB, begin bool, x, y float64) {
 	tb.Helper()
 	kind := input.TouchMove
@@ -76,7 +76,7 @@ func (p *Page) Touch(tb testing.TB, begin bool, x, y float64) {
 	}
 }
 
-// Lift takes the finger away.
+// Lift lifts the finger.
 func (p *Page) Lift(tb testing.TB) {
 	tb.Helper()
 	if err := chromedp.Run(p.ctx, input.DispatchTouchEvent(input.TouchEnd, []*input.TouchPoint{})); err != nil {
@@ -84,8 +84,8 @@ func (p *Page) Lift(tb testing.TB) {
 	}
 }
 
-// gamepads stands in for a pad at the browser, which needs a kernel with uinput: that one is tested in the hardware
-// lab. As in Chromium, a snapshot is returned, and a pad that is unplugged leaves null in its place.
+// gamepads simulates a gamepad inside the browser. A real one needs a kernel with uinput, and is tested in the
+// hardware lab. As in Chromium, getGamepads returns a snapshot, and an unplugged pad leaves null in its place.
 const gamepads = `(() => {
   let pad = null;
   navigator.getGamepads = () => [pad && { ...pad, axes: [...pad.axes], buttons: pad.buttons.map((b) => ({ ...b })) }];
@@ -102,11 +102,11 @@ const gamepads = `(() => {
   };
 })()`
 
-// FakeGamepad gives the page window.testPad, with plug, axis, button and unplug.
+// FakeGamepad gives the page window.testPad, with plug, axis, button, and unplug.
 func (p *Page) FakeGamepad(tb testing.TB) { Eval[any](tb, p, gamepads) }
 
-// Cover opens a tab before the page, in the same window, so that the page is hidden; uncover closes it, and returns
-// when the page is seen.
+// Cover opens a tab in front of the page, in the same window, so that the page is hidden; uncover closes it, and
+// returns when the page is visible.
 func (p *Page) Cover(tb testing.TB) (uncover func()) {
 	tb.Helper()
 	browser := cdp.WithExecutor(p.ctx, chromedp.FromContext(p.ctx).Browser)
@@ -126,8 +126,7 @@ func (p *Page) Cover(tb testing.TB) (uncover func()) {
 	}
 }
 
-// Suspend freezes the page as Chromium does with tabs that nobody has looked at for a while; its scripts stop until
-// resume.
+// Suspend freezes the page as Chromium does with tabs in the background; its scripts stop until resume.
 func (p *Page) Suspend(tb testing.TB) (resume func()) {
 	tb.Helper()
 	set := func(state cdppage.SetWebLifecycleStateState) {
@@ -140,11 +139,11 @@ func (p *Page) Suspend(tb testing.TB) (resume func()) {
 	return func() {
 		tb.Helper()
 		set(cdppage.SetWebLifecycleStateStateActive)
-		p.Cover(tb)() // it is still hidden, and only another tab before it changes that
+		p.Cover(tb)() // it is still hidden; only another tab in front of it changes that
 	}
 }
 
-// Renderers are the processes in which the pages of the browser run.
+// Renderers are the processes that run the pages of the browser.
 func (b *Browser) Renderers(tb testing.TB) (pids []int) {
 	tb.Helper()
 	all, err := systeminfo.GetProcessInfo().Do(cdp.WithExecutor(b.ctx, chromedp.FromContext(b.ctx).Browser))
@@ -159,7 +158,7 @@ func (b *Browser) Renderers(tb testing.TB) (pids []int) {
 	return pids
 }
 
-// Kill ends the browser and all its processes as a crash of the machine would, and returns when it began to.
+// Kill ends the browser and all its processes as a crash of the machine would, and returns the time of the first kill.
 func (b *Browser) Kill(tb testing.TB) (began time.Time) {
 	tb.Helper()
 	main := chromedp.FromContext(b.ctx).Browser.Process()
@@ -170,14 +169,14 @@ func (b *Browser) Kill(tb testing.TB) (began time.Time) {
 	}
 	Until(tb, "the browser has ended", func() error {
 		if syscall.Kill(main.Pid, 0) == nil {
-			return errors.New("it has not")
+			return errors.New("it still runs")
 		}
 		return nil
 	})
 	return began
 }
 
-// descendants of a process, oldest first.
+// descendants returns the descendants of a process, oldest first.
 func descendants(tb testing.TB, pid int) (all []int) {
 	tb.Helper()
 	for _, child := range Children(tb, pid, "") {

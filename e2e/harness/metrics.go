@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// Metric reads one metric of a process: the sum of all its series, or of those whose labels contain a text such as
+// Metric reads one metric of a process: the sum of all its series, or of those whose labels contain a text, such as
 // media_type="video/H264".
 func Metric(tb testing.TB, address, name, labels string) float64 {
 	tb.Helper()
@@ -44,18 +44,18 @@ func metric(tb testing.TB, client *http.Client, address, name, labels string) fl
 		sum, found = sum+n, true
 	}
 	if !found && labels == "" {
-		tb.Fatalf("%s serves no metric %s", address, name)
+		tb.Fatalf("%s does not serve a metric %s", address, name)
 	}
 	return sum
 }
 
-// Histogram is what a process has counted of a duration.
+// Histogram is a histogram of durations that a process serves.
 type Histogram struct {
-	bounds []float64 // upper, in seconds, rising; the last is infinite
-	counts []float64 // up to each bound
+	bounds []float64 // upper bounds in seconds, rising; the last is infinite
+	counts []float64 // number of durations up to each bound
 }
 
-// ReadHistogram reads a histogram of a process, without labels but those of its buckets and of the device.
+// ReadHistogram reads a histogram of a process; its only labels are those of the buckets and of the device.
 func ReadHistogram(tb testing.TB, address, name, device string) Histogram {
 	tb.Helper()
 	response, err := http.Get("http://" + address + "/metrics")
@@ -72,12 +72,12 @@ func ReadHistogram(tb testing.TB, address, name, device string) Histogram {
 		}
 	}
 	if len(h.bounds) == 0 {
-		tb.Fatalf("%s serves no histogram %s of %s", address, name, device)
+		tb.Fatalf("%s does not serve a histogram %s of %s", address, name, device)
 	}
 	return h
 }
 
-// Since returns what was counted after an earlier look.
+// Since returns the durations counted since an earlier reading.
 func (h Histogram) Since(earlier Histogram) Histogram {
 	counts := slices.Clone(h.counts)
 	for i, n := range earlier.counts {
@@ -92,7 +92,7 @@ func (h Histogram) Quantile(q float64) float64 {
 	return h.bounds[slices.IndexFunc(h.counts, func(n float64) bool { return n >= want })]
 }
 
-// Within returns the share of durations that are not longer than one of the bounds, in seconds.
+// Within returns the share of durations that are at most one of the bounds, in seconds.
 func (h Histogram) Within(bound float64) float64 {
 	return h.counts[slices.Index(h.bounds, bound)] / h.counts[len(h.counts)-1]
 }

@@ -13,11 +13,12 @@ import (
 	"golang.org/x/mod/zip"
 )
 
-// modulePrefix begins the paths of our modules.
+// modulePrefix is the common prefix of the paths of Waldo's modules.
 const modulePrefix = "github.com/waldo-robot/waldo/"
 
-// ModuleProxy publishes modules of this tree under a version, as a proxy in a folder, and returns the environment in
-// which the go command sees nothing else of this tree: no workspace, no module cache with another state of it.
+// ModuleProxy publishes modules of this tree under a version, in a folder that serves as a module proxy, and returns
+// an environment in which the go command sees nothing else of this tree: no workspace, and no module cache with
+// another state of it.
 func ModuleProxy(tb testing.TB, version string, modules ...string) []string {
 	tb.Helper()
 	proxy, cache := tb.TempDir(), tb.TempDir()
@@ -35,7 +36,7 @@ func ModuleProxy(tb testing.TB, version string, modules ...string) []string {
 	}
 }
 
-// publish writes what a proxy serves of one version of a module.
+// publish writes the files that a proxy serves for one version of a module.
 func publish(proxy string, m module.Version, folder string) error {
 	escaped, err := module.EscapePath(m.Path)
 	if err != nil {

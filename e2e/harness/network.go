@@ -14,15 +14,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Network is a network namespace for a robot, which this machine reaches over a router that is one too. When the router
-// is cut, packets vanish without a word to either side, as they do when a robot leaves the reach of its radio. There is
-// one at a time.
+// Network is a network namespace for a robot, which this machine reaches through a router in another namespace. When
+// the router is cut, packets vanish silently in both directions, as they do when a robot leaves radio range. There is
+// one Network at a time.
 type Network struct {
 	robot, router string   // the names of the namespaces
 	forward       *os.File // the router's switch
 }
 
-// The addresses are of the network for tests of RFC 2544.
+// The addresses are from the network that RFC 2544 reserves for tests.
 const (
 	robotAddress   = "198.18.2.1"
 	robotRouter    = "198.18.2.2"
@@ -30,11 +30,11 @@ const (
 	machineRouter  = "198.18.1.2"
 )
 
-// StartNetwork makes the network. It needs root, and iproute2; without root the test is skipped, loudly.
+// StartNetwork makes the network. It needs root and iproute2; without root it skips the test, loudly.
 func StartNetwork(tb testing.TB) *Network {
 	tb.Helper()
 	if os.Geteuid() != 0 {
-		tb.Skip("NOT RUN: network namespaces need root. Nothing has shown what happens when the network is cut")
+		tb.Skip("NOT RUN: network namespaces need root. The behavior when the network is cut is not tested")
 	}
 	id := fmt.Sprint(os.Getpid())
 	n := &Network{robot: "waldo-robot-" + id, router: "waldo-router-" + id}
@@ -58,7 +58,7 @@ func StartNetwork(tb testing.TB) *Network {
 	return n
 }
 
-// openIn opens a file of /proc as it is in a namespace, for writing.
+// openIn opens a file of /proc inside a namespace, for writing.
 func openIn(tb testing.TB, namespace, path string) (file *os.File) {
 	tb.Helper()
 	err := within(namespace, func() (err error) {
@@ -72,11 +72,11 @@ func openIn(tb testing.TB, namespace, path string) (file *os.File) {
 	return file
 }
 
-// within runs f in a namespace. What f opens there stays there.
+// within runs f in a namespace. Sockets and files that f opens stay there.
 func within(namespace string, f func() error) error {
 	done := make(chan error)
 	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine, and with it the change
+		runtime.LockOSThread() // never unlocked: the thread, and with it the change, ends with the goroutine
 		to, err := os.Open("/run/netns/" + namespace)
 		if err == nil {
 			defer func() { _ = to.Close() }()
@@ -90,7 +90,7 @@ func within(namespace string, f func() error) error {
 	return <-done
 }
 
-// client reaches what listens on the robot's loopback.
+// client reaches services on the robot's loopback.
 func (n *Network) client() *http.Client {
 	if n == nil {
 		return http.DefaultClient
@@ -105,7 +105,7 @@ func (n *Network) client() *http.Client {
 	return &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
 }
 
-// set gives a link its address.
+// set gives a link its address and brings it up.
 func (*Network) set(tb testing.TB, namespace, link, address string) {
 	tb.Helper()
 	var in []string
@@ -116,7 +116,7 @@ func (*Network) set(tb testing.TB, namespace, link, address string) {
 	ip(tb, append(in, "link", "set", link, "up")...)
 }
 
-// Cut has the router drop everything, at once.
+// Cut makes the router drop everything, at once.
 func (n *Network) Cut(tb testing.TB) {
 	tb.Helper()
 	n.turn(tb, "0")
@@ -128,7 +128,7 @@ func (n *Network) Join(tb testing.TB) {
 	n.turn(tb, "1")
 }
 
-// Lose has the router lose so many percent of all datagrams, each by chance, until the network ends.
+// Lose makes the router drop the given percentage of all datagrams, at random, until the network ends.
 func (n *Network) Lose(tb testing.TB, percent int) {
 	tb.Helper()
 	rules := fmt.Sprintf("table inet loss {\nchain forward {\ntype filter hook forward priority 0\nmeta l4proto udp "+
@@ -147,7 +147,7 @@ func (n *Network) turn(tb testing.TB, to string) {
 	}
 }
 
-// address is one at which the robot can listen.
+// address is an address at which the robot can listen.
 func (n *Network) address(tb testing.TB) string {
 	tb.Helper()
 	if n == nil {
@@ -157,7 +157,7 @@ func (n *Network) address(tb testing.TB) string {
 	return net.JoinHostPort(robotAddress, port)
 }
 
-// secret is what programs on the robot have to know, as environment.
+// secret is the environment with the token for programs on the robot.
 func (n *Network) secret() []string {
 	if n == nil {
 		return nil
@@ -165,7 +165,7 @@ func (n *Network) secret() []string {
 	return []string{"WALDO_TOKEN=" + Token}
 }
 
-// command is a program as it runs on the robot, with its arguments.
+// command is the command that runs a program, with its arguments, on the robot.
 func (n *Network) command(program string, args ...string) (string, []string) {
 	if n == nil {
 		return program, args

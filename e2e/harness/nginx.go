@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// nginxConf runs nginx as one process that touches nothing outside of its folder.
+// nginxConf runs nginx as one process that touches nothing outside its folder.
 const nginxConf = `daemon off;
 master_process off;
 pid %[1]s/nginx.pid;
@@ -25,8 +25,8 @@ http {
 }
 `
 
-// StartNginx runs nginx with the contents of its section http, in which LISTEN stands for the address it listens at and
-// UPSTREAM for that of the robot's page. It returns the URL of nginx, without a slash at the end.
+// StartNginx runs nginx with the given contents of its section http, in which LISTEN stands for the address it listens
+// on and UPSTREAM for that of the robot's page. It returns the URL of nginx, without a slash at the end.
 func StartNginx(tb testing.TB, robot *Robot, config string) string {
 	tb.Helper()
 	dir, address := tb.TempDir(), FreeAddress(tb)
@@ -35,7 +35,7 @@ func StartNginx(tb testing.TB, robot *Robot, config string) string {
 	if err := os.WriteFile(file, fmt.Appendf(nil, nginxConf, dir, config), 0o600); err != nil {
 		tb.Fatal(err)
 	}
-	Start(tb, nil, "/usr/sbin/nginx", "-p", dir, "-c", file) // it is not in the PATH of everybody
+	Start(tb, nil, "/usr/sbin/nginx", "-p", dir, "-c", file) // often not in the PATH
 	url := "http://" + address
 	Until(tb, "nginx answers", func() error {
 		response, err := http.Get(url)

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Report adds the median, the 99th percentile and the greatest of some samples to a benchmark's line, under names such
+// Report adds the median, the 99th percentile, and the maximum of the samples to a benchmark's line, under names such
 // as shown-p50-ms.
 func Report(b *testing.B, name, unit string, samples []float64) {
 	b.Helper()
@@ -27,8 +27,8 @@ func Report(b *testing.B, name, unit string, samples []float64) {
 	b.ReportMetric(samples[len(samples)-1], fmt.Sprintf("%s-max-%s", name, unit))
 }
 
-// Noise watches the machine while a benchmark runs: how late a goroutine wakes that asked for 5 ms of sleep. What stop
-// reports, under noise-…-ms, is what no program on this machine can do better than, whatever it is measured for.
+// Noise measures the machine while a benchmark runs: how late a goroutine wakes from 5 ms of sleep. The result, which
+// stop reports under noise-…-ms, is a lower bound for every program on this machine.
 func Noise(b *testing.B) (stop func()) {
 	b.Helper()
 	quit, done := make(chan struct{}), make(chan []float64)
@@ -58,8 +58,8 @@ func Quantile(sorted []float64, q float64) float64 {
 	return sorted[max(0, int(math.Ceil(q*float64(len(sorted))))-1)]
 }
 
-// CPU is the processor time that a process has used, to the nanosecond. What /proc/<pid>/stat says is counted in ticks,
-// and wrong for programs that wake up with them.
+// CPU is the processor time that a process has used, to the nanosecond. /proc/<pid>/stat counts in ticks, and is wrong
+// for programs that wake up with them.
 func CPU(tb testing.TB, pid int) time.Duration {
 	tb.Helper()
 	const scheduler = 2 // the clock of a process that the scheduler keeps, as clock_getcpuclockid(3) names it
@@ -87,7 +87,7 @@ func Switches(tb testing.TB, pid int) (n float64) {
 	return n
 }
 
-// Resident is the memory of a process that is in RAM, in MiB.
+// Resident is the resident memory of a process, in MiB.
 func Resident(tb testing.TB, pid int) float64 {
 	tb.Helper()
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "statm"))
@@ -101,7 +101,8 @@ func Resident(tb testing.TB, pid int) float64 {
 	return float64(pages*os.Getpagesize()) / (1 << 20)
 }
 
-// Anonymous is the memory of a process that is in RAM and of no file, in MiB: what it has allocated, without code.
+// Anonymous is the resident memory of a process that is not mapped from a file, in MiB: what it has allocated, without
+// code.
 func Anonymous(tb testing.TB, pid int) float64 {
 	tb.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))

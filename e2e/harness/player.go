@@ -22,15 +22,15 @@ const player = `(async () => {
   await first;
 })()`
 
-// AddPlayer adds a WHEP player of a device to a page of the robot, and returns when it shows a picture. It asks for the
-// header extension playout-delay, as Chromium does by itself, or leaves it out, as for servers that do not send it.
+// AddPlayer adds a WHEP player of a device to a page of the robot, and returns when it shows a picture. It asks for
+// the header extension playout-delay, as Chromium does by default, or leaves it out, as for servers that do not send
+// it.
 func (p *Page) AddPlayer(tb testing.TB, device string, playoutDelay bool) {
 	tb.Helper()
 	Eval[any](tb, p, player, device, playoutDelay)
 }
 
-// firstPicture is the least a WHEP player does, with trickled candidates. It returns ms from the POST to the first
-// picture.
+// firstPicture is a minimal WHEP player with trickled candidates. It returns ms from the POST to the first picture.
 const firstPicture = `(async () => {
   const pc = new RTCPeerConnection();
   pc.addTransceiver('video', { direction: 'recvonly' });
@@ -54,7 +54,8 @@ const firstPicture = `(async () => {
   return shown - posted;
 })()`
 
-// FirstPicture connects a WHEP player of a device once, and returns the time from the POST to the first picture, in ms.
+// FirstPicture connects a WHEP player of a device once, and returns the time from the POST to the first picture, in
+// ms.
 func (p *Page) FirstPicture(tb testing.TB, device string) float64 {
 	tb.Helper()
 	return Eval[float64](tb, p, firstPicture, device)

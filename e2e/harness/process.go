@@ -18,10 +18,10 @@ import (
 	"time"
 )
 
-// Patience is how long the harness waits for what must happen. It is no promise about speed: benchmarks show that.
+// Patience is how long the harness waits for an expected event. It says nothing about speed: benchmarks measure that.
 const Patience = 30 * time.Second
 
-// Bin returns the path of one of our programs.
+// Bin returns the path of one of Waldo's programs.
 func Bin(tb testing.TB, name string) string {
 	tb.Helper()
 	dir := os.Getenv("WALDO_BIN")
@@ -31,7 +31,7 @@ func Bin(tb testing.TB, name string) string {
 	return program(tb, dir, name)
 }
 
-// BaseBin returns the folder of the programs to compare with, from the environment; empty if there are none.
+// BaseBin returns the folder of the programs to compare with, from the environment; empty without them.
 func BaseBin() string { return os.Getenv("WALDO_BASE_BIN") }
 
 func program(tb testing.TB, dir, name string) string {
@@ -76,7 +76,7 @@ func Start(tb testing.TB, env []string, program string, args ...string) *Process
 	return p
 }
 
-// environment is that of the test without the settings of Waldo that its user may have, and with those the test gives.
+// environment is the test's environment without its user's Waldo settings, and with the test's own.
 func environment(add []string) []string {
 	isSetting := func(v string) bool { return strings.HasPrefix(v, "WALDO_") || strings.HasPrefix(v, "HTTP=") }
 	return append(slices.DeleteFunc(os.Environ(), isSetting), add...)
@@ -91,12 +91,12 @@ func (p *Process) Output() string { return p.output.String() }
 // Kill ends the process as a crash would.
 func (p *Process) Kill(tb testing.TB) {
 	tb.Helper()
-	_ = p.cmd.Process.Kill() // it may have ended already
+	_ = p.cmd.Process.Kill() // the process may have ended already
 	p.wait(tb)
 }
 
-// Stop ends the process as Ctrl-C would, and returns its exit code. One that does not end within Patience fails the
-// test.
+// Stop ends the process as Ctrl-C would, and returns its exit code. It fails the test if the process does not end
+// within Patience.
 func (p *Process) Stop(tb testing.TB) int {
 	tb.Helper()
 	_ = p.cmd.Process.Signal(os.Interrupt) // it may have ended already
@@ -118,8 +118,8 @@ func (p *Process) wait(tb testing.TB) {
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Children returns the process ids of the children of a process whose program has the given name, and all if it is
-// empty.
+// Children returns the process ids of the children of a process that run the named program, or of all children if name
+// is empty.
 func Children(tb testing.TB, pid int, name string) []int {
 	tb.Helper()
 	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
@@ -151,7 +151,7 @@ func FreeAddress(tb testing.TB) string {
 	return l.Addr().String()
 }
 
-// Until waits until the condition holds, and fails the test with the last reason why not if that takes too long.
+// Until waits until the condition holds. If that takes longer than Patience, it fails the test with the last error.
 func Until(tb testing.TB, what string, condition func() error) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)

@@ -25,26 +25,27 @@ type Robot struct {
 	waldo   string // the program
 }
 
-// Options say what robot to run. The zero value is one camera `front` with a moving card of 640x480 at 30 fps.
+// Options describe the robot to run. The zero value is one camera `front` with a moving test card of 640x480 at 30
+// fps.
 type Options struct {
 	// Name of the robot; "e2e" if empty.
 	Name string
 	// Devices is the YAML under `devices:`, one device a line.
 	Devices string
-	// Gateway is more keys of the gateway, each preceded by a comma: `, maxViewers: 2`.
+	// Gateway holds more keys of the gateway, each preceded by a comma: `, maxViewers: 2`.
 	Gateway string
-	// Drive is the YAML of the section `drive:`; nobody is told how the robot is driven if empty.
+	// Drive is the YAML of the section `drive:`; without it the page cannot drive.
 	Drive string
-	// NATS is the URL of a bus that runs already; otherwise one is embedded.
+	// NATS is the URL of a bus that already runs; otherwise one is embedded.
 	NATS string
-	// Bin is the folder of the robot's programs; that of the build under test if empty.
+	// Bin is the folder of the robot's programs; the build under test if empty.
 	Bin string
-	// Network is where the robot is, with a page that asks for Token; nil is this machine, on loopback and without a
-	// token.
+	// Network is where the robot runs, with a page that requires Token; nil means this machine, on loopback and without
+	// a token.
 	Network *Network
 }
 
-// Token is what a robot on a Network asks for.
+// Token is the token that a robot on a Network requires.
 const Token = "the-token-of-the-test"
 
 // StartRobot runs a robot and returns when its page is served.
@@ -85,7 +86,7 @@ func StartRobot(tb testing.TB, o Options) *Robot {
 	return r
 }
 
-// StartBus runs a bus alone, at an address that the test knows, so that it can be killed and started again.
+// StartBus runs a bus alone, at a known address, so that the test can kill and restart it.
 func StartBus(tb testing.TB, address string) *Process {
 	tb.Helper()
 	return Start(tb, nil, Bin(tb, "waldo"), "bus", "--listen", address)
@@ -167,12 +168,12 @@ func Freeze(tb testing.TB, pid int) (resume func()) {
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		tb.Fatal(err)
 	}
-	resume = func() { _ = syscall.Kill(pid, syscall.SIGCONT) } // it may have been ended meanwhile
+	resume = func() { _ = syscall.Kill(pid, syscall.SIGCONT) } // the process may have ended meanwhile
 	tb.Cleanup(resume)
 	return resume
 }
 
-// Run runs a program to its end and returns what it printed. It fails the test if the program does.
+// Run runs a program to its end and returns its output. It fails the test if the program fails.
 func Run(tb testing.TB, env []string, program string, args ...string) string {
 	tb.Helper()
 	cmd := exec.Command(program, args...)
@@ -186,7 +187,7 @@ func Run(tb testing.TB, env []string, program string, args ...string) string {
 	return string(out)
 }
 
-// WriteFile puts a file into a folder of the test's own and returns its path.
+// WriteFile writes a file into a temporary folder of the test and returns its path.
 func WriteFile(tb testing.TB, name, text string) string {
 	tb.Helper()
 	path := filepath.Join(tb.TempDir(), name)

@@ -11,7 +11,7 @@ type Tile struct {
 	device string
 }
 
-// recorder notes, from the moment it is installed, every frame the tile presents and every change of the picture's
+// recorder records, from the moment it is installed, every frame the tile presents and every change of the picture's
 // state.
 const recorder = `(() => {
   const tile = document.querySelector('[data-device="' + $1 + '"][data-picture]');
@@ -24,7 +24,7 @@ const recorder = `(() => {
     .observe(tile, { attributes: true, attributeFilter: ['data-picture'] });
 })()`
 
-// Tile waits until the page shows live video of a device, and records from then on.
+// Tile waits until the page shows live video of a device, and starts recording.
 func (p *Page) Tile(tb testing.TB, device string) *Tile {
 	tb.Helper()
 	t := &Tile{p, device}
@@ -33,7 +33,7 @@ func (p *Page) Tile(tb testing.TB, device string) *Tile {
 	return t
 }
 
-// WaitState waits until the picture is live, stale or waiting.
+// WaitState waits until the picture has a state: live, stale, or waiting.
 func (t *Tile) WaitState(tb testing.TB, state string) {
 	tb.Helper()
 	t.page.Until(tb, `document.querySelector('[data-device="' + $1 + '"][data-picture]')?.dataset.picture === $2`, t.device, state)
@@ -78,8 +78,7 @@ func (t *Tile) Gap(tb testing.TB, after float64) (end float64) {
 	return end
 }
 
-// Connection is what identifies the media path of the page: as long as nothing of it changes, nothing was negotiated
-// again.
+// Connection identifies the media path of the page: while it stays the same, nothing was renegotiated.
 type Connection struct {
 	Peers   int      `json:"peers"`
 	Answers string   `json:"answers"`
@@ -87,7 +86,7 @@ type Connection struct {
 	Decoded int      `json:"decoded"`
 }
 
-// Connection describes the page's newest RTCPeerConnection. Video is received on it, or the test fails.
+// Connection describes the page's newest RTCPeerConnection. It fails the test if that does not receive video.
 func (p *Page) Connection(tb testing.TB) Connection {
 	tb.Helper()
 	c := Eval[Connection](tb, p, `(async () => {
@@ -102,12 +101,12 @@ func (p *Page) Connection(tb testing.TB) Connection {
 	})()`)
 	slices.Sort(c.SSRCs)
 	if len(c.SSRCs) == 0 {
-		tb.Fatal("the page receives no video")
+		tb.Fatal("the page does not receive video")
 	}
 	return c
 }
 
-// Same tells whether two looks were at the same connection, and nothing was negotiated in between.
+// Same reports whether both describe the same connection, without a renegotiation in between.
 func (c Connection) Same(other Connection) bool {
 	return c.Peers == other.Peers && c.Answers == other.Answers && slices.Equal(c.SSRCs, other.SSRCs)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/tonetest"
 )
 
-// WriteWAV writes mono sound at EarRate, of 16 bits, and returns its path.
+// WriteWAV writes 16-bit mono sound at EarRate, and returns its path.
 func WriteWAV(tb testing.TB, samples []float32) string {
 	tb.Helper()
 	const header, bits = 36, 16
@@ -22,7 +22,7 @@ func WriteWAV(tb testing.TB, samples []float32) string {
 	b.WriteString("RIFF")
 	put := func(values ...any) {
 		for _, v := range values {
-			_ = binary.Write(&b, binary.LittleEndian, v) // a buffer takes everything
+			_ = binary.Write(&b, binary.LittleEndian, v) // writing to a buffer cannot fail
 		}
 	}
 	put(header + size)
@@ -40,8 +40,7 @@ func WriteWAV(tb testing.TB, samples []float32) string {
 	return path
 }
 
-// Voice is a WAV of somebody who speaks. It is made from recordings of a human voice; what is only like one, Opus may
-// take for music.
+// Voice is a WAV file of speech. It is made from recordings of a human voice; Opus may treat an imitation as music.
 func Voice(tb testing.TB) (path string) {
 	tb.Helper()
 	path = filepath.Join(tb.TempDir(), "voice.wav")
@@ -54,12 +53,12 @@ func Voice(tb testing.TB) (path string) {
 	return path
 }
 
-// Sine is a tone of so many Hz, with a peak of amplitude.
+// Sine is a tone with a frequency in Hz and a peak amplitude.
 func Sine(hz, amplitude float64, d time.Duration) []float32 {
 	return tonetest.Sine(hz, amplitude, EarRate, int(d.Seconds()*EarRate))
 }
 
-// Beeps are tones of 40 ms, one after every so much time, with silence between them.
+// Beeps are tones of 40 ms at a fixed interval, with silence between them.
 func Beeps(hz float64, every time.Duration, count int) []float32 {
 	const beep = 40 * time.Millisecond
 	var samples []float32
@@ -70,7 +69,7 @@ func Beeps(hz float64, every time.Duration, count int) []float32 {
 	return samples
 }
 
-// Beginnings are the times at which it became loud after it had been quiet for at least 100 ms.
+// Beginnings are the times at which the sound became loud after at least 100 ms of quiet.
 func (h Heard) Beginnings() (found []time.Time) {
 	const loud, rest = 0.05, EarRate / 10
 	quiet := 0

@@ -11,15 +11,15 @@ import (
 	"github.com/waldo-robot/waldo/pkg/ptytest"
 )
 
-// Wire is the serial line to the motors of a robot, with nothing behind it but the test, which notes every command on
-// it with its time. A board without a watchdog of its own: what moves there, moves.
+// Wire is the serial line to the motors of a robot. At its other end is only the test, which records every command
+// with its time. It stands for a board without a watchdog: what moves keeps moving.
 type Wire struct {
 	*ptytest.Terminal
 
 	mu      sync.Mutex
 	partial []byte
 	motions []Motion
-	broken  int // bytes that belong to no command
+	broken  int // bytes outside any command
 }
 
 // Motion is one command on the wire.
@@ -28,10 +28,10 @@ type Motion struct {
 	Left, Right int16
 }
 
-// Moves tells whether a motor turns.
+// Moves reports whether a motor turns.
 func (m Motion) Moves() bool { return m.Left != 0 || m.Right != 0 }
 
-// StartWire makes a wire. It is there until the test ends.
+// StartWire makes a wire. It exists until the test ends.
 func StartWire(tb testing.TB) *Wire {
 	tb.Helper()
 	w := &Wire{}
@@ -47,7 +47,7 @@ func StartWire(tb testing.TB) *Wire {
 // Device is the YAML of the serial device `motors` on the wire.
 func (w *Wire) Device() string { return BoardAt(w.Path) }
 
-// BoardAt is the YAML of the serial device `motors` at any port, with the rover's protocol.
+// BoardAt is the YAML of the serial device `motors` on a given port, with the rover's protocol.
 func BoardAt(port string) string {
 	return fmt.Sprintf(`motors: {kind: serial, port: %q, read: "<IhhiihHB", `+
 		`readKeys: [uptime, left, right, x, y, heading, battery, flags], startByte: 0x5A, checksum: crc8, `+
@@ -77,12 +77,12 @@ func (w *Wire) hear(_ *os.File, data []byte) {
 		}
 		left, right := int16(frame[1])|int16(frame[2])<<8, int16(frame[3])|int16(frame[4])<<8
 		w.motions = append(w.motions, Motion{now, left, right})
-		now = now.Add(time.Nanosecond) // what was read together still has an order
+		now = now.Add(time.Nanosecond) // commands read together keep their order
 		w.partial = w.partial[commandSize:]
 	}
 }
 
-// crc8 has the polynomial 0x07 and the initial value 0, bit by bit as the standard tells it.
+// crc8 has the polynomial 0x07 and the initial value 0, computed bit by bit as in the standard.
 func crc8(data []byte) (crc byte) {
 	for _, b := range data {
 		crc ^= b
@@ -108,7 +108,7 @@ func (w *Wire) Motions(since time.Time) []Motion {
 	return append([]Motion(nil), w.motions[i:]...)
 }
 
-// Broken is how many bytes were on the wire that belong to no command.
+// Broken is the number of bytes on the wire outside any command.
 func (w *Wire) Broken() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -121,7 +121,7 @@ func (w *Wire) tail(n int) []Motion {
 	return append([]Motion(nil), w.motions[max(0, len(w.motions)-n):]...)
 }
 
-// AwaitMotion returns the first command at or after a moment that is as wanted.
+// AwaitMotion waits for the first command at or after a moment that is wanted, and returns it.
 func (w *Wire) AwaitMotion(tb testing.TB, since time.Time, what string, wanted func(Motion) bool) (found Motion) {
 	tb.Helper()
 	Until(tb, what, func() error {
@@ -136,9 +136,8 @@ func (w *Wire) AwaitMotion(tb testing.TB, since time.Time, what string, wanted f
 	return found
 }
 
-// AwaitStill waits until the motors have got nothing but zero for a while, and returns when that began: the moment of
-// the first of these zeros. A board that is told nothing more without having been told zero goes on for ever, and fails
-// the test.
+// AwaitStill waits until the motors have received only zeros for a while, and returns when that began: the moment of
+// the first of these zeros. A board whose last command was not zero keeps moving for ever, and fails the test.
 func (w *Wire) AwaitStill(tb testing.TB, since time.Time, quiet time.Duration) (stopped time.Time) {
 	tb.Helper()
 	Until(tb, "the motors stand still", func() error {
@@ -152,7 +151,7 @@ func (w *Wire) AwaitStill(tb testing.TB, since time.Time, quiet time.Duration) (
 	return stopped
 }
 
-// still returns since when there is nothing but zero.
+// still returns since when there have been only zeros.
 func (w *Wire) still() (since time.Time, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,7 +1,7 @@
-// Package promises guards the numbers of the README: what must not be lost unnoticed.
+// Package promises guards the numbers of the README, so that none gets worse unnoticed.
 //
-// Each check measures Waldo and a yardstick in the same run and compares the two, so that the ratio means the same on a
-// fast, a slow or a busy machine:
+// Each check measures Waldo and a yardstick in the same run and compares the two, so that the ratio means the same on
+// a fast, a slow or a busy machine:
 //
 //	check           Waldo                                       yardstick
 //	PlayoutDelay    captured → shown, asking for playout-delay  the same player, same page, without asking

@@ -37,7 +37,7 @@ func BenchmarkPlayoutDelay(b *testing.B) {
 	})
 }
 
-// BenchmarkEncodes: each captured frame is encoded once, whether one or three watch.
+// BenchmarkEncodes: each captured frame is encoded once, for one viewer or for three.
 func BenchmarkEncodes(b *testing.B) {
 	robot := harness.StartRobot(b, harness.Options{})
 	metrics := robot.Device(b, "front").MetricsAddress
@@ -102,8 +102,8 @@ func BenchmarkFirstPicture(b *testing.B) {
 	})
 }
 
-// BenchmarkCameraCrash: a viewer sees the next picture of a killed camera about as soon as a new camera process has one
-// to give, on the same connection.
+// BenchmarkCameraCrash: a viewer sees the next picture of a killed camera about as soon as a new camera process
+// produces one, on the same connection.
 func BenchmarkCameraCrash(b *testing.B) {
 	robot := harness.StartRobot(b, harness.Options{})
 	page := harness.StartBrowser(b).Open(b, robot.URL)
@@ -124,11 +124,11 @@ func BenchmarkCameraCrash(b *testing.B) {
 	}
 }
 
-// crash kills the camera and returns how long the viewer is without a new picture, in ms.
+// crash kills the camera and returns how long the viewer waits for a new picture, in ms.
 func crash(b *testing.B, robot *harness.Robot, page *harness.Page, front *harness.Tile) float64 {
 	b.Helper()
 	camera := robot.Device(b, "front")
-	front.WaitFrames(b, 45) // more than a second of life is no crash loop
+	front.WaitFrames(b, 45) // more than a second apart: not a crash loop
 	killed := page.Now(b)
 	harness.Crash(b, camera.PID)
 	harness.Until(b, "the camera runs again", func() error {
@@ -155,10 +155,10 @@ func firstFrame(b *testing.B) float64 {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer func() { _ = conn.Close() }() // only read
+	defer func() { _ = conn.Close() }() // read only
 	ctx, cancel := context.WithTimeout(context.Background(), harness.Patience)
 	defer cancel()
-	harness.Until(b, "a camera alone gives a frame", func() error {
+	harness.Until(b, "a camera alone produces a frame", func() error {
 		conn.ResetConnectBackoff()
 		frames, err := camerav1.NewCameraServiceClient(conn).StreamFrames(ctx, &camerav1.StreamFramesRequest{})
 		if err == nil {

@@ -1,4 +1,4 @@
-// Reads a stream, acknowledging what was read, and prints how old each message is and how many were lost:
+// Reads a stream, acknowledges what it has read, and prints the age of each message and how many were lost:
 // node reader.mjs ADDRESS STREAM SECONDS_EACH
 import { setTimeout as sleep } from 'node:timers/promises';
 import grpc from '@grpc/grpc-js';

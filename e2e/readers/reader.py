@@ -1,4 +1,7 @@
-"""Reads a stream in the plainest way, and prints how old each message is and how many were lost: reader.py ADDRESS STREAM SECONDS_EACH"""
+"""Reads a stream in the simplest way, and prints the age of each message and how many were lost.
+
+Usage: reader.py ADDRESS STREAM SECONDS_EACH
+"""
 import sys
 import time
 import grpc

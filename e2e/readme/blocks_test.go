@@ -9,7 +9,7 @@ import (
 // block is a fenced block of a Markdown file.
 type block struct {
 	line     int    // of its first line of text
-	language string // what stands behind the fence
+	language string // the word after the fence
 	text     string
 }
 
@@ -30,13 +30,13 @@ func blocks(text string) (found []block) {
 	return found
 }
 
-// command is one command of a block, with the lines it is continued on.
+// command is one command of a block, with its continuation lines.
 type command struct {
 	line int
 	text string
 }
 
-// commands splits a block of shell commands. Comments and what a command prints (JSON) are no commands.
+// commands splits a block of shell commands. It skips comments and the output of commands (JSON).
 func (b block) commands() (found []command) {
 	continued := false
 	for i, line := range strings.Split(strings.TrimSpace(b.text), "\n") {

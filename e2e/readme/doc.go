@@ -1,10 +1,10 @@
-// Package readme runs the commands that the project's READMEs tell people to run, so that none of them is wrong.
+// Package readme runs the commands that the project's READMEs tell people to run, so that all of them work.
 //
-// A table names, for each README, its commands in order and how each is run: to its end, or left running as in a second
-// terminal. A command that a README has and the table has not fails the test, and so does one that the table has and
-// the README lost. What needs hardware, or is run by another target of the Makefile, says so there with a reason.
+// A table lists, for each README, its commands in order and how each is run: to its end, or left running as in a
+// second terminal. A command that only the README has fails the test, and so does one that only the table has. A
+// command that needs hardware, or that another target of the Makefile runs, is left out with a reason.
 //
-// Everything runs in a copy of the sources, with a home of its own, in a network namespace of its own: the addresses
+// Everything runs in a copy of the sources, with its own home directory, in its own network namespace: the addresses
 // that the READMEs name are free there, whatever else this machine runs. Descriptions of robots (blocks of YAML) are
-// written to the file that the commands after them use, and each device of theirs is checked by its own program.
+// written to the file that the commands after them use, and the program of each device checks its part.
 package readme

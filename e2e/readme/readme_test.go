@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// everything is what `waldo up` has printed when the built-in robot is complete.
+// everything is what `waldo up` has printed once the built-in robot is complete.
 var everything = []string{"http://127.0.0.1:8080/", "ready device=front", "ready device=map", "ready device=motors",
 	"ready device=voice"}
 
@@ -71,7 +71,7 @@ var readmes = map[string][]step{
 	},
 	"e2e/README.md": {
 		{"make e2e", leftOut("`make test` runs it, and this test with it")},
-		{"make e2e TESTFLAGS=", leftOut("it is the line before, with a choice")},
+		{"make e2e TESTFLAGS=", leftOut("it is the previous line for a selection of tests")},
 		{"make promises", leftOut("CI runs it")},
 		{"make build venv", leftOut("`make e2e` does it")},
 		{"cd e2e && WALDO_BIN=", leftOut("`make e2e` runs the same command")},
@@ -81,7 +81,7 @@ var readmes = map[string][]step{
 	"examples/padrover/README.md": {
 		{"make run", stays(everything...)},
 		also("bin/waldo-input --robot demo --device pad --source sim", stays("ready")),
-		{"bin/waldo-input --robot demo --device pad", leftOut("there is no gamepad here: --source sim, which its comment " +
+		{"bin/waldo-input --robot demo --device pad", leftOut("it needs a gamepad: --source sim, which its comment " +
 			"names, is run instead")},
 		{"bin/waldo ls", runs("pad", "motors")},
 		{"go run ./examples/padrover", of("", stays())},
@@ -117,7 +117,7 @@ var readmes = map[string][]step{
 		{"bin/waldo call shade", runs("thermometer.v1.ThermometerService/Measure")},
 		{"bin/waldo call shade Measure", runs(`"temperature": 75.2`)},
 		{"bin/waldo watch shade", stays("24")},
-		{"go mod init", leftOut("TestOutside builds the thermometer so, against a proxy made of this tree")},
+		{"go mod init", leftOut("TestOutside builds the thermometer this way, against a proxy made from this tree")},
 		{"go get", leftOut("see above")},
 		{"go build -o waldo-thermometer", leftOut("see above")},
 	},
@@ -134,11 +134,12 @@ var readmes = map[string][]step{
 	"services/audio/README.md": {
 		also("bin/waldo bus", stays("nats://")),
 		{"waldo-audio --robot-file robot.yaml --device voice",
-			leftOut("there is no sound device here; the next line has one that needs none")},
+			leftOut("it needs a sound card; the next line does not")},
 		{"waldo-audio --device voice --source tone", stays("ready", "connected to the bus")},
 		{"waldo-audio --robot-file robot.yaml --device voice --check", runs()},
 		{"waldo watch voice", stays("{")},
-		{"grpcurl -plaintext 127.0.0.1:7104", leftOut("the address is that of a whole robot; README.md has the like")},
+		{"grpcurl -plaintext 127.0.0.1:7104",
+			leftOut("the address is that of a whole robot; README.md has a similar line")},
 	},
 	"services/camera/README.md": {
 		also("bin/waldo bus", stays("nats://")),
@@ -173,7 +174,7 @@ var readmes = map[string][]step{
 	},
 }
 
-// TestReadmes does what each README says.
+// TestReadmes follows each README.
 func TestReadmes(t *testing.T) {
 	for _, file := range files(t) {
 		t.Run(file, func(t *testing.T) {
@@ -237,7 +238,7 @@ func follow(t *testing.T, s *session, text string, steps []step) {
 	}
 }
 
-// words does the steps that come next and are no command of the README.
+// words runs the next steps that the README only describes in words.
 func words(t *testing.T, s *session, steps []step) []step {
 	t.Helper()
 	for len(steps) > 0 && steps[0].command == "" {

@@ -18,16 +18,16 @@ import (
 	"github.com/waldo-robot/waldo/e2e/harness"
 )
 
-// longest is how long one command may take: the first ones build.
+// longest is how long one command may take: the first commands build.
 const longest = 10 * time.Minute
 
-// session is somebody who reads a README and does what it says.
+// session is a person who follows a README.
 type session struct {
 	root     string   // a copy of the sources
-	folder   string   // where they are now
+	folder   string   // their current folder
 	home     string   // for state, and the robot.yaml that a program leaves
 	env      []string // of every command
-	exported []string // by a command, for those that follow
+	exported []string // set by a command for those that follow
 	network  string   // the process whose network namespace they are in
 	running  []*harness.Process
 }
@@ -36,7 +36,7 @@ type session struct {
 func start(t *testing.T) *session {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("NOT RUN: network namespaces need root. Nothing has shown that the commands of this README work")
+		t.Skip("NOT RUN: network namespaces need root. The commands of this README are not tested")
 	}
 	source, err := filepath.Abs("../..")
 	if err != nil {
@@ -61,19 +61,18 @@ cp -rL bin "$2/"`, "bash", source, root)
 	home := t.TempDir()
 	return &session{root: root, folder: root, home: home, network: fmt.Sprint(holder.PID()), env: []string{
 		"XDG_STATE_HOME=" + home, "PATH=" + root + "/bin:" + root + "/bin/tools:" + os.Getenv("PATH"),
-		// What `make build` has compiled for these flags is used again, whatever the folder.
+		// With these flags, the build cache of `make build` is valid in any folder.
 		"GOFLAGS=-trimpath -tags=grpcnotrace",
 		"WALDO_FIRMWARE=" + os.Getenv("WALDO_FIRMWARE"),
 	}}
 }
 
-// inside is a shell that runs a script where the session is.
+// inside is a shell that runs a script in the session's network and folder.
 func (s *session) inside(script string) (program string, args []string) {
 	return "nsenter", []string{"--net", "--target", s.network, "bash", "-c", "cd '" + s.folder + "'\n" + script}
 }
 
-// run runs a command to its end, in the network of the session or with that of the machine, and returns what it
-// printed.
+// run runs a command to its end, in the network of the session or of the machine, and returns its output.
 func (s *session) run(t *testing.T, script string, online bool) (out string, err error) {
 	t.Helper()
 	where := filepath.Join(s.home, "folder")
@@ -87,7 +86,7 @@ func (s *session) run(t *testing.T, script string, online bool) (out string, err
 	cmd.Env = slices.Concat(os.Environ(), s.env, s.exported)
 	var printed bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &printed, &printed
-	cmd.WaitDelay = time.Second // for what it left in the background
+	cmd.WaitDelay = time.Second // for programs that it left in the background
 	err = cmd.Run()
 	if now, readErr := os.ReadFile(where); readErr == nil {
 		s.folder = strings.TrimSpace(string(now))
@@ -95,7 +94,7 @@ func (s *session) run(t *testing.T, script string, online bool) (out string, err
 	return printed.String(), err
 }
 
-// leave starts a command and leaves it running, until end.
+// leave starts a command and leaves it running until end.
 func (s *session) leave(t *testing.T, script string) *harness.Process {
 	t.Helper()
 	program, args := s.inside("exec " + script)
@@ -107,7 +106,7 @@ func (s *session) leave(t *testing.T, script string) *harness.Process {
 	return p
 }
 
-// end stops what runs, the newest first, as Ctrl-C in each terminal does.
+// end stops all running commands, newest first, as Ctrl-C in each terminal does.
 func (s *session) end(t *testing.T) {
 	t.Helper()
 	for _, p := range slices.Backward(s.running) {
@@ -117,7 +116,7 @@ func (s *session) end(t *testing.T) {
 	s.running = nil
 }
 
-// device is what `waldo ls --json` tells of a device.
+// device is what `waldo ls --json` reports about a device.
 func (s *session) device(t *testing.T, name string) (d harness.Device, err error) {
 	t.Helper()
 	out, err := s.run(t, "bin=$PWD; while [ ! -x $bin/bin/waldo ]; do bin=${bin%/*}; done; $bin/bin/waldo ls --json "+
@@ -139,7 +138,7 @@ func (s *session) device(t *testing.T, name string) (d harness.Device, err error
 
 var placeholder = regexp.MustCompile(`(127\.0\.0\.1:)?<([A-Za-z]+)>`)
 
-// fill puts the addresses of a device where the README has <GRPC>, <METRICS> or the name of a device.
+// fill puts the addresses of a device in place of <GRPC>, <METRICS>, or the name of a device in the README.
 func (s *session) fill(t *testing.T, text, device string) string {
 	t.Helper()
 	return placeholder.ReplaceAllStringFunc(text, func(p string) string {

@@ -14,11 +14,11 @@ import (
 
 // step is how a command of a README is run.
 type step struct {
-	command string // what it begins with; empty for what the README says in words
+	command string // what it begins with; empty for a step that the README describes in words
 	do      func(t *testing.T, s *session, command string)
 }
 
-// runs runs a command to its end: it succeeds, and prints these texts, sooner or later.
+// runs runs a command to its end: it must succeed and print these texts eventually.
 func runs(says ...string) func(*testing.T, *session, string) {
 	return func(t *testing.T, s *session, command string) {
 		harness.Until(t, command, func() error {
@@ -31,7 +31,7 @@ func runs(says ...string) func(*testing.T, *session, string) {
 	}
 }
 
-// once runs a command one time, with the network of this machine: it may load packages.
+// once runs a command one time, with the network of this machine: it may download packages.
 func once(t *testing.T, s *session, command string) {
 	if out, err := s.run(t, command, true); err != nil {
 		t.Fatalf("%s: %v:\n%s", command, err, out)
@@ -46,13 +46,13 @@ func stays(says ...string) func(*testing.T, *session, string) {
 	}
 }
 
-// of does a step with the addresses of a device in place of <GRPC> and <METRICS>, and of any device in place of <its
+// of runs a step with the addresses of a device in place of <GRPC> and <METRICS>, and of any device in place of <its
 // name>.
 func of(device string, do func(*testing.T, *session, string)) func(*testing.T, *session, string) {
 	return func(t *testing.T, s *session, command string) { do(t, s, s.fill(t, command, device)) }
 }
 
-// kills runs a command that kills a device, and waits until another process stands in for it.
+// kills runs a command that kills a device, and waits until another process replaces it.
 func kills(device string) func(*testing.T, *session, string) {
 	return func(t *testing.T, s *session, command string) {
 		var before harness.Device
@@ -84,17 +84,17 @@ func exports(name string) func(*testing.T, *session, string) {
 	}
 }
 
-// newTerminal forgets what was exported.
+// newTerminal forgets exported variables.
 func newTerminal(_ *testing.T, s *session, _ string) { s.exported = nil }
 
-// here does a step with this machine in place of the host that the README names, given with a colon behind it.
+// here runs a step with this machine in place of the README's host, which is given with a trailing colon.
 func here(host string, do func(*testing.T, *session, string)) func(*testing.T, *session, string) {
 	return func(t *testing.T, s *session, command string) {
 		do(t, s, strings.Replace(command, " "+host, " 127.0.0.1:", 1))
 	}
 }
 
-// leftOut is a command that is not run here, for a reason that the reader of the test should believe.
+// leftOut is a command that is not run here; the reason has to convince a reader of the test.
 func leftOut(reason string) func(*testing.T, *session, string) {
 	return func(t *testing.T, _ *session, command string) { t.Logf("not run: %s: %s", command, reason) }
 }
@@ -102,7 +102,7 @@ func leftOut(reason string) func(*testing.T, *session, string) {
 // stop ends everything that was left running.
 func stop(t *testing.T, s *session, _ string) { s.end(t) }
 
-// also runs a command that the README says in words, as another step does.
+// also runs a command that the README describes in words, the way another step does.
 func also(command string, do func(*testing.T, *session, string)) step {
 	return step{do: func(t *testing.T, s *session, _ string) { do(t, s, command) }}
 }

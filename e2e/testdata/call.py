@@ -1,4 +1,7 @@
-"""Calls unary gRPC methods for a test: call.py ADDRESS. A line of JSON with method and request in, one with the answer or the error out."""
+"""Calls unary gRPC methods for a test: call.py ADDRESS.
+
+Each input line is JSON with the method and the request, each output line JSON with the answer or the error.
+"""
 import json, pathlib, re, sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "examples/python"))
