@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// How the board calls itself on USB.
+// How the board identifies itself on USB.
 const (
 	Manufacturer = "Waldo"
 	Product      = "Simulated Board"
@@ -30,12 +30,12 @@ type Board struct {
 	dir string // its folder in configfs
 }
 
-// Build puts the board together. It is not plugged in yet. Needs root, configfs at /sys/kernel/config, and the kernel
-// modules dummy_hcd, libcomposite, usb_f_acm and usb_f_hid.
+// Build assembles the board, not plugged in yet. It needs root, configfs at /sys/kernel/config, and the kernel modules
+// dummy_hcd, libcomposite, usb_f_acm, and usb_f_hid.
 func Build() (*Board, error) {
 	gadgets := filepath.Join(configFS, "usb_gadget")
 	if _, err := os.Stat(gadgets); err != nil {
-		return nil, fmt.Errorf("no USB devices can be put together: mount configfs at %s and run \"modprobe "+
+		return nil, fmt.Errorf("USB devices cannot be assembled: mount configfs at %s and run \"modprobe "+
 			"libcomposite\": %w", configFS, err)
 	}
 	return build(gadgets)
@@ -72,7 +72,7 @@ func build(gadgets string) (*Board, error) {
 	return b, nil
 }
 
-// folders are what a board is made of, outermost first.
+// folders are the folders of a board, outermost first.
 func (b *Board) folders() []string {
 	list := []string{b.dir}
 	for _, name := range []string{"strings/0x409", "functions/" + acm, "functions/" + hid, "configs/c.1"} {
@@ -85,12 +85,12 @@ func (b *Board) folders() []string {
 func (b *Board) Plug() error {
 	there, err := os.ReadDir(controllers)
 	if err != nil || len(there) == 0 {
-		return errors.Join(errors.New("there is no USB device controller: run \"modprobe dummy_hcd\" as root"), err)
+		return errors.Join(errors.New("USB device controller not found: run \"modprobe dummy_hcd\" as root"), err)
 	}
 	return b.bind(there[0].Name())
 }
 
-// Unplug pulls the cable. It may be pulled more than once.
+// Unplug pulls the cable. It may be called more than once.
 func (b *Board) Unplug() error {
 	bound, err := os.ReadFile(filepath.Join(b.dir, "UDC"))
 	if err != nil || strings.TrimSpace(string(bound)) == "" {
@@ -117,7 +117,7 @@ func (b *Board) Remove() error {
 	return errors.Join(errs...)
 }
 
-// Line returns the device file of the board's end of the serial line. It is there as long as the board is, plugged in
+// Line returns the device file of the board's end of the serial line. It exists as long as the board does, plugged in
 // or not.
 func (b *Board) Line() (string, error) {
 	number, err := os.ReadFile(filepath.Join(b.dir, "functions", acm, "port_num"))
@@ -127,7 +127,7 @@ func (b *Board) Line() (string, error) {
 	return "/dev/ttyGS" + strings.TrimSpace(string(number)), nil
 }
 
-// padFile returns the device file of the board's end of the gamepad, which is there while the board is plugged in.
+// padFile returns the device file of the board's end of the gamepad, which exists while the board is plugged in.
 func (b *Board) padFile() (string, error) {
 	text, err := os.ReadFile(filepath.Join(b.dir, "functions", hid, "dev"))
 	if err != nil {
@@ -135,7 +135,7 @@ func (b *Board) padFile() (string, error) {
 	}
 	_, minor, found := strings.Cut(strings.TrimSpace(string(text)), ":")
 	if !found {
-		return "", fmt.Errorf("%w: the gamepad has no device file, but %q", fs.ErrNotExist, text)
+		return "", fmt.Errorf("%w: the gamepad's device number is %q", fs.ErrNotExist, text)
 	}
 	return "/dev/hidg" + minor, nil
 }

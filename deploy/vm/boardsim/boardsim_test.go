@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestBuild puts a board together in a plain folder, in which folders do not have the files that configfs makes.
+// TestBuild assembles a board in a plain folder, without the files that configfs adds.
 func TestBuild(t *testing.T) {
 	t.Parallel()
 	b, err := build(t.TempDir())
@@ -70,7 +70,7 @@ func TestUnplugTwice(t *testing.T) {
 	if text, err := os.ReadFile(udc); err != nil || string(text) != "\n" {
 		t.Errorf("the controller is %q, %v", text, err)
 	}
-	const free = " \n" // which is left alone: the kernel refuses a second time
+	const free = " \n" // Unplug leaves it alone: the kernel would refuse a second time
 	if err := os.WriteFile(udc, []byte(free), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestReports(t *testing.T) {
 	}
 }
 
-// TestDescriptor counts the bits that the descriptor gives to a report: size times count of each input.
+// TestDescriptor adds up the bits of a report according to the descriptor: size times count of each input.
 func TestDescriptor(t *testing.T) {
 	t.Parallel()
 	const reportSize, reportCount, input = 0x74, 0x94, 0x80 // without the size of the item

@@ -10,17 +10,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Positions of the gamepad that nobody touches.
+// Positions of the gamepad at rest.
 const (
 	Center    = 128 // of a stick
-	HatCenter = 8   // of the hat, which has 0 for up and goes on clockwise to 7
+	HatCenter = 8   // of the hat, which has 0 for up and continues clockwise to 7
 )
 
 // PadReportSize is the size of a report in bytes.
 const PadReportSize = 7
 
-// padDescriptor says what a report of the gamepad means, in the words of USB HID. The kernel makes ABS_X, ABS_Y, ABS_Z
-// and ABS_RZ of the sticks, each of 0 to 255, ABS_HAT0X and ABS_HAT0Y of the hat, and buttons from BTN_SOUTH on.
+// padDescriptor is the USB HID descriptor of the gamepad's report. The kernel turns the sticks into ABS_X, ABS_Y,
+// ABS_Z, and ABS_RZ, each 0 to 255, the hat into ABS_HAT0X and ABS_HAT0Y, and the buttons into BTN_SOUTH and up.
 var padDescriptor = []byte{
 	0x05, 0x01, 0x09, 0x05, 0xa1, 0x01, // a game pad:
 	0x15, 0x00, 0x26, 0xff, 0x00, 0x75, 0x08, 0x95, 0x04, // four bytes of 0 to 255,
@@ -28,20 +28,20 @@ var padDescriptor = []byte{
 	// four bits of 0 to 7, which are 0 to 315 degrees,
 	0x25, 0x07, 0x35, 0x00, 0x46, 0x3b, 0x01, 0x65, 0x14, 0x75, 0x04, 0x95, 0x01,
 	0x09, 0x39, 0x81, 0x42, // a hat, or anything else for none;
-	0x45, 0x00, 0x65, 0x00, 0x81, 0x03, // four bits of nothing;
+	0x45, 0x00, 0x65, 0x00, 0x81, 0x03, // four bits of padding;
 	0x05, 0x09, 0x19, 0x01, 0x29, 0x0c, 0x25, 0x01, 0x75, 0x01, 0x95, 0x0c, 0x81, 0x02, // twelve buttons of one bit;
-	0x75, 0x04, 0x95, 0x01, 0x81, 0x03, // four bits of nothing
+	0x75, 0x04, 0x95, 0x01, 0x81, 0x03, // four bits of padding
 	0xc0,
 }
 
-// PadReport is how the gamepad stands.
+// PadReport is the state of the gamepad.
 type PadReport struct {
 	X, Y, Z, RZ uint8
 	Hat         uint8
 	Buttons     uint16 // the lowest bit is the first button
 }
 
-// Resting is a gamepad that nobody touches.
+// Resting is the gamepad at rest.
 func Resting() PadReport {
 	return PadReport{X: Center, Y: Center, Z: Center, RZ: Center, Hat: HatCenter}
 }
@@ -59,16 +59,15 @@ func (b *Board) Pad() (*Pad, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NONBLOCK, 0) // a write that waits in the kernel would do so for ever
+	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NONBLOCK, 0) // a blocking write would wait in the kernel for ever
 	if err != nil {
 		return nil, err
 	}
 	return &Pad{f}, nil
 }
 
-// Send sends a report. The first one after plugging in is kept until somebody on the other side asks for it; after
-// that, Send waits until the report before was taken, and fails with an error that wraps os.ErrDeadlineExceeded after
-// the limit.
+// Send sends a report. The first one after plugging in is kept until the other side asks for it; after that, Send
+// waits until the previous report was taken. After the limit it fails with an error that wraps os.ErrDeadlineExceeded.
 func (p *Pad) Send(r PadReport, limit time.Duration) error {
 	if err := p.file.SetWriteDeadline(time.Now().Add(limit)); err != nil {
 		return err

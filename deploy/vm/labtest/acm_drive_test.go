@@ -9,14 +9,14 @@ import (
 	"github.com/waldo-robot/waldo/deploy/vm/boardsim"
 )
 
-// motors is a board with motors that is plugged in, and the program that runs it.
+// motors is a plugged-in board with motors, and the program that runs it.
 type motors struct {
 	*board
 	hardware *boardsim.Board
 	path     string // of the board's end of the line
 }
 
-// startMotors plugs in a board, and starts the program for it. At the far end nobody has opened the line yet.
+// startMotors plugs in a board and starts its program. At the far end, nobody has opened the line yet.
 func startMotors(t *testing.T) motors {
 	t.Helper()
 	hardware := buildBoard(t)
@@ -25,13 +25,13 @@ func startMotors(t *testing.T) motors {
 	return motors{startSerial(t, firstAddress, lineByID, motorFlags(t)...), hardware, path}
 }
 
-// awaitStops returns when the last that the far end has heard is that it is to stand still, as often as that is said.
+// awaitStops waits until the last commands at the far end are stops, as many as the program sends.
 func awaitStops(t *testing.T, far *line) {
 	t.Helper()
 	eventually(t, "stops heard", func() bool { return strings.HasSuffix(far.all(), stop+stop+stop) })
 }
 
-// The driver falls silent: the board is stopped.
+// The driver goes silent: the board is stopped.
 func TestSilentDriver(t *testing.T) {
 	requireLab(t)
 	m := startMotors(t)
@@ -45,15 +45,15 @@ func TestSilentDriver(t *testing.T) {
 		commands(t, all)
 		moved := strings.LastIndex(all, frame(0xa5, 100+round, -100)) + len(stop)
 		if !strings.HasPrefix(all[moved:], stop) {
-			t.Errorf("after it moved the board heard % x", all[moved:])
+			t.Errorf("after it moved the board received % x", all[moved:])
 		}
-		t.Logf("the board was stopped %.3f s after it heard the last command",
+		t.Logf("the board was stopped %.3f s after it received the last command",
 			far.at(moved+len(stop)).Sub(far.at(moved)).Seconds())
 	}
 }
 
-// A board that is pulled out while it drives hears a stop first when it is back, and moves only after its driver has
-// sent a neutral command.
+// A board that is pulled out while it drives receives a stop first when it is back, and moves only after its driver
+// has sent a neutral command.
 func TestUnplugWhileDriving(t *testing.T) {
 	requireLab(t)
 	m := startMotors(t)
@@ -72,7 +72,7 @@ func TestUnplugWhileDriving(t *testing.T) {
 		plugBoard(t, m.hardware)
 		sameProcess(t, before, m.awaitReady())
 		verdict := d.send(100, 100)
-		// the driver had not heard that the board is back
+		// the driver did not know yet that the board was back
 		for verdict == controlv1.CommandVerdict_COMMAND_VERDICT_BEFORE_STOP {
 			verdict = d.send(100, 100)
 		}
@@ -82,28 +82,28 @@ func TestUnplugWhileDriving(t *testing.T) {
 		awaitStops(t, far)
 		for _, c := range commands(t, far.all()) {
 			if c != stop {
-				t.Errorf("before a neutral command the board heard % x", c)
+				t.Errorf("before a neutral command the board received % x", c)
 			}
 		}
 	}
 }
 
-// A board that takes nothing is full after one message, which the machine holds for it, and no other waits behind that:
-// whoever drives on without seeing anything has the board move by one old command at most, when it listens again, and
-// then it is stopped.
+// A board that does not read is full after one message, which the machine holds for it, and no other queues behind
+// that: a driver who keeps driving blindly moves the board by one old command at most, once it reads again, and then it
+// is stopped.
 func TestBoardThatDoesNotListen(t *testing.T) {
 	requireLab(t)
 	m := startMotors(t)
 	before := m.awaitReady()
 	d := m.acquire()
 
-	t.Log("it does not listen from the start: what the machine holds is the stop that every board hears first")
+	t.Log("it does not read from the start: the machine holds the stop that every board receives first")
 	d.driveOn()
 	far := hearLine(t, m.path)
 	awaitStops(t, far)
 	checkStopped(t, far, 0)
 
-	t.Log("it listens no more")
+	t.Log("it stops reading")
 	d.drive(far, 1, 1)
 	far.close()
 	d.driveOn()
@@ -128,8 +128,8 @@ func TestBoardThatDoesNotListen(t *testing.T) {
 	m.stop()
 }
 
-// A board whose system takes what its program does not read is another case: what waits there nobody else can take
-// back. It hears all of it, in order, and the stop last of all.
+// A board whose system buffers what its program does not read is another case: nobody can take that data back. The
+// program receives all of it, in order, and the stop at the end.
 func TestBoardThatReadsLate(t *testing.T) {
 	requireLab(t)
 	m := startMotors(t)
@@ -145,18 +145,18 @@ func TestBoardThatReadsLate(t *testing.T) {
 	}
 }
 
-// checkStopped checks that a board has heard a few old commands at most, and nothing but stops after the first stop.
+// checkStopped checks that a board has received a few old commands at most, and only stops after the first stop.
 func checkStopped(t *testing.T, far *line, most int) {
 	t.Helper()
 	moves := movesOf(t, far)
 	t.Logf("old commands: %d", moves)
 	first, _, _ := strings.Cut(far.all(), stop)
 	if len(moves) > most || len(first) != len(moves)*len(stop) {
-		t.Errorf("the board heard % x, want %d old commands at most, and then stops", commands(t, far.all()), most)
+		t.Errorf("the board received % x, want %d old commands at most, and then stops", commands(t, far.all()), most)
 	}
 }
 
-// movesOf lists the left of all commands that a board has heard, but for those to stand still.
+// movesOf lists the left values of all commands that a board has received, except stops.
 func movesOf(t *testing.T, far *line) (list []int) {
 	t.Helper()
 	for _, c := range commands(t, far.all()) {

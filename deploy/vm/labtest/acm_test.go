@@ -11,7 +11,7 @@ import (
 	"github.com/waldo-robot/waldo/deploy/vm/boardsim"
 )
 
-// boardLine returns the board's end of its serial line, which is there also while the board is not plugged in.
+// boardLine returns the board's end of its serial line, which exists even while the board is not plugged in.
 func boardLine(t *testing.T, b *boardsim.Board) (path string) {
 	t.Helper()
 	path, err := b.Line()
@@ -22,7 +22,7 @@ func boardLine(t *testing.T, b *boardsim.Board) (path string) {
 	return path
 }
 
-// Lines go both ways, and again after the board was pulled out and has come back.
+// Lines go both ways, and again after the board was pulled out and plugged in.
 func TestLinesOverUSB(t *testing.T) {
 	requireLab(t)
 	b := buildBoard(t)
@@ -40,18 +40,18 @@ func TestLinesOverUSB(t *testing.T) {
 		if _, err := p.serial.WriteMessage(p.context(), textMessage("lost")); status.Code(err) != codes.Unavailable {
 			t.Errorf("write while away: %v, want Unavailable", err)
 		}
-		far.close() // what hung up does not come back
+		far.close() // a terminal that hung up does not recover
 		far = hearLine(t, path)
 		plugBoard(t, b)
 		sameProcess(t, before, p.awaitReady())
 		checkBothWays(t, p, s, far, 3)
 		if strings.Contains(far.all(), "lost") {
-			t.Error("what was refused was written")
+			t.Error("a refused message was written")
 		}
 	}
 }
 
-// crc8 is the checksum of the rover's frames: polynomial 0x07, nothing reflected, nothing added.
+// crc8 is the checksum of the rover's frames: polynomial 0x07, not reflected, without a final XOR.
 func crc8(data string) (crc byte) {
 	for i := range len(data) {
 		crc ^= data[i]
@@ -63,7 +63,7 @@ func crc8(data string) (crc byte) {
 	return crc
 }
 
-// frame is a message of two numbers of 16 bits as the rover's board has it: a start byte, the numbers, a checksum.
+// frame is a message of two 16-bit numbers in the format of the rover's board: a start byte, the numbers, a checksum.
 func frame(start byte, left, right int16) string {
 	payload := string([]byte{byte(left), byte(left >> 8), byte(right), byte(right >> 8)})
 	return string([]byte{start}) + payload + string([]byte{crc8(payload)})
@@ -112,7 +112,7 @@ func TestStructsOverUSB(t *testing.T) {
 	}
 }
 
-// The first who opens a port has it.
+// A port belongs to the first program that opens it.
 func TestSecondOpener(t *testing.T) {
 	requireLab(t)
 	b := buildBoard(t)

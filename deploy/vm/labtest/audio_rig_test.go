@@ -14,14 +14,14 @@ import (
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 )
 
-// The two ends of the kernel's loopback card: what is played at the one is captured at the other.
+// The two ends of the kernel's loopback card: sound played at one is captured at the other.
 const (
 	loopbackSpeaker    = "hw:0,0"
 	loopbackMicrophone = "hw:0,1"
 	audioRate          = 48000
 )
 
-// plugLoopback gives the guest a sound card and takes it away at the end.
+// plugLoopback gives the guest a sound card and removes it at the end.
 func plugLoopback(t *testing.T) {
 	t.Helper()
 	command(t, "modprobe", "snd-aloop", "index=0", "pcm_substreams=1")
@@ -40,7 +40,7 @@ func awaitLoopback(t *testing.T) {
 	command(t, "udevadm", "settle")
 }
 
-// switchLoopback pulls the card out ("unbind") or plugs it in ("bind"). Pulling it out takes until nobody has it open.
+// switchLoopback pulls the card out ("unbind") or plugs it in ("bind"). Pulling it out waits until nobody has it open.
 func switchLoopback(t *testing.T, how string) {
 	t.Helper()
 	if err := os.WriteFile("/sys/bus/platform/drivers/snd_aloop/"+how, []byte("snd_aloop.0"), 0); err != nil {
@@ -60,7 +60,7 @@ func startAudio(t *testing.T, grpcAddress string) *audio {
 	return startAudioAt(t, grpcAddress, loopbackMicrophone, loopbackSpeaker)
 }
 
-// startAudioAt starts it with a microphone and a speaker. The guest is slow: blocks are long.
+// startAudioAt starts it with a microphone and a speaker. The guest is slow, so blocks are long.
 func startAudioAt(t *testing.T, grpcAddress, microphone, speaker string, flags ...string) *audio {
 	t.Helper()
 	p := start(t, "audio", grpcAddress, append([]string{"--source", microphone, "--speaker", speaker, "--block", "60"},
@@ -84,8 +84,7 @@ func (a *audio) listen() *ear {
 	})}
 }
 
-// play plays a sine at half of full scale for as long as the returned function has not been called, and the card is
-// there.
+// play plays a sine at half of full scale until the returned function is called or the card is gone.
 func (a *audio) play(hz float64) (stop func()) {
 	a.t.Helper()
 	ctx, cancel := context.WithCancel(a.t.Context())
@@ -114,7 +113,7 @@ func (a *audio) play(hz float64) (stop func()) {
 	}
 }
 
-// hear listens until there is a tone for half a second, and returns its frequency and its greatest sample.
+// hear listens until a tone has lasted half a second, and returns its frequency and its peak.
 func (e *ear) hear() (hz float64, peak int) {
 	e.t.Helper()
 	var samples []int16
@@ -130,7 +129,7 @@ func (e *ear) hear() (hz float64, peak int) {
 	return frequency(samples), peakOf(samples)
 }
 
-// frequency is by the middle one of the distances between rising zero crossings: a gap does not change it.
+// frequency uses the median distance between rising zero crossings: a gap does not change it.
 func frequency(samples []int16) float64 {
 	count := map[int]int{}
 	last, usual := -1, 0

@@ -12,8 +12,8 @@ import (
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 )
 
-// checkTone plays a tone, and checks that the open call hears it: as high and as loud as it was played. What waited in
-// the call comes first.
+// checkTone plays a tone, and checks that the open call receives it at the same pitch and level. Older sound in the
+// call comes first.
 func checkTone(t *testing.T, a *audio, e *ear, hz float64) {
 	t.Helper()
 	stop := a.play(hz)
@@ -49,8 +49,8 @@ func TestLoopbackCard(t *testing.T) {
 	}
 }
 
-// A card that is pulled out while it plays and captures: the listener's call stays open and goes on, that of the talker
-// ends, and the process stays.
+// A card that is pulled out while it plays and captures: the listener's call stays open and resumes, the talker's call
+// ends, and the process keeps running.
 func TestSoundCardUnplugged(t *testing.T) {
 	requireLab(t)
 	plugLoopback(t)
@@ -81,7 +81,7 @@ func TestSoundCardUnplugged(t *testing.T) {
 	checkTone(t, a, e, 1000)
 }
 
-// A card that another program uses is busy, not unknown: it is there as soon as that program lets go.
+// A card that another program uses is busy, not unknown: it is available as soon as that program releases it.
 func TestBusySoundCard(t *testing.T) {
 	requireLab(t)
 	plugLoopback(t)
@@ -91,7 +91,7 @@ func TestBusySoundCard(t *testing.T) {
 	checkTone(t, first, e, 1000)
 	second := startAudio(t, secondAddress)
 	second.awaitAway("busy", "hw:0,")
-	e.next() // the first one hears on
+	e.next() // the first listener continues
 	first.stop()
 	second.awaitReady()
 	checkTone(t, second, second.listen(), 500)
@@ -104,10 +104,10 @@ func TestMissingSoundCard(t *testing.T) {
 	plugLoopback(t)
 	sameProcess(t, before, a.awaitReady())
 	checkTone(t, a, a.listen(), 1000)
-	a.stop() // before the card goes
+	a.stop() // before the card is unplugged
 }
 
-// The capturing end of the card takes the rate of the playing one: it offers no 48 kHz then, and what it hears is
+// The capturing end of the card takes the rate of the playing one: it does not offer 48 kHz then, and its sound is
 // converted.
 func TestSoundCardWithoutTheWantedRate(t *testing.T) {
 	requireLab(t)

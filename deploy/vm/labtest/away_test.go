@@ -12,7 +12,7 @@ import (
 	"github.com/waldo-robot/waldo/deploy/vm/uvcsim"
 )
 
-// webcamByID is the webcam's name whatever number the kernel gives it.
+// webcamByID is the webcam's name, independent of the number that the kernel gives it.
 const webcamByID = "/dev/v4l/by-id/usb-Waldo_Simulated_Camera_" + uvcsim.Serial + "-video-index0"
 
 func TestUnplugWhileStreaming(t *testing.T) {
@@ -43,7 +43,7 @@ func TestUnplugWhileStreaming(t *testing.T) {
 	}
 }
 
-// newPicture reads on, on a call that was open all the time, until a picture comes that the webcam sent as number first
+// newPicture keeps reading from a call that stayed open, until a picture arrives that the webcam sent as number first
 // or later, and returns its sequence.
 func newPicture(t *testing.T, r *reader, epoch, sequence int64, first uint32) int64 {
 	t.Helper()
@@ -86,10 +86,10 @@ func TestNothingIsCapturedWhileNobodyLooks(t *testing.T) {
 	p := startCamera(t, firstAddress, "--source", device, "--width", "320", "--height", "240")
 	p.awaitReady()
 	const idle = 2 * time.Second
-	settled := webcam.Pictures() // what the service took to try the camera does not count
+	settled := webcam.Pictures() // without the pictures that the service took to try the camera
 	time.Sleep(idle)
 	if n := webcam.Pictures() - settled; n != 0 {
-		t.Errorf("nobody looks, and the webcam sent %d pictures in %v", n, idle)
+		t.Errorf("without viewers the webcam sent %d pictures in %v", n, idle)
 	}
 	if _, err := p.cameras.CaptureFrame(p.context(), &camerav1.CaptureFrameRequest{}); err != nil {
 		t.Fatal(err)
@@ -101,7 +101,7 @@ func TestNothingIsCapturedWhileNobodyLooks(t *testing.T) {
 	})
 }
 
-// A camera that another program uses is busy, not broken: it is there as soon as that program lets go.
+// A camera that another program uses is busy, not broken: it is available as soon as that program releases it.
 func TestBusyCamera(t *testing.T) {
 	requireLab(t)
 	device := loadVivid(t)
@@ -113,7 +113,7 @@ func TestBusyCamera(t *testing.T) {
 	p.read(jpegFormat()).next()
 }
 
-// Two of our own on one camera: the one that streams keeps it.
+// Two of Waldo's programs on one camera: the one that streams keeps it.
 func TestTwoProcessesOneCamera(t *testing.T) {
 	requireLab(t)
 	device := loadVivid(t)
@@ -144,7 +144,7 @@ func TestNotACamera(t *testing.T) {
 func TestMissingCamera(t *testing.T) {
 	requireLab(t)
 	if _, err := os.Stat(webcamByID); err == nil {
-		t.Fatalf("%s is there", webcamByID)
+		t.Fatalf("%s exists", webcamByID)
 	}
 	p := startCamera(t, firstAddress, "--source", webcamByID)
 	before := p.awaitAway(webcamByID)

@@ -53,7 +53,8 @@ func (r *reader) next() *mediav1.VideoFrame {
 	return r.messages.next().GetFrame()
 }
 
-// otherProgram streams from a device with v4l2-ctl, which keeps the device busy, until the returned function is called.
+// otherProgram streams from a device with v4l2-ctl, which keeps the device busy, until the returned function is
+// called.
 func otherProgram(t *testing.T, device string) (stop func()) {
 	t.Helper()
 	out, err := os.Create(filepath.Join(t.TempDir(), "stream"))

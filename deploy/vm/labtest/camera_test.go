@@ -23,7 +23,7 @@ func raw(pixelFormat string, width, height int32) *mediav1.VideoFormat {
 
 func jpegFormat() *mediav1.VideoFormat { return &mediav1.VideoFormat{MediaType: "image/jpeg"} }
 
-// driverFormat asks the driver, by another program than the one under test, what it is set to.
+// driverFormat asks the driver for its current format, with a program other than the one under test.
 func driverFormat(t *testing.T, device string) (fourCC, size string) {
 	t.Helper()
 	text := command(t, "v4l2-ctl", "-d", device, "--get-fmt-video")
@@ -71,7 +71,7 @@ func offers(formats []*mediav1.VideoFormat, pixelFormat string, width, height in
 	return false
 }
 
-// checkMovingPictures reads some raw pictures: each complete, in order, of now, and none like the one before.
+// checkMovingPictures reads some raw pictures: each complete, in order, current, and different from the previous one.
 func checkMovingPictures(t *testing.T, r *reader, size int) {
 	t.Helper()
 	last := r.next()
@@ -86,7 +86,7 @@ func checkMovingPictures(t *testing.T, r *reader, size int) {
 			t.Fatalf("frame %d of epoch %d came after %d of %d", f.GetSequence(), f.GetEpoch(), last.GetSequence(),
 				last.GetEpoch())
 		case !f.GetCaptureTime().AsTime().After(last.GetCaptureTime().AsTime()):
-			t.Errorf("frame %d was captured at %v, not after the one before", f.GetSequence(), f.GetCaptureTime().AsTime())
+			t.Errorf("frame %d was captured at %v, not after the last one", f.GetSequence(), f.GetCaptureTime().AsTime())
 		case bytes.Equal(f.GetData(), last.GetData()):
 			t.Errorf("frames %d and %d are the same picture", last.GetSequence(), f.GetSequence())
 		}
@@ -95,7 +95,7 @@ func checkMovingPictures(t *testing.T, r *reader, size int) {
 	}
 	end := last.GetCaptureTime().AsTime()
 	if age := time.Since(end); age < 0 || age > patience {
-		t.Errorf("the last frame says it is %v old", age)
+		t.Errorf("the last frame is %v old", age)
 	}
 	t.Logf("%v: %.1f frames/s, %d lost", last.GetFormat(), count/end.Sub(start).Seconds(), gaps)
 }
@@ -118,12 +118,12 @@ func TestVividCaptureFrame(t *testing.T) {
 		t.Errorf("picture of size %s, want (320,180)", got)
 	}
 	if at := frame.GetCaptureTime().AsTime(); at.Before(before) {
-		t.Errorf("captured %v before it was asked for", before.Sub(at))
+		t.Errorf("captured %v before it was requested", before.Sub(at))
 	}
 	t.Logf("one picture took %.2f s", time.Since(before).Seconds())
 }
 
-// Drivers take the nearest size they can do and say nothing; what they took is what the service must tell.
+// Drivers silently choose the nearest size they support; the service must report the driver's choice.
 func TestReportsWhatTheDriverChose(t *testing.T) {
 	requireLab(t)
 	device := loadVivid(t)
@@ -135,12 +135,12 @@ func TestReportsWhatTheDriverChose(t *testing.T) {
 		t.Errorf("current format %v, but the driver has %s %s", current, fourCC, size)
 	}
 	if size == "334x222" {
-		t.Error("the driver took 334x222 as asked: this test proves nothing")
+		t.Error("the driver accepted 334x222: this test proves nothing")
 	}
 	t.Logf("asked for YUYV 334x222, got %v", current)
 }
 
-// A pixel format that the camera does not have at all is an error that names those it has. Vivid has no motion JPEG,
+// A pixel format that the camera does not have is an error that names those it has. Vivid does not have Motion JPEG,
 // and would deliver YUYV.
 func TestFormatNotOffered(t *testing.T) {
 	requireLab(t)
@@ -182,7 +182,7 @@ func TestWebcamPassesThroughUntouched(t *testing.T) {
 	t.Logf("%.1f frames/s", (count-1)/end.Sub(start).Seconds())
 }
 
-// checkBar decodes a picture and looks for what its number says must be in it.
+// checkBar decodes a picture and checks that the bar is where its number puts it.
 func checkBar(t *testing.T, picture []byte, number uint32) {
 	t.Helper()
 	img, err := jpeg.Decode(bytes.NewReader(picture))
@@ -194,7 +194,7 @@ func checkBar(t *testing.T, picture []byte, number uint32) {
 	}
 }
 
-// A reader that wants other than what the webcam sends gets it made of that: decoded, scaled, encoded again.
+// A reader that requests another format than the webcam's gets a conversion: decoded, scaled, encoded again.
 func TestWebcamDecodes(t *testing.T) {
 	requireLab(t)
 	_, device := plugIn(t, uvcsim.New())
@@ -236,10 +236,10 @@ func TestWebcamControls(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := brightness(set.GetControls()).GetValue(); got != 77 {
-		t.Errorf("brightness is %d after it was set to 77", got)
+		t.Errorf("brightness is %d after setting it to 77", got)
 	}
 	if text := command(t, "v4l2-ctl", "-d", device, "--get-ctrl=brightness"); strings.TrimSpace(text) != "brightness: 77" {
-		t.Errorf("the driver says %q after it was set to 77", text)
+		t.Errorf("the driver reports %q after setting it to 77", text)
 	}
 	for name, c := range map[string]struct {
 		values map[string]int64

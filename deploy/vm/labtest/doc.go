@@ -2,5 +2,5 @@
 //
 // The tests are ordinary Go tests. The test binary is built on the host and copied into the guest with the programs
 // under test; there it runs as root. On any other machine the tests are skipped, because they load kernel modules and
-// pull out cameras; with WALDO_REQUIRE_HARDWARE=1 they fail instead, so that a lab that is not one cannot pass.
+// pull out cameras; with WALDO_REQUIRE_HARDWARE=1 they fail instead, so that a broken lab cannot pass.
 package labtest

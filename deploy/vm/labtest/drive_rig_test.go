@@ -10,7 +10,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/lease"
 )
 
-// stop is what the board hears when it is to stand still.
+// stop is the command that stops the board.
 var stop = frame(0xa5, 0, 0)
 
 // motorFlags make the board an actuator with two motors.
@@ -35,7 +35,7 @@ func (b *board) acquire() *driver {
 	return &driver{l, b}
 }
 
-// send sends one command, and returns what became of it.
+// send sends one command, and returns the verdict.
 func (d *driver) send(left, right int16) controlv1.CommandVerdict {
 	d.board.t.Helper()
 	header, err := d.Header(d.board.t.Context())
@@ -56,8 +56,8 @@ func (d *driver) send(left, right int16) controlv1.CommandVerdict {
 	return report.GetVerdict()
 }
 
-// drive sends a command over and over, as a driver does, until the board at the far end has heard it, and returns the
-// offset behind it. It begins with a neutral one where that is wanted.
+// drive sends a command repeatedly, as a driver does, until the board at the far end has received it, and returns the
+// offset after it. It begins with a neutral command where one is required.
 func (d *driver) drive(far *line, left, right int16) (behind int) {
 	d.board.t.Helper()
 	from, wanted := len(far.all()), frame(0xa5, left, right)
@@ -71,12 +71,12 @@ func (d *driver) drive(far *line, left, right int16) (behind int) {
 			return from + i + len(wanted)
 		}
 	}
-	d.board.t.Fatalf("the board did not hear %d, %d in %v, but % x", left, right, patience, far.all()[from:])
+	d.board.t.Fatalf("the board did not receive %d, %d in %v, but % x", left, right, patience, far.all()[from:])
 	return 0
 }
 
-// driveOn sends many commands with rising numbers, as a driver does who sees nothing of the board, and then falls
-// silent until the deadman has noticed.
+// driveOn sends many commands with rising numbers, like a driver who does not see the board, and then goes silent
+// until the deadman has noticed.
 func (d *driver) driveOn() {
 	d.board.t.Helper()
 	const first, count = 100, 50
@@ -101,18 +101,18 @@ func (d *driver) driveOn() {
 	})
 }
 
-// commands splits what a board has heard into commands. Anything else is a failure.
+// commands splits what a board has received into commands. Anything else is a failure.
 func commands(t *testing.T, all string) (list []string) {
 	t.Helper()
 	for ; len(all) >= len(stop); all = all[len(stop):] {
 		one := all[:len(stop)]
 		if one[0] != 0xa5 || crc8(one[1:5]) != one[5] {
-			t.Fatalf("% x is no command", one)
+			t.Fatalf("% x is not a command", one)
 		}
 		list = append(list, one)
 	}
 	if all != "" {
-		t.Errorf("% x is left over", all)
+		t.Errorf("% x remains after the last command", all)
 	}
 	return list
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/waldo-robot/waldo/deploy/vm/uvcsim"
 )
 
-// The camera service's own tests of its V4L2 driver, which run against a simulated kernel elsewhere, against the real
-// one.
+// The camera service's own tests of its V4L2 driver, which run against a simulated kernel elsewhere, here against the
+// real one.
 func TestDriverConformance(t *testing.T) {
 	requireLab(t)
 	for name, there := range map[string]func(*testing.T) string{
@@ -35,7 +35,7 @@ func TestDriverConformance(t *testing.T) {
 	}
 }
 
-// Faults that the driver is told to have, while somebody looks: the call stays open, and pictures come again.
+// Faults injected into the driver while somebody watches: the call stays open, and pictures resume.
 func TestDriverFaults(t *testing.T) {
 	requireLab(t)
 	device := loadVivid(t)

@@ -15,8 +15,8 @@ import (
 	"github.com/waldo-robot/waldo/deploy/vm/uvcsim"
 )
 
-// These tests prove the lab itself, without any program of ours: the drivers load, the simulated webcam is one to the
-// kernel, and the cable can be pulled.
+// These tests prove the lab itself, without Waldo's programs: the drivers load, the kernel accepts the simulated
+// webcam, and the cable can be pulled.
 
 func TestVividDelivers(t *testing.T) {
 	requireLab(t)
@@ -97,7 +97,7 @@ func TestWebcamUnplugWhileStreaming(t *testing.T) {
 		s := startStream(t, device, uvcsim.Size{Width: 320, Height: 240})
 		s.next(t)
 		unplug(t, plugged)
-		for { // what was under way may still come; then the reader must see the end
+		for { // pictures under way may still arrive; then the reader must see the end
 			if _, err := s.read(); err != nil {
 				break
 			}
@@ -105,7 +105,7 @@ func TestWebcamUnplugWhileStreaming(t *testing.T) {
 	}
 }
 
-// stream is v4l2-ctl streaming motion JPEG to us.
+// stream is v4l2-ctl streaming Motion JPEG to the test.
 type stream struct{ pictures *bufio.Scanner }
 
 func startStream(t *testing.T, device string, size uvcsim.Size) *stream {
@@ -129,7 +129,7 @@ func startStream(t *testing.T, device string, size uvcsim.Size) *stream {
 	return s
 }
 
-// splitPictures cuts a stream of JPEGs at their ends. In the data of a JPEG the end marker cannot occur.
+// splitPictures cuts a stream of JPEGs at their ends. The end marker cannot occur in the data of a JPEG.
 func splitPictures(data []byte, atEOF bool) (advance int, token []byte, err error) {
 	if i := bytes.Index(data, []byte{0xFF, 0xD9}); i >= 0 {
 		return i + 2, data[:i+2], nil
@@ -151,7 +151,7 @@ func (s *stream) next(t *testing.T) []byte {
 	t.Helper()
 	picture, err := s.read()
 	if err != nil {
-		t.Fatalf("the stream has ended: %v", s.pictures.Err())
+		t.Fatalf("the stream ended: %v", s.pictures.Err())
 	}
 	return picture
 }

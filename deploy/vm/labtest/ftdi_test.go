@@ -23,8 +23,8 @@ const (
 	farByID  = "/dev/serial/by-id/usb-QEMU_QEMU_USB_SERIAL_" + machine.SerialFar + "-if00-port0"
 )
 
-// hearAdapter loads the drivers of the two adapters, and listens at the far one. It has to go on listening while
-// something is sent: QEMU stands still with all of the machine when the connection is full.
+// hearAdapter loads the drivers of the two adapters, and reads at the far one. It has to keep reading while data is
+// sent: QEMU stops the whole machine while the connection is full.
 func hearAdapter(t *testing.T) (far *line) {
 	t.Helper()
 	command(t, "modprobe", "-a", "xhci_pci", "ftdi_sio")
@@ -33,7 +33,7 @@ func hearAdapter(t *testing.T) (far *line) {
 	return hearLine(t, farByID)
 }
 
-// authorize allows the near adapter, or takes it away from its driver as if it had been pulled out.
+// authorize allows the near adapter, or takes it from its driver as if it had been pulled out.
 func authorize(t *testing.T, allowed bool) {
 	t.Helper()
 	serials, err := filepath.Glob("/sys/bus/usb/devices/*/serial")
@@ -78,7 +78,7 @@ func TestModemLines(t *testing.T) {
 		flags []string
 		want  int
 	}{
-		"not asked for": {nil, unix.TIOCM_DTR | unix.TIOCM_RTS}, // as the system does
+		"not requested": {nil, unix.TIOCM_DTR | unix.TIOCM_RTS}, // the system's default
 		"DTR off":       {[]string{"--dtr=false"}, unix.TIOCM_RTS},
 		"both off":      {[]string{"--dtr=false", "--rts=false"}, 0},
 		"RTS off":       {[]string{"--dtr=true", "--rts=false"}, unix.TIOCM_DTR},
@@ -100,7 +100,7 @@ func TestAdapterPulledOut(t *testing.T) {
 	before := p.awaitReady()
 	s := p.read()
 	checkBothWays(t, p, s, far, 3)
-	t.Cleanup(func() { authorize(t, true) }) // also after a failure, for the tests that follow
+	t.Cleanup(func() { authorize(t, true) }) // also after a failure, for later tests
 	for range 2 {
 		start := time.Now()
 		authorize(t, false)
@@ -115,8 +115,8 @@ func TestAdapterPulledOut(t *testing.T) {
 	}
 }
 
-// Commands that come faster than the adapter has sent the last one give way to newer ones. The far end hears some of
-// them, whole and in order, and the newest for certain.
+// Commands that arrive faster than the adapter sends them are replaced by newer ones. The far end receives some of
+// them, whole and in order, and always the newest.
 func TestManyCommands(t *testing.T) {
 	requireLab(t)
 	far := hearAdapter(t)
@@ -137,5 +137,5 @@ func TestManyCommands(t *testing.T) {
 	if !slices.IsSorted(moves) {
 		t.Errorf("out of order: %d", moves)
 	}
-	t.Logf("of %d commands that were accepted %d were heard", accepted, len(slices.Compact(moves))-2)
+	t.Logf("of %d accepted commands %d arrived", accepted, len(slices.Compact(moves))-2)
 }

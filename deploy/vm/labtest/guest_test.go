@@ -40,8 +40,8 @@ func command(t *testing.T, name string, args ...string) string {
 	return string(out)
 }
 
-// eventually waits until condition holds and logs how long it took. What the kernel does to a device cannot be awaited
-// but by looking.
+// eventually waits until condition holds and logs how long that took. It polls: the kernel's changes to a device do
+// not come as events.
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	start := time.Now()
@@ -85,8 +85,8 @@ func unplug(t *testing.T, plugged *uvcsim.Plugged) {
 	eventually(t, "device files gone", func() bool { return len(devicesOf(uvcsim.Product)) == 0 })
 }
 
-// captureDevice waits for the camera whose name contains card and returns the device file of its pictures: the first,
-// if there are more.
+// captureDevice waits for the camera whose name contains card and returns the device file of its pictures: the first
+// of several.
 func captureDevice(t *testing.T, card string) string {
 	t.Helper()
 	var device string

@@ -11,7 +11,7 @@ import (
 	"github.com/waldo-robot/waldo/deploy/vm/padsim"
 )
 
-// awaitReleased reads until nothing is pressed any more and axes stand where they rest.
+// awaitReleased reads until all keys are released and the axes are at rest.
 func (r *reports) awaitReleased(rest map[string]int32) {
 	r.t.Helper()
 	released := func() bool {
@@ -27,7 +27,7 @@ func (r *reports) awaitReleased(rest map[string]int32) {
 	}
 }
 
-// A pad that is pulled out with a button held and a stick pushed drives nothing any more.
+// A pad that is pulled out with a button held and a stick pushed counts as released.
 func TestPadUnplugged(t *testing.T) {
 	requireLab(t)
 	pad, path := plugPad(t, padsim.Xbox())
@@ -59,11 +59,11 @@ func TestNoPadAtAll(t *testing.T) {
 	requireLab(t)
 	command(t, "modprobe", "evdev")
 	p := startInput(t, firstAddress)
-	p.awaitAway("there is no gamepad", "keyboard") // it tells what there is instead
+	p.awaitAway("there is no gamepad", "keyboard") // it lists the other devices
 }
 
-// A pad that one process has grabbed is silent for all others, and a second cannot grab it; when the first lets go, it
-// can.
+// A pad grabbed by one process is silent for all others, and a second process cannot grab it until the first releases
+// it.
 func TestGrab(t *testing.T) {
 	requireLab(t)
 	pad, path := plugPad(t, padsim.Xbox())

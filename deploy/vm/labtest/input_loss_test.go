@@ -12,8 +12,8 @@ import (
 	"github.com/waldo-robot/waldo/deploy/vm/padsim"
 )
 
-// The fastest pads report 1,000 times a second. A machine that is too slow for that may lose reports, but never without
-// saying so, and there is a rate at which it loses none.
+// The fastest pads report 1,000 times a second. A machine that is too slow for that may lose reports, but never
+// silently, and there is a rate at which it loses none.
 func TestManyReports(t *testing.T) {
 	requireLab(t)
 	pad, _ := plugPad(t, padsim.Xbox())
@@ -23,21 +23,21 @@ func TestManyReports(t *testing.T) {
 	for rate := 1000; ; rate /= 2 {
 		losses, reached := flood(t, pad, p.read(), rate)
 		if losses == 0 {
-			t.Logf("no loss in %v at %.0f reports a second, of %d that were wanted", floodTime, reached, rate)
+			t.Logf("no loss in %v at %.0f reports a second, of %d wanted", floodTime, reached, rate)
 			return
 		}
-		t.Logf("%d losses in %v at %.0f reports a second, all of them told: this machine is too slow for that", losses,
+		t.Logf("%d losses in %v at %.0f reports a second, all announced: this machine is too slow for that", losses,
 			floodTime, reached)
 		if rate < lowest {
-			t.Fatal("there is no rate at which nothing gets lost")
+			t.Fatal("reports were lost at every rate")
 		}
 	}
 }
 
 const floodTime = 4 * time.Second
 
-// flood has the pad report at a rate, each time another position, and reads along. It returns how often the service
-// said that it had lost some, and the rate that was reached. A loss that was not told fails the test.
+// flood makes the pad report a new position at a fixed rate, and reads along. It returns how often the service
+// announced a loss, and the rate it reached. A silent loss fails the test.
 func flood(t *testing.T, pad *padsim.Device, r *reports, rate int) (losses int, reached float64) {
 	t.Helper()
 	count := int32(floodTime.Seconds() * float64(rate))
@@ -49,7 +49,7 @@ func flood(t *testing.T, pad *padsim.Device, r *reports, rate int) (losses int, 
 	last, resynced := int32(0), false
 	for last < count {
 		report, err := r.receive()
-		if status.Code(err) == codes.ResourceExhausted { // we ourselves are too slow, and are told
+		if status.Code(err) == codes.ResourceExhausted { // the test itself reads too slowly, and is told
 			losses++
 			break
 		}
@@ -62,8 +62,8 @@ func flood(t *testing.T, pad *padsim.Device, r *reports, rate int) (losses int, 
 			losses++
 		case find(report.GetEvents(), "ABS_Y").GetValue() != -x || len(report.GetEvents()) != 2:
 			t.Fatalf("position %d is torn: %v", x, report)
-		case x != last+1 && (!resynced || x > last+1): // what waited while the state was asked for may come again
-			t.Fatalf("position %d came after %d, and nothing was said of a loss", x, last)
+		case x != last+1 && (!resynced || x > last+1): // reports that waited during the resync may repeat
+			t.Fatalf("position %d came after %d, without an announced loss", x, last)
 		}
 		if resynced = report.GetResync(); r.axes["ABS_X"] != last {
 			last = r.axes["ABS_X"]
@@ -75,8 +75,8 @@ func flood(t *testing.T, pad *padsim.Device, r *reports, rate int) (losses int, 
 	return losses, float64(count) / took.Seconds()
 }
 
-// sendPositions reports the positions from 1 to count, one every period, and returns how long that took. When it comes
-// late it does not make up for it: a burst is not what is tested.
+// sendPositions reports the positions from 1 to count, one every period, and returns how long that took. It does not
+// catch up after a delay: bursts are not under test.
 func sendPositions(pad *padsim.Device, count int32, period time.Duration) (took time.Duration, err error) {
 	start := time.Now()
 	due := start
@@ -94,8 +94,8 @@ func sendPositions(pad *padsim.Device, count int32, period time.Duration) (took 
 	return time.Since(start), nil
 }
 
-// What happens while the process cannot run is more than the kernel keeps. The process finds out how everything stands,
-// also that a button has been released meanwhile.
+// While the process cannot run, more happens than the kernel buffers. Afterwards the process learns the whole state,
+// including that a button was released meanwhile.
 func TestLostReportsAreMadeGood(t *testing.T) {
 	requireLab(t)
 	pad, _ := plugPad(t, padsim.Xbox())
@@ -115,21 +115,20 @@ func TestLostReportsAreMadeGood(t *testing.T) {
 		thaw()
 		var resync *inputv1.Report
 		for resync = r.next(); !resync.GetResync(); resync = r.next() {
-			checkOneOf(t, resync, "BTN_SOUTH", "ABS_RX") // what had come before the loss is told as it was
+			checkOneOf(t, resync, "BTN_SOUTH", "ABS_RX") // reports from before the loss arrive unchanged
 		}
 		if r.keys["BTN_SOUTH"] || !r.keys["BTN_EAST"] || r.axes["ABS_X"] != 12345+round || r.axes["ABS_Z"] != 77+round {
-			t.Errorf("after the loss it stands %v %v", r.keys, r.axes)
+			t.Errorf("after the loss the state is %v %v", r.keys, r.axes)
 		}
 		report(t, pad, padsim.Release(padsim.BtnEast))
 		if older := r.countOlder("ABS_Y", 499+round); older != 0 {
-			t.Errorf("after it came %d positions that are older than it", older)
+			t.Errorf("%d older positions came after it", older)
 		}
 		r.checkState(p)
 	}
 }
 
-// countOlder reads up to the report that releases BTN_EAST, and counts those before it in which an axis stands
-// elsewhere than it should by now.
+// countOlder reads up to the report that releases BTN_EAST, and counts earlier reports with an outdated axis position.
 func (r *reports) countOlder(axis string, now int32) (older int) {
 	r.t.Helper()
 	for {

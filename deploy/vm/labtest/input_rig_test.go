@@ -12,7 +12,7 @@ import (
 	"github.com/waldo-robot/waldo/deploy/vm/padsim"
 )
 
-// plugPad plugs in an input device made of software, and returns it with its device file.
+// plugPad plugs in a simulated input device, and returns it with its device file.
 func plugPad(t *testing.T, d padsim.Description) (pad *padsim.Device, path string) {
 	t.Helper()
 	command(t, "modprobe", "-a", "uinput", "evdev", "joydev")
@@ -20,7 +20,7 @@ func plugPad(t *testing.T, d padsim.Description) (pad *padsim.Device, path strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = pad.Unplug() }) // it would go with the process
+	t.Cleanup(func() { _ = pad.Unplug() }) // it would disappear with the process anyway
 	eventually(t, d.Name+" there", func() bool {
 		path, err = pad.Path()
 		return err == nil
@@ -29,7 +29,7 @@ func plugPad(t *testing.T, d padsim.Description) (pad *padsim.Device, path strin
 	return pad, path
 }
 
-// unplugPad takes a device away, and returns when its device file is gone.
+// unplugPad unplugs a device, and returns when its device file is gone.
 func unplugPad(t *testing.T, pad *padsim.Device, path string) {
 	t.Helper()
 	if err := pad.Unplug(); err != nil {
@@ -38,7 +38,7 @@ func unplugPad(t *testing.T, pad *padsim.Device, path string) {
 	eventually(t, path+" gone", func() bool { _, err := os.Stat(path); return os.IsNotExist(err) })
 }
 
-// report has a device report events that belong together.
+// report makes a device report events that belong together.
 func report(t *testing.T, pad *padsim.Device, events ...padsim.Event) {
 	t.Helper()
 	if err := pad.Report(events...); err != nil {
@@ -59,7 +59,7 @@ func startInput(t *testing.T, grpcAddress string, flags ...string) *input {
 	return &input{p, inputv1.NewInputServiceClient(p.conn)}
 }
 
-// device is what the service says of the device and its axes, by their names.
+// device is what the service reports about the device and its axes, by their names.
 func (i *input) device() (*inputv1.InputInfo, map[string]*inputv1.Axis) {
 	i.t.Helper()
 	response, err := i.inputs.GetInput(i.context(), &inputv1.GetInputRequest{})
@@ -82,8 +82,7 @@ func (i *input) state() *inputv1.State {
 	return response.GetState()
 }
 
-// reports reads one StreamReports call. It checks that no report is missing, and knows how everything stands by what it
-// has read.
+// reports reads one StreamReports call. It checks that no report is missing, and derives the state from the reports.
 type reports struct {
 	*messages[inputv1.StreamReportsResponse]
 	state *inputv1.State // the first step of the call
@@ -157,8 +156,7 @@ func (r *reports) until(name string, value int32) *inputv1.Report {
 	}
 }
 
-// checkState compares how everything stands by the reports that were read with what the service says. Nothing may be
-// under way.
+// checkState compares the state derived from the reports with the service's state. No report may be under way.
 func (r *reports) checkState(p *input) {
 	r.t.Helper()
 	said := &reports{keys: map[string]bool{}, axes: map[string]int32{}}
@@ -166,12 +164,12 @@ func (r *reports) checkState(p *input) {
 	said.apply(state.GetKeys())
 	said.apply(state.GetAxes())
 	if !maps.Equal(r.keys, said.keys) || !maps.Equal(r.axes, said.axes) || state.GetSequence() != r.last {
-		r.t.Errorf("by the reports up to %d it stands %v %v; the state of report %d is %v %v",
+		r.t.Errorf("the reports up to %d give %v %v; the state of report %d is %v %v",
 			r.last, r.keys, r.axes, state.GetSequence(), said.keys, said.axes)
 	}
 }
 
-// find returns the last event of that name, nil if there is none.
+// find returns the last event of that name, or nil.
 func find(events []*inputv1.Event, name string) (found *inputv1.Event) {
 	for _, e := range events {
 		if e.GetName() == name {

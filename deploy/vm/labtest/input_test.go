@@ -12,12 +12,12 @@ import (
 	"github.com/waldo-robot/waldo/deploy/vm/padsim"
 )
 
-// event is an event as the service should tell it.
+// event is an event as the service should report it.
 func event(kind inputv1.EventKind, code int32, name string, value int32, normalized float64) *inputv1.Event {
 	return &inputv1.Event{Kind: kind, Code: code, Name: name, Value: value, Normalized: normalized}
 }
 
-// checkEvents compares events in their order. Positions may differ by what is lost in a float.
+// checkEvents compares events in order. Positions may differ by rounding.
 func checkEvents(t *testing.T, what string, got []*inputv1.Event, want ...*inputv1.Event) {
 	t.Helper()
 	same := slices.EqualFunc(got, want, func(a, b *inputv1.Event) bool {
@@ -37,7 +37,7 @@ const (
 	absolute = inputv1.EventKind_EVENT_KIND_ABSOLUTE
 )
 
-// The pad is found among the other devices of the machine, which has a keyboard of its own, and what it says is told.
+// The service finds the pad among the machine's other devices, which include a keyboard, and reports its events.
 func TestPad(t *testing.T) {
 	requireLab(t)
 	pad, path := plugPad(t, padsim.Xbox())
@@ -66,7 +66,7 @@ func TestPad(t *testing.T) {
 	first := r.next()
 	checkEvents(t, "a button", first.GetEvents(), event(key, 0x130, "BTN_SOUTH", 1, 1))
 	if at := first.GetEventTime().AsTime(); at.Before(before) || at.After(time.Now()) || first.GetResync() {
-		t.Errorf("it happened %v after it was pressed, resync %v", at.Sub(before), first.GetResync())
+		t.Errorf("the event came %v after the press, resync %v", at.Sub(before), first.GetResync())
 	}
 	for what, c := range map[string]struct {
 		events []padsim.Event
@@ -161,8 +161,8 @@ func TestMouse(t *testing.T) {
 	checkEvents(t, "wheel", r.next().GetEvents(), event(relative, 8, "REL_WHEEL", -1, -1))
 }
 
-// A cheap pad stands in the kernel at 0, which is the corner of its sticks, until it has spoken. It must not look as if
-// it were pushed there.
+// For the kernel, a cheap pad is at 0, a corner of its sticks, until its first report. It must not look as if pushed
+// there.
 func TestPadThatHasNotSpoken(t *testing.T) {
 	requireLab(t)
 	pad, _ := plugPad(t, padsim.Plain())
@@ -173,7 +173,7 @@ func TestPadThatHasNotSpoken(t *testing.T) {
 		event(absolute, 0, "ABS_X", 128, 0), event(absolute, 1, "ABS_Y", 128, 0),
 		event(absolute, 2, "ABS_Z", 0, 0), event(absolute, 5, "ABS_RZ", 0, 0), // which may be triggers
 	}
-	checkEvents(t, "before it has spoken", r.state.GetAxes(), resting...)
+	checkEvents(t, "before its first report", r.state.GetAxes(), resting...)
 	report(t, pad, padsim.Press(padsim.BtnEast))
 	checkEvents(t, "a button says nothing of the sticks", r.next().GetEvents(), event(key, 0x131, "BTN_EAST", 1, 1))
 	checkEvents(t, "after a button", p.state().GetAxes(), resting...)
@@ -181,11 +181,11 @@ func TestPadThatHasNotSpoken(t *testing.T) {
 	report(t, pad, padsim.Position(padsim.AbsX, 128), padsim.Position(padsim.AbsY, 128), padsim.Position(padsim.AbsZ, 128),
 		padsim.Position(padsim.AbsRZ, 128), padsim.Release(padsim.BtnEast))
 	r.until("BTN_EAST", 0)
-	checkEvents(t, "after it has spoken", p.state().GetAxes(), event(absolute, 0, "ABS_X", 128, 0),
+	checkEvents(t, "after its first report", p.state().GetAxes(), event(absolute, 0, "ABS_X", 128, 0),
 		event(absolute, 1, "ABS_Y", 128, 0),
 		event(absolute, 2, "ABS_Z", 128, 0), event(absolute, 5, "ABS_RZ", 128, 0))
 	if _, axes := p.device(); !axes["ABS_Z"].GetCentered() || !axes["ABS_RZ"].GetCentered() {
-		t.Errorf("the second stick is taken for triggers: %v", axes)
+		t.Errorf("the second stick is treated as triggers: %v", axes)
 	}
 	report(t, pad, padsim.Position(padsim.AbsX, 0))
 	checkEvents(t, "pushed", r.next().GetEvents(), event(absolute, 0, "ABS_X", 0, -1))

@@ -10,18 +10,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// line is the far end of a serial line, where a board would be. It notes what it hears, with the time.
+// line is the far end of a serial line, in place of a board. It records what it receives, with the time.
 type line struct {
 	t    *testing.T
 	file *os.File
 
 	mu        sync.Mutex
 	pieces    []heard
-	more      chan struct{} // closed, and replaced, when something was heard
+	more      chan struct{} // closed and replaced when data arrives
 	listening sync.WaitGroup
 }
 
-// heard is a piece of what was heard.
+// heard is a piece of received data.
 type heard struct {
 	at   time.Time
 	data string
@@ -42,7 +42,7 @@ func openLine(t *testing.T, path string) *line {
 	return l
 }
 
-// hearLine opens the far end of a line and reads it.
+// hearLine opens the far end of a line and starts reading.
 func hearLine(t *testing.T, path string) *line {
 	t.Helper()
 	l := openLine(t, path)
@@ -50,7 +50,7 @@ func hearLine(t *testing.T, path string) *line {
 	return l
 }
 
-// makeRaw has the terminal change no byte, and not send back what it gets.
+// makeRaw makes the terminal pass bytes unchanged, and not echo them.
 func makeRaw(f *os.File) error {
 	raw, err := f.SyscallConn()
 	if err != nil {
@@ -101,7 +101,7 @@ func (l *line) close() {
 	l.listening.Wait()
 }
 
-// say has the far end say something.
+// say sends text from the far end.
 func (l *line) say(data string) {
 	l.t.Helper()
 	if err := l.file.SetWriteDeadline(time.Now().Add(patience)); err != nil {
@@ -112,7 +112,7 @@ func (l *line) say(data string) {
 	}
 }
 
-// all is all that was heard.
+// all is all data received.
 func (l *line) all() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -127,7 +127,7 @@ func join(pieces []heard) string {
 	return b.String()
 }
 
-// at tells when the last of the first n bytes was heard.
+// at returns when the last of the first n bytes arrived.
 func (l *line) at(n int) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -139,7 +139,7 @@ func (l *line) at(n int) time.Time {
 	return time.Time{}
 }
 
-// await returns when what was heard, from an offset on, holds some text, and returns the offset behind it.
+// await waits until the data from an offset on contains some text, and returns the offset after it.
 func (l *line) await(from int, text string) (behind int) {
 	l.t.Helper()
 	for limit := time.After(patience); ; {
@@ -152,7 +152,7 @@ func (l *line) await(from int, text string) (behind int) {
 		select {
 		case <-more:
 		case <-limit:
-			l.t.Fatalf("%q was not heard in %v; after %d bytes it heard %q", text, patience, from, all[from:])
+			l.t.Fatalf("%q did not arrive in %v; after %d bytes came %q", text, patience, from, all[from:])
 		}
 	}
 }

@@ -21,7 +21,7 @@ import (
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 )
 
-// Addresses of the gRPC APIs of a process, and of others beside it.
+// Addresses of the gRPC APIs of a process and of a second one.
 const (
 	firstAddress  = "127.0.0.1:7101"
 	secondAddress = "127.0.0.1:7102"
@@ -31,22 +31,22 @@ const (
 // maxMessage has room for an uncompressed picture.
 const maxMessage = 16 << 20
 
-// eager has a client find a process that has just been started soon.
+// eager makes a client connect soon to a process that is just starting.
 var eager = backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.5, MaxDelay: 500 * time.Millisecond}
 
-// process is a program of ours that runs one device, as an operator starts it, with no bus: its gRPC API does not need
-// one.
+// process is one of Waldo's programs running one device, as an operator starts it, without a bus: its gRPC API does
+// not need one.
 type process struct {
 	t      *testing.T
 	name   string // of the program
 	cmd    *exec.Cmd
 	conn   *grpc.ClientConn
-	states chan *devicev1.Device // all that WatchDevice says, in order; closed when it ends
+	states chan *devicev1.Device // all states from WatchDevice, in order; closed when it ends
 	ended  bool
 }
 
-// start starts the program for a kind of device with --key value flags and stops it at the end of the test. All of its
-// log becomes the test's.
+// start starts the program for a kind of device with --key value flags and stops it at the end of the test. Its log
+// goes to the test's.
 func start(t *testing.T, kind, grpcAddress string, flags ...string) *process {
 	t.Helper()
 	name := "waldo-" + kind
@@ -80,7 +80,7 @@ func start(t *testing.T, kind, grpcAddress string, flags ...string) *process {
 	return p
 }
 
-// watch collects the states of the device until it stops. A short state between two awaits is not missed that way.
+// watch collects the states of the device until it stops, so that a brief state between two awaits is not missed.
 func (p *process) watch(devices devicev1.DeviceServiceClient) {
 	defer close(p.states)
 	watch, err := devices.WatchDevice(context.Background(), &devicev1.WatchDeviceRequest{}) // ends with the process
@@ -92,7 +92,7 @@ func (p *process) watch(devices devicev1.DeviceServiceClient) {
 	}
 }
 
-// stop ends the process as a launcher does and expects it to agree. It may be called more than once.
+// stop ends the process as a launcher does and expects a clean exit. It may be called more than once.
 func (p *process) stop() {
 	p.t.Helper()
 	if p.ended {
@@ -109,7 +109,7 @@ func (p *process) stop() {
 	p.t.Logf("stopped after %.2f s", time.Since(start).Seconds())
 }
 
-// freeze keeps the process from running, as if the machine had no time for it, until the returned function is called.
+// freeze suspends the process, as a starved machine would, until the returned function is called.
 func (p *process) freeze() (thaw func()) {
 	p.t.Helper()
 	thaw = sync.OnceFunc(func() { p.cmd.Process.Signal(syscall.SIGCONT) })
@@ -131,8 +131,7 @@ func (p *process) context() context.Context {
 	return ctx
 }
 
-// await waits until the device says that it is in the state, or has said so since the last await, and returns what it
-// says.
+// await waits until the device reports the state, or has reported it since the last await, and returns the report.
 func (p *process) await(state devicev1.DeviceState) *devicev1.Device {
 	p.t.Helper()
 	start := time.Now()
@@ -159,13 +158,13 @@ func (p *process) awaitReady() *devicev1.Device {
 	return p.await(devicev1.DeviceState_DEVICE_STATE_READY)
 }
 
-// awaitAway waits until the device is away for a reason that contains all of the words, whatever their case.
+// awaitAway waits until the device is away for a reason that contains all of the words, in any case.
 func (p *process) awaitAway(words ...string) *devicev1.Device {
 	p.t.Helper()
 	device := p.await(devicev1.DeviceState_DEVICE_STATE_AWAY)
 	for _, word := range words {
 		if !strings.Contains(strings.ToLower(device.GetStateReason()), strings.ToLower(word)) {
-			p.t.Errorf("away because of %q: it does not say %q", device.GetStateReason(), word)
+			p.t.Errorf("away because of %q, which does not contain %q", device.GetStateReason(), word)
 		}
 	}
 	return device
@@ -179,7 +178,7 @@ func sameProcess(t *testing.T, before, now *devicev1.Device) {
 	}
 }
 
-// messages reads one streaming call. A message that does not come within the tests' patience ends it.
+// messages reads one streaming call. It ends if a message does not arrive within the tests' patience.
 type messages[M any] struct {
 	t        *testing.T
 	stream   interface{ Recv() (*M, error) }

@@ -43,13 +43,13 @@ func (b *board) write(m *serialv1.WriteMessageRequest) {
 	}
 }
 
-// said reads what the board says, by one Connect call. It checks that no message is missing.
+// said reads the board's messages with one Connect call. It checks that none is missing.
 type said struct {
 	*messages[serialv1.ConnectResponse]
 	last *serialv1.SerialMessage
 }
 
-// read begins a call, and returns when nothing that the board says from now on can be missed.
+// read begins a call, and returns once no further message of the board can be missed.
 func (b *board) read() *said {
 	b.t.Helper()
 	var call grpc.BidiStreamingClient[serialv1.ConnectRequest, serialv1.ConnectResponse]
@@ -58,7 +58,7 @@ func (b *board) read() *said {
 			call, err = b.serial.Connect(ctx)
 			return call, err
 		})}
-	if err := call.Send(&serialv1.ConnectRequest{Id: 1}); err != nil { // writes nothing, and is answered
+	if err := call.Send(&serialv1.ConnectRequest{Id: 1}); err != nil { // writes nothing, but gets an answer
 		b.t.Fatal(err)
 	}
 	if first := s.messages.next(); first.GetResult().GetId() != 1 {
@@ -72,7 +72,7 @@ func (s *said) next() *serialv1.SerialMessage {
 	response := s.messages.next()
 	m := response.GetMessage()
 	if m == nil || response.GetDroppedCount() != 0 {
-		s.t.Fatalf("the call said %v", response)
+		s.t.Fatalf("the call returned %v", response)
 	}
 	if s.last != nil && (m.GetEpoch() != s.last.GetEpoch() || m.GetSequence() != s.last.GetSequence()+1) {
 		s.t.Fatalf("message %d of epoch %d came after %d of %d", m.GetSequence(), m.GetEpoch(), s.last.GetSequence(),
@@ -82,7 +82,7 @@ func (s *said) next() *serialv1.SerialMessage {
 	return m
 }
 
-// checkBothWays has lines go both ways, and checks that each arrives as it was sent.
+// checkBothWays sends lines both ways, and checks that each arrives unchanged.
 func checkBothWays(t *testing.T, b *board, s *said, far *line, count int) {
 	t.Helper()
 	heard := len(far.all())
@@ -97,7 +97,7 @@ func checkBothWays(t *testing.T, b *board, s *said, far *line, count int) {
 	}
 }
 
-// portSettings looks at the port as the process has it, through the process's own file: to open a port is to change it.
+// portSettings reads the port's settings through the process's own file, because opening a port changes it.
 func portSettings(t *testing.T, p *process, path string) (baud uint32, modem int) {
 	t.Helper()
 	fd := portFile(t, p, path)
@@ -112,7 +112,7 @@ func portSettings(t *testing.T, p *process, path string) (baud uint32, modem int
 	return settings.Ospeed, modem
 }
 
-// portFile returns a copy of a file that the process has open.
+// portFile returns a duplicate of a file that the process has open.
 func portFile(t *testing.T, p *process, path string) (fd int) {
 	t.Helper()
 	device, err := filepath.EvalSymlinks(path)

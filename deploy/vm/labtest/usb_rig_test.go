@@ -7,13 +7,13 @@ import (
 	"github.com/waldo-robot/waldo/deploy/vm/boardsim"
 )
 
-// The names of the simulated board's devices, whatever numbers the kernel gives them.
+// The names of the simulated board's devices, independent of the numbers that the kernel gives them.
 const (
 	padByID  = "/dev/input/by-id/usb-Waldo_Simulated_Board_" + boardsim.Serial + "-if02-event-joystick"
 	lineByID = "/dev/serial/by-id/usb-Waldo_Simulated_Board_" + boardsim.Serial + "-if00"
 )
 
-// buildBoard puts the simulated board together and takes it apart at the end of the test. It is not plugged in.
+// buildBoard assembles the simulated board, not plugged in, and removes it at the end of the test.
 func buildBoard(t *testing.T) *boardsim.Board {
 	t.Helper()
 	command(t, "modprobe", "-a", "dummy_hcd", "libcomposite", "usb_f_acm", "usb_f_hid", "usbhid", "hid-generic", "evdev",
@@ -31,7 +31,7 @@ func buildBoard(t *testing.T) *boardsim.Board {
 	return b
 }
 
-// plugBoard plugs the board in, and returns when its devices are there.
+// plugBoard plugs the board in, and returns when its devices exist.
 func plugBoard(t *testing.T, b *boardsim.Board) {
 	t.Helper()
 	if err := b.Plug(); err != nil {

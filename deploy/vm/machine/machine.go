@@ -16,12 +16,12 @@ import (
 	"time"
 )
 
-// ErrNoStatus says that the guest ended without telling how its program ended.
+// ErrNoStatus means that the guest ended without reporting its program's exit status.
 var ErrNoStatus = errors.New("the guest ended without an exit status")
 
-// Machine says what to boot. Image is required; the zero value of everything else works.
+// Machine describes what to boot. Image is required; the zero value of everything else works.
 type Machine struct {
-	// Image is the folder of the kernel, the initrd and the root file system.
+	// Image is the folder of the kernel, the initrd, and the root file system.
 	Image string
 	// Accelerator is QEMU's -accel option, as [Machine.Probe] finds it. Default: "tcg,thread=multi", which works
 	// everywhere.
@@ -30,9 +30,9 @@ type Machine struct {
 	MemoryMB int
 	// CPUs is the number of the guest's processors. Default: 2.
 	CPUs int
-	// SerialLink plugs in two USB serial adapters, FTDI FT232BM, whose lines are connected with each other: what is sent
-	// on one arrives at the other, at any rate. The guest needs the modules xhci_pci and ftdi_sio; it tells the two apart
-	// by [SerialNear] and [SerialFar].
+	// SerialLink plugs in two USB serial adapters, FTDI FT232BM, whose lines are connected: what is sent on one arrives
+	// at the other, at any rate. The guest needs the modules xhci_pci and ftdi_sio, and distinguishes the two by
+	// [SerialNear] and [SerialFar].
 	SerialLink bool
 	// QEMU is the program to run. Default: qemu-system-x86_64.
 	QEMU string
@@ -40,21 +40,21 @@ type Machine struct {
 
 // Job is one program to run in the guest.
 type Job struct {
-	// Share is a folder of the host that the guest mounts as /host, where it may also write. The program runs in a copy of
-	// it. The files job, status, console.log and dmesg in it belong to the run.
+	// Share is a folder of the host that the guest mounts as /host and may write to. The program runs in a copy of it.
+	// The files job, status, console.log, and dmesg in it belong to the run.
 	Share string
 	// Command is the program, a path relative to Share, and its arguments. Empty: an interactive shell.
 	Command []string
 	// Env is added to the guest's environment, as NAME=value.
 	Env []string
-	// Stdin is needed for a shell only.
+	// Stdin is needed only for a shell.
 	Stdin *os.File
-	// Output gets what the program writes to standard output and standard error. Default: discarded.
+	// Output receives the program's standard output and standard error. Default: discarded.
 	Output io.Writer
 }
 
-// Run boots the machine, runs the job and returns its exit status. The kernel's messages are in console.log in the
-// shared folder then.
+// Run boots the machine, runs the job, and returns its exit status. Afterwards console.log in the shared folder has
+// the kernel's messages.
 func (m Machine) Run(ctx context.Context, job Job) (status int, err error) {
 	statusFile := filepath.Join(job.Share, "status")
 	if err := os.Remove(statusFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -83,7 +83,7 @@ func (m Machine) Run(ctx context.Context, job Job) (status int, err error) {
 	return readStatus(statusFile)
 }
 
-// qemu runs QEMU to its end. It gets the files as its own, from number 3 on. The thread stays locked because the kernel
+// qemu runs QEMU to its end. QEMU inherits the files, from number 3 on. The thread stays locked because the kernel
 // kills a child with Pdeathsig when its parent's thread ends.
 func (m Machine) qemu(ctx context.Context, args []string, files []*os.File, stdin *os.File, output io.Writer) error {
 	runtime.LockOSThread()
@@ -110,7 +110,7 @@ func (m Machine) qemu(ctx context.Context, args []string, files []*os.File, stdi
 	return nil
 }
 
-// args returns the machine itself: no network, no display, a disk that cannot be written.
+// args returns the machine itself: without network and display, with a read-only disk.
 func (m Machine) args(options ...string) []string {
 	accelerator, memory, cpus := m.Accelerator, m.MemoryMB, m.CPUs
 	if accelerator == "" {
@@ -161,7 +161,7 @@ func script(job Job) string {
 	return b.String()
 }
 
-// quote makes one word for the shell out of any text.
+// quote turns any text into one shell word.
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 func readStatus(file string) (int, error) {
@@ -174,7 +174,7 @@ func readStatus(file string) (int, error) {
 	}
 	status, err := strconv.Atoi(strings.TrimSpace(string(text)))
 	if err != nil || status < 0 || status > 255 {
-		return 0, fmt.Errorf("%w: it wrote %q", ErrNoStatus, text)
+		return 0, fmt.Errorf("%w: its status file contains %q", ErrNoStatus, text)
 	}
 	return status, nil
 }

@@ -45,7 +45,7 @@ func TestRunEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			share := t.TempDir()
-			if err := os.WriteFile(filepath.Join(share, "status"), []byte("0"), 0o644); err != nil { // of the run before
+			if err := os.WriteFile(filepath.Join(share, "status"), []byte("0"), 0o644); err != nil { // of an earlier run
 				t.Fatal(err)
 			}
 			status, err := fakeQEMU(t, c.script).Run(t.Context(), Job{Share: share, Command: []string{"test"}})
@@ -107,7 +107,7 @@ func TestRunStopsQEMU(t *testing.T) {
 func TestProbe(t *testing.T) {
 	t.Parallel()
 	if !canOpen("/dev/kvm") {
-		t.Skip("no /dev/kvm that can be opened: there is nothing to probe; load kvm_intel or kvm_amd, or join the group kvm")
+		t.Skip("/dev/kvm cannot be opened, nothing to probe: load kvm_intel or kvm_amd, or join the group kvm")
 	}
 	for name, c := range map[string]struct{ script, want string }{
 		"kvm boots":         {"echo LAB-ALIVE", KVM},

@@ -16,12 +16,11 @@ const (
 	TCG = "tcg,thread=multi"
 )
 
-// probeLimit is many times what KVM takes to boot the initrd.
+// probeLimit is many times longer than KVM takes to boot the initrd.
 const probeLimit = 10 * time.Second
 
 // Probe finds the fastest accelerator that works here, by booting: a /dev/kvm that opens may still be unable to run a
-// stock kernel. The answer is kept in the file cache, if that is not empty, until the host boots again; finding it anew
-// takes up to 10 s.
+// stock kernel. The file cache, if not empty, keeps the answer until the host reboots; probing takes up to 10 s.
 func (m Machine) Probe(ctx context.Context, cache string) (string, error) {
 	key := m.probeKey()
 	if cache != "" {
@@ -55,7 +54,7 @@ func canOpen(device string) bool {
 	return err == nil && f.Close() == nil
 }
 
-// boots tells whether the initrd comes up and the machine switches itself off in time.
+// boots reports whether the initrd comes up and the machine powers off in time.
 func (m Machine) boots(ctx context.Context, accelerator string) bool {
 	m.Accelerator = accelerator
 	var console bytes.Buffer

@@ -6,14 +6,14 @@ import (
 	"syscall"
 )
 
-// Serial numbers of the two adapters of [Machine.SerialLink], by which the guest tells them apart.
+// Serial numbers of the two adapters of [Machine.SerialLink], by which the guest distinguishes them.
 const (
 	SerialNear = "near"
 	SerialFar  = "far"
 )
 
-// newLink returns the two ends of the connection between the adapters. It has no name anywhere, and QEMU has it from
-// the start.
+// newLink returns the two ends of the connection between the adapters. It is anonymous, and QEMU inherits it at its
+// start.
 func newLink() ([]*os.File, error) {
 	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -24,7 +24,7 @@ func newLink() ([]*os.File, error) {
 
 func closeAll(files []*os.File) {
 	for _, f := range files {
-		_ = f.Close() // QEMU had copies of its own
+		_ = f.Close() // QEMU had its own copies
 	}
 }
 

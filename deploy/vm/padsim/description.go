@@ -4,13 +4,13 @@ import "fmt"
 
 // Description says what a device is and can do.
 type Description struct {
-	// Name is how it calls itself: 1 to 79 bytes.
+	// Name is the device's name: 1 to 79 bytes.
 	Name string
-	// Vendor and Product are its numbers on USB.
+	// Vendor and Product are its USB ids.
 	Vendor, Product uint16
 	// Keys are the keys and buttons that it has.
 	Keys []uint16
-	// Repeat has the kernel repeat a key that is held, as it does for keyboards.
+	// Repeat makes the kernel repeat a held key, as it does for keyboards.
 	Repeat bool
 	// Axes are its absolute axes.
 	Axes []Axis
@@ -22,8 +22,8 @@ type Description struct {
 type Axis struct {
 	Code             uint16
 	Minimum, Maximum int32
-	Flat             int32 // values this near the middle are to count as the middle
-	Value            int32 // where it stands when the device is plugged in
+	Flat             int32 // values this close to the center count as the center
+	Value            int32 // the position when the device is plugged in
 }
 
 // Event is one change that a device reports.
@@ -32,20 +32,19 @@ type Event struct {
 	Value      int32
 }
 
-// Press is a key that is pressed.
+// Press presses a key.
 func Press(key uint16) Event { return Event{evKey, key, 1} }
 
-// Release is a key that is released.
+// Release releases a key.
 func Release(key uint16) Event { return Event{evKey, key, 0} }
 
-// Position is where an absolute axis stands.
+// Position moves an absolute axis to a position.
 func Position(axis uint16, value int32) Event { return Event{evAbs, axis, value} }
 
-// Move is by how much a relative axis moved.
+// Move moves a relative axis by a distance.
 func Move(axis uint16, by int32) Event { return Event{evRel, axis, by} }
 
-// Xbox is a gamepad as the kernel's driver xpad shows one: sticks that are symmetric around 0, and triggers that rest
-// at 0.
+// Xbox is a gamepad as presented by the kernel's driver xpad: sticks are symmetric around 0, and triggers rest at 0.
 func Xbox() Description {
 	d := Description{
 		Name: "Waldo Simulated Xbox Pad", Vendor: 0x045e, Product: 0x028e,
@@ -64,8 +63,8 @@ func Xbox() Description {
 	return d
 }
 
-// Plain is a cheap gamepad: two sticks that rest in the middle of 0 to 255, with the codes that triggers have
-// elsewhere. As every device of the kernel, it stands at 0 before it has reported anything.
+// Plain is a cheap gamepad: two sticks that rest at the center of 0 to 255, the second with the codes that other pads
+// use for triggers. Like every input device, it is at 0 for the kernel until it has reported something.
 func Plain() Description {
 	d := Description{
 		Name: "Waldo Simulated Plain Pad", Vendor: 0x0079, Product: 0x0006,
@@ -77,7 +76,7 @@ func Plain() Description {
 	return d
 }
 
-// Keyboard is a keyboard with nothing but letters.
+// Keyboard is a keyboard with only letters.
 func Keyboard() Description {
 	return Description{Name: "Waldo Simulated Keyboard", Vendor: 0x046d, Product: 0xc31c, Keys: letters(), Repeat: true}
 }
@@ -96,7 +95,7 @@ func (d Description) validate() error {
 	}
 	for _, a := range d.Axes {
 		if a.Maximum <= a.Minimum {
-			return fmt.Errorf("axis %d: %d to %d is no range", a.Code, a.Minimum, a.Maximum)
+			return fmt.Errorf("axis %d: %d to %d is empty: raise the maximum", a.Code, a.Minimum, a.Maximum)
 		}
 	}
 	return nil

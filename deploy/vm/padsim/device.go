@@ -14,7 +14,7 @@ import (
 
 const uinputFile = "/dev/uinput"
 
-// Device is a device that is plugged in.
+// Device is a plugged-in device.
 type Device struct {
 	sysfs string // its folder in sysfs
 
@@ -23,8 +23,8 @@ type Device struct {
 	gone bool
 }
 
-// Plug makes the device. It returns at once; the kernel and udev take a moment to make its device file. Needs root and
-// the kernel modules uinput and evdev.
+// Plug makes the device. It returns at once; the kernel and udev take a moment to make its device file. It needs root
+// and the kernel modules uinput and evdev.
 func (d Description) Plug() (*Device, error) { return d.plug(uinputFile) }
 
 func (d Description) plug(file string) (*Device, error) {
@@ -34,7 +34,7 @@ func (d Description) plug(file string) (*Device, error) {
 	fd, err := unix.Open(file, unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s: there is none: run \"modprobe uinput\" as root", file)
+		return nil, fmt.Errorf("%s does not exist: run \"modprobe uinput\" as root", file)
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
@@ -51,18 +51,18 @@ func (d Description) plug(file string) (*Device, error) {
 	return &Device{sysfs: filepath.Join("/sys/devices/virtual/input", string(text)), fd: fd}, nil
 }
 
-// Path returns the device file, as soon as there is one.
+// Path returns the device file, or an error that wraps fs.ErrNotExist until it exists.
 func (d *Device) Path() (string, error) {
 	found, err := filepath.Glob(filepath.Join(d.sysfs, "event*"))
 	if err != nil || len(found) != 1 {
-		return "", fmt.Errorf("%s: there is no event device yet: %w", d.sysfs, errors.Join(err, fs.ErrNotExist))
+		return "", fmt.Errorf("%s: the event device does not exist yet: %w", d.sysfs, errors.Join(err, fs.ErrNotExist))
 	}
 	path := filepath.Join("/dev/input", filepath.Base(found[0]))
 	_, err = os.Stat(path)
 	return path, err
 }
 
-// Report reports events that belong together. It waits for nobody.
+// Report reports events that belong together. It never blocks.
 func (d *Device) Report(events ...Event) error {
 	b := make([]byte, 0, (len(events)+1)*eventSize)
 	for _, e := range events {
@@ -76,12 +76,12 @@ func (d *Device) Report(events ...Event) error {
 	}
 	n, err := unix.Write(d.fd, b)
 	if err == nil && n < len(b) {
-		err = fmt.Errorf("the kernel took %d of %d bytes", n, len(b))
+		err = fmt.Errorf("the kernel accepted %d of %d bytes", n, len(b))
 	}
 	return err
 }
 
-// Unplug takes the device away. It may be called more than once.
+// Unplug removes the device. It may be called more than once.
 func (d *Device) Unplug() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// The numbers of linux/uinput.h, as a C compiler makes them on a 64-bit machine.
+// The request numbers of linux/uinput.h, as a C compiler computes them on a 64-bit machine.
 func TestRequestCodes(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ got, want uint }{

@@ -41,7 +41,7 @@ type request struct {
 	data  []byte
 }
 
-// requests describes a device to /dev/uinput, in the order in which it wants to be told.
+// requests describes a device to /dev/uinput, in the order that it requires.
 func (d Description) requests() []request {
 	var list []request
 	kind := func(event uint16, has bool) {
@@ -86,7 +86,7 @@ func (a Axis) bytes() []byte {
 	return b
 }
 
-// append adds the event as the kernel reads it. The kernel puts its own time in place of ours.
+// append adds the event as the kernel reads it. The kernel sets the time.
 func (e Event) append(b []byte) []byte {
 	le := binary.LittleEndian
 	b = append(b, make([]byte, 16)...)
@@ -95,14 +95,14 @@ func (e Event) append(b []byte) []byte {
 	return le.AppendUint32(b, uint32(e.Value))
 }
 
-// do makes a request of an open /dev/uinput.
+// do sends a request to an open /dev/uinput.
 func (r request) do(fd int) error {
 	argument := uintptr(r.value)
 	if len(r.data) > 0 {
 		argument = uintptr(unsafe.Pointer(&r.data[0]))
 	}
 	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), uintptr(r.code), argument); errno != 0 {
-		return fmt.Errorf("request %#x of uinput: %w", r.code, errno)
+		return fmt.Errorf("uinput request %#x: %w", r.code, errno)
 	}
 	return nil
 }

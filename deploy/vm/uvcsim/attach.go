@@ -20,10 +20,10 @@ const (
 	highSpeed = 3
 )
 
-// ErrNoPort says that all ports of the virtual host controller are taken.
+// ErrNoPort means that all ports of the virtual host controller are taken.
 var ErrNoPort = errors.New("no free port on the virtual USB host controller")
 
-// Plugged is a camera in a port of this machine.
+// Plugged is a camera plugged into a port of this machine.
 type Plugged struct {
 	conn io.Closer
 	done chan struct{}
@@ -31,7 +31,7 @@ type Plugged struct {
 }
 
 // Attach plugs the camera into a free port of this machine's virtual host controller. It returns at once; the kernel
-// takes a moment to find the camera and make its device file. Needs root and the kernel module vhci-hcd.
+// takes a moment to find the camera and make its device file. It needs root and the kernel module vhci-hcd.
 func (c *Camera) Attach() (*Plugged, error) {
 	port, err := freePort()
 	if err != nil {
@@ -56,14 +56,14 @@ func (c *Camera) Attach() (*Plugged, error) {
 	return p, nil
 }
 
-// Unplug pulls the cable, waits until the camera has noticed, and returns what Serve did.
+// Unplug pulls the cable, waits until the camera has noticed, and returns Serve's result.
 func (p *Plugged) Unplug() error {
 	p.conn.Close()
 	<-p.done
 	return p.err
 }
 
-// Done is closed when the camera is no longer plugged in, whoever ended it.
+// Done is closed when the camera is no longer plugged in, for any reason.
 func (p *Plugged) Done() <-chan struct{} { return p.done }
 
 func attach(port, socket int) error {
@@ -74,7 +74,7 @@ func attach(port, socket int) error {
 func freePort() (int, error) {
 	f, err := os.Open(filepath.Join(hostController, "status"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return 0, errors.New("no virtual USB host controller: run \"modprobe vhci-hcd\" as root")
+		return 0, errors.New("virtual USB host controller not found: run \"modprobe vhci-hcd\" as root")
 	}
 	if err != nil {
 		return 0, err
@@ -83,8 +83,8 @@ func freePort() (int, error) {
 	return parseFreePort(f)
 }
 
-// parseFreePort finds the first free high-speed port in the controller's status table, whose lines begin with hub, port
-// and state.
+// parseFreePort finds the first free high-speed port in the controller's status table, whose lines begin with hub,
+// port, and state.
 func parseFreePort(r io.Reader) (int, error) {
 	const free = 4
 	lines := bufio.NewScanner(r)

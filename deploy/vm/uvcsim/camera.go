@@ -16,20 +16,20 @@ type Camera struct {
 	drawn  map[drawing][]byte
 }
 
-// New returns a camera that lies on the table.
+// New returns a camera that is not plugged in.
 func New() *Camera {
 	return &Camera{drawn: make(map[drawing][]byte)}
 }
 
-// Pictures returns how many pictures the camera has begun to send in its life: the number of the next one.
+// Pictures returns how many pictures the camera has started to send so far: the number of the next one.
 func (c *Camera) Pictures() uint32 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.number
 }
 
-// Serve is the camera on one USB/IP connection: it answers the host until the connection ends, closes it and returns
-// why; nil if either side just closed it.
+// Serve runs the camera on one USB/IP connection: it answers the host until the connection ends, closes it, and
+// returns the cause; nil if either side closed it normally.
 func (c *Camera) Serve(conn io.ReadWriteCloser) error {
 	var (
 		l         = newLink(conn)
@@ -56,7 +56,7 @@ func (c *Camera) Serve(conn io.ReadWriteCloser) error {
 	return errors.Join(err, streamErr)
 }
 
-// serveCommands handles all that the host asks for; it returns when the connection ends.
+// serveCommands handles all commands of the host; it returns when the connection ends.
 func serveCommands(r io.Reader, l *link, state *controls) error {
 	for {
 		cmd, err := readCommand(r)
@@ -84,7 +84,7 @@ func serveCommands(r io.Reader, l *link, state *controls) error {
 	}
 }
 
-// closed tells the ordinary end of a connection from trouble.
+// closed reports whether an error is the normal end of a connection.
 func closed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, os.ErrClosed) || errors.Is(err, io.ErrClosedPipe) ||
 		errors.Is(err, net.ErrClosed)

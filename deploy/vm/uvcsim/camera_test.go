@@ -32,7 +32,7 @@ func plug(t *testing.T, c *Camera) *host {
 	return h
 }
 
-// pull unplugs and returns what Serve did.
+// pull unplugs the camera and returns Serve's result.
 func (h *host) pull() error {
 	h.conn.Close()
 	return <-h.end
@@ -84,7 +84,7 @@ func (h *host) read(toHost bool) answer {
 	return a
 }
 
-// picture asks for video until a picture is whole, and checks the payload headers on the way.
+// picture requests video until a picture is complete, and checks the payload headers on the way.
 func (h *host) picture() []byte {
 	h.t.Helper()
 	var data []byte
@@ -96,7 +96,7 @@ func (h *host) picture() []byte {
 		}
 		flags := a.data[1]
 		if id >= 0 && byte(id) != flags&frameIDBit {
-			h.t.Fatal("the frame id has changed within a picture")
+			h.t.Fatal("the frame id changed within a picture")
 		}
 		id = int(flags & frameIDBit)
 		data = append(data, a.data[headerSize:]...)
@@ -179,8 +179,8 @@ func TestUnlinkBeforeTheAnswer(t *testing.T) {
 	}
 }
 
-// A host that stops in the middle of a picture, with no URB waiting that it could take back, must not get the rest when
-// it starts again.
+// A host that stops in the middle of a picture, without a waiting URB that it could take back, must not get the rest
+// when it starts again.
 func TestStreamBeginsWithAPicture(t *testing.T) {
 	t.Parallel()
 	for name, restart := range map[string]func(*host){
@@ -279,7 +279,7 @@ func FuzzCheck(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if number, err := Check(b); err == nil && !bytes.Equal(stamp(append([]byte{0xFF, 0xD8}, b[headLength:]...), number),
 			b) {
-			t.Error("accepted other bytes than the camera makes")
+			t.Error("accepted bytes that the camera does not make")
 		}
 	})
 }
@@ -289,7 +289,7 @@ func ExampleCamera_Attach() {
 	if err != nil {
 		return // not root, or no vhci-hcd
 	}
-	// Here /dev/videoN appears.
+	// /dev/videoN appears now.
 	if err := plugged.Unplug(); err != nil {
 		fmt.Println(err)
 	}

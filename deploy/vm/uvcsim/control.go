@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// setup is the 8-byte head of every control transfer.
+// setup is the 8-byte header of every control transfer.
 type setup struct {
 	requestType, request byte
 	value, index, length uint16
@@ -16,8 +16,8 @@ func parseSetup(b [8]byte) setup {
 	return setup{b[0], b[1], le.Uint16(b[2:]), le.Uint16(b[4:]), le.Uint16(b[6:])}
 }
 
-// restartsStream tells whether the host stops the stream, which it does by clearing the halt of the bulk endpoint, or
-// starts it by a commit.
+// restartsStream reports whether the host stops the stream, by clearing the halt of the bulk endpoint, or starts it,
+// by a commit.
 func (s setup) restartsStream() bool {
 	clearHalt := s.requestType == 0x02 && s.request == 1 && s.index == endpointVideo
 	commit := s.requestType == 0x21 && s.request == setCur && s.value>>8 == 2 && s.index == interfaceStreaming
@@ -51,7 +51,7 @@ const (
 	BrightnessDefault = 128
 )
 
-// controls is the state behind endpoint 0: all that the host can set.
+// controls is the state behind endpoint 0: everything that the host can set.
 type controls struct {
 	mu         sync.Mutex
 	setting    setting
@@ -68,8 +68,8 @@ func (c *controls) current() setting {
 	return c.setting
 }
 
-// handle answers one control transfer; out is what the host sent along. It returns what the host gets, at most s.length
-// bytes, or false to stall the endpoint: the camera's way to refuse.
+// handle answers one control transfer; out is the host's data. It returns the data for the host, at most s.length
+// bytes, or false to stall the endpoint, which refuses the transfer.
 func (c *controls) handle(s setup, out []byte) ([]byte, bool) {
 	answer, ok := c.answer(s, out)
 	return answer[:min(len(answer), int(s.length))], ok
@@ -81,7 +81,7 @@ func (c *controls) answer(s setup, out []byte) ([]byte, bool) {
 		return c.class(s, out)
 	case s.requestType&kindMask != kindNormal:
 		return nil, false
-	case s.requestType&toHost == 0: // set configuration, set interface, clear feature: there is nothing to choose
+	case s.requestType&toHost == 0: // set configuration, set interface, clear feature: nothing to choose
 		return nil, true
 	case s.request == 0: // status
 		return []byte{0, 0}, true
@@ -103,8 +103,8 @@ func descriptor(kind, index byte) ([]byte, bool) {
 	return nil, false
 }
 
-// class answers what UVC adds: selector is the high byte of value, the unit the high byte of index, the interface the
-// low one.
+// class answers the requests of UVC: selector is the high byte of value, the unit the high byte of index, the
+// interface the low one.
 func (c *controls) class(s setup, out []byte) ([]byte, bool) {
 	selector, unit, iface := s.value>>8, s.index>>8, s.index&0xFF
 	c.mu.Lock()

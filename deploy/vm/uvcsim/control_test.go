@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// controlCases are control transfers with what the camera must answer. They also seed the fuzz test.
+// controlCases are control transfers with the camera's required answers. They also seed the fuzz test.
 var controlCases = []struct {
 	name  string
 	setup [8]byte

@@ -2,7 +2,7 @@ package uvcsim
 
 import "encoding/binary"
 
-// Numbers of the USB and UVC standards that more than one place needs.
+// Numbers of the USB and UVC standards that are used in more than one place.
 const (
 	descriptorDevice        = 1
 	descriptorConfiguration = 2
@@ -17,10 +17,10 @@ const (
 	clockHz = 48_000_000
 )
 
-// Identity of the camera as `lsusb` and /dev/v4l/by-id show it.
+// Identity of the camera, as shown by `lsusb` and /dev/v4l/by-id.
 const (
 	VendorID     = 0x1209 // shared by open projects
-	ProductID    = 0x0001 // set aside for private tests
+	ProductID    = 0x0001 // reserved for private tests
 	Manufacturer = "Waldo"
 	Product      = "Simulated Camera"
 	Serial       = "WALDO0001"
@@ -50,7 +50,7 @@ func deviceDescriptor() []byte {
 	return d
 }
 
-// configurationDescriptor returns the whole tree: one video function of a control and a streaming interface.
+// configurationDescriptor returns the whole tree: one video function with a control and a streaming interface.
 func configurationDescriptor() []byte {
 	video := streamingClassDescriptors()
 	d := []byte{9, descriptorConfiguration, 0, 0, 2, 1, 0, 0x80, 250}
@@ -64,8 +64,7 @@ func configurationDescriptor() []byte {
 	return d
 }
 
-// controlClassDescriptors returns the inner life: camera terminal 1 → processing unit 2 (brightness) → output terminal
-// 3.
+// controlClassDescriptors returns the units, camera terminal 1 → processing unit 2 (brightness) → output terminal 3.
 func controlClassDescriptors() []byte {
 	d := []byte{
 		13, 0x24, 1, 0x10, 0x01, 0, 0, 0, 0, 0, 0, 1, interfaceStreaming, // header, UVC 1.1
@@ -78,14 +77,14 @@ func controlClassDescriptors() []byte {
 	return d
 }
 
-// streamingClassDescriptors returns the one format, motion JPEG, and its sizes.
+// streamingClassDescriptors returns the only format, Motion JPEG, and its sizes.
 func streamingClassDescriptors() []byte {
 	d := []byte{14, 0x24, 1, 1, 0, 0, endpointVideo, 0, 3, 0, 0, 0, 1, 0}
 	d = append(d, 11, 0x24, 6, 1, byte(len(Sizes())), 1, 1, 0, 0, 0, 0)
 	for i, s := range Sizes() {
 		d = append(d, frameDescriptor(byte(i+1), s)...)
 	}
-	d = append(d, 6, 0x24, 13, 1, 1, 4) // colours: BT.709 primaries and transfer, BT.601 matrix
+	d = append(d, 6, 0x24, 13, 1, 1, 4) // colors: BT.709 primaries and transfer, BT.601 matrix
 	binary.LittleEndian.PutUint16(d[4:], uint16(len(d)))
 	return d
 }
@@ -107,7 +106,7 @@ func frameDescriptor(index byte, s Size) []byte {
 	return d
 }
 
-// maxFrameSize is the space the host sets aside for one picture: 8 bits a pixel, more than JPEG takes.
+// maxFrameSize is the space the host reserves for one picture: 8 bits per pixel, more than JPEG takes.
 func maxFrameSize(s Size) uint32 { return uint32(s.Width * s.Height) }
 
 // stringDescriptor returns text i, or false if there is none. Number 0 lists the languages: US English.

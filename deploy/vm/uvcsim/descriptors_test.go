@@ -22,8 +22,8 @@ func TestDescriptorLengths(t *testing.T) {
 		}
 		kinds = append(kinds, rest[1])
 	}
-	// configuration, association, control interface and its 4 parts, streaming interface and its header, format, sizes and
-	// colours, endpoint
+	// configuration, association, control interface and its 4 parts, streaming interface and its header, format, sizes
+	// and colours, endpoint
 	want := []byte{2, 11, 4, 0x24, 0x24, 0x24, 0x24, 4, 0x24, 0x24, 0x24, 0x24, 0x24, 0x24, 5}
 	if string(kinds) != string(want) {
 		t.Errorf("kinds of descriptors % x, want % x", kinds, want)

@@ -1,28 +1,27 @@
-// Package uvcsim is a USB webcam made of software, for tests of everything above the USB cable.
+// Package uvcsim simulates a USB webcam, for tests of everything above the USB cable.
 //
-// A [Camera] speaks USB/IP to the kernel of the machine it runs on: [Camera.Attach] plugs it into a port of the virtual
-// host controller vhci-hcd. The kernel then enumerates it as it would a real one and its own uvcvideo driver binds:
-// there is a /dev/videoN that delivers motion JPEG, with USB ids, a serial number and a brightness control.
-// [Plugged.Unplug] pulls the cable, at any moment.
+// A [Camera] speaks USB/IP to the kernel of the machine it runs on: [Camera.Attach] plugs it into a port of the
+// virtual host controller vhci-hcd. The kernel enumerates it like a real webcam, and its uvcvideo driver binds: a
+// /dev/videoN appears that delivers Motion JPEG, with USB ids, a serial number, and a brightness control.
+// [Plugged.Unplug] pulls the cable at any moment.
 //
-// The camera is a UVC 1.1 device with one bulk endpoint, at high speed. It offers [Sizes] at 30, 15 and 10 frames per
+// The camera is a UVC 1.1 device with one bulk endpoint, at high speed. It offers [Sizes] at 30, 15, and 10 frames per
 // second.
 //
 // # Pictures
 //
-// Every picture moves and can be checked. It carries its number and a checksum of all that follows in a JPEG comment,
-// so that [Check] proves that a picture arrived as it was sent, byte for byte; and a bright bar whose place follows
-// from the number, so that the eye (and [BarPosition]) sees it move even after someone has decoded and encoded it
-// again.
+// Every picture moves and can be checked. A JPEG comment carries its number and a checksum of all the following data,
+// so that [Check] proves that a picture arrived byte for byte as it was sent. A bright bar stands at a position that
+// follows from the number, so that the eye (and [BarPosition]) sees it move even after decoding and encoding.
 //
 // # Concurrency and shutdown
 //
-// One Camera can be plugged in once at a time, and again after it was unplugged: settings are as after power-on,
-// picture numbers go on. [Camera.Serve] runs two goroutines and returns when both have ended: when the connection
+// A Camera can be plugged in once at a time, and again after it was unplugged: settings start as after power-on,
+// picture numbers continue. [Camera.Serve] runs two goroutines and returns when both have ended: when the connection
 // breaks, or after Unplug. All methods may be called from any goroutine.
 //
-// # Words
+// # Terms
 //
-// A URB is one request of the host for a transfer. Probe and commit are the two steps in which a UVC host and camera
-// agree on a format: probe is the bargaining, commit the handshake.
+// A URB is one transfer request of the host. Probe and commit are the two steps in which a UVC host and camera agree
+// on a format: probe is the bargaining, commit the handshake.
 package uvcsim

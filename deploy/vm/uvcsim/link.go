@@ -5,12 +5,12 @@ import (
 	"sync"
 )
 
-// link is the camera's side of one connection: it keeps the URBs that wait for video and writes all answers.
+// link is the camera's side of one connection: it holds the URBs that wait for video and writes all answers.
 //
-// Answering a URB and taking it back exclude each other: the kernel drops the connection if it gets an answer for a URB
-// that it was told is gone.
+// Answering a URB and taking it back exclude each other: the kernel drops the connection if it receives an answer to a
+// URB whose removal was confirmed.
 type link struct {
-	arrived chan struct{} // holds a token when a URB came in
+	arrived chan struct{} // holds a token when a URB has arrived
 
 	mu      sync.Mutex
 	w       io.Writer
@@ -22,7 +22,7 @@ func newLink(w io.Writer) *link {
 	return &link{w: w, arrived: make(chan struct{}, 1)}
 }
 
-// enqueue keeps a URB of the video endpoint until there is something to answer.
+// enqueue holds a URB of the video endpoint until there is data for it.
 func (l *link) enqueue(c command) {
 	l.mu.Lock()
 	l.waiting = append(l.waiting, c)
@@ -47,15 +47,14 @@ func (l *link) unlink(c command) error {
 	return l.write(unlinkReply(c.seq, statusOK))
 }
 
-// restart makes the next picture begin at its beginning. What the host had not asked for yet of the last one is not
-// sent.
+// restart makes the stream continue at the beginning of a picture. The rest of the current picture is not sent.
 func (l *link) restart() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.stream++
 }
 
-// answer ends a control transfer.
+// answer completes a control transfer.
 func (l *link) answer(c command, ok bool, data []byte) error {
 	status, moved := int32(statusOK), len(data)
 	if !c.toHost {
@@ -69,7 +68,7 @@ func (l *link) answer(c command, ok bool, data []byte) error {
 	return l.write(submitReply(c.seq, status, moved, data))
 }
 
-// await returns when the host asks for video, with the number of its stream, or false when done is closed.
+// await waits until the host requests video and returns the number of its stream, or false when done is closed.
 func (l *link) await(done <-chan struct{}) (stream uint64, ok bool) {
 	for {
 		l.mu.Lock()
@@ -86,8 +85,8 @@ func (l *link) await(done <-chan struct{}) (stream uint64, ok bool) {
 	}
 }
 
-// deliver sends one payload in the oldest waiting URB, and waits for one if there is none. It is false if the host has
-// ended the stream meanwhile, or done is closed: nothing was sent then.
+// deliver sends one payload in the oldest waiting URB, and waits for one if necessary. It returns false, without
+// sending, if the host has ended the stream meanwhile or done is closed.
 func (l *link) deliver(done <-chan struct{}, stream uint64, payload []byte) (bool, error) {
 	for {
 		if _, ok := l.await(done); !ok {
@@ -98,7 +97,7 @@ func (l *link) deliver(done <-chan struct{}, stream uint64, payload []byte) (boo
 			l.mu.Unlock()
 			return false, nil
 		}
-		if len(l.waiting) > 0 { // still: it may have been taken back since await
+		if len(l.waiting) > 0 { // the URB may have been taken back since await
 			defer l.mu.Unlock()
 			urb := l.waiting[0]
 			l.waiting = l.waiting[1:]

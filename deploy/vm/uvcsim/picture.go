@@ -10,11 +10,11 @@ import (
 	"image/jpeg"
 )
 
-// BarPositions is in how many places the bright bar can stand. Picture n has it at n modulo BarPositions, counted from
+// BarPositions is the number of positions of the bright bar. Picture n has it at n modulo BarPositions, counted from
 // the left.
 const BarPositions = 16
 
-// The comment is text, so that no byte in it looks like a JPEG marker: the mark, the number and the checksum in
+// The comment is text, so that none of its bytes looks like a JPEG marker: the mark, the number, and the checksum in
 // hexadecimal.
 const (
 	commentFormat = "waldo-uvcsim %08x %08x"
@@ -22,7 +22,7 @@ const (
 	headLength    = 2 + 4 + commentSize // start of image, comment marker and its length, comment
 )
 
-// next returns the next picture. Pictures are drawn when first needed: 16 of them a size, then only their numbers
+// next returns the next picture. Pictures are drawn when first needed, 16 per size; after that only their numbers
 // change.
 func (c *Camera) next(size Size) []byte {
 	c.mu.Lock()
@@ -36,13 +36,14 @@ func (c *Camera) next(size Size) []byte {
 	return stamp(c.drawn[key], number)
 }
 
-// drawing names a picture without its number.
+// drawing identifies a picture apart from its number.
 type drawing struct {
 	size Size
 	bar  int
 }
 
-// draw returns the JPEG of a bright bar on a dark, noisy ground. The noise makes it as large as a webcam's picture.
+// draw returns the JPEG of a bright bar on a dark, noisy background. The noise makes it as large as a webcam's
+// picture.
 func draw(d drawing) []byte {
 	w, h := d.size.Width, d.size.Height
 	img := image.NewYCbCr(image.Rect(0, 0, w, h), image.YCbCrSubsampleRatio422)
@@ -62,12 +63,12 @@ func draw(d drawing) []byte {
 	}
 	var b bytes.Buffer
 	if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: 80}); err != nil {
-		return nil // writing to memory does not fail, and the sizes are legal
+		return nil // writing to memory cannot fail, and the sizes are valid
 	}
 	return b.Bytes()
 }
 
-// stamp returns the JPEG with the comment put in front of all its other parts.
+// stamp returns the JPEG with the comment in front of all its other parts.
 func stamp(picture []byte, number uint32) []byte {
 	rest := picture[2:]
 	return append(head(number, crc32.ChecksumIEEE(rest)), rest...)
@@ -80,25 +81,24 @@ func head(number, sum uint32) []byte {
 	return fmt.Appendf(b, commentFormat, number, sum)
 }
 
-// Check proves that data is a picture of this camera, complete and unchanged, and returns its number. Numbers rise by
-// one from picture to picture, in the order the camera sent them.
+// Check verifies that data is a picture of this camera, complete and unchanged, and returns its number. Numbers
+// increase by one with each picture that the camera sends.
 func Check(data []byte) (number uint32, err error) {
 	if len(data) < headLength {
-		return 0, fmt.Errorf("%d bytes are no picture of the simulated camera", len(data))
+		return 0, fmt.Errorf("%d bytes are too few for a picture of the simulated camera", len(data))
 	}
 	var sum uint32
 	_, err = fmt.Sscanf(string(data[6:headLength]), commentFormat, &number, &sum)
 	if err != nil || !bytes.Equal(data[:headLength], head(number, sum)) {
-		return 0, errors.New("it does not begin like a picture of the simulated camera")
+		return 0, errors.New("not a picture of the simulated camera: the header differs")
 	}
 	if rest := data[headLength:]; sum != crc32.ChecksumIEEE(rest) {
-		return number, fmt.Errorf("picture %d is damaged: its %d bytes do not have the checksum %08x", number, len(rest), sum)
+		return number, fmt.Errorf("picture %d is damaged: %d bytes do not match checksum %08x", number, len(rest), sum)
 	}
 	return number, nil
 }
 
-// BarPosition finds the bright bar, 0 to BarPositions-1, in a picture of any size that shows it, also after lossy
-// encoding.
+// BarPosition finds the bright bar, 0 to BarPositions-1, in a picture of any size, also after lossy encoding.
 func BarPosition(img image.Image) int {
 	r := img.Bounds()
 	best, brightest := 0, uint64(0)

@@ -8,13 +8,13 @@ import (
 const (
 	probeSize = 34 // bytes of a UVC 1.1 probe
 
-	// maxPayload is the most the camera sends in one payload, header included. Linux asks for at most 32 packets of 512
-	// bytes in one URB, so that a payload is one URB.
+	// maxPayload is the largest payload the camera sends, header included. Linux requests at most 32 packets of 512
+	// bytes in one URB, so a payload is one URB.
 	maxPayload = 32 * 512
 )
 
-// setting is what the host and the camera have agreed on: a size by its number from 1, and the time between pictures in
-// 100 ns.
+// setting is the agreement between host and camera: a size by its number from 1, and the time between pictures in
+// units of 100 ns.
 type setting struct {
 	hint     uint16
 	frame    byte
@@ -27,8 +27,8 @@ func (s setting) size() Size { return Sizes()[s.frame-1] }
 
 func (s setting) period() time.Duration { return time.Duration(s.interval) * 100 }
 
-// parseProbe reads what the host wishes and returns the closest the camera can do. It is false if b is too short to
-// say.
+// parseProbe reads the host's request and returns the closest setting the camera supports. It returns false if b is
+// too short.
 func parseProbe(b []byte) (setting, bool) {
 	if len(b) < 8 {
 		return setting{}, false
@@ -44,7 +44,7 @@ func parseProbe(b []byte) (setting, bool) {
 	return s, true
 }
 
-// closestInterval returns the longest offered interval that is not longer than wanted, else the shortest.
+// closestInterval returns the longest offered interval that is at most wanted, or the shortest.
 func closestInterval(wanted uint32) uint32 {
 	best := intervals()[0]
 	for _, v := range intervals() {
@@ -55,7 +55,7 @@ func closestInterval(wanted uint32) uint32 {
 	return best
 }
 
-// probe returns the setting as the host reads it.
+// probe encodes the setting for the host.
 func (s setting) probe() []byte {
 	b := make([]byte, probeSize)
 	le := binary.LittleEndian

@@ -11,8 +11,8 @@ const (
 	maxPictureIn = maxPayload - headerSize
 )
 
-// payloads cuts a picture into what goes over the bus. The frame id tells the payloads of one picture from those of the
-// next.
+// payloads cuts a picture into payloads for the bus. The frame id separates the payloads of one picture from those of
+// the next.
 func payloads(picture []byte, frameID byte) [][]byte {
 	var all [][]byte
 	for {
@@ -29,7 +29,7 @@ func payloads(picture []byte, frameID byte) [][]byte {
 	}
 }
 
-// stream sends pictures at the agreed rate whenever the host asks for them, until done is closed or the connection
+// stream sends pictures at the agreed rate while the host requests them, until done is closed or the connection
 // breaks.
 func (c *Camera) stream(l *link, settings func() setting, done <-chan struct{}) error {
 	timer := time.NewTimer(0)
@@ -54,13 +54,13 @@ func (c *Camera) stream(l *link, settings func() setting, done <-chan struct{}) 
 				return err
 			}
 			if !sent {
-				break // what is left of this picture belongs to no stream
+				break // the stream of the rest of this picture has ended
 			}
 		}
 	}
 }
 
-// nextDue keeps the rate over short delays, and starts anew after long ones rather than catching up.
+// nextDue keeps the rate across short delays, and starts over after long ones rather than catching up.
 func nextDue(last, now time.Time, period time.Duration) time.Time {
 	due := last.Add(period)
 	if now.Sub(due) > period {

@@ -18,10 +18,10 @@ const (
 
 	statusOK       = 0
 	statusStall    = -32  // EPIPE
-	statusOverflow = -75  // EOVERFLOW: more to send than the URB has room for
+	statusOverflow = -75  // EOVERFLOW: more data than the URB has room for
 	statusUnlink   = -104 // ECONNRESET: the URB was taken back in time
 
-	// maxTransfer is more than any driver asks for in one URB; beyond it the head is garbage.
+	// maxTransfer is more than any driver requests in one URB; a larger length means a garbage header.
 	maxTransfer = 16 << 20
 )
 
@@ -32,12 +32,12 @@ type command struct {
 	toHost   bool   // direction of the transfer
 	endpoint uint32 // number without the direction bit
 	length   uint32 // bytes to move; for unlink unused
-	victim   uint32 // for unlink: the URB that is taken back
+	victim   uint32 // for unlink: the URB to take back
 	setup    [8]byte
-	data     []byte // what the host sends
+	data     []byte // from the host
 }
 
-// readCommand reads one message and the data behind it.
+// readCommand reads one message and the data after it.
 func readCommand(r io.Reader) (command, error) {
 	var head [headSize]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
@@ -61,18 +61,18 @@ func readCommand(r io.Reader) (command, error) {
 		return command{}, fmt.Errorf("usbip: unknown command %d", c.code)
 	}
 	if c.length > maxTransfer {
-		return command{}, fmt.Errorf("usbip: a transfer of %d bytes is more than %d", c.length, maxTransfer)
+		return command{}, fmt.Errorf("usbip: a transfer of %d bytes exceeds %d", c.length, maxTransfer)
 	}
 	if !c.toHost && c.length > 0 {
 		c.data = make([]byte, c.length)
 		if _, err := io.ReadFull(r, c.data); err != nil {
-			return command{}, fmt.Errorf("usbip: data of the transfer: %w", err)
+			return command{}, fmt.Errorf("usbip: read the data of a transfer: %w", err)
 		}
 	}
 	return c, nil
 }
 
-// reply returns the head of an answer, with room for data behind it.
+// reply returns the header of an answer, with room for data after it.
 func reply(code, seq uint32, status int32, room int) []byte {
 	b := make([]byte, headSize, headSize+room)
 	be := binary.BigEndian
@@ -82,15 +82,15 @@ func reply(code, seq uint32, status int32, room int) []byte {
 	return b
 }
 
-// submitReply answers a URB: moved says how many bytes went over, data what goes to the host.
+// submitReply answers a URB: moved is the number of bytes transferred, data goes to the host.
 func submitReply(seq uint32, status int32, moved int, data []byte) []byte {
 	b := reply(replySubmit, seq, status, len(data))
 	binary.BigEndian.PutUint32(b[24:], uint32(moved))
 	return append(b, data...)
 }
 
-// unlinkReply answers the taking back of a URB: statusUnlink says that the URB will not be answered any more, statusOK
-// that it already was.
+// unlinkReply answers an unlink: statusUnlink means that the URB will not be answered any more, statusOK that it
+// already was.
 func unlinkReply(seq uint32, status int32) []byte {
 	return reply(replyUnlink, seq, status, 0)
 }

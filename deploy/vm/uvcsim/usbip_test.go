@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// message builds what the kernel sends.
+// message builds a message of the kernel.
 func message(code, seq, toHost, endpoint, length uint32, setup [8]byte, data ...byte) []byte {
 	b := make([]byte, headSize)
 	be := binary.BigEndian

@@ -4,8 +4,8 @@
 //	lab -image DIR shell
 //
 // PROGRAM and every FILE are copied into a fresh folder of the guest, where PROGRAM runs as root with
-// WALDO_REQUIRE_HARDWARE=1. Exit status 125 means that the lab itself failed, including the timeout. No process is left
-// in any case.
+// WALDO_REQUIRE_HARDWARE=1. Exit status 125 means that the lab itself failed, including the timeout. In any case all
+// processes end.
 package main
 
 import (
@@ -56,7 +56,7 @@ func parse(args []string) (options, error) {
 	var o options
 	f := flag.NewFlagSet("lab", flag.ContinueOnError)
 	f.StringVar(&o.image, "image", "", "`folder` of the machine's image (required)")
-	f.StringVar(&o.keep, "keep", "", "`folder` to put console.log and dmesg of the run into")
+	f.StringVar(&o.keep, "keep", "", "`folder` for console.log and dmesg of the run")
 	f.DurationVar(&o.timeout, "timeout", 10*time.Minute, "limit of the whole run, boot included")
 	f.Func("with", "`file` to copy into the guest's folder (may be repeated)", func(file string) error {
 		o.with = append(o.with, file)
@@ -67,11 +67,11 @@ func parse(args []string) (options, error) {
 	}
 	switch {
 	case o.image == "":
-		return o, errors.New("-image is missing: say where the machine's image is")
+		return o, errors.New("-image is missing: name the folder of the machine's image")
 	case f.Arg(0) == "run" && f.NArg() > 1:
 		o.command = f.Args()[1:]
 	case f.Arg(0) != "shell" || f.NArg() != 1:
-		return o, errors.New("say \"run PROGRAM [ARGUMENT]...\" or \"shell\"")
+		return o, errors.New("the command is missing: use \"run PROGRAM [ARGUMENT]...\" or \"shell\"")
 	}
 	return o, nil
 }
@@ -79,7 +79,7 @@ func parse(args []string) (options, error) {
 func run(o options) (status int, err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("it took longer than %v", o.timeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("the run took longer than %v", o.timeout))
 	defer cancel()
 
 	share, err := fill(o)
@@ -102,8 +102,7 @@ func run(o options) (status int, err error) {
 	return status, errors.Join(err, keep(o, share))
 }
 
-// childrenCPU is the time that processors have worked for processes we started, which tells a slow test from a busy
-// host.
+// childrenCPU is the processor time of the processes we started, which distinguishes a slow test from a busy host.
 func childrenCPU() time.Duration {
 	var used syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_CHILDREN, &used) != nil {
@@ -122,7 +121,7 @@ func job(o options, share string) machine.Job {
 	return j
 }
 
-// fill makes the folder for the guest and copies the program and its company into it.
+// fill makes the folder for the guest and copies the program and the other files into it.
 func fill(o options) (share string, err error) {
 	share, err = os.MkdirTemp("", "waldo-lab-")
 	if err != nil {
@@ -140,7 +139,7 @@ func fill(o options) (share string, err error) {
 	return share, nil
 }
 
-// keep saves what a person needs to understand a failure.
+// keep saves the files that help to understand a failure.
 func keep(o options, share string) error {
 	if o.keep == "" {
 		return nil
@@ -159,7 +158,7 @@ func copyFile(to, from string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = in.Close() }() // reading, there is nothing to lose
+	defer func() { _ = in.Close() }() // read only
 	info, err := in.Stat()
 	if err != nil {
 		return err

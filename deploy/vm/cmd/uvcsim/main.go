@@ -1,7 +1,7 @@
 // Command uvcsim plugs a simulated USB webcam into this machine until it is stopped.
 //
-// It needs root and the kernel module vhci-hcd. It ends with 0 when it is interrupted, 1 when it fails or the host
-// unplugs it.
+// It needs root and the kernel module vhci-hcd. It exits with 0 when it is interrupted, and with 1 when it fails or
+// the host unplugs it.
 package main
 
 import (
@@ -41,6 +41,6 @@ func run() error {
 		if err := plugged.Unplug(); err != nil {
 			return err
 		}
-		return fmt.Errorf("the host has unplugged the camera")
+		return fmt.Errorf("the host unplugged the camera")
 	}
 }
