@@ -6,9 +6,9 @@ import (
 )
 
 const (
-	// deadZone is how far an axis may be off its rest and count as at rest.
+	// deadZone is how far an axis may be off its rest and still count as at rest.
 	deadZone = 0.12
-	// An axis that moved by at most stillRange for stillTime, at most mostRest off the middle, is not in anybody's hand: a
+	// An axis that moved by at most stillRange for stillTime, at most mostRest off the center, is in nobody's hand: a
 	// worn stick rests there.
 	stillRange = 0.05
 	stillTime  = time.Second
@@ -16,18 +16,18 @@ const (
 )
 
 // axis is one axis of a stick. It counts only after it was seen at rest, so a stick that is held when the program
-// starts, or when the pad comes back, moves nothing until it was let go.
+// starts, or when the pad comes back, moves nothing until it is released.
 type axis struct {
 	at        float64
 	live      bool
-	low, high float64 // rest, beyond the dead zone around 0
+	low, high float64 // the range of rest, beyond the dead zone around 0
 	still     struct {
 		since     time.Time
 		low, high float64
 	}
 }
 
-// move takes in where the axis stands, -1 to 1.
+// move takes the axis's position, -1 to 1.
 func (a *axis) move(at float64, now time.Time) {
 	if math.IsNaN(at) {
 		a.release()
@@ -37,10 +37,10 @@ func (a *axis) move(at float64, now time.Time) {
 	a.look(now)
 }
 
-// release makes the axis count as at rest until it is there.
+// release makes the axis count as at rest until it is.
 func (a *axis) release() { a.live, a.at = false, math.NaN() }
 
-// look judges how the axis stands now: time alone can show that it is at rest.
+// look judges the axis now: time alone can show that it is at rest.
 func (a *axis) look(now time.Time) {
 	if math.IsNaN(a.at) {
 		return
@@ -59,7 +59,7 @@ func (a *axis) look(now time.Time) {
 
 func (a *axis) atRest() bool { return a.at >= a.low-deadZone && a.at <= a.high+deadZone }
 
-// value is how far the axis is moved, -1 to 1: from the edge of the rest to the end all of 0 to 1.
+// value is how far the axis is moved, -1 to 1: the way from the edge of the rest to the end is scaled to 0 to 1.
 func (a *axis) value(now time.Time) float64 {
 	a.look(now)
 	switch low, high := a.low-deadZone, a.high+deadZone; {

@@ -49,7 +49,7 @@ func drive(ctx context.Context, padAddress, motorsAddress string) error {
 	ctx, fail := context.WithCancelCause(ctx)
 	go func() { fail(s.follow(ctx, inputv1.NewInputServiceClient(padConn))) }()
 	motors := serialv1.NewSerialServiceClient(motorsConn)
-	command := l.Neutral() // the first has to mean standing still
+	command := l.Neutral() // the first command has to mean standing still
 	for tick := time.NewTicker(33 * time.Millisecond); ; command = s.command(time.Now()) {
 		header, err := l.Header(ctx)
 		if err != nil {
@@ -57,7 +57,7 @@ func drive(ctx context.Context, padAddress, motorsAddress string) error {
 		}
 		r, err := motors.WriteMessage(ctx,
 			&serialv1.WriteMessageRequest{Body: &serialv1.WriteMessageRequest_Json{Json: command}, Control: header})
-		l.Heard(r.GetReport(), err) // a refused command is made up for by the next, unless the lease is lost
+		l.Heard(r.GetReport(), err) // the next command replaces a refused one, unless the lease is lost
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)

@@ -9,13 +9,13 @@ import (
 	inputv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/input/v1"
 )
 
-// stick is how the left stick of the pad stands.
+// stick is the left stick of the pad.
 type stick struct {
 	mu   sync.Mutex
 	x, y axis
 }
 
-// follow keeps the stick up to date until the pad's program is gone. When a pad is unplugged, a report lets go of its
+// follow keeps the stick up to date until the pad's program is gone. When a pad is unplugged, a report releases its
 // stick.
 func (s *stick) follow(ctx context.Context, pad inputv1.InputServiceClient) error {
 	reports, err := pad.StreamReports(ctx, &inputv1.StreamReportsRequest{})
@@ -28,11 +28,11 @@ func (s *stick) follow(ctx context.Context, pad inputv1.InputServiceClient) erro
 	return err
 }
 
-// take takes in one step of the stream.
+// take takes one step of the stream.
 func (s *stick) take(r *inputv1.StreamReportsResponse, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// After a gap, what is held was not seen to be taken: the stick has to be let go first.
+	// After a gap, a held stick was not seen to be grabbed: it has to be released first.
 	if r.GetState() != nil || r.GetReport().GetResync() {
 		s.x.live, s.y.live = false, false
 	}
@@ -49,7 +49,7 @@ func (s *stick) take(r *inputv1.StreamReportsResponse, now time.Time) {
 	}
 }
 
-// command mixes the two motors. Up is negative on gamepads.
+// command mixes the stick into two motors. Up is negative on gamepads.
 func (s *stick) command(now time.Time) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -19,7 +19,7 @@ const stands = `{"left": 0, "right": 0}`
 
 func TestStick(t *testing.T) {
 	for name, steps := range map[string][]step{
-		"moved and let go": {
+		"moved and released": {
 			{state: true, want: stands}, {y: -1, want: `{"left": 180, "right": 180}`}, {x: 1, want: `{"left": 60, "right": -60}`}, {want: stands},
 		},
 		"held at the start": {

@@ -1,4 +1,4 @@
-"""Reads ten pictures of a camera into numpy arrays: frames.py 127.0.0.1:7101"""
+"""Reads ten pictures from a camera into numpy arrays: frames.py 127.0.0.1:7101"""
 import sys
 import grpc
 import numpy

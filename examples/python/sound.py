@@ -1,4 +1,8 @@
-"""Records a microphone and plays into a speaker: sound.py 127.0.0.1:7104 record said.wav 5, sound.py 127.0.0.1:7104 play said.wav"""
+"""Records a microphone and plays through a speaker.
+
+sound.py 127.0.0.1:7104 record said.wav 5
+sound.py 127.0.0.1:7104 play said.wav
+"""
 import sys
 import wave
 import grpc
@@ -11,7 +15,7 @@ def pcm(rate, channels):
 
 
 def record(stub, path, seconds, rate=16000):
-    """Records so many seconds in mono, at the rate that is asked for whatever the sound card does."""
+    """Records some seconds in mono, at the requested rate, whatever the sound card's rate."""
     wanted = audio.StreamAudioRequest(format=pcm(rate, 1), block_samples=rate // 50)
     call = stub.StreamAudio(wanted)
     with wave.open(path, "wb") as file:
@@ -25,7 +29,7 @@ def record(stub, path, seconds, rate=16000):
 
 
 def play(stub, path):
-    """Plays a file of 16-bit PCM; the service holds us up as it plays, and answers when all of it was heard."""
+    """Plays a file of 16-bit PCM; the service takes it at playing speed and answers when all of it has been played."""
     with wave.open(path) as file:
         if file.getsampwidth() != 2:
             sys.exit("%s has %d bits a sample, must have 16" % (path, 8 * file.getsampwidth()))

@@ -1,4 +1,4 @@
-// Command thermometer publishes a temperature while somebody looks. The README beside it explains it step by step.
+// Command thermometer publishes a temperature while somebody watches. The README beside it explains it step by step.
 package main
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
-// Config is what robot.yaml, flags and environment can say.
+// Config holds the settings from robot.yaml, flags, and the environment.
 type Config struct {
 	Path  string        `yaml:"path" path:"any" help:"file that holds thousandths of a degree Celsius"`
 	Every time.Duration `yaml:"every" help:"time between two readings"`
@@ -42,7 +42,7 @@ func open(kit *device.Kit, c Config) (device.Driver, error) {
 		device.OutOptions{})}), nil
 }
 
-// Run looks whether the sensor is there, and reads it while somebody holds the stream.
+// Run checks that the sensor is present, and reads it while somebody holds the stream.
 func (t *thermometer) Run(ctx context.Context, ready func()) error {
 	if _, err := t.read(); err != nil {
 		return err
@@ -73,7 +73,7 @@ func (t *thermometer) read() (float64, error) {
 	}
 	var milli float64
 	if _, err := fmt.Sscan(string(text), &milli); err != nil {
-		return 0, fmt.Errorf("%s holds no number: %w", t.Path, err)
+		return 0, fmt.Errorf("%s does not hold a number: %w", t.Path, err)
 	}
 	return milli / 1000, nil
 }

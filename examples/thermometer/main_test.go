@@ -22,7 +22,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
-// asProgram makes the test binary the thermometer itself.
+// asProgram turns the test binary into the thermometer itself.
 const asProgram = "WALDO_THERMOMETER_TEST_MAIN"
 
 func TestMain(m *testing.M) {
@@ -32,14 +32,14 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// program is the thermometer with arguments, in a process of its own.
+// program is the thermometer with arguments, in its own process.
 func program(args ...string) *exec.Cmd {
 	c := exec.Command(os.Args[0], args...)
 	c.Env = append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=0")
 	return c
 }
 
-// TestThermometer runs the program from a robot.yaml, looks at it over gRPC, and reads its stream on the bus.
+// TestThermometer runs the program from a robot.yaml, watches it over gRPC, and reads its stream on the bus.
 func TestThermometer(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -58,9 +58,9 @@ func TestThermometer(t *testing.T) {
 	check(t, err)
 	p := program("--robot-file", file, "--device", "shade")
 	check(t, p.Start())
-	defer func() { _ = p.Process.Kill() }() // it has ended, unless the test failed
+	defer func() { _ = p.Process.Kill() }() // it has ended already, unless the test failed
 
-	// There is no sensor yet: the device says so, over the bus and over gRPC, and waits.
+	// The sensor does not exist yet: the device reports that, over the bus and over gRPC, and waits.
 	d, err := states.Next(ctx)
 	check(t, err)
 	c, err := grpc.NewClient(d.GrpcAddress, grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -82,7 +82,7 @@ func TestThermometer(t *testing.T) {
 	check(t, os.WriteFile(sensor, []byte("21500\n"), 0o600))
 	until(devicev1.DeviceState_DEVICE_STATE_READY, "")
 
-	// It has a method of its own, over gRPC and on the bus.
+	// It has its own method, over gRPC and on the bus.
 	for _, channel := range []grpc.ClientConnInterface{c, conn.Client(address)} {
 		m, err := thermometerv1.NewThermometerServiceClient(channel).Measure(ctx,
 			&thermometerv1.MeasureRequest{Unit: thermometerv1.Unit_UNIT_FAHRENHEIT})
@@ -110,7 +110,7 @@ func TestThermometer(t *testing.T) {
 	// The sensor fails while it is read, and comes back.
 	check(t, os.WriteFile(sensor+"~", []byte("warm"), 0o600))
 	check(t, os.Rename(sensor+"~", sensor))
-	until(devicev1.DeviceState_DEVICE_STATE_AWAY, "holds no number")
+	until(devicev1.DeviceState_DEVICE_STATE_AWAY, "does not hold a number")
 	check(t, os.Remove(sensor))
 	check(t, os.WriteFile(sensor, []byte("21500\n"), 0o600))
 	until(devicev1.DeviceState_DEVICE_STATE_READY, "")

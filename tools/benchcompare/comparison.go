@@ -21,7 +21,7 @@ type comparison struct {
 	rows          []compare.Row
 	worse         []string
 	failed        []error  // what could not be compared
-	only          []string // metrics that one commit has
+	only          []string // metrics that only one commit has
 }
 
 func (c *comparison) open(ctx context.Context, scratch string) (err error) {
@@ -42,7 +42,7 @@ func (c *comparison) close() error {
 	return errors.Join(problems...)
 }
 
-// printf prints; a problem with the output is one of the comparison.
+// printf prints; a write error becomes an error of the comparison.
 func (c *comparison) printf(format string, args ...any) {
 	if _, err := fmt.Fprintf(c.w, format, args...); err != nil {
 		c.failed = append(c.failed, err)
@@ -75,14 +75,14 @@ func (c *comparison) functions(ctx context.Context, checkout *commit.Checkout) [
 	return all
 }
 
-// measure runs a pair in turns and prints its rows.
+// measure runs a pair alternately and prints its rows.
 func (c *comparison) measure(ctx context.Context, pair compare.Pair) {
 	var before, after compare.Results
 	old := func() error { return c.runOnce(ctx, c.before, pair.Before, &before) }
 	now := func() error { return c.runOnce(ctx, c.after, pair.After, &after) }
 	for i := range c.runs {
 		turn := []func() error{old, now}
-		if i%2 == 1 { // before, after, after, before: the machine's drift hits both alike
+		if i%2 == 1 { // before, after, after, before: the machine's drift affects both equally
 			slices.Reverse(turn)
 		}
 		for _, run := range turn {
@@ -107,7 +107,7 @@ func (c *comparison) measure(ctx context.Context, pair compare.Pair) {
 	c.note("after", pair.After, onlyAfter)
 }
 
-// runOnce runs a function of one commit and adds what it measured to the results.
+// runOnce runs a function of one commit and adds its measurements to the results.
 func (c *comparison) runOnce(
 	ctx context.Context, checkout *commit.Checkout, f compare.Function, results *compare.Results,
 ) error {
@@ -128,7 +128,7 @@ func (c *comparison) note(side string, f compare.Function, metrics []compare.Met
 	}
 }
 
-// summarize prints what was not compared, and the result.
+// summarize prints the benchmarks that were not compared, and the result.
 func (c *comparison) summarize(matched compare.Matched) error {
 	c.printf("\n")
 	for _, f := range matched.OnlyBefore {
@@ -152,7 +152,7 @@ func (c *comparison) summarize(matched compare.Matched) error {
 	case len(c.failed) > 0:
 		return fmt.Errorf("not everything could be compared: %d benchmarks or packages failed", len(c.failed))
 	case len(c.rows) == 0:
-		return errors.New("nothing was compared: no benchmark that both commits have fits -bench and -packages")
+		return errors.New("nothing was compared: no benchmark in both commits matches -bench and -packages")
 	case len(c.worse) > 0:
 		return errWorse
 	}

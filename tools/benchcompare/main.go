@@ -2,10 +2,10 @@
 //
 //	benchcompare [flags] BASE [COMMIT]
 //
-// COMMIT is HEAD if it is left out. Both are checked out beside the repository, their test programs are built, and
-// every benchmark function that both have is run in turns (before, after, after, before, …), so that a machine
-// that gets busy slows both. A function that has moved to another package is found by -renamed, or by its name if
-// only one function of that name is left on each side.
+// COMMIT defaults to HEAD. The command checks both out beside the repository, builds their test programs, and runs
+// every common benchmark function alternately (before, after, after, before, …), so that a machine that gets busy
+// slows both. It finds a function that has moved to another package by -renamed, or by its name if only one function
+// of that name is left on each side.
 //
 // A figure is worse when the ratio of the medians is beyond -ratio, the 95 % intervals of the medians do not
 // overlap, and the difference is more than rounding (1 ns, 16 B, 1 allocation). Exit codes: 0 nothing is worse; 1
@@ -78,7 +78,7 @@ func parse(args []string, usage io.Writer) (options, error) {
 	f.SetOutput(usage)
 	f.Usage = func() {
 		_, _ = fmt.Fprintln(usage, "benchcompare [flags] BASE [COMMIT]\n\n"+
-			"Compares the benchmarks of two commits; COMMIT is HEAD if it is left out.")
+			"Compares the benchmarks of two commits; COMMIT defaults to HEAD.")
 		f.PrintDefaults()
 	}
 	f.StringVar(&o.repo, "C", ".", "`folder` of the repository")
@@ -89,7 +89,7 @@ func parse(args []string, usage io.Writer) (options, error) {
 	f.IntVar(&o.runs, "count", 10, fmt.Sprintf("`runs` of each benchmark at each commit, at least %d", compare.MinRuns))
 	f.StringVar(&o.benchtime, "benchtime", "100ms", "`time` of one run, as for go test")
 	f.Float64Var(&o.ratio, "ratio", 1.1, "`ratio` of medians beyond which a figure has moved")
-	f.DurationVar(&o.budget, "budget", time.Hour, "time for everything; what has not been compared by then is listed")
+	f.DurationVar(&o.budget, "budget", time.Hour, "time for everything; benchmarks not compared by then are listed")
 	f.DurationVar(&o.timeout, "timeout", time.Minute, "time for one run")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -97,7 +97,7 @@ func parse(args []string, usage io.Writer) (options, error) {
 	return o, o.set(f.Args(), bench, packages, skip, renamed)
 }
 
-// set checks the command line and fills in what is more than text.
+// set checks the command line and parses its values.
 func (o *options) set(commits []string, bench, packages, skip, renamed string) (err error) {
 	switch len(commits) {
 	case 2:
@@ -108,7 +108,7 @@ func (o *options) set(commits []string, bench, packages, skip, renamed string) (
 		return errors.New("name the commit to compare with, and no more than one other: benchcompare [flags] BASE [COMMIT]")
 	}
 	if o.runs < compare.MinRuns {
-		return fmt.Errorf("-count %d is too small: a median has an interval from %d runs on", o.runs, compare.MinRuns)
+		return fmt.Errorf("-count %d is too small: an interval for a median needs %d runs", o.runs, compare.MinRuns)
 	}
 	if !(o.ratio >= 1) {
 		return fmt.Errorf("-ratio %v is too small: it must be 1 or more", o.ratio)
@@ -139,7 +139,7 @@ func run(ctx context.Context, o options, w io.Writer) (err error) {
 		return err
 	}
 	c.printf("before  %s %s\nafter   %s %s\n", c.before.Hash, c.before.Subject, c.after.Hash, c.after.Subject)
-	c.printf("%d runs of %s each, in turns; %s, %s/%s, %d processors, GOMAXPROCS %d\n", o.runs, o.benchtime,
+	c.printf("%d runs of %s each, alternating; %s, %s/%s, %d processors, GOMAXPROCS %d\n", o.runs, o.benchtime,
 		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.GOMAXPROCS(0))
 	matched := c.match(ctx)
 	for _, pair := range matched.Pairs {

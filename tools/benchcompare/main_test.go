@@ -37,7 +37,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// repository is a repository of a test, with a commit for each set of files.
+// repository is a test repository, with a commit for each set of files.
 func repository(t *testing.T, commits ...map[string]string) string {
 	t.Helper()
 	repo := t.TempDir()
@@ -66,7 +66,7 @@ func repository(t *testing.T, commits ...map[string]string) string {
 
 const mod = "module example.org/x\n\ngo 1.26.0\n"
 
-// benchmark is a test file with one benchmark, which allocates so many times in each operation.
+// benchmark is a test file with one benchmark, which allocates the given number of times in each operation.
 func benchmark(name string, allocations string) string {
 	return `package x
 import "testing"
@@ -116,7 +116,7 @@ func TestRun(t *testing.T) {
 			t.Setenv("GOFLAGS", "-mod=mod")
 			t.Setenv("GOWORK", "off")
 			repo := repository(t, c.before, c.after)
-			// What is allocated is the same in each run; times are not looked at.
+			// Allocations are the same in each run; the test ignores times.
 			o, err := parse([]string{"-C", repo, "-count", "6", "-benchtime", "100x", "-ratio", "1.5",
 				"-skip", "skipped", "HEAD~1"}, io.Discard)
 			if err != nil {
@@ -133,7 +133,7 @@ func TestRun(t *testing.T) {
 			}
 			for _, pattern := range c.prints {
 				if !regexp.MustCompile(pattern).MatchString(out.String()) {
-					t.Errorf("%s is missing in\n%s", pattern, out.String())
+					t.Errorf("%s is missing from\n%s", pattern, out.String())
 				}
 			}
 			cmd := exec.Command("git", "worktree", "list")

@@ -29,7 +29,7 @@ func main() {
 	}
 }
 
-// watch prints what the stream carries until ctx ends.
+// watch prints the stream until ctx ends.
 func watch(ctx context.Context, url string, device bus.Address, to io.Writer) error {
 	if err := device.Validate(); err != nil {
 		return err

@@ -56,14 +56,14 @@ func TestWatch(t *testing.T) {
 	}()
 	line, err := bufio.NewReader(from).ReadString('\n')
 	if err != nil || line != "21.5 °C\n" {
-		t.Errorf("it printed %q, %v", line, err)
+		t.Errorf("watch printed %q, %v", line, err)
 	}
 	cancel()
-	_, _ = io.Copy(io.Discard, from) // what it prints until it sees that
+	_, _ = io.Copy(io.Discard, from) // output until it notices
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
 	if err := watch(t.Context(), server.URL(), bus.Address{Robot: "demo", Device: "No"}, io.Discard); err == nil {
-		t.Error("it watches a device that cannot be")
+		t.Error("watch accepted an invalid device name")
 	}
 }

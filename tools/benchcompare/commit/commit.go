@@ -18,17 +18,17 @@ import (
 	"github.com/waldo-robot/waldo/tools/benchcompare/compare"
 )
 
-// grace is how long a program may go on after it was told to stop.
+// grace is how long a program may continue after it was told to stop.
 const grace = 2 * time.Second
 
-// Checkout is a commit in a folder of its own.
+// Checkout is a commit in its own folder.
 type Checkout struct {
 	Hash     string // of the commit, shortened
 	Subject  string // of the commit
 	repo     string
 	folder   string            // its worktree
 	programs string            // where test programs are built
-	built    map[string]string // by package
+	built    map[string]string // test programs by package
 }
 
 // Open checks out a commit of the repository in a subfolder of scratch. Close removes it.
@@ -51,14 +51,14 @@ func Open(ctx context.Context, repo, name, scratch string) (*Checkout, error) {
 	return c, nil
 }
 
-// Close removes the folder of the commit from the disk and from what git knows.
+// Close removes the folder of the commit from the disk and from git's list of worktrees.
 func (c *Checkout) Close() error {
 	_, err := output(context.Background(), c.repo, "git", "worktree", "remove", "--force", c.folder)
 	return err
 }
 
-// Packages returns the folders that have benchmarks, relative to the top of the repository, without those in the
-// folders to skip.
+// Packages returns the folders with benchmarks, relative to the top of the repository, except those in the folders to
+// skip.
 func (c *Checkout) Packages(skip []string) ([]string, error) {
 	var packages []string
 	err := filepath.WalkDir(c.folder, func(path string, entry fs.DirEntry, err error) error {
@@ -111,7 +111,7 @@ func (c *Checkout) Build(ctx context.Context, pkg string) ([]compare.Function, e
 	return functions, nil
 }
 
-// Run runs one function once and returns what it printed. Sub is a pattern for its sub-benchmarks, or empty.
+// Run runs one function once and returns its output. Sub is a pattern for its sub-benchmarks, or empty.
 func (c *Checkout) Run(ctx context.Context, f compare.Function, sub, benchtime string) (string, error) {
 	pattern := "^" + f.Name + "$"
 	if sub != "" {
@@ -125,8 +125,7 @@ func (c *Checkout) Run(ctx context.Context, f compare.Function, sub, benchtime s
 	return text, nil
 }
 
-// output runs a program in a folder and returns what it printed. An error has the end of everything that the
-// program printed.
+// output runs a program in a folder and returns its standard output. An error contains the end of all its output.
 func output(ctx context.Context, folder, program string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir, cmd.WaitDelay = folder, grace
@@ -137,7 +136,7 @@ func output(ctx context.Context, folder, program string, args ...string) (string
 	case err == nil:
 		return stdout.String(), nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return "", errors.New("stopped because its time was over")
+		return "", errors.New("stopped because it ran out of time")
 	}
 	return "", fmt.Errorf("%w: %s", err, tail(stderr.String()+stdout.String()))
 }

@@ -9,14 +9,14 @@ import (
 	"golang.org/x/perf/benchmath"
 )
 
-// confidence is that of the intervals around medians.
+// confidence is the confidence of the intervals around medians.
 const confidence = 0.95
 
-// MinRuns is the least number of runs of each commit for which a median has an interval at all.
+// MinRuns is the smallest number of runs of each commit for which a median has an interval at all.
 const MinRuns = 6
 
-// least are the differences below which a ratio is an accident of rounding: a nanosecond, a size class of the
-// allocator, an allocation.
+// least are the differences below which a ratio is only rounding: a nanosecond, a size class of the allocator, an
+// allocation.
 var least = map[string]float64{"ns/op": 1, "B/op": 16, "allocs/op": 1}
 
 // Row compares one figure of two commits.
@@ -27,7 +27,7 @@ type Row struct {
 	Verdict       Verdict
 }
 
-// Verdict says which way a figure has moved.
+// Verdict is the direction in which a figure has moved.
 type Verdict string
 
 // The verdicts. A figure has moved when the ratio is beyond the limit, the intervals of the medians do not
@@ -36,11 +36,11 @@ const (
 	Same     Verdict = ""
 	Worse    Verdict = "WORSE"
 	Better   Verdict = "better"
-	Unjudged Verdict = "not judged" // it is not known whether more is better, or there are too few values
+	Unjudged Verdict = "not judged" // unknown whether more is better, or too few values
 )
 
 // Compare judges every figure that both commits have, in the order in which they were measured. A figure is worse
-// when it is worse by more than the ratio limit. The other metrics are those that only one commit has.
+// when it is worse by more than the ratio limit. The other results are the metrics that only one commit has.
 func Compare(before, after *Results, limit float64) (rows []Row, onlyBefore, onlyAfter []Metric) {
 	for _, metric := range after.order {
 		old, found := before.values[metric]
@@ -65,7 +65,7 @@ func judge(metric Metric, before, after []float64, direction int, limit float64)
 		row.Verdict = Unjudged
 		return row
 	}
-	growth := row.Ratio // above 1 when there is more of it now
+	growth := row.Ratio // above 1 when the figure has grown
 	apart := row.Before.Hi < row.After.Lo || row.After.Hi < row.Before.Lo
 	if !apart || math.Abs(row.After.Center-row.Before.Center) < least[metric.Unit] {
 		return row
@@ -87,8 +87,7 @@ func summary(values []float64) benchmath.Summary {
 	return benchmath.AssumeNothing.Summary(sample, confidence)
 }
 
-// ratio is that of two medians. Nothing of nothing is 1. It is -1 when a ratio makes no sense, because a median is
-// negative.
+// ratio is the ratio of two medians: 1 if both are 0, and -1 when a ratio makes no sense because a median is negative.
 func ratio(before, after float64) float64 {
 	switch {
 	case before < 0 || after < 0:
@@ -101,9 +100,9 @@ func ratio(before, after float64) float64 {
 	return after / before
 }
 
-// direction is +1 if more of a unit is better, -1 if less is better, and 0 if that is not known. What a benchmark
-// declares ("Unit frames better=higher") comes first. Otherwise rates of things are better high and times and
-// loads better low; bit rates and sizes are neither.
+// direction is +1 if more of a unit is better, -1 if less is better, and 0 if that is unknown. A benchmark's
+// declaration ("Unit frames better=higher") comes first. Otherwise higher rates of events are better, and lower times
+// and loads; bit rates and sizes are neither.
 func (r *Results) direction(unit string) int {
 	if known := r.units.GetBetter(unit); known != 0 {
 		return known

@@ -9,7 +9,7 @@ import (
 	"github.com/waldo-robot/waldo/tools/benchcompare/compare"
 )
 
-// printed is what runs of one benchmark print, a run for each value.
+// printed is the output of runs of one benchmark, one run per value.
 func printed(unit string, values ...float64) string {
 	var out strings.Builder
 	out.WriteString("goos: linux\npkg: example.org/x\n")
@@ -20,7 +20,7 @@ func printed(unit string, values ...float64) string {
 	return out.String()
 }
 
-// results reads what runs have printed.
+// results reads the output of runs.
 func results(t *testing.T, text string) *compare.Results {
 	t.Helper()
 	var r compare.Results
@@ -30,7 +30,7 @@ func results(t *testing.T, text string) *compare.Results {
 	return &r
 }
 
-// six are the values of six runs that measure the same.
+// six are the values of six equal runs.
 func six(value float64) []float64 {
 	return []float64{value, value, value, value, value, value}
 }
@@ -124,7 +124,7 @@ func TestReadTellsBrokenLines(t *testing.T) {
 	}
 }
 
-// FuzzRead feeds output of test programs, which may print what they like.
+// FuzzRead feeds output of test programs, which may print anything.
 func FuzzRead(f *testing.F) {
 	f.Add("BenchmarkX-2 1 5 ns/op 3 B/op 1 allocs/op\nUnit ms better=lower\n", "BenchmarkX-2 1 7 ns/op\n")
 	f.Add("BenchmarkX-2 1 NaN ns/op\nBenchmarkX-2 1 -Inf x/s\n", "BenchmarkX-2 1 1e308 ns/op\nBenchmarkX 2 0 x/s\n")
@@ -140,7 +140,7 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// FuzzParseRenames checks that renames that are accepted can be used on any folder.
+// FuzzParseRenames checks that accepted renames can be applied to any folder.
 func FuzzParseRenames(f *testing.F) {
 	for _, c := range renameCases {
 		f.Add(c.list, "a/x/deep")

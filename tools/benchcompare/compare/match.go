@@ -1,4 +1,4 @@
-// Package compare matches the benchmarks of two commits, reads their results and judges whether the later commit
+// Package compare matches the benchmarks of two commits, reads their results, and judges whether the later commit
 // is slower.
 package compare
 
@@ -72,8 +72,8 @@ type Matched struct {
 }
 
 // Match pairs the functions of two commits: first those of the same name in the same folder, renames applied;
-// then, among those that are left, functions whose name and last folder are found once on each side; then
-// functions whose name is found once on each side.
+// then, among the rest, functions whose name and last folder occur once on each side; then functions whose name
+// occurs once on each side.
 func Match(before, after []Function, renames Renames) Matched {
 	m := Matched{OnlyBefore: slices.Clone(before), OnlyAfter: slices.Clone(after)}
 	m.pass(func(f Function, old bool) Function {
@@ -88,7 +88,7 @@ func Match(before, after []Function, renames Renames) Matched {
 	return m
 }
 
-// pass pairs the functions for which key gives a value that no other function of their side has.
+// pass pairs the functions for which key returns a value that is unique on their side.
 func (m *Matched) pass(key func(f Function, old bool) Function) {
 	olds, news := index(m.OnlyBefore, true, key), index(m.OnlyAfter, false, key)
 	paired := make(map[Function]bool)

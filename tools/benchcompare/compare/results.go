@@ -11,17 +11,17 @@ import (
 // Metric is one figure of one benchmark.
 type Metric struct {
 	Benchmark string // without "Benchmark", with sub-benchmarks
-	Unit      string // as the benchmark printed it: ns/op, B/op, allocs/op, or a unit of its own
+	Unit      string // as the benchmark printed it: ns/op, B/op, allocs/op, or a custom unit
 }
 
-// Results are the measured values of the benchmarks of one commit, one for each run.
+// Results are the measured values of the benchmarks of one commit, one per run.
 type Results struct {
 	values map[Metric][]float64
 	order  []Metric
 	units  benchfmt.UnitMetadataMap
 }
 
-// Read adds what a run printed, and returns the number of benchmarks in it.
+// Read adds the output of a run, and returns the number of benchmarks in it.
 func (r *Results) Read(output io.Reader) (int, error) {
 	if r.values == nil {
 		r.values, r.units = make(map[Metric][]float64), make(benchfmt.UnitMetadataMap)

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/perf/benchmath"
 )
 
-// mostNoise is the noise in percent above which more digits say nothing.
+// mostNoise is the noise in percent above which more digits are meaningless.
 const mostNoise = 999
 
-// WriteRows writes one line for each row: the medians of both commits with the half width of their intervals, the
+// WriteRows writes one line per row: the medians of both commits with the half width of their intervals, the
 // ratio, and the verdict.
 func WriteRows(w io.Writer, rows []Row) error {
 	width := 0
@@ -56,7 +56,7 @@ func times(ratio float64) string {
 	return fmt.Sprintf("x%.2f", ratio)
 }
 
-// Typical is the geometric mean of the ratios of ns/op, or 1 if there are none.
+// Typical is the geometric mean of the ratios of ns/op, or 1 without any.
 func Typical(rows []Row) (mean float64, n int) {
 	sum := 0.0
 	for _, row := range rows {
