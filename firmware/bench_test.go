@@ -13,11 +13,11 @@ import (
 
 // BenchmarkWatchdog stops 200 boards by silence, however long that takes: `go test -run '^$' -bench . -benchtime 1x`.
 //
-//	driven    from the moment when the host writes a command to the moment when both motors get it
-//	stopped   from the same moment, of the last command, to the moment when both motors get nothing
+//	driven    from the moment the host writes a command to the moment both motors follow it
+//	stopped   from the moment the host writes the last command to the moment both motors are off
 //
-// The board's watchdog is set to 250 ms from the command's arrival, counted in whole milliseconds of 1.024 ms. The line
-// takes half a millisecond and the simulator, which looks at the port once a millisecond, up to one more.
+// The board's watchdog is set to 250 ms from the command's arrival, counted in whole milliseconds of 1.024 ms. The
+// line takes half a millisecond, and the simulator, which polls the port once a millisecond, up to one more.
 func BenchmarkWatchdog(b *testing.B) {
 	const boards, runs = 4, 50
 	var mu sync.Mutex
@@ -50,8 +50,8 @@ func BenchmarkWatchdog(b *testing.B) {
 	b.ReportMetric(250, "stopped-budget-ms")
 }
 
-// BenchmarkHang is the same for a sketch that hangs: from the hang to the reset by the processor's own watchdog, 256 ms
-// after the last loop.
+// BenchmarkHang is the same for a sketch that hangs: from the hang to the reset by the processor's own watchdog, 256
+// ms after the last loop.
 func BenchmarkHang(b *testing.B) {
 	const runs = 50
 	board := startBoard(b, "hang")

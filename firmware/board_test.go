@@ -18,10 +18,10 @@ import (
 	"github.com/waldo-robot/waldo/firmware/internal/wire"
 )
 
-// patience is how long a test waits for what must happen, on a machine that has much else to do.
+// patience is how long a test waits for an expected event, on a busy machine.
 const patience = 30 * time.Second
 
-// motion is what the motors got from a moment on.
+// motion is the state of the motors from a moment on.
 type motion struct {
 	at time.Duration // on the clock CLOCK_MONOTONIC
 	wire.Command
@@ -36,7 +36,7 @@ func now() time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// board is an Arduino with the rover's firmware in a simulator of its own, and its serial port, open. It ends with its
+// board is an Arduino with the rover's firmware in its own simulator, with its serial port open. It ends with its
 // test.
 type board struct {
 	tb   testing.TB
@@ -46,18 +46,18 @@ type board struct {
 	in   io.Closer // ends the simulator
 
 	mu         sync.Mutex
-	changed    chan struct{} // closed and made anew whenever something below changes
+	changed    chan struct{} // closed and replaced whenever a field below changes
 	record     record
 	complaints strings.Builder // what the simulator writes to standard error
 
 	readers sync.WaitGroup
 }
 
-// record is what a board has done up to a moment.
+// record is everything a board has done up to a moment.
 type record struct {
 	motions   []motion
 	telemetry []wire.Telemetry
-	skipped   int  // bytes that were no telemetry
+	skipped   int  // bytes outside telemetry
 	ended     bool // the simulator has
 }
 
@@ -69,7 +69,7 @@ func (r record) last() wire.Telemetry {
 	return r.telemetry[len(r.telemetry)-1]
 }
 
-// motors returns what the motors get.
+// motors returns the current command of the motors.
 func (r record) motors() wire.Command {
 	if len(r.motions) == 0 {
 		return wire.Command{}
@@ -77,7 +77,7 @@ func (r record) motors() wire.Command {
 	return r.motions[len(r.motions)-1].Command
 }
 
-// after returns what the motors got after an earlier record.
+// after returns the motions after an earlier record.
 func (r record) after(earlier record) (commands []wire.Command) {
 	for _, m := range r.motions[len(earlier.motions):] {
 		commands = append(commands, m.Command)
@@ -85,7 +85,7 @@ func (r record) after(earlier record) (commands []wire.Command) {
 	return commands
 }
 
-// startBoard starts a program that firmware/build has built, and opens the port.
+// startBoard starts a program built by firmware/build, and opens the port.
 func startBoard(tb testing.TB, program string, flags ...string) *board {
 	tb.Helper()
 	b := startClosed(tb, program, flags...)
@@ -98,7 +98,7 @@ func startClosed(tb testing.TB, program string, flags ...string) *board {
 	tb.Helper()
 	dir := os.Getenv("WALDO_FIRMWARE")
 	if dir == "" {
-		tb.Fatal("WALDO_FIRMWARE is not set: run `make firmware`, or set it to the folder that firmware/build has filled")
+		tb.Fatal("WALDO_FIRMWARE is not set: run `make firmware`, or set it to the output folder of firmware/build")
 	}
 	flags = append(flags, "--stdin-ends", filepath.Join(dir, program+".elf"))
 	b := &board{tb: tb, cmd: exec.Command(filepath.Join(dir, "simuno"), flags...), changed: make(chan struct{})}
@@ -127,14 +127,14 @@ func startClosed(tb testing.TB, program string, flags ...string) *board {
 	return b
 }
 
-// open opens the port and reads what comes.
+// open opens the port and starts reading.
 func (b *board) open() {
 	b.tb.Helper()
 	b.port = openPort(b.tb, b.name)
 	b.readers.Go(func() { b.readTelemetry(b.port) })
 }
 
-// stop ends the simulator as the end of this process would, and waits for all that reads from it.
+// stop ends the simulator as the end of this process would, and waits for all its readers.
 func (b *board) stop() {
 	if b.port != nil {
 		b.port.Close()
@@ -184,7 +184,7 @@ func (b *board) readTelemetry(port io.Reader) {
 	}
 }
 
-// Write takes what the simulator writes to standard error.
+// Write records the simulator's standard error.
 func (b *board) Write(p []byte) (int, error) {
 	b.update(func() { b.complaints.Write(p) })
 	return len(p), nil
@@ -211,19 +211,19 @@ func (b *board) send(c wire.Command) {
 	b.write(c.Encode())
 }
 
-// until waits until seen is true of what the board has done, and returns that.
+// until waits until seen returns true for the board's record, and returns the record.
 func (b *board) until(what string, seen func(record) bool) record {
 	b.tb.Helper()
 	return b.while(what, func() {}, time.Hour, seen)
 }
 
-// driving sends a command again and again, as a driver does, until seen is true.
+// driving sends a command repeatedly, as a driver does, until seen returns true.
 func (b *board) driving(c wire.Command, what string, seen func(record) bool) record {
 	b.tb.Helper()
 	return b.while(what, func() { b.send(c) }, 40*time.Millisecond, seen)
 }
 
-// while acts at once and then every so often, until seen is true.
+// while acts at once and then at an interval, until seen returns true.
 func (b *board) while(what string, act func(), every time.Duration, seen func(record) bool) record {
 	b.tb.Helper()
 	act()

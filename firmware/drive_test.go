@@ -16,7 +16,7 @@ func TestTelemetry(t *testing.T) {
 	b := startBoard(t, "rover")
 	got := b.until("2 s of telemetry", func(r record) bool { return len(r.telemetry) >= 100 })
 	if got.skipped >= wire.TelemetrySize {
-		t.Errorf("%d bytes were no telemetry: only a part of the first frame may be missed", got.skipped)
+		t.Errorf("%d bytes were not telemetry: only a part of the first frame may be missed", got.skipped)
 	}
 	first := got.telemetry[0].Uptime
 	for i, frame := range got.telemetry {
@@ -54,7 +54,7 @@ func TestCommands(t *testing.T) {
 		{stopped, stopped},
 		{wire.Command{Left: 256, Right: -256}, wire.Command{Left: 255, Right: -255}},
 		{wire.Command{Left: math.MinInt16, Right: math.MaxInt16}, wire.Command{Left: -255, Right: 255}},
-		// -91 holds the start byte of commands, 90 that of telemetry
+		// -91 contains the start byte of commands, 90 that of telemetry
 		{wire.Command{Left: -91, Right: 90}, wire.Command{Left: -91, Right: 90}},
 	} {
 		got := b.driving(tt.send, "the motors and the telemetry follow", func(r record) bool {
@@ -63,12 +63,12 @@ func TestCommands(t *testing.T) {
 		})
 		moving := got.last().Flags&wire.FlagMoving != 0
 		if want := tt.want != stopped; moving != want {
-			t.Errorf("%v: the flag of moving is %v", tt.want, moving)
+			t.Errorf("%v: the moving flag is %v", tt.want, moving)
 		}
 	}
 }
 
-// Between two commands the motors get nothing else: no other direction, and not one side long before the other.
+// Between two commands the motors receive nothing else: no other direction, and neither side long before the other.
 func TestCommandsAreCarriedOutAtOnce(t *testing.T) {
 	t.Parallel()
 	b := startBoard(t, "rover")
@@ -81,7 +81,7 @@ func TestCommandsAreCarriedOutAtOnce(t *testing.T) {
 	}
 	for _, m := range got.motions {
 		if !sent[m.Command] {
-			t.Errorf("the motors got %v, which nobody sent", m.Command)
+			t.Errorf("the motors received %v, which nobody sent", m.Command)
 		}
 	}
 }
@@ -94,7 +94,7 @@ func TestStraight(t *testing.T) {
 	got := b.driving(stopped, "it stands", func(r record) bool { return r.last().Flags == 0 })
 	for _, frame := range got.telemetry {
 		if frame.Y < -5 || frame.Y > 5 || frame.Heading < -10 || frame.Heading > 10 {
-			t.Fatalf("%+v is not straight on", frame)
+			t.Fatalf("%+v is not straight ahead", frame)
 		}
 	}
 }
@@ -118,8 +118,8 @@ func TestSpeed(t *testing.T) {
 	}
 }
 
-// longestRun returns the longest part of telemetry in which the motors do the same all the time. On a slow machine a
-// driver may be stopped now and then.
+// longestRun returns the longest part of telemetry with unchanged motors. On a slow machine the watchdog may stop a
+// driver now and then.
 func longestRun(telemetry []wire.Telemetry, c wire.Command) (longest []wire.Telemetry) {
 	start := 0
 	for i, frame := range telemetry {
@@ -138,7 +138,7 @@ func TestTurnInPlace(t *testing.T) {
 		b := startBoard(t, "rover")
 		turn := wire.Command{Left: -150 * sign, Right: 150 * sign}
 		b.driving(turn, "a quarter of a turn", func(r record) bool { return r.last().Heading*sign > 1571 })
-		got := b.driving(turn, "more than half a turn, told as less than half of one the other way", func(r record) bool {
+		got := b.driving(turn, "more than half a turn, reported as less than half the other way", func(r record) bool {
 			return r.last().Heading*sign < 0 && r.last().Heading*sign > -2000
 		})
 		for _, frame := range got.telemetry {

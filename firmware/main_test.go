@@ -1,9 +1,9 @@
-// Package firmware_test runs the rover's firmware, as it is flashed, on a simulated Arduino Uno, and drives it over its
-// serial port. It needs what firmware/build makes, in the folder named by WALDO_FIRMWARE.
+// Package firmware_test runs the rover's firmware, as it is flashed, on a simulated Arduino Uno, and drives it over
+// its serial port. It needs the output of firmware/build in the folder named by WALDO_FIRMWARE.
 //
-// Under load the simulator may lag behind the clock, or stand still for a while; the board notices nothing of it. So
-// tests compare times of the board with each other, or require that something took long enough. They never require that
-// it was quick.
+// Under load the simulator may lag behind the clock, or stand still for a while, unnoticed by the board. So tests
+// compare times of the board with each other, or require that something took long enough. They never require that it
+// was quick.
 package firmware_test
 
 import (

@@ -19,7 +19,7 @@ import (
 	"github.com/waldo-robot/waldo/firmware/internal/wire"
 )
 
-// openPort opens a serial port as any program on Linux does.
+// openPort opens a serial port as programs on Linux do.
 func openPort(tb testing.TB, name string) *os.File {
 	tb.Helper()
 	port, err := os.OpenFile(name, os.O_RDWR|unix.O_NOCTTY, 0)
@@ -29,7 +29,7 @@ func openPort(tb testing.TB, name string) *os.File {
 	return port
 }
 
-// The port is raw, whoever opens it and however often.
+// The port is raw, no matter who opens it and how often.
 func TestPortIsRaw(t *testing.T) {
 	t.Parallel()
 	b := startClosed(t, "rover")
@@ -47,7 +47,7 @@ func TestPortIsRaw(t *testing.T) {
 	}
 }
 
-// Programs come and go. What one left unread, the next does not get.
+// Programs come and go. Data that one left unread does not reach the next.
 func TestPortIsOpenedAgain(t *testing.T) {
 	t.Parallel()
 	b := startClosed(t, "rover")
@@ -72,12 +72,12 @@ func TestPortIsOpenedAgain(t *testing.T) {
 	got := b.until("telemetry", func(r record) bool { return len(r.telemetry) >= 5 })
 	for _, frame := range got.telemetry {
 		if frame.Flags != wire.FlagWatchdog {
-			t.Errorf("%+v is from before", frame)
+			t.Errorf("%+v is old", frame)
 		}
 	}
 }
 
-// What the board sent while nobody had the port open, nobody gets.
+// Data that the board sends while nobody has the port open reaches nobody.
 func TestNothingIsKeptForNobody(t *testing.T) {
 	t.Parallel()
 	b := startClosed(t, "rover")
@@ -117,7 +117,8 @@ func TestBoardsSideBySide(t *testing.T) {
 	}
 }
 
-// No byte is lost, changed or doubled between host and board, in either direction at once and as fast as the line goes.
+// No byte is lost, changed, or duplicated between host and board, in both directions at once and at the line's full
+// rate.
 func TestBytesAreNotLost(t *testing.T) {
 	t.Parallel()
 	b := startClosed(t, "echo")
@@ -149,7 +150,7 @@ func TestBytesAreNotLost(t *testing.T) {
 	port.Close()
 }
 
-// A host that does not read holds up nothing. What it has missed is counted.
+// A host that does not read does not block the board. The bytes it misses are counted.
 func TestHostThatDoesNotRead(t *testing.T) {
 	t.Parallel()
 	b := startClosed(t, "echo")
@@ -163,7 +164,7 @@ func TestHostThatDoesNotRead(t *testing.T) {
 		n, _ := io.Copy(io.Discard, port) // ends when the port is closed
 		unread <- n
 	}()
-	b.until("the loss is told", func(record) bool {
+	b.until("the loss is reported", func(record) bool {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		return strings.Contains(b.complaints.String(), "lost ")

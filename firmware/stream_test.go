@@ -9,8 +9,8 @@ import (
 	"github.com/waldo-robot/waldo/firmware/internal/wire"
 )
 
-// What is sent at once is found in the stream whatever else is in it. The reader's own tests, with any pauses, are in
-// internal/sketch.
+// A command sent in one piece is found in the stream, whatever else is in it. The reader's own tests, with any pauses,
+// are in internal/sketch.
 func TestStreams(t *testing.T) {
 	t.Parallel()
 	a, c := both(70), both(80)
@@ -59,14 +59,14 @@ func TestBytesOneByOne(t *testing.T) {
 	}, 20*time.Millisecond, func(r record) bool { return r.motors() == slow })
 }
 
-// The rest of a frame that comes too late is not carried out with what came before.
+// The rest of a frame that arrives too late does not complete its beginning.
 func TestPartOfAFrameIsForgotten(t *testing.T) {
 	t.Parallel()
 	b := startBoard(t, "rover")
 	before := b.ready()
 	part := both(200).Encode()
 	b.write(slices.Concat(slow.Encode(), part[:5]))
-	// When the telemetry tells of the first command, the part is there as well, or nearly so.
+	// When the telemetry reports the first command, the part has arrived too, or nearly so.
 	there := b.until("the first command is carried out", func(r record) bool { return r.last().Command() == slow })
 	b.until("the part is too old", func(r record) bool { return r.last().Uptime >= there.last().Uptime+100 })
 	b.write(part[5:])
@@ -78,8 +78,7 @@ func TestPartOfAFrameIsForgotten(t *testing.T) {
 	}
 }
 
-// Whatever comes over the line for several seconds, the motors get nothing but what stood in it as a whole frame with
-// the right CRC.
+// Whatever arrives on the line for several seconds, the motors follow only whole frames with the right CRC.
 func TestGarbage(t *testing.T) {
 	for name, value := range map[string]func(*rand.Rand) byte{
 		"any bytes": func(r *rand.Rand) byte { return byte(r.Uint32()) },
@@ -105,7 +104,7 @@ func TestGarbage(t *testing.T) {
 			possible[stopped] = true
 			for _, m := range got.motions {
 				if !possible[m.Command] {
-					t.Errorf("the motors got %v, which nobody sent", m.Command)
+					t.Errorf("the motors received %v, which nobody sent", m.Command)
 				}
 			}
 			t.Logf("%d different frames were right by chance, the motors got %d changes", len(possible)-2, len(got.motions))

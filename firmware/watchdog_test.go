@@ -9,7 +9,8 @@ import (
 	"github.com/waldo-robot/waldo/firmware/internal/wire"
 )
 
-// heldBack is the least time after which a watchdog may stop the motors: they are set to a quarter of a second.
+// heldBack is the shortest time after which a watchdog may stop the motors: watchdogs are set to a quarter of a
+// second.
 const heldBack = 200 * time.Millisecond
 
 var slow = wire.Command{Left: 60, Right: -60}
@@ -28,14 +29,14 @@ func TestWatchdog(t *testing.T) {
 		n := len(before.motions)
 		driven, stop := got.motions[n].at, got.motions[n+1].at
 		if stop-driven < heldBack {
-			t.Errorf("stopped %v after the command was carried out", stop-driven)
+			t.Errorf("stopped %v after the command was executed", stop-driven)
 		}
-		t.Logf("stopped %v after the command was sent, %v after it was carried out", stop-sent, stop-driven)
+		t.Logf("stopped %v after the command was sent, %v after it was executed", stop-sent, stop-driven)
 		before = got
 	}
 }
 
-// Who sends often enough is not stopped.
+// A driver who sends often enough is not stopped.
 func TestWatchdogIsHeldOff(t *testing.T) {
 	t.Parallel()
 	b := startBoard(t, "rover")
@@ -48,11 +49,11 @@ func TestWatchdogIsHeldOff(t *testing.T) {
 		b.send(slow)
 	}, 100*time.Millisecond, func(r record) bool { return r.last().Uptime > before.last().Uptime+2000 })
 	if commands := got.after(before); !slices.Equal(commands, []wire.Command{slow}) && pace < heldBack {
-		t.Errorf("the motors got %v, though a command came every %v at least", commands, pace)
+		t.Errorf("the motors received %v, although a command came every %v at least", commands, pace)
 	}
 }
 
-// Frames with a wrong CRC are no sign of life.
+// Frames with a wrong CRC do not count as a sign of life.
 func TestWatchdogIgnoresWrongFrames(t *testing.T) {
 	t.Parallel()
 	b := startBoard(t, "rover")
@@ -65,8 +66,8 @@ func TestWatchdogIgnoresWrongFrames(t *testing.T) {
 	})
 }
 
-// A sketch that hangs cannot watch over anything. The processor's own watchdog resets it, and after that all is as
-// after switching on.
+// A sketch that hangs cannot watch anything. The processor's own watchdog resets it, and everything starts as after
+// power-on.
 func TestHang(t *testing.T) {
 	for name, hang := range map[string]wire.Command{
 		"in a loop":               both(101),
@@ -81,7 +82,7 @@ func TestHang(t *testing.T) {
 			b.send(hang)
 			// The commands that come while it hangs must not keep the motors running.
 			var hung []motion
-			b.driving(slow, "it hangs, stops, and can be driven anew", func(r record) bool {
+			b.driving(slow, "it hangs, stops, and can be driven again", func(r record) bool {
 				hung = r.motions[len(before.motions):]
 				hung = hung[max(slices.IndexFunc(hung, func(m motion) bool { return m.Command == hang }), 0):]
 				return len(hung) >= 3 && hung[0].Command == hang && rebooted(r) && r.last().Command() == slow

@@ -1,4 +1,5 @@
-// Where the rover is, from how far its wheels have rolled. Plain C++ without the Arduino core, so that it is tested on a computer as well.
+// The position of the rover, computed from the distance its wheels have rolled. Plain C++ without the Arduino core, so
+// that it can also be tested on a computer.
 #pragma once
 
 #include <math.h>
@@ -7,7 +8,8 @@
 const float kMmPerTick = 1.0f;      // wheel travel between two rising edges of an encoder
 const float kWheelBaseMm = 200.0f;  // distance between the wheels
 
-// Millimetres is a length that does not lose small steps when it has grown large, as a float alone would after some hundred metres.
+// Millimetres is a length that does not lose small steps once it is large; a float alone would after a few hundred
+// metres.
 class Millimetres {
  public:
   void add(float mm) {
@@ -24,15 +26,15 @@ class Millimetres {
   float fraction_ = 0;
 };
 
-// Odometry adds up small arcs. Called every few millimetres it errs by far less than wheels slip.
+// Odometry adds up small arcs. Called every few millimetres, its error is far smaller than the slip of the wheels.
 class Odometry {
  public:
-  // roll takes the ticks of both wheels since it was last called, backward ones negative.
+  // roll takes the ticks of both wheels since the last call, negative when backward.
   void roll(int16_t leftTicks, int16_t rightTicks) {
     const float left = leftTicks * kMmPerTick;
     const float right = rightTicks * kMmPerTick;
     const float turn = (right - left) / kWheelBaseMm;
-    const float along = heading_ + turn / 2;  // the chord of an arc points along the middle of its two headings
+    const float along = heading_ + turn / 2;  // the chord of an arc points along the mean of its two headings
     const float distance = (left + right) / 2;
     x_.add(distance * cosf(along));
     y_.add(distance * sinf(along));

@@ -1,9 +1,10 @@
-// What goes over the rover's serial link. Plain C++ without the Arduino core, so that it is tested on a computer as well.
+// The protocol of the rover's serial link. Plain C++ without the Arduino core, so that it can also be tested on a
+// computer.
 //
 //   command, host to board, 6 bytes      0xA5 | int16 left | int16 right | crc8
 //   telemetry, board to host, 23 bytes   0x5A | 21 bytes as in Telemetry | crc8
 //
-// Numbers are little-endian. The CRC-8 (polynomial 0x07, initial value 0) covers what is between start byte and CRC.
+// Numbers are little-endian. The CRC-8 (polynomial 0x07, initial value 0) covers the bytes between start byte and CRC.
 #pragma once
 
 #include <stdint.h>
@@ -14,11 +15,11 @@ const uint8_t kCommandSize = 6;
 const uint8_t kTelemetryStart = 0x5A;
 const uint8_t kTelemetrySize = 23;
 
-const int16_t kFullDuty = 255;      // the greatest duty, forward; the greatest backward is -255
-const uint32_t kPartialMs = 50;     // the bytes of a frame that is not complete are forgotten when they are older
+const int16_t kFullDuty = 255;      // the maximum duty forward; the maximum backward is -255
+const uint32_t kPartialMs = 50;     // the bytes of an incomplete frame are dropped when they are older
 
 // The bits of Telemetry::flags.
-const uint8_t kFlagWatchdog = 1 << 0;  // the watchdog has stopped the motors: no valid command for too long, or none yet
+const uint8_t kFlagWatchdog = 1 << 0;  // the watchdog has stopped the motors: no valid command recently, or none yet
 const uint8_t kFlagMoving = 1 << 1;    // a motor turns
 
 inline uint8_t crc8(const uint8_t *bytes, uint8_t n) {
@@ -32,7 +33,7 @@ inline uint8_t crc8(const uint8_t *bytes, uint8_t n) {
   return crc;
 }
 
-// Command is the duty wanted of each side, from -kFullDuty to kFullDuty. Its sign is the direction; forward is positive.
+// Command is the duty of each side, from -kFullDuty to kFullDuty. Its sign is the direction; forward is positive.
 struct Command {
   int16_t left;
   int16_t right;
@@ -40,11 +41,11 @@ struct Command {
 
 // CommandReader finds the commands in a stream of bytes.
 //
-// A frame counts when its CRC is right. After a wrong one the reader goes on at the next start byte among the bytes that it has read
-// already, so a byte that got lost costs the command that it belonged to and not those that follow.
+// A frame is valid if its CRC is right. After a wrong CRC the reader continues at the next start byte that it has
+// already read, so a lost byte costs its own command and not the following ones.
 class CommandReader {
  public:
-  // take adds a byte that came at a time in milliseconds, and tells whether it completes a command.
+  // take adds a byte that arrived at a time in milliseconds, and returns whether it completes a command.
   bool take(uint8_t byte, uint32_t now, Command *command) {
     forget(now);
     if (count_ == 0 && byte != kCommandStart) {
@@ -65,7 +66,7 @@ class CommandReader {
     return true;
   }
 
-  // forget drops what is too old. To be called in every loop: the ages of bytes are told from a clock that wraps around.
+  // forget drops bytes that are too old. Call it in every loop, because the clock that gives their ages wraps around.
   void forget(uint32_t now) {
     while (count_ > 0 && now - came_[0] > kPartialMs) {
       dropFirst();
@@ -73,7 +74,7 @@ class CommandReader {
   }
 
  private:
-  // dropFirst leaves nothing, or bytes of which the first is a start byte.
+  // dropFirst drops bytes until the first one is a start byte, or none is left.
   void dropFirst() {
     uint8_t n = 1;
     while (n < count_ && bytes_[n] != kCommandStart) {
@@ -94,7 +95,7 @@ class CommandReader {
   uint8_t count_ = 0;
 };
 
-// Telemetry is what the board tells of itself, in the order in which it is sent.
+// Telemetry is what the board reports about itself, in the order of transmission.
 struct Telemetry {
   uint32_t uptime;   // ms since the board started
   int16_t left;      // duty applied now, -255 to 255

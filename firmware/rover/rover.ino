@@ -1,24 +1,26 @@
-// Firmware of a small rover with two driven wheels, for an Arduino Uno (ATmega328P). README.md beside this folder says how to flash it,
-// protocol.h what goes over the serial link (115200 baud, 8N1), odometry.h how the position is found.
+// Firmware of a small rover with two driven wheels, for an Arduino Uno (ATmega328P). README.md beside this folder
+// explains how to flash it, protocol.h the protocol of the serial link (115200 baud, 8N1), odometry.h how the position
+// is computed.
 //
 //   pin     wire                      to
 //   5, 4    PWM, direction            left input of the motor driver (enable, phase)
 //   6, 7    PWM, direction            right input of the motor driver
-//   2, 3    encoder left, right       open collector or 5 V; one rising edge for each mm that the wheel rolls
-//   A0      half the battery voltage  the middle of two equal resistors between battery and ground, for example 10 kOhm each
+//   2, 3    encoder left, right       open collector or 5 V; one rising edge per mm that the wheel rolls
+//   A0      half the battery voltage  the middle of two equal resistors (10 kOhm) between battery and ground
 //   13      LED of the board          on while the watchdog holds the motors
 //   GND     ground                    driver, encoders and battery
 //
-// The layout is that of the usual L298P motor shields. Both PWM inputs need a pull-down (10 kOhm) if the driver has none: while the board
-// resets, its pins float.
+// This is the layout of the common L298P motor shields. Both PWM inputs need a pull-down (10 kOhm) if the driver lacks
+// one: while the board resets, its pins float.
 //
-// Another motor driver: change the pins below, and kLeftForward or kRightForward when a wheel turns the wrong way. A driver with two PWM
-// inputs for each motor instead of PWM and direction needs another Motor::drive; nothing else knows how a motor is driven. PWM is on pins 5
-// and 6 (timer 0, 976 Hz), the clock of millis() too: a driver that needs another frequency must move to pins 9 and 10 (timer 1).
+// For another motor driver, change the pins below, and kLeftForward or kRightForward if a wheel turns the wrong way. A
+// driver with two PWM inputs per motor instead of PWM and direction needs another Motor::drive; only that function
+// knows how a motor is driven. PWM on pins 5 and 6 uses timer 0 (976 Hz), which is also the clock of millis(): a
+// driver that needs another frequency must move to pins 9 and 10 (timer 1).
 //
 // The motors stop by themselves
-//   - when no valid command has come for kCommandTimeoutMs: the command watchdog, in loop();
-//   - when loop() does not come round any more: the hardware watchdog of the AVR resets the board, and after a reset nothing turns.
+//   - when no valid command arrives for kCommandTimeoutMs: the command watchdog, in loop();
+//   - when loop() stops running: the hardware watchdog of the AVR resets the board, and after a reset nothing turns.
 
 #include <avr/sleep.h>
 #include <avr/wdt.h>
@@ -39,11 +41,11 @@ const uint8_t kBatteryPin = A0;
 const uint8_t kWatchdogLedPin = LED_BUILTIN;
 
 const uint32_t kBaud = 115200;
-const uint32_t kReferenceMv = 5000;        // what the converter takes for full scale: the board's 5 V
+const uint32_t kReferenceMv = 5000;        // the converter's full scale: the board's 5 V
 const uint32_t kAdcFullScale = 1023;
 const uint32_t kBatteryDivider = 2;
 const uint32_t kCommandTimeoutMs = 250;
-const uint8_t kHangTimeout = WDTO_250MS;   // 256 ms of an oscillator that is right to a tenth or so
+const uint8_t kHangTimeout = WDTO_250MS;   // 256 ms of an oscillator that is accurate to about 10 %
 const uint32_t kOdometryMs = 10;           // 8 mm at full speed
 const uint32_t kTelemetryMs = 20;
 
@@ -60,11 +62,11 @@ class Motor {
     pinMode(directionPin_, OUTPUT);
   }
 
-  // drive sets the duty. At 0 the direction stays as it was, since the wheel may roll on.
+  // drive sets the duty. At 0 the direction stays as it was, because the wheel may keep rolling.
   void drive(int16_t duty) {
     const bool backward = duty < 0;
     if (duty != 0 && backward != backward_) {
-      analogWrite(pwmPin_, 0);  // without power at the moment of the change
+      analogWrite(pwmPin_, 0);  // no power while the direction changes
       digitalWrite(directionPin_, backward ? !forward_ : forward_);
       backward_ = backward;
     }
@@ -76,10 +78,11 @@ class Motor {
 
   int16_t duty() const { return duty_; }
 
-  // tick is for the interrupt of the encoder. With one edge it cannot tell the direction, so it counts in the one driven last.
+  // tick is for the interrupt of the encoder. One edge does not tell the direction, so it counts in the one driven
+  // last.
   void tick() { ticks_ += backward_ ? -1 : 1; }
 
-  // takeTicks returns what was counted since it was last called.
+  // takeTicks returns the ticks since the last call.
   int16_t takeTicks() {
     int16_t ticks;
     ATOMIC_BLOCK(ATOMIC_RESTORESTATE) {
@@ -102,7 +105,7 @@ Motor left(kLeftPwmPin, kLeftDirectionPin, kLeftForward);
 Motor right(kRightPwmPin, kRightDirectionPin, kRightForward);
 CommandReader reader;
 Odometry odometry;
-bool held = true;         // by the command watchdog
+bool held = true;         // the command watchdog holds the motors
 uint32_t commanded = 0;   // the times, in ms since the start, of the last valid command,
 uint32_t measured = 0;    // of the last step of the odometry
 uint32_t reported = 0;    // and when the last telemetry was due
@@ -120,7 +123,7 @@ void hold(bool on) {
   digitalWrite(kWatchdogLedPin, on ? HIGH : LOW);
 }
 
-// readCommands carries out every valid command that has come. What comes while it reads is left for the next loop.
+// readCommands executes every valid command that has arrived. Bytes that arrive while it reads wait for the next loop.
 void readCommands(uint32_t now) {
   reader.forget(now);
   Command command;
@@ -133,7 +136,8 @@ void readCommands(uint32_t now) {
   }
 }
 
-// watch stops the motors when commands stay away. Times are compared by their difference, which is right when millis() wraps around too.
+// watch stops the motors when commands stop arriving. Times are compared by their difference, which stays right when
+// millis() wraps around.
 void watch(uint32_t now) {
   if (!held && now - commanded >= kCommandTimeoutMs) {
     drive({0, 0});
@@ -154,14 +158,15 @@ uint16_t batteryMv() {
   return (analogRead(kBatteryPin) * fullScaleMv + kAdcFullScale / 2) / kAdcFullScale;
 }
 
-// report sends telemetry when it is due. A frame for which there is no room is dropped: writing would wait, and commands with it.
+// report sends telemetry when it is due. A frame that does not fit is dropped: writing would block, and delay
+// commands.
 void report(uint32_t now) {
   if (now - reported < kTelemetryMs) {
     return;
   }
   reported += kTelemetryMs;
   if (now - reported >= kTelemetryMs) {
-    reported = now;  // several were missed, and are not made up for
+    reported = now;  // several were missed: skip them
   }
   if (Serial.availableForWrite() < kTelemetrySize) {
     return;
@@ -180,8 +185,8 @@ void report(uint32_t now) {
   Serial.write(frame, sizeof frame);
 }
 
-// rest sleeps until the next interrupt: a byte, a tick, or timer 0 within 1.024 ms. Interrupts are off while it looks for bytes, and the
-// instruction after sei is always carried out before an interrupt: none that comes in between is slept through.
+// rest sleeps until the next interrupt: a byte, a tick, or timer 0 within 1.024 ms. Interrupts are off while it looks
+// for bytes, and the instruction after sei is always executed before an interrupt, so none is slept through.
 void rest() {
   noInterrupts();
   if (Serial.available() == 0) {
@@ -194,9 +199,11 @@ void rest() {
 }
 
 void setup() {
-  // First of all: after a reset by the watchdog it goes on, and leaves 16 ms, unless there is a bootloader that switches it off.
+  // First of all: after a watchdog reset the timer keeps running and leaves 16 ms, unless a bootloader switches it
+  // off.
   wdt_enable(kHangTimeout);
-  // The core starts timers 1 and 2 for PWM on pins that are not used here. Stopped they take no power, and in a simulator no time.
+  // The core starts timers 1 and 2 for PWM on pins that are not used here. Stopped, they cost no power, and no time in
+  // a simulator.
   TCCR1B = 0;
   TCCR2B = 0;
   left.begin();

@@ -26,7 +26,7 @@ static bool bit(const avr_t *avr, int reg, int n) { return avr->data[reg] >> n &
 // A pin that is an input, as all are after a reset, drives nothing.
 static bool high(const avr_t *avr, int pin) { return bit(avr, DDRD, pin) && bit(avr, PORTD, pin); }
 
-// duty returns what one motor gets now. analogWrite disconnects the timer from the pin for 0 and for 255.
+// duty returns the present duty of one motor. analogWrite disconnects the timer from the pin for 0 and for 255.
 static int duty(const avr_t *avr, const side_t *s)
 {
 	int duty = high(avr, s->pwm_pin) ? FULL_DUTY : 0;
@@ -73,7 +73,7 @@ static avr_cycle_count_t step(avr_t *avr, avr_cycle_count_t when, void *param)
 	return when + avr_usec_to_cycles(avr, STEP_US);
 }
 
-// started is called after every reset of the AVR, which forgets all timers. Its pins are inputs then.
+// started is called after every reset of the AVR, which clears all timers and makes its pins inputs.
 static void started(avr_io_t *io)
 {
 	rover_t *r = (rover_t *)io;

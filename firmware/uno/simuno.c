@@ -2,16 +2,17 @@
 //
 // The board is that of a rover (rover.h). Its serial port is a pseudo-terminal (uart.h). On standard output:
 //
-//   pty /dev/pts/N                the serial port, once it is there
-//   motors MICROS LEFT RIGHT      the motors get something else: duties from -255 to 255. They begin with 0 0
+//   pty /dev/pts/N                the serial port, once it exists
+//   motors MICROS LEFT RIGHT      new values of the motors: duties from -255 to 255. They start at 0 0
 //
-// MICROS is when it happened, on the clock CLOCK_MONOTONIC of the host. On standard error: "late MS" when the host was so slow that the board
-// was stopped for MS milliseconds, "lost N bytes" when the host did not read, and mistakes of the program that the simulator notices.
+// MICROS is the time of the change on the host's clock CLOCK_MONOTONIC. On standard error: "late MS" when the host was
+// so slow that the board stood still for MS milliseconds, "lost N bytes" when the host did not read, and errors of the
+// program that the simulator detects.
 //
 //   --battery MV    the voltage of the battery, 7400
-//   --stdin-ends    end when standard input does: with its parent, for one that keeps a pipe to it
+//   --stdin-ends    end when standard input does, and so with a parent that holds a pipe to it
 //
-// It ends on SIGTERM and SIGINT, with status 1 when the program has stopped the processor for good.
+// It ends on SIGTERM and SIGINT, and with status 1 when the program has stopped the processor for good.
 #include <elf.h>
 #include <errno.h>
 #include <getopt.h>
@@ -35,7 +36,7 @@ enum {
 	FREQUENCY = 16000000,
 	FLASH_SIZE = 32768,
 	SLICE_NS = 1000000,        // the board runs for this long at a time, then waits for the host's clock
-	LATE_NS = 100 * SLICE_NS,  // when it is further behind than this, it does not catch up
+	LATE_NS = 100 * SLICE_NS,  // if it is further behind than this, it does not catch up
 };
 
 typedef struct {
@@ -45,7 +46,7 @@ typedef struct {
 } options_t;
 
 static volatile sig_atomic_t ended;
-static int64_t began; // when the board's cycle 0 was, in ns of CLOCK_MONOTONIC; later for each time that it was late
+static int64_t began; // time of the board's cycle 0, in ns of CLOCK_MONOTONIC; moved on whenever the board is late
 
 static void end(int signal)
 {
@@ -60,7 +61,7 @@ static int64_t now_ns(void)
 	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
-// when returns the time of the host's clock that a cycle of the board stands for.
+// when converts a cycle of the board to the time of the host's clock.
 static int64_t when(avr_cycle_count_t cycle) { return began + (int64_t)(cycle * 125 / 2); }
 
 static void moved(avr_cycle_count_t cycle, int left, int right)
@@ -68,17 +69,17 @@ static void moved(avr_cycle_count_t cycle, int left, int right)
 	printf("motors %" PRId64 " %d %d\n", when(cycle) / 1000, left, right);
 }
 
-// complain writes what simavr has to say, which would otherwise partly go to standard output.
+// complain writes simavr's messages, some of which would otherwise go to standard output.
 static void complain(avr_t *avr, const int level, const char *format, va_list ap)
 {
 	if (level <= LOG_ERROR || (avr && level <= avr->log))
 		vfprintf(stderr, format, ap);
 }
 
-// pace is for when the processor sleeps: the main loop does the waiting.
+// pace is called when the processor sleeps: the main loop does the waiting.
 static void pace(avr_t *avr, avr_cycle_count_t cycles) { (void)avr, (void)cycles; }
 
-// is_for_avr looks at the head of an ELF file: libsimavr takes the sections of any.
+// is_for_avr checks the header of an ELF file: libsimavr accepts the sections of any.
 static bool is_for_avr(const char *path)
 {
 	Elf32_Ehdr head = {0};
@@ -114,7 +115,7 @@ static avr_t *load(const char *path)
 	return avr;
 }
 
-// run carries out what is due until now. It returns false when the processor has stopped.
+// run executes everything that is due by now. It returns false when the processor has stopped.
 static bool run(avr_t *avr)
 {
 	int64_t behind = now_ns() - when(avr->cycle);
@@ -133,7 +134,8 @@ static bool run(avr_t *avr)
 	return true;
 }
 
-// caught_up runs the board until it is at the host's clock, or nearly so. Only then it may get new bytes: they would come too early else.
+// caught_up runs the board until it is at the host's clock, or nearly so. Only then may it receive new bytes:
+// otherwise they would come too early.
 static bool caught_up(avr_t *avr)
 {
 	for (int rounds = 0; rounds < 3; rounds++) {

@@ -67,7 +67,7 @@ bool uart_attach(uart_t *u, avr_t *avr)
 		return false;
 	if (ptsname_r(u->master, u->name, sizeof u->name) != 0)
 		return false;
-	// Only after the terminal was open once does its other end tell whether it is.
+	// The other end reports whether the terminal is open only after it was opened once.
 	if (!with_slave(u, make_raw))
 		return false;
 
@@ -88,7 +88,7 @@ static void write_host(uart_t *u)
 			n = u->out_count;
 		ssize_t written = write(u->master, u->out + u->out_begin, n);
 		if (written <= 0)
-			return; // it has no room; later
+			return; // no room: try again later
 		u->out_begin = (u->out_begin + written) % sizeof u->out;
 		u->out_count -= written;
 		if (u->lost > 0) {
@@ -98,7 +98,7 @@ static void write_host(uart_t *u)
 	}
 }
 
-// closed_now drops what the last reader has left unread.
+// closed_now drops the bytes that the last reader left unread.
 static void closed_now(uart_t *u)
 {
 	u->out_count = 0;
@@ -109,7 +109,7 @@ static void closed_now(uart_t *u)
 static void read_host(uart_t *u)
 {
 	ssize_t n = read(u->master, u->in, sizeof u->in);
-	bool open = n >= 0 || errno != EIO; // EIO says that nobody has the terminal open
+	bool open = n >= 0 || errno != EIO; // EIO means that nobody has the terminal open
 	if (u->open && !open)
 		closed_now(u);
 	u->open = open;

@@ -1,7 +1,8 @@
 // The serial port of the simulated board, as a pseudo-terminal of the host.
 //
-// It behaves like the USB port of a real board. Programs open and close it as they like; while nobody has it open, what the board sends is gone,
-// so who opens it gets nothing old. While it is open no byte is lost, unless its reader stops for so long that the host has no room for more.
+// It behaves like the USB port of a real board. Programs may open and close it at any time; while nobody has it open,
+// the board's data is dropped, so the next program receives nothing old. While it is open no byte is lost, unless its
+// reader pauses for so long that the host runs out of room.
 #pragma once
 
 #include <simavr/sim_avr.h>
@@ -24,5 +25,6 @@ typedef struct {
 // uart_attach makes the pseudo-terminal, raw, and joins it to UART 0. On an error it returns false with errno set.
 bool uart_attach(uart_t *u, avr_t *avr);
 
-// uart_move moves bytes in both directions, and never waits. To be called about once a millisecond, between two instructions of the board.
+// uart_move moves bytes in both directions and never blocks. Call it about once a millisecond, between two
+// instructions of the board.
 void uart_move(uart_t *u);

@@ -1,6 +1,6 @@
-// Package sketch is the code of the rover's firmware that needs no board, compiled for this computer, so that it can be
-// tested with any clock and any number of bytes. protocol.h and odometry.h are links to the files of the firmware: the
-// build cache of Go only looks into this folder.
+// Package sketch is the part of the rover's firmware that does not need a board, compiled for this computer, so that
+// it can be tested with any clock and any number of bytes. protocol.h and odometry.h are links to the files of the
+// firmware, because Go's build cache watches only this folder.
 package sketch
 
 // #cgo CXXFLAGS: -std=gnu++11 -Wall -Wextra -Werror
@@ -13,29 +13,29 @@ import (
 	"github.com/waldo-robot/waldo/firmware/internal/wire"
 )
 
-// CommandReader is the firmware's reader of commands. It holds memory of C until it is closed.
+// CommandReader is the firmware's reader of commands. It holds C memory until it is closed.
 type CommandReader struct{ c unsafe.Pointer }
 
-// NewCommandReader makes a reader that has read nothing.
+// NewCommandReader makes an empty reader.
 func NewCommandReader() *CommandReader { return &CommandReader{C.sketch_reader_new()} }
 
 // Close frees the reader.
 func (r *CommandReader) Close() { C.sketch_reader_free(r.c) }
 
-// Take adds a byte and tells whether it completes a command.
+// Take adds a byte and returns whether it completes a command.
 func (r *CommandReader) Take(b wire.Byte) (c wire.Command, ok bool) {
 	var left, right C.int16_t
 	ok = bool(C.sketch_reader_take(r.c, C.uint8_t(b.Value), C.uint32_t(b.At), &left, &right))
 	return wire.Command{Left: int16(left), Right: int16(right)}, ok
 }
 
-// Forget drops what is too old at a time in milliseconds.
+// Forget drops bytes that are too old at a time in milliseconds.
 func (r *CommandReader) Forget(now uint32) { C.sketch_reader_forget(r.c, C.uint32_t(now)) }
 
-// Odometry is the firmware's odometry. It holds memory of C until it is closed.
+// Odometry is the firmware's odometry. It holds C memory until it is closed.
 type Odometry struct{ c unsafe.Pointer }
 
-// NewOdometry makes one that stands at the start.
+// NewOdometry makes an odometry at the start position.
 func NewOdometry() *Odometry { return &Odometry{C.sketch_odometry_new()} }
 
 // Close frees the odometry.
@@ -54,7 +54,7 @@ func (o *Odometry) Pose() (x, y int32, heading int16) {
 	return int32(cx), int32(cy), int16(ch)
 }
 
-// Telemetry returns the frame that the firmware makes of t.
+// Telemetry returns the frame that the firmware makes from t.
 func Telemetry(t wire.Telemetry) []byte {
 	frame := make([]byte, wire.TelemetrySize)
 	C.sketch_telemetry(C.uint32_t(t.Uptime), C.int16_t(t.Left), C.int16_t(t.Right), C.int32_t(t.X), C.int32_t(t.Y),

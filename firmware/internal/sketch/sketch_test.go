@@ -16,8 +16,7 @@ var (
 	trap    = []byte{0xA5, 0xA5, 0xA5, 0xA5, 0xA5}
 )
 
-// streams is what may come over the line. A pause is written as the value of pause, which no byte has; start is the
-// clock's at the first byte.
+// streams are examples of data on the line. A number is a pause in ms; start is the clock at the first byte.
 var streams = []struct {
 	name  string
 	start uint32
@@ -100,7 +99,8 @@ func read(stream []wire.Byte) (got []wire.Command) {
 	return got
 }
 
-// A part that lies until the clock has come round is not young again, since the loop has looked in between.
+// A partial frame that stays until the clock wraps around does not become new again, because the loop looks in
+// between.
 func TestForget(t *testing.T) {
 	reader := sketch.NewCommandReader()
 	defer reader.Close()
@@ -110,7 +110,7 @@ func TestForget(t *testing.T) {
 	}
 	reader.Forget(51)
 	if c, ok := reader.Take(wire.Byte{Value: frame[5], At: 0}); ok {
-		t.Errorf("carried out %v", c)
+		t.Errorf("executed %v", c)
 	}
 }
 
@@ -237,8 +237,8 @@ func TestOdometryFarAway(t *testing.T) {
 
 func off[T int16 | int32](a, b T) float64 { return math.Abs(float64(a) - float64(b)) }
 
-// FuzzOdometry checks that no sequence of ticks leaves the range of the heading, or gets lost from where the same sums
-// in double precision lead.
+// FuzzOdometry checks that no sequence of ticks leaves the range of the heading, or drifts from the same sums in
+// double precision.
 func FuzzOdometry(f *testing.F) {
 	f.Add(int8(1), int8(1), uint16(1000))
 	f.Add(int8(-3), int8(4), uint16(60000))
@@ -260,7 +260,7 @@ func FuzzOdometry(f *testing.F) {
 		if gotHeading < -3142 || gotHeading > 3142 {
 			t.Errorf("heading %d", gotHeading)
 		}
-		// Single precision loses some micrometres a step.
+		// Single precision loses some micrometres per step.
 		if slack := 3 + float64(steps)*0.05; math.Hypot(float64(gotX)-x, float64(gotY)-y) > slack {
 			t.Errorf("at %d, %d; want %.0f, %.0f within %.0f mm", gotX, gotY, x, y, slack)
 		}

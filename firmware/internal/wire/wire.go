@@ -1,8 +1,8 @@
-// Package wire is the rover's serial protocol as its host sees it: it makes commands and reads telemetry. It also tells
-// which commands a board has to find in a stream of bytes, written down in another way than in the board's own code, so
-// that one can be checked against the other.
+// Package wire is the rover's serial protocol from the host's side: it encodes commands and decodes telemetry. It also
+// computes which commands a board has to find in a stream of bytes, independently of the board's own code, so that one
+// can be checked against the other.
 //
-// Numbers are little-endian, and the CRC-8 (polynomial 0x07, initial value 0) covers what is between start byte and
+// Numbers are little-endian, and the CRC-8 (polynomial 0x07, initial value 0) covers the bytes between start byte and
 // CRC:
 //
 //	command    0xA5 | int16 left | int16 right | crc8
@@ -30,11 +30,10 @@ const (
 
 const (
 	fullDuty  = 255
-	partialMs = 50 // a board forgets the bytes of an incomplete frame when they are older
+	partialMs = 50 // a board drops the bytes of an incomplete frame when they are older
 )
 
-// Command is the duty wanted of each side, forward positive. A board takes what exceeds 255 for 255, in either
-// direction.
+// Command is the duty of each side, forward positive. A board limits it to 255 in either direction.
 type Command struct{ Left, Right int16 }
 
 // Encode returns the whole frame.
@@ -45,12 +44,12 @@ func (c Command) Encode() []byte {
 	return append(frame, CRC8(frame[1:]))
 }
 
-// Clamped returns the command as a board carries it out.
+// Clamped returns the command as a board executes it.
 func (c Command) Clamped() Command {
 	return Command{min(max(c.Left, -fullDuty), fullDuty), min(max(c.Right, -fullDuty), fullDuty)}
 }
 
-// Telemetry is what a board tells of itself.
+// Telemetry is what a board reports about itself.
 type Telemetry struct {
 	Uptime      uint32 // ms since the board started
 	Left, Right int16  // duty applied, -255 to 255
@@ -60,17 +59,17 @@ type Telemetry struct {
 	Flags       uint8
 }
 
-// Command returns what the motors do, as a command.
+// Command returns the state of the motors as a command.
 func (t Telemetry) Command() Command { return Command{t.Left, t.Right} }
 
 // Reader finds telemetry in a stream of bytes. Its zero value is ready.
 type Reader struct {
 	rest []byte
-	// Skipped counts the bytes that belonged to no frame.
+	// Skipped counts the bytes outside all frames.
 	Skipped int
 }
 
-// Take adds bytes and returns the frames that are complete with them.
+// Take adds bytes and returns the frames that they complete.
 func (r *Reader) Take(b []byte) (frames []Telemetry) {
 	r.rest = append(r.rest, b...)
 	for len(r.rest) >= TelemetrySize {
@@ -88,14 +87,14 @@ func (r *Reader) Take(b []byte) (frames []Telemetry) {
 	return frames
 }
 
-// Byte is a byte and the time in milliseconds when it came. Times wrap around.
+// Byte is a byte and its time of arrival in milliseconds. Times wrap around.
 type Byte struct {
 	Value byte
 	At    uint32
 }
 
-// Commands returns what a board carries out of a stream: every frame with the right CRC that came in time and has no
-// byte in common with one before it.
+// Commands returns what a board executes from a stream: every frame with the right CRC that arrived in time and does
+// not share a byte with an earlier one.
 func Commands(stream []Byte) (commands []Command) {
 	for i := 0; i+CommandSize <= len(stream); i++ {
 		frame := stream[i : i+CommandSize]
@@ -114,8 +113,7 @@ func Commands(stream []Byte) (commands []Command) {
 	return commands
 }
 
-// Possible returns all that a board may carry out of a stream, whatever pauses there were and wherever it began to
-// read.
+// Possible returns everything that a board may execute from a stream, with any pauses and from any starting point.
 func Possible(stream []byte) map[Command]bool {
 	commands := make(map[Command]bool)
 	for i := 0; i+CommandSize <= len(stream); i++ {

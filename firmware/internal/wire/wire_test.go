@@ -21,7 +21,7 @@ func TestEncode(t *testing.T) {
 	}
 }
 
-// frame is telemetry written down by hand.
+// frame is telemetry encoded by hand.
 var frame = []byte{0x5A, 0x10, 0x27, 0, 0, 0xFF, 0, 1, 0xFF, 0xE8, 0x03, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xBA, 0xF3,
 	0xE8, 0x1C, 3, 0}
 
@@ -63,7 +63,7 @@ func TestReader(t *testing.T) {
 	}
 }
 
-// FuzzReader checks that it makes no difference how a stream is cut, and that no byte is counted twice or not at all.
+// FuzzReader checks that the result does not depend on how a stream is cut, and that every byte is counted once.
 func FuzzReader(f *testing.F) {
 	for _, tt := range streams {
 		f.Add(tt.stream)

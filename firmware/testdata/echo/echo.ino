@@ -1,4 +1,4 @@
-// Sends back what it gets. For tests of the simulated serial port only.
+// Echoes every byte. For tests of the simulated serial port only.
 
 void setup() { Serial.begin(115200); }
 

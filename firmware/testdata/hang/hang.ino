@@ -1,4 +1,5 @@
-// The rover's firmware, but two commands make it hang with its motors running, as a mistake in loop() would. For tests only.
+// The rover's firmware, but two commands make it hang with its motors running, as a bug in loop() would. For tests
+// only.
 
 #define loop workingLoop
 #include "../../rover/rover.ino"
