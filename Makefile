@@ -1,5 +1,5 @@
-# Waldo. `make run` runs a robot, `make test` all the tests; `make help` lists what else there is.
-# On Debian 12 everything needed besides Go 1.26 is installed when it is missing.
+# Waldo. `make run` runs a robot, `make test` all the tests; `make help` lists the other targets.
+# On Debian 12, everything needed besides Go 1.26 is installed if it is missing.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -12,33 +12,33 @@ FUZZTIME ?= 10s
 BIN     := $(CURDIR)/bin
 BUILD   := $(CURDIR)/build
 TOOLS   := $(BIN)/tools
-# Without the trace pages of gRPC, which nobody sees, a device takes 4 MB less memory; Opus is decoded without files.
-# Without symbols for debuggers a program is a third smaller; traces of panics, and profiles, do not need them.
+# Without gRPC's trace pages, which nobody sees, a device takes 4 MB less memory; Opus decoding does not need files.
+# Without debug symbols a program is a third smaller; traces of panics, and profiles, do not need them.
 BUILDFLAGS := -trimpath -tags grpcnotrace,nolibopusfile -ldflags '-s -w'
 PYTHON  := $(BUILD)/venv/bin/python
 FIRMWARE := $(BUILD)/firmware
-# The tests of firmware/ and e2e/ find it there.
+# The tests of firmware/ and e2e/ read this variable.
 export WALDO_FIRMWARE := $(FIRMWARE)
 # VENV is touched when the folder of PYTHON is complete.
 VENV    := $(BUILD)/venv/ready
-# What the test's reader in Node needs.
+# The packages of the tests' reader in Node.
 READERS := e2e/readers/node_modules/.package-lock.json
-# What the tests need to use Firefox.
+# The packages with which the tests drive Firefox.
 FIREFOX := e2e/firefox/node_modules/.package-lock.json
-# What the type check of the page needs, the generator of its types included.
+# The packages of the page's type check, including the generator of its types.
 WEB     := services/webrtc-gateway/web/node_modules/.package-lock.json
 
 # The modules of go.work, as folders. e2e is tested last, with the programs built from the others.
 MODULES  = $(shell $(GO) list -m -f '{{.Dir}}' | sed 's|^$(CURDIR)/||')
-# The kinds of devices: each is a module of services/ and a program of its own.
+# The kinds of devices: each is a module of services/ with its own program.
 KINDS   := audio camera input serial
-# Those that need no C library are linked without one: nothing to load at start, and 2 MB less memory.
+# Kinds that do not need a C library are linked without one: nothing to load at start, and 2 MB less memory.
 STATIC  := input serial
 # The modules that must build without a C compiler, and for which machines.
 PURE    := api pkg cmd/waldo services/input services/serial services/webrtc-gateway
 MACHINES := arm64 arm amd64
 
-# each runs a command in every module named, tells which, and fails at the end if it failed in any.
+# each runs a command in every named module, prints the module, and fails at the end if the command failed in any.
 each = failed=; for m in $(1); do echo "── $$m"; (cd $$m && $(2)) || failed="$$failed $$m"; done; \
 	[ -z "$$failed" ] || { echo "failed in:$$failed" >&2; exit 1; }
 
@@ -57,8 +57,8 @@ build: ## build waldo and the programs of all devices and of the gateway into bi
 	@cd services/webrtc-gateway && $(GO) build $(BUILDFLAGS) -o $(BIN)/waldo-gateway .
 	@for kind in $(STATIC); do (cd services/$$kind && CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -o $(BIN)/waldo-$$kind .); done
 	@for kind in $(filter-out $(STATIC),$(KINDS)); do (cd services/$$kind && $(GO) build $(BUILDFLAGS) -o $(BIN)/waldo-$$kind .); done
-	@# Programs are read from the disk again, as after a boot. What the linker wrote lies in memory in pieces of up to 2 MiB, which
-	@# Linux 6.18 maps whole: up to 8 MB more in a process that needs a page of each.
+	@# Programs are read from the disk again, as after a boot. The linker's output lies in memory in pieces of up to
+	@# 2 MiB, which Linux 6.18 maps whole: up to 8 MB more in a process that needs a page of each.
 	@sync $(BIN)/waldo-* && for program in $(BIN)/waldo-*; do dd if=$$program iflag=nocache count=0 status=none; done
 
 .PHONY: firmware
@@ -66,14 +66,14 @@ firmware: deps-firmware ## build the rover's firmware and the simulated board th
 	@firmware/build $(FIRMWARE)
 
 .PHONY: test
-test: deps deps-test build firmware $(TOOLS)/grpcurl $(VENV) $(READERS) $(FIREFOX) ## run all tests, those in browsers too; TESTFLAGS goes to go test
+test: deps deps-test build firmware $(TOOLS)/grpcurl $(VENV) $(READERS) $(FIREFOX) ## run all tests, including those in browsers; TESTFLAGS goes to go test
 	@$(call each,$(filter-out e2e,$(MODULES)),WALDO_REQUIRE_PULSE=1 $(GO) test -race $(TESTFLAGS) ./...)
 	@echo "── pkg/control, a million histories"; cd pkg && $(GO) test ./control -run Histories -histories 1000000
 	@echo "── services/webrtc-gateway/web"; node --test services/webrtc-gateway/web/tests/*.test.js
 	@$(MAKE) e2e
 
 .PHONY: e2e
-e2e: deps deps-test build firmware $(TOOLS)/grpcurl $(VENV) $(READERS) $(FIREFOX) ## run only the tests of the whole, with real programs and real browsers
+e2e: deps deps-test build firmware $(TOOLS)/grpcurl $(VENV) $(READERS) $(FIREFOX) ## run only the end-to-end tests, with real programs and real browsers
 	@echo "── e2e"; cd e2e && WALDO_BIN=$(BIN) WALDO_PYTHON=$(PYTHON) $(GO) test -race -count=1 -timeout 35m $(TESTFLAGS) ./...
 
 .PHONY: bench
@@ -95,7 +95,7 @@ bench-compare: deps ## compare the benchmarks of packages with those of the comm
 		-bench '$(or $(BENCH),.)' -packages '$(or $(PACKAGES),.)' -renamed '$(RENAMED)' $(COMPAREFLAGS) $(BASE) $(WITH)
 
 .PHONY: promises
-promises: deps deps-test build ## compare what the README promises with yardsticks of the same run, in minutes; fails when one is lost
+promises: deps deps-test build ## compare the README's numbers with yardsticks of the same run, in minutes; fails if one is lost
 	@echo "── the whole, in Chromium"; cd e2e && WALDO_BIN=$(BIN) $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 20m ./promises
 	@echo "── a viewer beside bare pion"; cd services/webrtc-gateway && $(GO) run ./fanoutbench -viewers 10,10,10 -window 5s -check -ratio 1.3
 
@@ -108,7 +108,7 @@ lab: deps build ## test with real drivers in a virtual machine (deploy/vm)
 	@deploy/vm/lab test
 
 .PHONY: lint
-lint: deps $(TOOLS)/golangci-lint $(WEB) ## look for mistakes and for what is not in our style
+lint: deps $(TOOLS)/golangci-lint $(WEB) ## look for mistakes and violations of the style
 	@$(call each,$(MODULES),$(TOOLS)/golangci-lint run ./...)
 	@echo "── types of the page"; cd services/webrtc-gateway/web && npx --no-install tsc
 
@@ -140,27 +140,27 @@ cross: ## build the modules without C for arm64, arm and amd64
 		echo "── video/camera $$arch"; (cd video && CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -o /dev/null ./camera); done
 
 .PHONY: deps
-deps: ## install the Debian packages needed to build, when missing
+deps: ## install the Debian packages needed to build, if missing
 	@GO=$(GO) scripts/deps go gcc g++ libc6-dev pkg-config libopenh264-dev libturbojpeg0-dev libvpx-dev libyuv-dev \
 		portaudio19-dev libopus-dev libopusfile-dev libsamplerate0-dev
 
 .PHONY: deps-firmware
-deps-firmware: ## install the Debian packages needed to build the firmware, when missing
+deps-firmware: ## install the Debian packages needed to build the firmware, if missing
 	@scripts/deps gcc libc6-dev libsimavr-dev libelf-dev gcc-avr avr-libc binutils-avr arduino-core-avr
 
 .PHONY: deps-test
-deps-test: ## install the Debian packages needed to test, when missing
+deps-test: ## install the Debian packages needed to test, if missing
 	@scripts/deps chromium curl ffmpeg firefox-esr flite fonts-dejavu-core iproute2 libasound2-plugins nftables nginx-light nodejs pulseaudio python3-venv \
 		gir1.2-gst-plugins-bad-1.0 gir1.2-gstreamer-1.0 gstreamer1.0-libav gstreamer1.0-nice gstreamer1.0-plugins-bad python3-gi
 
 .PHONY: venv
-venv: deps-test $(VENV) ## install the Python packages that tests and the example in Python need, into build/venv/
+venv: deps-test $(VENV) ## install the Python packages that the tests and the Python example need, into build/venv/
 
 .PHONY: clean
 clean: ## remove everything that was built
 	rm -rf $(BIN) $(BUILD)
 
-# Tools are pinned in tools/go.mod. They are built again when that changes.
+# Tools are pinned in tools/go.mod, and rebuilt when it changes.
 $(TOOLS)/buf: PACKAGES = github.com/bufbuild/buf/cmd/buf google.golang.org/protobuf/cmd/protoc-gen-go google.golang.org/grpc/cmd/protoc-gen-go-grpc
 $(TOOLS)/golangci-lint: PACKAGES = github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 $(TOOLS)/grpcurl: PACKAGES = github.com/fullstorydev/grpcurl/cmd/grpcurl
@@ -169,7 +169,7 @@ $(TOOLS)/%: tools/go.mod tools/go.sum
 	@echo "building $* of tools/go.mod"; cd tools && GOWORK=off $(GO) build -o $(TOOLS)/ $(PACKAGES)
 	@touch $@
 
-# What the Python example and the tests need, from PyPI, with the API generated for it.
+# The packages of the Python example and the tests, from PyPI, with the API generated for Python.
 $(VENV): examples/python/requirements.txt e2e/requirements.txt $(wildcard api/proto/waldo/*/v1/*.proto)
 	@rm -rf $(BUILD)/venv && mkdir -p $(BUILD)
 	@/usr/bin/python3 -m venv $(BUILD)/venv

@@ -1,16 +1,15 @@
 #!/bin/bash
 # Firefox does not use WebRTC over the loopback interface.
 #
-# A page from http://127.0.0.1 cannot connect to a peer on the same machine whose only candidates are 127.0.0.1: Firefox gathers no
-# loopback candidates, sends no checks from its other addresses to one of loopback ("Peer address is bogus", in the log of nicer), and
-# reports no error. Chromium connects.
-# Debian's firefox-esr 153.8.0 and chromium 156, puppeteer-core 25.16.0, pion/webrtc v4.2.20 (Go 1.26, Node 20), on a machine with one
-# interface besides loopback.
+# A page from http://127.0.0.1 cannot connect to a peer on the same machine whose only candidates are 127.0.0.1:
+# Firefox gathers no loopback candidates, sends no checks from its other addresses to one of loopback ("Peer address is
+# bogus", in the log of nicer), and reports no error. Chromium connects. Debian's firefox-esr 153.8.0 and chromium 156,
+# puppeteer-core 25.16.0, pion/webrtc v4.2.20 (Go 1.26, Node 20), on a machine with one interface besides loopback.
 #
 # Seen:  firefox is not connected, chromium is connected
 #
-# So the page goes around WebRTC there, over WebSockets, and says why (services/webrtc-gateway/web/page/detourwords.js); see
-# TestFirefoxOnTheRobot.
+# So the page goes around WebRTC there, over WebSockets, and says why
+# (services/webrtc-gateway/web/page/detourwords.js); see TestFirefoxOnTheRobot.
 set -euo pipefail
 cd "$(mktemp -d)"
 server=

@@ -1,9 +1,10 @@
 #!/bin/bash
 # Of several codecs in one media section pion keeps those that match exactly, and forgets the others.
 #
-# github.com/pion/webrtc v4.2.20 (Go 1.26): with H264 and VP8 registered without parameters, an offer that lists both, as browsers do, is
-# answered with VP8 alone, because H.264 has parameters in every offer and so matches only in part. A transceiver cannot be told to prefer
-# H264 then: SetCodecPreferences fails with "unsupported codec type by this transceiver". An offer of H264 alone is answered.
+# github.com/pion/webrtc v4.2.20 (Go 1.26): with H264 and VP8 registered without parameters, an offer that lists both,
+# as browsers do, is answered with VP8 alone, because H.264 has parameters in every offer and so matches only in part.
+# A transceiver cannot be told to prefer H264 then: SetCodecPreferences fails with "unsupported codec type by this
+# transceiver". An offer of H264 alone is answered.
 #
 # Seen:  both: VP8, prefers H264: false | alone: H264, prefers H264: true
 #
