@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -15,12 +16,20 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// writeProgram writes a program that can be run at once. A process that a parallel test starts while the file is open for
+// writing inherits it for a moment, and Linux runs no file that somebody may write to (ETXTBSY).
+func writeProgram(path, text string) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	return os.WriteFile(path, []byte(text), 0o755)
+}
+
 // fakeQEMU returns a machine whose QEMU is a shell script. It runs with the shared folder in $share.
 func fakeQEMU(t *testing.T, script string) Machine {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "qemu")
 	find := `for arg; do case $arg in local,*) share=${arg#*path=};; esac; done` + "\n"
-	if err := os.WriteFile(file, []byte("#!/bin/sh\n"+find+script), 0o755); err != nil {
+	if err := writeProgram(file, "#!/bin/sh\n"+find+script); err != nil {
 		t.Fatal(err)
 	}
 	return Machine{Image: t.TempDir(), QEMU: file}
@@ -60,7 +69,7 @@ func TestRunPassesTheJob(t *testing.T) {
 	t.Parallel()
 	share := t.TempDir()
 	program := "#!/bin/sh\necho \"$NAME\"; for arg; do echo \"[$arg]\"; done; exit 7\n"
-	if err := os.WriteFile(filepath.Join(share, "prog ram"), []byte(program), 0o755); err != nil {
+	if err := writeProgram(filepath.Join(share, "prog ram"), program); err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer

@@ -275,6 +275,19 @@ func object(t *testing.T, key string, value any) *structpb.Struct {
 }
 
 // TestGarbageCalls are answered, and floods dropped; the channel goes on.
+// A peer may call at once when a channel has opened: its first call is answered like any other.
+func TestFirstCallOfAChannel(t *testing.T) {
+	w := newWorld(t, nil)
+	for range 5 {
+		for _, c := range w.session(0).channels(nil, slices.Repeat([]string{"waldo.calls"}, 20)...) {
+			c.send("{")
+			if e := decode(t, c.next().data, &signalingv1.CallResult{}).GetError(); e.GetCode() != "INVALID_ARGUMENT" {
+				t.Errorf("got %v", e)
+			}
+		}
+	}
+}
+
 func TestGarbageCalls(t *testing.T) {
 	w := newWorld(t, nil)
 	w.motors()

@@ -21,7 +21,7 @@ import (
 // screen is the far end of a WebSocket that carries pictures.
 type screen struct {
 	t      *testing.T
-	socket *websocket.Conn
+	socket *socket
 	codec  string // as the gateway named it last
 }
 
@@ -33,9 +33,7 @@ func (w *world) screen(device string) *screen {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.t.Cleanup(func() { _ = socket.CloseNow() })
-	socket.SetReadLimit(1 << 20)
-	return &screen{t: w.t, socket: socket}
+	return &screen{t: w.t, socket: read(w.t, socket)}
 }
 
 // next returns the next picture: whether it is a key frame, its number, and how old it is.
@@ -172,8 +170,7 @@ func TestPicturesThatAreRefused(t *testing.T) {
 	}
 	for _, nonsense := range []string{"", "no", `{"got": -1}`, `{"got": 4000000000}`, `[]`} {
 		_, socket := dial("picture/front", token, "")
-		socket.SetReadLimit(1 << 20)
-		s := &screen{t: t, socket: socket}
+		s := &screen{t: t, socket: read(t, socket)}
 		s.say("%s", nonsense)
 		if code := s.closed(); code != websocket.StatusPolicyViolation {
 			t.Errorf("%q: the socket is closed with %d", nonsense, code)

@@ -20,7 +20,7 @@ import (
 // session is a signalling session with a peer.
 type session struct {
 	t      *testing.T
-	socket *websocket.Conn
+	socket *socket
 	peer   *watcher.Watcher
 	offers int32
 }
@@ -33,14 +33,12 @@ func (w *world) session(count int) *session {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.t.Cleanup(func() { _ = socket.CloseNow() })
-	socket.SetReadLimit(1 << 20)
 	peer, err := watcher.New(count, 1000)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { _ = peer.Close() })
-	return &session{t: w.t, socket: socket, peer: peer}
+	return &session{t: w.t, socket: read(w.t, socket), peer: peer}
 }
 
 // negotiate makes an offer for the video of devices by mid, and takes the answer.

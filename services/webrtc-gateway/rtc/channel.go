@@ -120,12 +120,8 @@ func (c *Channel) Send(ctx context.Context, text bool, data []byte) error {
 
 // TrySend sends a message if that is possible at once, and reports whether it did.
 func (c *Channel) TrySend(text bool, data []byte) bool {
-	select {
-	case <-c.opened:
-		return c.dc.BufferedAmount() < enough && c.send(text, data) == nil
-	default:
-		return false
-	}
+	// A message can arrive before pion has called OnOpen, which it does on a goroutine of its own.
+	return c.dc.ReadyState() == webrtc.DataChannelStateOpen && c.dc.BufferedAmount() < enough && c.send(text, data) == nil
 }
 
 func (c *Channel) send(text bool, data []byte) error {

@@ -288,4 +288,4 @@ func (w *Watcher) Close() error {
 }
 
 // Timeout is long enough, on any machine, for anything that should happen at once.
-const Timeout = 10 * time.Second
+const Timeout = 30 * time.Second
