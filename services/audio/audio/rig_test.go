@@ -119,7 +119,7 @@ func (s *soundCard) hear(samples []float32) {
 	s.heard = append(s.heard, samples...)
 }
 
-// played takes what was heard so far, from the first that was no silence.
+// played takes the sound so far, from the first that was not silence.
 func (s *soundCard) played() []float32 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

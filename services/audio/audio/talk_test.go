@@ -84,7 +84,7 @@ func TestBadTalkers(t *testing.T) {
 	}
 }
 
-// What is no number, or far too loud, does no harm.
+// Samples that are not numbers, or far too loud, are harmless.
 func TestHarmfulSamples(t *testing.T) {
 	w := start(t, small())
 	f := raw(pcm.F32LE, 48000, 1)

@@ -154,7 +154,7 @@ func TestFullScaleNeverWraps(t *testing.T) {
 		}
 	}
 	if got := Encode(nil, S16LE, []float32{nan, inf, -inf}); !slices.Equal(got, []byte{0, 0, 0xff, 0x7f, 0, 0x80}) {
-		t.Errorf("what is no number, and what is infinite, became %v", got)
+		t.Errorf("NaN and infinity became %v", got)
 	}
 	invalid, clipped := Clean(samples)
 	want := []float32{1, -1, 1, -1, 1, -1, 0, 0, 0, 0.5}

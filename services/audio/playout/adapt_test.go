@@ -166,7 +166,7 @@ func TestPauseThatIsNotSent(t *testing.T) {
 	}
 }
 
-// TestRestart has somebody begin anew, with numbers that mean nothing to the last session.
+// TestRestart lets a talker start over, with numbers unrelated to the last session.
 func TestRestart(t *testing.T) {
 	w := newWorld(t, Config{})
 	w.play(time.Second, &sender{name: "a", epoch: 1, packets: tone(t), sequence: 1 << 40, index: 1 << 50})
@@ -192,14 +192,14 @@ func TestRestartAfterAPauseInTheSameEpoch(t *testing.T) {
 	if n := len(w.Talkers()); n != 0 {
 		t.Fatalf("%d talkers after a pause", n)
 	}
-	s.sequence, s.index = 7, 7 // as if it had begun anew, but kept its epoch
+	s.sequence, s.index = 7, 7 // as if it had started over, but kept its epoch
 	if level := rms(w.play(time.Second, s)); level < 0.3 {
 		t.Errorf("level %.3f", level)
 	}
 }
 
-// TestNumbersJump has a sender lose count without a new epoch. He is heard again, at the latest as if he had begun
-// anew.
+// TestNumbersJump lets a sender lose count without a new epoch. They are heard again, at the latest as if they had
+// started over.
 func TestNumbersJump(t *testing.T) {
 	packets := tone(t)
 	for _, tt := range []struct {

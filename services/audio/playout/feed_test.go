@@ -253,11 +253,11 @@ func TestFeedThatNeverStops(t *testing.T) {
 			t.Errorf("after %v: %v", d, err)
 		}
 		if len(m.Talkers()) != 0 {
-			t.Error("he is still talking")
+			t.Error("the talker is still listed")
 		}
 		time.Sleep(Pause + 100*time.Millisecond)
 		if all := heard(); rms(all[len(all)-4800:]) != 0 {
-			t.Error("he is still heard")
+			t.Error("the talker is still heard")
 		}
 		if err := feed.Write(t.Context(), frame); err != nil {
 			t.Errorf("after a pause: %v", err)
@@ -308,7 +308,7 @@ func TestFeedBeginsAndEnds(t *testing.T) {
 	})
 }
 
-// TestBadSamples plays what is no number, and what is beyond full scale.
+// TestBadSamples plays samples that are not numbers, and samples beyond full scale.
 func TestBadSamples(t *testing.T) {
 	for _, rate := range []int32{48000, 44100} {
 		w := newWorld(t, Config{})
@@ -322,7 +322,7 @@ func TestBadSamples(t *testing.T) {
 		if err := f.Write(t.Context(), frameOf(f.format, make([]float32, 4800))); err != nil {
 			t.Fatal(err)
 		}
-		heard := w.play(time.Second) // fails if a sample is no number or out of range
+		heard := w.play(time.Second) // fails if a sample is not a number or out of range
 		if level := rms(heard[24000:]); level != 0 {
 			t.Errorf("level %v is left", level)
 		}

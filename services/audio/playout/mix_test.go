@@ -147,7 +147,7 @@ func TestTalkerThatNeverStops(t *testing.T) {
 	w.play(200*time.Millisecond, s)
 	heard := w.play(10*time.Second, s)
 	if level := rms(heard); level != 0 {
-		t.Errorf("level %.5f after he was cut off", level)
+		t.Errorf("level %.5f after the talker was cut off", level)
 	}
 	if len(w.Talkers()) != 0 || testutil.ToFloat64(w.metrics.refusedTooLong) != 1 ||
 		testutil.ToFloat64(w.metrics.tooLong) < 490 {

@@ -110,7 +110,7 @@ func (s *simulation) send(until time.Duration) {
 	}
 }
 
-// talker returns the talker, or nil while he is not there.
+// talker returns the talker, or nil while they are absent.
 func (s *simulation) talker() *remote {
 	if len(s.voices) != 1 {
 		return nil

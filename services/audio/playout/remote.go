@@ -61,7 +61,7 @@ type remote struct {
 	length    int64     // frames of the last packet
 	missing   int       // packets made up in a row
 	spun      int64     // frames made up since the last packet, for packets that were not known to be missing yet
-	spinning  bool      // pending is no part of what was said
+	spinning  bool      // pending is concealment, not received sound
 	waiting   bool      // what comes next is not played before its time
 	gain      float32
 }

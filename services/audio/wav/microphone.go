@@ -59,7 +59,7 @@ func parse(file *os.File) (*Sound, error) {
 
 func openError(path string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: there is no file %s", device.ErrAway, path)
+		return fmt.Errorf("%w: the file %s does not exist", device.ErrAway, path)
 	}
 	return fmt.Errorf("%w: %w", device.ErrAway, err)
 }

@@ -158,7 +158,7 @@ func (a Axis) validate(path string) error {
 	for key, codes := range map[string][]string{"plus": a.Plus, "minus": a.Minus} {
 		for _, code := range codes {
 			if code != none && !codeForm.MatchString(code) {
-				errs = append(errs, robot.BadField(path+"."+key, "%q is no key: use its code, like KeyW, ArrowUp or Numpad8", code))
+				errs = append(errs, robot.BadField(path+"."+key, "%q is not a key: use its code, like KeyW, ArrowUp or Numpad8", code))
 			}
 		}
 	}
@@ -167,7 +167,7 @@ func (a Axis) validate(path string) error {
 	}
 	if a.Touch != "" && a.Touch != none && !touchForm.MatchString(a.Touch) {
 		errs = append(errs, robot.BadField(path+".touch",
-			"%q is no direction: use x or y, with a - in front to turn it around", a.Touch))
+			"%q is not a direction: use x or y, with a leading - to invert it", a.Touch))
 	}
 	return errors.Join(errs...)
 }

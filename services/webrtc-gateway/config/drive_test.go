@@ -71,15 +71,15 @@ func TestBadDrive(t *testing.T) {
 			"range: use 10 to 100",
 		"drive: {device: motors, keys: {a: {trun: 1}}}":                                      `drive.keys.a.trun: there is no axis "trun": use forward, lift, strafe, turn`,
 		"drive: {device: motors, keys: {a: {turn: fast}}}":                                   `"fast" is not a number`,
-		"drive: {device: motors, keys: {a: {turn: 1}}, axes: {turn: {plus: [w]}}}":           `drive.axes.turn.plus: "w" is no key`,
+		"drive: {device: motors, keys: {a: {turn: 1}}, axes: {turn: {plus: [w]}}}":           `drive.axes.turn.plus: "w" is not a key`,
 		"drive: {device: motors, keys: {a: {turn: 1}}, axes: {turn: {gamepad: axis99}}}":     `drive.axes.turn.gamepad: "axis99" is not a control`,
 		"drive: {device: motors, keys: {a: {turn: 1}}, pads: {Pad: {axis0: axis1}}}":         `drive.pads.Pad: "Pad" fits too many pads`,
 		"drive: {device: motors, keys: {a: {turn: 1}}, pads: {Twin USB: {}}}":                `drive.pads.Twin USB: names no controls`,
 		"drive: {device: motors, keys: {a: {turn: 1}}, pads: {Twin USB: {axis4: axis1}}}":    `drive.pads.Twin USB.axis4: "axis4" is not a control of the standard gamepad`,
 		"drive: {device: motors, keys: {a: {turn: 1}}, pads: {Twin USB: {axis0: left}}}":     `drive.pads.Twin USB.axis0: "left" is not a control`,
-		"drive: {device: motors, keys: {a: {turn: 1}}, axes: {turn: {touch: z}}}":            `drive.axes.turn.touch: "z" is no direction`,
+		"drive: {device: motors, keys: {a: {turn: 1}}, axes: {turn: {touch: z}}}":            `drive.axes.turn.touch: "z" is not a direction`,
 		"drive: {device: motors, keys: {a: {turn: 1}}, axes: {turn: {pad: axis1}}}":          `unknown key "pad"`,
-		"drive: {device: motors, keys: {a: {turn: 1}}, axes: {turn: {plus: [W], touch: q}}}": `drive.axes.turn.touch: "q" is no direction`,
+		"drive: {device: motors, keys: {a: {turn: 1}}, axes: {turn: {plus: [W], touch: q}}}": `drive.axes.turn.touch: "q" is not a direction`,
 	} {
 		if _, err := load(t, rover+yaml, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", yaml, err, want)

@@ -215,7 +215,7 @@ func TestRestartOfTheCameraKeepsTheTrack(t *testing.T) {
 	cam := w.camera(fakecam.Config{FrameBytes: 5000})
 	s := stream{t: t, peer: w.watch()}
 	if !s.frames(1) {
-		t.Error("the first frame is no key frame")
+		t.Error("the first frame is not a key frame")
 	}
 	s.frames(20)
 	for range 3 {

@@ -26,7 +26,7 @@ func TestManyViewersCostOneStream(t *testing.T) {
 	}
 	for i, s := range streams {
 		if !s.frames(1) {
-			t.Errorf("viewer %d: the first frame is no key frame", i)
+			t.Errorf("viewer %d: the first frame is not a key frame", i)
 		}
 		s.frames(5)
 	}
@@ -185,7 +185,7 @@ func TestViewerBeforeTheCamera(t *testing.T) {
 	w.camera(fakecam.Config{})
 	s := stream{t: t, peer: peer}
 	if !s.frames(1) {
-		t.Error("the first frame is no key frame")
+		t.Error("the first frame is not a key frame")
 	}
 }
 

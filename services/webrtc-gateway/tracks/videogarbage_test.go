@@ -124,7 +124,7 @@ func TestStreamThatChangesItsCodec(t *testing.T) {
 			PayloadType: 96, RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP8}}}}
 		v, w, r := b.viewer(s), b.viewer(other), b.reader()
 		b.send(5, true)
-		for i := range 6 { // in the same life; the first is no key frame
+		for i := range 6 { // in the same life; the first is not a key frame
 			b.feed.frames <- vp8(b.epoch, b.seq, i == 2)
 			b.seq++
 			time.Sleep(33 * time.Millisecond)
