@@ -140,10 +140,11 @@ func TestASlowEncoderEndsWithItsReader(t *testing.T) {
 		}
 	})
 	next(t, slow)
-	before := testutil.ToFloat64(p.metrics.encoded.WithLabelValues(media.JPEG))
+	var before float64
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)
+		before = testutil.ToFloat64(p.metrics.encoded.WithLabelValues(media.JPEG)) // here: it may take a while to get here
 		slow.Close()
 	}()
 	select {
