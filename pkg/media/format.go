@@ -13,6 +13,7 @@ import (
 // Media types of a VideoFormat.
 const (
 	H264 = "video/H264" // one access unit in Annex B form
+	H265 = "video/H265" // one access unit in Annex B form
 	VP8  = "video/VP8"  // one frame, as in RFC 6386
 	JPEG = "image/jpeg" // one baseline JPEG
 	Raw  = "video/raw"  // uncompressed, in the layout of the pixel format
@@ -24,6 +25,7 @@ var types = map[string]struct {
 	even       bool // both sides are even
 }{
 	H264: {interCoded: true, even: true},
+	H265: {interCoded: true, even: true},
 	VP8:  {interCoded: true},
 	JPEG: {},
 	Raw:  {},

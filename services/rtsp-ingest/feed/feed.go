@@ -1,0 +1,106 @@
+// Package feed is the contract between the protocols of network cameras (packages rtsp, rtmp, mjpeg, insta360) and what makes a
+// camera of the robot of them.
+//
+// A protocol opens a [Conn]. Its Run receives until the connection goes, and hands what arrives to a [Receiver]: whole
+// pictures, blocks of sound, and the camera's reports of its clock. A protocol only receives and assembles. Whether a picture
+// can be shown, when it was captured, and when to connect again is decided once for all protocols, elsewhere.
+//
+// # Concurrency and shutdown
+//
+// Run calls the Receiver from one goroutine, in the order of arrival; the Receiver does not block. What it is given is its
+// own: the protocol never writes to it again. Run owns everything that a connection started, and returns when all of it has
+// ended and the socket is closed.
+package feed
+
+import (
+	"context"
+	"time"
+)
+
+// Media types of sound that cameras send. Those of pictures are in package media, and [MPEG4].
+const (
+	Opus  = "audio/opus"
+	AAC   = "audio/aac"   // raw AAC frames; Config holds the AudioSpecificConfig
+	PCMA  = "audio/PCMA"  // G.711 A-law
+	PCMU  = "audio/PCMU"  // G.711 µ-law
+	L16   = "audio/L16"   // 16 bit, big endian
+	MPEG4 = "video/MPEG4" // MPEG-4 part 2
+)
+
+// Track says how a picture or sound is sent, as far as it is known before the first of them.
+type Track struct {
+	MediaType     string
+	ParameterSets [][]byte // H.264: SPS, PPS; H.265: VPS, SPS, PPS; as announced, which may be wrong; MPEG-4: its configuration
+	Config        []byte   // AAC: the AudioSpecificConfig
+	SampleRate    int      // of sound, Hz
+	Channels      int      // of sound
+}
+
+// Picture is one picture as it came: all NAL units (without start codes) of one access unit, or one JPEG.
+type Picture struct {
+	MediaType string // media.H264, media.H265, media.JPEG, MPEG4
+	Data      [][]byte
+	// Time is the presentation time on the camera's clock, counted from an arbitrary start and unwrapped. It may jump.
+	Time time.Duration
+	// Untimed says that the protocol has no clock: Time means nothing.
+	Untimed bool
+	// Arrival is when the first byte of the picture came.
+	Arrival time.Time
+	// Damaged says that a part of this picture, or of what came since the one before, was lost.
+	Damaged bool
+	// Restart says that the camera began a new timeline before this picture (another SSRC, a new publisher).
+	Restart bool
+}
+
+// Sound is a block of sound.
+type Sound struct {
+	Track   Track
+	Data    []byte
+	Time    time.Duration // as in Picture, on the same clock if a Report says so
+	Arrival time.Time
+	Lost    int // packets lost before this one
+}
+
+// Report is what a camera says of its clock (an RTCP sender report). Cameras often lie.
+type Report struct {
+	Sound   bool          // it is about the sound, else about the pictures
+	Time    time.Duration // a time of the media …
+	NTP     time.Time     // … and the same moment on the camera's wall clock
+	Arrival time.Time
+}
+
+// Receiver takes what a connection receives. Nil functions ignore.
+type Receiver struct {
+	Picture func(Picture)
+	Sound   func(Sound)
+	Report  func(Report)
+}
+
+// Conn is one open connection to a camera that is ready to send.
+type Conn interface {
+	// Video is the track of pictures that was chosen.
+	Video() Track
+	// Attributes describes the connection for people: transport, server, what was left out and why. No secrets.
+	Attributes() map[string]string
+	// Run receives until ctx ends (then it returns nil after telling the camera, within 100 ms) or the connection goes. It is
+	// called once, and closes the connection.
+	Run(ctx context.Context, to Receiver) error
+	// Close is for a Conn of which Run is not called.
+	Close() error
+}
+
+// KeyFramer is a Conn that can ask the camera for a key frame. Cameras that are asked often ignore it.
+type KeyFramer interface{ RequestKeyFrame() error }
+
+// Talker is a Conn whose camera has a loudspeaker.
+type Talker interface {
+	// Talk opens the back channel and returns the formats that it takes; Say sends one block in the first of them.
+	Talk(ctx context.Context) (Voice, error)
+}
+
+// Voice is an open back channel.
+type Voice interface {
+	Track() Track
+	Say(data []byte, at time.Duration) error
+	Close() error
+}
