@@ -12,7 +12,8 @@ type Reason int
 
 // Reasons. Each error of a protocol is an [Error] with one of them.
 const (
-	Away        Reason = iota // not reachable, went away, said nothing in time: try again soon
+	Away        Reason = iota // it was reached and then went away, failed, or said nothing in time: try again
+	Unreachable               // nobody listens there, or there is no such host: try again soon, it costs the camera nothing
 	Refused                   // wrong user or password, wrong stream key: try again slowly, cameras lock accounts
 	NotFound                  // the camera has no such stream: slowly
 	Full                      // the camera has no room for another viewer: when its session of ours has expired
