@@ -31,8 +31,10 @@ func (k key) passes(f *mediav1.VideoFormat, o codec.Orientation) bool {
 		k.width == 0 && w == f.GetWidthPx() && h == f.GetHeightPx() && (k.rate == 0 || !media.InterCoded(k.mediaType))
 }
 
-// passes reports whether frames of the present source reach a variant untouched. The caller holds mu.
-func (p *Pipeline) passes(k key) bool { return p.info != nil && k.passes(p.info.Current, p.turned) }
+// passes reports whether frames of the present source go to a variant untouched. The caller holds mu.
+func (p *Pipeline) passes(k key) bool {
+	return p.info != nil && k.passes(p.info.Current, p.turned) && !(p.recode && media.InterCoded(k.mediaType))
+}
 
 // resolve turns the format that a reader requested into a key. The caller holds mu, and there is a source.
 func (p *Pipeline) resolve(want *mediav1.VideoFormat) (key, error) {

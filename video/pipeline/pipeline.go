@@ -47,20 +47,21 @@ type Pipeline struct {
 	log      *slog.Logger
 	metrics  *metrics
 	captured *stream.Topic[*capture]
-	// of an inter-coded source; used by the capturing goroutine alone, where the order of frames matters
-	decoder  codec.Decoder
-	captures int64 // of this process; owned by the capturing goroutine
+	decoding decoding // of an inter-coded source; used by the capturing goroutine alone, where the order of frames matters
+	captures int64    // of this process; owned by the capturing goroutine
 	stills   turns.Queue[key, *mediav1.VideoFrame]
 	variants *stream.Shared[key, *variant]
 	wanted   stream.Demand // of captures: the variants
 	bitrate  atomic.Int64  // of the live variants
 
 	mu      sync.Mutex
-	info    *source.Info      // nil while the source is away
-	turned  codec.Orientation // of the present source's pictures: first as the source reports, then as configured
-	running map[*variant]bool // from before their start until after their end
-	lives   map[string]*life  // by media type
-	owed    int               // bytes, see owe
+	info    *source.Info          // nil while the source is away
+	turned  codec.Orientation     // of the present source's pictures: as the source reports, and then as configured
+	recode  bool                  // see source.Frame
+	recent  media.Group[*capture] // of an inter-coded source
+	running map[*variant]bool     // from before they run until they have ended
+	lives   map[string]*life      // by media type
+	owed    int                   // bytes, see owe
 	closed  bool
 }
 
@@ -104,11 +105,15 @@ func (p *Pipeline) Run(ctx context.Context, src source.Source, attached func()) 
 			}
 		})
 	}
+	if src.Info().Unasked {
+		defer p.wanted.Want()()
+	}
 	idle := time.NewTimer(settle)
 	owned.Go(func() { tidy(ctx, idle.C) })
 	_ = p.wanted.While(ctx, func(capturing context.Context) error {
 		idle.Stop()
 		defer idle.Reset(settle)
+		p.forget()
 		err := src.Capture(capturing, p.deliver)
 		if err == nil && capturing.Err() == nil {
 			err = fmt.Errorf("%w: it ended", device.ErrAway)
@@ -121,8 +126,15 @@ func (p *Pipeline) Run(ctx context.Context, src source.Source, attached func()) 
 	return ended(ctx)
 }
 
-// tidy returns memory to the system whenever nothing has been captured for a while: pictures are large, and there may
-// be none for hours.
+// forget forgets the pictures of an earlier capture: what comes next does not continue them.
+func (p *Pipeline) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.recent.Drop()
+}
+
+// tidy gives memory back to the system whenever nothing has been captured for a while: pictures are large, and there may be
+// none for hours.
 func tidy(ctx context.Context, idle <-chan time.Time) {
 	for {
 		select {
@@ -145,7 +157,8 @@ func ended(ctx context.Context) error {
 func (p *Pipeline) attach(info source.Info) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.info = &info
+	p.info, p.recode = &info, false
+	p.recent.Drop()
 	p.turned = p.config.Orientation.After(codec.Orientation{FlipHorizontal: info.Mirror, Rotate: info.Rotate})
 }
 
@@ -154,10 +167,8 @@ func (p *Pipeline) detach() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.info = nil
-	if p.decoder != nil {
-		_ = p.decoder.Close() // frees memory only
-		p.decoder = nil
-	}
+	p.recent.Drop()
+	p.decoding.stop()
 }
 
 // Info describes the present source. It fails with device.ErrAway if there is none.
@@ -182,32 +193,38 @@ func (p *Pipeline) deliver(f source.Frame) {
 	p.captures++
 	p.metrics.captured.Inc()
 	p.metrics.drop(dropSource, uint64(max(0, f.Lost)))
-	if media.InterCoded(f.Format.GetMediaType()) && p.pixelsWanted() {
-		p.decode(c)
+	inter := media.InterCoded(f.Format.GetMediaType())
+	if inter {
+		if wanted, before := p.pixelsWanted(f.Recode); wanted {
+			p.decoding.decode(c, before)
+		} else {
+			p.decoding.stop()
+		}
+	}
+	p.publish(c, inter)
+}
+
+// publish hands a capture to all variants, and keeps it for those that come later.
+func (p *Pipeline) publish(c *capture, inter bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if inter {
+		p.recent.Add(c, len(c.frame.Data), c.frame.Key)
 	}
 	p.captured.Publish(c)
 }
 
-// decode decodes a frame of an inter-coded source, which depends on every frame before it.
-func (p *Pipeline) decode(c *capture) {
-	if p.decoder == nil {
-		if p.decoder, c.err = p.config.Codecs.NewDecoder(c.frame.Format.GetMediaType()); c.err != nil {
-			return
-		}
-	}
-	c.set(p.decoder.Decode(c.frame))
-}
-
-// pixelsWanted reports whether any variant needs decoded pictures.
-func (p *Pipeline) pixelsWanted() bool {
+// pixelsWanted reports whether any variant cannot pass the source's frames through, and what came since the last key frame.
+func (p *Pipeline) pixelsWanted(recode bool) (wanted bool, before []*capture) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.recode = recode
 	for v := range p.running {
 		if !p.passes(v.key) {
-			return true
+			return true, p.recent.Frames()
 		}
 	}
-	return false
+	return false, nil
 }
 
 // RequestKeyFrame requests a key frame in the live variant of a media type, the stream in the configured size. It fails

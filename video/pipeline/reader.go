@@ -54,6 +54,10 @@ func (p *Pipeline) open(ctx context.Context, k key) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
+	select {
+	case <-share.Value.primed:
+	case <-share.Ended():
+	}
 	p.metrics.readers.Inc()
 	r := &Reader{v: share.Value, share: share}
 	r.sub, r.backlog = r.v.subscribe()

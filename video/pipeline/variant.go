@@ -36,7 +36,9 @@ type variant struct {
 	input   *stream.Subscription[*capture]
 	pixels  int           // that it must make for each picture
 	release func()        // ends its want of captures
-	joined  chan struct{} // closed by the first reader: until then frames would have no receiver
+	before  []*capture    // what passes through, since the last key frame before it was opened
+	primed  chan struct{} // closed when those are in replay: until then nobody may join
+	joined  chan struct{} // closed by the first reader: until then a frame would have nobody to go to
 
 	mu     sync.Mutex // held while a frame is published, so that replay and topic agree for a new reader
 	topic  *stream.Topic[output]
@@ -68,7 +70,7 @@ func (p *Pipeline) newVariant(_ context.Context, k key) (*variant, error) {
 	}
 	v := &variant{
 		p: p, key: k, inter: media.InterCoded(k.mediaType), pixels: p.pixels(k), joined: make(chan struct{}),
-		topic: stream.NewTopic[output](), life: &life{}, pace: pacer{rate: k.rate},
+		primed: make(chan struct{}), topic: stream.NewTopic[output](), life: &life{}, pace: pacer{rate: k.rate},
 		scaler: codec.Scaler{Scale: p.config.Codecs.Scale, Reuse: k.mediaType != media.Raw},
 	}
 	if k.live() {
@@ -77,6 +79,7 @@ func (p *Pipeline) newVariant(_ context.Context, k key) (*variant, error) {
 	policy := stream.Latest()
 	if v.inter && p.passes(k) {
 		policy = stream.DropOldest(maxPassQueue)
+		v.before = p.recent.Frames()
 	}
 	v.input = p.captured.Subscribe(policy)
 	p.running[v] = true
@@ -99,6 +102,7 @@ func (v *variant) Run(ctx context.Context) {
 	v.life.turn.Lock()
 	defer v.life.turn.Unlock()
 	defer v.closeEncoder()
+	v.prime()
 	select {
 	case <-v.joined:
 	case <-ctx.Done():
@@ -123,6 +127,17 @@ func (v *variant) Run(ctx context.Context) {
 	}
 }
 
+// prime makes what the first reader begins with.
+func (v *variant) prime() {
+	defer close(v.primed)
+	for _, c := range v.before {
+		if v.takes(c) {
+			_ = v.pass(c) // nothing in it can fail
+		}
+	}
+	v.before = nil
+}
+
 // Close implements [stream.Resource]: it ends the readers, and the capture with the last variant.
 func (v *variant) Close() {
 	v.input.Close()
@@ -141,7 +156,7 @@ func (v *variant) countLost() {
 
 // make turns a capture into a frame and publishes it. Each step may take long, so none starts once ctx has ended.
 func (v *variant) make(ctx context.Context, c *capture) error {
-	if v.key.passes(c.frame.Format, c.orientation) && c.frame.Data != nil && c.frame.Stride == 0 {
+	if v.takes(c) {
 		return v.pass(c)
 	}
 	img, err := c.pixels()
@@ -156,6 +171,12 @@ func (v *variant) make(ctx context.Context, c *capture) error {
 		return err
 	}
 	return v.encode(c, img)
+}
+
+// takes reports whether a capture already is what the variant makes.
+func (v *variant) takes(c *capture) bool {
+	f := &c.frame
+	return v.key.passes(f.Format, c.orientation) && f.Data != nil && f.Stride == 0 && !(f.Recode && v.inter)
 }
 
 func (v *variant) pass(c *capture) error {

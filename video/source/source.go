@@ -60,10 +60,12 @@ type Info struct {
 	Native     []*mediav1.VideoFormat // what the hardware can deliver, best first
 	Current    *mediav1.VideoFormat   // the present setting, as the hardware reports it
 	Attributes map[string]string      // for people: driver, card, bus …
-	// whether pictures must be mirrored left to right to be upright, before they are rotated
-	Mirror bool
-	Note   string // what operators should know; logged when the source is opened
-	Rotate int    // how far they must be rotated clockwise to be upright: 0, 90, 180 or 270 degrees
+	Mirror     bool                   // whether pictures are to be mirrored left to right to be upright, before they are turned
+	Note       string                 // what operators should know; logged when the source is opened
+	Rotate     int                    // how far they are to be turned, clockwise: 0, 90, 180 or 270 degrees
+	// Unasked says that pictures come whether or not they are wanted, and cost nothing more: those of a network camera. They
+	// are captured all the time, so that a reader who comes later has a picture at once, however rare key frames are.
+	Unasked bool
 }
 
 // Frame is one captured picture. Its receiver may keep it and must not change it; the source never writes to it again.
@@ -77,7 +79,8 @@ type Frame struct {
 	Picture *media.I420 // set if the source has the picture in this form
 
 	Key      bool              // decoding can start here; true for all but H.264
-	Lost     int               // pictures lost between the last frame and this one
+	Recode   bool              // the compressed picture is not one that every reader can show: it is encoded again
+	Lost     int               // pictures that were lost between the last frame and this one, before they got here
 	Metadata map[string]string // free remarks, nil for none
 }
 

@@ -1,0 +1,64 @@
+package pipeline
+
+import (
+	"testing"
+
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/video/source"
+)
+
+// unasked sends whether or not anybody reads, like a network camera.
+type unasked struct{ *manual }
+
+func (s unasked) Info() source.Info {
+	info := s.manual.Info()
+	info.Unasked = true
+	return info
+}
+
+// A reader who comes between two key frames of a camera that cannot be asked for one has pictures at once.
+func TestAReaderBetweenKeyFramesIsServedAtOnce(t *testing.T) {
+	src, frames := native(t, 8)
+	r := run(t, unasked{src}, Config{})
+	src.expect(t, true) // without a reader
+	for _, f := range frames[:5] {
+		src.give(t, f)
+	}
+	live := r.open(t, h264())
+	for i := range 5 {
+		if f := next(t, live); f.GetKeyFrame() != (i == 0) || string(f.GetData()) != string(frames[i].Data) {
+			t.Fatalf("frame %d is not the one that came before the reader", i)
+		}
+	}
+	still := r.open(t, &mediav1.VideoFormat{MediaType: media.JPEG})
+	src.give(t, frames[5])
+	if f := next(t, still); len(f.GetData()) == 0 || !f.GetCaptureTime().AsTime().Equal(frames[5].Time.UTC()) {
+		t.Errorf("the JPEG is of %v, want %v", f.GetCaptureTime().AsTime(), frames[5].Time)
+	}
+	if f := next(t, live); f.GetSequence() != 5 || f.GetKeyFrame() {
+		t.Errorf("the next frame has sequence %d, key frame %v, want 5, false", f.GetSequence(), f.GetKeyFrame())
+	}
+}
+
+// Pictures that a browser cannot show are encoded again, from the first that says so on; readers stay.
+func TestPicturesAreEncodedAgainWhenTheyHaveTo(t *testing.T) {
+	src, frames := native(t, 6)
+	r := run(t, unasked{src}, Config{})
+	live := r.open(t, h264())
+	if r.KeyFrameOnRequest(media.H264) {
+		t.Error("a camera that cannot be asked for key frames promises them")
+	}
+	for i, f := range frames {
+		f.Recode = i >= 3
+		src.give(t, f)
+		got := next(t, live)
+		same := string(got.GetData()) == string(f.Data)
+		if same != (i < 3) || got.GetKeyFrame() != (i == 0 || i == 3) || got.GetSequence() != int64(i) {
+			t.Fatalf("frame %d: passed %v, key frame %v, sequence %d", i, same, got.GetKeyFrame(), got.GetSequence())
+		}
+	}
+	if !r.KeyFrameOnRequest(media.H264) {
+		t.Error("what is encoded here can have a key frame at any time")
+	}
+}
