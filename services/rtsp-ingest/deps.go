@@ -2,11 +2,7 @@ package main
 
 import (
 	_ "github.com/bluenviron/gortmplib"
-	_ "github.com/bluenviron/gortsplib/v5"
 	_ "github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
-	_ "github.com/pion/rtcp"
-	_ "github.com/pion/rtp"
 	_ "github.com/waldo-robot/waldo/video/camera"
 	_ "github.com/waldo-robot/waldo/video/codec/standard"
-	_ "go.uber.org/goleak"
 )
