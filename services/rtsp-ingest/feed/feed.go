@@ -46,8 +46,11 @@ type Picture struct {
 	Untimed bool
 	// Arrival is when the first byte of the picture came.
 	Arrival time.Time
-	// Damaged says that a part of this picture, or of what came since the one before, was lost.
+	// Damaged says that a part of this picture was lost.
 	Damaged bool
+	// Missing says that something between the picture before and this one was lost, and nothing of this one: if it is a key frame,
+	// decoding can go on here.
+	Missing bool
 	// Restart says that the camera began a new timeline before this picture (another SSRC, a new publisher).
 	Restart bool
 }

@@ -1,0 +1,155 @@
+package rtp
+
+import (
+	"time"
+
+	"github.com/pion/rtp"
+
+	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
+)
+
+// Config says what the packets of a track carry, as the camera's SDP has it.
+type Config struct {
+	Track       feed.Track
+	PayloadType uint8 // packets of others are counted, but carry nothing
+	ClockRate   int   // ticks of the timestamp per second: 90,000 for pictures
+	Reorder     bool  // packets may overtake each other: UDP
+	AAC         AAC   // of RFC 3640; zero for the usual
+}
+
+// Assembler makes pictures or sound of the packets of one track.
+type Assembler struct {
+	payloadType uint8
+	order       order
+	clock       timeline
+	assembly    assembly
+}
+
+// assembly puts together what packets of one kind carry. Packets come in order.
+type assembly interface {
+	// packet takes the next packet; news is what happened to packets before it.
+	packet(p *rtp.Packet, m moment, news news, to feed.Receiver)
+	// deadline is when expire is due, zero for never.
+	deadline() time.Time
+	expire(now time.Time, to feed.Receiver)
+}
+
+// moment is when a packet was made and when it came.
+type moment struct {
+	media   time.Duration
+	arrival time.Time
+}
+
+// news is what happened between a packet and the one before it.
+type news struct {
+	lost    int  // packets that are missing
+	restart bool // the camera began to count from another number, or with another SSRC
+}
+
+// New returns an Assembler. The error is a [feed.Error] that says what about the track cannot be used.
+func New(c Config) (*Assembler, error) {
+	if c.ClockRate < 1 || c.ClockRate > 1_000_000 {
+		return nil, feed.Failf(feed.Unsupported, "", "%s: a clock rate of %d Hz is not possible: set another codec in the camera",
+			c.Track.MediaType, c.ClockRate)
+	}
+	assembly, err := newAssembly(c)
+	if err != nil {
+		return nil, err
+	}
+	a := &Assembler{payloadType: c.PayloadType, clock: timeline{rate: int64(c.ClockRate)}, assembly: assembly}
+	if c.Reorder {
+		a.order.window = maxHeld
+	}
+	return a, nil
+}
+
+func newAssembly(c Config) (assembly, error) {
+	switch c.Track.MediaType {
+	case media.H264:
+		return newUnits(media.H264, h264{}), nil
+	case media.H265:
+		return newUnits(media.H265, h265{}), nil
+	case media.JPEG:
+		return &pictureJPEG{}, nil
+	case feed.PCMA, feed.PCMU, feed.L16, feed.Opus:
+		return &blocks{track: c.Track}, nil
+	case feed.AAC:
+		return newFramesAAC(c)
+	}
+	return nil, feed.Failf(feed.Unsupported, "", "%s by RTP is not supported: set the camera to H.264 and G.711", c.Track.MediaType)
+}
+
+// Push takes a packet and when it came, and gives what has become complete to to.
+func (a *Assembler) Push(p *rtp.Packet, arrival time.Time, to feed.Receiver) {
+	if p != nil {
+		a.order.push(held{p, arrival}, a.next(to))
+	}
+}
+
+// Deadline is when Expire is to be called, zero if there is no need. It changes with every Push and Expire.
+func (a *Assembler) Deadline() time.Time {
+	return earlier(a.order.deadline(), a.assembly.deadline())
+}
+
+// Expire gives up waiting for what did not come before now.
+func (a *Assembler) Expire(now time.Time, to feed.Receiver) {
+	a.order.expire(now, a.next(to))
+	if t := a.assembly.deadline(); !t.IsZero() && !now.Before(t) {
+		a.assembly.expire(now, to)
+	}
+}
+
+// Time converts an RTP timestamp, as sender reports have it, to the Time of pictures and sound. It returns false for another SSRC
+// than that of the packets, and before the first packet.
+func (a *Assembler) Time(ssrc, timestamp uint32) (time.Duration, bool) {
+	if !a.order.started || ssrc != a.order.ssrc || !a.clock.started {
+		return 0, false
+	}
+	return a.clock.at(timestamp), true
+}
+
+// next returns what is done with packets in order.
+func (a *Assembler) next(to feed.Receiver) func(held, news) {
+	return func(h held, n news) {
+		p := h.packet
+		if p.PayloadType != a.payloadType {
+			p = &rtp.Packet{Header: rtp.Header{Timestamp: a.clock.last}}
+		}
+		a.assembly.packet(p, moment{a.clock.advance(p.Timestamp), h.arrival}, n, to)
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// timeline unwraps timestamps of 32 bits.
+type timeline struct {
+	rate    int64 // ticks per second
+	started bool
+	last    uint32
+	ticks   int64 // of last
+}
+
+// advance returns the time of the next packet.
+func (t *timeline) advance(timestamp uint32) time.Duration {
+	if !t.started {
+		t.started, t.last, t.ticks = true, timestamp, int64(timestamp)
+	}
+	t.ticks += int64(int32(timestamp - t.last))
+	t.last = timestamp
+	return t.duration(t.ticks)
+}
+
+// at returns the time of a timestamp near the last packet.
+func (t *timeline) at(timestamp uint32) time.Duration {
+	return t.duration(t.ticks + int64(int32(timestamp-t.last)))
+}
+
+func (t *timeline) duration(ticks int64) time.Duration {
+	return time.Duration(ticks/t.rate)*time.Second + time.Duration(ticks%t.rate)*time.Second/time.Duration(t.rate)
+}
