@@ -1,0 +1,214 @@
+package connect
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/waldo-robot/waldo/pkg/stream"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
+	"github.com/waldo-robot/waldo/video/source"
+)
+
+// Config says how to connect. Dial, Policy and Pictures are required.
+type Config struct {
+	// Dial opens a connection. Its errors are [feed.Error].
+	Dial func(ctx context.Context) (feed.Conn, error)
+	// Pictures returns what makes frames of the pictures of one connection, from the track as the camera announced it.
+	Pictures func(feed.Track) Pictures
+	// Sound takes the sound of the connection, on the goroutine that receives; nil ignores it.
+	Sound   func(sound feed.Sound, captured time.Time)
+	Policy  Policy
+	Latency time.Duration // from the lens to the network at the camera, which it cannot tell
+	Log     *slog.Logger
+	Metrics prometheus.Registerer // where waldo_ingest_* are registered
+}
+
+// Pictures makes frames of pictures: see package picture. It belongs to one goroutine.
+type Pictures interface {
+	// Add returns the frame of a picture; false if it cannot be shown, for example before the first key frame.
+	Add(p feed.Picture, captured time.Time) (source.Frame, bool)
+	// Info describes the pictures, once there has been a frame.
+	Info() source.Info
+}
+
+// maxEvents is how many events a reader may be late before it loses the oldest.
+const maxEvents = 100
+
+// FirstPicture is how long a camera may take from being connected to its first picture. Cameras on batteries wake up first.
+const FirstPicture = 30 * time.Second
+
+// Line is a connection over all its interruptions. See the package comment.
+type Line struct {
+	config Config
+	events *stream.Topic[Event]
+
+	mu       sync.Mutex
+	status   Status
+	failures int           // in a row
+	due      time.Time     // of the next attempt
+	again    chan struct{} // closed by Retry
+}
+
+// New returns a line that has not been connected yet.
+func New(c Config) *Line {
+	l := &Line{
+		config: c, events: stream.NewTopic[Event](), again: make(chan struct{}),
+		status: Status{State: Connecting, Since: time.Now()},
+	}
+	l.register(c.Metrics)
+	return l
+}
+
+// Close ends the readers of events.
+func (l *Line) Close() {
+	l.events.Close(nil)
+}
+
+// Open connects when it is time to, and returns a source once its first picture can be shown. It fails with a [feed.Error] or with
+// the context's error. The next call waits as the policy says.
+func (l *Line) Open(ctx context.Context) (source.Source, error) {
+	if err := l.wait(ctx); err != nil {
+		return nil, err
+	}
+	l.begin()
+	s, err := l.connect(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.failed(err)
+		}
+		return nil, err
+	}
+	l.connected(s.Info().Attributes)
+	return s, nil
+}
+
+// connect opens a connection and waits for its first picture.
+func (l *Line) connect(ctx context.Context) (*session, error) {
+	conn, err := l.config.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := newSession(l, conn)
+	if err := s.first(ctx); err != nil {
+		_ = s.end() // why it ended is known
+		return nil, err
+	}
+	return s, nil
+}
+
+// wait returns when the next attempt is due.
+func (l *Line) wait(ctx context.Context) error {
+	l.mu.Lock()
+	due, again, gaveUp := l.due, l.again, l.status.State == GaveUp
+	l.mu.Unlock()
+	var timer <-chan time.Time
+	if !gaveUp {
+		t := time.NewTimer(time.Until(due))
+		defer t.Stop()
+		timer = t.C
+	}
+	select {
+	case <-timer:
+	case <-again:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// Retry ends a wait: the next attempt comes at once, and failures count from 0. A line that has given up starts over.
+func (l *Line) Retry() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failures = 0
+	close(l.again)
+	l.again = make(chan struct{})
+	if l.status.State == GaveUp {
+		l.setLocked(func(s *Status) { s.State = Connecting })
+	}
+}
+
+// begin counts an attempt.
+func (l *Line) begin() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.setLocked(func(s *Status) {
+		if s.Attempts++; s.Attempts > 1 {
+			s.Reconnects++
+		}
+		s.State = Connecting
+	})
+}
+
+// failed notes that an attempt failed, or that a connection broke before it was healthy. The caller holds mu.
+func (l *Line) failed(err error) {
+	l.failures++
+	reason := feed.ReasonOf(err)
+	l.due = time.Now().Add(spread(l.config.Policy.wait(l.failures, reason)))
+	gaveUp := l.config.Policy.exhausted(l.failures, reason)
+	l.setLocked(func(s *Status) {
+		s.State, s.Reason, s.Err = Waiting, reason, err
+		if gaveUp {
+			s.State = GaveUp
+		}
+	})
+	if gaveUp {
+		l.happened(EventGaveUp)
+	}
+}
+
+// connected notes that there are pictures.
+func (l *Line) connected(attributes map[string]string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.setLocked(func(st *Status) {
+		st.State, st.Err, st.Connects = Connected, nil, st.Connects+1
+		st.Attributes = attributes
+	})
+	l.happened(EventConnected)
+}
+
+// lost notes that a connection with pictures broke, or was closed (then err is nil).
+func (l *Line) lost(err error, healthy bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if healthy {
+		l.failures, l.due = 0, time.Time{} // the first attempt comes at once
+	}
+	if err == nil {
+		return
+	}
+	l.setLocked(func(s *Status) { s.State, s.Reason, s.Err, s.FPS = Waiting, feed.ReasonOf(err), err, 0 })
+	l.happened(EventDisconnected)
+	if !healthy {
+		l.failed(err)
+	}
+}
+
+// happened tells those who wait for events. The caller holds mu.
+func (l *Line) happened(kind EventKind) {
+	l.events.Publish(Event{Kind: kind, Time: time.Now(), Status: l.status})
+}
+
+// Events returns a subscription to all events from now on. Close it.
+func (l *Line) Events() *stream.Subscription[Event] {
+	return l.events.Subscribe(stream.DropOldest(maxEvents))
+}
+
+// stalled notes whether pictures stay away from a connection.
+func (l *Line) stalled(is bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case is && l.status.State == Connected:
+		l.setLocked(func(s *Status) { s.State, s.FPS = Stalled, 0 })
+	case !is && l.status.State == Stalled:
+		l.setLocked(func(s *Status) { s.State = Connected })
+	}
+}

@@ -1,0 +1,188 @@
+package connect
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
+	"github.com/waldo-robot/waldo/video/source"
+)
+
+var doubling = Policy{Delay: time.Second, Backoff: 2, MaxDelay: 30 * time.Second}
+
+func failure(reason feed.Reason) error { return feed.Failf(reason, "url", "the test says so") }
+
+// The waits of rtsp-stream: 1, 2, 4, 8, 16, 30, 30 seconds.
+func TestWaits(t *testing.T) {
+	for name, tt := range map[string]struct {
+		policy Policy
+		reason feed.Reason
+		want   []time.Duration // after the first, second … failure
+	}{
+		"doubling":               {doubling, feed.Away, seconds(1, 2, 4, 8, 16, 30, 30)},
+		"constant":               {Policy{Delay: time.Second, Backoff: 1, MaxDelay: 30 * time.Second}, feed.Away, seconds(1, 1, 1)},
+		"nobody listens":         {doubling, feed.Unreachable, []time.Duration{Booting, Booting, Booting}},
+		"nobody listens, sooner": {Policy{Delay: 100 * time.Millisecond, Backoff: 2, MaxDelay: time.Second}, feed.Unreachable, []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, Booting}},
+		"refused":                {doubling, feed.Refused, []time.Duration{Slow, Slow}},
+		"not found":              {doubling, feed.NotFound, []time.Duration{Slow, Slow}},
+		"full":                   {doubling, feed.Full, []time.Duration{Crowded, Crowded, Crowded, 8 * time.Second}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for i, want := range tt.want {
+				if got := tt.policy.wait(i+1, tt.reason); got != want {
+					t.Errorf("after %d failures: %v, want %v", i+1, got, want)
+				}
+			}
+		})
+	}
+}
+
+func seconds(n ...int) (all []time.Duration) {
+	for _, s := range n {
+		all = append(all, time.Duration(s)*time.Second)
+	}
+	return all
+}
+
+func TestAttemptsComeWhenTheyAreDue(t *testing.T) {
+	line(t, doubling, []script{{dial: failure(feed.Away)}}, func(t *testing.T, l *Line, c *camera) {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		use(ctx, l)
+		for i, want := range seconds(0, 1, 3, 7, 15) {
+			if got := c.dials[i]; got < want*9/10 || got > want*11/10 {
+				t.Errorf("attempt %d came after %v, want %v give or take a tenth", i+1, got, want)
+			}
+		}
+		if s := l.Status(); s.State != Waiting || s.Attempts != 5 || s.Reconnects != 4 || !errors.Is(s.Err, device.ErrAway) {
+			t.Errorf("status %+v", s)
+		}
+	})
+}
+
+// Ten attempts, then exactly one event; an RPC starts over.
+func TestGivingUp(t *testing.T) {
+	policy := doubling
+	policy.MaxAttempts = 10
+	line(t, policy, []script{{dial: failure(feed.Away)}}, func(t *testing.T, l *Line, c *camera) {
+		events := l.Events()
+		defer events.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		var used = make(chan struct{})
+		go func() { defer close(used); use(ctx, l) }()
+		time.Sleep(30 * time.Minute)
+		synctest.Wait()
+		if len(c.dials) != 10 || l.Status().State != GaveUp {
+			t.Errorf("%d attempts, state %v, want 10 and GaveUp", len(c.dials), l.Status().State)
+		}
+		if e, ok := events.TryNext(); !ok || e.Kind != EventGaveUp || e.Status.Err == nil {
+			t.Errorf("event %+v, want GaveUp with its reason", e)
+		}
+		if e, ok := events.TryNext(); ok {
+			t.Errorf("another event: %+v", e)
+		}
+		l.Retry()
+		synctest.Wait()
+		if len(c.dials) != 11 || l.Status().State != Waiting {
+			t.Errorf("after Retry %d attempts, state %v", len(c.dials), l.Status().State)
+		}
+		cancel()
+		<-used
+	})
+}
+
+// A camera that accepts and dies at once is not hammered: failures count until pictures were healthy.
+func TestOnlyHealthyPicturesResetTheWait(t *testing.T) {
+	short, long := script{pictures: 5, end: failure(feed.Away)}, script{pictures: 200, end: failure(feed.Away)}
+	line(t, doubling, []script{short, short, short, long, {pictures: -1}}, func(t *testing.T, l *Line, c *camera) {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		events := l.Events()
+		defer events.Close()
+		use(ctx, l)
+		var gaps []time.Duration
+		for i := range c.dials[1:] {
+			gaps = append(gaps, (c.dials[i+1] - c.dials[i]).Round(time.Second))
+		}
+		if want := seconds(1, 2, 4, 8); !slices.Equal(gaps, want) { // the last: 8 s of pictures, and no wait
+			t.Errorf("between attempts %v, want %v", gaps, want)
+		}
+		var kinds []EventKind
+		for e, ok := events.TryNext(); ok; e, ok = events.TryNext() {
+			kinds = append(kinds, e.Kind)
+		}
+		if want := 9; len(kinds) != want || kinds[0] != EventConnected || kinds[1] != EventDisconnected {
+			t.Errorf("events %v, want %d by turns", kinds, want)
+		}
+		if s := l.Status(); s.Connects != 5 || s.Reconnects != 4 {
+			t.Errorf("status %+v", s)
+		}
+	})
+}
+
+func TestSilenceIsNoticed(t *testing.T) {
+	line(t, doubling, []script{{pictures: 250, pause: time.Hour}, {pictures: -1}}, func(t *testing.T, l *Line, c *camera) {
+		s, err := l.Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10*time.Second + 900*time.Millisecond)
+		if st := l.Status(); st.State != Connected || st.FPS != 25 {
+			t.Errorf("after 0.9 s of silence %+v", st)
+		}
+		time.Sleep(200 * time.Millisecond)
+		if st := l.Status(); st.State != Stalled {
+			t.Errorf("after 1.1 s of silence %v, want Stalled", st.State)
+		}
+		err = s.(source.Watcher).Watch(t.Context())
+		if since := time.Since(c.made); since > 12*time.Second || !strings.Contains(err.Error(), "no pictures") {
+			t.Errorf("after %v: %v, want 2 s of silence", since-10*time.Second, err)
+		}
+		_ = s.Close()
+		use(timeout(t, time.Second), l)
+		if len(c.dials) != 2 || c.dials[1] > 12*time.Second+100*time.Millisecond {
+			t.Errorf("attempts at %v, want the second at once", c.dials)
+		}
+	})
+}
+
+func timeout(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestACameraWithoutPictures(t *testing.T) {
+	line(t, doubling, []script{{pause: time.Hour}}, func(t *testing.T, l *Line, c *camera) {
+		_, err := l.Open(t.Context())
+		if err == nil || time.Since(c.made) != FirstPicture || !strings.Contains(err.Error(), "H.264") {
+			t.Errorf("after %v: %v", time.Since(c.made), err)
+		}
+	})
+}
+
+// The pipeline may be late; what it gets can be decoded.
+func TestALatePipelineBeginsAtAKeyFrame(t *testing.T) {
+	line(t, doubling, []script{{pictures: 100, pause: time.Hour}}, func(t *testing.T, l *Line, _ *camera) {
+		s, err := l.Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		time.Sleep(100 * interval)
+		var got []source.Frame
+		if err := s.Capture(timeout(t, 100*time.Millisecond), func(f source.Frame) { got = append(got, f) }); err != nil {
+			t.Fatal(err)
+		}
+		if len(got) == 0 || !got[0].Key || got[0].Lost+len(got) != 100 {
+			t.Errorf("%d frames, the first a key frame: %v, after %d lost", len(got), got[0].Key, got[0].Lost)
+		}
+	})
+}

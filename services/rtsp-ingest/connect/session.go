@@ -1,0 +1,267 @@
+package connect
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/pkg/stream"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/clock"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
+	"github.com/waldo-robot/waldo/video/source"
+)
+
+// maxQueue is how many pictures may wait for the pipeline before the oldest are lost.
+const maxQueue = 30
+
+// session is one connection, with the goroutine that receives. It is the [source.Source] of its pictures.
+type session struct {
+	line     *Line
+	conn     feed.Conn
+	pictures Pictures
+	clock    *clock.Estimator
+	watch    watchdog
+	started  time.Time
+	told     time.Time // when the status was renewed; belongs to the receiving goroutine
+
+	frames *stream.Topic[source.Frame]
+	queue  *stream.Subscription[source.Frame] // of the pipeline
+	gap    gap                                // in what it took; belongs to Capture
+	shown  sync.Once
+	ready  chan struct{} // closed by shown, at the first frame
+	cancel context.CancelCauseFunc
+	ended  chan struct{} // closed when Run has returned
+	err    error         // why, once ended is closed
+
+	mu     sync.Mutex
+	info   source.Info // of the pictures
+	closed sync.Once
+}
+
+// newSession starts to receive.
+func newSession(l *Line, conn feed.Conn) *session {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	s := &session{
+		line: l, conn: conn, pictures: l.config.Pictures(conn.Video()), clock: clock.New(l.config.Latency),
+		started: time.Now(), frames: stream.NewTopic[source.Frame](), ready: make(chan struct{}),
+		cancel: cancel, ended: make(chan struct{}),
+	}
+	s.queue = s.frames.Subscribe(stream.DropOldest(maxQueue))
+	go s.run(ctx)
+	return s
+}
+
+// run receives until the connection goes, the watchdog ends it, or end is called.
+func (s *session) run(ctx context.Context) {
+	defer close(s.ended)
+	var watching sync.WaitGroup
+	watching.Go(func() { s.guard(ctx) })
+	err := s.conn.Run(ctx, feed.Receiver{Picture: s.picture, Sound: s.sound, Report: s.report})
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	if err == nil {
+		err = feed.Failf(feed.Away, "url", "the camera ended the stream")
+	}
+	s.err = err
+	s.cancel(err)
+	watching.Wait()
+	s.frames.Close(err)
+}
+
+// first waits for the first frame.
+func (s *session) first(ctx context.Context) error {
+	select {
+	case <-s.ready:
+		return nil
+	case <-s.ended:
+		return s.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// picture takes a picture from the connection.
+func (s *session) picture(p feed.Picture) {
+	stamp := s.clock.Picture(p)
+	frame, ok := s.pictures.Add(p, stamp.Time)
+	s.watch.picture(p.Arrival) // damaged pictures are a sign of life, too
+	if !ok {
+		return
+	}
+	if s.clock.Late() {
+		s.cancel(feed.Failf(feed.Away, "url", "the pictures had become older and older: connecting again empties the camera's queue"))
+		return
+	}
+	s.publish(frame)
+	s.line.stalled(false)
+	s.tell(stamp)
+}
+
+func (s *session) sound(b feed.Sound) {
+	stamp := s.clock.Sound(b)
+	if to := s.line.config.Sound; to != nil {
+		to(b, stamp.Time)
+	}
+}
+
+func (s *session) report(r feed.Report) { s.clock.Report(r) }
+
+// publish hands a frame to the pipeline.
+func (s *session) publish(f source.Frame) {
+	s.mu.Lock()
+	s.info = s.pictures.Info()
+	s.mu.Unlock()
+	s.frames.Publish(f)
+	s.shown.Do(func() { close(s.ready) })
+}
+
+// tell keeps the line's status true, a few times a second.
+func (s *session) tell(stamp clock.Stamp) {
+	if time.Since(s.told) < statusEvery {
+		return
+	}
+	s.told = time.Now()
+	info := s.Info().Current
+	fps := s.watch.rate()
+	s.line.set(func(st *Status) {
+		st.FPS, st.Width, st.Height = fps, int(info.GetWidthPx()), int(info.GetHeightPx())
+		st.Clock, st.Delay = stamp.Clock, s.clock.Delay()
+	})
+}
+
+// statusEvery is how often figures in the status are renewed.
+const statusEvery = time.Second
+
+// guard ends the session when pictures stay away.
+func (s *session) guard(ctx context.Context) {
+	for {
+		stalled, dead := s.watch.limits(s.started)
+		now := time.Now()
+		if !now.Before(dead) {
+			s.cancel(s.silence())
+			return
+		}
+		s.line.stalled(!now.Before(stalled))
+		next := dead
+		if now.Before(stalled) {
+			next = stalled
+		}
+		if !sleep(ctx, time.Until(next)) {
+			return
+		}
+	}
+}
+
+// silence is the error about pictures that do not come.
+func (s *session) silence() error {
+	select {
+	case <-s.ready:
+		return feed.Failf(feed.Away, "url", "the camera is connected but sends no pictures any more: connecting again")
+	default:
+	}
+	return feed.Failf(feed.Away, "url", "the camera is connected but has sent no picture that can be shown in %v: "+
+		"look whether it shows one in its own app, and set its codec to H.264", FirstPicture)
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Info implements source.Source.
+func (s *session) Info() source.Info {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	info := s.info
+	info.Unasked = true
+	info.Attributes = maps.Clone(s.conn.Attributes())
+	if info.Attributes == nil {
+		info.Attributes = map[string]string{}
+	}
+	maps.Copy(info.Attributes, s.info.Attributes)
+	return info
+}
+
+// Capture implements source.Source. It goes on where the last one stopped; the first begins with the first picture.
+func (s *session) Capture(ctx context.Context, deliver func(source.Frame)) error {
+	for {
+		f, err := s.queue.Next(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if f, ok := s.gap.close(f, s.queue.Lost()); ok {
+			deliver(f)
+		}
+	}
+}
+
+// gap leaves out what cannot be decoded because something before it was lost in the queue.
+type gap struct {
+	lost    uint64 // so far
+	missing int    // frames since the last that was delivered
+	open    bool
+}
+
+// close returns a frame that can be decoded, with the number of those lost before it.
+func (g *gap) close(f source.Frame, lost uint64) (source.Frame, bool) {
+	if lost > g.lost {
+		g.missing += int(lost - g.lost)
+		g.lost, g.open = lost, media.InterCoded(f.Format.GetMediaType())
+	}
+	if g.open && !f.Key {
+		g.missing += 1 + f.Lost
+		return f, false
+	}
+	f.Lost += g.missing
+	g.missing, g.open = 0, false
+	return f, true
+}
+
+// Watch implements source.Watcher.
+func (s *session) Watch(ctx context.Context) error {
+	select {
+	case <-s.ended:
+		return s.err
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// RequestKeyFrame asks the camera for a key frame. It fails if the camera cannot be asked.
+func (s *session) RequestKeyFrame() error {
+	if k, ok := s.conn.(feed.KeyFramer); ok {
+		return k.RequestKeyFrame()
+	}
+	return errors.ErrUnsupported
+}
+
+// Close implements source.Source.
+func (s *session) Close() error {
+	s.closed.Do(func() { s.line.lost(s.end(), time.Since(s.started) >= Healthy) })
+	return nil
+}
+
+// end ends the connection, waits for that, and returns why it had ended before; nil if it had not.
+func (s *session) end() error {
+	s.cancel(errEnded)
+	<-s.ended
+	if errors.Is(s.err, errEnded) {
+		return nil
+	}
+	return s.err
+}
+
+var errEnded = errors.New("closed")

@@ -1,0 +1,66 @@
+package connect
+
+import (
+	"sync"
+	"time"
+)
+
+// Limits of silence, of which the longer counts.
+const (
+	stallAfter   = time.Second // without a picture: stalled
+	stallFrames  = 5           // picture times
+	giveUpAfter  = 2 * time.Second
+	giveUpFrames = 10
+	maxSilence   = 30 * time.Second // however slow the pictures are
+)
+
+// rateWindow is over how many pictures the rate is measured.
+const rateWindow = 32
+
+// watchdog knows when pictures came. Its methods are safe for concurrent use.
+type watchdog struct {
+	mu      sync.Mutex
+	arrived [rateWindow]time.Time // a ring
+	count   int
+}
+
+// picture notes a picture.
+func (w *watchdog) picture(at time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.arrived[w.count%rateWindow] = at
+	w.count++
+}
+
+// interval is the mean time between the last pictures; 0 before the second.
+func (w *watchdog) interval() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := min(w.count, rateWindow)
+	if n < 2 {
+		return 0
+	}
+	first, last := w.arrived[(w.count-n)%rateWindow], w.arrived[(w.count-1)%rateWindow]
+	return last.Sub(first) / time.Duration(n-1)
+}
+
+// limits returns until when the next picture must have come for the camera to be alive, and for the connection to be kept.
+func (w *watchdog) limits(began time.Time) (stalled, dead time.Time) {
+	interval := w.interval()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.count == 0 {
+		return began.Add(FirstPicture), began.Add(FirstPicture)
+	}
+	last := w.arrived[(w.count-1)%rateWindow]
+	return last.Add(min(max(stallAfter, stallFrames*interval), maxSilence)),
+		last.Add(min(max(giveUpAfter, giveUpFrames*interval), maxSilence))
+}
+
+// rate is how many pictures come in a second; 0 before the second picture.
+func (w *watchdog) rate() float64 {
+	if interval := w.interval(); interval > 0 {
+		return float64(time.Second) / float64(interval)
+	}
+	return 0
+}

@@ -1,0 +1,122 @@
+package ingest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/waldo-robot/waldo/pkg/robot"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/address"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/connect"
+	"github.com/waldo-robot/waldo/video/codec"
+	"github.com/waldo-robot/waldo/video/service"
+)
+
+// Config holds the keys of a network camera in robot.yaml, which are flags and environment variables as well.
+type Config struct {
+	URL          string `yaml:"url" help:"address of the camera: rtsp://, rtsps://, rtmp://, rtmps://, http:// or https:// (Motion JPEG), insta360://"`
+	User         string `yaml:"user" help:"user name, if it is not in the address"`
+	Password     string `yaml:"password" help:"password as it is, without escapes; better in WALDO_PASSWORD or passwordFile"`
+	PasswordFile string `yaml:"passwordFile" path:"any" help:"file that holds the password in its first line"`
+	Transport    string `yaml:"transport" help:"RTSP: tcp, or udp with TCP if nothing arrives"`
+	Fingerprint  string `yaml:"fingerprint" help:"SHA-256 of the camera's certificate in hexadecimal, for a certificate that no authority has signed"`
+	TLS          string `yaml:"tls" help:"modern, or legacy for cameras that know nothing newer than TLS 1.0 or RSA key exchange"`
+
+	ReconnectDelay       time.Duration `yaml:"reconnectDelay" help:"how long to wait after the first failure to connect, 100ms to 1h"`
+	ReconnectBackoff     float64       `yaml:"reconnectBackoff" help:"factor by which the wait grows with every further failure, 1 to 10"`
+	MaxReconnectDelay    time.Duration `yaml:"maxReconnectDelay" help:"longest wait between two attempts, up to 24h"`
+	MaxReconnectAttempts int           `yaml:"maxReconnectAttempts" help:"failures in a row before giving up; 0 never gives up"`
+	Latency              time.Duration `yaml:"latency" help:"time from the lens to the network within the camera, by which capture times are moved back, up to 2s"`
+
+	Bitrate     int `yaml:"bitrate" help:"of pictures that have to be encoded again, bit/s, 50000 to 50000000"`
+	JPEGQuality int `yaml:"jpegQuality" help:"quality of JPEG pictures, 1 to 100"`
+
+	FlipHorizontal bool `yaml:"flipHorizontal" help:"mirror the picture left to right; it is then encoded again"`
+	FlipVertical   bool `yaml:"flipVertical" help:"turn the picture upside down, mirrored; it is then encoded again"`
+	Rotate         int  `yaml:"rotate" help:"turn the picture clockwise: 0, 90, 180 or 270 degrees; it is then encoded again"`
+}
+
+// Values of keys.
+const (
+	tcp, udp       = "tcp", "udp"
+	modern, legacy = "modern", "legacy"
+)
+
+// Defaults is the configuration of a network camera of which nothing but its address is said.
+func Defaults() Config {
+	return Config{
+		Transport: tcp, TLS: modern, ReconnectDelay: 250 * time.Millisecond, ReconnectBackoff: 2,
+		MaxReconnectDelay: 30 * time.Second, Bitrate: 2_000_000, JPEGQuality: codec.DefaultJPEGQuality,
+	}
+}
+
+const (
+	minDelay, maxDelay = 100 * time.Millisecond, time.Hour
+	maxMaxDelay        = 24 * time.Hour
+	maxBackoff         = 10
+	maxLatency         = 2 * time.Second
+)
+
+// Validate checks every key. The errors name the key and say what would be right.
+func (c *Config) Validate() error {
+	if _, err := c.address(); err != nil {
+		return err
+	}
+	switch {
+	case c.Password != "" && c.PasswordFile != "":
+		return robot.BadField("passwordFile", "password is given too: use one of them")
+	case c.Transport != tcp && c.Transport != udp:
+		return robot.BadField("transport", `%q is unknown: use "tcp" or "udp"`, c.Transport)
+	case c.TLS != modern && c.TLS != legacy:
+		return robot.BadField("tls", `%q is unknown: use "modern" or "legacy"`, c.TLS)
+	case c.ReconnectDelay < minDelay || c.ReconnectDelay > maxDelay:
+		return robot.BadField("reconnectDelay", "%v is out of range: use %v to %v", c.ReconnectDelay, minDelay, maxDelay)
+	case !(c.ReconnectBackoff >= 1 && c.ReconnectBackoff <= maxBackoff):
+		return robot.BadField("reconnectBackoff", "%v is out of range: use 1 to %d", c.ReconnectBackoff, maxBackoff)
+	case c.MaxReconnectDelay < c.ReconnectDelay || c.MaxReconnectDelay > maxMaxDelay:
+		return robot.BadField("maxReconnectDelay", "%v is out of range: use reconnectDelay (%v) to %v",
+			c.MaxReconnectDelay, c.ReconnectDelay, maxMaxDelay)
+	case c.MaxReconnectAttempts < 0:
+		return robot.BadField("maxReconnectAttempts", "%d is negative: use 0 to never give up", c.MaxReconnectAttempts)
+	case c.Latency < 0 || c.Latency > maxLatency:
+		return robot.BadField("latency", "%v is out of range: use 0s to %v", c.Latency, maxLatency)
+	}
+	return c.validatePictures()
+}
+
+func (c *Config) validatePictures() error {
+	switch {
+	case c.Bitrate < service.MinBitrate || c.Bitrate > service.MaxBitrate:
+		return robot.BadField("bitrate", "%d is out of range: use %d to %d bit/s", c.Bitrate, service.MinBitrate, service.MaxBitrate)
+	case c.JPEGQuality < 1 || c.JPEGQuality > 100:
+		return robot.BadField("jpegQuality", "%d is out of range: use 1 to 100", c.JPEGQuality)
+	case c.Rotate%90 != 0 || c.Rotate < 0 || c.Rotate > 270:
+		return robot.BadField("rotate", "%d is not possible: use 0, 90, 180 or 270", c.Rotate)
+	}
+	return nil
+}
+
+// policy returns the keys about reconnecting.
+func (c *Config) policy() connect.Policy {
+	return connect.Policy{
+		Delay: c.ReconnectDelay, Backoff: c.ReconnectBackoff, MaxDelay: c.MaxReconnectDelay, MaxAttempts: c.MaxReconnectAttempts,
+	}
+}
+
+// secret returns the password, from where it is kept.
+func (c *Config) secret() (string, error) {
+	if c.PasswordFile == "" {
+		return c.Password, nil
+	}
+	data, err := os.ReadFile(c.PasswordFile)
+	if err != nil {
+		return "", robot.BadField("passwordFile", "%v", errors.Unwrap(err))
+	}
+	line, _, _ := strings.Cut(string(data), "\n")
+	if line = strings.TrimSuffix(line, "\r"); line == "" {
+		return "", robot.BadField("passwordFile", "%s is empty: write the password in its first line", c.PasswordFile)
+	}
+	return line, nil
+}

@@ -1,0 +1,75 @@
+// Package ingest is the kind of device "rtsp-ingest": its configuration, and the protocols that the address chooses from. When to
+// connect is decided by package connect; what a camera does with the pictures is in package video/camera.
+package ingest
+
+import (
+	"context"
+	"sync"
+
+	ingestv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/ingest/v1"
+	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/version"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/address"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/connect"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/picture"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/service"
+	"github.com/waldo-robot/waldo/video/camera"
+	"github.com/waldo-robot/waldo/video/codec"
+	"github.com/waldo-robot/waldo/video/codec/standard"
+)
+
+// Kind is what package device runs.
+func Kind() device.Kind[Config] {
+	return device.Kind[Config]{Name: "rtsp-ingest", Version: version.Version, Defaults: Defaults(), New: newDriver}
+}
+
+// driver is a camera with the line that it hangs on.
+type driver struct {
+	*camera.Driver
+	kit     *device.Kit
+	line    *connect.Line
+	service *service.Service
+	events  *device.Out[*ingestv1.ConnectionEvent]
+
+	once  sync.Once
+	relay sync.WaitGroup
+}
+
+func newDriver(kit *device.Kit, c Config) (device.Driver, error) {
+	dial, err := c.dialer(kit)
+	if err != nil {
+		return nil, err
+	}
+	line := connect.New(connect.Config{
+		Dial: dial, Policy: c.policy(), Latency: c.Latency, Log: kit.Log, Metrics: kit.Metrics,
+		Pictures: func(t feed.Track) connect.Pictures { return picture.New(t) },
+	})
+	d := &driver{kit: kit, line: line, service: service.New(line)}
+	d.Driver = camera.New(kit, camera.Config{
+		Codecs: standard.Codecs(), Bitrate: c.Bitrate, JPEGQuality: c.JPEGQuality,
+		Orientation: codec.Orientation{FlipHorizontal: c.FlipHorizontal, FlipVertical: c.FlipVertical, Rotate: c.Rotate},
+	}, line.Open)
+	ingestv1.RegisterIngestServiceServer(kit, d.service)
+	d.events = device.NewOut[*ingestv1.ConnectionEvent](kit, "connection", device.OutOptions{})
+	kit.OnStop(func() {
+		line.Close()
+		d.relay.Wait()
+	})
+	return d, nil
+}
+
+// Run implements [device.Driver].
+func (d *driver) Run(ctx context.Context, ready func()) error {
+	d.once.Do(func() { d.relay.Go(func() { d.service.Relay(d.kit.Epoch(), d.events.Publish) }) })
+	return d.Driver.Run(ctx, ready)
+}
+
+// address returns where the camera is.
+func (c *Config) address() (address.Address, error) {
+	password, err := c.secret()
+	if err != nil {
+		return address.Address{}, err
+	}
+	return address.Parse(c.URL, c.User, password)
+}
