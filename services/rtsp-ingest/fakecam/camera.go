@@ -33,7 +33,6 @@ type Camera struct {
 	conns    map[*conn]bool
 	sessions map[string]*session
 	requests map[string]int // by method
-	fields   int            // Session fields sent
 	mute     mute
 }
 
@@ -81,7 +80,7 @@ func (c *Camera) Restart() error {
 	host, _, _ := net.SplitHostPort(c.address)
 	c.sdp = describe(c.config.Tracks, host)
 	if c.config.SDP != nil {
-		c.sdp = c.config.SDP(c.sdp)
+		c.sdp = c.config.SDP(c.sdp, c.urlAt(c.address, nil))
 	}
 	if c.config.TLS != nil {
 		ln = tls.NewListener(ln, c.config.TLS)
@@ -124,14 +123,14 @@ func (c *Camera) admit(ctx context.Context, cn *conn) bool {
 }
 
 // URL is the address of the stream, without user and password.
-func (c *Camera) URL() string { return c.url(nil) }
+func (c *Camera) URL() string { return c.urlAt(c.Address(), nil) }
 
 // LoginURL is URL with user and password, escaped.
 func (c *Camera) LoginURL() string {
-	return c.url(url.UserPassword(c.config.Login.User, c.config.Login.Password))
+	return c.urlAt(c.Address(), url.UserPassword(c.config.Login.User, c.config.Login.Password))
 }
 
-func (c *Camera) url(user *url.Userinfo) string {
+func (c *Camera) urlAt(address string, user *url.Userinfo) string {
 	scheme := "rtsp://"
 	if c.config.TLS != nil {
 		scheme = "rtsps://"
@@ -139,7 +138,7 @@ func (c *Camera) url(user *url.Userinfo) string {
 	if user != nil && c.config.Login.User != "" {
 		scheme += user.String() + "@"
 	}
-	u := scheme + c.Address() + c.config.Path
+	u := scheme + address + c.config.Path
 	if c.config.Query != "" {
 		u += "?" + c.config.Query
 	}
@@ -246,8 +245,12 @@ func (c *Camera) count(method string) int {
 // serves says whether the path and query of a URL are those of the stream, or of one of its tracks.
 func (c *Camera) serves(raw string) bool {
 	_, rest, _ := strings.Cut(raw, "://")
+	host := rest
 	if i := strings.IndexByte(rest, '/'); i >= 0 {
-		rest = rest[i:]
+		host, rest = rest[:i], rest[i:]
+	}
+	if c.config.OwnHost && host != c.Address() {
+		return false
 	}
 	want := c.config.Path
 	if c.config.Query != "" {

@@ -13,9 +13,11 @@ type Config struct {
 	TLS    *tls.Config // rtsps, if not nil
 	Path   string      // of the stream, escaped: "/live" if empty
 	Query  string      // that a URL must have, as in user=a_password=b
+	// OwnHost refuses requests whose URL names another host than that at which the camera listens.
+	OwnHost bool
 
 	Tracks    []Track
-	SDP       func(string) string // changes the session description
+	SDP       func(sdp, url string) string // changes the session description of the stream with this URL
 	Login     Login
 	Answers   []Answer // those that match a request apply, in their order
 	Session   Session
@@ -24,6 +26,10 @@ type Config struct {
 
 	// FirstPicture is how long after PLAY the first picture comes.
 	FirstPicture time.Duration
+	// Speed is how much faster than real time the media is sent; timestamps stay as they are. 1 if 0.
+	Speed float64
+	// Closes is how long after PLAY the camera ends the connection; 0 is never.
+	Closes time.Duration
 	// ContentBase changes the field of the answer to DESCRIBE; it gets the URL of the request. "" leaves it out.
 	ContentBase func(url string) string
 }
@@ -46,7 +52,7 @@ type Track struct {
 type Reports struct {
 	Never bool
 	Every time.Duration // 1 s if 0; the first comes after the first unit
-	// NTP returns the time to report, in the format of NTP; the correct one if nil. Since is the time since PLAY.
+	// NTP returns the time to report, in the format of NTP; the correct one if nil. Since is the time of the media since PLAY.
 	NTP func(now time.Time, since time.Duration) uint64
 	// Edit changes a report.
 	Edit func(*rtcp.SenderReport)
@@ -82,7 +88,8 @@ type Answer struct {
 // Session says how the camera keeps sessions.
 type Session struct {
 	Timeout time.Duration // 60 s if 0
-	// Field returns the value of the Session field; n counts the answers that have one, from 0 on. "id;timeout=60" if nil.
+	// Field returns the value of the Session field; n counts the answers of
+	// the session that have one, from 0 on. The client must send the newest id. "id;timeout=60" if nil.
 	Field func(id string, n int) string
 	// Enforce ends the connection of a session for which no keepalive came for 0.9 of the timeout.
 	Enforce bool
@@ -92,7 +99,7 @@ type Session struct {
 	Viewers int
 	// FullStatus is what one too many gets: 453 if 0; < 0 closes the connection.
 	FullStatus int
-	// FullAt is the method that is refused: SETUP if empty.
+	// FullAt is the first method that is refused: SETUP if empty, else DESCRIBE or PLAY.
 	FullAt string
 	// Linger is how long a session whose connection was lost without TEARDOWN keeps its place.
 	Linger time.Duration
@@ -104,6 +111,7 @@ type Session struct {
 type Transport struct {
 	NoUDP, NoTCP bool // answered with 461
 	SilentUDP    bool // accepted, but no packet comes
+	TCPForUDP    bool // UDP is answered with TCP
 	// Field changes the Transport field of an answer to SETUP.
 	Field func(string) string
 	// Channel returns the channel on which packets really come instead of the one announced (RTP; RTCP has the next).
@@ -128,6 +136,7 @@ func (c Config) filled() Config {
 	set(&c.Session.Timeout, time.Minute)
 	set(&c.Session.FullStatus, 453)
 	set(&c.Session.FullAt, "SETUP")
+	set(&c.Speed, 1)
 	if c.Login.Challenges == nil {
 		c.Login.Challenges = []string{`Digest realm="fake", nonce="%n"`}
 	}

@@ -259,11 +259,11 @@ func (cn *conn) prolong() {
 
 // mine answers 454 unless the request names the session of this connection.
 func (cn *conn) mine(req *Request, resp *Response) bool {
-	if cn.session == nil || sessionID(req) != cn.session.id {
+	if cn.session == nil || sessionID(req) != cn.session.sent {
 		resp.Status = 454
 		return false
 	}
-	resp.Add("Session", cn.camera.sessionField(cn.session.id))
+	resp.Add("Session", cn.session.field())
 	return true
 }
 
@@ -290,10 +290,10 @@ func (cn *conn) refuse(resp *Response) func(context.Context) bool {
 }
 
 // ask sends a request of the camera's.
-func (cn *conn) ask(method string, n int) error {
+func (cn *conn) ask(method, session string, n int) error {
 	cn.camera.add(Asked)
 	return cn.write(fmt.Appendf(nil, "%s rtsp://%s%s RTSP/1.0\r\nCSeq: %d\r\nSession: %s\r\n\r\n",
-		method, cn.nc.LocalAddr(), cn.camera.config.Path, n, cn.session.id))
+		method, cn.nc.LocalAddr(), cn.camera.config.Path, n, session))
 }
 
 // write writes bytes in one piece.

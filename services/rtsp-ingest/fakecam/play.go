@@ -44,14 +44,21 @@ func (cn *conn) begin(ctx context.Context, players []*player) bool {
 	s := cn.session
 	ctx, s.cancel = context.WithCancel(ctx)
 	s.plays.Store(true)
-	start := time.Now()
+	start, id := time.Now(), s.sent
 	for _, p := range players {
 		if !p.t.track.Silent && !p.t.track.BackChannel {
 			s.running.Go(func() { p.run(ctx, start) })
 		}
 	}
 	for _, a := range cn.camera.config.Asks {
-		s.running.Go(func() { cn.asks(ctx, a) })
+		s.running.Go(func() { cn.asks(ctx, a, id) })
+	}
+	if closes := cn.camera.config.Closes; closes > 0 {
+		s.running.Go(func() {
+			if sleep(ctx, closes) {
+				cn.nc.Close()
+			}
+		})
 	}
 	cn.camera.add(Playing)
 	cn.prolong()
@@ -59,9 +66,9 @@ func (cn *conn) begin(ctx context.Context, players []*player) bool {
 }
 
 // asks makes a request of the camera's, once or again and again.
-func (cn *conn) asks(ctx context.Context, a Ask) {
+func (cn *conn) asks(ctx context.Context, a Ask, session string) {
 	for n, wait := 1, a.After; sleep(ctx, wait); n, wait = n+1, a.Every {
-		if cn.ask(a.Method, n) != nil || a.Every <= 0 {
+		if cn.ask(a.Method, session, n) != nil || a.Every <= 0 {
 			return
 		}
 	}
@@ -105,14 +112,15 @@ func newPlayer(c *Camera, t *transport) (*player, error) {
 func (p *player) run(ctx context.Context, start time.Time) {
 	first := start.Add(p.camera.config.FirstPicture)
 	for n := 0; ; n++ {
-		due := first.Add(p.duration(n))
+		media := p.duration(n)
+		due := first.Add(time.Duration(float64(media) / p.camera.config.Speed))
 		if !sleep(ctx, time.Until(due)) {
 			return
 		}
 		if p.camera.mutes(pictures) {
 			continue
 		}
-		if p.send(n, due) != nil || p.report(due.Sub(start)) != nil {
+		if p.send(n, due) != nil || p.report(media) != nil {
 			return
 		}
 	}

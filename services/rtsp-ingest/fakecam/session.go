@@ -15,6 +15,8 @@ import (
 type session struct {
 	camera *Camera
 	id     string
+	sent   string // the newest id that the client was told
+	fields int    // Session fields sent
 	opened time.Time
 	owner  *conn     // nil once it was lost
 	until  time.Time // how long the place is held then
@@ -46,22 +48,24 @@ func (s *session) stop() {
 	s.plays.Store(false)
 }
 
-// sessionField returns the value of the next Session field.
-func (c *Camera) sessionField(id string) string {
-	c.mu.Lock()
-	n := c.fields
-	c.fields++
-	c.mu.Unlock()
-	if c.config.Session.Field != nil {
-		return c.config.Session.Field(id, n)
+// field returns the value of the next Session field.
+func (s *session) field() string {
+	conf := s.camera.config.Session
+	if conf.Field == nil {
+		return fmt.Sprintf("%s;timeout=%d", s.id, int(conf.Timeout/time.Second))
 	}
-	return fmt.Sprintf("%s;timeout=%d", id, int(c.config.Session.Timeout/time.Second))
+	value := conf.Field(s.id, s.fields)
+	s.fields++
+	id, _, _ := strings.Cut(value, ";")
+	s.sent = strings.TrimSpace(id)
+	return value
 }
 
 // full says whether this method is refused to a connection because all places are taken.
 func (c *Camera) full(cn *conn, method string) bool {
 	conf := c.config.Session
-	if conf.Viewers == 0 || method != conf.FullAt || cn.session != nil && method == "SETUP" {
+	later := method == "SETUP" && conf.FullAt == "DESCRIBE"
+	if conf.Viewers == 0 || method != conf.FullAt && !later || cn.session != nil && method == "SETUP" {
 		return false
 	}
 	c.mu.Lock()
@@ -79,7 +83,7 @@ func (c *Camera) full(cn *conn, method string) bool {
 func (c *Camera) enter(cn *conn, req *Request) int {
 	id := sessionID(req)
 	switch {
-	case cn.session != nil && (id == "" || id == cn.session.id):
+	case cn.session != nil && (id == "" || id == cn.session.sent):
 		return 200
 	case id != "":
 		return c.adopt(cn, id)
@@ -91,7 +95,7 @@ func (c *Camera) enter(cn *conn, req *Request) int {
 	c.mu.Lock()
 	c.sessions[s.id] = s
 	c.mu.Unlock()
-	cn.session = s
+	cn.session, s.sent = s, s.id
 	c.add(Opened)
 	return 200
 }
@@ -101,7 +105,7 @@ func (c *Camera) adopt(cn *conn, id string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.expire()
-	s := c.sessions[id]
+	s := c.named(id)
 	if s == nil || s.owner != nil || !c.config.Session.Adopt {
 		return 454
 	}
@@ -109,6 +113,16 @@ func (c *Camera) adopt(cn *conn, id string) int {
 	cn.session = s
 	c.add(Adopted)
 	return 200
+}
+
+// named returns the session that a client knows by this id. The caller holds mu; a session without owner does not change.
+func (c *Camera) named(id string) *session {
+	for _, s := range c.sessions {
+		if s.owner == nil && s.sent == id {
+			return s
+		}
+	}
+	return nil
 }
 
 // lose lets the session of a connection go that ended.

@@ -37,6 +37,7 @@ func (cn *conn) setup(req *Request, resp *Response) func(context.Context) bool {
 	}
 	t := &transport{track: cn.camera.config.Tracks[number], number: number, conn: cn}
 	asked, udp, ok := choose(req.Header.Get("Transport"), cn.camera.config.Transport)
+	udp = udp && !cn.camera.config.Transport.TCPForUDP
 	if !ok {
 		resp.Status = 461
 		return nil
@@ -56,7 +57,7 @@ func (cn *conn) setup(req *Request, resp *Response) func(context.Context) bool {
 	if edit := cn.camera.config.Transport.Field; edit != nil {
 		field = edit(field)
 	}
-	resp.Add("Session", cn.camera.sessionField(cn.session.id))
+	resp.Add("Session", cn.session.field())
 	if field != "" {
 		resp.Add("Transport", field)
 	}
