@@ -138,11 +138,14 @@ const statusEvery = time.Second
 
 // guard ends the session when pictures stay away.
 func (s *session) guard(ctx context.Context) {
+	if !s.awaitFirst(ctx) {
+		return
+	}
 	for {
-		stalled, dead := s.watch.limits(s.started)
+		stalled, dead := s.watch.limits()
 		now := time.Now()
 		if !now.Before(dead) {
-			s.cancel(s.silence())
+			s.cancel(feed.Failf(feed.Away, "url", "the camera is connected but sends no pictures any more: connecting again"))
 			return
 		}
 		s.line.stalled(!now.Before(stalled))
@@ -156,15 +159,19 @@ func (s *session) guard(ctx context.Context) {
 	}
 }
 
-// silence is the error about pictures that do not come.
-func (s *session) silence() error {
+// awaitFirst waits for the first picture. It returns false if the session ends before, which it sees to itself.
+func (s *session) awaitFirst(ctx context.Context) bool {
+	limit := time.NewTimer(FirstPicture)
+	defer limit.Stop()
 	select {
 	case <-s.ready:
-		return feed.Failf(feed.Away, "url", "the camera is connected but sends no pictures any more: connecting again")
-	default:
+		return true
+	case <-limit.C:
+		s.cancel(feed.Failf(feed.Away, "url", "the camera is connected but has sent no picture that can be shown in %v: "+
+			"look whether it shows one in its own app, and set its codec to H.264", FirstPicture))
+	case <-ctx.Done():
 	}
-	return feed.Failf(feed.Away, "url", "the camera is connected but has sent no picture that can be shown in %v: "+
-		"look whether it shows one in its own app, and set its codec to H.264", FirstPicture)
+	return false
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

@@ -44,14 +44,12 @@ func (w *watchdog) interval() time.Duration {
 	return last.Sub(first) / time.Duration(n-1)
 }
 
-// limits returns until when the next picture must have come for the camera to be alive, and for the connection to be kept.
-func (w *watchdog) limits(began time.Time) (stalled, dead time.Time) {
+// limits returns until when the next picture must have come for the camera to be alive, and for the connection to be kept. There
+// has been a picture.
+func (w *watchdog) limits() (stalled, dead time.Time) {
 	interval := w.interval()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.count == 0 {
-		return began.Add(FirstPicture), began.Add(FirstPicture)
-	}
 	last := w.arrived[(w.count-1)%rateWindow]
 	return last.Add(min(max(stallAfter, stallFrames*interval), maxSilence)),
 		last.Add(min(max(giveUpAfter, giveUpFrames*interval), maxSilence))
