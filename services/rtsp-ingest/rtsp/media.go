@@ -1,0 +1,136 @@
+package rtsp
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"strings"
+
+	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/rtp"
+)
+
+// stream is a section that can be used.
+type stream struct {
+	config  rtp.Config
+	control string
+	secure  bool // SAVP
+}
+
+// offer is what of a description can be used.
+type offer struct {
+	video, sound *stream
+	left         []string // what was left out, and why
+}
+
+// choose takes the first pictures and the first sound that can be used.
+func (d description) choose() (o offer) {
+	for _, s := range d.sections {
+		into := &o.video
+		switch {
+		case s.kind == "audio" && !s.sendOnly:
+			into = &o.sound
+		case s.kind != "video":
+			o.left = append(o.left, shown(s.kind))
+			continue
+		}
+		found, err := s.stream()
+		switch {
+		case err != nil:
+			o.left = append(o.left, shown(s.kind)+": "+err.Error())
+		case *into == nil:
+			*into = found
+		default:
+			o.left = append(o.left, "another "+shown(s.kind))
+		}
+	}
+	return o
+}
+
+// stream returns the first encoding of a section that can be used, or what is wrong with the last one.
+func (s *section) stream() (*stream, error) {
+	err := error(feed.Failf(feed.Unsupported, "", "no payload type"))
+	for _, t := range s.types {
+		var e encoding
+		if e, err = s.encoding(t); err != nil {
+			continue
+		}
+		config := rtp.Config{PayloadType: t, ClockRate: e.clock}
+		config.Track, config.AAC = e.track(parameters(s.formats[t]))
+		if config.Track.MediaType == "" {
+			err = feed.Failf(feed.Unsupported, "", "%s", shown(e.name))
+			continue
+		}
+		if _, err = rtp.New(config); err == nil {
+			return &stream{config: config, control: s.control, secure: strings.Contains(s.protocol, "SAVP")}, nil
+		}
+	}
+	return nil, err
+}
+
+// track says what an encoding is; its media type is empty if it cannot be used.
+func (e encoding) track(p map[string]string) (t feed.Track, aac rtp.AAC) {
+	switch e.name {
+	case "H264":
+		t = feed.Track{MediaType: media.H264, ParameterSets: parameterSets(p["sprop-parameter-sets"])}
+	case "H265", "HEVC":
+		sets := []string{p["sprop-vps"], p["sprop-sps"], p["sprop-pps"]}
+		t = feed.Track{MediaType: media.H265, ParameterSets: parameterSets(strings.Join(sets, ","))}
+	case "JPEG":
+		t = feed.Track{MediaType: media.JPEG}
+	case "MP4V-ES":
+		t = feed.Track{MediaType: feed.MPEG4}
+		if config, err := hex.DecodeString(p["config"]); err == nil && len(config) > 0 {
+			t.ParameterSets = [][]byte{config}
+		}
+	case "PCMA", "PCMU", "L16":
+		t = feed.Track{MediaType: map[string]string{"PCMA": feed.PCMA, "PCMU": feed.PCMU, "L16": feed.L16}[e.name]}
+	case "OPUS":
+		t = feed.Track{MediaType: feed.Opus}
+	case "MPEG4-GENERIC":
+		t = feed.Track{MediaType: feed.AAC, Config: e.audioConfig(p["config"])}
+		aac = rtp.AAC{
+			SizeLength: number(p["sizelength"], 0), IndexLength: number(p["indexlength"], 0), IndexDeltaLength: number(p["indexdeltalength"], 0),
+		}
+	}
+	if strings.HasPrefix(t.MediaType, "audio/") {
+		t.SampleRate, t.Channels = e.clock, e.channels
+	}
+	return t, aac
+}
+
+// parameterSets decodes base64 with commas between. What cannot be decoded is left out: cameras send them in-band too.
+func parameterSets(list string) (sets [][]byte) {
+	for one := range strings.SplitSeq(list, ",") {
+		data, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.TrimSpace(one), "="))
+		if err != nil {
+			continue
+		}
+		// Some cameras encode start codes, or several sets in one.
+		for set := range bytes.SplitSeq(data, []byte{0, 0, 1}) {
+			if set = bytes.TrimRight(set, "\x00"); len(set) > 1 && len(sets) < maxTypes {
+				sets = append(sets, set)
+			}
+		}
+	}
+	return sets
+}
+
+// aacRates are the sampling frequencies of an AudioSpecificConfig, by their index.
+var aacRates = []int{96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350}
+
+// audioConfig decodes an AudioSpecificConfig, or makes one of AAC-LC if the camera does not tell.
+func (e encoding) audioConfig(config string) []byte {
+	if data, err := hex.DecodeString(config); err == nil && len(data) >= 2 {
+		return data
+	}
+	for i, rate := range aacRates {
+		if rate == e.clock {
+			const lowComplexity = 2
+			bits := lowComplexity<<11 | i<<7 | min(e.channels, 7)<<3
+			return []byte{byte(bits >> 8), byte(bits)}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,283 @@
+package rtsp
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/dial"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
+)
+
+const (
+	maxHops     = 5 // redirects
+	maxAttempts = 12
+)
+
+// Open connects to a camera, sets up its pictures and its sound, and starts them. What goes wrong is repaired where it can be,
+// with another connection if need be: there is never more than one at a time.
+func Open(ctx context.Context, c Config) (*Conn, error) {
+	if c.Address.Scheme != "rtsp" && c.Address.Scheme != "rtsps" {
+		return nil, feed.Failf(feed.Misspelled, "url", "url: it does not begin with rtsp:// or rtsps://")
+	}
+	if err := dial.CheckFingerprint(c.Fingerprint); err != nil {
+		return nil, err
+	}
+	c.Limits = c.Limits.filled()
+	if c.Memory == nil {
+		c.Memory = &Memory{}
+	}
+	asked := overTCP
+	if c.UDP {
+		asked = overUDP
+	}
+	a := attempt{Config: c, over: c.Memory.transport(asked), place: newPlace(c.Directory, c.Address)}
+	a.adopt = a.place.old(time.Now())
+	hops, switched := 0, false
+	var err error
+	for range maxAttempts {
+		var conn *Conn
+		if conn, err = a.open(ctx); err == nil {
+			c.Memory.worked(a.over)
+			return conn, nil
+		}
+		to, redirected := errors.AsType[*redirect](err)
+		_, refused := errors.AsType[*noTransport](err)
+		_, noSound := errors.AsType[*noSound](err)
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case redirected:
+			if hops++; hops > maxHops {
+				return nil, feed.Failf(feed.Unsupported, "url", "url: the camera sends us on more than %d times: ask its web page for the right address", maxHops)
+			}
+			if a.Address, err = a.Address.Redirect(to.location); err != nil {
+				return nil, err
+			}
+		case refused && !switched:
+			switched, a.over = true, a.over.other()
+		case noSound && !a.Silent:
+			a.Silent, a.left = true, append(a.left, "audio: "+err.Error())
+		case a.adopt != "" && canAdoptionFail(err):
+			a.adopt, a.stale = "", a.adopt
+		default:
+			return nil, err
+		}
+	}
+	return nil, err
+}
+
+func (l lower) other() lower {
+	if l == overTCP {
+		return overUDP
+	}
+	return overTCP
+}
+
+// canAdoptionFail tells whether an error may be that of naming an old session.
+func canAdoptionFail(err error) bool {
+	switch feed.ReasonOf(err) {
+	case feed.Away, feed.Full, feed.Unsupported, feed.NotFound:
+		return true
+	}
+	return false
+}
+
+// redirect is an answer that names another address.
+type redirect struct{ location string }
+
+func (*redirect) Error() string { return "the camera sends us on" }
+
+// noTransport says that the camera does not send over what was asked for.
+type noTransport struct{ error }
+
+// noSound says that the sound is in the way of the pictures.
+type noSound struct{ error }
+
+func (e *noSound) Unwrap() error { return e.error }
+
+// attempt is one way to open a connection.
+type attempt struct {
+	Config
+	over  lower
+	place place
+	adopt string   // the id of a session to adopt, "" for none
+	stale string   // the id of a session that could not be adopted
+	left  []string // what was left out before
+}
+
+// conn is a Conn that is not connected.
+func (a attempt) conn() *Conn {
+	return &Conn{
+		attempt: a, timeout: usualTimeout, first: make(chan struct{}), attributes: map[string]string{}, byChannel: map[byte]*track{},
+	}
+}
+
+func (a attempt) open(ctx context.Context) (*Conn, error) {
+	c := a.conn()
+	client, err := connect(ctx, a.Config, c.trusted, c.receive)
+	if err != nil {
+		return nil, err
+	}
+	c.client = client
+	if err := c.start(ctx); err != nil {
+		c.finish()
+		return nil, err
+	}
+	return c, nil
+}
+
+// start asks for everything until packets flow.
+func (c *Conn) start(ctx context.Context) error {
+	asked := c.Address.URL()
+	r, err := c.ask(ctx, "DESCRIBE", []string{asked}, fields{{"Accept", "application/sdp"}})
+	if err != nil {
+		return err
+	}
+	c.base = base(c.Address, r.fields)
+	c.attributes["server"] = shown(r.fields.get("Server"))
+	d := parseSDP(r.body)
+	o := d.choose()
+	c.left = append(c.left, o.left...)
+	if o.video == nil {
+		return noPictures(o.left)
+	}
+	if err := c.setup(ctx, o.video); err != nil {
+		return err
+	}
+	if o.sound != nil && !c.Silent {
+		if err := c.setup(ctx, o.sound); err != nil {
+			return c.withoutSound(ctx, err)
+		}
+	}
+	if err := c.play(ctx, targets(c.Address, c.base, d.control)); err != nil {
+		return c.withoutSound(ctx, err)
+	}
+	return c.await(ctx)
+}
+
+// withoutSound marks an error that may go away without the sound.
+func (c *Conn) withoutSound(ctx context.Context, err error) error {
+	if _, transport := errors.AsType[*noTransport](err); transport || ctx.Err() != nil || len(c.tracks) < 2 || feed.ReasonOf(err) == feed.Refused {
+		return err
+	}
+	return &noSound{err}
+}
+
+func noPictures(left []string) error {
+	offered := "nothing"
+	if len(left) > 0 {
+		offered = strings.Join(left, ", ")
+	}
+	return feed.Failf(feed.Unsupported, "url", "url: the camera offers no pictures that can be used, only %.200s: "+
+		"set it to H.264, or use its second stream", offered)
+}
+
+// setup sets a stream up.
+func (c *Conn) setup(ctx context.Context, s *stream, more ...field) error {
+	t, err := c.newTrack(s)
+	if err != nil {
+		return err
+	}
+	c.tracks = append(c.tracks, t)
+	extra := append(fields{{"Transport", t.asks()}}, more...)
+	if c.adopt != "" && !c.client.hasSession() {
+		extra = append(extra, field{"Session", c.adopt})
+	}
+	urls := targets(c.Address, c.base, s.control)
+	r, err := c.ask(ctx, "SETUP", urls, extra)
+	if feed.ReasonOf(err) == feed.Full && err != nil && c.stale != "" && c.dismiss(ctx) {
+		r, err = c.ask(ctx, "SETUP", urls, extra)
+	}
+	if err != nil {
+		return err
+	}
+	id, timeout := parseSession(r.fields.get("Session"))
+	c.client.setSession(id)
+	if id != "" {
+		c.timeout = timeout
+		c.place.hold(id, timeout)
+	}
+	if c.adopt != "" && id == c.adopt {
+		c.attributes["session"] = "adopted"
+	}
+	return c.connected(t, parseTransport(r.fields.get("Transport")))
+}
+
+// dismiss ends a session that holds the only place and could not be adopted.
+func (c *Conn) dismiss(ctx context.Context) bool {
+	stale := c.stale
+	c.stale = ""
+	r, err := c.client.ask(ctx, "TEARDOWN", c.base.URL(), fields{{"Session", stale}})
+	return err == nil && r.status == 200
+}
+
+// play starts the packets.
+func (c *Conn) play(ctx context.Context, urls []string, more ...field) error {
+	if _, err := c.ask(ctx, "PLAY", urls, append(fields{{"Range", "npt=0.000-"}}, more...)); err != nil {
+		return err
+	}
+	c.began = time.Now()
+	c.attributes["transport"] = string(c.over)
+	return nil
+}
+
+// await waits for the first packet over UDP: a firewall may be in the way.
+func (c *Conn) await(ctx context.Context) error {
+	if c.over != overUDP || !slices.ContainsFunc(c.tracks, func(t *track) bool { return t.udp != nil }) {
+		return nil
+	}
+	limit := time.NewTimer(c.Limits.UDP)
+	defer limit.Stop()
+	select {
+	case <-c.first:
+		return nil
+	case <-limit.C:
+		return &noTransport{feed.Failf(feed.Away, "url", "the camera sends nothing over UDP: check the firewall, or remove transport: udp")}
+	case <-c.client.done:
+		return c.client.lost("PLAY", c.client.err)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// ask asks the same of several URLs until one is known to the camera.
+func (c *Conn) ask(ctx context.Context, method string, urls []string, extra fields) (r *response, err error) {
+	for _, u := range urls {
+		if r, err = c.client.ask(ctx, method, u, extra); err != nil {
+			return nil, err
+		}
+		c.notePublic(r)
+		if r.status != 404 {
+			break
+		}
+	}
+	return r, statusError(method, r)
+}
+
+// statusError says what a status means to people, nil for one that is good.
+func statusError(method string, r *response) error {
+	switch s := r.status; {
+	case s < 300:
+		return nil
+	case s < 400:
+		return &redirect{r.fields.get("Location")}
+	case s == 403 || s == 407:
+		return feed.Failf(feed.Refused, "user", "user: the camera forbids us to watch (%d to %s): check what this user may do", s, method)
+	case s == 404 || s == 410:
+		return feed.Failf(feed.NotFound, "url", "url: the camera has no such stream (%d to %s): check the path", s, method)
+	case s == 453 || s == 503:
+		return feed.Failf(feed.Full, "url", "the camera has no room for another viewer (%d to %s): close other viewers, "+
+			"or wait a minute while it forgets dead ones", s, method)
+	case s == 461:
+		return &noTransport{feed.Failf(feed.Unsupported, "url", "the camera sends neither over TCP nor over UDP")}
+	case s == 454 || s == 455 || s == 459:
+		return feed.Failf(feed.Away, "url", "the camera has lost our session (%d to %s): this passes", s, method)
+	}
+	return feed.Failf(feed.Away, "url", "the camera answers %d to %s: check url, or restart the camera", r.status, method)
+}
+
+// Unwrap makes the reason of the error below visible.
+func (e *noTransport) Unwrap() error { return e.error }

@@ -1,0 +1,471 @@
+package rtsp_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/address"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/fakecam"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/rtsp"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// soon bounds what takes a moment on a busy machine.
+func soon(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// configFor is the configuration of a viewer of a camera.
+func configFor(t *testing.T, camera *fakecam.Camera) rtsp.Config {
+	t.Helper()
+	a, err := address.Parse(camera.LoginURL(), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rtsp.Config{Address: a}
+}
+
+// viewer is a running Conn.
+type viewer struct {
+	*rtsp.Conn
+	pictures chan feed.Picture
+	sounds   chan feed.Sound
+	reports  chan feed.Report
+	stop     func() error // returns what Run returned
+	ended    chan error
+}
+
+// run runs a Conn until the test ends.
+func run(t *testing.T, conn *rtsp.Conn) *viewer {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	v := &viewer{
+		Conn: conn, pictures: make(chan feed.Picture, 1024), sounds: make(chan feed.Sound, 1024), reports: make(chan feed.Report, 1024),
+		ended: make(chan error, 1),
+	}
+	go func() {
+		v.ended <- conn.Run(ctx, feed.Receiver{
+			Picture: func(p feed.Picture) { offer(v.pictures, p) },
+			Sound:   func(s feed.Sound) { offer(v.sounds, s) },
+			Report:  func(r feed.Report) { offer(v.reports, r) },
+		})
+	}()
+	v.stop = func() error {
+		cancel()
+		err := <-v.ended
+		v.ended <- err
+		return err
+	}
+	t.Cleanup(func() { _ = v.stop() })
+	return v
+}
+
+// offer drops what the test does not look at any more.
+func offer[T any](to chan T, one T) {
+	select {
+	case to <- one:
+	default:
+	}
+}
+
+func view(t *testing.T, config rtsp.Config) *viewer {
+	t.Helper()
+	conn, err := rtsp.Open(soon(t), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run(t, conn)
+}
+
+// next returns what comes next.
+func next[T any](t *testing.T, from chan T) (one T) {
+	t.Helper()
+	select {
+	case one = <-from:
+	case <-soon(t).Done():
+		t.Fatalf("no %T came", one)
+	}
+	return one
+}
+
+func await(t *testing.T, camera *fakecam.Camera, k fakecam.Kind, n int) {
+	t.Helper()
+	if err := camera.Await(soon(t), k, n); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPlays(t *testing.T) {
+	for _, udp := range []bool{false, true} {
+		t.Run(fmt.Sprintf("UDP %v", udp), func(t *testing.T) {
+			camera := fakecam.Start(t, fakecam.Config{Tracks: []fakecam.Track{
+				{Media: fakecam.Clip("baseline.h264")}, {Media: fakecam.Tone(fakecam.PCMU, 8000)},
+			}})
+			config := configFor(t, camera)
+			config.UDP = udp
+			v := view(t, config)
+			if got := v.Video(); got.MediaType != media.H264 || len(got.ParameterSets) != 2 {
+				t.Errorf("the pictures are %+v", got)
+			}
+			first := next(t, v.pictures)
+			for i := range 30 {
+				p := next(t, v.pictures)
+				if want := first.Time + time.Duration(i+1)*40*time.Millisecond; p.Time != want || p.Damaged || p.Missing {
+					t.Fatalf("picture %d: time %s, want %s; damaged %v, missing %v", i, p.Time, want, p.Damaged, p.Missing)
+				}
+			}
+			if s := next(t, v.sounds); s.Track.MediaType != feed.PCMU || s.Track.SampleRate != 8000 || len(s.Data) == 0 {
+				t.Errorf("the sound is %+v", s.Track)
+			}
+			if r := next(t, v.reports); time.Since(r.NTP).Abs() > time.Minute {
+				t.Errorf("report: %+v", r)
+			}
+			if want := map[bool]string{false: "TCP", true: "UDP"}[udp]; v.Attributes()["transport"] != want {
+				t.Errorf("attributes: %v", v.Attributes())
+			}
+			if err := v.stop(); err != nil {
+				t.Error(err)
+			}
+			await(t, camera, fakecam.TornDown, 1)
+			if got := camera.Sessions(); len(got) != 0 {
+				t.Errorf("sessions after the end: %+v", got)
+			}
+		})
+	}
+}
+
+// oddities are cameras that must play all the same, from the table of known behaviours.
+var oddities = []struct {
+	name   string
+	camera fakecam.Config
+	udp    bool
+}{
+	{name: "OPTIONS is answered with 404", camera: options(404)},
+	{name: "OPTIONS is never answered", camera: fakecam.Config{Answers: []fakecam.Answer{{Method: "OPTIONS", Silent: true}}, Session: brief}},
+	{name: "OPTIONS is answered with 405", camera: options(405)},
+	{name: "OPTIONS is answered with 501", camera: options(501)},
+	{name: "the camera asks GET_PARAMETER", camera: asking("GET_PARAMETER")},
+	{name: "the camera asks SET_PARAMETER", camera: asking("SET_PARAMETER")},
+	{name: "the camera asks ANNOUNCE", camera: asking("ANNOUNCE")},
+	{name: "the camera asks REDIRECT", camera: asking("REDIRECT")},
+	{name: "only GET_PARAMETER keeps alive", camera: keptBy("GET_PARAMETER")},
+	{name: "only OPTIONS keeps alive", camera: keptBy("OPTIONS")},
+	{name: "Session with a unit", camera: sessionField("%s;timeout=60s")},
+	{name: "Session with an empty timeout", camera: sessionField("%s;timeout=")},
+	{name: "Session with spaces", camera: sessionField("  %s ; Timeout = 60 ")},
+	{name: "MD5", camera: login(`Digest realm="r", nonce="%n"`)},
+	{name: "SHA-256 only", camera: login(`Digest realm="r", nonce="%n", algorithm=SHA-256`)},
+	{name: "MD5-sess with qop", camera: login(`Digest realm="r", nonce="%n", algorithm=MD5-sess, qop="auth"`)},
+	{name: "lower case", camera: login(`digest realm="r", nonce="%n"`)},
+	{name: "Basic", camera: login(`Basic realm="r"`)},
+	{name: "several challenges", camera: login(`Basic realm="r"`, `Digest realm="r", nonce="%n"`, `Digest realm="r", nonce="%n", algorithm=SHA-256`)},
+	{name: "the nonce expires at PLAY", camera: expiring("PLAY", true)},
+	{name: "the nonce expires at PLAY without stale", camera: expiring("PLAY", false)},
+	{name: "the nonce expires at SETUP", camera: expiring("SETUP", false)},
+	{name: "only with a User-Agent", camera: fakecam.Config{Login: fakecam.Login{User: "bob", Password: "hunter2", UserAgent: true}}},
+	{name: "Content-Base without a scheme", camera: contentBase(func(string) string { return "10.0.0.1/x/" })},
+	{name: "Content-Base twice", camera: contentBase(func(u string) string { return "rtsp://" + u })},
+	{name: "Content-Base is a star", camera: contentBase(func(string) string { return "*" })},
+	{name: "Content-Base of another host", camera: contentBase(func(string) string { return "rtsp://192.0.2.1/live/" })},
+	{name: "no Content-Base", camera: contentBase(func(string) string { return "" })},
+	{name: "broken sections", camera: fakecam.Config{SDP: func(s, _ string) string {
+		return s + "a=mid:meta-1\r\nm=application 0 RTP/AVP 107\r\na=rtpmap:107 vnd.onvif.metadata/90000\r\na=control:meta\r\n" +
+			"m=audio 0 RTP/AVP 104\r\na=rtpmap:104 mpeg4-generic/nonsense\r\nm=audio 0 RTP/AVP 99\r\nm=nonsense\r\n"
+	}}},
+	{name: "bad base64 in sprop", camera: fakecam.Config{SDP: func(s, _ string) string {
+		return strings.ReplaceAll(s, "sprop-parameter-sets=", "sprop-parameter-sets=%%%,")
+	}}},
+	{name: "line feeds only in SDP", camera: fakecam.Config{SDP: func(s, _ string) string { return strings.ReplaceAll(s, "\r", "") }}},
+	{name: "no UDP", camera: fakecam.Config{Transport: fakecam.Transport{NoUDP: true}}, udp: true},
+	{name: "no TCP", camera: fakecam.Config{Transport: fakecam.Transport{NoTCP: true}}},
+	{name: "silent UDP", camera: fakecam.Config{Transport: fakecam.Transport{SilentUDP: true}}, udp: true},
+	{name: "other channels", camera: transportField(func(s string) string { return strings.Replace(s, "0-1", "4-5", 1) })},
+	{name: "one channel", camera: transportField(func(s string) string { return strings.Replace(s, "0-1", "0", 1) })},
+	{name: "no channels", camera: transportField(func(s string) string { return "RTP/AVP/TCP;unicast" })},
+	{name: "lower case transport", camera: transportField(func(s string) string { return strings.ToLower(strings.ReplaceAll(s, "/TCP", " ")) })},
+	{name: "no transport", camera: transportField(func(string) string { return "" })},
+	{name: "packets on another channel", camera: fakecam.Config{Transport: fakecam.Transport{
+		Field: func(s string) string { return strings.Replace(s, "0-1", "2-3", 1) }, Channel: func(int) int { return 0 },
+	}}},
+	{name: "packets on a channel nobody announced", camera: fakecam.Config{Transport: fakecam.Transport{Channel: func(int) int { return 8 }}}},
+	{name: "half a frame", camera: fakecam.Config{Transport: fakecam.Transport{Wire: func() func([]byte) []byte {
+		n := 0
+		return func(b []byte) []byte {
+			if n++; n == 20 {
+				return b[:len(b)/2]
+			}
+			return b
+		}
+	}}}},
+	{name: "wrong CSeq", camera: edited(func(_ *fakecam.Request, r *fakecam.Response) { r.Set("CSeq", "7") })},
+	{name: "line feeds only", camera: edited(func(_ *fakecam.Request, r *fakecam.Response) { r.EOL = "\n" })},
+	{name: "RTSP/2.0", camera: edited(func(_ *fakecam.Request, r *fakecam.Response) { r.Version = "RTSP/2.0" })},
+	{name: "a long field", camera: edited(func(_ *fakecam.Request, r *fakecam.Response) { r.Set("X-Long", strings.Repeat("x", 5000)) })},
+	{name: "no CSeq", camera: edited(func(_ *fakecam.Request, r *fakecam.Response) { r.Set("CSeq", "") })},
+}
+
+var brief = fakecam.Session{Timeout: time.Second}
+
+func options(status int) fakecam.Config {
+	return fakecam.Config{Answers: []fakecam.Answer{{Method: "OPTIONS", Status: status}}, Session: brief}
+}
+
+func asking(method string) fakecam.Config {
+	return fakecam.Config{Asks: []fakecam.Ask{{Method: method}}}
+}
+
+func keptBy(method string) fakecam.Config {
+	return fakecam.Config{Session: fakecam.Session{Timeout: 2 * time.Second, Enforce: true, Keepalive: []string{method}}}
+}
+
+func sessionField(form string) fakecam.Config {
+	return fakecam.Config{Session: fakecam.Session{Field: func(id string, _ int) string { return fmt.Sprintf(form, id) }}}
+}
+
+func login(challenges ...string) fakecam.Config {
+	return fakecam.Config{Login: fakecam.Login{User: "bob", Password: "hunter2", Challenges: challenges}}
+}
+
+func expiring(method string, stale bool) fakecam.Config {
+	return fakecam.Config{Login: fakecam.Login{User: "bob", Password: "hunter2", Expire: []string{method}, Stale: stale}}
+}
+
+func contentBase(f func(string) string) fakecam.Config { return fakecam.Config{ContentBase: f} }
+
+func transportField(f func(string) string) fakecam.Config {
+	return fakecam.Config{Transport: fakecam.Transport{Field: f}}
+}
+
+func edited(f func(*fakecam.Request, *fakecam.Response)) fakecam.Config {
+	return fakecam.Config{Answers: []fakecam.Answer{{Edit: f}}}
+}
+
+func TestOddCamerasPlay(t *testing.T) {
+	for _, tt := range oddities {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			camera := fakecam.Start(t, tt.camera)
+			config := configFor(t, camera)
+			config.UDP, config.Limits.UDP = tt.udp, 500*time.Millisecond
+			v := view(t, config)
+			for range 10 {
+				next(t, v.pictures)
+			}
+			if tt.camera.Asks != nil {
+				await(t, camera, fakecam.Answered, 1)
+			}
+			if tt.camera.Session.Timeout > 0 {
+				for range 75 { // 3 s: the session would have ended
+					next(t, v.pictures)
+				}
+			}
+			if err := v.stop(); err != nil {
+				t.Error(err)
+			}
+			if got := camera.Count(fakecam.Refused); got > 0 {
+				t.Errorf("%d wrong logins", got)
+			}
+		})
+	}
+}
+
+// errs pairs cameras that cannot be seen with what is told.
+var errs = []struct {
+	name   string
+	camera fakecam.Config
+	reason feed.Reason
+	key    string
+	says   string
+}{
+	{"401", fakecam.Config{Login: fakecam.Login{User: "bob", Password: "hunter2", Challenges: []string{`Token x="%n"`}}}, feed.Unsupported, "password", "digest or basic"},
+	{"403", answer("DESCRIBE", 403), feed.Refused, "user", "forbids"},
+	{"404", answer("DESCRIBE", 404), feed.NotFound, "url", "check the path"},
+	{"453", answer("SETUP", 453), feed.Full, "url", "no room"},
+	{"503", answer("DESCRIBE", 503), feed.Full, "url", "no room"},
+	{"500", answer("PLAY", 500), feed.Away, "url", "500 to PLAY"},
+	{"hangs up", fakecam.Config{Answers: []fakecam.Answer{{Method: "DESCRIBE", Hangup: true}}}, feed.Away, "url", "closed the connection"},
+	{"says nothing", fakecam.Config{Answers: []fakecam.Answer{{Method: "DESCRIBE", Silent: true}}}, feed.Away, "url", "does not answer DESCRIBE in 1s"},
+	{"no pictures", fakecam.Config{SDP: func(string, string) string { return "v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 VP7/90000\r\n" }}, feed.Unsupported, "url", "VP7"},
+	{"no description", fakecam.Config{SDP: func(string, string) string { return "" }}, feed.Unsupported, "url", "only nothing"},
+	{"neither TCP nor UDP", fakecam.Config{Transport: fakecam.Transport{NoTCP: true, NoUDP: true}}, feed.Unsupported, "url", "neither"},
+}
+
+func answer(method string, status int) fakecam.Config {
+	return fakecam.Config{Answers: []fakecam.Answer{{Method: method, Status: status}}}
+}
+
+func TestErrors(t *testing.T) {
+	for _, tt := range errs {
+		t.Run(tt.name, func(t *testing.T) {
+			camera := fakecam.Start(t, tt.camera)
+			config := configFor(t, camera)
+			config.Limits.Answer = time.Second
+			conn, err := rtsp.Open(soon(t), config)
+			if conn != nil || err == nil {
+				t.Fatal("it plays")
+			}
+			e, ok := errors.AsType[*feed.Error](err)
+			if !ok || e.Reason != tt.reason || e.Key != tt.key || !strings.Contains(e.Text, tt.says) || strings.Contains(e.Text, "hunter2") {
+				t.Errorf("%#v: %v", e, err)
+			}
+		})
+	}
+}
+
+func TestAWrongPasswordIsTriedOnce(t *testing.T) {
+	camera := fakecam.Start(t, fakecam.Config{Login: fakecam.Login{User: "bob", Password: "hunter2"}})
+	config := configFor(t, camera)
+	config.Address.Password = "hunter3"
+	if _, err := rtsp.Open(soon(t), config); feed.ReasonOf(err) != feed.Refused {
+		t.Error(err)
+	}
+	if got := camera.Count(fakecam.Refused); got != 1 {
+		t.Errorf("%d wrong logins", got)
+	}
+	config.Address.User, config.Address.Password = "", ""
+	if _, err := rtsp.Open(soon(t), config); feed.ReasonOf(err) != feed.Refused || !strings.Contains(err.Error(), "wants user and password") {
+		t.Error(err)
+	}
+}
+
+func TestNobodyListens(t *testing.T) {
+	camera := fakecam.Start(t, fakecam.Config{})
+	config := configFor(t, camera)
+	camera.Kill()
+	if _, err := rtsp.Open(soon(t), config); feed.ReasonOf(err) != feed.Unreachable || !strings.Contains(err.Error(), "nothing listens") {
+		t.Error(err)
+	}
+}
+
+// TestASessionIsAdopted: a camera with one place keeps a dead viewer's for an hour.
+func TestASessionIsAdopted(t *testing.T) {
+	camera := fakecam.Start(t, fakecam.Config{Session: fakecam.Session{Viewers: 1, Linger: time.Hour, Adopt: true}})
+	config := configFor(t, camera)
+	config.Directory = t.TempDir()
+	config.Limits.Goodbye = time.Nanosecond
+	dead := view(t, config)
+	next(t, dead.pictures)
+	camera.Drop()
+	if err := next(t, dead.ended); err == nil {
+		t.Error("the end of the connection was not told")
+	} else {
+		dead.ended <- err
+	}
+	files, err := filepath.Glob(filepath.Join(config.Directory, "*"))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	if info, err := os.Stat(files[0]); err != nil || info.Mode().Perm() != 0o600 {
+		t.Error(info, err)
+	}
+	config.Limits.Goodbye = 0
+	heir := view(t, config)
+	next(t, heir.pictures)
+	await(t, camera, fakecam.Adopted, 1)
+	if heir.Attributes()["session"] != "adopted" {
+		t.Error(heir.Attributes())
+	}
+	if err := heir.stop(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(files[0]); !os.IsNotExist(err) {
+		t.Errorf("the file is still there after TEARDOWN: %v", err)
+	}
+}
+
+// TestASessionThatIsGone: the camera has restarted, so the old id means nothing to it.
+func TestASessionThatIsGone(t *testing.T) {
+	camera := fakecam.Start(t, fakecam.Config{Session: fakecam.Session{Viewers: 1, Linger: time.Hour, Adopt: true}})
+	config := configFor(t, camera)
+	config.Directory = t.TempDir()
+	v := view(t, config)
+	next(t, v.pictures)
+	camera.Kill()
+	_ = v.stop()
+	if err := camera.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	next(t, view(t, config).pictures)
+}
+
+func TestAKeyFrameIsAskedFor(t *testing.T) {
+	for _, udp := range []bool{false, true} {
+		camera := fakecam.Start(t, fakecam.Config{})
+		config := configFor(t, camera)
+		config.UDP = udp
+		v := view(t, config)
+		next(t, v.pictures)
+		if err := v.RequestKeyFrame(); err != nil {
+			t.Error(err)
+		}
+		await(t, camera, fakecam.KeyAsked, 1)
+	}
+}
+
+func TestRedirect(t *testing.T) {
+	target := fakecam.Start(t, fakecam.Config{})
+	to := func(url string) fakecam.Config {
+		return fakecam.Config{Answers: []fakecam.Answer{{Method: "DESCRIBE", Edit: func(_ *fakecam.Request, r *fakecam.Response) {
+			r.Status = 302
+			r.Set("Location", url)
+		}}}}
+	}
+	next(t, view(t, configFor(t, fakecam.Start(t, to(target.URL())))).pictures)
+	var loop *fakecam.Camera
+	loop = fakecam.Start(t, fakecam.Config{Answers: []fakecam.Answer{{Edit: func(_ *fakecam.Request, r *fakecam.Response) {
+		r.Status = 301
+		r.Set("Location", loop.URL())
+	}}}})
+	if _, err := rtsp.Open(soon(t), configFor(t, loop)); err == nil || !strings.Contains(err.Error(), "more than 5 times") {
+		t.Error(err)
+	}
+}
+
+func TestOpenEndsWithItsContext(t *testing.T) {
+	camera := fakecam.Start(t, fakecam.Config{Answers: []fakecam.Answer{{Method: "DESCRIBE", Silent: true}}})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		_ = camera.Await(ctx, "DESCRIBE", 1)
+		cancel()
+	}()
+	if _, err := rtsp.Open(ctx, configFor(t, camera)); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+func TestTheEndOfTheConnectionIsTold(t *testing.T) {
+	camera := fakecam.Start(t, fakecam.Config{})
+	v := view(t, configFor(t, camera))
+	next(t, v.pictures)
+	camera.Drop()
+	if err := next(t, v.ended); feed.ReasonOf(err) != feed.Away {
+		t.Error(err)
+	} else {
+		v.ended <- err
+	}
+}
+
+func TestCloseWithoutRun(t *testing.T) {
+	camera := fakecam.Start(t, fakecam.Config{})
+	conn, err := rtsp.Open(soon(t), configFor(t, camera))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Close(); err != nil {
+		t.Error(err)
+	}
+	await(t, camera, fakecam.TornDown, 1)
+}

@@ -1,0 +1,89 @@
+package rtsp
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// descriptions pairs what cameras describe with what is made of it.
+var descriptions = []struct {
+	name, sdp           string
+	video, sound, leave string
+}{
+	{"plain", "v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:track1\r\nm=audio 0 RTP/AVP 8\r\n",
+		"video/H264 96 90000 track1", "audio/PCMA 8 8000", ""},
+	{"line feeds, no v, several s", "s=a\ns=b\nm=video 0 RTP/AVP 96\na=rtpmap:96 h264/90000", "video/H264 96 90000", "", ""},
+	{"carriage returns", "v=0\rm=video 0 RTP/AVP 96\ra=rtpmap:96 H264/90000", "video/H264 96 90000", "", ""},
+	{"H.265", "m=video 0 RTP/AVP 96\na=rtpmap:96 H265/90000\na=fmtp:96 sprop-vps=; sprop-sps=; sprop-pps=", "video/H265 96 90000", "", ""},
+	{"MJPEG", "m=video 0 RTP/AVP 26\na=control:x", "image/jpeg 26 90000 x", "", ""},
+	{"no rtpmap, but sets", "m=video 0 RTP/AVP 96\na=fmtp:96 sprop-parameter-sets=Z0IACpZTBYmI,aMljiA==", "video/H264 96 90000 +2", "", ""},
+	{"no rtpmap", "m=video 0 RTP/AVP 97\nm=video 0 RTP/AVP 96\na=rtpmap:96 H264/90000", "video/H264 96 90000", "", "video: payload type 97 without a name"},
+	{"several types", "m=video 0 RTP/AVP 97 x 96\na=rtpmap:97 VP7/90000\na=rtpmap:96 H264/90000", "video/H264 96 90000", "", ""},
+	{"no clock", "m=video 0 RTP/AVP 96\na=rtpmap:96 H264", "video/H264 96 90000", "", ""},
+	{"bad base64 in sets", "m=video 0 RTP/AVP 96\na=rtpmap:96 H264/90000\na=fmtp:96 sprop-parameter-sets=%%,aMljiA==", "video/H264 96 90000 +1", "", ""},
+	{"start codes in sets", "m=video 0 RTP/AVP 96\na=rtpmap:96 H264/90000\na=fmtp:96 sprop-parameter-sets=AAAAAWdCAAqWUwWJiAAAAAFoyWOI",
+		"video/H264 96 90000 +2", "", ""},
+	{"fmtp under another medium", "m=video 0 RTP/AVP 96\na=rtpmap:96 H264/90000\nm=audio 0 RTP/AVP 0\na=fmtp:96 sprop-parameter-sets=aMljiA==",
+		"video/H264 96 90000 +1", "audio/PCMU 0 8000", ""},
+	{"metadata", "m=application 0 RTP/AVP 107\na=rtpmap:107 vnd.onvif.metadata/90000\nm=metadata\nm=\nm=video 0 RTP/AVP 26", "image/jpeg 26 90000", "", "application,metadata,"},
+	{"AAC without config", "m=video 0 RTP/AVP 26\nm=audio 0 RTP/AVP 97\na=rtpmap:97 mpeg4-generic/16000", "image/jpeg 26 90000", "audio/aac 97 16000 1408", ""},
+	{"AAC", "m=video 0 RTP/AVP 26\nm=audio 0 RTP/AVP 97\na=rtpmap:97 MPEG4-GENERIC/16000/2\na=fmtp:97 config=1410;sizelength=13;indexlength=3;indexdeltalength=3",
+		"image/jpeg 26 90000", "audio/aac 97 16000 1410", ""},
+	{"Opus without channels", "m=video 0 RTP/AVP 26\nm=audio 0 RTP/AVP 97\na=rtpmap:97 OPUS/48000", "image/jpeg 26 90000", "audio/opus 97 48000", ""},
+	{"unknown sound", "m=video 0 RTP/AVP 26\nm=audio 0 RTP/AVP 97\na=rtpmap:97 G726-32/8000", "image/jpeg 26 90000", "", "audio: G726-32"},
+	{"back channel", "m=video 0 RTP/AVP 26\nm=audio 0 RTP/AVP 0\na=sendonly", "image/jpeg 26 90000", "", "audio"},
+	{"two of each", "m=video 0 RTP/AVP 26\nm=video 0 RTP/AVP 26\nm=audio 0 RTP/AVP 0\nm=audio 0 RTP/AVP 8", "image/jpeg 26 90000", "audio/PCMU 0 8000", "another video,another audio"},
+	{"nothing", "", "", "", ""},
+	{"no pictures", "m=audio 0 RTP/AVP 0", "", "audio/PCMU 0 8000", ""},
+	{"impossible numbers", "m=video 0 RTP/AVP 300 -1 26\na=rtpmap:26 JPEG/99999999999", "image/jpeg 26 90000", "", ""},
+	{"lines without sense", "=\nm\na=\na=rtpmap\na=rtpmap:\na=fmtp:x y\nm=video\na=rtpmap:96\na=control:", "", "", "video: no payload type"},
+}
+
+func (s *stream) String() string {
+	if s == nil {
+		return ""
+	}
+	text := fmt.Sprint(s.config.Track.MediaType, " ", s.config.PayloadType, " ", s.config.ClockRate)
+	if s.control != "" {
+		text += " " + s.control
+	}
+	if n := len(s.config.Track.ParameterSets); n > 0 {
+		text += fmt.Sprint(" +", n)
+	}
+	if len(s.config.Track.Config) > 0 {
+		text += " " + hex.EncodeToString(s.config.Track.Config)
+	}
+	return text
+}
+
+func TestDescriptions(t *testing.T) {
+	for _, tt := range descriptions {
+		t.Run(tt.name, func(t *testing.T) {
+			o := parseSDP([]byte(tt.sdp)).choose()
+			got := []string{o.video.String(), o.sound.String(), strings.Join(o.left, ",")}
+			if want := []string{tt.video, tt.sound, tt.leave}; fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("\n got %q\nwant %q", got, want)
+			}
+		})
+	}
+}
+
+func FuzzDescription(f *testing.F) {
+	for _, tt := range descriptions {
+		f.Add([]byte(tt.sdp))
+	}
+	f.Fuzz(func(t *testing.T, sdp []byte) {
+		d := parseSDP(sdp)
+		if len(d.sections) > maxSections {
+			t.Fatalf("%d sections", len(d.sections))
+		}
+		o := d.choose()
+		for _, s := range []*stream{o.video, o.sound, d.ear()} {
+			if s != nil && (s.config.ClockRate < 1 || s.config.Track.MediaType == "" || len(s.config.Track.ParameterSets) > maxTypes) {
+				t.Fatalf("%+v", s.config)
+			}
+		}
+	})
+}
