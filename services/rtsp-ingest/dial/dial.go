@@ -94,7 +94,7 @@ func tlsConfig(c Config) *tls.Config {
 		// The certificate is compared below, which is stricter than what is skipped.
 		config.InsecureSkipVerify = true
 		config.VerifyConnection = func(state tls.ConnectionState) error {
-			if got := fingerprint(state.PeerCertificates[0]); got != normalized(c.Fingerprint) {
+			if got := Fingerprint(state.PeerCertificates[0]); got != normalized(c.Fingerprint) {
 				return errPin{got}
 			}
 			return nil
@@ -110,7 +110,7 @@ func handshakeError(c Config, err error) error {
 	}
 	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok && len(e.UnverifiedCertificates) > 0 {
 		return feed.Failf(feed.Untrusted, "fingerprint", "fingerprint: nobody vouches for the camera's certificate: "+
-			"if it is your camera, write fingerprint: %s", fingerprint(e.UnverifiedCertificates[0]))
+			"if it is your camera, write fingerprint: %s", Fingerprint(e.UnverifiedCertificates[0]))
 	}
 	if isTimeout(err) || errors.Is(err, context.DeadlineExceeded) {
 		return feed.Failf(feed.Away, "url", "%s does not answer by TLS in %s: check the port in url", c.Address.HostPort(), c.Limit)
@@ -134,7 +134,8 @@ func normalized(fingerprint string) string {
 	return strings.ToLower(strings.NewReplacer(":", "", " ", "").Replace(fingerprint))
 }
 
-func fingerprint(certificate *x509.Certificate) string {
+// Fingerprint returns the SHA-256 of a certificate, in hexadecimal digits.
+func Fingerprint(certificate *x509.Certificate) string {
 	sum := sha256.Sum256(certificate.Raw)
 	return hex.EncodeToString(sum[:])
 }

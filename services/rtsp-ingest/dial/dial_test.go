@@ -27,7 +27,7 @@ func TestCertificates(t *testing.T) {
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
 	server.StartTLS()
 	defer server.Close()
-	right := fingerprint(server.Certificate())
+	right := Fingerprint(server.Certificate())
 	tests := map[string]struct {
 		pin    string
 		reason feed.Reason

@@ -1,0 +1,174 @@
+package mjpeg
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
+)
+
+// Conn is a connection to a camera that sends JPEGs. It implements [feed.Conn].
+type Conn struct {
+	config Config
+	client *client
+	answer *http.Response // whose body comes next
+	single bool           // the camera gives one picture per request
+	etag   string
+	server string
+}
+
+// Open asks the camera for its pictures.
+func Open(ctx context.Context, config Config) (*Conn, error) {
+	config = config.filled()
+	c := &Conn{config: config, client: newClient(config)}
+	stop := context.AfterFunc(ctx, c.client.close)
+	defer stop()
+	answer, err := c.client.get(ctx, "")
+	if err != nil {
+		c.client.close()
+		return nil, err
+	}
+	if err := c.understand(answer); err != nil {
+		c.client.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// understand looks at what comes.
+func (c *Conn) understand(answer *http.Response) error {
+	kind, _, _ := strings.Cut(answer.Header.Get("Content-Type"), ";")
+	kind = strings.ToLower(strings.TrimSpace(kind))
+	if top, _, _ := strings.Cut(kind, "/"); top == "text" || top == "audio" || kind == "application/json" || kind == "application/xml" {
+		return feed.Failf(feed.Unsupported, "url", "url: the camera answers with %s, not with pictures: "+
+			"write the URL of its MJPEG stream or snapshot", printable(kind))
+	}
+	c.answer, c.server = answer, printable(answer.Header.Get("Server"))
+	c.single = kind == "image/jpeg" || kind == "image/jpg"
+	c.etag = answer.Header.Get("ETag")
+	return nil
+}
+
+// printable cuts what a camera says to what people can read.
+func printable(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return -1
+		}
+		return r
+	}, s)
+	return s[:min(len(s), 64)]
+}
+
+// Video implements [feed.Conn].
+func (c *Conn) Video() feed.Track { return feed.Track{MediaType: media.JPEG} }
+
+// Attributes implements [feed.Conn].
+func (c *Conn) Attributes() map[string]string {
+	how := "http, multipart"
+	if c.single {
+		how = "http, a picture every " + c.config.Every.String()
+	}
+	a := map[string]string{"transport": how}
+	if c.server != "" {
+		a["server"] = c.server
+	}
+	return a
+}
+
+// Close implements [feed.Conn].
+func (c *Conn) Close() error {
+	c.client.close()
+	return nil
+}
+
+// Run implements [feed.Conn].
+func (c *Conn) Run(ctx context.Context, to feed.Receiver) error {
+	stop := context.AfterFunc(ctx, c.client.close)
+	defer stop()
+	defer c.client.close()
+	err := c.receive(ctx, to)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func (c *Conn) receive(ctx context.Context, to feed.Receiver) error {
+	damaged := false
+	for {
+		began := time.Now()
+		n, err := c.body(to, &damaged)
+		if !c.single || !drained(err) {
+			return c.ended(err)
+		}
+		if n == 0 && c.answer.StatusCode == http.StatusOK {
+			return feed.Failf(feed.Unsupported, "url", "url: the camera's answer is no JPEG: write the URL of its snapshot")
+		}
+		if c.answer.Close {
+			c.client.hangUp()
+		}
+		if !sleep(ctx, c.config.Every-time.Since(began)) {
+			return nil
+		}
+		answer, err := c.client.get(ctx, c.etag)
+		if err != nil {
+			return err
+		}
+		c.answer = answer
+		if etag := answer.Header.Get("ETag"); etag != "" {
+			c.etag = etag
+		}
+	}
+}
+
+// body delivers the pictures of one answer, and returns how many there were.
+func (c *Conn) body(to feed.Receiver, damaged *bool) (n int, err error) {
+	r := &reader{in: bufio.NewReaderSize(c.answer.Body, 64<<10), now: time.Now}
+	for {
+		picture, arrival, lost, err := r.next()
+		if err != nil {
+			*damaged = *damaged || r.damaged
+			return n, err
+		}
+		n++
+		if to.Picture != nil {
+			to.Picture(feed.Picture{
+				MediaType: media.JPEG, Data: [][]byte{picture}, Untimed: true, Arrival: arrival, Damaged: lost || *damaged,
+			})
+		}
+		*damaged = false
+	}
+}
+
+// ended says why no more pictures come.
+func (c *Conn) ended(err error) error {
+	if _, ok := errors.AsType[*feed.Error](err); ok {
+		return err
+	}
+	switch {
+	case isTimeout(err):
+		return feed.Failf(feed.Away, "url", "the camera has sent nothing for %s", c.config.Limits.Silence)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return feed.Failf(feed.Away, "url", "the camera has ended the stream")
+	}
+	return feed.Failf(feed.Away, "url", "the connection to the camera has gone")
+}
+
+// sleep waits, and says whether ctx still lasts.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(max(d, 0))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
