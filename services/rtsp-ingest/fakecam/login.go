@@ -28,6 +28,7 @@ const (
 	unknown         // no credentials, or with an old nonce
 	stale           // the nonce has just expired
 	wrong
+	tooLate // the camera has ended
 )
 
 // check judges the credentials of a request.

@@ -1,0 +1,206 @@
+// Command fakecam is a network camera for trying things without one: RTSP, Motion JPEG over HTTP, and RTMP, well-behaved or
+// with any oddity of package fakecam.
+//
+//	fakecam                                     # rtsp://127.0.0.1:8554/live
+//	fakecam --list                              # the oddities
+//	fakecam --behave marker-never --rtsp :8554
+//	fakecam --clip bframes.h265 --sound tone.opus
+//	FAKECAM_PASSWORD=secret fakecam --user admin
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/fakecam"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	switch err := run(ctx, os.Args[1:], os.Stdout); {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// options are the flags.
+type options struct {
+	rtsp, http, rtmp    string
+	behave, clip, sound string
+	user                string
+	viewers             int
+	list                bool
+}
+
+func parse(args []string, out io.Writer) (options, error) {
+	var o options
+	f := flag.NewFlagSet("fakecam", flag.ContinueOnError)
+	f.SetOutput(out)
+	f.StringVar(&o.rtsp, "rtsp", "127.0.0.1:8554", "where RTSP listens, as host:port; empty is nowhere")
+	f.StringVar(&o.http, "http", "", "where Motion JPEG over HTTP listens, at /video and /picture")
+	f.StringVar(&o.rtmp, "rtmp", "", "where RTMP listens, at /live/stream")
+	f.StringVar(&o.behave, "behave", "", "an oddity; --list names them")
+	f.StringVar(&o.clip, "clip", "", "the pictures of RTSP and RTMP: "+strings.Join(fakecam.Clips(), ", "))
+	f.StringVar(&o.sound, "sound", "", "the sound of RTSP and RTMP: PCMU, PCMA, L16, tone.aac or tone.opus; none if empty")
+	f.StringVar(&o.user, "user", "", "who may watch, with the password in FAKECAM_PASSWORD; everybody if empty")
+	f.IntVar(&o.viewers, "viewers", 0, "how many may watch RTSP at a time; 0 is no bound")
+	f.BoolVar(&o.list, "list", false, "list the oddities and end")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	if f.NArg() > 0 {
+		return o, fmt.Errorf("fakecam takes flags only, not %q: see fakecam --help", f.Arg(0))
+	}
+	return o, nil
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	o, err := parse(args, out)
+	if err != nil {
+		return err
+	}
+	if o.list {
+		return list(out)
+	}
+	cameras, err := start(o, out)
+	defer func() {
+		for _, c := range cameras {
+			c.Close()
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
+func list(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, b := range fakecam.Behaviours() {
+		fmt.Fprintf(w, "%s\t%s\t(%s)\n", b.Name, b.Seen, b.Source)
+	}
+	for _, b := range fakecam.JPEGBehaviours() {
+		fmt.Fprintf(w, "%s\t%s\t(%s)\n", b.Name, b.Seen, b.Source)
+	}
+	return w.Flush()
+}
+
+// closer is a camera that runs.
+type closer interface{ Close() }
+
+// start starts the cameras that are asked for, and says where they are.
+func start(o options, out io.Writer) ([]closer, error) {
+	config, jpeg, err := configs(o)
+	if err != nil {
+		return nil, err
+	}
+	var cameras []closer
+	if o.rtsp != "" {
+		c, err := fakecam.New(config)
+		if err != nil {
+			return cameras, err
+		}
+		cameras = append(cameras, c)
+		fmt.Fprintln(out, c.URL())
+	}
+	if o.http != "" {
+		c, err := fakecam.NewJPEG(jpeg)
+		if err != nil {
+			return cameras, err
+		}
+		cameras = append(cameras, c)
+		fmt.Fprintf(out, "%s\n%s\n", c.URL(), c.PictureURL())
+	}
+	if o.rtmp != "" {
+		c, err := fakecam.NewRTMP(rtmp(o, config))
+		if err != nil {
+			return cameras, err
+		}
+		cameras = append(cameras, c)
+		fmt.Fprintln(out, c.URL())
+	}
+	return cameras, nil
+}
+
+// configs returns the configurations of RTSP and HTTP.
+func configs(o options) (fakecam.Config, fakecam.JPEGConfig, error) {
+	var config fakecam.Config
+	var jpeg fakecam.JPEGConfig
+	b, isRTSP := fakecam.BehaviourNamed(o.behave)
+	j, isHTTP := fakecam.JPEGBehaviourNamed(o.behave)
+	switch {
+	case isRTSP:
+		config = b.Config
+	case isHTTP && o.http == "":
+		return config, jpeg, fmt.Errorf("--behave %s is of HTTP: add --http 127.0.0.1:8080", o.behave)
+	case isHTTP:
+		jpeg = j.Config
+	case o.behave != "":
+		return config, jpeg, fmt.Errorf("--behave %s is not known: see fakecam --list", o.behave)
+	}
+	config.Listen, jpeg.Listen = o.rtsp, o.http
+	if o.user != "" {
+		config.Login.User, config.Login.Password = o.user, os.Getenv("FAKECAM_PASSWORD")
+		jpeg.Login.User, jpeg.Login.Password = o.user, os.Getenv("FAKECAM_PASSWORD")
+	}
+	if o.viewers > 0 {
+		config.Session.Viewers = o.viewers
+	}
+	tracks, err := tracks(o)
+	if tracks != nil {
+		config.Tracks = tracks
+	}
+	return config, jpeg, err
+}
+
+// tracks returns the tracks that the flags name, nil for none.
+func tracks(o options) ([]fakecam.Track, error) {
+	if o.clip == "" && o.sound == "" {
+		return nil, nil
+	}
+	clip := "baseline.h264"
+	if o.clip != "" {
+		clip = o.clip
+	}
+	if !slices.Contains(fakecam.Clips(), clip) {
+		return nil, fmt.Errorf("--clip %s is not known: take one of %s", clip, strings.Join(fakecam.Clips(), ", "))
+	}
+	tracks := []fakecam.Track{{Media: fakecam.Clip(clip)}}
+	switch o.sound {
+	case "":
+	case fakecam.PCMU, fakecam.PCMA, fakecam.L16:
+		tracks = append(tracks, fakecam.Track{Media: fakecam.Tone(o.sound, 8000)})
+	case "tone.aac", "tone.opus":
+		tracks = append(tracks, fakecam.Track{Media: fakecam.Clip(o.sound)})
+	default:
+		return nil, fmt.Errorf("--sound %s is not known: take PCMU, PCMA, L16, tone.aac or tone.opus", o.sound)
+	}
+	return tracks, nil
+}
+
+// rtmp returns the configuration of RTMP: of what RTSP sends, what RTMP can carry.
+func rtmp(o options, config fakecam.Config) fakecam.RTMPConfig {
+	r := fakecam.RTMPConfig{Listen: o.rtmp, Login: config.Login}
+	for _, t := range config.Tracks {
+		switch t.Media.Encoding {
+		case fakecam.H264, fakecam.H265:
+			r.Video = t.Media
+		case fakecam.AAC, fakecam.PCMU, fakecam.PCMA:
+			r.Sound = t.Media
+		}
+	}
+	return r
+}
