@@ -226,7 +226,8 @@ func (c *client) silence(ctx context.Context, method string) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return context.Cause(ctx)
 	}
-	return feed.Failf(feed.Away, "url", "the camera does not answer %s in %s: check the port in url, or restart the camera", method, c.config.Limits.Answer)
+	return feed.Failf(feed.Away, "url", "the camera does not answer %s in %s: check the port in url, or restart the camera",
+		method, c.config.Limits.Answer)
 }
 
 // errClosed is below errors of a connection that the camera closed.

@@ -1,6 +1,7 @@
 package rtsp
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -53,8 +54,9 @@ type Memory struct {
 	mu       sync.Mutex
 	over     lower // what worked, other than asked for
 	learnt   bool
-	other    bool // keep alive by another method than the camera's own list suggests
-	expiries int  // connections in a row that ended when their session would have, though it was kept alive
+	other    bool     // keep alive by another method than the camera's own list suggests
+	fatal    []string // methods over which the camera closed a connection
+	expiries int      // connections in a row that ended when their session would have, though it was kept alive
 }
 
 // lower is what carries packets.
@@ -81,10 +83,22 @@ func (m *Memory) worked(over lower) {
 	m.over, m.learnt = over, true
 }
 
-func (m *Memory) otherMethod() bool {
+// keepAlive returns whether the usual methods did not keep the camera alive, and over which it closes the connection.
+func (m *Memory) keepAlive() (other bool, fatal []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.other
+	return m.other, slices.Clone(m.fatal)
+}
+
+// closedOver notes methods over which the camera closed the connection.
+func (m *Memory) closedOver(methods []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, one := range methods {
+		if !slices.Contains(m.fatal, one) {
+			m.fatal = append(m.fatal, one)
+		}
+	}
 }
 
 // ended notes how long a connection played before the camera closed it. If that is the timeout of its session, twice in a row,
@@ -97,6 +111,6 @@ func (m *Memory) ended(played, timeout time.Duration) {
 		return
 	}
 	if m.expiries++; m.expiries == 2 {
-		m.other, m.expiries = !m.other, 0
+		m.other, m.fatal, m.expiries = !m.other, nil, 0
 	}
 }

@@ -81,6 +81,7 @@ func (c *Conn) Run(ctx context.Context, to feed.Receiver) error {
 			if ctx.Err() != nil {
 				return nil
 			}
+			c.Memory.closedOver(c.methods.fatal(time.Now()))
 			c.Memory.ended(time.Since(c.began), c.timeout)
 			return c.client.lost("PLAY", c.client.err)
 		case <-keepAlive.C:

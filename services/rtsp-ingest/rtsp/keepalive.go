@@ -16,8 +16,9 @@ const (
 // methods is what is known of how a camera can be kept alive.
 type methods struct {
 	mu      sync.Mutex
-	public  string   // the methods that the camera says it has
-	refused []string // those that it answered with an error
+	public  string               // the methods that the camera says it has
+	refused []string             // those that it answered with an error
+	asked   map[string]time.Time // those that it has not answered
 }
 
 const longestPeriod = 25 * time.Second
@@ -36,7 +37,7 @@ func (c *Conn) notePublic(r *response) {
 
 // list returns the methods to use: OPTIONS, and GET_PARAMETER for a camera that says it has it. A camera that this did not keep
 // alive gets only the one that it suggests less.
-func (m *methods) list(other bool) []string {
+func (m *methods) list(other bool, fatal []string) []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var list []string
@@ -48,7 +49,7 @@ func (m *methods) list(other bool) []string {
 	default:
 		list = []string{askOptions}
 	}
-	isRefused := func(method string) bool { return slices.Contains(m.refused, method) }
+	isRefused := func(method string) bool { return slices.Contains(m.refused, method) || slices.Contains(fatal, method) }
 	if list = slices.DeleteFunc(list, isRefused); len(list) > 0 {
 		return list
 	}
@@ -66,7 +67,7 @@ func (c *Conn) keepAlive() {
 
 // sendKeepAlive sends what was not sent already.
 func (c *Conn) sendKeepAlive(sent []string) {
-	for _, method := range c.methods.list(c.Memory.otherMethod()) {
+	for _, method := range c.methods.list(c.Memory.keepAlive()) {
 		if !slices.Contains(sent, method) {
 			sent = append(slices.Clip(sent), method)
 			c.askAlive(method, sent, true)
@@ -75,6 +76,7 @@ func (c *Conn) sendKeepAlive(sent []string) {
 }
 
 func (c *Conn) askAlive(method string, sent []string, again bool) {
+	c.methods.note(method, time.Now())
 	// If it cannot be sent, the goroutine that reads notices.
 	_ = c.client.send(method, c.base.URL(), nil, func(r *response) { c.keptAlive(method, sent, again, r) })
 }
@@ -82,6 +84,7 @@ func (c *Conn) askAlive(method string, sent []string, again bool) {
 // keptAlive learns from the answer to a keepalive. What it suggests is sent at once, since the camera may count nothing else.
 func (c *Conn) keptAlive(method string, sent []string, again bool, r *response) {
 	c.notePublic(r)
+	c.methods.note(method, time.Time{})
 	switch {
 	case r.status < 300:
 		c.client.login.Accept()
@@ -96,6 +99,28 @@ func (c *Conn) keptAlive(method string, sent []string, again bool, r *response) 
 		c.methods.refuse(method)
 	}
 	c.sendKeepAlive(sent)
+}
+
+// note notes when a method was asked, zero when it was answered.
+func (m *methods) note(method string, at time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.asked == nil {
+		m.asked = map[string]time.Time{}
+	}
+	m.asked[method] = at
+}
+
+// fatal returns the methods over which a connection that has just ended may have ended.
+func (m *methods) fatal(now time.Time) (list []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for method, at := range m.asked {
+		if now.Sub(at) < time.Second {
+			list = append(list, method)
+		}
+	}
+	return list
 }
 
 func (m *methods) refuse(method string) {

@@ -51,7 +51,8 @@ func Open(ctx context.Context, c Config) (*Conn, error) {
 			return nil, ctx.Err()
 		case redirected:
 			if hops++; hops > maxHops {
-				return nil, feed.Failf(feed.Unsupported, "url", "url: the camera sends us on more than %d times: ask its web page for the right address", maxHops)
+				return nil, feed.Failf(feed.Unsupported, "url", "url: the camera sends us on more than %d times: "+
+					"ask its web page for the right address", maxHops)
 			}
 			if a.Address, err = a.Address.Redirect(to.location); err != nil {
 				return nil, err
@@ -160,7 +161,8 @@ func (c *Conn) start(ctx context.Context) error {
 
 // withoutSound marks an error that may go away without the sound.
 func (c *Conn) withoutSound(ctx context.Context, err error) error {
-	if _, transport := errors.AsType[*noTransport](err); transport || ctx.Err() != nil || len(c.tracks) < 2 || feed.ReasonOf(err) == feed.Refused {
+	_, transport := errors.AsType[*noTransport](err)
+	if transport || ctx.Err() != nil || len(c.tracks) < 2 || feed.ReasonOf(err) == feed.Refused {
 		return err
 	}
 	return &noSound{err}
@@ -181,7 +183,9 @@ func (c *Conn) setup(ctx context.Context, s *stream, more ...field) error {
 	if err != nil {
 		return err
 	}
+	c.mu.Lock()
 	c.tracks = append(c.tracks, t)
+	c.mu.Unlock()
 	extra := append(fields{{"Transport", t.asks()}}, more...)
 	if c.adopt != "" && !c.client.hasSession() {
 		extra = append(extra, field{"Session", c.adopt})
@@ -220,7 +224,10 @@ func (c *Conn) play(ctx context.Context, urls []string, more ...field) error {
 		return err
 	}
 	c.began = time.Now()
-	c.attributes["transport"] = string(c.over)
+	c.attributes["transport"] = string(overTCP)
+	if c.tracks[0].udp != nil {
+		c.attributes["transport"] = string(overUDP)
+	}
 	return nil
 }
 

@@ -2,8 +2,15 @@ package rtsp_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -468,4 +475,56 @@ func TestCloseWithoutRun(t *testing.T) {
 		t.Error(err)
 	}
 	await(t, camera, fakecam.TornDown, 1)
+}
+
+// TestFatalKeepalives: a camera that closes the connection over GET_PARAMETER does so once.
+func TestFatalKeepalives(t *testing.T) {
+	camera := fakecam.Start(t, fakecam.Config{
+		Session: fakecam.Session{Timeout: 2 * time.Second, Enforce: true, Keepalive: []string{"OPTIONS"}},
+		Answers: []fakecam.Answer{{Method: "GET_PARAMETER", Hangup: true}},
+	})
+	config := configFor(t, camera)
+	config.Memory = &rtsp.Memory{}
+	first := view(t, config)
+	if err := next(t, first.ended); err == nil {
+		t.Error("the end of the connection was not told")
+	} else {
+		first.ended <- err
+	}
+	second := view(t, config)
+	for range 100 { // 4 s: the session would have ended
+		next(t, second.pictures)
+	}
+	if err := second.stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTLS(t *testing.T) {
+	certificate := selfSigned(t)
+	camera := fakecam.Start(t, fakecam.Config{TLS: &tls.Config{Certificates: []tls.Certificate{certificate}}})
+	config := configFor(t, camera)
+	if _, err := rtsp.Open(soon(t), config); feed.ReasonOf(err) != feed.Untrusted {
+		t.Error(err)
+	}
+	config.Fingerprint = fmt.Sprintf("%x", sha256.Sum256(certificate.Certificate[0]))
+	next(t, view(t, config).pictures)
+	config.Fingerprint = "12"
+	if _, err := rtsp.Open(soon(t), config); feed.ReasonOf(err) != feed.Misspelled {
+		t.Error(err)
+	}
+}
+
+func selfSigned(t *testing.T) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -146,6 +147,12 @@ func (w *wire) text() (any, error) {
 		return nil, nil
 	}
 	size := f.number("Content-Length", 0)
+	if f.get("Content-Length") == "" && strings.Contains(strings.ToLower(f.get("Content-Type")), "sdp") {
+		if _, err := w.r.Peek(n + 1); err != nil {
+			return nil, err
+		}
+		size = w.r.Buffered() - n // a camera that does not count sends the description at once
+	}
 	if n+size > maxMessage {
 		return nil, errFraming
 	}
