@@ -1,0 +1,23 @@
+// Package picture makes frames that anybody can decode of the pictures that network cameras send.
+//
+// Cameras announce parameter sets that are wrong, send them once or never, begin in the middle of a group of
+// pictures, and change size while they stream. A [Stream] mends what can be mended:
+//
+//   - Every key frame begins with the newest parameter sets it needs. Those in the stream win over those that
+//     were announced. Nothing comes out before the first key frame whose sets are there.
+//   - After a loss nothing comes out until the next key frame; the next frame counts what was left out. A key
+//     frame that is whole is the next one even if something before it was lost.
+//   - Width and height come from the parameter sets, cropping applied. The format changes only at key frames,
+//     and only if the parsed size or rate does.
+//
+// A Stream also says whether a browser can show the stream as it is, and how far apart key frames are; see
+// [State]. Pictures that are not shown in the order in which they are sent (B-frames) are what browsers cannot
+// do. Parameter sets tell, or the first picture that goes back: by its picture order count, or by its time if
+// there is no such count. That picture already says Recode.
+//
+// VideoFormat does not name a profile: whoever needs it reads the parameter set in a key frame.
+//
+// # Concurrency and shutdown
+//
+// A Stream belongs to one goroutine, starts none, and needs no closing. Its frames are its reader's own.
+package picture

@@ -1,0 +1,246 @@
+package picture
+
+import (
+	"time"
+
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/pkg/media/annexb"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
+	"github.com/waldo-robot/waldo/video/mjpeg"
+	"github.com/waldo-robot/waldo/video/source"
+)
+
+// Stream makes frames of the pictures of one connection. Make it with [New].
+type Stream struct {
+	mediaType string
+	codec     codec
+	sets      *sets
+	sequence  *sequence // of the pictures since the last key frame
+	synced    bool      // decoding can go on with the next picture
+	open      bool      // it began at a key frame whose leading pictures cannot be decoded
+	delivered bool      // there was a frame
+	lost      int       // pictures since the last frame
+	order     order
+	group     group
+	state     State
+}
+
+// New returns a Stream for a track, whose parameter sets are used until the stream brings others.
+func New(t feed.Track) *Stream {
+	s := &Stream{state: State{Waits: "the camera has sent no picture"}}
+	s.begin(t.MediaType)
+	if s.codec != nil {
+		s.sets.announce(t.ParameterSets)
+	}
+	return s
+}
+
+// begin forgets all that belongs to another codec.
+func (s *Stream) begin(mediaType string) {
+	s.mediaType, s.codec, s.sets, s.sequence, s.synced = mediaType, codecOf(mediaType), nil, nil, false
+	if s.codec != nil {
+		s.sets = newSets(s.codec)
+	}
+}
+
+// State returns what is known now.
+func (s *Stream) State() State {
+	state := s.state
+	state.Group, state.Warning = s.group.length, s.group.warning()
+	return state
+}
+
+// Picture takes a picture and when it was captured. It returns a frame, or false if there is none.
+func (s *Stream) Picture(p feed.Picture, captured time.Time) (source.Frame, bool) {
+	if p.MediaType != s.mediaType {
+		s.begin(p.MediaType)
+	}
+	var f source.Frame
+	var ok bool
+	switch {
+	case p.MediaType == media.JPEG:
+		f, ok = s.jpeg(p)
+	case s.codec != nil:
+		f, ok = s.coded(p)
+	default:
+		return source.Frame{}, s.wait(p.MediaType + " cannot be used: set the camera to H.264")
+	}
+	if !ok {
+		return source.Frame{}, false
+	}
+	f.Time, f.Lost = captured, s.lost
+	s.state.Waits, s.lost, s.delivered = "", 0, true
+	return f, true
+}
+
+// wait takes note of a picture that does not come out, and why.
+func (s *Stream) wait(why string) bool {
+	s.state.Waits = why
+	s.lose()
+	return false
+}
+
+func (s *Stream) lose() {
+	if s.delivered {
+		s.lost++
+	}
+}
+
+// Reasons to wait.
+const (
+	waitsLoss = "a part of the video was lost: the picture comes back at the camera's next key frame"
+	waitsKey  = "the camera's next key frame is yet to come"
+)
+
+// units is a picture taken apart.
+type units struct {
+	first   []byte // slice
+	role    role   // of it
+	list    [][]byte
+	newSets [][]byte // picture parameter sets that changed
+}
+
+// sort takes a picture apart and keeps its parameter sets.
+func (s *Stream) sort(p feed.Picture) (u units) {
+	for _, unit := range p.Data {
+		if len(unit) == 0 {
+			continue
+		}
+		r := s.codec.role(unit)
+		switch {
+		case r == videoSet, r == sequenceSet, r == pictureSet:
+			if s.sets.add(r, unit) {
+				u.newSets = append(u.newSets, unit)
+			}
+			continue
+		case r == unused:
+			continue
+		case r.isSlice() && u.first == nil:
+			u.first, u.role = unit, r
+		}
+		u.list = append(u.list, unit)
+	}
+	return u
+}
+
+// coded takes a picture of NAL units.
+func (s *Stream) coded(p feed.Picture) (source.Frame, bool) {
+	u := s.sort(p)
+	if p.Restart || p.Missing || p.Damaged {
+		s.interrupt(p)
+	}
+	isKey := u.role == key || u.role == openKey
+	switch {
+	case u.first == nil && !p.Damaged: // parameter sets only
+		return source.Frame{}, false
+	case p.Damaged:
+		return source.Frame{}, s.wait(waitsLoss)
+	case isKey:
+		if err := s.enter(u); err != nil {
+			return source.Frame{}, s.wait(err.Error())
+		}
+	case !s.synced && s.delivered:
+		return source.Frame{}, s.wait(waitsLoss)
+	case !s.synced:
+		return source.Frame{}, s.wait(waitsKey)
+	case u.role == leading && s.open: // made for those who saw what was before
+		return source.Frame{}, false
+	}
+	s.group.add(p.Arrival, isKey)
+	s.observe(u, p, isKey)
+	f := source.Frame{Format: s.state.Format, Key: isKey}
+	f.Data = s.bytes(u, isKey)
+	f.Recode = s.mediaType == media.H264 && !s.state.Passage.Passes
+	return f, true
+}
+
+// interrupt takes note of a loss.
+func (s *Stream) interrupt(p feed.Picture) {
+	s.synced = false
+	s.group.lose()
+	s.order = order{reorders: s.order.reorders}
+	if p.Missing && !p.Damaged {
+		s.lose()
+	}
+}
+
+// enter begins with a key frame.
+func (s *Stream) enter(u units) error {
+	q, err := s.sets.of(u.first)
+	if err != nil {
+		s.synced = false
+		return err
+	}
+	s.open = u.role == openKey && !s.synced
+	s.synced = true
+	if s.sequence == nil || *s.sequence != *q {
+		s.order.reorders = q.reorders == yes
+	}
+	s.sequence = q
+	s.setFormat(q.width, q.height, q.rate)
+	s.state.Profile = q.profile
+	return nil
+}
+
+// setFormat makes a new format only if it differs: readers compare formats to find out whether they must begin again.
+func (s *Stream) setFormat(width, height int, rate float64) {
+	f := &mediav1.VideoFormat{MediaType: s.mediaType, FrameRateHz: rate}
+	w, h := media.Even(f, int32(width), int32(height))
+	f.WidthPx, f.HeightPx = w, h
+	if old := s.state.Format; old == nil || old.GetMediaType() != s.mediaType || old.GetWidthPx() != w || old.GetHeightPx() != h ||
+		old.GetFrameRateHz() != rate {
+		s.state.Format = f
+	}
+}
+
+// observe finds out whether pictures are reordered.
+func (s *Stream) observe(u units, p feed.Picture, isKey bool) {
+	if count, bits, ok := s.codec.order(u.first, s.sequence); ok {
+		s.order.count(count, bits, isKey)
+	} else if s.sequence.reorders == unknown && !p.Untimed {
+		s.order.time(p.Time, isKey)
+	}
+	s.state.Passage = passageOf(s.mediaType, s.sequence, s.order.reorders)
+}
+
+// bytes is the picture in Annex B form, with parameter sets in front.
+func (s *Stream) bytes(u units, isKey bool) []byte {
+	front := u.newSets
+	if isKey {
+		front = s.sets.needed(s.sequence)
+	}
+	n := 0
+	for _, list := range [][][]byte{front, u.list} {
+		for _, unit := range list {
+			n += len(unit) + 4
+		}
+	}
+	out := make([]byte, 0, n)
+	for _, list := range [][][]byte{front, u.list} {
+		for _, unit := range list {
+			out = annexb.Append(out, unit)
+		}
+	}
+	return out
+}
+
+// jpeg takes a JPEG. The missing Huffman tables are added.
+func (s *Stream) jpeg(p feed.Picture) (source.Frame, bool) {
+	if p.Missing || p.Damaged {
+		s.lose()
+	}
+	if p.Damaged || len(p.Data) != 1 {
+		return source.Frame{}, false
+	}
+	img, _, ok := mjpeg.Next(p.Data[0])
+	switch {
+	case !ok:
+		return source.Frame{}, s.wait("the camera's JPEGs are cut off")
+	case (&sequence{width: img.Width, height: img.Height}).check() != nil:
+		return source.Frame{}, s.wait(errSize.Error())
+	}
+	s.setFormat(img.Width, img.Height, 0)
+	s.state.Profile, s.state.Passage = "", Passage{Why: whyJPEG}
+	return source.Frame{Format: s.state.Format, Data: img.Data, Key: true}, true
+}
