@@ -142,9 +142,12 @@ func (*framesAAC) expire(time.Time, feed.Receiver) {}
 // isADTS reports whether b begins with an ADTS header, which no AAC frame does: its first element would be the end.
 func isADTS(b []byte) bool { return len(b) >= 7 && b[0] == 0xff && b[1]&0xf6 == 0xf0 }
 
-// withoutADTS appends the frames in b to frames: those behind ADTS headers, or all of b if it has none.
+// withoutADTS appends the frames in b to frames: those behind ADTS headers, or all of b if it has none; nothing if b is empty.
 func withoutADTS(frames [][]byte, b []byte) [][]byte {
-	if !isADTS(b) {
+	switch {
+	case len(b) == 0:
+		return frames
+	case !isADTS(b):
 		return append(frames, b)
 	}
 	for isADTS(b) {

@@ -49,6 +49,7 @@ var soundTable = []example{
 		[]string{"0@0: 210102", "1024@64: 210304"}},
 	{"30 AAC with sizes beyond the packet", aac, []in{{1, 0, "0020 0010 0080 2101 22", true, 0, 0, 0}, {2, 2048, "0010 0008 21", true, 64, 0, 0}},
 		[]string{"0@0 lost 1: 2101", "2048@64: 21"}},
+	{"30 AAC with an empty frame", aac, []in{{1, 0, "0020 0000 0018 210102", true, 0, 0, 0}}, []string{"0@0: 210102"}},
 	{"30 AAC with headers beyond the packet", aac, []in{
 		{1, 0, "0100 0018 210102", true, 0, 0, 0}, {2, 0, "00", true, 0, 0, 0}, {3, 0, "0000 21", true, 0, 0, 0}, {4, 0, "0007 21", true, 0, 0, 0},
 		{5, 0, "0010 0018", true, 0, 0, 0}, {6, 1024, "0010 0008 21", true, 64, 0, 0},
