@@ -33,9 +33,10 @@ type track struct {
 
 // newTrack prepares a stream for SETUP.
 func (c *Conn) newTrack(s *stream) (*track, error) {
-	if s.secure {
-		return nil, feed.Failf(feed.Unsupported, "url", "url: the camera encrypts its packets (SRTP), which is not supported: "+
-			"switch SRTP off in the camera; rtsps:// encrypts the connection anyway")
+	// Within TLS, cameras that describe SRTP send plain RTP too, if they are asked for it.
+	if s.secure && (!c.Address.Secure() || c.over == overUDP) {
+		return nil, feed.Failf(feed.Unsupported, "url", "url: the camera encrypts its packets (SRTP): write rtsps:// "+
+			"without transport: udp, or switch SRTP off in the camera")
 	}
 	n := byte(2 * len(c.tracks))
 	t := &track{config: s.config, sound: len(c.tracks) > 0, channels: [2]byte{n, n + 1}, own: rand.Uint32()}
