@@ -34,7 +34,8 @@ func (o *order) count(low, bits int, key bool) {
 	o.newest = max(o.newest, o.last)
 }
 
-// time takes a picture's time, where there is no count. Clocks of cameras jump, so only small steps back mean something.
+// time takes a picture's time, where there is no count. Clocks of cameras jump, so only small steps back mean
+// something.
 func (o *order) time(t time.Duration, key bool) {
 	if o.timed && !key && t < o.latest && o.latest-t < maxBack {
 		o.reorders = true

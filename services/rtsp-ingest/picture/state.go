@@ -15,8 +15,8 @@ type State struct {
 	Passage Passage
 	// Waits says why no picture comes out, "" if they do.
 	Waits string
-	// Group is how far apart key frames are, as far as was seen; 0 if unknown. Warning says what a long one costs, and
-	// the remedy.
+	// Group is how far apart key frames are, as far as was seen; 0 if unknown. Warning says what a long one
+	// costs, and the remedy.
 	Group   time.Duration
 	Warning string
 }
@@ -85,7 +85,7 @@ func (g *group) warning() string {
 	if g.length <= maxGroup {
 		return ""
 	}
-	return fmt.Sprintf("key frames are %v apart: a loss freezes the video that long; set the camera's key frame interval "+
-		"(GOP, I-frame interval) to 1 s, and turn smart codecs off (H.264+, Zipstream)",
+	return fmt.Sprintf("key frames are %v apart: a loss freezes the video that long; set the camera's key frame "+
+		"interval (GOP, I-frame interval) to 1 s, and turn smart codecs off (H.264+, Zipstream)",
 		g.length.Round(100*time.Millisecond))
 }

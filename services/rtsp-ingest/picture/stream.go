@@ -3,6 +3,8 @@ package picture
 import (
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/media/annexb"
@@ -188,8 +190,7 @@ func (s *Stream) setFormat(width, height int, rate float64) {
 	f := &mediav1.VideoFormat{MediaType: s.mediaType, FrameRateHz: rate}
 	w, h := media.Even(f, int32(width), int32(height))
 	f.WidthPx, f.HeightPx = w, h
-	if old := s.state.Format; old == nil || old.GetMediaType() != s.mediaType || old.GetWidthPx() != w || old.GetHeightPx() != h ||
-		old.GetFrameRateHz() != rate {
+	if !proto.Equal(s.state.Format, f) {
 		s.state.Format = f
 	}
 }

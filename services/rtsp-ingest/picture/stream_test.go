@@ -152,7 +152,8 @@ func TestClips(t *testing.T) {
 				t.Errorf("profile %q, want %q", state.Profile, tt.profile)
 			}
 			for i, f := range frames {
-				if err := media.Validate(f.Format); err != nil || f.Format.GetWidthPx() != tt.width || f.Format.GetHeightPx() != tt.height {
+				width, height := f.Format.GetWidthPx(), f.Format.GetHeightPx()
+				if err := media.Validate(f.Format); err != nil || width != tt.width || height != tt.height {
 					t.Fatalf("frame %d: %v, %v; want %dx%d", i, f.Format, err, tt.width, tt.height)
 				}
 				if f.Format.GetFrameRateHz() != 25 {
@@ -250,7 +251,8 @@ func TestWrongSize(t *testing.T) {
 	}
 }
 
-// TestSizeChanges: two sizes in turn (row 16). The format changes with key frames, and is the same object between changes.
+// TestSizeChanges: two sizes in turn (row 16). The format changes with key frames, and is the same object
+// between changes.
 func TestSizeChanges(t *testing.T) {
 	small, large := clip(t, "high.h264"), clip(t, "high-128x96.h264")
 	s := newStream(media.H264)
@@ -274,7 +276,8 @@ func TestSizeChanges(t *testing.T) {
 	}
 }
 
-// TestSetsBetweenKeyFrames: a new size counts from the next key frame, and a picture parameter set that changes is passed on at once.
+// TestSetsBetweenKeyFrames: a new size counts from the next key frame, and a picture parameter set that changes
+// is passed on at once.
 func TestSetsBetweenKeyFrames(t *testing.T) {
 	pictures, other := clip(t, "high.h264"), setsOf(clip(t, "high-128x96.h264"))
 	pps := append(bytes.Clone(setsOf(pictures)[1]), 0x80)
@@ -346,7 +349,8 @@ func TestOpenGroups(t *testing.T) {
 	if got := pattern(show(newStream(media.H265), pictures)); strings.Contains(got, "-") {
 		t.Errorf("from the beginning: %s", got)
 	}
-	if got := pattern(show(newStream(media.H265), pictures[at:])); !strings.HasPrefix(got, "K-") || strings.Count(got, "-") > led {
+	got := pattern(show(newStream(media.H265), pictures[at:]))
+	if !strings.HasPrefix(got, "K-") || strings.Count(got, "-") > led {
 		t.Errorf("from the open group: %s", got)
 	}
 }
@@ -378,7 +382,8 @@ func withoutVUI(t *testing.T, unit []byte) []byte {
 	return nil
 }
 
-// TestLateReordering: parameter sets that do not tell. The first picture that goes back says so, and all after it (row 28).
+// TestLateReordering: parameter sets that do not tell. The first picture that goes back says so, and all after
+// it (row 28).
 func TestLateReordering(t *testing.T) {
 	replace := func(pictures []feed.Picture) []feed.Picture {
 		sets := setsOf(pictures)
@@ -414,82 +419,11 @@ func TestLateReordering(t *testing.T) {
 	}
 }
 
-func TestOrder(t *testing.T) {
-	for _, tt := range []struct {
-		name  string
-		times []time.Duration // of pictures; 0 is a key frame
-		want  bool
-	}{
-		{"in order", []time.Duration{0, 40, 80, 80, 120}, false},
-		{"back", []time.Duration{0, 80, 40}, true},
-		{"back at a key frame", []time.Duration{40, 80, 0, 40}, false},
-		{"a clock that was set", []time.Duration{0, 5000, 5040, 40, 80}, false},
-	} {
-		var o order
-		for _, ms := range tt.times {
-			o.time(ms*time.Millisecond, ms == 0)
-		}
-		if o.reorders != tt.want {
-			t.Errorf("%s: %v", tt.name, o.reorders)
-		}
-	}
-	var o order
-	for i := range 100 {
-		o.count(2*i&15, 4, i == 0)
-	}
-	if o.reorders {
-		t.Error("a count that wraps")
-	}
-	o.count(2*97&15, 4, false)
-	if !o.reorders {
-		t.Error("a count that goes back")
-	}
-}
-
-// TestGroups: how far apart key frames are, and when that is worth a warning (row 26).
-func TestGroups(t *testing.T) {
-	const second = time.Second
-	for _, tt := range []struct {
-		name  string
-		keys  []time.Duration
-		now   time.Duration // of the last picture
-		loss  time.Duration // 0 for none
-		group time.Duration
-		warns bool
-	}{
-		{"1 s", []time.Duration{0, second, 2 * second}, 2 * second, 0, second, false},
-		{"a little over 2 s", []time.Duration{0, 2080 * time.Millisecond}, 2080 * time.Millisecond, 0, 2080 * time.Millisecond, false},
-		{"10 s", []time.Duration{0, 10 * second}, 10 * second, 0, 10 * second, true},
-		{"not over yet", []time.Duration{0}, 4 * second, 0, 4 * second, true},
-		{"shorter again", []time.Duration{0, 10 * second, 11 * second}, 11 * second, 0, second, false},
-		{"a loss", []time.Duration{0, second, 7 * second}, 7 * second, 1500 * time.Millisecond, second, false},
-		{"none", nil, 5 * second, 0, 0, false},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			pictures := clip(t, "high.h264")
-			s := newStream(media.H264)
-			for at := time.Duration(0); at <= tt.now; at += 20 * time.Millisecond {
-				p := pictures[1]
-				for _, k := range tt.keys {
-					if k == at {
-						p = pictures[0]
-					}
-				}
-				p.Arrival = start.Add(at)
-				p.Damaged = at == tt.loss && at > 0
-				s.Picture(p, p.Arrival)
-			}
-			if got := s.State(); got.Group != tt.group || (got.Warning != "") != tt.warns {
-				t.Errorf("got %v, %q; want %v, warning: %v", got.Group, got.Warning, tt.group, tt.warns)
-			}
-		})
-	}
-}
-
 // TestOtherCodec: a camera that changes its codec does not end the stream.
 func TestOtherCodec(t *testing.T) {
 	s := newStream(media.H264)
-	frames := show(s, append(append(clip(t, "high.h264")[:2], clip(t, "plain.h265")[:2]...), feed.Picture{MediaType: feed.MPEG4}))
+	pictures := append(clip(t, "high.h264")[:2], clip(t, "plain.h265")[:2]...)
+	frames := show(s, append(pictures, feed.Picture{MediaType: feed.MPEG4}))
 	wantPattern(t, frames, "KPKP-")
 	if got := frames[2].Format.GetMediaType(); got != media.H265 || !strings.Contains(s.State().Waits, feed.MPEG4) {
 		t.Errorf("got %s; waits: %s", got, s.State().Waits)

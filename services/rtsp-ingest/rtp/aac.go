@@ -9,7 +9,8 @@ import (
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
 
-// AAC says how many bits the parts of an AU header have (RFC 3640, 3.2.1), from the fmtp line. The zero value stands for AAC-hbr: 13, 3, 3.
+// AAC says how many bits the parts of an AU header have (RFC 3640, 3.2.1), from the fmtp line. The zero value
+// stands for AAC-hbr: 13, 3, 3.
 type AAC struct {
 	SizeLength       int
 	IndexLength      int
@@ -19,7 +20,8 @@ type AAC struct {
 // frameSamples is how many samples of each channel an AAC frame has.
 const frameSamples = 1024
 
-// framesAAC is AAC in packets with AU headers. What is not as it should be is repaired if it can be, and left out otherwise.
+// framesAAC is AAC in packets with AU headers. What is not as it should be is repaired if it can be, and left
+// out otherwise.
 type framesAAC struct {
 	track  feed.Track
 	header AAC
@@ -37,8 +39,8 @@ func newFramesAAC(c Config) (*framesAAC, error) {
 	}
 	for _, n := range []int{h.SizeLength, h.IndexLength, h.IndexDeltaLength} {
 		if n < 0 || n > 16 || h.SizeLength == 0 {
-			return nil, feed.Failf(feed.Unsupported, "", "AAC with size, index and delta of %d, %d and %d bits is not supported: "+
-				"set the camera's sound to G.711", h.SizeLength, h.IndexLength, h.IndexDeltaLength)
+			return nil, feed.Failf(feed.Unsupported, "", "AAC with %d, %d and %d bits of size, index and delta "+
+				"is not supported: set the camera's sound to G.711", h.SizeLength, h.IndexLength, h.IndexDeltaLength)
 		}
 	}
 	return &framesAAC{track: c.Track, header: h, frame: frameSamples * time.Second / time.Duration(c.ClockRate)}, nil
@@ -142,7 +144,8 @@ func (*framesAAC) expire(time.Time, feed.Receiver) {}
 // isADTS reports whether b begins with an ADTS header, which no AAC frame does: its first element would be the end.
 func isADTS(b []byte) bool { return len(b) >= 7 && b[0] == 0xff && b[1]&0xf6 == 0xf0 }
 
-// withoutADTS appends the frames in b to frames: those behind ADTS headers, or all of b if it has none; nothing if b is empty.
+// withoutADTS appends the frames in b to frames: those behind ADTS headers, or all of b if it has none; nothing
+// if b is empty.
 func withoutADTS(frames [][]byte, b []byte) [][]byte {
 	switch {
 	case len(b) == 0:

@@ -50,8 +50,8 @@ type news struct {
 // New returns an Assembler. The error is a [feed.Error] that says what about the track cannot be used.
 func New(c Config) (*Assembler, error) {
 	if c.ClockRate < 1 || c.ClockRate > 1_000_000 {
-		return nil, feed.Failf(feed.Unsupported, "", "%s: a clock rate of %d Hz is not possible: set another codec in the camera",
-			c.Track.MediaType, c.ClockRate)
+		return nil, feed.Failf(feed.Unsupported, "",
+			"%s: a clock rate of %d Hz is not possible: set another codec in the camera", c.Track.MediaType, c.ClockRate)
 	}
 	assembly, err := newAssembly(c)
 	if err != nil {
@@ -77,7 +77,8 @@ func newAssembly(c Config) (assembly, error) {
 	case feed.AAC:
 		return newFramesAAC(c)
 	}
-	return nil, feed.Failf(feed.Unsupported, "", "%s by RTP is not supported: set the camera to H.264 and G.711", c.Track.MediaType)
+	return nil, feed.Failf(feed.Unsupported, "", "%s by RTP is not supported: set the camera to H.264 and G.711",
+		c.Track.MediaType)
 }
 
 // Push takes a packet and when it came, and gives what has become complete to to.
@@ -100,8 +101,8 @@ func (a *Assembler) Expire(now time.Time, to feed.Receiver) {
 	}
 }
 
-// Time converts an RTP timestamp, as sender reports have it, to the Time of pictures and sound. It returns false for another SSRC
-// than that of the packets, and before the first packet.
+// Time converts an RTP timestamp, as sender reports have it, to the Time of pictures and sound. It returns
+// false for another SSRC than that of the packets, and before the first packet.
 func (a *Assembler) Time(ssrc, timestamp uint32) (time.Duration, bool) {
 	if !a.order.started || ssrc != a.order.ssrc || !a.clock.started {
 		return 0, false

@@ -1,20 +1,21 @@
 // Package rtp makes whole pictures and blocks of sound of the RTP packets of network cameras.
 //
-// Cameras keep few of the rules of RTP: they fragment where they said they would not, never set the marker or set it on every
-// NAL unit, restart their numbers, send packets twice. An [Assembler] takes the packets of one track as they come and makes the
-// best of them:
+// Cameras keep few of the rules of RTP: they fragment where they said they would not, never set the marker or
+// set it on every NAL unit, restart their numbers, send packets twice. An [Assembler] takes the packets of one
+// track as they come and makes the best of them:
 //
-//   - Packets are counted here. A gap damages a picture, a duplicate is ignored, and a step of more than 1000 numbers or a new
-//     SSRC is a restart: the unfinished picture is dropped. Over UDP, packets wait for late ones, 5 packets or 20 ms at most.
-//   - A picture of H.264 or H.265 is what has one timestamp. It is complete at the marker, if the camera sets markers on the
-//     last packet of pictures only; else when it has as many slices as others had and nothing came for 10 ms, or when the next
-//     picture begins. The number of its NAL units does not matter, their bytes do (8 MiB).
+//   - Packets are counted here. A gap damages a picture, a duplicate is ignored, and a step of more than 1000
+//     numbers or a new SSRC is a restart: the unfinished picture is dropped. Over UDP, packets wait for late ones,
+//     5 packets or 20 ms at most.
+//   - A picture of H.264 or H.265 is what has one timestamp. It is complete at the marker, if the camera sets
+//     markers on the last packet of pictures only; else when it has as many slices as others had and nothing came
+//     for 10 ms, or when the next picture begins. The number of its NAL units does not matter, their bytes do (8 MiB).
 //   - A JPEG (RFC 2435) gets the header and tables that RTP leaves out.
 //
 // # Concurrency and shutdown
 //
-// An Assembler belongs to one goroutine. It starts none and reads no clock: its owner calls Expire at Deadline. It keeps parts
-// of the packets that it is given, and never writes to them. There is nothing to close.
+// An Assembler belongs to one goroutine. It starts none and reads no clock: its owner calls Expire at Deadline.
+// It keeps parts of the packets that it is given, and never writes to them. There is nothing to close.
 package rtp
 
 import "time"

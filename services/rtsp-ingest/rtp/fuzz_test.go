@@ -12,8 +12,8 @@ import (
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
 
-// A stream of packets as bytes, for the fuzz targets: for each packet 2 bytes number, 4 timestamp, 1 marker and SSRC, 1 payload type, 2
-// arrival in ms, 2 length, and the payload.
+// A stream of packets as bytes, for the fuzz targets: for each packet 2 bytes number, 4 timestamp, 1 marker and
+// SSRC, 1 payload type, 2 arrival in ms, 2 length, and the payload.
 const fuzzHeader = 12
 
 func streamOf(t testing.TB, packets []in) (stream []byte) {
@@ -119,10 +119,12 @@ func FuzzAAC(f *testing.F) {
 func FuzzJPEG(f *testing.F) {
 	_, scan, tables := encoded(f, drawn(64, 48), 80)
 	f.Add(appendPacket(nil, jpegPacket(1, 0, true, 0, 1, 80, 64, 48, scan), 0))
-	f.Add(appendPacket(nil, jpegPacket(1, 0, true, 0, 65, 255, 64, 48, []byte{0, 1, 0xff, 0xff, 0, 0, 0, 128}, tables, scan), 0))
+	headers := []byte{0, 1, 0xff, 0xff, 0, 0, 0, 128}
+	f.Add(appendPacket(nil, jpegPacket(1, 0, true, 0, 65, 255, 64, 48, headers, tables, scan), 0))
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		play(t, configOf(media.JPEG), stream, func(p feed.Picture) {
-			if len(p.Data) != 1 || !bytes.HasPrefix(p.Data[0], []byte{0xff, 0xd8}) || !bytes.HasSuffix(p.Data[0], []byte{0xff, 0xd9}) {
+			d := p.Data[0]
+			if len(p.Data) != 1 || !bytes.HasPrefix(d, []byte{0xff, 0xd8}) || !bytes.HasSuffix(d, []byte{0xff, 0xd9}) {
 				t.Fatalf("no JPEG: %x", p.Data)
 			}
 		})

@@ -8,8 +8,8 @@ import (
 // h264 is H.264 in packets (RFC 6184), whatever packetization mode was announced.
 type h264 struct{}
 
-// Types of H.264 packets that are not a NAL unit of their own. B has a decoding order number, which is not looked at: cameras send in
-// order.
+// Types of H.264 packets that are not a NAL unit of their own. B has a decoding order number, which is not
+// looked at: cameras send in order.
 const (
 	h264StapA = 24
 	h264StapB = 25

@@ -14,8 +14,8 @@ import (
 	"github.com/waldo-robot/waldo/video/mjpeg"
 )
 
-// pictureJPEG assembles JPEGs of packets (RFC 2435). A picture of which a part was lost, or whose header makes no sense, is left out: the
-// next one says Missing.
+// pictureJPEG assembles JPEGs of packets (RFC 2435). A picture of which a part was lost, or whose header makes
+// no sense, is left out: the next one says Missing.
 type pictureJPEG struct {
 	timestamp uint32
 	first     moment
@@ -124,7 +124,8 @@ func (j *pictureJPEG) cache(q byte, tables [][]byte) {
 	j.cached[q] = tables
 }
 
-// splitTables cuts up to three tables of 64 values of 1 byte, or 2 if their bit of precision is set, and puts precision and number in front.
+// splitTables cuts up to three tables of 64 values of 1 byte, or 2 if their bit of precision is set, and puts
+// precision and number in front.
 func splitTables(precision byte, b []byte) (tables [][]byte) {
 	for number := byte(0); number < 3; number++ {
 		wide := precision >> number & 1
@@ -138,10 +139,12 @@ func splitTables(precision byte, b []byte) (tables [][]byte) {
 	return tables
 }
 
-// usualTables makes the tables of a quality of 1 to 99: RFC 2435 scales those of ITU-T T.81, annex K, as everybody does.
+// usualTables makes the tables of a quality of 1 to 99: RFC 2435 scales those of ITU-T T.81, annex K, as
+// everybody does.
 func usualTables(quality byte) [][]byte {
 	var out bytes.Buffer
-	if err := jpeg.Encode(&out, image.NewRGBA(image.Rect(0, 0, 8, 8)), &jpeg.Options{Quality: int(quality)}); err != nil {
+	blank := image.NewRGBA(image.Rect(0, 0, 8, 8))
+	if err := jpeg.Encode(&out, blank, &jpeg.Options{Quality: int(quality)}); err != nil {
 		return nil // cannot fail: it is all in memory
 	}
 	b := out.Bytes()
@@ -164,7 +167,8 @@ func (j *pictureJPEG) end(to feed.Receiver) {
 		return
 	}
 	out := feed.Picture{
-		MediaType: media.JPEG, Data: [][]byte{p.Data}, Time: j.first.media, Arrival: j.first.arrival, Missing: j.missing, Restart: j.restart,
+		MediaType: media.JPEG, Data: [][]byte{p.Data}, Time: j.first.media, Arrival: j.first.arrival,
+		Missing: j.missing, Restart: j.restart,
 	}
 	j.begun, j.data, j.missing, j.restart = false, nil, false, false
 	if to.Picture != nil {

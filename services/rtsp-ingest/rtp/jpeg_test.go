@@ -96,7 +96,8 @@ func TestJPEGQualities(t *testing.T) {
 	for _, q := range []int{1, 10, 49, 50, 51, 75, 99} {
 		whole, scan, _ := encoded(t, img, q)
 		half := len(scan) / 2
-		got := receiveJPEG(t, jpegPacket(1, 0, false, 0, 1, byte(q), 64, 48, scan[:half]), jpegPacket(2, 0, true, half, 1, byte(q), 64, 48, scan[half:]))
+		got := receiveJPEG(t, jpegPacket(1, 0, false, 0, 1, byte(q), 64, 48, scan[:half]),
+			jpegPacket(2, 0, true, half, 1, byte(q), 64, 48, scan[half:]))
 		if len(got) != 1 {
 			t.Fatalf("Q %d: %d pictures", q, len(got))
 		}
@@ -107,7 +108,8 @@ func TestJPEGQualities(t *testing.T) {
 func TestJPEGTables(t *testing.T) {
 	whole, scan, tables := encoded(t, drawn(64, 48), 30)
 	luma, chroma := tables[:64], tables[64:]
-	black, blackScan, _ := encoded(t, image.NewRGBA(image.Rect(0, 0, 64, 48)), 30) // without chroma, whose table does not matter then
+	// Without colours the table of chroma does not matter.
+	black, blackScan, _ := encoded(t, image.NewRGBA(image.Rect(0, 0, 64, 48)), 30)
 	wide := make([]byte, 0, 128)
 	for _, v := range luma {
 		wide = append(wide, 0, v)
@@ -140,7 +142,8 @@ func TestJPEGTables(t *testing.T) {
 	})
 }
 
-// TestJPEGRestartMarkers: a scan of two blocks with a restart marker between them shows what the blocks show, each alone.
+// TestJPEGRestartMarkers: a scan of two blocks with a restart marker between them shows what the blocks show,
+// each alone.
 func TestJPEGRestartMarkers(t *testing.T) {
 	img := drawn(32, 16)
 	left, scanLeft, _ := encoded(t, img.SubImage(image.Rect(0, 0, 16, 16)), 80)
@@ -168,7 +171,8 @@ func TestJPEGRestartMarkers(t *testing.T) {
 func TestJPEG422(t *testing.T) {
 	_, scan, _ := encoded(t, drawn(16, 16), 80)
 	got := receiveJPEG(t, jpegPacket(1, 0, true, 0, 0, 80, 16, 16, scan))
-	if len(got) != 1 || !bytes.Contains(got[0].Data[0], []byte{0xff, 0xc0, 0, 17, 8, 0, 16, 0, 16, 3, 1, 0x21, 0, 2, 0x11, 1, 3, 0x11, 1}) {
+	header := []byte{0xff, 0xc0, 0, 17, 8, 0, 16, 0, 16, 3, 1, 0x21, 0, 2, 0x11, 1, 3, 0x11, 1}
+	if len(got) != 1 || !bytes.Contains(got[0].Data[0], header) {
 		t.Errorf("%d pictures, or no frame header for 4:2:2", len(got))
 	}
 }
@@ -187,10 +191,14 @@ func TestJPEGLeftOut(t *testing.T) {
 		{"29 type 66", []*rtp.Packet{jpegPacket(1, 0, true, 0, 66, 80, 64, 48, []byte{0, 1, 0xff, 0xff}, scan)}},
 		{"type 128", []*rtp.Packet{jpegPacket(1, 0, true, 0, 128, 80, 64, 48, scan)}},
 		{"tables that were never sent", []*rtp.Packet{jpegPacket(1, 0, true, 0, 1, 130, 64, 48, []byte{0, 0, 0, 0}, scan)}},
-		{"tables beyond the packet", []*rtp.Packet{jpegPacket(1, 0, true, 0, 1, 130, 64, 48, []byte{0, 0, 0xff, 0xff}, scan)}},
+		{"tables beyond the packet", []*rtp.Packet{
+			jpegPacket(1, 0, true, 0, 1, 130, 64, 48, []byte{0, 0, 0xff, 0xff}, scan),
+		}},
 		{"tables too small", []*rtp.Packet{jpegPacket(1, 0, true, 0, 1, 130, 64, 48, []byte{0, 0, 0, 3, 1, 2, 3}, scan)}},
 		{"the beginning is lost", []*rtp.Packet{jpegPacket(1, 0, true, 10, 1, 80, 64, 48, scan[10:])}},
-		{"the middle is lost", []*rtp.Packet{jpegPacket(0, 0, false, 0, 1, 80, 64, 48, scan[:10]), jpegPacket(1, 0, true, 20, 1, 80, 64, 48, scan[20:])}},
+		{"the middle is lost", []*rtp.Packet{
+			jpegPacket(0, 0, false, 0, 1, 80, 64, 48, scan[:10]), jpegPacket(1, 0, true, 20, 1, 80, 64, 48, scan[20:]),
+		}},
 		{"a packet too short", []*rtp.Packet{{Header: rtp.Header{SequenceNumber: 1}, Payload: []byte{0, 0, 0}}}},
 		{"no restart header", []*rtp.Packet{jpegPacket(1, 0, true, 0, 64, 80, 64, 48)}},
 	} {

@@ -8,8 +8,8 @@ import (
 	"github.com/pion/rtp"
 )
 
-// Packets that are behind the others are duplicates or too late, unless these many come in a row: then the camera restarted its
-// numbers a little behind. Those that are newer than all before cannot be duplicates.
+// Packets that are behind the others are duplicates or too late, unless these many come in a row: then the
+// camera restarted its numbers a little behind. Those that are newer than all before cannot be duplicates.
 const (
 	behindLimit = 64
 	newerLimit  = 3
@@ -21,7 +21,8 @@ type held struct {
 	arrival time.Time
 }
 
-// order puts packets in order, and notices those that are missing, doubled, or of another stream. The zero value is ready to use.
+// order puts packets in order, and notices those that are missing, doubled, or of another stream. The zero
+// value is ready to use.
 type order struct {
 	window  int // packets that may wait for late ones; 0: none
 	started bool
@@ -52,7 +53,8 @@ func (o *order) push(h held, out func(held, news)) {
 }
 
 func (o *order) begin(h held, n news, out func(held, news)) {
-	*o = order{window: o.window, started: true, ssrc: h.packet.SSRC, next: h.packet.SequenceNumber + 1, newest: h.packet.Timestamp}
+	p := h.packet
+	*o = order{window: o.window, started: true, ssrc: p.SSRC, next: p.SequenceNumber + 1, newest: p.Timestamp}
 	out(h, n)
 }
 

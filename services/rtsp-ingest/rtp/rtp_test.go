@@ -46,8 +46,8 @@ func (i in) packet(t testing.TB) *rtp.Packet {
 	}
 }
 
-// run gives packets to an assembler and returns what came out, a line for each picture and block: its time in ticks, its arrival in ms, what
-// is particular, and its data.
+// run gives packets to an assembler and returns what came out, a line for each picture and block: its time in
+// ticks, its arrival in ms, what is particular, and its data.
 func run(t testing.TB, c Config, packets []in) []string {
 	t.Helper()
 	a, err := New(c)
@@ -129,8 +129,8 @@ var (
 	hevc = configOf(media.H265)
 )
 
-// In these tables 67, 68, 06 are parameter sets and messages of H.264; 65 is a slice of a key frame, 41 of another picture. 80 behind that
-// is its first slice, 00 another.
+// In these tables 67, 68, 06 are parameter sets and messages of H.264; 65 is a slice of a key frame, 41 of
+// another picture. 80 behind that is its first slice, 00 another.
 var h264Table = []example{
 	{"17 FU-A though single NAL units were announced", avc, []in{
 		{1, 0, "7c85 80aa", false, 0, 0, 0}, {2, 0, "7c05 bb", false, 1, 0, 0}, {3, 0, "7c45 cc", true, 2, 0, 0},
@@ -181,7 +181,8 @@ var h264Table = []example{
 		{3, 3600, "4100", false, 70, 0, 0}, {4, 7200, "4180", false, 80, 0, 0},
 	}, []string{"0@0: 6580", "3600@40: 4180", "3600@70 damaged: 4100"}},
 	{"19 marker on every NAL unit", avc, []in{
-		{1, 0, "6742", true, 0, 0, 0}, {2, 0, "68ce", true, 0, 0, 0}, {3, 0, "6580", true, 0, 0, 0}, {4, 0, "6500", true, 1, 0, 0},
+		{1, 0, "6742", true, 0, 0, 0}, {2, 0, "68ce", true, 0, 0, 0},
+		{3, 0, "6580", true, 0, 0, 0}, {4, 0, "6500", true, 1, 0, 0},
 		{5, 3600, "4180", true, 40, 0, 0}, {6, 3600, "4100", true, 41, 0, 0},
 		{7, 7200, "4180", true, 80, 0, 0}, {8, 7200, "4100", true, 81, 0, 0},
 	}, []string{"0@0: 6742 68ce 6580 6500", "3600@40: 4180 4100", "7200@80: 4180 4100"}},
@@ -195,7 +196,8 @@ var h264Table = []example{
 		{4, 3600, "4180", false, 40, 0, 0}, {0, 0, expire, false, 50, 0, 0},
 	}, []string{"0@0: 0605 6580", "3600@40: 0605 4180"}},
 	{"19 parameter sets with a time of their own", avc, []in{
-		{1, 0, "6742", true, 0, 0, 0}, {2, 1, "68ce", true, 0, 0, 0}, {3, 2, "6580", true, 3, 0, 0}, {4, 3600, "4180", true, 40, 0, 0},
+		{1, 0, "6742", true, 0, 0, 0}, {2, 1, "68ce", true, 0, 0, 0},
+		{3, 2, "6580", true, 3, 0, 0}, {4, 3600, "4180", true, 40, 0, 0},
 	}, []string{"2@3: 6742 68ce 6580", "3600@40: 4180"}},
 	{"20 a slice is lost", avc, []in{
 		{1, 0, "6580", true, 0, 0, 0}, {2, 3600, "4180", false, 40, 0, 0}, {4, 3600, "4100", true, 40, 0, 0},
@@ -211,18 +213,22 @@ var h264Table = []example{
 		{1, 0, "6580", false, 0, 0, 0}, {4, 3600, "4100", true, 40, 0, 0}, {5, 7200, "4180", true, 80, 0, 0},
 	}, []string{"0@0 damaged: 6580", "3600@40 damaged missing: 4100", "7200@80: 4180"}},
 	{"20 packets out of order by UDP", udp(avc), []in{
-		{1, 0, "6580", false, 0, 0, 0}, {3, 0, "65000c", false, 1, 0, 0}, {2, 0, "65000b", false, 2, 0, 0}, {4, 0, "65000d", true, 3, 0, 0},
+		{1, 0, "6580", false, 0, 0, 0}, {3, 0, "65000c", false, 1, 0, 0},
+		{2, 0, "65000b", false, 2, 0, 0}, {4, 0, "65000d", true, 3, 0, 0},
 	}, []string{"0@0: 6580 65000b 65000c 65000d"}},
 	{"20 a lost packet by UDP costs 20 ms", udp(avc), []in{
 		{1, 0, "6580", true, 0, 0, 0}, {3, 7200, "4180", true, 80, 0, 0}, {0, 0, expire, false, 99, 0, 0},
 		{4, 10800, "6580", true, 99, 0, 0}, {0, 0, expire, false, 100, 0, 0},
 	}, []string{"0@0: 6580", "7200@80 missing: 4180", "10800@99: 6580"}},
 	{"20 a lost packet by UDP costs 5 packets", udp(avc), []in{
-		{1, 0, "6580", false, 0, 0, 0}, {3, 0, "650003", false, 0, 0, 0}, {4, 0, "650004", false, 0, 0, 0}, {6, 0, "650006", false, 0, 0, 0},
-		{5, 0, "650005", false, 0, 0, 0}, {5, 0, "650005", false, 0, 0, 0}, {7, 0, "650007", true, 0, 0, 0}, {2, 0, "650002", false, 0, 0, 0},
+		{1, 0, "6580", false, 0, 0, 0}, {3, 0, "650003", false, 0, 0, 0},
+		{4, 0, "650004", false, 0, 0, 0}, {6, 0, "650006", false, 0, 0, 0},
+		{5, 0, "650005", false, 0, 0, 0}, {5, 0, "650005", false, 0, 0, 0},
+		{7, 0, "650007", true, 0, 0, 0}, {2, 0, "650002", false, 0, 0, 0},
 	}, []string{"0@0 damaged missing: 6580 650003 650004 650005 650006 650007"}},
 	{"20 packets out of order by TCP are lost", avc, []in{
-		{1, 0, "6580", false, 0, 0, 0}, {3, 0, "65000c", true, 1, 0, 0}, {2, 0, "65000b", false, 2, 0, 0}, {4, 3600, "4180", true, 3, 0, 0},
+		{1, 0, "6580", false, 0, 0, 0}, {3, 0, "65000c", true, 1, 0, 0},
+		{2, 0, "65000b", false, 2, 0, 0}, {4, 3600, "4180", true, 3, 0, 0},
 	}, []string{"0@0 damaged missing: 6580 65000c", "3600@3: 4180"}},
 	{"21 duplicates", avc, []in{
 		{1, 0, "7c85 80aa", false, 0, 0, 0}, {1, 0, "7c85 80aa", false, 0, 0, 0}, {2, 0, "7c45 bb", true, 0, 0, 0},
@@ -252,7 +258,8 @@ var h264Table = []example{
 	}, []string{"4294963200@0: 6580", "4294967312@40: 4180", "4296015888@80: 4180", "4294967312@120: 4180"}},
 	{"23 all timestamps equal", avc, []in{
 		{1, 5, "6742", false, 0, 0, 0}, {2, 5, "6580", false, 0, 0, 0}, {3, 5, "6500", false, 0, 0, 0},
-		{4, 5, "0605", false, 40, 0, 0}, {5, 5, "4180", false, 40, 0, 0}, {6, 5, "4100", false, 41, 0, 0}, {0, 0, expire, false, 51, 0, 0},
+		{4, 5, "0605", false, 40, 0, 0}, {5, 5, "4180", false, 40, 0, 0},
+		{6, 5, "4100", false, 41, 0, 0}, {0, 0, expire, false, 51, 0, 0},
 		{7, 5, "4180", false, 80, 0, 0},
 	}, []string{"5@0: 6742 6580 6500", "5@40: 0605 4180 4100"}},
 	{"30 another payload type", avc, []in{
@@ -273,18 +280,22 @@ func TestH264(t *testing.T) {
 var h265Table = []example{
 	{"aggregated and fragmented", hevc, []in{
 		{1, 0, "6001 0003 400101 0003 420101 0003 440101", false, 0, 0, 0},
-		{2, 0, "6201 93 80aa", false, 0, 0, 0}, {3, 0, "6201 13 bb", false, 0, 0, 0}, {4, 0, "6201 53 cc", true, 0, 0, 0},
+		{2, 0, "6201 93 80aa", false, 0, 0, 0}, {3, 0, "6201 13 bb", false, 0, 0, 0},
+		{4, 0, "6201 53 cc", true, 0, 0, 0},
 		{5, 3600, "0201 80", true, 40, 0, 0},
 	}, []string{"0@0: 400101 420101 440101 260180aabbcc", "3600@40: 020180"}},
 	{"18 type 0", hevc, []in{
-		{1, 0, "2601 80", true, 0, 0, 0}, {2, 3600, "0001 80 11", true, 40, 0, 0}, {3, 7200, "6201 80 8011", false, 80, 0, 0},
+		{1, 0, "2601 80", true, 0, 0, 0}, {2, 3600, "0001 80 11", true, 40, 0, 0},
+		{3, 7200, "6201 80 8011", false, 80, 0, 0},
 		{4, 7200, "6201 40 22", true, 80, 0, 0},
 	}, []string{"0@0: 260180", "3600@40: 00018011", "7200@80: 0001801122"}},
 	{"18 start codes inside", hevc, []in{
-		{1, 0, "6201 e0 01 00000001 420101 000001 260180aa", true, 0, 0, 0}, {2, 3600, "00000001 020180", true, 40, 0, 0},
+		{1, 0, "6201 e0 01 00000001 420101 000001 260180aa", true, 0, 0, 0},
+		{2, 3600, "00000001 020180", true, 40, 0, 0},
 	}, []string{"0@0: 400101 420101 260180aa", "3600@40: 020180"}},
 	{"18 start and end in one, empty fragments", hevc, []in{
-		{1, 0, "6201 d3 80aa", true, 0, 0, 0}, {2, 3600, "6201 81", false, 40, 0, 0}, {3, 3600, "6201", false, 40, 0, 0},
+		{1, 0, "6201 d3 80aa", true, 0, 0, 0}, {2, 3600, "6201 81", false, 40, 0, 0},
+		{3, 3600, "6201", false, 40, 0, 0},
 		{4, 3600, "6201 01 80", false, 40, 0, 0}, {5, 3600, "6201 41", true, 40, 0, 0},
 	}, []string{"0@0: 260180aa", "3600@40: 020180"}},
 	{"19 marker never set", hevc, []in{

@@ -17,48 +17,73 @@ var (
 
 // In the rows of AAC, 0010 is the number of bits of one AU header, 0018 the header of a frame of 3 bytes.
 var soundTable = []example{
-	{"30 G.711 at 16 kHz", soundConfig(feed.PCMA, 16_000), []in{{1, 0, "d5d5", true, 0, 0, 0}, {2, 320, "d5d4", false, 20, 0, 0}},
+	{"30 G.711 at 16 kHz", soundConfig(feed.PCMA, 16_000), []in{
+		{1, 0, "d5d5", true, 0, 0, 0}, {2, 320, "d5d4", false, 20, 0, 0},
+	},
 		[]string{"0@0: d5d5", "320@20: d5d4"}},
 	{"L16", soundConfig(feed.L16, 44_100), []in{{1, 0, "0001", false, 0, 0, 0}}, []string{"0@0: 0001"}},
 	{"30 Opus/48000/1", soundConfig(feed.Opus, 48_000), []in{{1, 960, "fc", false, 0, 0, 0}}, []string{"960@0: fc"}},
-	{"packets are lost", pcmu, []in{{1, 0, "ff", false, 0, 0, 0}, {4, 480, "fe", false, 60, 0, 0}, {5, 640, "fd", false, 80, 0, 0}},
+	{"packets are lost", pcmu, []in{
+		{1, 0, "ff", false, 0, 0, 0}, {4, 480, "fe", false, 60, 0, 0}, {5, 640, "fd", false, 80, 0, 0},
+	},
 		[]string{"0@0: ff", "480@60 lost 2: fe", "640@80: fd"}},
 	{"21 duplicates and a restart", pcmu, []in{
-		{1, 0, "ff", false, 0, 0, 0}, {1, 0, "ff", false, 0, 0, 0}, {9001, 480, "fe", false, 60, 0, 0}, {9003, 800, "fd", false, 80, 0, 0},
+		{1, 0, "ff", false, 0, 0, 0}, {1, 0, "ff", false, 0, 0, 0},
+		{9001, 480, "fe", false, 60, 0, 0}, {9003, 800, "fd", false, 80, 0, 0},
 	}, []string{"0@0: ff", "480@60: fe", "800@80 lost 1: fd"}},
 	{"20 out of order by UDP", udp(pcmu), []in{
 		{1, 0, "f1", false, 0, 0, 0}, {3, 320, "f3", false, 1, 0, 0}, {2, 160, "f2", false, 2, 0, 0},
 	}, []string{"0@0: f1", "160@2: f2", "320@1: f3"}},
 	{"30 another payload type, empty packets", pcmu, []in{
-		{1, 0, "ff", false, 0, 0, 0}, {2, 160, "aa", false, 20, 0, 13}, {3, 320, "", false, 20, 0, 0}, {4, 480, "fe", false, 60, 0, 0},
+		{1, 0, "ff", false, 0, 0, 0}, {2, 160, "aa", false, 20, 0, 13},
+		{3, 320, "", false, 20, 0, 0}, {4, 480, "fe", false, 60, 0, 0},
 	}, []string{"0@0: ff", "480@60: fe"}},
 
 	{"AAC", aac, []in{{1, 0, "0010 0018 210102", true, 0, 0, 0}, {2, 1024, "0010 0018 210304", true, 64, 0, 0}},
 		[]string{"0@0: 210102", "1024@64: 210304"}},
-	{"AAC, two frames", aac, []in{{1, 0, "0020 0018 0010 210102 2103", true, 0, 0, 0}}, []string{"0@0: 210102", "1024@0: 2103"}},
+	{"AAC, two frames", aac, []in{
+		{1, 0, "0020 0018 0010 210102 2103", true, 0, 0, 0}}, []string{"0@0: 210102", "1024@0: 2103"},
+	},
 	{"AAC, a frame in two packets", aac, []in{
-		{1, 0, "0010 0028 210102", false, 0, 0, 0}, {2, 0, "0010 0028 0304", true, 1, 0, 0}, {3, 1024, "0010 0008 21", true, 64, 0, 0},
+		{1, 0, "0010 0028 210102", false, 0, 0, 0}, {2, 0, "0010 0028 0304", true, 1, 0, 0},
+		{3, 1024, "0010 0008 21", true, 64, 0, 0},
 	}, []string{"0@1: 2101020304", "1024@64: 21"}},
 	{"AAC, half of a frame is lost", aac, []in{
 		{1, 0, "0010 0028 210102", false, 0, 0, 0}, {3, 1024, "0010 0018 210304", true, 64, 0, 0},
 	}, []string{"1024@64 lost 1: 210304"}},
 	{"AAC, halves that do not fit", aac, []in{
-		{1, 0, "0010 0028 210102", false, 0, 0, 0}, {2, 0, "0010 0028 03040506", true, 1, 0, 0}, {3, 1024, "0010 0008 21", true, 64, 0, 0},
+		{1, 0, "0010 0028 210102", false, 0, 0, 0}, {2, 0, "0010 0028 03040506", true, 1, 0, 0},
+		{3, 1024, "0010 0008 21", true, 64, 0, 0},
 	}, []string{"1024@64 lost 1: 21"}},
-	{"30 AAC with a wrong size", aac, []in{{1, 0, "0010 0008 210102", true, 0, 0, 0}, {2, 1024, "0010 0080 210304", true, 64, 0, 0}},
+	{"30 AAC with a wrong size", aac, []in{
+		{1, 0, "0010 0008 210102", true, 0, 0, 0}, {2, 1024, "0010 0080 210304", true, 64, 0, 0},
+	},
 		[]string{"0@0: 210102", "1024@64: 210304"}},
-	{"30 AAC with sizes beyond the packet", aac, []in{{1, 0, "0020 0010 0080 2101 22", true, 0, 0, 0}, {2, 2048, "0010 0008 21", true, 64, 0, 0}},
+	{"30 AAC with sizes beyond the packet", aac, []in{
+		{1, 0, "0020 0010 0080 2101 22", true, 0, 0, 0}, {2, 2048, "0010 0008 21", true, 64, 0, 0},
+	},
 		[]string{"0@0 lost 1: 2101", "2048@64: 21"}},
-	{"30 AAC with an empty frame", aac, []in{{1, 0, "0020 0000 0018 210102", true, 0, 0, 0}}, []string{"0@0: 210102"}},
+	{"30 AAC with an empty frame", aac, []in{
+		{1, 0, "0020 0000 0018 210102", true, 0, 0, 0}}, []string{"0@0: 210102"},
+	},
 	{"30 AAC with headers beyond the packet", aac, []in{
-		{1, 0, "0100 0018 210102", true, 0, 0, 0}, {2, 0, "00", true, 0, 0, 0}, {3, 0, "0000 21", true, 0, 0, 0}, {4, 0, "0007 21", true, 0, 0, 0},
+		{1, 0, "0100 0018 210102", true, 0, 0, 0}, {2, 0, "00", true, 0, 0, 0},
+		{3, 0, "0000 21", true, 0, 0, 0}, {4, 0, "0007 21", true, 0, 0, 0},
 		{5, 0, "0010 0018", true, 0, 0, 0}, {6, 1024, "0010 0008 21", true, 64, 0, 0},
 	}, []string{"1024@64 lost 5: 21"}},
-	{"30 ADTS inside", aac, []in{{1, 0, "0010 0050 fff1 6040 0140 fc 210102", true, 0, 0, 0}}, []string{"0@0: 210102"}},
-	{"30 ADTS with a checksum inside", aac, []in{{1, 0, "0010 0058 fff0 6040 0160 fc abcd 2101", true, 0, 0, 0}}, []string{"0@0: 2101"}},
-	{"30 ADTS instead of AU headers", aac, []in{{1, 0, "fff1 6040 0140 fc 210102 fff1 6040 0120 fc 2103", true, 0, 0, 0}},
+	{"30 ADTS inside", aac, []in{
+		{1, 0, "0010 0050 fff1 6040 0140 fc 210102", true, 0, 0, 0}}, []string{"0@0: 210102"},
+	},
+	{"30 ADTS with a checksum inside", aac, []in{
+		{1, 0, "0010 0058 fff0 6040 0160 fc abcd 2101", true, 0, 0, 0}}, []string{"0@0: 2101"},
+	},
+	{"30 ADTS instead of AU headers", aac, []in{
+		{1, 0, "fff1 6040 0140 fc 210102 fff1 6040 0120 fc 2103", true, 0, 0, 0},
+	},
 		[]string{"0@0: 210102", "1024@0: 2103"}},
-	{"30 ADTS with a wrong size", aac, []in{{1, 0, "fff1 6040 0180 fc 210102", true, 0, 0, 0}, {2, 1024, "fff1 6040 0020 fc 21", true, 64, 0, 0}},
+	{"30 ADTS with a wrong size", aac, []in{
+		{1, 0, "fff1 6040 0180 fc 210102", true, 0, 0, 0}, {2, 1024, "fff1 6040 0020 fc 21", true, 64, 0, 0},
+	},
 		[]string{"0@0: 210102"}},
 }
 

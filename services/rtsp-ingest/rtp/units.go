@@ -251,7 +251,8 @@ func (u *units) overflow() {
 	u.list, u.coded, u.size, u.over, u.slices = nil, 0, maxPicture, true, max(u.slices, 1)
 }
 
-// sameTime begins a picture that has the timestamp of the one before. What came behind the slices of that one belongs to the new one.
+// sameTime begins a picture that has the timestamp of the one before. What came behind the slices of that one
+// belongs to the new one.
 func (u *units) sameTime(m moment) {
 	behind := u.list[u.coded:]
 	u.list = u.list[:u.coded:u.coded]
@@ -262,8 +263,8 @@ func (u *units) sameTime(m moment) {
 	}
 }
 
-// headless takes note that the first slice of a picture is not the first one of the coded picture: either that was lost, or the picture
-// was ended too early.
+// headless takes note that the first slice of a picture is not the first one of the coded picture: either that
+// was lost, or the picture was ended too early.
 func (u *units) headless() {
 	u.torn = true
 	if !u.gap && u.ends.early && u.ends.earlyAt == u.timestamp {
