@@ -1,14 +1,14 @@
-// Package address reads the URLs of network cameras as people write them: with passwords that hold @, #, ?, / and %, paths with
-// spaces and letters of any alphabet, accounts in the query, IPv6 zones.
+// Package address reads the URLs of network cameras as people write them: with passwords that hold @, #, ?, / and %,
+// paths with spaces and letters of any alphabet, accounts in the query, IPv6 zones.
 //
 // An [Address] prints without its secrets, whatever verb prints it. What goes to the camera has a name that says so.
 //
 // # What belongs to user and password
 //
-// A @ in the part before the first /, ? or # ends user and password, as in any URL; of several, the last does. If no host
-// stands behind it, the password goes on to a later @. Where both readings make sense, the URL is refused: the keys user and
-// password, which are taken as they are, leave no doubt. In the URL, %40 and the like stand for a character; a % that no two
-// hexadecimal digits follow stands for itself.
+// A @ in the part before the first /, ? or # ends user and password, as in any URL; of several, the last does. If no
+// host stands behind it, the password goes on to a later @. Where both readings make sense, the URL is refused: the
+// keys user and password, which are taken as they are, leave no doubt. In the URL, %40 and the like stand for a
+// character; a % that no two hexadecimal digits follow stands for itself.
 //
 // Values are immutable and safe for concurrent use.
 package address
@@ -48,7 +48,8 @@ const (
 	maxLabels = 253  // bytes of a host name
 )
 
-// Parse reads a URL, and the keys user and password beside it. Errors are Misspelled, and repeat nothing that may be a secret.
+// Parse reads a URL, and the keys user and password beside it. Errors are Misspelled, and repeat nothing that may be
+// a secret.
 func Parse(raw, user string, password Secret) (Address, error) {
 	raw = strings.TrimSpace(raw)
 	scheme, rest, ok := strings.Cut(raw, "://")
@@ -203,8 +204,8 @@ func (a Address) Secure() bool {
 // HostPort is what to dial.
 func (a Address) HostPort() string { return net.JoinHostPort(a.Host, strconv.Itoa(int(a.Port))) }
 
-// URL is what may be sent to the camera in the clear: without user and password, and without the zone, which means something
-// only on this machine. A default port is left out.
+// URL is what may be sent to the camera in the clear: without user and password, and without the zone, which means
+// something only on this machine. A default port is left out.
 func (a Address) URL() string { return a.Scheme + "://" + a.authority() + a.Target }
 
 func (a Address) authority() string {
@@ -228,14 +229,14 @@ func (a Address) WithCredentials() *url.URL {
 	return u
 }
 
-// SameHost tells whether user and password for one address may be sent to the other: the same host, and not in the clear if
-// they were encrypted. Ports may differ.
+// SameHost tells whether user and password for one address may be sent to the other: the same host, and not in the
+// clear if they were encrypted. Ports may differ.
 func (a Address) SameHost(other Address) bool {
 	return strings.EqualFold(a.Host, other.Host) && (other.Secure() || !a.Secure())
 }
 
-// Redirect is the address to which a camera sends us on. User and password stay behind if that is another host, and what the
-// camera writes in their place is ignored. The protocol stays the same.
+// Redirect is the address to which a camera sends us on. User and password stay behind if that is another host, and
+// what the camera writes in their place is ignored. The protocol stays the same.
 func (a Address) Redirect(location string) (Address, error) {
 	location = strings.TrimSpace(location)
 	if strings.HasPrefix(location, "/") {

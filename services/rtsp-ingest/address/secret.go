@@ -11,8 +11,8 @@ import (
 
 const hidden = "***"
 
-// Secret is a text that no verb of fmt, no log and no encoder shows, for passwords and keys in a configuration. string(s)
-// reveals it.
+// Secret is a text that no verb of fmt, no log and no encoder shows, for passwords and keys in a configuration.
+// string(s) reveals it.
 type Secret string
 
 // Format implements [fmt.Formatter]: it hides the text from every verb.
@@ -35,11 +35,12 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // UnmarshalText implements [encoding.TextUnmarshaler]; so a configuration takes a Secret as a text.
 func (s *Secret) UnmarshalText(data []byte) error { *s = Secret(data); return nil }
 
-// accounts finds what is probably a secret in path and query. It goes up to the next &, ; or /, since a password may hold
-// everything else, _ included, which some cameras separate with.
+// accounts finds what is probably a secret in path and query. It goes up to the next &, ; or /, since a password may
+// hold everything else, _ included, which some cameras separate with.
 var accounts = text.Pattern(`(?i)((?:pass|passwd|password|pwd|token|key|secret|auth|credential|sig|signature|psk|hash)(?:=|%3d))[^&;/]+`)
 
-// String is the address as people may see it: without user and password, and without what looks like a secret in the query.
+// String is the address as people may see it: without user and password, and without what looks like a secret in the
+// query.
 func (a Address) String() string {
 	who := ""
 	if a.User != "" || a.Password != "" {
@@ -57,8 +58,8 @@ func (a Address) LogValue() slog.Value { return slog.StringValue(a.String()) }
 // plain are the characters that stay as they are in path and query, besides letters and digits.
 const plain = "-._~!$&'()*+,;=:@/?[]|"
 
-// escape makes path and query fit for a request line: whatever is not allowed there is escaped, what is escaped already stays.
-// There are no fragments: # is a character like others.
+// escape makes path and query fit for a request line: whatever is not allowed there is escaped, what is escaped
+// already stays. There are no fragments: # is a character like others.
 func escape(target string) string {
 	if target != "" && target[0] != '/' {
 		target = "/" + target

@@ -49,7 +49,8 @@ type waiter struct {
 const maxWaiting = 8 // requests that the camera has not answered; older ones are forgotten
 
 // connect dials, and starts to read.
-func connect(ctx context.Context, c Config, trusted func(byte, []byte) bool, onData func(frame, time.Time)) (*client, error) {
+func connect(ctx context.Context, c Config, trusted func(byte, []byte) bool,
+	onData func(frame, time.Time)) (*client, error) {
 	conn, err := dial.Open(ctx, dial.Config{
 		Address: c.Address, Fingerprint: c.Fingerprint, LegacyTLS: c.LegacyTLS, Limit: c.Limits.Connect,
 	})
@@ -226,8 +227,8 @@ func (c *client) silence(ctx context.Context, method string) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return context.Cause(ctx)
 	}
-	return feed.Failf(feed.Away, "url", "the camera does not answer %s in %s: check the port in url, or restart the camera",
-		method, c.config.Limits.Answer)
+	return feed.Failf(feed.Away, "url", "the camera does not answer %s in %s: check the port in url, "+
+		"or restart the camera", method, c.config.Limits.Answer)
 }
 
 // errClosed is below errors of a connection that the camera closed.

@@ -15,12 +15,13 @@ type Config struct {
 	UDP bool
 	// Silent leaves out the sound.
 	Silent bool
-	// Fingerprint is the SHA-256 of the camera's certificate as hexadecimal digits, with colons or without; see [dial.CheckFingerprint].
-	// Without it, the certificate must be one that the system trusts.
+	// Fingerprint is the SHA-256 of the camera's certificate as hexadecimal digits, with colons or without; see
+	// [dial.CheckFingerprint]. Without it, the certificate must be one that the system trusts.
 	Fingerprint string
 	// LegacyTLS allows versions and ciphers of TLS that are broken, for old cameras.
 	LegacyTLS bool
-	// Directory is where the id of the session is kept for the next process; none if empty. It must belong to this device.
+	// Directory is where the id of the session is kept for the next process; none if empty. It must belong to this
+	// device.
 	Directory string
 	// Memory is what is known of the camera from before. It may be shared by connections one after the other.
 	Memory *Memory
@@ -48,8 +49,8 @@ func (l Limits) filled() Limits {
 	return l
 }
 
-// Memory is what connections to a camera have learnt, for the next one. The zero value knows nothing. It is safe for concurrent
-// use.
+// Memory is what connections to a camera have learnt, for the next one. The zero value knows nothing. It is safe for
+// concurrent use.
 type Memory struct {
 	mu       sync.Mutex
 	over     lower // what worked, other than asked for
@@ -101,8 +102,8 @@ func (m *Memory) closedOver(methods []string) {
 	}
 }
 
-// ended notes how long a connection played before the camera closed it. If that is the timeout of its session, twice in a row,
-// the camera does not take our keepalives for such.
+// ended notes how long a connection played before the camera closed it. If that is the timeout of its session, twice
+// in a row, the camera does not take our keepalives for such.
 func (m *Memory) ended(played, timeout time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -40,6 +40,12 @@ type Conn struct {
 	methods methods
 }
 
+var (
+	_ feed.Conn      = (*Conn)(nil)
+	_ feed.KeyFramer = (*Conn)(nil)
+	_ feed.Talker    = (*Conn)(nil)
+)
+
 // packet is one that waits for Run.
 type packet struct {
 	track   *track
@@ -179,8 +185,8 @@ func (c *Conn) deliver(p packet) {
 // isReport tells RTCP from RTP (RFC 5761, 4): cameras mix up their channels.
 func isReport(data []byte) bool { return data[1] >= 192 && data[1] < 224 }
 
-// route finds the track of a packet: by its channel, unless the payload type says that it belongs to another track, or the SSRC
-// does. Cameras send on channels that they did not announce.
+// route finds the track of a packet: by its channel, unless the payload type says that it belongs to another track,
+// or the SSRC does. Cameras send on channels that they did not announce.
 func (c *Conn) route(t *track, data []byte) *track {
 	fits := func(t *track) bool { return t.config.PayloadType == data[1]&0x7f }
 	if isReport(data) {
@@ -312,7 +318,8 @@ func interleave(channel byte, data []byte) []byte {
 	return append(b, data...)
 }
 
-// RequestKeyFrame implements [feed.KeyFramer]: it sends a PLI and a FIR, since cameras that know one may not know the other.
+// RequestKeyFrame implements [feed.KeyFramer]: it sends a PLI and a FIR, since cameras that know one may not know the
+// other.
 func (c *Conn) RequestKeyFrame() error {
 	t := c.tracks[0]
 	ssrc := t.ssrc.Load()
@@ -322,7 +329,9 @@ func (c *Conn) RequestKeyFrame() error {
 	data, err := rtcp.Marshal([]rtcp.Packet{
 		&rtcp.ReceiverReport{SSRC: t.own},
 		&rtcp.PictureLossIndication{SenderSSRC: t.own, MediaSSRC: ssrc},
-		&rtcp.FullIntraRequest{SenderSSRC: t.own, MediaSSRC: ssrc, FIR: []rtcp.FIREntry{{SSRC: ssrc, SequenceNumber: uint8(t.firs.Add(1))}}},
+		&rtcp.FullIntraRequest{SenderSSRC: t.own, MediaSSRC: ssrc, FIR: []rtcp.FIREntry{
+			{SSRC: ssrc, SequenceNumber: uint8(t.firs.Add(1))},
+		}},
 	})
 	if err != nil {
 		return err

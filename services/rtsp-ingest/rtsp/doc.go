@@ -5,26 +5,26 @@
 //
 // # Why no library speaks RTSP here
 //
-// Cameras keep few of the rules, and libraries end the connection over most of what they break: a request that the camera
-// makes, a nonce that expires, a section of the description that cannot be read, packets on a channel that was not announced,
-// a frame that was cut short. Of ten such repairs, five would have to hook into the messages of a library and three would have
-// to parse and write the bytes of the connection a second time underneath it. So this package reads the connection itself,
-// and takes from it what makes sense:
+// Cameras keep few of the rules, and libraries end the connection over most of what they break: a request that the
+// camera makes, a nonce that expires, a section of the description that cannot be read, packets on a channel that was
+// not announced, a frame that was cut short. Of ten such repairs, five would have to hook into the messages of a
+// library and three would have to parse and write the bytes of the connection a second time underneath it. So this
+// package reads the connection itself, and takes from it what makes sense:
 //
 //   - wire: messages with any line ends, version and CSeq; after damage it finds the next frame.
 //   - sdp: sections that cannot be used are left out and named in [Conn.Attributes]; the others play.
-//   - OPTIONS is asked only to keep the connection alive, so it cannot be in the way. What the camera answers to it decides
-//     how it is kept alive.
+//   - OPTIONS is asked only to keep the connection alive, so it cannot be in the way. What the camera answers to it
+//     decides how it is kept alive.
 //
 // # Sessions outlive a crash
 //
-// A camera with room for few viewers keeps a session for a minute or more after its viewer has died. So the id of a session is
-// noted in a file, and the next process adopts the session: it names the old id in SETUP. The file holds no address,
-// name or password.
+// A camera with room for few viewers keeps a session for a minute or more after its viewer has died. So the id of a
+// session is noted in a file, and the next process adopts the session: it names the old id in SETUP. The file holds
+// no address, name or password.
 //
 // # Concurrency and shutdown
 //
-// A Conn has one goroutine that reads the connection and two for each track over UDP. What they receive goes to the Receiver
-// one after the other, never at the same time. Run and Close tell the camera goodbye, close the sockets and wait for all
-// goroutines; Run takes at most 100 ms for that. RequestKeyFrame and Talk may be called while Run runs.
+// A Conn has one goroutine that reads the connection and two for each track over UDP. What they receive goes to the
+// Receiver one after the other, never at the same time. Run and Close tell the camera goodbye, close the sockets and
+// wait for all goroutines; Run takes at most 100 ms for that. RequestKeyFrame and Talk may be called while Run runs.
 package rtsp

@@ -35,8 +35,8 @@ func (c *Conn) notePublic(r *response) {
 	}
 }
 
-// list returns the methods to use: OPTIONS, and GET_PARAMETER for a camera that says it has it. A camera that this did not keep
-// alive gets only the one that it suggests less.
+// list returns the methods to use: OPTIONS, and GET_PARAMETER for a camera that says it has it. A camera that this
+// did not keep alive gets only the one that it suggests less.
 func (m *methods) list(other bool, fatal []string) []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -81,7 +81,8 @@ func (c *Conn) askAlive(method string, sent []string, again bool) {
 	_ = c.client.send(method, c.base.URL(), nil, func(r *response) { c.keptAlive(method, sent, again, r) })
 }
 
-// keptAlive learns from the answer to a keepalive. What it suggests is sent at once, since the camera may count nothing else.
+// keptAlive learns from the answer to a keepalive. What it suggests is sent at once, since the camera may count
+// nothing else.
 func (c *Conn) keptAlive(method string, sent []string, again bool, r *response) {
 	c.notePublic(r)
 	c.methods.note(method, time.Time{})

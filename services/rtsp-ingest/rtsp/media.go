@@ -91,7 +91,8 @@ func (e encoding) track(p map[string]string) (t feed.Track, aac rtp.AAC) {
 	case "MPEG4-GENERIC":
 		t = feed.Track{MediaType: feed.AAC, Config: e.audioConfig(p["config"])}
 		aac = rtp.AAC{
-			SizeLength: number(p["sizelength"], 0), IndexLength: number(p["indexlength"], 0), IndexDeltaLength: number(p["indexdeltalength"], 0),
+			SizeLength:  number(p["sizelength"], 0),
+			IndexLength: number(p["indexlength"], 0), IndexDeltaLength: number(p["indexdeltalength"], 0),
 		}
 	}
 	if strings.HasPrefix(t.MediaType, "audio/") {

@@ -58,8 +58,9 @@ type frame struct {
 	payload []byte
 }
 
-// parseHead reads the head of a message: a *response or a *request. It takes lines with and without carriage returns, any
-// version, a missing text behind the status, fields without a space, with spaces around the colon, or folded over lines.
+// parseHead reads the head of a message: a *response or a *request. It takes lines with and without carriage returns,
+// any version, a missing text behind the status, fields without a space, with spaces around the colon, or folded over
+// lines.
 func parseHead(head []byte) (message any, f fields, err error) {
 	first, rest, _ := bytes.Cut(head, []byte("\n"))
 	words := strings.Fields(string(first))

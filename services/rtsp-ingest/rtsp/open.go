@@ -16,8 +16,8 @@ const (
 	maxAttempts = 12
 )
 
-// Open connects to a camera, sets up its pictures and its sound, and starts them. What goes wrong is repaired where it can be,
-// with another connection if need be: there is never more than one at a time.
+// Open connects to a camera, sets up its pictures and its sound, and starts them. What goes wrong is repaired where
+// it can be, with another connection if need be: there is never more than one at a time.
 func Open(ctx context.Context, c Config) (*Conn, error) {
 	if c.Address.Scheme != "rtsp" && c.Address.Scheme != "rtsps" {
 		return nil, feed.Failf(feed.Misspelled, "url", "url: it does not begin with rtsp:// or rtsps://")
@@ -112,7 +112,8 @@ type attempt struct {
 // conn is a Conn that is not connected.
 func (a attempt) conn() *Conn {
 	return &Conn{
-		attempt: a, timeout: usualTimeout, first: make(chan struct{}), attributes: map[string]string{}, byChannel: map[byte]*track{},
+		attempt: a, timeout: usualTimeout, first: make(chan struct{}),
+		attributes: map[string]string{}, byChannel: map[byte]*track{},
 	}
 }
 
@@ -242,7 +243,8 @@ func (c *Conn) await(ctx context.Context) error {
 	case <-c.first:
 		return nil
 	case <-limit.C:
-		return &noTransport{feed.Failf(feed.Away, "url", "the camera sends nothing over UDP: check the firewall, or remove transport: udp")}
+		return &noTransport{feed.Failf(feed.Away, "url", "the camera sends nothing over UDP: "+
+			"check the firewall, or remove transport: udp")}
 	case <-c.client.done:
 		return c.client.lost("PLAY", c.client.err)
 	case <-ctx.Done():
@@ -272,7 +274,8 @@ func statusError(method string, r *response) error {
 	case s < 400:
 		return &redirect{r.fields.get("Location")}
 	case s == 403 || s == 407:
-		return feed.Failf(feed.Refused, "user", "user: the camera forbids us to watch (%d to %s): check what this user may do", s, method)
+		return feed.Failf(feed.Refused, "user", "user: the camera forbids us to watch (%d to %s): "+
+			"check what this user may do", s, method)
 	case s == 404 || s == 410:
 		return feed.Failf(feed.NotFound, "url", "url: the camera has no such stream (%d to %s): check the path", s, method)
 	case s == 453 || s == 503:

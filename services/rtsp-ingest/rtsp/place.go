@@ -13,8 +13,8 @@ import (
 )
 
 // place is the file in which the id of a session outlives its process, so that the next one can adopt it. Its time of
-// modification is when the camera last heard of us. Without it everything works, so errors are not told: at worst the camera
-// has no room for a minute.
+// modification is when the camera last heard of us. Without it everything works, so errors are not told: at worst the
+// camera has no room for a minute.
 type place struct{ file string } // "" for none
 
 // held is what the file holds.

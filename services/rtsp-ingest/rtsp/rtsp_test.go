@@ -528,3 +528,71 @@ func selfSigned(t *testing.T) tls.Certificate {
 	}
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
+
+// TestAdoptionIsRefused: cameras that know better than to hand a session over.
+func TestAdoptionIsRefused(t *testing.T) {
+	named := func(r *fakecam.Request, _ int) bool { return r.Header.Get("Session") != "" }
+	for _, tt := range []struct {
+		name   string
+		camera fakecam.Config
+		reason feed.Reason
+		plays  bool
+	}{
+		{"400", fakecam.Config{Answers: []fakecam.Answer{{Method: "SETUP", When: named, Status: 400}}}, 0, true},
+		{"454", fakecam.Config{Answers: []fakecam.Answer{{Method: "SETUP", When: named, Status: 454}}}, 0, true},
+		{"459", fakecam.Config{Answers: []fakecam.Answer{{Method: "SETUP", When: named, Status: 459}}}, 0, true},
+		{"404", fakecam.Config{Answers: []fakecam.Answer{{Method: "SETUP", When: named, Status: 404}}}, 0, true},
+		{"hangs up", fakecam.Config{Answers: []fakecam.Answer{{Method: "SETUP", When: named, Hangup: true}}}, 0, true},
+		{"no room", fakecam.Config{Session: fakecam.Session{Viewers: 1, Linger: time.Hour}}, feed.Full, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			camera := fakecam.Start(t, tt.camera)
+			config := configFor(t, camera)
+			config.Directory, config.Limits.Goodbye = t.TempDir(), time.Nanosecond
+			dead := view(t, config)
+			next(t, dead.pictures)
+			camera.Drop()
+			err := next(t, dead.ended)
+			dead.ended <- err
+			conn, err := rtsp.Open(soon(t), config)
+			switch {
+			case tt.plays && err == nil:
+				next(t, run(t, conn).pictures)
+			case tt.plays || feed.ReasonOf(err) != tt.reason:
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func ExampleOpen() {
+	camera, err := fakecam.New(fakecam.Config{Login: fakecam.Login{User: "bob", Password: "p@ss/word"}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer camera.Close()
+	a, err := address.Parse(camera.URL(), "bob", "p@ss/word")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	conn, err := rtsp.Open(context.Background(), rtsp.Config{Address: a})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	pictures := 0
+	err = conn.Run(ctx, feed.Receiver{Picture: func(p feed.Picture) {
+		if pictures++; pictures == 3 {
+			fmt.Println(p.MediaType, conn.Attributes()["transport"])
+			cancel()
+		}
+	}})
+	fmt.Println(err)
+	// Output:
+	// video/H264 TCP
+	// <nil>
+}

@@ -10,8 +10,8 @@ import (
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/address"
 )
 
-// base is the URL below which the streams of a description are: the one that the camera names if it is on the host we talk to,
-// else the one that was asked for. A camera often names an address that it had once, or has behind a router.
+// base is the URL below which the streams of a description are: the one that the camera names if it is on the host we
+// talk to, else the one that was asked for. A camera often names an address that it had once, or has behind a router.
 func base(asked address.Address, f fields) address.Address {
 	for _, name := range []string{"Content-Base", "Content-Location"} {
 		for value := f.get(name); value != ""; {
@@ -31,8 +31,8 @@ func at(a address.Address, target string) address.Address {
 	return a
 }
 
-// targets are the URLs that a control attribute may mean, the likeliest first. Cameras expect that it is appended to the base
-// as a text, though the RFC says otherwise; some give an absolute URL with an address of their own.
+// targets are the URLs that a control attribute may mean, the likeliest first. Cameras expect that it is appended to
+// the base as a text, though the RFC says otherwise; some give an absolute URL with an address of their own.
 func targets(asked, base address.Address, control string) (urls []string) {
 	add := func(a address.Address, err error) {
 		if u := a.URL(); err == nil && !slices.Contains(urls, u) {
@@ -46,7 +46,8 @@ func targets(asked, base address.Address, control string) (urls []string) {
 		add(at(asked, a.Target), err)
 	default:
 		for _, b := range []address.Address{base, asked} {
-			a, err := address.Parse(b.Scheme+"://h"+strings.TrimSuffix(b.Target, "/")+"/"+strings.TrimPrefix(control, "/"), "", "")
+			joined := strings.TrimSuffix(b.Target, "/") + "/" + strings.TrimPrefix(control, "/")
+			a, err := address.Parse(b.Scheme+"://h"+joined, "", "") // escapes it
 			add(at(asked, a.Target), err)
 		}
 		if b, err := url.Parse(base.URL()); err == nil {
@@ -71,7 +72,8 @@ type transport struct {
 	source   string
 }
 
-// parseTransport reads a Transport field of any spelling: only one channel or port, lower case, spaces, TCP without /TCP.
+// parseTransport reads a Transport field of any spelling: only one channel or port, lower case, spaces, TCP without
+// /TCP.
 func parseTransport(value string) (t transport) {
 	value, _, _ = strings.Cut(value, ",")
 	for i, one := range strings.Split(value, ";") {
@@ -121,7 +123,8 @@ func parseSession(value string) (id string, timeout time.Duration) {
 		name, text, _ := strings.Cut(one, "=")
 		text = strings.TrimSpace(text)
 		digits := text[:len(text)-len(strings.TrimLeft(text, "0123456789"))]
-		if n, err := strconv.ParseUint(digits, 10, 16); err == nil && n > 0 && strings.EqualFold(strings.TrimSpace(name), "timeout") {
+		n, err := strconv.ParseUint(digits, 10, 16)
+		if err == nil && n > 0 && strings.EqualFold(strings.TrimSpace(name), "timeout") {
 			timeout = time.Duration(n) * time.Second
 		}
 	}

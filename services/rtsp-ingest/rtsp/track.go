@@ -70,7 +70,8 @@ func (t *track) asks() string {
 	return fmt.Sprintf("RTP/AVP/TCP;unicast;interleaved=%d-%d", t.channels[0], t.channels[1])
 }
 
-// connected takes what the camera announced. It listens to the channels asked for too, since some cameras use them anyway.
+// connected takes what the camera announced. It listens to the channels asked for too, since some cameras use them
+// anyway.
 func (c *Conn) connected(t *track, a transport) error {
 	if t.udp != nil && !a.tcp {
 		t.udp.peer(a)
@@ -82,7 +83,8 @@ func (c *Conn) connected(t *track, a transport) error {
 	t.close()
 	t.udp = nil
 	if !a.tcp && a.ports != nil {
-		return &noTransport{feed.Failf(feed.Unsupported, "url", "the camera sends over UDP though TCP was asked for: write transport: udp")}
+		return &noTransport{feed.Failf(feed.Unsupported, "url", "the camera sends over UDP though TCP was asked for: "+
+			"write transport: udp")}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

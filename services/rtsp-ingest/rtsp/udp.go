@@ -59,6 +59,9 @@ func listenPair(local *net.TCPAddr) (*udp, error) {
 	return u, nil
 }
 
+// opening are the smallest packets of RTP and RTCP.
+var opening = [2][]byte{{0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, {0x80, 201, 0, 1, 0, 0, 0, 0}}
+
 // peer takes what the camera announced, and opens firewalls on the way to it.
 func (u *udp) peer(a transport) {
 	if source, err := netip.ParseAddr(a.source); err == nil && !source.IsUnspecified() && !source.IsMulticast() {
@@ -67,7 +70,7 @@ func (u *udp) peer(a transport) {
 	for i, port := range a.ports {
 		to := netip.AddrPortFrom(u.from[len(u.from)-1], uint16(port))
 		u.peers[i].Store(&to)
-		_, _ = u.sockets[i].WriteToUDPAddrPort([]byte{0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, to) // a lost one does no harm
+		_, _ = u.sockets[i].WriteToUDPAddrPort(opening[i], to) // a lost one does no harm
 	}
 }
 

@@ -14,15 +14,16 @@ import (
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
 
-// backChannel is what a client must require for a camera to describe its loudspeaker (ONVIF Streaming Specification, 5.3).
+// backChannel is what a client must require for a camera to describe its loudspeaker (ONVIF Streaming Specification,
+// 5.3).
 var backChannel = field{"Require", "www.onvif.org/ver20/backchannel"}
 
 // longestSay is the longest block that is sent in one packet.
 const longestSay = 1400
 
-// Talk implements [feed.Talker]. The back channel has a connection of its own, which is there only while somebody talks:
-// many cameras refuse to set up anything while they play, and close the connection over it; so the pictures stay as they are
-// whatever the camera thinks of talking.
+// Talk implements [feed.Talker]. The back channel has a connection of its own, which is there only while somebody
+// talks: many cameras refuse to set up anything while they play, and close the connection over it; so the pictures
+// stay as they are whatever the camera thinks of talking.
 func (c *Conn) Talk(ctx context.Context) (feed.Voice, error) {
 	a := c.attempt
 	a.place, a.adopt, a.stale, a.Memory, a.over = place{}, "", "", &Memory{}, overTCP

@@ -12,14 +12,15 @@ import (
 const (
 	wireBuffer = 128 << 10 // holds the longest frame and what follows it
 	maxMessage = 64 << 10  // head and body of a message
+	maxFirst   = 4 << 10   // first line of a message
 	maxSkip    = 64 << 10  // bytes between damage and the next frame
 	twice      = 10 * time.Second
 )
 
 var errFraming = errors.New("the camera sends bytes that belong to no message")
 
-// wire reads the messages and frames of a connection. Cameras whose send buffer fills repeat or leave out a part of what they
-// write; then everything up to the next thing that can be trusted is skipped, once in 10 s.
+// wire reads the messages and frames of a connection. Cameras whose send buffer fills repeat or leave out a part of
+// what they write; then everything up to the next thing that can be trusted is skipped, once in 10 s.
 type wire struct {
 	r *bufio.Reader
 	// trusted tells whether what begins a frame fits to what was announced. It decides only after damage.
@@ -174,7 +175,8 @@ func (w *wire) headLength() (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		if line := bytes.IndexByte(b, '\n'); line >= 0 && !bytes.Contains(b[:line], []byte("RTSP/")) || line < 0 && len(b) > 4096 {
+		line := bytes.IndexByte(b, '\n')
+		if line >= 0 && !bytes.Contains(b[:line], []byte("RTSP/")) || line < 0 && len(b) > maxFirst {
 			return 0, nil
 		}
 		if n := endOfHead(b); n > 0 {

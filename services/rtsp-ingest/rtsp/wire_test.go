@@ -140,3 +140,17 @@ func TestFoldedFields(t *testing.T) {
 		t.Error(f, err)
 	}
 }
+
+func BenchmarkWire(b *testing.B) {
+	data := []byte(strings.Repeat(rtpFrame(0, 1, 1388), 1000))
+	b.SetBytes(int64(len(data)))
+	b.ReportAllocs()
+	for b.Loop() {
+		w := newWire(bytes.NewReader(data), trustedInTest)
+		for range 1000 {
+			if _, err := w.next(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
