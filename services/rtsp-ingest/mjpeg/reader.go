@@ -125,7 +125,7 @@ func contentLength(line string, before int) int {
 
 // read reads a picture to its end.
 func (r *reader) read(length int) error {
-	r.picture, r.scan, r.tables = make([]byte, 0, max(length, 32<<10)), 0, false
+	r.picture, r.scan, r.tables = make([]byte, 0, min(max(length, 32<<10), 512<<10)), 0, false
 	err := r.walk(length)
 	if errors.Is(err, errNoEnd) {
 		r.picture = append(r.picture, 0xff, eoi)

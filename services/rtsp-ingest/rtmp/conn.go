@@ -1,0 +1,166 @@
+package rtmp
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/bluenviron/gortmplib/pkg/message"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
+)
+
+// Limits are how long something may take; zero values stand for the usual ones.
+type Limits struct {
+	Connect time.Duration // until a connection stands, TLS included: 3 s
+	Answer  time.Duration // until handshake and commands are over: 10 s
+	Picture time.Duration // until the first picture is announced: 15 s
+	Silence time.Duration // without a byte: 10 s
+}
+
+func (l Limits) filled() Limits {
+	for _, one := range []struct {
+		value *time.Duration
+		usual time.Duration
+	}{
+		{&l.Connect, 3 * time.Second}, {&l.Answer, 10 * time.Second}, {&l.Picture, 15 * time.Second}, {&l.Silence, 10 * time.Second},
+	} {
+		if *one.value <= 0 {
+			*one.value = one.usual
+		}
+	}
+	return l
+}
+
+// Conn is a connection over which pictures come. It implements [feed.Conn].
+type Conn struct {
+	session    *session
+	limits     Limits
+	tracks     tracks
+	first      []feed.Picture // what came while the video was looked for
+	attributes map[string]string
+
+	mu    sync.Mutex
+	ended error // why we closed it
+}
+
+func newConn(s *session, limits Limits, attributes map[string]string) *Conn {
+	return &Conn{session: s, limits: limits, attributes: attributes}
+}
+
+// find reads until it is known how pictures are sent.
+func (c *Conn) find(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { c.end(ctx.Err()) })
+	defer stop()
+	c.tracks.to.Picture = func(p feed.Picture) { c.first = append(c.first, p) }
+	for until := time.Now().Add(c.limits.Picture); c.tracks.video.MediaType == ""; {
+		if time.Now().After(until) {
+			return feed.Failf(feed.Unsupported, "url", "no H.264 or H.265 video came in %s: set the sender to one of them", c.limits.Picture)
+		}
+		if err := c.next(); err != nil {
+			return c.reason(err)
+		}
+	}
+	return nil
+}
+
+// next handles one message.
+func (c *Conn) next() error {
+	m, err := c.session.read()
+	if err != nil {
+		return err
+	}
+	if command, ok := m.(*message.CommandAMF0); ok {
+		return status(command)
+	}
+	c.tracks.take(m, time.Now())
+	return nil
+}
+
+// Video implements [feed.Conn].
+func (c *Conn) Video() feed.Track { return c.tracks.video }
+
+// Attributes implements [feed.Conn].
+func (c *Conn) Attributes() map[string]string { return c.attributes }
+
+// Close implements [feed.Conn].
+func (c *Conn) Close() error {
+	c.end(errors.New("closed"))
+	return nil
+}
+
+// end closes the connection for a reason. It may be called from any goroutine; the first reason counts.
+func (c *Conn) end(why error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended == nil {
+		c.ended = why
+	}
+	_ = c.session.wire.Conn.Close() // it only receives
+}
+
+// Run implements [feed.Conn].
+func (c *Conn) Run(ctx context.Context, to feed.Receiver) error {
+	stop := context.AfterFunc(ctx, func() { c.end(ctx.Err()) })
+	defer stop()
+	defer c.end(errors.New("over"))
+	c.tracks.to = to
+	for _, p := range c.first {
+		if to.Picture != nil {
+			to.Picture(p)
+		}
+	}
+	c.first = nil
+	for {
+		if err := c.next(); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return c.reason(err)
+		}
+	}
+}
+
+// reason says why no more comes.
+func (c *Conn) reason(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ours, ok := errors.AsType[*feed.Error](c.ended); ok {
+		return ours
+	}
+	if _, ok := errors.AsType[*feed.Error](err); ok {
+		return err
+	}
+	switch {
+	case isTimeout(err):
+		return feed.Failf(feed.Away, "url", "nothing has come for %s", c.limits.Silence)
+	case errors.Is(err, io.EOF):
+		return feed.Failf(feed.Away, "url", "the sender has ended the stream")
+	}
+	return feed.Failf(feed.Away, "url", "the connection has gone")
+}
+
+// status returns an error if a command says that no more comes.
+func status(c *message.CommandAMF0) error {
+	switch c.Name {
+	case "onStatus", "_error":
+	case "FCUnpublish", "deleteStream", "closeStream":
+		return feed.Failf(feed.Away, "url", "the sender has ended the stream")
+	default:
+		return nil
+	}
+	code := text(c, 1, "code")
+	switch code {
+	case "NetStream.Play.StreamNotFound", "NetStream.Play.FileStructureInvalid":
+		return feed.Failf(feed.NotFound, "url", "url: the server has no such stream: check the path, and that somebody publishes there")
+	case "NetStream.Play.UnpublishNotify", "NetStream.Play.Stop", "NetStream.Play.Complete":
+		return feed.Failf(feed.Away, "url", "the server has ended the stream")
+	case "NetConnection.Connect.Rejected", "NetConnection.Connect.InvalidApp":
+		return feed.Failf(feed.Refused, "url", "url: the server refuses the connection: check path, user and password")
+	}
+	if text(c, 1, "level") == "error" {
+		return feed.Failf(feed.NotFound, "url", "url: the server does not play the stream: check the path, user and password")
+	}
+	return nil
+}
