@@ -133,8 +133,8 @@ func (a attempt) open(ctx context.Context) (*Conn, error) {
 
 // start asks for everything until packets flow.
 func (c *Conn) start(ctx context.Context) error {
-	asked := c.Address.URL()
-	r, err := c.ask(ctx, "DESCRIBE", []string{asked}, fields{{"Accept", "application/sdp"}})
+	c.base = c.Address
+	r, err := c.askPlace(ctx, "DESCRIBE", []string{c.Address.URL()}, fields{{"Accept", "application/sdp"}})
 	if err != nil {
 		return err
 	}
@@ -192,10 +192,7 @@ func (c *Conn) setup(ctx context.Context, s *stream, more ...field) error {
 		extra = append(extra, field{"Session", c.adopt})
 	}
 	urls := targets(c.Address, c.base, s.control)
-	r, err := c.ask(ctx, "SETUP", urls, extra)
-	if feed.ReasonOf(err) == feed.Full && err != nil && c.stale != "" && c.dismiss(ctx) {
-		r, err = c.ask(ctx, "SETUP", urls, extra)
-	}
+	r, err := c.askPlace(ctx, "SETUP", urls, extra)
 	if err != nil {
 		return err
 	}
@@ -211,12 +208,23 @@ func (c *Conn) setup(ctx context.Context, s *stream, more ...field) error {
 	return c.connected(t, parseTransport(r.fields.get("Transport")))
 }
 
-// dismiss ends a session that holds the only place and could not be adopted.
-func (c *Conn) dismiss(ctx context.Context) bool {
-	stale := c.stale
-	c.stale = ""
-	r, err := c.client.ask(ctx, "TEARDOWN", c.base.URL(), fields{{"Session", stale}})
-	return err == nil && r.status == 200
+// askPlace asks for what needs a place at the camera. If there is none, an old session of ours that cannot be adopted any
+// more may hold it; some cameras end it when they are told to.
+func (c *Conn) askPlace(ctx context.Context, method string, urls []string, extra fields) (*response, error) {
+	r, err := c.ask(ctx, method, urls, extra)
+	old := c.stale
+	if method == "DESCRIBE" && old == "" {
+		old = c.adopt // nothing can be adopted without a description
+	}
+	if err == nil || feed.ReasonOf(err) != feed.Full || old == "" {
+		return r, err
+	}
+	c.stale, c.adopt = "", ""
+	end, failed := c.client.ask(ctx, "TEARDOWN", c.base.URL(), fields{{"Session", old}})
+	if failed != nil || end.status >= 300 {
+		return r, err
+	}
+	return c.ask(ctx, method, urls, extra)
 }
 
 // play starts the packets.

@@ -532,6 +532,10 @@ func selfSigned(t *testing.T) tls.Certificate {
 // TestAdoptionIsRefused: cameras that know better than to hand a session over.
 func TestAdoptionIsRefused(t *testing.T) {
 	named := func(r *fakecam.Request, _ int) bool { return r.Header.Get("Session") != "" }
+	nth := func(wanted int) func(*fakecam.Request, int) bool {
+		return func(_ *fakecam.Request, n int) bool { return n == wanted }
+	}
+	ended := fakecam.Answer{Method: "TEARDOWN", Status: 200}
 	for _, tt := range []struct {
 		name   string
 		camera fakecam.Config
@@ -543,6 +547,10 @@ func TestAdoptionIsRefused(t *testing.T) {
 		{"459", fakecam.Config{Answers: []fakecam.Answer{{Method: "SETUP", When: named, Status: 459}}}, 0, true},
 		{"404", fakecam.Config{Answers: []fakecam.Answer{{Method: "SETUP", When: named, Status: 404}}}, 0, true},
 		{"hangs up", fakecam.Config{Answers: []fakecam.Answer{{Method: "SETUP", When: named, Hangup: true}}}, 0, true},
+		{"no room before TEARDOWN", fakecam.Config{Answers: []fakecam.Answer{
+			{Method: "SETUP", When: nth(2), Status: 454}, {Method: "SETUP", When: nth(3), Status: 453}, ended,
+		}}, 0, true},
+		{"no description before TEARDOWN", fakecam.Config{Answers: []fakecam.Answer{{Method: "DESCRIBE", When: nth(2), Status: 503}, ended}}, 0, true},
 		{"no room", fakecam.Config{Session: fakecam.Session{Viewers: 1, Linger: time.Hour}}, feed.Full, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
