@@ -53,12 +53,14 @@ func packetBehaviours() []Behaviour {
 		{"mode-2", 17, "packetization-mode=2, and mode 1 is sent", "gortsplib", mode("packetization-mode=2; "), false},
 		{"many-slices", 17, "31 slices a picture", "retina", Config{Tracks: video("slices.h264", nil)}, false},
 		{"large-unit", 17, "a NAL unit of 80 kB", "gortsplib", hooked(clip, Filler(80_000)), false},
-		{"fragment-both", 18, "fragments that are first and last", "gortsplib: CostarHD", hooked(clip, Packets(FragmentAll)), false},
+		{"fragment-both", 18, "fragments that are first and last", "gortsplib: CostarHD", hooked(clip,
+			Packets(FragmentAll)), false},
 		{"fragment-type", 18, "later fragments have another type", "retina 0.4.14: Tiandy",
 			hooked(clip, Packets(ChangeFragmentType)), false},
 		{"fragment-empty", 18, "fragments without data", "retina 0.4.17", hooked(clip, EmptyFragments), false},
 		{"start-codes", 18, "several NAL units with start codes in one", "retina 0.4.11: V380", startCodes, false},
-		{"aggregate-padded", 18, "zeros behind the NAL units of a STAP-A", "gortsplib", hooked(clip, Packets(PadAggregates)), false},
+		{"aggregate-padded", 18, "zeros behind the NAL units of a STAP-A", "gortsplib", hooked(clip,
+			Packets(PadAggregates)), false},
 	}
 }
 
@@ -73,8 +75,10 @@ func markerBehaviours() []Behaviour {
 	return []Behaviour{
 		{"marker-never", 19, "no marker", "mediamtx#3945: FLIR M400", hooked("baseline.h264", never), false},
 		{"marker-never-h265", 19, "no marker, with H.265", "viamrtsp PR#209", hooked("plain.h265", never), false},
-		{"marker-each-unit", 19, "a marker on each NAL unit", "gortsplib", hooked("baseline.h264", OneUnitPerPacket), false},
-		{"marker-early", 19, "a marker on the first packet of each picture too", "retina 0.4.19", hooked("baseline.h264", sei), false},
+		{"marker-each-unit", 19, "a marker on each NAL unit", "gortsplib", hooked("baseline.h264", OneUnitPerPacket),
+			false},
+		{"marker-early", 19, "a marker on the first packet of each picture too", "retina 0.4.19",
+			hooked("baseline.h264", sei), false},
 	}
 }
 
@@ -86,7 +90,8 @@ func lossBehaviours() []Behaviour {
 		{"loss", 20, "each 50th packet is lost", "UDP", hooked(clip, DropEvery(50)), false},
 		{"reorder", 20, "each 10th packet comes after the next", "UDP", hooked(clip, SwapEvery(10)), false},
 		{"duplicates", 21, "each 5th packet comes twice", old, hooked(clip, DoubleEvery(5)), false},
-		{"sequence-restarts", 21, "sequence numbers restart after 30 pictures", old, hooked(clip, Renumber(30, false, 0)), false},
+		{"sequence-restarts", 21, "sequence numbers restart after 30 pictures", old, hooked(clip, Renumber(30, false,
+			0)), false},
 		{"ssrc-changes", 21, "SSRC and sequence numbers change after 30 pictures", old,
 			hooked(clip, Renumber(30, true, 0)), false},
 		{"ssrc-and-time-change", 21, "SSRC, sequence numbers and time change after 30 pictures", old,

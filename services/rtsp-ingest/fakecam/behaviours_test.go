@@ -201,7 +201,10 @@ var checks = map[string]func(*client) bool{
 	"channel-spaces":      says("SETUP", " ; "),
 	"channel-lies":        both(says("SETUP", "interleaved=2-3"), func(c *client) bool { return onChannel(c, 0) }),
 
-	"parameters-sdp-only":    nals(fakecam.H264, pictures(func(t []byte) bool { return !bytes.ContainsAny(t, "\x07\x08") })),
+	"parameters-sdp-only": nals(fakecam.H264, pictures(func(t []byte) bool {
+		return !bytes.ContainsAny(t,
+			"\x07\x08")
+	})),
 	"parameters-stream-only": lacks("DESCRIBE", "sprop"),
 	"parameters-other-size":  func(c *client) bool { return changed(c, "sprop-parameter-sets=") },
 	"parameters-annex-b":     says("DESCRIBE", "sprop-parameter-sets=AAAAAW"),
@@ -214,11 +217,14 @@ var checks = map[string]func(*client) bool{
 	"many-slices": nals(fakecam.H264, func(t []byte) bool { return bytes.Count(t, []byte{1}) > 600 }),
 	"large-unit":  payload(func(p []byte) bool { return p[0]&0x1f == 28 && p[1]&0x1f == 12 }),
 
-	"fragment-both":    payload(func(p []byte) bool { return p[0]&0x1f == 28 && p[1]&0xc0 == 0xc0 }),
-	"fragment-type":    payload(func(p []byte) bool { return p[0]&0x1f == 28 && p[1]&0x9f == 1 && p[0]>>5 == 3 }),
-	"fragment-empty":   payload(func(p []byte) bool { return p[0]&0x1f == 28 && len(p) == 2 }),
-	"start-codes":      payload(func(p []byte) bool { return bytes.Contains(p, []byte{0, 0, 0, 1}) }),
-	"aggregate-padded": payload(func(p []byte) bool { return p[0]&0x1f == 24 && bytes.HasSuffix(p, []byte{0, 0, 0, 0}) }),
+	"fragment-both":  payload(func(p []byte) bool { return p[0]&0x1f == 28 && p[1]&0xc0 == 0xc0 }),
+	"fragment-type":  payload(func(p []byte) bool { return p[0]&0x1f == 28 && p[1]&0x9f == 1 && p[0]>>5 == 3 }),
+	"fragment-empty": payload(func(p []byte) bool { return p[0]&0x1f == 28 && len(p) == 2 }),
+	"start-codes":    payload(func(p []byte) bool { return bytes.Contains(p, []byte{0, 0, 0, 1}) }),
+	"aggregate-padded": payload(func(p []byte) bool {
+		return p[0]&0x1f == 24 && bytes.HasSuffix(p, []byte{0, 0, 0,
+			0})
+	}),
 
 	"marker-never":      markers(func(with, _ int) bool { return with == 0 }),
 	"marker-never-h265": markers(func(with, _ int) bool { return with == 0 }),
@@ -275,11 +281,12 @@ var checks = map[string]func(*client) bool{
 	"jpeg-restart": jpegQ(255, 65),
 	"jpeg-size-0":  both(says("DESCRIBE", "JPEG"), payload(func(p []byte) bool { return p[6] == 0 && p[7] == 0 })),
 
-	"sound-pcmu":       both(says("DESCRIBE", "PCMU/8000"), second(sized(160))),
-	"sound-pcma":       both(says("DESCRIBE", "PCMA/8000"), second(sized(160))),
-	"sound-pcma-16k":   both(says("DESCRIBE", "PCMA/16000"), second(sized(320))),
-	"sound-l16":        both(says("DESCRIBE", "L16/16000"), second(sized(640))),
-	"sound-aac":        both(says("DESCRIBE", "MPEG4-GENERIC"), second(func(p packet) bool { return p.Payload[4] != 0xff })),
+	"sound-pcmu":     both(says("DESCRIBE", "PCMU/8000"), second(sized(160))),
+	"sound-pcma":     both(says("DESCRIBE", "PCMA/8000"), second(sized(160))),
+	"sound-pcma-16k": both(says("DESCRIBE", "PCMA/16000"), second(sized(320))),
+	"sound-l16":      both(says("DESCRIBE", "L16/16000"), second(sized(640))),
+	"sound-aac": both(says("DESCRIBE", "MPEG4-GENERIC"),
+		second(func(p packet) bool { return p.Payload[4] != 0xff })),
 	"sound-aac-adts":   second(func(p packet) bool { return bytes.HasPrefix(p.Payload[4:], []byte{0xff, 0xf1}) }),
 	"sound-aac-length": second(func(p packet) bool { return bytes.HasPrefix(p.Payload[2:], []byte{0xff, 0xf8}) }),
 	"sound-opus":       both(says("DESCRIBE", "opus/48000/2"), second(sized(80))),
@@ -332,7 +339,8 @@ func jpegQ(q, kind byte) func(*client) bool {
 // elsewhere are behaviours that show only to more than playing once over TCP, and the tests that have them.
 var elsewhere = map[string]string{
 	"options-silent": "TestSilentAndSlow", "slow-describe": "TestSilentAndSlow", "slow-picture": "TestSilentAndSlow",
-	"keepalive-get-parameter": "TestKeepalives", "keepalive-options": "TestKeepalives", "keepalive-hangup": "TestKeepalives",
+	"keepalive-get-parameter": "TestKeepalives", "keepalive-options": "TestKeepalives",
+	"keepalive-hangup":     "TestKeepalives",
 	"keepalive-unanswered": "TestKeepalives", "keepalive-set-parameter-400": "TestKeepalives",
 	"keepalive-often": "TestKeepalives", "login-user-agent": "TestLogins", "login-nonce-expires": "TestLogins",
 	"login-nonce-expires-unsaid": "TestLogins", "login-nonce-expires-playing": "TestLogins",

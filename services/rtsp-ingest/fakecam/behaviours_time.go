@@ -31,15 +31,18 @@ func timeBehaviours() []Behaviour {
 		}}
 	}
 	return []Behaviour{
-		{"time-jumps", 22, "timestamps jump by 1000 s after 30 pictures", "gortsplib", hooked(clip, Shift(30, 1000*second)), false},
+		{"time-jumps", 22, "timestamps jump by 1000 s after 30 pictures", "gortsplib", hooked(clip, Shift(30,
+			1000*second)), false},
 		{"time-goes-back", 22, "timestamps go back by 10 s after 30 pictures", "go2rtc PR#1943: Tapo",
 			hooked(clip, Shift(30, -10*second)), false},
 		{"time-single", 22, "each 20th picture is hours off", "mediamtx PR#6255: Intelbras",
 			hooked(clip, ShiftOne(20, 7200*second)), false},
-		{"time-stands", 22, "each second timestamp nearly repeats the one before", "mediamtx PR#2876", hooked(clip, repeat), false},
+		{"time-stands", 22, "each second timestamp nearly repeats the one before", "mediamtx PR#2876", hooked(clip,
+			repeat), false},
 		{"time-wraps", 22, "timestamps wrap after a second", "RFC 3550",
 			Config{Tracks: video(clip, func(t *Track) { t.Timestamp = &nearWrap })}, false},
-		{"rate-slow", 23, "stamped as 25 pictures a second, 21 are sent", "open-nvr#229", hooked(clip, Scale(21.0/25)), false},
+		{"rate-slow", 23, "stamped as 25 pictures a second, 21 are sent", "open-nvr#229", hooked(clip,
+			Scale(21.0/25)), false},
 		{"rate-fast", 23, "timestamps run 10.5 times too fast", "go2rtc#2398", hooked(clip, Scale(10.5)), false},
 		{"rate-none", 23, "all timestamps are equal", "go2rtc", hooked(clip, equal), false},
 	}
@@ -107,7 +110,8 @@ func pictureBehaviours() []Behaviour {
 		return Behaviour{name, 28, seen, source, Config{Tracks: video(clip, nil)}, false}
 	}
 	return []Behaviour{
-		{"long-gop", 26, "a key picture each 16 s", "Frigate docs; mediamtx#1209", Config{Tracks: video("longgop.h264", nil)}, false},
+		{"long-gop", 26, "a key picture each 16 s", "Frigate docs; mediamtx#1209",
+			Config{Tracks: video("longgop.h264", nil)}, false},
 		{"mid-gop", 26, "the stream begins with pictures that need an earlier one", "mediamtx#371", late, false},
 		{"half-frames", 27, "each 100th interleaved frame is half missing", "moonfire-nvr#302", framing, false},
 		behaviour("b-frames", "H.264 with B-frames", "mediamtx#1491", "bframes.h264"),

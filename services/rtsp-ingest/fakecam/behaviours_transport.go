@@ -10,7 +10,8 @@ func udpBehaviours() []Behaviour {
 		{"udp-461", 10, "UDP is not supported", "many", Config{Transport: Transport{NoUDP: true}}, false},
 		{"udp-silent", 10, "UDP is accepted, and no packet comes", "cameras behind firewalls",
 			Config{Transport: Transport{SilentUDP: true}}, false},
-		{"udp-answered-tcp", 10, "TCP is answered to UDP", "gortsplib", Config{Transport: Transport{TCPForUDP: true}}, false},
+		{"udp-answered-tcp", 10, "TCP is answered to UDP", "gortsplib", Config{Transport: Transport{TCPForUDP: true}},
+			false},
 		{"udp-only", 10, "TCP is not supported", "old cameras", Config{Transport: Transport{NoTCP: true}}, false},
 		{"udp-large", 10, "packets of 10 000 bytes", "go2rtc conn.go: Tapo",
 			Config{Tracks: video("baseline.h264", func(t *Track) { t.PayloadSize = 10000 })}, false},
@@ -41,7 +42,8 @@ func channelBehaviours() []Behaviour {
 func viewerBehaviours() []Behaviour {
 	one := func(s Session) Config { s.Viewers = 1; return Config{Session: s} }
 	return []Behaviour{
-		{"one-viewer-453", 12, "a second viewer gets 453", "Frigate#5983: Tapo; unifi-cam-proxy#340", one(Session{}), false},
+		{"one-viewer-453", 12, "a second viewer gets 453", "Frigate#5983: Tapo; unifi-cam-proxy#340", one(Session{}),
+			false},
 		{"one-viewer-503", 12, "a second viewer gets 503", "live555", one(Session{FullStatus: 503}), false},
 		{"one-viewer-reset", 12, "a second viewer is disconnected", "cheap cameras", one(Session{FullStatus: -1}), false},
 		{"one-viewer-describe", 12, "a second viewer is refused at DESCRIBE", "webrtc-streamer#174: Hikvision",
@@ -66,6 +68,7 @@ func backChannelBehaviours() []Behaviour {
 			answer(Answer{When: requires, Status: 551}), false},
 		{"backchannel-busy", 14, "the back channel is in use", "go2rtc README: Dahua", Config{
 			Tracks: talk(Tone(PCMA, 8000)), Answers: []Answer{{Method: "SETUP", When: busy, Status: 453}}}, false},
-		{"backchannel-aac", 14, "a back channel with AAC only", "go2rtc PR#2354", Config{Tracks: talk(Clip("tone.aac"))}, false},
+		{"backchannel-aac", 14, "a back channel with AAC only", "go2rtc PR#2354",
+			Config{Tracks: talk(Clip("tone.aac"))}, false},
 	}
 }

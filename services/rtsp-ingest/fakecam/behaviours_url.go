@@ -57,7 +57,8 @@ func baseBehaviours() []Behaviour {
 	return []Behaviour{
 		base("no-scheme", "Content-Base without scheme", "go2rtc#1852: Anjvision",
 			func(url string) string { return strings.TrimPrefix(url, "rtsp://") + "/" }),
-		base("doubled", "Content-Base: rtsp://rtsp://", "go2rtc#830", func(url string) string { return "rtsp://" + url + "/" }),
+		base("doubled", "Content-Base: rtsp://rtsp://", "go2rtc#830",
+			func(url string) string { return "rtsp://" + url + "/" }),
 		base("mapped", "Content-Base: rtsp://::ffff:…", "retina testdata",
 			func(url string) string { return strings.Replace(url, "://", "://::ffff:", 1) + "/" }),
 		base("star", "Content-Base: *", "retina testdata", fixed("*")),
@@ -66,7 +67,8 @@ func baseBehaviours() []Behaviour {
 		base("path", "Content-Base is a path", "gortsplib", fixed("/live/")),
 		base("none", "no Content-Base", "RFC 2326", fixed("")),
 		base("no-slash", "Content-Base without the last slash", "retina", func(url string) string { return url }),
-		control("absolute", "control is absolute", "RFC 2326", func(url string) string { return "a=control:" + url + "/trackID=0" }),
+		control("absolute", "control is absolute", "RFC 2326",
+			func(url string) string { return "a=control:" + url + "/trackID=0" }),
 		control("other-host", "control names another host", "go2rtc#1236",
 			func(string) string { return "a=control:rtsp://192.0.2.7/live/trackID=0" }),
 		control("query", "control has a query", "retina testdata",
@@ -108,6 +110,7 @@ func sectionBehaviours() []Behaviour {
 		{"sdp-bad-base64", 9, "parameter sets that are not base64", "gortsplib",
 			Config{SDP: edit("sprop-parameter-sets=", "sprop-parameter-sets=*!")}, false},
 		{"sdp-no-origin", 9, "no o=", "retina 0.3.8", Config{SDP: edit("o=- 1 1 IN IP4 127.0.0.1\r\n", "")}, false},
-		{"sdp-two-names", 9, "several s=", "go2rtc", Config{SDP: edit("s=Fake camera\r\n", "s=Fake\r\ns=camera\r\n")}, false},
+		{"sdp-two-names", 9, "several s=", "go2rtc", Config{SDP: edit("s=Fake camera\r\n", "s=Fake\r\ns=camera\r\n")},
+			false},
 	}
 }

@@ -89,13 +89,13 @@ func (c *Camera) Restart() error {
 	c.cancel, c.mute = cancel, nothing
 	clear(c.sessions)
 	c.running.Go(func() { c.accept(ctx, ln) })
-	context.AfterFunc(ctx, func() { ln.Close() })
+	context.AfterFunc(ctx, func() { _ = ln.Close() })
 	return nil
 }
 
 // accept takes connections until the listener is closed.
 func (c *Camera) accept(ctx context.Context, ln net.Listener) {
-	defer ln.Close()
+	defer func() { _ = ln.Close() }()
 	for {
 		nc, err := ln.Accept()
 		if err != nil {
@@ -103,7 +103,7 @@ func (c *Camera) accept(ctx context.Context, ln net.Listener) {
 		}
 		cn := newConn(c, nc)
 		if !c.admit(ctx, cn) {
-			nc.Close()
+			_ = nc.Close()
 			return
 		}
 		c.running.Go(func() { cn.serve(ctx) })

@@ -52,7 +52,8 @@ type Track struct {
 type Reports struct {
 	Never bool
 	Every time.Duration // 1 s if 0; the first comes after the first unit
-	// NTP returns the time to report, in the format of NTP; the correct one if nil. Since is the time of the media since PLAY.
+	// NTP returns the time to report, in the format of NTP; the correct one if nil. Since is the time of the media
+	// since PLAY.
 	NTP func(now time.Time, since time.Duration) uint64
 	// Edit changes a report.
 	Edit func(*rtcp.SenderReport)

@@ -26,8 +26,7 @@ type conn struct {
 	guard  *guard
 	wire   func([]byte) []byte
 
-	session *session  // of the reading goroutine
-	alive   time.Time // when the last keepalive came
+	session *session // of the reading goroutine
 
 	mu sync.Mutex // held while writing
 }
@@ -45,7 +44,7 @@ func (cn *conn) abort() {
 	if tcp, ok := cn.nc.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}
-	cn.nc.Close()
+	_ = cn.nc.Close()
 }
 
 // serve answers until the connection ends.
@@ -73,7 +72,7 @@ func (cn *conn) serve(ctx context.Context) {
 
 // end closes the connection and lets its session go.
 func (cn *conn) end() {
-	cn.nc.Close()
+	_ = cn.nc.Close()
 	cn.camera.lose(cn)
 	cn.camera.mu.Lock()
 	delete(cn.camera.conns, cn)

@@ -62,7 +62,8 @@ func TestFFmpegDecodes(t *testing.T) {
 		t.Run(test.want, func(t *testing.T) {
 			t.Parallel()
 			camera := fakecam.Start(t, fakecam.Config{Speed: 4, Tracks: []fakecam.Track{{Media: test.media}}})
-			if found := decode(t, camera.URL(), test.stream, 60, "-rtsp_transport", "tcp"); !strings.Contains(found, test.want) {
+			if found := decode(t, camera.URL(), test.stream, 60, "-rtsp_transport", "tcp"); !strings.Contains(found,
+				test.want) {
 				t.Errorf("not %s:\n%s", test.want, found)
 			}
 		})

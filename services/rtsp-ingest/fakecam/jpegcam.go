@@ -2,7 +2,6 @@ package fakecam
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -194,29 +193,26 @@ func (c *JPEGCamera) video(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", c.bounded(c.config.ContentType))
 	}
 	w.Header().Set("Transfer-Encoding", "identity") // as cameras do: the end is that of the connection
-	if err := c.parts(r.Context(), w); err != nil {
-		c.add(Disconnected)
-	}
+	c.parts(r.Context(), w)
+	c.add(Disconnected)
 }
 
 func (c *JPEGCamera) bounded(s string) string { return strings.ReplaceAll(s, "%b", c.config.Boundary) }
 
-func (c *JPEGCamera) parts(ctx context.Context, w http.ResponseWriter) error {
+// parts sends pictures until the viewer has gone.
+func (c *JPEGCamera) parts(ctx context.Context, w http.ResponseWriter) {
 	flusher := http.NewResponseController(w)
 	start := time.Now()
 	for n := 0; ; n++ {
 		due := start.Add(time.Duration(float64(n) / c.config.FPS * float64(time.Second)))
 		if !sleep(ctx, time.Until(due)) {
-			return errors.New("the viewer has gone")
+			return
 		}
 		if c.paused.Load() {
 			continue
 		}
-		if _, err := w.Write(c.part(n)); err != nil {
-			return err
-		}
-		if err := flusher.Flush(); err != nil {
-			return err
+		if _, err := w.Write(c.part(n)); err != nil || flusher.Flush() != nil {
+			return
 		}
 		c.add(UnitSent)
 	}

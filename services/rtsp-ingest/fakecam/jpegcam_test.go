@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -74,8 +75,9 @@ func parts(s string) int { return strings.Count(s, "--frame\r\n") }
 
 func TestJPEGBehaviours(t *testing.T) {
 	plain := fetch(t, fakecam.StartJPEG(t, fakecam.JPEGConfig{FPS: 50}), func(s string) bool { return parts(s) > 5 })
-	tested := map[string]bool{"http-one-viewer": true, "http-digest": true, "http-digest-sha-256": true, "http-basic": true,
-		"http-etag": true} // below
+	tested := map[string]bool{"http-one-viewer": true, "http-digest": true, "http-digest-sha-256": true,
+		"http-basic": true,
+		"http-etag":  true} // below
 	for _, b := range fakecam.JPEGBehaviours() {
 		check := jpegChecks[b.Name]
 		if check == nil {
@@ -149,7 +151,8 @@ func TestHTTPLogin(t *testing.T) {
 			if resp.StatusCode != http.StatusUnauthorized || len(scheme) == 0 {
 				t.Errorf("without login: %s %q", resp.Status, scheme)
 			}
-			if resp := get(t, c.PictureURL(), "Authorization", "Basic YWRtaW46d3Jvbmc="); resp.StatusCode != http.StatusUnauthorized {
+			if resp := get(t, c.PictureURL(), "Authorization",
+				"Basic YWRtaW46d3Jvbmc="); resp.StatusCode != http.StatusUnauthorized {
 				t.Errorf("a wrong password gets %s", resp.Status)
 			}
 			await := c.Await(soon(t), fakecam.Refused, 1)
@@ -159,6 +162,32 @@ func TestHTTPLogin(t *testing.T) {
 			resp = get(t, c.PictureURL(), "Authorization", "Basic YWRtaW46c2VjcmV0")
 			if got := resp.StatusCode == http.StatusOK; got != (name == "http-basic") {
 				t.Errorf("Basic gets %s", resp.Status)
+			}
+		})
+	}
+}
+
+// TestCurlLogsIn is the judgement of another implementation on the logins.
+func TestCurlLogsIn(t *testing.T) {
+	for name, challenge := range map[string]string{
+		"Basic":     `Basic realm="fake"`,
+		"no qop":    `Digest realm="fake", nonce="%n"`,
+		"qop":       `Digest realm="fake", nonce="%n", qop="auth-int,auth", opaque="0123"`,
+		"SHA-256":   `Digest realm="fake", nonce="%n", algorithm=SHA-256, qop="auth"`,
+		"MD5-sess":  `Digest realm="fake", nonce="%n", algorithm=MD5-sess, qop="auth"`,
+		"lowercase": `digest realm="fake", nonce="%n", algorithm="MD5"`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := fakecam.StartJPEG(t, fakecam.JPEGConfig{Login: fakecam.Login{User: "admin", Password: "secret",
+				Challenges: []string{challenge}}})
+			for login, want := range map[string]string{"admin:secret": "200", "admin:wrong": "401", "other:secret": "401"} {
+				cmd := exec.CommandContext(soon(t), "curl", "-sS", "--anyauth", "-K", "-", "-o", "/dev/null", "-w",
+					"%{http_code}",
+					c.PictureURL())
+				cmd.Stdin = strings.NewReader("user = " + login)
+				if got, err := cmd.Output(); err != nil || string(got) != want {
+					t.Errorf("curl with %s: %q, %v", login, got, err)
+				}
 			}
 		})
 	}

@@ -216,12 +216,13 @@ func adts(data []byte) *Media {
 	}
 	first := packets[0]
 	config, err := mpeg4audio.AudioSpecificConfig{
-		Type: first.Type, SampleRate: first.SampleRate, ChannelConfig: 1, ChannelCount: 1,
+		Type: first.Type, SampleRate: first.SampleRate, ChannelConfig: 1,
 	}.Marshal()
 	if err != nil {
 		panic(fmt.Errorf("fakecam: the AAC clip: %w", err))
 	}
-	m := &Media{Encoding: AAC, Clock: first.SampleRate, Step: mpeg4audio.SamplesPerAccessUnit, Channels: 1, Config: config}
+	m := &Media{Encoding: AAC, Clock: first.SampleRate, Step: mpeg4audio.SamplesPerAccessUnit, Channels: 1,
+		Config: config}
 	for i, p := range packets {
 		m.Units = append(m.Units, Unit{Data: [][]byte{p.AU}, Place: i})
 	}

@@ -133,7 +133,7 @@ func readRequest(r *bufio.Reader) (*Request, error) {
 		return nil, err
 	}
 	parts := strings.SplitN(line, " ", 3)
-	if len(parts) < 2 {
+	if len(parts) < 2 || parts[0] == "" || parts[1] == "" {
 		return nil, fmt.Errorf("not the first line of a request: %q", line)
 	}
 	req := &Request{Method: parts[0], URL: parts[1], Header: textproto.MIMEHeader{}}

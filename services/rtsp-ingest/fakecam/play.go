@@ -56,7 +56,7 @@ func (cn *conn) begin(ctx context.Context, players []*player) bool {
 	if closes := cn.camera.config.Closes; closes > 0 {
 		s.running.Go(func() {
 			if sleep(ctx, closes) {
-				cn.nc.Close()
+				_ = cn.nc.Close()
 			}
 		})
 	}

@@ -159,7 +159,8 @@ func TestLogins(t *testing.T) {
 	for _, name := range []string{"login-sha-256", "login-several", "login-basic-first", "login-basic", "password-odd"} {
 		t.Run(name, func(t *testing.T) { mustView(t, behaving(t, name).LoginURL(), gortsplib.ProtocolTCP).packet(t) })
 	}
-	for name, challenge := range map[string]string{"login-nonce-expires": ", stale=TRUE", "login-nonce-expires-unsaid": ""} {
+	for name, challenge := range map[string]string{"login-nonce-expires": ", stale=TRUE",
+		"login-nonce-expires-unsaid": ""} {
 		t.Run(name, func(t *testing.T) {
 			camera := behaving(t, name)
 			if _, err := view(t, camera.LoginURL(), gortsplib.ProtocolTCP); err == nil {

@@ -63,7 +63,7 @@ func NewRTMP(config RTMPConfig) (*RTMPCamera, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &RTMPCamera{config: config, address: ln.Addr().String(), cancel: cancel}
 	c.running.Go(func() { c.accept(ctx, ln) })
-	context.AfterFunc(ctx, func() { ln.Close() })
+	context.AfterFunc(ctx, func() { _ = ln.Close() })
 	return c, nil
 }
 
@@ -83,7 +83,7 @@ func (c *RTMPCamera) Close() {
 }
 
 func (c *RTMPCamera) accept(ctx context.Context, ln net.Listener) {
-	defer ln.Close()
+	defer func() { _ = ln.Close() }()
 	for {
 		nc, err := ln.Accept()
 		if err != nil {
@@ -97,8 +97,8 @@ func (c *RTMPCamera) accept(ctx context.Context, ln net.Listener) {
 // serve serves one viewer. It drops whoever publishes.
 func (c *RTMPCamera) serve(ctx context.Context, nc net.Conn) {
 	defer c.add(Disconnected)
-	defer nc.Close()
-	stop := context.AfterFunc(ctx, func() { nc.Close() })
+	defer func() { _ = nc.Close() }()
+	stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
 	defer stop()
 	_ = nc.SetDeadline(time.Now().Add(writeTime))
 	sc := &gortmplib.ServerConn{RW: nc}
@@ -202,7 +202,10 @@ func videoTrack(w *gortmplib.Writer, m *Media) *rtmpTrack {
 	}
 	t := &gortmplib.Track{Codec: &codecs.H264{SPS: sets[0], PPS: sets[1]}}
 	w.Tracks = append(w.Tracks, t)
-	return &rtmpTrack{media: m, write: func(u Unit, pts, dts time.Duration) error { return w.WriteH264(t, pts, dts, u.Data) }}
+	return &rtmpTrack{media: m, write: func(u Unit, pts, dts time.Duration) error {
+		return w.WriteH264(t, pts, dts,
+			u.Data)
+	}}
 }
 
 func soundTrack(w *gortmplib.Writer, m *Media) *rtmpTrack {
@@ -219,5 +222,8 @@ func soundTrack(w *gortmplib.Writer, m *Media) *rtmpTrack {
 	}
 	t := &gortmplib.Track{Codec: &codecs.G711{MULaw: m.Encoding == PCMU, ChannelCount: 1}}
 	w.Tracks = append(w.Tracks, t)
-	return &rtmpTrack{media: m, write: func(u Unit, pts, _ time.Duration) error { return w.WriteG711(t, pts, u.Data[0]) }}
+	return &rtmpTrack{media: m, write: func(u Unit, pts, _ time.Duration) error {
+		return w.WriteG711(t, pts,
+			u.Data[0])
+	}}
 }

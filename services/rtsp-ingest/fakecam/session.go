@@ -115,7 +115,7 @@ func (c *Camera) adopt(cn *conn, id string) int {
 	return 200
 }
 
-// named returns the session that a client knows by this id. The caller holds mu; a session without owner does not change.
+// named returns the dead session that a client knows by this id. The caller holds mu.
 func (c *Camera) named(id string) *session {
 	for _, s := range c.sessions {
 		if s.owner == nil && s.sent == id {

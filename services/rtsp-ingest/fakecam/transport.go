@@ -140,7 +140,7 @@ func (u *udpPair) listen(ip net.IP) error {
 				return nil
 			}
 		}
-		rtp.Close()
+		_ = rtp.Close()
 	}
 	return errors.New("no two free ports that follow one another")
 }
@@ -214,7 +214,7 @@ func (t *transport) close() {
 	if t.udp == nil {
 		return
 	}
-	t.udp.rtp.Close()
-	t.udp.rtcp.Close()
+	_ = t.udp.rtp.Close()
+	_ = t.udp.rtcp.Close()
 	t.udp.reading.Wait()
 }

@@ -114,7 +114,7 @@ func start(o options, out io.Writer) ([]closer, error) {
 			return cameras, err
 		}
 		cameras = append(cameras, c)
-		fmt.Fprintln(out, c.URL())
+		say(out, c.URL())
 	}
 	if o.http != "" {
 		c, err := fakecam.NewJPEG(jpeg)
@@ -122,7 +122,7 @@ func start(o options, out io.Writer) ([]closer, error) {
 			return cameras, err
 		}
 		cameras = append(cameras, c)
-		fmt.Fprintf(out, "%s\n%s\n", c.URL(), c.PictureURL())
+		say(out, c.URL()+"\n"+c.PictureURL())
 	}
 	if o.rtmp != "" {
 		c, err := fakecam.NewRTMP(rtmp(o, config))
@@ -130,10 +130,13 @@ func start(o options, out io.Writer) ([]closer, error) {
 			return cameras, err
 		}
 		cameras = append(cameras, c)
-		fmt.Fprintln(out, c.URL())
+		say(out, c.URL())
 	}
 	return cameras, nil
 }
+
+// say prints a line. Who does not read it still has the cameras.
+func say(out io.Writer, line string) { _, _ = fmt.Fprintln(out, line) }
 
 // configs returns the configurations of RTSP and HTTP.
 func configs(o options) (fakecam.Config, fakecam.JPEGConfig, error) {

@@ -38,7 +38,8 @@ func TestList(t *testing.T) {
 	if err := run(t.Context(), []string{"--list"}, &out); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := strings.Count(out.String(), "\n"), len(fakecam.Behaviours())+len(fakecam.JPEGBehaviours()); got != want {
+	if got, want := strings.Count(out.String(), "\n"),
+		len(fakecam.Behaviours())+len(fakecam.JPEGBehaviours()); got != want {
 		t.Errorf("%d lines for %d oddities", got, want)
 	}
 }
