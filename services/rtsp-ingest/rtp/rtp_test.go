@@ -374,11 +374,12 @@ func TestBound(t *testing.T) {
 				a.Push(&rtp.Packet{Header: rtp.Header{SequenceNumber: seq, Timestamp: ts}, Payload: payload}, start, to)
 			}
 			push(0, 0x7c, 0x85, 0x80)
-			for range maxPicture/60_000 + 10 {
+			u, ok := a.assembly.(*units)
+			for n := 0; ok && !u.over && n < 2*maxPicture/60_000; n++ {
 				push(0, payload...)
 			}
-			u, ok := a.assembly.(*units)
-			if !ok || u.size > maxPicture+60_000 || len(u.list) > 0 || cap(u.fragments) > 0 {
+			push(0, payload...)
+			if !ok || !u.over || u.size > maxPicture+60_000 || len(u.list) > 0 || cap(u.fragments) > 0 {
 				t.Errorf("%d bytes, %d units are kept", u.size, len(u.list))
 			}
 			push(1, 0x65, 0x80)
