@@ -13,8 +13,24 @@ import (
 
 const (
 	maxHops     = 5 // redirects
-	maxAttempts = 12
+	maxAttempts = 16
 )
+
+// patience is how long to wait before adopting a session once more: a camera hands it over only when it has noticed that
+// the old connection is gone.
+var patience = []time.Duration{50 * time.Millisecond, 150 * time.Millisecond, 400 * time.Millisecond}
+
+// pause returns false if ctx has ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
 
 // Open connects to a camera, sets up its pictures and its sound, and starts them. What goes wrong is repaired where
 // it can be, with another connection if need be: there is never more than one at a time.
@@ -35,7 +51,7 @@ func Open(ctx context.Context, c Config) (*Conn, error) {
 	}
 	a := attempt{Config: c, over: c.Memory.transport(asked), place: newPlace(c.Directory, c.Address)}
 	a.adopt = a.place.old(time.Now())
-	hops, switched := 0, false
+	hops, switched, waits := 0, false, patience
 	var err error
 	for range maxAttempts {
 		var conn *Conn
@@ -63,6 +79,11 @@ func Open(ctx context.Context, c Config) (*Conn, error) {
 			a.Silent, a.left = true, append(a.left, "audio: "+err.Error())
 		case a.adopt != "" && canAdoptionFail(err):
 			a.adopt, a.stale = "", a.adopt
+		case a.stale != "" && len(waits) > 0 && feed.ReasonOf(err) == feed.Full:
+			if !pause(ctx, waits[0]) {
+				return nil, ctx.Err()
+			}
+			a.adopt, a.stale, waits = a.stale, "", waits[1:]
 		default:
 			return nil, err
 		}
