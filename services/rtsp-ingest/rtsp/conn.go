@@ -224,11 +224,15 @@ func (c *Conn) trusted(channel byte, head []byte) bool {
 
 // take gives a packet to its track. c.mu is held.
 func (c *Conn) take(p packet) {
-	if !isReport(p.data) {
-		p.track.push(p.data, p.arrival, c.to)
+	data, err := p.track.opened(p.data)
+	if err != nil {
 		return
 	}
-	reports, err := rtcp.Unmarshal(p.data)
+	if !isReport(data) {
+		p.track.push(data, p.arrival, c.to)
+		return
+	}
+	reports, err := rtcp.Unmarshal(data)
 	if err != nil {
 		return
 	}
@@ -298,6 +302,10 @@ func (c *Conn) report() {
 
 // control sends RTCP to the camera.
 func (c *Conn) control(t *track, data []byte) error {
+	data, err := t.sealed(data)
+	if err != nil {
+		return err
+	}
 	if t.udp != nil {
 		return t.udp.send(1, data)
 	}
@@ -306,6 +314,10 @@ func (c *Conn) control(t *track, data []byte) error {
 
 // send sends RTP to the camera: sound for its loudspeaker.
 func (c *Conn) send(t *track, data []byte) error {
+	data, err := t.sealed(data)
+	if err != nil {
+		return err
+	}
 	if t.udp != nil {
 		return t.udp.send(0, data)
 	}

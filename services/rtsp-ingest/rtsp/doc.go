@@ -13,6 +13,7 @@
 //
 //   - wire: messages with any line ends, version and CSeq; after damage it finds the next frame.
 //   - sdp: sections that cannot be used are left out and named in [Conn.Attributes]; the others play.
+//   - srtp: packets are encrypted where the camera insists on it, with keys by MIKEY; the library does the arithmetic.
 //   - OPTIONS is asked only to keep the connection alive, so it cannot be in the way. What the camera answers to it
 //     decides how it is kept alive.
 //
@@ -21,6 +22,10 @@
 // A camera with room for few viewers keeps a session for a minute or more after its viewer has died. So the id of a
 // session is noted in a file, and the next process adopts the session: it names the old id in SETUP. The file holds
 // no address, name or password.
+//
+// # What is not here
+//
+// Multicast, and RTSP through HTTP. A camera that can do only these says so with 461, and the error names it.
 //
 // # Concurrency and shutdown
 //

@@ -37,7 +37,7 @@ func (f *foreign) OnPlay(*gortsplib.ServerHandlerOnPlayCtx) (*base.Response, err
 	return &base.Response{StatusCode: base.StatusOK}, nil
 }
 
-// TestForeignServer: over TCP, UDP, and TLS, where it describes SRTP.
+// TestForeignServer: over TCP, UDP, and TLS, where it describes SRTP and insists on it over UDP.
 func TestForeignServer(t *testing.T) {
 	certificate := selfSigned(t)
 	for _, tt := range []struct {
@@ -46,6 +46,7 @@ func TestForeignServer(t *testing.T) {
 		udp  bool
 	}{
 		{name: "TCP"}, {name: "UDP", udp: true}, {name: "TLS", tls: &tls.Config{Certificates: []tls.Certificate{certificate}}},
+		{name: "SRTP", tls: &tls.Config{Certificates: []tls.Certificate{certificate}}, udp: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f, server := startForeign(t, tt.tls)
@@ -74,6 +75,9 @@ func TestForeignServer(t *testing.T) {
 				if p := next(t, v.pictures); len(p.Data) != 1 {
 					t.Errorf("%d NAL units", len(p.Data))
 				}
+			}
+			if got, want := v.Attributes()["encryption"], tt.tls != nil && tt.udp; (got == "SRTP") != want {
+				t.Errorf("attributes: %v", v.Attributes())
 			}
 			if err := v.stop(); err != nil {
 				t.Error(err)

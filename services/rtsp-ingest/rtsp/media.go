@@ -15,7 +15,8 @@ import (
 type stream struct {
 	config  rtp.Config
 	control string
-	secure  bool // SAVP
+	secure  bool   // SRTP
+	key     string // MIKEY, "" for that of the description
 }
 
 // offer is what of a description can be used.
@@ -36,6 +37,9 @@ func (d description) choose() (o offer) {
 			continue
 		}
 		found, err := s.stream()
+		if err == nil && found.key == "" {
+			found.key = d.key
+		}
 		switch {
 		case err != nil:
 			o.left = append(o.left, shown(s.kind)+": "+err.Error())
@@ -63,7 +67,7 @@ func (s *section) stream() (*stream, error) {
 			continue
 		}
 		if _, err = rtp.New(config); err == nil {
-			return &stream{config: config, control: s.control, secure: strings.Contains(s.protocol, "SAVP")}, nil
+			return &stream{config: config, control: s.control, secure: strings.Contains(s.protocol, "SAVP"), key: s.key}, nil
 		}
 	}
 	return nil, err

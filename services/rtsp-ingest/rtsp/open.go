@@ -208,12 +208,10 @@ func (c *Conn) setup(ctx context.Context, s *stream, more ...field) error {
 	c.mu.Lock()
 	c.tracks = append(c.tracks, t)
 	c.mu.Unlock()
-	extra := append(fields{{"Transport", t.asks()}}, more...)
 	if c.adopt != "" && !c.client.hasSession() {
-		extra = append(extra, field{"Session", c.adopt})
+		more = append(more, field{"Session", c.adopt})
 	}
-	urls := targets(c.Address, c.base, s.control)
-	r, err := c.askPlace(ctx, "SETUP", urls, extra)
+	r, err := c.setupTrack(ctx, t, s, more)
 	if err != nil {
 		return err
 	}
@@ -227,6 +225,31 @@ func (c *Conn) setup(ctx context.Context, s *stream, more ...field) error {
 		c.attributes["session"] = "adopted"
 	}
 	return c.connected(t, parseTransport(r.fields.get("Transport")))
+}
+
+// setupTrack asks for a track: plain, and encrypted if that is refused. Over UDP, plain packets would be outside of TLS.
+func (c *Conn) setupTrack(ctx context.Context, t *track, s *stream, more fields) (*response, error) {
+	urls := targets(c.Address, c.base, s.control)
+	if t.udp == nil || !s.secure {
+		r, err := c.askPlace(ctx, "SETUP", urls, append(fields{{"Transport", t.asks()}}, more...))
+		if _, refused := errors.AsType[*noTransport](err); !refused || !s.secure {
+			return r, err
+		}
+	}
+	secrets, key, err := newSecrets(t.own, urls[0])
+	if err != nil {
+		return nil, err
+	}
+	t.secrets = secrets
+	r, err := c.askPlace(ctx, "SETUP", urls, append(fields{{"Transport", t.asks()}, key}, more...))
+	if err != nil {
+		return nil, err
+	}
+	if err := secrets.accept(r, s.key); err != nil {
+		return nil, feed.Failf(feed.Unsupported, "url", "url: %w: switch SRTP off in the camera", err)
+	}
+	c.attributes["encryption"] = "SRTP"
+	return r, nil
 }
 
 // askPlace asks for what needs a place at the camera. If there is none, an old session of ours that cannot be adopted any

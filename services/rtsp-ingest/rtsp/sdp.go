@@ -17,6 +17,7 @@ const (
 // description is what an SDP says that matters here. A line that cannot be read says nothing.
 type description struct {
 	control  string
+	key      string // MIKEY, in base64
 	sections []*section
 }
 
@@ -28,7 +29,8 @@ type section struct {
 	maps     map[uint8]string // rtpmap by payload type
 	formats  map[uint8]string // fmtp by payload type
 	control  string
-	sendOnly bool // a back channel: we may only send (ONVIF Streaming Specification, 5.3)
+	key      string // MIKEY, in base64
+	sendOnly bool   // a back channel: we may only send (ONVIF Streaming Specification, 5.3)
 }
 
 // parseSDP reads a description with any line ends, and in any order of its lines.
@@ -48,6 +50,9 @@ func parseSDP(body []byte) (d description) {
 		case name == "a" && current == nil:
 			if control, ok := cutAttribute(value, "control"); ok {
 				d.control = control
+			}
+			if key, ok := cutKey(value); ok {
+				d.key = key
 			}
 		case name == "a":
 			current.attribute(value)
@@ -85,6 +90,9 @@ func (s *section) attribute(value string) {
 	if format, ok := cutAttribute(value, "fmtp"); ok {
 		s.note(s.formats, format)
 	}
+	if key, ok := cutKey(value); ok {
+		s.key = key
+	}
 	if strings.EqualFold(value, "sendonly") {
 		s.sendOnly = true
 	}
@@ -103,6 +111,13 @@ func (s *section) note(into map[uint8]string, value string) {
 func cutAttribute(line, name string) (value string, ok bool) {
 	found, value, ok := strings.Cut(line, ":")
 	return strings.TrimSpace(value), ok && strings.EqualFold(strings.TrimSpace(found), name)
+}
+
+// cutKey returns the message of a key-mgmt attribute (RFC 4567, 3).
+func cutKey(line string) (message string, ok bool) {
+	value, ok := cutAttribute(line, "key-mgmt")
+	protocol, message, _ := strings.Cut(value, " ")
+	return strings.TrimSpace(message), ok && strings.EqualFold(protocol, "mikey")
 }
 
 // lend gives sections what others have of their payload types: some cameras write fmtp under another medium.

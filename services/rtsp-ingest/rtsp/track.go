@@ -19,9 +19,10 @@ type track struct {
 	config    rtp.Config
 	assembler *rtp.Assembler
 	sound     bool
-	channels  [2]byte // RTP and RTCP, as announced
-	udp       *udp    // nil over TCP
-	own       uint32  // our SSRC
+	channels  [2]byte  // RTP and RTCP, as announced
+	udp       *udp     // nil over TCP
+	own       uint32   // our SSRC
+	secrets   *secrets // nil without SRTP
 	ssrc      atomic.Uint32
 	firs      atomic.Uint32
 
@@ -33,10 +34,9 @@ type track struct {
 
 // newTrack prepares a stream for SETUP.
 func (c *Conn) newTrack(s *stream) (*track, error) {
-	// Within TLS, cameras that describe SRTP send plain RTP too, if they are asked for it.
-	if s.secure && (!c.Address.Secure() || c.over == overUDP) {
-		return nil, feed.Failf(feed.Unsupported, "url", "url: the camera encrypts its packets (SRTP): write rtsps:// "+
-			"without transport: udp, or switch SRTP off in the camera")
+	if s.secure && !c.Address.Secure() { // the keys would be in the clear
+		return nil, feed.Failf(feed.Unsupported, "url", "url: the camera encrypts its packets (SRTP): write rtsps://, "+
+			"or switch SRTP off in the camera")
 	}
 	n := byte(2 * len(c.tracks))
 	t := &track{config: s.config, sound: len(c.tracks) > 0, channels: [2]byte{n, n + 1}, own: rand.Uint32()}
@@ -64,10 +64,30 @@ func (c *Conn) newTrack(s *stream) (*track, error) {
 
 // asks is the Transport field of SETUP.
 func (t *track) asks() string {
-	if t.udp != nil {
-		return fmt.Sprintf("RTP/AVP;unicast;client_port=%d-%d", t.udp.port, t.udp.port+1)
+	profile := "RTP/AVP"
+	if t.secrets != nil {
+		profile = "RTP/SAVP"
 	}
-	return fmt.Sprintf("RTP/AVP/TCP;unicast;interleaved=%d-%d", t.channels[0], t.channels[1])
+	if t.udp != nil {
+		return fmt.Sprintf("%s;unicast;client_port=%d-%d", profile, t.udp.port, t.udp.port+1)
+	}
+	return fmt.Sprintf("%s/TCP;unicast;interleaved=%d-%d", profile, t.channels[0], t.channels[1])
+}
+
+// opened is a packet as it was before the camera encrypted it, if it did.
+func (t *track) opened(data []byte) ([]byte, error) {
+	if t.secrets == nil {
+		return data, nil
+	}
+	return t.secrets.open(data)
+}
+
+// sealed is a packet as the camera takes it.
+func (t *track) sealed(data []byte) ([]byte, error) {
+	if t.secrets == nil {
+		return data, nil
+	}
+	return t.secrets.seal(data)
 }
 
 // connected takes what the camera announced. It listens to the channels asked for too, since some cameras use them

@@ -85,6 +85,9 @@ func (d description) ear() *stream {
 			continue
 		}
 		if found, err := s.stream(); err == nil {
+			if found.key == "" {
+				found.key = d.key
+			}
 			return found
 		}
 	}
