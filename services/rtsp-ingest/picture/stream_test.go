@@ -181,7 +181,7 @@ func TestParameterSets(t *testing.T) {
 		for _, unit := range announced {
 			joined = annexb.Append(joined, unit)
 		}
-		once := append(pictures[:1:1], without(pictures[1:], allSets...)...)
+		once := slices.Concat(pictures[:1], without(pictures[1:], allSets...))
 		alone := feed.Picture{MediaType: mediaTypeOf(file), Data: announced}
 		for _, tt := range []struct {
 			name      string
@@ -422,8 +422,8 @@ func TestLateReordering(t *testing.T) {
 // TestOtherCodec: a camera that changes its codec does not end the stream.
 func TestOtherCodec(t *testing.T) {
 	s := newStream(media.H264)
-	pictures := append(clip(t, "high.h264")[:2], clip(t, "plain.h265")[:2]...)
-	frames := show(s, append(pictures, feed.Picture{MediaType: feed.MPEG4}))
+	last := []feed.Picture{{MediaType: feed.MPEG4}}
+	frames := show(s, slices.Concat(clip(t, "high.h264")[:2], clip(t, "plain.h265")[:2], last))
 	wantPattern(t, frames, "KPKP-")
 	if got := frames[2].Format.GetMediaType(); got != media.H265 || !strings.Contains(s.State().Waits, feed.MPEG4) {
 		t.Errorf("got %s; waits: %s", got, s.State().Waits)
