@@ -21,7 +21,10 @@ type methods struct {
 	asked   map[string]time.Time // those that it has not answered
 }
 
-const longestPeriod = 25 * time.Second
+const (
+	longestPeriod = 25 * time.Second
+	suspicious    = 3 * time.Second // from a keepalive to the end of the connection
+)
 
 // period is how often the camera hears of us: twice within the timeout of its session.
 func (c *Conn) period() time.Duration { return min(max(c.timeout/2, time.Second/2), longestPeriod) }
@@ -117,7 +120,7 @@ func (m *methods) fatal(now time.Time) (list []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for method, at := range m.asked {
-		if now.Sub(at) < time.Second {
+		if now.Sub(at) < suspicious {
 			list = append(list, method)
 		}
 	}

@@ -11,24 +11,21 @@ import (
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
 
-const (
-	maxHops     = 5 // redirects
-	maxAttempts = 16
-)
+const maxHops = 5 // redirects
 
 // patience is how long to wait before adopting a session once more: a camera hands it over only when it has noticed that
 // the old connection is gone.
 var patience = []time.Duration{50 * time.Millisecond, 150 * time.Millisecond, 400 * time.Millisecond}
 
-// pause returns false if ctx has ended.
-func pause(ctx context.Context, d time.Duration) bool {
+// pause waits, unless ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return true
+		return nil
 	case <-ctx.Done():
-		return false
+		return ctx.Err()
 	}
 }
 
@@ -51,44 +48,55 @@ func Open(ctx context.Context, c Config) (*Conn, error) {
 	}
 	a := attempt{Config: c, over: c.Memory.transport(asked), place: newPlace(c.Directory, c.Address)}
 	a.adopt = a.place.old(time.Now())
-	hops, switched, waits := 0, false, patience
-	var err error
-	for range maxAttempts {
-		var conn *Conn
-		if conn, err = a.open(ctx); err == nil {
+	repairs := repairs{waits: patience}
+	for {
+		conn, err := a.open(ctx)
+		if err == nil {
 			c.Memory.worked(a.over)
 			return conn, nil
 		}
-		to, redirected := errors.AsType[*redirect](err)
-		_, refused := errors.AsType[*noTransport](err)
-		_, noSound := errors.AsType[*noSound](err)
-		switch {
-		case ctx.Err() != nil:
-			return nil, ctx.Err()
-		case redirected:
-			if hops++; hops > maxHops {
-				return nil, feed.Failf(feed.Unsupported, "url", "url: the camera sends us on more than %d times: "+
-					"ask its web page for the right address", maxHops)
-			}
-			if a.Address, err = a.Address.Redirect(to.location); err != nil {
-				return nil, err
-			}
-		case refused && !switched:
-			switched, a.over = true, a.over.other()
-		case noSound && !a.Silent:
-			a.Silent, a.left = true, append(a.left, "audio: "+err.Error())
-		case a.adopt != "" && canAdoptionFail(err):
-			a.adopt, a.stale = "", a.adopt
-		case a.stale != "" && len(waits) > 0 && feed.ReasonOf(err) == feed.Full:
-			if !pause(ctx, waits[0]) {
-				return nil, ctx.Err()
-			}
-			a.adopt, a.stale, waits = a.stale, "", waits[1:]
-		default:
+		if err := repairs.make(ctx, &a, err); err != nil {
 			return nil, err
 		}
 	}
-	return nil, err
+}
+
+// repairs counts what was done about errors of attempts. Each is made a bounded number of times.
+type repairs struct {
+	hops     int
+	switched bool
+	waits    []time.Duration
+}
+
+// make changes the next attempt so that it may succeed, or returns the error to tell.
+func (r *repairs) make(ctx context.Context, a *attempt, err error) error {
+	to, redirected := errors.AsType[*redirect](err)
+	_, refused := errors.AsType[*noTransport](err)
+	_, noSound := errors.AsType[*noSound](err)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case redirected && r.hops == maxHops:
+		return feed.Failf(feed.Unsupported, "url", "url: the camera sends us on more than %d times: "+
+			"ask its web page for the right address", maxHops)
+	case redirected:
+		r.hops++
+		a.Address, err = a.Address.Redirect(to.location)
+		return err
+	case refused && !r.switched:
+		r.switched, a.over = true, a.over.other()
+	case noSound && !a.Silent:
+		a.Silent, a.left = true, append(a.left, "audio: "+err.Error())
+	case a.adopt != "" && canAdoptionFail(err):
+		a.adopt, a.stale = "", a.adopt
+	case a.stale != "" && len(r.waits) > 0 && feed.ReasonOf(err) == feed.Full:
+		wait := r.waits[0]
+		a.adopt, a.stale, r.waits = a.stale, "", r.waits[1:]
+		return pause(ctx, wait)
+	default:
+		return err
+	}
+	return nil
 }
 
 func (l lower) other() lower {

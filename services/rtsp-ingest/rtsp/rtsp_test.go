@@ -224,6 +224,9 @@ var oddities = []struct {
 	{name: "no CSeq", camera: edited(func(_ *fakecam.Request, r *fakecam.Response) { r.Set("CSeq", "") })},
 }
 
+// enforced is long enough for a keepalive that is late because the machine is busy.
+const enforced = 6 * time.Second
+
 var brief = fakecam.Session{Timeout: time.Second}
 
 func options(status int) fakecam.Config {
@@ -235,7 +238,7 @@ func asking(method string) fakecam.Config {
 }
 
 func keptBy(method string) fakecam.Config {
-	return fakecam.Config{Session: fakecam.Session{Timeout: 2 * time.Second, Enforce: true, Keepalive: []string{method}}}
+	return fakecam.Config{Session: fakecam.Session{Timeout: enforced, Enforce: true, Keepalive: []string{method}}}
 }
 
 func sessionField(form string) fakecam.Config {
@@ -260,6 +263,9 @@ func edited(f func(*fakecam.Request, *fakecam.Response)) fakecam.Config {
 	return fakecam.Config{Answers: []fakecam.Answer{{Edit: f}}}
 }
 
+// pictures is how many come in the life of a session, and some more.
+func pictures(timeout time.Duration) int { return int(timeout.Seconds() * 1.25 * fakecam.FPS) }
+
 func TestOddCamerasPlay(t *testing.T) {
 	for _, tt := range oddities {
 		t.Run(tt.name, func(t *testing.T) {
@@ -274,10 +280,8 @@ func TestOddCamerasPlay(t *testing.T) {
 			if tt.camera.Asks != nil {
 				await(t, camera, fakecam.Answered, 1)
 			}
-			if tt.camera.Session.Timeout > 0 {
-				for range 75 { // 3 s: the session would have ended
-					next(t, v.pictures)
-				}
+			for range pictures(tt.camera.Session.Timeout) {
+				next(t, v.pictures)
 			}
 			if err := v.stop(); err != nil {
 				t.Error(err)
@@ -480,7 +484,7 @@ func TestCloseWithoutRun(t *testing.T) {
 // TestFatalKeepalives: a camera that closes the connection over GET_PARAMETER does so once.
 func TestFatalKeepalives(t *testing.T) {
 	camera := fakecam.Start(t, fakecam.Config{
-		Session: fakecam.Session{Timeout: 2 * time.Second, Enforce: true, Keepalive: []string{"OPTIONS"}},
+		Session: fakecam.Session{Timeout: enforced, Enforce: true, Keepalive: []string{"OPTIONS"}},
 		Answers: []fakecam.Answer{{Method: "GET_PARAMETER", Hangup: true}},
 	})
 	config := configFor(t, camera)
@@ -492,7 +496,7 @@ func TestFatalKeepalives(t *testing.T) {
 		first.ended <- err
 	}
 	second := view(t, config)
-	for range 100 { // 4 s: the session would have ended
+	for range pictures(enforced) {
 		next(t, second.pictures)
 	}
 	if err := second.stop(); err != nil {
