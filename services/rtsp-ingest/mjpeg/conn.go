@@ -17,8 +17,8 @@ import (
 type Conn struct {
 	config Config
 	client *client
-	answer *http.Response // whose body comes next
-	single bool           // the camera gives one picture per request
+	answer *reply // whose body comes next
+	single bool   // the camera gives one picture per request
 	etag   string
 	server string
 }
@@ -42,16 +42,16 @@ func Open(ctx context.Context, config Config) (*Conn, error) {
 }
 
 // understand looks at what comes.
-func (c *Conn) understand(answer *http.Response) error {
-	kind, _, _ := strings.Cut(answer.Header.Get("Content-Type"), ";")
+func (c *Conn) understand(answer *reply) error {
+	kind, _, _ := strings.Cut(answer.header.Get("Content-Type"), ";")
 	kind = strings.ToLower(strings.TrimSpace(kind))
 	if top, _, _ := strings.Cut(kind, "/"); top == "text" || top == "audio" || kind == "application/json" || kind == "application/xml" {
 		return feed.Failf(feed.Unsupported, "url", "url: the camera answers with %s, not with pictures: "+
 			"write the URL of its MJPEG stream or snapshot", printable(kind))
 	}
-	c.answer, c.server = answer, printable(answer.Header.Get("Server"))
+	c.answer, c.server = answer, printable(answer.header.Get("Server"))
 	c.single = kind == "image/jpeg" || kind == "image/jpg"
-	c.etag = answer.Header.Get("ETag")
+	c.etag = answer.header.Get("ETag")
 	return nil
 }
 
@@ -108,10 +108,10 @@ func (c *Conn) receive(ctx context.Context, to feed.Receiver) error {
 		if !c.single || !drained(err) {
 			return c.ended(err)
 		}
-		if n == 0 && c.answer.StatusCode == http.StatusOK {
+		if n == 0 && c.answer.status == http.StatusOK {
 			return feed.Failf(feed.Unsupported, "url", "url: the camera's answer is no JPEG: write the URL of its snapshot")
 		}
-		if c.answer.Close {
+		if c.answer.last {
 			c.client.hangUp()
 		}
 		if !sleep(ctx, c.config.Every-time.Since(began)) {
@@ -122,7 +122,7 @@ func (c *Conn) receive(ctx context.Context, to feed.Receiver) error {
 			return err
 		}
 		c.answer = answer
-		if etag := answer.Header.Get("ETag"); etag != "" {
+		if etag := answer.header.Get("ETag"); etag != "" {
 			c.etag = etag
 		}
 	}
@@ -130,7 +130,7 @@ func (c *Conn) receive(ctx context.Context, to feed.Receiver) error {
 
 // body delivers the pictures of one answer, and returns how many there were.
 func (c *Conn) body(to feed.Receiver, damaged *bool) (n int, err error) {
-	r := &reader{in: bufio.NewReaderSize(c.answer.Body, 64<<10), now: time.Now}
+	r := &reader{in: bufio.NewReaderSize(c.answer.body, 64<<10), now: time.Now}
 	for {
 		picture, arrival, lost, err := r.next()
 		if err != nil {

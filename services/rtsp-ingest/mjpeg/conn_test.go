@@ -13,10 +13,11 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/address"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/dial"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
-	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -145,6 +146,9 @@ func TestAnswers(t *testing.T) {
 	status := func(code int) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
 	}
+	to := func(url string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, url, http.StatusFound) }
+	}
 	page := func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>camera") }
 	tests := map[string]struct {
 		h      http.HandlerFunc
@@ -161,9 +165,9 @@ func TestAnswers(t *testing.T) {
 		"broken":       {status(500), feed.Away, "500"},
 		"teapot":       {status(418), feed.Unsupported, "418"},
 		"page":         {page, feed.Unsupported, "text/html"},
-		"loop":         {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", 302) }, feed.Unsupported, "more than 5"},
+		"loop":         {to("/"), feed.Unsupported, "more than 5"},
 		"redirect":     {redirected, -1, ""},
-		"to elsewhere": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "ftp://a/", 302) }, feed.Unsupported, "cannot be used"},
+		"to elsewhere": {to("ftp://a/"), feed.Unsupported, "cannot be used"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

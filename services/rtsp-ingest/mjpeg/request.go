@@ -41,26 +41,34 @@ func newClient(c Config) *client {
 	return &client{config: c, at: c.Address, login: digest.New(c.Address.User, c.Address.Password)}
 }
 
+// reply is an answer whose body comes over the connection. The body need not be closed, but the connection.
+type reply struct {
+	status int
+	header http.Header
+	body   io.Reader
+	last   bool // the camera closes the connection after it
+}
+
 // get asks for the address of the camera, follows redirects, and logs in. The answer has status 200, or 304 if etag is given.
-func (c *client) get(ctx context.Context, etag string) (*http.Response, error) {
+func (c *client) get(ctx context.Context, etag string) (*reply, error) {
 	for logins, hops := 0, 0; hops <= maxHops; {
 		answer, err := c.ask(ctx, etag)
 		if err != nil {
 			return nil, err
 		}
-		switch code := answer.StatusCode; {
+		switch code := answer.status; {
 		case code == http.StatusOK, code == http.StatusNotModified && etag != "":
 			c.login.Accept()
 			return answer, nil
 		case code == http.StatusUnauthorized:
 			c.hangUp()
-			if logins++; !c.login.Take(answer.Header.Values("WWW-Authenticate")) || logins > maxLogins {
+			if logins++; !c.login.Take(answer.header.Values("WWW-Authenticate")) || logins > maxLogins {
 				return nil, c.refused()
 			}
-		case code >= 300 && code < 400 && answer.Header.Get("Location") != "":
+		case code >= 300 && code < 400 && answer.header.Get("Location") != "":
 			c.hangUp()
 			hops++
-			if err := c.redirect(answer.Header.Get("Location")); err != nil {
+			if err := c.redirect(answer.header.Get("Location")); err != nil {
 				return nil, err
 			}
 		default:
@@ -113,7 +121,7 @@ func statusError(code int) error {
 }
 
 // ask sends one request and reads the head of the answer. A connection that was kept may have gone meanwhile: then another is made.
-func (c *client) ask(ctx context.Context, etag string) (*http.Response, error) {
+func (c *client) ask(ctx context.Context, etag string) (*reply, error) {
 	kept := c.current() != nil
 	answer, err := c.try(ctx, etag)
 	if err != nil && kept && ctx.Err() == nil {
@@ -122,7 +130,7 @@ func (c *client) ask(ctx context.Context, etag string) (*http.Response, error) {
 	return answer, err
 }
 
-func (c *client) try(ctx context.Context, etag string) (*http.Response, error) {
+func (c *client) try(ctx context.Context, etag string) (*reply, error) {
 	conn, err := c.connect(ctx)
 	if err != nil {
 		return nil, err
@@ -147,7 +155,7 @@ func (c *client) try(ctx context.Context, etag string) (*http.Response, error) {
 	return nil, feed.Failf(feed.Away, "url", "the camera does not answer by HTTP: check the port in url")
 }
 
-func (c *client) exchange(conn net.Conn, request *http.Request) (*http.Response, error) {
+func (c *client) exchange(conn net.Conn, request *http.Request) (*reply, error) {
 	c.from.body, c.from.head = false, 0
 	if err := conn.SetDeadline(time.Now().Add(c.config.Limits.Answer)); err != nil {
 		return nil, err
@@ -160,9 +168,12 @@ func (c *client) exchange(conn net.Conn, request *http.Request) (*http.Response,
 		if err != nil {
 			return nil, err
 		}
-		if answer.StatusCode >= 200 {
+		if answer.StatusCode >= http.StatusOK {
 			c.from.body = true
-			return answer, nil
+			return &reply{answer.StatusCode, answer.Header, answer.Body, answer.Close}, nil
+		}
+		if err := answer.Body.Close(); err != nil {
+			return nil, err
 		}
 	}
 	return nil, errors.New("no answer but status 1xx")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bluenviron/gortmplib/pkg/message"
+
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
 

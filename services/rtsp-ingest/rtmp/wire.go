@@ -8,6 +8,7 @@ import (
 	"github.com/bluenviron/gortmplib/pkg/amf0"
 	"github.com/bluenviron/gortmplib/pkg/bytecounter"
 	"github.com/bluenviron/gortmplib/pkg/message"
+
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
 
