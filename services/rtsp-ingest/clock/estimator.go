@@ -34,7 +34,8 @@ type Estimator struct {
 	pictures, sound track
 }
 
-// New returns an Estimator. latency is how long even the fastest picture needs from the scene to its arrival, 0 if unknown.
+// New returns an Estimator. latency is how long even the fastest picture needs from the scene to its arrival, 0 if
+// unknown.
 func New(latency time.Duration) *Estimator { return &Estimator{latency: max(latency, 0)} }
 
 // Picture returns when p was captured.
@@ -59,16 +60,16 @@ func (e *Estimator) Report(r feed.Report) {
 	}
 }
 
-// Delay returns how much later than the earliest ones the pictures of the last second have come: what they wait for at the
-// camera and on the way. It is 0 while the camera's stamps are useless.
+// Delay returns how much later than the earliest ones the pictures of the last second have come: what they wait for
+// at the camera and on the way. It is 0 while the camera's stamps are useless.
 func (e *Estimator) Delay() time.Duration { return e.pictures.delay() }
 
-// Late says that all pictures of the last 8 s came more than 250 ms later than pictures can: something between the lens and
-// here is full, and only a new connection empties it.
+// Late says that all pictures of the last 8 s came more than 250 ms later than pictures can: something between the
+// lens and here is full, and only a new connection empties it.
 func (e *Estimator) Late() bool { return e.pictures.late() }
 
-// Rate returns how fast the stamps of the pictures run: 1 if right, 0.84 if the camera stamps 25 pictures a second and sends 21.
-// wrong says that the stamps are not used for that reason.
+// Rate returns how fast the stamps of the pictures run: 1 if right, 0.84 if the camera stamps 25 pictures a second
+// and sends 21. wrong says that the stamps are not used for that reason.
 func (e *Estimator) Rate() (rate float64, wrong bool) {
 	return e.pictures.rate.value(), e.pictures.rate.wrong
 }

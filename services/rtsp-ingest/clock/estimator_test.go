@@ -9,12 +9,14 @@ import (
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
 
-// Of a camera with jitter of 4 ms and 2 % bursts of 50 to 300 ms, 99 % of the pictures are within 1 ms (3 ms at 300 ppm, by which
-// the earliest of 8 s lags) of the earliest they could have come, and none moves by more than 2 ms against its stamp.
+// Of a camera with jitter of 4 ms and 2 % bursts of 50 to 300 ms, 99 % of the pictures are within 1 ms (3 ms at 300
+// ppm, by which the earliest of 8 s lags) of the earliest they could have come, and none moves by more than 2 ms
+// against its stamp.
 func TestDriftIsFollowed(t *testing.T) {
 	for _, ppm := range []float64{0, 50, -50, 300, -300} {
 		t.Run(fmt.Sprint(ppm, " ppm"), func(t *testing.T) {
-			shots := after(camera{ppm: ppm, jitter: 4 * ms, burst: 0.02}.run(t, New(0), 10*time.Minute, nil), 10*time.Second)
+			shots := after(camera{ppm: ppm, jitter: 4 * ms, burst: 0.02}.run(t, New(0), 10*time.Minute, nil),
+				10*time.Second)
 			limit := ms
 			if math.Abs(ppm) > 100 {
 				limit = 3 * ms
@@ -29,7 +31,8 @@ func TestDriftIsFollowed(t *testing.T) {
 	}
 }
 
-// Within an hour the median age of the pictures grows by less than 5 ms, whatever the drift: the first minute against the last.
+// Within an hour the median age of the pictures grows by less than 5 ms, whatever the drift: the first minute against
+// the last.
 func TestAgeDoesNotGrowInAnHour(t *testing.T) {
 	for _, ppm := range []float64{0, 300, -300} {
 		e := New(0)
@@ -60,11 +63,12 @@ func TestStampsThatJump(t *testing.T) {
 		c      camera
 		behind int // pictures that may move freely at the jump
 	}{
-		"forward":      {camera{stamp: from(1000, 1003*time.Second)}, confirm},
-		"back":         {camera{stamp: from(1000, -1003*time.Second)}, confirm},
-		"wrap":         {camera{stamp: from(1000, -time.Duration(1<<32)*time.Second/90000)}, confirm},
-		"half second":  {camera{stamp: from(1000, 500*ms)}, 0},
-		"new timeline": {camera{stamp: from(1000, 1003*time.Second), restart: func(n int) bool { return n == 1000 }}, 1},
+		"forward":     {camera{stamp: from(1000, 1003*time.Second)}, confirm},
+		"back":        {camera{stamp: from(1000, -1003*time.Second)}, confirm},
+		"wrap":        {camera{stamp: from(1000, -time.Duration(1<<32)*time.Second/90000)}, confirm},
+		"half second": {camera{stamp: from(1000, 500*ms)}, 0},
+		"new timeline": {camera{stamp: from(1000, 1003*time.Second),
+			restart: func(n int) bool { return n == 1000 }}, 1},
 		"single, back": {camera{stamp: single(-hours)}, 0},
 		"single":       {camera{stamp: single(hours)}, 0},
 		"single, near": {camera{stamp: single(300 * ms)}, 0},
@@ -118,7 +122,8 @@ func single(by time.Duration) func(int, time.Duration) time.Duration {
 	}
 }
 
-// A camera that stamps 25 pictures a second and sends 21 is found out, and its pictures are as old as their way was long.
+// A camera that stamps 25 pictures a second and sends 21 is found out, and its pictures are as old as their way was
+// long.
 func TestWrongRates(t *testing.T) {
 	for _, rate := range []float64{0.1, 0.5, 0.84, 0.9, 0.96, 1.05, 1.2, 2, 10.5} {
 		t.Run(fmt.Sprint(rate), func(t *testing.T) {
@@ -184,7 +189,8 @@ func TestEqualStamps(t *testing.T) {
 	}
 }
 
-// A delay that grows by 4 ms a second at the camera is in the age, to 5 % and 20 ms, and ends in Late once it is beyond 250 ms for 8 s.
+// A delay that grows by 4 ms a second at the camera is in the age, to 5 % and 20 ms, and ends in Late once it is
+// beyond 250 ms for 8 s.
 func TestDelayThatCreeps(t *testing.T) {
 	e := New(0)
 	begin := 30 * time.Second

@@ -110,7 +110,8 @@ func (r *rate) value() float64 {
 
 func abs64(f float64) float64 { return max(f, -f) }
 
-// drift learns how fast an offset moves while nothing is delayed, so that it can go on in the same way while something is.
+// drift learns how fast an offset moves while nothing is delayed, so that it can go on in the same way while
+// something is.
 type drift struct {
 	perTime float64
 	known   bool

@@ -50,7 +50,8 @@ func (r *reports) agree(n int) bool {
 	return true
 }
 
-// wall returns the offset from stamps to this machine's clock, if the reports prove that the camera's wall clock is right.
+// wall returns the offset from stamps to this machine's clock, if the reports prove that the camera's wall clock is
+// right.
 func (r *reports) wall() (time.Duration, bool) {
 	if !r.agree(3) {
 		return 0, false

@@ -15,7 +15,8 @@ func reporter(e *Estimator, sound bool, skew time.Duration, ntp func(time.Time) 
 			return
 		}
 		next = s.captured + 5*time.Second
-		e.Report(feed.Report{Sound: sound, Time: s.stamped + skew, NTP: ntp(boot.Add(s.captured)), Arrival: boot.Add(s.captured + nearest)})
+		e.Report(feed.Report{Sound: sound, Time: s.stamped + skew, NTP: ntp(boot.Add(s.captured)),
+			Arrival: boot.Add(s.captured + nearest)})
 	}
 }
 
@@ -26,12 +27,18 @@ func TestReports(t *testing.T) {
 		ntp  func(time.Time) time.Time
 		want string
 	}{
-		"right":      {func(t time.Time) time.Time { return t }, RTCP},
-		"1.5 s ago":  {func(t time.Time) time.Time { return t.Add(-1500 * ms) }, RTCP},
-		"1900":       {func(time.Time) time.Time { return time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC) }, Arrival},
-		"1970":       {func(t time.Time) time.Time { return time.Unix(0, 0).Add(t.Sub(boot)) }, Arrival},
-		"2036":       {func(t time.Time) time.Time { return time.Date(2036, 2, 7, 6, 28, 16, 0, time.UTC).Add(t.Sub(boot)) }, Arrival},
-		"since boot": {func(t time.Time) time.Time { return time.Date(1900, 1, 1, 5, 0, 0, 0, time.UTC).Add(t.Sub(boot)) }, Arrival},
+		"right":     {func(t time.Time) time.Time { return t }, RTCP},
+		"1.5 s ago": {func(t time.Time) time.Time { return t.Add(-1500 * ms) }, RTCP},
+		"1900":      {func(time.Time) time.Time { return time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC) }, Arrival},
+		"1970":      {func(t time.Time) time.Time { return time.Unix(0, 0).Add(t.Sub(boot)) }, Arrival},
+		"2036": {func(t time.Time) time.Time {
+			return time.Date(2036, 2, 7, 6, 28, 16, 0,
+				time.UTC).Add(t.Sub(boot))
+		}, Arrival},
+		"since boot": {func(t time.Time) time.Time {
+			return time.Date(1900, 1, 1, 5, 0, 0, 0,
+				time.UTC).Add(t.Sub(boot))
+		}, Arrival},
 		"local time": {func(t time.Time) time.Time { return t.Add(2 * time.Hour) }, Arrival},
 		"ahead":      {func(t time.Time) time.Time { return t.Add(150 * ms) }, Arrival},
 		"by sending": {func(t time.Time) time.Time { n++; return t.Add(-time.Duration(n%3) * 300 * ms) }, Arrival},
@@ -39,7 +46,8 @@ func TestReports(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			e := New(0)
-			shots := camera{ppm: 50, jitter: 4 * ms, burst: 0.02}.run(t, e, 2*time.Minute, reporter(e, false, 0, test.ntp))
+			shots := camera{ppm: 50, jitter: 4 * ms, burst: 0.02}.run(t, e, 2*time.Minute, reporter(e, false, 0,
+				test.ntp))
 			for _, s := range after(shots, time.Minute) {
 				if s.clock != test.want {
 					t.Fatalf("picture of %v is timed by %v", s.captured, s.clock)
@@ -59,7 +67,8 @@ func TestReports(t *testing.T) {
 	}
 }
 
-// A wall clock that is set while the camera sends is not believed any more, and believed again if it is right after all.
+// A wall clock that is set while the camera sends is not believed any more, and believed again if it is right after
+// all.
 func TestReportsThatStep(t *testing.T) {
 	for _, step := range []time.Duration{3600 * time.Second, -3600 * time.Second, -500 * ms} {
 		e := New(0)
@@ -88,8 +97,8 @@ func TestReportsThatStep(t *testing.T) {
 	}
 }
 
-// A flash and a beep at once have the same time within 40 ms, although pictures need 150 ms and sound 20 ms, if the reports of
-// both are of one clock, even a wrong one. Without reports they differ by what arrival says.
+// A flash and a beep at once have the same time within 40 ms, although pictures need 150 ms and sound 20 ms, if the
+// reports of both are of one clock, even a wrong one. Without reports they differ by what arrival says.
 func TestSoundAndPicturesAreInStep(t *testing.T) {
 	right := func(t time.Time) time.Time { return t }
 	wrong := func(t time.Time) time.Time { return t.Add(-20 * 365 * 24 * time.Hour) }
@@ -99,7 +108,8 @@ func TestSoundAndPicturesAreInStep(t *testing.T) {
 			const skew = 7 * time.Hour // of the stamps of sound
 			pictures, sound := reporter(e, false, 0, ntp), reporter(e, true, skew, ntp)
 			var largest time.Duration
-			c := camera{ppm: 100, jitter: 3 * ms, burst: 0.02, wait: func(time.Duration) time.Duration { return 70 * ms }}
+			c := camera{ppm: 100, jitter: 3 * ms, burst: 0.02,
+				wait: func(time.Duration) time.Duration { return 70 * ms }}
 			c.run(t, e, 2*time.Minute, func(s shot) {
 				pictures(s)
 				sound(s)
@@ -126,7 +136,8 @@ func TestReportsOfTwoClocks(t *testing.T) {
 	camera{}.run(t, e, time.Minute, func(s shot) {
 		pictures(s)
 		sound(s)
-		if got := e.Sound(feed.Sound{Time: s.stamped, Arrival: boot.Add(s.arrived)}); abs(got.Time.Sub(boot.Add(s.arrived))) > 5*ms {
+		if got := e.Sound(feed.Sound{Time: s.stamped,
+			Arrival: boot.Add(s.arrived)}); abs(got.Time.Sub(boot.Add(s.arrived))) > 5*ms {
 			t.Fatalf("sound is %v off", got.Time.Sub(boot.Add(s.arrived)))
 		}
 	})

@@ -28,7 +28,8 @@ type camera struct {
 	restart func(n int) bool
 }
 
-// shot is one simulated picture: when it was captured really, and what the Estimator was told and said. Times are from boot on.
+// shot is one simulated picture: when it was captured really, and what the Estimator was told and said. Times are
+// from boot on.
 type shot struct {
 	captured, arrived, stamped time.Duration // stamped is by the camera
 	got                        time.Duration
@@ -69,7 +70,8 @@ func (c camera) run(t testing.TB, e *Estimator, length time.Duration, each func(
 		if c.stamp != nil {
 			stamp = c.stamp(n, stamp)
 		}
-		got := e.Picture(feed.Picture{Time: stamp, Arrival: boot.Add(arrived), Restart: c.restart != nil && c.restart(n)})
+		got := e.Picture(feed.Picture{Time: stamp, Arrival: boot.Add(arrived),
+			Restart: c.restart != nil && c.restart(n)})
 		one := shot{at, arrived, stamp, got.Time.Sub(boot), got.Clock}
 		if one.got > arrived {
 			t.Fatalf("picture %d captured %v, arrived %v: in the future", n, one.got, arrived)

@@ -20,7 +20,8 @@ const (
 	unchanged = time.Millisecond      // what arrives closer together may have one stamp
 )
 
-// track follows one timeline of a camera. All times are since the start of the connection; an offset is an arrival less a stamp.
+// track follows one timeline of a camera. All times are since the start of the connection; an offset is an arrival
+// less a stamp.
 type track struct {
 	begun        bool
 	since        time.Duration // when the timeline began

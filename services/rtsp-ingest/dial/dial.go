@@ -1,7 +1,7 @@
 // Package dial connects to network cameras, with TLS where the scheme of the address asks for it.
 //
-// A certificate is one that the system trusts, or the one whose fingerprint is pinned; it is never left unchecked. Errors name
-// the key and the remedy, and hold no secret.
+// A certificate is one that the system trusts, or the one whose fingerprint is pinned; it is never left unchecked.
+// Errors name the key and the remedy, and hold no secret.
 package dial
 
 import (
@@ -23,8 +23,8 @@ import (
 // Config says how to connect.
 type Config struct {
 	Address address.Address
-	// Fingerprint is the SHA-256 of the camera's certificate as hexadecimal digits, with colons or without; see [CheckFingerprint].
-	// Without it, the certificate must be one that the system trusts.
+	// Fingerprint is the SHA-256 of the camera's certificate as hexadecimal digits, with colons or without; see
+	// [CheckFingerprint]. Without it, the certificate must be one that the system trusts.
 	Fingerprint string
 	// LegacyTLS allows versions and ciphers of TLS that are broken, for old cameras.
 	LegacyTLS bool
@@ -59,15 +59,19 @@ func dialError(c Config, err error) error {
 	where := c.Address.HostPort()
 	if name, ok := errors.AsType[*net.DNSError](err); ok {
 		if name.IsNotFound {
-			return feed.Failf(feed.Unreachable, "url", "url: there is no host %s: check its spelling, or write its IP address", c.Address.Host)
+			return feed.Failf(feed.Unreachable, "url",
+				"url: there is no host %s: check its spelling, or write its IP address", c.Address.Host)
 		}
-		return feed.Failf(feed.Unreachable, "url", "url: the name %s cannot be resolved: check the network, or write an IP address", c.Address.Host)
+		return feed.Failf(feed.Unreachable, "url",
+			"url: the name %s cannot be resolved: check the network, or write an IP address", c.Address.Host)
 	}
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return feed.Failf(feed.Unreachable, "url", "nothing listens at %s: check the port in url, or wait while the camera starts", where)
+		return feed.Failf(feed.Unreachable, "url",
+			"nothing listens at %s: check the port in url, or wait while the camera starts", where)
 	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
-		return feed.Failf(feed.Away, "url", "no answer from %s in %s: check that the camera is on, and its address in url", where, c.Limit)
+		return feed.Failf(feed.Away, "url",
+			"no answer from %s in %s: check that the camera is on, and its address in url", where, c.Limit)
 	}
 	return feed.Failf(feed.Away, "url", "%s cannot be reached: check the network, and the address in url", where)
 }
@@ -113,19 +117,23 @@ func handshakeError(c Config, err error) error {
 			"if it is your camera, write fingerprint: %s", Fingerprint(e.UnverifiedCertificates[0]))
 	}
 	if isTimeout(err) || errors.Is(err, context.DeadlineExceeded) {
-		return feed.Failf(feed.Away, "url", "%s does not answer by TLS in %s: check the port in url", c.Address.HostPort(), c.Limit)
+		return feed.Failf(feed.Away, "url", "%s does not answer by TLS in %s: check the port in url",
+			c.Address.HostPort(), c.Limit)
 	}
-	remedy := "check the port, or write " + strings.TrimSuffix(c.Address.Scheme, "s") + ":// if the camera does not encrypt"
+	remedy := "check the port, or write " + strings.TrimSuffix(c.Address.Scheme,
+		"s") + ":// if the camera does not encrypt"
 	if !c.LegacyTLS {
 		remedy += "; for an old camera, write tls: legacy"
 	}
 	return feed.Failf(feed.Away, "url", "%s and we agree on no TLS: %s", c.Address.HostPort(), remedy)
 }
 
-// CheckFingerprint returns an error unless a text is a fingerprint: 64 hexadecimal digits, with colons or without, or nothing.
+// CheckFingerprint returns an error unless a text is a fingerprint: 64 hexadecimal digits, with colons or without, or
+// nothing.
 func CheckFingerprint(s string) error {
 	if data, err := hex.DecodeString(normalized(s)); s != "" && (err != nil || len(data) != sha256.Size) {
-		return feed.Failf(feed.Misspelled, "fingerprint", "fingerprint: it is not the SHA-256 of a certificate: write its 64 hexadecimal digits")
+		return feed.Failf(feed.Misspelled, "fingerprint",
+			"fingerprint: it is not the SHA-256 of a certificate: write its 64 hexadecimal digits")
 	}
 	return nil
 }

@@ -39,7 +39,8 @@ func TestCertificates(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			conn, err := Open(t.Context(), Config{Address: parse(t, server.URL), Fingerprint: test.pin, Limit: time.Minute})
+			conn, err := Open(t.Context(), Config{Address: parse(t, server.URL), Fingerprint: test.pin,
+				Limit: time.Minute})
 			if test.reason == -1 {
 				if err != nil {
 					t.Fatal(err)
@@ -61,11 +62,13 @@ func TestServersThatDoNotAnswer(t *testing.T) {
 	}
 	defer listener.Close()
 	url := "https://" + listener.Addr().String()
-	if _, err := Open(t.Context(), Config{Address: parse(t, url), Limit: 50 * time.Millisecond}); err == nil || feed.ReasonOf(err) != feed.Away {
+	if _, err := Open(t.Context(), Config{Address: parse(t, url),
+		Limit: 50 * time.Millisecond}); err == nil || feed.ReasonOf(err) != feed.Away {
 		t.Errorf("silent: %v", err)
 	}
 	_ = listener.Close()
-	if _, err := Open(t.Context(), Config{Address: parse(t, url)}); err == nil || !strings.Contains(err.Error(), "nothing listens") {
+	if _, err := Open(t.Context(), Config{Address: parse(t, url)}); err == nil || !strings.Contains(err.Error(),
+		"nothing listens") {
 		t.Errorf("closed: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -76,7 +79,8 @@ func TestServersThatDoNotAnswer(t *testing.T) {
 }
 
 func TestCheckFingerprint(t *testing.T) {
-	for s, ok := range map[string]bool{"": true, strings.Repeat("aB", 32): true, strings.Repeat("ab:", 32): true, "ab": false, "password": false} {
+	for s, ok := range map[string]bool{"": true, strings.Repeat("aB", 32): true, strings.Repeat("ab:", 32): true,
+		"ab": false, "password": false} {
 		if err := CheckFingerprint(s); (err == nil) != ok {
 			t.Errorf("%q: %v", s, err)
 		}

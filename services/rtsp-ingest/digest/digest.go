@@ -1,5 +1,5 @@
-// Package digest answers the challenges with which cameras ask who we are, over RTSP and HTTP alike: RFC 7616 with MD5, SHA-256
-// and SHA-512-256, sessions (-sess), qop and userhash, and Basic if nothing else is offered.
+// Package digest answers the challenges with which cameras ask who we are, over RTSP and HTTP alike: RFC 7616 with
+// MD5, SHA-256 and SHA-512-256, sessions (-sess), qop and userhash, and Basic if nothing else is offered.
 //
 // A [Login] belongs to one camera. It is safe for concurrent use and starts nothing.
 package digest
@@ -79,8 +79,9 @@ func (c challenge) rank(digest bool) int {
 	return 1 + a.rank
 }
 
-// Take chooses among the challenges of a refusal, which are the fields WWW-Authenticate. It returns whether it makes sense to ask again: once with the first challenge,
-// and once more when the camera has changed the nonce of one that worked.
+// Take chooses among the challenges of a refusal, which are the fields WWW-Authenticate. It returns whether it makes
+// sense to ask again: once with the first challenge, and once more when the camera has changed the nonce of one that
+// worked.
 func (l *Login) Take(values []string) (again bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -220,8 +221,8 @@ func parseChallenges(values []string) (list []challenge) {
 	return list
 }
 
-// nextParam reads `word = "text"` or `word` up to the next comma. What is between quotes stays as it is, since the camera
-// compares it with what it sent.
+// nextParam reads `word = "text"` or `word` up to the next comma. What is between quotes stays as it is, since the
+// camera compares it with what it sent.
 func nextParam(s string) (word, text string, isParam bool, rest string) {
 	s = strings.TrimLeft(s, " \t,")
 	end := strings.IndexAny(s, "=,")

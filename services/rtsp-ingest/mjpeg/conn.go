@@ -45,7 +45,8 @@ func Open(ctx context.Context, config Config) (*Conn, error) {
 func (c *Conn) understand(answer *reply) error {
 	kind, _, _ := strings.Cut(answer.header.Get("Content-Type"), ";")
 	kind = strings.ToLower(strings.TrimSpace(kind))
-	if top, _, _ := strings.Cut(kind, "/"); top == "text" || top == "audio" || kind == "application/json" || kind == "application/xml" {
+	if top, _, _ := strings.Cut(kind,
+		"/"); top == "text" || top == "audio" || kind == "application/json" || kind == "application/xml" {
 		return feed.Failf(feed.Unsupported, "url", "url: the camera answers with %s, not with pictures: "+
 			"write the URL of its MJPEG stream or snapshot", printable(kind))
 	}
@@ -109,7 +110,8 @@ func (c *Conn) receive(ctx context.Context, to feed.Receiver) error {
 			return c.ended(err)
 		}
 		if n == 0 && c.answer.status == http.StatusOK {
-			return feed.Failf(feed.Unsupported, "url", "url: the camera's answer is no JPEG: write the URL of its snapshot")
+			return feed.Failf(feed.Unsupported, "url",
+				"url: the camera's answer is no JPEG: write the URL of its snapshot")
 		}
 		if c.answer.last {
 			c.client.hangUp()
@@ -140,7 +142,8 @@ func (c *Conn) body(to feed.Receiver, damaged *bool) (n int, err error) {
 		n++
 		if to.Picture != nil {
 			to.Picture(feed.Picture{
-				MediaType: media.JPEG, Data: [][]byte{picture}, Untimed: true, Arrival: arrival, Damaged: lost || *damaged,
+				MediaType: media.JPEG, Data: [][]byte{picture}, Untimed: true, Arrival: arrival,
+				Damaged: lost || *damaged,
 			})
 		}
 		*damaged = false

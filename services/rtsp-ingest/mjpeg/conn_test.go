@@ -179,7 +179,8 @@ func TestAnswers(t *testing.T) {
 				collect(t, c, 2)
 				return
 			}
-			if err == nil || feed.ReasonOf(err) != test.reason || !strings.Contains(err.Error(), test.text) || strings.Contains(err.Error(), "secret") {
+			if err == nil || feed.ReasonOf(err) != test.reason || !strings.Contains(err.Error(),
+				test.text) || strings.Contains(err.Error(), "secret") {
 				t.Errorf("%v", err)
 			}
 		})

@@ -244,7 +244,8 @@ func (r *reader) ended(length int) bool {
 // take moves n bytes from the input to the picture.
 func (r *reader) take(n int) error {
 	if len(r.picture)+n > maxPicture {
-		return feed.Failf(feed.Unsupported, "url", "url: the camera's pictures are larger than 16 MiB: set it to a smaller size")
+		return feed.Failf(feed.Unsupported, "url",
+			"url: the camera's pictures are larger than 16 MiB: set it to a smaller size")
 	}
 	for n > 0 {
 		if _, err := r.in.Peek(1); err != nil {

@@ -59,25 +59,30 @@ var bodies = map[string]struct {
 	want [][]byte
 	lost bool // before the second
 }{
-	"as it should be": {part(length(shot(1)), shot(1), "\r\n") + part(length(shot(2)), shot(2), "\r\n--b--\r\n"), two(), false},
-	"no length":       {part("Content-Type: image/jpeg\r\n", shot(1), "\r\n") + part("", shot(2), ""), two(), false},
+	"as it should be": {part(length(shot(1)), shot(1), "\r\n") + part(length(shot(2)), shot(2), "\r\n--b--\r\n"),
+		two(), false},
+	"no length": {part("Content-Type: image/jpeg\r\n", shot(1), "\r\n") + part("", shot(2), ""), two(), false},
 	"lower case, spaces": {part(strings.ToLower(length(shot(1))), shot(1), "\r\n") +
 		part("CONTENT-LENGTH :  "+fmt.Sprint(len(shot(2)))+" \r\n", shot(2), ""), two(), false},
-	"line feeds only":    {"--b\n" + length(shot(1)) + "\n" + string(shot(1)) + "\n--b\n\n" + string(shot(2)), two(), false},
+	"line feeds only": {"--b\n" + length(shot(1)) + "\n" + string(shot(1)) + "\n--b\n\n" + string(shot(2)),
+		two(), false},
 	"no boundary at all": {string(shot(1)) + string(shot(2)), two(), false},
 	"no first boundary":  {length(shot(1)) + "\r\n" + string(shot(1)) + "\r\n" + part("", shot(2), ""), two(), false},
 	"closing boundary":   {part("", shot(1), "\r\n--b--\r\n") + part("", shot(2), "\r\n--b--\r\n"), two(), false},
 	"length too large":   {part("Content-Length: 999999\r\n", shot(1), "\r\n") + part("", shot(2), ""), two(), false},
 	"length too small":   {part("Content-Length: 900\r\n", shot(1), "\r\n") + part("", shot(2), ""), two(), false},
-	"length nonsense":    {part("Content-Length: -5\r\n", shot(1), "") + part("Content-Length: 9e99\r\n", shot(2), ""), two(), false},
-	"padding":            {part("", append(shot(1), 0, 0, 0, 0), "\r\n") + part("", shot(2), ""), two(), false},
-	"no end, length":     {part(length(noEnd(shot(1))), noEnd(shot(1)), "\r\n") + part("", shot(2), ""), two(), false},
+	"length nonsense": {part("Content-Length: -5\r\n", shot(1), "") + part("Content-Length: 9e99\r\n", shot(2),
+		""), two(), false},
+	"padding":        {part("", append(shot(1), 0, 0, 0, 0), "\r\n") + part("", shot(2), ""), two(), false},
+	"no end, length": {part(length(noEnd(shot(1))), noEnd(shot(1)), "\r\n") + part("", shot(2), ""), two(), false},
 	"thumbnail": {part("", thumbnail(shot(1)), "\r\n") + part("", thumbnail(shot(2)), ""),
 		[][]byte{thumbnail(shot(1)), thumbnail(shot(2))}, false},
-	"no tables":   {part("", without(shot(1)), "\r\n") + part("", without(shot(2)), ""), two(), false},
-	"cut short":   {part("", shot(1)[:500], "\r\n") + part("", shot(1), "\r\n") + part("", shot(2), ""), nil, true},
-	"broken":      {part("", []byte{0xff, 0xd8, 0xff, 0xe0, 0, 1}, "\r\n") + part("", shot(1), "\r\n") + part("", shot(2), ""), two(), false},
-	"other parts": {part("Content-Type: text/plain\r\n", []byte("hello"), "\r\n") + part("", shot(1), "\r\n") + part("", shot(2), ""), two(), false},
+	"no tables": {part("", without(shot(1)), "\r\n") + part("", without(shot(2)), ""), two(), false},
+	"cut short": {part("", shot(1)[:500], "\r\n") + part("", shot(1), "\r\n") + part("", shot(2), ""), nil, true},
+	"broken": {part("", []byte{0xff, 0xd8, 0xff, 0xe0, 0, 1}, "\r\n") + part("", shot(1), "\r\n") + part("",
+		shot(2), ""), two(), false},
+	"other parts": {part("Content-Type: text/plain\r\n", []byte("hello"), "\r\n") + part("", shot(1),
+		"\r\n") + part("", shot(2), ""), two(), false},
 }
 
 func two() [][]byte { return [][]byte{shot(1), shot(2)} }
@@ -148,7 +153,8 @@ func (e endless) Read(b []byte) (int, error) {
 
 func TestSizesAreBounded(t *testing.T) {
 	begin := []byte{0xff, soi, 0xff, sos, 0, 2}
-	if _, _, _, err := newReader(io.MultiReader(bytes.NewReader(begin), endless(1))).next(); feed.ReasonOf(err) != feed.Unsupported {
+	if _, _, _, err := newReader(io.MultiReader(bytes.NewReader(begin),
+		endless(1))).next(); feed.ReasonOf(err) != feed.Unsupported {
 		t.Errorf("a picture without end: %v", err)
 	}
 	if _, _, _, err := newReader(endless('a')).next(); feed.ReasonOf(err) != feed.Unsupported {
@@ -167,7 +173,8 @@ func FuzzReader(f *testing.F) {
 			if err != nil {
 				return
 			}
-			if total += len(got); !bytes.HasPrefix(got, []byte{0xff, soi}) || !bytes.HasSuffix(got, []byte{0xff, eoi}) ||
+			if total += len(got); !bytes.HasPrefix(got, []byte{0xff, soi}) || !bytes.HasSuffix(got, []byte{0xff,
+				eoi}) ||
 				total > 1000+200*len(body) {
 				t.Fatalf("%x", got)
 			}

@@ -49,7 +49,8 @@ type reply struct {
 	last   bool // the camera closes the connection after it
 }
 
-// get asks for the address of the camera, follows redirects, and logs in. The answer has status 200, or 304 if etag is given.
+// get asks for the address of the camera, follows redirects, and logs in. The answer has status 200, or 304 if etag
+// is given.
 func (c *client) get(ctx context.Context, etag string) (*reply, error) {
 	for logins, hops := 0, 0; hops <= maxHops; {
 		answer, err := c.ask(ctx, etag)
@@ -76,8 +77,9 @@ func (c *client) get(ctx context.Context, etag string) (*reply, error) {
 			return nil, statusError(code)
 		}
 	}
-	return nil, feed.Failf(feed.Unsupported, "url", "url: the camera sends us from one address to the next, more than %d times: "+
-		"ask its web page for the right one", maxHops)
+	return nil, feed.Failf(feed.Unsupported, "url",
+		"url: the camera sends us from one address to the next, more than %d times: "+
+			"ask its web page for the right one", maxHops)
 }
 
 func (c *client) redirect(location string) error {
@@ -95,10 +97,12 @@ func (c *client) redirect(location string) error {
 func (c *client) refused() error {
 	switch {
 	case c.at.User == "" && c.config.Address.User != "":
-		return feed.Failf(feed.Refused, "url", "url: the camera sends us on to %s, which asks for a user: user and password are "+
-			"only for %s: write the other address", c.at.Host, c.config.Address.Host)
+		return feed.Failf(feed.Refused, "url",
+			"url: the camera sends us on to %s, which asks for a user: user and password are "+
+				"only for %s: write the other address", c.at.Host, c.config.Address.Host)
 	case c.at.User == "" && c.at.Password == "":
-		return feed.Failf(feed.Refused, "user", "user: the camera asks for user and password: write them as keys beside url")
+		return feed.Failf(feed.Refused, "user",
+			"user: the camera asks for user and password: write them as keys beside url")
 	case !c.login.Answerable():
 		return feed.Failf(feed.Unsupported, "user", "user: the camera offers no way to log in that is known: "+
 			"set it to digest or basic authentication")
@@ -109,18 +113,21 @@ func (c *client) refused() error {
 func statusError(code int) error {
 	switch {
 	case code == http.StatusForbidden:
-		return feed.Failf(feed.Refused, "user", "user: the camera does not let this user see the picture (403): check the user's rights")
+		return feed.Failf(feed.Refused, "user",
+			"user: the camera does not let this user see the picture (403): check the user's rights")
 	case code == http.StatusNotFound, code == http.StatusGone:
 		return feed.Failf(feed.NotFound, "url", "url: the camera has nothing at this path (%d): check the path", code)
 	case code == http.StatusServiceUnavailable, code == http.StatusTooManyRequests:
-		return feed.Failf(feed.Full, "url", "the camera has no room for another viewer (%d): close others, or wait", code)
+		return feed.Failf(feed.Full, "url", "the camera has no room for another viewer (%d): close others, or wait",
+			code)
 	case code >= 500:
 		return feed.Failf(feed.Away, "url", "the camera has a problem of its own (%d): wait, or restart it", code)
 	}
 	return feed.Failf(feed.Unsupported, "url", "url: the camera answers with status %d: check the path", code)
 }
 
-// ask sends one request and reads the head of the answer. A connection that was kept may have gone meanwhile: then another is made.
+// ask sends one request and reads the head of the answer. A connection that was kept may have gone meanwhile: then
+// another is made.
 func (c *client) ask(ctx context.Context, etag string) (*reply, error) {
 	kept := c.current() != nil
 	answer, err := c.try(ctx, etag)
@@ -148,9 +155,11 @@ func (c *client) try(ctx context.Context, etag string) (*reply, error) {
 	case ctx.Err() != nil:
 		return nil, feed.Failf(feed.Away, "url", "the attempt to connect was ended")
 	case isTimeout(err):
-		return nil, feed.Failf(feed.Away, "url", "the camera does not answer in %s: check the port in url", c.config.Limits.Answer)
+		return nil, feed.Failf(feed.Away, "url", "the camera does not answer in %s: check the port in url",
+			c.config.Limits.Answer)
 	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed):
-		return nil, feed.Failf(feed.Away, "url", "the camera hangs up without an answer: check the port in url, or wait")
+		return nil, feed.Failf(feed.Away, "url",
+			"the camera hangs up without an answer: check the port in url, or wait")
 	}
 	return nil, feed.Failf(feed.Away, "url", "the camera does not answer by HTTP: check the port in url")
 }
@@ -242,7 +251,8 @@ func (c *client) close() {
 	c.hangUp()
 }
 
-// input is what a camera sends. It bounds the head of an answer, which has a deadline of its own; a body ends after a silence.
+// input is what a camera sends. It bounds the head of an answer, which has a deadline of its own; a body ends after a
+// silence.
 type input struct {
 	conn    net.Conn
 	silence time.Duration

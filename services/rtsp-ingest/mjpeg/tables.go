@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// standardTables returns the Huffman tables of ITU T.81, annex K, as a segment. Cameras that treat MJPEG as the AVI format leave
-// them out, since everybody knows them. The encoder of the standard library writes the same.
+// standardTables returns the Huffman tables of ITU T.81, annex K, as a segment. Cameras that treat MJPEG as the AVI
+// format leave them out, since everybody knows them. The encoder of the standard library writes the same.
 var standardTables = sync.OnceValue(func() []byte {
 	var b bytes.Buffer
 	if err := jpeg.Encode(&b, image.NewYCbCr(image.Rect(0, 0, 8, 8), image.YCbCrSubsampleRatio420), nil); err != nil {

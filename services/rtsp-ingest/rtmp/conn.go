@@ -25,7 +25,8 @@ func (l Limits) filled() Limits {
 		value *time.Duration
 		usual time.Duration
 	}{
-		{&l.Connect, 3 * time.Second}, {&l.Answer, 10 * time.Second}, {&l.Picture, 15 * time.Second}, {&l.Silence, 10 * time.Second},
+		{&l.Connect, 3 * time.Second}, {&l.Answer, 10 * time.Second}, {&l.Picture, 15 * time.Second}, {&l.Silence,
+			10 * time.Second},
 	} {
 		if *one.value <= 0 {
 			*one.value = one.usual
@@ -57,7 +58,8 @@ func (c *Conn) find(ctx context.Context) error {
 	c.tracks.to.Picture = func(p feed.Picture) { c.first = append(c.first, p) }
 	for until := time.Now().Add(c.limits.Picture); c.tracks.video.MediaType == ""; {
 		if time.Now().After(until) {
-			return feed.Failf(feed.Unsupported, "url", "no H.264 or H.265 video came in %s: set the sender to one of them", c.limits.Picture)
+			return feed.Failf(feed.Unsupported, "url",
+				"no H.264 or H.265 video came in %s: set the sender to one of them", c.limits.Picture)
 		}
 		if err := c.next(); err != nil {
 			return c.reason(err)
@@ -154,14 +156,16 @@ func status(c *message.CommandAMF0) error {
 	code := text(c, 1, "code")
 	switch code {
 	case "NetStream.Play.StreamNotFound", "NetStream.Play.FileStructureInvalid":
-		return feed.Failf(feed.NotFound, "url", "url: the server has no such stream: check the path, and that somebody publishes there")
+		return feed.Failf(feed.NotFound, "url",
+			"url: the server has no such stream: check the path, and that somebody publishes there")
 	case "NetStream.Play.UnpublishNotify", "NetStream.Play.Stop", "NetStream.Play.Complete":
 		return feed.Failf(feed.Away, "url", "the server has ended the stream")
 	case "NetConnection.Connect.Rejected", "NetConnection.Connect.InvalidApp":
 		return feed.Failf(feed.Refused, "url", "url: the server refuses the connection: check path, user and password")
 	}
 	if text(c, 1, "level") == "error" {
-		return feed.Failf(feed.NotFound, "url", "url: the server does not play the stream: check the path, user and password")
+		return feed.Failf(feed.NotFound, "url",
+			"url: the server does not play the stream: check the path, user and password")
 	}
 	return nil
 }

@@ -49,11 +49,13 @@ type Listener struct {
 func Listen(config ListenConfig) (*Listener, error) {
 	config.Limits = config.Limits.filled()
 	if config.Key == "" {
-		return nil, feed.Failf(feed.Misspelled, "key", "key: the stream key is missing: choose one, and give it to the publisher")
+		return nil, feed.Failf(feed.Misspelled, "key",
+			"key: the stream key is missing: choose one, and give it to the publisher")
 	}
 	listener, err := net.Listen("tcp", config.Address)
 	if err != nil {
-		return nil, feed.Failf(feed.Misspelled, "listen", "listen: %s cannot be listened at: choose a free port, and an address of this machine",
+		return nil, feed.Failf(feed.Misspelled, "listen",
+			"listen: %s cannot be listened at: choose a free port, and an address of this machine",
 			config.Address)
 	}
 	l := &Listener{
@@ -96,7 +98,8 @@ func (l *Listener) Open(ctx context.Context) (*Conn, error) {
 		select {
 		case <-l.arrived:
 		case <-ctx.Done():
-			return nil, feed.Failf(feed.Away, "listen", "nobody publishes at %s: start the publisher, and check its stream key", l.Addr())
+			return nil, feed.Failf(feed.Away, "listen",
+				"nobody publishes at %s: start the publisher, and check its stream key", l.Addr())
 		}
 	}
 }
@@ -211,7 +214,8 @@ func (g *guest) publish(counted *bytecounter.ReadWriter) error {
 		case "publish":
 			return g.check(c)
 		case "play", "play2":
-			return errors.Join(errRefused, g.say(c, "error", "NetStream.Play.StreamNotFound", "nothing is played here: publish"))
+			return errors.Join(errRefused, g.say(c, "error", "NetStream.Play.StreamNotFound",
+				"nothing is played here: publish"))
 		}
 		if err != nil {
 			return err
@@ -227,13 +231,14 @@ func (g *guest) connect(c *message.CommandAMF0) error {
 		&message.SetWindowAckSize{Value: window},
 		&message.SetPeerBandwidth{Value: window, Type: 2},
 		&message.SetChunkSize{Value: chunkSize},
-		result(c, amf0.Object{{Key: "fmsVer", Value: "FMS/3,0,1,123"}, {Key: "capabilities", Value: float64(31)}}, amf0.Object{
-			{Key: "level", Value: "status"},
-			{Key: "code", Value: "NetConnection.Connect.Success"},
-			{Key: "description", Value: "Connection succeeded."},
-			{Key: "objectEncoding", Value: float64(0)},
-			{Key: "fourCcList", Value: amf0.StrictArray{"avc1", "hvc1", "Opus", "mp4a"}},
-		}))
+		result(c, amf0.Object{{Key: "fmsVer", Value: "FMS/3,0,1,123"}, {Key: "capabilities", Value: float64(31)}},
+			amf0.Object{
+				{Key: "level", Value: "status"},
+				{Key: "code", Value: "NetConnection.Connect.Success"},
+				{Key: "description", Value: "Connection succeeded."},
+				{Key: "objectEncoding", Value: float64(0)},
+				{Key: "fourCcList", Value: amf0.StrictArray{"avc1", "hvc1", "Opus", "mp4a"}},
+			}))
 }
 
 // check compares the key, which is the last part of the path.
@@ -251,14 +256,16 @@ func (g *guest) check(c *message.CommandAMF0) error {
 
 func (g *guest) say(c *message.CommandAMF0, level, code, description string) error {
 	return g.session.send(&message.CommandAMF0{
-		ChunkStreamID: 5, MessageStreamID: media1, Name: "onStatus", CommandID: c.CommandID, Arguments: []any{nil, amf0.Object{
-			{Key: "level", Value: level}, {Key: "code", Value: code}, {Key: "description", Value: description},
-		}},
+		ChunkStreamID: 5, MessageStreamID: media1, Name: "onStatus", CommandID: c.CommandID, Arguments: []any{nil,
+			amf0.Object{
+				{Key: "level", Value: level}, {Key: "code", Value: code}, {Key: "description", Value: description},
+			}},
 	})
 }
 
 func result(c *message.CommandAMF0, arguments ...any) *message.CommandAMF0 {
-	return &message.CommandAMF0{ChunkStreamID: c.ChunkStreamID, Name: "_result", CommandID: c.CommandID, Arguments: arguments}
+	return &message.CommandAMF0{ChunkStreamID: c.ChunkStreamID, Name: "_result", CommandID: c.CommandID,
+		Arguments: arguments}
 }
 
 // printable cuts what a stranger says to what people can read.

@@ -66,14 +66,16 @@ type player struct {
 
 func (p *player) connect(ctx context.Context) (*Conn, error) {
 	conn, err := dial.Open(ctx, dial.Config{
-		Address: p.config.Address, Fingerprint: p.config.Fingerprint, LegacyTLS: p.config.LegacyTLS, Limit: p.config.Limits.Connect,
+		Address: p.config.Address, Fingerprint: p.config.Fingerprint, LegacyTLS: p.config.LegacyTLS,
+		Limit: p.config.Limits.Connect,
 	})
 	if err != nil {
 		return nil, err
 	}
 	w := &wire{Conn: conn, silence: p.config.Limits.Silence}
 	counted := bytecounter.NewReadWriter(w)
-	c := newConn(newSession(w, counted), p.config.Limits, map[string]string{"transport": p.config.Address.Scheme + ", pulled"})
+	c := newConn(newSession(w, counted), p.config.Limits,
+		map[string]string{"transport": p.config.Address.Scheme + ", pulled"})
 	stop := context.AfterFunc(ctx, func() { c.end(ctx.Err()) })
 	defer stop()
 	w.greet(p.config.Limits.Answer)
@@ -95,7 +97,8 @@ func (p *player) reason(err error) error {
 	case ours, errors.Is(err, errAgain):
 		return err
 	case isTimeout(err):
-		return feed.Failf(feed.Away, "url", "the server does not answer in %s: check the port in url", p.config.Limits.Answer)
+		return feed.Failf(feed.Away, "url", "the server does not answer in %s: check the port in url",
+			p.config.Limits.Answer)
 	case errors.Is(err, io.EOF):
 		return feed.Failf(feed.Away, "url", "the server hangs up: check path, user and password in url")
 	}
@@ -107,7 +110,8 @@ func (p *player) play(s *session, counted io.ReadWriter) error {
 	if _, _, err := handshake.DoClient(counted, false, false); err != nil {
 		return err
 	}
-	if err := s.send(&message.SetWindowAckSize{Value: window}, &message.SetChunkSize{Value: chunkSize}, p.hello()); err != nil {
+	if err := s.send(&message.SetWindowAckSize{Value: window}, &message.SetChunkSize{Value: chunkSize},
+		p.hello()); err != nil {
 		return err
 	}
 	answer, err := s.answer(1)
@@ -117,7 +121,8 @@ func (p *player) play(s *session, counted io.ReadWriter) error {
 	if answer.Name == "_error" {
 		return p.refused(answer)
 	}
-	if err := s.send(&message.CommandAMF0{ChunkStreamID: control, Name: "createStream", CommandID: 2, Arguments: []any{nil}}); err != nil {
+	if err := s.send(&message.CommandAMF0{ChunkStreamID: control, Name: "createStream", CommandID: 2,
+		Arguments: []any{nil}}); err != nil {
 		return err
 	}
 	if answer, err = s.answer(2); err != nil {
@@ -130,7 +135,8 @@ func (p *player) play(s *session, counted io.ReadWriter) error {
 		}
 	}
 	return s.send(&message.UserControlSetBufferLength{StreamID: id, BufferLength: 100}, &message.CommandAMF0{
-		ChunkStreamID: 4, MessageStreamID: bits.ReverseBytes32(id), Name: "play", CommandID: 3, Arguments: []any{nil, p.name},
+		ChunkStreamID: 4, MessageStreamID: bits.ReverseBytes32(id), Name: "play", CommandID: 3,
+		Arguments: []any{nil, p.name},
 	})
 }
 
@@ -157,8 +163,9 @@ func (p *player) hello() *message.CommandAMF0 {
 		{Key: "tcUrl", Value: a.URL() + p.login},
 		{Key: "fpad", Value: false},
 		{Key: "capabilities", Value: float64(15)},
-		{Key: "audioCodecs", Value: float64(0x0001 | 0x0004 | 0x0080 | 0x0100 | 0x0400)}, // none, MP3, A-law, µ-law, AAC
-		{Key: "videoCodecs", Value: float64(0x0080)},                                     // H.264
+		{Key: "audioCodecs", Value: float64(0x0001 | 0x0004 | 0x0080 | 0x0100 | 0x0400)},
+		// none, MP3, A-law, µ-law, AAC
+		{Key: "videoCodecs", Value: float64(0x0080)}, // H.264
 		{Key: "videoFunction", Value: float64(0)},
 		{Key: "objectEncoding", Value: float64(0)},
 		{Key: "fourCcList", Value: amf0.StrictArray{"avc1", "hvc1", "Opus", "mp4a"}},
@@ -170,10 +177,12 @@ func (p *player) refused(c *message.CommandAMF0) error {
 	user, password := p.config.Address.User, string(p.config.Address.Password)
 	why := text(c, 1, "description")
 	if !strings.Contains(why, "authmod=adobe") {
-		return status(&message.CommandAMF0{Name: "_error", Arguments: []any{nil, amf0.Object{{Key: "code", Value: "NetConnection.Connect.Rejected"}}}})
+		return status(&message.CommandAMF0{Name: "_error", Arguments: []any{nil, amf0.Object{{Key: "code",
+			Value: "NetConnection.Connect.Rejected"}}}})
 	}
 	if user == "" {
-		return feed.Failf(feed.Refused, "user", "user: the server asks for user and password: write them as keys beside url")
+		return feed.Failf(feed.Refused, "user",
+			"user: the server asks for user and password: write them as keys beside url")
 	}
 	_, query, _ := strings.Cut(why, "?")
 	asked := map[string]string{}

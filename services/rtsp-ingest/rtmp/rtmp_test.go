@@ -31,8 +31,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func avc(n byte) *mp4.AVCDecoderConfiguration {
 	c := &mp4.AVCDecoderConfiguration{
 		ConfigurationVersion: 1, Profile: 66, Level: 31, LengthSizeMinusOne: 3, Reserved: 63, Reserved2: 7,
-		NumOfSequenceParameterSets: 1, SequenceParameterSets: []mp4.AVCParameterSet{{Length: 2, NALUnit: []byte{0x67, n}}},
-		NumOfPictureParameterSets: 1, PictureParameterSets: []mp4.AVCParameterSet{{Length: 2, NALUnit: []byte{0x68, n}}},
+		NumOfSequenceParameterSets: 1, SequenceParameterSets: []mp4.AVCParameterSet{{Length: 2,
+			NALUnit: []byte{0x67, n}}},
+		NumOfPictureParameterSets: 1, PictureParameterSets: []mp4.AVCParameterSet{{Length: 2, NALUnit: []byte{0x68,
+			n}}},
 	}
 	c.SetType(mp4.BoxTypeAvcC())
 	return c
@@ -47,7 +49,8 @@ func obs() []message.Message {
 	return []message.Message{
 		&message.SetChunkSize{Value: 4096},
 		command(1, "connect", amf0.Object{
-			{Key: "app", Value: "live"}, {Key: "type", Value: "nonprivate"}, {Key: "flashVer", Value: "FMLE/3.0 (compatible; FMSc/1.0)"},
+			{Key: "app", Value: "live"}, {Key: "type", Value: "nonprivate"}, {Key: "flashVer",
+				Value: "FMLE/3.0 (compatible; FMSc/1.0)"},
 			{Key: "swfUrl", Value: "rtmp://robot/live"}, {Key: "tcUrl", Value: "rtmp://robot/live"},
 		}),
 		command(2, "releaseStream", nil, "secret"),
@@ -56,7 +59,8 @@ func obs() []message.Message {
 		command(5, "publish", nil, "secret", "live"),
 		&message.DataAMF0{ChunkStreamID: 4, MessageStreamID: media1, Payload: amf0.Data{"@setDataFrame", "onMetaData",
 			amf0.ECMAArray{{Key: "width", Value: float64(640)}}}},
-		&message.Video{ChunkStreamID: 6, MessageStreamID: media1, Codec: message.CodecH264, IsKeyFrame: true, AVCConfig: avc(1)},
+		&message.Video{ChunkStreamID: 6, MessageStreamID: media1, Codec: message.CodecH264, IsKeyFrame: true,
+			AVCConfig: avc(1)},
 		&message.Video{ChunkStreamID: 6, MessageStreamID: media1, Codec: message.CodecH264, IsKeyFrame: true,
 			Type: message.VideoTypeAU, AU: []byte{0, 0, 0, 2, 0x65, 1}},
 		&message.Video{ChunkStreamID: 6, MessageStreamID: media1, Codec: message.CodecH264, Type: message.VideoTypeAU,
@@ -113,11 +117,15 @@ func TestPushByOBS(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := open(t, l)
-	if v := c.Video(); v.MediaType != media.H264 || len(v.ParameterSets) != 2 || c.Attributes()["publisher"] != "FMLE/3.0 (compatible; FMSc/1.0)" {
+	if v := c.Video(); v.MediaType != media.H264 || len(v.ParameterSets) != 2 ||
+		c.Attributes()["publisher"] != "FMLE/3.0 (compatible; FMSc/1.0)" {
 		t.Errorf("%+v %v", v, c.Attributes())
 	}
 	var got []string
-	err := c.Run(t.Context(), feed.Receiver{Picture: func(p feed.Picture) { got = append(got, fmt.Sprint(p.Data, p.Time)) }})
+	err := c.Run(t.Context(), feed.Receiver{Picture: func(p feed.Picture) {
+		got = append(got, fmt.Sprint(p.Data,
+			p.Time))
+	}})
 	if want := "[[[103 1] [104 1] [101 1]] 0s [[65 2]] 40ms]"; fmt.Sprint(got) != want {
 		t.Errorf("%v, want %v", got, want)
 	}
@@ -130,7 +138,8 @@ func TestWrongKeyIsRefused(t *testing.T) {
 	l := listen(t, Limits{})
 	for _, key := range []string{"", "secre", "secrets", "Secret", "secret/", "x?secret"} {
 		p := publisher(t, l)
-		if err := p.send(command(1, "connect", amf0.Object{{Key: "app", Value: "live"}}), command(2, "publish", nil, key, "live")); err != nil {
+		if err := p.send(command(1, "connect", amf0.Object{{Key: "app", Value: "live"}}), command(2, "publish", nil,
+			key, "live")); err != nil {
 			t.Fatal(err)
 		}
 		for {
@@ -161,7 +170,8 @@ func TestSecondPublisher(t *testing.T) {
 	first := open(t, l)
 	ended := make(chan error, 1)
 	go func() { ended <- first.Run(t.Context(), feed.Receiver{}) }()
-	if err := publisher(t, l).send(command(1, "connect", amf0.Object{{Key: "app", Value: "live"}}), command(2, "publish", nil, "no")); err != nil {
+	if err := publisher(t, l).send(command(1, "connect", amf0.Object{{Key: "app", Value: "live"}}), command(2,
+		"publish", nil, "no")); err != nil {
 		t.Fatal(err)
 	}
 	if err := publisher(t, l).send(say...); err != nil {
@@ -201,7 +211,8 @@ func TestListenErrors(t *testing.T) {
 		t.Error(err)
 	}
 	l := listen(t, Limits{})
-	if _, err := Listen(ListenConfig{Address: l.Addr().String(), Key: "k"}); err == nil || !strings.Contains(err.Error(), "listen:") {
+	if _, err := Listen(ListenConfig{Address: l.Addr().String(),
+		Key: "k"}); err == nil || !strings.Contains(err.Error(), "listen:") {
 		t.Error(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -239,8 +250,10 @@ func TestPushByFFmpeg(t *testing.T) {
 	l := listen(t, Limits{})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	run := exec.CommandContext(ctx, program, "-loglevel", "error", "-re", "-f", "lavfi", "-i", "testsrc2=size=160x120:rate=25",
-		"-f", "lavfi", "-i", "sine", "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "25", "-c:a", "aac",
+	run := exec.CommandContext(ctx, program, "-loglevel", "error", "-re", "-f", "lavfi", "-i",
+		"testsrc2=size=160x120:rate=25",
+		"-f", "lavfi", "-i", "sine", "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "25",
+		"-c:a", "aac",
 		"-f", "flv", "rtmp://"+l.Addr().String()+"/live/secret")
 	if err := run.Start(); err != nil {
 		t.Fatal(err)
@@ -355,11 +368,13 @@ func TestPullRefused(t *testing.T) {
 	host, _ := serve(t, true, nil)
 	for user, want := range map[string]string{"": "asks for user", "me": "refuses user and password"} {
 		_, err := Open(t.Context(), parse(t, "rtmp://"+host+"/live/cam", user, "wrong-password"))
-		if feed.ReasonOf(err) != feed.Refused || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "wrong-password") {
+		if feed.ReasonOf(err) != feed.Refused || !strings.Contains(err.Error(),
+			want) || strings.Contains(err.Error(), "wrong-password") {
 			t.Errorf("%q: %v", user, err)
 		}
 	}
-	none := command(0, "onStatus", nil, amf0.Object{{Key: "level", Value: "error"}, {Key: "code", Value: "NetStream.Play.StreamNotFound"}})
+	none := command(0, "onStatus", nil, amf0.Object{{Key: "level", Value: "error"}, {Key: "code",
+		Value: "NetStream.Play.StreamNotFound"}})
 	host, _ = serve(t, false, []message.Message{none})
 	if _, err := Open(t.Context(), parse(t, "rtmp://"+host+"/live/cam", "", "")); feed.ReasonOf(err) != feed.NotFound {
 		t.Error(err)

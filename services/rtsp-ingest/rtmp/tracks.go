@@ -165,7 +165,8 @@ func (t *tracks) picture(kind string, data []byte, dts, shift time.Duration, arr
 	t.damaged = false
 }
 
-// split cuts an access unit whose NAL units have their length before them, in so many bytes. Some senders write start codes.
+// split cuts an access unit whose NAL units have their length before them, in so many bytes. Some senders write start
+// codes.
 func split(data []byte, sizes int) (units [][]byte, whole bool) {
 	for rest := data; len(rest) > 0; {
 		if len(rest) < sizes {
@@ -266,7 +267,8 @@ func (t *tracks) announceAAC(config *mpeg4audio.AudioSpecificConfig) {
 	if err != nil {
 		return // without it, the sound is left out
 	}
-	t.sound = feed.Track{MediaType: feed.AAC, Config: data, SampleRate: config.SampleRate, Channels: int(config.ChannelConfig)}
+	t.sound = feed.Track{MediaType: feed.AAC, Config: data, SampleRate: config.SampleRate,
+		Channels: int(config.ChannelConfig)}
 }
 
 func (t *tracks) block(data []byte, dts time.Duration, arrival time.Time) {

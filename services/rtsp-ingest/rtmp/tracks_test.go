@@ -82,22 +82,27 @@ func TestTracks(t *testing.T) {
 	au := func(b ...byte) []byte { return append([]byte{0, 0, 0, byte(len(b))}, b...) }
 	ms := time.Millisecond
 	for _, m := range []message.Message{
-		&message.Audio{Codec: message.CodecMPEG4Audio, AACType: message.AudioAACTypeAU, AU: []byte{1}}, // no configuration yet
+		// AAC without a configuration is left out.
+		&message.Audio{Codec: message.CodecMPEG4Audio, AACType: message.AudioAACTypeAU, AU: []byte{1}},
 		&message.Video{Codec: message.CodecH264, Type: message.VideoTypeAU, DTS: 10 * ms, AU: au(0x65, 1)},
 		&message.Video{Codec: message.CodecH264, Type: message.VideoTypeConfig, AVCConfig: avc(1)},
-		&message.Video{Codec: message.CodecH264, Type: message.VideoTypeAU, DTS: 20 * ms, PTSDelta: 5 * ms, AU: au(0x65, 2)},
+		&message.Video{Codec: message.CodecH264, Type: message.VideoTypeAU, DTS: 20 * ms, PTSDelta: 5 * ms,
+			AU: au(0x65, 2)},
 		&message.Video{Codec: message.CodecH264, Type: message.VideoTypeAU, DTS: 30 * ms, AU: au(0x41, 3)},
 		&message.Video{Codec: message.CodecH264, Type: message.VideoTypeAU, DTS: 40 * ms, AU: []byte{0, 0, 9, 9, 1}},
 		&message.VideoExFramesX{FourCC: message.FourCCAVC, DTS: 50 * ms, Payload: au(0x41, 4)},
-		&message.VideoExMultitrack{TrackID: 1, Wrapped: &message.VideoExFramesX{FourCC: message.FourCCAVC, Payload: au(0x41, 9)}},
-		&message.VideoExMultitrack{Wrapped: &message.VideoExCodedFrames{FourCC: message.FourCCHEVC, DTS: 60 * ms, Payload: au(0x26, 5)}},
+		&message.VideoExMultitrack{TrackID: 1, Wrapped: &message.VideoExFramesX{FourCC: message.FourCCAVC,
+			Payload: au(0x41, 9)}},
+		&message.VideoExMultitrack{Wrapped: &message.VideoExCodedFrames{FourCC: message.FourCCHEVC, DTS: 60 * ms,
+			Payload: au(0x26, 5)}},
 		&message.VideoExFramesX{FourCC: message.FourCCAV1, Payload: []byte{1}},
 		&message.Audio{Codec: message.CodecMPEG4Audio, AACConfig: &mpeg4audio.AudioSpecificConfig{
 			Type: mpeg4audio.ObjectTypeAACLC, SampleRate: 44100, ChannelConfig: 2}},
 		&message.Audio{Codec: message.CodecMPEG4Audio, AACType: message.AudioAACTypeAU, DTS: 70 * ms, AU: []byte{2}},
 		&message.Audio{Codec: message.CodecPCMA, DTS: 80 * ms, AU: []byte{3}},
 		&message.Audio{Codec: message.CodecPCMU, DTS: 80 * ms, AU: []byte{4}, IsStereo: true},
-		&message.Audio{Codec: message.CodecLPCM, DTS: 80 * ms, Rate: message.AudioRate22050, Depth: 1, AU: []byte{5, 6, 7, 8}},
+		&message.Audio{Codec: message.CodecLPCM, DTS: 80 * ms, Rate: message.AudioRate22050, Depth: 1, AU: []byte{5,
+			6, 7, 8}},
 		&message.Audio{Codec: message.CodecMPEG1Audio, DTS: 80 * ms, AU: []byte{1}},
 		&message.AudioExSequenceStart{FourCC: message.FourCCOpus, OpusConfig: &opus.IDHeader{ChannelCount: 2}},
 		&message.AudioExCodedFrames{FourCC: message.FourCCOpus, DTS: 90 * ms, Payload: []byte{9}},
@@ -106,9 +111,11 @@ func TestTracks(t *testing.T) {
 		tr.take(m, arrival)
 	}
 	want := []string{
-		media.H264 + "[[101 1]] 10ms false", media.H264 + "[[103 1] [104 1] [101 2]] 25ms false", media.H264 + "[[65 3]] 30ms false",
+		media.H264 + "[[101 1]] 10ms false", media.H264 + "[[103 1] [104 1] [101 2]] 25ms false",
+		media.H264 + "[[65 3]] 30ms false",
 		media.H264 + "[[65 4]] 50ms true", media.H265 + "[[38 5]] 60ms false",
-		"audio/aac44100 2 [2] 70ms", "audio/PCMA8000 1 [3] 80ms", "audio/PCMU8000 2 [4] 80ms", "audio/L1622050 1 [6 5 8 7] 80ms",
+		"audio/aac44100 2 [2] 70ms", "audio/PCMA8000 1 [3] 80ms", "audio/PCMU8000 2 [4] 80ms",
+		"audio/L1622050 1 [6 5 8 7] 80ms",
 		"audio/opus48000 2 [9] 90ms",
 	}
 	if !slices.Equal(got, want) {
@@ -124,7 +131,8 @@ func TestReports(t *testing.T) {
 		at := time.Duration(n) * 100 * time.Millisecond
 		tr.picture(media.H264, []byte{0, 0, 0, 1, 0x65}, at, 0, arrival.Add(at))
 	}
-	if len(got) != 6 || got[0].Sound || !got[1].Sound || got[4].NTP.Sub(got[0].NTP) != 2*time.Second || got[0].NTP.Year() != 1970 {
+	if len(got) != 6 || got[0].Sound || !got[1].Sound ||
+		got[4].NTP.Sub(got[0].NTP) != 2*time.Second || got[0].NTP.Year() != 1970 {
 		t.Errorf("%v", got)
 	}
 }
@@ -152,14 +160,16 @@ func said(data []byte) *wire {
 func FuzzMessages(f *testing.F) {
 	f.Add(bodies(f, obs()...))
 	for _, u := range units {
-		f.Add(bodies(f, &message.Video{ChunkStreamID: 6, Codec: message.CodecH264, Type: message.VideoTypeAU, AU: u.data}))
+		f.Add(bodies(f, &message.Video{ChunkStreamID: 6, Codec: message.CodecH264, Type: message.VideoTypeAU,
+			AU: u.data}))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		w := said(data)
 		c := newConn(newSession(w, bytecounter.NewReadWriter(w)), Limits{}.filled(), nil)
 		err := c.Run(t.Context(), feed.Receiver{
 			Picture: func(p feed.Picture) {
-				if p.MediaType == "" || len(p.Data) == 0 || slices.ContainsFunc(p.Data, func(n []byte) bool { return len(n) == 0 }) {
+				if p.MediaType == "" || len(p.Data) == 0 || slices.ContainsFunc(p.Data,
+					func(n []byte) bool { return len(n) == 0 }) {
 					t.Errorf("%+v", p)
 				}
 			},

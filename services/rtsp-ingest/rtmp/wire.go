@@ -87,7 +87,8 @@ func (s *session) read() (message.Message, error) {
 			return nil, s.wire.failed
 		}
 	}
-	return nil, feed.Failf(feed.Unsupported, "url", "nothing that comes can be read: set the sender to H.264 video and AAC sound")
+	return nil, feed.Failf(feed.Unsupported, "url",
+		"nothing that comes can be read: set the sender to H.264 video and AAC sound")
 }
 
 // command returns the next command, and skips what else comes.
