@@ -33,6 +33,8 @@ type Pictures interface {
 	Add(p feed.Picture, captured time.Time) (source.Frame, bool)
 	// Info describes the pictures, once there has been a frame.
 	Info() source.Info
+	// Waits says, for people, why no picture can be shown yet; "" if one can.
+	Waits() string
 }
 
 // maxEvents is how many events a reader may be late before it loses the oldest.

@@ -38,6 +38,7 @@ type session struct {
 
 	mu     sync.Mutex
 	info   source.Info // of the pictures
+	waits  string      // why the last one could not be shown
 	closed sync.Once
 }
 
@@ -90,6 +91,7 @@ func (s *session) picture(p feed.Picture) {
 	frame, ok := s.pictures.Add(p, stamp.Time)
 	s.watch.picture(p.Arrival) // damaged pictures are a sign of life, too
 	if !ok {
+		s.waiting(s.pictures.Waits())
 		return
 	}
 	if s.clock.Late() {
@@ -99,6 +101,13 @@ func (s *session) picture(p feed.Picture) {
 	s.publish(frame)
 	s.line.stalled(false)
 	s.tell(stamp)
+}
+
+// waiting notes why a picture cannot be shown.
+func (s *session) waiting(why string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waits = why
 }
 
 func (s *session) sound(b feed.Sound) {
@@ -167,11 +176,21 @@ func (s *session) awaitFirst(ctx context.Context) bool {
 	case <-s.ready:
 		return true
 	case <-limit.C:
-		s.cancel(feed.Failf(feed.Away, "url", "the camera is connected but has sent no picture that can be shown in %v: "+
-			"look whether it shows one in its own app, and set its codec to H.264", FirstPicture))
+		s.cancel(s.nothing())
 	case <-ctx.Done():
 	}
 	return false
+}
+
+// nothing is the error of a camera that sends nothing to be shown.
+func (s *session) nothing() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waits != "" {
+		return feed.Failf(feed.Unsupported, "url", "no picture could be shown in %v: %s", FirstPicture, s.waits)
+	}
+	return feed.Failf(feed.Away, "url", "the camera is connected but has sent no picture in %v: "+
+		"look whether it shows one in its own app, and set its codec to H.264", FirstPicture)
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

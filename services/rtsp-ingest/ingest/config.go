@@ -2,7 +2,7 @@ package ingest
 
 import (
 	"errors"
-	"fmt"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -10,19 +10,21 @@ import (
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/address"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/connect"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 	"github.com/waldo-robot/waldo/video/codec"
 	"github.com/waldo-robot/waldo/video/service"
 )
 
 // Config holds the keys of a network camera in robot.yaml, which are flags and environment variables as well.
 type Config struct {
-	URL          string `yaml:"url" help:"address of the camera: rtsp://, rtsps://, rtmp://, rtmps://, http:// or https:// (Motion JPEG), insta360://"`
-	User         string `yaml:"user" help:"user name, if it is not in the address"`
-	Password     string `yaml:"password" help:"password as it is, without escapes; better in WALDO_PASSWORD or passwordFile"`
-	PasswordFile string `yaml:"passwordFile" path:"any" help:"file that holds the password in its first line"`
-	Transport    string `yaml:"transport" help:"RTSP: tcp, or udp with TCP if nothing arrives"`
-	Fingerprint  string `yaml:"fingerprint" help:"SHA-256 of the camera's certificate in hexadecimal, for a certificate that no authority has signed"`
-	TLS          string `yaml:"tls" help:"modern, or legacy for cameras that know nothing newer than TLS 1.0 or RSA key exchange"`
+	URL          string         `yaml:"url" help:"address of the camera: rtsp://, rtsps://, rtmp://, rtmps://, http:// or https:// (Motion JPEG), insta360://"`
+	Listen       string         `yaml:"listen" help:"host:port at which a publisher (OBS, ffmpeg) sends by RTMP, instead of url; password is the stream key"`
+	User         string         `yaml:"user" help:"user name, if it is not in the address"`
+	Password     address.Secret `yaml:"password" help:"password as it is, without escapes; better in WALDO_PASSWORD or passwordFile"`
+	PasswordFile string         `yaml:"passwordFile" path:"any" help:"file that holds the password in its first line"`
+	Transport    string         `yaml:"transport" help:"RTSP: tcp, or udp with TCP if nothing arrives"`
+	Fingerprint  string         `yaml:"fingerprint" help:"SHA-256 of the camera's certificate in hexadecimal, for a certificate that no authority has signed"`
+	TLS          string         `yaml:"tls" help:"modern, or legacy for cameras that know nothing newer than TLS 1.0 or RSA key exchange"`
 
 	ReconnectDelay       time.Duration `yaml:"reconnectDelay" help:"how long to wait after the first failure to connect, 100ms to 1h"`
 	ReconnectBackoff     float64       `yaml:"reconnectBackoff" help:"factor by which the wait grows with every further failure, 1 to 10"`
@@ -61,7 +63,7 @@ const (
 
 // Validate checks every key. The errors name the key and say what would be right.
 func (c *Config) Validate() error {
-	if _, err := c.address(); err != nil {
+	if err := c.validateAddress(); err != nil {
 		return err
 	}
 	switch {
@@ -86,6 +88,36 @@ func (c *Config) Validate() error {
 	return c.validatePictures()
 }
 
+// validateAddress checks what says where pictures come from.
+func (c *Config) validateAddress() error {
+	if c.Listen == "" {
+		_, err := c.address()
+		return field(err)
+	}
+	if c.URL != "" {
+		return robot.BadField("listen", "url is given too: use one of them")
+	}
+	key, err := c.secret()
+	switch {
+	case err != nil:
+		return err
+	case key == "":
+		return robot.BadField("password", "is missing: it is the stream key that publishers have to know")
+	}
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		return robot.BadField("listen", "%q is not host:port: write 127.0.0.1:1935, or :1935 for all interfaces", c.Listen)
+	}
+	return nil
+}
+
+// field makes an error of a camera one of a key.
+func field(err error) error {
+	if e, ok := errors.AsType[*feed.Error](err); ok {
+		return robot.BadField(e.Key, "%s", strings.TrimPrefix(e.Text, e.Key+": "))
+	}
+	return err
+}
+
 func (c *Config) validatePictures() error {
 	switch {
 	case c.Bitrate < service.MinBitrate || c.Bitrate > service.MaxBitrate:
@@ -106,7 +138,7 @@ func (c *Config) policy() connect.Policy {
 }
 
 // secret returns the password, from where it is kept.
-func (c *Config) secret() (string, error) {
+func (c *Config) secret() (address.Secret, error) {
 	if c.PasswordFile == "" {
 		return c.Password, nil
 	}
@@ -118,5 +150,5 @@ func (c *Config) secret() (string, error) {
 	if line = strings.TrimSuffix(line, "\r"); line == "" {
 		return "", robot.BadField("passwordFile", "%s is empty: write the password in its first line", c.PasswordFile)
 	}
-	return line, nil
+	return address.Secret(line), nil
 }

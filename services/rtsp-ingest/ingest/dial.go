@@ -2,25 +2,88 @@ package ingest
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 
 	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/state"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/address"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/mjpeg"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/rtmp"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/rtsp"
 )
 
-// dialer returns what opens a connection, by the scheme of the address.
-func (c *Config) dialer(kit *device.Kit) (func(context.Context) (feed.Conn, error), error) {
+// dial opens a connection.
+type dial func(context.Context) (feed.Conn, error)
+
+// dialer returns what opens a connection, by the scheme of the address; or what waits for a publisher, if there is none.
+func (c *Config) dialer(kit *device.Kit) (dial, error) {
+	if c.Listen != "" {
+		return c.publisher(kit)
+	}
 	a, err := c.address()
 	if err != nil {
 		return nil, err
 	}
 	switch a.Scheme {
-	case "rtsp", "rtsps":
-		return func(ctx context.Context) (feed.Conn, error) {
-			return rtsp.Open(ctx, rtsp.Config{
-				Address: a, UDP: c.Transport == udp, Fingerprint: c.Fingerprint, LegacyTLS: c.TLS == legacy, Log: kit.Log,
-			})
-		}, nil
+	case "http", "https":
+		return conn(mjpeg.Open, mjpeg.Config{Address: a, Fingerprint: c.Fingerprint, LegacyTLS: c.TLS == legacy}), nil
+	case "rtmp", "rtmps":
+		return conn(rtmp.Open, rtmp.Config{Address: a, Fingerprint: c.Fingerprint, LegacyTLS: c.TLS == legacy}), nil
 	}
-	return nil, nil
+	return c.rtsp(a, kit)
+}
+
+func (c *Config) rtsp(a address.Address, kit *device.Kit) (dial, error) {
+	folder, err := sessions(kit)
+	if err != nil {
+		kit.Log.Warn("a session that the camera keeps after a crash cannot be adopted", "reason", err)
+	}
+	return conn(rtsp.Open, rtsp.Config{
+		Address: a, UDP: c.Transport == udp, Silent: true, Fingerprint: c.Fingerprint, LegacyTLS: c.TLS == legacy,
+		Directory: folder, Memory: &rtsp.Memory{},
+	}), nil
+}
+
+// sessions is the folder where the id of the session is kept for the next process.
+func sessions(kit *device.Kit) (string, error) {
+	folder, err := state.Folder("", os.Getenv)
+	if err != nil {
+		return "", err
+	}
+	folder = filepath.Join(folder, "ingest", kit.Address().Robot, kit.Address().Device)
+	return folder, os.MkdirAll(folder, 0o700)
+}
+
+// conn makes a dial of a protocol's Open, whose type is its own.
+func conn[C any, O feed.Conn](open func(context.Context, C) (O, error), config C) dial {
+	return func(ctx context.Context) (feed.Conn, error) {
+		opened, err := open(ctx, config)
+		if err != nil {
+			return nil, err // without a nil pointer in a feed.Conn
+		}
+		return opened, nil
+	}
+}
+
+// publisher listens for those who send by RTMP.
+func (c *Config) publisher(kit *device.Kit) (dial, error) {
+	key, err := c.secret()
+	if err != nil {
+		return nil, err
+	}
+	l, err := rtmp.Listen(rtmp.ListenConfig{Address: c.Listen, Key: key})
+	if err != nil {
+		return nil, err
+	}
+	kit.OnStop(func() { _ = l.Close() }) // nothing is written any more
+	kit.Log.Info("waiting for a publisher", "address", l.Addr())
+	return func(ctx context.Context) (feed.Conn, error) {
+		opened, err := l.Open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return opened, nil
+	}, nil
 }

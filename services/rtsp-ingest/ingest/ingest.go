@@ -11,8 +11,6 @@ import (
 	"github.com/waldo-robot/waldo/pkg/version"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/address"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/connect"
-	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
-	"github.com/waldo-robot/waldo/services/rtsp-ingest/picture"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/service"
 	"github.com/waldo-robot/waldo/video/camera"
 	"github.com/waldo-robot/waldo/video/codec"
@@ -43,7 +41,7 @@ func newDriver(kit *device.Kit, c Config) (device.Driver, error) {
 	}
 	line := connect.New(connect.Config{
 		Dial: dial, Policy: c.policy(), Latency: c.Latency, Log: kit.Log, Metrics: kit.Metrics,
-		Pictures: func(t feed.Track) connect.Pictures { return picture.New(t) },
+		Pictures: newPictures,
 	})
 	d := &driver{kit: kit, line: line, service: service.New(line)}
 	d.Driver = camera.New(kit, camera.Config{

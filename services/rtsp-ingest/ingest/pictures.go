@@ -1,0 +1,45 @@
+package ingest
+
+import (
+	"time"
+
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/connect"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/picture"
+	"github.com/waldo-robot/waldo/video/source"
+)
+
+// pictures is a [picture.Stream] as package connect wants it.
+type pictures struct{ *picture.Stream }
+
+func newPictures(t feed.Track) connect.Pictures { return pictures{picture.New(t)} }
+
+func (p pictures) Add(one feed.Picture, captured time.Time) (source.Frame, bool) {
+	return p.Picture(one, captured)
+}
+
+func (p pictures) Waits() string { return p.State().Waits }
+
+func (p pictures) Info() source.Info {
+	s := p.State()
+	return source.Info{
+		Native: []*mediav1.VideoFormat{s.Format}, Current: s.Format, Note: s.Warning,
+		Attributes: map[string]string{"profile": s.Profile, "passes": passes(s.Passage), "key_frame_interval": interval(s.Group)},
+	}
+}
+
+// passes says whether pictures go to viewers untouched, for people.
+func passes(p picture.Passage) string {
+	if p.Passes {
+		return "yes"
+	}
+	return "no, encoded again while somebody watches: " + p.Why
+}
+
+func interval(d time.Duration) string {
+	if d == 0 {
+		return "unknown"
+	}
+	return d.Round(time.Millisecond).String()
+}
