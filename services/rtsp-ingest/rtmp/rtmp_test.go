@@ -2,6 +2,7 @@ package rtmp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -187,6 +189,28 @@ func TestSecondPublisher(t *testing.T) {
 	}
 }
 
+// More strangers at once than there is room for are turned away at once; the others stay for as long as they may.
+func TestTooManyStrangers(t *testing.T) {
+	l := listen(t, Limits{})
+	turned := make(chan struct{}, maxGuests+1)
+	for range maxGuests + 1 {
+		conn, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		go func() {
+			if _, err := conn.Read(make([]byte, 1)); errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+				turned <- struct{}{}
+			}
+		}()
+	}
+	<-turned
+	if n := len(l.guests); n != maxGuests {
+		t.Errorf("%d guests", n)
+	}
+}
+
 // Strangers that say nothing, or nonsense, go; a publisher comes through.
 func TestStrangers(t *testing.T) {
 	l := listen(t, Limits{Answer: 50 * time.Millisecond})
@@ -231,8 +255,8 @@ func TestPublisherWithoutVideo(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for p.send(&message.Audio{ChunkStreamID: 4, Codec: message.CodecPCMA, AU: []byte{1}}) == nil {
-			time.Sleep(time.Millisecond) // the pace of the sender
+		sound := &message.Audio{ChunkStreamID: 4, Codec: message.CodecPCMA, AU: []byte{1}}
+		for err := error(nil); err == nil; err = p.send(sound) { // until the listener hangs up
 		}
 	}()
 	if _, err := l.Open(t.Context()); feed.ReasonOf(err) != feed.Unsupported {
