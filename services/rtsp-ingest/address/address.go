@@ -110,8 +110,10 @@ func split(rest string) (account, authority, target string, err error) {
 	later := lastHost(rest, end)
 	_, _, good := hostPort(host, 1)
 	switch {
-	case good && later >= 0 && isStrong(hostAt(rest, later)) && !isStrong(host) && (at >= 0 || strings.Contains(host, ":")):
-		return "", "", "", misspelled("url", "it is not clear where the password ends: leave user and password out of the url, "+
+	case good && later >= 0 && isStrong(hostAt(rest, later)) && !isStrong(host) &&
+		(at >= 0 || strings.Contains(host, ":")):
+		return "", "", "", misspelled("url", "it is not clear where the password ends: leave user and password out of the "+
+			"url, "+
 			"and write them as keys beside it (or write / as %%2F, ? as %%3F, # as %%23, @ as %%40)")
 	case good:
 	case later >= 0:
@@ -247,8 +249,9 @@ func (a Address) Redirect(location string) (Address, error) {
 	}
 	to, err := Parse(location, "", "")
 	if err != nil || strings.TrimSuffix(to.Scheme, "s") != strings.TrimSuffix(a.Scheme, "s") {
-		return Address{}, feed.Failf(feed.Unsupported, "url", "url: the camera sends us on to an address that cannot be used: "+
-			"ask its web page for the right one")
+		return Address{}, feed.Failf(feed.Unsupported, "url",
+			"url: the camera sends us on to an address that cannot be used: "+
+				"ask its web page for the right one")
 	}
 	to.User, to.Password = "", ""
 	if a.SameHost(to) {

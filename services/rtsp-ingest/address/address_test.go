@@ -34,9 +34,12 @@ var urls = []struct{ raw, user, password, dial, sent, shown string }{
 	{"rtsp://bob:%hunter2@cam/x", "bob", "%hunter2", "cam:554", "rtsp://cam/x", "rtsp://***@cam/x"},
 	{"rtsp://bob:hunter%23@cam/x", "bob", "hunter#", "cam:554", "rtsp://cam/x", "rtsp://***@cam/x"},
 	{"rtsp://bob:hun ter:2@cam/x", "bob", "hun ter:2", "cam:554", "rtsp://cam/x", "rtsp://***@cam/x"},
-	{"rtsp://bob:паролЬ@cam/двор", "bob", "паролЬ", "cam:554", "rtsp://cam/%D0%B4%D0%B2%D0%BE%D1%80", "rtsp://***@cam/%D0%B4%D0%B2%D0%BE%D1%80"},
-	{"rtsp://bob:a/b?c#d@e@10.0.0.7:8554/x", "bob", "a/b?c#d@e", "10.0.0.7:8554", "rtsp://10.0.0.7:8554/x", "rtsp://***@10.0.0.7:8554/x"},
-	{"rtsp://bob:hunter2@10.0.0.7/x?mail=a@b.c", "bob", "hunter2", "10.0.0.7:554", "rtsp://10.0.0.7/x?mail=a@b.c", "rtsp://***@10.0.0.7/x?mail=a@b.c"},
+	{"rtsp://bob:паролЬ@cam/двор", "bob", "паролЬ", "cam:554", "rtsp://cam/%D0%B4%D0%B2%D0%BE%D1%80",
+		"rtsp://***@cam/%D0%B4%D0%B2%D0%BE%D1%80"},
+	{"rtsp://bob:a/b?c#d@e@10.0.0.7:8554/x", "bob", "a/b?c#d@e", "10.0.0.7:8554", "rtsp://10.0.0.7:8554/x",
+		"rtsp://***@10.0.0.7:8554/x"},
+	{"rtsp://bob:hunter2@10.0.0.7/x?mail=a@b.c", "bob", "hunter2", "10.0.0.7:554", "rtsp://10.0.0.7/x?mail=a@b.c",
+		"rtsp://***@10.0.0.7/x?mail=a@b.c"},
 	{"rtsp://cam/x@y", "", "", "cam:554", "rtsp://cam/x@y", "rtsp://cam/x@y"},
 	{"rtsp://cam/a b#c%zz", "", "", "cam:554", "rtsp://cam/a%20b%23c%25zz", "rtsp://cam/a%20b%23c%25zz"},
 	{"rtsp://cam/a%20b", "", "", "cam:554", "rtsp://cam/a%20b", "rtsp://cam/a%20b"},
@@ -45,11 +48,14 @@ var urls = []struct{ raw, user, password, dial, sent, shown string }{
 		"rtsp://cam/user=bob_password=hunter2_channel=1_stream=0.sdp?real_stream", "", "", "cam:554",
 		"rtsp://cam/user=bob_password=hunter2_channel=1_stream=0.sdp?real_stream", "rtsp://cam/user=bob_password=***",
 	},
-	{"rtsp://cam/x?user=bob&pwd=hunter2&n=1", "", "", "cam:554", "rtsp://cam/x?user=bob&pwd=hunter2&n=1", "rtsp://cam/x?user=bob&pwd=***&n=1"},
-	{"http://cam/x?loginpas=1&PASSWORD=hunter2", "", "", "cam:80", "http://cam/x?loginpas=1&PASSWORD=hunter2", "http://cam/x?loginpas=1&PASSWORD=***"},
+	{"rtsp://cam/x?user=bob&pwd=hunter2&n=1", "", "", "cam:554", "rtsp://cam/x?user=bob&pwd=hunter2&n=1",
+		"rtsp://cam/x?user=bob&pwd=***&n=1"},
+	{"http://cam/x?loginpas=1&PASSWORD=hunter2", "", "", "cam:80", "http://cam/x?loginpas=1&PASSWORD=hunter2",
+		"http://cam/x?loginpas=1&PASSWORD=***"},
 	{"rtsp://[::1]:8554/x", "", "", "[::1]:8554", "rtsp://[::1]:8554/x", "rtsp://[::1]:8554/x"},
 	{"rtsp://[fe80::1%eth0]/x", "", "", "[fe80::1%eth0]:554", "rtsp://[fe80::1]/x", "rtsp://[fe80::1]/x"},
-	{"rtsp://bob:hunter2@[fe80::1%25eth0]:8554/x", "bob", "hunter2", "[fe80::1%eth0]:8554", "rtsp://[fe80::1]:8554/x", "rtsp://***@[fe80::1]:8554/x"},
+	{"rtsp://bob:hunter2@[fe80::1%25eth0]:8554/x", "bob", "hunter2", "[fe80::1%eth0]:8554", "rtsp://[fe80::1]:8554/x",
+		"rtsp://***@[fe80::1]:8554/x"},
 	{"rtsp://fe80::1/x", "", "", "[fe80::1]:554", "rtsp://[fe80::1]/x", "rtsp://[fe80::1]/x"},
 }
 
@@ -116,12 +122,14 @@ func TestNothingPrintsASecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log strings.Builder
-	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "a", a, "password", a.Password, "in", struct{ P address.Secret }{a.Password})
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "a", a, "password", a.Password, "in",
+		struct{ P address.Secret }{a.Password})
 	text, err := json.Marshal(map[string]any{"p": a.Password})
 	if err != nil {
 		t.Fatal(err)
 	}
-	shown := fmt.Sprintf("%v %+v %#v %s %q %x %d %v", a, a, a, a, a.Password, a.Password, &a.Password, struct{ A address.Address }{a})
+	shown := fmt.Sprintf("%v %+v %#v %s %q %x %d %v", a, a, a, a, a.Password, a.Password, &a.Password,
+		struct{ A address.Address }{a})
 	for _, s := range []string{shown, log.String(), string(text)} {
 		if strings.Contains(s, "hunter2") || strings.Contains(s, "68756e") || !strings.Contains(s, "***") {
 			t.Error(s)
@@ -193,7 +201,8 @@ func FuzzParse(f *testing.F) {
 		if a.Host == "" || a.Port == 0 || strings.ContainsAny(a.URL(), " \r\n#\"") {
 			t.Fatalf("%q became %q", raw, a.URL())
 		}
-		if len(a.Password) > 3 && !strings.Contains(a.URL(), string(a.Password)) && strings.Contains(a.String(), string(a.Password)) {
+		if len(a.Password) > 3 && !strings.Contains(a.URL(), string(a.Password)) &&
+			strings.Contains(a.String(), string(a.Password)) {
 			t.Fatalf("%q is shown as %q", raw, a)
 		}
 		if _, err := url.Parse(a.URL()); err != nil {

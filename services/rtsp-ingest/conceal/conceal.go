@@ -1,5 +1,5 @@
-// Package conceal keeps passwords out of the list of processes, where every user of the machine sees the command lines of all.
-// What is given by flags that may hold one moves to the environment, which only the same user can read.
+// Package conceal keeps passwords out of the list of processes, where every user of the machine sees the command lines
+// of all. What is given by flags that may hold one moves to the environment, which only the same user can read.
 package conceal
 
 import (
@@ -9,8 +9,9 @@ import (
 	"syscall"
 )
 
-// Flags runs the program again, without the flags named in its command line and with their values in the environment, under
-// the names that package settings gives them. It returns if there is nothing to hide, or if the program cannot be run again.
+// Flags runs the program again, without the flags named in its command line and with their values in the environment,
+// under the names that package settings gives them. It returns if there is nothing to hide, or if the program cannot be
+// run again.
 func Flags(names ...string) {
 	args, environ := move(os.Args, os.Environ(), names)
 	if len(args) == len(os.Args) {

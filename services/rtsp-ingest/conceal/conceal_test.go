@@ -9,8 +9,10 @@ func TestMove(t *testing.T) {
 	names := []string{"url", "password"}
 	for _, tt := range []struct{ args, environ, left, env []string }{
 		{[]string{"x"}, []string{"A=1"}, []string{"x"}, []string{"A=1"}},
-		{[]string{"x", "--url", "rtsp://a:b@c/", "--device", "d"}, nil, []string{"x", "--device", "d"}, []string{"WALDO_URL=rtsp://a:b@c/"}},
-		{[]string{"x", "-password=s=t"}, []string{"WALDO_PASSWORD=old", "B=2"}, []string{"x"}, []string{"B=2", "WALDO_PASSWORD=s=t"}},
+		{[]string{"x", "--url", "rtsp://a:b@c/", "--device", "d"}, nil, []string{"x", "--device", "d"},
+			[]string{"WALDO_URL=rtsp://a:b@c/"}},
+		{[]string{"x", "-password=s=t"}, []string{"WALDO_PASSWORD=old", "B=2"}, []string{"x"},
+			[]string{"B=2", "WALDO_PASSWORD=s=t"}},
 		{[]string{"x", "--url=1", "--url", "2"}, nil, []string{"x"}, []string{"WALDO_URL=2"}},
 		{[]string{"x", "--url"}, nil, []string{"x", "--url"}, nil},
 		{[]string{"--url", "a"}, nil, []string{"--url", "a"}, nil},

@@ -40,7 +40,8 @@ type Pictures interface {
 // maxEvents is how many events a reader may be late before it loses the oldest.
 const maxEvents = 100
 
-// FirstPicture is how long a camera may take from being connected to its first picture. Cameras on batteries wake up first.
+// FirstPicture is how long a camera may take from being connected to its first picture. Cameras on batteries wake up
+// first.
 const FirstPicture = 30 * time.Second
 
 // Line is a connection over all its interruptions. See the package comment.
@@ -70,8 +71,8 @@ func (l *Line) Close() {
 	l.events.Close(nil)
 }
 
-// Open connects when it is time to, and returns a source once its first picture can be shown. It fails with a [feed.Error] or with
-// the context's error. The next call waits as the policy says.
+// Open connects when it is time to, and returns a source once its first picture can be shown. It fails with a
+// [feed.Error] or with the context's error. The next call waits as the policy says.
 func (l *Line) Open(ctx context.Context) (source.Source, error) {
 	if err := l.wait(ctx); err != nil {
 		return nil, err

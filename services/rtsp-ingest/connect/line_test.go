@@ -24,13 +24,15 @@ func TestWaits(t *testing.T) {
 		reason feed.Reason
 		want   []time.Duration // after the first, second … failure
 	}{
-		"doubling":               {doubling, feed.Away, seconds(1, 2, 4, 8, 16, 30, 30)},
-		"constant":               {Policy{Delay: time.Second, Backoff: 1, MaxDelay: 30 * time.Second}, feed.Away, seconds(1, 1, 1)},
-		"nobody listens":         {doubling, feed.Unreachable, []time.Duration{Booting, Booting, Booting}},
-		"nobody listens, sooner": {Policy{Delay: 100 * time.Millisecond, Backoff: 2, MaxDelay: time.Second}, feed.Unreachable, []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, Booting}},
-		"refused":                {doubling, feed.Refused, []time.Duration{Slow, Slow}},
-		"not found":              {doubling, feed.NotFound, []time.Duration{Slow, Slow}},
-		"full":                   {doubling, feed.Full, []time.Duration{Crowded, Crowded, Crowded, 8 * time.Second}},
+		"doubling": {doubling, feed.Away, seconds(1, 2, 4, 8, 16, 30, 30)},
+		"constant": {Policy{Delay: time.Second, Backoff: 1, MaxDelay: 30 * time.Second}, feed.Away,
+			seconds(1, 1, 1)},
+		"nobody listens": {doubling, feed.Unreachable, []time.Duration{Booting, Booting, Booting}},
+		"nobody listens, sooner": {Policy{Delay: 100 * time.Millisecond, Backoff: 2, MaxDelay: time.Second},
+			feed.Unreachable, []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, Booting}},
+		"refused":   {doubling, feed.Refused, []time.Duration{Slow, Slow}},
+		"not found": {doubling, feed.NotFound, []time.Duration{Slow, Slow}},
+		"full":      {doubling, feed.Full, []time.Duration{Crowded, Crowded, Crowded, 8 * time.Second}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for i, want := range tt.want {

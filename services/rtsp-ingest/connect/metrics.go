@@ -14,9 +14,12 @@ func (l *Line) register(to prometheus.Registerer) {
 			}
 			return 0
 		}),
-		l.gauge("waldo_ingest_frame_rate_hz", "Pictures per second that the camera sends.", func(s Status) float64 { return s.FPS }),
-		l.gauge("waldo_ingest_width_px", "Width of the camera's pictures.", func(s Status) float64 { return float64(s.Width) }),
-		l.gauge("waldo_ingest_height_px", "Height of the camera's pictures.", func(s Status) float64 { return float64(s.Height) }),
+		l.gauge("waldo_ingest_frame_rate_hz", "Pictures per second that the camera sends.",
+			func(s Status) float64 { return s.FPS }),
+		l.gauge("waldo_ingest_width_px", "Width of the camera's pictures.",
+			func(s Status) float64 { return float64(s.Width) }),
+		l.gauge("waldo_ingest_height_px", "Height of the camera's pictures.",
+			func(s Status) float64 { return float64(s.Height) }),
 		l.gauge("waldo_ingest_delay_seconds", "How much later than the earliest possible pictures arrive.",
 			func(s Status) float64 { return s.Delay.Seconds() }),
 		l.counter("waldo_ingest_reconnects_total", "Attempts to connect after the first.",
@@ -27,9 +30,11 @@ func (l *Line) register(to prometheus.Registerer) {
 }
 
 func (l *Line) gauge(name, help string, value func(Status) float64) prometheus.Collector {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(l.Status()) })
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help},
+		func() float64 { return value(l.Status()) })
 }
 
 func (l *Line) counter(name, help string, value func(Status) float64) prometheus.Collector {
-	return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return value(l.Status()) })
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help},
+		func() float64 { return value(l.Status()) })
 }

@@ -95,7 +95,8 @@ func (s *session) picture(p feed.Picture) {
 		return
 	}
 	if s.clock.Late() {
-		s.cancel(feed.Failf(feed.Away, "url", "the pictures had become older and older: connecting again empties the camera's queue"))
+		s.cancel(feed.Failf(feed.Away, "url", "the pictures had become older and older: connecting again empties the "+
+			"camera's queue"))
 		return
 	}
 	s.publish(frame)

@@ -44,8 +44,8 @@ func (w *watchdog) interval() time.Duration {
 	return last.Sub(first) / time.Duration(n-1)
 }
 
-// limits returns until when the next picture must have come for the camera to be alive, and for the connection to be kept. There
-// has been a picture.
+// limits returns until when the next picture must have come for the camera to be alive, and for the connection to be
+// kept. There has been a picture.
 func (w *watchdog) limits() (stalled, dead time.Time) {
 	interval := w.interval()
 	w.mu.Lock()

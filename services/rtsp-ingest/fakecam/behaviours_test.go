@@ -128,8 +128,8 @@ func both(a, b func(*client) bool) func(*client) bool {
 	return func(c *client) bool { return a(c) && b(c) }
 }
 
-// checks say how each behaviour shows to a client that plays over TCP. None of them holds for a camera without oddities.
-// Those missing need more than that; tests of their own have them.
+// checks say how each behaviour shows to a client that plays over TCP. None of them holds for a camera without
+// oddities. Those missing need more than that; tests of their own have them.
 var checks = map[string]func(*client) bool{
 	"options-404": says("OPTIONS", " 404 "),
 	"options-405": says("OPTIONS", " 405 "),

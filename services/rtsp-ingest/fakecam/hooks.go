@@ -257,7 +257,8 @@ func HalfFrames(n int) func() func([]byte) []byte {
 	}
 }
 
-// JPEGQuality writes another Q into the headers of RTP/JPEG and takes the tables out, which a Q below 128 does not have.
+// JPEGQuality writes another Q into the headers of RTP/JPEG and takes the tables out, which a Q below 128 does not
+// have.
 func JPEGQuality(q byte) func() Hooks {
 	const header, tables = 8, 4
 	return Packets(func(p *Packet) {

@@ -12,14 +12,15 @@ type Reason int
 
 // Reasons. Each error of a protocol is an [Error] with one of them.
 const (
-	Away        Reason = iota // it was reached and then went away, failed, or said nothing in time: try again
-	Unreachable               // nobody listens there, or there is no such host: try again soon, it costs the camera nothing
-	Refused                   // wrong user or password, wrong stream key: try again slowly, cameras lock accounts
-	NotFound                  // the camera has no such stream: slowly
-	Full                      // the camera has no room for another viewer: when its session of ours has expired
-	Unsupported               // nothing the camera sends can be used; the text says what would
-	Untrusted                 // the certificate is not the pinned one
-	Misspelled                // the URL or another key cannot be right: never try again
+	Away Reason = iota // it was reached and then went away, failed, or said nothing in time: try again
+	// nobody listens there, or there is no such host: try again soon, it costs the camera nothing
+	Unreachable
+	Refused     // wrong user or password, wrong stream key: try again slowly, cameras lock accounts
+	NotFound    // the camera has no such stream: slowly
+	Full        // the camera has no room for another viewer: when its session of ours has expired
+	Unsupported // nothing the camera sends can be used; the text says what would
+	Untrusted   // the certificate is not the pinned one
+	Misspelled  // the URL or another key cannot be right: never try again
 )
 
 // Error is trouble with a camera, for people: what happened, and what they can do. It never holds a secret.
@@ -44,7 +45,8 @@ func (e *Error) Unwrap() []error {
 	return errs
 }
 
-// Failf returns an Error. A %w in format is what lies below; its text becomes part of the message, so it must hold no secret.
+// Failf returns an Error. A %w in format is what lies below; its text becomes part of the message, so it must hold no
+// secret.
 func Failf(reason Reason, key, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
 	return &Error{Reason: reason, Key: key, Text: err.Error(), Err: errors.Unwrap(err)}

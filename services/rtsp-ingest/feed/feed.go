@@ -1,15 +1,15 @@
-// Package feed is the contract between the protocols of network cameras (packages rtsp, rtmp, mjpeg, insta360) and what makes a
-// camera of the robot of them.
+// Package feed is the contract between the protocols of network cameras (packages rtsp, rtmp, mjpeg, insta360) and what
+// makes a camera of the robot of them.
 //
 // A protocol opens a [Conn]. Its Run receives until the connection goes, and hands what arrives to a [Receiver]: whole
-// pictures, blocks of sound, and the camera's reports of its clock. A protocol only receives and assembles. Whether a picture
-// can be shown, when it was captured, and when to connect again is decided once for all protocols, elsewhere.
+// pictures, blocks of sound, and the camera's reports of its clock. A protocol only receives and assembles. Whether a
+// picture can be shown, when it was captured, and when to connect again is decided once for all protocols, elsewhere.
 //
 // # Concurrency and shutdown
 //
-// Run calls the Receiver from one goroutine, in the order of arrival; the Receiver does not block. What it is given is its
-// own: the protocol never writes to it again. Run owns everything that a connection started, and returns when all of it has
-// ended and the socket is closed.
+// Run calls the Receiver from one goroutine, in the order of arrival; the Receiver does not block. What it is given is
+// its own: the protocol never writes to it again. Run owns everything that a connection started, and returns when all
+// of it has ended and the socket is closed.
 package feed
 
 import (
@@ -29,11 +29,12 @@ const (
 
 // Track says how a picture or sound is sent, as far as it is known before the first of them.
 type Track struct {
-	MediaType     string
-	ParameterSets [][]byte // H.264: SPS, PPS; H.265: VPS, SPS, PPS; as announced, which may be wrong; MPEG-4: its configuration
-	Config        []byte   // AAC: the AudioSpecificConfig
-	SampleRate    int      // of sound, Hz
-	Channels      int      // of sound
+	MediaType string
+	// H.264: SPS, PPS; H.265: VPS, SPS, PPS; as announced, which may be wrong; MPEG-4: its configuration
+	ParameterSets [][]byte
+	Config        []byte // AAC: the AudioSpecificConfig
+	SampleRate    int    // of sound, Hz
+	Channels      int    // of sound
 }
 
 // Picture is one picture as it came: all NAL units (without start codes) of one access unit, or one JPEG.
@@ -48,8 +49,8 @@ type Picture struct {
 	Arrival time.Time
 	// Damaged says that a part of this picture was lost.
 	Damaged bool
-	// Missing says that something between the picture before and this one was lost, and nothing of this one: if it is a key frame,
-	// decoding can go on here.
+	// Missing says that something between the picture before and this one was lost, and nothing of this one: if it is a
+	// key frame, decoding can go on here.
 	Missing bool
 	// Restart says that the camera began a new timeline before this picture (another SSRC, a new publisher).
 	Restart bool
@@ -85,8 +86,8 @@ type Conn interface {
 	Video() Track
 	// Attributes describes the connection for people: transport, server, what was left out and why. No secrets.
 	Attributes() map[string]string
-	// Run receives until ctx ends (then it returns nil after telling the camera, within 100 ms) or the connection goes. It is
-	// called once, and closes the connection.
+	// Run receives until ctx ends (then it returns nil after telling the camera, within 100 ms) or the connection goes. It
+	// is called once, and closes the connection.
 	Run(ctx context.Context, to Receiver) error
 	// Close is for a Conn of which Run is not called.
 	Close() error

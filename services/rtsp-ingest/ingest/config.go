@@ -121,7 +121,8 @@ func field(err error) error {
 func (c *Config) validatePictures() error {
 	switch {
 	case c.Bitrate < service.MinBitrate || c.Bitrate > service.MaxBitrate:
-		return robot.BadField("bitrate", "%d is out of range: use %d to %d bit/s", c.Bitrate, service.MinBitrate, service.MaxBitrate)
+		return robot.BadField("bitrate", "%d is out of range: use %d to %d bit/s", c.Bitrate, service.MinBitrate,
+			service.MaxBitrate)
 	case c.JPEGQuality < 1 || c.JPEGQuality > 100:
 		return robot.BadField("jpegQuality", "%d is out of range: use 1 to 100", c.JPEGQuality)
 	case c.Rotate%90 != 0 || c.Rotate < 0 || c.Rotate > 270:
@@ -133,7 +134,8 @@ func (c *Config) validatePictures() error {
 // policy returns the keys about reconnecting.
 func (c *Config) policy() connect.Policy {
 	return connect.Policy{
-		Delay: c.ReconnectDelay, Backoff: c.ReconnectBackoff, MaxDelay: c.MaxReconnectDelay, MaxAttempts: c.MaxReconnectAttempts,
+		Delay: c.ReconnectDelay, Backoff: c.ReconnectBackoff, MaxDelay: c.MaxReconnectDelay,
+		MaxAttempts: c.MaxReconnectAttempts,
 	}
 }
 

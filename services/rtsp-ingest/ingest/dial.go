@@ -17,7 +17,8 @@ import (
 // dial opens a connection.
 type dial func(context.Context) (feed.Conn, error)
 
-// dialer returns what opens a connection, by the scheme of the address; or what waits for a publisher, if there is none.
+// dialer returns what opens a connection, by the scheme of the address; or what waits for a publisher, if there is
+// none.
 func (c *Config) dialer(kit *device.Kit) (dial, error) {
 	if c.Listen != "" {
 		return c.publisher(kit)

@@ -1,5 +1,5 @@
-// Package ingest is the kind of device "rtsp-ingest": its configuration, and the protocols that the address chooses from. When to
-// connect is decided by package connect; what a camera does with the pictures is in package video/camera.
+// Package ingest is the kind of device "rtsp-ingest": its configuration, and the protocols that the address chooses
+// from. When to connect is decided by package connect; what a camera does with the pictures is in package video/camera.
 package ingest
 
 import (

@@ -25,7 +25,8 @@ func (p pictures) Info() source.Info {
 	s := p.State()
 	return source.Info{
 		Native: []*mediav1.VideoFormat{s.Format}, Current: s.Format, Note: s.Warning,
-		Attributes: map[string]string{"profile": s.Profile, "passes": passes(s.Passage), "key_frame_interval": interval(s.Group)},
+		Attributes: map[string]string{"profile": s.Profile, "passes": passes(s.Passage),
+			"key_frame_interval": interval(s.Group)},
 	}
 }
 

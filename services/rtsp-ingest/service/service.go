@@ -33,12 +33,14 @@ func New(line *connect.Line) *Service {
 }
 
 // GetConnection implements IngestService.
-func (s *Service) GetConnection(context.Context, *ingestv1.GetConnectionRequest) (*ingestv1.GetConnectionResponse, error) {
+func (s *Service) GetConnection(context.Context, *ingestv1.GetConnectionRequest) (*ingestv1.GetConnectionResponse,
+	error) {
 	return &ingestv1.GetConnectionResponse{Connection: describe(s.line.Status())}, nil
 }
 
 // WatchConnection implements IngestService.
-func (s *Service) WatchConnection(_ *ingestv1.WatchConnectionRequest, to ingestv1.IngestService_WatchConnectionServer) error {
+func (s *Service) WatchConnection(_ *ingestv1.WatchConnectionRequest,
+	to ingestv1.IngestService_WatchConnectionServer) error {
 	events := s.events.Subscribe(stream.Strict(maxLate))
 	defer events.Close()
 	event := &ingestv1.ConnectionEvent{Connection: describe(s.line.Status())}
@@ -68,7 +70,8 @@ func (s *Service) Relay(epoch int64, publish func(*ingestv1.ConnectionEvent)) {
 			return
 		}
 		event := &ingestv1.ConnectionEvent{
-			Epoch: epoch, Sequence: sequence, EventTime: timestamppb.New(e.Time), Kind: kinds[e.Kind], Connection: describe(e.Status),
+			Epoch: epoch, Sequence: sequence, EventTime: timestamppb.New(e.Time), Kind: kinds[e.Kind],
+			Connection: describe(e.Status),
 		}
 		s.events.Publish(event)
 		publish(event)

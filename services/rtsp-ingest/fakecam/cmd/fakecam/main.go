@@ -1,5 +1,5 @@
-// Command fakecam is a network camera for trying things without one: RTSP, Motion JPEG over HTTP, and RTMP, well-behaved or
-// with any oddity of package fakecam.
+// Command fakecam is a network camera for trying things without one: RTSP, Motion JPEG over HTTP, and RTMP,
+// well-behaved or with any oddity of package fakecam.
 //
 //	fakecam                                     # rtsp://127.0.0.1:8554/live
 //	fakecam --list                              # the oddities
