@@ -10,6 +10,8 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -81,9 +83,12 @@ func TestStream(t *testing.T) {
 
 // Single pictures are asked for over one connection; one that has not changed is not delivered again.
 func TestSinglePictures(t *testing.T) {
+	var mu sync.Mutex // of what the camera counts
 	n, same := 0, 0
 	var peers []string
 	c, err := Open(t.Context(), config(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
 		peers = append(peers, r.RemoteAddr)
 		tag := fmt.Sprint(`"`, n/2, `"`)
 		n++
@@ -104,6 +109,8 @@ func TestSinglePictures(t *testing.T) {
 			t.Errorf("picture %d is another", i)
 		}
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	if slices.Sort(peers); same < 3 || len(slices.Compact(peers)) != 1 {
 		t.Errorf("%d unchanged, connections %v", same, peers)
 	}
@@ -111,7 +118,7 @@ func TestSinglePictures(t *testing.T) {
 
 // A camera may close the connection after each picture, whether it says so or not.
 func TestSinglePicturesWithoutKeepAlive(t *testing.T) {
-	n := 0
+	var n atomic.Int32
 	c, err := Open(t.Context(), config(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		conn, buffer, err := w.(http.Hijacker).Hijack()
 		if err != nil {
@@ -120,7 +127,7 @@ func TestSinglePicturesWithoutKeepAlive(t *testing.T) {
 		}
 		defer conn.Close()
 		said := "Connection: close\r\n"
-		if n++; n%2 == 0 {
+		if n.Add(1)%2 == 0 {
 			said = length(shot(0))
 		}
 		_, _ = buffer.WriteString("HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n" + said + "\r\n" + string(shot(0)))
@@ -210,16 +217,18 @@ func redirected(w http.ResponseWriter, r *http.Request) {
 
 // User and password stay with the host that they are for.
 func TestCredentialsDoNotFollowRedirects(t *testing.T) {
-	var got string
+	var got atomic.Pointer[string]
 	other := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		got += r.Header.Get("Authorization")
+		if sent := r.Header.Get("Authorization"); sent != "" {
+			got.Store(&sent)
+		}
 		challenge(w)
 	})
 	first := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, strings.Replace(other, "127.0.0.1", "localhost", 1), http.StatusFound)
 	})
-	if _, err := Open(t.Context(), config(t, first)); feed.ReasonOf(err) != feed.Refused || got != "" {
-		t.Errorf("%v, sent %q", err, got)
+	if _, err := Open(t.Context(), config(t, first)); feed.ReasonOf(err) != feed.Refused || got.Load() != nil {
+		t.Errorf("%v, sent %v", err, got.Load())
 	}
 }
 
