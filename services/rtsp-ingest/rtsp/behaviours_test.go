@@ -3,7 +3,6 @@ package rtsp_test
 import (
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/fakecam"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
@@ -22,7 +21,7 @@ func TestBehaviours(t *testing.T) {
 			config := configFor(t, camera)
 			over := b.Config.Transport
 			config.UDP = over.NoUDP || over.SilentUDP || over.TCPForUDP || over.MaxPacket > 0
-			config.Limits.UDP = time.Second
+			config.Limits.UDP = patience(b.Config)
 			conn, err := rtsp.Open(soon(t), config)
 			if err != nil {
 				if e, ok := errors.AsType[*feed.Error](err); !ok || !b.Dark && !unknown[b.Name] {

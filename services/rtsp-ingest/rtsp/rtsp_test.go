@@ -263,6 +263,14 @@ func edited(f func(*fakecam.Request, *fakecam.Response)) fakecam.Config {
 	return fakecam.Config{Answers: []fakecam.Answer{{Edit: f}}}
 }
 
+// patience is how long to wait for packets over UDP: as long as it takes, unless none will come.
+func patience(camera fakecam.Config) time.Duration {
+	if camera.Transport.SilentUDP {
+		return 500 * time.Millisecond
+	}
+	return 30 * time.Second
+}
+
 // pictures is how many come in the life of a session, and some more.
 func pictures(timeout time.Duration) int { return int(timeout.Seconds() * 1.25 * fakecam.FPS) }
 
@@ -272,7 +280,7 @@ func TestOddCamerasPlay(t *testing.T) {
 			t.Parallel()
 			camera := fakecam.Start(t, tt.camera)
 			config := configFor(t, camera)
-			config.UDP, config.Limits.UDP = tt.udp, 500*time.Millisecond
+			config.UDP, config.Limits.UDP = tt.udp, patience(tt.camera)
 			v := view(t, config)
 			for range 10 {
 				next(t, v.pictures)
