@@ -30,9 +30,9 @@ WEB     := services/webrtc-gateway/web/node_modules/.package-lock.json
 
 # The modules of go.work, as folders. e2e is tested last, with the programs built from the others.
 MODULES  = $(shell $(GO) list -m -f '{{.Dir}}' | sed 's|^$(CURDIR)/||')
-# The kinds of devices: each is a module of services/ with its own program.
-KINDS   := audio camera input serial
-# Kinds that do not need a C library are linked without one: nothing to load at start, and 2 MB less memory.
+# The kinds of devices: each is a module of services/ and a program of its own.
+KINDS   := audio camera input rtsp-ingest serial
+# Those that need no C library are linked without one: nothing to load at start, and 2 MB less memory.
 STATIC  := input serial
 # The modules that must build without a C compiler, and for which machines.
 PURE    := api pkg cmd/waldo services/input services/serial services/webrtc-gateway
@@ -57,8 +57,9 @@ build: ## build waldo and the programs of all devices and of the gateway into bi
 	@cd services/webrtc-gateway && $(GO) build $(BUILDFLAGS) -o $(BIN)/waldo-gateway .
 	@for kind in $(STATIC); do (cd services/$$kind && CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -o $(BIN)/waldo-$$kind .); done
 	@for kind in $(filter-out $(STATIC),$(KINDS)); do (cd services/$$kind && $(GO) build $(BUILDFLAGS) -o $(BIN)/waldo-$$kind .); done
-	@# Programs are read from the disk again, as after a boot. The linker's output lies in memory in pieces of up to
-	@# 2 MiB, which Linux 6.18 maps whole: up to 8 MB more in a process that needs a page of each.
+	@cd services/rtsp-ingest && CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -o $(BIN)/fakecam ./fakecam/cmd/fakecam
+	@# Programs are read from the disk again, as after a boot. What the linker wrote lies in memory in pieces of up to 2 MiB, which
+	@# Linux 6.18 maps whole: up to 8 MB more in a process that needs a page of each.
 	@sync $(BIN)/waldo-* && for program in $(BIN)/waldo-*; do dd if=$$program iflag=nocache count=0 status=none; done
 
 .PHONY: firmware
@@ -86,7 +87,7 @@ ifndef BENCH
 	@echo "── 1,000 reports a second of an input device, for a minute"; cd services/input && \
 		$(GO) test -run '^$$' -bench ThousandASecond -benchtime 60000x ./evdev
 endif
-	@$(call each,pkg services/audio services/camera services/input services/serial services/webrtc-gateway video,$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' ./... | grep -v 'no test files')
+	@$(call each,pkg services/audio services/camera services/input services/rtsp-ingest services/serial services/webrtc-gateway video,$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' ./... | grep -v 'no test files')
 
 .PHONY: bench-compare
 bench-compare: deps ## compare the benchmarks of packages with those of the commit BASE; also WITH=commit, BENCH, PACKAGES, RENAMED=old=new
@@ -137,7 +138,9 @@ check: deps $(TOOLS)/buf $(WEB) ## check the API, generated code, go.mod files, 
 cross: ## build the modules without C for arm64, arm and amd64
 	@for arch in $(MACHINES); do for m in $(PURE); do echo "── $$m $$arch"; \
 		(cd $$m && CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -o /dev/null ./...); done; \
-		echo "── video/camera $$arch"; (cd video && CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -o /dev/null ./camera); done
+		echo "── video/camera $$arch"; (cd video && CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -o /dev/null ./camera); \
+		echo "── services/rtsp-ingest $$arch, passing through"; (cd services/rtsp-ingest && CGO_ENABLED=0 GOOS=linux GOARCH=$$arch \
+			$(GO) build -o /dev/null ./connect ./mjpeg ./picture ./rtmp ./rtsp); done
 
 .PHONY: deps
 deps: ## install the Debian packages needed to build, if missing

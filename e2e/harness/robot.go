@@ -120,12 +120,18 @@ type Device struct {
 func (r *Robot) Devices(tb testing.TB) []Device {
 	tb.Helper()
 	var devices []Device
-	program, args := r.network.command(r.waldo, "ls", "--json")
-	out := Run(tb, append(r.network.secret(), "WALDO_NATS="+r.NATS), program, args...)
+	out := r.Waldo(tb, "ls", "--json")
 	if err := json.Unmarshal([]byte(out), &devices); err != nil {
 		tb.Fatalf("waldo ls --json: %v in:\n%s", err, out)
 	}
 	return devices
+}
+
+// Waldo runs the command line of the robot's user, and returns what it prints.
+func (r *Robot) Waldo(tb testing.TB, args ...string) string {
+	tb.Helper()
+	program, args := r.network.command(r.waldo, args...)
+	return Run(tb, append(r.network.secret(), "WALDO_NATS="+r.NATS), program, args...)
 }
 
 // Device waits until a device is ready and returns it.

@@ -1,0 +1,142 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/waldo-robot/waldo/e2e/harness"
+)
+
+// fakeCamera runs a network camera of the project at an address, which stays the same when it is started again.
+func fakeCamera(t *testing.T, address string, flags ...string) *harness.Process {
+	t.Helper()
+	camera := harness.Start(t, []string{"FAKECAM_PASSWORD=" + secret}, harness.Bin(t, "fakecam"),
+		append([]string{"-rtsp", address}, flags...)...)
+	harness.Until(t, "the camera listens", func() error {
+		if !strings.Contains(camera.Output(), "://") {
+			return fmt.Errorf("it printed %q", camera.Output())
+		}
+		return nil
+	})
+	return camera
+}
+
+// secret is a password as people choose them, which no log may show.
+const secret = "Pa#ss/w?rd@7%"
+
+func doorcam(url string) harness.Options {
+	return harness.Options{Devices: fmt.Sprintf("door: {kind: rtsp-ingest, url: %q}", url)}
+}
+
+// A camera on the network is a camera like any other, and the promise about crashes holds for it: whether its process is
+// killed or the camera itself goes and comes back, the browser keeps its connection, track and SSRC.
+func TestNetworkCamera(t *testing.T) {
+	address := harness.FreeAddress(t)
+	camera := fakeCamera(t, address, "-clip", "high.h264")
+	robot := harness.StartRobot(t, doorcam("rtsp://"+address+"/live"))
+	page := harness.StartBrowser(t).Open(t, robot.URL)
+	door := page.Tile(t, "door")
+	door.WaitFrames(t, 30)
+	before := page.Connection(t)
+	t.Run("its process is killed", func(t *testing.T) {
+		device := robot.Device(t, "door")
+		harness.Crash(t, device.PID)
+		awaitNewLife(t, robot, device)
+		door.WaitState(t, "live")
+		door.WaitFrames(t, 10)
+	})
+	t.Run("the camera is gone for a while", func(inner *testing.T) {
+		camera.Kill(inner)
+		door.WaitState(inner, "stale")
+		fakeCamera(t, address, "-clip", "high.h264") // until the end of the whole test
+		door.WaitState(inner, "live")
+		door.WaitFrames(inner, 10)
+	})
+	if after := page.Connection(t); !after.Same(before) {
+		t.Errorf("the connection changed:\n%+v\n%+v", before, after)
+	}
+	picture := robot.Waldo(t, "snapshot", "door", "-o", "-")
+	if !strings.HasPrefix(picture, "\xff\xd8") {
+		t.Errorf("the snapshot begins with %q", picture[:min(4, len(picture))])
+	}
+}
+
+// What a browser cannot show is encoded again; what comes by other protocols is shown as well.
+func TestNetworkCamerasOfAllKinds(t *testing.T) {
+	rtsp, web, rtmp := harness.FreeAddress(t), harness.FreeAddress(t), harness.FreeAddress(t)
+	fakeCamera(t, rtsp, "-clip", "bframes.h264", "-http", web, "-rtmp", rtmp)
+	robot := harness.StartRobot(t, harness.Options{Devices: fmt.Sprintf(`reorders: {kind: rtsp-ingest, url: "rtsp://%s/live"}
+		overudp: {kind: rtsp-ingest, url: "rtsp://%s/live", transport: udp}
+		jpegs: {kind: rtsp-ingest, url: "http://%s/video"}
+		rtmp: {kind: rtsp-ingest, url: "rtmp://%s/live/stream"}`, rtsp, rtsp, web, rtmp)})
+	page := harness.StartBrowser(t).Open(t, robot.URL)
+	for _, device := range []string{"reorders", "overudp", "jpegs", "rtmp"} {
+		page.Tile(t, device).WaitFrames(t, 20)
+	}
+	if n := robot.Metric(t, robot.Device(t, "reorders"), "waldo_camera_encoded_total", `media_type="video/H264"`); n < 20 {
+		t.Errorf("%v pictures with B-frames were encoded again, want at least those that were shown", n)
+	}
+}
+
+// A camera with room for one viewer keeps the place of a process that was killed for a minute. The next process adopts
+// the session.
+func TestTheOnlyPlaceIsAdopted(t *testing.T) {
+	address := harness.FreeAddress(t)
+	fakeCamera(t, address, "-viewers", "1")
+	robot := harness.StartRobot(t, doorcam("rtsp://"+address+"/live"))
+	page := harness.StartBrowser(t).Open(t, robot.URL)
+	door := page.Tile(t, "door")
+	door.WaitFrames(t, 10)
+	for range 3 {
+		device := robot.Device(t, "door")
+		harness.Crash(t, device.PID)
+		began := time.Now()
+		awaitNewLife(t, robot, device)
+		door.WaitState(t, "live")
+		door.WaitFrames(t, 10)
+		t.Logf("pictures again after %v at most", time.Since(began))
+	}
+}
+
+// The password of a camera is nowhere to be seen: not in the log, on the bus, in the metrics, or in the list of processes.
+func TestPasswordOfACameraIsNotShown(t *testing.T) {
+	address := harness.FreeAddress(t)
+	fakeCamera(t, address, "-user", "viewer")
+	robot := harness.StartRobot(t, harness.Options{Devices: fmt.Sprintf(
+		"door: {kind: rtsp-ingest, url: \"rtsp://%s/live\", user: viewer, password: %q}", address, secret)})
+	device := robot.Device(t, "door")
+	command, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", device.PID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, text := range map[string]string{
+		"command line": string(command),
+		"log":          robot.Output(),
+		"list":         robot.Waldo(t, "ls", "--json"),
+		"connection":   robot.Waldo(t, "call", "door", "GetConnection"),
+		"metrics":      fetch(t, "http://"+device.MetricsAddress+"/metrics"),
+	} {
+		if strings.Contains(text, secret) || strings.Contains(text, "w?rd") {
+			t.Errorf("the %s shows the password:\n%s", what, text)
+		}
+	}
+}
+
+func fetch(t *testing.T, url string) string {
+	t.Helper()
+	response, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
