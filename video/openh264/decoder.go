@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/media/annexb"
@@ -42,7 +43,14 @@ type Decoder struct {
 	c      *C.waldo_decoder // nil until a key frame comes, and after an error
 	sets   [][]byte         // the SPS of the stream and the PPSs since, for the next library decoder
 	closed bool
+
+	number uint64            // of access units with slices
+	times  [window]time.Time // of the last of them
+	shown  time.Time         // of the last picture
 }
+
+// window is how many access units the library may hold back; the most that a stream can ask for is 16.
+const window = 32
 
 // NewDecoder returns a decoder that waits for a key frame.
 func NewDecoder() *Decoder { return &Decoder{} }
@@ -51,6 +59,19 @@ func NewDecoder() *Decoder { return &Decoder{} }
 // or the stream has B frames, which come out in display order. An error wraps ErrNeedKey, ErrCorrupt or ErrClosed, and
 // the decoder resumes at the next key frame. The data is not kept.
 func (d *Decoder) Decode(accessUnit []byte) (*media.I420, error) {
+	return d.decodeAt(accessUnit, time.Time{})
+}
+
+// DecodeAt is Decode of an access unit that was captured at that time, and returns when the picture was captured.
+func (d *Decoder) DecodeAt(accessUnit []byte, at time.Time) (*media.I420, time.Time, error) {
+	img, err := d.decodeAt(accessUnit, at)
+	if img == nil || err != nil {
+		return nil, time.Time{}, err
+	}
+	return img, d.shown, nil
+}
+
+func (d *Decoder) decodeAt(accessUnit []byte, at time.Time) (*media.I420, error) {
 	if d.closed {
 		return nil, ErrClosed
 	}
@@ -66,6 +87,8 @@ func (d *Decoder) Decode(accessUnit []byte) (*media.I420, error) {
 	if unit.slices == nil {
 		return nil, nil
 	}
+	d.number++
+	d.times[d.number%window] = at
 	used := d.c != nil
 	img, err := d.decode(unit)
 	if err != nil && unit.key && used {
@@ -190,7 +213,7 @@ const framePending = C.dsFramePending
 
 func (d *Decoder) run(data []byte) (*media.I420, error) {
 	var ready C.int
-	state := C.waldo_decoder_decode(d.c, bytePtr(data), C.int(len(data)), &ready)
+	state := C.waldo_decoder_decode(d.c, bytePtr(data), C.int(len(data)), C.uint64_t(d.number), &ready)
 	if state&^framePending != 0 {
 		d.drop()
 		return nil, fmt.Errorf("openh264 decode: library returns state %#x: %w", int(state), ErrCorrupt)
@@ -203,6 +226,7 @@ func (d *Decoder) run(data []byte) (*media.I420, error) {
 		d.drop()
 		return nil, fmt.Errorf("openh264 decode: picture of %dx%d: %w", width, height, ErrCorrupt)
 	}
+	d.shown = d.times[uint64(d.c.number)%window]
 	img := media.NewI420(width, height)
 	C.waldo_decoder_copy(d.c, bytePtr(img.Y), bytePtr(img.U), bytePtr(img.V))
 	return img, nil

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/media/annexb"
@@ -89,6 +90,32 @@ func TestForeignStreams(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestPicturesKeepTheirTime has pictures come out in another order than they are in the stream.
+func TestPicturesKeepTheirTime(t *testing.T) {
+	data, err := os.ReadFile("testdata/main-b-frames.h264")
+	if err != nil {
+		t.Fatal(err)
+	}
+	order := []int{0, 3, 1, 2, 6, 4, 5, 9, 7, 8, 11, 10} // in which x264 writes them
+	d, i, got := newDecoder(t), 0, 0
+	for unit := range annexb.AccessUnits(data) {
+		img, at, err := d.DecodeAt(unit, time.Unix(int64(order[i]), 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i++; img == nil {
+			continue
+		}
+		if psnr := yuvtest.WorstPSNR(yuvtest.Picture(96, 66, 8*got), img); psnr < 30 || at.Unix() != int64(got) {
+			t.Errorf("picture %d comes out with time %d, at %.1f dB", got, at.Unix(), psnr)
+		}
+		got++
+	}
+	if got < 10 {
+		t.Errorf("%d pictures", got)
 	}
 }
 

@@ -157,11 +157,12 @@ void waldo_decoder_free(waldo_decoder *d)
 	free(d);
 }
 
-int waldo_decoder_decode(waldo_decoder *d, const uint8_t *data, int size, int *ready)
+int waldo_decoder_decode(waldo_decoder *d, const uint8_t *data, int size, uint64_t number, int *ready)
 {
 	unsigned char *plane[3] = {NULL, NULL, NULL};
 	SBufferInfo info;
 	memset(&info, 0, sizeof info);
+	info.uiInBsTimeStamp = number;
 	int state = size > 0 ? (*d->svc)->DecodeFrameNoDelay(d->svc, data, size, plane, &info)
 			     : (*d->svc)->FlushFrame(d->svc, plane, &info);
 	*ready = info.iBufferStatus == 1 && plane[0] != NULL && plane[1] != NULL && plane[2] != NULL;
@@ -170,6 +171,7 @@ int waldo_decoder_decode(waldo_decoder *d, const uint8_t *data, int size, int *r
 	d->height = info.UsrData.sSystemBuffer.iHeight;
 	d->stride_y = info.UsrData.sSystemBuffer.iStride[0];
 	d->stride_c = info.UsrData.sSystemBuffer.iStride[1];
+	d->number = info.uiOutYuvTimeStamp;
 	return state;
 }
 

@@ -29,14 +29,15 @@ typedef struct {
 	ISVCDecoder *svc;
 	uint8_t *plane[3]; // svc's memory; valid until the next call
 	int width, height, stride_y, stride_c;
+	uint64_t number; // of the unit that the picture came with
 } waldo_decoder;
 
 waldo_decoder *waldo_decoder_new(void);
 void waldo_decoder_free(waldo_decoder *d);
 
 // Decodes one access unit, or with size 0 takes out one picture that was held back. *ready is 1 if plane, width and
-// height describe a picture. Returns openh264's DECODING_STATE bits.
-int waldo_decoder_decode(waldo_decoder *d, const uint8_t *data, int size, int *ready);
+// height describe a picture, and number is that of its unit. Returns openh264's DECODING_STATE bits.
+int waldo_decoder_decode(waldo_decoder *d, const uint8_t *data, int size, uint64_t number, int *ready);
 // Copies the picture to three tightly packed planes.
 void waldo_decoder_copy(const waldo_decoder *d, uint8_t *y, uint8_t *u, uint8_t *v);
 
