@@ -36,10 +36,12 @@ type BitrateSetter interface {
 
 // Decoder turns the frames of one source into pictures.
 type Decoder interface {
-	// Decode returns the picture of a frame: fresh memory, or the frame's own. It is nil without an error if there is none
-	// yet, as before the first key frame. Frames of an inter-coded media type have to come in order and without a gap;
-	// what cannot be decoded is an error, and decoding resumes at the next key frame.
-	Decode(f source.Frame) (*media.I420, error)
+	// Decode takes a frame and returns a picture, fresh memory or the frame's own, and when that was captured. That is the
+	// frame's picture, unless the stream has B frames: then pictures come a few frames late, in the order in which they
+	// were captured, each with its own time. The picture is nil without an error if there is none yet, as before the first
+	// key frame. Frames of an inter-coded media type have to come in the order of the stream and without a gap; what
+	// cannot be decoded is an error, and decoding resumes at the next key frame.
+	Decode(f source.Frame) (*media.I420, time.Time, error)
 	// Close frees the decoder. It may be called more than once.
 	Close() error
 }
@@ -69,8 +71,9 @@ type Codec struct {
 	Check func(*mediav1.VideoFormat) error
 	// NewEncoder returns an encoder for a format that passes Check. nil means that the media type cannot be encoded.
 	NewEncoder func(*mediav1.VideoFormat, Options) (Encoder, error)
-	// NewDecoder returns a decoder. nil means that the media type cannot be decoded.
+	// NewDecoder returns a decoder. nil means that the media type cannot be decoded, and Remedy may say what would help.
 	NewDecoder func() Decoder
+	Remedy     string
 }
 
 // Set is the set of codecs that a pipeline works with. The zero value has none: pictures pass through as the source
@@ -153,17 +156,22 @@ func (s Set) Encodes(mediaType string) bool {
 	return c.NewEncoder != nil
 }
 
-// Decodes reports whether frames of a media type can be turned into pictures.
-func (s Set) Decodes(mediaType string) bool {
-	c, _ := s.Find(mediaType)
-	return c.NewDecoder != nil
-}
-
 // NewDecoder returns a decoder for a media type. The error wraps media.ErrFormat.
 func (s Set) NewDecoder(mediaType string) (Decoder, error) {
-	c, _ := s.Find(mediaType)
-	if c.NewDecoder == nil {
-		return nil, fmt.Errorf("%w: %s cannot be decoded by this service", media.ErrFormat, mediaType)
+	if err := s.CheckDecoder(mediaType); err != nil {
+		return nil, err
 	}
+	c, _ := s.Find(mediaType)
 	return c.NewDecoder(), nil
+}
+
+// CheckDecoder returns the error of NewDecoder: nil if frames of a media type can be turned into pictures.
+func (s Set) CheckDecoder(mediaType string) error {
+	switch c, _ := s.Find(mediaType); {
+	case c.NewDecoder != nil:
+		return nil
+	case c.Remedy != "":
+		return fmt.Errorf("%w: %s cannot be decoded by this service: %s", media.ErrFormat, mediaType, c.Remedy)
+	}
+	return fmt.Errorf("%w: %s cannot be decoded by this service", media.ErrFormat, mediaType)
 }

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"sync"
+	"time"
 
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/video/codec"
@@ -18,6 +19,16 @@ type capture struct {
 	once    sync.Once
 	picture *media.I420
 	err     error
+
+	shown time.Time // of an inter-coded source: when picture was captured, if there is one
+}
+
+// time is when that was captured which a variant takes: the frame as it is, or the picture.
+func (c *capture) time(asItIs bool) time.Time {
+	if asItIs || c.shown.IsZero() {
+		return c.frame.Time
+	}
+	return c.shown
 }
 
 // pixels returns the picture decoded and turned, or nil if there is none. All callers get the same picture, and must
@@ -42,7 +53,8 @@ func (c *capture) decodeAlone() {
 		return
 	}
 	defer func() { _ = d.Close() }() // frees memory only
-	c.set(d.Decode(c.frame))
+	img, _, err := d.Decode(c.frame)
+	c.set(img, err)
 }
 
 // set turns the decoded picture and stores it.

@@ -27,7 +27,9 @@ func (d *decoding) decode(c *capture, before []*capture) {
 		d.decoder, d.mediaType = decoder, mediaType
 		d.catchUp(c, before)
 	}
-	c.set(d.decoder.Decode(c.frame))
+	img, shown, err := d.decoder.Decode(c.frame)
+	c.shown = shown
+	c.set(img, err)
 }
 
 func (d *decoding) catchUp(c *capture, before []*capture) {
@@ -35,7 +37,7 @@ func (d *decoding) catchUp(c *capture, before []*capture) {
 		return
 	}
 	for _, b := range before {
-		_, _ = d.decoder.Decode(b.frame) // what cannot be decoded shows in the next picture
+		_, _, _ = d.decoder.Decode(b.frame) // what cannot be decoded shows in the next picture
 	}
 }
 

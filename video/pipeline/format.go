@@ -75,17 +75,11 @@ func (p *Pipeline) possible(k key, f *mediav1.VideoFormat) error {
 	if err := p.config.Codecs.Check(f); err != nil {
 		return err
 	}
-	if !p.decodable() {
-		return fmt.Errorf("%w: the camera's %s cannot be decoded by this service: request %s in the camera's own size and "+
-			"rate",
-			media.ErrFormat, own.GetMediaType(), own.GetMediaType())
+	if err := p.config.Codecs.CheckDecoder(own.GetMediaType()); err != nil {
+		return fmt.Errorf("%w; or request %s in the camera's own size and rate", err, own.GetMediaType())
 	}
 	return nil
 }
-
-// decodable reports whether the present source's frames can be decoded to pictures. The caller holds mu, and there is a
-// source.
-func (p *Pipeline) decodable() bool { return p.config.Codecs.Decodes(p.info.Current.GetMediaType()) }
 
 // checkAsked checks the requested sides, before they are reduced.
 func (p *Pipeline) checkAsked(f *mediav1.VideoFormat) error {

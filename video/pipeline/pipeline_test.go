@@ -107,7 +107,10 @@ type rig struct {
 func run(t *testing.T, src source.Source, config Config) *rig {
 	t.Helper()
 	registry := prometheus.NewRegistry()
-	config.Epoch, config.Metrics, config.Codecs = 42, registry, standard.Codecs()
+	config.Epoch, config.Metrics = 42, registry
+	if config.Codecs.Codecs == nil {
+		config.Codecs = standard.Codecs()
+	}
 	r := &rig{Pipeline: New(config), registry: registry}
 	r.attach(t, src)
 	t.Cleanup(func() {

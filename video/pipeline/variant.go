@@ -113,7 +113,7 @@ func (v *variant) Run(ctx context.Context) {
 			break
 		}
 		v.countLost()
-		if !v.pace.take(c.frame.Time, c.frame.Format.GetFrameRateHz()) {
+		if !v.pace.take(c.time(v.takes(c)), c.frame.Format.GetFrameRateHz()) {
 			continue
 		}
 		if err := v.make(ctx, c); err != nil {
@@ -185,7 +185,7 @@ func (v *variant) pass(c *capture) error {
 	}
 	v.closeEncoder()
 	v.format = c.frame.Format
-	v.publish(c, codec.Packet{Data: c.frame.Data, Key: c.frame.Key})
+	v.publish(c, c.time(true), codec.Packet{Data: c.frame.Data, Key: c.frame.Key})
 	v.p.metrics.passed.WithLabelValues(v.key.mediaType).Inc()
 	return nil
 }
@@ -227,7 +227,7 @@ func (v *variant) encode(c *capture, img *media.I420) error {
 	v.followBitrate()
 	begin := time.Now()
 	wanted := v.inter && v.keys.take(begin)
-	packet, err := v.encoder.Encode(img, wanted, c.frame.Time)
+	packet, err := v.encoder.Encode(img, wanted, c.time(false))
 	if err != nil {
 		return err
 	}
@@ -240,7 +240,7 @@ func (v *variant) encode(c *capture, img *media.I420) error {
 		v.p.metrics.drop(dropSkipped, 1)
 		return nil
 	}
-	v.publish(c, packet)
+	v.publish(c, c.time(false), packet)
 	return nil
 }
 
@@ -257,9 +257,9 @@ func (v *variant) followBitrate() {
 	}
 }
 
-func (v *variant) publish(c *capture, packet codec.Packet) {
+func (v *variant) publish(c *capture, at time.Time, packet codec.Packet) {
 	out := output{number: c.number, frame: &mediav1.VideoFrame{
-		Epoch: v.p.config.Epoch, Sequence: v.life.sequence.Add(1) - 1, CaptureTime: timestamppb.New(c.frame.Time),
+		Epoch: v.p.config.Epoch, Sequence: v.life.sequence.Add(1) - 1, CaptureTime: timestamppb.New(at),
 		Format: v.format, KeyFrame: packet.Key, Data: packet.Data, Metadata: c.frame.Metadata,
 	}}
 	v.mu.Lock()

@@ -153,7 +153,7 @@ func TestPlaysOverAndOver(t *testing.T) {
 				if !bytes.Equal(f.Data, frames[i%count].Data) {
 					t.Errorf("frame %d is not the one of the first round", i)
 				}
-				if img, err := d.Decode(f); err != nil || img == nil {
+				if img, _, err := d.Decode(f); err != nil || img == nil {
 					t.Errorf("frame %d does not decode: %v", i, err)
 				}
 			}

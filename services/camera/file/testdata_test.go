@@ -81,7 +81,7 @@ func playFive(t *testing.T, s *Source) {
 		if n++; n > 5 {
 			return
 		}
-		img, err := d.Decode(f)
+		img, _, err := d.Decode(f)
 		if err != nil || img != nil && img.Width != 64 {
 			t.Errorf("picture %d does not decode: %v", n, err)
 		}

@@ -93,10 +93,10 @@ func (e *h264Encoder) Close() error { return e.encoder.Close() }
 // h264Decoder skips everything before the first key frame.
 type h264Decoder struct{ *openh264.Decoder }
 
-func (d h264Decoder) Decode(f source.Frame) (*media.I420, error) {
-	img, err := d.Decoder.Decode(f.Data)
+func (d h264Decoder) Decode(f source.Frame) (*media.I420, time.Time, error) {
+	img, at, err := d.DecodeAt(f.Data, f.Time)
 	if errors.Is(err, openh264.ErrNeedKey) {
-		return nil, nil
+		return nil, time.Time{}, nil
 	}
-	return img, err
+	return img, at, err
 }

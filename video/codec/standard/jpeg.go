@@ -36,6 +36,9 @@ func (jpegEncoder) Close() error { return nil }
 
 type jpegDecoder struct{}
 
-func (jpegDecoder) Decode(f source.Frame) (*media.I420, error) { return turbojpeg.Decode(f.Data) }
+func (jpegDecoder) Decode(f source.Frame) (*media.I420, time.Time, error) {
+	img, err := turbojpeg.Decode(f.Data)
+	return img, f.Time, err
+}
 
 func (jpegDecoder) Close() error { return nil }

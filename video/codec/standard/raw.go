@@ -42,7 +42,12 @@ func (rawEncoder) Close() error { return nil }
 
 type rawDecoder struct{}
 
-func (rawDecoder) Decode(f source.Frame) (*media.I420, error) {
+func (rawDecoder) Decode(f source.Frame) (*media.I420, time.Time, error) {
+	img, err := unpack(f)
+	return img, f.Time, err
+}
+
+func unpack(f source.Frame) (*media.I420, error) {
 	w, h := int(f.Format.GetWidthPx()), int(f.Format.GetHeightPx())
 	if f.Format.GetPixelFormat() == media.PixelI420 && f.Stride == 0 {
 		return media.I420FromPacked(f.Data, w, h)

@@ -60,7 +60,7 @@ func TestThereAndBack(t *testing.T) {
 				t.Fatalf("key %v, error %v", p.Key, err)
 			}
 			d := decoder(t, f)
-			img, err := d.Decode(source.Frame{Format: f, Data: p.Data, Key: true})
+			img, _, err := d.Decode(source.Frame{Format: f, Data: p.Data, Key: true})
 			if err != nil || img == nil {
 				t.Fatalf("decode: %v", err)
 			}
@@ -121,7 +121,7 @@ func TestH264BeforeItsKeyFrameIsNoError(t *testing.T) {
 		}
 	}
 	d := decoder(t, f)
-	if img, err := d.Decode(source.Frame{Format: f, Data: last.Data}); img != nil || err != nil {
+	if img, _, err := d.Decode(source.Frame{Format: f, Data: last.Data}); img != nil || err != nil {
 		t.Errorf("got %v %v", img, err)
 	}
 }
@@ -134,7 +134,7 @@ func TestDecodeRubbish(t *testing.T) {
 	} {
 		d, err := Codecs().NewDecoder(f.GetMediaType())
 		if err == nil {
-			_, err = d.Decode(source.Frame{Format: f, Data: []byte("rubbish")})
+			_, _, err = d.Decode(source.Frame{Format: f, Data: []byte("rubbish")})
 		}
 		if err == nil {
 			t.Errorf("%v: no error", f)
