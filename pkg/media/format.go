@@ -12,11 +12,12 @@ import (
 
 // Media types of a VideoFormat.
 const (
-	H264 = "video/H264" // one access unit in Annex B form
-	H265 = "video/H265" // one access unit in Annex B form
-	VP8  = "video/VP8"  // one frame, as in RFC 6386
-	JPEG = "image/jpeg" // one baseline JPEG
-	Raw  = "video/raw"  // uncompressed, in the layout of the pixel format
+	H264  = "video/H264"  // one access unit in Annex B form
+	H265  = "video/H265"  // one access unit in Annex B form
+	MPEG4 = "video/MPEG4" // one frame of MPEG-4 part 2; before key frames the configuration (VOS, VO, VOL)
+	VP8   = "video/VP8"   // one frame, as in RFC 6386
+	JPEG  = "image/jpeg"  // one baseline JPEG
+	Raw   = "video/raw"   // uncompressed, in the layout of the pixel format
 )
 
 // types has what is particular to each media type. A new one is a line here.
@@ -24,11 +25,12 @@ var types = map[string]struct {
 	interCoded bool // see InterCoded
 	even       bool // both sides are even
 }{
-	H264: {interCoded: true, even: true},
-	H265: {interCoded: true, even: true},
-	VP8:  {interCoded: true},
-	JPEG: {},
-	Raw:  {},
+	H264:  {interCoded: true, even: true},
+	H265:  {interCoded: true, even: true},
+	MPEG4: {interCoded: true},
+	VP8:   {interCoded: true},
+	JPEG:  {},
+	Raw:   {},
 }
 
 // MediaTypes lists the media types of a VideoFormat in the order of the alphabet.

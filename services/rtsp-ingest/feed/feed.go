@@ -15,17 +15,21 @@ package feed
 import (
 	"context"
 	"time"
+
+	"github.com/waldo-robot/waldo/pkg/media"
 )
 
-// Media types of sound that cameras send. Those of pictures are in package media, and [MPEG4].
+// Media types of sound that cameras send. Those of pictures are in package media.
 const (
-	Opus  = "audio/opus"
-	AAC   = "audio/aac"   // raw AAC frames; Config holds the AudioSpecificConfig
-	PCMA  = "audio/PCMA"  // G.711 A-law
-	PCMU  = "audio/PCMU"  // G.711 µ-law
-	L16   = "audio/L16"   // 16 bit, big endian
-	MPEG4 = "video/MPEG4" // MPEG-4 part 2
+	Opus = "audio/opus"
+	AAC  = "audio/aac"  // raw AAC frames; Config holds the AudioSpecificConfig
+	PCMA = "audio/PCMA" // G.711 A-law
+	PCMU = "audio/PCMU" // G.711 µ-law
+	L16  = "audio/L16"  // 16 bit, big endian
 )
+
+// MPEG4 is the media type of MPEG-4 part 2.
+const MPEG4 = media.MPEG4
 
 // Track says how a picture or sound is sent, as far as it is known before the first of them.
 type Track struct {
