@@ -143,9 +143,9 @@ cross: ## build the modules without C for arm64, arm and amd64
 			$(GO) build -o /dev/null ./connect ./mjpeg ./picture ./rtmp ./rtsp); done
 
 .PHONY: deps
-deps: ## install the Debian packages needed to build, if missing
-	@GO=$(GO) scripts/deps go gcc g++ libc6-dev pkg-config libopenh264-dev libturbojpeg0-dev libvpx-dev libyuv-dev \
-		portaudio19-dev libopus-dev libopusfile-dev libsamplerate0-dev
+deps: ## install the Debian packages needed to build, when missing
+	@GO=$(GO) scripts/deps go gcc g++ libc6-dev pkg-config libavcodec-dev libavutil-dev libopenh264-dev libturbojpeg0-dev libvpx-dev \
+		libyuv-dev portaudio19-dev libopus-dev libopusfile-dev libsamplerate0-dev
 
 .PHONY: deps-firmware
 deps-firmware: ## install the Debian packages needed to build the firmware, if missing
