@@ -19,8 +19,9 @@ func moving(b *testing.B, mediaType string, args ...string) clip {
 	if _, err := exec.LookPath("ffmpeg"); err != nil {
 		b.Skip("SKIPPED: there is no ffmpeg (Debian: ffmpeg) to encode with; `make test` installs it")
 	}
-	cmd := exec.Command("ffmpeg", append([]string{"-v", "error", "-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=25:duration=2",
-		"-vf", "noise=alls=6:allf=t", "-pix_fmt", "yuv420p", "-g", "25", "-b:v", "2M", "-maxrate", "2M", "-bufsize", "1M"}, args...)...)
+	card := []string{"-v", "error", "-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=25:duration=2", "-vf", "noise=alls=6:allf=t",
+		"-pix_fmt", "yuv420p", "-g", "25", "-b:v", "2M", "-maxrate", "2M", "-bufsize", "1M"}
+	cmd := exec.Command("ffmpeg", append(card, args...)...)
 	var stream, complaints bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stream, &complaints
 	if err := cmd.Run(); err != nil {
@@ -39,13 +40,16 @@ func moving(b *testing.B, mediaType string, args ...string) clip {
 
 // BenchmarkDecode720p decodes what cameras send, with openh264 beside it where that can.
 func BenchmarkDecode720p(b *testing.B) {
+	x264 := func(bFrames string) []string {
+		return []string{"-c:v", "libx264", "-bf", bFrames, "-x264-params", "aud=1:scenecut=0", "-f", "h264", "-"}
+	}
 	for _, bm := range []struct {
 		name, mediaType string
 		args            []string
 		openh264        bool
 	}{
-		{"h264", media.H264, []string{"-c:v", "libx264", "-bf", "0", "-x264-params", "aud=1:scenecut=0", "-f", "h264", "-"}, true},
-		{"h264-b-frames", media.H264, []string{"-c:v", "libx264", "-bf", "2", "-x264-params", "aud=1:scenecut=0", "-f", "h264", "-"}, true},
+		{"h264", media.H264, x264("0"), true},
+		{"h264-b-frames", media.H264, x264("2"), true},
 		{"h265", media.H265, []string{"-c:v", "libx265", "-preset", "fast", "-x265-params",
 			"aud=1:bframes=0:open-gop=0:keyint=25:repeat-headers=1:log-level=error", "-f", "hevc", "-"}, false},
 	} {

@@ -29,7 +29,8 @@ waldo_av *waldo_av_new(enum AVCodecID id, int64_t max_pixels)
 		d->codec->max_pixels = max_pixels;
 		d->codec->err_recognition = AV_EF_EXPLODE | AV_EF_BITSTREAM | AV_EF_BUFFER;
 	}
-	if (d->codec == NULL || d->packet == NULL || d->frame == NULL || d->spare == NULL || avcodec_open2(d->codec, codec, NULL) < 0) {
+	if (d->codec == NULL || d->packet == NULL || d->frame == NULL || d->spare == NULL
+		|| avcodec_open2(d->codec, codec, NULL) < 0) {
 		waldo_av_free(d);
 		return NULL;
 	}

@@ -71,8 +71,9 @@ func NewDecoder(mediaType string) (*Decoder, error) {
 	return &Decoder{kind: k, pixels: maxPixels, fresh: true}, nil
 }
 
-// Decode decodes the next frame, which was captured at that time and is a key frame or not. The picture is fresh memory and comes
-// with its own time; it is nil if none is ready. An error wraps ErrNeedKey, ErrCorrupt or ErrClosed. The data is not kept.
+// Decode decodes the next frame, which was captured at that time and is a key frame or not. The picture is fresh
+// memory and comes with its own time; it is nil if none is ready. An error wraps ErrNeedKey, ErrCorrupt or ErrClosed.
+// The data is not kept.
 func (d *Decoder) Decode(data []byte, key bool, at time.Time) (*media.I420, time.Time, error) {
 	img, at, err := d.decode(data, key, at)
 	if err != nil {
@@ -166,7 +167,8 @@ func (d *Decoder) run(at time.Time) (*media.I420, time.Time, error) {
 func (d *Decoder) take() (*media.I420, time.Time, error) {
 	width, height, number := int(d.c.width), int(d.c.height), int64(d.c.number)
 	if width < 1 || height < 1 || width > media.MaxSize || height > media.MaxSize {
-		return nil, time.Time{}, fmt.Errorf("picture of %dx%d, at most %d either way: %w", width, height, media.MaxSize, ErrCorrupt)
+		return nil, time.Time{}, fmt.Errorf("picture of %dx%d, at most %d either way: %w", width, height, media.MaxSize,
+			ErrCorrupt)
 	}
 	if number > d.number || number <= d.number-window {
 		return nil, time.Time{}, fmt.Errorf("picture of a frame that is long gone: %w", ErrCorrupt)

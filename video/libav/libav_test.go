@@ -181,8 +181,13 @@ func TestAnotherSize(t *testing.T) {
 	d := newDecoder(t, media.H264)
 	for range 2 {
 		got := append(play(d, large.frames[:2]), play(d, small)...)
-		if len(got) != 4 || got[1].err != nil || got[1].Width != width || got[2].err != nil || got[2].Width != 64 || got[3].err != nil {
-			t.Fatalf("got %+v", got)
+		if len(got) != 4 {
+			t.Fatalf("%d pictures, want 4", len(got))
+		}
+		for i, want := range []int{width, width, 64, 64} {
+			if got[i].err != nil || got[i].Width != want {
+				t.Fatalf("picture %d: %v, want %d pixels wide", i, got[i].err, want)
+			}
 		}
 	}
 }

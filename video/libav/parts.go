@@ -8,8 +8,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/media/annexb"
 )
 
-// part is what a NAL unit is to a decoder. What is neither stays outside: a camera whose remarks are malformed has good pictures
-// all the same.
+// part is what a NAL unit is to a decoder. What is neither stays outside: a camera whose remarks are malformed has
+// good pictures all the same.
 type part int
 
 const (

@@ -11,7 +11,8 @@ import (
 	"github.com/waldo-robot/waldo/video/source"
 )
 
-// late is a decoder that gives each picture one frame late, as with B frames. A picture shows the first byte of its frame.
+// late is a decoder that gives each picture one frame late, as with B frames. A picture shows the first byte of its
+// frame.
 type late struct{ last *source.Frame }
 
 func (d *late) Decode(f source.Frame) (*media.I420, time.Time, error) {
@@ -30,7 +31,8 @@ func (d *late) Close() error { return nil }
 // Pictures that are decoded late keep the time at which they were captured, and frames that pass through keep theirs.
 func TestPicturesThatComeLateKeepTheirTime(t *testing.T) {
 	raw, _ := standard.Codecs().Find(media.Raw)
-	codecs := codec.Set{Codecs: []codec.Codec{raw, {MediaType: media.H264, NewDecoder: func() codec.Decoder { return &late{} }}}}
+	delayed := codec.Codec{MediaType: media.H264, NewDecoder: func() codec.Decoder { return &late{} }}
+	codecs := codec.Set{Codecs: []codec.Codec{raw, delayed}}
 	f := &mediav1.VideoFormat{MediaType: media.H264, WidthPx: 64, HeightPx: 48, FrameRateHz: 25}
 	m := newManual(f)
 	r := run(t, m, Config{Codecs: codecs})
@@ -50,7 +52,7 @@ func TestPicturesThatComeLateKeepTheirTime(t *testing.T) {
 		}
 		got := next(t, decoded)
 		if at := got.GetCaptureTime().AsTime(); !at.Equal(times[i-1]) || got.GetData()[0] != byte(10+i-1) {
-			t.Errorf("after frame %d: picture %d with time %v, want that of the frame before", i, got.GetData()[0]-10, at.Sub(base))
+			t.Errorf("after frame %d: picture %d with time %v", i, got.GetData()[0]-10, at.Sub(base))
 		}
 	}
 }

@@ -37,7 +37,8 @@ func TestJPEGThatTurbojpegRefuses(t *testing.T) {
 	if err != nil || !at.Equal(now) || yuvtest.WorstPSNR(yuvtest.Picture(96, 68, 0), img) < 36 {
 		t.Errorf("got %v", err)
 	}
-	if img, _, err := openDecoder(t, media.JPEG).Decode(source.Frame{Data: data[:50], Key: true, Time: now}); err == nil || img != nil {
+	part := source.Frame{Data: data[:50], Key: true, Time: now}
+	if img, _, err := openDecoder(t, media.JPEG).Decode(part); err == nil || img != nil {
 		t.Errorf("a part of it gives %v, %v", img, err)
 	}
 }

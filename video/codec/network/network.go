@@ -1,17 +1,18 @@
-// Package network is the set of codecs for what network cameras send: that of package standard, which also encodes, and
-// decoders on libavcodec for H.264 of every profile with B frames, H.265, MPEG-4 part 2, and JPEGs that libjpeg-turbo refuses.
+// Package network is the set of codecs for what network cameras send: that of package standard, which also encodes,
+// and decoders on libavcodec for H.264 of every profile with B frames, H.265, MPEG-4 part 2, and JPEGs that
+// libjpeg-turbo refuses.
 //
 // # Licence
 //
-// Debian builds libavcodec under the GNU General Public License. A program that imports this package and is linked with that
-// is under this licence as a whole: see package libav. So programs that need no such decoder, as waldo-camera, import package
-// standard.
+// Debian builds libavcodec under the GNU General Public License. A program that imports this package and is linked
+// with that is under this licence as a whole: see package libav. So programs that need no such decoder, as
+// waldo-camera, import package standard.
 //
 // # Building
 //
-// The package needs cgo, and the libraries of packages standard and libav. With the build tag nolibav it leaves libavcodec out:
-// H.264 is then decoded by openh264, which with B frames spoils the picture before each key frame (2.3.1). H.265 and MPEG-4 are
-// not decoded at all, and the error says so; they still pass through.
+// The package needs cgo, and the libraries of packages standard and libav. With the build tag nolibav it leaves
+// libavcodec out: H.264 is then decoded by openh264, which with B frames spoils the picture before each key frame
+// (2.3.1). H.265 and MPEG-4 are not decoded at all, and the error says so; they still pass through.
 package network
 
 import (

@@ -59,7 +59,8 @@ func TestH264WithBFrames(t *testing.T) {
 
 func TestBeforeAKeyFrameIsNoError(t *testing.T) {
 	d := openDecoder(t, media.H264)
-	if img, _, err := d.Decode(source.Frame{Data: annexb.Append(nil, []byte{0x41, 0x9a, 0x01, 0x02}), Time: time.Now()}); img != nil || err != nil {
+	slice := annexb.Append(nil, []byte{0x41, 0x9a, 0x01, 0x02})
+	if img, _, err := d.Decode(source.Frame{Data: slice, Time: time.Now()}); img != nil || err != nil {
 		t.Errorf("got %v, %v", img, err)
 	}
 }
@@ -75,7 +76,8 @@ func TestItEncodesLikeTheStandardSet(t *testing.T) {
 			t.Errorf("format %d is %v, want %v", i, f, want[i])
 		}
 	}
-	if _, err := Codecs().NewEncoder(&mediav1.VideoFormat{MediaType: media.H265, WidthPx: 64, HeightPx: 48}, codec.Options{}); !errors.Is(err, media.ErrFormat) {
+	h265 := &mediav1.VideoFormat{MediaType: media.H265, WidthPx: 64, HeightPx: 48}
+	if _, err := Codecs().NewEncoder(h265, codec.Options{}); !errors.Is(err, media.ErrFormat) {
 		t.Errorf("an encoder for H.265: %v", err)
 	}
 }
