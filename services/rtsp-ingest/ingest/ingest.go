@@ -14,7 +14,7 @@ import (
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/service"
 	"github.com/waldo-robot/waldo/video/camera"
 	"github.com/waldo-robot/waldo/video/codec"
-	"github.com/waldo-robot/waldo/video/codec/standard"
+	"github.com/waldo-robot/waldo/video/codec/network"
 )
 
 // Kind is what package device runs.
@@ -45,7 +45,7 @@ func newDriver(kit *device.Kit, c Config) (device.Driver, error) {
 	})
 	d := &driver{kit: kit, line: line, service: service.New(line)}
 	d.Driver = camera.New(kit, camera.Config{
-		Codecs: standard.Codecs(), Bitrate: c.Bitrate, JPEGQuality: c.JPEGQuality,
+		Codecs: network.Codecs(), Bitrate: c.Bitrate, JPEGQuality: c.JPEGQuality,
 		Orientation: codec.Orientation{FlipHorizontal: c.FlipHorizontal, FlipVertical: c.FlipVertical, Rotate: c.Rotate},
 	}, line.Open)
 	ingestv1.RegisterIngestServiceServer(kit, d.service)
