@@ -158,6 +158,13 @@ var readmes = map[string][]step{
 		{"grpcurl -plaintext 127.0.0.1:7101 waldo.input.v1.InputService/GetInput", runs()},
 		{"grpcurl -plaintext 127.0.0.1:7101 waldo.input.v1.InputService/StreamReports", stays("{")},
 	},
+	"services/rtsp-ingest/README.md": {
+		also("bin/waldo bus", stays("nats://")),
+		{"(umask 077; echo secret", runs()},
+		{"waldo-rtsp-ingest --robot-file robot.yaml --device doorcam", stays("away")},
+		{"WALDO_PASSWORD=secret waldo-rtsp-ingest", stays("away")},
+		{"waldo-rtsp-ingest --robot-file robot.yaml --device doorcam --check", runs()},
+	},
 	"services/serial/README.md": {
 		also("bin/waldo up", stays(everything...)),
 		{"bin/waldo watch motors", stays(`"message":{`)},

@@ -146,7 +146,7 @@ func (c *Config) secret() (address.Secret, error) {
 	}
 	data, err := os.ReadFile(c.PasswordFile)
 	if err != nil {
-		return "", robot.BadField("passwordFile", "%v", errors.Unwrap(err))
+		return "", robot.BadField("passwordFile", "%v: write the password in its first line", err)
 	}
 	line, _, _ := strings.Cut(string(data), "\n")
 	if line = strings.TrimSuffix(line, "\r"); line == "" {
