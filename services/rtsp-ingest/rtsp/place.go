@@ -40,7 +40,7 @@ func (p place) old(now time.Time) string {
 	if p.file == "" || err != nil {
 		return ""
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // only read
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
 		return ""

@@ -46,7 +46,7 @@ func listenPair(local *net.TCPAddr) (*udp, error) {
 	other := port ^ 1
 	second, err := net.ListenUDP("udp", &net.UDPAddr{IP: local.IP, Zone: local.Zone, Port: other})
 	if err != nil {
-		first.Close()
+		_ = first.Close() // it never received anything
 		return nil, err
 	}
 	u := &udp{sockets: [2]*net.UDPConn{first, second}, port: min(port, other)}
@@ -86,7 +86,7 @@ func (u *udp) send(socket int, data []byte) error {
 
 func (u *udp) close() {
 	for _, s := range u.sockets {
-		s.Close()
+		_ = s.Close() // the same
 	}
 }
 
