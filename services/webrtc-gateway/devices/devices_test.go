@@ -150,6 +150,33 @@ func TestFeed(t *testing.T) {
 	}
 }
 
+// TestFeedHoldsAGroup: what a device has kept since the last key frame comes at once, and nothing of it is lost.
+func TestFeedHoldsAGroup(t *testing.T) {
+	d, conn, _ := start(t)
+	feed, err := d.Video(tracks.Stream{Device: "front", Name: "video"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer feed.Close()
+	const group = 600 // 20 s
+	for i := range int64(group) {
+		if err := conn.Publish((bus.Address{Robot: "demo", Device: "front"}).Out("video"),
+			fakecam.Frame(1, i, i == 0, 100)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := conn.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	for i := range int64(group) {
+		if f, err := feed.Next(ctx); err != nil || f.GetSequence() != i {
+			t.Fatalf("frame %d: %d %v", i, f.GetSequence(), err)
+		}
+	}
+}
+
 func TestSoundFeed(t *testing.T) {
 	d, conn, url := start(t)
 	cam, err := fakecam.Start(url, bus.Address{Robot: "demo", Device: "head"}, fakecam.Config{Silence: "audio"})

@@ -13,8 +13,10 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
 
-// feedBuffer is how many frames may wait to be packetized: one second. Losses show as gaps in the sequence.
-const feedBuffer = 30
+// feedBuffer is how many frames may wait to be packetized. A device that cannot make key frames on request sends the
+// first who asks all frames since the last one at once; of network cameras they are 20 s apart and more. Losses show as
+// gaps in the sequence.
+const feedBuffer = 30 * 30
 
 // soundBuffer is how many frames of sound may wait to be forwarded: a fifth of a second. Losses show as gaps in the
 // sequence.

@@ -25,7 +25,8 @@ type frame struct {
 	received  time.Time
 	// Video only: values of the header extensions, because a retransmission must be identical to the bit.
 	captureNTP [8]byte
-	size       int // total of the payloads
+	size       int  // total of the payloads
+	kept       bool // by the device, for the first who asks: see burst
 	// Audio only: frames missing before it are a gap in the sequence numbers.
 	sequence uint16
 	begins   bool // after a silence, or a restart of the device

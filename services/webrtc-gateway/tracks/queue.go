@@ -94,6 +94,10 @@ func (q *queue) put(f *frame) (lost int, needKey bool) {
 	}
 	q.starved, q.lossy = false, false
 	q.frames = append(q.frames, f)
+	if f.kept && q.backlog == len(q.frames)-1 { // a receiver that came before the group
+		q.backlog++
+		q.slack = max(q.slack, q.backlog/replayShare)
+	}
 	q.signal()
 	return lost, false
 }

@@ -35,6 +35,7 @@ type video struct {
 	resync    media.Resync
 	missed    uint64 // of resync, already counted
 	clock     rtpClock
+	burst     burst
 	payloader rtp.Payloader
 }
 
@@ -118,6 +119,7 @@ func (v *video) cut(vf *mediav1.VideoFrame, key bool, now time.Time) *frame {
 	if t := vf.GetCaptureTime(); t.IsValid() && t.GetSeconds() > 0 {
 		f.capture = t.AsTime()
 	}
+	f.kept = v.burst.includes(vf.GetEpoch(), f.capture, now)
 	f.timestamp = v.clock.stamp(vf.GetEpoch(), f.capture, now)
 	f.payloads = v.payloader.Payload(mtu, vf.GetData())
 	for _, p := range f.payloads {
