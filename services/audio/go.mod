@@ -2,7 +2,10 @@ module github.com/waldo-robot/waldo/services/audio
 
 go 1.26.0
 
-require github.com/waldo-robot/waldo/pkg v0.1.0
+require (
+	github.com/waldo-robot/waldo/pkg v0.1.0
+	github.com/waldo-robot/waldo/sound v0.1.0
+)
 
 require (
 	github.com/antithesishq/antithesis-sdk-go v0.8.0-default-no-op // indirect
@@ -10,7 +13,6 @@ require (
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/google/go-tpm v0.9.8 // indirect
 	github.com/klauspost/compress v1.20.3 // indirect
-	github.com/kylelemons/godebug v1.1.0 // indirect
 	github.com/minio/highwayhash v1.0.4 // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
 	github.com/nats-io/jwt/v2 v2.8.2 // indirect
@@ -43,4 +45,5 @@ require (
 replace (
 	github.com/waldo-robot/waldo/api => ../../api
 	github.com/waldo-robot/waldo/pkg => ../../pkg
+	github.com/waldo-robot/waldo/sound => ../../sound
 )

@@ -17,11 +17,11 @@ import (
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/stream"
 	"github.com/waldo-robot/waldo/pkg/version"
-	"github.com/waldo-robot/waldo/services/audio/capture"
-	"github.com/waldo-robot/waldo/services/audio/card"
-	"github.com/waldo-robot/waldo/services/audio/playout"
 	"github.com/waldo-robot/waldo/services/audio/portaudio"
-	"github.com/waldo-robot/waldo/services/audio/service"
+	"github.com/waldo-robot/waldo/sound/capture"
+	"github.com/waldo-robot/waldo/sound/card"
+	"github.com/waldo-robot/waldo/sound/playout"
+	"github.com/waldo-robot/waldo/sound/service"
 )
 
 // Kind is what package device runs.

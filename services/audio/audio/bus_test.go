@@ -17,7 +17,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/stream"
-	"github.com/waldo-robot/waldo/services/audio/pcm"
+	"github.com/waldo-robot/waldo/sound/pcm"
 )
 
 // hold subscribes to a stream of the device, and holds it.

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/pkg/robot"
-	"github.com/waldo-robot/waldo/services/audio/capture"
-	"github.com/waldo-robot/waldo/services/audio/pcm"
 	"github.com/waldo-robot/waldo/services/audio/portaudio"
+	"github.com/waldo-robot/waldo/sound/capture"
+	"github.com/waldo-robot/waldo/sound/pcm"
 )
 
 // Config holds the keys of an audio device in robot.yaml, which are flags and environment variables as well.

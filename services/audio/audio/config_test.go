@@ -12,9 +12,9 @@ import (
 
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/robot"
-	"github.com/waldo-robot/waldo/services/audio/capture"
-	"github.com/waldo-robot/waldo/services/audio/card"
 	"github.com/waldo-robot/waldo/services/audio/portaudio"
+	"github.com/waldo-robot/waldo/sound/capture"
+	"github.com/waldo-robot/waldo/sound/card"
 )
 
 func TestDefaultsAreValid(t *testing.T) {

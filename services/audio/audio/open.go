@@ -5,10 +5,10 @@ import (
 	"errors"
 	"maps"
 
-	"github.com/waldo-robot/waldo/services/audio/card"
 	"github.com/waldo-robot/waldo/services/audio/portaudio"
 	"github.com/waldo-robot/waldo/services/audio/sim"
 	"github.com/waldo-robot/waldo/services/audio/wav"
+	"github.com/waldo-robot/waldo/sound/card"
 )
 
 // needs tell what is needed of hardware that is simulated, which sleeps meanwhile.

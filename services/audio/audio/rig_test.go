@@ -28,9 +28,9 @@ import (
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/logtest"
-	"github.com/waldo-robot/waldo/services/audio/card"
-	"github.com/waldo-robot/waldo/services/audio/pcm"
 	"github.com/waldo-robot/waldo/services/audio/sim"
+	"github.com/waldo-robot/waldo/sound/card"
+	"github.com/waldo-robot/waldo/sound/pcm"
 )
 
 const patience = 20 * time.Second

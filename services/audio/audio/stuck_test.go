@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/waldo-robot/waldo/services/audio/card"
 	"github.com/waldo-robot/waldo/services/audio/portaudio"
+	"github.com/waldo-robot/waldo/sound/card"
 )
 
 // A process that can never use the card again ends, so that a new one is started.

@@ -12,7 +12,7 @@ import (
 
 	audiov1 "github.com/waldo-robot/waldo/api/gen/go/waldo/audio/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
-	"github.com/waldo-robot/waldo/services/audio/pcm"
+	"github.com/waldo-robot/waldo/sound/pcm"
 )
 
 func TestTalk(t *testing.T) {

@@ -6,9 +6,9 @@ import (
 
 	pa "github.com/gordonklaus/portaudio"
 
-	"github.com/waldo-robot/waldo/services/audio/convert"
-	"github.com/waldo-robot/waldo/services/audio/pcm"
-	"github.com/waldo-robot/waldo/services/audio/ring"
+	"github.com/waldo-robot/waldo/sound/convert"
+	"github.com/waldo-robot/waldo/sound/pcm"
+	"github.com/waldo-robot/waldo/sound/ring"
 )
 
 // What PortAudio's threads call costs no memory, nothing waits in it, and nothing is reached through it after the end.

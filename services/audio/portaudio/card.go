@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/pkg/device"
-	"github.com/waldo-robot/waldo/services/audio/card"
-	"github.com/waldo-robot/waldo/services/audio/pcm"
+	"github.com/waldo-robot/waldo/sound/card"
+	"github.com/waldo-robot/waldo/sound/pcm"
 )
 
 // What Config.Trouble is told.

@@ -12,9 +12,9 @@ import (
 
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/tonetest"
-	"github.com/waldo-robot/waldo/services/audio/card"
-	"github.com/waldo-robot/waldo/services/audio/card/cardtest"
-	"github.com/waldo-robot/waldo/services/audio/pcm"
+	"github.com/waldo-robot/waldo/sound/card"
+	"github.com/waldo-robot/waldo/sound/card/cardtest"
+	"github.com/waldo-robot/waldo/sound/pcm"
 )
 
 var standard = pcm.Format{Rate: 48000, Channels: 1}

@@ -13,10 +13,10 @@ import (
 	pa "github.com/gordonklaus/portaudio"
 
 	"github.com/waldo-robot/waldo/pkg/device"
-	"github.com/waldo-robot/waldo/services/audio/card"
-	"github.com/waldo-robot/waldo/services/audio/convert"
-	"github.com/waldo-robot/waldo/services/audio/pcm"
-	"github.com/waldo-robot/waldo/services/audio/ring"
+	"github.com/waldo-robot/waldo/sound/card"
+	"github.com/waldo-robot/waldo/sound/convert"
+	"github.com/waldo-robot/waldo/sound/pcm"
+	"github.com/waldo-robot/waldo/sound/ring"
 )
 
 const (

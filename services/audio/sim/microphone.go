@@ -6,7 +6,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/waldo-robot/waldo/services/audio/card"
+	"github.com/waldo-robot/waldo/sound/card"
 )
 
 // Level is how loud the tone is, in dBFS.

@@ -10,9 +10,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/waldo-robot/waldo/pkg/tonetest"
-	"github.com/waldo-robot/waldo/services/audio/card"
-	"github.com/waldo-robot/waldo/services/audio/card/cardtest"
-	"github.com/waldo-robot/waldo/services/audio/pcm"
+	"github.com/waldo-robot/waldo/sound/card"
+	"github.com/waldo-robot/waldo/sound/card/cardtest"
+	"github.com/waldo-robot/waldo/sound/pcm"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

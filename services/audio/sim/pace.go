@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/waldo-robot/waldo/services/audio/pcm"
+	"github.com/waldo-robot/waldo/sound/pcm"
 )
 
 // patience is how far behind a pace may be and still catch up. Later than that, as after the computer was suspended,

@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
-	"github.com/waldo-robot/waldo/services/audio/card"
-	"github.com/waldo-robot/waldo/services/audio/pcm"
+	"github.com/waldo-robot/waldo/sound/card"
+	"github.com/waldo-robot/waldo/sound/pcm"
 )
 
 // SpeakerConfig describes a speaker. Format is required.

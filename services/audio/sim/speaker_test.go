@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/pkg/stream"
-	"github.com/waldo-robot/waldo/services/audio/card"
-	"github.com/waldo-robot/waldo/services/audio/card/cardtest"
-	"github.com/waldo-robot/waldo/services/audio/pcm"
+	"github.com/waldo-robot/waldo/sound/card"
+	"github.com/waldo-robot/waldo/sound/card/cardtest"
+	"github.com/waldo-robot/waldo/sound/pcm"
 )
 
 func TestSpeakerConformance(t *testing.T) {

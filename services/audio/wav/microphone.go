@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/pkg/device"
-	"github.com/waldo-robot/waldo/services/audio/card"
-	"github.com/waldo-robot/waldo/services/audio/convert"
-	"github.com/waldo-robot/waldo/services/audio/pcm"
 	"github.com/waldo-robot/waldo/services/audio/sim"
+	"github.com/waldo-robot/waldo/sound/card"
+	"github.com/waldo-robot/waldo/sound/convert"
+	"github.com/waldo-robot/waldo/sound/pcm"
 )
 
 // OpenMicrophone makes a microphone of a file, which hears it over and over, in real time. The pace says in which

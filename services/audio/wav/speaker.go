@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/pkg/device"
-	"github.com/waldo-robot/waldo/services/audio/card"
-	"github.com/waldo-robot/waldo/services/audio/pcm"
 	"github.com/waldo-robot/waldo/services/audio/sim"
+	"github.com/waldo-robot/waldo/sound/card"
+	"github.com/waldo-robot/waldo/sound/pcm"
 )
 
 // OpenSpeaker makes a speaker that writes what it plays into a file, silence too, in real time. What the file held is

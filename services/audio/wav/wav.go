@@ -14,8 +14,8 @@ import (
 	"math"
 	"slices"
 
-	"github.com/waldo-robot/waldo/services/audio/card"
-	"github.com/waldo-robot/waldo/services/audio/pcm"
+	"github.com/waldo-robot/waldo/sound/card"
+	"github.com/waldo-robot/waldo/sound/pcm"
 )
 
 const (

@@ -17,10 +17,10 @@ import (
 
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/tonetest"
-	"github.com/waldo-robot/waldo/services/audio/card"
-	"github.com/waldo-robot/waldo/services/audio/card/cardtest"
-	"github.com/waldo-robot/waldo/services/audio/pcm"
 	"github.com/waldo-robot/waldo/services/audio/sim"
+	"github.com/waldo-robot/waldo/sound/card"
+	"github.com/waldo-robot/waldo/sound/card/cardtest"
+	"github.com/waldo-robot/waldo/sound/pcm"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
