@@ -17,9 +17,9 @@
 // what it was.
 //
 // A damaged picture is an error and not shown, nor is anything that builds on it: after an error the decoder waits
-// for the next key frame. In H.264 and MPEG-4 the library notices nearly all damage within a frame. It does not
-// notice a missing frame, nor a slice of H.265 that is missing or cut off: those who receive the packets have to, and
-// must leave out what follows.
+// for the next key frame, which has to bring its parameter sets. In H.264 and MPEG-4 the library notices nearly all
+// damage within a frame. It does not notice a missing frame, nor a slice of H.265 that is missing or cut off: those
+// who receive the packets have to, and must leave out what follows.
 //
 // Only slices and parameter sets reach the library. Access units are at most 16 MiB, pictures at most 8192 pixels
 // either way and 35 651 584 in all, which is level 6.2 of H.264 and H.265.

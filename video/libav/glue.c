@@ -48,11 +48,6 @@ void waldo_av_free(waldo_av *d)
 	free(d);
 }
 
-void waldo_av_flush(waldo_av *d)
-{
-	avcodec_flush_buffers(d->codec);
-}
-
 int waldo_av_decode(waldo_av *d, const uint8_t *data, int size, int64_t number)
 {
 	int ready = 0, rc = av_new_packet(d->packet, size); // which is padded as the library wants it

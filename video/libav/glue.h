@@ -22,7 +22,5 @@ void waldo_av_free(waldo_av *d);
 int waldo_av_decode(waldo_av *d, const uint8_t *data, int size, int64_t number);
 // Writes the picture that is ready to three tightly packed planes, and forgets it.
 int waldo_av_take(waldo_av *d, uint8_t *y, uint8_t *u, uint8_t *v);
-// Forgets all pictures; parameter sets stay.
-void waldo_av_flush(waldo_av *d);
 
 #endif

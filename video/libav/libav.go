@@ -50,9 +50,8 @@ var kinds = map[string]kind{
 // A Decoder turns the frames of one stream into pictures. See the package comment.
 type Decoder struct {
 	kind    kind
-	pixels  int64 // at most, in a picture
-	c       *C.waldo_av
-	fresh   bool // the library has no frame that the next could build on
+	pixels  int64       // at most, in a picture
+	c       *C.waldo_av // nil until a key frame comes, and after an error
 	closed  bool
 	unit    []byte // what goes to the library next
 	number  int64  // of the unit that went there last
@@ -68,7 +67,7 @@ func NewDecoder(mediaType string) (*Decoder, error) {
 	if !ok {
 		return nil, fmt.Errorf("libav: %w: cannot decode %q", media.ErrFormat, mediaType)
 	}
-	return &Decoder{kind: k, pixels: maxPixels, fresh: true}, nil
+	return &Decoder{kind: k, pixels: maxPixels}, nil
 }
 
 // Decode decodes the next frame, which was captured at that time and is a key frame or not. The picture is fresh
@@ -84,10 +83,7 @@ func (d *Decoder) Decode(data []byte, key bool, at time.Time) (*media.I420, time
 
 // Close frees the decoder. It may be called more than once.
 func (d *Decoder) Close() error {
-	if d.c != nil {
-		C.waldo_av_free(d.c)
-		d.c = nil
-	}
+	d.drop()
 	d.closed = true
 	return nil
 }
@@ -97,19 +93,16 @@ func (d *Decoder) decode(data []byte, key bool, at time.Time) (img *media.I420, 
 	switch {
 	case err != nil:
 		d.unit = nil
-		d.forget()
+		d.drop()
 		return nil, shown, err
 	case !ready:
 		return nil, shown, nil
 	}
 	defer func() { d.unit = d.unit[:0] }()
-	if d.fresh && !key {
+	if d.c == nil && !key {
 		return nil, shown, ErrNeedKey
 	}
-	if err := d.open(); err != nil {
-		return nil, shown, err
-	}
-	used := !d.fresh
+	used := d.c != nil
 	img, shown, err = d.run(at)
 	if err != nil && key && used {
 		return d.run(at) // the fault may lie in what came before
@@ -145,7 +138,9 @@ func (d *Decoder) open() error {
 
 // run decodes the unit.
 func (d *Decoder) run(at time.Time) (*media.I420, time.Time, error) {
-	d.fresh = false
+	if err := d.open(); err != nil {
+		return nil, time.Time{}, err
+	}
 	d.number++
 	d.started[d.number%window] = at
 	switch rc := C.waldo_av_decode(d.c, bytePtr(d.unit), C.int(len(d.unit)), C.int64_t(d.number)); rc {
@@ -154,11 +149,11 @@ func (d *Decoder) run(at time.Time) (*media.I420, time.Time, error) {
 	case 1:
 		img, at, err := d.take()
 		if err != nil {
-			d.forget()
+			d.drop()
 		}
 		return img, at, err
 	default:
-		d.forget()
+		d.drop()
 		return nil, time.Time{}, failure(rc)
 	}
 }
@@ -180,11 +175,12 @@ func (d *Decoder) take() (*media.I420, time.Time, error) {
 	return img, d.started[number%window], nil
 }
 
-// forget makes the decoder wait for a key frame.
-func (d *Decoder) forget() {
-	d.fresh = true
+// drop frees the library's decoder. The next key frame makes a new one: what a damaged frame left behind can spoil good
+// ones that follow, even after the library was told to forget all pictures.
+func (d *Decoder) drop() {
 	if d.c != nil {
-		C.waldo_av_flush(d.c)
+		C.waldo_av_free(d.c)
+		d.c = nil
 	}
 }
 
