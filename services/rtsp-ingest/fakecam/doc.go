@@ -1,5 +1,5 @@
 // Package fakecam is a network camera for tests, and for trying things without a camera: an RTSP server, Motion JPEG
-// over HTTP, and RTMP, with every oddity of real cameras as a switch.
+// over HTTP, RTMP, and ONVIF with a picture that can be moved, with every oddity of real cameras as a switch.
 //
 // The RTSP server is written for this: it parses and writes messages itself, so it can also answer as no server library
 // would. A [Config] without anything else is a well-behaved camera with H.264. [Behaviours] is the table of the

@@ -5,6 +5,7 @@
 //	fakecam --list                              # the oddities
 //	fakecam --behave marker-never --rtsp :8554
 //	fakecam --clip bframes.h265 --sound tone.opus
+//	fakecam --onvif 127.0.0.1:8000              # is found by `waldo discover`, and can be moved
 //	FAKECAM_PASSWORD=secret fakecam --user admin
 package main
 
@@ -38,6 +39,7 @@ func main() {
 // options are the flags.
 type options struct {
 	rtsp, http, rtmp    string
+	onvif               string
 	behave, clip, sound string
 	user                string
 	viewers             int
@@ -51,6 +53,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	f.StringVar(&o.rtsp, "rtsp", "127.0.0.1:8554", "where RTSP listens, as host:port; empty is nowhere")
 	f.StringVar(&o.http, "http", "", "where Motion JPEG over HTTP listens, at /video and /picture")
 	f.StringVar(&o.rtmp, "rtmp", "", "where RTMP listens, at /live/stream")
+	f.StringVar(&o.onvif, "onvif", "", "where ONVIF listens, which names the stream of RTSP; it is found on this machine")
 	f.StringVar(&o.behave, "behave", "", "an oddity; --list names them")
 	f.StringVar(&o.clip, "clip", "", "the pictures of RTSP and RTMP: "+strings.Join(fakecam.Clips(), ", "))
 	f.StringVar(&o.sound, "sound", "", "the sound of RTSP and RTMP: PCMU, PCMA, L16, tone.aac or tone.opus; none if empty")
@@ -126,6 +129,17 @@ func start(o options, out io.Writer) ([]closer, error) {
 	}
 	if o.rtmp != "" {
 		c, err := fakecam.NewRTMP(rtmp(o, config))
+		if err != nil {
+			return cameras, err
+		}
+		cameras = append(cameras, c)
+		say(out, c.URL())
+	}
+	if o.onvif != "" {
+		c, err := fakecam.NewONVIF(fakecam.ONVIFConfig{
+			Listen: o.onvif, RTSP: o.rtsp, Stream: "/live", Login: fakecam.Login{User: config.Login.User,
+				Password: config.Login.Password}, Discovery: &fakecam.Discovery{Port: 3702},
+		})
 		if err != nil {
 			return cameras, err
 		}
