@@ -21,7 +21,8 @@ const (
 	Disturbed    Kind = "packet of another kind received"
 )
 
-// Insta360Config says what a camera of Insta360 is like. The zero value keeps the rules and sends the clip baseline.h264.
+// Insta360Config says what a camera of Insta360 is like. The zero value keeps the rules and sends the clip
+// baseline.h264.
 type Insta360Config struct {
 	Listen   string        // host:port; 127.0.0.1:0 if empty
 	Video    *Media        // H.264 or H.265

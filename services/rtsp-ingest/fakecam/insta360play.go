@@ -60,7 +60,8 @@ func (v *insta360Viewer) packets(unit Unit, at uint64, n int) []wire.Packet {
 		packets = append(packets, wire.Packet{Kind: wire.Stream, Type: wire.Video, Time: at, Data: part})
 	}
 	if config.Gyro > 0 {
-		packets = append(packets, wire.Packet{Kind: wire.Stream, Type: wire.Gyro, Time: at, Data: gyroRecord(config.Gyro, at)})
+		packets = append(packets, wire.Packet{Kind: wire.Stream, Type: wire.Gyro, Time: at,
+			Data: gyroRecord(config.Gyro, at)})
 	}
 	if config.Between != nil {
 		packets = append(packets, config.Between(n)...)
@@ -79,7 +80,8 @@ func gyroRecord(size int, at uint64) (b []byte) {
 	return b
 }
 
-// send sends packets as the config says: cut, merged or as they are. Streams may wait to be merged; with anything else, all goes out.
+// send sends packets as the config says: cut, merged or as they are. Streams may wait to be merged; with anything else,
+// all goes out.
 func (v *insta360Viewer) send(packets ...wire.Packet) error {
 	v.writing.Lock()
 	defer v.writing.Unlock()

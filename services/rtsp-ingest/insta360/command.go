@@ -52,7 +52,8 @@ func (c *Camera) SetTime(ctx context.Context, t time.Time) error {
 
 func timeOptions(t time.Time) []byte {
 	_, offset := t.Zone()
-	return wire.MarshalOptions(wire.Options{LocalTime: t.Unix(), TimeZone: int32(offset)}, wire.OptionLocalTime, wire.OptionTimeZone)
+	return wire.MarshalOptions(wire.Options{LocalTime: t.Unix(), TimeZone: int32(offset)}, wire.OptionLocalTime,
+		wire.OptionTimeZone)
 }
 
 // TakePicture takes a picture.
@@ -85,8 +86,8 @@ func (c *Camera) CaptureStatus(ctx context.Context) (wire.CaptureStatus, error) 
 	return wire.ParseCaptureStatus(b)
 }
 
-// Files lists files of the card from start on, limit at most. The camera, which returns only some at a time, is asked until there
-// are enough or no more.
+// Files lists files of the card from start on, limit at most. The camera, which returns only some at a time, is asked
+// until there are enough or no more.
 func (c *Camera) Files(ctx context.Context, start, limit int32) (wire.Files, error) {
 	all := wire.Files{}
 	for int32(len(all.URIs)) < limit {

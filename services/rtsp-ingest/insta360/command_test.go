@@ -21,7 +21,8 @@ var streamAll = stream.DropOldest(10_000)
 
 func TestCommands(t *testing.T) {
 	info := wire.Options{
-		Serial: "IXSE42", CameraType: "Insta360 X4", Battery: &wire.Battery{Level: 80, Scale: 100}, Storage: &wire.Storage{Free: 1, Total: 2},
+		Serial: "IXSE42", CameraType: "Insta360 X4", Battery: &wire.Battery{Level: 80, Scale: 100},
+		Storage: &wire.Storage{Free: 1, Total: 2},
 	}
 	r := overTCP(t, fast(fakecam.Insta360Config{Info: info}))
 	r.receive(t)
@@ -101,7 +102,8 @@ func TestACommandThatIsNotAnswered(t *testing.T) {
 		n := r.receive(t)
 		began := time.Now()
 		err := r.TakePicture(t.Context())
-		if failed, ok := errors.AsType[*CommandError](err); !ok || failed.Status != 0 || !errors.Is(err, context.DeadlineExceeded) {
+		if failed, ok := errors.AsType[*CommandError](err); !ok || failed.Status != 0 || !errors.Is(err,
+			context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
 		if took := time.Since(began); took != answerTime {
@@ -174,7 +176,8 @@ func TestNotifications(t *testing.T) {
 		{wire.BatteryUpdate, battery.Marshal(), Event{Kind: Battery, Battery: battery}},
 		{wire.BatteryLow, battery.Marshal(), Event{Kind: BatteryLow, Battery: battery}},
 		{wire.Shutdown, nil, Event{Kind: Shutdown}},
-		{wire.StorageUpdate, wire.Storage{State: 1, Free: 2}.Marshal(), Event{Kind: Storage, Storage: wire.Storage{State: 1}}},
+		{wire.StorageUpdate, wire.Storage{State: 1, Free: 2}.Marshal(), Event{Kind: Storage,
+			Storage: wire.Storage{State: 1}}},
 		{wire.StorageFull, nil, Event{Kind: StorageFull}},
 		{wire.CaptureStopped, nil, Event{Kind: CaptureStopped}},
 		{wire.CaptureUpdate, status.Marshal(), Event{Kind: CaptureChanged, Capture: status}},
@@ -198,7 +201,8 @@ func FuzzNotification(f *testing.F) {
 	f.Add(uint16(wire.CaptureUpdate), wire.CaptureStatus{State: 5}.MarshalAnswer())
 	f.Add(uint16(9000), []byte{0xff})
 	f.Fuzz(func(t *testing.T, code uint16, body []byte) {
-		if e := notification(wire.Packet{Kind: wire.Message, Code: wire.Code(code), Data: body}); e.Kind < Battery || len(e.Body) > maxBody {
+		if e := notification(wire.Packet{Kind: wire.Message, Code: wire.Code(code), Data: body}); e.Kind < Battery ||
+			len(e.Body) > maxBody {
 			t.Fatalf("%+v", e)
 		}
 	})

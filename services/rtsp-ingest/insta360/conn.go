@@ -83,7 +83,8 @@ func (c *conn) setTime() error {
 
 // preview is what the camera's own client asks for.
 var preview = wire.LiveStream{
-	Video: true, Gyro: true, SampleRate: 48000, Resolution: wire.Resolution1440x720p30, Resolution1: wire.Resolution424x240p15,
+	Video: true, Gyro: true, SampleRate: 48000, Resolution: wire.Resolution1440x720p30,
+	Resolution1: wire.Resolution424x240p15,
 }
 
 func (c *conn) startPreview() error {

@@ -52,8 +52,8 @@ func samples(data []byte, at uint64) []Sample {
 	return list
 }
 
-// isTimed tells whether the records begin with a time: as such, the first eight bytes of others would be a number beyond all times,
-// unless it is 0.
+// isTimed tells whether the records begin with a time: as such, the first eight bytes of others would be a number
+// beyond all times, unless it is 0.
 func isTimed(data []byte) bool {
 	return len(data) > 0 && len(data)%timedValues == 0 &&
 		(len(data)%values != 0 || binary.LittleEndian.Uint64(data) <= maxTime)

@@ -46,7 +46,8 @@ func TestSamples(t *testing.T) {
 				return
 			}
 			s := got[0]
-			if s.Time != tt.first || s.Acceleration != [3]float64{0.5 * gravity, -gravity, 2 * gravity} || s.Rotation != [3]float64{0.1, 0.2, -0.3} {
+			if s.Time != tt.first || s.Acceleration != [3]float64{0.5 * gravity, -gravity, 2 * gravity} ||
+				s.Rotation != [3]float64{0.1, 0.2, -0.3} {
 				t.Errorf("got %+v", s)
 			}
 		})

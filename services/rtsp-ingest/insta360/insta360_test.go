@@ -48,13 +48,14 @@ func TestPreview(t *testing.T) {
 		config fakecam.Insta360Config
 		want   string
 	}{
-		"H.264":                  {fakecam.Insta360Config{}, media.H264},
-		"H.265":                  {fakecam.Insta360Config{Video: fakecam.Clip("plain.h265")}, media.H265},
-		"split writes":           {fakecam.Insta360Config{Write: 11}, media.H264},
-		"merged writes":          {fakecam.Insta360Config{Merge: 7, Gyro: 48}, media.H264},
-		"a picture in pieces":    {fakecam.Insta360Config{Cut: pieces(700), Gyro: 56}, media.H264},
-		"several slices":         {fakecam.Insta360Config{Video: fakecam.Clip("slices.h264"), Cut: nalByNAL}, media.H264},
-		"pieces, split, H.265":   {fakecam.Insta360Config{Video: fakecam.Clip("plain.h265"), Cut: pieces(333), Write: 100}, media.H265},
+		"H.264":               {fakecam.Insta360Config{}, media.H264},
+		"H.265":               {fakecam.Insta360Config{Video: fakecam.Clip("plain.h265")}, media.H265},
+		"split writes":        {fakecam.Insta360Config{Write: 11}, media.H264},
+		"merged writes":       {fakecam.Insta360Config{Merge: 7, Gyro: 48}, media.H264},
+		"a picture in pieces": {fakecam.Insta360Config{Cut: pieces(700), Gyro: 56}, media.H264},
+		"several slices":      {fakecam.Insta360Config{Video: fakecam.Clip("slices.h264"), Cut: nalByNAL}, media.H264},
+		"pieces, split, H.265": {fakecam.Insta360Config{Video: fakecam.Clip("plain.h265"), Cut: pieces(333),
+			Write: 100}, media.H265},
 		"kinds that are unknown": {fakecam.Insta360Config{Between: unknown}, media.H264},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -102,8 +103,8 @@ func TestGyroAndSyncPayloadsAreNotDeliveredAsVideo(t *testing.T) {
 	}
 }
 
-// Defect: stream packets fell through into the matching of answers, where bytes of their time could be a pending sequence number.
-// Notifications have any number as well.
+// Defect: stream packets fell through into the matching of answers, where bytes of their time could be a pending
+// sequence number. Notifications have any number as well.
 func TestStreamPacketsDoNotMatchPendingCommands(t *testing.T) {
 	want := wire.File{URI: "/DCIM/right.insv", Size: 7, Seconds: 1}
 	r := overTCP(t, fast(fakecam.Insta360Config{Answer: func(p wire.Packet) ([]wire.Packet, bool) {
@@ -138,7 +139,8 @@ func TestStatus500IsAnError(t *testing.T) {
 		err := r.TakePicture(t.Context())
 		refused, ok := errors.AsType[*CommandError](err)
 		want := CommandError{Command: wire.TakePicture, Status: status, Code: body.Code, Message: body.Message}
-		if !ok || *refused != want || !strings.Contains(err.Error(), "TAKE_PICTURE") || !strings.Contains(err.Error(), body.Message) {
+		if !ok || *refused != want || !strings.Contains(err.Error(), "TAKE_PICTURE") ||
+			!strings.Contains(err.Error(), body.Message) {
 			t.Errorf("%d: %v, want %+v", status, err, want)
 		}
 		if e := r.await(t, CommandFailed); e.Err != err {
@@ -162,7 +164,8 @@ func TestEndOfConnectionIsNoticedAtOnce(t *testing.T) {
 			began := time.Now()
 			end(r.fake)
 			err := n.end(t)
-			if took := time.Since(began); took > maxSilence/2 || !errors.Is(err, device.ErrAway) || feed.ReasonOf(err) != feed.Away {
+			if took := time.Since(began); took > maxSilence/2 || !errors.Is(err, device.ErrAway) ||
+				feed.ReasonOf(err) != feed.Away {
 				t.Errorf("after %v: %v", took, err)
 			}
 			if e := r.await(t, Disconnected); e.Err != err {
@@ -282,7 +285,8 @@ func TestTheFakeCameraDropsASilentPeer(t *testing.T) {
 		socket, _ := fake.Dial(t.Context())
 		defer socket.Close()
 		began := time.Now()
-		if _, err := socket.Read(make([]byte, 1)); err == nil || time.Since(began) != 10*time.Second || fake.Count(fakecam.Dropped) != 1 {
+		if _, err := socket.Read(make([]byte, 1)); err == nil || time.Since(began) != 10*time.Second ||
+			fake.Count(fakecam.Dropped) != 1 {
 			t.Errorf("after %v: %v", time.Since(began), err)
 		}
 	})
@@ -354,7 +358,8 @@ func TestCamerasThatCannotBeUsed(t *testing.T) {
 					_ = conn.Close()
 					t.Fatal("it can be used")
 				}
-				if took := time.Since(began); !errors.Is(err, device.ErrAway) || took != tt.after || !strings.Contains(err.Error(), tt.says) {
+				if took := time.Since(began); !errors.Is(err, device.ErrAway) || took != tt.after ||
+					!strings.Contains(err.Error(), tt.says) {
 					t.Errorf("after %v: %v", took, err)
 				}
 				if got := r.TakePicture(t.Context()); !errors.Is(got, device.ErrAway) || !errors.Is(got, err) {

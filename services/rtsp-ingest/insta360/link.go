@@ -16,7 +16,8 @@ import (
 // ErrTooMany says that too many commands wait for an answer.
 var ErrTooMany = errors.New("too many commands wait for the camera's answer: wait for some of them")
 
-// link is a connection on which commands are answered. One goroutine at a time calls step and ask; call is safe for concurrent use.
+// link is a connection on which commands are answered. One goroutine at a time calls step and ask; call is safe for
+// concurrent use.
 type link struct {
 	socket   net.Conn
 	in       *wire.Reader
@@ -36,7 +37,8 @@ type link struct {
 
 // newLink starts to send keepalives.
 func newLink(socket net.Conn) *link {
-	l := &link{socket: socket, in: wire.NewReader(socket), done: make(chan struct{}), waiting: map[uint32]chan wire.Packet{}}
+	l := &link{socket: socket, in: wire.NewReader(socket), done: make(chan struct{}),
+		waiting: map[uint32]chan wire.Packet{}}
 	l.beating.Go(l.beat)
 	return l
 }
@@ -120,7 +122,8 @@ func broken(err error) error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return feed.Failf(feed.Away, "", "nothing came from the camera for %v: check its battery and the Wi-Fi", maxSilence)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return feed.Failf(feed.Away, "", "the camera closed the connection: check whether it was switched off, or an app uses it")
+		return feed.Failf(feed.Away, "",
+			"the camera closed the connection: check whether it was switched off, or an app uses it")
 	}
 	return feed.Failf(feed.Away, "", "the connection to the camera broke: check its battery and the Wi-Fi")
 }

@@ -59,8 +59,8 @@ func sliceRole(first bool) role {
 	return laterSlice
 }
 
-// sniff returns the media type of the stream that a NAL unit comes from, or nothing if it may be from either. Only sequence and
-// video parameter sets are sure: as a unit of the other codec, each would be one that must not be there.
+// sniff returns the media type of the stream that a NAL unit comes from, or nothing if it may be from either. Only
+// sequence and video parameter sets are sure: as a unit of the other codec, each would be one that must not be there.
 func sniff(nal []byte) string {
 	switch {
 	case len(nal) >= 4 && nal[0]&0x9f == 7 && nal[0]&0x60 != 0:

@@ -159,7 +159,8 @@ func (p *pictures) learn() {
 // finish gives the picture away.
 func (p *pictures) finish() {
 	picture := feed.Picture{
-		MediaType: p.mediaType, Data: p.list, Time: p.first.time, Arrival: p.first.arrival, Damaged: p.damaged, Missing: p.missing,
+		MediaType: p.mediaType, Data: p.list, Time: p.first.time, Arrival: p.first.arrival, Damaged: p.damaged,
+		Missing: p.missing,
 	}
 	p.list, p.size, p.slices, p.damaged, p.missing = nil, 0, 0, false, false
 	p.emit(picture)

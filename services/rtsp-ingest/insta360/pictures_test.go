@@ -59,7 +59,8 @@ func parametersApart(b []byte) [][]byte {
 }
 
 func TestPicturesHoweverTheyAreCut(t *testing.T) {
-	for _, name := range []string{"baseline.h264", "high.h264", "slices.h264", "bframes.h264", "plain.h265", "bframes.h265"} {
+	for _, name := range []string{"baseline.h264", "high.h264", "slices.h264", "bframes.h264", "plain.h265",
+		"bframes.h265"} {
 		clip := fakecam.Clip(name)
 		for how, cut := range cuts {
 			t.Run(name+"/"+how, func(t *testing.T) {

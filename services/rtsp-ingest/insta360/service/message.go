@@ -63,11 +63,13 @@ func withCapture(e insta360.Event, m *insta360v1.CameraEvent) {
 }
 
 func withNotification(e insta360.Event, m *insta360v1.CameraEvent) {
-	m.Detail = &insta360v1.CameraEvent_Notification{Notification: &insta360v1.Notification{Code: int32(e.Code), Body: e.Body}}
+	m.Detail = &insta360v1.CameraEvent_Notification{Notification: &insta360v1.Notification{Code: int32(e.Code),
+		Body: e.Body}}
 }
 
 func eventMessage(e insta360.Event, epoch, sequence int64) *insta360v1.CameraEvent {
-	m := &insta360v1.CameraEvent{Epoch: epoch, Sequence: sequence, EventTime: timestamppb.New(e.Time), Kind: kinds[e.Kind].kind}
+	m := &insta360v1.CameraEvent{Epoch: epoch, Sequence: sequence, EventTime: timestamppb.New(e.Time),
+		Kind: kinds[e.Kind].kind}
 	if detail := kinds[e.Kind].detail; detail != nil {
 		detail(e, m)
 	}
@@ -91,7 +93,8 @@ var powers = map[int32]insta360v1.PowerSource{
 }
 
 var cards = map[int32]insta360v1.CardState{
-	0: insta360v1.CardState_CARD_STATE_OK, 1: insta360v1.CardState_CARD_STATE_MISSING, 2: insta360v1.CardState_CARD_STATE_FULL,
+	0: insta360v1.CardState_CARD_STATE_OK, 1: insta360v1.CardState_CARD_STATE_MISSING,
+	2: insta360v1.CardState_CARD_STATE_FULL,
 	3: insta360v1.CardState_CARD_STATE_BAD_FORMAT, 4: insta360v1.CardState_CARD_STATE_WRITE_PROTECTED,
 	5: insta360v1.CardState_CARD_STATE_FAILED,
 }

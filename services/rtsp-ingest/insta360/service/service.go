@@ -1,5 +1,5 @@
-// Package service serves waldo.insta360.v1.Insta360Service on top of a camera, and brings its events and samples to the bus as the
-// streams `insta360-events` and `imu`.
+// Package service serves waldo.insta360.v1.Insta360Service on top of a camera, and brings its events and samples to the
+// bus as the streams `insta360-events` and `imu`.
 //
 // The methods of Service may be called concurrently. Run owns the goroutines; calls end when the camera is closed.
 package service
@@ -50,22 +50,29 @@ type Service struct {
 // New returns a service. Its readers get nothing before Run runs.
 func New(camera *insta360.Camera) *Service {
 	return &Service{
-		camera: camera, events: stream.NewTopic[*insta360v1.CameraEvent](), batches: stream.NewTopic[*insta360v1.ImuBatch](),
-		happens: camera.Events(stream.DropOldest(maxLate)), samples: camera.Samples(stream.DropOldest(maxQueue)),
+		camera:  camera,
+		events:  stream.NewTopic[*insta360v1.CameraEvent](),
+		batches: stream.NewTopic[*insta360v1.ImuBatch](),
+		happens: camera.Events(stream.DropOldest(maxLate)),
+		samples: camera.Samples(stream.DropOldest(maxQueue)),
 	}
 }
 
-// Attach makes a camera a part of a device, in [device.Kind.New]. The service ends with the device, and closes the camera.
-func Attach(kit *device.Kit, camera *insta360.Camera) {
+// Attach makes a camera a part of a device, in [device.Kind.New]. The driver's Run calls start before it opens the
+// camera; only the first call does something. The service ends with the device, and closes the camera.
+func Attach(kit *device.Kit, camera *insta360.Camera) (start func()) {
 	s := New(camera)
 	insta360v1.RegisterInsta360ServiceServer(kit, s)
 	events := device.NewOut[*insta360v1.CameraEvent](kit, EventStream, device.OutOptions{})
 	batches := device.NewOut[*insta360v1.ImuBatch](kit, ImuStream, device.OutOptions{})
 	var running sync.WaitGroup
-	running.Go(func() { s.Run(kit.Epoch(), events.Publish, batches.Publish) })
 	kit.OnStop(func() {
 		camera.Close()
 		running.Wait()
+	})
+	return sync.OnceFunc(func() {
+		running.Go(func() { s.Run(kit.Epoch(), events.Publish, batches.Publish) })
+		context.AfterFunc(kit.Stopping(), camera.Close) // ends calls that stream
 	})
 }
 
@@ -123,7 +130,8 @@ func (s *Service) SyncTime(ctx context.Context, r *insta360v1.SyncTimeRequest) (
 	if r.UtcOffset != nil {
 		offset := r.UtcOffset.AsDuration()
 		if r.UtcOffset.CheckValid() != nil || offset.Abs() > maxOffset {
-			return nil, status.Errorf(codes.InvalidArgument, "utc_offset: use -%v to %v, or leave it out for that of the robot", maxOffset, maxOffset)
+			return nil, status.Errorf(codes.InvalidArgument,
+				"utc_offset: use -%v to %v, or leave it out for that of the robot", maxOffset, maxOffset)
 		}
 		t = t.In(time.FixedZone("", int(offset/time.Second)))
 	}
@@ -134,7 +142,9 @@ func (s *Service) SyncTime(ctx context.Context, r *insta360v1.SyncTimeRequest) (
 }
 
 // TakePicture implements Insta360Service.
-func (s *Service) TakePicture(ctx context.Context, _ *insta360v1.TakePictureRequest) (*insta360v1.TakePictureResponse, error) {
+func (s *Service) TakePicture(
+	ctx context.Context, _ *insta360v1.TakePictureRequest,
+) (*insta360v1.TakePictureResponse, error) {
 	if err := s.camera.TakePicture(ctx); err != nil {
 		return nil, statusOf(err)
 	}
@@ -142,7 +152,9 @@ func (s *Service) TakePicture(ctx context.Context, _ *insta360v1.TakePictureRequ
 }
 
 // StartCapture implements Insta360Service.
-func (s *Service) StartCapture(ctx context.Context, _ *insta360v1.StartCaptureRequest) (*insta360v1.StartCaptureResponse, error) {
+func (s *Service) StartCapture(
+	ctx context.Context, _ *insta360v1.StartCaptureRequest,
+) (*insta360v1.StartCaptureResponse, error) {
 	if err := s.camera.StartCapture(ctx); err != nil {
 		return nil, statusOf(err)
 	}
@@ -150,7 +162,9 @@ func (s *Service) StartCapture(ctx context.Context, _ *insta360v1.StartCaptureRe
 }
 
 // StopCapture implements Insta360Service.
-func (s *Service) StopCapture(ctx context.Context, _ *insta360v1.StopCaptureRequest) (*insta360v1.StopCaptureResponse, error) {
+func (s *Service) StopCapture(
+	ctx context.Context, _ *insta360v1.StopCaptureRequest,
+) (*insta360v1.StopCaptureResponse, error) {
 	f, err := s.camera.StopCapture(ctx)
 	if err != nil {
 		return nil, statusOf(err)
@@ -170,7 +184,9 @@ func (s *Service) GetCaptureStatus(
 }
 
 // ListFiles implements Insta360Service.
-func (s *Service) ListFiles(ctx context.Context, r *insta360v1.ListFilesRequest) (*insta360v1.ListFilesResponse, error) {
+func (s *Service) ListFiles(
+	ctx context.Context, r *insta360v1.ListFilesRequest,
+) (*insta360v1.ListFilesResponse, error) {
 	limit := r.Limit
 	if limit == 0 {
 		limit = someFiles

@@ -20,7 +20,8 @@ type field struct {
 // int is the value of an int32 or an enum.
 func (f field) int() int32 { return int32(f.varint) }
 
-// fields calls take with the fields of a message, in their order. Of types other than varint and bytes it leaves them out.
+// fields calls take with the fields of a message, in their order. Of types other than varint and bytes it leaves them
+// out.
 func fields(b []byte, take func(field) error) error {
 	for len(b) > 0 {
 		number, kind, n := protowire.ConsumeTag(b)

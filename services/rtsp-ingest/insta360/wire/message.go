@@ -169,7 +169,8 @@ func (s CaptureStatus) Marshal() []byte {
 // MarshalAnswer returns the answer to GetCaptureStatus.
 func (s CaptureStatus) MarshalAnswer() []byte { return message(nil, 1, s.Marshal()) }
 
-// ParseCaptureStatus reads the status, from the answer to GetCaptureStatus or from a notification, where it is not wrapped.
+// ParseCaptureStatus reads the status, from the answer to GetCaptureStatus or from a notification, where it is not
+// wrapped.
 func ParseCaptureStatus(b []byte) (s CaptureStatus, err error) {
 	err = unwrapped(b, func(f field) {
 		switch f.number {

@@ -141,7 +141,8 @@ func WantOptions(types ...Option) (b []byte) {
 	return message(nil, 1, b)
 }
 
-// MarshalOptions returns the message of SetOptions, which is also the answer to GetOptions: which options, and their values.
+// MarshalOptions returns the message of SetOptions, which is also the answer to GetOptions: which options, and their
+// values.
 func MarshalOptions(o Options, types ...Option) []byte {
 	return message(WantOptions(types...), 2, o.marshal())
 }

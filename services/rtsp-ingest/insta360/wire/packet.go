@@ -43,8 +43,8 @@ const (
 // syncText is the content of a Sync.
 const syncText = "syNceNdinS"
 
-// ErrLength says that a packet has an impossible length. Nothing that follows can be understood: there is no mark at which to
-// begin again.
+// ErrLength says that a packet has an impossible length. Nothing that follows can be understood: there is no mark at
+// which to begin again.
 var ErrLength = errors.New("a packet of an impossible length")
 
 // Packet is a packet without its length.
@@ -119,8 +119,8 @@ func (r *Reader) Begin() error {
 	return err
 }
 
-// Next reads a packet, of which the data belong to the caller. It returns io.EOF if the connection ends between two packets, and
-// io.ErrUnexpectedEOF if it ends within one.
+// Next reads a packet, of which the data belong to the caller. It returns io.EOF if the connection ends between two
+// packets, and io.ErrUnexpectedEOF if it ends within one.
 func (r *Reader) Next() (Packet, error) {
 	var head [lengthSize]byte
 	if _, err := io.ReadFull(r.in, head[:]); err != nil {

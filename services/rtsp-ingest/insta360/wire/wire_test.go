@@ -22,7 +22,8 @@ var packets = map[string]struct {
 		Kind: Message, Code: StartLiveStream, Sequence: 1,
 		Data: LiveStream{Video: true, Gyro: true, SampleRate: 48000, Resolution: 9, Resolution1: 34}.Marshal(),
 	}},
-	"stop of the preview": {"10000000040000020002ffffff800000", Packet{Kind: Message, Code: StopLiveStream, Sequence: MaxSequence}},
+	"stop of the preview": {"10000000040000020002ffffff800000", Packet{Kind: Message, Code: StopLiveStream,
+		Sequence: MaxSequence}},
 	"notification": {"14000000040000042002000000800000" + "08011032", Packet{
 		Kind: Message, Code: BatteryLow, Data: []byte{8, 1, 16, 50},
 	}},
@@ -82,7 +83,8 @@ func TestWritesThatAreSplitOrMerged(t *testing.T) {
 	large := Packet{Kind: Stream, Type: Video, Data: bytes.Repeat([]byte{7}, 300_000)}
 	all, want = large.Append(all), append(want, large)
 	for name, from := range map[string]io.Reader{
-		"merged": bytes.NewReader(all), "byte by byte": iotest.OneByteReader(bytes.NewReader(all)), "halves": iotest.HalfReader(bytes.NewReader(all)),
+		"merged": bytes.NewReader(all), "byte by byte": iotest.OneByteReader(bytes.NewReader(all)),
+		"halves": iotest.HalfReader(bytes.NewReader(all)),
 	} {
 		r := NewReader(from)
 		for i, w := range want {
@@ -148,8 +150,10 @@ func TestMessages(t *testing.T) {
 	status := CaptureStatus{State: 1, Seconds: 12, Count: 3}
 	check(t, "status", status, CaptureStatus.MarshalAnswer, ParseCaptureStatus)
 	check(t, "status in a notification", status, CaptureStatus.Marshal, ParseCaptureStatus)
-	check(t, "preview", LiveStream{Video: true, SampleRate: 48000, Resolution: 9, Resolution1: 34}, LiveStream.Marshal, ParseLiveStream)
-	if got, err := ParseBattery(message(nil, 1, Battery{Level: 7, Scale: 9}.Marshal())); err != nil || got != (Battery{Level: 7, Scale: 9}) {
+	check(t, "preview", LiveStream{Video: true, SampleRate: 48000, Resolution: 9, Resolution1: 34},
+		LiveStream.Marshal, ParseLiveStream)
+	if got, err := ParseBattery(message(nil, 1, Battery{Level: 7, Scale: 9}.Marshal())); err != nil ||
+		got != (Battery{Level: 7, Scale: 9}) {
 		t.Errorf("battery that is wrapped: %+v, %v", got, err)
 	}
 }
@@ -166,7 +170,8 @@ func TestOptions(t *testing.T) {
 		Battery: &Battery{Level: 55, Scale: 100}, LocalTime: 1795939200, TimeZone: -3600, Serial: "IXSE42", UUID: "u",
 		Storage: &Storage{Free: 1 << 33, Total: 1 << 36}, Firmware: "v1.2.3", CameraType: "Insta360 X4",
 	}
-	all := []Option{OptionBattery, OptionLocalTime, OptionTimeZone, OptionSerial, OptionUUID, OptionStorage, OptionFirmware, OptionCameraType}
+	all := []Option{OptionBattery, OptionLocalTime, OptionTimeZone, OptionSerial, OptionUUID, OptionStorage,
+		OptionFirmware, OptionCameraType}
 	types, got, err := ParseOptions(MarshalOptions(want, all...))
 	if err != nil || !reflect.DeepEqual(got, want) || !reflect.DeepEqual(types, all) {
 		t.Errorf("got %v %+v, %v", types, got, err)
@@ -182,7 +187,8 @@ func TestOptions(t *testing.T) {
 
 func TestMessagesThatCannotBeRead(t *testing.T) {
 	for name, b := range map[string]string{
-		"no tag": "ff", "no value": "08", "too short": "0a05aa", "group without end": "0b", "field 0": "0001", "in a message": "5a02" + "08ff",
+		"no tag": "ff", "no value": "08", "too short": "0a05aa", "group without end": "0b", "field 0": "0001",
+		"in a message": "5a02" + "08ff",
 	} {
 		body := message(nil, 2, unhex(t, b))
 		if _, _, err := ParseOptions(body); !errors.Is(err, ErrMessage) {
@@ -194,7 +200,8 @@ func TestMessagesThatCannotBeRead(t *testing.T) {
 	if err != nil || len(f.URIs) != 0 {
 		t.Errorf("got %+v, %v", f, err)
 	}
-	if e, err := ParseError(Error{Message: string(bytes.Repeat([]byte{0xc3}, 5000))}.Marshal()); err != nil || len(e.Message) > 3*maxText {
+	if e, err := ParseError(Error{Message: string(bytes.Repeat([]byte{0xc3}, 5000))}.Marshal()); err != nil ||
+		len(e.Message) > 3*maxText {
 		t.Errorf("a message of %d bytes, %v", len(e.Message), err)
 	}
 }
