@@ -164,6 +164,12 @@ var readmes = map[string][]step{
 		{"waldo-rtsp-ingest --robot-file robot.yaml --device doorcam", stays("away")},
 		{"WALDO_PASSWORD=secret waldo-rtsp-ingest", stays("away")},
 		{"waldo-rtsp-ingest --robot-file robot.yaml --device doorcam --check", runs()},
+		{"waldo call ball TakePicture", leftOut("it needs a camera; insta360/service has a test with a fake one")},
+		{"waldo call ball StartCapture", leftOut("see above")},
+		{"waldo call ball GetCameraInfo", leftOut("see above")},
+		{"waldo call ball ListFiles", leftOut("see above")},
+		{"waldo watch ball --stream insta360-events", leftOut("see above")},
+		{"waldo watch ball --stream imu", leftOut("see above")},
 	},
 	"services/serial/README.md": {
 		also("bin/waldo up", stays(everything...)),

@@ -9,6 +9,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/state"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/address"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/insta360"
+	commands "github.com/waldo-robot/waldo/services/rtsp-ingest/insta360/service"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/mjpeg"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/rtmp"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/rtsp"
@@ -32,8 +34,20 @@ func (c *Config) dialer(kit *device.Kit) (dial, error) {
 		return conn(mjpeg.Open, mjpeg.Config{Address: a, Fingerprint: c.Fingerprint, LegacyTLS: c.TLS == legacy}), nil
 	case "rtmp", "rtmps":
 		return conn(rtmp.Open, rtmp.Config{Address: a, Fingerprint: c.Fingerprint, LegacyTLS: c.TLS == legacy}), nil
+	case "insta360":
+		return ball(a, kit), nil
 	}
 	return c.rtsp(a, kit)
+}
+
+// ball makes the device one that is a camera of Insta360 too.
+func ball(a address.Address, kit *device.Kit) dial {
+	camera := insta360.New(insta360.Config{Address: a, Log: kit.Log})
+	start := commands.Attach(kit, camera)
+	return func(ctx context.Context) (feed.Conn, error) {
+		start()
+		return camera.Open(ctx)
+	}
 }
 
 func (c *Config) rtsp(a address.Address, kit *device.Kit) (dial, error) {

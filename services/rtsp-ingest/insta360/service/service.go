@@ -58,8 +58,8 @@ func New(camera *insta360.Camera) *Service {
 	}
 }
 
-// Attach makes a camera a part of a device, in [device.Kind.New]. The driver's Run calls start before it opens the
-// camera; only the first call does something. The service ends with the device, and closes the camera.
+// Attach makes a camera a part of a device, in [device.Kind.New]. The driver calls start before it opens the camera, at
+// any rate within its Run; only the first call does something. The service ends with the device, and closes the camera.
 func Attach(kit *device.Kit, camera *insta360.Camera) (start func()) {
 	s := New(camera)
 	insta360v1.RegisterInsta360ServiceServer(kit, s)
