@@ -124,7 +124,7 @@ func IsB(nal []byte) bool {
 	if !isSlice(nal) {
 		return false
 	}
-	r := bitReader{data: unescape(nal[1:min(len(nal), 16)])}
+	r := bitReader{data: Unescape(nal[1:min(len(nal), 16)])}
 	r.ue() // first_mb_in_slice
 	return r.ue()%5 == 1 && !r.short
 }

@@ -39,7 +39,7 @@ func ParseSPSAndCoding(nal []byte) (SPS, Coding, error) {
 		return none, Coding{}, fmt.Errorf("%w: a different NAL unit type", ErrSPS)
 	}
 	s, c := SPS{Profile: int(nal[1]), Constraints: int(nal[2]), Level: int(nal[3])}, Coding{Chroma: 1, Depth: 8}
-	r := bitReader{data: unescape(nal[4:])}
+	r := bitReader{data: Unescape(nal[4:])}
 	r.ue() // seq_parameter_set_id
 	if hasChromaFormat(s.Profile) {
 		r.chromaFormat(&c)
@@ -64,8 +64,8 @@ func hasChromaFormat(profile int) bool {
 	return false
 }
 
-// unescape removes the emulation prevention bytes: 00 00 03 stands for 00 00.
-func unescape(b []byte) []byte {
+// Unescape returns a copy of b without emulation prevention bytes: 00 00 03 stands for 00 00.
+func Unescape(b []byte) []byte {
 	out, zeros := make([]byte, 0, len(b)), 0
 	for _, v := range b {
 		if zeros >= 2 && v == 3 {

@@ -13,7 +13,7 @@ import (
 
 // table lists all codecs, in the order in which the gateway prefers them. The first of a kind is assumed for a device
 // that does not name its media types.
-var table = []*Codec{h264, vp8, opus}
+var table = []*Codec{h264, h265, vp8, opus}
 
 // Profile describes a stream more precisely than its codec, as read from its key frames. Each codec defines its
 // meaning; the zero value is the most common one.

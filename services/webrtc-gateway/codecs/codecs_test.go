@@ -63,11 +63,12 @@ func TestTable(t *testing.T) {
 	if err := Register(&m); err != nil {
 		t.Error(err)
 	}
-	if Of("video/AV1") != nil || len(All(webrtc.RTPCodecTypeVideo)) != 2 ||
+	if Of("video/AV1") != nil || len(All(webrtc.RTPCodecTypeVideo)) != 3 ||
 		All(webrtc.RTPCodecTypeVideo)[0].MediaType != media.H264 {
 		t.Error("the codecs of video are not those that are preferred, or there is one too many")
 	}
-	if got := Demands(webrtc.RTPCodecTypeVideo); got != "H264/90000 with packetization-mode 1 or 0, or VP8/90000" {
+	if got := Demands(webrtc.RTPCodecTypeVideo); got !=
+		"H264/90000 with packetization-mode 1 or 0, or H265/90000, or VP8/90000" {
 		t.Errorf("a section of video has to offer %s", got)
 	}
 }
@@ -75,6 +76,7 @@ func TestTable(t *testing.T) {
 func TestNamed(t *testing.T) {
 	for name, want := range map[string]string{
 		"H264/90000": "video/H264 0", "h264/90000": "video/H264 0", "VP8/90000": "video/VP8 0",
+		"h265/90000":   "video/H265 0",
 		"opus/48000/2": "audio/opus 2",
 		"OPUS/48000":   "audio/opus 0", "opus/48000/1": "", "VP8/48000": "", "VP9/90000": "", "H264": "", "": "",
 	} {
@@ -209,6 +211,9 @@ func FuzzFrame(f *testing.F) {
 		f.Add(frame, "packetization-mode=1;profile-level-id=42e01f")
 	}
 	f.Add([]byte{0, 0, 1, 0x67, 0x42}, ";;=;packetization-mode")
+	for _, frame := range h265Frames(f)[:3] {
+		f.Add(frame, "level-id=180;profile-id=2;tier-flag=0;tx-mode=SRST")
+	}
 	f.Fuzz(func(t *testing.T, data []byte, fmtp string) {
 		for _, c := range table {
 			_ = c.IsKey(&mediav1.VideoFrame{Data: data})

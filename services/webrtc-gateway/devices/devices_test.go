@@ -222,7 +222,8 @@ func TestCarriers(t *testing.T) {
 	_, changed := d.Carriers(front)
 	err := conn.Publish((bus.Address{Robot: "demo", Device: "front"}).State(),
 		&devicev1.Device{Robot: "demo", Name: "front", Streams: []*devicev1.StreamInfo{
-			{Name: "depth", MediaTypes: []string{"video/VP8"}}, {Name: "video", MediaTypes: []string{"video/H264"}},
+			{Name: "depth", MediaTypes: []string{"video/VP8"}}, {Name: "video", MediaTypes: []string{"video/H264"},
+				KeyFrameOnRequest: true},
 			{Name: "video-vp8", MediaTypes: []string{"video/VP8"}, AlternativeTo: "video"},
 			{Name: "depth-raw", AlternativeTo: "depth"},
 		}})
@@ -237,7 +238,7 @@ func TestCarriers(t *testing.T) {
 	list, _ := d.Carriers(front)
 	want := []tracks.Carrier{
 		{Stream: front, MediaTypes: []string{"video/H264"}},
-		{Stream: tracks.Stream{Device: "front", Name: "video-vp8"}, MediaTypes: []string{"video/VP8"}},
+		{Stream: tracks.Stream{Device: "front", Name: "video-vp8"}, MediaTypes: []string{"video/VP8"}, AsIs: true},
 	}
 	if fmt.Sprint(list) != fmt.Sprint(want) {
 		t.Errorf("carried by %v, want %v", list, want)

@@ -93,10 +93,10 @@ func (d *Directory) Carriers(s tracks.Stream) (list []tracks.Carrier, changed <-
 		for _, info := range e.status.GetDevice().GetStreams() {
 			switch s.Name {
 			case info.GetName():
-				list[0].MediaTypes = info.GetMediaTypes()
+				list[0].MediaTypes, list[0].AsIs = info.GetMediaTypes(), !info.GetKeyFrameOnRequest()
 			case info.GetAlternativeTo():
 				list = append(list, tracks.Carrier{Stream: tracks.Stream{Device: s.Device, Name: info.GetName()},
-					MediaTypes: info.GetMediaTypes()})
+					MediaTypes: info.GetMediaTypes(), AsIs: !info.GetKeyFrameOnRequest()})
 			}
 		}
 	}

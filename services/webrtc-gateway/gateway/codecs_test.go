@@ -20,7 +20,7 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/watcher"
 )
 
-const h264, vp8, vp9 = "video/H264", "video/VP8", "video/VP9"
+const h264, h265, vp8, vp9 = "video/H264", "video/H265", "video/VP8", "video/VP9"
 
 // vp8Clip is one group of real pictures.
 func vp8Clip(t *testing.T) *fakecam.Clip {

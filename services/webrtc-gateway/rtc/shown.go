@@ -50,55 +50,103 @@ const descriptionPatience = 1500 * time.Millisecond
 // [tracks.Track.Profile].
 const profilePatience = time.Second
 
+// probes are tracks that were opened to find out what suits a far end.
+type probes map[*section]*tracks.Track
+
+func (p probes) close() {
+	for _, t := range p {
+		t.Close()
+	}
+}
+
 // choose picks the stream and the codec of each section that suit both ends best. The tracks it opens to find that out
 // are closed by release, which is called once the sections have opened theirs.
 func (p *Peer) choose(ctx context.Context, sections []*section) (release func(), err error) {
-	probes := make(map[*section]*tracks.Track)
-	release = func() {
-		for _, t := range probes {
-			t.Close()
-		}
-	}
+	opened := make(probes)
 	describing, cancel := context.WithTimeout(ctx, descriptionPatience)
 	defer cancel()
 	for _, s := range sections {
-		if err = p.chooseSource(describing, s); err != nil {
-			break
+		if err = p.chooseSource(describing, s, nil); err == nil {
+			err = p.probe(ctx, s, opened)
 		}
-		if s.chosen.HasProfiles() {
-			if probes[s], err = p.engine.newTrack(ctx, s); err != nil {
-				delete(probes, s)
-				break
-			}
+		if err != nil {
+			opened.close()
+			return nil, err
 		}
-	}
-	if err != nil {
-		release()
-		return nil, err
 	}
 	profiling, cancel := context.WithTimeout(ctx, profilePatience)
 	defer cancel()
 	for _, s := range sections {
-		var profile codecs.Profile
-		if t := probes[s]; t != nil {
-			profile = t.Profile(profiling, s.chosen)
+		if p.settle(profiling, s, opened[s]) {
+			continue
 		}
-		s.codec, _ = s.chosen.Choose(listed(s.content), profile) // chooseSource made sure of one
+		if err := p.chooseOther(profiling, s, opened); err != nil {
+			opened.close()
+			return nil, err
+		}
 	}
-	return release, nil
+	return opened.close, nil
 }
 
-// chooseSource picks the stream of a section, or an alternative to it in a codec that the far end accepts.
-func (p *Peer) chooseSource(ctx context.Context, s *section) (err error) {
+// probe opens the stream of a section if the codec parameters that suit it depend on its profile.
+func (p *Peer) probe(ctx context.Context, s *section, opened probes) error {
+	if !s.chosen.HasProfiles() {
+		return nil
+	}
+	t, err := p.engine.newTrack(ctx, s)
+	if err != nil {
+		return err
+	}
+	if before := opened[s]; before != nil {
+		before.Close()
+	}
+	opened[s] = t
+	return nil
+}
+
+// settle picks the codec parameters of a section. It returns false if the far end's decoder is not up to the stream.
+func (p *Peer) settle(ctx context.Context, s *section, probe *tracks.Track) (ok bool) {
+	var profile codecs.Profile
+	if probe != nil {
+		profile = probe.Profile(ctx, s.chosen)
+	}
+	if s.codec, ok = s.chosen.Choose(listed(s.content), profile); !ok {
+		s.codec, _ = s.chosen.Choose(listed(s.content), "") // chooseSource made sure of one
+	}
+	return ok
+}
+
+// chooseOther picks another codec for a section whose far end is not up to the stream in the chosen one. If there is
+// none it leaves the section as it is: some decode more than they say.
+func (p *Peer) chooseOther(ctx context.Context, s *section, opened probes) error {
+	before := *s
+	if p.chooseSource(ctx, s, s.chosen) != nil {
+		return nil
+	}
+	if err := p.probe(ctx, s, opened); err != nil {
+		return err
+	}
+	if !p.settle(ctx, s, opened[s]) {
+		*s = before
+	}
+	return nil
+}
+
+// chooseSource picks the stream of a section, or an alternative to it in a codec that the far end accepts; not in the
+// codec that is ruled out.
+func (p *Peer) chooseSource(ctx context.Context, s *section, out *codecs.Codec) error {
 	if s.Stream.Name == Speaker {
 		s.chosen = codecs.Of(talk.MediaType)
 		return nil
 	}
 	takes := func(c *codecs.Codec) bool {
 		_, ok := c.Choose(listed(s.content), "")
-		return ok
+		return ok && c != out
 	}
-	s.source, s.chosen, err = p.engine.hub.Choose(ctx, s.kind(), s.Stream, takes, names(s.content))
+	source, chosen, err := p.engine.hub.Choose(ctx, s.kind(), s.Stream, takes, names(s.content))
+	if err == nil {
+		s.source, s.chosen = source, chosen
+	}
 	return err
 }
 

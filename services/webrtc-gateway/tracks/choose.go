@@ -21,13 +21,16 @@ const descriptionPatience = 1500 * time.Millisecond
 type Carrier struct {
 	Stream
 	MediaTypes []string // the usual one first; empty if the device does not name them
+	// AsIs streams are passed on as the hardware compresses them, so the device makes no key frames on request.
+	AsIs bool
 }
 
 // Choose selects the stream that carries the content of s for a receiver, and its codec: the first media type that the
-// device names and the receiver can use, of the stream itself before its alternatives. A device that names none, or is
-// unknown, is assumed to have the codec that the gateway prefers; a receiver that cannot use it waits for a description
-// while ctx allows. If nothing fits, the error is codes.FailedPrecondition and names what the device has, and what the
-// receiver can use, which is the text in can.
+// device names and the receiver can use, of a stream that is as it is before one that the device encodes for its
+// readers, and of the stream itself before its alternatives. A device that names none, or is unknown, is assumed to have
+// the codec that the gateway prefers; a receiver that cannot use it waits for a description while ctx allows. If nothing
+// fits, the error is codes.FailedPrecondition and names what the device has, and what the receiver can use, which is the
+// text in can.
 func (h *Hub) Choose(
 	ctx context.Context, kind webrtc.RTPCodecType, s Stream, usable func(*codecs.Codec) bool, can string,
 ) (Stream, *codecs.Codec, error) {
@@ -35,12 +38,13 @@ func (h *Hub) Choose(
 	defer cancel()
 	for {
 		carriers, changed := h.devices.Carriers(s)
+		carriers, known := inOrder(carriers)
 		for _, c := range carriers {
 			if codec := c.codec(kind, usable); codec != nil {
 				return c.Stream, codec, nil
 			}
 		}
-		if known := slices.ContainsFunc(carriers, func(c Carrier) bool { return len(c.MediaTypes) > 0 }); known {
+		if known {
 			return Stream{}, nil, nothingFor(kind, s, carriers, can)
 		}
 		select {
@@ -49,6 +53,25 @@ func (h *Hub) Choose(
 			return Stream{}, nil, nothingFor(kind, s, carriers, can)
 		}
 	}
+}
+
+// inOrder puts the carriers that cost nothing first. It returns whether the device names media types; a carrier that
+// names none while others do has nothing to offer at present.
+func inOrder(carriers []Carrier) (ordered []Carrier, known bool) {
+	named := slices.DeleteFunc(slices.Clone(carriers), func(c Carrier) bool { return len(c.MediaTypes) == 0 })
+	if len(named) == 0 {
+		return carriers, false
+	}
+	slices.SortStableFunc(named, func(a, b Carrier) int {
+		switch {
+		case a.AsIs == b.AsIs:
+			return 0
+		case a.AsIs:
+			return -1
+		}
+		return 1
+	})
+	return named, true
 }
 
 // codec returns the first usable codec of a carrier, nil if there is none.

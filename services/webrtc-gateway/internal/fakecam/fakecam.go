@@ -53,6 +53,7 @@ type Config struct {
 type Clip struct {
 	MediaType string
 	Pictures  [][]byte
+	AsIs      bool // it is passed on as the hardware compresses it, which makes no key frame on request
 }
 
 // made is the codec of the made-up frames.
@@ -96,7 +97,7 @@ func Start(url string, address bus.Address, c Config) (*Camera, error) {
 		return nil, err
 	}
 	cam := &Camera{config: c, conn: conn, address: address, epoch: rand.Int64N(1<<62) + 1}
-	cam.add("video", Clip{cmp.Or(c.MediaType, made), c.Pictures})
+	cam.add("video", Clip{MediaType: cmp.Or(c.MediaType, made), Pictures: c.Pictures})
 	if c.Alternative != nil {
 		cam.add("video-alternative", *c.Alternative)
 	}
@@ -209,12 +210,12 @@ func (c *Camera) RequestKeyFrame(
 	_ context.Context, r *camerav1.RequestKeyFrameRequest,
 ) (*camerav1.RequestKeyFrameResponse, error) {
 	c.keyRequests.Add(1)
-	if c.config.NeverOnRequest {
-		return nil, status.Error(codes.FailedPrecondition, "this camera does not make key frames on request")
-	}
 	o := c.find(r.GetStream())
 	if o == nil {
 		return nil, status.Errorf(codes.NotFound, "stream %q does not exist", r.GetStream())
+	}
+	if c.config.NeverOnRequest || o.clip.AsIs {
+		return nil, status.Error(codes.FailedPrecondition, "this camera does not make key frames on request")
 	}
 	o.wantKey.Store(true)
 	return &camerav1.RequestKeyFrameResponse{}, nil
@@ -251,7 +252,7 @@ func (c *Camera) state() {
 	for _, o := range c.outputs {
 		info := &devicev1.StreamInfo{
 			Name: o.name, Direction: devicev1.StreamDirection_STREAM_DIRECTION_OUT, MessageType: "waldo.media.v1.VideoFrame",
-			KeyFrameOnRequest: !c.config.NeverOnRequest,
+			KeyFrameOnRequest: !c.config.NeverOnRequest && !o.clip.AsIs,
 		}
 		if !c.config.Silent && o.clip.MediaType != "" {
 			info.MediaTypes = []string{o.clip.MediaType}
@@ -310,7 +311,7 @@ func (c *Camera) run(ctx context.Context, o *output) {
 // keyFrame decides whether a frame becomes a key frame.
 func (c *Camera) keyFrame(o *output, seq int64) bool {
 	wanted, every := o.wantKey.Swap(false), int64(c.config.KeyFrameEvery)
-	return seq == 0 || wanted && !c.config.NeverOnRequest || every > 0 && seq%every == 0
+	return seq == 0 || wanted && !c.config.NeverOnRequest && !o.clip.AsIs || every > 0 && seq%every == 0
 }
 
 // shape makes about n bytes with the outline of an access unit.
