@@ -143,7 +143,7 @@ func TestStatus500IsAnError(t *testing.T) {
 			!strings.Contains(err.Error(), body.Message) {
 			t.Errorf("%d: %v, want %+v", status, err, want)
 		}
-		if e := r.await(t, CommandFailed); e.Err != err {
+		if e := r.await(t, CommandFailed); !errors.Is(e.Err, err) {
 			t.Errorf("%d: the event says %v", status, e.Err)
 		}
 	}
@@ -168,7 +168,7 @@ func TestEndOfConnectionIsNoticedAtOnce(t *testing.T) {
 				feed.ReasonOf(err) != feed.Away {
 				t.Errorf("after %v: %v", took, err)
 			}
-			if e := r.await(t, Disconnected); e.Err != err {
+			if e := r.await(t, Disconnected); !errors.Is(e.Err, err) {
 				t.Errorf("the event says %v, Run %v", e.Err, err)
 			}
 			if got := <-pending; !errors.Is(got, device.ErrAway) {

@@ -86,7 +86,8 @@ func (p *pictures) cut(data []byte) {
 	before := len(p.open)
 	rest, from := data, 0
 	if before > 0 {
-		rest, from = append(p.open, data...), max(0, before-len(startCode)+1) // a start code may be cut, too
+		p.open = append(p.open, data...)
+		rest, from = p.open, max(0, before-len(startCode)+1) // a start code may be cut, too
 	}
 	for leads := aligned; ; leads = false {
 		i := bytes.Index(rest[from:], startCode)

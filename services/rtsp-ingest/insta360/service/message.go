@@ -1,6 +1,7 @@
 package service
 
 import (
+	"errors"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -37,7 +38,7 @@ func withReason(e insta360.Event, m *insta360v1.CameraEvent) {
 }
 
 func withError(e insta360.Event, m *insta360v1.CameraEvent) {
-	failed, ok := e.Err.(*insta360.CommandError)
+	failed, ok := errors.AsType[*insta360.CommandError](e.Err)
 	if !ok {
 		return
 	}

@@ -92,7 +92,7 @@ func TestWritesThatAreSplitOrMerged(t *testing.T) {
 				t.Fatalf("%s: packet %d: %v, or another one than sent", name, i, err)
 			}
 		}
-		if _, err := r.Next(); err != io.EOF {
+		if _, err := r.Next(); !errors.Is(err, io.EOF) {
 			t.Errorf("%s: %v at the end, want EOF", name, err)
 		}
 	}
