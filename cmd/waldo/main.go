@@ -31,6 +31,7 @@ const description = `Waldo runs robots: one process for each device, a bus betwe
   waldo ls                         list the running devices
   waldo restart front              restart the process of the device "front"
   waldo reload                     read robot.yaml again, and restart what has changed
+  waldo discover                   find network cameras and their streams
   waldo snapshot front -o a.jpg    take a picture with the camera "front"
   waldo watch motors               print the messages of the board "motors"
   waldo watch voice                print the sound levels of "voice", and who is talking
@@ -59,6 +60,7 @@ type commands struct {
 	Ls       lsCommand       `cmd:"" help:"List the devices on the bus."`
 	Restart  restartCommand  `cmd:"" help:"Restart the process of a device."`
 	Reload   reloadCommand   `cmd:"" help:"Read robot.yaml again, and restart what has changed."`
+	Discover discoverCommand `cmd:"" help:"Find network cameras, and list their streams."`
 	Snapshot snapshotCommand `cmd:"" help:"Take a picture with a camera."`
 	Watch    watchCommand    `cmd:"" help:"Print a device's messages, one line of JSON each."`
 	Call     callCommand     `cmd:"" help:"Call a method of a device, or list its methods."`

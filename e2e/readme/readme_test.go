@@ -60,6 +60,7 @@ var readmes = map[string][]step{
 	"cmd/waldo/README.md": {
 		{"bin/waldo up", stays(everything...)},
 		{"bin/waldo ls", runs("front", "voice", "motors", "ready")},
+		{"bin/waldo discover", runs()},
 		{"bin/waldo snapshot front -o front.jpg", runs()},
 		{"bin/waldo watch motors", stays(`"message":{`)},
 		{"bin/waldo send motors", runs()},
@@ -164,6 +165,7 @@ var readmes = map[string][]step{
 		{"waldo-rtsp-ingest --robot-file robot.yaml --device doorcam", stays("away")},
 		{"WALDO_PASSWORD=secret waldo-rtsp-ingest", stays("away")},
 		{"waldo-rtsp-ingest --robot-file robot.yaml --device doorcam --check", runs()},
+		{"WALDO_PASSWORD=secret bin/waldo discover", runs()},
 		{"waldo call ball TakePicture", leftOut("it needs a camera; insta360/service has a test with a fake one")},
 		{"waldo call ball StartCapture", leftOut("see above")},
 		{"waldo call ball GetCameraInfo", leftOut("see above")},

@@ -49,8 +49,8 @@ func TestRuns(t *testing.T) {
 	r, w := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		done <- run(ctx, strings.Fields("--rtsp 127.0.0.1:0 --http 127.0.0.1:0 --rtmp 127.0.0.1:0 --onvif 127.0.0.1:0 --sound PCMU --user ann"),
-			w)
+		done <- run(ctx, strings.Fields("--rtsp 127.0.0.1:0 --http 127.0.0.1:0 --rtmp 127.0.0.1:0 "+
+			"--onvif 127.0.0.1:0 --sound PCMU --user ann"), w)
 		w.Close()
 	}()
 	buf := make([]byte, 1000)
