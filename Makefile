@@ -44,7 +44,7 @@ each = failed=; for m in $(1); do echo "── $$m"; (cd $$m && $(2)) || failed=
 
 .PHONY: help
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 15
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 15
 
 .PHONY: run
 run: deps build ## run the built-in robot; HTTP=127.0.0.1:8081 serves the page elsewhere, ROBOT=robot.yaml runs yours

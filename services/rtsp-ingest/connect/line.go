@@ -2,6 +2,7 @@ package connect
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -83,7 +84,7 @@ func (l *Line) Open(ctx context.Context) (source.Source, error) {
 		if ctx.Err() == nil {
 			l.mu.Lock()
 			defer l.mu.Unlock()
-			l.failed(err)
+			err = l.failed(err)
 		}
 		return nil, err
 	}
@@ -149,21 +150,20 @@ func (l *Line) begin() {
 	})
 }
 
-// failed notes that an attempt failed, or that a connection broke before it was healthy. The caller holds mu.
-func (l *Line) failed(err error) {
+// failed notes that an attempt failed, or that a connection broke before it was healthy, and returns what to tell people.
+// The caller holds mu.
+func (l *Line) failed(err error) error {
 	l.failures++
 	reason := feed.ReasonOf(err)
 	l.due = time.Now().Add(spread(l.config.Policy.wait(l.failures, reason)))
-	gaveUp := l.config.Policy.exhausted(l.failures, reason)
-	l.setLocked(func(s *Status) {
-		s.State, s.Reason, s.Err = Waiting, reason, err
-		if gaveUp {
-			s.State = GaveUp
-		}
-	})
-	if gaveUp {
-		l.happened(EventGaveUp)
+	if !l.config.Policy.exhausted(l.failures, reason) {
+		l.setLocked(func(s *Status) { s.State, s.Reason, s.Err = Waiting, reason, err })
+		return err
 	}
+	err = fmt.Errorf("%w; gave up after %d attempts: call Reconnect to start over", err, l.failures)
+	l.setLocked(func(s *Status) { s.State, s.Reason, s.Err = GaveUp, reason, err })
+	l.happened(EventGaveUp)
+	return err
 }
 
 // connected notes that there are pictures.
@@ -190,7 +190,7 @@ func (l *Line) lost(err error, healthy bool) {
 	l.setLocked(func(s *Status) { s.State, s.Reason, s.Err, s.FPS = Waiting, feed.ReasonOf(err), err, 0 })
 	l.happened(EventDisconnected)
 	if !healthy {
-		l.failed(err)
+		_ = l.failed(err) // the next Open tells
 	}
 }
 

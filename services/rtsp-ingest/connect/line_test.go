@@ -83,8 +83,8 @@ func TestGivingUp(t *testing.T) {
 		if len(c.dials) != 10 || l.Status().State != GaveUp {
 			t.Errorf("%d attempts, state %v, want 10 and GaveUp", len(c.dials), l.Status().State)
 		}
-		if e, ok := events.TryNext(); !ok || e.Kind != EventGaveUp || e.Status.Err == nil {
-			t.Errorf("event %+v, want GaveUp with its reason", e)
+		if e, ok := events.TryNext(); !ok || e.Kind != EventGaveUp || !strings.Contains(e.Status.Err.Error(), "Reconnect") {
+			t.Errorf("event %+v, want GaveUp with its reason and the remedy", e)
 		}
 		if e, ok := events.TryNext(); ok {
 			t.Errorf("another event: %+v", e)
