@@ -47,7 +47,5 @@
 //   - openh264, vpx, turbojpeg, yuv, libav: the C libraries
 //   - mjpeg: whole pictures of Motion JPEG
 //
-// This module does not handle audio. A source with both, as network cameras have, defines a stream of
-// waldo.media.v1.AudioFrame beside those of the camera (device.NewOut, in New of its kind) and publishes it while
-// somebody holds it.
+// This module does not handle sound: module sound does. services/rtsp-ingest uses both.
 package video

@@ -132,7 +132,9 @@ func (k *Kit) snapshot() *devicev1.Device {
 		MetricsAddress: k.about.MetricsAddress, StartTime: k.about.StartTime, Attributes: k.about.Attributes,
 	}
 	for _, o := range k.outs {
-		d.Streams = append(d.Streams, o.info())
+		if !o.absent.Load() {
+			d.Streams = append(d.Streams, o.info())
+		}
 	}
 	for _, i := range k.ins {
 		d.Streams = append(d.Streams, i.info())

@@ -22,6 +22,9 @@ type OutOptions struct {
 	MediaTypes []string
 	// AlternativeTo names the stream, defined before, that carries the same content in another media type.
 	AlternativeTo string
+	// Absent keeps the stream out of the device's description until [Out.SetPresent], if only the hardware can tell
+	// whether there is such a stream. Who knows its name may hold it all the same.
+	Absent bool
 }
 
 // Out is a stream that the device produces on the bus. It is safe for concurrent use.
@@ -37,6 +40,7 @@ type out struct {
 	original  string // see OutOptions.AlternativeTo
 	keyFrames atomic.Bool
 	types     atomic.Pointer[[]string]
+	absent    atomic.Bool // from the description
 	holds     *holds
 	published prometheus.Counter
 	lost      prometheus.Counter
@@ -66,6 +70,7 @@ func NewOut[M proto.Message](k *Kit, name string, o OutOptions) *Out[M] {
 	}
 	core.keyFrames.Store(o.KeyFrameOnRequest)
 	core.types.Store(&o.MediaTypes)
+	core.absent.Store(o.Absent)
 	if o.AlternativeTo != "" && k.findOut(o.AlternativeTo) == nil {
 		k.fail(fmt.Errorf("stream %q is an alternative to %q, which is not defined: define that stream first", name,
 			o.AlternativeTo))
@@ -113,6 +118,13 @@ func (o *out) SetKeyFrameOnRequest(can bool) {
 // SetMediaTypes changes what [OutOptions] said, once the hardware is known. The slice must not be changed afterwards.
 func (o *out) SetMediaTypes(types ...string) {
 	if old := o.types.Swap(&types); !slices.Equal(*old, types) {
+		o.kit.changed()
+	}
+}
+
+// SetPresent changes what [OutOptions] said, once the hardware is known.
+func (o *out) SetPresent(present bool) {
+	if o.absent.Swap(!present) == present {
 		o.kit.changed()
 	}
 }

@@ -196,6 +196,23 @@ func TestSetMediaTypes(t *testing.T) {
 		func(d *devicev1.Device) bool { return slices.Equal(d.Streams[1].MediaTypes, []string{"video/H264"}) })
 }
 
+// TestAbsentStream has a stream that nobody learns of before the hardware is known.
+func TestAbsentStream(t *testing.T) {
+	server := startServer(t, embedded.Config{})
+	heard := states(t, connect(t, server.URL()))
+	_, out := startOut(t, Settings{NATS: server.URL()})
+	listed := func(d *devicev1.Device) bool {
+		return slices.ContainsFunc(d.Streams, func(s *devicev1.StreamInfo) bool { return s.Name == "out" })
+	}
+	if d := untilState(t, heard, ready); !listed(d) {
+		t.Errorf("the stream is not in %v", d.Streams)
+	}
+	out.SetPresent(false)
+	until(t, heard, "no stream", func(d *devicev1.Device) bool { return !listed(d) })
+	out.SetPresent(true)
+	until(t, heard, "a stream", listed)
+}
+
 // TestWhileHeld lets work follow the holds of a stream, by the clock of a synctest bubble.
 func TestWhileHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

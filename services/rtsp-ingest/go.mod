@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/waldo-robot/waldo/pkg v0.1.0
+	github.com/waldo-robot/waldo/sound v0.1.0
 	github.com/waldo-robot/waldo/video v0.1.0
 )
 
@@ -40,6 +41,8 @@ require (
 	go.uber.org/goleak v1.3.0
 )
 
+require gopkg.in/hraban/opus.v2 v2.0.0-20230925203106-0188a62cb302
+
 require (
 	github.com/antithesishq/antithesis-sdk-go v0.8.0-default-no-op // indirect
 	github.com/google/go-tpm v0.9.8 // indirect
@@ -62,5 +65,6 @@ require (
 replace (
 	github.com/waldo-robot/waldo/api => ../../api
 	github.com/waldo-robot/waldo/pkg => ../../pkg
+	github.com/waldo-robot/waldo/sound => ../../sound
 	github.com/waldo-robot/waldo/video => ../../video
 )

@@ -23,9 +23,11 @@ const (
 	maxVariants = 32
 	// maxDelay is how much sound may wait for a variant, and then again for a listener.
 	maxDelay = 500 * time.Millisecond
-	// jump is how late a block may be before the time up to it counts as not captured.
-	jump = 200 * time.Millisecond
 )
+
+// Jump is how late a block may be before the time up to it counts as not captured. A shorter gap does not count, so a
+// microphone that knows of one gives silence.
+const Jump = 200 * time.Millisecond
 
 // Config configures a pipeline. Epoch and Format are required; the zero value of everything else works.
 type Config struct {
@@ -144,7 +146,7 @@ func (p *Pipeline) place(at time.Time, frames int64) int64 {
 	switch {
 	case p.due.IsZero():
 		p.next = max(p.next, int64(at.Sub(p.began).Seconds()*float64(f.Rate)))
-	case at.Sub(p.due) > jump:
+	case at.Sub(p.due) > Jump:
 		p.next += int64(at.Sub(p.due).Seconds() * float64(f.Rate))
 	}
 	index := p.next

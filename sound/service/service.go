@@ -26,8 +26,10 @@ type Config struct {
 	Microphone *capture.Pipeline
 	Speaker    *playout.Speaker
 	Levels     *playout.Levels
-	List       func() ([]*audiov1.SoundDevice, error)
-	Stopping   context.Context // ends when the device stops
+	// NoMicrophone and NoSpeaker say what to do about it if there is none, for people: "set speaker to …".
+	NoMicrophone, NoSpeaker string
+	List                    func() ([]*audiov1.SoundDevice, error)
+	Stopping                context.Context // ends when the device stops
 }
 
 // Service implements the gRPC service.
@@ -128,23 +130,24 @@ func because(ctx context.Context, err error) error {
 	return err
 }
 
-var (
-	errNoMicrophone = status.Error(codes.FailedPrecondition,
-		"this device has no microphone: set source to something other than none")
-	errNoSpeaker = status.Error(codes.FailedPrecondition,
-		"this device has no speaker: set speaker to something other than none")
-)
+func (s *Service) errNoMicrophone() error {
+	return status.Error(codes.FailedPrecondition, "this device has no microphone: "+s.config.NoMicrophone)
+}
+
+func (s *Service) errNoSpeaker() error {
+	return status.Error(codes.FailedPrecondition, "this device has no speaker: "+s.config.NoSpeaker)
+}
 
 func (s *Service) tap(t audiov1.AudioTap) (*capture.Pipeline, error) {
 	switch t {
 	case audiov1.AudioTap_AUDIO_TAP_UNSPECIFIED, audiov1.AudioTap_AUDIO_TAP_MICROPHONE:
 		if s.config.Microphone == nil {
-			return nil, errNoMicrophone
+			return nil, s.errNoMicrophone()
 		}
 		return s.config.Microphone, nil
 	case audiov1.AudioTap_AUDIO_TAP_SPEAKER:
 		if s.config.Speaker == nil {
-			return nil, errNoSpeaker
+			return nil, s.errNoSpeaker()
 		}
 		return s.config.Speaker.Heard, nil
 	}
@@ -154,7 +157,7 @@ func (s *Service) tap(t audiov1.AudioTap) (*capture.Pipeline, error) {
 // PlayAudio implements AudioService.
 func (s *Service) PlayAudio(from audiov1.AudioService_PlayAudioServer) error {
 	if s.config.Speaker == nil {
-		return errNoSpeaker
+		return s.errNoSpeaker()
 	}
 	here, err := s.present()
 	if err != nil {

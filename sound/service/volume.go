@@ -26,9 +26,9 @@ func (s *Service) GetVolume(context.Context, *audiov1.GetVolumeRequest) (*audiov
 func (s *Service) SetVolume(ctx context.Context, r *audiov1.SetVolumeRequest) (*audiov1.SetVolumeResponse, error) {
 	switch {
 	case r.GetMicrophone() != nil && s.config.Microphone == nil:
-		return nil, errNoMicrophone
+		return nil, s.errNoMicrophone()
 	case r.GetSpeaker() != nil && s.config.Speaker == nil:
-		return nil, errNoSpeaker
+		return nil, s.errNoSpeaker()
 	}
 	for name, v := range map[string]*audiov1.Volume{"microphone": r.GetMicrophone(), "speaker": r.GetSpeaker()} {
 		if db := v.GetGainDb(); !(db >= pcm.MinGain && db <= pcm.MaxGain) { // written so that NaN fails

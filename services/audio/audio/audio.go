@@ -92,6 +92,7 @@ func newDriverOf(
 	d.loudness = device.NewOut[*audiov1.StreamLevelsResponse](kit, "levels", device.OutOptions{})
 	d.service = service.New(service.Config{
 		Microphone: d.microphone, Speaker: d.speaker, Levels: d.levels, List: list, Stopping: kit.Stopping(),
+		NoMicrophone: "set source to something other than none", NoSpeaker: "set speaker to something other than none",
 	})
 	audiov1.RegisterAudioServiceServer(kit, d.service)
 	return d, nil

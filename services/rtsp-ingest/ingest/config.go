@@ -32,6 +32,8 @@ type Config struct {
 	MaxReconnectAttempts int           `yaml:"maxReconnectAttempts" help:"failures in a row before giving up; 0 never gives up"`
 	Latency              time.Duration `yaml:"latency" help:"time from the lens to the network within the camera, by which capture times are moved back, up to 2s"`
 
+	Sound bool `yaml:"sound" help:"have the camera's sound heard: it becomes the stream audio"`
+
 	Bitrate     int `yaml:"bitrate" help:"of pictures that have to be encoded again, bit/s, 50000 to 50000000"`
 	JPEGQuality int `yaml:"jpegQuality" help:"quality of JPEG pictures, 1 to 100"`
 
@@ -49,7 +51,7 @@ const (
 // Defaults is the configuration of a network camera of which nothing but its address is said.
 func Defaults() Config {
 	return Config{
-		Transport: tcp, TLS: modern, ReconnectDelay: 250 * time.Millisecond, ReconnectBackoff: 2,
+		Transport: tcp, TLS: modern, Sound: true, ReconnectDelay: 250 * time.Millisecond, ReconnectBackoff: 2,
 		MaxReconnectDelay: 30 * time.Second, Bitrate: 2_000_000, JPEGQuality: codec.DefaultJPEGQuality,
 	}
 }

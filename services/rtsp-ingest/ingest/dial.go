@@ -56,7 +56,7 @@ func (c *Config) rtsp(a address.Address, kit *device.Kit) (dial, error) {
 		kit.Log.Warn("a session that the camera keeps after a crash cannot be adopted", "reason", err)
 	}
 	return conn(rtsp.Open, rtsp.Config{
-		Address: a, UDP: c.Transport == udp, Silent: true, Fingerprint: c.Fingerprint, LegacyTLS: c.TLS == legacy,
+		Address: a, UDP: c.Transport == udp, Silent: !c.Sound, Fingerprint: c.Fingerprint, LegacyTLS: c.TLS == legacy,
 		Directory: folder, Memory: &rtsp.Memory{},
 	}), nil
 }

@@ -29,6 +29,7 @@ type driver struct {
 	line    *connect.Line
 	service *service.Service
 	events  *device.Out[*ingestv1.ConnectionEvent]
+	sound   *sound // nil if it is left out
 
 	once  sync.Once
 	relay sync.WaitGroup
@@ -39,19 +40,25 @@ func newDriver(kit *device.Kit, c Config) (device.Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	line := connect.New(connect.Config{
+	line := connect.Config{
 		Dial: dial, Policy: c.policy(), Latency: c.Latency, Log: kit.Log, Metrics: kit.Metrics,
 		Pictures: newPictures,
-	})
-	d := &driver{kit: kit, line: line, service: service.New(line)}
+	}
+	d := &driver{kit: kit}
+	if c.Sound {
+		d.sound = newSound(kit)
+		line.Sound = d.sound.microphone.Add
+	}
+	d.line = connect.New(line)
+	d.service = service.New(d.line)
 	d.Driver = camera.New(kit, camera.Config{
 		Codecs: network.Codecs(), Bitrate: c.Bitrate, JPEGQuality: c.JPEGQuality,
 		Orientation: codec.Orientation{FlipHorizontal: c.FlipHorizontal, FlipVertical: c.FlipVertical, Rotate: c.Rotate},
-	}, line.Open)
+	}, d.line.Open)
 	ingestv1.RegisterIngestServiceServer(kit, d.service)
 	d.events = device.NewOut[*ingestv1.ConnectionEvent](kit, "connection", device.OutOptions{})
 	kit.OnStop(func() {
-		line.Close()
+		d.line.Close()
 		d.relay.Wait()
 	})
 	return d, nil
@@ -60,7 +67,16 @@ func newDriver(kit *device.Kit, c Config) (device.Driver, error) {
 // Run implements [device.Driver].
 func (d *driver) Run(ctx context.Context, ready func()) error {
 	d.once.Do(func() { d.relay.Go(func() { d.service.Relay(d.kit.Epoch(), d.events.Publish) }) })
-	return d.Driver.Run(ctx, ready)
+	if d.sound == nil {
+		return d.Driver.Run(ctx, ready)
+	}
+	stop := d.sound.start(ctx)
+	err := d.Driver.Run(ctx, func() {
+		d.sound.connected()
+		ready()
+	})
+	stop(err)
+	return err
 }
 
 // address returns where the camera is.

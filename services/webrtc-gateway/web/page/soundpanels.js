@@ -36,9 +36,9 @@ export class SoundPanels {
   /** Shows new devices; a panel stays once it exists. */
   describe() {
     for (const d of this.#robot.devices) {
-      if (!hasMicrophone(d) && !hasSpeaker(d)) continue;
       let panel = this.#panels.get(d.name);
       if (!panel) {
+        if (!hasMicrophone(d) && !hasSpeaker(d)) continue;
         panel = new SoundPanel(this.#robot, d.name, this.#microphone, this.#announce);
         this.#panels.set(d.name, panel);
         this.#section.append(panel.element);
@@ -140,6 +140,7 @@ class SoundPanel {
   describe(d) {
     this.#hear.hidden = !hasMicrophone(d);
     this.#speak.hidden = this.#who.hidden = !hasSpeaker(d);
+    this.element.hidden = this.#hear.hidden && this.#speak.hidden;
     /** @type {HTMLElement} */ (this.#clean.parentElement).hidden = this.#speak.hidden;
   }
 
