@@ -32,12 +32,16 @@ type Config struct {
 }
 
 // Streams returns the streams that a camera with these codecs has: `video` is H.264, and every other inter-coded media
-// type has one beside it for readers without H.264. A stream that nobody holds costs nothing.
+// type has one beside it: VP8 for readers without H.264, and H.265 for those who can take it untouched from a source
+// that sends it. A stream that nobody holds costs nothing.
 func Streams(codecs codec.Set) []service.Stream {
 	const usual = "video"
 	streams := []service.Stream{{Name: usual, MediaType: media.H264}}
 	if codecs.Encodes(media.VP8) {
 		streams = append(streams, service.Stream{Name: "video-vp8", MediaType: media.VP8, AlternativeTo: usual})
+	}
+	if _, known := codecs.Find(media.H265); known {
+		streams = append(streams, service.Stream{Name: "video-h265", MediaType: media.H265, AlternativeTo: usual})
 	}
 	return streams
 }
@@ -63,18 +67,34 @@ func New(kit *device.Kit, config Config, open func(context.Context) (source.Sour
 	if config.Streams == nil {
 		config.Streams = Streams(config.Codecs)
 	}
-	p := pipeline.New(pipeline.Config{
+	d := &Driver{kit: kit, open: open}
+	d.pipeline = pipeline.New(pipeline.Config{
 		Epoch: kit.Epoch(), Codecs: config.Codecs, Orientation: config.Orientation, Bitrate: config.Bitrate,
-		JPEGQuality: config.JPEGQuality, Log: kit.Log, Metrics: kit.Metrics,
+		JPEGQuality: config.JPEGQuality, Log: kit.Log, Metrics: kit.Metrics, Changed: d.announce,
 	})
-	d := &Driver{kit: kit, open: open, pipeline: p, service: service.New(p, config.Streams)}
+	d.service = service.New(d.pipeline, config.Streams)
 	camerav1.RegisterCameraServiceServer(kit, d.service)
 	for _, s := range config.Streams {
-		d.streams = append(d.streams, stream{s, device.NewOut[*mediav1.VideoFrame](kit, s.Name, device.OutOptions{
-			KeyFrameOnRequest: true, MediaTypes: []string{s.MediaType}, AlternativeTo: s.AlternativeTo,
-		})})
+		options := device.OutOptions{AlternativeTo: s.AlternativeTo}
+		if s.AlternativeTo == "" || config.Codecs.Encodes(s.MediaType) { // whatever the source sends, as far as is known
+			options.KeyFrameOnRequest, options.MediaTypes = true, []string{s.MediaType}
+		}
+		d.streams = append(d.streams, stream{s, device.NewOut[*mediav1.VideoFrame](kit, s.Name, options)})
 	}
 	return d
+}
+
+// announce describes the streams as the present source has them. One that carries nothing names no media type.
+func (d *Driver) announce() {
+	for _, s := range d.streams {
+		if d.pipeline.Offers(s.MediaType) {
+			s.out.SetMediaTypes(s.MediaType)
+			s.out.SetKeyFrameOnRequest(d.pipeline.KeyFrameOnRequest(s.MediaType))
+		} else {
+			s.out.SetMediaTypes()
+			s.out.SetKeyFrameOnRequest(false)
+		}
+	}
 }
 
 // Run opens the source and serves it until it goes away or ctx ends. Readers over gRPC stay in between.
@@ -104,8 +124,8 @@ func (d *Driver) run(ctx context.Context, ready func()) error {
 	defer publishing.Wait()
 	defer cancel()
 	return d.pipeline.Run(ctx, src, func() {
+		d.announce()
 		for _, s := range d.streams {
-			s.out.SetKeyFrameOnRequest(d.pipeline.KeyFrameOnRequest(s.MediaType))
 			publishing.Go(func() {
 				device.Serve(ctx, s.out, func() (*pipeline.Reader, error) {
 					return d.pipeline.Open(&mediav1.VideoFormat{MediaType: s.MediaType})

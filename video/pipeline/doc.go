@@ -12,9 +12,10 @@
 // Single pictures (CaptureOne) are made one at a time, each once for everyone who waits for it. No picture is larger
 // than the source's, and the work of all variants together is bounded.
 //
-// A compressed picture that is already what a variant wants passes through untouched, unless its source says that not every
-// reader could show it ([source.Frame].Recode). The frames since the last key frame are kept: a reader of any variant that
-// comes in between begins with them, and has a picture at once, however rare key frames are.
+// A compressed picture that is already what a variant wants passes through untouched, unless its source says that not
+// every reader could show it ([source.Info].Recode) and it can be encoded again. The frames since the last key frame
+// are kept: a reader of any variant that comes in between begins with them, and has a picture at once, however rare key
+// frames are.
 //
 // # What may be lost
 //

@@ -33,7 +33,12 @@ func (k key) passes(f *mediav1.VideoFormat, o codec.Orientation) bool {
 
 // passes reports whether frames of the present source go to a variant untouched. The caller holds mu.
 func (p *Pipeline) passes(k key) bool {
-	return p.info != nil && k.passes(p.info.Current, p.turned) && !(p.recode && media.InterCoded(k.mediaType))
+	return p.info != nil && k.passes(p.info.Current, p.turned) && !p.again(k.mediaType, p.recode)
+}
+
+// again reports whether frames of a media type are encoded again although they already have it, see [source.Info].
+func (p *Pipeline) again(mediaType string, recode bool) bool {
+	return recode && media.InterCoded(mediaType) && p.config.Codecs.Encodes(mediaType)
 }
 
 // resolve turns the format that a reader requested into a key. The caller holds mu, and there is a source.

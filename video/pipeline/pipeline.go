@@ -39,6 +39,9 @@ type Config struct {
 	JPEGQuality int                   // 1 to 100; 0 means codec.DefaultJPEGQuality
 	Log         *slog.Logger          // default: nothing
 	Metrics     prometheus.Registerer // where waldo_camera_* are registered; default: nowhere
+	// Changed is called by the goroutine that captures when the answers of Offers and KeyFrameOnRequest may be others
+	// than when the source was attached; nil: nobody wants to know.
+	Changed func()
 }
 
 // Pipeline is described in the package comment.
@@ -56,8 +59,8 @@ type Pipeline struct {
 
 	mu      sync.Mutex
 	info    *source.Info          // nil while the source is away
-	turned  codec.Orientation     // of the present source's pictures: as the source reports, and then as configured
-	recode  bool                  // see source.Frame
+	turned  codec.Orientation     // of the present source's pictures: first as the source reports, then as configured
+	recode  bool                  // see source.Info
 	recent  media.Group[*capture] // of an inter-coded source
 	running map[*variant]bool     // from before they run until they have ended
 	lives   map[string]*life      // by media type
@@ -157,7 +160,7 @@ func ended(ctx context.Context) error {
 func (p *Pipeline) attach(info source.Info) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.info, p.recode = &info, false
+	p.info, p.recode = &info, info.Recode
 	p.recent.Drop()
 	p.turned = p.config.Orientation.After(codec.Orientation{FlipHorizontal: info.Mirror, Rotate: info.Rotate})
 }
@@ -195,7 +198,8 @@ func (p *Pipeline) deliver(f source.Frame) {
 	p.metrics.drop(dropSource, uint64(max(0, f.Lost)))
 	inter := media.InterCoded(f.Format.GetMediaType())
 	if inter {
-		if wanted, before := p.pixelsWanted(f.Recode); wanted {
+		p.observe(f.Recode)
+		if wanted, before := p.pixelsWanted(); wanted {
 			p.decoding.decode(c, before)
 		} else {
 			p.decoding.stop()
@@ -214,11 +218,22 @@ func (p *Pipeline) publish(c *capture, inter bool) {
 	p.captured.Publish(c)
 }
 
-// pixelsWanted reports whether any variant cannot pass the source's frames through, and what came since the last key frame.
-func (p *Pipeline) pixelsWanted(recode bool) (wanted bool, before []*capture) {
+// observe notes whether the source's frames have to be encoded again.
+func (p *Pipeline) observe(recode bool) {
+	p.mu.Lock()
+	changed := p.recode != recode
+	p.recode = recode
+	p.mu.Unlock()
+	if changed && p.config.Changed != nil {
+		p.config.Changed()
+	}
+}
+
+// pixelsWanted reports whether any variant cannot pass the source's frames through, and what came since the last key
+// frame.
+func (p *Pipeline) pixelsWanted() (wanted bool, before []*capture) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.recode = recode
 	for v := range p.running {
 		if !p.passes(v.key) {
 			return true, p.recent.Frames()
@@ -261,6 +276,21 @@ func (p *Pipeline) KeyFrameOnRequest(mediaType string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return !p.passes(liveKey(mediaType))
+}
+
+// Offers reports whether the live variant of a media type can be made from the present source, so that all who take the
+// media type can show it.
+func (p *Pipeline) Offers(mediaType string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.info == nil || p.recode && !p.config.Codecs.Encodes(mediaType) {
+		return false
+	}
+	width, height, rate := p.oriented()
+	f := &mediav1.VideoFormat{MediaType: mediaType, FrameRateHz: rate}
+	w, h := media.Even(f, width, height)
+	f.WidthPx, f.HeightPx = int32(w), int32(h)
+	return p.possible(liveKey(mediaType), f) == nil
 }
 
 // Close ends all readers, and returns when nothing runs any more. Run must have returned before.

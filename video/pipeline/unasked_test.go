@@ -1,10 +1,13 @@
 package pipeline
 
 import (
+	"bytes"
 	"testing"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/video/codec"
+	"github.com/waldo-robot/waldo/video/codec/standard"
 	"github.com/waldo-robot/waldo/video/source"
 )
 
@@ -60,5 +63,43 @@ func TestPicturesAreEncodedAgainWhenTheyHaveTo(t *testing.T) {
 	}
 	if !r.KeyFrameOnRequest(media.H264) {
 		t.Error("what is encoded here can have a key frame at any time")
+	}
+}
+
+// What a source says of its pictures decides which streams are offered, at once and whenever it changes: those that
+// cannot be encoded again go only to those who want them as they are.
+func TestStreamsAreOfferedThatAllCanShow(t *testing.T) {
+	for name, tt := range map[string]struct {
+		codecs  codec.Set
+		encodes bool
+	}{
+		"encodes":      {standard.Codecs(), true},
+		"does not":     {codec.Set{Codecs: []codec.Codec{{MediaType: media.H264}}}, false},
+		"knows others": {codec.Set{Codecs: []codec.Codec{{MediaType: media.H265}}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			src, frames := native(t, 4)
+			changes := make(chan struct{}, 10)
+			r := run(t, unasked{src}, Config{Codecs: tt.codecs, Changed: func() { changes <- struct{}{} }})
+			live := r.open(t, h264())
+			for i, f := range frames {
+				f.Recode = i >= 2
+				src.give(t, f)
+				got := next(t, live)
+				again := f.Recode && tt.encodes
+				if again == bytes.Equal(got.GetData(), f.Data) || again != r.KeyFrameOnRequest(media.H264) {
+					t.Errorf("frame %d: passed, or not, against what was said", i)
+				}
+				if want := !f.Recode || tt.encodes; r.Offers(media.H264) != want {
+					t.Errorf("frame %d: offered %v, want %v", i, !want, want)
+				}
+				if r.Offers(media.H265) || r.Offers(media.VP8) != tt.encodes {
+					t.Errorf("frame %d: streams are offered that nobody makes", i)
+				}
+			}
+			if len(changes) != 1 {
+				t.Errorf("told of %d changes, want 1", len(changes))
+			}
+		})
 	}
 }

@@ -176,7 +176,8 @@ func (v *variant) make(ctx context.Context, c *capture) error {
 // takes reports whether a capture already is what the variant makes.
 func (v *variant) takes(c *capture) bool {
 	f := &c.frame
-	return v.key.passes(f.Format, c.orientation) && f.Data != nil && f.Stride == 0 && !(f.Recode && v.inter)
+	return v.key.passes(f.Format, c.orientation) && f.Data != nil && f.Stride == 0 &&
+		!v.p.again(v.key.mediaType, f.Recode)
 }
 
 func (v *variant) pass(c *capture) error {

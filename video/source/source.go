@@ -66,6 +66,10 @@ type Info struct {
 	// Unasked says that pictures come whether or not they are wanted, and cost nothing more: those of a network camera. They
 	// are captured all the time, so that a reader who comes later has a picture at once, however rare key frames are.
 	Unasked bool
+	// Recode is that of the present frames: pictures that come in another order than they are shown, for example. They
+	// are encoded again for readers of their media type, or go to those alone who want them as they are if there is no
+	// encoder for it.
+	Recode bool
 }
 
 // Frame is one captured picture. Its receiver may keep it and must not change it; the source never writes to it again.
@@ -79,7 +83,7 @@ type Frame struct {
 	Picture *media.I420 // set if the source has the picture in this form
 
 	Key      bool              // decoding can start here; true for all but H.264
-	Recode   bool              // the compressed picture is not one that every reader can show: it is encoded again
+	Recode   bool              // the compressed picture is not one that all can show live: see Info.Recode
 	Lost     int               // pictures that were lost between the last frame and this one, before they got here
 	Metadata map[string]string // free remarks, nil for none
 }

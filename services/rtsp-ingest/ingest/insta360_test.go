@@ -11,6 +11,7 @@ import (
 
 	ingestv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/ingest/v1"
 	insta360v1 "github.com/waldo-robot/waldo/api/gen/go/waldo/insta360/v1"
+	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/logtest"
@@ -64,6 +65,18 @@ func awaitConnected(t *testing.T, from grpc.ServerStreamingClient[ingestv1.Watch
 // startDevice starts a device for a camera and returns a connection to it.
 func startDevice(t *testing.T, url string) *grpc.ClientConn {
 	t.Helper()
+	p, _ := startOnBus(t, url)
+	peer, err := grpc.NewClient(p.GRPCAddress(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = peer.Close() })
+	return peer
+}
+
+// startOnBus starts a device for a camera and returns a connection to its bus.
+func startOnBus(t *testing.T, url string) (*device.Process, *bus.Conn) {
+	t.Helper()
 	nats, err := embedded.Start(embedded.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -80,10 +93,10 @@ func startDevice(t *testing.T, url string) *grpc.ClientConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.Stop)
-	peer, err := grpc.NewClient(p.GRPCAddress(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := bus.Connect(bus.Config{URL: nats.URL(), Name: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = peer.Close() })
-	return peer
+	t.Cleanup(conn.Close)
+	return p, conn.Conn
 }

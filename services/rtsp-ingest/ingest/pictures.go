@@ -4,6 +4,7 @@ import (
 	"time"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/connect"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/picture"
@@ -25,17 +26,22 @@ func (p pictures) Info() source.Info {
 	s := p.State()
 	return source.Info{
 		Native: []*mediav1.VideoFormat{s.Format}, Current: s.Format, Note: s.Warning,
-		Attributes: map[string]string{"profile": s.Profile, "passes": passes(s.Passage),
+		Recode: !s.Passage.Passes && media.InterCoded(s.Format.GetMediaType()),
+		Attributes: map[string]string{"profile": s.Profile, "passes": passes(s),
 			"key_frame_interval": interval(s.Group)},
 	}
 }
 
 // passes says whether pictures go to viewers untouched, for people.
-func passes(p picture.Passage) string {
-	if p.Passes {
-		return "yes"
+func passes(s picture.State) string {
+	switch {
+	case !s.Passage.Passes:
+		return "no, encoded again while somebody watches: " + s.Passage.Why
+	case s.Format.GetMediaType() == media.H265:
+		return "to browsers that play H.265; encoded again while others watch: if that costs too much, set the camera, or " +
+			"its second stream, to H.264"
 	}
-	return "no, encoded again while somebody watches: " + p.Why
+	return "yes"
 }
 
 func interval(d time.Duration) string {

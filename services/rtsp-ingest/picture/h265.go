@@ -88,7 +88,8 @@ func (r *reader) h265Profile(s *sequence, layers int) {
 	r.bits(2) // general_profile_space
 	high := r.flag()
 	profile := int(r.bits(5))
-	r.bits(32) // compatibility
+	compatible := r.bits(32)
+	s.plain = profile == 1 || profile == 2 || compatible>>30&1 != 0 // Main, Main 10 of 8 bits, or what Main decodes
 	progressive, interlaced := r.flag(), r.flag()
 	s.interlaced = interlaced && !progressive
 	r.bits(46)

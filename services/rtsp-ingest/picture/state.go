@@ -5,7 +5,6 @@ import (
 	"time"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
-	"github.com/waldo-robot/waldo/pkg/media"
 )
 
 // State is what is known of a stream, for people and for those who decide how to use it.
@@ -21,7 +20,7 @@ type State struct {
 	Warning string
 }
 
-// Passage says whether a browser can show the pictures as they come. It may change at any frame.
+// Passage says whether a browser that takes their codec can show the pictures as they come. It may change at any frame.
 type Passage struct {
 	Passes bool
 	Why    string // it does not, and the remedy; "" before the first frame
@@ -30,17 +29,14 @@ type Passage struct {
 // Remedies.
 const (
 	whyReorders = "the camera sends B-frames, which browsers do not play live: " +
-		"turn B-frames off in the camera, or set its profile to Baseline"
+		"turn B-frames off in the camera, or set it to H.264 with the profile Baseline"
 	whyInterlaced = "the pictures are interlaced: set the camera to progressive video"
-	whyH265       = "few browsers play H.265 live: set the camera, or its second stream, to H.264"
 	whyJPEG       = "browsers do not play JPEG as video: choose a stream of the camera that is H.264, if it has one"
 )
 
 // passageOf says whether pictures of a sequence pass.
-func passageOf(mediaType string, s *sequence, reorders bool) Passage {
+func passageOf(s *sequence, reorders bool) Passage {
 	switch {
-	case mediaType == media.H265:
-		return Passage{Why: whyH265}
 	case reorders:
 		return Passage{Why: whyReorders}
 	case s.interlaced:
@@ -50,7 +46,8 @@ func passageOf(mediaType string, s *sequence, reorders bool) Passage {
 	case s.chroma != 1:
 		return Passage{Why: fmt.Sprintf("the colours are coded %s: set the camera to 4:2:0", chromaNames[s.chroma&3])}
 	case !s.plain:
-		return Passage{Why: fmt.Sprintf("browsers do not play the profile %s: set the camera to Main or High", s.profile)}
+		return Passage{Why: fmt.Sprintf("browsers do not play the profile %s: set the camera to Main, or H.264 to High",
+			s.profile)}
 	}
 	return Passage{Passes: true}
 }

@@ -153,7 +153,7 @@ func (s *Stream) coded(p feed.Picture) (source.Frame, bool) {
 	s.observe(u, p, isKey)
 	f := source.Frame{Format: s.state.Format, Key: isKey}
 	f.Data = s.bytes(u, isKey)
-	f.Recode = s.mediaType == media.H264 && !s.state.Passage.Passes
+	f.Recode = !s.state.Passage.Passes
 	return f, true
 }
 
@@ -202,7 +202,7 @@ func (s *Stream) observe(u units, p feed.Picture, isKey bool) {
 	} else if s.sequence.reorders == unknown && !p.Untimed {
 		s.order.time(p.Time, isKey)
 	}
-	s.state.Passage = passageOf(s.mediaType, s.sequence, s.order.reorders)
+	s.state.Passage = passageOf(s.sequence, s.order.reorders)
 }
 
 // bytes is the picture in Annex B form, with parameter sets in front.

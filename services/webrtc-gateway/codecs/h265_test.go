@@ -141,7 +141,8 @@ func TestWebCodecsNameOfH265(t *testing.T) {
 }
 
 func TestChooseH265(t *testing.T) {
-	const chrome, chrome10 = "level-id=180;profile-id=1;tier-flag=0;tx-mode=SRST", "level-id=180;profile-id=2;tier-flag=0;tx-mode=SRST"
+	const chrome = "level-id=180;profile-id=1;tier-flag=0;tx-mode=SRST"
+	const chrome10 = "level-id=180;profile-id=2;tier-flag=0;tx-mode=SRST"
 	for _, tt := range []struct {
 		name   string
 		stream []byte // parameter set; nil: not known yet

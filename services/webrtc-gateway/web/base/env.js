@@ -50,8 +50,11 @@ import { holderName } from './holder.js';
  * @property {() => void} close
  */
 
-/** Codec strings to decode, by media type: the least H.264 that cameras may send, and VP8 for browsers without H.264. */
-const CODECS = { 'video/H264': 'avc1.42e01f', 'video/VP8': 'vp8' };
+/**
+ * Codec strings to decode, by media type: the least H.264 that cameras may send, H.265 up to 4K, of which decoders are
+ * hardware with a limit, and VP8 for browsers without H.264.
+ */
+const CODECS = { 'video/H264': 'avc1.42e01f', 'video/H265': 'hev1.1.6.L153.b0', 'video/VP8': 'vp8' };
 
 /** @returns {Promise<string[]>} */
 async function decodable() {

@@ -30,6 +30,7 @@ type VideoFormat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// IANA media type of the data, one of:
 	// - `video/H264`: one access unit in Annex B format, with parameter sets before every key frame;
+	// - `video/H265`: likewise; only as a camera sends it, in the order of decoding if it has B-frames;
 	// - `video/VP8`: one frame (RFC 6386);
 	// - `image/jpeg`: one baseline JPEG;
 	// - `video/raw`: uncompressed, see `pixel_format`.

@@ -23,6 +23,7 @@ export declare type VideoFormat = Message<"waldo.media.v1.VideoFormat"> & {
   /**
    * IANA media type of the data, one of:
    * - `video/H264`: one access unit in Annex B format, with parameter sets before every key frame;
+   * - `video/H265`: likewise; only as a camera sends it, in the order of decoding if it has B-frames;
    * - `video/VP8`: one frame (RFC 6386);
    * - `image/jpeg`: one baseline JPEG;
    * - `video/raw`: uncompressed, see `pixel_format`.
@@ -73,6 +74,7 @@ export declare type VideoFormatJson = {
   /**
    * IANA media type of the data, one of:
    * - `video/H264`: one access unit in Annex B format, with parameter sets before every key frame;
+   * - `video/H265`: likewise; only as a camera sends it, in the order of decoding if it has B-frames;
    * - `video/VP8`: one frame (RFC 6386);
    * - `image/jpeg`: one baseline JPEG;
    * - `video/raw`: uncompressed, see `pixel_format`.
