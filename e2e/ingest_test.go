@@ -83,6 +83,36 @@ func TestNetworkCamerasOfAllKinds(t *testing.T) {
 	}
 }
 
+// A player that takes H.265 gets what the camera sends, untouched; others get H.264.
+func TestH265OfANetworkCamera(t *testing.T) {
+	address := harness.FreeAddress(t)
+	fakeCamera(t, address, "-clip", "plain.h265")
+	robot := harness.StartRobot(t, doorcam("rtsp://"+address+"/live"))
+	harness.Until(t, "the camera is known to send H.265", func() error {
+		if list := robot.Waldo(t, "ls", "--json"); !strings.Contains(list, "video/H265") {
+			return fmt.Errorf("the devices are %s", list)
+		}
+		return nil
+	})
+	passed := func() float64 {
+		return robot.Metric(t, robot.Device(t, "door"), "waldo_camera_passed_total", `media_type="video/H265"`)
+	}
+	for _, codec := range []string{"H265", "H264"} {
+		caps := "application/x-rtp,media=video,encoding-name=" + codec + ",clock-rate=90000,payload=98"
+		seen := saw[struct {
+			Pictures      int
+			Answer, Error string
+		}](t, harness.Run(t, nil, "/usr/bin/python3", "testdata/whep_gstreamer.py", robot.URL+"/whep/door", "60", caps))
+		if seen.Pictures != 60 || !strings.Contains(seen.Answer, "a=rtpmap:98 "+codec+"/90000") {
+			t.Errorf("%d of 60 pictures in %s; refused with %q, answered with\n%s", seen.Pictures, codec, seen.Error,
+				seen.Answer)
+		}
+		if n := passed(); codec == "H265" && n < 60 {
+			t.Errorf("%v pictures passed through, want at least those that were shown", n)
+		}
+	}
+}
+
 // A camera with room for one viewer keeps the place of a process that was killed for a minute. The next process adopts
 // the session.
 func TestTheOnlyPlaceIsAdopted(t *testing.T) {

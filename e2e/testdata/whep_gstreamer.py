@@ -61,7 +61,11 @@ class Player:
 
     def show(self, _, pad):
         codec = pad.get_current_caps().get_structure(0).get_string("encoding-name")
-        decoder = {"H264": "rtph264depay ! h264parse ! avdec_h264", "VP8": "rtpvp8depay ! avdec_vp8"}[codec]
+        decoder = {
+            "H264": "rtph264depay ! h264parse ! avdec_h264",
+            "H265": "rtph265depay ! h265parse ! avdec_h265",
+            "VP8": "rtpvp8depay ! avdec_vp8",
+        }[codec]
         screen = Gst.parse_bin_from_description(
             f"queue ! {decoder} ! fakesink name=sink sync=false signal-handoffs=true", True)
         self.pipeline.add(screen)
