@@ -30,11 +30,13 @@ func (c *ONVIFCamera) carryOut(pan, tilt, zoom float64, limit time.Duration) {
 		c.ignored++
 		return
 	}
+	if stop && c.moves() {
+		c.halted = now
+	}
 	c.motions = append(c.motions, next)
 	c.until = time.Time{}
 	switch {
 	case stop:
-		c.halted = now
 		c.add(Stood)
 	default:
 		if limit > 0 && !c.config.PTZ.IgnoreTimeout {
@@ -62,11 +64,17 @@ func (c *ONVIFCamera) Motions() []Motion {
 
 // Moves tells whether the camera moves.
 func (c *ONVIFCamera) Moves() bool {
-	all := c.Motions()
-	if len(all) == 0 {
+	c.state.Lock()
+	defer c.state.Unlock()
+	c.expire(time.Now())
+	return c.moves()
+}
+
+func (c *ONVIFCamera) moves() bool {
+	if len(c.motions) == 0 {
 		return false
 	}
-	last := all[len(all)-1]
+	last := c.motions[len(c.motions)-1]
 	return last.Pan != 0 || last.Tilt != 0 || last.Zoom != 0
 }
 
@@ -75,11 +83,11 @@ func (c *ONVIFCamera) status() string {
 	if c.config.PTZ.NoStatus {
 		return "<%pPTZStatus></%pPTZStatus>"
 	}
-	moving := c.Moves()
 	c.state.Lock()
 	defer c.state.Unlock()
+	c.expire(time.Now())
 	word := "IDLE"
-	if moving || time.Since(c.halted) < c.config.PTZ.Coast {
+	if c.moves() || time.Since(c.halted) < c.config.PTZ.Coast {
 		word = "MOVING"
 	}
 	return "<%pPTZStatus><%pMoveStatus><%pPanTilt>" + word + "</%pPanTilt><%pZoom>" + word +

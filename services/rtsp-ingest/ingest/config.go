@@ -25,6 +25,7 @@ type Config struct {
 	Transport    string         `yaml:"transport" help:"RTSP: tcp, or udp with TCP if nothing arrives"`
 	Fingerprint  string         `yaml:"fingerprint" help:"SHA-256 of the camera's certificate in hexadecimal, for a certificate that no authority has signed"`
 	TLS          string         `yaml:"tls" help:"modern, or legacy for cameras that know nothing newer than TLS 1.0 or RSA key exchange"`
+	PTZ          *PTZ           `yaml:"ptz" help:"for a camera that turns or zooms and is to be moved, for example {onvif: \"http://10.0.0.7\"}"`
 
 	ReconnectDelay       time.Duration `yaml:"reconnectDelay" help:"how long to wait after the first failure to connect, 100ms to 1h"`
 	ReconnectBackoff     float64       `yaml:"reconnectBackoff" help:"factor by which the wait grows with every further failure, 1 to 10"`
@@ -86,6 +87,9 @@ func (c *Config) Validate() error {
 		return robot.BadField("maxReconnectAttempts", "%d is negative: use 0 to never give up", c.MaxReconnectAttempts)
 	case c.Latency < 0 || c.Latency > maxLatency:
 		return robot.BadField("latency", "%v is out of range: use 0s to %v", c.Latency, maxLatency)
+	}
+	if err := c.validatePTZ(); err != nil {
+		return err
 	}
 	return c.validatePictures()
 }

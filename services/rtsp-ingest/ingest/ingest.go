@@ -40,6 +40,9 @@ func newDriver(kit *device.Kit, c Config) (device.Driver, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := movePTZ(kit, c); err != nil { // first: after a crash the camera may be moving
+		return nil, err
+	}
 	line := connect.Config{
 		Dial: dial, Policy: c.policy(), Latency: c.Latency, Log: kit.Log, Metrics: kit.Metrics,
 		Pictures: newPictures,

@@ -1,0 +1,120 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	ptzv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/ptz/v1"
+	"github.com/waldo-robot/waldo/pkg/actuator"
+	"github.com/waldo-robot/waldo/pkg/control"
+	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/robot"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/address"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/onvif"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/ptz"
+)
+
+// PTZ holds the keys of the section `ptz:`, which makes a camera that turns an actuator.
+type PTZ struct {
+	actuator.Config `yaml:",inline"`
+	// ONVIF is the address of the device service.
+	ONVIF string `yaml:"onvif" help:"address of the camera for ONVIF; default: port 80 of the host in url"`
+}
+
+// ptzLimit bounds a request that moves or stops the camera.
+const ptzLimit = 2 * time.Second
+
+// validatePTZ checks the section.
+func (c *Config) validatePTZ() error {
+	if c.PTZ == nil {
+		return nil
+	}
+	if c.PTZ.ONVIF == "" && c.URL == "" {
+		return robot.BadField("ptz.onvif", "is missing, and there is no url to take the host from: "+
+			"write onvif: http://10.0.0.7/onvif/device_service")
+	}
+	if _, err := c.onvif(); err != nil {
+		return err
+	}
+	err := c.PTZ.Validate()
+	if bad, ok := errors.AsType[*robot.FieldError](err); ok {
+		return robot.BadField("ptz."+bad.Key, "%s", bad.Problem)
+	}
+	return err
+}
+
+// onvif returns where the camera is moved. User and password are those of the stream.
+func (c *Config) onvif() (address.Address, error) {
+	var stream address.Address
+	if c.URL != "" {
+		var err error
+		if stream, err = c.address(); err != nil {
+			return stream, field(err)
+		}
+	}
+	if c.PTZ.ONVIF == "" {
+		return address.Address{Scheme: "http", Host: stream.Host, Port: 80, User: stream.User, Password: stream.Password}, nil
+	}
+	at, err := address.Parse(c.PTZ.ONVIF, "", "")
+	switch {
+	case err != nil:
+		return at, robot.BadField("ptz.onvif", "%s", strings.TrimPrefix(err.Error(), "url: "))
+	case at.Scheme != "http" && at.Scheme != "https":
+		return at, robot.BadField("ptz.onvif", "its scheme is %s: use http:// or https://", at.Scheme)
+	case at.User != "" || at.Password != "":
+		return at, robot.BadField("ptz.onvif", "leave user and password out: those of url count")
+	}
+	at.User, at.Password = stream.User, stream.Password
+	return at, nil
+}
+
+// movePTZ makes the device an actuator that moves the camera, if the configuration says so.
+func movePTZ(kit *device.Kit, c Config) error {
+	if c.PTZ == nil {
+		return nil
+	}
+	at, err := c.onvif()
+	if err != nil {
+		return err
+	}
+	camera := onvif.New(onvif.Config{Address: at, Fingerprint: c.Fingerprint, LegacyTLS: c.TLS == legacy, Limit: ptzLimit})
+	deadman := c.PTZ.Deadman
+	if deadman == 0 {
+		deadman = control.DefaultDeadman
+	}
+	mover := ptz.New(ptz.Config{Camera: camera, Deadman: deadman, Log: kit.Log, Changed: func(s ptz.State) {
+		kit.SetAttributes(ptzAttributes(s))
+	}})
+	a, err := actuator.New(kit, c.PTZ.Config, mover, ptz.Neutral)
+	if err != nil {
+		return err
+	}
+	ptzv1.RegisterPtzServiceServer(kit, &ptz.Service{Mover: mover, Arbiter: a})
+	ctx, cancel := context.WithCancel(context.Background())
+	context.AfterFunc(kit.Stopping(), cancel)
+	var moving sync.WaitGroup
+	moving.Go(func() { mover.Run(ctx, a) })
+	kit.OnStop(func() {
+		cancel()
+		moving.Wait()
+		camera.Close()
+	})
+	return nil
+}
+
+// ptzAttributes describe the movement for people, beside the pictures.
+func ptzAttributes(s ptz.State) map[string]string {
+	attributes := map[string]string{"ptz": "ready", "ptz_stops_within": s.StopsWithin.Round(time.Millisecond).String(),
+		"ptz_reports_motion": strconv.FormatBool(s.ReportsMotion)}
+	if !s.Ready {
+		attributes["ptz"] = "away"
+		if s.Reason != nil {
+			attributes["ptz"] += ": " + s.Reason.Error()
+		}
+	}
+	return attributes
+}

@@ -1,0 +1,70 @@
+package ptz
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
+	ptzv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/ptz/v1"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/onvif"
+)
+
+// Neutral is the command that means standing still, as JSON.
+const Neutral = `{"pan":0,"tilt":0,"zoom":0}`
+
+// Arbiter judges commands; package actuator has one.
+type Arbiter interface {
+	// Submit judges a command and has it carried out if it is accepted. Its error is a gRPC status.
+	Submit(h *controlv1.CommandHeader, neutral bool, carryOut func(expiry time.Time)) (*controlv1.CommandReport, error)
+}
+
+// Service is the gRPC service.
+type Service struct {
+	ptzv1.UnimplementedPtzServiceServer
+
+	Mover   *Mover
+	Arbiter Arbiter
+}
+
+// Move implements PtzService.
+func (s *Service) Move(_ context.Context, r *ptzv1.MoveRequest) (*ptzv1.MoveResponse, error) {
+	p := s.Mover.State().Profile
+	for _, axis := range []struct {
+		name  string
+		value float64
+		has   bool
+	}{{"pan", r.GetPan(), p.PanTilt}, {"tilt", r.GetTilt(), p.PanTilt}, {"zoom", r.GetZoom(), p.Zoom}} {
+		switch {
+		case math.IsNaN(axis.value) || math.Abs(axis.value) > 1:
+			return nil, status.Errorf(codes.InvalidArgument, "%s: %v is out of range: use -1 to 1", axis.name, axis.value)
+		case axis.value != 0 && !axis.has && p.Token != "":
+			return nil, status.Errorf(codes.InvalidArgument, "%s: the camera does not have it: leave it out", axis.name)
+		}
+	}
+	v := onvif.Velocity{Pan: r.GetPan(), Tilt: r.GetTilt(), Zoom: r.GetZoom()}
+	report, err := s.Arbiter.Submit(r.GetControl(), v == onvif.Velocity{},
+		func(expiry time.Time) { s.Mover.Command(v, expiry) })
+	if err != nil {
+		return nil, err
+	}
+	return &ptzv1.MoveResponse{Report: report}, nil
+}
+
+// GetPtz implements PtzService.
+func (s *Service) GetPtz(context.Context, *ptzv1.GetPtzRequest) (*ptzv1.GetPtzResponse, error) {
+	state := s.Mover.State()
+	ptz := &ptzv1.Ptz{IsReady: state.Ready, CanPanTilt: state.Profile.PanTilt, CanZoom: state.Profile.Zoom,
+		ReportsMotion: state.ReportsMotion}
+	if state.Reason != nil {
+		ptz.Reason = state.Reason.Error()
+	}
+	if state.StopsWithin > 0 {
+		ptz.StopsWithin = durationpb.New(state.StopsWithin)
+	}
+	return &ptzv1.GetPtzResponse{Ptz: ptz}, nil
+}
