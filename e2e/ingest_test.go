@@ -170,3 +170,29 @@ func fetch(t *testing.T, url string) string {
 	}
 	return string(body)
 }
+
+// The sound of a camera on the network is heard like that of an audio device, and goes on after its process was killed;
+// a camera without sound has no button to listen.
+func TestNetworkCameraIsHeard(t *testing.T) {
+	loud, silent := harness.FreeAddress(t), harness.FreeAddress(t)
+	fakeCamera(t, loud, "-sound", "PCMU")
+	fakeCamera(t, silent)
+	robot := harness.StartRobot(t, harness.Options{Devices: fmt.Sprintf(`door: {kind: rtsp-ingest, url: "rtsp://%s/live"}
+		yard: {kind: rtsp-ingest, url: "rtsp://%s/live"}`, loud, silent)})
+	page := harness.StartBrowser(t).Open(t, robot.URL)
+	page.Tile(t, "yard").WaitFrames(t, 10)
+	const panel, tone = "#sounds [data-device=door]", 440
+	page.Until(t, "document.querySelector($1) !== null", panel+" .listen")
+	page.Click(t, panel+" .listen")
+	page.Until(t, "document.querySelector($1).dataset.hearing === 'live'", panel)
+	ear := page.Hear(t, "document.querySelector('.sound audio').srcObject.getAudioTracks()[0]")
+	mustBe(t, ear, tone, exact, time.Second)
+	page.Until(t, "Math.abs(Number(document.querySelector($1).dataset.db) + 12) < 1", panel+" [data-meter=microphone]")
+	device := robot.Device(t, "door")
+	harness.Crash(t, device.PID)
+	awaitNewLife(t, robot, device)
+	mustBe(t, ear, tone, exact, time.Second)
+	if harness.Eval[bool](t, page, "document.querySelector($1) !== null", "#sounds [data-device=yard]") {
+		t.Error("there is a panel for the sound of a camera that sends none")
+	}
+}
