@@ -17,6 +17,8 @@ import (
 type Drive struct {
 	// Device is the actuator that is driven.
 	Device string `yaml:"device"`
+	// Method is by which it is commanded; empty for a board, which is sent messages.
+	Method string `yaml:"method"`
 	// Rate is how many commands a second are sent, 10 to 100; 0 means 30.
 	Rate float64 `yaml:"rate"`
 	// Keys are the values of a command by their key, each a sum: what each axis adds at 1, and `offset`.
@@ -58,6 +60,7 @@ var (
 	gamepadForm = regexp.MustCompile(`^-?(axis(1[0-5]|[0-9])|button([12][0-9]|3[01]|[0-9]))$`)
 	// standardForm is a control that the W3C's standard gamepad has.
 	standardForm = regexp.MustCompile(`^(axis[0-3]|button(1[0-6]|[0-9]))$`)
+	methodForm   = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*\.)+[A-Za-z_][A-Za-z0-9_]*/[A-Za-z_][A-Za-z0-9_]*$`)
 	touchForm    = regexp.MustCompile(`^-?[xy]$`)
 )
 
@@ -66,10 +69,13 @@ func (d *Drive) Validate() error {
 	var errs []error
 	bad := func(key, format string, args ...any) { errs = append(errs, robot.BadField(key, format, args...)) }
 	if d.Device == "" {
-		bad("device", "is missing: name the device that is driven, a serial one with a section control:")
+		bad("device", "is missing: name the device that is driven, for example a serial one with a section control:")
 	}
 	if d.Rate != 0 && !(d.Rate >= minRate && d.Rate <= maxRate) {
 		bad("rate", "%v is out of range: use %d to %d commands a second", d.Rate, minRate, maxRate)
+	}
+	if d.Method != "" && !methodForm.MatchString(d.Method) {
+		bad("method", "%q is not the full name of a method: write it like waldo.ptz.v1.PtzService/Move", d.Method)
 	}
 	if len(d.Keys) == 0 {
 		bad("keys", "is missing: say what the axes add to each value, for example left: {forward: 100, turn: 50}")
@@ -189,7 +195,7 @@ func (d *Drive) Message() *signalingv1.Drive {
 	if d.Device == "" {
 		return nil
 	}
-	m := &signalingv1.Drive{Device: d.Device, RateHz: d.Rate}
+	m := &signalingv1.Drive{Device: d.Device, Method: d.Method, RateHz: d.Rate}
 	if m.RateHz == 0 {
 		m.RateHz = defaultRate
 	}

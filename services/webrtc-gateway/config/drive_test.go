@@ -24,6 +24,11 @@ func TestDrive(t *testing.T) {
 			axes: {name: "turn" plus_keys: "KeyD" plus_keys: "ArrowRight" minus_keys: "KeyA" minus_keys: "ArrowLeft" gamepad: "axis0" touch: "x"}
 			values: {key: "left" terms: {axis: "forward" gain: 200} terms: {axis: "turn" gain: 55}}
 			values: {key: "right" terms: {axis: "forward" gain: 200} terms: {axis: "turn" gain: -55}}`},
+		"a method of its own": {"drive: {device: motors, method: waldo.ptz.v1.PtzService/Move, keys: {pan: {turn: 1}}}", `
+			device: "motors" rate_hz: 30 method: "waldo.ptz.v1.PtzService/Move"
+			axes { name: "turn" plus_keys: "KeyD" plus_keys: "ArrowRight" minus_keys: "KeyA" minus_keys: "ArrowLeft"
+				gamepad: "axis0" touch: "x" }
+			values { key: "pan" terms { axis: "turn" gain: 1 } }`},
 		"a servo of one's own": {`drive:
   device: motors
   rate: 50
@@ -64,9 +69,10 @@ func TestDrive(t *testing.T) {
 
 func TestBadDrive(t *testing.T) {
 	for yaml, want := range map[string]string{
-		"drive: {keys: {a: {turn: 1}}}":                "drive.device: is missing",
-		"drive: {device: motor, keys: {a: {turn: 1}}}": `:3: drive.device: there is no device "motor"; there are: front, motors`,
-		"drive: {device: motors}":                      "drive.keys: is missing",
+		"drive: {keys: {a: {turn: 1}}}":                               "drive.device: is missing",
+		"drive: {device: motor, keys: {a: {turn: 1}}}":                `:3: drive.device: there is no device "motor"; there are: front, motors`,
+		"drive: {device: motors, method: Move, keys: {a: {turn: 1}}}": `drive.method: "Move" is not the full name`,
+		"drive: {device: motors}":                                     "drive.keys: is missing",
 		"drive: {device: motors, rate: 5, keys: {a: {turn: 1}}}": "drive.rate: 5 is out of " +
 			"range: use 10 to 100",
 		"drive: {device: motors, keys: {a: {trun: 1}}}":                                      `drive.keys.a.trun: there is no axis "trun": use forward, lift, strafe, turn`,

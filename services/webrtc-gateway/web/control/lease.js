@@ -4,6 +4,7 @@
 
 import { CallError } from '../channels/calls.js';
 import { report } from '../proto/actuator.js';
+import { object, parseJson } from '../proto/json.js';
 import { METHODS } from '../proto/methods.js';
 import { Quality } from './quality.js';
 
@@ -42,6 +43,7 @@ export class Lease {
   sequence = 0;
 
   #grant;
+  #method;
   #heard;
   #handlers;
   #env;
@@ -52,8 +54,10 @@ export class Lease {
    * @param {import('../proto/actuator.js').ControlState} state The state reported with the grant.
    * @param {LeaseHandlers} handlers
    * @param {import('../base/env.js').Env} env
+   * @param {string} [method] Takes the values of a command as its fields; a board is sent messages.
    */
-  constructor(device, grant, state, handlers, env) {
+  constructor(device, grant, state, handlers, env, method = '') {
+    this.#method = method;
     this.device = device;
     this.safeJson = state.safeJson;
     this.actuatorEpoch = state.epoch;
@@ -85,7 +89,10 @@ export class Lease {
     // The lifetime includes the transit time, so the round trip is added to it. Without one in the header the actuator's default counts.
     const life = Math.min(lifeMs + this.quality.shortestMs, maxLifeMs) / 1000;
     const control = { leaseEpoch: epoch, sequence: String(this.sequence), heard: this.#heard.text, ...(life > 0 && { life: `${life.toFixed(3)}s` }) };
-    this.#handlers.call(this.device, METHODS.write, { json, control }, { lossy: true, timeoutMs: TIMEOUT_MS })
+    const options = { lossy: true, timeoutMs: TIMEOUT_MS };
+    (this.#method === ''
+      ? this.#handlers.call(this.device, METHODS.write, { json, control }, options)
+      : this.#handlers.call(this.device, this.#method, { ...object(parseJson(json)), control }, options))
       .then((response) => this.#reported(response.report), (error) => this.#refused(error));
   }
 

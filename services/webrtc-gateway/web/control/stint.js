@@ -194,7 +194,7 @@ export class Stint {
   /** @param {boolean} again @returns {Promise<boolean>} Whether the answer is valid. */
   async #acquire(again) {
     const { config, wish, way } = this.#options;
-    const { port } = await way.call(config.device, METHODS.getPort, {}, { timeoutMs: ANSWER_MS });
+    const board = config.method ? null : await way.call(config.device, METHODS.getPort, {}, { timeoutMs: ANSWER_MS });
     // Somebody else may drive by now: after a lost connection we ask for the lease, and do not take it.
     const take = wish.take && !again;
     const request = take ? { holder: this.#env.holder(), key: wish.key } : { holder: this.#env.holder() };
@@ -209,13 +209,13 @@ export class Stint {
       onReport: (r) => lease === this.#lease && this.#reported(lease, r),
       onUnusable: (why) => lease === this.#lease && this.end('refused', why),
       onState: (json) => this.#control.observe(json),
-    }, this.#env);
+    }, this.#env, config.method);
     if (this.#over) {
       void lease.release(); // the lease came too late
       return true;
     }
     this.#lease = lease;
-    this.#fields = writeFields(port);
+    if (board) this.#fields = writeFields(board.port);
     this.#become('arming');
     this.#tick();
     return true;

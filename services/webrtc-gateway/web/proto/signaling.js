@@ -9,14 +9,10 @@
 
 import { fields, flag, integer64, isObject, list, maybe, messages, number, object, parseJson, strings, text, texts, timestamp, word } from './json.js';
 
-/**
- * @import { CallResultJson, DriveAxisJson, DriveJson, DrivePadJson, DriveValueJson, ErrorJson } from
- *   './gen/waldo/signaling/v1/signaling_pb.js'
- */
-/**
- * @import { DeviceStatusJson, GatewayMessageJson, IceServerJson, WelcomeJson } from
- *   './gen/waldo/signaling/v1/signaling_pb.js'
- */
+/** @import { CallResultJson, DriveAxisJson, DriveJson, DrivePadJson } from './gen/waldo/signaling/v1/signaling_pb.js' */
+/** @import { DriveValueJson, ErrorJson } from './gen/waldo/signaling/v1/signaling_pb.js' */
+/** @import { DeviceStatusJson, GatewayMessageJson, IceServerJson } from './gen/waldo/signaling/v1/signaling_pb.js' */
+/** @import { WelcomeJson } from './gen/waldo/signaling/v1/signaling_pb.js' */
 /** @import { StreamInfoJson } from './gen/waldo/device/v1/device_pb.js' */
 /** @import { Claim } from './types.js' */
 /** @import { Json } from './json.js' */
@@ -126,10 +122,12 @@ export function rpcError(v) {
 
 /** @param {Claim<DriveJson>} v */
 function driveConfig(v) {
-  const { device, rateHz, axes, values, pads } = fields(v);
+  const { device, method, rateHz, axes, values, pads } = fields(v);
   const maps = messages(pads).map(padMap);
   return {
     device: text(device),
+    /** Full name of the method by which it is commanded; missing for a board, which is sent messages. */
+    ...(text(method) !== '' && { method: text(method) }),
     rateHz: number(rateHz),
     axes: messages(axes).map(driveAxis),
     values: messages(values).map(driveValue),

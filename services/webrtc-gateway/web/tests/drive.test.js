@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { Gamepad } from '../inputs/gamepad.js';
 import { Keyboard } from '../inputs/keyboard.js';
-import { config, FakeActuator, key, Rig, settle } from './rig.js';
+import { config, FakeActuator, key, MOVE, Rig, settle } from './rig.js';
 
 /** @type {Rig} */ let rig;
 let target, drive, states, keyboard;
@@ -39,6 +39,22 @@ async function still(ms = 2000, each = () => {}) {
   await rig.pass(ms, each);
   assert.deepEqual(rig.motors.carried.slice(n).filter((c) => moving(c.json)), []);
 }
+
+describe('a device with a method of its own', () => {
+  test('is commanded by it: the values are fields of its request', async () => {
+    rig.drive = { ...config, method: MOVE };
+    await driving();
+    press('KeyW');
+    await rig.pass(100);
+    assert.deepEqual(methods().filter((m) => m !== 'Move'), ['Acquire'], 'nothing that only a board has is called');
+    const last = rig.motors.calls.filter((c) => c.method === 'Move').at(-1).request;
+    assert.deepEqual([last.left, last.right, 'json' in last], [200, 200, false]);
+    assert.deepEqual(rig.motors.carried.map((c) => JSON.parse(c.json))[0], { left: 0, right: 0 });
+    drive.stop();
+    await rig.pass(100);
+    assert.deepEqual(JSON.parse(commands().at(-1).json), { left: 0, right: 0 });
+  });
+});
 
 describe('beginning', () => {
   test('gets the lease, sends neutral commands first, and what is held after that', async () => {

@@ -5,6 +5,7 @@ import { FakeEnv, settle } from './fakes.js';
 
 const CONTROL = 'waldo.control.v1.ControlService/';
 const SERIAL = 'waldo.serial.v1.SerialService/';
+export const MOVE = 'waldo.ptz.v1.PtzService/Move';
 
 /** A command that is refused. */
 const refused = (report, code = 'FAILED_PRECONDITION') => ({
@@ -98,6 +99,10 @@ export class FakeActuator {
     this.calls.push({ method: method.split('/')[1], request: r, at: this.env.time });
     this.advance();
     if (method === `${SERIAL}WriteMessage`) return this.write(r);
+    if (method === MOVE) {
+      const { control, ...values } = r;
+      return this.write({ json: JSON.stringify(values), control });
+    }
     if (method === `${SERIAL}GetPort`) return { response: { port: { name: 'sim', writeFields: this.fields, actuator: true } } };
     const own = this.lease && r.leaseEpoch === this.lease.epoch;
     switch (method.replace(CONTROL, '')) {

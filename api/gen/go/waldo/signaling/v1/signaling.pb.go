@@ -1391,7 +1391,11 @@ type Drive struct {
 	// The values of the message.
 	Values []*DriveValue `protobuf:"bytes,4,rep,name=values,proto3" json:"values,omitempty"`
 	// Mappings for gamepads that browsers have no mapping for. Such a pad is ignored unless it is listed here.
-	Pads          []*DrivePad `protobuf:"bytes,5,rep,name=pads,proto3" json:"pads,omitempty"`
+	Pads []*DrivePad `protobuf:"bytes,5,rep,name=pads,proto3" json:"pads,omitempty"`
+	// Full name of the method by which the actuator is commanded, for example
+	// `waldo.ptz.v1.PtzService/Move`. Its request has the values as its fields, and the field `control` for
+	// the header; its response has the field `report`. Empty for a board, which is sent messages.
+	Method        string `protobuf:"bytes,6,opt,name=method,proto3" json:"method,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1459,6 +1463,13 @@ func (x *Drive) GetPads() []*DrivePad {
 		return x.Pads
 	}
 	return nil
+}
+
+func (x *Drive) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
 }
 
 // DrivePad describes a gamepad that browsers have no mapping for.
@@ -1806,13 +1817,14 @@ const file_waldo_signaling_v1_signaling_proto_rawDesc = "" +
 	"\x05error\x18\x02 \x01(\v2\x19.waldo.signaling.v1.ErrorH\x00R\x05error\x12.\n" +
 	"\x05value\x18\x04 \x01(\v2\x16.google.protobuf.ValueH\x00R\x05value\x12#\n" +
 	"\rdropped_count\x18\x03 \x01(\x03R\fdroppedCountB\x06\n" +
-	"\x04body\"\xd5\x01\n" +
+	"\x04body\"\xed\x01\n" +
 	"\x05Drive\x12\x16\n" +
 	"\x06device\x18\x01 \x01(\tR\x06device\x12\x17\n" +
 	"\arate_hz\x18\x02 \x01(\x01R\x06rateHz\x121\n" +
 	"\x04axes\x18\x03 \x03(\v2\x1d.waldo.signaling.v1.DriveAxisR\x04axes\x126\n" +
 	"\x06values\x18\x04 \x03(\v2\x1e.waldo.signaling.v1.DriveValueR\x06values\x120\n" +
-	"\x04pads\x18\x05 \x03(\v2\x1c.waldo.signaling.v1.DrivePadR\x04pads\"\x9f\x01\n" +
+	"\x04pads\x18\x05 \x03(\v2\x1c.waldo.signaling.v1.DrivePadR\x04pads\x12\x16\n" +
+	"\x06method\x18\x06 \x01(\tR\x06method\"\x9f\x01\n" +
 	"\bDrivePad\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12F\n" +
 	"\bcontrols\x18\x02 \x03(\v2*.waldo.signaling.v1.DrivePad.ControlsEntryR\bcontrols\x1a;\n" +

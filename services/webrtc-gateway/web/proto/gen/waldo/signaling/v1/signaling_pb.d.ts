@@ -1239,6 +1239,15 @@ export declare type Drive = Message<"waldo.signaling.v1.Drive"> & {
    * @generated from field: repeated waldo.signaling.v1.DrivePad pads = 5;
    */
   pads: DrivePad[];
+
+  /**
+   * Full name of the method by which the actuator is commanded, for example
+   * `waldo.ptz.v1.PtzService/Move`. Its request has the values as its fields, and the field `control` for
+   * the header; its response has the field `report`. Empty for a board, which is sent messages.
+   *
+   * @generated from field: string method = 6;
+   */
+  method: string;
 };
 
 /**
@@ -1282,6 +1291,15 @@ export declare type DriveJson = {
    * @generated from field: repeated waldo.signaling.v1.DrivePad pads = 5;
    */
   pads?: DrivePadJson[];
+
+  /**
+   * Full name of the method by which the actuator is commanded, for example
+   * `waldo.ptz.v1.PtzService/Move`. Its request has the values as its fields, and the field `control` for
+   * the header; its response has the field `report`. Empty for a board, which is sent messages.
+   *
+   * @generated from field: string method = 6;
+   */
+  method?: string;
 };
 
 /**
