@@ -13,7 +13,7 @@ import (
 )
 
 // fakeCamera runs a network camera of the project at an address, which stays the same when it is started again.
-func fakeCamera(t *testing.T, address string, flags ...string) *harness.Process {
+func fakeCamera(t testing.TB, address string, flags ...string) *harness.Process {
 	t.Helper()
 	camera := harness.Start(t, []string{"FAKECAM_PASSWORD=" + secret}, harness.Bin(t, "fakecam"),
 		append([]string{"-rtsp", address}, flags...)...)

@@ -139,7 +139,7 @@ type received struct {
 // watch runs a child with so many viewers for the window, with body around it.
 func watch(base string, viewers int, window time.Duration, body func(func() (received, error)) error) (got received,
 	err error) {
-	c, err := start("-role", "receive", "-url", base, "-viewers", strconv.Itoa(viewers))
+	c, err := start("-role", "receive", "-url", base+"whep/front", "-viewers", strconv.Itoa(viewers))
 	if err != nil {
 		return got, err
 	}

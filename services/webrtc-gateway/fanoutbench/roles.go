@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing/fstest"
@@ -154,8 +155,9 @@ func (b *bare) connect(body io.Reader) (string, error) {
 	return pc.LocalDescription().SDP, nil
 }
 
-// receive is the far end of all connections. It writes what it counted ten times a second.
-func receive(base, viewers string) error {
+// receive is the far end of all connections, which are spread over some WHEP addresses, with commas between them. It
+// writes what it counted ten times a second.
+func receive(addresses, viewers string) error {
 	n, err := strconv.Atoi(viewers)
 	if err != nil {
 		return err
@@ -165,12 +167,13 @@ func receive(base, viewers string) error {
 	var packets, lost atomic.Int64
 	var first, closed sync.WaitGroup
 	var peers []*watcher.Watcher
+	endpoints := strings.Split(addresses, ",")
 	for i := range n {
 		w, err := watcher.New(1, 256)
 		if err != nil {
 			return err
 		}
-		if err := w.WHEP(ctx, base, "front"); err != nil {
+		if err := w.WHEPAt(ctx, endpoints[i%len(endpoints)]); err != nil {
 			return fmt.Errorf("viewer %d: %w", i, err)
 		}
 		peers = append(peers, w)

@@ -214,11 +214,16 @@ func (w *Watcher) Accept(sdp string) error {
 
 // WHEP requests one device from a gateway.
 func (w *Watcher) WHEP(ctx context.Context, base, device string) error {
+	return w.WHEPAt(ctx, base+"whep/"+device)
+}
+
+// WHEPAt requests what any server has under a URL.
+func (w *Watcher) WHEPAt(ctx context.Context, endpoint string) error {
 	offer, err := w.Offer(nil)
 	if err != nil {
 		return err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"whep/"+device, strings.NewReader(offer))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(offer))
 	if err != nil {
 		return err
 	}
