@@ -69,7 +69,7 @@ func BenchmarkIngestFirstPicture(b *testing.B) {
 		players[r].AwaitStream(b, r.whep(0))
 	}
 	c := compareRelays(b)
-	inTurn(short(60, 8), relays, func(r *relay) {
+	inTurn(short(60, 20), relays, func(r *relay) {
 		time.Sleep(time.Duration(rand.Int64N(int64(2 * time.Second)))) // a random moment is what is measured
 		first, current := players[r].First(b, r.whep(0), fresh)
 		c.add("first", r, first)
@@ -82,8 +82,8 @@ func BenchmarkIngestFirstPicture(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkIngestViewers measures what all processes take together, with nobody, one viewer and a hundred, and what each
-// viewer takes of memory.
+// BenchmarkIngestViewers measures what all processes take together, with nobody, one viewer and a hundred, and what
+// each viewer takes of memory.
 func BenchmarkIngestViewers(b *testing.B) {
 	relays := startRelays(b, startLiveCamera(b), 1)
 	viewers := harness.Build(b, "services/webrtc-gateway", "./fanoutbench")
@@ -163,7 +163,7 @@ func BenchmarkIngestSourceDies(b *testing.B) {
 		players[r].Watch(b, r.whep(0))
 	}
 	c := compareRelays(b)
-	for range short(20, 3) {
+	for range short(20, 6) {
 		killed := float64(time.Now().UnixMilli())
 		camera.process.Kill(b)
 		time.Sleep(time.Duration(rand.Int64N(int64(time.Second)))) // how long it is away
@@ -187,8 +187,8 @@ func BenchmarkIngestSourceDies(b *testing.B) {
 }
 
 // BenchmarkIngestCrash kills the process that receives from the camera, and measures how long a viewer is without a new
-// picture: from a camera that makes a key frame for each new reader, from one that makes none before the next is due, 2 s
-// after the last, and from one that has room for a single reader and keeps the place of a dead one for a minute.
+// picture: from a camera that makes a key frame for each new reader, from one that makes none before the next is due, 2
+// s after the last, and from one that has room for a single reader and keeps the place of a dead one for a minute.
 func BenchmarkIngestCrash(b *testing.B) {
 	for _, camera := range []struct {
 		name string

@@ -48,7 +48,8 @@ func Go2rtc(tb testing.TB) (path string) {
 	tb.Helper()
 	return kept(tb, "go2rtc-"+go2rtcVersion, func(path string) {
 		source := tb.TempDir()
-		write(tb, filepath.Join(source, "go.mod"), "module peers\n\ngo 1.26.0\n\nrequire "+go2rtcModule+" "+go2rtcVersion+"\n")
+		write(tb, filepath.Join(source, "go.mod"),
+			"module peers\n\ngo 1.26.0\n\nrequire "+go2rtcModule+" "+go2rtcVersion+"\n")
 		build(tb, source, outside, "go", "build", "-o", path, go2rtcModule)
 	})
 }

@@ -35,7 +35,7 @@ const (
 )
 
 func main() {
-	role := flag.String("role", "", "used by the program itself for its children; `receive` watches what is at -url, by WHEP")
+	role := flag.String("role", "", "used by the program itself for its children; receive watches -url by WHEP")
 	url := flag.String("url", "", "likewise")
 	viewers := flag.String("viewers", "1,10,50,100", "how many viewers, one run each")
 	window := flag.Duration("window", 10*time.Second, "how long to measure each")
