@@ -19,7 +19,8 @@ import (
 
 // Kind is what package device runs.
 func Kind() device.Kind[Config] {
-	return device.Kind[Config]{Name: "rtsp-ingest", Version: version.Version, Defaults: Defaults(), New: newDriver}
+	return device.Kind[Config]{Name: "rtsp-ingest", Version: version.Version, Defaults: Defaults(), OneCore: true,
+		New: newDriver}
 }
 
 // driver is a camera with the line that it hangs on.

@@ -251,6 +251,9 @@ func (c *Conn) arm() {
 			next = d
 		}
 	}
+	if next.IsZero() && !c.due.IsZero() && c.timer.Stop() { // the picture is whole: nobody need be woken for it
+		c.due = time.Time{}
+	}
 	if next.IsZero() || !c.due.IsZero() && !next.Before(c.due) {
 		return // the timer looks again when it fires
 	}
