@@ -196,3 +196,25 @@ func TestNetworkCameraIsHeard(t *testing.T) {
 		t.Error("there is a panel for the sound of a camera that sends none")
 	}
 }
+
+// whepWithSound is a WHEP player of pictures and sound of a camera. It leaves the sound in window.whepSound.
+const whepWithSound = `(async () => {
+  const pc = window.whep = new RTCPeerConnection();
+  pc.addTransceiver('video', { direction: 'recvonly' });
+  window.whepSound = pc.addTransceiver('audio', { direction: 'recvonly' }).receiver.track;
+  document.body.append(Object.assign(new Audio(), { srcObject: new MediaStream([whepSound]), autoplay: true }));
+  await pc.setLocalDescription();
+  const response = await fetch('/whep/' + $1 + '?audio=' + $1, {
+    method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body: pc.localDescription.sdp });
+  await pc.setRemoteDescription({ type: 'answer', sdp: await response.text() });
+})()`
+
+// Players of WHEP hear it, too.
+func TestNetworkCameraIsHeardByWHEP(t *testing.T) {
+	address := harness.FreeAddress(t)
+	fakeCamera(t, address, "-sound", "PCMA")
+	robot := harness.StartRobot(t, doorcam("rtsp://"+address+"/live"))
+	page := harness.StartBrowser(t).Open(t, robot.URL)
+	harness.Eval[any](t, page, whepWithSound, "door")
+	mustBe(t, page.Hear(t, "whepSound"), 440, exact, time.Second)
+}
