@@ -86,7 +86,7 @@ func NewInsta360(config Insta360Config) (*Insta360, error) {
 	c := NewInsta360Pipe(config)
 	c.address = ln.Addr().String()
 	c.running.Go(func() { c.accept(ln) })
-	context.AfterFunc(c.ctx, func() { ln.Close() })
+	context.AfterFunc(c.ctx, func() { _ = ln.Close() })
 	return c, nil
 }
 
@@ -155,7 +155,7 @@ func (c *Insta360) SendBytes(b []byte) {
 // Hangup ends all connections properly.
 func (c *Insta360) Hangup() {
 	for _, v := range c.all() {
-		v.socket.Close()
+		_ = v.socket.Close()
 	}
 }
 
@@ -165,7 +165,7 @@ func (c *Insta360) Reset() {
 		if tcp, ok := v.socket.(*net.TCPConn); ok {
 			_ = tcp.SetLinger(0)
 		}
-		v.socket.Close()
+		_ = v.socket.Close()
 	}
 }
 
@@ -180,7 +180,7 @@ func (c *Insta360) all() []*insta360Viewer {
 }
 
 func (c *Insta360) accept(ln net.Listener) {
-	defer ln.Close()
+	defer func() { _ = ln.Close() }()
 	for {
 		socket, err := ln.Accept()
 		if err != nil {
@@ -205,14 +205,14 @@ type insta360Viewer struct {
 // serve serves one viewer.
 func (c *Insta360) serve(socket net.Conn) {
 	v := &insta360Viewer{camera: c, socket: socket}
-	stop := context.AfterFunc(c.ctx, func() { socket.Close() })
+	stop := context.AfterFunc(c.ctx, func() { _ = socket.Close() })
 	defer stop()
 	c.mu.Lock()
 	c.viewers[v] = true
 	c.mu.Unlock()
 	c.add(Connected)
 	v.read()
-	socket.Close()
+	_ = socket.Close()
 	v.end()
 	c.mu.Lock()
 	delete(c.viewers, v)
