@@ -219,4 +219,9 @@ func (c *comparison) report(what, unit string, q, want float64) {
 	}
 	c.b.Logf("%-16s p%-3.0f waldo %8.2f  mediamtx %8.2f  go2rtc %8.2f %-7s of %d; ratio %.2f%s", what, 100*q, at["waldo"],
 		at["mediamtx"], at["go2rtc"], unit, len(c.samples[what]["waldo"]), ratio, wanted)
+	if n := len(c.samples[what]["waldo"]); n < 10 { // few enough to see how much the machine made of it
+		for name, samples := range c.samples[what] {
+			c.b.Logf("%-16s %-8s %.2f", what, name, samples)
+		}
+	}
 }
