@@ -30,9 +30,9 @@ WEB     := services/webrtc-gateway/web/node_modules/.package-lock.json
 
 # The modules of go.work, as folders. e2e is tested last, with the programs built from the others.
 MODULES  = $(shell $(GO) list -m -f '{{.Dir}}' | sed 's|^$(CURDIR)/||')
-# The kinds of devices: each is a module of services/ and a program of its own.
+# The kinds of devices: each is a module of services/ with its own program.
 KINDS   := audio camera input rtsp-ingest serial
-# Those that need no C library are linked without one: nothing to load at start, and 2 MB less memory.
+# Kinds that do not need a C library are linked without one: nothing to load at start, and 2 MB less memory.
 STATIC  := input serial
 # The modules that must build without a C compiler, and for which machines.
 PURE    := api pkg cmd/waldo services/input services/serial services/webrtc-gateway
@@ -58,8 +58,8 @@ build: ## build waldo and the programs of all devices and of the gateway into bi
 	@for kind in $(STATIC); do (cd services/$$kind && CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -o $(BIN)/waldo-$$kind .); done
 	@for kind in $(filter-out $(STATIC),$(KINDS)); do (cd services/$$kind && $(GO) build $(BUILDFLAGS) -o $(BIN)/waldo-$$kind .); done
 	@cd services/rtsp-ingest && CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -o $(BIN)/fakecam ./fakecam/cmd/fakecam
-	@# Programs are read from the disk again, as after a boot. What the linker wrote lies in memory in pieces of up to 2 MiB, which
-	@# Linux 6.18 maps whole: up to 8 MB more in a process that needs a page of each.
+	@# Programs are read from the disk again, as after a boot. The linker's output lies in memory in pieces of up to
+	@# 2 MiB, which Linux 6.18 maps whole: up to 8 MB more in a process that needs a page of each.
 	@sync $(BIN)/waldo-* && for program in $(BIN)/waldo-*; do dd if=$$program iflag=nocache count=0 status=none; done
 
 .PHONY: firmware
@@ -143,7 +143,7 @@ cross: ## build the modules without C for arm64, arm and amd64
 			$(GO) build -o /dev/null ./connect ./mjpeg ./picture ./rtmp ./rtsp); done
 
 .PHONY: deps
-deps: ## install the Debian packages needed to build, when missing
+deps: ## install the Debian packages needed to build, if missing
 	@GO=$(GO) scripts/deps go gcc g++ libc6-dev pkg-config libavcodec-dev libavutil-dev libopenh264-dev libturbojpeg0-dev libvpx-dev \
 		libyuv-dev portaudio19-dev libopus-dev libopusfile-dev libsamplerate0-dev
 

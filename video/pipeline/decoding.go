@@ -4,12 +4,12 @@ import (
 	"github.com/waldo-robot/waldo/video/codec"
 )
 
-// maxCatchUp bounds how many pictures are decoded at once for a reader that comes between two key frames: at 2 ms each, half a
-// second. A reader behind more of them waits for the next key frame.
+// maxCatchUp bounds how many pictures are decoded at once for a reader that comes between two key frames: at 2 ms each,
+// half a second. A reader behind more of them waits for the next key frame.
 const maxCatchUp = 250
 
-// decoding decodes the frames of an inter-coded source: each of them, and in order, for as long as anybody wants the pictures.
-// It belongs to the goroutine that captures.
+// decoding decodes the frames of an inter-coded source: each of them, and in order, for as long as anybody wants the
+// pictures. It belongs to the goroutine that captures.
 type decoding struct {
 	decoder   codec.Decoder
 	mediaType string

@@ -62,7 +62,7 @@ type Pipeline struct {
 	turned  codec.Orientation     // of the present source's pictures: first as the source reports, then as configured
 	recode  bool                  // see source.Info
 	recent  media.Group[*capture] // of an inter-coded source
-	running map[*variant]bool     // from before they run until they have ended
+	running map[*variant]bool     // from before their start until after their end
 	lives   map[string]*life      // by media type
 	owed    int                   // bytes, see owe
 	closed  bool
@@ -136,8 +136,8 @@ func (p *Pipeline) forget() {
 	p.recent.Drop()
 }
 
-// tidy gives memory back to the system whenever nothing has been captured for a while: pictures are large, and there may be
-// none for hours.
+// tidy returns memory to the system whenever nothing has been captured for a while: pictures are large, and there may
+// be none for hours.
 func tidy(ctx context.Context, idle <-chan time.Time) {
 	for {
 		select {

@@ -38,7 +38,7 @@ type variant struct {
 	release func()        // ends its want of captures
 	before  []*capture    // what passes through, since the last key frame before it was opened
 	primed  chan struct{} // closed when those are in replay: until then nobody may join
-	joined  chan struct{} // closed by the first reader: until then a frame would have nobody to go to
+	joined  chan struct{} // closed by the first reader: until then frames would have no receiver
 
 	mu     sync.Mutex // held while a frame is published, so that replay and topic agree for a new reader
 	topic  *stream.Topic[output]

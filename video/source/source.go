@@ -60,11 +60,12 @@ type Info struct {
 	Native     []*mediav1.VideoFormat // what the hardware can deliver, best first
 	Current    *mediav1.VideoFormat   // the present setting, as the hardware reports it
 	Attributes map[string]string      // for people: driver, card, bus …
-	Mirror     bool                   // whether pictures are to be mirrored left to right to be upright, before they are turned
-	Note       string                 // what operators should know; logged when the source is opened
-	Rotate     int                    // how far they are to be turned, clockwise: 0, 90, 180 or 270 degrees
-	// Unasked says that pictures come whether or not they are wanted, and cost nothing more: those of a network camera. They
-	// are captured all the time, so that a reader who comes later has a picture at once, however rare key frames are.
+	// whether pictures are to be mirrored left to right to be upright, before they are turned
+	Mirror bool
+	Note   string // what operators should know; logged when the source is opened
+	Rotate int    // how far they are to be turned, clockwise: 0, 90, 180 or 270 degrees
+	// Unasked says that pictures come whether or not they are wanted, and cost nothing more: those of a network camera.
+	// They are captured all the time, so that a reader who comes later has a picture at once, however rare key frames are.
 	Unasked bool
 	// Recode is that of the present frames: pictures that come in another order than they are shown, for example. They
 	// are encoded again for readers of their media type, or go to those alone who want them as they are if there is no
