@@ -101,7 +101,7 @@ func TestPageSaysWhy(t *testing.T) {
 		path string
 		says []string
 	}{
-		{"/plain/", []string{"no WebSocket", "proxy_set_header Upgrade $http_upgrade;"}},
+		{"/plain/", []string{"not a WebSocket request", "proxy_set_header Upgrade $http_upgrade;"}},
 		{"/noscripts/", []string{".js is refused: HTTP 403", "A proxy has to pass on everything"}},
 		{"/text/", []string{"text/html, not as JavaScript"}},
 		{"/policy/", []string{"scripts of this page did not load"}},
