@@ -3,7 +3,6 @@ package connect
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -23,8 +22,7 @@ type Config struct {
 	// Sound takes the sound of the connection, on the goroutine that receives; nil ignores it.
 	Sound   func(sound feed.Sound, captured time.Time)
 	Policy  Policy
-	Latency time.Duration // from the lens to the network at the camera, which it cannot tell
-	Log     *slog.Logger
+	Latency time.Duration         // from the lens to the network at the camera, which it cannot tell
 	Metrics prometheus.Registerer // where waldo_ingest_* are registered
 }
 
@@ -113,17 +111,14 @@ func (l *Line) wait(ctx context.Context) error {
 	l.mu.Unlock()
 	var timer <-chan time.Time
 	if !gaveUp {
-		t := time.NewTimer(time.Until(due))
-		defer t.Stop()
-		timer = t.C
+		timer = time.After(time.Until(due))
 	}
 	select {
 	case <-timer:
 	case <-again:
 	case <-ctx.Done():
-		return ctx.Err()
 	}
-	return nil
+	return ctx.Err()
 }
 
 // Retry ends a wait: the next attempt comes at once, and failures count from 0. A line that has given up starts over.

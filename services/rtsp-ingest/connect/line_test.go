@@ -8,12 +8,16 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 	"github.com/waldo-robot/waldo/video/source"
 )
 
 var doubling = Policy{Delay: time.Second, Backoff: 2, MaxDelay: 30 * time.Second}
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func failure(reason feed.Reason) error { return feed.Failf(reason, "url", "the test says so") }
 
@@ -160,6 +164,34 @@ func timeout(t *testing.T, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	t.Cleanup(cancel)
 	return ctx
+}
+
+// A camera that sends only pieces of pictures is not alive.
+func TestPiecesAreNoSignOfLife(t *testing.T) {
+	line(t, doubling, []script{{pictures: -1, damaged: 250}}, func(t *testing.T, l *Line, c *camera) {
+		s, err := l.Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = s.(source.Watcher).Watch(t.Context())
+		if since := time.Since(c.made) - 250*interval; since < time.Second || since > 2*time.Second+interval {
+			t.Errorf("%v after the last whole picture: %v, want 2 s", since, err)
+		}
+		_ = s.Close()
+	})
+}
+
+// The time until the first picture says nothing of a camera's health.
+func TestWakingUpIsNotHealth(t *testing.T) {
+	short := script{wake: 10 * time.Second, pictures: 5, end: failure(feed.Away)}
+	line(t, doubling, []script{short, short, {pictures: -1}}, func(t *testing.T, l *Line, c *camera) {
+		use(timeout(t, 40*time.Second), l)
+		for i, want := range []time.Duration{time.Second, 2 * time.Second} {
+			if gap := c.dials[i+1] - c.dials[i] - short.wake - 5*interval; gap < want*9/10 || gap > want*11/10 {
+				t.Errorf("attempt %d came %v after the end of the last, want %v give or take a tenth", i+2, gap, want)
+			}
+		}
+	})
 }
 
 func TestACameraWithoutPictures(t *testing.T) {

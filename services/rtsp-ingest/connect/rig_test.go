@@ -15,6 +15,8 @@ import (
 // script is what one connection of a camera does: an error of dialling, or pictures and then an end.
 type script struct {
 	dial     error
+	wake     time.Duration // before the first picture
+	damaged  int           // from this picture on they are, unless it is 0
 	pictures int           // at 25 a second; fewer than 0 never end
 	pause    time.Duration // of silence after them, before end
 	end      error
@@ -53,10 +55,15 @@ func (c *conn) Close() error                  { c.camera.open--; return nil }
 
 func (c *conn) Run(ctx context.Context, to feed.Receiver) error {
 	defer func() { c.camera.open-- }()
+	select {
+	case <-time.After(c.script.wake):
+	case <-ctx.Done():
+	}
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for i := 0; i != c.script.pictures; i++ {
-		to.Picture(feed.Picture{MediaType: media.H264, Time: time.Duration(i) * interval, Arrival: time.Now()})
+		to.Picture(feed.Picture{MediaType: media.H264, Time: time.Duration(i) * interval, Arrival: time.Now(),
+			Damaged: c.script.damaged > 0 && i >= c.script.damaged})
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -70,13 +77,15 @@ func (c *conn) Run(ctx context.Context, to feed.Receiver) error {
 	return c.script.end
 }
 
-// pictures shows every picture; the first and every tenth is a key frame.
+// pictures shows every whole picture; the first and every tenth is a key frame.
 type pictures struct{ count int }
 
 var format = &mediav1.VideoFormat{MediaType: media.H264, WidthPx: 640, HeightPx: 360, FrameRateHz: 25}
 
-func (p *pictures) Add(_ feed.Picture, captured time.Time) (source.Frame, bool) {
-	p.count++
+func (p *pictures) Add(one feed.Picture, captured time.Time) (source.Frame, bool) {
+	if p.count++; one.Damaged {
+		return source.Frame{}, false
+	}
 	return source.Frame{Format: format, Time: captured, Data: []byte{1}, Key: p.count%10 == 1}, true
 }
 

@@ -24,14 +24,14 @@ type session struct {
 	pictures Pictures
 	clock    *clock.Estimator
 	watch    watchdog
-	started  time.Time
-	told     time.Time // when the status was renewed; belongs to the receiving goroutine
+	told     time.Time // when info and status were renewed; belongs to the receiving goroutine
 
 	frames *stream.Topic[source.Frame]
 	queue  *stream.Subscription[source.Frame] // of the pipeline
 	gap    gap                                // in what it took; belongs to Capture
 	shown  sync.Once
 	ready  chan struct{} // closed by shown, at the first frame
+	began  time.Time     // when that was, once ready is closed
 	cancel context.CancelCauseFunc
 	ended  chan struct{} // closed when Run has returned
 	err    error         // why, once ended is closed
@@ -47,7 +47,7 @@ func newSession(l *Line, conn feed.Conn) *session {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	s := &session{
 		line: l, conn: conn, pictures: l.config.Pictures(conn.Video()), clock: clock.New(l.config.Latency),
-		started: time.Now(), frames: stream.NewTopic[source.Frame](), ready: make(chan struct{}),
+		frames: stream.NewTopic[source.Frame](), ready: make(chan struct{}),
 		cancel: cancel, ended: make(chan struct{}),
 	}
 	s.queue = s.frames.Subscribe(stream.DropOldest(maxQueue))
@@ -77,7 +77,7 @@ func (s *session) run(ctx context.Context) {
 func (s *session) first(ctx context.Context) error {
 	select {
 	case <-s.ready:
-		return nil
+		return ctx.Err()
 	case <-s.ended:
 		return s.err
 	case <-ctx.Done():
@@ -89,7 +89,9 @@ func (s *session) first(ctx context.Context) error {
 func (s *session) picture(p feed.Picture) {
 	stamp := s.clock.Picture(p)
 	frame, ok := s.pictures.Add(p, stamp.Time)
-	s.watch.picture(p.Arrival) // damaged pictures are a sign of life, too
+	if !p.Damaged { // a camera that sends only pieces is not alive
+		s.watch.picture(p.Arrival)
+	}
 	if !ok {
 		s.waiting(s.pictures.Waits())
 		return
@@ -99,9 +101,13 @@ func (s *session) picture(p feed.Picture) {
 			"camera's queue"))
 		return
 	}
-	s.publish(frame)
+	s.renew(stamp)
+	s.frames.Publish(frame)
+	s.shown.Do(func() {
+		s.began = time.Now()
+		close(s.ready)
+	})
 	s.line.stalled(false)
-	s.tell(stamp)
 }
 
 // waiting notes why a picture cannot be shown.
@@ -120,25 +126,19 @@ func (s *session) sound(b feed.Sound) {
 
 func (s *session) report(r feed.Report) { s.clock.Report(r) }
 
-// publish hands a frame to the pipeline.
-func (s *session) publish(f source.Frame) {
-	s.mu.Lock()
-	s.info = s.pictures.Info()
-	s.mu.Unlock()
-	s.frames.Publish(f)
-	s.shown.Do(func() { close(s.ready) })
-}
-
-// tell keeps the line's status true, a few times a second.
-func (s *session) tell(stamp clock.Stamp) {
+// renew keeps what is told of the pictures true, at the first of them and then once a second.
+func (s *session) renew(stamp clock.Stamp) {
 	if time.Since(s.told) < statusEvery {
 		return
 	}
 	s.told = time.Now()
-	info := s.Info().Current
+	info := s.pictures.Info()
+	s.mu.Lock()
+	s.info = info
+	s.mu.Unlock()
 	fps := s.watch.rate()
 	s.line.set(func(st *Status) {
-		st.FPS, st.Width, st.Height = fps, int(info.GetWidthPx()), int(info.GetHeightPx())
+		st.FPS, st.Width, st.Height = fps, int(info.Current.GetWidthPx()), int(info.Current.GetHeightPx())
 		st.Clock, st.Delay = stamp.Clock, s.clock.Delay()
 	})
 }
@@ -163,7 +163,9 @@ func (s *session) guard(ctx context.Context) {
 		if now.Before(stalled) {
 			next = stalled
 		}
-		if !sleep(ctx, time.Until(next)) {
+		select {
+		case <-time.After(time.Until(next)):
+		case <-ctx.Done():
 			return
 		}
 	}
@@ -192,17 +194,6 @@ func (s *session) nothing() error {
 	}
 	return feed.Failf(feed.Away, "url", "the camera is connected but has sent no picture in %v: "+
 		"look whether it shows one in its own app, and set its codec to H.264", FirstPicture)
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // Info implements source.Source.
@@ -267,17 +258,9 @@ func (s *session) Watch(ctx context.Context) error {
 	}
 }
 
-// RequestKeyFrame asks the camera for a key frame. It fails if the camera cannot be asked.
-func (s *session) RequestKeyFrame() error {
-	if k, ok := s.conn.(feed.KeyFramer); ok {
-		return k.RequestKeyFrame()
-	}
-	return errors.ErrUnsupported
-}
-
 // Close implements source.Source.
 func (s *session) Close() error {
-	s.closed.Do(func() { s.line.lost(s.end(), time.Since(s.started) >= Healthy) })
+	s.closed.Do(func() { s.line.lost(s.end(), time.Since(s.began) >= Healthy) })
 	return nil
 }
 

@@ -45,8 +45,7 @@ func newDriver(kit *device.Kit, c Config) (device.Driver, error) {
 		return nil, err
 	}
 	line := connect.Config{
-		Dial: dial, Policy: c.policy(), Latency: c.Latency, Log: kit.Log, Metrics: kit.Metrics,
-		Pictures: newPictures,
+		Dial: dial, Policy: c.policy(), Latency: c.Latency, Metrics: kit.Metrics, Pictures: newPictures,
 	}
 	d := &driver{kit: kit}
 	if c.Sound {
