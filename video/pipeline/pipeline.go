@@ -116,7 +116,7 @@ func (p *Pipeline) Run(ctx context.Context, src source.Source, attached func()) 
 	_ = p.wanted.While(ctx, func(capturing context.Context) error {
 		idle.Stop()
 		defer idle.Reset(settle)
-		p.forget()
+		defer p.forget()
 		err := src.Capture(capturing, p.deliver)
 		if err == nil && capturing.Err() == nil {
 			err = fmt.Errorf("%w: it ended", device.ErrAway)
@@ -129,8 +129,11 @@ func (p *Pipeline) Run(ctx context.Context, src source.Source, attached func()) 
 	return ended(ctx)
 }
 
-// forget forgets the pictures of an earlier capture: what comes next does not continue them.
+// forget forgets the pictures of a capture that has ended: what comes next does not continue them, so a number is left
+// out, and nobody who comes later is to see them. It is for the goroutine that captures.
 func (p *Pipeline) forget() {
+	p.captures++
+	p.decoding.stop()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.recent.Drop()
@@ -161,7 +164,6 @@ func (p *Pipeline) attach(info source.Info) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.info, p.recode = &info, info.Recode
-	p.recent.Drop()
 	p.turned = p.config.Orientation.After(codec.Orientation{FlipHorizontal: info.Mirror, Rotate: info.Rotate})
 }
 
@@ -170,8 +172,6 @@ func (p *Pipeline) detach() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.info = nil
-	p.recent.Drop()
-	p.decoding.stop()
 }
 
 // Info describes the present source. It fails with device.ErrAway if there is none.

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"bytes"
 	"testing"
+	"time"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/media"
@@ -41,6 +42,29 @@ func TestAReaderBetweenKeyFramesIsServedAtOnce(t *testing.T) {
 	}
 	if f := next(t, live); f.GetSequence() != 5 || f.GetKeyFrame() {
 		t.Errorf("the next frame has sequence %d, key frame %v, want 5, false", f.GetSequence(), f.GetKeyFrame())
+	}
+}
+
+// Nobody who comes after a capture has ended begins with its pictures, and what the next one brings does not continue
+// them.
+func TestPicturesOfAnEarlierCaptureAreForgotten(t *testing.T) {
+	src, frames := native(t, 4)
+	r := run(t, src, Config{})
+	first := r.open(t, h264())
+	src.expect(t, true)
+	src.give(t, frames[0])
+	next(t, first)
+	first.Close()
+	src.expect(t, false)
+	second := r.open(t, h264())
+	src.expect(t, true)
+	src.give(t, frames[1]) // continues nothing
+	key := frames[0]
+	key.Time = key.Time.Add(time.Minute)
+	src.give(t, key)
+	if f := next(t, second); f.GetSequence() != 1 || !f.GetCaptureTime().AsTime().Equal(key.Time) {
+		t.Errorf("the second reader begins with sequence %d of %v, want 1 of %v", f.GetSequence(),
+			f.GetCaptureTime().AsTime(), key.Time)
 	}
 }
 
