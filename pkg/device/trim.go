@@ -14,18 +14,11 @@ import (
 // trimAfter is how long after its start a device gives back what only the start needed: others have called it by then.
 const trimAfter = 20 * time.Second
 
-// gcPercent lets a running device hold 2 MiB of garbage, where Go's default is 4 MiB: more than an idle device has in
-// use.
-const gcPercent = 50
-
 // trim gives garbage back to the system, and unmaps the pages of the program and its libraries, most of which hold code
 // that runs once. They stay in the page cache, where the system can drop them, and a page that is needed is mapped
 // again as before its first use. What this does for a program depends on the kernel: Linux 6.18 maps as much at once as
 // it has cached in one piece, up to 2 MiB.
 func trim() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 	debug.FreeOSMemory()
 	maps, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
