@@ -18,6 +18,7 @@
 //   - [playout]: everything on the way to a speaker: jitter buffers, concealment, mixing; and the levels of both ends
 //   - [service]: AudioService
 //   - [pcm], convert, samplerate, ring: samples, resampling, and what carries samples between threads
+//   - libav: decodes AAC and G.726, for network cameras; the one package that links libavcodec (GPL)
 //
 // The module links libopus and libsamplerate with cgo. It has no drivers.
 package sound
