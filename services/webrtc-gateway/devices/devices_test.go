@@ -177,6 +177,35 @@ func TestFeedHoldsAGroup(t *testing.T) {
 	}
 }
 
+// TestFeedLosesWhatIsOld: pictures that waited while nothing could be packetized are not sent when it can again.
+func TestFeedLosesWhatIsOld(t *testing.T) {
+	t.Parallel()
+	d, conn, _ := start(t)
+	feed, err := d.Video(tracks.Stream{Device: "front", Name: "video"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer feed.Close()
+	publish := func(sequence int64) {
+		if err := conn.Publish((bus.Address{Robot: "demo", Device: "front"}).Out("video"),
+			fakecam.Frame(1, sequence, true, 100)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish(0)
+	publish(1)
+	if err := conn.Flush(t.Context()); err != nil { // they are in this process, and queued within the half second to spare
+		t.Fatal(err)
+	}
+	time.Sleep(1500 * time.Millisecond) // the stall
+	publish(2)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	if f, err := feed.Next(ctx); err != nil || f.GetSequence() != 2 {
+		t.Errorf("after a stall of 1.5 s frame %d %v comes, want 2", f.GetSequence(), err)
+	}
+}
+
 func TestSoundFeed(t *testing.T) {
 	d, conn, url := start(t)
 	cam, err := fakecam.Start(url, bus.Address{Robot: "demo", Device: "head"}, fakecam.Config{Silence: "audio"})

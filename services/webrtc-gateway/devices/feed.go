@@ -3,6 +3,7 @@ package devices
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -18,6 +19,10 @@ import (
 // gaps in the sequence.
 const feedBuffer = 30 * 30
 
+// feedPatience is how long a frame may wait to be packetized: longer than a slow computer takes for such a group, and
+// shorter than what a driver would take for the present. What has waited longer is a gap in the sequence too.
+const feedPatience = time.Second
+
 // soundBuffer is how many frames of sound may wait to be forwarded: a fifth of a second. Losses show as gaps in the
 // sequence.
 const soundBuffer = 10
@@ -29,9 +34,9 @@ type held[M proto.Message] struct {
 }
 
 // hold subscribes to a stream and holds it. The device need not be there.
-func hold[M proto.Message](d *Directory, s tracks.Stream, buffer int) (*held[M], error) {
+func hold[M proto.Message](d *Directory, s tracks.Stream, policy stream.Policy) (*held[M], error) {
 	address := bus.Address{Robot: d.robot, Device: s.Device}
-	frames, err := bus.Subscribe[M](d.conn, address.Out(s.Name), stream.DropOldest(buffer))
+	frames, err := bus.Subscribe[M](d.conn, address.Out(s.Name), policy)
 	if err != nil {
 		return nil, fmt.Errorf("stream %s of %s: %w", s.Name, s.Device, err)
 	}
@@ -54,7 +59,7 @@ type feed struct {
 
 // Video subscribes to a stream and holds it until the feed is closed. The device need not be there.
 func (d *Directory) Video(s tracks.Stream) (tracks.VideoFeed, error) {
-	frames, err := hold[*mediav1.VideoFrame](d, s, feedBuffer)
+	frames, err := hold[*mediav1.VideoFrame](d, s, stream.DropOldest(feedBuffer).Within(feedPatience))
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +69,7 @@ func (d *Directory) Video(s tracks.Stream) (tracks.VideoFeed, error) {
 
 // Audio subscribes to a stream of sound and holds it until the feed is closed. The device need not be there.
 func (d *Directory) Audio(s tracks.Stream) (tracks.AudioFeed, error) {
-	frames, err := hold[*mediav1.AudioFrame](d, s, soundBuffer)
+	frames, err := hold[*mediav1.AudioFrame](d, s, stream.DropOldest(soundBuffer))
 	if err != nil {
 		return nil, err
 	}
