@@ -69,14 +69,15 @@ func dialError(c Config, err error) error {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return feed.Failf(feed.Unreachable, "url",
 			"nothing listens at %s: check the port in url, or wait while the camera starts", where)
-	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
+	case errors.Is(err, context.DeadlineExceeded), IsTimeout(err):
 		return feed.Failf(feed.Away, "url",
 			"no answer from %s in %s: check that the camera is on, and its address in url", where, c.Limit)
 	}
 	return feed.Failf(feed.Away, "url", "%s cannot be reached: check the network, and the address in url", where)
 }
 
-func isTimeout(err error) bool {
+// IsTimeout reports whether an error of a connection means that its time was up.
+func IsTimeout(err error) bool {
 	e, ok := errors.AsType[net.Error](err)
 	return ok && e.Timeout()
 }
@@ -116,7 +117,7 @@ func handshakeError(c Config, err error) error {
 		return feed.Failf(feed.Untrusted, "fingerprint", "fingerprint: nobody vouches for the camera's certificate: "+
 			"if it is your camera, write fingerprint: %s", Fingerprint(e.UnverifiedCertificates[0]))
 	}
-	if isTimeout(err) || errors.Is(err, context.DeadlineExceeded) {
+	if IsTimeout(err) || errors.Is(err, context.DeadlineExceeded) {
 		return feed.Failf(feed.Away, "url", "%s does not answer by TLS in %s: check the port in url",
 			c.Address.HostPort(), c.Limit)
 	}

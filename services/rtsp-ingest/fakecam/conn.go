@@ -319,17 +319,11 @@ func (cn *conn) writeFrame(channel byte, data []byte) error {
 
 // sleep waits; it returns false if ctx ends first.
 func sleep(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
-		return true
+	case <-time.After(d):
 	case <-ctx.Done():
-		return false
 	}
+	return ctx.Err() == nil
 }
 
 // trackOf returns the number of the track that a SETUP is about: of trackID=n in its URL, or the first.

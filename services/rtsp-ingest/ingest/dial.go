@@ -31,9 +31,9 @@ func (c *Config) dialer(kit *device.Kit) (dial, error) {
 	}
 	switch a.Scheme {
 	case "http", "https":
-		return conn(mjpeg.Open, mjpeg.Config{Address: a, Fingerprint: c.Fingerprint, LegacyTLS: c.TLS == legacy}), nil
+		return with(mjpeg.Open, mjpeg.Config{Address: a, Fingerprint: c.Fingerprint, LegacyTLS: c.TLS == legacy}), nil
 	case "rtmp", "rtmps":
-		return conn(rtmp.Open, rtmp.Config{Address: a, Fingerprint: c.Fingerprint, LegacyTLS: c.TLS == legacy}), nil
+		return with(rtmp.Open, rtmp.Config{Address: a, Fingerprint: c.Fingerprint, LegacyTLS: c.TLS == legacy}), nil
 	case "insta360":
 		return ball(a, kit), nil
 	}
@@ -55,7 +55,7 @@ func (c *Config) rtsp(a address.Address, kit *device.Kit) (dial, error) {
 	if err != nil {
 		kit.Log.Warn("a session that the camera keeps after a crash cannot be adopted", "reason", err)
 	}
-	return conn(rtsp.Open, rtsp.Config{
+	return with(rtsp.Open, rtsp.Config{
 		Address: a, UDP: c.Transport == udp, Silent: !c.Sound, Fingerprint: c.Fingerprint, LegacyTLS: c.TLS == legacy,
 		Directory: folder, Memory: &rtsp.Memory{},
 	}), nil
@@ -71,10 +71,15 @@ func sessions(kit *device.Kit) (string, error) {
 	return folder, os.MkdirAll(folder, 0o700)
 }
 
-// conn makes a dial of a protocol's Open, whose type is its own.
-func conn[C any, O feed.Conn](open func(context.Context, C) (O, error), config C) dial {
+// with makes a dial of a protocol's Open and its configuration.
+func with[C any, O feed.Conn](open func(context.Context, C) (O, error), config C) dial {
+	return conn(func(ctx context.Context) (O, error) { return open(ctx, config) })
+}
+
+// conn makes a dial of what opens connections of a protocol's own type.
+func conn[O feed.Conn](open func(context.Context) (O, error)) dial {
 	return func(ctx context.Context) (feed.Conn, error) {
-		opened, err := open(ctx, config)
+		opened, err := open(ctx)
 		if err != nil {
 			return nil, err // without a nil pointer in a feed.Conn
 		}
@@ -94,11 +99,5 @@ func (c *Config) publisher(kit *device.Kit) (dial, error) {
 	}
 	kit.OnStop(func() { _ = l.Close() }) // nothing is written any more
 	kit.Log.Info("waiting for a publisher", "address", l.Addr())
-	return func(ctx context.Context) (feed.Conn, error) {
-		opened, err := l.Open(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return opened, nil
-	}, nil
+	return conn(l.Open), nil
 }

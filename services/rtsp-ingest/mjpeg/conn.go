@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/dial"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
 
@@ -48,23 +49,12 @@ func (c *Conn) understand(answer *reply) error {
 	if top, _, _ := strings.Cut(kind,
 		"/"); top == "text" || top == "audio" || kind == "application/json" || kind == "application/xml" {
 		return feed.Failf(feed.Unsupported, "url", "url: the camera answers with %s, not with pictures: "+
-			"write the URL of its MJPEG stream or snapshot", printable(kind))
+			"write the URL of its MJPEG stream or snapshot", feed.Printable(kind))
 	}
-	c.answer, c.server = answer, printable(answer.header.Get("Server"))
+	c.answer, c.server = answer, feed.Printable(answer.header.Get("Server"))
 	c.single = kind == "image/jpeg" || kind == "image/jpg"
 	c.etag = answer.header.Get("ETag")
 	return nil
-}
-
-// printable cuts what a camera says to what people can read.
-func printable(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return -1
-		}
-		return r
-	}, s)
-	return s[:min(len(s), 64)]
 }
 
 // Video implements [feed.Conn].
@@ -116,7 +106,9 @@ func (c *Conn) receive(ctx context.Context, to feed.Receiver) error {
 		if c.answer.last {
 			c.client.hangUp()
 		}
-		if !sleep(ctx, c.config.Every-time.Since(began)) {
+		select {
+		case <-time.After(c.config.Every - time.Since(began)):
+		case <-ctx.Done():
 			return nil
 		}
 		answer, err := c.client.get(ctx, c.etag)
@@ -156,22 +148,10 @@ func (c *Conn) ended(err error) error {
 		return err
 	}
 	switch {
-	case isTimeout(err):
+	case dial.IsTimeout(err):
 		return feed.Failf(feed.Away, "url", "the camera has sent nothing for %s", c.config.Limits.Silence)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return feed.Failf(feed.Away, "url", "the camera has ended the stream")
 	}
 	return feed.Failf(feed.Away, "url", "the connection to the camera has gone")
-}
-
-// sleep waits, and says whether ctx still lasts.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(max(d, 0))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

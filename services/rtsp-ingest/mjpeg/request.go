@@ -154,7 +154,7 @@ func (c *client) try(ctx context.Context, etag string) (*reply, error) {
 	switch {
 	case ctx.Err() != nil:
 		return nil, feed.Failf(feed.Away, "url", "the attempt to connect was ended")
-	case isTimeout(err):
+	case dial.IsTimeout(err):
 		return nil, feed.Failf(feed.Away, "url", "the camera does not answer in %s: check the port in url",
 			c.config.Limits.Answer)
 	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed):
@@ -273,9 +273,4 @@ func (i *input) Read(b []byte) (int, error) {
 		return 0, err
 	}
 	return i.conn.Read(b)
-}
-
-func isTimeout(err error) bool {
-	e, ok := errors.AsType[net.Error](err)
-	return ok && e.Timeout()
 }

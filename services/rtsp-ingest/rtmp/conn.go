@@ -9,6 +9,7 @@ import (
 
 	"github.com/bluenviron/gortmplib/pkg/message"
 
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/dial"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
 
@@ -136,7 +137,7 @@ func (c *Conn) reason(err error) error {
 		return err
 	}
 	switch {
-	case isTimeout(err):
+	case dial.IsTimeout(err):
 		return feed.Failf(feed.Away, "url", "nothing has come for %s", c.limits.Silence)
 	case errors.Is(err, io.EOF):
 		return feed.Failf(feed.Away, "url", "the sender has ended the stream")

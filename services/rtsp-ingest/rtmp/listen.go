@@ -226,7 +226,7 @@ func (g *guest) publish(counted *bytecounter.ReadWriter) error {
 
 func (g *guest) connect(c *message.CommandAMF0) error {
 	g.app = text(c, 0, "app")
-	g.program = printable(text(c, 0, "flashVer"))
+	g.program = feed.Printable(text(c, 0, "flashVer"))
 	return g.session.send(
 		&message.SetWindowAckSize{Value: window},
 		&message.SetPeerBandwidth{Value: window, Type: 2},
@@ -266,15 +266,4 @@ func (g *guest) say(c *message.CommandAMF0, level, code, description string) err
 func result(c *message.CommandAMF0, arguments ...any) *message.CommandAMF0 {
 	return &message.CommandAMF0{ChunkStreamID: c.ChunkStreamID, Name: "_result", CommandID: c.CommandID,
 		Arguments: arguments}
-}
-
-// printable cuts what a stranger says to what people can read.
-func printable(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return -1
-		}
-		return r
-	}, s)
-	return s[:min(len(s), 64)]
 }

@@ -96,7 +96,7 @@ func (p *player) reason(err error) error {
 	switch {
 	case ours, errors.Is(err, errAgain):
 		return err
-	case isTimeout(err):
+	case dial.IsTimeout(err):
 		return feed.Failf(feed.Away, "url", "the server does not answer in %s: check the port in url",
 			p.config.Limits.Answer)
 	case errors.Is(err, io.EOF):

@@ -24,6 +24,7 @@ import (
 
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/address"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/dial"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
 
@@ -223,7 +224,7 @@ func TestStrangers(t *testing.T) {
 			_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\n\r\n")
 		}
 		_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
-		if _, err := io.Copy(io.Discard, conn); isTimeout(err) {
+		if _, err := io.Copy(io.Discard, conn); dial.IsTimeout(err) {
 			t.Fatal("a stranger stays")
 		}
 		_ = conn.Close()

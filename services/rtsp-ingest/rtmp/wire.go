@@ -142,8 +142,3 @@ func word(c *message.CommandAMF0, i int) string {
 	s, _ := c.Arguments[i].(string)
 	return s
 }
-
-func isTimeout(err error) bool {
-	e, ok := errors.AsType[net.Error](err)
-	return ok && e.Timeout()
-}

@@ -17,18 +17,6 @@ const maxHops = 5 // redirects
 // the old connection is gone.
 var patience = []time.Duration{50 * time.Millisecond, 150 * time.Millisecond, 400 * time.Millisecond}
 
-// pause waits, unless ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // Open connects to a camera, sets up its pictures and its sound, and starts them. What goes wrong is repaired where
 // it can be, with another connection if need be: there is never more than one at a time.
 func Open(ctx context.Context, c Config) (*Conn, error) {
@@ -92,7 +80,11 @@ func (r *repairs) make(ctx context.Context, a *attempt, err error) error {
 	case a.stale != "" && len(r.waits) > 0 && feed.ReasonOf(err) == feed.Full:
 		wait := r.waits[0]
 		a.adopt, a.stale, r.waits = a.stale, "", r.waits[1:]
-		return pause(ctx, wait)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+		}
+		return ctx.Err()
 	default:
 		return err
 	}
