@@ -21,16 +21,6 @@ import (
 	"github.com/waldo-robot/waldo/video/source"
 )
 
-// Config describes a camera. The zero value passes through what the source compresses, as the stream `video` if it is
-// H.264.
-type Config struct {
-	Codecs      codec.Set        // what pictures are encoded and decoded with
-	Streams     []service.Stream // on the bus, the usual one first; default: see Streams
-	Orientation codec.Orientation
-	Bitrate     int // of each stream, bit/s; 0 picks one for size and rate
-	JPEGQuality int // 1 to 100; 0 means codec.DefaultJPEGQuality
-}
-
 // Streams returns the streams that a camera with these codecs has: `video` is H.264, and every other inter-coded media
 // type has one beside it: VP8 for readers without H.264, and H.265 for those who can take it untouched from a source
 // that sends it. A stream that nobody holds costs nothing.

@@ -11,8 +11,6 @@ import (
 	"github.com/waldo-robot/waldo/services/camera/sim"
 	"github.com/waldo-robot/waldo/services/camera/v4l2"
 	"github.com/waldo-robot/waldo/video/camera"
-	"github.com/waldo-robot/waldo/video/codec"
-	"github.com/waldo-robot/waldo/video/codec/standard"
 	"github.com/waldo-robot/waldo/video/source"
 	"github.com/waldo-robot/waldo/video/testsource"
 )
@@ -30,12 +28,7 @@ func newDriver(kit *device.Kit, config Config) (device.Driver, error) {
 }
 
 func newDriverOf(kit *device.Kit, config Config, open func(context.Context) (source.Source, error)) *camera.Driver {
-	return camera.New(kit, camera.Config{
-		Codecs: standard.Codecs(), Bitrate: config.Bitrate, JPEGQuality: config.JPEGQuality,
-		Orientation: codec.Orientation{
-			FlipHorizontal: config.FlipHorizontal, FlipVertical: config.FlipVertical, Rotate: config.Rotate,
-		},
-	}, open)
+	return camera.New(kit, config.output(), open)
 }
 
 // open opens the source that the configuration names.

@@ -9,8 +9,9 @@ import (
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/services/camera/file"
 	"github.com/waldo-robot/waldo/services/camera/sim"
+	"github.com/waldo-robot/waldo/video/camera"
 	"github.com/waldo-robot/waldo/video/codec"
-	"github.com/waldo-robot/waldo/video/service"
+	"github.com/waldo-robot/waldo/video/codec/standard"
 )
 
 // Config holds a camera's keys in robot.yaml; each is also a flag and an environment variable.
@@ -82,7 +83,7 @@ func (c *Config) Validate() error {
 	if err := c.validateSource(); err != nil {
 		return err
 	}
-	return c.validateOutput()
+	return c.output().Validate()
 }
 
 // validateSource checks the keys that only some sources take.
@@ -108,17 +109,14 @@ func (c *Config) validateSource() error {
 	return nil
 }
 
-func (c *Config) validateOutput() error {
-	switch {
-	case c.Bitrate < service.MinBitrate || c.Bitrate > service.MaxBitrate:
-		return robot.BadField("bitrate", "%d is out of range: use %d to %d bit/s", c.Bitrate, service.MinBitrate,
-			service.MaxBitrate)
-	case c.JPEGQuality < 1 || c.JPEGQuality > 100:
-		return robot.BadField("jpegQuality", "%d is out of range: use 1 to 100", c.JPEGQuality)
-	case c.Rotate != 0 && c.Rotate != 90 && c.Rotate != 180 && c.Rotate != 270:
-		return robot.BadField("rotate", "%d is invalid: use 0, 90, 180 or 270", c.Rotate)
+// output returns the keys about what is made of pictures.
+func (c *Config) output() camera.Config {
+	return camera.Config{
+		Codecs: standard.Codecs(), Bitrate: c.Bitrate, JPEGQuality: c.JPEGQuality,
+		Orientation: codec.Orientation{
+			FlipHorizontal: c.FlipHorizontal, FlipVertical: c.FlipVertical, Rotate: c.Rotate,
+		},
 	}
-	return nil
 }
 
 // isDevice reports whether the source is a device node.

@@ -11,8 +11,9 @@ import (
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/address"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/connect"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
+	"github.com/waldo-robot/waldo/video/camera"
 	"github.com/waldo-robot/waldo/video/codec"
-	"github.com/waldo-robot/waldo/video/service"
+	"github.com/waldo-robot/waldo/video/codec/network"
 )
 
 // Config holds the keys of a network camera in robot.yaml, which are flags and environment variables as well.
@@ -91,7 +92,7 @@ func (c *Config) Validate() error {
 	if err := c.validatePTZ(); err != nil {
 		return err
 	}
-	return c.validatePictures()
+	return c.camera().Validate()
 }
 
 // validateAddress checks what says where pictures come from.
@@ -124,17 +125,12 @@ func field(err error) error {
 	return err
 }
 
-func (c *Config) validatePictures() error {
-	switch {
-	case c.Bitrate < service.MinBitrate || c.Bitrate > service.MaxBitrate:
-		return robot.BadField("bitrate", "%d is out of range: use %d to %d bit/s", c.Bitrate, service.MinBitrate,
-			service.MaxBitrate)
-	case c.JPEGQuality < 1 || c.JPEGQuality > 100:
-		return robot.BadField("jpegQuality", "%d is out of range: use 1 to 100", c.JPEGQuality)
-	case c.Rotate%90 != 0 || c.Rotate < 0 || c.Rotate > 270:
-		return robot.BadField("rotate", "%d is not possible: use 0, 90, 180 or 270", c.Rotate)
+// camera returns the keys about pictures.
+func (c *Config) camera() camera.Config {
+	return camera.Config{
+		Codecs: network.Codecs(), Bitrate: c.Bitrate, JPEGQuality: c.JPEGQuality,
+		Orientation: codec.Orientation{FlipHorizontal: c.FlipHorizontal, FlipVertical: c.FlipVertical, Rotate: c.Rotate},
 	}
-	return nil
 }
 
 // policy returns the keys about reconnecting.

@@ -13,8 +13,6 @@ import (
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/connect"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/service"
 	"github.com/waldo-robot/waldo/video/camera"
-	"github.com/waldo-robot/waldo/video/codec"
-	"github.com/waldo-robot/waldo/video/codec/network"
 )
 
 // Kind is what package device runs.
@@ -54,10 +52,7 @@ func newDriver(kit *device.Kit, c Config) (device.Driver, error) {
 	}
 	d.line = connect.New(line)
 	d.service = service.New(d.line)
-	d.Driver = camera.New(kit, camera.Config{
-		Codecs: network.Codecs(), Bitrate: c.Bitrate, JPEGQuality: c.JPEGQuality,
-		Orientation: codec.Orientation{FlipHorizontal: c.FlipHorizontal, FlipVertical: c.FlipVertical, Rotate: c.Rotate},
-	}, d.line.Open)
+	d.Driver = camera.New(kit, c.camera(), d.line.Open)
 	ingestv1.RegisterIngestServiceServer(kit, d.service)
 	d.events = device.NewOut[*ingestv1.ConnectionEvent](kit, "connection", device.OutOptions{})
 	kit.OnStop(func() {

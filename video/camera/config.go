@@ -1,0 +1,33 @@
+package camera
+
+import (
+	"github.com/waldo-robot/waldo/pkg/robot"
+	"github.com/waldo-robot/waldo/video/codec"
+	"github.com/waldo-robot/waldo/video/service"
+)
+
+// Config describes a camera. The zero value passes through what the source compresses, as the stream `video` if it is
+// H.264.
+type Config struct {
+	Codecs      codec.Set        // what pictures are encoded and decoded with
+	Streams     []service.Stream // on the bus, the usual one first; default: see Streams
+	Orientation codec.Orientation
+	Bitrate     int // of each stream, bit/s; 0 picks one for size and rate
+	JPEGQuality int // 1 to 100; 0 means codec.DefaultJPEGQuality
+}
+
+// Validate checks what robot.yaml says of every kind of camera, under the keys bitrate, jpegQuality and rotate, where
+// nothing is left to be picked. Errors name the key and the remedy.
+func (c Config) Validate() error {
+	rotate := c.Orientation.Rotate
+	switch {
+	case c.Bitrate < service.MinBitrate || c.Bitrate > service.MaxBitrate:
+		return robot.BadField("bitrate", "%d is out of range: use %d to %d bit/s", c.Bitrate, service.MinBitrate,
+			service.MaxBitrate)
+	case c.JPEGQuality < 1 || c.JPEGQuality > 100:
+		return robot.BadField("jpegQuality", "%d is out of range: use 1 to 100", c.JPEGQuality)
+	case rotate != 0 && rotate != 90 && rotate != 180 && rotate != 270:
+		return robot.BadField("rotate", "%d is invalid: use 0, 90, 180 or 270", rotate)
+	}
+	return nil
+}
