@@ -55,10 +55,8 @@ func newDriver(kit *device.Kit, c Config) (device.Driver, error) {
 	d.Driver = camera.New(kit, c.camera(), d.line.Open)
 	ingestv1.RegisterIngestServiceServer(kit, d.service)
 	d.events = device.NewOut[*ingestv1.ConnectionEvent](kit, "connection", device.OutOptions{})
-	kit.OnStop(func() {
-		d.line.Close()
-		d.relay.Wait()
-	})
+	context.AfterFunc(kit.Stopping(), d.line.Close) // ends calls that watch
+	kit.OnStop(d.relay.Wait)
 	return d, nil
 }
 
