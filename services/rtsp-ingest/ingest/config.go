@@ -10,6 +10,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/address"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/connect"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/dial"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 	"github.com/waldo-robot/waldo/video/camera"
 	"github.com/waldo-robot/waldo/video/codec"
@@ -69,6 +70,9 @@ const (
 func (c *Config) Validate() error {
 	if err := c.validateAddress(); err != nil {
 		return err
+	}
+	if err := dial.CheckFingerprint(c.Fingerprint); err != nil {
+		return field(err)
 	}
 	switch {
 	case c.Password != "" && c.PasswordFile != "":

@@ -16,12 +16,12 @@ import (
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/rtsp"
 )
 
-// dial opens a connection.
-type dial func(context.Context) (feed.Conn, error)
+// opener opens a connection.
+type opener func(context.Context) (feed.Conn, error)
 
 // dialer returns what opens a connection, by the scheme of the address; or what waits for a publisher, if there is
 // none.
-func (c *Config) dialer(kit *device.Kit) (dial, error) {
+func (c *Config) dialer(kit *device.Kit) (opener, error) {
 	if c.Listen != "" {
 		return c.publisher(kit)
 	}
@@ -41,7 +41,7 @@ func (c *Config) dialer(kit *device.Kit) (dial, error) {
 }
 
 // ball makes the device one that is a camera of Insta360 too.
-func ball(a address.Address, kit *device.Kit) dial {
+func ball(a address.Address, kit *device.Kit) opener {
 	camera := insta360.New(insta360.Config{Address: a, Log: kit.Log})
 	start := commands.Attach(kit, camera)
 	return func(ctx context.Context) (feed.Conn, error) {
@@ -50,7 +50,7 @@ func ball(a address.Address, kit *device.Kit) dial {
 	}
 }
 
-func (c *Config) rtsp(a address.Address, kit *device.Kit) (dial, error) {
+func (c *Config) rtsp(a address.Address, kit *device.Kit) (opener, error) {
 	folder, err := sessions(kit)
 	if err != nil {
 		kit.Log.Warn("a session that the camera keeps after a crash cannot be adopted", "reason", err)
@@ -71,13 +71,13 @@ func sessions(kit *device.Kit) (string, error) {
 	return folder, os.MkdirAll(folder, 0o700)
 }
 
-// with makes a dial of a protocol's Open and its configuration.
-func with[C any, O feed.Conn](open func(context.Context, C) (O, error), config C) dial {
+// with makes an opener of a protocol's Open and its configuration.
+func with[C any, O feed.Conn](open func(context.Context, C) (O, error), config C) opener {
 	return conn(func(ctx context.Context) (O, error) { return open(ctx, config) })
 }
 
-// conn makes a dial of what opens connections of a protocol's own type.
-func conn[O feed.Conn](open func(context.Context) (O, error)) dial {
+// conn makes an opener of what opens connections of a protocol's own type.
+func conn[O feed.Conn](open func(context.Context) (O, error)) opener {
 	return func(ctx context.Context) (feed.Conn, error) {
 		opened, err := open(ctx)
 		if err != nil {
@@ -88,7 +88,7 @@ func conn[O feed.Conn](open func(context.Context) (O, error)) dial {
 }
 
 // publisher listens for those who send by RTMP.
-func (c *Config) publisher(kit *device.Kit) (dial, error) {
+func (c *Config) publisher(kit *device.Kit) (opener, error) {
 	key, err := c.secret()
 	if err != nil {
 		return nil, err
