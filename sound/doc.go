@@ -17,6 +17,7 @@
 //   - [capture]: one capture, one encode per format, any number of listeners
 //   - [playout]: everything on the way to a speaker: jitter buffers, concealment, mixing; and the levels of both ends
 //   - [service]: AudioService
+//   - pace: sound that no hardware times, in step with the clock
 //   - [pcm], convert, samplerate, ring: samples, resampling, and what carries samples between threads
 //   - libav: decodes AAC and G.726, for network cameras; the one package that links libavcodec (GPL)
 //

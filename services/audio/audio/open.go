@@ -9,6 +9,7 @@ import (
 	"github.com/waldo-robot/waldo/services/audio/sim"
 	"github.com/waldo-robot/waldo/services/audio/wav"
 	"github.com/waldo-robot/waldo/sound/card"
+	"github.com/waldo-robot/waldo/sound/pace"
 )
 
 // needs tell what is needed of hardware that is simulated, which sleeps meanwhile.
@@ -26,7 +27,7 @@ func open(c Config, n needs, library *portaudio.Library, trouble func(string)) (
 		parts = append(parts, one)
 		return err
 	}
-	pace := sim.Pace{Format: c.format(), Block: c.block(), Batch: n.batch}
+	steps := pace.Pace{Format: c.format(), Block: c.block(), Batch: n.batch}
 	cards := portaudio.Config{Format: c.format(), Block: c.block(), Trouble: trouble}
 	var err error
 	switch speaker := c.speaker(); {
@@ -41,9 +42,9 @@ func open(c Config, n needs, library *portaudio.Library, trouble func(string)) (
 	switch {
 	case err != nil || c.Source == none:
 	case c.Source == tone:
-		err = add(sim.OpenMicrophone(sim.MicrophoneConfig{Pace: pace, Hz: c.ToneHz}))
+		err = add(sim.OpenMicrophone(sim.MicrophoneConfig{Pace: steps, Hz: c.ToneHz}))
 	case isFile(c.Source):
-		err = add(wav.OpenMicrophone(c.Source, pace))
+		err = add(wav.OpenMicrophone(c.Source, steps))
 	default:
 		cards.Microphone = c.Source
 	}

@@ -30,6 +30,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/logtest"
 	"github.com/waldo-robot/waldo/services/audio/sim"
 	"github.com/waldo-robot/waldo/sound/card"
+	"github.com/waldo-robot/waldo/sound/pace"
 	"github.com/waldo-robot/waldo/sound/pcm"
 )
 
@@ -78,7 +79,7 @@ func (s *soundCard) open(c Config, n needs) (card.Card, error) {
 		return card.Card{}, errPulled
 	}
 	s.format = c.format()
-	opened, err := sim.OpenMicrophone(sim.MicrophoneConfig{Pace: sim.Pace{Format: c.format(), Block: c.block(),
+	opened, err := sim.OpenMicrophone(sim.MicrophoneConfig{Pace: pace.Pace{Format: c.format(), Block: c.block(),
 		Batch: n.batch}, Hz: c.ToneHz})
 	pulled := s.pulled
 	opened.Speaker = &earshot{s, sim.OpenSpeaker(sim.SpeakerConfig{Format: c.format(), Block: c.block(),

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/sound/card"
+	"github.com/waldo-robot/waldo/sound/pace"
 )
 
 // Level is how loud the tone is, in dBFS.
@@ -14,7 +15,7 @@ const Level = -12
 
 // MicrophoneConfig describes a tone. Pace.Format and Hz are required.
 type MicrophoneConfig struct {
-	Pace
+	pace.Pace
 	Hz float64 // above 0 and below half the rate
 }
 

@@ -12,8 +12,11 @@ import (
 	"github.com/waldo-robot/waldo/pkg/tonetest"
 	"github.com/waldo-robot/waldo/sound/card"
 	"github.com/waldo-robot/waldo/sound/card/cardtest"
+	"github.com/waldo-robot/waldo/sound/pace"
 	"github.com/waldo-robot/waldo/sound/pcm"
 )
+
+var format = pcm.Format{Rate: 48000, Channels: 1}
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -25,7 +28,7 @@ func TestMicrophoneConformance(t *testing.T) {
 
 func open(t *testing.T, f pcm.Format, hz float64) card.Card {
 	t.Helper()
-	c, err := OpenMicrophone(MicrophoneConfig{Pace: Pace{Format: f}, Hz: hz})
+	c, err := OpenMicrophone(MicrophoneConfig{Pace: pace.Pace{Format: f}, Hz: hz})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +67,7 @@ func TestToneIsPureAndSteady(t *testing.T) {
 
 func TestTenMinutesAreTenMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, err := OpenMicrophone(MicrophoneConfig{Pace: Pace{Format: pcm.Format{Rate: 44100, Channels: 1}, Block: 44100 / 7},
+		c, err := OpenMicrophone(MicrophoneConfig{Pace: pace.Pace{Format: pcm.Format{Rate: 44100, Channels: 1}, Block: 44100 / 7},
 			Hz: 440})
 		if err != nil {
 			t.Fatal(err)
@@ -86,7 +89,7 @@ func TestTenMinutesAreTenMinutes(t *testing.T) {
 
 func TestImpossible(t *testing.T) {
 	for _, hz := range []float64{0, -1, 24000, math.NaN(), math.Inf(1)} {
-		if _, err := OpenMicrophone(MicrophoneConfig{Pace: Pace{Format: format}, Hz: hz}); err == nil {
+		if _, err := OpenMicrophone(MicrophoneConfig{Pace: pace.Pace{Format: format}, Hz: hz}); err == nil {
 			t.Errorf("%v Hz opened", hz)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/sound/card"
+	"github.com/waldo-robot/waldo/sound/pace"
 	"github.com/waldo-robot/waldo/sound/pcm"
 )
 
@@ -26,10 +27,10 @@ type speaker struct{ SpeakerConfig }
 
 // Play implements card.Speaker.
 func (s *speaker) Play(ctx context.Context, fill func([]float32)) error {
-	pace := Pace{Format: s.Format, Block: s.Block}
-	samples := make([]float32, pace.block()*s.Format.Channels)
+	steps := pace.Pace{Format: s.Format, Block: s.Block}
+	samples := make([]float32, steps.Length()*s.Format.Channels)
 	play := func(ctx context.Context) error {
-		return pace.Run(ctx, func(time.Time, int) error {
+		return steps.Run(ctx, func(time.Time, int) error {
 			fill(samples)
 			return nil
 		})

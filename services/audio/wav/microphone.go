@@ -10,15 +10,15 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/pkg/device"
-	"github.com/waldo-robot/waldo/services/audio/sim"
 	"github.com/waldo-robot/waldo/sound/card"
 	"github.com/waldo-robot/waldo/sound/convert"
+	"github.com/waldo-robot/waldo/sound/pace"
 	"github.com/waldo-robot/waldo/sound/pcm"
 )
 
-// OpenMicrophone makes a microphone of a file, which hears it over and over, in real time. The pace says in which
-// format, and counts frames of it; blocks are about as long as it says.
-func OpenMicrophone(path string, pace sim.Pace) (card.Card, error) {
+// OpenMicrophone makes a microphone of a file, which hears it over and over, in real time. The steps say in which
+// format, and count frames of it; blocks are about as long as they say.
+func OpenMicrophone(path string, steps pace.Pace) (card.Card, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return card.Card{}, openError(path, err)
@@ -27,7 +27,7 @@ func OpenMicrophone(path string, pace sim.Pace) (card.Card, error) {
 	if err != nil {
 		return card.Card{}, errors.Join(fmt.Errorf("%s: %w", path, err), file.Close())
 	}
-	m := &microphone{path: path, sound: sound, format: pace.Format, pace: sound.pace(pace)}
+	m := &microphone{path: path, sound: sound, format: steps.Format, pace: sound.pace(steps)}
 	return card.Card{
 		Microphone: m, Close: file.Close,
 		Attributes: map[string]string{"microphone": path, "microphone_format": sound.Format.String()},
@@ -35,8 +35,8 @@ func OpenMicrophone(path string, pace sim.Pace) (card.Card, error) {
 }
 
 // pace is a pace in frames of the sound. One that is converted comes out a little late, so each block is given at once.
-func (s *Sound) pace(p sim.Pace) sim.Pace {
-	own := sim.Pace{Format: s.Format}
+func (s *Sound) pace(p pace.Pace) pace.Pace {
+	own := pace.Pace{Format: s.Format}
 	if p.Block > 0 {
 		own.Block = max(1, p.Block*s.Rate/p.Format.Rate)
 	}
@@ -68,7 +68,7 @@ type microphone struct {
 	path   string
 	sound  *Sound
 	format pcm.Format
-	pace   sim.Pace
+	pace   pace.Pace
 	next   int64 // it goes on from one Capture to the next
 }
 

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/pkg/device"
-	"github.com/waldo-robot/waldo/services/audio/sim"
 	"github.com/waldo-robot/waldo/sound/card"
+	"github.com/waldo-robot/waldo/sound/pace"
 	"github.com/waldo-robot/waldo/sound/pcm"
 )
 
@@ -47,8 +47,8 @@ type speaker struct {
 func (s *speaker) Play(ctx context.Context, fill func([]float32)) error {
 	samples := make([]float32, s.block*s.format.Channels)
 	var raw []byte
-	pace := sim.Pace{Format: s.format, Block: s.block}
-	return pace.Run(ctx, func(time.Time, int) error {
+	steps := pace.Pace{Format: s.format, Block: s.block}
+	return steps.Run(ctx, func(time.Time, int) error {
 		fill(samples)
 		raw = pcm.Encode(raw[:0], pcm.S16LE, samples)
 		return s.write(raw)

@@ -17,9 +17,9 @@ import (
 
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/tonetest"
-	"github.com/waldo-robot/waldo/services/audio/sim"
 	"github.com/waldo-robot/waldo/sound/card"
 	"github.com/waldo-robot/waldo/sound/card/cardtest"
+	"github.com/waldo-robot/waldo/sound/pace"
 	"github.com/waldo-robot/waldo/sound/pcm"
 )
 
@@ -123,7 +123,7 @@ func TestParse(t *testing.T) {
 
 // TestSizesNeverFilled hears a file that a program wrote into a pipe.
 func TestSizesNeverFilled(t *testing.T) {
-	c, err := OpenMicrophone("testdata/sizes-never-filled.wav", sim.Pace{Format: pcm.Format{Rate: 44100, Channels: 1}})
+	c, err := OpenMicrophone("testdata/sizes-never-filled.wav", pace.Pace{Format: pcm.Format{Rate: 44100, Channels: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestWhatIsRecordedIsHeard(t *testing.T) {
 		path := record(t, from)
 		for _, to := range []pcm.Format{{Rate: 48000, Channels: 1}, {Rate: 16000, Channels: 2}} {
 			synctest.Test(t, func(t *testing.T) {
-				c, err := OpenMicrophone(path, sim.Pace{Format: to})
+				c, err := OpenMicrophone(path, pace.Pace{Format: to})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -211,7 +211,7 @@ func TestConformance(t *testing.T) {
 	f := pcm.Format{Rate: 48000, Channels: 2}
 	path := record(t, pcm.Format{Rate: 44100, Channels: 1})
 	cardtest.Run(t, f, func(t *testing.T) card.Card {
-		c, err := OpenMicrophone(path, sim.Pace{Format: f})
+		c, err := OpenMicrophone(path, pace.Pace{Format: f})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -236,7 +236,7 @@ func TestFilesThatCannotBe(t *testing.T) {
 	for path, want := range map[string]error{
 		text: card.ErrNotSound, folder: card.ErrNotSound, filepath.Join(folder, "none.wav"): device.ErrAway,
 	} {
-		if _, err := OpenMicrophone(path, sim.Pace{Format: f}); !errors.Is(err, want) {
+		if _, err := OpenMicrophone(path, pace.Pace{Format: f}); !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", path, err, want)
 		}
 	}

@@ -1,4 +1,4 @@
-package sim
+package pace
 
 import (
 	"context"
@@ -7,21 +7,28 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/waldo-robot/waldo/sound/pcm"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var format = pcm.Format{Rate: 48000, Channels: 1}
 
 func TestCatchesUpAndLeavesOut(t *testing.T) {
 	for _, test := range []struct {
-		stall time.Duration
-		want  int // blocks of 10 ms in 10 s
-	}{{0, 1000}, {400 * time.Millisecond, 1000}, {5 * time.Second, 501}} {
+		stall, patience time.Duration
+		want            int // blocks of 10 ms in 10 s
+	}{
+		{0, 0, 1000}, {400 * time.Millisecond, 0, 1000}, {5 * time.Second, 0, 501},
+		{90 * time.Millisecond, 100 * time.Millisecond, 1000}, {400 * time.Millisecond, 100 * time.Millisecond, 961},
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second+time.Millisecond)
 			defer cancel()
 			n := 0
-			err := (&Pace{Format: format, Block: 480}).Run(ctx, func(at time.Time, _ int) error {
+			err := (&Pace{Format: format, Block: 480, Patience: test.patience}).Run(ctx, func(at time.Time, _ int) error {
 				if age := time.Since(at); age < 10*time.Millisecond || age > 10*time.Millisecond+max(test.stall, 1) {
 					t.Errorf("block %d is %v old", n, age)
 				}
