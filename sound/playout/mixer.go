@@ -172,6 +172,13 @@ func (m *Mixer) Talkers() []*audiov1.Talker {
 	return talkers
 }
 
+func (m *Mixer) talking() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sweep(m.config.Now())
+	return len(m.voices) > 0
+}
+
 // Close ends all talkers and feeds. Read gives silence from then on.
 func (m *Mixer) Close() error {
 	m.mu.Lock()

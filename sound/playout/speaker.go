@@ -63,6 +63,13 @@ func (s *Speaker) While(ctx context.Context, work func(context.Context) error) e
 	return s.Mixer.demand.While(ctx, work)
 }
 
+// Talking reports whether there is a talker: somebody of the network who talks, or a feed that is open.
+func (s *Speaker) Talking() bool { return s.Mixer.talking() }
+
+// Want counts as somebody who wants to have something played, until release is called: for speakers that go on for a
+// while after the last word.
+func (s *Speaker) Want() (release func()) { return s.Mixer.demand.Want() }
+
 // Listen gives what is played to those who listen, until ctx ends.
 func (s *Speaker) Listen(ctx context.Context) error { return s.Heard.Run(ctx, ear{s}) }
 

@@ -49,30 +49,34 @@ func TestSpeakerRests(t *testing.T) {
 			})
 		}()
 		go func() { listened <- s.Listen(ctx) }()
-		expect := func(when string, want bool) {
+		expect := func(when string, want, talks bool) {
 			t.Helper()
 			time.Sleep(2 * time.Second)
 			synctest.Wait()
-			if plays != want {
-				t.Errorf("%s: it plays: %v, want %v", when, plays, want)
+			if plays != want || s.Talking() != talks {
+				t.Errorf("%s: it plays: %v, want %v; somebody talks: %v", when, plays, want, s.Talking())
 			}
 		}
-		expect("at first", false)
+		expect("at first", false, false)
 		for range 2 {
 			feed, err := s.Mixer.Open("ann", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			expect("while somebody talks", true)
+			expect("while somebody talks", true, true)
 			_ = feed.Close() // cannot fail
-			expect("after the last word", false)
+			expect("after the last word", false, false)
 			reader, err := s.Heard.Open(nil, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
-			expect("while somebody listens", true)
+			expect("while somebody listens", true, false)
 			reader.Close()
-			expect("after the last listener", false)
+			expect("after the last listener", false, false)
+			release := s.Want()
+			expect("while it is wanted", true, false)
+			release()
+			expect("when it is not wanted any more", false, false)
 		}
 		cancel()
 		if err := <-played; !errors.Is(err, context.Canceled) {

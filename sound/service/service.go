@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -32,48 +31,29 @@ type Config struct {
 	Stopping                context.Context // ends when the device stops
 }
 
-// Service implements the gRPC service.
+// Service implements the gRPC service. Microphone and Speaker say whether the hardware is there.
 type Service struct {
 	audiov1.UnimplementedAudioServiceServer
-	config Config
+	Microphone, Speaker *Presence
 
-	mu    sync.Mutex
-	here  context.Context // ends, with the reason as its cause, when the hardware goes; nil while it is away
-	leave context.CancelCauseFunc
-	away  error // why it is away
+	config Config
 }
 
 // New returns a service whose hardware is away.
-func New(config Config) *Service { return &Service{config: config, away: device.Away(nil)} }
+func New(config Config) *Service {
+	return &Service{config: config, Microphone: newPresence(config.Stopping), Speaker: newPresence(config.Stopping)}
+}
 
-// Attach reports that the hardware is there.
+// Attach reports that the hardware is there, of both microphone and speaker.
 func (s *Service) Attach() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.here, s.leave = context.WithCancelCause(s.config.Stopping)
+	s.Microphone.Attach()
+	s.Speaker.Attach()
 }
 
 // Detach reports that the hardware is gone, and why. Calls that play end.
 func (s *Service) Detach(why error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if why != nil {
-		s.away = device.Away(why)
-	}
-	if s.leave != nil {
-		s.leave(s.away)
-	}
-	s.here, s.leave = nil, nil
-}
-
-// present returns a context that ends when the hardware goes, or fails if it is away.
-func (s *Service) present() (context.Context, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.here == nil {
-		return nil, s.away
-	}
-	return s.here, nil
+	s.Microphone.Detach(why)
+	s.Speaker.Detach(why)
 }
 
 // ListDevices implements AudioService.
@@ -87,11 +67,11 @@ func (s *Service) ListDevices(context.Context, *audiov1.ListDevicesRequest) (*au
 
 // StreamAudio implements AudioService.
 func (s *Service) StreamAudio(r *audiov1.StreamAudioRequest, to audiov1.AudioService_StreamAudioServer) error {
-	from, err := s.tap(r.GetTap())
+	from, at, err := s.tap(r.GetTap())
 	if err != nil {
 		return err
 	}
-	if _, err := s.present(); err != nil {
+	if _, err := at.present(); err != nil {
 		return toStatus(err)
 	}
 	reader, err := from.Open(r.GetFormat(), int(r.GetBlockSamples()))
@@ -138,20 +118,21 @@ func (s *Service) errNoSpeaker() error {
 	return status.Error(codes.FailedPrecondition, "this device has no speaker: "+s.config.NoSpeaker)
 }
 
-func (s *Service) tap(t audiov1.AudioTap) (*capture.Pipeline, error) {
+func (s *Service) tap(t audiov1.AudioTap) (*capture.Pipeline, *Presence, error) {
 	switch t {
 	case audiov1.AudioTap_AUDIO_TAP_UNSPECIFIED, audiov1.AudioTap_AUDIO_TAP_MICROPHONE:
 		if s.config.Microphone == nil {
-			return nil, s.errNoMicrophone()
+			return nil, nil, s.errNoMicrophone()
 		}
-		return s.config.Microphone, nil
+		return s.config.Microphone, s.Microphone, nil
 	case audiov1.AudioTap_AUDIO_TAP_SPEAKER:
 		if s.config.Speaker == nil {
-			return nil, s.errNoSpeaker()
+			return nil, nil, s.errNoSpeaker()
 		}
-		return s.config.Speaker.Heard, nil
+		return s.config.Speaker.Heard, s.Speaker, nil
 	}
-	return nil, status.Errorf(codes.InvalidArgument, "tap is %d, must be AUDIO_TAP_MICROPHONE or AUDIO_TAP_SPEAKER", t)
+	return nil, nil, status.Errorf(codes.InvalidArgument,
+		"tap is %d, must be AUDIO_TAP_MICROPHONE or AUDIO_TAP_SPEAKER", t)
 }
 
 // PlayAudio implements AudioService.
@@ -159,7 +140,7 @@ func (s *Service) PlayAudio(from audiov1.AudioService_PlayAudioServer) error {
 	if s.config.Speaker == nil {
 		return s.errNoSpeaker()
 	}
-	here, err := s.present()
+	here, err := s.Speaker.present()
 	if err != nil {
 		return toStatus(err)
 	}
