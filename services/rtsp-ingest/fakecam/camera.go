@@ -23,6 +23,7 @@ type TB interface {
 // Camera is a fake camera that answers RTSP.
 type Camera struct {
 	counters
+	speech speech
 	config Config
 	sdp    string
 

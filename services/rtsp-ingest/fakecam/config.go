@@ -2,6 +2,7 @@ package fakecam
 
 import (
 	"crypto/tls"
+	"io"
 	"time"
 
 	"github.com/pion/rtcp"
@@ -30,6 +31,9 @@ type Config struct {
 	Speed float64
 	// Closes is how long after PLAY the camera ends the connection; 0 is never.
 	Closes time.Duration
+	// Speaker is given what is said by the back channel, as 16 bit little endian samples; nil is nobody. Several talkers
+	// write at a time.
+	Speaker io.Writer
 	// ContentBase changes the field of the answer to DESCRIBE; it gets the URL of the request. "" leaves it out.
 	ContentBase func(url string) string
 }

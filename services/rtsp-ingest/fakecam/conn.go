@@ -91,7 +91,7 @@ func (cn *conn) received(f *frame) {
 		case f.channel == t.channel+1:
 			cn.camera.feedback(f.data)
 		case f.channel == t.channel && t.track.BackChannel:
-			cn.camera.add(Spoken)
+			cn.camera.hear(t.track, f.data)
 		}
 	}
 }

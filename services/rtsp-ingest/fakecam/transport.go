@@ -42,6 +42,9 @@ func (cn *conn) setup(req *Request, resp *Response) func(context.Context) bool {
 		resp.Status = 461
 		return nil
 	}
+	if cn.camera.speaks(cn, t) {
+		return cn.refuse(resp)
+	}
 	if resp.Status = cn.camera.enter(cn, req); resp.Status != 200 {
 		if resp.Status == cn.camera.config.Session.FullStatus {
 			return cn.refuse(resp)
@@ -155,7 +158,7 @@ func (t *transport) readUDP(from *net.UDPConn, control bool) {
 		case control:
 			t.conn.camera.feedback(buf[:n])
 		case t.track.BackChannel:
-			t.conn.camera.add(Spoken)
+			t.conn.camera.hear(t.track, buf[:n])
 		}
 	}
 }

@@ -102,13 +102,18 @@ type KeyFramer interface{ RequestKeyFrame() error }
 
 // Talker is a Conn whose camera has a loudspeaker.
 type Talker interface {
-	// Talk opens the back channel and returns the formats that it takes; Say sends one block in the first of them.
+	// Talk opens the back channel, which is there until the voice is closed. It fails with an [Error]. There is one voice
+	// at a time.
 	Talk(ctx context.Context) (Voice, error)
 }
 
 // Voice is an open back channel.
 type Voice interface {
+	// Track is what the camera takes: [PCMA], [PCMU] or [L16], of any rate and number of channels.
 	Track() Track
+	// Say sends one block of at most 1400 bytes; at is its time since an arbitrary start. It waits for at most half a
+	// second, and fails once the back channel has ended.
 	Say(data []byte, at time.Duration) error
+	// Close ends the back channel, and waits for that.
 	Close() error
 }

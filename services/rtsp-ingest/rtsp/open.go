@@ -335,6 +335,9 @@ func statusError(method string, r *response) error {
 			"or wait a minute while it forgets dead ones", s, method)
 	case s == 461:
 		return &noTransport{feed.Failf(feed.Unsupported, "url", "the camera sends neither over TCP nor over UDP")}
+	case s == 551: // to what we require
+		return feed.Failf(feed.Unsupported, "", "it has no back channel (551 to %s): look for two-way audio in its settings",
+			method)
 	case s == 454 || s == 455 || s == 459:
 		return feed.Failf(feed.Away, "url", "the camera has lost our session (%d to %s): this passes", s, method)
 	}

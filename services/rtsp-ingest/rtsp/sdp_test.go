@@ -70,8 +70,36 @@ func TestDescriptions(t *testing.T) {
 	}
 }
 
+// backChannels are descriptions with a loudspeaker, or without.
+var backChannels = []struct{ name, sdp, want, says string }{
+	{"G.711", "m=audio 0 RTP/AVP 0\na=sendonly", "audio/PCMU 0 8000", ""},
+	{"at 16 kHz", "m=audio 0 RTP/AVP 98\na=rtpmap:98 PCMA/16000\na=sendonly", "audio/PCMA 98 16000", ""},
+	{"AAC first", "m=audio 0 RTP/AVP 97 8\na=rtpmap:97 MPEG4-GENERIC/16000\na=sendonly", "audio/PCMA 8 8000", ""},
+	{"two of them", "m=audio 0 RTP/AVP 97\na=rtpmap:97 MPEG4-GENERIC/16000\na=sendonly\n" +
+		"m=audio 0 RTP/AVP 98\na=rtpmap:98 L16/16000\na=sendonly", "audio/L16 98 16000", ""},
+	{"sound that it sends", "m=audio 0 RTP/AVP 8\na=recvonly\nm=audio 0 RTP/AVP 0\na=sendonly", "audio/PCMU 0 8000", ""},
+	{"AAC only", "m=audio 0 RTP/AVP 97 99\na=rtpmap:97 MPEG4-GENERIC/16000\na=rtpmap:99 G726-32/8000\na=sendonly", "",
+		"takes only MPEG4-GENERIC, G726-32: set the camera's sound to G.711"},
+	{"without a name", "m=audio 0 RTP/AVP 97\na=sendonly", "", "no loudspeaker"},
+	{"none", "m=audio 0 RTP/AVP 0\nm=video 0 RTP/AVP 26\na=sendonly", "", "no loudspeaker"},
+}
+
+func TestBackChannels(t *testing.T) {
+	for _, tt := range backChannels {
+		t.Run(tt.name, func(t *testing.T) {
+			s, err := parseSDP([]byte(tt.sdp)).ear()
+			if s.String() != tt.want || (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("%q, %v; want %q, %q", s, err, tt.want, tt.says)
+			}
+		})
+	}
+}
+
 func FuzzDescription(f *testing.F) {
 	for _, tt := range descriptions {
+		f.Add([]byte(tt.sdp))
+	}
+	for _, tt := range backChannels {
 		f.Add([]byte(tt.sdp))
 	}
 	f.Fuzz(func(t *testing.T, sdp []byte) {
@@ -80,7 +108,11 @@ func FuzzDescription(f *testing.F) {
 			t.Fatalf("%d sections", len(d.sections))
 		}
 		o := d.choose()
-		for _, s := range []*stream{o.video, o.sound, d.ear()} {
+		ear, err := d.ear()
+		if (ear == nil) == (err == nil) {
+			t.Fatalf("a back channel of %v, and %v", ear, err)
+		}
+		for _, s := range []*stream{o.video, o.sound, ear} {
 			if s != nil && (s.config.ClockRate < 1 || s.config.Track.MediaType == "" || len(s.config.Track.ParameterSets) > maxTypes) {
 				t.Fatalf("%+v", s.config)
 			}

@@ -1,11 +1,14 @@
 package rtsp
 
 import (
+	"cmp"
 	"context"
-	"encoding/binary"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
+	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,15 +21,35 @@ import (
 // 5.3).
 var backChannel = field{"Require", "www.onvif.org/ver20/backchannel"}
 
-// longestSay is the longest block that is sent in one packet.
-const longestSay = 1400
+// Bounds of talking. A camera that does not listen must not leave words waiting that are heard much later.
+const (
+	longestSay = 1400                   // bytes of a block, which is sent in one packet
+	sayLimit   = 500 * time.Millisecond // that a block may wait until the camera takes it
+	sayBuffer  = 16 << 10               // bytes that may be under way or wait in the system
+	talkAnswer = 5 * time.Second        // that the camera may take to answer: somebody holds a button down meanwhile
+)
 
 // Talk implements [feed.Talker]. The back channel has a connection of its own, which is there only while somebody
 // talks: many cameras refuse to set up anything while they play, and close the connection over it; so the pictures
-// stay as they are whatever the camera thinks of talking.
+// stay as they are whatever the camera thinks of talking. It is over TCP, or over UDP if the camera takes nothing else.
 func (c *Conn) Talk(ctx context.Context) (feed.Voice, error) {
 	a := c.attempt
-	a.place, a.adopt, a.stale, a.Memory, a.over = place{}, "", "", &Memory{}, overTCP
+	a.place, a.adopt, a.stale, a.Memory = place{}, "", "", &Memory{}
+	a.Limits.Answer = min(a.Limits.Answer, talkAnswer)
+	a.over = overTCP
+	v, err := a.talk(ctx)
+	if _, refused := errors.AsType[*noTransport](err); refused && ctx.Err() == nil {
+		a.over = overUDP
+		v, err = a.talk(ctx)
+	}
+	if err != nil {
+		return nil, noVoice(ctx, err)
+	}
+	return v, nil
+}
+
+// talk opens a back channel.
+func (a attempt) talk(ctx context.Context) (*voice, error) {
 	v := &voice{conn: a.conn(), sequence: uint16(rand.Uint32()), start: rand.Uint32()}
 	client, err := connect(ctx, a.Config, v.conn.trusted, v.conn.receive)
 	if err != nil {
@@ -37,9 +60,10 @@ func (c *Conn) Talk(ctx context.Context) (feed.Voice, error) {
 		v.conn.finish()
 		return nil, err
 	}
+	client.bound(sayLimit, sayBuffer)
 	running, stop := context.WithCancel(context.Background())
 	v.stop = stop
-	v.running.Go(func() { v.ended = v.conn.Run(running, feed.Receiver{}) })
+	v.running.Go(func() { _ = v.conn.Run(running, feed.Receiver{}) }) // Say tells why it ended
 	return v, nil
 }
 
@@ -49,11 +73,11 @@ type voice struct {
 	track   *track
 	stop    context.CancelFunc
 	running sync.WaitGroup
-	ended   error // why Run ended; read after running
 
 	mu       sync.Mutex
 	sequence uint16
 	start    uint32 // the timestamp of time 0
+	begun    bool   // something was said
 	closed   bool
 }
 
@@ -62,44 +86,82 @@ func (v *voice) begin(ctx context.Context) error {
 	c := v.conn
 	r, err := c.ask(ctx, "DESCRIBE", []string{c.Address.URL()}, fields{{"Accept", "application/sdp"}, backChannel})
 	if err != nil {
-		return noVoice(err)
+		return err
 	}
 	c.base = base(c.Address, r.fields)
 	d := parseSDP(r.body)
-	s := d.ear()
-	if s == nil {
-		return feed.Failf(feed.Unsupported, "", "the camera has no loudspeaker that takes G.711, L16, Opus or AAC: "+
-			"look for two-way audio in its settings")
+	s, err := d.ear()
+	if err != nil {
+		return err
 	}
 	if err := c.setup(ctx, s, backChannel); err != nil {
-		return noVoice(err)
+		return inUse(err)
 	}
 	v.track = c.tracks[0]
-	return noVoice(c.play(ctx, targets(c.Address, c.base, d.control), backChannel))
+	return c.play(ctx, targets(c.Address, c.base, d.control), backChannel)
 }
 
-// ear returns the back channel of a description, nil if there is none that can be used.
-func (d description) ear() *stream {
+// ear returns the first back channel of a description, in the first encoding, that takes what can be said.
+func (d description) ear() (*stream, error) {
+	var others []string
 	for _, s := range d.sections {
 		if s.kind != "audio" || !s.sendOnly {
 			continue
 		}
-		if found, err := s.stream(); err == nil {
-			if found.key == "" {
-				found.key = d.key
+		for _, t := range s.types {
+			one := *s
+			one.types = []uint8{t}
+			found, err := one.stream()
+			if err == nil && sayable(found.config.Track.MediaType) {
+				found.key = cmp.Or(found.key, d.key)
+				return found, nil
 			}
-			return found
+			if e, err := s.encoding(t); err == nil {
+				others = append(others, shown(e.name))
+			}
 		}
 	}
-	return nil
+	if len(others) > 0 {
+		return nil, feed.Failf(feed.Unsupported, "", "its loudspeaker takes only %.100s: set the camera's sound to G.711",
+			strings.Join(others, ", "))
+	}
+	return nil, feed.Failf(feed.Unsupported, "", "it has no loudspeaker: look for two-way audio in its settings")
+}
+
+// sayable tells whether sound can be said in an encoding.
+func sayable(mediaType string) bool {
+	return mediaType == feed.PCMA || mediaType == feed.PCMU || mediaType == feed.L16
+}
+
+// inUse says what it means that there is no room for a back channel.
+func inUse(err error) error {
+	if feed.ReasonOf(err) != feed.Full {
+		return err
+	}
+	return feed.Failf(feed.Full, "", "somebody else talks through it, or it has no room for another viewer: "+
+		"wait until they have finished")
 }
 
 // noVoice says that an error is only about talking.
-func noVoice(err error) error {
-	if err == nil {
-		return nil
+func noVoice(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	return feed.Failf(feed.ReasonOf(err), "", "nobody can be heard at the camera: %w", err)
+}
+
+// bound bounds how long a write may take, and how much may be under way.
+func (c *client) bound(limit time.Duration, bytes int) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.limit = limit
+	conn := c.conn
+	if secure, ok := conn.(*tls.Conn); ok {
+		conn = secure.NetConn()
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(bytes) // at worst words wait for longer
+	}
 }
 
 // Track implements [feed.Voice].
@@ -119,25 +181,35 @@ func (v *voice) Say(data []byte, at time.Duration) error {
 	p := pion.Packet{
 		Header: pion.Header{
 			Version: 2, PayloadType: config.PayloadType, SequenceNumber: v.sequence, SSRC: v.track.own,
-			Timestamp: v.start + uint32(int64(at.Seconds()*float64(config.ClockRate))),
+			Timestamp: v.start + ticks(at, config.ClockRate), Marker: !v.begun,
 		},
 		Payload: data,
-	}
-	if config.Track.MediaType == feed.AAC {
-		p.Marker, p.Payload = true, slices.Concat(unitHeader(len(data)), data)
 	}
 	packet, err := p.Marshal()
 	if err != nil {
 		return err
 	}
-	v.sequence++
-	return v.conn.send(v.track, packet)
+	v.sequence, v.begun = v.sequence+1, true
+	if err := v.conn.send(v.track, packet); err != nil {
+		return v.lost(err)
+	}
+	return nil
 }
 
-// unitHeader is the header of one AAC frame in a packet (RFC 3640, 3.3.6).
-func unitHeader(size int) []byte {
-	b := binary.BigEndian.AppendUint16(nil, 16) // bits
-	return binary.BigEndian.AppendUint16(b, uint16(size)<<3)
+// lost says why nothing can be said any more.
+func (v *voice) lost(err error) error {
+	select {
+	case <-v.conn.client.done:
+		err = v.conn.client.err
+	default:
+	}
+	return v.conn.client.lost("talking", err)
+}
+
+// ticks is a time in ticks of a clock, rounded.
+func ticks(at time.Duration, clock int) uint32 {
+	whole, part := int64(at/time.Second)*int64(clock), int64(at%time.Second)*int64(clock)
+	return uint32(whole + (part+int64(time.Second)/2)/int64(time.Second))
 }
 
 // Close implements [feed.Voice].

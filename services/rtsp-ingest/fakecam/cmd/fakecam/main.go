@@ -6,6 +6,7 @@
 //	fakecam --behave marker-never --rtsp :8554
 //	fakecam --clip bframes.h265 --sound tone.opus
 //	fakecam --onvif 127.0.0.1:8000              # is found by `waldo discover`, and can be moved
+//	fakecam --speaker PCMU --heard said.s16     # writes down what is said to it
 //	FAKECAM_PASSWORD=secret fakecam --user admin
 package main
 
@@ -41,6 +42,7 @@ type options struct {
 	rtsp, http, rtmp    string
 	onvif               string
 	behave, clip, sound string
+	back, heard         string
 	user                string
 	viewers             int
 	list                bool
@@ -57,6 +59,8 @@ func parse(args []string, out io.Writer) (options, error) {
 	f.StringVar(&o.behave, "behave", "", "an oddity; --list names them")
 	f.StringVar(&o.clip, "clip", "", "the pictures of RTSP and RTMP: "+strings.Join(fakecam.Clips(), ", "))
 	f.StringVar(&o.sound, "sound", "", "the sound of RTSP and RTMP: PCMU, PCMA, L16, tone.aac or tone.opus; none if empty")
+	f.StringVar(&o.back, "speaker", "", "what the loudspeaker of RTSP takes: PCMU, PCMA or L16; there is none if empty")
+	f.StringVar(&o.heard, "heard", "", "a file for what is said, as 16 bit little endian samples at 8 kHz; none if empty")
 	f.StringVar(&o.user, "user", "", "who may watch, with the password in FAKECAM_PASSWORD; everybody if empty")
 	f.IntVar(&o.viewers, "viewers", 0, "how many may watch RTSP at a time; 0 is no bound")
 	f.BoolVar(&o.list, "list", false, "list the oddities and end")
@@ -104,6 +108,11 @@ func list(out io.Writer) error {
 // closer is a camera that runs.
 type closer interface{ Close() }
 
+// file is closed like a camera.
+type file struct{ *os.File }
+
+func (f file) Close() { _ = f.File.Close() } // what was written is there
+
 // start starts the cameras that are asked for, and says where they are.
 func start(o options, out io.Writer) ([]closer, error) {
 	config, jpeg, err := configs(o)
@@ -111,6 +120,14 @@ func start(o options, out io.Writer) ([]closer, error) {
 		return nil, err
 	}
 	var cameras []closer
+	if o.heard != "" {
+		f, err := os.Create(o.heard)
+		if err != nil {
+			return nil, fmt.Errorf("--heard: %w", err)
+		}
+		config.Speaker = f
+		cameras = append(cameras, file{f})
+	}
 	if o.rtsp != "" {
 		c, err := fakecam.New(config)
 		if err != nil {
@@ -185,7 +202,7 @@ func configs(o options) (fakecam.Config, fakecam.JPEGConfig, error) {
 
 // tracks returns the tracks that the flags name, nil for none.
 func tracks(o options) ([]fakecam.Track, error) {
-	if o.clip == "" && o.sound == "" {
+	if o.clip == "" && o.sound == "" && o.back == "" {
 		return nil, nil
 	}
 	clip := "baseline.h264"
@@ -205,6 +222,13 @@ func tracks(o options) ([]fakecam.Track, error) {
 	default:
 		return nil, fmt.Errorf("--sound %s is not known: take PCMU, PCMA, L16, tone.aac or tone.opus", o.sound)
 	}
+	switch o.back {
+	case "":
+	case fakecam.PCMU, fakecam.PCMA, fakecam.L16:
+		tracks = append(tracks, fakecam.Track{Media: fakecam.Tone(o.back, 8000), BackChannel: true})
+	default:
+		return nil, fmt.Errorf("--speaker %s is not known: take PCMU, PCMA or L16", o.back)
+	}
 	return tracks, nil
 }
 
@@ -212,6 +236,9 @@ func tracks(o options) ([]fakecam.Track, error) {
 func rtmp(o options, config fakecam.Config) fakecam.RTMPConfig {
 	r := fakecam.RTMPConfig{Listen: o.rtmp, Login: config.Login}
 	for _, t := range config.Tracks {
+		if t.BackChannel {
+			continue
+		}
 		switch t.Media.Encoding {
 		case fakecam.H264, fakecam.H265:
 			r.Video = t.Media

@@ -20,6 +20,8 @@ func TestMistakesAreNamed(t *testing.T) {
 		"--behave http-lf":         "--http",
 		"--clip other.h264":        "baseline.h264",
 		"--sound mp3":              "tone.opus",
+		"--speaker tone.aac":       "L16",
+		"--heard /nowhere/at/all":  "--heard",
 		"other":                    "--help",
 		"--rtsp nowhere:1:2":       "too many colons",
 		"--rtsp= --http nowhere:x": "unknown port",
