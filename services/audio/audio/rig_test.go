@@ -179,12 +179,21 @@ func start(t testing.TB, config Config) *world {
 	w.conn, err = bus.Connect(bus.Config{URL: nats.URL(), Name: "test"})
 	must(err)
 	t.Cleanup(w.conn.Close)
-	dialled, err := grpc.NewClient(w.process.GRPCAddress(), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	must(err)
-	t.Cleanup(func() { _ = dialled.Close() })
-	w.audio, w.onBus = audiov1.NewAudioServiceClient(dialled), audiov1.NewAudioServiceClient(w.conn.Client(w.address))
+	w.audio, w.onBus = w.dial(), audiov1.NewAudioServiceClient(w.conn.Client(w.address))
 	w.await("ready", w.state(ready))
 	return w
+}
+
+// dial connects to the device over gRPC.
+func (w *world) dial(options ...grpc.DialOption) audiov1.AudioServiceClient {
+	w.t.Helper()
+	options = append(options, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(w.process.GRPCAddress(), options...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = conn.Close() })
+	return audiov1.NewAudioServiceClient(conn)
 }
 
 const (
