@@ -33,6 +33,9 @@ func doorcam(url string) harness.Options {
 	return harness.Options{Devices: fmt.Sprintf("door: {kind: rtsp-ingest, url: %q}", url)}
 }
 
+// madeOf tells whether the numbers of a tile say what the device makes of its pictures in words of a pattern.
+const madeOf = `new RegExp($2).test(document.querySelector('[data-device="' + $1 + '"] [data-stat="source"] dd')?.textContent)`
+
 // A camera on the network is a camera like any other, and the promise about crashes holds for it: whether its process is
 // killed or the camera itself goes and comes back, the browser keeps its connection, track and SSRC.
 func TestNetworkCamera(t *testing.T) {
@@ -42,6 +45,8 @@ func TestNetworkCamera(t *testing.T) {
 	page := harness.StartBrowser(t).Open(t, robot.URL)
 	door := page.Tile(t, "door")
 	door.WaitFrames(t, 30)
+	page.Click(t, "#stats")
+	page.Until(t, madeOf, "door", `^passed through \(H\.264 High [0-9.]+\)$`)
 	before := page.Connection(t)
 	t.Run("its process is killed", func(t *testing.T) {
 		device := robot.Device(t, "door")
@@ -78,8 +83,18 @@ func TestNetworkCamerasOfAllKinds(t *testing.T) {
 	for _, device := range []string{"reorders", "overudp", "jpegs", "rtmp"} {
 		page.Tile(t, device).WaitFrames(t, 20)
 	}
-	if n := robot.Metric(t, robot.Device(t, "reorders"), "waldo_camera_encoded_total", `media_type="video/H264"`); n < 20 {
+	reorders := robot.Device(t, "reorders")
+	if n := robot.Metric(t, reorders, "waldo_camera_encoded_total", `media_type="video/H264"`); n < 20 {
 		t.Errorf("%v pictures with B-frames were encoded again, want at least those that were shown", n)
+	}
+	page.Click(t, "#stats")
+	page.Until(t, madeOf, "reorders", `^encoded again from H\.264 .*: ([0-9]+|under 1) % of a core$`)
+	page.Until(t, madeOf, "jpegs", `^encoded again from JPEG: ([0-9]+|under 1) % of a core$`)
+	for _, step := range []string{"decode", "encode"} {
+		labels := fmt.Sprintf(`media_type="video/H264",step=%q`, step)
+		if s := robot.Metric(t, reorders, "waldo_camera_cpu_seconds_total", labels); s <= 0 {
+			t.Errorf("the metrics say that it took %v s of CPU to %s", s, step)
+		}
 	}
 }
 

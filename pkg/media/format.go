@@ -1,6 +1,7 @@
 package media
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -22,19 +23,23 @@ const (
 
 // types has what is particular to each media type. A new one is a line here.
 var types = map[string]struct {
-	interCoded bool // see InterCoded
-	even       bool // both sides are even
+	name       string // see Name
+	interCoded bool   // see InterCoded
+	even       bool   // both sides are even
 }{
-	H264:  {interCoded: true, even: true},
-	H265:  {interCoded: true, even: true},
-	MPEG4: {interCoded: true},
-	VP8:   {interCoded: true},
-	JPEG:  {},
-	Raw:   {},
+	H264:  {name: "H.264", interCoded: true, even: true},
+	H265:  {name: "H.265", interCoded: true, even: true},
+	MPEG4: {name: "MPEG-4", interCoded: true},
+	VP8:   {name: "VP8", interCoded: true},
+	JPEG:  {name: "JPEG"},
+	Raw:   {name: "raw pictures"},
 }
 
 // MediaTypes lists the media types of a VideoFormat in the order of the alphabet.
 func MediaTypes() []string { return slices.Sorted(maps.Keys(types)) }
+
+// Name returns what people call a media type, as in "H.264"; one that is not known is its own name.
+func Name(mediaType string) string { return cmp.Or(types[mediaType].name, mediaType) }
 
 // InterCoded reports whether the frames of a media type depend on the frames before them. A reader of
 // such a stream begins at a key frame, must not miss a frame afterwards (see [Resync]), and no frame can

@@ -107,16 +107,17 @@ func (d *Driver) run(ctx context.Context, ready func()) error {
 			d.kit.Log.Warn("the camera did not close properly", "error", err)
 		}
 	}()
-	d.describe(src.Info())
+	d.describe(src.Info(), "")
 	d.service.Attach(src)
 	ctx, cancel := context.WithCancel(ctx)
-	var publishing sync.WaitGroup
-	defer publishing.Wait()
+	var owned sync.WaitGroup
+	defer owned.Wait()
 	defer cancel()
 	return d.pipeline.Run(ctx, src, func() {
 		d.announce()
+		owned.Go(func() { d.tell(ctx, src) })
 		for _, s := range d.streams {
-			publishing.Go(func() {
+			owned.Go(func() {
 				device.Serve(ctx, s.out, func() (*pipeline.Reader, error) {
 					return d.pipeline.Open(&mediav1.VideoFormat{MediaType: s.MediaType})
 				})
@@ -126,13 +127,13 @@ func (d *Driver) run(ctx context.Context, ready func()) error {
 	})
 }
 
-// describe publishes what the hardware chose in the device's description.
-func (d *Driver) describe(info source.Info) {
+// describe publishes what the hardware chose in the device's description, and what is made of it.
+func (d *Driver) describe(info source.Info, made string) {
 	f := info.Current
 	attributes := map[string]string{
 		"media_type": f.GetMediaType(), "pixel_format": f.GetPixelFormat(),
 		"width_px": strconv.Itoa(int(f.GetWidthPx())), "height_px": strconv.Itoa(int(f.GetHeightPx())),
-		"frame_rate_hz": strconv.FormatFloat(f.GetFrameRateHz(), 'g', 6, 64),
+		"frame_rate_hz": strconv.FormatFloat(f.GetFrameRateHz(), 'g', 6, 64), encoding: made,
 	}
 	maps.Copy(attributes, info.Attributes)
 	d.kit.SetAttributes(attributes)

@@ -15,6 +15,7 @@ type capture struct {
 	number      int64 // of all captures in this process
 	orientation codec.Orientation
 	codecs      codec.Set
+	metrics     *metrics
 
 	once    sync.Once
 	picture *media.I420
@@ -36,7 +37,7 @@ func (c *capture) time(asItIs bool) time.Time {
 func (c *capture) pixels() (*media.I420, error) {
 	// inter-coded frames are decoded in order as they are captured, if anybody wants them
 	if !media.InterCoded(c.frame.Format.GetMediaType()) {
-		c.once.Do(c.decodeAlone)
+		c.once.Do(func() { c.metrics.spend(stepDecode, c.frame.Format.GetMediaType(), c.decodeAlone) })
 	}
 	return c.picture, c.err
 }
@@ -55,6 +56,7 @@ func (c *capture) decodeAlone() {
 	defer func() { _ = d.Close() }() // frees memory only
 	img, _, err := d.Decode(c.frame)
 	c.set(img, err)
+	c.metrics.decodedOne(c.frame.Format.GetMediaType(), img)
 }
 
 // set turns the decoded picture and stores it.

@@ -15,8 +15,12 @@ type decoding struct {
 	mediaType string
 }
 
-// decode decodes a capture. before are the captures since the last key frame, with which a decoder that is new begins.
+// decode decodes a capture, and counts what that costs. before are the captures since the last key frame, with which a decoder that is new begins.
 func (d *decoding) decode(c *capture, before []*capture) {
+	c.metrics.spend(stepDecode, c.frame.Format.GetMediaType(), func() { d.decodeNext(c, before) })
+}
+
+func (d *decoding) decodeNext(c *capture, before []*capture) {
 	if mediaType := c.frame.Format.GetMediaType(); d.decoder == nil || d.mediaType != mediaType {
 		d.stop()
 		decoder, err := c.codecs.NewDecoder(mediaType)
@@ -30,6 +34,7 @@ func (d *decoding) decode(c *capture, before []*capture) {
 	img, shown, err := d.decoder.Decode(c.frame)
 	c.shown = shown
 	c.set(img, err)
+	c.metrics.decodedOne(d.mediaType, img)
 }
 
 func (d *decoding) catchUp(c *capture, before []*capture) {
@@ -37,7 +42,8 @@ func (d *decoding) catchUp(c *capture, before []*capture) {
 		return
 	}
 	for _, b := range before {
-		_, _, _ = d.decoder.Decode(b.frame) // what cannot be decoded shows in the next picture
+		img, _, _ := d.decoder.Decode(b.frame) // what cannot be decoded shows in the next picture
+		c.metrics.decodedOne(d.mediaType, img)
 	}
 }
 

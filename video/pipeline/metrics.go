@@ -1,9 +1,12 @@
 package pipeline
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/waldo-robot/waldo/pkg/media"
 )
 
 // Reasons for dropping a picture.
@@ -20,6 +23,9 @@ type metrics struct {
 	encoded    *prometheus.CounterVec
 	passed     *prometheus.CounterVec
 	seconds    *prometheus.HistogramVec
+	decoded    *prometheus.CounterVec
+	cpu        *prometheus.CounterVec
+	spent      atomic.Int64 // the sum of cpu, ns
 	dropped    *prometheus.CounterVec
 	keysWanted prometheus.Counter
 	keysMade   prometheus.Counter
@@ -39,6 +45,13 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "waldo_camera_encode_seconds", Help: "Time to encode one picture.",
 			Buckets: prometheus.ExponentialBuckets(0.00025, 2, 11)}, []string{"media_type"}),
+		decoded: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "waldo_camera_decoded_total", Help: "Pictures decoded, by what the source compressed them to."},
+			[]string{"media_type"}),
+		cpu: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "waldo_camera_cpu_seconds_total", Help: "CPU time of making pictures, by step: decode (with turning) takes " +
+				"the source's media type, scale and encode make the reader's."},
+			[]string{"step", "media_type"}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "waldo_camera_dropped_total", Help: "Pictures captured that did not reach a reader, by reason."},
 			[]string{"reason"}),
@@ -54,7 +67,8 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		m.dropped.WithLabelValues(reason) // shown as 0 from the start
 	}
 	if r != nil {
-		r.MustRegister(m.captured, m.encoded, m.passed, m.seconds, m.dropped, m.keysWanted, m.keysMade, m.readers)
+		r.MustRegister(m.captured, m.encoded, m.passed, m.seconds, m.decoded, m.cpu, m.dropped, m.keysWanted, m.keysMade,
+			m.readers)
 	}
 	return m
 }
@@ -62,6 +76,13 @@ func newMetrics(r prometheus.Registerer) *metrics {
 func (m *metrics) drop(reason string, n uint64) {
 	if n > 0 {
 		m.dropped.WithLabelValues(reason).Add(float64(n))
+	}
+}
+
+// decodedOne counts a picture, if there is one.
+func (m *metrics) decodedOne(mediaType string, img *media.I420) {
+	if img != nil {
+		m.decoded.WithLabelValues(mediaType).Inc()
 	}
 }
 

@@ -192,7 +192,8 @@ func (p *Pipeline) orientation() codec.Orientation {
 
 // deliver passes a captured picture to all variants.
 func (p *Pipeline) deliver(f source.Frame) {
-	c := &capture{frame: f, number: p.captures, orientation: p.orientation(), codecs: p.config.Codecs}
+	c := &capture{frame: f, number: p.captures, orientation: p.orientation(), codecs: p.config.Codecs,
+		metrics: p.metrics}
 	p.captures++
 	p.metrics.captured.Inc()
 	p.metrics.drop(dropSource, uint64(max(0, f.Lost)))

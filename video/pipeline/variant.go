@@ -166,7 +166,9 @@ func (v *variant) make(ctx context.Context, c *capture) error {
 	if err := v.prepare(c); err != nil {
 		return err
 	}
-	img, err = v.scaler.Fit(img, int(v.format.GetWidthPx()), int(v.format.GetHeightPx()))
+	v.p.metrics.spend(stepScale, v.key.mediaType, func() {
+		img, err = v.scaler.Fit(img, int(v.format.GetWidthPx()), int(v.format.GetHeightPx()))
+	})
 	if err != nil || ctx.Err() != nil {
 		return err
 	}
@@ -228,7 +230,9 @@ func (v *variant) encode(c *capture, img *media.I420) error {
 	v.followBitrate()
 	begin := time.Now()
 	wanted := v.inter && v.keys.take(begin)
-	packet, err := v.encoder.Encode(img, wanted, c.time(false))
+	var packet codec.Packet
+	var err error
+	v.p.metrics.spend(stepEncode, v.key.mediaType, func() { packet, err = v.encoder.Encode(img, wanted, c.time(false)) })
 	if err != nil {
 		return err
 	}

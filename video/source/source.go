@@ -28,7 +28,7 @@ var (
 
 // Source is one open camera. Info and Close may be called from any goroutine, Capture from one at a time.
 type Source interface {
-	// Info describes the source. It does not change while the source is open.
+	// Info describes the source. While it is open, formats may change only with the frames, and attributes at any time.
 	Info() Info
 	// Capture takes pictures and passes each to deliver, in order and without delay, until ctx ends; then it returns
 	// nil. The first picture is taken at once, not at the next tick of some clock. Any other end is an error, which

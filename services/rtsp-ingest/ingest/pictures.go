@@ -48,5 +48,5 @@ func interval(d time.Duration) string {
 	if d == 0 {
 		return "unknown"
 	}
-	return d.Round(time.Millisecond).String()
+	return d.Round(100 * time.Millisecond).String() // finer, it would change all the time
 }

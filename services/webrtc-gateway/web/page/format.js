@@ -64,9 +64,10 @@ export function size(widthPx, heightPx) {
 /**
  * The line of numbers about a video, each with its name and what it means.
  * @param {import('../media/videostats.js').VideoStats} s
+ * @param {string} [encoding] What the device makes of its pictures, in its words; empty if it does not say.
  * @returns {[name: string, value: string, meaning: string][]}
  */
-export function statsRows(s) {
+export function statsRows(s, encoding) {
   const lost = s.packetsLost === null ? UNKNOWN : `${s.packetsLost}${s.lossPercent ? ` (${s.lossPercent.toFixed(1)} %)` : ''}`;
   return [
     ['fps', count(s.fps), 'Frames shown per second'],
@@ -79,5 +80,6 @@ export function statsRows(s) {
     ['freezes', count(s.freezeCount), 'Times the picture froze'],
     ['decode', milliseconds(s.decodeMs), 'Mean time to decode a frame'],
     ['codec', s.codec || UNKNOWN, 'How the video is compressed'],
+    ['source', encoding || UNKNOWN, 'What the device does with the pictures of its camera, for all viewers together, and what it costs'],
   ];
 }

@@ -39,6 +39,7 @@ export class Tile {
   #play = make('button', { type: 'button', class: 'button', hidden: '' }, 'Play');
   #numbers = make('dl', { class: 'numbers', hidden: '' });
   #enlarge;
+  #encoding = '';
 
   /**
    * @param {import('../robot/robot.js').Robot} robot
@@ -77,18 +78,20 @@ export class Tile {
   }
 
   /**
-   * Sets the shape of the picture as soon as the device reports it, so that nothing moves when the first frame arrives.
+   * Takes what the device reports. The shape of the picture is set at once, so that nothing moves when the first frame
+   * arrives.
    * @param {import('../proto/signaling.js').Device} device
    */
   describe({ attributes }) {
     this.#shape(Number(attributes.width_px), Number(attributes.height_px));
+    this.#encoding = attributes.encoding ?? '';
   }
 
   /** @param {import('../media/videostats.js').VideoStats|null} stats Null to show none. */
   showStats(stats) {
     this.#numbers.hidden = stats === null;
     if (stats === null) return;
-    const rows = statsRows(stats);
+    const rows = statsRows(stats, this.#encoding);
     if (this.#numbers.children.length !== rows.length) {
       this.#numbers.replaceChildren(
         ...rows.map(([name, , meaning]) => make('div', { title: meaning, 'data-stat': name }, make('dt', {}, name), make('dd'))),
