@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -15,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/socket"
 )
 
 const (
@@ -134,6 +136,7 @@ func (c *Conn) options(cfg Config) []nats.Option {
 		nats.IgnoreAuthErrorAbort(), // the server may be given the right token later
 		nats.CustomReconnectDelay(reconnectWait),
 		nats.ReconnectBufSize(-1), // keep nothing for later
+		nats.SetCustomDialer(dialer{}),
 		nats.Timeout(stuckAfter),
 		nats.FlusherTimeout(stuckAfter),
 		nats.SyncQueueLen(inboxSize),
@@ -155,6 +158,18 @@ func (c *Conn) options(cfg Config) []nats.Option {
 		options = append(options, nats.Token(cfg.Token))
 	}
 	return options
+}
+
+// dialer connects to the server.
+type dialer struct{}
+
+// Dial implements [nats.CustomDialer].
+func (dialer) Dial(network, address string) (net.Conn, error) {
+	c, err := net.DialTimeout(network, address, stuckAfter)
+	if err != nil {
+		return nil, err
+	}
+	return socket.Stream(c), nil
 }
 
 // reconnectWait doubles with every attempt: fast for a server that only restarted, bearable for one that is gone for

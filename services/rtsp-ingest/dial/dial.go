@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/waldo-robot/waldo/pkg/socket"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/address"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
@@ -44,6 +45,7 @@ func Open(ctx context.Context, c Config) (net.Conn, error) {
 	if err != nil {
 		return nil, dialError(c, err)
 	}
+	conn = socket.Stream(conn)
 	if !c.Address.Secure() {
 		return conn, nil
 	}

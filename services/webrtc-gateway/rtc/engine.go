@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/waldo-robot/waldo/pkg/socket"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/talk"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
@@ -66,7 +67,7 @@ type Engine struct {
 	log      *slog.Logger
 	maxPeers int
 	metrics  *metrics
-	udp      net.PacketConn
+	udp      *socket.Packets
 	tcp      net.Listener
 	udpMux   ice.UDPMux
 	tcpMux   ice.TCPMux
@@ -116,7 +117,7 @@ func (e *Engine) openPorts(address string) error {
 		return fmt.Errorf("ice %s: %w", address, err)
 	}
 	for try := 1; ; try++ {
-		if e.udp, err = net.ListenPacket("udp", address); err != nil {
+		if e.udp, err = listenUDP(address); err != nil {
 			return fmt.Errorf("ice %s: %w", address, err)
 		}
 		chosen := strconv.Itoa(e.udp.LocalAddr().(*net.UDPAddr).Port)
@@ -129,6 +130,14 @@ func (e *Engine) openPorts(address string) error {
 	}
 }
 
+func listenUDP(address string) (*socket.Packets, error) {
+	c, err := net.ListenPacket("udp", address)
+	if err != nil {
+		return nil, err
+	}
+	return socket.NewPackets(c.(*net.UDPConn))
+}
+
 // listen opens the ports that all connections share.
 func (e *Engine) listen(address string) error {
 	if address == "" {
@@ -138,10 +147,8 @@ func (e *Engine) listen(address string) error {
 		return err
 	}
 	// The bursts of all viewers' frames go through one socket.
-	if u, ok := e.udp.(*net.UDPConn); ok {
-		_ = u.SetWriteBuffer(2 << 20) // the system may allow less
-		_ = u.SetReadBuffer(1 << 20)
-	}
+	_ = e.udp.SetWriteBuffer(2 << 20) // the system may allow less
+	_ = e.udp.SetReadBuffer(1 << 20)
 	log := pionLog{e.log}.NewLogger("ice")
 	e.udpMux = webrtc.NewICEUDPMux(log, e.udp)
 	e.tcpMux = ice.NewTCPMuxDefault(ice.TCPMuxParams{

@@ -157,7 +157,12 @@ func (e *Engine) newTrack(ctx context.Context, s *section) (*tracks.Track, error
 	if s.kind() == webrtc.RTPCodecTypeAudio {
 		id += ".audio"
 	}
-	return e.hub.NewTrack(ctx, s.kind(), s.source, id)
+	t, err := e.hub.NewTrack(ctx, s.kind(), s.source, id)
+	if err != nil {
+		return nil, err
+	}
+	t.SendBy(e.udp)
+	return t, nil
 }
 
 // open opens the streams that are new, so that they run by the time the connection is up.

@@ -23,6 +23,7 @@ type binding struct {
 	payloadType    uint8
 	playoutDelayID uint8 // 0: not negotiated
 	captureTimeID  uint8 // likewise
+	socket         Socket
 
 	// Used by the writer only, and later by the next binding of the same track.
 	seq    uint16 // of the next packet
@@ -45,9 +46,9 @@ type sent struct {
 	marker    bool
 }
 
-func newBinding(c webrtc.TrackLocalContext, pt webrtc.PayloadType, codec *codecs.Codec) *binding {
+func newBinding(c webrtc.TrackLocalContext, pt webrtc.PayloadType, codec *codecs.Codec, socket Socket) *binding {
 	b := &binding{
-		codec: codec, out: c.WriteStream(), ssrc: uint32(c.SSRC()), payloadType: uint8(pt), seq: uint16(randomUint32()),
+		socket: socket, codec: codec, out: c.WriteStream(), ssrc: uint32(c.SSRC()), payloadType: uint8(pt), seq: uint16(randomUint32()),
 	}
 	if codec.Kind == webrtc.RTPCodecTypeVideo {
 		b.playoutDelayID = extensionID(c.HeaderExtensions(), PlayoutDelayURI)
@@ -69,23 +70,34 @@ func (b *binding) follow(old *binding) {
 // It stops when the pace is stopped.
 func (b *binding) write(f *frame, p *pace) (written int) {
 	now := time.Now()
-	marker := f.begins || !b.began
-	timestamp := b.stamp(f, now)
-	for i, payload := range f.payloads {
-		if i%paceStep == 0 && !p.wait(min(paceStep, len(f.payloads)-i)) {
+	s := sent{frame: f, marker: b.history != nil || f.begins || !b.began, timestamp: b.stamp(f, now)}
+	for s.index < len(f.payloads) {
+		n := min(paceStep, len(f.payloads)-s.index)
+		if !p.wait(n) {
 			return written
 		}
-		s := sent{frame: f, index: i, seq: b.seq, timestamp: timestamp, marker: i == len(f.payloads)-1 &&
-			(b.history != nil || marker)}
+		b.socket.Together(b.ssrc, func() { written += b.writeSome(s, n) })
+		s.index += n
+	}
+	b.last, b.lastAt = s.timestamp, now
+	return written
+}
+
+// writeSome sends the packets of a frame that begin with s, and returns the number written. A marker is only set on the
+// last of the frame.
+func (b *binding) writeSome(s sent, n int) (written int) {
+	marker := s.marker
+	for range n {
+		s.seq, s.marker = b.seq, marker && s.index == len(s.frame.payloads)-1
 		h := b.header(s)
 		b.remember(s)
 		b.seq++
 		// For most failures pion only reports that nothing was written.
-		if n, err := b.out.WriteRTP(&h, payload); n > 0 && err == nil {
+		if n, err := b.out.WriteRTP(&h, s.frame.payloads[s.index]); n > 0 && err == nil {
 			written++
 		}
+		s.index++
 	}
-	b.last, b.lastAt = timestamp, now
 	return written
 }
 

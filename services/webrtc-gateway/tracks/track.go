@@ -19,12 +19,24 @@ const (
 	AbsCaptureTimeURI = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
 )
 
+// Socket sends the packets of a track.
+type Socket interface {
+	// Together calls write. Packets of this synchronization source that are written meanwhile may leave together.
+	Together(ssrc uint32, write func())
+}
+
+// plain is a socket that sends each packet when it is written.
+type plain struct{}
+
+func (plain) Together(_ uint32, write func()) { write() }
+
 // Track carries one stream to one peer. It is a [webrtc.TrackLocal] to be added to one peer connection. Start,
 // HandleRTCP and Close are safe for concurrent use.
 type Track struct {
 	intake
-	kind webrtc.RTPCodecType
-	id   string
+	kind   webrtc.RTPCodecType
+	id     string
+	socket Socket
 
 	stop  chan struct{}
 	ended sync.WaitGroup
@@ -37,7 +49,7 @@ type Track struct {
 }
 
 func newTrack(share *stream.Share[source], kind webrtc.RTPCodecType, id string) *Track {
-	return &Track{intake: newIntake(share), kind: kind, id: id, stop: make(chan struct{})}
+	return &Track{intake: newIntake(share), kind: kind, id: id, socket: plain{}, stop: make(chan struct{})}
 }
 
 // Bind implements [webrtc.TrackLocal]. The track uses the first codec of the context that the gateway knows.
@@ -49,7 +61,7 @@ func (t *Track) Bind(c webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, err
 		}
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		t.binding = newBinding(c, offered.PayloadType, codec)
+		t.binding = newBinding(c, offered.PayloadType, codec, t.socket)
 		t.binding.follow(t.before)
 		return offered, nil
 	}
@@ -75,6 +87,10 @@ func (t *Track) RID() string { return "" }
 
 // Kind implements [webrtc.TrackLocal].
 func (t *Track) Kind() webrtc.RTPCodecType { return t.kind }
+
+// SendBy tells which socket sends the packets, so that those of a frame can leave together. It must be called before
+// Bind.
+func (t *Track) SendBy(s Socket) { t.socket = s }
 
 // Follow makes the track continue another one, which must be closed: sequence numbers and timestamps go on. It must be
 // called before Bind. A track of another kind cannot be followed.

@@ -1,0 +1,13 @@
+//go:build !linux || !(amd64 || arm || arm64 || riscv64)
+
+package socket
+
+import "syscall"
+
+const supported = false
+
+func receive(uintptr, []byte) (int, syscall.Errno)             { return 0, syscall.ENOSYS }
+func send(uintptr, []byte) (int, syscall.Errno)                { return 0, syscall.ENOSYS }
+func receiveFrom(uintptr, []byte, *place) (int, syscall.Errno) { return 0, syscall.ENOSYS }
+func sendTo(uintptr, []byte, *place, int) (int, syscall.Errno) { return 0, syscall.ENOSYS }
+func joins(int) bool                                           { return false }

@@ -1,0 +1,15 @@
+// Package socket makes the system calls of sockets cheaper.
+//
+// A goroutine that makes a system call tells the Go scheduler first, because the call could block, and the scheduler
+// wakes its monitor thread to look after it. In a process that wakes for a packet, handles it and sleeps again, that
+// thread costs a fifth of the CPU (measured with Go 1.26 at 200 packets/s). The sockets of package net never block:
+// they are set so, and wait in the poller. So the calls need not be announced.
+//
+//   - [Stream] wraps a connection of TCP or Unix.
+//   - [Packets] wraps a socket of UDP. It can also hand all packets of a picture to the system at once.
+//
+// Everything else is as in package net: deadlines, errors, Close from another goroutine. Where the system is another
+// one than Linux, the wrapped connections are used as they are.
+//
+// Both are safe for concurrent use, start no goroutine, and are closed like what they wrap.
+package socket
