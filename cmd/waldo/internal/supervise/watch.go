@@ -103,10 +103,12 @@ func (w *watcher) ask(ctx context.Context) string {
 	limited, cancel := context.WithTimeout(ctx, patience)
 	answer := w.probe.Ask(limited)
 	cancel()
+	if answer == Answered {
+		w.answered, w.silent, w.still = true, 0, 0
+		return ""
+	}
 	now := w.child.activity()
 	switch {
-	case answer == Answered:
-		w.answered, w.silent, w.still = true, 0, 0
 	case answer == Unasked && now == stopped:
 		w.still += askEvery
 	case answer == Unasked:
