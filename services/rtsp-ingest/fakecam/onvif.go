@@ -37,6 +37,8 @@ type ONVIFConfig struct {
 	Media2    bool   // has the newer media service, in which the main stream is H.265
 	PTZ       PTZBehaviour
 	Discovery *Discovery // nil: it answers no probes
+	// Told is called for each command that moves or stops the camera, whether it obeys or not; nil: nobody is.
+	Told func(operation string, m Motion)
 }
 
 // PTZBehaviour says how a camera moves. The zero value keeps the rules.

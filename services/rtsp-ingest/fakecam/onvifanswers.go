@@ -122,6 +122,10 @@ func (c *ONVIFCamera) stream(s soap) (string, bool) {
 // move carries out what belongs to PTZ.
 func (c *ONVIFCamera) move(w http.ResponseWriter, s soap) {
 	time.Sleep(c.config.PTZ.Delay) // as slow as the camera is said to be
+	v := Motion{time.Now(), number(s.texts["PanTilt@x"]), number(s.texts["PanTilt@y"]), number(s.texts["Zoom@x"])}
+	if told := c.config.Told; told != nil && (s.operation == "ContinuousMove" || s.operation == "Stop") {
+		told(s.operation, v)
+	}
 	switch s.operation {
 	case "ContinuousMove":
 		limit := s.texts["Timeout"]
@@ -129,7 +133,7 @@ func (c *ONVIFCamera) move(w http.ResponseWriter, s soap) {
 			c.fault(w, http.StatusBadRequest, "InvalidArgVal")
 			return
 		}
-		c.carryOut(number(s.texts["PanTilt@x"]), number(s.texts["PanTilt@y"]), number(s.texts["Zoom@x"]), duration(limit))
+		c.carryOut(v.Pan, v.Tilt, v.Zoom, duration(limit))
 	case "Stop":
 		if !c.config.PTZ.IgnoreStop {
 			c.carryOut(0, 0, 0, 0)

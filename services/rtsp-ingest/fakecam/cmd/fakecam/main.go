@@ -55,7 +55,8 @@ func parse(args []string, out io.Writer) (options, error) {
 	f.StringVar(&o.rtsp, "rtsp", "127.0.0.1:8554", "where RTSP listens, as host:port; empty is nowhere")
 	f.StringVar(&o.http, "http", "", "where Motion JPEG over HTTP listens, at /video and /picture")
 	f.StringVar(&o.rtmp, "rtmp", "", "where RTMP listens, at /live/stream")
-	f.StringVar(&o.onvif, "onvif", "", "where ONVIF listens, which names the stream of RTSP; it is found on this machine")
+	f.StringVar(&o.onvif, "onvif", "", "where ONVIF listens, which names the stream of RTSP; it is found on this machine, "+
+		"and prints how it is moved")
 	f.StringVar(&o.behave, "behave", "", "an oddity; --list names them")
 	f.StringVar(&o.clip, "clip", "", "the pictures of RTSP and RTMP: "+strings.Join(fakecam.Clips(), ", "))
 	f.StringVar(&o.sound, "sound", "", "the sound of RTSP and RTMP: PCMU, PCMA, L16, tone.aac or tone.opus; none if empty")
@@ -156,6 +157,9 @@ func start(o options, out io.Writer) ([]closer, error) {
 		c, err := fakecam.NewONVIF(fakecam.ONVIFConfig{
 			Listen: o.onvif, RTSP: o.rtsp, Stream: "/live", Login: fakecam.Login{User: config.Login.User,
 				Password: config.Login.Password}, Discovery: &fakecam.Discovery{Port: 3702},
+			Told: func(operation string, m fakecam.Motion) {
+				say(out, fmt.Sprintf("%s: pan %.2f, tilt %.2f, zoom %.2f", operation, m.Pan, m.Tilt, m.Zoom))
+			},
 		})
 		if err != nil {
 			return cameras, err
