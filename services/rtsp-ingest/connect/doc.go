@@ -26,6 +26,10 @@
 // picture times, whichever is longer) the state says stalled; after two seconds (or ten picture times) the connection
 // is made again.
 //
+// # Talking
+//
+// [Line.Talk] opens the back channel of the camera that is connected at the time. The line knows nothing more of it.
+//
 // # Concurrency and shutdown
 //
 // Open and the source's Close are called by one goroutine at a time; everything else is safe for concurrent use. A

@@ -53,6 +53,7 @@ type Line struct {
 	failures int           // in a row
 	due      time.Time     // of the next attempt
 	again    chan struct{} // closed by Retry
+	conn     feed.Conn     // that has pictures; nil while there is none
 }
 
 // New returns a line that has not been connected yet.
@@ -86,7 +87,7 @@ func (l *Line) Open(ctx context.Context) (source.Source, error) {
 		}
 		return nil, err
 	}
-	l.connected(s.Info().Attributes)
+	l.connected(s)
 	return s, nil
 }
 
@@ -162,9 +163,11 @@ func (l *Line) failed(err error) error {
 }
 
 // connected notes that there are pictures.
-func (l *Line) connected(attributes map[string]string) {
+func (l *Line) connected(s *session) {
+	attributes := s.Info().Attributes
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.conn = s.conn
 	l.setLocked(func(st *Status) {
 		st.State, st.Err, st.Connects = Connected, nil, st.Connects+1
 		st.Attributes = attributes
@@ -176,6 +179,7 @@ func (l *Line) connected(attributes map[string]string) {
 func (l *Line) lost(err error, healthy bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.conn = nil
 	if healthy {
 		l.failures, l.due = 0, time.Time{} // the first attempt comes at once
 	}
@@ -187,6 +191,22 @@ func (l *Line) lost(err error, healthy bool) {
 	if !healthy {
 		_ = l.failed(err) // the next Open tells
 	}
+}
+
+// Talk opens the camera's back channel. It outlives the connection that it was opened for: close it when that ends.
+func (l *Line) Talk(ctx context.Context) (feed.Voice, error) {
+	l.mu.Lock()
+	conn := l.conn
+	l.mu.Unlock()
+	if conn == nil {
+		return nil, feed.Failf(feed.Away, "", "the camera is not connected")
+	}
+	talker, ok := conn.(feed.Talker)
+	if !ok {
+		return nil, feed.Failf(feed.Unsupported, "speaker", "speaker: only cameras that are reached by RTSP "+
+			"have a back channel: remove it")
+	}
+	return talker.Talk(ctx)
 }
 
 // happened tells those who wait for events. The caller holds mu.

@@ -35,7 +35,8 @@ type Config struct {
 	MaxReconnectAttempts int           `yaml:"maxReconnectAttempts" help:"failures in a row before giving up; 0 never gives up"`
 	Latency              time.Duration `yaml:"latency" help:"time from the lens to the network within the camera, by which capture times are moved back, up to 2s"`
 
-	Sound bool `yaml:"sound" help:"have the camera's sound heard: it becomes the stream audio"`
+	Speaker bool `yaml:"speaker" help:"have people talk through the camera's loudspeaker (RTSP only): it takes the stream speaker, as an audio device does"`
+	Sound   bool `yaml:"sound" help:"have the camera's sound heard: it becomes the stream audio"`
 
 	Bitrate     int `yaml:"bitrate" help:"of pictures that have to be encoded again, bit/s, 50000 to 50000000"`
 	JPEGQuality int `yaml:"jpegQuality" help:"quality of JPEG pictures, 1 to 100"`
@@ -93,6 +94,9 @@ func (c *Config) Validate() error {
 	case c.Latency < 0 || c.Latency > maxLatency:
 		return robot.BadField("latency", "%v is out of range: use 0s to %v", c.Latency, maxLatency)
 	}
+	if err := c.validateSpeaker(); err != nil {
+		return err
+	}
 	if err := c.validatePTZ(); err != nil {
 		return err
 	}
@@ -117,6 +121,18 @@ func (c *Config) validateAddress() error {
 	}
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		return robot.BadField("listen", "%q is not host:port: write 127.0.0.1:1935, or :1935 for all interfaces", c.Listen)
+	}
+	return nil
+}
+
+// validateSpeaker checks that there can be one.
+func (c *Config) validateSpeaker() error {
+	if !c.Speaker {
+		return nil
+	}
+	if a, err := c.address(); c.URL == "" || err != nil || a.Scheme != "rtsp" && a.Scheme != "rtsps" {
+		return robot.BadField("speaker", "only cameras that are reached by RTSP have a back channel: remove it, "+
+			"or write url: rtsp://…")
 	}
 	return nil
 }

@@ -50,6 +50,7 @@ func TestValidate(t *testing.T) {
 		"longest waits":     {func(c *Config) { c.ReconnectDelay, c.MaxReconnectDelay = time.Hour, 24*time.Hour }, "", ""},
 		"never gives up":    {func(c *Config) { c.MaxReconnectAttempts = 0 }, "", ""},
 		"moves":             {func(c *Config) { c.PTZ = &PTZ{} }, "", ""},
+		"talks":             {func(c *Config) { c.Speaker = true }, "", ""},
 
 		"no url":          {func(c *Config) { c.URL = "" }, "url", "write url: rtsp://"},
 		"no scheme":       {func(c *Config) { c.URL = "10.0.0.7/stream1" }, "url", "begin with rtsp://"},
@@ -62,6 +63,10 @@ func TestValidate(t *testing.T) {
 		"url and listen":      {func(c *Config) { c.Listen = ":1935" }, "listen", "use one of them"},
 		"listen without port": {func(c *Config) { listen(c); c.Listen = "127.0.0.1" }, "listen", ":1935"},
 		"no stream key":       {func(c *Config) { listen(c); c.Password = "" }, "password", "publishers have to know"},
+
+		"talks to a publisher": {func(c *Config) { listen(c); c.Speaker = true }, "speaker", "write url: rtsp://"},
+		"talks by HTTP": {func(c *Config) { c.URL, c.Speaker = "http://10.0.0.7/video", true }, "speaker",
+			"only cameras that are reached by RTSP"},
 
 		"password twice":   {func(c *Config) { c.PasswordFile = file(t, secretWord) }, "passwordFile", "use one of them"},
 		"no password file": {func(c *Config) { c.Password, c.PasswordFile = "", "/nowhere" }, "passwordFile", "first line"},

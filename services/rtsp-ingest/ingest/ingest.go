@@ -11,6 +11,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/version"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/address"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/connect"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/service"
 	"github.com/waldo-robot/waldo/video/camera"
 )
@@ -28,7 +29,7 @@ type driver struct {
 	line    *connect.Line
 	service *service.Service
 	events  *device.Out[*ingestv1.ConnectionEvent]
-	sound   *sound // nil if it is left out
+	sound   *sound // nil if neither microphone nor speaker is wanted
 
 	once  sync.Once
 	relay sync.WaitGroup
@@ -46,9 +47,11 @@ func newDriver(kit *device.Kit, c Config) (device.Driver, error) {
 		Dial: dial, Policy: c.policy(), Latency: c.Latency, Metrics: kit.Metrics, Pictures: newPictures,
 	}
 	d := &driver{kit: kit}
-	if c.Sound {
-		d.sound = newSound(kit)
-		line.Sound = d.sound.microphone.Add
+	if c.Sound || c.Speaker {
+		if d.sound, err = newSound(kit, c, d.talk); err != nil {
+			return nil, err
+		}
+		line.Sound = d.sound.add
 	}
 	d.line = connect.New(line)
 	d.service = service.New(d.line)
@@ -66,14 +69,17 @@ func (d *driver) Run(ctx context.Context, ready func()) error {
 	if d.sound == nil {
 		return d.Driver.Run(ctx, ready)
 	}
-	stop := d.sound.start(ctx)
+	connected, stop := d.sound.start(ctx)
 	err := d.Driver.Run(ctx, func() {
-		d.sound.connected()
+		connected()
 		ready()
 	})
 	stop(err)
 	return err
 }
+
+// talk opens the back channel of the camera.
+func (d *driver) talk(ctx context.Context) (feed.Voice, error) { return d.line.Talk(ctx) }
 
 // address returns where the camera is.
 func (c *Config) address() (address.Address, error) {

@@ -97,6 +97,9 @@ export class Voice {
     if (!this.#talk) return OFF;
     const { device, link, media } = around;
     const reachable = link === 'live' && media === 'ok' && device?.state === 'ready' && !device.gone;
+    // A device that cannot play for now, though it is ready, says why in this attribute.
+    const problem = device?.attributes.speaker_problem ?? '';
+    if (reachable && problem !== '') return { state: this.#wasHeard ? 'stale' : 'waiting', reason: 'refused', text: problem };
     if (reachable && this.#sending === this.#talk.track) {
       this.#wasHeard = true;
       return LIVE;

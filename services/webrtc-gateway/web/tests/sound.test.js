@@ -252,6 +252,10 @@ describe('talking', () => {
     rig.list();
     await rig.pass(100);
     assert.deepEqual(sound.talking, { state: 'stale', reason: 'device-away', text: 'unplugged' });
+    rig.others = [ear({ attributes: { speaker_problem: 'somebody else talks' } })];
+    rig.list();
+    await rig.pass(100);
+    assert.deepEqual(sound.talking, { state: 'stale', reason: 'refused', text: 'somebody else talks' });
     rig.others = [ear()];
     rig.list();
     await rig.pass(100);
