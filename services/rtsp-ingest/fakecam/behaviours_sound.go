@@ -32,8 +32,6 @@ func soundBehaviours() []Behaviour {
 	inside.Hooks = Units(ADTSInside)
 	wrong := aac
 	wrong.Hooks = Packets(func(p *Packet) { p.Payload[2], p.Payload[3] = 0xff, 0xf8 })
-	dynamic := ulaw
-	dynamic.PayloadType = 97
 	return []Behaviour{
 		sound("pcmu", "G.711 µ-law", many, ulaw),
 		sound("pcma", "G.711 A-law", many, Track{Media: Tone(PCMA, 8000)}),
@@ -44,8 +42,10 @@ func soundBehaviours() []Behaviour {
 		sound("aac-length", "AAC with a wrong length", "go2rtc#1328", wrong),
 		sound("opus", "Opus", "RFC 7587", opus),
 		sound("opus-mono", "Opus with one channel in the SDP", "go2rtc#1506", opus, "opus/48000/2", "opus/48000/1"),
-		sound("g726", "G.726", many, dynamic, "PCMU/8000/1", "G726-32/8000"),
-		sound("latm", "AAC in LATM", many, dynamic, "PCMU/8000/1", "MP4A-LATM/16000"),
+		sound("g726", "G.726", many, Track{Media: Clip("tone.g726")}),
+		sound("latm", "AAC in LATM", many, Track{Media: Multiplexed(Clip("tone.aac"))}),
+		sound("latm-config", "AAC in LATM without cpresent", "RFC 6416", Track{Media: Multiplexed(Clip("tone.aac"))},
+			"cpresent=0; ", ""),
 		sound("changes", "the payload type changes after a second", "go2rtc#260: Dahua VTO",
 			Track{Media: Tone(PCMU, 8000), Hooks: AfterUnit(50, func(p *Packet) { p.PayloadType = 8 })}),
 	}

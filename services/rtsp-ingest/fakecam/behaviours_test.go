@@ -291,9 +291,12 @@ var checks = map[string]func(*client) bool{
 	"sound-aac-length": second(func(p packet) bool { return bytes.HasPrefix(p.Payload[2:], []byte{0xff, 0xf8}) }),
 	"sound-opus":       both(says("DESCRIBE", "opus/48000/2"), second(sized(80))),
 	"sound-opus-mono":  says("DESCRIBE", "opus/48000/1"),
-	"sound-g726":       says("DESCRIBE", "G726-32"),
-	"sound-latm":       says("DESCRIBE", "MP4A-LATM"),
-	"sound-changes":    second(func(p packet) bool { return p.PayloadType == 8 }),
+	"sound-g726":       both(says("DESCRIBE", "G726-32"), second(sized(80))),
+	"sound-latm":       says("DESCRIBE", "cpresent=0"),
+	"sound-latm-config": both(says("DESCRIBE", "MP4A-LATM"), func(c *client) bool {
+		return !strings.Contains(c.answers["DESCRIBE"], "cpresent")
+	}),
+	"sound-changes": second(func(p packet) bool { return p.PayloadType == 8 }),
 }
 
 func before(s, first, second string) bool {

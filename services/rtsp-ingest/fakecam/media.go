@@ -14,7 +14,7 @@ import (
 	"github.com/waldo-robot/waldo/video/mjpeg"
 )
 
-//go:embed testdata/*.h264 testdata/*.h265 testdata/*.m4v testdata/*.mjpeg testdata/*.aac testdata/*.opus testdata/*.order
+//go:embed testdata/*.h264 testdata/*.h265 testdata/*.m4v testdata/*.mjpeg testdata/*.aac testdata/*.g726 testdata/*.opus testdata/*.order
 var clips embed.FS
 
 // Encodings, as SDP names them.
@@ -27,6 +27,8 @@ const (
 	PCMA  = "PCMA"
 	L16   = "L16"
 	AAC   = "MPEG4-GENERIC"
+	LATM  = "MP4A-LATM"
+	G726  = "G726-32"
 	Opus  = "opus"
 )
 
@@ -43,7 +45,7 @@ type Media struct {
 	Clock    int    // ticks a second
 	Step     int    // ticks from one unit to the next, in the order of sending
 	Channels int    // of sound
-	Config   []byte // AAC: AudioSpecificConfig; MPEG-4: what precedes the first picture
+	Config   []byte // AAC: AudioSpecificConfig; LATM: StreamMuxConfig; MPEG-4: what precedes the first picture
 	Units    []Unit
 }
 
@@ -92,8 +94,10 @@ func Clip(name string) *Media {
 		return motionJPEG(data)
 	case "aac":
 		return adts(data)
+	case "g726":
+		return fixed(&Media{Encoding: G726, Clock: 8000, Step: 160, Channels: 1}, data)
 	default:
-		return fixed(Opus, data, 80)
+		return fixed(&Media{Encoding: Opus, Clock: 48000, Step: 960, Channels: 2}, data)
 	}
 }
 
@@ -211,16 +215,12 @@ func motionJPEG(data []byte) *Media {
 
 func adts(data []byte) *Media {
 	var packets mpeg4audio.ADTSPackets
-	if err := packets.Unmarshal(data); err != nil {
-		panic(fmt.Errorf("fakecam: the AAC clip: %w", err))
-	}
+	must(packets.Unmarshal(data))
 	first := packets[0]
 	config, err := mpeg4audio.AudioSpecificConfig{
 		Type: first.Type, SampleRate: first.SampleRate, ChannelConfig: 1,
 	}.Marshal()
-	if err != nil {
-		panic(fmt.Errorf("fakecam: the AAC clip: %w", err))
-	}
+	must(err)
 	m := &Media{Encoding: AAC, Clock: first.SampleRate, Step: mpeg4audio.SamplesPerAccessUnit, Channels: 1,
 		Config: config}
 	for i, p := range packets {
@@ -229,9 +229,38 @@ func adts(data []byte) *Media {
 	return m
 }
 
-// fixed cuts sound into blocks of 20 ms with size bytes each.
-func fixed(encoding string, data []byte, size int) *Media {
-	m := &Media{Encoding: encoding, Clock: 48000, Step: 960, Channels: 2}
+// Multiplexed puts AAC in AudioMuxElements.
+func Multiplexed(m *Media) *Media {
+	var config mpeg4audio.AudioSpecificConfig
+	must(config.Unmarshal(m.Config))
+	layer := &mpeg4audio.StreamMuxConfigLayer{AudioSpecificConfig: &config, LatmBufferFullness: 255}
+	mux := &mpeg4audio.StreamMuxConfig{
+		Programs: []*mpeg4audio.StreamMuxConfigProgram{{Layers: []*mpeg4audio.StreamMuxConfigLayer{layer}}},
+	}
+	out := *m
+	out.Encoding, out.Units = LATM, nil
+	var err error
+	out.Config, err = mux.Marshal()
+	must(err)
+	for _, u := range m.Units {
+		element := mpeg4audio.AudioMuxElement{StreamMuxConfig: mux, Payloads: [][][][]byte{{u.Data}}}
+		data, err := element.Marshal()
+		must(err)
+		out.Units = append(out.Units, Unit{Data: [][]byte{data}, Place: u.Place})
+	}
+	return &out
+}
+
+// must is for what is of a clip.
+func must(err error) {
+	if err != nil {
+		panic(fmt.Errorf("fakecam: the AAC clip: %w", err))
+	}
+}
+
+// fixed cuts sound into blocks of 80 bytes and 20 ms.
+func fixed(m *Media, data []byte) *Media {
+	const size = 80
 	for i := 0; (i+1)*size <= len(data); i++ {
 		m.Units = append(m.Units, Unit{Data: [][]byte{data[i*size : (i+1)*size]}, Place: i})
 	}

@@ -54,14 +54,14 @@ func packs(t Track) (packer, error) {
 	case JPEG:
 		e := &rtpmjpeg.Encoder{PayloadMaxSize: size, SSRC: ssrc}
 		return whole(e.Encode), e.Init()
-	case MPEG4:
+	case MPEG4, LATM:
 		e := &rtpfragmented.Encoder{PayloadType: pt, PayloadMaxSize: size, SSRC: ssrc}
 		return whole(e.Encode), e.Init()
 	case AAC:
 		e := &rtpmpeg4audio.Encoder{PayloadType: pt, PayloadMaxSize: size, SizeLength: 13, IndexLength: 3,
 			IndexDeltaLength: 3, SSRC: ssrc}
 		return e.Encode, e.Init()
-	case PCMU, PCMA, L16, Opus:
+	case PCMU, PCMA, L16, G726, Opus:
 		e := &rtpsimpleaudio.Encoder{PayloadType: pt, PayloadMaxSize: 65000, SSRC: ssrc}
 		return single(e.Encode), e.Init()
 	}

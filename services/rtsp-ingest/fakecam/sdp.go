@@ -59,6 +59,8 @@ func fmtp(m *Media) string {
 	case AAC:
 		return fmt.Sprintf("streamtype=5; profile-level-id=1; mode=AAC-hbr; sizelength=13; indexlength=3; "+
 			"indexdeltalength=3; config=%X", m.Config)
+	case LATM:
+		return fmt.Sprintf("profile-level-id=1; cpresent=0; object=2; config=%X", m.Config)
 	case Opus:
 		return "sprop-stereo=0"
 	}

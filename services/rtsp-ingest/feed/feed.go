@@ -26,6 +26,7 @@ const (
 	PCMA = "audio/PCMA" // G.711 A-law
 	PCMU = "audio/PCMU" // G.711 µ-law
 	L16  = "audio/L16"  // 16 bit, big endian
+	G726 = "audio/G726" // Config holds its name in SDP, for example G726-32 or AAL2-G726-32
 )
 
 // MPEG4 is the media type of MPEG-4 part 2.
@@ -36,7 +37,7 @@ type Track struct {
 	MediaType string
 	// H.264: SPS, PPS; H.265: VPS, SPS, PPS; as announced, which may be wrong; MPEG-4: its configuration
 	ParameterSets [][]byte
-	Config        []byte // AAC: the AudioSpecificConfig
+	Config        []byte // AAC: the AudioSpecificConfig; see G726
 	SampleRate    int    // of sound, Hz
 	Channels      int    // of sound
 }

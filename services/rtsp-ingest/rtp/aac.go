@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"time"
 
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
 	"github.com/pion/rtp"
 
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
@@ -17,8 +18,21 @@ type AAC struct {
 	IndexDeltaLength int
 }
 
-// frameSamples is how many samples of each channel an AAC frame has.
+// frameSamples is how many samples of each channel an AAC frame has, if its configuration does not say otherwise.
 const frameSamples = 1024
+
+// frameLength is how long a frame lasts. HE-AAC counts by the rate of what lies below.
+func frameLength(config []byte, clockRate int) time.Duration {
+	var c mpeg4audio.AudioSpecificConfig
+	samples, rate := frameSamples, clockRate
+	if c.Unmarshal(config) == nil && c.SampleRate > 0 {
+		rate = c.SampleRate
+		if c.FrameLengthFlag {
+			samples = 960
+		}
+	}
+	return time.Duration(samples) * time.Second / time.Duration(rate)
+}
 
 // framesAAC is AAC in packets with AU headers. What is not as it should be is repaired if it can be, and left
 // out otherwise.
@@ -43,7 +57,7 @@ func newFramesAAC(c Config) (*framesAAC, error) {
 				"is not supported: set the camera's sound to G.711", h.SizeLength, h.IndexLength, h.IndexDeltaLength)
 		}
 	}
-	return &framesAAC{track: c.Track, header: h, frame: frameSamples * time.Second / time.Duration(c.ClockRate)}, nil
+	return &framesAAC{track: c.Track, header: h, frame: frameLength(c.Track.Config, c.ClockRate)}, nil
 }
 
 func (f *framesAAC) packet(p *rtp.Packet, m moment, n news, to feed.Receiver) {
@@ -75,7 +89,7 @@ func (f *framesAAC) emit(data []byte, m moment, to feed.Receiver) {
 // unpack returns the frames that became complete; false if the packet is lost for us.
 func (f *framesAAC) unpack(b []byte, marker bool) (frames [][]byte, ok bool) {
 	if isADTS(b) { // no AU headers at all
-		return withoutADTS(nil, b), true
+		return f.bare(nil, b), true
 	}
 	sizes, b, ok := f.sizes(b)
 	switch {
@@ -84,13 +98,13 @@ func (f *framesAAC) unpack(b []byte, marker bool) (frames [][]byte, ok bool) {
 	case len(sizes) == 1 && (f.partial != nil || sizes[0] > len(b) && !marker):
 		return f.collect(b, sizes[0])
 	case len(sizes) == 1: // a header that says another size is wrong
-		return withoutADTS(nil, b), true
+		return f.bare(nil, b), true
 	}
 	for _, n := range sizes {
 		if n > len(b) {
 			return frames, false
 		}
-		frames = withoutADTS(frames, b[:n:n])
+		frames = f.bare(frames, b[:n:n])
 		b = b[n:]
 	}
 	return frames, true
@@ -133,7 +147,7 @@ func (f *framesAAC) collect(b []byte, size int) (frames [][]byte, ok bool) {
 	if f.partial = append(f.partial, b...); len(f.partial) < size {
 		return nil, true
 	}
-	frames = withoutADTS(nil, f.partial)
+	frames = f.bare(nil, f.partial)
 	f.partial = nil
 	return frames, true
 }
@@ -144,15 +158,15 @@ func (*framesAAC) expire(time.Time, feed.Receiver) {}
 // isADTS reports whether b begins with an ADTS header, which no AAC frame does: its first element would be the end.
 func isADTS(b []byte) bool { return len(b) >= 7 && b[0] == 0xff && b[1]&0xf6 == 0xf0 }
 
-// withoutADTS appends the frames in b to frames: those behind ADTS headers, or all of b if it has none; nothing
-// if b is empty.
-func withoutADTS(frames [][]byte, b []byte) [][]byte {
+// bare appends the frames in b to frames: those behind ADTS headers, or all of b if it has none; nothing if b is empty.
+func (f *framesAAC) bare(frames [][]byte, b []byte) [][]byte {
 	switch {
 	case len(b) == 0:
 		return frames
 	case !isADTS(b):
 		return append(frames, b)
 	}
+	f.believe(b)
 	for isADTS(b) {
 		header := 7
 		if b[1]&1 == 0 { // with a checksum
@@ -166,4 +180,21 @@ func withoutADTS(frames [][]byte, b []byte) [][]byte {
 		b = b[size:]
 	}
 	return frames
+}
+
+// believe takes what an ADTS header says of the sound, if the SDP said something else.
+func (f *framesAAC) believe(header []byte) {
+	kind, rate, channels := int(header[2]>>6)+1, int(header[2]>>2&15), int(header[2]&1)<<2|int(header[3]>>6)
+	bits := kind<<11 | rate<<7 | channels<<3
+	config := []byte{byte(bits >> 8), byte(bits)}
+	var now, said mpeg4audio.AudioSpecificConfig
+	if now.Unmarshal(config) != nil {
+		return
+	}
+	if said.Unmarshal(f.track.Config) == nil && said.SampleRate == now.SampleRate &&
+		said.ChannelConfig == now.ChannelConfig {
+		return
+	}
+	f.track.Config, f.track.SampleRate, f.track.Channels = config, now.SampleRate, channels
+	f.frame = frameLength(config, now.SampleRate)
 }

@@ -16,6 +16,7 @@ type Config struct {
 	ClockRate   int   // ticks of the timestamp per second: 90,000 for pictures
 	Reorder     bool  // packets may overtake each other: UDP
 	AAC         AAC   // of RFC 3640; zero for the usual
+	LATM        *LATM // of RFC 6416, nil if AAC is not multiplexed
 }
 
 // Assembler makes pictures or sound of the packets of one track.
@@ -72,9 +73,12 @@ func newAssembly(c Config) (assembly, error) {
 		return newUnits(media.H265, h265{}), nil
 	case media.JPEG:
 		return &pictureJPEG{}, nil
-	case feed.PCMA, feed.PCMU, feed.L16, feed.Opus:
+	case feed.PCMA, feed.PCMU, feed.L16, feed.Opus, feed.G726:
 		return &blocks{track: c.Track}, nil
 	case feed.AAC:
+		if c.LATM != nil {
+			return newFramesLATM(c)
+		}
 		return newFramesAAC(c)
 	}
 	return nil, feed.Failf(feed.Unsupported, "", "%s by RTP is not supported: set the camera to H.264 and G.711",

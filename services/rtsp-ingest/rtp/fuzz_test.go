@@ -110,9 +110,10 @@ func FuzzAAC(f *testing.F) {
 		f.Add(streamOf(f, e.in), e.config.Reorder)
 	}
 	f.Fuzz(func(t *testing.T, stream []byte, reorder bool) {
-		c := aac
-		c.Reorder = reorder
-		play(t, c, stream, nil)
+		for _, c := range []Config{aac, latm, latmInBand} {
+			c.Reorder = reorder
+			play(t, c, stream, nil)
+		}
 	})
 }
 

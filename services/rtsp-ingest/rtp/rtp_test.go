@@ -413,7 +413,7 @@ func TestTime(t *testing.T) {
 
 func TestUnsupported(t *testing.T) {
 	for name, c := range map[string]Config{
-		"media type": configOf("audio/G726"),
+		"media type": configOf("audio/G729"),
 		"no clock":   {Track: feed.Track{MediaType: media.H264}},
 		"AAC":        {Track: feed.Track{MediaType: feed.AAC}, ClockRate: 48_000, AAC: AAC{SizeLength: 33}},
 	} {

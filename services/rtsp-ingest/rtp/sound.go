@@ -8,7 +8,7 @@ import (
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
 
-// blocks is sound of which each packet is a block: G.711, L16, Opus.
+// blocks is sound of which each packet is a block: G.711, L16, Opus, G.726.
 type blocks struct {
 	track feed.Track
 	lost  int // packets since the last block

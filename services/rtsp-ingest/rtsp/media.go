@@ -61,7 +61,7 @@ func (s *section) stream() (*stream, error) {
 			continue
 		}
 		config := rtp.Config{PayloadType: t, ClockRate: e.clock}
-		config.Track, config.AAC = e.track(parameters(s.formats[t]))
+		e.describe(parameters(s.formats[t]), &config)
 		if config.Track.MediaType == "" {
 			err = feed.Failf(feed.Unsupported, "", "%s", shown(e.name))
 			continue
@@ -73,36 +73,51 @@ func (s *section) stream() (*stream, error) {
 	return nil, err
 }
 
-// track says what an encoding is; its media type is empty if it cannot be used.
-func (e encoding) track(p map[string]string) (t feed.Track, aac rtp.AAC) {
+// describe says what an encoding is; its media type is empty if it cannot be used.
+func (e encoding) describe(p map[string]string, c *rtp.Config) {
+	t := &c.Track
 	switch e.name {
 	case "H264":
-		t = feed.Track{MediaType: media.H264, ParameterSets: parameterSets(p["sprop-parameter-sets"])}
+		*t = feed.Track{MediaType: media.H264, ParameterSets: parameterSets(p["sprop-parameter-sets"])}
 	case "H265", "HEVC":
 		sets := []string{p["sprop-vps"], p["sprop-sps"], p["sprop-pps"]}
-		t = feed.Track{MediaType: media.H265, ParameterSets: parameterSets(strings.Join(sets, ","))}
+		*t = feed.Track{MediaType: media.H265, ParameterSets: parameterSets(strings.Join(sets, ","))}
 	case "JPEG":
-		t = feed.Track{MediaType: media.JPEG}
+		*t = feed.Track{MediaType: media.JPEG}
 	case "MP4V-ES":
-		t = feed.Track{MediaType: feed.MPEG4}
+		*t = feed.Track{MediaType: feed.MPEG4}
 		if config, err := hex.DecodeString(p["config"]); err == nil && len(config) > 0 {
 			t.ParameterSets = [][]byte{config}
 		}
 	case "PCMA", "PCMU", "L16":
-		t = feed.Track{MediaType: map[string]string{"PCMA": feed.PCMA, "PCMU": feed.PCMU, "L16": feed.L16}[e.name]}
+		*t = feed.Track{MediaType: map[string]string{"PCMA": feed.PCMA, "PCMU": feed.PCMU, "L16": feed.L16}[e.name]}
 	case "OPUS":
-		t = feed.Track{MediaType: feed.Opus}
+		*t = feed.Track{MediaType: feed.Opus}
 	case "MPEG4-GENERIC":
-		t = feed.Track{MediaType: feed.AAC, Config: e.audioConfig(p["config"])}
-		aac = rtp.AAC{
+		*t = feed.Track{MediaType: feed.AAC, Config: e.audioConfig(p["config"])}
+		c.AAC = rtp.AAC{
 			SizeLength:  number(p["sizelength"], 0),
 			IndexLength: number(p["indexlength"], 0), IndexDeltaLength: number(p["indexdeltalength"], 0),
 		}
+	case "MP4A-LATM":
+		*t = feed.Track{MediaType: feed.AAC}
+		c.LATM = latm(p)
+	case "G726-16", "G726-24", "G726-32", "G726-40", "AAL2-G726-16", "AAL2-G726-24", "AAL2-G726-32", "AAL2-G726-40":
+		*t = feed.Track{MediaType: feed.G726, Config: []byte(e.name)}
 	}
 	if strings.HasPrefix(t.MediaType, "audio/") {
 		t.SampleRate, t.Channels = e.clock, e.channels
 	}
-	return t, aac
+}
+
+// latm reads where the configuration of LATM is: the standard says in the stream unless cpresent=0, but cameras that write
+// it down often leave that out.
+func latm(p map[string]string) *rtp.LATM {
+	config, err := hex.DecodeString(p["config"])
+	if err != nil || len(config) == 0 || p["cpresent"] == "1" {
+		return &rtp.LATM{}
+	}
+	return &rtp.LATM{Config: config}
 }
 
 // parameterSets decodes base64 with commas between. What cannot be decoded is left out: cameras send them in-band too.

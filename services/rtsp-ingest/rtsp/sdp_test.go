@@ -32,7 +32,17 @@ var descriptions = []struct {
 	{"AAC", "m=video 0 RTP/AVP 26\nm=audio 0 RTP/AVP 97\na=rtpmap:97 MPEG4-GENERIC/16000/2\na=fmtp:97 config=1410;sizelength=13;indexlength=3;indexdeltalength=3",
 		"image/jpeg 26 90000", "audio/aac 97 16000 1410", ""},
 	{"Opus without channels", "m=video 0 RTP/AVP 26\nm=audio 0 RTP/AVP 97\na=rtpmap:97 OPUS/48000", "image/jpeg 26 90000", "audio/opus 97 48000", ""},
-	{"unknown sound", "m=video 0 RTP/AVP 26\nm=audio 0 RTP/AVP 97\na=rtpmap:97 G726-32/8000", "image/jpeg 26 90000", "", "audio: G726-32"},
+	{"unknown sound", "m=video 0 RTP/AVP 26\nm=audio 0 RTP/AVP 97\na=rtpmap:97 G729/8000", "image/jpeg 26 90000", "", "audio: G729"},
+	{"G.726", "m=video 0 RTP/AVP 26\nm=audio 0 RTP/AVP 97\na=rtpmap:97 AAL2-G726-32/8000", "image/jpeg 26 90000",
+		"audio/G726 97 8000 41414c322d473732362d3332", ""},
+	{"LATM", "m=video 0 RTP/AVP 26\nm=audio 0 RTP/AVP 97\na=rtpmap:97 MP4A-LATM/16000/1\na=fmtp:97 cpresent=0; config=40002810",
+		"image/jpeg 26 90000", "audio/aac 97 16000 out of band", ""},
+	{"LATM without cpresent", "m=video 0 RTP/AVP 26\nm=audio 0 RTP/AVP 97\na=rtpmap:97 MP4A-LATM/16000/1\na=fmtp:97 config=40002810",
+		"image/jpeg 26 90000", "audio/aac 97 16000 out of band", ""},
+	{"LATM in band", "m=video 0 RTP/AVP 26\nm=audio 0 RTP/AVP 97\na=rtpmap:97 MP4A-LATM/16000\na=fmtp:97 cpresent=1; config=40002810",
+		"image/jpeg 26 90000", "audio/aac 97 16000 in band", ""},
+	{"LATM with a broken config", "m=video 0 RTP/AVP 26\nm=audio 0 RTP/AVP 97\na=rtpmap:97 MP4A-LATM/16000\na=fmtp:97 config=40",
+		"image/jpeg 26 90000", "", "audio: AAC in LATM with a configuration that cannot be read (40): set the camera's sound to G.711"},
 	{"back channel", "m=video 0 RTP/AVP 26\nm=audio 0 RTP/AVP 0\na=sendonly", "image/jpeg 26 90000", "", "audio"},
 	{"two of each", "m=video 0 RTP/AVP 26\nm=video 0 RTP/AVP 26\nm=audio 0 RTP/AVP 0\nm=audio 0 RTP/AVP 8", "image/jpeg 26 90000", "audio/PCMU 0 8000", "another video,another audio"},
 	{"nothing", "", "", "", ""},
@@ -51,6 +61,9 @@ func (s *stream) String() string {
 	}
 	if n := len(s.config.Track.ParameterSets); n > 0 {
 		text += fmt.Sprint(" +", n)
+	}
+	if latm := s.config.LATM; latm != nil {
+		text += map[bool]string{true: " in band", false: " out of band"}[latm.Config == nil]
 	}
 	if len(s.config.Track.Config) > 0 {
 		text += " " + hex.EncodeToString(s.config.Track.Config)
