@@ -1,11 +1,11 @@
-// Package libav decodes sound of network cameras with FFmpeg's libavcodec: AAC (Low Complexity, HE-AAC in both versions,
-// Low Delay) and G.726.
+// Package libav decodes sound of network cameras with FFmpeg's libavcodec: AAC (Low Complexity, HE-AAC in both
+// versions, Low Delay) and G.726.
 //
 // # Licence
 //
 // This package is under Waldo's licence, Apache 2.0. Debian builds libavcodec with --enable-gpl, so a program that is
-// linked with that is under the GNU General Public License as a whole: see package libav of module video, which the same
-// programs link. The build tag nolibav leaves this package out too.
+// linked with that is under the GNU General Public License as a whole: see package libav of module video, which the
+// same programs link. The build tag nolibav leaves this package out too.
 //
 // # Sound
 //
@@ -14,8 +14,8 @@
 // turn out to be HE-AAC of 48 kHz stereo with its first block. Sound of more than two channels is an error.
 //
 // Every block makes as many samples as it stands for, and its first sample has the time of the block: what an encoder
-// needs in advance is in its timestamps. Only the filters of HE-AAC hold sound back, 20 ms at 48 kHz; Sound says so. The
-// first block after the beginning, an error or Reset fades in, since half of it builds on the one before.
+// needs in advance is in its timestamps. Only the filters of HE-AAC hold sound back, 20 ms at 48 kHz; Sound says so.
+// The first block after the beginning, an error or Reset fades in, since half of it builds on the one before.
 //
 // # Concurrency and memory
 //

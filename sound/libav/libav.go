@@ -59,7 +59,8 @@ const (
 	filters        = 962  // samples that the filter banks of HE-AAC take, at its rate
 )
 
-// NewAAC returns a decoder for AAC that is described by an AudioSpecificConfig (ISO/IEC 14496-3, 1.6), at most 64 bytes.
+// NewAAC returns a decoder for AAC that is described by an AudioSpecificConfig (ISO/IEC 14496-3, 1.6), at most 64
+// bytes.
 func NewAAC(config []byte) (*Decoder, error) {
 	if len(config) < 2 || len(config) > maxConfig {
 		return nil, fmt.Errorf("libav: an AudioSpecificConfig of %d bytes, must be 2 to %d: %w", len(config), maxConfig,

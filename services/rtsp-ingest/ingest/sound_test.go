@@ -29,6 +29,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/tonetest"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/fakecam"
 	"github.com/waldo-robot/waldo/sound/pcm"
+	"github.com/waldo-robot/waldo/video/codec/network"
 )
 
 const patience = 30 * time.Second
@@ -44,7 +45,7 @@ type world struct {
 }
 
 // start starts a process for a camera, and waits for its first picture.
-func start(t *testing.T, camera *fakecam.Camera, change func(*Config)) *world {
+func start(t *testing.T, camera interface{ URL() string }, change func(*Config)) *world {
 	t.Helper()
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	must := func(err error) {
@@ -145,6 +146,15 @@ func isTone(samples []float32, level float64) (tonetest.Measure, bool) {
 	return m, math.Abs(m.Hz-440) < 2 && math.Abs(m.Level-level) < 1.5 && m.Pure > 0.97 && len(m.Gaps) == 0
 }
 
+// needsLibrary skips tests of what only libavcodec decodes if the program is built without it.
+func needsLibrary(t *testing.T, encoding string) {
+	t.Helper()
+	without := network.Codecs().CheckDecoder(media.H265) != nil
+	if without && slices.Contains([]string{"aac", "latm", "g726"}, encoding) {
+		t.Skip("SKIPPED: this build has no libavcodec (tag nolibav)")
+	}
+}
+
 // Whatever a camera sends, listeners on the bus get Opus packets of 20 ms, with indexes that count samples.
 func TestSoundOnTheBus(t *testing.T) {
 	const tone = -12 // dBFS, of fakecam.Tone
@@ -157,8 +167,12 @@ func TestSoundOnTheBus(t *testing.T) {
 		"pcma-16k": {fakecam.Tone(fakecam.PCMA, 16000), tone, "G.711 A-law, 16000 Hz mono"},
 		"l16":      {fakecam.Tone(fakecam.L16, 16000), tone, "L16, 16000 Hz mono"},
 		"opus":     {fakecam.Clip("tone.opus"), tone - 6, "Opus, 48000 Hz stereo"},
+		"aac":      {fakecam.Clip("tone.aac"), tone - 6, "AAC, 16000 Hz mono"},
+		"latm":     {fakecam.Multiplexed(fakecam.Clip("tone.aac")), tone - 6, "AAC, 16000 Hz mono"},
+		"g726":     {fakecam.Clip("tone.g726"), tone - 6, "G.726, 8000 Hz mono"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			needsLibrary(t, name)
 			w := start(t, fakecam.Start(t, withSound(fakecam.Track{Media: test.media})), nil)
 			w.await("sound", hasSound)
 			w.await("what it is", func(d *devicev1.Device) bool { return d.GetAttributes()["sound"] == test.text })
@@ -206,7 +220,27 @@ func TestSoundInStepWithPictures(t *testing.T) {
 			beep.Units[i].Data = [][]byte{slices.Repeat([]byte{0xff}, 160)}
 		}
 	}
-	w := start(t, fakecam.Start(t, withSound(fakecam.Track{Media: beep})), nil)
+	aac := fakecam.Clip("beep.aac")
+	for name, camera := range map[string]func(*testing.T) interface{ URL() string }{
+		"G.711 by RTSP": func(t *testing.T) interface{ URL() string } {
+			return fakecam.Start(t, withSound(fakecam.Track{Media: beep}))
+		},
+		"AAC by RTSP": func(t *testing.T) interface{ URL() string } {
+			return fakecam.Start(t, withSound(fakecam.Track{Media: aac}))
+		},
+		"AAC by RTMP": func(t *testing.T) interface{ URL() string } {
+			return fakecam.StartRTMP(t, fakecam.RTMPConfig{Sound: aac})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			needsLibrary(t, strings.ToLower(name[:3]))
+			inStep(t, camera(t))
+		})
+	}
+}
+
+func inStep(t *testing.T, camera interface{ URL() string }) {
+	w := start(t, camera, nil)
 	w.await("sound", hasSound)
 	pictures, err := w.camera.StreamFrames(w.context(), &camerav1.StreamFramesRequest{
 		Format: &mediav1.VideoFormat{MediaType: media.H264}})
@@ -215,7 +249,7 @@ func TestSoundInStepWithPictures(t *testing.T) {
 	}
 	sound := w.listen()
 	var beeps, keys []time.Time
-	for silent := 0; len(beeps) < 3; {
+	for silent := 0; len(beeps) < 2; {
 		f, samples := w.block(sound)
 		for i, s := range samples {
 			if math.Abs(float64(s)) < 0.05 {
@@ -228,7 +262,7 @@ func TestSoundInStepWithPictures(t *testing.T) {
 			silent = 0
 		}
 	}
-	for len(keys) < 3 {
+	for len(keys) < 1 {
 		r, err := pictures.Recv()
 		if err != nil {
 			t.Fatal(err)
@@ -316,8 +350,8 @@ func TestSoundThatIsLeftOut(t *testing.T) {
 
 // Sound that cannot be decoded does not end the pictures, and the description says what would help.
 func TestSoundThatCannotBeDecoded(t *testing.T) {
-	const says = "the camera's sound is AAC, which this build cannot decode: set it to G.711"
-	w := start(t, fakecam.Start(t, withSound(fakecam.Track{Media: fakecam.Clip("tone.aac")})), nil)
+	const says = "the camera's sound has 4000 samples a second, which is not between 8000 and 192000: set it to 8 kHz"
+	w := start(t, fakecam.Start(t, withSound(fakecam.Track{Media: fakecam.Tone(fakecam.L16, 4000)})), nil)
 	w.await("the reason", func(d *devicev1.Device) bool { return d.GetAttributes()["sound"] == "none: "+says })
 	w.cannotListen(codes.Unavailable, says)
 	pictures := hold[*mediav1.VideoFrame](w, "video")

@@ -20,7 +20,7 @@ type ear struct {
 	encoding  encoding
 	decoder   decoder
 	from, to  pcm.Format
-	converter *convert.Converter
+	converter *convert.Converter // of what the last block was, nil before the first
 
 	begun     bool
 	due       time.Time     // when the next block should be captured …
@@ -30,39 +30,63 @@ type ear struct {
 	emptiness []float32
 }
 
+// newEar returns an ear for an encoding that passed check.
 func newEar(e encoding, to pcm.Format) (*ear, error) {
-	d, from, err := newDecoder(e)
+	d, err := makers[e.mediaType](e)
 	if err != nil {
 		return nil, err
 	}
-	c, err := convert.New(from, to)
-	if err != nil {
-		return nil, err
-	}
-	return &ear{encoding: e, decoder: d, from: from, to: to, converter: c}, nil
+	return &ear{encoding: e, decoder: d, to: to}, nil
 }
 
 func (e *ear) close() {
-	if e != nil {
+	if e == nil {
+		return
+	}
+	e.decoder.close()
+	if e.converter != nil {
 		e.converter.Close()
 	}
 }
 
 // hear gives a block to take, after silence in place of what is missing before it.
 func (e *ear) hear(b block, take func([]float32, time.Time)) error {
-	samples, err := e.decoder.decode(b.Data)
+	d, err := e.decoder.decode(b.Data, b.Lost > 0 || e.broken)
 	if err != nil {
 		e.broken = true
 		return err
 	}
+	if len(d.samples) == 0 {
+		return nil
+	}
+	if err := e.tune(d.format); err != nil {
+		return err
+	}
+	b.at, b.Time = b.at.Add(-d.late), b.Time-d.late
 	if e.begun {
 		if err := e.fill(b, take); err != nil {
 			return err
 		}
 	}
-	length := e.from.Duration(int64(len(samples) / e.from.Channels))
+	length := e.from.Duration(int64(len(d.samples) / e.from.Channels))
 	e.begun, e.broken, e.due, e.stamp = true, false, b.at.Add(length), b.Time+length
-	return e.give(samples, b.at, take)
+	return e.give(d.samples, b.at, take)
+}
+
+// tune makes the converter one for what was decoded. Most sound has the same format all the time.
+func (e *ear) tune(from pcm.Format) error {
+	if e.converter != nil && from == e.from {
+		return nil
+	}
+	c, err := convert.New(from, e.to)
+	if err != nil {
+		return err
+	}
+	if e.converter != nil {
+		e.converter.Close()
+	}
+	e.converter, e.from, e.in, e.out = c, from, 0, 0
+	return nil
 }
 
 // fill gives silence in place of what is missing before a block. A long gap is the pipeline's.

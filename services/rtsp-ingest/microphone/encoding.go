@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/g711"
 	"gopkg.in/hraban/opus.v2"
@@ -15,7 +16,19 @@ import (
 // names of the encodings, for people.
 var names = map[string]string{
 	feed.PCMA: "G.711 A-law", feed.PCMU: "G.711 µ-law", feed.L16: "L16", feed.Opus: "Opus", feed.AAC: "AAC",
+	feed.G726: "G.726",
 }
+
+// maker makes a decoder for an encoding that passed check.
+type maker func(encoding) (decoder, error)
+
+// makers of decoders that need no library under another licence; more adds to them.
+var makers = more(map[string]maker{
+	feed.PCMA: func(e encoding) (decoder, error) { return &law{table: aLaw, format: e.format()}, nil },
+	feed.PCMU: func(e encoding) (decoder, error) { return &law{table: muLaw, format: e.format()}, nil },
+	feed.L16:  func(e encoding) (decoder, error) { return &linear{format: e.format()}, nil },
+	feed.Opus: newOpus,
+})
 
 func (e encoding) String() string {
 	name := names[e.mediaType]
@@ -31,10 +44,11 @@ func (e encoding) format() pcm.Format { return pcm.Format{Rate: e.rate, Channels
 // check returns why the encoding cannot be heard, nil if it can.
 func (e encoding) check() error {
 	switch {
-	case e.mediaType == feed.AAC:
-		return unsupported("the camera's sound is AAC, which this build cannot decode: set it to G.711")
 	case names[e.mediaType] == "":
 		return unsupported("the camera's sound cannot be decoded: set it to G.711")
+	case makers[e.mediaType] == nil:
+		return unsupported("the camera's sound is %s, and this program was built without libavcodec: set it to G.711, or "+
+			"build it without the tag nolibav", names[e.mediaType])
 	case e.rate < pcm.MinRate || e.rate > pcm.MaxRate:
 		return unsupported("the camera's sound has %d samples a second, which is not between %d and %d: set it to 8 kHz",
 			e.rate, pcm.MinRate, pcm.MaxRate)
@@ -48,28 +62,20 @@ func unsupported(format string, args ...any) error {
 	return feed.Failf(feed.Unsupported, "sound", format, args...)
 }
 
-// decoder makes samples of a block. They are valid until the next call.
+// decoder makes samples of blocks.
 type decoder interface {
-	decode(data []byte) ([]float32, error)
+	// decode returns what a block holds. The samples are valid until the next call. lost says that something before it
+	// was lost.
+	decode(data []byte, lost bool) (decoded, error)
+	// close frees memory.
+	close()
 }
 
-// newDecoder returns a decoder for an encoding that passed check, and the format that it makes.
-func newDecoder(e encoding) (decoder, pcm.Format, error) {
-	from := e.format()
-	switch e.mediaType {
-	case feed.PCMA:
-		return &law{table: aLaw, channels: e.channels}, from, nil
-	case feed.PCMU:
-		return &law{table: muLaw, channels: e.channels}, from, nil
-	case feed.L16:
-		return &linear{channels: e.channels}, from, nil
-	}
-	from = pcm.Format{Rate: pcm.OpusRate, Channels: 1} // the SDP does not say how many there really are
-	d, err := opus.NewDecoder(from.Rate, from.Channels)
-	if err != nil {
-		return nil, from, fmt.Errorf("opus decoder: %w", err)
-	}
-	return &opusDecoder{opus: d, buffer: make([]float32, longestPacket)}, from, nil
+// decoded is the sound of a block.
+type decoded struct {
+	samples []float32
+	format  pcm.Format
+	late    time.Duration // by how much the first sample is older than the block says
 }
 
 // errPart is sound that ends in the middle of a frame.
@@ -77,20 +83,22 @@ var errPart = errors.New("it does not consist of whole samples")
 
 // law decodes G.711.
 type law struct {
-	table    *[256]float32
-	channels int
-	samples  []float32
+	table   *[256]float32
+	format  pcm.Format
+	samples []float32
 }
 
-func (l *law) decode(data []byte) ([]float32, error) {
-	if len(data)%l.channels != 0 {
-		return nil, errPart
+func (*law) close() {}
+
+func (l *law) decode(data []byte, _ bool) (decoded, error) {
+	if len(data)%l.format.Channels != 0 {
+		return decoded{}, errPart
 	}
 	l.samples = l.samples[:0]
 	for _, b := range data {
 		l.samples = append(l.samples, l.table[b])
 	}
-	return l.samples, nil
+	return decoded{samples: l.samples, format: l.format}, nil
 }
 
 // The values of all bytes.
@@ -113,19 +121,21 @@ func lawTable(decode func([]byte) []byte) *[256]float32 {
 
 // linear decodes L16.
 type linear struct {
-	channels int
-	samples  []float32
+	format  pcm.Format
+	samples []float32
 }
 
-func (l *linear) decode(data []byte) ([]float32, error) {
-	if len(data)%(2*l.channels) != 0 {
-		return nil, errPart
+func (*linear) close() {}
+
+func (l *linear) decode(data []byte, _ bool) (decoded, error) {
+	if len(data)%(2*l.format.Channels) != 0 {
+		return decoded{}, errPart
 	}
 	l.samples = l.samples[:0]
 	for i := 0; i < len(data); i += 2 {
 		l.samples = append(l.samples, sample(data[i:]))
 	}
-	return l.samples, nil
+	return decoded{samples: l.samples, format: l.format}, nil
 }
 
 // sample reads 16 bits, big endian.
@@ -140,11 +150,22 @@ type opusDecoder struct {
 	buffer []float32
 }
 
-func (o *opusDecoder) decode(data []byte) ([]float32, error) {
+// newOpus decodes to one channel: the SDP does not say how many there really are.
+func newOpus(encoding) (decoder, error) {
+	d, err := opus.NewDecoder(pcm.OpusRate, 1)
+	if err != nil {
+		return nil, fmt.Errorf("opus decoder: %w", err)
+	}
+	return &opusDecoder{opus: d, buffer: make([]float32, longestPacket)}, nil
+}
+
+func (*opusDecoder) close() {}
+
+func (o *opusDecoder) decode(data []byte, _ bool) (decoded, error) {
 	n, err := o.opus.DecodeFloat32(data, o.buffer)
 	if err != nil {
-		return nil, fmt.Errorf("opus packet: %w", err)
+		return decoded{}, fmt.Errorf("opus packet: %w", err)
 	}
 	pcm.Clean(o.buffer[:n])
-	return o.buffer[:n], nil
+	return decoded{samples: o.buffer[:n], format: pcm.Format{Rate: pcm.OpusRate, Channels: 1}}, nil
 }

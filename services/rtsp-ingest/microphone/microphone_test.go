@@ -38,12 +38,16 @@ func (h *heard) take(samples []float32, at time.Time) {
 	h.samples = append(h.samples, samples...)
 }
 
-// blocks are so much sound of a camera, 20 ms each, as package rtp gives it on.
+// blocks are so much sound of a camera, as package rtp gives it on.
 func blocks(mediaType string, m *fakecam.Media, d time.Duration) (out []feed.Sound) {
-	track := feed.Track{MediaType: mediaType, SampleRate: m.Clock, Channels: m.Channels}
-	for i := range int(d / (20 * time.Millisecond)) {
+	track := feed.Track{MediaType: mediaType, SampleRate: m.Clock, Channels: m.Channels, Config: m.Config}
+	if mediaType == feed.G726 {
+		track.Config = []byte(m.Encoding)
+	}
+	length := time.Duration(m.Step) * time.Second / time.Duration(m.Clock)
+	for i := range int(d / length) {
 		out = append(out, feed.Sound{
-			Track: track, Data: m.Units[i%len(m.Units)].Data[0], Time: time.Duration(i) * 20 * time.Millisecond,
+			Track: track, Data: m.Units[i%len(m.Units)].Data[0], Time: time.Duration(i) * length,
 		})
 	}
 	return out
@@ -84,13 +88,16 @@ func tone(t *testing.T, what string, samples []float32, level float64) {
 // level is that of [fakecam.Tone], a quarter of full scale.
 const level = -12
 
+// sent is sound of a camera and what is to be heard.
+type sent struct {
+	mediaType string
+	media     *fakecam.Media
+	level     float64
+	text      string
+}
+
 func TestEncodings(t *testing.T) {
-	for _, test := range []struct {
-		mediaType string
-		media     *fakecam.Media
-		level     float64
-		text      string
-	}{
+	for _, s := range append([]sent{
 		{feed.PCMU, fakecam.Tone(fakecam.PCMU, 8000), level, "G.711 µ-law, 8000 Hz mono"},
 		{feed.PCMA, fakecam.Tone(fakecam.PCMA, 8000), level, "G.711 A-law, 8000 Hz mono"},
 		{feed.PCMA, fakecam.Tone(fakecam.PCMA, 16000), level, "G.711 A-law, 16000 Hz mono"},
@@ -98,21 +105,23 @@ func TestEncodings(t *testing.T) {
 		{feed.L16, fakecam.Tone(fakecam.L16, 44100), level, "L16, 44100 Hz mono"},
 		{feed.L16, fakecam.Tone(fakecam.L16, 48000), level, "L16, 48000 Hz mono"},
 		{feed.Opus, fakecam.Clip("tone.opus"), level - 6, "Opus, 48000 Hz stereo"},
-	} {
-		t.Run(test.text, func(t *testing.T) {
-			h := hear(t, blocks(test.mediaType, test.media, 2*time.Second))
-			if len(h.states) != 1 || h.states[0].Text != test.text || h.states[0].Err != nil {
-				t.Errorf("states %v, want %q once", h.states, test.text)
-			}
-			if n := len(h.samples); n < 48000*190/100 || n > 48000*2 {
-				t.Fatalf("%d samples of two seconds", n)
-			}
-			tone(t, "the first second", h.samples[4800:43200], test.level) // the waves of a clip do not meet
-			tone(t, "the second one", h.samples[52800:91200], test.level)
-			if h.drift > 100*time.Microsecond {
-				t.Errorf("times and samples differ by up to %v", h.drift)
-			}
-		})
+	}, byLibrary...) {
+		t.Run(s.text, s.test)
+	}
+}
+
+func (s sent) test(t *testing.T) {
+	h := hear(t, blocks(s.mediaType, s.media, 2*time.Second))
+	if len(h.states) != 1 || h.states[0].Text != s.text || h.states[0].Err != nil {
+		t.Errorf("states %v, want %q once", h.states, s.text)
+	}
+	if n := len(h.samples); n < 48000*190/100 || n > 48000*2 {
+		t.Fatalf("%d samples of two seconds", n)
+	}
+	tone(t, "the first second", h.samples[4800:43200], s.level) // the waves of a clip do not meet
+	tone(t, "the second one", h.samples[52800:91200], s.level)
+	if h.drift > 100*time.Microsecond {
+		t.Errorf("times and samples differ by up to %v", h.drift)
 	}
 }
 
@@ -213,9 +222,8 @@ func TestStampsThatLie(t *testing.T) {
 
 func TestWhatCannotBeHeard(t *testing.T) {
 	for says, track := range map[string]feed.Track{
-		"the camera's sound is AAC, which this build cannot decode: set it to G.711": {
-			MediaType: feed.AAC, SampleRate: 16000, Channels: 1},
-		"cannot be decoded: set it to G.711":              {MediaType: "audio/G726", SampleRate: 8000},
+		aacSays: {MediaType: feed.AAC, SampleRate: 16000, Channels: 1},
+		"the camera's sound cannot be decoded: set it to": {MediaType: "audio/G729", SampleRate: 8000},
 		"has 5512 samples a second":                       {MediaType: feed.L16, SampleRate: 5512},
 		"has 1000000000 samples a second":                 {MediaType: feed.L16, SampleRate: 1e9},
 		"has 6 channels: set it to mono":                  {MediaType: feed.Opus, SampleRate: 48000, Channels: 6},
