@@ -163,7 +163,7 @@ func BenchmarkIngestSourceDies(b *testing.B) {
 		players[r].Watch(b, r.whep(0))
 	}
 	c := compareRelays(b)
-	for range short(20, 6) {
+	for range short(100, 6) {
 		killed := float64(time.Now().UnixMilli())
 		camera.process.Kill(b)
 		time.Sleep(time.Duration(rand.Int64N(int64(time.Second)))) // how long it is away
@@ -207,7 +207,7 @@ func BenchmarkIngestCrash(b *testing.B) {
 			page := harness.StartBrowser(b).Open(b, robot.URL)
 			door := page.Tile(b, "door")
 			var back []float64
-			for range short(30, 5) {
+			for range short(100, 5) {
 				device := robot.Device(b, "door")
 				door.WaitFrames(b, 60) // more than a second of life is no crash loop
 				killed := page.Now(b)
