@@ -18,7 +18,7 @@ var urls = []struct{ raw, user, password, dial, sent, shown string }{
 	{"rtsp://10.0.0.7/stream1", "", "", "10.0.0.7:554", "rtsp://10.0.0.7/stream1", "rtsp://10.0.0.7/stream1"},
 	{"  RTSP://cam \n", "", "", "cam:554", "rtsp://cam", "rtsp://cam"},
 	{"rtsps://cam/x", "", "", "cam:322", "rtsps://cam/x", "rtsps://cam/x"},
-	{"rtmp://cam/live/a", "", "", "cam:1935", "rtmp://cam/live/a", "rtmp://cam/live/a"},
+	{"rtmp://cam/live/a", "", "", "cam:1935", "rtmp://cam/live/a", "rtmp://cam/live/***"},
 	{"rtmps://cam/live", "", "", "cam:443", "rtmps://cam/live", "rtmps://cam/live"},
 	{"http://cam:8080/v.mjpg", "", "", "cam:8080", "http://cam:8080/v.mjpg", "http://cam:8080/v.mjpg"},
 	{"https://cam", "", "", "cam:443", "https://cam", "https://cam"},
@@ -133,6 +133,28 @@ func TestNothingPrintsASecret(t *testing.T) {
 	for _, s := range []string{shown, log.String(), string(text)} {
 		if strings.Contains(s, "hunter2") || strings.Contains(s, "68756e") || !strings.Contains(s, "***") {
 			t.Error(s)
+		}
+	}
+}
+
+func TestStreamKeysAreNotPrinted(t *testing.T) {
+	for raw, want := range map[string]string{
+		"rtmp://a.example/live2/hunter2":               "rtmp://a.example/live2/***",
+		"rtmps://a.example/live2/x/hunter2?a=hunter2":  "rtmps://a.example/live2/***",
+		"rtmp://a.example/live2?hunter2":               "rtmp://a.example/live2?***",
+		"rtmp://bob:hunter2@a.example//hunter2":        "rtmp://***@a.example//***",
+		"rtmp://a.example/live2/":                      "rtmp://a.example/live2/",
+		"rtmp://a.example/live2":                       "rtmp://a.example/live2",
+		"rtmp://a.example":                             "rtmp://a.example",
+		"rtsp://a.example/live2/1":                     "rtsp://a.example/live2/1",
+		"rtmp://a.example?token=hunter2&other=hunter2": "rtmp://a.example/?***",
+	} {
+		a, err := address.Parse(raw, "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := a.String(); got != want {
+			t.Errorf("%s prints as %s, want %s", raw, got, want)
 		}
 	}
 }

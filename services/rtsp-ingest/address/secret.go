@@ -39,14 +39,25 @@ func (s *Secret) UnmarshalText(data []byte) error { *s = Secret(data); return ni
 // hold everything else, _ included, which some cameras separate with.
 var accounts = text.Pattern(`(?i)((?:pass|passwd|password|pwd|token|key|secret|auth|credential|sig|signature|psk|hash)(?:=|%3d))[^&;/]+`)
 
-// String is the address as people may see it: without user and password, and without what looks like a secret in the
-// query.
+// String is the address as people may see it: without user and password, and without what looks like a secret in path
+// and query. Of an RTMP address, it is only the name of the application: what follows is often a stream key.
 func (a Address) String() string {
 	who := ""
 	if a.User != "" || a.Password != "" {
 		who = hidden + "@"
 	}
-	return a.Scheme + "://" + who + a.authority() + accounts().ReplaceAllString(a.Target, "${1}"+hidden)
+	return a.Scheme + "://" + who + a.authority() + a.shownTarget()
+}
+
+func (a Address) shownTarget() string {
+	target := accounts().ReplaceAllString(a.Target, "${1}"+hidden)
+	if a.Scheme != "rtmp" && a.Scheme != "rtmps" || target == "" {
+		return target
+	}
+	if end := strings.IndexAny(target[1:], "/?"); end >= 0 && end+2 < len(target) {
+		return target[:end+2] + hidden
+	}
+	return target
 }
 
 // Format implements [fmt.Formatter]: every verb prints what String returns.
