@@ -13,9 +13,9 @@ type Reason int
 // Reasons. Each error of a protocol is an [Error] with one of them.
 const (
 	Away Reason = iota // it was reached and then went away, failed, or said nothing in time: try again
-	// nobody listens there, or there is no such host: try again soon, it costs the camera nothing
+	// nobody listens there, or there is no such host, or no publisher comes: try again soon, it costs nothing
 	Unreachable
-	Refused     // wrong user or password, wrong stream key: try again slowly, cameras lock accounts
+	Refused     // wrong user or password: try again slowly, cameras lock accounts
 	NotFound    // the camera has no such stream: slowly
 	Full        // the camera has no room for another viewer: when its session of ours has expired
 	Unsupported // nothing the camera sends can be used; the text says what would

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"os"
@@ -21,6 +22,8 @@ import (
 type Config struct {
 	URL          string         `yaml:"url" help:"address of the camera: rtsp://, rtsps://, rtmp://, rtmps://, http:// or https:// (Motion JPEG), insta360://"`
 	Listen       string         `yaml:"listen" help:"host:port at which a publisher (OBS, ffmpeg) sends by RTMP, instead of url; password is the stream key"`
+	Certificate  string         `yaml:"certificate" path:"any" help:"listen: file with the certificate (PEM, chain included) for publishers that come by RTMPS; without it they come by RTMP"`
+	PrivateKey   string         `yaml:"privateKey" path:"any" help:"listen: file with the private key of the certificate (PEM)"`
 	User         string         `yaml:"user" help:"user name, if it is not in the address"`
 	Password     address.Secret `yaml:"password" help:"password as it is, without escapes; better in WALDO_PASSWORD or passwordFile"`
 	PasswordFile string         `yaml:"passwordFile" path:"any" help:"file that holds the password in its first line"`
@@ -106,6 +109,10 @@ func (c *Config) Validate() error {
 // validateAddress checks what says where pictures come from.
 func (c *Config) validateAddress() error {
 	if c.Listen == "" {
+		if c.Certificate != "" || c.PrivateKey != "" {
+			return robot.BadField("certificate", "it is for publishers, and listen is missing: for a camera's certificate "+
+				"use fingerprint")
+		}
 		_, err := c.address()
 		return field(err)
 	}
@@ -122,7 +129,32 @@ func (c *Config) validateAddress() error {
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		return robot.BadField("listen", "%q is not host:port: write 127.0.0.1:1935, or :1935 for all interfaces", c.Listen)
 	}
-	return nil
+	if c.MaxReconnectAttempts != 0 {
+		return robot.BadField("maxReconnectAttempts", "with listen, publishers connect: leave it out")
+	}
+	_, err = c.tls()
+	return err
+}
+
+// tls is for publishers that come by RTMPS, nil for RTMP.
+func (c *Config) tls() (*tls.Config, error) {
+	switch {
+	case c.Certificate == "" && c.PrivateKey == "":
+		return nil, nil
+	case c.PrivateKey == "":
+		return nil, robot.BadField("privateKey", "is missing: name the file with the private key of the certificate")
+	case c.Certificate == "":
+		return nil, robot.BadField("certificate", "is missing: name the file with the certificate of the private key")
+	}
+	pair, err := tls.LoadX509KeyPair(c.Certificate, c.PrivateKey)
+	if err != nil {
+		return nil, robot.BadField("certificate", "%v: write certificate and private key as PEM", err)
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	if c.TLS == legacy {
+		config.MinVersion = tls.VersionTLS10
+	}
+	return config, nil
 }
 
 // validateSpeaker checks that there can be one.
@@ -155,6 +187,9 @@ func (c *Config) camera() camera.Config {
 
 // policy returns the keys about reconnecting.
 func (c *Config) policy() connect.Policy {
+	if c.Listen != "" { // publishers connect, and find us at once
+		return connect.Policy{Delay: minDelay, Backoff: 1, MaxDelay: minDelay}
+	}
 	return connect.Policy{
 		Delay: c.ReconnectDelay, Backoff: c.ReconnectBackoff, MaxDelay: c.MaxReconnectDelay,
 		MaxAttempts: c.MaxReconnectAttempts,

@@ -33,7 +33,8 @@ func (c *Config) dialer(kit *device.Kit) (opener, error) {
 	case "http", "https":
 		return with(mjpeg.Open, mjpeg.Config{Address: a, Fingerprint: c.Fingerprint, LegacyTLS: c.TLS == legacy}), nil
 	case "rtmp", "rtmps":
-		return with(rtmp.Open, rtmp.Config{Address: a, Fingerprint: c.Fingerprint, LegacyTLS: c.TLS == legacy}), nil
+		return with(rtmp.Open, rtmp.Config{Address: a, Fingerprint: c.Fingerprint, LegacyTLS: c.TLS == legacy,
+			Memory: &rtmp.Memory{}}), nil
 	case "insta360":
 		return ball(a, kit), nil
 	}
@@ -93,7 +94,11 @@ func (c *Config) publisher(kit *device.Kit) (opener, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := rtmp.Listen(rtmp.ListenConfig{Address: c.Listen, Key: key})
+	secure, err := c.tls()
+	if err != nil {
+		return nil, err
+	}
+	l, err := rtmp.Listen(rtmp.ListenConfig{Address: c.Listen, Key: key, TLS: secure, Log: kit.Log})
 	if err != nil {
 		return nil, err
 	}

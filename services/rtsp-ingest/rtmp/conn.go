@@ -16,21 +16,25 @@ import (
 // Limits are how long something may take; zero values stand for the usual ones.
 type Limits struct {
 	Connect time.Duration // until a connection stands, TLS included: 3 s
+	Codecs  time.Duration // until a server answers a list of codecs, which some do not understand: 1 s
 	Answer  time.Duration // until handshake and commands are over: 10 s
 	Picture time.Duration // until the first picture is announced: 15 s
 	Silence time.Duration // without a byte: 10 s
+	Alone   time.Duration // without a publisher, until people are told: 2 s
+	Wrong   time.Duration // that a publisher with a wrong key waits for its answer: 1 s
 }
 
 func (l Limits) filled() Limits {
-	for _, one := range []struct {
-		value *time.Duration
-		usual time.Duration
-	}{
-		{&l.Connect, 3 * time.Second}, {&l.Answer, 10 * time.Second}, {&l.Picture, 15 * time.Second}, {&l.Silence,
-			10 * time.Second},
+	usual := Limits{
+		Connect: 3 * time.Second, Codecs: time.Second, Answer: 10 * time.Second, Picture: 15 * time.Second,
+		Silence: 10 * time.Second, Alone: 2 * time.Second, Wrong: time.Second,
+	}
+	for _, one := range []struct{ value, usual *time.Duration }{
+		{&l.Connect, &usual.Connect}, {&l.Codecs, &usual.Codecs}, {&l.Answer, &usual.Answer},
+		{&l.Picture, &usual.Picture}, {&l.Silence, &usual.Silence}, {&l.Alone, &usual.Alone}, {&l.Wrong, &usual.Wrong},
 	} {
 		if *one.value <= 0 {
-			*one.value = one.usual
+			*one.value = *one.usual
 		}
 	}
 	return l
@@ -62,7 +66,10 @@ func (c *Conn) find(ctx context.Context) error {
 			return feed.Failf(feed.Unsupported, "url",
 				"no H.264 or H.265 video came in %s: set the sender to one of them", c.limits.Picture)
 		}
-		if err := c.next(); err != nil {
+		if err := c.next(); dial.IsTimeout(err) {
+			return feed.Failf(feed.Away, "url", "nothing has come for %s: check that somebody publishes there, and set "+
+				"them to H.264, since some servers do not pass on H.265", c.limits.Silence)
+		} else if err != nil {
 			return c.reason(err)
 		}
 	}

@@ -9,13 +9,21 @@
 // Sound and pictures have one clock. A [feed.Report] with a time of 1970 says so once a second; it proves nothing
 // else.
 //
+// # Pulling
+//
+// A server is told which codecs we know, since some keep H.265 from those who do not say so. Others do not understand
+// the list and never answer; after a second they are asked again without it, and [Memory] keeps that.
+//
 // # Pushing
 //
 // A [Listener] takes one publisher at a time. It must know the stream key; another with the right key takes the place
-// of the one before, since a publisher that crashed often leaves a connection that never ends.
+// of the one before, since a publisher that crashed often leaves a connection that never ends. One with a wrong key
+// waits a second for its answer, in its place among the guests, so keys are guessed at 8 a second and host at most.
+// [Listener.Open] tells why nobody publishes: nobody came, or who came with a wrong key or another protocol.
 //
 // # Concurrency and shutdown
 //
 // A [Conn] starts no goroutine. A Listener has one that accepts, and one for each guest that has not said its key
-// yet, at most 16 for at most 10 s each. [Listener.Close] ends and awaits them. Every read and write has a deadline.
+// yet, at most 16, 8 of one host, for at most 11 s each. [Listener.Close] ends and awaits them. Every read and write
+// has a deadline.
 package rtmp

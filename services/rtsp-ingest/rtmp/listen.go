@@ -2,52 +2,62 @@ package rtmp
 
 import (
 	"context"
-	"crypto/subtle"
+	"crypto/tls"
 	"errors"
+	"log/slog"
 	"net"
-	"strings"
 	"sync"
-
-	"github.com/bluenviron/gortmplib/pkg/amf0"
-	"github.com/bluenviron/gortmplib/pkg/bytecounter"
-	"github.com/bluenviron/gortmplib/pkg/handshake"
-	"github.com/bluenviron/gortmplib/pkg/message"
+	"time"
 
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/address"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
 
 const (
-	maxGuests   = 16        // connections whose key is not known yet
-	maxCommands = 32        // of a greeting
-	media1      = 0x1000000 // the id of the stream, 1, as the library counts bytes
+	maxGuests = 16               // connections whose key is not known yet …
+	maxOfOne  = 8                // … and how many of them may come from one host
+	warnRate  = 10 * time.Second // how often people are told of publishers that were refused
 )
 
 // ListenConfig says where publishers may come.
 type ListenConfig struct {
 	Address string         // host:port
 	Key     address.Secret // the stream key; required
-	Limits  Limits         // Connect is not used
+	TLS     *tls.Config    // with a certificate: publishers come by RTMPS, and by nothing else; nil for RTMP
+	Log     *slog.Logger   // of refused publishers; nil for none
+	Limits  Limits         // Connect and Codecs are not used
+}
+
+func (c *ListenConfig) scheme() string {
+	if c.TLS != nil {
+		return "rtmps"
+	}
+	return "rtmp"
 }
 
 // Listener waits for publishers. Its methods may be called from any goroutine.
 type Listener struct {
 	config   ListenConfig
 	listener net.Listener
-	guests   chan struct{} // one for each
+	closing  chan struct{}
 	running  sync.WaitGroup
 
 	mu      sync.Mutex
-	open    map[net.Conn]bool // guests
-	current *Conn             // the publisher, waiting or running
-	waiting bool              // nobody has taken it yet
-	arrived chan struct{}     // has one if waiting may have changed
-	closed  bool
+	guests  map[net.Conn]string // and their hosts
+	current *Conn               // the publisher, waiting or running
+	waiting bool                // nobody has taken it yet
+	told    bool                // people know that nobody publishes
+	refused error               // why somebody who wanted to publish may not; nil once that is told
+	warned  time.Time           // when the last one was noted
+	changed chan struct{}       // has one if waiting or refused may have changed
 }
 
 // Listen begins to accept publishers.
 func Listen(config ListenConfig) (*Listener, error) {
 	config.Limits = config.Limits.filled()
+	if config.Log == nil {
+		config.Log = slog.New(slog.DiscardHandler)
+	}
 	if config.Key == "" {
 		return nil, feed.Failf(feed.Misspelled, "key",
 			"key: the stream key is missing: choose one, and give it to the publisher")
@@ -58,22 +68,27 @@ func Listen(config ListenConfig) (*Listener, error) {
 			"listen: %s cannot be listened at: choose a free port, and an address of this machine",
 			config.Address)
 	}
+	return listenAt(config, listener), nil
+}
+
+// listenAt begins to accept publishers from a listener.
+func listenAt(config ListenConfig, listener net.Listener) *Listener {
 	l := &Listener{
-		config: config, listener: listener, guests: make(chan struct{}, maxGuests), open: map[net.Conn]bool{},
-		arrived: make(chan struct{}, 1),
+		config: config, listener: listener, closing: make(chan struct{}), guests: map[net.Conn]string{},
+		changed: make(chan struct{}, 1),
 	}
 	l.running.Go(l.accept)
-	return l, nil
+	return l
 }
 
 // Addr is where publishers may come.
 func (l *Listener) Addr() net.Addr { return l.listener.Addr() }
 
-// Close ends everything, and waits until it has ended, but for a Run, which ends soon.
+// Close ends everything, and waits until it has ended, but for a Run, which ends soon. It is called once.
 func (l *Listener) Close() error {
 	l.mu.Lock()
-	l.closed = true
-	for guest := range l.open {
+	close(l.closing)
+	for guest := range l.guests {
 		_ = guest.Close() // it has said nothing yet
 	}
 	if l.current != nil {
@@ -85,185 +100,99 @@ func (l *Listener) Close() error {
 	return err
 }
 
-// Open waits for a publisher that nobody has taken yet.
+// Open waits for a publisher that nobody has taken yet. If none comes, it returns an error that says so, and later,
+// while it waits again, one for each publisher that was refused: then people know why there is no picture.
 func (l *Listener) Open(ctx context.Context) (*Conn, error) {
+	alone := time.NewTimer(l.config.Limits.Alone)
+	defer alone.Stop()
 	for {
-		if c := l.take(); c != nil {
+		c, refused := l.take()
+		switch {
+		case c != nil:
 			if err := c.find(ctx); err != nil {
 				c.end(err)
 				return nil, err
 			}
 			return c, nil
+		case refused != nil:
+			return nil, refused
 		}
 		select {
-		case <-l.arrived:
+		case <-l.changed:
+		case <-alone.C:
+			if l.tell() {
+				return nil, l.nobody()
+			}
 		case <-ctx.Done():
-			return nil, feed.Failf(feed.Away, "listen",
-				"nobody publishes at %s: start the publisher, and check its stream key", l.Addr())
+			return nil, l.nobody()
 		}
 	}
 }
 
-func (l *Listener) take() *Conn {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.waiting {
-		return nil
-	}
-	l.waiting = false
-	return l.current
+func (l *Listener) nobody() error {
+	return feed.Failf(feed.Unreachable, "listen", "nobody publishes at %s://%s: start the publisher, and check its "+
+		"address and stream key", l.config.scheme(), l.Addr())
 }
 
+// tell notes that people are told that nobody publishes. It returns false if they know.
+func (l *Listener) tell() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := l.told
+	l.told = true
+	return !before
+}
+
+// take returns a publisher that waits, or why one was refused. Either is returned once.
+func (l *Listener) take() (*Conn, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	refused := l.refused
+	l.refused = nil
+	if !l.waiting {
+		return nil, refused
+	}
+	l.waiting, l.told = false, false
+	return l.current, nil
+}
+
+// accept takes connections until the listener is closed.
 func (l *Listener) accept() {
-	for {
+	for wait := time.Duration(0); ; {
 		conn, err := l.listener.Accept()
-		if err != nil {
-			if errors.Is(err, net.ErrClosed) {
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil: // too many files are open, mostly: another attempt at once would fail too
+			wait = min(max(2*wait, shortWait), longWait)
+			if !l.pause(wait) {
 				return
 			}
-			continue // somebody hung up before we answered
+			continue
 		}
-		select {
-		case l.guests <- struct{}{}:
-			l.running.Go(func() {
-				l.greet(conn)
-				<-l.guests
-			})
-		default:
+		wait = 0
+		if !l.enter(conn) {
 			_ = conn.Close() // too many strangers: there is nothing to say to one more
+			continue
 		}
+		l.running.Go(func() {
+			defer l.leave(conn)
+			l.greet(conn)
+		})
 	}
 }
 
-// greet talks with a guest until it publishes with the right key, and then hands it over.
-func (l *Listener) greet(conn net.Conn) {
-	if !l.enter(conn) {
-		_ = conn.Close() // we end
-		return
-	}
-	w := &wire{Conn: conn, silence: l.config.Limits.Silence}
-	w.greet(l.config.Limits.Answer)
-	counted := bytecounter.NewReadWriter(w)
-	g := &guest{session: newSession(w, counted), key: string(l.config.Key)}
-	err := g.publish(counted)
-	w.welcome()
-	l.leave(conn)
-	if err != nil {
-		_ = conn.Close() // they have been told
-		return
-	}
-	l.hand(newConn(g.session, l.config.Limits, map[string]string{"transport": "rtmp, pushed", "publisher": g.program}))
-}
+// Waits after an Accept that failed.
+const shortWait, longWait = 5 * time.Millisecond, time.Second
 
-func (l *Listener) enter(conn net.Conn) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.open[conn] = true
-	return !l.closed
-}
-
-func (l *Listener) leave(conn net.Conn) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.open, conn)
-}
-
-// hand puts a publisher in the place of the one before.
-func (l *Listener) hand(c *Conn) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.current != nil {
-		l.current.end(feed.Failf(feed.Away, "listen", "another publisher with the same key took its place"))
-	}
-	if l.closed {
-		c.end(errors.New("closed"))
-		return
-	}
-	l.current, l.waiting = c, true
+// pause waits; it returns false if the listener is closed.
+func (l *Listener) pause(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
 	select {
-	case l.arrived <- struct{}{}:
-	default:
+	case <-timer.C:
+		return true
+	case <-l.closing:
+		return false
 	}
-}
-
-// guest is a connection that has not said its key yet.
-type guest struct {
-	session *session
-	key     string
-	app     string
-	program string // what it says it is
-}
-
-var errRefused = errors.New("refused")
-
-// publish answers commands until the guest publishes.
-func (g *guest) publish(counted *bytecounter.ReadWriter) error {
-	if key, _, err := handshake.DoServer(counted, false); err != nil || key != nil {
-		return errors.Join(errRefused, err) // RTMPE is not spoken here
-	}
-	for range maxCommands {
-		c, err := g.session.command()
-		if err != nil {
-			return err
-		}
-		switch c.Name {
-		case "connect":
-			err = g.connect(c)
-		case "createStream":
-			err = g.session.send(result(c, nil, float64(1)))
-		case "publish":
-			return g.check(c)
-		case "play", "play2":
-			return errors.Join(errRefused, g.say(c, "error", "NetStream.Play.StreamNotFound",
-				"nothing is played here: publish"))
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return errRefused
-}
-
-func (g *guest) connect(c *message.CommandAMF0) error {
-	g.app = text(c, 0, "app")
-	g.program = feed.Printable(text(c, 0, "flashVer"))
-	return g.session.send(
-		&message.SetWindowAckSize{Value: window},
-		&message.SetPeerBandwidth{Value: window, Type: 2},
-		&message.SetChunkSize{Value: chunkSize},
-		result(c, amf0.Object{{Key: "fmsVer", Value: "FMS/3,0,1,123"}, {Key: "capabilities", Value: float64(31)}},
-			amf0.Object{
-				{Key: "level", Value: "status"},
-				{Key: "code", Value: "NetConnection.Connect.Success"},
-				{Key: "description", Value: "Connection succeeded."},
-				{Key: "objectEncoding", Value: float64(0)},
-				{Key: "fourCcList", Value: amf0.StrictArray{"avc1", "hvc1", "Opus", "mp4a"}},
-			}))
-}
-
-// check compares the key, which is the last part of the path.
-func (g *guest) check(c *message.CommandAMF0) error {
-	name, _, _ := strings.Cut(word(c, 1), "?")
-	if name == "" {
-		name, _, _ = strings.Cut(g.app, "?")
-	}
-	name = name[strings.LastIndexByte(name, '/')+1:]
-	if subtle.ConstantTimeCompare([]byte(name), []byte(g.key)) != 1 {
-		return errors.Join(errRefused, g.say(c, "error", "NetStream.Publish.BadName", "wrong stream key"))
-	}
-	return g.say(c, "status", "NetStream.Publish.Start", "publish start")
-}
-
-func (g *guest) say(c *message.CommandAMF0, level, code, description string) error {
-	return g.session.send(&message.CommandAMF0{
-		ChunkStreamID: 5, MessageStreamID: media1, Name: "onStatus", CommandID: c.CommandID, Arguments: []any{nil,
-			amf0.Object{
-				{Key: "level", Value: level}, {Key: "code", Value: code}, {Key: "description", Value: description},
-			}},
-	})
-}
-
-func result(c *message.CommandAMF0, arguments ...any) *message.CommandAMF0 {
-	return &message.CommandAMF0{ChunkStreamID: c.ChunkStreamID, Name: "_result", CommandID: c.CommandID,
-		Arguments: arguments}
 }

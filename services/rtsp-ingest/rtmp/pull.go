@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/bits"
 	"strings"
+	"sync/atomic"
 
 	"github.com/bluenviron/gortmplib/pkg/amf0"
 	"github.com/bluenviron/gortmplib/pkg/bytecounter"
@@ -25,18 +26,30 @@ type Config struct {
 	Address     address.Address // rtmp or rtmps; the last part of the path is the name of the stream
 	Fingerprint string          // of the certificate, see package dial
 	LegacyTLS   bool            // see package dial
+	Memory      *Memory         // what is known of the server from before; nil for nothing
 	Limits      Limits
+}
+
+// Memory is what connections to a server have learnt, for the next one. The zero value knows nothing.
+type Memory struct {
+	plain atomic.Bool // the server does not answer those who say which codecs they know
 }
 
 // Open connects to a server and plays a stream.
 func Open(ctx context.Context, config Config) (*Conn, error) {
 	config.Limits = config.Limits.filled()
-	p := player{config: config}
+	if config.Memory == nil {
+		config.Memory = &Memory{}
+	}
+	p := player{config: config, plain: config.Memory.plain.Load()}
 	p.app, p.name = names(config.Address.Target)
-	for range 3 { // without a login, asking for the salt, with the answer
+	for range 4 { // with codecs and without; without a login, asking for the salt, with the answer
 		c, err := p.connect(ctx)
 		if errors.Is(err, errAgain) {
 			continue
+		}
+		if err == nil {
+			config.Memory.plain.Store(p.plain)
 		}
 		return c, err
 	}
@@ -55,13 +68,14 @@ func names(target string) (app, name string) {
 	return path + query, ""
 }
 
-// errAgain says that the server asks for a login that is known now.
-var errAgain = errors.New("once more, with a login")
+// errAgain says that another connection may succeed, with what is known now.
+var errAgain = errors.New("once more")
 
 type player struct {
 	config    Config
 	app, name string
 	login     string // what stands behind the name of the application
+	plain     bool   // do not say which codecs we know
 }
 
 func (p *player) connect(ctx context.Context) (*Conn, error) {
@@ -114,7 +128,7 @@ func (p *player) play(s *session, counted io.ReadWriter) error {
 		p.hello()); err != nil {
 		return err
 	}
-	answer, err := s.answer(1)
+	answer, err := p.welcomed(s)
 	if err != nil {
 		return err
 	}
@@ -140,6 +154,21 @@ func (p *player) play(s *session, counted io.ReadWriter) error {
 	})
 }
 
+// welcomed returns the answer to hello. Servers that do not know lists skip what holds one, and never answer.
+func (p *player) welcomed(s *session) (*message.CommandAMF0, error) {
+	if p.plain {
+		return s.answer(1)
+	}
+	s.wire.greet(min(p.config.Limits.Codecs, p.config.Limits.Answer))
+	answer, err := s.answer(1)
+	if err != nil {
+		p.plain = true
+		return nil, errAgain
+	}
+	s.wire.greet(p.config.Limits.Answer)
+	return answer, nil
+}
+
 // answer returns the answer to a command.
 func (s *session) answer(id int) (*message.CommandAMF0, error) {
 	for {
@@ -157,7 +186,7 @@ func (s *session) answer(id int) (*message.CommandAMF0, error) {
 func (p *player) hello() *message.CommandAMF0 {
 	a := p.config.Address
 	a.Target = "/" + p.app
-	return &message.CommandAMF0{ChunkStreamID: control, Name: "connect", CommandID: 1, Arguments: []any{amf0.Object{
+	about := amf0.Object{
 		{Key: "app", Value: p.app + p.login},
 		{Key: "flashVer", Value: "LNX 9,0,124,2"},
 		{Key: "tcUrl", Value: a.URL() + p.login},
@@ -168,8 +197,12 @@ func (p *player) hello() *message.CommandAMF0 {
 		{Key: "videoCodecs", Value: float64(0x0080)}, // H.264
 		{Key: "videoFunction", Value: float64(0)},
 		{Key: "objectEncoding", Value: float64(0)},
-		{Key: "fourCcList", Value: amf0.StrictArray{"avc1", "hvc1", "Opus", "mp4a"}},
-	}}}
+	}
+	if !p.plain { // enhanced RTMP; servers keep H.265 from those who do not say so
+		about = append(about, amf0.ObjectEntry{Key: "fourCcList",
+			Value: amf0.StrictArray{"avc1", "hvc1", "Opus", "mp4a"}})
+	}
+	return &message.CommandAMF0{ChunkStreamID: control, Name: "connect", CommandID: 1, Arguments: []any{about}}
 }
 
 // refused reads why a server refuses, and prepares the login that it asks for: Adobe's, in two steps.
