@@ -1,15 +1,20 @@
 package e2e
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/waldo-robot/waldo/e2e/harness"
+	"github.com/waldo-robot/waldo/pkg/tonetest"
 )
 
 // fakeCamera runs a network camera of the project at an address, which stays the same when it is started again.
@@ -232,4 +237,79 @@ func TestNetworkCameraIsHeardByWHEP(t *testing.T) {
 	page := harness.StartBrowser(t).Open(t, robot.URL)
 	harness.Eval[any](t, page, whepWithSound, "door")
 	mustBe(t, page.Hear(t, "whepSound"), 440, exact, time.Second)
+}
+
+// cameraEar is the file in which a camera writes down what is said to it, 16 bit little endian at 8 kHz.
+type cameraEar string
+
+const cameraRate = 8000
+
+func (e cameraEar) heard(t *testing.T) (samples []float32) {
+	t.Helper()
+	data, err := os.ReadFile(string(e))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pair := range slices.Chunk(data[:len(data)/2*2], 2) {
+		samples = append(samples, float32(int16(binary.LittleEndian.Uint16(pair)))/(1<<15))
+	}
+	return samples
+}
+
+// hears waits until a second of the tone came as it was made: 1 kHz at a quarter of full scale.
+func (e cameraEar) hears(t *testing.T) {
+	t.Helper()
+	before := len(e.heard(t))
+	harness.Until(t, "the camera hears a tone", func() error {
+		samples := e.heard(t)[before:]
+		if len(samples) < cameraRate {
+			return fmt.Errorf("it heard %d samples", len(samples))
+		}
+		m := tonetest.Of(samples[len(samples)-cameraRate:], cameraRate)
+		if math.Abs(m.Hz-1000) > 1000*hurried || math.Abs(m.Level+12) > 1 || m.Pure < 0.97 || len(m.Gaps) > 0 {
+			return fmt.Errorf("it heard %+v", m)
+		}
+		return nil
+	})
+}
+
+// Who holds Talk on the page is heard at a camera on the network, also after its process was killed; where the camera
+// does not let them talk, the page says why.
+func TestNetworkCameraIsTalkedThrough(t *testing.T) {
+	talks, refuses, heard := harness.FreeAddress(t), harness.FreeAddress(t), filepath.Join(t.TempDir(), "heard")
+	fakeCamera(t, talks, "-speaker", "PCMA", "-heard", heard)
+	fakeCamera(t, refuses, "-behave", "backchannel-551")
+	robot := harness.StartRobot(t, harness.Options{Devices: fmt.Sprintf(
+		`door: {kind: rtsp-ingest, url: "rtsp://%s/live", speaker: true}
+		yard: {kind: rtsp-ingest, url: "rtsp://%s/live", speaker: true}`, talks, refuses)})
+	microphone := harness.WriteWAV(t, harness.Sine(1000, 0.25, time.Minute))
+	page := harness.StartBrowser(t, harness.WithMicrophone(microphone)).Open(t, robot.URL)
+	page.Tile(t, "door").WaitFrames(t, 10)
+	const panel = "#sounds [data-device=door]"
+	talking := func(want string) {
+		t.Helper()
+		page.Until(t, "document.querySelector($1)?.dataset.talking === $2", panel, want)
+	}
+	talking("off")
+	page.Click(t, panel+" .clean input") // otherwise a tone counts as noise
+	page.Press(t, "KeyT")
+	talking("live")
+	cameraEar(heard).hears(t)
+	device := robot.Device(t, "door")
+	harness.Crash(t, device.PID)
+	awaitNewLife(t, robot, device)
+	cameraEar(heard).hears(t)
+	page.Release(t, "KeyT")
+	talking("off")
+	harness.Until(t, "the back channel is let go", func() error {
+		if list := robot.Waldo(t, "ls", "--json"); strings.Contains(list, "back channel, G.711") {
+			return fmt.Errorf("the devices are %s", list)
+		}
+		return nil
+	})
+
+	harness.Eval[any](t, page, `navigator.mediaDevices.getUserMedia({ audio: true }).then((s) => {
+	  waldo.robot.audio('yard').talk(s.getAudioTracks()[0]);
+	})`)
+	page.Until(t, "waldo.robot.audio('yard').talking.text.includes('551')")
 }
