@@ -49,7 +49,13 @@ const (
 // Start starts a camera that ends with the test.
 func Start(t TB, config Config) *Camera {
 	t.Helper()
-	c, err := New(config)
+	return start(t, New, config)
+}
+
+// start starts a camera of any kind, which ends with the test.
+func start[C any, K interface{ Close() }](t TB, create func(C) (K, error), config C) K {
+	t.Helper()
+	c, err := create(config)
 	if err != nil {
 		t.Fatalf("%v", err)
 	}

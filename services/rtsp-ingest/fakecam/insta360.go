@@ -68,12 +68,7 @@ const listed = 100
 // StartInsta360 starts a camera that ends with the test.
 func StartInsta360(t TB, config Insta360Config) *Insta360 {
 	t.Helper()
-	c, err := NewInsta360(config)
-	if err != nil {
-		t.Fatalf("%v", err)
-	}
-	t.Cleanup(c.Close)
-	return c
+	return start(t, NewInsta360, config)
 }
 
 // NewInsta360 starts a camera.

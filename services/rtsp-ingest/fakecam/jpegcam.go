@@ -54,12 +54,7 @@ type JPEGCamera struct {
 // StartJPEG starts a camera that ends with the test.
 func StartJPEG(t TB, config JPEGConfig) *JPEGCamera {
 	t.Helper()
-	c, err := NewJPEG(config)
-	if err != nil {
-		t.Fatalf("%v", err)
-	}
-	t.Cleanup(c.Close)
-	return c
+	return start(t, NewJPEG, config)
 }
 
 // NewJPEG starts a camera.

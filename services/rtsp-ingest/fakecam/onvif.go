@@ -87,12 +87,7 @@ const (
 // StartONVIF starts a camera that ends with the test.
 func StartONVIF(t TB, config ONVIFConfig) *ONVIFCamera {
 	t.Helper()
-	c, err := NewONVIF(config)
-	if err != nil {
-		t.Fatalf("%v", err)
-	}
-	t.Cleanup(c.Close)
-	return c
+	return start(t, NewONVIF, config)
 }
 
 // NewONVIF starts a camera.

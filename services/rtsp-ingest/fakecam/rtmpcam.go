@@ -41,12 +41,7 @@ type RTMPCamera struct {
 // StartRTMP starts a camera that ends with the test.
 func StartRTMP(t TB, config RTMPConfig) *RTMPCamera {
 	t.Helper()
-	c, err := NewRTMP(config)
-	if err != nil {
-		t.Fatalf("%v", err)
-	}
-	t.Cleanup(c.Close)
-	return c
+	return start(t, NewRTMP, config)
 }
 
 // NewRTMP starts a camera.
