@@ -17,6 +17,7 @@ type Config struct {
 	Reorder     bool  // packets may overtake each other: UDP
 	AAC         AAC   // of RFC 3640; zero for the usual
 	LATM        *LATM // of RFC 6416, nil if AAC is not multiplexed
+	Numbered    bool  // H.265 with decoding order numbers (RFC 7798, 4.4)
 }
 
 // Assembler makes pictures or sound of the packets of one track.
@@ -70,7 +71,7 @@ func newAssembly(c Config) (assembly, error) {
 	case media.H264:
 		return newUnits(media.H264, h264{}), nil
 	case media.H265:
-		return newUnits(media.H265, h265{}), nil
+		return newUnits(media.H265, h265{numbered: c.Numbered}), nil
 	case media.JPEG:
 		return &pictureJPEG{}, nil
 	case feed.PCMA, feed.PCMU, feed.L16, feed.Opus, feed.G726:
@@ -91,6 +92,9 @@ func (a *Assembler) Push(p *rtp.Packet, arrival time.Time, to feed.Receiver) {
 		a.order.push(held{p, arrival}, a.next(to))
 	}
 }
+
+// Restart says that what comes next does not go on with what came before.
+func (a *Assembler) Restart() { a.order.restart = true }
 
 // Deadline is when Expire is to be called, zero if there is no need. It changes with every Push and Expire.
 func (a *Assembler) Deadline() time.Time {
@@ -118,6 +122,9 @@ func (a *Assembler) Time(ssrc, timestamp uint32) (time.Duration, bool) {
 func (a *Assembler) next(to feed.Receiver) func(held, news) {
 	return func(h held, n news) {
 		p := h.packet
+		if u, ok := a.assembly.(*units); ok && p.PayloadType == a.payloadType {
+			u.recognize(p.Payload)
+		}
 		if p.PayloadType != a.payloadType {
 			p = &rtp.Packet{Header: rtp.Header{Timestamp: a.clock.last}}
 		}

@@ -5,11 +5,13 @@
 // track as they come and makes the best of them:
 //
 //   - Packets are counted here. A gap damages a picture, a duplicate is ignored, and a step of more than 1000
-//     numbers or a new SSRC is a restart: the unfinished picture is dropped. Over UDP, packets wait for late ones,
-//     5 packets or 20 ms at most.
+//     numbers or a new SSRC is a restart: the unfinished picture is dropped. If the SSRC before is still heard, there
+//     are two streams in one, and the first is kept. Over UDP, packets wait for late ones, 5 packets or 20 ms at most;
+//     over TCP, numbers that stand still say nothing.
 //   - A picture of H.264 or H.265 is what has one timestamp. It is complete at the marker, if the camera sets
 //     markers on the last packet of pictures only; else when it has as many slices as others had and nothing came
 //     for 10 ms, or when the next picture begins. The number of its NAL units does not matter, their bytes do (8 MiB).
+//   - Parameter sets tell H.264 from H.265, whatever was announced.
 //   - A JPEG (RFC 2435) gets the header and tables that RTP leaves out.
 //
 // # Concurrency and shutdown

@@ -1,6 +1,7 @@
 package rtp
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"time"
@@ -32,6 +33,14 @@ type order struct {
 	behind  int    // packets behind in a row …
 	newer   int    // … of these newer than all before
 	waiting []held // ahead of next, in the order of their numbers
+	restart bool   // what comes next is another stream
+
+	last     []byte    // payload of the last packet, by which duplicates are known
+	heard    time.Time // when it came
+	twin     uint32    // the SSRC of another stream that runs beside this one …
+	twins    bool      // … if there is one
+	former   uint32    // the SSRC before this one
+	switched time.Time // when that was
 }
 
 // push takes a packet and passes on those whose turn it is.
@@ -40,8 +49,13 @@ func (o *order) push(h held, out func(held, news)) {
 	switch {
 	case !o.started:
 		o.begin(h, news{}, out)
-	case h.packet.SSRC != o.ssrc, step > maxStep, step < -maxStep:
+	case h.packet.SSRC != o.ssrc:
+		o.other(h, out)
+	case o.restart, step > maxStep, step < -maxStep:
 		o.begin(h, news{restart: true}, out)
+	case step == -1 && o.window == 0 && !bytes.Equal(h.packet.Payload, o.last):
+		o.next-- // the camera does not count
+		o.pass(h, out)
 	case step < 0:
 		o.late(h, out)
 	case step > 0 && o.window > 0:
@@ -54,8 +68,29 @@ func (o *order) push(h held, out func(held, news)) {
 
 func (o *order) begin(h held, n news, out func(held, news)) {
 	p := h.packet
-	*o = order{window: o.window, started: true, ssrc: p.SSRC, next: p.SequenceNumber + 1, newest: p.Timestamp}
+	*o = order{
+		window: o.window, started: true, ssrc: p.SSRC, next: p.SequenceNumber + 1, newest: p.Timestamp,
+		last: p.Payload, heard: h.arrival, twin: o.twin, twins: o.twins, former: o.former, switched: o.switched,
+	}
 	out(h, n)
+}
+
+// alone is how long a stream must be silent before one that ran beside it may take its place.
+const alone = time.Second
+
+// other takes a packet of another SSRC. The camera goes on with that, or sends two streams in one: then the one that
+// came first is kept for as long as it lasts.
+func (o *order) other(h held, out func(held, news)) {
+	ssrc, before := h.packet.SSRC, o.ssrc
+	switch {
+	case o.twins && ssrc == o.twin && h.arrival.Sub(o.heard) < alone:
+		return
+	case ssrc == o.former && !o.switched.IsZero() && h.arrival.Sub(o.switched) < alone:
+		o.twin, o.twins, o.switched = before, true, time.Time{}
+	default:
+		o.former, o.switched = before, h.arrival
+	}
+	o.begin(h, news{restart: true}, out)
 }
 
 // late takes a packet that is behind.
@@ -75,6 +110,7 @@ func (o *order) late(h held, out func(held, news)) {
 func (o *order) pass(h held, out func(held, news)) {
 	lost := int(h.packet.SequenceNumber - o.next)
 	o.next, o.behind, o.newer = h.packet.SequenceNumber+1, 0, 0
+	o.last, o.heard = h.packet.Payload, h.arrival
 	if int32(h.packet.Timestamp-o.newest) > 0 {
 		o.newest = h.packet.Timestamp
 	}

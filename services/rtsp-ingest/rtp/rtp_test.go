@@ -127,6 +127,8 @@ func udp(c Config) Config {
 var (
 	avc  = configOf(media.H264)
 	hevc = configOf(media.H265)
+
+	numbered = Config{Track: feed.Track{MediaType: media.H265}, ClockRate: 90_000, Numbered: true}
 )
 
 // In these tables 67, 68, 06 are parameter sets and messages of H.264; 65 is a slice of a key frame, 41 of
@@ -265,9 +267,29 @@ var h264Table = []example{
 	{"30 another payload type", avc, []in{
 		{1, 0, "6580", true, 0, 0, 0}, {2, 3000, "ffff", true, 40, 0, 98}, {3, 3600, "4180", true, 40, 0, 0},
 	}, []string{"0@0: 6580", "3600@40: 4180"}},
-	{"MTAP is not understood", avc, []in{
-		{1, 0, "6580", false, 0, 0, 0}, {2, 0, "7a 0000", true, 0, 0, 0},
-	}, []string{"0@0 damaged: 6580"}},
+	{"MTAP16", avc, []in{
+		{1, 0, "7a 0001 0005 00 0000 6742 0005 01 0000 6580", true, 0, 0, 0},
+	}, []string{"0@0: 6742 6580"}},
+	{"MTAP24, cut off", avc, []in{
+		{1, 0, "6580", false, 0, 0, 0}, {2, 0, "7b 0001 0006 00 000000 0101 0006 00", true, 0, 0, 0},
+	}, []string{"0@0 damaged: 6580 0101"}},
+	{"the timestamp changes within a picture", avc, []in{
+		{1, 0, "6580", false, 0, 0, 0}, {2, 1, "6510", false, 0, 0, 0}, {3, 2, "7c85 11", false, 0, 0, 0},
+		{4, 3, "7c05 22", false, 0, 0, 0}, {5, 4, "7c45 33", true, 0, 0, 0}, {6, 3600, "4180", true, 40, 0, 0},
+	}, []string{"0@0: 6580 6510 65112233", "3600@40: 4180"}},
+	{"the camera does not count", avc, []in{
+		{7, 0, "7c85 8011", false, 0, 0, 0}, {7, 0, "7c45 22", true, 0, 0, 0}, {7, 3600, "4180", true, 40, 0, 0},
+		{7, 3600, "4180", true, 40, 0, 0}, {7, 7200, "4190", true, 80, 0, 0},
+	}, []string{"0@0: 65801122", "3600@40: 4180", "7200@80: 4190"}},
+	{"another stream beside", avc, []in{
+		{1, 0, "6580", true, 0, 0, 0}, {90, 0, "6581", true, 0, 2, 0}, {2, 3600, "4180", true, 40, 0, 0},
+		{91, 3600, "4181", true, 40, 2, 0}, {3, 7200, "4182", true, 80, 0, 0}, {92, 7200, "4183", true, 80, 2, 0},
+		{4, 10800, "4184", true, 120, 0, 0},
+	}, []string{"0@0: 6580", "0@0 missing restart: 6581", "3600@40 missing restart: 4180", "7200@80: 4182", "10800@120: 4184"}},
+	{"H.265, though H.264 was announced", avc, []in{
+		{1, 0, "4001 0c01 ffff 0160", false, 0, 0, 0}, {2, 0, "4201 0101 6000 0003", false, 0, 0, 0},
+		{3, 0, "260180", true, 0, 0, 0}, {4, 3600, "020180", true, 40, 0, 0},
+	}, []string{"0@0 restart: 40010c01ffff0160 4201010160000003 260180", "3600@40: 020180"}},
 }
 
 func TestH264(t *testing.T) {
@@ -309,6 +331,17 @@ var h265Table = []example{
 	{"20 a fragment is lost", hevc, []in{
 		{1, 0, "6201 93 80aa", false, 0, 0, 0}, {3, 0, "6201 53 cc", false, 0, 0, 0}, {4, 0, "260100", true, 0, 0, 0},
 	}, []string{"0@0 damaged missing: 260100"}},
+	{"PACI", hevc, []in{
+		{1, 0, "6401 26 30 010203 80 11", true, 0, 0, 0}, {2, 3600, "6401 62 00 81 80", false, 40, 0, 0},
+		{3, 3600, "6401 62 00 41 22", true, 40, 0, 0},
+	}, []string{"0@0: 26018011", "3600@40: 02018022"}},
+	{"H.264, though H.265 was announced", hevc, []in{
+		{1, 0, "78 0007 6742c00a965305 0002 6580", true, 0, 0, 0}, {2, 3600, "4180", true, 40, 0, 0},
+	}, []string{"0@0 restart: 6742c00a965305 6580", "3600@40: 4180"}},
+	{"decoding order numbers", numbered, []in{
+		{1, 0, "6001 0000 0003 400111 00 0003 420122", false, 0, 0, 0}, {2, 0, "2601 0002 80", true, 0, 0, 0},
+		{3, 3600, "6201 81 0003 8011", false, 40, 0, 0}, {4, 3600, "6201 41 22", true, 40, 0, 0},
+	}, []string{"0@0: 400111 420122 260180", "3600@40: 0201801122"}},
 	{"a packet of another purpose", hevc, []in{
 		{1, 0, "260180", false, 0, 0, 0}, {2, 0, "6401 00", true, 0, 0, 0},
 	}, []string{"0@0 damaged: 260180"}},

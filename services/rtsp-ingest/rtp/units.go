@@ -19,6 +19,8 @@ type format interface {
 	unpack(payload []byte, u *units)
 	// slice says whether a NAL unit is a part of the coded picture, and whether it is its first.
 	slice(unit []byte) (is, first bool)
+	// continues says whether a payload goes on with a picture that has begun.
+	continues(payload []byte) bool
 }
 
 // units assembles pictures of NAL units.
@@ -69,7 +71,7 @@ func newUnits(mediaType string, f format) *units { return &units{mediaType: medi
 func (u *units) packet(p *rtp.Packet, m moment, n news, to feed.Receiver) {
 	u.to = to
 	u.lose(n)
-	if u.begun && p.Timestamp != u.timestamp {
+	if u.begun && p.Timestamp != u.timestamp && !u.goesOn(p, n) {
 		u.next()
 	}
 	u.begun, u.timestamp, u.now = true, p.Timestamp, m
@@ -84,6 +86,22 @@ func (u *units) packet(p *rtp.Packet, m moment, n news, to feed.Receiver) {
 	if p.Marker {
 		u.marker()
 	}
+}
+
+// goesOn tells whether a packet goes on with the picture though it has another timestamp: its first part is here, and
+// nothing was lost between.
+func (u *units) goesOn(p *rtp.Packet, n news) bool {
+	return n == news{} && len(p.Payload) > 0 && (u.fragments != nil || u.slices > 0) && u.format.continues(p.Payload)
+}
+
+// recognize finds out that the camera sends another codec than it announced: by parameter sets, which have no meaning in
+// the announced one.
+func (u *units) recognize(payload []byte) {
+	format, mediaType := recognized(payload)
+	if format == nil || mediaType == u.mediaType {
+		return
+	}
+	*u = units{mediaType: mediaType, format: format, to: u.to, restart: true}
 }
 
 // lose takes note of what happened before a packet.
