@@ -13,10 +13,14 @@ import (
 type part int
 
 const (
-	other part = iota
-	parameterSet
+	other        part = iota
+	parameterSet      // or what else a decoder has to know before the picture
 	slice
 )
+
+// recoveryPoint is the type of the message that says that decoding can begin with a picture that is not a key frame
+// (ITU-T H.264, D.2.8). Without it, the library shows nothing of a stream that never has one.
+const recoveryPoint = 6
 
 func partOfH264(nal []byte) part {
 	switch annexb.Type(nal) {
@@ -24,6 +28,10 @@ func partOfH264(nal []byte) part {
 		return slice
 	case annexb.TypeSPS, annexb.TypePPS:
 		return parameterSet
+	case annexb.TypeSEI:
+		if len(nal) > 2 && nal[1] == recoveryPoint {
+			return parameterSet
+		}
 	}
 	return other
 }

@@ -33,6 +33,10 @@ type codec interface {
 	pictureIDs(unit []byte) (id, sequence int, ok bool)
 	// pictureSet returns the number of the picture parameter set that a slice needs.
 	pictureSet(unit []byte) (id int, ok bool)
+	// recovers tells whether a message says that decoding can begin with its picture (a recovery point), and intra
+	// whether a slice refers to no other picture. Cameras that never send a key frame have these.
+	recovers(message []byte) bool
+	intra(slice []byte) bool
 	// order returns the low bits of a picture's place in the order of showing, and how many there are; false if
 	// the codec or the stream does not have them.
 	order(unit []byte, s *sequence) (count, bits int, ok bool)

@@ -7,6 +7,8 @@
 //     were announced. Nothing comes out before the first key frame whose sets are there.
 //   - After a loss nothing comes out until the next key frame; the next frame counts what was left out. A key
 //     frame that is whole is the next one even if something before it was lost.
+//   - Where the camera sends no key frames, decoding begins at a recovery point, or after 5 s at a picture that refers
+//     to no other. Browsers cannot do that: such pictures say Recode.
 //   - Width and height come from the parameter sets, cropping applied. The format changes only at key frames,
 //     and only if the parsed size or rate does.
 //

@@ -104,6 +104,42 @@ func (h264Codec) pictureSet(unit []byte) (id int, ok bool) {
 	return int(p), !r.short && p <= maxNumber
 }
 
+func (h264Codec) recovers(message []byte) bool { return hasRecoveryPoint(message[1:]) }
+
+func (h264Codec) intra(slice []byte) bool {
+	r := newReader(slice, 1, headerBytes)
+	r.ue() // first_mb_in_slice
+	kind := r.ue() % 5
+	return !r.short && (kind == 2 || kind == 4) // I, SI
+}
+
+// recoveryPoint is a message that says that decoding can begin with its picture, and that it is whole then: decoders want
+// one where there is no IDR.
+var recoveryPoint = []byte{6, 6, 1, 0xc4, 0x80}
+
+// hasRecoveryPoint looks for one among the messages of a NAL unit, behind its header. Its number is the same in H.264 and
+// H.265.
+func hasRecoveryPoint(b []byte) bool {
+	const kind = 6
+	number := func() (n int) {
+		for len(b) > 0 && b[0] == 0xff {
+			n, b = n+255, b[1:]
+		}
+		if len(b) > 0 {
+			n, b = n+int(b[0]), b[1:]
+		}
+		return n
+	}
+	for len(b) > 2 {
+		if number() == kind {
+			return true
+		}
+		size := number()
+		b = b[min(size, len(b)):]
+	}
+	return false
+}
+
 func (h264Codec) order(unit []byte, s *sequence) (count, bits int, ok bool) {
 	if s.orderBits == 0 || s.interlaced {
 		return 0, 0, false

@@ -168,5 +168,10 @@ func (h265Codec) pictureSet(unit []byte) (id int, ok bool) {
 	return int(p), !r.short && p <= 63
 }
 
+func (h265Codec) recovers(message []byte) bool { return hasRecoveryPoint(message[2:]) }
+
+// intra: in H.265, pictures at which decoding can begin have a type of their own.
+func (h265Codec) intra([]byte) bool { return false }
+
 // order: parameter sets of H.265 always say whether pictures are reordered.
 func (h265Codec) order([]byte, *sequence) (count, bits int, ok bool) { return 0, 0, false }

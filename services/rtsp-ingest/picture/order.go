@@ -16,19 +16,26 @@ type order struct {
 // maxBack is how far B-frames go back; more is a clock that was set.
 const maxBack = time.Second
 
+// step is how far a picture's place is behind the last one's; only the low bits are known.
+func (o *order) step(low, bits int) int {
+	size := 1 << bits
+	step := (low - o.last) & (size - 1)
+	if step > size/2 {
+		step -= size
+	}
+	return step
+}
+
+// precedes tells whether a picture is shown before the last one that was counted.
+func (o *order) precedes(low, bits int) bool { return o.begun && o.step(low, bits) < 0 }
+
 // count takes a picture's place, of which only the low bits are known.
 func (o *order) count(low, bits int, key bool) {
 	if key || !o.begun {
 		o.begun, o.last, o.newest = true, low, low
 		return
 	}
-	size := 1 << bits
-	step := (low - o.last) & (size - 1)
-	if step > size/2 {
-		step -= size
-	}
-	o.last += step
-	if o.last < o.newest {
+	if o.last += o.step(low, bits); o.last < o.newest {
 		o.reorders = true
 	}
 	o.newest = max(o.newest, o.last)

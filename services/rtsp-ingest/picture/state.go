@@ -30,6 +30,8 @@ type Passage struct {
 const (
 	whyReorders = "the camera sends B-frames, which browsers do not play live: " +
 		"turn B-frames off in the camera, or set it to H.264 with the profile Baseline"
+	whyKeyless = "the camera sends no key frames, without which browsers do not begin: " +
+		"turn intra refresh and smart codecs off in the camera"
 	whyInterlaced = "the pictures are interlaced: set the camera to progressive video"
 	whyJPEG       = "browsers do not play JPEG as video: choose a stream of the camera that is H.264, if it has one"
 )

@@ -1,6 +1,7 @@
 package picture
 
 import (
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -26,6 +27,12 @@ type Stream struct {
 	order     order
 	group     group
 	state     State
+
+	// Of cameras that send no key frames.
+	lastKey  time.Time // zero before the first
+	waiting  time.Time // since when one is awaited
+	keyless  bool      // decoding began at what stands for one …
+	unmarked bool      // … though nothing says so
 }
 
 // New returns a Stream for a track, whose parameter sets are used until the stream brings others.
@@ -101,6 +108,8 @@ type units struct {
 	role    role   // of it
 	list    [][]byte
 	newSets [][]byte // picture parameter sets that changed
+
+	recovers bool // it has a recovery point
 }
 
 // sort takes a picture apart and keeps its parameter sets.
@@ -118,6 +127,8 @@ func (s *Stream) sort(p feed.Picture) (u units) {
 			continue
 		case r == unused:
 			continue
+		case r == message:
+			u.recovers = u.recovers || s.codec.recovers(unit)
 		case r.isSlice() && u.first == nil:
 			u.first, u.role = unit, r
 		}
@@ -126,11 +137,49 @@ func (s *Stream) sort(p feed.Picture) (u units) {
 	return u
 }
 
+// Cameras that send key frames rarely are not taken for such that never send one.
+const (
+	keyless  = 5 * time.Second // without a key frame: then a recovery point is one
+	unmarked = 5 * time.Second // without either: then a picture that refers to no other is one
+)
+
+// substitute makes a key frame of a picture that has to serve as one, because the camera sends none. Those who cannot
+// begin there are browsers.
+func (s *Stream) substitute(u *units, at time.Time) {
+	switch {
+	case u.role == key || u.role == openKey:
+		s.lastKey, s.keyless = at, false
+		return
+	case s.waiting.IsZero():
+		s.waiting = at
+	}
+	if u.role != slice || !s.lastKey.IsZero() && at.Sub(s.lastKey) < keyless {
+		return
+	}
+	if !u.recovers {
+		if !s.unmarked && (s.synced || at.Sub(s.waiting) < unmarked) || !s.intra(u.list) {
+			return
+		}
+		u.list = slices.Insert(u.list, 0, recoveryPoint)
+	}
+	u.role, s.keyless, s.unmarked = openKey, true, !u.recovers
+}
+
+// intra tells whether a picture refers to no other.
+func (s *Stream) intra(list [][]byte) bool {
+	return !slices.ContainsFunc(list, func(unit []byte) bool {
+		return s.codec.role(unit).isSlice() && !s.codec.intra(unit)
+	})
+}
+
 // coded takes a picture of NAL units.
 func (s *Stream) coded(p feed.Picture) (source.Frame, bool) {
 	u := s.sort(p)
 	if p.Restart || p.Missing || p.Damaged {
 		s.interrupt(p)
+	}
+	if !p.Damaged {
+		s.substitute(&u, p.Arrival)
 	}
 	isKey := u.role == key || u.role == openKey
 	switch {
@@ -146,7 +195,7 @@ func (s *Stream) coded(p feed.Picture) (source.Frame, bool) {
 		return source.Frame{}, s.wait(waitsLoss)
 	case !s.synced:
 		return source.Frame{}, s.wait(waitsKey)
-	case u.role == leading && s.open: // made for those who saw what was before
+	case s.open && s.leads(u): // made for those who saw what was before
 		return source.Frame{}, false
 	}
 	s.group.add(p.Arrival, isKey)
@@ -185,6 +234,20 @@ func (s *Stream) enter(u units) error {
 	return nil
 }
 
+// leads tells whether a picture is shown before the key frame that was sent before it.
+func (s *Stream) leads(u units) bool {
+	if u.role == leading {
+		return true
+	}
+	if isKey := u.role == key || u.role == openKey; isKey {
+		return false
+	}
+	count, bits, ok := s.codec.order(u.first, s.sequence)
+	leads := ok && s.order.precedes(count, bits)
+	s.open = s.open && (leads || !ok)
+	return leads
+}
+
 // setFormat makes a new format only if it differs: readers compare formats to find out whether they must begin again.
 func (s *Stream) setFormat(width, height int, rate float64) {
 	f := &mediav1.VideoFormat{MediaType: s.mediaType, FrameRateHz: rate}
@@ -203,6 +266,9 @@ func (s *Stream) observe(u units, p feed.Picture, isKey bool) {
 		s.order.time(p.Time, isKey)
 	}
 	s.state.Passage = passageOf(s.sequence, s.order.reorders)
+	if s.keyless && s.state.Passage.Passes {
+		s.state.Passage = Passage{Why: whyKeyless}
+	}
 }
 
 // bytes is the picture in Annex B form, with parameter sets in front.
