@@ -237,11 +237,26 @@ func (a Address) SameHost(other Address) bool {
 	return strings.EqualFold(a.Host, other.Host) && (other.Secure() || !a.Secure())
 }
 
+// beside is the target that a relative reference means: from the root, another query, or beside the last part of the
+// path.
+func (a Address) beside(reference string) string {
+	path, _, _ := strings.Cut(a.Target, "?")
+	switch reference[0] {
+	case '/':
+		return reference
+	case '?':
+		return path + reference
+	}
+	folder := path[:strings.LastIndexByte(path, '/')+1]
+	return "/" + strings.TrimPrefix(folder, "/") + strings.TrimPrefix(reference, "./")
+}
+
 // Redirect is the address to which a camera sends us on. User and password stay behind if that is another host, and
 // what the camera writes in their place is ignored. The protocol stays the same.
 func (a Address) Redirect(location string) (Address, error) {
 	location = strings.TrimSpace(location)
-	if strings.HasPrefix(location, "/") {
+	if location != "" && !strings.Contains(location, "://") {
+		location = a.beside(location)
 		location = a.Scheme + "://" + a.authority() + location
 		if _, zone, ok := strings.Cut(a.Host, "%"); ok {
 			location = strings.Replace(location, "]", "%"+zone+"]", 1)

@@ -175,7 +175,9 @@ func TestRedirect(t *testing.T) {
 		{"rtsps://eve:x@other/y", "rtsps://other/y", false},
 		{"rtsp://cam/y", "rtsp://cam/y", false}, // in the clear
 		{"http://cam/y", "", false},
-		{"y", "", false},
+		{"y", "rtsps://cam/y", true},
+		{"?z=1", "rtsps://cam/x?z=1", true},
+		{"mailto:x", "rtsps://cam/mailto:x", true},
 		{"", "", false},
 	} {
 		to, err := from.Redirect(tt.location)

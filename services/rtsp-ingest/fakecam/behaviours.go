@@ -22,7 +22,9 @@ func Behaviours() []Behaviour {
 	return slices.Concat(optionBehaviours(), requestBehaviours(), keepaliveBehaviours(), sessionBehaviours(),
 		loginBehaviours(), urlBehaviours(), baseBehaviours(), sectionBehaviours(), udpBehaviours(), channelBehaviours(),
 		viewerBehaviours(), backChannelBehaviours(), parameterBehaviours(), packetBehaviours(), markerBehaviours(),
-		lossBehaviours(), timeBehaviours(), clockBehaviours(), pictureBehaviours(), jpegBehaviours(), soundBehaviours())
+		lossBehaviours(), timeBehaviours(), clockBehaviours(), pictureBehaviours(), jpegBehaviours(), soundBehaviours(),
+		answerBehaviours(), talkBehaviours(), descriptionBehaviours(), foreignBehaviours(), wrapBehaviours(),
+		keylessBehaviours())
 }
 
 // BehaviourNamed returns one of them.

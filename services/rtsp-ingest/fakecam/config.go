@@ -88,6 +88,8 @@ type Answer struct {
 	Silent bool // does what is asked, but does not answer
 	Hangup bool // closes the connection instead
 	Edit   func(*Request, *Response)
+	// Raw changes the bytes of the answer, and cuts them into pieces that are sent one after the other.
+	Raw func([]byte) [][]byte
 }
 
 // Session says how the camera keeps sessions.

@@ -2,6 +2,7 @@ package fakecam
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -133,10 +134,29 @@ func (cn *conn) handle(ctx context.Context, req *Request) bool {
 		}
 	}
 	silent := slices.ContainsFunc(answers, func(a Answer) bool { return a.Silent })
-	if !silent && cn.write(resp.bytes()) != nil {
+	if !silent && !cn.send(ctx, resp, answers) {
 		return false
 	}
 	return after == nil || after(ctx)
+}
+
+// between is how long a camera waits between the pieces of an answer: long enough to be packets of their own.
+const between = 30 * time.Millisecond
+
+// send writes an answer. It returns false if the connection has gone.
+func (cn *conn) send(ctx context.Context, resp *Response, answers []Answer) bool {
+	pieces := [][]byte{resp.bytes()}
+	for _, a := range answers {
+		if a.Raw != nil {
+			pieces = a.Raw(bytes.Join(pieces, nil))
+		}
+	}
+	for i, piece := range pieces {
+		if i > 0 && !sleep(ctx, between) || cn.write(piece) != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // matching returns the answers that are configured for a request.

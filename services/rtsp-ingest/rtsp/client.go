@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -33,6 +34,7 @@ type client struct {
 	mu      sync.Mutex
 	number  int // of the last request
 	waiting []waiter
+	last    *response // that was given to who waited for it
 	session string
 
 	done chan struct{} // closed when the connection is over
@@ -62,6 +64,7 @@ func connect(ctx context.Context, c Config, trusted func(byte, []byte) bool,
 		turn: make(chan struct{}, 1), done: make(chan struct{}), limit: c.Limits.Connect,
 		login: digest.New(c.Address.User, c.Address.Password),
 	}
+	cl.wire.limit = cl.patient
 	go func() {
 		defer close(cl.done)
 		cl.err = cl.read()
@@ -74,6 +77,25 @@ func connect(ctx context.Context, c Config, trusted func(byte, []byte) bool,
 func (c *client) close() {
 	_ = c.conn.Close() // it has said goodbye
 	<-c.done
+}
+
+// patient bounds how long the next reads take, 0 for no bound.
+func (c *client) patient(d time.Duration) {
+	var until time.Time
+	if d > 0 {
+		until = time.Now().Add(d)
+	}
+	_ = c.conn.SetReadDeadline(until) // then Read fails
+}
+
+// over tells whether the connection has gone.
+func (c *client) over() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
 }
 
 func (c *client) read() error {
@@ -107,35 +129,35 @@ func (c *client) answer(r *request) error {
 	return c.write(marshal("RTSP/1.0 "+status, f))
 }
 
-// answered gives a response to who waits for it. A camera that counts wrongly answers the oldest request.
+// answered gives a response to who waits for it. A camera that counts wrongly answers the oldest request. What comes
+// twice is ignored the second time.
 func (c *client) answered(r *response) {
 	if r.status < 200 {
 		return
 	}
 	c.mu.Lock()
-	if len(c.waiting) == 0 {
+	number := r.fields.number("CSeq", -1)
+	index := slices.IndexFunc(c.waiting, func(w waiter) bool { return w.number == number })
+	if len(c.waiting) == 0 || index < 0 && number > 0 && r.equals(c.last) {
 		c.mu.Unlock()
 		return
 	}
-	index, number := 0, r.fields.number("CSeq", -1)
-	for i, w := range c.waiting {
-		if w.number == number {
-			index = i
-		}
-	}
+	index = max(index, 0)
 	w := c.waiting[index]
 	c.waiting = append(c.waiting[:index], c.waiting[index+1:]...)
+	c.last = r
 	c.mu.Unlock()
 	w.take(r)
 }
 
-// setSession takes the id that further requests name; cameras may change it.
-func (c *client) setSession(id string) {
+// setSession takes the id that further requests name; cameras may change it. It returns whether this one is another.
+func (c *client) setSession(id string) (changed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if id != "" {
+	if changed = id != "" && id != c.session; changed {
 		c.session = id
 	}
+	return changed
 }
 
 func (c *client) hasSession() bool {

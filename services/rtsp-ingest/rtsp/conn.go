@@ -20,6 +20,7 @@ type Conn struct {
 	attempt
 	client     *client
 	base       address.Address
+	described  string        // the session in the answer to DESCRIBE, "" for none
 	tracks     []*track      // pictures, sound
 	timeout    time.Duration // of the session
 	began      time.Time
@@ -33,7 +34,8 @@ type Conn struct {
 	running   bool // to is set
 	finished  bool
 	to        feed.Receiver
-	early     []packet // what came before Run
+	early     []packet // what came before Run …
+	waiting   int      // … in bytes
 	timer     *time.Timer
 	due       time.Time // when the timer fires, zero for never
 
@@ -55,6 +57,7 @@ type packet struct {
 
 const (
 	maxEarly    = 4096            // packets before Run: some seconds
+	earlyBytes  = 16 << 20        // and what they hold together
 	reportEvery = 5 * time.Second // receiver reports (RFC 3550, 6.2)
 )
 
@@ -161,7 +164,8 @@ func (c *Conn) receive(f frame, arrival time.Time) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if t := c.route(c.byChannel[f.channel], f.payload); t != nil {
+	own := c.byChannel[f.channel]
+	if t := c.route(own, f.payload); t != nil && (t == own || t.claims(f.payload, arrival)) {
 		c.deliver(packet{t, f.payload, arrival})
 	}
 }
@@ -177,8 +181,8 @@ func (c *Conn) deliver(p packet) {
 	case c.running:
 		c.take(p)
 		c.arm()
-	case len(c.early) < maxEarly:
-		c.early = append(c.early, p)
+	case len(c.early) < maxEarly && c.waiting < earlyBytes:
+		c.early, c.waiting = append(c.early, p), c.waiting+len(p.data)
 	}
 }
 
@@ -201,6 +205,18 @@ func (c *Conn) route(t *track, data []byte) *track {
 	}
 	return t
 }
+
+// claims tells whether what came on another channel than a track's belongs to it: if it is of the same source, or
+// nothing comes on its own channel.
+func (t *track) claims(data []byte, now time.Time) bool {
+	if isReport(data) || len(data) < 12 || now.Sub(t.latest) > alone {
+		return true
+	}
+	return binary.BigEndian.Uint32(data[8:]) == t.ssrc.Load()
+}
+
+// alone is how long nothing may come of a source before another may take its place.
+const alone = time.Second
 
 // trusted tells whether the head of a frame is one of a track; see wire.
 func (c *Conn) trusted(channel byte, head []byte) bool {

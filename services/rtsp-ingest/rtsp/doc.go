@@ -11,11 +11,16 @@
 // library and three would have to parse and write the bytes of the connection a second time underneath it. So this
 // package reads the connection itself, and takes from it what makes sense:
 //
-//   - wire: messages with any line ends, version and CSeq; after damage it finds the next frame.
+//   - wire: messages with any line ends, version and CSeq, and bodies whose bytes were counted wrongly or not at all;
+//     after damage it finds the next frame.
 //   - sdp: sections that cannot be used are left out and named in [Conn.Attributes]; the others play.
 //   - srtp: packets are encrypted where the camera insists on it, with keys by MIKEY; the library does the arithmetic.
-//   - OPTIONS is asked only to keep the connection alive, so it cannot be in the way. What the camera answers to it
-//     decides how it is kept alive.
+//   - OPTIONS is asked only to keep the connection alive, so it cannot be in the way; and first of all by a camera that
+//     takes nothing else as the first request. What the camera answers to it decides how it is kept alive.
+//   - PLAY is asked without a range, for each stream alone, or not waited for any longer while packets come, where the
+//     camera wants it so.
+//   - track: packets of other types and other streams among those of the pictures are left out, unless the announced
+//     ones have ended.
 //
 // # Sessions outlive a crash
 //

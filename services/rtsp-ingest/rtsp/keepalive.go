@@ -92,6 +92,7 @@ func (c *Conn) keptAlive(method string, sent []string, again bool, r *response) 
 	switch {
 	case r.status < 300:
 		c.client.login.Accept()
+		c.renewed(r)
 	case r.status == 401:
 		if c.client.login.Take(r.fields.all("WWW-Authenticate")) && again {
 			c.askAlive(method, sent, false)

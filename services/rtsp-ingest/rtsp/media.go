@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/hex"
+	"slices"
 	"strings"
 
 	"github.com/waldo-robot/waldo/pkg/media"
@@ -22,11 +23,20 @@ type stream struct {
 // offer is what of a description can be used.
 type offer struct {
 	video, sound *stream
-	left         []string // what was left out, and why
+	spare        []*stream // other pictures
+	left         []string  // what was left out, and why
 }
 
-// choose takes the first pictures and the first sound that can be used.
+// choose takes the first pictures and the first sound that can be used. If there are no pictures but some whose codec
+// is not said, it takes those: what comes shows what they are.
 func (d description) choose() (o offer) {
+	if o = d.offer(); o.video == nil && d.nameOne() {
+		o = d.offer()
+	}
+	return o
+}
+
+func (d description) offer() (o offer) {
 	for _, s := range d.sections {
 		into := &o.video
 		switch {
@@ -45,11 +55,27 @@ func (d description) choose() (o offer) {
 			o.left = append(o.left, shown(s.kind)+": "+err.Error())
 		case *into == nil:
 			*into = found
+		case s.kind == "video":
+			o.spare = append(o.spare, found)
+			fallthrough
 		default:
 			o.left = append(o.left, "another "+shown(s.kind))
 		}
 	}
 	return o
+}
+
+// nameOne gives pictures of an unknown codec the likeliest. It returns false if there are none.
+func (d description) nameOne() bool {
+	const firstDynamic = 96 // payload type (RFC 3551, 3)
+	for _, s := range d.sections {
+		i := slices.IndexFunc(s.types, func(t uint8) bool { return t >= firstDynamic && s.maps[t] == "" })
+		if s.kind == "video" && i >= 0 {
+			s.maps[s.types[i]] = "H264"
+			return true
+		}
+	}
+	return false
 }
 
 // stream returns the first encoding of a section that can be used, or what is wrong with the last one.
@@ -82,6 +108,7 @@ func (e encoding) describe(p map[string]string, c *rtp.Config) {
 	case "H265", "HEVC":
 		sets := []string{p["sprop-vps"], p["sprop-sps"], p["sprop-pps"]}
 		*t = feed.Track{MediaType: media.H265, ParameterSets: parameterSets(strings.Join(sets, ","))}
+		c.Numbered = number(p["sprop-max-don-diff"], 0) > 0
 	case "JPEG":
 		*t = feed.Track{MediaType: media.JPEG}
 	case "MP4V-ES":

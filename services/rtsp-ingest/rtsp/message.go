@@ -3,6 +3,7 @@ package rtsp
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -44,6 +45,12 @@ type response struct {
 	status int
 	fields fields
 	body   []byte
+}
+
+// equals tells whether another answer is the same.
+func (r *response) equals(other *response) bool {
+	return other != nil && r.status == other.status && slices.Equal(r.fields, other.fields) &&
+		bytes.Equal(r.body, other.body)
 }
 
 // request is one of the camera's own.

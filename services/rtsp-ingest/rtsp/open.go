@@ -53,6 +53,7 @@ func Open(ctx context.Context, c Config) (*Conn, error) {
 type repairs struct {
 	hops     int
 	switched bool
+	greeted  bool
 	waits    []time.Duration
 }
 
@@ -61,6 +62,7 @@ func (r *repairs) make(ctx context.Context, a *attempt, err error) error {
 	to, redirected := errors.AsType[*redirect](err)
 	_, refused := errors.AsType[*noTransport](err)
 	_, noSound := errors.AsType[*noSound](err)
+	_, unheard := errors.AsType[*unheard](err)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -73,6 +75,8 @@ func (r *repairs) make(ctx context.Context, a *attempt, err error) error {
 		return err
 	case refused && !r.switched:
 		r.switched, a.over = true, a.over.other()
+	case unheard && !r.greeted:
+		r.greeted, a.greets = true, true
 	case noSound && !a.Silent:
 		a.Silent, a.left = true, append(a.left, "audio: "+err.Error())
 	case a.adopt != "" && canAdoptionFail(err):
@@ -128,6 +132,8 @@ type attempt struct {
 	adopt string   // the id of a session to adopt, "" for none
 	stale string   // the id of a session that could not be adopted
 	left  []string // what was left out before
+
+	greets bool // OPTIONS comes first, though nothing of it matters here
 }
 
 // conn is a Conn that is not connected.
@@ -155,11 +161,11 @@ func (a attempt) open(ctx context.Context) (*Conn, error) {
 // start asks for everything until packets flow.
 func (c *Conn) start(ctx context.Context) error {
 	c.base = c.Address
-	r, err := c.askPlace(ctx, "DESCRIBE", []string{c.Address.URL()}, fields{{"Accept", "application/sdp"}})
+	r, err := c.describe(ctx)
 	if err != nil {
 		return err
 	}
-	c.base = base(c.Address, r.fields)
+	c.base, c.described = base(c.Address, r.fields), r.fields.get("Session")
 	c.attributes["server"] = shown(r.fields.get("Server"))
 	d := parseSDP(r.body)
 	o := d.choose()
@@ -167,7 +173,7 @@ func (c *Conn) start(ctx context.Context) error {
 	if o.video == nil {
 		return noPictures(o.left)
 	}
-	if err := c.setup(ctx, o.video); err != nil {
+	if err := c.setupFirst(ctx, append([]*stream{o.video}, o.spare...)); err != nil {
 		return err
 	}
 	if o.sound != nil && !c.Silent {
@@ -179,6 +185,52 @@ func (c *Conn) start(ctx context.Context) error {
 		return c.withoutSound(ctx, err)
 	}
 	return c.await(ctx)
+}
+
+// describe asks for the description.
+func (c *Conn) describe(ctx context.Context) (*response, error) {
+	if c.greets {
+		ctx, cancel := context.WithTimeout(ctx, c.Limits.Connect)
+		_, _ = c.client.ask(ctx, "OPTIONS", c.Address.URL(), nil) // what it says does not matter
+		cancel()
+	}
+	r, err := c.askPlace(ctx, "DESCRIBE", []string{c.Address.URL()}, fields{{"Accept", "application/sdp"}})
+	if err != nil && !c.greets && feed.ReasonOf(err) == feed.Away && (statusOf(err) != 0 || c.client.over()) {
+		return nil, &unheard{err}
+	}
+	return r, err
+}
+
+// unheard says that the camera does not take DESCRIBE as the first request.
+type unheard struct{ error }
+
+func (e *unheard) Unwrap() error { return e.error }
+
+// setupFirst sets up the first of several streams that the camera lets us have.
+func (c *Conn) setupFirst(ctx context.Context, all []*stream) (err error) {
+	for i, s := range all {
+		err = c.setup(ctx, s)
+		reason := feed.ReasonOf(err)
+		_, transport := errors.AsType[*noTransport](err)
+		_, redirected := errors.AsType[*redirect](err)
+		last := i == len(all)-1 || ctx.Err() != nil || c.adopt != ""
+		if err == nil || last || transport || redirected || reason != feed.Away && reason != feed.NotFound {
+			return err
+		}
+		c.left = append(c.left, "video: "+err.Error())
+		c.forget()
+	}
+	return err
+}
+
+// forget drops the tracks that could not be set up.
+func (c *Conn) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, t := range c.tracks {
+		t.close()
+	}
+	c.tracks = nil
 }
 
 // withoutSound marks an error that may go away without the sound.
@@ -216,6 +268,9 @@ func (c *Conn) setup(ctx context.Context, s *stream, more ...field) error {
 		return err
 	}
 	id, timeout := parseSession(r.fields.get("Session"))
+	if id == "" && !c.client.hasSession() {
+		id, timeout = parseSession(c.described)
+	}
 	c.client.setSession(id)
 	if id != "" {
 		c.timeout = timeout
@@ -230,6 +285,7 @@ func (c *Conn) setup(ctx context.Context, s *stream, more ...field) error {
 // setupTrack asks for a track: plain, and encrypted if that is refused. Over UDP, plain packets would be outside of TLS.
 func (c *Conn) setupTrack(ctx context.Context, t *track, s *stream, more fields) (*response, error) {
 	urls := targets(c.Address, c.base, s.control)
+	t.urls = urls
 	if t.udp == nil || !s.secure {
 		r, err := c.askPlace(ctx, "SETUP", urls, append(fields{{"Transport", t.asks()}}, more...))
 		if _, refused := errors.AsType[*noTransport](err); !refused || !s.secure {
@@ -271,19 +327,6 @@ func (c *Conn) askPlace(ctx context.Context, method string, urls []string, extra
 	return c.ask(ctx, method, urls, extra)
 }
 
-// play starts the packets.
-func (c *Conn) play(ctx context.Context, urls []string, more ...field) error {
-	if _, err := c.ask(ctx, "PLAY", urls, append(fields{{"Range", "npt=0.000-"}}, more...)); err != nil {
-		return err
-	}
-	c.began = time.Now()
-	c.attributes["transport"] = string(overTCP)
-	if c.tracks[0].udp != nil {
-		c.attributes["transport"] = string(overUDP)
-	}
-	return nil
-}
-
 // await waits for the first packet over UDP: a firewall may be in the way.
 func (c *Conn) await(ctx context.Context) error {
 	if c.over != overUDP || !slices.ContainsFunc(c.tracks, func(t *track) bool { return t.udp != nil }) {
@@ -311,12 +354,21 @@ func (c *Conn) ask(ctx context.Context, method string, urls []string, extra fiel
 			return nil, err
 		}
 		c.notePublic(r)
-		if r.status != 404 {
+		if !slices.Contains(unknownURL, r.status) {
 			break
 		}
 	}
-	return r, statusError(method, r)
+	if err = statusError(method, r); err == nil {
+		return r, nil
+	}
+	if e, ok := errors.AsType[*feed.Error](err); ok && r.status != 461 {
+		err = &refusal{e, r.status}
+	}
+	return r, err
 }
+
+// unknownURL is what cameras answer to a URL that they do not know.
+var unknownURL = []int{400, 404, 410, 451, 500}
 
 // statusError says what a status means to people, nil for one that is good.
 func statusError(method string, r *response) error {

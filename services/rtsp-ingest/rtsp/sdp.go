@@ -2,6 +2,7 @@ package rtsp
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -64,17 +65,18 @@ func parseSDP(body []byte) (d description) {
 
 func parseMedium(value string) *section {
 	s := &section{maps: map[uint8]string{}, formats: map[uint8]string{}}
-	for i, word := range strings.Fields(value) {
-		switch i {
-		case 0:
-			s.kind = strings.ToLower(word)
-		case 1: // the port
-		case 2:
-			s.protocol = strings.ToUpper(word)
-		default:
-			if n, err := strconv.ParseUint(word, 10, 7); err == nil && len(s.types) < maxTypes {
-				s.types = append(s.types, uint8(n))
-			}
+	words := strings.Fields(value)
+	if len(words) > 0 {
+		s.kind = strings.ToLower(words[0])
+		words = words[1:]
+	}
+	isProtocol := func(word string) bool { return word[0] < '0' || word[0] > '9' }
+	if i := slices.IndexFunc(words, isProtocol); i >= 0 { // before it is the port, if there is one
+		s.protocol, words = strings.ToUpper(words[i]), words[i+1:]
+	}
+	for _, word := range words {
+		if n, err := strconv.ParseUint(word, 10, 7); err == nil && len(s.types) < maxTypes {
+			s.types = append(s.types, uint8(n))
 		}
 	}
 	return s
@@ -100,10 +102,10 @@ func (s *section) attribute(value string) {
 
 // note takes "96 H264/90000". A payload type that the medium does not list is taken too.
 func (s *section) note(into map[uint8]string, value string) {
-	number, rest, ok := strings.Cut(value, " ")
-	n, err := strconv.ParseUint(number, 10, 7)
-	if ok && err == nil && len(into) < maxTypes {
-		into[uint8(n)] = strings.TrimSpace(rest)
+	end := max(0, strings.IndexAny(value, " \t"))
+	n, err := strconv.ParseUint(value[:end], 10, 7)
+	if err == nil && len(into) < maxTypes {
+		into[uint8(n)] = strings.TrimSpace(value[end:])
 	}
 }
 
@@ -189,7 +191,7 @@ func parameters(format string) map[string]string {
 	p := map[string]string{}
 	for one := range strings.SplitSeq(format, ";") {
 		if name, value, ok := strings.Cut(one, "="); ok && len(p) < maxTypes {
-			p[strings.ToLower(strings.TrimSpace(name))] = strings.TrimSpace(value)
+			p[strings.ToLower(strings.TrimSpace(name))] = strings.Trim(value, " \t\"")
 		}
 	}
 	return p

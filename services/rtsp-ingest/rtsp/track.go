@@ -1,6 +1,7 @@
 package rtsp
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -19,6 +20,7 @@ type track struct {
 	config    rtp.Config
 	assembler *rtp.Assembler
 	sound     bool
+	urls      []string // that may be its own
 	channels  [2]byte  // RTP and RTCP, as announced
 	udp       *udp     // nil over TCP
 	own       uint32   // our SSRC
@@ -26,7 +28,12 @@ type track struct {
 	ssrc      atomic.Uint32
 	firs      atomic.Uint32
 
-	typed    bool // its payload type has been seen
+	typed    bool  // its payload type has been seen
+	changed  bool  // the camera uses another in its place …
+	uses     uint8 // … which is this one
+	stranger uint8 // yet another type …
+	strange  int   // … and how many packets of it came in a row
+	latest   time.Time
 	received counter
 	heard    time.Time // of the last sender report …
 	middle   uint32    // … and the middle of its NTP time
@@ -129,21 +136,62 @@ func (t *track) close() {
 
 // push takes an RTP packet.
 func (t *track) push(data []byte, arrival time.Time, to feed.Receiver) {
-	p := &pion.Packet{}
-	if p.Unmarshal(data) != nil {
+	p := parsePacket(data)
+	if p == nil || !t.mine(p) {
 		return
 	}
-	// A camera that never uses the type it announced means this one.
-	if p.PayloadType == t.config.PayloadType {
-		t.typed = true
-	} else if !t.typed {
-		p.PayloadType = t.config.PayloadType
-	}
+	t.latest = arrival
 	if t.ssrc.Swap(p.SSRC) != p.SSRC {
 		t.received = counter{}
 	}
 	t.received.add(p.SequenceNumber)
 	t.assembler.Push(p, arrival, to)
+}
+
+// parsePacket reads an RTP packet, nil if it is none. Some cameras say that packets are padded which are not; padding is
+// zeros and their number.
+func parsePacket(data []byte) *pion.Packet {
+	const version, padded = 2, 0x20
+	p := &pion.Packet{}
+	if len(data) > 0 && data[0]&padded != 0 {
+		size := int(data[len(data)-1])
+		if size == 0 || size > len(data) || bytes.Trim(data[len(data)-size:len(data)-1], "\x00") != nil {
+			data = append([]byte{data[0] &^ padded}, data[1:]...)
+		}
+	}
+	if p.Unmarshal(data) != nil || p.Version != version {
+		return nil
+	}
+	return p
+}
+
+// strangers is how many packets of another type than the announced one must come in a row, with none of that, to be
+// taken for the camera's pictures: it has changed its type.
+const strangers = 64
+
+// mine tells whether a packet is one of the track. A camera that never uses the type it announced, or no more, means the
+// one it uses. Others are only counted, if they have the same source: repairs have one of their own.
+func (t *track) mine(p *pion.Packet) bool {
+	switch kind := p.PayloadType; {
+	case kind == t.config.PayloadType:
+		t.typed, t.strange = true, 0
+		return true
+	case kind == t.uses && t.changed:
+		t.strange = 0
+	case !t.typed && !t.changed:
+		t.uses, t.changed = kind, true
+	case kind != t.stranger:
+		t.stranger, t.strange = kind, 1
+		return p.SSRC == t.ssrc.Load()
+	case t.strange < strangers:
+		t.strange++
+		return p.SSRC == t.ssrc.Load()
+	default:
+		t.uses, t.changed, t.strange = kind, true, 0
+		t.assembler.Restart()
+	}
+	p.PayloadType = t.config.PayloadType
+	return true
 }
 
 // ntpEpoch is when NTP begins to count.

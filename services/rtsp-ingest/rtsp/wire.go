@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -17,7 +19,7 @@ const (
 	twice      = 10 * time.Second
 )
 
-var errFraming = errors.New("the camera sends bytes that belong to no message")
+var errFraming = errors.New("the camera sends bytes that belong to no message: check the port in url, or use its second stream")
 
 // wire reads the messages and frames of a connection. Cameras whose send buffer fills repeat or leave out a part of
 // what they write; then everything up to the next thing that can be trusted is skipped, once in 10 s.
@@ -25,6 +27,8 @@ type wire struct {
 	r *bufio.Reader
 	// trusted tells whether what begins a frame fits to what was announced. It decides only after damage.
 	trusted func(channel byte, head []byte) bool
+	// limit bounds how long the next reads take; 0 ends the bound. Nil waits.
+	limit func(time.Duration)
 
 	lost    time.Time // when bytes were skipped last
 	skipped int       // bytes since then, while searching
@@ -147,25 +151,94 @@ func (w *wire) text() (any, error) {
 	if err != nil {
 		return nil, nil
 	}
-	size := f.number("Content-Length", 0)
-	if f.get("Content-Length") == "" && strings.Contains(strings.ToLower(f.get("Content-Type")), "sdp") {
-		if _, err := w.r.Peek(n + 1); err != nil {
-			return nil, err
-		}
-		size = w.r.Buffered() - n // a camera that does not count sends the description at once
-	}
-	if n+size > maxMessage {
-		return nil, errFraming
-	}
-	whole, err := w.r.Peek(n + size)
+	body, err := w.body(n, f)
 	if err != nil {
 		return nil, err
 	}
 	if res, ok := message.(*response); ok {
-		res.body = bytes.Clone(whole[n:])
+		res.body = bytes.Clone(body)
 	}
-	w.discard(n + size)
+	w.discard(n + len(body))
 	return message, nil
+}
+
+// Bounds of waiting for a body of which the camera counted the bytes wrongly, or not at all.
+const (
+	uncounted = 200 * time.Millisecond // of silence, after which it is whole
+	missing   = time.Second            // of silence, after which no more of it is expected
+)
+
+// body returns what follows a head of n bytes. Cameras count too much, too little, or not at all; a description says
+// itself where it goes on.
+func (w *wire) body(n int, f fields) ([]byte, error) {
+	size, err := strconv.ParseUint(f.get("Content-Length"), 10, 31)
+	counts := err == nil
+	if n+int(size) > maxMessage {
+		return nil, errFraming
+	}
+	describes := strings.Contains(strings.ToLower(f.get("Content-Type")), "sdp") || isLine(w.behind(n))
+	switch {
+	case counts:
+		err = w.await(n+int(size), missing)
+	case describes:
+		err = w.await(maxMessage, uncounted)
+	default:
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	body := w.behind(n)
+	end := min(int(size), len(body))
+	if describes {
+		end = endOfLines(body, end)
+	}
+	return body[:end], nil
+}
+
+// behind is what is already there behind n bytes.
+func (w *wire) behind(n int) []byte {
+	b, _ := w.r.Peek(w.r.Buffered()) // never fails: it is there
+	return b[min(n, len(b)):]
+}
+
+// await waits until n bytes are there, or nothing has come for a while.
+func (w *wire) await(n int, silence time.Duration) error {
+	if w.limit != nil {
+		defer w.limit(0)
+	}
+	for w.r.Buffered() < n {
+		if w.limit != nil {
+			w.limit(silence)
+		}
+		switch _, err := w.r.Peek(w.r.Buffered() + 1); {
+		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, io.EOF):
+			return nil // the next read tells
+		case err != nil:
+			return err
+		}
+	}
+	return nil
+}
+
+// isLine tells whether a line of a description begins here.
+func isLine(b []byte) bool { return len(b) >= 2 && 'a' <= b[0] && b[0] <= 'z' && b[1] == '=' }
+
+// endOfLines is where a description ends of which at least so many bytes are counted: it may go on in the middle of a
+// line, and with further lines.
+func endOfLines(b []byte, counted int) int {
+	end := counted
+	within := end > 0 && end < len(b) && b[end-1] != '\n' && b[end-1] != '\r'
+	for end < len(b) && (isLine(b[end:]) || within && b[end] != '$' && (len(b) < end+4 || !isWord(b[end:end+4]))) {
+		within = false
+		line := bytes.IndexAny(b[end:], "\r\n")
+		if line < 0 {
+			return len(b)
+		}
+		for end += line; end < len(b) && (b[end] == '\r' || b[end] == '\n'); end++ {
+		}
+	}
+	return end
 }
 
 // headLength is how far the empty line behind a head is, 0 if what stands here is no head.

@@ -64,7 +64,14 @@ var streams = []struct {
 	{"only garbage", strings.Repeat("x", maxSkip+10), nil, errFraming},
 	{"a body without end", "RTSP/1.0 200 OK\r\nContent-Length: 9999999\r\n\r\n", nil, errFraming},
 	{"a head without end", "RTSP/1.0 200 OK\r\n" + strings.Repeat("x: y\r\n", 20000), nil, errFraming},
-	{"cut", "RTSP/1.0 200 OK\r\nContent-Length: 9\r\n\r\nabc", nil, io.EOF},
+	{"cut", "RTSP/1.0 200 OK\r\nContent-Length: 9\r\n\r\nabc", []string{"200 abc"}, io.EOF},
+	{"neither length nor type", "RTSP/1.0 200 OK\r\n\r\nv=0\nm=video", []string{"200 v=0\nm=video"}, io.EOF},
+	{"counted too little, within a line", "RTSP/1.0 200 OK\r\nContent-Length: 7\r\n\r\nv=0\r\nm=video 0\r\na=b\r\nRTSP/1.0 201 OK\r\n\r\n",
+		[]string{"200 v=0\r\nm=video 0\r\na=b\r\n", "201 "}, io.EOF},
+	{"counted right, and more at once", "RTSP/1.0 200 OK\r\nContent-Type: application/sdp\r\nContent-Length: 3\r\n\r\nv=0RTSP/1.0 201 OK\r\n\r\n",
+		[]string{"200 v=0", "201 "}, io.EOF},
+	{"a frame behind a description without length", "RTSP/1.0 200 OK\r\n\r\nv=0\r\n" + rtpFrame(0, 1, 5), []string{"200 v=0\r\n", "$0 17"}, io.EOF},
+	{"a length that is none", "RTSP/1.0 200 OK\r\nContent-Length: -1\r\n\r\nv=0\r\n", []string{"200 v=0\r\n"}, io.EOF},
 }
 
 func TestWire(t *testing.T) {
