@@ -30,13 +30,14 @@ func withoutBackChannel(sdp string) string {
 	return strings.TrimSuffix(strings.Join(kept, "\r\nm="), "\r\n") + "\r\n"
 }
 
-// speaks says whether the loudspeaker of a track is used by another connection: there is one voice at a time.
-func (c *Camera) speaks(cn *conn, t *transport) bool {
+// speaks says whether the loudspeaker of a track is used by another session than that of a request: there is one voice
+// at a time.
+func (c *Camera) speaks(cn *conn, t *transport, req *Request) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.expire()
 	for _, s := range c.sessions {
-		if s != cn.session && s.tracks[t.number] != nil && t.track.BackChannel {
+		if s != cn.session && s.sent != sessionID(req) && s.tracks[t.number] != nil && t.track.BackChannel {
 			return true
 		}
 	}

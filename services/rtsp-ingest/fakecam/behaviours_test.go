@@ -420,8 +420,8 @@ var elsewhere = map[string]string{
 	"one-viewer-453": "TestViewers", "one-viewer-503": "TestViewers", "one-viewer-reset": "TestViewers",
 	"one-viewer-describe": "TestViewers", "dead-session": "TestDeadSession", "dead-session-adopted": "TestDeadSession",
 	"backchannel": "TestBackChannel", "backchannel-551": "TestBackChannel", "backchannel-busy": "TestBackChannel",
-	"backchannel-aac": "TestBackChannel",
-	"greeting":        "TestGreeting", "play-silent": "TestPlaysSilently", "play-range": "TestRangeIsRefused",
+	"backchannel-aac": "TestBackChannel", "backchannel-range": "TestBackChannel",
+	"greeting": "TestGreeting", "play-silent": "TestPlaysSilently", "play-range": "TestRangeIsRefused",
 }
 
 func TestBehaviours(t *testing.T) {

@@ -61,6 +61,7 @@ func backChannelBehaviours() []Behaviour {
 		return append(video("baseline.h264", nil), Track{Media: m, BackChannel: true})
 	}
 	requires := func(r *Request, _ int) bool { return r.Header.Get("Require") != "" }
+	ranged := func(r *Request, n int) bool { return requires(r, n) && r.Header.Get("Range") != "" }
 	busy := func(r *Request, _ int) bool { return trackOf(r.URL) == 1 }
 	return []Behaviour{
 		{"backchannel", 14, "a back channel with G.711", "ONVIF", Config{Tracks: talk(Tone(PCMU, 8000))}, false},
@@ -70,5 +71,7 @@ func backChannelBehaviours() []Behaviour {
 			Tracks: talk(Tone(PCMA, 8000)), Answers: []Answer{{Method: "SETUP", When: busy, Status: 453}}}, false},
 		{"backchannel-aac", 14, "a back channel with AAC only", "go2rtc PR#2354",
 			Config{Tracks: talk(Clip("tone.aac"))}, false},
+		{"backchannel-range", 14, "PLAY of a back channel must not name a range", "GStreamer's RTSP server", Config{
+			Tracks: talk(Tone(PCMU, 8000)), Answers: []Answer{{Method: "PLAY", When: ranged, Status: 503}}}, false},
 	}
 }

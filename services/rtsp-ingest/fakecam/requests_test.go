@@ -317,6 +317,11 @@ func TestBackChannel(t *testing.T) {
 		answers(t, c.do("DESCRIBE", c.camera.URL(), require), 551)
 		answers(t, c.do("DESCRIBE", c.camera.URL()), 200)
 	})
+	t.Run("backchannel-range", func(t *testing.T) {
+		c := dial(t, behaving(t, "backchannel-range"))
+		answers(t, c.do("PLAY", c.camera.URL(), require, "Range: npt=0.000-"), 503)
+		answers(t, c.do("PLAY", c.camera.URL(), require), 454)
+	})
 	t.Run("backchannel-busy", func(t *testing.T) {
 		c := dial(t, behaving(t, "backchannel-busy"))
 		answers(t, c.do("SETUP", c.camera.URL()+"/trackID=1", "Transport: RTP/AVP/TCP;unicast;interleaved=2-3"), 453)

@@ -42,7 +42,7 @@ func (cn *conn) setup(req *Request, resp *Response) func(context.Context) bool {
 		resp.Status = 461
 		return nil
 	}
-	if cn.camera.speaks(cn, t) {
+	if cn.camera.speaks(cn, t, req) {
 		return cn.refuse(resp)
 	}
 	if resp.Status = cn.camera.enter(cn, req); resp.Status != 200 {

@@ -42,6 +42,8 @@ func (d description) offer() (o offer) {
 		switch {
 		case s.kind == "audio" && !s.sendOnly:
 			into = &o.sound
+		case s.kind == "audio": // the back channel, see Talk
+			continue
 		case s.kind != "video":
 			o.left = append(o.left, shown(s.kind))
 			continue

@@ -34,7 +34,7 @@ func Open(ctx context.Context, c Config) (*Conn, error) {
 	if c.UDP {
 		asked = overUDP
 	}
-	a := attempt{Config: c, over: c.Memory.transport(asked), place: newPlace(c.Directory, c.Address)}
+	a := attempt{Config: c, over: c.Memory.transport(asked), place: newPlace(c.Directory, ofStream, c.Address)}
 	a.adopt = a.place.old(time.Now())
 	repairs := repairs{waits: patience}
 	for {

@@ -25,13 +25,20 @@ type held struct {
 
 const maxPlace = 4 << 10 // bytes of the file
 
-// newPlace is the place of a stream in a directory, "" for none. Its name tells nothing of the address.
-func newPlace(directory string, to address.Address) place {
+// Kinds of places.
+const (
+	ofStream = "session"
+	ofVoice  = "voice"
+)
+
+// newPlace is the place of a stream or of its back channel in a directory, "" for none. Its name tells nothing of the
+// address.
+func newPlace(directory, kind string, to address.Address) place {
 	if directory == "" {
 		return place{}
 	}
 	sum := sha256.Sum256([]byte(to.User + "@" + to.URL()))
-	return place{filepath.Join(directory, "session-"+hex.EncodeToString(sum[:8])+".json")}
+	return place{filepath.Join(directory, kind+"-"+hex.EncodeToString(sum[:8])+".json")}
 }
 
 // old returns the id of a session that the camera may still keep, "" for none.

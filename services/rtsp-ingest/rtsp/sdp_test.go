@@ -43,7 +43,7 @@ var descriptions = []struct {
 		"image/jpeg 26 90000", "audio/aac 97 16000 in band", ""},
 	{"LATM with a broken config", "m=video 0 RTP/AVP 26\nm=audio 0 RTP/AVP 97\na=rtpmap:97 MP4A-LATM/16000\na=fmtp:97 config=40",
 		"image/jpeg 26 90000", "", "audio: AAC in LATM with a configuration that cannot be read (40): set the camera's sound to G.711"},
-	{"back channel", "m=video 0 RTP/AVP 26\nm=audio 0 RTP/AVP 0\na=sendonly", "image/jpeg 26 90000", "", "audio"},
+	{"back channel", "m=video 0 RTP/AVP 26\nm=audio 0 RTP/AVP 0\na=sendonly", "image/jpeg 26 90000", "", ""},
 	{"two of each", "m=video 0 RTP/AVP 26\nm=video 0 RTP/AVP 26\nm=audio 0 RTP/AVP 0\nm=audio 0 RTP/AVP 8", "image/jpeg 26 90000", "audio/PCMU 0 8000", "another video,another audio"},
 	{"no port", "m=video RTP/AVP 96\na=rtpmap:96 H264/90000", "video/H264 96 90000", "", ""},
 	{"two ports", "m=video 1024/2 RTP/AVP 96\na=rtpmap:96 H264/90000", "video/H264 96 90000", "", ""},

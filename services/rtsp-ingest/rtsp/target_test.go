@@ -147,7 +147,7 @@ func FuzzSession(f *testing.F) {
 func TestPlace(t *testing.T) {
 	directory := t.TempDir()
 	a := mustParse(t, "rtsp://bob:hunter2@cam/x?password=hunter2")
-	p := newPlace(directory, a)
+	p := newPlace(directory, ofStream, a)
 	if id := p.old(time.Now()); id != "" {
 		t.Errorf("there is %q", id)
 	}
@@ -166,9 +166,10 @@ func TestPlace(t *testing.T) {
 		{"held", p, now, "12345678"},
 		{"nearly expired", p, now.Add(time.Minute), "12345678"},
 		{"expired", p, now.Add(2 * time.Minute), ""},
-		{"another stream", newPlace(directory, mustParse(t, "rtsp://cam/y")), now, ""},
-		{"no directory", newPlace("", a), now, ""},
-		{"missing directory", newPlace(filepath.Join(directory, "missing"), a), now, ""},
+		{"another stream", newPlace(directory, ofStream, mustParse(t, "rtsp://cam/y")), now, ""},
+		{"the back channel", newPlace(directory, ofVoice, a), now, ""},
+		{"no directory", newPlace("", ofStream, a), now, ""},
+		{"missing directory", newPlace(filepath.Join(directory, "missing"), ofStream, a), now, ""},
 	} {
 		if got := tt.p.old(tt.now); got != tt.want {
 			t.Errorf("%s: %q", tt.name, got)
@@ -181,7 +182,7 @@ func TestPlace(t *testing.T) {
 	if p.free(); p.old(now) != "" {
 		t.Error("it is still there")
 	}
-	newPlace(filepath.Join(directory, "missing"), a).hold("1", time.Minute) // does no harm
+	newPlace(filepath.Join(directory, "missing"), ofStream, a).hold("1", time.Minute) // does no harm
 }
 
 func FuzzPlace(f *testing.F) {

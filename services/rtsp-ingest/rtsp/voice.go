@@ -32,12 +32,18 @@ const (
 // Talk implements [feed.Talker]. The back channel has a connection of its own, which is there only while somebody
 // talks: many cameras refuse to set up anything while they play, and close the connection over it; so the pictures
 // stay as they are whatever the camera thinks of talking. It is over TCP, or over UDP if the camera takes nothing else.
+// A back channel that a killed process left behind is adopted.
 func (c *Conn) Talk(ctx context.Context) (feed.Voice, error) {
 	a := c.attempt
-	a.place, a.adopt, a.stale, a.Memory = place{}, "", "", &Memory{}
+	a.place, a.stale, a.Memory = newPlace(a.Directory, ofVoice, a.Address), "", &Memory{}
+	a.adopt = a.place.old(time.Now())
 	a.Limits.Answer = min(a.Limits.Answer, talkAnswer)
 	a.over = overTCP
 	v, err := a.talk(ctx)
+	if err != nil && a.adopt != "" && canAdoptionFail(err) && ctx.Err() == nil {
+		a.adopt, a.stale = "", a.adopt
+		v, err = a.talk(ctx)
+	}
 	if _, refused := errors.AsType[*noTransport](err); refused && ctx.Err() == nil {
 		a.over = overUDP
 		v, err = a.talk(ctx)
@@ -98,7 +104,10 @@ func (v *voice) begin(ctx context.Context) error {
 		return inUse(err)
 	}
 	v.track = c.tracks[0]
-	return c.play(ctx, targets(c.Address, c.base, d.control), backChannel)
+	// A range would make GStreamer's server seek what it sends, after which it hears nothing.
+	_, err = c.ask(ctx, "PLAY", targets(c.Address, c.base, d.control), fields{backChannel})
+	c.began = time.Now()
+	return err
 }
 
 // ear returns the first back channel of a description, in the first encoding, that takes what can be said.

@@ -22,7 +22,9 @@ func speaker() fakecam.Config {
 func TestTalk(t *testing.T) {
 	udpOnly := speaker()
 	udpOnly.Transport.NoTCP = true
-	for name, config := range map[string]fakecam.Config{"TCP": speaker(), "UDP only": udpOnly} {
+	noRange, _ := fakecam.BehaviourNamed("backchannel-range")
+	noRange.Config.Tracks = speaker().Tracks
+	for name, config := range map[string]fakecam.Config{"TCP": speaker(), "UDP only": udpOnly, "no range": noRange.Config} {
 		t.Run(name, func(t *testing.T) {
 			camera := fakecam.Start(t, config)
 			v := view(t, configFor(t, camera))
@@ -143,6 +145,38 @@ func TestTalkEnds(t *testing.T) {
 	cancel()
 	if _, err := v.Talk(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("talking is not wanted, and got %v", err)
+	}
+}
+
+// A camera that keeps the back channel of a process that was killed gives it to the next one.
+func TestTalkAfterACrash(t *testing.T) {
+	for _, adopts := range []bool{true, false} {
+		config := speaker()
+		config.Session.Linger, config.Session.Adopt = time.Minute, adopts
+		camera := fakecam.Start(t, config)
+		c := configFor(t, camera)
+		c.Directory = t.TempDir()
+		first := view(t, c)
+		if _, err := first.Talk(soon(t)); err != nil {
+			t.Fatal(err)
+		}
+		camera.Drop()
+		await(t, camera, fakecam.Lost, 2)
+		voice, err := view(t, c).Talk(soon(t))
+		if !adopts {
+			if feed.ReasonOf(err) != feed.Full {
+				t.Errorf("talking while a dead voice is held: %v", err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		say(t, camera, voice)
+		end(t, voice)
+		if n := camera.Count(fakecam.Adopted); n != 2 { // that of the pictures too
+			t.Errorf("%d sessions were adopted", n)
+		}
 	}
 }
 
