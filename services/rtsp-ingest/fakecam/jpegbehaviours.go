@@ -3,6 +3,7 @@ package fakecam
 import (
 	"bytes"
 	"slices"
+	"strings"
 )
 
 // JPEGBehaviour is one oddity of cameras that send Motion JPEG over HTTP.
@@ -45,8 +46,39 @@ func JPEGBehaviours() []JPEGBehaviour {
 			login(`Digest realm="fake", nonce="%n", algorithm=SHA-256, qop="auth"`)},
 		{"http-basic", "Basic", "many", login(`Basic realm="fake"`)},
 		{"http-etag", "single pictures with ETag", "Axis", JPEGConfig{ETag: true}},
+		{"http-icy", "the answer is by another protocol", "Shoutcast", headed("HTTP/1.1", "ICY")},
+		{"http-1.0", "HTTP/1.0, and no text behind the status", "esp32cam", headed("HTTP/1.1 200 OK", "HTTP/1.0 200")},
+		{"http-headless", "no head at all", "HTTP/0.9", JPEGConfig{Head: func(string) string { return "" }}},
+		{"http-odd-head", "a head with lines that are no fields", "cheap cameras", headed("Content-Type",
+			"no field\r\nodd name: 1\r\n: nothing\r\nContent-Length: x\r\nContent-Type")},
+		{"http-length", "the stream says that it ends soon", "cheap cameras", headed("Content-Type",
+			"Content-Length: 1000\r\nContent-Type")},
+		{"http-length-negative", "the stream has a length of -1", "cheap cameras", headed("Content-Type",
+			"Content-Length: -1\r\nContent-Type")},
+		{"http-chunked", "the stream comes in chunks", "RFC 9112", JPEGConfig{Chunked: true}},
+		{"http-text", "the stream says that it is text", "cheap cameras", JPEGConfig{ContentType: "text/plain"}},
+		{"http-mixed", "multipart/mixed with a charset", "cheap cameras",
+			JPEGConfig{ContentType: "multipart/mixed; charset=utf-8; boundary=%b"}},
+		{"http-cookie", "who has no cookie is sent on for one", "cameras with a web page", JPEGConfig{Cookie: true}},
+		{"http-no-end", "pictures without an end", "cheap cameras", JPEGConfig{NoLength: true, Edit: withoutEnd}},
+		{"http-counts-too-much", "Content-Length of parts is too large", "cheap cameras",
+			JPEGConfig{Counts: func(n int) int { return n + 100 }}},
+		{"http-counts-too-little", "Content-Length of parts is too small", "cheap cameras",
+			JPEGConfig{Counts: func(n int) int { return n / 2 }}},
+		{"http-padded", "zeros behind each picture", "cameras with hardware encoders", JPEGConfig{Edit: padded}},
 	}
 }
+
+// headed changes the head of the answer.
+func headed(from, to string) JPEGConfig {
+	return JPEGConfig{Head: func(head string) string { return strings.Replace(head, from, to, 1) }}
+}
+
+// withoutEnd cuts the marker that ends a picture off.
+func withoutEnd(jpeg []byte) []byte { return bytes.TrimSuffix(jpeg, []byte{0xff, 0xd9}) }
+
+// padded puts zeros behind a picture.
+func padded(jpeg []byte) []byte { return append(bytes.Clone(jpeg), make([]byte, 64)...) }
 
 // JPEGBehaviourNamed returns one of them.
 func JPEGBehaviourNamed(name string) (JPEGBehaviour, bool) {

@@ -31,6 +31,12 @@ type JPEGConfig struct {
 	Closed    bool   // the end of all parts follows each part
 	EOL       string // CR LF if empty
 	ETag      bool   // single pictures have one, and are sent once to a client that gives it back
+	Chunked   bool   // the body comes in chunks
+	Cookie    bool   // a client without the camera's cookie is sent to the same address with it
+	// Head changes the head of the answer of /video.
+	Head func(string) string
+	// Counts changes the Content-Length of a part.
+	Counts func(int) int
 	// Edit changes a picture.
 	Edit func([]byte) []byte
 }
@@ -45,6 +51,8 @@ type JPEGCamera struct {
 	paused  atomic.Bool
 	viewers atomic.Int32
 	running sync.WaitGroup
+	ends    context.Context // of what the server does not know any more …
+	end     context.CancelFunc
 
 	mu     sync.Mutex
 	guard  *guard
@@ -76,6 +84,7 @@ func NewJPEG(config JPEGConfig) (*JPEGCamera, error) {
 		return nil, fmt.Errorf("fakecam: %w", err)
 	}
 	c := &JPEGCamera{config: config, began: time.Now(), address: ln.Addr().String(), guard: newGuard(config.Login)}
+	c.ends, c.end = context.WithCancel(context.Background())
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /video", c.guarded(c.video))
 	mux.HandleFunc("GET /picture", c.guarded(c.picture))
@@ -101,6 +110,7 @@ func (c *JPEGCamera) Close() {
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()
+	c.end()
 	_ = c.server.Close()
 	c.running.Wait()
 }
@@ -182,21 +192,54 @@ func (c *JPEGCamera) video(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer c.viewers.Add(-1)
+	if _, err := r.Cookie("viewer"); c.config.Cookie && err != nil {
+		w.Header().Set("Set-Cookie", "viewer=1; path=/")
+		http.Redirect(w, r, r.URL.Path, http.StatusFound)
+		return
+	}
 	c.add(Playing)
+	if c.config.Head != nil {
+		c.bare(w)
+		return
+	}
 	w.Header()["Content-Type"] = nil
 	if c.config.ContentType != "-" {
 		w.Header().Set("Content-Type", c.bounded(c.config.ContentType))
 	}
-	w.Header().Set("Transfer-Encoding", "identity") // as cameras do: the end is that of the connection
-	c.parts(r.Context(), w)
+	if !c.config.Chunked {
+		w.Header().Set("Transfer-Encoding", "identity") // as cameras do: the end is that of the connection
+	}
+	flusher := http.NewResponseController(w)
+	c.parts(r.Context(), func(b []byte) bool {
+		_, err := w.Write(b)
+		return err == nil && flusher.Flush() == nil
+	})
+	c.add(Disconnected)
+}
+
+// bare serves pictures behind a head that is no server's.
+func (c *JPEGCamera) bare(w http.ResponseWriter) {
+	nc, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer nc.Close()
+	write := func(b []byte) bool {
+		_ = nc.SetWriteDeadline(time.Now().Add(writeTime)) // then Write fails
+		_, err := nc.Write(b)
+		return err == nil
+	}
+	head := "HTTP/1.1 200 OK\r\nContent-Type: " + c.bounded(c.config.ContentType) + "\r\n\r\n"
+	if write([]byte(c.config.Head(head))) {
+		c.parts(c.ends, write)
+	}
 	c.add(Disconnected)
 }
 
 func (c *JPEGCamera) bounded(s string) string { return strings.ReplaceAll(s, "%b", c.config.Boundary) }
 
 // parts sends pictures until the viewer has gone.
-func (c *JPEGCamera) parts(ctx context.Context, w http.ResponseWriter) {
-	flusher := http.NewResponseController(w)
+func (c *JPEGCamera) parts(ctx context.Context, write func([]byte) bool) {
 	start := time.Now()
 	for n := 0; ; n++ {
 		due := start.Add(time.Duration(float64(n) / c.config.FPS * float64(time.Second)))
@@ -206,7 +249,7 @@ func (c *JPEGCamera) parts(ctx context.Context, w http.ResponseWriter) {
 		if c.paused.Load() {
 			continue
 		}
-		if _, err := w.Write(c.part(n)); err != nil || flusher.Flush() != nil {
+		if !write(c.part(n)) {
 			return
 		}
 		c.add(UnitSent)
@@ -224,7 +267,11 @@ func (c *JPEGCamera) part(n int) []byte {
 		b = append(b, "Content-Type: image/jpeg"+eol...)
 	}
 	if !c.config.NoLength {
-		b = append(b, fmt.Sprintf("Content-Length: %d%s", len(data), eol)...)
+		length := len(data)
+		if c.config.Counts != nil {
+			length = c.config.Counts(length)
+		}
+		b = append(b, fmt.Sprintf("Content-Length: %d%s", length, eol)...)
 	}
 	b = append(append(append(b, eol...), data...), eol...)
 	if c.config.Closed {

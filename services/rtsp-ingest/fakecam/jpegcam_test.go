@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +57,19 @@ var jpegChecks = map[string]func(string) bool{
 	"http-lf":                has("--frame\nContent-Type: image/jpeg\n"),
 	"http-marker-inside":     has("\xff\xd9\xff\xd8\xff\xd9"),
 	"http-no-tables":         func(s string) bool { return parts(s) > 1 && !strings.Contains(s, "\xff\xc4") },
+	"http-icy":               has("ICY 200 OK\r\n"),
+	"http-1.0":               has("HTTP/1.0 200\r\n"),
+	"http-headless":          func(s string) bool { return strings.HasPrefix(s, "--frame") },
+	"http-odd-head":          has("no field\r\nodd name: 1\r\n"),
+	"http-length":            has("Content-Length: 1000\r\nContent-Type: multipart"),
+	"http-length-negative":   has("Content-Length: -1\r\n"),
+	"http-chunked":           has("Transfer-Encoding: chunked\r\n"),
+	"http-text":              has("Content-Type: text/plain\r\n"),
+	"http-mixed":             has("multipart/mixed; charset=utf-8"),
+	"http-no-end":            func(s string) bool { return parts(s) > 5 && !strings.Contains(s, "\xff\xd9") },
+	"http-counts-too-much":   countsPart(func(says, is int) bool { return says > is }),
+	"http-counts-too-little": countsPart(func(says, is int) bool { return says < is }),
+	"http-padded":            has("\xff\xd9\x00\x00\x00\x00"),
 }
 
 func has(texts ...string) func(string) bool {
@@ -71,13 +85,24 @@ func has(texts ...string) func(string) bool {
 
 func headed(s string) bool { return strings.Contains(s, "\xff\xd8") }
 
+// countsPart compares the Content-Length of the first part with its length.
+func countsPart(like func(says, is int) bool) func(string) bool {
+	return func(s string) bool {
+		_, rest, _ := strings.Cut(s, "Content-Length: ")
+		number, rest, _ := strings.Cut(rest, "\r\n\r\n")
+		picture, _, whole := strings.Cut(rest, "\r\n--frame")
+		says, err := strconv.Atoi(number)
+		return err == nil && whole && like(says, len(picture))
+	}
+}
+
 func parts(s string) int { return strings.Count(s, "--frame\r\n") }
 
 func TestJPEGBehaviours(t *testing.T) {
 	plain := fetch(t, fakecam.StartJPEG(t, fakecam.JPEGConfig{FPS: 50}), func(s string) bool { return parts(s) > 5 })
 	tested := map[string]bool{"http-one-viewer": true, "http-digest": true, "http-digest-sha-256": true,
 		"http-basic": true,
-		"http-etag":  true} // below
+		"http-etag":  true, "http-cookie": true} // below
 	for _, b := range fakecam.JPEGBehaviours() {
 		check := jpegChecks[b.Name]
 		if check == nil {
@@ -92,11 +117,26 @@ func TestJPEGBehaviours(t *testing.T) {
 			}
 			b.Config.FPS = 50
 			got := fetch(t, fakecam.StartJPEG(t, b.Config), func(s string) bool { return check(s) && len(s) > 60_000 })
+			if b.Name == "http-no-end" { // nobody but a client that knows it finds a picture
+				return
+			}
 			p, rest, ok := mjpeg.Next([]byte(got))
 			if _, err := jpeg.Decode(bytes.NewReader(p.Data)); !ok || err != nil || len(rest) == 0 {
 				t.Errorf("no picture: %v", err)
 			}
 		})
+	}
+}
+
+func TestCookie(t *testing.T) {
+	c := jpegNamed(t, "http-cookie")
+	first := get(t, c.URL())
+	cookie, _, _ := strings.Cut(first.Header.Get("Set-Cookie"), ";")
+	if first.StatusCode != http.StatusFound || cookie == "" {
+		t.Fatalf("%s, cookie %q", first.Status, cookie)
+	}
+	if again := get(t, c.URL(), "Cookie", cookie); again.StatusCode != http.StatusOK {
+		t.Error(again.Status)
 	}
 }
 

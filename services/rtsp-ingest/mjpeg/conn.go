@@ -46,8 +46,7 @@ func Open(ctx context.Context, config Config) (*Conn, error) {
 func (c *Conn) understand(answer *reply) error {
 	kind, _, _ := strings.Cut(answer.header.Get("Content-Type"), ";")
 	kind = strings.ToLower(strings.TrimSpace(kind))
-	if top, _, _ := strings.Cut(kind,
-		"/"); top == "text" || top == "audio" || kind == "application/json" || kind == "application/xml" {
+	if promisesNone(kind) && !answer.holdsPictures() {
 		return feed.Failf(feed.Unsupported, "url", "url: the camera answers with %s, not with pictures: "+
 			"write the URL of its MJPEG stream or snapshot", feed.Printable(kind))
 	}
@@ -55,6 +54,12 @@ func (c *Conn) understand(answer *reply) error {
 	c.single = kind == "image/jpeg" || kind == "image/jpg"
 	c.etag = answer.header.Get("ETag")
 	return nil
+}
+
+// promisesNone tells whether a media type is one that holds no pictures.
+func promisesNone(kind string) bool {
+	top, _, _ := strings.Cut(kind, "/")
+	return top == "text" || top == "audio" || kind == "application/json" || kind == "application/xml"
 }
 
 // Video implements [feed.Conn].

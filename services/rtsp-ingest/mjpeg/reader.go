@@ -212,6 +212,10 @@ func (r *reader) compressed(length int) error {
 		if err != nil {
 			return err
 		}
+		if next[0] == 0xff && next[1] == soi {
+			r.cut()
+			return errNoEnd
+		}
 		if next[0] == 0xff && next[1] != 0 && (next[1] < 0xd0 || next[1] > 0xd7) {
 			return nil
 		}
@@ -229,6 +233,13 @@ func (r *reader) compressed(length int) error {
 		if err := r.take(n); err != nil {
 			return err
 		}
+	}
+}
+
+// cut removes what stands between a picture without end and the next one.
+func (r *reader) cut() {
+	if i := bytes.LastIndex(r.picture[r.scan:], []byte("\n--")); i >= 0 {
+		r.picture = bytes.TrimSuffix(r.picture[:r.scan+i], []byte("\r"))
 	}
 }
 

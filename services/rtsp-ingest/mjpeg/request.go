@@ -29,6 +29,8 @@ type client struct {
 	at     address.Address // where redirects have led; without user and password if that is another host
 	login  *digest.Login
 
+	cookies cookies // of the present host
+
 	mu     sync.Mutex
 	conn   net.Conn // nil if there is none
 	closed bool
@@ -38,7 +40,9 @@ type client struct {
 }
 
 func newClient(c Config) *client {
-	return &client{config: c, at: c.Address, login: digest.New(c.Address.User, c.Address.Password)}
+	return &client{
+		config: c, at: c.Address, login: digest.New(c.Address.User, c.Address.Password), cookies: cookies{},
+	}
 }
 
 // reply is an answer whose body comes over the connection. The body need not be closed, but the connection.
@@ -89,6 +93,9 @@ func (c *client) redirect(location string) error {
 	}
 	if to.User != c.at.User || to.Password != c.at.Password {
 		c.login = digest.New(to.User, to.Password)
+	}
+	if !c.at.SameHost(to) {
+		clear(c.cookies)
 	}
 	c.at = to
 	return nil
@@ -173,16 +180,14 @@ func (c *client) exchange(conn net.Conn, request *http.Request) (*reply, error) 
 		return nil, err
 	}
 	for range maxInform {
-		answer, err := http.ReadResponse(c.in, request)
+		answer, err := readAnswer(c.in)
 		if err != nil {
 			return nil, err
 		}
-		if answer.StatusCode >= http.StatusOK {
+		if answer.status >= http.StatusOK {
 			c.from.body = true
-			return &reply{answer.StatusCode, answer.Header, answer.Body, answer.Close}, nil
-		}
-		if err := answer.Body.Close(); err != nil {
-			return nil, err
+			c.cookies.take(answer.header)
+			return answer, nil
 		}
 	}
 	return nil, errors.New("no answer but status 1xx")
@@ -195,6 +200,7 @@ func (c *client) request(ctx context.Context, etag string) (*http.Request, error
 	}
 	request.Header.Set("User-Agent", "Waldo")
 	request.Header.Set("Accept", "multipart/x-mixed-replace, image/jpeg, */*;q=0.1")
+	c.cookies.give(request.Header)
 	if etag != "" {
 		request.Header.Set("If-None-Match", etag)
 	}
