@@ -154,7 +154,7 @@ deps-firmware: ## install the Debian packages needed to build the firmware, if m
 .PHONY: deps-test
 deps-test: ## install the Debian packages needed to test, if missing
 	@scripts/deps chromium curl ffmpeg firefox-esr flite fonts-dejavu-core iproute2 libasound2-plugins nftables nginx-light nodejs pulseaudio python3-venv \
-		gir1.2-gst-plugins-bad-1.0 gir1.2-gstreamer-1.0 gstreamer1.0-libav gstreamer1.0-nice gstreamer1.0-plugins-bad python3-gi
+		gir1.2-gst-plugins-bad-1.0 gir1.2-gst-rtsp-server-1.0 gir1.2-gstreamer-1.0 gstreamer1.0-libav gstreamer1.0-nice gstreamer1.0-plugins-bad python3-gi
 
 .PHONY: venv
 venv: deps-test $(VENV) ## install the Python packages that the tests and the Python example need, into build/venv/
