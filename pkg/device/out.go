@@ -39,6 +39,7 @@ type out struct {
 	message   protoreflect.MessageDescriptor
 	original  string // see OutOptions.AlternativeTo
 	keyFrames atomic.Bool
+	passed    atomic.Bool // see SetPassedThrough
 	types     atomic.Pointer[[]string]
 	absent    atomic.Bool // from the description
 	holds     *holds
@@ -115,6 +116,14 @@ func (o *out) SetKeyFrameOnRequest(can bool) {
 	}
 }
 
+// SetPassedThrough tells readers whether frames are passed on as the hardware has compressed them, so that a new reader
+// begins with everything since the last key frame.
+func (o *out) SetPassedThrough(passed bool) {
+	if o.passed.Swap(passed) != passed {
+		o.kit.changed()
+	}
+}
+
 // SetMediaTypes changes what [OutOptions] said, once the hardware is known. The slice must not be changed afterwards.
 func (o *out) SetMediaTypes(types ...string) {
 	if old := o.types.Swap(&types); !slices.Equal(*old, types) {
@@ -136,6 +145,7 @@ func (o *out) info() *devicev1.StreamInfo {
 		MessageType:       string(o.message.FullName()),
 		HolderCount:       int32(o.holds.count()),
 		KeyFrameOnRequest: o.keyFrames.Load(),
+		PassedThrough:     o.passed.Load(),
 		MediaTypes:        *o.types.Load(),
 		AlternativeTo:     o.original,
 	}

@@ -79,9 +79,11 @@ func (d *Driver) announce() {
 	for _, s := range d.streams {
 		if d.pipeline.Offers(s.MediaType) {
 			s.out.SetMediaTypes(s.MediaType)
+			s.out.SetPassedThrough(d.pipeline.PassesThrough(s.MediaType))
 			s.out.SetKeyFrameOnRequest(d.pipeline.KeyFrameOnRequest(s.MediaType))
 		} else {
 			s.out.SetMediaTypes()
+			s.out.SetPassedThrough(false)
 			s.out.SetKeyFrameOnRequest(false)
 		}
 	}

@@ -39,8 +39,8 @@ type Config struct {
 	JPEGQuality int                   // 1 to 100; 0 means codec.DefaultJPEGQuality
 	Log         *slog.Logger          // default: nothing
 	Metrics     prometheus.Registerer // where waldo_camera_* are registered; default: nowhere
-	// Changed is called by the goroutine that captures when the answers of Offers and KeyFrameOnRequest may be others
-	// than when the source was attached; nil: nobody wants to know.
+	// Changed is called by the goroutine that captures when the answers of Offers, PassesThrough and KeyFrameOnRequest
+	// may be others than when the source was attached; nil: nobody wants to know.
 	Changed func()
 }
 
@@ -61,6 +61,8 @@ type Pipeline struct {
 	info    *source.Info          // nil while the source is away
 	turned  codec.Orientation     // of the present source's pictures: first as the source reports, then as configured
 	recode  bool                  // see source.Info
+	keys    source.KeyFramer      // the source, if it is one; else nil
+	asked   bool                  // it makes key frames on request
 	recent  media.Group[*capture] // of an inter-coded source
 	running map[*variant]bool     // from before their start until after their end
 	lives   map[string]*life      // by media type
@@ -91,7 +93,7 @@ func New(config Config) *Pipeline {
 // Run captures from a source whenever there are readers, until ctx ends (it then returns nil) or the source goes. It
 // calls attached once readers can be opened, and does not close the source.
 func (p *Pipeline) Run(ctx context.Context, src source.Source, attached func()) error {
-	p.attach(src.Info())
+	p.attach(src)
 	if note := src.Info().Note; note != "" {
 		p.log.Warn(note)
 	}
@@ -160,10 +162,13 @@ func ended(ctx context.Context) error {
 	return nil
 }
 
-func (p *Pipeline) attach(info source.Info) {
+func (p *Pipeline) attach(src source.Source) {
+	info := src.Info()
+	keys, _ := src.(source.KeyFramer)
+	asked := keys != nil && keys.KeyFrameOnRequest()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.info, p.recode = &info, info.Recode
+	p.info, p.recode, p.keys, p.asked = &info, info.Recode, keys, asked
 	p.turned = p.config.Orientation.After(codec.Orientation{FlipHorizontal: info.Mirror, Rotate: info.Rotate})
 }
 
@@ -171,7 +176,7 @@ func (p *Pipeline) attach(info source.Info) {
 func (p *Pipeline) detach() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.info = nil
+	p.info, p.keys = nil, nil
 }
 
 // Info describes the present source. It fails with device.ErrAway if there is none.
@@ -219,11 +224,15 @@ func (p *Pipeline) publish(c *capture, inter bool) {
 	p.captured.Publish(c)
 }
 
-// observe notes whether the source's frames have to be encoded again.
+// observe notes whether the source's frames have to be encoded again, and whether it makes key frames on request.
 func (p *Pipeline) observe(recode bool) {
 	p.mu.Lock()
-	changed := p.recode != recode
-	p.recode = recode
+	keys := p.keys
+	p.mu.Unlock()
+	asked := keys != nil && keys.KeyFrameOnRequest()
+	p.mu.Lock()
+	changed := p.recode != recode || p.asked != asked
+	p.recode, p.asked = recode, asked
 	p.mu.Unlock()
 	if changed && p.config.Changed != nil {
 		p.config.Changed()
@@ -243,21 +252,49 @@ func (p *Pipeline) pixelsWanted() (wanted bool, before []*capture) {
 	return false, nil
 }
 
-// RequestKeyFrame requests a key frame in the live variant of a media type, the stream in the configured size. It fails
-// with ErrNative if the source encodes that stream itself.
-func (p *Pipeline) RequestKeyFrame(mediaType string) error {
+// RequestKeyFrame requests a key frame in the live variant of a media type, the stream in the configured size. If the
+// source encodes that stream itself, it is asked, and the call returns when a key frame has come; it fails with
+// ErrNative if the source cannot be asked, and as [source.KeyFramer] says.
+func (p *Pipeline) RequestKeyFrame(ctx context.Context, mediaType string) error {
+	keys, passes := p.askEncoder(mediaType)
+	switch {
+	case !passes:
+		return nil
+	case keys == nil:
+		return ErrNative
+	}
+	p.metrics.keysWanted.Inc()
+	return keys.RequestKeyFrame(ctx)
+}
+
+// askEncoder requests a key frame of the encoder of a live variant, if there is one: a future one begins with a key frame
+// anyway. Otherwise passes is true, and keys is whom to ask instead.
+func (p *Pipeline) askEncoder(mediaType string) (keys source.KeyFramer, passes bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	k := liveKey(mediaType)
 	if p.passes(k) {
-		return ErrNative
+		return p.keys, true
 	}
 	for v := range p.running {
 		if v.key == k {
 			v.requestKey()
 		}
 	}
-	return nil // a future live variant begins with a key frame anyway
+	return nil, false
+}
+
+// wantKey asks the source for a key frame, if its frames go to a variant untouched and it can be asked.
+func (p *Pipeline) wantKey(k key) {
+	p.mu.Lock()
+	keys := p.keys
+	if !p.passes(k) {
+		keys = nil
+	}
+	p.mu.Unlock()
+	if keys != nil {
+		keys.WantKeyFrame()
+	}
 }
 
 // SetBitrate changes the target of each live variant, starting with its next picture. It fails with ErrNative if the
@@ -276,7 +313,14 @@ func (p *Pipeline) SetBitrate(bps int) error {
 func (p *Pipeline) KeyFrameOnRequest(mediaType string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !p.passes(liveKey(mediaType))
+	return p.asked || !p.passes(liveKey(mediaType))
+}
+
+// PassesThrough reports whether the source itself makes the frames of the live variant of a media type.
+func (p *Pipeline) PassesThrough(mediaType string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.passes(liveKey(mediaType))
 }
 
 // Offers reports whether the live variant of a media type can be made from the present source, so that all who take the

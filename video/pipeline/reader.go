@@ -97,6 +97,7 @@ func (r *Reader) next(ctx context.Context) (output, error) {
 		}
 		if r.started || r.sub.Lost() > 0 { // otherwise the key frame that Open asked for is yet to come
 			r.v.requestKey()
+			r.v.p.wantKey(r.v.key)
 		}
 	}
 }

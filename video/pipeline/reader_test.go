@@ -58,7 +58,7 @@ func TestTwoCodecs(t *testing.T) {
 	begin := time.Now()
 	for i := range frames {
 		if i == 5 {
-			if err := p.RequestKeyFrame(media.VP8); err != nil {
+			if err := p.RequestKeyFrame(t.Context(), media.VP8); err != nil {
 				t.Fatal(err)
 			}
 			for time.Since(begin) < 2*keyInterval {

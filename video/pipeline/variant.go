@@ -184,6 +184,7 @@ func (v *variant) takes(c *capture) bool {
 
 func (v *variant) pass(c *capture) error {
 	if v.inter && !v.passing.Accept(1, c.number, c.frame.Key) {
+		v.p.wantKey(v.key)
 		return nil
 	}
 	v.closeEncoder()
@@ -278,6 +279,14 @@ func (v *variant) publish(c *capture, at time.Time, packet codec.Packet) {
 // subscribe adds a reader, and returns the frames it must read first. Every reader but the first needs a key frame to
 // begin with.
 func (v *variant) subscribe() (*stream.Subscription[output], []output) {
+	sub, before := v.add()
+	if v.inter && len(before) == 0 {
+		v.p.wantKey(v.key)
+	}
+	return sub, before
+}
+
+func (v *variant) add() (*stream.Subscription[output], []output) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	policy := stream.Latest()

@@ -138,7 +138,7 @@ func withDefault(f *mediav1.VideoFormat, mediaType string) *mediav1.VideoFormat 
 }
 
 // RequestKeyFrame implements CameraService.
-func (s *Service) RequestKeyFrame(_ context.Context,
+func (s *Service) RequestKeyFrame(ctx context.Context,
 	r *camerav1.RequestKeyFrameRequest) (*camerav1.RequestKeyFrameResponse, error) {
 	if err := s.present(); err != nil {
 		return nil, err
@@ -147,7 +147,7 @@ func (s *Service) RequestKeyFrame(_ context.Context,
 	if err != nil {
 		return nil, err
 	}
-	if err := s.pipeline.RequestKeyFrame(wanted.MediaType); err != nil {
+	if err := s.pipeline.RequestKeyFrame(ctx, wanted.MediaType); err != nil {
 		return nil, s.status(err)
 	}
 	return &camerav1.RequestKeyFrameResponse{}, nil
@@ -208,4 +208,5 @@ var statusCodes = map[error]codes.Code{
 	source.ErrNoControl:  codes.NotFound,
 	source.ErrOutOfRange: codes.OutOfRange,
 	source.ErrReadOnly:   codes.FailedPrecondition,
+	source.ErrNoKeyFrame: codes.FailedPrecondition,
 }

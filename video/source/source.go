@@ -23,6 +23,7 @@ var (
 	ErrNoControl  = errors.New("no such control")         // SetControls: the name is unknown
 	ErrOutOfRange = errors.New("value is out of range")   // SetControls: the value is not allowed
 	ErrReadOnly   = errors.New("control is read-only")    // SetControls: it cannot be changed now
+	ErrNoKeyFrame = errors.New("no key frame on request") // RequestKeyFrame: none comes before its time
 	ErrNotMedia   = errors.New("not a video Waldo reads") // a file of another kind, or a broken one
 )
 
@@ -44,6 +45,18 @@ type Watcher interface {
 	// Watch returns nil when ctx ends, or an error that wraps device.ErrAway within a second after the hardware went
 	// away. It may run at the same time as Capture.
 	Watch(ctx context.Context) error
+}
+
+// KeyFramer is a source that compresses pictures itself and may be asked for a key frame. Its methods may be called from
+// any goroutine, as often as one likes: the source bounds how often the hardware is asked.
+type KeyFramer interface {
+	// KeyFrameOnRequest reports whether asking works, as far as is known. The answer may change with every frame.
+	KeyFrameOnRequest() bool
+	// WantKeyFrame asks for a key frame, if asking is known to work, and does not wait.
+	WantKeyFrame()
+	// RequestKeyFrame asks for a key frame and waits for it. The error wraps ErrNoKeyFrame if none comes, and
+	// device.ErrAway if the hardware goes away.
+	RequestKeyFrame(ctx context.Context) error
 }
 
 // Controller is a source with settings. Its methods may be called from any goroutine.

@@ -69,8 +69,11 @@ type CameraServiceClient interface {
 	// RequestKeyFrame asks that the next frame of an encoded stream on the bus be a key frame. Concurrent
 	// requests are coalesced: at most one is carried out per 100 ms, the rest together at the end of that
 	// interval.
-	// Fails with NOT_FOUND if the camera has no such stream, FAILED_PRECONDITION if the hardware
-	// compresses the video itself and cannot be asked.
+	// If the hardware compresses the stream itself, it is asked by the ways that it obeys (RTCP PLI and FIR,
+	// ONVIF SetSynchronizationPoint), at most once a second for all callers together, and the call returns when
+	// a key frame has come.
+	// Fails with NOT_FOUND if the camera has no such stream, FAILED_PRECONDITION if the hardware compresses the
+	// stream itself and cannot be asked, or if no key frame comes within 1 s of asking.
 	RequestKeyFrame(ctx context.Context, in *RequestKeyFrameRequest, opts ...grpc.CallOption) (*RequestKeyFrameResponse, error)
 	// SetBitrate changes the target bit rate of each stream on the bus (H.264, VP8) while it runs.
 	// Fails with OUT_OF_RANGE outside 50,000 to 50,000,000 bit/s, FAILED_PRECONDITION if the hardware
@@ -204,8 +207,11 @@ type CameraServiceServer interface {
 	// RequestKeyFrame asks that the next frame of an encoded stream on the bus be a key frame. Concurrent
 	// requests are coalesced: at most one is carried out per 100 ms, the rest together at the end of that
 	// interval.
-	// Fails with NOT_FOUND if the camera has no such stream, FAILED_PRECONDITION if the hardware
-	// compresses the video itself and cannot be asked.
+	// If the hardware compresses the stream itself, it is asked by the ways that it obeys (RTCP PLI and FIR,
+	// ONVIF SetSynchronizationPoint), at most once a second for all callers together, and the call returns when
+	// a key frame has come.
+	// Fails with NOT_FOUND if the camera has no such stream, FAILED_PRECONDITION if the hardware compresses the
+	// stream itself and cannot be asked, or if no key frame comes within 1 s of asking.
 	RequestKeyFrame(context.Context, *RequestKeyFrameRequest) (*RequestKeyFrameResponse, error)
 	// SetBitrate changes the target bit rate of each stream on the bus (H.264, VP8) while it runs.
 	// Fails with OUT_OF_RANGE outside 50,000 to 50,000,000 bit/s, FAILED_PRECONDITION if the hardware

@@ -308,8 +308,8 @@ type StreamInfo struct {
 	MessageType string `protobuf:"bytes,3,opt,name=message_type,json=messageType,proto3" json:"message_type,omitempty"`
 	// Number of readers on the bus that currently hold the stream. Nothing is published while it is 0.
 	HolderCount int32 `protobuf:"varint,4,opt,name=holder_count,json=holderCount,proto3" json:"holder_count,omitempty"`
-	// True if the device produces a key frame on request. If false, a new reader has to start from the
-	// last one.
+	// True if the device produces a key frame on request: at once if it encodes the stream itself, within a second if the
+	// frames are passed through. If false, a new reader has to start from the last one.
 	KeyFrameOnRequest bool `protobuf:"varint,5,opt,name=key_frame_on_request,json=keyFrameOnRequest,proto3" json:"key_frame_on_request,omitempty"`
 	// Media types of the frames, the usual one first, for example `video/H264`. A reader can choose by them before a frame has
 	// come. Empty if the device does not name them, and for streams that are not media. If other streams that carry the same
@@ -318,6 +318,10 @@ type StreamInfo struct {
 	// Name of the stream of this device that carries the same content in another media type, for readers that cannot use that
 	// one. For example `video-vp8` is an alternative to `video`. Empty for a stream in its own right.
 	AlternativeTo string `protobuf:"bytes,7,opt,name=alternative_to,json=alternativeTo,proto3" json:"alternative_to,omitempty"`
+	// True if frames are passed on as the hardware, for example a network camera, has compressed them. A new reader then
+	// begins with everything since the last key frame, and need not ask for one. A stream that produces no key frame on
+	// request counts as passed through whatever this says.
+	PassedThrough bool `protobuf:"varint,8,opt,name=passed_through,json=passedThrough,proto3" json:"passed_through,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -401,6 +405,13 @@ func (x *StreamInfo) GetAlternativeTo() string {
 	return ""
 }
 
+func (x *StreamInfo) GetPassedThrough() bool {
+	if x != nil {
+		return x.PassedThrough
+	}
+	return false
+}
+
 var File_waldo_device_v1_device_proto protoreflect.FileDescriptor
 
 const file_waldo_device_v1_device_proto_rawDesc = "" +
@@ -426,7 +437,7 @@ const file_waldo_device_v1_device_proto_rawDesc = "" +
 	"attributes\x1a=\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9f\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc6\x02\n" +
 	"\n" +
 	"StreamInfo\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12>\n" +
@@ -436,7 +447,8 @@ const file_waldo_device_v1_device_proto_rawDesc = "" +
 	"\x14key_frame_on_request\x18\x05 \x01(\bR\x11keyFrameOnRequest\x12\x1f\n" +
 	"\vmedia_types\x18\x06 \x03(\tR\n" +
 	"mediaTypes\x12%\n" +
-	"\x0ealternative_to\x18\a \x01(\tR\ralternativeTo*f\n" +
+	"\x0ealternative_to\x18\a \x01(\tR\ralternativeTo\x12%\n" +
+	"\x0epassed_through\x18\b \x01(\bR\rpassedThrough*f\n" +
 	"\x0fStreamDirection\x12 \n" +
 	"\x1cSTREAM_DIRECTION_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14STREAM_DIRECTION_OUT\x10\x01\x12\x17\n" +

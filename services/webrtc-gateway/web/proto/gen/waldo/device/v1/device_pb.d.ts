@@ -258,8 +258,8 @@ export declare type StreamInfo = Message<"waldo.device.v1.StreamInfo"> & {
   holderCount: number;
 
   /**
-   * True if the device produces a key frame on request. If false, a new reader has to start from the
-   * last one.
+   * True if the device produces a key frame on request: at once if it encodes the stream itself, within a second if the
+   * frames are passed through. If false, a new reader has to start from the last one.
    *
    * @generated from field: bool key_frame_on_request = 5;
    */
@@ -281,6 +281,15 @@ export declare type StreamInfo = Message<"waldo.device.v1.StreamInfo"> & {
    * @generated from field: string alternative_to = 7;
    */
   alternativeTo: string;
+
+  /**
+   * True if frames are passed on as the hardware, for example a network camera, has compressed them. A new reader then
+   * begins with everything since the last key frame, and need not ask for one. A stream that produces no key frame on
+   * request counts as passed through whatever this says.
+   *
+   * @generated from field: bool passed_through = 8;
+   */
+  passedThrough: boolean;
 };
 
 /**
@@ -318,8 +327,8 @@ export declare type StreamInfoJson = {
   holderCount?: number;
 
   /**
-   * True if the device produces a key frame on request. If false, a new reader has to start from the
-   * last one.
+   * True if the device produces a key frame on request: at once if it encodes the stream itself, within a second if the
+   * frames are passed through. If false, a new reader has to start from the last one.
    *
    * @generated from field: bool key_frame_on_request = 5;
    */
@@ -341,6 +350,15 @@ export declare type StreamInfoJson = {
    * @generated from field: string alternative_to = 7;
    */
   alternativeTo?: string;
+
+  /**
+   * True if frames are passed on as the hardware, for example a network camera, has compressed them. A new reader then
+   * begins with everything since the last key frame, and need not ask for one. A stream that produces no key frame on
+   * request counts as passed through whatever this says.
+   *
+   * @generated from field: bool passed_through = 8;
+   */
+  passedThrough?: boolean;
 };
 
 /**
