@@ -419,6 +419,7 @@ var elsewhere = map[string]string{
 	"udp-461": "TestUDP", "udp-silent": "TestUDP", "udp-answered-tcp": "TestUDP",
 	"one-viewer-453": "TestViewers", "one-viewer-503": "TestViewers", "one-viewer-reset": "TestViewers",
 	"one-viewer-describe": "TestViewers", "dead-session": "TestDeadSession", "dead-session-adopted": "TestDeadSession",
+	"obeys-pli": "TestObeys", "obeys-fir": "TestObeys",
 	"backchannel": "TestBackChannel", "backchannel-551": "TestBackChannel", "backchannel-busy": "TestBackChannel",
 	"backchannel-aac": "TestBackChannel", "backchannel-range": "TestBackChannel",
 	"greeting": "TestGreeting", "play-silent": "TestPlaysSilently", "play-range": "TestRangeIsRefused",

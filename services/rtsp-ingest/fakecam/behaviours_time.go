@@ -109,10 +109,16 @@ func pictureBehaviours() []Behaviour {
 	behaviour := func(name, seen, source, clip string) Behaviour {
 		return Behaviour{name, 28, seen, source, Config{Tracks: video(clip, nil)}, false}
 	}
+	obeys := func(name, seen string, o Obeys) Behaviour {
+		return Behaviour{"obeys-" + name, 26, seen, "viamrtsp: few cameras obey",
+			Config{Tracks: video("longgop.h264", nil), Obeys: o}, false}
+	}
 	return []Behaviour{
 		{"long-gop", 26, "a key picture each 16 s", "Frigate docs; mediamtx#1209",
 			Config{Tracks: video("longgop.h264", nil)}, false},
 		{"mid-gop", 26, "the stream begins with pictures that need an earlier one", "mediamtx#371", late, false},
+		obeys("pli", "a key picture each 16 s, and when a PLI asks for one", Obeys{PLI: true}),
+		obeys("fir", "a key picture each 16 s, and when a FIR asks for one", Obeys{FIR: true}),
 		{"half-frames", 27, "each 100th interleaved frame is half missing", "moonfire-nvr#302", framing, false},
 		behaviour("b-frames", "H.264 with B-frames", "mediamtx#1491", "bframes.h264"),
 		behaviour("h265", "H.265 only", "mediamtx#1631: EZVIZ", "plain.h265"),

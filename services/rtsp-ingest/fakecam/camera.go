@@ -35,6 +35,13 @@ type Camera struct {
 	sessions map[string]*session
 	requests map[string]int // by method
 	mute     mute
+	keys     keyWish
+}
+
+// keyWish is a wish for a key picture that the camera obeys.
+type keyWish struct {
+	number int       // of wishes so far
+	due    time.Time // when the camera obeys the last
 }
 
 // mute is what a camera does not do for now.
@@ -178,6 +185,35 @@ func (c *Camera) mutes(m mute) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.mute >= m
+}
+
+// SendKey has the next picture be a key picture.
+func (c *Camera) SendKey() { c.sendKey(0) }
+
+func (c *Camera) sendKey(after time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.keys.number++
+	c.keys.due = time.Now().Add(after)
+}
+
+// asked notes a request for a key picture.
+func (c *Camera) asked(kind Kind, obeyed bool, after time.Duration) {
+	c.add(kind)
+	if obeyed {
+		c.sendKey(after)
+	}
+	c.add(KeyAsked)
+}
+
+// wishes returns the number of the last wish for a key picture that is due.
+func (c *Camera) wishes(now time.Time) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now.Before(c.keys.due) {
+		return c.keys.number - 1
+	}
+	return c.keys.number
 }
 
 // Drop closes all connections at once and goes on listening.

@@ -25,6 +25,8 @@ type Config struct {
 	Transport Transport
 	Asks      []Ask
 
+	// Obeys says which requests for a key picture the camera obeys.
+	Obeys Obeys
 	// FirstPicture is how long after PLAY the first picture comes.
 	FirstPicture time.Duration
 	// Speed is how much faster than real time the media is sent; timestamps stay as they are. 1 if 0.
@@ -50,6 +52,12 @@ type Track struct {
 	Reports     Reports
 	BackChannel bool // the camera receives here, and only with Require: www.onvif.org/ver20/backchannel
 	Silent      bool // nothing is ever sent
+}
+
+// Obeys says which requests for a key picture a camera obeys: the next unit it sends is one.
+type Obeys struct {
+	PLI, FIR bool          // RTCP
+	After    time.Duration // how much later the camera obeys a PLI
 }
 
 // Reports says how the camera reports its clock (RTCP sender reports).

@@ -105,8 +105,10 @@ func (c *Camera) feedback(data []byte) {
 	}
 	for _, p := range packets {
 		switch p.(type) {
-		case *rtcp.PictureLossIndication, *rtcp.FullIntraRequest:
-			c.add(KeyAsked)
+		case *rtcp.PictureLossIndication:
+			c.asked(PLICame, c.config.Obeys.PLI, c.config.Obeys.After)
+		case *rtcp.FullIntraRequest:
+			c.asked(FIRCame, c.config.Obeys.FIR, 0)
 		case *rtcp.ReceiverReport:
 			c.add(ReportCame)
 		}

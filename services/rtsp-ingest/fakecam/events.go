@@ -30,7 +30,9 @@ const (
 	KeySent      Kind = "key picture sent"      // one of those
 	ReportSent   Kind = "report sent"           // an RTCP sender report
 	ReportCame   Kind = "report received"       // an RTCP receiver report
-	KeyAsked     Kind = "key picture asked for" // RTCP FIR or PLI
+	KeyAsked     Kind = "key picture asked for" // RTCP FIR or PLI, or SetSynchronizationPoint
+	PLICame      Kind = "PLI received"          // one of those
+	FIRCame      Kind = "FIR received"          // one of those
 	Spoken       Kind = "packet of the back channel received"
 	Asked        Kind = "request sent to the client"
 	Answered     Kind = "answer of the client received" // and Kind("answered 200") for its status

@@ -36,6 +36,8 @@ type ONVIFConfig struct {
 	Padding   int    // bytes that each answer has too many
 	Media2    bool   // has the newer media service, in which the main stream is H.265
 	PTZ       PTZBehaviour
+	// Camera is whom SetSynchronizationPoint makes send a key picture; if it is nil, that is answered and does nothing.
+	Camera    *Camera
 	Discovery *Discovery // nil: it answers no probes
 	// Told is called for each command that moves or stops the camera, whether it obeys or not; nil: nobody is.
 	Told func(operation string, m Motion)

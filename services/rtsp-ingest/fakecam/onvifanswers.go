@@ -32,6 +32,9 @@ func (c *ONVIFCamera) answer(w http.ResponseWriter, s soap) {
 	case "GetSnapshotUri":
 		inside = "<%pMediaUri><%pUri>" + html.EscapeString(c.url("http", "/picture?n=1&size=2")) + "</%pUri></%pMediaUri>"
 	case "SetSynchronizationPoint":
+		if c.config.Camera != nil {
+			c.config.Camera.SendKey()
+		}
 		c.add(KeyAsked)
 	default:
 		c.move(w, s)

@@ -82,6 +82,8 @@ type player struct {
 	pack   packer
 	hooks  Hooks
 	base   uint32 // the timestamp of the first unit presented
+	obeyed int    // the last wish for a key picture
+	ahead  int    // how many units were skipped for such wishes
 	behind int    // how many units later than captured a unit is sent, for B-frames
 
 	ssrc       uint32 // of the last packet
@@ -93,7 +95,7 @@ type player struct {
 }
 
 func newPlayer(c *Camera, t *transport) (*player, error) {
-	p := &player{camera: c, t: t, media: t.track.Media, base: rand.Uint32()}
+	p := &player{camera: c, t: t, media: t.track.Media, base: rand.Uint32(), obeyed: c.wishes(time.Now())}
 	if t.track.Timestamp != nil {
 		p.base = *t.track.Timestamp
 	}
@@ -131,9 +133,21 @@ func (p *player) duration(n int) time.Duration {
 	return time.Duration(n) * time.Duration(p.media.Step) * time.Second / time.Duration(p.media.Clock)
 }
 
+// at is the place in the clip of unit n, endless. For a key picture that is wished for the clip is advanced to the next.
+func (p *player) at(n int) int {
+	at := n + p.t.track.StartAt + p.ahead
+	if wish := p.camera.wishes(time.Now()); p.media.Video() && wish > p.obeyed {
+		p.obeyed = wish
+		for !p.media.Units[at%len(p.media.Units)].Key {
+			at, p.ahead = at+1, p.ahead+1
+		}
+	}
+	return at
+}
+
 // send sends unit n.
 func (p *player) send(n int, due time.Time) error {
-	at := n + p.t.track.StartAt
+	at := p.at(n)
 	unit := p.media.Units[at%len(p.media.Units)]
 	// Its place in the order of presentation, counted from PLAY. It is sent when the last one that depends on it was
 	// captured.

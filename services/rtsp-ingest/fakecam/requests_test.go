@@ -339,6 +339,37 @@ func TestKeyFramesAreAskedFor(t *testing.T) {
 	await(t, camera, fakecam.KeyAsked, 1)
 }
 
+// A camera sends a key picture when it is asked in the way that it obeys, and not otherwise.
+func TestObeys(t *testing.T) {
+	pli := func(ssrc uint32) rtcp.Packet { return &rtcp.PictureLossIndication{MediaSSRC: ssrc} }
+	fir := func(ssrc uint32) rtcp.Packet {
+		return &rtcp.FullIntraRequest{MediaSSRC: ssrc, FIR: []rtcp.FIREntry{{SSRC: ssrc}}}
+	}
+	for name, test := range map[string]struct{ ignored, obeyed func(uint32) rtcp.Packet }{
+		"obeys-pli": {fir, pli},
+		"obeys-fir": {pli, fir},
+	} {
+		t.Run(name, func(t *testing.T) {
+			camera := behaving(t, name)
+			v := mustView(t, camera.URL(), gortsplib.ProtocolTCP)
+			ssrc := v.packet(t).SSRC
+			ask := func(with func(uint32) rtcp.Packet, n int) {
+				if err := v.WritePacketRTCP(v.desc.Medias[0], with(ssrc)); err != nil {
+					t.Fatal(err)
+				}
+				await(t, camera, fakecam.KeyAsked, n)
+			}
+			ask(test.ignored, 1)
+			await(t, camera, fakecam.UnitSent, camera.Count(fakecam.UnitSent)+5)
+			if n := camera.Count(fakecam.KeySent); n != 1 {
+				t.Errorf("%d key pictures, want the first alone", n)
+			}
+			ask(test.obeyed, 2)
+			await(t, camera, fakecam.KeySent, 2)
+		})
+	}
+}
+
 func TestAnswersAreCounted(t *testing.T) {
 	camera := behaving(t, "asks-options")
 	v := mustView(t, camera.URL(), gortsplib.ProtocolTCP)

@@ -5,6 +5,7 @@
 //	fakecam --list                              # the oddities
 //	fakecam --behave marker-never --rtsp :8554
 //	fakecam --clip bframes.h265 --sound tone.opus
+//	fakecam --behave long-gop --obeys fir       # sends a key picture each 16 s, and when it is asked by a FIR
 //	fakecam --onvif 127.0.0.1:8000              # is found by `waldo discover`, and can be moved
 //	fakecam --speaker PCMU --heard said.s16     # writes down what is said to it
 //	FAKECAM_PASSWORD=secret fakecam --user admin
@@ -43,6 +44,7 @@ type options struct {
 	onvif               string
 	behave, clip, sound string
 	back, heard         string
+	obeys               string
 	user                string
 	viewers             int
 	list                bool
@@ -62,6 +64,8 @@ func parse(args []string, out io.Writer) (options, error) {
 	f.StringVar(&o.sound, "sound", "", "the sound of RTSP and RTMP: PCMU, PCMA, L16, tone.aac or tone.opus; none if empty")
 	f.StringVar(&o.back, "speaker", "", "what the loudspeaker of RTSP takes: PCMU, PCMA or L16; there is none if empty")
 	f.StringVar(&o.heard, "heard", "", "a file for what is said, as 16 bit little endian samples at 8 kHz; none if empty")
+	f.StringVar(&o.obeys, "obeys", "", "how RTSP can be asked for key pictures: pli, fir, and point for ONVIF's "+
+		"SetSynchronizationPoint; several with commas")
 	f.StringVar(&o.user, "user", "", "who may watch, with the password in FAKECAM_PASSWORD; everybody if empty")
 	f.IntVar(&o.viewers, "viewers", 0, "how many may watch RTSP at a time; 0 is no bound")
 	f.BoolVar(&o.list, "list", false, "list the oddities and end")
@@ -129,10 +133,14 @@ func start(o options, out io.Writer) ([]closer, error) {
 		config.Speaker = f
 		cameras = append(cameras, file{f})
 	}
+	var asked *fakecam.Camera // by ONVIF
 	if o.rtsp != "" {
 		c, err := fakecam.New(config)
 		if err != nil {
 			return cameras, err
+		}
+		if o.can("point") {
+			asked = c
 		}
 		cameras = append(cameras, c)
 		say(out, c.URL())
@@ -156,7 +164,7 @@ func start(o options, out io.Writer) ([]closer, error) {
 	if o.onvif != "" {
 		c, err := fakecam.NewONVIF(fakecam.ONVIFConfig{
 			Listen: o.onvif, RTSP: o.rtsp, Stream: "/live", Login: fakecam.Login{User: config.Login.User,
-				Password: config.Login.Password}, Discovery: &fakecam.Discovery{Port: 3702},
+				Password: config.Login.Password}, Discovery: &fakecam.Discovery{Port: 3702}, Camera: asked,
 			Told: func(operation string, m fakecam.Motion) {
 				say(out, fmt.Sprintf("%s: pan %.2f, tilt %.2f, zoom %.2f", operation, m.Pan, m.Tilt, m.Zoom))
 			},
@@ -169,6 +177,9 @@ func start(o options, out io.Writer) ([]closer, error) {
 	}
 	return cameras, nil
 }
+
+// can says whether the camera obeys a way to ask it for key pictures.
+func (o *options) can(way string) bool { return slices.Contains(strings.Split(o.obeys, ","), way) }
 
 // say prints a line. Who does not read it still has the cameras.
 func say(out io.Writer, line string) { _, _ = fmt.Fprintln(out, line) }
@@ -188,6 +199,14 @@ func configs(o options) (fakecam.Config, fakecam.JPEGConfig, error) {
 		jpeg = j.Config
 	case o.behave != "":
 		return config, jpeg, fmt.Errorf("--behave %s is not known: see fakecam --list", o.behave)
+	}
+	for way := range strings.SplitSeq(o.obeys, ",") {
+		if !slices.Contains([]string{"", "pli", "fir", "point"}, way) {
+			return config, jpeg, fmt.Errorf("--obeys %s is not known: take pli, fir or point", way)
+		}
+	}
+	if o.obeys != "" {
+		config.Obeys = fakecam.Obeys{PLI: o.can("pli"), FIR: o.can("fir")}
 	}
 	config.Listen, jpeg.Listen = o.rtsp, o.http
 	if o.user != "" {

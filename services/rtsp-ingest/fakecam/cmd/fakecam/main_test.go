@@ -22,6 +22,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		"--sound mp3":              "tone.opus",
 		"--speaker tone.aac":       "L16",
 		"--heard /nowhere/at/all":  "--heard",
+		"--obeys pli,everything":   "take pli, fir or point",
 		"other":                    "--help",
 		"--rtsp nowhere:1:2":       "too many colons",
 		"--rtsp= --http nowhere:x": "unknown port",
@@ -52,7 +53,7 @@ func TestRuns(t *testing.T) {
 	done := make(chan error, 1)
 	go func() {
 		done <- run(ctx, strings.Fields("--rtsp 127.0.0.1:0 --http 127.0.0.1:0 --rtmp 127.0.0.1:0 "+
-			"--onvif 127.0.0.1:0 --sound PCMU --user ann"), w)
+			"--onvif 127.0.0.1:0 --sound PCMU --user ann --obeys pli,point"), w)
 		w.Close()
 	}()
 	buf := make([]byte, 1000)
