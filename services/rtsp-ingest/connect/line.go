@@ -10,6 +10,7 @@ import (
 
 	"github.com/waldo-robot/waldo/pkg/stream"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/keyframe"
 	"github.com/waldo-robot/waldo/video/source"
 )
 
@@ -20,10 +21,14 @@ type Config struct {
 	// Pictures returns what makes frames of the pictures of one connection, from the track as the camera announced it.
 	Pictures func(feed.Track) Pictures
 	// Sound takes the sound of the connection, on the goroutine that receives; nil ignores it.
-	Sound   func(sound feed.Sound, captured time.Time)
-	Policy  Policy
-	Latency time.Duration         // from the lens to the network at the camera, which it cannot tell
-	Metrics prometheus.Registerer // where waldo_ingest_* are registered
+	Sound func(sound feed.Sound, captured time.Time)
+	// Renewed takes what has become of a source's Info, once a second, on the goroutine that receives; nil ignores it.
+	Renewed func(source.Info)
+	// KeyFrames are ways to ask the camera for a key frame beside those of the connection.
+	KeyFrames []feed.Way
+	Policy    Policy
+	Latency   time.Duration         // from the lens to the network at the camera, which it cannot tell
+	Metrics   prometheus.Registerer // where waldo_ingest_* are registered
 }
 
 // Pictures makes frames of pictures: see package picture. It belongs to one goroutine.
@@ -32,8 +37,14 @@ type Pictures interface {
 	Add(p feed.Picture, captured time.Time) (source.Frame, bool)
 	// Info describes the pictures, once there has been a frame.
 	Info() source.Info
-	// Waits says, for people, why no picture can be shown yet; "" if one can.
-	Waits() string
+	// Remarks says how the pictures come.
+	Remarks() Remarks
+}
+
+// Remarks are about the pictures of one connection.
+type Remarks struct {
+	Waits       string        // for people: why no picture can be shown yet; "" if one can
+	KeyInterval time.Duration // between key frames, as far as was seen; 0 if unknown
 }
 
 // maxEvents is how many events a reader may be late before it loses the oldest.
@@ -47,6 +58,7 @@ const FirstPicture = 30 * time.Second
 type Line struct {
 	config Config
 	events *stream.Topic[Event]
+	keys   *keyframe.Asker
 
 	mu       sync.Mutex
 	status   Status
@@ -59,7 +71,7 @@ type Line struct {
 // New returns a line that has not been connected yet.
 func New(c Config) *Line {
 	l := &Line{
-		config: c, events: stream.NewTopic[Event](), again: make(chan struct{}),
+		config: c, events: stream.NewTopic[Event](), keys: keyframe.New(c.Metrics), again: make(chan struct{}),
 		status: Status{State: Connecting, Since: time.Now()},
 	}
 	l.register(c.Metrics)
@@ -170,7 +182,7 @@ func (l *Line) connected(s *session) {
 	l.conn = s.conn
 	l.setLocked(func(st *Status) {
 		st.State, st.Err, st.Connects = Connected, nil, st.Connects+1
-		st.Attributes = attributes
+		st.Attributes = said(attributes)
 	})
 	l.happened(EventConnected)
 }

@@ -22,6 +22,8 @@ func (l *Line) register(to prometheus.Registerer) {
 			func(s Status) float64 { return float64(s.Height) }),
 		l.gauge("waldo_ingest_delay_seconds", "How much later than the earliest possible pictures arrive.",
 			func(s Status) float64 { return s.Delay.Seconds() }),
+		l.gauge("waldo_ingest_key_frame_interval_seconds", "Time between key frames of the camera, 0 if unknown.",
+			func(s Status) float64 { return s.KeyInterval.Seconds() }),
 		l.counter("waldo_ingest_reconnects_total", "Attempts to connect after the first.",
 			func(s Status) float64 { return float64(s.Reconnects) }),
 		l.counter("waldo_ingest_connects_total", "Attempts to connect that led to a picture.",

@@ -89,7 +89,7 @@ func (p *pictures) Add(one feed.Picture, captured time.Time) (source.Frame, bool
 	return source.Frame{Format: format, Time: captured, Data: []byte{1}, Key: p.count%10 == 1}, true
 }
 
-func (p *pictures) Waits() string { return "" }
+func (p *pictures) Remarks() Remarks { return Remarks{} }
 
 func (p *pictures) Info() source.Info {
 	return source.Info{Current: format, Native: []*mediav1.VideoFormat{format}}

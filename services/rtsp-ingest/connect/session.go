@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -60,6 +61,9 @@ func (s *session) run(ctx context.Context) {
 	defer close(s.ended)
 	var watching sync.WaitGroup
 	watching.Go(func() { s.guard(ctx) })
+	if media.InterCoded(s.conn.Video().MediaType) {
+		watching.Go(func() { s.line.keys.Run(ctx, s.ways()) })
+	}
 	err := s.conn.Run(ctx, feed.Receiver{Picture: s.picture, Sound: s.sound, Report: s.report})
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
@@ -71,6 +75,15 @@ func (s *session) run(ctx context.Context) {
 	s.cancel(err)
 	watching.Wait()
 	s.frames.Close(err)
+}
+
+// ways are those in which the camera can be asked for a key frame.
+func (s *session) ways() []feed.Way {
+	ways := s.line.config.KeyFrames
+	if c, ok := s.conn.(feed.KeyFramer); ok {
+		ways = slices.Concat(c.KeyFrameWays(), ways)
+	}
+	return ways
 }
 
 // first waits for the first frame.
@@ -93,7 +106,7 @@ func (s *session) picture(p feed.Picture) {
 		s.watch.picture(p.Arrival)
 	}
 	if !ok {
-		s.waiting(s.pictures.Waits())
+		s.waiting(s.pictures.Remarks().Waits)
 		return
 	}
 	if s.clock.Late() {
@@ -103,6 +116,9 @@ func (s *session) picture(p feed.Picture) {
 	}
 	s.renew(stamp)
 	s.frames.Publish(frame)
+	if frame.Key {
+		s.line.keys.Key(p.Arrival)
+	}
 	s.shown.Do(func() {
 		s.began = time.Now()
 		close(s.ready)
@@ -110,8 +126,11 @@ func (s *session) picture(p feed.Picture) {
 	s.line.stalled(false)
 }
 
-// waiting notes why a picture cannot be shown.
+// waiting notes why a picture cannot be shown. A key frame may end that.
 func (s *session) waiting(why string) {
+	if why != "" {
+		s.line.keys.Want()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.waits = why
@@ -136,11 +155,16 @@ func (s *session) renew(stamp clock.Stamp) {
 	s.mu.Lock()
 	s.info = info
 	s.mu.Unlock()
-	fps := s.watch.rate()
+	fps, remarks := s.watch.rate(), s.pictures.Remarks()
+	info = s.Info()
 	s.line.set(func(st *Status) {
+		st.KeyInterval, st.Attributes = remarks.KeyInterval, said(info.Attributes)
 		st.FPS, st.Width, st.Height = fps, int(info.Current.GetWidthPx()), int(info.Current.GetHeightPx())
 		st.Clock, st.Delay = stamp.Clock, s.clock.Delay()
 	})
+	if to := s.line.config.Renewed; to != nil {
+		to(info)
+	}
 }
 
 // statusEvery is how often figures in the status are renewed.
@@ -207,8 +231,20 @@ func (s *session) Info() source.Info {
 		info.Attributes = map[string]string{}
 	}
 	maps.Copy(info.Attributes, s.info.Attributes)
+	if media.InterCoded(s.conn.Video().MediaType) {
+		info.Attributes["key_frame_request"] = s.line.keys.String()
+	}
 	return info
 }
+
+// KeyFrameOnRequest implements source.KeyFramer.
+func (s *session) KeyFrameOnRequest() bool { return s.line.keys.OnRequest() }
+
+// WantKeyFrame implements source.KeyFramer.
+func (s *session) WantKeyFrame() { s.line.keys.Want() }
+
+// RequestKeyFrame implements source.KeyFramer.
+func (s *session) RequestKeyFrame(ctx context.Context) error { return s.line.keys.Request(ctx) }
 
 // Capture implements source.Source. It goes on where the last one stopped; the first begins with the first picture.
 func (s *session) Capture(ctx context.Context, deliver func(source.Frame)) error {
@@ -220,9 +256,12 @@ func (s *session) Capture(ctx context.Context, deliver func(source.Frame)) error
 		if err != nil {
 			return err
 		}
-		if f, ok := s.gap.close(f, s.queue.Lost()); ok {
-			deliver(f)
+		f, ok := s.gap.close(f, s.queue.Lost())
+		if !ok {
+			s.line.keys.Want()
+			continue
 		}
+		deliver(f)
 	}
 }
 

@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"maps"
 	"time"
 
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
@@ -30,9 +31,11 @@ type Status struct {
 	FPS        float64     // pictures per second, measured over the last seconds; 0 while there are none
 	Width      int         // of the pictures, pixels; those of the last connection while there is none
 	Height     int
-	Clock      string            // "rtcp" or "arrival": where capture times come from
-	Delay      time.Duration     // by how much pictures come later than the earliest possible
-	Attributes map[string]string // of the last connection, for people; must not be changed
+	Clock      string        // "rtcp" or "arrival": where capture times come from
+	Delay      time.Duration // by how much pictures come later than the earliest possible
+	// KeyInterval is the time between key frames that the camera sends, as far as was seen; 0 if unknown
+	KeyInterval time.Duration
+	Attributes  map[string]string // of the last connection, for people; must not be changed
 }
 
 // EventKind says what happened.
@@ -72,4 +75,11 @@ func (l *Line) setLocked(change func(*Status)) {
 	if l.status.State != before {
 		l.status.Since = time.Now()
 	}
+}
+
+// said leaves out attributes that say nothing.
+func said(attributes map[string]string) map[string]string {
+	attributes = maps.Clone(attributes)
+	maps.DeleteFunc(attributes, func(_, value string) bool { return value == "" })
+	return attributes
 }

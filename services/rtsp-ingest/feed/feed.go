@@ -98,8 +98,17 @@ type Conn interface {
 	Close() error
 }
 
-// KeyFramer is a Conn that can ask the camera for a key frame. Cameras that are asked often ignore it.
-type KeyFramer interface{ RequestKeyFrame() error }
+// KeyFramer is a Conn that can ask the camera for a key frame, in one way or several. Most cameras ignore most of them.
+type KeyFramer interface{ KeyFrameWays() []Way }
+
+// Way is a way to ask a camera for a key frame.
+type Way struct {
+	Name string // for people, the same in every connection
+	// Ask sends a request. It need not wait for an answer.
+	Ask func(context.Context) error
+	// Prepare does what takes long and is needed once, before the first Ask; nil if there is nothing.
+	Prepare func(context.Context) error
+}
 
 // Talker is a Conn whose camera has a loudspeaker.
 type Talker interface {

@@ -30,6 +30,7 @@ type Config struct {
 	Transport    string         `yaml:"transport" help:"RTSP: tcp, or udp with TCP if nothing arrives"`
 	Fingerprint  string         `yaml:"fingerprint" help:"SHA-256 of the camera's certificate in hexadecimal, for a certificate that no authority has signed"`
 	TLS          string         `yaml:"tls" help:"modern, or legacy for cameras that know nothing newer than TLS 1.0 or RSA key exchange"`
+	ONVIF        string         `yaml:"onvif" help:"address of the camera for ONVIF, by which it is asked for key frames, for example http://10.0.0.7; default: that of ptz, if it is given"`
 	PTZ          *PTZ           `yaml:"ptz" help:"for a camera that turns or zooms and is to be moved, for example {onvif: \"http://10.0.0.7\"}"`
 
 	ReconnectDelay       time.Duration `yaml:"reconnectDelay" help:"how long to wait after the first failure to connect, 100ms to 1h"`
@@ -102,6 +103,11 @@ func (c *Config) Validate() error {
 	}
 	if err := c.validatePTZ(); err != nil {
 		return err
+	}
+	if c.ONVIF != "" {
+		if _, err := c.onvif("onvif", c.ONVIF); err != nil {
+			return err
+		}
 	}
 	return c.camera().Validate()
 }

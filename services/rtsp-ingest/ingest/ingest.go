@@ -5,6 +5,7 @@ package ingest
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	ingestv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/ingest/v1"
 	"github.com/waldo-robot/waldo/pkg/device"
@@ -14,6 +15,7 @@ import (
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/service"
 	"github.com/waldo-robot/waldo/video/camera"
+	"github.com/waldo-robot/waldo/video/source"
 )
 
 // Kind is what package device runs.
@@ -31,6 +33,8 @@ type driver struct {
 	events  *device.Out[*ingestv1.ConnectionEvent]
 	sound   *sound // nil if neither microphone nor speaker is wanted
 
+	warned atomic.Bool
+
 	once  sync.Once
 	relay sync.WaitGroup
 }
@@ -43,10 +47,15 @@ func newDriver(kit *device.Kit, c Config) (device.Driver, error) {
 	if err := movePTZ(kit, c); err != nil { // first: after a crash the camera may be moving
 		return nil, err
 	}
-	line := connect.Config{
-		Dial: dial, Policy: c.policy(), Latency: c.Latency, Metrics: kit.Metrics, Pictures: newPictures,
+	ways, err := c.keyFrames(kit)
+	if err != nil {
+		return nil, err
 	}
 	d := &driver{kit: kit}
+	line := connect.Config{
+		Dial: dial, Policy: c.policy(), Latency: c.Latency, Metrics: kit.Metrics, Pictures: newPictures, KeyFrames: ways,
+		Renewed: d.renewed,
+	}
 	if c.Sound || c.Speaker {
 		if d.sound, err = newSound(kit, c, d.talk); err != nil {
 			return nil, err
@@ -80,6 +89,14 @@ func (d *driver) Run(ctx context.Context, ready func()) error {
 
 // talk opens the back channel of the camera.
 func (d *driver) talk(ctx context.Context) (feed.Voice, error) { return d.line.Talk(ctx) }
+
+// renewed keeps the device's description true. A warning is logged once: the description has it as long as it is true.
+func (d *driver) renewed(info source.Info) {
+	d.kit.SetAttributes(info.Attributes)
+	if info.Note != "" && !d.warned.Swap(true) {
+		d.kit.Log.Warn(info.Note)
+	}
+}
 
 // address returns where the camera is.
 func (c *Config) address() (address.Address, error) {

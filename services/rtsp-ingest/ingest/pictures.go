@@ -20,7 +20,10 @@ func (p pictures) Add(one feed.Picture, captured time.Time) (source.Frame, bool)
 	return p.Picture(one, captured)
 }
 
-func (p pictures) Waits() string { return p.State().Waits }
+func (p pictures) Remarks() connect.Remarks {
+	s := p.State()
+	return connect.Remarks{Waits: s.Waits, KeyInterval: s.Group}
+}
 
 func (p pictures) Info() source.Info {
 	s := p.State()
@@ -28,7 +31,7 @@ func (p pictures) Info() source.Info {
 		Native: []*mediav1.VideoFormat{s.Format}, Current: s.Format, Note: s.Warning,
 		Recode: !s.Passage.Passes && media.InterCoded(s.Format.GetMediaType()),
 		Attributes: map[string]string{"profile": s.Profile, "passes": passes(s),
-			"key_frame_interval": interval(s.Group)},
+			"key_frame_interval": interval(s.Group), "key_frame_warning": s.Warning},
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 	"github.com/waldo-robot/waldo/pkg/control"
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/robot"
-	"github.com/waldo-robot/waldo/services/rtsp-ingest/address"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/onvif"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/ptz"
 )
@@ -37,7 +35,7 @@ func (c *Config) validatePTZ() error {
 		return robot.BadField("ptz.onvif", "is missing, and there is no url to take the host from: "+
 			"write onvif: http://10.0.0.7/onvif/device_service")
 	}
-	if _, err := c.onvif(); err != nil {
+	if _, err := c.onvif("ptz.onvif", c.PTZ.ONVIF); err != nil {
 		return err
 	}
 	err := c.PTZ.Validate()
@@ -47,37 +45,12 @@ func (c *Config) validatePTZ() error {
 	return err
 }
 
-// onvif returns where the camera is moved. User and password are those of the stream.
-func (c *Config) onvif() (address.Address, error) {
-	var stream address.Address
-	if c.URL != "" {
-		var err error
-		if stream, err = c.address(); err != nil {
-			return stream, field(err)
-		}
-	}
-	if c.PTZ.ONVIF == "" {
-		return address.Address{Scheme: "http", Host: stream.Host, Port: 80, User: stream.User, Password: stream.Password}, nil
-	}
-	at, err := address.Parse(c.PTZ.ONVIF, "", "")
-	switch {
-	case err != nil:
-		return at, robot.BadField("ptz.onvif", "%s", strings.TrimPrefix(err.Error(), "url: "))
-	case at.Scheme != "http" && at.Scheme != "https":
-		return at, robot.BadField("ptz.onvif", "its scheme is %s: use http:// or https://", at.Scheme)
-	case at.User != "" || at.Password != "":
-		return at, robot.BadField("ptz.onvif", "leave user and password out: those of url count")
-	}
-	at.User, at.Password = stream.User, stream.Password
-	return at, nil
-}
-
 // movePTZ makes the device an actuator that moves the camera, if the configuration says so.
 func movePTZ(kit *device.Kit, c Config) error {
 	if c.PTZ == nil {
 		return nil
 	}
-	at, err := c.onvif()
+	at, err := c.onvif("ptz.onvif", c.PTZ.ONVIF)
 	if err != nil {
 		return err
 	}

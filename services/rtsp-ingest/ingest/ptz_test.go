@@ -204,7 +204,7 @@ func TestBadPTZ(t *testing.T) {
 	}
 	c := Defaults()
 	c.URL, c.PTZ = "rtsp://bob:hunter2@10.0.0.7:8554/x", &PTZ{}
-	at, err := c.onvif()
+	at, err := c.onvif("ptz.onvif", "")
 	if c.Validate() != nil || err != nil || at.HostPort() != "10.0.0.7:80" || at.User != "bob" {
 		t.Errorf("%v, %v", at, err)
 	}

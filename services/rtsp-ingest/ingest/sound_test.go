@@ -47,6 +47,11 @@ type world struct {
 // start starts a process for a camera, and waits for its first picture.
 func start(t *testing.T, camera interface{ URL() string }, change func(*Config)) *world {
 	t.Helper()
+	return startAt(t, camera.URL(), change)
+}
+
+func startAt(t *testing.T, url string, change func(*Config)) *world {
+	t.Helper()
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	must := func(err error) {
 		t.Helper()
@@ -55,7 +60,7 @@ func start(t *testing.T, camera interface{ URL() string }, change func(*Config))
 		}
 	}
 	config := Defaults()
-	config.URL = camera.URL()
+	config.URL = url
 	if change != nil {
 		change(&config)
 	}

@@ -202,9 +202,11 @@ func (c *conn) finish(err error) {
 	})
 }
 
-// RequestKeyFrame implements [feed.KeyFramer]. It is not known which models obey.
-func (c *conn) RequestKeyFrame() error {
-	sequence, _, err := c.link.begin(wire.RequestIFrame, nil)
-	c.link.forget(sequence)
-	return err
+// KeyFrameWays implements [feed.KeyFramer]. It is not known which models obey.
+func (c *conn) KeyFrameWays() []feed.Way {
+	return []feed.Way{{Name: "REQUEST_IFRAME", Ask: func(context.Context) error {
+		sequence, _, err := c.link.begin(wire.RequestIFrame, nil)
+		c.link.forget(sequence)
+		return err
+	}}}
 }

@@ -420,12 +420,13 @@ func TestKeyFrameOnRequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := conn.(feed.KeyFramer).RequestKeyFrame(); err != nil {
+	ask := conn.(feed.KeyFramer).KeyFrameWays()[0].Ask
+	if err := ask(t.Context()); err != nil {
 		t.Error(err)
 	}
 	r.happened(t, "IFRAME_REQUEST", 1)
 	_ = conn.Close()
-	if err := conn.(feed.KeyFramer).RequestKeyFrame(); !errors.Is(err, device.ErrAway) {
+	if err := ask(t.Context()); !errors.Is(err, device.ErrAway) {
 		t.Errorf("afterwards: %v", err)
 	}
 }

@@ -144,6 +144,23 @@ func (c *Client) uri(ctx context.Context, p Profile, name, body string, schemes 
 // profile is the element that names a profile.
 func profile(token string) string { return "<ProfileToken>" + escaped(token) + "</ProfileToken>" }
 
+// maxAsked is how many profiles are asked for their address to find one.
+const maxAsked = 16
+
+// ProfileOf finds the profile that is to be had at a target, which is path and query; the first one if none is.
+func (c *Client) ProfileOf(ctx context.Context, target string) (Profile, error) {
+	found, err := c.Profiles(ctx)
+	if err != nil {
+		return Profile{}, err
+	}
+	for _, p := range found[:min(len(found), maxAsked)] {
+		if at, err := c.Stream(ctx, p); err == nil && at.Target == target {
+			return p, nil
+		}
+	}
+	return found[0], ctx.Err()
+}
+
 // RequestKeyFrame asks for a key frame of a profile.
 func (c *Client) RequestKeyFrame(ctx context.Context, p Profile) error {
 	target, namespace, err := c.media(ctx, p)

@@ -86,6 +86,12 @@ func TestOddities(t *testing.T) {
 				t.Errorf("%+v\nwanted %+v", found, want)
 			}
 			checkURLs(t, c, found[0], config)
+			for target, want := range map[string]Profile{"/sub": found[1], "/live?channel=1&stream=0": found[0],
+				"/other": found[0]} {
+				if p, err := c.ProfileOf(t.Context(), target); err != nil || p != want {
+					t.Errorf("the profile at %s is %+v, %v", target, p, err)
+				}
+			}
 			if err := c.RequestKeyFrame(t.Context(), found[0]); err != nil || camera.Count(fakecam.KeyAsked) != 1 {
 				t.Errorf("a key frame: %v", err)
 			}

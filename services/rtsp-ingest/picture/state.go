@@ -84,7 +84,7 @@ func (g *group) warning() string {
 	if g.length <= maxGroup {
 		return ""
 	}
-	return fmt.Sprintf("key frames are %v apart: a loss freezes the video that long; set the camera's key frame "+
+	return fmt.Sprintf("key frames are %v apart or more: a loss freezes the video that long; set the camera's key frame "+
 		"interval (GOP, I-frame interval) to 1 s, and turn smart codecs off (H.264+, Zipstream)",
 		g.length.Round(100*time.Millisecond))
 }

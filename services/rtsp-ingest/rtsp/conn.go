@@ -349,21 +349,33 @@ func interleave(channel byte, data []byte) []byte {
 	return append(b, data...)
 }
 
-// RequestKeyFrame implements [feed.KeyFramer]: it sends a PLI and a FIR, since cameras that know one may not know the
-// other.
-func (c *Conn) RequestKeyFrame() error {
+// KeyFrameWays implements [feed.KeyFramer].
+func (c *Conn) KeyFrameWays() []feed.Way {
+	t := c.tracks[0]
+	return []feed.Way{
+		{Name: "PLI", Ask: func(context.Context) error {
+			return c.feedback(func(ssrc uint32) rtcp.Packet {
+				return &rtcp.PictureLossIndication{SenderSSRC: t.own, MediaSSRC: ssrc}
+			})
+		}},
+		{Name: "FIR", Ask: func(context.Context) error {
+			return c.feedback(func(ssrc uint32) rtcp.Packet {
+				return &rtcp.FullIntraRequest{SenderSSRC: t.own, MediaSSRC: ssrc, FIR: []rtcp.FIREntry{
+					{SSRC: ssrc, SequenceNumber: uint8(t.firs.Add(1))},
+				}}
+			})
+		}},
+	}
+}
+
+// feedback sends the camera a message about its pictures, in the compound packet that RFC 3550 wants.
+func (c *Conn) feedback(about func(ssrc uint32) rtcp.Packet) error {
 	t := c.tracks[0]
 	ssrc := t.ssrc.Load()
 	if ssrc == 0 {
 		return feed.Failf(feed.Away, "", "the camera has sent nothing yet")
 	}
-	data, err := rtcp.Marshal([]rtcp.Packet{
-		&rtcp.ReceiverReport{SSRC: t.own},
-		&rtcp.PictureLossIndication{SenderSSRC: t.own, MediaSSRC: ssrc},
-		&rtcp.FullIntraRequest{SenderSSRC: t.own, MediaSSRC: ssrc, FIR: []rtcp.FIREntry{
-			{SSRC: ssrc, SequenceNumber: uint8(t.firs.Add(1))},
-		}},
-	})
+	data, err := rtcp.Marshal([]rtcp.Packet{&rtcp.ReceiverReport{SSRC: t.own}, about(ssrc)})
 	if err != nil {
 		return err
 	}

@@ -36,5 +36,5 @@
 //
 // A Conn has one goroutine that reads the connection and two for each track over UDP. What they receive goes to the
 // Receiver one after the other, never at the same time. Run and Close tell the camera goodbye, close the sockets and
-// wait for all goroutines; Run takes at most 100 ms for that. RequestKeyFrame and Talk may be called while Run runs.
+// wait for all goroutines; Run takes at most 100 ms for that. KeyFrameWays and Talk may be called while Run runs.
 package rtsp

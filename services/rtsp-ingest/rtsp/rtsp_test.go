@@ -421,16 +421,22 @@ func TestASessionThatIsGone(t *testing.T) {
 }
 
 func TestAKeyFrameIsAskedFor(t *testing.T) {
+	came := map[string]fakecam.Kind{"PLI": fakecam.PLICame, "FIR": fakecam.FIRCame}
 	for _, udp := range []bool{false, true} {
 		camera := fakecam.Start(t, fakecam.Config{})
 		config := configFor(t, camera)
 		config.UDP = udp
 		v := view(t, config)
 		next(t, v.pictures)
-		if err := v.RequestKeyFrame(); err != nil {
-			t.Error(err)
+		for i, way := range v.KeyFrameWays() {
+			if err := way.Ask(t.Context()); err != nil {
+				t.Error(err)
+			}
+			await(t, camera, came[way.Name], 1)
+			if n := camera.Count(fakecam.KeyAsked); n != i+1 {
+				t.Errorf("%s asks %d times", way.Name, n-i)
+			}
 		}
-		await(t, camera, fakecam.KeyAsked, 1)
 	}
 }
 

@@ -64,8 +64,8 @@ var format = &mediav1.VideoFormat{MediaType: media.H264, WidthPx: 640, HeightPx:
 func (pictures) Add(_ feed.Picture, at time.Time) (source.Frame, bool) {
 	return source.Frame{Format: format, Time: at, Key: true}, true
 }
-func (pictures) Waits() string     { return "" }
-func (pictures) Info() source.Info { return source.Info{Current: format} }
+func (pictures) Remarks() connect.Remarks { return connect.Remarks{} }
+func (pictures) Info() source.Info        { return source.Info{Current: format} }
 
 // watcher is the far end of a call of WatchConnection.
 type watcher struct {
