@@ -125,7 +125,7 @@ func TestFeed(t *testing.T) {
 		t.Errorf("first frame: %v %v", first, err)
 	}
 	await(t, d, "front is there", func(gone map[string]bool) bool { _, known := gone["front"]; return known })
-	if feed.KeyFrameOnRequest() {
+	if keys := feed.KeyFrames(); keys != (tracks.KeyFrames{AsIs: true}) {
 		t.Error("the camera cannot be asked, and says so")
 	}
 	if err := feed.RequestKeyFrame(ctx); status.Code(err) != codes.FailedPrecondition {
@@ -255,6 +255,8 @@ func TestCarriers(t *testing.T) {
 				KeyFrameOnRequest: true},
 			{Name: "video-vp8", MediaTypes: []string{"video/VP8"}, AlternativeTo: "video"},
 			{Name: "depth-raw", AlternativeTo: "depth"},
+			{Name: "video-h265", MediaTypes: []string{"video/H265"}, AlternativeTo: "video", PassedThrough: true,
+				KeyFrameOnRequest: true},
 		}})
 	if err != nil {
 		t.Fatal(err)
@@ -268,6 +270,7 @@ func TestCarriers(t *testing.T) {
 	want := []tracks.Carrier{
 		{Stream: front, MediaTypes: []string{"video/H264"}},
 		{Stream: tracks.Stream{Device: "front", Name: "video-vp8"}, MediaTypes: []string{"video/VP8"}, AsIs: true},
+		{Stream: tracks.Stream{Device: "front", Name: "video-h265"}, MediaTypes: []string{"video/H265"}, AsIs: true},
 	}
 	if fmt.Sprint(list) != fmt.Sprint(want) {
 		t.Errorf("carried by %v, want %v", list, want)

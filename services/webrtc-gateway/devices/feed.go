@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
+	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/stream"
@@ -82,10 +83,19 @@ func (f *feed) RequestKeyFrame(ctx context.Context) error {
 	return err
 }
 
-// KeyFrameOnRequest implements [tracks.VideoFeed]. A device that has never announced itself is assumed to be able to.
-func (f *feed) KeyFrameOnRequest() bool {
+// KeyFrames implements [tracks.VideoFeed]. A device that has never announced itself is assumed to encode what it sends.
+func (f *feed) KeyFrames() tracks.KeyFrames {
 	info := f.directory.streamInfo(f.stream.Device, f.stream.Name)
-	return info == nil || info.GetKeyFrameOnRequest()
+	if info == nil {
+		return tracks.KeyFrames{OnRequest: true}
+	}
+	return tracks.KeyFrames{OnRequest: info.GetKeyFrameOnRequest(), AsIs: asIs(info)}
+}
+
+// asIs reports whether a stream is passed on as the hardware compresses it. A device that makes no key frames on request
+// has no encoder of its own.
+func asIs(info *devicev1.StreamInfo) bool {
+	return info.GetPassedThrough() || !info.GetKeyFrameOnRequest()
 }
 
 // Carriers lists the stream itself and the alternatives that its device has to it, and returns a channel that is
@@ -98,10 +108,10 @@ func (d *Directory) Carriers(s tracks.Stream) (list []tracks.Carrier, changed <-
 		for _, info := range e.status.GetDevice().GetStreams() {
 			switch s.Name {
 			case info.GetName():
-				list[0].MediaTypes, list[0].AsIs = info.GetMediaTypes(), !info.GetKeyFrameOnRequest()
+				list[0].MediaTypes, list[0].AsIs = info.GetMediaTypes(), asIs(info)
 			case info.GetAlternativeTo():
 				list = append(list, tracks.Carrier{Stream: tracks.Stream{Device: s.Device, Name: info.GetName()},
-					MediaTypes: info.GetMediaTypes(), AsIs: !info.GetKeyFrameOnRequest()})
+					MediaTypes: info.GetMediaTypes(), AsIs: asIs(info)})
 			}
 		}
 	}

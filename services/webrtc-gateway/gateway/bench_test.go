@@ -28,7 +28,7 @@ func (p pulse) Next(ctx context.Context) (*mediav1.VideoFrame, error) {
 	}
 }
 func (pulse) RequestKeyFrame(context.Context) error { return nil }
-func (pulse) KeyFrameOnRequest() bool               { return true }
+func (pulse) KeyFrames() tracks.KeyFrames           { return tracks.KeyFrames{OnRequest: true} }
 func (pulse) Close()                                {}
 
 // one is a camera with one feed.

@@ -94,6 +94,22 @@ func TestWhatTheCameraSendsWins(t *testing.T) {
 	}
 }
 
+// TestWhatTheCameraSendsIsMended: a player who loses a picture of what the camera compresses has it asked for a key frame
+// if it obeys.
+func TestWhatTheCameraSendsIsMended(t *testing.T) {
+	w := newWorld(t, nil)
+	clip := h265Clip(t)
+	clip.Obeys = true
+	cam := w.camera(fakecam.Config{Alternative: clip})
+	s := w.shown(h265)
+	s.next()
+	before := cam.KeyRequests()
+	if err := s.peer.LosePicture(s.last.SSRC); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("the camera is asked", func() bool { return cam.KeyRequests() > before })
+}
+
 func boolToInt(b bool) int {
 	if b {
 		return 1

@@ -215,7 +215,7 @@ func (silent) Next(ctx context.Context) (*mediav1.VideoFrame, error) {
 	return nil, ctx.Err()
 }
 func (silent) RequestKeyFrame(context.Context) error { return nil }
-func (silent) KeyFrameOnRequest() bool               { return true }
+func (silent) KeyFrames() tracks.KeyFrames           { return tracks.KeyFrames{OnRequest: true} }
 func (silent) Close()                                {}
 
 // soundOffers are offers of one section of sound, what is wrong with them, and what is asked of them.

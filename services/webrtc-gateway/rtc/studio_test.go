@@ -81,8 +81,10 @@ func (c *clip) Next(ctx context.Context) (*mediav1.VideoFrame, error) {
 	return f, nil
 }
 func (c *clip) RequestKeyFrame(context.Context) error { return nil }
-func (c *clip) KeyFrameOnRequest() bool               { return !c.asIs }
-func (c *clip) Close()                                { c.t.Stop() }
+func (c *clip) KeyFrames() tracks.KeyFrames {
+	return tracks.KeyFrames{OnRequest: !c.asIs, AsIs: c.asIs}
+}
+func (c *clip) Close() { c.t.Stop() }
 
 // tone is a microphone.
 type tone struct{ clip }

@@ -85,7 +85,7 @@ func (silentFeed) Next(ctx context.Context) (*mediav1.VideoFrame, error) {
 	return nil, ctx.Err()
 }
 func (silentFeed) RequestKeyFrame(context.Context) error { return nil }
-func (silentFeed) KeyFrameOnRequest() bool               { return true }
+func (silentFeed) KeyFrames() tracks.KeyFrames           { return tracks.KeyFrames{OnRequest: true} }
 func (silentFeed) Close()                                {}
 
 // silentDevices are cameras that send nothing.

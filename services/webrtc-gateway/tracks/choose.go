@@ -21,7 +21,7 @@ const descriptionPatience = 1500 * time.Millisecond
 type Carrier struct {
 	Stream
 	MediaTypes []string // the usual one first; empty if the device does not name them
-	// AsIs streams are passed on as the hardware compresses them, so the device makes no key frames on request.
+	// AsIs streams are passed on as the hardware compresses them.
 	AsIs bool
 }
 

@@ -18,8 +18,8 @@
 //     tracks pause until it changes back.
 //   - Only a key frame starts a picture: at first, after a loss, after a restart of the device, after a change of
 //     codec.
-//   - A new viewer starts at once: with the frames since the last key frame if they are few (or if the device cannot
-//     make a key frame on request), otherwise with a key frame that is requested. One that came before those frames,
+//   - A new viewer starts at once: with the frames since the last key frame if they are few (or if they are as the
+//     hardware compresses them), otherwise with a key frame that is requested. One that came before those frames,
 //     which then arrive in a burst, gets all of them too.
 //   - However many viewers ask for a key frame, the device is asked at most every 100 ms, and the last request is never
 //     lost. A viewer that keeps asking is heard every 2 s.

@@ -40,11 +40,19 @@ type VideoFeed interface {
 	Next(context.Context) (*mediav1.VideoFrame, error)
 	// RequestKeyFrame asks the device for a key frame.
 	RequestKeyFrame(context.Context) error
-	// KeyFrameOnRequest reports whether the device makes key frames on request. The answer may change while the feed is
-	// open.
-	KeyFrameOnRequest() bool
+	// KeyFrames reports where the device's key frames come from. The answer may change while the feed is open.
+	KeyFrames() KeyFrames
 	// Close releases the stream.
 	Close()
+}
+
+// KeyFrames says where the key frames of a stream come from.
+type KeyFrames struct {
+	// OnRequest says that the device makes them on request.
+	OnRequest bool
+	// AsIs says that frames are passed on as the hardware has compressed them, in whatever profile it has. A key frame on
+	// request may then take a second and more, if there is one at all.
+	AsIs bool
 }
 
 // Config adjusts a hub; the zero value works.

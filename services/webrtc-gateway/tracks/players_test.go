@@ -144,6 +144,33 @@ func TestLostBeginningIsSentAgain(t *testing.T) {
 	})
 }
 
+// TestACameraThatObeysIsAsked: a viewer who lost a picture of a camera that compresses by itself has the camera asked. If
+// its last key frame is recent, what followed comes again too, since the camera is not asked as often as one likes.
+func TestACameraThatObeysIsAsked(t *testing.T) {
+	for name, tt := range map[string]struct{ group, again int }{"recent": {20, 20}, "old": {100, 0}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b, s := newBench(t), &sink{ssrc: 7}
+				b.feed.asIs = true
+				v := b.viewer(s)
+				b.send(tt.group, true)
+				asked, before := b.asked(), s.frames()
+				v.HandleRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: 7}})
+				synctest.Wait()
+				if n := b.asked() - asked; n != 1 {
+					t.Errorf("asked %d times, want 1", n)
+				}
+				b.send(1, true)
+				if n := s.frames() - before - 1; n != tt.again {
+					t.Errorf("%d pictures came again, want %d", n, tt.again)
+				}
+				s.checkUnbroken(t)
+				b.end(v)
+			})
+		})
+	}
+}
+
 // TestMissedIsSentFromLongAgo: a player may ask late, and again.
 func TestMissedIsSentFromLongAgo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -41,8 +41,7 @@ func (p *profiles) get(s Stream) (profile codecs.Profile, known bool, changed <-
 }
 
 // Profile returns the profile of the last key frame of the track's stream. It waits for the first one while ctx allows,
-// unless the device makes key frames on request: such a device encodes the video itself, in the profile that every
-// decoder supports.
+// unless the device encodes the video itself, in the profile that every decoder supports.
 func (t *Track) Profile(ctx context.Context, c *codecs.Codec) codecs.Profile {
 	v, ok := t.share.Value.(*video)
 	if !ok || !c.HasProfiles() {
@@ -50,7 +49,7 @@ func (t *Track) Profile(ctx context.Context, c *codecs.Codec) codecs.Profile {
 	}
 	for {
 		p, known, changed := v.profiles.get(v.stream)
-		if known || v.feed.KeyFrameOnRequest() {
+		if known || !v.feed.KeyFrames().AsIs {
 			return p
 		}
 		select {

@@ -18,9 +18,13 @@ import (
 var videoCodecs = codecs.All(webrtc.RTPCodecTypeVideo)
 
 // shortGroup is the longest group that is replayed to a new viewer: a third of a second is decoded faster than a new
-// key frame arrives. A longer one is not worth it if the device makes key frames on request. If it does not, a new
-// viewer gets everything since the last key frame.
+// key frame arrives. A longer one is not worth it if the device encodes the stream itself. If the stream is as the
+// hardware compresses it, a new viewer gets everything since the last key frame.
 const shortGroup = 10
+
+// recent is how old a group that is as the hardware compresses it may be to be repeated although a key frame was asked
+// for: that may take as long.
+const recent = time.Second
 
 // video is a video stream. It adds to what all sources do what interdependent pictures need: key frames, and the group
 // of pictures that leads up to the newest one.
@@ -131,10 +135,10 @@ func (v *video) cut(vf *mediav1.VideoFrame, key bool, now time.Time) *frame {
 
 // send passes the frame to all viewers and keeps it for later ones.
 func (v *video) send(f *frame, now time.Time) {
-	onRequest := v.feed.KeyFrameOnRequest()
+	asIs := v.feed.KeyFrames().AsIs
 	v.mu.Lock()
 	v.group.Add(f, f.size, f.key)
-	if onRequest && v.group.Len() > shortGroup {
+	if !asIs && v.group.Len() > shortGroup {
 		v.group.Drop()
 	}
 	needKey := v.publish(f)
@@ -151,7 +155,7 @@ func (v *video) join(i *intake) {
 	replayed := i.queue.begin(v.groupFor(i))
 	flowing := v.flowing
 	v.mu.Unlock()
-	if flowing && !replayed && v.feed.KeyFrameOnRequest() {
+	if flowing && !replayed && v.feed.KeyFrames().OnRequest {
 		v.keys.ask()
 	}
 }
@@ -165,25 +169,30 @@ func (v *video) groupFor(i *intake) []*frame {
 	return group
 }
 
-// refresh helps an intake that cannot continue without a key frame: with a new one or, if the device makes none on
-// request, by repeating the group. The initial group may be lost entirely: a browser discards packets that arrive
-// before it has read the answer.
+// refresh helps an intake that cannot continue without a key frame: with a new one if the device makes them on request,
+// and by repeating the group if it does not, or if that is quicker. The initial group may be lost entirely: a browser
+// discards packets that arrive before it has read the answer.
 func (v *video) refresh(i *intake) {
-	if v.feed.KeyFrameOnRequest() {
-		if i.wish.make() {
-			v.keys.ask()
-		}
+	keys := v.feed.KeyFrames()
+	if keys.OnRequest && i.wish.make() {
+		v.keys.ask()
+	}
+	if !keys.AsIs {
 		return
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if _, started := v.intakes[i]; started && i.again.Allow() {
-		i.queue.again(v.groupFor(i), time.Now())
+	group, now := v.groupFor(i), time.Now()
+	if len(group) == 0 || keys.OnRequest && now.Sub(group[0].received) > recent {
+		return
+	}
+	if _, started := v.intakes[i]; started && i.again.AllowN(now, 1) {
+		i.queue.again(group, now)
 	}
 }
 
 func (v *video) insist(now time.Time) {
-	if v.feed.KeyFrameOnRequest() {
+	if v.feed.KeyFrames().OnRequest {
 		v.keys.insist(now)
 	}
 }

@@ -72,20 +72,21 @@ func TestNewViewerBeginsAtOnce(t *testing.T) {
 	tests := []struct {
 		name            string
 		group           int // frames since the key frame
-		never           bool
+		never, asIs     bool
 		replayed, asked int
 	}{
-		{"short group is replayed", 6, false, 6, 0},
-		{"longest short group", shortGroup, false, shortGroup, 0},
-		{"long group is not worth it", shortGroup + 1, false, 0, 1},
-		{"long group without requests is replayed", 200, true, 200, 0},
-		{"a group of 40 s without requests is replayed", 1200, true, 1200, 0},
+		{"short group is replayed", 6, false, false, 6, 0},
+		{"longest short group", shortGroup, false, false, shortGroup, 0},
+		{"long group is not worth it", shortGroup + 1, false, false, 0, 1},
+		{"long group without requests is replayed", 200, true, false, 200, 0},
+		{"long group as the hardware makes it is replayed", 200, false, true, 200, 0},
+		{"a group of 40 s without requests is replayed", 1200, true, false, 1200, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b, first, second := newBench(t), &sink{ssrc: 1}, &sink{ssrc: 2}
-				b.feed.never = tt.never
+				b.feed.never, b.feed.asIs = tt.never, tt.asIs
 				v := b.viewer(first)
 				b.send(tt.group, true)
 				asked := b.asked()

@@ -29,6 +29,7 @@ type fakeFeed struct {
 	frames chan *mediav1.VideoFrame
 	asked  chan time.Time // when key frames were asked for
 	never  bool           // no key frames on request
+	asIs   bool           // they are the hardware's
 	closed chan struct{}
 }
 
@@ -57,7 +58,7 @@ type videoOf struct {
 func (d *videoOf) Video(s Stream) (VideoFeed, error) { return d.open(s) }
 
 func (f *fakeFeed) RequestKeyFrame(context.Context) error { f.asked <- time.Now(); return nil }
-func (f *fakeFeed) KeyFrameOnRequest() bool               { return !f.never }
+func (f *fakeFeed) KeyFrames() KeyFrames                  { return KeyFrames{!f.never, f.never || f.asIs} }
 func (f *fakeFeed) Close()                                { close(f.closed) }
 
 // sink is where a viewer's packets go: it is the context of a negotiated track, and its writer.

@@ -53,7 +53,8 @@ type Config struct {
 type Clip struct {
 	MediaType string
 	Pictures  [][]byte
-	AsIs      bool // it is passed on as the hardware compresses it, which makes no key frame on request
+	AsIs      bool // it is passed on as the hardware compresses it
+	Obeys     bool // hardware that compresses makes key frames on request
 }
 
 // made is the codec of the made-up frames.
@@ -214,7 +215,7 @@ func (c *Camera) RequestKeyFrame(
 	if o == nil {
 		return nil, status.Errorf(codes.NotFound, "stream %q does not exist", r.GetStream())
 	}
-	if c.config.NeverOnRequest || o.clip.AsIs {
+	if !c.onRequest(o) {
 		return nil, status.Error(codes.FailedPrecondition, "this camera does not make key frames on request")
 	}
 	o.wantKey.Store(true)
@@ -252,7 +253,7 @@ func (c *Camera) state() {
 	for _, o := range c.outputs {
 		info := &devicev1.StreamInfo{
 			Name: o.name, Direction: devicev1.StreamDirection_STREAM_DIRECTION_OUT, MessageType: "waldo.media.v1.VideoFrame",
-			KeyFrameOnRequest: !c.config.NeverOnRequest && !o.clip.AsIs,
+			KeyFrameOnRequest: c.onRequest(o), PassedThrough: o.clip.AsIs,
 		}
 		if !c.config.Silent && o.clip.MediaType != "" {
 			info.MediaTypes = []string{o.clip.MediaType}
@@ -308,10 +309,15 @@ func (c *Camera) run(ctx context.Context, o *output) {
 	}
 }
 
+// onRequest says whether key frames of a stream are made on request.
+func (c *Camera) onRequest(o *output) bool {
+	return !c.config.NeverOnRequest && (o.clip.Obeys || !o.clip.AsIs)
+}
+
 // keyFrame decides whether a frame becomes a key frame.
 func (c *Camera) keyFrame(o *output, seq int64) bool {
 	wanted, every := o.wantKey.Swap(false), int64(c.config.KeyFrameEvery)
-	return seq == 0 || wanted && !c.config.NeverOnRequest && !o.clip.AsIs || every > 0 && seq%every == 0
+	return seq == 0 || wanted && c.onRequest(o) || every > 0 && seq%every == 0
 }
 
 // shape makes about n bytes with the outline of an access unit.
