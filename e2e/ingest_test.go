@@ -133,6 +133,32 @@ func TestH265OfANetworkCamera(t *testing.T) {
 	}
 }
 
+// A player who lost a picture of what passes through has the camera itself asked for a key frame, by the way that it
+// obeys.
+func TestANetworkCameraIsAskedForKeyFrames(t *testing.T) {
+	address := harness.FreeAddress(t)
+	fakeCamera(t, address, "-obeys", "pli")
+	robot := harness.StartRobot(t, doorcam("rtsp://"+address+"/live"))
+	harness.Until(t, "the camera is known to obey", func() error {
+		if list := robot.Waldo(t, "ls", "--json"); !strings.Contains(list, "PLI in ") {
+			return fmt.Errorf("the devices are %s", list)
+		}
+		return nil
+	})
+	asked := func() float64 {
+		return robot.Metric(t, robot.Device(t, "door"), "waldo_ingest_key_frame_requests_total", `way="PLI"`)
+	}
+	before := asked()
+	seen := saw[struct {
+		Pictures int
+		Error    string
+	}](t, harness.Run(t, nil, "/usr/bin/python3", "testdata/whep_gstreamer.py", robot.URL+"/whep/door", "60",
+		"application/x-rtp,media=video,encoding-name=H264,clock-rate=90000,payload=98", "20"))
+	if n := asked() - before; seen.Pictures != 60 || n < 1 {
+		t.Errorf("%d of 60 pictures (%s), and the camera was asked %v times", seen.Pictures, seen.Error, n)
+	}
+}
+
 // A camera with room for one viewer keeps the place of a process that was killed for a minute. The next process adopts
 // the session.
 func TestTheOnlyPlaceIsAdopted(t *testing.T) {

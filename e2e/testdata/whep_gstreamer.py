@@ -1,4 +1,5 @@
-"""Plays a WHEP stream with GStreamer's webrtcbin: whep_gstreamer.py URL PICTURES CAPS. Prints what it saw as JSON."""
+"""Plays a WHEP stream with GStreamer's webrtcbin: whep_gstreamer.py URL PICTURES CAPS [LOST]. Prints what it saw as JSON.
+After picture LOST it says that it needs a key frame."""
 import json
 import sys
 import urllib.error
@@ -9,14 +10,15 @@ import gi
 gi.require_version("Gst", "1.0")
 gi.require_version("GstWebRTC", "1.0")
 gi.require_version("GstSdp", "1.0")
-from gi.repository import GLib, Gst, GstSdp, GstWebRTC  # noqa: E402
+gi.require_version("GstVideo", "1.0")
+from gi.repository import GLib, Gst, GstSdp, GstVideo, GstWebRTC  # noqa: E402
 
 Gst.init(None)
 
 
 class Player:
-    def __init__(self, url, count, caps):
-        self.url, self.count = url, count
+    def __init__(self, url, count, caps, lost=0):
+        self.url, self.count, self.lost = url, count, lost
         self.seen = {"pictures": 0, "answer": "", "error": ""}
         self.loop, self.pipeline, self.kept = GLib.MainLoop(), Gst.Pipeline(), []
         self.web = Gst.ElementFactory.make("webrtcbin")
@@ -74,10 +76,14 @@ class Player:
         pad.link(screen.get_static_pad("sink"))
         self.kept.append(screen)
 
-    def picture(self, *_):
+    def picture(self, sink, *_):
         self.seen["pictures"] += 1
+        if self.seen["pictures"] == self.lost:
+            event = GstVideo.video_event_new_upstream_force_key_unit(Gst.CLOCK_TIME_NONE, True, 0)
+            sink.get_static_pad("sink").push_event(event)
         if self.seen["pictures"] == self.count:
             GLib.idle_add(self.loop.quit)
 
 
-print(json.dumps(Player(sys.argv[1], int(sys.argv[2]), sys.argv[3]).play()))
+url, pictures, caps, *lost = sys.argv[1:]
+print(json.dumps(Player(url, int(pictures), caps, *map(int, lost)).play()))
