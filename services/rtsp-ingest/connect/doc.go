@@ -24,7 +24,8 @@
 //
 // A camera that answers keepalives and sends no pictures is not alive. Without a whole picture for a second (or five
 // picture times, whichever is longer) the state says stalled; after two seconds (or ten picture times) the connection
-// is made again.
+// is made again. A camera whose connections go silent like that soon after they began may be one that sends a picture
+// each few seconds: then each further connection may be silent for twice as long, up to half a minute.
 //
 // # Talking
 //

@@ -64,6 +64,7 @@ type Line struct {
 	status   Status
 	failures int           // in a row
 	due      time.Time     // of the next attempt
+	slow     time.Duration // how long pictures may stay away at least: see silent
 	again    chan struct{} // closed by Retry
 	conn     feed.Conn     // that has pictures; nil while there is none
 }
@@ -224,6 +225,25 @@ func (l *Line) Talk(ctx context.Context) (feed.Voice, error) {
 // happened tells those who wait for events. The caller holds mu.
 func (l *Line) happened(kind EventKind) {
 	l.events.Publish(Event{Kind: kind, Time: time.Now(), Status: l.status})
+}
+
+// patience is how long pictures may stay away from the next connection at least.
+func (l *Line) patience() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.slow
+}
+
+// silent notes that pictures stayed away from a connection that had them for so long. If that was short, again and again,
+// the camera may send one each few seconds; then the next connection may be silent for twice as long.
+func (l *Line) silent(lasted time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if lasted >= Healthy {
+		l.slow = 0
+		return
+	}
+	l.slow = min(2*max(l.slow, giveUpAfter), maxSilence)
 }
 
 // Events returns a subscription to all events from now on. Close it.

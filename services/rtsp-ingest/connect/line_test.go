@@ -166,6 +166,28 @@ func timeout(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
+// A camera may send a picture each few seconds: after a few attempts its connection is left alone, though nothing told so
+// before. One that goes silent after many pictures is noticed as soon as ever.
+func TestAPictureEachFewSeconds(t *testing.T) {
+	for _, every := range []time.Duration{2500 * time.Millisecond, 7 * time.Second, 20 * time.Second} {
+		slow := script{pictures: -1, every: every}
+		line(t, doubling, []script{slow}, func(t *testing.T, l *Line, c *camera) {
+			use(timeout(t, 10*time.Minute), l)
+			if last := c.dials[len(c.dials)-1]; len(c.dials) > 6 || last > 2*time.Minute {
+				t.Errorf("a picture each %v: attempts at %v", every, c.dials)
+			}
+		})
+	}
+	starts := script{pictures: 10, pause: time.Hour}
+	line(t, doubling, []script{starts, starts, {pictures: 250, pause: time.Hour}, {pictures: -1}},
+		func(t *testing.T, l *Line, _ *camera) {
+			use(timeout(t, 90*time.Second), l)
+			if got := l.patience(); got != 0 {
+				t.Errorf("after many pictures and a silence, the next silence may be %v", got)
+			}
+		})
+}
+
 // A camera that sends only pieces of pictures is not alive.
 func TestPiecesAreNoSignOfLife(t *testing.T) {
 	line(t, doubling, []script{{pictures: -1, damaged: 250}}, func(t *testing.T, l *Line, c *camera) {

@@ -17,6 +17,7 @@ type script struct {
 	dial     error
 	wake     time.Duration // before the first picture
 	damaged  int           // from this picture on they are, unless it is 0
+	every    time.Duration // between pictures: interval if 0
 	pictures int           // at 25 a second; fewer than 0 never end
 	pause    time.Duration // of silence after them, before end
 	end      error
@@ -59,10 +60,11 @@ func (c *conn) Run(ctx context.Context, to feed.Receiver) error {
 	case <-time.After(c.script.wake):
 	case <-ctx.Done():
 	}
-	tick := time.NewTicker(interval)
+	every := max(c.script.every, interval)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for i := 0; i != c.script.pictures; i++ {
-		to.Picture(feed.Picture{MediaType: media.H264, Time: time.Duration(i) * interval, Arrival: time.Now(),
+		to.Picture(feed.Picture{MediaType: media.H264, Time: time.Duration(i) * every, Arrival: time.Now(),
 			Damaged: c.script.damaged > 0 && i >= c.script.damaged})
 		select {
 		case <-tick.C:

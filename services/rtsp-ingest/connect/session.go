@@ -51,6 +51,7 @@ func newSession(l *Line, conn feed.Conn) *session {
 		frames: stream.NewTopic[source.Frame](), ready: make(chan struct{}),
 		cancel: cancel, ended: make(chan struct{}),
 	}
+	s.watch.patience = l.patience()
 	s.queue = s.frames.Subscribe(stream.DropOldest(maxQueue))
 	go s.run(ctx)
 	return s
@@ -179,6 +180,7 @@ func (s *session) guard(ctx context.Context) {
 		stalled, dead := s.watch.limits()
 		now := time.Now()
 		if !now.Before(dead) {
+			s.line.silent(s.watch.lasted())
 			s.cancel(feed.Failf(feed.Away, "url", "the camera is connected but sends no pictures any more: connecting again"))
 			return
 		}

@@ -19,7 +19,10 @@ const rateWindow = 32
 
 // watchdog knows when pictures came. Its methods are safe for concurrent use.
 type watchdog struct {
+	patience time.Duration // the least silence before the connection is given up; does not change
+
 	mu      sync.Mutex
+	first   time.Time
 	arrived [rateWindow]time.Time // a ring
 	count   int
 }
@@ -28,8 +31,18 @@ type watchdog struct {
 func (w *watchdog) picture(at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.count == 0 {
+		w.first = at
+	}
 	w.arrived[w.count%rateWindow] = at
 	w.count++
+}
+
+// lasted is from the first picture to the last. There has been one.
+func (w *watchdog) lasted() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.arrived[(w.count-1)%rateWindow].Sub(w.first)
 }
 
 // interval is the mean time between the last pictures; 0 before the second.
@@ -52,7 +65,7 @@ func (w *watchdog) limits() (stalled, dead time.Time) {
 	defer w.mu.Unlock()
 	last := w.arrived[(w.count-1)%rateWindow]
 	return last.Add(min(max(stallAfter, stallFrames*interval), maxSilence)),
-		last.Add(min(max(giveUpAfter, giveUpFrames*interval), maxSilence))
+		last.Add(min(max(giveUpAfter, giveUpFrames*interval, w.patience), maxSilence))
 }
 
 // rate is how many pictures come in a second; 0 before the second picture.

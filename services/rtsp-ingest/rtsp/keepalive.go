@@ -59,6 +59,9 @@ func (m *methods) list(other bool, fatal []string) []string {
 	if list = slices.DeleteFunc([]string{askOptions, askParameter}, isRefused); len(list) > 0 {
 		return list
 	}
+	if slices.Contains(fatal, askOptions) && slices.Contains(fatal, askParameter) {
+		return nil // receiver reports have to do
+	}
 	return []string{askOptions} // better than silence
 }
 
