@@ -275,6 +275,13 @@ var checks = map[string]func(*client) bool{
 	"ten-bit":       says("DESCRIBE", "profile-level-id=6E"),
 	"interlaced":    says("DESCRIBE", "profile-level-id=4D"),
 	"mpeg-4":        says("DESCRIBE", "MP4V-ES"),
+	"mpeg-4-b-frames": payload(func(p []byte) bool { // a picture that is one
+		return bytes.HasPrefix(p, []byte{0, 0, 1, 0xb6}) && p[4]>>6 == 2
+	}),
+	"mpeg-4-unmarked": markers(func(with, _ int) bool { return with == 0 }),
+	"mpeg-4-config": func(c *client) bool {
+		return strings.Contains(c.answers["DESCRIBE"], "MP4V-ES") && !strings.Contains(c.answers["DESCRIBE"], "config=")
+	},
 
 	"jpeg-q-255":   jpegQ(255, 1),
 	"jpeg-q-50":    jpegQ(50, 1),

@@ -1,6 +1,7 @@
 package fakecam
 
 import (
+	"regexp"
 	"time"
 
 	"github.com/pion/rtcp"
@@ -127,6 +128,13 @@ func pictureBehaviours() []Behaviour {
 		behaviour("ten-bit", "H.264 with 10 bit", "mediamtx", "tenbit.h264"),
 		behaviour("interlaced", "H.264, interlaced", "mediamtx", "interlaced.h264"),
 		behaviour("mpeg-4", "MPEG-4 part 2", "old cameras", "plain.m4v"),
+		behaviour("mpeg-4-b-frames", "MPEG-4 part 2 with B-frames", "old cameras", "bframes.m4v"),
+		{"mpeg-4-unmarked", 28, "MPEG-4 part 2 without markers", "old cameras",
+			hooked("plain.m4v", Packets(func(p *Packet) { p.Marker = false })), false},
+		{"mpeg-4-config", 28, "MPEG-4 part 2, configured in the stream only", "old cameras", Config{
+			Tracks: video("plain.m4v", nil),
+			SDP:    func(sdp, _ string) string { return regexp.MustCompile("config=[0-9A-F]+").ReplaceAllString(sdp, "") },
+		}, false},
 	}
 }
 

@@ -14,7 +14,8 @@ import (
 	"github.com/waldo-robot/waldo/video/mjpeg"
 )
 
-//go:embed testdata/*.h264 testdata/*.h265 testdata/*.m4v testdata/*.mjpeg testdata/*.aac testdata/*.g726 testdata/*.opus testdata/*.order
+//go:embed testdata/*.h264 testdata/*.h265 testdata/*.m4v testdata/*.mjpeg testdata/*.order
+//go:embed testdata/*.aac testdata/*.g726 testdata/*.opus
 var clips embed.FS
 
 // Encodings, as SDP names them.
@@ -89,7 +90,7 @@ func Clip(name string) *Media {
 	case "h265":
 		return ordered(annexB(H265, data), name)
 	case "m4v":
-		return mpeg4(data)
+		return ordered(mpeg4(data), name)
 	case "mjpeg":
 		return motionJPEG(data)
 	case "aac":

@@ -33,8 +33,9 @@ type shown struct {
 // frames are those of a clip, as a camera sends them and package picture passes them on.
 func frames(t *testing.T, m *fakecam.Media, change func(i int, p *feed.Picture)) (out []source.Frame) {
 	t.Helper()
-	mediaType := map[string]string{fakecam.H264: media.H264, fakecam.H265: media.H265}[m.Encoding]
-	s := picture.New(feed.Track{MediaType: mediaType})
+	types := map[string]string{fakecam.H264: media.H264, fakecam.H265: media.H265, fakecam.MPEG4: media.MPEG4}
+	mediaType := types[m.Encoding]
+	s := picture.New(feed.Track{MediaType: mediaType, ParameterSets: [][]byte{m.Config}})
 	for i, u := range m.Units {
 		p := feed.Picture{MediaType: mediaType, Data: u.Data, Arrival: noon.Add(time.Duration(i) * interval25)}
 		if change != nil {
@@ -74,13 +75,17 @@ func reference(t *testing.T, m *fakecam.Media, width, height int) (out []*media.
 	if _, err := exec.LookPath("ffmpeg"); err != nil {
 		t.Skip("SKIPPED: there is no ffmpeg (Debian: ffmpeg) to decode with; `make test` installs it")
 	}
-	var stream []byte
+	stream := bytes.Clone(m.Config)
 	for _, u := range m.Units {
-		for _, nal := range u.Data {
-			stream = annexb.Append(stream, nal)
+		for _, data := range u.Data {
+			if m.Encoding == fakecam.MPEG4 { // it has start codes
+				stream = append(stream, data...)
+				continue
+			}
+			stream = annexb.Append(stream, data)
 		}
 	}
-	name := map[string]string{fakecam.H264: "h264", fakecam.H265: "hevc"}[m.Encoding]
+	name := map[string]string{fakecam.H264: "h264", fakecam.H265: "hevc", fakecam.MPEG4: "m4v"}[m.Encoding]
 	cmd := exec.Command("ffmpeg", "-v", "error", "-f", name, "-i", "-", "-fps_mode", "passthrough", "-f", "rawvideo",
 		"-pix_fmt", "yuv420p", "-")
 	var raw, complaints bytes.Buffer
@@ -100,7 +105,7 @@ func reference(t *testing.T, m *fakecam.Media, width, height int) (out []*media.
 
 func codedClips() (names []string) {
 	for _, name := range fakecam.Clips() {
-		if strings.HasSuffix(name, ".h264") || strings.HasSuffix(name, ".h265") {
+		if strings.HasSuffix(name, ".h264") || strings.HasSuffix(name, ".h265") || strings.HasSuffix(name, ".m4v") {
 			names = append(names, name)
 		}
 	}
@@ -137,7 +142,7 @@ func TestEachClipIsDecoded(t *testing.T) {
 // A picture of which a part was lost is not shown, and nothing that builds on it: the pictures that are shown are those
 // of the undamaged stream, and they come back with the next key frame.
 func TestNothingIsShownAfterLoss(t *testing.T) {
-	for _, name := range []string{"high.h264", "bframes.h264", "slices.h264", "plain.h265", "bframes.h265"} {
+	for _, name := range []string{"high.h264", "bframes.h264", "slices.h264", "plain.h265", "bframes.h265", "plain.m4v"} {
 		t.Run(name, func(t *testing.T) {
 			m := fakecam.Clip(name)
 			got := decode(t, frames(t, m, func(i int, p *feed.Picture) {

@@ -63,6 +63,7 @@ func TestStreamsOfEachCamera(t *testing.T) {
 		"bframes.h264": {encoded + "video-h265[]", ""}, // which shows in the pictures that follow
 		"plain.h265":   {encoded + "video-h265[video/H265]", "to browsers that play H.265"},
 		"bframes.h265": {encoded + "video-h265[]", "no, encoded again while somebody watches: the camera sends B-frames"},
+		"plain.m4v":    {encoded + "video-h265[]", "no, encoded again while somebody watches: browsers do not play MPEG-4"},
 	} {
 		t.Run(clip, func(t *testing.T) {
 			fake := fakecam.Start(t, fakecam.Config{Tracks: []fakecam.Track{{Media: fakecam.Clip(clip)}}})

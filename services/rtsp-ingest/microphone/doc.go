@@ -6,9 +6,9 @@
 // # What can be heard
 //
 // G.711, L16 and Opus, and with libavcodec AAC and G.726, of one or two channels and of 8 kHz or more. The encoding may
-// change at any time. Everything is decoded; Opus is encoded again by package capture, so that every listener gets packets
-// of 20 ms with in-band FEC, whatever the camera sends. Other sound is reported in [State] with a remedy, and left out. The
-// build tag nolibav leaves libavcodec out.
+// change at any time. Everything is decoded; Opus is encoded again by package capture, so that every listener gets
+// packets of 20 ms with in-band FEC, whatever the camera sends. Other sound is reported in [State] with a remedy, and
+// left out. The build tag nolibav leaves libavcodec out.
 //
 // # Time
 //

@@ -5,6 +5,7 @@
 //
 //   - Every key frame begins with the newest parameter sets it needs. Those in the stream win over those that
 //     were announced. Nothing comes out before the first key frame whose sets are there.
+//   - A picture of MPEG-4 part 2 has its configuration for a parameter set.
 //   - After a loss nothing comes out until the next key frame; the next frame counts what was left out. A key
 //     frame that is whole is the next one even if something before it was lost.
 //   - Where the camera sends no key frames, decoding begins at a recovery point, or after 5 s at a picture that refers

@@ -1,6 +1,7 @@
 package picture
 
 import (
+	"bytes"
 	"slices"
 	"time"
 
@@ -19,6 +20,7 @@ type Stream struct {
 	mediaType string
 	codec     codec
 	sets      *sets
+	mpeg4     mpeg4
 	sequence  *sequence // of the pictures since the last key frame
 	synced    bool      // decoding can go on with the next picture
 	open      bool      // it began at a key frame whose leading pictures cannot be decoded
@@ -39,8 +41,11 @@ type Stream struct {
 func New(t feed.Track) *Stream {
 	s := &Stream{state: State{Waits: "the camera has sent no picture"}}
 	s.begin(t.MediaType)
-	if s.codec != nil {
+	switch {
+	case s.codec != nil:
 		s.sets.announce(t.ParameterSets)
+	case t.MediaType == feed.MPEG4 && len(t.ParameterSets) > 0:
+		s.mpeg4.learn(bytes.Join(t.ParameterSets, nil))
 	}
 	return s
 }
@@ -48,6 +53,7 @@ func New(t feed.Track) *Stream {
 // begin forgets all that belongs to another codec.
 func (s *Stream) begin(mediaType string) {
 	s.mediaType, s.codec, s.sets, s.sequence, s.synced = mediaType, codecOf(mediaType), nil, nil, false
+	s.mpeg4 = mpeg4{}
 	if s.codec != nil {
 		s.sets = newSets(s.codec)
 	}
@@ -70,6 +76,8 @@ func (s *Stream) Picture(p feed.Picture, captured time.Time) (source.Frame, bool
 	switch {
 	case p.MediaType == media.JPEG:
 		f, ok = s.jpeg(p)
+	case p.MediaType == feed.MPEG4:
+		f, ok = s.part2(p)
 	case s.codec != nil:
 		f, ok = s.coded(p)
 	default:

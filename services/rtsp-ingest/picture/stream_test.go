@@ -423,10 +423,10 @@ func TestLateReordering(t *testing.T) {
 // TestOtherCodec: a camera that changes its codec does not end the stream.
 func TestOtherCodec(t *testing.T) {
 	s := newStream(media.H264)
-	last := []feed.Picture{{MediaType: feed.MPEG4}}
+	last := []feed.Picture{{MediaType: "video/VP9"}}
 	frames := show(s, slices.Concat(clip(t, "high.h264")[:2], clip(t, "plain.h265")[:2], last))
 	wantPattern(t, frames, "KPKP-")
-	if got := frames[2].Format.GetMediaType(); got != media.H265 || !strings.Contains(s.State().Waits, feed.MPEG4) {
+	if got := frames[2].Format.GetMediaType(); got != media.H265 || !strings.Contains(s.State().Waits, "video/VP9") {
 		t.Errorf("got %s; waits: %s", got, s.State().Waits)
 	}
 }

@@ -74,6 +74,8 @@ func newAssembly(c Config) (assembly, error) {
 		return newUnits(media.H265, h265{numbered: c.Numbered}), nil
 	case media.JPEG:
 		return &pictureJPEG{}, nil
+	case feed.MPEG4:
+		return &pictureMPEG4{}, nil
 	case feed.PCMA, feed.PCMU, feed.L16, feed.Opus, feed.G726:
 		return &blocks{track: c.Track}, nil
 	case feed.AAC:

@@ -12,6 +12,7 @@
 //     markers on the last packet of pictures only; else when it has as many slices as others had and nothing came
 //     for 10 ms, or when the next picture begins. The number of its NAL units does not matter, their bytes do (8 MiB).
 //   - Parameter sets tell H.264 from H.265, whatever was announced.
+//   - A picture of MPEG-4 part 2 begins with a start code and ends at the marker, or when the next one begins.
 //   - A JPEG (RFC 2435) gets the header and tables that RTP leaves out.
 //
 // # Concurrency and shutdown

@@ -61,7 +61,7 @@ func (f *framesLATM) adopt(mux *mpeg4audio.StreamMuxConfig) bool {
 		return false
 	}
 	f.mux, f.frame = mux, frameLength(config, f.clock)
-	f.track.Config, f.track.SampleRate, f.track.Channels = config, c.SampleRate, c.ChannelCount
+	f.track.Config, f.track.SampleRate, f.track.Channels = config, c.SampleRate, int(c.ChannelConfig)
 	return true
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // unknown are behaviours of pictures that package rtp cannot assemble.
-var unknown = map[string]bool{"mpeg-4": true, "jpeg-q-110": true}
+var unknown = map[string]bool{"jpeg-q-110": true}
 
 // TestBehaviours: every camera that is known shows pictures, or the error says what to do.
 func TestBehaviours(t *testing.T) {

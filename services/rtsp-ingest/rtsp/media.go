@@ -139,8 +139,8 @@ func (e encoding) describe(p map[string]string, c *rtp.Config) {
 	}
 }
 
-// latm reads where the configuration of LATM is: the standard says in the stream unless cpresent=0, but cameras that write
-// it down often leave that out.
+// latm reads where the configuration of LATM is: the standard says in the stream unless cpresent=0, but cameras that
+// write it down often leave that out.
 func latm(p map[string]string) *rtp.LATM {
 	config, err := hex.DecodeString(p["config"])
 	if err != nil || len(config) == 0 || p["cpresent"] == "1" {
