@@ -58,6 +58,9 @@ func (d description) offer() (o offer) {
 		case *into == nil:
 			*into = found
 		case s.kind == "video":
+			if o.video.old() && !found.old() {
+				o.video, found = found, o.video
+			}
 			o.spare = append(o.spare, found)
 			fallthrough
 		default:
@@ -80,8 +83,13 @@ func (d description) nameOne() bool {
 	return false
 }
 
-// stream returns the first encoding of a section that can be used, or what is wrong with the last one.
+// old says whether pictures are MPEG-4 part 2: cameras that have another encoding too are better asked for that.
+func (s *stream) old() bool { return s.config.Track.MediaType == feed.MPEG4 }
+
+// stream returns the first encoding of a section that can be used, preferably not MPEG-4, or what is wrong with the last
+// one.
 func (s *section) stream() (*stream, error) {
+	var found *stream
 	err := error(feed.Failf(feed.Unsupported, "", "no payload type"))
 	for _, t := range s.types {
 		var e encoding
@@ -94,9 +102,16 @@ func (s *section) stream() (*stream, error) {
 			err = feed.Failf(feed.Unsupported, "", "%s", shown(e.name))
 			continue
 		}
-		if _, err = rtp.New(config); err == nil {
-			return &stream{config: config, control: s.control, secure: strings.Contains(s.protocol, "SAVP"), key: s.key}, nil
+		if _, err = rtp.New(config); err != nil || found != nil && config.Track.MediaType == feed.MPEG4 {
+			continue
 		}
+		found = &stream{config: config, control: s.control, secure: strings.Contains(s.protocol, "SAVP"), key: s.key}
+		if !found.old() {
+			return found, nil
+		}
+	}
+	if found != nil {
+		return found, nil
 	}
 	return nil, err
 }
