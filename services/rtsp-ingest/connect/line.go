@@ -227,6 +227,15 @@ func (l *Line) happened(kind EventKind) {
 	l.events.Publish(Event{Kind: kind, Time: time.Now(), Status: l.status})
 }
 
+// awaits notes why a connection has no picture yet that can be shown.
+func (l *Line) awaits(why *feed.Error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.status.State == Connecting {
+		l.setLocked(func(s *Status) { s.Err, s.Reason = why, why.Reason })
+	}
+}
+
 // patience is how long pictures may stay away from the next connection at least.
 func (l *Line) patience() time.Duration {
 	l.mu.Lock()

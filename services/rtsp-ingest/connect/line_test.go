@@ -216,6 +216,30 @@ func TestWakingUpIsNotHealth(t *testing.T) {
 	})
 }
 
+// hidden shows no picture.
+type hidden struct{ pictures }
+
+func (hidden) Add(feed.Picture, time.Time) (source.Frame, bool) { return source.Frame{}, false }
+func (hidden) Remarks() Remarks                                 { return Remarks{Waits: "they are too large"} }
+
+// While pictures come that cannot be shown, the status says why, before the attempt is given up.
+func TestPicturesThatCannotBeShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &camera{scripts: []script{{pictures: -1}}, made: time.Now()}
+		l := New(Config{Dial: c.dial, Policy: doubling, Pictures: func(feed.Track) Pictures { return &hidden{} }})
+		defer l.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		if _, err := l.Open(ctx); err == nil {
+			t.Error("it is open")
+		}
+		s := l.Status()
+		if s.State != Connecting || s.Err == nil || !strings.Contains(s.Err.Error(), "too large") {
+			t.Errorf("after 5 s: %+v", s)
+		}
+	})
+}
+
 func TestACameraWithoutPictures(t *testing.T) {
 	line(t, doubling, []script{{pause: time.Hour}}, func(t *testing.T, l *Line, c *camera) {
 		_, err := l.Open(t.Context())

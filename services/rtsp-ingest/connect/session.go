@@ -26,6 +26,8 @@ type session struct {
 	clock    *clock.Estimator
 	watch    watchdog
 	told     time.Time // when info and status were renewed; belongs to the receiving goroutine
+	made     time.Time
+	why      time.Time // when the status said last why nothing can be shown; belongs to the receiving goroutine
 
 	frames *stream.Topic[source.Frame]
 	queue  *stream.Subscription[source.Frame] // of the pipeline
@@ -49,7 +51,7 @@ func newSession(l *Line, conn feed.Conn) *session {
 	s := &session{
 		line: l, conn: conn, pictures: l.config.Pictures(conn.Video()), clock: clock.New(l.config.Latency),
 		frames: stream.NewTopic[source.Frame](), ready: make(chan struct{}),
-		cancel: cancel, ended: make(chan struct{}),
+		cancel: cancel, ended: make(chan struct{}), made: time.Now(),
 	}
 	s.watch.patience = l.patience()
 	s.queue = s.frames.Subscribe(stream.DropOldest(maxQueue))
@@ -135,7 +137,14 @@ func (s *session) waiting(why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.waits = why
+	if why != "" && time.Since(s.made) >= tellAfter && time.Since(s.why) >= statusEvery {
+		s.why = time.Now()
+		s.line.awaits(feed.Failf(feed.Unsupported, "url", "no picture can be shown yet: %s", why))
+	}
 }
+
+// tellAfter is how long a connection may have nothing to show before its status says why.
+const tellAfter = 3 * time.Second
 
 func (s *session) sound(b feed.Sound) {
 	stamp := s.clock.Sound(b)

@@ -23,7 +23,7 @@ const (
 type Status struct {
 	State      State
 	Since      time.Time   // of the state
-	Err        error       // why the camera is not connected; nil while it is
+	Err        error       // why the camera is not connected, or why nothing of it can be shown yet; nil while it is
 	Reason     feed.Reason // of Err
 	Attempts   int64       // to connect, since the process started
 	Reconnects int64       // attempts after the first

@@ -29,6 +29,14 @@ func FuzzStream(f *testing.F) {
 		}
 		f.Add(stream, mediaTypeOf(file) == media.H265)
 	}
+	sets := clip(f, "baseline.h264")[0].Data
+	for _, tt := range keylessTable {
+		var stream []byte
+		for _, unit := range [][]byte{sets[0], sets[1], tt.message, tt.fifth, {fuzzMark, 250}, tt.fifth, {fuzzMark, 1}} {
+			stream = annexb.Append(stream, unit)
+		}
+		f.Add(stream, false)
+	}
 	f.Fuzz(func(t *testing.T, stream []byte, isH265 bool) {
 		mediaType := media.H264
 		if isH265 {
