@@ -2,7 +2,11 @@ package rtsp_test
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/binary"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,10 +18,11 @@ import (
 )
 
 // startGStreamer starts GStreamer's RTSP server, and returns where it is. With so many places, there may be so many
-// sessions at a time.
-func startGStreamer(t *testing.T, places string) (url string) {
+// sessions at a time. What is said to it is in a file.
+func startGStreamer(t *testing.T, places string) (url, heard string) {
 	t.Helper()
-	server := exec.Command("/usr/bin/python3", "testdata/gstreamer_server.py", places)
+	heard = filepath.Join(t.TempDir(), "heard")
+	server := exec.Command("/usr/bin/python3", "testdata/gstreamer_server.py", places, heard)
 	input, err := server.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +46,7 @@ func startGStreamer(t *testing.T, places string) (url string) {
 	if err != nil {
 		t.Fatalf("GStreamer's RTSP server does not start (see deps-test of the Makefile): %v", err)
 	}
-	return "rtsp://127.0.0.1:" + strings.TrimSpace(port)
+	return "rtsp://127.0.0.1:" + strings.TrimSpace(port), heard
 }
 
 func gstreamer(t *testing.T, url string) rtsp.Config {
@@ -54,7 +59,7 @@ func gstreamer(t *testing.T, url string) rtsp.Config {
 }
 
 func TestGStreamer(t *testing.T) {
-	url := startGStreamer(t, "0")
+	url, _ := startGStreamer(t, "0")
 	for _, tt := range []struct {
 		path, pictures, sound string
 		udp                   bool
@@ -89,7 +94,8 @@ func TestGStreamer(t *testing.T) {
 
 // GStreamer's server keeps the place of a client that died for a minute. The next one adopts its session.
 func TestGStreamerHandsOverTheOnlyPlace(t *testing.T) {
-	config := gstreamer(t, startGStreamer(t, "1")+"/h264")
+	url, _ := startGStreamer(t, "1")
+	config := gstreamer(t, url+"/h264")
 	config.Directory = t.TempDir()
 	config.Limits.Goodbye = time.Nanosecond // they die without a word
 	for n := range 4 {
@@ -105,5 +111,35 @@ func TestGStreamerHandsOverTheOnlyPlace(t *testing.T) {
 	config.Directory = ""
 	if _, err := rtsp.Open(soon(t), config); feed.ReasonOf(err) != feed.Full {
 		t.Errorf("the place is not kept: %v", err)
+	}
+}
+
+// GStreamer's server hears what is said, while it sends pictures.
+func TestGStreamerHears(t *testing.T) {
+	url, heard := startGStreamer(t, "0")
+	v := view(t, gstreamer(t, url+"/talk"))
+	next(t, v.pictures)
+	voice, err := v.Talk(soon(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer voice.Close()
+	const block, loud = 160, 0x80 // full scale in µ-law
+	for at := time.Duration(0); ; at += 20 * time.Millisecond {
+		if err := voice.Say(bytes.Repeat([]byte{loud}, block), at); err != nil {
+			t.Fatal(err)
+		}
+		next(t, v.pictures)
+		data, err := os.ReadFile(heard)
+		if err == nil && len(data) >= 10*2*block {
+			break
+		}
+		if at > time.Minute {
+			t.Fatalf("it heard %d bytes of %v: %v", len(data), at, err)
+		}
+	}
+	data, err := os.ReadFile(heard)
+	if err != nil || int16(binary.LittleEndian.Uint16(data)) < 30000 {
+		t.Errorf("it heard %v, %v", data[:2], err)
 	}
 }

@@ -100,11 +100,17 @@ func (v *voice) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if o := d.choose(); o.video != nil && strings.Contains(r.fields.get("Server"), "GStreamer") {
+		// Its pipeline breaks, sooner or later, if what it sends is not set up. The pictures are thrown away.
+		if err := c.setup(ctx, o.video, backChannel); err != nil {
+			return err
+		}
+	}
 	if err := c.setup(ctx, s, backChannel); err != nil {
 		return inUse(err)
 	}
-	v.track = c.tracks[0]
-	// A range would make GStreamer's server seek what it sends, after which it hears nothing.
+	v.track = c.tracks[len(c.tracks)-1]
+	// With a range, GStreamer's server seeks what it sends, and answers 503.
 	_, err = c.ask(ctx, "PLAY", targets(c.Address, c.base, d.control), fields{backChannel})
 	c.began = time.Now()
 	return err

@@ -1,6 +1,9 @@
 """Serves test cards by GStreamer's RTSP server. Prints its port, and ends with its standard input.
 
-usage: gstreamer_server.py PLACES   how many sessions there may be at a time
+usage: gstreamer_server.py PLACES HEARD
+
+PLACES   how many sessions there may be at a time
+HEARD    a file for what is said at /talk, as 16 bit little endian samples at 8 kHz
 """
 
 import sys
@@ -23,11 +26,19 @@ STREAMS = {
 }
 
 Gst.init(None)
-server = GstRtspServer.RTSPServer(service="0", address="127.0.0.1")
+server = GstRtspServer.RTSPOnvifServer(service="0", address="127.0.0.1")
 server.get_session_pool().set_max_sessions(int(sys.argv[1]))
 for path, pipeline in STREAMS.items():
     factory = GstRtspServer.RTSPMediaFactory(launch="( " + pipeline + ")", shared=True)
     server.get_mount_points().add_factory(path, factory)
+talk = GstRtspServer.RTSPOnvifMediaFactory(launch="( " + H264 + ")")
+talk.set_media_gtype(GstRtspServer.RTSPOnvifMedia)
+talk.set_backchannel_launch(
+    '( capsfilter caps="application/x-rtp,media=audio,payload=0,clock-rate=8000,encoding-name=PCMU" '
+    "name=depay_backchannel ! rtppcmudepay ! mulawdec "
+    "! filesink async=false sync=false buffer-mode=unbuffered location=%s )" % sys.argv[2]
+)
+server.get_mount_points().add_factory("/talk", talk)
 server.attach(None)
 loop = GLib.MainLoop()
 threading.Thread(target=lambda: (sys.stdin.read(), loop.quit()), daemon=True).start()
