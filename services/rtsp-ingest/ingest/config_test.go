@@ -46,6 +46,7 @@ func TestValidate(t *testing.T) {
 		"account in url":    {func(c *Config) { c.URL, c.User, c.Password = account, "", "" }, "", ""},
 		"insta360":          {func(c *Config) { c.URL = "insta360://192.168.42.1" }, "", ""},
 		"publisher":         {listen, "", ""},
+		"by RTMPS":          {func(c *Config) { listen(c); c.Certificate, c.PrivateKey = certificate(t) }, "", ""},
 		"fingerprint given": {func(c *Config) { c.Fingerprint = digits }, "", ""},
 		"longest waits":     {func(c *Config) { c.ReconnectDelay, c.MaxReconnectDelay = time.Hour, 24*time.Hour }, "", ""},
 		"never gives up":    {func(c *Config) { c.MaxReconnectAttempts = 0 }, "", ""},

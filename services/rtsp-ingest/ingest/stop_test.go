@@ -40,7 +40,7 @@ func TestWatchersAreToldOfTheEnd(t *testing.T) {
 		connected = r.GetEvent().GetConnection().GetIsConnected()
 	}
 	go process.Stop() // the cleanup of the test waits for it
-	for err == nil { // the event of what the first answer told already may still come
+	for err == nil {  // the event of what the first answer told already may still come
 		_, err = events.Recv()
 	}
 	if status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), device.ErrStopping.Error()) {
