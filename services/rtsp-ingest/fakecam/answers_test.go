@@ -59,6 +59,14 @@ func tells(texts ...string) func([]string) bool {
 	})
 }
 
+func lacking(text string) func([]string) bool {
+	return anywhere(func(all string) bool { return !strings.Contains(all, text) })
+}
+
+func and(a, b func([]string) bool) func([]string) bool {
+	return func(pieces []string) bool { return a(pieces) && b(pieces) }
+}
+
 // counts compares the Content-Length of a description with its length.
 func counts(like func(says, is int) bool) func([]string) bool {
 	return anywhere(func(all string) bool {
@@ -75,19 +83,19 @@ func counts(like func(says, is int) bool) func([]string) bool {
 
 // odd says how the forms of answers show in the pieces of talk.
 var odd = map[string]func([]string) bool{
-	"answer-lf":                anywhere(func(all string) bool { return !strings.Contains(all, " 200 OK\r\n") }),
+	"answer-lf":                lacking(" 200 OK\r\n"),
 	"answer-folded":            tells("Transport: ", ";\r\n\t"),
 	"answer-no-reason":         tells("RTSP/1.0 200\r\n"),
 	"answer-one-number":        tells("CSeq: 1\r\n"),
-	"answer-no-number":         anywhere(func(all string) bool { return !strings.Contains(all, "CSeq") }),
+	"answer-no-number":         lacking("CSeq"),
 	"answer-spaced-number":     tells("CSeq:  5  \r\n"),
 	"answer-long":              tells(strings.Repeat("x", 20000)),
 	"answer-twice":             anywhere(func(all string) bool { return strings.Count(all, "200 OK") == 4 }),
 	"answer-continue":          tells("RTSP/1.0 100 Continue\r\nCSeq: 1\r\n\r\nRTSP/1.0 200 OK"),
 	"answer-empty-lines":       anywhere(func(all string) bool { return strings.HasPrefix(all, "\r\n\r\n") }),
 	"answer-pieces":            func(pieces []string) bool { return len(pieces) > 4 },
-	"answer-uncounted":         anywhere(func(all string) bool { return !strings.Contains(all, "Length") && strings.Contains(all, "Type") }),
-	"answer-untyped":           anywhere(func(all string) bool { return !strings.Contains(all, "Length") && !strings.Contains(all, "Type") }),
+	"answer-uncounted":         and(lacking("Length"), tells("Type")),
+	"answer-untyped":           and(lacking("Length"), lacking("Type")),
 	"answer-counts-too-much":   counts(func(says, is int) bool { return says > is }),
 	"answer-counts-too-little": counts(func(says, is int) bool { return says < is }),
 }

@@ -24,7 +24,7 @@ func Behaviours() []Behaviour {
 		viewerBehaviours(), backChannelBehaviours(), parameterBehaviours(), packetBehaviours(), markerBehaviours(),
 		lossBehaviours(), timeBehaviours(), clockBehaviours(), pictureBehaviours(), jpegBehaviours(), soundBehaviours(),
 		answerBehaviours(), talkBehaviours(), descriptionBehaviours(), foreignBehaviours(), wrapBehaviours(),
-		keylessBehaviours())
+		countBehaviours(), keylessBehaviours())
 }
 
 // BehaviourNamed returns one of them.

@@ -52,7 +52,8 @@ func answerBehaviours() []Behaviour {
 		}),
 		edited("one-number", "all answers have the number 1", "cheap cameras", func(r *Response) { r.Set("CSeq", "1") }),
 		edited("no-number", "no answer has a number", "cheap cameras", func(r *Response) { r.Delete("CSeq") }),
-		edited("spaced-number", "spaces in CSeq", "gortsplib#437", func(r *Response) { r.Set("CSeq", " "+r.Get("CSeq")+"  ") }),
+		edited("spaced-number", "spaces in CSeq", "gortsplib#437",
+			func(r *Response) { r.Set("CSeq", " "+r.Get("CSeq")+"  ") }),
 		edited("long", "a field of 20 kB", "RFC 2326", func(r *Response) { r.Set("X-Info", strings.Repeat("x", 20000)) }),
 		raw("no-reason", "no text behind the status", "gortsplib#807, #1043", "", inOne(func(b []byte) []byte {
 			return bytes.Replace(b, []byte(" 200 OK\r\n"), []byte(" 200\r\n"), 1)
@@ -119,7 +120,8 @@ func talkBehaviours() []Behaviour {
 	ranged := func(r *Request, _ int) bool { return r.Header.Get("Range") != "" }
 	slash := func(r *Request, _ int) bool { return !strings.HasPrefix(trackURL(r.URL), "/live/") }
 	return []Behaviour{
-		behaviour("greeting", "the connection ends unless OPTIONS comes first", "go2rtc; ffmpeg asks it first", answer(greet)),
+		behaviour("greeting", "the connection ends unless OPTIONS comes first", "go2rtc; ffmpeg asks it first",
+			answer(greet)),
 		behaviour("redirect-name", "sent on to a relative address", "RFC 3986", to("DESCRIBE", "live")),
 		behaviour("redirect-query", "sent on to the same with a query", "load balancers", to("DESCRIBE", "%u?node=1")),
 		behaviour("redirect-setup", "sent on at SETUP", "load balancers", to("SETUP", "/live")),
@@ -165,7 +167,8 @@ func descriptionBehaviours() []Behaviour {
 			}}, false}
 	}
 	lies := func(clip, name, from, to string) Behaviour {
-		return Behaviour{"sdp-other-codec-" + name, 33, "the SDP names another codec than comes", "cameras that were set to another",
+		return Behaviour{"sdp-other-codec-" + name, 33, "the SDP names another codec than comes",
+			"cameras that were set to another",
 			Config{Tracks: video(clip, nil), SDP: func(s, _ string) string {
 				before, _, _ := strings.Cut(s, "a=rtpmap:96 "+from)
 				return before + "a=rtpmap:96 " + to + "/90000\r\na=control:trackID=0\r\n"
@@ -183,7 +186,8 @@ func descriptionBehaviours() []Behaviour {
 	return []Behaviour{
 		sdp("no-port", "the medium has no port", "cheap cameras", line, "m=video RTP/AVP 96"),
 		sdp("ports", "the medium has two ports", "RFC 8866, 5.14", line, "m=video 0/2 RTP/AVP 96"),
-		sdp("tabs", "tabs instead of spaces", "cheap cameras", line, "m=video\t0\tRTP/AVP\t96", name, "a=rtpmap:96\tH264/90000"),
+		sdp("tabs", "tabs instead of spaces", "cheap cameras", line, "m=video\t0\tRTP/AVP\t96", name,
+			"a=rtpmap:96\tH264/90000"),
 		sdp("spaces", "spaces where there should be none", "retina 0.3.9", name, "a=rtpmap: 96  H264 / 90000 "),
 		sdp("cr", "lines end with CR", "cheap cameras", "\r\n", "\r"),
 		sdp("clock-0", "a clock of 0 Hz", "cheap cameras", name, "a=rtpmap:96 H264/0"),

@@ -89,27 +89,16 @@ func foreignBehaviours() []Behaviour {
 	}
 }
 
+// wrapped is a behaviour of packets.
+func wrapped(name, seen, source string, c Config) Behaviour {
+	return Behaviour{name, 35, seen, source, c, false}
+}
+
 // wrapBehaviours are unusual ways to put pictures into packets.
 func wrapBehaviours() []Behaviour {
 	const clip = "baseline.h264"
-	behaviour := func(name, seen, source string, c Config) Behaviour {
-		return Behaviour{name, 35, seen, source, c, false}
-	}
 	packets := func(name, seen, source string, f func(*Packet)) Behaviour {
-		return behaviour(name, seen, source, hooked(clip, Packets(f)))
-	}
-	ticks := func() Hooks {
-		return Hooks{Packet: func(p *Packet) []*Packet { p.Timestamp += uint32(p.Index); return []*Packet{p} }}
-	}
-	pairs := func() Hooks {
-		var last uint32
-		return Hooks{Unit: func(s *Sent) bool {
-			if s.Number%2 == 1 {
-				s.Timestamp = last
-			}
-			last = s.Timestamp
-			return true
-		}}
+		return wrapped(name, seen, source, hooked(clip, Packets(f)))
 	}
 	padded := Config{Transport: Transport{Wire: func() func([]byte) []byte {
 		return func(frame []byte) []byte {
@@ -123,23 +112,16 @@ func wrapBehaviours() []Behaviour {
 	donl.SDP = edit("sprop-vps=", "sprop-max-don-diff=1; sprop-vps=")
 	return []Behaviour{
 		packets("padding", "packets are padded", "RFC 3550, 5.1", func(p *Packet) { p.Padding, p.PaddingSize = true, 4 }),
-		behaviour("padding-wrong", "packets say they are padded, and are not", "cheap cameras", padded),
+		wrapped("padding-wrong", "packets say they are padded, and are not", "cheap cameras", padded),
 		packets("extensions", "packets have extensions and contributing sources", "ONVIF Streaming Specification, 6.3",
 			func(p *Packet) {
 				p.CSRC = []uint32{1, 2}
 				p.Extension, p.ExtensionProfile = true, 0xabac
 				_ = p.SetExtension(0, make([]byte, 12)) // of a length that is right
 			}),
-		packets("numbers-stand", "all packets have the sequence number 0", "cheap cameras", func(p *Packet) {
-			p.SequenceNumber = 0
-		}),
-		packets("numbers-by-picture", "all packets of a picture have the same sequence number", "cheap cameras",
-			func(p *Packet) { p.SequenceNumber = uint16(p.Unit) }),
-		behaviour("time-by-packet", "the timestamp grows with each packet of a picture", "cheap cameras", hooked(clip, ticks)),
-		behaviour("time-by-pair", "two pictures have the same timestamp", "mediamtx PR#2876", hooked(clip, pairs)),
-		behaviour("delimiters", "delimiters, messages and ends of sequence around each picture", "ITU-T H.264, 7.4.1.2",
+		wrapped("delimiters", "delimiters, messages and ends of sequence around each picture", "ITU-T H.264, 7.4.1.2",
 			hooked(clip, Units(Delimiters))),
-		behaviour("fragment-small", "fragments of 100 bytes", "cheap cameras",
+		wrapped("fragment-small", "fragments of 100 bytes", "cheap cameras",
 			Config{Tracks: video(clip, func(t *Track) { t.PayloadSize = 100 })}),
 		packets("stap-b", "STAP-B instead of STAP-A", "RFC 6184, 5.7.1", func(p *Packet) {
 			if p.Payload[0]&0x1f == stapA {
@@ -157,8 +139,38 @@ func wrapBehaviours() []Behaviour {
 			}
 			p.Payload = out
 		}),
-		behaviour("h265-numbered", "H.265 with decoding order numbers", "RFC 7798, 4.4", donl),
-		behaviour("h265-paci", "H.265 in packets with PACI", "RFC 7798, 4.4.4", hooked("plain.h265", Packets(PACI))),
+		wrapped("h265-numbered", "H.265 with decoding order numbers", "RFC 7798, 4.4", donl),
+		wrapped("h265-paci", "H.265 in packets with PACI", "RFC 7798, 4.4.4", hooked("plain.h265", Packets(PACI))),
+	}
+}
+
+// countBehaviours are unusual ways to number packets, and to say when they were made.
+func countBehaviours() []Behaviour {
+	const clip = "baseline.h264"
+	packets := func(name, seen, source string, f func(*Packet)) Behaviour {
+		return wrapped(name, seen, source, hooked(clip, Packets(f)))
+	}
+	ticks := func() Hooks {
+		return Hooks{Packet: func(p *Packet) []*Packet { p.Timestamp += uint32(p.Index); return []*Packet{p} }}
+	}
+	pairs := func() Hooks {
+		var last uint32
+		return Hooks{Unit: func(s *Sent) bool {
+			if s.Number%2 == 1 {
+				s.Timestamp = last
+			}
+			last = s.Timestamp
+			return true
+		}}
+	}
+	return []Behaviour{
+		packets("numbers-stand", "all packets have the sequence number 0", "cheap cameras", func(p *Packet) {
+			p.SequenceNumber = 0
+		}),
+		packets("numbers-by-picture", "all packets of a picture have the same sequence number", "cheap cameras",
+			func(p *Packet) { p.SequenceNumber = uint16(p.Unit) }),
+		wrapped("time-by-packet", "the timestamp grows with each packet of a picture", "cheap cameras", hooked(clip, ticks)),
+		wrapped("time-by-pair", "two pictures have the same timestamp", "mediamtx PR#2876", hooked(clip, pairs)),
 	}
 }
 

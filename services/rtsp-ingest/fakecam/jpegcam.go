@@ -223,7 +223,7 @@ func (c *JPEGCamera) bare(w http.ResponseWriter) {
 	if err != nil {
 		return
 	}
-	defer nc.Close()
+	defer func() { _ = nc.Close() }() // the viewer has gone, or is to go
 	write := func(b []byte) bool {
 		_ = nc.SetWriteDeadline(time.Now().Add(writeTime)) // then Write fails
 		_, err := nc.Write(b)

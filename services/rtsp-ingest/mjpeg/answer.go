@@ -16,9 +16,9 @@ import (
 // errAnswer says that what came is no answer by HTTP.
 var errAnswer = errors.New("no answer by HTTP")
 
-// readAnswer reads the head of an answer, of which cameras write less and more than they should: another protocol's name,
-// no text behind the status, lines that are no fields, no head at all. Its length is that of the whole only where there
-// is one picture; a stream ends with the connection.
+// readAnswer reads the head of an answer, of which cameras write less and more than they should: another protocol's
+// name, no text behind the status, lines that are no fields, no head at all. Its length is that of the whole only where
+// there is one picture; a stream ends with the connection.
 func readAnswer(in *bufio.Reader) (*reply, error) {
 	start, err := beginning(in)
 	if err != nil {
@@ -123,8 +123,8 @@ func (u *unzipped) Read(b []byte) (n int, err error) {
 	return u.to.Read(b)
 }
 
-// cookies are those that a host has set. Cameras that count their viewers by cookies send those without one on, again and
-// again.
+// cookies are those that a host has set. Cameras that count their viewers by cookies send those without one on, again
+// and again.
 type cookies map[string]string
 
 // Bounds of cookies.
@@ -160,8 +160,9 @@ func (a *reply) holdsPictures() bool {
 	in := bufio.NewReaderSize(a.body, 64<<10)
 	a.body = in
 	for n := 2; n <= promise; n = in.Buffered() + 1 {
-		start, err := in.Peek(min(n, promise))
-		if start, _ = in.Peek(in.Buffered()); bytes.Contains(start, []byte{0xff, soi, 0xff}) {
+		_, err := in.Peek(min(n, promise))
+		start, _ := in.Peek(in.Buffered()) // never fails: it is there
+		if bytes.Contains(start, []byte{0xff, soi, 0xff}) {
 			return true
 		}
 		if err != nil {

@@ -31,7 +31,8 @@ var answers = []struct {
 	{"HTTP/1.0", "HTTP/1.0 404 Not Found\r\nContent-Length: 3\r\n\r\nabc", 404, "abc", true},
 	{"HTTP/1.0 that stays", "HTTP/1.0 200 OK\nConnection: keep-alive\nContent-Length: 3\n\nabc", 200, "abc", false},
 	{"chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 200, "abc", false},
-	{"a stream with a length", "HTTP/1.1 200 OK\r\nContent-Type: Multipart/x\r\nContent-Length: 1\r\n\r\nabc", 200, "abc", true},
+	{"a stream with a length", "HTTP/1.1 200 OK\r\nContent-Type: Multipart/x\r\nContent-Length: 1\r\n\r\nabc",
+		200, "abc", true},
 	{"packed", "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + packed("abc"), 200, "abc", true},
 	{"not changed", "HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n", 304, "", false},
 	{"lines that are no fields", "\r\n\nICY 200\r\nx\r\n: y\r\nContent-Length: -3\r\n\r\nabc", 200, "abc", true},
@@ -103,8 +104,9 @@ func TestCookies(t *testing.T) {
 	c.take(http.Header{"Set-Cookie": {"a=1; path=/", "b = 2", "nothing", "c=" + strings.Repeat("x", maxCookie)}})
 	c.take(http.Header{"Set-Cookie": {"a=3"}})
 	header := http.Header{}
-	if c.give(header); len(c) != 2 || !strings.Contains(header.Get("Cookie"), "a=3") || !strings.Contains(header.Get("Cookie"), "; ") {
-		t.Errorf("%q", header.Get("Cookie"))
+	c.give(header)
+	if got := header.Get("Cookie"); len(c) != 2 || !strings.Contains(got, "a=3") || !strings.Contains(got, "; ") {
+		t.Errorf("%q", got)
 	}
 	for i := range 2 * maxCookies {
 		c.take(http.Header{"Set-Cookie": {strings.Repeat("x", i) + "=1"}})

@@ -88,7 +88,8 @@ func (s *sets) addSequence(unit []byte) {
 	s.sequences[parsed.id] = &sequenceUnit{unit, parsed}
 }
 
-var errNoSets = errors.New("the camera has not sent the parameter sets of its pictures")
+var errNoSets = errors.New("the camera has not sent the parameter sets of its pictures: " +
+	"restart it, or set another resolution or codec in it")
 
 // of returns the sequence that a key frame needs, by its first slice.
 func (s *sets) of(first []byte) (*sequence, error) {

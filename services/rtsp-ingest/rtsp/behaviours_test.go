@@ -58,7 +58,8 @@ func TestBehaviours(t *testing.T) {
 
 // TestLater: what shows only in the middle of a stream does not end it.
 func TestLater(t *testing.T) {
-	for _, name := range []string{"type-changes", "bye", "foreign-channel", "foreign-twin", "answers-within", "time-by-pair"} {
+	for _, name := range []string{"type-changes", "bye", "foreign-channel", "foreign-twin", "answers-within",
+		"time-by-pair"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b, ok := fakecam.BehaviourNamed(name)
@@ -92,8 +93,9 @@ func TestLater(t *testing.T) {
 
 // TestNothingIsLost: nothing is damaged or lost where the camera only counts in its own way.
 func TestNothingIsLost(t *testing.T) {
-	for _, name := range []string{"time-by-packet", "numbers-stand", "numbers-by-picture", "padding", "padding-wrong", "extensions",
-		"mtap", "stap-b", "h265-numbered", "h265-paci", "delimiters", "fragment-small", "foreign-repairs", "foreign-type", "garbage"} {
+	for _, name := range []string{"time-by-packet", "numbers-stand", "numbers-by-picture", "padding", "padding-wrong",
+		"extensions", "mtap", "stap-b", "h265-numbered", "h265-paci", "delimiters", "fragment-small", "foreign-repairs",
+		"foreign-type", "garbage"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b, ok := fakecam.BehaviourNamed(name)
@@ -106,7 +108,8 @@ func TestNothingIsLost(t *testing.T) {
 			for range 50 {
 				p := next(t, v.pictures)
 				if p.Damaged || p.Missing || p.Restart || (p.Time-last.Time-40*time.Millisecond).Abs() > time.Millisecond {
-					t.Fatalf("%v after the last one; damaged %v, missing %v, restart %v", p.Time-last.Time, p.Damaged, p.Missing, p.Restart)
+					t.Fatalf("%v after the last one; damaged %v, missing %v, restart %v", p.Time-last.Time, p.Damaged,
+						p.Missing, p.Restart)
 				}
 				last = p
 			}

@@ -19,7 +19,8 @@ const (
 	twice      = 10 * time.Second
 )
 
-var errFraming = errors.New("the camera sends bytes that belong to no message: check the port in url, or use its second stream")
+var errFraming = errors.New("the camera sends bytes that belong to no message: " +
+	"check the port in url, or use its second stream")
 
 // wire reads the messages and frames of a connection. Cameras whose send buffer fills repeat or leave out a part of
 // what they write; then everything up to the next thing that can be trusted is skipped, once in 10 s.
