@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// Programs that benchmarks compare with, and what they are built with.
+// Programs of others that tests run and benchmarks compare with, and what they are built with.
 const (
 	mediamtxModule, mediamtxVersion = "github.com/bluenviron/mediamtx", "v1.20.1"
 	go2rtcModule, go2rtcVersion     = "github.com/AlexxIT/go2rtc", "v1.9.14"

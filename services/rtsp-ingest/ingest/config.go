@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/address"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/connect"
@@ -134,6 +135,10 @@ func (c *Config) validateAddress() error {
 	}
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		return robot.BadField("listen", "%q is not host:port: write 127.0.0.1:1935, or :1935 for all interfaces", c.Listen)
+	}
+	if _, _, err := access.Address(c.Listen, string(key)); err != nil {
+		return robot.BadField("password", "other machines can reach %s, and a stream key of %d characters can be guessed: "+
+			"use at least %d, or listen on 127.0.0.1", c.Listen, len(key), access.MinToken)
 	}
 	if c.MaxReconnectAttempts != 0 {
 		return robot.BadField("maxReconnectAttempts", "with listen, publishers connect: leave it out")

@@ -64,6 +64,7 @@ func TestValidate(t *testing.T) {
 		"url and listen":      {func(c *Config) { c.Listen = ":1935" }, "listen", "use one of them"},
 		"listen without port": {func(c *Config) { listen(c); c.Listen = "127.0.0.1" }, "listen", ":1935"},
 		"no stream key":       {func(c *Config) { listen(c); c.Password = "" }, "password", "publishers have to know"},
+		"short stream key":    {func(c *Config) { listen(c); c.Listen = ":1935" }, "password", "use at least 16"},
 		"listen gives up":     {func(c *Config) { listen(c); c.MaxReconnectAttempts = 3 }, "maxReconnectAttempts", "leave it"},
 		"no private key":      {func(c *Config) { listen(c); c.Certificate = "c.pem" }, "privateKey", "is missing"},
 		"no certificate":      {func(c *Config) { listen(c); c.PrivateKey = "k.pem" }, "certificate", "is missing"},

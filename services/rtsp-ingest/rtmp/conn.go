@@ -21,17 +21,16 @@ type Limits struct {
 	Picture time.Duration // until the first picture is announced: 15 s
 	Silence time.Duration // without a byte: 10 s
 	Alone   time.Duration // without a publisher, until people are told: 2 s
-	Wrong   time.Duration // that a publisher with a wrong key waits for its answer: 1 s
 }
 
 func (l Limits) filled() Limits {
 	usual := Limits{
 		Connect: 3 * time.Second, Codecs: time.Second, Answer: 10 * time.Second, Picture: 15 * time.Second,
-		Silence: 10 * time.Second, Alone: 2 * time.Second, Wrong: time.Second,
+		Silence: 10 * time.Second, Alone: 2 * time.Second,
 	}
 	for _, one := range []struct{ value, usual *time.Duration }{
 		{&l.Connect, &usual.Connect}, {&l.Codecs, &usual.Codecs}, {&l.Answer, &usual.Answer},
-		{&l.Picture, &usual.Picture}, {&l.Silence, &usual.Silence}, {&l.Alone, &usual.Alone}, {&l.Wrong, &usual.Wrong},
+		{&l.Picture, &usual.Picture}, {&l.Silence, &usual.Silence}, {&l.Alone, &usual.Alone},
 	} {
 		if *one.value <= 0 {
 			*one.value = *one.usual

@@ -18,12 +18,12 @@
 //
 // A [Listener] takes one publisher at a time. It must know the stream key; another with the right key takes the place
 // of the one before, since a publisher that crashed often leaves a connection that never ends. One with a wrong key
-// waits a second for its answer, in its place among the guests, so keys are guessed at 8 a second and host at most.
+// waits for its answer, as everywhere in Waldo ([access.Guesses]).
 // [Listener.Open] tells why nobody publishes: nobody came, or who came with a wrong key or another protocol.
 //
 // # Concurrency and shutdown
 //
 // A [Conn] starts no goroutine. A Listener has one that accepts, and one for each guest that has not said its key
-// yet, at most 16, 8 of one host, for at most 11 s each. [Listener.Close] ends and awaits them. Every read and write
+// yet, at most 16, 8 of one host, for at most 13 s each. [Listener.Close] ends and awaits them. Every read and write
 // has a deadline.
 package rtmp

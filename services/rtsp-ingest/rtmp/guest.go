@@ -1,8 +1,7 @@
 package rtmp
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
+	"context"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -14,6 +13,7 @@ import (
 	"github.com/bluenviron/gortmplib/pkg/handshake"
 	"github.com/bluenviron/gortmplib/pkg/message"
 
+	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
 
@@ -27,7 +27,7 @@ func (l *Listener) enter(conn net.Conn) bool {
 	host, _, err := net.SplitHostPort(conn.RemoteAddr().String())
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err != nil || l.isClosing() || len(l.guests) >= maxGuests {
+	if err != nil || l.closed || len(l.guests) >= maxGuests {
 		return false
 	}
 	n := 0
@@ -49,17 +49,8 @@ func (l *Listener) leave(conn net.Conn) {
 	delete(l.guests, conn)
 }
 
-func (l *Listener) isClosing() bool {
-	select {
-	case <-l.closing:
-		return true
-	default:
-		return false
-	}
-}
-
 // greet talks with a guest until it publishes with the right key, and then hands it over.
-func (l *Listener) greet(conn net.Conn) {
+func (l *Listener) greet(ctx context.Context, conn net.Conn) {
 	w := &wire{Conn: conn, silence: l.config.Limits.Silence}
 	if l.config.TLS != nil {
 		w.Conn = tls.Server(conn, l.config.TLS)
@@ -69,7 +60,7 @@ func (l *Listener) greet(conn net.Conn) {
 	g := &guest{session: newSession(w, counted), key: string(l.config.Key)}
 	err := g.publish(counted)
 	if err != nil {
-		l.turnAway(g, err)
+		l.turnAway(ctx, g, err)
 		_ = conn.Close() // they have been told
 		return
 	}
@@ -84,15 +75,15 @@ func (l *Listener) greet(conn net.Conn) {
 
 // turnAway tells a guest and people why it may not publish. One with a wrong key waits first, so that keys cannot be
 // guessed quickly.
-func (l *Listener) turnAway(g *guest, err error) {
-	host, _, _ := net.SplitHostPort(g.session.wire.RemoteAddr().String())
+func (l *Listener) turnAway(ctx context.Context, g *guest, err error) {
+	from := g.session.wire.RemoteAddr().String()
+	host, _, _ := net.SplitHostPort(from) // enter knows that there is one
 	switch {
 	case errors.Is(err, errKey):
 		l.note(feed.Failf(feed.Unreachable, "password", "password: %s came with a wrong stream key: write the password of "+
 			"this device there", host))
-		if l.pause(l.config.Limits.Wrong) {
-			_ = g.say(g.asked, "error", "NetStream.Publish.BadName", "wrong stream key") // it goes either way
-		}
+		l.guesses.Wrong(ctx, from)
+		_ = g.say(g.asked, "error", "NetStream.Publish.BadName", "wrong stream key") // it goes either way
 	case errors.Is(err, errStrange):
 		l.note(feed.Failf(feed.Unreachable, "listen", "listen: %s came, and does not speak %s: write %s:// there", host,
 			strings.ToUpper(l.config.scheme()), l.config.scheme()))
@@ -118,7 +109,7 @@ func (l *Listener) hand(c *Conn) {
 	if l.current != nil {
 		l.current.end(feed.Failf(feed.Away, "listen", "another publisher with the same key took its place"))
 	}
-	if l.isClosing() {
+	if l.closed {
 		c.end(errors.New("closed"))
 		return
 	}
@@ -214,8 +205,7 @@ func (g *guest) check(c *message.CommandAMF0) error {
 	}
 	name = name[strings.LastIndexByte(name, '/')+1:]
 	g.asked = c
-	got, want := sha256.Sum256([]byte(name)), sha256.Sum256([]byte(g.key)) // of the same length, whatever they are of
-	if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+	if !access.Allowed(g.key, name) {
 		return errKey
 	}
 	return g.say(c, "status", "NetStream.Publish.Start", "publish start")

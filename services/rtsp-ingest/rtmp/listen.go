@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/address"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
@@ -39,8 +40,9 @@ func (c *ListenConfig) scheme() string {
 type Listener struct {
 	config   ListenConfig
 	listener net.Listener
-	closing  chan struct{}
+	cancel   context.CancelFunc // ends what waits
 	running  sync.WaitGroup
+	guesses  access.Guesses
 
 	mu      sync.Mutex
 	guests  map[net.Conn]string // and their hosts
@@ -49,7 +51,8 @@ type Listener struct {
 	told    bool                // people know that nobody publishes
 	refused error               // why somebody who wanted to publish may not; nil once that is told
 	warned  time.Time           // when the last one was noted
-	changed chan struct{}       // has one if waiting or refused may have changed
+	closed  bool
+	changed chan struct{} // has one if waiting or refused may have changed
 }
 
 // Listen begins to accept publishers.
@@ -73,21 +76,23 @@ func Listen(config ListenConfig) (*Listener, error) {
 
 // listenAt begins to accept publishers from a listener.
 func listenAt(config ListenConfig, listener net.Listener) *Listener {
+	ctx, cancel := context.WithCancel(context.Background())
 	l := &Listener{
-		config: config, listener: listener, closing: make(chan struct{}), guests: map[net.Conn]string{},
+		config: config, listener: listener, cancel: cancel, guests: map[net.Conn]string{},
 		changed: make(chan struct{}, 1),
 	}
-	l.running.Go(l.accept)
+	l.running.Go(func() { l.accept(ctx) })
 	return l
 }
 
 // Addr is where publishers may come.
 func (l *Listener) Addr() net.Addr { return l.listener.Addr() }
 
-// Close ends everything, and waits until it has ended, but for a Run, which ends soon. It is called once.
+// Close ends everything, and waits until it has ended, but for a Run, which ends soon.
 func (l *Listener) Close() error {
+	l.cancel()
 	l.mu.Lock()
-	close(l.closing)
+	l.closed = true
 	for guest := range l.guests {
 		_ = guest.Close() // it has said nothing yet
 	}
@@ -157,7 +162,7 @@ func (l *Listener) take() (*Conn, error) {
 }
 
 // accept takes connections until the listener is closed.
-func (l *Listener) accept() {
+func (l *Listener) accept(ctx context.Context) {
 	for wait := time.Duration(0); ; {
 		conn, err := l.listener.Accept()
 		switch {
@@ -165,7 +170,7 @@ func (l *Listener) accept() {
 			return
 		case err != nil: // too many files are open, mostly: another attempt at once would fail too
 			wait = min(max(2*wait, shortWait), longWait)
-			if !l.pause(wait) {
+			if !pause(ctx, wait) {
 				return
 			}
 			continue
@@ -177,7 +182,7 @@ func (l *Listener) accept() {
 		}
 		l.running.Go(func() {
 			defer l.leave(conn)
-			l.greet(conn)
+			l.greet(ctx, conn)
 		})
 	}
 }
@@ -185,14 +190,14 @@ func (l *Listener) accept() {
 // Waits after an Accept that failed.
 const shortWait, longWait = 5 * time.Millisecond, time.Second
 
-// pause waits; it returns false if the listener is closed.
-func (l *Listener) pause(d time.Duration) bool {
+// pause waits; it returns false if ctx ends.
+func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return true
-	case <-l.closing:
+	case <-ctx.Done():
 		return false
 	}
 }
