@@ -46,7 +46,13 @@ type Decoder struct {
 
 	number uint64            // of access units with slices
 	times  [window]time.Time // of the last of them
-	shown  time.Time         // of the last picture
+	ready  []picture         // taken out of the library, the next to be returned first
+}
+
+// picture is a decoded picture and when it was captured.
+type picture struct {
+	*media.I420
+	at time.Time
 }
 
 // window is how many access units the library may hold back; the most that a stream can ask for is 16.
@@ -56,63 +62,91 @@ const window = 32
 func NewDecoder() *Decoder { return &Decoder{} }
 
 // Decode decodes one Annex B access unit. The picture is fresh memory, or nil if none is ready: the unit had no slices,
-// or the stream has B frames, which come out in display order. An error wraps ErrNeedKey, ErrCorrupt or ErrClosed, and
+// or the stream has B frames, which come out in display order, one at a time. An error wraps ErrNeedKey, ErrCorrupt or ErrClosed, and
 // the decoder resumes at the next key frame. The data is not kept.
 func (d *Decoder) Decode(accessUnit []byte) (*media.I420, error) {
-	return d.decodeAt(accessUnit, time.Time{})
+	img, _, err := d.DecodeAt(accessUnit, time.Time{})
+	return img, err
 }
 
 // DecodeAt is Decode of an access unit that was captured at that time, and returns when the picture was captured.
 func (d *Decoder) DecodeAt(accessUnit []byte, at time.Time) (*media.I420, time.Time, error) {
-	img, err := d.decodeAt(accessUnit, at)
-	if img == nil || err != nil {
+	if err := d.decodeAt(accessUnit, at); err != nil {
 		return nil, time.Time{}, err
 	}
-	return img, d.shown, nil
+	p := d.take()
+	return p.I420, p.at, nil
 }
 
-func (d *Decoder) decodeAt(accessUnit []byte, at time.Time) (*media.I420, error) {
+// take takes the next picture, if there is one.
+func (d *Decoder) take() (p picture) {
+	if len(d.ready) > 0 {
+		p, d.ready = d.ready[0], d.ready[1:]
+	}
+	return p
+}
+
+// decodeAt decodes an access unit into ready.
+func (d *Decoder) decodeAt(accessUnit []byte, at time.Time) error {
 	if d.closed {
-		return nil, ErrClosed
+		return ErrClosed
 	}
 	if len(accessUnit) > maxAccessUnit {
-		return nil, fmt.Errorf("openh264 decode: access unit of %d bytes, the limit is %d: %w", len(accessUnit),
+		return fmt.Errorf("openh264 decode: access unit of %d bytes, the limit is %d: %w", len(accessUnit),
 			maxAccessUnit, ErrCorrupt)
 	}
 	unit, err := d.sort(accessUnit)
 	if err != nil {
 		d.drop()
-		return nil, fmt.Errorf("openh264 decode: %w", err)
+		return fmt.Errorf("openh264 decode: %w", err)
 	}
 	if unit.slices == nil {
-		return nil, nil
+		return nil
+	}
+	if unit.key {
+		d.drain()
 	}
 	d.number++
 	d.times[d.number%window] = at
 	used := d.c != nil
-	img, err := d.decode(unit)
+	err = d.decode(unit)
 	if err != nil && unit.key && used {
 		return d.decode(unit) // the fault may be in an earlier unit; a new library decoder starts clean
 	}
-	return img, err
+	return err
+}
+
+// drain takes out what the library holds back, and drops it if there was something. With a key frame it would spoil the
+// last of these pictures (2.3.1); and it does not free all memory of pictures that were taken out in the middle of a
+// stream.
+func (d *Decoder) drain() {
+	before := len(d.ready)
+	for have := -1; d.c != nil && have != len(d.ready) && len(d.ready) < window; {
+		have = len(d.ready)
+		_ = d.run(nil) // it has dropped the library decoder, as after any error
+	}
+	if len(d.ready) > before {
+		d.drop()
+	}
 }
 
 // Flush returns the next of the pictures that are still held back at the end of a stream with B frames, nil after the
 // last.
 func (d *Decoder) Flush() (*media.I420, error) {
-	switch {
-	case d.closed:
+	if d.closed {
 		return nil, ErrClosed
-	case d.c == nil:
-		return nil, nil
 	}
-	return d.run(nil)
+	var err error
+	if len(d.ready) == 0 && d.c != nil {
+		err = d.run(nil)
+	}
+	return d.take().I420, err
 }
 
 // Close frees the decoder. It may be called more than once.
 func (d *Decoder) Close() error {
 	d.drop()
-	d.closed = true
+	d.closed, d.ready = true, nil
 	return nil
 }
 
@@ -201,9 +235,9 @@ func (d *Decoder) prepare(u *unit) error {
 	return nil
 }
 
-func (d *Decoder) decode(u unit) (*media.I420, error) {
+func (d *Decoder) decode(u unit) error {
 	if err := d.prepare(&u); err != nil {
-		return nil, fmt.Errorf("openh264 decode: %w", err)
+		return fmt.Errorf("openh264 decode: %w", err)
 	}
 	return d.run(slices.Concat(u.sets, u.slices))
 }
@@ -211,25 +245,26 @@ func (d *Decoder) decode(u unit) (*media.I420, error) {
 // framePending is the one state that is not an error: the picture is not complete.
 const framePending = C.dsFramePending
 
-func (d *Decoder) run(data []byte) (*media.I420, error) {
+// run has the library decode, and adds the picture to ready if there is one.
+func (d *Decoder) run(data []byte) error {
 	var ready C.int
 	state := C.waldo_decoder_decode(d.c, bytePtr(data), C.int(len(data)), C.uint64_t(d.number), &ready)
 	if state&^framePending != 0 {
 		d.drop()
-		return nil, fmt.Errorf("openh264 decode: library returns state %#x: %w", int(state), ErrCorrupt)
+		return fmt.Errorf("openh264 decode: library returns state %#x: %w", int(state), ErrCorrupt)
 	}
 	if ready == 0 {
-		return nil, nil
+		return nil
 	}
 	width, height := int(d.c.width), int(d.c.height)
 	if width < 1 || height < 1 || width > media.MaxSize || height > media.MaxSize {
 		d.drop()
-		return nil, fmt.Errorf("openh264 decode: picture of %dx%d: %w", width, height, ErrCorrupt)
+		return fmt.Errorf("openh264 decode: picture of %dx%d: %w", width, height, ErrCorrupt)
 	}
-	d.shown = d.times[uint64(d.c.number)%window]
 	img := media.NewI420(width, height)
 	C.waldo_decoder_copy(d.c, bytePtr(img.Y), bytePtr(img.U), bytePtr(img.V))
-	return img, nil
+	d.ready = append(d.ready, picture{img, d.times[uint64(d.c.number)%window]})
+	return nil
 }
 
 // drop frees the library decoder; the next key frame makes a new one.

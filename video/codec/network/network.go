@@ -11,8 +11,8 @@
 // # Building
 //
 // The package needs cgo, and the libraries of packages standard and libav. With the build tag nolibav it leaves
-// libavcodec out: H.264 is then decoded by openh264, which with B frames spoils the picture before each key frame
-// (2.3.1). H.265 and MPEG-4 are not decoded at all, and the error says so; they still pass through.
+// libavcodec out: H.264 is then decoded by openh264, of 8 bit and 4:2:0 alone. H.265 and MPEG-4 are not decoded at all,
+// and the error says so; they still pass through.
 package network
 
 import (
