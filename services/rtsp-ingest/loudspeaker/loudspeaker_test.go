@@ -191,7 +191,8 @@ func TestOpensWhileSomebodyTalks(t *testing.T) {
 		expect("the end", [3]int{1, 0, 174})
 		before := filled.Load()
 		release := p.Want() // somebody listens to the speaker
-		time.Sleep(time.Second)
+		time.Sleep(time.Second + 1)
+		synctest.Wait()
 		release()
 		expect("listening", [3]int{1, 0, 174})
 		if n := filled.Load() - before; n != pcm.OpusRate {
