@@ -39,18 +39,20 @@ func loudest(samples []float32) (at int) {
 }
 
 func TestAAC(t *testing.T) {
-	for _, rate := range []int{8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 96000} {
-		for channels := 1; channels <= pcm.MaxChannels; channels++ {
-			f := pcm.Format{Rate: rate, Channels: channels}
-			t.Run(f.String(), func(t *testing.T) {
-				c := encodeAAC(t, sine(f, rate), f)
-				samples, got := all(t, newAAC(t, c.config), c.blocks)
-				if got != f || len(samples) != len(c.blocks)*frame {
-					t.Fatalf("%d samples, %v of %d blocks", len(samples), got, len(c.blocks))
-				}
-				isTone(t, samples[2*frame:rate], rate, 0.98)
-			})
-		}
+	for _, f := range []pcm.Format{
+		{Rate: 8000, Channels: 1}, {Rate: 11025, Channels: 1}, {Rate: 12000, Channels: 2}, {Rate: 16000, Channels: 1},
+		{Rate: 16000, Channels: 2}, {Rate: 22050, Channels: 1}, {Rate: 24000, Channels: 1}, {Rate: 32000, Channels: 2},
+		{Rate: 44100, Channels: 2}, {Rate: 48000, Channels: 1}, {Rate: 48000, Channels: 2}, {Rate: 96000, Channels: 1},
+	} {
+		t.Run(f.String(), func(t *testing.T) {
+			t.Parallel()
+			c := encodeAAC(t, sine(f, f.Rate), f)
+			samples, got := all(t, newAAC(t, c.config), c.blocks)
+			if got != f || len(samples) != len(c.blocks)*frame {
+				t.Fatalf("%d samples, %v of %d blocks", len(samples), got, len(c.blocks))
+			}
+			isTone(t, samples[2*frame:f.Rate], f.Rate, 0.98)
+		})
 	}
 }
 
@@ -102,6 +104,7 @@ func TestG726(t *testing.T) {
 	for bits, purity := range map[int]float64{2: 0.9, 3: 0.97, 4: 0.98, 5: 0.98} {
 		for order, name := range map[Order]string{LowFirst: "g726le", HighFirst: "g726"} {
 			t.Run(fmt.Sprint(name, " ", bits, " bits"), func(t *testing.T) {
+				t.Parallel()
 				data := encode(t, sine(f, f.Rate), f, "-c:a", name, "-code_size", fmt.Sprint(bits), "-f", name)
 				d, err := NewG726(f.Rate, bits, order)
 				if err != nil {
