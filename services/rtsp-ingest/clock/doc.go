@@ -14,7 +14,7 @@
 //   - Delay: what grows faster than that is a queue that fills. The offset stays, so the age grows; see
 //     [Estimator.Delay] and [Estimator.Late].
 //   - Jumps: a picture whose stamp is more than a second behind the one before, or that would have come 50 ms before
-//     it was captured, is timed by its arrival. If three within 4 s agree, the camera has a new timeline.
+//     it was captured (250 ms in the first second, because of B-frames), is timed by its arrival. If three within 4 s agree, the camera has a new timeline.
 //   - Wrong rates: if the stamps run at less than 0.98 or more than 1.02 of the true rate from the beginning, all is
 //     timed by arrival until the rate has been right for 30 s. A rate that was right and becomes too slow is a delay.
 //   - Sender reports: three in a row that agree within 20 ms, and that lie 0 to 2 s before their arrival, prove that

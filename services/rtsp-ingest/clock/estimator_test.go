@@ -57,6 +57,37 @@ func TestBacklogAtTheStart(t *testing.T) {
 	}
 }
 
+// Of a stream with B-frames, which comes in the order of decoding, only the first picture is timed by its arrival: all
+// others come as early or earlier by their stamps.
+func TestReorderedFromTheStart(t *testing.T) {
+	const interval = 40 * ms
+	for between := range 6 { // B-frames between two others
+		e, start := New(0), time.Unix(1e9, 0)
+		delay := time.Duration(between) * interval // from capture to the network, of what waits for nothing else
+		sent := 0
+		send := func(n int) {
+			arrival := start.Add(time.Duration(sent)*interval + 3*ms)
+			got := e.Picture(feed.Picture{Time: time.Duration(n) * interval, Arrival: arrival}).Time
+			want := start.Add(time.Duration(n-between)*interval + 3*ms)
+			if sent > 0 && abs(got.Sub(want)) > ms {
+				t.Errorf("%d B-frames: picture %d, as number %d, is timed %v off", between, n, sent, got.Sub(want))
+			}
+			sent++
+		}
+		send(0)
+		for group := range 100 {
+			last := (group + 1) * (between + 1)
+			send(last)
+			for b := last - between; b < last; b++ {
+				send(b)
+			}
+		}
+		if e.Late() || e.Delay() > delay+ms {
+			t.Errorf("%d B-frames: delay %v, late %v", between, e.Delay(), e.Late())
+		}
+	}
+}
+
 func TestStampsThatJump(t *testing.T) {
 	hours := 3 * time.Hour
 	tests := map[string]struct {

@@ -6,18 +6,20 @@ import (
 )
 
 const (
-	window    = 8 * time.Second       // the earliest of this time had nothing to wait for
-	maxDrift  = 2000                  // an offset rises by at most a 2000th of the time that passes: 500 ppm
-	atBest    = 20 * time.Millisecond // so late is still called drift; beyond, it is a delay
-	tooEarly  = 50 * time.Millisecond // nothing comes so much earlier than the earliest
-	jump      = time.Second           // stamps that step by so much have jumped
-	confirm   = 3                     // so many that agree make a new timeline …
-	patience  = 4 * time.Second       // … if they come within this time …
-	disagree  = 10                    // … or so many in a row that agree with nothing
-	repeats   = 3                     // so many equal stamps in a row mean that the stamps say nothing
-	learning  = time.Minute           // how long drift is averaged
-	maxStamp  = 1 << 61               // 73 years; a stamp beyond is nonsense, and differences of two would overflow
-	unchanged = time.Millisecond      // what arrives closer together may have one stamp
+	window    = 8 * time.Second        // the earliest of this time had nothing to wait for
+	maxDrift  = 2000                   // an offset rises by at most a 2000th of the time that passes: 500 ppm
+	atBest    = 20 * time.Millisecond  // so late is still called drift; beyond, it is a delay
+	tooEarly  = 50 * time.Millisecond  // nothing comes so much earlier than the earliest …
+	reordered = 250 * time.Millisecond // … but for the first second: a stream with B-frames begins with its latest
+	settling  = time.Second
+	jump      = time.Second      // stamps that step by so much have jumped
+	confirm   = 3                // so many that agree make a new timeline …
+	patience  = 4 * time.Second  // … if they come within this time …
+	disagree  = 10               // … or so many in a row that agree with nothing
+	repeats   = 3                // so many equal stamps in a row mean that the stamps say nothing
+	learning  = time.Minute      // how long drift is averaged
+	maxStamp  = 1 << 61          // 73 years; a stamp beyond is nonsense, and differences of two would overflow
+	unchanged = time.Millisecond // what arrives closer together may have one stamp
 )
 
 // track follows one timeline of a camera. All times are since the start of the connection; an offset is an arrival
@@ -71,13 +73,23 @@ func (k *track) observe(t, a time.Duration, restart bool) verdict {
 		return useless
 	case k.jumped(t, a):
 		return k.doubt(t, a, offset, true)
-	case offset < k.est-tooEarly:
+	case offset < k.est-k.tooEarly(a):
 		k.rate.add(a, offset)
 		k.lastT, k.lastA = t, a
 		return k.doubt(t, a, offset, false)
 	}
 	k.doubts = 0
 	return k.follow(t, a, offset)
+}
+
+// tooEarly returns how much earlier than the earliest nothing can come that arrives at a. The first picture of a stream
+// with B-frames comes by the time of decoding, as all do, but is to be shown before the others: the next one has been
+// captured some pictures later, and comes right after it.
+func (k *track) tooEarly(a time.Duration) time.Duration {
+	if a-k.since < settling {
+		return reordered
+	}
+	return tooEarly
 }
 
 // begin starts a new timeline.
