@@ -219,8 +219,11 @@ func TestGone(t *testing.T) {
 	r.camera.Close()
 	r.Command(right, later())
 	r.await(t, false)
-	if s := r.State(); s.Ready && s.Reason == nil {
-		t.Errorf("%+v", s)
+	// It says so right after it has let go of the actuator.
+	for begin := time.Now(); r.State().Ready || r.State().Reason == nil; time.Sleep(time.Millisecond) {
+		if time.Since(begin) > patience {
+			t.Fatalf("%+v", r.State())
+		}
 	}
 	again, err := fakecam.NewONVIF(fakecam.ONVIFConfig{Listen: r.camera.Address()})
 	if err != nil {
