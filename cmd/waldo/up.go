@@ -79,5 +79,9 @@ func (u *upCommand) plan(ctx context.Context) (*launch.Plan, error) {
 	}
 	plan, missing := launch.New(r, programs, launch.Config{HTTP: u.HTTP, NATS: u.NATS, Token: u.Token,
 		NoGateway: u.NoGateway})
-	return plan, errors.Join(missing, plan.Check(ctx))
+	check := plan.Check
+	if u.Check {
+		check = plan.CheckFile
+	}
+	return plan, errors.Join(missing, check(ctx))
 }

@@ -36,8 +36,26 @@ func (p *Plan) Check(ctx context.Context) error {
 	return p.check(ctx, nil)
 }
 
+// CheckFile is Check for a file that is not run now. If the robot is running, which is only a warning, the addresses are
+// not tried: it listens on them.
+func (p *Plan) CheckFile(ctx context.Context) error {
+	release, err := p.claim()
+	if err == nil {
+		defer release()
+		return p.check(ctx, nil)
+	}
+	bad := p.checkPrograms(ctx)
+	p.warnings = append(p.warnings, fmt.Sprintf("%v. The addresses were not tried; `waldo reload` takes the file over", err))
+	return bad
+}
+
 // check is Check for a plan that replaces a running one, if there is one, whose addresses are not in the way.
 func (p *Plan) check(ctx context.Context, running *Plan) error {
+	return errors.Join(append([]error{p.checkPrograms(ctx)}, p.checkAddresses(running)...)...)
+}
+
+// checkPrograms has all programs check their configuration.
+func (p *Plan) checkPrograms(ctx context.Context) error {
 	errs, warnings := make([]error, len(p.processes)), make([][]string, len(p.processes))
 	var checks sync.WaitGroup
 	for i, process := range p.processes {
@@ -45,8 +63,7 @@ func (p *Plan) check(ctx context.Context, running *Plan) error {
 	}
 	checks.Wait()
 	p.warnings = slices.Concat(warnings...)
-	errs = append(errs, p.checkFlags())
-	return errors.Join(append(errs, p.checkAddresses(running)...)...)
+	return errors.Join(append(errs, p.checkFlags())...)
 }
 
 // checkFlags checks the values from the command line that no program checks under the flag's name.
