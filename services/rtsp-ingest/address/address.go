@@ -46,6 +46,8 @@ const (
 	maxLength = 2048 // of a URL; a longer one is no URL of a camera
 	maxSecret = 256  // of user and password: bytes
 	maxLabels = 253  // bytes of a host name
+
+	maxShownPort = 6 // digits of a port that is repeated
 )
 
 // Parse reads a URL, and the keys user and password beside it. Errors are Misspelled, and repeat nothing that may be
@@ -66,7 +68,7 @@ func Parse(raw, user string, password Secret) (Address, error) {
 	case strings.ContainsFunc(raw, isControl):
 		return Address{}, misspelled("url", "a control character is in it: remove it, or write it as %%0A and the like")
 	}
-	account, authority, target, err := split(rest)
+	account, authority, target, err := split(rest, ports[scheme])
 	if err != nil {
 		return Address{}, err
 	}
@@ -103,7 +105,7 @@ func (a *Address) identify(account, user string, password Secret) error {
 }
 
 // split finds user and password, host and port, and the rest of what stands behind ://.
-func split(rest string) (account, authority, target string, err error) {
+func split(rest string, standard uint16) (account, authority, target string, err error) {
 	end := segment(rest)
 	at := strings.LastIndexByte(rest[:end], '@')
 	host := rest[at+1 : end]
@@ -122,13 +124,36 @@ func split(rest string) (account, authority, target string, err error) {
 	case host == "":
 		return "", "", "", misspelled("url", "the host is missing: write rtsp://10.0.0.7/stream1")
 	default:
-		return "", "", "", misspelled("url", "no host can be read in it: write rtsp://host:port/path, IPv6 addresses in [], "+
-			"and user and password as keys beside the url")
+		return "", "", "", unreadable(host, at >= 0, standard)
 	}
 	if at >= 0 {
 		account = rest[:at]
 	}
 	return account, host, rest[end:], nil
+}
+
+// unreadable says what is wrong with what stands where host and port should be. It repeats only what cannot be a
+// password: a number behind a host of which there is no doubt. The example is a URL that can be read, since others are
+// hidden in errors as a whole.
+func unreadable(authority string, account bool, standard uint16) error {
+	end := strings.IndexByte(authority, ']') + 1
+	if end == 0 {
+		end = max(strings.IndexByte(authority, ':'), 0)
+	}
+	host, port := authority[:end], strings.TrimPrefix(authority[end:], ":")
+	_, _, good := hostPort(host, standard)
+	certain := good && (account || isStrong(host))
+	switch isNumber := text.Only(port, "0123456789"); {
+	case certain && isNumber && len(port) <= maxShownPort:
+		return misspelled("url", "the port %s is out of range: use 1 to 65535, or leave it out for %d", port, standard)
+	case certain, good && isNumber:
+		return misspelled("url", "the port is not a number from 1 to 65535: correct it, or leave it out for %d", standard)
+	case good:
+		return misspelled("url", "what follows the first colon is not a port: use 1 to 65535, or leave it out for %d; "+
+			"if it is a password, the host is missing: write user and password as keys beside the url", standard)
+	}
+	return misspelled("url", "no host can be read in it: write rtsp://10.0.0.7:554/stream1, IPv6 addresses in [], "+
+		"and user and password as keys beside the url")
 }
 
 // segment is the length of what stands before the first /, ? or #.

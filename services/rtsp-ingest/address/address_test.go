@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/address"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
@@ -81,9 +82,18 @@ var wrong = []struct{ raw, user, password, key, says string }{
 	{"ftp://bob:hunter2@cam", "", "", "url", "use rtsp, rtsps"},
 	{"rtsp://", "", "", "url", "host is missing"},
 	{"rtsp:///hunter2", "", "", "url", "host is missing"},
-	{"rtsp://cam:0/x", "", "", "url", "no host"},
-	{"rtsp://cam:70000/hunter2", "", "", "url", "no host"},
-	{"rtsp://bob:hunter2", "", "", "url", "no host"},
+	{"rtsp://cam:0/x", "", "", "url", "1 to 65535"},
+	{"rtsp://cam:70000/hunter2", "", "", "url", "the port is not a number from 1 to 65535"},
+	{"rtsp://bob:hunter2@10.0.0.7:99999/stream1", "", "", "url", "the port 99999 is out of range: use 1 to 65535"},
+	{"rtsps://bob:hunter2@cam:0", "", "", "url", "the port 0 is out of range: use 1 to 65535, or leave it out for 322"},
+	{"rtsp://10.0.0.7:70000", "", "", "url", "the port 70000 is out of range"},
+	{"rtsp://[::1]:70000/x", "", "", "url", "the port 70000 is out of range"},
+	{"rtsp://bob:hunter2@10.0.0.7:abc/", "", "", "url", "not a number from 1 to 65535"},
+	{"rtsp://10.0.0.7:hunter2/", "", "", "url", "not a number from 1 to 65535"},
+	{"rtsp://10.0.0.7:80:80/", "", "", "url", "not a number from 1 to 65535"},
+	{"rtsp://[::1]hunter2/", "", "", "url", "not a number from 1 to 65535"},
+	{"rtsp://bob:hunter2", "", "", "url", "is not a port: use 1 to 65535"},
+	{"rtsp://hun_ter2+:80", "", "", "url", "write rtsp://10.0.0.7:554/stream1, IPv6"},
 	{"rtsp://bob:hunter2@", "", "", "url", "host is missing"},
 	{"rtsp://[::1/hunter2", "", "", "url", "no host"},
 	{"rtsp://[cam]/hunter2", "", "", "url", "no host"},
@@ -105,6 +115,9 @@ func TestWrong(t *testing.T) {
 		if !ok || e.Reason != feed.Misspelled || e.Key != tt.key || !strings.Contains(e.Text, tt.says) ||
 			strings.Contains(e.Text, "hunter2") || !strings.HasPrefix(e.Text, tt.key+": ") {
 			t.Errorf("%s: %v", tt.raw, err)
+		}
+		if shown := access.RedactText(fmt.Sprint(err)); shown != fmt.Sprint(err) {
+			t.Errorf("%s: the remedy is hidden: %s", tt.raw, shown)
 		}
 	}
 }
@@ -220,6 +233,9 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw string) {
 		a, err := address.Parse(raw, "", "")
 		if err != nil {
+			if shown := access.RedactText(err.Error()); shown != err.Error() {
+				t.Fatalf("%q: the remedy is hidden: %s", raw, shown)
+			}
 			return
 		}
 		if a.Host == "" || a.Port == 0 || strings.ContainsAny(a.URL(), " \r\n#\"") {
