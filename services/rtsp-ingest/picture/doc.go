@@ -18,6 +18,9 @@
 // do. Parameter sets tell, or the first picture that goes back: by its picture order count, or by its time if
 // there is no such count. That picture already says Recode.
 //
+// Key frames are as far apart as they were captured. A warning needs three intervals in a row that are too long, or one
+// as long as three: a single one may be chance.
+//
 // VideoFormat does not name a profile: whoever needs it reads the parameter set in a key frame.
 //
 // # Concurrency and shutdown

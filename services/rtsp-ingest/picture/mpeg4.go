@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"time"
 
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 	"github.com/waldo-robot/waldo/video/source"
@@ -169,7 +170,7 @@ func mpeg4Profile(indication byte) string {
 }
 
 // part2 takes a picture of MPEG-4 part 2. It always has to be encoded again for browsers.
-func (s *Stream) part2(p feed.Picture) (source.Frame, bool) {
+func (s *Stream) part2(p feed.Picture, captured time.Time) (source.Frame, bool) {
 	if p.Restart || p.Missing || p.Damaged {
 		s.interrupt(p)
 	}
@@ -196,7 +197,7 @@ func (s *Stream) part2(p feed.Picture) (source.Frame, bool) {
 	case !s.synced:
 		return source.Frame{}, s.wait(waitsKey)
 	}
-	s.group.add(p.Arrival, u.key)
+	s.group.add(captured, u.key)
 	f := source.Frame{Format: s.state.Format, Data: u.picture, Key: u.key, Recode: true}
 	if u.key {
 		f.Data = append(bytes.Clone(s.mpeg4.config), u.picture...)

@@ -59,21 +59,38 @@ var chromaNames = [4]string{"without colour (4:0:0)", "4:2:0", "4:2:2", "4:4:4"}
 // maxGroup is how far apart key frames may be. Cameras that are set to 2 s are a little off.
 const maxGroup = 2200 * time.Millisecond
 
-// group measures how far apart key frames are, by their arrival.
+// agree is how many groups in a row must be too long for a warning. One that lasts as long as so many is enough.
+const agree = 3
+
+// group measures how far apart key frames are, by when they were captured: a network that stalls or a robot that is busy
+// changes when they arrive.
 type group struct {
 	last   time.Time     // the last key frame, zero if something was lost since
 	length time.Duration // of the last whole group, or of the present one if it is longer by now
+	long   int           // groups in a row that were too long
 }
 
 // add takes a picture that was received whole.
-func (g *group) add(arrival time.Time, key bool) {
-	if !g.last.IsZero() {
-		if since := arrival.Sub(g.last); key || since > g.length {
-			g.length = since
-		}
+func (g *group) add(captured time.Time, key bool) {
+	if since := captured.Sub(g.last); !g.last.IsZero() && since > 0 { // a clock that was set back says nothing
+		g.measure(since, key)
 	}
 	if key {
-		g.last = arrival
+		g.last = captured
+	}
+}
+
+// measure takes how long the present group has lasted, and whether it has ended.
+func (g *group) measure(since time.Duration, ended bool) {
+	if ended || since > g.length {
+		g.length = since
+	}
+	switch {
+	case !ended:
+	case since > maxGroup:
+		g.long++
+	default:
+		g.long = 0
 	}
 }
 
@@ -81,7 +98,7 @@ func (g *group) add(arrival time.Time, key bool) {
 func (g *group) lose() { g.last = time.Time{} }
 
 func (g *group) warning() string {
-	if g.length <= maxGroup {
+	if g.length <= maxGroup || g.long < agree && g.length <= agree*maxGroup {
 		return ""
 	}
 	return fmt.Sprintf("key frames are %v apart or more: a loss freezes the video that long; set the camera's key frame "+

@@ -41,7 +41,7 @@ func TestOrder(t *testing.T) {
 
 // TestGroups: how far apart key frames are, and when that is worth a warning (row 26).
 func TestGroups(t *testing.T) {
-	const second, little = time.Second, 2080 * time.Millisecond
+	const second, little, stall = time.Second, 2080 * time.Millisecond, 2500 * time.Millisecond
 	for _, tt := range []struct {
 		name  string
 		keys  []time.Duration
@@ -53,7 +53,12 @@ func TestGroups(t *testing.T) {
 		{"1 s", []time.Duration{0, second, 2 * second}, 2 * second, 0, second, false},
 		{"a little over 2 s", []time.Duration{0, little}, little, 0, little, false},
 		{"10 s", []time.Duration{0, 10 * second}, 10 * second, 0, 10 * second, true},
-		{"not over yet", []time.Duration{0}, 4 * second, 0, 4 * second, true},
+		{"not over yet", []time.Duration{0}, 7 * second, 0, 7 * second, true},
+		{"not over yet, and not long", []time.Duration{0}, 4 * second, 0, 4 * second, false},
+		{"3 s twice", []time.Duration{0, 3 * second, 6 * second}, 7 * second, 0, 3 * second, false},
+		{"3 s thrice", []time.Duration{0, 3 * second, 6 * second, 9 * second}, 9 * second, 0, 3 * second, true},
+		{"3 s, not in a row", []time.Duration{0, 3 * second, 6 * second, 7 * second, 10 * second}, 10 * second, 0, 3 * second,
+			false},
 		{"shorter again", []time.Duration{0, 10 * second, 11 * second}, 11 * second, 0, second, false},
 		{"a loss", []time.Duration{0, second, 7 * second}, 7 * second, 1500 * time.Millisecond, second, false},
 		{"none", nil, 5 * second, 0, 0, false},
@@ -68,9 +73,9 @@ func TestGroups(t *testing.T) {
 						p = pictures[0]
 					}
 				}
-				p.Arrival = start.Add(at)
+				p.Arrival = start.Add((at + stall).Truncate(stall)) // what a network that stalls does to it says nothing
 				p.Damaged = at == tt.loss && at > 0
-				s.Picture(p, p.Arrival)
+				s.Picture(p, start.Add(at))
 			}
 			if got := s.State(); got.Group != tt.group || (got.Warning != "") != tt.warns {
 				t.Errorf("got %v, %q; want %v, warning: %v", got.Group, got.Warning, tt.group, tt.warns)

@@ -77,9 +77,9 @@ func (s *Stream) Picture(p feed.Picture, captured time.Time) (source.Frame, bool
 	case p.MediaType == media.JPEG:
 		f, ok = s.jpeg(p)
 	case p.MediaType == feed.MPEG4:
-		f, ok = s.part2(p)
+		f, ok = s.part2(p, captured)
 	case s.codec != nil:
-		f, ok = s.coded(p)
+		f, ok = s.coded(p, captured)
 	default:
 		return source.Frame{}, s.wait(p.MediaType + " cannot be used: set the camera to H.264")
 	}
@@ -181,7 +181,7 @@ func (s *Stream) intra(list [][]byte) bool {
 }
 
 // coded takes a picture of NAL units.
-func (s *Stream) coded(p feed.Picture) (source.Frame, bool) {
+func (s *Stream) coded(p feed.Picture, captured time.Time) (source.Frame, bool) {
 	u := s.sort(p)
 	if p.Restart || p.Missing || p.Damaged {
 		s.interrupt(p)
@@ -206,7 +206,7 @@ func (s *Stream) coded(p feed.Picture) (source.Frame, bool) {
 	case s.open && s.leads(u): // made for those who saw what was before
 		return source.Frame{}, false
 	}
-	s.group.add(p.Arrival, isKey)
+	s.group.add(captured, isKey)
 	s.observe(u, p, isKey)
 	f := source.Frame{Format: s.state.Format, Key: isKey}
 	f.Data = s.bytes(u, isKey)
