@@ -5,12 +5,14 @@
 package dial
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"syscall"
@@ -24,6 +26,10 @@ import (
 // Config says how to connect.
 type Config struct {
 	Address address.Address
+	// Key is the key of robot.yaml that has the address, url if it is empty. Assumed tells that nobody wrote it there,
+	// and that the address is a guess.
+	Key     string
+	Assumed bool
 	// Fingerprint is the SHA-256 of the camera's certificate as hexadecimal digits, with colons or without; see
 	// [CheckFingerprint]. Without it, the certificate must be one that the system trusts.
 	Fingerprint string
@@ -58,24 +64,35 @@ func Open(ctx context.Context, c Config) (net.Conn, error) {
 }
 
 func dialError(c Config, err error) error {
-	where := c.Address.HostPort()
+	key, where := c.key(), c.Address.HostPort()
 	if name, ok := errors.AsType[*net.DNSError](err); ok {
 		if name.IsNotFound {
-			return feed.Failf(feed.Unreachable, "url",
-				"url: there is no host %s: check its spelling, or write its IP address", c.Address.Host)
+			return feed.Failf(feed.Unreachable, key,
+				"%s: there is no host %s: check its spelling, or write its IP address", key, c.Address.Host)
 		}
-		return feed.Failf(feed.Unreachable, "url",
-			"url: the name %s cannot be resolved: check the network, or write an IP address", c.Address.Host)
+		return feed.Failf(feed.Unreachable, key,
+			"%s: the name %s cannot be resolved: check the network, or write an IP address", key, c.Address.Host)
 	}
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return feed.Failf(feed.Unreachable, "url",
-			"nothing listens at %s: check the port in url, or wait while the camera starts", where)
+		return feed.Failf(feed.Unreachable, key, "nothing listens at %s: %s, or wait while the camera starts", where,
+			c.remedy("check the port"))
 	case errors.Is(err, context.DeadlineExceeded), IsTimeout(err):
-		return feed.Failf(feed.Away, "url",
-			"no answer from %s in %s: check that the camera is on, and its address in url", where, c.Limit)
+		return feed.Failf(feed.Away, key, "no answer from %s in %s: check that the camera is on, and %s", where, c.Limit,
+			c.remedy("its address"))
 	}
-	return feed.Failf(feed.Away, "url", "%s cannot be reached: check the network, and the address in url", where)
+	return feed.Failf(feed.Away, key, "%s cannot be reached: check the network, and %s", where, c.remedy("the address"))
+}
+
+func (c Config) key() string { return cmp.Or(c.Key, "url") }
+
+// remedy is to do something with what stands in the key, or to write it.
+func (c Config) remedy(do string) string {
+	if !c.Assumed {
+		return do + " in " + c.key()
+	}
+	guess := address.Address{Scheme: c.Address.Scheme, Host: c.Address.Host, Port: c.Address.Port}
+	return fmt.Sprintf("write %s: %s with the port of the camera (%d is a guess)", c.key(), guess.URL(), c.Address.Port)
 }
 
 // IsTimeout reports whether an error of a connection means that its time was up.
@@ -120,15 +137,15 @@ func handshakeError(c Config, err error) error {
 			"if it is your camera, write fingerprint: %s", Fingerprint(e.UnverifiedCertificates[0]))
 	}
 	if IsTimeout(err) || errors.Is(err, context.DeadlineExceeded) {
-		return feed.Failf(feed.Away, "url", "%s does not answer by TLS in %s: check the port in url",
-			c.Address.HostPort(), c.Limit)
+		return feed.Failf(feed.Away, c.key(), "%s does not answer by TLS in %s: check the port in %s",
+			c.Address.HostPort(), c.Limit, c.key())
 	}
 	remedy := "check the port, or write " + strings.TrimSuffix(c.Address.Scheme,
 		"s") + ":// if the camera does not encrypt"
 	if !c.LegacyTLS {
 		remedy += "; for an old camera, write tls: legacy"
 	}
-	return feed.Failf(feed.Away, "url", "%s and we agree on no TLS: %s", c.Address.HostPort(), remedy)
+	return feed.Failf(feed.Away, c.key(), "%s and we agree on no TLS: %s", c.Address.HostPort(), remedy)
 }
 
 // CheckFingerprint returns an error unless a text is a fingerprint: 64 hexadecimal digits, with colons or without, or

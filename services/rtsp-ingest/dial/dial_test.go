@@ -2,6 +2,7 @@ package dial
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http/httptest"
@@ -83,6 +84,29 @@ func TestCheckFingerprint(t *testing.T) {
 		"ab": false, "password": false} {
 		if err := CheckFingerprint(s); (err == nil) != ok {
 			t.Errorf("%q: %v", s, err)
+		}
+	}
+}
+
+// TestKeyOfTheAddress: an error names the key that has the address, and what to write if nobody wrote one.
+func TestKeyOfTheAddress(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := parse(t, "http://"+listener.Addr().String())
+	_ = listener.Close()
+	missing := parse(t, "http://camera.invalid")
+	for want, c := range map[string]Config{
+		": check the port in url, or":          {Address: at},
+		": check the port in onvif, or":        {Address: at, Key: "onvif"},
+		": write ptz.onvif: http://127.0.0.1:": {Address: at, Key: "ptz.onvif", Assumed: true},
+		"ptz.onvif: ":                          {Address: missing, Key: "ptz.onvif"},
+	} {
+		_, err := Open(t.Context(), c)
+		e, ok := errors.AsType[*feed.Error](err)
+		if !ok || !strings.Contains(e.Text, want) || !strings.Contains(want, e.Key) {
+			t.Errorf("%q: %v", want, err)
 		}
 	}
 }

@@ -41,6 +41,17 @@ func (c *Config) onvif(key, raw string) (address.Address, error) {
 	return at, nil
 }
 
+// onvifClient returns a client for that address, which bounds each call.
+func (c *Config) onvifClient(key, raw string, limit time.Duration) (*onvif.Client, error) {
+	at, err := c.onvif(key, raw)
+	if err != nil {
+		return nil, err
+	}
+	return onvif.New(onvif.Config{
+		Address: at, Key: key, Assumed: raw == "", Fingerprint: c.Fingerprint, LegacyTLS: c.TLS == legacy, Limit: limit,
+	}), nil
+}
+
 // keyFrames returns the ways to ask for a key frame beside those of the protocol.
 func (c *Config) keyFrames(kit *device.Kit) ([]feed.Way, error) {
 	key, raw := "onvif", c.ONVIF
@@ -51,11 +62,10 @@ func (c *Config) keyFrames(kit *device.Kit) ([]feed.Way, error) {
 	default:
 		key, raw = "ptz.onvif", c.PTZ.ONVIF
 	}
-	at, err := c.onvif(key, raw)
+	client, err := c.onvifClient(key, raw, keyLimit)
 	if err != nil {
 		return nil, err
 	}
-	client := onvif.New(onvif.Config{Address: at, Fingerprint: c.Fingerprint, LegacyTLS: c.TLS == legacy, Limit: keyLimit})
 	kit.OnStop(client.Close)
 	target := ""
 	if c.URL != "" {

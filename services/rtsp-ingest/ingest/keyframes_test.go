@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"errors"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -137,6 +138,29 @@ func TestBadONVIF(t *testing.T) {
 		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), want) ||
 			strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", at, err)
+		}
+	}
+}
+
+// TestKeyOfONVIF: who does not answer by ONVIF is named with the key that says where.
+func TestKeyOfONVIF(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := "http://" + listener.Addr().String()
+	_ = listener.Close()
+	c := Defaults()
+	c.URL = "rtsp://10.0.0.7/x"
+	for _, key := range []string{"onvif", "ptz.onvif"} {
+		client, err := c.onvifClient(key, at, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = client.Profiles(t.Context())
+		client.Close()
+		if err == nil || !strings.Contains(err.Error(), "check the port in "+key+",") {
+			t.Errorf("%s: %v", key, err)
 		}
 	}
 }

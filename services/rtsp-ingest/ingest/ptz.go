@@ -12,7 +12,6 @@ import (
 	"github.com/waldo-robot/waldo/pkg/control"
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/robot"
-	"github.com/waldo-robot/waldo/services/rtsp-ingest/onvif"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/ptz"
 )
 
@@ -50,11 +49,10 @@ func movePTZ(kit *device.Kit, c Config) error {
 	if c.PTZ == nil {
 		return nil
 	}
-	at, err := c.onvif("ptz.onvif", c.PTZ.ONVIF)
+	camera, err := c.onvifClient("ptz.onvif", c.PTZ.ONVIF, ptzLimit)
 	if err != nil {
 		return err
 	}
-	camera := onvif.New(onvif.Config{Address: at, Fingerprint: c.Fingerprint, LegacyTLS: c.TLS == legacy, Limit: ptzLimit})
 	deadman := c.PTZ.Deadman
 	if deadman == 0 {
 		deadman = control.DefaultDeadman

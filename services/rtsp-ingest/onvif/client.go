@@ -29,6 +29,8 @@ type Config struct {
 	Address     address.Address // of the device service: http or https; DefaultTarget if it has no path
 	Fingerprint string          // as in package dial
 	LegacyTLS   bool            // as in package dial
+	Key         string          // of robot.yaml, that has the address; url if empty
+	Assumed     bool            // as in package dial
 	Limit       time.Duration   // of a call, its logins included; 5 s if 0
 }
 
@@ -87,7 +89,7 @@ func (c *Client) Time(ctx context.Context) (time.Duration, error) {
 	}
 	now, ok := readTime(answer)
 	if !ok {
-		return 0, feed.Failf(feed.Unsupported, "url", "the camera does not tell its time: set its clock")
+		return 0, feed.Failf(feed.Unsupported, c.config.Key, "the camera does not tell its time: set its clock")
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -37,12 +37,12 @@ func (c *Client) Profiles(ctx context.Context) ([]Profile, error) {
 			return found, nil
 		}
 		if services[nsMedia] == "" {
-			return nil, cmp.Or(err, noProfiles())
+			return nil, cmp.Or(err, c.noProfiles())
 		}
 	}
 	target := services[nsMedia]
 	if target == "" {
-		return nil, feed.Failf(feed.Unsupported, "url", "the camera offers no streams by ONVIF")
+		return nil, feed.Failf(feed.Unsupported, c.config.Key, "the camera offers no streams by ONVIF")
 	}
 	answer, err := c.call(ctx, target, operation{service: nsMedia, name: "GetProfiles"})
 	if err != nil {
@@ -51,11 +51,11 @@ func (c *Client) Profiles(ctx context.Context) ([]Profile, error) {
 	if found := readProfiles(answer, false); len(found) > 0 {
 		return found, nil
 	}
-	return nil, noProfiles()
+	return nil, c.noProfiles()
 }
 
-func noProfiles() error {
-	return feed.Failf(feed.NotFound, "url", "the camera has no profile: make one in its web page")
+func (c *Client) noProfiles() error {
+	return feed.Failf(feed.NotFound, c.config.Key, "the camera has no profile: make one in its web page")
 }
 
 func readProfiles(answer *node, media2 bool) (found []Profile) {
@@ -135,7 +135,7 @@ func (c *Client) uri(ctx context.Context, p Profile, name, body string, schemes 
 	}
 	at, err := c.here(answer.value("Uri"))
 	if err != nil || !slices.Contains(schemes, at.Scheme) {
-		return address.Address{}, feed.Failf(feed.Unsupported, "url", "the camera's answer to %s holds no %s:// address",
+		return address.Address{}, feed.Failf(feed.Unsupported, c.config.Key, "the camera's answer to %s holds no %s:// address",
 			name, strings.Join(schemes, ":// or "))
 	}
 	return at, nil

@@ -96,7 +96,7 @@ func (c *Client) ptz(ctx context.Context, name, body string) (*node, error) {
 	}
 	target := services[nsPTZ]
 	if target == "" {
-		return nil, feed.Failf(feed.Unsupported, "url", "the camera cannot be moved by ONVIF")
+		return nil, feed.Failf(feed.Unsupported, c.config.Key, "the camera cannot be moved by ONVIF")
 	}
 	return c.call(ctx, target, operation{service: nsPTZ, name: name, body: body})
 }

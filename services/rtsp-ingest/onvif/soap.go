@@ -66,7 +66,8 @@ func token(user string, password address.Secret, nonce []byte, created time.Time
 func newTransport(c Config) *http.Transport {
 	open := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return dial.Open(ctx, dial.Config{
-			Address: c.Address, Fingerprint: c.Fingerprint, LegacyTLS: c.LegacyTLS, Limit: c.Limit,
+			Address: c.Address, Key: c.Key, Assumed: c.Assumed,
+			Fingerprint: c.Fingerprint, LegacyTLS: c.LegacyTLS, Limit: c.Limit,
 		})
 	}
 	return &http.Transport{
@@ -140,7 +141,7 @@ func (c *Client) post(ctx context.Context, target string, o operation) (*node, [
 	case err != nil:
 		return nil, nil, c.failure(ctx, err)
 	case len(data) > maxBody:
-		return nil, nil, feed.Failf(feed.Unsupported, "url", "the camera's answer to %s is longer than %d bytes", o.name,
+		return nil, nil, feed.Failf(feed.Unsupported, c.config.Key, "the camera's answer to %s is longer than %d bytes", o.name,
 			maxBody)
 	case response.StatusCode == http.StatusUnauthorized && !o.open:
 		return nil, append([]string{}, response.Header.Values("WWW-Authenticate")...), nil
@@ -161,7 +162,7 @@ func (c *Client) request(ctx context.Context, target string, o operation) (*http
 	text := fmt.Sprintf(envelope, head, o.name, o.service, o.body)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, at.URL(), strings.NewReader(text))
 	if err != nil {
-		return nil, feed.Failf(feed.Unsupported, "url", "the camera names a path that cannot be asked for")
+		return nil, feed.Failf(feed.Unsupported, c.config.Key, "the camera names a path that cannot be asked for")
 	}
 	request.Header.Set("Content-Type", mime.FormatMediaType("application/soap+xml",
 		map[string]string{"charset": "utf-8", "action": o.service + "/" + o.name}))
@@ -179,14 +180,14 @@ func (c *Client) failure(ctx context.Context, err error) error {
 		return e
 	}
 	if errors.Is(ctx.Err(), context.Canceled) {
-		return feed.Failf(feed.Away, "url", "the request was ended")
+		return feed.Failf(feed.Away, c.config.Key, "the request was ended")
 	}
 	where := c.config.Address.HostPort()
 	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() || ctx.Err() != nil {
-		return feed.Failf(feed.Away, "url", "no answer from %s in %s: check the address and the port of ONVIF", where,
+		return feed.Failf(feed.Away, c.config.Key, "no answer from %s in %s: check the address and the port of ONVIF", where,
 			c.config.Limit)
 	}
-	return feed.Failf(feed.Away, "url", "%s does not answer by HTTP: check the address and the port of ONVIF", where)
+	return feed.Failf(feed.Away, c.config.Key, "%s does not answer by HTTP: check the address and the port of ONVIF", where)
 }
 
 // read finds the body of an answer, or what the camera says is wrong.
@@ -197,23 +198,23 @@ func (c *Client) read(data []byte, status int, o operation) (*node, error) {
 	case fault != nil:
 		return nil, c.fault(fault, o)
 	case status >= 300 && status < 400:
-		return nil, feed.Failf(feed.Unsupported, "url", "the camera sends us on to another address (%d): write that one",
+		return nil, feed.Failf(feed.Unsupported, c.config.Key, "the camera sends us on to another address (%d): write that one",
 			status)
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return nil, c.refused()
 	case status == http.StatusNotFound:
-		return nil, feed.Failf(feed.NotFound, "url", "the camera has no ONVIF at this path (404): check the path and the "+
+		return nil, feed.Failf(feed.NotFound, c.config.Key, "the camera has no ONVIF at this path (404): check the path and the "+
 			"port, "+
 			"and that ONVIF is switched on")
 	case status != http.StatusOK:
-		return nil, feed.Failf(feed.Away, "url", "the camera answers %s with status %d", o.name, status)
+		return nil, feed.Failf(feed.Away, c.config.Key, "the camera answers %s with status %d", o.name, status)
 	case err != nil || body == nil:
-		return nil, feed.Failf(feed.Unsupported, "url", "what answers %s does not speak ONVIF: check the port", o.name)
+		return nil, feed.Failf(feed.Unsupported, c.config.Key, "what answers %s does not speak ONVIF: check the port", o.name)
 	}
 	if answer := body.find(o.name + "Response"); answer != nil {
 		return answer, nil
 	}
-	return nil, feed.Failf(feed.Unsupported, "url", "the camera answers something else than %s", o.name)
+	return nil, feed.Failf(feed.Unsupported, c.config.Key, "the camera answers something else than %s", o.name)
 }
 
 // fault makes an error of what a camera says is wrong.
@@ -243,7 +244,7 @@ func (c *Client) fault(fault *node, o operation) error {
 	case has("NotAuthorized", "FailedAuthentication", "InvalidSecurity", "InvalidSecurityToken"):
 		return c.refused()
 	case has("ActionNotSupported", "OptionalActionNotImplemented", "NotImplemented", "ActionNotImplemented"):
-		return feed.Failf(feed.Unsupported, "url", "the camera has no %s: %s", o.name, why)
+		return feed.Failf(feed.Unsupported, c.config.Key, "the camera has no %s: %s", o.name, why)
 	}
-	return feed.Failf(feed.Away, "url", "the camera refuses %s: %s", o.name, why)
+	return feed.Failf(feed.Away, c.config.Key, "the camera refuses %s: %s", o.name, why)
 }
