@@ -86,9 +86,16 @@ func (c *Config) Validate() error {
 	return c.output().Validate()
 }
 
+// networkSchemes begin the addresses of cameras of the kind rtsp-ingest.
+var networkSchemes = []string{"rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "insta360"}
+
 // validateSource checks the keys that only some sources take.
 func (c *Config) validateSource() error {
-	switch {
+	switch scheme, _, ok := strings.Cut(c.Source, "://"); {
+	case ok && slices.Contains(networkSchemes, strings.ToLower(scheme)):
+		scheme = strings.ToLower(scheme)
+		return robot.BadField("source", "a camera on the network is another kind: write kind: rtsp-ingest, and this "+
+			"address (%s://…) as url instead of source", scheme)
 	case c.Follow != "" && c.Source != "sim":
 		return robot.BadField("follow", `only source "sim" follows a device, and source is %q: remove it`, c.Source)
 	case c.View != "" && c.Source != "sim":
