@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"unicode"
@@ -72,12 +73,24 @@ func (g *Given) Value(key string) string {
 func (g *Given) Lay(section *robot.Section, fields []robot.Field) {
 	for _, f := range fields {
 		if v := g.environ(envName(f.Key)); v != "" {
-			section.Override(f.Key, v, envName(f.Key))
+			section.Override(f.Key, v, g.origin(f.Key))
 		}
 		if v, ok := g.flags[f.Key]; ok {
 			section.Override(f.Key, v, "--"+flagName(f.Key))
 		}
 	}
+}
+
+// MovedFlags is the environment variable with the names of flags, commas between, whose values a program has moved to
+// its environment to hide them from the list of processes. Errors name the flag, as people gave it.
+const MovedFlags = "WALDO_MOVED_FLAGS"
+
+// origin is where people gave a value that the environment holds.
+func (g *Given) origin(key string) string {
+	if slices.Contains(strings.Split(g.environ(MovedFlags), ","), flagName(key)) {
+		return "--" + flagName(key)
+	}
+	return envName(key)
 }
 
 // Decode is [robot.Section.Decode], and notes what of the file should be changed though it works; see [Given.Warnings].

@@ -84,6 +84,31 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// TestOrigin: an error names what people gave the value by.
+func TestOrigin(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		env  map[string]string
+		want string
+	}{
+		{nil, map[string]string{"WALDO_IDLE_GAP": "x"}, "WALDO_IDLE_GAP: "},
+		{[]string{"--idle-gap", "x"}, nil, "--idle-gap: "},
+		{nil, map[string]string{"WALDO_IDLE_GAP": "x", settings.MovedFlags: "name,idle-gap"}, "--idle-gap: "},
+		{nil, map[string]string{"WALDO_IDLE_GAP": "x", settings.MovedFlags: "name"}, "WALDO_IDLE_GAP: "},
+	} {
+		var c config
+		given, err := settings.Parse("test", robot.Fields(&c), tt.args, environment(tt.env))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var section robot.Section
+		given.Lay(&section, robot.Fields(&c))
+		if err := section.Decode(&c); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+			t.Errorf("%q, %v: %v, want %s", tt.args, tt.env, err, tt.want)
+		}
+	}
+}
+
 func TestValueAndWords(t *testing.T) {
 	given, err := settings.Parse("test", robot.Fields(&config{}), []string{"--check", "--version", "--name", "flag"},
 		environment(map[string]string{"WALDO_NAME": "environment", "WALDO_WIDTH": "5"}))

@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/waldo-robot/waldo/pkg/settings"
 )
 
 // Flags runs the program again, without the flags named in its command line and with their values in the environment,
-// under the names that package settings gives them. It returns if there is nothing to hide, or if the program cannot be
+// under the names that package settings gives them, which also learns that they were flags. It returns if there is nothing to hide, or if the program cannot be
 // run again.
 func Flags(names ...string) {
 	args, environ := move(os.Args, os.Environ(), names)
@@ -25,6 +27,7 @@ func Flags(names ...string) {
 // move takes flags out of args, and adds them to environ. The last value of a flag counts, as in package flag.
 func move(args, environ, names []string) (left, env []string) {
 	env = slices.Clone(environ)
+	var moved []string
 	for i := 0; i < len(args); i++ {
 		name, value, given := strings.Cut(strings.TrimLeft(args[i], "-"), "=")
 		if i == 0 || !strings.HasPrefix(args[i], "-") || !slices.Contains(names, name) {
@@ -38,6 +41,10 @@ func move(args, environ, names []string) (left, env []string) {
 			value = args[i]
 		}
 		env = set(env, "WALDO_"+strings.ToUpper(strings.ReplaceAll(name, "-", "_")), value)
+		moved = append(moved, name)
+	}
+	if len(moved) > 0 {
+		env = set(env, settings.MovedFlags, strings.Join(moved, ","))
 	}
 	return left, env
 }
