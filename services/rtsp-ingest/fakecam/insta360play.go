@@ -13,15 +13,14 @@ import (
 // firstTime is the camera's time of the first picture, in milliseconds.
 const firstTime = 5000
 
-// preview sends pictures until ctx ends.
+// preview sends pictures until ctx ends. A camera that could not run sends what is due: its stamps are those of a clock.
 func (v *insta360Viewer) preview(ctx context.Context) {
 	config := v.camera.config
-	ticker := time.NewTicker(config.Interval)
-	defer ticker.Stop()
-	for n := 0; ; n++ {
+	start := time.Now()
+	for n := 0; sleep(ctx, time.Until(start.Add(time.Duration(n)*config.Interval))); n++ {
 		if !v.camera.isPaused() {
 			unit := config.Video.Units[n%len(config.Video.Units)]
-			at := firstTime + uint64(n)*uint64(config.Interval/time.Millisecond)
+			at := firstTime + uint64(time.Duration(n)*config.Interval/time.Millisecond)
 			if v.send(v.packets(unit, at, n)...) != nil {
 				return
 			}
@@ -29,11 +28,6 @@ func (v *insta360Viewer) preview(ctx context.Context) {
 			if unit.Key {
 				v.camera.add(KeySent)
 			}
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return
 		}
 	}
 }

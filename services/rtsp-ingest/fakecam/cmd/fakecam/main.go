@@ -1,5 +1,5 @@
-// Command fakecam is a network camera for trying things without one: RTSP, Motion JPEG over HTTP, and RTMP,
-// well-behaved or with any oddity of package fakecam.
+// Command fakecam is a network camera for trying things without one: RTSP, Motion JPEG over HTTP, RTMP and the protocol of
+// Insta360, well-behaved or with any oddity of package fakecam.
 //
 //	fakecam                                     # rtsp://127.0.0.1:8554/live
 //	fakecam --list                              # the oddities
@@ -8,6 +8,7 @@
 //	fakecam --behave long-gop --obeys fir       # sends a key picture each 16 s, and when it is asked by a FIR
 //	fakecam --onvif 127.0.0.1:8000              # is found by `waldo discover`, and can be moved
 //	fakecam --speaker PCMU --heard said.s16     # writes down what is said to it
+//	fakecam --insta360 127.0.0.1:6666           # insta360://127.0.0.1:6666, with samples of its motion
 //	FAKECAM_PASSWORD=secret fakecam --user admin
 package main
 
@@ -25,6 +26,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/fakecam"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/insta360/wire"
 )
 
 func main() {
@@ -41,7 +43,7 @@ func main() {
 // options are the flags.
 type options struct {
 	rtsp, http, rtmp    string
-	onvif               string
+	onvif, insta360     string
 	behave, clip, sound string
 	back, heard         string
 	obeys               string
@@ -57,10 +59,11 @@ func parse(args []string, out io.Writer) (options, error) {
 	f.StringVar(&o.rtsp, "rtsp", "127.0.0.1:8554", "where RTSP listens, as host:port; empty is nowhere")
 	f.StringVar(&o.http, "http", "", "where Motion JPEG over HTTP listens, at /video and /picture")
 	f.StringVar(&o.rtmp, "rtmp", "", "where RTMP listens, at /live/stream")
+	f.StringVar(&o.insta360, "insta360", "", "where a camera of Insta360 listens, which needs no login")
 	f.StringVar(&o.onvif, "onvif", "", "where ONVIF listens, which names the stream of RTSP; it is found on this machine, "+
 		"and prints how it is moved")
 	f.StringVar(&o.behave, "behave", "", "an oddity; --list names them")
-	f.StringVar(&o.clip, "clip", "", "the pictures of RTSP and RTMP: "+strings.Join(fakecam.Clips(), ", "))
+	f.StringVar(&o.clip, "clip", "", "the pictures of RTSP, RTMP and Insta360: "+strings.Join(fakecam.Clips(), ", "))
 	f.StringVar(&o.sound, "sound", "", "the sound of RTSP and RTMP: PCMU, PCMA, L16, tone.aac or tone.opus; none if empty")
 	f.StringVar(&o.back, "speaker", "", "what the loudspeaker of RTSP takes: PCMU, PCMA or L16; there is none if empty")
 	f.StringVar(&o.heard, "heard", "", "a file for what is said, as 16 bit little endian samples at 8 kHz; none if empty")
@@ -161,14 +164,16 @@ func start(o options, out io.Writer) ([]closer, error) {
 		cameras = append(cameras, c)
 		say(out, c.URL())
 	}
+	if o.insta360 != "" {
+		c, err := fakecam.NewInsta360(ball(o, config))
+		if err != nil {
+			return cameras, err
+		}
+		cameras = append(cameras, c)
+		say(out, c.URL())
+	}
 	if o.onvif != "" {
-		c, err := fakecam.NewONVIF(fakecam.ONVIFConfig{
-			Listen: o.onvif, RTSP: o.rtsp, Stream: "/live", Login: fakecam.Login{User: config.Login.User,
-				Password: config.Login.Password}, Discovery: &fakecam.Discovery{Port: 3702}, Camera: asked,
-			Told: func(operation string, m fakecam.Motion) {
-				say(out, fmt.Sprintf("%s: pan %.2f, tilt %.2f, zoom %.2f", operation, m.Pan, m.Tilt, m.Zoom))
-			},
-		})
+		c, err := fakecam.NewONVIF(onvif(o, config.Login, asked, out))
 		if err != nil {
 			return cameras, err
 		}
@@ -176,6 +181,18 @@ func start(o options, out io.Writer) ([]closer, error) {
 		say(out, c.URL())
 	}
 	return cameras, nil
+}
+
+// onvif returns the configuration of ONVIF, which names what RTSP sends, and asks it for key pictures unless asked is nil.
+func onvif(o options, login fakecam.Login, asked *fakecam.Camera, out io.Writer) fakecam.ONVIFConfig {
+	return fakecam.ONVIFConfig{
+		Listen: o.onvif, RTSP: o.rtsp, Stream: "/live",
+		Login: fakecam.Login{User: login.User, Password: login.Password}, Discovery: &fakecam.Discovery{Port: 3702},
+		Camera: asked,
+		Told: func(operation string, m fakecam.Motion) {
+			say(out, fmt.Sprintf("%s: pan %.2f, tilt %.2f, zoom %.2f", operation, m.Pan, m.Tilt, m.Zoom))
+		},
+	}
 }
 
 // can says whether the camera obeys a way to ask it for key pictures.
@@ -271,3 +288,17 @@ func rtmp(o options, config fakecam.Config) fakecam.RTMPConfig {
 	}
 	return r
 }
+
+// ball returns the configuration of a camera of Insta360.
+func ball(o options, config fakecam.Config) fakecam.Insta360Config {
+	return fakecam.Insta360Config{
+		Listen: o.insta360, Video: rtmp(o, config).Video, Gyro: gyroSize,
+		Info: wire.Options{
+			Battery: &wire.Battery{Level: 80, Scale: 100}, Storage: &wire.Storage{Free: 50 << 30, Total: 64 << 30},
+			Serial: "FAKE0001", Firmware: "v1.0.0", CameraType: "fakecam",
+		},
+		Files: []string{"/DCIM/Camera01/IMG_1.insp", "/DCIM/Camera01/VID_1.insv"},
+	}
+}
+
+const gyroSize = 56 // bytes of a record of motion, with its own time

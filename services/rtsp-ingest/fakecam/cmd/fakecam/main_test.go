@@ -26,6 +26,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		"other":                    "--help",
 		"--rtsp nowhere:1:2":       "too many colons",
 		"--rtsp= --http nowhere:x": "unknown port",
+		"--rtsp= --insta360 x:1:2": "too many colons",
 	} {
 		t.Run(args, func(t *testing.T) {
 			err := run(t.Context(), strings.Fields(args), io.Discard)
@@ -53,17 +54,17 @@ func TestRuns(t *testing.T) {
 	done := make(chan error, 1)
 	go func() {
 		done <- run(ctx, strings.Fields("--rtsp 127.0.0.1:0 --http 127.0.0.1:0 --rtmp 127.0.0.1:0 "+
-			"--onvif 127.0.0.1:0 --sound PCMU --user ann --obeys pli,point"), w)
+			"--insta360 127.0.0.1:0 --onvif 127.0.0.1:0 --sound PCMU --user ann --obeys pli,point"), w)
 		w.Close()
 	}()
 	buf := make([]byte, 1000)
-	for _, scheme := range []string{"rtsp://", "http://", "rtmp://", "http://"} {
+	for _, scheme := range []string{"rtsp://", "http://", "rtmp://", "insta360://", "http://"} {
 		n, err := r.Read(buf)
 		if err != nil {
 			t.Fatal(err)
 		}
 		_, rest, ok := strings.Cut(string(buf[:n]), scheme)
-		address, _, _ := strings.Cut(rest, "/")
+		address, _, _ := strings.Cut(strings.TrimSpace(rest), "/")
 		nc, err := net.Dial("tcp", address)
 		if !ok || err != nil {
 			t.Fatalf("%q: %v", buf[:n], err)
