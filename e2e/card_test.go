@@ -56,7 +56,7 @@ func TestDriveCard(t *testing.T) {
 	began = time.Now()
 	resume = harness.Freeze(t, motors)
 	awaitCard(t, page, "motors", "unknown", began)
-	page.Until(t, "document.querySelector('#drive-motors').textContent.startsWith('Motors: unknown')")
+	page.Until(t, "document.querySelector('#drive-motors').textContent.startsWith('motors: unknown')")
 	resume()
 	page.Until(t, "document.querySelector('#drive').dataset.motors !== 'unknown'")
 }

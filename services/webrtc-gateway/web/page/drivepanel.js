@@ -4,6 +4,7 @@ import { Gamepad, Keyboard, TouchStick } from '../waldo.js';
 import { AxisRows } from './axes.js';
 import { ConfirmButton, KeyForm } from './confirm.js';
 import { byId, make, setData, setText } from './dom.js';
+import { DriveHint } from './drivehint.js';
 import { driveStatus } from './drivewords.js';
 import { count, milliseconds } from './format.js';
 import { motorsStatus, pictureWarning } from './motorwords.js';
@@ -38,6 +39,7 @@ export class DrivePanel {
   /** What stands there. */
   #notes = '';
   #stick = byId('stick', HTMLElement);
+  #hint;
   #keyboard = new Keyboard();
   #gamepad = new Gamepad();
   #touch = new TouchStick(this.#stick);
@@ -54,6 +56,7 @@ export class DrivePanel {
    */
   constructor(robot, announce, pictures) {
     this.#robot = robot;
+    this.#hint = new DriveHint(robot);
     this.#pictures = pictures;
     this.#announce = announce;
     this.#drive = robot.drive();
@@ -77,11 +80,8 @@ export class DrivePanel {
   /** Updates what changes with time. Called several times a second. */
   tick() {
     const drive = this.#drive;
-    const { actuators } = this.#robot;
-    const hint = drive.config === null && actuators.length > 0;
     this.#panel.hidden = drive.config === null;
-    byId('drive-hint', HTMLElement).hidden = !hint;
-    if (hint) setText(byId('drive-hint-device', HTMLElement), actuators[0]);
+    this.#hint.show(drive.config === null ? this.#robot.actuators[0] ?? '' : '');
     if (drive.config === null) return;
     this.#showState();
     this.#rows.show(drive.axes);
@@ -95,16 +95,17 @@ export class DrivePanel {
   #showState() {
     const drive = this.#drive;
     const state = drive.control?.state ?? null;
-    const device = this.#robot.devices.find((d) => d.name === drive.config?.device) ?? null;
+    const name = drive.config?.device ?? '';
+    const device = this.#robot.devices.find((d) => d.name === name) ?? null;
     const other = state && state.holder !== drive.holder ? state.holder : '';
     const motors = motorsStatus({
-      link: this.#robot.state, device, state, known: drive.control?.known ?? false, ageMs: drive.control?.ageMs ?? Infinity,
+      name, link: this.#robot.state, device, state, known: drive.control?.known ?? false, ageMs: drive.control?.ageMs ?? Infinity,
       holder: drive.holder, refusal: drive.refusal,
     });
     const warning = drive.state === 'off' ? '' : pictureWarning(this.#pictures());
     const atRest = drive.inputs.every((input) => input.atRest);
     const status = driveStatus({
-      drive, device, state, other, atRest, nowMs: this.#robot.gatewayNowMs, motors: motors.state, warning,
+      name, drive, device, state, other, atRest, nowMs: this.#robot.gatewayNowMs, motors: motors.state, warning,
     });
     setData(this.#panel, { drive: drive.state, motors: motors.state, pictures: warning ? 'away' : 'live', holder: state?.holder ?? '' });
     setText(this.#motors, motors.text);
@@ -121,7 +122,7 @@ export class DrivePanel {
 
   /** Announces changes while driving to those who cannot see them. @param {string} motors @param {string} warning */
   #alarm(motors, warning) {
-    const word = this.#drive.state !== 'driving' ? '' : motors === 'unknown' ? 'The motors are silent' : warning ? 'The picture is not live' : '';
+    const word = this.#drive.state !== 'driving' ? '' : motors === 'unknown' ? `${this.#drive.config?.device} is silent` : warning ? 'The picture is not live' : '';
     if (word !== '' && word !== this.#said) this.#announce(word);
     this.#said = word;
   }

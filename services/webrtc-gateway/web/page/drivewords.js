@@ -4,6 +4,7 @@ import { uptime } from './format.js';
 
 /**
  * @typedef {object} DriveFacts
+ * @property {string} name Of the actuator.
  * @property {Pick<import('../control/drive.js').Drive, 'state'|'why'|'reason'>} drive
  * @property {import('../proto/signaling.js').Device|null} device The actuator; null if it is not listed.
  * @property {import('../proto/actuator.js').ControlState|null} state Its last reported state; null if there is none yet.
@@ -21,7 +22,7 @@ import { uptime } from './format.js';
  *
  *   empty if it is not worth showing.
  */
-export function driveStatus({ drive, device, state, other, atRest, nowMs, motors, warning }) {
+export function driveStatus({ name, drive, device, state, other, atRest, nowMs, motors, warning }) {
   switch (drive.state) {
     case 'acquiring':
       return { text: 'Acquiring the lease', why: '', pill: 'Starting' };
@@ -30,13 +31,13 @@ export function driveStatus({ drive, device, state, other, atRest, nowMs, motors
         ? { text: 'Starting', why: 'Sending the first command', pill: 'Starting' }
         : { text: 'Release the controls to start', why: '', pill: 'Release controls' };
     case 'driving':
-      if (motors === 'unknown') return { text: 'Unknown whether you drive', why: 'The motors are silent', pill: 'Motors unknown' };
-      if (motors === 'stopped') return { text: 'You drive, the motors are stopped', why: '', pill: 'Motors stopped' };
+      if (motors === 'unknown') return { text: 'Unknown whether you drive', why: `${name} is silent`, pill: `${name} unknown` };
+      if (motors === 'stopped') return { text: `You drive, ${name} is stopped`, why: '', pill: `${name} stopped` };
       return { text: 'You drive', why: '', pill: warning ? 'Picture away' : 'You drive' };
     case 'estopped':
       return { text: 'E-stop is latched', why: 'Nothing moves until it is cleared', pill: '' };
     case 'away':
-      return { text: `${device?.name ?? 'The device'} is away`, why: device?.reason ?? '', pill: 'Away' };
+      return { text: `${name} is away`, why: device?.reason ?? '', pill: 'Away' };
     case 'lost':
       return { text: 'Connection lost', why: 'Driving resumes if it is back within a few seconds', pill: 'Connection lost' };
     default:

@@ -1,4 +1,4 @@
-/** @file The texts about the motors, and about pictures that a driver might still believe. Pure. */
+/** @file The texts about what is driven, and about pictures that a driver might still believe. Pure. */
 
 import { firstSentence, since } from './format.js';
 
@@ -6,6 +6,7 @@ import { firstSentence, since } from './format.js';
  * @typedef {'unknown'|'away'|'estopped'|'stopped'|'driven'} MotorsState Unknown: the actuator has been silent, so its last state may no longer be true.
  *
  * @typedef {object} MotorFacts
+ * @property {string} name Of the actuator.
  * @property {import('../link/link.js').LinkState} link
  * @property {import('../proto/signaling.js').Device|null} device The actuator; null if it is not listed.
  * @property {import('../proto/actuator.js').ControlState|null} state What it last reported.
@@ -42,20 +43,20 @@ const CAUSES = {
  * @param {MotorFacts} facts
  * @returns {{state: MotorsState, text: string}}
  */
-export function motorsStatus({ link, device, state, known, ageMs, holder, refusal }) {
-  if (link !== 'live') return { state: 'unknown', text: link === 'connecting' ? 'Motors: connecting' : 'Motors: unknown, the gateway is lost' };
-  if (state === null) return { state: 'unknown', text: 'Motors: no report yet' };
-  if (!known) return { state: 'unknown', text: `Motors: unknown, last report ${since(ageMs)} ago` };
-  if (state.phase === 'e-stopped') return { state: 'estopped', text: 'Motors: stopped by the e-stop' };
-  if (device?.state === 'away') return { state: 'away', text: `Motors: away${device.reason && `, ${firstSentence(device.reason)}`}` };
+export function motorsStatus({ name, link, device, state, known, ageMs, holder, refusal }) {
+  if (link !== 'live') return { state: 'unknown', text: link === 'connecting' ? `${name}: connecting` : `${name}: unknown, the gateway is lost` };
+  if (state === null) return { state: 'unknown', text: `${name}: no report yet` };
+  if (!known) return { state: 'unknown', text: `${name}: unknown, last report ${since(ageMs)} ago` };
+  if (state.phase === 'e-stopped') return { state: 'estopped', text: `${name}: stopped by the e-stop` };
+  if (device?.state === 'away') return { state: 'away', text: `${name}: away${device.reason && `, ${firstSentence(device.reason)}`}` };
   const own = state.holder === holder;
   const why = own && refusal ? `commands are refused, ${REFUSALS[refusal] ?? refusal}` : '';
   if (state.phase === 'driving') {
-    return { state: 'driven', text: `Motors: driven by ${own ? 'you' : state.holder || 'somebody'}${why && `; some ${why}`}` };
+    return { state: 'driven', text: `${name}: driven by ${own ? 'you' : state.holder || 'somebody'}${why && `; some ${why}`}` };
   }
-  if (state.phase === 'unknown') return { state: 'unknown', text: 'Motors: unknown, this page is older than the robot' };
+  if (state.phase === 'unknown') return { state: 'unknown', text: `${name}: unknown, this page is older than the robot` };
   const cause = state.phase === 'free' && !CAUSES[state.cause] ? 'nobody drives' : CAUSES[state.cause] ?? state.cause;
-  return { state: 'stopped', text: `Motors: stopped, ${why || cause || 'nobody drives'}` };
+  return { state: 'stopped', text: `${name}: stopped, ${why || cause || 'nobody drives'}` };
 }
 
 /**

@@ -8,7 +8,7 @@ import { Rig } from './rig.js';
 let drive, control;
 
 const motors = () => motorsStatus({
-  link: rig.robot.state, device: rig.robot.devices[0] ?? null, state: control.state, known: control.known, ageMs: control.ageMs,
+  name: 'motors', link: rig.robot.state, device: rig.robot.devices[0] ?? null, state: control.state, known: control.known, ageMs: control.ageMs,
   holder: drive.holder, refusal: drive.refusal,
 });
 /** How long until the card says something, in ms, looking as often as it does. */
@@ -33,20 +33,20 @@ describe('what the drive card says of the motors, within 300 ms', () => {
   afterEach(() => rig.robot.close());
 
   test('who drives them', async () => {
-    assert.equal(await until('driven', 'driving'), 'Motors: driven by you');
+    assert.equal(await until('driven', 'driving'), 'motors: driven by you');
     drive.stop();
-    assert.equal(await until('stopped', 'released'), 'Motors: stopped, the last driver has stopped');
+    assert.equal(await until('stopped', 'released'), 'motors: stopped, the last driver has stopped');
     rig.motors.grant('a shell');
     Object.assign(rig.motors, { moved: rig.motors.now });
-    assert.equal(await until('driven', 'another'), 'Motors: driven by a shell');
+    assert.equal(await until('driven', 'another'), 'motors: driven by a shell');
   });
 
   test('that they stand still, and why', async () => {
     rig.lossyUp = false;
     await rig.pass(200);
-    assert.equal(await until('stopped', 'deadman'), 'Motors: stopped, no command came in time');
+    assert.equal(await until('stopped', 'deadman'), 'motors: stopped, no command came in time');
     rig.motors.press('a shell');
-    assert.equal(await until('estopped', 'e-stop'), 'Motors: stopped by the e-stop');
+    assert.equal(await until('estopped', 'e-stop'), 'motors: stopped by the e-stop');
   });
 
   test('that commands are refused, and why', async () => {
@@ -56,13 +56,13 @@ describe('what the drive card says of the motors, within 300 ms', () => {
       return 'EXPIRED';
     };
     await rig.pass(200);
-    assert.equal(await until('stopped', 'refused'), 'Motors: stopped, commands are refused, they arrive too late');
+    assert.equal(await until('stopped', 'refused'), 'motors: stopped, commands are refused, they arrive too late');
   });
 
   test('that it is not known, when the actuator is silent', async () => {
     await until('driven', 'driving');
     rig.motors.up = false;
-    assert.match(await until('unknown', 'silent'), /^Motors: unknown, last report 0\.3 s ago$/);
+    assert.match(await until('unknown', 'silent'), /^motors: unknown, last report 0\.3 s ago$/);
     rig.motors.up = true;
     await until('driven', 'back');
   });
@@ -100,26 +100,26 @@ describe('what the drive card says of the motors, within 300 ms', () => {
     await rig.pass(50);
     Object.assign(rig.motors, { epoch: '78', born: rig.env.time, lease: null, fence: 0, moved: null, cause: 'START' });
     await rig.pass(100);
-    assert.equal(await until('stopped', 'restarted'), 'Motors: stopped, the device has just started');
+    assert.equal(await until('stopped', 'restarted'), 'motors: stopped, the device has just started');
   });
 });
 
 describe('words of the drive card', () => {
   const facts = {
-    link: 'live', device: { state: 'ready' }, state: { phase: 'safe', holder: '', cause: '' }, known: true, ageMs: 20, holder: 'me', refusal: '',
+    name: 'motors', link: 'live', device: { state: 'ready' }, state: { phase: 'safe', holder: '', cause: '' }, known: true, ageMs: 20, holder: 'me', refusal: '',
   };
   for (const [more, want] of [
-    [{ link: 'connecting' }, ['unknown', 'Motors: connecting']],
-    [{ state: null }, ['unknown', 'Motors: no report yet']],
-    [{ known: false, ageMs: 12_000 }, ['unknown', 'Motors: unknown, last report 12 s ago']],
-    [{ device: { state: 'away', reason: 'no such port' } }, ['away', 'Motors: away, no such port']],
-    [{ device: null }, ['stopped', 'Motors: stopped, nobody drives']],
-    [{ state: { phase: 'free', holder: '', cause: 'NEWER' } }, ['stopped', 'Motors: stopped, nobody drives']],
-    [{ state: { phase: 'unknown', holder: '', cause: '' } }, ['unknown', 'Motors: unknown, this page is older than the robot']],
+    [{ link: 'connecting' }, ['unknown', 'motors: connecting']],
+    [{ state: null }, ['unknown', 'motors: no report yet']],
+    [{ known: false, ageMs: 12_000 }, ['unknown', 'motors: unknown, last report 12 s ago']],
+    [{ device: { state: 'away', reason: 'no such port' } }, ['away', 'motors: away, no such port']],
+    [{ device: null }, ['stopped', 'motors: stopped, nobody drives']],
+    [{ state: { phase: 'free', holder: '', cause: 'NEWER' } }, ['stopped', 'motors: stopped, nobody drives']],
+    [{ state: { phase: 'unknown', holder: '', cause: '' } }, ['unknown', 'motors: unknown, this page is older than the robot']],
     [{ state: { phase: 'driving', holder: 'me', cause: '' }, refusal: 'OUT_OF_ORDER' },
-      ['driven', 'Motors: driven by you; some commands are refused, they arrive out of order']],
-    [{ state: { phase: 'driving', holder: 'you', cause: '' }, refusal: 'EXPIRED' }, ['driven', 'Motors: driven by you']],
-    [{ state: { phase: 'safe', holder: 'me', cause: 'AWAY' }, refusal: 'NEWER' }, ['stopped', 'Motors: stopped, commands are refused, NEWER']],
+      ['driven', 'motors: driven by you; some commands are refused, they arrive out of order']],
+    [{ state: { phase: 'driving', holder: 'you', cause: '' }, refusal: 'EXPIRED' }, ['driven', 'motors: driven by you']],
+    [{ state: { phase: 'safe', holder: 'me', cause: 'AWAY' }, refusal: 'NEWER' }, ['stopped', 'motors: stopped, commands are refused, NEWER']],
   ]) {
     test(want[1], () => {
       const got = motorsStatus({ ...facts, ...more });
@@ -138,14 +138,14 @@ describe('words of the drive card', () => {
     const away = { device: 'top', picture: { state: 'waiting', reason: 'device-away', text }, sinceMs: null };
     assert.equal(pictureWarning([away]), 'There is no picture of top: clip.mp4: its H.264 is interlaced');
     const motors = motorsStatus({ ...facts, device: { ...facts.device, state: 'away', reason: text } });
-    assert.equal(motors.text, 'Motors: away, clip.mp4: its H.264 is interlaced');
+    assert.equal(motors.text, 'motors: away, clip.mp4: its H.264 is interlaced');
   });
 
   test('who drives without knowing of the motors, or without a picture, does not just read "You drive"', () => {
-    const driving = { drive: { state: 'driving', why: '', reason: '' }, device: null, state: null, other: '', atRest: true, nowMs: 0 };
+    const driving = { name: 'door', drive: { state: 'driving', why: '', reason: '' }, device: null, state: null, other: '', atRest: true, nowMs: 0 };
     const pill = (more) => driveStatus({ ...driving, ...more }).pill;
     assert.deepEqual([pill({}), pill({ motors: 'unknown' }), pill({ motors: 'stopped' }), pill({ motors: 'driven', warning: 'x' })],
-      ['You drive', 'Motors unknown', 'Motors stopped', 'Picture away']);
+      ['You drive', 'door unknown', 'door stopped', 'Picture away']);
     const idle = { ...driving, drive: { state: 'off', why: '', reason: '' }, device: { state: 'ready' }, state: facts.state, motors: 'unknown' };
     assert.equal(driveStatus(idle).text, 'Unknown who drives');
   });
