@@ -27,6 +27,12 @@
 // is made again. A camera whose connections go silent like that soon after they began may be one that sends a picture
 // each few seconds: then each further connection may be silent for twice as long, up to half a minute.
 //
+// # Pictures that come later and later
+//
+// If all pictures of the last 8 s are late, a queue has filled somewhere, and a new connection empties it. A publisher
+// does not have to come back, so its connection is kept: once its pictures are more than a second late they are left
+// out, and the state says stalled, with the reason. When the publisher has caught up, pictures go on at a key frame.
+//
 // # Talking
 //
 // [Line.Talk] opens the back channel of the camera that is connected at the time. The line knows nothing more of it.

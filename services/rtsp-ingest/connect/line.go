@@ -24,6 +24,8 @@ type Config struct {
 	Sound func(sound feed.Sound, captured time.Time)
 	// Renewed takes what has become of a source's Info, once a second, on the goroutine that receives; nil ignores it.
 	Renewed func(source.Info)
+	// Pushed says that the camera connects to us: a connection that is ended may never be made again.
+	Pushed bool
 	// KeyFrames are ways to ask the camera for a key frame beside those of the connection.
 	KeyFrames []feed.Way
 	Policy    Policy
@@ -267,7 +269,20 @@ func (l *Line) stalled(is bool) {
 	switch {
 	case is && l.status.State == Connected:
 		l.setLocked(func(s *Status) { s.State, s.FPS = Stalled, 0 })
-	case !is && l.status.State == Stalled:
+	case !is && l.status.State == Stalled && l.status.Err == nil:
 		l.setLocked(func(s *Status) { s.State = Connected })
+	}
+}
+
+// behind notes why the pictures of a connection are too old to be shown; nil if they are not.
+func (l *Line) behind(why *feed.Error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	has := l.status.State == Connected || l.status.State == Stalled
+	switch {
+	case why != nil && has:
+		l.setLocked(func(s *Status) { s.State, s.Reason, s.Err, s.FPS = Stalled, why.Reason, why, 0 })
+	case why == nil && has && l.status.Err != nil:
+		l.setLocked(func(s *Status) { s.State, s.Err = Connected, nil })
 	}
 }

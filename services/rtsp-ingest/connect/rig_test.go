@@ -15,11 +15,12 @@ import (
 // script is what one connection of a camera does: an error of dialling, or pictures and then an end.
 type script struct {
 	dial     error
-	wake     time.Duration // before the first picture
-	damaged  int           // from this picture on they are, unless it is 0
-	every    time.Duration // between pictures: interval if 0
-	pictures int           // at 25 a second; fewer than 0 never end
-	pause    time.Duration // of silence after them, before end
+	wake     time.Duration             // before the first picture
+	damaged  int                       // from this picture on they are, unless it is 0
+	every    time.Duration             // between pictures: interval if 0
+	age      func(i int) time.Duration // of picture i when it comes; nil if that does not change
+	pictures int                       // at 25 a second; fewer than 0 never end
+	pause    time.Duration             // of silence after them, before end
 	end      error
 }
 
@@ -64,7 +65,11 @@ func (c *conn) Run(ctx context.Context, to feed.Receiver) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for i := 0; i != c.script.pictures; i++ {
-		to.Picture(feed.Picture{MediaType: media.H264, Time: time.Duration(i) * every, Arrival: time.Now(),
+		at := time.Duration(i) * every
+		if c.script.age != nil {
+			at -= c.script.age(i)
+		}
+		to.Picture(feed.Picture{MediaType: media.H264, Time: at, Arrival: time.Now(),
 			Damaged: c.script.damaged > 0 && i >= c.script.damaged})
 		select {
 		case <-tick.C:
@@ -99,9 +104,15 @@ func (p *pictures) Info() source.Info {
 
 // line runs test in a bubble, with a line to a camera that plays scripts.
 func line(t *testing.T, policy Policy, scripts []script, test func(t *testing.T, l *Line, c *camera)) {
+	lineOf(t, Config{Policy: policy}, scripts, test)
+}
+
+// lineOf is line, with a configuration of which Policy and Pushed are given.
+func lineOf(t *testing.T, config Config, scripts []script, test func(t *testing.T, l *Line, c *camera)) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &camera{scripts: scripts, made: time.Now()}
-		l := New(Config{Dial: c.dial, Policy: policy, Pictures: func(feed.Track) Pictures { return &pictures{} }})
+		config.Dial, config.Pictures = c.dial, func(feed.Track) Pictures { return &pictures{} }
+		l := New(config)
 		defer l.Close()
 		test(t, l, c)
 		if c.open != 0 {

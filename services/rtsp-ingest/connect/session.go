@@ -30,6 +30,7 @@ type session struct {
 	why      time.Time // when the status said last why nothing can be shown; belongs to the receiving goroutine
 
 	frames *stream.Topic[source.Frame]
+	old    gap                                // in what may be shown; belongs to the receiving goroutine
 	queue  *stream.Subscription[source.Frame] // of the pipeline
 	gap    gap                                // in what it took; belongs to Capture
 	shown  sync.Once
@@ -42,6 +43,7 @@ type session struct {
 	mu     sync.Mutex
 	info   source.Info // of the pictures
 	waits  string      // why the last one could not be shown
+	behind string      // why those that come are too old to be shown, "" if they are not; the receiving goroutine changes it
 	closed sync.Once
 }
 
@@ -112,12 +114,15 @@ func (s *session) picture(p feed.Picture) {
 		s.waiting(s.pictures.Remarks().Waits)
 		return
 	}
-	if s.clock.Late() {
+	if s.clock.Late() && !s.line.config.Pushed {
 		s.cancel(feed.Failf(feed.Away, "url", "the pictures had become older and older: connecting again empties the "+
 			"camera's queue"))
 		return
 	}
 	s.renew(stamp)
+	if frame, ok = s.fresh(frame); !ok {
+		return
+	}
 	s.frames.Publish(frame)
 	if frame.Key {
 		s.line.keys.Key(p.Arrival)
@@ -127,6 +132,37 @@ func (s *session) picture(p feed.Picture) {
 		close(s.ready)
 	})
 	s.line.stalled(false)
+}
+
+// tooOld is by how much later than it could a picture may come from a camera that cannot be connected again.
+const tooOld = time.Second
+
+// fresh leaves out what a publisher sends far too late, until it has caught up and a key frame has come: nobody is to act
+// on it, and only the publisher can empty its queue.
+func (s *session) fresh(f source.Frame) (source.Frame, bool) {
+	delay := s.clock.Delay()
+	if !s.line.config.Pushed || !s.clock.Late() || delay <= tooOld {
+		f, ok := s.old.close(f, 0)
+		if ok && s.behind != "" {
+			s.tell(nil)
+		}
+		return f, ok
+	}
+	s.old.skip(f)
+	s.tell(feed.Failf(feed.Away, "listen", "the publisher is %.1f s behind, and pictures so old are not shown: lower its "+
+		"bit rate, or restart it", delay.Seconds()))
+	return f, false
+}
+
+// tell says why pictures are too old to be shown; nil if they are not.
+func (s *session) tell(behind *feed.Error) {
+	s.mu.Lock()
+	s.behind = ""
+	if behind != nil {
+		s.behind = behind.Text
+	}
+	s.mu.Unlock()
+	s.line.behind(behind)
 }
 
 // waiting notes why a picture cannot be shown. A key frame may end that.
@@ -242,6 +278,7 @@ func (s *session) Info() source.Info {
 		info.Attributes = map[string]string{}
 	}
 	maps.Copy(info.Attributes, s.info.Attributes)
+	info.Attributes["behind"] = s.behind
 	if media.InterCoded(s.conn.Video().MediaType) {
 		info.Attributes["key_frame_request"] = s.line.keys.String()
 	}
@@ -281,6 +318,12 @@ type gap struct {
 	lost    uint64 // so far
 	missing int    // frames since the last that was delivered
 	open    bool
+}
+
+// skip leaves out a frame.
+func (g *gap) skip(f source.Frame) {
+	g.missing += 1 + f.Lost
+	g.open = g.open || media.InterCoded(f.Format.GetMediaType())
 }
 
 // close returns a frame that can be decoded, with the number of those lost before it.

@@ -14,7 +14,7 @@ type State int
 const (
 	Connecting State = iota // an attempt is under way, or the first picture is awaited
 	Connected               // pictures come
-	Stalled                 // connected, but no picture has come for too long
+	Stalled                 // connected, but no picture has come for too long, or (then Err says so) only old ones
 	Waiting                 // the last attempt failed, or the connection broke; the next one comes by itself
 	GaveUp                  // nothing is tried until Retry
 )
@@ -23,7 +23,7 @@ const (
 type Status struct {
 	State      State
 	Since      time.Time   // of the state
-	Err        error       // why the camera is not connected, or why nothing of it can be shown yet; nil while it is
+	Err        error       // why the camera is not connected, or why nothing of it can be shown; nil while it is
 	Reason     feed.Reason // of Err
 	Attempts   int64       // to connect, since the process started
 	Reconnects int64       // attempts after the first

@@ -54,7 +54,7 @@ func newDriver(kit *device.Kit, c Config) (device.Driver, error) {
 	d := &driver{kit: kit}
 	line := connect.Config{
 		Dial: dial, Policy: c.policy(), Latency: c.Latency, Metrics: kit.Metrics, Pictures: newPictures, KeyFrames: ways,
-		Renewed: d.renewed,
+		Renewed: d.renewed, Pushed: c.Listen != "",
 	}
 	if c.Sound || c.Speaker {
 		if d.sound, err = newSound(kit, c, d.talk); err != nil {

@@ -36,7 +36,8 @@ const (
 	ConnectionState_CONNECTION_STATE_CONNECTING ConnectionState = 1
 	// Pictures arrive.
 	ConnectionState_CONNECTION_STATE_CONNECTED ConnectionState = 2
-	// Connected, but no picture has arrived for a second or for five picture times, whichever is longer.
+	// Connected, but no picture has arrived for a second or for five picture times, whichever is longer. Or
+	// only old ones arrive, which reason says.
 	ConnectionState_CONNECTION_STATE_STALLED ConnectionState = 3
 	// The last attempt failed or the connection broke. The next attempt comes by itself.
 	ConnectionState_CONNECTION_STATE_WAITING ConnectionState = 4
@@ -156,8 +157,8 @@ type Connection struct {
 	State ConnectionState `protobuf:"varint,1,opt,name=state,proto3,enum=waldo.ingest.v1.ConnectionState" json:"state,omitempty"`
 	// Since when it stands there.
 	StateTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=state_time,json=stateTime,proto3" json:"state_time,omitempty"`
-	// Why the camera is not connected, for people, with what they can do; empty while it is connected.
-	// It never contains a password.
+	// Why the camera is not connected, or only old pictures of it arrive, for people, with what they can
+	// do; else empty. It never contains a password.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	// True in the states CONNECTED and STALLED.
 	IsConnected bool `protobuf:"varint,4,opt,name=is_connected,json=isConnected,proto3" json:"is_connected,omitempty"`

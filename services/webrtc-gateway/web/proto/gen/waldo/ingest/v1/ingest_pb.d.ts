@@ -35,8 +35,8 @@ export declare type Connection = Message<"waldo.ingest.v1.Connection"> & {
   stateTime?: Timestamp;
 
   /**
-   * Why the camera is not connected, for people, with what they can do; empty while it is connected.
-   * It never contains a password.
+   * Why the camera is not connected, or only old pictures of it arrive, for people, with what they can
+   * do; else empty. It never contains a password.
    *
    * @generated from field: string reason = 3;
    */
@@ -130,8 +130,8 @@ export declare type ConnectionJson = {
   stateTime?: TimestampJson;
 
   /**
-   * Why the camera is not connected, for people, with what they can do; empty while it is connected.
-   * It never contains a password.
+   * Why the camera is not connected, or only old pictures of it arrive, for people, with what they can
+   * do; else empty. It never contains a password.
    *
    * @generated from field: string reason = 3;
    */
@@ -484,7 +484,8 @@ export enum ConnectionState {
   CONNECTED = 2,
 
   /**
-   * Connected, but no picture has arrived for a second or for five picture times, whichever is longer.
+   * Connected, but no picture has arrived for a second or for five picture times, whichever is longer. Or
+   * only old ones arrive, which reason says.
    *
    * @generated from enum value: CONNECTION_STATE_STALLED = 3;
    */
