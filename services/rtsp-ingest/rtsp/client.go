@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/dial"
@@ -24,6 +25,7 @@ type client struct {
 	conn   net.Conn
 	wire   *wire
 	onData func(frame, time.Time) // called by the goroutine that reads
+	known  bool                   // the camera has answered on another connection
 
 	turn  chan struct{} // holds one token: a request and its repetitions are one thing
 	login *digest.Login
@@ -214,7 +216,7 @@ func (c *client) ask(ctx context.Context, method, url string, extra fields) (*re
 	for {
 		answers := make(chan *response, 1)
 		if err := c.send(method, url, extra, func(r *response) { answers <- r }); err != nil {
-			return nil, c.lost(method, err)
+			return nil, c.lost(method, c.unsent(ctx, err))
 		}
 		select {
 		case r := <-answers:
@@ -246,24 +248,55 @@ func (c *client) refused(r *response) error {
 }
 
 func (c *client) silence(ctx context.Context, method string) error {
-	if errors.Is(ctx.Err(), context.Canceled) {
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
 		return context.Cause(ctx)
+	case c.wire.foreign.Load():
+		return feed.Failf(feed.Away, "url", "%w", errForeign)
 	}
 	return feed.Failf(feed.Away, "url", "the camera does not answer %s in %s: check the port in url, "+
 		"or restart the camera", method, c.config.Limits.Answer)
 }
 
-// errClosed is below errors of a connection that the camera closed.
-var errClosed = errors.New("the camera closed the connection")
+// unsent is why a request could not be sent. If the connection is over, the goroutine that reads it knows why: what
+// was read before says more than the failed write, which may only meet our own close.
+func (c *client) unsent(ctx context.Context, err error) error {
+	if dial.IsTimeout(err) {
+		return err
+	}
+	select {
+	case <-c.done:
+		return c.err
+	case <-ctx.Done():
+		return err
+	}
+}
 
+// lost says why the connection is over.
 func (c *client) lost(during string, err error) error {
+	hungUp := err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 	switch {
+	case c.wire.foreign.Load():
+		return feed.Failf(feed.Away, "url", "%w", errForeign)
 	case errors.Is(err, errFraming):
 		return feed.Failf(feed.Away, "url", "%w", errFraming)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), err == nil:
-		return feed.Failf(feed.Away, "url", "%w during %s", errClosed, during)
+	case hungUp && !c.wasHeard():
+		return feed.Failf(feed.Away, "url", "the camera hangs up without an answer: check the port in url, "+
+			"or close other viewers")
+	case hungUp:
+		return feed.Failf(feed.Away, "url", "the camera closed the connection during %s: close other viewers, "+
+			"or restart the camera", during)
 	}
-	return feed.Failf(feed.Away, "url", "the connection to the camera broke during %s (%s)", during, cause(err))
+	return feed.Failf(feed.Away, "url", "the connection to the camera broke during %s (%s): check the network", during,
+		cause(err))
+}
+
+// wasHeard tells whether the camera has answered anything, here or before.
+func (c *client) wasHeard() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.known || c.last != nil
 }
 
 // cause is the last part of an error of the network, which names no addresses.

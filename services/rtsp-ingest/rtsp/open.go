@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/address"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/dial"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
@@ -44,9 +45,19 @@ func Open(ctx context.Context, c Config) (*Conn, error) {
 			return conn, nil
 		}
 		if err := repairs.make(ctx, &a, err); err != nil {
-			return nil, err
+			return nil, sentOn(c.Address, a.Address, err)
 		}
 	}
+}
+
+// sentOn says of an error that it came from where the camera in the URL had sent us.
+func sentOn(from, to address.Address, err error) error {
+	e, ok := errors.AsType[*feed.Error](err)
+	if !ok || strings.EqualFold(to.HostPort(), from.HostPort()) {
+		return err
+	}
+	return &feed.Error{Reason: e.Reason, Key: e.Key, Err: err,
+		Text: e.Text + " (the camera in url sent us on to " + to.HostPort() + ")"}
 }
 
 // repairs counts what was done about errors of attempts. Each is made a bounded number of times.
@@ -71,7 +82,10 @@ func (r *repairs) make(ctx context.Context, a *attempt, err error) error {
 			"ask its web page for the right address", maxHops)
 	case redirected:
 		r.hops++
-		a.Address, err = a.Address.Redirect(to.location)
+		next, err := a.Address.Redirect(to.location)
+		if err == nil {
+			a.Address = next
+		}
 		return err
 	case refused && !r.switched:
 		r.switched, a.over = true, a.over.other()
@@ -171,7 +185,7 @@ func (c *Conn) start(ctx context.Context) error {
 	o := d.choose()
 	c.left = append(c.left, o.left...)
 	if o.video == nil {
-		return noPictures(o.left)
+		return noPictures(o)
 	}
 	if err := c.setupFirst(ctx, append([]*stream{o.video}, o.spare...)); err != nil {
 		return err
@@ -242,13 +256,22 @@ func (c *Conn) withoutSound(ctx context.Context, err error) error {
 	return &noSound{err}
 }
 
-func noPictures(left []string) error {
-	offered := "nothing"
-	if len(left) > 0 {
-		offered = strings.Join(left, ", ")
+// noPictures says what a camera offers instead.
+func noPictures(o offer) error {
+	offered := o.left
+	if o.sound != nil {
+		offered = append(offered, "audio ("+o.sound.config.Track.MediaType+")")
 	}
-	return feed.Failf(feed.Unsupported, "url", "url: the camera offers no pictures that can be used, only %.200s: "+
-		"set it to H.264, or use its second stream", offered)
+	if len(offered) == 0 {
+		return feed.Failf(feed.Unsupported, "url", "url: the camera offers nothing at this address: check the path, "+
+			"or switch the stream on in the camera")
+	}
+	remedy := "set it to H.264, or use its second stream"
+	if !slices.ContainsFunc(offered, func(one string) bool { return strings.HasPrefix(one, "video") }) {
+		remedy = "check the path, or switch its video on"
+	}
+	return feed.Failf(feed.Unsupported, "url", "url: the camera offers no pictures that can be used, only %.200s: %s",
+		strings.Join(offered, ", "), remedy)
 }
 
 // setup sets a stream up.
@@ -386,7 +409,8 @@ func statusError(method string, r *response) error {
 		return feed.Failf(feed.Full, "url", "the camera has no room for another viewer (%d to %s): close other viewers, "+
 			"or wait a minute while it forgets dead ones", s, method)
 	case s == 461:
-		return &noTransport{feed.Failf(feed.Unsupported, "url", "the camera sends neither over TCP nor over UDP")}
+		return &noTransport{feed.Failf(feed.Unsupported, "url", "url: the camera sends neither over TCP nor over UDP (461 to %s): "+
+			"allow RTP over TCP in its settings, or use its second stream", method)}
 	case s == 551: // to what we require
 		return feed.Failf(feed.Unsupported, "", "it has no back channel (551 to %s): look for two-way audio in its settings",
 			method)

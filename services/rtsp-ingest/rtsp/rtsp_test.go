@@ -315,15 +315,23 @@ var errs = []struct {
 	{"453", answer("SETUP", 453), feed.Full, "url", "no room"},
 	{"503", answer("DESCRIBE", 503), feed.Full, "url", "no room"},
 	{"500", answer("PLAY", 500), feed.Away, "url", "500 to PLAY"},
-	{"hangs up", fakecam.Config{Answers: []fakecam.Answer{{Method: "DESCRIBE", Hangup: true}}}, feed.Away, "url", "closed the connection"},
+	{"hangs up", fakecam.Config{Answers: []fakecam.Answer{{Method: "DESCRIBE", Hangup: true}}}, feed.Away, "url", "closed the connection during DESCRIBE: close other viewers"},
+	{"hangs up later", fakecam.Config{Answers: []fakecam.Answer{{Method: "SETUP", Hangup: true}}}, feed.Away, "url", "closed the connection during SETUP: close other viewers"},
 	{"says nothing", fakecam.Config{Answers: []fakecam.Answer{{Method: "DESCRIBE", Silent: true}}}, feed.Away, "url", "does not answer DESCRIBE in 1s"},
-	{"no pictures", fakecam.Config{SDP: func(string, string) string { return "v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 VP7/90000\r\n" }}, feed.Unsupported, "url", "VP7"},
-	{"no description", fakecam.Config{SDP: func(string, string) string { return "" }}, feed.Unsupported, "url", "only nothing"},
-	{"neither TCP nor UDP", fakecam.Config{Transport: fakecam.Transport{NoTCP: true, NoUDP: true}}, feed.Unsupported, "url", "neither"},
+	{"no pictures", described("m=video 0 RTP/AVP 96\r\na=rtpmap:96 VP7/90000\r\n"), feed.Unsupported, "url", "only video: VP7: set it to H.264"},
+	{"no description", fakecam.Config{SDP: func(string, string) string { return "" }}, feed.Unsupported, "url", "offers nothing at this address: check the path"},
+	{"only sound", described("m=audio 0 RTP/AVP 8\r\n"), feed.Unsupported, "url", "only audio (audio/PCMA): check the path"},
+	{"only sound of an unknown codec", described("m=audio 0 RTP/AVP 96\r\na=rtpmap:96 X/8000\r\n"), feed.Unsupported, "url", "only audio: X: check the path"},
+	{"only data", described("m=application 0 RTP/AVP 96\r\n"), feed.Unsupported, "url", "only application: check the path"},
+	{"neither TCP nor UDP", fakecam.Config{Transport: fakecam.Transport{NoTCP: true, NoUDP: true}}, feed.Unsupported, "url", "neither over TCP nor over UDP (461 to SETUP): allow RTP over TCP"},
 }
 
 func answer(method string, status int) fakecam.Config {
 	return fakecam.Config{Answers: []fakecam.Answer{{Method: method, Status: status}}}
+}
+
+func described(sections string) fakecam.Config {
+	return fakecam.Config{SDP: func(string, string) string { return "v=0\r\n" + sections }}
 }
 
 func TestErrors(t *testing.T) {
@@ -456,6 +464,15 @@ func TestRedirect(t *testing.T) {
 	}}}})
 	if _, err := rtsp.Open(soon(t), configFor(t, loop)); err == nil || !strings.Contains(err.Error(), "more than 5 times") {
 		t.Error(err)
+	}
+	other := fakecam.Start(t, fakecam.Config{Answers: []fakecam.Answer{{Method: "DESCRIBE", Hangup: true}}})
+	config := configFor(t, fakecam.Start(t, to(other.URL())))
+	_, err := rtsp.Open(soon(t), config)
+	at, _, _ := strings.Cut(strings.TrimPrefix(other.URL(), "rtsp://"), "/")
+	e, ok := errors.AsType[*feed.Error](err)
+	if !ok || e.Reason != feed.Away || e.Key != "url" || !strings.Contains(e.Text, "closed the connection during DESCRIBE") ||
+		!strings.HasSuffix(e.Text, " (the camera in url sent us on to "+at+")") {
+		t.Errorf("%#v: %v", e, err)
 	}
 }
 

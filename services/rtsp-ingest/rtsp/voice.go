@@ -62,6 +62,7 @@ func (a attempt) talk(ctx context.Context) (*voice, error) {
 		return nil, err
 	}
 	v.conn.client = client
+	client.known = true // its pictures come
 	if err := v.begin(ctx); err != nil {
 		v.conn.finish()
 		return nil, err

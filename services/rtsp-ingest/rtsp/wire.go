@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,8 +20,11 @@ const (
 	twice      = 10 * time.Second
 )
 
-var errFraming = errors.New("the camera sends bytes that belong to no message: " +
-	"check the port in url, or use its second stream")
+var (
+	errFraming = errors.New("the camera sends bytes that belong to no message: use its second stream, or restart it")
+	// errForeign is told of what has never sent a message.
+	errForeign = errors.New("the camera sends bytes that belong to no message: check the port in url")
+)
 
 // wire reads the messages and frames of a connection. Cameras whose send buffer fills repeat or leave out a part of
 // what they write; then everything up to the next thing that can be trusted is skipped, once in 10 s.
@@ -30,6 +34,9 @@ type wire struct {
 	trusted func(channel byte, head []byte) bool
 	// limit bounds how long the next reads take; 0 ends the bound. Nil waits.
 	limit func(time.Duration)
+
+	heard   bool        // a message has come
+	foreign atomic.Bool // something else has come, and no message
 
 	lost    time.Time // when bytes were skipped last
 	skipped int       // bytes since then, while searching
@@ -45,11 +52,13 @@ func (w *wire) next() (any, error) {
 	for {
 		head, err := w.r.Peek(4)
 		if err != nil {
+			w.doubt(len(head) > 0)
 			return nil, err
 		}
 		var message any
 		switch {
 		case head[0] == '$':
+			w.doubt(true)
 			message, err = w.frame(head[1], int(head[2])<<8|int(head[3]))
 		case isWord(head):
 			message, err = w.text()
@@ -61,6 +70,7 @@ func (w *wire) next() (any, error) {
 		case err != nil:
 			return nil, err
 		case message != nil:
+			w.hear(message)
 			w.skipped = 0
 			return message, nil
 		}
@@ -70,8 +80,24 @@ func (w *wire) next() (any, error) {
 	}
 }
 
+// doubt notes that something has come which is no message, unless there was one before.
+func (w *wire) doubt(something bool) {
+	if something && !w.heard {
+		w.foreign.Store(true)
+	}
+}
+
+// hear notes that what is at the other end speaks RTSP; frames alone do not show that.
+func (w *wire) hear(message any) {
+	if _, data := message.(frame); !data && !w.heard {
+		w.heard = true
+		w.foreign.Store(false)
+	}
+}
+
 // skip leaves a byte out that nothing begins with.
 func (w *wire) skip() error {
+	w.doubt(true)
 	if w.skipped == 0 {
 		now := time.Now()
 		if !w.lost.IsZero() && now.Sub(w.lost) < twice {
