@@ -19,6 +19,7 @@ type Limits struct {
 	Codecs  time.Duration // until a server answers a list of codecs, which some do not understand: 1 s
 	Answer  time.Duration // until handshake and commands are over: 10 s
 	Picture time.Duration // until the first picture is announced: 15 s
+	Blind   time.Duration // of a publisher without a picture, until people are told: 3 s
 	Silence time.Duration // without a byte: 10 s
 	Alone   time.Duration // without a publisher, until people are told: 2 s
 }
@@ -26,11 +27,11 @@ type Limits struct {
 func (l Limits) filled() Limits {
 	usual := Limits{
 		Connect: 3 * time.Second, Codecs: time.Second, Answer: 10 * time.Second, Picture: 15 * time.Second,
-		Silence: 10 * time.Second, Alone: 2 * time.Second,
+		Blind: 3 * time.Second, Silence: 10 * time.Second, Alone: 2 * time.Second,
 	}
 	for _, one := range []struct{ value, usual *time.Duration }{
 		{&l.Connect, &usual.Connect}, {&l.Codecs, &usual.Codecs}, {&l.Answer, &usual.Answer},
-		{&l.Picture, &usual.Picture}, {&l.Silence, &usual.Silence}, {&l.Alone, &usual.Alone},
+		{&l.Picture, &usual.Picture}, {&l.Blind, &usual.Blind}, {&l.Silence, &usual.Silence}, {&l.Alone, &usual.Alone},
 	} {
 		if *one.value <= 0 {
 			*one.value = *one.usual
@@ -46,6 +47,8 @@ type Conn struct {
 	tracks     tracks
 	first      []feed.Picture // what came while the video was looked for
 	attributes map[string]string
+	began      time.Time // when the video was looked for first
+	told       bool      // people know that there is none yet, or will not be told
 
 	mu    sync.Mutex
 	ended error // why we closed it
@@ -55,13 +58,24 @@ func newConn(s *session, limits Limits, attributes map[string]string) *Conn {
 	return &Conn{session: s, limits: limits, attributes: attributes}
 }
 
-// find reads until it is known how pictures are sent.
+// errBlind is of a publisher that stays, though people are told.
+var errBlind = feed.Failf(feed.Unreachable, "listen", "a publisher is there, but has sent no pictures in H.264 or H.265 yet: "+
+	"add a video source there, and choose one of these codecs")
+
+// find reads until it is known how pictures are sent. It may be called again after errBlind, which comes once.
 func (c *Conn) find(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { c.end(ctx.Err()) })
 	defer stop()
 	c.tracks.to.Picture = func(p feed.Picture) { c.first = append(c.first, p) }
-	for until := time.Now().Add(c.limits.Picture); c.tracks.video.MediaType == ""; {
-		if time.Now().After(until) {
+	if c.began.IsZero() {
+		c.began = time.Now()
+	}
+	for c.tracks.video.MediaType == "" {
+		switch waited := time.Since(c.began); {
+		case waited > c.limits.Blind && !c.told:
+			c.told = true
+			return errBlind
+		case waited > c.limits.Picture:
 			return feed.Failf(feed.Unsupported, "url",
 				"no H.264 or H.265 video came in %s: set the sender to one of them", c.limits.Picture)
 		}

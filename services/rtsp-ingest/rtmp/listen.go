@@ -106,7 +106,7 @@ func (l *Listener) Close() error {
 }
 
 // Open waits for a publisher that nobody has taken yet. If none comes, it returns an error that says so, and later,
-// while it waits again, one for each publisher that was refused: then people know why there is no picture.
+// while it waits again, one for each publisher that was refused or sends no pictures: then people know why there is none.
 func (l *Listener) Open(ctx context.Context) (*Conn, error) {
 	alone := time.NewTimer(l.config.Limits.Alone)
 	defer alone.Stop()
@@ -114,11 +114,7 @@ func (l *Listener) Open(ctx context.Context) (*Conn, error) {
 		c, refused := l.take()
 		switch {
 		case c != nil:
-			if err := c.find(ctx); err != nil {
-				c.end(err)
-				return nil, err
-			}
-			return c, nil
+			return l.found(c, c.find(ctx))
 		case refused != nil:
 			return nil, refused
 		}
@@ -132,6 +128,21 @@ func (l *Listener) Open(ctx context.Context) (*Conn, error) {
 			return nil, l.nobody()
 		}
 	}
+}
+
+// found returns a publisher whose video was looked for. One that has sent none yet waits to be taken again.
+func (l *Listener) found(c *Conn, err error) (*Conn, error) {
+	switch {
+	case err == nil:
+		return c, nil
+	case errors.Is(err, errBlind):
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.waiting = true // c, or the one that took its place meanwhile
+	default:
+		c.end(err)
+	}
+	return nil, err
 }
 
 func (l *Listener) nobody() error {

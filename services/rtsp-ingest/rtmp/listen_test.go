@@ -21,7 +21,9 @@ import (
 	"github.com/bluenviron/gortmplib/pkg/amf0"
 	"github.com/bluenviron/gortmplib/pkg/bytecounter"
 	"github.com/bluenviron/gortmplib/pkg/handshake"
+	"github.com/bluenviron/gortmplib/pkg/message"
 
+	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/dial"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
@@ -136,6 +138,42 @@ func TestPublisherThatGoesSilent(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = open(t, l).Close()
+}
+
+// People are told once that a publisher sends no pictures. It stays, and may begin to.
+func TestPublisherWithoutPictures(t *testing.T) {
+	l := listen(t, Limits{Blind: time.Millisecond})
+	p := publisher(t, l)
+	if code := publish(t, p, "secret"); code != "NetStream.Publish.Start" {
+		t.Fatal(code)
+	}
+	sound := &message.Audio{ChunkStreamID: 4, MessageStreamID: media1, Codec: message.CodecPCMU, AU: []byte{1}}
+	ended := make(chan struct{})
+	stop := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for p.send(sound) == nil {
+			select {
+			case <-stop:
+				return
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}()
+	_, err := l.Open(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "a publisher is there, but has sent no pictures") {
+		t.Error(err)
+	}
+	close(stop)
+	<-ended
+	if err := p.send(obs()[7:9]...); err != nil {
+		t.Fatal(err)
+	}
+	c := open(t, l)
+	if got := c.Video().MediaType; got != media.H264 {
+		t.Errorf("it sends %q", got)
+	}
+	_ = c.Close()
 }
 
 // People are told once that nobody publishes, and again when the publisher has gone.
