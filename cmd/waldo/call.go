@@ -89,12 +89,17 @@ func fullName(m protoreflect.MethodDescriptor) string {
 	return string(m.Parent().FullName()) + "/" + string(m.Name())
 }
 
+// named tells whether a full name is meant by Method, Service/Method or package.Service/Method.
+func named(full, meant string) bool {
+	return full == meant || strings.HasSuffix(full, "/"+meant) || strings.HasSuffix(full, "."+meant)
+}
+
 // findMethod returns the full name of the method that is meant by Method, Service/Method or package.Service/Method.
 func findMethod(a bus.Address, methods []protoreflect.MethodDescriptor, meant string) (string, error) {
 	var found []string
 	for _, m := range methods {
 		full := fullName(m)
-		if full == meant || strings.HasSuffix(full, "/"+meant) || strings.HasSuffix(full, "."+meant) {
+		if named(full, meant) {
 			found = append(found, full)
 		}
 	}
