@@ -178,6 +178,10 @@ var readmes = map[string][]step{
 		{"waldo call ball ListFiles", leftOut("see above")},
 		{"waldo watch ball --stream insta360-events", leftOut("see above")},
 		{"waldo watch ball --stream imu", leftOut("see above")},
+		also("fakecam --rtsp 127.0.0.1:8554 --onvif 127.0.0.1:8000", stays("onvif")),
+		also("waldo-rtsp-ingest --robot part --device doorcam --url rtsp://127.0.0.1:8554/live "+
+			`--ptz '{onvif: "http://127.0.0.1:8000"}'`, stays("ready")),
+		{"waldo send doorcam", runs()},
 	},
 	"services/serial/README.md": {
 		also("bin/waldo up", stays(everything...)),

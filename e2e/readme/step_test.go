@@ -117,7 +117,7 @@ func holds(out string, texts []string) error {
 }
 
 // describe writes a block of YAML that describes a whole robot to robot.yaml. Each device, also of a part of a
-// description, is checked by its own program.
+// description, is checked by its own program; how a robot with devices is driven, by the gateway.
 func describe(t *testing.T, s *session, b block) {
 	t.Helper()
 	file, text := "robot.yaml", b.text
@@ -132,12 +132,19 @@ func describe(t *testing.T, s *session, b block) {
 	}
 	var described struct {
 		Devices map[string]struct{ Kind string }
+		Drive   map[string]any
 	}
 	if err := yaml.Unmarshal([]byte(text), &described); err != nil {
 		t.Fatalf("line %d: %v", b.line, err)
 	}
+	var checks []string
 	for name, d := range described.Devices {
-		check := fmt.Sprintf("waldo-%s --robot-file %s --device %s --check", d.Kind, file, name)
+		checks = append(checks, fmt.Sprintf("waldo-%s --robot-file %s --device %s --check", d.Kind, file, name))
+	}
+	if described.Drive != nil && described.Devices != nil {
+		checks = append(checks, fmt.Sprintf("waldo-gateway --robot-file %s --check", file))
+	}
+	for _, check := range checks {
 		if out, err := s.run(t, check, false); err != nil {
 			t.Errorf("line %d: %s: %v:\n%s", b.line, check, err, out)
 		}

@@ -10,7 +10,7 @@ const device = (methods, code = 'INVALID_ARGUMENT') => async (name, method) => {
 };
 
 describe('what to write in robot.yaml to drive a device', () => {
-  test('a camera that turns, as the README of the gateway says', async () => {
+  test('a camera that turns, as the READMEs say', async () => {
     const text = await driveRecipe(device(['waldo.ptz.v1.PtzService/GetPtz']), 'doorcam');
     assert.equal(text, `drive:
   device: doorcam
@@ -19,9 +19,10 @@ describe('what to write in robot.yaml to drive a device', () => {
     pan:  {turn: 1}
     tilt: {forward: 1}
     zoom: {lift: 1}`);
-    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-    for (const words of ['pan: {turn: 1}, tilt: {forward: 1}, zoom: {lift: 1}', 'method: waldo.ptz.v1.PtzService/Move']) {
-      assert.ok(readme.includes(words), words);
+    const [method, ...keys] = text.split('\n').slice(2).filter((line) => line !== '  keys:').map((line) => line.trim().replace(/: +/, ': '));
+    for (const readme of ['../../README.md', '../../../rtsp-ingest/README.md']) {
+      const said = readFileSync(new URL(readme, import.meta.url), 'utf8');
+      assert.ok(said.includes(`  device: doorcam`) && said.includes(`\n  ${method}\n  keys: {${keys.join(', ')}}`), readme);
     }
   });
 
