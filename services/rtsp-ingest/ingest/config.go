@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -99,6 +100,9 @@ func (c *Config) Validate() error {
 	case c.Latency < 0 || c.Latency > maxLatency:
 		return robot.BadField("latency", "%v is out of range: use 0s to %v", c.Latency, maxLatency)
 	}
+	if err := c.validateUse(); err != nil {
+		return err
+	}
 	if err := c.validateSpeaker(); err != nil {
 		return err
 	}
@@ -166,6 +170,57 @@ func (c *Config) tls() (*tls.Config, error) {
 		config.MinVersion = tls.VersionTLS10
 	}
 	return config, nil
+}
+
+// validateUse checks that what is said about the connection applies to it. Keys that do not would be taken for a
+// protection, or a way, that is not there.
+func (c *Config) validateUse() error {
+	scheme, secure := "", c.Certificate != ""
+	if c.Listen == "" {
+		a, err := c.address()
+		switch {
+		case err != nil:
+			return field(err)
+		case a.Password != "" && a.User == "" && a.Scheme != "insta360":
+			return robot.BadField("user", "is missing, and a password is given: write the user that it belongs to")
+		}
+		scheme, secure = a.Scheme, a.Secure()
+	}
+	isRTSP := scheme == "rtsp" || scheme == "rtsps"
+	switch {
+	case c.Transport == udp && !isRTSP:
+		return robot.BadField("transport", "only RTSP can come over UDP: remove it, or write url: rtsp://…")
+	case c.Fingerprint != "" && c.Listen != "":
+		return robot.BadField("fingerprint", "it is of a camera's certificate, and publishers have none: remove it")
+	case c.Fingerprint != "" && !secure && !c.secureONVIF():
+		return robot.BadField("fingerprint", "%s:// has no certificate: remove it, or write %s in url", scheme,
+			encrypted(scheme))
+	case c.TLS == legacy && c.Listen != "" && !secure:
+		return robot.BadField("tls", "publishers come without TLS: remove it, or add certificate and privateKey")
+	case c.TLS == legacy && !secure && !c.secureONVIF():
+		return robot.BadField("tls", "%s:// is not encrypted: remove it, or write %s in url", scheme, encrypted(scheme))
+	}
+	return nil
+}
+
+// encrypted is what to write for a scheme with TLS.
+func encrypted(scheme string) string {
+	if scheme == "insta360" {
+		return "rtsps://, rtmps:// or https://"
+	}
+	return scheme + "s://"
+}
+
+// secureONVIF tells whether the camera is asked by ONVIF with TLS.
+func (c *Config) secureONVIF() bool {
+	urls := []string{c.ONVIF}
+	if c.PTZ != nil {
+		urls = append(urls, c.PTZ.ONVIF)
+	}
+	return slices.ContainsFunc(urls, func(raw string) bool {
+		a, err := address.Parse(raw, "", "")
+		return err == nil && a.Scheme == "https"
+	})
 }
 
 // validateSpeaker checks that there can be one.
