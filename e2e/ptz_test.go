@@ -94,6 +94,7 @@ func TestGatewayIsKilledWhileACameraTurns(t *testing.T) {
 		}
 	}
 	c.turn(t)
+	c.page.Until(t, "document.querySelector('#drive-motors').textContent === 'door: driven by you'")
 	since := len(c.camera.Output())
 	c.page.Release(t, "KeyD")
 	harness.Until(t, "the camera stands when the key is released", func() error {
@@ -102,4 +103,26 @@ func TestGatewayIsKilledWhileACameraTurns(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// TestPageTellsHowACameraIsTurned: a page of a robot without a section drive says how to write it for the camera.
+func TestPageTellsHowACameraIsTurned(t *testing.T) {
+	rtsp, onvif := harness.FreeAddress(t), harness.FreeAddress(t)
+	fakeCamera(t, rtsp, "-onvif", onvif)
+	robot := harness.StartRobot(t, harness.Options{
+		Devices: fmt.Sprintf(`door: {kind: rtsp-ingest, url: "rtsp://%s/live", ptz: {onvif: "http://%s"}}`, rtsp, onvif),
+	})
+	page := harness.StartBrowser(t).Open(t, robot.URL)
+	page.Until(t, `!document.querySelector('#drive-hint').hidden
+	  && document.querySelector('#drive-hint-device').textContent === 'door'`)
+	const want = `drive:
+  device: door
+  method: waldo.ptz.v1.PtzService/Move
+  keys:
+    pan:  {turn: 1}
+    tilt: {forward: 1}
+    zoom: {lift: 1}`
+	if got := harness.Eval[string](t, page, "document.querySelector('#drive-hint-code').textContent"); got != want {
+		t.Errorf("it says %q", got)
+	}
 }
