@@ -18,8 +18,8 @@ type Limits struct {
 	Connect time.Duration // until a connection stands, TLS included: 3 s
 	Codecs  time.Duration // until a server answers a list of codecs, which some do not understand: 1 s
 	Answer  time.Duration // until handshake and commands are over: 10 s
-	Picture time.Duration // until the first picture is announced: 15 s
-	Blind   time.Duration // of a publisher without a picture, until people are told: 3 s
+	Picture time.Duration // until the first picture of a server is announced: 15 s
+	Blind   time.Duration // until people are told of a publisher without a picture, which may stay: 3 s
 	Silence time.Duration // without a byte: 10 s
 	Alone   time.Duration // without a publisher, until people are told: 2 s
 }
@@ -48,7 +48,8 @@ type Conn struct {
 	first      []feed.Picture // what came while the video was looked for
 	attributes map[string]string
 	began      time.Time // when the video was looked for first
-	told       bool      // people know that there is none yet, or will not be told
+	pushed     bool      // a publisher's
+	told       bool      // people know that a publisher has sent no picture yet
 
 	mu    sync.Mutex
 	ended error // why we closed it
@@ -72,10 +73,10 @@ func (c *Conn) find(ctx context.Context) error {
 	}
 	for c.tracks.video.MediaType == "" {
 		switch waited := time.Since(c.began); {
-		case waited > c.limits.Blind && !c.told:
+		case c.pushed && !c.told && waited > c.limits.Blind:
 			c.told = true
 			return errBlind
-		case waited > c.limits.Picture:
+		case !c.pushed && waited > c.limits.Picture:
 			return feed.Failf(feed.Unsupported, "url",
 				"no H.264 or H.265 video came in %s: set the sender to one of them", c.limits.Picture)
 		}

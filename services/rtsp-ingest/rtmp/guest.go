@@ -70,7 +70,9 @@ func (l *Listener) greet(ctx context.Context, conn net.Conn) {
 	if g.program != "" {
 		about["publisher"] = g.program
 	}
-	l.hand(newConn(g.session, l.config.Limits, about))
+	c := newConn(g.session, l.config.Limits, about)
+	c.pushed = true
+	l.hand(c)
 }
 
 // turnAway tells a guest and people why it may not publish. One with a wrong key waits first, so that keys cannot be

@@ -142,7 +142,7 @@ func TestPublisherThatGoesSilent(t *testing.T) {
 
 // People are told once that a publisher sends no pictures. It stays, and may begin to.
 func TestPublisherWithoutPictures(t *testing.T) {
-	l := listen(t, Limits{Blind: time.Millisecond})
+	l := listen(t, Limits{Blind: time.Millisecond, Picture: time.Millisecond})
 	p := publisher(t, l)
 	if code := publish(t, p, "secret"); code != "NetStream.Publish.Start" {
 		t.Fatal(code)

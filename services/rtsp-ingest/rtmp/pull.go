@@ -98,7 +98,6 @@ func (p *player) connect(ctx context.Context) (*Conn, error) {
 		return nil, p.reason(err)
 	}
 	w.welcome()
-	c.told = true // a server says itself whether there is a publisher
 	if err := c.find(ctx); err != nil {
 		c.end(err)
 		return nil, err

@@ -137,22 +137,25 @@ func TestPushByOBS(t *testing.T) {
 	}
 }
 
-func TestPublisherWithoutVideo(t *testing.T) {
-	l := listen(t, Limits{Picture: 20 * time.Millisecond})
-	p := publisher(t, l)
-	if err := p.send(obs()[:7]...); err != nil {
-		t.Fatal(err)
+func TestServerWithoutVideo(t *testing.T) {
+	ours, theirs := net.Pipe()
+	ends := [2]*session{}
+	for i, end := range []net.Conn{ours, theirs} {
+		w := &wire{Conn: end, silence: time.Minute}
+		ends[i] = newSession(w, bytecounter.NewReadWriter(w))
 	}
+	c, p := newConn(ends[0], Limits{Picture: 20 * time.Millisecond}.filled(), nil), ends[1]
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		sound := &message.Audio{ChunkStreamID: 4, Codec: message.CodecPCMA, AU: []byte{1}}
-		for err := error(nil); err == nil; err = p.send(sound) { // until the listener hangs up
+		for err := error(nil); err == nil; err = p.send(sound) { // until we hang up
 		}
 	}()
-	if _, err := l.Open(t.Context()); feed.ReasonOf(err) != feed.Unsupported {
+	if err := c.find(t.Context()); feed.ReasonOf(err) != feed.Unsupported {
 		t.Error(err)
 	}
+	_ = c.Close()
 	<-done
 }
 
