@@ -218,8 +218,10 @@ func TestTalkByTheBus(t *testing.T) {
 			t.Errorf("a beep is heard after %v", delay)
 		}
 	}
-	if n := len(camera.Sessions()); n != 1 {
-		t.Errorf("%d sessions are left", n)
+	for begin := time.Now(); len(camera.Sessions()) != 1; time.Sleep(time.Millisecond) {
+		if time.Since(begin) > patience {
+			t.Fatalf("%d sessions are left", len(camera.Sessions()))
+		}
 	}
 }
 
