@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"os"
 	"sync"
 	"syscall"
 )
@@ -23,20 +22,23 @@ type Packets struct {
 	flows map[uint32]*flow
 }
 
-// NewPackets makes Packets of a socket, which belongs to it from now on.
+// NewPackets makes Packets of a socket, which belongs to it from now on; if it fails, the socket is closed.
 func NewPackets(c *net.UDPConn) (*Packets, error) {
 	p := &Packets{UDPConn: c, flows: map[uint32]*flow{}}
 	p.in.step, p.out.step = p.in.receive, p.out.send
 	var err error
 	if p.raw, err = c.SyscallConn(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, c.Close())
 	}
 	err = p.raw.Control(func(fd uintptr) {
 		local, _ := syscall.Getsockname(int(fd)) // nil is IPv4, which a socket of IPv6 would refuse
 		_, p.v6 = local.(*syscall.SockaddrInet6)
 		p.joins = supported && joins(int(fd))
 	})
-	return p, err
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return p, nil
 }
 
 // ReadFromAddrPort reads a packet. A packet that is longer than b is cut.
@@ -81,13 +83,7 @@ func (p *Packets) send(b []byte, to netip.AddrPort, size int) error {
 }
 
 func (p *Packets) failed(op, call string, err error, errno syscall.Errno) error {
-	if opErr, ok := errors.AsType[*net.OpError](err); ok {
-		err = opErr.Err
-	}
-	if err == nil {
-		err = os.NewSyscallError(call, errno)
-	}
-	return &net.OpError{Op: op, Net: "udp", Source: p.LocalAddr(), Err: err}
+	return &net.OpError{Op: op, Net: "udp", Source: p.LocalAddr(), Err: cause(call, err, errno)}
 }
 
 // flow returns the flow that a packet belongs to, if it is one of RTP whose flow is being sent; see RFC 3550, 5.1.

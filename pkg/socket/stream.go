@@ -60,14 +60,19 @@ func (s *stream) Write(b []byte) (int, error) {
 
 // failed returns the error that package net would return.
 func (s *stream) failed(op, call string, err error, errno syscall.Errno) error {
-	if opErr, ok := errors.AsType[*net.OpError](err); ok { // of the raw connection, which names the operation differently
-		err = opErr.Err
-	}
-	if err == nil {
-		err = os.NewSyscallError(call, errno)
-	}
 	local := s.LocalAddr()
-	return &net.OpError{Op: op, Net: local.Network(), Source: local, Addr: s.RemoteAddr(), Err: err}
+	return &net.OpError{Op: op, Net: local.Network(), Source: local, Addr: s.RemoteAddr(), Err: cause(call, err, errno)}
+}
+
+// cause is why a call failed: waiting for the socket did, with err, or the call itself, with errno.
+func cause(call string, err error, errno syscall.Errno) error {
+	if opErr, ok := errors.AsType[*net.OpError](err); ok { // of the raw connection, which names the operation differently
+		return opErr.Err
+	}
+	if err != nil {
+		return err
+	}
+	return os.NewSyscallError(call, errno)
 }
 
 // transfer is the current call in one direction. It is kept so that a call allocates nothing.
