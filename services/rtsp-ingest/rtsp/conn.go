@@ -319,28 +319,27 @@ func (c *Conn) report() {
 	}
 }
 
+// Lanes of a track.
+const (
+	rtpLane  = 0
+	rtcpLane = 1
+)
+
 // control sends RTCP to the camera.
-func (c *Conn) control(t *track, data []byte) error {
-	data, err := t.sealed(data)
-	if err != nil {
-		return err
-	}
-	if t.udp != nil {
-		return t.udp.send(1, data)
-	}
-	return c.client.write(interleave(t.channels[1], data))
-}
+func (c *Conn) control(t *track, data []byte) error { return c.carry(t, rtcpLane, data) }
 
 // send sends RTP to the camera: sound for its loudspeaker.
-func (c *Conn) send(t *track, data []byte) error {
+func (c *Conn) send(t *track, data []byte) error { return c.carry(t, rtpLane, data) }
+
+func (c *Conn) carry(t *track, lane int, data []byte) error {
 	data, err := t.sealed(data)
 	if err != nil {
 		return err
 	}
 	if t.udp != nil {
-		return t.udp.send(0, data)
+		return t.udp.send(lane, data)
 	}
-	return c.client.write(interleave(t.channels[0], data))
+	return c.client.write(interleave(t.channels[lane], data))
 }
 
 // interleave makes a frame.
