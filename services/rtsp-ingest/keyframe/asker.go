@@ -185,7 +185,7 @@ func (a *Asker) Want() {
 // Request asks for a key frame, and waits for it. It fails with [source.ErrNoKeyFrame] if none comes within Limit of
 // asking or the camera cannot be asked, and with [device.ErrAway] if it is not connected.
 func (a *Asker) Request(ctx context.Context) error {
-	w, err := a.join()
+	w, err := a.join(ctx)
 	if err != nil {
 		return err
 	}
@@ -197,13 +197,15 @@ func (a *Asker) Request(ctx context.Context) error {
 	}
 }
 
-// join makes a wish, or joins that of others.
-func (a *Asker) join() (*wish, error) {
+// join makes a wish, or joins that of others. Nobody is asked for those who have gone.
+func (a *Asker) join(ctx context.Context) (*wish, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
 	case !a.running:
 		return nil, device.ErrAway
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
 	case a.ways == nil && a.preparing == 0:
 		return nil, fmt.Errorf("%w: there is no way to ask this camera: %s", source.ErrNoKeyFrame, remedy)
 	case a.wish == nil:

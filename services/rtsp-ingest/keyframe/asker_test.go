@@ -216,6 +216,17 @@ func TestARequestBeforeAnythingIsKnown(t *testing.T) {
 	})
 }
 
+// Somebody who has gone before they ask has nobody asked.
+func TestARequestThatIsOver(t *testing.T) {
+	a := New(nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	a.begin([]feed.Way{{Name: pli}})
+	if err := a.Request(ctx); !errors.Is(err, context.Canceled) || a.wish != nil {
+		t.Errorf("%v; a key frame is wished for: %v", err, a.wish != nil)
+	}
+}
+
 // A camera that obeys nothing is an error with the remedy, within a second. Who lost a picture does not ask it again,
 // those who wait do.
 func TestACameraThatObeysNothing(t *testing.T) {
