@@ -65,7 +65,7 @@ func awaitConnected(t *testing.T, from grpc.ServerStreamingClient[ingestv1.Watch
 // startDevice starts a device for a camera and returns a connection to it.
 func startDevice(t *testing.T, url string) *grpc.ClientConn {
 	t.Helper()
-	p, _ := startOnBus(t, url)
+	p, _ := startOnBus(t, at(url))
 	peer, err := grpc.NewClient(p.GRPCAddress(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
@@ -74,20 +74,25 @@ func startDevice(t *testing.T, url string) *grpc.ClientConn {
 	return peer
 }
 
-// startOnBus starts a device for a camera and returns a connection to its bus.
-func startOnBus(t *testing.T, url string) (*device.Process, *bus.Conn) {
+// at is the configuration of a camera.
+func at(url string) Config {
+	config := Defaults()
+	config.URL = url
+	return config
+}
+
+// startOnBus starts a device and returns a connection to its bus.
+func startOnBus(t *testing.T, config Config) (*device.Process, *bus.Conn) {
 	t.Helper()
 	nats, err := embedded.Start(embedded.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(nats.Close)
-	config := Defaults()
-	config.URL = url
 	if err := config.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	settings := device.Settings{Robot: "test", Device: "ball", NATS: nats.URL()}
+	settings := device.Settings{Robot: onBus.Robot, Device: onBus.Device, NATS: nats.URL()}
 	p, err := device.Start(Kind(), settings, config, logtest.New(t, slog.LevelInfo))
 	if err != nil {
 		t.Fatal(err)

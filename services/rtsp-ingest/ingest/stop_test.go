@@ -20,7 +20,7 @@ import (
 // they are cut off.
 func TestWatchersAreToldOfTheEnd(t *testing.T) {
 	fake := fakecam.Start(t, fakecam.Config{})
-	process, _ := startOnBus(t, fake.URL())
+	process, _ := startOnBus(t, at(fake.URL()))
 	conn, err := grpc.NewClient(process.GRPCAddress(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)

@@ -67,7 +67,7 @@ func TestStreamsOfEachCamera(t *testing.T) {
 	} {
 		t.Run(clip, func(t *testing.T) {
 			fake := fakecam.Start(t, fakecam.Config{Tracks: []fakecam.Track{{Media: fakecam.Clip(clip)}}})
-			_, conn := startOnBus(t, fake.URL())
+			_, conn := startOnBus(t, at(fake.URL()))
 			d := awaitStreams(t, conn, tt.streams)
 			if got := d.GetAttributes()["passes"]; !strings.HasPrefix(got, tt.passes) {
 				t.Errorf("passes is %q, want %q", got, tt.passes)
@@ -90,7 +90,7 @@ func slicesOf(units [][]byte) (coded [][]byte) {
 func TestH265IsPublishedUntouched(t *testing.T) {
 	clip := fakecam.Clip("plain.h265")
 	fake := fakecam.Start(t, fakecam.Config{Tracks: []fakecam.Track{{Media: clip}}})
-	_, conn := startOnBus(t, fake.URL())
+	_, conn := startOnBus(t, at(fake.URL()))
 	sub, err := bus.Subscribe[*mediav1.VideoFrame](conn, onBus.Out("video-h265"), stream.DropOldest(1000))
 	if err != nil {
 		t.Fatal(err)

@@ -2,14 +2,9 @@ package rtmp
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
-	"math/big"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -25,6 +20,7 @@ import (
 
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/dial"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/dial/dialtest"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
 
@@ -290,23 +286,9 @@ func TestTooManyFiles(t *testing.T) {
 	})
 }
 
-func certificate(t *testing.T) tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-}
-
 func TestPushByTLS(t *testing.T) {
 	l, err := Listen(ListenConfig{Address: "127.0.0.1:0", Key: "secret",
-		TLS: &tls.Config{Certificates: []tls.Certificate{certificate(t)}, MinVersion: tls.VersionTLS12}})
+		TLS: &tls.Config{Certificates: []tls.Certificate{dialtest.Certificate(t)}, MinVersion: tls.VersionTLS12}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	pion "github.com/pion/rtp"
 
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/address"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/dial/dialtest"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/rtsp"
 )
 
@@ -39,7 +40,7 @@ func (f *foreign) OnPlay(*gortsplib.ServerHandlerOnPlayCtx) (*base.Response, err
 
 // TestForeignServer: over TCP, UDP, and TLS, where it describes SRTP and insists on it over UDP.
 func TestForeignServer(t *testing.T) {
-	certificate := selfSigned(t)
+	certificate := dialtest.Certificate(t)
 	for _, tt := range []struct {
 		name string
 		tls  *tls.Config

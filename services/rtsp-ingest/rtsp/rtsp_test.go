@@ -2,15 +2,10 @@ package rtsp_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,6 +16,7 @@ import (
 
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/address"
+	"github.com/waldo-robot/waldo/services/rtsp-ingest/dial/dialtest"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/fakecam"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/rtsp"
@@ -536,7 +532,7 @@ func TestFatalKeepalives(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
-	certificate := selfSigned(t)
+	certificate := dialtest.Certificate(t)
 	camera := fakecam.Start(t, fakecam.Config{TLS: &tls.Config{Certificates: []tls.Certificate{certificate}}})
 	config := configFor(t, camera)
 	if _, err := rtsp.Open(soon(t), config); feed.ReasonOf(err) != feed.Untrusted {
@@ -548,20 +544,6 @@ func TestTLS(t *testing.T) {
 	if _, err := rtsp.Open(soon(t), config); feed.ReasonOf(err) != feed.Misspelled {
 		t.Error(err)
 	}
-}
-
-func selfSigned(t *testing.T) tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 // TestAdoptionIsRefused: cameras that know better than to hand a session over.
