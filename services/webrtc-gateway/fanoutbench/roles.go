@@ -21,7 +21,7 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"github.com/waldo-robot/waldo/pkg/robot"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
+	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/gateway"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/fakecam"

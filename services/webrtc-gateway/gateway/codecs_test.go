@@ -25,7 +25,7 @@ const h264, h265, vp8, vp9 = "video/H264", "video/H265", "video/VP8", "video/VP9
 // vp8Clip is one group of real pictures.
 func vp8Clip(t *testing.T) *fakecam.Clip {
 	t.Helper()
-	file, err := os.Open("../codecs/testdata/vp8.ivf")
+	file, err := os.Open("../../../pkg/rtp/codecs/testdata/vp8.ivf")
 	if err != nil {
 		t.Fatal(err)
 	}

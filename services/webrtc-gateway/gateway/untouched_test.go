@@ -16,7 +16,7 @@ import (
 // h265Clip is one group of pictures as a camera sends them.
 func h265Clip(t *testing.T) *fakecam.Clip {
 	t.Helper()
-	stream, err := os.ReadFile("../codecs/testdata/main.h265")
+	stream, err := os.ReadFile("../../../pkg/rtp/codecs/testdata/main.h265")
 	if err != nil {
 		t.Fatal(err)
 	}

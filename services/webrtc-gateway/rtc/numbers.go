@@ -9,7 +9,7 @@ import (
 	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v4"
 
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
+	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
 

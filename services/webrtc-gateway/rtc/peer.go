@@ -11,7 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
+	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/talk"
 )
 

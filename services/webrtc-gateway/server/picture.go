@@ -17,7 +17,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
+	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )

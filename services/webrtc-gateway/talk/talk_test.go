@@ -13,7 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
+	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 )
 
 // publisher keeps what is published.

@@ -7,7 +7,7 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
+	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 )
 
 // audioCodecs are the codecs that an audio stream may use.

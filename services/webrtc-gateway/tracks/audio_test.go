@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
+	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 )
 
 var opusAt109 = webrtc.RTPCodecParameters{PayloadType: 109,

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
+	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 )
 
 // mtu bounds an RTP payload: with headers, extensions and the SRTP tag a packet stays below 1280 bytes, which every

@@ -9,7 +9,7 @@ import (
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/stream"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
+	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 )
 
 // Stream names a stream of a device.

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/waldo-robot/waldo/pkg/stream"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
+	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 )
 
 // intake is what every receiver of a stream has, by RTP or not: a share in the source, the queued frames, and its

@@ -4,7 +4,7 @@ import (
 	"context"
 	"sync"
 
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
+	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 )
 
 // profiles keeps the profiles of streams for players that come later.

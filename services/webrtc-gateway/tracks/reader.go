@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/pkg/stream"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
+	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 )
 
 // maxReaderAge bounds how long a picture may wait for its reader. Older ones are useless for driving.

@@ -11,7 +11,7 @@ import (
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/media"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
+	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 )
 
 // videoCodecs are the codecs that a video stream may use.

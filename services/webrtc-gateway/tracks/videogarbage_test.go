@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
+	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/fakecam"
 )
 

@@ -24,7 +24,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/descriptors"
 	"github.com/waldo-robot/waldo/pkg/media"
-	codectable "github.com/waldo-robot/waldo/services/webrtc-gateway/codecs"
+	codectable "github.com/waldo-robot/waldo/pkg/rtp/codecs"
 )
 
 // Config describes the camera; the zero value is 30 frames of 2 kB a second, with key frames on request.

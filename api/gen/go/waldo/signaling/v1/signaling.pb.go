@@ -9,8 +9,16 @@
 // for any number of devices, calls to devices, and the state of all devices. The peer (browser or
 // program) makes the offers, the gateway answers; both trickle candidates.
 //
+// A peer that comes by way of a rendezvous server (`waldo rendezvous`) reaches this WebSocket through it. What the
+// server can read and change is then not trusted: the Welcome has `remote` set and little else, the WebSocket accepts
+// offers, candidates, pings and hang-ups only, every offer has to carry a `proof`, and every answer is signed with the
+// robot's key. All else goes through the channel `waldo.session`, out of the server's reach.
+//
 // The WebRTC connection has data channels, all opened by the peer and told apart by their label:
 //
+// - `waldo.session`, ordered and reliable: the same messages as on the WebSocket, beginning with a Welcome. Offers on
+//   it change the connection that it belongs to, and need no proof. The session lasts as long as the channel; the
+//   WebSocket may go.
 // - `waldo.calls`, unordered and without retransmission: text frames with a Call each, answered by a
 //   CallResult. It suits calls that are worthless when late, above all commands; each call and each result
 //   may be lost.
@@ -195,6 +203,7 @@ type GatewayMessage struct {
 	//	*GatewayMessage_Devices
 	//	*GatewayMessage_Error
 	//	*GatewayMessage_Result
+	//	*GatewayMessage_IceServers
 	Body          isGatewayMessage_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -300,6 +309,15 @@ func (x *GatewayMessage) GetResult() *CallResult {
 	return nil
 }
 
+func (x *GatewayMessage) GetIceServers() *IceServerList {
+	if x != nil {
+		if x, ok := x.Body.(*GatewayMessage_IceServers); ok {
+			return x.IceServers
+		}
+	}
+	return nil
+}
+
 type isGatewayMessage_Body interface {
 	isGatewayMessage_Body()
 }
@@ -339,6 +357,11 @@ type GatewayMessage_Result struct {
 	Result *CallResult `protobuf:"bytes,7,opt,name=result,proto3,oneof"`
 }
 
+type GatewayMessage_IceServers struct {
+	// The ICE servers to use from now on: the credentials of those before will expire.
+	IceServers *IceServerList `protobuf:"bytes,8,opt,name=ice_servers,json=iceServers,proto3,oneof"`
+}
+
 func (*GatewayMessage_Welcome) isGatewayMessage_Body() {}
 
 func (*GatewayMessage_Answer) isGatewayMessage_Body() {}
@@ -353,6 +376,8 @@ func (*GatewayMessage_Error) isGatewayMessage_Body() {}
 
 func (*GatewayMessage_Result) isGatewayMessage_Body() {}
 
+func (*GatewayMessage_IceServers) isGatewayMessage_Body() {}
+
 // Welcome opens a session.
 type Welcome struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -365,7 +390,9 @@ type Welcome struct {
 	// ICE servers to use (STUN, TURN); may be empty.
 	IceServers []*IceServer `protobuf:"bytes,4,rep,name=ice_servers,json=iceServers,proto3" json:"ice_servers,omitempty"`
 	// How the robot is driven, from its robot.yaml; unset if the file does not say.
-	Drive         *Drive `protobuf:"bytes,5,opt,name=drive,proto3" json:"drive,omitempty"`
+	Drive *Drive `protobuf:"bytes,5,opt,name=drive,proto3" json:"drive,omitempty"`
+	// Set if the peer comes by way of a rendezvous server.
+	Remote        *Remote `protobuf:"bytes,6,opt,name=remote,proto3" json:"remote,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -435,6 +462,116 @@ func (x *Welcome) GetDrive() *Drive {
 	return nil
 }
 
+func (x *Welcome) GetRemote() *Remote {
+	if x != nil {
+		return x.Remote
+	}
+	return nil
+}
+
+// Remote is what a peer needs to know of a robot that it reaches by way of a rendezvous server.
+type Remote struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The robot's public key: ECDSA on P-256, as a DER SubjectPublicKeyInfo. The peer must know its fingerprint, the
+	// SHA-256 of these bytes in base64url without padding, from elsewhere: from the link, or from an earlier visit.
+	Key []byte `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// Random bytes, new in each session. Proofs and signatures of the session contain it, so that none of another
+	// session can be replayed.
+	Challenge     []byte `protobuf:"bytes,2,opt,name=challenge,proto3" json:"challenge,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Remote) Reset() {
+	*x = Remote{}
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Remote) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Remote) ProtoMessage() {}
+
+func (x *Remote) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Remote.ProtoReflect.Descriptor instead.
+func (*Remote) Descriptor() ([]byte, []int) {
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Remote) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *Remote) GetChallenge() []byte {
+	if x != nil {
+		return x.Challenge
+	}
+	return nil
+}
+
+// IceServerList is a list of ICE servers.
+type IceServerList struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// All of them; they replace those of the Welcome.
+	IceServers    []*IceServer `protobuf:"bytes,1,rep,name=ice_servers,json=iceServers,proto3" json:"ice_servers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IceServerList) Reset() {
+	*x = IceServerList{}
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IceServerList) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IceServerList) ProtoMessage() {}
+
+func (x *IceServerList) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IceServerList.ProtoReflect.Descriptor instead.
+func (*IceServerList) Descriptor() ([]byte, []int) {
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *IceServerList) GetIceServers() []*IceServer {
+	if x != nil {
+		return x.IceServers
+	}
+	return nil
+}
+
 // IceServer is one STUN or TURN server, as in RTCIceServer.
 type IceServer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -450,7 +587,7 @@ type IceServer struct {
 
 func (x *IceServer) Reset() {
 	*x = IceServer{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[3]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -462,7 +599,7 @@ func (x *IceServer) String() string {
 func (*IceServer) ProtoMessage() {}
 
 func (x *IceServer) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[3]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -475,7 +612,7 @@ func (x *IceServer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IceServer.ProtoReflect.Descriptor instead.
 func (*IceServer) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{3}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *IceServer) GetUrls() []string {
@@ -507,14 +644,21 @@ type Offer struct {
 	// Session description, at most 64 KiB.
 	Sdp string `protobuf:"bytes,2,opt,name=sdp,proto3" json:"sdp,omitempty"`
 	// The device for each media section. Sections that are not listed stay inactive.
-	Tracks        []*Track `protobuf:"bytes,3,rep,name=tracks,proto3" json:"tracks,omitempty"`
+	Tracks []*Track `protobuf:"bytes,3,rep,name=tracks,proto3" json:"tracks,omitempty"`
+	// Proves to the robot that the peer knows its token, for an offer that comes by way of a rendezvous server; the
+	// server, which does not know the token, can neither make one nor use it for a connection of its own. It is
+	// HMAC-SHA256(K, "waldo offer" LF robot LF challenge LF fingerprint), where K is PBKDF2-HMAC-SHA256(token,
+	// "waldo proof of " robot, 100000 rounds, 32 bytes), challenge is that of Welcome.remote in lower-case hexadecimal,
+	// and fingerprint is the value of a=fingerprint in the offer, in lower case. All fingerprints of an offer must be
+	// the same, and sha-256.
+	Proof         []byte `protobuf:"bytes,4,opt,name=proof,proto3" json:"proof,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Offer) Reset() {
 	*x = Offer{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[4]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -526,7 +670,7 @@ func (x *Offer) String() string {
 func (*Offer) ProtoMessage() {}
 
 func (x *Offer) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[4]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -539,7 +683,7 @@ func (x *Offer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Offer.ProtoReflect.Descriptor instead.
 func (*Offer) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{4}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Offer) GetId() int32 {
@@ -563,6 +707,13 @@ func (x *Offer) GetTracks() []*Track {
 	return nil
 }
 
+func (x *Offer) GetProof() []byte {
+	if x != nil {
+		return x.Proof
+	}
+	return nil
+}
+
 // Track ties a media section to a stream of a device.
 type Track struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -574,18 +725,23 @@ type Track struct {
 	//   - `video`: what a camera sees; a section that receives video;
 	//   - `audio`: what a microphone captures; a section that receives audio;
 	//   - `speaker`: sound from the peer, to be played; a section that sends audio, as Opus. It may stay silent
-	//     for as long as it likes.
+	//     for as long as it likes;
+	//   - `camera`: what the peer's camera sees; a section that sends video to a device of the kind `peer`;
+	//   - `microphone`: what the peer's microphone captures; a section that sends audio to a device of the kind `peer`.
 	Stream string `protobuf:"bytes,3,opt,name=stream,proto3" json:"stream,omitempty"`
-	// Name of the talker, for people to read, at most 64 characters; for `speaker` only. Best the name
-	// under which the peer drives, if it does. Empty: a name for the connection.
-	Talker        string `protobuf:"bytes,4,opt,name=talker,proto3" json:"talker,omitempty"`
+	// Name of the peer, for people to read, at most 64 characters; for `speaker`, `camera` and `microphone`.
+	// Best the name under which the peer drives, if it does. Empty: a name for the connection.
+	Talker string `protobuf:"bytes,4,opt,name=talker,proto3" json:"talker,omitempty"`
+	// For `camera` and `microphone`: true to take the device from whoever sends to it. Otherwise the offer is refused
+	// with ALREADY_EXISTS while somebody else does.
+	Take          bool `protobuf:"varint,5,opt,name=take,proto3" json:"take,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Track) Reset() {
 	*x = Track{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[5]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -597,7 +753,7 @@ func (x *Track) String() string {
 func (*Track) ProtoMessage() {}
 
 func (x *Track) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[5]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -610,7 +766,7 @@ func (x *Track) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Track.ProtoReflect.Descriptor instead.
 func (*Track) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{5}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Track) GetMid() string {
@@ -641,20 +797,32 @@ func (x *Track) GetTalker() string {
 	return ""
 }
 
+func (x *Track) GetTake() bool {
+	if x != nil {
+		return x.Take
+	}
+	return false
+}
+
 // Answer accepts an offer.
 type Answer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of the offer.
 	Id int32 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Session description.
-	Sdp           string `protobuf:"bytes,2,opt,name=sdp,proto3" json:"sdp,omitempty"`
+	Sdp string `protobuf:"bytes,2,opt,name=sdp,proto3" json:"sdp,omitempty"`
+	// Proves, for an answer that comes by way of a rendezvous server, that it is the robot's: an ECDSA signature with
+	// the key of Welcome.remote, 64 bytes (r and s), of the SHA-256 of "waldo answer" LF robot LF challenge LF the
+	// fingerprint in the offer LF the fingerprint in the answer, written as for Offer.proof. Where the answer has
+	// several fingerprints, all must be the same, and sha-256.
+	Signature     []byte `protobuf:"bytes,3,opt,name=signature,proto3" json:"signature,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[6]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -666,7 +834,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[6]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -679,7 +847,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{6}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Answer) GetId() int32 {
@@ -694,6 +862,13 @@ func (x *Answer) GetSdp() string {
 		return x.Sdp
 	}
 	return ""
+}
+
+func (x *Answer) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
 }
 
 // Candidate is one ICE candidate, as in RTCIceCandidateInit.
@@ -711,7 +886,7 @@ type Candidate struct {
 
 func (x *Candidate) Reset() {
 	*x = Candidate{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[7]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -723,7 +898,7 @@ func (x *Candidate) String() string {
 func (*Candidate) ProtoMessage() {}
 
 func (x *Candidate) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[7]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -736,7 +911,7 @@ func (x *Candidate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Candidate.ProtoReflect.Descriptor instead.
 func (*Candidate) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{7}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Candidate) GetCandidate() string {
@@ -770,7 +945,7 @@ type HangUp struct {
 
 func (x *HangUp) Reset() {
 	*x = HangUp{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[8]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -782,7 +957,7 @@ func (x *HangUp) String() string {
 func (*HangUp) ProtoMessage() {}
 
 func (x *HangUp) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[8]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -795,7 +970,7 @@ func (x *HangUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HangUp.ProtoReflect.Descriptor instead.
 func (*HangUp) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{8}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{10}
 }
 
 // Ping asks for the gateway's time, so that a peer can tell how far its clock is off: use the answer
@@ -810,7 +985,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[9]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -822,7 +997,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[9]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -835,7 +1010,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{9}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Ping) GetId() int32 {
@@ -858,7 +1033,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[10]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -870,7 +1045,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[10]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -883,7 +1058,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{10}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Pong) GetId() int32 {
@@ -911,7 +1086,7 @@ type DeviceList struct {
 
 func (x *DeviceList) Reset() {
 	*x = DeviceList{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[11]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -923,7 +1098,7 @@ func (x *DeviceList) String() string {
 func (*DeviceList) ProtoMessage() {}
 
 func (x *DeviceList) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[11]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -936,7 +1111,7 @@ func (x *DeviceList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceList.ProtoReflect.Descriptor instead.
 func (*DeviceList) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{11}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DeviceList) GetDevices() []*DeviceStatus {
@@ -959,7 +1134,7 @@ type DeviceStatus struct {
 
 func (x *DeviceStatus) Reset() {
 	*x = DeviceStatus{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[12]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -971,7 +1146,7 @@ func (x *DeviceStatus) String() string {
 func (*DeviceStatus) ProtoMessage() {}
 
 func (x *DeviceStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[12]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -984,7 +1159,7 @@ func (x *DeviceStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceStatus.ProtoReflect.Descriptor instead.
 func (*DeviceStatus) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{12}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DeviceStatus) GetDevice() *v1.Device {
@@ -1018,7 +1193,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[13]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1030,7 +1205,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[13]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1043,7 +1218,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{13}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Error) GetId() int32 {
@@ -1094,7 +1269,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[14]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1106,7 +1281,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[14]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1119,7 +1294,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{14}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Call) GetId() int32 {
@@ -1169,7 +1344,7 @@ type CallResult struct {
 
 func (x *CallResult) Reset() {
 	*x = CallResult{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[15]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1181,7 +1356,7 @@ func (x *CallResult) String() string {
 func (*CallResult) ProtoMessage() {}
 
 func (x *CallResult) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[15]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1194,7 +1369,7 @@ func (x *CallResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallResult.ProtoReflect.Descriptor instead.
 func (*CallResult) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{15}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *CallResult) GetId() int32 {
@@ -1283,7 +1458,7 @@ type StreamFrame struct {
 
 func (x *StreamFrame) Reset() {
 	*x = StreamFrame{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[16]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1295,7 +1470,7 @@ func (x *StreamFrame) String() string {
 func (*StreamFrame) ProtoMessage() {}
 
 func (x *StreamFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[16]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1308,7 +1483,7 @@ func (x *StreamFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamFrame.ProtoReflect.Descriptor instead.
 func (*StreamFrame) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{16}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *StreamFrame) GetBody() isStreamFrame_Body {
@@ -1402,7 +1577,7 @@ type Drive struct {
 
 func (x *Drive) Reset() {
 	*x = Drive{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[17]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1414,7 +1589,7 @@ func (x *Drive) String() string {
 func (*Drive) ProtoMessage() {}
 
 func (x *Drive) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[17]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1427,7 +1602,7 @@ func (x *Drive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drive.ProtoReflect.Descriptor instead.
 func (*Drive) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{17}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Drive) GetDevice() string {
@@ -1487,7 +1662,7 @@ type DrivePad struct {
 
 func (x *DrivePad) Reset() {
 	*x = DrivePad{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[18]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1499,7 +1674,7 @@ func (x *DrivePad) String() string {
 func (*DrivePad) ProtoMessage() {}
 
 func (x *DrivePad) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[18]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1512,7 +1687,7 @@ func (x *DrivePad) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrivePad.ProtoReflect.Descriptor instead.
 func (*DrivePad) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{18}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DrivePad) GetId() string {
@@ -1550,7 +1725,7 @@ type DriveAxis struct {
 
 func (x *DriveAxis) Reset() {
 	*x = DriveAxis{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[19]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1562,7 +1737,7 @@ func (x *DriveAxis) String() string {
 func (*DriveAxis) ProtoMessage() {}
 
 func (x *DriveAxis) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[19]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1575,7 +1750,7 @@ func (x *DriveAxis) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DriveAxis.ProtoReflect.Descriptor instead.
 func (*DriveAxis) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{19}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DriveAxis) GetName() string {
@@ -1629,7 +1804,7 @@ type DriveValue struct {
 
 func (x *DriveValue) Reset() {
 	*x = DriveValue{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[20]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1641,7 +1816,7 @@ func (x *DriveValue) String() string {
 func (*DriveValue) ProtoMessage() {}
 
 func (x *DriveValue) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[20]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1654,7 +1829,7 @@ func (x *DriveValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DriveValue.ProtoReflect.Descriptor instead.
 func (*DriveValue) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{20}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DriveValue) GetKey() string {
@@ -1691,7 +1866,7 @@ type DriveTerm struct {
 
 func (x *DriveTerm) Reset() {
 	*x = DriveTerm{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[21]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1703,7 +1878,7 @@ func (x *DriveTerm) String() string {
 func (*DriveTerm) ProtoMessage() {}
 
 func (x *DriveTerm) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[21]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1716,7 +1891,7 @@ func (x *DriveTerm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DriveTerm.ProtoReflect.Descriptor instead.
 func (*DriveTerm) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{21}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *DriveTerm) GetAxis() string {
@@ -1744,7 +1919,7 @@ const file_waldo_signaling_v1_signaling_proto_rawDesc = "" +
 	"\x04ping\x18\x03 \x01(\v2\x18.waldo.signaling.v1.PingH\x00R\x04ping\x12.\n" +
 	"\x04call\x18\x04 \x01(\v2\x18.waldo.signaling.v1.CallH\x00R\x04call\x125\n" +
 	"\ahang_up\x18\x05 \x01(\v2\x1a.waldo.signaling.v1.HangUpH\x00R\x06hangUpB\x06\n" +
-	"\x04body\"\x9f\x03\n" +
+	"\x04body\"\xe5\x03\n" +
 	"\x0eGatewayMessage\x127\n" +
 	"\awelcome\x18\x01 \x01(\v2\x1b.waldo.signaling.v1.WelcomeH\x00R\awelcome\x124\n" +
 	"\x06answer\x18\x02 \x01(\v2\x1a.waldo.signaling.v1.AnswerH\x00R\x06answer\x12=\n" +
@@ -1752,33 +1927,45 @@ const file_waldo_signaling_v1_signaling_proto_rawDesc = "" +
 	"\x04pong\x18\x04 \x01(\v2\x18.waldo.signaling.v1.PongH\x00R\x04pong\x12:\n" +
 	"\adevices\x18\x05 \x01(\v2\x1e.waldo.signaling.v1.DeviceListH\x00R\adevices\x121\n" +
 	"\x05error\x18\x06 \x01(\v2\x19.waldo.signaling.v1.ErrorH\x00R\x05error\x128\n" +
-	"\x06result\x18\a \x01(\v2\x1e.waldo.signaling.v1.CallResultH\x00R\x06resultB\x06\n" +
-	"\x04body\"\xc0\x01\n" +
+	"\x06result\x18\a \x01(\v2\x1e.waldo.signaling.v1.CallResultH\x00R\x06result\x12D\n" +
+	"\vice_servers\x18\b \x01(\v2!.waldo.signaling.v1.IceServerListH\x00R\n" +
+	"iceServersB\x06\n" +
+	"\x04body\"\xf4\x01\n" +
 	"\aWelcome\x12\x14\n" +
 	"\x05robot\x18\x01 \x01(\tR\x05robot\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x14\n" +
 	"\x05epoch\x18\x03 \x01(\x03R\x05epoch\x12>\n" +
 	"\vice_servers\x18\x04 \x03(\v2\x1d.waldo.signaling.v1.IceServerR\n" +
 	"iceServers\x12/\n" +
-	"\x05drive\x18\x05 \x01(\v2\x19.waldo.signaling.v1.DriveR\x05drive\"[\n" +
+	"\x05drive\x18\x05 \x01(\v2\x19.waldo.signaling.v1.DriveR\x05drive\x122\n" +
+	"\x06remote\x18\x06 \x01(\v2\x1a.waldo.signaling.v1.RemoteR\x06remote\"8\n" +
+	"\x06Remote\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\fR\x03key\x12\x1c\n" +
+	"\tchallenge\x18\x02 \x01(\fR\tchallenge\"O\n" +
+	"\rIceServerList\x12>\n" +
+	"\vice_servers\x18\x01 \x03(\v2\x1d.waldo.signaling.v1.IceServerR\n" +
+	"iceServers\"[\n" +
 	"\tIceServer\x12\x12\n" +
 	"\x04urls\x18\x01 \x03(\tR\x04urls\x12\x1a\n" +
 	"\busername\x18\x02 \x01(\tR\busername\x12\x1e\n" +
 	"\n" +
 	"credential\x18\x03 \x01(\tR\n" +
-	"credential\"\\\n" +
+	"credential\"r\n" +
 	"\x05Offer\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x05R\x02id\x12\x10\n" +
 	"\x03sdp\x18\x02 \x01(\tR\x03sdp\x121\n" +
-	"\x06tracks\x18\x03 \x03(\v2\x19.waldo.signaling.v1.TrackR\x06tracks\"a\n" +
+	"\x06tracks\x18\x03 \x03(\v2\x19.waldo.signaling.v1.TrackR\x06tracks\x12\x14\n" +
+	"\x05proof\x18\x04 \x01(\fR\x05proof\"u\n" +
 	"\x05Track\x12\x10\n" +
 	"\x03mid\x18\x01 \x01(\tR\x03mid\x12\x16\n" +
 	"\x06device\x18\x02 \x01(\tR\x06device\x12\x16\n" +
 	"\x06stream\x18\x03 \x01(\tR\x06stream\x12\x16\n" +
-	"\x06talker\x18\x04 \x01(\tR\x06talker\"*\n" +
+	"\x06talker\x18\x04 \x01(\tR\x06talker\x12\x12\n" +
+	"\x04take\x18\x05 \x01(\bR\x04take\"H\n" +
 	"\x06Answer\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x05R\x02id\x12\x10\n" +
-	"\x03sdp\x18\x02 \x01(\tR\x03sdp\"j\n" +
+	"\x03sdp\x18\x02 \x01(\tR\x03sdp\x12\x1c\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\"j\n" +
 	"\tCandidate\x12\x1c\n" +
 	"\tcandidate\x18\x01 \x01(\tR\tcandidate\x12\x17\n" +
 	"\asdp_mid\x18\x02 \x01(\tR\x06sdpMid\x12&\n" +
@@ -1860,74 +2047,79 @@ func file_waldo_signaling_v1_signaling_proto_rawDescGZIP() []byte {
 	return file_waldo_signaling_v1_signaling_proto_rawDescData
 }
 
-var file_waldo_signaling_v1_signaling_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_waldo_signaling_v1_signaling_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_waldo_signaling_v1_signaling_proto_goTypes = []any{
 	(*PeerMessage)(nil),           // 0: waldo.signaling.v1.PeerMessage
 	(*GatewayMessage)(nil),        // 1: waldo.signaling.v1.GatewayMessage
 	(*Welcome)(nil),               // 2: waldo.signaling.v1.Welcome
-	(*IceServer)(nil),             // 3: waldo.signaling.v1.IceServer
-	(*Offer)(nil),                 // 4: waldo.signaling.v1.Offer
-	(*Track)(nil),                 // 5: waldo.signaling.v1.Track
-	(*Answer)(nil),                // 6: waldo.signaling.v1.Answer
-	(*Candidate)(nil),             // 7: waldo.signaling.v1.Candidate
-	(*HangUp)(nil),                // 8: waldo.signaling.v1.HangUp
-	(*Ping)(nil),                  // 9: waldo.signaling.v1.Ping
-	(*Pong)(nil),                  // 10: waldo.signaling.v1.Pong
-	(*DeviceList)(nil),            // 11: waldo.signaling.v1.DeviceList
-	(*DeviceStatus)(nil),          // 12: waldo.signaling.v1.DeviceStatus
-	(*Error)(nil),                 // 13: waldo.signaling.v1.Error
-	(*Call)(nil),                  // 14: waldo.signaling.v1.Call
-	(*CallResult)(nil),            // 15: waldo.signaling.v1.CallResult
-	(*StreamFrame)(nil),           // 16: waldo.signaling.v1.StreamFrame
-	(*Drive)(nil),                 // 17: waldo.signaling.v1.Drive
-	(*DrivePad)(nil),              // 18: waldo.signaling.v1.DrivePad
-	(*DriveAxis)(nil),             // 19: waldo.signaling.v1.DriveAxis
-	(*DriveValue)(nil),            // 20: waldo.signaling.v1.DriveValue
-	(*DriveTerm)(nil),             // 21: waldo.signaling.v1.DriveTerm
-	nil,                           // 22: waldo.signaling.v1.DrivePad.ControlsEntry
-	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
-	(*v1.Device)(nil),             // 24: waldo.device.v1.Device
-	(*anypb.Any)(nil),             // 25: google.protobuf.Any
-	(*structpb.Struct)(nil),       // 26: google.protobuf.Struct
-	(*structpb.Value)(nil),        // 27: google.protobuf.Value
+	(*Remote)(nil),                // 3: waldo.signaling.v1.Remote
+	(*IceServerList)(nil),         // 4: waldo.signaling.v1.IceServerList
+	(*IceServer)(nil),             // 5: waldo.signaling.v1.IceServer
+	(*Offer)(nil),                 // 6: waldo.signaling.v1.Offer
+	(*Track)(nil),                 // 7: waldo.signaling.v1.Track
+	(*Answer)(nil),                // 8: waldo.signaling.v1.Answer
+	(*Candidate)(nil),             // 9: waldo.signaling.v1.Candidate
+	(*HangUp)(nil),                // 10: waldo.signaling.v1.HangUp
+	(*Ping)(nil),                  // 11: waldo.signaling.v1.Ping
+	(*Pong)(nil),                  // 12: waldo.signaling.v1.Pong
+	(*DeviceList)(nil),            // 13: waldo.signaling.v1.DeviceList
+	(*DeviceStatus)(nil),          // 14: waldo.signaling.v1.DeviceStatus
+	(*Error)(nil),                 // 15: waldo.signaling.v1.Error
+	(*Call)(nil),                  // 16: waldo.signaling.v1.Call
+	(*CallResult)(nil),            // 17: waldo.signaling.v1.CallResult
+	(*StreamFrame)(nil),           // 18: waldo.signaling.v1.StreamFrame
+	(*Drive)(nil),                 // 19: waldo.signaling.v1.Drive
+	(*DrivePad)(nil),              // 20: waldo.signaling.v1.DrivePad
+	(*DriveAxis)(nil),             // 21: waldo.signaling.v1.DriveAxis
+	(*DriveValue)(nil),            // 22: waldo.signaling.v1.DriveValue
+	(*DriveTerm)(nil),             // 23: waldo.signaling.v1.DriveTerm
+	nil,                           // 24: waldo.signaling.v1.DrivePad.ControlsEntry
+	(*timestamppb.Timestamp)(nil), // 25: google.protobuf.Timestamp
+	(*v1.Device)(nil),             // 26: waldo.device.v1.Device
+	(*anypb.Any)(nil),             // 27: google.protobuf.Any
+	(*structpb.Struct)(nil),       // 28: google.protobuf.Struct
+	(*structpb.Value)(nil),        // 29: google.protobuf.Value
 }
 var file_waldo_signaling_v1_signaling_proto_depIdxs = []int32{
-	4,  // 0: waldo.signaling.v1.PeerMessage.offer:type_name -> waldo.signaling.v1.Offer
-	7,  // 1: waldo.signaling.v1.PeerMessage.candidate:type_name -> waldo.signaling.v1.Candidate
-	9,  // 2: waldo.signaling.v1.PeerMessage.ping:type_name -> waldo.signaling.v1.Ping
-	14, // 3: waldo.signaling.v1.PeerMessage.call:type_name -> waldo.signaling.v1.Call
-	8,  // 4: waldo.signaling.v1.PeerMessage.hang_up:type_name -> waldo.signaling.v1.HangUp
+	6,  // 0: waldo.signaling.v1.PeerMessage.offer:type_name -> waldo.signaling.v1.Offer
+	9,  // 1: waldo.signaling.v1.PeerMessage.candidate:type_name -> waldo.signaling.v1.Candidate
+	11, // 2: waldo.signaling.v1.PeerMessage.ping:type_name -> waldo.signaling.v1.Ping
+	16, // 3: waldo.signaling.v1.PeerMessage.call:type_name -> waldo.signaling.v1.Call
+	10, // 4: waldo.signaling.v1.PeerMessage.hang_up:type_name -> waldo.signaling.v1.HangUp
 	2,  // 5: waldo.signaling.v1.GatewayMessage.welcome:type_name -> waldo.signaling.v1.Welcome
-	6,  // 6: waldo.signaling.v1.GatewayMessage.answer:type_name -> waldo.signaling.v1.Answer
-	7,  // 7: waldo.signaling.v1.GatewayMessage.candidate:type_name -> waldo.signaling.v1.Candidate
-	10, // 8: waldo.signaling.v1.GatewayMessage.pong:type_name -> waldo.signaling.v1.Pong
-	11, // 9: waldo.signaling.v1.GatewayMessage.devices:type_name -> waldo.signaling.v1.DeviceList
-	13, // 10: waldo.signaling.v1.GatewayMessage.error:type_name -> waldo.signaling.v1.Error
-	15, // 11: waldo.signaling.v1.GatewayMessage.result:type_name -> waldo.signaling.v1.CallResult
-	3,  // 12: waldo.signaling.v1.Welcome.ice_servers:type_name -> waldo.signaling.v1.IceServer
-	17, // 13: waldo.signaling.v1.Welcome.drive:type_name -> waldo.signaling.v1.Drive
-	5,  // 14: waldo.signaling.v1.Offer.tracks:type_name -> waldo.signaling.v1.Track
-	23, // 15: waldo.signaling.v1.Pong.gateway_time:type_name -> google.protobuf.Timestamp
-	12, // 16: waldo.signaling.v1.DeviceList.devices:type_name -> waldo.signaling.v1.DeviceStatus
-	24, // 17: waldo.signaling.v1.DeviceStatus.device:type_name -> waldo.device.v1.Device
-	25, // 18: waldo.signaling.v1.Error.details:type_name -> google.protobuf.Any
-	26, // 19: waldo.signaling.v1.Call.request:type_name -> google.protobuf.Struct
-	26, // 20: waldo.signaling.v1.CallResult.response:type_name -> google.protobuf.Struct
-	13, // 21: waldo.signaling.v1.CallResult.error:type_name -> waldo.signaling.v1.Error
-	27, // 22: waldo.signaling.v1.CallResult.value:type_name -> google.protobuf.Value
-	26, // 23: waldo.signaling.v1.StreamFrame.message:type_name -> google.protobuf.Struct
-	13, // 24: waldo.signaling.v1.StreamFrame.error:type_name -> waldo.signaling.v1.Error
-	27, // 25: waldo.signaling.v1.StreamFrame.value:type_name -> google.protobuf.Value
-	19, // 26: waldo.signaling.v1.Drive.axes:type_name -> waldo.signaling.v1.DriveAxis
-	20, // 27: waldo.signaling.v1.Drive.values:type_name -> waldo.signaling.v1.DriveValue
-	18, // 28: waldo.signaling.v1.Drive.pads:type_name -> waldo.signaling.v1.DrivePad
-	22, // 29: waldo.signaling.v1.DrivePad.controls:type_name -> waldo.signaling.v1.DrivePad.ControlsEntry
-	21, // 30: waldo.signaling.v1.DriveValue.terms:type_name -> waldo.signaling.v1.DriveTerm
-	31, // [31:31] is the sub-list for method output_type
-	31, // [31:31] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	8,  // 6: waldo.signaling.v1.GatewayMessage.answer:type_name -> waldo.signaling.v1.Answer
+	9,  // 7: waldo.signaling.v1.GatewayMessage.candidate:type_name -> waldo.signaling.v1.Candidate
+	12, // 8: waldo.signaling.v1.GatewayMessage.pong:type_name -> waldo.signaling.v1.Pong
+	13, // 9: waldo.signaling.v1.GatewayMessage.devices:type_name -> waldo.signaling.v1.DeviceList
+	15, // 10: waldo.signaling.v1.GatewayMessage.error:type_name -> waldo.signaling.v1.Error
+	17, // 11: waldo.signaling.v1.GatewayMessage.result:type_name -> waldo.signaling.v1.CallResult
+	4,  // 12: waldo.signaling.v1.GatewayMessage.ice_servers:type_name -> waldo.signaling.v1.IceServerList
+	5,  // 13: waldo.signaling.v1.Welcome.ice_servers:type_name -> waldo.signaling.v1.IceServer
+	19, // 14: waldo.signaling.v1.Welcome.drive:type_name -> waldo.signaling.v1.Drive
+	3,  // 15: waldo.signaling.v1.Welcome.remote:type_name -> waldo.signaling.v1.Remote
+	5,  // 16: waldo.signaling.v1.IceServerList.ice_servers:type_name -> waldo.signaling.v1.IceServer
+	7,  // 17: waldo.signaling.v1.Offer.tracks:type_name -> waldo.signaling.v1.Track
+	25, // 18: waldo.signaling.v1.Pong.gateway_time:type_name -> google.protobuf.Timestamp
+	14, // 19: waldo.signaling.v1.DeviceList.devices:type_name -> waldo.signaling.v1.DeviceStatus
+	26, // 20: waldo.signaling.v1.DeviceStatus.device:type_name -> waldo.device.v1.Device
+	27, // 21: waldo.signaling.v1.Error.details:type_name -> google.protobuf.Any
+	28, // 22: waldo.signaling.v1.Call.request:type_name -> google.protobuf.Struct
+	28, // 23: waldo.signaling.v1.CallResult.response:type_name -> google.protobuf.Struct
+	15, // 24: waldo.signaling.v1.CallResult.error:type_name -> waldo.signaling.v1.Error
+	29, // 25: waldo.signaling.v1.CallResult.value:type_name -> google.protobuf.Value
+	28, // 26: waldo.signaling.v1.StreamFrame.message:type_name -> google.protobuf.Struct
+	15, // 27: waldo.signaling.v1.StreamFrame.error:type_name -> waldo.signaling.v1.Error
+	29, // 28: waldo.signaling.v1.StreamFrame.value:type_name -> google.protobuf.Value
+	21, // 29: waldo.signaling.v1.Drive.axes:type_name -> waldo.signaling.v1.DriveAxis
+	22, // 30: waldo.signaling.v1.Drive.values:type_name -> waldo.signaling.v1.DriveValue
+	20, // 31: waldo.signaling.v1.Drive.pads:type_name -> waldo.signaling.v1.DrivePad
+	24, // 32: waldo.signaling.v1.DrivePad.controls:type_name -> waldo.signaling.v1.DrivePad.ControlsEntry
+	23, // 33: waldo.signaling.v1.DriveValue.terms:type_name -> waldo.signaling.v1.DriveTerm
+	34, // [34:34] is the sub-list for method output_type
+	34, // [34:34] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_waldo_signaling_v1_signaling_proto_init() }
@@ -1950,13 +2142,14 @@ func file_waldo_signaling_v1_signaling_proto_init() {
 		(*GatewayMessage_Devices)(nil),
 		(*GatewayMessage_Error)(nil),
 		(*GatewayMessage_Result)(nil),
+		(*GatewayMessage_IceServers)(nil),
 	}
-	file_waldo_signaling_v1_signaling_proto_msgTypes[15].OneofWrappers = []any{
+	file_waldo_signaling_v1_signaling_proto_msgTypes[17].OneofWrappers = []any{
 		(*CallResult_Response)(nil),
 		(*CallResult_Error)(nil),
 		(*CallResult_Value)(nil),
 	}
-	file_waldo_signaling_v1_signaling_proto_msgTypes[16].OneofWrappers = []any{
+	file_waldo_signaling_v1_signaling_proto_msgTypes[18].OneofWrappers = []any{
 		(*StreamFrame_Message)(nil),
 		(*StreamFrame_Error)(nil),
 		(*StreamFrame_Value)(nil),
@@ -1967,7 +2160,7 @@ func file_waldo_signaling_v1_signaling_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_waldo_signaling_v1_signaling_proto_rawDesc), len(file_waldo_signaling_v1_signaling_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   23,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -7,8 +7,16 @@
 // for any number of devices, calls to devices, and the state of all devices. The peer (browser or
 // program) makes the offers, the gateway answers; both trickle candidates.
 //
+// A peer that comes by way of a rendezvous server (`waldo rendezvous`) reaches this WebSocket through it. What the
+// server can read and change is then not trusted: the Welcome has `remote` set and little else, the WebSocket accepts
+// offers, candidates, pings and hang-ups only, every offer has to carry a `proof`, and every answer is signed with the
+// robot's key. All else goes through the channel `waldo.session`, out of the server's reach.
+//
 // The WebRTC connection has data channels, all opened by the peer and told apart by their label:
 //
+// - `waldo.session`, ordered and reliable: the same messages as on the WebSocket, beginning with a Welcome. Offers on
+//   it change the connection that it belongs to, and need no proof. The session lasts as long as the channel; the
+//   WebSocket may go.
 // - `waldo.calls`, unordered and without retransmission: text frames with a Call each, answered by a
 //   CallResult. It suits calls that are worthless when late, above all commands; each call and each result
 //   may be lost.
@@ -199,6 +207,14 @@ export declare type GatewayMessage = Message<"waldo.signaling.v1.GatewayMessage"
      */
     value: CallResult;
     case: "result";
+  } | {
+    /**
+     * The ICE servers to use from now on: the credentials of those before will expire.
+     *
+     * @generated from field: waldo.signaling.v1.IceServerList ice_servers = 8;
+     */
+    value: IceServerList;
+    case: "iceServers";
   } | { case: undefined; value?: undefined };
 };
 
@@ -256,6 +272,13 @@ export declare type GatewayMessageJson = {
    * @generated from field: waldo.signaling.v1.CallResult result = 7;
    */
   result?: CallResultJson;
+
+  /**
+   * The ICE servers to use from now on: the credentials of those before will expire.
+   *
+   * @generated from field: waldo.signaling.v1.IceServerList ice_servers = 8;
+   */
+  iceServers?: IceServerListJson;
 };
 
 /**
@@ -304,6 +327,13 @@ export declare type Welcome = Message<"waldo.signaling.v1.Welcome"> & {
    * @generated from field: waldo.signaling.v1.Drive drive = 5;
    */
   drive?: Drive;
+
+  /**
+   * Set if the peer comes by way of a rendezvous server.
+   *
+   * @generated from field: waldo.signaling.v1.Remote remote = 6;
+   */
+  remote?: Remote;
 };
 
 /**
@@ -346,6 +376,13 @@ export declare type WelcomeJson = {
    * @generated from field: waldo.signaling.v1.Drive drive = 5;
    */
   drive?: DriveJson;
+
+  /**
+   * Set if the peer comes by way of a rendezvous server.
+   *
+   * @generated from field: waldo.signaling.v1.Remote remote = 6;
+   */
+  remote?: RemoteJson;
 };
 
 /**
@@ -353,6 +390,92 @@ export declare type WelcomeJson = {
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export declare const WelcomeSchema: GenMessage<Welcome, {jsonType: WelcomeJson}>;
+
+/**
+ * Remote is what a peer needs to know of a robot that it reaches by way of a rendezvous server.
+ *
+ * @generated from message waldo.signaling.v1.Remote
+ */
+export declare type Remote = Message<"waldo.signaling.v1.Remote"> & {
+  /**
+   * The robot's public key: ECDSA on P-256, as a DER SubjectPublicKeyInfo. The peer must know its fingerprint, the
+   * SHA-256 of these bytes in base64url without padding, from elsewhere: from the link, or from an earlier visit.
+   *
+   * @generated from field: bytes key = 1;
+   */
+  key: Uint8Array;
+
+  /**
+   * Random bytes, new in each session. Proofs and signatures of the session contain it, so that none of another
+   * session can be replayed.
+   *
+   * @generated from field: bytes challenge = 2;
+   */
+  challenge: Uint8Array;
+};
+
+/**
+ * Remote is what a peer needs to know of a robot that it reaches by way of a rendezvous server.
+ *
+ * @generated from message waldo.signaling.v1.Remote
+ */
+export declare type RemoteJson = {
+  /**
+   * The robot's public key: ECDSA on P-256, as a DER SubjectPublicKeyInfo. The peer must know its fingerprint, the
+   * SHA-256 of these bytes in base64url without padding, from elsewhere: from the link, or from an earlier visit.
+   *
+   * @generated from field: bytes key = 1;
+   */
+  key?: string;
+
+  /**
+   * Random bytes, new in each session. Proofs and signatures of the session contain it, so that none of another
+   * session can be replayed.
+   *
+   * @generated from field: bytes challenge = 2;
+   */
+  challenge?: string;
+};
+
+/**
+ * Describes the message waldo.signaling.v1.Remote.
+ * Use `create(RemoteSchema)` to create a new message.
+ */
+export declare const RemoteSchema: GenMessage<Remote, {jsonType: RemoteJson}>;
+
+/**
+ * IceServerList is a list of ICE servers.
+ *
+ * @generated from message waldo.signaling.v1.IceServerList
+ */
+export declare type IceServerList = Message<"waldo.signaling.v1.IceServerList"> & {
+  /**
+   * All of them; they replace those of the Welcome.
+   *
+   * @generated from field: repeated waldo.signaling.v1.IceServer ice_servers = 1;
+   */
+  iceServers: IceServer[];
+};
+
+/**
+ * IceServerList is a list of ICE servers.
+ *
+ * @generated from message waldo.signaling.v1.IceServerList
+ */
+export declare type IceServerListJson = {
+  /**
+   * All of them; they replace those of the Welcome.
+   *
+   * @generated from field: repeated waldo.signaling.v1.IceServer ice_servers = 1;
+   */
+  iceServers?: IceServerJson[];
+};
+
+/**
+ * Describes the message waldo.signaling.v1.IceServerList.
+ * Use `create(IceServerListSchema)` to create a new message.
+ */
+export declare const IceServerListSchema: GenMessage<IceServerList, {jsonType: IceServerListJson}>;
 
 /**
  * IceServer is one STUN or TURN server, as in RTCIceServer.
@@ -442,6 +565,18 @@ export declare type Offer = Message<"waldo.signaling.v1.Offer"> & {
    * @generated from field: repeated waldo.signaling.v1.Track tracks = 3;
    */
   tracks: Track[];
+
+  /**
+   * Proves to the robot that the peer knows its token, for an offer that comes by way of a rendezvous server; the
+   * server, which does not know the token, can neither make one nor use it for a connection of its own. It is
+   * HMAC-SHA256(K, "waldo offer" LF robot LF challenge LF fingerprint), where K is PBKDF2-HMAC-SHA256(token,
+   * "waldo proof of " robot, 100000 rounds, 32 bytes), challenge is that of Welcome.remote in lower-case hexadecimal,
+   * and fingerprint is the value of a=fingerprint in the offer, in lower case. All fingerprints of an offer must be
+   * the same, and sha-256.
+   *
+   * @generated from field: bytes proof = 4;
+   */
+  proof: Uint8Array;
 };
 
 /**
@@ -470,6 +605,18 @@ export declare type OfferJson = {
    * @generated from field: repeated waldo.signaling.v1.Track tracks = 3;
    */
   tracks?: TrackJson[];
+
+  /**
+   * Proves to the robot that the peer knows its token, for an offer that comes by way of a rendezvous server; the
+   * server, which does not know the token, can neither make one nor use it for a connection of its own. It is
+   * HMAC-SHA256(K, "waldo offer" LF robot LF challenge LF fingerprint), where K is PBKDF2-HMAC-SHA256(token,
+   * "waldo proof of " robot, 100000 rounds, 32 bytes), challenge is that of Welcome.remote in lower-case hexadecimal,
+   * and fingerprint is the value of a=fingerprint in the offer, in lower case. All fingerprints of an offer must be
+   * the same, and sha-256.
+   *
+   * @generated from field: bytes proof = 4;
+   */
+  proof?: string;
 };
 
 /**
@@ -503,19 +650,29 @@ export declare type Track = Message<"waldo.signaling.v1.Track"> & {
    * - `video`: what a camera sees; a section that receives video;
    * - `audio`: what a microphone captures; a section that receives audio;
    * - `speaker`: sound from the peer, to be played; a section that sends audio, as Opus. It may stay silent
-   *   for as long as it likes.
+   *   for as long as it likes;
+   * - `camera`: what the peer's camera sees; a section that sends video to a device of the kind `peer`;
+   * - `microphone`: what the peer's microphone captures; a section that sends audio to a device of the kind `peer`.
    *
    * @generated from field: string stream = 3;
    */
   stream: string;
 
   /**
-   * Name of the talker, for people to read, at most 64 characters; for `speaker` only. Best the name
-   * under which the peer drives, if it does. Empty: a name for the connection.
+   * Name of the peer, for people to read, at most 64 characters; for `speaker`, `camera` and `microphone`.
+   * Best the name under which the peer drives, if it does. Empty: a name for the connection.
    *
    * @generated from field: string talker = 4;
    */
   talker: string;
+
+  /**
+   * For `camera` and `microphone`: true to take the device from whoever sends to it. Otherwise the offer is refused
+   * with ALREADY_EXISTS while somebody else does.
+   *
+   * @generated from field: bool take = 5;
+   */
+  take: boolean;
 };
 
 /**
@@ -543,19 +700,29 @@ export declare type TrackJson = {
    * - `video`: what a camera sees; a section that receives video;
    * - `audio`: what a microphone captures; a section that receives audio;
    * - `speaker`: sound from the peer, to be played; a section that sends audio, as Opus. It may stay silent
-   *   for as long as it likes.
+   *   for as long as it likes;
+   * - `camera`: what the peer's camera sees; a section that sends video to a device of the kind `peer`;
+   * - `microphone`: what the peer's microphone captures; a section that sends audio to a device of the kind `peer`.
    *
    * @generated from field: string stream = 3;
    */
   stream?: string;
 
   /**
-   * Name of the talker, for people to read, at most 64 characters; for `speaker` only. Best the name
-   * under which the peer drives, if it does. Empty: a name for the connection.
+   * Name of the peer, for people to read, at most 64 characters; for `speaker`, `camera` and `microphone`.
+   * Best the name under which the peer drives, if it does. Empty: a name for the connection.
    *
    * @generated from field: string talker = 4;
    */
   talker?: string;
+
+  /**
+   * For `camera` and `microphone`: true to take the device from whoever sends to it. Otherwise the offer is refused
+   * with ALREADY_EXISTS while somebody else does.
+   *
+   * @generated from field: bool take = 5;
+   */
+  take?: boolean;
 };
 
 /**
@@ -583,6 +750,16 @@ export declare type Answer = Message<"waldo.signaling.v1.Answer"> & {
    * @generated from field: string sdp = 2;
    */
   sdp: string;
+
+  /**
+   * Proves, for an answer that comes by way of a rendezvous server, that it is the robot's: an ECDSA signature with
+   * the key of Welcome.remote, 64 bytes (r and s), of the SHA-256 of "waldo answer" LF robot LF challenge LF the
+   * fingerprint in the offer LF the fingerprint in the answer, written as for Offer.proof. Where the answer has
+   * several fingerprints, all must be the same, and sha-256.
+   *
+   * @generated from field: bytes signature = 3;
+   */
+  signature: Uint8Array;
 };
 
 /**
@@ -604,6 +781,16 @@ export declare type AnswerJson = {
    * @generated from field: string sdp = 2;
    */
   sdp?: string;
+
+  /**
+   * Proves, for an answer that comes by way of a rendezvous server, that it is the robot's: an ECDSA signature with
+   * the key of Welcome.remote, 64 bytes (r and s), of the SHA-256 of "waldo answer" LF robot LF challenge LF the
+   * fingerprint in the offer LF the fingerprint in the answer, written as for Offer.proof. Where the answer has
+   * several fingerprints, all must be the same, and sha-256.
+   *
+   * @generated from field: bytes signature = 3;
+   */
+  signature?: string;
 };
 
 /**

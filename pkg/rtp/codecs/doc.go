@@ -1,4 +1,4 @@
-// Package codecs is what the gateway knows about media types: one file per codec, and one table.
+// Package codecs is what the gateway and its peers know about media types in RTP: one file per codec, and one table.
 //
 // A [Codec] defines its name in SDP, which parameters of an offer suit a stream, what a receiver may report, how a
 // frame is cut into RTP payloads, which frames are key frames, and whether a lost frame makes later ones useless. No

@@ -1,0 +1,82 @@
+package identity
+
+import (
+	"crypto/hmac"
+	"crypto/pbkdf2"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// rounds make it slow to find a token from a proof.
+const rounds = 100_000
+
+// Prover makes and checks proofs that a peer knows the token of a robot.
+type Prover struct {
+	robot string
+	key   []byte
+}
+
+// NewProver returns a prover. Making one takes some 30 ms on purpose: keep it.
+func NewProver(robot, token string) (*Prover, error) {
+	if token == "" {
+		return nil, errors.New("without a token there is nothing to prove")
+	}
+	key, err := pbkdf2.Key(sha256.New, token, []byte("waldo proof of "+robot), rounds, sha256.Size)
+	return &Prover{robot, key}, err
+}
+
+// Prove returns the proof for an offer whose DTLS fingerprint is given, see [DTLSFingerprint].
+func (p *Prover) Prove(challenge []byte, offered string) []byte {
+	code := hmac.New(sha256.New, p.key)
+	code.Write([]byte(strings.Join([]string{"waldo offer", p.robot, hex.EncodeToString(challenge), offered}, "\n")))
+	return code.Sum(nil)
+}
+
+// Proves reports whether a proof is the one for an offer.
+func (p *Prover) Proves(proof, challenge []byte, offered string) bool {
+	return hmac.Equal(proof, p.Prove(challenge, offered))
+}
+
+// SignAnswer signs the DTLS fingerprint of an answer to an offer.
+func (k *Key) SignAnswer(robot string, challenge []byte, offered, answered string) ([]byte, error) {
+	return k.Sign(answerLines(robot, challenge, offered, answered)...)
+}
+
+// VerifyAnswer checks the signature of an answer under the robot's public key.
+func VerifyAnswer(public, signature []byte, robot string, challenge []byte, offered, answered string) error {
+	return Verify(public, signature, answerLines(robot, challenge, offered, answered)...)
+}
+
+func answerLines(robot string, challenge []byte, offered, answered string) []string {
+	return []string{"waldo answer", robot, hex.EncodeToString(challenge), offered, answered}
+}
+
+var sha256Fingerprint = regexp.MustCompile(`^sha-256 [0-9a-f]{2}(:[0-9a-f]{2}){31}$`)
+
+// DTLSFingerprint returns the fingerprint in a session description, in lower case: "sha-256 ab:cd:…". All must be the
+// same, and sha-256: a peer would accept a certificate that matches any of them.
+func DTLSFingerprint(sdp string) (string, error) {
+	found := ""
+	for line := range strings.Lines(sdp) {
+		value, ok := strings.CutPrefix(strings.TrimSpace(line), "a=fingerprint:")
+		if !ok {
+			continue
+		}
+		value = strings.ToLower(strings.TrimSpace(value))
+		switch {
+		case !sha256Fingerprint.MatchString(value):
+			return "", fmt.Errorf("sdp: %.100q is no fingerprint by sha-256", value)
+		case found != "" && found != value:
+			return "", errors.New("sdp: there are two different fingerprints")
+		}
+		found = value
+	}
+	if found == "" {
+		return "", errors.New("sdp: there is no a=fingerprint")
+	}
+	return found, nil
+}
