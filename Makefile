@@ -35,7 +35,7 @@ KINDS   := audio camera input rtsp-ingest serial
 # Kinds that do not need a C library are linked without one: nothing to load at start, and 2 MB less memory.
 STATIC  := input serial
 # The modules that must build without a C compiler, and for which machines.
-PURE    := api pkg cmd/waldo services/input services/serial services/webrtc-gateway
+PURE    := api pkg rendezvous cmd/waldo services/input services/serial services/webrtc-gateway
 MACHINES := arm64 arm amd64
 
 # each runs a command in every named module, prints the module, and fails at the end if the command failed in any.
@@ -87,7 +87,7 @@ ifndef BENCH
 	@echo "── 1,000 reports a second of an input device, for a minute"; cd services/input && \
 		$(GO) test -run '^$$' -bench ThousandASecond -benchtime 60000x ./evdev
 endif
-	@$(call each,pkg services/audio services/camera services/input services/rtsp-ingest services/serial services/webrtc-gateway sound video,$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' ./... | grep -v 'no test files')
+	@$(call each,pkg rendezvous services/audio services/camera services/input services/rtsp-ingest services/serial services/webrtc-gateway sound video,$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' ./... | grep -v 'no test files')
 
 .PHONY: bench-compare
 bench-compare: deps ## compare the benchmarks of packages with those of the commit BASE; also WITH=commit, BENCH, PACKAGES, RENAMED=old=new
