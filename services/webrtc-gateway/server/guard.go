@@ -67,7 +67,7 @@ func (g *guard) wrap(next http.Handler) http.Handler {
 			allowPreflight(w)
 			return
 		}
-		if !g.checkToken(w, r) {
+		if !g.checkRemote(w, r) || !g.checkToken(w, r) {
 			return
 		}
 		next.ServeHTTP(w, r)
