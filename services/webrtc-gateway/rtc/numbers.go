@@ -116,9 +116,9 @@ func common(m *sdp.MediaDescription, kind webrtc.RTPCodecType) (webrtc.RTPCodecP
 	return webrtc.RTPCodecParameters{}, false
 }
 
-// extensions returns the header extensions of a section that the gateway sends. A number that stands for two is used
-// for neither.
-func extensions(m *sdp.MediaDescription) (known []webrtc.RTPHeaderExtensionParameter) {
+// extensions returns those header extensions of a section whose URIs are given. A number that stands for two is used for
+// neither.
+func extensions(m *sdp.MediaDescription, uris []string) (known []webrtc.RTPHeaderExtensionParameter) {
 	uses := make(map[int]int)
 	for _, a := range m.Attributes {
 		var e sdp.ExtMap
@@ -127,7 +127,7 @@ func extensions(m *sdp.MediaDescription) (known []webrtc.RTPHeaderExtensionParam
 		}
 		uses[e.Value]++
 		received := e.Direction != sdp.DirectionSendOnly && e.Direction != sdp.DirectionInactive
-		if p := (webrtc.RTPHeaderExtensionParameter{URI: e.URI.String(), ID: e.Value}); received && sendable(p, known) {
+		if p := (webrtc.RTPHeaderExtensionParameter{URI: e.URI.String(), ID: e.Value}); received && slices.Contains(uris, p.URI) && sendable(p, known) {
 			known = append(known, p)
 		}
 	}
@@ -137,7 +137,7 @@ func extensions(m *sdp.MediaDescription) (known []webrtc.RTPHeaderExtensionParam
 // sendable reports whether an extension can be sent in addition to those known.
 func sendable(p webrtc.RTPHeaderExtensionParameter, known []webrtc.RTPHeaderExtensionParameter) bool {
 	twice := slices.ContainsFunc(known, func(k webrtc.RTPHeaderExtensionParameter) bool { return k.URI == p.URI })
-	return slices.Contains(tracks.Extensions(), p.URI) && tracks.ExtensionNumber(p.ID) && !twice
+	return tracks.ExtensionNumber(p.ID) && !twice
 }
 
 // complete adds to an answer what pion does not know: the header extensions of each section, and which sections are

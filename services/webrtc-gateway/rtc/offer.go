@@ -98,14 +98,14 @@ func (o *offer) common(mid string) (*section, bool) {
 	return o.idle[i], true
 }
 
-// readOffer checks an offer and makes all sections inactive except those in tracks, which get only their track's
+// readOffer checks an offer and makes all sections inactive except those wished for, which get only their track's
 // direction. Pion does not see the header extensions, see numbers.
-func readOffer(text string, tracks []Track) (offer, error) {
+func readOffer(text string, wishes []Track) (offer, error) {
 	d, err := parseOffer(text)
 	if err != nil {
 		return offer{}, err
 	}
-	wanted, err := byMID(tracks)
+	wanted, err := byMID(wishes)
 	if err != nil {
 		return offer{}, err
 	}
@@ -130,9 +130,7 @@ func readOffer(text string, tracks []Track) (offer, error) {
 		}
 		if ok {
 			s := &section{Track: t, content: m}
-			if t.media() == "video" {
-				s.extensions = extensions(m)
-			}
+			s.extensions = extensions(m, tracks.Extensions(t.kind()))
 			o.sections = append(o.sections, s)
 		} else {
 			o.leave(i, m)

@@ -15,6 +15,7 @@ import (
 	"github.com/pion/rtp/codecs"
 	"github.com/pion/sdp/v3"
 
+	"github.com/waldo-robot/waldo/pkg/rtp/origin"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/watcher"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
@@ -29,10 +30,10 @@ type offered struct {
 	codec  string // of rtpmap; empty: H264/90000, or Opus for sound
 	fmtp   string
 	extmap []string // "3 delay" or "4/recvonly capture"
-	// What is to be received: the numbers of playout delay and capture time, 0 for none.
-	delay, capture uint8
-	idle           bool // it is offered, but not for anything
-	rejected       bool // it shares no codec
+	// What is to be received: the numbers of the header extensions, 0 for none.
+	delay, capture, frame, run uint8
+	idle                       bool // it is offered, but not for anything
+	rejected                   bool // it shares no codec
 }
 
 // name is what rtpmap calls the codec.
@@ -53,7 +54,7 @@ var (
 )
 
 var uris = strings.NewReplacer(" delay", " "+tracks.PlayoutDelayURI, " capture", " "+tracks.AbsCaptureTimeURI,
-	" mid", " "+sdp.SDESMidURI, " cc", " "+sdp.TransportCCURI)
+	" frame", " "+origin.FrameURI, " run", " "+origin.EpochURI, " mid", " "+sdp.SDESMidURI, " cc", " "+sdp.TransportCCURI)
 
 // numberings are offers by what is odd about their numbers.
 var numberings = []struct {
@@ -66,6 +67,9 @@ var numberings = []struct {
 	{"the numbers of the other kind", []offered{
 		{stream: left, pt: 111, fmtp: mode1, extmap: []string{"2 delay", "1 capture"}, delay: 2, capture: 1},
 		{stream: head, pt: 102, extmap: []string{"1 mid"}}}},
+	{"as a Go peer has it", []offered{
+		{stream: left, pt: 102, fmtp: mode1, extmap: []string{"1 frame", "2 run"}, frame: 1, run: 2},
+		{stream: head, pt: 111, extmap: []string{"1 frame", "2 run", "3 capture"}, frame: 1, run: 2}}},
 	{"only sound", []offered{{stream: head, pt: 63}}},
 	{"sound without its channels", []offered{{stream: head, pt: 63, codec: "OPUS/48000"}}},
 	{"two cameras with numbers of their own", []offered{
@@ -234,7 +238,8 @@ func (p *player) checkAnswer(s offered, m *sdp.MediaDescription) (ssrc uint32) {
 		p.t.Errorf("%s: answered with the codec %q, want %q", s.stream, got, s.name())
 	}
 	var want, got []string
-	for uri, id := range map[string]uint8{tracks.PlayoutDelayURI: s.delay, tracks.AbsCaptureTimeURI: s.capture} {
+	for uri, id := range map[string]uint8{tracks.PlayoutDelayURI: s.delay, tracks.AbsCaptureTimeURI: s.capture,
+		origin.FrameURI: s.frame, origin.EpochURI: s.run} {
 		if id != 0 {
 			want = append(want, fmt.Sprint(id, " ", uri))
 		}
@@ -327,7 +332,7 @@ func (p *player) checkVideo(i int, picture []byte) (packets []*rtp.Packet) {
 func (p *player) checkExtensions(s offered, packet *rtp.Packet, begins bool) {
 	p.t.Helper()
 	var want []uint8
-	for _, id := range []uint8{s.delay, s.capture} {
+	for _, id := range []uint8{s.delay, s.capture, s.frame, s.run} {
 		if id != 0 && begins {
 			want = append(want, id)
 		}
@@ -347,16 +352,27 @@ func (p *player) checkExtensions(s offered, packet *rtp.Packet, begins bool) {
 			p.t.Errorf("%s: captured % x", s.stream, data)
 		}
 	}
+	p.checkOrigin(s, packet, begins)
+}
+
+// checkOrigin: whoever asks for it learns which frame a packet begins.
+func (p *player) checkOrigin(s offered, packet *rtp.Packet, begins bool) {
+	p.t.Helper()
+	_, ok := origin.IDs{Frame: s.frame, Epoch: s.run}.Of(&packet.Header)
+	if want := s.frame != 0 && begins; ok != want {
+		p.t.Errorf("%s: says its origin: %v, want %v", s.stream, ok, want)
+	}
 }
 
 // checkAudio reads packets of a section and compares them with what the microphone sent.
 func (p *player) checkAudio(i int) {
 	p.t.Helper()
 	for _, packet := range p.receive(i, 3) {
-		if int(packet.PayloadType) != p.sections[i].pt || packet.Extension || !bytes.Equal(packet.Payload, opusWord("head")) {
-			p.t.Errorf("%s: payload type %d, extensions %v, payload %q", p.sections[i].stream, packet.PayloadType,
-				packet.Extension, packet.Payload)
+		if int(packet.PayloadType) != p.sections[i].pt ||
+			!bytes.Equal(packet.Payload, opusWord("head")) {
+			p.t.Errorf("%s: payload type %d, payload %q", p.sections[i].stream, packet.PayloadType, packet.Payload)
 		}
+		p.checkExtensions(p.sections[i], packet, true)
 	}
 }
 

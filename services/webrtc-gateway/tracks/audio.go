@@ -8,6 +8,7 @@ import (
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
+	"github.com/waldo-robot/waldo/pkg/rtp/origin"
 )
 
 // audioCodecs are the codecs that an audio stream may use.
@@ -49,6 +50,11 @@ func (a *audio) accept(f *mediav1.AudioFrame, now time.Time) {
 		return
 	}
 	fr.codec, fr.payloads = a.codec, [][]byte{fr.data}
+	o := origin.Origin{Epoch: f.GetEpoch(), Sequence: f.GetSequence()}
+	if t := f.GetCaptureTime(); t.IsValid() && t.GetSeconds() > 0 {
+		o.Captured = t.AsTime()
+	}
+	fr.identify(o)
 	a.mu.Lock()
 	a.publish(fr)
 	a.mu.Unlock()

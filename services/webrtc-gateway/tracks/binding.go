@@ -8,6 +8,7 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
+	"github.com/waldo-robot/waldo/pkg/rtp/origin"
 )
 
 // historySize is the number of packets that can be retransmitted: four seconds at 2 Mbit/s. Players that freeze until
@@ -23,6 +24,7 @@ type binding struct {
 	payloadType    uint8
 	playoutDelayID uint8 // 0: not negotiated
 	captureTimeID  uint8 // likewise
+	origin         origin.IDs
 	socket         Socket
 
 	// Used by the writer only, and later by the next binding of the same track.
@@ -50,6 +52,8 @@ func newBinding(c webrtc.TrackLocalContext, pt webrtc.PayloadType, codec *codecs
 	b := &binding{
 		socket: socket, codec: codec, out: c.WriteStream(), ssrc: uint32(c.SSRC()), payloadType: uint8(pt), seq: uint16(randomUint32()),
 	}
+	b.origin.Frame = extensionID(c.HeaderExtensions(), origin.FrameURI)
+	b.origin.Epoch = extensionID(c.HeaderExtensions(), origin.EpochURI)
 	if codec.Kind == webrtc.RTPCodecTypeVideo {
 		b.playoutDelayID = extensionID(c.HeaderExtensions(), PlayoutDelayURI)
 		b.captureTimeID = extensionID(c.HeaderExtensions(), AbsCaptureTimeURI)
@@ -130,7 +134,7 @@ func (b *binding) header(s sent) rtp.Header {
 	if s.index > 0 {
 		return h
 	}
-	if max(b.playoutDelayID, b.captureTimeID) > lastOneByteID {
+	if max(b.playoutDelayID, b.captureTimeID, b.origin.Frame, b.origin.Epoch) > lastOneByteID {
 		h.Extension, h.ExtensionProfile = true, rtp.ExtensionProfileTwoByte
 	}
 	// Errors are impossible: IDs and lengths are valid for the form.
@@ -139,6 +143,12 @@ func (b *binding) header(s sent) rtp.Header {
 	}
 	if b.captureTimeID != 0 {
 		_ = h.SetExtension(b.captureTimeID, s.frame.captureNTP[:])
+	}
+	if b.origin.Frame != 0 {
+		_ = h.SetExtension(b.origin.Frame, s.frame.identity[:])
+	}
+	if b.origin.Epoch != 0 {
+		_ = h.SetExtension(b.origin.Epoch, s.frame.run[:])
 	}
 	return h
 }

@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
+	"github.com/waldo-robot/waldo/pkg/rtp/origin"
 )
 
-// mtu bounds an RTP payload: with headers, extensions and the SRTP tag a packet stays below 1280 bytes, which every
-// path carries.
-const mtu = 1200
+// mtu bounds an RTP payload: with headers, extensions and the SRTP tag a packet over IPv4 has at most 1280 bytes, which
+// every path carries. The longest extensions are those of a Go peer, 32 bytes.
+const mtu = 1192
 
 // frame is one picture, or one packet of sound, cut into RTP payloads. It is shared by all receivers and never changed.
 type frame struct {
@@ -23,10 +24,12 @@ type frame struct {
 	key       bool // a decoder can start with it
 	capture   time.Time
 	received  time.Time
-	// Video only: values of the header extensions, because a retransmission must be identical to the bit.
-	captureNTP [8]byte
-	size       int  // total of the payloads
-	kept       bool // by the device, for the first who asks: see burst
+	// Values of the header extensions, because a retransmission must be identical to the bit.
+	identity   [16]byte // see package origin
+	run        [8]byte  // likewise
+	captureNTP [8]byte  // video only
+	size       int      // total of the payloads
+	kept       bool     // by the device, for the first who asks: see burst
 	// Audio only: frames missing before it are a gap in the sequence numbers.
 	sequence uint16
 	begins   bool // after a silence, or a restart of the device
@@ -52,6 +55,9 @@ func newFan(s Stream, m *meters, log *slog.Logger) *fan {
 }
 
 func (f *fan) common() *fan { return f }
+
+// identify notes where the frame comes from.
+func (f *frame) identify(o origin.Origin) { f.identity, f.run = o.Frame(), o.Run() }
 
 // pump passes the frames of a feed to accept, with the time of their arrival, until ctx or the feed ends.
 func pump[F any](ctx context.Context, f *fan, next func(context.Context) (F, error), accept func(F, time.Time)) {

@@ -9,11 +9,13 @@ import (
 	"github.com/pion/rtcp"
 	"github.com/pion/webrtc/v4"
 
-	"github.com/waldo-robot/waldo/pkg/stream"
 	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
+	"github.com/waldo-robot/waldo/pkg/rtp/origin"
+	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
-// URIs of the RTP header extensions that a track of video sends when the peer knows them.
+// URIs of the RTP header extensions that a track of video sends when the peer knows them, besides those of package
+// origin.
 const (
 	PlayoutDelayURI   = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
 	AbsCaptureTimeURI = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
@@ -208,8 +210,13 @@ func randomUint32() uint32 {
 	return binary.BigEndian.Uint32(b[:])
 }
 
-// Extensions returns the URIs of all header extensions that a track can send.
-func Extensions() []string { return []string{PlayoutDelayURI, AbsCaptureTimeURI} }
+// Extensions returns the URIs of all header extensions that a track of a kind can send.
+func Extensions(kind webrtc.RTPCodecType) []string {
+	if kind == webrtc.RTPCodecTypeVideo {
+		return []string{PlayoutDelayURI, AbsCaptureTimeURI, origin.FrameURI, origin.EpochURI}
+	}
+	return []string{origin.FrameURI, origin.EpochURI}
+}
 
 const (
 	lastOneByteID = 14  // of the short form of header extensions

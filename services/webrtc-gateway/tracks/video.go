@@ -12,6 +12,7 @@ import (
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
+	"github.com/waldo-robot/waldo/pkg/rtp/origin"
 )
 
 // videoCodecs are the codecs that a video stream may use.
@@ -123,6 +124,7 @@ func (v *video) cut(vf *mediav1.VideoFrame, key bool, now time.Time) *frame {
 	if t := vf.GetCaptureTime(); t.IsValid() && t.GetSeconds() > 0 {
 		f.capture = t.AsTime()
 	}
+	f.identify(origin.Origin{Epoch: vf.GetEpoch(), Sequence: vf.GetSequence(), Captured: f.capture})
 	f.kept = v.burst.includes(vf.GetEpoch(), f.capture, now)
 	f.timestamp = v.clock.stamp(vf.GetEpoch(), f.capture, now)
 	f.payloads = v.payloader.Payload(mtu, vf.GetData())

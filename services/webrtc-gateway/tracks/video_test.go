@@ -10,6 +10,8 @@ import (
 	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/waldo-robot/waldo/pkg/rtp/origin"
 )
 
 func TestNewEpochGoesOnWithTheSameStream(t *testing.T) {
@@ -219,7 +221,7 @@ func TestResendIsTheSamePacket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		s := &sink{ssrc: 7, extensions: []webrtc.RTPHeaderExtensionParameter{{URI: PlayoutDelayURI, ID: 3},
-			{URI: AbsCaptureTimeURI, ID: 9}}}
+			{URI: AbsCaptureTimeURI, ID: 9}, {URI: origin.FrameURI, ID: 4}, {URI: origin.EpochURI, ID: 14}}}
 		v := b.viewer(s)
 		b.send(3, true)
 		sent := s.all()
@@ -230,6 +232,10 @@ func TestResendIsTheSamePacket(t *testing.T) {
 		var captured rtp.AbsCaptureTimeExtension
 		if err := captured.Unmarshal(first.GetExtension(9)); err != nil || time.Since(captured.CaptureTime()) > time.Second {
 			t.Errorf("capture time is %v (%v), want about now", captured.CaptureTime(), err)
+		}
+		from, ok := origin.IDs{Frame: 4, Epoch: 14}.Of(&first.Header)
+		if !ok || from.Epoch != b.epoch || from.Sequence != 0 || time.Since(from.Captured) > time.Second {
+			t.Errorf("the frame is said to be %v, %v", from, ok)
 		}
 		if sent[1].Extension {
 			t.Error("a later packet of the frame has extensions as well")
