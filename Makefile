@@ -140,7 +140,7 @@ cross: ## build the modules without C for arm64, arm and amd64
 		(cd $$m && CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -o /dev/null ./...); done; \
 		echo "── video/camera $$arch"; (cd video && CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -o /dev/null ./camera); \
 		echo "── services/rtsp-ingest $$arch, passing through"; (cd services/rtsp-ingest && CGO_ENABLED=0 GOOS=linux GOARCH=$$arch \
-			$(GO) build -o /dev/null ./connect ./mjpeg ./picture ./rtmp ./rtsp); done
+			$(GO) build -o /dev/null ./connect ./mjpeg ./rtmp ./rtsp); done
 
 .PHONY: deps
 deps: ## install the Debian packages needed to build, if missing

@@ -8,7 +8,7 @@ import (
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/media"
-	"github.com/waldo-robot/waldo/video/mjpeg"
+	"github.com/waldo-robot/waldo/pkg/media/mjpeg"
 )
 
 // inMemory makes a clip of pictures that are in memory already.

@@ -3,7 +3,7 @@ package v4l2
 import (
 	"bytes"
 
-	"github.com/waldo-robot/waldo/video/mjpeg"
+	"github.com/waldo-robot/waldo/pkg/media/mjpeg"
 )
 
 // wholeJPEG returns the picture in a buffer with its Huffman tables and without the bytes after it, and false if its

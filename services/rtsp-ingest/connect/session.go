@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/pkg/media/clock"
 	"github.com/waldo-robot/waldo/pkg/stream"
-	"github.com/waldo-robot/waldo/services/rtsp-ingest/clock"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 	"github.com/waldo-robot/waldo/video/source"
 )
@@ -105,7 +105,9 @@ func (s *session) first(ctx context.Context) error {
 
 // picture takes a picture from the connection.
 func (s *session) picture(p feed.Picture) {
-	stamp := s.clock.Picture(p)
+	stamp := s.clock.Picture(clock.Sample{
+		Time: p.Time, Arrival: p.Arrival, Restart: p.Restart, Untimed: p.Untimed,
+	})
 	frame, ok := s.pictures.Add(p, stamp.Time)
 	if !p.Damaged { // a camera that sends only pieces is not alive
 		s.watch.picture(p.Arrival)
@@ -183,7 +185,7 @@ func (s *session) waiting(why string) {
 const tellAfter = 3 * time.Second
 
 func (s *session) sound(b feed.Sound) {
-	stamp := s.clock.Sound(b)
+	stamp := s.clock.Sound(clock.Sample{Time: b.Time, Arrival: b.Arrival})
 	if to := s.line.config.Sound; to != nil {
 		to(b, stamp.Time)
 	}

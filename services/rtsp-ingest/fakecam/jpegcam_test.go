@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/waldo-robot/waldo/pkg/media/mjpeg"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/fakecam"
-	"github.com/waldo-robot/waldo/video/mjpeg"
 )
 
 // fetch opens /video and returns its beginning, as it comes, until something is in it.

@@ -11,7 +11,7 @@ import (
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/g711"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
 
-	"github.com/waldo-robot/waldo/video/mjpeg"
+	"github.com/waldo-robot/waldo/pkg/media/mjpeg"
 )
 
 //go:embed testdata/*.h264 testdata/*.h265 testdata/*.m4v testdata/*.mjpeg testdata/*.order

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/pkg/media/clock"
+	"github.com/waldo-robot/waldo/pkg/media/picture"
 )
 
 // Media types of sound that cameras send. Those of pictures are in package media.
@@ -42,24 +44,8 @@ type Track struct {
 	Channels      int    // of sound
 }
 
-// Picture is one picture as it came: all NAL units (without start codes) of one access unit, or one JPEG.
-type Picture struct {
-	MediaType string // media.H264, media.H265, media.JPEG, MPEG4
-	Data      [][]byte
-	// Time is the presentation time on the camera's clock, counted from an arbitrary start and unwrapped. It may jump.
-	Time time.Duration
-	// Untimed says that the protocol has no clock: Time means nothing.
-	Untimed bool
-	// Arrival is when the first byte of the picture came.
-	Arrival time.Time
-	// Damaged says that a part of this picture was lost.
-	Damaged bool
-	// Missing says that something between the picture before and this one was lost, and nothing of this one: if it is a
-	// key frame, decoding can go on here.
-	Missing bool
-	// Restart says that the camera began a new timeline before this picture (another SSRC, a new publisher).
-	Restart bool
-}
+// Picture is one picture as it came.
+type Picture = picture.Picture
 
 // Sound is a block of sound.
 type Sound struct {
@@ -70,13 +56,8 @@ type Sound struct {
 	Lost    int // packets lost before this one
 }
 
-// Report is what a camera says of its clock (an RTCP sender report). Cameras often lie.
-type Report struct {
-	Sound   bool          // it is about the sound, else about the pictures
-	Time    time.Duration // a time of the media …
-	NTP     time.Time     // … and the same moment on the camera's wall clock
-	Arrival time.Time
-}
+// Report is what a camera says of its clock.
+type Report = clock.Report
 
 // Receiver takes what a connection receives. Nil functions ignore.
 type Receiver struct {

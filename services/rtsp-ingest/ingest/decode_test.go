@@ -11,9 +11,9 @@ import (
 
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/media/annexb"
+	"github.com/waldo-robot/waldo/pkg/media/picture"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/fakecam"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
-	"github.com/waldo-robot/waldo/services/rtsp-ingest/picture"
 	"github.com/waldo-robot/waldo/video/codec"
 	"github.com/waldo-robot/waldo/video/codec/network"
 	"github.com/waldo-robot/waldo/video/source"
@@ -35,13 +35,13 @@ func frames(t *testing.T, m *fakecam.Media, change func(i int, p *feed.Picture))
 	t.Helper()
 	types := map[string]string{fakecam.H264: media.H264, fakecam.H265: media.H265, fakecam.MPEG4: media.MPEG4}
 	mediaType := types[m.Encoding]
-	s := picture.New(feed.Track{MediaType: mediaType, ParameterSets: [][]byte{m.Config}})
+	s := pictures{picture.New(mediaType, [][]byte{m.Config})}
 	for i, u := range m.Units {
 		p := feed.Picture{MediaType: mediaType, Data: u.Data, Arrival: noon.Add(time.Duration(i) * interval25)}
 		if change != nil {
 			change(i, &p)
 		}
-		if f, ok := s.Picture(p, noon.Add(time.Duration(u.Place)*interval25)); ok {
+		if f, ok := s.Add(p, noon.Add(time.Duration(u.Place)*interval25)); ok {
 			out = append(out, f)
 		}
 	}

@@ -5,19 +5,22 @@ import (
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/pkg/media/picture"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/connect"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
-	"github.com/waldo-robot/waldo/services/rtsp-ingest/picture"
 	"github.com/waldo-robot/waldo/video/source"
 )
 
 // pictures is a [picture.Stream] as package connect wants it.
 type pictures struct{ *picture.Stream }
 
-func newPictures(t feed.Track) connect.Pictures { return pictures{picture.New(t)} }
+func newPictures(t feed.Track) connect.Pictures {
+	return pictures{picture.New(t.MediaType, t.ParameterSets)}
+}
 
 func (p pictures) Add(one feed.Picture, captured time.Time) (source.Frame, bool) {
-	return p.Picture(one, captured)
+	f, ok := p.Picture(one, captured)
+	return source.Frame{Format: f.Format, Data: f.Data, Time: f.Time, Key: f.Key, Recode: f.Recode, Lost: f.Lost}, ok
 }
 
 func (p pictures) Remarks() connect.Remarks {

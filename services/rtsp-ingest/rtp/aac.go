@@ -7,6 +7,7 @@ import (
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
 	"github.com/pion/rtp"
 
+	"github.com/waldo-robot/waldo/pkg/rtp/order"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
 
@@ -60,9 +61,9 @@ func newFramesAAC(c Config) (*framesAAC, error) {
 	return &framesAAC{track: c.Track, header: h, frame: frameLength(c.Track.Config, c.ClockRate)}, nil
 }
 
-func (f *framesAAC) packet(p *rtp.Packet, m moment, n news, to feed.Receiver) {
+func (f *framesAAC) packet(p *rtp.Packet, m moment, n order.News, to feed.Receiver) {
 	f.lost = countLost(f.lost, n)
-	if n.lost > 0 || n.restart {
+	if n.Lost > 0 || n.Restart {
 		f.partial = nil
 	}
 	if len(p.Payload) == 0 {

@@ -6,6 +6,7 @@ import (
 	"github.com/pion/rtp"
 
 	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/pkg/rtp/order"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
 
@@ -23,15 +24,15 @@ type Config struct {
 // Assembler makes pictures or sound of the packets of one track.
 type Assembler struct {
 	payloadType uint8
-	order       order
-	clock       timeline
+	order       order.Queue
+	clock       order.Timeline
 	assembly    assembly
 }
 
 // assembly puts together what packets of one kind carry. Packets come in order.
 type assembly interface {
 	// packet takes the next packet; news is what happened to packets before it.
-	packet(p *rtp.Packet, m moment, news news, to feed.Receiver)
+	packet(p *rtp.Packet, m moment, news order.News, to feed.Receiver)
 	// deadline is when expire is due, zero for never.
 	deadline() time.Time
 	expire(now time.Time, to feed.Receiver)
@@ -41,12 +42,6 @@ type assembly interface {
 type moment struct {
 	media   time.Duration
 	arrival time.Time
-}
-
-// news is what happened between a packet and the one before it.
-type news struct {
-	lost    int  // packets that are missing
-	restart bool // the camera began to count from another number, or with another SSRC
 }
 
 // New returns an Assembler. The error is a [feed.Error] that says what about the track cannot be used.
@@ -59,9 +54,9 @@ func New(c Config) (*Assembler, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Assembler{payloadType: c.PayloadType, clock: timeline{rate: int64(c.ClockRate)}, assembly: assembly}
+	a := &Assembler{payloadType: c.PayloadType, clock: order.Timeline{Rate: int64(c.ClockRate)}, assembly: assembly}
 	if c.Reorder {
-		a.order.window = maxHeld
+		a.order.Window, a.order.Wait = maxHeld, maxWait
 	}
 	return a, nil
 }
@@ -91,21 +86,21 @@ func newAssembly(c Config) (assembly, error) {
 // Push takes a packet and when it came, and gives what has become complete to to.
 func (a *Assembler) Push(p *rtp.Packet, arrival time.Time, to feed.Receiver) {
 	if p != nil {
-		a.order.push(held{p, arrival}, a.next(to))
+		a.order.Push(order.Packet{Packet: p, Arrival: arrival}, a.next(to))
 	}
 }
 
 // Restart says that what comes next does not go on with what came before.
-func (a *Assembler) Restart() { a.order.restart = true }
+func (a *Assembler) Restart() { a.order.Restart() }
 
 // Deadline is when Expire is to be called, zero if there is no need. It changes with every Push and Expire.
 func (a *Assembler) Deadline() time.Time {
-	return earlier(a.order.deadline(), a.assembly.deadline())
+	return earlier(a.order.Deadline(), a.assembly.deadline())
 }
 
 // Expire gives up waiting for what did not come before now.
 func (a *Assembler) Expire(now time.Time, to feed.Receiver) {
-	a.order.expire(now, a.next(to))
+	a.order.Expire(now, a.next(to))
 	if t := a.assembly.deadline(); !t.IsZero() && !now.Before(t) {
 		a.assembly.expire(now, to)
 	}
@@ -114,23 +109,23 @@ func (a *Assembler) Expire(now time.Time, to feed.Receiver) {
 // Time converts an RTP timestamp, as sender reports have it, to the Time of pictures and sound. It returns
 // false for another SSRC than that of the packets, and before the first packet.
 func (a *Assembler) Time(ssrc, timestamp uint32) (time.Duration, bool) {
-	if !a.order.started || ssrc != a.order.ssrc || !a.clock.started {
+	if !a.order.Follows(ssrc) || !a.clock.Started() {
 		return 0, false
 	}
-	return a.clock.at(timestamp), true
+	return a.clock.At(timestamp), true
 }
 
 // next returns what is done with packets in order.
-func (a *Assembler) next(to feed.Receiver) func(held, news) {
-	return func(h held, n news) {
-		p := h.packet
+func (a *Assembler) next(to feed.Receiver) func(order.Packet, order.News) {
+	return func(h order.Packet, n order.News) {
+		p := h.Packet
 		if u, ok := a.assembly.(*units); ok && p.PayloadType == a.payloadType {
 			u.recognize(p.Payload)
 		}
 		if p.PayloadType != a.payloadType {
-			p = &rtp.Packet{Header: rtp.Header{Timestamp: a.clock.last}}
+			p = &rtp.Packet{Header: rtp.Header{Timestamp: a.clock.Last()}}
 		}
-		a.assembly.packet(p, moment{a.clock.advance(p.Timestamp), h.arrival}, n, to)
+		a.assembly.packet(p, moment{a.clock.Advance(p.Timestamp), h.Arrival}, n, to)
 	}
 }
 
@@ -139,31 +134,4 @@ func earlier(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-// timeline unwraps timestamps of 32 bits.
-type timeline struct {
-	rate    int64 // ticks per second
-	started bool
-	last    uint32
-	ticks   int64 // of last
-}
-
-// advance returns the time of the next packet.
-func (t *timeline) advance(timestamp uint32) time.Duration {
-	if !t.started {
-		t.started, t.last, t.ticks = true, timestamp, int64(timestamp)
-	}
-	t.ticks += int64(int32(timestamp - t.last))
-	t.last = timestamp
-	return t.duration(t.ticks)
-}
-
-// at returns the time of a timestamp near the last packet.
-func (t *timeline) at(timestamp uint32) time.Duration {
-	return t.duration(t.ticks + int64(int32(timestamp-t.last)))
-}
-
-func (t *timeline) duration(ticks int64) time.Duration {
-	return time.Duration(ticks/t.rate)*time.Second + time.Duration(ticks%t.rate)*time.Second/time.Duration(t.rate)
 }

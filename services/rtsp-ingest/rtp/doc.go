@@ -4,10 +4,9 @@
 // set it on every NAL unit, restart their numbers, send packets twice. An [Assembler] takes the packets of one
 // track as they come and makes the best of them:
 //
-//   - Packets are counted here. A gap damages a picture, a duplicate is ignored, and a step of more than 1000
-//     numbers or a new SSRC is a restart: the unfinished picture is dropped. If the SSRC before is still heard, there
-//     are two streams in one, and the first is kept. Over UDP, packets wait for late ones, 5 packets or 20 ms at most;
-//     over TCP, numbers that stand still say nothing.
+//   - Packets are put in order and counted by package order. A gap damages a picture, and at a restart the unfinished
+//     picture is dropped. Over UDP, packets wait for late ones, 5 packets or 20 ms at most; over TCP, numbers that stand
+//     still say nothing.
 //   - A picture of H.264 or H.265 is what has one timestamp. It is complete at the marker, if the camera sets
 //     markers on the last packet of pictures only; else when it has as many slices as others had and nothing came
 //     for 10 ms, or when the next picture begins. The number of its NAL units does not matter, their bytes do (8 MiB).
@@ -26,7 +25,6 @@ import "time"
 // Limits.
 const (
 	maxPicture = 8 << 20               // bytes of one picture
-	maxStep    = 1000                  // sequence numbers that packets may skip; more is a restart
 	maxHeld    = 5                     // packets that wait for a late one …
 	maxWait    = 20 * time.Millisecond // … and how long
 	quiet      = 10 * time.Millisecond // after the last packet of a picture without a marker

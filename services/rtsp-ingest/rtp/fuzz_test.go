@@ -71,7 +71,7 @@ func play(t *testing.T, c Config, stream []byte, check func(feed.Picture)) {
 			}
 		}
 		a.Push(p, now, to)
-		if n := len(a.order.waiting); n >= maxHeld {
+		if n := a.order.Waiting(); n >= maxHeld {
 			t.Fatalf("%d packets wait", n)
 		}
 	}

@@ -10,8 +10,9 @@ import (
 	"github.com/pion/rtp"
 
 	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/pkg/media/mjpeg"
+	"github.com/waldo-robot/waldo/pkg/rtp/order"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
-	"github.com/waldo-robot/waldo/video/mjpeg"
 )
 
 // pictureJPEG assembles JPEGs of packets (RFC 2435). A picture of which a part was lost, or whose header makes
@@ -36,11 +37,11 @@ type headerJPEG struct {
 	tables        [][]byte // for quantization, as segments have them: precision and number, values
 }
 
-func (j *pictureJPEG) packet(p *rtp.Packet, m moment, n news, to feed.Receiver) {
-	if n.restart {
+func (j *pictureJPEG) packet(p *rtp.Packet, m moment, n order.News, to feed.Receiver) {
+	if n.Restart {
 		*j = pictureJPEG{restart: true}
 	}
-	if n.lost > 0 {
+	if n.Lost > 0 {
 		j.drop()
 	}
 	if j.begun && p.Timestamp != j.timestamp { // without a marker

@@ -6,6 +6,7 @@ import (
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
 	"github.com/pion/rtp"
 
+	"github.com/waldo-robot/waldo/pkg/rtp/order"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
 
@@ -65,12 +66,12 @@ func (f *framesLATM) adopt(mux *mpeg4audio.StreamMuxConfig) bool {
 	return true
 }
 
-func (f *framesLATM) packet(p *rtp.Packet, m moment, n news, to feed.Receiver) {
+func (f *framesLATM) packet(p *rtp.Packet, m moment, n order.News, to feed.Receiver) {
 	f.lost = countLost(f.lost, n)
-	if n.restart {
+	if n.Restart {
 		f.begun, f.partial = false, nil
 	}
-	if n.lost > 0 && f.begun {
+	if n.Lost > 0 && f.begun {
 		f.drop()
 	}
 	if f.begun && m.media != f.first.media { // without a marker

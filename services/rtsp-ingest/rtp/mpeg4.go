@@ -6,6 +6,7 @@ import (
 
 	"github.com/pion/rtp"
 
+	"github.com/waldo-robot/waldo/pkg/rtp/order"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
 
@@ -25,11 +26,11 @@ type pictureMPEG4 struct {
 	lies  bool // … which once was not at the end
 }
 
-func (a *pictureMPEG4) packet(p *rtp.Packet, m moment, n news, to feed.Receiver) {
-	if n.restart {
+func (a *pictureMPEG4) packet(p *rtp.Packet, m moment, n order.News, to feed.Receiver) {
+	if n.Restart {
 		*a = pictureMPEG4{restart: true, lies: a.lies, gap: true}
 	}
-	if n.lost > 0 {
+	if n.Lost > 0 {
 		a.torn, a.gap = a.torn || a.begun, true
 	}
 	if p.Timestamp != a.timestamp {

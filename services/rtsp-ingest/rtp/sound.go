@@ -5,6 +5,7 @@ import (
 
 	"github.com/pion/rtp"
 
+	"github.com/waldo-robot/waldo/pkg/rtp/order"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
 
@@ -14,7 +15,7 @@ type blocks struct {
 	lost  int // packets since the last block
 }
 
-func (b *blocks) packet(p *rtp.Packet, m moment, n news, to feed.Receiver) {
+func (b *blocks) packet(p *rtp.Packet, m moment, n order.News, to feed.Receiver) {
 	b.lost = countLost(b.lost, n)
 	if len(p.Payload) == 0 {
 		return
@@ -29,9 +30,9 @@ func (*blocks) deadline() time.Time             { return time.Time{} }
 func (*blocks) expire(time.Time, feed.Receiver) {}
 
 // countLost adds up the packets lost. How many a restart lost is not known.
-func countLost(lost int, n news) int {
-	if n.restart {
+func countLost(lost int, n order.News) int {
+	if n.Restart {
 		return 0
 	}
-	return lost + n.lost
+	return lost + n.Lost
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/pion/rtp"
 
 	"github.com/waldo-robot/waldo/pkg/media/annexb"
+	"github.com/waldo-robot/waldo/pkg/rtp/order"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
 
@@ -68,7 +69,7 @@ type ends struct {
 
 func newUnits(mediaType string, f format) *units { return &units{mediaType: mediaType, format: f} }
 
-func (u *units) packet(p *rtp.Packet, m moment, n news, to feed.Receiver) {
+func (u *units) packet(p *rtp.Packet, m moment, n order.News, to feed.Receiver) {
 	u.to = to
 	u.lose(n)
 	if u.begun && p.Timestamp != u.timestamp && !u.goesOn(p, n) {
@@ -90,8 +91,8 @@ func (u *units) packet(p *rtp.Packet, m moment, n news, to feed.Receiver) {
 
 // goesOn tells whether a packet goes on with the picture though it has another timestamp: its first part is here, and
 // nothing was lost between.
-func (u *units) goesOn(p *rtp.Packet, n news) bool {
-	return n == news{} && len(p.Payload) > 0 && (u.fragments != nil || u.slices > 0) && u.format.continues(p.Payload)
+func (u *units) goesOn(p *rtp.Packet, n order.News) bool {
+	return n == order.News{} && len(p.Payload) > 0 && (u.fragments != nil || u.slices > 0) && u.format.continues(p.Payload)
 }
 
 // recognize finds out that the camera sends another codec than it announced: by parameter sets, which have no meaning in
@@ -105,11 +106,11 @@ func (u *units) recognize(payload []byte) {
 }
 
 // lose takes note of what happened before a packet.
-func (u *units) lose(n news) {
-	if n.restart {
+func (u *units) lose(n order.News) {
+	if n.Restart {
 		*u = units{mediaType: u.mediaType, format: u.format, to: u.to, restart: true}
 	}
-	if n.lost > 0 || n.restart {
+	if n.Lost > 0 || n.Restart {
 		u.torn = u.torn || u.slices > 0 || u.fragments != nil
 		u.fragments = nil
 		u.gap = true

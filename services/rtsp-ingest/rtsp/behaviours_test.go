@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/waldo-robot/waldo/pkg/media/picture"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/fakecam"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
-	"github.com/waldo-robot/waldo/services/rtsp-ingest/picture"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/rtsp"
 )
 
@@ -38,7 +38,7 @@ func TestBehaviours(t *testing.T) {
 			if b.Dark || unknown[b.Name] {
 				return
 			}
-			shown := picture.New(v.Video())
+			shown := picture.New(v.Video().MediaType, v.Video().ParameterSets)
 			for n, over := 0, soon(t); n < 10; {
 				select {
 				case p := <-v.pictures:
@@ -67,7 +67,7 @@ func TestLater(t *testing.T) {
 				t.Fatal("there is no such behaviour")
 			}
 			v := view(t, configFor(t, fakecam.Start(t, b.Config)))
-			shown := picture.New(v.Video())
+			shown := picture.New(v.Video().MediaType, v.Video().ParameterSets)
 			first, over := time.Time{}, soon(t)
 			for {
 				select {

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/waldo-robot/waldo/pkg/media"
-	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
 
 func encode(t testing.TB, width, height int) []byte {
@@ -33,7 +32,7 @@ func withoutTables(t *testing.T, b []byte) []byte {
 func TestJPEG(t *testing.T) {
 	whole := encode(t, 50, 33)
 	s := newStream(media.JPEG)
-	give := func(p feed.Picture) {
+	give := func(p Picture) {
 		t.Helper()
 		p.MediaType = media.JPEG
 		f, ok := s.Picture(p, start)
@@ -50,9 +49,9 @@ func TestJPEG(t *testing.T) {
 			t.Errorf("%d lost, want %d", f.Lost, wantLost)
 		}
 	}
-	give(feed.Picture{Data: [][]byte{whole}})
-	give(feed.Picture{Data: [][]byte{withoutTables(t, whole)}, Missing: true})
-	for name, p := range map[string]feed.Picture{
+	give(Picture{Data: [][]byte{whole}})
+	give(Picture{Data: [][]byte{withoutTables(t, whole)}, Missing: true})
+	for name, p := range map[string]Picture{
 		"cut off": {Data: [][]byte{whole[:100]}}, "nothing": {}, "damaged": {Data: [][]byte{whole}, Damaged: true},
 		"too small": {Data: [][]byte{encode(t, 1, 1)}}, "too large": {Data: [][]byte{encode(t, 8200, 2)}},
 	} {

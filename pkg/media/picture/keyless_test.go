@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/pkg/media"
-	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
 
 // Slices of H.264 that begin a picture and use the first set: one that refers to others, and one that does not.
@@ -36,7 +35,7 @@ func TestKeyless(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newStream(media.H264)
 			for n := range 250 { // 10 s
-				p := feed.Picture{MediaType: media.H264, Time: time.Duration(n) * tick, Arrival: start.Add(time.Duration(n) * tick)}
+				p := Picture{MediaType: media.H264, Time: time.Duration(n) * tick, Arrival: start.Add(time.Duration(n) * tick)}
 				p.Data = [][]byte{interSlice}
 				if n%5 == 0 {
 					p.Data = [][]byte{sets[0], sets[1], tt.fifth}

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/waldo-robot/waldo/video/mjpeg"
+	"github.com/waldo-robot/waldo/pkg/media/mjpeg"
 )
 
 // whole is a picture with everything in it.

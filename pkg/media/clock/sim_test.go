@@ -5,8 +5,6 @@ import (
 	"slices"
 	"testing"
 	"time"
-
-	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
 
 const (
@@ -70,7 +68,7 @@ func (c camera) run(t testing.TB, e *Estimator, length time.Duration, each func(
 		if c.stamp != nil {
 			stamp = c.stamp(n, stamp)
 		}
-		got := e.Picture(feed.Picture{Time: stamp, Arrival: boot.Add(arrived),
+		got := e.Picture(Sample{Time: stamp, Arrival: boot.Add(arrived),
 			Restart: c.restart != nil && c.restart(n)})
 		one := shot{at, arrived, stamp, got.Time.Sub(boot), got.Clock}
 		if one.got > arrived {

@@ -10,9 +10,7 @@ import (
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/media/annexb"
-	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
-	"github.com/waldo-robot/waldo/video/mjpeg"
-	"github.com/waldo-robot/waldo/video/source"
+	"github.com/waldo-robot/waldo/pkg/media/mjpeg"
 )
 
 // Stream makes frames of the pictures of one connection. Make it with [New].
@@ -37,15 +35,16 @@ type Stream struct {
 	unmarked bool      // … though nothing says so
 }
 
-// New returns a Stream for a track, whose parameter sets are used until the stream brings others.
-func New(t feed.Track) *Stream {
+// New returns a Stream of a media type. Parameter sets that were announced are used until the stream brings others; for
+// MPEG-4 part 2 they are its configuration.
+func New(mediaType string, parameterSets [][]byte) *Stream {
 	s := &Stream{state: State{Waits: "the camera has sent no picture"}}
-	s.begin(t.MediaType)
+	s.begin(mediaType)
 	switch {
 	case s.codec != nil:
-		s.sets.announce(t.ParameterSets)
-	case t.MediaType == feed.MPEG4 && len(t.ParameterSets) > 0:
-		s.mpeg4.learn(bytes.Join(t.ParameterSets, nil))
+		s.sets.announce(parameterSets)
+	case mediaType == media.MPEG4 && len(parameterSets) > 0:
+		s.mpeg4.learn(bytes.Join(parameterSets, nil))
 	}
 	return s
 }
@@ -67,24 +66,24 @@ func (s *Stream) State() State {
 }
 
 // Picture takes a picture and when it was captured. It returns a frame, or false if there is none.
-func (s *Stream) Picture(p feed.Picture, captured time.Time) (source.Frame, bool) {
+func (s *Stream) Picture(p Picture, captured time.Time) (Frame, bool) {
 	if p.MediaType != s.mediaType {
 		s.begin(p.MediaType)
 	}
-	var f source.Frame
+	var f Frame
 	var ok bool
 	switch {
 	case p.MediaType == media.JPEG:
 		f, ok = s.jpeg(p)
-	case p.MediaType == feed.MPEG4:
+	case p.MediaType == media.MPEG4:
 		f, ok = s.part2(p, captured)
 	case s.codec != nil:
 		f, ok = s.coded(p, captured)
 	default:
-		return source.Frame{}, s.wait(p.MediaType + " cannot be used: set the camera to H.264")
+		return Frame{}, s.wait(p.MediaType + " cannot be used: set the camera to H.264")
 	}
 	if !ok {
-		return source.Frame{}, false
+		return Frame{}, false
 	}
 	f.Time, f.Lost = captured, s.lost
 	s.state.Waits, s.lost, s.delivered = "", 0, true
@@ -121,7 +120,7 @@ type units struct {
 }
 
 // sort takes a picture apart and keeps its parameter sets.
-func (s *Stream) sort(p feed.Picture) (u units) {
+func (s *Stream) sort(p Picture) (u units) {
 	for _, unit := range p.Data {
 		if len(unit) == 0 {
 			continue
@@ -181,7 +180,7 @@ func (s *Stream) intra(list [][]byte) bool {
 }
 
 // coded takes a picture of NAL units.
-func (s *Stream) coded(p feed.Picture, captured time.Time) (source.Frame, bool) {
+func (s *Stream) coded(p Picture, captured time.Time) (Frame, bool) {
 	u := s.sort(p)
 	if p.Restart || p.Missing || p.Damaged {
 		s.interrupt(p)
@@ -192,30 +191,30 @@ func (s *Stream) coded(p feed.Picture, captured time.Time) (source.Frame, bool) 
 	isKey := u.role == key || u.role == openKey
 	switch {
 	case u.first == nil && !p.Damaged: // parameter sets only
-		return source.Frame{}, false
+		return Frame{}, false
 	case p.Damaged:
-		return source.Frame{}, s.wait(waitsLoss)
+		return Frame{}, s.wait(waitsLoss)
 	case isKey:
 		if err := s.enter(u); err != nil {
-			return source.Frame{}, s.wait(err.Error())
+			return Frame{}, s.wait(err.Error())
 		}
 	case !s.synced && s.delivered:
-		return source.Frame{}, s.wait(waitsLoss)
+		return Frame{}, s.wait(waitsLoss)
 	case !s.synced:
-		return source.Frame{}, s.wait(waitsKey)
+		return Frame{}, s.wait(waitsKey)
 	case s.open && s.leads(u): // made for those who saw what was before
-		return source.Frame{}, false
+		return Frame{}, false
 	}
 	s.group.add(captured, isKey)
 	s.observe(u, p, isKey)
-	f := source.Frame{Format: s.state.Format, Key: isKey}
+	f := Frame{Format: s.state.Format, Key: isKey}
 	f.Data = s.bytes(u, isKey)
 	f.Recode = !s.state.Passage.Passes
 	return f, true
 }
 
 // interrupt takes note of a loss.
-func (s *Stream) interrupt(p feed.Picture) {
+func (s *Stream) interrupt(p Picture) {
 	s.synced = false
 	s.group.lose()
 	s.order = order{reorders: s.order.reorders}
@@ -267,7 +266,7 @@ func (s *Stream) setFormat(width, height int, rate float64) {
 }
 
 // observe finds out whether pictures are reordered.
-func (s *Stream) observe(u units, p feed.Picture, isKey bool) {
+func (s *Stream) observe(u units, p Picture, isKey bool) {
 	if count, bits, ok := s.codec.order(u.first, s.sequence); ok {
 		s.order.count(count, bits, isKey)
 	} else if s.sequence.reorders == unknown && !p.Untimed {
@@ -301,21 +300,21 @@ func (s *Stream) bytes(u units, isKey bool) []byte {
 }
 
 // jpeg takes a JPEG. The missing Huffman tables are added.
-func (s *Stream) jpeg(p feed.Picture) (source.Frame, bool) {
+func (s *Stream) jpeg(p Picture) (Frame, bool) {
 	if p.Missing || p.Damaged {
 		s.lose()
 	}
 	if p.Damaged || len(p.Data) != 1 {
-		return source.Frame{}, false
+		return Frame{}, false
 	}
 	img, _, ok := mjpeg.Next(p.Data[0])
 	switch {
 	case !ok:
-		return source.Frame{}, s.wait("the camera's JPEGs are cut off")
+		return Frame{}, s.wait("the camera's JPEGs are cut off")
 	case (&sequence{width: img.Width, height: img.Height}).check() != nil:
-		return source.Frame{}, s.wait(errSize.Error())
+		return Frame{}, s.wait(errSize.Error())
 	}
 	s.setFormat(img.Width, img.Height, 0)
 	s.state.Profile, s.state.Passage = "", Passage{Why: whyJPEG}
-	return source.Frame{Format: s.state.Format, Data: img.Data, Key: true}, true
+	return Frame{Format: s.state.Format, Data: img.Data, Key: true}, true
 }

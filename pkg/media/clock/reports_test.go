@@ -3,8 +3,6 @@ package clock
 import (
 	"testing"
 	"time"
-
-	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
 
 // report tells e what a camera says every 5 s. ntp turns the true time into what the camera says.
@@ -15,7 +13,7 @@ func reporter(e *Estimator, sound bool, skew time.Duration, ntp func(time.Time) 
 			return
 		}
 		next = s.captured + 5*time.Second
-		e.Report(feed.Report{Sound: sound, Time: s.stamped + skew, NTP: ntp(boot.Add(s.captured)),
+		e.Report(Report{Sound: sound, Time: s.stamped + skew, NTP: ntp(boot.Add(s.captured)),
 			Arrival: boot.Add(s.captured + nearest)})
 	}
 }
@@ -113,7 +111,7 @@ func TestSoundAndPicturesAreInStep(t *testing.T) {
 			c.run(t, e, 2*time.Minute, func(s shot) {
 				pictures(s)
 				sound(s)
-				heard := e.Sound(feed.Sound{Time: s.stamped + skew, Arrival: boot.Add(s.captured + 20*ms)})
+				heard := e.Sound(Sample{Time: s.stamped + skew, Arrival: boot.Add(s.captured + 20*ms)})
 				if heard.Time.After(boot.Add(s.captured + 20*ms)) {
 					t.Fatal("sound of the future")
 				}
@@ -136,7 +134,7 @@ func TestReportsOfTwoClocks(t *testing.T) {
 	camera{}.run(t, e, time.Minute, func(s shot) {
 		pictures(s)
 		sound(s)
-		if got := e.Sound(feed.Sound{Time: s.stamped,
+		if got := e.Sound(Sample{Time: s.stamped,
 			Arrival: boot.Add(s.arrived)}); abs(got.Time.Sub(boot.Add(s.arrived))) > 5*ms {
 			t.Fatalf("sound is %v off", got.Time.Sub(boot.Add(s.arrived)))
 		}
@@ -159,11 +157,11 @@ func FuzzEstimator(f *testing.F) {
 			var got Stamp
 			switch data[0] % 4 {
 			case 0, 1:
-				got = e.Picture(feed.Picture{Time: media, Arrival: at, Restart: data[0] == 4})
+				got = e.Picture(Sample{Time: media, Arrival: at, Restart: data[0] == 4})
 			case 2:
-				got = e.Sound(feed.Sound{Time: media, Arrival: at})
+				got = e.Sound(Sample{Time: media, Arrival: at})
 			default:
-				e.Report(feed.Report{Sound: data[0]&4 != 0, Time: media >> 8, NTP: at.Add(media >> 1), Arrival: at})
+				e.Report(Report{Sound: data[0]&4 != 0, Time: media >> 8, NTP: at.Add(media >> 1), Arrival: at})
 				continue
 			}
 			if got.Time.After(at) || e.Delay() < 0 {

@@ -2,8 +2,6 @@ package clock
 
 import (
 	"time"
-
-	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
 
 // What a capture time was taken from.
@@ -20,6 +18,23 @@ const (
 	lateness = 250 * time.Millisecond
 	unproven = 20 * time.Second // so long a delay may be a wrong rate that was not recognized yet
 )
+
+// Sample is a picture or a block of sound, as far as clocks are concerned.
+type Sample struct {
+	// Time is its time on the sender's clock, counted from an arbitrary start and unwrapped. It may jump.
+	Time    time.Duration
+	Arrival time.Time // when its first byte came
+	Restart bool      // the sender began a new timeline before it
+	Untimed bool      // Time means nothing
+}
+
+// Report is what a sender says of its clock (an RTCP sender report). Cameras often lie.
+type Report struct {
+	Sound   bool          // it is about the sound, else about the pictures
+	Time    time.Duration // a time of the media …
+	NTP     time.Time     // … and the same moment on the sender's wall clock
+	Arrival time.Time
+}
 
 // Stamp says when something was captured.
 type Stamp struct {
@@ -39,17 +54,17 @@ type Estimator struct {
 func New(latency time.Duration) *Estimator { return &Estimator{latency: max(latency, 0)} }
 
 // Picture returns when p was captured.
-func (e *Estimator) Picture(p feed.Picture) Stamp {
+func (e *Estimator) Picture(p Sample) Stamp {
 	return e.stamp(&e.pictures, p.Time, p.Arrival, p.Restart, p.Untimed)
 }
 
 // Sound returns when the block s was recorded.
-func (e *Estimator) Sound(s feed.Sound) Stamp {
-	return e.stamp(&e.sound, s.Time, s.Arrival, false, false)
+func (e *Estimator) Sound(s Sample) Stamp {
+	return e.stamp(&e.sound, s.Time, s.Arrival, s.Restart, s.Untimed)
 }
 
 // Report takes note of what the camera says of its clock.
-func (e *Estimator) Report(r feed.Report) {
+func (e *Estimator) Report(r Report) {
 	k := &e.pictures
 	if r.Sound {
 		k = &e.sound

@@ -12,8 +12,6 @@ import (
 
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/media/annexb"
-	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
-	"github.com/waldo-robot/waldo/video/source"
 )
 
 var start = time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
@@ -28,7 +26,7 @@ func mediaTypeOf(file string) string {
 }
 
 // clip reads a clip as a camera sends it: a picture every 40 ms.
-func clip(t testing.TB, file string) (pictures []feed.Picture) {
+func clip(t testing.TB, file string) (pictures []Picture) {
 	t.Helper()
 	stream, err := os.ReadFile("testdata/" + file)
 	if err != nil {
@@ -40,7 +38,7 @@ func clip(t testing.TB, file string) (pictures []feed.Picture) {
 		begins := !c.role(unit).isSlice() || firstSlice(mediaTypeOf(file), unit)
 		if coded && begins {
 			n := time.Duration(len(pictures))
-			pictures = append(pictures, feed.Picture{MediaType: mediaTypeOf(file), Time: n * tick, Arrival: start.Add(n * tick)})
+			pictures = append(pictures, Picture{MediaType: mediaTypeOf(file), Time: n * tick, Arrival: start.Add(n * tick)})
 			coded = false
 		}
 		p := &pictures[len(pictures)-1]
@@ -58,7 +56,7 @@ func firstSlice(mediaType string, unit []byte) bool {
 }
 
 // without returns pictures without NAL units of some roles.
-func without(pictures []feed.Picture, roles ...role) (out []feed.Picture) {
+func without(pictures []Picture, roles ...role) (out []Picture) {
 	for _, p := range pictures {
 		c, all := codecOf(p.MediaType), p.Data
 		p.Data = nil
@@ -75,7 +73,7 @@ func without(pictures []feed.Picture, roles ...role) (out []feed.Picture) {
 var allSets = []role{videoSet, sequenceSet, pictureSet}
 
 // setsOf returns the parameter sets of a clip, as they are announced.
-func setsOf(pictures []feed.Picture) (sets [][]byte) {
+func setsOf(pictures []Picture) (sets [][]byte) {
 	c := codecOf(pictures[0].MediaType)
 	for _, unit := range pictures[0].Data {
 		if r := c.role(unit); r == videoSet || r == sequenceSet || r == pictureSet {
@@ -86,7 +84,7 @@ func setsOf(pictures []feed.Picture) (sets [][]byte) {
 }
 
 // show gives pictures to a stream and returns its frames; nil where a picture gave none.
-func show(s *Stream, pictures []feed.Picture) (frames []*source.Frame) {
+func show(s *Stream, pictures []Picture) (frames []*Frame) {
 	for _, p := range pictures {
 		f, ok := s.Picture(p, p.Arrival)
 		if !ok {
@@ -99,7 +97,7 @@ func show(s *Stream, pictures []feed.Picture) (frames []*source.Frame) {
 }
 
 // pattern shows frames as letters: K key frame, P another, - none.
-func pattern(frames []*source.Frame) string {
+func pattern(frames []*Frame) string {
 	var out strings.Builder
 	for _, f := range frames {
 		switch {
@@ -114,7 +112,7 @@ func pattern(frames []*source.Frame) string {
 	return out.String()
 }
 
-func wantPattern(t *testing.T, frames []*source.Frame, want string) {
+func wantPattern(t *testing.T, frames []*Frame, want string) {
 	t.Helper()
 	if got := pattern(frames); got != want {
 		t.Fatalf("frames %s, want %s", got, want)
@@ -123,7 +121,7 @@ func wantPattern(t *testing.T, frames []*source.Frame, want string) {
 
 // newStream returns a Stream for pictures that were announced like this.
 func newStream(mediaType string, sets ...[]byte) *Stream {
-	return New(feed.Track{MediaType: mediaType, ParameterSets: sets})
+	return New(mediaType, sets)
 }
 
 // TestClips: size, profile and passage of what cameras send (rows 15 and 28).
@@ -183,11 +181,11 @@ func TestParameterSets(t *testing.T) {
 			joined = annexb.Append(joined, unit)
 		}
 		once := slices.Concat(pictures[:1], without(pictures[1:], allSets...))
-		alone := feed.Picture{MediaType: mediaTypeOf(file), Data: announced}
+		alone := Picture{MediaType: mediaTypeOf(file), Data: announced}
 		for _, tt := range []struct {
 			name      string
 			announced [][]byte
-			pictures  []feed.Picture
+			pictures  []Picture
 			pattern   string
 		}{
 			{"in the stream", nil, pictures, "KPPPPPKPPPPP"},
@@ -197,7 +195,7 @@ func TestParameterSets(t *testing.T) {
 			{"never", nil, without(pictures, allSets...), "------------"},
 			{"one never", announced[:len(announced)-1], without(pictures, allSets...), "------------"},
 			{"announced and broken", [][]byte{broken}, pictures, "KPPPPPKPPPPP"},
-			{"in a picture of their own", nil, append([]feed.Picture{alone}, without(pictures, allSets...)...), "-KPPPPPKPPPPP"},
+			{"in a picture of their own", nil, append([]Picture{alone}, without(pictures, allSets...)...), "-KPPPPPKPPPPP"},
 			{"from the middle", nil, pictures[3:], "---KPPPPP"},
 		} {
 			t.Run(file+" "+tt.name, func(t *testing.T) {
@@ -218,7 +216,7 @@ func TestParameterSets(t *testing.T) {
 }
 
 // checkFront checks that a key frame begins with all sets and has none elsewhere, and that others have none.
-func checkFront(t *testing.T, c codec, i int, f *source.Frame, sets [][]byte) {
+func checkFront(t *testing.T, c codec, i int, f *Frame, sets [][]byte) {
 	t.Helper()
 	if !f.Key {
 		sets = nil
@@ -257,7 +255,7 @@ func TestWrongSize(t *testing.T) {
 func TestSizeChanges(t *testing.T) {
 	small, large := clip(t, "high.h264"), clip(t, "high-128x96.h264")
 	s := newStream(media.H264)
-	var pictures []feed.Picture
+	var pictures []Picture
 	for range 3 {
 		pictures = append(append(pictures, small...), large...)
 	}
@@ -303,17 +301,17 @@ func TestSetsBetweenKeyFrames(t *testing.T) {
 func TestLosses(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
-		spoil   func([]feed.Picture)
+		spoil   func([]Picture)
 		pattern string
 		lost    map[int]int
 	}{
-		{"damaged", func(p []feed.Picture) { p[2].Damaged = true }, "KP----KPPPPP", map[int]int{6: 4}},
-		{"missing before", func(p []feed.Picture) { p[2].Missing = true }, "KP----KPPPPP", map[int]int{6: 5}},
-		{"missing before a key frame", func(p []feed.Picture) { p[6].Missing = true }, "KPPPPPKPPPPP", map[int]int{6: 1}},
-		{"a damaged key frame", func(p []feed.Picture) { p[6].Damaged, p[6].Missing = true, true }, "KPPPPP------", nil},
-		{"the first key frame", func(p []feed.Picture) { p[0].Damaged = true }, "------KPPPPP", nil},
-		{"restart", func(p []feed.Picture) { p[3].Restart = true }, "KPP---KPPPPP", map[int]int{6: 3}},
-		{"restart with a key frame", func(p []feed.Picture) { p[6].Restart = true }, "KPPPPPKPPPPP", nil},
+		{"damaged", func(p []Picture) { p[2].Damaged = true }, "KP----KPPPPP", map[int]int{6: 4}},
+		{"missing before", func(p []Picture) { p[2].Missing = true }, "KP----KPPPPP", map[int]int{6: 5}},
+		{"missing before a key frame", func(p []Picture) { p[6].Missing = true }, "KPPPPPKPPPPP", map[int]int{6: 1}},
+		{"a damaged key frame", func(p []Picture) { p[6].Damaged, p[6].Missing = true, true }, "KPPPPP------", nil},
+		{"the first key frame", func(p []Picture) { p[0].Damaged = true }, "------KPPPPP", nil},
+		{"restart", func(p []Picture) { p[3].Restart = true }, "KPP---KPPPPP", map[int]int{6: 3}},
+		{"restart with a key frame", func(p []Picture) { p[6].Restart = true }, "KPPPPPKPPPPP", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			pictures := clip(t, "high.h264")
@@ -386,7 +384,7 @@ func withoutVUI(t *testing.T, unit []byte) []byte {
 // TestLateReordering: parameter sets that do not tell. The first picture that goes back says so, and all after
 // it (row 28).
 func TestLateReordering(t *testing.T) {
-	replace := func(pictures []feed.Picture) []feed.Picture {
+	replace := func(pictures []Picture) []Picture {
 		sets := setsOf(pictures)
 		for i := range pictures {
 			for j, unit := range pictures[i].Data {
@@ -423,7 +421,7 @@ func TestLateReordering(t *testing.T) {
 // TestOtherCodec: a camera that changes its codec does not end the stream.
 func TestOtherCodec(t *testing.T) {
 	s := newStream(media.H264)
-	last := []feed.Picture{{MediaType: "video/VP9"}}
+	last := []Picture{{MediaType: "video/VP9"}}
 	frames := show(s, slices.Concat(clip(t, "high.h264")[:2], clip(t, "plain.h265")[:2], last))
 	wantPattern(t, frames, "KPKP-")
 	if got := frames[2].Format.GetMediaType(); got != media.H265 || !strings.Contains(s.State().Waits, "video/VP9") {

@@ -2,8 +2,6 @@ package clock
 
 import (
 	"time"
-
-	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
 
 const (
@@ -21,7 +19,7 @@ type report struct {
 // reports are the last three sender reports of a track, oldest first.
 type reports struct{ kept []report }
 
-func (r *reports) add(from feed.Report, arrival time.Duration) {
+func (r *reports) add(from Report, arrival time.Duration) {
 	if from.Time > maxStamp || from.Time < -maxStamp {
 		return
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/media/annexb"
-	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
 
 // FuzzStream gives a stream the pictures of an Annex B stream. A unit that begins with fuzzMark ends each, and
@@ -43,7 +42,7 @@ func FuzzStream(f *testing.F) {
 			mediaType = media.H265
 		}
 		s := newStream(mediaType)
-		p := feed.Picture{MediaType: mediaType}
+		p := Picture{MediaType: mediaType}
 		begun := false
 		for unit := range annexb.NALs(stream) {
 			if unit[0] != fuzzMark {
@@ -52,7 +51,7 @@ func FuzzStream(f *testing.F) {
 			}
 			begun = playOne(t, s, p, begun)
 			flags := unit[len(unit)-1]
-			p = feed.Picture{
+			p = Picture{
 				MediaType: mediaType, Time: time.Duration(int8(flags)) * tick, Arrival: start.Add(time.Duration(flags) * tick),
 				Damaged: flags&0xc0 == 0x40, Missing: flags&0x30 == 0x10, Restart: flags&0x0c == 4,
 			}
@@ -64,7 +63,7 @@ func FuzzStream(f *testing.F) {
 const fuzzMark = 0xff
 
 // playOne gives a stream a picture and checks the frame. It returns whether there was a frame by now.
-func playOne(t *testing.T, s *Stream, p feed.Picture, begun bool) bool {
+func playOne(t *testing.T, s *Stream, p Picture, begun bool) bool {
 	frame, ok := s.Picture(p, start)
 	if !ok {
 		return begun

@@ -5,8 +5,6 @@ import (
 	"math"
 	"testing"
 	"time"
-
-	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
 
 // Of a camera with jitter of 4 ms and 2 % bursts of 50 to 300 ms, 99 % of the pictures are within 1 ms (3 ms at 300
@@ -67,7 +65,7 @@ func TestReorderedFromTheStart(t *testing.T) {
 		sent := 0
 		send := func(n int) {
 			arrival := start.Add(time.Duration(sent)*interval + 3*ms)
-			got := e.Picture(feed.Picture{Time: time.Duration(n) * interval, Arrival: arrival}).Time
+			got := e.Picture(Sample{Time: time.Duration(n) * interval, Arrival: arrival}).Time
 			want := start.Add(time.Duration(n-between)*interval + 3*ms)
 			if sent > 0 && abs(got.Sub(want)) > ms {
 				t.Errorf("%d B-frames: picture %d, as number %d, is timed %v off", between, n, sent, got.Sub(want))
@@ -268,7 +266,7 @@ func TestUntimedPicturesAreTimedByArrival(t *testing.T) {
 	e := New(0)
 	for n := range 100 {
 		at := boot.Add(time.Duration(n*n) * ms)
-		if got := e.Picture(feed.Picture{Untimed: true, Time: time.Duration(n), Arrival: at}); !got.Time.Equal(at) {
+		if got := e.Picture(Sample{Untimed: true, Time: time.Duration(n), Arrival: at}); !got.Time.Equal(at) {
 			t.Fatalf("%v, want %v", got.Time, at)
 		}
 	}

@@ -1,5 +1,5 @@
-// Package clock finds out when the pictures and the sound of a network camera were captured, on the clock of this
-// machine.
+// Package clock finds out when the pictures and the sound of a camera elsewhere were captured, on the clock of this
+// machine: those of a network camera, or of a peer.
 //
 // A camera stamps its media with a clock of its own: it starts anywhere, runs a little too fast or too slow, jumps,
 // and may be plainly wrong. All that is certain is when something arrived, and that it was captured before. An

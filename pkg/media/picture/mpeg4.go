@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"math/bits"
 	"time"
-
-	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
-	"github.com/waldo-robot/waldo/video/source"
 )
 
 // Start codes of MPEG-4 part 2 (ISO/IEC 14496-2, table 6-3), behind 00 00 01.
@@ -170,12 +167,12 @@ func mpeg4Profile(indication byte) string {
 }
 
 // part2 takes a picture of MPEG-4 part 2. It always has to be encoded again for browsers.
-func (s *Stream) part2(p feed.Picture, captured time.Time) (source.Frame, bool) {
+func (s *Stream) part2(p Picture, captured time.Time) (Frame, bool) {
 	if p.Restart || p.Missing || p.Damaged {
 		s.interrupt(p)
 	}
 	if p.Damaged || len(p.Data) != 1 {
-		return source.Frame{}, s.wait(waitsLoss)
+		return Frame{}, s.wait(waitsLoss)
 	}
 	u := split(p.Data[0])
 	if u.config != nil {
@@ -183,22 +180,22 @@ func (s *Stream) part2(p feed.Picture, captured time.Time) (source.Frame, bool) 
 	}
 	switch {
 	case u.picture == nil:
-		return source.Frame{}, false
+		return Frame{}, false
 	case s.mpeg4.usable() != nil:
 		s.synced = false
-		return source.Frame{}, s.wait(s.mpeg4.usable().Error())
+		return Frame{}, s.wait(s.mpeg4.usable().Error())
 	case u.key:
 		s.synced = true
 		l := s.mpeg4.layer
 		s.setFormat(l.width, l.height, l.rate)
 		s.state.Profile, s.state.Passage = l.profile, Passage{Why: whyMPEG4}
 	case !s.synced && s.delivered:
-		return source.Frame{}, s.wait(waitsLoss)
+		return Frame{}, s.wait(waitsLoss)
 	case !s.synced:
-		return source.Frame{}, s.wait(waitsKey)
+		return Frame{}, s.wait(waitsKey)
 	}
 	s.group.add(captured, u.key)
-	f := source.Frame{Format: s.state.Format, Data: u.picture, Key: u.key, Recode: true}
+	f := Frame{Format: s.state.Format, Data: u.picture, Key: u.key, Recode: true}
 	if u.key {
 		f.Data = append(bytes.Clone(s.mpeg4.config), u.picture...)
 	}

@@ -3,6 +3,7 @@ package picture
 import (
 	"bytes"
 	"errors"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -11,27 +12,52 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/waldo-robot/waldo/pkg/media"
-	"github.com/waldo-robot/waldo/services/rtsp-ingest/fakecam"
-	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 )
 
-// mpeg4Clip is MPEG-4 as package rtp gives it on, and its configuration. That comes in the first picture, and no more.
-func mpeg4Clip(name string) (pictures []feed.Picture, config []byte) {
-	m := fakecam.Clip(name)
-	for i, u := range m.Units {
-		n := time.Duration(i) * tick
-		data := bytes.TrimPrefix(u.Data[0], m.Config)
-		if i == 0 {
-			data = slices.Concat(m.Config, data)
+// mpeg4Units reads a clip of package fakecam of services/rtsp-ingest: its configuration, and its pictures, each cut
+// before its group of pictures if it begins one.
+func mpeg4Units(t testing.TB, name string) (config []byte, units [][]byte) {
+	t.Helper()
+	data, err := os.ReadFile("../../../services/rtsp-ingest/fakecam/testdata/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const picture = 0xb6
+	start, began := bytes.Index(data, mpeg4Group), false
+	config = data[:start]
+	for i := start; i+4 <= len(data); i++ {
+		if !bytes.Equal(data[i:i+3], []byte{0, 0, 1}) {
+			continue
 		}
-		p := feed.Picture{MediaType: feed.MPEG4, Data: [][]byte{data}, Time: n, Arrival: start.Add(n)}
+		if began {
+			units, start, began = append(units, data[start:i]), i, false
+		}
+		began = data[i+3] == picture
+	}
+	return config, append(units, data[start:])
+}
+
+// mpeg4Group begins a group of pictures.
+var mpeg4Group = []byte{0, 0, 1, 0xb3}
+
+// mpeg4Clip is MPEG-4 as it comes off the network, and its configuration. That comes in the first picture, and no more.
+func mpeg4Clip(t testing.TB, name string) (pictures []Picture, config []byte) {
+	t.Helper()
+	config, units := mpeg4Units(t, name)
+	for i, data := range units {
+		n := time.Duration(i) * tick
+		data = bytes.TrimPrefix(data, config)
+		if i == 0 {
+			data = slices.Concat(config, data)
+		}
+		p := Picture{MediaType: media.MPEG4, Data: [][]byte{data}, Time: n, Arrival: start.Add(n)}
 		pictures = append(pictures, p)
 	}
-	return pictures, m.Config
+	return pictures, config
 }
 
 func announced(sets ...[]byte) *Stream {
-	return New(feed.Track{MediaType: feed.MPEG4, ParameterSets: sets})
+	return New(media.MPEG4, sets)
 }
 
 func TestMPEG4(t *testing.T) {
@@ -42,11 +68,11 @@ func TestMPEG4(t *testing.T) {
 	}{
 		"plain.m4v": {640, 360, 25 * tick, "Simple 1"}, "bframes.m4v": {320, 240, 12 * tick, "Advanced Simple 1"},
 	} {
-		pictures, config := mpeg4Clip(name)
-		units := fakecam.Clip(name).Units
+		pictures, config := mpeg4Clip(t, name)
+		_, units := mpeg4Units(t, name)
 		s := announced()
 		for i, f := range show(s, pictures) {
-			key := units[i].Key
+			key := bytes.Contains(units[i], mpeg4Group)
 			if f == nil || f.Key != key || !f.Recode || f.Lost > 0 || f.Format.GetMediaType() != media.MPEG4 {
 				t.Fatalf("%s: frame %d: %v, key %v, format %v", name, i, f != nil, key, s.State().Format)
 			}
@@ -71,23 +97,23 @@ func TestMPEG4(t *testing.T) {
 
 // What cannot be decoded does not come out, and the state says why.
 func TestMPEG4Waits(t *testing.T) {
-	all, config := mpeg4Clip("plain.m4v")
+	all, config := mpeg4Clip(t, "plain.m4v")
 	bare := slices.Clone(all) // without the configuration
 	bare[0].Data = [][]byte{bytes.TrimPrefix(all[0].Data[0], config)}
-	change := func(list []feed.Picture, at int, how func(*feed.Picture)) []feed.Picture {
+	change := func(list []Picture, at int, how func(*Picture)) []Picture {
 		list = slices.Clone(list[:30])
 		how(&list[at])
 		return list
 	}
 	at := bytes.Index(config, []byte{0, 0, 1, 0x20})
 	for name, test := range map[string]struct {
-		pictures []feed.Picture
+		pictures []Picture
 		sets     [][]byte
 		want     string
 		waits    string
 	}{
 		"announced": {bare[:3], [][]byte{config}, "KPP", ""},
-		"in a picture of its own": {slices.Insert(slices.Clone(bare[:3]), 0, feed.Picture{MediaType: feed.MPEG4,
+		"in a picture of its own": {slices.Insert(slices.Clone(bare[:3]), 0, Picture{MediaType: media.MPEG4,
 			Data: [][]byte{config}}), nil, "-KPP", ""},
 		"never":                  {bare[:3], nil, "---", "configuration"},
 		"announced wrongly":      {bare[:3], [][]byte{{0, 0, 1, 0xb0, 1}}, "---", "set it to H.264"},
@@ -96,12 +122,12 @@ func TestMPEG4Waits(t *testing.T) {
 		"announced wrongly, but": {all[:3], [][]byte{{0, 0, 1, 0x20, 1}}, "KPP", ""},
 		"from the middle":        {all[20:27], [][]byte{config}, "-----KP", ""},
 		"no picture yet":         {all[20:22], [][]byte{config}, "--", "key frame is yet to come"},
-		"damaged": {change(all, 3, func(p *feed.Picture) { p.Damaged = true }), nil,
+		"damaged": {change(all, 3, func(p *Picture) { p.Damaged = true }), nil,
 			"KPP" + strings.Repeat("-", 22) + "KPPPP", ""},
-		"missing": {change(all, 3, func(p *feed.Picture) { p.Missing = true }), nil,
+		"missing": {change(all, 3, func(p *Picture) { p.Missing = true }), nil,
 			"KPP" + strings.Repeat("-", 22) + "KPPPP", ""},
-		"still waiting": {change(all, 3, func(p *feed.Picture) { p.Missing = true })[:6], nil, "KPP---", "was lost"},
-		"nothing":       {change(all, 3, func(p *feed.Picture) { p.Data = nil })[:4], nil, "KPP-", "was lost"},
+		"still waiting": {change(all, 3, func(p *Picture) { p.Missing = true })[:6], nil, "KPP---", "was lost"},
+		"nothing":       {change(all, 3, func(p *Picture) { p.Data = nil })[:4], nil, "KPP-", "was lost"},
 	} {
 		s := announced(test.sets...)
 		frames := show(s, test.pictures)
@@ -117,8 +143,8 @@ func TestMPEG4Waits(t *testing.T) {
 
 // Another configuration in mid-stream is another format.
 func TestMPEG4ChangesSize(t *testing.T) {
-	large, _ := mpeg4Clip("plain.m4v")
-	small, _ := mpeg4Clip("bframes.m4v")
+	large, _ := mpeg4Clip(t, "plain.m4v")
+	small, _ := mpeg4Clip(t, "bframes.m4v")
 	frames := show(announced(), slices.Concat(large[:2], small[:2]))
 	if pattern(frames) != "KPKP" || frames[0].Format.GetWidthPx() != 640 || frames[3].Format.GetWidthPx() != 320 ||
 		!proto.Equal(frames[0].Format, frames[1].Format) {
@@ -167,7 +193,7 @@ func TestLayers(t *testing.T) {
 // FuzzMPEG4 gives a stream a configuration and two pictures.
 func FuzzMPEG4(f *testing.F) {
 	for _, name := range []string{"plain.m4v", "bframes.m4v"} {
-		pictures, config := mpeg4Clip(name)
+		pictures, config := mpeg4Clip(f, name)
 		f.Add(config, pictures[0].Data[0], pictures[1].Data[0], byte(0))
 		f.Add([]byte{}, pictures[25%len(pictures)].Data[0], config, byte(3))
 	}
@@ -175,7 +201,7 @@ func FuzzMPEG4(f *testing.F) {
 		s := announced(config)
 		begun := false
 		for i, data := range [][]byte{a, b, a, b} {
-			begun = playOne(t, s, feed.Picture{MediaType: feed.MPEG4, Data: [][]byte{data},
+			begun = playOne(t, s, Picture{MediaType: media.MPEG4, Data: [][]byte{data},
 				Arrival: start.Add(time.Duration(i) * tick),
 				Damaged: i == 2 && flags&1 > 0, Missing: i == 2 && flags&2 > 0}, begun)
 		}
