@@ -3,8 +3,9 @@
 // An [Engine] owns what all connections share: one UDP and one TCP port for all of ICE, one DTLS certificate, the
 // codecs. A [Peer] is one connection. The far end makes the offers; the peer answers each with the requested tracks,
 // and keeps them through later offers (more tracks, an ICE restart). It never makes an offer. Video and audio of a
-// device are separate media streams, so that a far end never delays one for the other. The only media received are
-// voices: Opus, for the speaker of a device.
+// device are separate media streams, so that a far end never delays one for the other. What the
+// far end sends goes to the speaker of a device (Opus, package talk) or to a [Sink]; a section with a sink may carry
+// media both ways.
 //
 // Payload types and header extension numbers are those of the offer, section by section: two sections may number the
 // same codec differently. The answer names one codec per section, the one that is sent: the first that the device has

@@ -26,9 +26,11 @@ const (
 
 // Names of the streams that a section can carry.
 const (
-	Video   = "video"
-	Audio   = "audio"
-	Speaker = talk.Stream
+	Video      = "video"
+	Audio      = "audio"
+	Speaker    = talk.Stream
+	Camera     = "camera"
+	Microphone = "microphone"
 )
 
 // Track ties a media section of an offer to the stream that it carries.
@@ -36,11 +38,19 @@ type Track struct {
 	MID    string
 	Stream tracks.Stream
 	Talker string // the talker's name, shown to people; empty: the id of the peer
+	// Sink takes what the far end sends. The streams Camera and Microphone need one; with Video and Audio the section
+	// then carries media both ways, in one codec.
+	Sink Sink
+}
+
+// incoming reports whether only the far end sends.
+func (t Track) incoming() bool {
+	return t.Stream.Name == Speaker || t.Stream.Name == Camera || t.Stream.Name == Microphone
 }
 
 // media is the media name of the track's section.
 func (t Track) media() string {
-	if t.Stream.Name == Video {
+	if t.Stream.Name == Video || t.Stream.Name == Camera {
 		return "video"
 	}
 	return "audio"
@@ -51,10 +61,24 @@ func (t Track) kind() webrtc.RTPCodecType { return webrtc.NewRTPCodecType(t.medi
 
 // direction is the direction of the track's section, seen from the far end.
 func (t Track) direction() string {
-	if t.Stream.Name == Speaker {
+	switch {
+	case t.incoming():
 		return sdp.AttrKeySendOnly
+	case t.Sink != nil:
+		return sdp.AttrKeySendRecv
 	}
 	return sdp.AttrKeyRecvOnly
+}
+
+// excluded are the directions of a section that cannot carry the track.
+func (t Track) excluded() []string {
+	switch t.direction() {
+	case sdp.AttrKeySendOnly:
+		return []string{sdp.AttrKeyRecvOnly, sdp.AttrKeyInactive}
+	case sdp.AttrKeyRecvOnly:
+		return []string{sdp.AttrKeySendOnly, sdp.AttrKeyInactive}
+	}
+	return []string{sdp.AttrKeySendOnly, sdp.AttrKeyRecvOnly, sdp.AttrKeyInactive}
 }
 
 // offer is an offer, parsed and narrowed to what the gateway does.
@@ -303,24 +327,20 @@ func AudioSection(text string) (mid string, err error) { return receivingSection
 // receivingSection prefers a section that offers a codec of the gateway. If none does, it returns the first that
 // receives, so that [readOffer] can name the missing codec.
 func receivingSection(text, media string) (mid string, err error) {
-	d, err := parseOffer(text)
+	sections, err := Sections(text)
 	if err != nil {
 		return "", err
 	}
-	track := Track{Stream: tracks.Stream{Name: media}}
 	found := false
-	for _, m := range d.MediaDescriptions {
-		_, sends := m.Attribute(sdp.AttrKeySendOnly)
-		_, idle := m.Attribute(sdp.AttrKeyInactive)
-		if m.MediaName.Media != media || sends || idle {
+	for _, s := range sections {
+		if s.Media != media || !s.Receives {
 			continue
 		}
-		own, _ := m.Attribute(sdp.AttrKeyMID)
-		if checkSection(m, track) == nil {
-			return own, nil
+		if s.Shared {
+			return s.MID, nil
 		}
 		if !found {
-			mid, found = own, true
+			mid, found = s.MID, true
 		}
 	}
 	if found {
@@ -354,11 +374,7 @@ func checkSection(m *sdp.MediaDescription, t Track) error {
 	if m.MediaName.Media != t.media() {
 		return status.Errorf(codes.InvalidArgument, "tracks: section %s is %q, not %s", t.MID, m.MediaName.Media, t.media())
 	}
-	opposite := sdp.AttrKeySendOnly
-	if t.direction() == sdp.AttrKeySendOnly {
-		opposite = sdp.AttrKeyRecvOnly
-	}
-	for _, direction := range []string{opposite, sdp.AttrKeyInactive} {
+	for _, direction := range t.excluded() {
 		if _, ok := m.Attribute(direction); ok {
 			return status.Errorf(codes.InvalidArgument, "tracks: section %s is a=%s: for the stream %q offer a=%s",
 				t.MID, direction, t.Stream.Name, t.direction())

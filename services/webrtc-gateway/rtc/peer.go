@@ -38,6 +38,7 @@ type Peer struct {
 	mu           sync.Mutex
 	shown        map[string]*shown      // by mid
 	voices       map[string]*talk.Voice // by mid
+	sinks        map[string]Sink        // by mid
 	connected    bool
 	closed       bool
 	channelCount int // open data channels
@@ -49,6 +50,7 @@ func (e *Engine) NewPeer(channels Channels) (*Peer, error) {
 	p := &Peer{
 		engine: e, id: e.newID(), channels: channels, began: time.Now(), done: make(chan struct{}),
 		shown: make(map[string]*shown), voices: make(map[string]*talk.Voice),
+		sinks: make(map[string]Sink),
 	}
 	if err := e.add(p); err != nil {
 		return nil, err
@@ -223,7 +225,7 @@ func (p *Peer) Close() {
 		p.mu.Lock()
 		p.closed = true
 		viewers, voices := p.shown, p.voices
-		p.shown, p.voices = nil, nil
+		p.shown, p.voices, p.sinks = nil, nil, nil
 		p.mu.Unlock()
 		for _, s := range viewers {
 			s.track.Load().Close()

@@ -13,7 +13,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/talk"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
 
@@ -31,7 +30,7 @@ func (p *Peer) hide(wanted []*section) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for mid, s := range p.shown {
-		if slices.ContainsFunc(wanted, func(s *section) bool { return s.MID == mid && s.Stream.Name != Speaker }) {
+		if slices.ContainsFunc(wanted, func(s *section) bool { return s.MID == mid && !s.incoming() }) {
 			continue
 		}
 		delete(p.shown, mid)
@@ -90,7 +89,7 @@ func (p *Peer) choose(ctx context.Context, sections []*section) (release func(),
 
 // probe opens the stream of a section if the codec parameters that suit it depend on its profile.
 func (p *Peer) probe(ctx context.Context, s *section, opened probes) error {
-	if !s.chosen.HasProfiles() {
+	if s.incoming() || !s.chosen.HasProfiles() {
 		return nil
 	}
 	t, err := p.engine.newTrack(ctx, s)
@@ -135,9 +134,8 @@ func (p *Peer) chooseOther(ctx context.Context, s *section, opened probes) error
 // chooseSource picks the stream of a section, or an alternative to it in a codec that the far end accepts; not in the
 // codec that is ruled out.
 func (p *Peer) chooseSource(ctx context.Context, s *section, out *codecs.Codec) error {
-	if s.Stream.Name == Speaker {
-		s.chosen = codecs.Of(talk.MediaType)
-		return nil
+	if s.incoming() {
+		return s.chooseIncoming(out)
 	}
 	takes := func(c *codecs.Codec) bool {
 		_, ok := c.Choose(listed(s.content), "")
@@ -173,6 +171,12 @@ func (p *Peer) open(ctx context.Context, wanted []*section) error {
 		return status.Error(codes.Unavailable, "the connection is closed: make a new one")
 	}
 	for _, s := range wanted {
+		if s.Sink != nil {
+			p.sinks[s.MID] = s.Sink
+		}
+		if s.incoming() && s.Stream.Name != Speaker {
+			continue
+		}
 		if s.Stream.Name == Speaker {
 			if err := p.speak(s.Track); err != nil {
 				return err
