@@ -55,9 +55,7 @@ func sendTo(fd uintptr, b []byte, to *place, size int) (int, syscall.Errno) {
 	m := unix.Msghdr{Name: &to.raw[0], Namelen: to.length, Iov: &part}
 	m.SetIovlen(1)
 	if size > 0 {
-		control.header = unix.Cmsghdr{Level: unix.SOL_UDP, Type: unix.UDP_SEGMENT}
-		control.header.SetLen(unix.CmsgLen(2))
-		control.size = uint16(size)
+		control.set(size)
 		m.Control = (*byte)(unsafe.Pointer(&control))
 		m.SetControllen(int(unsafe.Sizeof(control)))
 	}
@@ -80,6 +78,12 @@ type segmentation struct {
 	header unix.Cmsghdr
 	size   uint16
 	_      [6]byte // the length of control messages is a multiple of 8
+}
+
+func (s *segmentation) set(size int) {
+	s.header = unix.Cmsghdr{Level: unix.SOL_UDP, Type: unix.UDP_SEGMENT}
+	s.header.SetLen(unix.CmsgLen(2))
+	s.size = uint16(size)
 }
 
 func count(n uintptr, errno syscall.Errno) (int, syscall.Errno) {

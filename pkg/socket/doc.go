@@ -7,9 +7,10 @@
 //
 //   - [Stream] wraps a connection of TCP or Unix.
 //   - [Packets] wraps a socket of UDP. It can also hand all packets of a picture to the system at once.
+//   - [Bursts] wraps a socket of UDP whose packets are forwarded, many with one call.
 //
 // Everything else is as in package net: deadlines, errors, Close from another goroutine. Where the system is another
 // one than Linux, the wrapped connections are used as they are.
 //
-// Both are safe for concurrent use, start no goroutine, and are closed like what they wrap.
+// All are safe for concurrent use, start no goroutine, and are closed like what they wrap.
 package socket

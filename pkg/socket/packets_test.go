@@ -167,16 +167,21 @@ func TestTogetherHoldsNothingElseBack(t *testing.T) {
 	}
 }
 
-// A way that cannot cut packets, here one without checksums, gets them one by one.
-func TestTogetherWhereNothingIsCut(t *testing.T) {
-	a, b := listen(t, "127.0.0.1:0"), listen(t, "127.0.0.1:0")
-	if err := a.raw.Control(func(fd uintptr) {
+func checkNoSums(t *testing.T, raw syscall.RawConn) {
+	t.Helper()
+	if err := raw.Control(func(fd uintptr) {
 		if err := unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_NO_CHECK, 1); err != nil {
 			t.Error(err)
 		}
 	}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// A way that cannot cut packets, here one without checksums, gets them one by one.
+func TestTogetherWhereNothingIsCut(t *testing.T) {
+	a, b := listen(t, "127.0.0.1:0"), listen(t, "127.0.0.1:0")
+	checkNoSums(t, a.raw)
 	a.Together(7, func() {
 		for i := range uint16(5) {
 			_, _ = a.WriteToAddrPort(packet(7, i, 1000), to(b))

@@ -1,0 +1,177 @@
+package socket
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+)
+
+// Bursts is a socket of UDP that moves many packets with one system call, for programs that forward packets. What has
+// arrived comes out together; packets of one sender and one size come as one piece of memory where the system joins
+// them (UDP_GRO, udp(7)). A [Run] goes out at once (UDP_SEGMENT). What is on the network is the same as without.
+//
+// Use only Receive to receive: the other ways to read see joined packets as one.
+type Bursts struct {
+	*net.UDPConn
+	raw   syscall.RawConn
+	v6    bool
+	joins bool // the system can cut packets
+
+	in struct {
+		mu    sync.Mutex
+		batch *batch
+		errno syscall.Errno
+		step  func(fd uintptr) (done bool)
+	}
+	out struct {
+		mu    sync.Mutex
+		run   *Run
+		to    place
+		from  int // the first part that is sent
+		until int
+		size  int
+		errno syscall.Errno
+		step  func(fd uintptr) (done bool)
+	}
+}
+
+// NewBursts makes Bursts of a socket, which belongs to it from now on; if it fails, the socket is closed.
+func NewBursts(c *net.UDPConn) (*Bursts, error) {
+	b := &Bursts{UDPConn: c}
+	b.in.step, b.out.step = b.receive, b.send
+	var err error
+	if b.raw, err = c.SyscallConn(); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	err = b.raw.Control(func(fd uintptr) {
+		local, _ := syscall.Getsockname(int(fd)) // nil is IPv4, which a socket of IPv6 would refuse
+		_, b.v6 = local.(*syscall.SockaddrInet6)
+		b.joins = supported && joins(int(fd))
+		if supported {
+			joinArrivals(int(fd))
+		}
+	})
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return b, nil
+}
+
+// Receive waits until packets have arrived, and hands them over in the order of their arrival: data holds one packet or
+// several of the same sender, each of size bytes, except for the last, which can be shorter. An IPv4 address comes as
+// such from every socket. The memory is valid until handle returns; while nothing arrives, Receive holds none.
+func (b *Bursts) Receive(handle func(data []byte, size int, from netip.AddrPort)) error {
+	if !supported {
+		return b.receiveOne(handle)
+	}
+	b.in.mu.Lock()
+	defer b.in.mu.Unlock()
+	b.in.errno = 0
+	err := b.raw.Read(b.in.step)
+	arrived := b.in.batch
+	b.in.batch = nil
+	if arrived != nil {
+		defer batches.Put(arrived)
+	}
+	if err != nil || b.in.errno != 0 {
+		return b.failed("read", "recvmmsg", err, b.in.errno)
+	}
+	arrived.each(handle)
+	return nil
+}
+
+func (b *Bursts) receiveOne(handle func(data []byte, size int, from netip.AddrPort)) error {
+	one := batches.Get().(*batch)
+	defer batches.Put(one)
+	n, from, err := b.ReadFromUDPAddrPort(one.data[:maxPacket])
+	if err != nil {
+		return err
+	}
+	handle(one.data[:n], max(n, 1), netip.AddrPortFrom(from.Addr().Unmap(), from.Port()))
+	return nil
+}
+
+// receive borrows memory only when there is something to put into it.
+func (b *Bursts) receive(fd uintptr) bool {
+	one := batches.Get().(*batch)
+	b.in.errno = one.receive(fd)
+	if b.in.errno == syscall.EAGAIN {
+		batches.Put(one)
+		return false
+	}
+	happenAfter(fd)
+	b.in.batch = one
+	return true
+}
+
+// WriteToAddrPort sends a packet.
+func (b *Bursts) WriteToAddrPort(data []byte, to netip.AddrPort) (int, error) {
+	var run Run
+	run.Add(data)
+	return len(data), b.Send(&run, to)
+}
+
+// Send sends the packets of a run. Where the way to this peer does not allow to cut them, one follows another.
+func (b *Bursts) Send(run *Run, to netip.AddrPort) error {
+	if run.count == 0 {
+		return nil
+	}
+	b.out.mu.Lock()
+	defer b.out.mu.Unlock()
+	if !supported || !b.out.to.set(to, b.v6) {
+		return b.sendPlain(run, to)
+	}
+	b.out.run = run
+	defer func() { b.out.run = nil }()
+	if run.count == 1 {
+		return b.call(0, len(run.parts), 0)
+	}
+	if b.joins {
+		if err := b.call(0, len(run.parts), run.size); err == nil || !uncut(err) {
+			return err
+		}
+	}
+	var failed error
+	for i := range run.count {
+		failed = errors.Join(failed, b.call(i*run.pieces, (i+1)*run.pieces, 0))
+	}
+	return failed
+}
+
+// call sends some parts of the run, as packets of a size, or with none as one.
+func (b *Bursts) call(from, until, size int) error {
+	b.out.from, b.out.until, b.out.size = from, until, size
+	err := b.raw.Write(b.out.step)
+	if err != nil || b.out.errno != 0 {
+		return b.failed("write", "sendmsg", err, b.out.errno)
+	}
+	return nil
+}
+
+func (b *Bursts) send(fd uintptr) bool {
+	happenBefore()
+	b.out.errno = b.out.run.send(fd, b.out.from, b.out.until, &b.out.to, b.out.size)
+	return b.out.errno != syscall.EAGAIN
+}
+
+func (b *Bursts) sendPlain(run *Run, to netip.AddrPort) error {
+	var failed error
+	for _, packet := range run.packets() {
+		_, err := b.WriteToUDPAddrPort(packet, to)
+		failed = errors.Join(failed, err)
+	}
+	return failed
+}
+
+func (b *Bursts) failed(op, call string, err error, errno syscall.Errno) error {
+	return &net.OpError{Op: op, Net: "udp", Source: b.LocalAddr(), Err: cause(call, err, errno)}
+}
+
+const (
+	maxPacket  = 65536 // of UDP, and of what the system joins
+	batchCount = 16    // pieces that one call takes
+)
+
+var batches = sync.Pool{New: func() any { return newBatch() }}
