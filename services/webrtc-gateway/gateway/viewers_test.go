@@ -69,6 +69,36 @@ func TestLostPictureBringsAKeyFrame(t *testing.T) {
 	}
 }
 
+// An ICE restart keeps the connection, its keys and its track, and brings a key frame without being asked for one.
+func TestICERestartKeepsTheTrack(t *testing.T) {
+	w := newWorld(t, nil)
+	cam := w.camera(fakecam.Config{})
+	s := stream{t: t, peer: w.watch()}
+	s.frames(5)
+	for range 3 {
+		before := cam.KeyRequests()
+		if err := s.peer.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.eventually("a key frame is asked for", func() bool { return cam.KeyRequests() > before })
+		ssrc := s.last.SSRC
+		s.last = nil // packets are lost meanwhile
+		for !isKeyStart(s.next()) {
+			s.last = nil
+		}
+		if s.last.SSRC != ssrc {
+			t.Errorf("the track %d became %d", ssrc, s.last.SSRC)
+		}
+		for !s.last.Marker {
+			s.next()
+		}
+		s.frames(10)
+	}
+	if got := w.get("metrics"); !strings.Contains(got, "waldo_gateway_peers_repaired_total 3") {
+		t.Error("the repairs are not counted")
+	}
+}
+
 func TestMissedPacketsComeAgain(t *testing.T) {
 	w := newWorld(t, nil)
 	w.camera(fakecam.Config{FrameBytes: 5000})

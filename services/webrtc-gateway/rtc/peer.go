@@ -34,6 +34,7 @@ type Peer struct {
 	giveUp   *time.Timer
 
 	negotiating sync.Mutex
+	agreed      agreed // guarded by negotiating
 
 	mu           sync.Mutex
 	shown        map[string]*shown      // by mid
@@ -86,7 +87,7 @@ func (p *Peer) stateChanged(s webrtc.PeerConnectionState) {
 	}
 }
 
-// start lets frames flow: DTLS is connected.
+// start lets frames flow: DTLS is connected, or there is a path again after an interruption.
 func (p *Peer) start() {
 	p.giveUp.Stop()
 	p.mu.Lock()
@@ -95,8 +96,14 @@ func (p *Peer) start() {
 		p.connected = true
 		p.engine.metrics.connected.Inc()
 		p.engine.metrics.connect.Observe(time.Since(p.began).Seconds())
+		p.startAgreed()
+		return
 	}
+	p.engine.metrics.repaired.Inc()
 	p.startAgreed()
+	for _, s := range p.shown {
+		s.track.Load().Resume()
+	}
 }
 
 // startAgreed starts the negotiated tracks; p.mu is held.
@@ -122,12 +129,17 @@ func (p *Peer) agree() {
 // longer named. It returns the SDP of the answer. An offer that is invalid, or lacks a codec for a requested stream,
 // leaves the connection as it was; any other error closes it.
 func (p *Peer) Answer(ctx context.Context, sdp string, tracks []Track) (string, error) {
+	p.negotiating.Lock()
+	defer p.negotiating.Unlock()
+	return p.answer(ctx, sdp, tracks)
+}
+
+// answer is Answer while p.negotiating is held.
+func (p *Peer) answer(ctx context.Context, sdp string, tracks []Track) (string, error) {
 	o, err := readOffer(sdp, tracks)
 	if err != nil {
 		return "", err
 	}
-	p.negotiating.Lock()
-	defer p.negotiating.Unlock()
 	release, err := p.choose(ctx, o.sections)
 	if err != nil {
 		return "", err
@@ -156,6 +168,7 @@ func (p *Peer) Answer(ctx context.Context, sdp string, tracks []Track) (string, 
 		p.Close()
 		return "", err
 	}
+	p.remember(sdp, &o, tracks)
 	return answer, nil
 }
 

@@ -93,12 +93,12 @@ type Server struct {
 	closed         bool
 	signalSockets  sockets
 	pictureSockets sockets
-	wheps          map[string]*whep
+	resources      map[string]*resource // by the random part of their address
 }
 
 // New returns a server for the connections of engine and the devices of directory.
 func New(engine *rtc.Engine, directory Directory, c Config) (*Server, error) {
-	s := &Server{engine: engine, directory: directory, config: c, log: c.Log, wheps: make(map[string]*whep),
+	s := &Server{engine: engine, directory: directory, config: c, log: c.Log, resources: make(map[string]*resource),
 		tickets: newTickets()}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -149,8 +149,8 @@ func (s *Server) routes(page page) *http.ServeMux {
 	mux.HandleFunc("OPTIONS /whep/{device}", s.whepOptions)
 	mux.HandleFunc("GET /whep/{device}", notAllowed("POST, OPTIONS"))
 	mux.HandleFunc("GET /whep/{device}/{id}", notAllowed("PATCH, DELETE"))
-	mux.HandleFunc("PATCH /whep/{device}/{id}", s.whepPatch)
-	mux.HandleFunc("DELETE /whep/{device}/{id}", s.whepDelete)
+	mux.HandleFunc("PATCH /whep/{device}/{id}", s.patchResource)
+	mux.HandleFunc("DELETE /whep/{device}/{id}", s.deleteResource)
 	mux.HandleFunc("GET /signal", s.signal)
 	mux.HandleFunc("POST /signal", s.whyNot)
 	mux.HandleFunc("GET /picture/{device}", s.picture)

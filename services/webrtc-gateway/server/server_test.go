@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -262,84 +261,8 @@ func TestBadRequests(t *testing.T) {
 			}
 		})
 	}
-	if len(s.server.wheps) != 0 {
-		t.Errorf("%d sessions are left after nothing but refusals", len(s.server.wheps))
-	}
-}
-
-// locate returns the path that a relative Location means.
-func locate(t *testing.T, path string, answer *http.Response) string {
-	t.Helper()
-	from, err := url.Parse(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	location := answer.Header.Get("Location")
-	to, err := from.Parse(location)
-	if err != nil || location == "" || strings.HasPrefix(location, "/") || to.Host != "" {
-		t.Fatalf("Location %q: %v", location, err)
-	}
-	return to.RequestURI()
-}
-
-func TestWHEP(t *testing.T) {
-	s := newSite(t, Config{ICEServers: []*signalingv1.IceServer{
-		{Urls: []string{"stun:stun.example:3478"}}, {Urls: []string{"turn:turn.example"}, Username: "u", Credential: "c"}}},
-		0)
-	sdp := offer(t)
-	answer, body := s.do(request{method: "POST", path: "/whep/front", body: sdp,
-		headers: []string{sdpType + "; charset=utf-8"}})
-	h := answer.Header
-	if answer.StatusCode != 201 || h.Get("Content-Type") != "application/sdp" || h.Get("ETag") == "" ||
-		!strings.HasPrefix(body, "v=0") {
-		t.Fatalf("%s %v %s", answer.Status, h, body)
-	}
-	if links := strings.Join(h.Values("Link"), "\n"); !strings.Contains(links, `<stun:stun.example:3478>; rel="ice-server"`) ||
-		!strings.Contains(links, `username="u"; credential="c"`) {
-		t.Errorf("Link: %s", links)
-	}
-	location := locate(t, "/whep/front", answer)
-	fragment := "Content-Type: application/trickle-ice-sdpfrag"
-	candidate := "a=mid:0\r\na=candidate:1 1 udp 1 127.0.0.1 9 typ host\r\n"
-	tests := []struct {
-		name string
-		q    request
-		code int
-	}{
-		{"candidate", request{body: candidate, headers: []string{fragment}}, 204},
-		{"candidate with the right ETag", request{body: candidate,
-			headers: []string{fragment, "If-Match: " + h.Get("ETag")}}, 204},
-		{"end of candidates", request{body: "a=end-of-candidates\r\n", headers: []string{fragment}}, 204},
-		{"wrong ETag", request{body: candidate, headers: []string{fragment, `If-Match: "other"`}}, 412},
-		{"wrong type", request{body: candidate, headers: []string{sdpType}}, 415},
-		{"nothing in it", request{body: "hello", headers: []string{fragment}}, 400},
-		{"broken candidate", request{body: "a=candidate:what\r\n", headers: []string{fragment}}, 400},
-		{"ICE restart", request{body: "a=ice-ufrag:new\r\n" + candidate, headers: []string{fragment}}, 422},
-		{"too large", request{body: strings.Repeat(candidate, 2000), headers: []string{fragment}}, 413},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
-			tt.q.method, tt.q.path = "PATCH", location
-			if answer, body := s.do(tt.q); answer.StatusCode != tt.code {
-				t.Errorf("status %d, want %d: %s", answer.StatusCode, tt.code, body)
-			}
-		})
-	}
-	s.t = t
-	if answer, _ := s.do(request{method: "DELETE", path: "/whep/rear/" +
-		location[len("/whep/front/"):]}); answer.StatusCode != 404 {
-		t.Errorf("DELETE through another device: %s", answer.Status)
-	}
-	if answer, body := s.do(request{method: "DELETE", path: location}); answer.StatusCode != 200 {
-		t.Errorf("DELETE: %s %s", answer.Status, body)
-	}
-	if answer, _ := s.do(request{method: "DELETE", path: location}); answer.StatusCode != 404 {
-		t.Errorf("second DELETE: %s", answer.Status)
-	}
-	if answer, _ := s.do(request{method: "OPTIONS", path: "/whep/front"}); answer.StatusCode != 204 ||
-		answer.Header.Get("Accept-Post") != "application/sdp" {
-		t.Errorf("OPTIONS: %s %v", answer.Status, answer.Header)
+	if len(s.server.resources) != 0 {
+		t.Errorf("%d sessions are left after nothing but refusals", len(s.server.resources))
 	}
 }
 
@@ -464,29 +387,11 @@ func TestCloseEndsSessions(t *testing.T) {
 	if took := time.Since(begin); took > watcher.Timeout {
 		t.Errorf("closing took %v", took)
 	}
-	if len(s.server.wheps) != 0 {
+	if len(s.server.resources) != 0 {
 		t.Error("a session is left")
 	}
 	if answer, _ := s.do(request{method: "POST", path: "/whep/front", body: offer(t),
 		headers: []string{sdpType}}); answer.StatusCode != 503 {
 		t.Errorf("after the end: %s", answer.Status)
 	}
-}
-
-func FuzzFragment(f *testing.F) {
-	for _, seed := range []string{"", "a=mid:0\r\na=candidate:1 1 udp 1 127.0.0.1 9 typ host\r\n", "a=end-of-candidates",
-		"a=ice-ufrag:x\r\n", "a=candidate"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		got := parseFragment(text)
-		if len(got.candidates) > maxCandidates {
-			t.Fatalf("%d candidates", len(got.candidates))
-		}
-		for _, c := range got.candidates {
-			if strings.ContainsAny(c.line, "\r\n") && !strings.Contains(text, "\r") {
-				t.Fatalf("a candidate of more than one line: %q", c.line)
-			}
-		}
-	})
 }

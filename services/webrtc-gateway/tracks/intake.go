@@ -5,8 +5,8 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"github.com/waldo-robot/waldo/pkg/stream"
 	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
+	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
 // intake is what every receiver of a stream has, by RTP or not: a share in the source, the queued frames, and its

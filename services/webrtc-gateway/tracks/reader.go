@@ -5,8 +5,8 @@ import (
 	"errors"
 	"time"
 
-	"github.com/waldo-robot/waldo/pkg/stream"
 	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
+	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
 // maxReaderAge bounds how long a picture may wait for its reader. Older ones are useless for driving.

@@ -34,6 +34,7 @@ type Watcher struct {
 	ended    sync.Once
 	packets  chan *rtp.Packet
 	location string
+	answer   string // of WHEP
 	muted    *atomic.Bool
 	mux      ice.UDPMux
 	proxy    *proxy // nil over UDP
@@ -244,8 +245,65 @@ func (w *Watcher) WHEPAt(ctx context.Context, endpoint string) error {
 	if err != nil {
 		return err
 	}
-	w.location = r.URL.ResolveReference(location).String()
-	return w.Accept(string(body))
+	w.location, w.answer = r.URL.ResolveReference(location).String(), string(body)
+	return w.Accept(w.answer)
+}
+
+// Restart restarts the ICE of a WHEP session with a PATCH request.
+func (w *Watcher) Restart(ctx context.Context) error {
+	offer, err := w.Offer(&webrtc.OfferOptions{ICERestart: true})
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPatch, w.location, strings.NewReader(own(offer)))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/trickle-ice-sdpfrag")
+	r.Header.Set("If-Match", "*")
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return err
+	}
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("PATCH %s: %s: %s", r.URL, answer.Status, body)
+	}
+	w.answer = exchange(w.answer, string(body))
+	return w.Accept(w.answer)
+}
+
+// own are the lines of a description that a fragment of RFC 8840 has.
+func own(description string) string {
+	var kept []string
+	for line := range strings.Lines(description) {
+		key, _, _ := strings.Cut(line, ":")
+		if slices.Contains([]string{"a=ice-ufrag", "a=ice-pwd", "a=mid", "a=candidate"}, key) {
+			kept = append(kept, line)
+		}
+	}
+	return strings.Join(kept, "")
+}
+
+// exchange puts the credentials and candidates of a fragment into the only section of a description.
+func exchange(description, fragment string) string {
+	var kept []string
+	for line := range strings.Lines(description) {
+		key, _, _ := strings.Cut(strings.TrimSpace(line), ":")
+		if !slices.Contains([]string{"a=ice-ufrag", "a=ice-pwd", "a=candidate", "a=end-of-candidates"}, key) {
+			kept = append(kept, line)
+		}
+	}
+	for line := range strings.Lines(fragment) {
+		if !strings.HasPrefix(line, "m=") && !strings.HasPrefix(line, "a=mid") {
+			kept = append(kept, line)
+		}
+	}
+	return strings.Join(kept, "")
 }
 
 // Leave ends a WHEP session with a DELETE request.
