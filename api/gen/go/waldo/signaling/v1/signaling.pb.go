@@ -651,7 +651,12 @@ type Offer struct {
 	// "waldo proof of " robot, 100000 rounds, 32 bytes), challenge is that of Welcome.remote in lower-case hexadecimal,
 	// and fingerprint is the value of a=fingerprint in the offer, in lower case. All fingerprints of an offer must be
 	// the same, and sha-256.
-	Proof         []byte `protobuf:"bytes,4,opt,name=proof,proto3" json:"proof,omitempty"`
+	Proof []byte `protobuf:"bytes,4,opt,name=proof,proto3" json:"proof,omitempty"`
+	// Continues a connection of another session, usually one whose WebSocket died with the path that it took: the
+	// `connection` of the last answer. The offer is then the next one of that connection, best one that restarts ICE; its
+	// tracks, keys and data channels stay. A WebSocket that had the connection until now goes on without it;
+	// a session on its channel `waldo.session` keeps it. If it has ended meanwhile, the offer is refused with NOT_FOUND: make a new connection. Empty: one of this session.
+	Connection    []byte `protobuf:"bytes,5,opt,name=connection,proto3" json:"connection,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -710,6 +715,13 @@ func (x *Offer) GetTracks() []*Track {
 func (x *Offer) GetProof() []byte {
 	if x != nil {
 		return x.Proof
+	}
+	return nil
+}
+
+func (x *Offer) GetConnection() []byte {
+	if x != nil {
+		return x.Connection
 	}
 	return nil
 }
@@ -815,7 +827,10 @@ type Answer struct {
 	// the key of Welcome.remote, 64 bytes (r and s), of the SHA-256 of "waldo answer" LF robot LF challenge LF the
 	// fingerprint in the offer LF the fingerprint in the answer, written as for Offer.proof. Where the answer has
 	// several fingerprints, all must be the same, and sha-256.
-	Signature     []byte `protobuf:"bytes,3,opt,name=signature,proto3" json:"signature,omitempty"`
+	Signature []byte `protobuf:"bytes,3,opt,name=signature,proto3" json:"signature,omitempty"`
+	// The secret by which another session can continue this connection, see Offer.connection; the same in every answer of
+	// a connection. A connection whose session was lost, rather than closed, waits 8 s for that.
+	Connection    []byte `protobuf:"bytes,4,opt,name=connection,proto3" json:"connection,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -867,6 +882,13 @@ func (x *Answer) GetSdp() string {
 func (x *Answer) GetSignature() []byte {
 	if x != nil {
 		return x.Signature
+	}
+	return nil
+}
+
+func (x *Answer) GetConnection() []byte {
+	if x != nil {
+		return x.Connection
 	}
 	return nil
 }
@@ -1950,22 +1972,28 @@ const file_waldo_signaling_v1_signaling_proto_rawDesc = "" +
 	"\busername\x18\x02 \x01(\tR\busername\x12\x1e\n" +
 	"\n" +
 	"credential\x18\x03 \x01(\tR\n" +
-	"credential\"r\n" +
+	"credential\"\x92\x01\n" +
 	"\x05Offer\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x05R\x02id\x12\x10\n" +
 	"\x03sdp\x18\x02 \x01(\tR\x03sdp\x121\n" +
 	"\x06tracks\x18\x03 \x03(\v2\x19.waldo.signaling.v1.TrackR\x06tracks\x12\x14\n" +
-	"\x05proof\x18\x04 \x01(\fR\x05proof\"u\n" +
+	"\x05proof\x18\x04 \x01(\fR\x05proof\x12\x1e\n" +
+	"\n" +
+	"connection\x18\x05 \x01(\fR\n" +
+	"connection\"u\n" +
 	"\x05Track\x12\x10\n" +
 	"\x03mid\x18\x01 \x01(\tR\x03mid\x12\x16\n" +
 	"\x06device\x18\x02 \x01(\tR\x06device\x12\x16\n" +
 	"\x06stream\x18\x03 \x01(\tR\x06stream\x12\x16\n" +
 	"\x06talker\x18\x04 \x01(\tR\x06talker\x12\x12\n" +
-	"\x04take\x18\x05 \x01(\bR\x04take\"H\n" +
+	"\x04take\x18\x05 \x01(\bR\x04take\"h\n" +
 	"\x06Answer\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x05R\x02id\x12\x10\n" +
 	"\x03sdp\x18\x02 \x01(\tR\x03sdp\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"j\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\x12\x1e\n" +
+	"\n" +
+	"connection\x18\x04 \x01(\fR\n" +
+	"connection\"j\n" +
 	"\tCandidate\x12\x1c\n" +
 	"\tcandidate\x18\x01 \x01(\tR\tcandidate\x12\x17\n" +
 	"\asdp_mid\x18\x02 \x01(\tR\x06sdpMid\x12&\n" +

@@ -577,6 +577,16 @@ export declare type Offer = Message<"waldo.signaling.v1.Offer"> & {
    * @generated from field: bytes proof = 4;
    */
   proof: Uint8Array;
+
+  /**
+   * Continues a connection of another session, usually one whose WebSocket died with the path that it took: the
+   * `connection` of the last answer. The offer is then the next one of that connection, best one that restarts ICE; its
+   * tracks, keys and data channels stay. A WebSocket that had the connection until now goes on without it;
+   * a session on its channel `waldo.session` keeps it. If it has ended meanwhile, the offer is refused with NOT_FOUND: make a new connection. Empty: one of this session.
+   *
+   * @generated from field: bytes connection = 5;
+   */
+  connection: Uint8Array;
 };
 
 /**
@@ -617,6 +627,16 @@ export declare type OfferJson = {
    * @generated from field: bytes proof = 4;
    */
   proof?: string;
+
+  /**
+   * Continues a connection of another session, usually one whose WebSocket died with the path that it took: the
+   * `connection` of the last answer. The offer is then the next one of that connection, best one that restarts ICE; its
+   * tracks, keys and data channels stay. A WebSocket that had the connection until now goes on without it;
+   * a session on its channel `waldo.session` keeps it. If it has ended meanwhile, the offer is refused with NOT_FOUND: make a new connection. Empty: one of this session.
+   *
+   * @generated from field: bytes connection = 5;
+   */
+  connection?: string;
 };
 
 /**
@@ -760,6 +780,14 @@ export declare type Answer = Message<"waldo.signaling.v1.Answer"> & {
    * @generated from field: bytes signature = 3;
    */
   signature: Uint8Array;
+
+  /**
+   * The secret by which another session can continue this connection, see Offer.connection; the same in every answer of
+   * a connection. A connection whose session was lost, rather than closed, waits 8 s for that.
+   *
+   * @generated from field: bytes connection = 4;
+   */
+  connection: Uint8Array;
 };
 
 /**
@@ -791,6 +819,14 @@ export declare type AnswerJson = {
    * @generated from field: bytes signature = 3;
    */
   signature?: string;
+
+  /**
+   * The secret by which another session can continue this connection, see Offer.connection; the same in every answer of
+   * a connection. A connection whose session was lost, rather than closed, waits 8 s for that.
+   *
+   * @generated from field: bytes connection = 4;
+   */
+  connection?: string;
 };
 
 /**
