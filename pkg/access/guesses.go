@@ -53,7 +53,7 @@ type Guess struct {
 
 // Wrong notes a wrong token from an address, host:port, and returns when its answer is due, or when ctx ends.
 func (g *Guesses) Wrong(ctx context.Context, address string) Guess {
-	guess, delay, done := g.note(clientOf(address), time.Now())
+	guess, delay, done := g.note(Client(address), time.Now())
 	if !guess.Waited {
 		return guess
 	}
@@ -126,8 +126,8 @@ func (g *Guesses) report(n int, now time.Time) bool {
 	return g.reports <= maxReports
 }
 
-// clientOf names the client at an address.
-func clientOf(address string) string {
+// Client names the client at an address, host:port: its IPv4 address, or its IPv6 network of 64 bits.
+func Client(address string) string {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return "unknown" // a pipe, or a socket without addresses

@@ -122,8 +122,8 @@ func TestClientOf(t *testing.T) {
 		"192.0.2.1:80": "192.0.2.1", "[::ffff:192.0.2.1]:80": "192.0.2.1", "[2001:db8:1:2:3::4]:80": "2001:db8:1:2::/64",
 		"[fe80::1%eth0]:80": "fe80::/64", "bufconn": "unknown", "@": "unknown", "": "unknown",
 	} {
-		if got := clientOf(address); got != want {
-			t.Errorf("clientOf(%q) = %q, want %q", address, got, want)
+		if got := Client(address); got != want {
+			t.Errorf("Client(%q) = %q, want %q", address, got, want)
 		}
 	}
 }

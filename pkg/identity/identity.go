@@ -26,6 +26,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/waldo-robot/waldo/pkg/state"
 )
 
 const (
@@ -42,6 +44,12 @@ const (
 type Key struct {
 	private *ecdsa.PrivateKey
 	public  []byte
+}
+
+// Path is the file of the key of a robot, in the folder where the machine keeps its state, see [state.Folder].
+func Path(robot string, environ func(string) string) (string, error) {
+	folder, err := state.Folder("", environ)
+	return filepath.Join(folder, "identity", robot+".pem"), err
 }
 
 // Load reads the key from a file, PEM with PKCS #8, or makes one if there is no such file. Two processes that make it

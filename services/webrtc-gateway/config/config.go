@@ -39,6 +39,8 @@ type Gateway struct {
 	Origins []string `yaml:"origins" help:"foreign pages that may use the gateway, for example https://example.org"`
 	// Token must be presented by visitors; without one the gateway is for this machine only.
 	Token string `yaml:"token" help:"secret that visitors must present, and this process on the bus"`
+	// Rendezvous is the server by way of which people reach the robot from anywhere.
+	Rendezvous Rendezvous `yaml:"rendezvous"`
 }
 
 // ICEServer is one STUN or TURN server.
@@ -90,6 +92,7 @@ func (g *Gateway) Validate() error {
 	if err := access.CheckToken(g.Token); err != nil {
 		bad("token", "%v", err)
 	}
+	g.Rendezvous.check(g.Token, bad)
 	for _, o := range g.Origins {
 		if u, err := url.Parse(o); err != nil || u.Scheme == "" || u.Host == "" || strings.TrimSuffix(o, u.Path) != o {
 			bad("origins", "%q is not an origin: use scheme and host, for example https://example.org", o)

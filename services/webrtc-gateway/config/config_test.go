@@ -121,6 +121,24 @@ func TestBad(t *testing.T) {
 			[]string{"WALDO_TOKEN", "printable"}},
 		{"token that can be guessed", base + "gateway: {http: ':8080', token: secret}", nil, nil,
 			[]string{"gateway.http", "waldo token"}},
+		{"rendezvous without a token", base + "gateway: {rendezvous: {url: 'https://example.org'}}", nil, nil,
+			[]string{"gateway.rendezvous.url", "gateway.token", "waldo token"}},
+		{"rendezvous with a token that can be guessed", base + "gateway: {token: secret, rendezvous: {url: 'https://a'}}", nil,
+			nil, []string{"gateway.rendezvous.url", "16"}},
+		{"rendezvous in the clear", "", map[string]string{"WALDO_TOKEN": strong, "WALDO_RENDEZVOUS_URL": "http://example.org"},
+			nil, []string{"WALDO_RENDEZVOUS_URL", "use https"}},
+		{"rendezvous that is no address", "", map[string]string{"WALDO_TOKEN": strong}, []string{"--rendezvous.url", "example"},
+			[]string{"--rendezvous.url", "https://host"}},
+		{"rendezvous with a secret in its address", base + "gateway: {token: '" + strong + "', rendezvous: {url: 'https://x:y@a'}}",
+			nil, nil, []string{"gateway.rendezvous.url", "rendezvous.token"}},
+		{"guest token that can be guessed", base + "gateway: {token: '" + strong +
+			"', rendezvous: {url: 'https://a', guestToken: guest}}", nil, nil, []string{"gateway.rendezvous.guestToken", "guessed"}},
+		{"guest token that is the token", base + "gateway: {token: '" + strong + "', rendezvous: {url: 'https://a', guestToken: '" +
+			strong + "'}}", nil, nil, []string{"gateway.rendezvous.guestToken", "must not see"}},
+		{"guest token without a server", base + "gateway: {rendezvous: {guestToken: '" + strong + "'}}", nil, nil,
+			[]string{"gateway.rendezvous.url", "missing"}},
+		{"no authority", base + "gateway: {token: '" + strong + "', rendezvous: {url: 'https://a', ca: nowhere.pem}}", nil, nil,
+			[]string{"gateway.rendezvous.ca", "nowhere.pem"}},
 		{"bad robot", "", nil, []string{"--robot", "My Robot"}, []string{"--robot", "lower-case"}},
 		{"bad level", "", nil, []string{"--log-level", "loud"}, []string{"--log-level", "debug"}},
 		{"unknown flag", "", nil, []string{"--htpp", "x"}, []string{"htpp"}},
@@ -148,6 +166,20 @@ func TestHosts(t *testing.T) {
 	c, err := load(t, base+"gateway: {hosts: [robot.example, 192.0.2.1, '2001:db8::1', robot]}", nil)
 	if err != nil || len(c.Gateway.Hosts) != 4 {
 		t.Errorf("%v, %v", c, err)
+	}
+}
+
+func TestRendezvous(t *testing.T) {
+	c, err := load(t, base+"gateway: {token: '"+strong+"', rendezvous: {url: 'https://example.org', guestToken: '"+strong+
+		"2'}}", map[string]string{"WALDO_RENDEZVOUS_TOKEN": "the"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := c.Gateway.Rendezvous; r.URL != "https://example.org" || r.GuestToken != strong+"2" || r.Token != "the" {
+		t.Errorf("%+v", r)
+	}
+	if _, err := load(t, "", map[string]string{"WALDO_TOKEN": strong, "WALDO_RENDEZVOUS_URL": "http://127.0.0.1:8443"}); err != nil {
+		t.Error(err)
 	}
 }
 
