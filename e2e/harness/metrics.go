@@ -20,7 +20,7 @@ func Metric(tb testing.TB, address, name, labels string) float64 {
 // Metric is Metric of one of the robot's devices, wherever the robot is.
 func (r *Robot) Metric(tb testing.TB, d Device, name, labels string) float64 {
 	tb.Helper()
-	return metric(tb, r.network.client(), d.MetricsAddress, name, labels)
+	return metric(tb, r.where().client(), d.MetricsAddress, name, labels)
 }
 
 func metric(tb testing.TB, client *http.Client, address, name, labels string) float64 {

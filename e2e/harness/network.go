@@ -1,7 +1,6 @@
 package harness
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -90,19 +89,11 @@ func within(namespace string, f func() error) error {
 	return <-done
 }
 
-// client reaches services on the robot's loopback.
 func (n *Network) client() *http.Client {
 	if n == nil {
 		return http.DefaultClient
 	}
-	dial := func(ctx context.Context, network, address string) (conn net.Conn, err error) {
-		err = within(n.robot, func() error {
-			conn, err = new(net.Dialer).DialContext(ctx, network, address)
-			return err
-		})
-		return conn, err
-	}
-	return &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
+	return clientWithin(func(f func() error) error { return within(n.robot, f) })
 }
 
 // set gives a link its address and brings it up.
@@ -147,17 +138,16 @@ func (n *Network) turn(tb testing.TB, to string) {
 	}
 }
 
-// address is an address at which the robot can listen.
-func (n *Network) address(tb testing.TB) string {
+func (n *Network) address(tb testing.TB) (listen, found string) {
 	tb.Helper()
-	if n == nil {
-		return FreeAddress(tb)
+	listen = FreeAddress(tb)
+	if n != nil {
+		_, port, _ := net.SplitHostPort(listen) // all are free over there
+		listen = net.JoinHostPort(robotAddress, port)
 	}
-	_, port, _ := net.SplitHostPort(FreeAddress(tb)) // all are free over there
-	return net.JoinHostPort(robotAddress, port)
+	return listen, listen
 }
 
-// secret is the environment with the token for programs on the robot.
 func (n *Network) secret() []string {
 	if n == nil {
 		return nil
@@ -165,7 +155,6 @@ func (n *Network) secret() []string {
 	return []string{"WALDO_TOKEN=" + Token}
 }
 
-// command is the command that runs a program, with its arguments, on the robot.
 func (n *Network) command(program string, args ...string) (string, []string) {
 	if n == nil {
 		return program, args

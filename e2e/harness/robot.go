@@ -4,13 +4,14 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/waldo-robot/waldo/e2e/harness/internet"
 )
 
 // Robot is a robot that `waldo up` runs.
@@ -21,8 +22,8 @@ type Robot struct {
 	// NATS is the URL of the bus.
 	NATS string
 
-	network *Network
-	waldo   string // the program
+	place place  // nil: this machine
+	waldo string // the program
 }
 
 // Options describe the robot to run. The zero value is one camera `front` with a moving test card of 640x480 at 30
@@ -43,6 +44,10 @@ type Options struct {
 	// Network is where the robot runs, with a page that requires Token; nil means this machine, on loopback and without
 	// a token.
 	Network *Network
+	// Host is where the robot runs instead, as on a Network, but on all addresses of the host.
+	Host *internet.Host
+	// Env is added to the environment of the robot's programs.
+	Env []string
 }
 
 // Token is the token that a robot on a Network requires.
@@ -54,14 +59,20 @@ func StartRobot(tb testing.TB, o Options) *Robot {
 	if o.Devices == "" {
 		o.Devices = `front: {kind: camera, source: test, width: 640, height: 480, fps: 30}`
 	}
-	http, bus := o.Network.address(tb), "url: "+o.NATS
-	r := &Robot{URL: "http://" + http, NATS: o.NATS, network: o.Network}
+	r := &Robot{NATS: o.NATS, place: o.Network}
+	if o.Host != nil {
+		r.place = onHost{o.Host}
+	}
+	http, found := r.where().address(tb)
+	ice, _ := r.where().address(tb)
+	r.URL = "http://" + found
+	bus := "url: " + o.NATS
 	if r.waldo = o.Bin; o.Bin == "" {
 		r.waldo = Bin(tb, "waldo")
 	} else {
 		r.waldo = program(tb, o.Bin, "waldo")
 	}
-	env := append(o.Network.secret(), "XDG_STATE_HOME="+tb.TempDir())
+	env := append(append(r.where().secret(), o.Env...), "XDG_STATE_HOME="+tb.TempDir())
 	if o.NATS == "" {
 		address := FreeAddress(tb)
 		r.NATS, bus = "nats://"+address, fmt.Sprintf("listen: %q", address)
@@ -79,11 +90,18 @@ func StartRobot(tb testing.TB, o Options) *Robot {
 	}
 	file := WriteFile(tb, "robot.yaml", fmt.Sprintf("robot: %s\ndevices:\n%sgateway: {http: %q, ice: %q%s}\nnats: "+
 		"{%s}\n%s",
-		cmp.Or(o.Name, "e2e"), devices.String(), http, o.Network.address(tb), o.Gateway, bus, o.Drive))
-	program, args := o.Network.command(r.waldo, "up", file)
+		cmp.Or(o.Name, "e2e"), devices.String(), http, ice, o.Gateway, bus, o.Drive))
+	program, args := r.where().command(r.waldo, "up", file)
 	r.Process = Start(tb, env, program, args...)
 	r.WaitServing(tb)
 	return r
+}
+
+func (r *Robot) where() place {
+	if r.place == nil {
+		return (*Network)(nil)
+	}
+	return r.place
 }
 
 // StartBus runs a bus alone, at a known address, so that the test can kill and restart it.
@@ -96,7 +114,7 @@ func StartBus(tb testing.TB, address string) *Process {
 func (r *Robot) WaitServing(tb testing.TB) {
 	tb.Helper()
 	Until(tb, "the page is served", func() error {
-		response, err := http.Get(r.URL + "/healthz")
+		response, err := r.where().client().Get(r.URL + "/healthz")
 		if err != nil {
 			return err
 		}
@@ -134,8 +152,8 @@ func (r *Robot) Waldo(tb testing.TB, args ...string) string {
 	if waldo == "" { // the test runs the robot's processes itself
 		waldo = Bin(tb, "waldo")
 	}
-	program, args := r.network.command(waldo, args...)
-	return Run(tb, append(r.network.secret(), "WALDO_NATS="+r.NATS), program, args...)
+	program, args := r.where().command(waldo, args...)
+	return Run(tb, append(r.where().secret(), "WALDO_NATS="+r.NATS), program, args...)
 }
 
 // Device waits until a device is ready and returns it.
