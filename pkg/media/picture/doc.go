@@ -1,10 +1,11 @@
-// Package picture makes frames that anybody can decode of the pictures that network cameras send.
+// Package picture makes frames that anybody can decode of the pictures that network cameras and peers send.
 //
-// Cameras announce parameter sets that are wrong, send them once or never, begin in the middle of a group of
-// pictures, and change size while they stream. A [Stream] mends what can be mended:
+// Both are called cameras here. Cameras announce parameter sets that are wrong, send them once or never, begin in the
+// middle of a group of pictures, and change size while they stream. A [Stream] mends what can be mended:
 //
 //   - Every key frame begins with the newest parameter sets it needs. Those in the stream win over those that
 //     were announced. Nothing comes out before the first key frame whose sets are there.
+//   - A frame of VP8 is passed on as it is; it has no parameter sets, and its key frames name the size.
 //   - A picture of MPEG-4 part 2 has its configuration for a parameter set.
 //   - After a loss nothing comes out until the next key frame; the next frame counts what was left out. A key
 //     frame that is whole is the next one even if something before it was lost.

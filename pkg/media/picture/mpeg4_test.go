@@ -30,7 +30,7 @@ func mpeg4Units(t testing.TB, name string) (config []byte, units [][]byte) {
 			continue
 		}
 		if began {
-			units, start, began = append(units, data[start:i]), i, false
+			units, start = append(units, data[start:i]), i
 		}
 		began = data[i+3] == picture
 	}

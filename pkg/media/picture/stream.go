@@ -65,6 +65,9 @@ func (s *Stream) State() State {
 	return state
 }
 
+// Waiting reports whether no picture comes out at present: a key frame is needed, or what came cannot be used.
+func (s *Stream) Waiting() bool { return s.state.Waits != "" }
+
 // Picture takes a picture and when it was captured. It returns a frame, or false if there is none.
 func (s *Stream) Picture(p Picture, captured time.Time) (Frame, bool) {
 	if p.MediaType != s.mediaType {
@@ -77,6 +80,8 @@ func (s *Stream) Picture(p Picture, captured time.Time) (Frame, bool) {
 		f, ok = s.jpeg(p)
 	case p.MediaType == media.MPEG4:
 		f, ok = s.part2(p, captured)
+	case p.MediaType == media.VP8:
+		f, ok = s.vp8(p, captured)
 	case s.codec != nil:
 		f, ok = s.coded(p, captured)
 	default:

@@ -37,13 +37,16 @@ type Codec struct {
 	feedback []webrtc.RTCPFeedback
 	number   webrtc.PayloadType // in pion's table, see Register
 	// The rest may be nil.
-	newPayloader func() rtp.Payloader                                         // nil: a frame is a packet
-	isKey        func(frame *mediav1.VideoFrame) bool                         // nil: as flagged by the device
-	usable       func(frame []byte) bool                                      // nil: every frame is
-	profileOf    func(keyFrame []byte) (Profile, bool)                        // nil: there are none
-	unlike       func(fmtp func(parameter string) string, stream Profile) int // nil: all offers are equal
-	webCodecs    func(keyFrame []byte) string                                 // nil: the subtype of MediaType
-	wish         func(fmtp string) string                                     // nil: none, see Wish
+	newPayloader    func() rtp.Payloader                                         // nil: a frame is a packet
+	newDepacketizer func() rtp.Depacketizer                                      // nil: a frame is a packet
+	begins          func(payload []byte) bool                                    // nil: every packet begins a frame
+	parts           func(frame []byte) [][]byte                                  // nil: a frame is one part
+	isKey           func(frame *mediav1.VideoFrame) bool                         // nil: as flagged by the device
+	usable          func(frame []byte) bool                                      // nil: every frame is
+	profileOf       func(keyFrame []byte) (Profile, bool)                        // nil: there are none
+	unlike          func(fmtp func(parameter string) string, stream Profile) int // nil: all offers are equal
+	webCodecs       func(keyFrame []byte) string                                 // nil: the subtype of MediaType
+	wish            func(fmtp string) string                                     // nil: none, see Wish
 }
 
 // videoFeedback is the RTCP feedback about video that the gateway handles.
@@ -157,8 +160,38 @@ func (c *Codec) NewPayloader() rtp.Payloader {
 	return c.newPayloader()
 }
 
+// NewDepacketizer returns a depacketizer for the packets of one stream. Packets are given to it in order; after a loss a
+// new one is needed. What it returns for the packets of a frame, in a row, is the frame.
+func (c *Codec) NewDepacketizer() rtp.Depacketizer {
+	if c.newDepacketizer == nil {
+		return whole{}
+	}
+	return c.newDepacketizer()
+}
+
+// Begins reports whether the payload of a packet is the beginning of a frame, as far as the payload alone tells.
+func (c *Codec) Begins(payload []byte) bool { return c.begins == nil || c.begins(payload) }
+
+// Parts takes a frame apart for package picture: the NAL units of codecs that have them, without start codes. They are
+// slices of the frame.
+func (c *Codec) Parts(frame []byte) [][]byte {
+	if c.parts == nil {
+		return [][]byte{frame}
+	}
+	return c.parts(frame)
+}
+
 // whole is for codecs whose frames are packets.
 type whole struct{}
+
+// Unmarshal implements [rtp.Depacketizer].
+func (whole) Unmarshal(packet []byte) ([]byte, error) { return packet, nil }
+
+// IsPartitionHead implements [rtp.Depacketizer].
+func (whole) IsPartitionHead([]byte) bool { return true }
+
+// IsPartitionTail implements [rtp.Depacketizer].
+func (whole) IsPartitionTail(bool, []byte) bool { return true }
 
 // Payload implements [rtp.Payloader].
 func (whole) Payload(_ uint16, frame []byte) [][]byte { return [][]byte{frame} }

@@ -2,6 +2,7 @@ package codecs
 
 import (
 	"encoding/hex"
+	"slices"
 
 	"github.com/pion/rtp"
 	rtpcodecs "github.com/pion/rtp/codecs"
@@ -14,12 +15,15 @@ import (
 // h264 is H.264 in Annex B format. The device flags its key frames.
 var h264 = &Codec{
 	MediaType: media.H264, Kind: webrtc.RTPCodecTypeVideo, ClockRate: 90_000,
-	Demand:       "H264/90000 with packetization-mode 1 or 0",
-	feedback:     videoFeedback(),
-	number:       102,
-	newPayloader: func() rtp.Payloader { return &rtpcodecs.H264Payloader{} },
-	profileOf:    h264ProfileOf,
-	unlike:       h264Unlike,
+	Demand:          "H264/90000 with packetization-mode 1 or 0",
+	feedback:        videoFeedback(),
+	number:          102,
+	newPayloader:    func() rtp.Payloader { return &rtpcodecs.H264Payloader{} },
+	newDepacketizer: func() rtp.Depacketizer { return &rtpcodecs.H264Packet{} },
+	begins:          h264Begins,
+	parts:           nalUnits,
+	profileOf:       h264ProfileOf,
+	unlike:          h264Unlike,
 	webCodecs: func(keyFrame []byte) string {
 		sps, _ := annexb.ParameterSets(keyFrame)
 		if len(sps) < 4 {
@@ -55,6 +59,37 @@ func h264ProfileOf(keyFrame []byte) (Profile, bool) {
 	}
 	return Profile(sps[1:3]), true
 }
+
+// Types of packets that are no NAL unit of their own (RFC 6184, table 3).
+const (
+	h264Aggregate = 24 // STAP-A: NAL units of 16 bits of size each
+	h264Fragment  = 28 // FU-A
+)
+
+// h264Begins looks at the first NAL unit of a packet: what stands before slices, or a slice of the picture's first
+// macroblock, whose number 0 is a single bit that is set.
+func h264Begins(payload []byte) bool {
+	const aggregateHead = 3
+	switch {
+	case len(payload) > aggregateHead && annexb.Type(payload) == h264Aggregate:
+		payload = payload[aggregateHead:]
+	case len(payload) > 2 && annexb.Type(payload) == h264Fragment:
+		if payload[1]&0x80 == 0 {
+			return false
+		}
+		payload = payload[1:] // whose type is where that of a NAL unit is
+	}
+	switch annexb.Type(payload) {
+	case annexb.TypeSEI, annexb.TypeSPS, annexb.TypePPS, annexb.TypeAUD:
+		return true
+	case annexb.TypeSlice, annexb.TypeIDR:
+		return len(payload) > 1 && payload[1]&0x80 != 0
+	}
+	return false
+}
+
+// nalUnits takes a frame in Annex B format apart.
+func nalUnits(frame []byte) [][]byte { return slices.Collect(annexb.NALs(frame)) }
 
 // h264Family is a profile by name, ordered by how likely players can decode it.
 type h264Family int

@@ -20,14 +20,17 @@ import (
 // sends.
 var h265 = &Codec{
 	MediaType: media.H265, Kind: webrtc.RTPCodecTypeVideo, ClockRate: 90_000,
-	Demand:       "H265/90000",
-	feedback:     videoFeedback(),
-	number:       104,
-	newPayloader: func() rtp.Payloader { return &rtpcodecs.H265Payloader{} },
-	isKey:        func(f *mediav1.VideoFrame) bool { return h265Key(f.GetData()) },
-	profileOf:    h265ProfileOf,
-	unlike:       h265Unlike,
-	webCodecs:    h265WebCodecs,
+	Demand:          "H265/90000",
+	feedback:        videoFeedback(),
+	number:          104,
+	newPayloader:    func() rtp.Payloader { return &rtpcodecs.H265Payloader{} },
+	newDepacketizer: func() rtp.Depacketizer { return &rtpcodecs.H265Depacketizer{} },
+	begins:          h265Begins,
+	parts:           nalUnits,
+	isKey:           func(f *mediav1.VideoFrame) bool { return h265Key(f.GetData()) },
+	profileOf:       h265ProfileOf,
+	unlike:          h265Unlike,
+	webCodecs:       h265WebCodecs,
 }
 
 // Types of NAL units (H.265, table 7-1).
@@ -40,6 +43,34 @@ const (
 )
 
 func h265Type(unit []byte) int { return int(unit[0] >> 1 & 0x3f) }
+
+// Types of packets that are no NAL unit of their own (RFC 7798, 4.4).
+const (
+	h265Aggregate = 48
+	h265Fragment  = 49
+)
+
+// h265Begins looks at the first NAL unit of a packet: what stands before slices, or the first slice of a picture, which
+// has the bit behind its header set.
+func h265Begins(payload []byte) bool {
+	const header, aggregateHead = 2, 4
+	if len(payload) <= header {
+		return false
+	}
+	switch h265Type(payload) {
+	case h265Aggregate:
+		payload = payload[min(aggregateHead, len(payload)):]
+	case h265Fragment:
+		if payload[header]&0x80 == 0 || len(payload) <= header+1 {
+			return false
+		}
+		return payload[header]&0x3f >= h265VPS || payload[header+1]&0x80 != 0
+	}
+	if len(payload) <= header {
+		return false
+	}
+	return h265Type(payload) >= h265VPS || payload[header]&0x80 != 0
+}
 
 // h265Key reports whether decoding can begin with a frame: it has all parameter sets, and then a picture that needs no
 // other.

@@ -16,12 +16,14 @@ import (
 // receivers order pictures by sequence numbers, which have no gaps for any viewer.
 var vp8 = &Codec{
 	MediaType: media.VP8, Kind: webrtc.RTPCodecTypeVideo, ClockRate: 90_000,
-	Demand:       "VP8/90000",
-	feedback:     videoFeedback(),
-	number:       96,
-	newPayloader: func() rtp.Payloader { return &rtpcodecs.VP8Payloader{} },
-	usable:       func(frame []byte) bool { return len(frame) >= vp8Tag && (frame[0]&1 != 0 || vp8Key(frame)) },
-	isKey:        func(f *mediav1.VideoFrame) bool { return vp8Key(f.GetData()) },
+	Demand:          "VP8/90000",
+	feedback:        videoFeedback(),
+	number:          96,
+	newPayloader:    func() rtp.Payloader { return &rtpcodecs.VP8Payloader{} },
+	newDepacketizer: func() rtp.Depacketizer { return &rtpcodecs.VP8Packet{} },
+	begins:          func(payload []byte) bool { return len(payload) > 0 && payload[0]&0x17 == 0x10 }, // RFC 7741, 4.2: S, PID 0
+	usable:          func(frame []byte) bool { return len(frame) >= vp8Tag && (frame[0]&1 != 0 || vp8Key(frame)) },
+	isKey:           func(f *mediav1.VideoFrame) bool { return vp8Key(f.GetData()) },
 }
 
 const (
