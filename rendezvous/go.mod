@@ -23,3 +23,12 @@ replace (
 	github.com/waldo-robot/waldo/api => ../api
 	github.com/waldo-robot/waldo/pkg => ../pkg
 )
+
+require (
+	github.com/coder/websocket v1.8.15
+	github.com/hashicorp/yamux v0.1.2
+	github.com/waldo-robot/waldo/pkg v0.1.0
+	golang.org/x/time v0.16.0
+)
+
+require go.yaml.in/yaml/v3 v3.0.5 // indirect
