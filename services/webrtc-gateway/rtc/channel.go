@@ -77,6 +77,9 @@ func (c *Channel) Label() string { return c.dc.Label() }
 // Peer identifies the connection that the channel belongs to, uniquely in the life of the engine.
 func (c *Channel) Peer() string { return c.peer.id }
 
+// Done is closed when either side has closed the channel, or the connection has ended.
+func (c *Channel) Done() <-chan struct{} { return c.ctx.Done() }
+
 // OnMessage sets the function that is called with each message, one at a time. Call it in [Channels.Open].
 func (c *Channel) OnMessage(f func(text bool, data []byte)) {
 	c.dc.OnMessage(func(m webrtc.DataChannelMessage) { f(m.IsString, m.Data) })

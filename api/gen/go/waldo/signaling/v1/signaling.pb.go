@@ -10,15 +10,18 @@
 // program) makes the offers, the gateway answers; both trickle candidates.
 //
 // A peer that comes by way of a rendezvous server (`waldo rendezvous`) reaches this WebSocket through it. What the
-// server can read and change is then not trusted: the Welcome has `remote` set and little else, the WebSocket accepts
-// offers, candidates, pings and hang-ups only, every offer has to carry a `proof`, and every answer is signed with the
-// robot's key. All else goes through the channel `waldo.session`, out of the server's reach.
+// server can read and change is then not trusted: the Welcome has `remote` set and little else, and the WebSocket
+// accepts candidates, pings, hang-ups and a single offer only, without tracks, which has to carry a `proof`. The answer
+// is signed with the robot's key. All else goes through the channel `waldo.session`, out of the server's reach; the
+// WebSocket is needed no more when that is open. A second offer takes a second WebSocket.
 //
 // The WebRTC connection has data channels, all opened by the peer and told apart by their label:
 //
 // - `waldo.session`, ordered and reliable: the same messages as on the WebSocket, beginning with a Welcome. Offers on
 //   it change the connection that it belongs to, and need no proof. The session lasts as long as the channel; the
-//   WebSocket may go.
+//   WebSocket may go. A message of up to 64 KiB is one text frame. A larger one comes in parts, in text frames that
+//   follow each other: their first character, which does not belong to the message, is `+` if another part follows and
+//   `.` in the last. The gateway takes messages of up to 256 KiB.
 // - `waldo.calls`, unordered and without retransmission: text frames with a Call each, answered by a
 //   CallResult. It suits calls that are worthless when late, above all commands; each call and each result
 //   may be lost.

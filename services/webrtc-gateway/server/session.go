@@ -1,0 +1,336 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"unicode/utf8"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
+	"github.com/waldo-robot/waldo/pkg/text"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/calls"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
+)
+
+const (
+	// maxMessage bounds a message of a peer: an offer, with room for its JSON escapes.
+	maxMessage = 256 << 10
+	// maxCalls is how many calls of one session may be in flight.
+	maxCalls = 32
+	// maxGarbage is how many invalid messages end a session.
+	maxGarbage = 16
+)
+
+// transport carries the messages of one session.
+type transport interface {
+	// Send sends one message. It is safe for concurrent use. After an error the session is over.
+	Send(data []byte) error
+	// End ends the session, and tells the far end why.
+	End(why reason, text string)
+}
+
+// reason is why the gateway ends a session.
+type reason int
+
+const (
+	stopping reason = iota
+	misbehaved
+	lost // the WebRTC connection; the peer should open another session
+)
+
+// session is one signalling session. Its reader runs in the goroutine of [session.run], everything else in goroutines
+// that end with ctx.
+type session struct {
+	server    *Server
+	transport transport
+	ctx       context.Context
+	cancel    context.CancelFunc
+	others    sync.WaitGroup
+	calls     chan struct{} // holds a token for each call in flight
+	// watched is whether the session ends with its connection: one on a channel ends with that.
+	watched bool
+
+	// Used by the reader only.
+	connection *connection   // nil before the first offer that was answered, and after a hang-up
+	hungUp     chan struct{} // closed when the session lets go of the connection
+	garbage    int
+}
+
+func (s *Server) newSession(ctx context.Context, t transport) *session {
+	n := &session{server: s, transport: t, calls: make(chan struct{}, maxCalls)}
+	n.ctx, n.cancel = context.WithCancel(ctx)
+	return n
+}
+
+// run serves the session until either side ends it. receive returns the next message, and whether it is text.
+func (n *session) run(receive func() (bool, []byte, error)) {
+	defer n.others.Wait()
+	defer n.cancel()
+	stop := context.AfterFunc(n.server.ctx, func() { n.transport.End(stopping, "the gateway is stopping") })
+	defer stop()
+	defer n.letGo()
+	if n.send(&signalingv1.GatewayMessage{Body: &signalingv1.GatewayMessage_Welcome{Welcome: n.welcome()}}) != nil {
+		return
+	}
+	n.others.Go(n.push)
+	for {
+		isText, data, err := receive()
+		if err != nil {
+			return
+		}
+		if err := n.take(isText, data); err != nil {
+			n.transport.End(misbehaved, err.Error())
+			return
+		}
+	}
+}
+
+func (n *session) welcome() *signalingv1.Welcome {
+	c := &n.server.config
+	return &signalingv1.Welcome{
+		Robot: c.Robot, Version: c.Version, Epoch: c.Epoch, IceServers: c.ICEServers, Drive: c.Drive,
+	}
+}
+
+// send writes one message. It is safe for concurrent use.
+func (n *session) send(m *signalingv1.GatewayMessage) error {
+	data, err := protojson.Marshal(m)
+	if err != nil {
+		return err
+	}
+	return n.transport.Send(data)
+}
+
+// push sends the list of devices now and whenever it changes. Changes during a send are sent together.
+func (n *session) push() {
+	for {
+		list, changed := n.server.directory.List()
+		err := n.send(&signalingv1.GatewayMessage{Body: &signalingv1.GatewayMessage_Devices{Devices: list}})
+		if err != nil {
+			return // the transport is closed now
+		}
+		select {
+		case <-n.ctx.Done():
+			return
+		case <-changed:
+		}
+	}
+}
+
+// take handles one message as it came. An error ends the session.
+func (n *session) take(isText bool, data []byte) error {
+	if !isText {
+		return n.refuse(status.Error(codes.InvalidArgument, "message: send text, not binary"))
+	}
+	m, call, err := parseMessage(data)
+	switch {
+	case err != nil:
+		return n.refuse(err)
+	case call != nil:
+		return n.call(call)
+	}
+	return n.handle(m)
+}
+
+// parseMessage reads the JSON of a message. A call is returned beside it, since the type of its request is not known
+// yet.
+func parseMessage(data []byte) (*signalingv1.PeerMessage, *calls.Call, error) {
+	m, call, err := calls.ParseMessage(data)
+	if err == nil && m.GetBody() == nil {
+		err = status.Error(codes.InvalidArgument, "message: set one of offer, candidate, ping, call, hang_up")
+	}
+	return m, call, err
+}
+
+// refuse answers an invalid message; too many of them end the session.
+func (n *session) refuse(err error) error {
+	if sendErr := n.fail(0, err); sendErr != nil {
+		return sendErr
+	}
+	if n.garbage++; n.garbage >= maxGarbage {
+		return errors.New("too many invalid messages")
+	}
+	return nil
+}
+
+// fail reports a refusal to the peer.
+func (n *session) fail(id int32, err error) error {
+	return n.send(&signalingv1.GatewayMessage{Body: &signalingv1.GatewayMessage_Error{Error: calls.Error(id, err)}})
+}
+
+// handle handles one message. An error ends the session.
+func (n *session) handle(m *signalingv1.PeerMessage) error {
+	switch body := m.GetBody().(type) {
+	case *signalingv1.PeerMessage_Ping:
+		return n.send(&signalingv1.GatewayMessage{Body: &signalingv1.GatewayMessage_Pong{
+			Pong: &signalingv1.Pong{Id: body.Ping.GetId(), GatewayTime: timestamppb.Now()},
+		}})
+	case *signalingv1.PeerMessage_Candidate:
+		if err := n.candidate(body.Candidate); err != nil {
+			return n.refuse(err)
+		}
+		return nil
+	case *signalingv1.PeerMessage_HangUp:
+		n.hangUp()
+		return nil
+	case *signalingv1.PeerMessage_Offer:
+		answer, err := n.offer(body.Offer)
+		if err != nil {
+			return n.fail(body.Offer.GetId(), err)
+		}
+		return n.send(&signalingv1.GatewayMessage{Body: &signalingv1.GatewayMessage_Answer{
+			Answer: &signalingv1.Answer{Id: body.Offer.GetId(), Sdp: answer},
+		}})
+	default:
+		return n.refuse(status.Error(codes.Unimplemented, "message: this gateway does not support it"))
+	}
+}
+
+// call calls a device, on a goroutine of its own: the next message need not wait for the answer.
+func (n *session) call(call *calls.Call) error {
+	var refused error
+	if n.server.config.Caller == nil {
+		refused = status.Error(codes.Unimplemented, "this gateway does not forward calls")
+	} else {
+		select {
+		case n.calls <- struct{}{}:
+			n.others.Go(func() {
+				defer func() { <-n.calls }()
+				_ = n.result(n.server.config.Caller.Call(n.ctx, call)) // fails only when the transport is closed
+			})
+		default:
+			refused = status.Errorf(codes.ResourceExhausted, "%d calls are in flight: wait for one to finish", maxCalls)
+		}
+	}
+	if refused == nil {
+		return nil
+	}
+	return n.result(calls.Failed(call.ID, refused))
+}
+
+// result sends the peer the result of a call.
+func (n *session) result(r *calls.Result) error {
+	return n.transport.Send(slices.Concat([]byte(`{"result":`), r.JSON(), []byte("}")))
+}
+
+func (n *session) candidate(c *signalingv1.Candidate) error {
+	if n.connection == nil {
+		return status.Error(codes.FailedPrecondition, "candidate: send an offer first")
+	}
+	index := c.GetSdpMlineIndex()
+	if index < 0 || index > 0xffff {
+		return status.Errorf(codes.InvalidArgument, "candidate.sdp_mline_index: %d is not the index of a media section",
+			index)
+	}
+	return n.connection.peer.AddCandidate(c.GetCandidate(), c.GetSdpMid(), uint16(index))
+}
+
+// offer makes or changes the session's connection.
+func (n *session) offer(o *signalingv1.Offer) (string, error) {
+	tracks := make([]rtc.Track, len(o.GetTracks()))
+	for i, t := range o.GetTracks() {
+		var err error
+		if tracks[i], err = n.server.track(i, t); err != nil {
+			return "", err
+		}
+	}
+	if n.connection != nil {
+		return n.connection.answer(n.ctx, o.GetSdp(), tracks)
+	}
+	return n.connect(o.GetSdp(), tracks)
+}
+
+// maxTalker bounds the name of a talker, in characters.
+const maxTalker = 64
+
+// track parses the purpose of a media section.
+func (s *Server) track(i int, t *signalingv1.Track) (rtc.Track, error) {
+	none := rtc.Track{}
+	if err := s.directory.Check(t.GetDevice()); err != nil {
+		return none, err
+	}
+	name := t.GetStream()
+	switch name {
+	case "":
+		name = rtc.Video
+	case rtc.Video, rtc.Audio:
+	case rtc.Speaker:
+		if err := s.directory.CheckAccepts(t.GetDevice(), name); err != nil {
+			return none, err
+		}
+	default:
+		return none, status.Errorf(codes.InvalidArgument,
+			"tracks[%d].stream: %q is not a stream for a media section: use %q, %q or %q",
+			i, name, rtc.Video, rtc.Audio, rtc.Speaker)
+	}
+	if utf8.RuneCountInString(t.GetTalker()) > maxTalker || !text.IsPrintable(t.GetTalker()) {
+		return none, status.Errorf(codes.InvalidArgument,
+			"tracks[%d].talker: use at most %d characters, all of them printable", i, maxTalker)
+	}
+	return rtc.Track{MID: t.GetMid(), Stream: tracks.Stream{Device: t.GetDevice(), Name: name}, Talker: t.GetTalker()}, nil
+}
+
+// connect makes the connection of the session.
+func (n *session) connect(sdp string, tracks []rtc.Track) (string, error) {
+	c, err := n.server.newConnection()
+	if err != nil {
+		return "", err
+	}
+	answer, err := c.answer(n.ctx, sdp, tracks)
+	if err != nil {
+		c.release()
+		return "", err
+	}
+	n.use(c)
+	return answer, nil
+}
+
+// use gives the session a connection that is held for it.
+func (n *session) use(c *connection) {
+	n.connection = c
+	n.hungUp = make(chan struct{})
+	if n.watched {
+		hungUp := n.hungUp
+		n.others.Go(func() { n.watch(c, hungUp) })
+	}
+}
+
+// watch ends the session when its connection is lost: the peer starts over.
+func (n *session) watch(c *connection, hungUp <-chan struct{}) {
+	select {
+	case <-n.ctx.Done():
+	case <-hungUp:
+	case <-c.peer.Done():
+		select {
+		case <-hungUp:
+			return
+		default:
+		}
+		n.transport.End(lost, "the WebRTC connection was lost: open a new session")
+	}
+}
+
+// hangUp ends the connection, if there is one; the session goes on, and may have another.
+func (n *session) hangUp() {
+	if c := n.connection; c != nil {
+		n.letGo()
+		c.peer.Close()
+	}
+}
+
+// letGo ends the session's hold on its connection.
+func (n *session) letGo() {
+	if n.connection == nil {
+		return
+	}
+	close(n.hungUp)
+	n.connection.release()
+	n.connection = nil
+}
