@@ -61,10 +61,11 @@ func NewBursts(c *net.UDPConn) (*Bursts, error) {
 
 // Receive waits until packets have arrived, and hands them over in the order of their arrival: data holds one packet or
 // several of the same sender, each of size bytes, except for the last, which can be shorter. An IPv4 address comes as
-// such from every socket. The memory is valid until handle returns; while nothing arrives, Receive holds none.
-func (b *Bursts) Receive(handle func(data []byte, size int, from netip.AddrPort)) error {
+// such from every socket. In the end it calls done: until that returns, the memory of all of them is valid. While
+// nothing arrives, Receive holds no memory.
+func (b *Bursts) Receive(handle func(data []byte, size int, from netip.AddrPort), done func()) error {
 	if !supported {
-		return b.receiveOne(handle)
+		return b.receiveOne(handle, done)
 	}
 	b.in.mu.Lock()
 	defer b.in.mu.Unlock()
@@ -79,10 +80,11 @@ func (b *Bursts) Receive(handle func(data []byte, size int, from netip.AddrPort)
 		return b.failed("read", "recvmmsg", err, b.in.errno)
 	}
 	arrived.each(handle)
+	done()
 	return nil
 }
 
-func (b *Bursts) receiveOne(handle func(data []byte, size int, from netip.AddrPort)) error {
+func (b *Bursts) receiveOne(handle func(data []byte, size int, from netip.AddrPort), done func()) error {
 	one := batches.Get().(*batch)
 	defer batches.Put(one)
 	n, from, err := b.ReadFromUDPAddrPort(one.data[:maxPacket])
@@ -90,6 +92,7 @@ func (b *Bursts) receiveOne(handle func(data []byte, size int, from netip.AddrPo
 		return err
 	}
 	handle(one.data[:n], max(n, 1), netip.AddrPortFrom(from.Addr().Unmap(), from.Port()))
+	done()
 	return nil
 }
 
@@ -158,7 +161,7 @@ func (b *Bursts) send(fd uintptr) bool {
 
 func (b *Bursts) sendPlain(run *Run, to netip.AddrPort) error {
 	var failed error
-	for _, packet := range run.packets() {
+	for packet := range run.Packets() {
 		_, err := b.WriteToUDPAddrPort(packet, to)
 		failed = errors.Join(failed, err)
 	}

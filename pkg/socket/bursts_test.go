@@ -52,7 +52,7 @@ func take(t *testing.T, b *Bursts, n int) (packets [][]byte, pieces int) {
 			for packet := range slices.Chunk(data, size) {
 				packets = append(packets, bytes.Clone(packet))
 			}
-		})
+		}, func() {})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -155,7 +155,7 @@ func TestBurstsThatCannotBeSent(t *testing.T) {
 func TestBurstsEndWithTheSocket(t *testing.T) {
 	b := listenBursts(t, "127.0.0.1:0")
 	done := make(chan error)
-	go func() { done <- b.Receive(func([]byte, int, netip.AddrPort) {}) }()
+	go func() { done <- b.Receive(func([]byte, int, netip.AddrPort) {}, func() {}) }()
 	b.Close()
 	if err := <-done; !errors.Is(err, net.ErrClosed) {
 		t.Errorf("got %v", err)
@@ -176,7 +176,7 @@ func BenchmarkBursts(b *testing.B) {
 			b.Fatal(err)
 		}
 		run.Reset()
-		if err := c.Receive(handle); err != nil {
+		if err := c.Receive(handle, func() {}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,5 +1,7 @@
 package socket
 
+import "iter"
+
 // Run is packets of one size that go to one peer. Each consists of one piece of memory, or of two, such as a header and
 // data: nothing is copied. The zero Run is empty. It is not safe for concurrent use.
 type Run struct {
@@ -34,7 +36,7 @@ func (r *Run) Add(pieces ...[]byte) bool {
 	return true
 }
 
-// Len returns the number of packets, and Bytes their size.
+// Len returns the number of packets.
 func (r *Run) Len() int { return r.count }
 
 // Bytes returns the size of all packets.
@@ -46,11 +48,18 @@ func (r *Run) Reset() {
 	*r = Run{parts: r.parts[:0]}
 }
 
-// packets returns copies of the packets.
-func (r *Run) packets() [][]byte {
-	all := make([][]byte, r.count)
-	for i, p := range r.parts {
-		all[i/r.pieces] = append(all[i/r.pieces], p.bytes()...)
+// Packets returns the packets. One that has several pieces is copied.
+func (r *Run) Packets() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for i := range r.count {
+			pieces := r.parts[i*r.pieces : (i+1)*r.pieces]
+			packet := pieces[0].bytes()
+			for _, p := range pieces[1:] {
+				packet = append(packet[:len(packet):len(packet)], p.bytes()...)
+			}
+			if !yield(packet) {
+				return
+			}
+		}
 	}
-	return all
 }

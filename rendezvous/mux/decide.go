@@ -126,3 +126,6 @@ func Secure(c net.Conn) bool {
 	}
 	return false
 }
+
+// NetConn returns what is below, as that of [tls.Conn] does.
+func (c *conn) NetConn() net.Conn { return c.Conn }
