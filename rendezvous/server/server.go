@@ -26,8 +26,8 @@ type Config struct {
 	Keys Keys
 	// State is the file that keeps the robots' names; empty: none.
 	State string
-	// ICE returns the ICE servers for the peer of a robot, with credentials; nil: there are none.
-	ICE func(robot, peer string) tunnel.ICEServers
+	// ICE returns the ICE servers for a robot and its peers, with credentials; nil: there are none.
+	ICE func(robot string) tunnel.ICEServers
 	// Limits bound what robots and clients may use.
 	Limits Limits
 	// Log may be nil.
@@ -81,7 +81,7 @@ func New(c Config) (*Server, error) {
 	s.tunnels = tunnel.Server{Hosts: c.Hosts, MaxStreams: c.Limits.Requests + internalStreams, Log: c.Log}
 	ice := c.ICE
 	if ice == nil {
-		ice = func(string, string) tunnel.ICEServers { return tunnel.ICEServers{} }
+		ice = func(string) tunnel.ICEServers { return tunnel.ICEServers{} }
 	}
 	s.internal = s.newHTTP(tunnel.ICEHandler(ice))
 	s.internal.ConnState, s.internal.MaxHeaderBytes = nil, 4<<10

@@ -331,12 +331,12 @@ func TestBodies(t *testing.T) {
 
 // TestICE: a robot is told the servers for itself.
 func TestICE(t *testing.T) {
-	s := serve(t, nil, Config{ICE: func(robot, peer string) tunnel.ICEServers {
-		return tunnel.ICEServers{Servers: []tunnel.ICEServer{{URLs: []string{"stun:a"}, Username: robot + " " + peer}}}
+	s := serve(t, nil, Config{ICE: func(robot string) tunnel.ICEServers {
+		return tunnel.ICEServers{Servers: []tunnel.ICEServer{{URLs: []string{"stun:a"}, Username: robot}}}
 	}})
 	session := s.robot("rover", echo)
-	got, err := session.ICEServers(t.Context(), "viewer")
-	if err != nil || len(got.Servers) != 1 || got.Servers[0].Username != "rover viewer" {
+	got, err := session.ICEServers(t.Context())
+	if err != nil || len(got.Servers) != 1 || got.Servers[0].Username != "rover" {
 		t.Errorf("%+v, %v", got, err)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 )
@@ -44,34 +43,23 @@ func (s *ICEServers) Lifetime() time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
-// ICEHandler answers what robots ask for with [Session.ICEServers]. list is called with the names of the robot and of
-// the peer.
-func ICEHandler(list func(robot, peer string) ICEServers) http.Handler {
+// ICEHandler answers what robots ask for with [Session.ICEServers]. list is called with the name of the robot.
+func ICEHandler(list func(robot string) ICEServers) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+icePath, func(w http.ResponseWriter, r *http.Request) {
-		peer := r.URL.Query().Get("peer")
-		if len(peer) > maxPeer {
-			http.Error(w, fmt.Sprintf("peer: use at most %d bytes", maxPeer), http.StatusBadRequest)
-			return
-		}
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(list(r.RemoteAddr, peer)) // the robot may have left
+		_ = json.NewEncoder(w).Encode(list(r.RemoteAddr)) // the robot may have left
 	})
 	return mux
 }
 
-// maxPeer bounds the name of a peer in bytes.
-const maxPeer = 64
-
-// ICEServers asks the server of a robot's session for ICE servers, with credentials of their own for each name of a
-// peer.
-func (s *Session) ICEServers(ctx context.Context, peer string) (*ICEServers, error) {
+// ICEServers asks the server of a robot's session for ICE servers, for the robot and its peers.
+func (s *Session) ICEServers(ctx context.Context) (*ICEServers, error) {
 	client := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext:       func(context.Context, string, string) (net.Conn, error) { return s.Open() },
 	}}
-	address := url.URL{Scheme: "http", Host: "rendezvous", Path: icePath, RawQuery: url.Values{"peer": {peer}}.Encode()}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), http.NoBody)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://rendezvous"+icePath, http.NoBody)
 	if err != nil {
 		return nil, err
 	}

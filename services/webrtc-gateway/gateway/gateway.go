@@ -50,6 +50,7 @@ type Gateway struct {
 	served    chan error
 	serving   sync.WaitGroup
 	metrics   *prometheus.Registry
+	rendezvous
 }
 
 // Start starts a gateway. It serves when Start returns; the bus may become available later. page holds the static
@@ -71,6 +72,9 @@ func Start(c *config.Config, version string, page fs.FS, log *slog.Logger) (g *G
 	}
 	epoch := access.NewID()
 	if err = g.join(c, log); err != nil {
+		return g, err
+	}
+	if err = g.prepare(c, g.metrics, log); err != nil {
 		return g, err
 	}
 	g.hub = tracks.NewHub(g.directory, tracks.Config{Log: log, Metrics: tracks.NewMetrics(g.metrics)})
@@ -109,18 +113,24 @@ func (g *Gateway) serve(c *config.Config, version string, epoch int64, page fs.F
 		Drive: c.Drive.Message(), Caller: caller, Channels: g.bridge, Pictures: g.hub,
 		Robot: c.Robot, Version: version, Epoch: epoch, ICEServers: iceServers(c.Gateway.ICEServers),
 		Token: c.Gateway.Token, Hosts: c.Gateway.Hosts, Origins: c.Gateway.Origins,
+		Relays: g.iceServers, Key: g.key, GuestToken: c.Gateway.Rendezvous.GuestToken, Rendezvous: g.state(),
 		BusConnected: g.conn.Connected, Page: page, Log: log, Metrics: g.metrics,
 	})
 	if err != nil {
 		return err
 	}
-	g.http = &http.Server{
-		Handler: g.server.Handler(), ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	g.http = newHTTP(g.server.Handler(), log)
+	g.rendezvous.serve(newHTTP(server.Remote(g.server.Handler()), log))
+	g.serving.Go(func() { g.served <- g.http.Serve(netutil.LimitListener(g.listener, maxHTTPConnections)) })
+	return nil
+}
+
+func newHTTP(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: handler, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second,
 		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 	}
-	g.serving.Go(func() { g.served <- g.http.Serve(netutil.LimitListener(g.listener, maxHTTPConnections)) })
-	return nil
 }
 
 // URL returns the address of the page, as other machines see it if they can reach it.
@@ -138,6 +148,7 @@ func (g *Gateway) Close() { g.stop() }
 
 // stop stops what was started, from the outside in.
 func (g *Gateway) stop() {
+	g.rendezvous.stop()
 	if g.server != nil {
 		g.server.Close()
 	}

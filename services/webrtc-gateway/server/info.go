@@ -93,9 +93,12 @@ func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	if s.config.BusConnected() {
-		_, _ = w.Write([]byte(`{"status":"ok"}` + "\n")) // the visitor may have left
-		return
+	answer := `{"status":"ok"`
+	if !s.config.BusConnected() {
+		answer = `{"status":"degraded","reason":"the bus is not reachable"`
 	}
-	_, _ = w.Write([]byte(`{"status":"degraded","reason":"the bus is not reachable"}` + "\n")) // likewise
+	if s.config.Rendezvous != nil {
+		answer += `,"rendezvous":"` + map[bool]string{true: "connected", false: "away"}[s.config.Rendezvous()] + `"`
+	}
+	_, _ = w.Write([]byte(answer + "}\n")) // the visitor may have left
 }

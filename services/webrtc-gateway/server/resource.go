@@ -54,7 +54,7 @@ func (s *Server) created(w http.ResponseWriter, made *resource, answer string) {
 	h.Set("Location", made.device+"/"+id)
 	h.Set("ETag", made.etag)
 	h.Set("Accept-Patch", typeFragment)
-	for _, link := range iceLinks(s.config.ICEServers) {
+	for _, link := range iceLinks(s.iceServers()) {
 		h.Add("Link", link)
 	}
 	w.WriteHeader(http.StatusCreated)

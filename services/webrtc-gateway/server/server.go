@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
+	"github.com/waldo-robot/waldo/pkg/identity"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/calls"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 )
@@ -49,6 +51,13 @@ type Config struct {
 	Version    string
 	Epoch      int64 // this life of the gateway
 	ICEServers []*signalingv1.IceServer
+	// Relays are more ICE servers, those of the rendezvous server, and a channel that is closed when there are others;
+	// nil: there are none.
+	Relays func() ([]*signalingv1.IceServer, <-chan struct{})
+	// Key is the robot's, for peers that come by way of a rendezvous server; nil: none do.
+	Key *identity.Key
+	// GuestToken is what programs present that come that way; empty: they are refused.
+	GuestToken string
 	// Token that visitors must present; empty: none.
 	Token string
 	// Hosts are the names that the gateway answers to, besides those of loopback. Empty: any name with a token, no
@@ -58,6 +67,8 @@ type Config struct {
 	Origins []string
 	// BusConnected reports whether the bus is reachable; nil: always.
 	BusConnected func() bool
+	// Rendezvous reports whether the robot is connected to its rendezvous server; nil: it has none.
+	Rendezvous func() bool
 	// Drive describes how the robot is driven; nil: not configured.
 	Drive *signalingv1.Drive
 	// Caller calls the devices for peers; nil: calls are refused.
@@ -162,6 +173,15 @@ func (s *Server) routes(page page) *http.ServeMux {
 		mux.Handle(pagePattern, page)
 	}
 	return mux
+}
+
+// iceServers lists all ICE servers that peers may use now.
+func (s *Server) iceServers() []*signalingv1.IceServer {
+	if s.config.Relays == nil {
+		return s.config.ICEServers
+	}
+	relays, _ := s.config.Relays()
+	return slices.Concat(s.config.ICEServers, relays)
 }
 
 // Handler answers requests.

@@ -95,7 +95,7 @@ func (n *session) run(receive func() (bool, []byte, error)) {
 func (n *session) welcome() *signalingv1.Welcome {
 	c := &n.server.config
 	return &signalingv1.Welcome{
-		Robot: c.Robot, Version: c.Version, Epoch: c.Epoch, IceServers: c.ICEServers, Drive: c.Drive,
+		Robot: c.Robot, Version: c.Version, Epoch: c.Epoch, IceServers: n.server.iceServers(), Drive: c.Drive,
 	}
 }
 
