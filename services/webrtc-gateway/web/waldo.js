@@ -75,6 +75,23 @@
  * </script>
  * ```
  *
+ * Sending this page's own camera to a device of the kind `peer`, where programs and other viewers get it like that of
+ * any other camera:
+ *
+ * ```html
+ * <button id="share">Share camera</button> <output id="sender"></output>
+ * <script type="module">
+ *   import * as waldo from 'http://robot.local:8080/waldo.js';
+ *
+ *   const $ = (selector) => document.querySelector(selector);
+ *   const guest = waldo.connect().sharing('guest');
+ *   guest.addEventListener('state', () => ($('#sender').value = `${guest.publisher} ${guest.state.text}`));
+ *   $('#share').onclick = async () => {                // browsers allow cameras on https and localhost only
+ *     guest.share(await navigator.mediaDevices.getUserMedia({ video: true, audio: true }));  // .stop() ends it
+ *   };
+ * </script>
+ * ```
+ *
  * - A gamepad that the browser has no mapping for is ignored and listed in `gamepad.doubts`, unless `drive: pads:` in
  *   robot.yaml or `new waldo.Gamepad({ pads: [{ id: 'Twin USB', controls: { axis2: 'axis3' } }] })` map its controls.
  * - Nothing is ever queued for later: what cannot leave now is not sent, and the sender is told.
@@ -108,10 +125,11 @@ export { Drive } from './control/drive.js';
 export { Gamepad } from './inputs/gamepad.js';
 export { Keyboard } from './inputs/keyboard.js';
 export { Levels } from './media/levels.js';
-export { hasMicrophone, hasSpeaker, hasVideo, isActuator } from './proto/signaling.js';
+export { hasMicrophone, hasSpeaker, hasVideo, isActuator, takesCamera } from './proto/signaling.js';
 export { Queue } from './channels/queue.js';
 export { Robot } from './robot/robot.js';
 export { Listening } from './media/listening.js';
+export { Share, Sharing } from './media/sharing.js';
 export { Sound } from './media/sound.js';
 export { Talk } from './media/talking.js';
 export { TouchStick } from './inputs/touchstick.js';

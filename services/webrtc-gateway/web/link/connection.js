@@ -10,7 +10,7 @@
  */
 
 import { Candidates } from './candidates.js';
-import { Sections } from './sections.js';
+import { isSent, Sections } from './sections.js';
 
 /** @import { PeerMessageJson, TrackJson } from '../proto/gen/waldo/signaling/v1/signaling_pb.js' */
 /** @import { SectionHandlers, Want } from './sections.js' */
@@ -253,9 +253,9 @@ export class Connection {
   }
 
   /** @param {Want} want @param {string} mid @returns {TrackJson} Describes a section to the gateway. */
-  #track({ device, stream }, mid) {
+  #track({ device, stream, take }, mid) {
     if (stream === 'video') return { mid, device };
-    return stream === 'speaker' ? { mid, device, stream, talker: this.#talker } : { mid, device, stream };
+    return { mid, device, stream, ...(isSent(stream) && { talker: this.#talker }), ...(take && { take }) };
   }
 
   /** @param {string} why */

@@ -8,12 +8,14 @@
 const CAPTURE_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
 
 /**
- * @typedef {'video'|'audio'|'speaker'} MediaStreamName A camera's picture, a microphone's sound, sound for a speaker.
+ * @typedef {'video'|'audio'|'speaker'|'camera'|'microphone'} MediaStreamName A camera's picture, a microphone's sound;
+ *   sound for a speaker; the picture and the sound that the page sends to a device of the kind `peer`.
  *
  * @typedef {object} Want A stream of a device that should go over the connection.
  * @property {string} device
  * @property {MediaStreamName} stream
  * @property {object} owner Who wants it.
+ * @property {boolean} [take] Whether to take the device from somebody else who sends to it.
  *
  * @typedef {object} SectionHandlers
  * @property {(want: Want, transceiver: RTCRtpTransceiver) => void} onTrack A stream has its section (no packet has
@@ -29,8 +31,12 @@ const CAPTURE_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-t
 
 /** @param {Want} want @returns {string} The same for the same stream. */
 const keyOf = ({ device, stream }) => `${stream}/${device}`;
+/** @param {MediaStreamName} stream Whether the page sends it. */
+export const isSent = (stream) => stream !== 'video' && stream !== 'audio';
 /** @param {MediaStreamName} stream @returns {RTCRtpTransceiverDirection} */
-const directionOf = (stream) => (stream === 'speaker' ? 'sendonly' : 'recvonly');
+const directionOf = (stream) => (isSent(stream) ? 'sendonly' : 'recvonly');
+/** @param {MediaStreamName} stream */
+const kindOf = (stream) => (stream === 'video' || stream === 'camera' ? 'video' : 'audio');
 
 /** The sections of one connection. */
 export class Sections {
@@ -57,9 +63,11 @@ export class Sections {
     this.#wanted = new Map(wants.map((want) => [keyOf(want), want]));
     for (const [key, want] of this.#wanted) {
       const section = this.#find(key);
-      if (!section?.want || section.want.owner === want.owner) continue;
-      // One owner closed it, and another requested it before its section was freed.
+      if (!section?.want) continue;
+      const { owner } = section.want;
       section.want = want;
+      if (owner === want.owner) continue;
+      // One owner closed it, and another requested it before its section was freed.
       if (this.#accepted.has(key)) this.#handlers.onTrack(want, section.transceiver);
     }
   }
@@ -137,7 +145,7 @@ export class Sections {
       free.transceiver.direction = direction;
       return;
     }
-    const transceiver = this.#pc.addTransceiver(stream === 'video' ? 'video' : 'audio', { direction });
+    const transceiver = this.#pc.addTransceiver(kindOf(stream), { direction });
     if (stream === 'video') {
       // Show each frame as soon as it can be decoded; the gateway asks for the same with the playout-delay extension.
       // Sound keeps its buffer: late packets would be heard as a gap.

@@ -125,9 +125,8 @@ export class Sound extends EventTarget {
    * @param {'audio'|'speaker'} stream @param {string} why
    */
   refuse(stream, why) {
-    const words = why || 'refused by the gateway';
-    if (stream === 'speaker') this.#voice.refuse(words);
-    else this.#listeners.refuse(words);
+    if (stream === 'speaker') this.#voice.refuse(why);
+    else this.#listeners.refuse(why);
   }
 
   /**

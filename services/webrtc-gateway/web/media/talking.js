@@ -1,6 +1,7 @@
 /** @file Talking through the speaker of one device. */
 
 import { blame } from './liveness.js';
+import { Outgoing } from './outgoing.js';
 import { LIVE, OFF } from './soundstate.js';
 
 /** @import { SoundState, Surroundings } from './soundstate.js' */
@@ -35,10 +36,7 @@ export class Voice {
   #onWant;
   /** @type {Talk|null} */
   #talk = null;
-  /** @type {RTCRtpSender|null} */
-  #sender = null;
-  /** What the sender sends; null for nothing. @type {MediaStreamTrack|null} */
-  #sending = null;
+  #outgoing = new Outgoing();
   /** Whether sound has got through since this talk began. */
   #wasHeard = false;
   /** Why the gateway refuses it; empty if it does not. */
@@ -64,7 +62,7 @@ export class Voice {
       this.wanted = true;
       this.#onWant();
     }
-    this.#say();
+    this.#outgoing.send(track);
     return talk;
   }
 
@@ -77,14 +75,12 @@ export class Voice {
   /** Sound now goes to this sender. @param {RTCRtpSender} sender */
   use(sender) {
     this.#refused = '';
-    this.#sender = sender;
-    this.#sending = sender.track;
-    this.#say();
+    this.#outgoing.use(sender);
   }
 
   /** The stream has lost its section, or the connection is gone. */
   free() {
-    this.#sender = this.#sending = null;
+    this.#outgoing.free();
   }
 
   /** @param {string} why Why the gateway refuses it. */
@@ -100,7 +96,7 @@ export class Voice {
     // A device that cannot play for now, though it is ready, says why in this attribute.
     const problem = device?.attributes.speaker_problem ?? '';
     if (reachable && problem !== '') return { state: this.#wasHeard ? 'stale' : 'waiting', reason: 'refused', text: problem };
-    if (reachable && this.#sending === this.#talk.track) {
+    if (reachable && this.#outgoing.ready) {
       this.#wasHeard = true;
       return LIVE;
     }
@@ -113,16 +109,6 @@ export class Voice {
   #end(talk) {
     if (this.#talk !== talk) return;
     this.#talk = null;
-    this.#say();
-  }
-
-  /** Makes the sender send the current track, or nothing. */
-  #say() {
-    const sender = this.#sender;
-    const track = this.#talk?.track ?? null;
-    if (!sender || this.#sending === track) return;
-    this.#sending = track;
-    // It fails only on a closed connection, and the next one brings another sender.
-    sender.replaceTrack(track).catch(() => {});
+    this.#outgoing.send(null);
   }
 }

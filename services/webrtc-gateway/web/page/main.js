@@ -11,6 +11,7 @@ import { EStopBar } from './estopbar.js';
 import { milliseconds, since } from './format.js';
 import { bindKeys } from './keys.js';
 import { Readings } from './readings.js';
+import { SharePanels } from './sharepanels.js';
 import { SoundPanels } from './soundpanels.js';
 import { WatchPanels } from './watchpanels.js';
 import { Tile } from './tile.js';
@@ -35,6 +36,7 @@ const eStop = new EStopBar(robot, announce);
 const tiles = new Map();
 const drive = new DrivePanel(robot, announce, () => [...tiles.values()].map((tile) => tile.shown));
 const sounds = new SoundPanels(robot, announce);
+const shares = new SharePanels(robot, announce);
 const readings = new Readings(robot);
 const consoles = new Consoles(robot);
 const watches = new WatchPanels(robot);
@@ -85,6 +87,7 @@ function showDetour() {
 /** Shows the side panel if it has content. */
 function showSide() {
   sounds.describe();
+  shares.describe();
   readings.describe();
   consoles.describe();
   watches.describe();
@@ -99,6 +102,7 @@ function tick() {
   if (!document.hidden) {
     drive.tick();
     sounds.tick();
+    shares.tick();
     readings.tick();
     consoles.tick();
     watches.tick();

@@ -1,7 +1,7 @@
 /** @file This machine's own microphone: opened when somebody wants to talk, and closed after a while without talking. */
 
 import { SILENCE_DB } from '../proto/audio.js';
-import { microphoneProblem } from './soundwords.js';
+import { captureProblem } from './soundwords.js';
 
 /** A microphone is closed after this time without talking, in ms. Opening it again for every talk would miss the first word. */
 const IDLE_MS = 30_000;
@@ -85,7 +85,7 @@ export class Microphone {
       this.problem = '';
     } catch (error) {
       const { name } = /** @type {DOMException} */ (error);
-      this.problem = microphoneProblem(name, isSecureContext, location);
+      this.problem = captureProblem('microphone', name, isSecureContext, location);
     }
     return this.#track;
   }

@@ -1,29 +1,30 @@
-/** @file The texts about sound. Pure. */
+/** @file The texts about sound, and about what browsers ask people for. Pure. */
 
 /**
- * Why the microphone is not available, and what to do about it.
+ * Why a microphone or camera is not available, and what to do about it.
+ * @param {'microphone'|'camera'} noun
  * @param {string} name The name of the DOMException.
  * @param {boolean} secure Whether the page is a secure context.
  * @param {{protocol: string, host: string, hostname: string, port: string}} where The page's address.
  */
-export function microphoneProblem(name, secure, { host, hostname, port }) {
+export function captureProblem(noun, name, secure, { host, hostname, port }) {
   if (!secure) {
     const at = port || '80';
-    return `Browsers give the microphone only to pages from https:// or localhost, and this one is http://${host}. ` +
+    return `Browsers give the ${noun} only to pages from https:// or localhost, and this one is http://${host}. ` +
       `Run "ssh -L ${at}:localhost:${at} ${hostname}" and open http://localhost:${at}, or put the gateway behind https.`;
   }
   switch (name) {
     case 'NotAllowedError':
     case 'SecurityError':
-      return 'The browser blocks the microphone for this page: allow it with the icon beside the address, then try again.';
+      return `The browser blocks the ${noun} for this page: allow it with the icon beside the address, then try again.`;
     case 'NotFoundError':
     case 'OverconstrainedError':
-      return 'This machine has no microphone: plug one in, then try again.';
+      return `This machine has no ${noun}: plug one in, then try again.`;
     case 'NotReadableError':
     case 'AbortError':
-      return 'The microphone does not start: close other programs that use it, then try again.';
+      return `The ${noun} does not start: close other programs that use it, then try again.`;
     default:
-      return `The microphone is not available (${name || 'unknown reason'}).`;
+      return `The ${noun} is not available (${name || 'unknown reason'}).`;
   }
 }
 

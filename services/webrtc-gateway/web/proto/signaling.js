@@ -248,6 +248,14 @@ export function hasSpeaker(d) {
 }
 
 /**
+ * Whether people can send their camera to the device.
+ * @param {Device} d
+ */
+export function takesCamera(d) {
+  return d.streams.some((s) => s.name === 'camera' && s.direction === 'in');
+}
+
+/**
  * Whether the device can move something, and therefore requires a lease.
  * @param {Device} d
  */

@@ -166,6 +166,15 @@ export class Robot extends EventTarget {
   }
 
   /**
+   * Sending this page's own camera and microphone to a device of the kind `peer`, which need not exist yet. The same
+   * name returns the same object.
+   * @param {string} device
+   */
+  sharing(device) {
+    return this.#webrtc.shares.get(device);
+  }
+
+  /**
    * Numbers about each video since the previous call; call it about once a second, while somebody reads them.
    * @returns {Promise<Record<string, import('../media/videostats.js').VideoStats>>} By name of the device.
    */
@@ -343,10 +352,11 @@ export class Robot extends EventTarget {
   }
 
   #judge() {
-    const { media, videos, sounds } = this.#webrtc;
+    const { media, videos, sounds, shares } = this.#webrtc;
     const around = /** @type {const} */ ({ link: this.#link.state, media, settling: this.#settling });
     videos.judge(around, this.devices);
     sounds.judge(around, this.devices);
+    shares.judge(around, this.devices);
   }
 }
 

@@ -7,7 +7,9 @@ import { ChannelSet } from '../channels/channelset.js';
 import { Connection } from '../link/connection.js';
 import { Detour } from '../media/detour.js';
 import { Repair } from '../link/repair.js';
-import { SoundSet } from '../media/soundset.js';
+import { PerDevice } from '../media/perdevice.js';
+import { Sharing } from '../media/sharing.js';
+import { Sound } from '../media/sound.js';
 import { VideoSet } from '../media/videoset.js';
 
 /** How often the media path is judged, in ms. */
@@ -29,10 +31,13 @@ const TRY_MS = 10_000;
  *   pictures, in one of these media types.
  */
 
-/** The WebRTC side of one robot. Videos, sounds, and channels outlast its connections. */
+/** The WebRTC side of one robot. Videos, sounds, shares, and channels outlast its connections. */
 export class WebRtc {
   videos;
+  /** @type {PerDevice<Sound>} */
   sounds;
+  /** @type {PerDevice<Sharing>} */
+  shares;
   channels;
   /** The way around WebRTC, for when it finds no path. */
   detour;
@@ -67,7 +72,8 @@ export class WebRtc {
     this.#env = env;
     this.videos = new VideoSet(env, clock, () => this.#want());
     this.channels = new ChannelSet(env, handlers.onResult);
-    this.sounds = new SoundSet(env, this.channels, () => this.#want());
+    this.sounds = new PerDevice((device, handlers) => new Sound(device, env, this.channels, handlers), () => this.#want());
+    this.shares = new PerDevice((device, handlers) => new Sharing(device, env.holder(), handlers), () => this.#want());
     this.detour = new Detour(handlers.openPicture, (device, receiver) => this.videos.use(device, receiver), env);
   }
 
@@ -115,12 +121,12 @@ export class WebRtc {
       send: this.#handlers.send,
       onTrack: (want, transceiver) => {
         if (want.stream === 'video') this.#show(want.device, transceiver.receiver);
-        else this.sounds.use(want, transceiver);
+        else this.#mediaOf(want).use(want, transceiver);
       },
-      onFree: (want) => this.sounds.free(want),
+      onFree: (want) => want.stream !== 'video' && this.#mediaOf(want).free(want),
       onRefused: (want, why) => {
         if (want.stream === 'video') this.videos.refuse(want.device, why);
-        else this.sounds.refuse(want, why);
+        else this.#mediaOf(want).refuse(want, why);
       },
       onBroken: this.#handlers.onBroken,
     }, this.#env);
@@ -170,6 +176,7 @@ export class WebRtc {
     this.#connection = null;
     this.videos.drop();
     this.sounds.drop();
+    this.shares.drop();
     this.detour.restore();
     this.#closeUnused();
   }
@@ -210,6 +217,7 @@ export class WebRtc {
   close() {
     this.detour.end();
     this.sounds.close();
+    this.shares.close();
     this.channels.close();
     this.retire();
     for (const connection of this.#retired.splice(0)) connection.close();
@@ -225,7 +233,7 @@ export class WebRtc {
   }
 
   get #wants() {
-    return [...this.videos.wants, ...this.sounds.wants];
+    return [...this.videos.wants, ...this.sounds.wants, ...this.shares.wants];
   }
 
   #want() {
@@ -276,6 +284,11 @@ export class WebRtc {
     this.detour.reason = reason;
     for (const [device, receiver] of reason === '' ? this.#coming : []) this.videos.use(device, receiver);
     this.#handlers.onDetour();
+  }
+
+  /** @param {import('../link/sections.js').Want} want One of a stream other than video. */
+  #mediaOf({ stream }) {
+    return stream === 'camera' || stream === 'microphone' ? this.shares : this.sounds;
   }
 
   /** @param {string} device @param {RTCRtpReceiver} receiver Its packets would arrive here. */

@@ -68,6 +68,12 @@ class FakeTransceiver {
       this.sender.track = track;
       return Promise.resolve();
     },
+    parameters: { encodings: [{}] },
+    getParameters: () => structuredClone(this.sender.parameters),
+    setParameters: (parameters) => {
+      this.sender.parameters = parameters;
+      return Promise.resolve();
+    },
   };
 
   constructor(kind, direction) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { readLevels } from '../proto/audio.js';
 import { part } from '../page/meter.js';
-import { microphoneProblem, talkStatus, whoTalks } from '../page/soundwords.js';
+import { captureProblem, talkStatus, whoTalks } from '../page/soundwords.js';
 import { hasMicrophone, hasSpeaker, parse } from '../proto/signaling.js';
 import { FakeTrack, settle } from './fakes.js';
 import { Rig } from './rig.js';
@@ -363,18 +363,18 @@ describe('words', () => {
   const where = { protocol: 'http:', host: 'robot.local:8080', hostname: 'robot.local', port: '8080' };
 
   test('a page that browsers do not trust says what to do', () => {
-    const text = microphoneProblem('SecurityError', false, where);
+    const text = captureProblem('microphone', 'SecurityError', false, where);
     assert.match(text, /https:\/\//);
     assert.match(text, /ssh -L 8080:localhost:8080 robot\.local/);
     assert.match(text, /http:\/\/localhost:8080/);
-    assert.match(microphoneProblem('SecurityError', false, { ...where, host: 'robot.local', port: '' }), /ssh -L 80:localhost:80 /);
+    assert.match(captureProblem('microphone', 'SecurityError', false, { ...where, host: 'robot.local', port: '' }), /ssh -L 80:localhost:80 /);
   });
 
   test('every way in which there is no microphone has its words', () => {
     for (const [name, says] of [
       ['NotAllowedError', /allow it/], ['SecurityError', /allow it/], ['NotFoundError', /plug one in/], ['OverconstrainedError', /plug one in/],
       ['NotReadableError', /close other programs/], ['AbortError', /close other programs/], ['OddError', /OddError/], ['', /unknown/],
-    ]) assert.match(microphoneProblem(String(name), true, where), /** @type {RegExp} */ (says), String(name));
+    ]) assert.match(captureProblem('microphone', String(name), true, where), /** @type {RegExp} */ (says), String(name));
   });
 
   test('who talks', () => {
