@@ -158,7 +158,7 @@ func throughPage(page *harness.Page, lossy bool) caller {
 }
 
 // python is a Python with the packages of examples/python/requirements.txt and e2e/requirements.txt.
-func python(t *testing.T) string {
+func python(t testing.TB) string {
 	t.Helper()
 	path := os.Getenv("WALDO_PYTHON")
 	if path == "" {

@@ -2,6 +2,8 @@ package channels
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"unicode/utf8"
 
 	"golang.org/x/time/rate"
@@ -24,65 +26,105 @@ const (
 
 // serveTopic connects a channel to a topic on the bus.
 func (b *Bridge) serveTopic(c *rtc.Channel, topic string) {
-	if err := bus.CheckTopic(topic); err != nil {
-		b.refuse(c, status.Errorf(codes.InvalidArgument, "label: %v", err))
+	m, err := b.Member(topic, c.Peer())
+	if err != nil {
+		b.refuse(c, err)
 		return
 	}
-	limit := rate.NewLimiter(messagesPerSecond, messagesBurst)
-	c.OnMessage(func(text bool, data []byte) {
-		if !limit.Allow() {
-			b.metrics.dropped.WithLabelValues("flood").Inc()
-			return
-		}
-		b.publish(c.Peer(), topic, text, data)
-	})
-	c.Go(func(ctx context.Context) {
+	c.OnMessage(m.Say)
+	listens := c.Go(func(ctx context.Context) {
 		defer c.Close()
-		messages, err := bus.Subscribe[*messagev1.Message](b.conn, bus.Topic(b.robot, topic), stream.DropOldest(topicQueue))
-		if err != nil {
-			b.sayWhy(ctx, c, status.Errorf(codes.Unavailable, "%v", err))
-			return
-		}
-		defer func() {
-			messages.Close()
-			b.metrics.dropped.WithLabelValues("topic").Add(float64(messages.Lost()))
-		}()
-		for m, err := range messages.All(ctx) {
-			if err != nil {
-				return
-			}
-			if m.GetSender() != c.Peer() && b.tell(ctx, c, m) != nil {
-				return
-			}
-		}
+		_ = m.Listen(ctx, c.Send) // it ends with the channel, or with the bus
+	})
+	if !listens {
+		m.Close()
+	}
+}
+
+// Member is a peer on a topic, however it is connected. It hears all answers to what it says. It must be closed.
+type Member struct {
+	bridge        *Bridge
+	topic, sender string
+	limit         *rate.Limiter
+	messages      *bus.Subscription[*messagev1.Message]
+	closing       sync.Once
+}
+
+// Member makes a peer a member of a topic. The sender's name must be unique in the life of the gateway. A name that
+// cannot be a topic is codes.InvalidArgument.
+func (b *Bridge) Member(topic, sender string) (*Member, error) {
+	if err := bus.CheckTopic(topic); err != nil {
+		return nil, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	messages, err := bus.Subscribe[*messagev1.Message](b.conn, bus.Topic(b.robot, topic), stream.DropOldest(topicQueue))
+	if err != nil {
+		return nil, status.Errorf(codes.Unavailable, "%v", err)
+	}
+	return &Member{bridge: b, topic: topic, sender: sender, messages: messages,
+		limit: rate.NewLimiter(messagesPerSecond, messagesBurst)}, nil
+}
+
+// Close makes the peer leave the topic.
+func (m *Member) Close() {
+	m.closing.Do(func() {
+		m.messages.Close()
+		m.bridge.metrics.dropped.WithLabelValues("topic").Add(float64(m.messages.Lost()))
 	})
 }
 
-// publish publishes a peer's message on the bus.
-func (b *Bridge) publish(peer, topic string, text bool, data []byte) {
-	m := &messagev1.Message{Topic: topic, Sender: peer, PublishTime: timestamppb.Now(),
+// Say publishes a message of the peer on the bus. What cannot be published is dropped and counted.
+func (m *Member) Say(text bool, data []byte) {
+	dropped := m.bridge.metrics.dropped
+	if !m.limit.Allow() {
+		dropped.WithLabelValues("flood").Inc()
+		return
+	}
+	message := &messagev1.Message{Topic: m.topic, Sender: m.sender, PublishTime: timestamppb.Now(),
 		Body: &messagev1.Message_Data{Data: data}}
 	if text {
 		if !utf8.Valid(data) {
-			b.metrics.dropped.WithLabelValues("garbage").Inc()
+			dropped.WithLabelValues("garbage").Inc()
 			return
 		}
-		m.Body = &messagev1.Message_Text{Text: string(data)}
+		message.Body = &messagev1.Message_Text{Text: string(data)}
 	}
-	if err := b.conn.Publish(bus.Topic(b.robot, topic), m); err != nil {
-		b.metrics.dropped.WithLabelValues("bus").Inc()
+	if err := m.bridge.conn.Publish(bus.Topic(m.bridge.robot, m.topic), message); err != nil {
+		dropped.WithLabelValues("bus").Inc()
 	}
 }
 
-// tell forwards the message of another sender. One that is too large for a data channel is dropped.
-func (b *Bridge) tell(ctx context.Context, c *rtc.Channel, m *messagev1.Message) error {
-	text, data := true, []byte(m.GetText())
-	if body, ok := m.GetBody().(*messagev1.Message_Data); ok {
-		text, data = false, body.Data
+// ErrTooLarge is the error of a message that is too large for a data channel.
+var ErrTooLarge = errors.New("too large for a data channel")
+
+// Listen passes what others say to send, until that fails or ctx ends; then it closes the member. A message that is too
+// large for a data channel, or that send calls so, is dropped. While send takes its time, the oldest messages are lost.
+func (m *Member) Listen(ctx context.Context, send func(ctx context.Context, text bool, data []byte) error) error {
+	defer m.Close()
+	for message, err := range m.messages.All(ctx) {
+		if err != nil {
+			return err
+		}
+		if message.GetSender() == m.sender {
+			continue
+		}
+		text, data := body(message)
+		err = ErrTooLarge
+		if len(data) <= rtc.MaxMessage {
+			err = send(ctx, text, data)
+		}
+		switch {
+		case errors.Is(err, ErrTooLarge):
+			m.bridge.metrics.dropped.WithLabelValues("too_large").Inc()
+		case err != nil:
+			return err
+		}
 	}
-	if len(data) > rtc.MaxMessage {
-		b.metrics.dropped.WithLabelValues("too_large").Inc()
-		return nil
+	return nil
+}
+
+func body(m *messagev1.Message) (text bool, data []byte) {
+	if b, ok := m.GetBody().(*messagev1.Message_Data); ok {
+		return false, b.Data
 	}
-	return c.Send(ctx, text, data)
+	return true, []byte(m.GetText())
 }

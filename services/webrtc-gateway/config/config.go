@@ -37,10 +37,33 @@ type Gateway struct {
 	Hosts []string `yaml:"hosts" help:"host names to answer to, beside localhost; with a token any if none is listed"`
 	// Origins are those of foreign pages that may use the gateway.
 	Origins []string `yaml:"origins" help:"foreign pages that may use the gateway, for example https://example.org"`
+	// RTCBot says which devices clients of RTCBot get.
+	RTCBot RTCBot `yaml:"rtcbot"`
 	// Token must be presented by visitors; without one the gateway is for this machine only.
 	Token string `yaml:"token" help:"secret that visitors must present, and this process on the bus"`
 	// Rendezvous is the server by way of which people reach the robot from anywhere.
 	Rendezvous Rendezvous `yaml:"rendezvous"`
+}
+
+// RTCBot is what clients of RTCBot get: names of devices, by default the first that fit.
+type RTCBot struct {
+	Camera     string `yaml:"camera" help:"camera that clients of RTCBot see first; default: the first one"`
+	Microphone string `yaml:"microphone" help:"device whose microphone they hear; default: the first one"`
+	Speaker    string `yaml:"speaker" help:"device from whose speaker they are heard; default: the first one"`
+	Publish    string `yaml:"publish" help:"device of the kind peer that takes what they send; default: the first one"`
+}
+
+// check sees to it that the devices are among those of the robot.
+func (r *RTCBot) check(devices []robot.Device) error {
+	var errs []error
+	for _, d := range []struct{ key, name string }{
+		{"camera", r.Camera}, {"microphone", r.Microphone}, {"speaker", r.Speaker}, {"publish", r.Publish},
+	} {
+		if d.name != "" {
+			errs = append(errs, checkDevice("rtcbot."+d.key, d.name, devices))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // ICEServer is one STUN or TURN server.

@@ -178,16 +178,16 @@ func (a Axis) validate(path string) error {
 	return errors.Join(errs...)
 }
 
-// checkDevice sees to it that the device is one of the robot's.
-func (d *Drive) checkDevice(devices []robot.Device) error {
+// checkDevice sees to it that a device is one of the robot's.
+func checkDevice(key, name string, devices []robot.Device) error {
 	var names []string
 	for _, known := range devices {
-		if known.Name == d.Device {
+		if known.Name == name {
 			return nil
 		}
 		names = append(names, known.Name)
 	}
-	return robot.BadField("device", "there is no device %q; there are: %s", d.Device, strings.Join(names, ", "))
+	return robot.BadField(key, "there is no device %q; there are: %s", name, strings.Join(names, ", "))
 }
 
 // Message is what peers are told; nil if nobody says how the robot is driven.
@@ -230,7 +230,7 @@ func readDrive(r *robot.Robot, given *settings.Given) (Drive, error) {
 	if err := given.Decode(&r.Drive, &d); err != nil {
 		return d, err
 	}
-	if err := d.checkDevice(r.Devices); err != nil {
+	if err := checkDevice("device", d.Device, r.Devices); err != nil {
 		return d, r.Drive.Locate(err)
 	}
 	return d, nil

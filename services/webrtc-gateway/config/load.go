@@ -87,6 +87,9 @@ func Load(args []string, environ func(string) string, out io.Writer) (*Config, e
 	given.Lay(&section, own)
 	c.BusToken = given.Value("token")
 	err = errors.Join(shared.Decode(&c.Settings), driveErr, given.Decode(&section, &c.Gateway))
+	if len(c.Devices) > 0 {
+		err = errors.Join(err, section.Locate(c.Gateway.RTCBot.check(c.Devices)))
+	}
 	c.Warnings = given.Warnings()
 	return c, err
 }

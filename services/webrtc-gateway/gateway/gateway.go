@@ -27,6 +27,7 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/devices"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtcbot"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/server"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/talk"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
@@ -44,6 +45,7 @@ type Gateway struct {
 	directory *devices.Directory
 	hub       *tracks.Hub
 	bridge    *channels.Bridge
+	voices    *talk.Voices
 	engine    *rtc.Engine
 	server    *server.Server
 	http      *http.Server
@@ -78,8 +80,9 @@ func Start(c *config.Config, version string, page fs.FS, log *slog.Logger) (g *G
 		return g, err
 	}
 	g.hub = tracks.NewHub(g.directory, tracks.Config{Log: log, Metrics: tracks.NewMetrics(g.metrics)})
+	g.voices = talk.New(g.conn, c.Robot, g.metrics)
 	g.engine, err = rtc.NewEngine(g.hub, rtc.Config{
-		Voices: talk.New(g.conn, c.Robot, g.metrics),
+		Voices: g.voices,
 		Listen: c.Gateway.ICEAddress(), PublicIPs: c.Gateway.PublicIPs, MaxPeers: c.Gateway.MaxViewers, Log: log,
 		Metrics: g.metrics,
 	})
@@ -110,7 +113,7 @@ func (g *Gateway) serve(c *config.Config, version string, epoch int64, page fs.F
 	g.bridge = channels.New(g.conn.Conn, c.Robot, g.directory, definitions, caller,
 		channels.Config{Log: log, Metrics: g.metrics})
 	g.server, err = server.New(g.engine, g.directory, server.Config{
-		Drive: c.Drive.Message(), Caller: caller, Channels: g.bridge, Pictures: g.hub,
+		Drive: c.Drive.Message(), Caller: caller, Channels: g.bridge, Pictures: g.hub, RTCBot: g.rtcbot(c, log),
 		Robot: c.Robot, Version: version, Epoch: epoch, ICEServers: iceServers(c.Gateway.ICEServers),
 		Token: c.Gateway.Token, Hosts: c.Gateway.Hosts, Origins: c.Gateway.Origins,
 		Relays: g.iceServers, Key: g.key, GuestToken: c.Gateway.Rendezvous.GuestToken, Rendezvous: g.state(),
@@ -131,6 +134,18 @@ func newHTTP(handler http.Handler, log *slog.Logger) *http.Server {
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second,
 		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 	}
+}
+
+// rtcbot makes what serves the clients of RTCBot.
+func (g *Gateway) rtcbot(c *config.Config, log *slog.Logger) *rtcbot.Gateway {
+	order := make([]string, len(c.Devices))
+	for i, d := range c.Devices {
+		order[i] = d.Name
+	}
+	return rtcbot.New(rtcbot.Config{
+		Engine: g.engine, Bridge: g.bridge, Directory: g.directory, Voices: g.voices,
+		Devices: rtcbot.Devices(c.Gateway.RTCBot), Order: order, Log: log,
+	})
 }
 
 // URL returns the address of the page, as other machines see it if they can reach it.

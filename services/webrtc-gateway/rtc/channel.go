@@ -85,13 +85,16 @@ func (c *Channel) OnMessage(f func(text bool, data []byte)) {
 	c.dc.OnMessage(func(m webrtc.DataChannelMessage) { f(m.IsString, m.Data) })
 }
 
-// Go runs work on a goroutine that the channel owns. Its context ends when either side closes the channel.
-func (c *Channel) Go(work func(ctx context.Context)) {
+// Go runs work on a goroutine that the channel owns. Its context ends when either side closes the channel. It returns
+// false, and runs nothing, if the connection has ended.
+func (c *Channel) Go(work func(ctx context.Context)) bool {
 	c.peer.mu.Lock()
 	defer c.peer.mu.Unlock()
-	if !c.peer.closed {
-		c.peer.ended.Go(func() { work(c.ctx) })
+	if c.peer.closed {
+		return false
 	}
+	c.peer.ended.Go(func() { work(c.ctx) })
+	return true
 }
 
 // Send sends a message, and blocks while too much is waiting to be sent. It fails with the error of ctx, or when the

@@ -227,6 +227,9 @@ func (p *Peer) AddCandidate(candidate, mid string, index uint16) error {
 	return nil
 }
 
+// ID names the peer, uniquely in the life of the engine.
+func (p *Peer) ID() string { return p.id }
+
 // Done is closed when the connection has ended, for whatever reason.
 func (p *Peer) Done() <-chan struct{} { return p.done }
 

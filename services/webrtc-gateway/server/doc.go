@@ -2,6 +2,8 @@
 //
 //	GET    /                       the page and its modules
 //	POST   /whep/{device}          WHEP: an offer for one device; PATCH trickles, DELETE ends
+//	POST   /connect                an offer of a client of RTCBot, in JSON; ?raw=1, see package rtcbot
+//	GET    /ws/{topic}             WebSocket: the messages of a topic in JSON, as RTCBot's Websocket has them
 //	GET    /signal                 WebSocket, waldo.signaling.v1: one connection for many devices
 //	GET    /picture/{device}       WebSocket: the video of one camera, where WebRTC does not connect
 //	GET    /snapshot/{device}.jpg  one picture; width and height are optional
@@ -28,8 +30,8 @@
 // points its own name at this machine gets nothing. Only the gateway's own pages, or pages of an origin that is allowed
 // by name, get more than the page and /healthz, not even a picture (Origin, Sec-Fetch-Site).
 //
-// With a token, everything but /healthz and the page's modules requires it: as `Authorization: Bearer …`, for a
-// WebSocket of a page elsewhere as the subprotocol `waldo-token.` with the token in base64url, or once as `?token=…`,
+// With a token, everything but /healthz and the page's modules requires it: as `Authorization: Bearer …`, as
+// the password of `Authorization: Basic …`, for a WebSocket of a page elsewhere as the subprotocol `waldo-token.` with the token in base64url, or once as `?token=…`,
 // which a browser exchanges for a cookie. The cookie is not the token but a session, valid for a week after the last
 // visit and for as long as the token stays the same. The address of a WHEP session is secret, and suffices to change
 // and end it. Wrong tokens are slowed down per address; a correct one never waits.

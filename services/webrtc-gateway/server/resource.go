@@ -162,22 +162,28 @@ func readBody(w http.ResponseWriter, r *http.Request, want string) (string, bool
 			http.StatusUnsupportedMediaType)
 		return "", false
 	}
+	body, ok := readUpTo(w, r, rtc.MaxOffer)
+	return string(body), ok
+}
+
+// readUpTo reads a request's body of at most limit bytes, or answers the request and returns false.
+func readUpTo(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, bool) {
 	// Not every ResponseWriter has deadlines; the server's own do.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, rtc.MaxOffer))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		http.Error(w, fmt.Sprintf("the body is too large: %d bytes are allowed", rtc.MaxOffer),
+		http.Error(w, fmt.Sprintf("the body is too large: %d bytes are allowed", limit),
 			http.StatusRequestEntityTooLarge)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		http.Error(w, fmt.Sprintf("the body did not arrive within %v", bodyTimeout), http.StatusRequestTimeout)
 	case err != nil:
 		http.Error(w, "the body could not be read: "+err.Error(), http.StatusBadRequest)
 	default:
-		return string(body), true
+		return body, true
 	}
-	return "", false
+	return nil, false
 }
 
 // iceLinks formats ICE servers as WHEP links.

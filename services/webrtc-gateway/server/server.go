@@ -17,6 +17,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/identity"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/calls"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtcbot"
 )
 
 const (
@@ -75,6 +76,8 @@ type Config struct {
 	Caller Caller
 	// Channels serves the data channels of peers; nil: they are refused.
 	Channels rtc.Channels
+	// RTCBot serves the clients of RTCBot; nil: they are not served.
+	RTCBot *rtcbot.Gateway
 	// Pictures is the source of video for WebSockets; nil: none is sent.
 	Pictures Pictures
 	// Page holds the static files, index.html among them; nil: none.
@@ -104,6 +107,7 @@ type Server struct {
 	closed         bool
 	signalSockets  sockets
 	pictureSockets sockets
+	topicSockets   sockets
 	resources      map[string]*resource // by the random part of their address
 }
 
@@ -123,6 +127,7 @@ func New(engine *rtc.Engine, directory Directory, c Config) (*Server, error) {
 	sessions := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "waldo_gateway_signalling_sessions", Help: "Open signalling WebSockets."})
 	s.config.Metrics.MustRegister(sessions)
+	s.topicSockets = sockets{most: maxTopics}
 	s.signalSockets, s.pictureSockets = sockets{most: maxSessions, gauge: sessions}, sockets{most: maxPictures}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	page, err := newPage(c.Page)
@@ -162,6 +167,10 @@ func (s *Server) routes(page page) *http.ServeMux {
 	mux.HandleFunc("GET /whep/{device}/{id}", notAllowed("PATCH, DELETE"))
 	mux.HandleFunc("PATCH /whep/{device}/{id}", s.patchResource)
 	mux.HandleFunc("DELETE /whep/{device}/{id}", s.deleteResource)
+	if s.config.RTCBot != nil {
+		mux.HandleFunc("POST /connect", s.connect)
+		mux.HandleFunc("GET /ws/{topic}", s.topic)
+	}
 	mux.HandleFunc("GET /signal", s.signal)
 	mux.HandleFunc("POST /signal", s.whyNot)
 	mux.HandleFunc("GET /picture/{device}", s.picture)

@@ -59,6 +59,9 @@ func presented(r *http.Request) (tokens []string) {
 	if t := access.Bearer(r.Header.Get("Authorization")); t != "" {
 		tokens = append(tokens, t)
 	}
+	if _, password, ok := r.BasicAuth(); ok && password != "" {
+		tokens = append(tokens, password) // clients of RTCBot can only be given an address: http://:token@robot/connect
+	}
 	for _, encoded := range protocols(r, tokenProtocol) {
 		token, _ := base64.RawURLEncoding.DecodeString(encoded) // an undecodable one is wrong
 		tokens = append(tokens, string(token))

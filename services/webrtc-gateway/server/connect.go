@@ -1,0 +1,135 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"strconv"
+
+	"github.com/coder/websocket"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtcbot"
+)
+
+// maxTopics bounds the WebSockets on topics.
+const maxTopics = 200
+
+// connect answers an offer of a client of RTCBot: POST /connect, with ?raw=1 for strings as they are.
+func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
+	raw, err := wantsRaw(r)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	body, ok := readUpTo(w, r, maxMessage)
+	if !ok {
+		return
+	}
+	offer, err := rtcbot.ParseOffer(body)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	client := rtcbot.Client{Address: r.RemoteAddr, Program: firstRunes(r.UserAgent(), maxProgram), Raw: raw}
+	session, sdp, err := s.config.RTCBot.Connect(r.Context(), offer, client)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	end := func(ctx context.Context) {
+		session.Wait(ctx)
+		session.Close()
+	}
+	if !s.own(func() { end(s.ctx) }) {
+		session.Close()
+		fail(w, status.Error(codes.Unavailable, "the gateway is stopping"))
+		return
+	}
+	answer, err := rtcbot.Answer(sdp)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(answer) // the client has left: the connection times out
+}
+
+// maxProgram bounds what a client says it is, in characters.
+const maxProgram = 64
+
+// wantsRaw reads the option raw.
+func wantsRaw(r *http.Request) (raw bool, err error) {
+	text := r.URL.Query().Get("raw")
+	if text == "" {
+		return false, nil
+	}
+	if raw, err = strconv.ParseBool(text); err != nil {
+		return false, status.Errorf(codes.InvalidArgument, "raw: %.20q is not 1 or 0", text)
+	}
+	return raw, nil
+}
+
+// topic joins a topic: GET /ws/{topic}, a WebSocket that carries the messages of others as RTCBot's Websocket reads
+// them, and publishes what comes.
+func (s *Server) topic(w http.ResponseWriter, r *http.Request) {
+	raw, err := wantsRaw(r)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	if !s.enter(&s.topicSockets) {
+		fail(w, status.Errorf(codes.ResourceExhausted, "%d WebSockets are open on topics already: try again when one has "+
+			"ended", maxTopics))
+		return
+	}
+	defer s.exit(&s.topicSockets)
+	member, err := s.config.RTCBot.Join(r.PathValue("topic"), "socket-"+rand.Text(), raw)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	defer member.Close()
+	socket, err := accept(w, r, rtc.MaxMessage)
+	if err != nil {
+		return
+	}
+	defer func() { _ = socket.CloseNow() }() // closed already, unless something failed
+	s.serveTopic(socket, member)
+}
+
+// serveTopic carries messages both ways until either side closes the socket.
+func (s *Server) serveTopic(socket *websocket.Conn, member *rtcbot.Member) {
+	n := &session{server: s, socket: socket}
+	var cancel context.CancelFunc
+	n.ctx, cancel = context.WithCancel(s.ctx)
+	defer n.others.Wait()
+	defer cancel()
+	stop := context.AfterFunc(s.ctx, func() { n.end(websocket.StatusGoingAway, "the gateway is stopping") })
+	defer stop()
+	n.others.Go(n.ping)
+	n.others.Go(func() {
+		_ = member.Listen(n.ctx, func(ctx context.Context, text bool, data []byte) error {
+			ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+			defer cancel()
+			return socket.Write(ctx, messageType(text), data) // a failure closes the socket
+		})
+		_ = socket.CloseNow()
+	})
+	for {
+		kind, data, err := socket.Read(context.Background()) // ends when the socket is closed
+		if err != nil {
+			return
+		}
+		member.Say(kind == websocket.MessageText, data)
+	}
+}
+
+func messageType(text bool) websocket.MessageType {
+	if text {
+		return websocket.MessageText
+	}
+	return websocket.MessageBinary
+}
