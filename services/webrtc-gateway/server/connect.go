@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"net/http"
 	"strconv"
+	"sync"
 
 	"github.com/coder/websocket"
 	"google.golang.org/grpc/codes"
@@ -92,38 +93,38 @@ func (s *Server) topic(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer member.Close()
-	socket, err := accept(w, r, rtc.MaxMessage)
+	conn, err := accept(w, r, rtc.MaxMessage)
 	if err != nil {
 		return
 	}
-	defer func() { _ = socket.CloseNow() }() // closed already, unless something failed
-	s.serveTopic(socket, member)
+	defer func() { _ = conn.CloseNow() }() // closed already, unless something failed
+	s.serveTopic(conn, member)
 }
 
 // serveTopic carries messages both ways until either side closes the socket.
-func (s *Server) serveTopic(socket *websocket.Conn, member *rtcbot.Member) {
-	n := &session{server: s, socket: socket}
-	var cancel context.CancelFunc
-	n.ctx, cancel = context.WithCancel(s.ctx)
-	defer n.others.Wait()
+func (s *Server) serveTopic(conn *websocket.Conn, member *rtcbot.Member) {
+	ctx, cancel := context.WithCancel(s.ctx)
+	socket := &socketTransport{conn}
+	var others sync.WaitGroup
+	defer others.Wait()
 	defer cancel()
-	stop := context.AfterFunc(s.ctx, func() { n.end(websocket.StatusGoingAway, "the gateway is stopping") })
+	stop := context.AfterFunc(s.ctx, func() { socket.End(stopping, "the gateway is stopping") })
 	defer stop()
-	n.others.Go(n.ping)
-	n.others.Go(func() {
-		_ = member.Listen(n.ctx, func(ctx context.Context, text bool, data []byte) error {
+	others.Go(func() { keepAlive(ctx, conn) })
+	others.Go(func() {
+		_ = member.Listen(ctx, func(ctx context.Context, text bool, data []byte) error {
 			ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 			defer cancel()
-			return socket.Write(ctx, messageType(text), data) // a failure closes the socket
+			return conn.Write(ctx, messageType(text), data) // a failure closes the socket
 		})
-		_ = socket.CloseNow()
+		_ = conn.CloseNow()
 	})
 	for {
-		kind, data, err := socket.Read(context.Background()) // ends when the socket is closed
+		text, data, err := socket.receive()
 		if err != nil {
 			return
 		}
-		member.Say(kind == websocket.MessageText, data)
+		member.Say(text, data)
 	}
 }
 
