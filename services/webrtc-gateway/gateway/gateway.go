@@ -18,7 +18,6 @@ import (
 	"golang.org/x/net/netutil"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
-	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/dynamic"
@@ -84,7 +83,7 @@ func Start(c *config.Config, version string, page fs.FS, log *slog.Logger) (g *G
 	g.engine, err = rtc.NewEngine(g.hub, rtc.Config{
 		Voices: g.voices,
 		Listen: c.Gateway.ICEAddress(), PublicIPs: c.Gateway.PublicIPs, MaxPeers: c.Gateway.MaxViewers, Log: log,
-		Metrics: g.metrics,
+		ICEServers: g.iceServers(c), TLS: g.tls, Metrics: g.metrics,
 	})
 	if err != nil {
 		return g, fmt.Errorf("gateway.%w: choose another with --ice, WALDO_ICE or gateway.ice", err)
@@ -114,9 +113,9 @@ func (g *Gateway) serve(c *config.Config, version string, epoch int64, page fs.F
 		channels.Config{Log: log, Metrics: g.metrics})
 	g.server, err = server.New(g.engine, g.directory, server.Config{
 		Drive: c.Drive.Message(), Caller: caller, Channels: g.bridge, Pictures: g.hub, RTCBot: g.rtcbot(c, log),
-		Robot: c.Robot, Version: version, Epoch: epoch, ICEServers: iceServers(c.Gateway.ICEServers),
+		Robot: c.Robot, Version: version, Epoch: epoch, ICEServers: g.iceServers(c),
 		Token: c.Gateway.Token, Hosts: c.Gateway.Hosts, Origins: c.Gateway.Origins,
-		Relays: g.iceServers, Key: g.key, GuestToken: c.Gateway.Rendezvous.GuestToken, Rendezvous: g.state(),
+		Key: g.key, GuestToken: c.Gateway.Rendezvous.GuestToken, Rendezvous: g.state(),
 		BusConnected: g.conn.Connected, Page: page, Log: log, Metrics: g.metrics,
 	})
 	if err != nil {
@@ -198,14 +197,6 @@ func newRegistry() *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
-}
-
-func iceServers(configured []config.ICEServer) []*signalingv1.IceServer {
-	servers := make([]*signalingv1.IceServer, len(configured))
-	for i, s := range configured {
-		servers[i] = &signalingv1.IceServer{Urls: s.URLs, Username: s.Username, Credential: s.Credential}
-	}
-	return servers
 }
 
 // IsAddressError reports whether an error of Start means that an address is in use or unavailable.

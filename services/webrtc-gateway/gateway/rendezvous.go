@@ -1,10 +1,12 @@
 package gateway
 
 import (
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/identity"
 	"github.com/waldo-robot/waldo/rendezvous/tunnel"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/outside"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/remote"
 )
 
@@ -20,6 +23,7 @@ type rendezvous struct {
 	key  *identity.Key // nil: there is no server
 	link *remote.Link  // likewise
 	far  *http.Server  // for what comes through the link
+	tls  *tls.Config   // for its TURN server; nil: the system's defaults
 }
 
 // prepare makes the link, which does not dial yet.
@@ -39,6 +43,7 @@ func (r *rendezvous) prepare(c *config.Config, metrics prometheus.Registerer, lo
 	if err != nil {
 		return fmt.Errorf("gateway.rendezvous.ca: %w", err)
 	}
+	r.tls = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	r.link = remote.New(remote.Config{Metrics: metrics, Tunnel: tunnel.Config{
 		URL: settings.URL, Token: settings.Token, Robot: c.Robot, Key: r.key, Roots: roots, Log: log,
 	}})
@@ -61,17 +66,27 @@ func (r *rendezvous) state() func() bool {
 	return r.link.Connected
 }
 
-// iceServers are those of the rendezvous server, and a channel that is closed when there are others.
-func (r *rendezvous) iceServers() ([]*signalingv1.IceServer, <-chan struct{}) {
-	if r.link == nil {
-		return nil, nil
+// iceServers returns where the ICE servers come from, for peers and for the gateway itself: the configuration, and the
+// rendezvous server. It is nil if there are none.
+func (r *rendezvous) iceServers(c *config.Config) outside.Servers {
+	configured := make([]*signalingv1.IceServer, len(c.Gateway.ICEServers))
+	for i, s := range c.Gateway.ICEServers {
+		configured[i] = &signalingv1.IceServer{Urls: s.URLs, Username: s.Username, Credential: s.Credential}
 	}
-	known, changed := r.link.ICEServers()
-	servers := make([]*signalingv1.IceServer, len(known))
-	for i, s := range known {
-		servers[i] = &signalingv1.IceServer{Urls: s.URLs, Username: s.Username, Credential: s.Credential}
+	if r.link == nil && len(configured) == 0 {
+		return nil
 	}
-	return servers, changed
+	return func() ([]*signalingv1.IceServer, <-chan struct{}) {
+		if r.link == nil {
+			return configured, nil
+		}
+		known, changed := r.link.ICEServers()
+		servers := slices.Clone(configured)
+		for _, s := range known {
+			servers = append(servers, &signalingv1.IceServer{Urls: s.URLs, Username: s.Username, Credential: s.Credential})
+		}
+		return servers, changed
+	}
 }
 
 func (r *rendezvous) stop() {

@@ -3,6 +3,7 @@ package rtc
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,7 @@ import (
 
 	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 	"github.com/waldo-robot/waldo/pkg/socket"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/outside"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/talk"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
@@ -35,6 +37,11 @@ type Config struct {
 	// PublicIPs are the addresses announced to peers instead of the machine's own, for a gateway behind a NAT that
 	// forwards the port.
 	PublicIPs []string
+	// ICEServers returns the STUN and TURN servers by which the gateway itself is reached from elsewhere, and a channel
+	// that is closed when there are others; nil: none. With PublicIPs none are used.
+	ICEServers outside.Servers
+	// TLS is for TURN servers that are reached by it; nil: the system's defaults.
+	TLS *tls.Config
 	// MaxPeers limits the number of connections. 0: 200.
 	MaxPeers int
 	// Voices receives what peers say; nil: the gateway accepts no audio.
@@ -60,7 +67,9 @@ const (
 
 // Engine makes peers. It is safe for concurrent use.
 type Engine struct {
-	api      *webrtc.API
+	media    webrtc.MediaEngine
+	registry interceptor.Registry
+	settings webrtc.SettingEngine
 	config   webrtc.Configuration
 	hub      *tracks.Hub
 	voices   *talk.Voices // nil: no audio is accepted
@@ -69,7 +78,8 @@ type Engine struct {
 	metrics  *metrics
 	udp      *socket.Packets
 	tcp      net.Listener
-	udpMux   ice.UDPMux
+	ports    *ports
+	outside  *outside.Outside // nil: nobody is asked
 	tcpMux   ice.TCPMux
 
 	life   string        // prefix of peer ids, different in every life
@@ -101,8 +111,11 @@ func NewEngine(hub *tracks.Hub, c Config) (*Engine, error) {
 	if err := e.listen(c.Listen); err != nil {
 		return nil, err
 	}
-	if e.api, err = e.newAPI(c); err != nil {
+	if err = e.configure(c); err != nil {
 		return nil, errors.Join(err, e.closePorts())
+	}
+	if c.ICEServers != nil && len(c.PublicIPs) == 0 {
+		e.outside = outside.New(outside.Config{Servers: c.ICEServers, Port: e.ports, TLS: c.TLS, Log: e.log})
 	}
 	return e, nil
 }
@@ -150,7 +163,7 @@ func (e *Engine) listen(address string) error {
 	_ = e.udp.SetWriteBuffer(2 << 20) // the system may allow less
 	_ = e.udp.SetReadBuffer(1 << 20)
 	log := pionLog{e.log}.NewLogger("ice")
-	e.udpMux = webrtc.NewICEUDPMux(log, e.udp)
+	e.ports = newPorts(e.udp, log)
 	e.tcpMux = ice.NewTCPMuxDefault(ice.TCPMuxParams{
 		Listener: e.tcp, Logger: log, ReadBufferSize: 32,
 		// Without its own buffer, a connection that nobody reads would block the ICE agent, even its shutdown.
@@ -160,35 +173,37 @@ func (e *Engine) listen(address string) error {
 	return nil
 }
 
-// newAPI sets up what all connections share.
-func (e *Engine) newAPI(c Config) (*webrtc.API, error) {
-	var media webrtc.MediaEngine
-	if err := codecs.Register(&media); err != nil {
-		return nil, err
+// configure sets up what all connections share.
+func (e *Engine) configure(c Config) error {
+	if err := codecs.Register(&e.media); err != nil {
+		return err
 	}
 	// Tracks retransmit by themselves (package tracks). The interceptors only send the reports: sender reports, and
 	// receiver reports on voices, from which their senders choose how much protection to add.
-	var registry interceptor.Registry
 	sent, err := report.NewSenderInterceptor()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	received, err := report.NewReceiverInterceptor()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	registry.Add(sent)
-	registry.Add(received)
-	s := webrtc.SettingEngine{LoggerFactory: pionLog{e.log}}
-	if err := e.configureICE(&s, c); err != nil {
-		return nil, err
-	}
-	return webrtc.NewAPI(webrtc.WithMediaEngine(&media), webrtc.WithInterceptorRegistry(&registry),
-		webrtc.WithSettingEngine(s)), nil
+	e.registry.Add(sent)
+	e.registry.Add(received)
+	e.settings = webrtc.SettingEngine{LoggerFactory: pionLog{e.log}}
+	return e.configureICE(&e.settings, c)
+}
+
+// newAPI returns what makes one connection.
+func (e *Engine) newAPI(f *follower) *webrtc.API {
+	s := e.settings
+	s.SetICEBindingRequestHandler(f.checked)
+	return webrtc.NewAPI(webrtc.WithMediaEngine(&e.media), webrtc.WithInterceptorRegistry(&e.registry),
+		webrtc.WithSettingEngine(s))
 }
 
 func (e *Engine) configureICE(s *webrtc.SettingEngine, c Config) error {
-	s.SetICEUDPMux(e.udpMux)
+	s.SetICEUDPMux(e.ports)
 	s.SetICETCPMux(e.tcpMux)
 	s.SetNetworkTypes([]webrtc.NetworkType{
 		webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6, webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6,
@@ -272,12 +287,15 @@ func (e *Engine) Close() error {
 	}
 	ended.Wait()
 	e.ends.Wait()
+	if e.outside != nil {
+		e.outside.Close()
+	}
 	return e.closePorts()
 }
 
 func (e *Engine) closePorts() error {
 	var errs []error
-	for _, c := range []io.Closer{e.udpMux, e.tcpMux, e.udp, e.tcp} {
+	for _, c := range []io.Closer{e.ports, e.tcpMux, e.udp, e.tcp} {
 		if err := c.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}

@@ -37,6 +37,7 @@ type Peer struct {
 	agreed      agreed // guarded by negotiating
 
 	mu           sync.Mutex
+	reach        reach
 	shown        map[string]*shown      // by mid
 	voices       map[string]*talk.Voice // by mid
 	sinks        map[string]Sink        // by mid
@@ -57,7 +58,8 @@ func (e *Engine) NewPeer(channels Channels) (*Peer, error) {
 		return nil, err
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
-	pc, err := e.api.NewPeerConnection(e.config)
+	follower := &follower{relayed: e.ports.isRelay}
+	pc, err := e.newAPI(follower).NewPeerConnection(e.config)
 	if err != nil {
 		p.cancel()
 		e.remove(p)
@@ -71,6 +73,7 @@ func (e *Engine) NewPeer(channels Channels) (*Peer, error) {
 	pc.OnConnectionStateChange(p.stateChanged)
 	pc.OnDataChannel(p.openChannel)
 	pc.OnTrack(p.hear)
+	pc.SCTP().Transport().ICETransport().OnSelectedCandidatePairChange(follower.selected)
 	return p, nil
 }
 
@@ -148,6 +151,8 @@ func (p *Peer) answer(ctx context.Context, sdp string, tracks []Track) (string, 
 		release()
 		return "", err
 	}
+	restart := p.agreed.sdp != "" && described(o.description).Ufrag != p.agreed.ufrag
+	known := p.outside(ctx, restart)
 	p.hide(o.sections)
 	p.hush(o.sections)
 	err = p.open(ctx, o.sections)
@@ -163,6 +168,9 @@ func (p *Peer) answer(ctx context.Context, sdp string, tracks []Track) (string, 
 	answer, err := p.negotiate(ctx, &o)
 	if err == nil {
 		answer, err = o.complete(answer)
+	}
+	if err == nil && p.engine.outside != nil {
+		answer, err = p.reachable(answer, known, restart)
 	}
 	if err != nil {
 		p.Close()

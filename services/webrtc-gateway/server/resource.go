@@ -16,7 +16,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 )
 
@@ -54,7 +53,7 @@ func (s *Server) created(w http.ResponseWriter, made *resource, answer string) {
 	h.Set("Location", made.device+"/"+id)
 	h.Set("ETag", made.etag)
 	h.Set("Accept-Patch", typeFragment)
-	for _, link := range iceLinks(s.iceServers()) {
+	for _, link := range s.iceLinks() {
 		h.Add("Link", link)
 	}
 	w.WriteHeader(http.StatusCreated)
@@ -186,8 +185,9 @@ func readUpTo(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, bool
 	return nil, false
 }
 
-// iceLinks formats ICE servers as WHEP links.
-func iceLinks(servers []*signalingv1.IceServer) []string {
+// iceLinks formats the ICE servers as links, as WHIP and WHEP have them.
+func (s *Server) iceLinks() []string {
+	servers, _ := s.config.ICEServers()
 	var links []string
 	for _, server := range servers {
 		for _, u := range server.GetUrls() {

@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
 	"github.com/waldo-robot/waldo/pkg/identity"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/calls"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/outside"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtcbot"
 )
@@ -48,13 +48,12 @@ type Caller interface {
 
 // Config configures a server. Robot is required.
 type Config struct {
-	Robot      string
-	Version    string
-	Epoch      int64 // this life of the gateway
-	ICEServers []*signalingv1.IceServer
-	// Relays are more ICE servers, those of the rendezvous server, and a channel that is closed when there are others;
-	// nil: there are none.
-	Relays func() ([]*signalingv1.IceServer, <-chan struct{})
+	Robot   string
+	Version string
+	Epoch   int64 // this life of the gateway
+	// ICEServers returns the STUN and TURN servers for peers, and a channel that is closed when there are others. Nil:
+	// none.
+	ICEServers outside.Servers
 	// Key is the robot's, for peers that come by way of a rendezvous server; nil: none do.
 	Key *identity.Key
 	// GuestToken is what programs present that come that way; empty: they are refused.
@@ -121,6 +120,9 @@ func New(engine *rtc.Engine, directory Directory, c Config) (*Server, error) {
 	if c.Metrics == nil {
 		s.config.Metrics = prometheus.NewRegistry()
 	}
+	if c.ICEServers == nil {
+		s.config.ICEServers = func() ([]*signalingv1.IceServer, <-chan struct{}) { return nil, nil }
+	}
 	if c.BusConnected == nil {
 		s.config.BusConnected = func() bool { return true }
 	}
@@ -182,15 +184,6 @@ func (s *Server) routes(page page) *http.ServeMux {
 		mux.Handle(pagePattern, page)
 	}
 	return mux
-}
-
-// iceServers lists all ICE servers that peers may use now.
-func (s *Server) iceServers() []*signalingv1.IceServer {
-	if s.config.Relays == nil {
-		return s.config.ICEServers
-	}
-	relays, _ := s.config.Relays()
-	return slices.Concat(s.config.ICEServers, relays)
 }
 
 // Handler answers requests.

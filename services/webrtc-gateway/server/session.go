@@ -76,10 +76,12 @@ func (n *session) run(receive func() (bool, []byte, error)) {
 	stop := context.AfterFunc(n.server.ctx, func() { n.transport.End(stopping, "the gateway is stopping") })
 	defer stop()
 	defer n.letGo()
-	if n.send(&signalingv1.GatewayMessage{Body: &signalingv1.GatewayMessage_Welcome{Welcome: n.welcome()}}) != nil {
+	welcome, changed := n.welcome()
+	if n.send(&signalingv1.GatewayMessage{Body: &signalingv1.GatewayMessage_Welcome{Welcome: welcome}}) != nil {
 		return
 	}
 	n.others.Go(n.push)
+	n.others.Go(func() { n.pushICEServers(changed) })
 	for {
 		isText, data, err := receive()
 		if err != nil {
@@ -92,10 +94,31 @@ func (n *session) run(receive func() (bool, []byte, error)) {
 	}
 }
 
-func (n *session) welcome() *signalingv1.Welcome {
+// welcome returns the first message, and a channel that is closed when its ICE servers are out of date.
+func (n *session) welcome() (*signalingv1.Welcome, <-chan struct{}) {
 	c := &n.server.config
+	servers, changed := c.ICEServers()
 	return &signalingv1.Welcome{
-		Robot: c.Robot, Version: c.Version, Epoch: c.Epoch, IceServers: n.server.iceServers(), Drive: c.Drive,
+		Robot: c.Robot, Version: c.Version, Epoch: c.Epoch, IceServers: servers, Drive: c.Drive,
+	}, changed
+}
+
+// pushICEServers sends the ICE servers whenever they change: the credentials of those before will expire.
+func (n *session) pushICEServers(changed <-chan struct{}) {
+	for {
+		select {
+		case <-n.ctx.Done():
+			return
+		case <-changed:
+		}
+		var servers []*signalingv1.IceServer
+		servers, changed = n.server.config.ICEServers()
+		err := n.send(&signalingv1.GatewayMessage{Body: &signalingv1.GatewayMessage_IceServers{
+			IceServers: &signalingv1.IceServerList{IceServers: servers},
+		}})
+		if err != nil {
+			return // the transport is closed now
+		}
 	}
 }
 

@@ -71,7 +71,7 @@ func isDevices(m *signalingv1.GatewayMessage) bool { return m.GetDevices() != ni
 func isPong(m *signalingv1.GatewayMessage) bool    { return m.GetPong() != nil }
 
 func TestSignalGreets(t *testing.T) {
-	s := newSite(t, Config{Epoch: 42, ICEServers: []*signalingv1.IceServer{{Urls: []string{"stun:x"}}}}, 0)
+	s := newSite(t, Config{Epoch: 42, ICEServers: fixed(&signalingv1.IceServer{Urls: []string{"stun:x"}})}, 0)
 	k := s.dial()
 	defer k.close()
 	m, err := k.read()

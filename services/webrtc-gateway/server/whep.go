@@ -75,7 +75,7 @@ func (s *Server) whepOptions(w http.ResponseWriter, _ *http.Request) {
 	h := w.Header()
 	h.Set("Allow", "POST, OPTIONS")
 	h.Set("Accept-Post", typeSDP)
-	for _, link := range iceLinks(s.iceServers()) {
+	for _, link := range s.iceLinks() {
 		h.Add("Link", link)
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -9,8 +9,14 @@ import (
 	"testing"
 
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/outside"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 )
+
+// fixed are ICE servers that do not change.
+func fixed(servers ...*signalingv1.IceServer) outside.Servers {
+	return func() ([]*signalingv1.IceServer, <-chan struct{}) { return servers, nil }
+}
 
 // locate returns the path that a relative Location means.
 func locate(t *testing.T, path string, answer *http.Response) string {
@@ -28,9 +34,10 @@ func locate(t *testing.T, path string, answer *http.Response) string {
 }
 
 func TestWHEP(t *testing.T) {
-	s := newSite(t, Config{ICEServers: []*signalingv1.IceServer{
-		{Urls: []string{"stun:stun.example:3478"}}, {Urls: []string{"turn:turn.example"}, Username: "u", Credential: "c"}}},
-		0)
+	s := newSite(t, Config{ICEServers: fixed(
+		&signalingv1.IceServer{Urls: []string{"stun:stun.example:3478"}},
+		&signalingv1.IceServer{Urls: []string{"turn:turn.example"}, Username: "u", Credential: "c"},
+	)}, 0)
 	sdp := offer(t)
 	answer, body := s.do(request{method: "POST", path: "/whep/front", body: sdp,
 		headers: []string{sdpType + "; charset=utf-8"}})

@@ -188,6 +188,9 @@ func (w *Watcher) Packet(ctx context.Context) (*rtp.Packet, error) {
 	}
 }
 
+// Waiting is how many packets have come that were not asked for yet.
+func (w *Watcher) Waiting() int { return len(w.packets) }
+
 // Offer makes an offer with all candidates.
 func (w *Watcher) Offer(o *webrtc.OfferOptions) (string, error) {
 	offer, err := w.PC.CreateOffer(o)
