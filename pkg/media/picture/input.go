@@ -1,9 +1,11 @@
 package picture
 
 import (
+	"slices"
 	"time"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/media/annexb"
 )
 
 // Picture is one picture as it came: all NAL units (without start codes) of one access unit, one JPEG, or one frame of
@@ -34,4 +36,12 @@ type Frame struct {
 	Key    bool      // decoding can begin here
 	Recode bool      // not all can show it as it is: see State.Passage
 	Lost   int       // pictures that were lost or left out between the last frame and this one
+}
+
+// Parts takes the data of a VideoFrame apart, as [Picture.Data] wants it. The parts are slices of it.
+func Parts(mediaType string, frame []byte) [][]byte {
+	if codecOf(mediaType) == nil {
+		return [][]byte{frame}
+	}
+	return slices.Collect(annexb.NALs(frame))
 }

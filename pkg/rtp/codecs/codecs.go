@@ -40,7 +40,6 @@ type Codec struct {
 	newPayloader    func() rtp.Payloader                                         // nil: a frame is a packet
 	newDepacketizer func() rtp.Depacketizer                                      // nil: a frame is a packet
 	begins          func(payload []byte) bool                                    // nil: every packet begins a frame
-	parts           func(frame []byte) [][]byte                                  // nil: a frame is one part
 	isKey           func(frame *mediav1.VideoFrame) bool                         // nil: as flagged by the device
 	usable          func(frame []byte) bool                                      // nil: every frame is
 	profileOf       func(keyFrame []byte) (Profile, bool)                        // nil: there are none
@@ -171,15 +170,6 @@ func (c *Codec) NewDepacketizer() rtp.Depacketizer {
 
 // Begins reports whether the payload of a packet is the beginning of a frame, as far as the payload alone tells.
 func (c *Codec) Begins(payload []byte) bool { return c.begins == nil || c.begins(payload) }
-
-// Parts takes a frame apart for package picture: the NAL units of codecs that have them, without start codes. They are
-// slices of the frame.
-func (c *Codec) Parts(frame []byte) [][]byte {
-	if c.parts == nil {
-		return [][]byte{frame}
-	}
-	return c.parts(frame)
-}
 
 // whole is for codecs whose frames are packets.
 type whole struct{}

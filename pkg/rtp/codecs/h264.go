@@ -2,7 +2,6 @@ package codecs
 
 import (
 	"encoding/hex"
-	"slices"
 
 	"github.com/pion/rtp"
 	rtpcodecs "github.com/pion/rtp/codecs"
@@ -21,7 +20,6 @@ var h264 = &Codec{
 	newPayloader:    func() rtp.Payloader { return &rtpcodecs.H264Payloader{} },
 	newDepacketizer: func() rtp.Depacketizer { return &rtpcodecs.H264Packet{} },
 	begins:          h264Begins,
-	parts:           nalUnits,
 	profileOf:       h264ProfileOf,
 	unlike:          h264Unlike,
 	webCodecs: func(keyFrame []byte) string {
@@ -87,9 +85,6 @@ func h264Begins(payload []byte) bool {
 	}
 	return false
 }
-
-// nalUnits takes a frame in Annex B format apart.
-func nalUnits(frame []byte) [][]byte { return slices.Collect(annexb.NALs(frame)) }
 
 // h264Family is a profile by name, ordered by how likely players can decode it.
 type h264Family int

@@ -26,7 +26,6 @@ var h265 = &Codec{
 	newPayloader:    func() rtp.Payloader { return &rtpcodecs.H265Payloader{} },
 	newDepacketizer: func() rtp.Depacketizer { return &rtpcodecs.H265Depacketizer{} },
 	begins:          h265Begins,
-	parts:           nalUnits,
 	isKey:           func(f *mediav1.VideoFrame) bool { return h265Key(f.GetData()) },
 	profileOf:       h265ProfileOf,
 	unlike:          h265Unlike,

@@ -4,7 +4,7 @@
 //
 // # Video
 //
-//   - Packets wait up to 40 ms for those that they overtook, or that are sent again. What is missing then is lost.
+//   - Packets wait up to 50 ms for those that they overtook, or that are asked for again. What is missing then is lost.
 //   - A frame of which a part was lost does not come out, and nothing after it up to the next key frame. That is asked
 //     for: at once, and then every half second until it comes. The first frame is a key frame.
 //   - Key frames begin with the parameter sets that they need, whenever those came. Width and height are those of the

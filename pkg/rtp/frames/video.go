@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	// window is how many packets may wait for a late one: 40 ms at 80 Mbit/s. reorder is how long: on the way of most
+	// window is how many packets may wait for a late one: 50 ms at 100 Mbit/s. reorder is how long: on the way of most
 	// peers a packet that is asked for again is here by then.
 	window  = 512
-	reorder = 40 * time.Millisecond
+	reorder = 50 * time.Millisecond
 	// insist is how long a key frame that was asked for may take, and patience how long the first one may take, which
 	// senders begin with unasked.
 	insist   = 500 * time.Millisecond
@@ -34,6 +34,9 @@ type VideoConfig struct {
 	// NeedKey is called when decoding cannot go on without a key frame, on the goroutine of the caller. It must not
 	// block. May be nil.
 	NeedKey func()
+	// Resend is called with the numbers of packets that are missing: at once, and every 20 ms until they come or are given
+	// up. It must not block. May be nil.
+	Resend func(numbers []uint16)
 	// Describe completes a frame with what its first packet says of it in header extensions. May be nil.
 	Describe func(first *rtp.Header, frame *mediav1.VideoFrame)
 }
@@ -44,6 +47,7 @@ type VideoStats struct {
 	LostPackets uint64 // that never came, or too late
 	LostFrames  uint64 // that were lost in part or whole, or left out because of that, as far as is known
 	Asked       uint64 // key frames that were asked for
+	Resend      uint64 // packets that were asked for again, once each
 }
 
 // Video makes frames of the packets of one track.
@@ -54,8 +58,9 @@ type Video struct {
 	ticks  order.Timeline
 	clock  *clock.Estimator
 	stream *picture.Stream
-	next   int64     // sequence of the next frame
-	begun  bool      // a packet of this SSRC has come
+	next   int64 // sequence of the next frame
+	begun  bool  // a packet of this SSRC has come
+	asks   asks
 	asked  time.Time // when a key frame was asked for last, zero if none is needed
 	stats  VideoStats
 
@@ -99,15 +104,23 @@ func NewVideo(c *codecs.Codec, config VideoConfig) *Video {
 func (v *Video) Push(p *rtp.Packet, arrival time.Time, out func(*mediav1.VideoFrame)) {
 	v.queue.Push(order.Packet{Packet: p, Arrival: arrival}, v.take(out))
 	v.askIfNeeded(arrival)
+	v.resendIfNeeded(arrival)
 }
 
 // Deadline is when Expire is to be called; zero if there is no need. It changes with every Push and Expire.
-func (v *Video) Deadline() time.Time { return v.queue.Deadline() }
+func (v *Video) Deadline() time.Time {
+	give := v.queue.Deadline()
+	if again := v.asks.due; !again.IsZero() && again.Before(give) {
+		return again
+	}
+	return give
+}
 
 // Expire gives up waiting for packets that did not come before now.
 func (v *Video) Expire(now time.Time, out func(*mediav1.VideoFrame)) {
 	v.queue.Expire(now, v.take(out))
 	v.askIfNeeded(now)
+	v.resendIfNeeded(now)
 }
 
 // Stats returns what was counted.
@@ -201,7 +214,7 @@ func (v *Video) finish(out func(*mediav1.VideoFrame)) {
 	if f.torn {
 		v.depacketizer = nil
 	} else {
-		p.Data = v.codec.Parts(f.data)
+		p.Data = picture.Parts(v.codec.MediaType, f.data)
 	}
 	stamp := v.clock.Picture(clock.Sample{Time: p.Time, Arrival: p.Arrival, Restart: p.Restart})
 	shown, ok := v.stream.Picture(p, stamp.Time)

@@ -18,6 +18,7 @@ import (
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/media/annexb"
+	"github.com/waldo-robot/waldo/pkg/media/picture"
 	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 )
 
@@ -165,7 +166,7 @@ func TestFramesAreThoseThatWereSent(t *testing.T) {
 			t.Fatalf("%s: %s, want %s", name, got, c.keys)
 		}
 		for i, f := range frames {
-			if !slices.EqualFunc(c.codec.Parts(f.GetData()), c.codec.Parts(c.frames[i]), bytes.Equal) {
+			if !slices.EqualFunc(picture.Parts(c.codec.MediaType, f.GetData()), picture.Parts(c.codec.MediaType, c.frames[i]), bytes.Equal) {
 				t.Errorf("%s: frame %d is another one", name, i)
 			}
 			if at := start.Add(time.Duration(i) * tick); f.GetEpoch() != 9 || f.GetSequence() != int64(i) ||
@@ -227,9 +228,9 @@ var spoilt = []struct {
 		c.packets[2] = append(c.packets[2][1:], late)
 		return slices.Concat(c.packets...)
 	}, "KPPPPPKPPPPP", false},
-	{"a packet is sent again after 60 ms", func(c *clip) []sent {
+	{"a packet is sent again after 70 ms", func(c *clip) []sent {
 		late := c.packets[2][0]
-		late.at += 60 * time.Millisecond
+		late.at += 70 * time.Millisecond
 		c.packets[2] = c.packets[2][1:]
 		c.packets[3] = append(c.packets[3], late)
 		return slices.Concat(c.packets...)
@@ -335,6 +336,50 @@ func TestKeyFramesAreAskedFor(t *testing.T) {
 		if when[i]-when[i-1] < insist {
 			t.Errorf("asked at %v", when)
 		}
+	}
+}
+
+// A packet is asked for again at once, and every 20 ms until it comes.
+func TestResend(t *testing.T) {
+	c := clips(t)["H.264"]
+	type request struct {
+		number uint16
+		at     time.Duration
+	}
+	var requests []request
+	number := c.packets[0][1].packet.SequenceNumber
+	v := NewVideo(c.codec, VideoConfig{Resend: nil})
+	frames := 0
+	out := func(*mediav1.VideoFrame) { frames++ }
+	step := func(at time.Duration, packet *rtp.Packet) {
+		v.config.Resend = func(numbers []uint16) {
+			for _, n := range numbers {
+				requests = append(requests, request{n, at})
+			}
+		}
+		if packet == nil {
+			v.Expire(start.Add(at), out)
+		} else {
+			v.Push(packet, start.Add(at), out)
+		}
+	}
+	const ms = time.Millisecond
+	step(0, c.packets[0][0].packet)
+	step(1*ms, c.packets[0][2].packet)
+	step(2*ms, c.packets[0][3].packet)
+	if d := v.Deadline(); d != start.Add(21*ms) {
+		t.Errorf("the deadline is after %v", d.Sub(start))
+	}
+	step(21*ms, nil)
+	step(30*ms, c.packets[0][1].packet)
+	for _, s := range c.packets[0][4:] {
+		step(31*ms, s.packet)
+	}
+	if want := []request{{number, 1 * ms}, {number, 21 * ms}}; !slices.Equal(requests, want) || frames != 1 {
+		t.Errorf("%d frames; asked for %v, want %v", frames, requests, want)
+	}
+	if s := v.Stats(); s.Resend != 1 || s.LostPackets != 0 || !v.Deadline().IsZero() {
+		t.Errorf("%+v, and %v", s, v.Deadline())
 	}
 }
 
@@ -446,7 +491,11 @@ func FuzzVideo(f *testing.F) {
 			}
 			packets = append(packets, sent{p, s.at})
 		}
-		_, frames := receive(c.codec, VideoConfig{}, packets)
+		_, frames := receive(c.codec, VideoConfig{Resend: func(numbers []uint16) {
+			if len(numbers) == 0 || len(numbers) > maxResend {
+				t.Fatalf("%d packets are asked for", len(numbers))
+			}
+		}}, packets)
 		next := int64(0)
 		for i, frame := range frames {
 			if frame.GetSequence() < next || (i == 0 || frame.GetSequence() > next) && !frame.GetKeyFrame() {

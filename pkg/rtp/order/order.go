@@ -183,6 +183,21 @@ func (o *Queue) Follows(ssrc uint32) bool { return o.started && o.ssrc == ssrc }
 // Waiting returns how many packets wait for late ones.
 func (o *Queue) Waiting() int { return len(o.waiting) }
 
+// Missing returns the numbers of the packets that others wait for, in order, but no more than limit.
+func (o *Queue) Missing(limit int) (numbers []uint16) {
+	next := o.next
+	for _, w := range o.waiting {
+		for ; next != w.SequenceNumber; next++ {
+			if len(numbers) == limit {
+				return numbers
+			}
+			numbers = append(numbers, next)
+		}
+		next++
+	}
+	return numbers
+}
+
 // Deadline is when Expire is to be called, because the oldest packet has waited long enough; zero if none waits.
 func (o *Queue) Deadline() time.Time {
 	var first time.Time

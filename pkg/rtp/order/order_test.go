@@ -70,6 +70,25 @@ func TestQueue(t *testing.T) {
 	}
 }
 
+func TestMissing(t *testing.T) {
+	q := Queue{Window: 10, Wait: time.Second}
+	push := func(numbers ...uint16) {
+		for _, n := range numbers {
+			q.Push(Packet{&rtp.Packet{Header: rtp.Header{SequenceNumber: n}}, start}, func(Packet, News) {})
+		}
+	}
+	push(65534)
+	if got := q.Missing(9); got != nil {
+		t.Errorf("%d are missing before anything waits", got)
+	}
+	push(1, 3, 2, 6)
+	for limit, want := range []string{"[]", "[65535]", "[65535 0]", "[65535 0 4]", "[65535 0 4 5]", "[65535 0 4 5]"} {
+		if got := fmt.Sprint(q.Missing(limit)); got != want {
+			t.Errorf("at most %d: %s, want %s", limit, got, want)
+		}
+	}
+}
+
 func TestTimeline(t *testing.T) {
 	l := Timeline{Rate: 1000}
 	if l.Started() {
