@@ -31,6 +31,8 @@ type Codec struct {
 	// Independent is true if each frame can be decoded on its own. Otherwise no frame after a loss can be used up to the
 	// next key frame.
 	Independent bool
+	// SendOnly codecs are sent to peers, and not accepted from them: what peers send is decoded for programs.
+	SendOnly bool
 	// MaxFrame bounds a frame in bytes; 0 means no bound.
 	MaxFrame int
 
@@ -56,6 +58,11 @@ func videoFeedback() []webrtc.RTCPFeedback {
 // All returns the codecs of a kind, the preferred one first.
 func All(kind webrtc.RTPCodecType) []*Codec {
 	return slices.DeleteFunc(slices.Clone(table), func(c *Codec) bool { return c.Kind != kind })
+}
+
+// Received returns the codecs of a kind that are accepted from peers, the preferred one first.
+func Received(kind webrtc.RTPCodecType) []*Codec {
+	return slices.DeleteFunc(All(kind), func(c *Codec) bool { return c.SendOnly })
 }
 
 // Of returns the codec of a media type; nil if the gateway has none.
@@ -96,9 +103,14 @@ func (c *Codec) channels() string {
 }
 
 // Demands describes what a media section of a kind has to offer, for error messages.
-func Demands(kind webrtc.RTPCodecType) string {
+func Demands(kind webrtc.RTPCodecType) string { return demands(All(kind)) }
+
+// Takes describes what the far end may send in media sections of a kind, for error messages.
+func Takes(kind webrtc.RTPCodecType) string { return demands(Received(kind)) }
+
+func demands(list []*Codec) string {
 	var all []string
-	for _, c := range All(kind) {
+	for _, c := range list {
 		all = append(all, c.Demand)
 	}
 	return strings.Join(all, ", or ")

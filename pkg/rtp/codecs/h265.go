@@ -20,6 +20,7 @@ import (
 // sends.
 var h265 = &Codec{
 	MediaType: media.H265, Kind: webrtc.RTPCodecTypeVideo, ClockRate: 90_000,
+	SendOnly:        true,
 	Demand:          "H265/90000",
 	feedback:        videoFeedback(),
 	number:          104,

@@ -25,6 +25,7 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/channels"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/devices"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/publish"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtcbot"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/server"
@@ -39,18 +40,19 @@ const (
 
 // Gateway is a running gateway.
 type Gateway struct {
-	listener  net.Listener
-	conn      *bus.ConnCloser
-	directory *devices.Directory
-	hub       *tracks.Hub
-	bridge    *channels.Bridge
-	voices    *talk.Voices
-	engine    *rtc.Engine
-	server    *server.Server
-	http      *http.Server
-	served    chan error
-	serving   sync.WaitGroup
-	metrics   *prometheus.Registry
+	listener   net.Listener
+	conn       *bus.ConnCloser
+	directory  *devices.Directory
+	hub        *tracks.Hub
+	publishers *publish.Publishers
+	bridge     *channels.Bridge
+	voices     *talk.Voices
+	engine     *rtc.Engine
+	server     *server.Server
+	http       *http.Server
+	served     chan error
+	serving    sync.WaitGroup
+	metrics    *prometheus.Registry
 	rendezvous
 }
 
@@ -78,6 +80,7 @@ func Start(c *config.Config, version string, page fs.FS, log *slog.Logger) (g *G
 	if err = g.prepare(c, g.metrics, log); err != nil {
 		return g, err
 	}
+	g.publishers = publish.New(publish.Config{Bus: g.conn.Conn, Robot: c.Robot, Log: log, Metrics: g.metrics})
 	g.hub = tracks.NewHub(g.directory, tracks.Config{Log: log, Metrics: tracks.NewMetrics(g.metrics)})
 	g.voices = talk.New(g.conn, c.Robot, g.metrics)
 	g.engine, err = rtc.NewEngine(g.hub, rtc.Config{
@@ -112,7 +115,8 @@ func (g *Gateway) serve(c *config.Config, version string, epoch int64, page fs.F
 	g.bridge = channels.New(g.conn.Conn, c.Robot, g.directory, definitions, caller,
 		channels.Config{Log: log, Metrics: g.metrics})
 	g.server, err = server.New(g.engine, g.directory, server.Config{
-		Drive: c.Drive.Message(), Caller: caller, Channels: g.bridge, Pictures: g.hub, RTCBot: g.rtcbot(c, log),
+		Drive: c.Drive.Message(), Caller: caller, Channels: g.bridge, Pictures: g.hub,
+		Publishers: g.publishers, RTCBot: g.rtcbot(c, log),
 		Robot: c.Robot, Version: version, Epoch: epoch, ICEServers: g.iceServers(c),
 		Token: c.Gateway.Token, Hosts: c.Gateway.Hosts, Origins: c.Gateway.Origins,
 		Key: g.key, GuestToken: c.Gateway.Rendezvous.GuestToken, Rendezvous: g.state(),
@@ -178,6 +182,9 @@ func (g *Gateway) stop() {
 	}
 	if g.engine != nil {
 		_ = g.engine.Close() // nothing can be done about a failure
+	}
+	if g.publishers != nil {
+		g.publishers.Close()
 	}
 	if g.hub != nil {
 		g.hub.Close()

@@ -7,6 +7,8 @@ import (
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/talk"
@@ -35,16 +37,15 @@ type Incoming struct {
 	Report func(...rtcp.Packet)
 }
 
-// chooseIncoming picks the codec in which the far end sends, the one that the gateway prefers; not the one that is
-// ruled out.
+// chooseIncoming picks the codec in which the far end sends: the one that it prefers; not the one that is ruled out.
 func (s *section) chooseIncoming(out *codecs.Codec) error {
-	for _, c := range codecs.All(s.kind()) {
-		if _, ok := c.Choose(listed(s.content), ""); ok && c != out {
-			s.chosen = c
-			return nil
-		}
+	c, ok := received(s.content, s.kind())
+	if !ok || c == out {
+		return status.Errorf(codes.FailedPrecondition, "section %s offers no codec that the gateway accepts: that is %s, and "+
+			"the section lists %s", s.MID, codecs.Takes(s.kind()), names(s.content))
 	}
-	return checkSection(s.content, s.Track)
+	s.chosen = c
+	return nil
 }
 
 // hear is called by pion when the first packet of a track arrives.

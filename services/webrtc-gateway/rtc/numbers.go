@@ -154,6 +154,9 @@ func (o *offer) complete(answer string) (string, error) {
 		if !ok {
 			continue
 		}
+		if s.Sink != nil {
+			s.estimate(m)
+		}
 		for _, e := range s.extensions {
 			m.WithValueAttribute(sdp.AttrKeyExtMap, strconv.Itoa(e.ID)+" "+e.URI)
 		}
@@ -163,6 +166,19 @@ func (o *offer) complete(answer string) (string, error) {
 	}
 	text, err := d.Marshal()
 	return string(text), err
+}
+
+// estimate adds to the answer of a section that the gateway sends estimates of the bit rate (REMB), if the far end
+// understands them.
+func (s *section) estimate(answer *sdp.MediaDescription) {
+	const remb = "goog-remb"
+	pt := strconv.Itoa(int(s.codec.PayloadType))
+	for _, a := range s.content.Attributes {
+		if of, kind, _ := strings.Cut(a.Value, " "); a.Key == "rtcp-fb" && kind == remb && (of == pt || of == "*") {
+			answer.WithValueAttribute("rtcp-fb", pt+" "+remb)
+			return
+		}
+	}
 }
 
 // reject answers the sections that share no codec with port 0 and the numbers they offered. Pion puts its candidates

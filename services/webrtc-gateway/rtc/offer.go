@@ -38,6 +38,7 @@ type Track struct {
 	MID    string
 	Stream tracks.Stream
 	Talker string // the talker's name, shown to people; empty: the id of the peer
+	Take   bool   // for Camera and Microphone: take the device from whoever sends to it
 	// Sink takes what the far end sends. The streams Camera and Microphone need one; with Video and Audio the section
 	// then carries media both ways, in one codec.
 	Sink Sink
@@ -159,7 +160,7 @@ func readOffer(text string, wishes []Track) (offer, error) {
 		} else {
 			o.leave(i, m)
 		}
-		drop(m, sdp.AttrKeyExtMap)
+		drop(m, sdp.AttrKeyExtMap, "simulcast", "rid") // of several encodings the far end then sends the first
 	}
 	for mid := range wanted {
 		return offer{}, status.Errorf(codes.InvalidArgument, "tracks: the offer has no media section with a=mid:%s", mid)

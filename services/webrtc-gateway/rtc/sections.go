@@ -1,13 +1,22 @@
 package rtc
 
-import "github.com/pion/sdp/v3"
+import (
+	"slices"
+
+	"github.com/pion/sdp/v3"
+	"github.com/pion/webrtc/v4"
+
+	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
+)
 
 // Section describes a media section of an offer, seen from the far end.
 type Section struct {
 	MID             string
 	Media           string // video, audio, or what else SDP knows, for example application
 	Sends, Receives bool
-	Shared          bool // it offers a codec that the gateway has
+	Shared          bool   // it offers a codec that the gateway has
+	Taken           bool   // it offers a codec that the gateway accepts
+	Lists           string // the codecs that it offers, for messages
 }
 
 // Sections lists the media sections of an offer, in order.
@@ -34,7 +43,26 @@ func Sections(offer string) ([]Section, error) {
 			t := Track{}
 			t.Stream.Name = m.MediaName.Media
 			_, all[i].Shared = common(m, t.kind())
+			_, all[i].Taken = received(m, t.kind())
+			all[i].Lists = names(m)
 		}
 	}
 	return all, nil
+}
+
+// Takes describes the codecs that the gateway accepts from far ends, for messages.
+func Takes() string {
+	return codecs.Takes(webrtc.RTPCodecTypeVideo) + ", and " + codecs.Takes(webrtc.RTPCodecTypeAudio)
+}
+
+// received returns the first codec of a section that the gateway accepts from far ends: they list what they prefer first.
+func received(m *sdp.MediaDescription, kind webrtc.RTPCodecType) (*codecs.Codec, bool) {
+	accepted := codecs.Received(kind)
+	for _, p := range listed(m) {
+		c := codecs.Of(p.MimeType)
+		if _, ok := c.Choose([]webrtc.RTPCodecParameters{p}, ""); ok && slices.Contains(accepted, c) {
+			return c, true
+		}
+	}
+	return nil, false
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -42,7 +44,7 @@ func newETag() string { return `"` + rand.Text()[:16] + `"` }
 
 // created keeps a resource and answers the request that made it. Location is relative to the request's path: a proxy
 // may have taken a prefix off it.
-func (s *Server) created(w http.ResponseWriter, made *resource, answer string) {
+func (s *Server) created(w http.ResponseWriter, r *http.Request, made *resource, answer string) {
 	id := rand.Text()
 	if !s.keep(id, made) {
 		fail(w, status.Error(codes.Unavailable, "the gateway is stopping"))
@@ -57,7 +59,16 @@ func (s *Server) created(w http.ResponseWriter, made *resource, answer string) {
 		h.Add("Link", link)
 	}
 	w.WriteHeader(http.StatusCreated)
-	_, _ = io.WriteString(w, answer) // the visitor has left: the connection times out
+	_, _ = io.WriteString(w, rtc.Prefer(answer, reachedAt(r))) // the visitor has left: the connection times out
+}
+
+// reachedAt returns the address of the gateway that a request came to; the zero value if something else took it there.
+func reachedAt(r *http.Request) netip.Addr {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	if !ok || isRemote(r) || r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "" {
+		return netip.Addr{}
+	}
+	return local.AddrPort().Addr().Unmap()
 }
 
 // keep keeps a resource until its connection ends; false if the server is closed.

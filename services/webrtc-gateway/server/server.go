@@ -77,6 +77,8 @@ type Config struct {
 	Channels rtc.Channels
 	// RTCBot serves the clients of RTCBot; nil: they are not served.
 	RTCBot *rtcbot.Gateway
+	// Publishers takes what peers send to devices; nil: nothing is accepted.
+	Publishers Publishers
 	// Pictures is the source of video for WebSockets; nil: none is sent.
 	Pictures Pictures
 	// Page holds the static files, index.html among them; nil: none.
@@ -155,7 +157,8 @@ const pagePattern = "GET /"
 // use it.
 func needsNoToken(pattern string) bool {
 	switch pattern {
-	case "GET /healthz", "PATCH /whep/{device}/{id}", "DELETE /whep/{device}/{id}":
+	case "GET /healthz", "PATCH /whep/{device}/{id}", "DELETE /whep/{device}/{id}",
+		"PATCH /whip/{device}/{id}", "DELETE /whip/{device}/{id}":
 		return true
 	}
 	return false
@@ -173,6 +176,12 @@ func (s *Server) routes(page page) *http.ServeMux {
 		mux.HandleFunc("POST /connect", s.connect)
 		mux.HandleFunc("GET /ws/{topic}", s.topic)
 	}
+	mux.HandleFunc("POST /whip/{device}", s.whipPost)
+	mux.HandleFunc("OPTIONS /whip/{device}", s.whepOptions)
+	mux.HandleFunc("GET /whip/{device}", notAllowed("POST, OPTIONS"))
+	mux.HandleFunc("GET /whip/{device}/{id}", notAllowed("PATCH, DELETE"))
+	mux.HandleFunc("PATCH /whip/{device}/{id}", s.patchResource)
+	mux.HandleFunc("DELETE /whip/{device}/{id}", s.deleteResource)
 	mux.HandleFunc("GET /signal", s.signal)
 	mux.HandleFunc("POST /signal", s.whyNot)
 	mux.HandleFunc("GET /picture/{device}", s.picture)

@@ -56,6 +56,7 @@ type session struct {
 	calls     chan struct{} // holds a token for each call in flight
 	// watched is whether the session ends with its connection: one on a channel ends with that.
 	watched bool
+	from    string // where the peer is, host:port; empty if that is not known
 
 	// Used by the reader only.
 	connection *connection   // nil before the first offer that was answered, and after a hang-up
@@ -284,25 +285,26 @@ func (s *Server) track(i int, t *signalingv1.Track) (rtc.Track, error) {
 	case "":
 		name = rtc.Video
 	case rtc.Video, rtc.Audio:
-	case rtc.Speaker:
+	case rtc.Speaker, rtc.Camera, rtc.Microphone:
 		if err := s.directory.CheckAccepts(t.GetDevice(), name); err != nil {
 			return none, err
 		}
 	default:
 		return none, status.Errorf(codes.InvalidArgument,
-			"tracks[%d].stream: %q is not a stream for a media section: use %q, %q or %q",
-			i, name, rtc.Video, rtc.Audio, rtc.Speaker)
+			"tracks[%d].stream: %q is not a stream for a media section: use %q, %q, %q, %q or %q",
+			i, name, rtc.Video, rtc.Audio, rtc.Speaker, rtc.Camera, rtc.Microphone)
 	}
 	if utf8.RuneCountInString(t.GetTalker()) > maxTalker || !text.IsPrintable(t.GetTalker()) {
 		return none, status.Errorf(codes.InvalidArgument,
 			"tracks[%d].talker: use at most %d characters, all of them printable", i, maxTalker)
 	}
-	return rtc.Track{MID: t.GetMid(), Stream: tracks.Stream{Device: t.GetDevice(), Name: name}, Talker: t.GetTalker()}, nil
+	return rtc.Track{MID: t.GetMid(), Stream: tracks.Stream{Device: t.GetDevice(), Name: name}, Talker: t.GetTalker(),
+		Take: t.GetTake()}, nil
 }
 
 // connect makes the connection of the session.
 func (n *session) connect(sdp string, tracks []rtc.Track) (string, error) {
-	c, err := n.server.newConnection()
+	c, err := n.server.newConnection(n.from)
 	if err != nil {
 		return "", err
 	}

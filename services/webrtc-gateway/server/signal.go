@@ -60,7 +60,7 @@ func (s *Server) signal(w http.ResponseWriter, r *http.Request) {
 	defer func() { _ = conn.CloseNow() }() // closed already, unless something failed
 	socket := &socketTransport{conn}
 	n := s.newSession(s.ctx, socket)
-	n.watched = true
+	n.watched, n.from = true, r.RemoteAddr
 	n.others.Go(func() { keepAlive(n.ctx, conn) })
 	n.run(socket.receive)
 }

@@ -23,7 +23,7 @@ func (s *Server) whepPost(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	s.created(w, session, answer)
+	s.created(w, r, session, answer)
 }
 
 func (s *Server) openWHEP(r *http.Request, device, offer string) (*resource, string, error) {
@@ -66,7 +66,7 @@ func (s *Server) whepTracks(offer, video, audio string) ([]rtc.Track, error) {
 func notAllowed(methods string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Allow", methods)
-		http.Error(w, "this is for WHEP players, which use "+methods+"; the page is at /", http.StatusMethodNotAllowed)
+		http.Error(w, "this is for WHEP players and WHIP clients, which use "+methods+"; the page is at /", http.StatusMethodNotAllowed)
 	}
 }
 
