@@ -38,6 +38,7 @@ const description = `Waldo runs robots: one process for each device, a bus betwe
   waldo call front                 list the methods of "front"; add a method and a request to call one
   waldo send motors '[10, 10]'     send it a message, under a lease if it can move something
   waldo estop                      stop everything that moves, until waldo estop --clear
+  waldo rendezvous                 run a server by way of which robots are reached from anywhere
 
 Exit codes: 0 done, or stopped on request; 1 it failed; 2 wrong command line;
 71 an address is in use; 74 an e-stop is in force but could not be stored; 78 the configuration is wrong.`
@@ -55,19 +56,20 @@ const lastWords = 100 * time.Millisecond
 
 // commands is the command line.
 type commands struct {
-	Up       upCommand       `cmd:"" help:"Run a robot: its devices, the gateway and, unless it uses another, a NATS server."`
-	Bus      busCommand      `cmd:"" help:"Run only the NATS server, for devices that are started one by one."`
-	Ls       lsCommand       `cmd:"" help:"List the devices on the bus."`
-	Restart  restartCommand  `cmd:"" help:"Restart the process of a device."`
-	Reload   reloadCommand   `cmd:"" help:"Read robot.yaml again, and restart what has changed."`
-	Discover discoverCommand `cmd:"" help:"Find network cameras, and list their streams."`
-	Snapshot snapshotCommand `cmd:"" help:"Take a picture with a camera."`
-	Watch    watchCommand    `cmd:"" help:"Print a device's messages, one line of JSON each."`
-	Call     callCommand     `cmd:"" help:"Call a method of a device, or list its methods."`
-	Send     sendCommand     `cmd:"" help:"Send a message to a device; to a board that moves something, under a lease."`
-	Estop    estopCommand    `cmd:"" help:"Stop everything that moves, and keep it stopped until cleared."`
-	Token    tokenCommand    `cmd:"" help:"Make a token that lets other machines reach the robot."`
-	Version  versionCommand  `cmd:"" help:"Print the version."`
+	Up         upCommand         `cmd:"" help:"Run a robot: its devices, the gateway and, unless it uses another, a NATS server."`
+	Bus        busCommand        `cmd:"" help:"Run only the NATS server, for devices that are started one by one."`
+	Ls         lsCommand         `cmd:"" help:"List the devices on the bus."`
+	Restart    restartCommand    `cmd:"" help:"Restart the process of a device."`
+	Reload     reloadCommand     `cmd:"" help:"Read robot.yaml again, and restart what has changed."`
+	Discover   discoverCommand   `cmd:"" help:"Find network cameras, and list their streams."`
+	Snapshot   snapshotCommand   `cmd:"" help:"Take a picture with a camera."`
+	Watch      watchCommand      `cmd:"" help:"Print a device's messages, one line of JSON each."`
+	Call       callCommand       `cmd:"" help:"Call a method of a device, or list its methods."`
+	Send       sendCommand       `cmd:"" help:"Send a message to a device; to a board that moves something, under a lease."`
+	Estop      estopCommand      `cmd:"" help:"Stop everything that moves, and keep it stopped until cleared."`
+	Token      tokenCommand      `cmd:"" help:"Make a token that lets other machines reach the robot."`
+	Rendezvous rendezvousCommand `cmd:"" help:"Run a server by way of which robots behind NAT are reached from anywhere."`
+	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 
 // console is where a command prints.
