@@ -3,6 +3,10 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -237,4 +241,48 @@ func TestRTCBotNeedsTheToken(t *testing.T) {
 	}
 	friend := pythonClient(t, spec{"url": strings.Replace(url, "://", "://:"+harness.Token+"@", 1)})
 	friend.Await(t, "ready")
+}
+
+// TestRTCBotPage: a page as RTCBot's tutorials have it, in Chromium, behind one address with the gateway, with the
+// gateway's rtcbot.js and with RTCBot's own.
+func TestRTCBotPage(t *testing.T) {
+	robot := harness.StartRobot(t, harness.Options{Devices: cameraAlone})
+	robot.Device(t, "front")
+	bot := onTopic(t, robot, "default")
+	gateway, err := url.Parse(robot.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := harness.StartBrowser(t)
+	for name, script := range map[string]string{"ours": "", "RTCBot's": rtcbotJS(t)} {
+		t.Run(name, func(t *testing.T) {
+			mux := http.NewServeMux()
+			mux.Handle("/", httputil.NewSingleHostReverseProxy(gateway))
+			mux.HandleFunc("/tutorial", func(w http.ResponseWriter, r *http.Request) {
+				http.ServeFile(w, r, "testdata/rtcbot_page.html")
+			})
+			if script != "" {
+				mux.HandleFunc("/rtcbot.js", func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, script) })
+			}
+			site := httptest.NewServer(mux)
+			defer site.Close()
+			page := browser.Open(t, site.URL+"/tutorial")
+			defer page.Close()
+			page.Until(t, `document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames > 10`)
+			harness.Eval[any](t, page, `conn.put_nowait({ready: true})`)
+			if got := bot.hears(t); got != `{"ready":true}` {
+				t.Errorf("the program hears %s", got)
+			}
+			bot.say(t, `"hello"`)
+			page.Until(t, `heard.includes('"hello"')`)
+			page.Press(t, "KeyW")
+			page.Release(t, "KeyW")
+			for _, want := range []string{"keydown", "keyup"} {
+				if got := bot.hears(t); got != `{"type":"`+want+`","altKey":false,"shiftKey":false,"keyCode":87,"key":"w"}` {
+					t.Errorf("of a key the program hears %s", got)
+				}
+			}
+			harness.Eval[any](t, page, `conn.close()`)
+		})
+	}
 }

@@ -40,7 +40,7 @@ func (s *Session) sinks(c cast) (video, audio rtc.Sink) {
 		wake := make(chan struct{}, 1)
 		picture, sound = &outlet{wake: wake}, &outlet{wake: wake}
 		video, audio = picture, sound
-		s.work.Go(func() { s.publish(c.publish, wake, picture, sound) })
+		s.work.Go(func() { s.publish(c.publish, s.peer.ID(), wake, picture, sound) })
 	}
 	if voices != nil && c.speaker != "" {
 		s.voice.Voice = voices.Open(c.speaker, s.peer.ID())
@@ -50,7 +50,7 @@ func (s *Session) sinks(c cast) (video, audio rtc.Sink) {
 }
 
 // publish keeps a publication while the client sends, as far as the device has a place for it.
-func (s *Session) publish(device string, wake <-chan struct{}, picture, sound *outlet) {
+func (s *Session) publish(device, peer string, wake <-chan struct{}, picture, sound *outlet) {
 	told := false
 	for {
 		select {
@@ -58,7 +58,7 @@ func (s *Session) publish(device string, wake <-chan struct{}, picture, sound *o
 			return
 		case <-wake:
 		}
-		p, err := s.gateway.publisher.Publish(s.ctx, device, s.client, s.peer.ID())
+		p, err := s.gateway.publisher.Publish(s.ctx, device, s.client, peer)
 		if err == nil {
 			s.relay(p, picture, sound)
 			p.Close()

@@ -117,7 +117,9 @@ func (s *Server) serveTopic(conn *websocket.Conn, member *rtcbot.Member) {
 			defer cancel()
 			return conn.Write(ctx, messageType(text), data) // a failure closes the socket
 		})
-		_ = conn.CloseNow()
+		if ctx.Err() == nil { // otherwise it is closed already, or with a reason
+			_ = conn.CloseNow()
+		}
 	})
 	for {
 		text, data, err := socket.receive()

@@ -1,4 +1,5 @@
-// Package web holds the gateway's page and waldo.js, the JavaScript library behind it, as files built into the binary.
+// Package web holds the gateway's page, waldo.js, the JavaScript library behind it, and
+// rtcbot.js, for pages that were written for RTCBot, as files built into the binary.
 //
 // They are plain ES modules and run as they are: nothing is bundled, compiled or fetched from elsewhere, so the page
 // works on a robot without a way to the internet and under a content security policy of 'self'. Unit tests (`node
@@ -9,6 +10,6 @@ import "embed"
 
 // Files are the static files to serve at the root, index.html among them.
 //
-//go:embed index.html waldo.js page/*.css page/*.svg
+//go:embed index.html waldo.js rtcbot.js page/*.css page/*.svg
 //go:embed base/*.js channels/*.js control/*.js inputs/*.js link/*.js media/*.js page/*.js proto/*.js robot/*.js
 var Files embed.FS
