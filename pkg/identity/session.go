@@ -29,6 +29,9 @@ func NewProver(robot, token string) (*Prover, error) {
 	return &Prover{robot, key}, err
 }
 
+// Robot is the name of the robot.
+func (p *Prover) Robot() string { return p.robot }
+
 // Prove returns the proof for an offer whose DTLS fingerprint is given, see [DTLSFingerprint].
 func (p *Prover) Prove(challenge []byte, offered string) []byte {
 	code := hmac.New(sha256.New, p.key)

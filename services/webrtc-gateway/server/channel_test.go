@@ -21,12 +21,6 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 )
 
-// endpoint is one end of a session: a WebSocket or a channel.
-type endpoint interface {
-	send(text string)
-	await(wanted func(*signalingv1.GatewayMessage) bool) *signalingv1.GatewayMessage
-}
-
 // wire is a session on a data channel as a peer has it.
 type wire struct {
 	t        *testing.T

@@ -54,6 +54,7 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
+	s.signAnswer(w, r, offer, sdp)
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(answer) // the client has left: the connection times out
 }

@@ -36,6 +36,16 @@
 // visit and for as long as the token stays the same. The address of a WHEP session is secret, and suffices to change
 // and end it. Wrong tokens are slowed down per address; a correct one never waits.
 //
+// # By way of a rendezvous server
+//
+// [Remote] marks requests that come through the tunnel of a rendezvous server. That server can read and change them, and
+// make some of its own, so nothing counts there that it could use itself: neither the token nor a cookie. Pages of all
+// origins may ask, as nothing counts that a browser adds on its own. Everybody gets the page and /healthz. At /signal a
+// peer proves that it knows the token, with a single offer for the channel waldo.session, on which all else is out of
+// the server's reach; the robot signs the answer. Sessions without a proof are few and last 15 s. WHEP, WHIP and /connect
+// need the guest token, which the server sees and which opens nothing else; answers carry the robot's key and signature
+// in the headers Waldo-Key and Waldo-Signature, for clients that check them. All else is refused.
+//
 // # Behind a reverse proxy
 //
 // The proxy may strip a prefix from the path: everything the page loads, redirects, Location and the cookie's path are

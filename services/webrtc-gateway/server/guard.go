@@ -16,6 +16,9 @@ import (
 	"github.com/waldo-robot/waldo/pkg/access"
 )
 
+// exposed are the headers of answers that pages of other origins may read.
+const exposed = "Location, Link, ETag, Accept-Patch, " + keyHeader + ", " + signatureHeader
+
 // guard decides who gets in, before anything else happens.
 type guard struct {
 	config   Config
@@ -25,12 +28,12 @@ type guard struct {
 	log      *slog.Logger
 	wrong    prometheus.Counter
 	guesses  access.Guesses
-	// open reports whether a request needs no token.
-	open func(*http.Request) bool
+	// audience is for whom a request's route is.
+	audience func(*http.Request) audience
 }
 
-func newGuard(s *Server, open func(*http.Request) bool) (*guard, error) {
-	g := &guard{config: s.config, tickets: s.tickets, stopping: s.ctx, log: s.log, open: open,
+func newGuard(s *Server, of func(*http.Request) audience) (*guard, error) {
+	g := &guard{config: s.config, tickets: s.tickets, stopping: s.ctx, log: s.log, audience: of,
 		wrong: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "waldo_gateway_wrong_tokens_total", Help: "Requests that presented a wrong token."})}
 	s.config.Metrics.MustRegister(g.wrong)
@@ -55,6 +58,10 @@ func (g *guard) wrap(next http.Handler) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		r = clean(r)
+		if isRemote(r) {
+			g.serveRemote(w, r, next)
+			return
+		}
 		// Health is not secret, and programs that know the gateway by another name ask for it.
 		if r.URL.Path != "/healthz" && !g.answersTo(r.Host) {
 			g.refuseHost(w, r.Host)
@@ -67,7 +74,7 @@ func (g *guard) wrap(next http.Handler) http.Handler {
 			allowPreflight(w)
 			return
 		}
-		if !g.checkRemote(w, r) || !g.checkToken(w, r) {
+		if !g.checkToken(w, r) {
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -123,7 +130,7 @@ func (g *guard) checkOrigin(w http.ResponseWriter, r *http.Request) bool {
 	case slices.Contains(g.config.Origins, origin):
 		h.Add("Vary", "Origin")
 		h.Set("Access-Control-Allow-Origin", origin)
-		h.Set("Access-Control-Expose-Headers", "Location, Link, ETag, Accept-Patch")
+		h.Set("Access-Control-Expose-Headers", exposed)
 		h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 		return true
 	default:

@@ -2,10 +2,14 @@ package server
 
 import (
 	"context"
+	"encoding/base64"
 	"net"
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/identity"
 )
 
 // remoteKey is the context key of requests that come by way of a rendezvous server.
@@ -30,11 +34,82 @@ func Remote(next http.Handler) http.Handler {
 // isRemote reports whether a request comes by way of a rendezvous server.
 func isRemote(r *http.Request) bool { return r.Context().Value(remoteKey{}) != nil }
 
-// checkRemote admits, of the requests that come by way of a rendezvous server, those for what is public.
+// Headers of an answer to an offer that came by way of a rendezvous server: the robot's public key and its signature of
+// the answer, see Answer.signature in waldo.signaling.v1, both in base64url without padding. The challenge of the
+// signature is empty: what makes it good for one offer only is the fingerprint in that.
+const (
+	keyHeader       = "Waldo-Key"
+	signatureHeader = "Waldo-Signature"
+)
+
+// serveRemote serves a request that comes by way of a rendezvous server. Nothing counts there that a browser adds on its
+// own, neither cookies nor origin, so pages of all origins may ask. The robot's token does not count either: the server
+// would have seen it.
+func (g *guard) serveRemote(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	h := w.Header()
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Access-Control-Expose-Headers", exposed)
+	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	switch {
+	case preflight(r):
+		allowPreflight(w)
+	case r.URL.Query().Has("token"):
+		http.Error(w, "a token in the address is seen by the rendezvous server: if this was the robot's, change it. Open the "+
+			"link that `waldo link --token` prints", http.StatusForbidden)
+	case g.checkRemote(w, r):
+		next.ServeHTTP(w, r)
+	}
+}
+
+// checkRemote admits a request that comes by way of a rendezvous server, or answers it.
 func (g *guard) checkRemote(w http.ResponseWriter, r *http.Request) bool {
-	if !isRemote(r) || g.open(r) {
+	switch g.audience(r) {
+	case everybody, visitors:
+		return true
+	case guests:
+		return g.checkGuest(w, r)
+	case holders:
+	}
+	http.Error(w, "this is not available by way of a rendezvous server: use the page or pkg/peer, or the robot's own "+
+		"address", http.StatusForbidden)
+	return false
+}
+
+// checkGuest admits those with the guest token.
+func (g *guard) checkGuest(w http.ResponseWriter, r *http.Request) bool {
+	token := access.Bearer(r.Header.Get("Authorization"))
+	if g.config.GuestToken != "" && token != "" && access.Allowed(g.config.GuestToken, token) {
 		return true
 	}
-	http.Error(w, "this is not available by way of a rendezvous server: use the robot's own address", http.StatusForbidden)
+	if token != "" && !g.slowDown(r) {
+		w.Header().Set("Retry-After", "3")
+		http.Error(w, "too many wrong tokens from this address: wait a few seconds", http.StatusTooManyRequests)
+		return false
+	}
+	remedy := "send the header Authorization: Bearer …, with gateway.rendezvous.guestToken"
+	if g.config.GuestToken == "" {
+		remedy = "set gateway.rendezvous.guestToken in robot.yaml, and send it in the header Authorization: Bearer …"
+	}
+	http.Error(w, "by way of a rendezvous server this needs a token of its own: "+remedy+". The robot's token does not "+
+		"count here: if you have sent it, the server has seen it, so change it", http.StatusForbidden)
 	return false
+}
+
+// signAnswer signs the answer to an offer in the body of a request, if it came by way of a rendezvous server. There is
+// no signature if the offer or the answer has no fingerprint, or different ones.
+func (s *Server) signAnswer(w http.ResponseWriter, r *http.Request, offer, answer string) {
+	if !isRemote(r) || s.identities == nil {
+		return
+	}
+	offered, err := identity.DTLSFingerprint(offer)
+	if err != nil {
+		return
+	}
+	signature, err := s.identities.sign(s.config.Robot, nil, offered, answer)
+	if err != nil {
+		return
+	}
+	h := w.Header()
+	h.Set(keyHeader, base64.RawURLEncoding.EncodeToString(s.identities.key.Public()))
+	h.Set(signatureHeader, base64.RawURLEncoding.EncodeToString(signature))
 }

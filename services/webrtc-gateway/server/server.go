@@ -96,6 +96,9 @@ type Server struct {
 	config    Config
 	log       *slog.Logger
 	handler   http.Handler
+	guard     *guard
+	// identities is nil if the robot is not reached by way of a rendezvous server.
+	identities *identities
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -138,31 +141,22 @@ func New(engine *rtc.Engine, directory Directory, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.identities, err = newIdentities(&s.config); err != nil {
+		return nil, err
+	}
 	routes := s.routes(page)
-	guard, err := newGuard(s, func(r *http.Request) bool {
+	s.guard, err = newGuard(s, func(r *http.Request) audience {
 		_, pattern := routes.Handler(r)
-		return needsNoToken(pattern) || pattern == pagePattern && page.public(r.URL.Path)
+		return audienceOf(pattern, page.public(r.URL.Path))
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.handler = guard.wrap(guard.fromSite(routes))
+	s.handler = s.guard.wrap(s.guard.fromSite(routes))
 	return s, nil
 }
 
 const pagePattern = "GET /"
-
-// needsNoToken tells of a route whether it is for clients without a token. The address of a WHEP session is random
-// and known only to the client that opened it with the token: players know no other way to show who they are than to
-// use it.
-func needsNoToken(pattern string) bool {
-	switch pattern {
-	case "GET /healthz", "PATCH /whep/{device}/{id}", "DELETE /whep/{device}/{id}",
-		"PATCH /whip/{device}/{id}", "DELETE /whip/{device}/{id}":
-		return true
-	}
-	return false
-}
 
 func (s *Server) routes(page page) *http.ServeMux {
 	mux := http.NewServeMux()

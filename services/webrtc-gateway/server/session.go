@@ -57,6 +57,8 @@ type session struct {
 	// watched is whether the session ends with its connection: one on a channel ends with that.
 	watched bool
 	from    string // where the peer is, host:port; empty if that is not known
+	// gate is what a session by way of a rendezvous server has to pass; nil for all others, which may do everything.
+	gate *gate
 
 	// Used by the reader only.
 	connection *connection   // nil before the first offer that was answered, and after a hang-up
@@ -81,8 +83,10 @@ func (n *session) run(receive func() (bool, []byte, error)) {
 	if n.send(&signalingv1.GatewayMessage{Body: &signalingv1.GatewayMessage_Welcome{Welcome: welcome}}) != nil {
 		return
 	}
-	n.others.Go(n.push)
 	n.others.Go(func() { n.pushICEServers(changed) })
+	if n.gate == nil {
+		n.others.Go(n.pushDevices)
+	}
 	for {
 		isText, data, err := receive()
 		if err != nil {
@@ -99,9 +103,13 @@ func (n *session) run(receive func() (bool, []byte, error)) {
 func (n *session) welcome() (*signalingv1.Welcome, <-chan struct{}) {
 	c := &n.server.config
 	servers, changed := c.ICEServers()
-	return &signalingv1.Welcome{
-		Robot: c.Robot, Version: c.Version, Epoch: c.Epoch, IceServers: servers, Drive: c.Drive,
-	}, changed
+	w := &signalingv1.Welcome{Robot: c.Robot, Version: c.Version, Epoch: c.Epoch, IceServers: servers}
+	if n.gate == nil {
+		w.Drive = c.Drive
+	} else {
+		w.Remote = &signalingv1.Remote{Key: n.gate.ids.key.Public(), Challenge: n.gate.challenge}
+	}
+	return w, changed
 }
 
 // pushICEServers sends the ICE servers whenever they change: the credentials of those before will expire.
@@ -132,8 +140,8 @@ func (n *session) send(m *signalingv1.GatewayMessage) error {
 	return n.transport.Send(data)
 }
 
-// push sends the list of devices now and whenever it changes. Changes during a send are sent together.
-func (n *session) push() {
+// pushDevices sends the list of devices now and whenever it changes. Changes during a send are sent together.
+func (n *session) pushDevices() {
 	for {
 		list, changed := n.server.directory.List()
 		err := n.send(&signalingv1.GatewayMessage{Body: &signalingv1.GatewayMessage_Devices{Devices: list}})
@@ -205,13 +213,14 @@ func (n *session) handle(m *signalingv1.PeerMessage) error {
 		n.hangUp()
 		return nil
 	case *signalingv1.PeerMessage_Offer:
-		answer, err := n.offer(body.Offer)
-		if err != nil {
+		answer, err := n.admit(body.Offer)
+		switch {
+		case errors.Is(err, errWrongProofs):
+			return err
+		case err != nil:
 			return n.fail(body.Offer.GetId(), err)
 		}
-		return n.send(&signalingv1.GatewayMessage{Body: &signalingv1.GatewayMessage_Answer{
-			Answer: &signalingv1.Answer{Id: body.Offer.GetId(), Sdp: answer},
-		}})
+		return n.send(&signalingv1.GatewayMessage{Body: &signalingv1.GatewayMessage_Answer{Answer: answer}})
 	default:
 		return n.refuse(status.Error(codes.Unimplemented, "message: this gateway does not support it"))
 	}
@@ -220,9 +229,13 @@ func (n *session) handle(m *signalingv1.PeerMessage) error {
 // call calls a device, on a goroutine of its own: the next message need not wait for the answer.
 func (n *session) call(call *calls.Call) error {
 	var refused error
-	if n.server.config.Caller == nil {
+	switch {
+	case n.gate != nil:
+		refused = status.Error(codes.PermissionDenied, "call: by way of a rendezvous server calls go over the channel "+
+			sessionChannel)
+	case n.server.config.Caller == nil:
 		refused = status.Error(codes.Unimplemented, "this gateway does not forward calls")
-	} else {
+	default:
 		select {
 		case n.calls <- struct{}{}:
 			n.others.Go(func() {
@@ -254,6 +267,23 @@ func (n *session) candidate(c *signalingv1.Candidate) error {
 			index)
 	}
 	return n.connection.peer.AddCandidate(c.GetCandidate(), c.GetSdpMid(), uint16(index))
+}
+
+// admit answers an offer. One that comes by way of a rendezvous server needs a proof, and its answer is signed.
+func (n *session) admit(o *signalingv1.Offer) (*signalingv1.Answer, error) {
+	var offered string
+	var err error
+	if n.gate != nil {
+		if offered, err = n.gate.check(o); err != nil {
+			return nil, err
+		}
+	}
+	answer := &signalingv1.Answer{Id: o.GetId()}
+	if answer.Sdp, err = n.offer(o); err != nil || n.gate == nil {
+		return answer, err
+	}
+	answer.Signature, err = n.gate.sign(offered, answer.GetSdp())
+	return answer, err
 }
 
 // offer makes or changes the session's connection.
@@ -342,11 +372,14 @@ func (n *session) watch(c *connection, hungUp <-chan struct{}) {
 	}
 }
 
-// hangUp ends the connection, if there is one; the session goes on, and may have another.
+// hangUp ends the connection, if there is one; the session goes on, and may have another. A rendezvous server can end
+// only one that nobody else holds.
 func (n *session) hangUp() {
 	if c := n.connection; c != nil {
 		n.letGo()
-		c.peer.Close()
+		if n.gate == nil {
+			c.peer.Close()
+		}
 	}
 }
 

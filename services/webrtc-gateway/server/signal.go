@@ -53,6 +53,14 @@ func (s *Server) signal(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.exit(&s.signalSockets)
+	gate, err := s.newGate(r)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	if gate != nil {
+		defer gate.leave()
+	}
 	conn, err := accept(w, r, maxMessage)
 	if err != nil {
 		return
@@ -61,6 +69,11 @@ func (s *Server) signal(w http.ResponseWriter, r *http.Request) {
 	socket := &socketTransport{conn}
 	n := s.newSession(s.ctx, socket)
 	n.watched, n.from = true, r.RemoteAddr
+	if n.gate = gate; gate != nil {
+		n.others.Go(func() {
+			gate.wait(n.ctx, func() { socket.End(misbehaved, "no offer with a proof came in time") })
+		})
+	}
 	n.others.Go(func() { keepAlive(n.ctx, conn) })
 	n.run(socket.receive)
 }

@@ -14,7 +14,7 @@ var free = []string{pagePattern, "GET /healthz"}
 // pages cannot set. Programs do not send it.
 func (g *guard) fromSite(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, route := mux.Handler(r); !foreign(r) || slices.Contains(free, route) {
+		if _, route := mux.Handler(r); isRemote(r) || !foreign(r) || slices.Contains(free, route) {
 			mux.ServeHTTP(w, r)
 			return
 		}

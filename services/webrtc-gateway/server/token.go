@@ -25,7 +25,7 @@ const (
 
 // checkToken admits clients with the token, or with a session that the token has opened.
 func (g *guard) checkToken(w http.ResponseWriter, r *http.Request) bool {
-	if g.config.Token == "" || g.open(r) {
+	if g.config.Token == "" || g.audience(r) == everybody {
 		return true
 	}
 	if q := r.URL.Query(); q.Has("token") && g.matches(q.Get("token")) {

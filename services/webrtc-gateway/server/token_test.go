@@ -252,7 +252,7 @@ func TestGuessing(t *testing.T) {
 		metrics := prometheus.NewRegistry()
 		server := &Server{ctx: t.Context(), log: slog.New(slog.NewTextHandler(&log, nil)),
 			config: Config{Token: "secret", Metrics: metrics}}
-		guard, err := newGuard(server, func(*http.Request) bool { return false })
+		guard, err := newGuard(server, func(*http.Request) audience { return holders })
 		if err != nil {
 			t.Fatal(err)
 		}

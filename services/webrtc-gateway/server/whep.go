@@ -23,6 +23,7 @@ func (s *Server) whepPost(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
+	s.signAnswer(w, r, offer, answer)
 	s.created(w, r, session, answer)
 }
 

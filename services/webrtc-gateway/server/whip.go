@@ -33,6 +33,7 @@ func (s *Server) whipPost(w http.ResponseWriter, r *http.Request) {
 		fail(w, remedyForWHIP(err))
 		return
 	}
+	s.signAnswer(w, r, offer, answer)
 	s.created(w, r, made, answer)
 }
 
