@@ -18,9 +18,11 @@ import (
 	"golang.org/x/net/netutil"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	peerv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/peer/v1"
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/dynamic"
+	"github.com/waldo-robot/waldo/pkg/text"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/calls"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/channels"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
@@ -147,8 +149,22 @@ func (g *Gateway) rtcbot(c *config.Config, log *slog.Logger) *rtcbot.Gateway {
 	}
 	return rtcbot.New(rtcbot.Config{
 		Engine: g.engine, Bridge: g.bridge, Directory: g.directory, Voices: g.voices,
-		Devices: rtcbot.Devices(c.Gateway.RTCBot), Order: order, Log: log,
+		Publisher: publisher{g.publishers},
+		Devices:   rtcbot.Devices(c.Gateway.RTCBot), Order: order, Log: log,
 	})
+}
+
+// publisher publishes what clients of RTCBot send.
+type publisher struct{ *publish.Publishers }
+
+// Publish implements [rtcbot.Publisher].
+func (p publisher) Publish(ctx context.Context, device string, c rtcbot.Client, peer string) (rtcbot.Publication, error) {
+	who := &peerv1.Publisher{Name: peer, Program: text.Printable(c.Program), Address: c.Address, Via: "rtcbot"}
+	n, err := p.Open(ctx, device, who, false)
+	if err != nil {
+		return nil, err
+	}
+	return n, nil
 }
 
 // URL returns the address of the page, as other machines see it if they can reach it.

@@ -5,15 +5,19 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 	"github.com/pion/webrtc/v4"
+	"github.com/pion/webrtc/v4/pkg/media"
 
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/fakecam"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/fakeslot"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/watcher"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtcbot"
 )
@@ -221,4 +225,56 @@ func TestTopicSocket(t *testing.T) {
 	if err == nil || response.StatusCode != http.StatusBadRequest {
 		t.Errorf("an impossible topic: %v", err)
 	}
+}
+
+// TestConnectPublishes: the section in which a client sees the camera also carries its own picture to the device for
+// publishers, from the first packet on.
+func TestConnectPublishes(t *testing.T) {
+	w := newWorld(t, nil)
+	w.camera(fakecam.Config{})
+	guest, err := fakeslot.Start(w.bus.URL(), "demo", "guest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(guest.Stop)
+	w.eventually("the gateway knows the slot", func() bool { return strings.Contains(w.get("devices"), `"microphone"`) })
+	far, _ := w.client(0)
+	track, err := webrtc.NewTrackLocalStaticSample(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeH264}, "own", "own")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := far.PC.AddTrack(track); err != nil {
+		t.Fatal(err)
+	}
+	if answer := w.call(far); !strings.Contains(answer, "a=sendrecv") {
+		t.Errorf("the answer is\n%s", answer)
+	}
+	<-far.Connected
+	if _, err := far.Packet(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if who, _ := guest.Publisher(); who != nil {
+		t.Errorf("before it sends anything, %v publishes", who)
+	}
+	picture, err := os.ReadFile("../publish/testdata/key.h264")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("the slot shows the picture", func() bool {
+		if err := track.WriteSample(media.Sample{Data: picture, Duration: 33 * time.Millisecond}); err != nil {
+			t.Fatal(err)
+		}
+		return len(guest.Video) > 0
+	})
+	if f := <-guest.Video; !f.GetKeyFrame() || f.GetFormat().GetMediaType() != webrtc.MimeTypeH264 {
+		t.Errorf("the slot has %v", f)
+	}
+	if who, _ := guest.Publisher(); who.GetVia() != "rtcbot" || !strings.HasPrefix(who.GetName(), "peer-") ||
+		!strings.HasPrefix(who.GetAddress(), "127.0.0.1:") || !strings.HasPrefix(who.GetProgram(), "Go-http-client") {
+		t.Errorf("the publisher is %v", who)
+	}
+	if err := far.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("the place is free", func() bool { who, _ := guest.Publisher(); return who == nil })
 }
