@@ -38,6 +38,7 @@ type Codec struct {
 
 	feedback []webrtc.RTCPFeedback
 	number   webrtc.PayloadType // in pion's table, see Register
+	offers   []string           // parameters of a peer's own offers, see Offers; nil: one entry without
 	// The rest may be nil.
 	newPayloader    func() rtp.Payloader                                         // nil: a frame is a packet
 	newDepacketizer func() rtp.Depacketizer                                      // nil: a frame is a packet

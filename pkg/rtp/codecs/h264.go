@@ -14,9 +14,14 @@ import (
 // h264 is H.264 in Annex B format. The device flags its key frames.
 var h264 = &Codec{
 	MediaType: media.H264, Kind: webrtc.RTPCodecTypeVideo, ClockRate: 90_000,
-	Demand:          "H264/90000 with packetization-mode 1 or 0",
-	feedback:        videoFeedback(),
-	number:          102,
+	Demand:   "H264/90000 with packetization-mode 1 or 0",
+	feedback: videoFeedback(),
+	number:   102,
+	offers: []string{
+		"level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
+		"level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=4d001f",
+		"level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=64001f",
+	},
 	newPayloader:    func() rtp.Payloader { return &rtpcodecs.H264Payloader{} },
 	newDepacketizer: func() rtp.Depacketizer { return &rtpcodecs.H264Packet{} },
 	begins:          h264Begins,

@@ -25,6 +25,7 @@ var opus = &Codec{
 	Independent: true,
 	MaxFrame:    maxOpus,
 	number:      111,
+	offers:      []string{"minptime=10;useinbandfec=1;stereo=1"},
 	wish:        opusWish,
 }
 

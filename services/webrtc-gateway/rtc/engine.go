@@ -23,6 +23,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/waldo-robot/waldo/pkg/pionlog"
 	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 	"github.com/waldo-robot/waldo/pkg/socket"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/outside"
@@ -162,7 +163,7 @@ func (e *Engine) listen(address string) error {
 	// The bursts of all viewers' frames go through one socket.
 	_ = e.udp.SetWriteBuffer(2 << 20) // the system may allow less
 	_ = e.udp.SetReadBuffer(1 << 20)
-	log := pionLog{e.log}.NewLogger("ice")
+	log := pionlog.New(e.log).NewLogger("ice")
 	e.ports = newPorts(e.udp, log)
 	e.tcpMux = ice.NewTCPMuxDefault(ice.TCPMuxParams{
 		Listener: e.tcp, Logger: log, ReadBufferSize: 32,
@@ -190,7 +191,7 @@ func (e *Engine) configure(c Config) error {
 	}
 	e.registry.Add(sent)
 	e.registry.Add(received)
-	e.settings = webrtc.SettingEngine{LoggerFactory: pionLog{e.log}}
+	e.settings = webrtc.SettingEngine{LoggerFactory: pionlog.New(e.log)}
 	return e.configureICE(&e.settings, c)
 }
 

@@ -324,16 +324,16 @@ func (c *Camera) keyFrame(o *output, seq int64) bool {
 func shape(key bool, n int) []byte {
 	var b bytes.Buffer
 	start := []byte{0, 0, 0, 1}
-	slice := byte(0x41)
+	slice := []byte{0x41, 0x9a} // of picture parameter set 0, from the first macroblock on, predicted
 	if key {
 		b.Write(start)
 		b.Write([]byte{0x67, 0x42, 0xe0, 0x1f, 0x95, 0xa0, 0x14, 0x01, 0x6e}) // SPS
 		b.Write(start)
 		b.Write([]byte{0x68, 0xce, 0x3c, 0x80}) // PPS
-		slice = 0x65
+		slice = []byte{0x65, 0x88, 0x80}        // likewise, of a key frame
 	}
 	b.Write(start)
-	b.WriteByte(slice)
+	b.Write(slice)
 	for b.Len() < n {
 		b.WriteByte(byte(1 + rand.IntN(255))) // without zeros there is no accidental start code
 	}

@@ -1,4 +1,6 @@
-package rtc
+// Package pionlog passes pion's log on to ours, all at debug level: what pion calls a warning or an error concerns one
+// peer and is rarely a real problem. Who uses pion reports what matters.
+package pionlog
 
 import (
 	"context"
@@ -8,12 +10,13 @@ import (
 	"github.com/pion/logging"
 )
 
-// pionLog passes pion's log on to ours, all at debug level: what pion calls a warning or an error concerns one peer and
-// is rarely a real problem. This package reports what matters.
-type pionLog struct{ log *slog.Logger }
+// New returns a factory of loggers for pion.
+func New(log *slog.Logger) logging.LoggerFactory { return factory{log} }
+
+type factory struct{ log *slog.Logger }
 
 // NewLogger implements [logging.LoggerFactory].
-func (p pionLog) NewLogger(scope string) logging.LeveledLogger {
+func (p factory) NewLogger(scope string) logging.LeveledLogger {
 	return leveled{p.log.With("pion", scope)}
 }
 

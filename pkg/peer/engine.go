@@ -1,0 +1,89 @@
+package peer
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/pion/ice/v4"
+	"github.com/pion/interceptor"
+	"github.com/pion/interceptor/pkg/nack"
+	"github.com/pion/interceptor/pkg/report"
+	"github.com/pion/webrtc/v4"
+
+	"github.com/waldo-robot/waldo/pkg/pionlog"
+	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
+	"github.com/waldo-robot/waldo/pkg/rtp/origin"
+)
+
+const (
+	// maxChannelMessage is the largest message of a data channel, in bytes, as the gateway has it.
+	maxChannelMessage = 64 << 10
+	// A path on which nothing has come for this long counts as interrupted, and is given up after failedAfter more.
+	// keepalive is how often it is tried.
+	disconnectedAfter = 1500 * time.Millisecond
+	failedAfter       = 15 * time.Second
+	keepalive         = 400 * time.Millisecond
+	// nackEvery is how often missing packets are asked for again: a frame is not held back for long.
+	nackEvery = 10 * time.Millisecond
+)
+
+// newAPI sets up what all connections of a robot share.
+func newAPI(log *slog.Logger) (*webrtc.API, error) {
+	var media webrtc.MediaEngine
+	if err := registerCodecs(&media); err != nil {
+		return nil, err
+	}
+	var registry interceptor.Registry
+	asks, err := nack.NewGeneratorInterceptor(nack.GeneratorInterval(nackEvery), nack.GeneratorMaxNacksPerPacket(3))
+	if err != nil {
+		return nil, err
+	}
+	answers, err := nack.NewResponderInterceptor()
+	if err != nil {
+		return nil, err
+	}
+	sent, err := report.NewSenderInterceptor()
+	if err != nil {
+		return nil, err
+	}
+	received, err := report.NewReceiverInterceptor()
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range []interceptor.Factory{asks, answers, sent, received} {
+		registry.Add(f)
+	}
+	s := webrtc.SettingEngine{LoggerFactory: pionlog.New(log)}
+	configureICE(&s)
+	return webrtc.NewAPI(webrtc.WithMediaEngine(&media), webrtc.WithInterceptorRegistry(&registry),
+		webrtc.WithSettingEngine(s)), nil
+}
+
+func configureICE(s *webrtc.SettingEngine) {
+	s.SetNetworkTypes([]webrtc.NetworkType{
+		webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6, webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6,
+	})
+	s.SetIncludeLoopbackCandidate(true) // for robots on this machine, which may be without a network
+	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
+	s.SetICETimeouts(disconnectedAfter, failedAfter, keepalive)
+	s.SetSCTPMaxMessageSize(maxChannelMessage)
+	s.SetDTLSRetransmissionInterval(100 * time.Millisecond)
+}
+
+// registerCodecs registers what we receive and send, with the profiles by which the gateway chooses. A program may
+// decode any of them, or pass it on, so all are offered.
+func registerCodecs(m *webrtc.MediaEngine) error {
+	if err := codecs.RegisterOffers(m); err != nil {
+		return err
+	}
+	for _, uri := range []string{origin.FrameURI, origin.EpochURI} {
+		for _, kind := range []webrtc.RTPCodecType{webrtc.RTPCodecTypeVideo, webrtc.RTPCodecTypeAudio} {
+			err := m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: uri}, kind,
+				webrtc.RTPTransceiverDirectionRecvonly)
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,311 @@
+package peer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pion/webrtc/v4"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
+	"github.com/waldo-robot/waldo/pkg/identity"
+	"github.com/waldo-robot/waldo/pkg/stream"
+)
+
+const (
+	// The pause before another attempt is chosen at random between half of this and all of it, and doubles each time.
+	firstPause, lastPause = 500 * time.Millisecond, 30 * time.Second
+	// A connection that lasted this long ends the series of attempts.
+	good = 5 * time.Second
+)
+
+var errLost = status.Error(codes.Unavailable, "the connection to the robot was lost")
+
+// Options adjusts a robot; the zero value works for a gateway without a token.
+type Options struct {
+	// Token is the gateway's token. A rendezvous server never gets it.
+	Token string
+	// Key is the fingerprint of the robot's key, for a robot behind a rendezvous server; a link contains it. Empty: the
+	// key that the file of known robots has for the address.
+	Key string
+	// Known is the file of known robots; empty: waldo/known_robots in the user's folder for configuration.
+	Known string
+	// Name is the name of this program for people to read, where it sends something; at most 64 characters.
+	Name string
+	// HTTP opens the connections to the gateway; nil: http.DefaultClient. It must not have a Timeout.
+	HTTP *http.Client
+	// Log may be nil.
+	Log *slog.Logger
+}
+
+// Robot is a robot at the other end of a network. All its methods are safe for concurrent use.
+type Robot struct {
+	address address
+	options Options
+	log     *slog.Logger
+	client  *http.Client
+	api     *webrtc.API
+	calls   *calls
+	stirred chan struct{} // holds a token when there is something new for the link
+	cancel  context.CancelFunc
+	done    chan struct{}
+
+	// Used by the goroutine of the robot only.
+	prover    *identity.Prover
+	proverFor string
+
+	channels *channelSet
+
+	mu       sync.Mutex
+	status   Status
+	statuses *stream.Topic[Status]
+	welcome  *signalingv1.Welcome // the last one; nil before the first
+	devices  []*signalingv1.DeviceStatus
+	session  *wire       // for calls; nil while there is none
+	conn     *connection // nil while there is none
+	leases   granted
+	wanted   map[streamKey]*want
+	feeds    map[streamKey]any // of frames, by stream
+}
+
+// Dial returns the robot at an address, and connects to it in the background: see [Robot.Wait] and [Robot.States]. The
+// address is that of the robot's page, http://host:port/, or a link by way of a rendezvous server, with the robot's key,
+// as `waldo link` prints it. The error is about the arguments only.
+//
+// The robot is kept connected until ctx ends or Close is called.
+func Dial(ctx context.Context, url string, o Options) (*Robot, error) {
+	a, err := parseAddress(url, o)
+	if err != nil {
+		return nil, err
+	}
+	r := &Robot{
+		address: a, options: o, log: o.Log, client: cmp.Or(o.HTTP, http.DefaultClient), calls: newCalls(),
+		stirred: make(chan struct{}, 1), done: make(chan struct{}), statuses: stream.NewTopic[Status](),
+		status: Status{Since: time.Now()}, wanted: make(map[streamKey]*want), feeds: make(map[streamKey]any),
+	}
+	if r.log == nil {
+		r.log = slog.New(slog.DiscardHandler)
+	}
+	if r.api, err = newAPI(r.log); err != nil {
+		return nil, err
+	}
+	r.channels = newChannelSet(r)
+	ctx, r.cancel = context.WithCancel(ctx)
+	go func() {
+		defer close(r.done)
+		r.run(ctx)
+	}()
+	return r, nil
+}
+
+// Close ends the connection, and all readers with it, and waits until everything has ended.
+func (r *Robot) Close() {
+	r.cancel()
+	<-r.done
+}
+
+// run keeps the robot connected until ctx ends.
+func (r *Robot) run(ctx context.Context) {
+	defer r.finish(ctx)
+	var next *greeted
+	for attempt := 0; ; attempt++ {
+		began := time.Now()
+		lived, session, err := r.attempt(ctx, next)
+		next = session
+		if ctx.Err() != nil {
+			if next != nil {
+				next.wire.close()
+			}
+			return
+		}
+		if lived && time.Since(began) >= good || lived && next != nil {
+			attempt = 0
+		}
+		r.failed(err)
+		if next == nil && !pause(ctx, attempt) {
+			return
+		}
+	}
+}
+
+// attempt connects and serves the connection.
+func (r *Robot) attempt(ctx context.Context, g *greeted) (lived bool, next *greeted, err error) {
+	if g == nil {
+		if g, err = r.open(ctx); err != nil {
+			return false, nil, err
+		}
+	}
+	return r.follow(ctx, g)
+}
+
+// failed tells how it stands after a failed attempt.
+func (r *Robot) failed(err error) {
+	var no *refusal
+	switch {
+	case errors.As(err, &no):
+		r.become(Refused, err.Error())
+	case r.State().State == Connecting:
+		r.become(Connecting, err.Error())
+	default:
+		r.become(Lost, err.Error())
+	}
+}
+
+// pause waits before the next attempt; the first comes at once, or nearly. It returns false if ctx has ended.
+func pause(ctx context.Context, attempt int) bool {
+	longest := min(firstPause<<min(attempt, 10), lastPause)
+	if attempt == 0 {
+		longest = firstPause / 5
+	}
+	timer := time.NewTimer(longest/2 + rand.N(longest/2))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// finish ends all that waits for the robot.
+func (r *Robot) finish(ctx context.Context) {
+	r.cancel()
+	r.become(Closed, context.Cause(ctx).Error())
+	r.channels.close()
+	r.mu.Lock()
+	feeds := r.feeds
+	r.feeds = nil
+	r.mu.Unlock()
+	for _, f := range feeds {
+		f.(interface{ end() }).end()
+	}
+	r.client.CloseIdleConnections()
+}
+
+// stir makes the link look at what is wanted.
+func (r *Robot) stir() {
+	select {
+	case r.stirred <- struct{}{}:
+	default:
+	}
+}
+
+// connect notes the connection in use.
+func (r *Robot) connect(c *connection) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.conn = c
+}
+
+// disconnect notes that there is none.
+func (r *Robot) disconnect() {
+	r.mu.Lock()
+	r.conn, r.session = nil, nil
+	r.mu.Unlock()
+	r.channels.drop()
+}
+
+// greeted notes the session in use.
+func (r *Robot) greeted(w *signalingv1.Welcome, session *wire) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.welcome, r.session = w, session
+}
+
+// silenced notes that there is no session.
+func (r *Robot) silenced() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.session = nil
+}
+
+func (r *Robot) isLive() bool { return r.State().State == Live }
+
+func (r *Robot) isGreeted() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.session != nil
+}
+
+// wants are the streams that should go over the connection, in a fixed order.
+func (r *Robot) wants() []*want {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make([]*want, 0, len(r.wanted))
+	for _, w := range r.wanted {
+		all = append(all, w)
+	}
+	slices.SortFunc(all, func(a, b *want) int { return strings.Compare(a.String(), b.String()) })
+	return all
+}
+
+// want adds a stream to those that are wanted, or replaces it.
+func (r *Robot) want(w *want) {
+	r.mu.Lock()
+	r.wanted[w.streamKey] = w
+	r.mu.Unlock()
+	r.stir()
+}
+
+// unwant removes a stream, unless another has taken its place.
+func (r *Robot) unwant(w *want) {
+	r.mu.Lock()
+	if r.wanted[w.streamKey] == w {
+		delete(r.wanted, w.streamKey)
+	}
+	r.mu.Unlock()
+	r.stir()
+}
+
+// list notes the devices, and returns the names of those that have changed.
+func (r *Robot) list(l *signalingv1.DeviceList) (changed []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known := make(map[string]*signalingv1.DeviceStatus)
+	for _, d := range r.devices {
+		known[d.GetDevice().GetName()] = d
+	}
+	r.devices = l.GetDevices()
+	for _, d := range r.devices {
+		old := known[d.GetDevice().GetName()]
+		if old.GetDevice().GetEpoch() != d.GetDevice().GetEpoch() || old.GetGone() != d.GetGone() ||
+			old.GetDevice().GetState() != d.GetDevice().GetState() {
+			changed = append(changed, d.GetDevice().GetName())
+		}
+	}
+	return changed
+}
+
+// Devices returns the devices that the gateway last listed, by name. Those of a robot that is not Live may have changed
+// since.
+func (r *Robot) Devices() []*signalingv1.DeviceStatus {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make([]*signalingv1.DeviceStatus, len(r.devices))
+	for i, d := range r.devices {
+		all[i] = proto.CloneOf(d)
+	}
+	return all
+}
+
+// Welcome returns what the gateway last said of the robot: its name, version, and how it is driven. It is empty before
+// the first connection.
+func (r *Robot) Welcome() *signalingv1.Welcome {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w := &signalingv1.Welcome{}
+	if r.welcome != nil {
+		proto.Merge(w, r.welcome)
+	}
+	return w
+}

@@ -1,0 +1,147 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+
+	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
+	"github.com/waldo-robot/waldo/pkg/text"
+)
+
+const (
+	// openTimeout bounds the opening of a WebSocket, up to the Welcome.
+	openTimeout = 4 * time.Second
+	// maxMessage bounds a message of the gateway; a list of devices may be long, and so may a response.
+	maxMessage = 16 << 20
+	// maxReason bounds what is shown of an answer by something that is no gateway.
+	maxReason = 500
+)
+
+// socket is a WebSocket as a transport.
+type socket struct {
+	conn  *websocket.Conn
+	ended sync.WaitGroup
+}
+
+// Send implements transport.
+func (s *socket) Send(ctx context.Context, data []byte) error {
+	return s.conn.Write(ctx, websocket.MessageText, data)
+}
+
+// Close implements transport. The gateway is told, so that it need not wait for us to return.
+func (s *socket) Close() {
+	hurry := time.AfterFunc(time.Second, func() { _ = s.conn.CloseNow() })
+	_ = s.conn.Close(websocket.StatusNormalClosure, "") // it is closed in any case
+	hurry.Stop()
+	s.ended.Wait()
+}
+
+// greeted is a session whose Welcome has come.
+type greeted struct {
+	wire    *wire
+	welcome *signalingv1.Welcome
+	trust   *trust // nil without a rendezvous server
+}
+
+// open opens a WebSocket and waits for the Welcome. The error is a refusal if trying again will hardly help.
+func (r *Robot) open(ctx context.Context) (*greeted, error) {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	header := http.Header{"User-Agent": {"waldo-peer"}}
+	if r.address.token != "" && !r.address.remote { // a rendezvous server must not learn it
+		header.Set("Authorization", "Bearer "+r.address.token)
+	}
+	conn, err := dial(ctx, r.address.signal(), &websocket.DialOptions{HTTPClient: r.client, HTTPHeader: header})
+	if err != nil {
+		return nil, err
+	}
+	conn.SetReadLimit(maxMessage)
+	w, s := newWire(r.calls), &socket{conn: conn}
+	w.transport = s
+	s.ended.Go(func() { w.lose(s.read(w)) })
+	g, err := r.greet(ctx, w)
+	if err != nil {
+		w.close()
+		return nil, err
+	}
+	return g, nil
+}
+
+// dial opens a WebSocket, or says why it cannot be opened.
+func dial(ctx context.Context, url string, o *websocket.DialOptions) (*websocket.Conn, error) {
+	conn, response, err := websocket.Dial(ctx, url, o)
+	if err == nil {
+		return conn, nil // which is the body of the response
+	}
+	if response != nil && response.Body != nil {
+		defer response.Body.Close()
+	}
+	return nil, dialError(ctx, response, err)
+}
+
+// greet waits for the Welcome and checks it.
+func (r *Robot) greet(ctx context.Context, w *wire) (*greeted, error) {
+	select {
+	case m := <-w.inbox:
+		if m.GetWelcome() == nil {
+			return nil, errors.New("the gateway began without a welcome")
+		}
+		t, err := r.recognize(m.GetWelcome())
+		if err != nil {
+			return nil, err
+		}
+		return &greeted{w, m.GetWelcome(), t}, nil
+	case <-w.gone:
+		return nil, w.why
+	case <-ctx.Done():
+		return nil, errors.New("the gateway does not answer")
+	}
+}
+
+// read passes on messages until the WebSocket ends.
+func (s *socket) read(w *wire) error {
+	for {
+		kind, data, err := s.conn.Read(context.Background()) // ends when the WebSocket is closed
+		var closed websocket.CloseError
+		switch {
+		case errors.As(err, &closed) && closed.Reason != "":
+			return errors.New(text.Printable(closed.Reason))
+		case err != nil:
+			return errors.New("the gateway has closed the session, or died")
+		case kind == websocket.MessageText:
+			w.received(data)
+		}
+	}
+}
+
+// dialError tells why a WebSocket could not be opened.
+func dialError(ctx context.Context, response *http.Response, err error) error {
+	if ctx.Err() != nil {
+		return errors.New("the gateway does not answer")
+	}
+	if response == nil {
+		return err
+	}
+	said := ""
+	if response.Body != nil {
+		body, _ := io.ReadAll(io.LimitReader(response.Body, maxReason)) // the beginning is enough
+		said = strings.TrimSpace(text.Printable(string(body)))
+	}
+	switch code := response.StatusCode; {
+	case code == http.StatusBadGateway, code == http.StatusGatewayTimeout:
+		return fmt.Errorf("HTTP %d: the robot is not connected", code)
+	case code == http.StatusUnauthorized && said == "":
+		said = "a token is needed: set Options.Token"
+	case said == "":
+		said = "something that is no gateway answers"
+	}
+	return refused("HTTP %d: %s", response.StatusCode, said)
+}
