@@ -394,7 +394,7 @@ func (c *connection) refuse(w *want, err error) {
 		return
 	}
 	c.declined[w] = true
-	if w.settled != nil {
+	if w.settled != nil && !c.robot.early(err) {
 		w.settled(err)
 	}
 }

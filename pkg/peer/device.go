@@ -117,7 +117,10 @@ func (r *Robot) call(ctx context.Context, c *call, conn *connection, lossy bool)
 	}
 	defer r.calls.end(id)
 	c.ID = id
-	if err := r.post(ctx, c, conn, session, lossy); err != nil {
+	if err := ctx.Err(); err != nil {
+		return nil, status.FromContextError(err).Err()
+	}
+	if err := r.post(c, conn, session, lossy); err != nil {
 		return nil, err
 	}
 	select {
@@ -131,7 +134,7 @@ func (r *Robot) call(ctx context.Context, c *call, conn *connection, lossy bool)
 }
 
 // post sends a call.
-func (r *Robot) post(ctx context.Context, c *call, conn *connection, session *wire, lossy bool) error {
+func (r *Robot) post(c *call, conn *connection, session *wire, lossy bool) error {
 	data, err := json.Marshal(c)
 	if err != nil {
 		return status.Errorf(codes.Internal, "%s: %v", c.Method, err)
@@ -140,7 +143,7 @@ func (r *Robot) post(ctx context.Context, c *call, conn *connection, session *wi
 		return r.channels.calls.send(conn, true, data, mostWaiting)
 	}
 	data = append(append([]byte(`{"call":`), data...), '}')
-	if err := session.write(ctx, data); err != nil {
+	if err := session.write(data); err != nil {
 		return status.Errorf(codes.Unavailable, "the connection to the robot was lost: %v", err)
 	}
 	return nil

@@ -82,6 +82,7 @@ func (r *Robot) follow(ctx context.Context, g *greeted) (lived bool, next *greet
 		return false, nil, err
 	}
 	l := &link{robot: r, conn: conn, began: time.Now(), dialed: make(chan dialResult, 1)}
+	l.forgiven = l.began.Add(hearing - forgiveEvery)
 	ctx, cancel := context.WithCancel(ctx)
 	defer l.close()
 	defer cancel()

@@ -27,6 +27,9 @@ const (
 	firstPause, lastPause = 500 * time.Millisecond, 30 * time.Second
 	// A connection that lasted this long ends the series of attempts.
 	good = 5 * time.Second
+	// hearing is how long a gateway that has just started may need to discover its devices; until then it may not know
+	// one that is there.
+	hearing = 2500 * time.Millisecond
 )
 
 var errLost = status.Error(codes.Unavailable, "the connection to the robot was lost")
@@ -73,6 +76,7 @@ type Robot struct {
 	devices  []*signalingv1.DeviceStatus
 	session  *wire       // for calls; nil while there is none
 	conn     *connection // nil while there is none
+	since    time.Time   // since when there is one
 	leases   granted
 	wanted   map[streamKey]*want
 	feeds    map[streamKey]any // of frames, by stream
@@ -192,6 +196,13 @@ func (r *Robot) finish(ctx context.Context) {
 	r.client.CloseIdleConnections()
 }
 
+// early reports whether an error may only mean that the gateway has not discovered a device yet.
+func (r *Robot) early(err error) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return status.Code(err) == codes.NotFound && (r.conn == nil || time.Since(r.since) < hearing)
+}
+
 // stir makes the link look at what is wanted.
 func (r *Robot) stir() {
 	select {
@@ -204,7 +215,7 @@ func (r *Robot) stir() {
 func (r *Robot) connect(c *connection) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.conn = c
+	r.conn, r.since = c, time.Now()
 }
 
 // disconnect notes that there is none.

@@ -54,7 +54,7 @@ func (s *Stream) Dropped() uint64 { return s.dropped.Load() }
 func (s *Stream) JSON(ctx context.Context, n int) iter.Seq2[json.RawMessage, error] {
 	return func(yield func(json.RawMessage, error) bool) {
 		label := "waldo.stream/" + s.device + "/" + s.name
-		c := s.robot.channels.acquire(label, func() *sharedChannel { return newReading(label) })
+		c := s.robot.channels.acquire(label, func() *sharedChannel { return newReading(s.robot, label) })
 		defer s.robot.channels.release(label, c)
 		sub := c.reading.topic.Subscribe(stream.DropOldest(n))
 		defer sub.Close()
@@ -100,6 +100,7 @@ func Read[M any, P interface {
 
 // reading is what readers of a stream share.
 type reading struct {
+	robot   *Robot
 	topic   *stream.Topic[item[json.RawMessage]]
 	dropped atomic.Uint64 // by the gateway, in all
 
@@ -107,8 +108,8 @@ type reading struct {
 	counted uint64 // of the present channel
 }
 
-func newReading(label string) *sharedChannel {
-	r := &reading{topic: stream.NewTopic[item[json.RawMessage]]()}
+func newReading(robot *Robot, label string) *sharedChannel {
+	r := &reading{robot: robot, topic: stream.NewTopic[item[json.RawMessage]]()}
 	return &sharedChannel{
 		reading: r,
 		channel: channel{label: label, init: webrtc.DataChannelInit{}, received: r.received},
@@ -131,7 +132,9 @@ func (r *reading) received(_ bool, data []byte) {
 	}
 	switch {
 	case frame.Error != nil:
-		r.topic.Publish(item[json.RawMessage]{err: frame.Error.status()})
+		if err := frame.Error.status(); !r.robot.early(err) {
+			r.topic.Publish(item[json.RawMessage]{err: err})
+		}
 	case frame.Message != nil:
 		r.topic.Publish(item[json.RawMessage]{value: bytes.Clone(frame.Message)})
 	case frame.Value != nil:

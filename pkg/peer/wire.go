@@ -62,12 +62,13 @@ func (w *wire) send(m *signalingv1.PeerMessage) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
-	defer cancel()
-	return w.write(ctx, data)
+	return w.write(data)
 }
 
-func (w *wire) write(ctx context.Context, data []byte) error {
+// write sends one message as it is. It has a deadline of its own: a WebSocket whose writing is canceled is closed.
+func (w *wire) write(data []byte) error {
+	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
+	defer cancel()
 	select {
 	case <-w.gone:
 		return errGone

@@ -39,9 +39,24 @@ type attachment struct {
 }
 
 func newPorts(udp *socket.Packets, log logging.LeveledLogger) *ports {
+	made := make(chan struct{})
+	defer close(made)
 	return &ports{log: log, UniversalUDPMuxDefault: ice.NewUniversalUDPMuxDefault(ice.UniversalUDPMuxParams{
-		Logger: log, UDPConn: udp, XORMappedAddrCacheTTL: 1, // package outside keeps the answers
+		Logger: log, UDPConn: late{udp, made}, XORMappedAddrCacheTTL: 1, // package outside keeps the answers
 	})}
+}
+
+// late is a socket from which nothing is read before pion has made its mux: it begins to read while it makes it, and
+// does not stand packets meanwhile. Peers of a gateway that was restarted go on sending.
+type late struct {
+	*socket.Packets
+	made <-chan struct{}
+}
+
+// ReadFromAddrPort is what pion reads by.
+func (l late) ReadFromAddrPort(b []byte) (int, netip.AddrPort, error) {
+	<-l.made
+	return l.Packets.ReadFromAddrPort(b)
 }
 
 // GetListenAddresses implements [ice.UDPMux].
