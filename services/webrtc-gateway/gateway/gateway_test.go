@@ -207,6 +207,20 @@ func (s *stream) frames(n int) (key bool) {
 	return key
 }
 
+// repaired reads on after the path has changed: packets of the same track, which may have been lost or overtaken by
+// others on the way. A key frame is among them.
+func (s *stream) repaired() {
+	s.t.Helper()
+	for key, n := false, 0; !key || n < 50; n++ {
+		ssrc := s.last.SSRC
+		s.last = nil
+		if s.next().SSRC != ssrc {
+			s.t.Fatalf("the track %d became %d", ssrc, s.last.SSRC)
+		}
+		key = key || isKeyStart(s.last)
+	}
+}
+
 // isKeyStart: parameter sets come first, together (STAP-A).
 func isKeyStart(p *rtp.Packet) bool { return len(p.Payload) > 0 && p.Payload[0]&0x1f == 24 }
 

@@ -107,8 +107,8 @@ func TestPicturesOverAWebSocket(t *testing.T) {
 	requests := cam.KeyRequests()
 	s.say(`{"keyFrame": true}`)
 	w.eventually("a key frame is asked for", func() bool { return cam.KeyRequests() > requests })
-	_ = s.socket.CloseNow()
-	_ = other.socket.CloseNow()
+	_ = s.socket.Close(websocket.StatusGoingAway, "")
+	_ = other.socket.Close(websocket.StatusGoingAway, "")
 	w.eventually("the camera is let go of", func() bool { return cam.Holders() == 0 })
 }
 
@@ -195,7 +195,7 @@ func TestHangUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = peer.Close() })
-	s.peer = peer
+	s.peer, s.secret = peer, nil
 	s.negotiate(nil, map[string]string{"0": "front"})
 	s.sources(1)
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)

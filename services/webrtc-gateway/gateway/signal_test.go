@@ -23,6 +23,7 @@ type session struct {
 	socket *socket
 	peer   *watcher.Watcher
 	offers int32
+	secret []byte // of the connection
 }
 
 func (w *world) session(count int) *session {
@@ -59,7 +60,7 @@ func (s *session) negotiateTracks(o *webrtc.OfferOptions, tracks ...*signalingv1
 		s.t.Fatal(err)
 	}
 	s.offers++
-	offer := &signalingv1.Offer{Id: s.offers, Sdp: sdp, Tracks: tracks}
+	offer := &signalingv1.Offer{Id: s.offers, Sdp: sdp, Tracks: tracks, Connection: s.secret}
 	data, err := protojson.Marshal(&signalingv1.PeerMessage{Body: &signalingv1.PeerMessage_Offer{Offer: offer}})
 	if err != nil {
 		s.t.Fatal(err)
@@ -91,6 +92,7 @@ func (s *session) answer() string {
 		case m.GetError() != nil:
 			s.t.Fatalf("refused: %v", m.GetError())
 		case m.GetAnswer() != nil:
+			s.secret = m.GetAnswer().GetConnection()
 			return m.GetAnswer().GetSdp()
 		}
 	}
@@ -174,7 +176,7 @@ func TestManyDevicesOnOneConnection(t *testing.T) {
 		t.Errorf("rear has %d holders, want 1", cams["rear"].Holders())
 	}
 
-	_ = s.socket.CloseNow() // the session ends, and its connection with it
+	_ = s.socket.Close(websocket.StatusNormalClosure, "") // the session ends, and its connection with it
 	w.eventually("the session's connection ends", func() bool { return cams["rear"].Holders() == 0 })
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
 	"github.com/pion/rtp"
 	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v4"
@@ -141,7 +142,7 @@ func TestManyListenersCostOneStream(t *testing.T) {
 		}
 	}
 	for _, s := range all[1:] {
-		_ = s.socket.CloseNow()
+		_ = s.socket.Close(websocket.StatusGoingAway, "")
 	}
 	all[0].sounds(nil, 5)
 	all[0].negotiateTracks(nil) // listens no more, and stays
@@ -374,8 +375,8 @@ func TestTalkEnds(t *testing.T) {
 			break
 		}
 	}
-	_ = other.socket.CloseNow()
-	_ = s.socket.CloseNow()
+	_ = other.socket.Close(websocket.StatusGoingAway, "")
+	_ = s.socket.Close(websocket.StatusGoingAway, "")
 	w.eventually("no voice is left", func() bool { return strings.Contains(w.get("metrics"), `waldo_gateway_voices{device="head"} 0`) })
 }
 

@@ -57,7 +57,7 @@ func (s *Server) serveSession(channel *rtc.Channel, c *connection) {
 	})
 	if !served {
 		channel.Close()
-		c.release()
+		c.release(false)
 	}
 }
 

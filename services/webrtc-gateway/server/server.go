@@ -112,12 +112,13 @@ type Server struct {
 	signalSockets  sockets
 	pictureSockets sockets
 	topicSockets   sockets
-	resources      map[string]*resource // by the random part of their address
+	resources      map[string]*resource   // by the random part of their address
+	connections    map[string]*connection // by their secret
 }
 
 // New returns a server for the connections of engine and the devices of directory.
 func New(engine *rtc.Engine, directory Directory, c Config) (*Server, error) {
-	s := &Server{engine: engine, directory: directory, config: c, log: c.Log, resources: make(map[string]*resource),
+	s := &Server{engine: engine, directory: directory, config: c, log: c.Log, resources: make(map[string]*resource), connections: make(map[string]*connection),
 		tickets: newTickets()}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

@@ -36,6 +36,10 @@ type transport interface {
 	End(why reason, text string)
 }
 
+// errLost is the error of a transport that was lost rather than closed: the peer may open another session and continue
+// its connection there.
+var errLost = errors.New("the session was lost")
+
 // reason is why the gateway ends a session.
 type reason int
 
@@ -64,6 +68,10 @@ type session struct {
 	connection *connection   // nil before the first offer that was answered, and after a hang-up
 	hungUp     chan struct{} // closed when the session lets go of the connection
 	garbage    int
+
+	mu        sync.Mutex
+	answering bool            // an offer is being answered
+	late      []rtc.Candidate // those that are sent after the answer
 }
 
 func (s *Server) newSession(ctx context.Context, t transport) *session {
@@ -78,7 +86,8 @@ func (n *session) run(receive func() (bool, []byte, error)) {
 	defer n.cancel()
 	stop := context.AfterFunc(n.server.ctx, func() { n.transport.End(stopping, "the gateway is stopping") })
 	defer stop()
-	defer n.letGo()
+	lost := false
+	defer func() { n.letGo(lost) }()
 	welcome, changed := n.welcome()
 	if n.send(&signalingv1.GatewayMessage{Body: &signalingv1.GatewayMessage_Welcome{Welcome: welcome}}) != nil {
 		return
@@ -90,6 +99,7 @@ func (n *session) run(receive func() (bool, []byte, error)) {
 	for {
 		isText, data, err := receive()
 		if err != nil {
+			lost = errors.Is(err, errLost)
 			return
 		}
 		if err := n.take(isText, data); err != nil {
@@ -213,6 +223,8 @@ func (n *session) handle(m *signalingv1.PeerMessage) error {
 		n.hangUp()
 		return nil
 	case *signalingv1.PeerMessage_Offer:
+		n.holdCandidates()
+		defer n.sendCandidates()
 		answer, err := n.admit(body.Offer)
 		switch {
 		case errors.Is(err, errWrongProofs):
@@ -240,7 +252,7 @@ func (n *session) call(call *calls.Call) error {
 		case n.calls <- struct{}{}:
 			n.others.Go(func() {
 				defer func() { <-n.calls }()
-				_ = n.result(n.server.config.Caller.Call(n.ctx, call)) // fails only when the transport is closed
+				_ = n.result(n.server.config.Caller.Call(n.ctx, call))
 			})
 		default:
 			refused = status.Errorf(codes.ResourceExhausted, "%d calls are in flight: wait for one to finish", maxCalls)
@@ -279,8 +291,12 @@ func (n *session) admit(o *signalingv1.Offer) (*signalingv1.Answer, error) {
 		}
 	}
 	answer := &signalingv1.Answer{Id: o.GetId()}
-	if answer.Sdp, err = n.offer(o); err != nil || n.gate == nil {
-		return answer, err
+	if answer.Sdp, err = n.offer(o); err != nil {
+		return nil, err
+	}
+	answer.Connection = []byte(n.connection.secret)
+	if n.gate == nil {
+		return answer, nil
 	}
 	answer.Signature, err = n.gate.sign(offered, answer.GetSdp())
 	return answer, err
@@ -295,10 +311,66 @@ func (n *session) offer(o *signalingv1.Offer) (string, error) {
 			return "", err
 		}
 	}
+	if err := n.continues(o.GetConnection()); err != nil {
+		return "", err
+	}
 	if n.connection != nil {
-		return n.connection.answer(n.ctx, o.GetSdp(), tracks)
+		if n.gate != nil { // what the connection carries is none of the rendezvous server's business
+			tracks = n.connection.agreed()
+		}
+		return n.connection.answer(n.ctx, o.GetSdp(), tracks, n.trickle)
 	}
 	return n.connect(o.GetSdp(), tracks)
+}
+
+// continues makes the session continue another session's connection, if an offer names one.
+func (n *session) continues(secret []byte) error {
+	if len(secret) == 0 || n.connection != nil && n.connection.secret == string(secret) {
+		return nil
+	}
+	c, err := n.server.adopt(secret)
+	if err != nil {
+		return err
+	}
+	n.letGo(false)
+	n.use(c)
+	return nil
+}
+
+// trickle sends a candidate of the gateway, but not before the answer that it is for.
+func (n *session) trickle(c rtc.Candidate) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.late = append(n.late, c)
+	if !n.answering {
+		n.flush()
+	}
+}
+
+// holdCandidates keeps candidates until an answer is sent.
+func (n *session) holdCandidates() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.answering = true
+}
+
+// sendCandidates sends what was kept.
+func (n *session) sendCandidates() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.answering = false
+	n.flush()
+}
+
+// flush sends the candidates that wait; n.mu is held.
+func (n *session) flush() {
+	for _, c := range n.late {
+		// This fails only when the transport is closed.
+		_ = n.send(&signalingv1.GatewayMessage{Body: &signalingv1.GatewayMessage_Candidate{
+			Candidate: &signalingv1.Candidate{Candidate: c.Line, SdpMid: c.MID},
+		}})
+	}
+	n.late = nil
 }
 
 // maxTalker bounds the name of a talker, in characters.
@@ -338,9 +410,9 @@ func (n *session) connect(sdp string, tracks []rtc.Track) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	answer, err := c.answer(n.ctx, sdp, tracks)
+	answer, err := c.answer(n.ctx, sdp, tracks, n.trickle)
 	if err != nil {
-		c.release()
+		c.release(false)
 		return "", err
 	}
 	n.use(c)
@@ -376,19 +448,19 @@ func (n *session) watch(c *connection, hungUp <-chan struct{}) {
 // only one that nobody else holds.
 func (n *session) hangUp() {
 	if c := n.connection; c != nil {
-		n.letGo()
+		n.letGo(false)
 		if n.gate == nil {
 			c.peer.Close()
 		}
 	}
 }
 
-// letGo ends the session's hold on its connection.
-func (n *session) letGo() {
+// letGo ends the session's hold on its connection. Lost tells that the far end did not want that.
+func (n *session) letGo(lost bool) {
 	if n.connection == nil {
 		return
 	}
 	close(n.hungUp)
-	n.connection.release()
+	n.connection.release(lost)
 	n.connection = nil
 }

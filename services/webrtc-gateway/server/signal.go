@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -98,8 +99,14 @@ func (t *socketTransport) End(why reason, text string) {
 	_ = t.conn.Close(code, text) // it is closed in any case
 }
 
+// statusLost is the code with which a peer closes a WebSocket that it has given up, to go on with another.
+const statusLost = websocket.StatusCode(4001)
+
 // receive returns the next message.
 func (t *socketTransport) receive() (bool, []byte, error) {
 	kind, data, err := t.conn.Read(context.Background()) // ends when the socket is closed
+	if code := websocket.CloseStatus(err); err != nil && (code == -1 || code == statusLost) {
+		err = fmt.Errorf("%w: %w", errLost, err)
+	}
 	return kind == websocket.MessageText, data, err
 }

@@ -584,8 +584,9 @@ export declare type Offer = Message<"waldo.signaling.v1.Offer"> & {
   /**
    * Continues a connection of another session, usually one whose WebSocket died with the path that it took: the
    * `connection` of the last answer. The offer is then the next one of that connection, best one that restarts ICE; its
-   * tracks, keys and data channels stay. A WebSocket that had the connection until now goes on without it;
-   * a session on its channel `waldo.session` keeps it. If it has ended meanwhile, the offer is refused with NOT_FOUND: make a new connection. Empty: one of this session.
+   * tracks, keys and data channels stay. A peer that gives a WebSocket up for another closes it with the code 4001: any
+   * other code ends the connection. If it has ended, the offer is refused with NOT_FOUND: make a new connection.
+   * Empty: the connection of this session, or its first one.
    *
    * @generated from field: bytes connection = 5;
    */
@@ -634,8 +635,9 @@ export declare type OfferJson = {
   /**
    * Continues a connection of another session, usually one whose WebSocket died with the path that it took: the
    * `connection` of the last answer. The offer is then the next one of that connection, best one that restarts ICE; its
-   * tracks, keys and data channels stay. A WebSocket that had the connection until now goes on without it;
-   * a session on its channel `waldo.session` keeps it. If it has ended meanwhile, the offer is refused with NOT_FOUND: make a new connection. Empty: one of this session.
+   * tracks, keys and data channels stay. A peer that gives a WebSocket up for another closes it with the code 4001: any
+   * other code ends the connection. If it has ended, the offer is refused with NOT_FOUND: make a new connection.
+   * Empty: the connection of this session, or its first one.
    *
    * @generated from field: bytes connection = 5;
    */
