@@ -11,6 +11,7 @@ import (
 	"github.com/pion/rtcp"
 	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v4"
+	"google.golang.org/grpc/status"
 
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
 )
@@ -407,8 +408,12 @@ func (c *connection) decline(by *negotiator, wants []*want, e *signalingv1.Error
 	}
 	c.pending = nil
 	err := errorOf(e)
-	if len(p.fresh) == 0 {
-		return fmt.Errorf("the gateway refuses the connection: %w", err)
+	switch said := status.Convert(err).Message(); {
+	case len(p.fresh) > 0:
+	case by.adopts || c.answered: // it may have ended there
+		return fmt.Errorf("the gateway does not go on with the connection: %s", said)
+	default:
+		return refused("the gateway refuses the connection: %s", said)
 	}
 	if len(p.fresh) == 1 {
 		c.refuse(named(wants, p.fresh[0]), err)

@@ -45,6 +45,14 @@ func (m motor) Run(ctx context.Context, ready func()) error {
 // motors starts the device `motors` and waits until the gateway knows of it.
 func (w *world) motors() *device.Process {
 	w.t.Helper()
+	p := w.startMotors()
+	w.eventually("the gateway knows the motors", func() bool { return strings.Contains(w.get("devices"), `"DEVICE_STATE_READY"`) })
+	return p
+}
+
+// startMotors starts the device `motors`.
+func (w *world) startMotors() *device.Process {
+	w.t.Helper()
 	kind := device.Kind[actuator.Config]{Name: "motor", Version: "1.0.0",
 		New: func(kit *device.Kit, c actuator.Config) (device.Driver, error) {
 			var m motor
@@ -58,7 +66,6 @@ func (w *world) motors() *device.Process {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(p.Stop)
-	w.eventually("the gateway knows the motors", func() bool { return strings.Contains(w.get("devices"), `"DEVICE_STATE_READY"`) })
 	return p
 }
 
