@@ -2,6 +2,7 @@ package identity
 
 import (
 	"bytes"
+	"encoding/base64"
 	"os"
 	"path/filepath"
 	"strings"
@@ -114,6 +115,34 @@ func TestProof(t *testing.T) {
 	}
 	if _, err := NewProver("rover", ""); err == nil {
 		t.Error("an empty token proves something")
+	}
+}
+
+// TestTogether: the page computes the same, see tests/secrets.test.js of the gateway's page.
+func TestTogether(t *testing.T) {
+	decode := func(text string) []byte {
+		data, err := base64.StdEncoding.DecodeString(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	p, err := NewProver("rover", "open sesame")
+	if err != nil {
+		t.Fatal(err)
+	}
+	challenge := []byte("0123456789abcdef")
+	if got := p.Prove(challenge, some); !bytes.Equal(got, decode("Zeblaxj1oxaDVnij0g6C8kaicvWLY9/1vINnOckr8cQ=")) {
+		t.Errorf("proof %x", got)
+	}
+	public := decode("MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE+79pCYW2Mj+FmZHo+p2Fs/iBEyiyuZUtfog4ITNYrHizoVm3+HdH3oLLAKEcuztqB7Ml" +
+		"GOBDGYzy2VnjZ71oxw==")
+	signature := decode("xtBfoZQkpthLoJ82xFTsTXcf821OnCf+tB2fjs87hjjj8BWaylwJdRG3fGYk0M6yiflCSnzlIYaIZqzxUKXUlw==")
+	if err := VerifyAnswer(public, signature, "rover", challenge, some, some); err != nil {
+		t.Error(err)
+	}
+	if got := Fingerprint(public); got != "hpRHDvz66ut_Jm2M-fz_ED7mzlgxBfY42GIKYEswmWQ" {
+		t.Errorf("fingerprint %s", got)
 	}
 }
 

@@ -13,6 +13,7 @@ import { holderName } from './holder.js';
  * @property {() => MediaStream} newStream
  * @property {(url: string, init: RequestInit) => Promise<Response>} fetch
  * @property {string} origin The page's origin.
+ * @property {SubtleCrypto|undefined} subtle Missing outside secure contexts.
  * @property {() => number} now Monotonic time in ms since {@link Env.originMs}.
  * @property {number} originMs Unix time in ms at which `now` was 0; fixed, so `originMs + now()` never jumps.
  * @property {(run: () => void, ms: number) => () => void} every Runs a function regularly until the result is called.
@@ -108,6 +109,7 @@ export function browserEnv() {
     newStream: () => new MediaStream(),
     fetch: (url, init) => fetch(url, init),
     origin: location.origin,
+    subtle: crypto.subtle,
     now: () => performance.now(),
     originMs: performance.timeOrigin,
     every(run, ms) {

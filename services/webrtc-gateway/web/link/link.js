@@ -51,6 +51,7 @@ export class Link {
   #opened = -Infinity;
   #lastPoll = -Infinity;
   #polling = false;
+  #refused = false;
   /** Sessions that failed in a row although `/healthz` answered. */
   #failures = 0;
 
@@ -80,7 +81,7 @@ export class Link {
     const url = new URL('signal', this.#base);
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
     this.#handlers.onOpening();
-    this.#session = new Session(url.href, this.protocols, {
+    this.#session = new Session(this.#env.openSocket(url.href, this.protocols), {
       onMessage: (m) => this.#receive(m),
       onTime: this.#handlers.onTime,
       onLost: (why, again) => this.#lose(why, again),
@@ -103,7 +104,7 @@ export class Link {
   /** Watches the session, or polls the gateway. Called every few dozen ms. */
   tick() {
     if (this.#session) this.#session.tick();
-    else if (this.state !== 'closed' && this.#env.now() - this.#lastPoll >= this.#pause) this.#poll();
+    else if (this.state !== 'closed' && !this.#refused && this.#env.now() - this.#lastPoll >= this.#pause) this.#poll();
   }
 
   /** Polls the gateway without waiting for the next turn: the page woke up, or the network is back. */
@@ -125,11 +126,25 @@ export class Link {
 
   /** @param {import('../proto/signaling.js').GatewayMessage} message */
   #receive(message) {
+    if (message.kind === 'welcome' && message.remote) {
+      this.#refuse('This robot is reached by way of a rendezvous server, which this page must not trust: open the link that ' +
+        '`waldo link --token` prints. It has the fingerprint of the robot’s key.');
+      return;
+    }
     this.#handlers.onMessage(message);
     if (message.kind !== 'welcome') return;
     this.#failures = 0;
     this.refusal = '';
     this.#become('live', '');
+  }
+
+  /** Tries no more. @param {string} why */
+  #refuse(why) {
+    this.#session?.close();
+    this.#session = null;
+    this.#refused = true;
+    this.refusal = why;
+    this.#become('gateway-lost', why);
   }
 
   /** @param {string} why @param {boolean} again */

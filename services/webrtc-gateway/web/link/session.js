@@ -1,5 +1,5 @@
 /**
- * @file One session with the gateway: a WebSocket, its pings, and whether the gateway answers.
+ * @file One session with the gateway: what carries it, its pings, and whether the gateway answers.
  */
 
 import { parse } from '../proto/signaling.js';
@@ -18,6 +18,14 @@ const ASLEEP_MS = 400;
 const GRACE_MS = 500;
 
 /**
+ * @typedef {object} Socket A WebSocket, or what does the same.
+ * @property {((event?: any) => void)|null} onopen
+ * @property {((event: any) => void)|null} onmessage With `data`: a message, or null for a part of one.
+ * @property {((event: any) => void)|null} onclose With `code` and `reason`.
+ * @property {(message: string) => void} send
+ * @property {number} bufferedAmount
+ * @property {() => void} close
+ *
  * @typedef {object} SessionHandlers
  * @property {(message: import('../proto/signaling.js').GatewayMessage) => void} onMessage All messages but pongs.
  * @property {(sentMs: number, gotMs: number, gatewayMs: number) => void} onTime Answer to a ping; Unix times in ms.
@@ -38,18 +46,20 @@ export class Session {
   #lastPing = -Infinity;
   #heard;
   #ticked;
+  #patience;
 
   /**
-   * @param {string} url
-   * @param {string[]} protocols The subprotocols to request; see {@link import('./token.js').protocolsFor}.
+   * @param {Socket} socket One that is not open yet; the session closes it.
    * @param {SessionHandlers} handlers
    * @param {import('../base/env.js').Env} env
+   * @param {{openMs: number, silenceMs: number}} [patience] How long it may take to open, and be silent.
    */
-  constructor(url, protocols, handlers, env) {
+  constructor(socket, handlers, env, patience = { openMs: OPEN_MS, silenceMs: SILENCE_MS }) {
     this.#env = env;
     this.#handlers = handlers;
+    this.#patience = patience;
     this.#heard = this.#ticked = env.now();
-    this.#socket = env.openSocket(url, protocols);
+    this.#socket = socket;
     this.#socket.onopen = () => {
       this.#open = true;
       this.#heard = env.now();
@@ -72,6 +82,16 @@ export class Session {
     return true;
   }
 
+  /** Whether messages can be sent. */
+  get open() {
+    return this.#open && !this.#over;
+  }
+
+  /** For how long nothing has come, in ms. */
+  get silentMs() {
+    return this.#env.now() - this.#heard;
+  }
+
   /** Whether all that was sent has left the browser. */
   get clear() {
     return this.#open && !this.#over && !this.#socket.bufferedAmount;
@@ -81,7 +101,7 @@ export class Session {
   tick() {
     if (this.#over) return;
     const now = this.#env.now();
-    const limit = this.#open ? SILENCE_MS : OPEN_MS;
+    const limit = this.#open ? this.#patience.silenceMs : this.#patience.openMs;
     if (now - this.#ticked > ASLEEP_MS) this.#heard = Math.max(this.#heard, now - limit + GRACE_MS);
     this.#ticked = now;
     if (now - this.#heard >= limit) {
@@ -111,6 +131,7 @@ export class Session {
   #receive(data) {
     if (this.#over) return;
     this.#heard = this.#env.now();
+    if (data === null) return;
     const message = parse(data);
     if (message.kind !== 'pong') {
       this.#handlers.onMessage(message);

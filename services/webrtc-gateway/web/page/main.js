@@ -11,6 +11,7 @@ import { EStopBar } from './estopbar.js';
 import { milliseconds, since } from './format.js';
 import { bindKeys } from './keys.js';
 import { Readings } from './readings.js';
+import { otherKeyWords, rememberLink } from './remember.js';
 import { SharePanels } from './sharepanels.js';
 import { SoundPanels } from './soundpanels.js';
 import { WatchPanels } from './watchpanels.js';
@@ -23,7 +24,8 @@ const TICK_MS = 100;
 /** How often numbers are updated, in ms. */
 const STATS_MS = 1000;
 
-const robot = connect();
+const trusted = rememberLink(location, history, localStorage);
+const robot = connect(undefined, trusted);
 // For tests, and for curious people at the console.
 Object.assign(window, { waldo: { robot, drive: robot.drive(), readStamp, measureLatency } });
 
@@ -114,7 +116,7 @@ function tick() {
   const detail = lost ? `${since(performance.now() - lostAt)}, ${robot.refusal ? 'refused' : 'reconnecting'}` : rtt === null ? '' : milliseconds(rtt);
   setText(byId('link-detail', HTMLElement), robot.state === 'connecting' ? '' : detail);
   showEmpty(robot, tiles.size, performance.now() - openedAt);
-  showTrouble(robot.state === 'live' ? '' : robot.refusal || forbidden);
+  showTrouble(trusted.other !== '' ? otherKeyWords(trusted.other) : robot.state === 'live' ? '' : robot.refusal || forbidden);
 }
 
 /** @param {boolean} on */

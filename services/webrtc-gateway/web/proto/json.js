@@ -91,6 +91,15 @@ export function texts(v) {
   return /** @type {unknown[]} */ (list(v)).filter((s) => typeof s === 'string');
 }
 
+/** @param {Claim<string>} v Base64, in either alphabet. @returns {Uint8Array<ArrayBuffer>} Empty if it is not. */
+export function bytes(v) {
+  try {
+    return Uint8Array.from(atob(text(v).replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt(0));
+  } catch {
+    return new Uint8Array();
+  }
+}
+
 /** @param {Claim<string>} v @returns {string} Decimal digits; `0` if it is not an integer. */
 export function integer64(v) {
   if (typeof v === 'number' && Number.isInteger(v)) return String(v);

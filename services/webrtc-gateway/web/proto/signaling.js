@@ -7,12 +7,12 @@
  * strings because they are only compared. The fields are documented in api/proto.
  */
 
-import { fields, flag, integer64, isObject, list, maybe, messages, number, object, parseJson, strings, text, texts, timestamp, word } from './json.js';
+import { bytes, fields, flag, integer64, isObject, list, maybe, messages, number, object, parseJson, strings, text, texts, timestamp, word } from './json.js';
 
 /** @import { CallResultJson, DriveAxisJson, DriveJson, DrivePadJson } from './gen/waldo/signaling/v1/signaling_pb.js' */
 /** @import { DriveValueJson, ErrorJson } from './gen/waldo/signaling/v1/signaling_pb.js' */
 /** @import { DeviceStatusJson, GatewayMessageJson, IceServerJson } from './gen/waldo/signaling/v1/signaling_pb.js' */
-/** @import { WelcomeJson } from './gen/waldo/signaling/v1/signaling_pb.js' */
+/** @import { RemoteJson, WelcomeJson } from './gen/waldo/signaling/v1/signaling_pb.js' */
 /** @import { StreamInfoJson } from './gen/waldo/device/v1/device_pb.js' */
 /** @import { Claim } from './types.js' */
 /** @import { Json } from './json.js' */
@@ -26,7 +26,8 @@ import { fields, flag, integer64, isObject, list, maybe, messages, number, objec
  * @typedef {ReturnType<typeof rpcError>} RpcError The error of a call: a gRPC status.
  *
  * @typedef {{kind: 'welcome'} & ReturnType<typeof welcome>} Welcome
- * @typedef {{kind: 'answer', id: number, sdp: string}} Answer
+ * @typedef {{kind: 'answer', id: number, sdp: string, signature: Uint8Array<ArrayBuffer>, connection: string}} Answer
+ *   The connection is in base64, empty if it is not known.
  * @typedef {{kind: 'candidate', init: RTCIceCandidateInit}} Candidate
  * @typedef {{kind: 'pong', id: number, gatewayMs: number|null}} Pong
  * @typedef {{kind: 'devices', devices: Device[]}} DeviceList
@@ -60,8 +61,8 @@ export function parse(data) {
 const readers = {
   welcome: (v) => ({ kind: 'welcome', ...welcome(v) }),
   answer: (v) => {
-    const { id, sdp } = fields(v);
-    return { kind: 'answer', id: number(id), sdp: text(sdp) };
+    const { id, sdp, signature, connection } = fields(v);
+    return { kind: 'answer', id: number(id), sdp: text(sdp), signature: bytes(signature), connection: text(connection) };
   },
   candidate: (v) => {
     const { candidate, sdpMid, sdpMlineIndex } = fields(v);
@@ -83,7 +84,7 @@ const readers = {
 
 /** @param {Claim<WelcomeJson>} v */
 function welcome(v) {
-  const { robot, version, epoch, iceServers, drive } = fields(v);
+  const { robot, version, epoch, iceServers, drive, remote } = fields(v);
   return {
     robot: text(robot),
     version: text(version),
@@ -91,7 +92,15 @@ function welcome(v) {
     iceServers: list(iceServers).map(iceServer).filter((s) => s.urls.length > 0),
     /** Null if robot.yaml does not describe how the robot is driven. */
     drive: text(fields(drive).device) === '' ? null : driveConfig(drive),
+    /** What the robot says of itself by way of a rendezvous server; null without one. */
+    remote: maybe(remote, remoteRobot),
   };
+}
+
+/** @param {Claim<RemoteJson>} v */
+function remoteRobot(v) {
+  const { key, challenge } = fields(v);
+  return { key: bytes(key), challenge: bytes(challenge) };
 }
 
 /**

@@ -7,6 +7,7 @@ import { Clock } from '../link/clock.js';
 import { Drive } from '../control/drive.js';
 import { EStop } from '../control/estop.js';
 import { Link } from '../link/link.js';
+import { RemoteLink } from '../link/remotelink.js';
 import { Roster } from './roster.js';
 import { WebRtc } from './webrtc.js';
 
@@ -37,6 +38,7 @@ export class Robot extends EventTarget {
   reconnects = 0;
 
   #env;
+  /** @type {Link|RemoteLink} */
   #link;
   #webrtc;
   #greetedAt = 0;
@@ -56,8 +58,9 @@ export class Robot extends EventTarget {
    * @param {URL} base Where the gateway is.
    * @param {import('../base/env.js').Env} env
    * @param {string} [token] For pages of another origin.
+   * @param {string} [key] Fingerprint of the robot's key: it is reached by way of a rendezvous server.
    */
-  constructor(base, env, token = '') {
+  constructor(base, env, token = '', key = '') {
     super();
     this.#env = env;
     this.#webrtc = new WebRtc({
@@ -65,7 +68,7 @@ export class Robot extends EventTarget {
       onBroken: () => this.#link.open(),
       onResult: (result) => this.#calls.settle(result),
       onDetour: () => this.dispatchEvent(new CustomEvent('detour', { detail: this.detour })),
-      openPicture: (device, types) => env.openSocket(pictureUrl(base, device, types), this.#link.protocols),
+      openPicture: key === '' ? (device, types) => env.openSocket(pictureUrl(base, device, types), this.#link.protocols) : null,
     }, this.clock, env);
     this.#calls = new Calls({
       send: (message) => this.#link.send(message),
@@ -86,12 +89,14 @@ export class Robot extends EventTarget {
       holder: () => env.holder(),
       onChange: eStopChanged,
     }, env);
-    this.#link = new Link(base, token, {
+    const linked = {
       onOpening: () => this.#prepare(),
-      onMessage: (m) => this.#receive(m),
-      onTime: (sent, got, gateway) => this.clock.sample(sent, got, gateway),
-      onState: (state, why) => this.#changed(state, why),
-    }, env);
+      onMessage: (/** @type {import('../proto/signaling.js').GatewayMessage} */ m) => this.#receive(m),
+      onTime: (/** @type {[number, number, number]} */ ...times) => this.clock.sample(...times),
+      onState: (/** @type {import('../link/link.js').LinkState} */ state, /** @type {string} */ why) => this.#changed(state, why),
+      openSession: (/** @type {RTCIceServer[]} */ servers) => this.#webrtc.openSession(servers),
+    };
+    this.#link = key === '' ? new Link(base, token, linked, env) : new RemoteLink(base, { key, token }, linked, env);
     this.#undo = [env.every(() => this.#tick(), TICK_MS), env.onWake(() => this.#wake())];
     this.#link.open();
   }

@@ -4,6 +4,7 @@
  */
 
 import { ChannelSet } from '../channels/channelset.js';
+import { SESSION_LABEL } from '../link/channelsocket.js';
 import { Connection } from '../link/connection.js';
 import { Detour } from '../media/detour.js';
 import { Repair } from '../link/repair.js';
@@ -27,8 +28,8 @@ const TRY_MS = 10_000;
  * @property {() => void} onBroken Another session is needed: the gateway has one connection for each session.
  * @property {(result: import('../proto/signaling.js').CallResult) => void} onResult A result on the channel of calls.
  * @property {() => void} onDetour The detour around WebRTC begins or ends.
- * @property {(device: string, types: string[]) => WebSocket} openPicture For a detour: opens the socket of a device's
- *   pictures, in one of these media types.
+ * @property {((device: string, types: string[]) => WebSocket)|null} openPicture For a detour: opens the socket of a
+ *   device's pictures, in one of these media types. Null: there are no detours.
  */
 
 /** The WebRTC side of one robot. Videos, sounds, shares, and channels outlast its connections. */
@@ -74,7 +75,8 @@ export class WebRtc {
     this.channels = new ChannelSet(env, handlers.onResult);
     this.sounds = new PerDevice((device, handlers) => new Sound(device, env, this.channels, handlers), () => this.#want());
     this.shares = new PerDevice((device, handlers) => new Sharing(device, env.holder(), handlers), () => this.#want());
-    this.detour = new Detour(handlers.openPicture, (device, receiver) => this.videos.use(device, receiver), env);
+    const { openPicture } = handlers;
+    this.detour = new Detour((device, types) => /** @type {NonNullable<typeof openPicture>} */ (openPicture)(device, types), (device, receiver) => this.videos.use(device, receiver), env);
   }
 
   /** State of the WebRTC connection: 'idle', 'none', or what RTCPeerConnection says. */
@@ -130,6 +132,15 @@ export class WebRtc {
       },
       onBroken: this.#handlers.onBroken,
     }, this.#env);
+  }
+
+  /**
+   * Opens the channel of a session on the prepared connection, before anything else.
+   * @param {RTCIceServer[]} iceServers
+   */
+  openSession(iceServers) {
+    this.#connection?.useIceServers(iceServers);
+    return this.#connection?.openChannel(SESSION_LABEL, { ordered: true }) ?? null;
   }
 
   /**
@@ -252,6 +263,7 @@ export class WebRtc {
 
   /** Begins and ends the detour, and retries WebRTC meanwhile. @param {number} now */
   #goAround(now) {
+    if (this.#handlers.openPicture === null) return;
     const [connection, { reason }] = [this.#connection, this.detour];
     const connected = connection?.state === 'connected';
     // A driver must not lose both ways during the switch.
@@ -279,7 +291,7 @@ export class WebRtc {
 
   /** @param {import('../media/detour.js').DetourReason|''} reason */
   #detourFor(reason) {
-    if (this.detour.reason === reason) return;
+    if (this.detour.reason === reason || this.#handlers.openPicture === null) return;
     if (reason === '') this.detour.end();
     this.detour.reason = reason;
     for (const [device, receiver] of reason === '' ? this.#coming : []) this.videos.use(device, receiver);

@@ -138,6 +138,8 @@ export class FakePeer {
   configuration = {};
   /** Whether offers look like those of sound. */
   opus = false;
+  /** What its offers end with, such as a fingerprint. */
+  more = '';
 
   getConfiguration() {
     return this.configuration;
@@ -166,7 +168,7 @@ export class FakePeer {
   async createOffer({ iceRestart }) {
     if (iceRestart) this.restarts += 1;
     if (this.opus) return { type: 'offer', sdp: OPUS };
-    return { type: 'offer', sdp: `offer of ${this.transceivers.length}${this.channels.length > 0 ? ' m=application' : ''}` };
+    return { type: 'offer', sdp: `offer of ${this.transceivers.length}${this.channels.length > 0 ? ' m=application' : ''}${this.more && `${this.more}a=ice-ufrag:${this.restarts}\r\n`}` };
   }
 
   async setLocalDescription(d) {
@@ -289,6 +291,9 @@ export class FakeEnv {
   gamepads = () => this.pads;
 
   origin = 'http://robot:8080';
+  /** What the offers of its peers end with. */
+  more = '';
+  subtle = globalThis.crypto.subtle;
   /** What `/signal` answers to who asks without a WebSocket; null: nothing that may be read. */
   why = { status: 401, text: 'a token is needed\n', type: 'text/plain; charset=utf-8' };
 
@@ -315,7 +320,7 @@ export class FakeEnv {
   };
 
   openPeer = () => {
-    this.peers.push(new FakePeer());
+    this.peers.push(Object.assign(new FakePeer(), { more: this.more }));
     return this.peers.at(-1);
   };
 

@@ -28,8 +28,8 @@ test('what a newer gateway says is known to be unknown', () => {
 });
 
 test('absent fields have their zero values', () => {
-  assert.deepEqual(parse('{"welcome":{}}'), { kind: 'welcome', robot: '', version: '', epoch: '0', iceServers: [], drive: null });
-  assert.deepEqual(parse('{"answer":{}}'), { kind: 'answer', id: 0, sdp: '' });
+  assert.deepEqual(parse('{"welcome":{}}'), { kind: 'welcome', robot: '', version: '', epoch: '0', iceServers: [], drive: null, remote: null });
+  assert.deepEqual(parse('{"answer":{}}'), { kind: 'answer', id: 0, sdp: '', signature: new Uint8Array(), connection: '' });
   assert.deepEqual(parse('{"pong":{"id":3}}'), { kind: 'pong', id: 3, gatewayMs: null });
   assert.deepEqual(parse('{"devices":{}}'), { kind: 'devices', devices: [] });
   assert.deepEqual(parse('{"error":{}}'), { kind: 'error', id: 0, code: '', message: '' });
@@ -45,6 +45,16 @@ test('welcome', () => {
     epoch: '9007199254740993', // more than a double holds
     iceServers: [{ urls: ['stun:a:1'] }, { urls: ['turn:b:2'], username: 'u', credential: 'c' }],
     drive: null,
+    remote: null,
+  });
+});
+
+test('what a robot says of itself by way of a rendezvous server', () => {
+  const { remote } = parse('{"welcome":{"remote":{"key":"AQL/","challenge":"_-8="}}}');
+  assert.deepEqual(remote, { key: Uint8Array.of(1, 2, 255), challenge: Uint8Array.of(255, 239) });
+  assert.deepEqual(parse('{"welcome":{"remote":{"key":"?","challenge":7}}}').remote, { key: new Uint8Array(), challenge: new Uint8Array() });
+  assert.deepEqual(parse('{"answer":{"signature":"AQI=","connection":"AQ=="}}'), {
+    kind: 'answer', id: 0, sdp: '', signature: Uint8Array.of(1, 2), connection: 'AQ==',
   });
 });
 
