@@ -3,6 +3,7 @@ package rtc
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -31,6 +32,7 @@ const (
 type reach struct {
 	send  func(Candidate) // takes candidates after the answer; nil: nobody does
 	relay bool            // the far end may have no relay
+	from  netip.Addr      // where the far end is; invalid: not known
 }
 
 // Trickle makes the peer send candidates that become known after an answer. Without it, answers wait up to a second for
@@ -42,11 +44,26 @@ func (p *Peer) Trickle(send func(Candidate)) {
 }
 
 // OfferRelay makes the answers contain an address at a relay, if there is any: for a far end that comes from elsewhere
-// and may have none itself. It must be called before the offers that it is for.
-func (p *Peer) OfferRelay() {
+// and may have none itself. It must be called before the offers that it is for. From is the far end's address, if it is
+// known: the relay lets in what comes from there, also from a player that does not know its address outside.
+func (p *Peer) OfferRelay(from netip.Addr) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.reach.relay = true
+	p.reach.relay, p.reach.from = true, from.Unmap()
+}
+
+// discard is a port at which nobody is.
+const discard = 9
+
+// admit has the relay let in what comes from the far end's address: a check of any of its ports does that.
+func (p *Peer) admit() {
+	p.mu.Lock()
+	from := p.reach.from
+	p.mu.Unlock()
+	if !from.Is4() || from.IsLoopback() {
+		return
+	}
+	_ = p.AddCandidate(fmt.Sprintf("candidate:1 1 udp 1 %s %d typ host", from, discard), "", 0) // others may do
 }
 
 // outside returns the gateway's addresses outside, before candidates are gathered.
@@ -79,6 +96,7 @@ func (p *Peer) reachable(answer string, known []outside.Address, restart bool) (
 		return "", err
 	}
 	p.announce(&d, known)
+	p.admit()
 	p.later(&d, restart)
 	text, err := d.Marshal()
 	return string(text), err

@@ -110,7 +110,7 @@ func TestRelayForFarEndsWithoutOne(t *testing.T) {
 	s := turntest.Start(t, turntest.UDP, nil)
 	e := newStudioBehind(t, s)
 	far, near := newPair(t, e, 1, 1000)
-	near.OfferRelay()
+	near.OfferRelay(netip.Addr{})
 	reachAtRelay(t, far, near)
 	if got := s.Allocations(); got != 1 {
 		t.Errorf("%d relays", got)

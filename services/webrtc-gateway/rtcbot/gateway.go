@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"net/netip"
 	"slices"
 
 	"google.golang.org/grpc/codes"
@@ -60,6 +61,8 @@ type Client struct {
 	Program string
 	// Raw makes strings arrive as they are, not as JSON.
 	Raw bool
+	// Remote is a client that comes by way of a rendezvous server, which may need the robot's relay.
+	Remote bool
 }
 
 // Connect answers the offer of a client. The errors are those of [rtc.Peer.Answer]. A client that can receive none of
@@ -74,6 +77,10 @@ func (g *Gateway) Connect(ctx context.Context, offer string, c Client) (s *Sessi
 	if s.peer, err = g.engine.NewPeer(s); err != nil {
 		s.cancel()
 		return nil, "", err
+	}
+	if c.Remote {
+		from, _ := netip.ParseAddrPort(c.Address)
+		s.peer.OfferRelay(from.Addr())
 	}
 	wanted := s.tracks(g.find(ctx, sections), sections)
 	answer, err = s.peer.Answer(ctx, offer, wanted)

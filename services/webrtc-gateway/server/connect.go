@@ -34,7 +34,9 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	client := rtcbot.Client{Address: r.RemoteAddr, Program: firstRunes(r.UserAgent(), maxProgram), Raw: raw}
+	client := rtcbot.Client{
+		Address: r.RemoteAddr, Program: firstRunes(r.UserAgent(), maxProgram), Raw: raw, Remote: isRemote(r),
+	}
 	session, sdp, err := s.config.RTCBot.Connect(r.Context(), offer, client)
 	if err != nil {
 		fail(w, err)

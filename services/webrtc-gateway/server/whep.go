@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"net/netip"
 
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
@@ -32,7 +33,7 @@ func (s *Server) openWHEP(r *http.Request, device, offer string) (*resource, str
 	if err != nil {
 		return nil, "", err
 	}
-	peer, err := s.engine.NewPeer(nil)
+	peer, err := s.newPeer(r)
 	if err != nil {
 		return nil, "", err
 	}
@@ -42,6 +43,21 @@ func (s *Server) openWHEP(r *http.Request, device, offer string) (*resource, str
 		return nil, "", err
 	}
 	return newResource(device, peer), answer, nil
+}
+
+// newPeer makes the connection of a request. One that comes from elsewhere may need the robot's relay.
+func (s *Server) newPeer(r *http.Request) (*rtc.Peer, error) {
+	peer, err := s.engine.NewPeer(nil)
+	if err == nil && isRemote(r) {
+		peer.OfferRelay(clientOf(r))
+	}
+	return peer, err
+}
+
+// clientOf is the address that a request comes from; invalid if it is not known.
+func clientOf(r *http.Request) netip.Addr {
+	from, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return from.Addr()
 }
 
 // whepTracks finds the sections for the video of a device, and for the sound of another if one is named.

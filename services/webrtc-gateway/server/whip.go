@@ -56,7 +56,7 @@ func (s *Server) openWHIP(r *http.Request, device, offer string) (*resource, str
 	if utf8.RuneCountInString(name) > maxTalker || !text.IsPrintable(name) {
 		return nil, "", status.Errorf(codes.InvalidArgument, "name: use at most %d characters, all of them printable", maxTalker)
 	}
-	peer, err := s.engine.NewPeer(nil)
+	peer, err := s.newPeer(r)
 	if err != nil {
 		return nil, "", err
 	}
