@@ -226,6 +226,10 @@ var endings = []ending{
 	}},
 }
 
+// atRest is, in the page, that nothing is to move until its driver has released the controls.
+const atRest = `['off', 'arming'].includes(waldo.drive.state)
+  || waldo.drive.state === 'driving' && Object.values(waldo.drive.values).every((v) => v === 0)`
+
 // outlast is how long an ending lasts: longer than the lease of the driver, 1 s. After a shorter one, such as a radio
 // gap, a driver who still holds the key keeps driving, with fresh commands.
 const outlast = 1200 * time.Millisecond
@@ -246,8 +250,7 @@ func (r *ride) stop(tb testing.TB, e ending) time.Duration {
 		tb.Fatalf("the motors stood still %v before the end", began.Sub(stopped))
 	}
 	mend()
-	r.page.Until(tb, `waldo.robot.state === 'live' && (['off', 'arming'].includes(waldo.drive.state)
-	  || waldo.drive.state === 'driving' && Object.values(waldo.drive.values).every((v) => v === 0))`)
+	r.page.Until(tb, "waldo.robot.state === 'live' && ("+atRest+")")
 	r.wire.MustStayStill(tb, stopped)
 	e.hands.rest(tb, r.page)
 	return stopped.Sub(began)

@@ -23,13 +23,13 @@ const whep = `(() => {
     }
     const posted = now();
     const response = await fetch(url, {
-      method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body: pc.localDescription.sdp });
+      method: 'POST', headers: { 'Content-Type': 'application/sdp', ...window.whep.headers }, body: pc.localDescription.sdp });
     const sdp = await response.text();
     if (!response.ok) throw new Error(response.status + ' ' + sdp);
     const location = response.headers.get('Location');
     await pc.setRemoteDescription({ type: 'answer', sdp });
     const leave = async () => {
-      if (location) await fetch(new URL(location, response.url), { method: 'DELETE' }).catch(() => {});
+      if (location) await fetch(new URL(location, response.url), { method: 'DELETE', headers: window.whep.headers }).catch(() => {});
       pc.close();
     };
     return { pc, posted, track: await track, leave };
@@ -51,6 +51,7 @@ const whep = `(() => {
   };
 
   window.whep = {
+    headers: {}, // more, of requests to the server
     // first returns how long after the POST the first picture was decoded, and the first that is of now.
     async first(url, fresh) {
       const p = await connect(url);
@@ -110,6 +111,12 @@ func (b *Browser) OpenPlayer(tb testing.TB, address string) *Player {
 	page := b.Open(tb, address)
 	Eval[any](tb, page, strings.ReplaceAll(whep, "$STAMP", strings.ReplaceAll(string(stamp), "export ", "")))
 	return &Player{page}
+}
+
+// Authorize makes the player present a token.
+func (p *Player) Authorize(tb testing.TB, token string) {
+	tb.Helper()
+	Eval[any](tb, p.page, "whep.headers.Authorization = $1", "Bearer "+token)
 }
 
 // Close closes the page.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
+	"time"
 )
 
 // NAT is how a router treats what passes it.
@@ -49,12 +50,26 @@ func (n *Internet) Router(tb testing.TB, nat NAT) *Router {
 func (r *Router) Address() netip.Addr { return r.address }
 
 // Rebind makes the router forget all mappings, as after its restart: what comes from outside is dropped until the host
-// has sent something, which gets another port outside. Connections of TCP are lost.
-func (r *Router) Rebind(tb testing.TB) {
+// has sent something, which gets another port outside. Connections of TCP are lost. It returns since when the mappings
+// may have been lost.
+func (r *Router) Rebind(tb testing.TB) time.Time {
+	tb.Helper()
+	return r.forget(tb, "--flush")
+}
+
+// RebindUDP is Rebind, but connections of TCP go on. There must be mappings of UDP.
+func (r *Router) RebindUDP(tb testing.TB) time.Time {
+	tb.Helper()
+	return r.forget(tb, "--delete", "--proto", "udp")
+}
+
+func (r *Router) forget(tb testing.TB, which ...string) time.Time {
 	tb.Helper()
 	r.rebound++
 	r.apply(tb)
-	r.namespace.feed(tb, "", "conntrack", "--flush")
+	began := time.Now()
+	r.namespace.feed(tb, "", "conntrack", which...)
+	return began
 }
 
 // apply sets the rules of the router.
