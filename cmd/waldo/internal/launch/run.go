@@ -59,6 +59,9 @@ func (p *Plan) Run(ctx context.Context, printer *supervise.Printer, serving func
 	if !p.config.NoGateway {
 		waiting.Go(func() {
 			if url, ok := p.awaitPage(ctx); ok {
+				if link := p.link(); link != "" {
+					printer.Printf("waldo", "from anywhere, for who knows the token: %s", link)
+				}
 				serving(url)
 			}
 		})
