@@ -10,7 +10,7 @@ import (
 
 	"github.com/waldo-robot/waldo/pkg/stream"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
-	"github.com/waldo-robot/waldo/services/rtsp-ingest/keyframe"
+	"github.com/waldo-robot/waldo/video/keyframe"
 	"github.com/waldo-robot/waldo/video/source"
 )
 

@@ -19,6 +19,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/media/clock"
 	"github.com/waldo-robot/waldo/pkg/media/picture"
+	"github.com/waldo-robot/waldo/video/keyframe"
 )
 
 // Media types of sound that cameras send. Those of pictures are in package media.
@@ -83,13 +84,7 @@ type Conn interface {
 type KeyFramer interface{ KeyFrameWays() []Way }
 
 // Way is a way to ask a camera for a key frame.
-type Way struct {
-	Name string // for people, the same in every connection
-	// Ask sends a request. It need not wait for an answer.
-	Ask func(context.Context) error
-	// Prepare does what takes long and is needed once, before the first Ask; nil if there is nothing.
-	Prepare func(context.Context) error
-}
+type Way = keyframe.Way
 
 // Talker is a Conn whose camera has a loudspeaker.
 type Talker interface {

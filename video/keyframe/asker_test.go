@@ -14,7 +14,6 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/waldo-robot/waldo/pkg/device"
-	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 	"github.com/waldo-robot/waldo/video/source"
 )
 
@@ -46,9 +45,9 @@ type request struct {
 }
 
 // ways are those of the camera; the last has to be prepared.
-func (c *camera) ways(ctx context.Context) (ways []feed.Way) {
+func (c *camera) ways(ctx context.Context) (ways []Way) {
 	for _, name := range []string{pli, fir, point} {
-		w := feed.Way{Name: name, Ask: func(context.Context) error { return c.take(ctx, name) }}
+		w := Way{Name: name, Ask: func(context.Context) error { return c.take(ctx, name) }}
 		if name == point {
 			w.Prepare = func(ctx context.Context) error {
 				select {
@@ -221,7 +220,7 @@ func TestARequestThatIsOver(t *testing.T) {
 	a := New(nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	a.begin([]feed.Way{{Name: pli}})
+	a.begin([]Way{{Name: pli}})
 	if err := a.Request(ctx); !errors.Is(err, context.Canceled) || a.wish != nil {
 		t.Errorf("%v; a key frame is wished for: %v", err, a.wish != nil)
 	}
@@ -340,7 +339,7 @@ func TestTheConnectionEnds(t *testing.T) {
 
 func ExampleAsker_String() {
 	a := New(nil)
-	a.running, a.ways = true, []feed.Way{{Name: pli}, {Name: fir}}
+	a.running, a.ways = true, []Way{{Name: pli}, {Name: fir}}
 	a.ratings[pli] = &rating{took: 80 * time.Millisecond}
 	fmt.Println(a)
 	// Output: PLI in 80ms; FIR is not measured yet

@@ -8,12 +8,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 	"github.com/waldo-robot/waldo/video/source"
 )
 
 // next returns by which ways to ask now; none, with the time after which that changes by itself.
-func (a *Asker) next(now time.Time) (list []feed.Way, wait time.Duration) {
+func (a *Asker) next(now time.Time) (list []Way, wait time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if early := a.asked.Add(Least).Sub(now); early > 0 && !a.asked.IsZero() {
@@ -41,11 +40,11 @@ func (a *Asker) next(now time.Time) (list []feed.Way, wait time.Duration) {
 
 // forWish chooses for those who wait: one way that works after the other, then all others at once. When there is
 // nothing left to try it ends their wish. The caller holds mu, and there is a wish.
-func (a *Asker) forWish() []feed.Way {
+func (a *Asker) forWish() []Way {
 	if list := a.best(a.wish.tried); list != nil {
 		return list
 	}
-	var rest []feed.Way
+	var rest []Way
 	var names []string
 	for _, w := range a.ways {
 		names = append(names, w.Name)
@@ -61,7 +60,7 @@ func (a *Asker) forWish() []feed.Way {
 }
 
 // best returns the way that works best, without those that were tried. The caller holds mu.
-func (a *Asker) best(tried map[string]bool) (list []feed.Way) {
+func (a *Asker) best(tried map[string]bool) (list []Way) {
 	var least *rating
 	for _, w := range a.ways {
 		r := a.ratings[w.Name]
@@ -69,17 +68,17 @@ func (a *Asker) best(tried map[string]bool) (list []feed.Way) {
 			continue
 		}
 		if least == nil || r.failed < least.failed || r.failed == least.failed && r.took < least.took {
-			least, list = r, []feed.Way{w}
+			least, list = r, []Way{w}
 		}
 	}
 	return list
 }
 
 // unmeasured returns the next way that was never asked alone. The caller holds mu.
-func (a *Asker) unmeasured() []feed.Way {
+func (a *Asker) unmeasured() []Way {
 	for _, w := range a.ways {
 		if a.ratings[w.Name] == nil {
-			return []feed.Way{w}
+			return []Way{w}
 		}
 	}
 	return nil
@@ -101,7 +100,7 @@ func (a *Asker) untilMeasurement(now time.Time) time.Duration {
 }
 
 // ask asks by some ways at once, and waits for the key frame.
-func (a *Asker) ask(ctx context.Context, list []feed.Way) {
+func (a *Asker) ask(ctx context.Context, list []Way) {
 	a.mu.Lock()
 	asked, before, wish := a.asked, a.last, a.wish
 	a.mu.Unlock()
@@ -131,7 +130,7 @@ func (a *Asker) ask(ctx context.Context, list []feed.Way) {
 }
 
 // broke notes that the connection ended while the camera was asked.
-func (a *Asker) broke(list []feed.Way) {
+func (a *Asker) broke(list []Way) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, w := range list {
@@ -148,7 +147,7 @@ func (a *Asker) waits() bool {
 }
 
 // judge notes how asking by some ways went: the last key frame and the wish are those before.
-func (a *Asker) judge(list []feed.Way, before time.Time, asked *wish) {
+func (a *Asker) judge(list []Way, before time.Time, asked *wish) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.changed() // for Run: the wakes meanwhile were taken
@@ -167,7 +166,7 @@ func (a *Asker) judge(list []feed.Way, before time.Time, asked *wish) {
 }
 
 // rate notes whether a way brought a key frame, and whether that was due anyway. The caller holds mu.
-func (a *Asker) rate(w feed.Way, came, due bool) {
+func (a *Asker) rate(w Way, came, due bool) {
 	r := a.ratings[w.Name]
 	switch took := a.answered.Sub(a.asked); {
 	case r == nil && came && !due:

@@ -10,7 +10,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/waldo-robot/waldo/pkg/device"
-	"github.com/waldo-robot/waldo/services/rtsp-ingest/feed"
 	"github.com/waldo-robot/waldo/video/source"
 )
 
@@ -32,6 +31,15 @@ const (
 // remedy is for people whose camera cannot be asked.
 const remedy = "set the camera's key frame interval (I-frame interval, GOP) to 1 s"
 
+// Way is a way to ask a camera for a key frame.
+type Way struct {
+	Name string // for people, the same in every connection
+	// Ask sends a request. It need not wait for an answer.
+	Ask func(context.Context) error
+	// Prepare does what takes long and is needed once, before the first Ask; nil if there is nothing.
+	Prepare func(context.Context) error
+}
+
 // Asker asks one camera, over all its connections. Make it with [New].
 type Asker struct {
 	metrics *metrics
@@ -39,7 +47,7 @@ type Asker struct {
 
 	mu        sync.Mutex
 	running   bool
-	ways      []feed.Way         // of the present connection, those that are ready
+	ways      []Way              // of the present connection, those that are ready
 	preparing int                // ways that are not ready yet
 	ratings   map[string]*rating // by way, once it was measured
 	broken    map[string]int     // by way, how often the connection ended while it was measured
@@ -73,7 +81,7 @@ func New(to prometheus.Registerer) *Asker {
 }
 
 // Run asks over one connection, by ways, until ctx ends.
-func (a *Asker) Run(ctx context.Context, ways []feed.Way) {
+func (a *Asker) Run(ctx context.Context, ways []Way) {
 	var preparing sync.WaitGroup
 	defer preparing.Wait()
 	defer a.end()
@@ -104,7 +112,7 @@ func (a *Asker) pause(ctx context.Context, wait time.Duration) {
 	}
 }
 
-func (a *Asker) begin(ways []feed.Way) {
+func (a *Asker) begin(ways []Way) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.running, a.ways, a.preparing = true, nil, 0
@@ -127,7 +135,7 @@ func (a *Asker) end() {
 }
 
 // prepare makes a way ready; one that does not become so is left out of this connection.
-func (a *Asker) prepare(ctx context.Context, w feed.Way) {
+func (a *Asker) prepare(ctx context.Context, w Way) {
 	ctx, cancel := context.WithTimeout(ctx, prepare)
 	defer cancel()
 	err := w.Prepare(ctx)
