@@ -110,3 +110,59 @@ int waldo_vp8_set_bitrate(waldo_vp8 *e, int kilobits)
 	e->cfg.rc_target_bitrate = (unsigned int)kilobits;
 	return (int)vpx_codec_enc_config_set(&e->ctx, &e->cfg);
 }
+
+waldo_vp8_decoder *waldo_vp8_decoder_new(int *error)
+{
+	waldo_vp8_decoder *d = calloc(1, sizeof *d);
+	*error = VPX_CODEC_MEM_ERROR;
+	if (d == NULL)
+		return NULL;
+	vpx_codec_dec_cfg_t cfg = {.threads = 1};
+	if ((*error = vpx_codec_dec_init(&d->ctx, vpx_codec_vp8_dx(), &cfg, 0)) != VPX_CODEC_OK) {
+		free(d);
+		return NULL;
+	}
+	return d;
+}
+
+void waldo_vp8_decoder_free(waldo_vp8_decoder *d)
+{
+	vpx_codec_destroy(&d->ctx);
+	free(d);
+}
+
+int waldo_vp8_decoder_decode(waldo_vp8_decoder *d, const uint8_t *data, int size, int *width, int *height)
+{
+	d->img = NULL;
+	*width = *height = 0;
+	vpx_codec_err_t rc = vpx_codec_decode(&d->ctx, data, (unsigned int)size, NULL, 0);
+	if (rc != VPX_CODEC_OK)
+		return (int)rc;
+	vpx_codec_iter_t iter = NULL;
+	const vpx_image_t *img;
+	while ((img = vpx_codec_get_frame(&d->ctx, &iter)) != NULL)
+		d->img = img;
+	if (d->img == NULL)
+		return VPX_CODEC_OK;
+	if (d->img->fmt != VPX_IMG_FMT_I420)
+		return VPX_CODEC_UNSUP_FEATURE;
+	*width = (int)d->img->d_w;
+	*height = (int)d->img->d_h;
+	return VPX_CODEC_OK;
+}
+
+static void copy_plane(uint8_t *dst, const uint8_t *src, int stride, int width, int height)
+{
+	for (int i = 0; i < height; i++)
+		memcpy(dst + (size_t)i * (size_t)width, src + (ptrdiff_t)i * stride, (size_t)width);
+}
+
+void waldo_vp8_decoder_copy(const waldo_vp8_decoder *d, uint8_t *y, uint8_t *u, uint8_t *v)
+{
+	const vpx_image_t *img = d->img;
+	int width = (int)img->d_w, height = (int)img->d_h;
+	int half_width = (width + 1) / 2, half_height = (height + 1) / 2;
+	copy_plane(y, img->planes[VPX_PLANE_Y], img->stride[VPX_PLANE_Y], width, height);
+	copy_plane(u, img->planes[VPX_PLANE_U], img->stride[VPX_PLANE_U], half_width, half_height);
+	copy_plane(v, img->planes[VPX_PLANE_V], img->stride[VPX_PLANE_V], half_width, half_height);
+}

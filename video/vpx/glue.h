@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 #include <vpx/vp8cx.h>
+#include <vpx/vp8dx.h>
+#include <vpx/vpx_decoder.h>
 #include <vpx/vpx_encoder.h>
 
 typedef struct {
@@ -24,5 +26,19 @@ int waldo_vp8_encode(waldo_vp8 *e, const uint8_t *y, const uint8_t *u, const uin
 int waldo_vp8_copy(const waldo_vp8 *e, uint8_t *dst, int size);
 
 int waldo_vp8_set_bitrate(waldo_vp8 *e, int kilobits);
+
+typedef struct {
+	vpx_codec_ctx_t ctx;
+	const vpx_image_t *img; // of the last frame; ctx's memory, valid until the next call; NULL for none
+} waldo_vp8_decoder;
+
+// Fills *error with libvpx's code and returns NULL on failure.
+waldo_vp8_decoder *waldo_vp8_decoder_new(int *error);
+void waldo_vp8_decoder_free(waldo_vp8_decoder *d);
+
+// Decodes one frame. *width and *height are those of its picture, 0 if there is none. Returns libvpx's code.
+int waldo_vp8_decoder_decode(waldo_vp8_decoder *d, const uint8_t *data, int size, int *width, int *height);
+// Copies the picture to three tightly packed planes.
+void waldo_vp8_decoder_copy(const waldo_vp8_decoder *d, uint8_t *y, uint8_t *u, uint8_t *v);
 
 #endif

@@ -1,18 +1,22 @@
 package standard
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/video/codec"
+	"github.com/waldo-robot/waldo/video/source"
 	"github.com/waldo-robot/waldo/video/vpx"
 )
 
-// vp8 encodes only: no source of Waldo delivers VP8.
 func vp8() codec.Codec {
-	return codec.Codec{MediaType: media.VP8, Check: checkVP8, NewEncoder: newVP8}
+	return codec.Codec{
+		MediaType: media.VP8, Check: checkVP8, NewEncoder: newVP8,
+		NewDecoder: func() codec.Decoder { return vp8Decoder{vpx.NewDecoder()} },
+	}
 }
 
 func checkVP8(f *mediav1.VideoFormat) error {
@@ -49,4 +53,15 @@ func (e *vp8Encoder) Encode(img *media.I420, key bool, at time.Time) (codec.Pack
 	duration := min(max(time.Duration(e.clock.step*float64(time.Second)), time.Millisecond), time.Second)
 	p, err := e.Encoder.Encode(img, key, duration)
 	return codec.Packet{Data: p.Data, Key: p.Key}, err
+}
+
+// vp8Decoder skips everything before the first key frame.
+type vp8Decoder struct{ *vpx.Decoder }
+
+func (d vp8Decoder) Decode(f source.Frame) (*media.I420, time.Time, error) {
+	img, err := d.Decoder.Decode(f.Data)
+	if errors.Is(err, vpx.ErrNeedKey) {
+		return nil, time.Time{}, nil
+	}
+	return img, f.Time, err
 }
