@@ -24,6 +24,8 @@ type State struct {
 type Passage struct {
 	Passes bool
 	Why    string // it does not, and the remedy; "" before the first frame
+	// Reorders says that nothing but the order of the pictures is in the way: most decoders can decode them.
+	Reorders bool
 }
 
 // Remedies.
@@ -38,9 +40,15 @@ const (
 
 // passageOf says whether pictures of a sequence pass.
 func passageOf(s *sequence, reorders bool) Passage {
+	if p := coded(s); !p.Passes || !reorders {
+		return p
+	}
+	return Passage{Why: whyReorders, Reorders: true}
+}
+
+// coded says whether pictures pass by the way they are coded.
+func coded(s *sequence) Passage {
 	switch {
-	case reorders:
-		return Passage{Why: whyReorders}
 	case s.interlaced:
 		return Passage{Why: whyInterlaced}
 	case s.depth > 8:

@@ -30,9 +30,9 @@ type session struct {
 	why      time.Time // when the status said last why nothing can be shown; belongs to the receiving goroutine
 
 	frames *stream.Topic[source.Frame]
-	old    gap                                // in what may be shown; belongs to the receiving goroutine
+	old    source.Gap                         // in what may be shown; belongs to the receiving goroutine
 	queue  *stream.Subscription[source.Frame] // of the pipeline
-	gap    gap                                // in what it took; belongs to Capture
+	gap    source.Gap                         // in what it took; belongs to Capture
 	shown  sync.Once
 	ready  chan struct{} // closed by shown, at the first frame
 	began  time.Time     // when that was, once ready is closed
@@ -144,13 +144,13 @@ const tooOld = time.Second
 func (s *session) fresh(f source.Frame) (source.Frame, bool) {
 	delay := s.clock.Delay()
 	if !s.line.config.Pushed || !s.clock.Late() || delay <= tooOld {
-		f, ok := s.old.close(f, 0)
+		f, ok := s.old.Close(f, 0)
 		if ok && s.behind != "" {
 			s.tell(nil)
 		}
 		return f, ok
 	}
-	s.old.skip(f)
+	s.old.Skip(f)
 	s.tell(feed.Failf(feed.Away, "listen", "the publisher is %.1f s behind, and pictures so old are not shown: lower its "+
 		"bit rate, or restart it", delay.Seconds()))
 	return f, false
@@ -306,41 +306,13 @@ func (s *session) Capture(ctx context.Context, deliver func(source.Frame)) error
 		if err != nil {
 			return err
 		}
-		f, ok := s.gap.close(f, s.queue.Lost())
+		f, ok := s.gap.Close(f, s.queue.Lost())
 		if !ok {
 			s.line.keys.Want()
 			continue
 		}
 		deliver(f)
 	}
-}
-
-// gap leaves out what cannot be decoded because something before it was lost in the queue.
-type gap struct {
-	lost    uint64 // so far
-	missing int    // frames since the last that was delivered
-	open    bool
-}
-
-// skip leaves out a frame.
-func (g *gap) skip(f source.Frame) {
-	g.missing += 1 + f.Lost
-	g.open = g.open || media.InterCoded(f.Format.GetMediaType())
-}
-
-// close returns a frame that can be decoded, with the number of those lost before it.
-func (g *gap) close(f source.Frame, lost uint64) (source.Frame, bool) {
-	if lost > g.lost {
-		g.missing += int(lost - g.lost)
-		g.lost, g.open = lost, media.InterCoded(f.Format.GetMediaType())
-	}
-	if g.open && !f.Key {
-		g.missing += 1 + f.Lost
-		return f, false
-	}
-	f.Lost += g.missing
-	g.missing, g.open = 0, false
-	return f, true
 }
 
 // Watch implements source.Watcher.

@@ -1,0 +1,45 @@
+package peer
+
+import (
+	"github.com/waldo-robot/waldo/pkg/robot"
+	"github.com/waldo-robot/waldo/video/camera"
+	"github.com/waldo-robot/waldo/video/codec"
+	"github.com/waldo-robot/waldo/video/codec/standard"
+)
+
+// Config holds the keys of a device of the kind peer in robot.yaml, which are flags and environment variables as well.
+type Config struct {
+	MaxBitrate int `yaml:"maxBitrate" help:"the most that a publisher may send, bit/s of video, averaged over 2 s, 100000 to 50000000; more is dropped"`
+
+	Sound bool `yaml:"sound" help:"have the publisher's sound heard: it becomes the stream audio"`
+
+	Bitrate     int `yaml:"bitrate" help:"of pictures that have to be encoded again, bit/s, 50000 to 50000000"`
+	JPEGQuality int `yaml:"jpegQuality" help:"quality of JPEG pictures, 1 to 100"`
+
+	FlipHorizontal bool `yaml:"flipHorizontal" help:"mirror the picture left to right; it is then encoded again"`
+	FlipVertical   bool `yaml:"flipVertical" help:"turn the picture upside down, mirrored; it is then encoded again"`
+	Rotate         int  `yaml:"rotate" help:"turn the picture clockwise: 0, 90, 180 or 270 degrees; it is then encoded again"`
+}
+
+// Bounds of maxBitrate. A key frame that has more than what 2 s have is never shown.
+const minMaxBitrate, maxMaxBitrate = 100_000, 50_000_000
+
+// Defaults is the configuration of a device of which nothing is said.
+func Defaults() Config {
+	return Config{MaxBitrate: 8_000_000, Sound: true, Bitrate: 2_000_000, JPEGQuality: codec.DefaultJPEGQuality}
+}
+
+// Validate checks every key. The errors name the key and say what would be right.
+func (c *Config) Validate() error {
+	if c.MaxBitrate < minMaxBitrate || c.MaxBitrate > maxMaxBitrate {
+		return robot.BadField("maxBitrate", "%d is out of range: use %d to %d bit/s", c.MaxBitrate, minMaxBitrate, maxMaxBitrate)
+	}
+	return c.camera().Validate()
+}
+
+func (c *Config) camera() camera.Config {
+	return camera.Config{
+		Codecs: standard.Codecs(), Bitrate: c.Bitrate, JPEGQuality: c.JPEGQuality,
+		Orientation: codec.Orientation{FlipHorizontal: c.FlipHorizontal, FlipVertical: c.FlipVertical, Rotate: c.Rotate},
+	}
+}

@@ -1,0 +1,217 @@
+// Package peer is the kind of device "peer": a slot for one publisher at a time, whose video and sound are those of the
+// device. What a camera does with pictures is in package video/camera.
+//
+// While nobody sends, the device is AWAY like a camera that is unplugged, with the reason; viewers and readers stay, and
+// go on with the next publisher. PeerService works at any time.
+package peer
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	peerv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/peer/v1"
+	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/stream"
+	"github.com/waldo-robot/waldo/pkg/version"
+	"github.com/waldo-robot/waldo/services/peer/sender"
+	"github.com/waldo-robot/waldo/services/peer/slot"
+	"github.com/waldo-robot/waldo/video/camera"
+	"github.com/waldo-robot/waldo/video/source"
+)
+
+const (
+	// maxFrames is how many frames of a publisher may wait to be taken. They are taken at once, so this is for hiccups.
+	maxFrames = 128
+	// patience is how long somebody may send what cannot be shown before the device's state says why.
+	patience = 3 * time.Second
+)
+
+// Kind is what package device runs.
+func Kind() device.Kind[Config] {
+	return device.Kind[Config]{Name: "peer", Version: version.Version, Defaults: Defaults(), OneCore: true, New: newDriver}
+}
+
+// driver is a camera whose pictures a publisher sends.
+type driver struct {
+	*camera.Driver
+	kit    *device.Kit
+	slot   *slot.Slot
+	sound  *sound // nil if it is not wanted
+	camera *device.In[*mediav1.VideoFrame]
+	once   sync.Once
+	always sync.WaitGroup // what runs as long as the process does, and senders
+
+	mu      sync.Mutex
+	sender  *sender.Sender // of whoever has the slot; nil: nobody
+	changed chan struct{}  // closed and replaced when there is another one
+	told    string         // why open failed the last time
+	last    string         // why the last publication ended, while nobody sends
+}
+
+func newDriver(kit *device.Kit, c Config) (device.Driver, error) {
+	d := &driver{kit: kit, changed: make(chan struct{})}
+	wishes := device.NewOut[*peerv1.Wish](kit, "wishes", device.OutOptions{})
+	d.slot = slot.New(slot.Config{MaxBitrate: c.MaxBitrate, Open: d.begin, Wish: wishes.Publish, Changed: d.describe})
+	d.camera = device.NewIn[*mediav1.VideoFrame](kit, "camera", stream.DropOldest(maxFrames))
+	if c.Sound {
+		var err error
+		if d.sound, err = newSound(kit); err != nil {
+			return nil, err
+		}
+	}
+	d.Driver = camera.New(kit, c.camera(), d.open)
+	peerv1.RegisterPeerServiceServer(kit, &peers{slot: d.slot})
+	register(kit.Metrics, d.slot)
+	kit.OnStop(d.always.Wait)
+	return d, nil
+}
+
+// Run implements [device.Driver].
+func (d *driver) Run(ctx context.Context, ready func()) error {
+	d.once.Do(func() {
+		stopping := d.kit.Stopping()
+		d.always.Go(func() { d.slot.Run(stopping) })
+		d.always.Go(func() { d.complain(stopping, d.camera.Receive(stopping, d.slot.Video)) })
+		if d.sound != nil {
+			d.always.Go(func() { d.complain(stopping, d.sound.in.Receive(stopping, d.slot.Audio)) })
+			d.always.Go(func() { d.sound.run(stopping) })
+		}
+	})
+	return d.Driver.Run(ctx, ready)
+}
+
+// complain tells why frames are not received any more, if that is not because ctx has ended.
+func (d *driver) complain(ctx context.Context, err error) {
+	if err != nil && ctx.Err() == nil {
+		d.kit.Log.Error("what peers send cannot be received from the bus", "error", err)
+	}
+}
+
+// begin makes the sender of a publication. It is called by the slot.
+func (d *driver) begin(who *peerv1.Publisher) slot.Sender {
+	s := sender.New(who, d.slot.WantKeyFrame)
+	d.always.Go(s.Run)
+	d.set(s, "")
+	d.kit.Log.Info("somebody sends", "name", who.GetName(), "program", who.GetProgram(), "via", who.GetVia(),
+		"address", who.GetAddress())
+	return &publication{Sender: s, driver: d}
+}
+
+// publication is a sender whose sound is heard, and whose end frees the driver of it.
+type publication struct {
+	*sender.Sender
+	driver *driver
+}
+
+// Audio implements [slot.Sender].
+func (p *publication) Audio(f *mediav1.AudioFrame) {
+	if p.driver.sound != nil {
+		p.driver.sound.hear(f)
+	}
+}
+
+// End implements [slot.Sender].
+func (p *publication) End(why string) {
+	d := p.driver
+	d.kit.Log.Info("nobody sends any more", "reason", why)
+	if d.sound != nil {
+		d.sound.end()
+	}
+	d.set(nil, why)
+	p.Sender.End(d.nobody())
+}
+
+// nobody is why there is no picture while the slot is free.
+func (d *driver) nobody() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	why := "nobody sends: publish with WHIP to /whip/" + d.kit.Address().Device + " of the gateway, or share a camera on the page"
+	if d.last != "" {
+		why += "; the last publication ended: " + d.last
+	}
+	return why
+}
+
+// set notes who sends, or that nobody does, and why.
+func (d *driver) set(s *sender.Sender, last string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.sender, d.last = s, last
+	close(d.changed)
+	d.changed = make(chan struct{})
+}
+
+// now returns who sends, and a channel that is closed when that is somebody else.
+func (d *driver) now() (*sender.Sender, <-chan struct{}) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.sender, d.changed
+}
+
+// open waits until somebody sends what can be shown. It fails whenever there is something new to tell about why not.
+func (d *driver) open(ctx context.Context) (source.Source, error) {
+	for {
+		s, changed := d.now()
+		if s == nil && d.tell(d.nobody()) {
+			return nil, sender.Away(d.nobody())
+		}
+		opened, why, err := d.await(ctx, s, changed)
+		switch {
+		case err != nil || opened != nil:
+			return opened, err
+		case why != "" && d.tell(why):
+			return nil, sender.Away(why)
+		}
+	}
+}
+
+// await waits for a sender to have something to show. It returns neither a source nor an error when there is another
+// sender, or when it takes long; then why.
+func (d *driver) await(ctx context.Context, s *sender.Sender, changed <-chan struct{}) (_ source.Source, why string, _ error) {
+	var ready <-chan struct{}
+	var long <-chan time.Time
+	if s != nil {
+		ready = s.Ready()
+		timer := time.NewTimer(patience)
+		defer timer.Stop()
+		long = timer.C
+	}
+	select {
+	case <-ctx.Done():
+		return nil, "", ctx.Err()
+	case <-ready:
+		d.tell("")
+		return s, "", nil
+	case <-changed:
+		return nil, "", nil
+	case <-long:
+		if waits := s.Waits(); waits != "" {
+			return nil, "somebody has the slot, and sends nothing that can be shown yet: " + waits, nil
+		}
+		return nil, "", nil
+	}
+}
+
+// tell reports whether a reason is news.
+func (d *driver) tell(why string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	news := d.told != why
+	d.told = why
+	return news
+}
+
+// describe tells who sends, in the device's description. It is called by the slot.
+func (d *driver) describe(who *peerv1.Publisher) {
+	attributes := map[string]string{
+		"publisher": who.GetName(), "program": who.GetProgram(), "via": who.GetVia(), "address": who.GetAddress(),
+		"publication": "",
+	}
+	if who != nil {
+		attributes["publication"] = fmt.Sprint(who.GetId())
+	}
+	d.kit.SetAttributes(attributes)
+}

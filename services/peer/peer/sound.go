@@ -1,0 +1,98 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	audiov1 "github.com/waldo-robot/waldo/api/gen/go/waldo/audio/v1"
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/stream"
+	"github.com/waldo-robot/waldo/services/peer/ear"
+	"github.com/waldo-robot/waldo/sound/capture"
+	"github.com/waldo-robot/waldo/sound/playout"
+	"github.com/waldo-robot/waldo/sound/service"
+)
+
+// maxPackets is how many packets of sound may wait to be taken.
+const maxPackets = 256
+
+// errSilent is why nothing is heard.
+var errSilent = errors.New("nobody sends sound")
+
+// sound has a publisher heard as a microphone is: by AudioService and the streams audio and levels. The streams are in
+// the device's description while somebody sends sound.
+type sound struct {
+	kit      *device.Kit
+	ear      *ear.Ear
+	in       *device.In[*mediav1.AudioFrame]
+	pipeline *capture.Pipeline
+	audio    *device.Out[*mediav1.AudioFrame]
+	levels   *playout.Levels
+	loudness *device.Out[*audiov1.StreamLevelsResponse]
+	service  *service.Service
+	heard    atomic.Bool // this publisher
+}
+
+func newSound(kit *device.Kit) (*sound, error) {
+	e, err := ear.New(kit.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	s := &sound{kit: kit, ear: e}
+	s.in = device.NewIn[*mediav1.AudioFrame](kit, "microphone", stream.DropOldest(maxPackets))
+	s.pipeline = capture.New(capture.Config{
+		Epoch: kit.Epoch(), Format: ear.Format, Tap: "peer", Log: kit.Log, Metrics: capture.NewMetrics(kit.Metrics),
+	})
+	s.audio = device.NewOut[*mediav1.AudioFrame](kit, "audio", device.OutOptions{Absent: true})
+	s.levels = playout.NewLevels(s.pipeline, nil)
+	s.loudness = device.NewOut[*audiov1.StreamLevelsResponse](kit, "levels", device.OutOptions{Absent: true})
+	s.service = service.New(service.Config{
+		Microphone: s.pipeline, Levels: s.levels, Stopping: kit.Stopping(),
+		NoSpeaker: "talk through a device of the kind audio",
+		List:      func() ([]*audiov1.SoundDevice, error) { return nil, nil },
+	})
+	s.service.Microphone.Detach(errSilent)
+	audiov1.RegisterAudioServiceServer(kit, s.service)
+	return s, nil
+}
+
+// hear takes a packet of whoever sends.
+func (s *sound) hear(f *mediav1.AudioFrame) {
+	s.ear.Hear(f)
+	if !s.heard.Swap(true) {
+		s.service.Microphone.Attach()
+		s.audio.SetPresent(true)
+		s.loudness.SetPresent(true)
+	}
+}
+
+// end notes that whoever sent sound has gone.
+func (s *sound) end() {
+	if s.heard.Swap(false) {
+		s.service.Microphone.Detach(errSilent)
+		s.audio.SetPresent(false)
+		s.loudness.SetPresent(false)
+	}
+}
+
+// run serves listeners until ctx ends.
+func (s *sound) run(ctx context.Context) {
+	var parts sync.WaitGroup
+	parts.Go(func() { _ = s.pipeline.Run(ctx, s.ear) }) // ends with its context: the ear never fails
+	parts.Go(func() {
+		device.Serve(ctx, s.audio, func() (*capture.Reader, error) { return s.pipeline.Open(nil, 0) })
+	})
+	parts.Go(func() { _ = s.levels.Run(ctx) }) // ends with its context
+	parts.Go(func() {
+		device.Serve(ctx, s.loudness, func() (*stream.Subscription[*audiov1.StreamLevelsResponse], error) {
+			return s.levels.Subscribe(), nil
+		})
+	})
+	parts.Wait()
+	s.levels.Close()
+	s.pipeline.Close()
+	s.ear.Close()
+}
