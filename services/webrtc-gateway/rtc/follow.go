@@ -11,9 +11,13 @@ import (
 	"github.com/pion/webrtc/v4"
 )
 
-// silence is how long nothing must have come by the path in use before another one that the far end nominates takes its
-// place.
-const silence = 1500 * time.Millisecond
+// How long nothing must have come by the path in use before another one that the far end nominates takes its place: one
+// from elsewhere, and one from the same address, where a NAT has changed the port. Browsers check their path every 2.5 s
+// only, so what is not followed at once stays dead for that long.
+const (
+	silence = 1500 * time.Millisecond
+	lapse   = 300 * time.Millisecond
+)
 
 // follower follows the far end to another path. Pion, which the far end controls, otherwise stays on the first nominated
 // path unless a later one has a higher priority. That is no help to a far end whose NAT gave it another port: its new
@@ -43,8 +47,14 @@ func (f *follower) checked(m *stun.Message, local, remote ice.Candidate, pair *i
 		f.path = pair
 		return false
 	}
-	// Only a path from which an answer came is not a trick.
-	if f.path == nil || !m.Contains(stun.AttrUseCandidate) || pair.ResponsesReceived() == 0 {
+	if f.path == nil || !m.Contains(stun.AttrUseCandidate) {
+		return false
+	}
+	if remote.Address() == f.path.Remote.Address() && quietSince(f.path) > lapse {
+		return true
+	}
+	// Only a path from which an answer came is not a trick: media must not be sent to an address that never asked for it.
+	if pair.ResponsesReceived() == 0 {
 		return false
 	}
 	fromRelay := f.relayed(place(f.path.Local.Address(), f.path.Local.Port())) && !f.relayed(here)
