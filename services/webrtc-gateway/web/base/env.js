@@ -19,6 +19,7 @@ import { holderName } from './holder.js';
  * @property {(run: () => void, ms: number) => () => void} every Runs a function regularly until the result is called.
  * @property {() => boolean} hidden Whether the page is hidden, so that the browser does not show frames.
  * @property {(run: () => void) => () => void} onWake Runs a function when the page is shown again or the network is back.
+ * @property {(run: () => void) => () => void} onNetwork Runs a function when the browser has another network.
  * @property {(run: (why: Lapse) => void) => () => void} onAway Runs a function when the page is hidden, left
  *   for another window, put to sleep, or closed.
  * @property {() => boolean} canDecode Whether {@link Env.newDecoder} can be called: WebCodecs works in secure contexts only.
@@ -126,6 +127,15 @@ export function browserEnv() {
         document.removeEventListener('visibilitychange', wake);
         window.removeEventListener('online', wake);
         window.removeEventListener('pageshow', wake);
+      };
+    },
+    onNetwork(run) {
+      const { connection } = /** @type {any} */ (navigator);
+      window.addEventListener('online', run);
+      connection?.addEventListener?.('change', run);
+      return () => {
+        window.removeEventListener('online', run);
+        connection?.removeEventListener?.('change', run);
       };
     },
     onAway(run) {

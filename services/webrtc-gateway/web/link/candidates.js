@@ -17,6 +17,8 @@ export class Candidates {
    * Waiting costs nothing, because the gateway learns our address from the packets we send.
    */
   #own = [];
+  /** Whether an offer is about to be sent: candidates go after it, since before it the gateway knows of no restart. */
+  #held = false;
 
   /** @param {RTCPeerConnection} pc @param {(message: PeerMessageJson) => void} send */
   constructor(pc, send) {
@@ -28,8 +30,19 @@ export class Candidates {
       this.gathered += 1;
       const [sdpMid, sdpMlineIndex] = [c.sdpMid ?? '', c.sdpMLineIndex ?? 0];
       this.#own.push({ candidate: { candidate: c.candidate, sdpMid, sdpMlineIndex } });
-      if (this.#pc.remoteDescription !== null) this.#sendOwn();
+      this.#sendOwn();
     };
+  }
+
+  /** An offer is being made. */
+  hold() {
+    this.#held = true;
+  }
+
+  /** It was sent, or given up. */
+  release() {
+    this.#held = false;
+    this.#sendOwn();
   }
 
   /** Takes a candidate of the gateway. @param {RTCIceCandidateInit} candidate */
@@ -55,6 +68,7 @@ export class Candidates {
   }
 
   #sendOwn() {
+    if (this.#held || this.#pc.remoteDescription === null) return;
     for (const message of this.#own.splice(0)) this.#send(message);
   }
 

@@ -24,7 +24,8 @@ const BARREN_MS = 2000;
 /**
  * @typedef {object} OwnHandlers
  * @property {(message: PeerMessageJson) => void} send
- * @property {(why: string) => void} onBroken This connection cannot be repaired; make another.
+ * @property {(why: string) => void} onBroken This connection cannot be repaired; make another, in another session.
+ * @property {() => void} onEnded The gateway has ended this connection; make another.
  *
  * @typedef {OwnHandlers & SectionHandlers} ConnectionHandlers
  */
@@ -43,6 +44,10 @@ export class Connection {
   #offers = 0;
   #busy = false;
   #restart = false;
+  /** By which another session can continue this connection. */
+  #secret = '';
+  /** Whether this session has yet to continue it. */
+  #resuming = false;
   #closed = false;
   #offeredAt = Infinity;
   #env;
@@ -125,6 +130,26 @@ export class Connection {
     this.#negotiate();
   }
 
+  /**
+   * Whether another session can continue this connection. It cannot if a request was on its way: whether the gateway
+   * got it is unknown.
+   */
+  get resumable() {
+    const asked = this.#pending !== null && (this.#pending.data || this.#pending.fresh.length > 0);
+    return this.#secret !== '' && !this.#closed && !asked && this.#pc.connectionState !== 'closed';
+  }
+
+  /**
+   * Continues the connection in another session.
+   * @param {boolean} restart Whether to look for a new network path.
+   */
+  resume(restart) {
+    this.#restart ||= restart || this.#pending !== null;
+    this.#pending = null;
+    this.#resuming = true;
+    this.#negotiate();
+  }
+
   /** Looks for a new network path on the same connection. */
   restartIce() {
     this.#restart = true;
@@ -135,7 +160,7 @@ export class Connection {
    * The gateway's answer to an offer.
    * @param {import('../proto/signaling.js').Answer} answer
    */
-  async answered({ id, sdp }) {
+  async answered({ id, sdp, connection = '' }) {
     const pending = this.#pending;
     if (pending?.id !== id) return;
     try {
@@ -146,6 +171,8 @@ export class Connection {
     }
     if (this.#closed) return;
     this.#pending = null;
+    this.#resuming = false;
+    this.#secret = connection;
     if (pending.data) this.#data = 'agreed';
     for (const want of pending.fresh) this.#sections.settle(want);
     this.#candidates.answered();
@@ -159,6 +186,11 @@ export class Connection {
   async refused({ id, message }) {
     const pending = this.#pending;
     if (pending?.id !== id) return;
+    if (this.#resuming) {
+      this.#closed = true;
+      this.#handlers.onEnded();
+      return;
+    }
     if (pending.fresh.length === 0 && !pending.data) {
       this.#break(message || 'offer refused');
       return;
@@ -222,11 +254,13 @@ export class Connection {
       const data = this.#data === 'wanted' || this.#data === 'refused';
       const offer = await this.#pc.createOffer({ iceRestart: this.#restart });
       this.#restart = false;
+      this.#candidates.hold();
       await this.#pc.setLocalDescription({ type: 'offer', sdp: preferStereo(offer.sdp ?? '') });
       if (!this.#closed) this.#send(data);
     } catch (error) {
       this.#break(`no offer: ${error}`);
     } finally {
+      this.#candidates.release();
       this.#busy = false;
     }
   }
@@ -234,7 +268,7 @@ export class Connection {
   /** @returns {boolean} Whether an offer is needed. */
   #arrange() {
     const changed = this.#sections.arrange();
-    return changed || this.#restart || this.#data === 'wanted';
+    return changed || this.#restart || this.#resuming || this.#data === 'wanted';
   }
 
   /** @param {boolean} data Whether the section of the data channels is new in this offer. */
@@ -248,6 +282,7 @@ export class Connection {
         id: this.#offers,
         sdp: this.#pc.localDescription?.sdp ?? '',
         tracks: active.map(({ want, mid }) => this.#track(want, mid)),
+        ...(this.#secret !== '' && { connection: this.#secret }),
       },
     });
   }

@@ -40,6 +40,8 @@ export class Link {
   why = '';
   /** Why a session is refused although something answers: no token, too many viewers, a proxy. Empty otherwise. */
   refusal = '';
+  /** A new session continues the connection of the one before. */
+  resumes = true;
 
   #base;
   #token;
@@ -111,6 +113,12 @@ export class Link {
   hurry() {
     this.#lastPoll = -Infinity;
     this.tick();
+  }
+
+  /** The network may have changed: finds out whether the gateway is still reached. */
+  probe() {
+    if (this.#session) this.#session.probe();
+    else this.hurry();
   }
 
   /** Ends the link for good. */

@@ -41,6 +41,8 @@ export class RemoteLink {
   refusal = '';
   /** There are no other WebSockets. @type {string[]} */
   protocols = [];
+  /** A new session is on a new connection. */
+  resumes = false;
 
   #base;
   #handlers;
@@ -123,6 +125,11 @@ export class RemoteLink {
   hurry() {
     this.#lost = -Infinity;
     this.tick();
+  }
+
+  /** The network may have changed. What the channel does then is for the connection to find out. */
+  probe() {
+    if (!this.#session) this.hurry();
   }
 
   /** Ends the link for good. */

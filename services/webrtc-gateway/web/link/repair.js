@@ -1,13 +1,18 @@
 /**
  * @file When to repair the path of the media, and when to replace the connection.
  *
- * Used while the gateway answers on the WebSocket: then a connection that is down has lost its path (Wi-Fi to 4G, or a
- * router that forgot its mapping). An ICE restart finds a new path and keeps the connection; if that does not help in
- * time, a new connection is made, with growing patience, because there may not be a path at all.
+ * Used while the gateway answers on the WebSocket: then a connection that is down, or by which nothing comes, has lost
+ * its path (Wi-Fi to 4G, or a router that forgot its mapping). An ICE restart finds a new path and keeps the connection;
+ * if that does not help in time, a new connection is made, with growing patience, because there may not be a path at
+ * all. A change of the network alone is no reason: it may leave the path as it is.
  */
 
 /** How long a first connection, or a restart, may take before the next step, in ms. */
 const PATIENCE_MS = 4000;
+/** Silence of a connection that says it is up, after which it has lost its path, in ms. Reports come once a second. */
+const SILENT_MS = 1500;
+/** The same when the network has just changed. */
+const ALARMED_MS = 1000;
 /** The most the patience grows to, in ms. */
 const LONGEST_MS = 30_000;
 
@@ -27,17 +32,20 @@ export class Repair {
   /**
    * @param {RTCPeerConnectionState|'idle'} state
    * @param {number} nowMs
+   * @param {number} [silentMs] For how long nothing has come.
+   * @param {boolean} [alarmed] Whether the network has just changed.
    * @returns {'none'|'restart'|'rebuild'}
    */
-  step(state, nowMs) {
-    if (state === 'connected') {
+  step(state, nowMs, silentMs = 0, alarmed = false) {
+    const silent = silentMs >= (alarmed ? ALARMED_MS : SILENT_MS);
+    if (state === 'connected' && !silent) {
       this.reset();
       return 'none';
     }
     if (state === 'idle') return 'none';
     this.#downSince ??= nowMs;
     const patience = Math.min(PATIENCE_MS * 2 ** this.#rebuilds, LONGEST_MS);
-    const lost = state === 'disconnected' || state === 'failed';
+    const lost = silent || state === 'disconnected' || state === 'failed';
     if (this.#restartedAt === null && (lost || nowMs - this.#downSince >= patience)) {
       this.#restartedAt = nowMs;
       return 'restart';
@@ -48,6 +56,11 @@ export class Repair {
       return 'rebuild';
     }
     return 'none';
+  }
+
+  /** A restart was made for another reason. @param {number} nowMs */
+  restarted(nowMs) {
+    this.#downSince = this.#restartedAt = nowMs;
   }
 
   /** Forgets all failures: the connection is up, or ended for another reason. */

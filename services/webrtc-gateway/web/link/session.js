@@ -12,6 +12,10 @@ const SILENCE_MS = 1500;
 const OPEN_MS = 3000;
 /** WebSocket close code of a gateway that ended the session because the media connection was lost. */
 const TRY_AGAIN = 1013;
+/** WebSocket close code of a page that gives a session up for another one, which continues its connection. */
+const LOST = 4001;
+/** When the network may have changed, the gateway gets this long to answer a ping, in ms. */
+const PROBE_MS = 800;
 /** A page that ran no timer for this long was asleep or busy, in ms. */
 const ASLEEP_MS = 400;
 /** Such a page has unread messages: the gateway gets this long before it counts as silent, in ms. */
@@ -24,7 +28,7 @@ const GRACE_MS = 500;
  * @property {((event: any) => void)|null} onclose With `code` and `reason`.
  * @property {(message: string) => void} send
  * @property {number} bufferedAmount
- * @property {() => void} close
+ * @property {(code?: number) => void} close
  *
  * @typedef {object} SessionHandlers
  * @property {(message: import('../proto/signaling.js').GatewayMessage) => void} onMessage All messages but pongs.
@@ -47,6 +51,7 @@ export class Session {
   #heard;
   #ticked;
   #patience;
+  #probed = Infinity;
 
   /**
    * @param {Socket} socket One that is not open yet; the session closes it.
@@ -104,18 +109,29 @@ export class Session {
     const limit = this.#open ? this.#patience.silenceMs : this.#patience.openMs;
     if (now - this.#ticked > ASLEEP_MS) this.#heard = Math.max(this.#heard, now - limit + GRACE_MS);
     this.#ticked = now;
-    if (now - this.#heard >= limit) {
+    const unanswered = this.#heard < this.#probed && now - this.#probed >= PROBE_MS;
+    if (now - this.#heard >= limit || unanswered) {
       this.#lose('gateway is silent');
       return;
     }
     if (this.#open && now - this.#lastPing >= PING_MS) this.#ping(now);
   }
 
-  /** Ends the session without calling the handlers. */
-  close() {
+  /** Asks whether the gateway is still there: the network may have changed. */
+  probe() {
+    if (this.#over || !this.#open) return;
+    this.#probed = this.#env.now();
+    this.#ping(this.#probed);
+  }
+
+  /**
+   * Ends the session without calling the handlers.
+   * @param {number} [code]
+   */
+  close(code = 1000) {
     this.#over = true;
     this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
-    this.#socket.close();
+    this.#socket.close(code);
   }
 
   /** @param {number} now */
@@ -131,6 +147,7 @@ export class Session {
   #receive(data) {
     if (this.#over) return;
     this.#heard = this.#env.now();
+    this.#probed = Infinity;
     if (data === null) return;
     const message = parse(data);
     if (message.kind !== 'pong') {
@@ -147,7 +164,7 @@ export class Session {
   /** @param {string} why @param {boolean} [again] */
   #lose(why, again = false) {
     if (this.#over) return;
-    this.close();
+    this.close(LOST);
     this.#handlers.onLost(why, again);
   }
 }

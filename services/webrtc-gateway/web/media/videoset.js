@@ -74,6 +74,12 @@ export class VideoSet {
     return [...this.#videos.values()].flatMap((v) => v.stream.getTracks());
   }
 
+  /** Time since the last frame of any video, in ms; null before the first. */
+  get youngestMs() {
+    const ages = [...this.#videos.values()].flatMap(({ sinceMs }) => (sinceMs === null ? [] : [sinceMs]));
+    return ages.length === 0 ? null : Math.min(...ages);
+  }
+
   /**
    * Judges all pictures.
    * @param {Omit<import('./video.js').Surroundings, 'device'>} around

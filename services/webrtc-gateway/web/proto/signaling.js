@@ -28,6 +28,7 @@ import { bytes, fields, flag, integer64, isObject, list, maybe, messages, number
  * @typedef {{kind: 'welcome'} & ReturnType<typeof welcome>} Welcome
  * @typedef {{kind: 'answer', id: number, sdp: string, signature: Uint8Array<ArrayBuffer>, connection: string}} Answer
  *   The connection is in base64, empty if it is not known.
+ * @typedef {{kind: 'iceServers', servers: RTCIceServer[]}} IceServers Those to use from now on.
  * @typedef {{kind: 'candidate', init: RTCIceCandidateInit}} Candidate
  * @typedef {{kind: 'pong', id: number, gatewayMs: number|null}} Pong
  * @typedef {{kind: 'devices', devices: Device[]}} DeviceList
@@ -36,7 +37,7 @@ import { bytes, fields, flag, integer64, isObject, list, maybe, messages, number
  *   null.
  * @typedef {{kind: 'unknown', name: string}} Unknown A message of a newer gateway.
  * @typedef {{kind: 'garbage', why: string}} Garbage
- * @typedef {Welcome|Answer|Candidate|Pong|DeviceList|Refusal|CallResult|Unknown|Garbage} GatewayMessage
+ * @typedef {Welcome|Answer|IceServers|Candidate|Pong|DeviceList|Refusal|CallResult|Unknown|Garbage} GatewayMessage
  */
 
 /**
@@ -64,6 +65,7 @@ const readers = {
     const { id, sdp, signature, connection } = fields(v);
     return { kind: 'answer', id: number(id), sdp: text(sdp), signature: bytes(signature), connection: text(connection) };
   },
+  iceServers: (v) => ({ kind: 'iceServers', servers: list(fields(v).iceServers).map(iceServer).filter(hasUrl) }),
   candidate: (v) => {
     const { candidate, sdpMid, sdpMlineIndex } = fields(v);
     // A section is named by its mid, or by its index without one.
@@ -89,7 +91,7 @@ function welcome(v) {
     robot: text(robot),
     version: text(version),
     epoch: integer64(epoch),
-    iceServers: list(iceServers).map(iceServer).filter((s) => s.urls.length > 0),
+    iceServers: list(iceServers).map(iceServer).filter(hasUrl),
     /** Null if robot.yaml does not describe how the robot is driven. */
     drive: text(fields(drive).device) === '' ? null : driveConfig(drive),
     /** What the robot says of itself by way of a rendezvous server; null without one. */
@@ -178,6 +180,11 @@ function padMap(v) {
 function iceServer(v) {
   const { urls, username, credential } = fields(v);
   return text(username) ? { urls: texts(urls), username: text(username), credential: text(credential) } : { urls: texts(urls) };
+}
+
+/** @param {{urls: string[]}} server */
+function hasUrl({ urls }) {
+  return urls.length > 0;
 }
 
 const states = /** @type {const} */ ({

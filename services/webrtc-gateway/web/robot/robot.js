@@ -97,7 +97,7 @@ export class Robot extends EventTarget {
       openSession: (/** @type {RTCIceServer[]} */ servers) => this.#webrtc.openSession(servers),
     };
     this.#link = key === '' ? new Link(base, token, linked, env) : new RemoteLink(base, { key, token }, linked, env);
-    this.#undo = [env.every(() => this.#tick(), TICK_MS), env.onWake(() => this.#wake())];
+    this.#undo = [env.every(() => this.#tick(), TICK_MS), env.onWake(() => this.#wake()), env.onNetwork(() => this.#probe())];
     this.#link.open();
   }
 
@@ -297,12 +297,13 @@ export class Robot extends EventTarget {
     this.name = robot;
     this.version = version;
     if (this.#gatewayEpoch !== '') this.reconnects += 1;
-    if (this.#gatewayEpoch !== epoch) this.clock.reset();
+    const same = this.#gatewayEpoch === epoch;
+    if (!same) this.clock.reset();
     this.#gatewayEpoch = epoch;
     this.#greetedAt = this.#env.now();
     this.#driveConfig = drive;
     this.#drive?.configure(drive);
-    this.#webrtc.greet(iceServers);
+    this.#webrtc.greet(iceServers, same);
   }
 
   /** @param {import('../proto/signaling.js').Device[]} devices */
@@ -323,7 +324,7 @@ export class Robot extends EventTarget {
   #changed(state, why) {
     if (state !== 'live') {
       this.#calls.lose('the connection was lost');
-      this.#webrtc.pause();
+      this.#webrtc.pause(this.#link.resumes);
     }
     this.dispatchEvent(new CustomEvent('state', { detail: { state, why } }));
     this.#judge();
@@ -333,6 +334,11 @@ export class Robot extends EventTarget {
     this.#link.hurry();
     this.#webrtc.hurry();
     this.#judge();
+  }
+
+  #probe() {
+    this.#link.probe();
+    this.#webrtc.alarm();
   }
 
   #tick() {

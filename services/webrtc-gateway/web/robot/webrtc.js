@@ -6,6 +6,7 @@
 import { ChannelSet } from '../channels/channelset.js';
 import { SESSION_LABEL } from '../link/channelsocket.js';
 import { Connection } from '../link/connection.js';
+import { bytesReceived, Flow, isRelayed } from '../link/flow.js';
 import { Detour } from '../media/detour.js';
 import { Repair } from '../link/repair.js';
 import { PerDevice } from '../media/perdevice.js';
@@ -19,6 +20,10 @@ const REPAIR_MS = 250;
 const FORGIVE_MS = 5000;
 /** On a detour, WebRTC is tried again after this, by the reason it failed, in ms. */
 const RETRY_MS = { 'no-webrtc': 5000, 'no-interface': 5000, 'no-path': 15_000 };
+/** A video without a new picture for this long makes the path doubtful, in ms. */
+const DOUBT_MS = 500;
+/** How long a change of the network makes it doubtful, in ms. */
+const ALARM_MS = 5000;
 /** Longest such attempt, in ms; less than the gateway's patience. */
 const TRY_MS = 10_000;
 
@@ -46,6 +51,12 @@ export class WebRtc {
   #handlers;
   #env;
   #repair = new Repair();
+  #flow = new Flow();
+  #alarmedAt = -Infinity;
+  #looking = false;
+  #lookedAt = -Infinity;
+  /** Whether the session was lost and its connection waits for another one. */
+  #suspended = false;
   #repairedAt = -Infinity;
   #forgivenAt = 0;
   /** @type {Connection|null} */
@@ -99,8 +110,9 @@ export class WebRtc {
     return this.videos.stats(() => this.#connection?.stats());
   }
 
-  /** A new session begins: prepares its connection before the gateway's first message. */
+  /** A new session begins: prepares its connection before the gateway's first message, unless it continues one. */
   prepare() {
+    if (this.#suspended) return;
     this.retire();
     this.#greeted = false;
     this.#connect();
@@ -131,7 +143,15 @@ export class WebRtc {
         else this.#mediaOf(want).refuse(want, why);
       },
       onBroken: this.#handlers.onBroken,
+      onEnded: () => this.#replace(),
     }, this.#env);
+  }
+
+  /** The gateway has no connection for this session: makes one. */
+  #replace() {
+    this.retire();
+    this.#connect();
+    this.#begin();
   }
 
   /**
@@ -146,11 +166,24 @@ export class WebRtc {
   /**
    * The session is open.
    * @param {RTCIceServer[]} iceServers
+   * @param {boolean} same Whether it is with the same gateway as the one before.
    */
-  greet(iceServers) {
+  greet(iceServers, same) {
     this.#greeted = true;
     this.#iceServers = iceServers;
-    this.#begin();
+    if (!this.#suspended) this.#begin();
+    else if (same && this.#connection?.resumable) this.#resume();
+    else this.#replace();
+    this.#suspended = false;
+  }
+
+  /** Continues the connection of the session before, by a new path unless the old one still works. */
+  #resume() {
+    const now = this.#env.now();
+    const works = this.state === 'connected' && this.#flow.flows(now);
+    this.#connection?.useIceServers(this.#iceServers);
+    this.#connection?.resume(!works);
+    if (!works) this.#repair.restarted(now);
   }
 
   /** The session is open, and the connection made. */
@@ -167,6 +200,20 @@ export class WebRtc {
     if (m.kind === 'answer') void this.#connection?.answered(m);
     else if (m.kind === 'candidate') this.#connection?.candidate(m.init);
     else if (m.kind === 'error') void this.#connection?.refused(m);
+    else if (m.kind === 'iceServers') void this.#renew(m.servers);
+  }
+
+  /**
+   * The credentials of the ICE servers are replaced. A connection that uses one needs a new way through it, before the
+   * old credentials expire.
+   * @param {RTCIceServer[]} iceServers
+   */
+  async #renew(iceServers) {
+    const connection = this.#connection;
+    this.#iceServers = iceServers;
+    connection?.useIceServers(iceServers);
+    const report = await connection?.stats().catch(() => null);
+    if (report && isRelayed(report) && connection === this.#connection) connection?.restartIce();
   }
 
   /**
@@ -180,6 +227,8 @@ export class WebRtc {
 
   /** Abandons the connection; it is closed once no picture depends on it. */
   retire() {
+    this.#suspended = false;
+    this.#flow.trust();
     this.channels.drop();
     if (!this.#connection) return;
     this.#connection.retire();
@@ -197,10 +246,20 @@ export class WebRtc {
     this.#retryAt = 0;
   }
 
-  /** The link to the gateway is lost: what is wrong with the path is not to be judged. */
-  pause() {
-    this.retire();
+  /** The network has changed: the path may be dead. */
+  alarm() {
+    this.#alarmedAt = this.#env.now();
+  }
+
+  /**
+   * The session is lost, and maybe with it the path that it took. The connection can have another path: it waits for the
+   * next session.
+   * @param {boolean} resumes Whether that continues it.
+   */
+  pause(resumes) {
     this.#repair.reset();
+    if (resumes && this.#connection?.resumable && this.detour.reason === '') this.#suspended = true;
+    else this.retire();
   }
 
   /**
@@ -210,6 +269,7 @@ export class WebRtc {
   tick(live) {
     const now = this.#env.now();
     this.channels.tick();
+    this.#look(now);
     if (live && now - this.#repairedAt >= REPAIR_MS) {
       this.#repairedAt = now;
       this.#mend(now);
@@ -254,11 +314,35 @@ export class WebRtc {
   /** @param {number} now */
   #mend(now) {
     if (!this.#connection || this.detour.reason !== '') return;
-    const action = this.#repair.step(this.#connection.state, now);
+    const alarmed = now - this.#alarmedAt < ALARM_MS;
+    const action = this.#repair.step(this.#connection.state, now, this.#flow.silentMs(now), alarmed);
     if (action === 'restart') this.#connection.restartIce();
     if (action !== 'rebuild') return;
     this.#detourFor('no-path');
     this.#handlers.onBroken();
+  }
+
+  /** Looks whether anything comes, while there is a reason to doubt it. @param {number} now */
+  #look(now) {
+    const connection = this.#connection;
+    if (!connection || connection.state !== 'connected' || !this.#doubtful(now)) {
+      this.#flow.trust();
+      return;
+    }
+    this.#flow.doubt(now - (this.videos.youngestMs ?? 0));
+    if (this.#looking || now - this.#lookedAt < REPAIR_MS) return;
+    this.#looking = true;
+    this.#lookedAt = now;
+    connection.stats().then((report) => {
+      if (connection === this.#connection) this.#flow.count(bytesReceived(report), this.#env.now());
+    }, () => {}).finally(() => (this.#looking = false));
+  }
+
+  /** @param {number} now */
+  #doubtful(now) {
+    const { youngestMs } = this.videos;
+    const late = youngestMs !== null && youngestMs >= DOUBT_MS;
+    return this.#suspended || late || now - this.#alarmedAt < ALARM_MS;
   }
 
   /** Begins and ends the detour, and retries WebRTC meanwhile. @param {number} now */

@@ -357,6 +357,13 @@ export class FakeEnv {
     return () => this.wakers.delete(run);
   };
 
+  networks = new Set();
+
+  onNetwork = (run) => {
+    this.networks.add(run);
+    return () => this.networks.delete(run);
+  };
+
   onAway = (run) => {
     this.watchers.add(run);
     return () => this.watchers.delete(run);
