@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/coder/websocket"
@@ -133,11 +135,13 @@ func (s *Session) Err() error {
 		return nil
 	}
 	cause := context.Cause(s.ctx)
-	switch websocket.CloseStatus(cause) {
-	case statusReplaced:
+	switch status := websocket.CloseStatus(cause); {
+	case status == statusReplaced:
 		return ErrReplaced
-	case websocket.StatusGoingAway:
+	case status == websocket.StatusGoingAway:
 		return ErrStopping
+	case errors.Is(cause, io.EOF), errors.Is(cause, net.ErrClosed), errors.Is(cause, syscall.ECONNRESET):
+		return errLost
 	}
 	return cause
 }
