@@ -53,13 +53,7 @@ func StartPuppet(tb testing.TB, program, script string, specification any) *Pupp
 	}
 	go p.read(out)
 	tb.Cleanup(func() {
-		_ = p.orders.Close() // puppets end with their orders
-		select {
-		case <-p.ended:
-		case <-time.After(Patience):
-			_ = p.Process.Kill()
-			<-p.ended
-		}
+		p.Stop(tb)
 		if tb.Failed() {
 			tb.Logf("%s %s saw %s\n%s", script, text, p.seen, p.said)
 		}
@@ -118,6 +112,31 @@ func (p *Puppet) AwaitThat(tb testing.TB, name string, wanted func(value string)
 		case <-patience:
 			tb.Fatalf("no %s from the puppet", name)
 		}
+	}
+}
+
+// Discard returns the events that nobody has waited for, and forgets them.
+func (p *Puppet) Discard() (all []Event) {
+	for {
+		select {
+		case e := <-p.events:
+			all = append(all, e)
+		default:
+			return all
+		}
+	}
+}
+
+// Stop ends the puppet, if it has not ended.
+func (p *Puppet) Stop(tb testing.TB) {
+	tb.Helper()
+	_ = p.orders.Close() // puppets end with their orders
+	select {
+	case <-p.ended:
+	case <-time.After(Patience):
+		tb.Logf("puppet %d does not end", p.Process.Pid)
+		p.Kill()
+		<-p.ended
 	}
 }
 

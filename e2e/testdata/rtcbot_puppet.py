@@ -6,6 +6,8 @@ Its argument is what it shall be, as JSON:
   video, audio            how many tracks to receive
   sendVideo, sendAudio    true to send a moving picture, a tone
   channels  labels of more data channels
+  stamps    true to tell of each frame only its age, in ms
+  camera    true for a robot whose connections share a camera of 640x480 at 30 fps, whose frames carry their time
 Orders: {"say": value}, {"channel": label, "say": value}, {"close": true}. It ends with its orders.
 """
 import asyncio
@@ -20,6 +22,10 @@ import numpy
 numpy.float = float  # RTCBot 0.2.5 uses the name that numpy has removed
 from aiortc import RTCConfiguration  # noqa: E402
 from rtcbot import RTCConnection, Websocket  # noqa: E402
+from rtcbot.base import SubscriptionProducer  # noqa: E402
+from rtcbot.subscriptions import MostRecentSubscription  # noqa: E402
+
+import stamp  # noqa: E402
 
 
 def tell(event, value=None):
@@ -46,6 +52,30 @@ async def sound(connection):
     while True:
         connection.audio.put_nowait(block)
         await asyncio.sleep(0.02)
+
+
+class Camera(SubscriptionProducer):
+    """A camera as RTCBot has them: its subscribers get the most recent frame."""
+
+    def __init__(self):
+        super().__init__(MostRecentSubscription)
+
+    async def run(self):
+        y, x = numpy.mgrid[0:480, 0:640]
+        scene = numpy.stack([x * 255 // 640, y * 255 // 480, (x + y) % 256], axis=2).astype(numpy.uint8)
+        began = time.monotonic()
+        for number in range(1_000_000):
+            image = scene.copy()
+            image[200:280, 5 * (number % 110):5 * (number % 110) + 80] = 255
+            stamp.paint(image, time.time(), number)
+            self._put_nowait(image)
+            await asyncio.sleep(max(0, began + (number + 1) / 30 - time.monotonic()))
+
+
+def on_age(frame):
+    captured = stamp.read(frame)
+    if captured is not None:
+        tell("age", (time.time() - captured) % (2**48 / 1e6) * 1000)
 
 
 def on_frame(track):
@@ -86,7 +116,7 @@ class Puppet:
 
             @connection.video.onTrack
             def arrived(track):
-                track.subscribe(on_frame(self.tracks))
+                track.subscribe(on_age if wanted.get("stamps") else on_frame(self.tracks))
                 self.tracks += 1
         if wanted.get("audio"):
             connection.audio.subscribe(lambda block: tell("sound", {"shape": list(block.shape),
@@ -143,9 +173,14 @@ class Socket:
 async def serve(wanted):
     """A robot, as in RTCBot's tutorials: each call is a new connection."""
     robot = {"puppet": None}
+    camera = Camera()
+    if wanted.get("camera"):
+        robot["shooting"] = asyncio.ensure_future(camera.run())
 
     async def connect(request):
         robot["puppet"] = Puppet(wanted)
+        if wanted.get("camera"):
+            robot["puppet"].connection.video.putSubscription(camera.subscribe())
         return await robot["puppet"].answer(request)
 
     app = aiohttp.web.Application()
