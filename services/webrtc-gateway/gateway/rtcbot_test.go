@@ -15,11 +15,11 @@ import (
 	"github.com/pion/webrtc/v4"
 	"github.com/pion/webrtc/v4/pkg/media"
 
+	"github.com/waldo-robot/waldo/pkg/rtcbot"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/fakecam"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/fakeslot"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/watcher"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtcbot"
 )
 
 // client is a far end that offers as RTCBot does: a number of videos to receive, and the channel `default`.
@@ -149,7 +149,7 @@ func TestConnectRefusesAndAccepts(t *testing.T) {
 		{"nothing", "connect", "", 400, "send the JSON of a session description"},
 		{"an array", "connect", "[]", 400, "send the JSON of a session description"},
 		{"an answer", "connect", `{"type":"answer","sdp":"v=0"}`, 400, `"answer" is not "offer"`},
-		{"no SDP", "connect", `{"type":"offer"}`, 400, "the offer is empty"},
+		{"no SDP", "connect", `{"type":"offer"}`, 400, "it is empty"},
 		{"no SDP that can be read", "connect", `{"type":"offer","sdp":"hello"}`, 400, "not a session description"},
 		{"huge", "connect", `{"sdp":"` + strings.Repeat("x", 300<<10), 413, "bytes are allowed"},
 		{"a long SDP", "connect", description(t, strings.Repeat("x", 65<<10)), 400, "the limit is"},

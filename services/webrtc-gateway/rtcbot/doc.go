@@ -6,14 +6,7 @@
 // order, and a microphone. What the client sends becomes the picture and sound of a device that accepts publishers, and
 // is heard from a speaker, as what a person says on the page is.
 //
-// # JSON
-//
-// By convention, messages on a topic are JSON. RTCBot's Python side writes everything as JSON, and reads text that is
-// not JSON as a string; its JavaScript side sends strings as they are, and everything else as JSON, and gives its
-// program the text as it came. So what a client sends is made JSON if it is none: text becomes a string, and the numbers
-// that only Python writes (NaN, Infinity) become null, as they do in JavaScript. What a client gets is always JSON, so
-// that Python gets the value that was sent. For pages whose programs expect strings as they are, there is an option.
-// Bytes stay bytes.
+// Messages are JSON, as package pkg/rtcbot describes.
 //
 // # Concurrency and shutdown
 //

@@ -3,6 +3,7 @@ package rtcbot
 import (
 	"context"
 
+	"github.com/waldo-robot/waldo/pkg/rtcbot"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/channels"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 )
@@ -26,7 +27,7 @@ func (g *Gateway) Join(topic, sender string, raw bool) (*Member, error) {
 // Say publishes what the client says.
 func (m *Member) Say(text bool, data []byte) {
 	if text {
-		data = toTopic(data)
+		data = rtcbot.ToTopic(data)
 	}
 	m.Member.Say(text, data)
 }
@@ -35,7 +36,7 @@ func (m *Member) Say(text bool, data []byte) {
 func (m *Member) Listen(ctx context.Context, send func(ctx context.Context, text bool, data []byte) error) error {
 	return m.Member.Listen(ctx, func(ctx context.Context, text bool, data []byte) error {
 		if text {
-			data = toClient(data, m.raw)
+			data = rtcbot.FromTopic(data, m.raw)
 		}
 		if len(data) > rtc.MaxMessage { // by its quotes
 			return channels.ErrTooLarge

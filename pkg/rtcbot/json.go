@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 )
 
-// toTopic returns the text of a client as JSON. Text that is not JSON, not even Python's, is a string.
-func toTopic(text []byte) []byte {
+// ToTopic returns what RTCBot has written as JSON. Text that is not JSON, not even Python's, is a string.
+func ToTopic(text []byte) []byte {
 	if json.Valid(text) {
 		return text
 	}
@@ -16,8 +16,8 @@ func toTopic(text []byte) []byte {
 	return quote(text)
 }
 
-// toClient returns the text of a topic as the client wants it: as JSON, or with strings as they are.
-func toClient(text []byte, raw bool) []byte {
+// FromTopic returns the text of a topic as RTCBot reads it: as JSON, or, if it is to be raw, with strings as they are.
+func FromTopic(text []byte, raw bool) []byte {
 	if !json.Valid(text) {
 		if raw {
 			return text

@@ -28,13 +28,13 @@ var sayings = []struct{ said, topic string }{
 
 func TestToTopic(t *testing.T) {
 	for _, tt := range sayings {
-		if got := string(toTopic([]byte(tt.said))); got != tt.topic {
+		if got := string(ToTopic([]byte(tt.said))); got != tt.topic {
 			t.Errorf("%s becomes %s, want %s", tt.said, got, tt.topic)
 		}
 	}
 }
 
-func TestToClient(t *testing.T) {
+func TestFromTopic(t *testing.T) {
 	for _, tt := range []struct{ topic, json, raw string }{
 		{`{"a":1}`, `{"a":1}`, `{"a":1}`},
 		{`"hi"`, `"hi"`, `hi`},
@@ -44,10 +44,10 @@ func TestToClient(t *testing.T) {
 		{`null`, `null`, `null`},
 		{``, `""`, ``},
 	} {
-		if got := string(toClient([]byte(tt.topic), false)); got != tt.json {
+		if got := string(FromTopic([]byte(tt.topic), false)); got != tt.json {
 			t.Errorf("%s is sent as %s, want %s", tt.topic, got, tt.json)
 		}
-		if got := string(toClient([]byte(tt.topic), true)); got != tt.raw {
+		if got := string(FromTopic([]byte(tt.topic), true)); got != tt.raw {
 			t.Errorf("%s is sent raw as %s, want %s", tt.topic, got, tt.raw)
 		}
 	}
@@ -63,13 +63,13 @@ func FuzzJSON(f *testing.F) {
 		if !utf8.ValidString(said) {
 			t.Skip("channels drop it before")
 		}
-		topic := toTopic([]byte(said))
+		topic := ToTopic([]byte(said))
 		if !json.Valid(topic) || json.Valid([]byte(said)) && string(topic) != said {
 			t.Errorf("%q becomes %s", said, topic)
 		}
-		if got := toClient(topic, false); string(got) != string(topic) {
+		if got := FromTopic(topic, false); string(got) != string(topic) {
 			t.Errorf("%s is sent as %s", topic, got)
 		}
-		_ = toClient([]byte(said), true)
+		_ = FromTopic([]byte(said), true)
 	})
 }
