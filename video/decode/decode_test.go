@@ -179,7 +179,10 @@ func TestNewest(t *testing.T) {
 // TestNewestIsLeft: leaving the loop ends the decoding, although no frame comes.
 func TestNewestIsLeft(t *testing.T) {
 	c := camera{frames: film(t, media.H264, 2), taken: make(chan struct{})}
-	for range decode.Newest(t.Context(), c, decode.Options{}) {
+	for _, err := range decode.Newest(t.Context(), c, decode.Options{}) {
+		if err != nil {
+			t.Error(err)
+		}
 		break
 	}
 }
