@@ -11,6 +11,7 @@ import (
 	"github.com/pion/rtcp"
 	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v4"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
@@ -78,8 +79,12 @@ type want struct {
 	// arrives handles what is received until that ends. transmit sends until the context ends or nothing more is to be
 	// sent, and reports takes the reports about that.
 	arrives  func(*connection, *webrtc.TrackRemote, *webrtc.RTPReceiver)
-	transmit func(context.Context)
+	transmit func(context.Context, *counters)
 	reports  func([]rtcp.Packet)
+	// yields is true if another peer may have the stream in our place.
+	yields bool
+	// claimed is called with the name of who sends to the device, as often as that is known.
+	claimed func(name string)
 	// settled is called when the gateway has accepted the stream, or with the reason why not.
 	settled func(error)
 }
@@ -89,6 +94,7 @@ type section struct {
 	transceiver *webrtc.RTPTransceiver
 	local       webrtc.TrackLocal // nil if it receives
 	codec       string            // of local
+	numbers     *counters         // of the packets that are sent
 }
 
 // newConnection makes a connection that has not offered anything yet.
@@ -276,7 +282,7 @@ func (c *connection) place(w *want) error {
 	if err != nil {
 		return err
 	}
-	c.sections[w.streamKey] = &section{t, w.local, w.codec.MimeType}
+	c.sections[w.streamKey] = &section{t, w.local, w.codec.MimeType, newCounters()}
 	return nil
 }
 
@@ -385,7 +391,8 @@ func (c *connection) settle(wants []*want, k streamKey, p *pendingOffer) {
 		w.settled(nil)
 	}
 	if w.transmit != nil {
-		c.begin(func() { w.transmit(c.ctx) })
+		numbers := c.sections[k].numbers
+		c.begin(func() { w.transmit(c.ctx, numbers) })
 	}
 }
 
@@ -409,13 +416,14 @@ func (c *connection) decline(by *negotiator, wants []*want, e *signalingv1.Error
 	c.pending = nil
 	err := errorOf(e)
 	switch said := status.Convert(err).Message(); {
+	case status.Code(err) == codes.AlreadyExists && c.yield(wants, p, err): // somebody else sends there
 	case len(p.fresh) > 0:
 	case by.adopts || c.answered: // it may have ended there
 		return fmt.Errorf("the gateway does not go on with the connection: %s", said)
 	default:
 		return refused("the gateway refuses the connection: %s", said)
 	}
-	if len(p.fresh) == 1 {
+	if len(p.fresh) == 1 && status.Code(err) != codes.AlreadyExists {
 		c.refuse(named(wants, p.fresh[0]), err)
 	}
 	c.oneByOne = true
@@ -424,6 +432,18 @@ func (c *connection) decline(by *negotiator, wants []*want, e *signalingv1.Error
 		tracks, fresh = c.without(tracks, fresh[0]), nil // it has no place in that description
 	}
 	return c.offer(by, wants, &pendingOffer{sdp: p.sdp, tracks: tracks, fresh: fresh})
+}
+
+// yield refuses what is sent to devices, whether it was agreed before or not; false if nothing is.
+func (c *connection) yield(wants []*want, p *pendingOffer, err error) (some bool) {
+	for _, k := range p.tracks {
+		if w := named(wants, k); w != nil && w.yields {
+			c.refuse(w, err)
+			c.agreed = c.without(c.agreed, k)
+			some = true
+		}
+	}
+	return some
 }
 
 func (c *connection) without(keys []streamKey, k streamKey) []streamKey {

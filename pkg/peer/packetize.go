@@ -3,6 +3,7 @@ package peer
 import (
 	"context"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/pion/rtp"
@@ -19,28 +20,44 @@ const (
 	burst, pace = 150, 4
 )
 
+// counters are the numbers of the packets of one section. They go on when the section sends another stream: receivers
+// drop packets whose numbers go back.
+type counters struct {
+	mu        sync.Mutex // held while a frame is sent
+	seq       uint16     // of the next packet
+	timestamp uint32     // of the last frame
+	sent      time.Time  // when that was; zero before the first
+}
+
+func newCounters() *counters {
+	return &counters{seq: uint16(rand.Uint32()), timestamp: rand.Uint32()}
+}
+
 // packetizer turns the frames of one stream into packets. It belongs to one goroutine.
 type packetizer struct {
 	codec     *codecs.Codec
 	track     *webrtc.TrackLocalStaticRTP
 	payloader rtp.Payloader
+	*counters
 
-	seq       uint16
-	timestamp uint32
-	sent      time.Time // when the last frame was
-	began     bool
-	anchor    time.Time // capture time of the last picture
+	began  bool
+	anchor time.Time // capture time of the last picture
 	// The last frame of sound.
 	epoch, sequence, index int64
 }
 
-func newPacketizer(c *codecs.Codec, track *webrtc.TrackLocalStaticRTP) *packetizer {
-	return &packetizer{codec: c, track: track, payloader: c.NewPayloader(), seq: uint16(rand.Uint32()), timestamp: rand.Uint32()}
+func newPacketizer(c *codecs.Codec, track *webrtc.TrackLocalStaticRTP, numbers *counters) *packetizer {
+	return &packetizer{codec: c, track: track, payloader: c.NewPayloader(), counters: numbers}
 }
 
 // send sends a frame. Failures are those of the connection, which its owner sees.
 func (p *packetizer) send(ctx context.Context, f outFrame) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	now := time.Now()
+	if p.sent.IsZero() {
+		p.sent = now
+	}
 	if p.codec.Independent {
 		p.place(f, now)
 	} else {
@@ -85,9 +102,6 @@ func (p *packetizer) stamp(f outFrame, now time.Time) {
 	step := at.Sub(p.anchor)
 	if !p.began || step < 0 || step > maxStep {
 		step = now.Sub(p.sent)
-		if !p.began {
-			step = 0
-		}
 	}
 	p.anchor = at
 	p.timestamp += max(1, uint32(step.Milliseconds()*int64(p.codec.ClockRate)/1000))
@@ -99,9 +113,6 @@ func (p *packetizer) place(f outFrame, now time.Time) {
 	if !p.began || f.epoch != p.epoch || steps <= 0 || steps > 1000 || samples <= 0 ||
 		samples > int64(p.codec.ClockRate)*int64(maxStep/time.Second) {
 		steps, samples = 1, max(1, int64(now.Sub(p.sent).Seconds()*float64(p.codec.ClockRate)))
-		if !p.began {
-			samples = 0
-		}
 	}
 	p.epoch, p.sequence, p.index = f.epoch, f.sequence, f.index
 	p.seq += uint16(steps) - 1

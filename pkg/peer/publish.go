@@ -16,6 +16,7 @@ import (
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	rtpcodecs "github.com/waldo-robot/waldo/pkg/rtp/codecs"
 	"github.com/waldo-robot/waldo/pkg/stream"
+	"github.com/waldo-robot/waldo/pkg/text"
 )
 
 const (
@@ -136,6 +137,7 @@ type outgoing struct {
 	dropped atomic.Uint64
 
 	mu      sync.Mutex
+	live    bool  // the device says that we send to it
 	want    *want // nil before the first frame
 	codec   *rtpcodecs.Codec
 	ready   bool  // the robot has accepted the stream
@@ -209,11 +211,13 @@ func (o *outgoing) begin(codec *rtpcodecs.Codec) error {
 	o.frames.Close(nil) // of another codec
 	o.frames = stream.NewTopic[outFrame]()
 	o.codec, o.ready, o.synced = codec, false, false
-	w := &want{streamKey: o.key, kind: o.kind, talker: o.robot.options.Name, take: o.take, local: track, codec: parameters}
+	w := &want{streamKey: o.key, kind: o.kind, talker: o.robot.options.Name, take: o.take, local: track, codec: parameters,
+		yields: o.key.stream != "speaker"}
+	w.claimed = func(name string) { o.claimed(w, name) }
 	w.settled = func(err error) { o.settled(w, err) }
 	w.reports = o.reports
-	frames, packets := o.frames, newPacketizer(codec, track)
-	w.transmit = func(ctx context.Context) { o.transmit(ctx, frames, packets) }
+	frames := o.frames
+	w.transmit = func(ctx context.Context, n *counters) { o.transmit(ctx, frames, newPacketizer(codec, track, n)) }
 	o.want = w
 	o.robot.want(w)
 	return nil
@@ -224,8 +228,26 @@ func (o *outgoing) settled(w *want, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.want == w {
-		o.ready, o.refused, o.synced = err == nil, err, false
+		o.ready, o.refused, o.synced, o.live = err == nil, err, false, false
+		if err == nil {
+			o.take, w.take = false, false // who loses the device does not take it back
+		}
 		o.askKey()
+	}
+}
+
+// claimed notes who sends to the device. Once that is somebody else, the publication is over until they are gone.
+func (o *outgoing) claimed(w *want, name string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case o.want != w || !o.ready || name == "":
+	case name == w.talker:
+		o.live = true
+	case o.live:
+		o.robot.unwant(w)
+		o.want, o.codec, o.ready = nil, nil, false
+		o.refused = status.Errorf(codes.AlreadyExists, "%s: %q sends to it now", o.key.device, text.Printable(name))
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -43,7 +45,8 @@ type Options struct {
 	Key string
 	// Known is the file of known robots; empty: waldo/known_robots in the user's folder for configuration.
 	Known string
-	// Name is the name of this program for people to read, where it sends something; at most 64 characters.
+	// Name is the name of this program for people to read, where it sends something; at most 64 characters. Empty: that
+	// of its file.
 	Name string
 	// HTTP opens the connections to the gateway; nil: http.DefaultClient. It must not have a Timeout.
 	HTTP *http.Client
@@ -96,6 +99,9 @@ func Dial(ctx context.Context, url string, o Options) (*Robot, error) {
 		address: a, options: o, log: o.Log, client: cmp.Or(o.HTTP, http.DefaultClient), calls: newCalls(),
 		stirred: make(chan struct{}, 1), done: make(chan struct{}), statuses: stream.NewTopic[Status](),
 		status: Status{Since: time.Now()}, wanted: make(map[streamKey]*want), feeds: make(map[streamKey]any),
+	}
+	if r.options.Name == "" {
+		r.options.Name = filepath.Base(os.Args[0])
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -280,6 +286,7 @@ func (r *Robot) unwant(w *want) {
 
 // list notes the devices, and returns the names of those that have changed.
 func (r *Robot) list(l *signalingv1.DeviceList) (changed []string) {
+	defer r.tellPublishers(l)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	known := make(map[string]*signalingv1.DeviceStatus)
@@ -295,6 +302,19 @@ func (r *Robot) list(l *signalingv1.DeviceList) (changed []string) {
 		}
 	}
 	return changed
+}
+
+// tellPublishers tells those who send to a device who does, as the device has it.
+func (r *Robot) tellPublishers(l *signalingv1.DeviceList) {
+	publishers := make(map[string]string)
+	for _, d := range l.GetDevices() {
+		publishers[d.GetDevice().GetName()] = d.GetDevice().GetAttributes()["publisher"]
+	}
+	for _, w := range r.wants() {
+		if w.claimed != nil {
+			w.claimed(publishers[w.device])
+		}
+	}
 }
 
 // Devices returns the devices that the gateway last listed, by name. Those of a robot that is not Live may have changed

@@ -86,6 +86,9 @@ func (s *Slot) Begin(_ context.Context, r *peerv1.BeginRequest) (*peerv1.BeginRe
 	if s.who != nil && !r.GetTake() {
 		return nil, status.Errorf(codes.AlreadyExists, "%s has the slot: take it", s.who.GetName())
 	}
+	if s.who != nil {
+		s.wishes.Publish(&peerv1.Wish{PublicationId: s.who.GetId(), Wish: &peerv1.Wish_Ended{Ended: "it was taken"}})
+	}
 	s.begun++
 	s.who = proto.CloneOf(r.GetPublisher())
 	s.who.Id, s.epoch = access.NewID(), access.NewID()
