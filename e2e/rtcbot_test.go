@@ -286,3 +286,68 @@ func TestRTCBotPage(t *testing.T) {
 		})
 	}
 }
+
+// TestRTCBotPublishes: what Python and JavaScript clients send is the picture of the device for publishers, which
+// everybody sees; the next client has the place when the first has left.
+func TestRTCBotPublishes(t *testing.T) {
+	robot := harness.StartRobot(t, harness.Options{Devices: cameraAlone + "\n" + `guest: {kind: peer}`})
+	robot.Device(t, "front")
+	awaitState(t, robot, "guest", "away")
+	url := robot.URL + "/connect"
+	python := pythonClient(t, spec{"url": url, "sendVideo": true, "sendAudio": true, "video": 1})
+	python.Await(t, "frame")
+	awaitState(t, robot, "guest", "ready")
+	if picture := robot.Waldo(t, "snapshot", "guest", "-o", "-"); !strings.HasPrefix(picture, "\xff\xd8") {
+		t.Errorf("the snapshot begins with %q", picture[:min(4, len(picture))])
+	}
+	node := nodeClient(t, spec{"url": url, "send": true})
+	node.Await(t, "ready")
+	python.Order(t, map[string]any{"close": true})
+	publisher := func() string { return robot.Waldo(t, "call", "guest", "GetPublisher") }
+	harness.Until(t, "the page has the place", func() error {
+		if who := publisher(); !strings.Contains(who, `"program": "node"`) {
+			return fmt.Errorf("it has %s", who)
+		}
+		return nil
+	})
+	awaitState(t, robot, "guest", "ready")
+}
+
+// TestRTCBotIsCalled: the unmodified Python robot, with a camera, is called: its picture is that of the device, its
+// messages are on the topic, and it is called again after it was killed.
+func TestRTCBotIsCalled(t *testing.T) {
+	address := harness.FreeAddress(t)
+	robot := harness.StartRobot(t, harness.Options{
+		Devices: fmt.Sprintf(`pi: {kind: peer, call: "http://%s/connect", topic: pi}`, address)})
+	awaitState(t, robot, "pi", "away")
+	bot := onTopic(t, robot, "pi")
+	life := func() *harness.Puppet {
+		t.Helper()
+		pi := pythonClient(t, spec{"listen": address, "sendVideo": true, "sendAudio": true})
+		pi.Await(t, "ready")
+		awaitState(t, robot, "pi", "ready")
+		bot.say(t, `{"forward":1}`)
+		pi.AwaitThat(t, "message", func(m string) bool { return m == `{"forward": 1}` })
+		pi.Order(t, map[string]any{"say": map[string]any{"battery": 7}})
+		if got := bot.hears(t); got != `{"battery": 7}` {
+			t.Errorf("the robot says %s", got)
+		}
+		return pi
+	}
+	first := life()
+	first.Kill()
+	awaitState(t, robot, "pi", "away")
+	life()
+}
+
+// TestRTCBotWithoutACameraIsCalled: an RTCBot robot that only drives answers an offer with more than it has.
+func TestRTCBotWithoutACameraIsCalled(t *testing.T) {
+	address := harness.FreeAddress(t)
+	pi := pythonClient(t, spec{"listen": address})
+	robot := harness.StartRobot(t, harness.Options{
+		Devices: fmt.Sprintf(`pi: {kind: peer, call: "http://%s/connect"}`, address)})
+	bot := onTopic(t, robot, "default")
+	pi.Await(t, "ready")
+	bot.say(t, `"left"`)
+	pi.AwaitThat(t, "message", func(m string) bool { return m == `"left"` })
+}

@@ -1,6 +1,10 @@
 package peer
 
 import (
+	"errors"
+	"net/url"
+
+	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/video/camera"
 	"github.com/waldo-robot/waldo/video/codec"
@@ -12,6 +16,10 @@ type Config struct {
 	MaxBitrate int `yaml:"maxBitrate" help:"the most that a publisher may send, bit/s of video, averaged over 2 s, 100000 to 50000000; more is dropped"`
 
 	Sound bool `yaml:"sound" help:"have the publisher's sound heard: it becomes the stream audio"`
+
+	Call    string `yaml:"call" help:"have an RTCBot robot called: its address, http://host:port/connect; its camera then has the slot"`
+	Cameras int    `yaml:"cameras" help:"how many cameras the robot that is called has, 0 to 8; the first is shown"`
+	Topic   string `yaml:"topic" help:"topic for the messages of the robot that is called"`
 
 	Bitrate     int `yaml:"bitrate" help:"of pictures that have to be encoded again, bit/s, 50000 to 50000000"`
 	JPEGQuality int `yaml:"jpegQuality" help:"quality of JPEG pictures, 1 to 100"`
@@ -26,7 +34,7 @@ const minMaxBitrate, maxMaxBitrate = 100_000, 50_000_000
 
 // Defaults is the configuration of a device of which nothing is said.
 func Defaults() Config {
-	return Config{MaxBitrate: 8_000_000, Sound: true, Bitrate: 2_000_000, JPEGQuality: codec.DefaultJPEGQuality}
+	return Config{MaxBitrate: 8_000_000, Sound: true, Cameras: 1, Topic: "default", Bitrate: 2_000_000, JPEGQuality: codec.DefaultJPEGQuality}
 }
 
 // Validate checks every key. The errors name the key and say what would be right.
@@ -34,7 +42,32 @@ func (c *Config) Validate() error {
 	if c.MaxBitrate < minMaxBitrate || c.MaxBitrate > maxMaxBitrate {
 		return robot.BadField("maxBitrate", "%d is out of range: use %d to %d bit/s", c.MaxBitrate, minMaxBitrate, maxMaxBitrate)
 	}
+	if _, err := c.address(); err != nil {
+		return robot.BadField("call", "%w", err)
+	}
+	if c.Cameras < 0 || c.Cameras > maxCameras {
+		return robot.BadField("cameras", "%d is out of range: use 0 to %d", c.Cameras, maxCameras)
+	}
+	if err := bus.CheckTopic(c.Topic); err != nil {
+		return robot.BadField("topic", "%w", err)
+	}
 	return c.camera().Validate()
+}
+
+// maxCameras bounds the sections of video in an offer.
+const maxCameras = 8
+
+// address is that of the robot to be called, nil for none. Its errors do not repeat it: there may be a password in it.
+func (c *Config) address() (*url.URL, error) {
+	if c.Call == "" {
+		return nil, nil
+	}
+	u, err := url.Parse(c.Call)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, errors.New("this is not an address of http or https: use that of the robot's /connect, for example " +
+			"http://pi:8080/connect")
+	}
+	return u, nil
 }
 
 func (c *Config) camera() camera.Config {

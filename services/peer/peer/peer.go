@@ -16,6 +16,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/stream"
 	"github.com/waldo-robot/waldo/pkg/version"
+	"github.com/waldo-robot/waldo/services/peer/call"
 	"github.com/waldo-robot/waldo/services/peer/sender"
 	"github.com/waldo-robot/waldo/services/peer/slot"
 	"github.com/waldo-robot/waldo/video/camera"
@@ -39,7 +40,8 @@ type driver struct {
 	*camera.Driver
 	kit    *device.Kit
 	slot   *slot.Slot
-	sound  *sound // nil if it is not wanted
+	sound  *sound       // nil if it is not wanted
+	caller *call.Caller // nil if nobody is called
 	camera *device.In[*mediav1.VideoFrame]
 	once   sync.Once
 	always sync.WaitGroup // what runs as long as the process does, and senders
@@ -49,6 +51,7 @@ type driver struct {
 	changed chan struct{}  // closed and replaced when there is another one
 	told    string         // why open failed the last time
 	last    string         // why the last publication ended, while nobody sends
+	calling string         // why there is no call to a robot; empty: there is one, or none is to be
 }
 
 func newDriver(kit *device.Kit, c Config) (device.Driver, error) {
@@ -61,6 +64,9 @@ func newDriver(kit *device.Kit, c Config) (device.Driver, error) {
 		if d.sound, err = newSound(kit); err != nil {
 			return nil, err
 		}
+	}
+	if err := d.prepareCall(c); err != nil {
+		return nil, err
 	}
 	d.Driver = camera.New(kit, c.camera(), d.open)
 	peerv1.RegisterPeerServiceServer(kit, &peers{slot: d.slot})
@@ -75,12 +81,40 @@ func (d *driver) Run(ctx context.Context, ready func()) error {
 		stopping := d.kit.Stopping()
 		d.always.Go(func() { d.slot.Run(stopping) })
 		d.always.Go(func() { d.complain(stopping, d.camera.Receive(stopping, d.slot.Video)) })
+		if d.caller != nil {
+			d.always.Go(func() { d.caller.Run(stopping) })
+		}
 		if d.sound != nil {
 			d.always.Go(func() { d.complain(stopping, d.sound.in.Receive(stopping, d.slot.Audio)) })
 			d.always.Go(func() { d.sound.run(stopping) })
 		}
 	})
 	return d.Driver.Run(ctx, ready)
+}
+
+// prepareCall makes what calls a robot, if one is to be called.
+func (d *driver) prepareCall(c Config) (err error) {
+	to, err := c.address()
+	if to == nil {
+		return err
+	}
+	at := d.kit.Address()
+	d.caller, err = call.New(call.Config{
+		URL: to, Cameras: c.Cameras, Sound: c.Sound, Slot: d.slot, Bus: d.kit.Bus(), Robot: at.Robot, Topic: c.Topic,
+		Sender: "call-" + at.Device, Log: d.kit.Log, Told: d.calls,
+	})
+	return err
+}
+
+// calls notes why the robot that is to be called is not there; empty if it is.
+func (d *driver) calls(why string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.calling = why
+	if d.sender == nil {
+		close(d.changed)
+		d.changed = make(chan struct{})
+	}
 }
 
 // complain tells why frames are not received any more, if that is not because ctx has ended.
@@ -128,6 +162,9 @@ func (p *publication) End(why string) {
 func (d *driver) nobody() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.calling != "" {
+		return "nobody sends: " + d.calling
+	}
 	why := "nobody sends: publish with WHIP to /whip/" + d.kit.Address().Device + " of the gateway, or share a camera on the page"
 	if d.last != "" {
 		why += "; the last publication ended: " + d.last
