@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -28,8 +27,6 @@ type Relay struct {
 	metrics *metrics
 	udp     []*udpPort
 	routed  atomic.Bool // a router translates a public address
-	closing sync.Once
-	failed  error // of closing
 
 	mu      sync.RWMutex
 	closed  bool
@@ -273,16 +270,15 @@ func (r *Relay) known(from netip.AddrPort) netip.AddrPort {
 	return from
 }
 
-// Close ends all allocations and connections, at once.
+// Close ends all allocations, at once.
 func (r *Relay) Close() error {
-	r.closing.Do(func() { r.failed = r.shut() })
-	return r.failed
-}
-
-func (r *Relay) shut() error {
 	r.mu.Lock()
 	r.closed = true
-	streams, open := r.streams, slices.Collect(maps.Values(r.relayed))
+	streams := r.streams
+	var open []*allocation
+	for _, a := range r.relayed {
+		open = append(open, a)
+	}
 	r.mu.Unlock()
 	var err error
 	for _, p := range streams {
@@ -293,7 +289,6 @@ func (r *Relay) shut() error {
 	}
 	for _, a := range open {
 		_ = a.Close() // never fails
-		<-a.gone
 		<-a.reading
 	}
 	for _, p := range r.udp {

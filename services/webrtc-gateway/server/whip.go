@@ -127,9 +127,7 @@ func sendingSections(offer string) (wanted []rtc.Section, err error) {
 				wanted = append(wanted, section)
 				break
 			}
-			if refused == "" {
-				refused = section.Lists
-			}
+			refused = section.Lists
 		}
 	}
 	switch {
