@@ -147,6 +147,7 @@ func (o *offer) complete(answer string) (string, error) {
 	if err := d.UnmarshalString(answer); err != nil {
 		return "", err
 	}
+	o.putBack(&d)
 	o.reject(&d)
 	for _, m := range d.MediaDescriptions {
 		mid, _ := m.Attribute(sdp.AttrKeyMID)

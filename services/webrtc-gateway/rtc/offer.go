@@ -91,6 +91,8 @@ type offer struct {
 	idle     []*section                    // unused, with the codec that they share with the gateway
 	rejected map[int]*sdp.MediaDescription // unused, sharing no codec, by position
 	alone    bool                          // the only section is outside any bundle
+	foreign  []int                         // the positions of sections of unknown kinds
+	data     map[int]sdp.MediaName         // the sections of data, by position
 }
 
 // section is a media section in use.
@@ -134,7 +136,7 @@ func readOffer(text string, wishes []Track) (offer, error) {
 	if err != nil {
 		return offer{}, err
 	}
-	o := offer{rejected: make(map[int]*sdp.MediaDescription)}
+	o := offer{rejected: make(map[int]*sdp.MediaDescription), data: make(map[int]sdp.MediaName)}
 	if o.alone, err = bundle(d); err != nil {
 		return offer{}, err
 	}
@@ -168,6 +170,7 @@ func readOffer(text string, wishes []Track) (offer, error) {
 	if err := o.unbundle(d); err != nil {
 		return offer{}, err
 	}
+	o.setAside(d)
 	o.description = d
 	return o, o.marshal()
 }
@@ -199,13 +202,16 @@ func (o *offer) narrow() error {
 // leave keeps what the answer needs of an unused section. A later offer may use it.
 func (o *offer) leave(i int, m *sdp.MediaDescription) {
 	media := m.MediaName.Media
-	if media != Video && media != Audio {
+	if media == "application" {
 		return
 	}
 	mid, _ := m.Attribute(sdp.AttrKeyMID)
 	s := &section{Track: Track{MID: mid, Stream: tracks.Stream{Name: media}}, content: m}
-	var shared bool
-	if s.codec, shared = common(m, s.kind()); shared {
+	shared := false
+	if media == Video || media == Audio {
+		s.codec, shared = common(m, s.kind())
+	}
+	if shared {
 		o.idle = append(o.idle, s)
 	} else {
 		o.rejected[i] = m
