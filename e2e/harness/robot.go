@@ -22,8 +22,10 @@ type Robot struct {
 	// NATS is the URL of the bus.
 	NATS string
 
-	place place  // nil: this machine
-	waldo string // the program
+	place place    // nil: this machine
+	file  string   // robot.yaml
+	env   []string // of its programs
+	waldo string   // the program
 }
 
 // Options describe the robot to run. The zero value is one camera `front` with a moving test card of 640x480 at 30
@@ -72,7 +74,7 @@ func StartRobot(tb testing.TB, o Options) *Robot {
 	} else {
 		r.waldo = program(tb, o.Bin, "waldo")
 	}
-	env := append(append(r.where().secret(), o.Env...), "XDG_STATE_HOME="+tb.TempDir())
+	r.env = append(append(r.where().secret(), o.Env...), "XDG_STATE_HOME="+tb.TempDir())
 	if o.NATS == "" {
 		address := FreeAddress(tb)
 		r.NATS, bus = "nats://"+address, fmt.Sprintf("listen: %q", address)
@@ -88,11 +90,11 @@ func StartRobot(tb testing.TB, o Options) *Robot {
 	if o.Drive != "" {
 		o.Drive = "drive: " + o.Drive + "\n"
 	}
-	file := WriteFile(tb, "robot.yaml", fmt.Sprintf("robot: %s\ndevices:\n%sgateway: {http: %q, ice: %q%s}\nnats: "+
+	r.file = WriteFile(tb, "robot.yaml", fmt.Sprintf("robot: %s\ndevices:\n%sgateway: {http: %q, ice: %q%s}\nnats: "+
 		"{%s}\n%s",
 		cmp.Or(o.Name, "e2e"), devices.String(), http, ice, o.Gateway, bus, o.Drive))
-	program, args := r.where().command(r.waldo, "up", file)
-	r.Process = Start(tb, env, program, args...)
+	program, args := r.where().command(r.waldo, "up", r.file)
+	r.Process = Start(tb, r.env, program, args...)
 	r.WaitServing(tb)
 	return r
 }
@@ -154,6 +156,13 @@ func (r *Robot) Waldo(tb testing.TB, args ...string) string {
 	}
 	program, args := r.where().command(waldo, args...)
 	return Run(tb, append(r.where().secret(), "WALDO_NATS="+r.NATS), program, args...)
+}
+
+// Link is the link to the robot's page by way of its rendezvous server, with the token.
+func (r *Robot) Link(tb testing.TB) string {
+	tb.Helper()
+	program, args := r.where().command(r.waldo, "link", "--token", r.file)
+	return strings.TrimSpace(Run(tb, r.env, program, args...))
 }
 
 // Device waits until a device is ready and returns it.

@@ -40,6 +40,7 @@ var readmes = map[string][]step{
 		also("bin/waldo up --http :8080 part.yaml", stays("serving")),
 		{"bin/tools/grpcurl -plaintext -H", here("robot:", runs("waldo.camera.v1.CameraService"))},
 		{"", stop},
+		{"waldo rendezvous --listen :443", leftOut("it needs a public machine; TestRendezvous and the tests of NATs run one")},
 		{"", newTerminal},
 		{"bin/waldo bus &", stays("nats://")},
 		{"bin/waldo-camera --robot rover --device front --source test &", stays("ready")},
@@ -68,7 +69,12 @@ var readmes = map[string][]step{
 		{"bin/waldo estop --reason", runs()},
 		also("bin/waldo estop --clear", runs()),
 		{"bin/waldo restart front", runs()},
+		{"bin/waldo rendezvous", stays("http://127.0.0.1:8443/")},
 		{"bin/waldo --help", runs("Exit codes: 0 done")},
+	},
+	"docs/rendezvous.md": {
+		{"export WALDO_RENDEZVOUS_TOKEN=", exports("WALDO_RENDEZVOUS_TOKEN")},
+		{"waldo rendezvous --listen :443", leftOut("it needs a public machine; TestRendezvous and the tests of NATs run one")},
 	},
 	"e2e/README.md": {
 		{"make e2e", leftOut("`make test` runs it, and this test with it")},

@@ -33,6 +33,7 @@ type allocation struct {
 	client  client     // nil until the allocation is answered, and when it is closed
 	ended   bool
 	reading chan struct{} // closed when pion no longer reads
+	gone    chan struct{} // closed when the allocation is forgotten
 }
 
 // client is who made an allocation.
@@ -73,7 +74,7 @@ func newAllocation(r *Relay, identity string, relayed netip.AddrPort, s *socket.
 		local = netip.AddrPortFrom(loopback(relayed.Addr()), local.Port())
 	}
 	a := &allocation{relay: r, identity: identity, robot: robot, relayed: relayed, local: local, Bursts: s, up: limit(),
-		down: limit(), reading: make(chan struct{})}
+		down: limit(), reading: make(chan struct{}), gone: make(chan struct{})}
 	a.routes.Store(&routes{})
 	return a
 }
@@ -149,6 +150,8 @@ func (a *allocation) ReadFrom([]byte) (int, net.Addr, error) {
 	in := &inward{allocation: a, out: c.outbox()}
 	for {
 		err := a.Receive(in.take, in.done)
+		in.pause.after(in.pieces)
+		in.pieces = 0
 		if errors.Is(err, net.ErrClosed) {
 			return 0, nil, err
 		}
@@ -164,10 +167,13 @@ type inward struct {
 	out        outbox
 	packets    int
 	bytes      int
+	pieces     int
+	pause      pause
 }
 
 // take takes packets of one peer.
 func (i *inward) take(data []byte, size int, from netip.AddrPort) {
+	i.pieces++
 	a := i.allocation
 	from = a.relay.known(from)
 	routes, count := a.routes.Load(), max(1, (len(data)+size-1)/size)
@@ -254,6 +260,7 @@ func (a *allocation) Close() error {
 	if ended {
 		return nil
 	}
+	defer close(a.gone)
 	_ = a.Bursts.Close()
 	a.relay.remove(a)
 	if c != nil {

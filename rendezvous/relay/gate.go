@@ -117,7 +117,7 @@ func (g *gate) refuse(message []byte, code stun.ErrorCode, reason string) verdic
 	g.relay.metrics.refuse(reason)
 	kind, _ := messageType(message)
 	m, err := stun.Build(&stun.Message{TransactionID: transactionOf(message)},
-		stun.NewType(kind.Method, stun.ClassErrorResponse), code)
+		stun.NewType(kind.Method, stun.ClassErrorResponse), stun.ErrorCodeAttribute{Code: code})
 	if err != nil {
 		return verdict{}
 	}
@@ -137,13 +137,14 @@ func messageType(b []byte) (stun.MessageType, bool) {
 // stunHeader is the size of the header of messages of STUN.
 const stunHeader = 20
 
-// allow counts a request of an address. When very many addresses make requests at a time, those that have made none
-// for the longest time are forgotten, and have their full allowance again.
+const (
+	addresses = 16384 // that are remembered
+	burst     = 10    // seconds of requests that an address can make at once
+)
+
+// allow counts a request of an address. When very many addresses make requests at a time, some are forgotten, and have
+// their full allowance again.
 func (g *gate) allow(a netip.Addr) bool {
-	const (
-		addresses = 16384
-		burst     = 10 // times the requests of a second
-	)
 	now, limit := time.Now(), g.relay.config.Limits.Requests
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -160,16 +161,17 @@ func (g *gate) allow(a netip.Addr) bool {
 	return r.limiter.AllowN(now, 1)
 }
 
-// forget drops the addresses whose allowance is full again, or if there are none, some that are not.
+// forget drops the addresses whose allowance is full again, and as many others as it takes to have a quarter free: it
+// is not called again soon.
 func (g *gate) forget(now time.Time) {
-	const full = 10 * time.Second
+	const full = burst * time.Second
 	for key, r := range g.rates {
 		if now.Sub(r.last) > full {
 			delete(g.rates, key)
 		}
 	}
 	for key := range g.rates {
-		if len(g.rates) < 16384 {
+		if len(g.rates) <= addresses*3/4 {
 			return
 		}
 		delete(g.rates, key)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -27,6 +28,8 @@ type Relay struct {
 	metrics *metrics
 	udp     []*udpPort
 	routed  atomic.Bool // a router translates a public address
+	closing sync.Once
+	failed  error // of closing
 
 	mu      sync.RWMutex
 	closed  bool
@@ -270,15 +273,16 @@ func (r *Relay) known(from netip.AddrPort) netip.AddrPort {
 	return from
 }
 
-// Close ends all allocations, at once.
+// Close ends all allocations and connections, at once.
 func (r *Relay) Close() error {
+	r.closing.Do(func() { r.failed = r.shut() })
+	return r.failed
+}
+
+func (r *Relay) shut() error {
 	r.mu.Lock()
 	r.closed = true
-	streams := r.streams
-	var open []*allocation
-	for _, a := range r.relayed {
-		open = append(open, a)
-	}
+	streams, open := r.streams, slices.Collect(maps.Values(r.relayed))
 	r.mu.Unlock()
 	var err error
 	for _, p := range streams {
@@ -289,6 +293,7 @@ func (r *Relay) Close() error {
 	}
 	for _, a := range open {
 		_ = a.Close() // never fails
+		<-a.gone
 		<-a.reading
 	}
 	for _, p := range r.udp {

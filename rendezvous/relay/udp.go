@@ -29,6 +29,8 @@ type udpPort struct {
 	to          *allocation // of run
 	peer        netip.AddrPort
 	run         socket.Run
+	pieces      int
+	pause       pause
 
 	done chan struct{} // closed when pion no longer reads
 }
@@ -67,6 +69,10 @@ func (p *udpPort) ReadFrom(b []byte) (int, net.Addr, error) {
 		if err != nil {
 			time.Sleep(10 * time.Millisecond) // the system is out of memory, for instance
 		}
+		if len(p.control) == 0 {
+			p.pause.after(p.pieces)
+		}
+		p.pieces = 0
 	}
 	next := p.control[0]
 	p.control = slices.Delete(p.control, 0, 1)
@@ -76,6 +82,7 @@ func (p *udpPort) ReadFrom(b []byte) (int, net.Addr, error) {
 
 // take takes packets of one client.
 func (p *udpPort) take(data []byte, size int, from netip.AddrPort) {
+	p.pieces++
 	held := p.allocation(from)
 	for packet := range slices.Chunk(data, size) {
 		if number, payload, ok := channelData(packet); ok {

@@ -37,7 +37,8 @@ type Incoming struct {
 	Report func(...rtcp.Packet)
 }
 
-// chooseIncoming picks the codec in which the far end sends: the one that it prefers; not the one that is ruled out.
+// chooseIncoming picks the codec in which the far end sends, the one that the gateway prefers; not the one that is ruled
+// out.
 func (s *section) chooseIncoming(out *codecs.Codec) error {
 	c, ok := received(s.content, s.kind())
 	if !ok || c == out {

@@ -1,8 +1,6 @@
 package rtc
 
 import (
-	"slices"
-
 	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v4"
 
@@ -55,12 +53,11 @@ func Takes() string {
 	return codecs.Takes(webrtc.RTPCodecTypeVideo) + ", and " + codecs.Takes(webrtc.RTPCodecTypeAudio)
 }
 
-// received returns the first codec of a section that the gateway accepts from far ends: they list what they prefer first.
+// received returns the codec that the gateway prefers to receive among those that a section lists: what many peers list
+// first is what they always had, not what suits them best.
 func received(m *sdp.MediaDescription, kind webrtc.RTPCodecType) (*codecs.Codec, bool) {
-	accepted := codecs.Received(kind)
-	for _, p := range listed(m) {
-		c := codecs.Of(p.MimeType)
-		if _, ok := c.Choose([]webrtc.RTPCodecParameters{p}, ""); ok && slices.Contains(accepted, c) {
+	for _, c := range codecs.Received(kind) {
+		if _, ok := c.Choose(listed(m), ""); ok {
 			return c, true
 		}
 	}

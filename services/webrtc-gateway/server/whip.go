@@ -127,7 +127,9 @@ func sendingSections(offer string) (wanted []rtc.Section, err error) {
 				wanted = append(wanted, section)
 				break
 			}
-			refused = section.Lists
+			if refused == "" {
+				refused = section.Lists
+			}
 		}
 	}
 	switch {
