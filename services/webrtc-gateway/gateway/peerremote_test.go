@@ -37,6 +37,12 @@ type far struct {
 
 func newFar(t *testing.T) *far {
 	t.Helper()
+	return newFarWith(t, nil)
+}
+
+// newFarWith starts one whose configuration is changed, unless change is nil.
+func newFarWith(t *testing.T, change func(*config.Config)) *far {
+	t.Helper()
 	t.Setenv("STATE_DIRECTORY", t.TempDir())
 	server, err := rendezvous.New(rendezvous.Config{Token: "of the server"})
 	if err != nil {
@@ -64,6 +70,9 @@ func newFar(t *testing.T) *far {
 	c := testConfig(nats.URL())
 	c.Gateway.Token = secret
 	c.Gateway.Rendezvous = config.Rendezvous{URL: site.URL, Token: "of the server"}
+	if change != nil {
+		change(c)
+	}
 	f.world = startWithoutBus(t, c)
 	f.bus = nats
 	f.link = site.URL + "/r/demo/"
