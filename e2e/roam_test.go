@@ -112,3 +112,61 @@ func (r *roam) stoppedAfter(lost time.Time) time.Duration {
 	}
 	return motions[i].At.Sub(lost)
 }
+
+// lapses are changes of the path as they happen to people: without any path for a while, longer than the lease lasts, or
+// with another one at once.
+var lapses = []struct {
+	name   string
+	change func(testing.TB, *roam) (lost time.Time, find func())
+	long   bool
+}{
+	{"Wi-Fi to 4G", func(tb testing.TB, r *roam) (time.Time, func()) {
+		lost := time.Now()
+		r.viewer.Leave(tb)
+		return lost, func() { r.viewer.Join(tb, r.phone) }
+	}, true},
+	{"4G to Wi-Fi", func(tb testing.TB, r *roam) (time.Time, func()) {
+		lost := time.Now()
+		r.viewer.Leave(tb)
+		return lost, func() { r.viewer.Join(tb, r.home) }
+	}, true},
+	{"router forgets its mappings", func(tb testing.TB, r *roam) (time.Time, func()) {
+		return r.home.Rebind(tb), func() {}
+	}, false},
+	{"router forgets its mappings of UDP", func(tb testing.TB, r *roam) (time.Time, func()) {
+		return r.home.RebindUDP(tb), func() {}
+	}, false},
+}
+
+// TestPathChanges changes the path in mid-drive. The robot stops, the picture comes back on the same connection, and the
+// robot drives again by the rules: after a lapse longer than the lease once its driver has released the controls.
+func TestPathChanges(t *testing.T) {
+	r := startRoam(t)
+	before := r.page.Connection(t)
+	for _, l := range lapses {
+		t.Run(l.name, func(t *testing.T) {
+			r.goFull(t, byKey)
+			lost, find := l.change(t, r)
+			stopped := r.wire.AwaitMotion(t, lost, "the motors stop", func(m harness.Motion) bool { return !m.Moves() }).At
+			if l.long {
+				r.wire.AwaitStill(t, lost, outlast)
+			}
+			find()
+			r.page.Until(t, "waldo.robot.state === 'live' && waldo.robot.mediaState === 'connected'")
+			r.front.WaitState(t, "live")
+			r.front.WaitFrames(t, 30)
+			if l.long {
+				r.page.Until(t, atRest)
+				r.wire.MustStayStill(t, stopped)
+			}
+			byKey.rest(t, r.page)
+			r.goFull(t, byKey)
+			byKey.rest(t, r.page)
+			if after := r.page.Connection(t); after.Peers != before.Peers || !slices.Equal(after.SSRCs, before.SSRCs) {
+				t.Errorf("the connection is another one: %d of SSRCs %v, before %d of %v", after.Peers, after.SSRCs,
+					before.Peers, before.SSRCs)
+			}
+			before = r.page.Connection(t)
+		})
+	}
+}
