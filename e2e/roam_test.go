@@ -5,33 +5,49 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
+
 	"github.com/waldo-robot/waldo/e2e/harness"
 	"github.com/waldo-robot/waldo/e2e/harness/internet"
 )
 
-// roam is a drive by somebody on the move: the page is behind a router, the robot has an address that everybody reaches.
+// roam is a drive by somebody on the move, behind a router. The robot has an address that everybody reaches, or it is
+// away: behind a router, too, and reached by way of a rendezvous server.
 type roam struct {
 	*ride
-	viewer      *internet.Host
-	home, phone *internet.Router
-	front       *harness.Tile
+	viewer, host  *internet.Host
+	home, phone   *internet.Router // the viewer's networks
+	garage, modem *internet.Router // the robot's, if it is away
+	front         *harness.Tile
 }
 
-func startRoam(tb testing.TB) *roam {
+func startRoam(tb testing.TB, far bool) *roam {
 	tb.Helper()
 	n := internet.Start(tb, internet.Config{Delay: 20 * time.Millisecond})
 	r := &roam{
-		ride:   &ride{tb: tb, wire: harness.StartWire(tb)},
-		viewer: n.Host(tb), home: n.Router(tb, internet.PortRestricted), phone: n.Router(tb, internet.Symmetric),
+		ride: &ride{tb: tb, wire: harness.StartWire(tb)}, viewer: n.Host(tb), host: n.Host(tb),
+		home: n.Router(tb, internet.PortRestricted), phone: n.Router(tb, internet.Symmetric),
 	}
-	host := n.Host(tb)
-	host.JoinBackbone(tb, n)
+	o := harness.Options{Host: r.host, Drive: harness.RoverDrive,
+		Devices: "front: {kind: camera, source: test, width: 640, height: 480, fps: 30}\n" + r.wire.Device()}
 	r.viewer.Join(tb, r.home)
-	r.robot = harness.StartRobot(tb, harness.Options{Host: host, Drive: harness.RoverDrive,
-		Devices: "front: {kind: camera, source: test, width: 640, height: 480, fps: 30}\n" + r.wire.Device()})
-	r.url = r.robot.URL + "/?token=" + harness.Token
+	chromium := []chromedp.ExecAllocatorOption{harness.OnHost(tb, r.viewer)}
+	if far {
+		rendezvous := harness.StartRendezvous(tb, n)
+		r.garage, r.modem = n.Router(tb, internet.PortRestricted), n.Router(tb, internet.PortRestricted)
+		r.host.Join(tb, r.garage)
+		o.Gateway = rendezvous.Gateway()
+		r.robot = harness.StartRobot(tb, o)
+		rendezvous.AwaitRobot(tb, r.robot)
+		r.url = r.robot.Link(tb)
+		chromium = append(chromium, rendezvous.Trust())
+	} else {
+		r.host.JoinBackbone(tb, n)
+		r.robot = harness.StartRobot(tb, o)
+		r.url = r.robot.URL + "/?token=" + harness.Token
+	}
 	r.robot.Device(tb, "motors")
-	r.browser = harness.StartBrowser(tb, harness.OnHost(tb, r.viewer))
+	r.browser = harness.StartBrowser(tb, chromium...)
 	r.open()
 	r.front = r.page.Tile(tb, "front")
 	return r
@@ -40,22 +56,33 @@ func startRoam(tb testing.TB) *roam {
 // pathChange is a way in which the path of packets between a page and a robot changes.
 type pathChange struct {
 	name string
+	far  bool // the robot is away
 	// change makes it happen, and returns when the path was lost, and how to undo it.
 	change func(testing.TB, *roam) (lost time.Time, undo func())
 }
 
 var pathChanges = []pathChange{
-	{"Wi-Fi to 4G", func(tb testing.TB, r *roam) (time.Time, func()) {
-		lost := time.Now()
-		r.viewer.Join(tb, r.phone)
-		return lost, func() { r.viewer.Join(tb, r.home) }
-	}},
-	{"router forgets its mappings", func(tb testing.TB, r *roam) (time.Time, func()) {
-		return r.home.Rebind(tb), func() {}
-	}},
-	{"router forgets its mappings of UDP", func(tb testing.TB, r *roam) (time.Time, func()) {
-		return r.home.RebindUDP(tb), func() {}
-	}},
+	{"Wi-Fi to 4G", false, toPhone},
+	{"router forgets its mappings", false, rebind},
+	{"router forgets its mappings of UDP", false, rebindUDP},
+	{"away, router forgets its mappings", true, rebind},
+}
+
+func toPhone(tb testing.TB, r *roam) (lost time.Time, undo func()) {
+	tb.Helper()
+	lost = time.Now()
+	r.viewer.Join(tb, r.phone)
+	return lost, func() { r.viewer.Join(tb, r.home) }
+}
+
+func rebind(tb testing.TB, r *roam) (lost time.Time, undo func()) {
+	tb.Helper()
+	return r.home.Rebind(tb), func() {}
+}
+
+func rebindUDP(tb testing.TB, r *roam) (lost time.Time, undo func()) {
+	tb.Helper()
+	return r.home.RebindUDP(tb), func() {}
 }
 
 // BenchmarkPathChange measures, 30 times and more for each kind, how long after a change of the path the picture is back,
@@ -63,7 +90,7 @@ var pathChanges = []pathChange{
 func BenchmarkPathChange(b *testing.B) {
 	for _, c := range pathChanges {
 		b.Run(c.name, func(b *testing.B) {
-			r := startRoam(b)
+			r := startRoam(b, c.far)
 			var back, stopped []float64
 			rebuilt := 0
 			for range 30 {
@@ -113,60 +140,77 @@ func (r *roam) stoppedAfter(lost time.Time) time.Duration {
 	return motions[i].At.Sub(lost)
 }
 
-// lapses are changes of the path as they happen to people: without any path for a while, longer than the lease lasts, or
+// lapse is a change of the path as it happens to people: without any path for a while, longer than the lease lasts, or
 // with another one at once.
-var lapses = []struct {
+type lapse struct {
 	name   string
 	change func(testing.TB, *roam) (lost time.Time, find func())
 	long   bool
-}{
-	{"Wi-Fi to 4G", func(tb testing.TB, r *roam) (time.Time, func()) {
-		lost := time.Now()
-		r.viewer.Leave(tb)
-		return lost, func() { r.viewer.Join(tb, r.phone) }
-	}, true},
-	{"4G to Wi-Fi", func(tb testing.TB, r *roam) (time.Time, func()) {
-		lost := time.Now()
-		r.viewer.Leave(tb)
-		return lost, func() { r.viewer.Join(tb, r.home) }
-	}, true},
-	{"router forgets its mappings", func(tb testing.TB, r *roam) (time.Time, func()) {
-		return r.home.Rebind(tb), func() {}
-	}, false},
-	{"router forgets its mappings of UDP", func(tb testing.TB, r *roam) (time.Time, func()) {
-		return r.home.RebindUDP(tb), func() {}
-	}, false},
 }
+
+// wander is a host that leaves its network, and finds another one later.
+func wander(who func(*roam) *internet.Host, to func(*roam) *internet.Router) func(testing.TB, *roam) (time.Time, func()) {
+	return func(tb testing.TB, r *roam) (time.Time, func()) {
+		lost := time.Now()
+		who(r).Leave(tb)
+		return lost, func() { who(r).Join(tb, to(r)) }
+	}
+}
+
+func theViewer(r *roam) *internet.Host  { return r.viewer }
+func theHome(r *roam) *internet.Router  { return r.home }
+func thePhone(r *roam) *internet.Router { return r.phone }
 
 // TestPathChanges changes the path in mid-drive. The robot stops, the picture comes back on the same connection, and the
 // robot drives again by the rules: after a lapse longer than the lease once its driver has released the controls.
 func TestPathChanges(t *testing.T) {
-	r := startRoam(t)
-	before := r.page.Connection(t)
-	for _, l := range lapses {
-		t.Run(l.name, func(t *testing.T) {
-			r.goFull(t, byKey)
-			lost, find := l.change(t, r)
-			stopped := r.wire.AwaitMotion(t, lost, "the motors stop", func(m harness.Motion) bool { return !m.Moves() }).At
-			if l.long {
-				r.wire.AwaitStill(t, lost, outlast)
+	for _, tt := range []struct {
+		name   string
+		far    bool
+		lapses []lapse
+	}{
+		{"robot with an address", false, []lapse{
+			{"Wi-Fi to 4G", wander(theViewer, thePhone), true},
+			{"4G to Wi-Fi", wander(theViewer, theHome), true},
+			{"router forgets its mappings", rebind, false},
+			{"router forgets its mappings of UDP", rebindUDP, false},
+		}},
+		{"robot behind a rendezvous server", true, []lapse{
+			{"router forgets its mappings of UDP", rebindUDP, false},
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := startRoam(t, tt.far)
+			for _, l := range tt.lapses {
+				t.Run(l.name, func(t *testing.T) { r.survive(t, l) })
 			}
-			find()
-			r.page.Until(t, "waldo.robot.state === 'live' && waldo.robot.mediaState === 'connected'")
-			r.front.WaitState(t, "live")
-			r.front.WaitFrames(t, 30)
-			if l.long {
-				r.page.Until(t, atRest)
-				r.wire.MustStayStill(t, stopped)
-			}
-			byKey.rest(t, r.page)
-			r.goFull(t, byKey)
-			byKey.rest(t, r.page)
-			if after := r.page.Connection(t); after.Peers != before.Peers || !slices.Equal(after.SSRCs, before.SSRCs) {
-				t.Errorf("the connection is another one: %d of SSRCs %v, before %d of %v", after.Peers, after.SSRCs,
-					before.Peers, before.SSRCs)
-			}
-			before = r.page.Connection(t)
 		})
+	}
+}
+
+// survive drives through a lapse.
+func (r *roam) survive(t *testing.T, l lapse) {
+	t.Helper()
+	before := r.page.Connection(t)
+	r.goFull(t, byKey)
+	lost, find := l.change(t, r)
+	stopped := r.wire.AwaitMotion(t, lost, "the motors stop", func(m harness.Motion) bool { return !m.Moves() }).At
+	if l.long {
+		r.wire.AwaitStill(t, lost, outlast)
+	}
+	find()
+	r.page.Until(t, "waldo.robot.state === 'live' && waldo.robot.mediaState === 'connected'")
+	r.front.WaitState(t, "live")
+	r.front.WaitFrames(t, 30)
+	if l.long {
+		r.page.Until(t, atRest)
+		r.wire.MustStayStill(t, stopped)
+	}
+	byKey.rest(t, r.page)
+	r.goFull(t, byKey)
+	byKey.rest(t, r.page)
+	if after := r.page.Connection(t); after.Peers != before.Peers || !slices.Equal(after.SSRCs, before.SSRCs) {
+		t.Errorf("the connection is another one: %d of SSRCs %v, before %d of %v", after.Peers, after.SSRCs,
+			before.Peers, before.SSRCs)
 	}
 }
