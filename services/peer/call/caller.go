@@ -61,9 +61,10 @@ type Config struct {
 
 // Caller calls one robot.
 type Caller struct {
-	config Config
-	api    *webrtc.API
-	client *http.Client
+	config   Config
+	api      *webrtc.API
+	client   *http.Client
+	patience time.Duration // connectTimeout; shorter in tests
 }
 
 // New returns a caller.
@@ -75,7 +76,7 @@ func New(c Config) (*Caller, error) {
 		c.Told = func(string) {}
 	}
 	api, err := newAPI(c.Log)
-	return &Caller{config: c, api: api, client: &http.Client{Transport: &http.Transport{}}}, err
+	return &Caller{config: c, api: api, client: &http.Client{Transport: &http.Transport{}}, patience: connectTimeout}, err
 }
 
 // Run calls the robot, again and again, until ctx ends.

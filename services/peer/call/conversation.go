@@ -140,7 +140,7 @@ func (c *conversation) prepare() error {
 
 // connect exchanges offer and answer and returns when the data channel is open.
 func (c *conversation) connect() error {
-	ctx, cancel := context.WithTimeout(c.ctx, connectTimeout)
+	ctx, cancel := context.WithTimeout(c.ctx, c.patience)
 	defer cancel()
 	offer, err := c.offer(ctx)
 	if err != nil {
@@ -163,7 +163,7 @@ func (c *conversation) connect() error {
 		return context.Cause(c.ctx)
 	case <-ctx.Done():
 		return fmt.Errorf("the robot has answered, but no connection came up within %v (its state is %v): no way between "+
-			"the addresses in offer and answer", connectTimeout, c.pc.ConnectionState())
+			"the addresses in offer and answer", c.patience, c.pc.ConnectionState())
 	}
 }
 
