@@ -56,8 +56,8 @@ func (b *Bridge) answer(c *rtc.Channel, result *calls.Result) {
 	data := result.JSON()
 	if len(data) > rtc.MaxMessage {
 		data = calls.Failed(result.ID, status.Errorf(codes.ResourceExhausted,
-			"the response has %d bytes, but a data channel carries at most %d: make this call over the WebSocket", len(
-				data), rtc.MaxMessage)).JSON()
+			"the response has %d bytes, but a data channel carries at most %d: make this call over the session",
+			len(data), rtc.MaxMessage)).JSON()
 	}
 	if !c.TrySend(true, data) {
 		b.metrics.dropped.WithLabelValues("results").Inc()
