@@ -12,6 +12,7 @@ Orders: {"say": value}, {"channel": label, "say": value}, {"close": true}. It en
 """
 import asyncio
 import json
+import os
 import sys
 import time
 
@@ -193,7 +194,17 @@ async def serve(wanted):
     return lambda order: robot["puppet"].obey(order)
 
 
+async def part(puppet):
+    """Ends the process with its connection, whatever RTCBot's threads and tasks wait for."""
+    try:
+        if puppet and not puppet.connection.closed:
+            await asyncio.wait_for(puppet.connection.close(), 3)
+    finally:
+        os._exit(0)
+
+
 async def main():
+    puppet = None
     wanted = json.loads(sys.argv[1])
     if "listen" in wanted:
         obey = await serve(wanted)
@@ -205,6 +216,7 @@ async def main():
         await puppet.call(wanted["url"])
     while line := await asyncio.to_thread(sys.stdin.readline):
         obey(json.loads(line))
+    await part(puppet)
 
 
 asyncio.run(main())

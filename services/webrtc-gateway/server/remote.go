@@ -77,7 +77,7 @@ func (g *guard) checkRemote(w http.ResponseWriter, r *http.Request) bool {
 
 // checkGuest admits those with the guest token.
 func (g *guard) checkGuest(w http.ResponseWriter, r *http.Request) bool {
-	token := access.Bearer(r.Header.Get("Authorization"))
+	token := authorization(r)
 	if g.config.GuestToken != "" && token != "" && access.Allowed(g.config.GuestToken, token) {
 		return true
 	}

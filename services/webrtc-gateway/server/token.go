@@ -56,17 +56,23 @@ func (g *guard) matches(token string) bool { return access.Allowed(g.config.Toke
 
 // presented lists the tokens of a request's headers.
 func presented(r *http.Request) (tokens []string) {
-	if t := access.Bearer(r.Header.Get("Authorization")); t != "" {
+	if t := authorization(r); t != "" {
 		tokens = append(tokens, t)
-	}
-	if _, password, ok := r.BasicAuth(); ok && password != "" {
-		tokens = append(tokens, password) // clients of RTCBot can only be given an address: http://:token@robot/connect
 	}
 	for _, encoded := range protocols(r, tokenProtocol) {
 		token, _ := base64.RawURLEncoding.DecodeString(encoded) // an undecodable one is wrong
 		tokens = append(tokens, string(token))
 	}
 	return tokens
+}
+
+// authorization returns the token in the header of that name, as a bearer or as a password: clients of RTCBot can only
+// be given an address, http://:token@robot/connect.
+func authorization(r *http.Request) string {
+	if _, password, ok := r.BasicAuth(); ok {
+		return password
+	}
+	return access.Bearer(r.Header.Get("Authorization"))
 }
 
 // protocols lists what follows a prefix in the names of the protocols that a WebSocket asks for.
