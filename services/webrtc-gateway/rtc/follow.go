@@ -19,16 +19,19 @@ const (
 	lapse   = 300 * time.Millisecond
 )
 
-// follower follows the far end to another path. Pion, which the far end controls, otherwise stays on the first nominated
-// path unless a later one has a higher priority. That is no help to a far end whose NAT gave it another port: its new
-// path is like the old one, which is dead. Nor is it right where the first path leads through a relay, which pion takes
-// for an address of this machine.
+// maxPaths bounds the paths that are remembered; then all are forgotten, until they are checked again.
+const maxPaths = 64
+
+// follower follows the far end to another path. Pion, which the far end controls, otherwise ignores a path of lower
+// priority than the one in use, however dead that is: a phone whose Wi-Fi is gone goes on by its mobile network, whose
+// path has a lower one. Nor is it right where the first path leads through a relay, which pion takes for an address of
+// this machine.
 type follower struct {
 	relayed func(address string) bool
 	inUse   atomic.Pointer[string]
 
 	// Used by pion's one goroutine only.
-	path *ice.CandidatePair // the one in use, once the far end has asked about it
+	checkedPaths map[string]*ice.CandidatePair
 }
 
 // selected is called by pion when it uses another path.
@@ -40,25 +43,27 @@ func (f *follower) selected(pair *webrtc.ICECandidatePair) {
 // checked is called by pion when the far end has checked a path. It returns whether to use that path.
 func (f *follower) checked(m *stun.Message, local, remote ice.Candidate, pair *ice.CandidatePair) bool {
 	inUse, here := f.inUse.Load(), place(local.Address(), local.Port())
-	if inUse == nil {
+	key := path(here, place(remote.Address(), remote.Port()))
+	if f.checkedPaths == nil || len(f.checkedPaths) >= maxPaths {
+		f.checkedPaths = make(map[string]*ice.CandidatePair)
+	}
+	f.checkedPaths[key] = pair
+	if inUse == nil || key == *inUse {
 		return false
 	}
-	if path(here, place(remote.Address(), remote.Port())) == *inUse {
-		f.path = pair
+	used := f.checkedPaths[*inUse]
+	if used == nil || !m.Contains(stun.AttrUseCandidate) {
 		return false
 	}
-	if f.path == nil || !m.Contains(stun.AttrUseCandidate) {
-		return false
-	}
-	if remote.Address() == f.path.Remote.Address() && quietSince(f.path) > lapse {
+	if remote.Address() == used.Remote.Address() && quietSince(used) > lapse {
 		return true
 	}
 	// Only a path from which an answer came is not a trick: media must not be sent to an address that never asked for it.
 	if pair.ResponsesReceived() == 0 {
 		return false
 	}
-	fromRelay := f.relayed(place(f.path.Local.Address(), f.path.Local.Port())) && !f.relayed(here)
-	return fromRelay || quietSince(f.path) > silence
+	fromRelay := f.relayed(place(used.Local.Address(), used.Local.Port())) && !f.relayed(here)
+	return fromRelay || quietSince(used) > silence
 }
 
 // quietSince returns for how long nothing has come by a path.
