@@ -134,6 +134,9 @@ type Device struct {
 	GRPCAddress    string `json:"grpc_address"`
 	MetricsAddress string `json:"metrics_address"`
 	Epoch          string `json:"epoch"`
+
+	StateReason string            `json:"state_reason"`
+	Attributes  map[string]string `json:"attributes"`
 }
 
 // Devices runs `waldo ls --json`.

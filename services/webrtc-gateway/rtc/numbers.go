@@ -176,7 +176,8 @@ func (s *section) estimate(answer *sdp.MediaDescription) {
 	pt := strconv.Itoa(int(s.codec.PayloadType))
 	for _, a := range s.content.Attributes {
 		if of, kind, _ := strings.Cut(a.Value, " "); a.Key == "rtcp-fb" && kind == remb && (of == pt || of == "*") {
-			answer.WithValueAttribute("rtcp-fb", pt+" "+remb)
+			at := slices.IndexFunc(answer.Attributes, func(a sdp.Attribute) bool { return a.Key == "rtpmap" })
+			answer.Attributes = slices.Insert(answer.Attributes, at+1, sdp.NewAttribute("rtcp-fb", pt+" "+remb))
 			return
 		}
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -117,30 +118,21 @@ func sendingSections(offer string) (wanted []rtc.Section, err error) {
 	if err != nil {
 		return nil, err
 	}
-	refused := ""
 	for _, media := range []string{rtc.Video, rtc.Audio} {
-		for _, section := range all {
-			if section.Media != media || !section.Sends {
-				continue
-			}
-			if section.Taken {
-				wanted = append(wanted, section)
-				break
-			}
-			if refused == "" {
-				refused = section.Lists
-			}
+		sends := slices.DeleteFunc(slices.Clone(all), func(s rtc.Section) bool { return s.Media != media || !s.Sends })
+		switch i := slices.IndexFunc(sends, func(s rtc.Section) bool { return s.Taken }); {
+		case i >= 0:
+			wanted = append(wanted, sends[i])
+		case len(sends) > 0: // to go on without it would look like a success
+			return nil, status.Errorf(codes.FailedPrecondition, "sdp: the %s that is offered is %s, and the gateway takes %s: "+
+				"choose one of those in the program that sends", media, sends[0].Lists, rtc.Takes())
 		}
 	}
-	switch {
-	case wanted != nil:
-		return wanted, nil
-	case refused != "":
-		return nil, status.Errorf(codes.FailedPrecondition, "sdp: the offer sends %s, and the gateway takes %s: choose one of "+
-			"those in the program that sends", refused, rtc.Takes())
+	if wanted == nil {
+		return nil, status.Error(codes.InvalidArgument,
+			"sdp: the offer has no video or audio section that sends: add a transceiver with direction sendonly")
 	}
-	return nil, status.Error(codes.InvalidArgument,
-		"sdp: the offer has no video or audio section that sends: add a transceiver with direction sendonly")
+	return wanted, nil
 }
 
 // program is what a client says it is, for people: `OBS-Studio/31.0.0`.
