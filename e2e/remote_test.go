@@ -1,12 +1,15 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/waldo-robot/waldo/e2e/harness"
 )
@@ -29,7 +32,7 @@ func startFar(tb testing.TB, o harness.Options) *far {
 	f := &far{tb: tb, address: harness.FreeAddress(tb), state: filepath.Join(tb.TempDir(), "rendezvous.json")}
 	f.start()
 	o.Name = "rover"
-	o.Gateway = fmt.Sprintf(`, token: %q, rendezvous: {url: "http://%s"}`, harness.Token, f.address)
+	o.Gateway += fmt.Sprintf(`, token: %q, rendezvous: {url: "http://%s"}`, harness.Token, f.address)
 	f.robot = harness.StartRobot(tb, o)
 	f.robot.Device(tb, "front")
 	printed := regexp.MustCompile(`from anywhere, for who knows the token: (\S+)`)
@@ -92,6 +95,31 @@ func TestPageByRendezvous(t *testing.T) {
 	harness.Eval[bool](t, page, "location.reload(), true")
 	page.Until(t, "window.waldo?.robot.state === 'live'")
 	page.Tile(t, "front").WaitFrames(t, 10)
+}
+
+// TestPageElsewhereByRendezvous: a page that does not come from the server need not trust what the server serves.
+func TestPageElsewhereByRendezvous(t *testing.T) {
+	address := harness.FreeAddress(t)
+	f := startFar(t, harness.Options{Gateway: fmt.Sprintf(`, origins: ["http://%s"]`, address)})
+	elsewhere := &http.Server{Addr: address, ReadHeaderTimeout: time.Second,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			_, _ = fmt.Fprintf(w, `<!doctype html><video id="front" muted playsinline></video><script type="module">
+				import * as waldo from %q;
+				window.robot = waldo.connect(%q);
+				robot.video('front').attach(document.getElementById('front'));
+			</script>`, f.robot.URL+"/waldo.js", f.linkWithToken())
+		})}
+	served := make(chan error, 1)
+	go func() { served <- elsewhere.ListenAndServe() }()
+	defer func() {
+		_ = elsewhere.Close()
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	}()
+	page := harness.StartBrowser(t).Open(t, "http://"+address+"/")
+	page.Until(t, "robot.state === 'live' && document.getElementById('front').getVideoPlaybackQuality().totalVideoFrames > 10")
 }
 
 // TestRendezvousLinks: a page does not go on with a link that is not right.

@@ -8,6 +8,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -217,6 +219,31 @@ func TestUnprovenSessions(t *testing.T) {
 	_, answer, err := websocket.Dial(t.Context(), f.url+"/signal", nil)
 	if err == nil || answer.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("one more: %v", err)
+	}
+}
+
+// TestGateExpires: a session without a proof ends in time, one with a proof does not.
+func TestGateExpires(t *testing.T) {
+	for name, proves := range map[string]bool{"without a proof": false, "with a proof": true} {
+		synctest.Test(t, func(t *testing.T) {
+			g := &gate{proven: make(chan struct{})}
+			expired := make(chan struct{})
+			if proves {
+				time.AfterFunc(proofTimeout/2, func() { close(g.proven) })
+			}
+			begin := time.Now()
+			g.wait(t.Context(), func() { close(expired) })
+			select {
+			case <-expired:
+				if took := time.Since(begin); proves || took != proofTimeout {
+					t.Errorf("%s: it ended after %v", name, took)
+				}
+			default:
+				if !proves {
+					t.Errorf("%s: it goes on", name)
+				}
+			}
+		})
 	}
 }
 
