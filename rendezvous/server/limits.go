@@ -17,7 +17,8 @@ type Limits struct {
 	Robots int
 	// RobotsPerClient is how many may be connected from one address. Default 100.
 	RobotsPerClient int
-	// Registrations is how often a second one address may register, and Burst how often at once. Defaults 5 and 100.
+	// Registrations is how often a second one address may register, and Burst how often at once. Default 5, and at once
+	// as many as may be connected, which all come back after a restart, or 100.
 	Registrations float64
 	Burst         int
 	// Requests is how many may be under way to one robot, open WebSockets included. Default 150.
@@ -33,12 +34,15 @@ const registering = 128
 
 func (l *Limits) defaults() {
 	for field, value := range map[*int]int{
-		&l.Robots: 2000, &l.RobotsPerClient: 100, &l.Burst: 100, &l.Requests: 150, &l.RequestsPerClient: 100,
+		&l.Robots: 2000, &l.RobotsPerClient: 100, &l.Requests: 150, &l.RequestsPerClient: 100,
 		&l.Connections: 500,
 	} {
 		if *field == 0 {
 			*field = value
 		}
+	}
+	if l.Burst == 0 {
+		l.Burst = max(100, l.RobotsPerClient)
 	}
 	if l.Registrations == 0 {
 		l.Registrations = 5

@@ -177,6 +177,7 @@ func TestConnections(t *testing.T) {
 
 // TestSlow: who begins a registration and says nothing more is given up, and does not hinder others.
 func TestSlow(t *testing.T) {
+	t.Parallel()
 	s := serve(t, nil, Config{})
 	var silent []net.Conn
 	for range 20 {

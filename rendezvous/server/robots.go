@@ -31,6 +31,7 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.owned.Done()
 	if !s.pace.allow(client, time.Now()) {
+		s.warn("an address registers robots too often", "client", client)
 		s.refuse(w, refusal{http.StatusTooManyRequests, 2 * time.Second, "pace",
 			"too many registrations from this address: wait a few seconds"})
 		return
@@ -86,13 +87,18 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request, client string) *
 		return joined
 	}
 	s.metrics.registered("refused")
-	if s.refusals.Allow() {
-		s.log.Warn("a robot was refused", "client", client, "reason", access.RedactText(err.Error()))
-	}
+	s.warn("a robot was refused", "client", client, "reason", access.RedactText(err.Error()))
 	if joined != nil {
 		s.remove(joined) // it has gone before it knew
 	}
 	return nil
+}
+
+// warn logs what anybody can cause, a few times a second at most.
+func (s *Server) warn(text string, args ...any) {
+	if s.refusals.Allow() {
+		s.log.Warn(text, args...)
+	}
 }
 
 // join makes a robot the one of its name, or returns why it may not be that.

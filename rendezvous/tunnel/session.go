@@ -121,9 +121,6 @@ func (s *Session) Addr() net.Addr { return s.wire.addr }
 // Open opens a stream to the far end.
 func (s *Session) Open() (net.Conn, error) { return s.mux.Open() }
 
-// Streams is the number of open streams, of both ends.
-func (s *Session) Streams() int { return s.mux.NumStreams() }
-
 // Done is closed when the session has ended.
 func (s *Session) Done() <-chan struct{} { return s.ctx.Done() }
 

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
 	"go.uber.org/goleak"
 
 	"github.com/waldo-robot/waldo/pkg/identity"
@@ -245,6 +246,43 @@ func TestForgery(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// TestReplay: what a robot has sent once is worth nothing for another connection.
+func TestReplay(t *testing.T) {
+	r := newRig(t, nil)
+	host := strings.TrimPrefix(r.URL, "http://")
+	var recorded *Registration
+	for _, want := range []string{"", "signature"} {
+		socket, _, err := websocket.Dial(t.Context(), r.URL+"/robot", &websocket.DialOptions{Subprotocols: []string{subprotocol}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := receive(t.Context(), socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked, err := parseChallenge(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if recorded == nil {
+			if recorded, err = sign(newKey(t), host, "rover", asked); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := send(t.Context(), socket, recorded); err != nil {
+			t.Fatal(err)
+		}
+		if data, err = receive(t.Context(), socket); err != nil {
+			t.Fatal(err)
+		}
+		if err := parseVerdict(data); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("verdict %s, want %q", data, want)
+		}
+		_ = socket.CloseNow()
+	}
+	http.DefaultClient.CloseIdleConnections()
 }
 
 func TestHost(t *testing.T) {
