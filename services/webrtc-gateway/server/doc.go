@@ -1,7 +1,7 @@
 // Package server is the gateway's HTTP side: the page, WHEP, the signalling WebSocket, snapshots, metrics.
 //
 //	GET    /                       the page and its modules
-//	POST   /whep/{device}          WHEP: an offer for one device; PATCH trickles, DELETE ends
+//	POST   /whep/{device}          WHEP: an offer for one device; PATCH trickles or restarts ICE, DELETE ends
 //	POST   /connect                an offer of a client of RTCBot, in JSON; ?raw=1, see package rtcbot
 //	GET    /ws/{topic}             WebSocket: the messages of a topic in JSON, as RTCBot's Websocket has them
 //	GET    /signal                 WebSocket, waldo.signaling.v1: one connection for many devices
@@ -10,6 +10,9 @@
 //	GET    /devices                all devices, as JSON
 //	GET    /healthz                whether the gateway is healthy
 //	GET    /metrics                for Prometheus
+//
+// A connection ends with its last session: a WebSocket, or its channel waldo.session. When a WebSocket is lost instead of
+// closed, or closed with the code 4001, the connection waits 8 s for another session to continue it (Offer.connection).
 //
 // Errors are plain text that names the problem and the fix, with a fitting status code.
 //
