@@ -60,7 +60,8 @@ func Dial(ctx context.Context, c Config) (*Session, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	client := c.client()
+	var near net.Addr
+	client := c.client(func(conn net.Conn) { near = conn.LocalAddr() })
 	defer client.CloseIdleConnections()
 	header := http.Header{}
 	if c.Token != "" {
@@ -80,15 +81,26 @@ func Dial(ctx context.Context, c Config) (*Session, error) {
 		_ = socket.CloseNow() // the error counts
 		return nil, err
 	}
-	return c.session(socket)
+	s, err := c.session(socket)
+	if err == nil {
+		s.beating.Go(func() { s.watch(near) })
+	}
+	return s, err
 }
 
-// client returns a client for one connection.
-func (c *Config) client() *http.Client {
+// client returns a client for one connection, which it shows.
+func (c *Config) client(show func(net.Conn)) *http.Client {
 	dialer := net.Dialer{Timeout: connectPatience}
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dialer.DialContext(ctx, network, address)
+		if err == nil {
+			show(conn)
+		}
+		return conn, err
+	}
 	return &http.Client{
 		Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext,
+			Proxy: http.ProxyFromEnvironment, DialContext: dial,
 			TLSClientConfig: &tls.Config{RootCAs: c.Roots, MinVersion: tls.VersionTLS12},
 		},
 		// The token is for the server that is configured, and for no other.

@@ -105,6 +105,8 @@ func (p *pauses) next(now time.Time, err error) time.Duration {
 	switch {
 	case errors.As(err, &refused):
 		return refused.Wait + jitter(minPause)
+	case errors.Is(err, errMoved):
+		return 0
 	case errors.Is(err, ErrReplaced):
 		return jitter(maxPause)
 	case !p.lastUp.IsZero() && now.Sub(p.lastUp) < recent:

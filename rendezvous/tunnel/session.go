@@ -155,7 +155,7 @@ func (s *Session) Replace() { s.end(ErrReplaced, statusReplaced) }
 func (s *Session) end(reason error, code websocket.StatusCode) {
 	if s.ctx.Err() == nil && !s.mux.IsClosed() { // otherwise there is another reason
 		s.cancel(reason)
-		hurry := time.AfterFunc(closePatience, func() { _ = s.wire.socket.CloseNow() })
+		hurry := time.AfterFunc(closePatience, s.wire.cut)
 		_ = s.wire.socket.Close(code, "") // it is closed in any case
 		hurry.Stop()
 	}

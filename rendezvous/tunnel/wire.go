@@ -21,6 +21,8 @@ type wire struct {
 	addr   net.Addr // of the far end
 	open   chan struct{}
 	closed chan struct{}
+	ctx    context.Context // of reading: the only way to cut a WebSocket that waits for the far end to agree to its end
+	cut    context.CancelFunc
 	once   sync.Once
 	heard  atomic.Int64 // how often something came
 	part   io.Reader    // what is left of a message; nil: nothing
@@ -31,7 +33,9 @@ type wire struct {
 
 // newWire returns a wire that sends nothing until open is closed.
 func newWire(socket *websocket.Conn, addr net.Addr, open chan struct{}) *wire {
-	return &wire{socket: socket, addr: addr, open: open, closed: make(chan struct{})}
+	w := &wire{socket: socket, addr: addr, open: open, closed: make(chan struct{})}
+	w.ctx, w.cut = context.WithCancel(context.Background())
+	return w
 }
 
 var (
@@ -54,7 +58,7 @@ func (w *wire) Read(p []byte) (int, error) {
 
 func (w *wire) read(p []byte) (int, error) {
 	if w.part == nil {
-		kind, part, err := w.socket.Reader(context.Background()) // ends when the socket is closed
+		kind, part, err := w.socket.Reader(w.ctx)
 		if err != nil {
 			return 0, err
 		}
@@ -103,6 +107,7 @@ func (w *wire) Write(p []byte) (int, error) {
 // Close implements [io.Closer].
 func (w *wire) Close() error {
 	w.once.Do(func() { close(w.closed) })
+	w.cut()
 	return w.socket.CloseNow()
 }
 

@@ -20,6 +20,8 @@ const ATTEMPT_MS = 15_000;
 const SILENCE_MS = 10_000;
 /** Time between two attempts, and the longest, in ms. */
 const [PAUSE_MS, LONGEST_PAUSE_MS] = [500, 8000];
+/** An offer to look for another path is brought to the robot again after this: the network may be away just now, in ms. */
+const AGAIN_MS = 500;
 /** A server that does not say within this whether the robot is there is not there itself, in ms. */
 const POLL_TIMEOUT_MS = 3000;
 
@@ -53,8 +55,11 @@ export class RemoteLink {
   #gate = null;
   /** @type {Session|null} */
   #session = null;
-  /** @type {NonNullable<PeerMessageJson['offer']>|null} An offer that waits for the robot's welcome. */
+  /** @type {NonNullable<PeerMessageJson['offer']>|null} An offer to bring to the robot, until it is answered. */
   #waiting = null;
+  /** @type {PeerMessageJson[]} The candidates that belong to it. */
+  #found = [];
+  #visited = -Infinity;
   /** The ICE session of the last offer: one with another one looks for a new path. */
   #generation = '';
   /** By it the robot recognizes the connection; empty until known. */
@@ -99,6 +104,7 @@ export class RemoteLink {
    */
   send(message) {
     if (message.offer) return this.#offer(message.offer);
+    if (message.candidate && this.#waiting) this.#found.push(message);
     if (message.candidate && this.#gate) {
       this.#gate.candidate(message);
       return true;
@@ -118,7 +124,8 @@ export class RemoteLink {
     if (this.state === 'closed' || this.#ended) return;
     const now = this.#env.now();
     const trying = this.#gate !== null || this.#session !== null;
-    if (!trying && now - this.#lost >= Math.min(PAUSE_MS * 2 ** this.#failures, LONGEST_PAUSE_MS)) void this.#look();
+    if (this.#waiting && !this.#gate && this.#secrets && now - this.#visited >= AGAIN_MS) this.#visit(this.#secrets);
+    else if (!trying && now - this.#lost >= Math.min(PAUSE_MS * 2 ** this.#failures, LONGEST_PAUSE_MS)) void this.#look();
   }
 
   /** Looks for the robot without waiting: the page woke up, or the network is back. */
@@ -141,6 +148,7 @@ export class RemoteLink {
   /** @param {Secrets} secrets */
   #visit(secrets) {
     this.#gate?.close();
+    this.#visited = this.#env.now();
     const url = new URL('signal', this.#base);
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
     url.hash = '';
@@ -150,11 +158,10 @@ export class RemoteLink {
       onImpostor: (why) => this.#end(`${why} Nothing was sent to it that could be used. If the robot has a new key, ` +
         'ask its owner, delete what the browser stores for this site, and open the new link.'),
       onLost: (why) => {
-        const offer = this.#waiting;
-        this.#gate = this.#waiting = null;
+        this.#gate = null;
         if (!this.#session?.open) this.#lose(why || 'the rendezvous server does not answer');
         // Without the server there is only the channel, which may be better than it looks.
-        else if (offer) this.#session.send({ offer });
+        else if (this.#waiting) this.#session.send({ offer: this.#waiting });
       },
     }, this.#env);
   }
@@ -165,8 +172,9 @@ export class RemoteLink {
       const channel = this.#handlers.openSession(welcome.iceServers);
       if (channel) this.#begin(channel);
     }
-    if (this.#waiting && this.#gate?.free) this.#gate.offer(this.#waiting);
-    this.#waiting = null;
+    if (!this.#waiting || !this.#gate?.free) return;
+    this.#gate.offer(this.#waiting);
+    for (const message of this.#found) this.#gate.candidate(message);
   }
 
   /** @param {RTCDataChannel} channel */
@@ -184,10 +192,12 @@ export class RemoteLink {
     const restarts = this.#generation !== '' && generation !== this.#generation;
     this.#generation = generation;
     if (this.#gate?.free) {
+      this.#waiting = null;
       this.#gate.offer(offer);
     } else if (restarts && this.#secrets) {
       // The path is lost, and the channel with it: the robot is asked by way of the server to look for another.
       this.#waiting = { ...offer, connection: this.#connection };
+      this.#found = [];
       this.#visit(this.#secrets);
     } else {
       return this.#session?.send({ offer }) ?? false;
@@ -201,14 +211,19 @@ export class RemoteLink {
       this.#end(`The robot does not accept this page’s token: open the link that \`waldo link --token\` prints now. (${message.message})`);
       return;
     }
+    this.#hear(message);
+  }
+
+  /** @param {GatewayMessage} message */
+  #hear(message) {
     if (message.kind === 'answer') this.#connection = message.connection;
+    if ((message.kind === 'answer' || message.kind === 'error') && message.id === this.#waiting?.id) this.#waiting = null;
     this.#handlers.onMessage(message);
   }
 
   /** @param {GatewayMessage} message What came over the channel. */
   #receive(message) {
-    if (message.kind === 'answer') this.#connection = message.connection;
-    this.#handlers.onMessage(message);
+    this.#hear(message);
     if (message.kind !== 'welcome') return;
     this.#gate?.close();
     this.#gate = null;
