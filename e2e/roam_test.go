@@ -65,7 +65,9 @@ var pathChanges = []pathChange{
 	{"Wi-Fi to 4G", false, toPhone},
 	{"router forgets its mappings", false, rebind},
 	{"router forgets its mappings of UDP", false, rebindUDP},
+	{"away, Wi-Fi to 4G", true, toPhone},
 	{"away, router forgets its mappings", true, rebind},
+	{"away, robot's Wi-Fi to 4G", true, toModem},
 }
 
 func toPhone(tb testing.TB, r *roam) (lost time.Time, undo func()) {
@@ -73,6 +75,13 @@ func toPhone(tb testing.TB, r *roam) (lost time.Time, undo func()) {
 	lost = time.Now()
 	r.viewer.Join(tb, r.phone)
 	return lost, func() { r.viewer.Join(tb, r.home) }
+}
+
+func toModem(tb testing.TB, r *roam) (lost time.Time, undo func()) {
+	tb.Helper()
+	lost = time.Now()
+	r.host.Join(tb, r.modem)
+	return lost, func() { r.host.Join(tb, r.garage) }
 }
 
 func rebind(tb testing.TB, r *roam) (lost time.Time, undo func()) {
@@ -158,8 +167,10 @@ func wander(who func(*roam) *internet.Host, to func(*roam) *internet.Router) fun
 }
 
 func theViewer(r *roam) *internet.Host  { return r.viewer }
+func theRobot(r *roam) *internet.Host   { return r.host }
 func theHome(r *roam) *internet.Router  { return r.home }
 func thePhone(r *roam) *internet.Router { return r.phone }
+func theModem(r *roam) *internet.Router { return r.modem }
 
 // TestPathChanges changes the path in mid-drive. The robot stops, the picture comes back on the same connection, and the
 // robot drives again by the rules: after a lapse longer than the lease once its driver has released the controls.
@@ -176,7 +187,9 @@ func TestPathChanges(t *testing.T) {
 			{"router forgets its mappings of UDP", rebindUDP, false},
 		}},
 		{"robot behind a rendezvous server", true, []lapse{
+			{"robot's Wi-Fi to 4G", wander(theRobot, theModem), true},
 			{"router forgets its mappings of UDP", rebindUDP, false},
+			{"Wi-Fi to 4G", wander(theViewer, thePhone), true},
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

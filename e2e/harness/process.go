@@ -109,8 +109,10 @@ func (p *Process) wait(tb testing.TB) {
 	select {
 	case <-p.done:
 	case <-time.After(Patience):
-		_ = p.cmd.Process.Kill()
+		_ = p.cmd.Process.Signal(syscall.SIGQUIT) // a Go program prints what it is doing, and ends
+		hurry := time.AfterFunc(Patience, func() { _ = p.cmd.Process.Kill() })
 		<-p.done
+		hurry.Stop()
 		tb.Errorf("%s did not end in time", p.cmd.Path)
 	}
 }
