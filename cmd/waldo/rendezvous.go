@@ -19,6 +19,7 @@ import (
 	"github.com/waldo-robot/waldo/rendezvous"
 	"github.com/waldo-robot/waldo/rendezvous/relay"
 	"github.com/waldo-robot/waldo/rendezvous/server"
+	"github.com/waldo-robot/waldo/rendezvous/threads"
 )
 
 type rendezvousCommand struct {
@@ -101,6 +102,7 @@ func (r *rendezvousServe) Run(ctx context.Context, c console) error {
 		return configurationError{err}
 	}
 	defer started.Close()
+	defer threads.Adapt()()
 	return c.patient(func(out io.Writer) error {
 		_, _ = fmt.Fprintln(out, started.URL()) // for people and scripts that wait for it
 		select {

@@ -20,10 +20,11 @@ type Bursts struct {
 	joins bool // the system can cut packets
 
 	in struct {
-		mu    sync.Mutex
-		batch *batch
-		errno syscall.Errno
-		step  func(fd uintptr) (done bool)
+		mu     sync.Mutex
+		handle func(data []byte, size int, from netip.AddrPort)
+		done   func() bool
+		errno  syscall.Errno
+		step   func(fd uintptr) (done bool)
 	}
 	out struct {
 		mu    sync.Mutex
@@ -61,52 +62,63 @@ func NewBursts(c *net.UDPConn) (*Bursts, error) {
 
 // Receive waits until packets have arrived, and hands them over in the order of their arrival: data holds one packet or
 // several of the same sender, each of size bytes, except for the last, which can be shorter. An IPv4 address comes as
-// such from every socket. In the end it calls done: until that returns, the memory of all of them is valid. While
-// nothing arrives, Receive holds no memory.
-func (b *Bursts) Receive(handle func(data []byte, size int, from netip.AddrPort), done func()) error {
+// such from every socket. Then it calls done: until that returns, the memory of all of them is valid. If it returns true,
+// Receive goes on and waits for more. While nothing arrives, Receive holds no memory.
+//
+// Close waits until neither function is running, so they must not call it, nor wait for who does.
+func (b *Bursts) Receive(handle func(data []byte, size int, from netip.AddrPort), done func() bool) error {
 	if !supported {
-		return b.receiveOne(handle, done)
+		return b.receiveOnes(handle, done)
 	}
 	b.in.mu.Lock()
 	defer b.in.mu.Unlock()
-	b.in.errno = 0
+	b.in.handle, b.in.done, b.in.errno = handle, done, 0
 	err := b.raw.Read(b.in.step)
-	arrived := b.in.batch
-	b.in.batch = nil
-	if arrived != nil {
-		defer batches.Put(arrived)
-	}
+	b.in.handle, b.in.done = nil, nil
 	if err != nil || b.in.errno != 0 {
 		return b.failed("read", "recvmmsg", err, b.in.errno)
 	}
-	arrived.each(handle)
-	done()
 	return nil
 }
 
-func (b *Bursts) receiveOne(handle func(data []byte, size int, from netip.AddrPort), done func()) error {
+func (b *Bursts) receiveOnes(handle func(data []byte, size int, from netip.AddrPort), done func() bool) error {
 	one := batches.Get().(*batch)
 	defer batches.Put(one)
-	n, from, err := b.ReadFromUDPAddrPort(one.data[:maxPacket])
-	if err != nil {
-		return err
+	for {
+		n, from, err := b.ReadFromUDPAddrPort(one.data[:maxPacket])
+		if err != nil {
+			return err
+		}
+		handle(one.data[:n], max(n, 1), netip.AddrPortFrom(from.Addr().Unmap(), from.Port()))
+		if !done() {
+			return nil
+		}
 	}
-	handle(one.data[:n], max(n, 1), netip.AddrPortFrom(from.Addr().Unmap(), from.Port()))
-	done()
-	return nil
 }
 
-// receive borrows memory only when there is something to put into it.
+// receive takes what has arrived. It returns false to wait for more: the socket is empty then, or has become readable
+// again since it was.
 func (b *Bursts) receive(fd uintptr) bool {
 	one := batches.Get().(*batch)
-	b.in.errno = one.receive(fd)
-	if b.in.errno == syscall.EAGAIN {
-		batches.Put(one)
-		return false
+	defer batches.Put(one)
+	for {
+		errno := one.receive(fd)
+		if errno == syscall.EAGAIN {
+			return false
+		}
+		if b.in.errno = errno; errno != 0 {
+			return true
+		}
+		happenAfter(fd)
+		full := one.full()
+		one.each(b.in.handle)
+		if !b.in.done() {
+			return true
+		}
+		if !full {
+			return false
+		}
 	}
-	happenAfter(fd)
-	b.in.batch = one
-	return true
 }
 
 // WriteToAddrPort sends a packet.

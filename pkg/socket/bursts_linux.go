@@ -101,6 +101,9 @@ func (b *batch) receive(fd uintptr) syscall.Errno {
 	}
 }
 
+// full reports whether there may be more to take.
+func (b *batch) full() bool { return b.count == batchCount }
+
 func (b *batch) each(handle func(data []byte, size int, from netip.AddrPort)) {
 	for i := range b.count {
 		h := &b.headers[i]

@@ -23,4 +23,6 @@ func newBatch() *batch { return &batch{data: make([]byte, maxPacket)} }
 
 func (b *batch) receive(uintptr) syscall.Errno { return syscall.ENOSYS }
 
+func (b *batch) full() bool { return false }
+
 func (b *batch) each(func(data []byte, size int, from netip.AddrPort)) {}

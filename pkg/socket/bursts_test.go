@@ -52,13 +52,16 @@ func take(t *testing.T, b *Bursts, n int) (packets [][]byte, pieces int) {
 			for packet := range slices.Chunk(data, size) {
 				packets = append(packets, bytes.Clone(packet))
 			}
-		}, func() {})
+		}, once)
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	return packets, pieces
 }
+
+func once() bool   { return false }
+func always() bool { return true }
 
 // sized returns packets of these sizes, each with contents of its own.
 func sized(sizes ...int) [][]byte {
@@ -142,6 +145,40 @@ func TestBurstsThatCannotBeCut(t *testing.T) {
 	}
 }
 
+func TestBurstsGoOn(t *testing.T) {
+	a, b := listenBursts(t, "127.0.0.1:0"), listenBursts(t, "127.0.0.1:0")
+	const many = 1000 // more than one call takes
+	if err := b.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	next, sent := 0, 0
+	send := func(n int) {
+		for range n {
+			if _, err := a.WriteToAddrPort([]byte{byte(sent), byte(sent >> 8)}, local(b)); err != nil {
+				t.Error(err)
+			}
+			sent++
+		}
+	}
+	send(20)
+	err := b.Receive(func(data []byte, size int, _ netip.AddrPort) {
+		for packet := range slices.Chunk(data, size) {
+			if got := int(packet[0]) | int(packet[1])<<8; got != next {
+				t.Errorf("packet %d came, want %d", got, next)
+			}
+			next++
+		}
+	}, func() bool {
+		if next == sent && sent < many {
+			send(20)
+		}
+		return next < many
+	})
+	if err != nil || next != many {
+		t.Errorf("%d packets came, %v", next, err)
+	}
+}
+
 func TestBurstsThatCannotBeSent(t *testing.T) {
 	b := listenBursts(t, "127.0.0.1:0")
 	if _, err := b.WriteToAddrPort(make([]byte, 65508), local(b)); err == nil {
@@ -155,7 +192,7 @@ func TestBurstsThatCannotBeSent(t *testing.T) {
 func TestBurstsEndWithTheSocket(t *testing.T) {
 	b := listenBursts(t, "127.0.0.1:0")
 	done := make(chan error)
-	go func() { done <- b.Receive(func([]byte, int, netip.AddrPort) {}, func() {}) }()
+	go func() { done <- b.Receive(func([]byte, int, netip.AddrPort) {}, always) }()
 	b.Close()
 	if err := <-done; !errors.Is(err, net.ErrClosed) {
 		t.Errorf("got %v", err)
@@ -176,7 +213,7 @@ func BenchmarkBursts(b *testing.B) {
 			b.Fatal(err)
 		}
 		run.Reset()
-		if err := c.Receive(handle, func() {}); err != nil {
+		if err := c.Receive(handle, once); err != nil {
 			b.Fatal(err)
 		}
 	}

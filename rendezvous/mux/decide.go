@@ -6,6 +6,8 @@ import (
 	"net"
 	"os"
 	"time"
+
+	"github.com/waldo-robot/waldo/pkg/socket"
 )
 
 // decide tells who a connection is for, as whom they get it, and how that is counted. Nobody gets what is unknown.
@@ -23,6 +25,7 @@ func (m *Mux) decide(c net.Conn) (*listener, net.Conn, string) {
 	if m.config.TLS == nil {
 		return nil, nil, "tls_refused"
 	}
+	first.Conn = socket.Stream(c) // most of what comes with TLS is media, or a tunnel
 	secured := tls.Server(first, m.config.TLS)
 	if err := secured.Handshake(); err != nil {
 		return nil, nil, "tls_failed"
@@ -49,6 +52,7 @@ func (m *Mux) deliver(c *conn) (*listener, net.Conn, string) {
 	case kindHTTP:
 		return m.http, c, settled(c, "http")
 	case kindTURN:
+		c.Conn = socket.Stream(c.Conn)
 		return m.turn, c, settled(c, "turn")
 	}
 	return nil, nil, "unknown"

@@ -43,6 +43,8 @@ type client interface {
 	attach(*allocation)
 	detach(*allocation)
 	held() *allocation
+	// slow reports whether sending can take long. An outbox of such a client copies what is added.
+	slow() bool
 	transport() string
 	address() netip.AddrPort
 }
@@ -147,28 +149,29 @@ func (a *allocation) ReadFrom([]byte) (int, net.Addr, error) {
 	if c == nil {
 		return 0, nil, net.ErrClosed
 	}
-	in := &inward{allocation: a, out: c.outbox()}
+	in := &inward{allocation: a, client: c, out: c.outbox()}
 	for {
 		err := a.Receive(in.take, in.done)
-		in.pause.after(in.pieces)
-		in.pieces = 0
 		if errors.Is(err, net.ErrClosed) {
 			return 0, nil, err
 		}
 		if err != nil {
 			time.Sleep(10 * time.Millisecond) // the system is out of memory, for instance
 		}
+		in.rest()
 	}
 }
 
 // inward passes packets of peers on to the client.
 type inward struct {
 	allocation *allocation
+	client     client
 	out        outbox
 	packets    int
 	bytes      int
 	pieces     int
 	pause      pause
+	resting    bool
 }
 
 // take takes packets of one peer.
@@ -204,7 +207,26 @@ func (i *inward) add(number uint16, bound bool, from netip.AddrPort, packet []by
 	}
 }
 
-func (i *inward) done() {
+// done sends what was taken. To a client that can be slow it is sent by rest.
+func (i *inward) done() (more bool) {
+	slow := i.client.slow()
+	if !slow {
+		i.flush()
+	}
+	i.resting = i.pause.after(i.pieces)
+	i.pieces = 0
+	return !slow && !i.resting
+}
+
+func (i *inward) rest() {
+	i.flush()
+	if i.resting {
+		i.resting = false
+		time.Sleep(nap)
+	}
+}
+
+func (i *inward) flush() {
 	m := i.allocation.relay.metrics
 	if lost := i.out.flush(); lost > 0 {
 		m.lose(lostSending, lost)

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/waldo-robot/waldo/rendezvous/mux"
+	"github.com/waldo-robot/waldo/rendezvous/threads"
 )
 
 // childSecret names the environment variable that makes the tests' program a relay, for the benchmarks.
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// child is a relay on loopback that ends with its standard input. It prints its ports for UDP and for TCP.
+// child is a relay on loopback, as waldo rendezvous runs it, that ends with its standard input. It prints its ports for UDP and for TCP.
 func child(secret []byte) error {
 	here := netip.MustParseAddr("127.0.0.1")
 	r, err := New(Config{Public: []netip.Addr{here}, UDP: []string{"127.0.0.1:0"}, Secret: secret,
@@ -46,6 +47,7 @@ func child(secret []byte) error {
 	if err := r.Serve(m.TURN()); err != nil {
 		return err
 	}
+	defer threads.Adapt()()
 	fmt.Println(r.UDP()[0], l.Addr())
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	_ = m.Close()

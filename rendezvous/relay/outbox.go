@@ -113,14 +113,13 @@ type frames struct {
 }
 
 const (
-	// maxFrames is how much is collected: what fits into a record of TLS.
-	maxFrames = 16 << 10
+	// maxKept is the largest buffer that is used again.
+	maxKept = 64 << 10
 	// writePatience is how long a client may take nothing.
 	writePatience = 10 * time.Second
 )
 
 func (f *frames) channel(number uint16, packet []byte) {
-	f.reserve(channelHeader + len(packet))
 	var header [channelHeader]byte
 	putChannelHeader(header[:], number, len(packet))
 	f.buffer = append(append(f.buffer, header[:]...), packet...)
@@ -135,30 +134,19 @@ func (f *frames) data(peer netip.AddrPort, packet []byte) {
 		f.lost++
 		return
 	}
-	f.reserve(len(message))
 	f.buffer = append(f.buffer, message...)
 	f.packets++
 }
 
-func (f *frames) reserve(size int) {
-	if len(f.buffer)+size > maxFrames {
-		f.send()
-	}
-}
-
-func (f *frames) send() {
-	if len(f.buffer) == 0 {
-		return
-	}
-	if err := write(f.conn, f.buffer); err != nil {
+func (f *frames) flush() (lost int) {
+	if len(f.buffer) > 0 && write(f.conn, f.buffer) != nil {
 		f.lost += f.packets
 	}
-	f.buffer, f.packets = f.buffer[:0], 0
-}
-
-func (f *frames) flush() (lost int) {
-	f.send()
-	lost, f.lost = f.lost, 0
+	lost = f.lost
+	f.buffer, f.packets, f.lost = f.buffer[:0], 0, 0
+	if cap(f.buffer) > maxKept {
+		f.buffer = nil
+	}
 	return lost
 }
 

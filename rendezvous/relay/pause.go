@@ -16,16 +16,14 @@ const (
 	probe = 64
 )
 
-// after is called for each batch that was received.
-func (p *pause) after(pieces int) {
+// after is called for each batch that was received, and reports whether to pause now.
+func (p *pause) after(pieces int) bool {
 	if p.rested {
 		p.rested = false
 		p.collected += (float64(pieces) - p.collected) / 8
-		return
+		return false
 	}
 	p.batches++
-	if p.collected >= 2 || p.batches%probe == 0 {
-		p.rested = true
-		time.Sleep(nap)
-	}
+	p.rested = p.collected >= 2 || p.batches%probe == 0
+	return p.rested
 }

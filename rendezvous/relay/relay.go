@@ -297,7 +297,7 @@ func (r *Relay) shut() error {
 		<-a.reading
 	}
 	for _, p := range r.udp {
-		<-p.done
+		<-p.closed
 	}
 	if r.config.Metrics != nil {
 		r.config.Metrics.Unregister(r.metrics)

@@ -11,6 +11,9 @@ import (
 	"github.com/waldo-robot/waldo/pkg/socket"
 )
 
+// maxFrame is the longest message over TCP; WebRTC sends less than a tenth.
+const maxFrame = 16 << 10
+
 // idle is how long a connection without an allocation is kept.
 const idle = 30 * time.Second
 
@@ -26,7 +29,7 @@ type stream struct {
 	transaction atomic.Pointer[transaction] // of the request that pion handles
 
 	// Only the goroutine that reads uses these.
-	buffer   [16 << 10]byte
+	buffer   [maxFrame]byte
 	from, to int // what is not handled yet
 	run      socket.Run
 	peer     netip.AddrPort
@@ -117,7 +120,7 @@ func frameSize(b []byte) (size, padded int, err error) {
 	default:
 		return 0, 0, errFraming
 	}
-	if padded > maxFrames {
+	if padded > maxFrame {
 		return 0, 0, errFraming
 	}
 	return size, padded, nil
@@ -154,6 +157,7 @@ func (s *stream) Close() error {
 }
 
 func (s *stream) outbox() outbox          { return &frames{conn: s.Conn} }
+func (s *stream) slow() bool              { return true }
 func (s *stream) transport() string       { return s.kind }
 func (s *stream) address() netip.AddrPort { return s.at }
 func (s *stream) held() *allocation       { return s.allocation.Load() }

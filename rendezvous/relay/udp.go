@@ -31,8 +31,9 @@ type udpPort struct {
 	run         socket.Run
 	pieces      int
 	pause       pause
+	resting     bool
 
-	done chan struct{} // closed when pion no longer reads
+	closed chan struct{} // closed when pion no longer reads
 }
 
 type datagram struct {
@@ -48,7 +49,7 @@ func newUDPPort(r *Relay, c *net.UDPConn) (*udpPort, error) {
 	const buffer = 4 << 20 // as much of it as the system gives
 	_ = s.SetReadBuffer(buffer)
 	_ = s.SetWriteBuffer(buffer)
-	return &udpPort{relay: r, socket: s, allocations: map[netip.AddrPort]*allocation{}, done: make(chan struct{})}, nil
+	return &udpPort{relay: r, socket: s, allocations: map[netip.AddrPort]*allocation{}, closed: make(chan struct{})}, nil
 }
 
 // allocation returns what a client holds, or nil.
@@ -61,18 +62,18 @@ func (p *udpPort) allocation(client netip.AddrPort) *allocation {
 // ReadFrom implements [net.PacketConn] for the server of pion. It passes ChannelData on until a control message comes.
 func (p *udpPort) ReadFrom(b []byte) (int, net.Addr, error) {
 	for len(p.control) == 0 {
-		err := p.socket.Receive(p.take, p.flush)
+		if p.resting {
+			p.resting = false
+			time.Sleep(nap)
+		}
+		err := p.socket.Receive(p.take, p.done)
 		if errors.Is(err, net.ErrClosed) {
-			close(p.done)
+			close(p.closed)
 			return 0, nil, err
 		}
 		if err != nil {
 			time.Sleep(10 * time.Millisecond) // the system is out of memory, for instance
 		}
-		if len(p.control) == 0 {
-			p.pause.after(p.pieces)
-		}
-		p.pieces = 0
 	}
 	next := p.control[0]
 	p.control = slices.Delete(p.control, 0, 1)
@@ -105,6 +106,14 @@ func (p *udpPort) forward(held *allocation, number uint16, payload []byte) {
 	p.flush()
 	p.to, p.peer = held, peer
 	p.run.Add(payload)
+}
+
+// done sends the rest of what was taken.
+func (p *udpPort) done() (more bool) {
+	p.flush()
+	p.resting = p.pause.after(p.pieces)
+	p.pieces = 0
+	return !p.resting && len(p.control) == 0
 }
 
 // flush sends what was taken for a peer.
@@ -163,6 +172,7 @@ type udpClient struct {
 }
 
 func (c *udpClient) outbox() outbox          { return &datagrams{socket: c.port.socket, to: c.at} }
+func (c *udpClient) slow() bool              { return false }
 func (c *udpClient) transport() string       { return "udp" }
 func (c *udpClient) address() netip.AddrPort { return c.at }
 func (c *udpClient) held() *allocation       { return c.port.allocation(c.at) }
