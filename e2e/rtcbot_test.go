@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -10,11 +11,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	audiov1 "github.com/waldo-robot/waldo/api/gen/go/waldo/audio/v1"
 	messagev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/message/v1"
 	"github.com/waldo-robot/waldo/e2e/harness"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/stream"
+	"github.com/waldo-robot/waldo/pkg/tonetest"
 )
 
 // spec is what a puppet of RTCBot shall be, see testdata/rtcbot_puppet.py.
@@ -350,4 +354,40 @@ func TestRTCBotWithoutACameraIsCalled(t *testing.T) {
 	pi.Await(t, "ready")
 	bot.say(t, `"left"`)
 	pi.AwaitThat(t, "message", func(m string) bool { return m == `"left"` })
+}
+
+// TestRTCBotSound: a Python client hears the robot's microphone, and is heard from its speaker.
+func TestRTCBotSound(t *testing.T) {
+	robot := harness.StartRobot(t, harness.Options{Devices: voice})
+	device := robot.Device(t, "voice")
+	speaker := harness.HearRobot(t, device, audiov1.AudioTap_AUDIO_TAP_SPEAKER)
+	client := pythonClient(t, spec{"url": robot.URL + "/connect", "audio": true, "sendAudio": true})
+	client.AwaitThat(t, "sound", func(value string) bool {
+		var s struct {
+			Shape [2]int
+			Peak  float64
+		}
+		return json.Unmarshal([]byte(value), &s) == nil && s.Shape == [2]int{960, 2} && s.Peak > 0.05
+	})
+	harness.Until(t, "the speaker plays the client's tone", func() error {
+		if m := tonetest.Of(speaker.Heard(t).Last(300*time.Millisecond), harness.EarRate); math.Abs(m.Hz-500) > 5 {
+			return fmt.Errorf("it plays %+v", m)
+		}
+		return nil
+	})
+}
+
+// TestRTCBotHighProfile: aiortc accepts H.264 in the profiles that it knows only, whatever a camera sends.
+func TestRTCBotHighProfile(t *testing.T) {
+	camera := harness.FreeAddress(t)
+	fakeCamera(t, camera, "-clip", "high.h264")
+	robot := harness.StartRobot(t, harness.Options{
+		Devices: fmt.Sprintf(`door: {kind: rtsp-ingest, url: "rtsp://%s/live"}`, camera)})
+	awaitState(t, robot, "door", "ready")
+	client := pythonClient(t, spec{"url": robot.URL + "/connect", "video": 1})
+	if answer := client.Await(t, "answer"); !strings.Contains(answer, "profile-level-id=42001f") &&
+		!strings.Contains(answer, "profile-level-id=42e01f") {
+		t.Errorf("the answer is %s", answer)
+	}
+	client.Await(t, "frame")
 }
