@@ -7,17 +7,20 @@ Its argument is what it shall be, as JSON:
   sendVideo, sendAudio    true to send a moving picture, a tone
   channels  labels of more data channels
   stamps    true to tell of each frame only its age, in ms
-  camera    true for a robot whose connections share a camera of 640x480 at 30 fps, whose frames carry their time
+  camera    for a robot whose connections share a camera: a folder of JPEG pictures of 640x480, which it shows at 30
+            fps, each with its time
 Orders: {"say": value}, {"channel": label, "say": value}, {"close": true}. It ends with its orders.
 """
 import asyncio
 import json
 import os
+import pathlib
 import sys
 import time
 
 import aiohttp
 import aiohttp.web
+import av
 import numpy
 
 numpy.float = float  # RTCBot 0.2.5 uses the name that numpy has removed
@@ -61,13 +64,12 @@ class Camera(SubscriptionProducer):
     def __init__(self):
         super().__init__(MostRecentSubscription)
 
-    async def run(self):
-        y, x = numpy.mgrid[0:480, 0:640]
-        scene = numpy.stack([x * 255 // 640, y * 255 // 480, (x + y) % 256], axis=2).astype(numpy.uint8)
+    async def run(self, folder):
+        scenes = [av.open(str(path)).decode(video=0).__next__().to_ndarray(format="bgr24")
+                  for path in sorted(pathlib.Path(folder).iterdir())]
         began = time.monotonic()
         for number in range(1_000_000):
-            image = scene.copy()
-            image[200:280, 5 * (number % 110):5 * (number % 110) + 80] = 255
+            image = scenes[number % len(scenes)].copy()
             stamp.paint(image, time.time(), number)
             self._put_nowait(image)
             await asyncio.sleep(max(0, began + (number + 1) / 30 - time.monotonic()))
@@ -176,7 +178,7 @@ async def serve(wanted):
     robot = {"puppet": None}
     camera = Camera()
     if wanted.get("camera"):
-        robot["shooting"] = asyncio.ensure_future(camera.run())
+        robot["shooting"] = asyncio.ensure_future(camera.run(wanted["camera"]))
 
     async def connect(request):
         robot["puppet"] = Puppet(wanted)
