@@ -78,7 +78,7 @@ e2e: deps deps-test build firmware $(TOOLS)/grpcurl $(VENV) $(READERS) $(FIREFOX
 	@echo "── e2e"; cd e2e && WALDO_BIN=$(BIN) WALDO_PYTHON=$(PYTHON) $(GO) test -race -count=1 -timeout 35m $(TESTFLAGS) ./...
 
 .PHONY: bench
-bench: deps deps-test build firmware $(TOOLS)/grpcurl $(PYTHON) ## measure latency, recovery, cost of viewers, and single packages; BENCH=name for some
+bench: deps deps-test deps-bench build firmware $(TOOLS)/grpcurl $(PYTHON) ## measure latency, recovery, cost of viewers, and single packages; BENCH=name for some
 	@echo "── the whole, in Chromium"; cd e2e && WALDO_BIN=$(BIN) WALDO_PYTHON=$(PYTHON) \
 		$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -benchtime 1x -timeout 3h .
 ifndef BENCH
@@ -155,6 +155,10 @@ deps-firmware: ## install the Debian packages needed to build the firmware, if m
 deps-test: ## install the Debian packages needed to test, if missing
 	@scripts/deps chromium conntrack curl ffmpeg firefox-esr flite fonts-dejavu-core iproute2 libasound2-plugins nftables nginx-light nodejs pulseaudio python3-venv \
 		gir1.2-gst-plugins-bad-1.0 gir1.2-gst-rtsp-server-1.0 gir1.2-gstreamer-1.0 gstreamer1.0-libav gstreamer1.0-nice gstreamer1.0-plugins-bad python3-gi
+
+.PHONY: deps-bench
+deps-bench: ## install the Debian packages that the benchmarks compare with, if missing
+	@scripts/deps coturn
 
 .PHONY: venv
 venv: deps-test $(VENV) ## install the Python packages that the tests and the Python example need, into build/venv/
