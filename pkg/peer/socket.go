@@ -27,8 +27,15 @@ const (
 
 // socket is a WebSocket as a transport.
 type socket struct {
-	conn  *websocket.Conn
-	ended sync.WaitGroup
+	conn    *websocket.Conn
+	reading context.Context
+	cut     context.CancelFunc // closes the WebSocket, also while Close waits for the gateway
+	ended   sync.WaitGroup
+}
+
+func newSocket(conn *websocket.Conn) *socket {
+	reading, cut := context.WithCancel(context.Background())
+	return &socket{conn: conn, reading: reading, cut: cut}
 }
 
 // Send implements transport.
@@ -38,10 +45,11 @@ func (s *socket) Send(ctx context.Context, data []byte) error {
 
 // Close implements transport. The gateway is told, so that it need not wait for us to return.
 func (s *socket) Close() {
-	hurry := time.AfterFunc(time.Second, func() { _ = s.conn.CloseNow() })
+	hurry := time.AfterFunc(time.Second, s.cut)
 	_ = s.conn.Close(websocket.StatusNormalClosure, "") // it is closed in any case
 	hurry.Stop()
 	s.ended.Wait()
+	s.cut()
 }
 
 // greeted is a session whose Welcome has come.
@@ -64,7 +72,7 @@ func (r *Robot) open(ctx context.Context) (*greeted, error) {
 		return nil, err
 	}
 	conn.SetReadLimit(maxMessage)
-	w, s := newWire(r.calls), &socket{conn: conn}
+	w, s := newWire(r.calls), newSocket(conn)
 	w.transport = s
 	s.ended.Go(func() { w.lose(s.read(w)) })
 	g, err := r.greet(ctx, w)
@@ -109,7 +117,7 @@ func (r *Robot) greet(ctx context.Context, w *wire) (*greeted, error) {
 // read passes on messages until the WebSocket ends.
 func (s *socket) read(w *wire) error {
 	for {
-		kind, data, err := s.conn.Read(context.Background()) // ends when the WebSocket is closed
+		kind, data, err := s.conn.Read(s.reading)
 		var closed websocket.CloseError
 		switch {
 		case errors.As(err, &closed) && closed.Reason != "":

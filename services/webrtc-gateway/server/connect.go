@@ -107,7 +107,8 @@ func (s *Server) topic(w http.ResponseWriter, r *http.Request) {
 // serveTopic carries messages both ways until either side closes the socket.
 func (s *Server) serveTopic(conn *websocket.Conn, member *rtcbot.Member) {
 	ctx, cancel := context.WithCancel(s.ctx)
-	socket := &socketTransport{conn}
+	socket := newSocketTransport(conn)
+	defer socket.cut()
 	var others sync.WaitGroup
 	defer others.Wait()
 	defer cancel()

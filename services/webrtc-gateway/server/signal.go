@@ -67,7 +67,8 @@ func (s *Server) signal(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer func() { _ = conn.CloseNow() }() // closed already, unless something failed
-	socket := &socketTransport{conn}
+	socket := newSocketTransport(conn)
+	defer socket.cut()
 	n := s.newSession(s.ctx, socket)
 	n.watched, n.from = true, r.RemoteAddr
 	if n.gate = gate; gate != nil {
@@ -80,7 +81,16 @@ func (s *Server) signal(w http.ResponseWriter, r *http.Request) {
 }
 
 // socketTransport carries a session over a WebSocket.
-type socketTransport struct{ conn *websocket.Conn }
+type socketTransport struct {
+	conn    *websocket.Conn
+	reading context.Context
+	cut     context.CancelFunc // closes the WebSocket, also while Close waits for the far end
+}
+
+func newSocketTransport(conn *websocket.Conn) *socketTransport {
+	reading, cut := context.WithCancel(context.Background())
+	return &socketTransport{conn, reading, cut}
+}
 
 // Send implements [transport].
 func (t *socketTransport) Send(data []byte) error {
@@ -91,7 +101,7 @@ func (t *socketTransport) Send(data []byte) error {
 
 // End implements [transport]. The far end has little time to agree.
 func (t *socketTransport) End(why reason, text string) {
-	hurry := time.AfterFunc(closeTimeout, func() { _ = t.conn.CloseNow() })
+	hurry := time.AfterFunc(closeTimeout, t.cut)
 	defer hurry.Stop()
 	code := map[reason]websocket.StatusCode{
 		stopping: websocket.StatusGoingAway, misbehaved: websocket.StatusPolicyViolation, lost: websocket.StatusTryAgainLater,
@@ -104,7 +114,7 @@ const statusLost = websocket.StatusCode(4001)
 
 // receive returns the next message.
 func (t *socketTransport) receive() (bool, []byte, error) {
-	kind, data, err := t.conn.Read(context.Background()) // ends when the socket is closed
+	kind, data, err := t.conn.Read(t.reading)
 	if code := websocket.CloseStatus(err); err != nil && (code == -1 || code == statusLost) {
 		err = fmt.Errorf("%w: %w", errLost, err)
 	}
