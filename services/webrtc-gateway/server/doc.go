@@ -1,7 +1,8 @@
-// Package server is the gateway's HTTP side: the page, WHEP, the signalling WebSocket, snapshots, metrics.
+// Package server is the gateway's HTTP side: the page, WHEP and WHIP, the signalling WebSocket, snapshots, metrics.
 //
 //	GET    /                       the page and its modules
 //	POST   /whep/{device}          WHEP: an offer for one device; PATCH trickles or restarts ICE, DELETE ends
+//	POST   /whip/{device}          WHIP: an offer that sends to a device; ?take, ?name=; PATCH and DELETE as WHEP
 //	POST   /connect                an offer of a client of RTCBot, in JSON; ?raw=1, see package rtcbot
 //	GET    /ws/{topic}             WebSocket: the messages of a topic in JSON, as RTCBot's Websocket has them
 //	GET    /signal                 WebSocket, waldo.signaling.v1: one connection for many devices
