@@ -125,6 +125,13 @@ func (q *queue) fail(f *frame, now time.Time) (lost int) {
 	return q.drop() + 1
 }
 
+// pardon forgets the failures: there is another path.
+func (q *queue) pardon() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.penalty, q.until = 0, time.Time{}
+}
+
 // clear drops all queued frames, up to a key frame, and returns their number.
 func (q *queue) clear() (lost int) {
 	q.mu.Lock()

@@ -123,8 +123,12 @@ func (t *Track) Start() {
 	t.share.Value.join(&t.intake)
 }
 
-// Resume is called when the connection has a path again after an interruption: pictures were lost.
-func (t *Track) Resume() { t.share.Value.refresh(&t.intake) }
+// Resume is called when the connection has a path again after an interruption: pictures were lost, and what failed is no
+// reason to wait.
+func (t *Track) Resume() {
+	t.queue.pardon()
+	t.share.Value.refresh(&t.intake)
+}
 
 // Close ends the track and returns when it has ended.
 func (t *Track) Close() {

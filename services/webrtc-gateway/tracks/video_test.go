@@ -217,6 +217,31 @@ func TestBrokenViewerBothersNobody(t *testing.T) {
 	})
 }
 
+// A viewer that has another path gets pictures at once, however often the one before has failed.
+func TestResumedViewerNeedNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		s := &sink{ssrc: 1}
+		v := b.viewer(s)
+		b.send(5, true)
+		s.broken.Store(true)
+		for range 600 { // 20 s, in which it failed so often that it would be left alone for 8 s
+			b.send(1, b.takeAsked() > 0)
+		}
+		s.broken.Store(false)
+		before := s.frames()
+		v.Resume()
+		synctest.Wait()
+		for range 3 {
+			b.send(1, b.takeAsked() > 0)
+		}
+		if got := s.frames() - before; got < 2 {
+			t.Errorf("%d of 3 pictures came by the new path", got)
+		}
+		b.end(v)
+	})
+}
+
 func TestResendIsTheSamePacket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)

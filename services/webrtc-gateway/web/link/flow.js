@@ -6,7 +6,7 @@
  */
 
 /** Something that came this lately comes still, in ms. */
-const LATELY_MS = 600;
+const LATELY_MS = 300;
 
 /** Judges a count that is looked at now and then. Pure: given numbers at times in ms. */
 export class Flow {

@@ -38,7 +38,9 @@ export class Repair {
    */
   step(state, nowMs, silentMs = 0, alarmed = false) {
     const silent = silentMs >= (alarmed ? ALARMED_MS : SILENT_MS);
-    if (state === 'connected' && !silent) {
+    // After a restart the connection is up again once something has come.
+    const came = this.#restartedAt === null || silentMs < nowMs - this.#restartedAt;
+    if (state === 'connected' && !silent && came) {
       this.reset();
       return 'none';
     }
