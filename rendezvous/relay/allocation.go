@@ -158,7 +158,7 @@ func (a *allocation) ReadFrom([]byte) (int, net.Addr, error) {
 		if err != nil {
 			time.Sleep(10 * time.Millisecond) // the system is out of memory, for instance
 		}
-		in.rest()
+		in.flush()
 	}
 }
 
@@ -169,14 +169,10 @@ type inward struct {
 	out        outbox
 	packets    int
 	bytes      int
-	pieces     int
-	pause      pause
-	resting    bool
 }
 
 // take takes packets of one peer.
 func (i *inward) take(data []byte, size int, from netip.AddrPort) {
-	i.pieces++
 	a := i.allocation
 	from = a.relay.known(from)
 	routes, count := a.routes.Load(), max(1, (len(data)+size-1)/size)
@@ -207,23 +203,14 @@ func (i *inward) add(number uint16, bound bool, from netip.AddrPort, packet []by
 	}
 }
 
-// done sends what was taken. To a client that can be slow it is sent by rest.
+// done sends what was taken. To a client that can be slow it is sent after Receive,
+// which Close waits for.
 func (i *inward) done() (more bool) {
 	slow := i.client.slow()
 	if !slow {
 		i.flush()
 	}
-	i.resting = i.pause.after(i.pieces)
-	i.pieces = 0
-	return !slow && !i.resting
-}
-
-func (i *inward) rest() {
-	i.flush()
-	if i.resting {
-		i.resting = false
-		time.Sleep(nap)
-	}
+	return !slow
 }
 
 func (i *inward) flush() {

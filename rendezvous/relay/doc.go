@@ -16,8 +16,7 @@
 // # How data goes
 //
 // Pion's server decides about allocations, permissions and channels. It sees only control messages; ChannelData goes
-// straight from socket to socket, a whole picture with two system calls ([socket.Bursts]). What comes in short intervals
-// may be collected for a millisecond when that saves work.
+// straight from socket to socket, a whole picture with two system calls ([socket.Bursts]).
 //
 // Nothing is queued but in the sockets. When a client is too slow for what its peers send, the newest packets are lost
 // in the socket of its allocation, as they would be in a router; one that takes nothing for ten seconds over TCP is

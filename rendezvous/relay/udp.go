@@ -29,9 +29,6 @@ type udpPort struct {
 	to          *allocation // of run
 	peer        netip.AddrPort
 	run         socket.Run
-	pieces      int
-	pause       pause
-	resting     bool
 
 	closed chan struct{} // closed when pion no longer reads
 }
@@ -62,10 +59,6 @@ func (p *udpPort) allocation(client netip.AddrPort) *allocation {
 // ReadFrom implements [net.PacketConn] for the server of pion. It passes ChannelData on until a control message comes.
 func (p *udpPort) ReadFrom(b []byte) (int, net.Addr, error) {
 	for len(p.control) == 0 {
-		if p.resting {
-			p.resting = false
-			time.Sleep(nap)
-		}
 		err := p.socket.Receive(p.take, p.done)
 		if errors.Is(err, net.ErrClosed) {
 			close(p.closed)
@@ -83,7 +76,6 @@ func (p *udpPort) ReadFrom(b []byte) (int, net.Addr, error) {
 
 // take takes packets of one client.
 func (p *udpPort) take(data []byte, size int, from netip.AddrPort) {
-	p.pieces++
 	held := p.allocation(from)
 	for packet := range slices.Chunk(data, size) {
 		if number, payload, ok := channelData(packet); ok {
@@ -111,9 +103,7 @@ func (p *udpPort) forward(held *allocation, number uint16, payload []byte) {
 // done sends the rest of what was taken.
 func (p *udpPort) done() (more bool) {
 	p.flush()
-	p.resting = p.pause.after(p.pieces)
-	p.pieces = 0
-	return !p.resting && len(p.control) == 0
+	return len(p.control) == 0
 }
 
 // flush sends what was taken for a peer.
