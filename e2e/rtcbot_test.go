@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -85,9 +86,11 @@ func (p *program) say(t *testing.T, text string) {
 // hears waits for the next message of a client.
 func (p *program) hears(t *testing.T) string {
 	t.Helper()
-	m, err := p.heard.Next(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), 2*harness.Patience)
+	defer cancel()
+	m, err := p.heard.Next(ctx)
 	for err == nil && m.GetSender() == "program" {
-		m, err = p.heard.Next(t.Context())
+		m, err = p.heard.Next(ctx)
 	}
 	if err != nil {
 		t.Fatal(err)
