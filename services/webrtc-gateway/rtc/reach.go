@@ -31,6 +31,7 @@ const (
 // reach is what a peer knows of the gateway's addresses outside.
 type reach struct {
 	send  func(Candidate) // takes candidates after the answer; nil: nobody does
+	wait  bool            // answers wait for the addresses although others can come later
 	relay bool            // the far end may have no relay
 	from  netip.Addr      // where the far end is; invalid: not known
 }
@@ -41,6 +42,14 @@ func (p *Peer) Trickle(send func(Candidate)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.reach.send = send
+}
+
+// AwaitOutside makes answers wait up to a second for the addresses outside, even if candidates can come later: for a far
+// end that comes from elsewhere, and to a gateway that has just started.
+func (p *Peer) AwaitOutside() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.reach.wait = true
 }
 
 // OfferRelay makes the answers contain an address at a relay, if there is any: for a far end that comes from elsewhere
@@ -81,9 +90,9 @@ func (p *Peer) outside(ctx context.Context, restart bool) []outside.Address {
 		o.Demand(waiting)
 	}
 	switch {
-	case r.send != nil:
+	case r.send != nil && !r.wait:
 		cancel() // what is not known now comes later
-	case restart:
+	case restart && r.send == nil:
 		return o.Renewed(waiting)
 	}
 	return o.Known(waiting)

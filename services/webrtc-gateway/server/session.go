@@ -410,6 +410,9 @@ func (n *session) connect(sdp string, tracks []rtc.Track) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if n.gate != nil {
+		c.peer.AwaitOutside()
+	}
 	answer, err := c.answer(n.ctx, sdp, tracks, n.trickle)
 	if err != nil {
 		c.release(false)
