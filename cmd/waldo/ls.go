@@ -29,7 +29,8 @@ type lsCommand struct {
 // Help explains the command.
 func (*lsCommand) Help() string {
 	return `STATE is starting, ready, away (the hardware is missing; the next column gives the reason), stopping, or
-missing: waldo up should be running it, but it is not on the bus. EPOCH changes when a device process is restarted.
+missing: waldo up should be running it, but it is not on the bus. The last column also says who sends to a device of
+the kind peer. EPOCH changes when a device process is restarted.
 GRPC is for programs (grpcurl, Python …), METRICS for Prometheus and pprof. For scripts:
 
   kill -9 $(waldo ls --pid front)                          # it comes back
@@ -159,7 +160,18 @@ func printTable(to io.Writer, all []listed) error {
 		uptime := time.Duration(d.UptimeSeconds * float64(time.Second)).Round(time.Second)
 		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", d.Robot, d.Name, d.Kind, d.State, d.PID,
 			d.GRPCAddress,
-			d.MetricsAddress, d.Epoch, uptime, text.Printable(d.StateReason))
+			d.MetricsAddress, d.Epoch, uptime, text.Printable(d.note()))
 	}
 	return w.Flush()
+}
+
+// note is what the last column says: the reason for the state, or who sends to a device of the kind peer.
+func (l *listed) note() string {
+	publisher := l.Attributes["publisher"]
+	if l.StateReason != "" || publisher == "" {
+		return l.StateReason
+	}
+	how := slices.DeleteFunc([]string{l.Attributes["program"], l.Attributes["via"], l.Attributes["address"]},
+		func(s string) bool { return s == "" })
+	return fmt.Sprintf("%s sends (%s)", publisher, strings.Join(how, ", "))
 }

@@ -319,6 +319,10 @@ func TestListAway(t *testing.T) {
 		!strings.Contains(out.String(), "unplugged") {
 		t.Errorf("%v\n%s", err, out.String())
 	}
+	guest := listed{Attributes: map[string]string{"publisher": "Ann", "program": "OBS 31.0", "via": "whip", "address": ""}}
+	if note := guest.note(); note != "Ann sends (OBS 31.0, whip)" {
+		t.Errorf("the note of a device that somebody sends to is %q", note)
+	}
 	if err := printTable(failing{}, []listed{got}); err == nil {
 		t.Error("an output that takes nothing was not noticed")
 	}

@@ -59,6 +59,12 @@ func TestBothWays(t *testing.T) {
 	if p, err := far.Packet(t.Context()); err != nil || !bytes.Equal(p.Payload, opusWord("head")) {
 		t.Fatalf("the far end hears %v, %v", p, err)
 	}
+	arrives(t, v, sink)
+}
+
+// arrives sends words on a track until one reaches a sink.
+func arrives(t *testing.T, v *voiceTrack, sink *basin) {
+	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	deadline := time.After(watcher.Timeout)
@@ -79,6 +85,46 @@ func TestBothWays(t *testing.T) {
 			t.Fatal("nothing reaches the sink")
 		}
 	}
+}
+
+// TestSpareSection: a section that is offered and not used, again and again, can be used in the end.
+func TestSpareSection(t *testing.T) {
+	e, _, _ := newStudio(t)
+	far, near := newPair(t, e, 0, 10)
+	static, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus}, "a", "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &voiceTrack{TrackLocalStaticRTP: static}
+	if _, err := far.PC.AddTransceiverFromKind(webrtc.RTPCodecTypeAudio,
+		webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := far.PC.AddTransceiverFromTrack(v,
+		webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly}); err != nil {
+		t.Fatal(err)
+	}
+	sink := newBasin()
+	heard := Track{MID: "0", Stream: tracks.Stream{Device: "head", Name: Audio}}
+	said := Track{MID: "1", Stream: tracks.Stream{Device: "guest", Name: Microphone}, Sink: sink}
+	for i, wanted := range [][]Track{{heard}, {heard}, {heard, said}} {
+		text, err := far.Offer(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := near.Answer(t.Context(), text, wanted)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if used := strings.Contains(answer, "a=recvonly"); used != (len(wanted) == 2) {
+			t.Errorf("answer %d to the section:\n%s", i, answer)
+		}
+		if err := far.Accept(answer); err != nil {
+			t.Fatal(err)
+		}
+		<-far.Connected
+	}
+	arrives(t, v, sink)
 }
 
 // TestSectionsForSinks: what a section must be for a sink.

@@ -151,6 +151,9 @@ func (o *offer) complete(answer string) (string, error) {
 	o.reject(&d)
 	for _, m := range d.MediaDescriptions {
 		mid, _ := m.Attribute(sdp.AttrKeyMID)
+		if slices.Contains(o.spare, mid) {
+			setDirection(m, sdp.AttrKeyInactive)
+		}
 		s, ok := o.section(mid)
 		if !ok {
 			continue

@@ -91,6 +91,7 @@ type offer struct {
 	idle     []*section                    // unused, with the codec that they share with the gateway
 	rejected map[int]*sdp.MediaDescription // unused, sharing no codec, by position
 	alone    bool                          // the only section is outside any bundle
+	spare    []string                      // the mids of idle sections that were never used, see keepSpare
 	foreign  []int                         // the positions of sections of unknown kinds
 	data     map[int]sdp.MediaName         // the sections of data, by position
 }
@@ -173,6 +174,19 @@ func readOffer(text string, wishes []Track) (offer, error) {
 	o.setAside(d)
 	o.description = d
 	return o, o.marshal()
+}
+
+// keepSpare hides from pion that idle sections which were never used are inactive: it stops the receiver of a section
+// that is inactive in a second offer, and does not start another when the section is used at last. To pion such a
+// section receives, but nothing is sent in it; the answer says inactive.
+func (o *offer) keepSpare(used map[string]bool) {
+	for _, s := range o.idle {
+		if !used[s.MID] {
+			setDirection(s.content, sdp.AttrKeySendOnly)
+			drop(s.content, "ssrc", "ssrc-group", sdp.AttrKeyMsid)
+			o.spare = append(o.spare, s.MID)
+		}
+	}
 }
 
 // marshal writes the offer for pion.

@@ -34,7 +34,8 @@ type Peer struct {
 	giveUp   *time.Timer
 
 	negotiating sync.Mutex
-	agreed      agreed // guarded by negotiating
+	agreed      agreed          // guarded by negotiating
+	used        map[string]bool // the mids of sections that were ever used; likewise
 
 	mu           sync.Mutex
 	reach        reach
@@ -52,7 +53,7 @@ func (e *Engine) NewPeer(channels Channels) (*Peer, error) {
 	p := &Peer{
 		engine: e, id: e.newID(), channels: channels, began: time.Now(), done: make(chan struct{}),
 		shown: make(map[string]*shown), voices: make(map[string]*talk.Voice),
-		sinks: make(map[string]Sink),
+		sinks: make(map[string]Sink), used: make(map[string]bool),
 	}
 	if err := e.add(p); err != nil {
 		return nil, err
@@ -147,6 +148,7 @@ func (p *Peer) answer(ctx context.Context, sdp string, tracks []Track) (string, 
 	if err != nil {
 		return "", err
 	}
+	o.keepSpare(p.used)
 	if err := o.narrow(); err != nil {
 		release()
 		return "", err
@@ -177,6 +179,9 @@ func (p *Peer) answer(ctx context.Context, sdp string, tracks []Track) (string, 
 		return "", err
 	}
 	p.remember(sdp, &o, tracks)
+	for _, s := range o.sections {
+		p.used[s.MID] = true
+	}
 	return answer, nil
 }
 

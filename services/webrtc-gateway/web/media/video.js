@@ -35,6 +35,10 @@ export class Video extends EventTarget {
   #picture = { state: 'waiting', reason: 'connecting', text: 'Connecting to the gateway' };
   /** @type {RTCRtpReceiver|import('./picturesocket.js').PictureReceiver|null} */
   #receiver = null;
+  /** @type {MediaStreamTrack|null} The receiver's track, until media arrives on it. */
+  #awaited = null;
+  /** Since when it is awaited. */
+  #awaitedAt = 0;
   /** @type {Set<ElementWatch>} */
   #elements = new Set();
   #refused = '';
@@ -112,22 +116,17 @@ export class Video extends EventTarget {
     this.#refused = '';
     this.#receiver = receiver;
     this.#sample = null;
-    const track = receiver.track;
-    const swap = () => {
-      if (this.#receiver !== receiver) return;
-      for (const old of this.stream.getTracks()) if (old !== track) this.stream.removeTrack(old);
-      this.stream.addTrack(track);
-      if (track.muted) return;
-      this.#arrived = true;
-      for (const watch of this.#elements) watch.show();
-    };
-    if (this.stream.getTracks().length === 0 || !track.muted) swap();
-    if (track.muted) track.addEventListener('unmute', swap, { once: true });
+    const { track } = receiver;
+    this.#awaited = track.muted ? track : null;
+    this.#awaitedAt = this.#env.now();
+    if (!track.muted) this.#show(track);
+    else if (this.stream.getTracks().length === 0) this.stream.addTrack(track);
+    track.addEventListener('unmute', () => this.#awaited === track && this.#show(track), { once: true });
   }
 
   /** For the robot: the connection is gone; the picture freezes. */
   dropReceiver() {
-    this.#receiver = null;
+    this.#receiver = this.#awaited = null;
   }
 
   /**
@@ -147,7 +146,10 @@ export class Video extends EventTarget {
     // Browsers report only frames that are on the screen, and few of them when they save power; then the last decoded
     // frame has to do.
     const source = this.#source();
-    if (source) this.#freshness.touch(Math.min(now, source.timestamp - this.#env.originMs));
+    // After an offer was rolled back, Chromium never reports that a track is no longer muted.
+    const decodedAt = source ? Math.min(now, source.timestamp - this.#env.originMs) : -Infinity;
+    if (this.#awaited && decodedAt > this.#awaitedAt) this.#show(this.#awaited);
+    if (source) this.#freshness.touch(decodedAt);
     const next = explain({
       ...around,
       freshness: this.#freshness.judge(now),
@@ -172,6 +174,15 @@ export class Video extends EventTarget {
     const { stats, sample } = videoStats(report, this.#receiver?.track.id ?? '', atMs, page, this.#sample);
     this.#sample = sample;
     return stats;
+  }
+
+  /** Media arrives on this track: it takes the place of the one before. @param {MediaStreamTrack} track */
+  #show(track) {
+    this.#awaited = null;
+    for (const old of this.stream.getTracks()) if (old !== track) this.stream.removeTrack(old);
+    this.stream.addTrack(track);
+    this.#arrived = true;
+    for (const watch of this.#elements) watch.show();
   }
 
   /** @returns {any} The source of the last decoded frame, as RTCRtpReceiver reports it. */

@@ -459,7 +459,7 @@ test('an element gets the stream when media arrives: with a stream without a pic
   const stream = new EventTarget();
   stream.tracks = [];
   Object.assign(stream, { getTracks: () => stream.tracks, addTrack: (t) => stream.tracks.push(t) });
-  const env = { newStream: () => stream, watchSeen: () => () => {}, hidden: () => false };
+  const env = { newStream: () => stream, watchSeen: () => () => {}, hidden: () => false, now: () => 0 };
   const video = new Video('front', env, {}, () => {});
   const [early, late] = [new FakeVideo(), new FakeVideo()];
   early.srcObject = null;
@@ -471,4 +471,22 @@ test('an element gets the stream when media arrives: with a stream without a pic
   track.dispatchEvent(new Event('unmute'));
   video.attach(late);
   assert.deepEqual([early.srcObject, late.srcObject], [stream, stream]);
+});
+
+test('a track that stays muted, as one of Chromium does after a rollback, is shown once frames are decoded', () => {
+  const env = new FakeEnv();
+  const stream = Object.assign(new EventTarget(), { tracks: ['old'], getTracks: () => stream.tracks.slice() });
+  Object.assign(stream, { addTrack: (t) => stream.tracks.push(t), removeTrack: (t) => stream.tracks.splice(stream.tracks.indexOf(t), 1) });
+  env.newStream = () => stream;
+  const video = new Video('front', env, { offsetMs: 0 }, () => {});
+  const track = Object.assign(new EventTarget(), { muted: true });
+  let sources = [{ timestamp: env.originMs + env.time }];
+  video.useReceiver({ track, getSynchronizationSources: () => sources });
+  const around = { link: 'live', media: 'ok', settling: false, device: null };
+  video.tick(around);
+  assert.deepEqual(stream.tracks, ['old'], 'that was decoded before');
+  env.time += 100;
+  sources = [{ timestamp: env.originMs + env.time }];
+  video.tick(around);
+  assert.deepEqual(stream.tracks, [track]);
 });
