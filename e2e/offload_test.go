@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -27,8 +28,9 @@ func TestOffload(t *testing.T) {
 	turns := func(m harness.Motion) bool { return m.Left == -m.Right && m.Left != 0 }
 	wire.AwaitMotion(t, begin, "the rover turns", turns)
 	snapshot := func() error {
-		out, err := exec.Command(harness.Bin(t, "waldo"), "snapshot", "--nats", robot.NATS, "guest", "-o",
-			filepath.Join(t.TempDir(), "guest.jpg")).CombinedOutput()
+		take := exec.Command(harness.Bin(t, "waldo"), "snapshot", "guest", "-o", filepath.Join(t.TempDir(), "guest.jpg"))
+		take.Env = append(os.Environ(), "WALDO_NATS="+robot.NATS)
+		out, err := take.CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("%w: %s", err, out)
 		}

@@ -440,6 +440,11 @@ func (c *connection) yield(wants []*want, p *pendingOffer, err error) (some bool
 		if w := named(wants, k); w != nil && w.yields {
 			c.refuse(w, err)
 			c.agreed = c.without(c.agreed, k)
+			// A section whose first answer leaves it inactive is of no use at the gateway later: another is made then.
+			if s := c.sections[k]; s != nil && slices.Contains(p.fresh, k) {
+				_ = s.transceiver.Sender().ReplaceTrack(nil) // it sends nothing in any case
+				delete(c.sections, k)
+			}
 			some = true
 		}
 	}

@@ -230,7 +230,7 @@ func (o *outgoing) settled(w *want, err error) {
 	if o.want == w {
 		o.ready, o.refused, o.synced, o.live = err == nil, err, false, false
 		if err == nil {
-			o.take, w.take = false, false // who loses the device does not take it back
+			o.take, w.take = false, false // who loses the device to another does not take it back
 		}
 		o.askKey()
 	}
@@ -243,7 +243,7 @@ func (o *outgoing) claimed(w *want, name string) {
 	switch {
 	case o.want != w || !o.ready || name == "":
 	case name == w.talker:
-		o.live = true
+		o.live, w.take = true, true // after the connection was lost, the device is held by ourselves
 	case o.live:
 		o.robot.unwant(w)
 		o.want, o.codec, o.ready = nil, nil, false
