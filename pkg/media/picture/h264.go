@@ -113,12 +113,12 @@ func (h264Codec) intra(slice []byte) bool {
 	return !r.short && (kind == 2 || kind == 4) // I, SI
 }
 
-// recoveryPoint is a message that says that decoding can begin with its picture, and that it is whole then: decoders want
-// one where there is no IDR.
+// recoveryPoint is a message that says that decoding can begin with its picture, and that it is whole then: decoders
+// want one where there is no IDR.
 var recoveryPoint = []byte{6, 6, 1, 0xc4, 0x80}
 
-// hasRecoveryPoint looks for one among the messages of a NAL unit, behind its header. Its number is the same in H.264 and
-// H.265.
+// hasRecoveryPoint looks for one among the messages of a NAL unit, behind its header. Its number is the same in H.264
+// and H.265.
 func hasRecoveryPoint(b []byte) bool {
 	const kind = 6
 	number := func() (n int) {

@@ -70,8 +70,8 @@ const maxGroup = 2200 * time.Millisecond
 // agree is how many groups in a row must be too long for a warning. One that lasts as long as so many is enough.
 const agree = 3
 
-// group measures how far apart key frames are, by when they were captured: a network that stalls or a robot that is busy
-// changes when they arrive.
+// group measures how far apart key frames are, by when they were captured: a network that stalls or a robot that is
+// busy changes when they arrive.
 type group struct {
 	last   time.Time     // the last key frame, zero if something was lost since
 	length time.Duration // of the last whole group, or of the present one if it is longer by now

@@ -16,8 +16,8 @@
 //
 // # Audio
 //
-// A packet of sound is a frame. It comes out at once: sequence and sample_index tell where it belongs, and whoever plays
-// it puts it in order. A gap in sequence is a loss.
+// A packet of sound is a frame. It comes out at once: sequence and sample_index tell where it belongs, and whoever
+// plays it puts it in order. A gap in sequence is a loss.
 //
 // # Concurrency and shutdown
 //

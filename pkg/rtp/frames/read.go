@@ -38,8 +38,8 @@ func ReadVideo(t Track, v *Video, out func(*mediav1.VideoFrame)) error {
 	}
 }
 
-// ReadAudio reads a track until it ends, and gives its frames to out. Packets that are no sound or come too late are left
-// out. It returns nil at the end of the track.
+// ReadAudio reads a track until it ends, and gives its frames to out. Packets that are no sound or come too late are
+// left out. It returns nil at the end of the track.
 func ReadAudio(t Track, a *Audio, out func(*mediav1.AudioFrame)) error {
 	r := reader{track: t}
 	for {

@@ -99,8 +99,8 @@ func NewVideo(c *codecs.Codec, config VideoConfig) *Video {
 	}
 }
 
-// Push takes a packet of the track at its arrival, and gives the frames that have become complete to out. The packet must
-// not be changed afterwards.
+// Push takes a packet of the track at its arrival, and gives the frames that have become complete to out. The packet
+// must not be changed afterwards.
 func (v *Video) Push(p *rtp.Packet, arrival time.Time, out func(*mediav1.VideoFrame)) {
 	v.queue.Push(order.Packet{Packet: p, Arrival: arrival}, v.take(out))
 	v.askIfNeeded(arrival)

@@ -1,9 +1,9 @@
 // Package order puts the RTP packets of one track in order, and notices those that are missing, doubled, or of another
 // stream.
 //
-// A [Queue] counts them. A gap is a loss, a duplicate is ignored, and a step of more than 1000 numbers or a new SSRC is a
-// restart. If the SSRC before is still heard, there are two streams in one, and the first is kept. Packets that overtake
-// others wait for them: up to a number of packets and a time that the owner of the Queue chooses.
+// A [Queue] counts them. A gap is a loss, a duplicate is ignored, and a step of more than 1000 numbers or a new SSRC is
+// a restart. If the SSRC before is still heard, there are two streams in one, and the first is kept. Packets that
+// overtake others wait for them: up to a number of packets and a time that the owner of the Queue chooses.
 //
 // # Concurrency and shutdown
 //

@@ -1,6 +1,6 @@
-// Package ear hears what a publisher says: a microphone (package card) whose sound comes by packets. They go through the
-// jitter buffer of package playout, which orders them, conceals losses and keeps the delay short, and come out as an even
-// stream, silence included.
+// Package ear hears what a publisher says: a microphone (package card) whose sound comes by packets. They go through
+// the jitter buffer of package playout, which orders them, conceals losses and keeps the delay short, and come out as
+// an even stream, silence included.
 //
 // Hear may be called from anywhere and never waits. Capture is for one goroutine at a time; while it does not run, what
 // comes is forgotten.

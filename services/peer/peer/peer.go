@@ -1,8 +1,8 @@
 // Package peer is the kind of device "peer": a slot for one publisher at a time, whose video and sound are those of the
 // device. What a camera does with pictures is in package video/camera.
 //
-// While nobody sends, the device is AWAY like a camera that is unplugged, with the reason; viewers and readers stay, and
-// go on with the next publisher. PeerService works at any time.
+// While nobody sends, the device is AWAY like a camera that is unplugged, with the reason; viewers and readers stay,
+// and go on with the next publisher. PeerService works at any time.
 package peer
 
 import (
@@ -165,7 +165,8 @@ func (d *driver) nobody() string {
 	if d.calling != "" {
 		return "nobody sends: " + d.calling
 	}
-	why := "nobody sends: publish with WHIP to /whip/" + d.kit.Address().Device + " of the gateway, or share a camera on the page"
+	why := "nobody sends: publish with WHIP to /whip/" + d.kit.Address().Device +
+		" of the gateway, or share a camera on the page"
 	if d.last != "" {
 		why += "; the last publication ended: " + d.last
 	}
@@ -207,7 +208,9 @@ func (d *driver) open(ctx context.Context) (source.Source, error) {
 
 // await waits for a sender to have something to show. It returns neither a source nor an error when there is another
 // sender, or when it takes long; then why.
-func (d *driver) await(ctx context.Context, s *sender.Sender, changed <-chan struct{}) (_ source.Source, why string, _ error) {
+func (d *driver) await(
+	ctx context.Context, s *sender.Sender, changed <-chan struct{},
+) (_ source.Source, why string, _ error) {
 	var ready <-chan struct{}
 	var long <-chan time.Time
 	if s != nil {

@@ -1,17 +1,17 @@
 // Package sender makes a camera of what one publisher sends.
 //
-// A [Sender] takes the frames of a publication and is a [source.Source] as soon as the first of them can be shown. Frames
-// pass through untouched. Pictures that are not sent in the order in which they are shown (B-frames) are encoded again
-// for viewers; what cannot be decoded at all is refused with the remedy, which ends the publication.
+// A [Sender] takes the frames of a publication and is a [source.Source] as soon as the first of them can be shown.
+// Frames pass through untouched. Pictures that are not sent in the order in which they are shown (B-frames) are encoded
+// again for viewers; what cannot be decoded at all is refused with the remedy, which ends the publication.
 //
-// Key frames are asked of the publisher as of a network camera (package keyframe): it is found out whether it obeys. Those
-// of one that does not are as far apart as its program makes them; who comes in between begins with all that came since
-// the last one.
+// Key frames are asked of the publisher as of a network camera (package keyframe): it is found out whether it obeys.
+// Those of one that does not are as far apart as its program makes them; who comes in between begins with all that came
+// since the last one.
 //
 // # Concurrency and shutdown
 //
-// Video and End are called by the slot, one at a time. The methods of Source may be called from anywhere, Capture from one
-// goroutine at a time. [Sender.Run] runs until the publication has ended. Nothing else has to be closed.
+// Video and End are called by the slot, one at a time. The methods of Source may be called from anywhere, Capture from
+// one goroutine at a time. [Sender.Run] runs until the publication has ended. Nothing else has to be closed.
 package sender
 
 import (
@@ -193,8 +193,8 @@ func (s *Sender) renew(state picture.State) {
 	}
 }
 
-// warning says what rare key frames cost, if the publisher makes none on request. Those of one that does are rare because
-// nobody asks.
+// warning says what rare key frames cost, if the publisher makes none on request. Those of one that does are rare
+// because nobody asks.
 func (s *Sender) warning(state picture.State) string {
 	if s.keys.OnRequest() {
 		return ""

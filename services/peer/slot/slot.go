@@ -9,8 +9,8 @@
 //
 // # Concurrency and shutdown
 //
-// All methods are safe for concurrent use, and do not block. A Sender's methods are called one at a time, and none after
-// End. [Slot.Run] frees the slot after a silence; when its context ends it ends the publication.
+// All methods are safe for concurrent use, and do not block. A Sender's methods are called one at a time, and none
+// after End. [Slot.Run] frees the slot after a silence; when its context ends it ends the publication.
 package slot
 
 import (
@@ -103,7 +103,8 @@ func New(c Config) *Slot {
 	return &Slot{config: c, wishes: stream.NewTopic[*peerv1.Wish](), wake: make(chan struct{}, 1)}
 }
 
-// Begin gives the slot to somebody. It fails with [ErrTaken] if somebody else has it and it is not to be taken from them.
+// Begin gives the slot to somebody. It fails with [ErrTaken] if somebody else has it and it is not to be taken from
+// them.
 func (s *Slot) Begin(who *peerv1.Publisher, take bool) (*peerv1.BeginResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

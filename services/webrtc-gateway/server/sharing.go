@@ -30,8 +30,8 @@ type sharing struct {
 	open map[string]*publish.Publication
 }
 
-// answer answers an offer, some of whose sections may send to devices. It gets the slots that are needed, and gives back
-// those that are not any more.
+// answer answers an offer, some of whose sections may send to devices. It gets the slots that are needed, and gives
+// back those that are not any more.
 func (s *sharing) answer(ctx context.Context, peer *rtc.Peer, sdp string, tracks []rtc.Track) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -16,8 +16,8 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
 
-// whipPost answers an offer of a client that sends (WHIP, RFC 9725): POST /whip/{device}. With ?take the device is taken
-// from whoever sends to it, and ?name=<name> is shown to people.
+// whipPost answers an offer of a client that sends (WHIP, RFC 9725): POST /whip/{device}. With ?take the device is
+// taken from whoever sends to it, and ?name=<name> is shown to people.
 func (s *Server) whipPost(w http.ResponseWriter, r *http.Request) {
 	device := r.PathValue("device")
 	if err := s.directory.Check(device); err != nil {

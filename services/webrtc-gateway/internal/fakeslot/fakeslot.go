@@ -1,5 +1,5 @@
-// Package fakeslot is a device of the kind `peer` for tests: it gives its slot away, keeps what comes, and wishes what the
-// test wants.
+// Package fakeslot is a device of the kind `peer` for tests: it gives its slot away, keeps what comes, and wishes what
+// the test wants.
 package fakeslot
 
 import (
