@@ -77,15 +77,15 @@ func (b *Bridge) Open(c *rtc.Channel) {
 	case strings.HasPrefix(label, linesPrefix):
 		b.serveStream(c, strings.TrimPrefix(label, linesPrefix), true)
 	case strings.HasPrefix(label, reserved):
-		b.refuse(c, status.Errorf(codes.InvalidArgument,
+		b.Refuse(c, status.Errorf(codes.InvalidArgument,
 			"label: %.128q: labels that begin with %q are reserved for Waldo: use another one", label, reserved))
 	default:
 		b.serveTopic(c, label)
 	}
 }
 
-// refuse reports why a channel cannot be opened, and closes it.
-func (b *Bridge) refuse(c *rtc.Channel, err error) {
+// Refuse reports why a channel cannot be opened, and closes it.
+func (b *Bridge) Refuse(c *rtc.Channel, err error) {
 	c.Go(func(ctx context.Context) {
 		defer c.Close()
 		b.sayWhy(ctx, c, err)

@@ -37,7 +37,7 @@ func (b *Bridge) serveStream(c *rtc.Channel, path string, gathered bool) {
 	device, name, _ := strings.Cut(path, "/")
 	key := streamKey{device, name, gathered}
 	if err := b.checkStream(key); err != nil {
-		b.refuse(c, err)
+		b.Refuse(c, err)
 		return
 	}
 	c.Go(func(ctx context.Context) {

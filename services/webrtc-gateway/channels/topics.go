@@ -28,7 +28,7 @@ const (
 func (b *Bridge) serveTopic(c *rtc.Channel, topic string) {
 	m, err := b.Member(topic, c.Peer())
 	if err != nil {
-		b.refuse(c, err)
+		b.Refuse(c, err)
 		return
 	}
 	c.OnMessage(m.Say)

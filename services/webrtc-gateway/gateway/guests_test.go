@@ -165,6 +165,7 @@ func TestGuestConnects(t *testing.T) {
 	client, dc := f.client(1)
 	opened := make(chan struct{})
 	dc.OnOpen(func() { close(opened) })
+	said := callAsGuest(t, client)
 	offer, err := client.Offer(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -186,6 +187,25 @@ func TestGuestConnects(t *testing.T) {
 	if _, err := client.Packet(t.Context()); err != nil {
 		t.Error(err)
 	}
+	if got := <-said; !strings.Contains(got, "PERMISSION_DENIED") || !strings.Contains(got, "guest token") {
+		t.Errorf("a call with the guest token is answered with %s", got)
+	}
+}
+
+// callAsGuest opens the channel for calls, calls a device, and returns where what is said about it goes.
+func callAsGuest(t *testing.T, client *watcher.Watcher) <-chan string {
+	t.Helper()
+	dc, err := client.PC.CreateDataChannel("waldo.calls", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := make(chan string, 10)
+	dc.OnMessage(func(m webrtc.DataChannelMessage) { said <- string(m.Data) })
+	dc.OnOpen(func() {
+		// It may be refused already.
+		_ = dc.SendText(`{"id": 1, "device": "front", "method": "waldo.device.v1.DeviceService/GetDevice", "request": {}}`)
+	})
+	return said
 }
 
 // TestGuestSends: WHIP by way of the server.

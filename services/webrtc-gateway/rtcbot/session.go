@@ -4,11 +4,18 @@ import (
 	"context"
 	"sync"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 )
 
 // defaultLabel is the channel that every client has; its end is that of the session.
 const defaultLabel = "default"
+
+// errGuest refuses clients that come through a rendezvous server: the server knows the token that let them in.
+var errGuest = status.Error(codes.PermissionDenied, "label: the guest token opens topics only, which have 1 to 64 letters, "+
+	"digits, hyphens and underscores: to call devices and to drive, use the robot's own token with the page or pkg/peer")
 
 // Session is the connection of one client. It must be closed.
 type Session struct {
@@ -45,7 +52,11 @@ func (s *Session) Close() {
 func (s *Session) Open(c *rtc.Channel) {
 	label := c.Label()
 	member, err := s.gateway.Join(label, c.Peer(), s.client.Raw)
-	if err != nil {
+	switch {
+	case err != nil && s.client.Remote:
+		s.gateway.bridge.Refuse(c, errGuest)
+		return
+	case err != nil:
 		s.gateway.bridge.Open(c) // a channel of Waldo's own, or one to be refused with the reason
 		return
 	}
