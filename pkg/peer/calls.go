@@ -50,11 +50,12 @@ func (c *calls) end(id int32) {
 	delete(c.pending, id)
 }
 
-// settle passes on a result. One that nobody waits for is ignored.
-func (c *calls) settle(r *result) {
+// settle passes on a result that came by the way on which the call was sent. Any other result is ignored: a rendezvous
+// server could make one up.
+func (c *calls) settle(by any, r *result) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if p := c.pending[r.ID]; p != nil {
+	if p := c.pending[r.ID]; p != nil && p.by == by {
 		delete(c.pending, r.ID)
 		p.result <- r
 	}

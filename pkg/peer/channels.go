@@ -165,7 +165,7 @@ func newChannelSet(r *Robot) *channelSet {
 			received: func(_ bool, data []byte) {
 				// What is no result explains why there will be none; the gateway then closes the channel.
 				if answer, err := parseResult(data); err == nil {
-					r.calls.settle(answer)
+					r.calls.settle(r.connection(), answer)
 				}
 			},
 		}, end: func() {}}

@@ -208,7 +208,9 @@ func (l *link) receive(from *wire, m *signalingv1.GatewayMessage) error {
 			l.by = &negotiator{wire: from}
 		}
 	case *signalingv1.GatewayMessage_Devices:
-		l.forgive(l.robot.list(body.Devices))
+		if from == l.main { // a rendezvous server has none to tell of
+			l.forgive(l.robot.list(body.Devices))
+		}
 	case *signalingv1.GatewayMessage_Candidate:
 		l.conn.candidate(body.Candidate)
 	case *signalingv1.GatewayMessage_IceServers:

@@ -244,17 +244,18 @@ func TestCounters(t *testing.T) {
 	})
 }
 
-// TestCallsInFlight: results find their calls, calls fail with what they were sent on, and their number is bounded.
+// TestCallsInFlight: results find their calls, but only by the way on which those were sent; calls fail with what they were sent on, and their number is bounded.
 func TestCallsInFlight(t *testing.T) {
 	c := newCalls()
 	id, p, err := c.begin("a")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.settle(&result{ID: id + 1})
-	c.settle(&result{ID: id, Response: json.RawMessage(`{}`)})
-	c.settle(&result{ID: id}) // twice
-	if r := <-p.result; r.ID != id {
+	c.settle("a", &result{ID: id + 1})
+	c.settle("b", &result{ID: id, Response: json.RawMessage(`{"made": "up"}`)})
+	c.settle("a", &result{ID: id, Response: json.RawMessage(`{}`)})
+	c.settle("a", &result{ID: id}) // twice
+	if r := <-p.result; r.ID != id || string(r.Response) != "{}" {
 		t.Errorf("%v", r)
 	}
 	c.last = 1<<31 - 1

@@ -224,6 +224,13 @@ func (r *Robot) connect(c *connection) {
 	r.conn, r.since = c, time.Now()
 }
 
+// connection returns the connection in use; nil if there is none.
+func (r *Robot) connection() *connection {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.conn
+}
+
 // disconnect notes that there is none.
 func (r *Robot) disconnect() {
 	r.mu.Lock()

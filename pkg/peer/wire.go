@@ -85,7 +85,7 @@ func (w *wire) received(data []byte) {
 	case err != nil:
 		return // of a newer gateway, or garbage: nothing depends on it
 	case r != nil:
-		w.calls.settle(r)
+		w.calls.settle(w, r)
 		return
 	case m.GetPong() != nil, m.GetBody() == nil:
 		return
