@@ -146,6 +146,8 @@ func dialError(ctx context.Context, response *http.Response, err error) error {
 	switch code := response.StatusCode; {
 	case code == http.StatusBadGateway, code == http.StatusGatewayTimeout:
 		return fmt.Errorf("HTTP %d: the robot is not connected", code)
+	case code == http.StatusServiceUnavailable && said != "": // for now only: the gateway is stopping, or has no room
+		return fmt.Errorf("HTTP %d: %s", code, said)
 	case code == http.StatusUnauthorized && said == "":
 		said = "a token is needed: set Options.Token"
 	case said == "":

@@ -5,7 +5,11 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -334,5 +338,40 @@ func TestPeerBeforeItsGateway(t *testing.T) {
 	startWithoutBus(t, c)
 	if err := robot.Wait(ctx); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestPeerOfAGatewayThatIsStopping: for a moment it answers that it is, which is no refusal.
+func TestPeerOfAGatewayThatIsStopping(t *testing.T) {
+	w := newWorld(t, nil)
+	target, err := url.Parse(w.base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy, asked := httputil.NewSingleHostReverseProxy(target), atomic.Int32{}
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked.Add(1) <= 2 {
+			http.Error(w, "the gateway is stopping", http.StatusServiceUnavailable)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	defer front.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), watcher.Timeout)
+	defer cancel()
+	robot, err := peer.Dial(ctx, front.URL, peer.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer robot.Close()
+	told := false
+	for s := range robot.States(ctx) {
+		told = told || strings.Contains(s.Reason, "is stopping")
+		if s.State != peer.Connecting {
+			break
+		}
+	}
+	if s := robot.State(); s.State != peer.Live || !told {
+		t.Errorf("%s; the reason was told: %v", s, told)
 	}
 }

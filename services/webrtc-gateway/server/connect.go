@@ -48,7 +48,7 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 	}
 	if !s.own(func() { end(s.ctx) }) {
 		session.Close()
-		fail(w, status.Error(codes.Unavailable, "the gateway is stopping"))
+		fail(w, errStopping)
 		return
 	}
 	answer, err := rtcbot.Answer(sdp)
@@ -84,9 +84,8 @@ func (s *Server) topic(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	if !s.enter(&s.topicSockets) {
-		fail(w, status.Errorf(codes.ResourceExhausted, "%d WebSockets are open on topics already: try again when one has "+
-			"ended", maxTopics))
+	if err := s.enter(&s.topicSockets); err != nil {
+		fail(w, err)
 		return
 	}
 	defer s.exit(&s.topicSockets)

@@ -51,7 +51,7 @@ func (s *Server) newConnection(from string) (*connection, error) {
 	if !s.own(c.finish) {
 		c.peer.Close()
 		s.forgetConnection(c)
-		return nil, status.Error(codes.Unavailable, "the gateway is stopping")
+		return nil, errStopping
 	}
 	return c, nil
 }

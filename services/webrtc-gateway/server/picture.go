@@ -74,9 +74,8 @@ func (s *Server) picture(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	if !s.enter(&s.pictureSockets) {
-		fail(w, status.Errorf(codes.ResourceExhausted, "%d videos are being sent over WebSockets already: try again when "+
-			"one has ended, or use WebRTC", maxPictures))
+	if err := s.enter(&s.pictureSockets); err != nil {
+		fail(w, err)
 		return
 	}
 	defer s.exit(&s.pictureSockets)

@@ -47,7 +47,7 @@ func newETag() string { return `"` + rand.Text()[:16] + `"` }
 func (s *Server) created(w http.ResponseWriter, r *http.Request, made *resource, answer string) {
 	id := rand.Text()
 	if !s.keep(id, made) {
-		fail(w, status.Error(codes.Unavailable, "the gateway is stopping"))
+		fail(w, errStopping)
 		return
 	}
 	h := w.Header()

@@ -135,8 +135,11 @@ func New(engine *rtc.Engine, directory Directory, c Config) (*Server, error) {
 	sessions := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "waldo_gateway_signalling_sessions", Help: "Open signalling WebSockets."})
 	s.config.Metrics.MustRegister(sessions)
-	s.topicSockets = sockets{most: maxTopics}
-	s.signalSockets, s.pictureSockets = sockets{most: maxSessions, gauge: sessions}, sockets{most: maxPictures}
+	s.signalSockets = sockets{most: maxSessions, gauge: sessions,
+		full: "signalling sessions are open already: try again when one has ended"}
+	s.pictureSockets = sockets{most: maxPictures,
+		full: "videos are being sent over WebSockets already: try again when one has ended, or use WebRTC"}
+	s.topicSockets = sockets{most: maxTopics, full: "WebSockets are open on topics already: try again when one has ended"}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	page, err := newPage(c.Page)
 	if err != nil {

@@ -394,4 +394,8 @@ func TestCloseEndsSessions(t *testing.T) {
 		headers: []string{sdpType}}); answer.StatusCode != 503 {
 		t.Errorf("after the end: %s", answer.Status)
 	}
+	if answer, body := s.do(request{path: "/signal", headers: []string{"Connection: Upgrade", "Upgrade: websocket"}}); answer.
+		StatusCode != 503 || !strings.Contains(body, "is stopping") {
+		t.Errorf("a session after the end: %s: %s", answer.Status, body)
+	}
 }

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 )
 
 const (
@@ -48,9 +46,8 @@ func (s *Server) signal(w http.ResponseWriter, r *http.Request) {
 		notUpgraded(w, r)
 		return
 	}
-	if !s.enter(&s.signalSockets) {
-		fail(w, status.Errorf(codes.ResourceExhausted, "%d signalling sessions are open already: try again when one has "+
-			"ended", maxSessions))
+	if err := s.enter(&s.signalSockets); err != nil {
+		fail(w, err)
 		return
 	}
 	defer s.exit(&s.signalSockets)

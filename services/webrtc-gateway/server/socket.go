@@ -7,24 +7,33 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
+
+// errStopping is what a closed server says until its listener is closed, too.
+var errStopping = status.Error(codes.Unavailable, "the gateway is stopping")
 
 // sockets counts the open WebSockets of one kind. A closed server counts no more; open is guarded by the server's mu.
 type sockets struct {
 	most, open int
+	full       string           // what is said when all are open, after their number
 	gauge      prometheus.Gauge // nil: not exported
 }
 
-// enter counts a WebSocket; false if there are too many or the server is closed.
-func (s *Server) enter(k *sockets) bool {
+// enter counts a WebSocket, or says why there must be no more.
+func (s *Server) enter(k *sockets) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || k.open >= k.most {
-		return false
+	switch {
+	case s.closed:
+		return errStopping
+	case k.open >= k.most:
+		return status.Errorf(codes.ResourceExhausted, "%d %s", k.most, k.full)
 	}
 	s.owned.Add(1)
 	k.count(1)
-	return true
+	return nil
 }
 
 func (s *Server) exit(k *sockets) {

@@ -73,7 +73,7 @@ func (s *Server) openWHIP(r *http.Request, device, offer string) (*resource, str
 	}
 	answer, err := peer.Answer(r.Context(), offer, sinks(device, sections, publication))
 	if err == nil && !s.own(func() { together(peer, publication) }) {
-		err = status.Error(codes.Unavailable, "the gateway is stopping")
+		err = errStopping
 	}
 	if err != nil {
 		peer.Close()
