@@ -141,7 +141,7 @@ func dialError(ctx context.Context, response *http.Response, err error) error {
 	said := ""
 	if response.Body != nil {
 		body, _ := io.ReadAll(io.LimitReader(response.Body, maxReason)) // the beginning is enough
-		said = strings.TrimSpace(text.Printable(string(body)))
+		said = text.Printable(strings.TrimSpace(string(body)))
 	}
 	switch code := response.StatusCode; {
 	case code == http.StatusBadGateway, code == http.StatusGatewayTimeout:

@@ -14,7 +14,7 @@
 //
 // # Concurrency and shutdown
 //
-// Everything is safe for concurrent use; a sink belongs to one section. A publication has one goroutine, which
-// [Publication.Close] stops and waits for; [Publishers.Close] does that for all. Nothing blocks the goroutine that
-// reads a connection.
+// Everything is safe for concurrent use; a sink belongs to one section. [Publication.Close] stops the goroutines of a
+// publication and waits for them; [Publishers.Close] does that for all. Nothing blocks the goroutine that reads a
+// connection.
 package publish

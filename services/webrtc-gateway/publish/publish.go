@@ -181,7 +181,7 @@ func (p *Publishers) give(device string, g grant) {
 	}
 }
 
-// follow subscribes to what a device says: its wishes, which have to be held, and its states.
+// subscribe subscribes to what a device says: its wishes, which have to be held, and its states.
 func (n *Publication) subscribe() (err error) {
 	conn, address := n.owner.config.Bus, bus.Address{Robot: n.owner.config.Robot, Device: n.device}
 	if n.wishes, err = bus.Subscribe[*peerv1.Wish](conn, address.Out(wishes), stream.DropOldest(16)); err != nil {

@@ -35,7 +35,7 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	client := rtcbot.Client{
-		Address: r.RemoteAddr, Program: firstRunes(r.UserAgent(), maxProgram), Raw: raw, Remote: isRemote(r),
+		Address: r.RemoteAddr, Program: program(r), Raw: raw, Remote: isRemote(r),
 	}
 	session, sdp, err := s.config.RTCBot.Connect(r.Context(), offer, client)
 	if err != nil {
