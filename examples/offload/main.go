@@ -8,6 +8,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"sync"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/media"
@@ -27,13 +28,15 @@ func main() {
 		log.Fatal(err)
 	}
 	defer robot.Close()
-	go func() {
+	var work sync.WaitGroup
+	defer work.Wait() // the lease is given back while there is a connection
+	work.Go(func() {
 		for state := range robot.States(ctx) {
 			log.Print("the robot is ", state)
 		}
-	}()
+	})
 	var wheel wheel
-	go wheel.drive(ctx, robot.Device("motors"))
+	work.Go(func() { wheel.drive(ctx, robot.Device("motors")) })
 	look(ctx, robot, &wheel)
 }
 

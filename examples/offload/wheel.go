@@ -50,9 +50,14 @@ func (w *wheel) command(now time.Time) string {
 // drive turns the robot until ctx ends. A lease that was lost is acquired again; that fails while somebody else drives.
 func (w *wheel) drive(ctx context.Context, motors grpc.ClientConnInterface) {
 	for ctx.Err() == nil {
-		if err := w.driveOnce(ctx, motors); ctx.Err() == nil {
-			log.Print("not driving: ", err)
-			time.Sleep(time.Second)
+		err := w.driveOnce(ctx, motors)
+		if ctx.Err() != nil {
+			return
+		}
+		log.Print("not driving: ", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
 		}
 	}
 }
