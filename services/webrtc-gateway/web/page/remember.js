@@ -19,7 +19,7 @@ const KEY = /^[A-Za-z0-9_-]{43}$/;
  * link: a link is easily forged.
  * @param {Pick<Location, 'pathname'|'search'|'hash'>} place
  * @param {Pick<History, 'replaceState'>} history
- * @param {Pick<Storage, 'getItem'|'setItem'>} storage
+ * @param {() => Pick<Storage, 'getItem'|'setItem'>} storage Throws where the browser forbids it.
  * @returns {Trusted & {other: string}} Other is the key of the link if it is not the one that is trusted.
  */
 export function rememberLink(place, history, storage) {
@@ -33,17 +33,17 @@ export function rememberLink(place, history, storage) {
   const trusted = { key: KEY.test(key) ? key : known.key, token: token || known.token };
   if (trusted.key === '') return { key: '', token: '', other: '' };
   try {
-    storage.setItem(name, JSON.stringify(trusted));
+    storage().setItem(name, JSON.stringify(trusted));
   } catch {
     // Storage is full or forbidden: this visit works, the next needs the link.
   }
   return { ...trusted, other: '' };
 }
 
-/** @param {Pick<Storage, 'getItem'>} storage @param {string} name @returns {Trusted} */
+/** @param {() => Pick<Storage, 'getItem'>} storage @param {string} name @returns {Trusted} */
 function read(storage, name) {
   try {
-    const { key, token } = JSON.parse(storage.getItem(name) ?? '{}');
+    const { key, token } = JSON.parse(storage().getItem(name) ?? '{}');
     if (KEY.test(key) && typeof token === 'string') return { key, token };
   } catch {
     // Storage is forbidden, or holds something else.

@@ -16,34 +16,50 @@ export class Webcam {
 
   /** @type {MediaStream|null} */
   #stream = null;
+  /** Counts what people want, so that a camera that they have cancelled does not stay on. */
+  #wish = 0;
 
   /**
    * Opens it. Call it on a click, because browsers ask people only then.
    * @param {string} id The camera; empty for the browser's choice.
    * @param {boolean} sound Whether with a microphone. Without one the camera is opened alone.
-   * @returns {Promise<MediaStream|null>} Null if it is not available; {@link Webcam.problem} says why.
+   * @returns {Promise<MediaStream|null>} Null if it is not available, and {@link Webcam.problem} says why; or if it was
+   *   closed or opened again meanwhile.
    */
   async open(id, sound) {
     this.close();
+    const wish = this.#wish;
     try {
       if (!navigator.mediaDevices) throw new DOMException('', isSecureContext ? 'NotSupportedError' : 'SecurityError');
       const video = id ? { ...WANTED, deviceId: { exact: id } } : WANTED;
-      this.#stream = await capture(video, sound);
+      const stream = await capture(video, sound);
+      if (wish !== this.#wish) {
+        stop(stream);
+        return null;
+      }
+      this.#stream = stream;
       this.problem = '';
       const all = await navigator.mediaDevices.enumerateDevices();
       this.choices = all.filter((d) => d.kind === 'videoinput').map((d, i) => ({ id: d.deviceId, label: d.label || `Camera ${i + 1}` }));
     } catch (error) {
+      if (wish !== this.#wish) return null;
       const { name } = /** @type {DOMException} */ (error);
       this.problem = captureProblem('camera', name, isSecureContext, location);
     }
-    return this.#stream;
+    return wish === this.#wish ? this.#stream : null;
   }
 
   /** Closes it. */
   close() {
-    for (const track of this.#stream?.getTracks() ?? []) track.stop();
+    this.#wish += 1;
+    stop(this.#stream);
     this.#stream = null;
   }
+}
+
+/** @param {MediaStream|null} stream */
+function stop(stream) {
+  for (const track of stream?.getTracks() ?? []) track.stop();
 }
 
 /** @param {MediaTrackConstraints} video @param {boolean} audio */

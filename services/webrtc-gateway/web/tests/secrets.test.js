@@ -84,7 +84,7 @@ function browser(kept = {}) {
     kept, shown: [],
     open(path, hash = '') {
       const storage = { getItem: (name) => b.kept[name] ?? null, setItem: (name, value) => (b.kept[name] = value) };
-      return rememberLink({ pathname: path, search: '', hash }, { replaceState: (...args) => b.shown.push(args[2]) }, storage);
+      return rememberLink({ pathname: path, search: '', hash }, { replaceState: (...args) => b.shown.push(args[2]) }, () => storage);
     },
   };
   return b;
@@ -122,6 +122,6 @@ describe('the link', () => {
       throw new DOMException('', 'SecurityError');
     };
     const place = { pathname: '/', search: '', hash: `#key=${FINGERPRINT}&token=t` };
-    assert.deepEqual(rememberLink(place, { replaceState() {} }, { getItem: forbid, setItem: forbid }), { key: FINGERPRINT, token: 't', other: '' });
+    assert.deepEqual(rememberLink(place, { replaceState() {} }, forbid), { key: FINGERPRINT, token: 't', other: '' });
   });
 });
