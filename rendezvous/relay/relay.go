@@ -49,10 +49,8 @@ func New(config Config) (*Relay, error) {
 		locals: map[netip.AddrPort]*allocation{}, robots: map[string]int{}, sites: map[netip.Prefix]int{}}
 	r.rules = &rules{permit: config.Permit, public: config.Public, ports: map[uint16]bool{}}
 	r.gate = newGate(r)
-	for _, address := range config.UDP {
-		if err := r.listen(address); err != nil {
-			return nil, errors.Join(err, r.Close())
-		}
+	if err := r.listenAll(config.UDP); err != nil {
+		return nil, errors.Join(err, r.Close())
 	}
 	if config.Metrics != nil {
 		if err := config.Metrics.Register(r.metrics); err != nil {
@@ -72,34 +70,61 @@ func (r *Relay) UDP() []netip.AddrPort {
 	return all
 }
 
-// listen opens the servers for UDP at an address.
-func (r *Relay) listen(address string) error {
+// listenAll opens the servers for UDP. All ports are known before the first of them serves.
+func (r *Relay) listenAll(addresses []string) error {
+	var opened []*net.UDPConn
+	for _, address := range addresses {
+		more, err := r.listen(address)
+		opened = append(opened, more...)
+		if err != nil {
+			return errors.Join(err, closeAll(opened))
+		}
+	}
+	for _, c := range opened {
+		at, _ := addrPort(c.LocalAddr())
+		r.rules.ports[at.Port()] = true
+	}
+	for i, c := range opened {
+		if err := r.serveUDP(c); err != nil {
+			return errors.Join(err, closeAll(opened[i+1:]))
+		}
+	}
+	return nil
+}
+
+func closeAll(conns []*net.UDPConn) (err error) {
+	for _, c := range conns {
+		err = errors.Join(err, c.Close())
+	}
+	return err
+}
+
+// listen opens the sockets for UDP at an address. Those that were opened before an error are returned with it.
+func (r *Relay) listen(address string) (opened []*net.UDPConn, err error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return fmt.Errorf("relay: UDP address %q: %w", address, err)
+		return nil, fmt.Errorf("relay: UDP address %q: %w", address, err)
 	}
 	number, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
-		return fmt.Errorf("relay: UDP address %q: the port is no number from 0 to 65535", address)
+		return nil, fmt.Errorf("relay: UDP address %q: the port is no number from 0 to 65535", address)
 	}
 	hosts := r.config.Public
 	if host != "" {
 		ip, err := netip.ParseAddr(host)
 		if err != nil {
-			return fmt.Errorf("relay: UDP address %q: the host is no IP address", address)
+			return nil, fmt.Errorf("relay: UDP address %q: the host is no IP address", address)
 		}
 		hosts = []netip.Addr{ip}
 	}
 	for _, ip := range hosts {
 		c, _, err := listenUDP(ip, uint16(number))
 		if err != nil {
-			return fmt.Errorf("relay: %w", err)
+			return opened, fmt.Errorf("relay: %w", err)
 		}
-		if err := r.serveUDP(c); err != nil {
-			return err
-		}
+		opened = append(opened, c)
 	}
-	return nil
+	return opened, nil
 }
 
 // listenUDP opens a socket at an address, or if that belongs to a router, at all addresses of its family.
@@ -121,8 +146,6 @@ func (r *Relay) serveUDP(c *net.UDPConn) error {
 	if err != nil {
 		return fmt.Errorf("relay: %w", err)
 	}
-	at, _ := addrPort(p.LocalAddr())
-	r.rules.ports[at.Port()] = true
 	server := r.server(p)
 	server.PacketConnConfigs = []turn.PacketConnConfig{{
 		PacketConn: p, RelayAddressGenerator: generator{r}, PermissionHandler: r.permission(p)}}
