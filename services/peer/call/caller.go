@@ -17,6 +17,7 @@ import (
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	peerv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/peer/v1"
+	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/rtcbot"
 	"github.com/waldo-robot/waldo/pkg/stream"
@@ -92,8 +93,9 @@ func (c *Caller) Run(ctx context.Context) {
 		if time.Since(began) > connectTimeout+steady {
 			pause = minPause
 		}
-		c.config.Log.Warn("no call to the robot", "url", c.config.URL.Redacted(), "reason", err, "again", pause)
-		c.config.Told(fmt.Sprintf("no call to %s: %v", c.config.URL.Redacted(), err))
+		reason := access.RedactText(err.Error()) // there may be a secret in the address
+		c.config.Log.Warn("no call to the robot", "host", c.config.URL.Host, "reason", reason, "again", pause)
+		c.config.Told(fmt.Sprintf("no call to %s: %s", c.config.URL.Host, reason))
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause - rand.N(pause/4)): // several robots do not call at once

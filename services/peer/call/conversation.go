@@ -90,7 +90,7 @@ func (c *Caller) call(ctx context.Context) error {
 	if err := n.connect(); err != nil {
 		return err
 	}
-	c.config.Log.Info("the robot has answered the call", "url", c.config.URL.Redacted())
+	c.config.Log.Info("the robot has answered the call", "host", c.config.URL.Host)
 	c.config.Told("")
 	n.own(func() { n.stage.run(n.ctx) })
 	n.watch()
