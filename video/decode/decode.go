@@ -12,7 +12,7 @@
 //
 // A frame that cannot be decoded is an error of the loop, and so are those of the source. A loop that goes on gets
 // pictures again from the next key frame on. The set of codecs decides which media types there are: the usual set of
-// package codec/standard knows H.264 and JPEG, the one of package codec/network those of network cameras.
+// package codec/standard knows H.264, VP8 and JPEG, the one of package codec/network those of network cameras.
 //
 // # Concurrency and shutdown
 //
