@@ -21,8 +21,8 @@ import (
 const maxSections = 60
 
 // connection is one RTCPeerConnection with the gateway, for the streams of any number of devices and any number of data
-// channels. We make the offers, the gateway answers; one offer is in flight at a time. A section belongs to one stream
-// for good: while it is not wanted, the gateway is not told what it is for, and leaves it inactive.
+// channels. We make the offers, the gateway answers; one offer is in flight at a time. While the stream of a section is
+// not wanted, the gateway is not told what the section is for, and leaves it inactive.
 //
 // Everything but the callbacks of pion runs on the goroutine of the link.
 type connection struct {
@@ -72,7 +72,8 @@ type want struct {
 	streamKey
 	kind   webrtc.RTPCodecType
 	talker string
-	take   bool
+	// claim is the right to the stream, which only one peer has at a time; nil: others may send at the same time.
+	claim *claim
 	// local is what is sent; nil for a stream that is received.
 	local webrtc.TrackLocal
 	codec webrtc.RTPCodecParameters // of local
@@ -81,10 +82,6 @@ type want struct {
 	arrives  func(*connection, *webrtc.TrackRemote, *webrtc.RTPReceiver)
 	transmit func(context.Context, *counters)
 	reports  func([]rtcp.Packet)
-	// yields is true if another peer may have the stream in our place.
-	yields bool
-	// claimed is called with the name of who sends to the device, as often as that is known.
-	claimed func(name string)
 	// settled is called when the gateway has accepted the stream, or with the reason why not.
 	settled func(error)
 }
@@ -94,6 +91,7 @@ type section struct {
 	transceiver *webrtc.RTPTransceiver
 	local       webrtc.TrackLocal // nil if it receives
 	codec       string            // of local
+	used        bool              // something was sent in it, or could have been
 	numbers     *counters         // of the packets that are sent
 }
 
@@ -207,10 +205,10 @@ func (c *connection) readReports(t *webrtc.RTPTransceiver) {
 	}
 }
 
-// forgive lets refused streams be asked for again: those of a device, or all if it is empty.
-func (c *connection) forgive(device string) {
+// forgive lets refused streams be asked for again.
+func (c *connection) forgive(which func(*want) bool) {
 	for w := range c.declined {
-		if device == "" || w.device == device {
+		if which(w) {
 			delete(c.declined, w)
 		}
 	}
@@ -282,18 +280,17 @@ func (c *connection) place(w *want) error {
 	if err != nil {
 		return err
 	}
-	c.sections[w.streamKey] = &section{t, w.local, w.codec.MimeType, newCounters()}
+	c.sections[w.streamKey] = &section{transceiver: t, local: w.local, codec: w.codec.MimeType, numbers: newCounters()}
 	return nil
 }
 
-// reuse gives a stream that is sent the section of one that is not sent any more, and was in the same codec.
+// reuse gives a stream the section of one that is not wanted any more. A connection has a limited number of them, and
+// each stream that was refused has one.
 func (c *connection) reuse(w *want) bool {
-	if w.local == nil {
-		return false
-	}
+	wants := c.robot.wants()
 	for k, s := range c.sections {
-		free := k == w.streamKey || !slices.Contains(c.agreed, k) && named(c.robot.wants(), k) == nil
-		if s.codec != w.codec.MimeType || !free || s.transceiver.Sender().ReplaceTrack(w.local) != nil {
+		free := k == w.streamKey || !slices.Contains(c.agreed, k) && named(wants, k) == nil
+		if !free || !s.suits(w) || w.local != nil && s.transceiver.Sender().ReplaceTrack(w.local) != nil {
 			continue
 		}
 		delete(c.sections, k)
@@ -302,6 +299,15 @@ func (c *connection) reuse(w *want) bool {
 		return true
 	}
 	return false
+}
+
+// suits reports whether a stream can have the section: a stream that is sent, if the codec is the same, and one that is
+// received, if nothing was received there before, as pion begins to receive once.
+func (s *section) suits(w *want) bool {
+	if w.local != nil {
+		return s.codec == w.codec.MimeType
+	}
+	return s.local == nil && !s.used && s.transceiver.Kind() == w.kind
 }
 
 func (c *connection) transceiver(w *want) (*webrtc.RTPTransceiver, error) {
@@ -339,7 +345,7 @@ func (c *connection) describe(by *negotiator, wants []*want, p *pendingOffer) (t
 	for _, w := range wants {
 		if slices.Contains(p.tracks, w.streamKey) {
 			tracks = append(tracks, &signalingv1.Track{Mid: c.sections[w.streamKey].transceiver.Mid(),
-				Device: w.device, Stream: w.stream, Talker: w.talker, Take: w.take && slices.Contains(p.fresh, w.streamKey)})
+				Device: w.device, Stream: w.stream, Talker: w.talker, Take: w.claim != nil && w.claim.takes() && slices.Contains(p.fresh, w.streamKey)})
 		}
 	}
 	return tracks
@@ -373,6 +379,7 @@ func (c *connection) accept(by *negotiator, wants []*want, a *signalingv1.Answer
 		switch directions[c.sections[k].transceiver.Mid()] {
 		case sdp.AttrKeySendOnly, sdp.AttrKeyRecvOnly, sdp.AttrKeySendRecv:
 			c.agreed = append(c.agreed, k)
+			c.sections[k].used = true
 			c.settle(wants, k, p)
 		default:
 			c.refuse(named(wants, k), errors.New("the gateway does not offer "+k.String()))
@@ -437,17 +444,13 @@ func (c *connection) decline(by *negotiator, wants []*want, e *signalingv1.Error
 // yield refuses what is sent to devices, whether it was agreed before or not; false if nothing is.
 func (c *connection) yield(wants []*want, p *pendingOffer, err error) (some bool) {
 	for _, k := range p.tracks {
-		if w := named(wants, k); w != nil && w.yields {
+		if w := named(wants, k); w != nil && w.claim != nil {
 			c.refuse(w, err)
 			c.agreed = c.without(c.agreed, k)
-			// A section whose first answer leaves it inactive is of no use at the gateway later: another is made then.
-			if s := c.sections[k]; s != nil && slices.Contains(p.fresh, k) {
-				_ = s.transceiver.Sender().ReplaceTrack(nil) // it sends nothing in any case
-				delete(c.sections, k)
-			}
 			some = true
 		}
 	}
+	c.robot.yield()
 	return some
 }
 

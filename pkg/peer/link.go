@@ -40,6 +40,7 @@ type link struct {
 	why       string    // what the trouble is
 	restarted time.Time // when the search for a new path began; zero if none is under way
 	forgiven  time.Time
+	hurried   time.Time // when what may be our own of before was last asked for
 	pinged    time.Time
 
 	dialing bool
@@ -246,7 +247,7 @@ func (l *link) use(servers []*signalingv1.IceServer) {
 // forgive lets what devices refused be asked for again: they have changed.
 func (l *link) forgive(devices []string) {
 	for _, d := range devices {
-		l.conn.forgive(d)
+		l.conn.forgive(func(w *want) bool { return w.device == d })
 	}
 	if len(devices) > 0 {
 		l.robot.channels.hurry()
@@ -258,7 +259,11 @@ func (l *link) look(ctx context.Context) error {
 	now := time.Now()
 	if now.Sub(l.forgiven) >= forgiveEvery {
 		l.forgiven = now
-		l.conn.forgive("")
+		l.conn.forgive(func(*want) bool { return true })
+	}
+	if now.Sub(l.hurried) >= staleEvery {
+		l.hurried = now
+		l.conn.forgive(func(w *want) bool { return w.claim != nil && w.claim.isContested() })
 	}
 	l.ping(now)
 	l.judge(now)

@@ -16,7 +16,6 @@ import (
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	rtpcodecs "github.com/waldo-robot/waldo/pkg/rtp/codecs"
 	"github.com/waldo-robot/waldo/pkg/stream"
-	"github.com/waldo-robot/waldo/pkg/text"
 )
 
 const (
@@ -30,14 +29,14 @@ var ErrKeyFrameNeeded = errors.New("a key frame is needed: nothing was sent")
 
 // PublishOptions adjusts a publication; the zero value works.
 type PublishOptions struct {
-	// Take takes the device from whoever sends to it. Otherwise the publication is refused with ALREADY_EXISTS while
+	// Take takes the device from whoever sends to it, once. Otherwise the publication is refused with ALREADY_EXISTS while
 	// somebody else does.
 	Take bool
 }
 
 // Publication is a picture and sound that this program sends into the robot, to a device of the kind peer. There it is a
 // camera and a microphone like any other: viewers and programs get it from the device. It goes on by itself when the
-// connection was lost.
+// connection was lost, and is over when somebody else has taken the device: it does not take it back.
 type Publication struct {
 	picture, sound *outgoing
 	close          context.CancelFunc
@@ -46,8 +45,9 @@ type Publication struct {
 // Publish begins to send to a device of the kind peer. It ends with Close, when ctx ends, and when the robot is closed.
 // The device is asked for with the first frame, so the methods Video and Audio return why it refuses.
 func (r *Robot) Publish(ctx context.Context, device string, o PublishOptions) *Publication {
-	picture := newOutgoing(r, streamKey{device, "camera"}, webrtc.RTPCodecTypeVideo, videoWaiting, o.Take)
-	sound := newOutgoing(r, streamKey{device, "microphone"}, webrtc.RTPCodecTypeAudio, audioWaiting, o.Take)
+	c := &claim{device: device, own: r.options.Name, listed: func() string { return r.publisher(device) }, take: o.Take}
+	picture := newOutgoing(r, streamKey{device, "camera"}, webrtc.RTPCodecTypeVideo, videoWaiting, c)
+	sound := newOutgoing(r, streamKey{device, "microphone"}, webrtc.RTPCodecTypeAudio, audioWaiting, c)
 	stop := sync.OnceFunc(func() {
 		picture.close()
 		sound.close()
@@ -59,7 +59,8 @@ func (r *Robot) Publish(ctx context.Context, device string, o PublishOptions) *P
 // Video sends one encoded frame; its epoch and sequence are its own matter, and a frame after a gap is sent as any
 // other. It never blocks: while the robot is away, or has not accepted the publication yet, the frame is dropped, which
 // is an error that says so, [ErrKeyFrameNeeded] among them. If the device refuses the publication, the error is a gRPC
-// status, and the program may go on: it is asked again every few seconds.
+// status, and the program may go on: it is asked again every few seconds. Only once the device was granted and then
+// taken by somebody else, the error remains ALREADY_EXISTS.
 func (p *Publication) Video(f *mediav1.VideoFrame) error {
 	codec := rtpcodecs.Of(f.GetFormat().GetMediaType())
 	if codec == nil || codec.Kind != webrtc.RTPCodecTypeVideo {
@@ -90,7 +91,7 @@ type Speaker struct{ sound *outgoing }
 
 // Speaker returns the loudspeaker of a device. It must be closed.
 func (r *Robot) Speaker(device string) *Speaker {
-	return &Speaker{newOutgoing(r, streamKey{device, "speaker"}, webrtc.RTPCodecTypeAudio, audioWaiting, false)}
+	return &Speaker{newOutgoing(r, streamKey{device, "speaker"}, webrtc.RTPCodecTypeAudio, audioWaiting, nil)}
 }
 
 // Audio sends one packet of sound, as [Publication.Audio] does. Nothing is played twice, and nothing late.
@@ -130,14 +131,13 @@ type outgoing struct {
 	robot   *Robot
 	key     streamKey
 	kind    webrtc.RTPCodecType
-	take    bool
+	claim   *claim // nil: others may send to the device at the same time
 	frames  *stream.Topic[outFrame]
 	waiting int
 	keys    chan struct{}
 	dropped atomic.Uint64
 
 	mu      sync.Mutex
-	live    bool  // the device says that we send to it
 	want    *want // nil before the first frame
 	codec   *rtpcodecs.Codec
 	ready   bool  // the robot has accepted the stream
@@ -155,8 +155,8 @@ type outFrame struct {
 	epoch, sequence, index int64
 }
 
-func newOutgoing(r *Robot, k streamKey, kind webrtc.RTPCodecType, waiting int, take bool) *outgoing {
-	return &outgoing{robot: r, key: k, kind: kind, take: take, waiting: waiting, frames: stream.NewTopic[outFrame](),
+func newOutgoing(r *Robot, k streamKey, kind webrtc.RTPCodecType, waiting int, c *claim) *outgoing {
+	return &outgoing{robot: r, key: k, kind: kind, claim: c, waiting: waiting, frames: stream.NewTopic[outFrame](),
 		keys: make(chan struct{}, 1)}
 }
 
@@ -178,6 +178,11 @@ func (o *outgoing) send(codec *rtpcodecs.Codec, f outFrame) error {
 func (o *outgoing) check(codec *rtpcodecs.Codec, f outFrame) error {
 	if o.closed || o.robot.State().State == Closed {
 		return ErrClosed
+	}
+	if o.claim != nil {
+		if err := o.claim.ended(); err != nil {
+			return err
+		}
 	}
 	if o.codec != codec {
 		if err := o.begin(codec); err != nil {
@@ -211,9 +216,8 @@ func (o *outgoing) begin(codec *rtpcodecs.Codec) error {
 	o.frames.Close(nil) // of another codec
 	o.frames = stream.NewTopic[outFrame]()
 	o.codec, o.ready, o.synced = codec, false, false
-	w := &want{streamKey: o.key, kind: o.kind, talker: o.robot.options.Name, take: o.take, local: track, codec: parameters,
-		yields: o.key.stream != "speaker"}
-	w.claimed = func(name string) { o.claimed(w, name) }
+	w := &want{streamKey: o.key, kind: o.kind, talker: o.robot.options.Name, local: track, codec: parameters,
+		claim: o.claim}
 	w.settled = func(err error) { o.settled(w, err) }
 	w.reports = o.reports
 	frames := o.frames
@@ -227,28 +231,18 @@ func (o *outgoing) begin(codec *rtpcodecs.Codec) error {
 func (o *outgoing) settled(w *want, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.want == w {
-		o.ready, o.refused, o.synced, o.live = err == nil, err, false, false
-		if err == nil {
-			o.take, w.take = false, false // who loses the device to another does not take it back
-		}
-		o.askKey()
+	if o.want != w {
+		return
 	}
-}
-
-// claimed notes who sends to the device. Once that is somebody else, the publication is over until they are gone.
-func (o *outgoing) claimed(w *want, name string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	o.ready, o.refused, o.synced = err == nil, err, false
 	switch {
-	case o.want != w || !o.ready || name == "":
-	case name == w.talker:
-		o.live, w.take = true, true // after the connection was lost, the device is held by ourselves
-	case o.live:
-		o.robot.unwant(w)
-		o.want, o.codec, o.ready = nil, nil, false
-		o.refused = status.Errorf(codes.AlreadyExists, "%s: %q sends to it now", o.key.device, text.Printable(name))
+	case o.claim == nil:
+	case err == nil:
+		o.claim.grant()
+	case status.Code(err) == codes.AlreadyExists && o.claim.refuse():
+		o.refused = nil // that is not known yet
 	}
+	o.askKey()
 }
 
 // askKey tells the program that a key frame is needed.

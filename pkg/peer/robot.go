@@ -293,7 +293,7 @@ func (r *Robot) unwant(w *want) {
 
 // list notes the devices, and returns the names of those that have changed.
 func (r *Robot) list(l *signalingv1.DeviceList) (changed []string) {
-	defer r.tellPublishers(l)
+	defer r.tellPublishers()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	known := make(map[string]*signalingv1.DeviceStatus)
@@ -311,17 +311,35 @@ func (r *Robot) list(l *signalingv1.DeviceList) (changed []string) {
 	return changed
 }
 
-// tellPublishers tells those who send to a device who does, as the device has it.
-func (r *Robot) tellPublishers(l *signalingv1.DeviceList) {
-	publishers := make(map[string]string)
-	for _, d := range l.GetDevices() {
-		publishers[d.GetDevice().GetName()] = d.GetDevice().GetAttributes()["publisher"]
-	}
+// tellPublishers tells those who send to a device who does, as the device has it. What is over is not wanted any more.
+func (r *Robot) tellPublishers() {
 	for _, w := range r.wants() {
-		if w.claimed != nil {
-			w.claimed(publishers[w.device])
+		if w.claim != nil {
+			w.claim.name(r.publisher(w.device))
 		}
 	}
+	r.yield()
+}
+
+// yield ends what is sent to devices that others have taken.
+func (r *Robot) yield() {
+	for _, w := range r.wants() {
+		if w.claim != nil && w.claim.ended() != nil {
+			r.unwant(w)
+		}
+	}
+}
+
+// publisher is the name of who sends to a device, as it was last listed; empty if nobody does.
+func (r *Robot) publisher(device string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, d := range r.devices {
+		if d.GetDevice().GetName() == device {
+			return d.GetDevice().GetAttributes()["publisher"]
+		}
+	}
+	return ""
 }
 
 // Devices returns the devices that the gateway last listed, by name. Those of a robot that is not Live may have changed

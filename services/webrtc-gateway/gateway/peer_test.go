@@ -23,9 +23,15 @@ import (
 // dial connects a Go peer, and waits until it is live.
 func (w *world) dial() (context.Context, *peer.Robot) {
 	w.t.Helper()
+	return w.dialAs("test")
+}
+
+// dialAs connects a Go peer with a name.
+func (w *world) dialAs(name string) (context.Context, *peer.Robot) {
+	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), watcher.Timeout)
 	w.t.Cleanup(cancel)
-	robot, err := peer.Dial(ctx, w.base, peer.Options{Name: "test", Log: testLog(w.t)})
+	robot, err := peer.Dial(ctx, w.base, peer.Options{Name: name, Log: testLog(w.t)})
 	if err != nil {
 		w.t.Fatal(err)
 	}

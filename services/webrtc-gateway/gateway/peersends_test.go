@@ -104,12 +104,12 @@ func TestPeerSendsAPicture(t *testing.T) {
 func TestPeerSendsToATakenDevice(t *testing.T) {
 	w := newWorld(t, nil)
 	s := w.slot()
-	ctx, ann := w.dial()
+	ctx, ann := w.dialAs("ann")
 	first := ann.Publish(ctx, "guest", peer.PublishOptions{})
 	defer first.Close()
 	sequence := int64(0)
 	sendUntil(w, first, &sequence, func() bool { return len(s.Video) > 0 })
-	_, bob := w.dial()
+	_, bob := w.dialAs("bob")
 	second := bob.Publish(ctx, "guest", peer.PublishOptions{})
 	defer second.Close()
 	w.eventually("it is refused", func() bool {
@@ -120,7 +120,7 @@ func TestPeerSendsToATakenDevice(t *testing.T) {
 	second.Close()
 	_, begun := s.Publisher()
 	sendUntil(w, third, &sequence, func() bool { _, now := s.Publisher(); return now > begun })
-	// The first learns it at the latest with its next offer.
+	// The first learns it from the list of devices.
 	names := []string{"one", "two", "three", "four"}
 	w.cameras(names...)
 	for _, name := range names { // wanting something else makes an offer, which keeps what can be kept

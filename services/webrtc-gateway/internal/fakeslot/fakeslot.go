@@ -29,6 +29,7 @@ type Slot struct {
 	Video chan *mediav1.VideoFrame
 	Audio chan *mediav1.AudioFrame
 
+	kit        *device.Kit
 	camera     *device.In[*mediav1.VideoFrame]
 	microphone *device.In[*mediav1.AudioFrame]
 	wishes     *device.Out[*peerv1.Wish]
@@ -37,6 +38,7 @@ type Slot struct {
 	who   *peerv1.Publisher // nil: nobody
 	epoch int64
 	begun int
+	no    int // refusals
 }
 
 // Start starts a life of a device on a bus.
@@ -44,6 +46,7 @@ func Start(url, robot, name string) (*Slot, error) {
 	s := &Slot{Video: make(chan *mediav1.VideoFrame, 1000), Audio: make(chan *mediav1.AudioFrame, 1000)}
 	kind := device.Kind[struct{}]{Name: "peer", Version: "1.0.0", New: func(kit *device.Kit, _ struct{}) (device.Driver, error) {
 		peerv1.RegisterPeerServiceServer(kit, s)
+		s.kit = kit
 		s.camera = device.NewIn[*mediav1.VideoFrame](kit, "camera", stream.DropOldest(256))
 		s.microphone = device.NewIn[*mediav1.AudioFrame](kit, "microphone", stream.DropOldest(256))
 		s.wishes = device.NewOut[*peerv1.Wish](kit, "wishes", device.OutOptions{})
@@ -84,6 +87,7 @@ func (s *Slot) Begin(_ context.Context, r *peerv1.BeginRequest) (*peerv1.BeginRe
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.who != nil && !r.GetTake() {
+		s.no++
 		return nil, status.Errorf(codes.AlreadyExists, "%s has the slot: take it", s.who.GetName())
 	}
 	if s.who != nil {
@@ -92,6 +96,7 @@ func (s *Slot) Begin(_ context.Context, r *peerv1.BeginRequest) (*peerv1.BeginRe
 	s.begun++
 	s.who = proto.CloneOf(r.GetPublisher())
 	s.who.Id, s.epoch = access.NewID(), access.NewID()
+	s.kit.SetAttributes(map[string]string{"publisher": s.who.GetName()})
 	return &peerv1.BeginResponse{Publisher: s.who, Epoch: s.epoch, MaxBitrateBps: MaxBitrate}, nil
 }
 
@@ -102,7 +107,7 @@ func (s *Slot) End(_ context.Context, r *peerv1.EndRequest) (*peerv1.EndResponse
 	if s.who == nil || r.GetEpoch() != s.epoch {
 		return nil, status.Error(codes.NotFound, "it has ended")
 	}
-	s.who, s.epoch = nil, 0
+	s.free()
 	return &peerv1.EndResponse{}, nil
 }
 
@@ -111,6 +116,13 @@ func (s *Slot) Publisher() (who *peerv1.Publisher, begun int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.who, s.begun
+}
+
+// Refused returns how often somebody was refused the slot.
+func (s *Slot) Refused() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.no
 }
 
 // WishKeyFrame asks the publisher for a key frame.
@@ -123,7 +135,13 @@ func (s *Slot) Throw(why string) {
 	s.wish(&peerv1.Wish{Wish: &peerv1.Wish_Ended{Ended: why}})
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.free()
+}
+
+// free notes that nobody has the slot; the caller holds mu.
+func (s *Slot) free() {
 	s.who, s.epoch = nil, 0
+	s.kit.SetAttributes(map[string]string{"publisher": ""})
 }
 
 func (s *Slot) wish(w *peerv1.Wish) {
