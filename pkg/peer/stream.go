@@ -74,7 +74,7 @@ func (s *Stream) JSON(ctx context.Context, n int) iter.Seq2[json.RawMessage, err
 // Read yields the messages of a stream as those of a type, as [Stream.JSON] does. One that is of another type is an
 // error; the loop may go on.
 //
-//	for m, err := range peer.Read[serialv1.Message](ctx, robot.Stream("motors", "messages"), 16) {
+//	for m, err := range peer.Read[serialv1.SerialMessage](ctx, robot.Stream("motors", "rx"), 16) {
 func Read[M any, P interface {
 	*M
 	proto.Message

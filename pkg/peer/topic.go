@@ -2,10 +2,14 @@ package peer
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"regexp"
 	"sync"
 	"sync/atomic"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	messagev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/message/v1"
 	"github.com/waldo-robot/waldo/pkg/stream"
@@ -13,6 +17,9 @@ import (
 
 // topicWaiting is how many bytes may wait to be sent on a topic before it accepts no more.
 const topicWaiting = 256 << 10
+
+// errJoining is errNotOpen where there is a connection.
+var errJoining = status.Error(codes.Unavailable, "the topic is being joined: nothing was sent; send again in a moment")
 
 // topicName is what the bus allows.
 var topicName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
@@ -38,15 +45,23 @@ func (r *Robot) Topic(name string) *Topic {
 }
 
 // Send sends a message: its body, text or data, of at most 64 KiB; the gateway fills in the rest. It never blocks.
-// Without a connection, or while too much waits to be sent, nothing is sent, now or later; the error is a gRPC status.
+// Without a connection, until the topic has been joined, or while too much waits to be sent, nothing is sent, now or
+// later; the error is a gRPC status. Joining takes a moment after [Robot.Topic], and again after each loss of the
+// connection: a program that has one thing to say tries again while the code is Unavailable.
 func (t *Topic) Send(m *messagev1.Message) error {
 	if t.channel == nil {
 		return errBadTopic(t.name)
 	}
-	if text, ok := m.GetBody().(*messagev1.Message_Text); ok {
-		return t.channel.send(nil, true, []byte(text.Text), topicWaiting)
+	text, isText := m.GetBody().(*messagev1.Message_Text)
+	data := m.GetData()
+	if isText {
+		data = []byte(text.Text)
 	}
-	return t.channel.send(nil, false, m.GetData(), topicWaiting)
+	err := t.channel.send(nil, isText, data, topicWaiting)
+	if errors.Is(err, errNotOpen) && t.robot.State().State == Live {
+		return errJoining
+	}
+	return err
 }
 
 // Messages yields what others send: the topic and the body, as the rest does not travel. At most n wait for a slow

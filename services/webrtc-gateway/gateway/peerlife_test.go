@@ -237,6 +237,26 @@ func TestTopicOfPeers(t *testing.T) {
 	}
 }
 
+// TestATopicIsJoined: before that, Send does not speak of a lost connection.
+func TestATopicIsJoined(t *testing.T) {
+	w := newWorld(t, nil)
+	ctx, robot := w.dial()
+	if err := robot.Wait(ctx); err != nil {
+		t.Fatal(err)
+	}
+	topic := robot.Topic("chat")
+	defer topic.Close()
+	w.eventually("the topic is joined", func() bool {
+		before := robot.State()
+		err := topic.Send(&messagev1.Message{Body: &messagev1.Message_Text{Text: "1"}})
+		live := before.State == peer.Live && robot.State() == before
+		if err != nil && live && !strings.Contains(err.Error(), "being joined") {
+			t.Errorf("Send: %v", err)
+		}
+		return err == nil
+	})
+}
+
 // TestSoundOfAPeer: it hears a microphone and is heard at a speaker.
 func TestSoundOfAPeer(t *testing.T) {
 	w := newWorld(t, nil)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -157,6 +158,9 @@ func (p *Publishers) ask(ctx context.Context, device string, who *peerv1.Publish
 		if err != nil {
 			return grant{}, err
 		}
+		if !takesPictures(described.GetDevice()) { // nobody would answer: on the bus a method is an address
+			return grant{}, status.Errorf(codes.Unimplemented, "%s has no stream %q to publish to", device, Camera)
+		}
 		life := described.GetDevice().GetEpoch()
 		granted, err := peerv1.NewPeerServiceClient(client).Begin(ctx, &peerv1.BeginRequest{Publisher: who, Take: take},
 			bus.OfEpoch(life))
@@ -168,6 +172,13 @@ func (p *Publishers) ask(ctx context.Context, device string, who *peerv1.Publish
 		}
 		return grant{life, granted.GetPublisher().GetId(), granted.GetEpoch(), granted.GetMaxBitrateBps()}, nil
 	}
+}
+
+// takesPictures says whether a device is a slot for publishers.
+func takesPictures(d *devicev1.Device) bool {
+	return slices.ContainsFunc(d.GetStreams(), func(s *devicev1.StreamInfo) bool {
+		return s.GetName() == Camera && s.GetDirection() == devicev1.StreamDirection_STREAM_DIRECTION_IN
+	})
 }
 
 // give gives a slot back, as far as the device can be reached.

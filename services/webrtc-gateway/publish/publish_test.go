@@ -1,6 +1,7 @@
 package publish_test
 
 import (
+	"context"
 	"os"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 	peerv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/peer/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/fakecam"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/fakeslot"
@@ -311,6 +313,28 @@ func TestWhoElseHasTheSlotAfterARestartKeepsIt(t *testing.T) {
 	}
 }
 
+// idle is a device that does nothing.
+type idle struct{}
+
+func (idle) Run(ctx context.Context, ready func()) error {
+	ready()
+	<-ctx.Done()
+	return nil
+}
+
+// startIdle starts a device of another kind.
+func startIdle(t *testing.T, url, name string) {
+	t.Helper()
+	kind := device.Kind[struct{}]{Name: "idle", Version: "1.0.0", New: func(*device.Kit, struct{}) (device.Driver, error) {
+		return idle{}, nil
+	}}
+	p, err := device.Start(kind, device.Settings{Robot: "demo", Device: name, NATS: url}, struct{}{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Stop)
+}
+
 func TestWhatIsNoSlot(t *testing.T) {
 	r := newRig(t)
 	camera, err := fakecam.Start(r.url, bus.Address{Robot: "demo", Device: "front"}, fakecam.Config{})
@@ -318,11 +342,13 @@ func TestWhatIsNoSlot(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer camera.Stop()
+	startIdle(t, r.url, "voice")
 	for device, want := range map[string]codes.Code{
-		"front": codes.FailedPrecondition, "nobody": codes.Unavailable, "a.b": codes.InvalidArgument,
+		"front": codes.FailedPrecondition, "voice": codes.FailedPrecondition, // the first answers what it does not know
+		"nobody": codes.Unavailable, "a.b": codes.InvalidArgument,
 	} {
 		_, err := r.publishers.Open(t.Context(), device, nil, false)
-		for device == "front" && status.Code(err) == codes.Unavailable { // it has not begun to serve
+		for want == codes.FailedPrecondition && status.Code(err) == codes.Unavailable { // it has not begun to serve
 			_, err = r.publishers.Open(t.Context(), device, nil, false)
 		}
 		if status.Code(err) != want || want == codes.FailedPrecondition && !strings.Contains(err.Error(), "{kind: peer}") {
