@@ -8,7 +8,7 @@ import (
 	"github.com/waldo-robot/waldo/e2e/harness/internet"
 )
 
-// BenchmarkFirstPictureRelayed measures from a WHEP player's POST to the first picture, by way of a rendezvous server and its
+// BenchmarkFirstPictureRelayed measures from a WHEP player's POST to the first picture, through a rendezvous server and its
 // relay, which are 20 ms away from player and robot, each way. docs/rendezvous.md counts the round trips.
 func BenchmarkFirstPictureRelayed(b *testing.B) {
 	const delay = 20 * time.Millisecond

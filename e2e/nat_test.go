@@ -27,7 +27,7 @@ func connect(tb testing.TB, n *internet.Internet, h *internet.Host, nat internet
 	return r
 }
 
-// away is a robot that people reach by way of a rendezvous server, and where its motors are.
+// away is a robot that people reach through a rendezvous server, and where its motors are.
 type away struct {
 	robot *harness.Robot
 	host  *internet.Host
@@ -89,7 +89,7 @@ func (r *ride) awaitSound(tb testing.TB) {
 	  [...stats.values()].some((s) => s.type === 'inbound-rtp' && s.kind === 'audio' && s.totalAudioEnergy > 0))`)
 }
 
-// TestNAT has people watch, hear and drive robots by way of a rendezvous server, each behind NATs and firewalls.
+// TestNAT has people watch, hear and drive robots through a rendezvous server, each behind NATs and firewalls.
 func TestNAT(t *testing.T) {
 	n := internet.Start(t, internet.Config{Delay: 20 * time.Millisecond})
 	rendezvous := harness.StartRendezvous(t, n)

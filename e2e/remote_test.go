@@ -16,7 +16,7 @@ import (
 
 const testCamera = `front: {kind: camera, source: test, width: 640, height: 480, fps: 30}`
 
-// far is a robot that is reached by way of a rendezvous server, which serves plain HTTP on loopback: a page from there
+// far is a robot that is reached through a rendezvous server, which serves plain HTTP on loopback: a page from there
 // may check keys, as one from https may.
 type far struct {
 	tb      testing.TB
@@ -70,7 +70,7 @@ func refusal(tb testing.TB, page *harness.Page) string {
 	return harness.Eval[string](tb, page, "document.getElementById('trouble').innerText")
 }
 
-// TestPageByRendezvous uses the page by way of a server, which is then killed.
+// TestPageByRendezvous uses the page through a server, which is then killed.
 func TestPageByRendezvous(t *testing.T) {
 	wire := harness.StartWire(t)
 	f := startFar(t, harness.Options{Drive: harness.RoverDrive, Devices: wire.Device() + "\n" + testCamera})

@@ -44,7 +44,7 @@ func untilStatus(t *testing.T, url string, status int) (body string) {
 	return body
 }
 
-// TestRendezvous reaches a robot by way of a rendezvous server: what is public, and nothing else. The server is killed
+// TestRendezvous reaches a robot through a rendezvous server: what is public, and nothing else. The server is killed
 // and returns, and so does the robot.
 func TestRendezvous(t *testing.T) {
 	server := harness.StartLocalRendezvous(t)

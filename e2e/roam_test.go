@@ -12,7 +12,7 @@ import (
 )
 
 // roam is a drive by somebody on the move, behind a router. The robot has an address that everybody reaches, or it is
-// away: behind a router, too, and reached by way of a rendezvous server.
+// away: behind a router, too, and reached through a rendezvous server.
 type roam struct {
 	*ride
 	viewer, host  *internet.Host

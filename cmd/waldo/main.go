@@ -39,7 +39,7 @@ const description = `Waldo runs robots: one process for each device, a bus betwe
   waldo send motors '[10, 10]'     send it a message, under a lease if it can move something
   waldo estop                      stop everything that moves, until waldo estop --clear
   waldo link robot.yaml            print the link to the robot's page at its rendezvous server
-  waldo rendezvous                 run a server by way of which robots are reached from anywhere
+  waldo rendezvous                 run a server through which robots are reached from anywhere
 
 Exit codes: 0 done, or stopped on request; 1 it failed; 2 wrong command line;
 71 an address is in use; 74 an e-stop is in force but could not be stored; 78 the configuration is wrong.`
@@ -70,7 +70,7 @@ type commands struct {
 	Estop      estopCommand      `cmd:"" help:"Stop everything that moves, and keep it stopped until cleared."`
 	Link       linkCommand       `cmd:"" help:"Print the link to a robot's page at its rendezvous server."`
 	Token      tokenCommand      `cmd:"" help:"Make a token that lets other machines reach the robot."`
-	Rendezvous rendezvousCommand `cmd:"" help:"Run a server by way of which robots behind NAT are reached from anywhere."`
+	Rendezvous rendezvousCommand `cmd:"" help:"Run a server through which robots behind NAT are reached from anywhere."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 

@@ -35,7 +35,7 @@ type Rendezvous struct {
 	password         string
 }
 
-// GuestToken is the token with which players watch by way of a rendezvous server.
+// GuestToken is the token with which players watch through a rendezvous server.
 const GuestToken = "the-token-of-the-guests-of-the-test"
 
 // StartRendezvous runs a server until the test ends. More are further flags of `waldo rendezvous`.

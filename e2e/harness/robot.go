@@ -161,7 +161,7 @@ func (r *Robot) Waldo(tb testing.TB, args ...string) string {
 	return Run(tb, append(r.where().secret(), "WALDO_NATS="+r.NATS), program, args...)
 }
 
-// Link is the link to the robot's page by way of its rendezvous server, with the token.
+// Link is the link to the robot's page through its rendezvous server, with the token.
 func (r *Robot) Link(tb testing.TB) string {
 	tb.Helper()
 	program, args := r.where().command(r.waldo, "link", "--token", r.file)

@@ -7,7 +7,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/identity"
 )
 
-// trust is what a session by way of a rendezvous server is secured with. It is used by one goroutine.
+// trust is what a session through a rendezvous server is secured with. It is used by one goroutine.
 type trust struct {
 	robot     string
 	key       []byte // the robot's public key, which is known
@@ -26,7 +26,7 @@ func (r *Robot) recognize(w *signalingv1.Welcome) (*trust, error) {
 	case remote == nil:
 		return nil, nil
 	case !r.address.remote:
-		return nil, refused("%s leads to a robot by way of a rendezvous server: use the link that `waldo link` prints",
+		return nil, refused("%s leads to a robot through a rendezvous server: use the link that `waldo link` prints",
 			r.address.base)
 	}
 	if err := r.checkKey(identity.Fingerprint(remote.GetKey())); err != nil {

@@ -41,7 +41,7 @@ type Gateway struct {
 	RTCBot RTCBot `yaml:"rtcbot"`
 	// Token must be presented by visitors; without one the gateway is for this machine only.
 	Token string `yaml:"token" help:"secret that visitors must present, and this process on the bus"`
-	// Rendezvous is the server by way of which people reach the robot from anywhere.
+	// Rendezvous is the server through which people reach the robot from anywhere.
 	Rendezvous Rendezvous `yaml:"rendezvous"`
 }
 

@@ -12,11 +12,11 @@ import (
 // Rendezvous is the section `gateway: {rendezvous: …}` of robot.yaml.
 type Rendezvous struct {
 	// URL is the server's address; empty: the robot uses none.
-	URL string `yaml:"url" help:"rendezvous server by way of which people reach the robot, for example https://example.org"`
+	URL string `yaml:"url" help:"rendezvous server through which people reach the robot, for example https://example.org"`
 	// Token is what the server wants of its robots.
 	Token string `yaml:"token" help:"secret that the rendezvous server wants of its robots"`
-	// GuestToken lets programs watch and send by WHEP, WHIP and /connect by way of the server, which can see it.
-	GuestToken string `yaml:"guestToken" help:"secret for WHEP, WHIP and /connect by way of the server; the server sees it"`
+	// GuestToken lets programs watch and send by WHEP, WHIP and /connect through the server, which can see it.
+	GuestToken string `yaml:"guestToken" help:"secret for WHEP, WHIP and /connect through the server; the server sees it"`
 	// CA is a file with the certificate of the authority that has signed the server's.
 	CA string `yaml:"ca" path:"any" help:"PEM file of the authority of the server's certificate; default: those of the system"`
 }

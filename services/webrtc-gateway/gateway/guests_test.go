@@ -19,10 +19,10 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/watcher"
 )
 
-// guestToken is what programs present by way of the rendezvous server.
+// guestToken is what programs present through the rendezvous server.
 const guestToken = "what the guests know"
 
-// answered is an answer to a request by way of a rendezvous server.
+// answered is an answer to a request through a rendezvous server.
 type answered struct {
 	status int
 	header http.Header
@@ -113,7 +113,7 @@ func (f *far) knows(name string) {
 
 func guestsMayCome(c *config.Config) { c.Gateway.Rendezvous.GuestToken = guestToken }
 
-// TestGuestWatches: WHEP by way of the server, with the guest token and no other, from the POST to the DELETE.
+// TestGuestWatches: WHEP through the server, with the guest token and no other, from the POST to the DELETE.
 func TestGuestWatches(t *testing.T) {
 	f := newGuests(t, guestsMayCome)
 	player, err := watcher.New(1, 100)
@@ -159,7 +159,7 @@ func TestGuestWatches(t *testing.T) {
 	}
 }
 
-// TestGuestConnects: a client of RTCBot by way of the server.
+// TestGuestConnects: a client of RTCBot through the server.
 func TestGuestConnects(t *testing.T) {
 	f := newGuests(t, guestsMayCome)
 	client, dc := f.client(1)
@@ -208,7 +208,7 @@ func callAsGuest(t *testing.T, client *watcher.Watcher) <-chan string {
 	return said
 }
 
-// TestGuestSends: WHIP by way of the server.
+// TestGuestSends: WHIP through the server.
 func TestGuestSends(t *testing.T) {
 	f := newGuests(t, guestsMayCome)
 	slot := f.slot()

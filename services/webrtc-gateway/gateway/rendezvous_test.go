@@ -11,7 +11,7 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
 )
 
-// TestRendezvous: the gateway is reached by way of a rendezvous server, keeps its key for the next time, and tells of
+// TestRendezvous: the gateway is reached through a rendezvous server, keeps its key for the next time, and tells of
 // the server's ICE servers and whether it is there.
 func TestRendezvous(t *testing.T) {
 	t.Setenv("STATE_DIRECTORY", t.TempDir())
@@ -32,7 +32,7 @@ func TestRendezvous(t *testing.T) {
 		far := &world{t: t, base: site.URL + "/r/demo/"}
 		w.eventually("the robot is connected", func() bool { return strings.Contains(w.get("healthz"), `"rendezvous":"connected"`) })
 		if got := far.get("healthz"); !strings.Contains(got, `"status"`) {
-			t.Errorf("by way of the server: %s", got)
+			t.Errorf("through the server: %s", got)
 		}
 		w.eventually("the relay is announced", func() bool {
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, w.base+"whep/front", http.NoBody)

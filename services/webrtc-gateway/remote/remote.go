@@ -1,4 +1,4 @@
-// Package remote keeps a robot reachable by way of a rendezvous server: it holds a tunnel to the server, serves the
+// Package remote keeps a robot reachable through a rendezvous server: it holds a tunnel to the server, serves the
 // requests that come through it, and knows the ICE servers there.
 //
 // A [Link] dials for as long as it is open, see [tunnel.Keep]. While the server is away, its ICE servers stay in use as

@@ -61,7 +61,7 @@ type Client struct {
 	Program string
 	// Raw makes strings arrive as they are, not as JSON.
 	Raw bool
-	// Remote is a client that comes by way of a rendezvous server, which may need the robot's relay.
+	// Remote is a client that comes through a rendezvous server, which may need the robot's relay.
 	Remote bool
 }
 

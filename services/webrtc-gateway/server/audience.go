@@ -8,10 +8,10 @@ type audience int
 const (
 	// holders of the token, on the robot's own network.
 	holders audience = iota
-	// visitors are also those who come by way of a rendezvous server: for the page, which everybody may see there, and the
+	// visitors are also those who come through a rendezvous server: for the page, which everybody may see there, and the
 	// signalling, where they have to prove that they know the token.
 	visitors
-	// guests are also those who come by way of a rendezvous server with the guest token.
+	// guests are also those who come through a rendezvous server with the guest token.
 	guests
 	// everybody needs no token.
 	everybody

@@ -34,13 +34,14 @@
 // points its own name at this machine gets nothing. Only the gateway's own pages, or pages of an origin that is allowed
 // by name, get more than the page and /healthz, not even a picture (Origin, Sec-Fetch-Site).
 //
-// With a token, everything but /healthz and the page's modules requires it: as `Authorization: Bearer …`, as
-// the password of `Authorization: Basic …`, for a WebSocket of a page elsewhere as the subprotocol `waldo-token.` with the token in base64url, or once as `?token=…`,
-// which a browser exchanges for a cookie. The cookie is not the token but a session, valid for a week after the last
-// visit and for as long as the token stays the same. The address of a WHEP session is secret, and suffices to change
-// and end it. Wrong tokens are slowed down per address; a correct one never waits.
+// With a token, everything but /healthz and the page's modules requires it: as `Authorization: Bearer …`, as the
+// password of `Authorization: Basic …`, for a WebSocket of a page elsewhere as the subprotocol `waldo-token.` with the
+// token in base64url, or once as `?token=…`, which a browser exchanges for a cookie. The cookie is not the token but a
+// session, valid for a week after the last visit and for as long as the token stays the same. The address of a WHEP or
+// WHIP session is secret, and suffices to change and end it. Wrong tokens are slowed down per address; a correct one
+// never waits.
 //
-// # By way of a rendezvous server
+// # Through a rendezvous server
 //
 // [Remote] marks requests that come through the tunnel of a rendezvous server. That server can read and change them, and
 // make some of its own, so nothing counts there that it could use itself: neither the token nor a cookie. Pages of all

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// proofTimeout is how long a session by way of a rendezvous server may last without an offer with a proof.
+	// proofTimeout is how long a session through a rendezvous server may last without an offer with a proof.
 	proofTimeout = 15 * time.Second
 	// maxUnproven bounds the sessions without a proof, in all and from one address.
 	maxUnproven     = 64
@@ -26,14 +26,14 @@ const (
 	maxWrongProofs = 3
 )
 
-// identities are what sessions by way of a rendezvous server need to tell robots and peers from those who pose as them.
+// identities are what sessions through a rendezvous server need to tell robots and peers from those who pose as them.
 type identities struct {
 	key    *identity.Key
 	prover *identity.Prover
 	lobby  lobby
 }
 
-// newIdentities returns nil if the robot is not reached by way of a rendezvous server.
+// newIdentities returns nil if the robot is not reached through a rendezvous server.
 func newIdentities(c *Config) (*identities, error) {
 	if c.Key == nil || c.Token == "" {
 		return nil, nil
@@ -73,7 +73,7 @@ func (l *lobby) leave(client string) {
 	}
 }
 
-// gate is what a session by way of a rendezvous server has to pass. The server cannot: it would need the token. It can
+// gate is what a session through a rendezvous server has to pass. The server cannot: it would need the token. It can
 // only hold up what passes. Since a challenge is for one offer, and that has no tracks, the server cannot use a proof
 // twice, nor choose what the peer gets.
 type gate struct {
@@ -87,7 +87,7 @@ type gate struct {
 	proven chan struct{} // closed when a proof has come
 }
 
-// newGate returns the gate of a request for a session; nil if it does not come by way of a rendezvous server.
+// newGate returns the gate of a request for a session; nil if it does not come through a rendezvous server.
 func (s *Server) newGate(r *http.Request) (*gate, error) {
 	if !isRemote(r) {
 		return nil, nil
@@ -123,7 +123,7 @@ var errWrongProofs = errors.New("too many wrong proofs")
 func (g *gate) check(o *signalingv1.Offer) (fingerprint string, err error) {
 	select {
 	case <-g.proven:
-		return "", status.Error(codes.FailedPrecondition, "offer: a session by way of a rendezvous server takes one: "+
+		return "", status.Error(codes.FailedPrecondition, "offer: a session through a rendezvous server takes one: "+
 			"use the channel "+sessionChannel+", or open another WebSocket")
 	default:
 	}

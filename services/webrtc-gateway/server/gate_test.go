@@ -22,7 +22,7 @@ const (
 	guestToken = "look, but do not touch"
 )
 
-// far is a site as visitors reach it by way of a rendezvous server.
+// far is a site as visitors reach it through a rendezvous server.
 type far struct {
 	*site
 	key    *identity.Key

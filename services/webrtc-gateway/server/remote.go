@@ -12,10 +12,10 @@ import (
 	"github.com/waldo-robot/waldo/pkg/identity"
 )
 
-// remoteKey is the context key of requests that come by way of a rendezvous server.
+// remoteKey is the context key of requests that come through a rendezvous server.
 type remoteKey struct{}
 
-// Remote marks the requests to next, the [Server.Handler], as coming by way of a rendezvous server: that server can
+// Remote marks the requests to next, the [Server.Handler], as coming through a rendezvous server: that server can
 // read them and make some of its own, so they may do less. The client's address is the one that the server states, in
 // X-Forwarded-For; it serves only to tell visitors apart.
 func Remote(next http.Handler) http.Handler {
@@ -31,10 +31,10 @@ func Remote(next http.Handler) http.Handler {
 	})
 }
 
-// isRemote reports whether a request comes by way of a rendezvous server.
+// isRemote reports whether a request comes through a rendezvous server.
 func isRemote(r *http.Request) bool { return r.Context().Value(remoteKey{}) != nil }
 
-// Headers of an answer to an offer that came by way of a rendezvous server: the robot's public key and its signature of
+// Headers of an answer to an offer that came through a rendezvous server: the robot's public key and its signature of
 // the answer, see Answer.signature in waldo.signaling.v1, both in base64url without padding. The challenge of the
 // signature is empty: what makes it good for one offer only is the fingerprint in that.
 const (
@@ -42,7 +42,7 @@ const (
 	signatureHeader = "Waldo-Signature"
 )
 
-// serveRemote serves a request that comes by way of a rendezvous server. Nothing counts there that a browser adds on its
+// serveRemote serves a request that comes through a rendezvous server. Nothing counts there that a browser adds on its
 // own, neither cookies nor origin, so pages of all origins may ask. The robot's token does not count either: the server
 // would have seen it.
 func (g *guard) serveRemote(w http.ResponseWriter, r *http.Request, next http.Handler) {
@@ -61,7 +61,7 @@ func (g *guard) serveRemote(w http.ResponseWriter, r *http.Request, next http.Ha
 	}
 }
 
-// checkRemote admits a request that comes by way of a rendezvous server, or answers it.
+// checkRemote admits a request that comes through a rendezvous server, or answers it.
 func (g *guard) checkRemote(w http.ResponseWriter, r *http.Request) bool {
 	switch g.audience(r) {
 	case everybody, visitors:
@@ -70,7 +70,7 @@ func (g *guard) checkRemote(w http.ResponseWriter, r *http.Request) bool {
 		return g.checkGuest(w, r)
 	case holders:
 	}
-	http.Error(w, "this is not available by way of a rendezvous server: use the page or pkg/peer, or the robot's own "+
+	http.Error(w, "this is not available through a rendezvous server: use the page or pkg/peer, or the robot's own "+
 		"address", http.StatusForbidden)
 	return false
 }
@@ -90,12 +90,12 @@ func (g *guard) checkGuest(w http.ResponseWriter, r *http.Request) bool {
 	if g.config.GuestToken == "" {
 		remedy = "set gateway.rendezvous.guestToken in robot.yaml, and send it in the header Authorization: Bearer …"
 	}
-	http.Error(w, "by way of a rendezvous server this needs a token of its own: "+remedy+". The robot's token does not "+
+	http.Error(w, "through a rendezvous server this needs a token of its own: "+remedy+". The robot's token does not "+
 		"count here: if you have sent it, the server has seen it, so change it", http.StatusForbidden)
 	return false
 }
 
-// signAnswer signs the answer to an offer in the body of a request, if it came by way of a rendezvous server. There is
+// signAnswer signs the answer to an offer in the body of a request, if it came through a rendezvous server. There is
 // no signature if the offer or the answer has no fingerprint, or different ones.
 func (s *Server) signAnswer(w http.ResponseWriter, r *http.Request, offer, answer string) {
 	if !isRemote(r) || s.identities == nil {

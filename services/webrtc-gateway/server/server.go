@@ -54,7 +54,7 @@ type Config struct {
 	// ICEServers returns the STUN and TURN servers for peers, and a channel that is closed when there are others. Nil:
 	// none.
 	ICEServers outside.Servers
-	// Key is the robot's, for peers that come by way of a rendezvous server; nil: none do.
+	// Key is the robot's, for peers that come through a rendezvous server; nil: none do.
 	Key *identity.Key
 	// GuestToken is what programs present that come that way; empty: they are refused.
 	GuestToken string
@@ -97,7 +97,7 @@ type Server struct {
 	log       *slog.Logger
 	handler   http.Handler
 	guard     *guard
-	// identities is nil if the robot is not reached by way of a rendezvous server.
+	// identities is nil if the robot is not reached through a rendezvous server.
 	identities *identities
 
 	ctx    context.Context // ends with Close

@@ -61,7 +61,7 @@ type session struct {
 	// watched is whether the session ends with its connection: one on a channel ends with that.
 	watched bool
 	from    string // where the peer is, host:port; empty if that is not known
-	// gate is what a session by way of a rendezvous server has to pass; nil for all others, which may do everything.
+	// gate is what a session through a rendezvous server has to pass; nil for all others, which may do everything.
 	gate *gate
 
 	// Used by the reader only.
@@ -243,7 +243,7 @@ func (n *session) call(call *calls.Call) error {
 	var refused error
 	switch {
 	case n.gate != nil:
-		refused = status.Error(codes.PermissionDenied, "call: by way of a rendezvous server calls go over the channel "+
+		refused = status.Error(codes.PermissionDenied, "call: through a rendezvous server calls go over the channel "+
 			sessionChannel)
 	case n.server.config.Caller == nil:
 		refused = status.Error(codes.Unimplemented, "this gateway does not forward calls")
@@ -281,7 +281,7 @@ func (n *session) candidate(c *signalingv1.Candidate) error {
 	return n.connection.peer.AddCandidate(c.GetCandidate(), c.GetSdpMid(), uint16(index))
 }
 
-// admit answers an offer. One that comes by way of a rendezvous server needs a proof, and its answer is signed.
+// admit answers an offer. One that comes through a rendezvous server needs a proof, and its answer is signed.
 func (n *session) admit(o *signalingv1.Offer) (*signalingv1.Answer, error) {
 	var offered string
 	var err error

@@ -107,7 +107,7 @@
  * - Frames have an age (`video.ageMs`), on the gateway's clock; `robot.stats()` returns the other numbers.
  * - Where WebRTC finds no path, `robot.detour` has the reason; pictures, calls, and driving go over WebSockets
  *   meanwhile.
- * - A robot behind a NAT is reached by way of a rendezvous server: `waldo.connect(link)` with the link that `waldo link
+ * - A robot behind a NAT is reached through a rendezvous server: `waldo.connect(link)` with the link that `waldo link
  *   --token` prints, from a page of any origin. The server cannot listen in or pose as the robot, unless it serves the
  *   page itself. There are no pictures over WebSockets then.
  * - `robot.close()` ends everything.
@@ -145,7 +145,7 @@ export { Video } from './media/video.js';
  * @param {object} [options]
  * @param {string} [options.token] The gateway's token, for pages of another origin. Everybody who can read your page
  *   can read a token in it: better ask the user for it.
- * @param {string} [options.key] The fingerprint of the robot's key, if it is reached by way of a rendezvous server. The
+ * @param {string} [options.key] The fingerprint of the robot's key, if it is reached through a rendezvous server. The
  *   token is not sent then; both may also be in the address, as `waldo link --token` prints it:
  *   `https://example.org/r/rover/#key=…&token=…`.
  * @returns {Robot}

@@ -12,7 +12,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
-// ErrNoRendezvous means that a robot is not reached by way of a rendezvous server.
+// ErrNoRendezvous means that a robot is not reached through a rendezvous server.
 var ErrNoRendezvous = errors.New("robot.yaml names no rendezvous server: set gateway.rendezvous.url")
 
 // Link returns the address of a robot's page at its rendezvous server. Its fragment, which browsers send to nobody, has

@@ -135,7 +135,7 @@ export class Link {
   /** @param {import('../proto/signaling.js').GatewayMessage} message */
   #receive(message) {
     if (message.kind === 'welcome' && message.remote) {
-      this.#refuse('This robot is reached by way of a rendezvous server, which this page must not trust: open the link that ' +
+      this.#refuse('This robot is reached through a rendezvous server, which this page must not trust: open the link that ' +
         '`waldo link --token` prints. It has the fingerprint of the robot’s key.');
       return;
     }

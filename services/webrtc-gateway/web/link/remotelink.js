@@ -1,5 +1,5 @@
 /**
- * @file Keeps the link to a robot that is reached by way of a rendezvous server.
+ * @file Keeps the link to a robot that is reached through a rendezvous server.
  *
  * The server is needed to find the robot, and to find it again when the path has changed (link/gate.js). The session is
  * on a data channel of the connection itself, out of the server's reach; while it lasts, the server may be gone.
@@ -195,7 +195,7 @@ export class RemoteLink {
       this.#waiting = null;
       this.#gate.offer(offer);
     } else if (restarts && this.#secrets) {
-      // The path is lost, and the channel with it: the robot is asked by way of the server to look for another.
+      // The path is lost, and the channel with it: the robot is asked through the server to look for another.
       this.#waiting = { ...offer, connection: this.#connection };
       this.#found = [];
       this.#visit(this.#secrets);
@@ -205,7 +205,7 @@ export class RemoteLink {
     return true;
   }
 
-  /** @param {GatewayMessage} message What came by way of the server. */
+  /** @param {GatewayMessage} message What came through the server. */
   #pass(message) {
     if (message.kind === 'error' && message.code === 'PERMISSION_DENIED') {
       this.#end(`The robot does not accept this page’s token: open the link that \`waldo link --token\` prints now. (${message.message})`);

@@ -1,5 +1,5 @@
 /**
- * @file The link by which a robot is reached by way of a rendezvous server: `…/r/rover/#key=…&token=…`.
+ * @file The link by which a robot is reached through a rendezvous server: `…/r/rover/#key=…&token=…`.
  *
  * The part after `#` never leaves the browser. It is kept for the folder of the page, and taken out of the address bar,
  * where it would be seen, copied, and kept in the history.
@@ -7,7 +7,7 @@
 
 /**
  * @typedef {object} Trusted
- * @property {string} key Fingerprint of the robot's key; empty if the robot is not reached by way of a rendezvous server.
+ * @property {string} key Fingerprint of the robot's key; empty if the robot is not reached through a rendezvous server.
  * @property {string} token The robot's token; empty if it is not known.
  */
 

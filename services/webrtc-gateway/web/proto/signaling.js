@@ -94,7 +94,7 @@ function welcome(v) {
     iceServers: list(iceServers).map(iceServer).filter(hasUrl),
     /** Null if robot.yaml does not describe how the robot is driven. */
     drive: text(fields(drive).device) === '' ? null : driveConfig(drive),
-    /** What the robot says of itself by way of a rendezvous server; null without one. */
+    /** What the robot says of itself through a rendezvous server; null without one. */
     remote: maybe(remote, remoteRobot),
   };
 }

@@ -58,7 +58,7 @@ export class Robot extends EventTarget {
    * @param {URL} base Where the gateway is.
    * @param {import('../base/env.js').Env} env
    * @param {string} [token] For pages of another origin.
-   * @param {string} [key] Fingerprint of the robot's key: it is reached by way of a rendezvous server.
+   * @param {string} [key] Fingerprint of the robot's key: it is reached through a rendezvous server.
    */
   constructor(base, env, token = '', key = '') {
     super();

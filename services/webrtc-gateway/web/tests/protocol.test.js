@@ -49,7 +49,7 @@ test('welcome', () => {
   });
 });
 
-test('what a robot says of itself by way of a rendezvous server', () => {
+test('what a robot says of itself through a rendezvous server', () => {
   const { remote } = parse('{"welcome":{"remote":{"key":"AQL/","challenge":"_-8="}}}');
   assert.deepEqual(remote, { key: Uint8Array.of(1, 2, 255), challenge: Uint8Array.of(255, 239) });
   assert.deepEqual(parse('{"welcome":{"remote":{"key":"?","challenge":7}}}').remote, { key: new Uint8Array(), challenge: new Uint8Array() });

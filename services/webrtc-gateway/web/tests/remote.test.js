@@ -1,4 +1,4 @@
-/** @file A robot by way of a rendezvous server, which may be hostile. */
+/** @file A robot through a rendezvous server, which may be hostile. */
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -14,7 +14,7 @@ const base64 = (data) => Buffer.from(data).toString('base64');
 const hex = (data) => Buffer.from(data).toString('hex');
 const ECDSA = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
-/** A robot as it is seen by way of the server. What it does is made with Node's own cryptography. */
+/** A robot as it is seen through the server. What it does is made with Node's own cryptography. */
 class FakeRobot {
   challenges = 0;
 
@@ -186,7 +186,7 @@ describe('a robot behind a rendezvous server', () => {
     assert.equal(env.pictureSocket, undefined);
   });
 
-  test('is asked by way of the server for another path, on the same connection', async () => {
+  test('is asked through the server for another path, on the same connection', async () => {
     const channel = await live();
     await env.pass(1000, answering(channel));
     env.peer.connectionState = 'failed'; // and nothing answers

@@ -9,7 +9,7 @@
 // for any number of devices, calls to devices, and the state of all devices. The peer (browser or
 // program) makes the offers, the gateway answers; both trickle candidates.
 //
-// A peer that comes by way of a rendezvous server (`waldo rendezvous`) reaches this WebSocket through it. What the
+// A peer may reach this WebSocket through a rendezvous server (`waldo rendezvous`). What the
 // server can read and change is then not trusted: the Welcome has `remote` set and little else, and the WebSocket
 // accepts candidates, pings, hang-ups and a single offer only, without tracks, which has to carry a `proof`. The answer
 // is signed with the robot's key. All else goes through the channel `waldo.session`, out of the server's reach; the
@@ -394,7 +394,7 @@ type Welcome struct {
 	IceServers []*IceServer `protobuf:"bytes,4,rep,name=ice_servers,json=iceServers,proto3" json:"ice_servers,omitempty"`
 	// How the robot is driven, from its robot.yaml; unset if the file does not say.
 	Drive *Drive `protobuf:"bytes,5,opt,name=drive,proto3" json:"drive,omitempty"`
-	// Set if the peer comes by way of a rendezvous server.
+	// Set if the peer comes through a rendezvous server.
 	Remote        *Remote `protobuf:"bytes,6,opt,name=remote,proto3" json:"remote,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -472,7 +472,7 @@ func (x *Welcome) GetRemote() *Remote {
 	return nil
 }
 
-// Remote is what a peer needs to know of a robot that it reaches by way of a rendezvous server.
+// Remote is what a peer needs to know of a robot that it reaches through a rendezvous server.
 type Remote struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The robot's public key: ECDSA on P-256, as a DER SubjectPublicKeyInfo. The peer must know its fingerprint, the
@@ -648,7 +648,7 @@ type Offer struct {
 	Sdp string `protobuf:"bytes,2,opt,name=sdp,proto3" json:"sdp,omitempty"`
 	// The device for each media section. Sections that are not listed stay inactive.
 	Tracks []*Track `protobuf:"bytes,3,rep,name=tracks,proto3" json:"tracks,omitempty"`
-	// Proves to the robot that the peer knows its token, for an offer that comes by way of a rendezvous server; the
+	// Proves to the robot that the peer knows its token, for an offer that comes through a rendezvous server; the
 	// server, which does not know the token, can neither make one nor use it for a connection of its own. It is
 	// HMAC-SHA256(K, "waldo offer" LF robot LF challenge LF fingerprint), where K is PBKDF2-HMAC-SHA256(token,
 	// "waldo proof of " robot, 100000 rounds, 32 bytes), challenge is that of Welcome.remote in lower-case hexadecimal,
@@ -827,7 +827,7 @@ type Answer struct {
 	Id int32 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Session description.
 	Sdp string `protobuf:"bytes,2,opt,name=sdp,proto3" json:"sdp,omitempty"`
-	// Proves, for an answer that comes by way of a rendezvous server, that it is the robot's: an ECDSA signature with
+	// Proves, for an answer that comes through a rendezvous server, that it is the robot's: an ECDSA signature with
 	// the key of Welcome.remote, 64 bytes (r and s), of the SHA-256 of "waldo answer" LF robot LF challenge LF the
 	// fingerprint in the offer LF the fingerprint in the answer, written as for Offer.proof. Where the answer has
 	// several fingerprints, all must be the same, and sha-256.

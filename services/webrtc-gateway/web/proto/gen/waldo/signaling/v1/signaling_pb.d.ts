@@ -7,7 +7,7 @@
 // for any number of devices, calls to devices, and the state of all devices. The peer (browser or
 // program) makes the offers, the gateway answers; both trickle candidates.
 //
-// A peer that comes by way of a rendezvous server (`waldo rendezvous`) reaches this WebSocket through it. What the
+// A peer may reach this WebSocket through a rendezvous server (`waldo rendezvous`). What the
 // server can read and change is then not trusted: the Welcome has `remote` set and little else, and the WebSocket
 // accepts candidates, pings, hang-ups and a single offer only, without tracks, which has to carry a `proof`. The answer
 // is signed with the robot's key. All else goes through the channel `waldo.session`, out of the server's reach; the
@@ -332,7 +332,7 @@ export declare type Welcome = Message<"waldo.signaling.v1.Welcome"> & {
   drive?: Drive;
 
   /**
-   * Set if the peer comes by way of a rendezvous server.
+   * Set if the peer comes through a rendezvous server.
    *
    * @generated from field: waldo.signaling.v1.Remote remote = 6;
    */
@@ -381,7 +381,7 @@ export declare type WelcomeJson = {
   drive?: DriveJson;
 
   /**
-   * Set if the peer comes by way of a rendezvous server.
+   * Set if the peer comes through a rendezvous server.
    *
    * @generated from field: waldo.signaling.v1.Remote remote = 6;
    */
@@ -395,7 +395,7 @@ export declare type WelcomeJson = {
 export declare const WelcomeSchema: GenMessage<Welcome, {jsonType: WelcomeJson}>;
 
 /**
- * Remote is what a peer needs to know of a robot that it reaches by way of a rendezvous server.
+ * Remote is what a peer needs to know of a robot that it reaches through a rendezvous server.
  *
  * @generated from message waldo.signaling.v1.Remote
  */
@@ -418,7 +418,7 @@ export declare type Remote = Message<"waldo.signaling.v1.Remote"> & {
 };
 
 /**
- * Remote is what a peer needs to know of a robot that it reaches by way of a rendezvous server.
+ * Remote is what a peer needs to know of a robot that it reaches through a rendezvous server.
  *
  * @generated from message waldo.signaling.v1.Remote
  */
@@ -570,7 +570,7 @@ export declare type Offer = Message<"waldo.signaling.v1.Offer"> & {
   tracks: Track[];
 
   /**
-   * Proves to the robot that the peer knows its token, for an offer that comes by way of a rendezvous server; the
+   * Proves to the robot that the peer knows its token, for an offer that comes through a rendezvous server; the
    * server, which does not know the token, can neither make one nor use it for a connection of its own. It is
    * HMAC-SHA256(K, "waldo offer" LF robot LF challenge LF fingerprint), where K is PBKDF2-HMAC-SHA256(token,
    * "waldo proof of " robot, 100000 rounds, 32 bytes), challenge is that of Welcome.remote in lower-case hexadecimal,
@@ -621,7 +621,7 @@ export declare type OfferJson = {
   tracks?: TrackJson[];
 
   /**
-   * Proves to the robot that the peer knows its token, for an offer that comes by way of a rendezvous server; the
+   * Proves to the robot that the peer knows its token, for an offer that comes through a rendezvous server; the
    * server, which does not know the token, can neither make one nor use it for a connection of its own. It is
    * HMAC-SHA256(K, "waldo offer" LF robot LF challenge LF fingerprint), where K is PBKDF2-HMAC-SHA256(token,
    * "waldo proof of " robot, 100000 rounds, 32 bytes), challenge is that of Welcome.remote in lower-case hexadecimal,
@@ -777,7 +777,7 @@ export declare type Answer = Message<"waldo.signaling.v1.Answer"> & {
   sdp: string;
 
   /**
-   * Proves, for an answer that comes by way of a rendezvous server, that it is the robot's: an ECDSA signature with
+   * Proves, for an answer that comes through a rendezvous server, that it is the robot's: an ECDSA signature with
    * the key of Welcome.remote, 64 bytes (r and s), of the SHA-256 of "waldo answer" LF robot LF challenge LF the
    * fingerprint in the offer LF the fingerprint in the answer, written as for Offer.proof. Where the answer has
    * several fingerprints, all must be the same, and sha-256.
@@ -816,7 +816,7 @@ export declare type AnswerJson = {
   sdp?: string;
 
   /**
-   * Proves, for an answer that comes by way of a rendezvous server, that it is the robot's: an ECDSA signature with
+   * Proves, for an answer that comes through a rendezvous server, that it is the robot's: an ECDSA signature with
    * the key of Welcome.remote, 64 bytes (r and s), of the SHA-256 of "waldo answer" LF robot LF challenge LF the
    * fingerprint in the offer LF the fingerprint in the answer, written as for Offer.proof. Where the answer has
    * several fingerprints, all must be the same, and sha-256.
