@@ -232,8 +232,8 @@ export class Stint {
       this.#stoppedNs = clock.ns;
       this.#become('estopped');
     } else if (verdict === 'AWAY') this.#become('away');
-    else if (verdict === 'NOT_NEUTRAL') this.#become('arming');
-    else if (verdict === 'ACCEPTED' && this.state === 'away') this.#become('arming');
+    // Hardware that is there again is what any other verdict means, also that a command, one of the few, came too late.
+    else if (verdict === 'NOT_NEUTRAL' || this.state === 'away') this.#become('arming');
     else if (verdict === 'ACCEPTED' && this.state === 'arming' && this.#atRest) this.#become('driving');
     // Commands that were late or out of order are only counted: the next one carries a newer clock.
   }

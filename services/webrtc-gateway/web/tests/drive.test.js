@@ -489,6 +489,19 @@ describe('hardware that is away', () => {
     assert.equal(drive.state, 'driving');
   });
 
+  test('is back also if the state does not come and commands are too late', async () => {
+    rig.telling = false;
+    await driving();
+    rig.motors.present = false;
+    rig.motors.armed = false;
+    await rig.pass(60);
+    assert.equal(drive.state, 'away');
+    rig.motors.present = true;
+    await rig.pass(1000);
+    assert.equal(drive.state, 'driving');
+    assert.ok(commands().some((c) => c.verdict === 'EXPIRED'), 'one was too late');
+  });
+
   test('a command that is not neutral when it has to be leads back to rest', async () => {
     await driving();
     press('KeyW');

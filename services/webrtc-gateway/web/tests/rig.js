@@ -197,6 +197,8 @@ export class Rig {
   socketUp = true;
   lossyUp = true;
   channelsUp = true;
+  /** Whether actuators tell their state by themselves. */
+  telling = true;
   /** Whether WebRTC finds a way. */
   mediaUp = true;
   /** Why an offer is refused; null if it is not. */
@@ -300,7 +302,7 @@ export class Rig {
     }
     if (this.env.time - this.#told < 20) return;
     this.#told = this.env.time;
-    for (const a of this.actuators) if (a.up) peer.channel(`waldo.stream/${a.name}/control`)?.say({ message: a.state });
+    for (const a of this.actuators) if (a.up && this.telling) peer.channel(`waldo.stream/${a.name}/control`)?.say({ message: a.state });
   }
 }
 
