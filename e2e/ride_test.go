@@ -84,7 +84,9 @@ func (r *ride) begin(tb testing.TB) {
 		if state == "off" && harness.Eval[bool](tb, r.page, ready) {
 			r.page.Click(tb, "#drive-button")
 		}
-		return fmt.Errorf("the drive is %s: %s", state, why)
+		motors := harness.Eval[string](tb, r.page, `((d) => d ? d.state + " " + d.reason : "not listed")(
+		  waldo.robot.devices.find((d) => d.name === 'motors'))`)
+		return fmt.Errorf("the drive is %s: %s; the motors are %s", state, why, motors)
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,8 +60,8 @@ func Start(tb testing.TB, env []string, program string, args ...string) *Process
 	p := &Process{cmd: exec.Command(program, args...), output: &buffer{}, done: make(chan struct{})}
 	p.cmd.Env = environment(env)
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := p.cmd.Start(); err != nil {
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if err := start(p.cmd); err != nil {
 		tb.Fatal(err)
 	}
 	go func() {
@@ -75,6 +76,26 @@ func Start(tb testing.TB, env []string, program string, args ...string) *Process
 	})
 	return p
 }
+
+// start starts a program that does not outlive the test's process, even if that is killed: a robot that is left behind
+// would open the pseudo terminals of later tests. The kernel ties this to the thread that starts the program, so one
+// thread, which stays, starts them all.
+func start(cmd *exec.Cmd) error {
+	done := make(chan error, 1)
+	starter() <- func() { done <- cmd.Start() }
+	return <-done
+}
+
+var starter = sync.OnceValue(func() chan<- func() {
+	work := make(chan func())
+	go func() {
+		runtime.LockOSThread()
+		for f := range work {
+			f()
+		}
+	}()
+	return work
+})
 
 // environment is the test's environment without its user's Waldo settings, and with the test's own.
 func environment(add []string) []string {
