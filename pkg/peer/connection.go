@@ -97,7 +97,11 @@ type section struct {
 
 // newConnection makes a connection that has not offered anything yet.
 func (r *Robot) newConnection(w *signalingv1.Welcome) (*connection, error) {
-	pc, err := r.api.NewPeerConnection(webrtc.Configuration{ICEServers: iceServers(w.GetIceServers())})
+	configuration := webrtc.Configuration{ICEServers: iceServers(w.GetIceServers())}
+	if r.options.RelayOnly {
+		configuration.ICETransportPolicy = webrtc.ICETransportPolicyRelay
+	}
+	pc, err := r.api.NewPeerConnection(configuration)
 	if err != nil {
 		return nil, err
 	}
@@ -140,6 +144,13 @@ func iceServers(list []*signalingv1.IceServer) []webrtc.ICEServer {
 // connected reports whether packets get through.
 func (c *connection) connected() bool {
 	return c.pc.ConnectionState() == webrtc.PeerConnectionStateConnected
+}
+
+// relayed reports whether packets go by a relay, of either side.
+func (c *connection) relayed() bool {
+	pair, err := c.pc.SCTP().Transport().ICETransport().GetSelectedCandidatePair()
+	return err == nil && pair != nil &&
+		(pair.Local.Typ == webrtc.ICECandidateTypeRelay || pair.Remote.Typ == webrtc.ICECandidateTypeRelay)
 }
 
 // begin runs work on a goroutine that the connection waits for.

@@ -23,12 +23,15 @@ const (
 	disconnectedAfter = 1500 * time.Millisecond
 	failedAfter       = 15 * time.Second
 	keepalive         = 400 * time.Millisecond
+	// relayAfter is how long a direct path is waited for when one by a relay is found. Pion's 2 s are longer than the search
+	// for a new path may take.
+	relayAfter = 800 * time.Millisecond
 	// nackEvery is how often missing packets are asked for again: a frame is not held back for long.
 	nackEvery = 10 * time.Millisecond
 )
 
 // newAPI sets up what all connections of a robot share.
-func newAPI(log *slog.Logger) (*webrtc.API, error) {
+func newAPI(log *slog.Logger, relayOnly bool) (*webrtc.API, error) {
 	var media webrtc.MediaEngine
 	if err := registerCodecs(&media); err != nil {
 		return nil, err
@@ -55,6 +58,10 @@ func newAPI(log *slog.Logger) (*webrtc.API, error) {
 	}
 	s := webrtc.SettingEngine{LoggerFactory: pionlog.New(log)}
 	configureICE(&s)
+	if relayOnly {
+		s.DisableActiveTCP(true) // pion would open TCP connections to the robot in spite of the policy
+		s.SetRelayAcceptanceMinWait(0)
+	}
 	return webrtc.NewAPI(webrtc.WithMediaEngine(&media), webrtc.WithInterceptorRegistry(&registry),
 		webrtc.WithSettingEngine(s)), nil
 }
@@ -65,6 +72,7 @@ func configureICE(s *webrtc.SettingEngine) {
 	})
 	s.SetIncludeLoopbackCandidate(true) // for robots on this machine, which may be without a network
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
+	s.SetRelayAcceptanceMinWait(relayAfter)
 	s.SetICETimeouts(disconnectedAfter, failedAfter, keepalive)
 	s.SetSCTPMaxMessageSize(maxChannelMessage)
 	s.SetDTLSRetransmissionInterval(100 * time.Millisecond)

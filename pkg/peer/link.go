@@ -43,6 +43,8 @@ type link struct {
 	hurried   time.Time // when what may be our own of before was last asked for
 	pinged    time.Time
 
+	renewing bool // the path goes by a relay and ends with its old credentials: another one is needed
+
 	dialing bool
 	retryAt time.Time
 	dialed  chan dialResult
@@ -216,6 +218,7 @@ func (l *link) receive(from *wire, m *signalingv1.GatewayMessage) error {
 		l.conn.candidate(body.Candidate)
 	case *signalingv1.GatewayMessage_IceServers:
 		l.use(body.IceServers.GetIceServers())
+		l.renewing = l.conn.relayed() && len(body.IceServers.GetIceServers()) > 0
 	case *signalingv1.GatewayMessage_Answer:
 		if l.by == nil || l.by.wire != from {
 			return nil
@@ -302,10 +305,9 @@ func (l *link) judge(now time.Time) {
 	connected := l.conn.connected()
 	switch {
 	case answers && connected:
-		l.trouble, l.restarted, l.lived = time.Time{}, time.Time{}, true
-		if l.path != nil && !l.by.busy(l.conn) {
-			l.leave()
-			l.by = &negotiator{wire: l.main}
+		l.trouble, l.lived = time.Time{}, true
+		if !l.by.busy(l.conn) && !l.conn.restart {
+			l.settled()
 		}
 		l.robot.become(Live, "")
 		return
@@ -323,6 +325,15 @@ func (l *link) judge(now time.Time) {
 	}
 }
 
+// settled forgets the search for a path, and what was needed for it.
+func (l *link) settled() {
+	l.restarted = time.Time{}
+	if l.path != nil {
+		l.leave()
+		l.by = &negotiator{wire: l.main}
+	}
+}
+
 // busy reports whether an offer is in flight.
 func (n *negotiator) busy(c *connection) bool { return n != nil && n.wire != nil && c.pending != nil }
 
@@ -331,6 +342,7 @@ func (n *negotiator) busy(c *connection) bool { return n != nil && n.wire != nil
 func (l *link) repair(ctx context.Context, now time.Time) error {
 	switch {
 	case l.trouble.IsZero():
+		l.renew(ctx, now)
 		return nil
 	case !l.lived && now.Sub(l.began) >= connectTimeout:
 		return errors.New("no packets get through to the robot's gateway: a firewall may block its port for media")
@@ -348,9 +360,26 @@ func (l *link) repair(ctx context.Context, now time.Time) error {
 		l.dial(ctx, now)
 	}
 	if !l.conn.connected() && l.by != nil && (!remote || l.path != nil) && l.restarted.IsZero() {
-		l.restarted, l.conn.restart = now, true
+		l.search(now)
 	}
 	return nil
+}
+
+// renew looks for a new path if the present one ends with the credentials of its relay. Pion gives the old one up first,
+// so that the offer needs a WebSocket.
+func (l *link) renew(ctx context.Context, now time.Time) {
+	switch {
+	case !l.renewing:
+	case l.conn.session != nil && l.path == nil:
+		l.dial(ctx, now) // and then restart
+	case l.by != nil:
+		l.search(now)
+	}
+}
+
+// search makes the next offer one that finds a new path.
+func (l *link) search(now time.Time) {
+	l.restarted, l.conn.restart, l.renewing = now, true, false
 }
 
 // dial opens another WebSocket, in the background.
@@ -379,7 +408,8 @@ func (l *link) arrived(d dialResult) error {
 		l.next = d.greeted
 		return errors.New("the gateway has restarted")
 	}
+	l.use(d.welcome.GetIceServers())
 	l.adopt(d.greeted)
-	l.restarted, l.conn.restart = time.Now(), true
+	l.search(time.Now())
 	return nil
 }

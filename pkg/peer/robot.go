@@ -48,6 +48,9 @@ type Options struct {
 	// Name is the name of this program for people to read, where it sends something; at most 64 characters. Empty: that
 	// of its file.
 	Name string
+	// RelayOnly keeps to paths by way of a relay, so that the robot does not learn this program's address. There must be one:
+	// that of a rendezvous server, or of gateway.iceServers.
+	RelayOnly bool
 	// HTTP opens the connections to the gateway; nil: http.DefaultClient. It must not have a Timeout.
 	HTTP *http.Client
 	// Log may be nil.
@@ -106,7 +109,7 @@ func Dial(ctx context.Context, url string, o Options) (*Robot, error) {
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
-	if r.api, err = newAPI(r.log); err != nil {
+	if r.api, err = newAPI(r.log, o.RelayOnly); err != nil {
 		return nil, err
 	}
 	r.channels = newChannelSet(r)

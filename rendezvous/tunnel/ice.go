@@ -20,7 +20,7 @@ const (
 	maxICEServers = 16
 	maxURLs       = 8
 	// Lifetimes beyond these are taken for them.
-	minLifetime, maxLifetime = time.Minute, 7 * 24 * time.Hour
+	minLifetime, maxLifetime = 4 * time.Second, 7 * 24 * time.Hour
 )
 
 // ICEServer is one STUN or TURN server, as in RTCIceServer.

@@ -43,8 +43,15 @@ func newFar(t *testing.T) *far {
 // newFarWith starts one whose configuration is changed, unless change is nil.
 func newFarWith(t *testing.T, change func(*config.Config)) *far {
 	t.Helper()
+	return newFarAt(t, rendezvous.Config{}, change)
+}
+
+// newFarAt starts one with a rendezvous server of a certain configuration.
+func newFarAt(t *testing.T, at rendezvous.Config, change func(*config.Config)) *far {
+	t.Helper()
 	t.Setenv("STATE_DIRECTORY", t.TempDir())
-	server, err := rendezvous.New(rendezvous.Config{Token: "of the server"})
+	at.Token = "of the server"
+	server, err := rendezvous.New(at)
 	if err != nil {
 		t.Fatal(err)
 	}
