@@ -1,4 +1,4 @@
-// Package keyframe asks a network camera for key frames.
+// Package keyframe asks a camera for key frames that is not on this machine: a network camera, or a peer that sends.
 //
 // Cameras can be asked in several ways (RTCP PLI and FIR, ONVIF SetSynchronizationPoint), and most obey none or one.
 // So an [Asker] finds out: it asks by each way once and measures how long the next key frame takes. From then on it
