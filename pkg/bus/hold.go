@@ -144,7 +144,11 @@ func (k *holdKeeper) promise() {
 	}
 	if code := status.Code(err); code != k.code && code != codes.Canceled {
 		k.code = code
-		k.conn.log.Info("hold a stream", "device", k.address.String(), "stream", k.request.GetStream(), "code",
-			code.String(), "error", err)
+		log := k.conn.log.With("device", k.address.String(), "stream", k.request.GetStream())
+		if err == nil {
+			log.Info("a stream is held")
+		} else {
+			log.Info("a stream cannot be held yet", "code", code.String(), "error", err)
+		}
 	}
 }

@@ -96,6 +96,8 @@ var oddOffers = []struct {
 		code: codes.InvalidArgument, says: "no a=mid"},
 	{name: "nothing to connect to", offer: strings.Replace(oddOffer(sees("0", h264)), "a=ice-pwd:aaaaaaaaaaaaaaaaaaaaaaaa\r\n", "", 1),
 		mid: "0", code: codes.InvalidArgument, says: "a=ice-pwd is missing"},
+	{name: "a fingerprint that is none", offer: strings.Replace(oddOffer(sees("0", h264)), "sha-256 AA", "sha-256 ZZ", 1),
+		mid: "0", code: codes.InvalidArgument, says: "a=fingerprint:\"sha-256 ZZ:AA"},
 	{name: "huge", offer: oddOffer(sees("0", h264)) + strings.Repeat("a=x:y\r\n", MaxOffer/7), mid: "0",
 		code: codes.InvalidArgument, says: "the limit is 65536"},
 	{name: "no sections", offer: oddOffer(), mid: "0", code: codes.InvalidArgument, says: "is missing"},

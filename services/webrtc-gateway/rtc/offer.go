@@ -1,6 +1,7 @@
 package rtc
 
 import (
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -307,16 +308,23 @@ func parseOffer(text string) (*sdp.SessionDescription, error) {
 	return &d, checkTransport(&d)
 }
 
+// fingerprintForm is what RFC 8122 has in a=fingerprint: the name of a hash, and its value in hexadecimal.
+var fingerprintForm = regexp.MustCompile(`^[A-Za-z0-9-]+ [0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2})+$`)
+
 // checkTransport checks that the offer contains what a connection needs.
 func checkTransport(d *sdp.SessionDescription) error {
-	for _, key := range []string{"ice-ufrag", "ice-pwd", "fingerprint"} {
-		_, ok := d.Attribute(key)
-		for _, m := range d.MediaDescriptions {
-			if _, inSection := m.Attribute(key); inSection {
-				ok = true
-			}
+	attributes := slices.Clone(d.Attributes)
+	for _, m := range d.MediaDescriptions {
+		attributes = append(attributes, m.Attributes...)
+	}
+	for _, a := range attributes {
+		if a.Key == "fingerprint" && !fingerprintForm.MatchString(strings.TrimSpace(a.Value)) {
+			return status.Errorf(codes.InvalidArgument,
+				"sdp: a=fingerprint:%.100q is not the name of a hash and its value, as in sha-256 AB:CD:…", a.Value)
 		}
-		if !ok {
+	}
+	for _, key := range []string{"ice-ufrag", "ice-pwd", "fingerprint"} {
+		if !slices.ContainsFunc(attributes, func(a sdp.Attribute) bool { return a.Key == key }) {
 			return status.Errorf(codes.InvalidArgument, "sdp: a=%s is missing: send a complete WebRTC offer", key)
 		}
 	}

@@ -172,6 +172,7 @@ func (s *Server) routes(page page) *http.ServeMux {
 	mux.HandleFunc("DELETE /whep/{device}/{id}", s.deleteResource)
 	if s.config.RTCBot != nil {
 		mux.HandleFunc("POST /connect", s.connect)
+		mux.HandleFunc("GET /connect", notAllowed("POST"))
 		mux.HandleFunc("GET /ws/{topic}", s.topic)
 	}
 	mux.HandleFunc("POST /whip/{device}", s.whipPost)
