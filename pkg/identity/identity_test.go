@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/pion/sdp/v3"
 )
 
 const some = "sha-256 " + "ab:cd:ef:01:23:45:67:89:ab:cd:ef:01:23:45:67:89:ab:cd:ef:01:23:45:67:89:ab:cd:ef:01:23:45:67:89"
@@ -156,7 +158,21 @@ var descriptions = []struct{ name, sdp, want string }{
 	{"cut", "a=fingerprint:" + some[:50] + "\r\n", ""},
 	{"none", "v=0\r\n", ""},
 	{"nothing", "", ""},
+	{"one behind a lone carriage return", head + "c=IN IP4 0.0.0.0\ra=fingerprint:" + other + "\r\na=fingerprint:" + some + "\r\n", ""},
+	{"one behind the fields of a line", "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0 a=fingerprint:" + other +
+		"\r\na=fingerprint:" + some + "\r\n", ""},
+	{"one in capitals", "a=FINGERPRINT:" + other + "\r\na=fingerprint:" + some + "\r\n", ""},
+	{"one in another form", "a= fingerprint:" + other + "\r\na=fingerprint:" + some + "\r\n", ""},
+	{"a lone carriage return", "v=0\ra=fingerprint:" + some + "\r\n", ""},
+	{"whole", head + "a=fingerprint:" + some + "\r\n", some},
 }
+
+// head begins a description, and other is another fingerprint.
+const (
+	head = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n"
+
+	other = "sha-256 " + "ff:cd:ef:01:23:45:67:89:ab:cd:ef:01:23:45:67:89:ab:cd:ef:01:23:45:67:89:ab:cd:ef:01:23:45:67:89"
+)
 
 func TestDTLSFingerprint(t *testing.T) {
 	for _, tt := range descriptions {
@@ -166,13 +182,28 @@ func TestDTLSFingerprint(t *testing.T) {
 	}
 }
 
+// FuzzDTLSFingerprint: what is found is also all that pion finds, which decides whose certificate is accepted.
 func FuzzDTLSFingerprint(f *testing.F) {
 	for _, tt := range descriptions {
 		f.Add(tt.sdp)
 	}
-	f.Fuzz(func(t *testing.T, sdp string) {
-		if got, err := DTLSFingerprint(sdp); (err == nil) != sha256Fingerprint.MatchString(got) {
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := DTLSFingerprint(text)
+		if (err == nil) != sha256Fingerprint.MatchString(got) {
 			t.Errorf("%q, %v", got, err)
+		}
+		var d sdp.SessionDescription
+		if err != nil || d.UnmarshalString(text) != nil {
+			return
+		}
+		attributes := d.Attributes
+		for _, m := range d.MediaDescriptions {
+			attributes = append(attributes, m.Attributes...)
+		}
+		for _, a := range attributes {
+			if strings.EqualFold(a.Key, "fingerprint") && !strings.EqualFold(strings.TrimSpace(a.Value), got) {
+				t.Errorf("pion finds %q, and not %q", a.Value, got)
+			}
 		}
 	})
 }

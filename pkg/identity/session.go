@@ -62,17 +62,26 @@ var sha256Fingerprint = regexp.MustCompile(`^sha-256 [0-9a-f]{2}(:[0-9a-f]{2}){3
 
 // DTLSFingerprint returns the fingerprint in a session description, in lower case: "sha-256 ab:cd:…". All must be the
 // same, and sha-256: a peer would accept a certificate that matches any of them.
+//
+// Whoever is in between may have written the description, and parsers differ: some end a line at a lone carriage
+// return, some find an attribute behind the fields of another line, some ignore case. So a fingerprint counts wherever
+// it stands, and what could hide one is refused.
 func DTLSFingerprint(sdp string) (string, error) {
+	text := strings.ToLower(sdp)
+	if strings.Count(text, "\r") != strings.Count(text, "\r\n") {
+		return "", errors.New("sdp: there is a carriage return without a line feed")
+	}
+	parts := strings.Split(text, "a=fingerprint:")
+	if strings.Count(text, "fingerprint") != len(parts)-1 {
+		return "", errors.New("sdp: there is a fingerprint that is not an attribute a=fingerprint")
+	}
 	found := ""
-	for line := range strings.Lines(sdp) {
-		value, ok := strings.CutPrefix(strings.TrimSpace(line), "a=fingerprint:")
-		if !ok {
-			continue
-		}
-		value = strings.ToLower(strings.TrimSpace(value))
+	for _, part := range parts[1:] {
+		value, _, _ := strings.Cut(part, "\n")
+		value = strings.TrimSpace(value)
 		switch {
 		case !sha256Fingerprint.MatchString(value):
-			return "", fmt.Errorf("sdp: %.100q is no fingerprint by sha-256", value)
+			return "", fmt.Errorf("sdp: %.100q is not a fingerprint by sha-256", value)
 		case found != "" && found != value:
 			return "", errors.New("sdp: there are two different fingerprints")
 		}

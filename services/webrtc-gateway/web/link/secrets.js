@@ -87,16 +87,21 @@ export class Secrets {
 
 /**
  * The fingerprint in a session description, in lower case. All must be the same: a browser would accept a certificate
- * that matches any of them.
+ * that matches any of them. Parsers differ about where lines end and about case, so a fingerprint counts wherever it
+ * stands, and what could hide one is refused, as in pkg/identity.
  * @param {string} sdp
  * @returns {string}
  * @throws {RangeError} If there is none, or another than sha-256.
  */
 export function dtlsFingerprint(sdp) {
-  const lines = sdp.split('\n').map((line) => line.trim()).filter((line) => line.startsWith('a=fingerprint:'));
-  const found = new Set(lines.map((line) => line.slice('a=fingerprint:'.length).trim().toLowerCase()));
+  const text = sdp.toLowerCase();
+  const values = Array.from(text.matchAll(/a=fingerprint:([^\n]*)/g), ([, value]) => value.trim());
+  const hidden = /\r(?!\n)/.test(text) || text.split('fingerprint').length - 1 !== values.length;
+  const found = new Set(values);
   const [first] = found;
-  if (found.size !== 1 || !FINGERPRINT.test(first)) throw new RangeError('the description does not have one fingerprint by sha-256');
+  if (hidden || found.size !== 1 || !FINGERPRINT.test(first)) {
+    throw new RangeError('the description does not have one fingerprint by sha-256');
+  }
   return first;
 }
 
