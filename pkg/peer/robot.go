@@ -89,7 +89,7 @@ type Robot struct {
 }
 
 // Dial returns the robot at an address, and connects to it in the background: see [Robot.Wait] and [Robot.States]. The
-// address is that of the robot's page, http://host:port/, or a link by way of a rendezvous server, with the robot's key,
+// address is that of the robot's page, http://host:port/, or a link through a rendezvous server, with the robot's key,
 // as `waldo link` prints it. The error is about the arguments only.
 //
 // The robot is kept connected until ctx ends or Close is called.

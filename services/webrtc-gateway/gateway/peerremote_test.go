@@ -96,7 +96,7 @@ func newFarAt(t *testing.T, at rendezvous.Config, change func(*config.Config)) *
 	return f
 }
 
-// reach connects a peer by way of the server.
+// reach connects a peer through the server.
 func (f *far) reach(link string, o peer.Options) (context.Context, *peer.Robot, error) {
 	f.t.Helper()
 	ctx, cancel := context.WithTimeout(f.t.Context(), watcher.Timeout)
