@@ -59,7 +59,7 @@ type dialResult struct {
 // negotiator is who makes offers: a session, and what is special about it.
 type negotiator struct {
 	wire   *wire
-	trust  *trust // secures a session by way of a rendezvous server
+	trust  *trust // secures a session through a rendezvous server
 	bare   bool   // its offers say nothing about tracks
 	adopts bool   // it goes on with a connection of another session
 }

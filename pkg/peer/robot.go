@@ -48,7 +48,7 @@ type Options struct {
 	// Name is the name of this program for people to read, where it sends something; at most 64 characters. Empty: that
 	// of its file.
 	Name string
-	// RelayOnly keeps to paths by way of a relay, so that the robot does not learn this program's address. There must be one:
+	// RelayOnly keeps to paths through a relay, so that the robot does not learn this program's address. There must be one:
 	// that of a rendezvous server, or of gateway.iceServers.
 	RelayOnly bool
 	// HTTP opens the connections to the gateway; nil: http.DefaultClient. It must not have a Timeout.

@@ -15,7 +15,7 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/fakeslot"
 )
 
-// giveTo gives the slot to somebody, as if by way of something else than the gateway.
+// giveTo gives the slot to somebody, as if through something other than the gateway.
 func giveTo(t *testing.T, s *fakeslot.Slot, name string) {
 	t.Helper()
 	_, err := s.Begin(t.Context(), &peerv1.BeginRequest{Publisher: &peerv1.Publisher{Name: name}, Take: true})
