@@ -10,7 +10,7 @@ import (
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
 )
 
-// maxSections bounds the media sections of a connection; the gateway has the same limit.
+// maxSections bounds the media sections of a connection; the gateway accepts 64 in an offer, the one for data included.
 const maxSections = 60
 
 // connection is one RTCPeerConnection with the gateway, for the streams of any number of devices and any number of data
