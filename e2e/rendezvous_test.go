@@ -31,9 +31,9 @@ func ask(url string, headers ...string) (int, string, error) {
 }
 
 // untilStatus waits until a URL answers with a status, and returns the body.
-func untilStatus(t *testing.T, url string, status int) (body string) {
-	t.Helper()
-	harness.Until(t, fmt.Sprintf("%s answers %d", url, status), func() error {
+func untilStatus(tb testing.TB, url string, status int) (body string) {
+	tb.Helper()
+	harness.Until(tb, fmt.Sprintf("%s answers %d", url, status), func() error {
 		got, text, err := ask(url)
 		if err == nil && got != status {
 			err = fmt.Errorf("status %d: %s", got, text)
@@ -42,6 +42,17 @@ func untilStatus(t *testing.T, url string, status int) (body string) {
 		return err
 	})
 	return body
+}
+
+// untilRendezvous waits until a robot says how it stands with its rendezvous server.
+func untilRendezvous(tb testing.TB, robot *harness.Robot, state string) {
+	tb.Helper()
+	harness.Until(tb, "the rendezvous server is "+state, func() error {
+		if _, body, err := ask(robot.URL + "/healthz"); err != nil || !strings.Contains(body, `"rendezvous":"`+state+`"`) {
+			return fmt.Errorf("%s, %w", body, err)
+		}
+		return nil
+	})
 }
 
 // TestRendezvous reaches a robot through a rendezvous server: what is public, and nothing else. The server is killed
@@ -73,12 +84,7 @@ func TestRendezvous(t *testing.T) {
 		t.Errorf("healthz: %s", body)
 	}
 	server.Kill(t)
-	harness.Until(t, "the robot notices", func() error {
-		if _, body, err := ask(robot.URL + "/healthz"); err != nil || !strings.Contains(body, `"rendezvous":"away"`) {
-			return fmt.Errorf("%s, %w", body, err)
-		}
-		return nil
-	})
+	untilRendezvous(t, robot, "away")
 	server.Restart(t)
 	untilStatus(t, far+"healthz", http.StatusOK)
 	robot.Stop(t)

@@ -65,7 +65,7 @@ func (r *Rendezvous) Restart(tb testing.TB) {
 func (r *Rendezvous) AwaitRobot(tb testing.TB, robot *Robot) {
 	tb.Helper()
 	Until(tb, "the robot is connected to the rendezvous server", func() error {
-		if out := robot.Output(); !strings.Contains(out, "connected to its rendezvous server") {
+		if out := robot.Output(); !strings.Contains(out, "the robot is connected to its rendezvous server") {
 			return fmt.Errorf("it prints %s", out)
 		}
 		return nil
