@@ -52,7 +52,6 @@ func TestShareCamera(t *testing.T) {
 	ann.Until(t, "document.querySelector($1).textContent.endsWith('has taken over')", panel+" [data-why]")
 	ann.Until(t, "document.querySelector($1).srcObject === null", panel+" .preview")
 	watched := ann.Tile(t, "guest")
-	time.Sleep(3 * time.Second)
 	watched.WaitFrames(t, 30)
 
 	bob.Click(t, panel+" .share")
