@@ -109,8 +109,7 @@ func (l *lsCommand) all(ctx context.Context, conn *bus.Conn) (all, others []list
 			PID: p.GetPid()}
 		switch {
 		case slices.ContainsFunc(devices, func(d *devicev1.Device) bool {
-			return d.GetRobot() == one.Robot &&
-				d.GetName() == one.Name
+			return d.GetRobot() == one.Robot && d.GetName() == one.Name
 		}):
 		case one.Name == gateway:
 			others = append(others, one)
@@ -138,8 +137,7 @@ func missing(p planned) string {
 // printPID prints the process id of one device.
 func printPID(to io.Writer, name string, all []listed) error {
 	found := slices.DeleteFunc(slices.Clone(all), func(l listed) bool {
-		return name != l.Name && name != l.Robot+"/"+
-			l.Name
+		return name != l.Name && name != l.Robot+"/"+l.Name
 	})
 	switch {
 	case len(found) == 0:

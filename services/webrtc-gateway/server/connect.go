@@ -46,13 +46,12 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 		session.Wait(ctx)
 		session.Close()
 	}
-	if !s.own(func() { end(s.ctx) }) {
-		session.Close()
-		fail(w, errStopping)
-		return
-	}
 	answer, err := rtcbot.Answer(sdp)
+	if err == nil && !s.own(func() { end(s.ctx) }) {
+		err = errStopping
+	}
 	if err != nil {
+		session.Close()
 		fail(w, err)
 		return
 	}
