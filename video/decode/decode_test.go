@@ -83,7 +83,7 @@ func film(t *testing.T, mediaType string, n int) (frames []*mediav1.VideoFrame) 
 
 // TestFrames: each frame becomes a picture of the wanted format, with its identity.
 func TestFrames(t *testing.T) {
-	for _, mediaType := range []string{media.H264, media.JPEG} {
+	for _, mediaType := range []string{media.H264, media.VP8, media.JPEG} {
 		for _, pixels := range []string{media.PixelI420, media.PixelBGR24} {
 			wanted := &mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: pixels, WidthPx: 32, HeightPx: 24}
 			n := int64(0)
