@@ -117,3 +117,6 @@ func writePEM(tb testing.TB, name, kind string, data []byte) string {
 	tb.Helper()
 	return WriteFile(tb, name, string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: data})))
 }
+
+// Cert is the file of the server's certificate.
+func (r *Rendezvous) Cert() string { return r.cert }

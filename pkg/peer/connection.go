@@ -29,6 +29,7 @@ type connection struct {
 	declined map[*want]bool        // what the gateway refused
 	oneByOne bool                  // an offer was refused, so that streams are asked for one at a time
 	pending  *pendingOffer         // in flight
+	unheard  *pendingOffer         // was in flight when its session was lost; it must be offered again
 	offers   int32                 // made so far
 	restart  bool                  // the next offer is to find a new path
 	answered bool                  // once

@@ -15,7 +15,7 @@
 //
 // A [Robot] is kept connected until its context ends. When packets stop getting through, another path is searched for
 // (an ICE restart); a session that was lost is replaced by another, which goes on with the connection; and if that does
-// not help within 2 s, everything is made anew, again and again, with pauses that grow from 0.5 to 30 s and are random,
+// not help within 6 s, everything is made anew, again and again, with pauses that grow from 0.5 to 30 s and are random,
 // so that many peers do not return at once. [Robot.States] says what happens, and why: connecting, live, stale, lost,
 // refused.
 //

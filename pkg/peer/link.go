@@ -15,7 +15,8 @@ const (
 	// connectTimeout is how long a new connection may take; the gateway waits for 15 s.
 	connectTimeout = 10 * time.Second
 	// restartTimeout is how long the search for a new path may take before a new connection is made.
-	restartTimeout = 2 * time.Second
+	// A new connection takes as many round trips, so it helps only where the search can have no success.
+	restartTimeout = 6 * time.Second
 	// patience is how long a connection without a session is kept; the gateway keeps it for as long.
 	patience = 8 * time.Second
 	// forgiveEvery is how often refused streams are asked for again.
@@ -42,6 +43,7 @@ type link struct {
 	forgiven  time.Time
 	hurried   time.Time // when what may be our own of before was last asked for
 	pinged    time.Time
+	deaf      time.Time // when the last packet came that made us look for another path
 
 	renewing bool // the path goes by a relay and ends with its old credentials: another one is needed
 
@@ -64,7 +66,7 @@ type negotiator struct {
 	adopts bool   // it goes on with a connection of another session
 }
 
-// offer sends an offer.
+// offer sends an offer. If that fails, the session is lost, and the next one repeats it.
 func (n *negotiator) offer(m *signalingv1.Offer) error {
 	if n.trust != nil {
 		proof, err := n.trust.prove(m.GetSdp())
@@ -73,7 +75,10 @@ func (n *negotiator) offer(m *signalingv1.Offer) error {
 		}
 		m.Proof = proof
 	}
-	return n.wire.send(&signalingv1.PeerMessage{Body: &signalingv1.PeerMessage_Offer{Offer: m}})
+	if err := n.wire.send(&signalingv1.PeerMessage{Body: &signalingv1.PeerMessage_Offer{Offer: m}}); err != nil {
+		n.wire.lose(fmt.Errorf("the gateway cannot be reached: %w", err))
+	}
+	return nil
 }
 
 // follow makes a connection in a session and serves it until it is lost. It returns whether it was live, why it ended,
@@ -123,7 +128,7 @@ func (l *link) close() {
 // adopt uses a new session.
 func (l *link) adopt(g *greeted) {
 	l.by = &negotiator{wire: g.wire, trust: g.trust, bare: g.trust != nil, adopts: l.conn.answered}
-	l.conn.pending = nil
+	l.conn.interrupt()
 	if g.trust != nil {
 		l.path = g.wire
 		return
@@ -187,6 +192,7 @@ func (l *link) lost(why error) {
 		l.by = nil
 	}
 	l.main = nil
+	l.restarted = time.Time{} // without a session no path can be found
 	l.robot.silenced()
 	l.why = why.Error()
 }
@@ -195,7 +201,7 @@ func (l *link) lost(why error) {
 func (l *link) leave() {
 	l.path.close()
 	if l.by != nil && l.by.wire == l.path {
-		l.by = nil
+		l.by, l.restarted = nil, time.Time{}
 	}
 	l.path = nil
 }
@@ -230,6 +236,9 @@ func (l *link) receive(from *wire, m *signalingv1.GatewayMessage) error {
 			l.robot.trusted(l.by.trust)
 		}
 		l.by.adopts = false
+		if l.by.trust != nil && l.conn.restart { // a session by way of the server takes one offer: another one is opened
+			l.leave()
+		}
 	case *signalingv1.GatewayMessage_Error:
 		if l.by != nil && l.by.wire == from {
 			return l.conn.decline(l.by, wants, body.Error)
@@ -289,6 +298,7 @@ func (l *link) ping(now time.Time) {
 		return
 	}
 	l.pinged = now
+	l.listen(now)
 	direct := l.conn.session == nil
 	if direct && l.main.silent() >= silence {
 		l.main.lose(errors.New("the gateway is silent"))
@@ -297,6 +307,19 @@ func (l *link) ping(now time.Time) {
 	if err := l.main.ping(); err != nil && direct {
 		l.main.lose(fmt.Errorf("the gateway cannot be reached: %w", err))
 	}
+}
+
+// listen looks for another path when no packets come any more, once for each time. A router that has forgotten where we
+// are answers our checks of the path as before: what the gateway sends goes to where we were.
+func (l *link) listen(now time.Time) {
+	last := l.conn.heard()
+	if l.conn.session != nil || l.by == nil { // the session itself comes by the path, or there is none
+		return
+	}
+	if last.IsZero() || !l.conn.receives() || now.Sub(last) < silence || last.Equal(l.deaf) {
+		return
+	}
+	l.deaf, l.conn.restart = last, true
 }
 
 // judge finds out whether the connection is live.
@@ -308,6 +331,9 @@ func (l *link) judge(now time.Time) {
 		l.trouble, l.lived = time.Time{}, true
 		if !l.by.busy(l.conn) && !l.conn.restart {
 			l.settled()
+		}
+		if l.by == nil {
+			l.by = &negotiator{wire: l.main}
 		}
 		l.robot.become(Live, "")
 		return
@@ -352,7 +378,7 @@ func (l *link) repair(ctx context.Context, now time.Time) error {
 		return nil
 	case now.Sub(l.trouble) >= patience:
 		return errors.New("the robot does not answer")
-	case !l.restarted.IsZero() && now.Sub(l.restarted) >= restartTimeout:
+	case !l.restarted.IsZero() && !l.conn.connected() && now.Sub(l.restarted) >= restartTimeout:
 		return errors.New("no other path was found")
 	}
 	remote := l.conn.session != nil

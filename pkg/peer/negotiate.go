@@ -28,6 +28,9 @@ func (c *connection) negotiate(by *negotiator, wants []*want) error {
 	if c.pending != nil {
 		return nil
 	}
+	if c.unheard != nil {
+		return c.repeat(by, wants)
+	}
 	tracks, fresh := c.arrange(by, wants)
 	if c.offers > 0 && !c.restart && len(fresh) == 0 && slices.Equal(tracks, c.agreed) {
 		return nil
@@ -42,6 +45,23 @@ func (c *connection) negotiate(by *negotiator, wants []*want) error {
 	c.restart = false
 	c.aim(wants)
 	return c.offer(by, wants, &pendingOffer{sdp: offer.SDP, tracks: tracks, fresh: fresh})
+}
+
+// interrupt notes that the session is lost.
+func (c *connection) interrupt() {
+	if c.pending != nil {
+		c.unheard, c.pending = c.pending, nil
+	}
+}
+
+// repeat sends the offer again that may not have been heard: pion makes no other before that is answered.
+func (c *connection) repeat(by *negotiator, wants []*want) error {
+	p := &pendingOffer{sdp: c.unheard.sdp, tracks: c.unheard.tracks, fresh: c.unheard.fresh}
+	if by.bare {
+		p.tracks, p.fresh = c.agreed, nil
+	}
+	c.unheard = nil
+	return c.offer(by, wants, p)
 }
 
 // offer sends an offer.
