@@ -127,7 +127,8 @@ func TestGoPeerOnTheMove(t *testing.T) {
 		home, phone := n.Router(t, internet.PortRestricted), n.Router(t, internet.Symmetric)
 		host.JoinBackbone(t, n)
 		viewer.Join(t, home)
-		robot := harness.StartRobot(t, harness.Options{Host: host, Devices: "front: {kind: camera, source: test, width: 640, height: 480, fps: 30}\n" + wire.Device()})
+		robot := harness.StartRobot(t, harness.Options{Host: host,
+			Devices: "front: {kind: camera, source: test, width: 640, height: 480, fps: 30}\n" + wire.Device()})
 		robot.Device(t, "motors")
 		r := startRoamer(t, viewer, wire, robot.URL+"/?token="+harness.Token, "")
 		leave := func() time.Time {
@@ -136,8 +137,8 @@ func TestGoPeerOnTheMove(t *testing.T) {
 			return lost
 		}
 		r.survive(leave, func() { viewer.Join(t, phone) }, true)
-		r.survive(func() time.Time { return home.Rebind(t) }, func() {}, false)
-		r.survive(func() time.Time { return home.RebindUDP(t) }, func() {}, false)
+		r.survive(func() time.Time { return phone.Rebind(t) }, func() {}, false)
+		r.survive(func() time.Time { return phone.RebindUDP(t) }, func() {}, false)
 	})
 	t.Run("by way of the relay", func(t *testing.T) {
 		rendezvous, viewer := harness.StartRendezvous(t, n), n.Host(t)
