@@ -44,6 +44,9 @@ func (s *stage) run(ctx context.Context) {
 			return
 		case <-s.wake:
 		}
+		if ctx.Err() != nil { // the last frames may wake, too
+			return
+		}
 		if granted, err := s.slot.Begin(s.who, false); err == nil {
 			s.set(granted.GetEpoch())
 			s.needKey()
