@@ -82,18 +82,27 @@ func (p *Publishers) Open(ctx context.Context, device string, who *peerv1.Publis
 		n.unsubscribe()
 		return nil, p.explain(device, err)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
+	if !p.add(n) {
 		n.unsubscribe()
+		p.give(device, n.granted())
 		return nil, status.Error(codes.Unavailable, "the gateway is stopping")
 	}
-	p.open[n] = struct{}{}
-	n.start()
-	p.metrics.publications.WithLabelValues(device).Inc()
 	p.log.Info("somebody publishes", "device", device, "name", who.GetName(), "program", who.GetProgram(),
 		"address", who.GetAddress(), "via", who.GetVia())
 	return n, nil
+}
+
+// add starts a publication; false if there are no more to be.
+func (p *Publishers) add(n *Publication) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return false
+	}
+	p.open[n] = struct{}{}
+	n.start()
+	p.metrics.publications.WithLabelValues(n.device).Inc()
+	return true
 }
 
 // explain names the remedy where a device gives no slot.

@@ -263,6 +263,20 @@ func TestTheSlotIsForOne(t *testing.T) {
 	}
 }
 
+// TestStopping: a gateway that is stopping keeps no slot.
+func TestStopping(t *testing.T) {
+	r := newRig(t)
+	r.mustOpen()
+	r.publishers.Close()
+	_, err := r.publishers.Open(t.Context(), "guest", &peerv1.Publisher{Name: "Bob", Via: "whip"}, false)
+	if status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "stopping") {
+		t.Errorf("refused with %v", err)
+	}
+	if who, begun := r.slot.Publisher(); who != nil || begun != 2 {
+		t.Errorf("%v has the slot, which was begun %d times", who, begun)
+	}
+}
+
 func TestTheDeviceRestarts(t *testing.T) {
 	r := newRig(t)
 	n := r.mustOpen()
