@@ -1,6 +1,11 @@
 package source
 
-import "github.com/waldo-robot/waldo/pkg/media"
+import (
+	"context"
+
+	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/pkg/stream"
+)
 
 // Gap leaves out frames that cannot be decoded because something before them was lost in a queue, or left out. The zero
 // value is ready to use, by one goroutine.
@@ -30,4 +35,24 @@ func (g *Gap) Close(f Frame, lost uint64) (Frame, bool) {
 	f.Lost += g.missing
 	g.missing, g.open = 0, false
 	return f, true
+}
+
+// Relay delivers the frames of a queue that can be decoded, as Capture of a [Source] does: until ctx ends, then it
+// returns nil, or the queue does. wantKey is called for each frame that is left out.
+func (g *Gap) Relay(ctx context.Context, queue *stream.Subscription[Frame], wantKey func(), deliver func(Frame)) error {
+	for {
+		f, err := queue.Next(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		f, ok := g.Close(f, queue.Lost())
+		if !ok {
+			wantKey()
+			continue
+		}
+		deliver(f)
+	}
 }

@@ -225,21 +225,7 @@ func (s *Sender) Info() source.Info {
 
 // Capture implements source.Source. It goes on where the last one stopped; the first begins with the first frame.
 func (s *Sender) Capture(ctx context.Context, deliver func(source.Frame)) error {
-	for {
-		f, err := s.queue.Next(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		f, ok := s.gap.Close(f, s.queue.Lost())
-		if !ok {
-			s.keys.Want()
-			continue
-		}
-		deliver(f)
-	}
+	return s.gap.Relay(ctx, s.queue, s.keys.Want, deliver)
 }
 
 // Watch implements source.Watcher.

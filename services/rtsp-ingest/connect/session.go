@@ -298,21 +298,7 @@ func (s *session) RequestKeyFrame(ctx context.Context) error { return s.line.key
 
 // Capture implements source.Source. It goes on where the last one stopped; the first begins with the first picture.
 func (s *session) Capture(ctx context.Context, deliver func(source.Frame)) error {
-	for {
-		f, err := s.queue.Next(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		f, ok := s.gap.Close(f, s.queue.Lost())
-		if !ok {
-			s.line.keys.Want()
-			continue
-		}
-		deliver(f)
-	}
+	return s.gap.Relay(ctx, s.queue, s.line.keys.Want, deliver)
 }
 
 // Watch implements source.Watcher.
