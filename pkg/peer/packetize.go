@@ -66,7 +66,7 @@ func (p *packetizer) send(ctx context.Context, f outFrame) {
 	p.began, p.sent = true, now
 	payloads := p.payloader.Payload(payloadSize, f.data)
 	for i, payload := range payloads {
-		if i >= burst && i%pace == 0 && !rest(ctx) {
+		if i >= burst && i%pace == 0 && !wait(ctx, time.Millisecond) {
 			return
 		}
 		_ = p.track.WriteRTP(&rtp.Packet{
@@ -77,9 +77,9 @@ func (p *packetizer) send(ctx context.Context, f outFrame) {
 	}
 }
 
-// rest waits for a millisecond; false if ctx has ended.
-func rest(ctx context.Context) bool {
-	timer := time.NewTimer(time.Millisecond)
+// wait waits for some time; false if ctx has ended.
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -180,14 +180,7 @@ func pause(ctx context.Context, attempt int) bool {
 	if attempt == 0 {
 		longest = firstPause / 5
 	}
-	timer := time.NewTimer(longest/2 + rand.N(longest/2))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return wait(ctx, longest/2+rand.N(longest/2))
 }
 
 // finish ends all that waits for the robot.

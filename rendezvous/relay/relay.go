@@ -16,8 +16,6 @@ import (
 
 	"github.com/pion/logging"
 	"github.com/pion/turn/v5"
-
-	"github.com/waldo-robot/waldo/pkg/socket"
 )
 
 // Relay is a server of TURN and STUN.
@@ -386,13 +384,10 @@ func (r *Relay) openAt(identity string, relayed netip.AddrPort) (*allocation, er
 	if err != nil {
 		return nil, err
 	}
-	s, err := socket.NewBursts(c)
+	s, err := newBursts(c, 1<<20)
 	if err != nil {
 		return nil, err
 	}
-	const buffer = 1 << 20 // as much of it as the system gives
-	_ = s.SetReadBuffer(buffer)
-	_ = s.SetWriteBuffer(buffer)
 	a := newAllocation(r, identity, relayed, s)
 	r.mu.Lock()
 	defer r.mu.Unlock()

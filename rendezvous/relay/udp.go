@@ -39,14 +39,21 @@ type datagram struct {
 }
 
 func newUDPPort(r *Relay, c *net.UDPConn) (*udpPort, error) {
-	s, err := socket.NewBursts(c)
+	s, err := newBursts(c, 4<<20)
 	if err != nil {
 		return nil, err
 	}
-	const buffer = 4 << 20 // as much of it as the system gives
-	_ = s.SetReadBuffer(buffer)
-	_ = s.SetWriteBuffer(buffer)
 	return &udpPort{relay: r, socket: s, allocations: map[netip.AddrPort]*allocation{}, closed: make(chan struct{})}, nil
+}
+
+// newBursts gives a socket buffers of some size each way, as far as the system allows.
+func newBursts(c *net.UDPConn, buffer int) (*socket.Bursts, error) {
+	s, err := socket.NewBursts(c)
+	if err == nil {
+		_ = s.SetReadBuffer(buffer)
+		_ = s.SetWriteBuffer(buffer)
+	}
+	return s, err
 }
 
 // allocation returns what a client holds, or nil.

@@ -232,24 +232,30 @@ func (w *Watcher) WHEPAt(ctx context.Context, endpoint string) error {
 		return err
 	}
 	r.Header.Set("Content-Type", "application/sdp")
+	header, body, err := request(r, http.StatusCreated)
+	if err != nil {
+		return err
+	}
+	location, err := url.Parse(header.Get("Location"))
+	if err != nil {
+		return err
+	}
+	w.location, w.answer = r.URL.ResolveReference(location).String(), body
+	return w.Accept(w.answer)
+}
+
+// request returns the answer to a request, which must have a status.
+func request(r *http.Request, status int) (header http.Header, body string, err error) {
 	answer, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return err
+		return nil, "", err
 	}
 	defer func() { _ = answer.Body.Close() }()
-	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		return err
+	data, err := io.ReadAll(answer.Body)
+	if err == nil && answer.StatusCode != status {
+		err = fmt.Errorf("%s %s: %s: %s", r.Method, r.URL, answer.Status, data)
 	}
-	if answer.StatusCode != http.StatusCreated {
-		return fmt.Errorf("POST %s: %s: %s", r.URL, answer.Status, body)
-	}
-	location, err := url.Parse(answer.Header.Get("Location"))
-	if err != nil {
-		return err
-	}
-	w.location, w.answer = r.URL.ResolveReference(location).String(), string(body)
-	return w.Accept(w.answer)
+	return answer.Header, string(data), err
 }
 
 // Restart restarts the ICE of a WHEP session with a PATCH request.
@@ -264,19 +270,11 @@ func (w *Watcher) Restart(ctx context.Context) error {
 	}
 	r.Header.Set("Content-Type", "application/trickle-ice-sdpfrag")
 	r.Header.Set("If-Match", "*")
-	answer, err := http.DefaultClient.Do(r)
+	_, body, err := request(r, http.StatusOK)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = answer.Body.Close() }()
-	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		return err
-	}
-	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("PATCH %s: %s: %s", r.URL, answer.Status, body)
-	}
-	w.answer = exchange(w.answer, string(body))
+	w.answer = exchange(w.answer, body)
 	return w.Accept(w.answer)
 }
 
