@@ -105,7 +105,7 @@ func playFive(t *testing.T, s *Source) {
 // TestJPEGs refuses files whose pictures are no whole JPEGs of one size, and hands out all others with their Huffman
 // tables.
 func TestJPEGs(t *testing.T) {
-	bare, err := os.ReadFile("../../../video/mjpeg/testdata/without-tables.mjpeg")
+	bare, err := os.ReadFile("../../../pkg/media/mjpeg/testdata/without-tables.mjpeg")
 	if err != nil {
 		t.Fatal(err)
 	}
