@@ -284,7 +284,10 @@ type StreamFramesRequest struct {
 	// aspect ratio; a side larger than configured is reduced to the configured one. Frame rate 0: as
 	// captured; otherwise frames are skipped to come close to it from below.
 	// Supported media types: `video/H264`, `video/VP8`, `image/jpeg`, `video/raw`.
-	Format        *v1.VideoFormat `protobuf:"bytes,1,opt,name=format,proto3" json:"format,omitempty"`
+	Format *v1.VideoFormat `protobuf:"bytes,1,opt,name=format,proto3" json:"format,omitempty"`
+	// True if the caller is on the same machine and can take `video/raw` pictures from memory that it shares with the
+	// device; see SharedPicture. The device sends them in the message anyway if it cannot share memory.
+	SharedMemory  bool `protobuf:"varint,2,opt,name=shared_memory,json=sharedMemory,proto3" json:"shared_memory,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -326,13 +329,22 @@ func (x *StreamFramesRequest) GetFormat() *v1.VideoFormat {
 	return nil
 }
 
+func (x *StreamFramesRequest) GetSharedMemory() bool {
+	if x != nil {
+		return x.SharedMemory
+	}
+	return false
+}
+
 // StreamFramesResponse is one step of StreamFrames.
 type StreamFramesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The picture, the same message as on the bus.
 	Frame *v1.VideoFrame `protobuf:"bytes,1,opt,name=frame,proto3" json:"frame,omitempty"`
 	// How many frames this reader has lost since the call began because it was too slow.
-	DroppedCount  int64 `protobuf:"varint,2,opt,name=dropped_count,json=droppedCount,proto3" json:"dropped_count,omitempty"`
+	DroppedCount int64 `protobuf:"varint,2,opt,name=dropped_count,json=droppedCount,proto3" json:"dropped_count,omitempty"`
+	// Where the picture is, if it is in shared memory; `frame.data` is empty then.
+	Shared        *SharedPicture `protobuf:"bytes,3,opt,name=shared,proto3" json:"shared,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -381,6 +393,108 @@ func (x *StreamFramesResponse) GetDroppedCount() int64 {
 	return 0
 }
 
+func (x *StreamFramesResponse) GetShared() *SharedPicture {
+	if x != nil {
+		return x.Shared
+	}
+	return nil
+}
+
+// SharedPicture says where a picture is in memory that the device shares with readers on its machine. The memory is a
+// ring of slots. Each begins with a number, which is odd while the device writes to the slot. A reader reads the number,
+// copies the picture, and reads the number again: if it is `version` both times, the copy is whole. If it is not, the
+// device has reused the slot, because the reader was slow, and the picture is lost.
+type SharedPicture struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Path of the memory, to be opened and mapped for reading; it may change within a call. It is open to the user that
+	// runs the device and to root, and is gone with the process.
+	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	// Length of the memory in bytes.
+	Length int64 `protobuf:"varint,2,opt,name=length,proto3" json:"length,omitempty"`
+	// Where the slot's number is: 8 bytes, little-endian, aligned.
+	VersionOffset int64 `protobuf:"varint,3,opt,name=version_offset,json=versionOffset,proto3" json:"version_offset,omitempty"`
+	// The number of the slot with this picture in it. Even.
+	Version int64 `protobuf:"varint,4,opt,name=version,proto3" json:"version,omitempty"`
+	// Where the picture is.
+	DataOffset int64 `protobuf:"varint,5,opt,name=data_offset,json=dataOffset,proto3" json:"data_offset,omitempty"`
+	// Length of the picture in bytes.
+	DataLength    int64 `protobuf:"varint,6,opt,name=data_length,json=dataLength,proto3" json:"data_length,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SharedPicture) Reset() {
+	*x = SharedPicture{}
+	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SharedPicture) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SharedPicture) ProtoMessage() {}
+
+func (x *SharedPicture) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SharedPicture.ProtoReflect.Descriptor instead.
+func (*SharedPicture) Descriptor() ([]byte, []int) {
+	return file_waldo_camera_v1_camera_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *SharedPicture) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *SharedPicture) GetLength() int64 {
+	if x != nil {
+		return x.Length
+	}
+	return 0
+}
+
+func (x *SharedPicture) GetVersionOffset() int64 {
+	if x != nil {
+		return x.VersionOffset
+	}
+	return 0
+}
+
+func (x *SharedPicture) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *SharedPicture) GetDataOffset() int64 {
+	if x != nil {
+		return x.DataOffset
+	}
+	return 0
+}
+
+func (x *SharedPicture) GetDataLength() int64 {
+	if x != nil {
+		return x.DataLength
+	}
+	return 0
+}
+
 // Control is one setting of the hardware.
 type Control struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -408,7 +522,7 @@ type Control struct {
 
 func (x *Control) Reset() {
 	*x = Control{}
-	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[6]
+	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -420,7 +534,7 @@ func (x *Control) String() string {
 func (*Control) ProtoMessage() {}
 
 func (x *Control) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[6]
+	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -433,7 +547,7 @@ func (x *Control) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Control.ProtoReflect.Descriptor instead.
 func (*Control) Descriptor() ([]byte, []int) {
-	return file_waldo_camera_v1_camera_service_proto_rawDescGZIP(), []int{6}
+	return file_waldo_camera_v1_camera_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Control) GetName() string {
@@ -508,7 +622,7 @@ type GetControlsRequest struct {
 
 func (x *GetControlsRequest) Reset() {
 	*x = GetControlsRequest{}
-	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[7]
+	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -520,7 +634,7 @@ func (x *GetControlsRequest) String() string {
 func (*GetControlsRequest) ProtoMessage() {}
 
 func (x *GetControlsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[7]
+	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -533,7 +647,7 @@ func (x *GetControlsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetControlsRequest.ProtoReflect.Descriptor instead.
 func (*GetControlsRequest) Descriptor() ([]byte, []int) {
-	return file_waldo_camera_v1_camera_service_proto_rawDescGZIP(), []int{7}
+	return file_waldo_camera_v1_camera_service_proto_rawDescGZIP(), []int{8}
 }
 
 // GetControlsResponse is the answer to GetControls.
@@ -547,7 +661,7 @@ type GetControlsResponse struct {
 
 func (x *GetControlsResponse) Reset() {
 	*x = GetControlsResponse{}
-	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[8]
+	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -559,7 +673,7 @@ func (x *GetControlsResponse) String() string {
 func (*GetControlsResponse) ProtoMessage() {}
 
 func (x *GetControlsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[8]
+	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -572,7 +686,7 @@ func (x *GetControlsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetControlsResponse.ProtoReflect.Descriptor instead.
 func (*GetControlsResponse) Descriptor() ([]byte, []int) {
-	return file_waldo_camera_v1_camera_service_proto_rawDescGZIP(), []int{8}
+	return file_waldo_camera_v1_camera_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetControlsResponse) GetControls() []*Control {
@@ -593,7 +707,7 @@ type SetControlsRequest struct {
 
 func (x *SetControlsRequest) Reset() {
 	*x = SetControlsRequest{}
-	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[9]
+	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -605,7 +719,7 @@ func (x *SetControlsRequest) String() string {
 func (*SetControlsRequest) ProtoMessage() {}
 
 func (x *SetControlsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[9]
+	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -618,7 +732,7 @@ func (x *SetControlsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetControlsRequest.ProtoReflect.Descriptor instead.
 func (*SetControlsRequest) Descriptor() ([]byte, []int) {
-	return file_waldo_camera_v1_camera_service_proto_rawDescGZIP(), []int{9}
+	return file_waldo_camera_v1_camera_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SetControlsRequest) GetValues() map[string]int64 {
@@ -639,7 +753,7 @@ type SetControlsResponse struct {
 
 func (x *SetControlsResponse) Reset() {
 	*x = SetControlsResponse{}
-	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[10]
+	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -651,7 +765,7 @@ func (x *SetControlsResponse) String() string {
 func (*SetControlsResponse) ProtoMessage() {}
 
 func (x *SetControlsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[10]
+	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -664,7 +778,7 @@ func (x *SetControlsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetControlsResponse.ProtoReflect.Descriptor instead.
 func (*SetControlsResponse) Descriptor() ([]byte, []int) {
-	return file_waldo_camera_v1_camera_service_proto_rawDescGZIP(), []int{10}
+	return file_waldo_camera_v1_camera_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SetControlsResponse) GetControls() []*Control {
@@ -685,7 +799,7 @@ type RequestKeyFrameRequest struct {
 
 func (x *RequestKeyFrameRequest) Reset() {
 	*x = RequestKeyFrameRequest{}
-	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[11]
+	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -697,7 +811,7 @@ func (x *RequestKeyFrameRequest) String() string {
 func (*RequestKeyFrameRequest) ProtoMessage() {}
 
 func (x *RequestKeyFrameRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[11]
+	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -710,7 +824,7 @@ func (x *RequestKeyFrameRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestKeyFrameRequest.ProtoReflect.Descriptor instead.
 func (*RequestKeyFrameRequest) Descriptor() ([]byte, []int) {
-	return file_waldo_camera_v1_camera_service_proto_rawDescGZIP(), []int{11}
+	return file_waldo_camera_v1_camera_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RequestKeyFrameRequest) GetStream() string {
@@ -729,7 +843,7 @@ type RequestKeyFrameResponse struct {
 
 func (x *RequestKeyFrameResponse) Reset() {
 	*x = RequestKeyFrameResponse{}
-	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[12]
+	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -741,7 +855,7 @@ func (x *RequestKeyFrameResponse) String() string {
 func (*RequestKeyFrameResponse) ProtoMessage() {}
 
 func (x *RequestKeyFrameResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[12]
+	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -754,7 +868,7 @@ func (x *RequestKeyFrameResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestKeyFrameResponse.ProtoReflect.Descriptor instead.
 func (*RequestKeyFrameResponse) Descriptor() ([]byte, []int) {
-	return file_waldo_camera_v1_camera_service_proto_rawDescGZIP(), []int{12}
+	return file_waldo_camera_v1_camera_service_proto_rawDescGZIP(), []int{13}
 }
 
 // SetBitrateRequest holds the target bit rate of the stream.
@@ -768,7 +882,7 @@ type SetBitrateRequest struct {
 
 func (x *SetBitrateRequest) Reset() {
 	*x = SetBitrateRequest{}
-	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[13]
+	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -780,7 +894,7 @@ func (x *SetBitrateRequest) String() string {
 func (*SetBitrateRequest) ProtoMessage() {}
 
 func (x *SetBitrateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[13]
+	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -793,7 +907,7 @@ func (x *SetBitrateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBitrateRequest.ProtoReflect.Descriptor instead.
 func (*SetBitrateRequest) Descriptor() ([]byte, []int) {
-	return file_waldo_camera_v1_camera_service_proto_rawDescGZIP(), []int{13}
+	return file_waldo_camera_v1_camera_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SetBitrateRequest) GetBitrateBps() int64 {
@@ -814,7 +928,7 @@ type SetBitrateResponse struct {
 
 func (x *SetBitrateResponse) Reset() {
 	*x = SetBitrateResponse{}
-	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[14]
+	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -826,7 +940,7 @@ func (x *SetBitrateResponse) String() string {
 func (*SetBitrateResponse) ProtoMessage() {}
 
 func (x *SetBitrateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[14]
+	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -839,7 +953,7 @@ func (x *SetBitrateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBitrateResponse.ProtoReflect.Descriptor instead.
 func (*SetBitrateResponse) Descriptor() ([]byte, []int) {
-	return file_waldo_camera_v1_camera_service_proto_rawDescGZIP(), []int{14}
+	return file_waldo_camera_v1_camera_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SetBitrateResponse) GetBitrateBps() int64 {
@@ -862,12 +976,23 @@ const file_waldo_camera_v1_camera_service_proto_rawDesc = "" +
 	"\x13CaptureFrameRequest\x123\n" +
 	"\x06format\x18\x01 \x01(\v2\x1b.waldo.media.v1.VideoFormatR\x06format\"H\n" +
 	"\x14CaptureFrameResponse\x120\n" +
-	"\x05frame\x18\x01 \x01(\v2\x1a.waldo.media.v1.VideoFrameR\x05frame\"J\n" +
+	"\x05frame\x18\x01 \x01(\v2\x1a.waldo.media.v1.VideoFrameR\x05frame\"o\n" +
 	"\x13StreamFramesRequest\x123\n" +
-	"\x06format\x18\x01 \x01(\v2\x1b.waldo.media.v1.VideoFormatR\x06format\"m\n" +
+	"\x06format\x18\x01 \x01(\v2\x1b.waldo.media.v1.VideoFormatR\x06format\x12#\n" +
+	"\rshared_memory\x18\x02 \x01(\bR\fsharedMemory\"\xa5\x01\n" +
 	"\x14StreamFramesResponse\x120\n" +
 	"\x05frame\x18\x01 \x01(\v2\x1a.waldo.media.v1.VideoFrameR\x05frame\x12#\n" +
-	"\rdropped_count\x18\x02 \x01(\x03R\fdroppedCount\"\xf5\x02\n" +
+	"\rdropped_count\x18\x02 \x01(\x03R\fdroppedCount\x126\n" +
+	"\x06shared\x18\x03 \x01(\v2\x1e.waldo.camera.v1.SharedPictureR\x06shared\"\xbe\x01\n" +
+	"\rSharedPicture\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x16\n" +
+	"\x06length\x18\x02 \x01(\x03R\x06length\x12%\n" +
+	"\x0eversion_offset\x18\x03 \x01(\x03R\rversionOffset\x12\x18\n" +
+	"\aversion\x18\x04 \x01(\x03R\aversion\x12\x1f\n" +
+	"\vdata_offset\x18\x05 \x01(\x03R\n" +
+	"dataOffset\x12\x1f\n" +
+	"\vdata_length\x18\x06 \x01(\x03R\n" +
+	"dataLength\"\xf5\x02\n" +
 	"\aControl\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\x04type\x18\x02 \x01(\x0e2\x1c.waldo.camera.v1.ControlTypeR\x04type\x12\x18\n" +
@@ -930,7 +1055,7 @@ func file_waldo_camera_v1_camera_service_proto_rawDescGZIP() []byte {
 }
 
 var file_waldo_camera_v1_camera_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_waldo_camera_v1_camera_service_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_waldo_camera_v1_camera_service_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_waldo_camera_v1_camera_service_proto_goTypes = []any{
 	(ControlType)(0),                // 0: waldo.camera.v1.ControlType
 	(*ListFormatsRequest)(nil),      // 1: waldo.camera.v1.ListFormatsRequest
@@ -939,52 +1064,54 @@ var file_waldo_camera_v1_camera_service_proto_goTypes = []any{
 	(*CaptureFrameResponse)(nil),    // 4: waldo.camera.v1.CaptureFrameResponse
 	(*StreamFramesRequest)(nil),     // 5: waldo.camera.v1.StreamFramesRequest
 	(*StreamFramesResponse)(nil),    // 6: waldo.camera.v1.StreamFramesResponse
-	(*Control)(nil),                 // 7: waldo.camera.v1.Control
-	(*GetControlsRequest)(nil),      // 8: waldo.camera.v1.GetControlsRequest
-	(*GetControlsResponse)(nil),     // 9: waldo.camera.v1.GetControlsResponse
-	(*SetControlsRequest)(nil),      // 10: waldo.camera.v1.SetControlsRequest
-	(*SetControlsResponse)(nil),     // 11: waldo.camera.v1.SetControlsResponse
-	(*RequestKeyFrameRequest)(nil),  // 12: waldo.camera.v1.RequestKeyFrameRequest
-	(*RequestKeyFrameResponse)(nil), // 13: waldo.camera.v1.RequestKeyFrameResponse
-	(*SetBitrateRequest)(nil),       // 14: waldo.camera.v1.SetBitrateRequest
-	(*SetBitrateResponse)(nil),      // 15: waldo.camera.v1.SetBitrateResponse
-	nil,                             // 16: waldo.camera.v1.Control.MenuItemsEntry
-	nil,                             // 17: waldo.camera.v1.SetControlsRequest.ValuesEntry
-	(*v1.VideoFormat)(nil),          // 18: waldo.media.v1.VideoFormat
-	(*v1.VideoFrame)(nil),           // 19: waldo.media.v1.VideoFrame
+	(*SharedPicture)(nil),           // 7: waldo.camera.v1.SharedPicture
+	(*Control)(nil),                 // 8: waldo.camera.v1.Control
+	(*GetControlsRequest)(nil),      // 9: waldo.camera.v1.GetControlsRequest
+	(*GetControlsResponse)(nil),     // 10: waldo.camera.v1.GetControlsResponse
+	(*SetControlsRequest)(nil),      // 11: waldo.camera.v1.SetControlsRequest
+	(*SetControlsResponse)(nil),     // 12: waldo.camera.v1.SetControlsResponse
+	(*RequestKeyFrameRequest)(nil),  // 13: waldo.camera.v1.RequestKeyFrameRequest
+	(*RequestKeyFrameResponse)(nil), // 14: waldo.camera.v1.RequestKeyFrameResponse
+	(*SetBitrateRequest)(nil),       // 15: waldo.camera.v1.SetBitrateRequest
+	(*SetBitrateResponse)(nil),      // 16: waldo.camera.v1.SetBitrateResponse
+	nil,                             // 17: waldo.camera.v1.Control.MenuItemsEntry
+	nil,                             // 18: waldo.camera.v1.SetControlsRequest.ValuesEntry
+	(*v1.VideoFormat)(nil),          // 19: waldo.media.v1.VideoFormat
+	(*v1.VideoFrame)(nil),           // 20: waldo.media.v1.VideoFrame
 }
 var file_waldo_camera_v1_camera_service_proto_depIdxs = []int32{
-	18, // 0: waldo.camera.v1.ListFormatsResponse.native_formats:type_name -> waldo.media.v1.VideoFormat
-	18, // 1: waldo.camera.v1.ListFormatsResponse.current_format:type_name -> waldo.media.v1.VideoFormat
-	18, // 2: waldo.camera.v1.ListFormatsResponse.offered_formats:type_name -> waldo.media.v1.VideoFormat
-	18, // 3: waldo.camera.v1.CaptureFrameRequest.format:type_name -> waldo.media.v1.VideoFormat
-	19, // 4: waldo.camera.v1.CaptureFrameResponse.frame:type_name -> waldo.media.v1.VideoFrame
-	18, // 5: waldo.camera.v1.StreamFramesRequest.format:type_name -> waldo.media.v1.VideoFormat
-	19, // 6: waldo.camera.v1.StreamFramesResponse.frame:type_name -> waldo.media.v1.VideoFrame
-	0,  // 7: waldo.camera.v1.Control.type:type_name -> waldo.camera.v1.ControlType
-	16, // 8: waldo.camera.v1.Control.menu_items:type_name -> waldo.camera.v1.Control.MenuItemsEntry
-	7,  // 9: waldo.camera.v1.GetControlsResponse.controls:type_name -> waldo.camera.v1.Control
-	17, // 10: waldo.camera.v1.SetControlsRequest.values:type_name -> waldo.camera.v1.SetControlsRequest.ValuesEntry
-	7,  // 11: waldo.camera.v1.SetControlsResponse.controls:type_name -> waldo.camera.v1.Control
-	1,  // 12: waldo.camera.v1.CameraService.ListFormats:input_type -> waldo.camera.v1.ListFormatsRequest
-	3,  // 13: waldo.camera.v1.CameraService.CaptureFrame:input_type -> waldo.camera.v1.CaptureFrameRequest
-	5,  // 14: waldo.camera.v1.CameraService.StreamFrames:input_type -> waldo.camera.v1.StreamFramesRequest
-	8,  // 15: waldo.camera.v1.CameraService.GetControls:input_type -> waldo.camera.v1.GetControlsRequest
-	10, // 16: waldo.camera.v1.CameraService.SetControls:input_type -> waldo.camera.v1.SetControlsRequest
-	12, // 17: waldo.camera.v1.CameraService.RequestKeyFrame:input_type -> waldo.camera.v1.RequestKeyFrameRequest
-	14, // 18: waldo.camera.v1.CameraService.SetBitrate:input_type -> waldo.camera.v1.SetBitrateRequest
-	2,  // 19: waldo.camera.v1.CameraService.ListFormats:output_type -> waldo.camera.v1.ListFormatsResponse
-	4,  // 20: waldo.camera.v1.CameraService.CaptureFrame:output_type -> waldo.camera.v1.CaptureFrameResponse
-	6,  // 21: waldo.camera.v1.CameraService.StreamFrames:output_type -> waldo.camera.v1.StreamFramesResponse
-	9,  // 22: waldo.camera.v1.CameraService.GetControls:output_type -> waldo.camera.v1.GetControlsResponse
-	11, // 23: waldo.camera.v1.CameraService.SetControls:output_type -> waldo.camera.v1.SetControlsResponse
-	13, // 24: waldo.camera.v1.CameraService.RequestKeyFrame:output_type -> waldo.camera.v1.RequestKeyFrameResponse
-	15, // 25: waldo.camera.v1.CameraService.SetBitrate:output_type -> waldo.camera.v1.SetBitrateResponse
-	19, // [19:26] is the sub-list for method output_type
-	12, // [12:19] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	19, // 0: waldo.camera.v1.ListFormatsResponse.native_formats:type_name -> waldo.media.v1.VideoFormat
+	19, // 1: waldo.camera.v1.ListFormatsResponse.current_format:type_name -> waldo.media.v1.VideoFormat
+	19, // 2: waldo.camera.v1.ListFormatsResponse.offered_formats:type_name -> waldo.media.v1.VideoFormat
+	19, // 3: waldo.camera.v1.CaptureFrameRequest.format:type_name -> waldo.media.v1.VideoFormat
+	20, // 4: waldo.camera.v1.CaptureFrameResponse.frame:type_name -> waldo.media.v1.VideoFrame
+	19, // 5: waldo.camera.v1.StreamFramesRequest.format:type_name -> waldo.media.v1.VideoFormat
+	20, // 6: waldo.camera.v1.StreamFramesResponse.frame:type_name -> waldo.media.v1.VideoFrame
+	7,  // 7: waldo.camera.v1.StreamFramesResponse.shared:type_name -> waldo.camera.v1.SharedPicture
+	0,  // 8: waldo.camera.v1.Control.type:type_name -> waldo.camera.v1.ControlType
+	17, // 9: waldo.camera.v1.Control.menu_items:type_name -> waldo.camera.v1.Control.MenuItemsEntry
+	8,  // 10: waldo.camera.v1.GetControlsResponse.controls:type_name -> waldo.camera.v1.Control
+	18, // 11: waldo.camera.v1.SetControlsRequest.values:type_name -> waldo.camera.v1.SetControlsRequest.ValuesEntry
+	8,  // 12: waldo.camera.v1.SetControlsResponse.controls:type_name -> waldo.camera.v1.Control
+	1,  // 13: waldo.camera.v1.CameraService.ListFormats:input_type -> waldo.camera.v1.ListFormatsRequest
+	3,  // 14: waldo.camera.v1.CameraService.CaptureFrame:input_type -> waldo.camera.v1.CaptureFrameRequest
+	5,  // 15: waldo.camera.v1.CameraService.StreamFrames:input_type -> waldo.camera.v1.StreamFramesRequest
+	9,  // 16: waldo.camera.v1.CameraService.GetControls:input_type -> waldo.camera.v1.GetControlsRequest
+	11, // 17: waldo.camera.v1.CameraService.SetControls:input_type -> waldo.camera.v1.SetControlsRequest
+	13, // 18: waldo.camera.v1.CameraService.RequestKeyFrame:input_type -> waldo.camera.v1.RequestKeyFrameRequest
+	15, // 19: waldo.camera.v1.CameraService.SetBitrate:input_type -> waldo.camera.v1.SetBitrateRequest
+	2,  // 20: waldo.camera.v1.CameraService.ListFormats:output_type -> waldo.camera.v1.ListFormatsResponse
+	4,  // 21: waldo.camera.v1.CameraService.CaptureFrame:output_type -> waldo.camera.v1.CaptureFrameResponse
+	6,  // 22: waldo.camera.v1.CameraService.StreamFrames:output_type -> waldo.camera.v1.StreamFramesResponse
+	10, // 23: waldo.camera.v1.CameraService.GetControls:output_type -> waldo.camera.v1.GetControlsResponse
+	12, // 24: waldo.camera.v1.CameraService.SetControls:output_type -> waldo.camera.v1.SetControlsResponse
+	14, // 25: waldo.camera.v1.CameraService.RequestKeyFrame:output_type -> waldo.camera.v1.RequestKeyFrameResponse
+	16, // 26: waldo.camera.v1.CameraService.SetBitrate:output_type -> waldo.camera.v1.SetBitrateResponse
+	20, // [20:27] is the sub-list for method output_type
+	13, // [13:20] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_waldo_camera_v1_camera_service_proto_init() }
@@ -998,7 +1125,7 @@ func file_waldo_camera_v1_camera_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_waldo_camera_v1_camera_service_proto_rawDesc), len(file_waldo_camera_v1_camera_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -9,6 +9,7 @@ package launcherv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -20,6 +21,59 @@ const (
 	// Verify that runtime/protoimpl is sufficiently up-to-date.
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
+
+// SlotContent is what is sent through a slot. May grow.
+type SlotContent int32
+
+const (
+	// Unset; not accepted.
+	SlotContent_SLOT_CONTENT_UNSPECIFIED SlotContent = 0
+	// Pictures, with or without sound.
+	SlotContent_SLOT_CONTENT_VIDEO SlotContent = 1
+	// Messages.
+	SlotContent_SLOT_CONTENT_MESSAGES SlotContent = 2
+)
+
+// Enum value maps for SlotContent.
+var (
+	SlotContent_name = map[int32]string{
+		0: "SLOT_CONTENT_UNSPECIFIED",
+		1: "SLOT_CONTENT_VIDEO",
+		2: "SLOT_CONTENT_MESSAGES",
+	}
+	SlotContent_value = map[string]int32{
+		"SLOT_CONTENT_UNSPECIFIED": 0,
+		"SLOT_CONTENT_VIDEO":       1,
+		"SLOT_CONTENT_MESSAGES":    2,
+	}
+)
+
+func (x SlotContent) Enum() *SlotContent {
+	p := new(SlotContent)
+	*p = x
+	return p
+}
+
+func (x SlotContent) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SlotContent) Descriptor() protoreflect.EnumDescriptor {
+	return file_waldo_launcher_v1_launcher_service_proto_enumTypes[0].Descriptor()
+}
+
+func (SlotContent) Type() protoreflect.EnumType {
+	return &file_waldo_launcher_v1_launcher_service_proto_enumTypes[0]
+}
+
+func (x SlotContent) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SlotContent.Descriptor instead.
+func (SlotContent) EnumDescriptor() ([]byte, []int) {
+	return file_waldo_launcher_v1_launcher_service_proto_rawDescGZIP(), []int{0}
+}
 
 // ProcessState is the state of a process, as the launcher sees it.
 type ProcessState int32
@@ -63,11 +117,11 @@ func (x ProcessState) String() string {
 }
 
 func (ProcessState) Descriptor() protoreflect.EnumDescriptor {
-	return file_waldo_launcher_v1_launcher_service_proto_enumTypes[0].Descriptor()
+	return file_waldo_launcher_v1_launcher_service_proto_enumTypes[1].Descriptor()
 }
 
 func (ProcessState) Type() protoreflect.EnumType {
-	return &file_waldo_launcher_v1_launcher_service_proto_enumTypes[0]
+	return &file_waldo_launcher_v1_launcher_service_proto_enumTypes[1]
 }
 
 func (x ProcessState) Number() protoreflect.EnumNumber {
@@ -76,7 +130,108 @@ func (x ProcessState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ProcessState.Descriptor instead.
 func (ProcessState) EnumDescriptor() ([]byte, []int) {
+	return file_waldo_launcher_v1_launcher_service_proto_rawDescGZIP(), []int{1}
+}
+
+// OpenSlotRequest names the slot.
+type OpenSlotRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the device.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What is sent through it.
+	Content SlotContent `protobuf:"varint,2,opt,name=content,proto3,enum=waldo.launcher.v1.SlotContent" json:"content,omitempty"`
+	// How long the slot stays without being renewed, 0 to 60 s. 0 removes it at once.
+	Ttl           *durationpb.Duration `protobuf:"bytes,3,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OpenSlotRequest) Reset() {
+	*x = OpenSlotRequest{}
+	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OpenSlotRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OpenSlotRequest) ProtoMessage() {}
+
+func (x *OpenSlotRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OpenSlotRequest.ProtoReflect.Descriptor instead.
+func (*OpenSlotRequest) Descriptor() ([]byte, []int) {
 	return file_waldo_launcher_v1_launcher_service_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *OpenSlotRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *OpenSlotRequest) GetContent() SlotContent {
+	if x != nil {
+		return x.Content
+	}
+	return SlotContent_SLOT_CONTENT_UNSPECIFIED
+}
+
+func (x *OpenSlotRequest) GetTtl() *durationpb.Duration {
+	if x != nil {
+		return x.Ttl
+	}
+	return nil
+}
+
+// OpenSlotResponse is the answer to OpenSlot.
+type OpenSlotResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OpenSlotResponse) Reset() {
+	*x = OpenSlotResponse{}
+	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OpenSlotResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OpenSlotResponse) ProtoMessage() {}
+
+func (x *OpenSlotResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OpenSlotResponse.ProtoReflect.Descriptor instead.
+func (*OpenSlotResponse) Descriptor() ([]byte, []int) {
+	return file_waldo_launcher_v1_launcher_service_proto_rawDescGZIP(), []int{1}
 }
 
 // ListProcessesRequest asks for all processes.
@@ -88,7 +243,7 @@ type ListProcessesRequest struct {
 
 func (x *ListProcessesRequest) Reset() {
 	*x = ListProcessesRequest{}
-	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[0]
+	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -100,7 +255,7 @@ func (x *ListProcessesRequest) String() string {
 func (*ListProcessesRequest) ProtoMessage() {}
 
 func (x *ListProcessesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[0]
+	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -113,7 +268,7 @@ func (x *ListProcessesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListProcessesRequest.ProtoReflect.Descriptor instead.
 func (*ListProcessesRequest) Descriptor() ([]byte, []int) {
-	return file_waldo_launcher_v1_launcher_service_proto_rawDescGZIP(), []int{0}
+	return file_waldo_launcher_v1_launcher_service_proto_rawDescGZIP(), []int{2}
 }
 
 // ListProcessesResponse is the answer to ListProcesses.
@@ -127,7 +282,7 @@ type ListProcessesResponse struct {
 
 func (x *ListProcessesResponse) Reset() {
 	*x = ListProcessesResponse{}
-	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[1]
+	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -139,7 +294,7 @@ func (x *ListProcessesResponse) String() string {
 func (*ListProcessesResponse) ProtoMessage() {}
 
 func (x *ListProcessesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[1]
+	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -152,7 +307,7 @@ func (x *ListProcessesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListProcessesResponse.ProtoReflect.Descriptor instead.
 func (*ListProcessesResponse) Descriptor() ([]byte, []int) {
-	return file_waldo_launcher_v1_launcher_service_proto_rawDescGZIP(), []int{1}
+	return file_waldo_launcher_v1_launcher_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ListProcessesResponse) GetProcesses() []*Process {
@@ -183,7 +338,7 @@ type Process struct {
 
 func (x *Process) Reset() {
 	*x = Process{}
-	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[2]
+	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -195,7 +350,7 @@ func (x *Process) String() string {
 func (*Process) ProtoMessage() {}
 
 func (x *Process) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[2]
+	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -208,7 +363,7 @@ func (x *Process) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Process.ProtoReflect.Descriptor instead.
 func (*Process) Descriptor() ([]byte, []int) {
-	return file_waldo_launcher_v1_launcher_service_proto_rawDescGZIP(), []int{2}
+	return file_waldo_launcher_v1_launcher_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Process) GetName() string {
@@ -264,7 +419,7 @@ type RestartProcessRequest struct {
 
 func (x *RestartProcessRequest) Reset() {
 	*x = RestartProcessRequest{}
-	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[3]
+	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -276,7 +431,7 @@ func (x *RestartProcessRequest) String() string {
 func (*RestartProcessRequest) ProtoMessage() {}
 
 func (x *RestartProcessRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[3]
+	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -289,7 +444,7 @@ func (x *RestartProcessRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartProcessRequest.ProtoReflect.Descriptor instead.
 func (*RestartProcessRequest) Descriptor() ([]byte, []int) {
-	return file_waldo_launcher_v1_launcher_service_proto_rawDescGZIP(), []int{3}
+	return file_waldo_launcher_v1_launcher_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *RestartProcessRequest) GetName() string {
@@ -308,7 +463,7 @@ type RestartProcessResponse struct {
 
 func (x *RestartProcessResponse) Reset() {
 	*x = RestartProcessResponse{}
-	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[4]
+	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -320,7 +475,7 @@ func (x *RestartProcessResponse) String() string {
 func (*RestartProcessResponse) ProtoMessage() {}
 
 func (x *RestartProcessResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[4]
+	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -333,7 +488,7 @@ func (x *RestartProcessResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartProcessResponse.ProtoReflect.Descriptor instead.
 func (*RestartProcessResponse) Descriptor() ([]byte, []int) {
-	return file_waldo_launcher_v1_launcher_service_proto_rawDescGZIP(), []int{4}
+	return file_waldo_launcher_v1_launcher_service_proto_rawDescGZIP(), []int{6}
 }
 
 // ReloadRequest asks for robot.yaml to be read again. The launcher knows its path.
@@ -345,7 +500,7 @@ type ReloadRequest struct {
 
 func (x *ReloadRequest) Reset() {
 	*x = ReloadRequest{}
-	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[5]
+	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -357,7 +512,7 @@ func (x *ReloadRequest) String() string {
 func (*ReloadRequest) ProtoMessage() {}
 
 func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[5]
+	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -370,7 +525,7 @@ func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReloadRequest.ProtoReflect.Descriptor instead.
 func (*ReloadRequest) Descriptor() ([]byte, []int) {
-	return file_waldo_launcher_v1_launcher_service_proto_rawDescGZIP(), []int{5}
+	return file_waldo_launcher_v1_launcher_service_proto_rawDescGZIP(), []int{7}
 }
 
 // ReloadResponse is the answer to Reload.
@@ -391,7 +546,7 @@ type ReloadResponse struct {
 
 func (x *ReloadResponse) Reset() {
 	*x = ReloadResponse{}
-	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[6]
+	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -403,7 +558,7 @@ func (x *ReloadResponse) String() string {
 func (*ReloadResponse) ProtoMessage() {}
 
 func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[6]
+	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -416,7 +571,7 @@ func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReloadResponse.ProtoReflect.Descriptor instead.
 func (*ReloadResponse) Descriptor() ([]byte, []int) {
-	return file_waldo_launcher_v1_launcher_service_proto_rawDescGZIP(), []int{6}
+	return file_waldo_launcher_v1_launcher_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ReloadResponse) GetRestarted() []string {
@@ -451,7 +606,12 @@ var File_waldo_launcher_v1_launcher_service_proto protoreflect.FileDescriptor
 
 const file_waldo_launcher_v1_launcher_service_proto_rawDesc = "" +
 	"\n" +
-	"(waldo/launcher/v1/launcher_service.proto\x12\x11waldo.launcher.v1\"\x16\n" +
+	"(waldo/launcher/v1/launcher_service.proto\x12\x11waldo.launcher.v1\x1a\x1egoogle/protobuf/duration.proto\"\x8c\x01\n" +
+	"\x0fOpenSlotRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x128\n" +
+	"\acontent\x18\x02 \x01(\x0e2\x1e.waldo.launcher.v1.SlotContentR\acontent\x12+\n" +
+	"\x03ttl\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\"\x12\n" +
+	"\x10OpenSlotResponse\"\x16\n" +
 	"\x14ListProcessesRequest\"Q\n" +
 	"\x15ListProcessesResponse\x128\n" +
 	"\tprocesses\x18\x01 \x03(\v2\x1a.waldo.launcher.v1.ProcessR\tprocesses\"\xae\x01\n" +
@@ -470,16 +630,21 @@ const file_waldo_launcher_v1_launcher_service_proto_rawDesc = "" +
 	"\trestarted\x18\x01 \x03(\tR\trestarted\x12\x18\n" +
 	"\astarted\x18\x02 \x03(\tR\astarted\x12\x18\n" +
 	"\astopped\x18\x03 \x03(\tR\astopped\x12\x1a\n" +
-	"\bwarnings\x18\x04 \x03(\tR\bwarnings*|\n" +
+	"\bwarnings\x18\x04 \x03(\tR\bwarnings*^\n" +
+	"\vSlotContent\x12\x1c\n" +
+	"\x18SLOT_CONTENT_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12SLOT_CONTENT_VIDEO\x10\x01\x12\x19\n" +
+	"\x15SLOT_CONTENT_MESSAGES\x10\x02*|\n" +
 	"\fProcessState\x12\x1d\n" +
 	"\x19PROCESS_STATE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15PROCESS_STATE_RUNNING\x10\x01\x12\x19\n" +
 	"\x15PROCESS_STATE_WAITING\x10\x02\x12\x17\n" +
-	"\x13PROCESS_STATE_ENDED\x10\x032\xab\x02\n" +
+	"\x13PROCESS_STATE_ENDED\x10\x032\x80\x03\n" +
 	"\x0fLauncherService\x12b\n" +
 	"\rListProcesses\x12'.waldo.launcher.v1.ListProcessesRequest\x1a(.waldo.launcher.v1.ListProcessesResponse\x12e\n" +
 	"\x0eRestartProcess\x12(.waldo.launcher.v1.RestartProcessRequest\x1a).waldo.launcher.v1.RestartProcessResponse\x12M\n" +
-	"\x06Reload\x12 .waldo.launcher.v1.ReloadRequest\x1a!.waldo.launcher.v1.ReloadResponseB\xd9\x01\n" +
+	"\x06Reload\x12 .waldo.launcher.v1.ReloadRequest\x1a!.waldo.launcher.v1.ReloadResponse\x12S\n" +
+	"\bOpenSlot\x12\".waldo.launcher.v1.OpenSlotRequest\x1a#.waldo.launcher.v1.OpenSlotResponseB\xd9\x01\n" +
 	"\x15com.waldo.launcher.v1B\x14LauncherServiceProtoP\x01ZDgithub.com/waldo-robot/waldo/api/gen/go/waldo/launcher/v1;launcherv1\xa2\x02\x03WLX\xaa\x02\x11Waldo.Launcher.V1\xca\x02\x11Waldo\\Launcher\\V1\xe2\x02\x1dWaldo\\Launcher\\V1\\GPBMetadata\xea\x02\x13Waldo::Launcher::V1b\x06proto3"
 
 var (
@@ -494,32 +659,40 @@ func file_waldo_launcher_v1_launcher_service_proto_rawDescGZIP() []byte {
 	return file_waldo_launcher_v1_launcher_service_proto_rawDescData
 }
 
-var file_waldo_launcher_v1_launcher_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_waldo_launcher_v1_launcher_service_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_waldo_launcher_v1_launcher_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_waldo_launcher_v1_launcher_service_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_waldo_launcher_v1_launcher_service_proto_goTypes = []any{
-	(ProcessState)(0),              // 0: waldo.launcher.v1.ProcessState
-	(*ListProcessesRequest)(nil),   // 1: waldo.launcher.v1.ListProcessesRequest
-	(*ListProcessesResponse)(nil),  // 2: waldo.launcher.v1.ListProcessesResponse
-	(*Process)(nil),                // 3: waldo.launcher.v1.Process
-	(*RestartProcessRequest)(nil),  // 4: waldo.launcher.v1.RestartProcessRequest
-	(*RestartProcessResponse)(nil), // 5: waldo.launcher.v1.RestartProcessResponse
-	(*ReloadRequest)(nil),          // 6: waldo.launcher.v1.ReloadRequest
-	(*ReloadResponse)(nil),         // 7: waldo.launcher.v1.ReloadResponse
+	(SlotContent)(0),               // 0: waldo.launcher.v1.SlotContent
+	(ProcessState)(0),              // 1: waldo.launcher.v1.ProcessState
+	(*OpenSlotRequest)(nil),        // 2: waldo.launcher.v1.OpenSlotRequest
+	(*OpenSlotResponse)(nil),       // 3: waldo.launcher.v1.OpenSlotResponse
+	(*ListProcessesRequest)(nil),   // 4: waldo.launcher.v1.ListProcessesRequest
+	(*ListProcessesResponse)(nil),  // 5: waldo.launcher.v1.ListProcessesResponse
+	(*Process)(nil),                // 6: waldo.launcher.v1.Process
+	(*RestartProcessRequest)(nil),  // 7: waldo.launcher.v1.RestartProcessRequest
+	(*RestartProcessResponse)(nil), // 8: waldo.launcher.v1.RestartProcessResponse
+	(*ReloadRequest)(nil),          // 9: waldo.launcher.v1.ReloadRequest
+	(*ReloadResponse)(nil),         // 10: waldo.launcher.v1.ReloadResponse
+	(*durationpb.Duration)(nil),    // 11: google.protobuf.Duration
 }
 var file_waldo_launcher_v1_launcher_service_proto_depIdxs = []int32{
-	3, // 0: waldo.launcher.v1.ListProcessesResponse.processes:type_name -> waldo.launcher.v1.Process
-	0, // 1: waldo.launcher.v1.Process.state:type_name -> waldo.launcher.v1.ProcessState
-	1, // 2: waldo.launcher.v1.LauncherService.ListProcesses:input_type -> waldo.launcher.v1.ListProcessesRequest
-	4, // 3: waldo.launcher.v1.LauncherService.RestartProcess:input_type -> waldo.launcher.v1.RestartProcessRequest
-	6, // 4: waldo.launcher.v1.LauncherService.Reload:input_type -> waldo.launcher.v1.ReloadRequest
-	2, // 5: waldo.launcher.v1.LauncherService.ListProcesses:output_type -> waldo.launcher.v1.ListProcessesResponse
-	5, // 6: waldo.launcher.v1.LauncherService.RestartProcess:output_type -> waldo.launcher.v1.RestartProcessResponse
-	7, // 7: waldo.launcher.v1.LauncherService.Reload:output_type -> waldo.launcher.v1.ReloadResponse
-	5, // [5:8] is the sub-list for method output_type
-	2, // [2:5] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	0,  // 0: waldo.launcher.v1.OpenSlotRequest.content:type_name -> waldo.launcher.v1.SlotContent
+	11, // 1: waldo.launcher.v1.OpenSlotRequest.ttl:type_name -> google.protobuf.Duration
+	6,  // 2: waldo.launcher.v1.ListProcessesResponse.processes:type_name -> waldo.launcher.v1.Process
+	1,  // 3: waldo.launcher.v1.Process.state:type_name -> waldo.launcher.v1.ProcessState
+	4,  // 4: waldo.launcher.v1.LauncherService.ListProcesses:input_type -> waldo.launcher.v1.ListProcessesRequest
+	7,  // 5: waldo.launcher.v1.LauncherService.RestartProcess:input_type -> waldo.launcher.v1.RestartProcessRequest
+	9,  // 6: waldo.launcher.v1.LauncherService.Reload:input_type -> waldo.launcher.v1.ReloadRequest
+	2,  // 7: waldo.launcher.v1.LauncherService.OpenSlot:input_type -> waldo.launcher.v1.OpenSlotRequest
+	5,  // 8: waldo.launcher.v1.LauncherService.ListProcesses:output_type -> waldo.launcher.v1.ListProcessesResponse
+	8,  // 9: waldo.launcher.v1.LauncherService.RestartProcess:output_type -> waldo.launcher.v1.RestartProcessResponse
+	10, // 10: waldo.launcher.v1.LauncherService.Reload:output_type -> waldo.launcher.v1.ReloadResponse
+	3,  // 11: waldo.launcher.v1.LauncherService.OpenSlot:output_type -> waldo.launcher.v1.OpenSlotResponse
+	8,  // [8:12] is the sub-list for method output_type
+	4,  // [4:8] is the sub-list for method input_type
+	4,  // [4:4] is the sub-list for extension type_name
+	4,  // [4:4] is the sub-list for extension extendee
+	0,  // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_waldo_launcher_v1_launcher_service_proto_init() }
@@ -532,8 +705,8 @@ func file_waldo_launcher_v1_launcher_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_waldo_launcher_v1_launcher_service_proto_rawDesc), len(file_waldo_launcher_v1_launcher_service_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   7,
+			NumEnums:      2,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

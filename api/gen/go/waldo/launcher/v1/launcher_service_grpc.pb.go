@@ -22,6 +22,7 @@ const (
 	LauncherService_ListProcesses_FullMethodName  = "/waldo.launcher.v1.LauncherService/ListProcesses"
 	LauncherService_RestartProcess_FullMethodName = "/waldo.launcher.v1.LauncherService/RestartProcess"
 	LauncherService_Reload_FullMethodName         = "/waldo.launcher.v1.LauncherService/Reload"
+	LauncherService_OpenSlot_FullMethodName       = "/waldo.launcher.v1.LauncherService/OpenSlot"
 )
 
 // LauncherServiceClient is the client API for LauncherService service.
@@ -45,6 +46,12 @@ type LauncherServiceClient interface {
 	// Fails with FAILED_PRECONDITION if the file changes something that cannot change while the robot
 	// runs: its name, or the address of the bus.
 	Reload(ctx context.Context, in *ReloadRequest, opts ...grpc.CallOption) (*ReloadResponse, error)
+	// OpenSlot runs a device of the kind `peer` that is not in robot.yaml, for a program that wants to be a camera or
+	// another device, for as long as the program renews it: every third of the `ttl`. It returns when the process has been
+	// started. Opening a slot that is open renews it.
+	// Fails with ALREADY_EXISTS if a device of that name is in robot.yaml, or the slot is open and carries something else;
+	// with INVALID_ARGUMENT if a field is out of range, RESOURCE_EXHAUSTED beyond 16 slots.
+	OpenSlot(ctx context.Context, in *OpenSlotRequest, opts ...grpc.CallOption) (*OpenSlotResponse, error)
 }
 
 type launcherServiceClient struct {
@@ -85,6 +92,16 @@ func (c *launcherServiceClient) Reload(ctx context.Context, in *ReloadRequest, o
 	return out, nil
 }
 
+func (c *launcherServiceClient) OpenSlot(ctx context.Context, in *OpenSlotRequest, opts ...grpc.CallOption) (*OpenSlotResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(OpenSlotResponse)
+	err := c.cc.Invoke(ctx, LauncherService_OpenSlot_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // LauncherServiceServer is the server API for LauncherService service.
 // All implementations must embed UnimplementedLauncherServiceServer
 // for forward compatibility.
@@ -106,6 +123,12 @@ type LauncherServiceServer interface {
 	// Fails with FAILED_PRECONDITION if the file changes something that cannot change while the robot
 	// runs: its name, or the address of the bus.
 	Reload(context.Context, *ReloadRequest) (*ReloadResponse, error)
+	// OpenSlot runs a device of the kind `peer` that is not in robot.yaml, for a program that wants to be a camera or
+	// another device, for as long as the program renews it: every third of the `ttl`. It returns when the process has been
+	// started. Opening a slot that is open renews it.
+	// Fails with ALREADY_EXISTS if a device of that name is in robot.yaml, or the slot is open and carries something else;
+	// with INVALID_ARGUMENT if a field is out of range, RESOURCE_EXHAUSTED beyond 16 slots.
+	OpenSlot(context.Context, *OpenSlotRequest) (*OpenSlotResponse, error)
 	mustEmbedUnimplementedLauncherServiceServer()
 }
 
@@ -124,6 +147,9 @@ func (UnimplementedLauncherServiceServer) RestartProcess(context.Context, *Resta
 }
 func (UnimplementedLauncherServiceServer) Reload(context.Context, *ReloadRequest) (*ReloadResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Reload not implemented")
+}
+func (UnimplementedLauncherServiceServer) OpenSlot(context.Context, *OpenSlotRequest) (*OpenSlotResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method OpenSlot not implemented")
 }
 func (UnimplementedLauncherServiceServer) mustEmbedUnimplementedLauncherServiceServer() {}
 func (UnimplementedLauncherServiceServer) testEmbeddedByValue()                         {}
@@ -200,6 +226,24 @@ func _LauncherService_Reload_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _LauncherService_OpenSlot_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(OpenSlotRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LauncherServiceServer).OpenSlot(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: LauncherService_OpenSlot_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LauncherServiceServer).OpenSlot(ctx, req.(*OpenSlotRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // LauncherService_ServiceDesc is the grpc.ServiceDesc for LauncherService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -218,6 +262,10 @@ var LauncherService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Reload",
 			Handler:    _LauncherService_Reload_Handler,
+		},
+		{
+			MethodName: "OpenSlot",
+			Handler:    _LauncherService_OpenSlot_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

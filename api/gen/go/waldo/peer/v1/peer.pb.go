@@ -12,13 +12,17 @@
 // `camera` (waldo.media.v1.VideoFrame) and `microphone` (waldo.media.v1.AudioFrame) that the device accepts, with the
 // epoch that Begin returned; the device drops frames of any other epoch. It ends when the publisher calls End, when
 // another takes its place, or after 5 s without a frame.
+//
+// Programs send over gRPC instead, with Publish: pictures, compressed or raw, sound, or messages of their own.
 
 package peerv1
 
 import (
+	v1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	structpb "google.golang.org/protobuf/types/known/structpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -43,7 +47,7 @@ type Publisher struct {
 	Program string `protobuf:"bytes,3,opt,name=program,proto3" json:"program,omitempty"`
 	// Where it is, `host:port`; empty if that is not known.
 	Address string `protobuf:"bytes,4,opt,name=address,proto3" json:"address,omitempty"`
-	// How it came: `whip`, `page`, `peer`, `rtcbot`.
+	// How it came: `whip`, `page`, `peer`, `rtcbot`, `grpc`.
 	Via string `protobuf:"bytes,5,opt,name=via,proto3" json:"via,omitempty"`
 	// When it began.
 	BeginTime     *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=begin_time,json=beginTime,proto3" json:"begin_time,omitempty"`
@@ -550,11 +554,411 @@ func (*KeyFrame) Descriptor() ([]byte, []int) {
 	return file_waldo_peer_v1_peer_proto_rawDescGZIP(), []int{8}
 }
 
+// Message is what a program sends through a slot that carries messages, on the stream `messages`.
+type Message struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Identifies the run of the device process: random, positive. A new value means the device restarted.
+	Epoch int64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// Position in this stream and epoch, counted from 0 without gaps.
+	Sequence int64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// When the program made it, by the clock of its machine; when the device received it, if the program did not say.
+	Time *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
+	// The message, in the program's own terms. At most 1 MiB.
+	Value         *structpb.Value `protobuf:"bytes,4,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Message) Reset() {
+	*x = Message{}
+	mi := &file_waldo_peer_v1_peer_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Message) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Message) ProtoMessage() {}
+
+func (x *Message) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_peer_v1_peer_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Message.ProtoReflect.Descriptor instead.
+func (*Message) Descriptor() ([]byte, []int) {
+	return file_waldo_peer_v1_peer_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Message) GetEpoch() int64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Message) GetSequence() int64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *Message) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *Message) GetValue() *structpb.Value {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+// PublishRequest is one step of Publish: first `begin`, then whatever the slot carries.
+type PublishRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The step.
+	//
+	// Types that are valid to be assigned to Step:
+	//
+	//	*PublishRequest_Begin
+	//	*PublishRequest_Video
+	//	*PublishRequest_Audio
+	//	*PublishRequest_Message
+	//	*PublishRequest_Idle
+	Step          isPublishRequest_Step `protobuf_oneof:"step"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PublishRequest) Reset() {
+	*x = PublishRequest{}
+	mi := &file_waldo_peer_v1_peer_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PublishRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PublishRequest) ProtoMessage() {}
+
+func (x *PublishRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_peer_v1_peer_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PublishRequest.ProtoReflect.Descriptor instead.
+func (*PublishRequest) Descriptor() ([]byte, []int) {
+	return file_waldo_peer_v1_peer_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *PublishRequest) GetStep() isPublishRequest_Step {
+	if x != nil {
+		return x.Step
+	}
+	return nil
+}
+
+func (x *PublishRequest) GetBegin() *BeginRequest {
+	if x != nil {
+		if x, ok := x.Step.(*PublishRequest_Begin); ok {
+			return x.Begin
+		}
+	}
+	return nil
+}
+
+func (x *PublishRequest) GetVideo() *v1.VideoFrame {
+	if x != nil {
+		if x, ok := x.Step.(*PublishRequest_Video); ok {
+			return x.Video
+		}
+	}
+	return nil
+}
+
+func (x *PublishRequest) GetAudio() *v1.AudioFrame {
+	if x != nil {
+		if x, ok := x.Step.(*PublishRequest_Audio); ok {
+			return x.Audio
+		}
+	}
+	return nil
+}
+
+func (x *PublishRequest) GetMessage() *Message {
+	if x != nil {
+		if x, ok := x.Step.(*PublishRequest_Message); ok {
+			return x.Message
+		}
+	}
+	return nil
+}
+
+func (x *PublishRequest) GetIdle() *Idle {
+	if x != nil {
+		if x, ok := x.Step.(*PublishRequest_Idle); ok {
+			return x.Idle
+		}
+	}
+	return nil
+}
+
+type isPublishRequest_Step interface {
+	isPublishRequest_Step()
+}
+
+type PublishRequest_Begin struct {
+	// Asks for the slot; the first step, and only that.
+	Begin *BeginRequest `protobuf:"bytes,1,opt,name=begin,proto3,oneof"`
+}
+
+type PublishRequest_Video struct {
+	// A picture: `video/H264`, `video/VP8`, `image/jpeg` or `video/raw`, up to 64 MiB. Its epoch is ignored, and so is the
+	// sequence of JPEG and raw pictures. A picture without capture_time was captured when it arrived. The size and the
+	// type may change with a key frame.
+	Video *v1.VideoFrame `protobuf:"bytes,2,opt,name=video,proto3,oneof"`
+}
+
+type PublishRequest_Audio struct {
+	// Sound: `audio/opus` or `audio/raw`.
+	Audio *v1.AudioFrame `protobuf:"bytes,3,opt,name=audio,proto3,oneof"`
+}
+
+type PublishRequest_Message struct {
+	// A message; epoch and sequence are ignored.
+	Message *Message `protobuf:"bytes,4,opt,name=message,proto3,oneof"`
+}
+
+type PublishRequest_Idle struct {
+	// Says that the program is alive although it has nothing to send.
+	Idle *Idle `protobuf:"bytes,5,opt,name=idle,proto3,oneof"`
+}
+
+func (*PublishRequest_Begin) isPublishRequest_Step() {}
+
+func (*PublishRequest_Video) isPublishRequest_Step() {}
+
+func (*PublishRequest_Audio) isPublishRequest_Step() {}
+
+func (*PublishRequest_Message) isPublishRequest_Step() {}
+
+func (*PublishRequest_Idle) isPublishRequest_Step() {}
+
+// Idle is a sign of life.
+type Idle struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Idle) Reset() {
+	*x = Idle{}
+	mi := &file_waldo_peer_v1_peer_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Idle) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Idle) ProtoMessage() {}
+
+func (x *Idle) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_peer_v1_peer_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Idle.ProtoReflect.Descriptor instead.
+func (*Idle) Descriptor() ([]byte, []int) {
+	return file_waldo_peer_v1_peer_proto_rawDescGZIP(), []int{11}
+}
+
+// PublishResponse is one step of the answer to Publish: first `begun`, then wishes.
+type PublishResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The step.
+	//
+	// Types that are valid to be assigned to Step:
+	//
+	//	*PublishResponse_Begun
+	//	*PublishResponse_Wish
+	//	*PublishResponse_Demand
+	Step          isPublishResponse_Step `protobuf_oneof:"step"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PublishResponse) Reset() {
+	*x = PublishResponse{}
+	mi := &file_waldo_peer_v1_peer_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PublishResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PublishResponse) ProtoMessage() {}
+
+func (x *PublishResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_peer_v1_peer_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PublishResponse.ProtoReflect.Descriptor instead.
+func (*PublishResponse) Descriptor() ([]byte, []int) {
+	return file_waldo_peer_v1_peer_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *PublishResponse) GetStep() isPublishResponse_Step {
+	if x != nil {
+		return x.Step
+	}
+	return nil
+}
+
+func (x *PublishResponse) GetBegun() *BeginResponse {
+	if x != nil {
+		if x, ok := x.Step.(*PublishResponse_Begun); ok {
+			return x.Begun
+		}
+	}
+	return nil
+}
+
+func (x *PublishResponse) GetWish() *Wish {
+	if x != nil {
+		if x, ok := x.Step.(*PublishResponse_Wish); ok {
+			return x.Wish
+		}
+	}
+	return nil
+}
+
+func (x *PublishResponse) GetDemand() *Demand {
+	if x != nil {
+		if x, ok := x.Step.(*PublishResponse_Demand); ok {
+			return x.Demand
+		}
+	}
+	return nil
+}
+
+type isPublishResponse_Step interface {
+	isPublishResponse_Step()
+}
+
+type PublishResponse_Begun struct {
+	// The slot has been granted. The epoch in it is not needed for Publish.
+	Begun *BeginResponse `protobuf:"bytes,1,opt,name=begun,proto3,oneof"`
+}
+
+type PublishResponse_Wish struct {
+	// What the device wants of the program. `ended` is the last step.
+	Wish *Wish `protobuf:"bytes,2,opt,name=wish,proto3,oneof"`
+}
+
+type PublishResponse_Demand struct {
+	// What the program's pictures are wanted for changed.
+	Demand *Demand `protobuf:"bytes,3,opt,name=demand,proto3,oneof"`
+}
+
+func (*PublishResponse_Begun) isPublishResponse_Step() {}
+
+func (*PublishResponse_Wish) isPublishResponse_Step() {}
+
+func (*PublishResponse_Demand) isPublishResponse_Step() {}
+
+// Demand says whether anybody reads what a program sends.
+type Demand struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// True while somebody does. A program may save the work of making what nobody reads; it sends Idle then.
+	Wanted        bool `protobuf:"varint,1,opt,name=wanted,proto3" json:"wanted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Demand) Reset() {
+	*x = Demand{}
+	mi := &file_waldo_peer_v1_peer_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Demand) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Demand) ProtoMessage() {}
+
+func (x *Demand) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_peer_v1_peer_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Demand.ProtoReflect.Descriptor instead.
+func (*Demand) Descriptor() ([]byte, []int) {
+	return file_waldo_peer_v1_peer_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Demand) GetWanted() bool {
+	if x != nil {
+		return x.Wanted
+	}
+	return false
+}
+
 var File_waldo_peer_v1_peer_proto protoreflect.FileDescriptor
 
 const file_waldo_peer_v1_peer_proto_rawDesc = "" +
 	"\n" +
-	"\x18waldo/peer/v1/peer.proto\x12\rwaldo.peer.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\x01\n" +
+	"\x18waldo/peer/v1/peer.proto\x12\rwaldo.peer.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1awaldo/media/v1/media.proto\"\xb0\x01\n" +
 	"\tPublisher\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -584,11 +988,32 @@ const file_waldo_peer_v1_peer_proto_rawDesc = "" +
 	"\x05ended\x18\x03 \x01(\tH\x00R\x05endedB\x06\n" +
 	"\x04wish\"\n" +
 	"\n" +
-	"\bKeyFrame2\xe8\x01\n" +
+	"\bKeyFrame\"\x99\x01\n" +
+	"\aMessage\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x1a\n" +
+	"\bsequence\x18\x02 \x01(\x03R\bsequence\x12.\n" +
+	"\x04time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12,\n" +
+	"\x05value\x18\x04 \x01(\v2\x16.google.protobuf.ValueR\x05value\"\x94\x02\n" +
+	"\x0ePublishRequest\x123\n" +
+	"\x05begin\x18\x01 \x01(\v2\x1b.waldo.peer.v1.BeginRequestH\x00R\x05begin\x122\n" +
+	"\x05video\x18\x02 \x01(\v2\x1a.waldo.media.v1.VideoFrameH\x00R\x05video\x122\n" +
+	"\x05audio\x18\x03 \x01(\v2\x1a.waldo.media.v1.AudioFrameH\x00R\x05audio\x122\n" +
+	"\amessage\x18\x04 \x01(\v2\x16.waldo.peer.v1.MessageH\x00R\amessage\x12)\n" +
+	"\x04idle\x18\x05 \x01(\v2\x13.waldo.peer.v1.IdleH\x00R\x04idleB\x06\n" +
+	"\x04step\"\x06\n" +
+	"\x04Idle\"\xab\x01\n" +
+	"\x0fPublishResponse\x124\n" +
+	"\x05begun\x18\x01 \x01(\v2\x1c.waldo.peer.v1.BeginResponseH\x00R\x05begun\x12)\n" +
+	"\x04wish\x18\x02 \x01(\v2\x13.waldo.peer.v1.WishH\x00R\x04wish\x12/\n" +
+	"\x06demand\x18\x03 \x01(\v2\x15.waldo.peer.v1.DemandH\x00R\x06demandB\x06\n" +
+	"\x04step\" \n" +
+	"\x06Demand\x12\x16\n" +
+	"\x06wanted\x18\x01 \x01(\bR\x06wanted2\xb6\x02\n" +
 	"\vPeerService\x12B\n" +
 	"\x05Begin\x12\x1b.waldo.peer.v1.BeginRequest\x1a\x1c.waldo.peer.v1.BeginResponse\x12<\n" +
 	"\x03End\x12\x19.waldo.peer.v1.EndRequest\x1a\x1a.waldo.peer.v1.EndResponse\x12W\n" +
-	"\fGetPublisher\x12\".waldo.peer.v1.GetPublisherRequest\x1a#.waldo.peer.v1.GetPublisherResponseB\xb2\x01\n" +
+	"\fGetPublisher\x12\".waldo.peer.v1.GetPublisherRequest\x1a#.waldo.peer.v1.GetPublisherResponse\x12L\n" +
+	"\aPublish\x12\x1d.waldo.peer.v1.PublishRequest\x1a\x1e.waldo.peer.v1.PublishResponse(\x010\x01B\xb2\x01\n" +
 	"\x11com.waldo.peer.v1B\tPeerProtoP\x01Z<github.com/waldo-robot/waldo/api/gen/go/waldo/peer/v1;peerv1\xa2\x02\x03WPX\xaa\x02\rWaldo.Peer.V1\xca\x02\rWaldo\\Peer\\V1\xe2\x02\x19Waldo\\Peer\\V1\\GPBMetadata\xea\x02\x0fWaldo::Peer::V1b\x06proto3"
 
 var (
@@ -603,7 +1028,7 @@ func file_waldo_peer_v1_peer_proto_rawDescGZIP() []byte {
 	return file_waldo_peer_v1_peer_proto_rawDescData
 }
 
-var file_waldo_peer_v1_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_waldo_peer_v1_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_waldo_peer_v1_peer_proto_goTypes = []any{
 	(*Publisher)(nil),             // 0: waldo.peer.v1.Publisher
 	(*BeginRequest)(nil),          // 1: waldo.peer.v1.BeginRequest
@@ -614,27 +1039,47 @@ var file_waldo_peer_v1_peer_proto_goTypes = []any{
 	(*GetPublisherResponse)(nil),  // 6: waldo.peer.v1.GetPublisherResponse
 	(*Wish)(nil),                  // 7: waldo.peer.v1.Wish
 	(*KeyFrame)(nil),              // 8: waldo.peer.v1.KeyFrame
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 10: google.protobuf.Duration
+	(*Message)(nil),               // 9: waldo.peer.v1.Message
+	(*PublishRequest)(nil),        // 10: waldo.peer.v1.PublishRequest
+	(*Idle)(nil),                  // 11: waldo.peer.v1.Idle
+	(*PublishResponse)(nil),       // 12: waldo.peer.v1.PublishResponse
+	(*Demand)(nil),                // 13: waldo.peer.v1.Demand
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 15: google.protobuf.Duration
+	(*structpb.Value)(nil),        // 16: google.protobuf.Value
+	(*v1.VideoFrame)(nil),         // 17: waldo.media.v1.VideoFrame
+	(*v1.AudioFrame)(nil),         // 18: waldo.media.v1.AudioFrame
 }
 var file_waldo_peer_v1_peer_proto_depIdxs = []int32{
-	9,  // 0: waldo.peer.v1.Publisher.begin_time:type_name -> google.protobuf.Timestamp
+	14, // 0: waldo.peer.v1.Publisher.begin_time:type_name -> google.protobuf.Timestamp
 	0,  // 1: waldo.peer.v1.BeginRequest.publisher:type_name -> waldo.peer.v1.Publisher
 	0,  // 2: waldo.peer.v1.BeginResponse.publisher:type_name -> waldo.peer.v1.Publisher
 	0,  // 3: waldo.peer.v1.GetPublisherResponse.publisher:type_name -> waldo.peer.v1.Publisher
-	10, // 4: waldo.peer.v1.GetPublisherResponse.age:type_name -> google.protobuf.Duration
+	15, // 4: waldo.peer.v1.GetPublisherResponse.age:type_name -> google.protobuf.Duration
 	8,  // 5: waldo.peer.v1.Wish.key_frame:type_name -> waldo.peer.v1.KeyFrame
-	1,  // 6: waldo.peer.v1.PeerService.Begin:input_type -> waldo.peer.v1.BeginRequest
-	3,  // 7: waldo.peer.v1.PeerService.End:input_type -> waldo.peer.v1.EndRequest
-	5,  // 8: waldo.peer.v1.PeerService.GetPublisher:input_type -> waldo.peer.v1.GetPublisherRequest
-	2,  // 9: waldo.peer.v1.PeerService.Begin:output_type -> waldo.peer.v1.BeginResponse
-	4,  // 10: waldo.peer.v1.PeerService.End:output_type -> waldo.peer.v1.EndResponse
-	6,  // 11: waldo.peer.v1.PeerService.GetPublisher:output_type -> waldo.peer.v1.GetPublisherResponse
-	9,  // [9:12] is the sub-list for method output_type
-	6,  // [6:9] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	14, // 6: waldo.peer.v1.Message.time:type_name -> google.protobuf.Timestamp
+	16, // 7: waldo.peer.v1.Message.value:type_name -> google.protobuf.Value
+	1,  // 8: waldo.peer.v1.PublishRequest.begin:type_name -> waldo.peer.v1.BeginRequest
+	17, // 9: waldo.peer.v1.PublishRequest.video:type_name -> waldo.media.v1.VideoFrame
+	18, // 10: waldo.peer.v1.PublishRequest.audio:type_name -> waldo.media.v1.AudioFrame
+	9,  // 11: waldo.peer.v1.PublishRequest.message:type_name -> waldo.peer.v1.Message
+	11, // 12: waldo.peer.v1.PublishRequest.idle:type_name -> waldo.peer.v1.Idle
+	2,  // 13: waldo.peer.v1.PublishResponse.begun:type_name -> waldo.peer.v1.BeginResponse
+	7,  // 14: waldo.peer.v1.PublishResponse.wish:type_name -> waldo.peer.v1.Wish
+	13, // 15: waldo.peer.v1.PublishResponse.demand:type_name -> waldo.peer.v1.Demand
+	1,  // 16: waldo.peer.v1.PeerService.Begin:input_type -> waldo.peer.v1.BeginRequest
+	3,  // 17: waldo.peer.v1.PeerService.End:input_type -> waldo.peer.v1.EndRequest
+	5,  // 18: waldo.peer.v1.PeerService.GetPublisher:input_type -> waldo.peer.v1.GetPublisherRequest
+	10, // 19: waldo.peer.v1.PeerService.Publish:input_type -> waldo.peer.v1.PublishRequest
+	2,  // 20: waldo.peer.v1.PeerService.Begin:output_type -> waldo.peer.v1.BeginResponse
+	4,  // 21: waldo.peer.v1.PeerService.End:output_type -> waldo.peer.v1.EndResponse
+	6,  // 22: waldo.peer.v1.PeerService.GetPublisher:output_type -> waldo.peer.v1.GetPublisherResponse
+	12, // 23: waldo.peer.v1.PeerService.Publish:output_type -> waldo.peer.v1.PublishResponse
+	20, // [20:24] is the sub-list for method output_type
+	16, // [16:20] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_waldo_peer_v1_peer_proto_init() }
@@ -646,13 +1091,25 @@ func file_waldo_peer_v1_peer_proto_init() {
 		(*Wish_KeyFrame)(nil),
 		(*Wish_Ended)(nil),
 	}
+	file_waldo_peer_v1_peer_proto_msgTypes[10].OneofWrappers = []any{
+		(*PublishRequest_Begin)(nil),
+		(*PublishRequest_Video)(nil),
+		(*PublishRequest_Audio)(nil),
+		(*PublishRequest_Message)(nil),
+		(*PublishRequest_Idle)(nil),
+	}
+	file_waldo_peer_v1_peer_proto_msgTypes[12].OneofWrappers = []any{
+		(*PublishResponse_Begun)(nil),
+		(*PublishResponse_Wish)(nil),
+		(*PublishResponse_Demand)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_waldo_peer_v1_peer_proto_rawDesc), len(file_waldo_peer_v1_peer_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

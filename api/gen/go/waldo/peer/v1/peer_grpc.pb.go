@@ -12,6 +12,8 @@
 // `camera` (waldo.media.v1.VideoFrame) and `microphone` (waldo.media.v1.AudioFrame) that the device accepts, with the
 // epoch that Begin returned; the device drops frames of any other epoch. It ends when the publisher calls End, when
 // another takes its place, or after 5 s without a frame.
+//
+// Programs send over gRPC instead, with Publish: pictures, compressed or raw, sound, or messages of their own.
 
 package peerv1
 
@@ -31,6 +33,7 @@ const (
 	PeerService_Begin_FullMethodName        = "/waldo.peer.v1.PeerService/Begin"
 	PeerService_End_FullMethodName          = "/waldo.peer.v1.PeerService/End"
 	PeerService_GetPublisher_FullMethodName = "/waldo.peer.v1.PeerService/GetPublisher"
+	PeerService_Publish_FullMethodName      = "/waldo.peer.v1.PeerService/Publish"
 )
 
 // PeerServiceClient is the client API for PeerService service.
@@ -45,6 +48,12 @@ type PeerServiceClient interface {
 	End(ctx context.Context, in *EndRequest, opts ...grpc.CallOption) (*EndResponse, error)
 	// GetPublisher tells who sends.
 	GetPublisher(ctx context.Context, in *GetPublisherRequest, opts ...grpc.CallOption) (*GetPublisherResponse, error)
+	// Publish takes the slot and sends through it until the call ends, which frees the slot. What the device cannot take in
+	// time is held back by flow control, so a program keeps the newest picture and drops older ones that still wait.
+	// Fails with ALREADY_EXISTS while another has the slot, unless it is taken; with INVALID_ARGUMENT for a step that the
+	// slot does not carry or a frame that its format contradicts, and the error names the field; with ABORTED when the slot
+	// was taken by another or ended for another reason.
+	Publish(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[PublishRequest, PublishResponse], error)
 }
 
 type peerServiceClient struct {
@@ -85,6 +94,19 @@ func (c *peerServiceClient) GetPublisher(ctx context.Context, in *GetPublisherRe
 	return out, nil
 }
 
+func (c *peerServiceClient) Publish(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[PublishRequest, PublishResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &PeerService_ServiceDesc.Streams[0], PeerService_Publish_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[PublishRequest, PublishResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PeerService_PublishClient = grpc.BidiStreamingClient[PublishRequest, PublishResponse]
+
 // PeerServiceServer is the server API for PeerService service.
 // All implementations must embed UnimplementedPeerServiceServer
 // for forward compatibility.
@@ -97,6 +119,12 @@ type PeerServiceServer interface {
 	End(context.Context, *EndRequest) (*EndResponse, error)
 	// GetPublisher tells who sends.
 	GetPublisher(context.Context, *GetPublisherRequest) (*GetPublisherResponse, error)
+	// Publish takes the slot and sends through it until the call ends, which frees the slot. What the device cannot take in
+	// time is held back by flow control, so a program keeps the newest picture and drops older ones that still wait.
+	// Fails with ALREADY_EXISTS while another has the slot, unless it is taken; with INVALID_ARGUMENT for a step that the
+	// slot does not carry or a frame that its format contradicts, and the error names the field; with ABORTED when the slot
+	// was taken by another or ended for another reason.
+	Publish(grpc.BidiStreamingServer[PublishRequest, PublishResponse]) error
 	mustEmbedUnimplementedPeerServiceServer()
 }
 
@@ -115,6 +143,9 @@ func (UnimplementedPeerServiceServer) End(context.Context, *EndRequest) (*EndRes
 }
 func (UnimplementedPeerServiceServer) GetPublisher(context.Context, *GetPublisherRequest) (*GetPublisherResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetPublisher not implemented")
+}
+func (UnimplementedPeerServiceServer) Publish(grpc.BidiStreamingServer[PublishRequest, PublishResponse]) error {
+	return status.Error(codes.Unimplemented, "method Publish not implemented")
 }
 func (UnimplementedPeerServiceServer) mustEmbedUnimplementedPeerServiceServer() {}
 func (UnimplementedPeerServiceServer) testEmbeddedByValue()                     {}
@@ -191,6 +222,13 @@ func _PeerService_GetPublisher_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PeerService_Publish_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(PeerServiceServer).Publish(&grpc.GenericServerStream[PublishRequest, PublishResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PeerService_PublishServer = grpc.BidiStreamingServer[PublishRequest, PublishResponse]
+
 // PeerService_ServiceDesc is the grpc.ServiceDesc for PeerService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -211,6 +249,13 @@ var PeerService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _PeerService_GetPublisher_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "Publish",
+			Handler:       _PeerService_Publish_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+	},
 	Metadata: "waldo/peer/v1/peer.proto",
 }

@@ -186,6 +186,14 @@ export declare type StreamFramesRequest = Message<"waldo.camera.v1.StreamFramesR
    * @generated from field: waldo.media.v1.VideoFormat format = 1;
    */
   format?: VideoFormat;
+
+  /**
+   * True if the caller is on the same machine and can take `video/raw` pictures from memory that it shares with the
+   * device; see SharedPicture. The device sends them in the message anyway if it cannot share memory.
+   *
+   * @generated from field: bool shared_memory = 2;
+   */
+  sharedMemory: boolean;
 };
 
 /**
@@ -203,6 +211,14 @@ export declare type StreamFramesRequestJson = {
    * @generated from field: waldo.media.v1.VideoFormat format = 1;
    */
   format?: VideoFormatJson;
+
+  /**
+   * True if the caller is on the same machine and can take `video/raw` pictures from memory that it shares with the
+   * device; see SharedPicture. The device sends them in the message anyway if it cannot share memory.
+   *
+   * @generated from field: bool shared_memory = 2;
+   */
+  sharedMemory?: boolean;
 };
 
 /**
@@ -230,6 +246,13 @@ export declare type StreamFramesResponse = Message<"waldo.camera.v1.StreamFrames
    * @generated from field: int64 dropped_count = 2;
    */
   droppedCount: bigint;
+
+  /**
+   * Where the picture is, if it is in shared memory; `frame.data` is empty then.
+   *
+   * @generated from field: waldo.camera.v1.SharedPicture shared = 3;
+   */
+  shared?: SharedPicture;
 };
 
 /**
@@ -251,6 +274,13 @@ export declare type StreamFramesResponseJson = {
    * @generated from field: int64 dropped_count = 2;
    */
   droppedCount?: string;
+
+  /**
+   * Where the picture is, if it is in shared memory; `frame.data` is empty then.
+   *
+   * @generated from field: waldo.camera.v1.SharedPicture shared = 3;
+   */
+  shared?: SharedPictureJson;
 };
 
 /**
@@ -258,6 +288,118 @@ export declare type StreamFramesResponseJson = {
  * Use `create(StreamFramesResponseSchema)` to create a new message.
  */
 export declare const StreamFramesResponseSchema: GenMessage<StreamFramesResponse, {jsonType: StreamFramesResponseJson}>;
+
+/**
+ * SharedPicture says where a picture is in memory that the device shares with readers on its machine. The memory is a
+ * ring of slots. Each begins with a number, which is odd while the device writes to the slot. A reader reads the number,
+ * copies the picture, and reads the number again: if it is `version` both times, the copy is whole. If it is not, the
+ * device has reused the slot, because the reader was slow, and the picture is lost.
+ *
+ * @generated from message waldo.camera.v1.SharedPicture
+ */
+export declare type SharedPicture = Message<"waldo.camera.v1.SharedPicture"> & {
+  /**
+   * Path of the memory, to be opened and mapped for reading; it may change within a call. It is open to the user that
+   * runs the device and to root, and is gone with the process.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * Length of the memory in bytes.
+   *
+   * @generated from field: int64 length = 2;
+   */
+  length: bigint;
+
+  /**
+   * Where the slot's number is: 8 bytes, little-endian, aligned.
+   *
+   * @generated from field: int64 version_offset = 3;
+   */
+  versionOffset: bigint;
+
+  /**
+   * The number of the slot with this picture in it. Even.
+   *
+   * @generated from field: int64 version = 4;
+   */
+  version: bigint;
+
+  /**
+   * Where the picture is.
+   *
+   * @generated from field: int64 data_offset = 5;
+   */
+  dataOffset: bigint;
+
+  /**
+   * Length of the picture in bytes.
+   *
+   * @generated from field: int64 data_length = 6;
+   */
+  dataLength: bigint;
+};
+
+/**
+ * SharedPicture says where a picture is in memory that the device shares with readers on its machine. The memory is a
+ * ring of slots. Each begins with a number, which is odd while the device writes to the slot. A reader reads the number,
+ * copies the picture, and reads the number again: if it is `version` both times, the copy is whole. If it is not, the
+ * device has reused the slot, because the reader was slow, and the picture is lost.
+ *
+ * @generated from message waldo.camera.v1.SharedPicture
+ */
+export declare type SharedPictureJson = {
+  /**
+   * Path of the memory, to be opened and mapped for reading; it may change within a call. It is open to the user that
+   * runs the device and to root, and is gone with the process.
+   *
+   * @generated from field: string path = 1;
+   */
+  path?: string;
+
+  /**
+   * Length of the memory in bytes.
+   *
+   * @generated from field: int64 length = 2;
+   */
+  length?: string;
+
+  /**
+   * Where the slot's number is: 8 bytes, little-endian, aligned.
+   *
+   * @generated from field: int64 version_offset = 3;
+   */
+  versionOffset?: string;
+
+  /**
+   * The number of the slot with this picture in it. Even.
+   *
+   * @generated from field: int64 version = 4;
+   */
+  version?: string;
+
+  /**
+   * Where the picture is.
+   *
+   * @generated from field: int64 data_offset = 5;
+   */
+  dataOffset?: string;
+
+  /**
+   * Length of the picture in bytes.
+   *
+   * @generated from field: int64 data_length = 6;
+   */
+  dataLength?: string;
+};
+
+/**
+ * Describes the message waldo.camera.v1.SharedPicture.
+ * Use `create(SharedPictureSchema)` to create a new message.
+ */
+export declare const SharedPictureSchema: GenMessage<SharedPicture, {jsonType: SharedPictureJson}>;
 
 /**
  * Control is one setting of the hardware.

@@ -4,11 +4,96 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { Duration, DurationJson } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file waldo/launcher/v1/launcher_service.proto.
  */
 export declare const file_waldo_launcher_v1_launcher_service: GenFile;
+
+/**
+ * OpenSlotRequest names the slot.
+ *
+ * @generated from message waldo.launcher.v1.OpenSlotRequest
+ */
+export declare type OpenSlotRequest = Message<"waldo.launcher.v1.OpenSlotRequest"> & {
+  /**
+   * Name of the device.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What is sent through it.
+   *
+   * @generated from field: waldo.launcher.v1.SlotContent content = 2;
+   */
+  content: SlotContent;
+
+  /**
+   * How long the slot stays without being renewed, 0 to 60 s. 0 removes it at once.
+   *
+   * @generated from field: google.protobuf.Duration ttl = 3;
+   */
+  ttl?: Duration;
+};
+
+/**
+ * OpenSlotRequest names the slot.
+ *
+ * @generated from message waldo.launcher.v1.OpenSlotRequest
+ */
+export declare type OpenSlotRequestJson = {
+  /**
+   * Name of the device.
+   *
+   * @generated from field: string name = 1;
+   */
+  name?: string;
+
+  /**
+   * What is sent through it.
+   *
+   * @generated from field: waldo.launcher.v1.SlotContent content = 2;
+   */
+  content?: SlotContentJson;
+
+  /**
+   * How long the slot stays without being renewed, 0 to 60 s. 0 removes it at once.
+   *
+   * @generated from field: google.protobuf.Duration ttl = 3;
+   */
+  ttl?: DurationJson;
+};
+
+/**
+ * Describes the message waldo.launcher.v1.OpenSlotRequest.
+ * Use `create(OpenSlotRequestSchema)` to create a new message.
+ */
+export declare const OpenSlotRequestSchema: GenMessage<OpenSlotRequest, {jsonType: OpenSlotRequestJson}>;
+
+/**
+ * OpenSlotResponse is the answer to OpenSlot.
+ *
+ * @generated from message waldo.launcher.v1.OpenSlotResponse
+ */
+export declare type OpenSlotResponse = Message<"waldo.launcher.v1.OpenSlotResponse"> & {
+};
+
+/**
+ * OpenSlotResponse is the answer to OpenSlot.
+ *
+ * @generated from message waldo.launcher.v1.OpenSlotResponse
+ */
+export declare type OpenSlotResponseJson = {
+};
+
+/**
+ * Describes the message waldo.launcher.v1.OpenSlotResponse.
+ * Use `create(OpenSlotResponseSchema)` to create a new message.
+ */
+export declare const OpenSlotResponseSchema: GenMessage<OpenSlotResponse, {jsonType: OpenSlotResponseJson}>;
 
 /**
  * ListProcessesRequest asks for all processes.
@@ -327,6 +412,46 @@ export declare type ReloadResponseJson = {
 export declare const ReloadResponseSchema: GenMessage<ReloadResponse, {jsonType: ReloadResponseJson}>;
 
 /**
+ * SlotContent is what is sent through a slot. May grow.
+ *
+ * @generated from enum waldo.launcher.v1.SlotContent
+ */
+export enum SlotContent {
+  /**
+   * Unset; not accepted.
+   *
+   * @generated from enum value: SLOT_CONTENT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Pictures, with or without sound.
+   *
+   * @generated from enum value: SLOT_CONTENT_VIDEO = 1;
+   */
+  VIDEO = 1,
+
+  /**
+   * Messages.
+   *
+   * @generated from enum value: SLOT_CONTENT_MESSAGES = 2;
+   */
+  MESSAGES = 2,
+}
+
+/**
+ * SlotContent is what is sent through a slot. May grow.
+ *
+ * @generated from enum waldo.launcher.v1.SlotContent
+ */
+export declare type SlotContentJson = "SLOT_CONTENT_UNSPECIFIED" | "SLOT_CONTENT_VIDEO" | "SLOT_CONTENT_MESSAGES";
+
+/**
+ * Describes the enum waldo.launcher.v1.SlotContent.
+ */
+export declare const SlotContentSchema: GenEnum<SlotContent, SlotContentJson>;
+
+/**
  * ProcessState is the state of a process, as the launcher sees it.
  *
  * @generated from enum waldo.launcher.v1.ProcessState
@@ -418,6 +543,20 @@ export declare const LauncherService: GenService<{
     methodKind: "unary";
     input: typeof ReloadRequestSchema;
     output: typeof ReloadResponseSchema;
+  },
+  /**
+   * OpenSlot runs a device of the kind `peer` that is not in robot.yaml, for a program that wants to be a camera or
+   * another device, for as long as the program renews it: every third of the `ttl`. It returns when the process has been
+   * started. Opening a slot that is open renews it.
+   * Fails with ALREADY_EXISTS if a device of that name is in robot.yaml, or the slot is open and carries something else;
+   * with INVALID_ARGUMENT if a field is out of range, RESOURCE_EXHAUSTED beyond 16 slots.
+   *
+   * @generated from rpc waldo.launcher.v1.LauncherService.OpenSlot
+   */
+  openSlot: {
+    methodKind: "unary";
+    input: typeof OpenSlotRequestSchema;
+    output: typeof OpenSlotResponseSchema;
   },
 }>;
 

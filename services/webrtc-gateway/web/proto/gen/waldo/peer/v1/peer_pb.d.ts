@@ -10,10 +10,13 @@
 // `camera` (waldo.media.v1.VideoFrame) and `microphone` (waldo.media.v1.AudioFrame) that the device accepts, with the
 // epoch that Begin returned; the device drops frames of any other epoch. It ends when the publisher calls End, when
 // another takes its place, or after 5 s without a frame.
+//
+// Programs send over gRPC instead, with Publish: pictures, compressed or raw, sound, or messages of their own.
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
-import type { Duration, DurationJson, Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
+import type { Message as Message$1 } from "@bufbuild/protobuf";
+import type { Duration, DurationJson, Timestamp, TimestampJson, Value, ValueJson } from "@bufbuild/protobuf/wkt";
+import type { AudioFrame, AudioFrameJson, VideoFrame, VideoFrameJson } from "../../media/v1/media_pb";
 
 /**
  * Describes the file waldo/peer/v1/peer.proto.
@@ -25,7 +28,7 @@ export declare const file_waldo_peer_v1_peer: GenFile;
  *
  * @generated from message waldo.peer.v1.Publisher
  */
-export declare type Publisher = Message<"waldo.peer.v1.Publisher"> & {
+export declare type Publisher = Message$1<"waldo.peer.v1.Publisher"> & {
   /**
    * Identifies this publication: random, positive. It is no secret.
    *
@@ -55,7 +58,7 @@ export declare type Publisher = Message<"waldo.peer.v1.Publisher"> & {
   address: string;
 
   /**
-   * How it came: `whip`, `page`, `peer`, `rtcbot`.
+   * How it came: `whip`, `page`, `peer`, `rtcbot`, `grpc`.
    *
    * @generated from field: string via = 5;
    */
@@ -104,7 +107,7 @@ export declare type PublisherJson = {
   address?: string;
 
   /**
-   * How it came: `whip`, `page`, `peer`, `rtcbot`.
+   * How it came: `whip`, `page`, `peer`, `rtcbot`, `grpc`.
    *
    * @generated from field: string via = 5;
    */
@@ -129,7 +132,7 @@ export declare const PublisherSchema: GenMessage<Publisher, {jsonType: Publisher
  *
  * @generated from message waldo.peer.v1.BeginRequest
  */
-export declare type BeginRequest = Message<"waldo.peer.v1.BeginRequest"> & {
+export declare type BeginRequest = Message$1<"waldo.peer.v1.BeginRequest"> & {
   /**
    * Who asks; id and begin_time are ignored.
    *
@@ -177,7 +180,7 @@ export declare const BeginRequestSchema: GenMessage<BeginRequest, {jsonType: Beg
  *
  * @generated from message waldo.peer.v1.BeginResponse
  */
-export declare type BeginResponse = Message<"waldo.peer.v1.BeginResponse"> & {
+export declare type BeginResponse = Message$1<"waldo.peer.v1.BeginResponse"> & {
   /**
    * The publisher.
    *
@@ -239,7 +242,7 @@ export declare const BeginResponseSchema: GenMessage<BeginResponse, {jsonType: B
  *
  * @generated from message waldo.peer.v1.EndRequest
  */
-export declare type EndRequest = Message<"waldo.peer.v1.EndRequest"> & {
+export declare type EndRequest = Message$1<"waldo.peer.v1.EndRequest"> & {
   /**
    * Of the publication, as Begin returned it.
    *
@@ -273,7 +276,7 @@ export declare const EndRequestSchema: GenMessage<EndRequest, {jsonType: EndRequ
  *
  * @generated from message waldo.peer.v1.EndResponse
  */
-export declare type EndResponse = Message<"waldo.peer.v1.EndResponse"> & {
+export declare type EndResponse = Message$1<"waldo.peer.v1.EndResponse"> & {
 };
 
 /**
@@ -295,7 +298,7 @@ export declare const EndResponseSchema: GenMessage<EndResponse, {jsonType: EndRe
  *
  * @generated from message waldo.peer.v1.GetPublisherRequest
  */
-export declare type GetPublisherRequest = Message<"waldo.peer.v1.GetPublisherRequest"> & {
+export declare type GetPublisherRequest = Message$1<"waldo.peer.v1.GetPublisherRequest"> & {
 };
 
 /**
@@ -317,7 +320,7 @@ export declare const GetPublisherRequestSchema: GenMessage<GetPublisherRequest, 
  *
  * @generated from message waldo.peer.v1.GetPublisherResponse
  */
-export declare type GetPublisherResponse = Message<"waldo.peer.v1.GetPublisherResponse"> & {
+export declare type GetPublisherResponse = Message$1<"waldo.peer.v1.GetPublisherResponse"> & {
   /**
    * The publisher; unset if the slot is free.
    *
@@ -365,7 +368,7 @@ export declare const GetPublisherResponseSchema: GenMessage<GetPublisherResponse
  *
  * @generated from message waldo.peer.v1.Wish
  */
-export declare type Wish = Message<"waldo.peer.v1.Wish"> & {
+export declare type Wish = Message$1<"waldo.peer.v1.Wish"> & {
   /**
    * The publication that it concerns.
    *
@@ -436,7 +439,7 @@ export declare const WishSchema: GenMessage<Wish, {jsonType: WishJson}>;
  *
  * @generated from message waldo.peer.v1.KeyFrame
  */
-export declare type KeyFrame = Message<"waldo.peer.v1.KeyFrame"> & {
+export declare type KeyFrame = Message$1<"waldo.peer.v1.KeyFrame"> & {
 };
 
 /**
@@ -452,6 +455,316 @@ export declare type KeyFrameJson = {
  * Use `create(KeyFrameSchema)` to create a new message.
  */
 export declare const KeyFrameSchema: GenMessage<KeyFrame, {jsonType: KeyFrameJson}>;
+
+/**
+ * Message is what a program sends through a slot that carries messages, on the stream `messages`.
+ *
+ * @generated from message waldo.peer.v1.Message
+ */
+export declare type Message = Message$1<"waldo.peer.v1.Message"> & {
+  /**
+   * Identifies the run of the device process: random, positive. A new value means the device restarted.
+   *
+   * @generated from field: int64 epoch = 1;
+   */
+  epoch: bigint;
+
+  /**
+   * Position in this stream and epoch, counted from 0 without gaps.
+   *
+   * @generated from field: int64 sequence = 2;
+   */
+  sequence: bigint;
+
+  /**
+   * When the program made it, by the clock of its machine; when the device received it, if the program did not say.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 3;
+   */
+  time?: Timestamp;
+
+  /**
+   * The message, in the program's own terms. At most 1 MiB.
+   *
+   * @generated from field: google.protobuf.Value value = 4;
+   */
+  value?: Value;
+};
+
+/**
+ * Message is what a program sends through a slot that carries messages, on the stream `messages`.
+ *
+ * @generated from message waldo.peer.v1.Message
+ */
+export declare type MessageJson = {
+  /**
+   * Identifies the run of the device process: random, positive. A new value means the device restarted.
+   *
+   * @generated from field: int64 epoch = 1;
+   */
+  epoch?: string;
+
+  /**
+   * Position in this stream and epoch, counted from 0 without gaps.
+   *
+   * @generated from field: int64 sequence = 2;
+   */
+  sequence?: string;
+
+  /**
+   * When the program made it, by the clock of its machine; when the device received it, if the program did not say.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 3;
+   */
+  time?: TimestampJson;
+
+  /**
+   * The message, in the program's own terms. At most 1 MiB.
+   *
+   * @generated from field: google.protobuf.Value value = 4;
+   */
+  value?: ValueJson;
+};
+
+/**
+ * Describes the message waldo.peer.v1.Message.
+ * Use `create(MessageSchema)` to create a new message.
+ */
+export declare const MessageSchema: GenMessage<Message, {jsonType: MessageJson}>;
+
+/**
+ * PublishRequest is one step of Publish: first `begin`, then whatever the slot carries.
+ *
+ * @generated from message waldo.peer.v1.PublishRequest
+ */
+export declare type PublishRequest = Message$1<"waldo.peer.v1.PublishRequest"> & {
+  /**
+   * The step.
+   *
+   * @generated from oneof waldo.peer.v1.PublishRequest.step
+   */
+  step: {
+    /**
+     * Asks for the slot; the first step, and only that.
+     *
+     * @generated from field: waldo.peer.v1.BeginRequest begin = 1;
+     */
+    value: BeginRequest;
+    case: "begin";
+  } | {
+    /**
+     * A picture: `video/H264`, `video/VP8`, `image/jpeg` or `video/raw`, up to 64 MiB. Its epoch is ignored, and so is the
+     * sequence of JPEG and raw pictures. A picture without capture_time was captured when it arrived. The size and the
+     * type may change with a key frame.
+     *
+     * @generated from field: waldo.media.v1.VideoFrame video = 2;
+     */
+    value: VideoFrame;
+    case: "video";
+  } | {
+    /**
+     * Sound: `audio/opus` or `audio/raw`.
+     *
+     * @generated from field: waldo.media.v1.AudioFrame audio = 3;
+     */
+    value: AudioFrame;
+    case: "audio";
+  } | {
+    /**
+     * A message; epoch and sequence are ignored.
+     *
+     * @generated from field: waldo.peer.v1.Message message = 4;
+     */
+    value: Message;
+    case: "message";
+  } | {
+    /**
+     * Says that the program is alive although it has nothing to send.
+     *
+     * @generated from field: waldo.peer.v1.Idle idle = 5;
+     */
+    value: Idle;
+    case: "idle";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * PublishRequest is one step of Publish: first `begin`, then whatever the slot carries.
+ *
+ * @generated from message waldo.peer.v1.PublishRequest
+ */
+export declare type PublishRequestJson = {
+  /**
+   * Asks for the slot; the first step, and only that.
+   *
+   * @generated from field: waldo.peer.v1.BeginRequest begin = 1;
+   */
+  begin?: BeginRequestJson;
+
+  /**
+   * A picture: `video/H264`, `video/VP8`, `image/jpeg` or `video/raw`, up to 64 MiB. Its epoch is ignored, and so is the
+   * sequence of JPEG and raw pictures. A picture without capture_time was captured when it arrived. The size and the
+   * type may change with a key frame.
+   *
+   * @generated from field: waldo.media.v1.VideoFrame video = 2;
+   */
+  video?: VideoFrameJson;
+
+  /**
+   * Sound: `audio/opus` or `audio/raw`.
+   *
+   * @generated from field: waldo.media.v1.AudioFrame audio = 3;
+   */
+  audio?: AudioFrameJson;
+
+  /**
+   * A message; epoch and sequence are ignored.
+   *
+   * @generated from field: waldo.peer.v1.Message message = 4;
+   */
+  message?: MessageJson;
+
+  /**
+   * Says that the program is alive although it has nothing to send.
+   *
+   * @generated from field: waldo.peer.v1.Idle idle = 5;
+   */
+  idle?: IdleJson;
+};
+
+/**
+ * Describes the message waldo.peer.v1.PublishRequest.
+ * Use `create(PublishRequestSchema)` to create a new message.
+ */
+export declare const PublishRequestSchema: GenMessage<PublishRequest, {jsonType: PublishRequestJson}>;
+
+/**
+ * Idle is a sign of life.
+ *
+ * @generated from message waldo.peer.v1.Idle
+ */
+export declare type Idle = Message$1<"waldo.peer.v1.Idle"> & {
+};
+
+/**
+ * Idle is a sign of life.
+ *
+ * @generated from message waldo.peer.v1.Idle
+ */
+export declare type IdleJson = {
+};
+
+/**
+ * Describes the message waldo.peer.v1.Idle.
+ * Use `create(IdleSchema)` to create a new message.
+ */
+export declare const IdleSchema: GenMessage<Idle, {jsonType: IdleJson}>;
+
+/**
+ * PublishResponse is one step of the answer to Publish: first `begun`, then wishes.
+ *
+ * @generated from message waldo.peer.v1.PublishResponse
+ */
+export declare type PublishResponse = Message$1<"waldo.peer.v1.PublishResponse"> & {
+  /**
+   * The step.
+   *
+   * @generated from oneof waldo.peer.v1.PublishResponse.step
+   */
+  step: {
+    /**
+     * The slot has been granted. The epoch in it is not needed for Publish.
+     *
+     * @generated from field: waldo.peer.v1.BeginResponse begun = 1;
+     */
+    value: BeginResponse;
+    case: "begun";
+  } | {
+    /**
+     * What the device wants of the program. `ended` is the last step.
+     *
+     * @generated from field: waldo.peer.v1.Wish wish = 2;
+     */
+    value: Wish;
+    case: "wish";
+  } | {
+    /**
+     * What the program's pictures are wanted for changed.
+     *
+     * @generated from field: waldo.peer.v1.Demand demand = 3;
+     */
+    value: Demand;
+    case: "demand";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * PublishResponse is one step of the answer to Publish: first `begun`, then wishes.
+ *
+ * @generated from message waldo.peer.v1.PublishResponse
+ */
+export declare type PublishResponseJson = {
+  /**
+   * The slot has been granted. The epoch in it is not needed for Publish.
+   *
+   * @generated from field: waldo.peer.v1.BeginResponse begun = 1;
+   */
+  begun?: BeginResponseJson;
+
+  /**
+   * What the device wants of the program. `ended` is the last step.
+   *
+   * @generated from field: waldo.peer.v1.Wish wish = 2;
+   */
+  wish?: WishJson;
+
+  /**
+   * What the program's pictures are wanted for changed.
+   *
+   * @generated from field: waldo.peer.v1.Demand demand = 3;
+   */
+  demand?: DemandJson;
+};
+
+/**
+ * Describes the message waldo.peer.v1.PublishResponse.
+ * Use `create(PublishResponseSchema)` to create a new message.
+ */
+export declare const PublishResponseSchema: GenMessage<PublishResponse, {jsonType: PublishResponseJson}>;
+
+/**
+ * Demand says whether anybody reads what a program sends.
+ *
+ * @generated from message waldo.peer.v1.Demand
+ */
+export declare type Demand = Message$1<"waldo.peer.v1.Demand"> & {
+  /**
+   * True while somebody does. A program may save the work of making what nobody reads; it sends Idle then.
+   *
+   * @generated from field: bool wanted = 1;
+   */
+  wanted: boolean;
+};
+
+/**
+ * Demand says whether anybody reads what a program sends.
+ *
+ * @generated from message waldo.peer.v1.Demand
+ */
+export declare type DemandJson = {
+  /**
+   * True while somebody does. A program may save the work of making what nobody reads; it sends Idle then.
+   *
+   * @generated from field: bool wanted = 1;
+   */
+  wanted?: boolean;
+};
+
+/**
+ * Describes the message waldo.peer.v1.Demand.
+ * Use `create(DemandSchema)` to create a new message.
+ */
+export declare const DemandSchema: GenMessage<Demand, {jsonType: DemandJson}>;
 
 /**
  * PeerService hands out the slot of a device of the kind `peer`.
@@ -488,6 +801,20 @@ export declare const PeerService: GenService<{
     methodKind: "unary";
     input: typeof GetPublisherRequestSchema;
     output: typeof GetPublisherResponseSchema;
+  },
+  /**
+   * Publish takes the slot and sends through it until the call ends, which frees the slot. What the device cannot take in
+   * time is held back by flow control, so a program keeps the newest picture and drops older ones that still wait.
+   * Fails with ALREADY_EXISTS while another has the slot, unless it is taken; with INVALID_ARGUMENT for a step that the
+   * slot does not carry or a frame that its format contradicts, and the error names the field; with ABORTED when the slot
+   * was taken by another or ended for another reason.
+   *
+   * @generated from rpc waldo.peer.v1.PeerService.Publish
+   */
+  publish: {
+    methodKind: "bidi_streaming";
+    input: typeof PublishRequestSchema;
+    output: typeof PublishResponseSchema;
   },
 }>;
 
