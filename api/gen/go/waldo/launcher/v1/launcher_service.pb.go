@@ -136,7 +136,7 @@ func (ProcessState) EnumDescriptor() ([]byte, []int) {
 // OpenSlotRequest names the slot.
 type OpenSlotRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name of the device.
+	// Name of the device: lower-case letters, digits and hyphens, at most 63.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// What is sent through it.
 	Content SlotContent `protobuf:"varint,2,opt,name=content,proto3,enum=waldo.launcher.v1.SlotContent" json:"content,omitempty"`
@@ -274,7 +274,7 @@ func (*ListProcessesRequest) Descriptor() ([]byte, []int) {
 // ListProcessesResponse is the answer to ListProcesses.
 type ListProcessesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The processes, at most 257.
+	// The processes, at most 273.
 	Processes     []*Process `protobuf:"bytes,1,rep,name=processes,proto3" json:"processes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -33,7 +33,7 @@ const (
 // Pages cannot call it.
 type LauncherServiceClient interface {
 	// ListProcesses returns what the launcher keeps running: the devices in the order of robot.yaml, then
-	// the gateway.
+	// the gateway, then the slots that programs have opened.
 	ListProcesses(ctx context.Context, in *ListProcessesRequest, opts ...grpc.CallOption) (*ListProcessesResponse, error)
 	// RestartProcess stops a process, which gets 2 s to do so, and starts it again; one that has ended
 	// permanently is started too. It returns when the new process has been started, not when it is ready.
@@ -49,8 +49,9 @@ type LauncherServiceClient interface {
 	// OpenSlot runs a device of the kind `peer` that is not in robot.yaml, for a program that wants to be a camera or
 	// another device, for as long as the program renews it: every third of the `ttl`. It returns when the process has been
 	// started. Opening a slot that is open renews it.
-	// Fails with ALREADY_EXISTS if a device of that name is in robot.yaml, or the slot is open and carries something else;
-	// with INVALID_ARGUMENT if a field is out of range, RESOURCE_EXHAUSTED beyond 16 slots.
+	// Fails with ALREADY_EXISTS if a device of that name is in robot.yaml or on the bus already, or the slot is open and
+	// carries something else; with INVALID_ARGUMENT if a field is out of range, RESOURCE_EXHAUSTED beyond 16 slots,
+	// FAILED_PRECONDITION if waldo-peer is not installed. `waldo reload` ends a slot whose name is now in robot.yaml.
 	OpenSlot(ctx context.Context, in *OpenSlotRequest, opts ...grpc.CallOption) (*OpenSlotResponse, error)
 }
 
@@ -110,7 +111,7 @@ func (c *launcherServiceClient) OpenSlot(ctx context.Context, in *OpenSlotReques
 // Pages cannot call it.
 type LauncherServiceServer interface {
 	// ListProcesses returns what the launcher keeps running: the devices in the order of robot.yaml, then
-	// the gateway.
+	// the gateway, then the slots that programs have opened.
 	ListProcesses(context.Context, *ListProcessesRequest) (*ListProcessesResponse, error)
 	// RestartProcess stops a process, which gets 2 s to do so, and starts it again; one that has ended
 	// permanently is started too. It returns when the new process has been started, not when it is ready.
@@ -126,8 +127,9 @@ type LauncherServiceServer interface {
 	// OpenSlot runs a device of the kind `peer` that is not in robot.yaml, for a program that wants to be a camera or
 	// another device, for as long as the program renews it: every third of the `ttl`. It returns when the process has been
 	// started. Opening a slot that is open renews it.
-	// Fails with ALREADY_EXISTS if a device of that name is in robot.yaml, or the slot is open and carries something else;
-	// with INVALID_ARGUMENT if a field is out of range, RESOURCE_EXHAUSTED beyond 16 slots.
+	// Fails with ALREADY_EXISTS if a device of that name is in robot.yaml or on the bus already, or the slot is open and
+	// carries something else; with INVALID_ARGUMENT if a field is out of range, RESOURCE_EXHAUSTED beyond 16 slots,
+	// FAILED_PRECONDITION if waldo-peer is not installed. `waldo reload` ends a slot whose name is now in robot.yaml.
 	OpenSlot(context.Context, *OpenSlotRequest) (*OpenSlotResponse, error)
 	mustEmbedUnimplementedLauncherServiceServer()
 }

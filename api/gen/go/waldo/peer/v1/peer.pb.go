@@ -639,6 +639,7 @@ type PublishRequest struct {
 	//	*PublishRequest_Audio
 	//	*PublishRequest_Message
 	//	*PublishRequest_Idle
+	//	*PublishRequest_End
 	Step          isPublishRequest_Step `protobuf_oneof:"step"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -726,6 +727,15 @@ func (x *PublishRequest) GetIdle() *Idle {
 	return nil
 }
 
+func (x *PublishRequest) GetEnd() *End {
+	if x != nil {
+		if x, ok := x.Step.(*PublishRequest_End); ok {
+			return x.End
+		}
+	}
+	return nil
+}
+
 type isPublishRequest_Step interface {
 	isPublishRequest_Step()
 }
@@ -737,24 +747,33 @@ type PublishRequest_Begin struct {
 
 type PublishRequest_Video struct {
 	// A picture: `video/H264`, `video/VP8`, `image/jpeg` or `video/raw`, up to 64 MiB. Its epoch is ignored, and so is the
-	// sequence of JPEG and raw pictures. A picture without capture_time was captured when it arrived. The size and the
-	// type may change with a key frame.
+	// sequence of JPEG and raw pictures. A picture without capture_time was captured when it arrived, and so was one whose
+	// capture_time is in the future or 5 s past. The size and the type may change with a key frame. Width and height of
+	// compressed pictures are in their data; for JPEG they may be 0, and must otherwise be those of the data. Metadata has
+	// at most 64 entries and 16 KiB.
 	Video *v1.VideoFrame `protobuf:"bytes,2,opt,name=video,proto3,oneof"`
 }
 
 type PublishRequest_Audio struct {
-	// Sound: `audio/opus` or `audio/raw`.
+	// Sound, up to 1 MiB: `audio/opus` or `audio/raw`. Only its format, sample_count and data are used. The device takes it
+	// as fast as it is played, and up to 200 ms ahead.
 	Audio *v1.AudioFrame `protobuf:"bytes,3,opt,name=audio,proto3,oneof"`
 }
 
 type PublishRequest_Message struct {
-	// A message; epoch and sequence are ignored.
+	// A message; epoch and sequence are ignored. Its value must be set, nested at most 30 deep, and have numbers that are
+	// finite, because JSON has no others.
 	Message *Message `protobuf:"bytes,4,opt,name=message,proto3,oneof"`
 }
 
 type PublishRequest_Idle struct {
 	// Says that the program is alive although it has nothing to send.
 	Idle *Idle `protobuf:"bytes,5,opt,name=idle,proto3,oneof"`
+}
+
+type PublishRequest_End struct {
+	// Ends the publication, and says why; the last step. A call that ends without it ends the publication, too.
+	End *End `protobuf:"bytes,6,opt,name=end,proto3,oneof"`
 }
 
 func (*PublishRequest_Begin) isPublishRequest_Step() {}
@@ -767,7 +786,9 @@ func (*PublishRequest_Message) isPublishRequest_Step() {}
 
 func (*PublishRequest_Idle) isPublishRequest_Step() {}
 
-// Idle is a sign of life.
+func (*PublishRequest_End) isPublishRequest_Step() {}
+
+// Idle is a sign of life. One a second is enough.
 type Idle struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -804,6 +825,52 @@ func (*Idle) Descriptor() ([]byte, []int) {
 	return file_waldo_peer_v1_peer_proto_rawDescGZIP(), []int{11}
 }
 
+// End is the end of a publication, by its program.
+type End struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Why, for people to read in the state of the device; at most 500 characters. Empty if all was sent.
+	Reason        string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *End) Reset() {
+	*x = End{}
+	mi := &file_waldo_peer_v1_peer_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *End) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*End) ProtoMessage() {}
+
+func (x *End) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_peer_v1_peer_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use End.ProtoReflect.Descriptor instead.
+func (*End) Descriptor() ([]byte, []int) {
+	return file_waldo_peer_v1_peer_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *End) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // PublishResponse is one step of the answer to Publish: first `begun`, then wishes.
 type PublishResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -821,7 +888,7 @@ type PublishResponse struct {
 
 func (x *PublishResponse) Reset() {
 	*x = PublishResponse{}
-	mi := &file_waldo_peer_v1_peer_proto_msgTypes[12]
+	mi := &file_waldo_peer_v1_peer_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -833,7 +900,7 @@ func (x *PublishResponse) String() string {
 func (*PublishResponse) ProtoMessage() {}
 
 func (x *PublishResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_peer_v1_peer_proto_msgTypes[12]
+	mi := &file_waldo_peer_v1_peer_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -846,7 +913,7 @@ func (x *PublishResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishResponse.ProtoReflect.Descriptor instead.
 func (*PublishResponse) Descriptor() ([]byte, []int) {
-	return file_waldo_peer_v1_peer_proto_rawDescGZIP(), []int{12}
+	return file_waldo_peer_v1_peer_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PublishResponse) GetStep() isPublishResponse_Step {
@@ -898,7 +965,7 @@ type PublishResponse_Wish struct {
 }
 
 type PublishResponse_Demand struct {
-	// What the program's pictures are wanted for changed.
+	// Whether anybody reads what the program sends.
 	Demand *Demand `protobuf:"bytes,3,opt,name=demand,proto3,oneof"`
 }
 
@@ -908,10 +975,11 @@ func (*PublishResponse_Wish) isPublishResponse_Step() {}
 
 func (*PublishResponse_Demand) isPublishResponse_Step() {}
 
-// Demand says whether anybody reads what a program sends.
+// Demand says whether anybody reads what a program sends. It comes after `begun` and on every change.
 type Demand struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// True while somebody does. A program may save the work of making what nobody reads; it sends Idle then.
+	// True while somebody does, and before the first picture, which tells readers what they can have. A program may save
+	// the work of making what nobody reads; it sends Idle then.
 	Wanted        bool `protobuf:"varint,1,opt,name=wanted,proto3" json:"wanted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -919,7 +987,7 @@ type Demand struct {
 
 func (x *Demand) Reset() {
 	*x = Demand{}
-	mi := &file_waldo_peer_v1_peer_proto_msgTypes[13]
+	mi := &file_waldo_peer_v1_peer_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -931,7 +999,7 @@ func (x *Demand) String() string {
 func (*Demand) ProtoMessage() {}
 
 func (x *Demand) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_peer_v1_peer_proto_msgTypes[13]
+	mi := &file_waldo_peer_v1_peer_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -944,7 +1012,7 @@ func (x *Demand) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Demand.ProtoReflect.Descriptor instead.
 func (*Demand) Descriptor() ([]byte, []int) {
-	return file_waldo_peer_v1_peer_proto_rawDescGZIP(), []int{13}
+	return file_waldo_peer_v1_peer_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Demand) GetWanted() bool {
@@ -952,6 +1020,98 @@ func (x *Demand) GetWanted() bool {
 		return x.Wanted
 	}
 	return false
+}
+
+// StreamMessagesRequest asks for messages.
+type StreamMessagesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamMessagesRequest) Reset() {
+	*x = StreamMessagesRequest{}
+	mi := &file_waldo_peer_v1_peer_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamMessagesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamMessagesRequest) ProtoMessage() {}
+
+func (x *StreamMessagesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_peer_v1_peer_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamMessagesRequest.ProtoReflect.Descriptor instead.
+func (*StreamMessagesRequest) Descriptor() ([]byte, []int) {
+	return file_waldo_peer_v1_peer_proto_rawDescGZIP(), []int{15}
+}
+
+// StreamMessagesResponse is one step of StreamMessages.
+type StreamMessagesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The message, the same as on the bus.
+	Message *Message `protobuf:"bytes,1,opt,name=message,proto3" json:"message,omitempty"`
+	// How many messages this reader has lost since the call began because it was too slow.
+	DroppedCount  int64 `protobuf:"varint,2,opt,name=dropped_count,json=droppedCount,proto3" json:"dropped_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamMessagesResponse) Reset() {
+	*x = StreamMessagesResponse{}
+	mi := &file_waldo_peer_v1_peer_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamMessagesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamMessagesResponse) ProtoMessage() {}
+
+func (x *StreamMessagesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_peer_v1_peer_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamMessagesResponse.ProtoReflect.Descriptor instead.
+func (*StreamMessagesResponse) Descriptor() ([]byte, []int) {
+	return file_waldo_peer_v1_peer_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *StreamMessagesResponse) GetMessage() *Message {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+func (x *StreamMessagesResponse) GetDroppedCount() int64 {
+	if x != nil {
+		return x.DroppedCount
+	}
+	return 0
 }
 
 var File_waldo_peer_v1_peer_proto protoreflect.FileDescriptor
@@ -993,27 +1153,35 @@ const file_waldo_peer_v1_peer_proto_rawDesc = "" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x03R\bsequence\x12.\n" +
 	"\x04time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12,\n" +
-	"\x05value\x18\x04 \x01(\v2\x16.google.protobuf.ValueR\x05value\"\x94\x02\n" +
+	"\x05value\x18\x04 \x01(\v2\x16.google.protobuf.ValueR\x05value\"\xbc\x02\n" +
 	"\x0ePublishRequest\x123\n" +
 	"\x05begin\x18\x01 \x01(\v2\x1b.waldo.peer.v1.BeginRequestH\x00R\x05begin\x122\n" +
 	"\x05video\x18\x02 \x01(\v2\x1a.waldo.media.v1.VideoFrameH\x00R\x05video\x122\n" +
 	"\x05audio\x18\x03 \x01(\v2\x1a.waldo.media.v1.AudioFrameH\x00R\x05audio\x122\n" +
 	"\amessage\x18\x04 \x01(\v2\x16.waldo.peer.v1.MessageH\x00R\amessage\x12)\n" +
-	"\x04idle\x18\x05 \x01(\v2\x13.waldo.peer.v1.IdleH\x00R\x04idleB\x06\n" +
+	"\x04idle\x18\x05 \x01(\v2\x13.waldo.peer.v1.IdleH\x00R\x04idle\x12&\n" +
+	"\x03end\x18\x06 \x01(\v2\x12.waldo.peer.v1.EndH\x00R\x03endB\x06\n" +
 	"\x04step\"\x06\n" +
-	"\x04Idle\"\xab\x01\n" +
+	"\x04Idle\"\x1d\n" +
+	"\x03End\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xab\x01\n" +
 	"\x0fPublishResponse\x124\n" +
 	"\x05begun\x18\x01 \x01(\v2\x1c.waldo.peer.v1.BeginResponseH\x00R\x05begun\x12)\n" +
 	"\x04wish\x18\x02 \x01(\v2\x13.waldo.peer.v1.WishH\x00R\x04wish\x12/\n" +
 	"\x06demand\x18\x03 \x01(\v2\x15.waldo.peer.v1.DemandH\x00R\x06demandB\x06\n" +
 	"\x04step\" \n" +
 	"\x06Demand\x12\x16\n" +
-	"\x06wanted\x18\x01 \x01(\bR\x06wanted2\xb6\x02\n" +
+	"\x06wanted\x18\x01 \x01(\bR\x06wanted\"\x17\n" +
+	"\x15StreamMessagesRequest\"o\n" +
+	"\x16StreamMessagesResponse\x120\n" +
+	"\amessage\x18\x01 \x01(\v2\x16.waldo.peer.v1.MessageR\amessage\x12#\n" +
+	"\rdropped_count\x18\x02 \x01(\x03R\fdroppedCount2\x97\x03\n" +
 	"\vPeerService\x12B\n" +
 	"\x05Begin\x12\x1b.waldo.peer.v1.BeginRequest\x1a\x1c.waldo.peer.v1.BeginResponse\x12<\n" +
 	"\x03End\x12\x19.waldo.peer.v1.EndRequest\x1a\x1a.waldo.peer.v1.EndResponse\x12W\n" +
 	"\fGetPublisher\x12\".waldo.peer.v1.GetPublisherRequest\x1a#.waldo.peer.v1.GetPublisherResponse\x12L\n" +
-	"\aPublish\x12\x1d.waldo.peer.v1.PublishRequest\x1a\x1e.waldo.peer.v1.PublishResponse(\x010\x01B\xb2\x01\n" +
+	"\aPublish\x12\x1d.waldo.peer.v1.PublishRequest\x1a\x1e.waldo.peer.v1.PublishResponse(\x010\x01\x12_\n" +
+	"\x0eStreamMessages\x12$.waldo.peer.v1.StreamMessagesRequest\x1a%.waldo.peer.v1.StreamMessagesResponse0\x01B\xb2\x01\n" +
 	"\x11com.waldo.peer.v1B\tPeerProtoP\x01Z<github.com/waldo-robot/waldo/api/gen/go/waldo/peer/v1;peerv1\xa2\x02\x03WPX\xaa\x02\rWaldo.Peer.V1\xca\x02\rWaldo\\Peer\\V1\xe2\x02\x19Waldo\\Peer\\V1\\GPBMetadata\xea\x02\x0fWaldo::Peer::V1b\x06proto3"
 
 var (
@@ -1028,58 +1196,65 @@ func file_waldo_peer_v1_peer_proto_rawDescGZIP() []byte {
 	return file_waldo_peer_v1_peer_proto_rawDescData
 }
 
-var file_waldo_peer_v1_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_waldo_peer_v1_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_waldo_peer_v1_peer_proto_goTypes = []any{
-	(*Publisher)(nil),             // 0: waldo.peer.v1.Publisher
-	(*BeginRequest)(nil),          // 1: waldo.peer.v1.BeginRequest
-	(*BeginResponse)(nil),         // 2: waldo.peer.v1.BeginResponse
-	(*EndRequest)(nil),            // 3: waldo.peer.v1.EndRequest
-	(*EndResponse)(nil),           // 4: waldo.peer.v1.EndResponse
-	(*GetPublisherRequest)(nil),   // 5: waldo.peer.v1.GetPublisherRequest
-	(*GetPublisherResponse)(nil),  // 6: waldo.peer.v1.GetPublisherResponse
-	(*Wish)(nil),                  // 7: waldo.peer.v1.Wish
-	(*KeyFrame)(nil),              // 8: waldo.peer.v1.KeyFrame
-	(*Message)(nil),               // 9: waldo.peer.v1.Message
-	(*PublishRequest)(nil),        // 10: waldo.peer.v1.PublishRequest
-	(*Idle)(nil),                  // 11: waldo.peer.v1.Idle
-	(*PublishResponse)(nil),       // 12: waldo.peer.v1.PublishResponse
-	(*Demand)(nil),                // 13: waldo.peer.v1.Demand
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 15: google.protobuf.Duration
-	(*structpb.Value)(nil),        // 16: google.protobuf.Value
-	(*v1.VideoFrame)(nil),         // 17: waldo.media.v1.VideoFrame
-	(*v1.AudioFrame)(nil),         // 18: waldo.media.v1.AudioFrame
+	(*Publisher)(nil),              // 0: waldo.peer.v1.Publisher
+	(*BeginRequest)(nil),           // 1: waldo.peer.v1.BeginRequest
+	(*BeginResponse)(nil),          // 2: waldo.peer.v1.BeginResponse
+	(*EndRequest)(nil),             // 3: waldo.peer.v1.EndRequest
+	(*EndResponse)(nil),            // 4: waldo.peer.v1.EndResponse
+	(*GetPublisherRequest)(nil),    // 5: waldo.peer.v1.GetPublisherRequest
+	(*GetPublisherResponse)(nil),   // 6: waldo.peer.v1.GetPublisherResponse
+	(*Wish)(nil),                   // 7: waldo.peer.v1.Wish
+	(*KeyFrame)(nil),               // 8: waldo.peer.v1.KeyFrame
+	(*Message)(nil),                // 9: waldo.peer.v1.Message
+	(*PublishRequest)(nil),         // 10: waldo.peer.v1.PublishRequest
+	(*Idle)(nil),                   // 11: waldo.peer.v1.Idle
+	(*End)(nil),                    // 12: waldo.peer.v1.End
+	(*PublishResponse)(nil),        // 13: waldo.peer.v1.PublishResponse
+	(*Demand)(nil),                 // 14: waldo.peer.v1.Demand
+	(*StreamMessagesRequest)(nil),  // 15: waldo.peer.v1.StreamMessagesRequest
+	(*StreamMessagesResponse)(nil), // 16: waldo.peer.v1.StreamMessagesResponse
+	(*timestamppb.Timestamp)(nil),  // 17: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),    // 18: google.protobuf.Duration
+	(*structpb.Value)(nil),         // 19: google.protobuf.Value
+	(*v1.VideoFrame)(nil),          // 20: waldo.media.v1.VideoFrame
+	(*v1.AudioFrame)(nil),          // 21: waldo.media.v1.AudioFrame
 }
 var file_waldo_peer_v1_peer_proto_depIdxs = []int32{
-	14, // 0: waldo.peer.v1.Publisher.begin_time:type_name -> google.protobuf.Timestamp
+	17, // 0: waldo.peer.v1.Publisher.begin_time:type_name -> google.protobuf.Timestamp
 	0,  // 1: waldo.peer.v1.BeginRequest.publisher:type_name -> waldo.peer.v1.Publisher
 	0,  // 2: waldo.peer.v1.BeginResponse.publisher:type_name -> waldo.peer.v1.Publisher
 	0,  // 3: waldo.peer.v1.GetPublisherResponse.publisher:type_name -> waldo.peer.v1.Publisher
-	15, // 4: waldo.peer.v1.GetPublisherResponse.age:type_name -> google.protobuf.Duration
+	18, // 4: waldo.peer.v1.GetPublisherResponse.age:type_name -> google.protobuf.Duration
 	8,  // 5: waldo.peer.v1.Wish.key_frame:type_name -> waldo.peer.v1.KeyFrame
-	14, // 6: waldo.peer.v1.Message.time:type_name -> google.protobuf.Timestamp
-	16, // 7: waldo.peer.v1.Message.value:type_name -> google.protobuf.Value
+	17, // 6: waldo.peer.v1.Message.time:type_name -> google.protobuf.Timestamp
+	19, // 7: waldo.peer.v1.Message.value:type_name -> google.protobuf.Value
 	1,  // 8: waldo.peer.v1.PublishRequest.begin:type_name -> waldo.peer.v1.BeginRequest
-	17, // 9: waldo.peer.v1.PublishRequest.video:type_name -> waldo.media.v1.VideoFrame
-	18, // 10: waldo.peer.v1.PublishRequest.audio:type_name -> waldo.media.v1.AudioFrame
+	20, // 9: waldo.peer.v1.PublishRequest.video:type_name -> waldo.media.v1.VideoFrame
+	21, // 10: waldo.peer.v1.PublishRequest.audio:type_name -> waldo.media.v1.AudioFrame
 	9,  // 11: waldo.peer.v1.PublishRequest.message:type_name -> waldo.peer.v1.Message
 	11, // 12: waldo.peer.v1.PublishRequest.idle:type_name -> waldo.peer.v1.Idle
-	2,  // 13: waldo.peer.v1.PublishResponse.begun:type_name -> waldo.peer.v1.BeginResponse
-	7,  // 14: waldo.peer.v1.PublishResponse.wish:type_name -> waldo.peer.v1.Wish
-	13, // 15: waldo.peer.v1.PublishResponse.demand:type_name -> waldo.peer.v1.Demand
-	1,  // 16: waldo.peer.v1.PeerService.Begin:input_type -> waldo.peer.v1.BeginRequest
-	3,  // 17: waldo.peer.v1.PeerService.End:input_type -> waldo.peer.v1.EndRequest
-	5,  // 18: waldo.peer.v1.PeerService.GetPublisher:input_type -> waldo.peer.v1.GetPublisherRequest
-	10, // 19: waldo.peer.v1.PeerService.Publish:input_type -> waldo.peer.v1.PublishRequest
-	2,  // 20: waldo.peer.v1.PeerService.Begin:output_type -> waldo.peer.v1.BeginResponse
-	4,  // 21: waldo.peer.v1.PeerService.End:output_type -> waldo.peer.v1.EndResponse
-	6,  // 22: waldo.peer.v1.PeerService.GetPublisher:output_type -> waldo.peer.v1.GetPublisherResponse
-	12, // 23: waldo.peer.v1.PeerService.Publish:output_type -> waldo.peer.v1.PublishResponse
-	20, // [20:24] is the sub-list for method output_type
-	16, // [16:20] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	12, // 13: waldo.peer.v1.PublishRequest.end:type_name -> waldo.peer.v1.End
+	2,  // 14: waldo.peer.v1.PublishResponse.begun:type_name -> waldo.peer.v1.BeginResponse
+	7,  // 15: waldo.peer.v1.PublishResponse.wish:type_name -> waldo.peer.v1.Wish
+	14, // 16: waldo.peer.v1.PublishResponse.demand:type_name -> waldo.peer.v1.Demand
+	9,  // 17: waldo.peer.v1.StreamMessagesResponse.message:type_name -> waldo.peer.v1.Message
+	1,  // 18: waldo.peer.v1.PeerService.Begin:input_type -> waldo.peer.v1.BeginRequest
+	3,  // 19: waldo.peer.v1.PeerService.End:input_type -> waldo.peer.v1.EndRequest
+	5,  // 20: waldo.peer.v1.PeerService.GetPublisher:input_type -> waldo.peer.v1.GetPublisherRequest
+	10, // 21: waldo.peer.v1.PeerService.Publish:input_type -> waldo.peer.v1.PublishRequest
+	15, // 22: waldo.peer.v1.PeerService.StreamMessages:input_type -> waldo.peer.v1.StreamMessagesRequest
+	2,  // 23: waldo.peer.v1.PeerService.Begin:output_type -> waldo.peer.v1.BeginResponse
+	4,  // 24: waldo.peer.v1.PeerService.End:output_type -> waldo.peer.v1.EndResponse
+	6,  // 25: waldo.peer.v1.PeerService.GetPublisher:output_type -> waldo.peer.v1.GetPublisherResponse
+	13, // 26: waldo.peer.v1.PeerService.Publish:output_type -> waldo.peer.v1.PublishResponse
+	16, // 27: waldo.peer.v1.PeerService.StreamMessages:output_type -> waldo.peer.v1.StreamMessagesResponse
+	23, // [23:28] is the sub-list for method output_type
+	18, // [18:23] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_waldo_peer_v1_peer_proto_init() }
@@ -1097,8 +1272,9 @@ func file_waldo_peer_v1_peer_proto_init() {
 		(*PublishRequest_Audio)(nil),
 		(*PublishRequest_Message)(nil),
 		(*PublishRequest_Idle)(nil),
+		(*PublishRequest_End)(nil),
 	}
-	file_waldo_peer_v1_peer_proto_msgTypes[12].OneofWrappers = []any{
+	file_waldo_peer_v1_peer_proto_msgTypes[13].OneofWrappers = []any{
 		(*PublishResponse_Begun)(nil),
 		(*PublishResponse_Wish)(nil),
 		(*PublishResponse_Demand)(nil),
@@ -1109,7 +1285,7 @@ func file_waldo_peer_v1_peer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_waldo_peer_v1_peer_proto_rawDesc), len(file_waldo_peer_v1_peer_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

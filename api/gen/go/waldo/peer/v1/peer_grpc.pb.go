@@ -30,10 +30,11 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	PeerService_Begin_FullMethodName        = "/waldo.peer.v1.PeerService/Begin"
-	PeerService_End_FullMethodName          = "/waldo.peer.v1.PeerService/End"
-	PeerService_GetPublisher_FullMethodName = "/waldo.peer.v1.PeerService/GetPublisher"
-	PeerService_Publish_FullMethodName      = "/waldo.peer.v1.PeerService/Publish"
+	PeerService_Begin_FullMethodName          = "/waldo.peer.v1.PeerService/Begin"
+	PeerService_End_FullMethodName            = "/waldo.peer.v1.PeerService/End"
+	PeerService_GetPublisher_FullMethodName   = "/waldo.peer.v1.PeerService/GetPublisher"
+	PeerService_Publish_FullMethodName        = "/waldo.peer.v1.PeerService/Publish"
+	PeerService_StreamMessages_FullMethodName = "/waldo.peer.v1.PeerService/StreamMessages"
 )
 
 // PeerServiceClient is the client API for PeerService service.
@@ -42,18 +43,25 @@ const (
 //
 // PeerService hands out the slot of a device of the kind `peer`.
 type PeerServiceClient interface {
-	// Begin gives the slot to a publisher. It fails with ALREADY_EXISTS while another has it, unless it is taken.
+	// Begin gives the slot to a publisher. It fails with ALREADY_EXISTS while another has it, unless it is taken, and with
+	// FAILED_PRECONDITION if the slot carries messages, which come with Publish.
 	Begin(ctx context.Context, in *BeginRequest, opts ...grpc.CallOption) (*BeginResponse, error)
 	// End gives the slot back. It fails with NOT_FOUND if the publication has ended already.
 	End(ctx context.Context, in *EndRequest, opts ...grpc.CallOption) (*EndResponse, error)
 	// GetPublisher tells who sends.
 	GetPublisher(ctx context.Context, in *GetPublisherRequest, opts ...grpc.CallOption) (*GetPublisherResponse, error)
-	// Publish takes the slot and sends through it until the call ends, which frees the slot. What the device cannot take in
-	// time is held back by flow control, so a program keeps the newest picture and drops older ones that still wait.
+	// Publish takes the slot and sends through it until the call ends, which frees the slot at once. What the device cannot
+	// take in time is held back by flow control, and so is more than 240 pictures or 2,000 steps a second; a program
+	// therefore keeps the newest picture and drops older ones that still wait. A call from which nothing came for 5 s ends.
 	// Fails with ALREADY_EXISTS while another has the slot, unless it is taken; with INVALID_ARGUMENT for a step that the
 	// slot does not carry or a frame that its format contradicts, and the error names the field; with ABORTED when the slot
-	// was taken by another or ended for another reason.
+	// was taken by another or ended for another reason; with UNAVAILABLE when the device stops, which is no reason not to
+	// publish again.
 	Publish(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[PublishRequest, PublishResponse], error)
+	// StreamMessages sends what is published through a slot that carries messages, from now on, until the caller ends the
+	// call, across publications. A reader that is too slow loses the oldest of 256 messages, and what has waited for 0.5 s.
+	// Fails with FAILED_PRECONDITION if the slot carries video.
+	StreamMessages(ctx context.Context, in *StreamMessagesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamMessagesResponse], error)
 }
 
 type peerServiceClient struct {
@@ -107,24 +115,50 @@ func (c *peerServiceClient) Publish(ctx context.Context, opts ...grpc.CallOption
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type PeerService_PublishClient = grpc.BidiStreamingClient[PublishRequest, PublishResponse]
 
+func (c *peerServiceClient) StreamMessages(ctx context.Context, in *StreamMessagesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamMessagesResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &PeerService_ServiceDesc.Streams[1], PeerService_StreamMessages_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[StreamMessagesRequest, StreamMessagesResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PeerService_StreamMessagesClient = grpc.ServerStreamingClient[StreamMessagesResponse]
+
 // PeerServiceServer is the server API for PeerService service.
 // All implementations must embed UnimplementedPeerServiceServer
 // for forward compatibility.
 //
 // PeerService hands out the slot of a device of the kind `peer`.
 type PeerServiceServer interface {
-	// Begin gives the slot to a publisher. It fails with ALREADY_EXISTS while another has it, unless it is taken.
+	// Begin gives the slot to a publisher. It fails with ALREADY_EXISTS while another has it, unless it is taken, and with
+	// FAILED_PRECONDITION if the slot carries messages, which come with Publish.
 	Begin(context.Context, *BeginRequest) (*BeginResponse, error)
 	// End gives the slot back. It fails with NOT_FOUND if the publication has ended already.
 	End(context.Context, *EndRequest) (*EndResponse, error)
 	// GetPublisher tells who sends.
 	GetPublisher(context.Context, *GetPublisherRequest) (*GetPublisherResponse, error)
-	// Publish takes the slot and sends through it until the call ends, which frees the slot. What the device cannot take in
-	// time is held back by flow control, so a program keeps the newest picture and drops older ones that still wait.
+	// Publish takes the slot and sends through it until the call ends, which frees the slot at once. What the device cannot
+	// take in time is held back by flow control, and so is more than 240 pictures or 2,000 steps a second; a program
+	// therefore keeps the newest picture and drops older ones that still wait. A call from which nothing came for 5 s ends.
 	// Fails with ALREADY_EXISTS while another has the slot, unless it is taken; with INVALID_ARGUMENT for a step that the
 	// slot does not carry or a frame that its format contradicts, and the error names the field; with ABORTED when the slot
-	// was taken by another or ended for another reason.
+	// was taken by another or ended for another reason; with UNAVAILABLE when the device stops, which is no reason not to
+	// publish again.
 	Publish(grpc.BidiStreamingServer[PublishRequest, PublishResponse]) error
+	// StreamMessages sends what is published through a slot that carries messages, from now on, until the caller ends the
+	// call, across publications. A reader that is too slow loses the oldest of 256 messages, and what has waited for 0.5 s.
+	// Fails with FAILED_PRECONDITION if the slot carries video.
+	StreamMessages(*StreamMessagesRequest, grpc.ServerStreamingServer[StreamMessagesResponse]) error
 	mustEmbedUnimplementedPeerServiceServer()
 }
 
@@ -146,6 +180,9 @@ func (UnimplementedPeerServiceServer) GetPublisher(context.Context, *GetPublishe
 }
 func (UnimplementedPeerServiceServer) Publish(grpc.BidiStreamingServer[PublishRequest, PublishResponse]) error {
 	return status.Error(codes.Unimplemented, "method Publish not implemented")
+}
+func (UnimplementedPeerServiceServer) StreamMessages(*StreamMessagesRequest, grpc.ServerStreamingServer[StreamMessagesResponse]) error {
+	return status.Error(codes.Unimplemented, "method StreamMessages not implemented")
 }
 func (UnimplementedPeerServiceServer) mustEmbedUnimplementedPeerServiceServer() {}
 func (UnimplementedPeerServiceServer) testEmbeddedByValue()                     {}
@@ -229,6 +266,17 @@ func _PeerService_Publish_Handler(srv interface{}, stream grpc.ServerStream) err
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type PeerService_PublishServer = grpc.BidiStreamingServer[PublishRequest, PublishResponse]
 
+func _PeerService_StreamMessages_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StreamMessagesRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(PeerServiceServer).StreamMessages(m, &grpc.GenericServerStream[StreamMessagesRequest, StreamMessagesResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PeerService_StreamMessagesServer = grpc.ServerStreamingServer[StreamMessagesResponse]
+
 // PeerService_ServiceDesc is the grpc.ServiceDesc for PeerService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -255,6 +303,11 @@ var PeerService_ServiceDesc = grpc.ServiceDesc{
 			Handler:       _PeerService_Publish_Handler,
 			ServerStreams: true,
 			ClientStreams: true,
+		},
+		{
+			StreamName:    "StreamMessages",
+			Handler:       _PeerService_StreamMessages_Handler,
+			ServerStreams: true,
 		},
 	},
 	Metadata: "waldo/peer/v1/peer.proto",

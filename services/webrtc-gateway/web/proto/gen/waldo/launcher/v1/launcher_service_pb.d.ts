@@ -18,7 +18,7 @@ export declare const file_waldo_launcher_v1_launcher_service: GenFile;
  */
 export declare type OpenSlotRequest = Message<"waldo.launcher.v1.OpenSlotRequest"> & {
   /**
-   * Name of the device.
+   * Name of the device: lower-case letters, digits and hyphens, at most 63.
    *
    * @generated from field: string name = 1;
    */
@@ -46,7 +46,7 @@ export declare type OpenSlotRequest = Message<"waldo.launcher.v1.OpenSlotRequest
  */
 export declare type OpenSlotRequestJson = {
   /**
-   * Name of the device.
+   * Name of the device: lower-case letters, digits and hyphens, at most 63.
    *
    * @generated from field: string name = 1;
    */
@@ -124,7 +124,7 @@ export declare const ListProcessesRequestSchema: GenMessage<ListProcessesRequest
  */
 export declare type ListProcessesResponse = Message<"waldo.launcher.v1.ListProcessesResponse"> & {
   /**
-   * The processes, at most 257.
+   * The processes, at most 273.
    *
    * @generated from field: repeated waldo.launcher.v1.Process processes = 1;
    */
@@ -138,7 +138,7 @@ export declare type ListProcessesResponse = Message<"waldo.launcher.v1.ListProce
  */
 export declare type ListProcessesResponseJson = {
   /**
-   * The processes, at most 257.
+   * The processes, at most 273.
    *
    * @generated from field: repeated waldo.launcher.v1.Process processes = 1;
    */
@@ -508,7 +508,7 @@ export declare const ProcessStateSchema: GenEnum<ProcessState, ProcessStateJson>
 export declare const LauncherService: GenService<{
   /**
    * ListProcesses returns what the launcher keeps running: the devices in the order of robot.yaml, then
-   * the gateway.
+   * the gateway, then the slots that programs have opened.
    *
    * @generated from rpc waldo.launcher.v1.LauncherService.ListProcesses
    */
@@ -548,8 +548,9 @@ export declare const LauncherService: GenService<{
    * OpenSlot runs a device of the kind `peer` that is not in robot.yaml, for a program that wants to be a camera or
    * another device, for as long as the program renews it: every third of the `ttl`. It returns when the process has been
    * started. Opening a slot that is open renews it.
-   * Fails with ALREADY_EXISTS if a device of that name is in robot.yaml, or the slot is open and carries something else;
-   * with INVALID_ARGUMENT if a field is out of range, RESOURCE_EXHAUSTED beyond 16 slots.
+   * Fails with ALREADY_EXISTS if a device of that name is in robot.yaml or on the bus already, or the slot is open and
+   * carries something else; with INVALID_ARGUMENT if a field is out of range, RESOURCE_EXHAUSTED beyond 16 slots,
+   * FAILED_PRECONDITION if waldo-peer is not installed. `waldo reload` ends a slot whose name is now in robot.yaml.
    *
    * @generated from rpc waldo.launcher.v1.LauncherService.OpenSlot
    */

@@ -554,8 +554,10 @@ export declare type PublishRequest = Message$1<"waldo.peer.v1.PublishRequest"> &
   } | {
     /**
      * A picture: `video/H264`, `video/VP8`, `image/jpeg` or `video/raw`, up to 64 MiB. Its epoch is ignored, and so is the
-     * sequence of JPEG and raw pictures. A picture without capture_time was captured when it arrived. The size and the
-     * type may change with a key frame.
+     * sequence of JPEG and raw pictures. A picture without capture_time was captured when it arrived, and so was one whose
+     * capture_time is in the future or 5 s past. The size and the type may change with a key frame. Width and height of
+     * compressed pictures are in their data; for JPEG they may be 0, and must otherwise be those of the data. Metadata has
+     * at most 64 entries and 16 KiB.
      *
      * @generated from field: waldo.media.v1.VideoFrame video = 2;
      */
@@ -563,7 +565,8 @@ export declare type PublishRequest = Message$1<"waldo.peer.v1.PublishRequest"> &
     case: "video";
   } | {
     /**
-     * Sound: `audio/opus` or `audio/raw`.
+     * Sound, up to 1 MiB: `audio/opus` or `audio/raw`. Only its format, sample_count and data are used. The device takes it
+     * as fast as it is played, and up to 200 ms ahead.
      *
      * @generated from field: waldo.media.v1.AudioFrame audio = 3;
      */
@@ -571,7 +574,8 @@ export declare type PublishRequest = Message$1<"waldo.peer.v1.PublishRequest"> &
     case: "audio";
   } | {
     /**
-     * A message; epoch and sequence are ignored.
+     * A message; epoch and sequence are ignored. Its value must be set, nested at most 30 deep, and have numbers that are
+     * finite, because JSON has no others.
      *
      * @generated from field: waldo.peer.v1.Message message = 4;
      */
@@ -585,6 +589,14 @@ export declare type PublishRequest = Message$1<"waldo.peer.v1.PublishRequest"> &
      */
     value: Idle;
     case: "idle";
+  } | {
+    /**
+     * Ends the publication, and says why; the last step. A call that ends without it ends the publication, too.
+     *
+     * @generated from field: waldo.peer.v1.End end = 6;
+     */
+    value: End;
+    case: "end";
   } | { case: undefined; value?: undefined };
 };
 
@@ -603,22 +615,26 @@ export declare type PublishRequestJson = {
 
   /**
    * A picture: `video/H264`, `video/VP8`, `image/jpeg` or `video/raw`, up to 64 MiB. Its epoch is ignored, and so is the
-   * sequence of JPEG and raw pictures. A picture without capture_time was captured when it arrived. The size and the
-   * type may change with a key frame.
+   * sequence of JPEG and raw pictures. A picture without capture_time was captured when it arrived, and so was one whose
+   * capture_time is in the future or 5 s past. The size and the type may change with a key frame. Width and height of
+   * compressed pictures are in their data; for JPEG they may be 0, and must otherwise be those of the data. Metadata has
+   * at most 64 entries and 16 KiB.
    *
    * @generated from field: waldo.media.v1.VideoFrame video = 2;
    */
   video?: VideoFrameJson;
 
   /**
-   * Sound: `audio/opus` or `audio/raw`.
+   * Sound, up to 1 MiB: `audio/opus` or `audio/raw`. Only its format, sample_count and data are used. The device takes it
+   * as fast as it is played, and up to 200 ms ahead.
    *
    * @generated from field: waldo.media.v1.AudioFrame audio = 3;
    */
   audio?: AudioFrameJson;
 
   /**
-   * A message; epoch and sequence are ignored.
+   * A message; epoch and sequence are ignored. Its value must be set, nested at most 30 deep, and have numbers that are
+   * finite, because JSON has no others.
    *
    * @generated from field: waldo.peer.v1.Message message = 4;
    */
@@ -630,6 +646,13 @@ export declare type PublishRequestJson = {
    * @generated from field: waldo.peer.v1.Idle idle = 5;
    */
   idle?: IdleJson;
+
+  /**
+   * Ends the publication, and says why; the last step. A call that ends without it ends the publication, too.
+   *
+   * @generated from field: waldo.peer.v1.End end = 6;
+   */
+  end?: EndJson;
 };
 
 /**
@@ -639,7 +662,7 @@ export declare type PublishRequestJson = {
 export declare const PublishRequestSchema: GenMessage<PublishRequest, {jsonType: PublishRequestJson}>;
 
 /**
- * Idle is a sign of life.
+ * Idle is a sign of life. One a second is enough.
  *
  * @generated from message waldo.peer.v1.Idle
  */
@@ -647,7 +670,7 @@ export declare type Idle = Message$1<"waldo.peer.v1.Idle"> & {
 };
 
 /**
- * Idle is a sign of life.
+ * Idle is a sign of life. One a second is enough.
  *
  * @generated from message waldo.peer.v1.Idle
  */
@@ -659,6 +682,40 @@ export declare type IdleJson = {
  * Use `create(IdleSchema)` to create a new message.
  */
 export declare const IdleSchema: GenMessage<Idle, {jsonType: IdleJson}>;
+
+/**
+ * End is the end of a publication, by its program.
+ *
+ * @generated from message waldo.peer.v1.End
+ */
+export declare type End = Message$1<"waldo.peer.v1.End"> & {
+  /**
+   * Why, for people to read in the state of the device; at most 500 characters. Empty if all was sent.
+   *
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+};
+
+/**
+ * End is the end of a publication, by its program.
+ *
+ * @generated from message waldo.peer.v1.End
+ */
+export declare type EndJson = {
+  /**
+   * Why, for people to read in the state of the device; at most 500 characters. Empty if all was sent.
+   *
+   * @generated from field: string reason = 1;
+   */
+  reason?: string;
+};
+
+/**
+ * Describes the message waldo.peer.v1.End.
+ * Use `create(EndSchema)` to create a new message.
+ */
+export declare const EndSchema: GenMessage<End, {jsonType: EndJson}>;
 
 /**
  * PublishResponse is one step of the answer to Publish: first `begun`, then wishes.
@@ -689,7 +746,7 @@ export declare type PublishResponse = Message$1<"waldo.peer.v1.PublishResponse">
     case: "wish";
   } | {
     /**
-     * What the program's pictures are wanted for changed.
+     * Whether anybody reads what the program sends.
      *
      * @generated from field: waldo.peer.v1.Demand demand = 3;
      */
@@ -719,7 +776,7 @@ export declare type PublishResponseJson = {
   wish?: WishJson;
 
   /**
-   * What the program's pictures are wanted for changed.
+   * Whether anybody reads what the program sends.
    *
    * @generated from field: waldo.peer.v1.Demand demand = 3;
    */
@@ -733,13 +790,14 @@ export declare type PublishResponseJson = {
 export declare const PublishResponseSchema: GenMessage<PublishResponse, {jsonType: PublishResponseJson}>;
 
 /**
- * Demand says whether anybody reads what a program sends.
+ * Demand says whether anybody reads what a program sends. It comes after `begun` and on every change.
  *
  * @generated from message waldo.peer.v1.Demand
  */
 export declare type Demand = Message$1<"waldo.peer.v1.Demand"> & {
   /**
-   * True while somebody does. A program may save the work of making what nobody reads; it sends Idle then.
+   * True while somebody does, and before the first picture, which tells readers what they can have. A program may save
+   * the work of making what nobody reads; it sends Idle then.
    *
    * @generated from field: bool wanted = 1;
    */
@@ -747,13 +805,14 @@ export declare type Demand = Message$1<"waldo.peer.v1.Demand"> & {
 };
 
 /**
- * Demand says whether anybody reads what a program sends.
+ * Demand says whether anybody reads what a program sends. It comes after `begun` and on every change.
  *
  * @generated from message waldo.peer.v1.Demand
  */
 export declare type DemandJson = {
   /**
-   * True while somebody does. A program may save the work of making what nobody reads; it sends Idle then.
+   * True while somebody does, and before the first picture, which tells readers what they can have. A program may save
+   * the work of making what nobody reads; it sends Idle then.
    *
    * @generated from field: bool wanted = 1;
    */
@@ -767,13 +826,84 @@ export declare type DemandJson = {
 export declare const DemandSchema: GenMessage<Demand, {jsonType: DemandJson}>;
 
 /**
+ * StreamMessagesRequest asks for messages.
+ *
+ * @generated from message waldo.peer.v1.StreamMessagesRequest
+ */
+export declare type StreamMessagesRequest = Message$1<"waldo.peer.v1.StreamMessagesRequest"> & {
+};
+
+/**
+ * StreamMessagesRequest asks for messages.
+ *
+ * @generated from message waldo.peer.v1.StreamMessagesRequest
+ */
+export declare type StreamMessagesRequestJson = {
+};
+
+/**
+ * Describes the message waldo.peer.v1.StreamMessagesRequest.
+ * Use `create(StreamMessagesRequestSchema)` to create a new message.
+ */
+export declare const StreamMessagesRequestSchema: GenMessage<StreamMessagesRequest, {jsonType: StreamMessagesRequestJson}>;
+
+/**
+ * StreamMessagesResponse is one step of StreamMessages.
+ *
+ * @generated from message waldo.peer.v1.StreamMessagesResponse
+ */
+export declare type StreamMessagesResponse = Message$1<"waldo.peer.v1.StreamMessagesResponse"> & {
+  /**
+   * The message, the same as on the bus.
+   *
+   * @generated from field: waldo.peer.v1.Message message = 1;
+   */
+  message?: Message;
+
+  /**
+   * How many messages this reader has lost since the call began because it was too slow.
+   *
+   * @generated from field: int64 dropped_count = 2;
+   */
+  droppedCount: bigint;
+};
+
+/**
+ * StreamMessagesResponse is one step of StreamMessages.
+ *
+ * @generated from message waldo.peer.v1.StreamMessagesResponse
+ */
+export declare type StreamMessagesResponseJson = {
+  /**
+   * The message, the same as on the bus.
+   *
+   * @generated from field: waldo.peer.v1.Message message = 1;
+   */
+  message?: MessageJson;
+
+  /**
+   * How many messages this reader has lost since the call began because it was too slow.
+   *
+   * @generated from field: int64 dropped_count = 2;
+   */
+  droppedCount?: string;
+};
+
+/**
+ * Describes the message waldo.peer.v1.StreamMessagesResponse.
+ * Use `create(StreamMessagesResponseSchema)` to create a new message.
+ */
+export declare const StreamMessagesResponseSchema: GenMessage<StreamMessagesResponse, {jsonType: StreamMessagesResponseJson}>;
+
+/**
  * PeerService hands out the slot of a device of the kind `peer`.
  *
  * @generated from service waldo.peer.v1.PeerService
  */
 export declare const PeerService: GenService<{
   /**
-   * Begin gives the slot to a publisher. It fails with ALREADY_EXISTS while another has it, unless it is taken.
+   * Begin gives the slot to a publisher. It fails with ALREADY_EXISTS while another has it, unless it is taken, and with
+   * FAILED_PRECONDITION if the slot carries messages, which come with Publish.
    *
    * @generated from rpc waldo.peer.v1.PeerService.Begin
    */
@@ -803,11 +933,13 @@ export declare const PeerService: GenService<{
     output: typeof GetPublisherResponseSchema;
   },
   /**
-   * Publish takes the slot and sends through it until the call ends, which frees the slot. What the device cannot take in
-   * time is held back by flow control, so a program keeps the newest picture and drops older ones that still wait.
+   * Publish takes the slot and sends through it until the call ends, which frees the slot at once. What the device cannot
+   * take in time is held back by flow control, and so is more than 240 pictures or 2,000 steps a second; a program
+   * therefore keeps the newest picture and drops older ones that still wait. A call from which nothing came for 5 s ends.
    * Fails with ALREADY_EXISTS while another has the slot, unless it is taken; with INVALID_ARGUMENT for a step that the
    * slot does not carry or a frame that its format contradicts, and the error names the field; with ABORTED when the slot
-   * was taken by another or ended for another reason.
+   * was taken by another or ended for another reason; with UNAVAILABLE when the device stops, which is no reason not to
+   * publish again.
    *
    * @generated from rpc waldo.peer.v1.PeerService.Publish
    */
@@ -815,6 +947,18 @@ export declare const PeerService: GenService<{
     methodKind: "bidi_streaming";
     input: typeof PublishRequestSchema;
     output: typeof PublishResponseSchema;
+  },
+  /**
+   * StreamMessages sends what is published through a slot that carries messages, from now on, until the caller ends the
+   * call, across publications. A reader that is too slow loses the oldest of 256 messages, and what has waited for 0.5 s.
+   * Fails with FAILED_PRECONDITION if the slot carries video.
+   *
+   * @generated from rpc waldo.peer.v1.PeerService.StreamMessages
+   */
+  streamMessages: {
+    methodKind: "server_streaming";
+    input: typeof StreamMessagesRequestSchema;
+    output: typeof StreamMessagesResponseSchema;
   },
 }>;
 
