@@ -41,6 +41,7 @@
 //
 //   - [camera]: the driver of package device that all such services run
 //   - [service]: CameraService
+//   - [shared]: raw pictures in memory that readers on the same machine share
 //   - [pipeline]: one capture, one encode per format, any number of readers
 //   - [source], sourcetest, [testsource]: the contract of a driver, its conformance suite, and the test card
 //   - [codec], codectest, [standard], [network]: the contract of a codec, its conformance suite, and the sets of codecs

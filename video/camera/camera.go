@@ -18,6 +18,7 @@ import (
 	"github.com/waldo-robot/waldo/video/codec"
 	"github.com/waldo-robot/waldo/video/pipeline"
 	"github.com/waldo-robot/waldo/video/service"
+	"github.com/waldo-robot/waldo/video/shared"
 	"github.com/waldo-robot/waldo/video/source"
 )
 
@@ -62,7 +63,7 @@ func New(kit *device.Kit, config Config, open func(context.Context) (source.Sour
 		Epoch: kit.Epoch(), Codecs: config.Codecs, Orientation: config.Orientation, Bitrate: config.Bitrate,
 		JPEGQuality: config.JPEGQuality, Log: kit.Log, Metrics: kit.Metrics, Changed: d.announce,
 	})
-	d.service = service.New(d.pipeline, config.Streams)
+	d.service = service.New(d.pipeline, config.Streams, shared.New(kit.Log, kit.Metrics))
 	camerav1.RegisterCameraServiceServer(kit, d.service)
 	for _, s := range config.Streams {
 		options := device.OutOptions{AlternativeTo: s.AlternativeTo}

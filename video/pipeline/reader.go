@@ -111,6 +111,9 @@ func (r *Reader) take(ctx context.Context) (output, error) {
 	return r.sub.Next(ctx)
 }
 
+// Variant is comparable, and the same for readers that get the same frames.
+func (r *Reader) Variant() any { return r.v }
+
 // Dropped is how many frames the reader has lost because it was slow.
 func (r *Reader) Dropped() int64 {
 	return int64(r.sub.Lost()) + int64(r.resync.Skipped()) - r.skipped

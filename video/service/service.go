@@ -19,6 +19,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/turns"
 	"github.com/waldo-robot/waldo/video/pipeline"
+	"github.com/waldo-robot/waldo/video/shared"
 	"github.com/waldo-robot/waldo/video/source"
 )
 
@@ -44,6 +45,7 @@ type Service struct {
 
 	pipeline *pipeline.Pipeline
 	streams  []Stream
+	memory   *shared.Memory
 
 	mu       sync.Mutex
 	attached source.Source // nil while the hardware is away
@@ -51,8 +53,9 @@ type Service struct {
 }
 
 // New returns a service whose hardware is away. The first of its streams is the usual one; at least one is required.
-func New(p *pipeline.Pipeline, streams []Stream) *Service {
-	return &Service{pipeline: p, streams: streams, away: device.Away(nil)}
+// Readers on this machine get raw pictures through memory.
+func New(p *pipeline.Pipeline, streams []Stream, memory *shared.Memory) *Service {
+	return &Service{pipeline: p, streams: streams, memory: memory, away: device.Away(nil)}
 }
 
 // Attach sets the source whose controls are served.
@@ -106,24 +109,6 @@ func (s *Service) CaptureFrame(ctx context.Context, r *camerav1.CaptureFrameRequ
 		return nil, s.status(err)
 	}
 	return &camerav1.CaptureFrameResponse{Frame: frame}, nil
-}
-
-// StreamFrames implements CameraService.
-func (s *Service) StreamFrames(r *camerav1.StreamFramesRequest, out camerav1.CameraService_StreamFramesServer) error {
-	reader, err := s.pipeline.Open(withDefault(r.GetFormat(), s.streams[0].MediaType))
-	if err != nil {
-		return s.status(err)
-	}
-	defer reader.Close()
-	for {
-		frame, err := reader.Next(out.Context())
-		if err != nil {
-			return s.status(err)
-		}
-		if err := out.Send(&camerav1.StreamFramesResponse{Frame: frame, DroppedCount: reader.Dropped()}); err != nil {
-			return err
-		}
-	}
 }
 
 // withDefault returns a copy of a format with the media type filled in.

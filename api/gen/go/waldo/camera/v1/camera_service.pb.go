@@ -286,7 +286,8 @@ type StreamFramesRequest struct {
 	// Supported media types: `video/H264`, `video/VP8`, `image/jpeg`, `video/raw`.
 	Format *v1.VideoFormat `protobuf:"bytes,1,opt,name=format,proto3" json:"format,omitempty"`
 	// True if the caller is on the same machine and can take `video/raw` pictures from memory that it shares with the
-	// device; see SharedPicture. The device sends them in the message anyway if it cannot share memory.
+	// device; see SharedPicture. The device sends them in the message anyway if it cannot share memory, or if the call
+	// comes from another address than its own or loopback. A caller that cannot open the memory calls again without.
 	SharedMemory  bool `protobuf:"varint,2,opt,name=shared_memory,json=sharedMemory,proto3" json:"shared_memory,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -406,8 +407,10 @@ func (x *StreamFramesResponse) GetShared() *SharedPicture {
 // device has reused the slot, because the reader was slow, and the picture is lost.
 type SharedPicture struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Path of the memory, to be opened and mapped for reading; it may change within a call. It is open to the user that
-	// runs the device and to root, and is gone with the process.
+	// Path of the memory, `/proc/<pid>/fd/<n>`, to be opened and mapped for reading. It may change within a call; while it
+	// does not, it is the same memory. It is open to the user that runs the device and to root, and is gone with the
+	// process. The link points to `/memfd:waldo-<epoch of the frame> (deleted)`; one that does not belongs to another
+	// process, in another container for example. The length is sealed.
 	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
 	// Length of the memory in bytes.
 	Length int64 `protobuf:"varint,2,opt,name=length,proto3" json:"length,omitempty"`

@@ -189,7 +189,8 @@ export declare type StreamFramesRequest = Message<"waldo.camera.v1.StreamFramesR
 
   /**
    * True if the caller is on the same machine and can take `video/raw` pictures from memory that it shares with the
-   * device; see SharedPicture. The device sends them in the message anyway if it cannot share memory.
+   * device; see SharedPicture. The device sends them in the message anyway if it cannot share memory, or if the call
+   * comes from another address than its own or loopback. A caller that cannot open the memory calls again without.
    *
    * @generated from field: bool shared_memory = 2;
    */
@@ -214,7 +215,8 @@ export declare type StreamFramesRequestJson = {
 
   /**
    * True if the caller is on the same machine and can take `video/raw` pictures from memory that it shares with the
-   * device; see SharedPicture. The device sends them in the message anyway if it cannot share memory.
+   * device; see SharedPicture. The device sends them in the message anyway if it cannot share memory, or if the call
+   * comes from another address than its own or loopback. A caller that cannot open the memory calls again without.
    *
    * @generated from field: bool shared_memory = 2;
    */
@@ -299,8 +301,10 @@ export declare const StreamFramesResponseSchema: GenMessage<StreamFramesResponse
  */
 export declare type SharedPicture = Message<"waldo.camera.v1.SharedPicture"> & {
   /**
-   * Path of the memory, to be opened and mapped for reading; it may change within a call. It is open to the user that
-   * runs the device and to root, and is gone with the process.
+   * Path of the memory, `/proc/<pid>/fd/<n>`, to be opened and mapped for reading. It may change within a call; while it
+   * does not, it is the same memory. It is open to the user that runs the device and to root, and is gone with the
+   * process. The link points to `/memfd:waldo-<epoch of the frame> (deleted)`; one that does not belongs to another
+   * process, in another container for example. The length is sealed.
    *
    * @generated from field: string path = 1;
    */
@@ -352,8 +356,10 @@ export declare type SharedPicture = Message<"waldo.camera.v1.SharedPicture"> & {
  */
 export declare type SharedPictureJson = {
   /**
-   * Path of the memory, to be opened and mapped for reading; it may change within a call. It is open to the user that
-   * runs the device and to root, and is gone with the process.
+   * Path of the memory, `/proc/<pid>/fd/<n>`, to be opened and mapped for reading. It may change within a call; while it
+   * does not, it is the same memory. It is open to the user that runs the device and to root, and is gone with the
+   * process. The link points to `/memfd:waldo-<epoch of the frame> (deleted)`; one that does not belongs to another
+   * process, in another container for example. The length is sealed.
    *
    * @generated from field: string path = 1;
    */
