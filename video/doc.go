@@ -9,10 +9,10 @@
 //	}}
 //	device.Main(kind)
 //
-// What it gets for that: CameraService over gRPC and the bus, the streams `video` and `video-vp8`, which are encoded
-// only while somebody holds them, any number of readers in any format from one capture and one encode per format, JPEG
-// snapshots, limits on what readers may request, metrics, and the state AWAY until open succeeds again. The test of
-// this package does it with a driver of under 50 lines.
+// What it gets for that: CameraService over gRPC and the bus, the streams `video`, `video-vp8` and
+// `video-jpeg`, which are encoded only while somebody holds them, any number of readers in any format from one capture
+// and one encode per format, JPEG snapshots, limits on what readers may request, metrics, and the state AWAY until open
+// succeeds again. The test of this package does it with a driver of under 50 lines.
 //
 // # The driver
 //

@@ -1,6 +1,7 @@
 package video_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -35,31 +36,33 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const patience = 20 * time.Second
 
-// clip is a whole driver: it plays H.264 access units, of which the first is a key frame, over and over.
+// clip is a whole driver: it plays access units, of which the first is a key frame, over and over.
 type clip struct {
-	units [][]byte
-	open  context.Context // until Close
-	close context.CancelFunc
+	format *mediav1.VideoFormat
+	units  [][]byte
+	open   context.Context // until Close
+	close  context.CancelFunc
 }
 
-func openClip(units [][]byte) *clip {
-	c := &clip{units: units}
+func openClip(format *mediav1.VideoFormat, units [][]byte) *clip {
+	c := &clip{format: format, units: units}
 	c.open, c.close = context.WithCancel(context.Background())
 	return c
 }
 
-var format = &mediav1.VideoFormat{MediaType: media.H264, WidthPx: 64, HeightPx: 48, FrameRateHz: 100}
+var format, jpegFormat = &mediav1.VideoFormat{MediaType: media.H264, WidthPx: 64, HeightPx: 48, FrameRateHz: 100},
+	&mediav1.VideoFormat{MediaType: media.JPEG, WidthPx: 64, HeightPx: 48, FrameRateHz: 20}
 
-func (*clip) Info() source.Info {
-	return source.Info{Native: []*mediav1.VideoFormat{format}, Current: format,
+func (c *clip) Info() source.Info {
+	return source.Info{Native: []*mediav1.VideoFormat{c.format}, Current: c.format,
 		Attributes: map[string]string{"driver": "clip"}}
 }
 
 func (c *clip) Capture(ctx context.Context, deliver func(source.Frame)) error {
-	tick := time.NewTicker(time.Second / 100)
+	tick := time.NewTicker(time.Second / time.Duration(c.format.GetFrameRateHz()))
 	defer tick.Stop()
 	for n := 0; ctx.Err() == nil; n = (n + 1) % len(c.units) {
-		deliver(source.Frame{Format: format, Time: time.Now(), Data: c.units[n], Key: n == 0})
+		deliver(source.Frame{Format: c.format, Time: time.Now(), Data: c.units[n], Key: n == 0})
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -75,10 +78,9 @@ func (c *clip) Close() error {
 	return nil
 }
 
-// kind is the device around the driver.
-func kind(t *testing.T, codecs codec.Set) device.Kind[struct{}] {
-	units := encoded(t)
-	open := func(context.Context) (source.Source, error) { return openClip(units), nil }
+// clipKind is the device around the driver.
+func clipKind(codecs codec.Set, format *mediav1.VideoFormat, units [][]byte) device.Kind[struct{}] {
+	open := func(context.Context) (source.Source, error) { return openClip(format, units), nil }
 	return device.Kind[struct{}]{Name: "clip", Version: version.Version,
 		New: func(kit *device.Kit, _ struct{}) (device.Driver, error) {
 			return camera.New(kit, camera.Config{Codecs: codecs}, open), nil
@@ -104,7 +106,7 @@ func encoded(t *testing.T) (units [][]byte) {
 
 func TestDriver(t *testing.T) {
 	units := encoded(t)
-	sourcetest.Run(t, func(*testing.T) source.Source { return openClip(units) })
+	sourcetest.Run(t, func(*testing.T) source.Source { return openClip(format, units) })
 }
 
 // world is the device, with a client over gRPC and one on the bus.
@@ -114,7 +116,13 @@ type world struct {
 	address bus.Address
 }
 
+// start has a camera of H.264.
 func start(t *testing.T, codecs codec.Set) *world {
+	t.Helper()
+	return startKind(t, clipKind(codecs, format, encoded(t)))
+}
+
+func startKind(t *testing.T, kind device.Kind[struct{}]) *world {
 	t.Helper()
 	must := func(err error) {
 		t.Helper()
@@ -127,7 +135,7 @@ func start(t *testing.T, codecs codec.Set) *world {
 	t.Cleanup(nats.Close)
 	settings := device.Settings{
 		Robot: "test", Device: "front", NATS: nats.URL(), GRPC: "127.0.0.1:0", Metrics: "127.0.0.1:0", LogLevel: "info"}
-	process, err := device.Start(kind(t, codecs), settings, struct{}{}, logtest.New(t, slog.LevelInfo))
+	process, err := device.Start(kind, settings, struct{}{}, logtest.New(t, slog.LevelInfo))
 	must(err)
 	t.Cleanup(process.Stop)
 	conn, err := bus.Connect(bus.Config{URL: nats.URL(), Name: "test"})
@@ -223,6 +231,41 @@ func TestPassThrough(t *testing.T) {
 		if err := tt.call(); status.Code(err) != tt.want || !strings.Contains(fmt.Sprint(err), tt.text) {
 			t.Errorf("%s: got %v, want %v with %q", name, err, tt.want, tt.text)
 		}
+	}
+}
+
+// TestJPEGOnTheBus has a camera of JPEG: the stream video-jpeg carries what it sends, byte for byte, however large the
+// pictures are, and whether or not the process could encode them itself.
+func TestJPEGOnTheBus(t *testing.T) {
+	picture := make([]byte, 3<<20) // more than a message of the bus may have; nothing decodes it
+	for i := range picture {
+		picture[i] = byte(i * i >> 8)
+	}
+	for name, codecs := range map[string]codec.Set{"no codecs": {}, "codecs": standard.Codecs()} {
+		t.Run(name, func(t *testing.T) {
+			w := startKind(t, clipKind(codecs, jpegFormat, [][]byte{picture}))
+			sub, err := bus.Subscribe[*mediav1.VideoFrame](w.conn, w.address.Out("video-jpeg"), stream.Latest())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer sub.Close()
+			defer w.conn.Hold(w.address, "video-jpeg", "test").Close()
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			last := int64(-1)
+			for range 3 {
+				f, err := sub.Next(ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.Equal(f.GetData(), picture) || f.GetFormat().GetMediaType() != media.JPEG || !f.GetKeyFrame() ||
+					f.GetSequence() <= last {
+					t.Errorf("%d bytes of %v, key %v, number %d after %d", len(f.GetData()), f.GetFormat(), f.GetKeyFrame(),
+						f.GetSequence(), last)
+				}
+				last = f.GetSequence()
+			}
+		})
 	}
 }
 

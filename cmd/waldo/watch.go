@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,7 +26,7 @@ import (
 // watchQueue is how many messages may wait for a slow output.
 const watchQueue = 1000
 
-// seldomWatched are streams that are not the default when no stream is named.
+// seldomWatched are streams that are not the default when no stream is named; nor are their alternatives.
 var seldomWatched = []string{"video", "audio", "control"}
 
 type watchCommand struct {
@@ -82,29 +83,38 @@ func (w *watchCommand) stream(
 	if err != nil {
 		return "", err
 	}
+	name, messageType, err := w.pick(a, r.GetDevice().GetStreams())
+	if err != nil {
+		return "", err
+	}
+	return name, checkKnown(ctx, devices, a, name, messageType)
+}
+
+// pick picks one of a device's streams.
+func (w *watchCommand) pick(a bus.Address, streams []*devicev1.StreamInfo) (name, messageType string, err error) {
 	var all, usual []string
 	types := map[string]string{}
-	for _, s := range r.GetDevice().GetStreams() {
+	for _, s := range streams {
 		if s.GetDirection() == devicev1.StreamDirection_STREAM_DIRECTION_IN {
 			continue
 		}
 		all = append(all, s.GetName())
 		types[s.GetName()] = s.GetMessageType()
-		if !slices.Contains(seldomWatched, s.GetName()) {
+		if !slices.Contains(seldomWatched, cmp.Or(s.GetAlternativeTo(), s.GetName())) {
 			usual = append(usual, s.GetName())
 		}
 	}
-	switch {
+	switch name = w.Stream; {
 	case len(all) == 0:
-		return "", fmt.Errorf("%s has no streams", a)
-	case w.Stream == "" && len(usual) == 1:
-		return usual[0], checkKnown(ctx, devices, a, usual[0], types[usual[0]])
-	case w.Stream == "":
-		return "", fmt.Errorf("%s has several streams: choose one with --stream; there are: %s", a, strings.Join(all, ", "))
-	case !slices.Contains(all, w.Stream):
-		return "", fmt.Errorf("%s has no stream %q; there are: %s", a, w.Stream, strings.Join(all, ", "))
+		return "", "", fmt.Errorf("%s has no streams", a)
+	case name == "" && len(usual) == 1:
+		name = usual[0]
+	case name == "":
+		return "", "", fmt.Errorf("%s has several streams: choose one with --stream; there are: %s", a, strings.Join(all, ", "))
+	case !slices.Contains(all, name):
+		return "", "", fmt.Errorf("%s has no stream %q; there are: %s", a, name, strings.Join(all, ", "))
 	}
-	return w.Stream, checkKnown(ctx, devices, a, w.Stream, types[w.Stream])
+	return name, types[name], nil
 }
 
 // checkKnown returns an error for messages that cannot be printed because their definition is not

@@ -22,9 +22,10 @@ import (
 	"github.com/waldo-robot/waldo/video/source"
 )
 
-// Streams returns the streams that a camera with these codecs has: `video` is H.264, and every other inter-coded media
-// type has one beside it: VP8 for readers without H.264, and H.265 for those who can take it untouched from a source
-// that sends it. A stream that nobody holds costs nothing.
+// Streams returns the streams that a camera with these codecs has: `video` is H.264, and every other compressed media
+// type has one beside it: VP8 for readers without H.264, H.265 for those who can take it untouched from a source that
+// sends it, and JPEG for those who want pictures that do not depend on one another. A stream that nobody holds costs
+// nothing.
 func Streams(codecs codec.Set) []service.Stream {
 	const usual = "video"
 	streams := []service.Stream{{Name: usual, MediaType: media.H264}}
@@ -34,7 +35,7 @@ func Streams(codecs codec.Set) []service.Stream {
 	if _, known := codecs.Find(media.H265); known {
 		streams = append(streams, service.Stream{Name: "video-h265", MediaType: media.H265, AlternativeTo: usual})
 	}
-	return streams
+	return append(streams, service.Stream{Name: "video-jpeg", MediaType: media.JPEG, AlternativeTo: usual})
 }
 
 // Driver works one camera. It implements [device.Driver].

@@ -66,7 +66,7 @@ func (p *Pipeline) owe(k key) (int, error) {
 
 // weight is the approximate size of a picture in bytes. The caller holds mu, and there is a source.
 func (p *Pipeline) weight(k key) int {
-	if k.live() {
+	if media.InterCoded(k.mediaType) && k.live() {
 		return 0
 	}
 	width, height, _ := p.oriented()

@@ -18,8 +18,8 @@ type key struct {
 	rate                   float64
 }
 
-// live reports whether a variant is one of those that the bus carries: inter-coded, in the source's own size and rate.
-func (k key) live() bool { return k == liveKey(k.mediaType) && media.InterCoded(k.mediaType) }
+// live reports whether a variant is one of those that the bus carries: compressed, in the source's own size and rate.
+func (k key) live() bool { return k == liveKey(k.mediaType) }
 
 // liveKey is the key of the live variant of a media type.
 func liveKey(mediaType string) key { return key{mediaType: mediaType} }

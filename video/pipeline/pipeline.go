@@ -254,8 +254,12 @@ func (p *Pipeline) pixelsWanted() (wanted bool, before []*capture) {
 
 // RequestKeyFrame requests a key frame in the live variant of a media type, the stream in the configured size. If the
 // source encodes that stream itself, it is asked, and the call returns when a key frame has come; it fails with
-// ErrNative if the source cannot be asked, and as [source.KeyFramer] says.
+// ErrNative if the source cannot be asked, and as [source.KeyFramer] says. Of pictures that do not depend on one another
+// every one is a key frame.
 func (p *Pipeline) RequestKeyFrame(ctx context.Context, mediaType string) error {
+	if !media.InterCoded(mediaType) {
+		return nil
+	}
 	keys, passes := p.askEncoder(mediaType)
 	switch {
 	case !passes:
@@ -313,7 +317,7 @@ func (p *Pipeline) SetBitrate(bps int) error {
 func (p *Pipeline) KeyFrameOnRequest(mediaType string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.asked || !p.passes(liveKey(mediaType))
+	return p.asked || !media.InterCoded(mediaType) || !p.passes(liveKey(mediaType))
 }
 
 // PassesThrough reports whether the source itself makes the frames of the live variant of a media type.

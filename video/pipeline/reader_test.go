@@ -221,3 +221,36 @@ func TestCaptureOneIsNewerThanTheCall(t *testing.T) {
 		}
 	}
 }
+
+// TestPicturesOfOneTypeAreNumberedOnce: readers of whole pictures come and go, and what each reads continues what was
+// read before, so a gap is always a loss.
+func TestPicturesOfOneTypeAreNumberedOnce(t *testing.T) {
+	m := newManual(i420(64, 48, 30))
+	p := run(t, m, Config{})
+	jpeg := &mediav1.VideoFormat{MediaType: media.JPEG}
+	for i := range int64(3) {
+		a, b := p.open(t, jpeg), p.open(t, &mediav1.VideoFormat{MediaType: media.JPEG, WidthPx: 64, HeightPx: 48})
+		m.snap(t, time.Now())
+		for _, r := range []*Reader{a, b} {
+			if f := next(t, r); f.GetSequence() != i || !f.GetKeyFrame() {
+				t.Errorf("picture %d is number %d, key %v", i, f.GetSequence(), f.GetKeyFrame())
+			}
+			r.Close()
+		}
+	}
+	if n := testutil.ToFloat64(p.metrics.encoded.WithLabelValues(media.JPEG)); n != 3 {
+		t.Errorf("%v encodes of 3 pictures", n)
+	}
+}
+
+// TestEveryPictureIsAKeyFrame where they do not depend on one another, so nobody has to be asked for one.
+func TestEveryPictureIsAKeyFrame(t *testing.T) {
+	m := newManual(&mediav1.VideoFormat{MediaType: media.JPEG, WidthPx: 64, HeightPx: 48, FrameRateHz: 30})
+	p := run(t, m, Config{})
+	if err := p.RequestKeyFrame(t.Context(), media.JPEG); err != nil {
+		t.Error(err)
+	}
+	if !p.PassesThrough(media.JPEG) || !p.KeyFrameOnRequest(media.JPEG) {
+		t.Error("what the camera sends passes through, and can be begun with at any picture")
+	}
+}

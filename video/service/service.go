@@ -35,7 +35,7 @@ const captureTimeout = 5 * time.Second
 // Stream is one stream of a camera on the bus.
 type Stream struct {
 	Name          string // as in [device.NewOut]
-	MediaType     string // inter-coded
+	MediaType     string // compressed
 	AlternativeTo string // the stream that carries the same pictures in another media type; empty for the usual one
 }
 

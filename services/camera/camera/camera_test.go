@@ -1,6 +1,7 @@
 package camera
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -215,12 +216,14 @@ func TestBusAndGRPCCarryTheSameStream(t *testing.T) {
 func TestStreamsAreEncodedOnceEach(t *testing.T) {
 	w := start(t, Kind(), small())
 	w.await(t, "ready", w.state(ready))
-	if got := w.process.Kit().Device().GetStreams(); len(got) != 2 || got[0].GetName() != "video" ||
-		got[1].GetName() != "video-vp8" ||
-		!slices.Equal(got[0].GetMediaTypes(), []string{media.H264}) ||
-		!slices.Equal(got[1].GetMediaTypes(), []string{media.VP8}) ||
-		got[1].GetAlternativeTo() != "video" || !got[1].GetKeyFrameOnRequest() {
-		t.Errorf("streams: %v", got)
+	var streams []string
+	for _, s := range w.process.Kit().Device().GetStreams() {
+		streams = append(streams, fmt.Sprintf("%s %v %s %v", s.GetName(), s.GetMediaTypes(), s.GetAlternativeTo(),
+			s.GetKeyFrameOnRequest()))
+	}
+	if want := []string{"video [video/H264]  true", "video-vp8 [video/VP8] video true",
+		"video-jpeg [image/jpeg] video true"}; !slices.Equal(streams, want) {
+		t.Errorf("streams: %q", streams)
 	}
 	const frames = 20
 	encoded := func(mediaType string) float64 {
@@ -284,6 +287,25 @@ func TestStreamsAreEncodedOnceEach(t *testing.T) {
 	captured := w.metric(t, "waldo_camera_captured_total") // read later, so never less
 	if a > captured || b > captured || b < frames {
 		t.Errorf("of %v captures %v were encoded as H.264 and %v as VP8", captured, a, b)
+	}
+	if n := encoded(media.JPEG); n != 0 {
+		t.Fatalf("%v pictures were encoded as JPEG for nobody", n)
+	}
+	one, _ := read("video-jpeg")
+	two, _ := read("video-jpeg")
+	one()
+	two()
+	captured, jpegs := w.metric(t, "waldo_camera_captured_total"), encoded(media.JPEG)
+	for range frames {
+		one()
+		if f := two(); !bytes.HasPrefix(f.GetData(), []byte("\xff\xd8\xff")) {
+			t.Fatalf("no JPEG: % x", f.GetData()[:min(4, len(f.GetData()))])
+		}
+	}
+	jpegs = encoded(media.JPEG) - jpegs
+	captured = w.metric(t, "waldo_camera_captured_total") - captured
+	if jpegs == 0 || jpegs > captured+2 { // those under way when the metrics were read
+		t.Errorf("%v pictures were encoded as JPEG for two holders, of %v captures", jpegs, captured)
 	}
 }
 

@@ -133,6 +133,30 @@ func TestEachPlayerGetsWhatItTakes(t *testing.T) {
 	}
 }
 
+// TestPlayersGetNoJPEG: pictures that the camera has as JPEG are none that can be sent by RTP, untouched or not.
+func TestPlayersGetNoJPEG(t *testing.T) {
+	w := newWorld(t, nil)
+	cam := w.camera(fakecam.Config{Alternative: &fakecam.Clip{MediaType: "image/jpeg", AsIs: true}})
+	s := w.shown(h264, vp8)
+	s.frames(5)
+	if main, other := cam.HoldersOf("video"), cam.HoldersOf("video-alternative"); main != 1 || other != 0 {
+		t.Errorf("%d hold the stream and %d the alternative", main, other)
+	}
+	err := w.show(w.player(vp9))
+	if err == nil || !strings.Contains(err.Error(), "H264/90000") || strings.Contains(err.Error(), "jpeg") {
+		t.Errorf("a player that nothing suits is refused with %v", err)
+	}
+}
+
+// TestCameraOfJPEGAlone: players learn that it is of no use to them.
+func TestCameraOfJPEGAlone(t *testing.T) {
+	w := newWorld(t, nil)
+	w.camera(fakecam.Config{MediaType: "image/jpeg"})
+	if err := w.show(w.player(vp8)); err == nil || !strings.Contains(err.Error(), `"video" of front is image/jpeg, and`) {
+		t.Errorf("refused with %v", err)
+	}
+}
+
 // TestPlayerThatNothingSuits learns what the camera has and what it has offered itself.
 func TestPlayerThatNothingSuits(t *testing.T) {
 	w := newWorld(t, nil)

@@ -93,16 +93,20 @@ func (c Carrier) codec(kind webrtc.RTPCodecType, usable func(*codecs.Codec) bool
 }
 
 func nothingFor(kind webrtc.RTPCodecType, s Stream, carriers []Carrier, can string) error {
-	var has []string
+	var has, others []string // others cannot be sent by RTP, whatever the far end takes
 	for _, c := range carriers {
 		for _, t := range c.MediaTypes {
-			if codec := codecs.Of(t); codec != nil {
-				t = codec.Demand
-			}
-			if !slices.Contains(has, t) {
-				has = append(has, t)
+			codec := codecs.Of(t)
+			switch {
+			case codec == nil:
+				others = append(others, t)
+			case !slices.Contains(has, codec.Demand):
+				has = append(has, codec.Demand)
 			}
 		}
+	}
+	if len(has) == 0 {
+		has = others
 	}
 	if len(has) == 0 {
 		has = []string{codecs.All(kind)[0].Demand}
