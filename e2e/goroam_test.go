@@ -139,6 +139,7 @@ func TestGoPeerOnTheMove(t *testing.T) {
 		r.survive(leave, func() { viewer.Join(t, phone) }, true)
 		r.survive(func() time.Time { return phone.Rebind(t) }, func() {}, false)
 		r.survive(func() time.Time { return phone.RebindUDP(t) }, func() {}, false)
+		r.survive(leave, func() { viewer.Join(t, home) }, true)
 	})
 	t.Run("by way of the relay", func(t *testing.T) {
 		rendezvous, viewer := harness.StartRendezvous(t, n), n.Host(t)

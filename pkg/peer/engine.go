@@ -11,6 +11,7 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"github.com/waldo-robot/waldo/pkg/pionlog"
+	"github.com/waldo-robot/waldo/pkg/pionnet"
 	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 	"github.com/waldo-robot/waldo/pkg/rtp/origin"
 )
@@ -67,6 +68,7 @@ func newAPI(log *slog.Logger, relayOnly bool) (*webrtc.API, error) {
 }
 
 func configureICE(s *webrtc.SettingEngine) {
+	s.SetNet(pionnet.New())
 	s.SetNetworkTypes([]webrtc.NetworkType{
 		webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6, webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6,
 	})

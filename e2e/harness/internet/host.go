@@ -25,15 +25,15 @@ func (h *Host) Join(tb testing.TB, r *Router) {
 	r.hosts++
 	h.joined++
 	device, port := fmt.Sprintf("eth%d", h.joined), fmt.Sprintf("host%d", r.hosts)
-	h.address = netip.MustParseAddr(private + firstHost)
+	h.address = netip.MustParseAddr(r.private + firstHost)
 	for range r.hosts - 1 {
 		h.address = h.address.Next()
 	}
 	r.namespace.ip(tb, fmt.Sprintf("link add %s type veth peer name %s netns %s", port, device, h.namespace.path()),
 		fmt.Sprintf("link set %s master lan up", port))
 	h.namespace.ip(tb, fmt.Sprintf("address add %s/24 dev %s", h.address, device), "link set "+device+" up",
-		"route replace default via "+gateway)
-	h.namespace.await(tb, netip.MustParseAddr(gateway))
+		"route replace default via "+r.gateway())
+	h.namespace.await(tb, netip.MustParseAddr(r.gateway()))
 	h.leave = func(tb testing.TB) {
 		tb.Helper()
 		h.namespace.ip(tb, "link delete "+device)

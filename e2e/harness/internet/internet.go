@@ -28,6 +28,7 @@ type Internet struct {
 	backbone namespace
 	last     netip.Addr // the address that was given out last
 	devices  int
+	routers  int
 }
 
 // Start makes an internet. It needs root, iproute2, nftables and TUN devices; without root it skips the test, loudly.

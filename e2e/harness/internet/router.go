@@ -31,6 +31,7 @@ type Router struct {
 	namespace namespace
 	link      *link
 	address   netip.Addr // outside
+	private   string     // the beginning of the addresses behind it, of which each router has its own
 	hosts     int        // that have joined so far
 	rebound   int        // times
 }
@@ -38,13 +39,16 @@ type Router struct {
 // Router makes a router. No host is behind it yet.
 func (n *Internet) Router(tb testing.TB, nat NAT) *Router {
 	tb.Helper()
-	r := &Router{nat: nat, namespace: newNamespace(tb)}
+	n.routers++
+	r := &Router{nat: nat, namespace: newNamespace(tb), private: fmt.Sprintf("192.168.%d.", n.routers)}
 	r.address, r.link = n.attach(tb, r.namespace, "wan")
 	r.namespace.set(tb, "net/ipv4/ip_forward", "1")
-	r.namespace.ip(tb, "link add lan type bridge", "address add "+gateway+"/24 dev lan", "link set lan up")
+	r.namespace.ip(tb, "link add lan type bridge", "address add "+r.gateway()+"/24 dev lan", "link set lan up")
 	r.apply(tb)
 	return r
 }
+
+func (r *Router) gateway() string { return r.private + "1" }
 
 // Address is the router's address outside.
 func (r *Router) Address() netip.Addr { return r.address }
@@ -82,7 +86,7 @@ func (r *Router) apply(tb testing.TB) {
 	case FullCone:
 		// What its host sends opens the port, for a minute. It is the host's own port: rules cannot remember another.
 		source = "meta l4proto udp update @open {udp sport} masquerade\n" + out + "masquerade"
-		destination = "iifname wan udp dport @open dnat to " + private + firstHost
+		destination = "iifname wan udp dport @open dnat to " + r.private + firstHost
 	case PortRestricted:
 	case Symmetric:
 		source += " fully-random"
@@ -97,8 +101,6 @@ func (r *Router) apply(tb testing.TB) {
 }
 
 const (
-	private   = "192.168.1." // the network of every router
-	gateway   = private + "1"
 	firstHost = "10"
 	out       = "oifname wan "
 )

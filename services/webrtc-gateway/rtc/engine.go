@@ -24,6 +24,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/waldo-robot/waldo/pkg/pionlog"
+	"github.com/waldo-robot/waldo/pkg/pionnet"
 	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 	"github.com/waldo-robot/waldo/pkg/socket"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/outside"
@@ -204,6 +205,7 @@ func (e *Engine) newAPI(f *follower) *webrtc.API {
 }
 
 func (e *Engine) configureICE(s *webrtc.SettingEngine, c Config) error {
+	s.SetNet(pionnet.New())
 	s.SetICEUDPMux(e.ports)
 	s.SetICETCPMux(e.tcpMux)
 	s.SetNetworkTypes([]webrtc.NetworkType{

@@ -12,6 +12,7 @@ import (
 	"github.com/pion/ice/v4"
 	"github.com/pion/logging"
 
+	"github.com/waldo-robot/waldo/pkg/pionnet"
 	"github.com/waldo-robot/waldo/pkg/socket"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/outside"
 )
@@ -42,7 +43,7 @@ func newPorts(udp *socket.Packets, log logging.LeveledLogger) *ports {
 	made := make(chan struct{})
 	defer close(made)
 	return &ports{log: log, UniversalUDPMuxDefault: ice.NewUniversalUDPMuxDefault(ice.UniversalUDPMuxParams{
-		Logger: log, UDPConn: late{udp, made}, XORMappedAddrCacheTTL: 1, // package outside keeps the answers
+		Logger: log, UDPConn: late{udp, made}, Net: pionnet.New(), XORMappedAddrCacheTTL: 1, // package outside keeps the answers
 	})}
 }
 
