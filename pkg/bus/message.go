@@ -8,7 +8,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
@@ -31,29 +30,42 @@ const epochHeader = "Waldo-Epoch"
 // server is away it fails at once with [ErrDisconnected]. It waits only while the network takes no more, for 2 s at
 // most.
 func (c *Conn) Publish(subject string, m proto.Message) error {
-	return c.publish(subject, m, nats.Header{typeHeader: {typeName(m)}})
+	return c.publish(subject, m, nats.Header{typeHeader: {typeName(m)}}, maxPart)
 }
 
 // PublishAs is [Conn.Publish] for a device, whose messages name its epoch: a reader then knows which definition of the
 // type they follow.
 func (c *Conn) PublishAs(epoch int64, subject string, m proto.Message) error {
-	return c.publish(subject, m, nats.Header{typeHeader: {typeName(m)}, epochHeader: {strconv.FormatInt(epoch, 10)}})
+	return c.publish(subject, m, deviceHeader(epoch, m), maxPart)
 }
 
-func (c *Conn) publish(subject string, m proto.Message, header nats.Header) error {
+// PublishWhole is [Conn.PublishAs] for messages that are dealt to the members of a group ([Join]). They are split only if
+// they are larger than what the server takes at once, and then no member can read them.
+func (c *Conn) PublishWhole(epoch int64, subject string, m proto.Message) error {
+	return c.publish(subject, m, deviceHeader(epoch, m), maxMessage)
+}
+
+func deviceHeader(epoch int64, m proto.Message) nats.Header {
+	return nats.Header{typeHeader: {typeName(m)}, epochHeader: {strconv.FormatInt(epoch, 10)}}
+}
+
+// publish splits what is larger than part, or than what the server takes.
+func (c *Conn) publish(subject string, m proto.Message, header nats.Header, part int64) error {
 	data, err := proto.Marshal(m)
 	if err != nil {
 		return fmt.Errorf("publish to %s: %w", subject, err)
 	}
-	if err := c.send(&nats.Msg{Subject: subject, Header: header, Data: data}); err != nil {
+	if err := c.sendIn(&nats.Msg{Subject: subject, Header: header, Data: data}, part); err != nil {
 		return fmt.Errorf("publish to %s: %w", subject, err)
 	}
 	return nil
 }
 
 // send publishes a message of any size and counts what became of it.
-func (c *Conn) send(m *nats.Msg) error {
-	err := c.sendParts(m)
+func (c *Conn) send(m *nats.Msg) error { return c.sendIn(m, maxPart) }
+
+func (c *Conn) sendIn(m *nats.Msg, part int64) error {
+	err := c.sendParts(m, part)
 	switch {
 	case err == nil:
 		c.metrics.published.Inc()
@@ -65,14 +77,14 @@ func (c *Conn) send(m *nats.Msg) error {
 	return err
 }
 
-func (c *Conn) sendParts(m *nats.Msg) error {
+func (c *Conn) sendParts(m *nats.Msg, limit int64) error {
 	if !c.Connected() {
 		return ErrDisconnected
 	}
 	if len(m.Data) > maxMessage {
 		return errTooLarge
 	}
-	for _, part := range split(m, c.nc.MaxPayload()) {
+	for _, part := range split(m, min(limit, c.nc.MaxPayload())) {
 		if err := c.nc.PublishMsg(part); err != nil {
 			return sendError(err)
 		}
@@ -117,24 +129,34 @@ type Raw struct {
 	Type string
 	// Epoch of the device that sent it; 0 if it does not say.
 	Epoch int64
+	// Parts is 1 for a whole message; otherwise Data are only the first of so many parts, see [Join].
+	Parts int
 	// Data are its bytes.
 	Data []byte
 }
 
 // SubscribeRaw is [Subscribe] for messages of every type. What is not named by its type is counted and ignored.
 func SubscribeRaw(c *Conn, subject string, policy stream.Policy) (*Subscription[Raw], error) {
-	return subscribe(c, subject, policy, func(m *nats.Msg) (Raw, string) {
-		epoch, _ := strconv.ParseInt(m.Header.Get(epochHeader), 10, 64) // 0 without one
-		r := Raw{Type: m.Header.Get(typeHeader), Epoch: epoch, Data: m.Data}
-		if !protoreflect.FullName(r.Type).IsValid() || len(r.Type) > maxTypeName {
-			return r, "type"
-		}
-		return r, ""
-	})
+	return subscribe(c, subject, policy, func(m *nats.Msg) (Raw, string) { return raw(m.Header, m.Data) })
 }
 
 // subscribe receives what decode understands. For the rest it returns what is wrong: "type" or "decode".
 func subscribe[M any](c *Conn, subject string, policy stream.Policy,
+	decode func(*nats.Msg) (m M, wrong string)) (*Subscription[M], error) {
+	joiner := c.parts.joiner()
+	return subscribeAs(c, subject, "", policy, joiner.close, func(m *nats.Msg) (v M, wrong string) {
+		if m = joiner.join(m); m == nil {
+			return v, incomplete
+		}
+		return decode(m)
+	})
+}
+
+// incomplete is what decode says of a message that has been counted, or is yet to be.
+const incomplete = "incomplete"
+
+// subscribeAs subscribes as a member of a group, "" for none, and calls end once the subscription is closed.
+func subscribeAs[M any](c *Conn, subject, group string, policy stream.Policy, end func(),
 	decode func(*nats.Msg) (m M, wrong string)) (*Subscription[M], error) {
 	topic := stream.NewTopic[M]()
 	r := &receiver[M]{
@@ -143,25 +165,29 @@ func subscribe[M any](c *Conn, subject string, policy stream.Policy,
 		decode:  decode,
 		metrics: c.metrics,
 		losses:  losses{metrics: c.metrics},
-		joiner:  c.parts.joiner(),
 	}
-	unsubscribe, err := c.subscribe(subject, r.receive, func() { topic.Close(io.EOF); r.joiner.close() })
+	sub, err := c.subscribe(subject, group, r.receive, func() { topic.Close(io.EOF); end() })
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to %s: %w", subject, err)
 	}
-	return &Subscription[M]{Subscription: r.queue, unsubscribe: unsubscribe}, nil
+	return &Subscription[M]{Subscription: r.queue, sub: sub}, nil
 }
 
 // Subscription is a [stream.Subscription] fed from the bus.
 type Subscription[M any] struct {
 	*stream.Subscription[M]
-	unsubscribe func()
+	sub *nats.Subscription
 }
 
 // Close leaves the subject and ends the subscription.
 func (s *Subscription[M]) Close() {
-	s.Subscription.Close() // first: it frees a receiver that waits under Block
-	s.unsubscribe()
+	s.Subscription.Close()  // first: it frees a receiver that waits under Block
+	_ = s.sub.Unsubscribe() // fails only on a closed connection, which has the same effect
+}
+
+// Drain leaves the subject. What the server has sent by then can still be read, and after that comes [io.EOF].
+func (s *Subscription[M]) Drain() {
+	_ = s.sub.Drain() // fails only on a closed connection, or a subscription that is closed or drained already
 }
 
 // receiver turns what NATS delivers into messages. NATS calls it from one goroutine.
@@ -171,19 +197,19 @@ type receiver[M any] struct {
 	decode  func(*nats.Msg) (m M, wrong string)
 	metrics *metrics
 	losses  losses
-	joiner  *joiner
 }
 
 func (r *receiver[M]) receive(m *nats.Msg) {
-	if whole := r.joiner.join(m); whole != nil {
-		r.take(whole)
-	}
+	r.take(m)
 	dropped, _ := m.Sub.Dropped() // fails only once the subscription is closed
 	r.losses.count(uint64(max(dropped, 0)), r.queue.Lost())
 }
 
 func (r *receiver[M]) take(m *nats.Msg) {
 	v, wrong := r.decode(m)
+	if wrong == incomplete {
+		return
+	}
 	if wrong != "" {
 		r.metrics.ignored.WithLabelValues(wrong).Inc()
 		return
@@ -209,9 +235,9 @@ func (l *losses) count(dropped, lost uint64) {
 	}
 }
 
-// subscribe calls receive for every message, and end once the subscription or the connection is closed. end must free a
-// receive that waits.
-func (c *Conn) subscribe(subject string, receive nats.MsgHandler, end func()) (unsubscribe func(), err error) {
+// subscribe calls receive for every message, of those that a group gets if there is one, and end once the subscription
+// or the connection is closed. end must free a receive that waits.
+func (c *Conn) subscribe(subject, group string, receive nats.MsgHandler, end func()) (*nats.Subscription, error) {
 	leave, err := c.adopt(end)
 	if err != nil {
 		return nil, err
@@ -220,7 +246,7 @@ func (c *Conn) subscribe(subject string, receive nats.MsgHandler, end func()) (u
 		end()
 		leave()
 	}
-	sub, err := c.nc.Subscribe(subject, receive)
+	sub, err := c.nc.QueueSubscribe(subject, group, receive)
 	if err != nil {
 		done()
 		return nil, err
@@ -230,7 +256,7 @@ func (c *Conn) subscribe(subject string, receive nats.MsgHandler, end func()) (u
 	if !sub.IsValid() { // closed before it had the handler
 		done()
 	}
-	return func() { _ = sub.Unsubscribe() }, nil // fails only on a closed connection, which has the same effect
+	return sub, nil
 }
 
 func typeName(m proto.Message) string { return string(m.ProtoReflect().Descriptor().FullName()) }

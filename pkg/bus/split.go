@@ -19,6 +19,9 @@ const (
 	partHeader = "Waldo-Part"
 	// headerAllowance is kept free for headers in every part.
 	headerAllowance = 4096
+	// maxPart is the size of a part: a message that is larger than what any server on its way takes, as of another
+	// machine that is connected by a leaf node, costs that connection. By default a server takes as much.
+	maxPart = 1 << 20
 	// maxMessage bounds a message: a raw 4K picture fits, an attack on memory does not.
 	maxMessage = 64 << 20
 	// maxParts bounds how finely a message may be split; the smallest sensible max_payload of 8 KiB leads to it.

@@ -25,6 +25,8 @@ type OutOptions struct {
 	// Absent keeps the stream out of the device's description until [Out.SetPresent], if only the hardware can tell
 	// whether there is such a stream. Who knows its name may hold it all the same.
 	Absent bool
+	// Whole has messages travel in one piece, up to what the server takes, so that they can be dealt to workers ([bus.Join]).
+	Whole bool
 }
 
 // Out is a stream that the device produces on the bus. It is safe for concurrent use.
@@ -42,6 +44,7 @@ type out struct {
 	passed    atomic.Bool // see SetPassedThrough
 	types     atomic.Pointer[[]string]
 	absent    atomic.Bool // from the description
+	send      func(epoch int64, subject string, m proto.Message) error
 	holds     *holds
 	published prometheus.Counter
 	lost      prometheus.Counter
@@ -69,6 +72,10 @@ func NewOut[M proto.Message](k *Kit, name string, o OutOptions) *Out[M] {
 			k.fail(fmt.Errorf("stream %q: %w", name, err))
 		}
 	}
+	core.send = k.conn.PublishAs
+	if o.Whole {
+		core.send = k.conn.PublishWhole
+	}
 	core.keyFrames.Store(o.KeyFrameOnRequest)
 	core.types.Store(&o.MediaTypes)
 	core.absent.Store(o.Absent)
@@ -92,7 +99,7 @@ func (o *Out[M]) Publish(m M) {
 	if !o.Held() {
 		return
 	}
-	if err := o.kit.conn.PublishAs(o.kit.epoch, o.kit.address.Out(o.name), m); err != nil {
+	if err := o.send(o.kit.epoch, o.kit.address.Out(o.name), m); err != nil {
 		o.lost.Inc()
 		return
 	}

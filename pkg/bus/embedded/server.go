@@ -3,8 +3,10 @@
 package embedded
 
 import (
+	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"time"
 
@@ -26,32 +28,64 @@ type Config struct {
 // costs only memory, and a shorter time would disconnect clients on a busy machine.
 const stalledReader = 5 * time.Second
 
+// A client that is frozen, or whose network is gone, gives no answer to pings and is disconnected after 4 to 5 s. Until
+// then it keeps its share of what is dealt to a queue group.
+const (
+	pingInterval = time.Second
+	maxPingsOut  = 3
+)
+
+const (
+	// maxPayload is the largest message: whole JPEG pictures of any camera, which can only be dealt to workers in one
+	// piece. NATS advises against more. Everything else is split at 1 MiB (package bus).
+	maxPayload = 8 << 20
+	// maxKept bounds all that is kept in memory for groups whose messages must not be lost.
+	maxKept = 256 << 20
+	// maxStored is too little for any stream in files: nothing is written to the disk.
+	maxStored = 1
+)
+
 // Server is a NATS server inside this process.
 type Server struct {
 	server *server.Server
 	url    string
+	folder string // of JetStream, which insists on one; it stays empty
 }
 
 // Start returns when the server accepts connections. A client that does not read cannot stall the producers: it is
-// disconnected after 5 s.
+// disconnected after 5 s. JetStream is there for streams in memory, 256 MiB in all.
 func Start(cfg Config) (*Server, error) {
 	if cfg.Listen == "" {
 		cfg.Listen = "127.0.0.1:0"
 	}
-	o, err := options(cfg)
+	s, err := start(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("nats listen %q: %w", cfg.Listen, err)
+	}
+	return s, nil
+}
+
+func start(cfg Config) (*Server, error) {
+	o, err := options(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if o.StoreDir, err = os.MkdirTemp("", "waldo-bus-"); err != nil {
+		return nil, err
 	}
 	s, err := server.NewServer(o)
 	if err != nil {
-		return nil, fmt.Errorf("nats listen %q: %w", cfg.Listen, err)
+		_ = os.RemoveAll(o.StoreDir)
+		return nil, err
 	}
+	started := &Server{server: s, folder: o.StoreDir}
 	s.Start() // does not wait
 	if !s.ReadyForConnections(5 * time.Second) {
-		s.Shutdown()
-		return nil, fmt.Errorf("nats listen %q: the server did not start within 5 s", cfg.Listen)
+		started.Close()
+		return nil, errors.New("the server did not start within 5 s")
 	}
-	return &Server{server: s, url: localURL(s.Addr().(*net.TCPAddr))}, nil
+	started.url = localURL(s.Addr().(*net.TCPAddr))
+	return started, nil
 }
 
 func options(cfg Config) (*server.Options, error) {
@@ -76,6 +110,12 @@ func options(cfg Config) (*server.Options, error) {
 		NoLog:               true,
 		NoFastProducerStall: true,
 		WriteDeadline:       stalledReader,
+		PingInterval:        pingInterval,
+		MaxPingsOut:         maxPingsOut,
+		MaxPayload:          maxPayload,
+		JetStream:           true,
+		JetStreamMaxMemory:  maxKept,
+		JetStreamMaxStore:   maxStored,
 	}, nil
 }
 
@@ -96,4 +136,5 @@ func (s *Server) URL() string { return s.url }
 func (s *Server) Close() {
 	s.server.Shutdown()
 	s.server.WaitForShutdown()
+	_ = os.RemoveAll(s.folder) // an empty folder is left at worst
 }
