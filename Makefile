@@ -21,6 +21,9 @@ FIRMWARE := $(BUILD)/firmware
 export WALDO_FIRMWARE := $(FIRMWARE)
 # VENV is touched when the folder of PYTHON is complete.
 VENV    := $(BUILD)/venv/ready
+# The Python with the oldest tools that work, which generate the API for Python; READY as above.
+PROTOC  := $(BUILD)/protoc/bin/python
+PROTOC_READY := $(BUILD)/protoc/ready
 # The packages of the tests' reader in Node.
 READERS := e2e/readers/node_modules/.package-lock.json
 # The packages with which the tests drive Firefox.
@@ -71,7 +74,12 @@ test: deps deps-test build firmware $(TOOLS)/grpcurl $(VENV) $(READERS) $(FIREFO
 	@$(call each,$(filter-out e2e,$(MODULES)),WALDO_REQUIRE_PULSE=1 $(GO) test -race $(TESTFLAGS) ./...)
 	@echo "── pkg/control, a million histories"; cd pkg && $(GO) test ./control -run Histories -histories 1000000
 	@echo "── services/webrtc-gateway/web"; node --test services/webrtc-gateway/web/tests/*.test.js
+	@echo "── clients/python"; cd clients/python && WALDO_BIN=$(BIN) $(PYTHON) -m pytest -q
 	@$(MAKE) e2e
+
+.PHONY: python
+python: $(VENV) ## build the Python package, as a wheel and an sdist, into build/python/
+	@rm -rf $(BUILD)/python && $(PYTHON) -m build --outdir $(BUILD)/python clients/python
 
 .PHONY: e2e
 e2e: deps deps-test build firmware $(TOOLS)/grpcurl $(VENV) $(READERS) $(FIREFOX) ## run only the end-to-end tests, with real programs and real browsers
@@ -109,9 +117,10 @@ lab: deps build ## test with real drivers in a virtual machine (deploy/vm)
 	@deploy/vm/lab test
 
 .PHONY: lint
-lint: deps $(TOOLS)/golangci-lint $(WEB) ## look for mistakes and violations of the style
+lint: deps $(TOOLS)/golangci-lint $(WEB) $(VENV) ## look for mistakes and violations of the style
 	@$(call each,$(MODULES),$(TOOLS)/golangci-lint run ./...)
 	@echo "── types of the page"; cd services/webrtc-gateway/web && npx --no-install tsc
+	@echo "── types of the Python package"; cd clients/python && $(PYTHON) -m mypy
 
 .PHONY: tools
 tools: deps $(TOOLS)/grpcurl ## build the tools of the README, grpcurl, into bin/tools/
@@ -122,13 +131,14 @@ format: $(TOOLS)/golangci-lint $(TOOLS)/buf ## format Go and protobuf files
 	@$(TOOLS)/buf format -w
 
 .PHONY: generate
-generate: $(TOOLS)/buf $(WEB) ## generate api/gen, and the types of the page, from api/proto
+generate: $(TOOLS)/buf $(WEB) $(PROTOC_READY) ## generate api/gen, the types of the page, and the Python package's modules, from api/proto
 	@PATH=$(TOOLS):$$PATH buf generate
 	@cd examples/thermometer && PATH=$(TOOLS):$$PATH buf generate
+	@scripts/generate-python $(PROTOC) clients/python/src
 
 .PHONY: check
-check: deps $(TOOLS)/buf $(WEB) ## check the API, generated code, go.mod files, imports, where codecs are named, and builds without go.work
-	@GO=$(GO) PATH=$(TOOLS):$$PATH scripts/check-api
+check: deps $(TOOLS)/buf $(WEB) $(PROTOC_READY) ## check the API, generated code, go.mod files, imports, where codecs are named, and builds without go.work
+	@GO=$(GO) PATH=$(TOOLS):$$PATH PROTOC=$(PROTOC) scripts/check-api
 	@scripts/check-imports
 	@scripts/check-codecs
 	@GO=$(GO) scripts/check-links
@@ -161,7 +171,7 @@ deps-bench: ## install the Debian packages that the benchmarks compare with, if 
 	@scripts/deps coturn
 
 .PHONY: venv
-venv: deps-test $(VENV) ## install the Python packages that the tests and the Python example need, into build/venv/
+venv: deps-test $(VENV) ## install the Python package, editable, and what its tests and the examples need, into build/venv/
 
 .PHONY: clean
 clean: ## remove everything that was built
@@ -176,14 +186,20 @@ $(TOOLS)/%: tools/go.mod tools/go.sum
 	@echo "building $* of tools/go.mod"; cd tools && GOWORK=off $(GO) build -o $(TOOLS)/ $(PACKAGES)
 	@touch $@
 
-# The packages of the Python example and the tests, from PyPI, with the API generated for Python.
-$(VENV): examples/python/requirements.txt e2e/requirements.txt $(wildcard api/proto/waldo/*/v1/*.proto)
+# The Python package, editable, with what its tests, the examples and e2e need from PyPI.
+$(VENV): clients/python/pyproject.toml clients/python/requirements-test.txt e2e/requirements.txt
+	@scripts/deps python3-venv
 	@rm -rf $(BUILD)/venv && mkdir -p $(BUILD)
 	@/usr/bin/python3 -m venv $(BUILD)/venv
 	@$(BUILD)/venv/bin/pip install --quiet --disable-pip-version-check \
-		-r examples/python/requirements.txt -r e2e/requirements.txt
-	@cd api/proto && $(PYTHON) -m grpc_tools.protoc -I. --python_out=$(CURDIR)/examples/python \
-		--grpc_python_out=$(CURDIR)/examples/python $$(find waldo -name '*.proto')
+		-e clients/python -r clients/python/requirements-test.txt -r e2e/requirements.txt
+	@touch $@
+
+$(PROTOC_READY): clients/python/requirements-generate.txt
+	@scripts/deps python3-venv
+	@rm -rf $(BUILD)/protoc && mkdir -p $(BUILD)
+	@/usr/bin/python3 -m venv $(BUILD)/protoc
+	@$(BUILD)/protoc/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 $(READERS) $(FIREFOX) $(WEB): %/node_modules/.package-lock.json: %/package-lock.json

@@ -157,13 +157,13 @@ func throughPage(page *harness.Page, lossy bool) caller {
 	}
 }
 
-// python is a Python with the packages of examples/python/requirements.txt and e2e/requirements.txt.
+// python is a Python with the package of clients/python and the packages of e2e/requirements.txt.
 func python(t testing.TB) string {
 	t.Helper()
 	path := os.Getenv("WALDO_PYTHON")
 	if path == "" {
-		t.Fatal("WALDO_PYTHON is not set: run the tests with `make test`, or set it to a Python with the packages of " +
-			"examples/python/requirements.txt and e2e/requirements.txt")
+		t.Fatal("WALDO_PYTHON is not set: run the tests with `make test`, or set it to the Python of " +
+			"`make venv`")
 	}
 	return path
 }

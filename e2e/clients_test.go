@@ -15,8 +15,8 @@ import (
 func TestPython(t *testing.T) {
 	python := os.Getenv("WALDO_PYTHON")
 	if python == "" {
-		t.Fatal("WALDO_PYTHON is not set: run the tests with `make test`, or set it to a Python with the packages of " +
-			"examples/python/requirements.txt")
+		t.Fatal("WALDO_PYTHON is not set: run the tests with `make test`, or set it to the Python of " +
+			"`make venv`")
 	}
 	robot := harness.StartRobot(t, harness.Options{Devices: `front: {kind: camera, source: test, width: 640, height: 480, fps: 30}
 		wide: {kind: camera, source: test, width: 1280, height: 720, fps: 30}`})

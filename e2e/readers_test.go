@@ -145,7 +145,7 @@ func TestNobodyReadsOldData(t *testing.T) {
 		"audio": "voice"}
 	languages := map[string]func(t *testing.T, arguments ...string) *harness.Process{
 		"python": func(t *testing.T, arguments ...string) *harness.Process {
-			return harness.Start(t, []string{"PYTHONPATH=../examples/python"}, python(t),
+			return harness.Start(t, nil, python(t),
 				append([]string{"readers/reader.py"}, arguments...)...)
 		},
 		"node": func(t *testing.T, arguments ...string) *harness.Process {

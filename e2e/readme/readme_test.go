@@ -103,7 +103,6 @@ var readmes = map[string][]step{
 	"examples/python/README.md": {
 		{"cd examples/python", once},
 		{"python3 -m venv .venv && .venv/bin/pip install", once},
-		{".venv/bin/python -m grpc_tools.protoc", once},
 		also("../../bin/waldo up", stays(everything...)),
 		{".venv/bin/python frames.py 127.0.0.1:7101", runs("uint8 mean brightness")},
 		{".venv/bin/python drive.py 127.0.0.1:7103", stays()},

@@ -2,9 +2,8 @@
 
 Each input line is JSON with the method and the request, each output line JSON with the answer or the error.
 """
-import json, pathlib, re, sys
+import json, re, sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "examples/python"))
 import grpc
 from google.protobuf import descriptor_pool, json_format, message_factory
 from waldo.control.v1 import control_service_pb2

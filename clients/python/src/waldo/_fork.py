@@ -1,0 +1,41 @@
+"""Tells that the process was forked: gRPC and the threads of this package do not survive that."""
+
+from __future__ import annotations
+
+import os
+
+from waldo.errors import ForkError
+
+_generation = 0
+_used = False
+
+
+def _forked() -> None:
+    global _generation
+    _generation += 1
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
+class Guard:
+    """Belongs to something that cannot be used in a forked child."""
+
+    def __init__(self) -> None:
+        global _used
+        if _used and _generation:
+            raise _error()
+        _used = True
+        self._born = _generation
+
+    def check(self) -> None:
+        """Fails with ForkError in a child of the process that made it."""
+        if self._born != _generation:
+            raise _error()
+
+
+def _error() -> ForkError:
+    return ForkError(
+        "this process was forked from one that had connected to a robot, which gRPC does not survive: start the other "
+        'process with multiprocessing.get_context("spawn"), and make its waldo.Robot there'
+    )

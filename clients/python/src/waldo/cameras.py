@@ -1,0 +1,156 @@
+"""Cameras: pictures as numpy arrays, as JPEG or as H.264."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Any
+
+from waldo.camera.v1 import camera_service_pb2, camera_service_pb2_grpc
+from waldo.errors import InvalidRequest
+from waldo.frame import Frame, Packet, dropping, info_of, picture
+from waldo.media.v1 import media_pb2
+from waldo.reading import Box, Loop, Reading
+
+if TYPE_CHECKING:
+    from waldo.robot import Robot
+
+#: Media type and pixel format of each format.
+FORMATS = {
+    "bgr": ("video/raw", "BGR24"),
+    "i420": ("video/raw", "I420"),
+    "nv12": ("video/raw", "NV12"),
+    "yuyv": ("video/raw", "YUYV"),
+    "jpeg": ("image/jpeg", ""),
+    "h264": ("video/H264", ""),
+    "vp8": ("video/VP8", ""),
+}
+# Raw and JPEG pictures stand alone, so the newest can push out others. Of a loop that is late once nothing is lost.
+_WAITING = 3
+# Encoded pictures wait here before the device notices that the reader is slow, and skips to a key frame.
+_WAITING_ENCODED = 2
+
+
+class Camera:
+    """One camera in one format. Loops, `read` and `latest` share one call to the device, unless the format is H.264 or
+    VP8: then each loop has its own. The call begins with the first reader, and ends with the last or with `close`.
+
+    While the device or its hardware is away nothing comes, and then it goes on; `robot.on_event` and the logger "waldo"
+    tell. A loop that is slow gets the newest picture, and `frame.dropped` counts what it lost."""
+
+    def __init__(
+        self, robot: Robot, name: str, width: int = 0, height: int = 0, fps: float = 0, format: str = "bgr"
+    ) -> None:
+        if format not in FORMATS:
+            raise InvalidRequest(f"format: {format!r} is not one of {', '.join(FORMATS)}")
+        media_type, pixel_format = FORMATS[format]
+        self.name, self.format = name, format
+        self._robot = robot
+        self._wanted = media_pb2.VideoFormat(
+            media_type=media_type, pixel_format=pixel_format, width_px=width, height_px=height, frame_rate_hz=fps
+        )
+        self._alone = media_type in ("video/raw", "image/jpeg")
+        self._shared = self._reading()
+        self._readings: weakref.WeakSet[Reading[Any]] = weakref.WeakSet([self._shared])
+        self._lock = threading.Lock()
+        self._loop: Loop[Any] | None = None  # of read and latest
+        self._last: Frame | Packet | None = None
+
+    @property
+    def state(self) -> str:
+        """"idle" without readers, "connecting", "live", "waiting" while the device is away, "failed"."""
+        return self._shared.state
+
+    def frames(self) -> Loop[Any]:
+        """Returns a loop over the pictures from now on, with `take(timeout)` and `close()`."""
+        if self._alone:
+            reading, box = self._shared, Box[Any](_WAITING)
+        else:
+            reading, box = self._reading(), Box[Any](_WAITING_ENCODED, newest=False)
+            self._readings.add(reading)
+        return Loop(reading, box, _made)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.frames()
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self.frames()
+
+    def read(self, timeout: float | None = None) -> tuple[bool, Any]:
+        """Waits for a picture that was not read before, and returns (True, picture), as OpenCV's VideoCapture does;
+        (False, None) if none comes within `timeout` seconds, or the camera has been closed. It is never an old one."""
+        try:
+            picture = self._reader().take(timeout)
+        except TimeoutError:
+            return False, None
+        self._last = picture
+        return True, picture
+
+    def latest(self) -> Any:
+        """Returns the newest picture without waiting, the last one again if there is no newer; None before the first.
+        Its `age` tells how old it is."""
+        loop = self._reader()
+        try:
+            while True:
+                self._last = loop.take(0)
+        except TimeoutError:
+            return self._last
+
+    def snapshot(self, timeout: float = 5.0) -> Any:
+        """Returns one picture that is captured now, raw or JPEG."""
+        request = camera_service_pb2.CaptureFrameRequest(format=self._wanted)
+        stub = self._robot.stub(self.name, camera_service_pb2_grpc.CameraServiceStub)
+        response = self._robot.ask(self.name, stub.CaptureFrame, request, timeout)
+        return picture(response.frame.data, info_of(response.frame))
+
+    def close(self) -> None:
+        """Ends all loops over this camera."""
+        for reading in list(self._readings):
+            reading.close()
+
+    def __enter__(self) -> Camera:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _reader(self) -> Loop[Any]:
+        with self._lock:
+            if self._loop is None:
+                self._loop = self.frames()
+            return self._loop
+
+    def _reading(self) -> Reading[Any]:
+        counted = _Counted()
+
+        def begin() -> Any:
+            counted.again()
+            stub = robot.stub(name, camera_service_pb2_grpc.CameraServiceStub)
+            return stub.StreamFrames(camera_service_pb2.StreamFramesRequest(format=wanted))
+
+        robot, name, wanted = self._robot, self.name, self._wanted
+        reading: Reading[Any] = Reading(robot.events, name, "pictures", begin, counted.convert)
+        robot.adopt(name, reading)
+        return reading
+
+
+class _Counted:
+    """Makes pictures of responses, and counts losses over all calls of a reading."""
+
+    def __init__(self) -> None:
+        self._before = self._in_call = 0
+
+    def again(self) -> None:
+        self._before, self._in_call = self._before + self._in_call, 0
+
+    def convert(self, step: camera_service_pb2.StreamFramesResponse) -> tuple[Any, bytes]:
+        self._in_call = step.dropped_count
+        return info_of(step.frame, self._before + step.dropped_count), step.frame.data
+
+
+def _made(item: Any, lost: int) -> Any:
+    info, data = item
+    return picture(data, dropping(info, lost))
+
+

@@ -1,0 +1,167 @@
+"""Pictures: numpy arrays and encoded packets that know where and when they were captured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from waldo.errors import WaldoError
+from waldo.media.v1 import media_pb2
+
+
+@dataclass(frozen=True)
+class Info:
+    """What is known of a picture beside its bytes."""
+
+    epoch: int = 0
+    sequence: int = 0
+    capture_time: float = 0.0
+    received: float = field(default_factory=time.monotonic)
+    key_frame: bool = True
+    media_type: str = ""
+    pixel_format: str = ""
+    width: int = 0
+    height: int = 0
+    frame_rate: float = 0.0
+    dropped: int = 0
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+class _Described:
+    """The attributes that pictures and packets have."""
+
+    info: Info
+
+    @property
+    def epoch(self) -> int:
+        """The life of the device that captured it; a new number means that the device has restarted."""
+        return self.info.epoch
+
+    @property
+    def sequence(self) -> int:
+        """Its position in the stream and epoch; a gap is a loss."""
+        return self.info.sequence
+
+    @property
+    def capture_time(self) -> float:
+        """When it was captured, in seconds since 1970 by the clock of the device's machine; compare time.time()."""
+        return self.info.capture_time
+
+    @property
+    def age(self) -> float:
+        """How many seconds ago it was captured. It compares the clocks of two machines if the device is on another, but
+        is never less than the time since it was received here."""
+        return max(time.time() - self.info.capture_time, time.monotonic() - self.info.received)
+
+    @property
+    def key_frame(self) -> bool:
+        """Whether decoding can start here; always true for JPEG and raw pictures."""
+        return self.info.key_frame
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """Annotations by the device; may be empty."""
+        return self.info.metadata
+
+    @property
+    def dropped(self) -> int:
+        """How many pictures the loop has lost so far because it was slow."""
+        return self.info.dropped
+
+
+class Frame(_Described, np.ndarray[Any, np.dtype[np.uint8]]):
+    """A picture as a numpy array of uint8, as OpenCV has it: (height, width, 3) for BGR. It can be written to. What is
+    computed from it keeps its attributes."""
+
+    def __new__(cls, array: Any, info: Info | None = None) -> Frame:
+        frame = np.asarray(array).view(cls)
+        frame.info = info or Info()
+        return frame
+
+    def __array_finalize__(self, source: Any) -> None:
+        self.info = getattr(source, "info", None) or Info()
+
+    def __reduce__(self) -> Any:
+        made: Any = super().__reduce__()
+        return made[0], made[1], (made[2], self.info)
+
+    def __setstate__(self, state: Any) -> None:
+        super().__setstate__(state[0])
+        self.info = state[1]
+
+
+class Packet(_Described, bytes):
+    """An encoded picture: one JPEG, or one access unit of H.264 in Annex B, or one frame of VP8."""
+
+    def __new__(cls, data: bytes, info: Info | None = None) -> Packet:
+        packet = super().__new__(cls, data)
+        packet.info = info or Info()
+        return packet
+
+    def __reduce__(self) -> Any:
+        return Packet, (bytes(self), self.info)
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return self.info.width
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return self.info.height
+
+
+def info_of(frame: media_pb2.VideoFrame, dropped: int = 0) -> Info:
+    """Returns what a message says of its picture."""
+    taken, form = frame.capture_time, frame.format
+    return Info(
+        epoch=frame.epoch,
+        sequence=frame.sequence,
+        capture_time=taken.seconds + taken.nanos / 1e9,
+        key_frame=frame.key_frame,
+        media_type=form.media_type,
+        pixel_format=form.pixel_format,
+        width=form.width_px,
+        height=form.height_px,
+        frame_rate=form.frame_rate_hz,
+        dropped=dropped,
+        metadata=dict(frame.metadata),
+    )
+
+
+def picture(data: bytes | bytearray | memoryview, info: Info) -> Frame | Packet:
+    """Makes a picture of the bytes of a message. Raw ones are copied, so that they can be written to."""
+    if info.media_type != "video/raw":
+        return Packet(bytes(data), info)
+    shape = _shape(info)
+    flat = np.frombuffer(data, np.uint8)
+    if flat.size != np.prod(shape):
+        raise WaldoError(
+            f"a picture of {info.width}x{info.height} in {info.pixel_format} has {flat.size} bytes, not {np.prod(shape)}"
+        )
+    return Frame(flat.reshape(shape).copy(), info)
+
+
+def _shape(info: Info) -> tuple[int, ...]:
+    """Returns the shape of a raw picture, which is the one that OpenCV's conversions take."""
+    width, height = info.width, info.height
+    if info.pixel_format == "BGR24":
+        return height, width, 3
+    if info.pixel_format == "YUYV":
+        return height, width, 2
+    if info.pixel_format in ("I420", "NV12"):
+        chroma = ((width + 1) // 2) * ((height + 1) // 2)
+        if width % 2 == 0 and height % 2 == 0:
+            return height * 3 // 2, width
+        return (width * height + 2 * chroma,)
+    raise WaldoError(f"pixel format {info.pixel_format!r} is not known here: is this package older than the device?")
+
+
+def dropping(info: Info, more: int) -> Info:
+    """Returns info with more losses, those of the way from the reading thread to the loop."""
+    return replace(info, dropped=info.dropped + more) if more else info

@@ -1,0 +1,351 @@
+"""A robot: the way to its devices."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import grpc
+
+from waldo._fork import Guard
+from waldo.bus import DEFAULT_URL, Bus, check_name
+from waldo.cameras import Camera
+from waldo.channels import DeviceChannel, Place
+from waldo.device.v1 import device_pb2, device_service_pb2, device_service_pb2_grpc
+from waldo.errors import Closed, InvalidRequest, NotFound, Unavailable, WaldoError, from_rpc
+from waldo.events import Event, Events
+from waldo.reading import Reading
+
+T = TypeVar("T")
+
+# A device that is asked where it is, and one that is looked for, is given so long before it is asked again.
+_ASK, _LOOK = 0.5, 0.1
+# A device that said nothing for so long is asked before it is believed to be where it was.
+_STALE = 3.0
+
+_robots: weakref.WeakSet[Robot] = weakref.WeakSet()
+
+
+class Robot:
+    """The devices of a robot, found by the bus, or one device found by its gRPC address.
+
+    ``Robot()`` takes the bus from the environment variable WALDO_NATS, or the one on this machine;
+    ``Robot("nats://robot:4222")`` names it. ``robot=`` picks one robot of a bus with several.
+    ``Robot("127.0.0.1:7101")`` is one device without a bus, at the address that ``waldo ls`` shows. The token, if there
+    is one, is taken from WALDO_TOKEN.
+
+    The constructor does not wait; what needs a device waits for it up to `timeout` seconds if it has never been there,
+    and as long as it takes if it has. Everything may be used from any thread; not in a forked child (ForkError)."""
+
+    def __init__(
+        self,
+        address: str | None = None,
+        *,
+        robot: str | None = None,
+        token: str | None = None,
+        name: str = "python",
+        timeout: float = 10.0,
+    ) -> None:
+        self._guard = Guard()
+        address = address or os.environ.get("WALDO_NATS") or DEFAULT_URL
+        self._token = os.environ.get("WALDO_TOKEN", "") if token is None else token
+        #: Who this program is, for others to read: in leases, in lists.
+        self.name = name
+        self.timeout = timeout
+        #: For modules of this package: what happens is reported here.
+        self.events = Events()
+        self._robot = check_name("robot", robot) if robot else ""
+        self._changed = threading.Condition()
+        self._devices: dict[str, device_pb2.Device] = {}
+        self._heard: dict[str, float] = {}
+        self._channels: dict[str, DeviceChannel] = {}
+        self._readings: weakref.WeakSet[Reading[Any]] = weakref.WeakSet()
+        self._sources: weakref.WeakKeyDictionary[Reading[Any], str] = weakref.WeakKeyDictionary()
+        self._closing: list[Callable[[], object]] = []
+        self._watching = False
+        self._closed = False
+        self._direct = "" if "://" in address else _host_and_port(address)
+        self._bus = None if self._direct else Bus(address, self._token, name, self.events)
+        if self._bus is not None:
+            self._bus.on_connect(self._wake_all)
+        _robots.add(self)
+
+    # --- what it offers
+
+    def camera(self, name: str, width: int = 0, height: int = 0, fps: float = 0, format: str = "bgr") -> Camera:
+        """Returns a camera: loop over it for its pictures. Width and height 0: as configured; one of them 0: in
+        proportion. Format: "bgr", "jpeg", "h264", "vp8", "i420", "nv12", "yuyv"."""
+        self._check()
+        return Camera(self, name, width, height, fps, format)
+
+    def on_event(self, callback: Callable[[Event], object]) -> Callable[[], None]:
+        """Has callback called with what happens: devices that come and go, and connections. Returns what ends that."""
+        return self.events.listen(callback)
+
+    def devices(self) -> list[device_pb2.Device]:
+        """Returns the descriptions of the devices that answer now, by name."""
+        if self._direct:
+            return [self._ask_direct()]
+        bus = self.bus
+        if not bus.wait(self.timeout):
+            raise bus.away()
+        self._watch(self._name_of_robot(""))
+        found = {m["device"]: m for m in bus.discover() if m["robot"] == self._robot}
+        described = []
+        for name in sorted(found):
+            with contextlib.suppress(Unavailable):
+                described.append(self._ask(name))
+        return described
+
+    def device(self, name: str, timeout: float | None = None) -> device_pb2.Device:
+        """Returns the description of a device, and waits for it if it has not been there yet."""
+        self._check()
+        if self._direct:
+            return self._named(self._ask_direct(), name)
+        deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
+        known = self._known(name)
+        if known is not None:
+            return known
+        while True:
+            try:
+                return self._find(check_name("device", name), deadline)
+            except Unavailable as e:
+                if time.monotonic() >= deadline:
+                    raise e from None
+            with self._changed:
+                self._changed.wait(_LOOK)
+            self._check()
+
+    # --- for the modules of this package
+
+    @property
+    def bus(self) -> Bus:
+        """The bus. Fails if the robot is one device without a bus."""
+        self._check()
+        if self._bus is None:
+            raise Unavailable(f"{self._direct} is one device without a bus: make the Robot with the address of the bus")
+        return self._bus
+
+    @property
+    def robot(self) -> str:
+        """The name of the robot, which it waits for."""
+        self._check()
+        if self._direct:
+            return self._ask_direct().robot
+        if not self.bus.wait(self.timeout):
+            raise self.bus.away()
+        return self._name_of_robot("")
+
+    @property
+    def token(self) -> str:
+        """The secret for gRPC and the bus; empty without one."""
+        return self._token
+
+    def channel(self, name: str) -> DeviceChannel:
+        """Returns the gRPC channel to a device, which follows it over restarts."""
+        self._check()
+        with self._changed:
+            channel = self._channels.get(name)
+            if channel is None:
+                channel = self._channels[name] = DeviceChannel(lambda: self._locate(name), self._token)
+            return channel
+
+    def stub(self, name: str, make: Callable[[grpc.Channel], T]) -> T:
+        """Returns a generated client of a device: robot.stub("front", CameraServiceStub)."""
+        return make(self.channel(name))
+
+    def ask(self, name: str, method: Any, request: Any, timeout: float = 5.0) -> Any:
+        """Calls a unary method of a stub; fails with the errors of this package."""
+        try:
+            return method(request, timeout=timeout)
+        except grpc.RpcError as e:
+            raise from_rpc(e, name) from None
+
+    def adopt(self, name: str, reading: Reading[Any]) -> None:
+        """Has a reading woken when its device changes, and closed with the robot."""
+        with self._changed:
+            self._readings.add(reading)
+            self._sources[reading] = name
+
+    def at_close(self, close: Callable[[], object]) -> None:
+        """Has something closed with the robot, before its connections."""
+        with self._changed:
+            self._closing.append(close)
+
+    def close(self) -> None:
+        """Ends everything that uses the robot: loops end, leases are released, connections are closed."""
+        with self._changed:
+            if self._closed:
+                return
+            self._closed = True
+            closing, self._closing = self._closing, []
+            self._changed.notify_all()
+        for close in reversed(closing):
+            close()
+        for reading in list(self._readings):
+            reading.close()
+        for channel in list(self._channels.values()):
+            channel.close()
+        if self._bus is not None:
+            self._bus.close()
+        self.events.close()
+
+    def __enter__(self) -> Robot:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- where the devices are
+
+    def _check(self) -> None:
+        self._guard.check()
+        if self._closed:
+            raise Closed("the robot has been closed")
+
+    def _locate(self, name: str) -> Place:
+        """Returns where a device is now."""
+        if self._direct:
+            return Place(self._direct)
+        with self._changed:
+            known = self._devices.get(name)
+        if known is None:
+            found = self.device(name)
+        else:
+            try:
+                found = self._ask(name)
+            except Unavailable:
+                if self.bus.connected:
+                    raise
+                found = known  # it may well be there, although the bus is not
+        return Place(found.grpc_address, found.epoch)
+
+    def _known(self, name: str) -> device_pb2.Device | None:
+        with self._changed:
+            if time.monotonic() - self._heard.get(name, -_STALE) < _STALE:
+                return self._devices[name]
+            return None
+
+    def _find(self, name: str, deadline: float) -> device_pb2.Device:
+        bus = self.bus
+        if not bus.wait(max(deadline - time.monotonic(), 0)):
+            raise bus.away()
+        self._watch(self._name_of_robot(name))
+        return self._ask(name)
+
+    def _name_of_robot(self, device: str) -> str:
+        """Returns the name of the only robot on the bus, or of the only one with such a device."""
+        with self._changed:
+            if self._robot:
+                return self._robot
+        found = self.bus.discover(lambda m: m["device"] == device)
+        robots = sorted({m["robot"] for m in found})
+        having = sorted({m["robot"] for m in found if m["device"] == device}) or robots
+        if not having:
+            raise Unavailable("there is no device on the bus: is the robot running? `waldo ls` shows what is there")
+        if len(having) > 1:
+            raise InvalidRequest(f"there are several robots on the bus, {', '.join(having)}: pick one with robot=")
+        with self._changed:
+            self._robot = self._robot or having[0]
+            return self._robot
+
+    def _watch(self, robot: str) -> None:
+        """Listens to what the devices say of themselves."""
+        with self._changed:
+            if self._watching:
+                return
+            self._watching = True
+        self.bus.subscribe(f"waldo.v1.{robot}.*.state", device_pb2.Device, self._described)
+
+    def _ask(self, name: str) -> device_pb2.Device:
+        try:
+            response = self.bus.call(
+                self._robot,
+                name,
+                "waldo.device.v1.DeviceService/GetDevice",
+                device_service_pb2.GetDeviceRequest(),
+                device_service_pb2.GetDeviceResponse,
+                _ASK,
+            )
+        except Unavailable as e:
+            raise self._missing(name, e) from None
+        self._note(response.device)
+        return response.device
+
+    def _missing(self, name: str, e: Unavailable) -> Unavailable:
+        with self._changed:
+            others = sorted(self._devices.keys() - {name})
+        return Unavailable(f"{e}; running are {', '.join(others)}" if others else str(e))
+
+    def _described(self, d: device_pb2.Device) -> None:
+        """Takes what a device says of itself; on the thread of the bus."""
+        self._note(d)
+
+    def _note(self, d: device_pb2.Device) -> None:
+        with self._changed:
+            before = self._devices.get(d.name)
+            self._devices[d.name], self._heard[d.name] = d, time.monotonic()
+            self._changed.notify_all()
+        if before is not None and before.epoch != d.epoch:
+            self.events.emit(d.name, "restarted", "has restarted")
+            channel = self._channels.get(d.name)
+            if channel is not None:
+                channel.suspect()
+            self._wake(d.name)
+        if before is None or before.state != d.state:
+            self._state_changed(before, d)
+
+    def _state_changed(self, before: device_pb2.Device | None, d: device_pb2.Device) -> None:
+        if d.state == device_pb2.DEVICE_STATE_AWAY:
+            self.events.emit(d.name, "away", f"is away: {d.state_reason}")
+        elif d.state == device_pb2.DEVICE_STATE_READY and before is not None:
+            self.events.emit(d.name, "ready", "is ready")
+
+    def _wake(self, name: str) -> None:
+        for reading, source in list(self._sources.items()):
+            if source == name:
+                reading.wake()
+
+    def _wake_all(self) -> None:
+        for reading in list(self._readings):
+            reading.wake()
+
+    def _ask_direct(self) -> device_pb2.Device:
+        self._check()
+        with self._changed:
+            channel = self._channels.get("")
+            if channel is None:
+                channel = self._channels[""] = DeviceChannel(lambda: Place(self._direct), self._token)
+        stub = device_service_pb2_grpc.DeviceServiceStub(channel)
+        try:
+            return stub.GetDevice(device_service_pb2.GetDeviceRequest(), timeout=self.timeout, wait_for_ready=True).device
+        except grpc.RpcError as e:
+            raise from_rpc(e, self._direct) from None
+
+    def _named(self, d: device_pb2.Device, name: str) -> device_pb2.Device:
+        if d.name != name:
+            raise NotFound(f"the device at {self._direct} is {d.name!r}, not {name!r}")
+        return d
+
+
+def _host_and_port(address: str) -> str:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise InvalidRequest(f"address: {address!r} is neither nats://host:port nor host:port")
+    return address
+
+
+def _close_all() -> None:
+    for robot in list(_robots):
+        with contextlib.suppress(WaldoError):
+            robot.close()
+
+
+# The threads of gRPC and of the bus must not run into the end of the interpreter.
+atexit.register(_close_all)
