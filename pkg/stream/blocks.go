@@ -2,11 +2,6 @@ package stream
 
 import "context"
 
-// Reader is a source of values; a [Subscription] is one. Next waits for a value; an error means the end.
-type Reader[T any] interface {
-	Next(ctx context.Context) (T, error)
-}
-
 // Blocks reads blocks of any size and returns blocks of one size, for example sound in a codec's frame
 // size. It has one reader at a time.
 type Blocks[E any] struct {
