@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -90,12 +91,12 @@ class TestProducer:
             assert producer.subscribe(given) is given
             assert producer.subscribe(given) is given  # once is enough
             await asyncio.to_thread(producer._put_nowait, 7)
-            readers = {
+            readers: dict[str, Callable[[], Awaitable[Any]]] = {
                 "asyncio.Queue": lambda: asyncio.wait_for(theirs.get(), SOON),
                 "queue": lambda: asyncio.to_thread(plain.get, True, SOON),
                 "consumer": lambda: asyncio.to_thread(consumer._take, SOON),
             }
-            read = readers.get(way, lambda: asyncio.wait_for(got.get(), SOON))
+            read: Callable[[], Awaitable[Any]] = readers.get(way, lambda: asyncio.wait_for(got.get(), SOON))
             assert await read() == 7
             producer.unsubscribe(sink.take if way == "method" else given)
             producer._put_nowait(8)
@@ -171,8 +172,12 @@ class TestProducer:
                 producer.unsubscribe(mine)
                 producer.subscribe().close()
 
+        def produce() -> None:
+            for i in range(1000):
+                producer._put_nowait(i)
+
         threads = [threading.Thread(target=come_and_go) for _ in range(3)]
-        threads += [threading.Thread(target=lambda: [producer._put_nowait(i) for i in range(1000)]) for _ in range(2)]
+        threads += [threading.Thread(target=produce) for _ in range(2)]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -264,7 +264,7 @@ class TestGetter:
         with pytest.raises(TypeError, match="needs an event loop"):
             GetterSubscription(answer).take(SOON)
         with pytest.raises(TypeError, match="nothing is put"):
-            GetterSubscription(answer).put_nowait(1)
+            GetterSubscription[int](answer).put_nowait(1)
 
     def test_a_cancelled_read_cancels_the_question(self) -> None:
         async def main() -> None:
@@ -380,7 +380,8 @@ class TestRebatch:
 
     def test_arrays_that_change_start_over(self) -> None:
         blocks = RebatchSubscription(4)
-        for array in [np.zeros(3, np.int16), np.zeros(3, np.float32), np.ones(1, np.float32)]:
+        arrays: list[Any] = [np.zeros(3, np.int16), np.zeros(3, np.float32), np.ones(1, np.float32)]
+        for array in arrays:
             blocks.put_nowait(array)
         np.testing.assert_array_equal(blocks.take(0), np.array([0, 0, 0, 1], np.float32))
         assert blocks.discarded == 3
@@ -400,7 +401,9 @@ class TestCallback:
 
     def test_on_a_thread(self) -> None:
         called: QueueSubscription[Any] = QueueSubscription()
-        callback = CallbackSubscription(lambda x: called.put_nowait((x, threading.current_thread().name)))
+        callback: CallbackSubscription[int] = CallbackSubscription(
+            lambda x: called.put_nowait((x, threading.current_thread().name))
+        )
         for i in range(3):
             callback.put_nowait(i)
         assert [called.take(SOON) for _ in range(3)] == [(i, "waldo-callback") for i in range(3)]
@@ -422,7 +425,8 @@ class TestCallback:
                 plain(x)
 
             callback = CallbackSubscription(slow if is_async else plain)
-            await asyncio.to_thread(lambda: [callback.put_nowait(i) for i in range(3)])
+            for i in range(3):
+                await asyncio.to_thread(callback.put_nowait, i)
             assert [await asyncio.wait_for(called.get(), SOON) for _ in range(3)] == [0, 1, 2]
             while not callback.failed:
                 await asyncio.sleep(0)
@@ -430,8 +434,8 @@ class TestCallback:
         asyncio.run(main())
 
     def test_direct(self) -> None:
-        called = []
-        callback = CallbackSubscription(lambda x: called.append(1 // x), runDirect=True)
+        called: list[int] = []
+        callback: CallbackSubscription[int] = CallbackSubscription(lambda x: called.append(1 // x), runDirect=True)
         callback.put_nowait(0)
         callback.put_nowait(1)
         assert (called, callback.failed) == ([1], 1)
@@ -440,21 +444,21 @@ class TestCallback:
             callback.put_nowait(1)
 
     def test_one_that_blocks_loses_the_oldest_and_holds_up_nobody(self) -> None:
-        entered, go_on = threading.Event(), threading.Event()
-        called = []
+        entered, go_on, done = threading.Event(), threading.Event(), threading.Event()
+        called: list[int] = []
 
         def block(x: int) -> None:
             entered.set()
             go_on.wait(60)
             called.append(x)
+            if x == 999:
+                done.set()
 
         callback = CallbackSubscription(block, subscription=MostRecentSubscription())
         callback.put_nowait(0)
         assert entered.wait(SOON)
         for i in range(1, 1000):
             callback.put_nowait(i)  # returns at once
-        done = threading.Event()
-        callback._callback = lambda x: (called.append(x), done.set())
         go_on.set()
         assert done.wait(SOON)
         assert (called, callback.lost) == ([0, 999], 998)
@@ -462,7 +466,7 @@ class TestCallback:
 
     def test_it_ends_with_its_loop(self) -> None:
         loop = asyncio.new_event_loop()
-        callback = CallbackSubscription(lambda x: None, loop)
+        callback: CallbackSubscription[int] = CallbackSubscription(lambda x: None, loop)
         loop.close()
         with pytest.raises(SubscriptionClosed, match="event loop is closed"):
             callback.put_nowait(1)
@@ -492,7 +496,7 @@ class TestCallback:
             asyncio.run(CallbackSubscription(print).get())
 
     def test_faults_are_logged_once_in_a_while(self, caplog: pytest.LogCaptureFixture) -> None:
-        callback = CallbackSubscription(lambda x: 1 // x, runDirect=True)
+        callback: CallbackSubscription[int] = CallbackSubscription(lambda x: 1 // x, runDirect=True)
         for _ in range(100):
             callback.put_nowait(0)
         assert (callback.failed, len(caplog.records)) == (100, 1)

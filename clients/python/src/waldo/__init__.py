@@ -30,36 +30,72 @@ if TYPE_CHECKING:
     )
     from waldo.events import Event
     from waldo.frame import Frame, Packet
+    from waldo.producers import SubscriptionConsumer, SubscriptionProducer, SubscriptionProducerConsumer
     from waldo.robot import Robot
+    from waldo.subscriptions import (
+        CallbackSubscription,
+        DelayedSubscription,
+        EventSubscription,
+        GetterSubscription,
+        MostRecentSubscription,
+        QueueSubscription,
+        RebatchSubscription,
+        Subscription,
+        SubscriptionClosed,
+    )
 
 # Where each public name lives.
 _HOMES = {
+    "CallbackSubscription": "subscriptions",
     "Camera": "cameras",
     "Closed": "errors",
+    "DelayedSubscription": "subscriptions",
     "Event": "events",
+    "EventSubscription": "subscriptions",
     "ForkError": "errors",
     "Frame": "frame",
+    "GetterSubscription": "subscriptions",
     "InvalidRequest": "errors",
+    "MostRecentSubscription": "subscriptions",
     "NotAllowed": "errors",
     "NotFound": "errors",
     "Packet": "frame",
+    "QueueSubscription": "subscriptions",
+    "RebatchSubscription": "subscriptions",
     "Robot": "robot",
+    "Subscription": "subscriptions",
+    "SubscriptionClosed": "subscriptions",
+    "SubscriptionConsumer": "producers",
+    "SubscriptionProducer": "producers",
+    "SubscriptionProducerConsumer": "producers",
     "Unavailable": "errors",
     "Unsupported": "errors",
     "WaldoError": "errors",
 }
 
 __all__ = [
+    "CallbackSubscription",
     "Camera",
     "Closed",
+    "DelayedSubscription",
     "Event",
+    "EventSubscription",
     "ForkError",
     "Frame",
+    "GetterSubscription",
     "InvalidRequest",
+    "MostRecentSubscription",
     "NotAllowed",
     "NotFound",
     "Packet",
+    "QueueSubscription",
+    "RebatchSubscription",
     "Robot",
+    "Subscription",
+    "SubscriptionClosed",
+    "SubscriptionConsumer",
+    "SubscriptionProducer",
+    "SubscriptionProducerConsumer",
     "Unavailable",
     "Unsupported",
     "WaldoError",

@@ -9,12 +9,14 @@ import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import Any, Final, Generic, Protocol, TypeVar
 
+from waldo.errors import Closed
+
 T = TypeVar("T")
 
 log = logging.getLogger("waldo")
 
 
-class SubscriptionClosed(Exception):
+class SubscriptionClosed(Closed):
     """Nothing more comes: the producer or the subscription is closed."""
 
 
