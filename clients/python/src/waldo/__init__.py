@@ -14,93 +14,72 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from waldo._version import __version__
+from waldo._version import __version__ as __version__
 
-if TYPE_CHECKING:
-    from waldo.cameras import Camera
-    from waldo.errors import (
-        Closed,
-        ForkError,
-        InvalidRequest,
-        NotAllowed,
-        NotFound,
-        Unavailable,
-        Unsupported,
-        WaldoError,
-    )
-    from waldo.events import Event
-    from waldo.frame import Frame, Packet
-    from waldo.producers import SubscriptionConsumer, SubscriptionProducer, SubscriptionProducerConsumer
-    from waldo.robot import Robot
-    from waldo.subscriptions import (
-        CallbackSubscription,
-        DelayedSubscription,
-        EventSubscription,
-        GetterSubscription,
-        MostRecentSubscription,
-        QueueSubscription,
-        RebatchSubscription,
-        Subscription,
-        SubscriptionClosed,
-    )
-
-# Where each public name lives.
-_HOMES = {
-    "CallbackSubscription": "subscriptions",
-    "Camera": "cameras",
-    "Closed": "errors",
-    "DelayedSubscription": "subscriptions",
-    "Event": "events",
-    "EventSubscription": "subscriptions",
-    "ForkError": "errors",
-    "Frame": "frame",
-    "GetterSubscription": "subscriptions",
-    "InvalidRequest": "errors",
-    "MostRecentSubscription": "subscriptions",
-    "NotAllowed": "errors",
-    "NotFound": "errors",
-    "Packet": "frame",
-    "QueueSubscription": "subscriptions",
-    "RebatchSubscription": "subscriptions",
-    "Robot": "robot",
-    "Subscription": "subscriptions",
-    "SubscriptionClosed": "subscriptions",
-    "SubscriptionConsumer": "producers",
-    "SubscriptionProducer": "producers",
-    "SubscriptionProducerConsumer": "producers",
-    "Unavailable": "errors",
-    "Unsupported": "errors",
-    "WaldoError": "errors",
+# Where the public names live, for the import and, below it, for type checkers. A test compares the two.
+_MODULES = {
+    "boards": "Board BoardMessage",
+    "cameras": "Camera",
+    "drive": "CommandRefused Drive LeaseLost",
+    "errors": (
+        "Closed ForkError InvalidRequest NotAllowed NotFound Refused Unavailable Unsupported "
+        "WaldoError"
+    ),
+    "events": "Event",
+    "frame": "Frame Packet",
+    "inputs": "Input InputEvent InputReport",
+    "producers": "SubscriptionConsumer SubscriptionProducer SubscriptionProducerConsumer",
+    "robot": "Robot",
+    "sound": "Audio OpusPacket Samples",
+    "subscriptions": (
+        "CallbackSubscription DelayedSubscription EventSubscription GetterSubscription "
+        "MostRecentSubscription QueueSubscription RebatchSubscription Subscription "
+        "SubscriptionClosed"
+    ),
 }
 
-__all__ = [
-    "CallbackSubscription",
-    "Camera",
-    "Closed",
-    "DelayedSubscription",
-    "Event",
-    "EventSubscription",
-    "ForkError",
-    "Frame",
-    "GetterSubscription",
-    "InvalidRequest",
-    "MostRecentSubscription",
-    "NotAllowed",
-    "NotFound",
-    "Packet",
-    "QueueSubscription",
-    "RebatchSubscription",
-    "Robot",
-    "Subscription",
-    "SubscriptionClosed",
-    "SubscriptionConsumer",
-    "SubscriptionProducer",
-    "SubscriptionProducerConsumer",
-    "Unavailable",
-    "Unsupported",
-    "WaldoError",
-    "__version__",
-]
+if TYPE_CHECKING:
+    from waldo.boards import Board as Board
+    from waldo.boards import BoardMessage as BoardMessage
+    from waldo.cameras import Camera as Camera
+    from waldo.drive import CommandRefused as CommandRefused
+    from waldo.drive import Drive as Drive
+    from waldo.drive import LeaseLost as LeaseLost
+    from waldo.errors import Closed as Closed
+    from waldo.errors import ForkError as ForkError
+    from waldo.errors import InvalidRequest as InvalidRequest
+    from waldo.errors import NotAllowed as NotAllowed
+    from waldo.errors import NotFound as NotFound
+    from waldo.errors import Refused as Refused
+    from waldo.errors import Unavailable as Unavailable
+    from waldo.errors import Unsupported as Unsupported
+    from waldo.errors import WaldoError as WaldoError
+    from waldo.events import Event as Event
+    from waldo.frame import Frame as Frame
+    from waldo.frame import Packet as Packet
+    from waldo.inputs import Input as Input
+    from waldo.inputs import InputEvent as InputEvent
+    from waldo.inputs import InputReport as InputReport
+    from waldo.producers import SubscriptionConsumer as SubscriptionConsumer
+    from waldo.producers import SubscriptionProducer as SubscriptionProducer
+    from waldo.producers import SubscriptionProducerConsumer as SubscriptionProducerConsumer
+    from waldo.robot import Robot as Robot
+    from waldo.sound import Audio as Audio
+    from waldo.sound import OpusPacket as OpusPacket
+    from waldo.sound import Samples as Samples
+    from waldo.subscriptions import CallbackSubscription as CallbackSubscription
+    from waldo.subscriptions import DelayedSubscription as DelayedSubscription
+    from waldo.subscriptions import EventSubscription as EventSubscription
+    from waldo.subscriptions import GetterSubscription as GetterSubscription
+    from waldo.subscriptions import MostRecentSubscription as MostRecentSubscription
+    from waldo.subscriptions import QueueSubscription as QueueSubscription
+    from waldo.subscriptions import RebatchSubscription as RebatchSubscription
+    from waldo.subscriptions import Subscription as Subscription
+    from waldo.subscriptions import SubscriptionClosed as SubscriptionClosed
+
+_HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
+
+__all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:

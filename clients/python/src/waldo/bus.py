@@ -25,6 +25,7 @@ import nats.aio.client
 import nats.errors
 from google.protobuf.message import DecodeError, Message
 
+from waldo import _status
 from waldo._fork import Guard
 from waldo._split import MAX_MESSAGE, Joiner, split
 from waldo.device.v1 import device_pb2, device_service_pb2
@@ -564,9 +565,9 @@ def _check_answer(data: bytes, headers: Mapping[str, str], what: str) -> None:
     code = headers.get("Nats-Service-Error-Code", "")
     if not code:
         return
-    number, text = int(code) if code.isdecimal() else 2, headers.get("Nats-Service-Error", "")
-    status = next((c for c in grpc.StatusCode if c.value[0] == number), grpc.StatusCode.UNKNOWN)
-    raise error_of(status, text, what)
+    whole = _status.parse(data) or (int(code) if code.isdecimal() else 2, headers.get("Nats-Service-Error", ""))
+    status = next((c for c in grpc.StatusCode if c.value[0] == whole[0]), grpc.StatusCode.UNKNOWN)
+    raise error_of(status, whole[1], what)
 
 
 def _metadata(data: bytes) -> dict[str, str]:

@@ -47,17 +47,21 @@ class Call(Protocol):
 
 
 class Box(Generic[T]):
-    """A few things on the way from one thread to another, or to an event loop.
+    """A few things on the way from one thread to another, or to an event loop. What a reader loses that is slower than
+    the writer:
 
-    With `newest`, a box of 1 keeps the newest. A larger one keeps the last few in order for a reader that is late once;
-    when it overflows the reader is behind, and everything but the newest is dropped. Without `newest`, `put` waits for
-    room. What was dropped is counted in `lost`."""
+    - `newest`: everything but the newest, as soon as more than `size` wait. With a size above 1 a reader that is late
+      once loses nothing.
+    - `within`: the oldest beyond `size`, and what has waited for more than so many seconds, except the newest.
+    - neither: nothing; `put` waits until there is room.
 
-    def __init__(self, size: int = 1, newest: bool = True) -> None:
+    What was dropped is counted in `lost`. Safe for concurrent use."""
+
+    def __init__(self, size: int = 1, newest: bool = True, within: float | None = None) -> None:
         self._guard = _fork.Guard()
         self._changed = threading.Condition()
-        self._items: collections.deque[T] = collections.deque()
-        self._size, self._newest = size, newest
+        self._items: collections.deque[tuple[float, T]] = collections.deque()
+        self._size, self._newest, self._within = size, newest and within is None, within
         self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
         self._closed = False
         self._error: WaldoError | None = None
@@ -66,16 +70,23 @@ class Box(Generic[T]):
     def put(self, item: T) -> bool:
         """Puts something into the box; reports whether it is still open."""
         with self._changed:
-            if self._newest and len(self._items) >= self._size:
-                self.lost += len(self._items)
-                self._items.clear()
-            while len(self._items) >= self._size and not self._closed:
-                self._changed.wait()
+            self._make_room()
             if self._closed:
                 return False
-            self._items.append(item)
+            self._items.append((time.monotonic(), item))
             self._wake()
             return True
+
+    def _make_room(self) -> None:
+        while len(self._items) >= self._size and not self._closed:
+            if self._newest:
+                self.lost += len(self._items)
+                self._items.clear()
+            elif self._within is not None:
+                self.lost += 1
+                self._items.popleft()
+            else:
+                self._changed.wait()
 
     def close(self, error: WaldoError | None = None) -> None:
         """Ends the box. What is in it can still be taken; then `take` fails with the error, or with Closed."""
@@ -122,7 +133,12 @@ class Box(Generic[T]):
                         self._waiters.remove(entry)
 
     def _pop(self) -> T:
-        item = self._items.popleft()
+        if self._within is not None:
+            oldest = time.monotonic() - self._within
+            while len(self._items) > 1 and self._items[0][0] < oldest:
+                self.lost += 1
+                self._items.popleft()
+        _, item = self._items.popleft()
         self._changed.notify_all()
         return item
 

@@ -9,7 +9,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 
@@ -21,6 +21,12 @@ from waldo.device.v1 import device_pb2, device_service_pb2, device_service_pb2_g
 from waldo.errors import Closed, InvalidRequest, NotFound, Unavailable, WaldoError, from_rpc
 from waldo.events import Event, Events
 from waldo.reading import Reading
+
+if TYPE_CHECKING:
+    from waldo.boards import Board
+    from waldo.drive import Drive
+    from waldo.inputs import Input
+    from waldo.sound import Audio
 
 T = TypeVar("T")
 
@@ -83,6 +89,44 @@ class Robot:
         proportion. Format: "bgr", "jpeg", "h264", "vp8", "i420", "nv12", "yuyv"."""
         self._check()
         return Camera(self, name, width, height, fps, format)
+
+    def serial(self, name: str) -> Board:
+        """Returns a board on a serial line: loop over it for what it sends; `send` writes to it."""
+        self._check()
+        from waldo.boards import Board
+
+        return Board(self, name)
+
+    def audio(
+        self,
+        name: str,
+        rate: int = 0,
+        channels: int = 0,
+        format: str = "f32",
+        block: int = 0,
+        tap: str = "microphone",
+    ) -> Audio:
+        """Returns a sound card: loop over it for what the microphone captures; `record` and `play`. Rate and channels 0:
+        as configured. Format: "f32", "s16", "opus". Block: samples in each piece. Tap "speaker": what is played."""
+        self._check()
+        from waldo.sound import Audio
+
+        return Audio(self, name, rate, channels, format, block, tap)
+
+    def input(self, name: str) -> Input:
+        """Returns a gamepad, keyboard or mouse on the robot: loop over it for its reports."""
+        self._check()
+        from waldo.inputs import Input
+
+        return Input(self, name)
+
+    def drive(self, name: str, take: bool = False, key: str = "") -> Drive:
+        """Returns the right to command an actuator, for a `with`. Take: even if somebody else has it, with the override
+        key if one is configured."""
+        self._check()
+        from waldo.drive import Drive
+
+        return Drive(self, name, take, key)
 
     def on_event(self, callback: Callable[[Event], object]) -> Callable[[], None]:
         """Has callback called with what happens: devices that come and go, and connections. Returns what ends that."""

@@ -1,0 +1,271 @@
+"""Driving: the lease on an actuator, and the commands under it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from google.protobuf import json_format
+from google.protobuf.duration_pb2 import Duration
+
+from waldo import _fork, _status
+from waldo.boards import json_of
+from waldo.control.v1 import control_pb2, control_service_pb2, control_service_pb2_grpc
+from waldo.errors import InvalidRequest, Refused, WaldoError, from_rpc
+from waldo.ptz.v1 import ptz_pb2, ptz_pb2_grpc
+from waldo.serial.v1 import serial_service_pb2, serial_service_pb2_grpc
+
+if TYPE_CHECKING:
+    from waldo.robot import Robot
+
+# A lease lasts a second after the last sign of life; after two failures of a call it has ended.
+_KEEP_ALIVE, _CALL_TIMEOUT = 0.3, 0.5
+# The default and the longest life of a command, and how old a clock may be, by our own, to be worth repeating.
+_LIFE, _LONGEST_LIFE, _FRESH = 0.2, 1.0, 0.05
+# How often `send_for` repeats a command.
+_RATE = 20
+
+
+class CommandRefused(Refused):
+    """The actuator did not carry out a command."""
+
+    #: Why: the name of a CommandVerdict without its prefix, for example "E_STOPPED", "NOT_NEUTRAL", "EXPIRED".
+    verdict = ""
+
+
+class LeaseLost(Refused):
+    """The lease is no longer ours: somebody else took it, or the connection or the device was lost. To go on, call
+    `acquire` again; driving then begins with a neutral command."""
+
+
+class Drive:
+    """The right to command one actuator, for the length of a `with`:
+
+        with robot.drive("motors") as d:
+            while ...:
+                d.send(left=100, right=100)
+
+    Entering acquires the lease, and sends a neutral command first. From then on commands must be sent several times a
+    second, or the actuator stops the hardware after 200 ms; the lease itself is kept alive by a thread. Leaving, for
+    whatever reason, releases the lease, which stops the hardware at once.
+
+    Nothing is repeated, and nothing is sent later than it was meant. A lease does not outlast its connection: `send` then
+    fails with LeaseLost, so that no program drives on by accident."""
+
+    def __init__(self, robot: Robot, name: str, take: bool = False, key: str = "") -> None:
+        self.name = name
+        self._robot, self._take, self._key = robot, take, key
+        self._guard = _fork.Guard()
+        self._stub = robot.stub(name, control_service_pb2_grpc.ControlServiceStub)
+        self._sending = threading.Lock()  # commands have an order
+        self._lock = threading.Lock()
+        self._lease = 0
+        self._sequence = 0
+        self._clock, self._heard, self._trip = 0.0, 0.0, 0.0
+        self._raw_clock = Duration()
+        self._safe: Any = None
+        self._lost: LeaseLost | None = None
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    # --- the lease
+
+    def acquire(self) -> None:
+        """Acquires the lease and sends a neutral command. Fails with Refused while somebody else holds it, unless the
+        Drive was made with take=True."""
+        self._guard.check()
+        self.release()
+        granted = self._grant()
+        with self._lock:
+            self._lease, self._lost, self._sequence = granted.lease.epoch, None, 0
+            self._safe = json.loads(granted.state.safe_json) if granted.state.safe_json else None
+            self._raw_clock, self._clock = granted.state.clock, _seconds(granted.state.clock)
+            self._heard, self._trip = time.monotonic(), 0.0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(
+            target=self._keep, args=(self._stop,), name=f"waldo-{self.name}-lease", daemon=True
+        )
+        self._thread.start()
+        try:
+            self.stop()
+        except BaseException:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        """Gives the lease back, which stops the hardware. May be called more than once."""
+        self._stop.set()
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join()
+        with self._lock:
+            lease, self._lease = self._lease, 0
+        if lease:
+            request = control_service_pb2.ReleaseRequest(lease_epoch=lease)
+            with contextlib.suppress(grpc.RpcError, WaldoError):  # otherwise it ends by itself
+                self._stub.Release(request, timeout=_CALL_TIMEOUT)
+
+    @property
+    def held(self) -> bool:
+        """Whether the lease is ours, as far as is known."""
+        return bool(self._lease) and self._lost is None
+
+    @property
+    def neutral(self) -> Any:
+        """The command that means standing still."""
+        return self._safe
+
+    def _grant(self) -> Any:
+        try:
+            if self._take:
+                request = control_service_pb2.TakeRequest(holder=self._robot.name, key=self._key)
+                return self._stub.Take(request, timeout=5)
+            return self._stub.Acquire(control_service_pb2.AcquireRequest(holder=self._robot.name), timeout=5)
+        except grpc.RpcError as e:
+            raise from_rpc(e, self.name) from None
+
+    def _keep(self, stop: threading.Event) -> None:
+        while not stop.wait(_KEEP_ALIVE) and self._lost is None:
+            with contextlib.suppress(WaldoError):  # tried again soon, unless the lease is lost
+                self._keep_alive()
+
+    def _keep_alive(self) -> None:
+        begin = time.monotonic()
+        try:
+            request = control_service_pb2.KeepAliveRequest(lease_epoch=self._lease)
+            state = self._stub.KeepAlive(request, timeout=_CALL_TIMEOUT).state
+        except grpc.RpcError as e:
+            raise self._failed(e) from None
+        self._note(state.clock)
+        trip = time.monotonic() - begin
+        with self._lock:  # the shortest counts, and is slowly forgotten in case the path gets longer
+            self._trip = min(trip, self._trip * 1.125) if self._trip else trip
+
+    # --- commands
+
+    def send(self, **values: Any) -> None:
+        """Sends one command: send(left=100, right=100), or for a camera that turns send(pan=0.5). Fails with
+        CommandRefused if the actuator does not carry it out, with LeaseLost once the lease is lost, Unavailable if the
+        device is not there, and InvalidRequest if the values do not fit."""
+        self.send_message(values)
+
+    def send_message(self, value: Any) -> None:
+        """Is `send` for messages that are not values by name: a list, a line, bytes as JSON."""
+        with self._sending:
+            request, method = self._request(value)
+            request.control.CopyFrom(self.header())
+            try:
+                self.heard(method(request, timeout=_CALL_TIMEOUT).report)
+            except grpc.RpcError as e:
+                raise self._failed(e) from None
+
+    def send_for(self, seconds: float, **values: Any) -> None:
+        """Sends a command again and again for so long, 20 times a second, and then a neutral one."""
+        end = time.monotonic() + seconds
+        while (rest := end - time.monotonic()) > 0:
+            self.send(**values)
+            time.sleep(min(rest, 1 / _RATE))
+        self.stop()
+
+    def stop(self) -> None:
+        """Sends the neutral command."""
+        self.send_message(self._safe)
+
+    def estop(self, reason: str = "") -> None:
+        """Presses the e-stop: nothing moves, whatever restarts, until somebody clears it."""
+        request = control_service_pb2.EStopRequest(by=self._robot.name, reason=reason)
+        self._robot.ask(self.name, self._stub.EStop, request)
+
+    def header(self) -> control_pb2.CommandHeader:
+        """Returns the header of the next command, for methods of other services. Give its report to `heard`."""
+        self._guard.check()
+        self._check()
+        if time.monotonic() - self._heard > _FRESH:
+            self._keep_alive()
+        self._check()
+        with self._lock:
+            self._sequence += 1
+            life = min(_LIFE + self._trip, _LONGEST_LIFE)
+            header = control_pb2.CommandHeader(lease_epoch=self._lease, sequence=self._sequence, heard=self._raw_clock)
+            header.life.FromNanoseconds(int(life * 1e9))
+            return header
+
+    def heard(self, report: control_pb2.CommandReport) -> None:
+        """Notes the report of a command: its clock goes into the next."""
+        self._note(report.clock)
+
+    def _check(self) -> None:
+        if self._lost is not None:
+            raise self._lost
+        if not self._lease:
+            raise LeaseLost(f"{self.name}: the lease is not held: use `with robot.drive(…) as d`, or call acquire()")
+
+    def _request(self, value: Any) -> tuple[Any, Any]:
+        if self._robot.device(self.name).kind == "rtsp-ingest":
+            try:
+                move = json_format.ParseDict(json.loads(json_of(value or {})), ptz_pb2.MoveRequest())
+            except json_format.ParseError as e:
+                raise InvalidRequest(f"{self.name}: {e}") from None
+            return move, self._robot.stub(self.name, ptz_pb2_grpc.PtzServiceStub).Move
+        stub = self._robot.stub(self.name, serial_service_pb2_grpc.SerialServiceStub)
+        return serial_service_pb2.WriteMessageRequest(json=json_of(value)), stub.WriteMessage
+
+    def _note(self, clock: Duration) -> None:
+        with self._lock:
+            if _seconds(clock) > self._clock:
+                self._raw_clock, self._clock, self._heard = clock, _seconds(clock), time.monotonic()
+
+    def _failed(self, e: grpc.RpcError) -> WaldoError:
+        """Returns the error for a call that failed, and notes what it says."""
+        error, report = from_rpc(e, self.name), report_of(e)
+        if report is not None:
+            self._note(report.clock)
+            error = _refused(error, report)
+        lost = error.code is grpc.StatusCode.FAILED_PRECONDITION
+        if report is not None:
+            lost = report.verdict == control_pb2.COMMAND_VERDICT_NO_LEASE
+        if not lost:
+            return error
+        with self._lock:
+            if self._lost is None:
+                self._lost = LeaseLost(f"the lease was lost: {error}")
+                self._lost.code = error.code
+        self._robot.events.emit(self.name, "lost", str(self._lost))
+        return self._lost
+
+    def __enter__(self) -> Drive:
+        self.acquire()
+        self._robot.at_close(self.release)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def report_of(e: grpc.RpcError) -> control_pb2.CommandReport | None:
+    """Returns the report in the error of a refused command; None for any other error."""
+    if not isinstance(e, grpc.Call):
+        return None
+    for key, value in e.trailing_metadata() or ():
+        if key == "grpc-status-details-bin":
+            data = value if isinstance(value, bytes) else value.encode()
+            return _status.detail(data, control_pb2.CommandReport)
+    return None
+
+
+def _refused(error: WaldoError, report: control_pb2.CommandReport) -> CommandRefused:
+    refused = CommandRefused(str(error))
+    refused.code = error.code
+    try:
+        refused.verdict = control_pb2.CommandVerdict.Name(report.verdict).removeprefix("COMMAND_VERDICT_")
+    except ValueError:  # newer than this package
+        refused.verdict = str(report.verdict)
+    return refused
+
+
+def _seconds(d: Duration) -> float:
+    return d.seconds + d.nanos / 1e9
