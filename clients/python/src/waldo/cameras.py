@@ -7,9 +7,10 @@ import weakref
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
+from waldo._wire import Step, step_of
 from waldo.camera.v1 import camera_service_pb2, camera_service_pb2_grpc
 from waldo.errors import InvalidRequest
-from waldo.frame import Frame, Packet, dropping, info_of, picture
+from waldo.frame import Frame, Info, Packet, dropping, info_of, picture
 from waldo.media.v1 import media_pb2
 from waldo.reading import Box, Loop, Reading
 
@@ -126,10 +127,14 @@ class Camera:
 
         def begin() -> Any:
             counted.again()
-            stub = robot.stub(name, camera_service_pb2_grpc.CameraServiceStub)
-            return stub.StreamFrames(camera_service_pb2.StreamFramesRequest(format=wanted))
+            return stream(camera_service_pb2.StreamFramesRequest(format=wanted))
 
         robot, name, wanted = self._robot, self.name, self._wanted
+        stream = robot.channel(name).unary_stream(
+            "/waldo.camera.v1.CameraService/StreamFrames",
+            request_serializer=camera_service_pb2.StreamFramesRequest.SerializeToString,
+            response_deserializer=step_of,
+        )
         reading: Reading[Any] = Reading(robot.events, name, "pictures", begin, counted.convert)
         robot.adopt(name, reading)
         return reading
@@ -144,9 +149,9 @@ class _Counted:
     def again(self) -> None:
         self._before, self._in_call = self._before + self._in_call, 0
 
-    def convert(self, step: camera_service_pb2.StreamFramesResponse) -> tuple[Any, bytes]:
-        self._in_call = step.dropped_count
-        return info_of(step.frame, self._before + step.dropped_count), step.frame.data
+    def convert(self, step: Step) -> tuple[Info, bytes | memoryview]:
+        self._in_call = step.response.dropped_count
+        return info_of(step.frame, self._before + self._in_call), step.data
 
 
 def _made(item: Any, lost: int) -> Any:
