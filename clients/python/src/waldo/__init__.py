@@ -36,6 +36,7 @@ _MODULES = {
         "MostRecentSubscription QueueSubscription RebatchSubscription Subscription "
         "SubscriptionClosed"
     ),
+    "topics": "Topic",
 }
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
     from waldo.subscriptions import RebatchSubscription as RebatchSubscription
     from waldo.subscriptions import Subscription as Subscription
     from waldo.subscriptions import SubscriptionClosed as SubscriptionClosed
+    from waldo.topics import Topic as Topic
 
 _HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from waldo.drive import Drive
     from waldo.inputs import Input
     from waldo.sound import Audio
+    from waldo.topics import Topic
 
 T = TypeVar("T")
 
@@ -74,6 +75,8 @@ class Robot:
         self._readings: weakref.WeakSet[Reading[Any]] = weakref.WeakSet()
         self._sources: weakref.WeakKeyDictionary[Reading[Any], str] = weakref.WeakKeyDictionary()
         self._closing: list[Callable[[], object]] = []
+        self._joining = threading.Lock()
+        self._topics: dict[str, Topic] = {}
         self._watching = False
         self._closed = False
         self._direct = "" if "://" in address else _host_and_port(address)
@@ -127,6 +130,19 @@ class Robot:
         from waldo.drive import Drive
 
         return Drive(self, name, take, key)
+
+    def topic(self, name: str) -> Topic:
+        """Returns a topic, for messages between this program and pages and other programs: `chat.put_nowait({"a": 1})`,
+        `for message in chat`. The same object each time, until it is closed. Waits for the robot."""
+        from waldo.topics import Topic
+
+        self._check()
+        with self._joining:
+            topic = self._topics.get(name)
+            if topic is None or topic.closed:
+                topic = self._topics[name] = Topic(self, name)
+                self.at_close(topic.close)
+            return topic
 
     def on_event(self, callback: Callable[[Event], object]) -> Callable[[], None]:
         """Has callback called with what happens: devices that come and go, and connections. Returns what ends that."""
