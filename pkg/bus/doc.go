@@ -7,9 +7,9 @@
 // and knows its subjects. What travels:
 //
 //   - Messages ([Conn.Publish], [Subscribe]): protobuf, at most once, each with its type in a header. A message larger
-//     than the server's max_payload is split and joined invisibly, so is one above 1 MiB; parts that are not followed by the next within 5 s
-//     are forgotten, and what waits to be joined is bounded for each sender and for the connection. What does not fit
-//     its subscription's type, or cannot be decoded, is counted and ignored.
+//     than 1 MiB, or than the server's max_payload, is split and joined invisibly; parts that are not followed by the
+//     next within 5 s are forgotten, and what waits to be joined is bounded for each sender and for the connection. What
+//     does not fit its subscription's type, or cannot be decoded, is counted and ignored.
 //   - Messages dealt to a group ([Join]): each goes to one member. Those that must not be lost when a member dies are
 //     kept by the server ([Conn.Keep], JetStream), in memory and bounded, until a member has confirmed them.
 //   - Calls ([Conn.Client], [Conn.Serve]): the unary methods of a gRPC service over request and reply. The generated

@@ -14,10 +14,11 @@
 // 2. It subscribes to the stream's subject, `waldo.v1.<robot>.<device>.out.video-jpeg`, in the NATS queue group
 //    `track.<track>`. The server then gives each frame to one worker of the group.
 // 3. For each frame it publishes one Result on `waldo.v1.<robot>.<device>.work.<track>`, also for a frame that it drops
-//    because it is behind.
+//    because it is behind. As all messages of Waldo it names its type, in the header `Waldo-Type`.
 //
 // Whoever wants the results subscribes to that subject, and puts them in order by epoch and sequence. A worker that dies
-// loses the frames that it had; the next ones go to the others at once.
+// loses the frames that it had; the next ones go to the others at once. Frames that must not be lost are kept by the
+// server instead, with JetStream; package `work` of the Go module `pkg` says how, and what bounds it.
 
 package workv1
 
@@ -115,7 +116,7 @@ type Result struct {
 	Value *structpb.Value `protobuf:"bytes,7,opt,name=value,proto3" json:"value,omitempty"`
 	// A picture that the worker made of the frame; unset if it made none.
 	Picture *v1.VideoFrame `protobuf:"bytes,8,opt,name=picture,proto3" json:"picture,omitempty"`
-	// Bytes in the worker's own format, at most 64 MiB; may be empty.
+	// Bytes in the worker's own format; may be empty. A Result has at most 64 MiB altogether.
 	Data          []byte `protobuf:"bytes,9,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -12,10 +12,11 @@
 // 2. It subscribes to the stream's subject, `waldo.v1.<robot>.<device>.out.video-jpeg`, in the NATS queue group
 //    `track.<track>`. The server then gives each frame to one worker of the group.
 // 3. For each frame it publishes one Result on `waldo.v1.<robot>.<device>.work.<track>`, also for a frame that it drops
-//    because it is behind.
+//    because it is behind. As all messages of Waldo it names its type, in the header `Waldo-Type`.
 //
 // Whoever wants the results subscribes to that subject, and puts them in order by epoch and sequence. A worker that dies
-// loses the frames that it had; the next ones go to the others at once.
+// loses the frames that it had; the next ones go to the others at once. Frames that must not be lost are kept by the
+// server instead, with JetStream; package `work` of the Go module `pkg` says how, and what bounds it.
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
@@ -90,7 +91,7 @@ export declare type Result = Message<"waldo.work.v1.Result"> & {
   picture?: VideoFrame;
 
   /**
-   * Bytes in the worker's own format, at most 64 MiB; may be empty.
+   * Bytes in the worker's own format; may be empty. A Result has at most 64 MiB altogether.
    *
    * @generated from field: bytes data = 9;
    */
@@ -160,7 +161,7 @@ export declare type ResultJson = {
   picture?: VideoFrameJson;
 
   /**
-   * Bytes in the worker's own format, at most 64 MiB; may be empty.
+   * Bytes in the worker's own format; may be empty. A Result has at most 64 MiB altogether.
    *
    * @generated from field: bytes data = 9;
    */
