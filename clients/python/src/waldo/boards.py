@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from waldo._subscribable import Feed, Subscribable
 from waldo.errors import InvalidRequest
 from waldo.reading import Box, Loop, Reading
 from waldo.serial.v1 import serial_pb2, serial_service_pb2, serial_service_pb2_grpc
+from waldo.subscriptions import QueueSubscription
 
 if TYPE_CHECKING:
     from waldo.robot import Robot
@@ -45,11 +47,12 @@ class BoardMessage:
         return self.value[key]
 
 
-class Board:
+class Board(Subscribable[BoardMessage]):
     """One board. A loop over it gives what the board sends from now on; a loop that is slow loses the oldest, is never
     more than half a second behind, and `message.dropped` counts what it lost."""
 
     def __init__(self, robot: Robot, name: str) -> None:
+        super().__init__()
         self.name = name
         self._robot = robot
         self._reading = _reading(robot, name)
@@ -75,6 +78,9 @@ class Board:
         move something: use `robot.drive` then."""
         stub = self._robot.stub(self.name, serial_service_pb2_grpc.SerialServiceStub)
         self._robot.ask(self.name, stub.WriteMessage, request_of(value), timeout)
+
+    def _new_feed(self) -> Feed[BoardMessage]:
+        return Feed(self._reading, lambda item: _made(item, 0), QueueSubscription)
 
     def close(self) -> None:
         """Ends all loops over this board."""

@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from waldo._wire import Step, step_of
+from waldo._subscribable import Feed, Subscribable
 from waldo.camera.v1 import camera_service_pb2, camera_service_pb2_grpc
 from waldo.errors import InvalidRequest
 from waldo.frame import Frame, Info, Packet, dropping, info_of, picture
 from waldo.media.v1 import media_pb2
 from waldo.reading import Box, Loop, Reading
+from waldo.subscriptions import MostRecentSubscription, QueueSubscription
 
 if TYPE_CHECKING:
     from waldo.robot import Robot
@@ -33,7 +35,7 @@ _WAITING = 3
 _WAITING_ENCODED = 2
 
 
-class Camera:
+class Camera(Subscribable[Any]):
     """One camera in one format. Loops, `read` and `latest` share one call to the device, unless the format is H.264 or
     VP8: then each loop has its own. The call begins with the first reader, and ends with the last or with `close`.
 
@@ -46,6 +48,7 @@ class Camera:
         if format not in FORMATS:
             raise InvalidRequest(f"format: {format!r} is not one of {', '.join(FORMATS)}")
         media_type, pixel_format = FORMATS[format]
+        super().__init__()
         self.name, self.format = name, format
         self._robot = robot
         self._wanted = media_pb2.VideoFormat(
@@ -116,6 +119,11 @@ class Camera:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _new_feed(self) -> Feed[Any]:
+        if self._alone:
+            return Feed(self._shared, _newest, MostRecentSubscription)
+        return Feed(self._shared, _newest, QueueSubscription)  # a frame needs those before it
+
     def _reader(self) -> Loop[Any]:
         with self._lock:
             if self._loop is None:
@@ -159,3 +167,5 @@ def _made(item: Any, lost: int) -> Any:
     return picture(data, dropping(info, lost))
 
 
+def _newest(item: Any) -> Any:
+    return _made(item, 0)

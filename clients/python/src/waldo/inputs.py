@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from waldo._subscribable import Feed, Subscribable
 from waldo.input.v1 import input_pb2, input_service_pb2, input_service_pb2_grpc
 from waldo.reading import Box, Loop, Reading
+from waldo.subscriptions import QueueSubscription
 
 if TYPE_CHECKING:
     from waldo.robot import Robot
@@ -55,11 +57,12 @@ class InputReport:
     received: float = field(default_factory=time.monotonic, repr=False, compare=False)
 
 
-class Input:
+class Input(Subscribable[InputReport]):
     """One input device. A loop over it gives a report for its state, and then for every change. Nothing is left out,
     because a lost key-up is a runaway: a loop that is too slow is started over, with the state."""
 
     def __init__(self, robot: Robot, name: str) -> None:
+        super().__init__()
         self.name = name
         self._robot = robot
 
@@ -73,6 +76,9 @@ class Input:
 
     def __aiter__(self) -> AsyncIterator[InputReport]:
         return self.reports()
+
+    def _new_feed(self) -> Feed[InputReport]:
+        return Feed(_reading(self._robot, self.name), lambda report: report, QueueSubscription)
 
     def state(self, timeout: float = 5.0) -> Mapping[str, float]:
         """Returns the positions of the axes, and 1 for each key that is pressed, by name."""

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import numpy as np
 
+from waldo._subscribable import Feed, Subscribable
 from waldo.audio.v1 import audio_pb2, audio_pb2_grpc
 from waldo.errors import InvalidRequest, WaldoError, from_rpc
 from waldo.media.v1 import media_pb2
 from waldo.reading import Box, Loop, Reading
+from waldo.subscriptions import QueueSubscription
 
 if TYPE_CHECKING:
     from waldo.robot import Robot
@@ -116,7 +118,7 @@ class OpusPacket(_Described, bytes):
         return OpusPacket, (bytes(self), self.info)
 
 
-class Audio:
+class Audio(Subscribable[Any]):
     """One sound card. A loop over it gives what the microphone captures from now on, in pieces; a loop that is slow
     loses the oldest, is never more than half a second behind, and `piece.dropped` counts what it lost."""
 
@@ -134,6 +136,7 @@ class Audio:
             raise InvalidRequest(f"format: {format!r} is not one of {', '.join(FORMATS)}")
         if tap not in _TAPS:
             raise InvalidRequest(f"tap: {tap!r} is not one of {', '.join(_TAPS)}")
+        super().__init__()
         self.name, self.format = name, format
         self._robot = robot
         media_type, layout = FORMATS[format]
@@ -183,6 +186,9 @@ class Audio:
             if frames.error is not None:
                 raise frames.error from None
             raise from_rpc(e, self.name) from None
+
+    def _new_feed(self) -> Feed[Any]:
+        return Feed(self._reading, lambda item: _made(item, 0), QueueSubscription)
 
     def close(self) -> None:
         """Ends all loops over this sound."""
