@@ -454,7 +454,7 @@ class TestCallback:
             if x == 999:
                 done.set()
 
-        callback = CallbackSubscription(block, subscription=MostRecentSubscription())
+        callback: CallbackSubscription[int] = CallbackSubscription(block, subscription=MostRecentSubscription())
         callback.put_nowait(0)
         assert entered.wait(SOON)
         for i in range(1, 1000):

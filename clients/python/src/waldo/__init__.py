@@ -18,6 +18,7 @@ from waldo._version import __version__ as __version__
 
 # Where the public names live, for the import and, below it, for type checkers. A test compares the two.
 _MODULES = {
+    "background": "ProcessDied process threaded",
     "boards": "Board BoardMessage",
     "cameras": "Camera",
     "drive": "CommandRefused Drive LeaseLost",
@@ -40,6 +41,9 @@ _MODULES = {
 }
 
 if TYPE_CHECKING:
+    from waldo.background import ProcessDied as ProcessDied
+    from waldo.background import process as process
+    from waldo.background import threaded as threaded
     from waldo.boards import Board as Board
     from waldo.boards import BoardMessage as BoardMessage
     from waldo.cameras import Camera as Camera
