@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from waldo._wire import Step, step_of
 from waldo._subscribable import Feed, Subscribable
 from waldo.camera.v1 import camera_service_pb2, camera_service_pb2_grpc
-from waldo.errors import InvalidRequest
+from waldo.errors import Closed, InvalidRequest
 from waldo.frame import Frame, Info, Packet, dropping, info_of, picture
 from waldo.media.v1 import media_pb2
 from waldo.reading import Box, Loop, Reading
@@ -86,7 +86,7 @@ class Camera(Subscribable[Any]):
         (False, None) if none comes within `timeout` seconds, or the camera has been closed. It is never an old one."""
         try:
             picture = self._reader().take(timeout)
-        except TimeoutError:
+        except (TimeoutError, Closed):
             return False, None
         self._last = picture
         return True, picture

@@ -176,6 +176,8 @@ class Reading(Generic[T]):
     ) -> None:
         self._events, self._source, self._what = events, source, what
         self._begin, self._convert = begin, convert
+        #: Waits for a device that has not been there yet, until the event is set. `Robot.adopt` sets it.
+        self.prepare: Callable[[threading.Event], object] | None = None
         self._lock = threading.Lock()
         self._listeners: list[Listener[T]] = []
         self._thread: threading.Thread | None = None
@@ -244,6 +246,8 @@ class Reading(Generic[T]):
     def _read(self, run: _Run, lost: float) -> WaldoError | None:
         """Makes one call and reads it to its end; returns why it has ended."""
         try:
+            if self.prepare is not None and not self._seen:
+                self.prepare(run.stopping)
             call = run.begin(self._begin)
             for response in call:
                 item = self._convert(response)
@@ -288,10 +292,14 @@ class _Run:
 
     def __init__(self) -> None:
         self.wake = threading.Event()
-        self.stopped = False
+        self.stopping = threading.Event()
         self.got = False  # anything in the present call
         self._lock = threading.Lock()
         self._call: Call | None = None
+
+    @property
+    def stopped(self) -> bool:
+        return self.stopping.is_set()
 
     def begin(self, begin: Callable[[], Call]) -> Call:
         call = begin()
@@ -303,7 +311,7 @@ class _Run:
 
     def stop(self) -> None:
         with self._lock:
-            self.stopped = True
+            self.stopping.set()
             if self._call is not None:
                 self._call.cancel()
         self.wake.set()

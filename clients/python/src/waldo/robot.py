@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# A device that is asked where it is, and one that is looked for, is given so long before it is asked again.
+# How long a device that is asked where it is may take, and the pause before one that is not there is looked for again.
 _ASK, _LOOK = 0.5, 0.1
 # A device that said nothing for so long is asked before it is believed to be where it was.
 _STALE = 3.0
@@ -150,6 +150,7 @@ class Robot:
 
     def devices(self) -> list[device_pb2.Device]:
         """Returns the descriptions of the devices that answer now, by name."""
+        self._check()
         if self._direct:
             return [self._ask_direct()]
         bus = self.bus
@@ -163,24 +164,24 @@ class Robot:
                 described.append(self._ask(name))
         return described
 
-    def device(self, name: str, timeout: float | None = None) -> device_pb2.Device:
-        """Returns the description of a device, and waits for it if it has not been there yet."""
+    def device(
+        self, name: str, timeout: float | None = None, stop: threading.Event | None = None
+    ) -> device_pb2.Device:
+        """Returns the description of a device, and waits for it if it has not been there yet; until `stop` is set."""
         self._check()
-        if self._direct:
-            return self._named(self._ask_direct(), name)
+        check_name("device", name)
         deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
         known = self._known(name)
-        if known is not None:
-            return known
-        while True:
+        while known is None:
             try:
-                return self._find(check_name("device", name), deadline)
+                known = self._find(name)
             except Unavailable as e:
-                if time.monotonic() >= deadline:
+                if time.monotonic() >= deadline or stop is not None and stop.is_set():
                     raise e from None
-            with self._changed:
-                self._changed.wait(_LOOK)
+                with self._changed:
+                    self._changed.wait(_LOOK)
             self._check()
+        return known
 
     # --- for the modules of this package
 
@@ -228,7 +229,8 @@ class Robot:
             raise from_rpc(e, name) from None
 
     def adopt(self, name: str, reading: Reading[Any]) -> None:
-        """Has a reading woken when its device changes, and closed with the robot."""
+        """Has a reading wait for its device, woken when it changes, and closed with the robot."""
+        reading.prepare = lambda stop: self.device(name, stop=stop)
         with self._changed:
             self._readings.add(reading)
             self._sources[reading] = name
@@ -292,10 +294,12 @@ class Robot:
                 return self._devices[name]
             return None
 
-    def _find(self, name: str, deadline: float) -> device_pb2.Device:
-        bus = self.bus
-        if not bus.wait(max(deadline - time.monotonic(), 0)):
-            raise bus.away()
+    def _find(self, name: str) -> device_pb2.Device:
+        """Asks a device for its description; waits for a moment at most."""
+        if self._direct:
+            return self._named(self._ask_direct(), name)
+        if not self.bus.wait(_ASK):
+            raise self.bus.away()
         self._watch(self._name_of_robot(name))
         return self._ask(name)
 
@@ -384,7 +388,8 @@ class Robot:
                 channel = self._channels[""] = DeviceChannel(lambda: Place(self._direct), self._token)
         stub = device_service_pb2_grpc.DeviceServiceStub(channel)
         try:
-            return stub.GetDevice(device_service_pb2.GetDeviceRequest(), timeout=self.timeout, wait_for_ready=True).device
+            request = device_service_pb2.GetDeviceRequest()
+            return stub.GetDevice(request, timeout=_ASK, wait_for_ready=True).device
         except grpc.RpcError as e:
             raise from_rpc(e, self._direct) from None
 
