@@ -41,6 +41,7 @@
 //
 //   - [camera]: the driver of package device that all such services run
 //   - [service]: CameraService
+//   - [preprocess]: a command that changes pictures before they are encoded
 //   - [shared]: raw pictures in memory that readers on the same machine share
 //   - [pipeline]: one capture, one encode per format, any number of readers
 //   - [source], sourcetest, [testsource]: the contract of a driver, its conformance suite, and the test card

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"time"
@@ -150,6 +151,9 @@ func (d *decoder) fields(n *yaml.Node, v reflect.Value, path string) {
 		d.value(val, field.value, join(path, key.Value))
 		if field.path != "" && field.value.Kind() == reflect.String {
 			field.value.SetString(fromFile(d.file, field.path, field.value.String()))
+		}
+		if located, ok := field.value.Addr().Interface().(interface{ From(folder string) }); ok {
+			located.From(filepath.Dir(d.file))
 		}
 	})
 }

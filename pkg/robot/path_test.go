@@ -59,6 +59,32 @@ func TestPathsCountFromTheFile(t *testing.T) {
 	}
 }
 
+// located wants to know where it was written.
+type located struct{ Text, Folder string }
+
+func (l *located) UnmarshalText(text []byte) error { l.Text = string(text); return nil }
+
+func (l *located) From(folder string) { l.Folder = folder }
+
+func TestValuesKnowTheFolderOfTheFile(t *testing.T) {
+	r, err := robot.Parse("/r/robot.yaml", []byte("robot: a\ndevices: {f: {kind: a, run: python blur.py}}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c struct {
+		Run   located `yaml:"run"`
+		Other located `yaml:"other"`
+		Flag  located `yaml:"flag"`
+	}
+	r.Devices[0].Override("flag", "python a.py", "--flag")
+	if err := r.Devices[0].Decode(&c); err != nil {
+		t.Fatal(err)
+	}
+	if c.Run != (located{"python blur.py", "/r"}) || c.Other != (located{}) || c.Flag != (located{"python a.py", ""}) {
+		t.Errorf("got %+v", c)
+	}
+}
+
 // TestLoadHanded reads what a launcher hands over, whatever is in the file by now.
 func TestLoadHanded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "robot.yaml")

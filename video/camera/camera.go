@@ -17,6 +17,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/video/codec"
 	"github.com/waldo-robot/waldo/video/pipeline"
+	"github.com/waldo-robot/waldo/video/preprocess"
 	"github.com/waldo-robot/waldo/video/service"
 	"github.com/waldo-robot/waldo/video/shared"
 	"github.com/waldo-robot/waldo/video/source"
@@ -45,6 +46,7 @@ type Driver struct {
 	pipeline *pipeline.Pipeline
 	service  *service.Service
 	streams  []stream
+	hook     *preprocess.Hook // nil for none
 }
 
 // stream is one stream on the bus.
@@ -60,6 +62,11 @@ func New(kit *device.Kit, config Config, open func(context.Context) (source.Sour
 		config.Streams = Streams(config.Codecs)
 	}
 	d := &Driver{kit: kit, open: open}
+	if config.Preprocess.Given() {
+		d.hook = preprocess.New(preprocess.Config{Command: config.Preprocess, Codecs: config.Codecs,
+			Orientation: config.Orientation, Log: kit.Log, Metrics: kit.Metrics})
+		config.Orientation = codec.Orientation{} // the command gets pictures that are turned already
+	}
 	d.pipeline = pipeline.New(pipeline.Config{
 		Epoch: kit.Epoch(), Codecs: config.Codecs, Orientation: config.Orientation, Bitrate: config.Bitrate,
 		JPEGQuality: config.JPEGQuality, Log: kit.Log, Metrics: kit.Metrics, Changed: d.announce,
@@ -106,8 +113,14 @@ func (d *Driver) run(ctx context.Context, ready func()) error {
 	if err != nil {
 		return err
 	}
+	made := src
+	if d.hook != nil {
+		if made, err = d.hook.Open(src); err != nil {
+			return err
+		}
+	}
 	defer func() {
-		if err := src.Close(); err != nil {
+		if err := made.Close(); err != nil {
 			d.kit.Log.Warn("the camera did not close properly", "error", err)
 		}
 	}()
@@ -117,9 +130,9 @@ func (d *Driver) run(ctx context.Context, ready func()) error {
 	var owned sync.WaitGroup
 	defer owned.Wait()
 	defer cancel()
-	return d.pipeline.Run(ctx, src, func() {
+	return d.pipeline.Run(ctx, made, func() {
 		d.announce()
-		owned.Go(func() { d.tell(ctx, src) })
+		owned.Go(func() { d.tell(ctx, src, made) })
 		for _, s := range d.streams {
 			owned.Go(func() {
 				device.Serve(ctx, s.out, func() (*pipeline.Reader, error) {
@@ -140,5 +153,8 @@ func (d *Driver) describe(info source.Info, made string) {
 		"frame_rate_hz": strconv.FormatFloat(f.GetFrameRateHz(), 'g', 6, 64), encoding: made,
 	}
 	maps.Copy(attributes, info.Attributes)
+	if d.hook != nil {
+		attributes[preprocess.Attribute] = d.hook.Words()
+	}
 	d.kit.SetAttributes(attributes)
 }

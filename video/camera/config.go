@@ -1,8 +1,10 @@
 package camera
 
 import (
+	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/video/codec"
+	"github.com/waldo-robot/waldo/video/preprocess"
 	"github.com/waldo-robot/waldo/video/service"
 )
 
@@ -14,10 +16,11 @@ type Config struct {
 	Orientation codec.Orientation
 	Bitrate     int // of each stream, bit/s; 0 picks one for size and rate
 	JPEGQuality int // 1 to 100; 0 means codec.DefaultJPEGQuality
+	Preprocess  preprocess.Command
 }
 
-// Validate checks what robot.yaml says of every kind of camera, under the keys bitrate, jpegQuality and rotate, where
-// nothing is left to be picked. Errors name the key and the remedy.
+// Validate checks what robot.yaml says of every kind of camera, under the keys bitrate, jpegQuality, rotate and
+// preprocess, where nothing is left to be picked. Errors name the key and the remedy.
 func (c Config) Validate() error {
 	rotate := c.Orientation.Rotate
 	switch {
@@ -28,6 +31,9 @@ func (c Config) Validate() error {
 		return robot.BadField("jpegQuality", "%d is out of range: use 1 to 100", c.JPEGQuality)
 	case rotate != 0 && rotate != 90 && rotate != 180 && rotate != 270:
 		return robot.BadField("rotate", "%d is invalid: use 0, 90, 180 or 270", rotate)
+	case c.Preprocess.Given() && !c.Codecs.Encodes(media.Raw):
+		return robot.BadField("preprocess", "this service passes pictures on as the camera compresses them, and cannot "+
+			"decode them for a command: leave the key out, or run a service that was built with codecs")
 	}
 	return nil
 }

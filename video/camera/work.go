@@ -19,15 +19,19 @@ const tellEvery = 2 * time.Second
 // encoding is the attribute that says what is made of the source's pictures, for people.
 const encoding = "encoding"
 
-// tell keeps the description true until ctx ends: what the source is, what is made of its pictures, and what that costs.
-func (d *Driver) tell(ctx context.Context, src source.Source) {
+// tell keeps the description true until ctx ends: what the source is, what is made of its pictures, which may be changed
+// before, and what that costs.
+func (d *Driver) tell(ctx context.Context, src, changed source.Source) {
 	tick := time.NewTicker(tellEvery)
 	defer tick.Stop()
 	defer d.kit.SetAttributes(map[string]string{encoding: ""})
 	var m meter
 	for {
-		info, work := src.Info(), d.pipeline.Work()
-		d.describe(info, words(info, work, m.read(work, time.Now())))
+		work := d.pipeline.Work()
+		if d.hook != nil {
+			work.CPU += d.hook.CPU()
+		}
+		d.describe(src.Info(), words(changed.Info(), work, m.read(work, time.Now())))
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

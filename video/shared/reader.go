@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
 	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/text"
 )
 
 // Errors of a [Reader].
@@ -27,7 +27,7 @@ var (
 // maxLength bounds what a reader maps.
 const maxLength = 1 << 30
 
-var memoryPath = regexp.MustCompile(`^/proc/[1-9][0-9]{0,9}/fd/[0-9]{1,9}$`)
+var memoryPath = text.Pattern(`^/proc/[1-9][0-9]{0,9}/fd/[0-9]{1,9}$`)
 
 // Reader takes pictures of one call of StreamFrames, for programs in Go. The zero value is ready to use, by one
 // goroutine. Close it.
@@ -76,7 +76,7 @@ func WithData(f *mediav1.VideoFrame, data []byte) *mediav1.VideoFrame {
 func check(p *camerav1.SharedPicture) error {
 	length := p.GetLength()
 	switch {
-	case !memoryPath.MatchString(p.GetPath()):
+	case !memoryPath().MatchString(p.GetPath()):
 		return fmt.Errorf("%w: path %q is not /proc/<pid>/fd/<n>", ErrNotShared, p.GetPath())
 	case length <= 0 || length > maxLength:
 		return fmt.Errorf("%w: length is %d, must be 1 to %d", ErrNotShared, length, maxLength)

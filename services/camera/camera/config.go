@@ -12,6 +12,7 @@ import (
 	"github.com/waldo-robot/waldo/video/camera"
 	"github.com/waldo-robot/waldo/video/codec"
 	"github.com/waldo-robot/waldo/video/codec/standard"
+	"github.com/waldo-robot/waldo/video/preprocess"
 )
 
 // Config holds a camera's keys in robot.yaml; each is also a flag and an environment variable.
@@ -34,6 +35,8 @@ type Config struct {
 	FlipHorizontal bool `yaml:"flipHorizontal" help:"mirror the picture left to right"`
 	FlipVertical   bool `yaml:"flipVertical" help:"mirror the picture top to bottom"`
 	Rotate         int  `yaml:"rotate" help:"rotate the picture clockwise by 0, 90, 180 or 270 degrees, after flipping"`
+
+	Preprocess preprocess.Command `yaml:"preprocess" help:"command that changes each picture before it is encoded, for example \"python blur.py\"; see video/preprocess"`
 
 	Controls map[string]int64 `yaml:"controls" help:"settings of a V4L2 camera by name, for example {brightness: 128}"`
 }
@@ -120,6 +123,7 @@ func (c *Config) validateSource() error {
 func (c *Config) output() camera.Config {
 	return camera.Config{
 		Codecs: standard.Codecs(), Bitrate: c.Bitrate, JPEGQuality: c.JPEGQuality,
+		Preprocess: c.Preprocess,
 		Orientation: codec.Orientation{
 			FlipHorizontal: c.FlipHorizontal, FlipVertical: c.FlipVertical, Rotate: c.Rotate,
 		},

@@ -9,6 +9,7 @@ import (
 	"github.com/waldo-robot/waldo/video/camera"
 	"github.com/waldo-robot/waldo/video/codec"
 	"github.com/waldo-robot/waldo/video/codec/standard"
+	"github.com/waldo-robot/waldo/video/preprocess"
 )
 
 // Config holds the keys of a device of the kind peer in robot.yaml, which are flags and environment variables as well.
@@ -27,6 +28,8 @@ type Config struct {
 	FlipHorizontal bool `yaml:"flipHorizontal" help:"mirror the picture left to right; it is then encoded again"`
 	FlipVertical   bool `yaml:"flipVertical" help:"turn the picture upside down, mirrored; it is then encoded again"`
 	Rotate         int  `yaml:"rotate" help:"turn the picture clockwise: 0, 90, 180 or 270 degrees; it is then encoded again"`
+
+	Preprocess preprocess.Command `yaml:"preprocess" help:"command that changes each picture before it is encoded, for example \"python blur.py\"; see video/preprocess"`
 }
 
 // Bounds of maxBitrate. A key frame that has more than what 2 s have is never shown.
@@ -73,6 +76,7 @@ func (c *Config) address() (*url.URL, error) {
 func (c *Config) camera() camera.Config {
 	return camera.Config{
 		Codecs: standard.Codecs(), Bitrate: c.Bitrate, JPEGQuality: c.JPEGQuality,
+		Preprocess:  c.Preprocess,
 		Orientation: codec.Orientation{FlipHorizontal: c.FlipHorizontal, FlipVertical: c.FlipVertical, Rotate: c.Rotate},
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/waldo-robot/waldo/video/camera"
 	"github.com/waldo-robot/waldo/video/codec"
 	"github.com/waldo-robot/waldo/video/codec/network"
+	"github.com/waldo-robot/waldo/video/preprocess"
 )
 
 // Config holds the keys of a network camera in robot.yaml, which are flags and environment variables as well.
@@ -50,6 +51,8 @@ type Config struct {
 	FlipHorizontal bool `yaml:"flipHorizontal" help:"mirror the picture left to right; it is then encoded again"`
 	FlipVertical   bool `yaml:"flipVertical" help:"turn the picture upside down, mirrored; it is then encoded again"`
 	Rotate         int  `yaml:"rotate" help:"turn the picture clockwise: 0, 90, 180 or 270 degrees; it is then encoded again"`
+
+	Preprocess preprocess.Command `yaml:"preprocess" help:"command that changes each picture before it is encoded, for example \"python blur.py\"; see video/preprocess"`
 }
 
 // Values of keys.
@@ -247,6 +250,7 @@ func field(err error) error {
 func (c *Config) camera() camera.Config {
 	return camera.Config{
 		Codecs: network.Codecs(), Bitrate: c.Bitrate, JPEGQuality: c.JPEGQuality,
+		Preprocess:  c.Preprocess,
 		Orientation: codec.Orientation{FlipHorizontal: c.FlipHorizontal, FlipVertical: c.FlipVertical, Rotate: c.Rotate},
 	}
 }

@@ -65,11 +65,13 @@ export function size(widthPx, heightPx) {
  * The line of numbers about a video, each with its name and what it means.
  * @param {import('../media/videostats.js').VideoStats} s
  * @param {string} [encoding] What the device makes of its pictures, in its words; empty if it does not say.
+ * @param {string} [preprocess] What its command does with them before; empty if it has none.
  * @returns {[name: string, value: string, meaning: string][]}
  */
-export function statsRows(s, encoding) {
+export function statsRows(s, encoding, preprocess) {
   const lost = s.packetsLost === null ? UNKNOWN : `${s.packetsLost}${s.lossPercent ? ` (${s.lossPercent.toFixed(1)} %)` : ''}`;
-  return [
+  /** @type {[name: string, value: string, meaning: string][]} */
+  const rows = [
     ['fps', count(s.fps), 'Frames shown per second'],
     ['size', size(s.widthPx, s.heightPx), 'Width and height of the picture in pixels'],
     ['rate', bitrate(s.bitrateBps), 'Bits received per second'],
@@ -82,4 +84,6 @@ export function statsRows(s, encoding) {
     ['codec', s.codec || UNKNOWN, 'How the video is compressed'],
     ['source', encoding || UNKNOWN, 'What the device does with the pictures of its camera, for all viewers together, and what it costs'],
   ];
+  if (preprocess) rows.push(['change', preprocess, 'What the command of preprocess does with the pictures of the camera']);
+  return rows;
 }

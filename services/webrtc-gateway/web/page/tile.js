@@ -40,6 +40,7 @@ export class Tile {
   #numbers = make('dl', { class: 'numbers', hidden: '' });
   #enlarge;
   #encoding = '';
+  #preprocess = '';
 
   /**
    * @param {import('../robot/robot.js').Robot} robot
@@ -85,13 +86,14 @@ export class Tile {
   describe({ attributes }) {
     this.#shape(Number(attributes.width_px), Number(attributes.height_px));
     this.#encoding = attributes.encoding ?? '';
+    this.#preprocess = attributes.preprocess ?? '';
   }
 
   /** @param {import('../media/videostats.js').VideoStats|null} stats Null to show none. */
   showStats(stats) {
     this.#numbers.hidden = stats === null;
     if (stats === null) return;
-    const rows = statsRows(stats, this.#encoding);
+    const rows = statsRows(stats, this.#encoding, this.#preprocess);
     if (this.#numbers.children.length !== rows.length) {
       this.#numbers.replaceChildren(
         ...rows.map(([name, , meaning]) => make('div', { title: meaning, 'data-stat': name }, make('dt', {}, name), make('dd'))),

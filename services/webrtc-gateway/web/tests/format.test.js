@@ -27,4 +27,6 @@ test('statistics say what the device makes of the pictures, and what it costs', 
   const nothing = new Proxy({}, { get: (_, name) => (name === 'codec' ? '' : null) });
   const rows = statsRows(nothing, 'encoded again from H.265: 12 % of a core');
   assert.deepEqual(rows.find(([name]) => name === 'source').slice(0, 2), ['source', 'encoded again from H.265: 12 % of a core']);
+  assert.ok(!rows.some(([name]) => name === 'change'));
+  assert.deepEqual(statsRows(nothing, '', 'changes all pictures').at(-1).slice(0, 2), ['change', 'changes all pictures']);
 });

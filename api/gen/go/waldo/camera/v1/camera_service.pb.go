@@ -123,7 +123,8 @@ type ListFormatsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What the hardware delivers natively, best first. A range of sizes is listed by its usual sizes.
 	NativeFormats []*v1.VideoFormat `protobuf:"bytes,1,rep,name=native_formats,json=nativeFormats,proto3" json:"native_formats,omitempty"`
-	// The current setting as the hardware reports it: what it chose, not what was requested.
+	// The current setting as the hardware reports it: what it chose, not what was requested. If a command changes the
+	// pictures (`preprocess`), the raw pictures that it makes.
 	CurrentFormat *v1.VideoFormat `protobuf:"bytes,2,opt,name=current_format,json=currentFormat,proto3" json:"current_format,omitempty"`
 	// Media types (with pixel format for raw) that StreamFrames and CaptureFrame can deliver, at their
 	// largest size; any smaller size works too.

@@ -49,7 +49,8 @@ export declare type ListFormatsResponse = Message<"waldo.camera.v1.ListFormatsRe
   nativeFormats: VideoFormat[];
 
   /**
-   * The current setting as the hardware reports it: what it chose, not what was requested.
+   * The current setting as the hardware reports it: what it chose, not what was requested. If a command changes the
+   * pictures (`preprocess`), the raw pictures that it makes.
    *
    * @generated from field: waldo.media.v1.VideoFormat current_format = 2;
    */
@@ -78,7 +79,8 @@ export declare type ListFormatsResponseJson = {
   nativeFormats?: VideoFormatJson[];
 
   /**
-   * The current setting as the hardware reports it: what it chose, not what was requested.
+   * The current setting as the hardware reports it: what it chose, not what was requested. If a command changes the
+   * pictures (`preprocess`), the raw pictures that it makes.
    *
    * @generated from field: waldo.media.v1.VideoFormat current_format = 2;
    */
