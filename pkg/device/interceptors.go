@@ -52,11 +52,17 @@ func (g *guard) unary(ctx context.Context, request any, info *grpc.UnaryServerIn
 
 // checkSize refuses what is larger than the service takes, as the bus does.
 func checkSize(request, server any, method string) error {
-	small, ok := server.(bus.Limited)
-	m, ok2 := request.(proto.Message)
-	if ok && ok2 && proto.Size(m) > small.MaxRequest() {
+	m, ok := request.(proto.Message)
+	if !ok {
+		return nil
+	}
+	most := maxRequest
+	if small, ok := server.(bus.Limited); ok {
+		most = small.MaxRequest()
+	}
+	if proto.Size(m) > most {
 		service, _, _ := strings.Cut(strings.TrimPrefix(method, "/"), "/")
-		return bus.TooLarge(service, small.MaxRequest())
+		return bus.TooLarge(service, most)
 	}
 	return nil
 }

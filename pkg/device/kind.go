@@ -14,6 +14,9 @@ type Kind[C any] struct {
 	// each of these would wake a second thread, which finds nothing to do. Calls of C and of the system do not count, so a
 	// device can still use several cores with them. A number in the environment variable GOMAXPROCS takes precedence.
 	OneCore bool
+	// LargestStep is the size of the largest message, in bytes, that a call may stream to the device; 0 means 4 MiB, which
+	// is the limit for all other calls.
+	LargestStep int
 	// New makes the driver. Services and streams are registered here. Hardware is not opened yet: that is for Run. Calls
 	// come once New has returned, perhaps before Run has. An error ends the process with ExitConfiguration.
 	New func(*Kit, C) (Driver, error)

@@ -133,7 +133,7 @@ func assemble[C any](k Kind[C], s Settings, config C, log *slog.Logger, l listen
 	kit := &Kit{
 		stopping: ctx, stop: cancel,
 		Log: log, Metrics: registry, address: address, epoch: about.Epoch, conn: conn, about: about,
-		server: newServer(guard, readers), health: health.NewServer(), readers: readers,
+		server: newServer(guard, readers, k.LargestStep), health: health.NewServer(), readers: readers,
 		changes: stream.NewTopic[*devicev1.Device](), wake: make(chan struct{}, 1),
 	}
 	driver, err := equip(k, kit, config)
@@ -146,9 +146,9 @@ func assemble[C any](k Kind[C], s Settings, config C, log *slog.Logger, l listen
 	return &Process{kit: kit, driver: driver, http: newDebugServer(registry)}, nil
 }
 
-func newServer(g *guard, readers *inflight.Readers) *grpc.Server {
+func newServer(g *guard, readers *inflight.Readers, largestStep int) *grpc.Server {
 	return grpc.NewServer(
-		grpc.MaxRecvMsgSize(maxRequest),
+		grpc.MaxRecvMsgSize(max(maxRequest, largestStep)),
 		grpc.UnaryInterceptor(g.unary), grpc.ChainStreamInterceptor(g.stream, readers.Stream),
 		// A reader that vanished without a word ends its call, and with it the work that is done for it.
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingCallers, Timeout: pingCallers}),

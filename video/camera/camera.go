@@ -144,6 +144,11 @@ func (d *Driver) run(ctx context.Context, ready func()) error {
 	})
 }
 
+// WhileRead runs work whenever somebody reads the camera's pictures, as [pipeline.Pipeline.WhileRead] does.
+func (d *Driver) WhileRead(ctx context.Context, work func(context.Context) error) error {
+	return d.pipeline.WhileRead(ctx, work)
+}
+
 // describe publishes what the hardware chose in the device's description, and what is made of it.
 func (d *Driver) describe(info source.Info, made string) {
 	f := info.Current

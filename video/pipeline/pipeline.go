@@ -54,7 +54,8 @@ type Pipeline struct {
 	captures int64    // of this process; owned by the capturing goroutine
 	stills   turns.Queue[key, *mediav1.VideoFrame]
 	variants *stream.Shared[key, *variant]
-	wanted   stream.Demand // of captures: the variants
+	wanted   stream.Demand // of captures: the variants, and a source that captures unasked
+	read     stream.Demand // of frames: the variants
 	bitrate  atomic.Int64  // of the live variants
 
 	mu      sync.Mutex
@@ -141,6 +142,12 @@ func (p *Pipeline) forget() {
 	p.recent.Drop()
 }
 
+// WhileRead runs work whenever there are readers, as [stream.Demand.While] does. A source that captures unasked has none
+// of its own.
+func (p *Pipeline) WhileRead(ctx context.Context, work func(context.Context) error) error {
+	return p.read.While(ctx, work)
+}
+
 // tidy returns memory to the system whenever nothing has been captured for a while: pictures are large, and there may
 // be none for hours.
 func tidy(ctx context.Context, idle <-chan time.Time) {
@@ -200,6 +207,7 @@ func (p *Pipeline) deliver(f source.Frame) {
 	c := &capture{frame: f, number: p.captures, orientation: p.orientation(), codecs: p.config.Codecs,
 		metrics: p.metrics}
 	p.captures++
+	p.follow(f.Format)
 	p.metrics.captured.Inc()
 	p.metrics.drop(dropSource, uint64(max(0, f.Lost)))
 	inter := media.InterCoded(f.Format.GetMediaType())
@@ -212,6 +220,27 @@ func (p *Pipeline) deliver(f source.Frame) {
 		}
 	}
 	p.publish(c, inter)
+}
+
+// follow keeps the source's description true when its pictures change their size or type.
+func (p *Pipeline) follow(f *mediav1.VideoFormat) {
+	p.mu.Lock()
+	changed := p.info != nil && !sameKind(p.info.Current, f)
+	if changed {
+		info := *p.info
+		info.Current = f
+		p.info = &info
+	}
+	p.mu.Unlock()
+	if changed && p.config.Changed != nil {
+		p.config.Changed()
+	}
+}
+
+// sameKind compares all of two formats but the rate, which sources know only roughly.
+func sameKind(a, b *mediav1.VideoFormat) bool {
+	return a.GetMediaType() == b.GetMediaType() && a.GetPixelFormat() == b.GetPixelFormat() &&
+		a.GetWidthPx() == b.GetWidthPx() && a.GetHeightPx() == b.GetHeightPx()
 }
 
 // publish hands a capture to all variants, and keeps it for those that come later.

@@ -83,7 +83,8 @@ func (p *Pipeline) newVariant(_ context.Context, k key) (*variant, error) {
 	}
 	v.input = p.captured.Subscribe(policy)
 	p.running[v] = true
-	v.release = p.wanted.Want()
+	captures, frames := p.wanted.Want(), p.read.Want()
+	v.release = func() { frames(); captures() }
 	return v, nil
 }
 

@@ -20,7 +20,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/rtcbot"
-	"github.com/waldo-robot/waldo/pkg/stream"
+	"github.com/waldo-robot/waldo/services/peer/slot"
 )
 
 const (
@@ -37,11 +37,9 @@ const (
 
 // Slot takes what the robot sends.
 type Slot interface {
-	Begin(who *peerv1.Publisher, take bool) (*peerv1.BeginResponse, error)
-	End(epoch int64) error
-	Video(*mediav1.VideoFrame)
+	Open(who *peerv1.Publisher, take bool) (*slot.Publication, error)
+	Video(*mediav1.VideoFrame) error
 	Audio(*mediav1.AudioFrame)
-	Wishes() *stream.Subscription[*peerv1.Wish]
 }
 
 // Config says whom to call. All but Log and Told is required.

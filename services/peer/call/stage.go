@@ -13,6 +13,7 @@ import (
 	peerv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/peer/v1"
 	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 	"github.com/waldo-robot/waldo/pkg/rtp/frames"
+	"github.com/waldo-robot/waldo/services/peer/slot"
 )
 
 // again is how long the robot waits before it asks for the slot again, when somebody else has it.
@@ -36,8 +37,6 @@ func newStage(c Config) *stage {
 
 // run keeps the slot while frames come, until ctx ends.
 func (s *stage) run(ctx context.Context) {
-	wishes := s.slot.Wishes()
-	defer wishes.Close()
 	for {
 		select {
 		case <-ctx.Done():
@@ -47,12 +46,12 @@ func (s *stage) run(ctx context.Context) {
 		if ctx.Err() != nil { // the last frames may wake, too
 			return
 		}
-		if granted, err := s.slot.Begin(s.who, false); err == nil {
-			s.set(granted.GetEpoch())
+		if p, err := s.slot.Open(s.who, false); err == nil {
+			s.set(p.Granted().GetEpoch())
 			s.needKey()
-			s.follow(ctx, wishes.All(ctx), granted.GetPublisher().GetId())
+			s.follow(ctx, p)
 			s.set(0)
-			_ = s.slot.End(granted.GetEpoch()) // it may have ended
+			p.End()
 		}
 		select {
 		case <-ctx.Done():
@@ -63,18 +62,15 @@ func (s *stage) run(ctx context.Context) {
 }
 
 // follow obeys the wishes for a publication until it has ended.
-func (s *stage) follow(ctx context.Context, wishes func(func(*peerv1.Wish, error) bool), id int64) {
-	for w, err := range wishes {
-		if err != nil || ctx.Err() != nil {
+func (s *stage) follow(ctx context.Context, p *slot.Publication) {
+	for {
+		select {
+		case <-ctx.Done():
 			return
-		}
-		switch w.GetWish().(type) {
-		case *peerv1.Wish_KeyFrame:
+		case <-p.Ended():
+			return
+		case <-p.KeyFrames():
 			s.needKey()
-		case *peerv1.Wish_Ended:
-			if w.GetPublicationId() == id {
-				return
-			}
 		}
 	}
 }
@@ -121,7 +117,7 @@ func (s *stage) first(ask func()) bool {
 // video publishes a frame.
 func (s *stage) video(f *mediav1.VideoFrame) {
 	if f.Epoch = s.granted(); f.Epoch != 0 {
-		s.slot.Video(f)
+		_ = s.slot.Video(f) // what is refused ends the publication
 	}
 }
 

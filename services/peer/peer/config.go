@@ -14,6 +14,8 @@ import (
 
 // Config holds the keys of a device of the kind peer in robot.yaml, which are flags and environment variables as well.
 type Config struct {
+	Carries string `yaml:"carries" help:"what is sent through the slot: video, with or without sound, or messages of programs"`
+
 	MaxBitrate int `yaml:"maxBitrate" help:"the most that a publisher may send, bit/s of video, averaged over 2 s, 100000 to 50000000; more is dropped"`
 
 	Sound bool `yaml:"sound" help:"have the publisher's sound heard: it becomes the stream audio"`
@@ -32,16 +34,28 @@ type Config struct {
 	Preprocess preprocess.Command `yaml:"preprocess" help:"command that changes each picture before it is encoded, for example \"python blur.py\"; see video/preprocess"`
 }
 
+// What a slot may carry.
+const carriesVideo, carriesMessages = "video", "messages"
+
 // Bounds of maxBitrate. A key frame that has more than what 2 s have is never shown.
 const minMaxBitrate, maxMaxBitrate = 100_000, 50_000_000
 
 // Defaults is the configuration of a device of which nothing is said.
 func Defaults() Config {
-	return Config{MaxBitrate: 8_000_000, Sound: true, Cameras: 1, Topic: "default", Bitrate: 2_000_000, JPEGQuality: codec.DefaultJPEGQuality}
+	return Config{
+		Carries: carriesVideo, MaxBitrate: 8_000_000, Sound: true, Cameras: 1, Topic: "default", Bitrate: 2_000_000,
+		JPEGQuality: codec.DefaultJPEGQuality,
+	}
 }
 
 // Validate checks every key. The errors name the key and say what would be right.
 func (c *Config) Validate() error {
+	if c.Carries != carriesVideo && c.Carries != carriesMessages {
+		return robot.BadField("carries", "%.40q is not known: use %s or %s", c.Carries, carriesVideo, carriesMessages)
+	}
+	if c.Carries == carriesMessages && c.Call != "" {
+		return robot.BadField("call", "a robot that is called sends video: leave out `carries: %s`", carriesMessages)
+	}
 	if c.MaxBitrate < minMaxBitrate || c.MaxBitrate > maxMaxBitrate {
 		return robot.BadField("maxBitrate", "%d is out of range: use %d to %d bit/s", c.MaxBitrate, minMaxBitrate, maxMaxBitrate)
 	}

@@ -1,5 +1,8 @@
-// Package peer is the kind of device "peer": a slot for one publisher at a time, whose video and sound are those of the
-// device. What a camera does with pictures is in package video/camera.
+// Package peer is the kind of device "peer": a slot for one publisher at a time, whose video and sound, or messages, are
+// those of the device. What a camera does with pictures is in package video/camera.
+//
+// Publishers in other processes of Waldo call Begin and send on the bus; programs call Publish and send over gRPC. Only
+// these may send raw pictures and JPEG, which the bus has no room for.
 //
 // While nobody sends, the device is AWAY like a camera that is unplugged, with the reason; viewers and readers stay,
 // and go on with the next publisher. PeerService works at any time.
@@ -14,6 +17,7 @@ import (
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	peerv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/peer/v1"
 	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/stream"
 	"github.com/waldo-robot/waldo/pkg/version"
 	"github.com/waldo-robot/waldo/services/peer/call"
@@ -32,7 +36,8 @@ const (
 
 // Kind is what package device runs.
 func Kind() device.Kind[Config] {
-	return device.Kind[Config]{Name: "peer", Version: version.Version, Defaults: Defaults(), OneCore: true, New: newDriver}
+	return device.Kind[Config]{Name: "peer", Version: version.Version, Defaults: Defaults(), OneCore: true,
+		LargestStep: LargestStep, New: newDriver}
 }
 
 // driver is a camera whose pictures a publisher sends.
@@ -44,7 +49,9 @@ type driver struct {
 	caller *call.Caller // nil if nobody is called
 	camera *device.In[*mediav1.VideoFrame]
 	once   sync.Once
-	always sync.WaitGroup // what runs as long as the process does, and senders
+	always sync.WaitGroup // what runs as long as the process does, senders, and calls of Publish
+
+	readers interest
 
 	mu      sync.Mutex
 	sender  *sender.Sender // of whoever has the slot; nil: nobody
@@ -55,13 +62,23 @@ type driver struct {
 }
 
 func newDriver(kit *device.Kit, c Config) (device.Driver, error) {
+	if c.Carries == carriesMessages {
+		return newMessenger(kit), nil
+	}
+	return newCamera(kit, c)
+}
+
+func newCamera(kit *device.Kit, c Config) (device.Driver, error) {
 	d := &driver{kit: kit, changed: make(chan struct{})}
 	wishes := device.NewOut[*peerv1.Wish](kit, "wishes", device.OutOptions{})
-	d.slot = slot.New(slot.Config{MaxBitrate: c.MaxBitrate, Open: d.begin, Wish: wishes.Publish, Changed: d.describe})
+	d.slot = slot.New(slot.Config{
+		MaxBitrate: c.MaxBitrate, Open: d.begin, Wish: wishes.Publish,
+		Changed: func(who *peerv1.Publisher) { describe(kit, who) },
+	})
 	d.camera = device.NewIn[*mediav1.VideoFrame](kit, "camera", stream.DropOldest(maxFrames))
 	if c.Sound {
 		var err error
-		if d.sound, err = newSound(kit); err != nil {
+		if d.sound, err = newSound(kit, &d.readers); err != nil {
 			return nil, err
 		}
 	}
@@ -69,7 +86,9 @@ func newDriver(kit *device.Kit, c Config) (device.Driver, error) {
 		return nil, err
 	}
 	d.Driver = camera.New(kit, c.camera(), d.open)
-	peerv1.RegisterPeerServiceServer(kit, &peers{slot: d.slot})
+	peerv1.RegisterPeerServiceServer(kit, &peers{
+		slot: d.slot, readers: &d.readers, work: &d.always, carries: carries{begin: d.take, most: mostVideo},
+	})
 	register(kit.Metrics, d.slot)
 	kit.OnStop(d.always.Wait)
 	return d, nil
@@ -80,7 +99,8 @@ func (d *driver) Run(ctx context.Context, ready func()) error {
 	d.once.Do(func() {
 		stopping := d.kit.Stopping()
 		d.always.Go(func() { d.slot.Run(stopping) })
-		d.always.Go(func() { d.complain(stopping, d.camera.Receive(stopping, d.slot.Video)) })
+		d.always.Go(func() { d.complain(stopping, d.camera.Receive(stopping, d.receive)) })
+		d.always.Go(func() { _ = d.WhileRead(stopping, d.readers.during) }) // ends with its context
 		if d.caller != nil {
 			d.always.Go(func() { d.caller.Run(stopping) })
 		}
@@ -131,13 +151,38 @@ func (d *driver) begin(who *peerv1.Publisher) slot.Sender {
 	d.set(s, "")
 	d.kit.Log.Info("somebody sends", "name", who.GetName(), "program", who.GetProgram(), "via", who.GetVia(),
 		"address", who.GetAddress())
-	return &publication{Sender: s, driver: d}
+	return &publication{Sender: s, who: who, driver: d}
+}
+
+// receive takes a frame from the bus, where pictures that stand alone are refused: there is no flow control, and a second
+// of them can be hundreds of megabytes.
+func (d *driver) receive(f *mediav1.VideoFrame) {
+	switch mediaType := f.GetFormat().GetMediaType(); mediaType {
+	case media.JPEG, media.Raw:
+		_ = d.slot.Refuse(f.GetEpoch(), fmt.Errorf( // may have ended
+			"%s cannot be sent on the bus: send H.264 or VP8, or call PeerService.Publish", media.Name(mediaType)))
+	default:
+		_ = d.slot.Video(f) // its publisher is told of errors by a wish
+	}
 }
 
 // publication is a sender whose sound is heard, and whose end frees the driver of it.
 type publication struct {
 	*sender.Sender
+	who    *peerv1.Publisher
 	driver *driver
+}
+
+// Video implements [slot.Sender]. Who goes over from video to pictures that stand alone, or back, is another camera.
+func (p *publication) Video(f *mediav1.VideoFrame) error {
+	if d := p.driver; !p.Takes(f.GetFormat().GetMediaType()) {
+		before := p.Sender
+		p.Sender = sender.New(p.who, d.slot.WantKeyFrame)
+		d.always.Go(p.Sender.Run)
+		d.set(p.Sender, "")
+		before.End("the publisher sends pictures of another kind now")
+	}
+	return p.Sender.Video(f)
 }
 
 // Audio implements [slot.Sender].
@@ -166,7 +211,7 @@ func (d *driver) nobody() string {
 		return "nobody sends: " + d.calling
 	}
 	why := "nobody sends: publish with WHIP to /whip/" + d.kit.Address().Device +
-		" of the gateway, or share a camera on the page"
+		" of the gateway, share a camera on the page, or call Publish from a program"
 	if d.last != "" {
 		why += "; the last publication ended: " + d.last
 	}
@@ -244,8 +289,8 @@ func (d *driver) tell(why string) bool {
 	return news
 }
 
-// describe tells who sends, in the device's description. It is called by the slot.
-func (d *driver) describe(who *peerv1.Publisher) {
+// describe tells who sends, in the device's description.
+func describe(kit *device.Kit, who *peerv1.Publisher) {
 	attributes := map[string]string{
 		"publisher": who.GetName(), "program": who.GetProgram(), "via": who.GetVia(), "address": who.GetAddress(),
 		"publication": "",
@@ -253,5 +298,5 @@ func (d *driver) describe(who *peerv1.Publisher) {
 	if who != nil {
 		attributes["publication"] = fmt.Sprint(who.GetId())
 	}
-	d.kit.SetAttributes(attributes)
+	kit.SetAttributes(attributes)
 }

@@ -42,7 +42,8 @@ type world struct {
 	process *device.Process
 	conn    *bus.ConnCloser
 	address bus.Address
-	peers   peerv1.PeerServiceClient
+	peers   peerv1.PeerServiceClient // on the bus
+	direct  peerv1.PeerServiceClient // over gRPC
 	camera  camerav1.CameraServiceClient
 	audio   audiov1.AudioServiceClient
 }
@@ -69,10 +70,11 @@ func start(t *testing.T, c Config) *world {
 	must(err)
 	t.Cleanup(w.conn.Close)
 	dialled, err := grpc.NewClient(w.process.GRPCAddress(), grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20)))
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20), grpc.MaxCallSendMsgSize(1<<30)))
 	must(err)
 	t.Cleanup(func() { _ = dialled.Close() })
 	w.peers = peerv1.NewPeerServiceClient(w.conn.Client(w.address))
+	w.direct = peerv1.NewPeerServiceClient(dialled)
 	w.camera, w.audio = camerav1.NewCameraServiceClient(dialled), audiov1.NewAudioServiceClient(dialled)
 	w.eventually("the device says that nobody sends", w.is(devicev1.DeviceState_DEVICE_STATE_AWAY, "nobody sends"))
 	return w

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	audiov1 "github.com/waldo-robot/waldo/api/gen/go/waldo/audio/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
@@ -34,14 +35,15 @@ type sound struct {
 	loudness *device.Out[*audiov1.StreamLevelsResponse]
 	service  *service.Service
 	heard    atomic.Bool // this publisher
+	readers  *interest
 }
 
-func newSound(kit *device.Kit) (*sound, error) {
+func newSound(kit *device.Kit, readers *interest) (*sound, error) {
 	e, err := ear.New(kit.Metrics)
 	if err != nil {
 		return nil, err
 	}
-	s := &sound{kit: kit, ear: e}
+	s := &sound{kit: kit, ear: e, readers: readers}
 	s.in = device.NewIn[*mediav1.AudioFrame](kit, "microphone", stream.DropOldest(maxPackets))
 	s.pipeline = capture.New(capture.Config{
 		Epoch: kit.Epoch(), Format: ear.Format, Tap: "peer", Log: kit.Log, Metrics: capture.NewMetrics(kit.Metrics),
@@ -62,6 +64,20 @@ func newSound(kit *device.Kit) (*sound, error) {
 // hear takes a packet of whoever sends.
 func (s *sound) hear(f *mediav1.AudioFrame) {
 	s.ear.Hear(f)
+	s.present()
+}
+
+// say takes sound of a program, and holds it up while it is ahead.
+func (s *sound) say(ctx context.Context, talk *ear.Talk, f *mediav1.AudioFrame) error {
+	if err := talk.Say(ctx, f); err != nil {
+		return err
+	}
+	s.present()
+	return nil
+}
+
+// present makes the sound known.
+func (s *sound) present() {
 	if !s.heard.Swap(true) {
 		s.service.Microphone.Attach()
 		s.audio.SetPresent(true)
@@ -81,7 +97,7 @@ func (s *sound) end() {
 // run serves listeners until ctx ends.
 func (s *sound) run(ctx context.Context) {
 	var parts sync.WaitGroup
-	parts.Go(func() { _ = s.pipeline.Run(ctx, s.ear) }) // ends with its context: the ear never fails
+	parts.Go(func() { _ = s.pipeline.Run(ctx, counted{s.ear, s.readers}) }) // ends with its context: the ear never fails
 	parts.Go(func() {
 		device.Serve(ctx, s.audio, func() (*capture.Reader, error) { return s.pipeline.Open(nil, 0) })
 	})
@@ -95,4 +111,16 @@ func (s *sound) run(ctx context.Context) {
 	s.levels.Close()
 	s.pipeline.Close()
 	s.ear.Close()
+}
+
+// counted is a microphone that counts as read while it is heard.
+type counted struct {
+	*ear.Ear
+	readers *interest
+}
+
+// Capture implements card.Microphone.
+func (c counted) Capture(ctx context.Context, take func(samples []float32, at time.Time)) error {
+	defer c.readers.begin()()
+	return c.Ear.Capture(ctx, take)
 }

@@ -1,12 +1,17 @@
 // Package sender makes a camera of what one publisher sends.
 //
 // A [Sender] takes the frames of a publication and is a [source.Source] as soon as the first of them can be shown.
-// Frames pass through untouched. Pictures that are not sent in the order in which they are shown (B-frames) are encoded
-// again for viewers; what cannot be decoded at all is refused with the remedy, which ends the publication.
+// Video passes through untouched. Pictures that are not sent in the order in which they are shown (B-frames) are encoded
+// again for viewers; what cannot be decoded at all is refused with the remedy, which ends the publication. JPEG and raw
+// pictures are encoded once for all viewers, like those of a camera that does not compress. A sender takes either video
+// or pictures that stand alone: see [Sender.Takes].
 //
 // Key frames are asked of the publisher as of a network camera (package keyframe): it is found out whether it obeys.
 // Those of one that does not are as far apart as its program makes them; who comes in between begins with all that came
 // since the last one.
+//
+// Video is captured all the time, so that who comes later has a picture at once. Pictures that stand alone are captured
+// while somebody reads; of those, only the newest waits.
 //
 // # Concurrency and shutdown
 //
@@ -49,13 +54,15 @@ type Sender struct {
 
 	// Of the slot, which calls one at a time.
 	pictures *picture.Stream
-	next     int64     // sequence of the next frame
-	begun    time.Time // when the first frame was captured
-	told     time.Time // when info was renewed
+	kind     kind
+	format   *mediav1.VideoFormat // of pictures that stand alone; shared between them
+	next     int64                // sequence of the next frame of video
+	begun    time.Time            // when the first frame was captured
+	told     time.Time            // when info was renewed
 
 	frames *stream.Topic[source.Frame]
-	queue  *stream.Subscription[source.Frame] // of the pipeline
-	gap    source.Gap                         // in what Capture took
+	queue  *stream.Subscription[source.Frame] // of the pipeline; nil for pictures that stand alone
+	gap    source.Gap                         // in what Capture took of it
 	shown  sync.Once
 	ready  chan struct{} // closed by shown, at the first frame
 	end    sync.Once
@@ -65,6 +72,10 @@ type Sender struct {
 	info source.Info
 	wait string // why nothing can be shown; "" if it can
 	err  error  // why it has ended
+
+	// Of pictures that stand alone.
+	newest source.Frame
+	came   time.Time // when it came
 }
 
 // New returns the sender of a publication. ask asks its publisher for a key frame.
@@ -74,8 +85,25 @@ func New(who *peerv1.Publisher, ask func()) *Sender {
 		ready: make(chan struct{}), ended: make(chan struct{}), wait: "nothing has come",
 	}
 	s.ways = []keyframe.Way{{Name: "PLI", Ask: func(context.Context) error { ask(); return nil }}}
-	s.queue = s.frames.Subscribe(stream.DropOldest(maxQueue))
 	return s
+}
+
+// kind is what a sender takes.
+type kind int
+
+const (
+	unknown kind = iota
+	video        // whose frames depend on one another
+	alone        // pictures that depend on no other
+)
+
+// kindOf tells which kind takes a media type.
+func kindOf(mediaType string) kind {
+	switch mediaType {
+	case media.JPEG, media.Raw:
+		return alone
+	}
+	return video
 }
 
 // Away is why there is no picture, for people. It is a [device.ErrAway].
@@ -107,26 +135,51 @@ func (s *Sender) Waits() string {
 	return s.wait
 }
 
-// types are the media types that publishers may send.
-var types = map[string]bool{media.H264: true, media.VP8: true}
+// Takes reports whether the sender can take frames of a media type. One that has taken video takes no pictures that
+// stand alone, and the other way round: they are captured in different ways.
+func (s *Sender) Takes(mediaType string) bool {
+	return s.kind == unknown || s.kind == kindOf(mediaType)
+}
 
-// Video takes a frame. The error says what about the stream cannot be used, and the remedy.
+// Video takes a frame that the sender takes. The error says what about it cannot be used, and the remedy.
 func (s *Sender) Video(f *mediav1.VideoFrame) error {
-	mediaType := f.GetFormat().GetMediaType()
-	if !types[mediaType] {
-		return fmt.Errorf("video of the type %.40q cannot be shown: send H.264 or VP8", mediaType)
+	if s.kind == unknown {
+		s.begin(kindOf(f.GetFormat().GetMediaType()))
 	}
 	now := time.Now()
 	captured := f.GetCaptureTime().AsTime()
 	if f.GetCaptureTime() == nil || captured.After(now) || now.Sub(captured) > maxAge {
 		captured = now
 	}
+	switch f.GetFormat().GetMediaType() {
+	case media.H264, media.VP8:
+		return s.video(f, captured, now)
+	case media.JPEG:
+		return s.jpeg(f, captured, now)
+	case media.Raw:
+		return s.picture(f, captured)
+	}
+	return fmt.Errorf("video of the type %.40q cannot be shown: send H.264 or VP8, or by PeerService.Publish JPEG or raw "+
+		"pictures", f.GetFormat().GetMediaType())
+}
+
+// begin notes what is sent.
+func (s *Sender) begin(k kind) {
+	s.kind = k
+	if k == video {
+		s.queue = s.frames.Subscribe(stream.DropOldest(maxQueue))
+	}
+}
+
+// video takes a frame that depends on those before it.
+func (s *Sender) video(f *mediav1.VideoFrame, captured, now time.Time) error {
 	if s.begun.IsZero() {
 		s.begun, s.next = captured, f.GetSequence()
 	}
 	if f.GetSequence() < s.next {
 		return nil // it comes a second time, or too late
 	}
+	mediaType := f.GetFormat().GetMediaType()
 	shown, ok := s.pictures.Picture(picture.Picture{
 		MediaType: mediaType, Data: picture.Parts(mediaType, f.GetData()), Time: captured.Sub(s.begun), Arrival: now,
 		Missing: f.GetSequence() > s.next,
@@ -137,7 +190,22 @@ func (s *Sender) Video(f *mediav1.VideoFrame) error {
 		s.keys.Want()
 		return nil
 	}
-	return s.show(shown, now)
+	state := s.pictures.State()
+	if !state.Passage.Passes && !state.Passage.Reorders {
+		return errors.New("the video cannot be shown: " + words(state.Passage.Why))
+	}
+	if now.Sub(s.told) >= renewEvery {
+		s.told = now
+		s.renew(state)
+	}
+	s.show(source.Frame{
+		Format: shown.Format, Data: shown.Data, Time: shown.Time, Key: shown.Key, Recode: shown.Recode, Lost: shown.Lost,
+		Metadata: f.GetMetadata(),
+	})
+	if shown.Key {
+		s.keys.Key(now)
+	}
+	return nil
 }
 
 func (s *Sender) setWait(why string) {
@@ -153,23 +221,10 @@ func words(about string) string {
 }
 
 // show passes a frame on.
-func (s *Sender) show(f picture.Frame, now time.Time) error {
-	state := s.pictures.State()
-	if !state.Passage.Passes && !state.Passage.Reorders {
-		return errors.New("the video cannot be shown: " + words(state.Passage.Why))
-	}
-	if now.Sub(s.told) >= renewEvery {
-		s.told = now
-		s.renew(state)
-	}
-	s.frames.Publish(source.Frame{
-		Format: f.Format, Data: f.Data, Time: f.Time, Key: f.Key, Recode: f.Recode, Lost: f.Lost,
-	})
-	if f.Key {
-		s.keys.Key(now)
-	}
+func (s *Sender) show(f source.Frame) {
+	s.setWait("")
+	s.frames.Publish(f)
 	s.shown.Do(func() { close(s.ready) })
-	return nil
 }
 
 // renew keeps what is told of the frames true.
@@ -223,8 +278,12 @@ func (s *Sender) Info() source.Info {
 	return s.info
 }
 
-// Capture implements source.Source. It goes on where the last one stopped; the first begins with the first frame.
+// Capture implements source.Source. Video goes on where the last capture stopped; the first begins with the first frame.
+// Pictures that stand alone begin with the next.
 func (s *Sender) Capture(ctx context.Context, deliver func(source.Frame)) error {
+	if s.queue == nil {
+		return s.captureAlone(ctx, deliver)
+	}
 	return s.gap.Relay(ctx, s.queue, s.keys.Want, deliver)
 }
 

@@ -1,11 +1,15 @@
 // Package slot is the place for one publisher at a time: who has it, what they may send, and when it is free again.
 //
-//   - [Slot.Begin] gives the slot to a publisher if it is free, or if it is taken from whoever has it, who is told.
-//   - Frames carry the epoch that Begin granted. Those of any other epoch are dropped and counted.
+//   - [Slot.Open] gives the slot to a publisher if it is free, or if it is taken from whoever has it, who is told.
+//     [Slot.Begin] does the same for one in another process, who sends on the bus.
+//   - Frames carry the epoch that was granted. Those of any other epoch are dropped and counted.
 //   - A slot from which nothing came for [Silence] is free.
-//   - Video beyond the highest bit rate, averaged over [Average], is dropped up to the next key frame that fits.
+//   - Compressed video beyond the highest bit rate, averaged over [Average], is dropped up to the next key frame that
+//     fits.
 //
-// What comes goes to a [Sender], which is made for each publication and told of its end.
+// What comes goes to a [Sender], which is made for each publication and told of its end. What is wished of a publisher
+// is told to its [Publication], where it waits without a queue: wishes for a key frame are one wish, and the end is
+// never lost.
 //
 // # Concurrency and shutdown
 //
@@ -20,7 +24,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -28,7 +31,7 @@ import (
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	peerv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/peer/v1"
 	"github.com/waldo-robot/waldo/pkg/access"
-	"github.com/waldo-robot/waldo/pkg/stream"
+	"github.com/waldo-robot/waldo/pkg/media"
 )
 
 const (
@@ -36,17 +39,20 @@ const (
 	Silence = 5 * time.Second
 	// Average is over what time the bit rate is averaged.
 	Average = 2 * time.Second
-	// maxWishes is how many wishes may wait for a publisher.
-	maxWishes = 16
 )
 
 // Errors.
 var (
-	ErrTaken = errors.New("somebody else sends") // Begin, without take
+	ErrTaken = errors.New("somebody else sends") // Begin and Open, without take
 	ErrEnded = errors.New("there is no such publication, or it has ended")
-	// ErrStopping is what Begin returns when Run has ended.
+	// ErrStopping is what Begin and Open return when Run has ended, and why publications end then.
 	ErrStopping = errors.New("the device is stopping")
 )
+
+// Lost is why somebody has lost the slot, if not by what they sent.
+type Lost string
+
+func (l Lost) Error() string { return string(l) }
 
 // Sender takes what one publisher sends.
 type Sender interface {
@@ -59,7 +65,7 @@ type Sender interface {
 
 // Config describes a slot. Open is required.
 type Config struct {
-	MaxBitrate int // bit/s of video; 0: no limit
+	MaxBitrate int // bit/s of compressed video; 0: no limit
 	// Open makes the Sender of a publication.
 	Open func(who *peerv1.Publisher) Sender
 	// Wish tells a publisher what is wished of it; nil: nobody hears it.
@@ -71,12 +77,11 @@ type Config struct {
 // Slot is described in the package comment.
 type Slot struct {
 	config Config
-	wishes *stream.Topic[*peerv1.Wish]
 	wake   chan struct{} // has a value when somebody has begun
 
 	mu      sync.Mutex
 	stopped bool
-	now     *publication // nil: the slot is free
+	now     *Publication // nil: the slot is free
 	stats   Stats
 }
 
@@ -87,25 +92,20 @@ type Stats struct {
 	Excess       uint64 // frames of video beyond the bit rate
 }
 
-// publication is that of whoever has the slot.
-type publication struct {
-	who     *peerv1.Publisher // not changed
-	epoch   int64
-	sender  Sender
-	heard   time.Time // when the last frame came, or it began
-	sent    bool      // a frame has come
-	limit   *rate.Limiter
-	dropped bool // up to the next key frame
-}
-
 // New returns a slot that is free.
-func New(c Config) *Slot {
-	return &Slot{config: c, wishes: stream.NewTopic[*peerv1.Wish](), wake: make(chan struct{}, 1)}
+func New(c Config) *Slot { return &Slot{config: c, wake: make(chan struct{}, 1)} }
+
+// Begin gives the slot to somebody who sends on the bus. It fails as Open does.
+func (s *Slot) Begin(who *peerv1.Publisher, take bool) (*peerv1.BeginResponse, error) {
+	p, err := s.Open(who, take)
+	if err != nil {
+		return nil, err
+	}
+	return p.granted, nil
 }
 
-// Begin gives the slot to somebody. It fails with [ErrTaken] if somebody else has it and it is not to be taken from
-// them.
-func (s *Slot) Begin(who *peerv1.Publisher, take bool) (*peerv1.BeginResponse, error) {
+// Open gives the slot to somebody. It fails with [ErrTaken] if somebody else has it and it is not to be taken from them.
+func (s *Slot) Open(who *peerv1.Publisher, take bool) (*Publication, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped {
@@ -119,12 +119,8 @@ func (s *Slot) Begin(who *peerv1.Publisher, take bool) (*peerv1.BeginResponse, e
 		who = &peerv1.Publisher{}
 	}
 	who.Id, who.BeginTime = access.NewID(), timestamppb.Now()
-	s.end("the slot was taken by " + describe(who))
-	p := &publication{who: who, epoch: access.NewID(), heard: time.Now()}
-	if most := s.config.MaxBitrate; most > 0 {
-		bytes := most / 8
-		p.limit = rate.NewLimiter(rate.Limit(bytes), bytes*int(Average/time.Second))
-	}
+	s.end(Lost("the slot was taken by " + describe(who)))
+	p := newPublication(s, who)
 	p.sender = s.config.Open(who)
 	s.now = p
 	s.stats.Publications++
@@ -133,7 +129,7 @@ func (s *Slot) Begin(who *peerv1.Publisher, take bool) (*peerv1.BeginResponse, e
 	case s.wake <- struct{}{}:
 	default:
 	}
-	return &peerv1.BeginResponse{Publisher: who, Epoch: p.epoch, MaxBitrateBps: int64(s.config.MaxBitrate)}, nil
+	return p, nil
 }
 
 // describe names a publisher, for people.
@@ -151,39 +147,41 @@ func describe(who *peerv1.Publisher) string {
 	return text
 }
 
-// End frees the slot of a publication. It fails with [ErrEnded] if that has ended.
-func (s *Slot) End(epoch int64) error {
+// errOwnEnd is why a publication has ended that its publisher ended without a reason.
+var errOwnEnd = errors.New("the publisher has ended it")
+
+// End frees the slot of a publication, as its publisher wishes. It fails with [ErrEnded] if that has ended.
+func (s *Slot) End(epoch int64) error { return s.Refuse(epoch, errOwnEnd) }
+
+// Refuse ends a publication because of what it sends. It fails with [ErrEnded] if that has ended.
+func (s *Slot) Refuse(epoch int64, why error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.now == nil || s.now.epoch != epoch {
+	if s.now == nil || s.now.epoch() != epoch {
 		return ErrEnded
 	}
-	s.end("the publisher has ended it")
+	s.end(why)
 	s.changed()
 	return nil
 }
 
 // end ends the publication, if there is one, and tells its publisher. The caller holds mu, and tells of the change.
-func (s *Slot) end(why string) {
+func (s *Slot) end(why error) {
 	p := s.now
 	if p == nil {
 		return
 	}
 	s.now = nil
-	p.sender.End(why)
-	s.wish(&peerv1.Wish{PublicationId: p.who.GetId(), Wish: &peerv1.Wish_Ended{Ended: why}})
+	p.sender.End(why.Error())
+	p.err = why
+	close(p.ended)
+	s.wish(&peerv1.Wish{PublicationId: p.who.GetId(), Wish: &peerv1.Wish_Ended{Ended: why.Error()}})
 }
 
 func (s *Slot) wish(w *peerv1.Wish) {
-	s.wishes.Publish(w)
 	if s.config.Wish != nil {
 		s.config.Wish(w)
 	}
-}
-
-// Wishes returns a subscription to what is wished of publishers, for one in the same process. Close it.
-func (s *Slot) Wishes() *stream.Subscription[*peerv1.Wish] {
-	return s.wishes.Subscribe(stream.DropOldest(maxWishes))
 }
 
 // changed tells who has the slot. The caller holds mu.
@@ -202,31 +200,42 @@ func (s *Slot) changed() {
 func (s *Slot) WantKeyFrame() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.now != nil {
-		s.wish(&peerv1.Wish{PublicationId: s.now.who.GetId(), Wish: &peerv1.Wish_KeyFrame{KeyFrame: &peerv1.KeyFrame{}}})
+	if s.now == nil {
+		return
 	}
+	select {
+	case s.now.keys <- struct{}{}:
+	default:
+	}
+	s.wish(&peerv1.Wish{PublicationId: s.now.who.GetId(), Wish: &peerv1.Wish_KeyFrame{KeyFrame: &peerv1.KeyFrame{}}})
 }
 
-// Video takes a frame of video.
-func (s *Slot) Video(f *mediav1.VideoFrame) {
+// Video takes a frame of video. The error is the sender's, which has ended the publication.
+func (s *Slot) Video(f *mediav1.VideoFrame) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.of(f.GetEpoch())
 	if p == nil {
-		return
+		return nil
 	}
 	if !p.fits(f) {
 		s.stats.Excess++
-		return
+		return nil
 	}
-	if err := p.sender.Video(f); err != nil {
-		s.end(err.Error())
+	err := p.sender.Video(f)
+	if err != nil {
+		s.end(err)
 		s.changed()
 	}
+	return err
 }
 
-// fits reports whether a frame is within the bit rate. After one that is not, a key frame has to come.
-func (p *publication) fits(f *mediav1.VideoFrame) bool {
+// fits reports whether a frame is within the bit rate. After one that is not, a key frame has to come. Pictures that
+// stand alone are not bounded here: on the bus there are none.
+func (p *Publication) fits(f *mediav1.VideoFrame) bool {
+	if !media.InterCoded(f.GetFormat().GetMediaType()) {
+		return true
+	}
 	if p.dropped && !f.GetKeyFrame() {
 		return false
 	}
@@ -244,8 +253,8 @@ func (s *Slot) Audio(f *mediav1.AudioFrame) {
 }
 
 // of returns the publication that a frame belongs to; nil, and counts it, if that is none. The caller holds mu.
-func (s *Slot) of(epoch int64) *publication {
-	if s.now == nil || s.now.epoch != epoch {
+func (s *Slot) of(epoch int64) *Publication {
+	if s.now == nil || s.now.epoch() != epoch {
 		s.stats.Foreign++
 		return nil
 	}
@@ -284,7 +293,7 @@ func (s *Slot) Run(ctx context.Context) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.stopped = true
-			s.end(ErrStopping.Error())
+			s.end(ErrStopping)
 			return
 		case <-s.wake:
 		case <-timer.C:
@@ -304,7 +313,7 @@ func (s *Slot) expire() time.Duration {
 	if left > 0 {
 		return left
 	}
-	s.end(fmt.Sprintf("nothing has come for %v", Silence))
+	s.end(Lost(fmt.Sprintf("nothing has come for %v", Silence)))
 	s.changed()
 	return Silence
 }

@@ -13,6 +13,7 @@ import (
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	peerv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/peer/v1"
+	"github.com/waldo-robot/waldo/pkg/media"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -69,8 +70,18 @@ func (r *rig) begin(t *testing.T, name string, take bool) *peerv1.BeginResponse 
 	return b
 }
 
+func (r *rig) open(t *testing.T, name string) *Publication {
+	t.Helper()
+	p, err := r.Open(&peerv1.Publisher{Name: name}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 func video(epoch int64, size int, key bool) *mediav1.VideoFrame {
-	return &mediav1.VideoFrame{Epoch: epoch, Data: make([]byte, size), KeyFrame: key}
+	return &mediav1.VideoFrame{Epoch: epoch, Data: make([]byte, size), KeyFrame: key,
+		Format: &mediav1.VideoFormat{MediaType: media.H264}}
 }
 
 func TestOnePublisherAtATime(t *testing.T) {
@@ -83,13 +94,13 @@ func TestOnePublisherAtATime(t *testing.T) {
 	if !errors.Is(err, ErrTaken) || !strings.Contains(err.Error(), "Ann, OBS 31, whip") {
 		t.Errorf("Bob gets %v", err)
 	}
-	r.Video(video(ann.GetEpoch(), 10, true))
+	_ = r.Video(video(ann.GetEpoch(), 10, true))
 	r.Audio(&mediav1.AudioFrame{Epoch: ann.GetEpoch()})
 	bob := r.begin(t, "Bob", true)
-	r.Video(video(ann.GetEpoch(), 10, true))
+	_ = r.Video(video(ann.GetEpoch(), 10, true))
 	r.Audio(&mediav1.AudioFrame{Epoch: ann.GetEpoch()})
-	r.Video(video(0, 10, true))
-	r.Video(video(bob.GetEpoch(), 10, true))
+	_ = r.Video(video(0, 10, true))
+	_ = r.Video(video(bob.GetEpoch(), 10, true))
 	if a, b := r.senders[0], r.senders[1]; a.video != 1 || a.audio != 1 || b.video != 1 || b.audio != 0 ||
 		!strings.Contains(a.ended, "taken by Bob") || b.ended != "" {
 		t.Errorf("Ann %+v, Bob %+v", a, b)
@@ -134,7 +145,7 @@ func TestSilenceFreesTheSlot(t *testing.T) {
 		if !free() || !strings.Contains(r.senders[0].ended, "nothing has come") {
 			t.Error("it is not free")
 		}
-		r.Video(video(ann.GetEpoch(), 10, true)) // too late
+		_ = r.Video(video(ann.GetEpoch(), 10, true)) // too late
 		bob := r.begin(t, "Bob", false)
 		for range 4 {
 			time.Sleep(4 * time.Second)
@@ -161,7 +172,7 @@ func TestTooManyBits(t *testing.T) {
 		step := func(name string, size int, key, want bool) {
 			t.Helper()
 			before := r.senders[0].video
-			r.Video(video(ann.GetEpoch(), size, key))
+			_ = r.Video(video(ann.GetEpoch(), size, key))
 			if got := r.senders[0].video > before; got != want {
 				t.Errorf("%s: passed on: %v", name, got)
 			}
@@ -187,26 +198,119 @@ func TestTooManyBits(t *testing.T) {
 
 func TestWishesAndWhatCannotBeShown(t *testing.T) {
 	r := newRig(0)
-	wishes := r.Wishes()
-	defer wishes.Close()
 	r.WantKeyFrame() // nobody is asked
-	ann := r.begin(t, "Ann", false)
+	ann := r.open(t, "Ann")
 	r.WantKeyFrame()
 	r.senders[0].refuse = errors.New("this cannot be shown")
-	r.Video(video(ann.GetEpoch(), 1, true))
-	bob := r.begin(t, "Bob", false)
-	r.Video(video(ann.GetEpoch(), 1, true))
-	id := ann.GetPublisher().GetId()
+	if err := ann.Video(video(0, 1, true)); !errors.Is(err, r.senders[0].refuse) {
+		t.Errorf("Ann is told %v", err)
+	}
+	bob := r.open(t, "Bob")
+	if err := ann.Video(video(0, 1, true)); err != nil {
+		t.Errorf("Ann, who has no slot: %v", err)
+	}
+	id := ann.Granted().GetPublisher().GetId()
 	if got := fmt.Sprint(r.wishes); got != fmt.Sprintf("[%d key %d this cannot be shown]", id, id) {
 		t.Errorf("wished %s", got)
 	}
-	for range r.wishes {
-		if w, err := wishes.Next(t.Context()); err != nil || w.GetPublicationId() != id {
-			t.Errorf("%v, %v", w, err)
+	if r.Publisher().GetPublisher().GetId() != bob.Granted().GetPublisher().GetId() ||
+		r.senders[0].ended != "this cannot be shown" || r.senders[0].video != 1 {
+		t.Error("Bob has lost the slot")
+	}
+}
+
+// TestTheEndIsNeverLost: however many wishes come before somebody listens, the end of the publication is heard, and a
+// key frame is wished once.
+func TestTheEndIsNeverLost(t *testing.T) {
+	r := newRig(0)
+	ann := r.open(t, "Ann")
+	for range 100 {
+		r.WantKeyFrame()
+	}
+	if ann.Err() != nil {
+		t.Errorf("it has ended: %v", ann.Err())
+	}
+	r.begin(t, "Bob", true)
+	for range 100 {
+		r.WantKeyFrame() // of Bob
+	}
+	select {
+	case <-ann.Ended():
+	default:
+		t.Fatal("Ann is not told")
+	}
+	if err := ann.Err(); err == nil || !strings.Contains(err.Error(), "taken by Bob") {
+		t.Errorf("Ann is told %v", err)
+	}
+	if n := len(ann.KeyFrames()); n != 1 {
+		t.Errorf("%d key frames are wished of Ann", n)
+	}
+}
+
+func TestTheEndOfAPublication(t *testing.T) {
+	r := newRig(0)
+	for name, tt := range map[string]struct {
+		end  func(*Publication)
+		want string // "": by its publisher
+	}{
+		"by itself":     {(*Publication).End, ""},
+		"with a reason": {func(p *Publication) { p.EndWith(errors.New("the disk is full")) }, ""},
+		"by Refuse":     {func(p *Publication) { _ = r.Refuse(p.Granted().GetEpoch(), ErrEnded) }, ErrEnded.Error()},
+	} {
+		p := r.open(t, name)
+		tt.end(p)
+		tt.end(p) // which changes nothing
+		<-p.Ended()
+		if got := fmt.Sprint(p.Err()); got != tt.want && (p.Err() != nil || tt.want != "") {
+			t.Errorf("%s: %s, want %q", name, got, tt.want)
+		}
+		if who := r.Publisher().GetPublisher(); who != nil {
+			t.Errorf("%s: %v has the slot", name, who)
 		}
 	}
-	if r.Publisher().GetPublisher().GetId() != bob.GetPublisher().GetId() || r.senders[0].ended != "this cannot be shown" ||
-		r.senders[0].video != 1 {
-		t.Error("Bob has lost the slot")
+}
+
+func TestASignOfLifeKeepsTheSlot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(0)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); r.Run(ctx) }()
+		ann := r.open(t, "Ann")
+		for range 5 {
+			time.Sleep(Silence - time.Second)
+			if err := ann.Alive(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Second)
+		if r.Publisher().GetPublisher() == nil {
+			t.Error("the slot is free")
+		}
+		if r.Publisher().GetAge() != nil {
+			t.Error("a sign of life counts as a frame")
+		}
+		time.Sleep(Silence)
+		if synctest.Wait(); ann.Err() == nil || !errors.Is(ann.Alive(), ErrEnded) {
+			t.Error("the slot is not free")
+		}
+		cancel()
+		<-done
+	})
+}
+
+// TestPicturesThatStandAlone are not bounded by the bit rate of video.
+func TestPicturesThatStandAlone(t *testing.T) {
+	r := newRig(80_000)
+	ann := r.open(t, "Ann")
+	for _, mediaType := range []string{media.JPEG, media.Raw} {
+		f := video(0, 1<<20, true)
+		f.Format.MediaType = mediaType
+		if err := ann.Video(f); err != nil {
+			t.Error(err)
+		}
+	}
+	if s := r.Stats(); s.Excess != 0 || r.senders[0].video != 2 {
+		t.Errorf("%+v, %d passed on", s, r.senders[0].video)
 	}
 }
