@@ -20,7 +20,7 @@ func TestOffload(t *testing.T) {
 		"guest: {kind: peer}\n" + wire.Device()})
 	robot.Device(t, "motors")
 	offload := filepath.Join(t.TempDir(), "offload")
-	if out, err := exec.Command("go", "build", "-o", offload, "../examples/offload").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", offload, "../examples/06-offloading").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	begin := time.Now()

@@ -85,12 +85,6 @@ var readmes = map[string][]step{
 		{"cd e2e && WALDO_BIN=$PWD/../bin WALDO_BASE_BIN=", leftOut("it needs the programs of another build")},
 		{"make e2e TESTFLAGS='-v -run TestMemoryStays'", leftOut("`make e2e` runs it for a shorter time")},
 	},
-	"examples/offload/README.md": {
-		{"make run", stays(everything...)},
-		{"go run ./examples/offload http://127.0.0.1:8080/", stays("the robot is live")},
-		{"WALDO_TOKEN=… go run ./examples/offload http://robot:8080/", leftOut("it needs another machine")},
-		{"WALDO_TOKEN=… go run ./examples/offload 'https://server", leftOut("likewise")},
-	},
 	"examples/padrover/README.md": {
 		{"make run", stays(everything...)},
 		also("bin/waldo-input --robot demo --device pad --source sim", stays("ready")),
@@ -218,7 +212,10 @@ func TestReadmes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			steps := readmes[file]
+			steps, found := readmes[file]
+			if !found {
+				steps = tutorials[file]
+			}
 			if steps == nil && !hasCommands(string(text)) {
 				return
 			}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/e2e/harness"
+	"github.com/waldo-robot/waldo/e2e/harness/internet"
 )
 
 // longest is how long one command may take: the first commands build.
@@ -28,8 +29,10 @@ type session struct {
 	home     string   // for state, and the robot.yaml that a program leaves
 	env      []string // of every command
 	exported []string // set by a command for those that follow
-	network  string   // the process whose network namespace they are in
+	host     *internet.Host
 	running  []*harness.Process
+	browser  *harness.Browser         // nil until a page is opened
+	pages    map[string]*harness.Page // by address
 }
 
 // start copies the sources and makes a network for one README.
@@ -50,35 +53,47 @@ cp -rL bin "$2/"`, "bash", source, root)
 	if out, err := copied.CombinedOutput(); err != nil {
 		t.Fatalf("copy the sources: %v: %s", err, out)
 	}
-	holder := harness.Start(t, nil, "unshare", "--net", "bash", "-c",
-		"ip link set lo up && echo up && exec sleep infinity")
-	harness.Until(t, "the network is up", func() error {
-		if !strings.Contains(holder.Output(), "up") {
-			return fmt.Errorf("%q", holder.Output())
-		}
-		return nil
-	})
+	linkVenv(t, root)
 	home := t.TempDir()
-	return &session{root: root, folder: root, home: home, network: fmt.Sprint(holder.PID()), env: []string{
+	outside := internet.Start(t, internet.Config{})
+	host := outside.Host(t)
+	host.JoinBackbone(t, outside) // WebRTC of browsers that share their camera wants a network interface besides loopback
+	return &session{root: root, folder: root, home: home, host: host, env: []string{
 		"XDG_STATE_HOME=" + home, "PATH=" + root + "/bin:" + root + "/bin/tools:" + os.Getenv("PATH"),
 		// With these flags, the build cache of `make build` is valid in any folder.
 		"GOFLAGS=-trimpath -tags=grpcnotrace",
-		"WALDO_FIRMWARE=" + os.Getenv("WALDO_FIRMWARE"),
-	}}
+		"WALDO_FIRMWARE=" + os.Getenv("WALDO_FIRMWARE"), "PYTHONUNBUFFERED=1",
+	}, pages: make(map[string]*harness.Page)}
+}
+
+// linkVenv gives the copy the Python packages of the tests, which `make venv` has installed.
+func linkVenv(t *testing.T, root string) {
+	t.Helper()
+	python := os.Getenv("WALDO_PYTHON")
+	if python == "" {
+		return
+	}
+	if err := os.MkdirAll(filepath.Join(root, "build"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Dir(filepath.Dir(python)), filepath.Join(root, "build/venv")); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // inside is a shell that runs a script in the session's network and folder.
 func (s *session) inside(script string) (program string, args []string) {
-	return "nsenter", []string{"--net", "--target", s.network, "bash", "-c", "cd '" + s.folder + "'\n" + script}
+	return s.host.Command("bash", "-c", "cd '"+s.folder+"'\n"+script)
 }
 
 // run runs a command to its end, in the network of the session or of the machine, and returns its output.
 func (s *session) run(t *testing.T, script string, online bool) (out string, err error) {
 	t.Helper()
 	where := filepath.Join(s.home, "folder")
-	program, args := s.inside(script + "\nstatus=$?; pwd > '" + where + "'; exit $status")
+	script += "\nstatus=$?; pwd > '" + where + "'; exit $status"
+	program, args := s.inside(script)
 	if online {
-		program, args = args[3], args[4:]
+		program, args = "bash", []string{"-c", "cd '" + s.folder + "'\n" + script}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), longest)
 	defer cancel()
@@ -110,10 +125,29 @@ func (s *session) leave(t *testing.T, script string) *harness.Process {
 func (s *session) end(t *testing.T) {
 	t.Helper()
 	for _, p := range slices.Backward(s.running) {
-		_ = syscall.Kill(-p.PID(), syscall.SIGINT) // it may have ended already
-		p.Stop(t)
+		s.interrupt(t, p)
 	}
 	s.running = nil
+}
+
+// interrupt stops a command with all that it has started.
+func (*session) interrupt(t *testing.T, p *harness.Process) {
+	t.Helper()
+	_ = syscall.Kill(-p.PID(), syscall.SIGINT) // it may have ended already
+	p.Stop(t)
+}
+
+// open opens a page in Chromium, or returns it if it is open.
+func (s *session) open(t *testing.T, url string) *harness.Page {
+	t.Helper()
+	if s.browser == nil {
+		tone := harness.WriteWAV(t, harness.Sine(1000, 0.25, time.Second))
+		s.browser = harness.StartBrowser(t, harness.WithMicrophone(tone), harness.OnHost(t, s.host))
+	}
+	if s.pages[url] == nil {
+		s.pages[url] = s.browser.Open(t, url)
+	}
+	return s.pages[url]
 }
 
 // device is what `waldo ls --json` reports about a device.
