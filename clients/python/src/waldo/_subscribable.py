@@ -71,8 +71,9 @@ class Feed(SubscriptionProducer[T]):
             threading.Thread(target=self._reading.detach, args=(ear,), name="waldo-unsubscribe", daemon=True).start()
 
     def _heard(self, ear: _Ear[T], item: Any) -> None:
-        if ear is self._ear:
-            self._put_nowait(self._made(item))
+        made = self._made(item) if ear is self._ear else None
+        if made is not None:
+            self._put_nowait(made)
 
     def _left_by(self, ear: _Ear[T], error: WaldoError | None) -> None:
         """The reading ends: so do the subscriptions. Later ones begin again."""

@@ -4,11 +4,15 @@ Python, 16 MB for one of 1080p."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from google.protobuf.message import DecodeError
 
 from waldo.camera.v1 import camera_service_pb2
 from waldo.media.v1 import media_pb2
+
+if TYPE_CHECKING:
+    from waldo.shared import Place
 
 # Tags of the fields that are looked for: StreamFramesResponse.frame and VideoFrame.data.
 _FRAME, _DATA = 1 << 3 | 2, 6 << 3 | 2
@@ -18,11 +22,12 @@ _WORTH_IT = 64 << 10
 
 @dataclass
 class Step:
-    """One response: its picture, with empty `data`, and the data."""
+    """One response: its picture, with empty `data`, and the data, or where they are in shared memory."""
 
     response: camera_service_pb2.StreamFramesResponse
     frame: media_pb2.VideoFrame
     data: bytes | memoryview
+    place: Place | None = None
 
 
 def step_of(raw: bytes) -> Step:

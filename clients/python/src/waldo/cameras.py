@@ -7,6 +7,7 @@ import weakref
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
+from waldo import shared
 from waldo._wire import Step, step_of
 from waldo._subscribable import Feed, Subscribable
 from waldo.camera.v1 import camera_service_pb2, camera_service_pb2_grpc
@@ -43,7 +44,14 @@ class Camera(Subscribable[Any]):
     tell. A loop that is slow gets the newest picture, and `frame.dropped` counts what it lost."""
 
     def __init__(
-        self, robot: Robot, name: str, width: int = 0, height: int = 0, fps: float = 0, format: str = "bgr"
+        self,
+        robot: Robot,
+        name: str,
+        width: int = 0,
+        height: int = 0,
+        fps: float = 0,
+        format: str = "bgr",
+        shared_memory: bool = True,
     ) -> None:
         if format not in FORMATS:
             raise InvalidRequest(f"format: {format!r} is not one of {', '.join(FORMATS)}")
@@ -55,6 +63,7 @@ class Camera(Subscribable[Any]):
             media_type=media_type, pixel_format=pixel_format, width_px=width, height_px=height, frame_rate_hz=fps
         )
         self._alone = media_type in ("video/raw", "image/jpeg")
+        self._sharing = shared.Sharing(shared_memory and media_type == "video/raw")
         self._shared = self._reading()
         self._readings: weakref.WeakSet[Reading[Any]] = weakref.WeakSet([self._shared])
         self._lock = threading.Lock()
@@ -133,11 +142,14 @@ class Camera(Subscribable[Any]):
     def _reading(self) -> Reading[Any]:
         counted = _Counted()
 
+        def call(in_memory: bool) -> Any:
+            return stream(camera_service_pb2.StreamFramesRequest(format=wanted, shared_memory=in_memory))
+
         def begin() -> Any:
             counted.again()
-            return stream(camera_service_pb2.StreamFramesRequest(format=wanted))
+            return sharing.begin(call)
 
-        robot, name, wanted = self._robot, self.name, self._wanted
+        robot, name, wanted, sharing = self._robot, self.name, self._wanted, self._sharing
         stream = robot.channel(name).unary_stream(
             "/waldo.camera.v1.CameraService/StreamFrames",
             request_serializer=camera_service_pb2.StreamFramesRequest.SerializeToString,
@@ -157,14 +169,17 @@ class _Counted:
     def again(self) -> None:
         self._before, self._in_call = self._before + self._in_call, 0
 
-    def convert(self, step: Step) -> tuple[Info, bytes | memoryview]:
+    def convert(self, step: Step) -> tuple[Info, bytes | memoryview | shared.Place]:
         self._in_call = step.response.dropped_count
-        return info_of(step.frame, self._before + self._in_call), step.data
+        return info_of(step.frame, self._before + self._in_call), step.place or step.data
 
 
 def _made(item: Any, lost: int) -> Any:
+    """Returns a picture, or None if it was in shared memory and is not there any more."""
     info, data = item
-    return picture(data, dropping(info, lost))
+    if isinstance(data, shared.Place):
+        data = data.copy()
+    return None if data is None else picture(data, dropping(info, lost))
 
 
 def _newest(item: Any) -> Any:

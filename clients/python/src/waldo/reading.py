@@ -319,7 +319,8 @@ class _Run:
 
 class Loop(Generic[T]):
     """What `for` and `async for` run over. It ends when what it reads from is closed, and fails with what is wrong if
-    something is; `close` ends it, and so does forgetting it."""
+    something is; `close` ends it, and so does forgetting it. Take makes what is returned of what is read and of how much
+    was lost before; if it returns None, that is lost, too."""
 
     def __init__(self, reading: Reading[T], box: Box[T], take: Callable[[T, int], Any] | None = None) -> None:
         self._reading, self._box, self._take = reading, box, take
@@ -328,10 +329,19 @@ class Loop(Generic[T]):
 
     def take(self, timeout: float | None = None) -> Any:
         """Returns the next, and waits for it; see `Box.take`."""
-        return self._made(self._box.take(timeout))
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            made = self._made(self._box.take(None if deadline is None else max(0.0, deadline - time.monotonic())))
+            if made is not None:
+                return made
 
     def _made(self, item: T) -> Any:
-        return item if self._take is None else self._take(item, self._box.lost)
+        if self._take is None:
+            return item
+        made = self._take(item, self._box.lost)
+        if made is None:
+            self._box.lost += 1
+        return made
 
     def __iter__(self) -> Loop[T]:
         return self
@@ -348,7 +358,10 @@ class Loop(Generic[T]):
 
     async def __anext__(self) -> Any:
         try:
-            return self._made(await self._box.take_async())
+            while True:
+                made = self._made(await self._box.take_async())
+                if made is not None:
+                    return made
         except Closed:
             self.close()
             raise StopAsyncIteration from None

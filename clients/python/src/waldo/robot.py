@@ -87,11 +87,20 @@ class Robot:
 
     # --- what it offers
 
-    def camera(self, name: str, width: int = 0, height: int = 0, fps: float = 0, format: str = "bgr") -> Camera:
+    def camera(
+        self,
+        name: str,
+        width: int = 0,
+        height: int = 0,
+        fps: float = 0,
+        format: str = "bgr",
+        shared_memory: bool = True,
+    ) -> Camera:
         """Returns a camera: loop over it for its pictures. Width and height 0: as configured; one of them 0: in
-        proportion. Format: "bgr", "jpeg", "h264", "vp8", "i420", "nv12", "yuyv"."""
+        proportion. Format: "bgr", "jpeg", "h264", "vp8", "i420", "nv12", "yuyv". Raw pictures of a device on this machine
+        are taken from memory that it shares, where that is possible."""
         self._check()
-        return Camera(self, name, width, height, fps, format)
+        return Camera(self, name, width, height, fps, format, shared_memory)
 
     def serial(self, name: str) -> Board:
         """Returns a board on a serial line: loop over it for what it sends; `send` writes to it."""
