@@ -31,7 +31,7 @@ const aBoard = "  motors: {kind: serial, grpc: \"127.0.0.1:0\", actuator: true, 
 
 func newFleet(t *testing.T, rest string) fleet {
 	t.Helper()
-	t.Setenv("PATH", launchtest.Install(t, "waldo", "waldo-serial", "waldo-camera", "waldo-gateway"))
+	t.Setenv("PATH", launchtest.Install(t, "waldo", "waldo-serial", "waldo-camera", "waldo-gateway", "waldo-peer"))
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	dir := t.TempDir()
 	f := fleet{file: filepath.Join(dir, "robot.yaml"), nats: "nats://" + free(t), http: free(t),

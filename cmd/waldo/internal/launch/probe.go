@@ -18,14 +18,18 @@ import (
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/supervise"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
 // redial bounds the wait before a device that is not listening is dialled again.
 const redial = time.Second
 
-// newProbe makes the probes for a process of the plan.
+// newProbe makes the probes for a process: of the plan, or a slot.
 func (s *server) newProbe(p *Plan, name string) func(pid int) supervise.Probe {
 	d := p.device(name)
+	if d == nil && name != gatewayKind {
+		d = &robot.Device{} // a slot, which chooses its port itself
+	}
 	if d == nil {
 		url, err := pageURL(p.http(), p.token())
 		if err != nil {

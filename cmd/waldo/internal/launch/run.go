@@ -48,7 +48,10 @@ func (p *Plan) Run(ctx context.Context, printer *supervise.Printer, serving func
 	}
 	defer conn.Close()
 	printer.Printf("waldo", "robot %s, bus %s", p.robot.Name, access.RedactURL(natsURL))
-	s := &server{supervisor: supervise.New(printer), printer: printer, conn: conn.Conn, natsURL: natsURL, plan: p}
+	s := &server{
+		supervisor: supervise.New(printer), printer: printer, conn: conn.Conn, natsURL: natsURL, plan: p,
+		wake: make(chan struct{}, 1), slots: map[string]*slot{},
+	}
 	if err := s.serve(); err != nil {
 		return err
 	}
@@ -66,7 +69,8 @@ func (p *Plan) Run(ctx context.Context, printer *supervise.Printer, serving func
 			}
 		})
 	}
-	return s.supervisor.Run(ctx, s.processes(p))
+	waiting.Go(func() { s.expire(ctx) })
+	return s.supervisor.Run(ctx, s.first())
 }
 
 // awaitPage returns the URL of the page once the gateway serves it; not ok if ctx ends before.

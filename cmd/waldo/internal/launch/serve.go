@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 
@@ -34,9 +36,12 @@ type server struct {
 	conn       *bus.Conn
 	natsURL    string
 
-	reloading sync.Mutex // held while a file is checked and applied
-	mu        sync.Mutex
-	plan      *Plan
+	reloading sync.Mutex    // held while a file is checked and applied
+	wake      chan struct{} // holds a token when slots have changed
+
+	mu    sync.Mutex // also held while what runs is changed
+	plan  *Plan
+	slots map[string]*slot // by name
 }
 
 func (s *server) serve() error {
@@ -49,15 +54,25 @@ func (s *server) serve() error {
 	return service.RegisterService(&launcherv1.LauncherService_ServiceDesc, s)
 }
 
-// processes returns a plan's processes, with everything they need to run.
-func (s *server) processes(p *Plan) []supervise.Process {
-	processes := make([]supervise.Process, len(p.processes))
-	for i, process := range p.processes {
-		process.Env = append(process.Env[:len(process.Env):len(process.Env)], "WALDO_NATS="+s.natsURL)
-		process.NewProbe = s.newProbe(p, process.Name)
-		processes[i] = process
+// processes returns those of the plan and the slots, with everything they need to run. The caller holds mu.
+func (s *server) processes() []supervise.Process {
+	list := slices.Clone(s.plan.processes)
+	for _, name := range slices.Sorted(maps.Keys(s.slots)) {
+		list = append(list, s.slots[name].process(s.plan, name))
 	}
-	return processes
+	for i, process := range list {
+		process.Env = append(process.Env[:len(process.Env):len(process.Env)], "WALDO_NATS="+s.natsURL)
+		process.NewProbe = s.newProbe(s.plan, process.Name)
+		list[i] = process
+	}
+	return list
+}
+
+// first is what runs at first.
+func (s *server) first() []supervise.Process {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.processes()
 }
 
 func (s *server) current() *Plan {
@@ -69,13 +84,10 @@ func (s *server) current() *Plan {
 func (s *server) ListProcesses(
 	context.Context, *launcherv1.ListProcessesRequest,
 ) (*launcherv1.ListProcessesResponse, error) {
-	plan := s.current()
 	response := &launcherv1.ListProcessesResponse{}
 	for _, p := range s.supervisor.Status() {
 		process := &launcherv1.Process{Name: p.Name, Kind: gatewayKind, Reason: p.Reason, Pid: int32(p.PID)}
-		if d := plan.device(p.Name); d != nil {
-			process.Kind, process.Actuator = d.Kind, d.Has("control")
-		}
+		s.describe(process)
 		switch {
 		case p.Ended:
 			process.State = launcherv1.ProcessState_PROCESS_STATE_ENDED
@@ -96,8 +108,7 @@ func (s *server) RestartProcess(
 	switch {
 	case supervise.IsUnknown(err):
 		return nil, status.Errorf(codes.NotFound, "name: robot %s does not run %.80q; it runs: %s",
-			s.current().robot.Name, r.GetName(),
-			strings.Join(s.current().names(), ", "))
+			s.current().robot.Name, r.GetName(), strings.Join(s.running(), ", "))
 	case ctx.Err() != nil:
 		return nil, status.FromContextError(ctx.Err()).Err()
 	case err != nil:
@@ -117,13 +128,10 @@ func (s *server) Reload(ctx context.Context, _ *launcherv1.ReloadRequest) (*laun
 	case err != nil:
 		return nil, status.Error(codes.InvalidArgument, bounded(err.Error()))
 	}
-	changes, err := s.supervisor.Change(s.processes(next))
+	changes, err := s.replace(next)
 	if err != nil {
-		return nil, status.Error(codes.Unavailable, err.Error())
+		return nil, err
 	}
-	s.mu.Lock()
-	s.plan = next
-	s.mu.Unlock()
 	s.printer.Printf("waldo", "%s was read again; restarted: %s; started: %s; stopped: %s", next.robot.File,
 		listed(changes.Restarted), listed(changes.Started), listed(changes.Stopped))
 	response := &launcherv1.ReloadResponse{Restarted: changes.Restarted, Started: changes.Started,
@@ -133,6 +141,15 @@ func (s *server) Reload(ctx context.Context, _ *launcherv1.ReloadRequest) (*laun
 		response.Warnings = append(response.Warnings, bounded(warning))
 	}
 	return response, nil
+}
+
+// replace makes another plan the present one. Slots stay, unless it has their names.
+func (s *server) replace(next *Plan) (supervise.Changes, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kept(next)
+	s.plan = next
+	return s.apply()
 }
 
 func listed(names []string) string {

@@ -35,6 +35,8 @@ func Play() {
 	switch filepath.Base(os.Args[0]) {
 	case "waldo-camera":
 		device.Main(device.Kind[cameraConfig]{Name: "camera", Version: "0.0.0", New: newCamera})
+	case "waldo-peer":
+		device.Main(device.Kind[slotConfig]{Name: "peer", Version: "0.0.0", New: newSlot})
 	case "waldo-serial":
 		device.Main(device.Kind[serialConfig]{Name: "serial", Version: "0.0.0", New: newBoard})
 	case "waldo-gateway":
@@ -111,6 +113,16 @@ func (*camera) CaptureFrame(
 		return nil, err
 	}
 	return &camerav1.CaptureFrameResponse{Frame: &mediav1.VideoFrame{Data: picture.Bytes()}}, nil
+}
+
+type slotConfig struct {
+	Carries string `yaml:"carries"`
+}
+
+// newSlot makes a slot that says what it carries.
+func newSlot(kit *device.Kit, c slotConfig) (device.Driver, error) {
+	kit.SetAttributes(map[string]string{"carries": c.Carries})
+	return &camera{}, nil
 }
 
 func playGateway() int {

@@ -21,6 +21,8 @@ type keeper struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	again   chan struct{} // holds a token when a restart is due
+	after   *keeper       // of a process of the same name, which ends before this one starts; nil for none
+	done    chan struct{} // closed when there is no process any more, for good
 
 	mu      sync.Mutex
 	process Process
@@ -31,8 +33,8 @@ type keeper struct {
 // newKeeper requires the supervisor's mu.
 func newKeeper(s *Supervisor, p Process) *keeper {
 	k := &keeper{name: p.Name, whole: s, printer: s.printer, again: make(chan struct{}, 1), process: p,
-		started: make(chan struct{}),
-		status:  Status{Name: p.Name, Reason: "it is being started"}}
+		started: make(chan struct{}), done: make(chan struct{}), after: s.leaving[p.Name],
+		status: Status{Name: p.Name, Reason: "it is being started"}}
 	k.ctx, k.cancel = context.WithCancel(s.ctx)
 	return k
 }
@@ -61,6 +63,21 @@ func (k *keeper) restart(ctx context.Context) error {
 	started := k.started
 	k.poke()
 	k.mu.Unlock()
+	return k.await(ctx, started)
+}
+
+// running returns when there is a process.
+func (k *keeper) running(ctx context.Context) error {
+	k.mu.Lock()
+	started, pid := k.started, k.status.PID
+	k.mu.Unlock()
+	if pid != 0 {
+		return nil
+	}
+	return k.await(ctx, started)
+}
+
+func (k *keeper) await(ctx context.Context, started <-chan struct{}) error {
 	select {
 	case <-started:
 		return nil
@@ -86,7 +103,11 @@ func (k *keeper) note(s Status) {
 
 // keep returns when the process no longer has to be kept running.
 func (k *keeper) keep() {
+	defer k.whole.left(k)
 	defer k.cancel()
+	if k.after != nil {
+		<-k.after.done
+	}
 	for k.ctx.Err() == nil {
 		began := time.Now()
 		end := k.live()

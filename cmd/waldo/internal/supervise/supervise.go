@@ -73,6 +73,7 @@ type Supervisor struct {
 	ctx     context.Context // nil before Run
 	end     context.CancelCauseFunc
 	keepers []*keeper
+	leaving map[string]*keeper // by name, those that were removed and whose processes may still run
 	over    bool
 }
 
@@ -108,7 +109,8 @@ func (s *Supervisor) Run(ctx context.Context, processes []Process) error {
 type Changes struct{ Restarted, Started, Stopped []string }
 
 // Change makes these the processes to keep running. Those that are the same keep running untouched, with
-// their output; the others are stopped, started or restarted, which continues after Change returns.
+// their output; the others are stopped, started or restarted, which continues after Change returns. One
+// that was removed has ended before another of its name is started.
 func (s *Supervisor) Change(processes []Process) (Changes, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,14 +136,46 @@ func (s *Supervisor) change(processes []Process) Changes {
 		}
 		keepers = append(keepers, k)
 	}
+	if s.leaving == nil {
+		s.leaving = map[string]*keeper{}
+	}
 	for _, k := range s.keepers {
 		if !slices.Contains(keepers, k) {
+			s.leaving[k.name] = k
 			k.cancel()
 			changes.Stopped = append(changes.Stopped, k.name)
 		}
 	}
 	s.keepers = keepers
 	return changes
+}
+
+// left notes that there is no process any more.
+func (s *Supervisor) left(k *keeper) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.leaving[k.name] == k {
+		delete(s.leaving, k.name)
+	}
+	close(k.done)
+}
+
+// Running returns when a process of that name has been started and has not ended since.
+func (s *Supervisor) Running(ctx context.Context, name string) error {
+	s.mu.Lock()
+	k := s.find(name)
+	s.mu.Unlock()
+	if k == nil {
+		return fmt.Errorf("%q: %w", name, errNoProcess)
+	}
+	return k.running(ctx)
+}
+
+// Leaving reports whether a process of that name was removed and may still run.
+func (s *Supervisor) Leaving(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.leaving[name] != nil
 }
 
 // find requires mu.
