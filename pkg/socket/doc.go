@@ -1,4 +1,4 @@
-// Package socket makes the system calls of sockets cheaper.
+// Package socket makes the system calls of sockets cheaper, and keeps what they carry young.
 //
 // A goroutine that makes a system call tells the Go scheduler first, because the call could block, and the scheduler
 // wakes its monitor thread to look after it. In a process that wakes for a packet, handles it and sleeps again, that
@@ -8,6 +8,8 @@
 //   - [Stream] wraps a connection of TCP or Unix.
 //   - [Packets] wraps a socket of UDP. It can also hand all packets of a picture to the system at once.
 //   - [Bursts] wraps a socket of UDP whose packets are forwarded, many with one call.
+//
+// [Listen] bounds what waits in the system to be sent.
 //
 // Everything else is as in package net: deadlines, errors, Close from another goroutine. Where the system is another
 // one than Linux, the wrapped connections are used as they are.

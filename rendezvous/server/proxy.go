@@ -72,7 +72,7 @@ func (s *Server) pass(w http.ResponseWriter, r *http.Request) {
 	s.metrics.underWay.Inc()
 	defer s.metrics.underWay.Dec()
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	to.proxy.ServeHTTP(whole{w}, r)
+	to.proxy.ServeHTTP(&endless{ResponseWriter: whole{w}}, r)
 }
 
 // rewrite makes a request one to the robot itself.

@@ -52,7 +52,7 @@ type variant struct {
 	bitrate int64                // that encoder is set to
 	scaler  codec.Scaler
 	ended   error // what readers get after the last frame
-	pace    pacer
+	pace    media.Pacer
 	passing media.Resync // of a compressed source
 	lost    uint64       // captures skipped so far
 	warned  time.Time
@@ -70,7 +70,7 @@ func (p *Pipeline) newVariant(_ context.Context, k key) (*variant, error) {
 	}
 	v := &variant{
 		p: p, key: k, inter: media.InterCoded(k.mediaType), pixels: p.pixels(k), joined: make(chan struct{}),
-		primed: make(chan struct{}), topic: stream.NewTopic[output](), life: &life{}, pace: pacer{rate: k.rate},
+		primed: make(chan struct{}), topic: stream.NewTopic[output](), life: &life{}, pace: media.Pacer{Rate: k.rate},
 		scaler: codec.Scaler{Scale: p.config.Codecs.Scale, Reuse: k.mediaType != media.Raw},
 	}
 	if k.live() {
@@ -114,7 +114,7 @@ func (v *variant) Run(ctx context.Context) {
 			break
 		}
 		v.countLost()
-		if !v.pace.take(c.time(v.takes(c)), c.frame.Format.GetFrameRateHz()) {
+		if !v.pace.Take(c.time(v.takes(c)), c.frame.Format.GetFrameRateHz()) {
 			continue
 		}
 		if err := v.make(ctx, c); err != nil {

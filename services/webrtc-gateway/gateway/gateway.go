@@ -22,11 +22,13 @@ import (
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/dynamic"
+	"github.com/waldo-robot/waldo/pkg/socket"
 	"github.com/waldo-robot/waldo/pkg/text"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/calls"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/channels"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/devices"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/mjpeg"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/publish"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtcbot"
@@ -46,6 +48,7 @@ type Gateway struct {
 	conn       *bus.ConnCloser
 	directory  *devices.Directory
 	hub        *tracks.Hub
+	mjpeg      *mjpeg.Hub
 	publishers *publish.Publishers
 	bridge     *channels.Bridge
 	voices     *talk.Voices
@@ -72,7 +75,7 @@ func Start(c *config.Config, version string, page fs.FS, log *slog.Logger) (g *G
 	if narrowed {
 		log.Info("without a token the gateway listens on loopback only", "http", c.Gateway.HTTP, "listening", address)
 	}
-	if g.listener, err = net.Listen("tcp", address); err != nil {
+	if g.listener, err = socket.Listen("tcp", address); err != nil {
 		return g, fmt.Errorf("gateway.http %s: %w: choose another with --http, WALDO_HTTP or gateway.http", address, err)
 	}
 	epoch := access.NewID()
@@ -84,6 +87,7 @@ func Start(c *config.Config, version string, page fs.FS, log *slog.Logger) (g *G
 	}
 	g.publishers = publish.New(publish.Config{Bus: g.conn.Conn, Robot: c.Robot, Log: log, Metrics: g.metrics})
 	g.hub = tracks.NewHub(g.directory, tracks.Config{Log: log, Metrics: tracks.NewMetrics(g.metrics)})
+	g.mjpeg = mjpeg.NewHub(g.directory, mjpeg.Config{Log: log, Metrics: g.metrics})
 	g.voices = talk.New(g.conn, c.Robot, g.metrics)
 	g.engine, err = rtc.NewEngine(g.hub, rtc.Config{
 		Voices: g.voices,
@@ -117,7 +121,7 @@ func (g *Gateway) serve(c *config.Config, version string, epoch int64, page fs.F
 	g.bridge = channels.New(g.conn.Conn, c.Robot, g.directory, definitions, caller,
 		channels.Config{Log: log, Metrics: g.metrics})
 	g.server, err = server.New(g.engine, g.directory, server.Config{
-		Drive: c.Drive.Message(), Caller: caller, Channels: g.bridge, Pictures: g.hub,
+		Drive: c.Drive.Message(), Caller: caller, Channels: g.bridge, Pictures: g.hub, MotionJPEG: g.mjpeg,
 		Publishers: g.publishers, RTCBot: g.rtcbot(c, log),
 		Robot: c.Robot, Version: version, Epoch: epoch, ICEServers: g.iceServers(c),
 		Token: c.Gateway.Token, Hosts: c.Gateway.Hosts, Origins: c.Gateway.Origins,
@@ -204,6 +208,9 @@ func (g *Gateway) stop() {
 	}
 	if g.hub != nil {
 		g.hub.Close()
+	}
+	if g.mjpeg != nil {
+		g.mjpeg.Close()
 	}
 	if g.bridge != nil {
 		g.bridge.Close()

@@ -29,7 +29,8 @@ func audienceOf(pattern string, public bool) audience {
 		return everybody
 	case pattern == pagePattern, path == "/signal":
 		return visitors
-	case strings.HasPrefix(path, "/whep/"), strings.HasPrefix(path, "/whip/"), path == "/connect":
+	case strings.HasPrefix(path, "/whep/"), strings.HasPrefix(path, "/whip/"), strings.HasPrefix(path, "/mjpeg/"),
+		path == "/connect":
 		return guests
 	}
 	return holders

@@ -81,6 +81,8 @@ type Config struct {
 	Publishers Publishers
 	// Pictures is the source of video for WebSockets; nil: none is sent.
 	Pictures Pictures
+	// MotionJPEG is the source of JPEG pictures; nil: none are sent.
+	MotionJPEG MotionJPEG
 	// Page holds the static files, index.html among them; nil: none.
 	Page fs.FS
 	// Log may be nil.
@@ -111,6 +113,7 @@ type Server struct {
 	closed         bool
 	signalSockets  sockets
 	pictureSockets sockets
+	mjpegResponses sockets
 	topicSockets   sockets
 	resources      map[string]*resource   // by the random part of their address
 	connections    map[string]*connection // by their secret
@@ -139,6 +142,8 @@ func New(engine *rtc.Engine, directory Directory, c Config) (*Server, error) {
 		full: "signalling sessions are open already: try again when one has ended"}
 	s.pictureSockets = sockets{most: maxPictures,
 		full: "videos are being sent over WebSockets already: try again when one has ended, or use WebRTC"}
+	s.mjpegResponses = sockets{most: maxMJPEG,
+		full: "responses with Motion JPEG are being sent already: try again when one has ended, or use WHEP"}
 	s.topicSockets = sockets{most: maxTopics, full: "WebSockets are open on topics already: try again when one has ended"}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	page, err := newPage(c.Page)
@@ -184,6 +189,7 @@ func (s *Server) routes(page page) *http.ServeMux {
 	mux.HandleFunc("GET /signal", s.signal)
 	mux.HandleFunc("POST /signal", s.whyNot)
 	mux.HandleFunc("GET /picture/{device}", s.picture)
+	mux.HandleFunc("GET /mjpeg/{device}", s.mjpeg)
 	mux.HandleFunc("GET /snapshot/{file}", s.snapshot)
 	mux.HandleFunc("GET /devices", s.devices)
 	mux.HandleFunc("GET /healthz", s.healthz)

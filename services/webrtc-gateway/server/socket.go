@@ -14,14 +14,14 @@ import (
 // errStopping is what a closed server says until its listener is closed, too.
 var errStopping = status.Error(codes.Unavailable, "the gateway is stopping")
 
-// sockets counts the open WebSockets of one kind. A closed server counts no more; open is guarded by the server's mu.
+// sockets counts the open WebSockets of one kind, or the responses that go on like them. A closed server counts no more; open is guarded by the server's mu.
 type sockets struct {
 	most, open int
 	full       string           // what is said when all are open, after their number
 	gauge      prometheus.Gauge // nil: not exported
 }
 
-// enter counts a WebSocket, or says why there must be no more.
+// enter counts one, or says why there must be no more.
 func (s *Server) enter(k *sockets) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
