@@ -29,6 +29,7 @@ _MODULES = {
     "events": "Event",
     "frame": "Frame Packet",
     "inputs": "Input InputEvent InputReport",
+    "preprocessing": "preprocess",
     "producers": "SubscriptionConsumer SubscriptionProducer SubscriptionProducerConsumer",
     "robot": "Robot",
     "sound": "Audio OpusPacket Samples",
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from waldo.inputs import Input as Input
     from waldo.inputs import InputEvent as InputEvent
     from waldo.inputs import InputReport as InputReport
+    from waldo.preprocessing import preprocess as preprocess
     from waldo.producers import SubscriptionConsumer as SubscriptionConsumer
     from waldo.producers import SubscriptionProducer as SubscriptionProducer
     from waldo.producers import SubscriptionProducerConsumer as SubscriptionProducerConsumer
