@@ -28,6 +28,9 @@ var readmes = map[string][]step{
 		also("bin/waldo up", stays(everything...)),
 		{"bin/waldo watch motors", stays(`"message":{`)},
 		{"bin/waldo send motors", runs()},
+		also("build/venv/bin/python program.py", stays()),
+		prints(`"left":-40,"right":40`),
+		{"", ends},
 		{"make tools", once},
 		{"bin/tools/grpcurl -plaintext 127.0.0.1:7101 list", runs("waldo.camera.v1.CameraService")},
 		{"bin/tools/grpcurl -plaintext 127.0.0.1:7101 waldo.camera.v1.CameraService/ListFormats", runs("nativeFormats")},
@@ -254,6 +257,8 @@ func follow(t *testing.T, s *session, text string, steps []step) {
 				b.line)
 		case "yaml":
 			describe(t, s, b)
+		case "python":
+			program(t, s, b)
 		case "sh":
 			for _, c := range b.commands() {
 				steps = words(t, s, steps)

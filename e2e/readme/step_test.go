@@ -150,3 +150,14 @@ func describe(t *testing.T, s *session, b block) {
 		}
 	}
 }
+
+// program writes a block of Python that is a whole program to program.py.
+func program(t *testing.T, s *session, b block) {
+	t.Helper()
+	if !strings.HasPrefix(b.text, "import ") {
+		return
+	}
+	if err := os.WriteFile(filepath.Join(s.folder, "program.py"), []byte(b.text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
