@@ -12,6 +12,8 @@ const (
 	keptEpochs = 8
 	// keptGaps is how far back it is remembered which results never came.
 	keptGaps = 4096
+	// joining is how long the very first result waits: what was captured before is of no interest to who has just come.
+	joining = 500 * time.Millisecond
 )
 
 // order puts results in the order in which their frames were captured. It waits for one that has not come at most window
@@ -145,8 +147,12 @@ func (o *order) take(now time.Time) *workv1.Result {
 
 // due is when take returns what waits for an earlier one; false if nothing does.
 func (o *order) due() (at time.Time, waits bool) {
+	window := o.window
+	if !o.begun && len(o.past) == 0 {
+		window = min(window, joining)
+	}
 	for _, e := range o.waiting {
-		if end := e.came.Add(o.window); !waits || end.Before(at) {
+		if end := e.came.Add(window); !waits || end.Before(at) {
 			at, waits = end, true
 		}
 	}

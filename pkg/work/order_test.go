@@ -119,6 +119,19 @@ func TestOrderRecovers(t *testing.T) {
 	}
 }
 
+// TestOrderBegins: the very first result does not wait for long, the first of a new life does.
+func TestOrderBegins(t *testing.T) {
+	o := newOrder(time.Hour, 4, 1000)
+	o.put(result(1, 7), 1, start)
+	if r := o.take(start.Add(joining)); r.GetSequence() != 7 {
+		t.Errorf("first comes %v", r)
+	}
+	o.put(result(2, 1), 1, start)
+	if r := o.take(start.Add(joining)); r != nil {
+		t.Errorf("after a restart comes %v before the first", r)
+	}
+}
+
 func TestOrderRefuses(t *testing.T) {
 	o := newOrder(time.Second, 4, 1000)
 	for name, spoil := range map[string]func(*workv1.Result){

@@ -28,8 +28,9 @@ const (
 
 // ResultsConfig describes how to collect. The zero value works.
 type ResultsConfig struct {
-	// Buffer is how long a result may wait for an earlier one. Default 500 ms. With [Config.Lossless] it should be longer
-	// than it takes to give a frame to another worker, which is [bus.KeptFor] and the time of the work.
+	// Buffer is how long a result may wait for an earlier one; the very first waits for 500 ms at most. Default 500 ms.
+	// With [Config.Lossless] it should be longer than it takes to give a frame to another worker, which is [bus.KeptFor]
+	// and the time of the work.
 	Buffer time.Duration
 	// Most is how many results may wait for an earlier one, or for the reader; of the latter the oldest are lost.
 	// Default 256. What waits for an earlier one is bounded by 128 MiB, too.

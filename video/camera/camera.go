@@ -74,7 +74,7 @@ func New(kit *device.Kit, config Config, open func(context.Context) (source.Sour
 	d.service = service.New(d.pipeline, config.Streams, shared.New(kit.Log, kit.Metrics))
 	camerav1.RegisterCameraServiceServer(kit, d.service)
 	for _, s := range config.Streams {
-		options := device.OutOptions{AlternativeTo: s.AlternativeTo}
+		options := device.OutOptions{AlternativeTo: s.AlternativeTo, Whole: !media.InterCoded(s.MediaType)}
 		if s.AlternativeTo == "" || config.Codecs.Encodes(s.MediaType) { // whatever the source sends, as far as is known
 			options.KeyFrameOnRequest, options.MediaTypes = true, []string{s.MediaType}
 		}

@@ -31,6 +31,8 @@ _MODULES = {
     "inputs": "Input InputEvent InputReport",
     "preprocessing": "preprocess",
     "producers": "SubscriptionConsumer SubscriptionProducer SubscriptionProducerConsumer",
+    "ordered": "time_ordered",
+    "results": "Result Results",
     "robot": "Robot",
     "sound": "Audio OpusPacket Samples",
     "subscriptions": (
@@ -39,6 +41,7 @@ _MODULES = {
         "SubscriptionClosed"
     ),
     "topics": "Topic",
+    "workers": "Worker",
 }
 
 if TYPE_CHECKING:
@@ -70,6 +73,9 @@ if TYPE_CHECKING:
     from waldo.producers import SubscriptionConsumer as SubscriptionConsumer
     from waldo.producers import SubscriptionProducer as SubscriptionProducer
     from waldo.producers import SubscriptionProducerConsumer as SubscriptionProducerConsumer
+    from waldo.ordered import time_ordered as time_ordered
+    from waldo.results import Result as Result
+    from waldo.results import Results as Results
     from waldo.robot import Robot as Robot
     from waldo.sound import Audio as Audio
     from waldo.sound import OpusPacket as OpusPacket
@@ -84,6 +90,7 @@ if TYPE_CHECKING:
     from waldo.subscriptions import Subscription as Subscription
     from waldo.subscriptions import SubscriptionClosed as SubscriptionClosed
     from waldo.topics import Topic as Topic
+    from waldo.workers import Worker as Worker
 
 _HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 PART = "Waldo-Part"
 #: The largest message, in bytes.
 MAX_MESSAGE = 64 << 20
+#: The largest part: what is larger than any server on its way takes costs a connection.
+MAX_PART = 1 << 20
 #: Kept free for headers in every part.
 HEADER_ALLOWANCE = 4096
 MAX_PARTS = MAX_MESSAGE // HEADER_ALLOWANCE

@@ -27,7 +27,7 @@ from google.protobuf.message import DecodeError, Message
 
 from waldo import _status
 from waldo._fork import Guard
-from waldo._split import MAX_MESSAGE, Joiner, split
+from waldo._split import MAX_MESSAGE, MAX_PART, Joiner, split
 from waldo.device.v1 import device_pb2, device_service_pb2
 from waldo.errors import Closed, InvalidRequest, Unavailable, WaldoError, error_of
 from waldo.events import Events, log
@@ -176,7 +176,8 @@ class Bus:
     def subscribe_raw(
         self, subject: str, callback: Callable[[str, bytes, Mapping[str, str]], object], queue: str = ""
     ) -> Subscription[Any]:
-        """Is `subscribe` for messages of every type: the callback gets subject, bytes and headers."""
+        """Is `subscribe` for messages of every type: the callback gets subject, bytes and headers. With a queue, the parts
+        of a message that is too large for one go to different subscribers, so they come as they are, with their header."""
         self._guard.check()
         with self._lock:
             number, self._next = self._next, self._next + 1
@@ -344,7 +345,7 @@ class Bus:
             raise InvalidRequest(f"{subject}: the message has {len(data)} bytes, and {MAX_MESSAGE >> 20} MiB is the most")
         client = self.client()
         try:
-            for part, named in split(data, headers, client.max_payload):
+            for part, named in split(data, headers, min(client.max_payload, MAX_PART)):
                 await client.publish(subject, part, reply=reply, headers=named)
         except (nats.errors.Error, OSError) as e:
             raise Unavailable(f"{subject}: {_problem(e)}") from None
@@ -427,7 +428,7 @@ class Subscription(contextlib.AbstractContextManager["Subscription[M]"]):
         )
 
     async def _receive(self, m: Any) -> None:
-        whole = self._joiner.join(m.data, m.headers)
+        whole = (m.data, m.headers or {}) if self._queue else self._joiner.join(m.data, m.headers)
         if whole is None or self._number not in self._bus._subscriptions:
             return
         try:
@@ -440,6 +441,17 @@ class Subscription(contextlib.AbstractContextManager["Subscription[M]"]):
         if self._nats is not None:
             with contextlib.suppress(nats.errors.Error, OSError):
                 await self._nats.unsubscribe()
+
+    def drain(self) -> None:
+        """Leaves the subject, and returns when the callback has had everything that the server has sent."""
+        with contextlib.suppress(Closed):
+            self._bus.run(self._drain())
+
+    async def _drain(self) -> None:
+        if self._nats is not None:
+            with contextlib.suppress(nats.errors.Error, OSError, asyncio.TimeoutError):
+                await asyncio.wait_for(self._nats.drain(), _CONNECT_TIMEOUT)
+        self._bus._subscriptions.pop(self._number, None)
 
     def close(self) -> None:
         """Leaves the subject. May be called more than once, and on the thread of the bus."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from waldo.boards import Board
     from waldo.drive import Drive
     from waldo.inputs import Input
+    from waldo.results import Results
     from waldo.sound import Audio
     from waldo.topics import Topic
 
@@ -152,6 +153,44 @@ class Robot:
                 topic = self._topics[name] = Topic(self, name)
                 self.at_close(topic.close)
             return topic
+
+    def work(
+        self,
+        camera: str,
+        track: str,
+        do: Callable[[Any], Any] | None = None,
+        *,
+        format: str = "bgr",
+        queue: int = 2,
+        lossless: bool = False,
+        name: str = "",
+    ) -> Any:
+        """Calls `do` with the frames of a camera that fall to this worker of a track, on a thread of its own, and publishes
+        what it returns: a picture, bytes, anything that JSON can say, or a tuple of those. An exception is a result, too.
+        Returns the Worker; without `do` it is a decorator, and the worker ends with the robot.
+
+        Format: "bgr" or "jpeg". Queue: how many frames may wait here; of more than that the oldest is dropped. Lossless:
+        the server keeps frames until a worker has done them, up to 64 MiB; all workers of a track must agree on it."""
+        from waldo.workers import Worker
+
+        self._check()
+        if do is not None:
+            return Worker(self, camera, track, do, format, queue, lossless, name)
+
+        def decorate(do: Callable[[Any], Any]) -> Callable[[Any], Any]:
+            Worker(self, camera, track, do, format, queue, lossless, name)
+            return do
+
+        return decorate
+
+    def results(self, camera: str, track: str, buffer_s: float = 0.5, all: bool = False) -> Results:
+        """Returns what the workers of a track make, in the order in which the frames were captured: loop over it. A result
+        that has not come is waited for at most `buffer_s` seconds after a later one has; `results.counts` tells what was
+        late or never came. All: also frames that were dropped or failed."""
+        from waldo.results import Results
+
+        self._check()
+        return Results(self, camera, track, buffer_s, all)
 
     def on_event(self, callback: Callable[[Event], object]) -> Callable[[], None]:
         """Has callback called with what happens: devices that come and go, and connections. Returns what ends that."""

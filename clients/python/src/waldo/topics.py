@@ -46,7 +46,7 @@ class Topic(SubscriptionProducer[Any]):
         super().__init__(lambda: QueueSubscription(WAITING))
         self.name = name
         self._sender = f"{robot.name}-{secrets.token_hex(8)}"
-        self._subject = f"waldo.v1.{_name_of(robot)}.msg.{name}"
+        self._subject = f"waldo.v1.{name_of(robot)}.msg.{name}"
         self._bus: Bus = robot.bus
         self._membership = self._bus.subscribe(self._subject, message_pb2.Message, self._received)
         self._setReady(True)
@@ -78,8 +78,8 @@ class Topic(SubscriptionProducer[Any]):
         super()._stop()
 
 
-def _name_of(robot: Robot) -> str:
-    """Returns the name of the robot, and waits for it as for a device."""
+def name_of(robot: Robot) -> str:
+    """Returns the name of the robot, and waits for it as for a device. For modules of this package."""
     deadline = time.monotonic() + robot.timeout
     while True:
         try:
