@@ -52,6 +52,7 @@ type driver struct {
 	always sync.WaitGroup // what runs as long as the process does, senders, and calls of Publish
 
 	readers interest
+	ready   func() // of Run, which calls open
 
 	mu      sync.Mutex
 	sender  *sender.Sender // of whoever has the slot; nil: nobody
@@ -109,6 +110,7 @@ func (d *driver) Run(ctx context.Context, ready func()) error {
 			d.always.Go(func() { d.sound.run(stopping) })
 		}
 	})
+	d.ready = ready
 	return d.Driver.Run(ctx, ready)
 }
 
@@ -273,7 +275,13 @@ func (d *driver) await(
 	case <-changed:
 		return nil, "", nil
 	case <-long:
-		if waits := s.Waits(); waits != "" {
+		waits := s.Waits()
+		switch {
+		case waits == "":
+		case d.sound != nil && d.sound.said.Load(): // sound alone is enough
+			d.tell("")
+			d.ready()
+		default:
 			return nil, "somebody has the slot, and sends nothing that can be shown yet: " + waits, nil
 		}
 		return nil, "", nil

@@ -52,6 +52,7 @@ type taker interface {
 // codesOf maps the errors of the slot.
 var codesOf = map[error]codes.Code{
 	slot.ErrTaken: codes.AlreadyExists, slot.ErrEnded: codes.NotFound, slot.ErrStopping: codes.Unavailable,
+	slot.ErrSilent: codes.DeadlineExceeded,
 }
 
 // status gives an error of Publish its code: what is none of the slot's is about what was sent.
@@ -60,8 +61,8 @@ func (*peers) status(err error) error {
 	switch {
 	case errors.As(err, &lost):
 		return status.Error(codes.Aborted, err.Error())
-	case errors.Is(err, slot.ErrTaken), errors.Is(err, slot.ErrStopping), errors.Is(err, context.Canceled),
-		errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, slot.ErrTaken), errors.Is(err, slot.ErrStopping), errors.Is(err, slot.ErrSilent),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return device.Status(err, codesOf)
 	}
 	if _, ok := status.FromError(err); ok {

@@ -35,6 +35,7 @@ type sound struct {
 	loudness *device.Out[*audiov1.StreamLevelsResponse]
 	service  *service.Service
 	heard    atomic.Bool // this publisher
+	said     atomic.Bool // what it sends is sound, which is not known of packets
 	readers  *interest
 }
 
@@ -72,6 +73,7 @@ func (s *sound) say(ctx context.Context, talk *ear.Talk, f *mediav1.AudioFrame) 
 	if err := talk.Say(ctx, f); err != nil {
 		return err
 	}
+	s.said.Store(true)
 	s.present()
 	return nil
 }
@@ -87,6 +89,7 @@ func (s *sound) present() {
 
 // end notes that whoever sent sound has gone.
 func (s *sound) end() {
+	s.said.Store(false)
 	if s.heard.Swap(false) {
 		s.service.Microphone.Detach(errSilent)
 		s.audio.SetPresent(false)

@@ -76,6 +76,29 @@ func TestAProgramIsHeard(t *testing.T) {
 	}
 }
 
+// A program that sends nothing but sound is ready, too.
+func TestSoundAlone(t *testing.T) {
+	w := start(t, Defaults())
+	p := w.publish("voice", false).begun()
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				p.send(soundStep(&mediav1.AudioFrame{Format: samples(16000), Data: make([]byte, 6400)}))
+			}
+		}
+	}()
+	w.eventually("ready", w.ready())
+	close(stop)
+	<-done
+	p.cancel()
+	w.eventually("away", w.is(devicev1.DeviceState_DEVICE_STATE_AWAY, "the program has gone"))
+}
+
 // hears returns when a second of a tone was heard, or fails.
 func hears(t *testing.T, listener audiov1.AudioService_StreamAudioClient, tone, rate float64) {
 	t.Helper()

@@ -53,8 +53,8 @@ func (p *Publication) KeyFrames() <-chan struct{} { return p.keys }
 // Ended is closed when the publication has ended; Err says why.
 func (p *Publication) Ended() <-chan struct{} { return p.ended }
 
-// Err says why the publication has ended: a [Lost], [ErrStopping], or why what it sent was refused; nil if it has not
-// ended, or by End and EndWith.
+// Err says why the publication has ended: a [Lost], [ErrSilent], [ErrStopping], or why what it sent was refused; nil if
+// it has not ended, or by End and EndWith.
 func (p *Publication) Err() error {
 	p.slot.mu.Lock()
 	defer p.slot.mu.Unlock()

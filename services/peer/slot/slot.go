@@ -45,11 +45,13 @@ const (
 var (
 	ErrTaken = errors.New("somebody else sends") // Begin and Open, without take
 	ErrEnded = errors.New("there is no such publication, or it has ended")
+	// ErrSilent is why a publication has ended from which nothing came.
+	ErrSilent = fmt.Errorf("nothing has come for %v", Silence)
 	// ErrStopping is what Begin and Open return when Run has ended, and why publications end then.
 	ErrStopping = errors.New("the device is stopping")
 )
 
-// Lost is why somebody has lost the slot, if not by what they sent.
+// Lost is why somebody has lost the slot to another.
 type Lost string
 
 func (l Lost) Error() string { return string(l) }
@@ -313,7 +315,7 @@ func (s *Slot) expire() time.Duration {
 	if left > 0 {
 		return left
 	}
-	s.end(Lost(fmt.Sprintf("nothing has come for %v", Silence)))
+	s.end(ErrSilent)
 	s.changed()
 	return Silence
 }

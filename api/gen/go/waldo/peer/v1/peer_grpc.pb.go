@@ -55,8 +55,8 @@ type PeerServiceClient interface {
 	// therefore keeps the newest picture and drops older ones that still wait. A call from which nothing came for 5 s ends.
 	// Fails with ALREADY_EXISTS while another has the slot, unless it is taken; with INVALID_ARGUMENT for a step that the
 	// slot does not carry or a frame that its format contradicts, and the error names the field; with ABORTED when the slot
-	// was taken by another or ended for another reason; with UNAVAILABLE when the device stops, which is no reason not to
-	// publish again.
+	// was taken by another. With UNAVAILABLE when the device stops, and DEADLINE_EXCEEDED when nothing came for too long,
+	// it is worth to publish again.
 	Publish(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[PublishRequest, PublishResponse], error)
 	// StreamMessages sends what is published through a slot that carries messages, from now on, until the caller ends the
 	// call, across publications. A reader that is too slow loses the oldest of 256 messages, and what has waited for 0.5 s.
@@ -152,8 +152,8 @@ type PeerServiceServer interface {
 	// therefore keeps the newest picture and drops older ones that still wait. A call from which nothing came for 5 s ends.
 	// Fails with ALREADY_EXISTS while another has the slot, unless it is taken; with INVALID_ARGUMENT for a step that the
 	// slot does not carry or a frame that its format contradicts, and the error names the field; with ABORTED when the slot
-	// was taken by another or ended for another reason; with UNAVAILABLE when the device stops, which is no reason not to
-	// publish again.
+	// was taken by another. With UNAVAILABLE when the device stops, and DEADLINE_EXCEEDED when nothing came for too long,
+	// it is worth to publish again.
 	Publish(grpc.BidiStreamingServer[PublishRequest, PublishResponse]) error
 	// StreamMessages sends what is published through a slot that carries messages, from now on, until the caller ends the
 	// call, across publications. A reader that is too slow loses the oldest of 256 messages, and what has waited for 0.5 s.

@@ -45,7 +45,7 @@ class LauncherServiceServicer(object):
 
     def ListProcesses(self, request, context):
         """ListProcesses returns what the launcher keeps running: the devices in the order of robot.yaml, then
-        the gateway.
+        the gateway, then the slots that programs have opened.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -76,8 +76,9 @@ class LauncherServiceServicer(object):
         """OpenSlot runs a device of the kind `peer` that is not in robot.yaml, for a program that wants to be a camera or
         another device, for as long as the program renews it: every third of the `ttl`. It returns when the process has been
         started. Opening a slot that is open renews it.
-        Fails with ALREADY_EXISTS if a device of that name is in robot.yaml, or the slot is open and carries something else;
-        with INVALID_ARGUMENT if a field is out of range, RESOURCE_EXHAUSTED beyond 16 slots.
+        Fails with ALREADY_EXISTS if a device of that name is in robot.yaml or on the bus already, or the slot is open and
+        carries something else; with INVALID_ARGUMENT if a field is out of range, RESOURCE_EXHAUSTED beyond 16 slots,
+        FAILED_PRECONDITION if waldo-peer is not installed. `waldo reload` ends a slot whose name is now in robot.yaml.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -28,7 +28,7 @@ class LauncherServiceStub:
         waldo.launcher.v1.launcher_service_pb2.ListProcessesResponse,
     ]
     """ListProcesses returns what the launcher keeps running: the devices in the order of robot.yaml, then
-    the gateway.
+    the gateway, then the slots that programs have opened.
     """
 
     RestartProcess: grpc.UnaryUnaryMultiCallable[
@@ -59,8 +59,9 @@ class LauncherServiceStub:
     """OpenSlot runs a device of the kind `peer` that is not in robot.yaml, for a program that wants to be a camera or
     another device, for as long as the program renews it: every third of the `ttl`. It returns when the process has been
     started. Opening a slot that is open renews it.
-    Fails with ALREADY_EXISTS if a device of that name is in robot.yaml, or the slot is open and carries something else;
-    with INVALID_ARGUMENT if a field is out of range, RESOURCE_EXHAUSTED beyond 16 slots.
+    Fails with ALREADY_EXISTS if a device of that name is in robot.yaml or on the bus already, or the slot is open and
+    carries something else; with INVALID_ARGUMENT if a field is out of range, RESOURCE_EXHAUSTED beyond 16 slots,
+    FAILED_PRECONDITION if waldo-peer is not installed. `waldo reload` ends a slot whose name is now in robot.yaml.
     """
 
 class LauncherServiceAsyncStub:
@@ -73,7 +74,7 @@ class LauncherServiceAsyncStub:
         waldo.launcher.v1.launcher_service_pb2.ListProcessesResponse,
     ]
     """ListProcesses returns what the launcher keeps running: the devices in the order of robot.yaml, then
-    the gateway.
+    the gateway, then the slots that programs have opened.
     """
 
     RestartProcess: grpc.aio.UnaryUnaryMultiCallable[
@@ -104,8 +105,9 @@ class LauncherServiceAsyncStub:
     """OpenSlot runs a device of the kind `peer` that is not in robot.yaml, for a program that wants to be a camera or
     another device, for as long as the program renews it: every third of the `ttl`. It returns when the process has been
     started. Opening a slot that is open renews it.
-    Fails with ALREADY_EXISTS if a device of that name is in robot.yaml, or the slot is open and carries something else;
-    with INVALID_ARGUMENT if a field is out of range, RESOURCE_EXHAUSTED beyond 16 slots.
+    Fails with ALREADY_EXISTS if a device of that name is in robot.yaml or on the bus already, or the slot is open and
+    carries something else; with INVALID_ARGUMENT if a field is out of range, RESOURCE_EXHAUSTED beyond 16 slots,
+    FAILED_PRECONDITION if waldo-peer is not installed. `waldo reload` ends a slot whose name is now in robot.yaml.
     """
 
 class LauncherServiceServicer(metaclass=abc.ABCMeta):
@@ -120,7 +122,7 @@ class LauncherServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[waldo.launcher.v1.launcher_service_pb2.ListProcessesResponse, collections.abc.Awaitable[waldo.launcher.v1.launcher_service_pb2.ListProcessesResponse]]:
         """ListProcesses returns what the launcher keeps running: the devices in the order of robot.yaml, then
-        the gateway.
+        the gateway, then the slots that programs have opened.
         """
 
     @abc.abstractmethod
@@ -157,8 +159,9 @@ class LauncherServiceServicer(metaclass=abc.ABCMeta):
         """OpenSlot runs a device of the kind `peer` that is not in robot.yaml, for a program that wants to be a camera or
         another device, for as long as the program renews it: every third of the `ttl`. It returns when the process has been
         started. Opening a slot that is open renews it.
-        Fails with ALREADY_EXISTS if a device of that name is in robot.yaml, or the slot is open and carries something else;
-        with INVALID_ARGUMENT if a field is out of range, RESOURCE_EXHAUSTED beyond 16 slots.
+        Fails with ALREADY_EXISTS if a device of that name is in robot.yaml or on the bus already, or the slot is open and
+        carries something else; with INVALID_ARGUMENT if a field is out of range, RESOURCE_EXHAUSTED beyond 16 slots,
+        FAILED_PRECONDITION if waldo-peer is not installed. `waldo reload` ends a slot whose name is now in robot.yaml.
         """
 
 def add_LauncherServiceServicer_to_server(servicer: LauncherServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -91,22 +91,30 @@ class Message(_message.Message):
     def __init__(self, epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., value: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ...) -> None: ...
 
 class PublishRequest(_message.Message):
-    __slots__ = ("begin", "video", "audio", "message", "idle")
+    __slots__ = ("begin", "video", "audio", "message", "idle", "end")
     BEGIN_FIELD_NUMBER: _ClassVar[int]
     VIDEO_FIELD_NUMBER: _ClassVar[int]
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     IDLE_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
     begin: BeginRequest
     video: _media_pb2.VideoFrame
     audio: _media_pb2.AudioFrame
     message: Message
     idle: Idle
-    def __init__(self, begin: _Optional[_Union[BeginRequest, _Mapping]] = ..., video: _Optional[_Union[_media_pb2.VideoFrame, _Mapping]] = ..., audio: _Optional[_Union[_media_pb2.AudioFrame, _Mapping]] = ..., message: _Optional[_Union[Message, _Mapping]] = ..., idle: _Optional[_Union[Idle, _Mapping]] = ...) -> None: ...
+    end: End
+    def __init__(self, begin: _Optional[_Union[BeginRequest, _Mapping]] = ..., video: _Optional[_Union[_media_pb2.VideoFrame, _Mapping]] = ..., audio: _Optional[_Union[_media_pb2.AudioFrame, _Mapping]] = ..., message: _Optional[_Union[Message, _Mapping]] = ..., idle: _Optional[_Union[Idle, _Mapping]] = ..., end: _Optional[_Union[End, _Mapping]] = ...) -> None: ...
 
 class Idle(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class End(_message.Message):
+    __slots__ = ("reason",)
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    def __init__(self, reason: _Optional[str] = ...) -> None: ...
 
 class PublishResponse(_message.Message):
     __slots__ = ("begun", "wish", "demand")
@@ -123,3 +131,15 @@ class Demand(_message.Message):
     WANTED_FIELD_NUMBER: _ClassVar[int]
     wanted: bool
     def __init__(self, wanted: bool = ...) -> None: ...
+
+class StreamMessagesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class StreamMessagesResponse(_message.Message):
+    __slots__ = ("message", "dropped_count")
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    message: Message
+    dropped_count: int
+    def __init__(self, message: _Optional[_Union[Message, _Mapping]] = ..., dropped_count: _Optional[int] = ...) -> None: ...

@@ -35,6 +35,11 @@ class PeerServiceStub(object):
                 request_serializer=waldo_dot_peer_dot_v1_dot_peer__pb2.PublishRequest.SerializeToString,
                 response_deserializer=waldo_dot_peer_dot_v1_dot_peer__pb2.PublishResponse.FromString,
                 )
+        self.StreamMessages = channel.unary_stream(
+                '/waldo.peer.v1.PeerService/StreamMessages',
+                request_serializer=waldo_dot_peer_dot_v1_dot_peer__pb2.StreamMessagesRequest.SerializeToString,
+                response_deserializer=waldo_dot_peer_dot_v1_dot_peer__pb2.StreamMessagesResponse.FromString,
+                )
 
 
 class PeerServiceServicer(object):
@@ -42,7 +47,8 @@ class PeerServiceServicer(object):
     """
 
     def Begin(self, request, context):
-        """Begin gives the slot to a publisher. It fails with ALREADY_EXISTS while another has it, unless it is taken.
+        """Begin gives the slot to a publisher. It fails with ALREADY_EXISTS while another has it, unless it is taken, and with
+        FAILED_PRECONDITION if the slot carries messages, which come with Publish.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -63,11 +69,22 @@ class PeerServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Publish(self, request_iterator, context):
-        """Publish takes the slot and sends through it until the call ends, which frees the slot. What the device cannot take in
-        time is held back by flow control, so a program keeps the newest picture and drops older ones that still wait.
+        """Publish takes the slot and sends through it until the call ends, which frees the slot at once. What the device cannot
+        take in time is held back by flow control, and so is more than 240 pictures or 2,000 steps a second; a program
+        therefore keeps the newest picture and drops older ones that still wait. A call from which nothing came for 5 s ends.
         Fails with ALREADY_EXISTS while another has the slot, unless it is taken; with INVALID_ARGUMENT for a step that the
         slot does not carry or a frame that its format contradicts, and the error names the field; with ABORTED when the slot
-        was taken by another or ended for another reason.
+        was taken by another. With UNAVAILABLE when the device stops, and DEADLINE_EXCEEDED when nothing came for too long,
+        it is worth to publish again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamMessages(self, request, context):
+        """StreamMessages sends what is published through a slot that carries messages, from now on, until the caller ends the
+        call, across publications. A reader that is too slow loses the oldest of 256 messages, and what has waited for 0.5 s.
+        Fails with FAILED_PRECONDITION if the slot carries video.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -95,6 +112,11 @@ def add_PeerServiceServicer_to_server(servicer, server):
                     servicer.Publish,
                     request_deserializer=waldo_dot_peer_dot_v1_dot_peer__pb2.PublishRequest.FromString,
                     response_serializer=waldo_dot_peer_dot_v1_dot_peer__pb2.PublishResponse.SerializeToString,
+            ),
+            'StreamMessages': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamMessages,
+                    request_deserializer=waldo_dot_peer_dot_v1_dot_peer__pb2.StreamMessagesRequest.FromString,
+                    response_serializer=waldo_dot_peer_dot_v1_dot_peer__pb2.StreamMessagesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -172,5 +194,22 @@ class PeerService(object):
         return grpc.experimental.stream_stream(request_iterator, target, '/waldo.peer.v1.PeerService/Publish',
             waldo_dot_peer_dot_v1_dot_peer__pb2.PublishRequest.SerializeToString,
             waldo_dot_peer_dot_v1_dot_peer__pb2.PublishResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def StreamMessages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(request, target, '/waldo.peer.v1.PeerService/StreamMessages',
+            waldo_dot_peer_dot_v1_dot_peer__pb2.StreamMessagesRequest.SerializeToString,
+            waldo_dot_peer_dot_v1_dot_peer__pb2.StreamMessagesResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

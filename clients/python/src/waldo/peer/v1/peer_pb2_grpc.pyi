@@ -35,7 +35,9 @@ class PeerServiceStub:
         waldo.peer.v1.peer_pb2.BeginRequest,
         waldo.peer.v1.peer_pb2.BeginResponse,
     ]
-    """Begin gives the slot to a publisher. It fails with ALREADY_EXISTS while another has it, unless it is taken."""
+    """Begin gives the slot to a publisher. It fails with ALREADY_EXISTS while another has it, unless it is taken, and with
+    FAILED_PRECONDITION if the slot carries messages, which come with Publish.
+    """
 
     End: grpc.UnaryUnaryMultiCallable[
         waldo.peer.v1.peer_pb2.EndRequest,
@@ -53,11 +55,22 @@ class PeerServiceStub:
         waldo.peer.v1.peer_pb2.PublishRequest,
         waldo.peer.v1.peer_pb2.PublishResponse,
     ]
-    """Publish takes the slot and sends through it until the call ends, which frees the slot. What the device cannot take in
-    time is held back by flow control, so a program keeps the newest picture and drops older ones that still wait.
+    """Publish takes the slot and sends through it until the call ends, which frees the slot at once. What the device cannot
+    take in time is held back by flow control, and so is more than 240 pictures or 2,000 steps a second; a program
+    therefore keeps the newest picture and drops older ones that still wait. A call from which nothing came for 5 s ends.
     Fails with ALREADY_EXISTS while another has the slot, unless it is taken; with INVALID_ARGUMENT for a step that the
     slot does not carry or a frame that its format contradicts, and the error names the field; with ABORTED when the slot
-    was taken by another or ended for another reason.
+    was taken by another. With UNAVAILABLE when the device stops, and DEADLINE_EXCEEDED when nothing came for too long,
+    it is worth to publish again.
+    """
+
+    StreamMessages: grpc.UnaryStreamMultiCallable[
+        waldo.peer.v1.peer_pb2.StreamMessagesRequest,
+        waldo.peer.v1.peer_pb2.StreamMessagesResponse,
+    ]
+    """StreamMessages sends what is published through a slot that carries messages, from now on, until the caller ends the
+    call, across publications. A reader that is too slow loses the oldest of 256 messages, and what has waited for 0.5 s.
+    Fails with FAILED_PRECONDITION if the slot carries video.
     """
 
 class PeerServiceAsyncStub:
@@ -67,7 +80,9 @@ class PeerServiceAsyncStub:
         waldo.peer.v1.peer_pb2.BeginRequest,
         waldo.peer.v1.peer_pb2.BeginResponse,
     ]
-    """Begin gives the slot to a publisher. It fails with ALREADY_EXISTS while another has it, unless it is taken."""
+    """Begin gives the slot to a publisher. It fails with ALREADY_EXISTS while another has it, unless it is taken, and with
+    FAILED_PRECONDITION if the slot carries messages, which come with Publish.
+    """
 
     End: grpc.aio.UnaryUnaryMultiCallable[
         waldo.peer.v1.peer_pb2.EndRequest,
@@ -85,11 +100,22 @@ class PeerServiceAsyncStub:
         waldo.peer.v1.peer_pb2.PublishRequest,
         waldo.peer.v1.peer_pb2.PublishResponse,
     ]
-    """Publish takes the slot and sends through it until the call ends, which frees the slot. What the device cannot take in
-    time is held back by flow control, so a program keeps the newest picture and drops older ones that still wait.
+    """Publish takes the slot and sends through it until the call ends, which frees the slot at once. What the device cannot
+    take in time is held back by flow control, and so is more than 240 pictures or 2,000 steps a second; a program
+    therefore keeps the newest picture and drops older ones that still wait. A call from which nothing came for 5 s ends.
     Fails with ALREADY_EXISTS while another has the slot, unless it is taken; with INVALID_ARGUMENT for a step that the
     slot does not carry or a frame that its format contradicts, and the error names the field; with ABORTED when the slot
-    was taken by another or ended for another reason.
+    was taken by another. With UNAVAILABLE when the device stops, and DEADLINE_EXCEEDED when nothing came for too long,
+    it is worth to publish again.
+    """
+
+    StreamMessages: grpc.aio.UnaryStreamMultiCallable[
+        waldo.peer.v1.peer_pb2.StreamMessagesRequest,
+        waldo.peer.v1.peer_pb2.StreamMessagesResponse,
+    ]
+    """StreamMessages sends what is published through a slot that carries messages, from now on, until the caller ends the
+    call, across publications. A reader that is too slow loses the oldest of 256 messages, and what has waited for 0.5 s.
+    Fails with FAILED_PRECONDITION if the slot carries video.
     """
 
 class PeerServiceServicer(metaclass=abc.ABCMeta):
@@ -101,7 +127,9 @@ class PeerServiceServicer(metaclass=abc.ABCMeta):
         request: waldo.peer.v1.peer_pb2.BeginRequest,
         context: _ServicerContext,
     ) -> typing.Union[waldo.peer.v1.peer_pb2.BeginResponse, collections.abc.Awaitable[waldo.peer.v1.peer_pb2.BeginResponse]]:
-        """Begin gives the slot to a publisher. It fails with ALREADY_EXISTS while another has it, unless it is taken."""
+        """Begin gives the slot to a publisher. It fails with ALREADY_EXISTS while another has it, unless it is taken, and with
+        FAILED_PRECONDITION if the slot carries messages, which come with Publish.
+        """
 
     @abc.abstractmethod
     def End(
@@ -125,11 +153,24 @@ class PeerServiceServicer(metaclass=abc.ABCMeta):
         request_iterator: _MaybeAsyncIterator[waldo.peer.v1.peer_pb2.PublishRequest],
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[waldo.peer.v1.peer_pb2.PublishResponse], collections.abc.AsyncIterator[waldo.peer.v1.peer_pb2.PublishResponse]]:
-        """Publish takes the slot and sends through it until the call ends, which frees the slot. What the device cannot take in
-        time is held back by flow control, so a program keeps the newest picture and drops older ones that still wait.
+        """Publish takes the slot and sends through it until the call ends, which frees the slot at once. What the device cannot
+        take in time is held back by flow control, and so is more than 240 pictures or 2,000 steps a second; a program
+        therefore keeps the newest picture and drops older ones that still wait. A call from which nothing came for 5 s ends.
         Fails with ALREADY_EXISTS while another has the slot, unless it is taken; with INVALID_ARGUMENT for a step that the
         slot does not carry or a frame that its format contradicts, and the error names the field; with ABORTED when the slot
-        was taken by another or ended for another reason.
+        was taken by another. With UNAVAILABLE when the device stops, and DEADLINE_EXCEEDED when nothing came for too long,
+        it is worth to publish again.
+        """
+
+    @abc.abstractmethod
+    def StreamMessages(
+        self,
+        request: waldo.peer.v1.peer_pb2.StreamMessagesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[waldo.peer.v1.peer_pb2.StreamMessagesResponse], collections.abc.AsyncIterator[waldo.peer.v1.peer_pb2.StreamMessagesResponse]]:
+        """StreamMessages sends what is published through a slot that carries messages, from now on, until the caller ends the
+        call, across publications. A reader that is too slow loses the oldest of 256 messages, and what has waited for 0.5 s.
+        Fails with FAILED_PRECONDITION if the slot carries video.
         """
 
 def add_PeerServiceServicer_to_server(servicer: PeerServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

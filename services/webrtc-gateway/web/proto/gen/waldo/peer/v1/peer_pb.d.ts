@@ -938,8 +938,8 @@ export declare const PeerService: GenService<{
    * therefore keeps the newest picture and drops older ones that still wait. A call from which nothing came for 5 s ends.
    * Fails with ALREADY_EXISTS while another has the slot, unless it is taken; with INVALID_ARGUMENT for a step that the
    * slot does not carry or a frame that its format contradicts, and the error names the field; with ABORTED when the slot
-   * was taken by another or ended for another reason; with UNAVAILABLE when the device stops, which is no reason not to
-   * publish again.
+   * was taken by another. With UNAVAILABLE when the device stops, and DEADLINE_EXCEEDED when nothing came for too long,
+   * it is worth to publish again.
    *
    * @generated from rpc waldo.peer.v1.PeerService.Publish
    */
