@@ -172,8 +172,13 @@ class Drive:
         self.stop()
 
     def stop(self) -> None:
-        """Sends the neutral command."""
-        self.send_message(self._safe)
+        """Sends the neutral command, and once more if the first was late: standing still is always right."""
+        try:
+            self.send_message(self._safe)
+        except CommandRefused as e:
+            if e.code is not grpc.StatusCode.ABORTED:
+                raise
+            self.send_message(self._safe)
 
     def estop(self, reason: str = "") -> None:
         """Presses the e-stop: nothing moves, whatever restarts, until somebody clears it."""

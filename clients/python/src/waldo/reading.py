@@ -100,6 +100,12 @@ class Box(Generic[T]):
         """Why the box was closed, if something is wrong."""
         return self._error
 
+    @property
+    def full(self) -> bool:
+        """Whether there is no room now."""
+        with self._changed:
+            return len(self._items) >= self._size
+
     def take(self, timeout: float | None = None) -> T:
         """Returns what has waited longest, and waits for it. Fails with TimeoutError, or once the box is closed."""
         self._guard.check()
@@ -248,32 +254,42 @@ class Reading(Generic[T]):
         try:
             if self.prepare is not None and not self._seen:
                 self.prepare(run.stopping)
-            call = run.begin(self._begin)
-            for response in call:
+            for response in run.begin(self._begin):
                 item = self._convert(response)
-                if item is None:
-                    continue
-                if not run.got:
-                    run.got = self._seen = True
-                    self.state = "live"
-                    if lost:
-                        self._events.emit(self._source, "reading", f"{self._what} again after {time.monotonic() - lost:.1f} s")
-                for listener in self._snapshot():
-                    listener.put(item)
+                if item is not None:
+                    self._got(run, lost)
+                    self._deliver(item)
                 if run.stopped:
-                    return None
+                    break
             return None
         except grpc.RpcError as e:
             return from_rpc(e, self._source)
         except WaldoError as e:
             return e
-        except ValueError as e:  # grpcio says so of a channel that was closed meanwhile
-            return Unavailable(f"{self._source}: {e}")
-        except Exception as e:  # a listener or a message that nobody has foreseen must not end in silence
+        except Exception as e:  # a message that nobody has foreseen must not end in silence
             log.exception("reading the %s of %s failed", self._what, self._source)
             error = WaldoError(f"{self._source}: {e}")
             self._fail(run, error)
             return error
+
+    def _got(self, run: _Run, lost: float) -> None:
+        if run.got:
+            return
+        run.got = self._seen = True
+        self.state = "live"
+        if lost:
+            self._events.emit(self._source, "reading", f"{self._what} again after {time.monotonic() - lost:.1f} s")
+
+    def _deliver(self, item: T) -> None:
+        for listener in self._snapshot():
+            try:
+                listener.put(item)
+            except Exception as e:
+                log.exception("a listener of the %s of %s failed, and gets no more", self._what, self._source)
+                with self._lock:
+                    if listener in self._listeners:
+                        self._listeners.remove(listener)
+                listener.close(WaldoError(f"{self._source}: a listener failed: {e}"))
 
     def _fail(self, run: _Run, error: WaldoError) -> None:
         with self._lock:
@@ -302,7 +318,10 @@ class _Run:
         return self.stopping.is_set()
 
     def begin(self, begin: Callable[[], Call]) -> Call:
-        call = begin()
+        try:
+            call = begin()
+        except ValueError as e:  # so grpcio says of a channel that was closed meanwhile
+            raise Unavailable(str(e)) from None
         with self._lock:
             self._call = call
             if self.stopped:
