@@ -28,6 +28,8 @@ PROTOC_READY := $(BUILD)/protoc/ready
 READERS := e2e/readers/node_modules/.package-lock.json
 # The packages with which the tests drive Firefox.
 FIREFOX := e2e/firefox/node_modules/.package-lock.json
+# The packages that the package for npm needs, and those with which it is built and tested.
+NPM     := clients/npm/node_modules/.package-lock.json
 # The packages of the page's type check, including the generator of its types.
 WEB     := services/webrtc-gateway/web/node_modules/.package-lock.json
 
@@ -70,16 +72,21 @@ firmware: deps-firmware ## build the rover's firmware and the simulated board th
 	@firmware/build $(FIRMWARE)
 
 .PHONY: test
-test: deps deps-test build firmware $(TOOLS)/grpcurl $(VENV) $(READERS) $(FIREFOX) ## run all tests, including those in browsers; TESTFLAGS goes to go test
+test: deps deps-test build firmware $(TOOLS)/grpcurl $(VENV) $(READERS) $(FIREFOX) $(NPM) ## run all tests, including those in browsers; TESTFLAGS goes to go test
 	@$(call each,$(filter-out e2e,$(MODULES)),WALDO_REQUIRE_PULSE=1 $(GO) test -race $(TESTFLAGS) ./...)
 	@echo "── pkg/control, a million histories"; cd pkg && $(GO) test ./control -run Histories -histories 1000000
 	@echo "── services/webrtc-gateway/web"; node --test services/webrtc-gateway/web/tests/*.test.js
 	@echo "── clients/python"; cd clients/python && WALDO_BIN=$(BIN) $(PYTHON) -m pytest -q
+	@echo "── clients/npm"; cd clients/npm && npm run --silent build && WALDO_BIN=$(BIN) npm test --silent
 	@$(MAKE) e2e
 
 .PHONY: python
 python: $(VENV) ## build the Python package, as a wheel and an sdist, into build/python/
 	@rm -rf $(BUILD)/python && $(PYTHON) -m build --outdir $(BUILD)/python clients/python
+
+.PHONY: npm
+npm: $(NPM) ## build the npm package into build/npm/
+	@rm -rf $(BUILD)/npm && mkdir -p $(BUILD)/npm && cd clients/npm && npm pack --silent --pack-destination $(BUILD)/npm
 
 .PHONY: e2e
 e2e: deps deps-test build firmware $(TOOLS)/grpcurl $(VENV) $(READERS) $(FIREFOX) ## run only the end-to-end tests, with real programs and real browsers
@@ -117,9 +124,10 @@ lab: deps build ## test with real drivers in a virtual machine (deploy/vm)
 	@deploy/vm/lab test
 
 .PHONY: lint
-lint: deps $(TOOLS)/golangci-lint $(WEB) $(VENV) ## look for mistakes and violations of the style
+lint: deps $(TOOLS)/golangci-lint $(WEB) $(NPM) $(VENV) ## look for mistakes and violations of the style
 	@$(call each,$(MODULES),$(TOOLS)/golangci-lint run ./...)
 	@echo "── types of the page"; cd services/webrtc-gateway/web && npx --no-install tsc
+	@echo "── types of the npm package"; cd clients/npm && npm run --silent build && npm run --silent check
 	@echo "── types of the Python package"; cd clients/python && $(PYTHON) -m mypy
 
 .PHONY: tools
@@ -131,7 +139,7 @@ format: $(TOOLS)/golangci-lint $(TOOLS)/buf ## format Go and protobuf files
 	@$(TOOLS)/buf format -w
 
 .PHONY: generate
-generate: $(TOOLS)/buf $(WEB) $(PROTOC_READY) ## generate api/gen, the types of the page, and the Python package's modules, from api/proto
+generate: $(TOOLS)/buf $(WEB) $(PROTOC_READY) ## generate api/gen, the types of the page, and the modules of the Python and npm packages, from api/proto
 	@PATH=$(TOOLS):$$PATH buf generate
 	@cd examples/thermometer && PATH=$(TOOLS):$$PATH buf generate
 	@scripts/generate-python $(PROTOC) clients/python/src
@@ -202,7 +210,7 @@ $(PROTOC_READY): clients/python/requirements-generate.txt
 	@$(BUILD)/protoc/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-$(READERS) $(FIREFOX) $(WEB): %/node_modules/.package-lock.json: %/package-lock.json
+$(READERS) $(FIREFOX) $(NPM) $(WEB): %/node_modules/.package-lock.json: %/package-lock.json
 	@scripts/deps nodejs npm
 	@cd $* && npm ci --silent --no-audit --no-fund
 	@touch $@

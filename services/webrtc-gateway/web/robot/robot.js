@@ -20,6 +20,12 @@ const TICK_MS = 50;
 const HEARING_MS = 2500;
 
 /**
+ * The method is a full name, for example `waldo.device.v1.DeviceService/GetDevice`.
+ * @typedef {<M extends string>(device: string, method: M, request?: import('../proto/types.js').RequestOf<M>,
+ *   options?: import('../channels/calls.js').CallOptions) => Promise<import('../proto/types.js').ResponseOf<M>>} DeviceCall
+ */
+
+/**
  * A connection to one robot. Made by `waldo.connect()`; it reconnects by itself until {@link Robot.close}.
  *
  * Events: `state` when {@link Robot.state} changes (detail: `{state, why}`), `devices` when a device changes (detail:
@@ -188,14 +194,9 @@ export class Robot extends EventTarget {
   }
 
   /**
-   * Calls a method of a device, with the messages of its gRPC service in the protobuf JSON mapping.
-   * @template {string} M
-   * @param {string} device
-   * @param {M} method Full name, for example `waldo.device.v1.DeviceService/GetDevice`.
-   * @param {import('../proto/types.js').RequestOf<M>} [request]
-   * @param {import('../channels/calls.js').CallOptions} [options]
-   * @returns {Promise<import('../proto/types.js').ResponseOf<M>>} Rejects with a CallError, at the latest when the
-   *   session is lost.
+   * Calls a method of a device, with the messages of its gRPC service in the protobuf JSON mapping. The promise rejects
+   * with a CallError, at the latest when the session is lost.
+   * @type {DeviceCall}
    */
   call = (device, method, request, options = {}) => this.#calls.call(device, method, request ?? /** @type {any} */ ({}), options);
 
