@@ -211,6 +211,12 @@ func TestMotionJPEGWantsTheToken(t *testing.T) {
 			t.Errorf("%q: %s, %s", headers, answer.Status, body)
 		}
 	}
+	for agent, want := range map[string]int{"Lavf/59.27.100": 2, "Mozilla/5.0 (X11; Linux x86_64)": 1} {
+		answer, _ := s.do(request{path: "/mjpeg/front", headers: []string{"User-Agent: " + agent}})
+		if got := answer.Header.Values("WWW-Authenticate"); len(got) != want || !strings.HasPrefix(got[0], "Bearer") {
+			t.Errorf("%s is asked for %q", agent, got)
+		}
+	}
 	session, _ := s.do(request{path: "/?token=secret", headers: []string{"Accept: text/html"}})
 	cookie, _, _ := strings.Cut(session.Header.Get("Set-Cookie"), ";")
 	s.screen(s.URL+"/mjpeg/front", "Authorization: Bearer secret")

@@ -46,10 +46,19 @@ func (g *guard) checkToken(w http.ResponseWriter, r *http.Request) bool {
 			return false
 		}
 	}
-	w.Header().Set("WWW-Authenticate", `Bearer realm="waldo"`)
+	challenge(w.Header(), r)
 	http.Error(w, "a token is needed: open the page once with ?token=…, or send the header Authorization: Bearer …; "+
 		"a page of another origin calls waldo.connect(undefined, {token})", http.StatusUnauthorized)
 	return false
+}
+
+// challenge says how a client may show who it is. Programs that are given an address with a password, such as ffmpeg,
+// send it only when they are asked for one; a browser that is asked would ask people, in the middle of the page.
+func challenge(h http.Header, r *http.Request) {
+	h.Set("WWW-Authenticate", `Bearer realm="waldo"`)
+	if !strings.HasPrefix(r.UserAgent(), "Mozilla/") {
+		h.Add("WWW-Authenticate", `Basic realm="waldo"`)
+	}
 }
 
 func (g *guard) matches(token string) bool { return access.Allowed(g.config.Token, token) }
