@@ -12,10 +12,11 @@
 // 2. It subscribes to the stream's subject, `waldo.v1.<robot>.<device>.out.video-jpeg`, in the NATS queue group
 //    `track.<track>`. The server then gives each frame to one worker of the group.
 // 3. For each frame it publishes one Result on `waldo.v1.<robot>.<device>.work.<track>`, also for a frame that it drops
-//    because it is behind.
+//    because it is behind. As all messages of Waldo it names its type, in the header `Waldo-Type`.
 //
 // Whoever wants the results subscribes to that subject, and puts them in order by epoch and sequence. A worker that dies
-// loses the frames that it had; the next ones go to the others at once.
+// loses the frames that it had; the next ones go to the others at once. Frames that must not be lost are kept by the
+// server instead, with JetStream; package `work` of the Go module `pkg` says how, and what bounds it.
 
 import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
 import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
