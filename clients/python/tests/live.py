@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -33,12 +34,13 @@ def free_port() -> int:
 
 
 def until(what: str, get: Callable[[], T]) -> T:
-    """Returns the first thing that get returns which is true."""
+    """Returns the first thing that get returns which is true; what is not there yet is waited for."""
     deadline = time.monotonic() + SOON
     while True:
-        found = get()
-        if found:
-            return found
+        with contextlib.suppress(waldo.Unavailable):
+            found = get()
+            if found:
+                return found
         assert time.monotonic() < deadline, f"waited in vain: {what}"
         time.sleep(0.01)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 import pytest
 
@@ -123,6 +122,11 @@ def test_an_e_stop(rover: Place) -> None:
         moves(robot, d, 20, 20)
 
 
+def _acquired(d: waldo.Drive) -> bool:
+    d.acquire()
+    return d.held
+
+
 def _verdict(d: waldo.Drive) -> str:
     with pytest.raises(waldo.CommandRefused) as refused:
         d.send(left=10, right=10)
@@ -147,19 +151,8 @@ def test_a_board_that_crashes_is_driven_again_only_with_a_new_lease(rover: Place
 
         until("the lease is lost", lost)
         stands(robot)
-        _eventually(d.acquire)
+        until("a new lease", lambda: _acquired(d))
         moves(robot, d, 20, 20)
-
-
-def _eventually(f: Callable[[], None]) -> None:
-    def done() -> bool:
-        try:
-            f()
-        except waldo.Unavailable:
-            return False
-        return True
-
-    until("it works", done)
 
 
 @pytest.mark.parametrize(
