@@ -54,7 +54,9 @@ def test_a_producer(run: Run) -> None:
     assert producer.ready and not producer.closed
     producer.close().take(SOON)
     assert not producer.ready and producer.closed and producer.error is None
-    assert not any(t.is_alive() for t in producer._workers if t.name == "waldo-count")
+    for worker in producer._workers:
+        worker.join(SOON)
+        assert not worker.is_alive()
 
 
 @both

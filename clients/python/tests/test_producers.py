@@ -215,6 +215,31 @@ class TestConsumer:
 
         asyncio.run(main())
 
+    def test_from_a_producer_of_another_library(self) -> None:
+        """RTCBot's subscribe returns an asyncio.Queue."""
+
+        class Theirs:
+            def __init__(self) -> None:
+                self.queues: list[asyncio.Queue[int]] = []
+
+            def subscribe(self) -> asyncio.Queue[int]:
+                self.queues.append(asyncio.Queue())
+                return self.queues[-1]
+
+            def unsubscribe(self, queue: asyncio.Queue[int]) -> None:
+                self.queues.remove(queue)
+
+            async def get(self) -> int:
+                return 5
+
+        async def main() -> None:
+            theirs = Theirs()
+            consumer: SubscriptionConsumer[int] = SubscriptionConsumer()
+            consumer.putSubscription(theirs)
+            assert await asyncio.wait_for(consumer._get(), SOON) == 5 and not theirs.queues
+
+        asyncio.run(main())
+
     def test_from_a_producer_and_back(self) -> None:
         producer: SubscriptionProducer[int] = SubscriptionProducer()
         consumer: SubscriptionConsumer[int] = SubscriptionConsumer()

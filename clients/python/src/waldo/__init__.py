@@ -41,6 +41,7 @@ _MODULES = {
         "SubscriptionClosed"
     ),
     "topics": "Topic",
+    "videostream": "StreamFrame VideoStream",
     "workers": "Worker",
 }
 
@@ -90,6 +91,8 @@ if TYPE_CHECKING:
     from waldo.subscriptions import Subscription as Subscription
     from waldo.subscriptions import SubscriptionClosed as SubscriptionClosed
     from waldo.topics import Topic as Topic
+    from waldo.videostream import StreamFrame as StreamFrame
+    from waldo.videostream import VideoStream as VideoStream
     from waldo.workers import Worker as Worker
 
 _HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}

@@ -58,6 +58,7 @@ from multiprocessing import connection
 from typing import Any, Final
 
 from waldo import _child
+from waldo._restarts import Restarts
 from waldo._subscription import Empty, Sparingly, Subscription, SubscriptionClosed, log, running_loop
 from waldo.errors import WaldoError
 from waldo.producers import SubscriptionProducerConsumer
@@ -67,8 +68,6 @@ __all__ = ["Background", "ProcessDied", "process", "threaded"]
 
 #: How long a function may take to end before it is left behind or killed, in seconds.
 JOIN_TIMEOUT: Final = 1.0
-#: Pauses before a process that died is started again, and how long it must have lived for them to start over.
-FIRST_PAUSE, LONGEST_PAUSE, HEALTHY = 0.1, 5.0, 10.0
 
 
 class ProcessDied(WaldoError):
@@ -223,7 +222,7 @@ class _Process(Background):
             raise TypeError(
                 f"{self._name} cannot be sent to another process: {e}. Define it at the top level of a module"
             ) from None
-        self._wake = threading.Event()
+        self._wake, self._ending = threading.Event(), threading.Event()
         self._life = self._spawn()  # here, so that an unguarded main part fails in the child at once
         self._start(self._supervise, "")
         self._start(self._feed, "-feed")
@@ -233,6 +232,7 @@ class _Process(Background):
 
     def _stop(self) -> None:
         self._wake.set()
+        self._ending.set()
         try:
             self._start(self._reap, "-reap")
         except RuntimeError:  # the interpreter is about to end, and starts no threads
@@ -248,7 +248,7 @@ class _Process(Background):
             end()
 
     def _supervise(self) -> None:
-        pause = FIRST_PAUSE
+        restarts = Restarts()
         try:
             while True:
                 fault = self._follow(self._life)
@@ -258,11 +258,11 @@ class _Process(Background):
                     self._setError(fault)
                     return
                 self._setReady(False)
-                pause = FIRST_PAUSE if time.monotonic() - self._life.begun > HEALTHY else pause
+                pause = restarts.pause()
                 log.warning("%s: starting it again in %s s", fault, pause)
                 if not self._again(pause):
                     return
-                pause = min(2 * pause, LONGEST_PAUSE)
+                restarts.began()
         except Exception as fault:
             self._setError(fault)
         finally:
@@ -273,9 +273,7 @@ class _Process(Background):
 
     def _again(self, pause: float) -> bool:
         """Starts the process again after a pause; false if it is not wanted any more."""
-        deadline = time.monotonic() + pause
-        while (left := deadline - time.monotonic()) > 0 and not self._closed:
-            time.sleep(min(left, 0.05))
+        self._ending.wait(pause)
         self._life.end()
         if self._closed:
             return False
@@ -371,7 +369,6 @@ class _Life:
         self.link, theirs = context.Pipe()
         self._name = name
         self._sending = threading.Lock()
-        self.begun = time.monotonic()
         self.asked = self.loaded = False
         self.process = context.Process(target=_child.main, args=(theirs, payload), name=f"waldo-{name}", daemon=True)
         try:

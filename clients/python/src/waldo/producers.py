@@ -33,7 +33,7 @@ from typing import Any, Generic, TypeVar
 
 from waldo._lifecycle import Lifecycle, adapt, release
 from waldo._subscription import EMPTY, Empty, Sparingly, Subscription, SubscriptionClosed, T
-from waldo.subscriptions import GetterSubscription, MostRecentSubscription, QueueSubscription
+from waldo.subscriptions import DelayedSubscription, GetterSubscription, MostRecentSubscription, QueueSubscription
 
 __all__ = ["Lifecycle", "SubscriptionConsumer", "SubscriptionProducer", "SubscriptionProducerConsumer"]
 
@@ -94,8 +94,8 @@ class SubscriptionProducer(Lifecycle, Generic[O]):
         if target is not None:
             self._remove(target)
             release(target, self, "it was unsubscribed", None)
-        elif getattr(subscription, "producer", None) is self:
-            subscription.close()  # delayed, and not read yet
+        elif isinstance(subscription, DelayedSubscription) and not subscription.begun:
+            subscription.close()
         else:
             raise KeyError(f"{subscription!r} is not subscribed")
 
@@ -265,9 +265,11 @@ def _source(given: Any) -> Subscription[Any]:
     """Returns a subscription that reads from what somebody puts as the source of a consumer."""
     if isinstance(given, Subscription):
         return given
-    if isinstance(given, SubscriptionProducer):
-        own: Subscription[Any] = given.subscribe()
-        return own
+    if callable(getattr(given, "subscribe", None)):  # a producer, or a camera
+        own = given.subscribe()
+        if isinstance(own, Subscription):
+            return own
+        given.unsubscribe(own)  # RTCBot's, which is read on its loop
     get = getattr(given, "get", given)
     if inspect.iscoroutinefunction(get) or (get is given and callable(given)):
         return GetterSubscription(get)

@@ -184,6 +184,8 @@ class Reading(Generic[T]):
         self._begin, self._convert = begin, convert
         #: Waits for a device that has not been there yet, until the event is set. `Robot.adopt` sets it.
         self.prepare: Callable[[threading.Event], object] | None = None
+        #: Whether a device that has not been there yet is waited for as long as it takes.
+        self.patient = False
         self._lock = threading.Lock()
         self._listeners: list[Listener[T]] = []
         self._thread: threading.Thread | None = None
@@ -239,7 +241,9 @@ class Reading(Generic[T]):
             error = self._read(run, lost)
             if run.stopped:
                 return
-            if error is not None and (is_final(error) or not self._seen or isinstance(error, Closed)):
+            if error is not None and (
+                is_final(error) or not (self._seen or self.patient) or isinstance(error, Closed)
+            ):
                 self._fail(run, error)
                 return
             if run.got:

@@ -384,14 +384,15 @@ class DelayedSubscription(_Boxed[T]):
 
     def __init__(self, SubscriptionWriter: Any, subscription: Subscription[T] | None = None) -> None:
         super().__init__(MostRecentSubscription() if subscription is None else subscription)
-        self.producer = SubscriptionWriter
-        self._begun = False
+        self._producer = SubscriptionWriter
+        #: Whether it has subscribed.
+        self.begun = False
 
     def _poll(self) -> T | Empty:
         with self._lock:
-            begin, self._begun = not self._begun and not self._closed, True
+            begin, self.begun = not self.begun and not self._closed, True
         if begin:
-            self.producer.subscribe(self)
+            self._producer.subscribe(self)
         return self._box._poll()
 
 
