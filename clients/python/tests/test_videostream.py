@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pathlib
+import pickle
 import signal
 import socket
 import subprocess
@@ -39,6 +40,7 @@ class NetworkCamera:
     def run(self) -> NetworkCamera:
         others = ["-rtsp", ""] if self._protocol != "rtsp" else []
         self.process = self._place.start("fakecam", *others, f"-{self._protocol}", self._address)
+        self.process.says(self.url)
         return self
 
     def signal(self, what: signal.Signals) -> None:
@@ -112,9 +114,11 @@ def test_it_reads_the_newest_frame(place: Place, protocol: str, path: str) -> No
     assert frame.dtype == np.uint8 and frame.shape == (stream.frame_height, stream.frame_width, 3)
     half: Any = frame[::2]
     assert frame.age < 1 and not frame.stale and not half.stale
+    copy = pickle.loads(pickle.dumps(frame))
+    assert np.array_equal(copy, frame) and (copy.info, copy.stale_after) == (frame.info, 1.0)
     until("connected", lambda: stream.is_connected)
-    newer = until("a newer frame", lambda: [f for f in [stream.read()] if f is not None and f.sequence > frame.sequence])
-    assert newer[0].epoch == frame.epoch
+    until("a newer frame", lambda: frame_of(stream).sequence > frame.sequence)
+    assert frame_of(stream).epoch == frame.epoch
     until("a rate", lambda: stream.fps > 0)
     told.wait("on_connect")
     stream.stop()

@@ -23,25 +23,40 @@ LOADED, READY, ASK, OUTPUT, RAISED, ENDED, UNLOADABLE = range(1, 8)
 # … and the parent.
 INPUT, STOP = 101, 102
 
-_HEAD = struct.Struct("<BI")
+# A message begins with its kind and the number of pieces; then come their sizes, and the pieces: a pickle, and the
+# memory of the arrays in it.
+_HEAD, _SIZE = struct.Struct("<BI"), struct.Struct("<Q")
 
 
 def send(link: Connection, kind: int, element: Any = None) -> None:
-    """Sends a message. Arrays travel beside the pickle, without being copied into it."""
+    """Sends a message. The memory of contiguous arrays travels beside the pickle, without being copied."""
     buffers: list[pickle.PickleBuffer] = []
     body = pickle.dumps(element, protocol=5, buffer_callback=buffers.append)
-    link.send_bytes(_HEAD.pack(kind, len(buffers)) + body)
-    for buffer in buffers:
-        link.send_bytes(buffer.raw())
+    pieces = [memoryview(body), *(buffer.raw() for buffer in buffers)]
+    head = _HEAD.pack(kind, len(pieces)) + b"".join(_SIZE.pack(len(piece)) for piece in pieces)
+    for piece in [memoryview(head), *pieces]:
+        while piece:
+            piece = piece[os.write(link.fileno(), piece) :]
 
 
 def receive(link: Connection) -> tuple[int, Callable[[], Any]]:
     """Returns what a message says, and a function that unpickles its element. EOFError or OSError: the other end is
     gone."""
-    message = link.recv_bytes()
-    kind, count = _HEAD.unpack_from(message)
-    buffers = [bytearray(link.recv_bytes()) for _ in range(count)]
-    return kind, lambda: pickle.loads(memoryview(message)[_HEAD.size :], buffers=buffers)
+    kind, count = _HEAD.unpack(_read(link, _HEAD.size))
+    sizes = [size for (size,) in _SIZE.iter_unpack(_read(link, count * _SIZE.size))]
+    body, *buffers = [_read(link, size) for size in sizes]
+    return kind, lambda: pickle.loads(body, buffers=buffers)
+
+
+def _read(link: Connection, size: int) -> bytearray:
+    whole = bytearray(size)
+    rest = memoryview(whole)
+    while rest:
+        got = os.readv(link.fileno(), [rest])
+        if not got:
+            raise EOFError
+        rest = rest[got:]
+    return whole
 
 
 class _Stopped(Exception):

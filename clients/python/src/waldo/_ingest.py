@@ -51,8 +51,8 @@ class Ingest:
     """Keeps the program running until `stop`. Settings are the keys of its README; url, passwords and the token that
     keeps others on this machine away travel in its environment, which only the same user can read.
 
-    `died` is called, on a thread of its own, whenever the program has ended by itself: with None if it is started again,
-    with the error if that is in vain."""
+    `died` is called, on a thread of its own, whenever the program has ended by itself: with None if it is started
+    again, with the error if that is in vain."""
 
     def __init__(self, name: str, settings: Mapping[str, object], died: Callable[[WaldoError | None], None]) -> None:
         self._name, self._died = name, died
@@ -74,11 +74,12 @@ class Ingest:
         """Checks the settings, which takes some hundredths of a second, and starts the program. ValueError says what is
         wrong with them."""
         checked = subprocess.run(
-            [self._program, "--check"], env=self._environment(), stdin=subprocess.DEVNULL, capture_output=True, check=False
+            [self._program, "--check"], env=self._environment(), stdin=subprocess.DEVNULL, capture_output=True
         )
         if checked.returncode != 0:
             self._nobody.close()
-            raise ValueError(checked.stderr.decode(errors="replace").strip() or f"{PROGRAM} --check: {checked.returncode}")
+            said = checked.stderr.decode(errors="replace").strip()
+            raise ValueError(said or f"{PROGRAM} --check ended with {_how(checked.returncode)}")
         self._thread.start()
 
     def wait(self) -> None:
@@ -91,7 +92,7 @@ class Ingest:
                 return
             except OSError:
                 self._ending.wait(0.01)
-        raise WaldoError(f"{self._name}: {PROGRAM} does not serve at {self.address}; its log is that of the logger waldo")
+        raise WaldoError(f"{self._name}: {PROGRAM} does not serve at {self.address}: see the logger waldo")
 
     def stop(self) -> None:
         """Ends the program, and returns when it is gone."""

@@ -40,8 +40,8 @@ library) is started again, after 0.1 s and up to 5 s if it dies soon and often; 
 meanwhile, ``restarts`` counts, and the logger "waldo" tells. With ``restart=False`` that is an error, too.
 
 **Processes** are spawned, so the function has to be one of a module (not a lambda or a local one), and the main part of
-a program must be below ``if __name__ == "__main__":``. What is put in and out must be picklable; contiguous numpy arrays
-travel without being pickled. The process ends with its parent, even if that is killed.
+a program must be below ``if __name__ == "__main__":``. What is put in and out must be picklable; contiguous numpy
+arrays travel without being pickled. The process ends with its parent, even if that is killed.
 """
 
 from __future__ import annotations
@@ -395,8 +395,8 @@ class _Life:
         text = f"the process of {self._name} died with {how}"
         if not self.loaded:
             text += (
-                ' before it could begin. Is the main part of the program below if __name__ == "__main__":, and the function'
-                " in a module that can be imported?"
+                ' before it could begin. Is the main part of the program below if __name__ == "__main__":, and the '
+                "function in a module that can be imported?"
             )
         return ProcessDied(text)
 

@@ -85,13 +85,9 @@ class Frame(_Described, np.ndarray[Any, np.dtype[np.uint8]]):
     def __array_finalize__(self, source: Any) -> None:
         self.info = getattr(source, "info", None) or Info()
 
-    def __reduce__(self) -> Any:
-        made: Any = super().__reduce__()
-        return made[0], made[1], (made[2], self.info)
-
-    def __setstate__(self, state: Any) -> None:
-        super().__setstate__(state[0])
-        self.info = state[1]
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # As a plain array, whose memory pickle can hand over without a copy.
+        return type(self), (np.asarray(self), self.info)
 
 
 class Packet(_Described, bytes):

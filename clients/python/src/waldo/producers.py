@@ -7,8 +7,8 @@ A producer of one's own calls ``_put_nowait(element)``, on any thread; it never 
             self._setReady(True)
             self._put_nowait(celsius)
 
-A consumer of one's own takes with ``await self._get()`` or, on a thread, ``self._take()``. For work that blocks, and for
-work in a process of its own, write a function instead: see :mod:`waldo.background`.
+A consumer of one's own takes with ``await self._get()`` or, on a thread, ``self._take()``. For work that blocks, and
+for work in a process of its own, write a function instead: see :mod:`waldo.background`.
 
 Every reader of a producer has a subscription (see :mod:`waldo.subscriptions`), so a reader that is slow, raises or is
 gone costs nobody else anything. After ``close()``, or an error, readers get what is queued and then
@@ -54,7 +54,7 @@ class SubscriptionProducer(Lifecycle, Generic[O]):
         super().__init__(logger)
         self._default_type = defaultSubscriptionClass
         self._default: Subscription[O] | None = None
-        # Pairs of what was given and what elements are put into. Replaced, never changed, so that it is walked unlocked.
+        # Pairs of what was given and what elements are put into. Replaced, never changed, so it is walked unlocked.
         self._subscribers: tuple[tuple[Any, Any], ...] = ()
         self._faults = Sparingly()
         self._telling = threading.RLock()
@@ -84,7 +84,7 @@ class SubscriptionProducer(Lifecycle, Generic[O]):
         return given
 
     def unsubscribe(self, subscription: Any = None) -> None:
-        """Removes a reader; without an argument the one of ``get``, if there is one. KeyError for one that is unknown."""
+        """Removes a reader; without an argument the one of ``get``, if there is one. KeyError: it is unknown."""
         if subscription is None:
             with self._telling:
                 subscription, self._default = self._default, None

@@ -159,9 +159,9 @@ class CallbackSubscription(_Boxed[T]):
     """Calls a function, plain or async, with each element, one after the other.
 
     Created on an event loop (or given one), it calls on that loop; otherwise on a thread of its own. With ``runDirect``
-    it calls on the producer's thread, which must not be kept waiting. Between producer and callback is ``subscription``,
-    by default a queue; it decides what a slow callback loses. An exception is logged and counted in ``failed``, and the
-    next element comes all the same. When the loop is closed, so is the subscription.
+    it calls on the producer's thread, which must not be kept waiting. Between producer and callback is
+    ``subscription``, by default a queue; it decides what a slow callback loses. An exception is logged and counted in
+    ``failed``, and the next element comes all the same. When the loop is closed, so is the subscription.
     """
 
     def __init__(
@@ -173,7 +173,7 @@ class CallbackSubscription(_Boxed[T]):
     ) -> None:
         super().__init__(QueueSubscription() if subscription is None else subscription)
         if isinstance(subscription, (EventSubscription, GetterSubscription)):
-            raise TypeError(f"elements do not queue in a {type(subscription).__name__}: pass a queue or most recent one")
+            raise TypeError(f"elements do not queue in a {type(subscription).__name__}: pass a QueueSubscription")
         self._callback, self._direct = callback, runDirect
         self._loop = loop if loop is not None or runDirect else running_loop()
         if self._loop is None and inspect.iscoroutinefunction(callback):
@@ -259,7 +259,7 @@ class CallbackSubscription(_Boxed[T]):
             result = self._call(element)
             if inspect.iscoroutine(result):
                 result.close()
-                log.error("%r returned a coroutine, but was subscribed without an event loop: pass loop=", self._callback)
+                log.error("%r returned a coroutine, but was subscribed without an event loop", self._callback)
                 self.failed += 1
 
     def _call(self, element: T) -> Any:

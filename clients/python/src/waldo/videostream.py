@@ -14,8 +14,8 @@ What rtsp-stream leaves open:
 
 - Attempts to connect that fail count in a row, and from 0 again only after 5 s of healthy pictures: a camera that
   accepts and dies is not hammered. The first attempt counts too, and its failure is no disconnect. Waits are
-  ``reconnect_delay`` times ``reconnect_backoff`` for each further failure, at most ``max_reconnect_delay``, give or take
-  a tenth; at most 0.4 s while nobody listens at the address, at least 30 s after a wrong password or path.
+  ``reconnect_delay`` times ``reconnect_backoff`` for each further failure, at most ``max_reconnect_delay``, give or
+  take a tenth; at most 0.4 s while nobody listens at the address, at least 30 s after a wrong password or path.
 - A camera that sends nothing is not connected: its frames are stale after a second, and after two the connection is
   made again, which is a disconnect.
 - ``read`` goes on returning the last frame while the camera is away, and says so: ``frame.age`` grows, ``frame.stale``
@@ -36,13 +36,15 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
+
 from waldo._ingest import Ingest
 from waldo._subscription import log
 from waldo.bus import check_name
 from waldo.cameras import Camera
 from waldo.errors import Unsupported, WaldoError
 from waldo.events import Event
-from waldo.frame import Frame
+from waldo.frame import Frame, Info
 from waldo.ingest.v1 import ingest_pb2, ingest_pb2_grpc
 from waldo.reading import Reading
 from waldo.robot import Robot
@@ -61,6 +63,14 @@ class StreamFrame(Frame):
     #: From which age on it is stale, in seconds.
     stale_after: float = 1.0
 
+    def __new__(cls, array: Any, info: Info | None = None, stale_after: float = 1.0) -> StreamFrame:
+        frame = np.asarray(array).view(cls)
+        frame.info, frame.stale_after = info or Info(), stale_after
+        return frame
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return StreamFrame, (np.asarray(self), self.info, self.stale_after)
+
     def __array_finalize__(self, source: Any) -> None:
         super().__array_finalize__(source)
         self.stale_after = getattr(source, "stale_after", StreamFrame.stale_after)
@@ -74,10 +84,10 @@ class StreamFrame(Frame):
 class VideoStream:
     """The newest picture of a camera; see the module's documentation.
 
-    url: rtsp://, rtsps://, rtmp://, rtmps://, http:// or https:// (Motion JPEG), insta360://; or the name of a camera of
-    the robot, which has its own rules for reconnecting. `options` are further keys of waldo-rtsp-ingest's README, such
-    as {"transport": "udp", "user": "viewer", "password": "secret"}. `cap_backend` and `cap_buffer_size` are rtsp-stream's
-    settings for OpenCV, which is not used here: no frame waits in a buffer."""
+    url: rtsp://, rtsps://, rtmp://, rtmps://, http:// or https:// (Motion JPEG), insta360://; or the name of a camera
+    of the robot, which has its own rules for reconnecting. `options` are further keys of waldo-rtsp-ingest's README,
+    such as {"transport": "udp", "user": "viewer", "password": "secret"}. `cap_backend` and `cap_buffer_size` are
+    rtsp-stream's settings for OpenCV, which is not used here: no frame waits in a buffer."""
 
     def __init__(
         self,
@@ -100,7 +110,7 @@ class VideoStream:
         options: Mapping[str, object] | None = None,
     ) -> None:
         if max_reconnect_attempts is not None and max_reconnect_attempts < 1:
-            raise ValueError(f"max_reconnect_attempts is {max_reconnect_attempts}: use at least 1, or None for no limit")
+            raise ValueError(f"max_reconnect_attempts is {max_reconnect_attempts}: at least 1, or None for no limit")
         self._remote = "://" in url
         self._name = _name_of(url) if self._remote else check_name("url", url)
         if not self._remote and options:
@@ -152,8 +162,8 @@ class VideoStream:
             run.stop()
 
     def read(self) -> StreamFrame | None:
-        """Returns the newest frame at once: None before the first, the same one again if there is no newer. It is BGR, as
-        OpenCV has it. See `stale` and `age` of what it returns; if strict, a stale frame is None."""
+        """Returns the newest frame at once: None before the first, the same one again if there is no newer. It is BGR,
+        as OpenCV has it. See `stale` and `age` of what it returns; if strict, a stale frame is None."""
         run = self._run
         if run is not None:
             self._take(run.newest())
@@ -236,9 +246,7 @@ class VideoStream:
             self._newest, self._last = frame, self._dress(frame)
 
     def _dress(self, frame: Frame) -> StreamFrame:
-        dressed = frame.view(StreamFrame)
-        dressed.stale_after = self._stale_after
-        return dressed
+        return StreamFrame(frame, frame.info, self._stale_after)
 
 
 class _Meter:
