@@ -77,12 +77,17 @@ test: deps deps-test build firmware $(TOOLS)/grpcurl $(VENV) $(READERS) $(FIREFO
 	@echo "── pkg/control, a million histories"; cd pkg && $(GO) test ./control -run Histories -histories 1000000
 	@echo "── services/webrtc-gateway/web"; node --test services/webrtc-gateway/web/tests/*.test.js
 	@echo "── clients/python"; cd clients/python && WALDO_BIN=$(BIN) $(PYTHON) -m pytest -q
+	@$(MAKE) python && WALDO_BIN=$(BIN) scripts/test-python-versions $(BUILD)/python/*.whl $(BUILD)/python-versions ends
 	@echo "── clients/npm"; cd clients/npm && npm run --silent build && WALDO_BIN=$(BIN) npm test --silent
 	@$(MAKE) e2e
 
 .PHONY: python
 python: $(VENV) ## build the Python package, as a wheel and an sdist, into build/python/
-	@rm -rf $(BUILD)/python && $(PYTHON) -m build --outdir $(BUILD)/python clients/python
+	@rm -rf $(BUILD)/python && $(PYTHON) -m build --outdir $(BUILD)/python clients/python >/dev/null
+
+.PHONY: python-versions
+python-versions: deps build python ## test the Python package with every Python at hand, and the lowest and the newest packages
+	@WALDO_BIN=$(BIN) scripts/test-python-versions $(BUILD)/python/*.whl $(BUILD)/python-versions
 
 .PHONY: npm
 npm: $(NPM) ## build the npm package into build/npm/
