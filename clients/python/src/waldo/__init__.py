@@ -33,6 +33,7 @@ _MODULES = {
     "producers": "SubscriptionConsumer SubscriptionProducer SubscriptionProducerConsumer",
     "ordered": "time_ordered",
     "results": "Result Results",
+    "publishing": "Publication",
     "robot": "Robot",
     "sound": "Audio OpusPacket Samples",
     "subscriptions": (
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from waldo.ordered import time_ordered as time_ordered
     from waldo.results import Result as Result
     from waldo.results import Results as Results
+    from waldo.publishing import Publication as Publication
     from waldo.robot import Robot as Robot
     from waldo.sound import Audio as Audio
     from waldo.sound import OpusPacket as OpusPacket

@@ -20,7 +20,7 @@ class Event:
 
     #: The device, or "bus".
     source: str
-    #: "connected", "lost", "waiting", "restarted", "ready", "away", "reading", "failed".
+    #: "connected", "lost", "waiting", "restarted", "ready", "away", "reading", "publishing", "failed".
     kind: str
     #: For people to read.
     text: str

@@ -9,7 +9,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import grpc
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from waldo.boards import Board
     from waldo.drive import Drive
     from waldo.inputs import Input
+    from waldo.publishing import Publication
     from waldo.results import Results
     from waldo.sound import Audio
     from waldo.topics import Topic
@@ -191,6 +192,59 @@ class Robot:
 
         self._check()
         return Results(self, camera, track, buffer_s, all)
+
+    @overload
+    def publish(
+        self, name: str, source: None = None, *, rate: int = 0, fps: float = 0.0, take: bool = False
+    ) -> Publication: ...
+
+    @overload
+    def publish(
+        self,
+        name: str,
+        source: Any,
+        *,
+        rate: int = 0,
+        fps: float = 0.0,
+        take: bool = False,
+        always: bool = False,
+        background: Literal[True],
+    ) -> Publication: ...
+
+    @overload
+    def publish(
+        self,
+        name: str,
+        source: Any,
+        *,
+        rate: int = 0,
+        fps: float = 0.0,
+        take: bool = False,
+        always: bool = False,
+    ) -> Any: ...
+
+    def publish(
+        self,
+        name: str,
+        source: Any = None,
+        *,
+        rate: int = 0,
+        fps: float = 0.0,
+        take: bool = False,
+        always: bool = False,
+        background: bool = False,
+    ) -> Publication | None:
+        """Makes a device of what a source yields: a camera of numpy pictures or JPEGs, a microphone of arrays of samples
+        with `rate`, or a device with messages; see waldo.publishing.
+
+        Source is an iterable, sync or async, or a generator function, which runs while somebody watches. It returns when
+        the source ends, and raises what it raises; on an event loop an async source gives something to await. With
+        `background` it returns a Publication at once; without a source one whose `put` publishes. Fps paces the source.
+        Take: even if another program publishes there. Always: an iterator is pulled even while nobody watches."""
+        self._check()
+        from waldo.publishing import publish
+
+        return publish(self, name, source, rate=rate, fps=fps, take=take, always=always, background=background)
 
     def on_event(self, callback: Callable[[Event], object]) -> Callable[[], None]:
         """Has callback called with what happens: devices that come and go, and connections. Returns what ends that."""

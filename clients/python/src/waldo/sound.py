@@ -213,7 +213,7 @@ class _Frames:
     def __iter__(self) -> Iterator[audio_pb2.PlayAudioRequest]:
         try:
             for array in self._sound:
-                data, layout, channels = _bytes(array)
+                data, layout, channels = raw_samples(array)
                 form = media_pb2.AudioFormat(
                     media_type="audio/raw", sample_format=layout, sample_rate_hz=self._rate, channels=channels
                 )
@@ -226,7 +226,7 @@ class _Frames:
             raise
 
 
-def _bytes(array: Any) -> tuple[bytes, str, int]:
+def raw_samples(array: Any) -> tuple[bytes, str, int]:
     """Returns samples as they travel, with their layout and the number of channels."""
     samples = np.asarray(array)
     if samples.ndim not in (1, 2) or samples.ndim == 2 and samples.shape[1] not in (1, 2):
