@@ -160,6 +160,9 @@ func (d *Driver) describe(info source.Info, made string) {
 	maps.Copy(attributes, info.Attributes)
 	if d.hook != nil {
 		attributes[preprocess.Attribute] = d.hook.Words()
+		if attributes[passes] != "" {
+			attributes[passes] = "no, encoded again while somebody watches: preprocess changes them"
+		}
 	}
 	d.kit.SetAttributes(attributes)
 }

@@ -19,6 +19,9 @@ const tellEvery = 2 * time.Second
 // encoding is the attribute that says what is made of the source's pictures, for people.
 const encoding = "encoding"
 
+// passes is the attribute with which some sources say whether viewers get their pictures untouched.
+const passes = "passes"
+
 // tell keeps the description true until ctx ends: what the source is, what is made of its pictures, which may be changed
 // before, and what that costs.
 func (d *Driver) tell(ctx context.Context, src, changed source.Source) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -250,3 +251,28 @@ def test_a_slow_loop_gets_whole_and_new_pictures(rover: Place) -> None:
         assert frame.std() > 10
         fast.close()
         reader.join()
+
+
+def test_a_reader_that_was_stopped_goes_on_with_new_pictures(rover: Place) -> None:
+    script = (
+        "import sys, time, waldo\n"
+        "for frame in waldo.Robot(sys.argv[1]).camera('front'):\n"
+        "    assert frame.shape == (240, 320, 3) and frame.std() > 10\n"
+        "    print(frame.sequence, round(frame.age, 3), flush=True)\n"
+    )
+    reader = subprocess.Popen([sys.executable, "-c", script, rover.nats], stdout=subprocess.PIPE, text=True)
+    assert reader.stdout is not None
+    try:
+        before = [int(reader.stdout.readline().split()[0]) for _ in range(10)][-1]
+        reader.send_signal(signal.SIGSTOP)
+        with rover.robot() as robot:  # 30 pictures of another reader of the same ring
+            others = [frame.sequence for frame, _ in zip(robot.camera("front"), range(30))]
+        reader.send_signal(signal.SIGCONT)
+        lines = iter(reader.stdout.readline, "")
+        after = next(n for n in (int(line.split()[0]) for line in lines) if n > before + 20)
+        assert after >= others[0]
+        assert int(next(lines).split()[0]) >= others[-1], "what came meanwhile is not read late"
+    finally:
+        reader.kill()
+        reader.wait()
+        reader.stdout.close()

@@ -1,7 +1,10 @@
 package camera
 
 import (
+	"context"
 	"errors"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,8 +21,10 @@ func TestSharedMemory(t *testing.T) {
 	w := start(t, Kind(), small())
 	w.await(t, "ready", w.state(ready))
 	i420 := &mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: media.PixelI420}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	open := func(f *mediav1.VideoFormat, sharing bool) camerav1.CameraService_StreamFramesClient {
-		s, err := w.camera.StreamFrames(t.Context(), &camerav1.StreamFramesRequest{Format: f, SharedMemory: sharing})
+		s, err := w.camera.StreamFrames(ctx, &camerav1.StreamFramesRequest{Format: f, SharedMemory: sharing})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,9 +61,30 @@ func TestSharedMemory(t *testing.T) {
 	if handed < 60 || written > encodes {
 		t.Errorf("of %v pictures %v were written, and handed over %v times", encodes, written, handed)
 	}
+	if n := memories(t); n != 1 {
+		t.Errorf("%d rings for one format", n)
+	}
+	cancel()
+	w.await(t, "the memory goes with the last reader", func() bool { return memories(t) == 0 })
 	for i := range readers {
 		readers[i].Close()
 	}
+}
+
+// memories counts the memory that this process shares.
+func memories(t *testing.T) (n int) {
+	t.Helper()
+	files, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		target, err := os.Readlink("/proc/self/fd/" + f.Name())
+		if err == nil && strings.HasPrefix(target, "/memfd:waldo-") { // otherwise it was closed meanwhile
+			n++
+		}
+	}
+	return n
 }
 
 // checkStamp fails if the picture of a frame was not captured when the frame says.
