@@ -130,11 +130,16 @@ func (s *session) end(t *testing.T) {
 	s.running = nil
 }
 
-// interrupt stops a command with all that it has started.
+// interrupt stops a command with all that it has started. It is told once, as by Ctrl-C: to be told twice means to
+// hurry in many programs.
 func (*session) interrupt(t *testing.T, p *harness.Process) {
 	t.Helper()
 	_ = syscall.Kill(-p.PID(), syscall.SIGINT) // it may have ended already
-	p.Stop(t)
+	select {
+	case <-p.Done():
+	case <-time.After(harness.Patience):
+		p.Stop(t)
+	}
 }
 
 // open opens a page in Chromium, or returns it if it is open.
