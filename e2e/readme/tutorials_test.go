@@ -20,9 +20,6 @@ var (
 	activate = step{". build/venv/bin/activate", exports("PATH")}
 )
 
-// later is a program that publishes.
-var later = leftOut("robot.publish follows")
-
 // tutorials are the READMEs of the tutorials, and how each command is run.
 var tutorials = map[string][]step{
 	"examples/01-basics/README.md": {prepared, robot, activate,
@@ -50,12 +47,15 @@ var tutorials = map[string][]step{
 	},
 	"examples/03-streaming/README.md": {prepared, robot, pages, activate,
 		looks("http://localhost:3000/03-streaming/", seeFront),
-		{"python examples/03-streaming/gray.py", later},
+		{"python examples/03-streaming/gray.py", stays()},
+		looks("http://localhost:3000/03-streaming/", seeGray),
 		looks("http://localhost:3000/03-streaming/share.html", func(t *testing.T, _ *session, p *harness.Page) {
 			p.Click(t, "#share")
 			shows(t, p, "#state", "live")
 		}),
 		{"python examples/03-streaming/guest.py", stays("guest: 640 x 480")},
+		also("kill -9 $(bin/waldo ls --pid front)", kills("front")),
+		looks("http://localhost:3000/03-streaming/", seeGray),
 	},
 	"examples/04-remote-control/README.md": {prepared, robot, pages, activate,
 		{"python examples/04-remote-control/wheels.py", stays()},
@@ -86,10 +86,16 @@ var tutorials = map[string][]step{
 		{"go run ./examples/01-basics", stays("640 x 480, brightness")},
 	},
 	"examples/06-offloading/README.md": {prepared, robot, activate,
-		{"python examples/06-offloading/desktop.py", later},
+		{"python examples/06-offloading/desktop.py", stays()},
+		looks("http://127.0.0.1:8080/", func(t *testing.T, s *session, p *harness.Page) {
+			p.Tile(t, "thought").WaitFrames(t, 20)
+			awaitMotion(t, s)
+		}),
+		{"", ends},
 		{"WALDO_NATS=nats://robot:4222", leftOut("it needs another machine")},
-		{"python examples/06-offloading/workers.py", later},
-		{"python examples/06-offloading/results.py", later},
+		{"python examples/06-offloading/workers.py", stays()},
+		also("python examples/06-offloading/workers.py", stays()),
+		{"python examples/06-offloading/results.py", stays("'lightest'")},
 		{"go run ./examples/06-offloading http://127.0.0.1:8080/", stays("the robot is live")},
 		looks("http://127.0.0.1:8080/", func(t *testing.T, _ *session, p *harness.Page) {
 			p.Tile(t, "guest").WaitFrames(t, 20)
@@ -98,8 +104,11 @@ var tutorials = map[string][]step{
 		{"WALDO_TOKEN=… go run ./examples/06-offloading 'https://server", leftOut("likewise")},
 	},
 	"examples/08-blocking-code/README.md": {prepared, robot, pages, activate,
-		{"python examples/08-blocking-code/sensor.py", later},
-		{"bin/waldo watch sensor", later},
+		{"python examples/08-blocking-code/sensor.py", stays()},
+		looks("http://localhost:3000/08-blocking-code/", func(t *testing.T, _ *session, p *harness.Page) {
+			shows(t, p, "#sensor", `{"value":0.`)
+		}),
+		{"bin/waldo watch sensor", stays(`"value":0.`)},
 		{"python examples/08-blocking-code/lamp.py", stays()},
 		looks("http://localhost:3000/08-blocking-code/", func(t *testing.T, _ *session, p *harness.Page) {
 			hasPictures(t, p, "#front")
@@ -272,6 +281,19 @@ func awaitTurns(t *testing.T, s *session) {
 	harness.Until(t, "the pad drives", func() error {
 		if lines := wheels(s); len(lines) < before+10 {
 			return fmt.Errorf("got %q", lines[before:])
+		}
+		return nil
+	})
+}
+
+// awaitMotion waits until the board says that the rover turns.
+func awaitMotion(t *testing.T, s *session) {
+	t.Helper()
+	const watch = `timeout 5 bin/waldo watch motors | grep -m 1 -E '"left":-?[1-9]'`
+	harness.Until(t, "the rover turns", func() error {
+		out, err := s.run(t, watch, false)
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, out)
 		}
 		return nil
 	})

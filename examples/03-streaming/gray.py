@@ -3,12 +3,12 @@ import numpy
 
 import waldo
 
-
-def gray(frames):
-    for frame in frames:
-        light = frame.mean(axis=2, dtype=numpy.float32).astype(numpy.uint8)
-        yield numpy.repeat(light[:, :, None], 3, axis=2)
-
-
 robot = waldo.Robot()
-robot.publish("gray", gray(robot.camera("front"))).wait()
+
+
+def gray():
+    for frame in robot.camera("front"):
+        yield frame.mean(axis=2).astype(numpy.uint8)  # (height, width) is gray, (height, width, 3) blue, green, red
+
+
+robot.publish("gray", gray)  # runs gray() while somebody watches

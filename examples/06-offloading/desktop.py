@@ -26,4 +26,4 @@ def think(frames, drive):
 robot = waldo.Robot()
 frames = robot.camera("front", width=320, height=240)
 with robot.drive("motors") as drive:
-    robot.publish("thought", think(frames, drive)).wait()
+    robot.publish("thought", think(frames, drive), always=True)  # thinks even if nobody watches

@@ -11,4 +11,4 @@ def readings():
         yield {"value": random.random()}
 
 
-waldo.Robot().publish("sensor", readings()).wait()
+waldo.Robot().publish("sensor", readings)
