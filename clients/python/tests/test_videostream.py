@@ -214,6 +214,7 @@ def test_a_name_that_is_none() -> None:
 
 
 def test_without_the_program(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = pathlib.Path(program("waldo-rtsp-ingest"))
     monkeypatch.setenv("WALDO_BIN", str(tmp_path))
     with pytest.raises(waldo.NotFound, match="is not in WALDO_BIN"):
         waldo.VideoStream("rtsp://10.0.0.7/x").start()
@@ -221,8 +222,8 @@ def test_without_the_program(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(waldo.NotFound, match="is not in PATH: set WALDO_BIN"):
         waldo.VideoStream("rtsp://10.0.0.7/x").start()
-    monkeypatch.setenv("PATH", str(pathlib.Path(program("waldo-rtsp-ingest")).parent))
-    assert find_program() == program("waldo-rtsp-ingest")
+    monkeypatch.setenv("PATH", str(there.parent))
+    assert find_program() == str(there)
 
 
 def test_it_stops_and_starts_again(camera: NetworkCamera) -> None:
@@ -314,21 +315,23 @@ def test_nobody_else_reads_it_and_no_command_line_shows_its_address(camera: Netw
             stranger.camera(run._name).frames().take(SOON)
 
 
-def test_the_program_ends_with_its_parent(camera: NetworkCamera, tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize("killed", [True, False])
+def test_the_program_ends_with_its_parent(camera: NetworkCamera, tmp_path: pathlib.Path, killed: bool) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         f"import time, waldo\n"
-        f"with waldo.VideoStream({camera.run().url!r}) as stream:\n"
-        f"    while stream.read() is None: time.sleep(0.01)\n"
-        f"    print(stream._run._ingest._process.pid, flush=True)\n"
-        f"    time.sleep(600)\n"
+        f"stream = waldo.VideoStream({camera.run().url!r}).start()\n"
+        f"while stream.read() is None: time.sleep(0.01)\n"
+        f"print(stream._run._ingest._process.pid, flush=True)\n"
+        f"time.sleep({600 if killed else 0})\n"
     )
     parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
     try:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
-        parent.kill()
-        parent.wait()
+        if killed:
+            parent.kill()
+        assert parent.wait(SOON) == (-signal.SIGKILL if killed else 0)
         until("the end of the program", lambda: gone(pid))
     finally:
         parent.kill()

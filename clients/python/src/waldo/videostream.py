@@ -140,8 +140,9 @@ class VideoStream:
         self._newest: Any = None
 
     def start(self) -> VideoStream:
-        """Begins to read the camera, and returns the stream without waiting for the camera. ValueError says what is
-        wrong with an argument. Of a stream that has begun it does nothing."""
+        """Begins to read the camera, and returns the stream without waiting for the camera; to start the program that
+        reads it takes about 0.2 s. ValueError says what is wrong with an argument. Of a stream that has begun it does
+        nothing."""
         with self._starting:
             if self._run is None:
                 self._last = self._newest = None
