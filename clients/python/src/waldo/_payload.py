@@ -15,7 +15,7 @@ import numpy as np
 from google.protobuf import struct_pb2
 
 from waldo.errors import InvalidRequest
-from waldo.frame import Frame, Info, Packet
+from waldo.frame import Frame, Info, Packet, shape_of
 from waldo.media.v1 import media_pb2
 from waldo.peer.v1 import peer_pb2
 from waldo.sound import raw_samples
@@ -88,7 +88,9 @@ def item_of(value: Any, kind: str, number: int, rate: int, fps: float) -> Item:
     """Returns what is published for a value. Number is its position among those that were given."""
     found = kind_of(value, rate)
     if found != kind:
-        raise InvalidRequest(f"a {type(value).__name__} cannot follow what came before: what carries {kind} cannot carry {found}")
+        raise InvalidRequest(
+            f"a {type(value).__name__} cannot follow what came before: what carries {kind} cannot carry {found}"
+        )
     if kind == AUDIO:
         return Item(AUDIO, _sound(value, rate))
     if kind == MESSAGES:
@@ -103,7 +105,9 @@ def _picture(value: Any, number: int, fps: float) -> Item:
     frame = media_pb2.VideoFrame(format=format, sequence=number, key_frame=info.key_frame, metadata=dict(info.metadata))
     frame.capture_time.FromNanoseconds(int((info.capture_time or time.time()) * 1e9))
     if len(data) > MAX_PICTURE:
-        raise InvalidRequest(f"the picture has {len(data)} bytes, the limit is {MAX_PICTURE}: scale it down, or publish JPEG")
+        raise InvalidRequest(
+            f"the picture has {len(data)} bytes, the limit is {MAX_PICTURE}: scale it down, or publish JPEG"
+        )
     return Item(VIDEO, [_step(frame, data)], info.key_frame)
 
 
@@ -124,9 +128,11 @@ def _varint(n: int) -> bytes:
 
 def _raw(array: np.ndarray[Any, Any], info: Info) -> tuple[media_pb2.VideoFormat, memoryview]:
     if array.dtype != np.uint8:
-        remedy = "(frame * 255).astype(numpy.uint8) if its values are 0 to 1" if array.dtype.kind == "f" else "frame.astype(numpy.uint8)"
+        remedy = "frame.astype(numpy.uint8)"
+        if array.dtype.kind == "f":
+            remedy = "(frame * 255).astype(numpy.uint8) if its values are 0 to 1"
         raise InvalidRequest(f"dtype of the picture is {array.dtype}, must be uint8: use {remedy}")
-    if info.media_type == "video/raw" and info.pixel_format != "BGR24" and _planar_size(info) == array.size:
+    if info.media_type == "video/raw" and info.pixel_format != "BGR24" and shape_of(info) == array.shape:
         return _format(info.width, info.height, info.pixel_format), _bytes(array)
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
@@ -139,15 +145,10 @@ def _raw(array: np.ndarray[Any, Any], info: Info) -> tuple[media_pb2.VideoFormat
     if array.ndim != 3 or array.shape[2] != 3:
         remedy = ": leave out the alpha channel, frame[:, :, :3]" if array.ndim == 3 and array.shape[2] == 4 else ""
         raise InvalidRequest(
-            f"shape of the picture is {array.shape}, must be (height, width, 3) for BGR or (height, width) for gray{remedy}"
+            f"shape of the picture is {array.shape}, must be (height, width, 3) for BGR or (height, width) for "
+            f"gray{remedy}"
         )
     return _format(_side("columns", array.shape[1]), _side("rows", array.shape[0]), "BGR24"), _bytes(array)
-
-
-def _planar_size(info: Info) -> int:
-    if info.pixel_format == "YUYV":
-        return info.width * info.height * 2
-    return info.width * info.height + 2 * ((info.width + 1) // 2) * ((info.height + 1) // 2)
 
 
 def _side(what: str, n: int) -> int:
@@ -172,8 +173,8 @@ def _encoded(value: Any, info: Info) -> tuple[media_pb2.VideoFormat, memoryview]
         raise InvalidRequest(f"media type of the picture is {media_type}, must be one of {', '.join(sorted(_ENCODED))}")
     if media_type == "image/jpeg" and bytes(data[:2]) != b"\xff\xd8":
         raise InvalidRequest(
-            f"the {len(data)} bytes are not a JPEG: publish what cv2.imencode('.jpg', frame)[1].tobytes() returns, or the "
-            "array itself"
+            f"the {len(data)} bytes are not a JPEG: publish what cv2.imencode('.jpg', frame)[1].tobytes() returns, or "
+            "the array itself"
         )
     return media_pb2.VideoFormat(media_type=media_type), data
 

@@ -35,7 +35,9 @@ def shape_of(source: Any) -> bool:
     if inspect.isasyncgenfunction(source) or isinstance(source, (AsyncIterable, AsyncIterator)):
         return True
     if isinstance(source, (str, bytes, dict)) or hasattr(source, "dtype"):
-        raise InvalidRequest(f"source: a {type(source).__name__} is one thing to publish: put it into a list, or use put")
+        raise InvalidRequest(
+            f"source: a {type(source).__name__} is one thing to publish: put it into a list, or use put"
+        )
     if callable(source) or isinstance(source, Iterable):
         return False
     raise InvalidRequest(f"source: a {type(source).__name__} is neither iterable nor a generator function")

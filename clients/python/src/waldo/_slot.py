@@ -40,8 +40,8 @@ class Slot:
         return self._renewal is not None
 
     def ensure(self, messages: bool) -> None:
-        """Has the launcher run the slot. It does nothing if there is no launcher, one that is too old, or if the device is
-        in robot.yaml or on the bus without it. Fails if the launcher refuses it otherwise."""
+        """Has the launcher run the slot. It does nothing if there is no launcher, one that is too old, or if the device
+        is in robot.yaml or on the bus without it. Fails if the launcher refuses it otherwise."""
         if self._robot._direct:
             return
         self._content = (

@@ -135,7 +135,7 @@ def picture(data: bytes | bytearray | memoryview | np.ndarray[Any, np.dtype[np.u
     they can be written to."""
     if info.media_type != "video/raw":
         return Packet(bytes(data), info)
-    shape = _shape(info)
+    shape = shape_of(info)
     flat = data if isinstance(data, np.ndarray) else np.frombuffer(data, np.uint8)
     if flat.size != np.prod(shape):
         raise WaldoError(
@@ -145,7 +145,7 @@ def picture(data: bytes | bytearray | memoryview | np.ndarray[Any, np.dtype[np.u
     return Frame(made if flat is data else made.copy(), info)
 
 
-def _shape(info: Info) -> tuple[int, ...]:
+def shape_of(info: Info) -> tuple[int, ...]:
     """Returns the shape of a raw picture, which is the one that OpenCV's conversions take."""
     width, height = info.width, info.height
     if info.pixel_format == "BGR24":

@@ -26,14 +26,14 @@ nobody has watched for 2 s, so what stands in a `finally` runs; once before that
 known. An iterator is not pulled while nobody watches; with `always=True` it is, and what it yields is dropped. Messages
 are always pulled.
 
-**What may be lost.** An iterable is pulled as fast as the device takes it: a slow connection slows it down. `put` never
-waits: of pictures only the newest waits, of messages the newest 256, of sound the newest second. What is on the way when
-a connection breaks is lost. `dropped` counts what never left.
+**What may be lost.** An iterable is pulled as fast as the device takes it: a slow connection slows it down. `put`
+never waits: of pictures only the newest waits, of messages the newest 256, of sound the newest second. What is on the
+way when a connection breaks is lost. `dropped` counts what never left.
 
-**Faults.** When the device, the bus or the launcher dies, the publication goes on as soon as they are back, and says so
-by events: "lost", "publishing". Meanwhile iterables are not pulled. What ends it: the iterable does (the device is freed,
-and a slot is closed), it raises (the error is in the device's state for a minute, and is raised from `publish` or
-`wait`), another takes the device (Refused), or what was given cannot be published (InvalidRequest).
+**Faults.** When the device, the bus or the launcher dies, the publication goes on as soon as they are back, and says
+so by events: "lost", "publishing". Meanwhile iterables are not pulled. What ends it: the iterable does (the device is
+freed, and a slot is closed), it raises (the error is in the device's state for a minute, and is raised from `publish`
+or `wait`), another takes the device (Refused), or what was given cannot be published (InvalidRequest).
 """
 
 from __future__ import annotations
@@ -76,14 +76,8 @@ _GRANT, _FAREWELL = 10.0, 2.0
 MAX_REASON = 500
 
 _PUBLISH = "/waldo.peer.v1.PeerService/Publish"
-# Statuses after which publishing again makes sense.
-_AGAIN = {
-    grpc.StatusCode.UNAVAILABLE,
-    grpc.StatusCode.DEADLINE_EXCEEDED,
-    grpc.StatusCode.CANCELLED,
-    grpc.StatusCode.INTERNAL,
-    grpc.StatusCode.UNKNOWN,
-}
+# Statuses after which publishing again makes sense, beside those that are Unavailable.
+_AGAIN = {grpc.StatusCode.CANCELLED, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN}
 
 
 def publish(
@@ -131,7 +125,7 @@ class _Run:
         self.items = _box(kind)
         self.wanted = threading.Event()
         self.over = threading.Event()
-        self.granted = False
+        self.granted = self.said_all = False
 
 
 def _box(kind: str) -> Box[Item]:
@@ -161,7 +155,8 @@ class Publication:
         self._call: Any = None
         self._asks: Box[bool] = Box(1, newest=True)  # has one when the next item of an iterable is wanted
         self._thread: threading.Thread | None = None
-        self._ending = threading.Event()
+        self._ending = threading.Event()  # nothing more is to come
+        self._abandoned = threading.Event()  # nor is what waits to be published
         self._reason = ""  # for the device
         self._error: BaseException | None = None
         self._done = threading.Event()
@@ -205,7 +200,12 @@ class Publication:
 
     def stop(self) -> None:
         """Ends it, and waits until the device is free, up to 4 s. It is no error to call it again."""
+        self._abandoned.set()
         self._end("")
+        with self._lock:
+            call, self._call = self._call, None
+        if call is not None:
+            self._farewell = self._timer("farewell", _FAREWELL, call.cancel)
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(2 * _FAREWELL)
@@ -240,9 +240,6 @@ class Publication:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-    def __repr__(self) -> str:
-        return f"<waldo.Publication {self.name}: {self.state}>"
 
     # --- what is published
 
@@ -292,8 +289,8 @@ class Publication:
 
     @contextlib.contextmanager
     def _blaming(self) -> Iterator[None]:
-        """Ends the publication with what is done inside. What goes wrong there is told to the device, and to whoever waits
-        for the end."""
+        """Ends the publication with what is done inside. What goes wrong there is told to the device, and to whoever
+        waits for the end."""
         try:
             yield
         except Exception as e:
@@ -319,11 +316,7 @@ class Publication:
                 return
             self._reason = " ".join(reason.split())[:MAX_REASON]
             self._ending.set()
-            run, call = self._run, self._call
-            if call is not None:
-                self._farewell = threading.Timer(_FAREWELL, call.cancel)
-                self._farewell.daemon, self._farewell.name = True, f"waldo-{self.name}-farewell"
-                self._farewell.start()
+            run = self._run
         self._asks.close()
         if run is not None:
             run.items.close()
@@ -349,28 +342,30 @@ class Publication:
 
     def _keep(self) -> None:
         """Publishes, again and again, until the end."""
-        begun = lost = time.monotonic()
-        pause = _FIRST_PAUSE
+        since, pause = time.monotonic(), _FIRST_PAUSE
         try:
-            while not self._ending.is_set():
+            while not self._abandoned.is_set():
                 run = self._run
                 assert run is not None
                 try:
                     self._publish(run)
+                    break
                 except WaldoError as e:
-                    if self._ending.is_set():
-                        break
                     if run.granted:
-                        lost, pause = time.monotonic(), _FIRST_PAUSE
-                    if self._is_final(e, time.monotonic() - (lost if self._live_once else begun)):
+                        since, pause = time.monotonic(), _FIRST_PAUSE
+                    if self._abandoned.is_set():
+                        break
+                    if self._is_final(e, time.monotonic() - since):
                         self._fail(e, "")
                         break
+                    if self._ending.is_set() and self._live_once and run.items.empty:
+                        break  # all that is left to say is that this is the end
                     if run.granted:
                         self.state = "lost"
                         self._robot.events.emit(self.name, "lost", f"the publication is interrupted, trying again: {e}")
                 finally:
                     self._next_run(run)
-                self._ending.wait(pause)
+                self._abandoned.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
         except Exception as e:  # what nobody has foreseen must not end in silence
             log.exception("publishing %s failed", self.name)
@@ -384,7 +379,7 @@ class Publication:
         if e.code is grpc.StatusCode.ALREADY_EXISTS:  # of ourselves, if we had it a moment ago
             return not self._live_once or since > _REMNANT
         passes = isinstance(e, Unavailable) or e.code in _AGAIN
-        if self._live_once:
+        if self._live_once and not self._ending.is_set():
             return not (passes or isinstance(e, (NotFound, Unsupported)))
         return not passes or since > self._robot.timeout
 
@@ -405,7 +400,7 @@ class Publication:
     def _publish(self, run: _Run) -> None:
         """Makes one call, and returns when all has been published. Fails when it ends otherwise."""
         self._slot.ensure(self._kind == MESSAGES)
-        self._slot.check(self._live_once, self._ending)
+        self._slot.check(self._live_once, self._abandoned)
         method = self._robot.channel(self.name).stream_stream(
             _PUBLISH, request_serializer=bytes, response_deserializer=peer_pb2.PublishResponse.FromString
         )
@@ -413,9 +408,7 @@ class Publication:
             call = method(self._requests(run))
             with self._lock:
                 self._call = call
-            watchdog = threading.Timer(_GRANT, lambda: run.granted or call.cancel())
-            watchdog.daemon, watchdog.name = True, f"waldo-{self.name}-grant"
-            watchdog.start()
+            watchdog = self._timer("grant", _GRANT, lambda: run.granted or call.cancel())
             try:
                 for answer in call:
                     self._answered(run, answer)
@@ -431,8 +424,14 @@ class Publication:
             raise from_rpc(e, self.name) from None
         except ValueError as e:  # grpcio says so of a channel that was closed meanwhile
             raise Unavailable(f"{self.name}: {e}") from None
-        if not self._ending.is_set():
+        if not run.said_all:
             raise Unavailable(f"{self.name}: the device has ended the call")
+
+    def _timer(self, what: str, after: float, do: Callable[[], object]) -> threading.Timer:
+        timer = threading.Timer(after, do)
+        timer.daemon, timer.name = True, f"waldo-{self.name}-{what}"
+        timer.start()
+        return timer
 
     def _answered(self, run: _Run, answer: peer_pb2.PublishResponse) -> None:
         step = answer.WhichOneof("step")
@@ -454,6 +453,7 @@ class Publication:
             item = self._next(run)
             if item is None:
                 if self._ending.is_set() and not run.over.is_set():
+                    run.said_all = True
                     yield end(self._reason)
                     return
                 yield IDLE

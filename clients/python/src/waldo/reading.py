@@ -96,6 +96,11 @@ class Box(Generic[T]):
             self._wake()
 
     @property
+    def empty(self) -> bool:
+        """Whether nothing waits in it."""
+        return not self._items
+
+    @property
     def error(self) -> WaldoError | None:
         """Why the box was closed, if something is wrong."""
         return self._error
