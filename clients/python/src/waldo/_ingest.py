@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import re
 import secrets
@@ -83,7 +82,6 @@ class Ingest:
             said = checked.stderr.decode(errors="replace").strip()
             raise ValueError(said or f"{PROGRAM} --check ended with {_how(checked.returncode)}")
         self._thread.start()
-        atexit.register(self.stop)
 
     def wait(self) -> None:
         """Waits until the program serves, some hundredths of a second."""
@@ -99,7 +97,6 @@ class Ingest:
 
     def stop(self) -> None:
         """Ends the program, and returns when it is gone."""
-        atexit.unregister(self.stop)
         self._ending.set()
         with self._lock:
             if self._process is not None:

@@ -27,6 +27,7 @@ What rtsp-stream leaves open:
 
 from __future__ import annotations
 
+import atexit
 import inspect
 import re
 import threading
@@ -292,6 +293,7 @@ class _Run:
         self.meter = _Meter(self._picture)
 
     def start(self, settings: Mapping[str, object] | None, robot: Robot | None, size: tuple[int, int]) -> None:
+        atexit.register(self.stop)
         if settings is not None:
             self._ingest = Ingest(self._name, settings, self._died)
             self._ingest.start()
@@ -315,6 +317,7 @@ class _Run:
         self._watching.attach(_Ear(self._said, self._unwatched))
 
     def stop(self) -> None:
+        atexit.unregister(self.stop)
         self._unlisten()
         self._calls.close()
         robot, self._robot = self._robot, None
