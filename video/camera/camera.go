@@ -136,7 +136,7 @@ func (d *Driver) run(ctx context.Context, ready func()) error {
 		for _, s := range d.streams {
 			owned.Go(func() {
 				device.Serve(ctx, s.out, func() (*pipeline.Reader, error) {
-					return d.pipeline.Open(&mediav1.VideoFormat{MediaType: s.MediaType})
+					return d.pipeline.OpenForward(&mediav1.VideoFormat{MediaType: s.MediaType})
 				})
 			})
 		}

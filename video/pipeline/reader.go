@@ -15,6 +15,9 @@ import (
 // readerQueue is how many inter-coded frames may wait for a slow reader before it must wait for a key frame instead.
 const readerQueue = 8
 
+// forwardQueue is how many pictures may wait for a reader of [Pipeline.OpenForward].
+const forwardQueue = 4
+
 // Reader receives the frames of one format.
 type Reader struct {
 	v       *variant
@@ -31,12 +34,21 @@ type Reader struct {
 // Open adds a reader. In the format, a size of 0x0 means the source's own, a single side of 0 keeps the shape, and no
 // side becomes larger than the source's; a rate of 0 means as captured. The errors are device.ErrAway, ErrTooMany,
 // device.ErrStopping, or wrap media.ErrFormat. Close the reader.
-func (p *Pipeline) Open(want *mediav1.VideoFormat) (*Reader, error) {
+func (p *Pipeline) Open(want *mediav1.VideoFormat) (*Reader, error) { return p.openOne(want, 1) }
+
+// OpenForward is Open for a reader that takes no time, such as one that publishes on the bus: of pictures that do not
+// depend on one another a few wait for it, so that it loses none when it does not get a CPU for a moment. Others get only
+// the newest.
+func (p *Pipeline) OpenForward(want *mediav1.VideoFormat) (*Reader, error) {
+	return p.openOne(want, forwardQueue)
+}
+
+func (p *Pipeline) openOne(want *mediav1.VideoFormat, waiting int) (*Reader, error) {
 	k, owed, err := p.keyOf(want)
 	if err != nil {
 		return nil, err
 	}
-	r, err := p.open(context.Background(), k) // nothing in it takes long
+	r, err := p.open(context.Background(), k, waiting) // nothing in it takes long
 	if err != nil {
 		p.release(owed)
 		return nil, err
@@ -46,7 +58,7 @@ func (p *Pipeline) Open(want *mediav1.VideoFormat) (*Reader, error) {
 }
 
 // open adds a reader to a variant, without counting what it is owed.
-func (p *Pipeline) open(ctx context.Context, k key) (*Reader, error) {
+func (p *Pipeline) open(ctx context.Context, k key, waiting int) (*Reader, error) {
 	share, err := p.variants.Acquire(ctx, k)
 	if errors.Is(err, stream.ErrClosed) {
 		return nil, device.ErrStopping
@@ -60,7 +72,7 @@ func (p *Pipeline) open(ctx context.Context, k key) (*Reader, error) {
 	}
 	p.metrics.readers.Inc()
 	r := &Reader{v: share.Value, share: share}
-	r.sub, r.backlog = r.v.subscribe()
+	r.sub, r.backlog = r.v.subscribe(waiting)
 	return r, nil
 }
 
@@ -169,7 +181,7 @@ func (p *Pipeline) keyOf(want *mediav1.VideoFormat) (k key, owed int, err error)
 
 func (p *Pipeline) captureOne(ctx context.Context, k key) (*mediav1.VideoFrame, error) {
 	called := time.Now()
-	r, err := p.open(ctx, k)
+	r, err := p.open(ctx, k, 1)
 	if err != nil {
 		return nil, err
 	}

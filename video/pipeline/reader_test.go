@@ -254,3 +254,28 @@ func TestEveryPictureIsAKeyFrame(t *testing.T) {
 		t.Error("what the camera sends passes through, and can be begun with at any picture")
 	}
 }
+
+// TestForwardingLosesNothing: who passes pictures on gets all that were made while it had no CPU, others the newest.
+func TestForwardingLosesNothing(t *testing.T) {
+	m := newManual(i420(64, 48, 30))
+	p := run(t, m, Config{})
+	jpeg := &mediav1.VideoFormat{MediaType: media.JPEG}
+	forward, err := p.OpenForward(jpeg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(forward.Close)
+	other, seen := p.open(t, jpeg), p.open(t, jpeg)
+	for range forwardQueue {
+		m.snap(t, time.Now())
+		next(t, seen)
+	}
+	for want := range int64(forwardQueue) {
+		if f := next(t, forward); f.GetSequence() != want {
+			t.Errorf("picture %d follows", f.GetSequence())
+		}
+	}
+	if f := next(t, other); f.GetSequence() != forwardQueue-1 {
+		t.Errorf("who reads is given picture %d", f.GetSequence())
+	}
+}

@@ -277,20 +277,21 @@ func (v *variant) publish(c *capture, at time.Time, packet codec.Packet) {
 	v.topic.Publish(out)
 }
 
-// subscribe adds a reader, and returns the frames it must read first. Every reader but the first needs a key frame to
+// subscribe adds a reader for whom so many pictures may wait that do not depend on one another, and returns the frames it
+// must read first. Every reader but the first needs a key frame to
 // begin with.
-func (v *variant) subscribe() (*stream.Subscription[output], []output) {
-	sub, before := v.add()
+func (v *variant) subscribe(waiting int) (*stream.Subscription[output], []output) {
+	sub, before := v.add(waiting)
 	if v.inter && len(before) == 0 {
 		v.p.wantKey(v.key)
 	}
 	return sub, before
 }
 
-func (v *variant) add() (*stream.Subscription[output], []output) {
+func (v *variant) add(waiting int) (*stream.Subscription[output], []output) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	policy := stream.Latest()
+	policy := stream.DropOldest(waiting)
 	if v.inter {
 		policy = stream.DropOldest(readerQueue).Within(inflight.MaxWait)
 	}

@@ -164,7 +164,8 @@ def test_async_functions_and_loops(camera: Camera, robot: waldo.Robot) -> None:
                 break
         return got
 
-    robot.work("front", "faces", queue=100, format="jpeg")(work)
+    worker = robot.work("front", "faces", queue=100, format="jpeg")(work)
+    assert asyncio.iscoroutine(made := worker(None)) and made.close() is None and not worker.wait(0)
     results = robot.results("front", "faces", buffer_s=SOON)
     camera.publish(20)
     assert asyncio.run(first(results, 20)) == list(range(20))

@@ -168,21 +168,18 @@ class Robot:
     ) -> Any:
         """Calls `do` with the frames of a camera that fall to this worker of a track, on a thread of its own, and publishes
         what it returns: a picture, bytes, anything that JSON can say, or a tuple of those. An exception is a result, too.
-        Returns the Worker; without `do` it is a decorator, and the worker ends with the robot.
+        Returns the Worker; without `do` it is a decorator, which makes a Worker of a function. It ends with the robot.
 
         Format: "bgr" or "jpeg". Queue: how many frames may wait here; of more than that the oldest is dropped. Lossless:
         the server keeps frames until a worker has done them, up to 64 MiB; all workers of a track must agree on it."""
         from waldo.workers import Worker
 
         self._check()
-        if do is not None:
+
+        def start(do: Callable[[Any], Any]) -> Worker:
             return Worker(self, camera, track, do, format, queue, lossless, name)
 
-        def decorate(do: Callable[[Any], Any]) -> Callable[[Any], Any]:
-            Worker(self, camera, track, do, format, queue, lossless, name)
-            return do
-
-        return decorate
+        return start if do is None else start(do)
 
     def results(self, camera: str, track: str, buffer_s: float = 0.5, all: bool = False) -> Results:
         """Returns what the workers of a track make, in the order in which the frames were captured: loop over it. A result

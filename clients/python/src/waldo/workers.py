@@ -97,6 +97,10 @@ class Worker:
         self._thread.start()
         robot.at_close(self.close)
 
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        """Calls the function: what @robot.work makes can still be used as one."""
+        return self._do(*args, **options)
+
     @property
     def ignored(self) -> int:
         """Messages that were no frames."""
