@@ -299,10 +299,17 @@ class TestConsumer:
         consumer: SubscriptionConsumer[int] = SubscriptionConsumer(MostRecentSubscription)
         consumer.put_nowait(1)
         consumer.put_nowait(2)
-        consumer.putSubscription(QueueSubscription())
+        source: QueueSubscription[int] = QueueSubscription(1)
+        for i in range(10):
+            source.put_nowait(i)  # what it loses before is not the consumer's
+        for want in [1, 2]:
+            consumer.putSubscription(source)
+            source.put_nowait(1)
+            assert consumer.lost == want + 1
+            consumer.stopSubscription()
         consumer.put_nowait(3)
         consumer.put_nowait(4)
-        assert consumer.lost == 2
+        assert consumer.lost == 4
 
 
 class TestLifecycle:

@@ -27,7 +27,6 @@ from __future__ import annotations
 import inspect
 import logging
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Generic, TypeVar
 
@@ -188,11 +187,12 @@ class _Inputs(Subscription[T]):
         #: What was given to switch; None while elements are put directly.
         self.given: Any = None
         self._faults = Sparingly()
-        self._pause, self._until = 0.0, 0.0
+        self._before = 0  # what it had lost when it became the source
+        self._pause, self._resting = 0.0, False
 
     @property
     def lost(self) -> int:
-        return self._lost + self._from.lost
+        return self._lost + self._from.lost - self._before
 
     def put_nowait(self, element: T) -> None:
         with self._lock:
@@ -212,8 +212,9 @@ class _Inputs(Subscription[T]):
 
     def _replace(self, source: Subscription[T], given: Any) -> None:
         old, was = self._from, self.given
-        self._lost += old.lost
-        self._from, self.given, self._pause, self._until = source, given, 0.0, 0.0
+        self._lost += old.lost - self._before
+        self._from, self.given, self._before = source, given, source.lost
+        self._pause, self._resting = 0.0, False
         if was is None or old is not was:
             old.close()  # it is ours
 
@@ -236,16 +237,19 @@ class _Inputs(Subscription[T]):
     def _rest(self) -> None:
         """Has a source that raised asked again after a pause that grows from 0.1 s to 5 s."""
         self._faults.log("%r raised, and is asked again", self.given)
-        self._pause = min(max(0.1, 2 * self._pause), 5.0)
-        self._until = time.monotonic() + self._pause
-        timer = threading.Timer(self._pause, self._notify)
+        self._pause, self._resting = min(max(0.1, 2 * self._pause), 5.0), True
+        timer = threading.Timer(self._pause, self._rested)
         timer.daemon = True
         timer.start()
+
+    def _rested(self) -> None:
+        self._resting = False
+        self._notify()
 
     def _watch(self, wake: Callable[[], None]) -> Callable[[], None]:
         unwatch = super()._watch(wake)
         with self._lock:
-            source, resting = self._from, time.monotonic() < self._until
+            source, resting = self._from, self._resting
         leave = None if resting else source._watch(wake)
 
         def both() -> None:
