@@ -61,6 +61,12 @@ var readmes = map[string][]step{
 		{"make generate", leftOut("`make check` compares what it would generate")},
 		{"make check", leftOut("CI runs it")},
 	},
+	"clients/python/README.md": {
+		{"make run", stays(everything...)},
+		{"python3 -m venv .venv", once},
+		{".venv/bin/pip install ./clients/python", once},
+		{".venv/bin/python program.py", stays("(720, 1280, 3)", "ms old")},
+	},
 	"cmd/waldo/README.md": {
 		{"bin/waldo up", stays(everything...)},
 		{"bin/waldo ls", runs("front", "voice", "motors", "ready")},
