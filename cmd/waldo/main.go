@@ -1,5 +1,5 @@
 // Waldo runs robots and looks after them: `waldo up` starts a robot, `waldo ls` lists its devices,
-// `waldo snapshot` takes a picture, `waldo watch`, `waldo send` and `waldo call` read from its devices,
+// `waldo snapshot` takes a picture, `waldo view` shows a camera, `waldo watch`, `waldo send` and `waldo call` read from its devices,
 // write to them and call them, `waldo estop` stops it. `waldo help` lists all commands.
 package main
 
@@ -33,6 +33,7 @@ const description = `Waldo runs robots: one process for each device, a bus betwe
   waldo reload                     read robot.yaml again, and restart what has changed
   waldo discover                   find network cameras and their streams
   waldo snapshot front -o a.jpg    take a picture with the camera "front"
+  waldo view front                 show it in a window
   waldo watch motors               print the messages of the board "motors"
   waldo watch voice                print the sound levels of "voice", and who is talking
   waldo call front                 list the methods of "front"; add a method and a request to call one
@@ -64,6 +65,7 @@ type commands struct {
 	Reload     reloadCommand     `cmd:"" help:"Read robot.yaml again, and restart what has changed."`
 	Discover   discoverCommand   `cmd:"" help:"Find network cameras, and list their streams."`
 	Snapshot   snapshotCommand   `cmd:"" help:"Take a picture with a camera."`
+	View       viewCommand       `cmd:"" help:"Show a camera in a window."`
 	Watch      watchCommand      `cmd:"" help:"Print a device's messages, one line of JSON each."`
 	Call       callCommand       `cmd:"" help:"Call a method of a device, or list its methods."`
 	Send       sendCommand       `cmd:"" help:"Send a message to a device; to a board that moves something, under a lease."`

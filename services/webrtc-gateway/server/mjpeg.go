@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// maxMJPEG bounds the responses with Motion JPEG: each takes the place of many viewers of H.264.
+	// maxMJPEG bounds the responses with Motion JPEG: each takes the bandwidth of many viewers.
 	maxMJPEG = 32
 	// maxRate bounds the pictures in a second that may be asked for.
 	maxRate = 1000

@@ -1,4 +1,4 @@
-// Package launchtest gives tests of the launcher programs to run: a camera and an echoing serial board,
+// Package launchtest gives tests of the launcher programs to run: cameras and an echoing serial board,
 // made with the device kit, and a gateway that only reports that it is healthy. The test program itself
 // plays all of them.
 //
@@ -35,6 +35,8 @@ func Play() {
 	switch filepath.Base(os.Args[0]) {
 	case "waldo-camera":
 		device.Main(device.Kind[cameraConfig]{Name: "camera", Version: "0.0.0", New: newCamera})
+	case "waldo-eye":
+		device.Main(device.Kind[struct{}]{Name: "eye", Version: "0.0.0", New: newEye})
 	case "waldo-peer":
 		device.Main(device.Kind[slotConfig]{Name: "peer", Version: "0.0.0", New: newSlot})
 	case "waldo-serial":
