@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -71,17 +72,43 @@ func write(mode string, picture []byte) {
 
 // playCamera opens a camera with a command that would go on for ever, tells its process group, and never ends.
 func playCamera() int {
-	h := New(Config{Command: Command{Line: "trap '' HUP PIPE; sleep 1000 | sleep 1000"}, Codecs: standard.Codecs(),
-		Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
+	var log logtest.Text
+	h := New(Config{Command: Command{Line: "trap '' HUP PIPE; echo started >&2; sleep 1000 | sleep 1000"},
+		Codecs: standard.Codecs(), Log: slog.New(slog.NewTextHandler(&log, nil)), Metrics: prometheus.NewRegistry()})
 	s, err := h.Open(newCamera())
 	if err != nil {
 		return 5
 	}
-	for s.current() == nil {
+	for !strings.Contains(log.String(), "started") {
 		time.Sleep(time.Millisecond)
 	}
 	fmt.Println(s.current().cmd.Process.Pid)
 	select {}
+}
+
+// awaitStopped waits until all processes of a group are stopped.
+func awaitStopped(t *testing.T, group int) {
+	t.Helper()
+	for deadline := time.Now().Add(waitFor); ; time.Sleep(5 * time.Millisecond) {
+		stats, err := filepath.Glob("/proc/[0-9]*/stat")
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("process group %d is not stopped: %v", group, err)
+		}
+		running := 0
+		for _, path := range stats {
+			stat, err := os.ReadFile(path)
+			if err != nil {
+				continue // it has ended
+			}
+			_, fields, _ := strings.Cut(string(stat), ") ") // state, parent, group
+			if f := strings.Fields(fields); len(f) > 2 && f[2] == strconv.Itoa(group) && f[0] != "T" {
+				running++
+			}
+		}
+		if running == 0 {
+			return
+		}
+	}
 }
 
 // The command ends with a camera that is killed.
@@ -104,6 +131,7 @@ func TestCameraIsKilled(t *testing.T) {
 			if err := syscall.Kill(-group, syscall.SIGSTOP); err != nil {
 				t.Error(err)
 			}
+			awaitStopped(t, group)
 		}
 		if err := cmd.Process.Kill(); err != nil {
 			t.Error(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"runtime"
 	"sync"
 	"time"
 
@@ -142,8 +143,9 @@ func (s *Source) Close() error {
 	return s.failed
 }
 
-// supervise keeps the command running.
+// supervise keeps the command running, on a thread that ends with it.
 func (s *Source) supervise(ctx context.Context) {
+	runtime.LockOSThread()
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := s.live(ctx)

@@ -100,6 +100,7 @@ type rig struct {
 	camera *camera
 	log    *logtest.Text
 	frames chan source.Frame // what is delivered, while capture runs
+	torn   bool              // pictures may be others than they should
 }
 
 // own is a command that runs this test program as a hook.
@@ -160,7 +161,7 @@ func (r *rig) await(t *testing.T, what string, done func(f source.Frame, changed
 				t.Fatalf("a picture of %v comes after one of %v", f.Time, last)
 			}
 			last = f.Time
-			if done(f, isChanged(t, f)) {
+			if done(f, !r.torn && isChanged(t, f)) {
 				return f
 			}
 		case <-deadline:
@@ -219,6 +220,7 @@ func TestTroublesCostTheChangeOnly(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := open(t, tt.line)
+			r.torn = name == "it writes more" // its surplus is taken for the next picture, until there is none
 			r.capture(t)
 			last := 0
 			r.await(t, "it failed twice, and pictures come", func(f source.Frame, _ bool) bool {
