@@ -89,6 +89,18 @@ func within(namespace string, f func() error) error {
 	return <-done
 }
 
+// Command is how a program is run on the robot's side.
+func (n *Network) Command(program string, args ...string) (string, []string) {
+	return n.command(program, args...)
+}
+
+// Machine is a free address of this machine at which it is reached from the robot's side.
+func (n *Network) Machine(tb testing.TB) string {
+	tb.Helper()
+	_, port, _ := net.SplitHostPort(FreeAddress(tb)) // free on all addresses, in all likelihood
+	return net.JoinHostPort(machineAddress, port)
+}
+
 func (n *Network) client() *http.Client {
 	if n == nil {
 		return http.DefaultClient
