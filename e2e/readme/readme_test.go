@@ -65,7 +65,7 @@ var readmes = map[string][]step{
 		{"make run", stays(everything...)},
 		{"python3 -m venv .venv", once},
 		{".venv/bin/pip install ./clients/python", once},
-		{".venv/bin/python program.py", stays("(720, 1280, 3)", "ms old")},
+		{".venv/bin/python program.py", stays("(540, 960, 3)", "ms old")},
 	},
 	"cmd/waldo/README.md": {
 		{"bin/waldo up", stays(everything...)},
