@@ -252,9 +252,16 @@ def test_a_listener_that_fails_does_not_harm_the_others() -> None:
         def close(self, error: WaldoError | None = None) -> None:
             self.error = self.error or error
 
-    bad, reading = Bad(), reading_of(Script([1, 2, 3, None]))
+    bad, script, both = Bad(), Script([1, 2, 3, None]), threading.Event()
+
+    def begin() -> ScriptedCall:
+        both.wait(SOON)
+        return script.begin()
+
+    reading: Reading[int] = Reading(Events(), "test", "numbers", begin, lambda step: step)
     good = Loop(reading, Box[int](100))
     reading.attach(bad)
+    both.set()
     assert [next(good) for _ in range(3)][-1] == 3
     until("the error", lambda: isinstance(bad.error, WaldoError))
     good.close()
@@ -267,3 +274,19 @@ def test_closing_a_reading_whose_loop_does_not_read() -> None:
     until("the box is full", lambda: box.full)
     reading.close()
     assert list(loop) == [1]
+
+
+def test_the_first_call_is_tried_for_a_while() -> None:
+    script = Script([Failure(grpc.StatusCode.UNAVAILABLE)], [Failure(grpc.StatusCode.UNAVAILABLE)], [1, None])
+    reading = reading_of(script)
+    reading.patience = SOON
+    with Loop(reading, Box[int]()) as loop:
+        assert next(loop) == 1
+
+
+def test_a_loop_that_is_forgotten_ends_its_call() -> None:
+    reading = reading_of(Script([1, None]))
+    loop = Loop(reading, Box[int]())
+    assert next(loop) == 1
+    del loop
+    until("the call has ended", lambda: reading.state == "idle")

@@ -385,6 +385,7 @@ class Bus:
 
     async def _discover(self, until: Callable[[dict[str, str]], object] | None, quiet: float) -> list[dict[str, str]]:
         found: list[dict[str, str]] = []
+        deadline = time.monotonic() + DEFAULT_TIMEOUT
         async with self._inbox_of_one() as (reply, queue):
             await self._send("$SRV.INFO", b"", {}, reply)
             while True:
@@ -394,7 +395,7 @@ class Bus:
                     return found
                 if m is None:
                     raise self.away()
-                if (m.headers or {}).get("Status") == "503":
+                if (m.headers or {}).get("Status") == "503" or time.monotonic() > deadline:
                     return found
                 metadata = _metadata(m.data)
                 if metadata:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -68,6 +69,8 @@ class Drive:
         self._clock, self._heard, self._trip = 0.0, 0.0, 0.0
         self._raw_clock = Duration()
         self._safe: Any = None
+        self._kind = ""
+        self._forget: Callable[[], None] = lambda: None
         self._lost: LeaseLost | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -79,7 +82,9 @@ class Drive:
         Drive was made with take=True."""
         self._guard.check()
         self.release()
+        self._kind = self._robot.device(self.name).kind
         granted = self._grant()
+        self._forget = self._robot.at_close(self.release)
         with self._lock:
             self._lease, self._lost, self._sequence = granted.lease.epoch, None, 0
             self._safe = json.loads(granted.state.safe_json) if granted.state.safe_json else None
@@ -99,6 +104,7 @@ class Drive:
     def release(self) -> None:
         """Gives the lease back, which stops the hardware. May be called more than once."""
         self._stop.set()
+        self._forget()
         thread, self._thread = self._thread, None
         if thread is not None:
             thread.join()
@@ -210,7 +216,7 @@ class Drive:
             raise LeaseLost(f"{self.name}: the lease is not held: use `with robot.drive(…) as d`, or call acquire()")
 
     def _request(self, value: Any) -> tuple[Any, Any]:
-        if self._robot.device(self.name).kind == "rtsp-ingest":
+        if self._kind == "rtsp-ingest":
             try:
                 move = json_format.ParseDict(json.loads(json_of(value or {})), ptz_pb2.MoveRequest())
             except json_format.ParseError as e:
@@ -244,7 +250,6 @@ class Drive:
 
     def __enter__(self) -> Drive:
         self.acquire()
-        self._robot.at_close(self.release)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -65,9 +65,14 @@ _KINDS: dict[grpc.StatusCode, type[WaldoError]] = {
 _FINAL = (NotFound, InvalidRequest, NotAllowed, Unsupported)
 
 
+def printable(text: str) -> str:
+    """Returns a text from elsewhere without what could change a terminal; lines stay."""
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
+
+
 def error_of(code: grpc.StatusCode, text: str, what: str) -> WaldoError:
     """Returns the error for a status. What names the device, and what was asked of it."""
-    text = text[:MAX_TEXT]
+    text = printable(text[:MAX_TEXT])
     if code is grpc.StatusCode.UNIMPLEMENTED:
         text = f"its program does not offer this ({text}): is it older than this package, or a device of another kind?"
     elif code is grpc.StatusCode.UNAUTHENTICATED:

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from waldo.errors import printable
+
 log = logging.getLogger("waldo")
 
 #: Events that wait for callbacks; beyond that the oldest are lost.
@@ -47,7 +49,7 @@ class Events:
 
     def emit(self, source: str, kind: str, text: str) -> None:
         """Reports an event; never blocks."""
-        event = Event(source, kind, text)
+        event = Event(source, kind, printable(text).replace("\n", " "))
         log.log(_LEVELS.get(kind, logging.INFO), "%s", event)
         with self._changed:
             if self._closed or not self._callbacks:

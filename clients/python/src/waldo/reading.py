@@ -189,9 +189,9 @@ class Reading(Generic[T]):
         self._begin, self._convert = begin, convert
         #: Waits for a device that has not been there yet, until the event is set. `Robot.adopt` sets it.
         self.prepare: Callable[[threading.Event], object] | None = None
-        #: Whether a device that has not been there yet is waited for as long as it takes.
-        self.patient = False
-        self._lock = threading.Lock()
+        #: For how many seconds the first call is tried again. `Robot.adopt` sets it.
+        self.patience = 0.0
+        self._lock = threading.RLock()  # a loop that is forgotten may end in the middle of anything
         self._listeners: list[Listener[T]] = []
         self._thread: threading.Thread | None = None
         self._run: _Run | None = None
@@ -210,8 +210,9 @@ class Reading(Generic[T]):
                 self._thread = threading.Thread(target=self._keep, args=(self._run,), name=name, daemon=True)
                 self._thread.start()
 
-    def detach(self, listener: Listener[T]) -> None:
-        """Removes a listener and closes it; with the last one the call ends."""
+    def detach(self, listener: Listener[T], wait: bool = True) -> None:
+        """Removes a listener and closes it; with the last one the call ends, and so does its thread, which is waited for
+        if it should be."""
         listener.close()
         with self._lock:
             if listener in self._listeners:
@@ -221,7 +222,7 @@ class Reading(Generic[T]):
                 return
             self._run, self._thread, self.state = None, None, "idle"
         run.stop()
-        if thread is not None and thread is not threading.current_thread():
+        if wait and thread is not None and thread is not threading.current_thread():
             thread.join(5)  # a listener's callback may be what it waits for
 
     def close(self) -> None:
@@ -240,15 +241,14 @@ class Reading(Generic[T]):
             return list(self._listeners)
 
     def _keep(self, run: _Run) -> None:
-        pause, lost = _FIRST_PAUSE, 0.0
+        pause, lost, begun = _FIRST_PAUSE, 0.0, time.monotonic()
         while not run.stopped:
             run.wake.clear()
             error = self._read(run, lost)
             if run.stopped:
                 return
-            if error is not None and (
-                is_final(error) or not (self._seen or self.patient) or isinstance(error, Closed)
-            ):
+            hopeless = not self._seen and time.monotonic() - begun >= self.patience
+            if error is not None and (is_final(error) or hopeless or isinstance(error, Closed)):
                 self._fail(run, error)
                 return
             if run.got:
@@ -319,7 +319,7 @@ class _Run:
         self.wake = threading.Event()
         self.stopping = threading.Event()
         self.got = False  # anything in the present call
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._call: Call | None = None
 
     @property
@@ -402,7 +402,7 @@ class Loop(Generic[T]):
 
     def __del__(self) -> None:
         if getattr(self, "_open", False):
-            self.close()
+            self._reading.detach(self._box, wait=False)
 
     def __enter__(self) -> Loop[T]:
         return self

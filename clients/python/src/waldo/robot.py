@@ -35,6 +35,8 @@ T = TypeVar("T")
 
 # How long a device that is asked where it is may take, and the pause before one that is not there is looked for again.
 _ASK, _LOOK = 0.5, 0.1
+# How many devices are remembered.
+_MOST_DEVICES = 1024
 # A device that said nothing for so long is asked before it is believed to be where it was.
 _STALE = 3.0
 
@@ -329,15 +331,22 @@ class Robot:
 
     def adopt(self, name: str, reading: Reading[Any]) -> None:
         """Has a reading wait for its device, woken when it changes, and closed with the robot."""
-        reading.prepare = lambda stop: self.device(name, stop=stop)
+        reading.prepare, reading.patience = lambda stop: self.device(name, stop=stop), self.timeout
         with self._changed:
             self._readings.add(reading)
             self._sources[reading] = name
 
-    def at_close(self, close: Callable[[], object]) -> None:
-        """Has something closed with the robot, before its connections."""
+    def at_close(self, close: Callable[[], object]) -> Callable[[], None]:
+        """Has something closed with the robot, before its connections, unless the function that it returns is called."""
         with self._changed:
             self._closing.append(close)
+
+        def forget() -> None:
+            with self._changed:
+                if close in self._closing:
+                    self._closing.remove(close)
+
+        return forget
 
     def close(self) -> None:
         """Ends everything that uses the robot: loops end, leases are released, connections are closed."""
@@ -453,6 +462,8 @@ class Robot:
     def _note(self, d: device_pb2.Device) -> None:
         with self._changed:
             before = self._devices.get(d.name)
+            if before is None and len(self._devices) >= _MOST_DEVICES:
+                return
             self._devices[d.name], self._heard[d.name] = d, time.monotonic()
             self._changed.notify_all()
         if before is not None and before.epoch != d.epoch:

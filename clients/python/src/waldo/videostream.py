@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import atexit
 import inspect
+import math
 import re
 import threading
 import time
@@ -304,7 +305,7 @@ class _Run:
         self._unlisten = self._robot.on_event(self._event)
         self.camera = self._robot.camera(self._name, *size)
         self._pictures = self.camera._shared
-        self._pictures.patient = True
+        self._pictures.patience = math.inf
         self._pictures.attach(self.meter)
         self.newest()  # begins
         stub = self._robot.stub(self._name, ingest_pb2_grpc.IngestServiceStub)
@@ -313,7 +314,7 @@ class _Run:
             self._robot.events, self._name, "connection", lambda: stub.WatchConnection(request), lambda r: r.event
         )
         self._robot.adopt(self._name, self._watching)
-        self._watching.patient = True
+        self._watching.patience = math.inf
         self._watching.attach(_Ear(self._said, self._unwatched))
 
     def stop(self) -> None:
