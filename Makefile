@@ -89,13 +89,18 @@ python: $(VENV) ## build the Python package, as a wheel and an sdist, into build
 python-versions: deps build python ## test the Python package with every Python at hand, and the lowest and the newest packages
 	@WALDO_BIN=$(BIN) scripts/test-python-versions $(BUILD)/python/*.whl $(BUILD)/python-versions
 
+.PHONY: cpp
+cpp: deps-test ## build the example in C++ into build/cpp/
+	@$(MAKE) --silent -j2 -C examples/cpp BUILD=$(BUILD)/cpp
+
 .PHONY: npm
 npm: $(NPM) ## build the npm package into build/npm/
 	@rm -rf $(BUILD)/npm && mkdir -p $(BUILD)/npm && cd clients/npm && npm pack --silent --pack-destination $(BUILD)/npm
 
 .PHONY: e2e
-e2e: deps deps-test build firmware $(TOOLS)/grpcurl $(VENV) $(READERS) $(FIREFOX) ## run only the end-to-end tests, with real programs and real browsers
-	@echo "── e2e"; cd e2e && WALDO_BIN=$(BIN) WALDO_PYTHON=$(PYTHON) $(GO) test -race -count=1 -timeout 35m $(TESTFLAGS) ./...
+e2e: deps deps-test build firmware npm cpp $(TOOLS)/grpcurl $(VENV) $(READERS) $(FIREFOX) ## run only the end-to-end tests, with real programs and real browsers
+	@echo "── e2e"; cd e2e && WALDO_BIN=$(BIN) WALDO_PYTHON=$(PYTHON) WALDO_NPM=$(BUILD)/npm \
+		WALDO_CPP=$(BUILD)/cpp/robot $(GO) test -race -count=1 -timeout 35m $(TESTFLAGS) ./...
 
 .PHONY: bench
 bench: deps deps-test deps-bench build firmware $(TOOLS)/grpcurl $(PYTHON) ## measure latency, recovery, cost of viewers, and single packages; BENCH=name for some
@@ -176,7 +181,7 @@ deps-firmware: ## install the Debian packages needed to build the firmware, if m
 
 .PHONY: deps-test
 deps-test: ## install the Debian packages needed to test, if missing
-	@scripts/deps chromium conntrack curl ffmpeg firefox-esr flite fonts-dejavu-core iproute2 libasound2-plugins nftables nginx-light nodejs pulseaudio python3-venv xvfb \
+	@scripts/deps chromium conntrack curl ffmpeg firefox-esr flite fonts-dejavu-core iproute2 libasound2-plugins libgrpc++-dev libprotobuf-dev nftables nginx-light nodejs protobuf-compiler-grpc pulseaudio python3-venv xvfb \
 		gir1.2-gst-plugins-bad-1.0 gir1.2-gst-rtsp-server-1.0 gir1.2-gstreamer-1.0 gstreamer1.0-libav gstreamer1.0-nice gstreamer1.0-plugins-bad python3-gi
 
 .PHONY: deps-bench

@@ -39,7 +39,11 @@ func TestMain(m *testing.M) {
 		fmt.Println(readStream(arguments[0], arguments[1], arguments[2]))
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if err := os.RemoveAll(npmFolder); err != nil { // does nothing if there is none
+		fmt.Println(err)
+	}
+	os.Exit(code)
 }
 
 // readStream reads a stream as a Go program does, and prints the age of each message and how many were lost.

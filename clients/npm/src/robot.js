@@ -162,6 +162,17 @@ export class Robot extends EventTarget {
   }
 
   /**
+   * Waits for a device.
+   * @param {string} name
+   * @param {{timeoutMs?: number}} [options]
+   * @returns {Promise<Device>} What it says of itself; rejects with a CallError that names the devices that there are.
+   */
+  async device(name, { timeoutMs = TIMEOUT_MS } = {}) {
+    await this.#until(() => this.#directory.get(checked(name)) !== undefined, timeoutMs, () => this.#unknown(name).message);
+    return /** @type {Device} */ (this.#directory.get(name));
+  }
+
+  /**
    * The video of a device, which need not exist yet. The same name and options return the same object.
    * @param {string} device
    * @param {import('./frame.js').VideoOptions} [options]

@@ -170,6 +170,13 @@ describe('the bus', () => {
     await assert.rejects(robot.call('front', 'waldo.device.v1.DeviceService/GetDevice', {}, { timeoutMs: 100 }), { code: 'UNAVAILABLE' });
     assert.equal(robot.state, 'connecting');
   });
+
+  test('has devices that can be waited for', async (t) => {
+    const robot = connected(t, await startRobot(t, { front: DEVICES.front }));
+    assert.equal((await robot.device('front', { timeoutMs: 30_000 })).kind, 'camera');
+    await assert.rejects(robot.device('rear', { timeoutMs: 100 }), { code: 'NOT_FOUND', message: /"rear".*front/ });
+    await assert.rejects(robot.device('Rear'), TypeError);
+  });
 });
 
 describe('one device without a bus', () => {
