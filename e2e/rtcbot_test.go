@@ -347,6 +347,25 @@ func TestRTCBotIsCalled(t *testing.T) {
 	life()
 }
 
+// TestRTCBotDialsIn: the unmodified Python robot serves nothing, but waits on a WebSocket of a gateway for the call. It is a
+// device like one that is called directly, and comes back after it was killed.
+func TestRTCBotDialsIn(t *testing.T) {
+	server := harness.StartRobot(t, harness.Options{Name: "server"})
+	robot := harness.StartRobot(t, harness.Options{
+		Devices: fmt.Sprintf(`pi: {kind: peer, call: "%s/ws", topic: pi}`, server.URL)})
+	awaitState(t, robot, "pi", "away")
+	bot := onTopic(t, robot, "pi")
+	for range 2 {
+		pi := pythonClient(t, spec{"dial": server.URL + "/ws", "sendVideo": true})
+		pi.Await(t, "ready")
+		awaitState(t, robot, "pi", "ready")
+		bot.say(t, `{"forward":1}`)
+		pi.AwaitThat(t, "message", func(m string) bool { return m == `{"forward": 1}` })
+		pi.Kill()
+		awaitState(t, robot, "pi", "away")
+	}
+}
+
 // TestRTCBotWithoutACameraIsCalled: an RTCBot robot that only drives answers an offer with more than it has.
 func TestRTCBotWithoutACameraIsCalled(t *testing.T) {
 	address := harness.FreeAddress(t)

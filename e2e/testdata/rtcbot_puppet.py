@@ -2,6 +2,7 @@
 
 Its argument is what it shall be, as JSON:
   url       where to POST the offer, or the WebSocket to open; without it, it is a robot that serves /connect
+  dial      for a robot that serves nothing: the WebSocket on which it waits for offers
   websocket true for RTCBot's Websocket in place of RTCConnection
   video, audio            how many tracks to receive
   sendVideo, sendAudio    true to send a moving picture, a tone
@@ -196,6 +197,23 @@ async def serve(wanted):
     return lambda order: robot["puppet"].obey(order)
 
 
+async def dial(wanted):
+    """A robot that cannot be reached, as in RTCBot's tutorial on remote connections: offers come to it."""
+    robot = {"puppet": None}
+
+    async def wait():
+        socket = Websocket(wanted["dial"])
+        tell("dialing")
+        while True:
+            offer = await socket.get()
+            tell("offer", None)
+            robot["puppet"] = Puppet(wanted)
+            socket.put_nowait(await robot["puppet"].connection.getLocalDescription(offer))
+
+    robot["waiting"] = asyncio.ensure_future(wait())
+    return lambda order: robot["puppet"].obey(order)
+
+
 async def part(puppet):
     """Ends the process with its connection, whatever RTCBot's threads and tasks wait for."""
     try:
@@ -210,6 +228,8 @@ async def main():
     wanted = json.loads(sys.argv[1])
     if "listen" in wanted:
         obey = await serve(wanted)
+    elif "dial" in wanted:
+        obey = await dial(wanted)
     elif wanted.get("websocket"):
         obey = Socket(wanted["url"]).obey
     else:

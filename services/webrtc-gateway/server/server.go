@@ -115,6 +115,8 @@ type Server struct {
 	pictureSockets sockets
 	mjpegResponses sockets
 	topicSockets   sockets
+	dialInSockets  sockets
+	dialIns        dialIns
 	resources      map[string]*resource   // by the random part of their address
 	connections    map[string]*connection // by their secret
 }
@@ -145,6 +147,7 @@ func New(engine *rtc.Engine, directory Directory, c Config) (*Server, error) {
 	s.mjpegResponses = sockets{most: maxMJPEG,
 		full: "responses with Motion JPEG are being sent already: try again when one has ended, or use WHEP"}
 	s.topicSockets = sockets{most: maxTopics, full: "WebSockets are open on topics already: try again when one has ended"}
+	s.dialInSockets = sockets{most: maxDialIns, full: "robots have dialed in already"}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	page, err := newPage(c.Page)
 	if err != nil {
@@ -179,6 +182,8 @@ func (s *Server) routes(page page) *http.ServeMux {
 		mux.HandleFunc("POST /connect", s.connect)
 		mux.HandleFunc("GET /connect", notAllowed("POST"))
 		mux.HandleFunc("GET /ws/{topic}", s.topic)
+		mux.HandleFunc("GET /ws", s.dialInRobot)
+		mux.HandleFunc("POST /ws", s.dialInOffer)
 	}
 	mux.HandleFunc("POST /whip/{device}", s.whipPost)
 	mux.HandleFunc("OPTIONS /whip/{device}", s.whepOptions)
