@@ -42,7 +42,7 @@ class Slot:
     def ensure(self, messages: bool) -> None:
         """Has the launcher run the slot. It does nothing if there is no launcher, one that is too old, or if the device
         is in robot.yaml or on the bus without it. Fails if the launcher refuses it otherwise."""
-        if self._robot._direct:
+        if self._robot.alone:
             return
         self._content = (
             launcher_service_pb2.SLOT_CONTENT_MESSAGES if messages else launcher_service_pb2.SLOT_CONTENT_VIDEO
@@ -63,7 +63,7 @@ class Slot:
         try:
             device = self._robot.device(self._name, _LOOK, stop=stop)
         except Unavailable as e:
-            if self.open or self._robot._direct or known:
+            if self.open or self._robot.alone or known:
                 raise
             raise Unavailable(
                 f"{e}; no launcher runs that could open it: run `waldo up`, or `waldo-peer --robot … --device {self._name}`"

@@ -11,8 +11,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
-import json
-import re
 import secrets
 import threading
 import time
@@ -25,46 +23,40 @@ import nats.aio.client
 import nats.errors
 from google.protobuf.message import DecodeError, Message
 
-from waldo import _status
+from waldo._address import DEFAULT_URL as DEFAULT_URL
+from waldo._address import check_name as check_name
+from waldo._address import check_url, redacted
+from waldo._answers import check_answer, metadata_of
 from waldo._fork import Guard
 from waldo._split import MAX_MESSAGE, MAX_PART, Joiner, split
-from waldo.device.v1 import device_pb2, device_service_pb2
-from waldo.errors import Closed, InvalidRequest, Unavailable, WaldoError, error_of
+from waldo._subjects import TYPE as TYPE
+from waldo._subjects import Reader, Subscription
+from waldo.errors import Closed, InvalidRequest, Unavailable, WaldoError
 from waldo.events import Events, log
+from waldo.holds import Hold
 
-DEFAULT_URL = "nats://127.0.0.1:4222"
 DEFAULT_TIMEOUT = 5.0
-TYPE, EPOCH, TIMEOUT = "Waldo-Type", "Waldo-Epoch", "Waldo-Timeout"
+EPOCH, TIMEOUT = "Waldo-Epoch", "Waldo-Timeout"
 
-_SCHEMES = ("nats", "tls", "ws", "wss")
-_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 # Pauses between attempts to connect, and how long one may take.
 _FIRST_PAUSE, _LONGEST_PAUSE, _CONNECT_TIMEOUT = 0.02, 0.5, 2
 # A server that vanished without closing the socket is given up after two pings.
 _PING_INTERVAL, _MAX_PINGS = 2, 2
-_HOLD_TTL, _HOLD_TIMEOUT = 3, 0.5
 # A search for devices ends when nobody has answered for so long.
 DISCOVERY_QUIET = 0.25
-# What one subscription may have waiting, in messages and bytes; beyond that the newest are lost.
-_MOST_MESSAGES, _MOST_BYTES = 65536, 128 << 20
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 
 
-def check_name(field: str, name: str) -> str:
-    """Returns a name of a robot or a device, or fails with the rule for them."""
-    if not _NAME.fullmatch(name):
-        raise InvalidRequest(f"{field}: {name!r} is not a name: use 1 to 63 lower-case letters, digits and inner hyphens")
-    return name
-
-
 class Bus:
     """A connection to the bus. It connects in the background; the constructor returns at once."""
 
-    def __init__(self, url: str = DEFAULT_URL, token: str = "", name: str = "python", events: Events | None = None) -> None:
-        self._servers = [_check_url(one) for one in url.split(",")]
-        self._shown = ",".join(_redacted(one) for one in self._servers)
+    def __init__(
+        self, url: str = DEFAULT_URL, token: str = "", name: str = "python", events: Events | None = None
+    ) -> None:
+        self._servers = [check_url(one) for one in url.split(",")]
+        self._shown = ",".join(redacted(one) for one in self._servers)
         self._token, self._name = token, name
         self._events = events or Events()
         self._guard = Guard()
@@ -146,7 +138,7 @@ class Bus:
         subject = f"waldo.v1.{check_name('robot', robot)}.{check_name('device', device)}.rpc.{service}.{name}"
         where = f"{robot}/{device}"
         data, answered = await self._request(subject, request.SerializeToString(), headers, timeout, where)
-        _check_answer(data, answered, f"{name} of {where}")
+        check_answer(data, answered, f"{name} of {where}")
         response = response_type()
         try:
             response.ParseFromString(data)
@@ -171,7 +163,7 @@ class Bus:
 
         The callback runs on the thread of the bus and must not block, nor call methods of the bus: hand over to a
         `waldo.reading.Box`. Messages of other types are ignored and counted."""
-        return self.subscribe_raw(subject, _Reader(message_type, callback).read, queue)
+        return self.subscribe_raw(subject, Reader(message_type, callback).read, queue)
 
     def subscribe_raw(
         self, subject: str, callback: Callable[[str, bytes, Mapping[str, str]], object], queue: str = ""
@@ -397,170 +389,11 @@ class Bus:
                     raise self.away()
                 if (m.headers or {}).get("Status") == "503" or time.monotonic() > deadline:
                     return found
-                metadata = _metadata(m.data)
+                metadata = metadata_of(m.data)
                 if metadata:
                     found.append(metadata)
                     if until and until(metadata):
                         quiet = min(quiet, DISCOVERY_QUIET / 10)
-
-
-class Subscription(contextlib.AbstractContextManager["Subscription[M]"]):
-    """Messages of one subject, until it is closed."""
-
-    def __init__(self, bus: Bus, number: int, subject: str, callback: Callable[..., object], queue: str) -> None:
-        self._bus, self._number, self._subject, self._callback, self._queue = bus, number, subject, callback, queue
-        self._joiner = Joiner()
-        self._nats: Any = None
-
-    async def _open(self) -> None:
-        self._bus._subscriptions[self._number] = self
-        if self._bus._client is not None:
-            with contextlib.suppress(nats.errors.Error, OSError):  # the next link has it
-                await self._attach(self._bus._client)
-
-    async def _attach(self, client: nats.aio.client.Client) -> None:
-        self._joiner = Joiner()
-        self._nats = await client.subscribe(
-            self._subject,
-            queue=self._queue,
-            cb=self._receive,
-            pending_msgs_limit=_MOST_MESSAGES,
-            pending_bytes_limit=_MOST_BYTES,
-        )
-
-    async def _receive(self, m: Any) -> None:
-        whole = (m.data, m.headers or {}) if self._queue else self._joiner.join(m.data, m.headers)
-        if whole is None or self._number not in self._bus._subscriptions:
-            return
-        try:
-            self._callback(m.subject, *whole)
-        except Exception:
-            log.exception("a callback for %s failed", self._subject)
-
-    async def _leave(self) -> None:
-        self._bus._subscriptions.pop(self._number, None)
-        if self._nats is not None:
-            with contextlib.suppress(nats.errors.Error, OSError):
-                await self._nats.unsubscribe()
-
-    def drain(self) -> None:
-        """Leaves the subject, and returns when the callback has had everything that the server has sent."""
-        with contextlib.suppress(Closed):
-            self._bus.run(self._drain())
-
-    async def _drain(self) -> None:
-        if self._nats is not None:
-            with contextlib.suppress(nats.errors.Error, OSError, asyncio.TimeoutError):
-                await asyncio.wait_for(self._nats.drain(), _CONNECT_TIMEOUT)
-        self._bus._subscriptions.pop(self._number, None)
-
-    def close(self) -> None:
-        """Leaves the subject. May be called more than once, and on the thread of the bus."""
-        if self._number not in self._bus._subscriptions or self._bus._closed:
-            return
-        with contextlib.suppress(Closed):
-            if threading.current_thread() is self._bus._thread:
-                self._bus._loop.create_task(self._leave())
-            else:
-                self._bus.run(self._leave())
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class _Reader:
-    """Decodes what a subscription of one type gets."""
-
-    def __init__(self, message_type: type[Message], callback: Callable[[Any], object]) -> None:
-        self._type, self._callback = message_type, callback
-        self._name = message_type.DESCRIPTOR.full_name
-        self.ignored = 0
-
-    def read(self, subject: str, data: bytes, headers: Mapping[str, str]) -> None:
-        if headers.get(TYPE) != self._name:
-            self._ignore(subject, f"a {headers.get(TYPE, '')[:128]!r} instead of a {self._name}")
-            return
-        message = self._type()
-        try:
-            message.ParseFromString(data)
-        except DecodeError as e:
-            self._ignore(subject, str(e))
-            return
-        self._callback(message)
-
-    def _ignore(self, subject: str, why: str) -> None:
-        if not self.ignored:
-            log.warning("%s: a message is ignored, and so are others like it: %s", subject, why)
-        self.ignored += 1
-
-
-class Hold(contextlib.AbstractContextManager["Hold"]):
-    """A promise to read a stream, renewed every second, and at once when the bus is back or the device has restarted."""
-
-    def __init__(self, bus: Bus, robot: str, device: str, stream: str, reader: str) -> None:
-        self._bus, self._robot, self._device = bus, robot, device
-        # Nobody can guess the name, so nobody else can end the promise.
-        self._request = device_service_pb2.HoldStreamRequest(
-            stream=stream, holder=f"{reader[:64]} {secrets.token_hex(16)}"
-        )
-        #: The life of the device that took the promise last; 0 if none has yet.
-        self.epoch = 0
-        self._kept = 0
-        self._wake: asyncio.Event | None = None
-        self._states = bus.subscribe(f"waldo.v1.{robot}.{device}.state", device_pb2.Device, self._described)
-        self._forget = bus.on_connect(self._again)
-        self._task = bus.start(self._keep())
-
-    def close(self) -> None:
-        """Releases the stream, as far as the device can be reached within half a second."""
-        self._forget()
-        self._states.close()
-        if self._task.cancel() and not self._bus._closed:
-            with contextlib.suppress(WaldoError):
-                self._bus.run(self._promise(0))
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _described(self, d: device_pb2.Device) -> None:
-        if d.epoch != self._kept and d.state != device_pb2.DEVICE_STATE_STOPPING:
-            self._again()
-
-    def _again(self) -> None:
-        if self._wake is not None:
-            self._wake.set()
-
-    async def _keep(self) -> None:
-        self._wake = asyncio.Event()
-        problem = ""
-        while True:
-            self._wake.clear()
-            attempt = asyncio.ensure_future(self._promise(_HOLD_TTL))
-            try:
-                await attempt
-                problem = ""
-            except WaldoError as e:
-                self._kept = 0
-                if str(e) != problem:
-                    problem = str(e)
-                    log.info("the stream %s of %s cannot be held yet: %s", self._request.stream, self._device, e)
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _HOLD_TTL / 3)
-
-    async def _promise(self, ttl: int) -> None:
-        request = device_service_pb2.HoldStreamRequest()
-        request.CopyFrom(self._request)
-        request.ttl.seconds = ttl
-        response = await self._bus.acall(
-            self._robot,
-            self._device,
-            "waldo.device.v1.DeviceService/HoldStream",
-            request,
-            device_service_pb2.HoldStreamResponse,
-            _HOLD_TIMEOUT,
-        )
-        if ttl:
-            self.epoch = self._kept = response.epoch
 
 
 async def _first(*waits: Awaitable[object]) -> None:
@@ -571,46 +404,6 @@ async def _first(*waits: Awaitable[object]) -> None:
     finally:
         for task in tasks:
             task.cancel()
-
-
-def _check_answer(data: bytes, headers: Mapping[str, str], what: str) -> None:
-    """Fails with the error that an answer carries, if it carries one."""
-    code = headers.get("Nats-Service-Error-Code", "")
-    if not code:
-        return
-    whole = _status.parse(data) or (int(code) if code.isdecimal() else 2, headers.get("Nats-Service-Error", ""))
-    status = next((c for c in grpc.StatusCode if c.value[0] == whole[0]), grpc.StatusCode.UNKNOWN)
-    raise error_of(status, whole[1], what)
-
-
-def _metadata(data: bytes) -> dict[str, str]:
-    """Reads an answer of NATS micro; other people's services give nothing."""
-    try:
-        info = json.loads(data)
-    except ValueError:
-        return {}
-    metadata = info.get("metadata") if isinstance(info, dict) else None
-    if not isinstance(metadata, dict) or not str(info.get("name", "")).startswith("waldo-"):
-        return {}
-    found = {str(k): str(v) for k, v in metadata.items()}
-    return found if _NAME.fullmatch(found.get("robot", "")) and _NAME.fullmatch(found.get("device", "")) else {}
-
-
-def _check_url(text: str) -> str:
-    text = text.strip()
-    parts = urlsplit(text)
-    try:
-        good = parts.scheme in _SCHEMES and parts.hostname and (parts.port or 1)
-    except ValueError:
-        good = False
-    if not good:
-        raise InvalidRequest("the address of the bus is not one: use nats://host:4222, or host:port for one device's gRPC")
-    return text
-
-
-def _redacted(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def _problem(e: Exception) -> str:

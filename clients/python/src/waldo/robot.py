@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import grpc
 
+from waldo._address import DEFAULT_URL, check_name, host_and_port
+from waldo._directory import Alone, Directory
 from waldo._fork import Guard
-from waldo.bus import DEFAULT_URL, Bus, check_name
+from waldo.bus import Bus
 from waldo.cameras import Camera
 from waldo.channels import DeviceChannel, Place
 from waldo.device.v1 import device_pb2, device_service_pb2, device_service_pb2_grpc
@@ -33,12 +35,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# How long a device that is asked where it is may take, and the pause before one that is not there is looked for again.
-_ASK, _LOOK = 0.5, 0.1
-# How many devices are remembered.
-_MOST_DEVICES = 1024
-# A device that said nothing for so long is asked before it is believed to be where it was.
-_STALE = 3.0
+# The pause before a device that is not there is looked for again.
+_LOOK = 0.1
 
 _robots: weakref.WeakSet[Robot] = weakref.WeakSet()
 
@@ -71,22 +69,23 @@ class Robot:
         self.timeout = timeout
         #: For modules of this package: what happens is reported here.
         self.events = Events()
-        self._robot = check_name("robot", robot) if robot else ""
-        self._changed = threading.Condition()
-        self._devices: dict[str, device_pb2.Device] = {}
-        self._heard: dict[str, float] = {}
+        self._lock = threading.RLock()
         self._channels: dict[str, DeviceChannel] = {}
         self._readings: weakref.WeakSet[Reading[Any]] = weakref.WeakSet()
         self._sources: weakref.WeakKeyDictionary[Reading[Any], str] = weakref.WeakKeyDictionary()
         self._closing: list[Callable[[], object]] = []
         self._joining = threading.Lock()
         self._topics: dict[str, Topic] = {}
-        self._watching = False
-        self._closed = False
-        self._direct = "" if "://" in address else _host_and_port(address)
-        self._bus = None if self._direct else Bus(address, self._token, name, self.events)
-        if self._bus is not None:
+        self._ended = threading.Event()
+        self._bus: Bus | None = None
+        self._directory: Directory | Alone
+        if "://" in address:
+            wanted = check_name("robot", robot) if robot else ""
+            self._bus = Bus(address, self._token, name, self.events)
             self._bus.on_connect(self._wake_all)
+            self._directory = Directory(self._bus, self.events, wanted, self._restarted)
+        else:
+            self._directory = Alone(host_and_port(address), self._token)
         _robots.add(self)
 
     # --- what it offers
@@ -252,18 +251,7 @@ class Robot:
     def devices(self) -> list[device_pb2.Device]:
         """Returns the descriptions of the devices that answer now, by name."""
         self._check()
-        if self._direct:
-            return [self._ask_direct()]
-        bus = self.bus
-        if not bus.wait(self.timeout):
-            raise bus.away()
-        self._watch(self._name_of_robot(""))
-        found = {m["device"]: m for m in bus.discover() if m["robot"] == self._robot}
-        described = []
-        for name in sorted(found):
-            with contextlib.suppress(Unavailable):
-                described.append(self._ask(name))
-        return described
+        return self._directory.all(self.timeout)
 
     def device(
         self, name: str, timeout: float | None = None, stop: threading.Event | None = None
@@ -272,15 +260,14 @@ class Robot:
         self._check()
         check_name("device", name)
         deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
-        known = self._known(name)
+        known = self._directory.known(name)
         while known is None:
             try:
-                known = self._find(name)
+                known = self._directory.find(name)
             except Unavailable as e:
                 if time.monotonic() >= deadline or stop is not None and stop.is_set():
                     raise e from None
-                with self._changed:
-                    self._changed.wait(_LOOK)
+                self._ended.wait(_LOOK)
             self._check()
         return known
 
@@ -291,18 +278,27 @@ class Robot:
         """The bus. Fails if the robot is one device without a bus."""
         self._check()
         if self._bus is None:
-            raise Unavailable(f"{self._direct} is one device without a bus: make the Robot with the address of the bus")
+            raise Unavailable("this is one device without a bus: make the Robot with the address of the bus")
         return self._bus
 
     @property
     def robot(self) -> str:
         """The name of the robot, which it waits for."""
         self._check()
-        if self._direct:
-            return self._ask_direct().robot
-        if not self.bus.wait(self.timeout):
-            raise self.bus.away()
-        return self._name_of_robot("")
+        return self._directory.robot(self.timeout)
+
+    @property
+    def alone(self) -> bool:
+        """Whether this is one device without a bus."""
+        return isinstance(self._directory, Alone)
+
+    def move(self, address: str) -> None:
+        """Says where one device without a bus is from now on."""
+        if isinstance(self._directory, Alone):
+            self._directory.move(host_and_port(address))
+            for channel in list(self._channels.values()):
+                channel.suspect()
+            self._wake_all()
 
     @property
     def token(self) -> str:
@@ -312,7 +308,7 @@ class Robot:
     def channel(self, name: str) -> DeviceChannel:
         """Returns the gRPC channel to a device, which follows it over restarts."""
         self._check()
-        with self._changed:
+        with self._lock:
             channel = self._channels.get(name)
             if channel is None:
                 channel = self._channels[name] = DeviceChannel(lambda: self._locate(name), self._token)
@@ -332,17 +328,17 @@ class Robot:
     def adopt(self, name: str, reading: Reading[Any]) -> None:
         """Has a reading wait for its device, woken when it changes, and closed with the robot."""
         reading.prepare, reading.patience = lambda stop: self.device(name, stop=stop), self.timeout
-        with self._changed:
+        with self._lock:
             self._readings.add(reading)
             self._sources[reading] = name
 
     def at_close(self, close: Callable[[], object]) -> Callable[[], None]:
         """Has something closed with the robot, before its connections, unless the function that it returns is called."""
-        with self._changed:
+        with self._lock:
             self._closing.append(close)
 
         def forget() -> None:
-            with self._changed:
+            with self._lock:
                 if close in self._closing:
                     self._closing.remove(close)
 
@@ -350,18 +346,18 @@ class Robot:
 
     def close(self) -> None:
         """Ends everything that uses the robot: loops end, leases are released, connections are closed."""
-        with self._changed:
-            if self._closed:
+        with self._lock:
+            if self._ended.is_set():
                 return
-            self._closed = True
+            self._ended.set()
             closing, self._closing = self._closing, []
-            self._changed.notify_all()
         for close in reversed(closing):
             close()
         for reading in list(self._readings):
             reading.close()
         for channel in list(self._channels.values()):
             channel.close()
+        self._directory.close()
         if self._bus is not None:
             self._bus.close()
         self.events.close()
@@ -376,112 +372,21 @@ class Robot:
 
     def _check(self) -> None:
         self._guard.check()
-        if self._closed:
+        if self._ended.is_set():
             raise Closed("the robot has been closed")
 
     def _locate(self, name: str) -> Place:
         """Returns where a device is now."""
-        if self._direct:
-            return Place(self._direct)
-        with self._changed:
-            known = self._devices.get(name)
-        if known is None:
+        place = self._directory.place(name)
+        if place is None:
             found = self.device(name)
-        else:
-            try:
-                found = self._ask(name)
-            except Unavailable:
-                if self.bus.connected:
-                    raise
-                found = known  # it may well be there, although the bus is not
-        return Place(found.grpc_address, found.epoch)
+            place = Place(found.grpc_address, found.epoch)
+        return place
 
-    def _known(self, name: str) -> device_pb2.Device | None:
-        with self._changed:
-            if time.monotonic() - self._heard.get(name, -_STALE) < _STALE:
-                return self._devices[name]
-            return None
-
-    def _find(self, name: str) -> device_pb2.Device:
-        """Asks a device for its description; waits for a moment at most."""
-        if self._direct:
-            return self._named(self._ask_direct(), name)
-        if not self.bus.wait(_ASK):
-            raise self.bus.away()
-        self._watch(self._name_of_robot(name))
-        return self._ask(name)
-
-    def _name_of_robot(self, device: str) -> str:
-        """Returns the name of the only robot on the bus, or of the only one with such a device."""
-        with self._changed:
-            if self._robot:
-                return self._robot
-        found = self.bus.discover(lambda m: m["device"] == device)
-        robots = sorted({m["robot"] for m in found})
-        having = sorted({m["robot"] for m in found if m["device"] == device}) or robots
-        if not having:
-            raise Unavailable("there is no device on the bus: is the robot running? `waldo ls` shows what is there")
-        if len(having) > 1:
-            raise InvalidRequest(f"there are several robots on the bus, {', '.join(having)}: pick one with robot=")
-        with self._changed:
-            self._robot = self._robot or having[0]
-            return self._robot
-
-    def _watch(self, robot: str) -> None:
-        """Listens to what the devices say of themselves."""
-        with self._changed:
-            if self._watching:
-                return
-            self._watching = True
-        self.bus.subscribe(f"waldo.v1.{robot}.*.state", device_pb2.Device, self._described)
-
-    def _ask(self, name: str) -> device_pb2.Device:
-        try:
-            response = self.bus.call(
-                self._robot,
-                name,
-                "waldo.device.v1.DeviceService/GetDevice",
-                device_service_pb2.GetDeviceRequest(),
-                device_service_pb2.GetDeviceResponse,
-                _ASK,
-            )
-        except Unavailable as e:
-            raise self._missing(name, e) from None
-        self._note(response.device)
-        return response.device
-
-    def _missing(self, name: str, e: Unavailable) -> Unavailable:
-        with self._changed:
-            others = sorted(self._devices.keys() - {name})
-        return Unavailable(f"{e}; running are {', '.join(others)}" if others else str(e))
-
-    def _described(self, d: device_pb2.Device) -> None:
-        """Takes what a device says of itself; on the thread of the bus."""
-        self._note(d)
-
-    def _note(self, d: device_pb2.Device) -> None:
-        with self._changed:
-            before = self._devices.get(d.name)
-            if before is None and len(self._devices) >= _MOST_DEVICES:
-                return
-            self._devices[d.name], self._heard[d.name] = d, time.monotonic()
-            self._changed.notify_all()
-        if before is not None and before.epoch != d.epoch:
-            self.events.emit(d.name, "restarted", "has restarted")
-            channel = self._channels.get(d.name)
-            if channel is not None:
-                channel.suspect()
-            self._wake(d.name)
-        if before is None or before.state != d.state:
-            self._state_changed(before, d)
-
-    def _state_changed(self, before: device_pb2.Device | None, d: device_pb2.Device) -> None:
-        if d.state == device_pb2.DEVICE_STATE_AWAY:
-            self.events.emit(d.name, "away", f"is away: {d.state_reason}")
-        elif d.state == device_pb2.DEVICE_STATE_READY and before is not None:
-            self.events.emit(d.name, "ready", "is ready")
-
-    def _wake(self, name: str) -> None:
+    def _restarted(self, name: str) -> None:
+        channel = self._channels.get(name)
+        if channel is not None:
+            channel.suspect()
         for reading, source in list(self._sources.items()):
             if source == name:
                 reading.wake()
@@ -489,31 +394,6 @@ class Robot:
     def _wake_all(self) -> None:
         for reading in list(self._readings):
             reading.wake()
-
-    def _ask_direct(self) -> device_pb2.Device:
-        self._check()
-        with self._changed:
-            channel = self._channels.get("")
-            if channel is None:
-                channel = self._channels[""] = DeviceChannel(lambda: Place(self._direct), self._token)
-        stub = device_service_pb2_grpc.DeviceServiceStub(channel)
-        try:
-            request = device_service_pb2.GetDeviceRequest()
-            return stub.GetDevice(request, timeout=_ASK, wait_for_ready=True).device
-        except grpc.RpcError as e:
-            raise from_rpc(e, self._direct) from None
-
-    def _named(self, d: device_pb2.Device, name: str) -> device_pb2.Device:
-        if d.name != name:
-            raise NotFound(f"the device at {self._direct} is {d.name!r}, not {name!r}")
-        return d
-
-
-def _host_and_port(address: str) -> str:
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise InvalidRequest(f"address: {address!r} is neither nats://host:port nor host:port")
-    return address
 
 
 def _close_all() -> None:

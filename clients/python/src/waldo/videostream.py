@@ -398,7 +398,7 @@ class _Run:
         if error is not None:
             self._give_up(str(error))
         elif self._ingest is not None and self._robot is not None:
-            self._robot._direct = self._ingest.address
+            self._robot.move(self._ingest.address)
 
     def _becomes(self, connected: bool) -> None:
         with self._lock:
