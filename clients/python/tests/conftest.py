@@ -11,6 +11,13 @@ import pytest
 
 from tests.live import Place
 
+# The board of the simulated rover.
+MOTORS = (
+    'read: "<IhhiihHB", readKeys: [uptime, left, right, x, y, heading, battery, flags], startByte: 0x5A, checksum: crc8, '
+    'write: "<hh", writeKeys: [left, right], writeStartByte: 0xA5, writeChecksum: crc8, '
+    "control: {safe: {left: 0, right: 0}}"
+)
+
 
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:
@@ -35,10 +42,10 @@ def rover(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A robot that all tests share, which do not change it for long."""
     found = Place(tmp_path_factory.mktemp("rover"))
     found.up(
-        """front: {kind: camera, source: test, width: 320, height: 240, fps: 30}
-        motors: {kind: serial, port: sim, read: "<IhhiihHB", readKeys: [uptime, left, right, x, y, heading, battery, flags], startByte: 0x5A, checksum: crc8, write: "<hh", writeKeys: [left, right], writeStartByte: 0xA5, writeChecksum: crc8, control: {safe: {left: 0, right: 0}}}
-        voice: {kind: audio, source: tone}
-        pad: {kind: input, source: sim}"""
+        f"""front: {{kind: camera, source: test, width: 320, height: 240, fps: 30}}
+        motors: {{kind: serial, port: sim, {MOTORS}}}
+        voice: {{kind: audio, source: tone}}
+        pad: {{kind: input, source: sim}}"""
     )
     yield found
     found.close()

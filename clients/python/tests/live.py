@@ -116,7 +116,8 @@ class Place:
     def up(self, devices: str) -> Process:
         """Runs a robot; each line of devices is one in robot.yaml."""
         lines = "".join(
-            "  " + line.strip().replace("{", '{grpc: "127.0.0.1:0", ', 1) + "\n" for line in devices.strip().splitlines()
+            "  " + line.strip().replace("{", '{grpc: "127.0.0.1:0", ', 1) + "\n"
+            for line in devices.strip().splitlines()
         )
         file = self.folder / "robot.yaml"
         file.write_text(

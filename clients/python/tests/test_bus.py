@@ -12,6 +12,7 @@ import pytest
 import waldo
 from tests.live import SOON, Place, until
 from waldo import bus as buses
+from waldo._subjects import Subscription
 from waldo.bus import Bus
 from waldo.device.v1 import device_pb2, device_service_pb2
 from waldo.media.v1 import media_pb2
@@ -77,10 +78,11 @@ def test_a_group_shares_messages(place: Place) -> None:
     place.bus()
     got: queue.Queue[tuple[int, int]] = queue.Queue()
     bus = connect(place)
-    subscriptions = [
-        bus.subscribe("shared", device_pb2.Device, lambda d, i=i: got.put((i, d.pid)), queue="group")  # type: ignore[misc]
-        for i in range(3)
-    ]
+
+    def member(i: int) -> Subscription[device_pb2.Device]:
+        return bus.subscribe("shared", device_pb2.Device, lambda d: got.put((i, d.pid)), queue="group")
+
+    subscriptions = [member(i) for i in range(3)]
     for pid in range(60):
         bus.publish("shared", device_pb2.Device(pid=pid))
     found = [got.get(timeout=SOON) for _ in range(60)]

@@ -16,7 +16,8 @@ MAX_PART = 1 << 20
 #: Kept free for headers in every part.
 HEADER_ALLOWANCE = 4096
 MAX_PARTS = MAX_MESSAGE // HEADER_ALLOWANCE
-#: Messages of one subscription that may be incomplete at a time, their bytes, and how long one may stay without growing.
+#: Messages of one subscription that may be incomplete at a time, their bytes, and how long one may stay without
+#: growing.
 MAX_PARTIAL, MAX_HELD, PART_LIFE = 64, 2 * MAX_MESSAGE, 5.0
 # Receivers bound what one sender has under way, and know it by the first 12 characters of an id.
 _SENDER = secrets.token_hex(6)

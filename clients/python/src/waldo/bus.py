@@ -116,8 +116,8 @@ class Bus:
         epoch: int = 0,
     ) -> M:
         """Calls a unary method of a device: "waldo.device.v1.DeviceService/GetDevice". Errors are those of the device;
-        besides, Unavailable means that no such device, or no bus, is there now, or that it does not answer in time. With
-        an epoch, another life of the device refuses the call."""
+        besides, Unavailable means that no such device, or no bus, is there now, or that it does not answer in time.
+        With an epoch, another life of the device refuses the call."""
         return self.run(self.acall(robot, device, method, request, response_type, timeout, epoch))
 
     async def acall(
@@ -168,8 +168,9 @@ class Bus:
     def subscribe_raw(
         self, subject: str, callback: Callable[[str, bytes, Mapping[str, str]], object], queue: str = ""
     ) -> Subscription[Any]:
-        """Is `subscribe` for messages of every type: the callback gets subject, bytes and headers. With a queue, the parts
-        of a message that is too large for one go to different subscribers, so they come as they are, with their header."""
+        """Is `subscribe` for messages of every type: the callback gets subject, bytes and headers. With a queue, the
+        parts of a message that is too large for one go to different subscribers, so they come as they are, with their
+        header."""
         self._guard.check()
         with self._lock:
             number, self._next = self._next, self._next + 1
@@ -178,17 +179,17 @@ class Bus:
         return s
 
     def hold(self, robot: str, device: str, stream: str, reader: str = "") -> Hold:
-        """Promises to read a stream of a device, until the hold is closed: the device publishes while somebody holds it.
-        The promise may be made before the device, or the bus, is there."""
+        """Promises to read a stream of a device, until the hold is closed: the device publishes while somebody holds
+        it. The promise may be made before the device, or the bus, is there."""
         self._guard.check()
         return Hold(self, check_name("robot", robot), check_name("device", device), stream, reader or self._name)
 
     def discover(
         self, until: Callable[[dict[str, str]], object] | None = None, quiet: float = DISCOVERY_QUIET
     ) -> list[dict[str, str]]:
-        """Asks who is on the bus, and returns the metadata of all Waldo devices of any robot: "robot", "device", "kind",
-        "grpc", "epoch". Ends when nobody has answered for `quiet` seconds, or for a tenth of that once `until` returned
-        something true for an answer."""
+        """Asks who is on the bus, and returns the metadata of all Waldo devices of any robot: "robot", "device",
+        "kind", "grpc", "epoch". Ends when nobody has answered for `quiet` seconds, or for a tenth of that once `until`
+        returned something true for an answer."""
         return self.run(self._discover(until, quiet))
 
     def on_connect(self, f: Callable[[], object]) -> Callable[[], None]:
@@ -334,7 +335,8 @@ class Bus:
 
     async def _send(self, subject: str, data: bytes, headers: Mapping[str, str], reply: str = "") -> None:
         if len(data) > MAX_MESSAGE:
-            raise InvalidRequest(f"{subject}: the message has {len(data)} bytes, and {MAX_MESSAGE >> 20} MiB is the most")
+            most = f"{MAX_MESSAGE >> 20} MiB is the most"
+            raise InvalidRequest(f"{subject}: the message has {len(data)} bytes, and {most}")
         client = self.client()
         try:
             for part, named in split(data, headers, min(client.max_payload, MAX_PART)):

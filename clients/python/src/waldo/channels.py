@@ -17,7 +17,8 @@ MAX_MESSAGE = 64 << 20
 
 OPTIONS: list[tuple[str, Any]] = [
     ("grpc.max_receive_message_length", MAX_MESSAGE),
-    ("grpc.max_send_message_length", MAX_MESSAGE + (1 << 20)),  # a published picture of that size, and what is said of it
+    # A published picture of that size, and what is said of it.
+    ("grpc.max_send_message_length", MAX_MESSAGE + (1 << 20)),
     # A device that restarts is back within moments: gRPC would wait up to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 2000),

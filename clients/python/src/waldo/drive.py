@@ -54,8 +54,8 @@ class Drive:
     second, or the actuator stops the hardware after 200 ms; the lease itself is kept alive by a thread. Leaving, for
     whatever reason, releases the lease, which stops the hardware at once.
 
-    Nothing is repeated, and nothing is sent later than it was meant. A lease does not outlast its connection: `send` then
-    fails with LeaseLost, so that no program drives on by accident."""
+    Nothing is repeated, and nothing is sent later than it was meant. A lease does not outlast its connection: `send`
+    then fails with LeaseLost, so that no program drives on by accident."""
 
     def __init__(self, robot: Robot, name: str, take: bool = False, key: str = "") -> None:
         self.name = name

@@ -131,16 +131,15 @@ def info_of(frame: media_pb2.VideoFrame, dropped: int = 0) -> Info:
 
 
 def picture(data: bytes | bytearray | memoryview | np.ndarray[Any, np.dtype[np.uint8]], info: Info) -> Frame | Packet:
-    """Makes a picture of the bytes of a message, or of an array that is the picture's alone. Raw bytes are copied, so that
-    they can be written to."""
+    """Makes a picture of the bytes of a message, or of an array that is the picture's alone. Raw bytes are copied, so
+    that they can be written to."""
     if info.media_type != "video/raw":
         return Packet(bytes(data), info)
     shape = shape_of(info)
     flat = data if isinstance(data, np.ndarray) else np.frombuffer(data, np.uint8)
     if flat.size != np.prod(shape):
-        raise WaldoError(
-            f"a picture of {info.width}x{info.height} in {info.pixel_format} has {flat.size} bytes, not {np.prod(shape)}"
-        )
+        what = f"a picture of {info.width}x{info.height} in {info.pixel_format}"
+        raise WaldoError(f"{what} has {flat.size} bytes, not {np.prod(shape)}")
     made = flat.reshape(shape)
     return Frame(made if flat is data else made.copy(), info)
 

@@ -18,7 +18,8 @@ _HOLD_TTL, _HOLD_TIMEOUT = 3, 0.5
 
 
 class Hold(contextlib.AbstractContextManager["Hold"]):
-    """A promise to read a stream, renewed every second, and at once when the bus is back or the device has restarted."""
+    """A promise to read a stream, renewed every second, and at once when the bus is back or the device has
+    restarted."""
 
     def __init__(self, bus: Bus, robot: str, device: str, stream: str, reader: str) -> None:
         self._bus, self._robot, self._device = bus, robot, device

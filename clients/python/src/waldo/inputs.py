@@ -104,9 +104,9 @@ def _reading(robot: Robot, name: str) -> Reading[InputReport]:
             return None  # a kind of step that this package does not know
         events = tuple(_event(e) for e in step.report.events)
         _apply(state, events)
-        at = step.report.event_time
+        report, at = step.report, step.report.event_time
         return InputReport(
-            events, dict(state), step.report.resync, step.report.epoch, step.report.sequence, at.seconds + at.nanos / 1e9
+            events, dict(state), report.resync, report.epoch, report.sequence, at.seconds + at.nanos / 1e9
         )
 
     reading: Reading[InputReport] = Reading(robot.events, name, "reports", begin, convert)

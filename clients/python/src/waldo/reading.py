@@ -211,8 +211,8 @@ class Reading(Generic[T]):
                 self._thread.start()
 
     def detach(self, listener: Listener[T], wait: bool = True) -> None:
-        """Removes a listener and closes it; with the last one the call ends, and so does its thread, which is waited for
-        if it should be."""
+        """Removes a listener and closes it; with the last one the call ends, and so does its thread, which is waited
+        for if it should be."""
         listener.close()
         with self._lock:
             if listener in self._listeners:
@@ -347,8 +347,8 @@ class _Run:
 
 class Loop(Generic[T]):
     """What `for` and `async for` run over. It ends when what it reads from is closed, and fails with what is wrong if
-    something is; `close` ends it, and so does forgetting it. Take makes what is returned of what is read and of how much
-    was lost before; if it returns None, that is lost, too."""
+    something is; `close` ends it, and so does forgetting it. Take makes what is returned of what is read and of how
+    much was lost before; if it returns None, that is lost, too."""
 
     def __init__(self, reading: Reading[T], box: Box[T], take: Callable[[T, int], Any] | None = None) -> None:
         self._reading, self._box, self._take = reading, box, take

@@ -100,8 +100,8 @@ class Robot:
         shared_memory: bool = True,
     ) -> Camera:
         """Returns a camera: loop over it for its pictures. Width and height 0: as configured; one of them 0: in
-        proportion. Format: "bgr", "jpeg", "h264", "vp8", "i420", "nv12", "yuyv". Raw pictures of a device on this machine
-        are taken from memory that it shares, where that is possible."""
+        proportion. Format: "bgr", "jpeg", "h264", "vp8", "i420", "nv12", "yuyv". Raw pictures of a device on this
+        machine are taken from memory that it shares, where that is possible."""
         self._check()
         return Camera(self, name, width, height, fps, format, shared_memory)
 
@@ -121,8 +121,8 @@ class Robot:
         block: int = 0,
         tap: str = "microphone",
     ) -> Audio:
-        """Returns a sound card: loop over it for what the microphone captures; `record` and `play`. Rate and channels 0:
-        as configured. Format: "f32", "s16", "opus". Block: samples in each piece. Tap "speaker": what is played."""
+        """Returns a sound card: loop over it for what the microphone captures; `record` and `play`. Rate and channels
+        0: as configured. Format: "f32", "s16", "opus". Block: samples in each piece. Tap "speaker": what is played."""
         self._check()
         from waldo.sound import Audio
 
@@ -167,12 +167,14 @@ class Robot:
         lossless: bool = False,
         name: str = "",
     ) -> Any:
-        """Calls `do` with the frames of a camera that fall to this worker of a track, on a thread of its own, and publishes
-        what it returns: a picture, bytes, anything that JSON can say, or a tuple of those. An exception is a result, too.
-        Returns the Worker; without `do` it is a decorator, which makes a Worker of a function. It ends with the robot.
+        """Calls `do` with the frames of a camera that fall to this worker of a track, on a thread of its own, and
+        publishes what it returns: a picture, bytes, anything that JSON can say, or a tuple of those. An exception is a
+        result, too. Returns the Worker; without `do` it is a decorator, which makes a Worker of a function. It ends
+        with the robot.
 
-        Format: "bgr" or "jpeg". Queue: how many frames may wait here; of more than that the oldest is dropped. Lossless:
-        the server keeps frames until a worker has done them, up to 64 MiB; all workers of a track must agree on it."""
+        Format: "bgr" or "jpeg". Queue: how many frames may wait here; of more than that the oldest is dropped.
+        Lossless: the server keeps frames until a worker has done them, up to 64 MiB; all workers of a track must agree
+        on it."""
         from waldo.workers import Worker
 
         self._check()
@@ -183,9 +185,9 @@ class Robot:
         return start if do is None else start(do)
 
     def results(self, camera: str, track: str, buffer_s: float = 0.5, all: bool = False) -> Results:
-        """Returns what the workers of a track make, in the order in which the frames were captured: loop over it. A result
-        that has not come is waited for at most `buffer_s` seconds after a later one has; `results.counts` tells what was
-        late or never came. All: also frames that were dropped or failed."""
+        """Returns what the workers of a track make, in the order in which the frames were captured: loop over it. A
+        result that has not come is waited for at most `buffer_s` seconds after a later one has; `results.counts` tells
+        what was late or never came. All: also frames that were dropped or failed."""
         from waldo.results import Results
 
         self._check()
@@ -232,11 +234,11 @@ class Robot:
         always: bool = False,
         background: bool = False,
     ) -> Publication | None:
-        """Makes a device of what a source yields: a camera of numpy pictures or JPEGs, a microphone of arrays of samples
-        with `rate`, or a device with messages; see waldo.publishing.
+        """Makes a device of what a source yields: a camera of numpy pictures or JPEGs, a microphone of arrays of
+        samples with `rate`, or a device with messages; see waldo.publishing.
 
-        Source is an iterable, sync or async, or a generator function, which runs while somebody watches. It returns when
-        the source ends, and raises what it raises; on an event loop an async source gives something to await. With
+        Source is an iterable, sync or async, or a generator function, which runs while somebody watches. It returns
+        when the source ends, and raises what it raises; on an event loop an async source gives something to await. With
         `background` it returns a Publication at once; without a source one whose `put` publishes. Fps paces the source.
         Take: even if another program publishes there. Always: an iterator is pulled even while nobody watches."""
         self._check()
@@ -333,7 +335,8 @@ class Robot:
             self._sources[reading] = name
 
     def at_close(self, close: Callable[[], object]) -> Callable[[], None]:
-        """Has something closed with the robot, before its connections, unless the function that it returns is called."""
+        """Has something closed with the robot, before its connections, unless the function that it returns is
+        called."""
         with self._lock:
             self._closing.append(close)
 
