@@ -121,8 +121,15 @@ def test_a_camera_runs_it(place: Place) -> None:
     command = f"{sys.executable} black.py"
     place.up(f"front: {{kind: camera, source: test, width: 320, height: 240, preprocess: {command!r}}}")
     with place.robot() as robot:
-        black = next(frame for frame in robot.camera("front") if not frame.any())
-        assert black.shape == (240, 320, 3)
-        until(
-            "the device says so", lambda: robot.device("front").attributes.get("preprocess", "").startswith("changes all")
-        )
+        frames = iter(robot.camera("front"))
+
+        def black() -> bool:
+            frame = next(frames)
+            assert frame.shape == (240, 320, 3)
+            return not frame.any()
+
+        def says() -> str:
+            return robot.device("front").attributes.get("preprocess", "")
+
+        until("a black picture", black)
+        until("the device says so", lambda: next(frames) is not None and says().startswith("changes all"))
