@@ -25,7 +25,7 @@
 //     Waldo-Type: waldo.work.v1.Result, and the frame's epoch, sequence and capture time.
 //  4. To leave, drain the subscription.
 //
-// Who wants results subscribes to that last subject.
+// Who wants results subscribes to that last subject. e2e/readers/worker.mjs is a worker in Node, made so.
 //
 // # What may be lost
 //

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nats.js
+import nats.js.errors
 import pytest
 
 import waldo
@@ -190,6 +192,16 @@ def test_the_bus_restarts(camera: Camera, place: Place, robot: waldo.Robot) -> N
 
     until("frames are worked on again", lambda: works(faces))
     until("frames are kept again", lambda: works(lines))
+
+
+def test_a_server_that_cannot_keep_frames(robot: waldo.Robot, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: Any) -> None:
+        raise nats.js.errors.ServiceUnavailableError
+
+    monkeypatch.setattr(nats.js.JetStreamContext, "stream_info", refuse)
+    until("the bus", lambda: robot.bus.connected)
+    with pytest.raises(waldo.Unavailable, match="has no JetStream"):
+        robot.work("front", "faces", print, format="jpeg", lossless=True)
 
 
 FUNCTION = """

@@ -49,11 +49,11 @@ const (
 type Server struct {
 	server *server.Server
 	url    string
-	folder string // of JetStream, which insists on one; it stays empty
+	folder string // of JetStream, which insists on one although it writes nothing; "" for none
 }
 
 // Start returns when the server accepts connections. A client that does not read cannot stall the producers: it is
-// disconnected after 5 s. JetStream is there for streams in memory, 256 MiB in all.
+// disconnected after 5 s. JetStream is there for streams in memory, 256 MiB in all, if a temporary folder can be made.
 func Start(cfg Config) (*Server, error) {
 	if cfg.Listen == "" {
 		cfg.Listen = "127.0.0.1:0"
@@ -70,15 +70,16 @@ func start(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Without a folder, as on a read-only system, there is all but JetStream.
 	if o.StoreDir, err = os.MkdirTemp("", "waldo-bus-"); err != nil {
-		return nil, err
+		o.JetStream = false
 	}
 	s, err := server.NewServer(o)
+	started := &Server{server: s, folder: o.StoreDir}
 	if err != nil {
-		_ = os.RemoveAll(o.StoreDir)
+		started.removeFolder()
 		return nil, err
 	}
-	started := &Server{server: s, folder: o.StoreDir}
 	s.Start() // does not wait
 	if !s.ReadyForConnections(5 * time.Second) {
 		started.Close()
@@ -136,5 +137,11 @@ func (s *Server) URL() string { return s.url }
 func (s *Server) Close() {
 	s.server.Shutdown()
 	s.server.WaitForShutdown()
-	_ = os.RemoveAll(s.folder) // an empty folder is left at worst
+	s.removeFolder()
+}
+
+func (s *Server) removeFolder() {
+	if s.folder != "" {
+		_ = os.RemoveAll(s.folder) // empty folders are left at worst
+	}
 }

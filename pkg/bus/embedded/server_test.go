@@ -1,12 +1,15 @@
 package embedded_test
 
 import (
+	"fmt"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
 	"github.com/waldo-robot/waldo/pkg/bus"
@@ -119,4 +122,49 @@ func TestCloseLeavesNothing(t *testing.T) {
 	if _, err := net.DialTimeout("tcp", strings.TrimPrefix(url, "nats://"), time.Second); err == nil {
 		t.Error("still listening")
 	}
+}
+
+// TestKeepsInMemoryOnly: there is JetStream for streams in memory, up to a bound, and nothing stays on the disk.
+func TestKeepsInMemoryOnly(t *testing.T) {
+	folder := t.TempDir()
+	t.Setenv("TMPDIR", folder)
+	s := start(t, embedded.Config{})
+	nc, err := nats.Connect(s.URL(), nats.Timeout(patience))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	if nc.MaxPayload() != 8<<20 {
+		t.Errorf("messages have up to %d bytes", nc.MaxPayload())
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		storage jetstream.StorageType
+		bytes   int64
+		taken   bool
+	}{
+		{jetstream.FileStorage, 1 << 10, false},
+		{jetstream.MemoryStorage, 200 << 20, true},
+		{jetstream.MemoryStorage, 200 << 20, false},
+	} {
+		name := fmt.Sprintf("s%v%v", tt.storage, tt.taken)
+		_, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: name, Subjects: []string{name},
+			Storage: tt.storage, MaxBytes: tt.bytes})
+		if (err == nil) != tt.taken {
+			t.Errorf("a stream of %d bytes in %v: %v", tt.bytes, tt.storage, err)
+		}
+	}
+	closeWithin(t, s)
+	if left, err := os.ReadDir(folder); err != nil || len(left) != 0 {
+		t.Errorf("left are %v, %v", left, err)
+	}
+}
+
+// TestStartsWithoutFolder: all but JetStream works.
+func TestStartsWithoutFolder(t *testing.T) {
+	t.Setenv("TMPDIR", "/nowhere")
+	connect(t, bus.Config{URL: start(t, embedded.Config{}).URL()})
 }

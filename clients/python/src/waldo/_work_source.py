@@ -142,8 +142,12 @@ class Kept:
         self._stopping.set()
 
     async def _check(self) -> None:
-        with contextlib.suppress(Unavailable, nats.errors.Error, OSError):
+        try:
             await self._set_up()
+        except NotKept:
+            raise
+        except (Unavailable, nats.errors.Error, OSError):
+            pass  # the server may come yet
 
     async def _keep(self) -> None:
         while not self._stopping.is_set():
