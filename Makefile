@@ -138,7 +138,7 @@ lint: deps $(TOOLS)/golangci-lint $(WEB) $(NPM) $(VENV) ## look for mistakes and
 	@$(call each,$(MODULES),$(TOOLS)/golangci-lint run ./...)
 	@echo "── types of the page"; cd services/webrtc-gateway/web && npx --no-install tsc
 	@echo "── types of the npm package"; cd clients/npm && npm run --silent build && npm run --silent check
-	@echo "── types of the Python package"; cd clients/python && $(PYTHON) -m mypy
+	@echo "── the Python package"; cd clients/python && $(PYTHON) -m ruff check -q && $(PYTHON) -m mypy
 
 .PHONY: tools
 tools: deps $(TOOLS)/grpcurl ## build the tools of the README, grpcurl, into bin/tools/

@@ -13,8 +13,8 @@ from tests.live import Place
 
 # The board of the simulated rover.
 MOTORS = (
-    'read: "<IhhiihHB", readKeys: [uptime, left, right, x, y, heading, battery, flags], startByte: 0x5A, checksum: crc8, '
-    'write: "<hh", writeKeys: [left, right], writeStartByte: 0xA5, writeChecksum: crc8, '
+    'read: "<IhhiihHB", readKeys: [uptime, left, right, x, y, heading, battery, flags], startByte: 0x5A, '
+    'checksum: crc8, write: "<hh", writeKeys: [left, right], writeStartByte: 0xA5, writeChecksum: crc8, '
     "control: {safe: {left: 0, right: 0}}"
 )
 

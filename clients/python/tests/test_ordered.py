@@ -21,7 +21,8 @@ class Thing:
 
 
 def play(buffer_s: float, steps: list[tuple[float, str, float]]) -> tuple[list[tuple[float, float]], int]:
-    """Puts things (when, stream, capture time), and returns (capture time, when it was taken), and how many were late."""
+    """Puts things (when, stream, capture time), and returns (capture time, when it was taken), and how many were
+    late."""
     merger, taken = Merger(buffer_s), []
 
     def take(until: float) -> None:
@@ -38,7 +39,8 @@ def play(buffer_s: float, steps: list[tuple[float, str, float]]) -> tuple[list[t
 
 
 def test_a_stream_out_of_order_is_put_in_order() -> None:
-    """Is pystreaming's own example: what comes 0.2 s late is dropped, the others are yielded 0.2 s after they would be."""
+    """Is pystreaming's own example: what comes 0.2 s late is dropped, the others are yielded 0.2 s after they would
+    be."""
     steps = [(0, 1), (0.1, 3), (0.15, 2), (0.35, 1.9), (0.4, 5)]
     taken, late = play(0.2, [(when, "a", captured / 10 if captured != 1.9 else 0.19) for when, captured in steps])
     assert [t[0] for t in taken] == [0.1, 0.2, 0.3, 0.5] and late == 1

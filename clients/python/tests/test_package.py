@@ -26,7 +26,7 @@ def test_type_checkers_see_the_public_names() -> None:
 
 def test_unknown_names_are_attribute_errors() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Camra'"):
-        waldo.Camra
+        _ = waldo.Camra
 
 
 def test_the_import_is_lazy() -> None:

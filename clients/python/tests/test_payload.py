@@ -69,7 +69,9 @@ def test_gray(shape: tuple[int, ...]) -> None:
 
 
 def test_pictures_of_a_camera_keep_what_is_known_of_them() -> None:
-    info = Info(capture_time=1000.5, media_type="video/raw", pixel_format="BGR24", width=4, height=2, metadata={"a": "b"})
+    info = Info(
+        capture_time=1000.5, media_type="video/raw", pixel_format="BGR24", width=4, height=2, metadata={"a": "b"}
+    )
     frame = frame_of(Frame(np.zeros((2, 4, 3), np.uint8), info) + 1)
     assert (frame.capture_time.seconds, frame.capture_time.nanos) == (1000, 500_000_000)
     assert dict(frame.metadata) == {"a": "b"}

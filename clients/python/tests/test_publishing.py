@@ -126,7 +126,8 @@ def test_a_function_is_a_camera_while_somebody_watches(robot: waldo.Robot) -> No
 
     with robot.publish("lamp", frames, background=True) as lamp:
         described = ready(robot, "lamp")
-        assert (described.kind, described.attributes["publisher"], described.attributes["via"]) == ("peer", "python", "grpc")
+        attributes = described.attributes
+        assert (described.kind, attributes["publisher"], attributes["via"]) == ("peer", "python", "grpc")
         until("it ends when nobody watches", lambda: ended[0] == 1 and not lamp.wanted)
         for life in (2, 3):
             with robot.camera("lamp").frames() as pictures:
@@ -436,7 +437,8 @@ def test_without_a_launcher(place: Place) -> None:
         place.bus()
         lamp.stop()
         robot.publish("notes", [{"a": 1}] * 10)
-        with place.robot(timeout=1.0) as other, pytest.raises(waldo.Unavailable, match="run `waldo up`, or `waldo-peer"):
+        remedy = "run `waldo up`, or `waldo-peer"
+        with place.robot(timeout=1.0) as other, pytest.raises(waldo.Unavailable, match=remedy):
             other.publish("other", [orange()])
     # Nor is a bus needed.
     with place.robot(address) as direct:

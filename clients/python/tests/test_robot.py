@@ -87,7 +87,7 @@ def test_one_device_without_a_bus(rover: Place) -> None:
         with pytest.raises(waldo.NotFound, match="is 'front', not 'rear'"):
             robot.device("rear")
         with pytest.raises(waldo.Unavailable, match="without a bus"):
-            robot.bus
+            _ = robot.bus
 
 
 def test_the_token(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -27,7 +27,9 @@ class FakeBus:
             if wanted == subject:
                 callback(message)
 
-    def subscribe(self, subject: str, _: type[message_pb2.Message], callback: Callable[[Any], object]) -> FakeMembership:
+    def subscribe(
+        self, subject: str, _: type[message_pb2.Message], callback: Callable[[Any], object]
+    ) -> FakeMembership:
         membership = FakeMembership(self)
         self.members[membership] = subject, callback
         return membership

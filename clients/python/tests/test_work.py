@@ -89,7 +89,12 @@ def test_the_very_first_result_does_not_wait_for_long() -> None:
     ("made", "value", "data", "shape"),
     [
         (None, None, b"", None),
-        ({"faces": [{"x": 1, "sure": np.float32(0.5)}], "none": None}, {"faces": [{"x": 1, "sure": 0.5}], "none": None}, b"", None),
+        (
+            {"faces": [{"x": 1, "sure": np.float32(0.5)}], "none": None},
+            {"faces": [{"x": 1, "sure": 0.5}], "none": None},
+            b"",
+            None,
+        ),
         (np.arange(3), [0, 1, 2], b"", None),
         ([True, "text", ()], [True, "text", []], b"", None),
         (bytearray(b"abc"), None, b"abc", None),
@@ -104,7 +109,8 @@ def test_what_functions_return(made: Any, value: Any, data: bytes, shape: tuple[
 
 
 def test_a_packet_stays_what_it_is() -> None:
-    r = Result(result_of(Packet(b"\xff\xd8", Info(epoch=3, sequence=4, capture_time=5, media_type="image/jpeg", width=8))))
+    info = Info(epoch=3, sequence=4, capture_time=5, media_type="image/jpeg", width=8)
+    r = Result(result_of(Packet(b"\xff\xd8", info)))
     assert isinstance(r.picture, Packet) and r.picture == b"\xff\xd8"
     assert (r.picture.sequence, r.picture.capture_time, r.picture.width) == (4, 5, 8)
 

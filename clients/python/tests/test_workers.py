@@ -266,10 +266,16 @@ def test_kept_frames_outlive_a_process(camera: Camera, robot: waldo.Robot, crew:
 
 @pytest.mark.parametrize(
     ("function", "error"),
-    [("faces", "MODULE:FUNCTION"), ("nowhere:find", "No module named"), ("os:path", "not a function"), ("os:x", "no attribute")],
+    [
+        ("faces", "MODULE:FUNCTION"),
+        ("nowhere:find", "No module named"),
+        ("os:path", "not a function"),
+        ("os:x", "no attribute"),
+    ],
 )
 def test_bad_functions(tmp_path: Path, function: str, error: str) -> None:
-    command = [sys.executable, "-m", "waldo.workers", function, "--camera", "front", "--track", "faces", "--processes", "1"]
+    options = ["--camera", "front", "--track", "faces", "--processes", "1"]
+    command = [sys.executable, "-m", "waldo.workers", function, *options]
     found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=SOON)
     assert found.returncode == 1 and error in found.stderr and "Traceback" not in found.stderr
 

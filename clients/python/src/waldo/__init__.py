@@ -71,14 +71,14 @@ if TYPE_CHECKING:
     from waldo.inputs import Input as Input
     from waldo.inputs import InputEvent as InputEvent
     from waldo.inputs import InputReport as InputReport
+    from waldo.ordered import time_ordered as time_ordered
     from waldo.preprocessing import preprocess as preprocess
     from waldo.producers import SubscriptionConsumer as SubscriptionConsumer
     from waldo.producers import SubscriptionProducer as SubscriptionProducer
     from waldo.producers import SubscriptionProducerConsumer as SubscriptionProducerConsumer
-    from waldo.ordered import time_ordered as time_ordered
+    from waldo.publishing import Publication as Publication
     from waldo.results import Result as Result
     from waldo.results import Results as Results
-    from waldo.publishing import Publication as Publication
     from waldo.robot import Robot as Robot
     from waldo.sound import Audio as Audio
     from waldo.sound import OpusPacket as OpusPacket

@@ -12,8 +12,8 @@ from waldo.errors import InvalidRequest
 
 
 def decoder() -> Callable[[bytes], Any]:
-    """Returns a function that makes an array of (height, width, 3), blue first, of a JPEG. It raises ValueError for what
-    is none. Fails with InvalidRequest if no library is installed that can."""
+    """Returns a function that makes an array of (height, width, 3), blue first, of a JPEG. It raises ValueError for
+    what is none. Fails with InvalidRequest if no library is installed that can."""
     for make in (_simplejpeg, _opencv, _pillow):
         try:
             return make()

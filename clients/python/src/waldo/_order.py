@@ -39,8 +39,8 @@ class Counts:
 
 
 class Order:
-    """Waits for a result that has not come at most `window` seconds after a later one has, and keeps no more than `most`
-    results and `most_bytes` of them. Not safe for concurrent use."""
+    """Waits for a result that has not come at most `window` seconds after a later one has, and keeps no more than
+    `most` results and `most_bytes` of them. Not safe for concurrent use."""
 
     def __init__(self, window: float, most: int, most_bytes: int = 128 << 20) -> None:
         self._window, self._most, self._most_bytes = window, most, most_bytes

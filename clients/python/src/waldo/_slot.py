@@ -66,7 +66,8 @@ class Slot:
             if self.open or self._robot.alone or known:
                 raise
             raise Unavailable(
-                f"{e}; no launcher runs that could open it: run `waldo up`, or `waldo-peer --robot … --device {self._name}`"
+                f"{e}; no launcher runs that could open it: run `waldo up`, or "
+                f"`waldo-peer --robot … --device {self._name}`"
             ) from None
         if device.kind != "peer":
             raise InvalidRequest(

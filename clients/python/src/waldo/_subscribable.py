@@ -22,9 +22,9 @@ class Subscribable(Generic[T]):
         self._feed: Feed[T] | None = None
 
     def subscribe(self, subscription: Any = None) -> Any:
-        """Has something get what comes from now on: a function or a coroutine function, a subscription, an asyncio.Queue,
-        or anything else with `put_nowait`. Without an argument it returns a new subscription, to `get()` or `take()`
-        from. See `waldo.subscriptions`."""
+        """Has something get what comes from now on: a function or a coroutine function, a subscription, an
+        asyncio.Queue, or anything else with `put_nowait`. Without an argument it returns a new subscription, to `get()`
+        or `take()` from. See `waldo.subscriptions`."""
         return self._fed().subscribe(subscription)
 
     def unsubscribe(self, subscription: Any = None) -> None:

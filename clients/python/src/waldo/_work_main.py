@@ -47,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _arguments() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(prog="python -m waldo.workers", description="Runs a function on the frames of a camera.")
+    what = "Runs a function on the frames of a camera."
+    p = argparse.ArgumentParser(prog="python -m waldo.workers", description=what)
     p.add_argument("function", metavar="MODULE:FUNCTION", help="what to call with each frame, for example faces:find")
     p.add_argument("--camera", required=True, help="whose frames")
     p.add_argument("--track", required=True, help="the group of workers that do the same")
@@ -103,7 +104,8 @@ class _Crew:
             if process.poll() is None:
                 living.append((process, since))
                 continue
-            logging.warning("process %d has ended with %s; another one takes its place", process.pid, process.returncode)
+            ended = "process %d has ended with %s; another one takes its place"
+            logging.warning(ended, process.pid, process.returncode)
             if time.monotonic() - since < _SETTLED:
                 time.sleep(_PAUSE)
         self._running = living

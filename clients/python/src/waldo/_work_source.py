@@ -241,5 +241,6 @@ class NotKept(Unavailable):
 
     def __init__(self) -> None:
         super().__init__(
-            "the NATS server has no JetStream: use the one of `waldo up` or `waldo bus`, or enable it there (nats-server -js)"
+            "the NATS server has no JetStream: use the one of `waldo up` or `waldo bus`, or enable it there "
+            "(nats-server -js)"
         )

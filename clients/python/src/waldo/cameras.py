@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from waldo import shared
-from waldo._wire import Step, step_of
 from waldo._subscribable import Feed, Subscribable
+from waldo._wire import Step, step_of
 from waldo.camera.v1 import camera_service_pb2, camera_service_pb2_grpc
 from waldo.errors import Closed, InvalidRequest
 from waldo.frame import Frame, Info, Packet, dropping, info_of, picture

@@ -27,18 +27,19 @@ _CLOCK_SET = 5
 def time_ordered(
     buffer_s: float, streams: Mapping[str, Iterable[Any]], key: Callable[[Any], float] | None = None
 ) -> Ordered:
-    """Merges streams by capture time: yields (name, thing) pairs, the one that was captured first first, each `buffer_s`
-    seconds after the fastest way from capture to here. A stream may so be `buffer_s` slower than the fastest, and is
-    still in order; what comes later than that is dropped and counted in `late`.
+    """Merges streams by capture time: yields (name, thing) pairs, the one that was captured first first, each
+    `buffer_s` seconds after the fastest way from capture to here. A stream may so be `buffer_s` slower than the
+    fastest, and is still in order; what comes later than that is dropped and counted in `late`.
 
         for name, thing in waldo.time_ordered(0.2, {"front": robot.camera("front"), "voice": robot.audio("voice")}):
 
-    A stream is anything to loop over whose things have a `capture_time` (or `read_time`, as those of boards), in seconds;
-    `key` returns it for others. All must be captured by one clock, or by clocks that agree. Whether that agrees with the
-    clock of this machine does not matter: the difference is followed while it drifts, and when a clock is set.
+    A stream is anything to loop over whose things have a `capture_time` (or `read_time`, as those of boards), in
+    seconds; `key` returns it for others. All must be captured by one clock, or by clocks that agree. Whether that
+    agrees with the clock of this machine does not matter: the difference is followed while it drifts, and when a clock
+    is set.
 
-    `for` and `async for` both work. The loop ends when all streams have, or with `close()`; it fails with the error of a
-    stream that does. A thread for each stream reads it, at most 256 things ahead."""
+    `for` and `async for` both work. The loop ends when all streams have, or with `close()`; it fails with the error of
+    a stream that does. A thread for each stream reads it, at most 256 things ahead."""
     if not 0 <= buffer_s < math.inf:
         raise InvalidRequest(f"buffer_s: {buffer_s!r} is not a number of seconds, 0 or more")
     return Ordered(buffer_s, streams, key or _captured)

@@ -7,8 +7,8 @@
     def blur(picture):
         return cv2.GaussianBlur(picture, (31, 31), 0)
 
-A camera runs the file as a command, and gives it pictures on its standard input: raw BGR24 of FRAME_WIDTH x FRAME_HEIGHT,
-nothing between them. For each it takes one of the same size from its standard output.
+A camera runs the file as a command, and gives it pictures on its standard input: raw BGR24 of FRAME_WIDTH x
+FRAME_HEIGHT, nothing between them. For each it takes one of the same size from its standard output.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _MAX_SIDE = 8192
 
 
 def preprocess(function: F) -> F:
-    """Has a function change each picture. It gets a numpy array of uint8, (height, width, 3) in BGR, which it may change,
-    and returns one of the same shape and type, or None if it has changed its own.
+    """Has a function change each picture. It gets a numpy array of uint8, (height, width, 3) in BGR, which it may
+    change, and returns one of the same shape and type, or None if it has changed its own.
 
-    In a file that a camera runs, nothing after the decorated function is executed: pictures come from then on, until the
-    camera ends. What the file prints goes to the camera's log; before the function, it must not be flushed. An exception ends the file, which is also in the log; the
-    camera starts it again, and pictures pass unchanged meanwhile. Elsewhere, in a test for example, the decorator returns
-    the function as it is."""
+    In a file that a camera runs, nothing after the decorated function is executed: pictures come from then on, until
+    the camera ends. What the file prints goes to the camera's log; before the function, it must not be flushed. An
+    exception ends the file, which is also in the log; the camera starts it again, and pictures pass unchanged
+    meanwhile. Elsewhere, in a test for example, the decorator returns the function as it is."""
     if "FRAME_WIDTH" in os.environ and getattr(function, "__module__", "") == "__main__":
         width, height = (_side(name) for name in ("FRAME_WIDTH", "FRAME_HEIGHT"))
         with _own_output() as output, io.FileIO(os.dup(0)) as pictures:
@@ -64,11 +64,14 @@ def run(function: Callable[[npt.NDArray[np.uint8]], Any], source: Any, to: Any, 
 def _check(result: Any, picture: npt.NDArray[np.uint8]) -> None:
     shape, dtype = getattr(result, "shape", None), getattr(result, "dtype", None)
     if shape is None or dtype is None:
-        raise WaldoError(f"the function returned {type(result).__name__}: return a numpy array, or None for its own picture")
+        kind = type(result).__name__
+        raise WaldoError(f"the function returned {kind}: return a numpy array, or None for its own picture")
     if shape != picture.shape:
-        raise WaldoError(f"the function returned a picture of shape {shape}: it must have the one it got, {picture.shape}")
+        rule = f"it must have the one it got, {picture.shape}"
+        raise WaldoError(f"the function returned a picture of shape {shape}: {rule}")
     if dtype != np.uint8:
-        raise WaldoError(f"the function returned a picture of {dtype}: it must be uint8, for example picture.astype('uint8')")
+        rule = "it must be uint8, for example picture.astype('uint8')"
+        raise WaldoError(f"the function returned a picture of {dtype}: {rule}")
 
 
 def _fill(source: Any, room: memoryview) -> bool:
@@ -94,7 +97,8 @@ def _side(name: str) -> int:
 
 
 def _own_output() -> io.FileIO:
-    """Keeps standard output for pictures alone: what is printed goes to standard error, also what was not flushed yet."""
+    """Keeps standard output for pictures alone: what is printed goes to standard error, also what was not flushed
+    yet."""
     output = os.dup(1)
     os.dup2(2, 1)
     sys.stdout.flush()

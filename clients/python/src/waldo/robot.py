@@ -19,8 +19,8 @@ from waldo._fork import Guard
 from waldo.bus import Bus
 from waldo.cameras import Camera
 from waldo.channels import DeviceChannel, Place
-from waldo.device.v1 import device_pb2, device_service_pb2, device_service_pb2_grpc
-from waldo.errors import Closed, InvalidRequest, NotFound, Unavailable, WaldoError, from_rpc
+from waldo.device.v1 import device_pb2
+from waldo.errors import Closed, Unavailable, WaldoError, from_rpc
 from waldo.events import Event, Events
 from waldo.reading import Reading
 

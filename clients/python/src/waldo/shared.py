@@ -1,8 +1,8 @@
 """Raw pictures in memory that a device shares with readers on its machine, so that they need not be sent.
 
-`Camera` uses it by itself: it asks every device to share, and takes pictures from messages if the device does not, or if
-its memory cannot be opened here. The memory is a ring, whose slots are used again after a few pictures. Each slot has a
-version; a copy counts only if the version was the expected one before and after it was made.
+`Camera` uses it by itself: it asks every device to share, and takes pictures from messages if the device does not, or
+if its memory cannot be opened here. The memory is a ring, whose slots are used again after a few pictures. Each slot
+has a version; a copy counts only if the version was the expected one before and after it was made.
 
 Nothing that a device says is trusted: the memory must be a sealed memfd of the length it says, named after the epoch of
 the picture, and all offsets must be within it.
@@ -33,8 +33,8 @@ POSSIBLE = sys.platform == "linux" and sys.byteorder == "little"
 
 
 class NotShared(Exception):
-    """The memory of a device cannot be read here: the device is on another machine or in a container, belongs to another
-    user, or what it says cannot be."""
+    """The memory of a device cannot be read here: the device is on another machine or in a container, belongs to
+    another user, or what it says cannot be."""
 
 
 class Place:

@@ -37,7 +37,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from waldo._subscription import EMPTY, Source, Sparingly, Subscription, SubscriptionClosed, T, Empty, log, running_loop
+from waldo._subscription import EMPTY, Empty, Source, Sparingly, Subscription, SubscriptionClosed, T, log, running_loop
 
 __all__ = [
     "BOUND",

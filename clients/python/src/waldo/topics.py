@@ -35,14 +35,15 @@ _LOOK = 0.1
 
 
 class Topic(SubscriptionProducer[Any]):
-    """One topic of a robot. ``for message in topic``, ``subscribe``, ``await topic.get()`` and ``take`` read what others
-    say, from when one of them is first used; what this program says itself it does not hear.
+    """One topic of a robot. ``for message in topic``, ``subscribe``, ``await topic.get()`` and ``take`` read what
+    others say, from when one of them is first used; what this program says itself it does not hear.
 
     Messages are what JSON can say, or bytes. Text that is not JSON arrives as it is, as a str."""
 
     def __init__(self, robot: Robot, name: str) -> None:
         if not _NAME.fullmatch(name):
-            raise InvalidRequest(f"topic: {name[:80]!r} is not a name: use 1 to 64 letters, digits, hyphens and underscores")
+            rule = "use 1 to 64 letters, digits, hyphens and underscores"
+            raise InvalidRequest(f"topic: {name[:80]!r} is not a name: {rule}")
         super().__init__(lambda: QueueSubscription(WAITING))
         self.name = name
         self._sender = f"{robot.name}-{secrets.token_hex(8)}"

@@ -9,9 +9,9 @@
     for result in robot.results("front", "faces"):     # anywhere, in the order in which the frames were captured
         print(result.sequence, result.value)
 
-A track, here ``faces``, is a group of workers that do the same. Every track gets every frame of the camera, and within a
-track each frame goes to one worker. Workers join and leave at any time, in any language; ``python -m waldo.workers`` runs
-a function in several processes.
+A track, here ``faces``, is a group of workers that do the same. Every track gets every frame of the camera, and within
+a track each frame goes to one worker. Workers join and leave at any time, in any language; ``python -m waldo.workers``
+runs a function in several processes.
 """
 
 from __future__ import annotations
@@ -113,8 +113,9 @@ class Worker:
         return not self._thread.is_alive()
 
     def close(self) -> None:
-        """Leaves the track, and works on the frames that are there, for 5 s at most; what it does not get to is dropped, or
-        goes to another worker if frames must not be lost. A function that goes on for longer is not waited for."""
+        """Leaves the track, and works on the frames that are there, for 5 s at most; what it does not get to is
+        dropped, or goes to another worker if frames must not be lost. A function that goes on for longer is not waited
+        for."""
         with self._changed:
             if self._state != "working":
                 return
@@ -161,7 +162,8 @@ class Worker:
 
     async def _drop(self, job: Job) -> None:
         try:
-            await self._bus.apublish(self._answers, self._stamped(job, work_pb2.Result(outcome=work_pb2.OUTCOME_DROPPED)))
+            dropped = work_pb2.Result(outcome=work_pb2.OUTCOME_DROPPED)
+            await self._bus.apublish(self._answers, self._stamped(job, dropped))
         except Unavailable:
             self.unanswered += 1
 
