@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import waldo
-from waldo.preprocessing import run
 
+import waldo
 from tests.live import Place, until
+from waldo.preprocessing import run
 
 PICTURE = bytes(range(4 * 2 * 3))
 
