@@ -93,10 +93,23 @@ func StartRobot(tb testing.TB, o Options) *Robot {
 	r.file = WriteFile(tb, "robot.yaml", fmt.Sprintf("robot: %s\ndevices:\n%sgateway: {http: %q, ice: %q%s}\nnats: "+
 		"{%s}\n%s",
 		cmp.Or(o.Name, "e2e"), devices.String(), http, ice, o.Gateway, bus, o.Drive))
+	r.up(tb)
+	return r
+}
+
+// up runs the robot and returns when its page is served.
+func (r *Robot) up(tb testing.TB) {
+	tb.Helper()
 	program, args := r.where().command(r.waldo, "up", r.file)
 	r.Process = Start(tb, r.env, program, args...)
 	r.WaitServing(tb)
-	return r
+}
+
+// Restart ends the launcher as a crash would, and with it all of the robot's processes, and runs the robot again.
+func (r *Robot) Restart(tb testing.TB) {
+	tb.Helper()
+	r.Kill(tb)
+	r.up(tb)
 }
 
 func (r *Robot) where() place {
