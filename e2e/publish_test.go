@@ -81,9 +81,9 @@ func TestPublish(t *testing.T) {
 	page.Until(t, isColor, "lamp", blue)
 	reads(t, robot.Device(t, "lamp"), "blue")
 
-	// When the program ends, so do its devices.
+	// When the program ends, so do its devices, here and on the page.
+	page.Until(t, `document.querySelector('#shares [data-device="lamp"]').hidden`) // a program has it
 	program.Stop(t)
-	page.Until(t, `!waldo.robot.devices.some((d) => d.name === 'lamp' && d.state === 'ready')`)
 	harness.Until(t, "the slots are gone", func() error {
 		for _, d := range robot.Devices(t) {
 			if d.Name != "front" {
@@ -92,6 +92,10 @@ func TestPublish(t *testing.T) {
 		}
 		return nil
 	})
+	page.Until(t, `document.querySelector('[data-device="lamp"][data-picture]') === null`)
+	page.Until(t, `document.querySelector('tr[data-device="lamp"]') === null`)
+	page.Until(t, `document.querySelector('[data-watch="notes/messages"]').hidden`)
+	page.Until(t, `document.querySelector('[data-device="front"][data-picture]').dataset.picture === 'live'`)
 }
 
 // reads has a program read a device over gRPC.

@@ -25,6 +25,8 @@ const (
 	goneAfter = 2 * time.Second
 	// goneCheck is how late silence is noticed; a device announces itself once a second.
 	goneCheck = 250 * time.Millisecond
+	// forgetAfter is how long a device is remembered that has said goodbye.
+	forgetAfter = 10 * time.Second
 	// maxDevices bounds the memory that strangers on the bus can use up.
 	maxDevices = 1000
 )
@@ -53,8 +55,15 @@ type Directory struct {
 }
 
 type entry struct {
-	status *signalingv1.DeviceStatus // never changed, only replaced
-	heard  time.Time
+	status   *signalingv1.DeviceStatus // never changed, only replaced
+	heard    time.Time
+	expected bool
+}
+
+// left reports whether the device was stopped on purpose, is not expected back, and has been away for some time.
+func (e *entry) left(now time.Time) bool {
+	return !e.expected && e.status.GetGone() && now.Sub(e.heard) > forgetAfter &&
+		e.status.GetDevice().GetState() == devicev1.DeviceState_DEVICE_STATE_STOPPING
 }
 
 // New returns a directory that follows the bus.
@@ -70,7 +79,9 @@ func New(conn *bus.Conn, robot string, c Config) (*Directory, error) {
 	for _, known := range c.Expected {
 		known = proto.CloneOf(known)
 		known.Robot = robot
-		d.entries[known.GetName()] = &entry{status: &signalingv1.DeviceStatus{Device: known, Gone: true}}
+		d.entries[known.GetName()] = &entry{
+			status: &signalingv1.DeviceStatus{Device: known, Gone: true}, expected: true,
+		}
 	}
 	var err error
 	// A reader this slow can miss a state: each is repeated within a second.
@@ -128,7 +139,7 @@ func (d *Directory) heard(device *devicev1.Device, now time.Time) {
 	d.tell()
 }
 
-// watch detects devices that have fallen silent.
+// watch detects devices that have fallen silent, and forgets those that have left.
 func (d *Directory) watch(ctx context.Context) {
 	tick := time.NewTicker(goneCheck)
 	defer tick.Stop()
@@ -145,14 +156,19 @@ func (d *Directory) watch(ctx context.Context) {
 func (d *Directory) markGone(now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	silent := false
-	for _, e := range d.entries {
+	changed := false
+	for name, e := range d.entries {
+		if e.left(now) {
+			delete(d.entries, name)
+			delete(d.stills, name)
+			changed = true
+		}
 		if !e.status.GetGone() && now.Sub(e.heard) > goneAfter {
 			e.status = &signalingv1.DeviceStatus{Device: e.status.GetDevice(), Gone: true}
-			silent = true
+			changed = true
 		}
 	}
-	if silent {
+	if changed {
 		d.tell()
 	}
 }

@@ -54,8 +54,13 @@ function enlarge(tile) {
   cameras.querySelector('.large')?.scrollIntoView({ block: 'nearest' });
 }
 
-/** Makes tiles for new cameras, in order of their names; a tile stays once it exists. */
+/** Makes tiles for new cameras, in order of their names; a tile stays until the robot has no such device any more. */
 function showCameras() {
+  for (const [name, tile] of tiles) {
+    if (!robot.complete || robot.devices.some((d) => d.name === name)) continue;
+    tile.remove();
+    tiles.delete(name);
+  }
   for (const d of robot.devices.filter(hasVideo)) {
     let tile = tiles.get(d.name);
     if (!tile) {

@@ -22,7 +22,7 @@ export class SharePanels {
     this.#announce = announce;
   }
 
-  /** Shows new devices; a panel stays once it exists. */
+  /** Shows new devices. The panel of one is hidden while the robot has none such, and while a program sends to it. */
   describe() {
     for (const d of this.#robot.devices) {
       if (this.#panels.has(d.name) || !takesCamera(d)) continue;
@@ -30,7 +30,11 @@ export class SharePanels {
       this.#panels.set(d.name, panel);
       this.#section.append(panel.element);
     }
-    this.#section.hidden = this.#panels.size === 0;
+    for (const [name, panel] of this.#panels) {
+      const device = this.#robot.devices.find((d) => d.name === name);
+      panel.element.hidden = this.#robot.complete && (!device || device.attributes.via === 'grpc');
+    }
+    this.#section.hidden = ![...this.#panels.values()].some((panel) => !panel.element.hidden);
   }
 
   /** Updates what changes with time. Called ten times a second; a hidden page need not. */

@@ -32,8 +32,11 @@ export class WatchPanels {
     this.#robot = robot;
   }
 
-  /** Adds new streams; a panel stays once it exists. */
+  /** Adds new streams. A panel is hidden, and closed, while the robot has no such device. */
   describe() {
+    for (const [key, panel] of this.#panels) {
+      panel.show(!this.#robot.complete || this.#robot.devices.some((d) => key.startsWith(`${d.name}/`)));
+    }
     for (const d of this.#robot.devices) {
       for (const s of d.streams) {
         const key = `${d.name}/${s.name}`;
@@ -46,7 +49,7 @@ export class WatchPanels {
         }
       }
     }
-    this.#section.hidden = this.#panels.size === 0;
+    this.#section.hidden = ![...this.#panels.values()].some((panel) => !panel.element.hidden);
   }
 
   /** Updates the visible streams. Called ten times a second; a hidden page need not. */
@@ -90,6 +93,12 @@ class WatchPanel {
       make('summary', { title: stream.messageType }, `${stream.name} `, make('span', { class: 'count' }, device.name), ' ', this.#age),
       this.#rows, this.#why);
     this.element.addEventListener('toggle', () => this.#toggled());
+  }
+
+  /** @param {boolean} exists */
+  show(exists) {
+    this.element.hidden = !exists;
+    if (!exists) this.element.open = false;
   }
 
   /** @param {string} epoch The device's life now: the line of one does not continue in the next. */

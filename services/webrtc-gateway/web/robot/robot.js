@@ -155,6 +155,14 @@ export class Robot extends EventTarget {
     return this.#env.holder();
   }
 
+  /**
+   * Whether the list of devices is complete: the gateway is there, and has had the time to hear of all of them. Only
+   * then a device that is not listed does not exist.
+   */
+  get complete() {
+    return this.#complete;
+  }
+
   /** Names of the devices that can move something. They are kept while the gateway is lost. */
   get actuators() {
     return this.#roster.names;
