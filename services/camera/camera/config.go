@@ -36,7 +36,7 @@ type Config struct {
 	FlipVertical   bool `yaml:"flipVertical" help:"mirror the picture top to bottom"`
 	Rotate         int  `yaml:"rotate" help:"rotate the picture clockwise by 0, 90, 180 or 270 degrees, after flipping"`
 
-	Preprocess preprocess.Command `yaml:"preprocess" help:"command that changes each picture before it is encoded, for example \"python blur.py\"; see video/preprocess"`
+	Preprocess preprocess.Command `yaml:"preprocess" help:"command that changes each picture before it is encoded, for example \"python blur.py\": raw BGR24 of FRAME_WIDTH x FRAME_HEIGHT from its input to its output; pictures pass unchanged while it fails"`
 
 	Controls map[string]int64 `yaml:"controls" help:"settings of a V4L2 camera by name, for example {brightness: 128}"`
 }

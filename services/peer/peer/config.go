@@ -31,7 +31,7 @@ type Config struct {
 	FlipVertical   bool `yaml:"flipVertical" help:"turn the picture upside down, mirrored; it is then encoded again"`
 	Rotate         int  `yaml:"rotate" help:"turn the picture clockwise: 0, 90, 180 or 270 degrees; it is then encoded again"`
 
-	Preprocess preprocess.Command `yaml:"preprocess" help:"command that changes each picture before it is encoded, for example \"python blur.py\"; see video/preprocess"`
+	Preprocess preprocess.Command `yaml:"preprocess" help:"command that changes each picture before it is encoded, for example \"python blur.py\": raw BGR24 of FRAME_WIDTH x FRAME_HEIGHT from its input to its output; pictures pass unchanged while it fails"`
 }
 
 // What a slot may carry.
