@@ -22,7 +22,8 @@ import (
 // What [ResultsConfig] says by default, and the bound that it cannot change.
 const (
 	defaultBuffer = 500 * time.Millisecond
-	defaultMost   = 256
+	defaultMost   = 1024      // for an earlier one
+	defaultUnread = 256       // for the reader
 	maxWaiting    = 128 << 20 // bytes
 )
 
@@ -32,8 +33,8 @@ type ResultsConfig struct {
 	// With [Config.Lossless] it should be longer than it takes to give a frame to another worker, which is [bus.KeptFor]
 	// and the time of the work.
 	Buffer time.Duration
-	// Most is how many results may wait for an earlier one, or for the reader; of the latter the oldest are lost.
-	// Default 256. What waits for an earlier one is bounded by 128 MiB, too.
+	// Most is how many results may wait for an earlier one, and as many for the reader; of the latter the oldest are lost.
+	// Default 1024 and 256. What waits for an earlier one is bounded by 128 MiB, too.
 	Most int
 	// All has [Results.Next] also return what became of the frames of which there is no result: dropped ones and failures.
 	All bool
@@ -80,13 +81,14 @@ func Collect(conn *bus.Conn, camera bus.Address, track string, config ResultsCon
 	if config.Buffer <= 0 {
 		config.Buffer = defaultBuffer
 	}
+	unread := config.Most
 	if config.Most <= 0 {
-		config.Most = defaultMost
+		config.Most, unread = defaultMost, defaultUnread
 	}
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
-	sub, err := bus.Subscribe[*workv1.Result](conn, camera.Work(track), stream.DropOldest(config.Most))
+	sub, err := bus.Subscribe[*workv1.Result](conn, camera.Work(track), stream.DropOldest(unread))
 	if err != nil {
 		return nil, fmt.Errorf("collect results: %w", err)
 	}

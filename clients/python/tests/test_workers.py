@@ -141,7 +141,7 @@ def test_leaving_loses_nothing(camera: Camera, place: Place, robot: waldo.Robot,
         join(robot)
         if lossless:  # the group begins with its first member
             workers(camera, results, 1)
-        publishing = threading.Thread(target=camera.publish, args=(300, b"jpeg", 0.003))
+        publishing = threading.Thread(target=camera.publish, args=(200, b"jpeg", 0.003))
         publishing.start()
         while publishing.is_alive():
             worker = join(other)

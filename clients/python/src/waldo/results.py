@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("waldo")
 
-#: How many results wait for an earlier one, or for a reader that is slow.
-_MOST = 256
+# How many results wait for an earlier one, and how many for a reader that is slow.
+_MOST, _UNREAD = 1024, 256
 
 
 class Result:
@@ -98,7 +98,7 @@ class Results:
         if not 0 < buffer_s < math.inf:
             raise InvalidRequest(f"buffer_s: {buffer_s!r} is not a number of seconds above 0")
         self._order = Order(buffer_s, _MOST)
-        self._box: Box[work_pb2.Result] = Box(_MOST, within=math.inf)
+        self._box: Box[work_pb2.Result] = Box(_UNREAD, within=math.inf)
         self._all, self._timer, self._logged = all, None, -math.inf
         check_name("camera", camera)
         check_name("track", track)
