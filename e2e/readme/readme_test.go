@@ -68,6 +68,7 @@ var readmes = map[string][]step{
 		{"python3 -m venv .venv", once},
 		{".venv/bin/pip install ./clients/python", once},
 		{".venv/bin/python program.py", stays("(540, 960, 3)", "ms old")},
+		{"python -m waldo.workers", leftOut("it needs a function of one's own; the package's tests run such processes")},
 	},
 	"clients/npm/README.md": {
 		{"npm install waldo-robot", leftOut("TestHTML and TestAnyLanguage install the package of this tree")},
