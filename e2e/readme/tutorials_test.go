@@ -67,6 +67,11 @@ var tutorials = map[string][]step{
 			awaitWheels(t, s, "left -60, right 60")
 			p.Release(t, "KeyA")
 			awaitWheels(t, s, "left 0, right 0")
+			p.Press(t, "KeyA")
+			awaitWheels(t, s, "left -60, right 60")
+			resume := harness.Freeze(t, s.running[len(s.running)-1].PID())
+			awaitWheels(t, s, "left 0, right 0")
+			resume()
 		}),
 		{"", ends},
 		{"python examples/04-remote-control/pad.py", stays()},
