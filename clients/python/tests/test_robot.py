@@ -166,6 +166,7 @@ def test_a_forked_child_is_told_and_the_parent_goes_on(rover: Place) -> None:
 
 FORK_FIRST = """
 import os, sys, waldo
+waldo.Robot  # is imported, and not used yet
 child = os.fork()
 with waldo.Robot(sys.argv[1]) as robot:
     assert robot.camera("front").frames().take().ndim == 3

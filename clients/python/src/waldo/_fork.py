@@ -6,8 +6,10 @@ import os
 
 from waldo.errors import ForkError
 
+# How often this process and its parents have been forked since the import, and how often they had been when the first
+# connection was made.
 _generation = 0
-_used = False
+_first: int | None = None
 
 
 def _forked() -> None:
@@ -22,10 +24,11 @@ class Guard:
     """Belongs to something that cannot be used in a forked child."""
 
     def __init__(self) -> None:
-        global _used
-        if _used and _generation:
+        global _first
+        if _first is None:
+            _first = _generation
+        elif _first != _generation:
             raise _error()
-        _used = True
         self._born = _generation
 
     def check(self) -> None:
