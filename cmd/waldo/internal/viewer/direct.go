@@ -10,8 +10,10 @@ import (
 	"strings"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
@@ -61,7 +63,7 @@ func (r *reader) readDirectly(ctx context.Context, d *devicev1.Device) error {
 			return err
 		}
 		if f := step.GetFrame(); f != nil {
-			r.take(f)
+			r.take(f, true)
 		}
 	}
 }
@@ -98,9 +100,6 @@ func (r *reader) format(ctx context.Context, camera camerav1.CameraServiceClient
 	for _, want := range wanted {
 		for _, f := range formats.GetOfferedFormats() {
 			if f.GetMediaType() == want.GetMediaType() && f.GetPixelFormat() == want.GetPixelFormat() {
-				r.mu.Lock()
-				r.direct = true
-				r.mu.Unlock()
 				want.FrameRateHz = r.Rate
 				w, h := r.size()
 				if w, h := fit(int(f.GetWidthPx()), int(f.GetHeightPx()), w, h); w < int(f.GetWidthPx()) {
@@ -110,7 +109,7 @@ func (r *reader) format(ctx context.Context, camera camerav1.CameraServiceClient
 			}
 		}
 	}
-	return nil, errors.New("the camera offers neither raw pictures nor JPEG")
+	return nil, status.Error(codes.InvalidArgument, "the camera offers neither raw pictures nor JPEG")
 }
 
 // onThisMachine reports whether an address is one of loopback.

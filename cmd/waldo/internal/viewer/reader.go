@@ -28,6 +28,9 @@ const (
 	askTimeout = time.Second
 	// retryAfter is the pause before a stream that has ended is opened again.
 	retryAfter = 100 * time.Millisecond
+	// directPatience is how long gRPC is tried again, once it has worked, before the bus is read instead: a device that
+	// restarts is not reachable for a moment.
+	directPatience = 5 * time.Second
 	// maxAge bounds how long a picture may wait to be drawn.
 	maxAge = 500 * time.Millisecond
 )
@@ -46,7 +49,7 @@ type reader struct {
 	width, height int                // that pictures should fit into
 	reopen        context.CancelFunc // ends the present stream, which is opened again
 	epoch         int64              // of the device that the present stream is of; 0 for any
-	direct        bool               // gRPC has worked
+	direct        time.Time          // gRPC has worked
 	last          time.Time          // a picture came
 	status        string             // why none comes; empty while they come
 }
@@ -83,7 +86,10 @@ func (r *reader) read(ctx context.Context) error {
 	if r.Stream == "" && d.GetGrpcAddress() != "" {
 		r.begin(cancel, d.GetEpoch())
 		err := r.readDirectly(ctx, d)
-		if !errors.Is(err, errUnreachable) || r.wasDirect() {
+		switch {
+		case errors.Is(err, errUnreachable) && time.Since(r.wasDirect()) >= directPatience:
+		case status.Code(err) == codes.InvalidArgument: // the device passes on what its camera compresses
+		default:
 			return err
 		}
 	}
@@ -98,7 +104,8 @@ func (r *reader) begin(reopen context.CancelFunc, epoch int64) {
 	r.reopen, r.epoch = reopen, epoch
 }
 
-func (r *reader) wasDirect() bool {
+// wasDirect is when gRPC has worked last.
+func (r *reader) wasDirect() time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.direct
@@ -130,16 +137,19 @@ func (r *reader) readBus(ctx context.Context, d *devicev1.Device) error {
 			return err
 		}
 		if pace.Take(f.GetCaptureTime().AsTime(), f.GetFormat().GetFrameRateHz()) {
-			r.take(f)
+			r.take(f, false)
 		}
 	}
 	return nil
 }
 
-// take passes a picture on.
-func (r *reader) take(f *mediav1.VideoFrame) {
+// take passes a picture on, which has come directly or over the bus.
+func (r *reader) take(f *mediav1.VideoFrame, directly bool) {
 	r.mu.Lock()
 	r.last = time.Now()
+	if directly {
+		r.direct = r.last
+	}
 	back := r.status != ""
 	r.status = ""
 	r.mu.Unlock()
