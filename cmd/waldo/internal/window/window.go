@@ -43,7 +43,8 @@ type Window struct {
 	mu            sync.Mutex // held while something is drawn
 	width, height int
 	surface       surface // nil before the first picture
-	closed        bool
+	closed        bool    // by Close
+	gone          bool    // the connection has ended by itself
 }
 
 // Open opens a window with an inner size in pixels, which people may change. It is smaller, in the same shape, if it would
@@ -178,6 +179,9 @@ func (w *Window) listen() {
 	for {
 		event, err := w.conn.WaitForEvent()
 		if event == nil && err == nil {
+			w.mu.Lock()
+			w.gone = !w.closed
+			w.mu.Unlock()
 			return
 		}
 		switch e := event.(type) { // errors are of what has been drawn on a window that is gone
@@ -226,14 +230,9 @@ func (w *Window) Done() <-chan struct{} { return w.done }
 
 // Gone reports whether the display has gone.
 func (w *Window) Gone() bool {
-	select {
-	case <-w.ended:
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		return !w.closed
-	default:
-		return false
-	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.gone
 }
 
 // Show draws a picture, which begins in the upper left corner, and returns when the server has it.

@@ -124,7 +124,6 @@ func TestDisplayThatGoes(t *testing.T) {
 	}
 	seen.Stop()
 	await(t, w.Done())
-	await(t, w.ended)
 	if !w.Gone() {
 		t.Error("it is not noticed")
 	}
