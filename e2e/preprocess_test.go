@@ -24,17 +24,17 @@ def darker(picture):
     return picture // 4
 `
 
-// TestPreprocess watches a camera whose pictures a Python function changes. The function's process is killed, and stopped,
-// and the camera's process is killed: the picture goes on, on the same connection, pictures are changed again, and no
-// process is left.
+// TestPreprocess watches a camera whose pictures a Python function changes. The function's process is killed, and
+// stopped, and the camera's process is killed: the picture goes on, on the same connection, pictures are changed
+// again, and no process is left.
 func TestPreprocess(t *testing.T) {
 	folder := t.TempDir()
 	if err := os.WriteFile(filepath.Join(folder, "darker.py"), []byte(darker), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	command := fmt.Sprintf("cd '%s' && exec '%s' darker.py", folder, python(t))
-	robot := harness.StartRobot(t, harness.Options{Devices: "front: {kind: camera, source: test, width: 640, height: 480, " +
-		"preprocess: " + strconv.Quote(command) + "}"})
+	robot := harness.StartRobot(t, harness.Options{
+		Devices: "front: {kind: camera, source: test, width: 640, height: 480, preprocess: " + strconv.Quote(command) + "}"})
 	page := harness.StartBrowser(t).Open(t, robot.URL)
 	front := page.Tile(t, "front")
 	front.WaitFrames(t, 30)

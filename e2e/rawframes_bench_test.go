@@ -21,10 +21,10 @@ import (
 	"github.com/waldo-robot/waldo/video/source"
 )
 
-// BenchmarkProgramsRawFrames has one Python program read raw BGR pictures by the package, from messages and from shared
-// memory. The yardsticks are grpcio alone, which does not look into messages: as a client of the same camera (plain), and
-// as a client of a server of grpcio that sends as many bytes (bare). The camera's pictures cost nothing, so what is
-// measured is the way to the program. The ways take turns.
+// BenchmarkProgramsRawFrames has one Python program read raw BGR pictures by the package, from messages and from
+// shared memory. The yardsticks are grpcio alone, which does not look into messages: as a client of the same camera
+// (plain), and as a client of a server of grpcio that sends as many bytes (bare). The camera's pictures cost nothing,
+// so what is measured is the way to the program. The ways take turns.
 //
 // First each is as fast as it can be, then there are 30 pictures a second, of which none may be lost.
 func BenchmarkProgramsRawFrames(b *testing.B) {
@@ -118,8 +118,8 @@ func rawServer(b *testing.B, size, rate string) string {
 	return "127.0.0.1:" + strings.TrimSpace(port)
 }
 
-// freeCamera runs a camera whose pictures cost nothing: all are the same, and as the hardware gives them. It returns its
-// address.
+// freeCamera runs a camera whose pictures cost nothing: all are the same, and as the hardware gives them. It returns
+// its address.
 func freeCamera(b *testing.B, format *mediav1.VideoFormat) string {
 	b.Helper()
 	kind := device.Kind[struct{}]{Name: "camera", Version: version.Version,

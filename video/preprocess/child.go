@@ -25,9 +25,10 @@ const (
 )
 
 // guarded runs a command, and beside it a guard that kills the process group when the other end of descriptor 3 is
-// closed: by the end of this process, whatever ended it. If the group was stopped, the kernel then wakes it with SIGHUP,
-// which the guard ignores.
-const guarded = `trap '' HUP; ( read -r _ <&3; kill -KILL 0 ) </dev/null >/dev/null 2>&1 & trap - HUP; exec 3<&-; eval "$1"`
+// closed: by the end of this process, whatever ended it. If the group was stopped, the kernel then wakes it with
+// SIGHUP, which the guard ignores.
+const guarded = `trap '' HUP; ( read -r _ <&3; kill -KILL 0 ) </dev/null >/dev/null 2>&1 & ` +
+	`trap - HUP; exec 3<&-; eval "$1"`
 
 // child is one run of the command. Its fields are set before others see it.
 type child struct {
@@ -45,7 +46,8 @@ type child struct {
 	guard  *os.File
 }
 
-// launch starts the command. It must be called on a thread that outlasts it: the kernel kills the shell with that thread.
+// launch starts the command. It must be called on a thread that outlasts it: the kernel kills the shell with that
+// thread.
 func launch(c Command, f *mediav1.VideoFormat) (_ *child, err error) {
 	k := &child{
 		format: f, size: media.FrameSize(f), in: make(chan []byte, maxInside), out: make(chan []byte, maxInside),

@@ -53,8 +53,8 @@ func New(config Config) *Hook {
 		restarts: prometheus.NewCounter(prometheus.CounterOpts{Name: "waldo_camera_preprocess_failures_total",
 			Help: "How often the command of preprocess has ended, hung, or written something else than pictures."})}
 	pictures := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "waldo_camera_preprocess_pictures_total",
-		Help: "Pictures for the command of preprocess by result: changed; or they went on as they were, because it was busy " +
-			"with others, too late, or down."}, []string{"result"})
+		Help: "Pictures for the command of preprocess by result: changed; or they went on as they were, because it was " +
+			"busy with others, too late, or down."}, []string{"result"})
 	for _, result := range []string{changed, busy, late, down} {
 		h.pictures[result] = pictures.WithLabelValues(result)
 	}

@@ -144,12 +144,13 @@ func TestLine(t *testing.T) {
 
 func TestLineGivesUp(t *testing.T) {
 	never := func(time.Duration) bool { return true }
+	after := func(at time.Duration) bool { return at > time.Second }
 	for name, tt := range map[string]struct {
 		player player
 		want   error
 	}{
 		"nothing ever":  {player{hung: never}, errSilent},
-		"nothing more":  {player{work: time.Millisecond, hung: func(at time.Duration) bool { return at > time.Second }}, errHangs},
+		"nothing more":  {player{work: time.Millisecond, hung: after}, errHangs},
 		"too many held": {player{work: time.Millisecond, held: maxHeld + 1}, errSilent},
 	} {
 		out, err := simulate(t, &tt.player, 2*startAfter)

@@ -192,7 +192,8 @@ func (s *Source) current() *child {
 	return s.child
 }
 
-// fits returns the command if it takes pictures of a format. If they have another size than before, it is started again.
+// fits returns the command if it takes pictures of a format. If they have another size than before, it is started
+// again.
 func (s *Source) fits(f *mediav1.VideoFormat) *child {
 	s.mu.Lock()
 	defer s.mu.Unlock()

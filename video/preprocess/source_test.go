@@ -144,7 +144,8 @@ func (r *rig) capture(t *testing.T) {
 func isChanged(t *testing.T, f source.Frame) bool {
 	t.Helper()
 	n, err := strconv.Atoi(f.Metadata["n"])
-	if err != nil || len(f.Data) != media.FrameSize(f.Format) || f.Data[1] != byte(n%100) || f.Data[len(f.Data)-1] != f.Data[1] {
+	if err != nil || len(f.Data) != media.FrameSize(f.Format) || f.Data[1] != byte(n%100) ||
+		f.Data[len(f.Data)-1] != f.Data[1] {
 		t.Fatalf("picture %v has %d bytes, of picture %d", f.Metadata, len(f.Data), f.Data[1])
 	}
 	return f.Data[0] == marked
@@ -174,7 +175,8 @@ func (r *rig) await(t *testing.T, what string, done func(f source.Frame, changed
 func (r *rig) awaitRun(t *testing.T, length int, want bool) {
 	t.Helper()
 	n := 0
-	r.await(t, fmt.Sprintf("%d pictures in a row with changed = %v", length, want), func(_ source.Frame, changed bool) bool {
+	what := fmt.Sprintf("%d pictures in a row with changed = %v", length, want)
+	r.await(t, what, func(_ source.Frame, changed bool) bool {
 		if n++; changed != want {
 			n = 0
 		}

@@ -90,8 +90,8 @@ func (s *Share) Place(f *mediav1.VideoFrame) *camerav1.SharedPicture {
 	return p
 }
 
-// fit makes a ring for pictures of a size, if there is none. The caller holds the user's mu. The old ring is closed after
-// the new one was opened, so that within a call the same path is always the same memory.
+// fit makes a ring for pictures of a size, if there is none. The caller holds the user's mu. The old ring is closed
+// after the new one was opened, so that within a call the same path is always the same memory.
 func (m *Memory) fit(u *user, epoch int64, size int) bool {
 	if u.ring != nil && u.ring.size == size {
 		return true

@@ -3,9 +3,9 @@ package shared
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -223,7 +223,7 @@ func TestNoPictureIsTorn(t *testing.T) {
 			var r Reader
 			defer r.Close()
 			var buffer []byte
-			for whole := 0; whole < 200; {
+			for whole := 0; whole < 50; {
 				one := <-latest
 				f, err := r.Read(one, buffer)
 				if errors.Is(err, ErrLost) {
@@ -257,7 +257,7 @@ func places(good *camerav1.SharedPicture) map[string]*camerav1.SharedPicture {
 		"a file":            change(func(p *camerav1.SharedPicture) { p.Path = "/etc/passwd" }),
 		"a path with more":  change(func(p *camerav1.SharedPicture) { p.Path = "/proc/1/fd/1/../../mem" }),
 		"nothing there":     change(func(p *camerav1.SharedPicture) { p.Path = "/proc/1/fd/987654" }),
-		"no memory":         change(func(p *camerav1.SharedPicture) { p.Path = "/proc/" + strconv.Itoa(os.Getpid()) + "/fd/0" }),
+		"no memory":         change(func(p *camerav1.SharedPicture) { p.Path = fmt.Sprintf("/proc/%d/fd/0", os.Getpid()) }),
 		"longer":            change(func(p *camerav1.SharedPicture) { p.Length += 4096 }),
 		"shorter":           change(func(p *camerav1.SharedPicture) { p.Length -= 4096 }),
 		"huge":              change(func(p *camerav1.SharedPicture) { p.Length = 1 << 62 }),

@@ -15,10 +15,11 @@ import (
 )
 
 // black is a command that makes all pictures black.
-const black = `exec perl -e '$n = 3 * $ENV{FRAME_WIDTH} * $ENV{FRAME_HEIGHT}; $| = 1; print "\0" x $n while read(STDIN, $_, $n)'`
+const black = `exec perl -e '$n = 3 * $ENV{FRAME_WIDTH} * $ENV{FRAME_HEIGHT}; $| = 1; ` +
+	`print "\0" x $n while read(STDIN, $_, $n)'`
 
-// TestPreprocess has a command paint everything black, for readers of H.264 and of raw pictures, and for snapshots. When
-// the command does not run, pictures go on as they are.
+// TestPreprocess has a command paint everything black, for readers of H.264 and of raw pictures, and for snapshots.
+// When the command does not run, pictures go on as they are.
 func TestPreprocess(t *testing.T) {
 	config := small()
 	config.Preprocess = preprocess.Command{Line: black}

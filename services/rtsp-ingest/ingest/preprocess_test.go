@@ -19,7 +19,8 @@ func TestPreprocess(t *testing.T) {
 	fake := fakecam.Start(t, fakecam.Config{Tracks: []fakecam.Track{{Media: fakecam.Clip("high.h264")}}})
 	config := at(fake.URL())
 	config.Preprocess = preprocess.Command{
-		Line: `exec perl -e '$n = 3 * $ENV{FRAME_WIDTH} * $ENV{FRAME_HEIGHT}; $| = 1; print "\0" x $n while read(STDIN, $_, $n)'`}
+		Line: `exec perl -e '$n = 3 * $ENV{FRAME_WIDTH} * $ENV{FRAME_HEIGHT}; $| = 1; ` +
+			`print "\0" x $n while read(STDIN, $_, $n)'`}
 	_, conn := startOnBus(t, config)
 	d := awaitStreams(t, conn, "video[video/H264] asked, video-vp8[video/VP8] asked, video-h265[], "+
 		"video-jpeg[image/jpeg] asked")
