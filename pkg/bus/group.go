@@ -49,5 +49,6 @@ func raw(header nats.Header, data []byte) (r Raw, wrong string) {
 	return r, ""
 }
 
-// durable turns a subject into a name that JetStream takes.
-func durable(subject string) string { return strings.ReplaceAll(subject, ".", "-") }
+// durable turns a subject into a name that JetStream takes. The parts of a subject have no underscores, so no other
+// subject has the same name.
+func durable(subject string) string { return strings.ReplaceAll(subject, ".", "_") }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,9 +30,18 @@ const (
 	setUpAgain = 500 * time.Millisecond
 )
 
-// ErrNotKept means that the server cannot keep messages.
-var ErrNotKept = errors.New("the NATS server has no JetStream: use the one of waldo up or waldo bus, " +
-	"or enable it there (nats-server -js)")
+// Errors of a server that keeps nothing.
+var (
+	// ErrNotKept means that the server cannot keep messages.
+	ErrNotKept = errors.New("the NATS server has no JetStream: use the one of waldo up or waldo bus, " +
+		"or enable it there (nats-server -js)")
+	// ErrNoRoom means that other streams have reserved all its memory.
+	ErrNoRoom = errors.New("the NATS server has no memory left to keep messages in: ask for fewer bytes, or close what " +
+		"is kept of other streams")
+)
+
+// memoryExceeded is the server's code for ErrNoRoom.
+const memoryExceeded jetstream.ErrorCode = 10028
 
 // Kept are the messages of a subject that the server keeps, in memory, until a member of every group has confirmed them:
 // a JetStream stream that the first member of any group makes, and a consumer of it for each group. Members take from it,
@@ -50,7 +60,8 @@ type Kept struct {
 }
 
 // Keep becomes a member of a group. Bytes bounds what the server keeps of the subject, for all groups together; what is
-// oldest goes first. 0 means 64 MiB. It fails with [ErrNotKept], if the server is there.
+// oldest goes first. 0 means 64 MiB, and the server must have that much left. It fails with [ErrNotKept] or [ErrNoRoom],
+// if the server is there.
 func (c *Conn) Keep(ctx context.Context, subject, group string, bytes int64) (*Kept, error) {
 	js, err := jetstream.New(c.nc)
 	if err != nil {
@@ -62,7 +73,7 @@ func (c *Conn) Keep(ctx context.Context, subject, group string, bytes int64) (*K
 	k := &Kept{conn: c, js: js, subject: subject, group: group, bytes: bytes}
 	k.ctx, k.cancel = context.WithCancel(c.ctx)
 	if c.Connected() {
-		if _, err := k.setUp(ctx); errors.Is(err, ErrNotKept) {
+		if _, err := k.setUp(ctx); errors.Is(err, ErrNotKept) || errors.Is(err, ErrNoRoom) {
 			k.cancel()
 			return nil, fmt.Errorf("keep %s: %w", subject, err)
 		}
@@ -134,15 +145,12 @@ func (k *Kept) setUp(ctx context.Context) (jetstream.Consumer, error) {
 	if !k.conn.Connected() {
 		return nil, ErrDisconnected
 	}
-	s, err := k.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name: durable(k.subject), Subjects: []string{k.subject}, Storage: jetstream.MemoryStorage,
-		Retention: jetstream.InterestPolicy, Discard: jetstream.DiscardOld, MaxBytes: k.bytes, Replicas: 1,
-	})
-	switch {
-	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrJetStreamNotEnabled),
-		errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
-		return nil, ErrNotKept
-	case err != nil:
+	s, err := k.stream(ctx)
+	if errors.Is(err, ErrNoRoom) {
+		k.makeRoom(ctx)
+		s, err = k.stream(ctx)
+	}
+	if err != nil {
 		return nil, err
 	}
 	k.consumer, err = s.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
@@ -150,6 +158,33 @@ func (k *Kept) setUp(ctx context.Context) (jetstream.Consumer, error) {
 		AckWait: KeptFor, MaxDeliver: maxDeliveries, MaxAckPending: maxUnconfirmed, InactiveThreshold: forgetGroup,
 	})
 	return k.consumer, err
+}
+
+// stream makes the stream, or has it keep what is asked for.
+func (k *Kept) stream(ctx context.Context) (jetstream.Stream, error) {
+	s, err := k.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name: durable(k.subject), Subjects: []string{k.subject}, Storage: jetstream.MemoryStorage,
+		Retention: jetstream.InterestPolicy, Discard: jetstream.DiscardOld, MaxBytes: k.bytes, Replicas: 1,
+	})
+	var refused *jetstream.APIError
+	switch {
+	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrJetStreamNotEnabled),
+		errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+		return nil, ErrNotKept
+	case errors.As(err, &refused) && refused.ErrorCode == memoryExceeded:
+		return nil, ErrNoRoom
+	}
+	return s, err
+}
+
+// makeRoom removes streams that have no groups any more: the server reserves memory for them, and forgets only groups by
+// itself. Whoever makes one at this moment makes it again.
+func (k *Kept) makeRoom(ctx context.Context) {
+	for s := range k.js.ListStreams(ctx).Info() {
+		if strings.HasPrefix(s.Config.Name, durable(root)) && s.State.Consumers == 0 {
+			_ = k.js.DeleteStream(ctx, s.Config.Name) // there is still no room then
+		}
+	}
 }
 
 // forget has the server set up again.

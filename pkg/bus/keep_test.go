@@ -155,7 +155,7 @@ func streamState(t *testing.T, s *embedded.Server) func() jetstream.StreamState 
 		t.Fatal(err)
 	}
 	return func() jetstream.StreamState {
-		kept, err := js.Stream(t.Context(), "waldo-v1-demo-front-out-video-jpeg")
+		kept, err := js.Stream(t.Context(), "waldo_v1_demo_front_out_video-jpeg")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -198,5 +198,62 @@ func TestKeepEnds(t *testing.T) {
 	within(t, "the end of the connection", c.Close)
 	if err := receive(t, "the end of Next", failed); !errors.Is(err, context.Canceled) {
 		t.Errorf("after the end of the connection: %v", err)
+	}
+}
+
+// camera is the subject of a camera's frames.
+func camera(robot, device string) string {
+	return bus.Address{Robot: robot, Device: device}.Out("video-jpeg")
+}
+
+// TestKeepTellsSubjectsApart: hyphens in names do not make two streams one.
+func TestKeepTellsSubjectsApart(t *testing.T) {
+	a, b := pair(t)
+	subjects := []string{camera("rover", "a-b"), camera("rover-a", "b")}
+	var groups []*bus.Kept
+	for _, subject := range subjects {
+		k, err := a.Keep(t.Context(), subject, "track.a", 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(k.Close)
+		groups = append(groups, k)
+	}
+	for i, subject := range subjects {
+		publish(t, b, subject, frame(i, 0))
+	}
+	for i, k := range groups {
+		if n, _ := take(t, k); n != int64(i) {
+			t.Errorf("the group of %s got message %d", subjects[i], n)
+		}
+	}
+}
+
+// TestKeepMakesRoom: memory that is reserved for streams without groups is given to others, and who gets none is told.
+func TestKeepMakesRoom(t *testing.T) {
+	s := startServer(t, embedded.Config{})
+	c := connect(t, bus.Config{URL: s.URL()})
+	flush(t, c)
+	const half = 128 << 20 // of what the server has
+	for _, device := range []string{"one", "two"} {
+		if _, err := c.Keep(t.Context(), camera("demo", device), "track.a", half); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := c.Keep(t.Context(), camera("demo", "three"), "track.a", half); !errors.Is(err, bus.ErrNoRoom) {
+		t.Errorf("without memory: %v", err)
+	}
+	js, err := jetstream.New(rawClient(t, s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := js.DeleteConsumer(t.Context(), "waldo_v1_demo_one_out_video-jpeg", "track_a"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Keep(t.Context(), camera("demo", "three"), "track.a", half); err != nil {
+		t.Errorf("after a group has gone: %v", err)
+	}
+	if _, err := js.Stream(t.Context(), "waldo_v1_demo_two_out_video-jpeg"); err != nil {
+		t.Errorf("the stream of a group that is there: %v", err)
 	}
 }

@@ -41,14 +41,16 @@
 // worker takes a frame when it is free, so it never drops one. If it says nothing for 5 s ([bus.KeptFor]) another worker
 // gets the frame, up to five in turn; so an answer may come twice, which Results counts. In the protocol, step 2 is:
 //
-//   - make the stream waldo-v1-<robot>-<camera>-out-video-jpeg of that one subject, with memory storage, retention
-//     "interest", discard "old" and max_bytes 67108864, and in it the durable consumer track-<track>, with deliver policy
+//   - make the stream waldo_v1_<robot>_<camera>_out_video-jpeg of that one subject, with memory storage, retention
+//     "interest", discard "old" and max_bytes 67108864, and in it the durable consumer track_<track>, with deliver policy
 //     "new", explicit acks, ack_wait 5 s, max_deliver 5, max_ack_pending 256 and inactive_threshold 60 s; again when they
-//     are gone, as after a restart of the server;
+//     are gone, as after a restart of the server; if there is no memory left (error 10028), remove streams without
+//     consumers whose names begin with waldo_v1_ first;
 //   - pull one frame at a time, send "+WPI" while working on it, and acknowledge it after its result.
 //
 // What bounds it: the server keeps at most [Config.KeepBytes] of a stream and gives up the oldest, and the server of
-// `waldo up` keeps 256 MiB in all, in memory, nothing on the disk. A frame is lost when it is published while the server
+// `waldo up` keeps 256 MiB in all, in memory, nothing on the disk: four streams at a time, unless they ask for less than 64
+// MiB. A frame is lost when it is published while the server
 // is away, while no worker has held the stream for 3 s, or when the server restarts. Results are not kept.
 //
 // # Concurrency and shutdown

@@ -102,7 +102,7 @@ type job struct {
 }
 
 // Start begins to work for a track of a camera, which need not be there yet. Close the worker to leave. With Lossless it
-// fails with [bus.ErrNotKept] if the server cannot keep frames.
+// fails with [bus.ErrNotKept] or [bus.ErrNoRoom] if the server cannot keep frames.
 func Start(conn *bus.Conn, camera bus.Address, track string, do Func, config Config) (*Worker, error) {
 	if err := config.complete(camera, track); err != nil {
 		return nil, fmt.Errorf("start a worker: %w", err)

@@ -204,6 +204,34 @@ def test_a_server_that_cannot_keep_frames(robot: waldo.Robot, monkeypatch: pytes
         robot.work("front", "faces", print, format="jpeg", lossless=True)
 
 
+def test_memory_that_is_reserved_for_nobody(robot: waldo.Robot) -> None:
+    until("the bus", lambda: robot.bus.connected)
+
+    async def reserve(name: str, group: str) -> None:
+        js, api = robot.bus.client().jetstream(), nats.js.api
+        stream = api.StreamConfig(
+            name=name, subjects=[name], max_bytes=100 << 20, storage="memory", retention="interest"
+        )
+        await js.add_stream(stream)
+        await js.add_consumer(name, api.ConsumerConfig(durable_name=group, ack_policy="explicit"))
+
+    async def release(name: str, group: str) -> None:
+        await robot.bus.client().jetstream().delete_consumer(name, group)
+
+    for name in ("waldo_v1_used", "waldo_v1_left"):
+        robot.bus.run(reserve(name, "track_a"))
+    with pytest.raises(waldo.Unavailable, match="no memory left"):
+        robot.work("front", "faces", print, format="jpeg", lossless=True)
+    robot.bus.run(release("waldo_v1_left", "track_a"))
+    robot.work("front", "faces", print, format="jpeg", lossless=True)
+    names = robot.bus.run(names_of_streams(robot))
+    assert sorted(names) == [f"waldo_v1_{ROBOT}_front_out_video-jpeg", "waldo_v1_used"]
+
+
+async def names_of_streams(robot: waldo.Robot) -> list[str]:
+    return [s.config.name for s in await robot.bus.client().jetstream().streams_info()]
+
+
 FUNCTION = """
 import os, time
 

@@ -28,6 +28,8 @@ _FRAME = media_pb2.VideoFrame.DESCRIPTOR.full_name
 _KEPT_FOR, _MAX_DELIVERIES, _MAX_UNCONFIRMED, _FORGET_GROUP, _KEEP_BYTES = 5, 5, 256, 60, 64 << 20
 # How long one request for a frame waits at the server, and the pause after the server could not be set up.
 _PULL_FOR, _AGAIN = 2, 0.5
+# The server's code for a stream that there is no memory for.
+_MEMORY_EXCEEDED = 10028
 
 
 class Job:
@@ -121,7 +123,8 @@ class Kept:
 
     def __init__(self, bus: Bus, subject: str, group: str, put: Callable[[Job], object]) -> None:
         self._bus, self._subject, self._put = bus, subject, put
-        self._stream, self._group = subject.replace(".", "-"), group.replace(".", "-")
+        # Names have no underscores, so no other subject has the same name.
+        self._stream, self._group = subject.replace(".", "_"), group.replace(".", "_")
         self.ignored = 0
         self._problem = ""
         self._stopping = asyncio.Event()
@@ -175,7 +178,7 @@ class Kept:
             try:
                 await js.stream_info(self._stream)
             except nats.js.errors.NotFoundError:
-                await js.add_stream(stream)
+                await _add(js, stream)
             await js.add_consumer(
                 self._stream,
                 api.ConsumerConfig(
@@ -189,7 +192,7 @@ class Kept:
                 ),
             )
         except (nats.js.errors.ServiceUnavailableError, nats.errors.NoRespondersError):
-            raise NotKept() from None
+            raise NotKept(_NO_JETSTREAM) from None
         return await js.pull_subscribe_bind(consumer=self._group, stream=self._stream)
 
     async def _pull(self, subscription: Any) -> None:
@@ -236,11 +239,32 @@ class Kept:
         await (message.ack() if job.done.result() else message.nak())
 
 
+_NO_JETSTREAM = (
+    "the NATS server has no JetStream: use the one of `waldo up` or `waldo bus`, or enable it there (nats-server -js)"
+)
+_NO_ROOM = "the NATS server has no memory left to keep frames in: close workers of other cameras that are lossless"
+
+
 class NotKept(Unavailable):
     """The server cannot keep frames."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "the NATS server has no JetStream: use the one of `waldo up` or `waldo bus`, or enable it there "
-            "(nats-server -js)"
-        )
+
+async def _add(js: Any, stream: Any) -> None:
+    """Makes a stream. The server reserves memory for it. If there is none left, streams that have no workers any more
+    are removed, which the server does not do by itself."""
+    try:
+        await js.add_stream(stream)
+        return
+    except nats.js.errors.APIError as e:
+        if e.err_code != _MEMORY_EXCEEDED:
+            raise
+    for other in await js.streams_info():
+        if other.config.name.startswith("waldo_v1_") and not other.state.consumer_count:
+            with contextlib.suppress(nats.js.errors.APIError):  # there is still no room then
+                await js.delete_stream(other.config.name)
+    try:
+        await js.add_stream(stream)
+    except nats.js.errors.APIError as e:
+        if e.err_code != _MEMORY_EXCEEDED:
+            raise
+        raise NotKept(_NO_ROOM) from None
