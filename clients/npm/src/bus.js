@@ -121,6 +121,7 @@ export class Bus {
         return;
       }
       this.#nats = nats;
+      guard(nats);
       void this.#watch(nats);
       for (const listener of this.#listeners) this.#begin(listener);
       this.#become(true, '');
@@ -140,7 +141,10 @@ export class Bus {
   async #watch(nats) {
     for await (const event of nats.status()) {
       if (event.type === 'disconnect') this.#become(false, 'The bus is lost, reconnecting');
-      if (event.type === 'reconnect') this.#become(true, '');
+      if (event.type === 'reconnect') {
+        guard(nats);
+        this.#become(true, '');
+      }
       if (event.type === 'error' && !this.connected) this.#become(false, reason(event.error));
     }
     const error = await nats.closed();
@@ -168,6 +172,21 @@ export class Bus {
       },
     });
   }
+}
+
+/**
+ * Keeps an error of a socket that is being closed from ending the program. When the client closes a connection that the
+ * server has just ended, it removes the listeners of its socket, and the error of the last write has none.
+ * @param {NatsConnection} nats
+ */
+function guard(nats) {
+  const socket = /** @type {any} */ (nats).protocol?.transport?.socket;
+  if (!socket) return;
+  const remove = socket.removeAllListeners.bind(socket);
+  socket.removeAllListeners = (/** @type {any[]} */ ...events) => {
+    remove(...events);
+    return socket.on('error', () => {});
+  };
 }
 
 /** @param {Joiner} joiner @param {Msg} message @param {(message: Message) => void} receive */

@@ -49,6 +49,8 @@ export class Drive extends Driving {
     this.#way = way;
     this.#options = options;
     this.use(this.#hand);
+    // Before all others listen: what a page says of itself is true of this program.
+    this.addEventListener('state', () => (this.why = this.why.replace('this page', 'this program')));
   }
 
   /**

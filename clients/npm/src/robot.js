@@ -168,7 +168,8 @@ export class Robot extends EventTarget {
    * @returns {Promise<Device>} What it says of itself; rejects with a CallError that names the devices that there are.
    */
   async device(name, { timeoutMs = TIMEOUT_MS } = {}) {
-    await this.#until(() => this.#directory.get(checked(name)) !== undefined, timeoutMs, () => this.#unknown(name).message);
+    checked(name);
+    await this.#until(() => this.#directory.get(name) !== undefined, timeoutMs, () => this.#unknown(name).message);
     return /** @type {Device} */ (this.#directory.get(name));
   }
 
