@@ -31,6 +31,8 @@ const (
 	graceful = time.Second
 	// maxRequest bounds what a caller can make a device read.
 	maxRequest = 4 << 20
+	// maxWindow is how much may be on its way to a device that takes large steps, from one caller.
+	maxWindow = 16 << 20
 	// pingCallers is after what silence a caller is asked whether it is there, and how long it may take to answer.
 	pingCallers = 10 * time.Second
 )
@@ -147,13 +149,19 @@ func assemble[C any](k Kind[C], s Settings, config C, log *slog.Logger, l listen
 }
 
 func newServer(g *guard, readers *inflight.Readers, largestStep int) *grpc.Server {
-	return grpc.NewServer(
+	options := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(max(maxRequest, largestStep)),
 		grpc.UnaryInterceptor(g.unary), grpc.ChainStreamInterceptor(g.stream, readers.Stream),
 		// A reader that vanished without a word ends its call, and with it the work that is done for it.
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingCallers, Timeout: pingCallers}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
-	)
+	}
+	if largestStep > 0 {
+		// gRPC begins with 64 KiB in flight, and on a busy machine a raw picture then takes seconds.
+		window := int32(min(largestStep, maxWindow))
+		options = append(options, grpc.InitialWindowSize(window), grpc.InitialConnWindowSize(window))
+	}
+	return grpc.NewServer(options...)
 }
 
 // equip registers what every device serves, and lets the kind add its own.
