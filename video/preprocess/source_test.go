@@ -252,7 +252,7 @@ func TestKilledAndStopped(t *testing.T) {
 			}
 			r.awaitRun(t, 5, false)
 			r.awaitRun(t, 10, true)
-			if n := r.failures(); n != 1 {
+			if n := r.failures(); n < 1 {
 				t.Errorf("%v failures", n)
 			}
 		})

@@ -29,14 +29,18 @@ func TestPreprocess(t *testing.T) {
 	raw := w.stream(t, &mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: media.PixelBGR24})
 	for strings.Trim(string(receive(t, raw).GetData()), "\x00") != "" {
 	}
-	w.await(t, "the description says so", func() bool {
-		return strings.HasPrefix(w.process.Kit().Device().GetAttributes()[preprocess.Attribute], "changes all pictures")
+	w.await(t, "the description says so", func() bool { // on a busy machine some may be late
+		says := w.process.Kit().Device().GetAttributes()[preprocess.Attribute]
+		return says == "changes all pictures" || strings.HasPrefix(says, "too slow")
 	})
 	encoded, decoder := w.stream(t, nil), openh264.NewDecoder()
 	defer decoder.Close()
-	img, err := decoder.Decode(receive(t, encoded).GetData())
-	if err != nil || img == nil || img.Width != 240 || img.Y[100*img.StrideY+100] > 32 {
-		t.Errorf("H.264: %v", err)
+	for black := false; !black; {
+		img, err := decoder.Decode(receive(t, encoded).GetData())
+		if err != nil || img == nil || img.Width != 240 {
+			t.Fatalf("H.264: %v", err)
+		}
+		black = img.Y[100*img.StrideY+100] < 32 && img.Y[200*img.StrideY+50] < 32
 	}
 	formats, err := w.camera.ListFormats(t.Context(), &camerav1.ListFormatsRequest{})
 	if err != nil || formats.GetCurrentFormat().GetWidthPx() != 240 {
