@@ -77,6 +77,10 @@ func start(t *testing.T, c Config) *world {
 	w.direct = peerv1.NewPeerServiceClient(dialled)
 	w.camera, w.audio = camerav1.NewCameraServiceClient(dialled), audiov1.NewAudioServiceClient(dialled)
 	w.eventually("the device says that nobody sends", w.is(devicev1.DeviceState_DEVICE_STATE_AWAY, "nobody sends"))
+	w.eventually("it can be called by the bus", func() bool {
+		_, err := w.peers.GetPublisher(t.Context(), &peerv1.GetPublisherRequest{})
+		return err == nil
+	})
 	return w
 }
 
