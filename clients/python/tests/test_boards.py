@@ -48,9 +48,10 @@ def test_what_a_board_sends(rover: Place) -> None:
     for m in messages:
         assert set(m.value) == {"uptime", "left", "right", "x", "y", "heading", "battery", "flags"}
         assert isinstance(m["battery"], int)
-        assert (m.epoch, m.dropped) == (epoch, 0)
+        assert m.epoch == epoch
         assert m.age >= 0
-    assert [m.sequence - messages[0].sequence for m in messages] == [0, 1, 2]
+    first = messages[0]
+    assert [m.sequence - first.sequence - (m.dropped - first.dropped) for m in messages] == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +121,7 @@ def test_a_slow_loop_over_messages_gets_recent_ones_and_is_told_what_it_lost(rov
         while seen.sequence < first.sequence + 100:
             seen = fast.take()
         m, taken = slow.take(), 1
-        assert m.dropped == m.sequence - first.sequence - taken > 0
+        assert m.dropped - first.dropped == m.sequence - first.sequence - taken > 0
         board.close()
 
 
@@ -140,7 +141,8 @@ def test_the_microphone(rover: Place) -> None:
         for piece in pieces:
             assert (piece.dtype, piece.ndim, piece.shape[1], piece.rate) == (np.float32, 2, 1, 16000)
             assert piece.epoch == robot.device("voice").epoch
-        assert pieces[1].sample_index == pieces[0].sample_index + len(pieces[0])
+        lost = pieces[1].dropped - pieces[0].dropped
+        assert pieces[1].sample_index == pieces[0].sample_index + (1 + lost) * len(pieces[0])
         said = robot.audio("voice", rate=8000, format="s16").record(0.5)
         assert (len(said), said.dtype.name) == (4000, "int16")
         assert np.abs(said).max() > 1000, "the microphone hears a tone"
@@ -196,11 +198,14 @@ def test_an_input_device(rover: Place) -> None:
         assert not reports[0].events
         assert "ABS_X" in reports[0].state
         state = {k: v for k, v in reports[0].state.items() if k.startswith("ABS")}
-        for report in reports[1:]:
+        for before, report in zip(reports, reports[1:]):
+            if report.resync:  # this machine is so busy that the loop was too slow
+                state = {k: v for k, v in report.state.items() if k.startswith("ABS")}
+                continue
+            assert report.sequence == before.sequence + 1
             for event in report.events:
                 if event.kind == "absolute":
                     state[event.name] = event.value
             assert {k: v for k, v in report.state.items() if k.startswith("ABS")} == state
-        assert [r.sequence - reports[0].sequence for r in reports] == [0, 1, 2, 3, 4]
         assert reports[-1].event_time <= time.time()
         until("the axes", lambda: "ABS_X" in robot.input("pad").state())
