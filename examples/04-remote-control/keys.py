@@ -8,7 +8,9 @@ with robot.drive("motors") as drive:
         try:
             wish = wishes.take(timeout=0.2)
         except TimeoutError:
-            drive.stop()  # nobody wishes anything; without this, the motors stop when the last command expires
-            continue
+            wish = {"forward": 0, "turn": 0}  # nobody wishes anything
         forward, turn = 200 * wish["forward"], 60 * wish["turn"]
-        drive.send(left=forward + turn, right=forward - turn)
+        try:
+            drive.send(left=forward + turn, right=forward - turn)
+        except waldo.CommandRefused as why:  # it came too late, for example; the next one need not
+            print(why)

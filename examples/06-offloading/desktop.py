@@ -16,7 +16,10 @@ def lightest(frame):
 def think(frames, drive):
     for frame in frames:
         at = lightest(frame)
-        drive.send(left=int(60 * at), right=-int(60 * at))
+        try:
+            drive.send(left=int(60 * at), right=-int(60 * at))
+        except waldo.CommandRefused as why:  # it came too late, for example; the next one need not
+            print(why)
         seen = frame.copy()
         middle = int((at + 1) / 2 * frame.shape[1])
         seen[:, middle - 2 : middle + 2] = (0, 0, 255)
