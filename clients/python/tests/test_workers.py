@@ -210,10 +210,14 @@ def test_memory_that_is_reserved_for_nobody(robot: waldo.Robot) -> None:
     async def reserve(name: str, group: str) -> None:
         js, api = robot.bus.client().jetstream(), nats.js.api
         stream = api.StreamConfig(
-            name=name, subjects=[name], max_bytes=100 << 20, storage="memory", retention="interest"
+            name=name,
+            subjects=[name],
+            max_bytes=100 << 20,
+            storage=api.StorageType.MEMORY,
+            retention=api.RetentionPolicy.INTEREST,
         )
         await js.add_stream(stream)
-        await js.add_consumer(name, api.ConsumerConfig(durable_name=group, ack_policy="explicit"))
+        await js.add_consumer(name, api.ConsumerConfig(durable_name=group, ack_policy=api.AckPolicy.EXPLICIT))
 
     async def release(name: str, group: str) -> None:
         await robot.bus.client().jetstream().delete_consumer(name, group)
@@ -229,7 +233,7 @@ def test_memory_that_is_reserved_for_nobody(robot: waldo.Robot) -> None:
 
 
 async def names_of_streams(robot: waldo.Robot) -> list[str]:
-    return [s.config.name for s in await robot.bus.client().jetstream().streams_info()]
+    return [s.config.name or "" for s in await robot.bus.client().jetstream().streams_info()]
 
 
 FUNCTION = """
