@@ -49,7 +49,6 @@ const (
 type Server struct {
 	server *server.Server
 	url    string
-	folder string // of JetStream, which insists on one although it writes nothing; "" for none
 }
 
 // Start returns when the server accepts connections. A client that does not read cannot stall the producers: it is
@@ -70,16 +69,19 @@ func start(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Without a folder, as on a read-only system, there is all but JetStream.
+	// JetStream insists on a folder when it starts, and has no use for it: it keeps nothing but streams in memory. So none
+	// is left behind, however this process ends. Where none can be made, as on a read-only system, there is all but
+	// JetStream.
 	if o.StoreDir, err = os.MkdirTemp("", "waldo-bus-"); err != nil {
 		o.JetStream = false
+	} else {
+		defer func() { _ = os.RemoveAll(o.StoreDir) }() // an empty folder is left at worst
 	}
 	s, err := server.NewServer(o)
-	started := &Server{server: s, folder: o.StoreDir}
 	if err != nil {
-		started.removeFolder()
 		return nil, err
 	}
+	started := &Server{server: s}
 	s.Start() // does not wait
 	if !s.ReadyForConnections(5 * time.Second) {
 		started.Close()
@@ -137,11 +139,4 @@ func (s *Server) URL() string { return s.url }
 func (s *Server) Close() {
 	s.server.Shutdown()
 	s.server.WaitForShutdown()
-	s.removeFolder()
-}
-
-func (s *Server) removeFolder() {
-	if s.folder != "" {
-		_ = os.RemoveAll(s.folder) // empty folders are left at worst
-	}
 }

@@ -124,11 +124,18 @@ func TestCloseLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestKeepsInMemoryOnly: there is JetStream for streams in memory, up to a bound, and nothing stays on the disk.
+// TestKeepsInMemoryOnly: there is JetStream for streams in memory, up to a bound, and nothing is on the disk, which a
+// process that is killed would leave there.
 func TestKeepsInMemoryOnly(t *testing.T) {
 	folder := t.TempDir()
 	t.Setenv("TMPDIR", folder)
 	s := start(t, embedded.Config{})
+	empty := func(when string) {
+		if left, err := os.ReadDir(folder); err != nil || len(left) != 0 {
+			t.Errorf("%s there are %v, %v", when, left, err)
+		}
+	}
+	empty("after the start")
 	nc, err := nats.Connect(s.URL(), nats.Timeout(patience))
 	if err != nil {
 		t.Fatal(err)
@@ -157,10 +164,9 @@ func TestKeepsInMemoryOnly(t *testing.T) {
 			t.Errorf("a stream of %d bytes in %v: %v", tt.bytes, tt.storage, err)
 		}
 	}
+	empty("with a stream")
 	closeWithin(t, s)
-	if left, err := os.ReadDir(folder); err != nil || len(left) != 0 {
-		t.Errorf("left are %v, %v", left, err)
-	}
+	empty("after the end")
 }
 
 // TestStartsWithoutFolder: all but JetStream works.
