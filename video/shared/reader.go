@@ -47,8 +47,10 @@ func (r *Reader) Read(response *camerav1.StreamFramesResponse, buffer []byte) (*
 	if err := check(p); err != nil {
 		return nil, err
 	}
-	if p.GetPath() != r.path || p.GetLength() != int64(len(r.memory)) {
-		if err := r.open(p, f.GetEpoch()); err != nil {
+	if mapped := p.GetPath() == r.path && p.GetLength() == int64(len(r.memory)); !mapped || r.ended(p) {
+		if err := r.open(p, f.GetEpoch()); err != nil && mapped {
+			return nil, ErrLost
+		} else if err != nil {
 			return nil, err
 		}
 	}
@@ -92,10 +94,15 @@ func check(p *camerav1.SharedPicture) error {
 	return nil
 }
 
-// open maps the memory of a device with an epoch. What has another name belongs to somebody else: a process id means
+// ended reports whether memory that is mapped has been given back. Another may have its path since: when pictures have
+// changed their size twice, and the reader was sent none in between.
+func (r *Reader) ended(p *camerav1.SharedPicture) bool {
+	return atomic.LoadUint64(word(r.memory, int(p.GetVersionOffset()))) == 0
+}
+
+// open maps the memory of a device with an epoch, instead of what was mapped before. What has another name belongs to somebody else: a process id means
 // another process in another container.
 func (r *Reader) open(p *camerav1.SharedPicture, epoch int64) error {
-	r.Close()
 	if target, err := os.Readlink(p.GetPath()); err != nil || target != "/memfd:"+name(epoch)+" (deleted)" {
 		return fmt.Errorf("%w: %s is %q: %w", ErrNotShared, p.GetPath(), target, cmp.Or(err, os.ErrNotExist))
 	}
@@ -115,6 +122,7 @@ func (r *Reader) open(p *camerav1.SharedPicture, epoch int64) error {
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrNotShared, p.GetPath(), err)
 	}
+	r.Close()
 	r.path, r.memory = p.GetPath(), memory
 	return nil
 }

@@ -126,6 +126,28 @@ func TestPicturesChangeSize(t *testing.T) {
 }
 
 // A reader that maps a ring for ever keeps nothing of it, and reads nothing from it.
+// TestMemoryWithThePathOfAnother: a reader that was sent nothing while pictures had another size notices that the memory
+// it knows is not that of the same path any more.
+func TestMemoryWithThePathOfAnother(t *testing.T) {
+	m := newMemory(t)
+	s := m.Join("bgr")
+	defer s.Close()
+	var r Reader
+	defer r.Close()
+	sizes := []int{1000, 200000, 1000}
+	before := step(t, s, frame(0, sizes[0]))
+	expect(t, &r, before, frame(0, sizes[0]))
+	step(t, s, frame(1, sizes[1]))
+	if f, err := r.Read(before, nil); !errors.Is(err, ErrLost) {
+		t.Errorf("from memory that has ended: %v, %v", f, err)
+	}
+	after := step(t, s, frame(2, sizes[2]))
+	if before.GetShared().GetPath() != after.GetShared().GetPath() {
+		t.Skip("another goroutine has taken the descriptor")
+	}
+	expect(t, &r, after, frame(2, sizes[2]))
+}
+
 func TestARingThatHasEndedIsGone(t *testing.T) {
 	m := newMemory(t)
 	s := m.Join("bgr")

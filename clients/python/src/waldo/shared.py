@@ -72,9 +72,15 @@ class Memory:
     def find(self, epoch: int, shared: camera_service_pb2.SharedPicture) -> Place:
         """Returns where the picture of a message is. Fails with NotShared."""
         check(shared)
-        if self._mapped is None or (shared.path, shared.length) != (self._path, self._length):
-            self._mapped = None  # it is unmapped with its last picture
-            self._mapped = _map(shared.path, shared.length, epoch)
+        known = (shared.path, shared.length) == (self._path, self._length)
+        # Version 0 says that the memory has ended. Another may have its path since: when pictures have changed their
+        # size twice, and none was sent in between.
+        if self._mapped is None or not known or not self._mapped[1][shared.version_offset // 8]:
+            try:
+                self._mapped = _map(shared.path, shared.length, epoch)  # the other is unmapped with its last picture
+            except NotShared:
+                if self._mapped is None or not known:
+                    raise
             self._path, self._length = shared.path, shared.length
         return Place(*self._mapped, shared)
 
