@@ -38,6 +38,7 @@ type dialIn struct {
 	offers chan string
 	said   chan string   // the first message after an offer
 	left   chan struct{} // closed when the robot has gone
+	cut    func()        // ends its WebSocket; set before an offer is taken
 }
 
 // add announces a robot; false if one of that name waits already.
@@ -71,7 +72,9 @@ func (d *dialIns) find(name string) *dialIn {
 
 var errRobotLeft = status.Error(codes.Unavailable, "the robot has left: its program must open the WebSocket again")
 
-// exchange brings an offer to the robot, and returns the first thing that it says then.
+// exchange brings an offer to the robot, and returns the first thing that it says then. An answer does not tell for which
+// offer it is. So whoever leaves is waited for like others, and a robot that does not answer has to dial in again: the
+// next one would get the answer to somebody else's offer. The context is for what comes before the offer is taken.
 func (in *dialIn) exchange(ctx context.Context, offer string) (string, error) {
 	select {
 	case <-in.turn:
@@ -89,14 +92,20 @@ func (in *dialIn) exchange(ctx context.Context, offer string) (string, error) {
 	case in.offers <- offer:
 	case <-in.left:
 		return "", errRobotLeft
+	case <-ctx.Done():
+		return "", status.Error(codes.DeadlineExceeded, "the robot does not take the offer")
 	}
+	late := time.NewTimer(dialInTimeout)
+	defer late.Stop()
 	select {
 	case answer := <-in.said:
 		return answer, nil
 	case <-in.left:
 		return "", errRobotLeft
-	case <-ctx.Done():
-		return "", status.Error(codes.DeadlineExceeded, "the robot did not answer in time")
+	case <-late.C:
+		in.cut()
+		return "", status.Errorf(codes.DeadlineExceeded, "the robot did not answer in %v, and was disconnected: its program "+
+			"must open the WebSocket again", dialInTimeout)
 	}
 }
 
@@ -145,6 +154,7 @@ func (s *Server) dialInRobot(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serveDialIn(conn *websocket.Conn, in *dialIn) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	socket := newSocketTransport(conn)
+	in.cut = socket.cut
 	var others sync.WaitGroup
 	defer others.Wait()
 	defer socket.cut()
@@ -188,7 +198,10 @@ func (s *Server) dialInOffer(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // an answer may take longer than a request
+	// An answer may take longer than a request.
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Time{})
+	_ = control.SetWriteDeadline(time.Now().Add(2*dialInTimeout + writeTimeout))
 	answer, err := s.askDialIn(r.Context(), name, body)
 	if err != nil {
 		fail(w, err)

@@ -6,8 +6,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/coder/websocket"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtcbot"
 )
@@ -129,4 +132,69 @@ func TestDialInRefused(t *testing.T) {
 		t.Errorf("%s, %s", answer.Status, body)
 	}
 	robot.Wait()
+}
+
+// exchanged is what became of an offer.
+type exchanged struct {
+	answer string
+	err    error
+}
+
+// offered begins an exchange.
+func offered(ctx context.Context, in *dialIn, offer string) <-chan exchanged {
+	done := make(chan exchanged, 1)
+	go func() {
+		answer, err := in.exchange(ctx, offer)
+		done <- exchanged{answer, err}
+	}()
+	return done
+}
+
+// TestWhoLeavesTakesTheirAnswer: a page that is loaded again while the robot works on its first offer gets the answer to
+// the second.
+func TestWhoLeavesTakesTheirAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in, _ := new(dialIns).add("")
+		leaving, leave := context.WithCancel(t.Context())
+		first := offered(leaving, in, "1")
+		<-in.offers
+		leave()
+		second := offered(t.Context(), in, "2")
+		synctest.Wait()
+		in.said <- "to 1"
+		if offer := <-in.offers; offer != "2" {
+			t.Errorf("offer %s follows", offer)
+		}
+		in.said <- "to 2"
+		if one, two := <-first, <-second; one.answer != "to 1" || two.answer != "to 2" {
+			t.Errorf("answers: %v and %v", one, two)
+		}
+	})
+}
+
+// TestRobotThatIsSilent has to dial in again, and one that takes no offer keeps nobody.
+func TestRobotThatIsSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var all dialIns
+		in, _ := all.add("")
+		in.cut = func() { all.remove("", in) }
+		ctx, cancel := context.WithTimeout(t.Context(), dialInTimeout)
+		defer cancel()
+		untaken := offered(ctx, in, "1")
+		if got := <-untaken; status.Code(got.err) != codes.DeadlineExceeded {
+			t.Errorf("not taken: %v", got)
+		}
+		unanswered := offered(t.Context(), in, "2")
+		<-in.offers
+		next := offered(t.Context(), in, "3")
+		if got := <-unanswered; status.Code(got.err) != codes.DeadlineExceeded {
+			t.Errorf("not answered: %v", got)
+		}
+		if got := <-next; status.Code(got.err) != codes.Unavailable {
+			t.Errorf("after the end: %v", got)
+		}
+		if all.find("") != nil {
+			t.Error("the robot is still there")
+		}
+	})
 }
