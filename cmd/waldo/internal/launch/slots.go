@@ -101,6 +101,11 @@ func checkSlot(r *launcherv1.OpenSlotRequest) (ttl time.Duration, err error) {
 func (s *server) renew(name string, content launcherv1.SlotContent, ttl time.Duration) (known bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.renewed(name, content, ttl)
+}
+
+// renewed is renew for a caller that holds mu.
+func (s *server) renewed(name string, content launcherv1.SlotContent, ttl time.Duration) (known bool, err error) {
 	if d := s.plan.device(name); d != nil {
 		return false, status.Errorf(codes.AlreadyExists, "name: %q is a device of the kind %s in %s: if that is peer, call "+
 			"its Publish, otherwise use another name", name, d.Kind, s.plan.robot.File)
@@ -142,11 +147,11 @@ func (s *server) open(name string, content launcherv1.SlotContent, ttl time.Dura
 	if err != nil {
 		return status.Error(codes.FailedPrecondition, err.Error())
 	}
-	if known, err := s.renew(name, content, ttl); known || err != nil {
-		return err
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if known, err := s.renewed(name, content, ttl); known || err != nil {
+		return err
+	}
 	if len(s.slots) >= maxSlots {
 		return status.Errorf(codes.ResourceExhausted, "there are %d slots already (%s): end a program that has one, or add "+
 			"%s: {kind: peer} to robot.yaml", maxSlots, listed(slices.Sorted(maps.Keys(s.slots))), name)

@@ -107,6 +107,7 @@ func (k *keeper) keep() {
 	defer k.cancel()
 	if k.after != nil {
 		<-k.after.done
+		k.after = nil // which would otherwise be kept, and all that were before it
 	}
 	for k.ctx.Err() == nil {
 		began := time.Now()
