@@ -1,6 +1,6 @@
 // Waldo runs robots and looks after them: `waldo up` starts a robot, `waldo ls` lists its devices,
-// `waldo snapshot` takes a picture, `waldo view` shows a camera, `waldo watch`, `waldo send` and `waldo call` read from its devices,
-// write to them and call them, `waldo estop` stops it. `waldo help` lists all commands.
+// `waldo snapshot` takes a picture, `waldo view` shows a camera, `waldo watch`, `waldo send` and `waldo call` read from
+// its devices, write to them and call them, `waldo estop` stops it. `waldo help` lists all commands.
 package main
 
 import (

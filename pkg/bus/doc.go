@@ -23,7 +23,8 @@
 // is dangerous. A call under way when the server goes fails with Unavailable; whether the device did it is not known. A
 // subscription loses what its [stream.Policy] says. A member of a group that is frozen, or whose network is gone, keeps
 // getting its share until the server misses the answers to its pings: after 4 to 5 s with package embedded, after up to
-// 8 minutes with the settings that nats-server has by default (ping_interval, ping_max). Losses are counted in the metrics waldo_bus_*.
+// 8 minutes with the settings that nats-server has by default (ping_interval, ping_max). Losses are counted in the metrics
+// waldo_bus_*.
 //
 // # Concurrency and shutdown
 //

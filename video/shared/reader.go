@@ -100,8 +100,8 @@ func (r *Reader) ended(p *camerav1.SharedPicture) bool {
 	return atomic.LoadUint64(word(r.memory, int(p.GetVersionOffset()))) == 0
 }
 
-// open maps the memory of a device with an epoch, instead of what was mapped before. What has another name belongs to somebody else: a process id means
-// another process in another container.
+// open maps the memory of a device with an epoch, instead of what was mapped before. What has another name belongs to
+// somebody else: a process id means another process in another container.
 func (r *Reader) open(p *camerav1.SharedPicture, epoch int64) error {
 	if target, err := os.Readlink(p.GetPath()); err != nil || target != "/memfd:"+name(epoch)+" (deleted)" {
 		return fmt.Errorf("%w: %s is %q: %w", ErrNotShared, p.GetPath(), target, cmp.Or(err, os.ErrNotExist))

@@ -123,8 +123,8 @@ type Server struct {
 
 // New returns a server for the connections of engine and the devices of directory.
 func New(engine *rtc.Engine, directory Directory, c Config) (*Server, error) {
-	s := &Server{engine: engine, directory: directory, config: c, log: c.Log, resources: make(map[string]*resource), connections: make(map[string]*connection),
-		tickets: newTickets()}
+	s := &Server{engine: engine, directory: directory, config: c, log: c.Log, resources: make(map[string]*resource),
+		connections: make(map[string]*connection), tickets: newTickets()}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
