@@ -293,6 +293,8 @@ def run_script(tmp_path: pathlib.Path, text: str, *arguments: str) -> subprocess
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A job of a shell without job control is started with SIGINT ignored, and Python leaves it so.
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
     )
 
