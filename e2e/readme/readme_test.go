@@ -65,6 +65,7 @@ var readmes = map[string][]step{
 		{"make check", leftOut("CI runs it")},
 	},
 	"clients/python/README.md": {
+		also("make build", once),
 		{"make run", stays(everything...)},
 		{"python3 -m venv .venv", once},
 		{".venv/bin/pip install ./clients/python", once},
