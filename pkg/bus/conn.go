@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -253,6 +254,22 @@ func (c *Conn) linkDown() {
 
 // Connected reports whether the server is reachable now.
 func (c *Conn) Connected() bool { return c.link.Load() != nil }
+
+// SameMachine reports whether the server is on this machine, as far as the addresses of the connection tell; false while
+// there is none.
+func (c *Conn) SameMachine() bool {
+	client, err := c.nc.GetClientIP() // as the server sees it
+	return sameMachine(c.nc.ConnectedAddr(), client, err)
+}
+
+func sameMachine(server string, client net.IP, err error) bool {
+	at, bad := netip.ParseAddrPort(server)
+	if bad != nil {
+		return false
+	}
+	ip := at.Addr().Unmap()
+	return ip.IsLoopback() || err == nil && client.Equal(net.IP(ip.AsSlice()))
+}
 
 // OnConnect calls f after every connect from now on, until stop is called; a call that is under way may outlive stop. A
 // connect that Connected has reported before is not one of them. The functions are called one after the other, so f

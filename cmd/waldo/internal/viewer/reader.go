@@ -83,7 +83,7 @@ func (r *reader) read(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if r.Stream == "" && d.GetGrpcAddress() != "" {
+	if r.Stream == "" && r.mayDial(d.GetGrpcAddress()) {
 		r.begin(cancel, d.GetEpoch())
 		err := r.readDirectly(ctx, d)
 		switch {
@@ -95,6 +95,12 @@ func (r *reader) read(ctx context.Context) error {
 	}
 	r.begin(cancel, 0)
 	return r.readBus(ctx, d)
+}
+
+// mayDial reports whether a device's gRPC address can be that of the device. If it is one of the loopback of another
+// machine, whoever listens there on this one must not get the token.
+func (r *reader) mayDial(address string) bool {
+	return address != "" && (r.Token == "" || !onThisMachine(address) || r.Conn.SameMachine())
 }
 
 // begin notes what is read, and how it is ended.

@@ -10,6 +10,7 @@ import (
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/window"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 )
 
 // newTest is a viewer without a window, and what it says.
@@ -133,6 +134,34 @@ func TestOnThisMachine(t *testing.T) {
 		"192.168.1.4:7101": false, "robot:7101": false, "": false, "127.0.0.1": false} {
 		if got := onThisMachine(address); got != want {
 			t.Errorf("%q: %v", address, got)
+		}
+	}
+}
+
+// TestTokenIsForTheRobot: it is not sent to an address of loopback unless the bus is on this machine.
+func TestTokenIsForTheRobot(t *testing.T) {
+	server, err := embedded.Start(embedded.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	conn, err := bus.Connect(bus.Config{URL: server.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	with := func(token string) *reader { return &reader{Config: Config{Conn: conn.Conn, Token: token}} }
+	if !with("secret").mayDial("127.0.0.1:7101") {
+		t.Error("beside the bus, a device of loopback is not read directly")
+	}
+	conn.Close()                                   // it is on no machine then
+	for address, want := range map[string][2]bool{ // without and with a token
+		"127.0.0.1:7101": {true, false}, "[::1]:7101": {true, false}, "192.0.2.1:7101": {true, true}, "": {false, false},
+	} {
+		if got := [2]bool{with("").mayDial(address), with("secret").mayDial(address)}; got != want {
+			t.Errorf("%q: %v, want %v", address, got, want)
 		}
 	}
 }
