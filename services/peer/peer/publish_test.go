@@ -38,7 +38,7 @@ type program struct {
 // publish calls Publish and asks for the slot.
 func (w *world) publish(name string, take bool) *program {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), timeout)
+	ctx, cancel := context.WithTimeout(w.t.Context(), 4*timeout) // a test waits for several things, each up to timeout
 	w.t.Cleanup(cancel)
 	call, err := w.direct.Publish(ctx)
 	if err != nil {
