@@ -78,6 +78,44 @@ def test_a_program_that_sends_nothing_stands_and_keeps_the_lease(rover: Place) -
         moves(robot, d, 70, 70)
 
 
+class _Seen:
+    """A lock that tells that somebody waits for it."""
+
+    def __init__(self) -> None:
+        self.lock, self.waiting = threading.Lock(), threading.Event()
+
+    def __enter__(self) -> None:
+        self.waiting.set()
+        self.lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()
+
+
+def test_a_command_that_had_to_wait_is_not_sent_late(rover: Place) -> None:
+    with rover.robot() as robot, robot.drive("motors") as d:
+        seen, refused = _Seen(), []
+        d._sending = seen  # type: ignore[assignment]
+
+        def send() -> None:
+            try:
+                d.send(left=90, right=90)
+            except waldo.CommandRefused as e:
+                refused.append(e.verdict)
+
+        with seen.lock:  # as if another command took long
+            sending = threading.Thread(target=send)
+            sending.start()
+            seen.waiting.wait()
+            later = control(robot).clock.ToNanoseconds() + 1_200_000_000
+            until("more than the longest life of a command", lambda: control(robot).clock.ToNanoseconds() > later)
+        sending.join()
+        assert refused == ["EXPIRED"]
+        stands(robot)
+        d.stop()
+        moves(robot, d, 30, 30)
+
+
 def test_send_for(rover: Place) -> None:
     with rover.robot() as robot, robot.serial("motors").messages() as messages, robot.drive("motors") as d:
         driven = threading.Event()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 
 # A lease lasts a second after the last sign of life; after two failures of a call it has ended.
 _KEEP_ALIVE, _CALL_TIMEOUT = 0.3, 0.5
-# The default and the longest life of a command, and how old a clock may be, by our own, to be worth repeating.
-_LIFE, _LONGEST_LIFE, _FRESH = 0.2, 1.0, 0.05
+# The default, the shortest and the longest life of a command, and how old a clock may be, by our own, to be worth
+# repeating.
+_LIFE, _SHORTEST_LIFE, _LONGEST_LIFE, _FRESH = 0.2, 0.05, 1.0, 0.05
 # How often `send_for` repeats a command.
 _RATE = 20
 
@@ -161,9 +163,12 @@ class Drive:
 
     def send_message(self, value: Any) -> None:
         """Is `send` for messages that are not values by name: a list, a line, bytes as JSON."""
+        self._send(value, time.monotonic())
+
+    def _send(self, value: Any, meant: float) -> None:
         with self._sending:
             request, method = self._request(value)
-            request.control.CopyFrom(self.header())
+            request.control.CopyFrom(self._header(meant))
             try:
                 self.heard(method(request, timeout=_CALL_TIMEOUT).report)
             except grpc.RpcError as e:
@@ -180,11 +185,11 @@ class Drive:
     def stop(self) -> None:
         """Sends the neutral command, and once more if the first was late: standing still is always right."""
         try:
-            self.send_message(self._safe)
+            self._send(self._safe, math.inf)
         except CommandRefused as e:
             if e.code is not grpc.StatusCode.ABORTED:
                 raise
-            self.send_message(self._safe)
+            self._send(self._safe, math.inf)
 
     def estop(self, reason: str = "") -> None:
         """Presses the e-stop: nothing moves, whatever restarts, until somebody clears it."""
@@ -193,14 +198,23 @@ class Drive:
 
     def header(self) -> control_pb2.CommandHeader:
         """Returns the header of the next command, for methods of other services. Give its report to `heard`."""
+        return self._header(time.monotonic())
+
+    def _header(self, meant: float) -> control_pb2.CommandHeader:
+        """Returns the header of a command that was meant at that time: what it has waited for other commands, or for an
+        answer, is taken from its life. Fails with CommandRefused if nothing is left of that."""
         self._guard.check()
         self._check()
         if time.monotonic() - self._heard > _FRESH:
             self._keep_alive()
         self._check()
         with self._lock:
+            whole = min(_LIFE + self._trip, _LONGEST_LIFE)
+            waited = time.monotonic() - meant
+            life = whole - max(0.0, waited - self._trip)  # the clock may have been asked for, which takes one trip
+            if life < _SHORTEST_LIFE:
+                raise _too_late(self.name, waited)
             self._sequence += 1
-            life = min(_LIFE + self._trip, _LONGEST_LIFE)
             header = control_pb2.CommandHeader(lease_epoch=self._lease, sequence=self._sequence, heard=self._raw_clock)
             header.life.FromNanoseconds(int(life * 1e9))
             return header
@@ -274,6 +288,12 @@ def _refused(error: WaldoError, report: control_pb2.CommandReport) -> CommandRef
         refused.verdict = control_pb2.CommandVerdict.Name(report.verdict).removeprefix("COMMAND_VERDICT_")
     except ValueError:  # newer than this package
         refused.verdict = str(report.verdict)
+    return refused
+
+
+def _too_late(name: str, waited: float) -> CommandRefused:
+    refused = CommandRefused(f"{name}: the command was not sent, because it had waited for {1000 * waited:.0f} ms")
+    refused.code, refused.verdict = grpc.StatusCode.ABORTED, "EXPIRED"
     return refused
 
 
