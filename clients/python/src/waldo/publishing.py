@@ -169,7 +169,6 @@ class Publication:
         #: How many were sent.
         self.sent = 0
         self._asked = False
-        self._farewell: threading.Timer | None = None
         stop = weakref.WeakMethod(self.stop)
         robot.at_close(lambda: (ended := stop()) and ended())
 
@@ -202,15 +201,14 @@ class Publication:
         """Ends it, and waits until the device is free, up to 4 s. It is no error to call it again."""
         self._abandoned.set()
         self._end("")
-        with self._lock:
-            call, self._call = self._call, None
-        if call is not None:
-            self._farewell = self._timer("farewell", _FAREWELL, call.cancel)
-        thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(2 * _FAREWELL)
+        call, thread = self._call, self._thread
         if thread is None:
             self._finish()
+        elif thread is not threading.current_thread():
+            thread.join(_FAREWELL)
+            if call is not None:
+                call.cancel()  # which does nothing if it has ended
+            thread.join(_FAREWELL)
 
     def wait(self, timeout: float | None = None) -> None:
         """Waits for the end. Raises why it has ended, if something went wrong, and TimeoutError if it has not."""
@@ -329,8 +327,6 @@ class Publication:
             self.state = "failed" if self._error is not None else "ended"
             self._done.set()
             waiters, self._waiters = self._waiters, []
-            if self._farewell is not None:
-                self._farewell.cancel()
         self._asks.close()
         for loop, waiter in waiters:
             with contextlib.suppress(RuntimeError):
@@ -408,7 +404,9 @@ class Publication:
             call = method(self._requests(run))
             with self._lock:
                 self._call = call
-            watchdog = self._timer("grant", _GRANT, lambda: run.granted or call.cancel())
+            watchdog = threading.Timer(_GRANT, lambda: run.granted or call.cancel())
+            watchdog.daemon, watchdog.name = True, f"waldo-{self.name}-grant"
+            watchdog.start()
             try:
                 for answer in call:
                     self._answered(run, answer)
@@ -426,12 +424,6 @@ class Publication:
             raise Unavailable(f"{self.name}: {e}") from None
         if not run.said_all:
             raise Unavailable(f"{self.name}: the device has ended the call")
-
-    def _timer(self, what: str, after: float, do: Callable[[], object]) -> threading.Timer:
-        timer = threading.Timer(after, do)
-        timer.daemon, timer.name = True, f"waldo-{self.name}-{what}"
-        timer.start()
-        return timer
 
     def _answered(self, run: _Run, answer: peer_pb2.PublishResponse) -> None:
         step = answer.WhichOneof("step")

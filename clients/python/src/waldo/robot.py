@@ -21,7 +21,7 @@ from waldo.cameras import Camera
 from waldo.channels import DeviceChannel, Place
 from waldo.device.v1 import device_pb2
 from waldo.errors import Closed, Unavailable, WaldoError, from_rpc
-from waldo.events import Event, Events
+from waldo.events import Event, Events, log
 from waldo.reading import Reading
 
 if TYPE_CHECKING:
@@ -355,7 +355,10 @@ class Robot:
             self._ended.set()
             closing, self._closing = self._closing, []
         for close in reversed(closing):
-            close()
+            try:
+                close()
+            except Exception:  # the rest is closed all the same: a lease may be among it
+                log.exception("a part of the robot could not be closed")
         for reading in list(self._readings):
             reading.close()
         for channel in list(self._channels.values()):
