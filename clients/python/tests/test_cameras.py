@@ -243,3 +243,14 @@ def test_one_call_for_all_loops_and_none_without(rover: Place) -> None:
         for loop in loops:
             loop.close()
         assert camera.state == "idle"
+
+
+def test_a_camera_whose_hardware_is_away_is_waited_for(place: Place) -> None:
+    place.bus()
+    place.device("camera", "front", "--source", "/dev/video99")
+    with place.robot(timeout=0.1) as robot:
+        until("the device is there", lambda: robot.device("front", timeout=60))
+        loop = robot.camera("front").frames()
+        with pytest.raises(TimeoutError):
+            loop.take(2)
+        loop.close()

@@ -24,10 +24,18 @@ _STALE = 3.0
 
 
 class Directory:
-    """The devices of one robot on the bus. Safe for concurrent use, but not on the thread of the bus."""
+    """The devices of one robot on the bus. Safe for concurrent use, but not on the thread of the bus. Used says whether
+    the program uses a device; restarted is told of one that has restarted."""
 
-    def __init__(self, bus: Bus, events: Events, robot: str, restarted: Callable[[str], object]) -> None:
-        self._bus, self._events, self._robot, self._restarted = bus, events, robot, restarted
+    def __init__(
+        self,
+        bus: Bus,
+        events: Events,
+        robot: str,
+        used: Callable[[str], bool],
+        restarted: Callable[[str], object],
+    ) -> None:
+        self._bus, self._events, self._robot, self._used, self._restarted = bus, events, robot, used, restarted
         self._lock = threading.RLock()
         self._devices: dict[str, device_pb2.Device] = {}
         self._heard: dict[str, float] = {}
@@ -133,12 +141,12 @@ class Directory:
                 return
             self._devices[d.name], self._heard[d.name] = d, time.monotonic()
         if before is not None and before.epoch != d.epoch:
-            self._events.emit(d.name, "restarted", "has restarted")
+            self._events.emit(d.name, "restarted", "has restarted", self._used(d.name))
             self._restarted(d.name)
         if before is not None and before.state == d.state:
             return
         if d.state == device_pb2.DEVICE_STATE_AWAY:
-            self._events.emit(d.name, "away", f"is away: {d.state_reason}")
+            self._events.emit(d.name, "away", f"is away: {d.state_reason}", self._used(d.name))
         elif d.state == device_pb2.DEVICE_STATE_READY and before is not None:
             self._events.emit(d.name, "ready", "is ready")
 

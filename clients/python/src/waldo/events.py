@@ -47,10 +47,10 @@ class Events:
         self._closed = False
         self.lost = 0
 
-    def emit(self, source: str, kind: str, text: str) -> None:
-        """Reports an event; never blocks."""
+    def emit(self, source: str, kind: str, text: str, used: bool = True) -> None:
+        """Reports an event; never blocks. What happens to a device that the program does not use is no warning."""
         event = Event(source, kind, printable(text).replace("\n", " "))
-        log.log(_LEVELS.get(kind, logging.INFO), "%s", event)
+        log.log(_LEVELS.get(kind, logging.INFO) if used else logging.INFO, "%s", event)
         with self._changed:
             if self._closed or not self._callbacks:
                 return

@@ -172,7 +172,8 @@ def _done(waiter: asyncio.Future[None]) -> None:
 
 class Reading(Generic[T]):
     """Keeps a streaming call open while it has listeners. What breaks is called again, for ever; only what trying again
-    cannot change ends the reading: a request that the device refuses, or a device that has never been there.
+    cannot change ends the reading: a request that the device refuses, or a device that has never been there. One whose
+    hardware is away is there.
 
     Source and what are for people: "front", "pictures". `begin` starts a call, `convert` makes of each response what
     listeners get, or None."""
@@ -187,15 +188,16 @@ class Reading(Generic[T]):
     ) -> None:
         self._events, self._source, self._what = events, source, what
         self._begin, self._convert = begin, convert
-        #: Waits for a device that has not been there yet, until the event is set. `Robot.adopt` sets it.
-        self.prepare: Callable[[threading.Event], object] | None = None
-        #: For how many seconds the first call is tried again. `Robot.adopt` sets it.
+        #: Waits for a device that has not been there yet, until the event is set, and returns whether its hardware is
+        #: away. `Robot.adopt` sets it.
+        self.prepare: Callable[[threading.Event], bool] | None = None
+        #: For how many seconds the first call is tried again, unless the hardware is away. `Robot.adopt` sets it.
         self.patience = 0.0
         self._lock = threading.RLock()  # a loop that is forgotten may end in the middle of anything
         self._listeners: list[Listener[T]] = []
         self._thread: threading.Thread | None = None
         self._run: _Run | None = None
-        self._seen = False
+        self._seen = self._away = False
         #: "idle", "connecting", "live", "waiting", "failed".
         self.state = "idle"
 
@@ -247,6 +249,8 @@ class Reading(Generic[T]):
             error = self._read(run, lost)
             if run.stopped:
                 return
+            if self._away:
+                begun = time.monotonic()
             hopeless = not self._seen and time.monotonic() - begun >= self.patience
             if error is not None and (is_final(error) or hopeless or isinstance(error, Closed)):
                 self._fail(run, error)
@@ -262,7 +266,7 @@ class Reading(Generic[T]):
         """Makes one call and reads it to its end; returns why it has ended."""
         try:
             if self.prepare is not None and not self._seen:
-                self.prepare(run.stopping)
+                self._away = self.prepare(run.stopping)
             for response in run.begin(self._begin):
                 item = self._convert(response)
                 if item is not None:

@@ -83,7 +83,7 @@ class Robot:
             wanted = check_name("robot", robot) if robot else ""
             self._bus = Bus(address, self._token, name, self.events)
             self._bus.on_connect(self._wake_all)
-            self._directory = Directory(self._bus, self.events, wanted, self._restarted)
+            self._directory = Directory(self._bus, self.events, wanted, self._uses, self._restarted)
         else:
             self._directory = Alone(host_and_port(address), self._token)
         _robots.add(self)
@@ -329,7 +329,11 @@ class Robot:
 
     def adopt(self, name: str, reading: Reading[Any]) -> None:
         """Has a reading wait for its device, woken when it changes, and closed with the robot."""
-        reading.prepare, reading.patience = lambda stop: self.device(name, stop=stop), self.timeout
+
+        def prepare(stop: threading.Event) -> bool:
+            return self.device(name, stop=stop).state == device_pb2.DEVICE_STATE_AWAY
+
+        reading.prepare, reading.patience = prepare, self.timeout
         with self._lock:
             self._readings.add(reading)
             self._sources[reading] = name
@@ -388,6 +392,9 @@ class Robot:
             found = self.device(name)
             place = Place(found.grpc_address, found.epoch)
         return place
+
+    def _uses(self, name: str) -> bool:
+        return name in self._channels
 
     def _restarted(self, name: str) -> None:
         channel = self._channels.get(name)
