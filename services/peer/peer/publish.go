@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/time/rate"
@@ -45,7 +46,7 @@ type publishing struct {
 
 // Publish implements PeerService.
 func (s *peers) Publish(call grpc.BidiStreamingServer[peerv1.PublishRequest, peerv1.PublishResponse]) error {
-	first, err := call.Recv()
+	first, err := s.first(call)
 	if err != nil {
 		return err
 	}
@@ -76,6 +77,29 @@ func (s *peers) Publish(call grpc.BidiStreamingServer[peerv1.PublishRequest, pee
 	taken := make(chan error, 1)
 	s.work.Go(func() { taken <- p.take() }) // ends with the call, which the server waits for
 	return p.tell(taken)
+}
+
+// first receives the first step of a call, which has little time to come.
+func (s *peers) first(
+	call grpc.BidiStreamingServer[peerv1.PublishRequest, peerv1.PublishResponse],
+) (*peerv1.PublishRequest, error) {
+	type received struct {
+		step *peerv1.PublishRequest
+		err  error
+	}
+	came := make(chan received, 1)
+	s.work.Go(func() { // ends with the call
+		step, err := call.Recv()
+		came <- received{step, err}
+	})
+	late := time.NewTimer(slot.Silence)
+	defer late.Stop()
+	select {
+	case first := <-came:
+		return first.step, first.err
+	case <-late.C:
+		return nil, status.Errorf(codes.DeadlineExceeded, "step: the first, begin, has not come for %v", slot.Silence)
+	}
 }
 
 // errGone is why a publication has ended whose call has.
