@@ -14,7 +14,7 @@ import waldo
 from tests.live import Place, until
 
 
-async def read(camera: waldo.Camera, n: int) -> list[int]:
+async def read(camera: waldo.Camera[waldo.Frame], n: int) -> list[int]:
     sequences = []
     async for frame in camera:
         sequences.append(frame.sequence)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from waldo._subscription import Subscription
 from waldo.errors import WaldoError
@@ -20,6 +20,12 @@ class Subscribable(Generic[T]):
     def __init__(self) -> None:
         self._feeding = threading.Lock()
         self._feed: Feed[T] | None = None
+
+    @overload
+    def subscribe(self, subscription: None = None) -> Subscription[T]: ...
+
+    @overload
+    def subscribe(self, subscription: Any) -> Any: ...
 
     def subscribe(self, subscription: Any = None) -> Any:
         """Has something get what comes from now on: a function or a coroutine function, a subscription, an

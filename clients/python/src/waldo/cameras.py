@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from waldo import shared
 from waldo._subscribable import Feed, Subscribable
 from waldo._wire import Step, step_of
 from waldo.camera.v1 import camera_service_pb2, camera_service_pb2_grpc
 from waldo.errors import Closed, InvalidRequest
-from waldo.frame import Frame, Info, Packet, dropping, info_of, picture
+from waldo.frame import Info, dropping, info_of, picture
 from waldo.media.v1 import media_pb2
 from waldo.reading import Box, Loop, Reading
 from waldo.subscriptions import MostRecentSubscription, QueueSubscription
@@ -36,7 +36,11 @@ _WAITING = 3
 _WAITING_ENCODED = 2
 
 
-class Camera(Subscribable[Any]):
+#: What a camera gives: Frame, or Packet if its format is encoded.
+P = TypeVar("P")
+
+
+class Camera(Subscribable[P], Generic[P]):
     """One camera in one format. Loops, `read` and `latest` share one call to the device, unless the format is H.264 or
     VP8: then each loop has its own. The call begins with the first reader, and ends with the last or with `close`.
 
@@ -68,7 +72,7 @@ class Camera(Subscribable[Any]):
         self._readings: weakref.WeakSet[Reading[Any]] = weakref.WeakSet([self._shared])
         self._lock = threading.Lock()
         self._loop: Loop[Any] | None = None  # of read and latest
-        self._last: Frame | Packet | None = None
+        self._last: P | None = None
 
     @property
     def state(self) -> str:
@@ -84,10 +88,10 @@ class Camera(Subscribable[Any]):
             self._readings.add(reading)
         return Loop(reading, box, _made)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[P]:
         return self.frames()
 
-    def __aiter__(self) -> AsyncIterator[Any]:
+    def __aiter__(self) -> AsyncIterator[P]:
         return self.frames()
 
     def read(self, timeout: float | None = None) -> tuple[bool, Any]:
@@ -100,7 +104,7 @@ class Camera(Subscribable[Any]):
         self._last = picture
         return True, picture
 
-    def latest(self) -> Any:
+    def latest(self) -> P | None:
         """Returns the newest picture without waiting, the last one again if there is no newer; None before the first.
         Its `age` tells how old it is."""
         loop = self._reader()
@@ -110,25 +114,27 @@ class Camera(Subscribable[Any]):
         except TimeoutError:
             return self._last
 
-    def snapshot(self, timeout: float = 5.0) -> Any:
+    def snapshot(self, timeout: float = 5.0) -> P:
         """Returns one picture that is captured now, raw or JPEG."""
         request = camera_service_pb2.CaptureFrameRequest(format=self._wanted)
         stub = self._robot.stub(self.name, camera_service_pb2_grpc.CameraServiceStub)
         response = self._robot.ask(self.name, stub.CaptureFrame, request, timeout)
-        return picture(response.frame.data, info_of(response.frame))
+        made: Any = picture(response.frame.data, info_of(response.frame))
+        taken: P = made
+        return taken
 
     def close(self) -> None:
         """Ends all loops over this camera."""
         for reading in list(self._readings):
             reading.close()
 
-    def __enter__(self) -> Camera:
+    def __enter__(self) -> Camera[P]:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _new_feed(self) -> Feed[Any]:
+    def _new_feed(self) -> Feed[P]:
         if self._alone:
             return Feed(self._shared, _newest, MostRecentSubscription)
         return Feed(self._shared, _newest, QueueSubscription)  # a frame needs those before it

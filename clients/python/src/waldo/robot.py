@@ -27,11 +27,13 @@ from waldo.reading import Reading
 if TYPE_CHECKING:
     from waldo.boards import Board
     from waldo.drive import Drive
+    from waldo.frame import Frame, Packet
     from waldo.inputs import Input
     from waldo.publishing import Publication
     from waldo.results import Results
-    from waldo.sound import Audio
+    from waldo.sound import Audio, OpusPacket, Samples
     from waldo.topics import Topic
+    from waldo.workers import Worker
 
 T = TypeVar("T")
 
@@ -90,6 +92,30 @@ class Robot:
 
     # --- what it offers
 
+    @overload
+    def camera(
+        self,
+        name: str,
+        width: int = 0,
+        height: int = 0,
+        fps: float = 0,
+        format: Literal["bgr", "i420", "nv12", "yuyv"] = "bgr",
+        shared_memory: bool = True,
+    ) -> Camera[Frame]: ...
+
+    @overload
+    def camera(
+        self,
+        name: str,
+        width: int = 0,
+        height: int = 0,
+        fps: float = 0,
+        *,
+        format: Literal["jpeg", "h264", "vp8"],
+        shared_memory: bool = True,
+    ) -> Camera[Packet]: ...
+
+    @overload
     def camera(
         self,
         name: str,
@@ -98,7 +124,17 @@ class Robot:
         fps: float = 0,
         format: str = "bgr",
         shared_memory: bool = True,
-    ) -> Camera:
+    ) -> Camera[Any]: ...
+
+    def camera(
+        self,
+        name: str,
+        width: int = 0,
+        height: int = 0,
+        fps: float = 0,
+        format: str = "bgr",
+        shared_memory: bool = True,
+    ) -> Camera[Any]:
         """Returns a camera: loop over it for its pictures. Width and height 0: as configured; one of them 0: in
         proportion. Format: "bgr", "jpeg", "h264", "vp8", "i420", "nv12", "yuyv". Raw pictures of a device on this
         machine are taken from memory that it shares, where that is possible."""
@@ -112,15 +148,37 @@ class Robot:
 
         return Board(self, name)
 
+    @overload
     def audio(
         self,
         name: str,
         rate: int = 0,
         channels: int = 0,
-        format: str = "f32",
+        format: Literal["f32", "s16"] = "f32",
         block: int = 0,
         tap: str = "microphone",
-    ) -> Audio:
+    ) -> Audio[Samples]: ...
+
+    @overload
+    def audio(
+        self,
+        name: str,
+        rate: int = 0,
+        channels: int = 0,
+        *,
+        format: Literal["opus"],
+        block: int = 0,
+        tap: str = "microphone",
+    ) -> Audio[OpusPacket]: ...
+
+    @overload
+    def audio(
+        self, name: str, rate: int = 0, channels: int = 0, format: str = "f32", block: int = 0, tap: str = "microphone"
+    ) -> Audio[Any]: ...
+
+    def audio(
+        self, name: str, rate: int = 0, channels: int = 0, format: str = "f32", block: int = 0, tap: str = "microphone"
+    ) -> Audio[Any]:
         """Returns a sound card: loop over it for what the microphone captures; `record` and `play`. Rate and channels
         0: as configured. Format: "f32", "s16", "opus". Block: samples in each piece. Tap "speaker": what is played."""
         self._check()
@@ -155,6 +213,32 @@ class Robot:
                 topic = self._topics[name] = Topic(self, name)
                 self.at_close(topic.close)
             return topic
+
+    @overload
+    def work(
+        self,
+        camera: str,
+        track: str,
+        do: Callable[[Any], Any],
+        *,
+        format: str = "bgr",
+        queue: int = 2,
+        lossless: bool = False,
+        name: str = "",
+    ) -> Worker: ...
+
+    @overload
+    def work(
+        self,
+        camera: str,
+        track: str,
+        do: None = None,
+        *,
+        format: str = "bgr",
+        queue: int = 2,
+        lossless: bool = False,
+        name: str = "",
+    ) -> Callable[[Callable[[Any], Any]], Worker]: ...
 
     def work(
         self,
@@ -213,14 +297,7 @@ class Robot:
 
     @overload
     def publish(
-        self,
-        name: str,
-        source: Any,
-        *,
-        rate: int = 0,
-        fps: float = 0.0,
-        take: bool = False,
-        always: bool = False,
+        self, name: str, source: Any, *, rate: int = 0, fps: float = 0.0, take: bool = False, always: bool = False
     ) -> Any: ...
 
     def publish(

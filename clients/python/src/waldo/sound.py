@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import grpc
 import numpy as np
@@ -118,7 +118,11 @@ class OpusPacket(_Described, bytes):
         return OpusPacket, (bytes(self), self.info)
 
 
-class Audio(Subscribable[Any]):
+#: What a sound card gives: Samples, or OpusPacket if its format is encoded.
+S = TypeVar("S")
+
+
+class Audio(Subscribable[S], Generic[S]):
     """One sound card. A loop over it gives what the microphone captures from now on, in pieces; a loop that is slow
     loses the oldest, is never more than half a second behind, and `piece.dropped` counts what it lost."""
 
@@ -155,10 +159,10 @@ class Audio(Subscribable[Any]):
         """Returns a loop over the sound from now on, with `take(timeout)` and `close()`."""
         return Loop(self._reading, Box[Any](_WAITING, within=_WITHIN), _made)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[S]:
         return self.pieces()
 
-    def __aiter__(self) -> AsyncIterator[Any]:
+    def __aiter__(self) -> AsyncIterator[S]:
         return self.pieces()
 
     def record(self, seconds: float) -> Samples:
@@ -194,7 +198,7 @@ class Audio(Subscribable[Any]):
         """Ends all loops over this sound."""
         self._reading.close()
 
-    def __enter__(self) -> Audio:
+    def __enter__(self) -> Audio[S]:
         return self
 
     def __exit__(self, *_: object) -> None:

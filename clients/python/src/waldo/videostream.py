@@ -192,7 +192,7 @@ class VideoStream:
         self._running().reconnect()
 
     @property
-    def camera(self) -> Camera:
+    def camera(self) -> Camera[Frame]:
         """The camera, with everything that it can do: subscribe, snapshot, … The stream must have begun."""
         return self._running().camera
 
