@@ -9,6 +9,7 @@ import pytest
 
 import waldo
 from tests.live import Heard, Place, until
+from waldo import _address
 
 
 def test_devices_are_found(rover: Place) -> None:
@@ -194,3 +195,30 @@ held.take()
 def test_a_program_that_closes_nothing_ends(rover: Place) -> None:
     out = subprocess.run([sys.executable, "-c", NOT_CLOSED, rover.nats], capture_output=True, text=True, timeout=120)
     assert (out.returncode, out.stdout, out.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("address", "loopback"),
+    [
+        ("127.0.0.1:7101", True),
+        ("127.1.2.3:1", True),
+        ("[::1]:7101", True),
+        ("localhost:7101", True),
+        ("10.0.0.7:7101", False),
+        ("[fd00::7]:7101", False),
+        ("robot:7101", False),
+    ],
+)
+def test_which_addresses_only_their_own_machine_reaches(address: str, loopback: bool) -> None:
+    assert _address.is_loopback(address) is loopback
+
+
+def test_the_token_does_not_go_to_whoever_listens_here_where_a_device_elsewhere_does(
+    rover: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with rover.robot(timeout=0.1) as robot:
+        assert robot.bus.is_here()
+        monkeypatch.setattr(robot.bus, "is_here", lambda: False)
+        until("the device is there", lambda: robot.device("front", timeout=60))
+        with pytest.raises(waldo.Unavailable, match=r"front listens at 127\.0\.0\.1.*grpc: \":7101\""):
+            robot.camera("front").frames().take(60)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import re
+import socket
 from urllib.parse import urlsplit
 
 from waldo.errors import InvalidRequest
@@ -52,3 +55,23 @@ def host_and_port(address: str) -> str:
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise InvalidRequest(f"address: {address!r} is neither nats://host:port nor host:port")
     return address
+
+
+def is_loopback(address: str) -> bool:
+    """Reports whether only programs on the machine that says host:port reach it."""
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def is_here(host: str) -> bool:
+    """Reports whether a host is this machine, as far as addresses tell."""
+    with contextlib.suppress(OSError):
+        for family, kind, protocol, _, at in socket.getaddrinfo(host, 9, type=socket.SOCK_DGRAM):
+            with socket.socket(family, kind, protocol) as s:
+                s.connect(at)  # sends nothing
+                if s.getsockname()[0] == s.getpeername()[0]:
+                    return True
+    return False

@@ -25,7 +25,7 @@ from google.protobuf.message import DecodeError, Message
 
 from waldo._address import DEFAULT_URL as DEFAULT_URL
 from waldo._address import check_name as check_name
-from waldo._address import check_url, redacted
+from waldo._address import check_url, is_here, redacted
 from waldo._answers import check_answer, metadata_of
 from waldo._fork import Guard
 from waldo._split import MAX_MESSAGE, MAX_PART, Joiner, split
@@ -78,6 +78,12 @@ class Bus:
     def host(self) -> str:
         """Where the first server is: the name or address in its URL."""
         return urlsplit(self._servers[0]).hostname or "127.0.0.1"
+
+    def is_here(self) -> bool:
+        """Reports whether the server is on this machine, as far as addresses tell."""
+        client = self._client
+        url = client.connected_url if client is not None else None
+        return is_here(url.hostname if url is not None and url.hostname else self.host)
 
     @property
     def connected(self) -> bool:

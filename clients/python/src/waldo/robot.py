@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import grpc
 
-from waldo._address import DEFAULT_URL, check_name, host_and_port
+from waldo._address import DEFAULT_URL, check_name, host_and_port, is_loopback
 from waldo._directory import Alone, Directory
 from waldo._fork import Guard
 from waldo.bus import Bus
@@ -468,6 +468,12 @@ class Robot:
         if place is None:
             found = self.device(name)
             place = Place(found.grpc_address, found.epoch)
+        if self._bus is not None and is_loopback(place.address) and not self._bus.is_here():
+            # Who listens there on this machine must not get the token.
+            raise Unavailable(
+                f"{name} listens at {place.address}, which only programs on its own machine reach: give it an "
+                'address in robot.yaml, as in grpc: ":7101", which takes a token'
+            )
         return place
 
     def _uses(self, name: str) -> bool:
