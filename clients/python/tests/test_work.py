@@ -108,6 +108,12 @@ def test_what_functions_return(made: Any, value: Any, data: bytes, shape: tuple[
     assert r.picture is None if shape is None else isinstance(r.picture, Frame) and r.picture.shape == shape
 
 
+@pytest.mark.parametrize("made", [0, -3, 2**53, 1.5, -0.25, 1e300, np.float32(0.5), True])
+def test_whole_numbers_come_back_as_int(made: Any) -> None:
+    value = Result(result_of([made])).value[0]
+    assert value == made and type(value) is type(made.item() if isinstance(made, np.generic) else made)
+
+
 def test_a_packet_stays_what_it_is() -> None:
     info = Info(epoch=3, sequence=4, capture_time=5, media_type="image/jpeg", width=8)
     r = Result(result_of(Packet(b"\xff\xd8", info)))

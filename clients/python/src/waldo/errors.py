@@ -77,6 +77,8 @@ def error_of(code: grpc.StatusCode, text: str, what: str) -> WaldoError:
         text = f"its program does not offer this ({text}): is it older than this package, or a device of another kind?"
     elif code is grpc.StatusCode.UNAUTHENTICATED:
         text = f"{text or 'the token is missing or wrong'}: pass token=, or set WALDO_TOKEN"
+    elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        text = f"it has not answered in time ({text or code.name}): it hangs, or the way to it is blocked"
     error = _KINDS.get(code, WaldoError)(f"{what}: {text or code.name}")
     error.code = code
     return error

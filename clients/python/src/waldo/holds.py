@@ -4,17 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import secrets
 from typing import TYPE_CHECKING
 
 from waldo.device.v1 import device_pb2, device_service_pb2
-from waldo.errors import WaldoError
+from waldo.errors import WaldoError, is_final
 from waldo.events import log
 
 if TYPE_CHECKING:
     from waldo.bus import Bus
 
 _HOLD_TTL, _HOLD_TIMEOUT = 3, 0.5
+# A device that restarts is back by then; one that is not may be a wrong name, so the program's user is told.
+_WARN_AFTER = 5.0
+
+
+class Missing:
+    """Reports what is not there: at once for whoever reads details, and as a warning once it may never come."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self.found()
+
+    def found(self) -> None:
+        """Begins again: it is there."""
+        self._problem, self._since, self._warned = "", math.inf, False
+
+    def report(self, error: WaldoError, now: float) -> None:
+        """Reports why it is not there; the same reason only once at each level."""
+        self._since = min(self._since, now)
+        if not self._warned and (is_final(error) or now - self._since >= _WARN_AFTER):
+            self._warned = True
+            log.warning("%s is not there, and is waited for: %s", self._what, error)
+        elif str(error) != self._problem:
+            log.info("%s cannot be held yet: %s", self._what, error)
+        self._problem = str(error)
 
 
 class Hold(contextlib.AbstractContextManager["Hold"]):
@@ -56,18 +81,16 @@ class Hold(contextlib.AbstractContextManager["Hold"]):
 
     async def _keep(self) -> None:
         self._wake = asyncio.Event()
-        problem = ""
+        missing = Missing(f"the stream {self._request.stream} of {self._device}")
         while True:
             self._wake.clear()
             attempt = asyncio.ensure_future(self._promise(_HOLD_TTL))
             try:
                 await attempt
-                problem = ""
+                missing.found()
             except WaldoError as e:
                 self._kept = 0
-                if str(e) != problem:
-                    problem = str(e)
-                    log.info("the stream %s of %s cannot be held yet: %s", self._request.stream, self._device, e)
+                missing.report(e, asyncio.get_running_loop().time())
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), _HOLD_TTL / 3)
 

@@ -10,8 +10,6 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf.json_format import MessageToDict
-
 from waldo._order import Counts, Order
 from waldo.bus import check_name
 from waldo.errors import Closed, InvalidRequest
@@ -21,12 +19,15 @@ from waldo.topics import name_of
 from waldo.work.v1 import work_pb2
 
 if TYPE_CHECKING:
+    from google.protobuf.struct_pb2 import Value
+
     from waldo.robot import Robot
 
 log = logging.getLogger("waldo")
 
 # How many results wait for an earlier one, and how many for a reader that is slow.
 _MOST, _UNREAD = 1024, 256
+_EXACT = 2**53
 
 
 class Result:
@@ -72,8 +73,8 @@ class Result:
 
     @property
     def value(self) -> Any:
-        """What the worker found: anything that JSON can say."""
-        return MessageToDict(self._message.value) if self._message.HasField("value") else None
+        """What the worker found: anything that JSON can say. Whole numbers are int, so that they can be indices."""
+        return _plain(self._message.value) if self._message.HasField("value") else None
 
     @property
     def picture(self) -> Frame | Packet | None:
@@ -89,6 +90,22 @@ class Result:
 
     def __repr__(self) -> str:
         return f"<Result {self.sequence} {self.outcome} {self.value!r}>"
+
+
+def _plain(value: Value) -> Any:
+    """Returns what a Value says, as json.loads would. Protobuf knows only doubles: whole ones become int, up to where a
+    double stops being exact. How deep it may be is limited by protobuf, which has parsed it."""
+    kind = value.WhichOneof("kind")
+    if kind == "number_value":
+        number = value.number_value
+        return int(number) if abs(number) <= _EXACT and number.is_integer() else number
+    if kind == "struct_value":
+        return {key: _plain(each) for key, each in value.struct_value.fields.items()}
+    if kind == "list_value":
+        return [_plain(each) for each in value.list_value.values]
+    if kind == "string_value":
+        return value.string_value
+    return value.bool_value if kind == "bool_value" else None
 
 
 class Results:
