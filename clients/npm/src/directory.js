@@ -150,7 +150,7 @@ export class Search {
   #info(data) {
     const found = serviceAddress(data);
     if (!found || (this.robot !== '' && found.robot !== this.robot)) return;
-    this.#seen(found.robot);
+    this.#seen(found.robot, true);
     const subject = `waldo.v1.${found.robot}.${found.device}.rpc.waldo.device.v1.DeviceService.GetDevice`;
     const request = toBinary(GetDeviceRequestSchema, /** @type {any} */ ({ $typeName: GetDeviceRequestSchema.typeName }));
     this.#bus.publish(subject, GetDeviceRequestSchema.typeName, request, `${this.#inbox}.device`);
@@ -171,17 +171,22 @@ export class Search {
   /** @param {import('#gen/waldo/device/v1/device_pb.js').Device} said */
   #heard(said) {
     if (said.robot === '' || said.name === '') return;
-    this.#seen(said.robot);
+    this.#seen(said.robot, false);
     if (said.robot === this.robot) this.#handlers.onDevice(said);
-    else if (this.robot === '') this.#waiting.set(`${said.robot}/${said.name}`, said);
+    else if (this.robot === '' && this.#waiting.size < MOST_DEVICES) this.#waiting.set(`${said.robot}/${said.name}`, said);
   }
 
   /** @type {Map<string, import('#gen/waldo/device/v1/device_pb.js').Device>} Heard before the robot was known. */
   #waiting = new Map();
 
-  /** Takes the only robot once all have answered. @param {string} robot */
-  #seen(robot) {
+  /**
+   * Takes the only robot once all have answered. What devices say all the time puts that off no longer.
+   * @param {string} robot
+   * @param {boolean} answered
+   */
+  #seen(robot, answered) {
     if (this.robot !== '' || this.#robots.size >= MOST_ROBOTS) return;
+    if (!answered && this.#quiet !== undefined && this.#robots.has(robot)) return;
     this.#robots.add(robot);
     clearTimeout(this.#quiet);
     this.#quiet = setTimeout(() => this.#decide(), QUIET_MS);

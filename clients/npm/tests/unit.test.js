@@ -5,7 +5,7 @@ import { Metadata, status } from '@grpc/grpc-js';
 import { connect } from 'waldo-robot';
 import { audioFormat, blockOf, frameOf, videoFormat } from '../src/frame.js';
 import { blame } from '../src/blame.js';
-import { Directory, decoded, serviceAddress } from '../src/directory.js';
+import { Directory, Search, decoded, serviceAddress } from '../src/directory.js';
 import { Hand } from '../src/hand.js';
 import { Joiner, parseMark } from '../src/parts.js';
 import { readOptions } from '../src/options.js';
@@ -176,6 +176,24 @@ describe('devices', () => {
     const directory = new Directory();
     directory.heard(said('arm', { kind: 'arm', state: 77 }), 0);
     assert.deepEqual([directory.get('arm').kind, directory.get('arm').state], ['arm', 'unknown']);
+  });
+
+  test('are found on a bus that is never quiet', (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    /** @type {(message: object) => void} */
+    let state = () => {};
+    const bus = { connected: true, publish: () => true, subscribe: (subject, receive) => {
+      if (subject.endsWith('.state')) state = receive;
+      return () => {};
+    } };
+    const found = [];
+    const search = new Search(bus, '', { onDevice: ({ name }) => found.push(name), onChange: () => {} });
+    t.after(() => search.close());
+    for (const name of ['front', 'motors', 'voice', 'pad']) {
+      state({ type: DeviceSchema.typeName, data: toBinary(DeviceSchema, said(name)) });
+      t.mock.timers.tick(30);
+    }
+    assert.deepEqual([search.robot, found], ['rover', ['front', 'motors', 'voice', 'pad']]);
   });
 
   test('are bounded', () => {
