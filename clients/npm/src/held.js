@@ -31,7 +31,7 @@ export class Held {
   /**
    * @param {import('#web/proto/signaling.js').Device} device
    * @param {import('#web/proto/signaling.js').Stream} stream
-   * @param {import('./robot.js').Ways} ways
+   * @param {import('./ways.js').Ways} ways
    * @param {HeldHandlers} handlers
    */
   constructor(device, stream, ways, handlers) {

@@ -16,6 +16,7 @@ import { failure } from './status.js';
 import { Stream } from './stream.js';
 import { Channel } from './topic.js';
 import { Video } from './video.js';
+import { checked, key, same } from './ways.js';
 import { Wire } from './wire.js';
 
 /** How often everything is judged, in ms. */
@@ -35,26 +36,7 @@ const LAST_MS = 500;
  * @typedef {import('#web/proto/signaling.js').Device} Device
  * @typedef {import('@bufbuild/protobuf').Message} Message
  * @typedef {import('#web/channels/calls.js').CallOptions} CallOptions
- */
-
-/**
- * What the parts of a robot need from it.
- * @typedef {object} Ways
- * @property {Bus|null} bus Null if only one device is reached.
- * @property {Wire} wire
- * @property {Definitions} definitions
- * @property {import('#web/base/env.js').Env} env
- * @property {(name: string) => Device|undefined} device
- * @property {(name: string) => string} address Of its gRPC API; throws a CallError if it is not known.
- * @property {(name: string) => Promise<void>} known Resolves when the device is known; rejects with a CallError if it never will be.
- * @property {(name: string, run: () => void) => () => void} follow Runs a function whenever the device changes.
- * @property {<I extends import('@bufbuild/protobuf').DescMessage, O extends import('@bufbuild/protobuf').DescMessage>(
- *   device: string, method: import('@bufbuild/protobuf').DescMethod & {input: I, output: O},
- *   request: import('@bufbuild/protobuf').MessageShape<I>, timeoutMs?: number,
- * ) => Promise<import('@bufbuild/protobuf').MessageShape<O>>} ask Calls a device.
- * @property {<T>(device: string, method: import('@bufbuild/protobuf').DescMethod, request: Message, window: number,
- *   pick: (message: any) => {value: T|undefined, dropped: number},
- *   handlers: {onLost: (why: string) => void, onArrival?: () => void, onClose: () => void}) => Reading<T>} read
+ * @typedef {import('./ways.js').Ways} Ways
  */
 
 /**
@@ -511,30 +493,4 @@ export class Robot extends EventTarget {
       follower.run();
     });
   }
-}
-
-/** @param {string} device @param {unknown} options */
-const key = (device, options) => `${device} ${JSON.stringify(options)}`;
-
-/**
- * @template V
- * @param {Map<string, V>} all
- * @param {string} name
- * @param {() => V} make
- * @returns {V}
- */
-function same(all, name, make) {
-  const known = all.get(name);
-  if (known) return known;
-  const made = make();
-  all.set(name, made);
-  return made;
-}
-
-/** @param {string} name @param {string} [what] */
-function checked(name, what = 'device') {
-  if (typeof name !== 'string' || !/^[a-z0-9][a-z0-9-]{0,62}$/.test(name)) {
-    throw new TypeError(`${what} "${name}": use the name that waldo ls prints, such as "front"`);
-  }
-  return name;
 }

@@ -81,7 +81,7 @@ export class Sound extends EventTarget {
   /** @type {Levels|null} */
   #levels = null;
 
-  /** @param {string} device @param {import('./robot.js').Ways} ways @param {(stream: string) => import('./stream.js').Stream} stream */
+  /** @param {string} device @param {import('./ways.js').Ways} ways @param {(stream: string) => import('./stream.js').Stream} stream */
   constructor(device, ways, stream) {
     super();
     this.device = device;

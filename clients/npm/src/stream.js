@@ -48,7 +48,7 @@ export class Stream extends EventTarget {
   /** @type {Set<Queue<any>>} */
   #queues = new Set();
 
-  /** @param {string} device @param {string} stream @param {import('./robot.js').Ways} ways @param {() => void} onClose */
+  /** @param {string} device @param {string} stream @param {import('./ways.js').Ways} ways @param {() => void} onClose */
   constructor(device, stream, ways, onClose) {
     super();
     this.device = device;

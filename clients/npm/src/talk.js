@@ -55,7 +55,7 @@ export class Talk {
    * @param {string} device
    * @param {SoundSource} source
    * @param {Form} form
-   * @param {import('./robot.js').Ways} ways
+   * @param {import('./ways.js').Ways} ways
    * @param {{onLost: () => void, onEnd: () => void}} handlers
    */
   constructor(device, source, form, ways, { onLost, onEnd }) {

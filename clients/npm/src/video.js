@@ -13,7 +13,7 @@ const [WINDOW, ENCODED_WINDOW] = [2, 8];
 /**
  * @typedef {import('./frame.js').Frame} Frame
  * @typedef {import('./frame.js').VideoOptions} VideoOptions
- * @typedef {import('./robot.js').Ways} Ways
+ * @typedef {import('./ways.js').Ways} Ways
  * @typedef {import('./blame.js').Reason} Reason
  *
  * @typedef {object} Picture

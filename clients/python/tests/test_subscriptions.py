@@ -12,17 +12,9 @@ import numpy as np
 import pytest
 
 from waldo.producers import SubscriptionProducer
-from waldo.subscriptions import (
-    CallbackSubscription,
-    DelayedSubscription,
-    EventSubscription,
-    GetterSubscription,
-    MostRecentSubscription,
-    QueueSubscription,
-    RebatchSubscription,
-    Subscription,
-    SubscriptionClosed,
-)
+from waldo.subscriptions import CallbackSubscription, DelayedSubscription, EventSubscription, GetterSubscription
+from waldo.subscriptions import MostRecentSubscription, QueueSubscription, RebatchSubscription, Subscription
+from waldo.subscriptions import SubscriptionClosed
 
 #: How long to wait for what happens at once unless something is broken.
 SOON = 20.0
