@@ -208,4 +208,5 @@ def test_an_input_device(rover: Place) -> None:
                     state[event.name] = event.value
             assert {k: v for k, v in report.state.items() if k.startswith("ABS")} == state
         assert reports[-1].event_time <= time.time()
+        assert all(0 <= report.age < 60 for report in reports)
         until("the axes", lambda: "ABS_X" in robot.input("pad").state())

@@ -211,6 +211,8 @@ def test_what_is_wrong_is_said_at_the_start(url: str, arguments: dict[str, Any],
 def test_a_name_that_is_none() -> None:
     with pytest.raises(waldo.InvalidRequest, match="url: 'The Door' is not a name"):
         waldo.VideoStream("The Door")
+    with pytest.raises(TypeError, match="url: 0 must be a camera's address"):
+        waldo.VideoStream(0)  # type: ignore[arg-type]
 
 
 def test_without_the_program(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,6 +56,13 @@ class InputReport:
     event_time: float = 0.0
     received: float = field(default_factory=time.monotonic, repr=False, compare=False)
 
+    @property
+    def age(self) -> float:
+        """How many seconds ago it happened; never less than the time since it was received here, and just that for a
+        state."""
+        here = time.monotonic() - self.received
+        return max(time.time() - self.event_time, here) if self.event_time else here
+
 
 class Input(Subscribable[InputReport]):
     """One input device. A loop over it gives a report for its state, and then for every change. Nothing is left out,

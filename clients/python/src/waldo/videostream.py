@@ -113,6 +113,9 @@ class VideoStream:
     ) -> None:
         if max_reconnect_attempts is not None and max_reconnect_attempts < 1:
             raise ValueError(f"max_reconnect_attempts is {max_reconnect_attempts}: at least 1, or None for no limit")
+        if not isinstance(url, str):
+            rule = "must be a camera's address, or the name of a device; robot.yaml makes one of /dev/video0"
+            raise TypeError(f"url: {url!r} {rule}")
         self._remote = "://" in url
         self._name = _name_of(url) if self._remote else check_name("url", url)
         if not self._remote and options:
