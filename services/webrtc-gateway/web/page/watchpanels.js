@@ -11,10 +11,10 @@ const SPAN_MS = 60_000;
 const STALE_MS = 3000;
 /** How many streams are listed, and how many values of one are shown. */
 const [MOST_STREAMS, MOST_VALUES] = [60, 40];
-/** Messages that the page shows elsewhere. */
-const SHOWN = new Set([
+/** Messages that the page shows elsewhere, or that say nothing to people. */
+const NOT_LISTED = new Set([
   'waldo.media.v1.VideoFrame', 'waldo.media.v1.AudioFrame', 'waldo.serial.v1.SerialMessage', 'waldo.control.v1.ControlState',
-  'waldo.audio.v1.Levels',
+  'waldo.audio.v1.Levels', 'waldo.peer.v1.Wish',
 ]);
 
 /** @typedef {import('../robot/robot.js').Robot} Robot */
@@ -42,7 +42,7 @@ export class WatchPanels {
         const key = `${d.name}/${s.name}`;
         const known = this.#panels.get(key);
         if (known) known.live(d.epoch);
-        else if (s.direction === 'out' && !SHOWN.has(s.messageType) && this.#panels.size < MOST_STREAMS) {
+        else if (s.direction === 'out' && !NOT_LISTED.has(s.messageType) && this.#panels.size < MOST_STREAMS) {
           const panel = new WatchPanel(this.#robot, d, s);
           this.#panels.set(key, panel);
           this.#section.append(panel.element);

@@ -56,7 +56,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	var o options
 	f := flag.NewFlagSet("fakecam", flag.ContinueOnError)
 	f.SetOutput(out)
-	f.StringVar(&o.rtsp, "rtsp", "127.0.0.1:8554", "where RTSP listens, as host:port; empty is nowhere")
+	f.StringVar(&o.rtsp, "rtsp", "127.0.0.1:8554", "where RTSP listens, at /live, as host:port; empty is nowhere")
 	f.StringVar(&o.http, "http", "", "where Motion JPEG over HTTP listens, at /video and /picture")
 	f.StringVar(&o.rtmp, "rtmp", "", "where RTMP listens, at /live/stream")
 	f.StringVar(&o.insta360, "insta360", "", "where a camera of Insta360 listens, which needs no login")
