@@ -12,9 +12,17 @@ import numpy as np
 import pytest
 
 from waldo.producers import SubscriptionProducer
-from waldo.subscriptions import CallbackSubscription, DelayedSubscription, EventSubscription, GetterSubscription
-from waldo.subscriptions import MostRecentSubscription, QueueSubscription, RebatchSubscription, Subscription
-from waldo.subscriptions import SubscriptionClosed
+from waldo.subscriptions import (
+    CallbackSubscription,
+    DelayedSubscription,
+    EventSubscription,
+    GetterSubscription,
+    MostRecentSubscription,
+    QueueSubscription,
+    RebatchSubscription,
+    Subscription,
+    SubscriptionClosed,
+)
 
 #: How long to wait for what happens at once unless something is broken.
 SOON = 20.0
@@ -30,16 +38,13 @@ def drain(subscription: Subscription[Any]) -> list[Any]:
             return got
 
 
-@pytest.mark.parametrize(
-    ("make", "want", "lost"),
-    [
-        (MostRecentSubscription, [9], 9),
-        (lambda: QueueSubscription(3), [7, 8, 9], 7),
-        (lambda: QueueSubscription(1), [9], 9),
-        (QueueSubscription, list(range(10)), 0),
-        (lambda: RebatchSubscription(1, subscription=QueueSubscription(2)), [8, 9], 8),
-    ],
-)
+@pytest.mark.parametrize(("make", "want", "lost"), [
+    (MostRecentSubscription, [9], 9),
+    (lambda: QueueSubscription(3), [7, 8, 9], 7),
+    (lambda: QueueSubscription(1), [9], 9),
+    (QueueSubscription, list(range(10)), 0),
+    (lambda: RebatchSubscription(1, subscription=QueueSubscription(2)), [8, 9], 8),
+])  # fmt: skip
 def test_a_slow_reader_loses_the_oldest(make: Callable[[], Subscription[Any]], want: list[int], lost: int) -> None:
     subscription = make()
     for i in range(10):

@@ -39,7 +39,8 @@ def time_ordered(
     is set.
 
     `for` and `async for` both work. The loop ends when all streams have, or with `close()`; it fails with the error of
-    a stream that does. A thread for each stream reads it, at most 256 things ahead."""
+    a stream that does. A thread for each stream reads it, at most 256 things ahead: so far a reader that is too slow
+    falls behind, and so many pictures are kept. Close what is not read to its end."""
     if not 0 <= buffer_s < math.inf:
         raise InvalidRequest(f"buffer_s: {buffer_s!r} is not a number of seconds, 0 or more")
     return Ordered(buffer_s, streams, key or _captured)
