@@ -35,6 +35,7 @@ def test_a_device_that_was_never_there_is_an_error_that_names_the_others(rover: 
         ("nats://", "the address of the bus"),
         ("nats://robot:port", "the address of the bus"),
         ("robot", "neither nats://host:port nor host:port"),
+        ("nats:viewer:secret@robot", "address: 'robot' is neither"),
         ("robot:0", "neither"),
         ("robot:70000", "neither"),
     ],

@@ -53,7 +53,8 @@ def host_and_port(address: str) -> str:
     """Returns an address of gRPC, or fails with the rule."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise InvalidRequest(f"address: {address!r} is neither nats://host:port nor host:port")
+        shown = address.rpartition("@")[2]  # before it there may be a secret
+        raise InvalidRequest(f"address: {shown!r} is neither nats://host:port nor host:port")
     return address
 
 
