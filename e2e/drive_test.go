@@ -33,10 +33,13 @@ func holdUntil(tb testing.TB, page, seen *harness.Page, code, key, wanted string
 	tb.Helper()
 	harness.Until(tb, code+" until "+wanted, func() error {
 		page.Press(tb, code)
-		v := harness.Eval[float64](tb, seen, "Number(document.querySelector('[data-device=motors][data-key=' + $1 + "+
-			"']').textContent)", key)
-		if !harness.Eval[bool](tb, page, "((v) => "+wanted+")($1)", v) {
-			return fmt.Errorf("%s is %v", key, v)
+		v := harness.Eval[*float64](tb, seen, "((shown) => shown && Number(shown.textContent))("+
+			"document.querySelector('[data-device=motors][data-key=' + $1 + ']'))", key)
+		switch {
+		case v == nil:
+			return fmt.Errorf("%s is not shown", key)
+		case !harness.Eval[bool](tb, page, "((v) => "+wanted+")($1)", *v):
+			return fmt.Errorf("%s is %v", key, *v)
 		}
 		return nil
 	})
