@@ -8,7 +8,7 @@ import re
 import socket
 from urllib.parse import urlsplit
 
-from waldo.errors import InvalidRequest
+from waldo.errors import InvalidRequest, Unavailable
 
 DEFAULT_URL = "nats://127.0.0.1:4222"
 
@@ -76,3 +76,11 @@ def is_here(host: str) -> bool:
                 if s.getsockname()[0] == s.getpeername()[0]:
                     return True
     return False
+
+
+def elsewhere(name: str, address: str) -> Unavailable:
+    """Returns the error for a device on another machine that listens on loopback only."""
+    return Unavailable(
+        f"{name} listens at {address}, which only programs on its own machine reach: give it an address in robot.yaml, "
+        'as in grpc: ":7101", which takes a token'
+    )

@@ -146,6 +146,7 @@ class Publication:
         robot._check()
         self._guard = _fork.Guard()
         self.name = check_name("device", name)
+        robot.published.add(name)
         #: "waiting" for the first thing to publish, "connecting", "live", "lost", "ended", "failed".
         self.state = "waiting"
         self._robot, self._rate, self._fps, self._take, self._always = robot, rate, fps, take, always

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import grpc
 
-from waldo._address import DEFAULT_URL, check_name, host_and_port, is_loopback
+from waldo._address import DEFAULT_URL, check_name, elsewhere, host_and_port, is_loopback
 from waldo._directory import Alone, Directory
 from waldo._fork import Guard
 from waldo.bus import Bus
@@ -78,6 +78,7 @@ class Robot:
         self._closing: list[Callable[[], object]] = []
         self._joining = threading.Lock()
         self._topics: dict[str, Topic] = {}
+        self.published: set[str] = set()  #: For modules of this package: devices that this program makes.
         self._ended = threading.Event()
         self._bus: Bus | None = None
         self._directory: Directory | Alone
@@ -469,15 +470,11 @@ class Robot:
             found = self.device(name)
             place = Place(found.grpc_address, found.epoch)
         if self._bus is not None and is_loopback(place.address) and not self._bus.is_here():
-            # Who listens there on this machine must not get the token.
-            raise Unavailable(
-                f"{name} listens at {place.address}, which only programs on its own machine reach: give it an "
-                'address in robot.yaml, as in grpc: ":7101", which takes a token'
-            )
+            raise elsewhere(name, place.address)  # who listens there on this machine must not get the token
         return place
 
     def _uses(self, name: str) -> bool:
-        return name in self._channels
+        return name in self._channels and name not in self.published
 
     def _restarted(self, name: str) -> None:
         channel = self._channels.get(name)
