@@ -1,6 +1,6 @@
-"""Measures, for a benchmark, how long the import takes and how soon a program has its first picture: first_frame.py BUS.
+"""Measures, for a benchmark, how long the import takes and how soon a program has its first picture.
 
-Prints both as JSON, in milliseconds.
+Usage: first_frame.py BUS. Prints both as JSON, in milliseconds.
 """
 import json, sys, time
 

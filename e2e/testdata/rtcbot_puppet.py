@@ -84,8 +84,8 @@ def on_age(frame):
 
 def on_frame(track):
     def report(frame):
-        tell("frame", {"track": track, "shape": list(frame.shape), "type": str(frame.dtype), "mean": float(frame.mean()),
-                       "at": time.time()})
+        tell("frame", {"track": track, "shape": list(frame.shape), "type": str(frame.dtype),
+                       "mean": float(frame.mean()), "at": time.time()})
     return report
 
 
