@@ -55,6 +55,7 @@ function copy(from, to) {
 /** Each generated module has its types beside it, and the other way round. */
 function checkGenerated() {
   const names = readdirSync(path.join(dist, 'gen'), { recursive: true, encoding: 'utf8' });
-  const [code, types] = ['.js', '.d.ts'].map((end) => names.filter((n) => n.endsWith(end)).map((n) => n.slice(0, -end.length)).sort());
+  const [code, types] = ['.js', '.d.ts'].map(
+    (end) => names.filter((n) => n.endsWith(end)).map((n) => n.slice(0, -end.length)).sort());
   if (code.join() !== types.join()) throw new Error('gen/ and the types of the page differ: run "make generate"');
 }

@@ -1,8 +1,8 @@
 /** @file Why nothing arrives: the cause that hides all others. Pure. */
 
 /**
- * @typedef {'ok'|'closed'|'connecting'|'bus-lost'|'device-lost'|'device-unknown'|'device-gone'|'device-away'|'device-starting'
- *   |'device-stopping'|'refused'|'no-frames'} Reason
+ * @typedef {'ok'|'closed'|'connecting'|'bus-lost'|'device-lost'|'device-unknown'|'device-gone'|'device-away'
+ *   |'device-starting'|'device-stopping'|'refused'|'no-frames'} Reason
  *
  * @typedef {object} Surroundings
  * @property {import('./robot.js').State} link

@@ -198,7 +198,8 @@ function take(joiner, { subject, data, headers: named }, receive) {
 
 /** @param {unknown} error @returns {string} What is wrong with the bus, for people; it repeats no address. */
 export function reason(error) {
-  const { name = '', message = '', cause } = /** @type {{name?: string, message?: string, cause?: {code?: string}}} */ (error ?? {});
+  /** @type {{name?: string, message?: string, cause?: {code?: string}}} */
+  const { name = '', message = '', cause } = error ?? {};
   if (/authorization|authentication/i.test(`${name} ${message}`)) {
     return 'The bus refuses the token: connect(address, {token}), or set WALDO_TOKEN';
   }

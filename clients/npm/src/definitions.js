@@ -27,8 +27,8 @@ import { failure } from './status.js';
 const built = createRegistry(
   file_waldo_audio_v1_audio, file_waldo_camera_v1_camera_service, file_waldo_control_v1_control_service,
   file_waldo_device_v1_device_service, file_waldo_ingest_v1_ingest, file_waldo_input_v1_input_service,
-  file_waldo_insta360_v1_insta360_service, file_waldo_media_v1_media, file_waldo_message_v1_message, file_waldo_peer_v1_peer,
-  file_waldo_ptz_v1_ptz, file_waldo_serial_v1_serial_service, file_waldo_work_v1_work,
+  file_waldo_insta360_v1_insta360_service, file_waldo_media_v1_media, file_waldo_message_v1_message,
+  file_waldo_peer_v1_peer, file_waldo_ptz_v1_ptz, file_waldo_serial_v1_serial_service, file_waldo_work_v1_work,
 );
 
 /** The definitions of the devices of one robot. */
@@ -54,12 +54,16 @@ export class Definitions {
   async method(device, epoch, name) {
     const [service, method, more] = name.replace(/^\//, '').split('/');
     if (!service || !method || more !== undefined) {
-      throw failure('INVALID_ARGUMENT', `method "${name}": write the full name, such as waldo.device.v1.DeviceService/GetDevice`);
+      throw failure('INVALID_ARGUMENT',
+        `method "${name}": write the full name, such as waldo.device.v1.DeviceService/GetDevice`);
     }
     const known = built.getService(service) ?? (await this.#of(device, epoch)).getService(service);
     if (!known) throw failure('UNIMPLEMENTED', `${device} has no service ${service}`);
     const found = known.methods.find((m) => m.name === method);
-    if (!found) throw failure('UNIMPLEMENTED', `${service} has no method ${method}; it has ${known.methods.map((m) => m.name).join(', ')}`);
+    if (!found) {
+      throw failure('UNIMPLEMENTED',
+        `${service} has no method ${method}; it has ${known.methods.map((m) => m.name).join(', ')}`);
+    }
     return found;
   }
 
@@ -99,7 +103,8 @@ export class Definitions {
     try {
       return files ? createFileRegistry(files) : createRegistry();
     } catch (error) {
-      throw failure('INTERNAL', `${device} serves definitions that cannot be read: ${/** @type {Error} */ (error).message}`);
+      throw failure('INTERNAL',
+        `${device} serves definitions that cannot be read: ${/** @type {Error} */ (error).message}`);
     }
   }
 }

@@ -60,7 +60,10 @@ export class Directory {
     return true;
   }
 
-  /** @param {string} name The device has said that it ends, or cannot be reached. @returns {boolean} Whether that is new. */
+  /**
+   * @param {string} name The device has said that it ends, or cannot be reached.
+   * @returns {boolean} Whether that is new.
+   */
   gone(name) {
     const entry = this.#entries.get(name);
     if (!entry || entry.device.gone) return false;
@@ -113,9 +116,11 @@ export class Search {
     this.#handlers = handlers;
     this.robot = robot;
     this.#undo.push(
-      bus.subscribe(`waldo.v1.${robot || '*'}.*.state`, ({ type, data }) => type === DeviceSchema.typeName && this.#state(data)),
+      bus.subscribe(`waldo.v1.${robot || '*'}.*.state`,
+        ({ type, data }) => type === DeviceSchema.typeName && this.#state(data)),
       bus.subscribe(`${this.#inbox}.info`, ({ data }) => this.#info(data)),
-      bus.subscribe(`${this.#inbox}.device`, ({ type, data }) => type === GetDeviceResponseSchema.typeName && this.#described(data)),
+      bus.subscribe(`${this.#inbox}.device`,
+        ({ type, data }) => type === GetDeviceResponseSchema.typeName && this.#described(data)),
     );
   }
 
@@ -152,7 +157,8 @@ export class Search {
     if (!found || (this.robot !== '' && found.robot !== this.robot)) return;
     this.#seen(found.robot, true);
     const subject = `waldo.v1.${found.robot}.${found.device}.rpc.waldo.device.v1.DeviceService.GetDevice`;
-    const request = toBinary(GetDeviceRequestSchema, /** @type {any} */ ({ $typeName: GetDeviceRequestSchema.typeName }));
+    const request = toBinary(GetDeviceRequestSchema,
+      /** @type {any} */ ({ $typeName: GetDeviceRequestSchema.typeName }));
     this.#bus.publish(subject, GetDeviceRequestSchema.typeName, request, `${this.#inbox}.device`);
   }
 
@@ -199,14 +205,18 @@ export class Search {
       this.why = '';
       for (const said of this.#waiting.values()) this.#handlers.onDevice(said);
     } else {
-      this.why = `The bus has several robots (${names.join(', ')}): choose one with connect(address, {robot: '${names[0]}'})`;
+      this.why = `The bus has several robots (${names.join(', ')}): choose one with `
+        + `connect(address, {robot: '${names[0]}'})`;
     }
     this.#waiting.clear();
     this.#handlers.onChange();
   }
 }
 
-/** @param {Uint8Array} data Of a service of NATS micro. @returns {{robot: string, device: string}|null} Null if it is none of ours. */
+/**
+ * @param {Uint8Array} data Of a service of NATS micro.
+ * @returns {{robot: string, device: string}|null} Null if it is none of ours.
+ */
 export function serviceAddress(data) {
   try {
     const { name, metadata } = JSON.parse(Buffer.from(data).toString());

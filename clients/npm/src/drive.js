@@ -44,7 +44,9 @@ export class Drive extends Driving {
   constructor(device, options, way, env) {
     super(way, env);
     const { rateHz = 30 } = options;
-    if (typeof rateHz !== 'number' || !(rateHz >= 10 && rateHz <= 100)) throw new RangeError(`rateHz ${rateHz}: must be 10 to 100`);
+    if (typeof rateHz !== 'number' || !(rateHz >= 10 && rateHz <= 100)) {
+      throw new RangeError(`rateHz ${rateHz}: must be 10 to 100`);
+    }
     this.device = device;
     this.#way = way;
     this.#options = options;
@@ -98,19 +100,24 @@ export class Drive extends Driving {
       this.#way.call(this.device, METHODS.getControl, {}, { timeoutMs: ANSWER_MS }),
     ]).catch((error) => {
       const failed = callError(error, this.device);
-      throw failed.code === 'UNIMPLEMENTED' ? failure('FAILED_PRECONDITION', `${this.device} cannot be driven: ${failed.message}`) : failed;
+      throw failed.code === 'UNIMPLEMENTED'
+        ? failure('FAILED_PRECONDITION', `${this.device} cannot be driven: ${failed.message}`)
+        : failed;
     });
     const state = this.#way.control(this.device).observe(response.state);
     const safe = object(parseJson(state?.safeJson ?? ''));
     this.#hand.learn(safe, port ? writeFields(port.port) : new Map());
     const keys = this.#hand.keys;
     if (keys.length === 0) {
-      throw failure('FAILED_PRECONDITION', `${this.device} is not sent values by key: its safe message is ${state?.safeJson}`);
+      throw failure('FAILED_PRECONDITION',
+        `${this.device} is not sent values by key: its safe message is ${state?.safeJson}`);
     }
     return {
       device: this.device, ...(method !== undefined && { method }), rateHz,
       axes: keys.map((name) => ({ name, plusKeys: [], minusKeys: [], gamepad: '', touch: '' })),
-      values: keys.map((key) => ({ key, terms: [{ axis: key, gain: this.#hand.scale(key) }], offset: this.#hand.safe(key) })),
+      values: keys.map((key) => ({
+        key, terms: [{ axis: key, gain: this.#hand.scale(key) }], offset: this.#hand.safe(key),
+      })),
     };
   }
 
@@ -126,7 +133,8 @@ export class Drive extends Driving {
         if (state !== 'estopped') return;
         this.end('estop');
         const eStop = this.control?.state?.eStop;
-        reject(failure('FAILED_PRECONDITION', `An e-stop is pressed${eStop ? `, by ${eStop.by}` : ''}: clear it first`));
+        reject(
+          failure('FAILED_PRECONDITION', `An e-stop is pressed${eStop ? `, by ${eStop.by}` : ''}: clear it first`));
       };
       this.addEventListener('state', look);
       look();

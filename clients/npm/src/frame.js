@@ -18,7 +18,9 @@ const PICTURES = /** @type {const} */ ({
   i420: ['video/raw', 'I420'],
 });
 /** The same for sound. */
-const SOUNDS = /** @type {const} */ ({ opus: ['audio/opus', ''], s16: ['audio/raw', 'S16LE'], f32: ['audio/raw', 'F32LE'] });
+const SOUNDS = /** @type {const} */ ({
+  opus: ['audio/opus', ''], s16: ['audio/raw', 'S16LE'], f32: ['audio/raw', 'F32LE'],
+});
 
 /** @typedef {keyof typeof PICTURES} PictureFormat @typedef {keyof typeof SOUNDS} SoundFormat */
 
@@ -91,10 +93,13 @@ export class AudioBlock extends Captured {
    */
   get samples() {
     if (this.format !== 's16' && this.format !== 'f32') {
-      throw new TypeError(`samples: this block is ${this.mediaType}, which has none: ask for the format 's16' or 'f32'`);
+      throw new TypeError(
+        `samples: this block is ${this.mediaType}, which has none: ask for the format 's16' or 'f32'`);
     }
     const bytes = Uint8Array.from(this); // at an address where numbers may begin
-    return this.format === 's16' ? new Int16Array(bytes.buffer, 0, bytes.length >> 1) : new Float32Array(bytes.buffer, 0, bytes.length >> 2);
+    return this.format === 's16'
+      ? new Int16Array(bytes.buffer, 0, bytes.length >> 1)
+      : new Float32Array(bytes.buffer, 0, bytes.length >> 2);
   }
 }
 
@@ -148,8 +153,11 @@ function wordFor(words, mediaType, layout) {
 export function videoFormat({ format = 'jpeg', width = 0, height = 0, fps = 0 }) {
   const [mediaType, pixelFormat] = choose('format', format, PICTURES);
   return {
-    $typeName: /** @type {const} */ ('waldo.media.v1.VideoFormat'), mediaType, pixelFormat,
-    widthPx: whole('width', width, 0, 8192), heightPx: whole('height', height, 0, 8192), frameRateHz: within('fps', fps, 0, 1000),
+    $typeName: /** @type {const} */ ('waldo.media.v1.VideoFormat'),
+    mediaType, pixelFormat,
+    widthPx: whole('width', width, 0, 8192),
+    heightPx: whole('height', height, 0, 8192),
+    frameRateHz: within('fps', fps, 0, 1000),
   };
 }
 
@@ -166,8 +174,10 @@ export function videoFormat({ format = 'jpeg', width = 0, height = 0, fps = 0 })
 export function audioFormat({ format = 's16', rate = 0, channels }) {
   const [mediaType, sampleFormat] = choose('format', format, SOUNDS);
   return {
-    $typeName: /** @type {const} */ ('waldo.media.v1.AudioFormat'), mediaType, sampleFormat,
-    sampleRateHz: rate === 0 ? 0 : whole('rate', rate, 8000, 192_000), channels: channels === undefined ? 0 : whole('channels', channels, 1, 2),
+    $typeName: /** @type {const} */ ('waldo.media.v1.AudioFormat'),
+    mediaType, sampleFormat,
+    sampleRateHz: rate === 0 ? 0 : whole('rate', rate, 8000, 192_000),
+    channels: channels === undefined ? 0 : whole('channels', channels, 1, 2),
   };
 }
 
@@ -179,7 +189,9 @@ export function audioFormat({ format = 's16', rate = 0, channels }) {
  * @returns {V}
  */
 export function choose(field, word, from) {
-  if (typeof word !== 'string' || !Object.hasOwn(from, word)) throw new TypeError(`${field} "${word}": use one of ${Object.keys(from).join(', ')}`);
+  if (typeof word !== 'string' || !Object.hasOwn(from, word)) {
+    throw new TypeError(`${field} "${word}": use one of ${Object.keys(from).join(', ')}`);
+  }
   return from[word];
 }
 
@@ -191,6 +203,8 @@ export function whole(field, value, least, most) {
 
 /** @param {string} field @param {number} value @param {number} least @param {number} most */
 function within(field, value, least, most) {
-  if (typeof value !== 'number' || !(value >= least && value <= most)) throw new RangeError(`${field} ${value}: must be ${least} to ${most}`);
+  if (typeof value !== 'number' || !(value >= least && value <= most)) {
+    throw new RangeError(`${field} ${value}: must be ${least} to ${most}`);
+  }
   return value;
 }

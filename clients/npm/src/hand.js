@@ -39,7 +39,8 @@ export class Hand extends EventTarget {
       const field = fields.get(key);
       const rest = Number(safe[key] ?? 0);
       // Twice as wide as the field: the safe value may be at its end.
-      const most = field && field.minimum < field.maximum ? 2 * Math.max(Math.abs(field.minimum), Math.abs(field.maximum)) : UNLIMITED;
+      const bounded = field && field.minimum < field.maximum;
+      const most = bounded ? 2 * Math.max(Math.abs(field.minimum), Math.abs(field.maximum)) : UNLIMITED;
       this.#keys.set(key, { safe: rest, scale: Math.min(2 ** Math.ceil(Math.log2(most)), UNLIMITED), field });
     }
   }
@@ -56,9 +57,13 @@ export class Hand extends EventTarget {
 
   /** Throws for values that the message cannot hold. @param {Record<string, number>} values */
   check(values) {
-    if (typeof values !== 'object' || values === null) throw new TypeError('send: pass values by key: {left: 100, right: 100}');
+    if (typeof values !== 'object' || values === null) {
+      throw new TypeError('send: pass values by key: {left: 100, right: 100}');
+    }
     for (const [key, value] of Object.entries(values)) {
-      if (typeof value !== 'number' || !Number.isFinite(value)) throw new TypeError(`send: ${key} must be a number, not ${value}`);
+      if (typeof value !== 'number' || !Number.isFinite(value)) {
+        throw new TypeError(`send: ${key} must be a number, not ${value}`);
+      }
       if (this.#keys.size === 0) continue; // not known before the start
       const known = this.#keys.get(key);
       if (!known) throw new TypeError(`send: the message has no ${key}; it has ${this.keys.join(', ')}`);
@@ -98,5 +103,7 @@ function checkLimits(key, value, field) {
   if (!field) return;
   const { whole, minimum, maximum } = field;
   if (whole && !Number.isInteger(value)) throw new TypeError(`send: ${key} ${value}: must be a whole number`);
-  if (minimum < maximum && (value < minimum || value > maximum)) throw new RangeError(`send: ${key} ${value}: must be ${minimum} to ${maximum}`);
+  if (minimum < maximum && (value < minimum || value > maximum)) {
+    throw new RangeError(`send: ${key} ${value}: must be ${minimum} to ${maximum}`);
+  }
 }

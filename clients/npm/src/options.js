@@ -27,15 +27,20 @@ const LONGEST_HOLDER = 128;
  * @returns {Settings} Throws a TypeError that names what is wrong and what to write.
  */
 export function readOptions(address, options, env) {
-  if (typeof options !== 'object' || options === null) throw new TypeError('connect: options must be an object: connect(address, {token})');
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError('connect: options must be an object: connect(address, {token})');
+  }
   const where = address === undefined ? env.WALDO_NATS || BUS : address instanceof URL ? address.href : address;
   if (typeof where !== 'string') throw new TypeError(`connect: the address must be text, such as "${BUS}"`);
   const robot = text('robot', options.robot ?? env.WALDO_ROBOT ?? '');
   if (robot !== '' && !NAME.test(robot)) {
-    throw new TypeError(`connect: robot "${robot}" is not a name: use 1 to 63 lower-case letters, digits and inner hyphens`);
+    throw new TypeError(
+      `connect: robot "${robot}" is not a name: use 1 to 63 lower-case letters, digits and inner hyphens`);
   }
   const holder = text('holder', options.holder ?? '');
-  if (Buffer.byteLength(holder) > LONGEST_HOLDER) throw new TypeError(`connect: holder is longer than ${LONGEST_HOLDER} bytes`);
+  if (Buffer.byteLength(holder) > LONGEST_HOLDER) {
+    throw new TypeError(`connect: holder is longer than ${LONGEST_HOLDER} bytes`);
+  }
   return { ...way(where.trim()), robot, token: text('token', options.token ?? env.WALDO_TOKEN ?? ''), holder };
 }
 
@@ -43,13 +48,15 @@ export function readOptions(address, options, env) {
 function way(where) {
   if (SCHEMES.test(where)) return { way: 'bus', address: where };
   if (/^https?:\/\//.test(where)) {
-    throw new TypeError(`connect: this is the address of a page; programs in Node connect to the bus, "${BUS}", or to the `
+    throw new TypeError(
+      `connect: this is the address of a page; programs in Node connect to the bus, "${BUS}", or to the `
       + 'gRPC address of one device, "127.0.0.1:7101" (waldo ls prints them)');
   }
   const port = Number(/^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/.exec(where)?.[1] ?? 0);
   if (port < 1 || port > 65535) {
     // The address is not repeated: it may contain a password.
-    throw new TypeError(`connect: the address is neither that of a bus, "${BUS}", nor that of a device, "127.0.0.1:7101"`);
+    throw new TypeError(
+      `connect: the address is neither that of a bus, "${BUS}", nor that of a device, "127.0.0.1:7101"`);
   }
   return { way: 'device', address: where };
 }

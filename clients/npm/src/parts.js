@@ -40,7 +40,8 @@ export class Joiner {
     const known = this.#partials.get(id);
     this.#partials.delete(id);
     const partial = index === 0 ? { count, parts: [], bytes: 0, type, grownMs: nowMs } : known;
-    if (!partial || partial.parts.length !== index || partial.count !== count || partial.bytes + data.length > MOST_BYTES) {
+    if (!partial || partial.parts.length !== index || partial.count !== count
+      || partial.bytes + data.length > MOST_BYTES) {
       // Counted once for a message, however many of its parts come in vain.
       if (index === count - 1) this.lost += 1;
       return null;

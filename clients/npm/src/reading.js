@@ -57,7 +57,8 @@ export class Reading {
   /**
    * @param {string} device
    * @param {number} window How many messages may be on their way.
-   * @param {(message: any) => {value: T|undefined, dropped: number}} pick What of a message is for the reader; undefined for nothing.
+   * @param {(message: any) => {value: T|undefined, dropped: number}} pick What of a message is for the reader;
+   *   undefined for nothing.
    * @param {ReadingHandlers} handlers
    */
   constructor(device, window, pick, handlers) {
@@ -72,7 +73,9 @@ export class Reading {
     return this.#box.length > 0;
   }
 
-  /** @returns {Promise<IteratorResult<T>>} The next message; it waits for one. Rejects with the CallError that ended it. */
+  /**
+   * @returns {Promise<IteratorResult<T>>} The next message; it waits for one. Rejects with the CallError that ended it.
+   */
   next() {
     if (!this.#begun && !this.#over) {
       this.#begun = true;
@@ -130,7 +133,8 @@ export class Reading {
     const ended = (/** @type {unknown} */ error) => {
       if (this.#call !== call) return;
       this.#call = null;
-      this.#failed(error ? callError(error, this.#device) : failure('UNAVAILABLE', `${this.#device} has ended the stream`));
+      this.#failed(
+        error ? callError(error, this.#device) : failure('UNAVAILABLE', `${this.#device} has ended the stream`));
     };
     call.on('error', ended);
     call.on('end', () => ended(null));

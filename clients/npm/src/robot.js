@@ -1,4 +1,4 @@
-/** @file A robot as a program in Node sees it: its devices, what they send, calls to them, and whether it can be reached. */
+/** @file A robot as a program in Node sees it: its devices, what they send, calls to them, and if it is reached. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { create, fromJson, toJson } from '@bufbuild/protobuf';
@@ -43,8 +43,8 @@ const LAST_MS = 500;
  * A connection to one robot. Made by `connect()`; it reconnects by itself until {@link Robot.close}. It keeps the
  * process alive until then.
  *
- * Events: `state` when {@link Robot.state} or {@link Robot.why} changes (detail: `{state, why}`), `devices` when a device
- * changes (detail: all of them), `estop` when {@link Robot.eStopState} may have changed.
+ * Events: `state` when {@link Robot.state} or {@link Robot.why} changes (detail: `{state, why}`), `devices` when a
+ * device changes (detail: all of them), `estop` when {@link Robot.eStopState} may have changed.
  */
 export class Robot extends EventTarget {
   /** @type {State} */
@@ -102,11 +102,12 @@ export class Robot extends EventTarget {
     this.#ways = this.#makeWays();
     const eStopChanged = () => this.dispatchEvent(new CustomEvent('estop', { detail: this.eStopState }));
     this.#roster = new Roster({
-      stream: (device, stream) => /** @type {any} */ (this.stream(device, stream)), call: this.call, onState: eStopChanged,
+      stream: (device, stream) => /** @type {any} */ (this.stream(device, stream)), call: this.call,
+      onState: eStopChanged,
     }, this.#env);
     this.#eStop = new EStop({
-      names: () => this.actuators, known: () => this.#complete, control: (device) => this.control(device), call: this.call,
-      holder: () => this.holder, onChange: eStopChanged,
+      names: () => this.actuators, known: () => this.#complete, control: (device) => this.control(device),
+      call: this.call, holder: () => this.holder, onChange: eStopChanged,
     }, this.#env);
     this.#undo = [every(() => this.#tick(), TICK_MS)];
     if (settings.way === 'bus') this.#findBus();
@@ -139,7 +140,8 @@ export class Robot extends EventTarget {
    * @returns {Promise<this>} Rejects with a CallError that says why it is not.
    */
   async ready({ timeoutMs = TIMEOUT_MS } = {}) {
-    await this.#until(() => this.state === 'live' && (this.devices.length > 0 || this.#complete), timeoutMs, () => this.why);
+    await this.#until(() => this.state === 'live' && (this.devices.length > 0 || this.#complete), timeoutMs,
+      () => this.why);
     return this;
   }
 
@@ -169,7 +171,8 @@ export class Robot extends EventTarget {
    * @param {string} device
    */
   audio(device) {
-    return same(this.#sounds, device, () => new Sound(checked(device), this.#ways, (stream) => this.stream(device, stream)));
+    return same(this.#sounds, device,
+      () => new Sound(checked(device), this.#ways, (stream) => this.stream(device, stream)));
   }
 
   /**
@@ -179,7 +182,8 @@ export class Robot extends EventTarget {
    */
   stream(device, stream) {
     const id = key(device, stream);
-    return same(this.#streams, id, () => new Stream(checked(device), checked(stream, 'stream'), this.#ways, () => this.#streams.delete(id)));
+    return same(this.#streams, id,
+      () => new Stream(checked(device), checked(stream, 'stream'), this.#ways, () => this.#streams.delete(id)));
   }
 
   /**
@@ -188,7 +192,9 @@ export class Robot extends EventTarget {
    */
   channel(topic) {
     return same(this.#channels, topic, () => {
-      const channel = new Channel(topic, { bus: this.#bus, sender: this.holder, onClose: () => this.#channels.delete(topic) });
+      const channel = new Channel(topic, {
+        bus: this.#bus, sender: this.holder, onClose: () => this.#channels.delete(topic),
+      });
       channel.tick(this.name);
       return channel;
     });
@@ -216,8 +222,8 @@ export class Robot extends EventTarget {
   }
 
   /**
-   * Calls a method of a device, with the messages of its gRPC service in the protobuf JSON mapping. A device that has not
-   * been heard of yet is waited for.
+   * Calls a method of a device, with the messages of its gRPC service in the protobuf JSON mapping. A device that has
+   * not been heard of yet is waited for.
    *
    * A lossy call is sent now or never, and not at all while such a call is on its way. The promise rejects with a
    * CallError.
@@ -225,7 +231,9 @@ export class Robot extends EventTarget {
    */
   call = async (device, method, request, { lossy = false, timeoutMs = TIMEOUT_MS } = {}) => {
     if (this.#closing) throw failure('CANCELLED', 'the connection was closed');
-    if (lossy && this.#busy.has(device)) throw failure('UNAVAILABLE', `${device} has not answered the last call yet: nothing was sent`);
+    if (lossy && this.#busy.has(device)) {
+      throw failure('UNAVAILABLE', `${device} has not answered the last call yet: nothing was sent`);
+    }
     if (lossy) this.#busy.add(device);
     const called = this.#callJson(checked(device), method, request ?? {}, timeoutMs);
     this.#calls.add(called);
@@ -270,7 +278,9 @@ export class Robot extends EventTarget {
     await Promise.race([Promise.allSettled(this.#calls), sleep(LAST_MS, undefined, { ref: false })]);
     for (const undo of this.#undo.splice(0)) undo();
     this.#become('closed', 'The connection was closed');
-    for (const part of [...this.#videos.values(), ...this.#sounds.values(), ...this.#streams.values(), ...this.#channels.values()]) part.close();
+    for (const parts of [this.#videos, this.#sounds, this.#streams, this.#channels]) {
+      for (const part of [...parts.values()]) part.close();
+    }
     for (const reading of this.#readings) reading.close();
     this.#search?.close();
     for (const { run } of this.#followers) run();
@@ -301,8 +311,10 @@ export class Robot extends EventTarget {
         this.#followers.add(follower);
         return () => this.#followers.delete(follower);
       },
-      ask: (device, method, request, timeoutMs = TIMEOUT_MS) => /** @type {Promise<any>} */ (this.#ask(device, method, request, timeoutMs)),
-      read: (device, method, request, window, pick, handlers) => this.#read(device, method, request, window, pick, handlers),
+      ask: (device, method, request, timeoutMs = TIMEOUT_MS) =>
+        /** @type {Promise<any>} */ (this.#ask(device, method, request, timeoutMs)),
+      read: (device, method, request, window, pick, handlers) =>
+        this.#read(device, method, request, window, pick, handlers),
     };
   }
 
@@ -335,9 +347,11 @@ export class Robot extends EventTarget {
     };
     const reading = new Reading(address, 4, ({ device }) => ({ value: device, dropped: 0 }), {
       known: () => Promise.resolve(),
-      open: ({ window }) => this.#wire.read(address, DeviceService.method.watchDevice, create(DeviceService.method.watchDevice.input), this.#windowed(window)),
+      open: ({ window }) => this.#wire.read(address, DeviceService.method.watchDevice,
+        create(DeviceService.method.watchDevice.input), this.#windowed(window)),
       acknowledge: (id, messages) => this.#wire.call(address, DeviceService.method.acknowledge,
-        create(AcknowledgeRequestSchema, { call: id, messages: BigInt(messages) }), { deviceName: address, timeoutMs: ACKNOWLEDGE_MS }),
+        create(AcknowledgeRequestSchema, { call: id, messages: BigInt(messages) }),
+        { deviceName: address, timeoutMs: ACKNOWLEDGE_MS }),
       onLost: lost,
       onClose: () => {},
     });
@@ -416,18 +430,25 @@ export class Robot extends EventTarget {
       : failure('UNAVAILABLE', this.why);
   }
 
-  /** @param {string} device @param {import('@bufbuild/protobuf').DescMethod} method @param {Message} request @param {number} timeoutMs */
+  /**
+   * @param {string} device @param {import('@bufbuild/protobuf').DescMethod} method
+   * @param {Message} request @param {number} timeoutMs
+   */
   async #ask(device, method, request, timeoutMs) {
     const until = performance.now() + timeoutMs;
     await this.#until(() => this.#directory.get(device) !== undefined, timeoutMs, () => this.#unknown(device).message);
-    return this.#wire.call(this.#address(device), method, request, { deviceName: device, timeoutMs: Math.max(1, until - performance.now()) });
+    return this.#wire.call(this.#address(device), method, request, {
+      deviceName: device, timeoutMs: Math.max(1, until - performance.now()),
+    });
   }
 
   /** @param {string} device @param {string} name @param {object} json @param {number} timeoutMs */
   async #callJson(device, name, json, timeoutMs) {
     await this.#until(() => this.#directory.get(device) !== undefined, timeoutMs, () => this.#unknown(device).message);
     const method = await this.#definitions.method(device, this.#directory.get(device)?.epoch ?? '', name);
-    if (method.methodKind !== 'unary') throw failure('UNIMPLEMENTED', `${name} is a stream: see robot.video, robot.audio, robot.stream`);
+    if (method.methodKind !== 'unary') {
+      throw failure('UNIMPLEMENTED', `${name} is a stream: see robot.video, robot.audio, robot.stream`);
+    }
     let request;
     try {
       request = fromJson(method.input, /** @type {any} */ (json));
@@ -489,7 +510,9 @@ export class Robot extends EventTarget {
         },
       };
       this.#followers.add(follower);
-      if (timeoutMs !== Infinity) timer = setTimeout(() => end(failure(this.state === 'live' ? 'NOT_FOUND' : 'UNAVAILABLE', why())), timeoutMs);
+      if (timeoutMs !== Infinity) {
+        timer = setTimeout(() => end(failure(this.state === 'live' ? 'NOT_FOUND' : 'UNAVAILABLE', why())), timeoutMs);
+      }
       follower.run();
     });
   }

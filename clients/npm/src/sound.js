@@ -81,7 +81,10 @@ export class Sound extends EventTarget {
   /** @type {Levels|null} */
   #levels = null;
 
-  /** @param {string} device @param {import('./ways.js').Ways} ways @param {(stream: string) => import('./stream.js').Stream} stream */
+  /**
+   * @param {string} device @param {import('./ways.js').Ways} ways
+   * @param {(stream: string) => import('./stream.js').Stream} stream
+   */
   constructor(device, ways, stream) {
     super();
     this.device = device;
@@ -101,7 +104,8 @@ export class Sound extends EventTarget {
 
   /** The sound levels, and who talks; the device measures from the first access until they are closed. */
   get levels() {
-    this.#levels ??= new Levels(/** @type {any} */ (this.#stream('levels')), this.#ways.env, () => (this.#levels = null));
+    this.#levels ??= new Levels(/** @type {any} */ (this.#stream('levels')), this.#ways.env,
+      () => (this.#levels = null));
     return this.#levels;
   }
 
@@ -122,7 +126,7 @@ export class Sound extends EventTarget {
       tap: choose('tap', options.tap ?? 'microphone', { microphone: AudioTap.MICROPHONE, speaker: AudioTap.SPEAKER }),
     });
     const reading = this.#ways.read(this.device, AudioService.method.streamAudio, request, WINDOW,
-      ({ frame, droppedCount }) => ({ value: frame && blockOf(frame, Number(droppedCount)), dropped: Number(droppedCount) }), {
+      ({ frame, droppedCount: n }) => ({ value: frame && blockOf(frame, Number(n)), dropped: Number(n) }), {
         onArrival: () => {
           this.#lost = '';
           this.#heardMs = performance.now();
@@ -164,7 +168,10 @@ export class Sound extends EventTarget {
     this.#levels?.close();
   }
 
-  /** For the robot: judges both directions. Called every few dozen ms. @param {import('./blame.js').Surroundings} around */
+  /**
+   * For the robot: judges both directions. Called every few dozen ms.
+   * @param {import('./blame.js').Surroundings} around
+   */
   tick(around) {
     this.#around = around;
     const [hearing, talking] = [this.#hear(around), this.#speak(around)];

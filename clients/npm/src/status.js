@@ -31,7 +31,8 @@ export const failure = (code, message) => new CallError({ code, message, details
  */
 export function callError(error, device) {
   if (error instanceof CallError) return error;
-  const { code, details, message, metadata } = /** @type {Partial<import('@grpc/grpc-js').ServiceError>} */ (error ?? {});
+  /** @type {Partial<import('@grpc/grpc-js').ServiceError>} */
+  const { code, details, message, metadata } = error ?? {};
   const name = codes[code ?? codes.UNKNOWN] ?? 'UNKNOWN';
   const [packed] = metadata?.get('grpc-status-details-bin') ?? [];
   return new CallError({
@@ -68,7 +69,11 @@ export function statusDetails(bytes) {
       }
       const any = fromBinary(AnySchema, reader.bytes());
       const schema = known.getMessage(any.typeUrl.slice(any.typeUrl.lastIndexOf('/') + 1));
-      if (schema) details.push({ '@type': any.typeUrl, .../** @type {object} */ (toJson(schema, fromBinary(schema, any.value))) });
+      if (schema) {
+        details.push({
+          '@type': any.typeUrl, .../** @type {object} */ (toJson(schema, fromBinary(schema, any.value))),
+        });
+      }
     }
   } catch {
     // Garbage explains nothing; the code and the message of the error stand without it.

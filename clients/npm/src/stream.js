@@ -23,8 +23,8 @@ const METHODS = {
  * What a device publishes on one of its streams, from now on. The device need not exist yet. Made by
  * `robot.stream(device, stream)`.
  *
- * Events: `message` with detail `{value, droppedCount}`: the message in the protobuf JSON mapping, including fields that
- * are 0. `open` when messages begin to arrive, and `close` when the stream breaks off; both may occur many times.
+ * Events: `message` with detail `{value, droppedCount}`: the message in the protobuf JSON mapping, including fields
+ * that are 0. `open` when messages begin to arrive, and `close` when the stream breaks off; both may occur many times.
  *
  * With `for await` the values come one by one; up to 256 wait, then the oldest are lost and counted.
  */
@@ -48,7 +48,10 @@ export class Stream extends EventTarget {
   /** @type {Set<Queue<any>>} */
   #queues = new Set();
 
-  /** @param {string} device @param {string} stream @param {import('./ways.js').Ways} ways @param {() => void} onClose */
+  /**
+   * @param {string} device @param {string} stream @param {import('./ways.js').Ways} ways
+   * @param {() => void} onClose
+   */
   constructor(device, stream, ways, onClose) {
     super();
     this.device = device;

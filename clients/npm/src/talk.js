@@ -59,7 +59,8 @@ export class Talk {
    * @param {{onLost: () => void, onEnd: () => void}} handlers
    */
   constructor(device, source, form, ways, { onLost, onEnd }) {
-    if (typeof source !== 'object' || source === null || !(Symbol.asyncIterator in source || Symbol.iterator in source) || ArrayBuffer.isView(source)) {
+    if (typeof source !== 'object' || source === null || ArrayBuffer.isView(source)
+      || !(Symbol.asyncIterator in source || Symbol.iterator in source)) {
       throw new TypeError('talk: pass an iterable of blocks: [Int16Array, …], or an async generator of them');
     }
     audioFormat(form); // refuses a bad one at once
@@ -109,7 +110,11 @@ export class Talk {
     }
     const room = call.write(request);
     this.live = this.begun = true;
-    if (!room) await Promise.race([new Promise((resolve) => call.once('drain', resolve)), this.#played.catch(() => {}), this.#stop]);
+    if (!room) {
+      await Promise.race([
+        new Promise((resolve) => call.once('drain', resolve)), this.#played.catch(() => {}), this.#stop,
+      ]);
+    }
   }
 
   /** @returns {Promise<Call|null>} Null while the device cannot be reached: what is said now is lost. */
@@ -140,13 +145,24 @@ export class Talk {
 
   /** @param {SoundBlock} block */
   #request(block) {
-    if (!ArrayBuffer.isView(block)) throw new TypeError('talk: a block must be an Int16Array, a Float32Array, an AudioBlock, or bytes');
-    if (block.byteLength > MOST_BYTES) throw failure('INVALID_ARGUMENT', `talk: a block has ${block.byteLength} bytes, at most are 1 MiB: cut it up`);
-    const form = block instanceof AudioBlock ? { format: block.format || 's16', rate: block.rate, channels: /** @type {1|2} */ (block.channels) }
-      : block instanceof Int16Array ? { ...this.#form, format: /** @type {const} */ ('s16') }
-        : block instanceof Float32Array ? { ...this.#form, format: /** @type {const} */ ('f32') } : this.#form;
+    if (!ArrayBuffer.isView(block)) {
+      throw new TypeError('talk: a block must be an Int16Array, a Float32Array, an AudioBlock, or bytes');
+    }
+    if (block.byteLength > MOST_BYTES) {
+      throw failure('INVALID_ARGUMENT', `talk: a block has ${block.byteLength} bytes, at most are 1 MiB: cut it up`);
+    }
+    const form =
+      block instanceof AudioBlock
+        ? { format: block.format || 's16', rate: block.rate, channels: /** @type {1|2} */ (block.channels) }
+        : block instanceof Int16Array
+          ? { ...this.#form, format: /** @type {const} */ ('s16') }
+          : block instanceof Float32Array
+            ? { ...this.#form, format: /** @type {const} */ ('f32') }
+            : this.#form;
     const data = Uint8Array.from(new Uint8Array(block.buffer, block.byteOffset, block.byteLength));
-    return create(PlayAudioRequestSchema, { frame: { format: audioFormat(form), talker: this.#ways.env.holder(), data } });
+    return create(PlayAudioRequestSchema, {
+      frame: { format: audioFormat(form), talker: this.#ways.env.holder(), data },
+    });
   }
 }
 

@@ -53,7 +53,9 @@ export class Channel extends EventTarget {
   send(value) {
     const body = encode(value);
     if (!body || this.state !== 'open' || Buffer.byteLength(body.value) > LARGEST_BYTES) return false;
-    const message = create(MessageSchema, { topic: this.topic, sender: this.#sender, publishTime: timestampNow(), body });
+    const message = create(MessageSchema, {
+      topic: this.topic, sender: this.#sender, publishTime: timestampNow(), body,
+    });
     return this.#bus.publish(this.#subject, MessageSchema.typeName, toBinary(MessageSchema, message));
   }
 
@@ -69,7 +71,8 @@ export class Channel extends EventTarget {
   tick(robot) {
     if (this.#subject === '' && robot !== '') {
       this.#subject = `waldo.v1.${robot}.msg.${this.topic}`;
-      this.#unsubscribe = this.#bus.subscribe(this.#subject, ({ type, data }) => type === MessageSchema.typeName && this.#take(data));
+      this.#unsubscribe = this.#bus.subscribe(this.#subject,
+        ({ type, data }) => type === MessageSchema.typeName && this.#take(data));
     }
     if (this.state !== 'closed') this.#become(this.#bus.connected && this.#subject !== '' ? 'open' : 'connecting');
   }
@@ -95,7 +98,8 @@ export class Channel extends EventTarget {
 
 /**
  * @param {unknown} value
- * @returns {{case: 'text', value: string}|{case: 'data', value: Uint8Array<ArrayBuffer>}|null} Null if it has no JSON form.
+ * @returns {{case: 'text', value: string}|{case: 'data', value: Uint8Array<ArrayBuffer>}|null} Null if it has no JSON
+ *   form.
  */
 function encode(value) {
   if (typeof value === 'string') return { case: 'text', value };

@@ -1,7 +1,9 @@
 /** @file The video of one device, for as long as the program wants it. */
 
 import { create } from '@bufbuild/protobuf';
-import { CameraService, CaptureFrameRequestSchema, StreamFramesRequestSchema } from '#gen/waldo/camera/v1/camera_service_pb.js';
+import {
+  CameraService, CaptureFrameRequestSchema, StreamFramesRequestSchema,
+} from '#gen/waldo/camera/v1/camera_service_pb.js';
 import { Freshness } from '#web/media/freshness.js';
 import { blame } from './blame.js';
 import { frameOf, videoFormat, whole } from './frame.js';
@@ -81,7 +83,8 @@ export class Video extends EventTarget {
    * @returns {Promise<Frame>} Rejects with a CallError.
    */
   async snapshot({ timeoutMs } = {}) {
-    const format = this.#format.mediaType === 'video/raw' ? this.#format : videoFormat({ ...this.#options, format: 'jpeg' });
+    const format =
+      this.#format.mediaType === 'video/raw' ? this.#format : videoFormat({ ...this.#options, format: 'jpeg' });
     const request = create(CaptureFrameRequestSchema, { format });
     const { frame } = await this.#ways.ask(this.device, CameraService.method.captureFrame, request, timeoutMs);
     return frameOf(/** @type {import('./frame.js').VideoFrame} */ (frame), 0);
@@ -102,7 +105,8 @@ export class Video extends EventTarget {
     const known = this.#freshness.judge(now);
     // A stream that has broken is told at once, however soon there is another.
     const state = known === 'live' && (this.#lost !== '' || around.link === 'closed') ? 'stale' : known;
-    const [reason, text] = state === 'live' ? /** @type {const} */ (['ok', '']) : blame({ ...around, lost: this.#lost });
+    const [reason, text] =
+      state === 'live' ? /** @type {const} */ (['ok', '']) : blame({ ...around, lost: this.#lost });
     const was = this.#picture;
     if (was.state === state && was.reason === reason && was.text === text) return;
     this.#picture = { state, reason, text };
@@ -112,7 +116,7 @@ export class Video extends EventTarget {
   #read() {
     const request = create(StreamFramesRequestSchema, { format: this.#format });
     const reading = this.#ways.read(this.device, CameraService.method.streamFrames, request, this.#window,
-      ({ frame, droppedCount }) => ({ value: frame && frameOf(frame, Number(droppedCount)), dropped: Number(droppedCount) }), {
+      ({ frame, droppedCount: n }) => ({ value: frame && frameOf(frame, Number(n)), dropped: Number(n) }), {
         onArrival: () => {
           this.#lost = '';
           this.#freshness.frame(performance.now());

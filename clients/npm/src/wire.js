@@ -45,9 +45,11 @@ export class Wire {
    */
   call(address, method, request, { deviceName, timeoutMs }) {
     return new Promise((resolve, reject) => {
-      this.#client(address).makeUnaryRequest(path(method), serializer(method), deserializer(method), request, this.metadata(),
-        { deadline: Date.now() + timeoutMs },
-        (error, response) => (error ? reject(callError(error, deviceName)) : resolve(response ?? create(method.output))));
+      this.#client(address).makeUnaryRequest(path(method), serializer(method), deserializer(method), request,
+        this.metadata(), { deadline: Date.now() + timeoutMs }, (error, response) => {
+          if (error) reject(callError(error, deviceName));
+          else resolve(response ?? create(method.output));
+        });
     });
   }
 
@@ -60,7 +62,8 @@ export class Wire {
    * @returns {import('@grpc/grpc-js').ClientReadableStream<Message>}
    */
   read(address, method, request, metadata) {
-    return this.#client(address).makeServerStreamRequest(path(method), serializer(method), deserializer(method), request, metadata);
+    return this.#client(address).makeServerStreamRequest(path(method), serializer(method), deserializer(method),
+      request, metadata);
   }
 
   /**
@@ -71,7 +74,8 @@ export class Wire {
    * @returns {import('@grpc/grpc-js').ClientWritableStream<Message>}
    */
   write(address, method, done) {
-    return this.#client(address).makeClientStreamRequest(path(method), serializer(method), deserializer(method), this.metadata(), done);
+    return this.#client(address).makeClientStreamRequest(path(method), serializer(method), deserializer(method),
+      this.metadata(), done);
   }
 
   /** What every call sends along. */

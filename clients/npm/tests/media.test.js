@@ -13,7 +13,8 @@ describe('video', () => {
     const robot = connected(t, await startRobot(t, { front: DEVICES.front }));
     for (const [format, options, width, height, bytes] of sizes) {
       for (const frame of await take(robot.video('front', { format, ...options }), 3)) {
-        assert.deepEqual([frame.format, frame.width, frame.height, frame.length, frame.keyFrame], [format, width, height, bytes, true]);
+        assert.deepEqual([frame.format, frame.width, frame.height, frame.length, frame.keyFrame],
+          [format, width, height, bytes, true]);
       }
     }
     const [jpeg] = await take(robot.video('front'), 1);
@@ -33,7 +34,10 @@ describe('video', () => {
     let count = 0;
     for await (const frame of robot.video('front', { format: 'bgr' })) {
       assert.equal(frame.epoch, epoch);
-      if (last) assert.equal(frame.sequence - last.sequence - 1, frame.dropped - last.dropped, 'a gap is a loss that is counted');
+      if (last) {
+        assert.equal(frame.sequence - last.sequence - 1, frame.dropped - last.dropped,
+          'a gap is a loss that is counted');
+      }
       if (last) assert.ok(frame.captureTime > last.captureTime);
       // An unbounded stream would be seconds behind at the end.
       assert.ok(frame.ageMs < 2500, `${frame.ageMs} ms old`);
@@ -86,9 +90,12 @@ describe('video', () => {
 
   test('a camera that cannot do it says so', async (t) => {
     const robot = connected(t, await startRobot(t, { front: DEVICES.front, motors: DEVICES.motors }));
-    await assert.rejects(take(robot.video('front', { format: 'h265' }), 1), (e) => e.code === 'INVALID_ARGUMENT' && e.message !== '');
+    await assert.rejects(take(robot.video('front', { format: 'h265' }), 1),
+      (e) => e.code === 'INVALID_ARGUMENT' && e.message !== '');
     await assert.rejects(take(robot.video('motors'), 1), { code: 'UNIMPLEMENTED' });
-    await assert.rejects(robot.video('rear').snapshot({ timeoutMs: 300 }), { code: 'NOT_FOUND', message: /"rear".*front, motors/ });
+    await assert.rejects(robot.video('rear').snapshot({ timeoutMs: 300 }), {
+      code: 'NOT_FOUND', message: /"rear".*front, motors/,
+    });
   });
 
   test('a loop over a device that does not exist yet begins with it, and all loops end with the robot', async (t) => {
@@ -112,7 +119,8 @@ describe('sound', () => {
     const states = events(voice, 'state');
     const blocks = await take(voice.listen({ rate: 16_000, channels: 1, blockSamples: 320 }), 5);
     for (const block of blocks) {
-      assert.deepEqual([block.format, block.rate, block.channels, block.length, block.samples.length], ['s16', 16_000, 1, 640, 320]);
+      assert.deepEqual([block.format, block.rate, block.channels, block.length, block.samples.length],
+        ['s16', 16_000, 1, 640, 320]);
     }
     assert.ok(blocks.at(-1).samples.some((s) => Math.abs(s) > 1000), 'the tone is in it');
     assert.equal(blocks[1].sampleIndex - blocks[0].sampleIndex, 320);
@@ -144,7 +152,8 @@ describe('sound', () => {
     }
     const talk = voice.talk(live());
     const levels = events(voice.levels, 'levels');
-    const talks = () => levels.some((l) => l.talkers.some(({ name, level }) => name === 'the tester' && level.rmsDb > -40));
+    const talks = () =>
+      levels.some((l) => l.talkers.some(({ name, level }) => name === 'the tester' && level.rmsDb > -40));
     await until('the talker is heard', talks);
     await until('the talker knows', () => voice.talking.state === 'live');
     const { pid, epoch } = await ready(robot, 'voice');

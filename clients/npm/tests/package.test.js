@@ -18,17 +18,25 @@ function exec(cwd, program, args, env = {}) {
 
 test('it works where it is installed, in Node, in a page, and in TypeScript', async (t) => {
   const place = folder(t);
-  const [{ filename, files }] = JSON.parse(exec(here, 'npm', ['pack', '--json', '--silent', '--pack-destination', place]));
+  const [{ filename, files }] = JSON.parse(
+    exec(here, 'npm', ['pack', '--json', '--silent', '--pack-destination', place]));
   const names = files.map((f) => f.path);
-  for (const wanted of ['LICENSE', 'README.md', 'package.json', 'dist/web/waldo.js', 'dist/web/waldo.d.ts', 'dist/node/index.js', 'dist/node/index.d.ts',
-    'dist/proto/waldo/camera/v1/camera_service.proto', 'dist/gen/waldo/camera/v1/camera_service_pb.js']) assert.ok(names.includes(wanted), wanted);
+  for (const wanted of [
+    'LICENSE', 'README.md', 'package.json', 'dist/web/waldo.js', 'dist/web/waldo.d.ts', 'dist/node/index.js',
+    'dist/node/index.d.ts', 'dist/proto/waldo/camera/v1/camera_service.proto',
+    'dist/gen/waldo/camera/v1/camera_service_pb.js',
+  ]) {
+    assert.ok(names.includes(wanted), wanted);
+  }
   assert.deepEqual(names.filter((n) => /page\/|tests|rtcbot|node_modules/.test(n)), []);
 
   writeFileSync(path.join(place, 'package.json'), '{"name": "user", "private": true, "type": "module"}');
   exec(place, 'npm', ['install', '--silent', '--no-audit', '--no-fund', '--prefer-offline', `./${filename}`]);
   const installed = path.join(place, 'node_modules/waldo-robot');
-  for (const file of readdirSync(path.join(installed, 'dist/web'), { recursive: true, encoding: 'utf8' }).filter((f) => f.endsWith('.js'))) {
-    assert.equal(readFileSync(path.join(installed, 'dist/web', file), 'utf8'), readFileSync(path.join(web, file), 'utf8'), `${file} is the page's own`);
+  const shipped = readdirSync(path.join(installed, 'dist/web'), { recursive: true, encoding: 'utf8' });
+  for (const file of shipped.filter((f) => f.endsWith('.js'))) {
+    assert.equal(readFileSync(path.join(installed, 'dist/web', file), 'utf8'),
+      readFileSync(path.join(web, file), 'utf8'), `${file} is the page's own`);
   }
 
   await t.test('Node', async (node) => {
@@ -44,7 +52,8 @@ test('it works where it is installed, in Node, in a page, and in TypeScript', as
   });
 
   await t.test('a bundle for pages', () => {
-    writeFileSync(path.join(place, 'page.js'), "import * as waldo from 'waldo-robot';\nglobalThis.robot = [waldo.connect, waldo.Keyboard, waldo.TouchStick];\n");
+    writeFileSync(path.join(place, 'page.js'),
+      "import * as waldo from 'waldo-robot';\nglobalThis.robot = [waldo.connect, waldo.Keyboard, waldo.TouchStick];\n");
     exec(place, tool('esbuild'), ['page.js', '--bundle', '--format=esm', '--outfile=bundle.js', '--log-level=error']);
     const bundle = readFileSync(path.join(place, 'bundle.js'), 'utf8');
     assert.match(bundle, /Keyboard = class/);
@@ -52,13 +61,20 @@ test('it works where it is installed, in Node, in a page, and in TypeScript', as
   });
 
   await t.test('types', () => {
-    const strict = { strict: true, noEmit: true, skipLibCheck: false, target: 'ES2022', module: 'NodeNext', types: ['node'], typeRoots: [path.join(here, 'node_modules/@types')] };
+    const strict = {
+      strict: true, noEmit: true, skipLibCheck: false, target: 'ES2022', module: 'NodeNext', types: ['node'],
+      typeRoots: [path.join(here, 'node_modules/@types')],
+    };
     const check = (name, options) => {
-      writeFileSync(path.join(place, 'tsconfig.json'), JSON.stringify({ compilerOptions: { ...strict, ...options }, files: [name] }));
+      writeFileSync(path.join(place, 'tsconfig.json'),
+        JSON.stringify({ compilerOptions: { ...strict, ...options }, files: [name] }));
       writeFileSync(path.join(place, name), readFileSync(path.join(here, 'tests/types', name)));
       exec(place, tool('tsc'), ['-p', 'tsconfig.json']);
     };
     check('node.ts', { lib: ['ES2023', 'ESNext.Disposable', 'DOM', 'DOM.Iterable', 'DOM.AsyncIterable'] });
-    check('page.ts', { lib: ['ES2023', 'DOM', 'DOM.Iterable', 'DOM.AsyncIterable'], module: 'ESNext', moduleResolution: 'bundler', customConditions: ['browser'], types: [] });
+    check('page.ts', {
+      lib: ['ES2023', 'DOM', 'DOM.Iterable', 'DOM.AsyncIterable'], module: 'ESNext', moduleResolution: 'bundler',
+      customConditions: ['browser'], types: [],
+    });
   });
 });

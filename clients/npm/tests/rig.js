@@ -42,8 +42,12 @@ export async function freeAddress() {
 /** Runs a program of WALDO_BIN until the test ends. */
 export function run(t, program, args, env = {}) {
   const { WALDO_BIN } = process.env;
-  if (!WALDO_BIN) throw new Error('WALDO_BIN is not set: run the tests with "make test", or set it to the folder with waldo');
-  const child = spawn(path.join(WALDO_BIN, program), args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  if (!WALDO_BIN) {
+    throw new Error('WALDO_BIN is not set: run the tests with "make test", or set it to the folder with waldo');
+  }
+  const child = spawn(path.join(WALDO_BIN, program), args, {
+    env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const said = [];
   for (const out of [child.stdout, child.stderr]) out.on('data', (data) => said.push(data));
   const ended = once(child, 'exit');
@@ -63,11 +67,13 @@ export function startBus(t, address) {
 /** Runs a robot of some of DEVICES; returns the address of its bus. */
 export async function startRobot(t, devices, { bus = '', token = '', name = 'rover' } = {}) {
   const own = await freeAddress();
-  const listed = Object.entries(devices).map(([device, text]) => `  ${device}: ${text.includes('grpc:') ? text : text.replace('{', '{grpc: "127.0.0.1:0", ')}\n`);
+  const addressed = (text) => (text.includes('grpc:') ? text : text.replace('{', '{grpc: "127.0.0.1:0", '));
+  const listed = Object.entries(devices).map(([device, text]) => `  ${device}: ${addressed(text)}\n`);
   const place = folder(t);
   const file = path.join(place, 'robot.yaml');
   writeFileSync(file, `robot: ${name}\ndevices:\n${listed.join('')}`
-    + `gateway: {http: "${await freeAddress()}", ice: "${await freeAddress()}"}\nnats: {${bus ? `url: "nats://${bus}"` : `listen: "${own}"`}}\n`);
+    + `gateway: {http: "${await freeAddress()}", ice: "${await freeAddress()}"}\n`
+    + `nats: {${bus ? `url: "nats://${bus}"` : `listen: "${own}"`}}\n`);
   run(t, 'waldo', ['up', file], { XDG_STATE_HOME: place, WALDO_TOKEN: token });
   return `nats://${bus || own}`;
 }

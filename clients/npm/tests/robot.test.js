@@ -7,7 +7,8 @@ import { DEVICES, connected, crash, events, freeAddress, ready, startBus, startR
 /** What the board was told last, as it reports it. */
 function told(robot) {
   const seen = { left: NaN, right: NaN };
-  robot.stream('motors', 'rx').addEventListener('message', ({ detail }) => Object.assign(seen, JSON.parse(detail.value.json)));
+  robot.stream('motors', 'rx').addEventListener('message',
+    ({ detail }) => Object.assign(seen, JSON.parse(detail.value.json)));
   return seen;
 }
 
@@ -38,7 +39,8 @@ describe('driving', () => {
     await send(drive, { left: 100, right: -90 }, () => board.left === 100 && board.right === -90);
     await send(drive, { right: 7 }, () => board.left === 0 && board.right === 7);
     await until('the board stops, because nothing more is sent', () => board.right === 0);
-    await send(drive, { left: -32768, right: 32767 }, () => drive.values?.right === 32767 && drive.values?.left === -32768);
+    await send(drive, { left: -32768, right: 32767 },
+      () => drive.values?.right === 32767 && drive.values?.left === -32768);
     assert.throws(() => drive.send({ left: 99_999 }), { name: 'RangeError', message: /left 99999.*-32768 to 32767/ });
     assert.throws(() => drive.send({ left: 0.5 }), { name: 'TypeError', message: /left 0.5.*whole/ });
     assert.throws(() => drive.send({ up: 1 }), { name: 'TypeError', message: /no up.*left, right/ });
@@ -92,7 +94,9 @@ describe('driving', () => {
 
   test('what cannot be driven says so', async (t) => {
     const robot = connected(t, await startRobot(t, { front: DEVICES.front }));
-    await assert.rejects(robot.drive('front').start(), { code: 'FAILED_PRECONDITION', message: /front cannot be driven/ });
+    await assert.rejects(robot.drive('front').start(), {
+      code: 'FAILED_PRECONDITION', message: /front cannot be driven/,
+    });
     assert.throws(() => robot.drive('other', { rateHz: 1000 }), RangeError);
   });
 });
@@ -153,7 +157,8 @@ describe('the bus', () => {
       const any = connected(t, `nats://${address}`);
       const error = await any.ready().catch((e) => e);
       await any.close();
-      return error instanceof CallError && error.code === 'FAILED_PRECONDITION' && /one, two.*robot: 'one'/.test(error.message);
+      return error instanceof CallError && error.code === 'FAILED_PRECONDITION'
+        && /one, two.*robot: 'one'/.test(error.message);
     });
     const two = connected(t, `nats://${address}`, { robot: 'two' });
     await ready(two, 'front');
@@ -177,8 +182,12 @@ describe('the bus', () => {
 
   test('that is not there is waited for', async (t) => {
     const robot = connected(t, `nats://${await freeAddress()}`);
-    await assert.rejects(robot.ready({ timeoutMs: 300 }), { code: 'UNAVAILABLE', message: /not reachable.*ECONNREFUSED/ });
-    await assert.rejects(robot.call('front', 'waldo.device.v1.DeviceService/GetDevice', {}, { timeoutMs: 100 }), { code: 'UNAVAILABLE' });
+    await assert.rejects(robot.ready({ timeoutMs: 300 }), {
+      code: 'UNAVAILABLE', message: /not reachable.*ECONNREFUSED/,
+    });
+    await assert.rejects(robot.call('front', 'waldo.device.v1.DeviceService/GetDevice', {}, { timeoutMs: 100 }), {
+      code: 'UNAVAILABLE',
+    });
     assert.equal(robot.state, 'connecting');
   });
 
@@ -197,7 +206,8 @@ describe('one device without a bus', () => {
     await assert.rejects(alone.ready({ timeoutMs: 200 }), { code: 'UNAVAILABLE' });
     await startRobot(t, { motors: DEVICES.motors.replace('{', `{grpc: "${address}", `) });
     await ready(alone, 'motors');
-    assert.deepEqual([alone.name, alone.devices.map((d) => d.name), alone.actuators], ['rover', ['motors'], ['motors']]);
+    assert.deepEqual([alone.name, alone.devices.map((d) => d.name), alone.actuators],
+      ['rover', ['motors'], ['motors']]);
     const board = told(alone);
     await send(alone.drive('motors'), { left: 9 }, () => board.left === 9);
     assert.throws(() => alone.channel('chat'), /bus/);
@@ -224,9 +234,15 @@ describe('calls', () => {
     });
     await assert.rejects(write({ jsn: '' }), { code: 'INVALID_ARGUMENT', message: /"jsn"/ });
     await assert.rejects(robot.call('motors', 'GetPort'), { code: 'INVALID_ARGUMENT', message: /full name/ });
-    await assert.rejects(robot.call('motors', 'waldo.serial.v1.SerialService/GetPrt'), { code: 'UNIMPLEMENTED', message: /GetPort/ });
-    await assert.rejects(robot.call('motors', 'waldo.nothing.v1.NoService/Get'), { code: 'UNIMPLEMENTED', message: /no service/ });
-    await assert.rejects(robot.call('front', 'waldo.camera.v1.CameraService/StreamFrames'), { code: 'UNIMPLEMENTED', message: /robot.video/ });
+    await assert.rejects(robot.call('motors', 'waldo.serial.v1.SerialService/GetPrt'), {
+      code: 'UNIMPLEMENTED', message: /GetPort/,
+    });
+    await assert.rejects(robot.call('motors', 'waldo.nothing.v1.NoService/Get'), {
+      code: 'UNIMPLEMENTED', message: /no service/,
+    });
+    await assert.rejects(robot.call('front', 'waldo.camera.v1.CameraService/StreamFrames'), {
+      code: 'UNIMPLEMENTED', message: /robot.video/,
+    });
     await assert.rejects(robot.call('Front!', 'a.B/C'), TypeError);
     await robot.close();
     await assert.rejects(write({}), { code: 'CANCELLED' });

@@ -31,23 +31,39 @@ describe('what connect is given', () => {
   test('the environment fills in', () => {
     const got = readOptions(undefined, {}, { WALDO_TOKEN: 'secret', WALDO_ROBOT: 'rover' });
     assert.deepEqual([got.token, got.robot], ['secret', 'rover']);
-    assert.equal(readOptions(undefined, { token: '', robot: 'other' }, { WALDO_TOKEN: 'secret', WALDO_ROBOT: 'rover' }).token, '');
+    assert.equal(
+      readOptions(undefined, { token: '', robot: 'other' }, { WALDO_TOKEN: 'secret', WALDO_ROBOT: 'rover' }).token, '');
   });
   const bad = [
-    [['http://robot:8080/'], /page.*nats:\/\//], [['robot'], /neither/], [['robot:0'], /neither/], [['robot:70000'], /neither/],
-    [[7101], /must be text/], [[''], /neither/], [[undefined, null], /options/], [[undefined, { robot: 'No Name' }], /robot "No Name"/],
-    [[undefined, { token: 7 }], /token must be text/], [[undefined, { holder: 'x'.repeat(200) }], /holder/],
+    [['http://robot:8080/'], /page.*nats:\/\//],
+    [['robot'], /neither/],
+    [['robot:0'], /neither/],
+    [['robot:70000'], /neither/],
+    [[7101], /must be text/],
+    [[''], /neither/],
+    [[undefined, null], /options/],
+    [[undefined, { robot: 'No Name' }], /robot "No Name"/],
+    [[undefined, { token: 7 }], /token must be text/],
+    [[undefined, { holder: 'x'.repeat(200) }], /holder/],
   ];
-  for (const [args, message] of bad) test(`refuses ${JSON.stringify(args)}`, () => assert.throws(() => connect(...args), { name: 'TypeError', message }));
-  test('repeats no password', () => assert.throws(() => connect('nat://bob:hunter2@robot'), (e) => !e.message.includes('hunter2')));
+  for (const [args, message] of bad) {
+    test(`refuses ${JSON.stringify(args)}`,
+      () => assert.throws(() => connect(...args), { name: 'TypeError', message }));
+  }
+  test('repeats no password', () =>
+    assert.throws(() => connect('nat://bob:hunter2@robot'), (e) => !e.message.includes('hunter2')));
 });
 
 describe('formats', () => {
   const bad = [
-    [() => videoFormat({ format: 'png' }), 'TypeError', /format "png".*jpeg.*h264/], [() => videoFormat({ format: 'constructor' }), 'TypeError', /format/],
-    [() => videoFormat({ width: 1.5 }), 'TypeError', /width 1.5/], [() => videoFormat({ height: 9000 }), 'RangeError', /height 9000.*8192/],
-    [() => videoFormat({ fps: -1 }), 'RangeError', /fps/], [() => videoFormat({ fps: '30' }), 'RangeError', /fps/],
-    [() => audioFormat({ rate: 100 }), 'RangeError', /rate 100/], [() => audioFormat({ channels: 3 }), 'RangeError', /channels/],
+    [() => videoFormat({ format: 'png' }), 'TypeError', /format "png".*jpeg.*h264/],
+    [() => videoFormat({ format: 'constructor' }), 'TypeError', /format/],
+    [() => videoFormat({ width: 1.5 }), 'TypeError', /width 1.5/],
+    [() => videoFormat({ height: 9000 }), 'RangeError', /height 9000.*8192/],
+    [() => videoFormat({ fps: -1 }), 'RangeError', /fps/],
+    [() => videoFormat({ fps: '30' }), 'RangeError', /fps/],
+    [() => audioFormat({ rate: 100 }), 'RangeError', /rate 100/],
+    [() => audioFormat({ channels: 3 }), 'RangeError', /channels/],
   ];
   for (const [make, name, message] of bad) test(`${message} is refused`, () => assert.throws(make, { name, message }));
 
@@ -55,29 +71,39 @@ describe('formats', () => {
     const data = Buffer.from('xxpixels').subarray(2);
     const captureTime = { seconds: BigInt(Math.floor(Date.now() / 1000) - 2), nanos: 500_000_000 };
     const format = { mediaType: 'video/raw', pixelFormat: 'BGR24', widthPx: 2, heightPx: 1 };
-    const frame = frameOf({ epoch: 9_007_199_254_740_993n, sequence: 7n, captureTime, format, keyFrame: true, data, metadata: { a: 'b' } }, 3);
+    const frame = frameOf(
+      { epoch: 9_007_199_254_740_993n, sequence: 7n, captureTime, format, keyFrame: true, data, metadata: { a: 'b' } },
+      3);
     assert.equal(Buffer.from(frame).toString(), 'pixels');
-    assert.deepEqual([frame.epoch, frame.sequence, frame.format, frame.width, frame.height, frame.dropped, frame.metadata.a],
+    assert.deepEqual(
+      [frame.epoch, frame.sequence, frame.format, frame.width, frame.height, frame.dropped, frame.metadata.a],
       ['9007199254740993', 7, 'bgr', 2, 1, 3, 'b']);
     assert.ok(frame.ageMs > 400 && frame.ageMs < 60_000, String(frame.ageMs));
   });
 
   test('a frame of a newer server is bytes too', () => {
-    const frame = frameOf({ epoch: 1n, sequence: 0n, format: { mediaType: 'video/AV2' }, keyFrame: false, data: new Uint8Array(3), metadata: {} }, 0);
+    const frame = frameOf({
+      epoch: 1n, sequence: 0n, format: { mediaType: 'video/AV2' }, keyFrame: false, data: new Uint8Array(3),
+      metadata: {},
+    }, 0);
     assert.deepEqual([frame.format, frame.mediaType, frame.width, frame.length], ['', 'video/AV2', 0, 3]);
     assert.ok(Number.isNaN(frame.ageMs));
   });
 
   test('samples may lie anywhere in memory', () => {
     const data = Buffer.concat([Buffer.from([0]), Buffer.from(Int16Array.of(1, -2, 3).buffer)]).subarray(1);
-    const block = blockOf({ epoch: 1n, sequence: 0n, format: { mediaType: 'audio/raw', sampleFormat: 'S16LE', sampleRateHz: 8000, channels: 1 },
-      sampleIndex: 0n, sampleCount: 3, data, talker: '' }, 0);
+    const block = blockOf({
+      epoch: 1n, sequence: 0n,
+      format: { mediaType: 'audio/raw', sampleFormat: 'S16LE', sampleRateHz: 8000, channels: 1 }, sampleIndex: 0n,
+      sampleCount: 3, data, talker: '',
+    }, 0);
     assert.deepEqual([...block.samples], [1, -2, 3]);
   });
 });
 
 describe('split messages', () => {
-  const part = (joiner, id, index, count, text, now = 0) => joiner.join(`${id} ${index} ${count}`, index === 0 ? 'T' : '', Buffer.from(text), now);
+  const part = (joiner, id, index, count, text, now = 0) =>
+    joiner.join(`${id} ${index} ${count}`, index === 0 ? 'T' : '', Buffer.from(text), now);
 
   test('are joined in order', () => {
     const joiner = new Joiner();
@@ -89,7 +115,12 @@ describe('split messages', () => {
     assert.equal(joiner.lost, 0);
   });
 
-  const wrong = { 'out of order': [[0, 3], [2, 3]], 'without a beginning': [[1, 2]], 'of another length': [[0, 3], [1, 2]], twice: [[0, 3], [0, 3], [2, 3]] };
+  const wrong = {
+    'out of order': [[0, 3], [2, 3]],
+    'without a beginning': [[1, 2]],
+    'of another length': [[0, 3], [1, 2]],
+    twice: [[0, 3], [0, 3], [2, 3]],
+  };
   for (const [name, parts] of Object.entries(wrong)) {
     test(`${name} are lost, and counted once`, () => {
       const joiner = new Joiner();
@@ -109,7 +140,10 @@ describe('split messages', () => {
   });
 
   test('marks', () => {
-    for (const bad of ['', 'a', 'a 0', 'a 1 1', 'a 2 1', 'a -1 2', 'a 0 0', 'a 0 99999', 'a 0 1 2', ' 0 1', 'a 0x1 3', `${'a'.repeat(65)} 0 1`]) {
+    for (const bad of [
+      '', 'a', 'a 0', 'a 1 1', 'a 2 1', 'a -1 2', 'a 0 0', 'a 0 99999', 'a 0 1 2', ' 0 1', 'a 0x1 3',
+      `${'a'.repeat(65)} 0 1`,
+    ]) {
       assert.equal(parseMark(bad), null, bad);
     }
     assert.deepEqual(parseMark('id 1 2'), { id: 'id', index: 1, count: 2 });
@@ -118,7 +152,9 @@ describe('split messages', () => {
 
 /** Bytes that differ with every run, and say which when a test fails. */
 function* garbage(count) {
-  for (let i = 0; i < count; i += 1) yield Buffer.from(Array.from({ length: i % 60 }, () => Math.floor(Math.random() * 256)));
+  for (let i = 0; i < count; i += 1) {
+    yield Buffer.from(Array.from({ length: i % 60 }, () => Math.floor(Math.random() * 256)));
+  }
 }
 
 describe('bytes from outside', () => {
@@ -133,14 +169,29 @@ describe('bytes from outside', () => {
 
   test('services of others are not ours', () => {
     const of = (service) => serviceAddress(Buffer.from(JSON.stringify(service)));
-    assert.deepEqual(of({ name: 'waldo-camera', metadata: { robot: 'rover', device: 'front' } }), { robot: 'rover', device: 'front' });
-    for (const other of [null, 7, [], {}, { name: 'nginx', metadata: { robot: 'a', device: 'b' } }, { name: 'waldo-x', metadata: { robot: 'a.*', device: 'b' } },
-      { name: 'waldo-x', metadata: { robot: 'a', device: 7 } }]) assert.equal(of(other), null, JSON.stringify(other));
+    assert.deepEqual(of({ name: 'waldo-camera', metadata: { robot: 'rover', device: 'front' } }), {
+      robot: 'rover', device: 'front',
+    });
+    for (const other of [
+      null,
+      7,
+      [],
+      {},
+      { name: 'nginx', metadata: { robot: 'a', device: 'b' } },
+      { name: 'waldo-x', metadata: { robot: 'a.*', device: 'b' } },
+      { name: 'waldo-x', metadata: { robot: 'a', device: 7 } },
+    ]) {
+      assert.equal(of(other), null, JSON.stringify(other));
+    }
   });
 
   test('an error has its code and a remedy', () => {
-    assert.match(callError({ code: status.UNAUTHENTICATED, details: 'no token' }, 'front').message, /front wants a token.*WALDO_TOKEN/);
-    const gone = callError({ code: status.UNAVAILABLE, details: 'No connection established. Last error: Error: connect ECONNREFUSED 127.0.0.1:1.' }, 'front');
+    assert.match(callError({ code: status.UNAUTHENTICATED, details: 'no token' }, 'front').message,
+      /front wants a token.*WALDO_TOKEN/);
+    const gone = callError({
+      code: status.UNAVAILABLE,
+      details: 'No connection established. Last error: Error: connect ECONNREFUSED 127.0.0.1:1.',
+    }, 'front');
     assert.deepEqual([gone.code, gone.message], ['UNAVAILABLE', 'front cannot be reached (ECONNREFUSED)']);
     const metadata = new Metadata();
     metadata.set('grpc-status-details-bin', Buffer.from([255, 255, 255]));
@@ -157,8 +208,11 @@ describe('bytes from outside', () => {
 });
 
 describe('devices', () => {
-  const said = (name, more = {}) => decoded(DeviceSchema, toBinary(DeviceSchema, { $typeName: DeviceSchema.typeName, robot: 'rover', name, kind: 'camera',
-    version: '', epoch: 1n, state: 2, stateReason: '', pid: 1, grpcAddress: 'a:1', metricsAddress: '', streams: [], attributes: {}, ...more }));
+  const said = (name, more = {}) =>
+    decoded(DeviceSchema, toBinary(DeviceSchema, {
+      $typeName: DeviceSchema.typeName, robot: 'rover', name, kind: 'camera', version: '', epoch: 1n, state: 2,
+      stateReason: '', pid: 1, grpcAddress: 'a:1', metricsAddress: '', streams: [], attributes: {}, ...more,
+    }));
 
   test('change when they say something else, or nothing', () => {
     const directory = new Directory();
@@ -206,10 +260,17 @@ describe('devices', () => {
     const device = { gone: false, state: 'ready', reason: '' };
     const around = { link: 'live', why: '', device, settling: false, lost: '' };
     const cases = [
-      [{}, 'no-frames'], [{ link: 'closed' }, 'closed'], [{ link: 'connecting', why: 'x' }, 'connecting'], [{ lost: 'broken' }, 'device-lost'],
-      [{ link: 'bus-lost', why: 'x', device: undefined }, 'bus-lost'], [{ link: 'bus-lost', lost: 'broken' }, 'device-lost'], [{ device: undefined }, 'device-unknown'],
-      [{ device: undefined, settling: true }, 'connecting'], [{ device: { ...device, gone: true } }, 'device-gone'],
-      [{ device: { ...device, state: 'away', reason: 'unplugged' } }, 'device-away'], [{ device: { ...device, state: 'starting' } }, 'device-starting'],
+      [{}, 'no-frames'],
+      [{ link: 'closed' }, 'closed'],
+      [{ link: 'connecting', why: 'x' }, 'connecting'],
+      [{ lost: 'broken' }, 'device-lost'],
+      [{ link: 'bus-lost', why: 'x', device: undefined }, 'bus-lost'],
+      [{ link: 'bus-lost', lost: 'broken' }, 'device-lost'],
+      [{ device: undefined }, 'device-unknown'],
+      [{ device: undefined, settling: true }, 'connecting'],
+      [{ device: { ...device, gone: true } }, 'device-gone'],
+      [{ device: { ...device, state: 'away', reason: 'unplugged' } }, 'device-away'],
+      [{ device: { ...device, state: 'starting' } }, 'device-starting'],
       [{ device: { ...device, state: 'stopping' } }, 'device-stopping'],
     ];
     for (const [facts, why] of cases) {
@@ -222,19 +283,26 @@ describe('devices', () => {
 
 describe('values that are sent', () => {
   const field = (key, minimum, maximum, whole) => [key, { key, whole, minimum, maximum }];
-  const fields = new Map([field('left', -32768, 32767, true), field('angle', 0, 255, true), field('speed', 0, 0, false)]);
+  const fields = new Map([
+    field('left', -32768, 32767, true), field('angle', 0, 255, true), field('speed', 0, 0, false),
+  ]);
 
   test('are the same after scaling', () => {
     const hand = new Hand(60_000);
     hand.learn({ left: 0, angle: 90, speed: 0.5, name: 'text' }, fields);
     assert.deepEqual(hand.keys, ['left', 'angle', 'speed']);
-    for (const values of [{ left: 32767, angle: 0, speed: -1e9 }, { left: -32768, angle: 255, speed: 0.1 }, { left: 1, angle: 91, speed: 1 / 3 }]) {
+    for (const values of [
+      { left: 32767, angle: 0, speed: -1e9 },
+      { left: -32768, angle: 255, speed: 0.1 },
+      { left: 1, angle: 91, speed: 1 / 3 },
+    ]) {
       hand.check(values);
       hand.hold(values);
       for (const [key, value] of Object.entries(values)) {
         const position = hand.axis({ name: key });
         assert.ok(Math.abs(position) <= 1, key);
-        assert.ok(Math.abs(position * hand.scale(key) + hand.safe(key) - value) < 1e-7 * Math.max(1, Math.abs(value)), key);
+        assert.ok(Math.abs(position * hand.scale(key) + hand.safe(key) - value) < 1e-7 * Math.max(1, Math.abs(value)),
+          key);
       }
     }
     hand.rest();

@@ -18,23 +18,35 @@ async function serve(t, methods) {
   for (const [method, handler] of methods) {
     server.addService({
       [method.name]: {
-        path: `/${method.parent.typeName}/${method.name}`, requestStream: false, responseStream: method.methodKind === 'server_streaming',
-        requestSerialize: (m) => Buffer.from(toBinary(method.input, m)), requestDeserialize: (b) => fromBinary(method.input, b),
-        responseSerialize: (m) => (Buffer.isBuffer(m) ? m : Buffer.from(toBinary(method.output, m))), responseDeserialize: (b) => fromBinary(method.output, b),
+        path: `/${method.parent.typeName}/${method.name}`, requestStream: false,
+        responseStream: method.methodKind === 'server_streaming',
+        requestSerialize: (m) => Buffer.from(toBinary(method.input, m)),
+        requestDeserialize: (b) => fromBinary(method.input, b),
+        responseSerialize: (m) => (Buffer.isBuffer(m) ? m : Buffer.from(toBinary(method.output, m))),
+        responseDeserialize: (b) => fromBinary(method.output, b),
       },
     }, { [method.name]: handler });
   }
   const port = await new Promise((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound)));
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(),
+      (error, bound) => (error ? reject(error) : resolve(bound)));
   });
   t.after(() => server.forceShutdown());
   return `127.0.0.1:${port}`;
 }
 
-const watch = [DeviceService.method.watchDevice, (call) => call.write(create(DeviceService.method.watchDevice.output, { device }))];
+const watch = [
+  DeviceService.method.watchDevice, (call) => call.write(create(DeviceService.method.watchDevice.output, { device })),
+];
 
-const frame = (sequence, more = {}) => create(StreamFramesResponseSchema, {
-  frame: { epoch: 7n, sequence: BigInt(sequence), format: { mediaType: 'image/jpeg' }, keyFrame: true, data: new Uint8Array(100_000) }, ...more });
+const frame = (sequence, more = {}) =>
+  create(StreamFramesResponseSchema, {
+    frame: {
+      epoch: 7n, sequence: BigInt(sequence), format: { mediaType: 'image/jpeg' }, keyFrame: true,
+      data: new Uint8Array(100_000),
+    },
+    ...more,
+  });
 
 describe('an older server', () => {
   test('that knows no windows is read, and held back by flow control', async (t) => {
@@ -70,7 +82,9 @@ describe('a newer server', () => {
   test('may say more than is known', async (t) => {
     const unknown = Buffer.from([0xfa, 0x7f, 3, 1, 2, 3]); // a field with the number 2047
     const [known] = [toBinary(StreamFramesResponseSchema, frame(1))];
-    const robot = connected(t, await serve(t, [watch, [CameraService.method.streamFrames, (call) => call.write(Buffer.concat([known, unknown]))]]));
+    const robot = connected(t, await serve(t, [
+      watch, [CameraService.method.streamFrames, (call) => call.write(Buffer.concat([known, unknown]))],
+    ]));
     const [read] = await take(robot.video('front'), 1);
     assert.deepEqual([read.sequence, read.length], [1, 100_000]);
   });
@@ -90,13 +104,16 @@ describe('a server that goes wrong', () => {
 
   test('with a message of more than 64 MiB ends the loop with the reason', async (t) => {
     const huge = create(StreamFramesResponseSchema, { frame: { data: new Uint8Array(64 * 1024 * 1024 + 1) } });
-    const robot = connected(t, await serve(t, [watch, [CameraService.method.streamFrames, (call) => call.write(huge)]]));
+    const robot = connected(t,
+      await serve(t, [watch, [CameraService.method.streamFrames, (call) => call.write(huge)]]));
     await assert.rejects(take(robot.video('front'), 1), { code: 'RESOURCE_EXHAUSTED', message: /larger than max/ });
   });
 
   test('with an answer that never comes does not hold a call for ever', async (t) => {
     const robot = connected(t, await serve(t, [watch, [DeviceService.method.getDevice, () => {}]]));
-    await assert.rejects(robot.call('front', 'waldo.device.v1.DeviceService/GetDevice', {}, { timeoutMs: 200 }), { code: 'DEADLINE_EXCEEDED' });
+    await assert.rejects(robot.call('front', 'waldo.device.v1.DeviceService/GetDevice', {}, { timeoutMs: 200 }), {
+      code: 'DEADLINE_EXCEEDED',
+    });
   });
 
   test('with a window that nobody may acknowledge begins again', async (t) => {

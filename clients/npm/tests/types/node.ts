@@ -8,7 +8,9 @@ async function main(): Promise<void> {
   for await (const frame of robot.video('front', { format: 'bgr', width: 640, fps: 5 })) {
     const bytes: Uint8Array = frame;
     const picture: Frame = frame;
-    const times: [number, number, string, number] = [picture.captureTime, picture.ageMs, picture.epoch, picture.sequence];
+    const times: [number, number, string, number] = [
+      picture.captureTime, picture.ageMs, picture.epoch, picture.sequence,
+    ];
     console.log(bytes.length, times, state);
   }
   for await (const block of robot.audio('voice').listen({ format: 'f32', rate: 16_000 })) {
