@@ -69,7 +69,8 @@ export function size(widthPx, heightPx) {
  * @returns {[name: string, value: string, meaning: string][]}
  */
 export function statsRows(s, encoding, preprocess) {
-  const lost = s.packetsLost === null ? UNKNOWN : `${s.packetsLost}${s.lossPercent ? ` (${s.lossPercent.toFixed(1)} %)` : ''}`;
+  const lost =
+    s.packetsLost === null ? UNKNOWN : `${s.packetsLost}${s.lossPercent ? ` (${s.lossPercent.toFixed(1)} %)` : ''}`;
   /** @type {[name: string, value: string, meaning: string][]} */
   const rows = [
     ['fps', count(s.fps), 'Frames shown per second'],
@@ -82,8 +83,11 @@ export function statsRows(s, encoding, preprocess) {
     ['freezes', count(s.freezeCount), 'Times the picture froze'],
     ['decode', milliseconds(s.decodeMs), 'Mean time to decode a frame'],
     ['codec', s.codec || UNKNOWN, 'How the video is compressed'],
-    ['source', encoding || UNKNOWN, 'What the device does with the pictures of its camera, for all viewers together, and what it costs'],
+    ['source', encoding || UNKNOWN,
+      'What the device does with the pictures of its camera, for all viewers together, and what it costs'],
   ];
-  if (preprocess) rows.push(['change', preprocess, 'What the command of preprocess does with the pictures of the camera']);
+  if (preprocess) {
+    rows.push(['change', preprocess, 'What the command of preprocess does with the pictures of the camera']);
+  }
   return rows;
 }

@@ -118,10 +118,12 @@ function tick() {
   devices.tick(robot.gatewayNowMs);
   const rtt = robot.clock.rttMs;
   const lost = robot.state === 'gateway-lost';
-  const detail = lost ? `${since(performance.now() - lostAt)}, ${robot.refusal ? 'refused' : 'reconnecting'}` : rtt === null ? '' : milliseconds(rtt);
+  const trip = rtt === null ? '' : milliseconds(rtt);
+  const detail = lost ? `${since(performance.now() - lostAt)}, ${robot.refusal ? 'refused' : 'reconnecting'}` : trip;
   setText(byId('link-detail', HTMLElement), robot.state === 'connecting' ? '' : detail);
   showEmpty(robot, tiles.size, performance.now() - openedAt);
-  showTrouble(trusted.other !== '' ? otherKeyWords(trusted.other) : robot.state === 'live' ? '' : robot.refusal || forbidden);
+  const refusal = robot.state === 'live' ? '' : robot.refusal || forbidden;
+  showTrouble(trusted.other !== '' ? otherKeyWords(trusted.other) : refusal);
 }
 
 /** @param {boolean} on */

@@ -52,7 +52,9 @@ class SharePanel {
   #sharing;
   #webcam = new Webcam();
   #button;
-  #preview = make('video', { class: 'preview', muted: '', playsinline: '', autoplay: '', hidden: '', 'aria-label': 'Your camera' });
+  #preview = make('video', {
+    class: 'preview', muted: '', playsinline: '', autoplay: '', hidden: '', 'aria-label': 'Your camera',
+  });
   #why = make('p', { class: 'sound-why', 'data-why': 'sharing', role: 'status' });
   #problem = make('p', { class: 'problem', role: 'alert', hidden: '' });
   #camera = make('select', { 'aria-label': 'Which camera', hidden: '' });
@@ -73,7 +75,10 @@ class SharePanel {
     const button = make('button', { type: 'button', class: 'button share' }, 'Share camera');
     this.#button = new ConfirmButton(button, () => this.#press());
     this.#preview.muted = true;
-    this.element = make('section', { class: 'panel sound share-panel', 'data-device': device, 'data-share': 'off', 'aria-label': `Your camera for ${device}` },
+    this.element = make('section', {
+      class: 'panel sound share-panel', 'data-device': device, 'data-share': 'off',
+      'aria-label': `Your camera for ${device}`,
+    },
       make('div', { class: 'sound-head' }, make('h2', {}, 'Your camera ', make('span', { class: 'count' }, device))),
       make('div', { class: 'sound-row' }, button, make('div', { class: 'meters' }, this.#camera, this.#why)),
       this.#preview, this.#problem,
@@ -85,7 +90,9 @@ class SharePanel {
   /** Updates the panel. */
   tick() {
     const { state, publisher } = this.#sharing;
-    const status = shareStatus({ asking: this.#asking, sharing: this.#share !== null, state, publisher, own: this.#robot.holder });
+    const status = shareStatus({
+      asking: this.#asking, sharing: this.#share !== null, state, publisher, own: this.#robot.holder,
+    });
     setData(this.element, { share: status.state, publisher });
     this.#button.show(status.button, status.question);
     setText(this.#why, status.text);

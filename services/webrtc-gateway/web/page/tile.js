@@ -96,7 +96,8 @@ export class Tile {
     const rows = statsRows(stats, this.#encoding, this.#preprocess);
     if (this.#numbers.children.length !== rows.length) {
       this.#numbers.replaceChildren(
-        ...rows.map(([name, , meaning]) => make('div', { title: meaning, 'data-stat': name }, make('dt', {}, name), make('dd'))),
+        ...rows.map(([name, , meaning]) =>
+          make('div', { title: meaning, 'data-stat': name }, make('dt', {}, name), make('dd'))),
       );
     }
     rows.forEach(([, value], i) => setText(/** @type {HTMLElement} */ (this.#numbers.children[i].lastChild), value));

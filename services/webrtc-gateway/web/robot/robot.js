@@ -22,7 +22,8 @@ const HEARING_MS = 2500;
 /**
  * The method is a full name, for example `waldo.device.v1.DeviceService/GetDevice`.
  * @typedef {<M extends string>(device: string, method: M, request?: import('../proto/types.js').RequestOf<M>,
- *   options?: import('../channels/calls.js').CallOptions) => Promise<import('../proto/types.js').ResponseOf<M>>} DeviceCall
+ *   options?: import('../channels/calls.js').CallOptions)
+ *   => Promise<import('../proto/types.js').ResponseOf<M>>} DeviceCall
  */
 
 /**
@@ -74,7 +75,8 @@ export class Robot extends EventTarget {
       onBroken: () => this.#link.open(),
       onResult: (result) => this.#calls.settle(result),
       onDetour: () => this.dispatchEvent(new CustomEvent('detour', { detail: this.detour })),
-      openPicture: key === '' ? (device, types) => env.openSocket(pictureUrl(base, device, types), this.#link.protocols) : null,
+      openPicture:
+        key === '' ? (device, types) => env.openSocket(pictureUrl(base, device, types), this.#link.protocols) : null,
     }, this.clock, env);
     this.#calls = new Calls({
       send: (message) => this.#link.send(message),
@@ -99,11 +101,14 @@ export class Robot extends EventTarget {
       onOpening: () => this.#prepare(),
       onMessage: (/** @type {import('../proto/signaling.js').GatewayMessage} */ m) => this.#receive(m),
       onTime: (/** @type {[number, number, number]} */ ...times) => this.clock.sample(...times),
-      onState: (/** @type {import('../link/link.js').LinkState} */ state, /** @type {string} */ why) => this.#changed(state, why),
+      onState: (/** @type {import('../link/link.js').LinkState} */ state, /** @type {string} */ why) =>
+        this.#changed(state, why),
       openSession: (/** @type {RTCIceServer[]} */ servers) => this.#webrtc.openSession(servers),
     };
     this.#link = key === '' ? new Link(base, token, linked, env) : new RemoteLink(base, { key, token }, linked, env);
-    this.#undo = [env.every(() => this.#tick(), TICK_MS), env.onWake(() => this.#wake()), env.onNetwork(() => this.#probe())];
+    this.#undo = [
+      env.every(() => this.#tick(), TICK_MS), env.onWake(() => this.#wake()), env.onNetwork(() => this.#probe()),
+    ];
     this.#link.open();
   }
 
@@ -206,7 +211,8 @@ export class Robot extends EventTarget {
    * with a CallError, at the latest when the session is lost.
    * @type {DeviceCall}
    */
-  call = (device, method, request, options = {}) => this.#calls.call(device, method, request ?? /** @type {any} */ ({}), options);
+  call = (device, method, request, options = {}) =>
+    this.#calls.call(device, method, request ?? /** @type {any} */ ({}), options);
 
   /**
    * A channel to everybody who listens to a topic. The same topic returns the same object, whatever the options.

@@ -9,8 +9,10 @@ const cases = [
   [uptime, [356_400_000], '4 d 03 h'], [uptime, [-1], '0 s'],
   [bitrate, [null], '–'], [bitrate, [350_400], '350 kbit/s'], [bitrate, [2_040_000], '2.0 Mbit/s'],
   [milliseconds, [null], '–'], [milliseconds, [1.26], '1.3 ms'], [milliseconds, [17.4], '17 ms'],
-  [firstSentence, [''], ''], [firstSentence, ['No frames arrive'], 'No frames arrive'], [firstSentence, ['It is away. Plug it in.'], 'It is away'],
-  [firstSentence, ['/dev/video0: busy; close the other program'], '/dev/video0: busy'], [firstSentence, ['bad.mp4: v1.2\nand more'], 'bad.mp4: v1.2'],
+  [firstSentence, [''], ''], [firstSentence, ['No frames arrive'], 'No frames arrive'],
+  [firstSentence, ['It is away. Plug it in.'], 'It is away'],
+  [firstSentence, ['/dev/video0: busy; close the other program'], '/dev/video0: busy'],
+  [firstSentence, ['bad.mp4: v1.2\nand more'], 'bad.mp4: v1.2'],
   [firstSentence, ['x'.repeat(141)], `${'x'.repeat(139)}…`], [firstSentence, ['😀'.repeat(140)], '😀'.repeat(140)],
   [size, [640, 480], '640×480'], [size, [null, 480], '–'],
 ];
@@ -26,7 +28,11 @@ test('statistics that are not known are dashes', () => {
 test('statistics say what the device makes of the pictures, and what it costs', () => {
   const nothing = new Proxy({}, { get: (_, name) => (name === 'codec' ? '' : null) });
   const rows = statsRows(nothing, 'encoded again from H.265: 12 % of a core');
-  assert.deepEqual(rows.find(([name]) => name === 'source').slice(0, 2), ['source', 'encoded again from H.265: 12 % of a core']);
+  assert.deepEqual(rows.find(([name]) => name === 'source').slice(0, 2), [
+    'source', 'encoded again from H.265: 12 % of a core',
+  ]);
   assert.ok(!rows.some(([name]) => name === 'change'));
-  assert.deepEqual(statsRows(nothing, '', 'changes all pictures').at(-1).slice(0, 2), ['change', 'changes all pictures']);
+  assert.deepEqual(statsRows(nothing, '', 'changes all pictures').at(-1).slice(0, 2), [
+    'change', 'changes all pictures',
+  ]);
 });
