@@ -64,7 +64,8 @@ func (d *Directory) findJPEG(device string) (name string, changed <-chan struct{
 			slices.Contains(s.GetMediaTypes(), media.JPEG)
 	})
 	if i < 0 {
-		return "", d.changed, status.Errorf(codes.FailedPrecondition, "%s has no JPEG at present, but %s: use WHEP, or the page",
+		return "", d.changed, status.Errorf(codes.FailedPrecondition,
+			"%s has no JPEG at present, but %s: use WHEP, or the page",
 			device, strings.Join(mediaTypes(streams), " and "))
 	}
 	return streams[i].GetName(), d.changed, nil

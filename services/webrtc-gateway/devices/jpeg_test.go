@@ -30,7 +30,8 @@ func TestJPEG(t *testing.T) {
 		"old": {[]*devicev1.StreamInfo{
 			{Name: "video", Direction: out, MediaTypes: h264}, {Name: "video-jpeg", Direction: out, AlternativeTo: "video"},
 		}, "old has no JPEG at present, but video/H264: use WHEP", codes.FailedPrecondition},
-		"motors": {[]*devicev1.StreamInfo{{Name: "rx", Direction: out}}, "motors is no camera: it is of the kind thing", codes.NotFound},
+		"motors": {[]*devicev1.StreamInfo{{Name: "rx", Direction: out}},
+			"motors is no camera: it is of the kind thing", codes.NotFound},
 		"screen": {[]*devicev1.StreamInfo{{Name: "video", Direction: in, MediaTypes: jpeg}}, "is no camera", codes.NotFound},
 		"late":   {nil, "video-jpeg", codes.OK}, // says nothing yet
 	} {
@@ -40,7 +41,10 @@ func TestJPEG(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		await(t, d, name+" is there", func(gone map[string]bool) bool { g, known := gone[name]; return known && (!g || name == "late") })
+		await(t, d, name+" is there", func(gone map[string]bool) bool {
+			g, known := gone[name]
+			return known && (!g || name == "late")
+		})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		got, err := d.JPEG(ctx, name)
 		cancel()
@@ -51,7 +55,8 @@ func TestJPEG(t *testing.T) {
 			t.Errorf("%s: %q, want %q with %v", name, got, tt.want, tt.code)
 		}
 	}
-	if _, err := d.JPEG(t.Context(), "rear"); status.Code(err) != codes.NotFound || !strings.Contains(err.Error(), "front") {
+	if _, err := d.JPEG(t.Context(), "rear"); status.Code(err) != codes.NotFound ||
+		!strings.Contains(err.Error(), "front") {
 		t.Errorf("a stranger: %v", err)
 	}
 }

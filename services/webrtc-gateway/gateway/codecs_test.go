@@ -271,7 +271,8 @@ func TestPicturesOverAWebSocketInVP8(t *testing.T) {
 	s := w.screen("front?types=video/VP8,video/AV1")
 	ctx, cancel := context.WithTimeout(context.Background(), watcher.Timeout)
 	defer cancel()
-	if kind, data, err := s.socket.Read(ctx); err != nil || kind != websocket.MessageText || string(data) != `{"codec":"vp8"}` {
+	if kind, data, err := s.socket.Read(ctx); err != nil || kind != websocket.MessageText ||
+		string(data) != `{"codec":"vp8"}` {
 		t.Fatalf("begins with %s, %v", data, err)
 	}
 	if _, data, err := s.socket.Read(ctx); err != nil || !bytes.Equal(data[16:], clip.Pictures[0]) || data[1] != 1 {

@@ -162,7 +162,9 @@ func (g *Gateway) rtcbot(c *config.Config, log *slog.Logger) *rtcbot.Gateway {
 type publisher struct{ *publish.Publishers }
 
 // Publish implements [rtcbot.Publisher].
-func (p publisher) Publish(ctx context.Context, device string, c rtcbot.Client, peer string) (rtcbot.Publication, error) {
+func (p publisher) Publish(
+	ctx context.Context, device string, c rtcbot.Client, peer string,
+) (rtcbot.Publication, error) {
 	who := &peerv1.Publisher{Name: peer, Program: text.Printable(c.Program), Address: c.Address, Via: "rtcbot"}
 	n, err := p.Open(ctx, device, who, false)
 	if err != nil {

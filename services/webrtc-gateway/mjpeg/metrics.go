@@ -24,7 +24,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		viewers: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "waldo_gateway_mjpeg_viewers", Help: "Open responses with Motion JPEG of a device."}, []string{"device"}),
 		pictures: counter("pictures_total", "JPEG pictures given to viewers.", "device"),
-		lost:     counter("lost_total", "JPEG pictures that a viewer did not get, by where they were lost.", "device", "where"),
+		lost: counter("lost_total", "JPEG pictures that a viewer did not get, by where they were lost.",
+			"device", "where"),
 	}
 	if reg != nil {
 		reg.MustRegister(m.viewers, m.pictures, m.lost)

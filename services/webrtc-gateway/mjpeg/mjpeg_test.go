@@ -308,7 +308,8 @@ func TestParts(t *testing.T) {
 	}
 	pictures := [][]byte{[]byte("\xff\xd8\xffone\r\n--"), bytes.Repeat([]byte("\r\n"), 5000), {0xff}}
 	for _, data := range pictures {
-		if err := p.Write(&mediav1.VideoFrame{Data: data, CaptureTime: timestamppb.New(time.Unix(1700000000, 45000))}); err != nil {
+		captured := timestamppb.New(time.Unix(1700000000, 45000))
+		if err := p.Write(&mediav1.VideoFrame{Data: data, CaptureTime: captured}); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.HasSuffix(body.String(), "\r\n--"+params["boundary"]+"\r\n") {

@@ -21,9 +21,9 @@ func NewParts(to io.Writer) *Parts { return &Parts{to: to, boundary: "waldo-" + 
 // ContentType is the media type of the body.
 func (p *Parts) ContentType() string { return "multipart/x-mixed-replace; boundary=" + p.boundary }
 
-// Write writes a picture, and the boundary after it: browsers show a picture when they see that it has ended. So there is
-// no last boundary; the body just ends. The header of a part names the size in bytes, and in X-Timestamp when the picture
-// was captured, in seconds since 1970.
+// Write writes a picture, and the boundary after it: browsers show a picture when they see that it has ended. So there
+// is no last boundary; the body just ends. The header of a part names the size in bytes, and in X-Timestamp when the
+// picture was captured, in seconds since 1970.
 func (p *Parts) Write(f *mediav1.VideoFrame) error {
 	first := ""
 	if !p.begun {

@@ -252,7 +252,8 @@ func (e *Engine) add(p *Peer) error {
 	case len(e.peers) >= e.maxPeers:
 		e.metrics.refused.Inc()
 		return status.Errorf(codes.ResourceExhausted,
-			"there are already %d viewers, as many as gateway.maxViewers allows: try again when one has left, or raise it", e.maxPeers)
+			"there are already %d viewers, as many as gateway.maxViewers allows: try again when one has left, or raise it",
+			e.maxPeers)
 	}
 	e.peers[p] = struct{}{}
 	e.metrics.peers.Set(float64(len(e.peers)))

@@ -43,7 +43,8 @@ func newPorts(udp *socket.Packets, log logging.LeveledLogger) *ports {
 	made := make(chan struct{})
 	defer close(made)
 	return &ports{log: log, UniversalUDPMuxDefault: ice.NewUniversalUDPMuxDefault(ice.UniversalUDPMuxParams{
-		Logger: log, UDPConn: late{udp, made}, Net: pionnet.New(), XORMappedAddrCacheTTL: 1, // package outside keeps the answers
+		Logger: log, UDPConn: late{udp, made}, Net: pionnet.New(),
+		XORMappedAddrCacheTTL: 1, // package outside keeps the answers
 	})}
 }
 

@@ -51,7 +51,9 @@ func (d *dialIns) add(name string) (*dialIn, bool) {
 	if d.waiting[name] != nil {
 		return nil, false
 	}
-	in := &dialIn{turn: make(chan struct{}, 1), offers: make(chan string), said: make(chan string, 1), left: make(chan struct{})}
+	in := &dialIn{
+		turn: make(chan struct{}, 1), offers: make(chan string), said: make(chan string, 1), left: make(chan struct{}),
+	}
 	in.turn <- struct{}{}
 	d.waiting[name] = in
 	return in, true
@@ -72,9 +74,10 @@ func (d *dialIns) find(name string) *dialIn {
 
 var errRobotLeft = status.Error(codes.Unavailable, "the robot has left: its program must open the WebSocket again")
 
-// exchange brings an offer to the robot, and returns the first thing that it says then. An answer does not tell for which
-// offer it is. So whoever leaves is waited for like others, and a robot that does not answer has to dial in again: the
-// next one would get the answer to somebody else's offer. The context is for what comes before the offer is taken.
+// exchange brings an offer to the robot, and returns the first thing that it says then. An answer does not tell
+// for which offer it is. So whoever leaves is waited for like others, and a robot that does not answer has to
+// dial in again: the next one would get the answer to somebody else's offer. The context is for what comes
+// before the offer is taken.
 func (in *dialIn) exchange(ctx context.Context, offer string) (string, error) {
 	select {
 	case <-in.turn:
@@ -114,7 +117,8 @@ func dialInName(q url.Values) (string, error) {
 	name := q.Get("robot")
 	for key := range q {
 		if key != "robot" && key != "token" { // which has been checked
-			return "", status.Errorf(codes.InvalidArgument, "%.40q: there is no such parameter, only robot, the name of the robot", key)
+			return "", status.Errorf(codes.InvalidArgument,
+				"%.40q: there is no such parameter, only robot, the name of the robot", key)
 		}
 	}
 	if name == "" {

@@ -104,8 +104,9 @@ func TestDialInRefused(t *testing.T) {
 		"unknown parameter": {offerTo("?name=pi"), 400, `"name": there is no such parameter`},
 		"no offer":          {request{method: "POST", path: "/ws", body: anAnswer}, 400, "type"},
 		"no JSON":           {request{method: "POST", path: "/ws", body: "hello"}, 400, "JSON"},
-		"too large":         {request{method: "POST", path: "/ws", body: strings.Repeat("x", maxDescription+1)}, 413, "too large"},
-		"no WebSocket":      {request{path: "/ws"}, 426, ""},
+		"too large": {request{method: "POST", path: "/ws", body: strings.Repeat("x", maxDescription+1)},
+			413, "too large"},
+		"no WebSocket": {request{path: "/ws"}, 426, ""},
 	} {
 		if answer, body := s.do(tt.q); answer.StatusCode != tt.code || !strings.Contains(body, tt.says) {
 			t.Errorf("%s: %s, %s", name, answer.Status, body)
@@ -118,7 +119,8 @@ func TestDialInRefused(t *testing.T) {
 	}
 	var robot sync.WaitGroup
 	robot.Go(func() { answers(t, conn, "no") })
-	if answer, body := s.do(offerTo("")); answer.StatusCode != 500 || !strings.Contains(body, "something else than an answer") {
+	if answer, body := s.do(offerTo("")); answer.StatusCode != 500 ||
+		!strings.Contains(body, "something else than an answer") {
 		t.Errorf("%s, %s", answer.Status, body)
 	}
 	robot.Wait()
@@ -150,8 +152,8 @@ func offered(ctx context.Context, in *dialIn, offer string) <-chan exchanged {
 	return done
 }
 
-// TestWhoLeavesTakesTheirAnswer: a page that is loaded again while the robot works on its first offer gets the answer to
-// the second.
+// TestWhoLeavesTakesTheirAnswer: a page that is loaded again while the robot works on its first offer gets
+// the answer to the second.
 func TestWhoLeavesTakesTheirAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in, _ := new(dialIns).add("")

@@ -60,8 +60,8 @@ func mjpegRate(q url.Values) (rate float64, err error) {
 	}
 	rate, err = strconv.ParseFloat(text, 64)
 	if err != nil || !(rate > 0 && rate <= maxRate) { // also if it is no number
-		return 0, status.Errorf(codes.InvalidArgument, "fps: %.20q is no rate: use a number above 0, up to %d, or leave it out",
-			text, maxRate)
+		return 0, status.Errorf(codes.InvalidArgument,
+			"fps: %.20q is no rate: use a number above 0, up to %d, or leave it out", text, maxRate)
 	}
 	return rate, nil
 }
@@ -147,7 +147,8 @@ func (e *endless) send(write func() error) error {
 	if err := e.out.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return err
 	}
-	if err := e.ctx.Err(); err != nil { // looked at after the deadline was set, which otherwise would replace that of the end
+	// Looked at after the deadline was set, which otherwise would replace that of the end.
+	if err := e.ctx.Err(); err != nil {
 		return err
 	}
 	if err := write(); err != nil {

@@ -167,18 +167,20 @@ func TestMotionJPEGRefused(t *testing.T) {
 		code int
 		says string
 	}{
-		"no such camera":      {request{path: "/mjpeg/rear"}, 404, "there are: front"},
-		"none":                {request{path: "/mjpeg/"}, 404, ""},
-		"unknown parameter":   {request{path: "/mjpeg/front?quality=5"}, 400, `"quality": there is no such parameter, only fps`},
-		"no number":           {request{path: "/mjpeg/front?fps=fast"}, 400, `fps: "fast" is no rate: use a number above 0`},
-		"empty":               {request{path: "/mjpeg/front?fps="}, 400, "fps"},
-		"none at all":         {request{path: "/mjpeg/front?fps=0"}, 400, "above 0"},
-		"back in time":        {request{path: "/mjpeg/front?fps=-1"}, 400, "above 0"},
-		"not a number":        {request{path: "/mjpeg/front?fps=NaN"}, 400, "above 0"},
-		"infinitely many":     {request{path: "/mjpeg/front?fps=Inf"}, 400, "up to 1000"},
-		"too many":            {request{path: "/mjpeg/front?fps=1001"}, 400, "up to 1000"},
-		"another method":      {request{method: "POST", path: "/mjpeg/front"}, 405, ""},
-		"on a foreign page":   {request{path: "/mjpeg/front", headers: []string{"Sec-Fetch-Site: cross-site"}}, 403, "gateway.origins"},
+		"no such camera": {request{path: "/mjpeg/rear"}, 404, "there are: front"},
+		"none":           {request{path: "/mjpeg/"}, 404, ""},
+		"unknown parameter": {request{path: "/mjpeg/front?quality=5"}, 400,
+			`"quality": there is no such parameter, only fps`},
+		"no number":       {request{path: "/mjpeg/front?fps=fast"}, 400, `fps: "fast" is no rate: use a number above 0`},
+		"empty":           {request{path: "/mjpeg/front?fps="}, 400, "fps"},
+		"none at all":     {request{path: "/mjpeg/front?fps=0"}, 400, "above 0"},
+		"back in time":    {request{path: "/mjpeg/front?fps=-1"}, 400, "above 0"},
+		"not a number":    {request{path: "/mjpeg/front?fps=NaN"}, 400, "above 0"},
+		"infinitely many": {request{path: "/mjpeg/front?fps=Inf"}, 400, "up to 1000"},
+		"too many":        {request{path: "/mjpeg/front?fps=1001"}, 400, "up to 1000"},
+		"another method":  {request{method: "POST", path: "/mjpeg/front"}, 405, ""},
+		"on a foreign page": {request{path: "/mjpeg/front", headers: []string{"Sec-Fetch-Site: cross-site"}},
+			403, "gateway.origins"},
 		"under another name":  {request{path: "/mjpeg/front", host: "robot.example"}, 421, "gateway.hosts"},
 		"HEAD of no camera":   {request{method: "HEAD", path: "/mjpeg/rear"}, 404, ""},
 		"HEAD with an error":  {request{method: "HEAD", path: "/mjpeg/front?fps=x"}, 400, ""},
@@ -224,7 +226,8 @@ func TestMotionJPEGWantsTheToken(t *testing.T) {
 	s.screen(strings.Replace(s.URL, "://", "://:secret@", 1)+"/mjpeg/front?fps=5", "Accept: image/*")
 }
 
-// TestMotionJPEGGoesOn: neither the time that a request may take to be read nor the one that an answer may take ends it.
+// TestMotionJPEGGoesOn: neither the time that a request may take to be read nor the one that an
+// answer may take ends it.
 func TestMotionJPEGGoesOn(t *testing.T) {
 	s := newScreens(t, Config{})
 	strict := httptest.NewUnstartedServer(s.server.Handler())

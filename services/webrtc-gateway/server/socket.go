@@ -14,8 +14,8 @@ import (
 // errStopping is what a closed server says until its listener is closed, too.
 var errStopping = status.Error(codes.Unavailable, "the gateway is stopping")
 
-// sockets counts the open WebSockets of one kind, or the responses that go on like them. A closed server counts no more;
-// open is guarded by the server's mu.
+// sockets counts the open WebSockets of one kind, or the responses that go on like them. A closed server counts no
+// more; open is guarded by the server's mu.
 type sockets struct {
 	most, open int
 	full       string           // what is said when all are open, after their number

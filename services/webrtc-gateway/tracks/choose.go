@@ -27,10 +27,10 @@ type Carrier struct {
 
 // Choose selects the stream that carries the content of s for a receiver, and its codec: the first media type that the
 // device names and the receiver can use, of a stream that is as it is before one that the device encodes for its
-// readers, and of the stream itself before its alternatives. A device that names none, or is unknown, is assumed to have
-// the codec that the gateway prefers; a receiver that cannot use it waits for a description while ctx allows. If nothing
-// fits, the error is codes.FailedPrecondition and names what the device has, and what the receiver can use, which is the
-// text in can.
+// readers, and of the stream itself before its alternatives. A device that names none, or is unknown, is assumed to
+// have the codec that the gateway prefers; a receiver that cannot use it waits for a description while ctx allows. If
+// nothing fits, the error is codes.FailedPrecondition and names what the device has, and what the receiver can use,
+// which is the text in can.
 func (h *Hub) Choose(
 	ctx context.Context, kind webrtc.RTPCodecType, s Stream, usable func(*codecs.Codec) bool, can string,
 ) (Stream, *codecs.Codec, error) {
