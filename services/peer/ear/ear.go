@@ -1,12 +1,13 @@
-// Package ear hears what a publisher says: a microphone (package card) of the sound that others send. It comes out as an
-// even stream, silence included, and is from one of two:
+// Package ear hears what a publisher says: a microphone (package card) of the sound that others send. It comes out as
+// an even stream, silence included, and is from one of two:
 //
 //   - Packets of the network ([Ear.Hear]) go through the jitter buffer of package playout, which orders them, conceals
 //     losses and keeps the delay short.
-//   - A program ([Ear.Talk]) is held up: it may be 200 ms ahead of what is heard, and of the clock while nobody listens.
+//   - A program ([Ear.Talk]) is held up: it may be 200 ms ahead of what is heard, and of the clock
+//     while nobody listens.
 //
-// Hear and Talk may be called from anywhere, and Hear never waits. Capture is for one goroutine at a time; while it does
-// not run, what comes is forgotten. A Talk belongs to one goroutine.
+// Hear and Talk may be called from anywhere, and Hear never waits. Capture is for one goroutine at a time; while it
+// does not run, what comes is forgotten. A Talk belongs to one goroutine.
 package ear
 
 import (

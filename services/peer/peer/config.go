@@ -57,7 +57,8 @@ func (c *Config) Validate() error {
 		return robot.BadField("call", "a robot that is called sends video: leave out `carries: %s`", carriesMessages)
 	}
 	if c.MaxBitrate < minMaxBitrate || c.MaxBitrate > maxMaxBitrate {
-		return robot.BadField("maxBitrate", "%d is out of range: use %d to %d bit/s", c.MaxBitrate, minMaxBitrate, maxMaxBitrate)
+		return robot.BadField("maxBitrate", "%d is out of range: use %d to %d bit/s",
+			c.MaxBitrate, minMaxBitrate, maxMaxBitrate)
 	}
 	if _, err := c.address(); err != nil {
 		return robot.BadField("call", "%w", err)

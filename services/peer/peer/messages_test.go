@@ -73,7 +73,9 @@ func TestMessages(t *testing.T) {
 			t.Errorf("%v, on the bus %v, want %v", m, same, want)
 		}
 	}
-	sent := &peerv1.Message{Value: structpb.NewBoolValue(true), Time: timestamppb.New(time.Unix(1000, 0)), Epoch: 7, Sequence: 7}
+	sent := &peerv1.Message{
+		Value: structpb.NewBoolValue(true), Time: timestamppb.New(time.Unix(1000, 0)), Epoch: 7, Sequence: 7,
+	}
 	p.send(&peerv1.PublishRequest{Step: &peerv1.PublishRequest_Message{Message: sent}})
 	if got, err := reader.Recv(); err != nil || got.GetMessage().GetTime().AsTime().Unix() != 1000 ||
 		got.GetMessage().GetSequence() != 4 {
@@ -102,9 +104,12 @@ func TestBadMessages(t *testing.T) {
 	}
 	number := func(f float64) *peerv1.PublishRequest { return messageStep([]any{map[string]any{"a": f}}) }
 	w.badSteps(map[string]badStep{
-		"video":     {frameStep(&mediav1.VideoFrame{Data: []byte{1}, Format: &mediav1.VideoFormat{MediaType: media.JPEG}}), "carries messages"},
-		"no value":  {&peerv1.PublishRequest{Step: &peerv1.PublishRequest_Message{}}, "message.value is missing"},
-		"no kind":   {&peerv1.PublishRequest{Step: &peerv1.PublishRequest_Message{Message: &peerv1.Message{Value: &structpb.Value{}}}}, "without a kind"},
+		"video": {frameStep(&mediav1.VideoFrame{Data: []byte{1}, Format: &mediav1.VideoFormat{MediaType: media.JPEG}}),
+			"carries messages"},
+		"no value": {&peerv1.PublishRequest{Step: &peerv1.PublishRequest_Message{}}, "message.value is missing"},
+		"no kind": {
+			&peerv1.PublishRequest{Step: &peerv1.PublishRequest_Message{Message: &peerv1.Message{Value: &structpb.Value{}}}},
+			"without a kind"},
 		"NaN":       {number(math.NaN()), "NaN"},
 		"infinite":  {number(math.Inf(-1)), "-Inf"},
 		"too deep":  {messageStep(deep), "nested more than 30 deep"},
@@ -112,7 +117,8 @@ func TestBadMessages(t *testing.T) {
 		"time": {&peerv1.PublishRequest{Step: &peerv1.PublishRequest_Message{Message: &peerv1.Message{
 			Value: structpb.NewNullValue(), Time: &timestamppb.Timestamp{Nanos: -1}}}}, "message.time"},
 	})
-	if _, err := w.begin(nil, false); status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), "Publish") {
+	if _, err := w.begin(nil, false); status.Code(err) != codes.FailedPrecondition ||
+		!strings.Contains(err.Error(), "Publish") {
 		t.Errorf("Begin: %v", err)
 	}
 	deep = deep.([]any)[0] //nolint:forcetypeassert // it was made above
@@ -127,7 +133,8 @@ func TestNoMessagesFromVideo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := reader.Recv(); status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), "CameraService") {
+	if _, err := reader.Recv(); status.Code(err) != codes.FailedPrecondition ||
+		!strings.Contains(err.Error(), "CameraService") {
 		t.Errorf("%v", err)
 	}
 }

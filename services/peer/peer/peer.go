@@ -1,5 +1,5 @@
-// Package peer is the kind of device "peer": a slot for one publisher at a time, whose video and sound, or messages, are
-// those of the device. What a camera does with pictures is in package video/camera.
+// Package peer is the kind of device "peer": a slot for one publisher at a time, whose video and sound, or messages,
+// are those of the device. What a camera does with pictures is in package video/camera.
 //
 // Publishers in other processes of Waldo call Begin and send on the bus; programs call Publish and send over gRPC. Only
 // these may send raw pictures and JPEG, which the bus has no room for.
@@ -156,8 +156,8 @@ func (d *driver) begin(who *peerv1.Publisher) slot.Sender {
 	return &publication{Sender: s, who: who, driver: d}
 }
 
-// receive takes a frame from the bus, where pictures that stand alone are refused: there is no flow control, and a second
-// of them can be hundreds of megabytes.
+// receive takes a frame from the bus, where pictures that stand alone are refused: there is no flow control, and a
+// second of them can be hundreds of megabytes.
 func (d *driver) receive(f *mediav1.VideoFrame) {
 	switch mediaType := f.GetFormat().GetMediaType(); mediaType {
 	case media.JPEG, media.Raw:

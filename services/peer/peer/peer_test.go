@@ -326,7 +326,8 @@ func TestTheSlotIsForOne(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ended = strings.Contains(wish.GetEnded(), "taken by Bob") && wish.GetPublicationId() == ann.granted.GetPublisher().GetId()
+		ended = strings.Contains(wish.GetEnded(), "taken by Bob") &&
+			wish.GetPublicationId() == ann.granted.GetPublisher().GetId()
 	}
 	w.eventually("Ann's picture is gone", w.is(devicev1.DeviceState_DEVICE_STATE_AWAY, ""))
 	bob.play(media.VP8, encoded(t, media.VP8))
@@ -335,11 +336,14 @@ func TestTheSlotIsForOne(t *testing.T) {
 	if _, err := w.peers.End(t.Context(), &peerv1.EndRequest{Epoch: bob.granted.GetEpoch()}); err != nil {
 		t.Error(err)
 	}
-	if _, err := w.peers.End(t.Context(), &peerv1.EndRequest{Epoch: bob.granted.GetEpoch()}); status.Code(err) != codes.NotFound {
+	if _, err := w.peers.End(t.Context(), &peerv1.EndRequest{
+		Epoch: bob.granted.GetEpoch(),
+	}); status.Code(err) != codes.NotFound {
 		t.Errorf("ended twice: %v", err)
 	}
 	w.eventually("nobody is told", func() bool {
-		return w.is(devicev1.DeviceState_DEVICE_STATE_AWAY, "nobody sends")() && w.process.Kit().Device().GetAttributes()["publisher"] == ""
+		return w.is(devicev1.DeviceState_DEVICE_STATE_AWAY, "nobody sends")() &&
+			w.process.Kit().Device().GetAttributes()["publisher"] == ""
 	})
 }
 
@@ -439,10 +443,12 @@ func TestGarbage(t *testing.T) {
 		p.send(media.H264, data, true)
 		p.send(media.VP8, data, false)
 	}
-	if err := w.conn.Publish(w.address.In("microphone"), &mediav1.AudioFrame{Epoch: p.granted.GetEpoch(), Data: []byte{1}}); err != nil {
+	sound := &mediav1.AudioFrame{Epoch: p.granted.GetEpoch(), Data: []byte{1}}
+	if err := w.conn.Publish(w.address.In("microphone"), sound); err != nil {
 		t.Fatal(err)
 	}
-	w.eventually("it is told that nothing can be shown", w.is(devicev1.DeviceState_DEVICE_STATE_AWAY, "nothing that can be shown"))
+	w.eventually("it is told that nothing can be shown",
+		w.is(devicev1.DeviceState_DEVICE_STATE_AWAY, "nothing that can be shown"))
 	p.play(media.H264, encoded(t, media.H264))
 	w.eventually("ready", w.ready())
 }
@@ -468,8 +474,11 @@ func TestConfig(t *testing.T) {
 
 func TestPublishersAreChecked(t *testing.T) {
 	w := start(t, Defaults())
-	for _, who := range []*peerv1.Publisher{{Name: strings.Repeat("a", 65)}, {Program: "a\x1b[31m"}, {Address: "\n"}, {Via: "\u202e"}} {
-		if _, err := w.begin(who, true); status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), "publisher.") {
+	for _, who := range []*peerv1.Publisher{
+		{Name: strings.Repeat("a", 65)}, {Program: "a\x1b[31m"}, {Address: "\n"}, {Via: "\u202e"},
+	} {
+		if _, err := w.begin(who, true); status.Code(err) != codes.InvalidArgument ||
+			!strings.Contains(err.Error(), "publisher.") {
 			t.Errorf("%v: %v", who, err)
 		}
 	}

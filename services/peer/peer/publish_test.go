@@ -8,7 +8,6 @@ import (
 	"image/color"
 	"image/jpeg"
 	"io"
-	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -111,7 +110,8 @@ func (p *program) end() error {
 
 // rawFrame is a picture of orange in a pixel format.
 func rawFrame(pixels string, w, h int32) *mediav1.VideoFrame {
-	f := &mediav1.VideoFrame{Format: &mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: pixels, WidthPx: w, HeightPx: h}}
+	format := &mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: pixels, WidthPx: w, HeightPx: h}
+	f := &mediav1.VideoFrame{Format: format}
 	f.Data = make([]byte, media.FrameSize(f.Format))
 	n := int(w * h)
 	for i := range f.Data {
@@ -296,40 +296,6 @@ func TestFramesChange(t *testing.T) {
 	stop()
 }
 
-// What a program sends wrongly is refused with the field and the remedy, and the slot is free.
-func TestBadSteps(t *testing.T) {
-	w := start(t, Defaults())
-	w.badSteps(map[string]badStep{
-		"nothing":   {&peerv1.PublishRequest{}, "step: after begin"},
-		"begin":     {&peerv1.PublishRequest{Step: &peerv1.PublishRequest_Begin{}}, "step: after begin"},
-		"a message": {messageStep(1), "carries: messages"},
-		"reason": {&peerv1.PublishRequest{Step: &peerv1.PublishRequest_End{End: &peerv1.End{
-			Reason: strings.Repeat("x", 501)}}}, "end.reason"},
-		"no data":       {frameStep(&mediav1.VideoFrame{}), "video.data is empty"},
-		"no type":       {frameStep(&mediav1.VideoFrame{Data: []byte{1}}), "video.format.media_type"},
-		"unknown type":  {frameStep(changed(func(f *mediav1.VideoFrame) { f.Format.MediaType = "video/AV1" })), "video.format.media_type"},
-		"layout":        {frameStep(changed(func(f *mediav1.VideoFrame) { f.Format.PixelFormat = "RGB24" })), "pixel_format"},
-		"no width":      {frameStep(changed(func(f *mediav1.VideoFrame) { f.Format.WidthPx = 0 })), "width_px"},
-		"wrong width":   {frameStep(changed(func(f *mediav1.VideoFrame) { f.Format.WidthPx++ })), "video.data has 230400 bytes"},
-		"too tall":      {frameStep(changed(func(f *mediav1.VideoFrame) { f.Format.HeightPx = 8193 })), "height_px"},
-		"rate":          {frameStep(changed(func(f *mediav1.VideoFrame) { f.Format.FrameRateHz = math.NaN() })), "frame_rate_hz"},
-		"short":         {frameStep(changed(func(f *mediav1.VideoFrame) { f.Data = f.Data[1:] })), "230399 bytes"},
-		"capture time":  {frameStep(changed(func(f *mediav1.VideoFrame) { f.CaptureTime = &timestamppb.Timestamp{Nanos: -1} })), "video.capture_time"},
-		"metadata":      {frameStep(changed(func(f *mediav1.VideoFrame) { f.Metadata = map[string]string{"a": strings.Repeat("x", 17000)} })), "video.metadata"},
-		"no JPEG":       {frameStep(&mediav1.VideoFrame{Data: []byte{1}, Format: &mediav1.VideoFormat{MediaType: media.JPEG}}), "video.data is not a baseline JPEG"},
-		"JPEG's width":  {frameStep(&mediav1.VideoFrame{Data: jpegFrame(t, 64, 48).GetData(), Format: &mediav1.VideoFormat{MediaType: media.JPEG, WidthPx: 65}}), "video.format.width_px is 65"},
-		"JPEG's pixels": {frameStep(&mediav1.VideoFrame{Data: []byte{1}, Format: &mediav1.VideoFormat{MediaType: media.JPEG, PixelFormat: "I420"}}), "pixel_format"},
-		"JPEG's height": {frameStep(&mediav1.VideoFrame{Data: []byte{1}, Format: &mediav1.VideoFormat{MediaType: media.JPEG, HeightPx: -1}}), "height_px"},
-		"H.264's rate":  {frameStep(&mediav1.VideoFrame{Data: []byte{1}, Format: &mediav1.VideoFormat{MediaType: media.H264, FrameRateHz: 1001}}), "frame_rate_hz"},
-		"sequence":      {frameStep(&mediav1.VideoFrame{Data: []byte{1}, Sequence: -1, Format: &mediav1.VideoFormat{MediaType: media.H264}}), "video.sequence"},
-		"no sound":      {soundStep(&mediav1.AudioFrame{}), "media_type"},
-		"half a sample": {soundStep(&mediav1.AudioFrame{Format: samples(48000), Data: []byte{1}}), "must be a multiple of 2"},
-		"count":         {soundStep(&mediav1.AudioFrame{Format: samples(48000), Data: make([]byte, 8), SampleCount: 3}), "sample_count"},
-		"a long sound":  {soundStep(&mediav1.AudioFrame{Format: samples(8000), Data: make([]byte, 16002)}), "audio.data lasts"},
-		"a large sound": {soundStep(&mediav1.AudioFrame{Format: samples(8000), Data: make([]byte, 2<<20)}), "audio.data has"},
-	})
-}
-
 type badStep struct {
 	step *peerv1.PublishRequest
 	want string
@@ -353,12 +319,6 @@ func frameStep(f *mediav1.VideoFrame) *peerv1.PublishRequest {
 
 func soundStep(f *mediav1.AudioFrame) *peerv1.PublishRequest {
 	return &peerv1.PublishRequest{Step: &peerv1.PublishRequest_Audio{Audio: f}}
-}
-
-func changed(change func(*mediav1.VideoFrame)) *mediav1.VideoFrame {
-	f := rawFrame(media.PixelBGR24, width, height)
-	change(f)
-	return f
 }
 
 func samples(rate int32) *mediav1.AudioFormat {
@@ -397,7 +357,8 @@ func TestProgramsShareASlot(t *testing.T) {
 		t.Errorf("Bob gets %v", err)
 	}
 	bob = w.publish("Bob", true).begun()
-	ann.until("Ann is told", func(r *peerv1.PublishResponse) bool { return strings.Contains(r.GetWish().GetEnded(), "taken by Bob") })
+	ann.until("Ann is told",
+		func(r *peerv1.PublishResponse) bool { return strings.Contains(r.GetWish().GetEnded(), "taken by Bob") })
 	if err := ann.end(); status.Code(err) != codes.Aborted || !strings.Contains(err.Error(), "taken by Bob") {
 		t.Errorf("Ann's call ends with %v", err)
 	}
@@ -409,7 +370,8 @@ func TestProgramsShareASlot(t *testing.T) {
 	if err := eve.end(); err != io.EOF { //nolint:errorlint // as the package documents it
 		t.Errorf("Eve's call ends with %v", err)
 	}
-	w.eventually("the reason is told", w.is(devicev1.DeviceState_DEVICE_STATE_AWAY, `the program says: ValueError: no\u000alight`))
+	w.eventually("the reason is told",
+		w.is(devicev1.DeviceState_DEVICE_STATE_AWAY, `the program says: ValueError: no\u000alight`))
 	fay := w.publish("Fay", false).begun()
 	if err := fay.call.CloseSend(); err != nil {
 		t.Fatal(err)

@@ -114,8 +114,8 @@ func (s *peers) StreamMessages(
 	_ *peerv1.StreamMessagesRequest, to grpc.ServerStreamingServer[peerv1.StreamMessagesResponse],
 ) error {
 	if s.carries.messages == nil {
-		return status.Error(codes.FailedPrecondition, "this slot carries video: read it with CameraService, or have it carry "+
-			"messages with `carries: messages`")
+		return status.Error(codes.FailedPrecondition,
+			"this slot carries video: read it with CameraService, or have it carry messages with `carries: messages`")
 	}
 	messages := s.carries.messages.Subscribe(stream.DropOldest(maxMessages).Within(inflight.MaxWait))
 	defer messages.Close()

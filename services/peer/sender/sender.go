@@ -1,10 +1,10 @@
 // Package sender makes a camera of what one publisher sends.
 //
 // A [Sender] takes the frames of a publication and is a [source.Source] as soon as the first of them can be shown.
-// Video passes through untouched. Pictures that are not sent in the order in which they are shown (B-frames) are encoded
-// again for viewers; what cannot be decoded at all is refused with the remedy, which ends the publication. JPEG and raw
-// pictures are encoded once for all viewers, like those of a camera that does not compress. A sender takes either video
-// or pictures that stand alone: see [Sender.Takes].
+// Video passes through untouched. Pictures that are not sent in the order in which they are shown (B-frames) are
+// encoded again for viewers; what cannot be decoded at all is refused with the remedy, which ends the publication. JPEG
+// and raw pictures are encoded once for all viewers, like those of a camera that does not compress. A sender takes
+// either video or pictures that stand alone: see [Sender.Takes].
 //
 // Key frames are asked of the publisher as of a network camera (package keyframe): it is found out whether it obeys.
 // Those of one that does not are as far apart as its program makes them; who comes in between begins with all that came
@@ -278,8 +278,8 @@ func (s *Sender) Info() source.Info {
 	return s.info
 }
 
-// Capture implements source.Source. Video goes on where the last capture stopped; the first begins with the first frame.
-// Pictures that stand alone begin with the next.
+// Capture implements source.Source. Video goes on where the last capture stopped; the first begins with the first
+// frame. Pictures that stand alone begin with the next.
 func (s *Sender) Capture(ctx context.Context, deliver func(source.Frame)) error {
 	if s.queue == nil {
 		return s.captureAlone(ctx, deliver)

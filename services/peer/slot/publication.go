@@ -10,8 +10,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/access"
 )
 
-// Publication is that of whoever has the slot, for one in the same process: [Slot.Open] returns it. Its methods are safe
-// for concurrent use and do not block. What is sent after its end is dropped.
+// Publication is that of whoever has the slot, for one in the same process: [Slot.Open] returns it. Its methods are
+// safe for concurrent use and do not block. What is sent after its end is dropped.
 type Publication struct {
 	slot    *Slot
 	who     *peerv1.Publisher // not changed

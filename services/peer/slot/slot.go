@@ -106,7 +106,8 @@ func (s *Slot) Begin(who *peerv1.Publisher, take bool) (*peerv1.BeginResponse, e
 	return p.granted, nil
 }
 
-// Open gives the slot to somebody. It fails with [ErrTaken] if somebody else has it and it is not to be taken from them.
+// Open gives the slot to somebody. It fails with [ErrTaken] if somebody else has it and it is not to
+// be taken from them.
 func (s *Slot) Open(who *peerv1.Publisher, take bool) (*Publication, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

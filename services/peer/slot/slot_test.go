@@ -64,7 +64,8 @@ func (r *rig) begin(t *testing.T, name string, take bool) *peerv1.BeginResponse 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b.GetPublisher().GetId() <= 0 || b.GetPublisher().GetId() == 5 || b.GetEpoch() <= 0 || b.GetPublisher().GetBeginTime() == nil {
+	if b.GetPublisher().GetId() <= 0 || b.GetPublisher().GetId() == 5 || b.GetEpoch() <= 0 ||
+		b.GetPublisher().GetBeginTime() == nil {
 		t.Errorf("granted %v", b)
 	}
 	return b
@@ -105,7 +106,8 @@ func TestOnePublisherAtATime(t *testing.T) {
 		!strings.Contains(a.ended, "taken by Bob") || b.ended != "" {
 		t.Errorf("Ann %+v, Bob %+v", a, b)
 	}
-	if want := fmt.Sprint(ann.GetPublisher().GetId(), " the slot was taken by Bob, OBS 31, whip"); len(r.wishes) != 1 || r.wishes[0] != want {
+	want := fmt.Sprint(ann.GetPublisher().GetId(), " the slot was taken by Bob, OBS 31, whip")
+	if len(r.wishes) != 1 || r.wishes[0] != want {
 		t.Errorf("wishes %q, want %q", r.wishes, want)
 	}
 	if !errors.Is(r.End(ann.GetEpoch()), ErrEnded) {
