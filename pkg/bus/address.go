@@ -63,7 +63,8 @@ func (a Address) Out(stream string) string { return a.subject("out." + stream) }
 // In is the subject of a stream that the device accepts.
 func (a Address) In(stream string) string { return a.subject("in." + stream) }
 
-// Work is the subject of what the workers of a track made of the device's frames, waldo.work.v1.Result; see package work.
+// Work is the subject of what the workers of a track made of the device's frames,
+// waldo.work.v1.Result; see package work.
 func (a Address) Work(track string) string { return a.subject("work." + track) }
 
 // State is the subject on which the device describes itself.

@@ -255,8 +255,8 @@ func (c *Conn) linkDown() {
 // Connected reports whether the server is reachable now.
 func (c *Conn) Connected() bool { return c.link.Load() != nil }
 
-// SameMachine reports whether the server is on this machine, as far as the addresses of the connection tell; false while
-// there is none.
+// SameMachine reports whether the server is on this machine, as far as the addresses of the connection tell;
+// false while there is none.
 func (c *Conn) SameMachine() bool {
 	client, err := c.nc.GetClientIP() // as the server sees it
 	return sameMachine(c.nc.ConnectedAddr(), client, err)

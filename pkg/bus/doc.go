@@ -8,8 +8,8 @@
 //
 //   - Messages ([Conn.Publish], [Subscribe]): protobuf, at most once, each with its type in a header. A message larger
 //     than 1 MiB, or than the server's max_payload, is split and joined invisibly; parts that are not followed by the
-//     next within 5 s are forgotten, and what waits to be joined is bounded for each sender and for the connection. What
-//     does not fit its subscription's type, or cannot be decoded, is counted and ignored.
+//     next within 5 s are forgotten, and what waits to be joined is bounded for each sender and for the connection.
+//     What does not fit its subscription's type, or cannot be decoded, is counted and ignored.
 //   - Messages dealt to a group ([Join]): each goes to one member. Those that must not be lost when a member dies are
 //     kept by the server ([Conn.Keep], JetStream), in memory and bounded, until a member has confirmed them.
 //   - Calls ([Conn.Client], [Conn.Serve]): the unary methods of a gRPC service over request and reply. The generated
@@ -20,11 +20,11 @@
 // # What may be lost
 //
 // While the server is away Publish fails and nothing is kept for later: a late picture is worthless and a late command
-// is dangerous. A call under way when the server goes fails with Unavailable; whether the device did it is not known. A
-// subscription loses what its [stream.Policy] says. A member of a group that is frozen, or whose network is gone, keeps
-// getting its share until the server misses the answers to its pings: after 4 to 5 s with package embedded, after up to
-// 8 minutes with the settings that nats-server has by default (ping_interval, ping_max). Losses are counted in the metrics
-// waldo_bus_*.
+// is dangerous. A call under way when the server goes fails with Unavailable; whether the device did it is not known.
+// A subscription loses what its [stream.Policy] says. A member of a group that is frozen, or whose network is gone,
+// keeps getting its share until the server misses the answers to its pings: after 4 to 5 s with package embedded,
+// after up to 8 minutes with the settings that nats-server has by default (ping_interval, ping_max). Losses are
+// counted in the metrics waldo_bus_*.
 //
 // # Concurrency and shutdown
 //

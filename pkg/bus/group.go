@@ -11,9 +11,9 @@ import (
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
-// Join is [SubscribeRaw] as a member of a queue group: the server gives each message to one member, at random. The parts
-// of a message that is too large for one would go to different members, so none can read it: one of them gets its first
-// part, with the number in [Raw.Parts], and the other parts are counted and ignored.
+// Join is [SubscribeRaw] as a member of a queue group: the server gives each message to one member, at random. The
+// parts of a message that is too large for one would go to different members, so none can read it: one of them gets its
+// first part, with the number in [Raw.Parts], and the other parts are counted and ignored.
 func Join(c *Conn, subject, group string, policy stream.Policy) (*Subscription[Raw], error) {
 	if group == "" {
 		return nil, fmt.Errorf("join a group of %s: the group has no name", subject)

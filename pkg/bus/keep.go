@@ -43,9 +43,10 @@ var (
 // memoryExceeded is the server's code for ErrNoRoom.
 const memoryExceeded jetstream.ErrorCode = 10028
 
-// Kept are the messages of a subject that the server keeps, in memory, until a member of every group has confirmed them:
-// a JetStream stream that the first member of any group makes, and a consumer of it for each group. Members take from it,
-// so a message goes to one that is free. It is made again after the server has restarted. It is safe for concurrent use.
+// Kept are the messages of a subject that the server keeps, in memory, until a member of every group has
+// confirmed them: a JetStream stream that the first member of any group makes, and a consumer of it for each
+// group. Members take from it, so a message goes to one that is free. It is made again after the server has
+// restarted. It is safe for concurrent use.
 type Kept struct {
 	conn           *Conn
 	js             jetstream.JetStream
@@ -60,8 +61,8 @@ type Kept struct {
 }
 
 // Keep becomes a member of a group. Bytes bounds what the server keeps of the subject, for all groups together; what is
-// oldest goes first. 0 means 64 MiB, and the server must have that much left. It fails with [ErrNotKept] or [ErrNoRoom],
-// if the server is there.
+// oldest goes first. 0 means 64 MiB, and the server must have that much left. It fails with [ErrNotKept] or
+// [ErrNoRoom], if the server is there.
 func (c *Conn) Keep(ctx context.Context, subject, group string, bytes int64) (*Kept, error) {
 	js, err := jetstream.New(c.nc)
 	if err != nil {
@@ -81,8 +82,8 @@ func (c *Conn) Keep(ctx context.Context, subject, group string, bytes int64) (*K
 	return k, nil
 }
 
-// Next waits for the next message. It fails only when ctx ends, or after Close. A message that comes at that moment goes
-// to another member.
+// Next waits for the next message. It fails only when ctx ends, or after Close. A message that comes at that
+// moment goes to another member.
 func (k *Kept) Next(ctx context.Context) (*Delivery, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -177,8 +178,8 @@ func (k *Kept) stream(ctx context.Context) (jetstream.Stream, error) {
 	return s, err
 }
 
-// makeRoom removes streams that have no groups any more: the server reserves memory for them, and forgets only groups by
-// itself. Whoever makes one at this moment makes it again.
+// makeRoom removes streams that have no groups any more: the server reserves memory for them, and forgets only groups
+// by itself. Whoever makes one at this moment makes it again.
 func (k *Kept) makeRoom(ctx context.Context) {
 	for s := range k.js.ListStreams(ctx).Info() {
 		if strings.HasPrefix(s.Config.Name, durable(root)) && s.State.Consumers == 0 {

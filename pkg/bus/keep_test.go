@@ -53,8 +53,8 @@ func nothing(t testing.TB, k *bus.Kept, why string) {
 	}
 }
 
-// TestKeepDealsAndRedelivers: a message goes to one member of every group, and to another one if the first returns it or
-// is not heard of.
+// TestKeepDealsAndRedelivers: a message goes to one member of every group, and to another one if the first
+// returns it or is not heard of.
 func TestKeepDealsAndRedelivers(t *testing.T) {
 	a, b := pair(t)
 	one, two, other := keep(t, a, "track-a", 0), keep(t, b, "track-a", 0), keep(t, b, "track-b", 0)

@@ -39,8 +39,8 @@ func (c *Conn) PublishAs(epoch int64, subject string, m proto.Message) error {
 	return c.publish(subject, m, deviceHeader(epoch, m), maxPart)
 }
 
-// PublishWhole is [Conn.PublishAs] for messages that are dealt to the members of a group ([Join]). They are split only if
-// they are larger than what the server takes at once, and then no member can read them.
+// PublishWhole is [Conn.PublishAs] for messages that are dealt to the members of a group ([Join]). They are split only
+// if they are larger than what the server takes at once, and then no member can read them.
 func (c *Conn) PublishWhole(epoch int64, subject string, m proto.Message) error {
 	return c.publish(subject, m, deviceHeader(epoch, m), maxMessage)
 }

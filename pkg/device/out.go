@@ -25,7 +25,8 @@ type OutOptions struct {
 	// Absent keeps the stream out of the device's description until [Out.SetPresent], if only the hardware can tell
 	// whether there is such a stream. Who knows its name may hold it all the same.
 	Absent bool
-	// Whole has messages travel in one piece, up to what the server takes, so that they can be dealt to workers ([bus.Join]).
+	// Whole has messages travel in one piece, up to what the server takes, so that they can be dealt
+	// to workers ([bus.Join]).
 	Whole bool
 }
 

@@ -31,8 +31,8 @@ const (
 	graceful = time.Second
 	// maxRequest bounds what a caller can make a device read.
 	maxRequest = 4 << 20
-	// maxWindow is how much may be on its way to a device that takes large steps, from one caller: enough for pictures, and
-	// not so much that sound, which is taken as fast as it is heard, is sent minutes ahead.
+	// maxWindow is how much may be on its way to a device that takes large steps, from one caller: enough for pictures,
+	// and not so much that sound, which is taken as fast as it is heard, is sent minutes ahead.
 	maxWindow = 1 << 20
 	// pingCallers is after what silence a caller is asked whether it is there, and how long it may take to answer.
 	pingCallers = 10 * time.Second

@@ -10,8 +10,8 @@ type Pacer struct {
 	due time.Time
 }
 
-// Take reports whether a picture captured at that time is wanted. Pictures arrive at about the rate captured, unevenly: one
-// that is early by up to a quarter of the interval still counts. A rate of 0 is not known.
+// Take reports whether a picture captured at that time is wanted. Pictures arrive at about the rate captured, unevenly:
+// one that is early by up to a quarter of the interval still counts. A rate of 0 is not known.
 func (p *Pacer) Take(at time.Time, captured float64) bool {
 	if p.Rate == 0 {
 		return true

@@ -24,8 +24,8 @@ const (
 	disconnectedAfter = 1500 * time.Millisecond
 	failedAfter       = 15 * time.Second
 	keepalive         = 400 * time.Millisecond
-	// relayAfter is how long a direct path is waited for when one by a relay is found. Pion's 2 s are longer than the search
-	// for a new path may take.
+	// relayAfter is how long a direct path is waited for when one by a relay is found. Pion's 2 s are longer than the
+	// search for a new path may take.
 	relayAfter = 800 * time.Millisecond
 	// nackEvery is how often missing packets are asked for again: a frame is not held back for long.
 	nackEvery = 10 * time.Millisecond

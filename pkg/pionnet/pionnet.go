@@ -1,6 +1,6 @@
-// Package pionnet shows pion the network of this machine as it is at the time. Pion by itself goes on with the interfaces
-// that there were when a connection, or the port of all connections, was made: after a change of network, an ICE restart
-// then offers the old addresses, and none that works.
+// Package pionnet shows pion the network of this machine as it is at the time. Pion by itself goes on with the
+// interfaces that there were when a connection, or the port of all connections, was made: after a change of network, an
+// ICE restart then offers the old addresses, and none that works.
 //
 // Everything is safe for concurrent use. There is nothing to close.
 package pionnet

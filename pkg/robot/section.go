@@ -38,8 +38,8 @@ func (s *Section) Override(key, value, origin string) {
 //
 // A text with the tag `path:"any"` is a path: if it is relative, it counts from the folder of the file, or, if a flag
 // or the environment gives it, from the working directory as usual. `path:"except test sim"` is one unless it is one of
-// these words, and `path:"only .wav"` if it ends so. A value with a method From(folder string) is told the folder of the
-// file if it is given there.
+// these words, and `path:"only .wav"` if it ends so. A value with a method From(folder string) is told the folder of
+// the file if it is given there.
 //
 // If the struct has a method `Validate() error`, it is called once everything could be read; use [BadField] in it.
 // The error holds all that is wrong, one line each, with its origin.

@@ -16,8 +16,8 @@ const (
 	joining = 500 * time.Millisecond
 )
 
-// order puts results in the order in which their frames were captured. It waits for one that has not come at most window
-// after a later one has, and keeps no more than most results and maxBytes of them.
+// order puts results in the order in which their frames were captured. It waits for one that has not come at most
+// window after a later one has, and keeps no more than most results and maxBytes of them.
 type order struct {
 	window   time.Duration
 	most     int

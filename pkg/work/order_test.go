@@ -21,9 +21,9 @@ func result(epoch, sequence int64) *workv1.Result {
 		Outcome: workv1.Outcome_OUTCOME_DONE}
 }
 
-// play puts results, as epoch:sequence, into an order that waits 100 ms and keeps at most 4 results or 1000 bytes. "+n"
-// lets n milliseconds pass; a result ends with "*" if it has 600 bytes. It returns what is taken, each as soon as it can
-// be.
+// play puts results, as epoch:sequence, into an order that waits 100 ms and keeps at most 4 results or 1000
+// bytes. "+n" lets n milliseconds pass; a result ends with "*" if it has 600 bytes. It returns what is taken,
+// each as soon as it can be.
 func play(t *testing.T, script string) (taken string, stats Stats) {
 	t.Helper()
 	o := newOrder(100*time.Millisecond, 4, 1000)
@@ -93,8 +93,8 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// TestOrderRecovers: an epoch or a number that a broken worker made up, and a device whose numbers start over, delay what
-// is right at most once.
+// TestOrderRecovers: an epoch or a number that a broken worker made up, and a device whose numbers start over, delay
+// what is right at most once.
 func TestOrderRecovers(t *testing.T) {
 	o := newOrder(100*time.Millisecond, 4, 1000)
 	now, taken := start, 0

@@ -204,7 +204,8 @@ func inOrder(t *testing.T, r *work.Results, epoch, last int64) (got []int64) {
 		if result.GetEpoch() != epoch || len(got) > 0 && n <= got[len(got)-1] {
 			t.Fatalf("%d:%d after %v of %d", result.GetEpoch(), n, got, epoch)
 		}
-		if done := result.GetOutcome() == workv1.Outcome_OUTCOME_DONE; done && result.GetValue().GetNumberValue() != float64(n) {
+		done := result.GetOutcome() == workv1.Outcome_OUTCOME_DONE
+		if done && result.GetValue().GetNumberValue() != float64(n) {
 			t.Errorf("the result of frame %d is %v", n, result.GetValue())
 		}
 		if got = append(got, n); n >= last {

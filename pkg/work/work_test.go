@@ -172,8 +172,8 @@ func TestFrameTooLarge(t *testing.T) {
 	}
 }
 
-// answerTo publishes frames of a size, one at a time, until there is a result: on a busy machine one of megabytes may be
-// lost on its way.
+// answerTo publishes frames of a size, one at a time, until there is a result: on a busy machine one of
+// megabytes may be lost on its way.
 func answerTo(t *testing.T, r *rig, results *work.Results, size int) (result *workv1.Result) {
 	t.Helper()
 	until(t, "a frame is answered", func() bool {

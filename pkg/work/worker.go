@@ -101,8 +101,8 @@ type job struct {
 	kept    *bus.Delivery // nil unless it must not be lost
 }
 
-// Start begins to work for a track of a camera, which need not be there yet. Close the worker to leave. With Lossless it
-// fails with [bus.ErrNotKept] or [bus.ErrNoRoom] if the server cannot keep frames.
+// Start begins to work for a track of a camera, which need not be there yet. Close the worker to leave. With Lossless
+// it fails with [bus.ErrNotKept] or [bus.ErrNoRoom] if the server cannot keep frames.
 func Start(conn *bus.Conn, camera bus.Address, track string, do Func, config Config) (*Worker, error) {
 	if err := config.complete(camera, track); err != nil {
 		return nil, fmt.Errorf("start a worker: %w", err)
@@ -152,9 +152,9 @@ func (c *Config) complete(camera bus.Address, track string) error {
 	return check(camera, track)
 }
 
-// Close leaves the track, works on the frames that are there for 5 s at most, and returns when the function has. Frames
-// that it does not get to are dropped; with Lossless they go to another worker. It may be called more than once, but not
-// from the function.
+// Close leaves the track, works on the frames that are there for 5 s at most, and returns when the function has.
+// Frames that it does not get to are dropped; with Lossless they go to another worker. It may be called more than
+// once, but not from the function.
 func (w *Worker) Close() { w.close() }
 
 func (w *Worker) drain() {
