@@ -2,12 +2,12 @@
 //
 // A service that delivers pictures, whatever they come from, is a [source.Source] and the kind of device:
 //
-//	kind := device.Kind[Config]{Name: "rtsp", Version: version.Version, New: func(kit *device.Kit, c Config) (device.Driver, error) {
+//	open := func(kit *device.Kit, c Config) (device.Driver, error) {
 //		return camera.New(kit, camera.Config{Codecs: standard.Codecs()}, func(ctx context.Context) (source.Source, error) {
 //			return dial(ctx, c.URL)
 //		}), nil
-//	}}
-//	device.Main(kind)
+//	}
+//	device.Main(device.Kind[Config]{Name: "rtsp", Version: version.Version, New: open})
 //
 // What it gets for that: CameraService over gRPC and the bus, the streams `video`, `video-vp8` and
 // `video-jpeg`, which are encoded only while somebody holds them, any number of readers in any format from one capture
@@ -31,8 +31,8 @@
 //   - [codec.Set] with no codecs: pictures only pass through, readers who request another format get INVALID_ARGUMENT
 //     with what there is, and nothing links C. Such a service builds with CGO_ENABLED=0.
 //   - [standard.Codecs]: H.264, VP8, JPEG and raw pictures, scaled and turned. This needs cgo and the C libraries.
-//   - [network.Codecs]: that, and H.264 with B frames and more than 8 bit, H.265 and MPEG-4 are decoded. This also needs
-//     libavcodec, with which the program is under the GPL as a whole.
+//   - [network.Codecs]: that, and H.264 with B frames and more than 8 bit, H.265 and MPEG-4 are decoded. This also
+//     needs libavcodec, with which the program is under the GPL as a whole.
 //
 // A source whose media type has no decoder in the set passes through as well. A new media type is a line in package
 // media, and a file in package standard if it is to be encoded or decoded.

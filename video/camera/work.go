@@ -22,8 +22,8 @@ const encoding = "encoding"
 // passes is the attribute with which some sources say whether viewers get their pictures untouched.
 const passes = "passes"
 
-// tell keeps the description true until ctx ends: what the source is, what is made of its pictures, which may be changed
-// before, and what that costs.
+// tell keeps the description true until ctx ends: what the source is, what is made of its pictures, which may be
+// changed before, and what that costs.
 func (d *Driver) tell(ctx context.Context, src, changed source.Source) {
 	tick := time.NewTicker(tellEvery)
 	defer tick.Stop()
@@ -43,8 +43,8 @@ func (d *Driver) tell(ctx context.Context, src, changed source.Source) {
 	}
 }
 
-// meter turns CPU time into a share of one core that people can read: it stays until it is off by more than a point and a
-// tenth.
+// meter turns CPU time into a share of one core that people can read: it stays until it is off by more than a
+// point and a tenth.
 type meter struct {
 	last  pipeline.Work
 	at    time.Time

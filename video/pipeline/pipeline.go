@@ -142,8 +142,8 @@ func (p *Pipeline) forget() {
 	p.recent.Drop()
 }
 
-// WhileRead runs work whenever there are readers, as [stream.Demand.While] does. A source that captures unasked has none
-// of its own.
+// WhileRead runs work whenever there are readers, as [stream.Demand.While] does. A source that captures
+// unasked has none of its own.
 func (p *Pipeline) WhileRead(ctx context.Context, work func(context.Context) error) error {
 	return p.read.While(ctx, work)
 }
@@ -283,8 +283,8 @@ func (p *Pipeline) pixelsWanted() (wanted bool, before []*capture) {
 
 // RequestKeyFrame requests a key frame in the live variant of a media type, the stream in the configured size. If the
 // source encodes that stream itself, it is asked, and the call returns when a key frame has come; it fails with
-// ErrNative if the source cannot be asked, and as [source.KeyFramer] says. Of pictures that do not depend on one another
-// every one is a key frame.
+// ErrNative if the source cannot be asked, and as [source.KeyFramer] says. Of pictures that do not depend on one
+// another every one is a key frame.
 func (p *Pipeline) RequestKeyFrame(ctx context.Context, mediaType string) error {
 	if !media.InterCoded(mediaType) {
 		return nil
@@ -300,8 +300,8 @@ func (p *Pipeline) RequestKeyFrame(ctx context.Context, mediaType string) error 
 	return keys.RequestKeyFrame(ctx)
 }
 
-// askEncoder requests a key frame of the encoder of a live variant, if there is one: a future one begins with a key frame
-// anyway. Otherwise passes is true, and keys is whom to ask instead.
+// askEncoder requests a key frame of the encoder of a live variant, if there is one: a future one begins with a key
+// frame anyway. Otherwise passes is true, and keys is whom to ask instead.
 func (p *Pipeline) askEncoder(mediaType string) (keys source.KeyFramer, passes bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -36,9 +36,9 @@ type Reader struct {
 // device.ErrStopping, or wrap media.ErrFormat. Close the reader.
 func (p *Pipeline) Open(want *mediav1.VideoFormat) (*Reader, error) { return p.openOne(want, 1) }
 
-// OpenForward is Open for a reader that takes no time, such as one that publishes on the bus: of pictures that do not
-// depend on one another a few wait for it, so that it loses none when it does not get a CPU for a moment. Others get only
-// the newest.
+// OpenForward is Open for a reader that takes no time, such as one that publishes on the bus: of pictures that do
+// not depend on one another a few wait for it, so that it loses none when it does not get a CPU for a moment.
+// Others get only the newest.
 func (p *Pipeline) OpenForward(want *mediav1.VideoFormat) (*Reader, error) {
 	return p.openOne(want, forwardQueue)
 }

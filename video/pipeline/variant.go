@@ -277,8 +277,8 @@ func (v *variant) publish(c *capture, at time.Time, packet codec.Packet) {
 	v.topic.Publish(out)
 }
 
-// subscribe adds a reader for whom so many pictures may wait that do not depend on one another, and returns the frames it
-// must read first. Every reader but the first needs a key frame to begin with.
+// subscribe adds a reader for whom so many pictures may wait that do not depend on one another, and returns the frames
+// it must read first. Every reader but the first needs a key frame to begin with.
 func (v *variant) subscribe(waiting int) (*stream.Subscription[output], []output) {
 	sub, before := v.add(waiting)
 	if v.inter && len(before) == 0 {

@@ -126,8 +126,8 @@ func TestPicturesChangeSize(t *testing.T) {
 }
 
 // A reader that maps a ring for ever keeps nothing of it, and reads nothing from it.
-// TestMemoryWithThePathOfAnother: a reader that was sent nothing while pictures had another size notices that the memory
-// it knows is not that of the same path any more.
+// TestMemoryWithThePathOfAnother: a reader that was sent nothing while pictures had another size notices that the
+// memory it knows is not that of the same path any more.
 func TestMemoryWithThePathOfAnother(t *testing.T) {
 	m := newMemory(t)
 	s := m.Join("bgr")
