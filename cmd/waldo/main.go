@@ -58,20 +58,22 @@ const lastWords = 100 * time.Millisecond
 
 // commands is the command line.
 type commands struct {
-	Up         upCommand         `cmd:"" help:"Run a robot: its devices, the gateway and, unless it uses another, a NATS server."`
-	Bus        busCommand        `cmd:"" help:"Run only the NATS server, for devices that are started one by one."`
-	Ls         lsCommand         `cmd:"" help:"List the devices on the bus."`
-	Restart    restartCommand    `cmd:"" help:"Restart the process of a device."`
-	Reload     reloadCommand     `cmd:"" help:"Read robot.yaml again, and restart what has changed."`
-	Discover   discoverCommand   `cmd:"" help:"Find network cameras, and list their streams."`
-	Snapshot   snapshotCommand   `cmd:"" help:"Take a picture with a camera."`
-	View       viewCommand       `cmd:"" help:"Show a camera in a window."`
-	Watch      watchCommand      `cmd:"" help:"Print a device's messages, one line of JSON each."`
-	Call       callCommand       `cmd:"" help:"Call a method of a device, or list its methods."`
-	Send       sendCommand       `cmd:"" help:"Send a message to a device; to a board that moves something, under a lease."`
-	Estop      estopCommand      `cmd:"" help:"Stop everything that moves, and keep it stopped until cleared."`
-	Link       linkCommand       `cmd:"" help:"Print the link to a robot's page at its rendezvous server."`
-	Token      tokenCommand      `cmd:"" help:"Make a token that lets other machines reach the robot."`
+	Up  upCommand  `cmd:"" help:"Run a robot: its devices, the gateway and, unless it uses another, a NATS server."`
+	Bus busCommand `cmd:"" help:"Run only the NATS server, for devices that are started one by one."`
+
+	Ls       lsCommand       `cmd:"" help:"List the devices on the bus."`
+	Restart  restartCommand  `cmd:"" help:"Restart the process of a device."`
+	Reload   reloadCommand   `cmd:"" help:"Read robot.yaml again, and restart what has changed."`
+	Discover discoverCommand `cmd:"" help:"Find network cameras, and list their streams."`
+	Snapshot snapshotCommand `cmd:"" help:"Take a picture with a camera."`
+	View     viewCommand     `cmd:"" help:"Show a camera in a window."`
+	Watch    watchCommand    `cmd:"" help:"Print a device's messages, one line of JSON each."`
+	Call     callCommand     `cmd:"" help:"Call a method of a device, or list its methods."`
+	Send     sendCommand     `cmd:"" help:"Send a message to a device; to a board that moves something, under a lease."`
+	Estop    estopCommand    `cmd:"" help:"Stop everything that moves, and keep it stopped until cleared."`
+	Link     linkCommand     `cmd:"" help:"Print the link to a robot's page at its rendezvous server."`
+	Token    tokenCommand    `cmd:"" help:"Make a token that lets other machines reach the robot."`
+
 	Rendezvous rendezvousCommand `cmd:"" help:"Run a server through which robots behind NAT are reached from anywhere."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }

@@ -60,7 +60,8 @@ func TestSlots(t *testing.T) {
 	o.must("notes", slotMessages, time.Minute)
 	devices := f.list(t, 3)
 	lamp := devices["lamp"]
-	if lamp.Kind != "peer" || lamp.Attributes["carries"] != "video" || devices["notes"].Attributes["carries"] != "messages" {
+	if lamp.Kind != "peer" || lamp.Attributes["carries"] != "video" ||
+		devices["notes"].Attributes["carries"] != "messages" {
 		t.Errorf("%+v", devices)
 	}
 	for want, err := range map[string]error{

@@ -96,7 +96,8 @@ func (v *viewCommand) open(ctx context.Context, conn *bus.Conn, a bus.Address) (
 		size = windowSize{defaultViewWidth, defaultViewHeight}
 		ctx, cancel := context.WithTimeout(ctx, v.Timeout)
 		defer cancel()
-		if r, err := devicev1.NewDeviceServiceClient(conn.Client(a)).GetDevice(ctx, &devicev1.GetDeviceRequest{}); err == nil {
+		device := devicev1.NewDeviceServiceClient(conn.Client(a))
+		if r, err := device.GetDevice(ctx, &devicev1.GetDeviceRequest{}); err == nil {
 			size = pictureSize(r.GetDevice().GetAttributes(), size)
 		}
 	}

@@ -129,8 +129,8 @@ func captioned(img *image.RGBA) bool {
 	return dark && light
 }
 
-// TestView is what people see: the picture in the size of the camera, then in a window of another shape, and still there
-// when the camera's process is killed, until its next life goes on.
+// TestView is what people see: the picture in the size of the camera, then in a window of another shape, and still
+// there when the camera's process is killed, until its next life goes on.
 func TestView(t *testing.T) {
 	screen := xvfb.Start(t)
 	eyeUp(t)
@@ -216,7 +216,9 @@ func TestViewRefuses(t *testing.T) {
 
 func TestPictureSize(t *testing.T) {
 	usual := windowSize{1280, 720}
-	for text, want := range map[string]windowSize{"640x480": {640, 480}, "x": usual, "0x0": usual, "1e3x7": usual, "99999x1": usual} {
+	for text, want := range map[string]windowSize{
+		"640x480": {640, 480}, "x": usual, "0x0": usual, "1e3x7": usual, "99999x1": usual,
+	} {
 		width, height, _ := strings.Cut(text, "x")
 		if got := pictureSize(map[string]string{"width_px": width, "height_px": height}, usual); got != want {
 			t.Errorf("%s: %v, want %v", text, got, want)

@@ -110,7 +110,8 @@ func (w *watchCommand) pick(a bus.Address, streams []*devicev1.StreamInfo) (name
 	case name == "" && len(usual) == 1:
 		name = usual[0]
 	case name == "":
-		return "", "", fmt.Errorf("%s has several streams: choose one with --stream; there are: %s", a, strings.Join(all, ", "))
+		return "", "", fmt.Errorf("%s has several streams: choose one with --stream; there are: %s",
+			a, strings.Join(all, ", "))
 	case !slices.Contains(all, name):
 		return "", "", fmt.Errorf("%s has no stream %q; there are: %s", a, name, strings.Join(all, ", "))
 	}

@@ -21,13 +21,14 @@ func TestWatchPicks(t *testing.T) {
 		stream  string
 		want    string // with an error, what it says
 	}{
-		"a board":                   {[]*devicev1.StreamInfo{out("control", ""), out("messages", "")}, "", "messages"},
-		"a sound card":              {[]*devicev1.StreamInfo{out("audio", ""), in, out("levels", "")}, "", "levels"},
-		"a camera":                  {camera, "", "choose one with --stream; there are: video, video-vp8, video-jpeg"},
-		"a camera's JPEG":           {camera, "video-jpeg", "video-jpeg"},
-		"a camera with a compass":   {append(camera, out("heading", "")), "", "heading"},
-		"none that is sent":         {[]*devicev1.StreamInfo{in}, "", "has no streams"},
-		"one that is not sent":      {[]*devicev1.StreamInfo{in, out("levels", "")}, "speaker", `no stream "speaker"; there are: levels`},
+		"a board":                 {[]*devicev1.StreamInfo{out("control", ""), out("messages", "")}, "", "messages"},
+		"a sound card":            {[]*devicev1.StreamInfo{out("audio", ""), in, out("levels", "")}, "", "levels"},
+		"a camera":                {camera, "", "choose one with --stream; there are: video, video-vp8, video-jpeg"},
+		"a camera's JPEG":         {camera, "video-jpeg", "video-jpeg"},
+		"a camera with a compass": {append(camera, out("heading", "")), "", "heading"},
+		"none that is sent":       {[]*devicev1.StreamInfo{in}, "", "has no streams"},
+		"one that is not sent": {[]*devicev1.StreamInfo{in, out("levels", "")}, "speaker",
+			`no stream "speaker"; there are: levels`},
 		"alternatives of one's own": {[]*devicev1.StreamInfo{out("depth", ""), out("depth-raw", "depth")}, "", "choose one"},
 	} {
 		got, messageType, err := (&watchCommand{Stream: tt.stream}).pick(bus.Address{Robot: "demo", Device: "it"}, tt.streams)

@@ -137,8 +137,9 @@ func (s *server) look(ctx context.Context, name string) error {
 	if err != nil { // nobody answers
 		return nil //nolint:nilerr // that is what is hoped for
 	}
-	return status.Errorf(codes.AlreadyExists, "name: a device %q is on the bus already, of the kind %s, process %d: if that "+
-		"is peer, call its Publish, otherwise use another name", name, found.GetDevice().GetKind(), found.GetDevice().GetPid())
+	return status.Errorf(codes.AlreadyExists,
+		"name: a device %q is on the bus already, of the kind %s, process %d: if that is peer, call its Publish, "+
+			"otherwise use another name", name, found.GetDevice().GetKind(), found.GetDevice().GetPid())
 }
 
 // open adds a slot. Another caller may have added it meanwhile.

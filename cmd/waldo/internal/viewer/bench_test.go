@@ -14,7 +14,10 @@ import (
 func BenchmarkPicture(b *testing.B) {
 	raw := &mediav1.VideoFrame{Data: make([]byte, 3*1280*720),
 		Format: &mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: media.PixelBGR24, WidthPx: 1280, HeightPx: 720}}
-	compressed := &mediav1.VideoFrame{Data: jpegOf(b, card(1280, 720)), Format: &mediav1.VideoFormat{MediaType: media.JPEG}}
+	compressed := &mediav1.VideoFrame{
+		Data:   jpegOf(b, card(1280, 720)),
+		Format: &mediav1.VideoFormat{MediaType: media.JPEG},
+	}
 	for _, bb := range []struct {
 		name          string
 		frame         *mediav1.VideoFrame

@@ -83,8 +83,8 @@ func identify(ctx context.Context, conn *grpc.ClientConn, d *devicev1.Device) er
 	return nil
 }
 
-// format chooses what to read: raw pictures are the least work, and too many bytes for a network. They are no larger than
-// the window.
+// format chooses what to read: raw pictures are the least work, and too many bytes for a network. They are
+// no larger than the window.
 func (r *reader) format(ctx context.Context, camera camerav1.CameraServiceClient, address string) (*mediav1.VideoFormat,
 	error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)

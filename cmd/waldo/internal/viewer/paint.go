@@ -14,8 +14,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/media"
 )
 
-// decode returns the pixels of a frame in the order of a [window.Picture]: B where an image.RGBA has R. It uses the memory
-// of an image that is not needed any more, if that has the size.
+// decode returns the pixels of a frame in the order of a [window.Picture]: B where an image.RGBA has R. It uses the
+// memory of an image that is not needed any more, if that has the size.
 func decode(f *mediav1.VideoFrame, reuse *image.RGBA) (*image.RGBA, error) {
 	switch format := f.GetFormat(); {
 	case format.GetMediaType() == media.Raw && format.GetPixelFormat() == media.PixelBGR24:

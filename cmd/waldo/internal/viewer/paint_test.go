@@ -59,7 +59,10 @@ func TestPaint(t *testing.T) {
 		raw = append(raw, img.Pix[i+2], img.Pix[i+1], img.Pix[i])
 	}
 	frames := map[string]*mediav1.VideoFrame{
-		"raw":  {Data: raw, Format: &mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: media.PixelBGR24, WidthPx: 160, HeightPx: 120}},
+		"raw": {
+			Data:   raw,
+			Format: &mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: media.PixelBGR24, WidthPx: 160, HeightPx: 120},
+		},
 		"JPEG": {Data: jpegOf(t, img), Format: &mediav1.VideoFormat{MediaType: media.JPEG}},
 	}
 	for name, f := range frames {
@@ -87,7 +90,9 @@ func TestPaint(t *testing.T) {
 					t.Errorf("%s in %v: at %v is %v, want %v", name, size, place, got, want)
 				}
 			}
-			for _, outside := range []image.Point{{x - 1, size.Y / 2}, {x + w, size.Y / 2}, {size.X / 2, y - 1}, {size.X / 2, y + h}} {
+			for _, outside := range []image.Point{
+				{x - 1, size.Y / 2}, {x + w, size.Y / 2}, {size.X / 2, y - 1}, {size.X / 2, y + h},
+			} {
 				if outside.In(image.Rect(0, 0, size.X, size.Y)) && at(on, outside.X, outside.Y) != (color.RGBA{A: 255}) {
 					t.Errorf("%s in %v: at %v is %v, want black", name, size, outside, at(on, outside.X, outside.Y))
 				}
@@ -97,13 +102,17 @@ func TestPaint(t *testing.T) {
 }
 
 func TestPicturesThatCannotBeShown(t *testing.T) {
+	raw := func(pixels string, bytes int) *mediav1.VideoFrame {
+		format := &mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: pixels, WidthPx: 2, HeightPx: 2}
+		return &mediav1.VideoFrame{Format: format, Data: make([]byte, bytes)}
+	}
 	for name, f := range map[string]*mediav1.VideoFrame{
 		"nothing":      {},
 		"H.264":        {Format: &mediav1.VideoFormat{MediaType: media.H264}, Data: []byte{0, 0, 1}},
 		"no JPEG":      {Format: &mediav1.VideoFormat{MediaType: media.JPEG}, Data: []byte("\xff\xd8\xff")},
 		"half a JPEG":  {Format: &mediav1.VideoFormat{MediaType: media.JPEG}, Data: jpegOf(t, card(160, 120))[:400]},
-		"other pixels": {Format: &mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: media.PixelI420, WidthPx: 2, HeightPx: 2}, Data: make([]byte, 6)},
-		"too short":    {Format: &mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: media.PixelBGR24, WidthPx: 2, HeightPx: 2}, Data: make([]byte, 11)},
+		"other pixels": raw(media.PixelI420, 6),
+		"too short":    raw(media.PixelBGR24, 11),
 		"no size":      {Format: &mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: media.PixelBGR24}},
 	} {
 		if img, err := decode(f, nil); err == nil {

@@ -35,8 +35,8 @@ const (
 	maxAge = 500 * time.Millisecond
 )
 
-// passing are the codes of errors that come with a restart of the device or a change of the window; watch knows better why
-// there is no picture.
+// passing are the codes of errors that come with a restart of the device or a change of the window; watch knows better
+// why there is no picture.
 var passing = []codes.Code{codes.Unavailable, codes.Canceled}
 
 // reader reads one camera, whatever happens to it.
@@ -57,7 +57,8 @@ type reader struct {
 func newReader(c Config, width, height int) *reader {
 	return &reader{
 		Config: c, device: devicev1.NewDeviceServiceClient(c.Conn.Client(c.Address)), reopen: func() {},
-		frames: stream.NewTopic[*mediav1.VideoFrame](), width: width, height: height, status: "waiting for " + c.Address.Device,
+		frames: stream.NewTopic[*mediav1.VideoFrame](), width: width, height: height,
+		status: "waiting for " + c.Address.Device,
 	}
 }
 

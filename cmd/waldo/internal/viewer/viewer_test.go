@@ -17,7 +17,10 @@ import (
 func newTest() (v *viewer, said *[]string) {
 	said = &[]string{}
 	r := &reader{
-		Config: Config{Address: bus.Address{Robot: "demo", Device: "front"}, Say: func(s string) { *said = append(*said, s) }},
+		Config: Config{
+			Address: bus.Address{Robot: "demo", Device: "front"},
+			Say:     func(s string) { *said = append(*said, s) },
+		},
 		status: "waiting for front",
 	}
 	return &viewer{reader: r}, said
@@ -28,14 +31,18 @@ func TestCaption(t *testing.T) {
 	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 	img := image.NewRGBA(image.Rect(0, 0, 64, 48))
 	for want, change := range map[string]func(v *viewer){
-		"waiting for front":                              func(*viewer) {},
-		"front is not running, or not reachable":         func(v *viewer) { v.reader.judge(nil, errUnreachable) },
-		"front  64x48  3 fps  23 ms old":                 func(v *viewer) { v.img, v.reader.status = img, "" },
-		"front is away: unplugged; last picture 0 s ago": func(v *viewer) { v.img, v.reader.status = img, "front is away: unplugged" },
+		"waiting for front":                      func(*viewer) {},
+		"front is not running, or not reachable": func(v *viewer) { v.reader.judge(nil, errUnreachable) },
+		"front  64x48  3 fps  23 ms old":         func(v *viewer) { v.img, v.reader.status = img, "" },
+		"front is away: unplugged; last picture 0 s ago": func(v *viewer) {
+			v.img, v.reader.status = img, "front is away: unplugged"
+		},
 		"front: no picture for 7 s": func(v *viewer) {
 			v.img, v.reader.status, v.reader.last = img, "", now.Add(-7*time.Second)
 		},
-		"front  64x48  3 fps  1.5 s old": func(v *viewer) { v.img, v.reader.status, v.capture = img, "", now.Add(-1500*time.Millisecond) },
+		"front  64x48  3 fps  1.5 s old": func(v *viewer) {
+			v.img, v.reader.status, v.capture = img, "", now.Add(-1500*time.Millisecond)
+		},
 		"front  64x48  3 fps  ? (the clocks differ) old": func(v *viewer) {
 			v.img, v.reader.status, v.capture = img, "", now.Add(time.Minute)
 		},
@@ -111,9 +118,10 @@ func TestJPEGStream(t *testing.T) {
 		wanted  string
 		want    string // a name, or what the error says
 	}{
-		"usual":        {[]*devicev1.StreamInfo{video, alternative}, "", "video-jpeg"},
-		"named":        {[]*devicev1.StreamInfo{video, alternative}, "video-jpeg", "video-jpeg"},
-		"no JPEG":      {[]*devicev1.StreamInfo{video, alternative}, "video", `"video" is not one of JPEG; those are: video-jpeg`},
+		"usual": {[]*devicev1.StreamInfo{video, alternative}, "", "video-jpeg"},
+		"named": {[]*devicev1.StreamInfo{video, alternative}, "video-jpeg", "video-jpeg"},
+		"no JPEG": {[]*devicev1.StreamInfo{video, alternative}, "video",
+			`"video" is not one of JPEG; those are: video-jpeg`},
 		"none":         {[]*devicev1.StreamInfo{video}, "", "only video (video/H264)"},
 		"no camera":    {[]*devicev1.StreamInfo{{Name: "rx", Direction: out}}, "", "no camera"},
 		"other way":    {[]*devicev1.StreamInfo{{Name: "screen", Direction: in, MediaTypes: jpeg}}, "", "no camera"},

@@ -117,7 +117,8 @@ func (s *shared) draw(p *Picture, _ xproto.Gcontext) { copy(s.memory, p.Pix) }
 
 func (s *shared) copy(id xproto.Window, gc xproto.Gcontext) {
 	w, h := uint16(s.width), uint16(s.height)
-	shm.PutImage(s.conn, xproto.Drawable(id), gc, w, h, 0, 0, w, h, 0, 0, s.depth, xproto.ImageFormatZPixmap, 0, s.segment, 0)
+	shm.PutImage(s.conn, xproto.Drawable(id), gc, w, h, 0, 0, w, h, 0, 0,
+		s.depth, xproto.ImageFormatZPixmap, 0, s.segment, 0)
 }
 
 func (s *shared) free() {

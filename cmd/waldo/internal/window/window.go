@@ -47,8 +47,8 @@ type Window struct {
 	gone          bool    // the connection has ended by itself
 }
 
-// Open opens a window with an inner size in pixels, which people may change. It is smaller, in the same shape, if it would
-// take more than nine tenths of the screen. The error wraps ErrNoDisplay if there is no display, or it refuses.
+// Open opens a window with an inner size in pixels, which people may change. It is smaller, in the same shape, if it
+// would take more than nine tenths of the screen. The error wraps ErrNoDisplay if there is no display, or it refuses.
 func Open(title string, width, height int) (*Window, error) {
 	if os.Getenv("DISPLAY") == "" {
 		return nil, fmt.Errorf("%w: DISPLAY is not set", ErrNoDisplay)

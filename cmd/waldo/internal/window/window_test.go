@@ -47,8 +47,8 @@ func colors(width, height int) map[image.Point]color.RGBA {
 	}
 }
 
-// TestShow: pictures are on the screen pixel by pixel, by shared memory and without it, in every size, and after they were
-// covered.
+// TestShow: pictures are on the screen pixel by pixel, by shared memory and without it, in every size, and
+// after they were covered.
 func TestShow(t *testing.T) {
 	for name, without := range map[string][]string{"shared memory": nil, "sent": {"MIT-SHM"}} {
 		t.Run(name, func(t *testing.T) {

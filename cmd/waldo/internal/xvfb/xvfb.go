@@ -1,5 +1,5 @@
-// Package xvfb is a screen for tests: an X server without hardware (Debian's package xvfb), whose windows the test finds,
-// reads, resizes and closes, and on whose keyboard it types.
+// Package xvfb is a screen for tests: an X server without hardware (Debian's package xvfb), whose windows the test
+// finds, reads, resizes and closes, and on whose keyboard it types.
 package xvfb
 
 import (
@@ -145,7 +145,8 @@ func (w *Window) Image() (*image.RGBA, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := xproto.GetImage(w.conn, xproto.ImageFormatZPixmap, xproto.Drawable(w.id), 0, 0, g.Width, g.Height, 1<<24-1).Reply()
+	r, err := xproto.GetImage(w.conn, xproto.ImageFormatZPixmap, xproto.Drawable(w.id),
+		0, 0, g.Width, g.Height, 1<<24-1).Reply()
 	if err != nil {
 		return nil, err
 	}
