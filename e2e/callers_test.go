@@ -153,7 +153,8 @@ func throughPage(page *harness.Page, lossy bool) caller {
 		t.Helper()
 		return harness.Eval[outcome](t, page, `window.waldo.robot.call('motors', $1, JSON.parse($2), { lossy: $3 }).then(
 		  (answer) => ({ answer }),
-		  (e) => ({ code: e.code, message: e.message, reason: e.detail('google.rpc.ErrorInfo')?.reason ?? '' }))`, method, request, lossy)
+		  (e) => ({ code: e.code, message: e.message, reason: e.detail('google.rpc.ErrorInfo')?.reason ?? '' }))`,
+			method, request, lossy)
 	}
 }
 

@@ -18,8 +18,10 @@ func TestPython(t *testing.T) {
 		t.Fatal("WALDO_PYTHON is not set: run the tests with `make test`, or set it to the Python of " +
 			"`make venv`")
 	}
-	robot := harness.StartRobot(t, harness.Options{Devices: `front: {kind: camera, source: test, width: 640, height: 480, fps: 30}
-		wide: {kind: camera, source: test, width: 1280, height: 720, fps: 30}`})
+	robot := harness.StartRobot(t, harness.Options{
+		Devices: `front: {kind: camera, source: test, width: 640, height: 480, fps: 30}
+		wide: {kind: camera, source: test, width: 1280, height: 720, fps: 30}`,
+	})
 	for device, want := range map[string]string{"front": "(480, 640, 3)", "wide": "(720, 1280, 3)"} {
 		address := robot.Device(t, device).GRPCAddress
 		out := harness.Run(t, nil, python, "../examples/python/frames.py", address)
@@ -53,7 +55,8 @@ func TestGrpcurl(t *testing.T) {
 	calls := []struct{ method, request, want string }{
 		{"grpc.health.v1.Health/Check", `{"service":"waldo.camera.v1.CameraService"}`, "SERVING"},
 		{"waldo.device.v1.DeviceService/GetDevice", `{}`, "DEVICE_STATE_READY"},
-		{"waldo.device.v1.DeviceService/HoldStream", `{"stream":"video","holder":"grpcurl","ttl":"1s"}`, "waldo.v1.e2e.front.out.video"},
+		{"waldo.device.v1.DeviceService/HoldStream", `{"stream":"video","holder":"grpcurl","ttl":"1s"}`,
+			"waldo.v1.e2e.front.out.video"},
 		{"waldo.camera.v1.CameraService/ListFormats", `{}`, "video/H264"},
 		{"waldo.camera.v1.CameraService/CaptureFrame", `{}`, "image/jpeg"},
 		{"waldo.camera.v1.CameraService/GetControls", `{}`, "{"},

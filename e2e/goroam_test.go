@@ -75,7 +75,8 @@ func (r *roamer) drive() {
 	if err := syscall.Kill(r.PID(), syscall.SIGUSR1); err != nil {
 		r.t.Fatal(err)
 	}
-	r.wire.AwaitMotion(r.t, begin, "the motors turn", func(m harness.Motion) bool { return m.Left == 120 && m.Right == 120 })
+	r.wire.AwaitMotion(r.t, begin, "the motors turn",
+		func(m harness.Motion) bool { return m.Left == 120 && m.Right == 120 })
 }
 
 // survive drives through a change of the path. A long one outlasts the lease, so that the program is told and the robot

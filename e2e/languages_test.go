@@ -12,9 +12,9 @@ import (
 
 // calledDevices are of the kinds that the examples call: a camera, a board that moves, and a sound card.
 const calledDevices = `front: {kind: camera, source: test, width: 640, height: 480, fps: 30}
-	motors: {kind: serial, port: sim, read: "<IhhiihHB", readKeys: [uptime, left, right, x, y, heading, battery, flags], ` +
-	`startByte: 0x5A, checksum: crc8, write: "<hh", writeKeys: [left, right], writeStartByte: 0xA5, writeChecksum: crc8, ` +
-	`control: {safe: {left: 0, right: 0}}}
+	motors: {kind: serial, port: sim, read: "<IhhiihHB", readKeys: [uptime, left, right, x, y, heading, battery, ` +
+	`flags], startByte: 0x5A, checksum: crc8, write: "<hh", writeKeys: [left, right], writeStartByte: 0xA5, ` +
+	`writeChecksum: crc8, control: {safe: {left: 0, right: 0}}}
 	voice: {kind: audio, source: tone}`
 
 // exampleCall runs an example in some language: a command with a device of a robot, and returns what it prints.
@@ -24,7 +24,8 @@ type exampleCall func(t *testing.T, robot *harness.Robot, command, device string
 func callCPP(t *testing.T, robot *harness.Robot, command, device string, more ...string) string {
 	program := os.Getenv("WALDO_CPP")
 	if program == "" {
-		t.Fatal("WALDO_CPP is not set: run the tests with `make e2e`, or set it to the program that examples/cpp/Makefile makes")
+		t.Fatal("WALDO_CPP is not set: run the tests with `make e2e`, " +
+			"or set it to the program that examples/cpp/Makefile makes")
 	}
 	return harness.Run(t, nil, program, append([]string{command, robot.Device(t, device).GRPCAddress}, more...)...)
 }
@@ -40,7 +41,9 @@ func callNode(t *testing.T, robot *harness.Robot, command, device string, more .
 
 // callPython runs the scripts of examples/python, over bare gRPC.
 func callPython(t *testing.T, robot *harness.Robot, command, device string, more ...string) string {
-	script := map[string]string{"camera": "frames.py", "sound": "sound.py", "serial": "messages.py", "drive": "drive.py"}[command]
+	script := map[string]string{
+		"camera": "frames.py", "sound": "sound.py", "serial": "messages.py", "drive": "drive.py",
+	}[command]
 	if command == "sound" {
 		more = append(more, "record", filepath.Join(t.TempDir(), "said.wav"), "0.5")
 	}
@@ -101,7 +104,8 @@ type watched struct {
 // watchBoard listens to a board until the test ends.
 func watchBoard(t *testing.T, robot *harness.Robot, device string) *watched {
 	t.Helper()
-	return &watched{Process: harness.Start(t, []string{"WALDO_NATS=" + robot.NATS}, harness.Bin(t, "waldo"), "watch", device)}
+	bus := []string{"WALDO_NATS=" + robot.NATS}
+	return &watched{Process: harness.Start(t, bus, harness.Bin(t, "waldo"), "watch", device)}
 }
 
 // says waits until the board says something, after what it was waited for before.

@@ -75,7 +75,8 @@ const showsMotion = `(() => {
   img.addEventListener('error', () => window.motion.errors++);
 })()`
 
-// TestMotionJPEGInABrowser: an <img> moves, and moves on in the same response when the camera's process has been killed.
+// TestMotionJPEGInABrowser: an <img> moves, and moves on in the same response when the camera's
+// process has been killed.
 func TestMotionJPEGInABrowser(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{Devices: cameraAlone})
 	front := robot.Device(t, "front")
@@ -96,8 +97,10 @@ func TestMotionJPEGInABrowser(t *testing.T) {
 			harness.Eval[any](t, page, "void motion.moved()") // what was on its way
 		}
 	}
-	state := harness.Eval[json.RawMessage](t, page, "({ width: motion.img.naturalWidth, height: motion.img.naturalHeight, errors: motion.errors })")
-	if string(state) != `{"errors":0,"height":480,"width":640}` && string(state) != `{"width":640,"height":480,"errors":0}` {
+	state := harness.Eval[json.RawMessage](t, page,
+		"({ width: motion.img.naturalWidth, height: motion.img.naturalHeight, errors: motion.errors })")
+	if string(state) != `{"errors":0,"height":480,"width":640}` &&
+		string(state) != `{"width":640,"height":480,"errors":0}` {
 		t.Errorf("the image is %s", state)
 	}
 }

@@ -59,8 +59,11 @@ func copyOf(tb testing.TB, example string) string {
 func TestHTML(t *testing.T) {
 	site := httptest.NewServer(http.FileServer(http.Dir(copyOf(t, "html"))))
 	t.Cleanup(func() { closeSite(site) })
-	robot := harness.StartRobot(t, harness.Options{Devices: calledDevices, Drive: "{device: motors, keys: {left: {forward: 200, " +
-		"turn: 60}, right: {forward: 200, turn: -60}}}", Gateway: fmt.Sprintf(", origins: [%q]", site.URL)})
+	robot := harness.StartRobot(t, harness.Options{
+		Devices: calledDevices,
+		Drive:   "{device: motors, keys: {left: {forward: 200, turn: 60}, right: {forward: 200, turn: -60}}}",
+		Gateway: fmt.Sprintf(", origins: [%q]", site.URL),
+	})
 	front := robot.Device(t, "front")
 	page := harness.StartBrowser(t).Open(t, site.URL+"?robot="+robot.URL+"/")
 	page.Until(t, "document.querySelector('#picture').value.startsWith('live')")
@@ -86,6 +89,6 @@ func TestHTML(t *testing.T) {
 		return nil
 	})
 	shown := harness.Eval[float64](t, page, "document.querySelector('#front').currentTime")
-	page.Until(t, "document.querySelector('#front').currentTime > $1 && document.querySelector('#picture').value.startsWith('live')",
-		shown+1)
+	page.Until(t, "document.querySelector('#front').currentTime > $1 && "+
+		"document.querySelector('#picture').value.startsWith('live')", shown+1)
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/waldo-robot/waldo/e2e/harness"
 )
 
-// TestOffload runs the example with the simulated rover: it turns the rover, its picture is that of the device guest, and
-// nothing moves when it is killed, nor does a restart of the gateway end it.
+// TestOffload runs the example with the simulated rover: it turns the rover, its picture is that of the device guest,
+// and nothing moves when it is killed, nor does a restart of the gateway end it.
 func TestOffload(t *testing.T) {
 	wire := harness.StartWire(t)
 	robot := harness.StartRobot(t, harness.Options{Devices: "front: {kind: camera, source: sim, fps: 30}\n" +

@@ -8,8 +8,8 @@ import (
 )
 
 // BenchmarkProgramsPython measures how long `from waldo import Robot` takes in a fresh process, and then the time from
-// Robot(), which does not know yet where the bus is, to the first raw picture of 1280x720. Nobody else reads the camera,
-// so it has to start first.
+// Robot(), which does not know yet where the bus is, to the first raw picture of 1280x720. Nobody else reads the
+// camera, so it has to start first.
 func BenchmarkProgramsPython(b *testing.B) {
 	robot := harness.StartRobot(b, harness.Options{
 		Devices: `front: {kind: camera, source: test, width: 1280, height: 720, fps: 30}`,

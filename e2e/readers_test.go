@@ -142,9 +142,11 @@ func worst(all []reading) (age time.Duration, tooOld int, dropped int64) {
 
 // TestNobodyReadsOldData runs readers in three languages that read too slowly, and that pause for a while.
 func TestNobodyReadsOldData(t *testing.T) {
-	robot := harness.StartRobot(t, harness.Options{Devices: `front: {kind: camera, source: test, width: 640, height: 480, fps: 30}
+	robot := harness.StartRobot(t, harness.Options{
+		Devices: `front: {kind: camera, source: test, width: 640, height: 480, fps: 30}
 		motors: {kind: serial, port: sim, read: "<IhhiihHB", startByte: 0x5A, checksum: crc8}
-		voice: {kind: audio, source: tone}`})
+		voice: {kind: audio, source: tone}`,
+	})
 	devices := map[string]string{"jpeg": "front", "h264": "front", "serial": "motors", "connect": "motors",
 		"audio": "voice"}
 	languages := map[string]func(t *testing.T, arguments ...string) *harness.Process{

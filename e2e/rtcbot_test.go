@@ -141,9 +141,11 @@ func TestRTCBotPythonData(t *testing.T) {
 
 // TestRTCBotPythonVideo: as many cameras as the client has sections, in order.
 func TestRTCBotPythonVideo(t *testing.T) {
-	robot := harness.StartRobot(t, harness.Options{Devices: `large: {kind: camera, source: test, width: 640, height: 480, fps: 30}
+	robot := harness.StartRobot(t, harness.Options{
+		Devices: `large: {kind: camera, source: test, width: 640, height: 480, fps: 30}
 		front: {kind: camera, source: test, width: 320, height: 240, fps: 30}`,
-		Gateway: ", rtcbot: {camera: front}"})
+		Gateway: ", rtcbot: {camera: front}",
+	})
 	robot.Device(t, "large")
 	robot.Device(t, "front")
 	client := pythonClient(t, spec{"url": robot.URL + "/connect", "video": 3})
@@ -168,8 +170,8 @@ func TestRTCBotPythonVideo(t *testing.T) {
 	}
 }
 
-// TestRTCBotNode: RTCBot's JavaScript as it is shipped. Strings arrive as JSON there, as they do from RTCBot, or as they
-// are with raw=1.
+// TestRTCBotNode: RTCBot's JavaScript as it is shipped. Strings arrive as JSON there, as they do from RTCBot,
+// or as they are with raw=1.
 func TestRTCBotNode(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{Devices: cameraAlone})
 	robot.Device(t, "front")
@@ -347,8 +349,8 @@ func TestRTCBotIsCalled(t *testing.T) {
 	life()
 }
 
-// TestRTCBotDialsIn: the unmodified Python robot serves nothing, but waits on a WebSocket of a gateway for the call. It is a
-// device like one that is called directly, and comes back after it was killed.
+// TestRTCBotDialsIn: the unmodified Python robot serves nothing, but waits on a WebSocket of a gateway for the call. It
+// is a device like one that is called directly, and comes back after it was killed.
 func TestRTCBotDialsIn(t *testing.T) {
 	server := harness.StartRobot(t, harness.Options{Name: "server"})
 	robot := harness.StartRobot(t, harness.Options{

@@ -31,8 +31,8 @@ func startDisplay(t *testing.T) *display {
 
 // pixels returns what is on the screen, as ffmpeg sees it: rows of R, G, B.
 func (d *display) pixels() ([]byte, error) {
-	return exec.Command("ffmpeg", "-v", "error", "-f", "x11grab", "-draw_mouse", "0", "-video_size", "800x600", "-i", d.name,
-		"-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-").Output()
+	return exec.Command("ffmpeg", "-v", "error", "-f", "x11grab", "-draw_mouse", "0", "-video_size", "800x600",
+		"-i", d.name, "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-").Output()
 }
 
 // showsCard waits until the moving test card of 640x480 is on the screen, and has moved.
@@ -45,7 +45,9 @@ func (d *display) showsCard(t *testing.T) {
 			return err
 		}
 		at := func(x, y int) [3]byte { return [3]byte(data[3*(y*800+x):]) }
-		for i, want := range [][3]byte{{191, 191, 191}, {191, 191, 0}, {0, 191, 191}, {0, 191, 0}, {191, 0, 191}, {191, 0, 0}, {0, 0, 191}} {
+		for i, want := range [][3]byte{
+			{191, 191, 191}, {191, 191, 0}, {0, 191, 191}, {0, 191, 0}, {191, 0, 191}, {191, 0, 0}, {0, 0, 191},
+		} {
 			got := at(640*(2*i+1)/14, 480*23/100)
 			for c := range 3 {
 				if max(got[c], want[c])-min(got[c], want[c]) > 24 {
@@ -67,7 +69,8 @@ func TestView(t *testing.T) {
 	d := startDisplay(t)
 	robot := harness.StartRobot(t, harness.Options{Devices: cameraAlone})
 	front := robot.Device(t, "front")
-	view := harness.Start(t, []string{"DISPLAY=" + d.name, "WALDO_NATS=" + robot.NATS}, harness.Bin(t, "waldo"), "view", "front")
+	view := harness.Start(t, []string{"DISPLAY=" + d.name, "WALDO_NATS=" + robot.NATS},
+		harness.Bin(t, "waldo"), "view", "front")
 	for range 2 {
 		d.showsCard(t)
 		harness.Crash(t, front.PID)

@@ -10,11 +10,11 @@ import (
 	"github.com/waldo-robot/waldo/e2e/harness"
 )
 
-// BenchmarkProgramsWorkers compares pystreaming from PyPI with Waldo: frames of one size go to 4 workers, each a process in
-// Python, which decode them, and back to a receiver. With pystreaming the JPEG always comes back as well, and is decoded
-// again; so Waldo's workers send it, too, except where only their values come back, as one would write it. The source of
-// pystreaming encodes one picture of Waldo's camera again and again; that of Waldo is the camera, which also paints a new
-// one each time. All take turns:
+// BenchmarkProgramsWorkers compares pystreaming from PyPI with Waldo: frames of one size go to 4 workers, each a
+// process in Python, which decode them, and back to a receiver. With pystreaming the JPEG always comes back as well,
+// and is decoded again; so Waldo's workers send it, too, except where only their values come back, as one would write
+// it. The source of pystreaming encodes one picture of Waldo's camera again and again; that of Waldo is the camera,
+// which also paints a new one each time. All take turns:
 //
 //	fps       results a second from a source that is faster than the workers
 //	age       of results at 30 frames a second, from capture to the decoded result

@@ -52,8 +52,8 @@ func nextResult(tb testing.TB, results *work.Results) *workv1.Result {
 	return r
 }
 
-// TestWorkersOfThreeLanguages: workers in Go, Python and Node share the frames of a camera, each made from the protocol;
-// their results come in order. One is killed and the camera crashes, and the others go on.
+// TestWorkersOfThreeLanguages: workers in Go, Python and Node share the frames of a camera, each made from the
+// protocol; their results come in order. One is killed and the camera crashes, and the others go on.
 func TestWorkersOfThreeLanguages(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{Devices: cameraAlone})
 	front := robot.Device(t, "front")
@@ -104,7 +104,8 @@ func TestWorkersOfThreeLanguages(t *testing.T) {
 	}
 	inPython.Stop(t) // it leaves, and loses nothing
 	workEach("go", "node")
-	if s := results.Stats(); s.Duplicate+s.Invalid+s.Failed != 0 || s.Late+s.Missing > s.Delivered/10 { // a busy camera drops
+	// A busy camera drops frames.
+	if s := results.Stats(); s.Duplicate+s.Invalid+s.Failed != 0 || s.Late+s.Missing > s.Delivered/10 {
 		t.Errorf("counted %+v", s)
 	}
 }

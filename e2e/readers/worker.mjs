@@ -6,7 +6,8 @@ import protobuf from 'protobufjs';
 
 const [servers, robot, camera, track, name] = process.argv.slice(2);
 const root = new protobuf.Root();
-const place = (file) => (file === 'google/protobuf/descriptor.proto' ? `node_modules/protobufjs/${file}` : `../../api/proto/${file}`);
+const place = (file) =>
+  file === 'google/protobuf/descriptor.proto' ? `node_modules/protobufjs/${file}` : `../../api/proto/${file}`;
 root.resolvePath = (_, file) => (protobuf.common.get(file) ? file : new URL(place(file), import.meta.url).pathname);
 await root.load(['waldo/device/v1/device_service.proto', 'waldo/work/v1/work.proto']);
 const HoldStreamRequest = root.lookupType('waldo.device.v1.HoldStreamRequest');
@@ -25,7 +26,8 @@ const subject = `waldo.v1.${robot}.${camera}`;
 const holder = `worker ${randomUUID()}`;
 const hold = (seconds) => {
   const request = HoldStreamRequest.encode({ stream: 'video-jpeg', holder, ttl: { seconds } }).finish();
-  return bus.request(`${subject}.rpc.waldo.device.v1.DeviceService.HoldStream`, request, { timeout: 500, ...typed(HoldStreamRequest) })
+  const method = `${subject}.rpc.waldo.device.v1.DeviceService.HoldStream`;
+  return bus.request(method, request, { timeout: 500, ...typed(HoldStreamRequest) })
     .catch(() => {}); // the camera may be away; the next one may find it
 };
 await hold(3);

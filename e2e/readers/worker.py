@@ -1,4 +1,7 @@
-"""A worker of a track in Python: worker.py NATS ROBOT CAMERA TRACK NAME. Its result is the size of the JPEG in bytes."""
+"""A worker of a track in Python: worker.py NATS ROBOT CAMERA TRACK NAME.
+
+Its result is the size of the JPEG in bytes.
+"""
 
 import contextlib
 import sys

@@ -44,7 +44,8 @@ var readmes = map[string][]step{
 		also("bin/waldo up --http :8080 part.yaml", stays("serving")),
 		{"bin/tools/grpcurl -plaintext -H", here("robot:", runs("waldo.camera.v1.CameraService"))},
 		{"", stop},
-		{"waldo rendezvous --listen :443", leftOut("it needs a public machine; TestRendezvous and the tests of NATs run one")},
+		{"waldo rendezvous --listen :443",
+			leftOut("it needs a public machine; TestRendezvous and the tests of NATs run one")},
 		{"", newTerminal},
 		{"bin/waldo bus &", stays("nats://")},
 		{"bin/waldo-camera --robot rover --device front --source test &", stays("ready")},
@@ -92,7 +93,8 @@ var readmes = map[string][]step{
 	},
 	"docs/rendezvous.md": {
 		{"export WALDO_RENDEZVOUS_TOKEN=", exports("WALDO_RENDEZVOUS_TOKEN")},
-		{"waldo rendezvous --listen :443", leftOut("it needs a public machine; TestRendezvous and the tests of NATs run one")},
+		{"waldo rendezvous --listen :443",
+			leftOut("it needs a public machine; TestRendezvous and the tests of NATs run one")},
 	},
 	"e2e/README.md": {
 		{"make e2e", leftOut("`make test` runs it, and this test with it")},
@@ -172,7 +174,8 @@ var readmes = map[string][]step{
 		{"go build -o waldo-thermometer", leftOut("see above")},
 	},
 	"firmware/README.md": {
-		{"arduino-cli compile", leftOut("it is not in Debian; `make firmware` compiles the same sketch with the same compiler")},
+		{"arduino-cli compile",
+			leftOut("it is not in Debian; `make firmware` compiles the same sketch with the same compiler")},
 		{"arduino-cli upload", leftOut("it needs an Arduino")},
 		{"avrdude", leftOut("it needs an Arduino")},
 		{"make firmware", once},

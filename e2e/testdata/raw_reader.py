@@ -53,7 +53,8 @@ def main():
         count += 1
         assert picture.size >= size, picture.size
     used = time.process_time() - used
-    print(json.dumps({"fps": count / (now - begin), "cpu_ms": 1000 * used / count, "lost": lost - first[1]}), flush=True)
+    rate, cpu = count / (now - begin), 1000 * used / count
+    print(json.dumps({"fps": rate, "cpu_ms": cpu, "lost": lost - first[1]}), flush=True)
 
 
 main()

@@ -7,8 +7,8 @@ import (
 // stripes is how many stripes the picture is divided into.
 const stripes = 16
 
-// lightest returns where the lightest upright stripe of an I420 picture is, from -1, left, to 1, right. The luma of each
-// pixel is a byte; rows follow each other.
+// lightest returns where the lightest upright stripe of an I420 picture is, from -1, left, to 1, right. The luma of
+// each pixel is a byte; rows follow each other.
 func lightest(picture *mediav1.VideoFrame) float64 {
 	width, height := int(picture.GetFormat().GetWidthPx()), int(picture.GetFormat().GetHeightPx())
 	var sums [stripes]int

@@ -58,7 +58,9 @@ const commands = {
 };
 
 try {
-  if (!commands[what]) throw new Error('usage: node robot.mjs camera|sound|serial|drive DEVICE, as `waldo ls` lists them');
+  if (!commands[what]) {
+    throw new Error('usage: node robot.mjs camera|sound|serial|drive DEVICE, as `waldo ls` lists them');
+  }
   await robot.device(device); // everything else waits for a device for as long as it takes
   await commands[what]();
 } catch (error) {

@@ -17,8 +17,8 @@ type Host struct {
 // Address is the host's own address: of the private network of its router, or outside if it has none.
 func (h *Host) Address() netip.Addr { return h.address }
 
-// Join connects the host to the network of a router, with an address of its own and a route to everywhere. A host leaves
-// the network in which it was before: its device goes away, and nobody is told.
+// Join connects the host to the network of a router, with an address of its own and a route to everywhere. A host
+// leaves the network in which it was before: its device goes away, and nobody is told.
 func (h *Host) Join(tb testing.TB, r *Router) {
 	tb.Helper()
 	h.Leave(tb)

@@ -105,7 +105,8 @@ const (
 	out       = "oifname wan "
 )
 
-// rules are those of all routers, around the rules for the source and the destination of packets and for what may leave.
+// rules are those of all routers, around the rules for the source and the destination of packets and
+// for what may leave.
 const rules = `table ip router
 delete table ip router
 table ip router {
