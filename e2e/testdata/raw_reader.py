@@ -1,6 +1,9 @@
 """Reads raw pictures for some seconds, and prints as JSON how many came per second, how many were lost, and the CPU
-time that each took in this process. Arguments: how, address, seconds, bytes of a picture. How is `bare` (grpcio alone,
-of raw_server.py), `plain` (grpcio alone, of a camera), `package` or `shared` (waldo, without and with shared memory)."""
+time that each took in this process.
+
+Arguments: how, address, seconds, bytes of a picture. How is `bare` (grpcio alone, of raw_server.py), `plain` (grpcio
+alone, of a camera), `package` or `shared` (waldo, without and with shared memory).
+"""
 
 import json
 import sys

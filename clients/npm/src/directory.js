@@ -179,7 +179,9 @@ export class Search {
     if (said.robot === '' || said.name === '') return;
     this.#seen(said.robot, false);
     if (said.robot === this.robot) this.#handlers.onDevice(said);
-    else if (this.robot === '' && this.#waiting.size < MOST_DEVICES) this.#waiting.set(`${said.robot}/${said.name}`, said);
+    else if (this.robot === '' && this.#waiting.size < MOST_DEVICES) {
+      this.#waiting.set(`${said.robot}/${said.name}`, said);
+    }
   }
 
   /** @type {Map<string, import('#gen/waldo/device/v1/device_pb.js').Device>} Heard before the robot was known. */

@@ -14,7 +14,8 @@
  * @property {import('#web/base/env.js').Env} env
  * @property {(name: string) => Device|undefined} device
  * @property {(name: string) => string} address Of its gRPC API; throws a CallError if it is not known.
- * @property {(name: string) => Promise<void>} known Resolves when the device is known; rejects with a CallError if it never will be.
+ * @property {(name: string) => Promise<void>} known Resolves when the device is known; rejects with a CallError if it
+ *   never will be.
  * @property {(name: string, run: () => void) => () => void} follow Runs a function whenever the device changes.
  * @property {<I extends import('@bufbuild/protobuf').DescMessage, O extends import('@bufbuild/protobuf').DescMessage>(
  *   device: string, method: import('@bufbuild/protobuf').DescMethod & {input: I, output: O},
@@ -22,7 +23,8 @@
  * ) => Promise<import('@bufbuild/protobuf').MessageShape<O>>} ask Calls a device.
  * @property {<T>(device: string, method: import('@bufbuild/protobuf').DescMethod, request: Message, window: number,
  *   pick: (message: any) => {value: T|undefined, dropped: number},
- *   handlers: {onLost: (why: string) => void, onArrival?: () => void, onClose: () => void}) => import('./reading.js').Reading<T>} read
+ *   handlers: {onLost: (why: string) => void, onArrival?: () => void, onClose: () => void},
+ * ) => import('./reading.js').Reading<T>} read
  */
 
 /** @param {string} device @param {unknown} options */

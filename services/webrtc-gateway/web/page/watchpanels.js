@@ -13,8 +13,8 @@ const STALE_MS = 3000;
 const [MOST_STREAMS, MOST_VALUES] = [60, 40];
 /** Messages that the page shows elsewhere, or that say nothing to people. */
 const NOT_LISTED = new Set([
-  'waldo.media.v1.VideoFrame', 'waldo.media.v1.AudioFrame', 'waldo.serial.v1.SerialMessage', 'waldo.control.v1.ControlState',
-  'waldo.audio.v1.Levels', 'waldo.peer.v1.Wish',
+  'waldo.media.v1.VideoFrame', 'waldo.media.v1.AudioFrame', 'waldo.serial.v1.SerialMessage',
+  'waldo.control.v1.ControlState', 'waldo.audio.v1.Levels', 'waldo.peer.v1.Wish',
 ]);
 
 /** @typedef {import('../robot/robot.js').Robot} Robot */
@@ -90,7 +90,8 @@ class WatchPanel {
     this.#name = stream.name;
     this.#epoch = device.epoch;
     this.element = make('details', { class: 'panel console watch', 'data-watch': `${device.name}/${stream.name}` },
-      make('summary', { title: stream.messageType }, `${stream.name} `, make('span', { class: 'count' }, device.name), ' ', this.#age),
+      make('summary', { title: stream.messageType }, `${stream.name} `, make('span', { class: 'count' }, device.name),
+        ' ', this.#age),
       this.#rows, this.#why);
     this.element.addEventListener('toggle', () => this.#toggled());
   }
@@ -125,7 +126,8 @@ class WatchPanel {
     if (this.#stream?.why) return this.#stream.why;
     if (silent === Infinity) return 'Waiting for the first message';
     const lost = this.#stream?.droppedCount ?? 0;
-    return [this.#more && `Only ${MOST_VALUES} values are shown.`, lost > 0 && `${lost} messages were lost on the way.`].filter(Boolean).join(' ');
+    const more = this.#more && `Only ${MOST_VALUES} values are shown.`;
+    return [more, lost > 0 && `${lost} messages were lost on the way.`].filter(Boolean).join(' ');
   }
 
   #toggled() {

@@ -1,5 +1,5 @@
-// Command fakecam is a network camera for trying things without one: RTSP, Motion JPEG over HTTP, RTMP and the protocol of
-// Insta360, well-behaved or with any oddity of package fakecam.
+// Command fakecam is a network camera for trying things without one: RTSP, Motion JPEG over HTTP, RTMP and the protocol
+// of Insta360, well-behaved or with any oddity of package fakecam.
 //
 //	fakecam                                     # rtsp://127.0.0.1:8554/live
 //	fakecam --list                              # the oddities
@@ -60,8 +60,8 @@ func parse(args []string, out io.Writer) (options, error) {
 	f.StringVar(&o.http, "http", "", "where Motion JPEG over HTTP listens, at /video and /picture")
 	f.StringVar(&o.rtmp, "rtmp", "", "where RTMP listens, at /live/stream")
 	f.StringVar(&o.insta360, "insta360", "", "where a camera of Insta360 listens, which needs no login")
-	f.StringVar(&o.onvif, "onvif", "", "where ONVIF listens, which names the stream of RTSP; it is found on this machine, "+
-		"and prints how it is moved")
+	f.StringVar(&o.onvif, "onvif", "", "where ONVIF listens, which names the stream of RTSP; "+
+		"it is found on this machine, and prints how it is moved")
 	f.StringVar(&o.behave, "behave", "", "an oddity; --list names them")
 	f.StringVar(&o.clip, "clip", "", "the pictures of RTSP, RTMP and Insta360: "+strings.Join(fakecam.Clips(), ", "))
 	f.StringVar(&o.sound, "sound", "", "the sound of RTSP and RTMP: PCMU, PCMA, L16, tone.aac or tone.opus; none if empty")
@@ -183,7 +183,8 @@ func start(o options, out io.Writer) ([]closer, error) {
 	return cameras, nil
 }
 
-// onvif returns the configuration of ONVIF, which names what RTSP sends, and asks it for key pictures unless asked is nil.
+// onvif returns the configuration of ONVIF, which names what RTSP sends, and asks it for key pictures
+// unless asked is nil.
 func onvif(o options, login fakecam.Login, asked *fakecam.Camera, out io.Writer) fakecam.ONVIFConfig {
 	return fakecam.ONVIFConfig{
 		Listen: o.onvif, RTSP: o.rtsp, Stream: "/live",
