@@ -1,7 +1,7 @@
 /** @file A robot as a program in Node sees it: its devices, what they send, calls to them, and if it is reached. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { create, fromJson, toJson } from '@bufbuild/protobuf';
+import { create, toJson } from '@bufbuild/protobuf';
 import { AcknowledgeRequestSchema, DeviceService } from '#gen/waldo/device/v1/device_service_pb.js';
 import { EStop } from '#web/control/estop.js';
 import { Roster } from '#web/robot/roster.js';
@@ -16,7 +16,7 @@ import { failure } from './status.js';
 import { Stream } from './stream.js';
 import { Channel } from './topic.js';
 import { Video } from './video.js';
-import { checked, key, same } from './ways.js';
+import { checked, key, requestOf, same } from './ways.js';
 import { Wire } from './wire.js';
 
 /** How often everything is judged, in ms. */
@@ -25,14 +25,12 @@ const TICK_MS = 50;
 const TIMEOUT_MS = 5000;
 /** How long a device may take to note what was read, in ms. */
 const ACKNOWLEDGE_MS = 5000;
-
 /** How long calls under way may take when the robot is closed, in ms. */
 const LAST_MS = 500;
 
 /**
  * @typedef {'connecting'|'live'|'bus-lost'|'device-lost'|'closed'} State Of the way to the robot. Lost: the bus, or the
  *   one device, was there and is not now.
- *
  * @typedef {import('#web/proto/signaling.js').Device} Device
  * @typedef {import('@bufbuild/protobuf').Message} Message
  * @typedef {import('#web/channels/calls.js').CallOptions} CallOptions
@@ -192,9 +190,8 @@ export class Robot extends EventTarget {
    */
   channel(topic) {
     return same(this.#channels, topic, () => {
-      const channel = new Channel(topic, {
-        bus: this.#bus, sender: this.holder, onClose: () => this.#channels.delete(topic),
-      });
+      const onClose = () => this.#channels.delete(topic);
+      const channel = new Channel(topic, { bus: this.#bus, sender: this.holder, onClose });
       channel.tick(this.name);
       return channel;
     });
@@ -348,7 +345,7 @@ export class Robot extends EventTarget {
     const reading = new Reading(address, 4, ({ device }) => ({ value: device, dropped: 0 }), {
       known: () => Promise.resolve(),
       open: ({ window }) => this.#wire.read(address, DeviceService.method.watchDevice,
-        create(DeviceService.method.watchDevice.input), this.#windowed(window)),
+        create(DeviceService.method.watchDevice.input), this.#wire.windowed(window)),
       acknowledge: (id, messages) => this.#wire.call(address, DeviceService.method.acknowledge,
         create(AcknowledgeRequestSchema, { call: id, messages: BigInt(messages) }),
         { deviceName: address, timeoutMs: ACKNOWLEDGE_MS }),
@@ -437,32 +434,23 @@ export class Robot extends EventTarget {
   async #ask(device, method, request, timeoutMs) {
     const until = performance.now() + timeoutMs;
     await this.#until(() => this.#directory.get(device) !== undefined, timeoutMs, () => this.#unknown(device).message);
-    return this.#wire.call(this.#address(device), method, request, {
-      deviceName: device, timeoutMs: Math.max(1, until - performance.now()),
-    });
+    const left = Math.max(1, until - performance.now());
+    return this.#wire.call(this.#address(device), method, request, { deviceName: device, timeoutMs: left });
   }
 
   /** @param {string} device @param {string} name @param {object} json @param {number} timeoutMs */
   async #callJson(device, name, json, timeoutMs) {
     await this.#until(() => this.#directory.get(device) !== undefined, timeoutMs, () => this.#unknown(device).message);
     const method = await this.#definitions.method(device, this.#directory.get(device)?.epoch ?? '', name);
-    if (method.methodKind !== 'unary') {
-      throw failure('UNIMPLEMENTED', `${name} is a stream: see robot.video, robot.audio, robot.stream`);
-    }
-    let request;
-    try {
-      request = fromJson(method.input, /** @type {any} */ (json));
-    } catch (error) {
-      throw failure('INVALID_ARGUMENT', `${name}: ${/** @type {Error} */ (error).message}`);
-    }
-    return /** @type {any} */ (toJson(method.output, await this.#ask(device, method, request, timeoutMs)));
+    const answer = await this.#ask(device, method, requestOf(method, name, json), timeoutMs);
+    return /** @type {any} */ (toJson(method.output, answer));
   }
 
   /** @type {Ways['read']} */
   #read(device, method, request, window, pick, { onLost, onArrival, onClose }) {
     const reading = new Reading(device, window, pick, {
       known: (name) => this.#ways.known(name),
-      open: ({ window: most }) => this.#wire.read(this.#address(device), method, request, this.#windowed(most)),
+      open: ({ window: most }) => this.#wire.read(this.#address(device), method, request, this.#wire.windowed(most)),
       acknowledge: (id, messages) => this.#ask(device, DeviceService.method.acknowledge,
         create(AcknowledgeRequestSchema, { call: id, messages: BigInt(messages) }), ACKNOWLEDGE_MS),
       onLost,
@@ -475,13 +463,6 @@ export class Robot extends EventTarget {
     this.#readings.add(reading);
     if (this.#closing) queueMicrotask(() => reading.close());
     return reading;
-  }
-
-  /** @param {number} window */
-  #windowed(window) {
-    const metadata = this.#wire.metadata();
-    metadata.set('waldo-window', String(window));
-    return metadata;
   }
 
   /**

@@ -1,5 +1,8 @@
 /** @file What the parts of a robot need from it, and how they are told apart. */
 
+import { fromJson } from '@bufbuild/protobuf';
+import { failure } from './status.js';
+
 /**
  * @typedef {import('#web/proto/signaling.js').Device} Device
  * @typedef {import('@bufbuild/protobuf').Message} Message
@@ -51,4 +54,21 @@ export function checked(name, what = 'device') {
     throw new TypeError(`${what} "${name}": use the name that waldo ls prints, such as "front"`);
   }
   return name;
+}
+
+/**
+ * The request of a call in JSON, as a message.
+ * @param {import('@bufbuild/protobuf').DescMethod} method
+ * @param {string} name Of the method, for errors.
+ * @param {object} json
+ */
+export function requestOf(method, name, json) {
+  if (method.methodKind !== 'unary') {
+    throw failure('UNIMPLEMENTED', `${name} is a stream: see robot.video, robot.audio, robot.stream`);
+  }
+  try {
+    return fromJson(method.input, /** @type {any} */ (json));
+  } catch (error) {
+    throw failure('INVALID_ARGUMENT', `${name}: ${/** @type {Error} */ (error).message}`);
+  }
 }

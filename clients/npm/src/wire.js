@@ -78,6 +78,16 @@ export class Wire {
       this.metadata(), done);
   }
 
+  /**
+   * What a call sends along whose answers have to be acknowledged.
+   * @param {number} window How many messages may be on their way.
+   */
+  windowed(window) {
+    const metadata = this.metadata();
+    metadata.set('waldo-window', String(window));
+    return metadata;
+  }
+
   /** What every call sends along. */
   metadata() {
     const metadata = new Metadata();
