@@ -10,10 +10,13 @@ import (
 // startRover runs the rover that newcomers get, and opens its page.
 func startRover(t *testing.T) (*harness.Robot, *harness.Page) {
 	t.Helper()
-	robot := harness.StartRobot(t, harness.Options{Name: "rover", Drive: harness.RoverDrive, Devices: `front: {kind: camera, source: sim, fps: 30}
+	robot := harness.StartRobot(t, harness.Options{
+		Name: "rover", Drive: harness.RoverDrive,
+		Devices: `front: {kind: camera, source: sim, fps: 30}
 		map: {kind: camera, source: sim, view: above, fps: 30}
 		voice: {kind: audio, source: tone}
-		` + harness.BoardAt("sim")})
+		` + harness.BoardAt("sim"),
+	})
 	microphone := harness.WithMicrophone(harness.Voice(t))
 	page := harness.StartBrowser(t, microphone).Open(t, robot.URL)
 	page.Tile(t, "front").WaitFrames(t, 30)
