@@ -80,6 +80,9 @@ func checkHead(frame []byte) error {
 	}
 	width := int(binary.LittleEndian.Uint16(frame[6:])) & sizeMask
 	height := int(binary.LittleEndian.Uint16(frame[8:])) & sizeMask
+	if max(width, height) > media.MaxSize {
+		return fmt.Errorf("vpx decode: %dx%d pixels, and a side has %d at most: %w", width, height, media.MaxSize, ErrCorrupt)
+	}
 	if width < 1 || height < 1 || (width+15)/16*((height+15)/16)*256 > MaxArea {
 		return fmt.Errorf("vpx decode: %dx%d pixels are 0, or more than %d: %w", width, height, MaxArea, ErrCorrupt)
 	}

@@ -2,6 +2,7 @@ package vpx
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"testing"
 	"time"
@@ -59,6 +60,8 @@ func TestDecoderResumesAtKeyFrames(t *testing.T) {
 	_, frames := encoded(t, 64, 48, 3)
 	huge := bytes.Clone(frames[0])
 	huge[7], huge[9] = 0x3f, 0x3f
+	narrow := bytes.Clone(frames[0]) // little in all, but 8193 pixels high
+	binary.LittleEndian.PutUint16(narrow[8:], media.MaxSize+1)
 	noCode := bytes.Clone(frames[0])
 	noCode[4] = 7
 	d := NewDecoder()
@@ -71,6 +74,7 @@ func TestDecoderResumesAtKeyFrames(t *testing.T) {
 		{"key", frames[0], nil}, {"another", frames[1], nil},
 		{"nothing", nil, ErrCorrupt}, {"after that", frames[2], ErrNeedKey},
 		{"key again", frames[0], nil}, {"too large", huge, ErrCorrupt},
+		{"key before it", frames[0], nil}, {"too high", narrow, ErrCorrupt},
 		{"key once more", frames[0], nil}, {"no start code", noCode, ErrCorrupt}, {"after that", frames[1], ErrNeedKey},
 		{"a head alone", frames[0][:headSize], ErrCorrupt}, {"and key", frames[0], nil},
 	} {
