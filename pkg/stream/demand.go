@@ -55,6 +55,24 @@ func (d *Demand) Wanted() bool {
 	return d.users > 0
 }
 
+// Now reports whether there is a user, and returns what is closed when that changes.
+func (d *Demand) Now() (wanted bool, changed <-chan struct{}) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p := d.current()
+	if d.users > 0 {
+		return true, p.ctx.Done()
+	}
+	return false, p.begun
+}
+
+// During counts one user for as long as ctx lives: it is work for another Demand's While.
+func (d *Demand) During(ctx context.Context) error {
+	defer d.Want()()
+	<-ctx.Done()
+	return nil
+}
+
 // While runs work whenever there is a user, and cancels its context when the last one has gone. It waits
 // for work to return before it runs it again. It returns when ctx ends, with the error of ctx, or when
 // work ends by itself, with the error of work.

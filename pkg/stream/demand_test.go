@@ -53,6 +53,42 @@ func TestDemandRunsWorkWhileThereAreUsers(t *testing.T) {
 	})
 }
 
+// TestDemandNow: what is returned is closed when the first user comes, and when the last one goes, and not before.
+func TestDemandNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d Demand
+		for range 2 {
+			wanted, begins := d.Now()
+			if wanted || isClosed(begins) {
+				t.Fatalf("without a user: wanted is %v, changed is %v", wanted, isClosed(begins))
+			}
+			release := d.Want()
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() { _ = d.During(ctx) }()
+			synctest.Wait()
+			wanted, ends := d.Now()
+			release()
+			if !wanted || !isClosed(begins) || isClosed(ends) {
+				t.Fatalf("with a user: wanted is %v, begun is %v, ended is %v", wanted, isClosed(begins), isClosed(ends))
+			}
+			cancel()
+			synctest.Wait()
+			if d.Wanted() || !isClosed(ends) {
+				t.Fatalf("after the last one: wanted is %v, ended is %v", d.Wanted(), isClosed(ends))
+			}
+		}
+	})
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
 func TestDemandEndsWithTheErrorOfItsWork(t *testing.T) {
 	var d Demand
 	defer d.Want()()

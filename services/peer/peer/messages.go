@@ -37,7 +37,7 @@ type messenger struct {
 	slot     *slot.Slot
 	out      *device.Out[*peerv1.Message]
 	messages *stream.Topic[*peerv1.Message]
-	readers  interest
+	readers  stream.Demand
 	sequence atomic.Int64 // of the next message
 	once     sync.Once
 	always   sync.WaitGroup // what runs as long as the process does, and calls of Publish
@@ -67,8 +67,8 @@ func (m *messenger) Run(ctx context.Context, ready func()) error {
 	m.once.Do(func() {
 		stopping := m.kit.Stopping()
 		m.always.Go(func() { m.slot.Run(stopping) })
-		m.always.Go(func() { _ = m.out.WhileHeld(stopping, m.readers.during) })      // ends with its context
-		m.always.Go(func() { _ = m.messages.WhileRead(stopping, m.readers.during) }) // likewise
+		m.always.Go(func() { _ = m.out.WhileHeld(stopping, m.readers.During) })      // ends with its context
+		m.always.Go(func() { _ = m.messages.WhileRead(stopping, m.readers.During) }) // likewise
 		context.AfterFunc(stopping, func() { m.messages.Close(nil) })
 	})
 	for there := false; ; {

@@ -51,7 +51,7 @@ type driver struct {
 	once   sync.Once
 	always sync.WaitGroup // what runs as long as the process does, senders, and calls of Publish
 
-	readers interest
+	readers stream.Demand
 	ready   func() // of Run, which calls open
 
 	mu      sync.Mutex
@@ -101,7 +101,7 @@ func (d *driver) Run(ctx context.Context, ready func()) error {
 		stopping := d.kit.Stopping()
 		d.always.Go(func() { d.slot.Run(stopping) })
 		d.always.Go(func() { d.complain(stopping, d.camera.Receive(stopping, d.receive)) })
-		d.always.Go(func() { _ = d.WhileRead(stopping, d.readers.during) }) // ends with its context
+		d.always.Go(func() { _ = d.WhileRead(stopping, d.readers.During) }) // ends with its context
 		if d.caller != nil {
 			d.always.Go(func() { d.caller.Run(stopping) })
 		}

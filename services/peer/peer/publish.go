@@ -111,7 +111,7 @@ func (p *publishing) tell(taken <-chan error) error {
 	told, first := false, true
 	began := p.began
 	for err == nil {
-		wanted, changed := p.peers.readers.now()
+		wanted, changed := p.peers.readers.Now()
 		if wanted = wanted || began != nil; first || wanted != told {
 			told, first = wanted, false
 			err = p.call.Send(&peerv1.PublishResponse{Step: &peerv1.PublishResponse_Demand{

@@ -28,7 +28,7 @@ type peers struct {
 	peerv1.UnimplementedPeerServiceServer
 	slot    *slot.Slot
 	carries carries
-	readers *interest
+	readers *stream.Demand
 	work    *sync.WaitGroup // of calls of Publish
 }
 

@@ -36,10 +36,10 @@ type sound struct {
 	service  *service.Service
 	heard    atomic.Bool // this publisher
 	said     atomic.Bool // what it sends is sound, which is not known of packets
-	readers  *interest
+	readers  *stream.Demand
 }
 
-func newSound(kit *device.Kit, readers *interest) (*sound, error) {
+func newSound(kit *device.Kit, readers *stream.Demand) (*sound, error) {
 	e, err := ear.New(kit.Metrics)
 	if err != nil {
 		return nil, err
@@ -119,11 +119,11 @@ func (s *sound) run(ctx context.Context) {
 // counted is a microphone that counts as read while it is heard.
 type counted struct {
 	*ear.Ear
-	readers *interest
+	readers *stream.Demand
 }
 
 // Capture implements card.Microphone.
 func (c counted) Capture(ctx context.Context, take func(samples []float32, at time.Time)) error {
-	defer c.readers.begin()()
+	defer c.readers.Want()()
 	return c.Ear.Capture(ctx, take)
 }
