@@ -39,6 +39,7 @@ type messenger struct {
 	messages *stream.Topic[*peerv1.Message]
 	readers  stream.Demand
 	sequence atomic.Int64 // of the next message
+	told     news         // why Run failed the last time
 	once     sync.Once
 	always   sync.WaitGroup // what runs as long as the process does, and calls of Publish
 
@@ -46,7 +47,6 @@ type messenger struct {
 	sends   bool          // somebody has the slot
 	last    string        // why the last publication ended
 	changed chan struct{} // closed and replaced when that is different
-	told    string        // why Run failed the last time
 }
 
 func newMessenger(kit *device.Kit) *messenger {
@@ -77,9 +77,8 @@ func (m *messenger) Run(ctx context.Context, ready func()) error {
 		case sends:
 			there = true
 			ready()
-			m.tell("")
-		case there || m.tell(why):
-			m.tell(why)
+			m.told.is("")
+		case m.told.is(why) || there:
 			return sender.Away(why)
 		}
 		select {
@@ -101,15 +100,6 @@ func (m *messenger) state() (sends bool, why string, changed <-chan struct{}) {
 	return m.sends, why, m.changed
 }
 
-// tell reports whether a reason is news.
-func (m *messenger) tell(why string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	news := m.told != why
-	m.told = why
-	return news
-}
-
 func (m *messenger) set(sends bool, last string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -121,8 +111,7 @@ func (m *messenger) set(sends bool, last string) {
 // begin notes that somebody sends. It is called by the slot.
 func (m *messenger) begin(who *peerv1.Publisher) slot.Sender {
 	m.set(true, "")
-	m.kit.Log.Info("somebody sends", "name", who.GetName(), "program", who.GetProgram(), "via", who.GetVia(),
-		"address", who.GetAddress())
+	logBegin(m.kit, who)
 	return messageSender{m}
 }
 
@@ -137,7 +126,7 @@ func (messageSender) Audio(*mediav1.AudioFrame) {}
 
 // End implements [slot.Sender].
 func (s messageSender) End(why string) {
-	s.kit.Log.Info("nobody sends any more", "reason", why)
+	logEnd(s.kit, why)
 	s.set(false, why)
 }
 

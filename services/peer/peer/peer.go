@@ -48,6 +48,7 @@ type driver struct {
 	sound  *sound       // nil if it is not wanted
 	caller *call.Caller // nil if nobody is called
 	camera *device.In[*mediav1.VideoFrame]
+	told   news // why open failed the last time
 	once   sync.Once
 	always sync.WaitGroup // what runs as long as the process does, senders, and calls of Publish
 
@@ -57,7 +58,6 @@ type driver struct {
 	mu      sync.Mutex
 	sender  *sender.Sender // of whoever has the slot; nil: nobody
 	changed chan struct{}  // closed and replaced when there is another one
-	told    string         // why open failed the last time
 	last    string         // why the last publication ended, while nobody sends
 	calling string         // why there is no call to a robot; empty: there is one, or none is to be
 }
@@ -151,8 +151,7 @@ func (d *driver) begin(who *peerv1.Publisher) slot.Sender {
 	s := sender.New(who, d.slot.WantKeyFrame)
 	d.always.Go(s.Run)
 	d.set(s, "")
-	d.kit.Log.Info("somebody sends", "name", who.GetName(), "program", who.GetProgram(), "via", who.GetVia(),
-		"address", who.GetAddress())
+	logBegin(d.kit, who)
 	return &publication{Sender: s, who: who, driver: d}
 }
 
@@ -197,7 +196,7 @@ func (p *publication) Audio(f *mediav1.AudioFrame) {
 // End implements [slot.Sender].
 func (p *publication) End(why string) {
 	d := p.driver
-	d.kit.Log.Info("nobody sends any more", "reason", why)
+	logEnd(d.kit, why)
 	if d.sound != nil {
 		d.sound.end()
 	}
@@ -240,14 +239,14 @@ func (d *driver) now() (*sender.Sender, <-chan struct{}) {
 func (d *driver) open(ctx context.Context) (source.Source, error) {
 	for {
 		s, changed := d.now()
-		if s == nil && d.tell(d.nobody()) {
+		if s == nil && d.told.is(d.nobody()) {
 			return nil, sender.Away(d.nobody())
 		}
 		opened, why, err := d.await(ctx, s, changed)
 		switch {
 		case err != nil || opened != nil:
 			return opened, err
-		case why != "" && d.tell(why):
+		case why != "" && d.told.is(why):
 			return nil, sender.Away(why)
 		}
 	}
@@ -270,7 +269,7 @@ func (d *driver) await(
 	case <-ctx.Done():
 		return nil, "", ctx.Err()
 	case <-ready:
-		d.tell("")
+		d.told.is("")
 		return s, "", nil
 	case <-changed:
 		return nil, "", nil
@@ -279,22 +278,13 @@ func (d *driver) await(
 		switch {
 		case waits == "":
 		case d.sound != nil && d.sound.said.Load(): // sound alone is enough
-			d.tell("")
+			d.told.is("")
 			d.ready()
 		default:
 			return nil, "somebody has the slot, and sends nothing that can be shown yet: " + waits, nil
 		}
 		return nil, "", nil
 	}
-}
-
-// tell reports whether a reason is news.
-func (d *driver) tell(why string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	news := d.told != why
-	d.told = why
-	return news
 }
 
 // describe tells who sends, in the device's description.
