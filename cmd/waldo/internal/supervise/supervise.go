@@ -162,11 +162,9 @@ func (s *Supervisor) left(k *keeper) {
 
 // Running returns when a process of that name has been started and has not ended since.
 func (s *Supervisor) Running(ctx context.Context, name string) error {
-	s.mu.Lock()
-	k := s.find(name)
-	s.mu.Unlock()
-	if k == nil {
-		return fmt.Errorf("%q: %w", name, errNoProcess)
+	k, err := s.lookUp(name)
+	if err != nil {
+		return err
 	}
 	return k.running(ctx)
 }
@@ -176,6 +174,15 @@ func (s *Supervisor) Leaving(name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.leaving[name] != nil
+}
+
+func (s *Supervisor) lookUp(name string) (*keeper, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if k := s.find(name); k != nil {
+		return k, nil
+	}
+	return nil, fmt.Errorf("%q: %w", name, errNoProcess)
 }
 
 // find requires mu.
@@ -189,11 +196,9 @@ func (s *Supervisor) find(name string) *keeper {
 // Restart ends a process and starts it again, even one that had ended permanently. It returns when the
 // new one has been started.
 func (s *Supervisor) Restart(ctx context.Context, name string) error {
-	s.mu.Lock()
-	k := s.find(name)
-	s.mu.Unlock()
-	if k == nil {
-		return fmt.Errorf("%q: %w", name, errNoProcess)
+	k, err := s.lookUp(name)
+	if err != nil {
+		return err
 	}
 	return k.restart(ctx)
 }
