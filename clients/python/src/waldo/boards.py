@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from waldo._captured import age_of
 from waldo._subscribable import Feed, Subscribable
 from waldo.errors import InvalidRequest
 from waldo.reading import Box, Loop, Reading
@@ -41,7 +42,7 @@ class BoardMessage:
     @property
     def age(self) -> float:
         """How many seconds ago it was read; never less than the time since it was received here."""
-        return max(time.time() - self.read_time, time.monotonic() - self.received)
+        return age_of(self.read_time, self.received)
 
     def __getitem__(self, key: Any) -> Any:
         return self.value[key]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from waldo._captured import Captured
 from waldo.errors import WaldoError
 from waldo.media.v1 import media_pb2
 
@@ -31,31 +32,10 @@ class Info:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-class _Described:
+class _Described(Captured):
     """The attributes that pictures and packets have."""
 
     info: Info
-
-    @property
-    def epoch(self) -> int:
-        """The life of the device that captured it; a new number means that the device has restarted."""
-        return self.info.epoch
-
-    @property
-    def sequence(self) -> int:
-        """Its position in the stream and epoch; a gap is a loss."""
-        return self.info.sequence
-
-    @property
-    def capture_time(self) -> float:
-        """When it was captured, in seconds since 1970 by the clock of the device's machine; compare time.time()."""
-        return self.info.capture_time
-
-    @property
-    def age(self) -> float:
-        """How many seconds ago it was captured. It compares the clocks of two machines if the device is on another, but
-        is never less than the time since it was received here."""
-        return max(time.time() - self.info.capture_time, time.monotonic() - self.info.received)
 
     @property
     def key_frame(self) -> bool:
@@ -66,11 +46,6 @@ class _Described:
     def metadata(self) -> Mapping[str, str]:
         """Annotations by the device; may be empty."""
         return self.info.metadata
-
-    @property
-    def dropped(self) -> int:
-        """How many pictures the loop has lost so far because it was slow."""
-        return self.info.dropped
 
 
 class Frame(_Described, np.ndarray[Any, np.dtype[np.uint8]]):

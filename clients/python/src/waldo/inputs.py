@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from waldo._captured import age_of
 from waldo._subscribable import Feed, Subscribable
 from waldo.input.v1 import input_pb2, input_service_pb2, input_service_pb2_grpc
 from waldo.reading import Box, Loop, Reading
@@ -60,8 +61,7 @@ class InputReport:
     def age(self) -> float:
         """How many seconds ago it happened; never less than the time since it was received here, and just that for a
         state."""
-        here = time.monotonic() - self.received
-        return max(time.time() - self.event_time, here) if self.event_time else here
+        return age_of(self.event_time, self.received) if self.event_time else time.monotonic() - self.received
 
 
 class Input(Subscribable[InputReport]):

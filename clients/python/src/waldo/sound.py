@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import grpc
 import numpy as np
 
+from waldo._captured import Captured
 from waldo._subscribable import Feed, Subscribable
 from waldo.audio.v1 import audio_pb2, audio_pb2_grpc
 from waldo.errors import InvalidRequest, WaldoError, from_rpc
@@ -45,30 +46,10 @@ class SoundInfo:
     received: float = field(default_factory=time.monotonic)
 
 
-class _Described:
+class _Described(Captured):
     """The attributes that pieces of sound have."""
 
     info: SoundInfo
-
-    @property
-    def epoch(self) -> int:
-        """The life of the device that captured it; a new number means that the device has restarted."""
-        return self.info.epoch
-
-    @property
-    def sequence(self) -> int:
-        """Its position in the stream and epoch; a gap is a loss."""
-        return self.info.sequence
-
-    @property
-    def capture_time(self) -> float:
-        """When its first sample was captured, in seconds since 1970 by the clock of the device's machine."""
-        return self.info.capture_time
-
-    @property
-    def age(self) -> float:
-        """How many seconds ago that was; never less than the time since it was received here."""
-        return max(time.time() - self.info.capture_time, time.monotonic() - self.info.received)
 
     @property
     def rate(self) -> int:
@@ -79,11 +60,6 @@ class _Described:
     def sample_index(self) -> int:
         """Position of the first sample in the epoch."""
         return self.info.sample_index
-
-    @property
-    def dropped(self) -> int:
-        """How many pieces the loop has lost so far because it was slow."""
-        return self.info.dropped
 
 
 class Samples(_Described, np.ndarray[Any, np.dtype[Any]]):
