@@ -12,6 +12,7 @@ import (
 	v1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -875,6 +876,135 @@ func (*RequestKeyFrameResponse) Descriptor() ([]byte, []int) {
 	return file_waldo_camera_v1_camera_service_proto_rawDescGZIP(), []int{13}
 }
 
+// LimitBitrateRequest limits one stream.
+type LimitBitrateRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the stream, as in the device's description, for example `video`.
+	Stream string `protobuf:"bytes,1,opt,name=stream,proto3" json:"stream,omitempty"`
+	// Who limits it: 1 to 64 printable characters, unique to the caller. A new limit of the same holder replaces the old
+	// one.
+	Holder string `protobuf:"bytes,2,opt,name=holder,proto3" json:"holder,omitempty"`
+	// The most that the stream may have, 50,000 to 50,000,000 bit/s; 0 for a pause: no picture is encoded.
+	BitrateBps int64 `protobuf:"varint,3,opt,name=bitrate_bps,json=bitrateBps,proto3" json:"bitrate_bps,omitempty"`
+	// How long the limit lasts if it is not renewed, up to 10 s. Zero or unset ends it. A pause lasts at most 0.5 s.
+	Ttl           *durationpb.Duration `protobuf:"bytes,4,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitBitrateRequest) Reset() {
+	*x = LimitBitrateRequest{}
+	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitBitrateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitBitrateRequest) ProtoMessage() {}
+
+func (x *LimitBitrateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitBitrateRequest.ProtoReflect.Descriptor instead.
+func (*LimitBitrateRequest) Descriptor() ([]byte, []int) {
+	return file_waldo_camera_v1_camera_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *LimitBitrateRequest) GetStream() string {
+	if x != nil {
+		return x.Stream
+	}
+	return ""
+}
+
+func (x *LimitBitrateRequest) GetHolder() string {
+	if x != nil {
+		return x.Holder
+	}
+	return ""
+}
+
+func (x *LimitBitrateRequest) GetBitrateBps() int64 {
+	if x != nil {
+		return x.BitrateBps
+	}
+	return 0
+}
+
+func (x *LimitBitrateRequest) GetTtl() *durationpb.Duration {
+	if x != nil {
+		return x.Ttl
+	}
+	return nil
+}
+
+// LimitBitrateResponse is the answer to LimitBitrate.
+type LimitBitrateResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The bit rate in force: the lowest of all limits, or the configured one.
+	BitrateBps int64 `protobuf:"varint,1,opt,name=bitrate_bps,json=bitrateBps,proto3" json:"bitrate_bps,omitempty"`
+	// The bit rate without any limit.
+	ConfiguredBps int64 `protobuf:"varint,2,opt,name=configured_bps,json=configuredBps,proto3" json:"configured_bps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitBitrateResponse) Reset() {
+	*x = LimitBitrateResponse{}
+	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitBitrateResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitBitrateResponse) ProtoMessage() {}
+
+func (x *LimitBitrateResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitBitrateResponse.ProtoReflect.Descriptor instead.
+func (*LimitBitrateResponse) Descriptor() ([]byte, []int) {
+	return file_waldo_camera_v1_camera_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *LimitBitrateResponse) GetBitrateBps() int64 {
+	if x != nil {
+		return x.BitrateBps
+	}
+	return 0
+}
+
+func (x *LimitBitrateResponse) GetConfiguredBps() int64 {
+	if x != nil {
+		return x.ConfiguredBps
+	}
+	return 0
+}
+
 // SetBitrateRequest holds the target bit rate of the stream.
 type SetBitrateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -886,7 +1016,7 @@ type SetBitrateRequest struct {
 
 func (x *SetBitrateRequest) Reset() {
 	*x = SetBitrateRequest{}
-	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[14]
+	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -898,7 +1028,7 @@ func (x *SetBitrateRequest) String() string {
 func (*SetBitrateRequest) ProtoMessage() {}
 
 func (x *SetBitrateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[14]
+	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -911,7 +1041,7 @@ func (x *SetBitrateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBitrateRequest.ProtoReflect.Descriptor instead.
 func (*SetBitrateRequest) Descriptor() ([]byte, []int) {
-	return file_waldo_camera_v1_camera_service_proto_rawDescGZIP(), []int{14}
+	return file_waldo_camera_v1_camera_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SetBitrateRequest) GetBitrateBps() int64 {
@@ -932,7 +1062,7 @@ type SetBitrateResponse struct {
 
 func (x *SetBitrateResponse) Reset() {
 	*x = SetBitrateResponse{}
-	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[15]
+	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -944,7 +1074,7 @@ func (x *SetBitrateResponse) String() string {
 func (*SetBitrateResponse) ProtoMessage() {}
 
 func (x *SetBitrateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[15]
+	mi := &file_waldo_camera_v1_camera_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -957,7 +1087,7 @@ func (x *SetBitrateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBitrateResponse.ProtoReflect.Descriptor instead.
 func (*SetBitrateResponse) Descriptor() ([]byte, []int) {
-	return file_waldo_camera_v1_camera_service_proto_rawDescGZIP(), []int{15}
+	return file_waldo_camera_v1_camera_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SetBitrateResponse) GetBitrateBps() int64 {
@@ -971,7 +1101,7 @@ var File_waldo_camera_v1_camera_service_proto protoreflect.FileDescriptor
 
 const file_waldo_camera_v1_camera_service_proto_rawDesc = "" +
 	"\n" +
-	"$waldo/camera/v1/camera_service.proto\x12\x0fwaldo.camera.v1\x1a\x1awaldo/media/v1/media.proto\"\x14\n" +
+	"$waldo/camera/v1/camera_service.proto\x12\x0fwaldo.camera.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1awaldo/media/v1/media.proto\"\x14\n" +
 	"\x12ListFormatsRequest\"\xe3\x01\n" +
 	"\x13ListFormatsResponse\x12B\n" +
 	"\x0enative_formats\x18\x01 \x03(\v2\x1b.waldo.media.v1.VideoFormatR\rnativeFormats\x12B\n" +
@@ -1023,7 +1153,17 @@ const file_waldo_camera_v1_camera_service_proto_rawDesc = "" +
 	"\bcontrols\x18\x01 \x03(\v2\x18.waldo.camera.v1.ControlR\bcontrols\"0\n" +
 	"\x16RequestKeyFrameRequest\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\"\x19\n" +
-	"\x17RequestKeyFrameResponse\"4\n" +
+	"\x17RequestKeyFrameResponse\"\x93\x01\n" +
+	"\x13LimitBitrateRequest\x12\x16\n" +
+	"\x06stream\x18\x01 \x01(\tR\x06stream\x12\x16\n" +
+	"\x06holder\x18\x02 \x01(\tR\x06holder\x12\x1f\n" +
+	"\vbitrate_bps\x18\x03 \x01(\x03R\n" +
+	"bitrateBps\x12+\n" +
+	"\x03ttl\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\"^\n" +
+	"\x14LimitBitrateResponse\x12\x1f\n" +
+	"\vbitrate_bps\x18\x01 \x01(\x03R\n" +
+	"bitrateBps\x12%\n" +
+	"\x0econfigured_bps\x18\x02 \x01(\x03R\rconfiguredBps\"4\n" +
 	"\x11SetBitrateRequest\x12\x1f\n" +
 	"\vbitrate_bps\x18\x01 \x01(\x03R\n" +
 	"bitrateBps\"5\n" +
@@ -1034,7 +1174,7 @@ const file_waldo_camera_v1_camera_service_proto_rawDesc = "" +
 	"\x18CONTROL_TYPE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14CONTROL_TYPE_INTEGER\x10\x01\x12\x18\n" +
 	"\x14CONTROL_TYPE_BOOLEAN\x10\x02\x12\x15\n" +
-	"\x11CONTROL_TYPE_MENU\x10\x032\x96\x05\n" +
+	"\x11CONTROL_TYPE_MENU\x10\x032\xf3\x05\n" +
 	"\rCameraService\x12X\n" +
 	"\vListFormats\x12#.waldo.camera.v1.ListFormatsRequest\x1a$.waldo.camera.v1.ListFormatsResponse\x12[\n" +
 	"\fCaptureFrame\x12$.waldo.camera.v1.CaptureFrameRequest\x1a%.waldo.camera.v1.CaptureFrameResponse\x12]\n" +
@@ -1043,7 +1183,8 @@ const file_waldo_camera_v1_camera_service_proto_rawDesc = "" +
 	"\vSetControls\x12#.waldo.camera.v1.SetControlsRequest\x1a$.waldo.camera.v1.SetControlsResponse\x12d\n" +
 	"\x0fRequestKeyFrame\x12'.waldo.camera.v1.RequestKeyFrameRequest\x1a(.waldo.camera.v1.RequestKeyFrameResponse\x12U\n" +
 	"\n" +
-	"SetBitrate\x12\".waldo.camera.v1.SetBitrateRequest\x1a#.waldo.camera.v1.SetBitrateResponseB\xc9\x01\n" +
+	"SetBitrate\x12\".waldo.camera.v1.SetBitrateRequest\x1a#.waldo.camera.v1.SetBitrateResponse\x12[\n" +
+	"\fLimitBitrate\x12$.waldo.camera.v1.LimitBitrateRequest\x1a%.waldo.camera.v1.LimitBitrateResponseB\xc9\x01\n" +
 	"\x13com.waldo.camera.v1B\x12CameraServiceProtoP\x01Z@github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1;camerav1\xa2\x02\x03WCX\xaa\x02\x0fWaldo.Camera.V1\xca\x02\x0fWaldo\\Camera\\V1\xe2\x02\x1bWaldo\\Camera\\V1\\GPBMetadata\xea\x02\x11Waldo::Camera::V1b\x06proto3"
 
 var (
@@ -1059,7 +1200,7 @@ func file_waldo_camera_v1_camera_service_proto_rawDescGZIP() []byte {
 }
 
 var file_waldo_camera_v1_camera_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_waldo_camera_v1_camera_service_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_waldo_camera_v1_camera_service_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_waldo_camera_v1_camera_service_proto_goTypes = []any{
 	(ControlType)(0),                // 0: waldo.camera.v1.ControlType
 	(*ListFormatsRequest)(nil),      // 1: waldo.camera.v1.ListFormatsRequest
@@ -1076,46 +1217,52 @@ var file_waldo_camera_v1_camera_service_proto_goTypes = []any{
 	(*SetControlsResponse)(nil),     // 12: waldo.camera.v1.SetControlsResponse
 	(*RequestKeyFrameRequest)(nil),  // 13: waldo.camera.v1.RequestKeyFrameRequest
 	(*RequestKeyFrameResponse)(nil), // 14: waldo.camera.v1.RequestKeyFrameResponse
-	(*SetBitrateRequest)(nil),       // 15: waldo.camera.v1.SetBitrateRequest
-	(*SetBitrateResponse)(nil),      // 16: waldo.camera.v1.SetBitrateResponse
-	nil,                             // 17: waldo.camera.v1.Control.MenuItemsEntry
-	nil,                             // 18: waldo.camera.v1.SetControlsRequest.ValuesEntry
-	(*v1.VideoFormat)(nil),          // 19: waldo.media.v1.VideoFormat
-	(*v1.VideoFrame)(nil),           // 20: waldo.media.v1.VideoFrame
+	(*LimitBitrateRequest)(nil),     // 15: waldo.camera.v1.LimitBitrateRequest
+	(*LimitBitrateResponse)(nil),    // 16: waldo.camera.v1.LimitBitrateResponse
+	(*SetBitrateRequest)(nil),       // 17: waldo.camera.v1.SetBitrateRequest
+	(*SetBitrateResponse)(nil),      // 18: waldo.camera.v1.SetBitrateResponse
+	nil,                             // 19: waldo.camera.v1.Control.MenuItemsEntry
+	nil,                             // 20: waldo.camera.v1.SetControlsRequest.ValuesEntry
+	(*v1.VideoFormat)(nil),          // 21: waldo.media.v1.VideoFormat
+	(*v1.VideoFrame)(nil),           // 22: waldo.media.v1.VideoFrame
+	(*durationpb.Duration)(nil),     // 23: google.protobuf.Duration
 }
 var file_waldo_camera_v1_camera_service_proto_depIdxs = []int32{
-	19, // 0: waldo.camera.v1.ListFormatsResponse.native_formats:type_name -> waldo.media.v1.VideoFormat
-	19, // 1: waldo.camera.v1.ListFormatsResponse.current_format:type_name -> waldo.media.v1.VideoFormat
-	19, // 2: waldo.camera.v1.ListFormatsResponse.offered_formats:type_name -> waldo.media.v1.VideoFormat
-	19, // 3: waldo.camera.v1.CaptureFrameRequest.format:type_name -> waldo.media.v1.VideoFormat
-	20, // 4: waldo.camera.v1.CaptureFrameResponse.frame:type_name -> waldo.media.v1.VideoFrame
-	19, // 5: waldo.camera.v1.StreamFramesRequest.format:type_name -> waldo.media.v1.VideoFormat
-	20, // 6: waldo.camera.v1.StreamFramesResponse.frame:type_name -> waldo.media.v1.VideoFrame
+	21, // 0: waldo.camera.v1.ListFormatsResponse.native_formats:type_name -> waldo.media.v1.VideoFormat
+	21, // 1: waldo.camera.v1.ListFormatsResponse.current_format:type_name -> waldo.media.v1.VideoFormat
+	21, // 2: waldo.camera.v1.ListFormatsResponse.offered_formats:type_name -> waldo.media.v1.VideoFormat
+	21, // 3: waldo.camera.v1.CaptureFrameRequest.format:type_name -> waldo.media.v1.VideoFormat
+	22, // 4: waldo.camera.v1.CaptureFrameResponse.frame:type_name -> waldo.media.v1.VideoFrame
+	21, // 5: waldo.camera.v1.StreamFramesRequest.format:type_name -> waldo.media.v1.VideoFormat
+	22, // 6: waldo.camera.v1.StreamFramesResponse.frame:type_name -> waldo.media.v1.VideoFrame
 	7,  // 7: waldo.camera.v1.StreamFramesResponse.shared:type_name -> waldo.camera.v1.SharedPicture
 	0,  // 8: waldo.camera.v1.Control.type:type_name -> waldo.camera.v1.ControlType
-	17, // 9: waldo.camera.v1.Control.menu_items:type_name -> waldo.camera.v1.Control.MenuItemsEntry
+	19, // 9: waldo.camera.v1.Control.menu_items:type_name -> waldo.camera.v1.Control.MenuItemsEntry
 	8,  // 10: waldo.camera.v1.GetControlsResponse.controls:type_name -> waldo.camera.v1.Control
-	18, // 11: waldo.camera.v1.SetControlsRequest.values:type_name -> waldo.camera.v1.SetControlsRequest.ValuesEntry
+	20, // 11: waldo.camera.v1.SetControlsRequest.values:type_name -> waldo.camera.v1.SetControlsRequest.ValuesEntry
 	8,  // 12: waldo.camera.v1.SetControlsResponse.controls:type_name -> waldo.camera.v1.Control
-	1,  // 13: waldo.camera.v1.CameraService.ListFormats:input_type -> waldo.camera.v1.ListFormatsRequest
-	3,  // 14: waldo.camera.v1.CameraService.CaptureFrame:input_type -> waldo.camera.v1.CaptureFrameRequest
-	5,  // 15: waldo.camera.v1.CameraService.StreamFrames:input_type -> waldo.camera.v1.StreamFramesRequest
-	9,  // 16: waldo.camera.v1.CameraService.GetControls:input_type -> waldo.camera.v1.GetControlsRequest
-	11, // 17: waldo.camera.v1.CameraService.SetControls:input_type -> waldo.camera.v1.SetControlsRequest
-	13, // 18: waldo.camera.v1.CameraService.RequestKeyFrame:input_type -> waldo.camera.v1.RequestKeyFrameRequest
-	15, // 19: waldo.camera.v1.CameraService.SetBitrate:input_type -> waldo.camera.v1.SetBitrateRequest
-	2,  // 20: waldo.camera.v1.CameraService.ListFormats:output_type -> waldo.camera.v1.ListFormatsResponse
-	4,  // 21: waldo.camera.v1.CameraService.CaptureFrame:output_type -> waldo.camera.v1.CaptureFrameResponse
-	6,  // 22: waldo.camera.v1.CameraService.StreamFrames:output_type -> waldo.camera.v1.StreamFramesResponse
-	10, // 23: waldo.camera.v1.CameraService.GetControls:output_type -> waldo.camera.v1.GetControlsResponse
-	12, // 24: waldo.camera.v1.CameraService.SetControls:output_type -> waldo.camera.v1.SetControlsResponse
-	14, // 25: waldo.camera.v1.CameraService.RequestKeyFrame:output_type -> waldo.camera.v1.RequestKeyFrameResponse
-	16, // 26: waldo.camera.v1.CameraService.SetBitrate:output_type -> waldo.camera.v1.SetBitrateResponse
-	20, // [20:27] is the sub-list for method output_type
-	13, // [13:20] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	23, // 13: waldo.camera.v1.LimitBitrateRequest.ttl:type_name -> google.protobuf.Duration
+	1,  // 14: waldo.camera.v1.CameraService.ListFormats:input_type -> waldo.camera.v1.ListFormatsRequest
+	3,  // 15: waldo.camera.v1.CameraService.CaptureFrame:input_type -> waldo.camera.v1.CaptureFrameRequest
+	5,  // 16: waldo.camera.v1.CameraService.StreamFrames:input_type -> waldo.camera.v1.StreamFramesRequest
+	9,  // 17: waldo.camera.v1.CameraService.GetControls:input_type -> waldo.camera.v1.GetControlsRequest
+	11, // 18: waldo.camera.v1.CameraService.SetControls:input_type -> waldo.camera.v1.SetControlsRequest
+	13, // 19: waldo.camera.v1.CameraService.RequestKeyFrame:input_type -> waldo.camera.v1.RequestKeyFrameRequest
+	17, // 20: waldo.camera.v1.CameraService.SetBitrate:input_type -> waldo.camera.v1.SetBitrateRequest
+	15, // 21: waldo.camera.v1.CameraService.LimitBitrate:input_type -> waldo.camera.v1.LimitBitrateRequest
+	2,  // 22: waldo.camera.v1.CameraService.ListFormats:output_type -> waldo.camera.v1.ListFormatsResponse
+	4,  // 23: waldo.camera.v1.CameraService.CaptureFrame:output_type -> waldo.camera.v1.CaptureFrameResponse
+	6,  // 24: waldo.camera.v1.CameraService.StreamFrames:output_type -> waldo.camera.v1.StreamFramesResponse
+	10, // 25: waldo.camera.v1.CameraService.GetControls:output_type -> waldo.camera.v1.GetControlsResponse
+	12, // 26: waldo.camera.v1.CameraService.SetControls:output_type -> waldo.camera.v1.SetControlsResponse
+	14, // 27: waldo.camera.v1.CameraService.RequestKeyFrame:output_type -> waldo.camera.v1.RequestKeyFrameResponse
+	18, // 28: waldo.camera.v1.CameraService.SetBitrate:output_type -> waldo.camera.v1.SetBitrateResponse
+	16, // 29: waldo.camera.v1.CameraService.LimitBitrate:output_type -> waldo.camera.v1.LimitBitrateResponse
+	22, // [22:30] is the sub-list for method output_type
+	14, // [14:22] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_waldo_camera_v1_camera_service_proto_init() }
@@ -1129,7 +1276,7 @@ func file_waldo_camera_v1_camera_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_waldo_camera_v1_camera_service_proto_rawDesc), len(file_waldo_camera_v1_camera_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   18,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

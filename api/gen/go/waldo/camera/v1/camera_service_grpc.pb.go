@@ -28,6 +28,7 @@ const (
 	CameraService_SetControls_FullMethodName     = "/waldo.camera.v1.CameraService/SetControls"
 	CameraService_RequestKeyFrame_FullMethodName = "/waldo.camera.v1.CameraService/RequestKeyFrame"
 	CameraService_SetBitrate_FullMethodName      = "/waldo.camera.v1.CameraService/SetBitrate"
+	CameraService_LimitBitrate_FullMethodName    = "/waldo.camera.v1.CameraService/LimitBitrate"
 )
 
 // CameraServiceClient is the client API for CameraService service.
@@ -79,6 +80,14 @@ type CameraServiceClient interface {
 	// Fails with OUT_OF_RANGE outside 50,000 to 50,000,000 bit/s, FAILED_PRECONDITION if the hardware
 	// compresses the video itself.
 	SetBitrate(ctx context.Context, in *SetBitrateRequest, opts ...grpc.CallOption) (*SetBitrateResponse, error)
+	// LimitBitrate keeps a stream on the bus (H.264, VP8) below a bit rate for some time, because the paths to those who
+	// see it carry no more. The lowest of all limits counts; without one, the bit rate of SetBitrate or of the
+	// configuration. A stream that has less than its pictures need gets fewer and then smaller pictures. Bit rates below
+	// 150,000 bit/s cannot be reached with content that changes much.
+	// Fails with NOT_FOUND if the camera has no such stream, INVALID_ARGUMENT if `holder` or `ttl` is invalid,
+	// OUT_OF_RANGE for a bit rate outside 0 and 50,000 to 50,000,000 bit/s, FAILED_PRECONDITION if the hardware
+	// compresses the stream itself, RESOURCE_EXHAUSTED for the limits of more than 32 holders.
+	LimitBitrate(ctx context.Context, in *LimitBitrateRequest, opts ...grpc.CallOption) (*LimitBitrateResponse, error)
 }
 
 type cameraServiceClient struct {
@@ -168,6 +177,16 @@ func (c *cameraServiceClient) SetBitrate(ctx context.Context, in *SetBitrateRequ
 	return out, nil
 }
 
+func (c *cameraServiceClient) LimitBitrate(ctx context.Context, in *LimitBitrateRequest, opts ...grpc.CallOption) (*LimitBitrateResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(LimitBitrateResponse)
+	err := c.cc.Invoke(ctx, CameraService_LimitBitrate_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // CameraServiceServer is the server API for CameraService service.
 // All implementations must embed UnimplementedCameraServiceServer
 // for forward compatibility.
@@ -217,6 +236,14 @@ type CameraServiceServer interface {
 	// Fails with OUT_OF_RANGE outside 50,000 to 50,000,000 bit/s, FAILED_PRECONDITION if the hardware
 	// compresses the video itself.
 	SetBitrate(context.Context, *SetBitrateRequest) (*SetBitrateResponse, error)
+	// LimitBitrate keeps a stream on the bus (H.264, VP8) below a bit rate for some time, because the paths to those who
+	// see it carry no more. The lowest of all limits counts; without one, the bit rate of SetBitrate or of the
+	// configuration. A stream that has less than its pictures need gets fewer and then smaller pictures. Bit rates below
+	// 150,000 bit/s cannot be reached with content that changes much.
+	// Fails with NOT_FOUND if the camera has no such stream, INVALID_ARGUMENT if `holder` or `ttl` is invalid,
+	// OUT_OF_RANGE for a bit rate outside 0 and 50,000 to 50,000,000 bit/s, FAILED_PRECONDITION if the hardware
+	// compresses the stream itself, RESOURCE_EXHAUSTED for the limits of more than 32 holders.
+	LimitBitrate(context.Context, *LimitBitrateRequest) (*LimitBitrateResponse, error)
 	mustEmbedUnimplementedCameraServiceServer()
 }
 
@@ -247,6 +274,9 @@ func (UnimplementedCameraServiceServer) RequestKeyFrame(context.Context, *Reques
 }
 func (UnimplementedCameraServiceServer) SetBitrate(context.Context, *SetBitrateRequest) (*SetBitrateResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SetBitrate not implemented")
+}
+func (UnimplementedCameraServiceServer) LimitBitrate(context.Context, *LimitBitrateRequest) (*LimitBitrateResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method LimitBitrate not implemented")
 }
 func (UnimplementedCameraServiceServer) mustEmbedUnimplementedCameraServiceServer() {}
 func (UnimplementedCameraServiceServer) testEmbeddedByValue()                       {}
@@ -388,6 +418,24 @@ func _CameraService_SetBitrate_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _CameraService_LimitBitrate_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(LimitBitrateRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CameraServiceServer).LimitBitrate(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CameraService_LimitBitrate_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CameraServiceServer).LimitBitrate(ctx, req.(*LimitBitrateRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // CameraService_ServiceDesc is the grpc.ServiceDesc for CameraService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -418,6 +466,10 @@ var CameraService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SetBitrate",
 			Handler:    _CameraService_SetBitrate_Handler,
+		},
+		{
+			MethodName: "LimitBitrate",
+			Handler:    _CameraService_LimitBitrate_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

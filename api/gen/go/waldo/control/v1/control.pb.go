@@ -54,21 +54,25 @@ const (
 	CommandVerdict_COMMAND_VERDICT_NOT_NEUTRAL CommandVerdict = 8
 	// The hardware is away or not ready (UNAVAILABLE).
 	CommandVerdict_COMMAND_VERDICT_AWAY CommandVerdict = 9
+	// The picture that its sender saw is too old, or there was none (FAILED_PRECONDITION): send `seen` with the capture
+	// time of a newer one. A neutral command never gets this verdict.
+	CommandVerdict_COMMAND_VERDICT_BLIND CommandVerdict = 10
 )
 
 // Enum value maps for CommandVerdict.
 var (
 	CommandVerdict_name = map[int32]string{
-		0: "COMMAND_VERDICT_UNSPECIFIED",
-		1: "COMMAND_VERDICT_ACCEPTED",
-		2: "COMMAND_VERDICT_NO_LEASE",
-		3: "COMMAND_VERDICT_OUT_OF_ORDER",
-		4: "COMMAND_VERDICT_EXPIRED",
-		5: "COMMAND_VERDICT_UNKNOWN_CLOCK",
-		6: "COMMAND_VERDICT_BEFORE_STOP",
-		7: "COMMAND_VERDICT_E_STOPPED",
-		8: "COMMAND_VERDICT_NOT_NEUTRAL",
-		9: "COMMAND_VERDICT_AWAY",
+		0:  "COMMAND_VERDICT_UNSPECIFIED",
+		1:  "COMMAND_VERDICT_ACCEPTED",
+		2:  "COMMAND_VERDICT_NO_LEASE",
+		3:  "COMMAND_VERDICT_OUT_OF_ORDER",
+		4:  "COMMAND_VERDICT_EXPIRED",
+		5:  "COMMAND_VERDICT_UNKNOWN_CLOCK",
+		6:  "COMMAND_VERDICT_BEFORE_STOP",
+		7:  "COMMAND_VERDICT_E_STOPPED",
+		8:  "COMMAND_VERDICT_NOT_NEUTRAL",
+		9:  "COMMAND_VERDICT_AWAY",
+		10: "COMMAND_VERDICT_BLIND",
 	}
 	CommandVerdict_value = map[string]int32{
 		"COMMAND_VERDICT_UNSPECIFIED":   0,
@@ -81,6 +85,7 @@ var (
 		"COMMAND_VERDICT_E_STOPPED":     7,
 		"COMMAND_VERDICT_NOT_NEUTRAL":   8,
 		"COMMAND_VERDICT_AWAY":          9,
+		"COMMAND_VERDICT_BLIND":         10,
 	}
 )
 
@@ -192,6 +197,8 @@ const (
 	SafeCause_SAFE_CAUSE_E_STOP SafeCause = 6
 	// The hardware was away.
 	SafeCause_SAFE_CAUSE_AWAY SafeCause = 7
+	// The driver saw no picture, or only one that was too old; see Sight.
+	SafeCause_SAFE_CAUSE_BLIND SafeCause = 8
 )
 
 // Enum value maps for SafeCause.
@@ -205,6 +212,7 @@ var (
 		5: "SAFE_CAUSE_LEASE_TAKEN",
 		6: "SAFE_CAUSE_E_STOP",
 		7: "SAFE_CAUSE_AWAY",
+		8: "SAFE_CAUSE_BLIND",
 	}
 	SafeCause_value = map[string]int32{
 		"SAFE_CAUSE_UNSPECIFIED":    0,
@@ -215,6 +223,7 @@ var (
 		"SAFE_CAUSE_LEASE_TAKEN":    5,
 		"SAFE_CAUSE_E_STOP":         6,
 		"SAFE_CAUSE_AWAY":           7,
+		"SAFE_CAUSE_BLIND":          8,
 	}
 )
 
@@ -334,7 +343,11 @@ type CommandHeader struct {
 	// How long after `heard` the command may still be carried out, 50 ms to 1 s. Unset or zero: 200 ms. It
 	// covers the path from the actuator to the sender and back, so a sender on a slow path adds its
 	// round-trip time.
-	Life          *durationpb.Duration `protobuf:"bytes,4,opt,name=life,proto3" json:"life,omitempty"`
+	Life *durationpb.Duration `protobuf:"bytes,4,opt,name=life,proto3" json:"life,omitempty"`
+	// The `capture_time` of the newest picture that the driver had seen, unchanged to within a millisecond; unset
+	// if none was seen. An actuator whose state has `sight` wants it, of the camera named there: it compares the time with
+	// those that the camera reports, and so knows by its own clock how old the picture is.
+	Seen          *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=seen,proto3" json:"seen,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -397,6 +410,13 @@ func (x *CommandHeader) GetLife() *durationpb.Duration {
 	return nil
 }
 
+func (x *CommandHeader) GetSeen() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Seen
+	}
+	return nil
+}
+
 // CommandReport is the outcome of a command.
 type CommandReport struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -408,7 +428,9 @@ type CommandReport struct {
 	Clock *durationpb.Duration `protobuf:"bytes,3,opt,name=clock,proto3" json:"clock,omitempty"`
 	// How long before that the actuator had sent the clock that the command echoes: an upper bound on the
 	// command's age. Unset if the actuator never sent that clock.
-	Age           *durationpb.Duration `protobuf:"bytes,4,opt,name=age,proto3" json:"age,omitempty"`
+	Age *durationpb.Duration `protobuf:"bytes,4,opt,name=age,proto3" json:"age,omitempty"`
+	// What the driver had seen, and the speed that is therefore allowed; unset if the actuator does not watch that.
+	Sight         *Sight `protobuf:"bytes,5,opt,name=sight,proto3" json:"sight,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -471,6 +493,98 @@ func (x *CommandReport) GetAge() *durationpb.Duration {
 	return nil
 }
 
+func (x *CommandReport) GetSight() *Sight {
+	if x != nil {
+		return x.Sight
+	}
+	return nil
+}
+
+// Sight is what the driver sees of the robot, as far as the actuator knows. It slows and stops a robot whose driver is
+// blind.
+type Sight struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the camera that the driver must see.
+	Camera string `protobuf:"bytes,1,opt,name=camera,proto3" json:"camera,omitempty"`
+	// How long before, by the actuator's clock, the picture was captured that the sender of the last command had seen.
+	// Unset if it had seen none, or one that the actuator does not know of.
+	Age *durationpb.Duration `protobuf:"bytes,2,opt,name=age,proto3" json:"age,omitempty"`
+	// The greatest speed allowed, as a share of full speed, 0 to 1. Commands above it are carried out with all their
+	// values reduced by the same factor.
+	Speed float64 `protobuf:"fixed64,3,opt,name=speed,proto3" json:"speed,omitempty"`
+	// Age from which the speed is reduced, down to 0 at `stop`.
+	Slow *durationpb.Duration `protobuf:"bytes,4,opt,name=slow,proto3" json:"slow,omitempty"`
+	// Age from which the hardware stands still.
+	Stop          *durationpb.Duration `protobuf:"bytes,5,opt,name=stop,proto3" json:"stop,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sight) Reset() {
+	*x = Sight{}
+	mi := &file_waldo_control_v1_control_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sight) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sight) ProtoMessage() {}
+
+func (x *Sight) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_control_v1_control_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sight.ProtoReflect.Descriptor instead.
+func (*Sight) Descriptor() ([]byte, []int) {
+	return file_waldo_control_v1_control_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Sight) GetCamera() string {
+	if x != nil {
+		return x.Camera
+	}
+	return ""
+}
+
+func (x *Sight) GetAge() *durationpb.Duration {
+	if x != nil {
+		return x.Age
+	}
+	return nil
+}
+
+func (x *Sight) GetSpeed() float64 {
+	if x != nil {
+		return x.Speed
+	}
+	return 0
+}
+
+func (x *Sight) GetSlow() *durationpb.Duration {
+	if x != nil {
+		return x.Slow
+	}
+	return nil
+}
+
+func (x *Sight) GetStop() *durationpb.Duration {
+	if x != nil {
+		return x.Stop
+	}
+	return nil
+}
+
 // ControlState is the state of an actuator: who holds its lease, and whether it may move.
 type ControlState struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -490,14 +604,16 @@ type ControlState struct {
 	// The latched e-stop; unset if there is none.
 	EStop *EStop `protobuf:"bytes,7,opt,name=e_stop,json=eStop,proto3" json:"e_stop,omitempty"`
 	// The message that means standing still, as JSON: what a neutral command looks like.
-	SafeJson      string `protobuf:"bytes,8,opt,name=safe_json,json=safeJson,proto3" json:"safe_json,omitempty"`
+	SafeJson string `protobuf:"bytes,8,opt,name=safe_json,json=safeJson,proto3" json:"safe_json,omitempty"`
+	// What the driver sees; unset if the actuator does not watch that.
+	Sight         *Sight `protobuf:"bytes,9,opt,name=sight,proto3" json:"sight,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ControlState) Reset() {
 	*x = ControlState{}
-	mi := &file_waldo_control_v1_control_proto_msgTypes[3]
+	mi := &file_waldo_control_v1_control_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -509,7 +625,7 @@ func (x *ControlState) String() string {
 func (*ControlState) ProtoMessage() {}
 
 func (x *ControlState) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_control_v1_control_proto_msgTypes[3]
+	mi := &file_waldo_control_v1_control_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -522,7 +638,7 @@ func (x *ControlState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlState.ProtoReflect.Descriptor instead.
 func (*ControlState) Descriptor() ([]byte, []int) {
-	return file_waldo_control_v1_control_proto_rawDescGZIP(), []int{3}
+	return file_waldo_control_v1_control_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ControlState) GetEpoch() int64 {
@@ -581,6 +697,13 @@ func (x *ControlState) GetSafeJson() string {
 	return ""
 }
 
+func (x *ControlState) GetSight() *Sight {
+	if x != nil {
+		return x.Sight
+	}
+	return nil
+}
+
 // EStop is a latched e-stop.
 type EStop struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -601,7 +724,7 @@ type EStop struct {
 
 func (x *EStop) Reset() {
 	*x = EStop{}
-	mi := &file_waldo_control_v1_control_proto_msgTypes[4]
+	mi := &file_waldo_control_v1_control_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -613,7 +736,7 @@ func (x *EStop) String() string {
 func (*EStop) ProtoMessage() {}
 
 func (x *EStop) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_control_v1_control_proto_msgTypes[4]
+	mi := &file_waldo_control_v1_control_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -626,7 +749,7 @@ func (x *EStop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EStop.ProtoReflect.Descriptor instead.
 func (*EStop) Descriptor() ([]byte, []int) {
-	return file_waldo_control_v1_control_proto_rawDescGZIP(), []int{4}
+	return file_waldo_control_v1_control_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *EStop) GetBy() string {
@@ -673,18 +796,26 @@ const file_waldo_control_v1_control_proto_rawDesc = "" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12+\n" +
 	"\x03ttl\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12-\n" +
 	"\x04life\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x04life\x124\n" +
-	"\bmax_life\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\amaxLife\"\xac\x01\n" +
+	"\bmax_life\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\amaxLife\"\xdc\x01\n" +
 	"\rCommandHeader\x12\x1f\n" +
 	"\vlease_epoch\x18\x01 \x01(\x03R\n" +
 	"leaseEpoch\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x03R\bsequence\x12/\n" +
 	"\x05heard\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x05heard\x12-\n" +
-	"\x04life\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x04life\"\xc5\x01\n" +
+	"\x04life\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x04life\x12.\n" +
+	"\x04seen\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04seen\"\xf4\x01\n" +
 	"\rCommandReport\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x03R\bsequence\x12:\n" +
 	"\averdict\x18\x02 \x01(\x0e2 .waldo.control.v1.CommandVerdictR\averdict\x12/\n" +
 	"\x05clock\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x05clock\x12+\n" +
-	"\x03age\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x03age\"\xe2\x02\n" +
+	"\x03age\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x03age\x12-\n" +
+	"\x05sight\x18\x05 \x01(\v2\x17.waldo.control.v1.SightR\x05sight\"\xc0\x01\n" +
+	"\x05Sight\x12\x16\n" +
+	"\x06camera\x18\x01 \x01(\tR\x06camera\x12+\n" +
+	"\x03age\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03age\x12\x14\n" +
+	"\x05speed\x18\x03 \x01(\x01R\x05speed\x12-\n" +
+	"\x04slow\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x04slow\x12-\n" +
+	"\x04stop\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x04stop\"\x91\x03\n" +
 	"\fControlState\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12/\n" +
 	"\x05clock\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05clock\x124\n" +
@@ -693,14 +824,15 @@ const file_waldo_control_v1_control_proto_rawDesc = "" +
 	"\x06holder\x18\x05 \x01(\tR\x06holder\x12=\n" +
 	"\fholder_since\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\vholderSince\x12.\n" +
 	"\x06e_stop\x18\a \x01(\v2\x17.waldo.control.v1.EStopR\x05eStop\x12\x1b\n" +
-	"\tsafe_json\x18\b \x01(\tR\bsafeJson\"\x98\x01\n" +
+	"\tsafe_json\x18\b \x01(\tR\bsafeJson\x12-\n" +
+	"\x05sight\x18\t \x01(\v2\x17.waldo.control.v1.SightR\x05sight\"\x98\x01\n" +
 	"\x05EStop\x12\x0e\n" +
 	"\x02by\x18\x01 \x01(\tR\x02by\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x129\n" +
 	"\n" +
 	"press_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tpressTime\x12\x1c\n" +
 	"\tpersisted\x18\x04 \x01(\bR\tpersisted\x12\x0e\n" +
-	"\x02id\x18\x05 \x01(\x03R\x02id*\xca\x02\n" +
+	"\x02id\x18\x05 \x01(\x03R\x02id*\xe5\x02\n" +
 	"\x0eCommandVerdict\x12\x1f\n" +
 	"\x1bCOMMAND_VERDICT_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18COMMAND_VERDICT_ACCEPTED\x10\x01\x12\x1c\n" +
@@ -711,13 +843,15 @@ const file_waldo_control_v1_control_proto_rawDesc = "" +
 	"\x1bCOMMAND_VERDICT_BEFORE_STOP\x10\x06\x12\x1d\n" +
 	"\x19COMMAND_VERDICT_E_STOPPED\x10\a\x12\x1f\n" +
 	"\x1bCOMMAND_VERDICT_NOT_NEUTRAL\x10\b\x12\x18\n" +
-	"\x14COMMAND_VERDICT_AWAY\x10\t*\x95\x01\n" +
+	"\x14COMMAND_VERDICT_AWAY\x10\t\x12\x19\n" +
+	"\x15COMMAND_VERDICT_BLIND\x10\n" +
+	"*\x95\x01\n" +
 	"\fControlPhase\x12\x1d\n" +
 	"\x19CONTROL_PHASE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12CONTROL_PHASE_FREE\x10\x01\x12\x16\n" +
 	"\x12CONTROL_PHASE_SAFE\x10\x02\x12\x19\n" +
 	"\x15CONTROL_PHASE_DRIVING\x10\x03\x12\x1b\n" +
-	"\x17CONTROL_PHASE_E_STOPPED\x10\x04*\xd9\x01\n" +
+	"\x17CONTROL_PHASE_E_STOPPED\x10\x04*\xef\x01\n" +
 	"\tSafeCause\x12\x1a\n" +
 	"\x16SAFE_CAUSE_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10SAFE_CAUSE_START\x10\x01\x12\x16\n" +
@@ -726,7 +860,8 @@ const file_waldo_control_v1_control_proto_rawDesc = "" +
 	"\x19SAFE_CAUSE_LEASE_RELEASED\x10\x04\x12\x1a\n" +
 	"\x16SAFE_CAUSE_LEASE_TAKEN\x10\x05\x12\x15\n" +
 	"\x11SAFE_CAUSE_E_STOP\x10\x06\x12\x13\n" +
-	"\x0fSAFE_CAUSE_AWAY\x10\aB\xca\x01\n" +
+	"\x0fSAFE_CAUSE_AWAY\x10\a\x12\x14\n" +
+	"\x10SAFE_CAUSE_BLIND\x10\bB\xca\x01\n" +
 	"\x14com.waldo.control.v1B\fControlProtoP\x01ZBgithub.com/waldo-robot/waldo/api/gen/go/waldo/control/v1;controlv1\xa2\x02\x03WCX\xaa\x02\x10Waldo.Control.V1\xca\x02\x10Waldo\\Control\\V1\xe2\x02\x1cWaldo\\Control\\V1\\GPBMetadata\xea\x02\x12Waldo::Control::V1b\x06proto3"
 
 var (
@@ -742,7 +877,7 @@ func file_waldo_control_v1_control_proto_rawDescGZIP() []byte {
 }
 
 var file_waldo_control_v1_control_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_waldo_control_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_waldo_control_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_waldo_control_v1_control_proto_goTypes = []any{
 	(CommandVerdict)(0),           // 0: waldo.control.v1.CommandVerdict
 	(ControlPhase)(0),             // 1: waldo.control.v1.ControlPhase
@@ -750,31 +885,38 @@ var file_waldo_control_v1_control_proto_goTypes = []any{
 	(*Lease)(nil),                 // 3: waldo.control.v1.Lease
 	(*CommandHeader)(nil),         // 4: waldo.control.v1.CommandHeader
 	(*CommandReport)(nil),         // 5: waldo.control.v1.CommandReport
-	(*ControlState)(nil),          // 6: waldo.control.v1.ControlState
-	(*EStop)(nil),                 // 7: waldo.control.v1.EStop
-	(*durationpb.Duration)(nil),   // 8: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(*Sight)(nil),                 // 6: waldo.control.v1.Sight
+	(*ControlState)(nil),          // 7: waldo.control.v1.ControlState
+	(*EStop)(nil),                 // 8: waldo.control.v1.EStop
+	(*durationpb.Duration)(nil),   // 9: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
 }
 var file_waldo_control_v1_control_proto_depIdxs = []int32{
-	8,  // 0: waldo.control.v1.Lease.ttl:type_name -> google.protobuf.Duration
-	8,  // 1: waldo.control.v1.Lease.life:type_name -> google.protobuf.Duration
-	8,  // 2: waldo.control.v1.Lease.max_life:type_name -> google.protobuf.Duration
-	8,  // 3: waldo.control.v1.CommandHeader.heard:type_name -> google.protobuf.Duration
-	8,  // 4: waldo.control.v1.CommandHeader.life:type_name -> google.protobuf.Duration
-	0,  // 5: waldo.control.v1.CommandReport.verdict:type_name -> waldo.control.v1.CommandVerdict
-	8,  // 6: waldo.control.v1.CommandReport.clock:type_name -> google.protobuf.Duration
-	8,  // 7: waldo.control.v1.CommandReport.age:type_name -> google.protobuf.Duration
-	8,  // 8: waldo.control.v1.ControlState.clock:type_name -> google.protobuf.Duration
-	1,  // 9: waldo.control.v1.ControlState.phase:type_name -> waldo.control.v1.ControlPhase
-	2,  // 10: waldo.control.v1.ControlState.cause:type_name -> waldo.control.v1.SafeCause
-	9,  // 11: waldo.control.v1.ControlState.holder_since:type_name -> google.protobuf.Timestamp
-	7,  // 12: waldo.control.v1.ControlState.e_stop:type_name -> waldo.control.v1.EStop
-	9,  // 13: waldo.control.v1.EStop.press_time:type_name -> google.protobuf.Timestamp
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	9,  // 0: waldo.control.v1.Lease.ttl:type_name -> google.protobuf.Duration
+	9,  // 1: waldo.control.v1.Lease.life:type_name -> google.protobuf.Duration
+	9,  // 2: waldo.control.v1.Lease.max_life:type_name -> google.protobuf.Duration
+	9,  // 3: waldo.control.v1.CommandHeader.heard:type_name -> google.protobuf.Duration
+	9,  // 4: waldo.control.v1.CommandHeader.life:type_name -> google.protobuf.Duration
+	10, // 5: waldo.control.v1.CommandHeader.seen:type_name -> google.protobuf.Timestamp
+	0,  // 6: waldo.control.v1.CommandReport.verdict:type_name -> waldo.control.v1.CommandVerdict
+	9,  // 7: waldo.control.v1.CommandReport.clock:type_name -> google.protobuf.Duration
+	9,  // 8: waldo.control.v1.CommandReport.age:type_name -> google.protobuf.Duration
+	6,  // 9: waldo.control.v1.CommandReport.sight:type_name -> waldo.control.v1.Sight
+	9,  // 10: waldo.control.v1.Sight.age:type_name -> google.protobuf.Duration
+	9,  // 11: waldo.control.v1.Sight.slow:type_name -> google.protobuf.Duration
+	9,  // 12: waldo.control.v1.Sight.stop:type_name -> google.protobuf.Duration
+	9,  // 13: waldo.control.v1.ControlState.clock:type_name -> google.protobuf.Duration
+	1,  // 14: waldo.control.v1.ControlState.phase:type_name -> waldo.control.v1.ControlPhase
+	2,  // 15: waldo.control.v1.ControlState.cause:type_name -> waldo.control.v1.SafeCause
+	10, // 16: waldo.control.v1.ControlState.holder_since:type_name -> google.protobuf.Timestamp
+	8,  // 17: waldo.control.v1.ControlState.e_stop:type_name -> waldo.control.v1.EStop
+	6,  // 18: waldo.control.v1.ControlState.sight:type_name -> waldo.control.v1.Sight
+	10, // 19: waldo.control.v1.EStop.press_time:type_name -> google.protobuf.Timestamp
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_waldo_control_v1_control_proto_init() }
@@ -788,7 +930,7 @@ func file_waldo_control_v1_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_waldo_control_v1_control_proto_rawDesc), len(file_waldo_control_v1_control_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

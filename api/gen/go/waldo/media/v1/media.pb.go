@@ -12,6 +12,7 @@ package mediav1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -220,6 +221,71 @@ func (x *VideoFrame) GetMetadata() map[string]string {
 	return nil
 }
 
+// Capture announces that a picture was captured, before it is encoded. So a process that needs no pictures learns when
+// those were captured that others see.
+type Capture struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Identifies the run of the device process, as in VideoFrame.
+	Epoch int64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// The `capture_time` that the picture's frames have, in whatever format.
+	CaptureTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=capture_time,json=captureTime,proto3" json:"capture_time,omitempty"`
+	// How long ago that was when this message was sent.
+	Age           *durationpb.Duration `protobuf:"bytes,3,opt,name=age,proto3" json:"age,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Capture) Reset() {
+	*x = Capture{}
+	mi := &file_waldo_media_v1_media_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Capture) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Capture) ProtoMessage() {}
+
+func (x *Capture) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_media_v1_media_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Capture.ProtoReflect.Descriptor instead.
+func (*Capture) Descriptor() ([]byte, []int) {
+	return file_waldo_media_v1_media_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Capture) GetEpoch() int64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Capture) GetCaptureTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CaptureTime
+	}
+	return nil
+}
+
+func (x *Capture) GetAge() *durationpb.Duration {
+	if x != nil {
+		return x.Age
+	}
+	return nil
+}
+
 // AudioFormat describes how to read the bytes of a piece of sound.
 type AudioFormat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -241,7 +307,7 @@ type AudioFormat struct {
 
 func (x *AudioFormat) Reset() {
 	*x = AudioFormat{}
-	mi := &file_waldo_media_v1_media_proto_msgTypes[2]
+	mi := &file_waldo_media_v1_media_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -253,7 +319,7 @@ func (x *AudioFormat) String() string {
 func (*AudioFormat) ProtoMessage() {}
 
 func (x *AudioFormat) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_media_v1_media_proto_msgTypes[2]
+	mi := &file_waldo_media_v1_media_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -266,7 +332,7 @@ func (x *AudioFormat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AudioFormat.ProtoReflect.Descriptor instead.
 func (*AudioFormat) Descriptor() ([]byte, []int) {
-	return file_waldo_media_v1_media_proto_rawDescGZIP(), []int{2}
+	return file_waldo_media_v1_media_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *AudioFormat) GetMediaType() string {
@@ -326,7 +392,7 @@ type AudioFrame struct {
 
 func (x *AudioFrame) Reset() {
 	*x = AudioFrame{}
-	mi := &file_waldo_media_v1_media_proto_msgTypes[3]
+	mi := &file_waldo_media_v1_media_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -338,7 +404,7 @@ func (x *AudioFrame) String() string {
 func (*AudioFrame) ProtoMessage() {}
 
 func (x *AudioFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_media_v1_media_proto_msgTypes[3]
+	mi := &file_waldo_media_v1_media_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -351,7 +417,7 @@ func (x *AudioFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AudioFrame.ProtoReflect.Descriptor instead.
 func (*AudioFrame) Descriptor() ([]byte, []int) {
-	return file_waldo_media_v1_media_proto_rawDescGZIP(), []int{3}
+	return file_waldo_media_v1_media_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *AudioFrame) GetEpoch() int64 {
@@ -414,7 +480,7 @@ var File_waldo_media_v1_media_proto protoreflect.FileDescriptor
 
 const file_waldo_media_v1_media_proto_rawDesc = "" +
 	"\n" +
-	"\x1awaldo/media/v1/media.proto\x12\x0ewaldo.media.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xab\x01\n" +
+	"\x1awaldo/media/v1/media.proto\x12\x0ewaldo.media.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xab\x01\n" +
 	"\vVideoFormat\x12\x1d\n" +
 	"\n" +
 	"media_type\x18\x01 \x01(\tR\tmediaType\x12!\n" +
@@ -433,7 +499,11 @@ const file_waldo_media_v1_media_proto_rawDesc = "" +
 	"\bmetadata\x18\a \x03(\v2(.waldo.media.v1.VideoFrame.MetadataEntryR\bmetadata\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x93\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x8b\x01\n" +
+	"\aCapture\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12=\n" +
+	"\fcapture_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\vcaptureTime\x12+\n" +
+	"\x03age\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03age\"\x93\x01\n" +
 	"\vAudioFormat\x12\x1d\n" +
 	"\n" +
 	"media_type\x18\x01 \x01(\tR\tmediaType\x12#\n" +
@@ -465,26 +535,30 @@ func file_waldo_media_v1_media_proto_rawDescGZIP() []byte {
 	return file_waldo_media_v1_media_proto_rawDescData
 }
 
-var file_waldo_media_v1_media_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_waldo_media_v1_media_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_waldo_media_v1_media_proto_goTypes = []any{
 	(*VideoFormat)(nil),           // 0: waldo.media.v1.VideoFormat
 	(*VideoFrame)(nil),            // 1: waldo.media.v1.VideoFrame
-	(*AudioFormat)(nil),           // 2: waldo.media.v1.AudioFormat
-	(*AudioFrame)(nil),            // 3: waldo.media.v1.AudioFrame
-	nil,                           // 4: waldo.media.v1.VideoFrame.MetadataEntry
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	(*Capture)(nil),               // 2: waldo.media.v1.Capture
+	(*AudioFormat)(nil),           // 3: waldo.media.v1.AudioFormat
+	(*AudioFrame)(nil),            // 4: waldo.media.v1.AudioFrame
+	nil,                           // 5: waldo.media.v1.VideoFrame.MetadataEntry
+	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 7: google.protobuf.Duration
 }
 var file_waldo_media_v1_media_proto_depIdxs = []int32{
-	5, // 0: waldo.media.v1.VideoFrame.capture_time:type_name -> google.protobuf.Timestamp
+	6, // 0: waldo.media.v1.VideoFrame.capture_time:type_name -> google.protobuf.Timestamp
 	0, // 1: waldo.media.v1.VideoFrame.format:type_name -> waldo.media.v1.VideoFormat
-	4, // 2: waldo.media.v1.VideoFrame.metadata:type_name -> waldo.media.v1.VideoFrame.MetadataEntry
-	5, // 3: waldo.media.v1.AudioFrame.capture_time:type_name -> google.protobuf.Timestamp
-	2, // 4: waldo.media.v1.AudioFrame.format:type_name -> waldo.media.v1.AudioFormat
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	5, // 2: waldo.media.v1.VideoFrame.metadata:type_name -> waldo.media.v1.VideoFrame.MetadataEntry
+	6, // 3: waldo.media.v1.Capture.capture_time:type_name -> google.protobuf.Timestamp
+	7, // 4: waldo.media.v1.Capture.age:type_name -> google.protobuf.Duration
+	6, // 5: waldo.media.v1.AudioFrame.capture_time:type_name -> google.protobuf.Timestamp
+	3, // 6: waldo.media.v1.AudioFrame.format:type_name -> waldo.media.v1.AudioFormat
+	7, // [7:7] is the sub-list for method output_type
+	7, // [7:7] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_waldo_media_v1_media_proto_init() }
@@ -498,7 +572,7 @@ func file_waldo_media_v1_media_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_waldo_media_v1_media_proto_rawDesc), len(file_waldo_media_v1_media_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

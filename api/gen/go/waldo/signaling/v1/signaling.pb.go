@@ -66,6 +66,7 @@ type PeerMessage struct {
 	//	*PeerMessage_Ping
 	//	*PeerMessage_Call
 	//	*PeerMessage_HangUp
+	//	*PeerMessage_Shown
 	Body          isPeerMessage_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -153,6 +154,15 @@ func (x *PeerMessage) GetHangUp() *HangUp {
 	return nil
 }
 
+func (x *PeerMessage) GetShown() *Shown {
+	if x != nil {
+		if x, ok := x.Body.(*PeerMessage_Shown); ok {
+			return x.Shown
+		}
+	}
+	return nil
+}
+
 type isPeerMessage_Body interface {
 	isPeerMessage_Body()
 }
@@ -182,6 +192,11 @@ type PeerMessage_HangUp struct {
 	HangUp *HangUp `protobuf:"bytes,5,opt,name=hang_up,json=hangUp,proto3,oneof"`
 }
 
+type PeerMessage_Shown struct {
+	// What the peer has shown since the last one. It may come once a second; none is answered.
+	Shown *Shown `protobuf:"bytes,6,opt,name=shown,proto3,oneof"`
+}
+
 func (*PeerMessage_Offer) isPeerMessage_Body() {}
 
 func (*PeerMessage_Candidate) isPeerMessage_Body() {}
@@ -191,6 +206,8 @@ func (*PeerMessage_Ping) isPeerMessage_Body() {}
 func (*PeerMessage_Call) isPeerMessage_Body() {}
 
 func (*PeerMessage_HangUp) isPeerMessage_Body() {}
+
+func (*PeerMessage_Shown) isPeerMessage_Body() {}
 
 // GatewayMessage is what the gateway sends to a peer. Exactly one field is set.
 type GatewayMessage struct {
@@ -207,6 +224,7 @@ type GatewayMessage struct {
 	//	*GatewayMessage_Error
 	//	*GatewayMessage_Result
 	//	*GatewayMessage_IceServers
+	//	*GatewayMessage_Path
 	Body          isGatewayMessage_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -321,6 +339,15 @@ func (x *GatewayMessage) GetIceServers() *IceServerList {
 	return nil
 }
 
+func (x *GatewayMessage) GetPath() *Path {
+	if x != nil {
+		if x, ok := x.Body.(*GatewayMessage_Path); ok {
+			return x.Path
+		}
+	}
+	return nil
+}
+
 type isGatewayMessage_Body interface {
 	isGatewayMessage_Body()
 }
@@ -365,6 +392,11 @@ type GatewayMessage_IceServers struct {
 	IceServers *IceServerList `protobuf:"bytes,8,opt,name=ice_servers,json=iceServers,proto3,oneof"`
 }
 
+type GatewayMessage_Path struct {
+	// What the gateway knows of the path to the peer, once a second while pictures are sent.
+	Path *Path `protobuf:"bytes,9,opt,name=path,proto3,oneof"`
+}
+
 func (*GatewayMessage_Welcome) isGatewayMessage_Body() {}
 
 func (*GatewayMessage_Answer) isGatewayMessage_Body() {}
@@ -380,6 +412,8 @@ func (*GatewayMessage_Error) isGatewayMessage_Body() {}
 func (*GatewayMessage_Result) isGatewayMessage_Body() {}
 
 func (*GatewayMessage_IceServers) isGatewayMessage_Body() {}
+
+func (*GatewayMessage_Path) isGatewayMessage_Body() {}
 
 // Welcome opens a session.
 type Welcome struct {
@@ -1101,6 +1135,307 @@ func (x *Pong) GetGatewayTime() *timestamppb.Timestamp {
 	return nil
 }
 
+// Shown is what a peer has shown of the videos that it receives, for the gateway's metrics.
+type Shown struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One entry for each video of which pictures were shown, at most 32.
+	Videos        []*ShownVideo `protobuf:"bytes,1,rep,name=videos,proto3" json:"videos,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Shown) Reset() {
+	*x = Shown{}
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Shown) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Shown) ProtoMessage() {}
+
+func (x *Shown) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Shown.ProtoReflect.Descriptor instead.
+func (*Shown) Descriptor() ([]byte, []int) {
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Shown) GetVideos() []*ShownVideo {
+	if x != nil {
+		return x.Videos
+	}
+	return nil
+}
+
+// ShownVideo is what was shown of one video.
+type ShownVideo struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the device.
+	Device string `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
+	// How old each picture was when it was shown, capture to screen, in ms; at most 120 of them, 0 to 60,000.
+	AgesMs []float32 `protobuf:"fixed32,2,rep,packed,name=ages_ms,json=agesMs,proto3" json:"ages_ms,omitempty"`
+	// Pictures shown, those of unknown age included.
+	Count int32 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	// How often the picture froze, as the peer's statistics count that.
+	Freezes int32 `protobuf:"varint,4,opt,name=freezes,proto3" json:"freezes,omitempty"`
+	// For how long, in ms.
+	FrozenMs      float32 `protobuf:"fixed32,5,opt,name=frozen_ms,json=frozenMs,proto3" json:"frozen_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShownVideo) Reset() {
+	*x = ShownVideo{}
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShownVideo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShownVideo) ProtoMessage() {}
+
+func (x *ShownVideo) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShownVideo.ProtoReflect.Descriptor instead.
+func (*ShownVideo) Descriptor() ([]byte, []int) {
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ShownVideo) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *ShownVideo) GetAgesMs() []float32 {
+	if x != nil {
+		return x.AgesMs
+	}
+	return nil
+}
+
+func (x *ShownVideo) GetCount() int32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *ShownVideo) GetFreezes() int32 {
+	if x != nil {
+		return x.Freezes
+	}
+	return 0
+}
+
+func (x *ShownVideo) GetFrozenMs() float32 {
+	if x != nil {
+		return x.FrozenMs
+	}
+	return 0
+}
+
+// Path is the path to a peer, as the gateway knows it.
+type Path struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Round trip of the media path, in ms; 0 if unknown.
+	RoundTripMs float32 `protobuf:"fixed32,1,opt,name=round_trip_ms,json=roundTripMs,proto3" json:"round_trip_ms,omitempty"`
+	// What the path is estimated to carry, in bit/s; 0 if unknown.
+	AvailableBps int64 `protobuf:"varint,2,opt,name=available_bps,json=availableBps,proto3" json:"available_bps,omitempty"`
+	// How long packets wait in queues on the path, in ms; 0 if unknown.
+	QueueMs float32 `protobuf:"fixed32,3,opt,name=queue_ms,json=queueMs,proto3" json:"queue_ms,omitempty"`
+	// The videos that are sent.
+	Videos        []*PathVideo `protobuf:"bytes,4,rep,name=videos,proto3" json:"videos,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Path) Reset() {
+	*x = Path{}
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Path) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Path) ProtoMessage() {}
+
+func (x *Path) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Path.ProtoReflect.Descriptor instead.
+func (*Path) Descriptor() ([]byte, []int) {
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Path) GetRoundTripMs() float32 {
+	if x != nil {
+		return x.RoundTripMs
+	}
+	return 0
+}
+
+func (x *Path) GetAvailableBps() int64 {
+	if x != nil {
+		return x.AvailableBps
+	}
+	return 0
+}
+
+func (x *Path) GetQueueMs() float32 {
+	if x != nil {
+		return x.QueueMs
+	}
+	return 0
+}
+
+func (x *Path) GetVideos() []*PathVideo {
+	if x != nil {
+		return x.Videos
+	}
+	return nil
+}
+
+// PathVideo is how a video is sent to a peer.
+type PathVideo struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Media section (`a=mid`).
+	Mid string `protobuf:"bytes,1,opt,name=mid,proto3" json:"mid,omitempty"`
+	// Name of the device.
+	Device string `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`
+	// Name of the stream that is sent: `video`, or another one with the same content that fits the path.
+	Stream string `protobuf:"bytes,3,opt,name=stream,proto3" json:"stream,omitempty"`
+	// What is sent at present, repetitions included, in bit/s.
+	BitrateBps int64 `protobuf:"varint,4,opt,name=bitrate_bps,json=bitrateBps,proto3" json:"bitrate_bps,omitempty"`
+	// The playout delay that the gateway asks for, in ms.
+	MinPlayoutMs int32 `protobuf:"varint,5,opt,name=min_playout_ms,json=minPlayoutMs,proto3" json:"min_playout_ms,omitempty"`
+	// The greatest playout delay, in ms.
+	MaxPlayoutMs int32 `protobuf:"varint,6,opt,name=max_playout_ms,json=maxPlayoutMs,proto3" json:"max_playout_ms,omitempty"`
+	// Share of packets that were sent again in the last 5 s, 0 to 1.
+	Repaired      float32 `protobuf:"fixed32,7,opt,name=repaired,proto3" json:"repaired,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PathVideo) Reset() {
+	*x = PathVideo{}
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PathVideo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PathVideo) ProtoMessage() {}
+
+func (x *PathVideo) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PathVideo.ProtoReflect.Descriptor instead.
+func (*PathVideo) Descriptor() ([]byte, []int) {
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *PathVideo) GetMid() string {
+	if x != nil {
+		return x.Mid
+	}
+	return ""
+}
+
+func (x *PathVideo) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *PathVideo) GetStream() string {
+	if x != nil {
+		return x.Stream
+	}
+	return ""
+}
+
+func (x *PathVideo) GetBitrateBps() int64 {
+	if x != nil {
+		return x.BitrateBps
+	}
+	return 0
+}
+
+func (x *PathVideo) GetMinPlayoutMs() int32 {
+	if x != nil {
+		return x.MinPlayoutMs
+	}
+	return 0
+}
+
+func (x *PathVideo) GetMaxPlayoutMs() int32 {
+	if x != nil {
+		return x.MaxPlayoutMs
+	}
+	return 0
+}
+
+func (x *PathVideo) GetRepaired() float32 {
+	if x != nil {
+		return x.Repaired
+	}
+	return 0
+}
+
 // DeviceList lists all devices.
 type DeviceList struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1112,7 +1447,7 @@ type DeviceList struct {
 
 func (x *DeviceList) Reset() {
 	*x = DeviceList{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[13]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1124,7 +1459,7 @@ func (x *DeviceList) String() string {
 func (*DeviceList) ProtoMessage() {}
 
 func (x *DeviceList) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[13]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1137,7 +1472,7 @@ func (x *DeviceList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceList.ProtoReflect.Descriptor instead.
 func (*DeviceList) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{13}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DeviceList) GetDevices() []*DeviceStatus {
@@ -1160,7 +1495,7 @@ type DeviceStatus struct {
 
 func (x *DeviceStatus) Reset() {
 	*x = DeviceStatus{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[14]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1172,7 +1507,7 @@ func (x *DeviceStatus) String() string {
 func (*DeviceStatus) ProtoMessage() {}
 
 func (x *DeviceStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[14]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1185,7 +1520,7 @@ func (x *DeviceStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceStatus.ProtoReflect.Descriptor instead.
 func (*DeviceStatus) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{14}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DeviceStatus) GetDevice() *v1.Device {
@@ -1219,7 +1554,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[15]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1231,7 +1566,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[15]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1244,7 +1579,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{15}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Error) GetId() int32 {
@@ -1295,7 +1630,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[16]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1307,7 +1642,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[16]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1320,7 +1655,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{16}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Call) GetId() int32 {
@@ -1370,7 +1705,7 @@ type CallResult struct {
 
 func (x *CallResult) Reset() {
 	*x = CallResult{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[17]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1382,7 +1717,7 @@ func (x *CallResult) String() string {
 func (*CallResult) ProtoMessage() {}
 
 func (x *CallResult) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[17]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1395,7 +1730,7 @@ func (x *CallResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallResult.ProtoReflect.Descriptor instead.
 func (*CallResult) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{17}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CallResult) GetId() int32 {
@@ -1484,7 +1819,7 @@ type StreamFrame struct {
 
 func (x *StreamFrame) Reset() {
 	*x = StreamFrame{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[18]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1496,7 +1831,7 @@ func (x *StreamFrame) String() string {
 func (*StreamFrame) ProtoMessage() {}
 
 func (x *StreamFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[18]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1509,7 +1844,7 @@ func (x *StreamFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamFrame.ProtoReflect.Descriptor instead.
 func (*StreamFrame) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{18}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *StreamFrame) GetBody() isStreamFrame_Body {
@@ -1596,14 +1931,17 @@ type Drive struct {
 	// Full name of the method by which the actuator is commanded, for example
 	// `waldo.ptz.v1.PtzService/Move`. Its request has the values as its fields, and the field `control` for
 	// the header; its response has the field `report`. Empty for a board, which is sent messages.
-	Method        string `protobuf:"bytes,6,opt,name=method,proto3" json:"method,omitempty"`
+	Method string `protobuf:"bytes,6,opt,name=method,proto3" json:"method,omitempty"`
+	// Name of the camera that the driver must see; empty if the actuator does not watch that. See
+	// waldo.control.v1.Sight.
+	See           string `protobuf:"bytes,7,opt,name=see,proto3" json:"see,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Drive) Reset() {
 	*x = Drive{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[19]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1615,7 +1953,7 @@ func (x *Drive) String() string {
 func (*Drive) ProtoMessage() {}
 
 func (x *Drive) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[19]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1628,7 +1966,7 @@ func (x *Drive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drive.ProtoReflect.Descriptor instead.
 func (*Drive) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{19}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Drive) GetDevice() string {
@@ -1673,6 +2011,13 @@ func (x *Drive) GetMethod() string {
 	return ""
 }
 
+func (x *Drive) GetSee() string {
+	if x != nil {
+		return x.See
+	}
+	return ""
+}
+
 // DrivePad describes a gamepad that browsers have no mapping for.
 type DrivePad struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1688,7 +2033,7 @@ type DrivePad struct {
 
 func (x *DrivePad) Reset() {
 	*x = DrivePad{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[20]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1700,7 +2045,7 @@ func (x *DrivePad) String() string {
 func (*DrivePad) ProtoMessage() {}
 
 func (x *DrivePad) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[20]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1713,7 +2058,7 @@ func (x *DrivePad) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrivePad.ProtoReflect.Descriptor instead.
 func (*DrivePad) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{20}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *DrivePad) GetId() string {
@@ -1751,7 +2096,7 @@ type DriveAxis struct {
 
 func (x *DriveAxis) Reset() {
 	*x = DriveAxis{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[21]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1763,7 +2108,7 @@ func (x *DriveAxis) String() string {
 func (*DriveAxis) ProtoMessage() {}
 
 func (x *DriveAxis) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[21]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1776,7 +2121,7 @@ func (x *DriveAxis) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DriveAxis.ProtoReflect.Descriptor instead.
 func (*DriveAxis) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{21}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DriveAxis) GetName() string {
@@ -1830,7 +2175,7 @@ type DriveValue struct {
 
 func (x *DriveValue) Reset() {
 	*x = DriveValue{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[22]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1842,7 +2187,7 @@ func (x *DriveValue) String() string {
 func (*DriveValue) ProtoMessage() {}
 
 func (x *DriveValue) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[22]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1855,7 +2200,7 @@ func (x *DriveValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DriveValue.ProtoReflect.Descriptor instead.
 func (*DriveValue) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{22}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *DriveValue) GetKey() string {
@@ -1892,7 +2237,7 @@ type DriveTerm struct {
 
 func (x *DriveTerm) Reset() {
 	*x = DriveTerm{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[23]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1904,7 +2249,7 @@ func (x *DriveTerm) String() string {
 func (*DriveTerm) ProtoMessage() {}
 
 func (x *DriveTerm) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[23]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1917,7 +2262,7 @@ func (x *DriveTerm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DriveTerm.ProtoReflect.Descriptor instead.
 func (*DriveTerm) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{23}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *DriveTerm) GetAxis() string {
@@ -1938,14 +2283,15 @@ var File_waldo_signaling_v1_signaling_proto protoreflect.FileDescriptor
 
 const file_waldo_signaling_v1_signaling_proto_rawDesc = "" +
 	"\n" +
-	"\"waldo/signaling/v1/signaling.proto\x12\x12waldo.signaling.v1\x1a\x19google/protobuf/any.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cwaldo/device/v1/device.proto\"\x9e\x02\n" +
+	"\"waldo/signaling/v1/signaling.proto\x12\x12waldo.signaling.v1\x1a\x19google/protobuf/any.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cwaldo/device/v1/device.proto\"\xd1\x02\n" +
 	"\vPeerMessage\x121\n" +
 	"\x05offer\x18\x01 \x01(\v2\x19.waldo.signaling.v1.OfferH\x00R\x05offer\x12=\n" +
 	"\tcandidate\x18\x02 \x01(\v2\x1d.waldo.signaling.v1.CandidateH\x00R\tcandidate\x12.\n" +
 	"\x04ping\x18\x03 \x01(\v2\x18.waldo.signaling.v1.PingH\x00R\x04ping\x12.\n" +
 	"\x04call\x18\x04 \x01(\v2\x18.waldo.signaling.v1.CallH\x00R\x04call\x125\n" +
-	"\ahang_up\x18\x05 \x01(\v2\x1a.waldo.signaling.v1.HangUpH\x00R\x06hangUpB\x06\n" +
-	"\x04body\"\xe5\x03\n" +
+	"\ahang_up\x18\x05 \x01(\v2\x1a.waldo.signaling.v1.HangUpH\x00R\x06hangUp\x121\n" +
+	"\x05shown\x18\x06 \x01(\v2\x19.waldo.signaling.v1.ShownH\x00R\x05shownB\x06\n" +
+	"\x04body\"\x95\x04\n" +
 	"\x0eGatewayMessage\x127\n" +
 	"\awelcome\x18\x01 \x01(\v2\x1b.waldo.signaling.v1.WelcomeH\x00R\awelcome\x124\n" +
 	"\x06answer\x18\x02 \x01(\v2\x1a.waldo.signaling.v1.AnswerH\x00R\x06answer\x12=\n" +
@@ -1955,7 +2301,8 @@ const file_waldo_signaling_v1_signaling_proto_rawDesc = "" +
 	"\x05error\x18\x06 \x01(\v2\x19.waldo.signaling.v1.ErrorH\x00R\x05error\x128\n" +
 	"\x06result\x18\a \x01(\v2\x1e.waldo.signaling.v1.CallResultH\x00R\x06result\x12D\n" +
 	"\vice_servers\x18\b \x01(\v2!.waldo.signaling.v1.IceServerListH\x00R\n" +
-	"iceServersB\x06\n" +
+	"iceServers\x12.\n" +
+	"\x04path\x18\t \x01(\v2\x18.waldo.signaling.v1.PathH\x00R\x04pathB\x06\n" +
 	"\x04body\"\xf4\x01\n" +
 	"\aWelcome\x12\x14\n" +
 	"\x05robot\x18\x01 \x01(\tR\x05robot\x12\x18\n" +
@@ -2007,7 +2354,30 @@ const file_waldo_signaling_v1_signaling_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\x05R\x02id\"U\n" +
 	"\x04Pong\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x05R\x02id\x12=\n" +
-	"\fgateway_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\vgatewayTime\"H\n" +
+	"\fgateway_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\vgatewayTime\"?\n" +
+	"\x05Shown\x126\n" +
+	"\x06videos\x18\x01 \x03(\v2\x1e.waldo.signaling.v1.ShownVideoR\x06videos\"\x8a\x01\n" +
+	"\n" +
+	"ShownVideo\x12\x16\n" +
+	"\x06device\x18\x01 \x01(\tR\x06device\x12\x17\n" +
+	"\aages_ms\x18\x02 \x03(\x02R\x06agesMs\x12\x14\n" +
+	"\x05count\x18\x03 \x01(\x05R\x05count\x12\x18\n" +
+	"\afreezes\x18\x04 \x01(\x05R\afreezes\x12\x1b\n" +
+	"\tfrozen_ms\x18\x05 \x01(\x02R\bfrozenMs\"\xa1\x01\n" +
+	"\x04Path\x12\"\n" +
+	"\rround_trip_ms\x18\x01 \x01(\x02R\vroundTripMs\x12#\n" +
+	"\ravailable_bps\x18\x02 \x01(\x03R\favailableBps\x12\x19\n" +
+	"\bqueue_ms\x18\x03 \x01(\x02R\aqueueMs\x125\n" +
+	"\x06videos\x18\x04 \x03(\v2\x1d.waldo.signaling.v1.PathVideoR\x06videos\"\xd6\x01\n" +
+	"\tPathVideo\x12\x10\n" +
+	"\x03mid\x18\x01 \x01(\tR\x03mid\x12\x16\n" +
+	"\x06device\x18\x02 \x01(\tR\x06device\x12\x16\n" +
+	"\x06stream\x18\x03 \x01(\tR\x06stream\x12\x1f\n" +
+	"\vbitrate_bps\x18\x04 \x01(\x03R\n" +
+	"bitrateBps\x12$\n" +
+	"\x0emin_playout_ms\x18\x05 \x01(\x05R\fminPlayoutMs\x12$\n" +
+	"\x0emax_playout_ms\x18\x06 \x01(\x05R\fmaxPlayoutMs\x12\x1a\n" +
+	"\brepaired\x18\a \x01(\x02R\brepaired\"H\n" +
 	"\n" +
 	"DeviceList\x12:\n" +
 	"\adevices\x18\x01 \x03(\v2 .waldo.signaling.v1.DeviceStatusR\adevices\"S\n" +
@@ -2036,14 +2406,15 @@ const file_waldo_signaling_v1_signaling_proto_rawDesc = "" +
 	"\x05error\x18\x02 \x01(\v2\x19.waldo.signaling.v1.ErrorH\x00R\x05error\x12.\n" +
 	"\x05value\x18\x04 \x01(\v2\x16.google.protobuf.ValueH\x00R\x05value\x12#\n" +
 	"\rdropped_count\x18\x03 \x01(\x03R\fdroppedCountB\x06\n" +
-	"\x04body\"\xed\x01\n" +
+	"\x04body\"\xff\x01\n" +
 	"\x05Drive\x12\x16\n" +
 	"\x06device\x18\x01 \x01(\tR\x06device\x12\x17\n" +
 	"\arate_hz\x18\x02 \x01(\x01R\x06rateHz\x121\n" +
 	"\x04axes\x18\x03 \x03(\v2\x1d.waldo.signaling.v1.DriveAxisR\x04axes\x126\n" +
 	"\x06values\x18\x04 \x03(\v2\x1e.waldo.signaling.v1.DriveValueR\x06values\x120\n" +
 	"\x04pads\x18\x05 \x03(\v2\x1c.waldo.signaling.v1.DrivePadR\x04pads\x12\x16\n" +
-	"\x06method\x18\x06 \x01(\tR\x06method\"\x9f\x01\n" +
+	"\x06method\x18\x06 \x01(\tR\x06method\x12\x10\n" +
+	"\x03see\x18\a \x01(\tR\x03see\"\x9f\x01\n" +
 	"\bDrivePad\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12F\n" +
 	"\bcontrols\x18\x02 \x03(\v2*.waldo.signaling.v1.DrivePad.ControlsEntryR\bcontrols\x1a;\n" +
@@ -2079,7 +2450,7 @@ func file_waldo_signaling_v1_signaling_proto_rawDescGZIP() []byte {
 	return file_waldo_signaling_v1_signaling_proto_rawDescData
 }
 
-var file_waldo_signaling_v1_signaling_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_waldo_signaling_v1_signaling_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_waldo_signaling_v1_signaling_proto_goTypes = []any{
 	(*PeerMessage)(nil),           // 0: waldo.signaling.v1.PeerMessage
 	(*GatewayMessage)(nil),        // 1: waldo.signaling.v1.GatewayMessage
@@ -2094,64 +2465,72 @@ var file_waldo_signaling_v1_signaling_proto_goTypes = []any{
 	(*HangUp)(nil),                // 10: waldo.signaling.v1.HangUp
 	(*Ping)(nil),                  // 11: waldo.signaling.v1.Ping
 	(*Pong)(nil),                  // 12: waldo.signaling.v1.Pong
-	(*DeviceList)(nil),            // 13: waldo.signaling.v1.DeviceList
-	(*DeviceStatus)(nil),          // 14: waldo.signaling.v1.DeviceStatus
-	(*Error)(nil),                 // 15: waldo.signaling.v1.Error
-	(*Call)(nil),                  // 16: waldo.signaling.v1.Call
-	(*CallResult)(nil),            // 17: waldo.signaling.v1.CallResult
-	(*StreamFrame)(nil),           // 18: waldo.signaling.v1.StreamFrame
-	(*Drive)(nil),                 // 19: waldo.signaling.v1.Drive
-	(*DrivePad)(nil),              // 20: waldo.signaling.v1.DrivePad
-	(*DriveAxis)(nil),             // 21: waldo.signaling.v1.DriveAxis
-	(*DriveValue)(nil),            // 22: waldo.signaling.v1.DriveValue
-	(*DriveTerm)(nil),             // 23: waldo.signaling.v1.DriveTerm
-	nil,                           // 24: waldo.signaling.v1.DrivePad.ControlsEntry
-	(*timestamppb.Timestamp)(nil), // 25: google.protobuf.Timestamp
-	(*v1.Device)(nil),             // 26: waldo.device.v1.Device
-	(*anypb.Any)(nil),             // 27: google.protobuf.Any
-	(*structpb.Struct)(nil),       // 28: google.protobuf.Struct
-	(*structpb.Value)(nil),        // 29: google.protobuf.Value
+	(*Shown)(nil),                 // 13: waldo.signaling.v1.Shown
+	(*ShownVideo)(nil),            // 14: waldo.signaling.v1.ShownVideo
+	(*Path)(nil),                  // 15: waldo.signaling.v1.Path
+	(*PathVideo)(nil),             // 16: waldo.signaling.v1.PathVideo
+	(*DeviceList)(nil),            // 17: waldo.signaling.v1.DeviceList
+	(*DeviceStatus)(nil),          // 18: waldo.signaling.v1.DeviceStatus
+	(*Error)(nil),                 // 19: waldo.signaling.v1.Error
+	(*Call)(nil),                  // 20: waldo.signaling.v1.Call
+	(*CallResult)(nil),            // 21: waldo.signaling.v1.CallResult
+	(*StreamFrame)(nil),           // 22: waldo.signaling.v1.StreamFrame
+	(*Drive)(nil),                 // 23: waldo.signaling.v1.Drive
+	(*DrivePad)(nil),              // 24: waldo.signaling.v1.DrivePad
+	(*DriveAxis)(nil),             // 25: waldo.signaling.v1.DriveAxis
+	(*DriveValue)(nil),            // 26: waldo.signaling.v1.DriveValue
+	(*DriveTerm)(nil),             // 27: waldo.signaling.v1.DriveTerm
+	nil,                           // 28: waldo.signaling.v1.DrivePad.ControlsEntry
+	(*timestamppb.Timestamp)(nil), // 29: google.protobuf.Timestamp
+	(*v1.Device)(nil),             // 30: waldo.device.v1.Device
+	(*anypb.Any)(nil),             // 31: google.protobuf.Any
+	(*structpb.Struct)(nil),       // 32: google.protobuf.Struct
+	(*structpb.Value)(nil),        // 33: google.protobuf.Value
 }
 var file_waldo_signaling_v1_signaling_proto_depIdxs = []int32{
 	6,  // 0: waldo.signaling.v1.PeerMessage.offer:type_name -> waldo.signaling.v1.Offer
 	9,  // 1: waldo.signaling.v1.PeerMessage.candidate:type_name -> waldo.signaling.v1.Candidate
 	11, // 2: waldo.signaling.v1.PeerMessage.ping:type_name -> waldo.signaling.v1.Ping
-	16, // 3: waldo.signaling.v1.PeerMessage.call:type_name -> waldo.signaling.v1.Call
+	20, // 3: waldo.signaling.v1.PeerMessage.call:type_name -> waldo.signaling.v1.Call
 	10, // 4: waldo.signaling.v1.PeerMessage.hang_up:type_name -> waldo.signaling.v1.HangUp
-	2,  // 5: waldo.signaling.v1.GatewayMessage.welcome:type_name -> waldo.signaling.v1.Welcome
-	8,  // 6: waldo.signaling.v1.GatewayMessage.answer:type_name -> waldo.signaling.v1.Answer
-	9,  // 7: waldo.signaling.v1.GatewayMessage.candidate:type_name -> waldo.signaling.v1.Candidate
-	12, // 8: waldo.signaling.v1.GatewayMessage.pong:type_name -> waldo.signaling.v1.Pong
-	13, // 9: waldo.signaling.v1.GatewayMessage.devices:type_name -> waldo.signaling.v1.DeviceList
-	15, // 10: waldo.signaling.v1.GatewayMessage.error:type_name -> waldo.signaling.v1.Error
-	17, // 11: waldo.signaling.v1.GatewayMessage.result:type_name -> waldo.signaling.v1.CallResult
-	4,  // 12: waldo.signaling.v1.GatewayMessage.ice_servers:type_name -> waldo.signaling.v1.IceServerList
-	5,  // 13: waldo.signaling.v1.Welcome.ice_servers:type_name -> waldo.signaling.v1.IceServer
-	19, // 14: waldo.signaling.v1.Welcome.drive:type_name -> waldo.signaling.v1.Drive
-	3,  // 15: waldo.signaling.v1.Welcome.remote:type_name -> waldo.signaling.v1.Remote
-	5,  // 16: waldo.signaling.v1.IceServerList.ice_servers:type_name -> waldo.signaling.v1.IceServer
-	7,  // 17: waldo.signaling.v1.Offer.tracks:type_name -> waldo.signaling.v1.Track
-	25, // 18: waldo.signaling.v1.Pong.gateway_time:type_name -> google.protobuf.Timestamp
-	14, // 19: waldo.signaling.v1.DeviceList.devices:type_name -> waldo.signaling.v1.DeviceStatus
-	26, // 20: waldo.signaling.v1.DeviceStatus.device:type_name -> waldo.device.v1.Device
-	27, // 21: waldo.signaling.v1.Error.details:type_name -> google.protobuf.Any
-	28, // 22: waldo.signaling.v1.Call.request:type_name -> google.protobuf.Struct
-	28, // 23: waldo.signaling.v1.CallResult.response:type_name -> google.protobuf.Struct
-	15, // 24: waldo.signaling.v1.CallResult.error:type_name -> waldo.signaling.v1.Error
-	29, // 25: waldo.signaling.v1.CallResult.value:type_name -> google.protobuf.Value
-	28, // 26: waldo.signaling.v1.StreamFrame.message:type_name -> google.protobuf.Struct
-	15, // 27: waldo.signaling.v1.StreamFrame.error:type_name -> waldo.signaling.v1.Error
-	29, // 28: waldo.signaling.v1.StreamFrame.value:type_name -> google.protobuf.Value
-	21, // 29: waldo.signaling.v1.Drive.axes:type_name -> waldo.signaling.v1.DriveAxis
-	22, // 30: waldo.signaling.v1.Drive.values:type_name -> waldo.signaling.v1.DriveValue
-	20, // 31: waldo.signaling.v1.Drive.pads:type_name -> waldo.signaling.v1.DrivePad
-	24, // 32: waldo.signaling.v1.DrivePad.controls:type_name -> waldo.signaling.v1.DrivePad.ControlsEntry
-	23, // 33: waldo.signaling.v1.DriveValue.terms:type_name -> waldo.signaling.v1.DriveTerm
-	34, // [34:34] is the sub-list for method output_type
-	34, // [34:34] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	13, // 5: waldo.signaling.v1.PeerMessage.shown:type_name -> waldo.signaling.v1.Shown
+	2,  // 6: waldo.signaling.v1.GatewayMessage.welcome:type_name -> waldo.signaling.v1.Welcome
+	8,  // 7: waldo.signaling.v1.GatewayMessage.answer:type_name -> waldo.signaling.v1.Answer
+	9,  // 8: waldo.signaling.v1.GatewayMessage.candidate:type_name -> waldo.signaling.v1.Candidate
+	12, // 9: waldo.signaling.v1.GatewayMessage.pong:type_name -> waldo.signaling.v1.Pong
+	17, // 10: waldo.signaling.v1.GatewayMessage.devices:type_name -> waldo.signaling.v1.DeviceList
+	19, // 11: waldo.signaling.v1.GatewayMessage.error:type_name -> waldo.signaling.v1.Error
+	21, // 12: waldo.signaling.v1.GatewayMessage.result:type_name -> waldo.signaling.v1.CallResult
+	4,  // 13: waldo.signaling.v1.GatewayMessage.ice_servers:type_name -> waldo.signaling.v1.IceServerList
+	15, // 14: waldo.signaling.v1.GatewayMessage.path:type_name -> waldo.signaling.v1.Path
+	5,  // 15: waldo.signaling.v1.Welcome.ice_servers:type_name -> waldo.signaling.v1.IceServer
+	23, // 16: waldo.signaling.v1.Welcome.drive:type_name -> waldo.signaling.v1.Drive
+	3,  // 17: waldo.signaling.v1.Welcome.remote:type_name -> waldo.signaling.v1.Remote
+	5,  // 18: waldo.signaling.v1.IceServerList.ice_servers:type_name -> waldo.signaling.v1.IceServer
+	7,  // 19: waldo.signaling.v1.Offer.tracks:type_name -> waldo.signaling.v1.Track
+	29, // 20: waldo.signaling.v1.Pong.gateway_time:type_name -> google.protobuf.Timestamp
+	14, // 21: waldo.signaling.v1.Shown.videos:type_name -> waldo.signaling.v1.ShownVideo
+	16, // 22: waldo.signaling.v1.Path.videos:type_name -> waldo.signaling.v1.PathVideo
+	18, // 23: waldo.signaling.v1.DeviceList.devices:type_name -> waldo.signaling.v1.DeviceStatus
+	30, // 24: waldo.signaling.v1.DeviceStatus.device:type_name -> waldo.device.v1.Device
+	31, // 25: waldo.signaling.v1.Error.details:type_name -> google.protobuf.Any
+	32, // 26: waldo.signaling.v1.Call.request:type_name -> google.protobuf.Struct
+	32, // 27: waldo.signaling.v1.CallResult.response:type_name -> google.protobuf.Struct
+	19, // 28: waldo.signaling.v1.CallResult.error:type_name -> waldo.signaling.v1.Error
+	33, // 29: waldo.signaling.v1.CallResult.value:type_name -> google.protobuf.Value
+	32, // 30: waldo.signaling.v1.StreamFrame.message:type_name -> google.protobuf.Struct
+	19, // 31: waldo.signaling.v1.StreamFrame.error:type_name -> waldo.signaling.v1.Error
+	33, // 32: waldo.signaling.v1.StreamFrame.value:type_name -> google.protobuf.Value
+	25, // 33: waldo.signaling.v1.Drive.axes:type_name -> waldo.signaling.v1.DriveAxis
+	26, // 34: waldo.signaling.v1.Drive.values:type_name -> waldo.signaling.v1.DriveValue
+	24, // 35: waldo.signaling.v1.Drive.pads:type_name -> waldo.signaling.v1.DrivePad
+	28, // 36: waldo.signaling.v1.DrivePad.controls:type_name -> waldo.signaling.v1.DrivePad.ControlsEntry
+	27, // 37: waldo.signaling.v1.DriveValue.terms:type_name -> waldo.signaling.v1.DriveTerm
+	38, // [38:38] is the sub-list for method output_type
+	38, // [38:38] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_waldo_signaling_v1_signaling_proto_init() }
@@ -2165,6 +2544,7 @@ func file_waldo_signaling_v1_signaling_proto_init() {
 		(*PeerMessage_Ping)(nil),
 		(*PeerMessage_Call)(nil),
 		(*PeerMessage_HangUp)(nil),
+		(*PeerMessage_Shown)(nil),
 	}
 	file_waldo_signaling_v1_signaling_proto_msgTypes[1].OneofWrappers = []any{
 		(*GatewayMessage_Welcome)(nil),
@@ -2175,13 +2555,14 @@ func file_waldo_signaling_v1_signaling_proto_init() {
 		(*GatewayMessage_Error)(nil),
 		(*GatewayMessage_Result)(nil),
 		(*GatewayMessage_IceServers)(nil),
+		(*GatewayMessage_Path)(nil),
 	}
-	file_waldo_signaling_v1_signaling_proto_msgTypes[17].OneofWrappers = []any{
+	file_waldo_signaling_v1_signaling_proto_msgTypes[21].OneofWrappers = []any{
 		(*CallResult_Response)(nil),
 		(*CallResult_Error)(nil),
 		(*CallResult_Value)(nil),
 	}
-	file_waldo_signaling_v1_signaling_proto_msgTypes[18].OneofWrappers = []any{
+	file_waldo_signaling_v1_signaling_proto_msgTypes[22].OneofWrappers = []any{
 		(*StreamFrame_Message)(nil),
 		(*StreamFrame_Error)(nil),
 		(*StreamFrame_Value)(nil),
@@ -2192,7 +2573,7 @@ func file_waldo_signaling_v1_signaling_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_waldo_signaling_v1_signaling_proto_rawDesc), len(file_waldo_signaling_v1_signaling_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   25,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

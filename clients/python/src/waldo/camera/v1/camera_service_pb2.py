@@ -12,10 +12,11 @@ from google.protobuf.internal import builder as _builder
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from waldo.media.v1 import media_pb2 as waldo_dot_media_dot_v1_dot_media__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$waldo/camera/v1/camera_service.proto\x12\x0fwaldo.camera.v1\x1a\x1awaldo/media/v1/media.proto\"\x14\n\x12ListFormatsRequest\"\xb5\x01\n\x13ListFormatsResponse\x12\x33\n\x0enative_formats\x18\x01 \x03(\x0b\x32\x1b.waldo.media.v1.VideoFormat\x12\x33\n\x0e\x63urrent_format\x18\x02 \x01(\x0b\x32\x1b.waldo.media.v1.VideoFormat\x12\x34\n\x0foffered_formats\x18\x03 \x03(\x0b\x32\x1b.waldo.media.v1.VideoFormat\"B\n\x13\x43\x61ptureFrameRequest\x12+\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x1b.waldo.media.v1.VideoFormat\"A\n\x14\x43\x61ptureFrameResponse\x12)\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x1a.waldo.media.v1.VideoFrame\"Y\n\x13StreamFramesRequest\x12+\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x1b.waldo.media.v1.VideoFormat\x12\x15\n\rshared_memory\x18\x02 \x01(\x08\"\x88\x01\n\x14StreamFramesResponse\x12)\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x1a.waldo.media.v1.VideoFrame\x12\x15\n\rdropped_count\x18\x02 \x01(\x03\x12.\n\x06shared\x18\x03 \x01(\x0b\x32\x1e.waldo.camera.v1.SharedPicture\"\x80\x01\n\rSharedPicture\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0e\n\x06length\x18\x02 \x01(\x03\x12\x16\n\x0eversion_offset\x18\x03 \x01(\x03\x12\x0f\n\x07version\x18\x04 \x01(\x03\x12\x13\n\x0b\x64\x61ta_offset\x18\x05 \x01(\x03\x12\x13\n\x0b\x64\x61ta_length\x18\x06 \x01(\x03\"\x9b\x02\n\x07\x43ontrol\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x04type\x18\x02 \x01(\x0e\x32\x1c.waldo.camera.v1.ControlType\x12\x0f\n\x07minimum\x18\x03 \x01(\x03\x12\x0f\n\x07maximum\x18\x04 \x01(\x03\x12\x0c\n\x04step\x18\x05 \x01(\x03\x12\x15\n\rdefault_value\x18\x06 \x01(\x03\x12\r\n\x05value\x18\x07 \x01(\x03\x12;\n\nmenu_items\x18\x08 \x03(\x0b\x32\'.waldo.camera.v1.Control.MenuItemsEntry\x12\x11\n\tread_only\x18\t \x01(\x08\x1a\x30\n\x0eMenuItemsEntry\x12\x0b\n\x03key\x18\x01 \x01(\x03\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x14\n\x12GetControlsRequest\"A\n\x13GetControlsResponse\x12*\n\x08\x63ontrols\x18\x01 \x03(\x0b\x32\x18.waldo.camera.v1.Control\"\x84\x01\n\x12SetControlsRequest\x12?\n\x06values\x18\x01 \x03(\x0b\x32/.waldo.camera.v1.SetControlsRequest.ValuesEntry\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"A\n\x13SetControlsResponse\x12*\n\x08\x63ontrols\x18\x01 \x03(\x0b\x32\x18.waldo.camera.v1.Control\"(\n\x16RequestKeyFrameRequest\x12\x0e\n\x06stream\x18\x01 \x01(\t\"\x19\n\x17RequestKeyFrameResponse\"(\n\x11SetBitrateRequest\x12\x13\n\x0b\x62itrate_bps\x18\x01 \x01(\x03\")\n\x12SetBitrateResponse\x12\x13\n\x0b\x62itrate_bps\x18\x01 \x01(\x03*v\n\x0b\x43ontrolType\x12\x1c\n\x18\x43ONTROL_TYPE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43ONTROL_TYPE_INTEGER\x10\x01\x12\x18\n\x14\x43ONTROL_TYPE_BOOLEAN\x10\x02\x12\x15\n\x11\x43ONTROL_TYPE_MENU\x10\x03\x32\x96\x05\n\rCameraService\x12X\n\x0bListFormats\x12#.waldo.camera.v1.ListFormatsRequest\x1a$.waldo.camera.v1.ListFormatsResponse\x12[\n\x0c\x43\x61ptureFrame\x12$.waldo.camera.v1.CaptureFrameRequest\x1a%.waldo.camera.v1.CaptureFrameResponse\x12]\n\x0cStreamFrames\x12$.waldo.camera.v1.StreamFramesRequest\x1a%.waldo.camera.v1.StreamFramesResponse0\x01\x12X\n\x0bGetControls\x12#.waldo.camera.v1.GetControlsRequest\x1a$.waldo.camera.v1.GetControlsResponse\x12X\n\x0bSetControls\x12#.waldo.camera.v1.SetControlsRequest\x1a$.waldo.camera.v1.SetControlsResponse\x12\x64\n\x0fRequestKeyFrame\x12\'.waldo.camera.v1.RequestKeyFrameRequest\x1a(.waldo.camera.v1.RequestKeyFrameResponse\x12U\n\nSetBitrate\x12\".waldo.camera.v1.SetBitrateRequest\x1a#.waldo.camera.v1.SetBitrateResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$waldo/camera/v1/camera_service.proto\x12\x0fwaldo.camera.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1awaldo/media/v1/media.proto\"\x14\n\x12ListFormatsRequest\"\xb5\x01\n\x13ListFormatsResponse\x12\x33\n\x0enative_formats\x18\x01 \x03(\x0b\x32\x1b.waldo.media.v1.VideoFormat\x12\x33\n\x0e\x63urrent_format\x18\x02 \x01(\x0b\x32\x1b.waldo.media.v1.VideoFormat\x12\x34\n\x0foffered_formats\x18\x03 \x03(\x0b\x32\x1b.waldo.media.v1.VideoFormat\"B\n\x13\x43\x61ptureFrameRequest\x12+\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x1b.waldo.media.v1.VideoFormat\"A\n\x14\x43\x61ptureFrameResponse\x12)\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x1a.waldo.media.v1.VideoFrame\"Y\n\x13StreamFramesRequest\x12+\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x1b.waldo.media.v1.VideoFormat\x12\x15\n\rshared_memory\x18\x02 \x01(\x08\"\x88\x01\n\x14StreamFramesResponse\x12)\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x1a.waldo.media.v1.VideoFrame\x12\x15\n\rdropped_count\x18\x02 \x01(\x03\x12.\n\x06shared\x18\x03 \x01(\x0b\x32\x1e.waldo.camera.v1.SharedPicture\"\x80\x01\n\rSharedPicture\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0e\n\x06length\x18\x02 \x01(\x03\x12\x16\n\x0eversion_offset\x18\x03 \x01(\x03\x12\x0f\n\x07version\x18\x04 \x01(\x03\x12\x13\n\x0b\x64\x61ta_offset\x18\x05 \x01(\x03\x12\x13\n\x0b\x64\x61ta_length\x18\x06 \x01(\x03\"\x9b\x02\n\x07\x43ontrol\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x04type\x18\x02 \x01(\x0e\x32\x1c.waldo.camera.v1.ControlType\x12\x0f\n\x07minimum\x18\x03 \x01(\x03\x12\x0f\n\x07maximum\x18\x04 \x01(\x03\x12\x0c\n\x04step\x18\x05 \x01(\x03\x12\x15\n\rdefault_value\x18\x06 \x01(\x03\x12\r\n\x05value\x18\x07 \x01(\x03\x12;\n\nmenu_items\x18\x08 \x03(\x0b\x32\'.waldo.camera.v1.Control.MenuItemsEntry\x12\x11\n\tread_only\x18\t \x01(\x08\x1a\x30\n\x0eMenuItemsEntry\x12\x0b\n\x03key\x18\x01 \x01(\x03\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x14\n\x12GetControlsRequest\"A\n\x13GetControlsResponse\x12*\n\x08\x63ontrols\x18\x01 \x03(\x0b\x32\x18.waldo.camera.v1.Control\"\x84\x01\n\x12SetControlsRequest\x12?\n\x06values\x18\x01 \x03(\x0b\x32/.waldo.camera.v1.SetControlsRequest.ValuesEntry\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"A\n\x13SetControlsResponse\x12*\n\x08\x63ontrols\x18\x01 \x03(\x0b\x32\x18.waldo.camera.v1.Control\"(\n\x16RequestKeyFrameRequest\x12\x0e\n\x06stream\x18\x01 \x01(\t\"\x19\n\x17RequestKeyFrameResponse\"r\n\x13LimitBitrateRequest\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\x13\n\x0b\x62itrate_bps\x18\x03 \x01(\x03\x12&\n\x03ttl\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"C\n\x14LimitBitrateResponse\x12\x13\n\x0b\x62itrate_bps\x18\x01 \x01(\x03\x12\x16\n\x0e\x63onfigured_bps\x18\x02 \x01(\x03\"(\n\x11SetBitrateRequest\x12\x13\n\x0b\x62itrate_bps\x18\x01 \x01(\x03\")\n\x12SetBitrateResponse\x12\x13\n\x0b\x62itrate_bps\x18\x01 \x01(\x03*v\n\x0b\x43ontrolType\x12\x1c\n\x18\x43ONTROL_TYPE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43ONTROL_TYPE_INTEGER\x10\x01\x12\x18\n\x14\x43ONTROL_TYPE_BOOLEAN\x10\x02\x12\x15\n\x11\x43ONTROL_TYPE_MENU\x10\x03\x32\xf3\x05\n\rCameraService\x12X\n\x0bListFormats\x12#.waldo.camera.v1.ListFormatsRequest\x1a$.waldo.camera.v1.ListFormatsResponse\x12[\n\x0c\x43\x61ptureFrame\x12$.waldo.camera.v1.CaptureFrameRequest\x1a%.waldo.camera.v1.CaptureFrameResponse\x12]\n\x0cStreamFrames\x12$.waldo.camera.v1.StreamFramesRequest\x1a%.waldo.camera.v1.StreamFramesResponse0\x01\x12X\n\x0bGetControls\x12#.waldo.camera.v1.GetControlsRequest\x1a$.waldo.camera.v1.GetControlsResponse\x12X\n\x0bSetControls\x12#.waldo.camera.v1.SetControlsRequest\x1a$.waldo.camera.v1.SetControlsResponse\x12\x64\n\x0fRequestKeyFrame\x12\'.waldo.camera.v1.RequestKeyFrameRequest\x1a(.waldo.camera.v1.RequestKeyFrameResponse\x12U\n\nSetBitrate\x12\".waldo.camera.v1.SetBitrateRequest\x1a#.waldo.camera.v1.SetBitrateResponse\x12[\n\x0cLimitBitrate\x12$.waldo.camera.v1.LimitBitrateRequest\x1a%.waldo.camera.v1.LimitBitrateResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -26,44 +27,48 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_CONTROL_MENUITEMSENTRY']._serialized_options = b'8\001'
   _globals['_SETCONTROLSREQUEST_VALUESENTRY']._options = None
   _globals['_SETCONTROLSREQUEST_VALUESENTRY']._serialized_options = b'8\001'
-  _globals['_CONTROLTYPE']._serialized_start=1518
-  _globals['_CONTROLTYPE']._serialized_end=1636
-  _globals['_LISTFORMATSREQUEST']._serialized_start=85
-  _globals['_LISTFORMATSREQUEST']._serialized_end=105
-  _globals['_LISTFORMATSRESPONSE']._serialized_start=108
-  _globals['_LISTFORMATSRESPONSE']._serialized_end=289
-  _globals['_CAPTUREFRAMEREQUEST']._serialized_start=291
-  _globals['_CAPTUREFRAMEREQUEST']._serialized_end=357
-  _globals['_CAPTUREFRAMERESPONSE']._serialized_start=359
-  _globals['_CAPTUREFRAMERESPONSE']._serialized_end=424
-  _globals['_STREAMFRAMESREQUEST']._serialized_start=426
-  _globals['_STREAMFRAMESREQUEST']._serialized_end=515
-  _globals['_STREAMFRAMESRESPONSE']._serialized_start=518
-  _globals['_STREAMFRAMESRESPONSE']._serialized_end=654
-  _globals['_SHAREDPICTURE']._serialized_start=657
-  _globals['_SHAREDPICTURE']._serialized_end=785
-  _globals['_CONTROL']._serialized_start=788
-  _globals['_CONTROL']._serialized_end=1071
-  _globals['_CONTROL_MENUITEMSENTRY']._serialized_start=1023
-  _globals['_CONTROL_MENUITEMSENTRY']._serialized_end=1071
-  _globals['_GETCONTROLSREQUEST']._serialized_start=1073
-  _globals['_GETCONTROLSREQUEST']._serialized_end=1093
-  _globals['_GETCONTROLSRESPONSE']._serialized_start=1095
-  _globals['_GETCONTROLSRESPONSE']._serialized_end=1160
-  _globals['_SETCONTROLSREQUEST']._serialized_start=1163
-  _globals['_SETCONTROLSREQUEST']._serialized_end=1295
-  _globals['_SETCONTROLSREQUEST_VALUESENTRY']._serialized_start=1250
-  _globals['_SETCONTROLSREQUEST_VALUESENTRY']._serialized_end=1295
-  _globals['_SETCONTROLSRESPONSE']._serialized_start=1297
-  _globals['_SETCONTROLSRESPONSE']._serialized_end=1362
-  _globals['_REQUESTKEYFRAMEREQUEST']._serialized_start=1364
-  _globals['_REQUESTKEYFRAMEREQUEST']._serialized_end=1404
-  _globals['_REQUESTKEYFRAMERESPONSE']._serialized_start=1406
-  _globals['_REQUESTKEYFRAMERESPONSE']._serialized_end=1431
-  _globals['_SETBITRATEREQUEST']._serialized_start=1433
-  _globals['_SETBITRATEREQUEST']._serialized_end=1473
-  _globals['_SETBITRATERESPONSE']._serialized_start=1475
-  _globals['_SETBITRATERESPONSE']._serialized_end=1516
-  _globals['_CAMERASERVICE']._serialized_start=1639
-  _globals['_CAMERASERVICE']._serialized_end=2301
+  _globals['_CONTROLTYPE']._serialized_start=1735
+  _globals['_CONTROLTYPE']._serialized_end=1853
+  _globals['_LISTFORMATSREQUEST']._serialized_start=117
+  _globals['_LISTFORMATSREQUEST']._serialized_end=137
+  _globals['_LISTFORMATSRESPONSE']._serialized_start=140
+  _globals['_LISTFORMATSRESPONSE']._serialized_end=321
+  _globals['_CAPTUREFRAMEREQUEST']._serialized_start=323
+  _globals['_CAPTUREFRAMEREQUEST']._serialized_end=389
+  _globals['_CAPTUREFRAMERESPONSE']._serialized_start=391
+  _globals['_CAPTUREFRAMERESPONSE']._serialized_end=456
+  _globals['_STREAMFRAMESREQUEST']._serialized_start=458
+  _globals['_STREAMFRAMESREQUEST']._serialized_end=547
+  _globals['_STREAMFRAMESRESPONSE']._serialized_start=550
+  _globals['_STREAMFRAMESRESPONSE']._serialized_end=686
+  _globals['_SHAREDPICTURE']._serialized_start=689
+  _globals['_SHAREDPICTURE']._serialized_end=817
+  _globals['_CONTROL']._serialized_start=820
+  _globals['_CONTROL']._serialized_end=1103
+  _globals['_CONTROL_MENUITEMSENTRY']._serialized_start=1055
+  _globals['_CONTROL_MENUITEMSENTRY']._serialized_end=1103
+  _globals['_GETCONTROLSREQUEST']._serialized_start=1105
+  _globals['_GETCONTROLSREQUEST']._serialized_end=1125
+  _globals['_GETCONTROLSRESPONSE']._serialized_start=1127
+  _globals['_GETCONTROLSRESPONSE']._serialized_end=1192
+  _globals['_SETCONTROLSREQUEST']._serialized_start=1195
+  _globals['_SETCONTROLSREQUEST']._serialized_end=1327
+  _globals['_SETCONTROLSREQUEST_VALUESENTRY']._serialized_start=1282
+  _globals['_SETCONTROLSREQUEST_VALUESENTRY']._serialized_end=1327
+  _globals['_SETCONTROLSRESPONSE']._serialized_start=1329
+  _globals['_SETCONTROLSRESPONSE']._serialized_end=1394
+  _globals['_REQUESTKEYFRAMEREQUEST']._serialized_start=1396
+  _globals['_REQUESTKEYFRAMEREQUEST']._serialized_end=1436
+  _globals['_REQUESTKEYFRAMERESPONSE']._serialized_start=1438
+  _globals['_REQUESTKEYFRAMERESPONSE']._serialized_end=1463
+  _globals['_LIMITBITRATEREQUEST']._serialized_start=1465
+  _globals['_LIMITBITRATEREQUEST']._serialized_end=1579
+  _globals['_LIMITBITRATERESPONSE']._serialized_start=1581
+  _globals['_LIMITBITRATERESPONSE']._serialized_end=1648
+  _globals['_SETBITRATEREQUEST']._serialized_start=1650
+  _globals['_SETBITRATEREQUEST']._serialized_end=1690
+  _globals['_SETBITRATERESPONSE']._serialized_start=1692
+  _globals['_SETBITRATERESPONSE']._serialized_end=1733
+  _globals['_CAMERASERVICE']._serialized_start=1856
+  _globals['_CAMERASERVICE']._serialized_end=2611
 # @@protoc_insertion_point(module_scope)

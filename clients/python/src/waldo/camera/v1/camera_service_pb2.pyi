@@ -1,3 +1,4 @@
+from google.protobuf import duration_pb2 as _duration_pb2
 from waldo.media.v1 import media_pb2 as _media_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -145,6 +146,26 @@ class RequestKeyFrameRequest(_message.Message):
 class RequestKeyFrameResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class LimitBitrateRequest(_message.Message):
+    __slots__ = ("stream", "holder", "bitrate_bps", "ttl")
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    HOLDER_FIELD_NUMBER: _ClassVar[int]
+    BITRATE_BPS_FIELD_NUMBER: _ClassVar[int]
+    TTL_FIELD_NUMBER: _ClassVar[int]
+    stream: str
+    holder: str
+    bitrate_bps: int
+    ttl: _duration_pb2.Duration
+    def __init__(self, stream: _Optional[str] = ..., holder: _Optional[str] = ..., bitrate_bps: _Optional[int] = ..., ttl: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class LimitBitrateResponse(_message.Message):
+    __slots__ = ("bitrate_bps", "configured_bps")
+    BITRATE_BPS_FIELD_NUMBER: _ClassVar[int]
+    CONFIGURED_BPS_FIELD_NUMBER: _ClassVar[int]
+    bitrate_bps: int
+    configured_bps: int
+    def __init__(self, bitrate_bps: _Optional[int] = ..., configured_bps: _Optional[int] = ...) -> None: ...
 
 class SetBitrateRequest(_message.Message):
     __slots__ = ("bitrate_bps",)

@@ -54,6 +54,11 @@ class CameraServiceStub(object):
                 request_serializer=waldo_dot_camera_dot_v1_dot_camera__service__pb2.SetBitrateRequest.SerializeToString,
                 response_deserializer=waldo_dot_camera_dot_v1_dot_camera__service__pb2.SetBitrateResponse.FromString,
                 )
+        self.LimitBitrate = channel.unary_unary(
+                '/waldo.camera.v1.CameraService/LimitBitrate',
+                request_serializer=waldo_dot_camera_dot_v1_dot_camera__service__pb2.LimitBitrateRequest.SerializeToString,
+                response_deserializer=waldo_dot_camera_dot_v1_dot_camera__service__pb2.LimitBitrateResponse.FromString,
+                )
 
 
 class CameraServiceServicer(object):
@@ -138,6 +143,19 @@ class CameraServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def LimitBitrate(self, request, context):
+        """LimitBitrate keeps a stream on the bus (H.264, VP8) below a bit rate for some time, because the paths to those who
+        see it carry no more. The lowest of all limits counts; without one, the bit rate of SetBitrate or of the
+        configuration. A stream that has less than its pictures need gets fewer and then smaller pictures. Bit rates below
+        150,000 bit/s cannot be reached with content that changes much.
+        Fails with NOT_FOUND if the camera has no such stream, INVALID_ARGUMENT if `holder` or `ttl` is invalid,
+        OUT_OF_RANGE for a bit rate outside 0 and 50,000 to 50,000,000 bit/s, FAILED_PRECONDITION if the hardware
+        compresses the stream itself, RESOURCE_EXHAUSTED for the limits of more than 32 holders.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CameraServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -175,6 +193,11 @@ def add_CameraServiceServicer_to_server(servicer, server):
                     servicer.SetBitrate,
                     request_deserializer=waldo_dot_camera_dot_v1_dot_camera__service__pb2.SetBitrateRequest.FromString,
                     response_serializer=waldo_dot_camera_dot_v1_dot_camera__service__pb2.SetBitrateResponse.SerializeToString,
+            ),
+            'LimitBitrate': grpc.unary_unary_rpc_method_handler(
+                    servicer.LimitBitrate,
+                    request_deserializer=waldo_dot_camera_dot_v1_dot_camera__service__pb2.LimitBitrateRequest.FromString,
+                    response_serializer=waldo_dot_camera_dot_v1_dot_camera__service__pb2.LimitBitrateResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -307,5 +330,22 @@ class CameraService(object):
         return grpc.experimental.unary_unary(request, target, '/waldo.camera.v1.CameraService/SetBitrate',
             waldo_dot_camera_dot_v1_dot_camera__service__pb2.SetBitrateRequest.SerializeToString,
             waldo_dot_camera_dot_v1_dot_camera__service__pb2.SetBitrateResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def LimitBitrate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/waldo.camera.v1.CameraService/LimitBitrate',
+            waldo_dot_camera_dot_v1_dot_camera__service__pb2.LimitBitrateRequest.SerializeToString,
+            waldo_dot_camera_dot_v1_dot_camera__service__pb2.LimitBitrateResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

@@ -100,6 +100,19 @@ class CameraServiceStub:
     compresses the video itself.
     """
 
+    LimitBitrate: grpc.UnaryUnaryMultiCallable[
+        waldo.camera.v1.camera_service_pb2.LimitBitrateRequest,
+        waldo.camera.v1.camera_service_pb2.LimitBitrateResponse,
+    ]
+    """LimitBitrate keeps a stream on the bus (H.264, VP8) below a bit rate for some time, because the paths to those who
+    see it carry no more. The lowest of all limits counts; without one, the bit rate of SetBitrate or of the
+    configuration. A stream that has less than its pictures need gets fewer and then smaller pictures. Bit rates below
+    150,000 bit/s cannot be reached with content that changes much.
+    Fails with NOT_FOUND if the camera has no such stream, INVALID_ARGUMENT if `holder` or `ttl` is invalid,
+    OUT_OF_RANGE for a bit rate outside 0 and 50,000 to 50,000,000 bit/s, FAILED_PRECONDITION if the hardware
+    compresses the stream itself, RESOURCE_EXHAUSTED for the limits of more than 32 holders.
+    """
+
 class CameraServiceAsyncStub:
     """CameraService is the API of a camera. However many readers there are, each picture is captured once,
     and encoded once for all that want the same media type, size and rate. Without readers nothing is
@@ -180,6 +193,19 @@ class CameraServiceAsyncStub:
     """SetBitrate changes the target bit rate of each stream on the bus (H.264, VP8) while it runs.
     Fails with OUT_OF_RANGE outside 50,000 to 50,000,000 bit/s, FAILED_PRECONDITION if the hardware
     compresses the video itself.
+    """
+
+    LimitBitrate: grpc.aio.UnaryUnaryMultiCallable[
+        waldo.camera.v1.camera_service_pb2.LimitBitrateRequest,
+        waldo.camera.v1.camera_service_pb2.LimitBitrateResponse,
+    ]
+    """LimitBitrate keeps a stream on the bus (H.264, VP8) below a bit rate for some time, because the paths to those who
+    see it carry no more. The lowest of all limits counts; without one, the bit rate of SetBitrate or of the
+    configuration. A stream that has less than its pictures need gets fewer and then smaller pictures. Bit rates below
+    150,000 bit/s cannot be reached with content that changes much.
+    Fails with NOT_FOUND if the camera has no such stream, INVALID_ARGUMENT if `holder` or `ttl` is invalid,
+    OUT_OF_RANGE for a bit rate outside 0 and 50,000 to 50,000,000 bit/s, FAILED_PRECONDITION if the hardware
+    compresses the stream itself, RESOURCE_EXHAUSTED for the limits of more than 32 holders.
     """
 
 class CameraServiceServicer(metaclass=abc.ABCMeta):
@@ -276,6 +302,21 @@ class CameraServiceServicer(metaclass=abc.ABCMeta):
         """SetBitrate changes the target bit rate of each stream on the bus (H.264, VP8) while it runs.
         Fails with OUT_OF_RANGE outside 50,000 to 50,000,000 bit/s, FAILED_PRECONDITION if the hardware
         compresses the video itself.
+        """
+
+    @abc.abstractmethod
+    def LimitBitrate(
+        self,
+        request: waldo.camera.v1.camera_service_pb2.LimitBitrateRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[waldo.camera.v1.camera_service_pb2.LimitBitrateResponse, collections.abc.Awaitable[waldo.camera.v1.camera_service_pb2.LimitBitrateResponse]]:
+        """LimitBitrate keeps a stream on the bus (H.264, VP8) below a bit rate for some time, because the paths to those who
+        see it carry no more. The lowest of all limits counts; without one, the bit rate of SetBitrate or of the
+        configuration. A stream that has less than its pictures need gets fewer and then smaller pictures. Bit rates below
+        150,000 bit/s cannot be reached with content that changes much.
+        Fails with NOT_FOUND if the camera has no such stream, INVALID_ARGUMENT if `holder` or `ttl` is invalid,
+        OUT_OF_RANGE for a bit rate outside 0 and 50,000 to 50,000,000 bit/s, FAILED_PRECONDITION if the hardware
+        compresses the stream itself, RESOURCE_EXHAUSTED for the limits of more than 32 holders.
         """
 
 def add_CameraServiceServicer_to_server(servicer: CameraServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -16,27 +16,29 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ewaldo/control/v1/control.proto\x12\x10waldo.control.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x94\x01\n\x05Lease\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12&\n\x03ttl\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x04life\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08max_life\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x89\x01\n\rCommandHeader\x12\x13\n\x0blease_epoch\x18\x01 \x01(\x03\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12(\n\x05heard\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x04life\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xa6\x01\n\rCommandReport\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x31\n\x07verdict\x18\x02 \x01(\x0e\x32 .waldo.control.v1.CommandVerdict\x12(\n\x05\x63lock\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03\x61ge\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xa0\x02\n\x0c\x43ontrolState\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12(\n\x05\x63lock\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\x05phase\x18\x03 \x01(\x0e\x32\x1e.waldo.control.v1.ControlPhase\x12*\n\x05\x63\x61use\x18\x04 \x01(\x0e\x32\x1b.waldo.control.v1.SafeCause\x12\x0e\n\x06holder\x18\x05 \x01(\t\x12\x30\n\x0cholder_since\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x06\x65_stop\x18\x07 \x01(\x0b\x32\x17.waldo.control.v1.EStop\x12\x11\n\tsafe_json\x18\x08 \x01(\t\"r\n\x05\x45Stop\x12\n\n\x02\x62y\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12.\n\npress_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpersisted\x18\x04 \x01(\x08\x12\n\n\x02id\x18\x05 \x01(\x03*\xca\x02\n\x0e\x43ommandVerdict\x12\x1f\n\x1b\x43OMMAND_VERDICT_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x43OMMAND_VERDICT_ACCEPTED\x10\x01\x12\x1c\n\x18\x43OMMAND_VERDICT_NO_LEASE\x10\x02\x12 \n\x1c\x43OMMAND_VERDICT_OUT_OF_ORDER\x10\x03\x12\x1b\n\x17\x43OMMAND_VERDICT_EXPIRED\x10\x04\x12!\n\x1d\x43OMMAND_VERDICT_UNKNOWN_CLOCK\x10\x05\x12\x1f\n\x1b\x43OMMAND_VERDICT_BEFORE_STOP\x10\x06\x12\x1d\n\x19\x43OMMAND_VERDICT_E_STOPPED\x10\x07\x12\x1f\n\x1b\x43OMMAND_VERDICT_NOT_NEUTRAL\x10\x08\x12\x18\n\x14\x43OMMAND_VERDICT_AWAY\x10\t*\x95\x01\n\x0c\x43ontrolPhase\x12\x1d\n\x19\x43ONTROL_PHASE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43ONTROL_PHASE_FREE\x10\x01\x12\x16\n\x12\x43ONTROL_PHASE_SAFE\x10\x02\x12\x19\n\x15\x43ONTROL_PHASE_DRIVING\x10\x03\x12\x1b\n\x17\x43ONTROL_PHASE_E_STOPPED\x10\x04*\xd9\x01\n\tSafeCause\x12\x1a\n\x16SAFE_CAUSE_UNSPECIFIED\x10\x00\x12\x14\n\x10SAFE_CAUSE_START\x10\x01\x12\x16\n\x12SAFE_CAUSE_DEADMAN\x10\x02\x12\x1b\n\x17SAFE_CAUSE_LEASE_LAPSED\x10\x03\x12\x1d\n\x19SAFE_CAUSE_LEASE_RELEASED\x10\x04\x12\x1a\n\x16SAFE_CAUSE_LEASE_TAKEN\x10\x05\x12\x15\n\x11SAFE_CAUSE_E_STOP\x10\x06\x12\x13\n\x0fSAFE_CAUSE_AWAY\x10\x07\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ewaldo/control/v1/control.proto\x12\x10waldo.control.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x94\x01\n\x05Lease\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12&\n\x03ttl\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x04life\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08max_life\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xb3\x01\n\rCommandHeader\x12\x13\n\x0blease_epoch\x18\x01 \x01(\x03\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12(\n\x05heard\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x04life\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x04seen\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xce\x01\n\rCommandReport\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x31\n\x07verdict\x18\x02 \x01(\x0e\x32 .waldo.control.v1.CommandVerdict\x12(\n\x05\x63lock\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03\x61ge\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x05sight\x18\x05 \x01(\x0b\x32\x17.waldo.control.v1.Sight\"\xa0\x01\n\x05Sight\x12\x0e\n\x06\x63\x61mera\x18\x01 \x01(\t\x12&\n\x03\x61ge\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05speed\x18\x03 \x01(\x01\x12\'\n\x04slow\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x04stop\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xc8\x02\n\x0c\x43ontrolState\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12(\n\x05\x63lock\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\x05phase\x18\x03 \x01(\x0e\x32\x1e.waldo.control.v1.ControlPhase\x12*\n\x05\x63\x61use\x18\x04 \x01(\x0e\x32\x1b.waldo.control.v1.SafeCause\x12\x0e\n\x06holder\x18\x05 \x01(\t\x12\x30\n\x0cholder_since\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x06\x65_stop\x18\x07 \x01(\x0b\x32\x17.waldo.control.v1.EStop\x12\x11\n\tsafe_json\x18\x08 \x01(\t\x12&\n\x05sight\x18\t \x01(\x0b\x32\x17.waldo.control.v1.Sight\"r\n\x05\x45Stop\x12\n\n\x02\x62y\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12.\n\npress_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpersisted\x18\x04 \x01(\x08\x12\n\n\x02id\x18\x05 \x01(\x03*\xe5\x02\n\x0e\x43ommandVerdict\x12\x1f\n\x1b\x43OMMAND_VERDICT_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x43OMMAND_VERDICT_ACCEPTED\x10\x01\x12\x1c\n\x18\x43OMMAND_VERDICT_NO_LEASE\x10\x02\x12 \n\x1c\x43OMMAND_VERDICT_OUT_OF_ORDER\x10\x03\x12\x1b\n\x17\x43OMMAND_VERDICT_EXPIRED\x10\x04\x12!\n\x1d\x43OMMAND_VERDICT_UNKNOWN_CLOCK\x10\x05\x12\x1f\n\x1b\x43OMMAND_VERDICT_BEFORE_STOP\x10\x06\x12\x1d\n\x19\x43OMMAND_VERDICT_E_STOPPED\x10\x07\x12\x1f\n\x1b\x43OMMAND_VERDICT_NOT_NEUTRAL\x10\x08\x12\x18\n\x14\x43OMMAND_VERDICT_AWAY\x10\t\x12\x19\n\x15\x43OMMAND_VERDICT_BLIND\x10\n*\x95\x01\n\x0c\x43ontrolPhase\x12\x1d\n\x19\x43ONTROL_PHASE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43ONTROL_PHASE_FREE\x10\x01\x12\x16\n\x12\x43ONTROL_PHASE_SAFE\x10\x02\x12\x19\n\x15\x43ONTROL_PHASE_DRIVING\x10\x03\x12\x1b\n\x17\x43ONTROL_PHASE_E_STOPPED\x10\x04*\xef\x01\n\tSafeCause\x12\x1a\n\x16SAFE_CAUSE_UNSPECIFIED\x10\x00\x12\x14\n\x10SAFE_CAUSE_START\x10\x01\x12\x16\n\x12SAFE_CAUSE_DEADMAN\x10\x02\x12\x1b\n\x17SAFE_CAUSE_LEASE_LAPSED\x10\x03\x12\x1d\n\x19SAFE_CAUSE_LEASE_RELEASED\x10\x04\x12\x1a\n\x16SAFE_CAUSE_LEASE_TAKEN\x10\x05\x12\x15\n\x11SAFE_CAUSE_E_STOP\x10\x06\x12\x13\n\x0fSAFE_CAUSE_AWAY\x10\x07\x12\x14\n\x10SAFE_CAUSE_BLIND\x10\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'waldo.control.v1.control_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
-  _globals['_COMMANDVERDICT']._serialized_start=985
-  _globals['_COMMANDVERDICT']._serialized_end=1315
-  _globals['_CONTROLPHASE']._serialized_start=1318
-  _globals['_CONTROLPHASE']._serialized_end=1467
-  _globals['_SAFECAUSE']._serialized_start=1470
-  _globals['_SAFECAUSE']._serialized_end=1687
+  _globals['_COMMANDVERDICT']._serialized_start=1270
+  _globals['_COMMANDVERDICT']._serialized_end=1627
+  _globals['_CONTROLPHASE']._serialized_start=1630
+  _globals['_CONTROLPHASE']._serialized_end=1779
+  _globals['_SAFECAUSE']._serialized_start=1782
+  _globals['_SAFECAUSE']._serialized_end=2021
   _globals['_LEASE']._serialized_start=118
   _globals['_LEASE']._serialized_end=266
   _globals['_COMMANDHEADER']._serialized_start=269
-  _globals['_COMMANDHEADER']._serialized_end=406
-  _globals['_COMMANDREPORT']._serialized_start=409
-  _globals['_COMMANDREPORT']._serialized_end=575
-  _globals['_CONTROLSTATE']._serialized_start=578
-  _globals['_CONTROLSTATE']._serialized_end=866
-  _globals['_ESTOP']._serialized_start=868
-  _globals['_ESTOP']._serialized_end=982
+  _globals['_COMMANDHEADER']._serialized_end=448
+  _globals['_COMMANDREPORT']._serialized_start=451
+  _globals['_COMMANDREPORT']._serialized_end=657
+  _globals['_SIGHT']._serialized_start=660
+  _globals['_SIGHT']._serialized_end=820
+  _globals['_CONTROLSTATE']._serialized_start=823
+  _globals['_CONTROLSTATE']._serialized_end=1151
+  _globals['_ESTOP']._serialized_start=1153
+  _globals['_ESTOP']._serialized_end=1267
 # @@protoc_insertion_point(module_scope)

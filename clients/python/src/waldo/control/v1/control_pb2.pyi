@@ -19,6 +19,7 @@ class CommandVerdict(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     COMMAND_VERDICT_E_STOPPED: _ClassVar[CommandVerdict]
     COMMAND_VERDICT_NOT_NEUTRAL: _ClassVar[CommandVerdict]
     COMMAND_VERDICT_AWAY: _ClassVar[CommandVerdict]
+    COMMAND_VERDICT_BLIND: _ClassVar[CommandVerdict]
 
 class ControlPhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -38,6 +39,7 @@ class SafeCause(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SAFE_CAUSE_LEASE_TAKEN: _ClassVar[SafeCause]
     SAFE_CAUSE_E_STOP: _ClassVar[SafeCause]
     SAFE_CAUSE_AWAY: _ClassVar[SafeCause]
+    SAFE_CAUSE_BLIND: _ClassVar[SafeCause]
 COMMAND_VERDICT_UNSPECIFIED: CommandVerdict
 COMMAND_VERDICT_ACCEPTED: CommandVerdict
 COMMAND_VERDICT_NO_LEASE: CommandVerdict
@@ -48,6 +50,7 @@ COMMAND_VERDICT_BEFORE_STOP: CommandVerdict
 COMMAND_VERDICT_E_STOPPED: CommandVerdict
 COMMAND_VERDICT_NOT_NEUTRAL: CommandVerdict
 COMMAND_VERDICT_AWAY: CommandVerdict
+COMMAND_VERDICT_BLIND: CommandVerdict
 CONTROL_PHASE_UNSPECIFIED: ControlPhase
 CONTROL_PHASE_FREE: ControlPhase
 CONTROL_PHASE_SAFE: ControlPhase
@@ -61,6 +64,7 @@ SAFE_CAUSE_LEASE_RELEASED: SafeCause
 SAFE_CAUSE_LEASE_TAKEN: SafeCause
 SAFE_CAUSE_E_STOP: SafeCause
 SAFE_CAUSE_AWAY: SafeCause
+SAFE_CAUSE_BLIND: SafeCause
 
 class Lease(_message.Message):
     __slots__ = ("epoch", "ttl", "life", "max_life")
@@ -75,31 +79,49 @@ class Lease(_message.Message):
     def __init__(self, epoch: _Optional[int] = ..., ttl: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., life: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_life: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class CommandHeader(_message.Message):
-    __slots__ = ("lease_epoch", "sequence", "heard", "life")
+    __slots__ = ("lease_epoch", "sequence", "heard", "life", "seen")
     LEASE_EPOCH_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     HEARD_FIELD_NUMBER: _ClassVar[int]
     LIFE_FIELD_NUMBER: _ClassVar[int]
+    SEEN_FIELD_NUMBER: _ClassVar[int]
     lease_epoch: int
     sequence: int
     heard: _duration_pb2.Duration
     life: _duration_pb2.Duration
-    def __init__(self, lease_epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., heard: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., life: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    seen: _timestamp_pb2.Timestamp
+    def __init__(self, lease_epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., heard: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., life: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., seen: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class CommandReport(_message.Message):
-    __slots__ = ("sequence", "verdict", "clock", "age")
+    __slots__ = ("sequence", "verdict", "clock", "age", "sight")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     VERDICT_FIELD_NUMBER: _ClassVar[int]
     CLOCK_FIELD_NUMBER: _ClassVar[int]
     AGE_FIELD_NUMBER: _ClassVar[int]
+    SIGHT_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     verdict: CommandVerdict
     clock: _duration_pb2.Duration
     age: _duration_pb2.Duration
-    def __init__(self, sequence: _Optional[int] = ..., verdict: _Optional[_Union[CommandVerdict, str]] = ..., clock: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., age: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    sight: Sight
+    def __init__(self, sequence: _Optional[int] = ..., verdict: _Optional[_Union[CommandVerdict, str]] = ..., clock: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., age: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., sight: _Optional[_Union[Sight, _Mapping]] = ...) -> None: ...
+
+class Sight(_message.Message):
+    __slots__ = ("camera", "age", "speed", "slow", "stop")
+    CAMERA_FIELD_NUMBER: _ClassVar[int]
+    AGE_FIELD_NUMBER: _ClassVar[int]
+    SPEED_FIELD_NUMBER: _ClassVar[int]
+    SLOW_FIELD_NUMBER: _ClassVar[int]
+    STOP_FIELD_NUMBER: _ClassVar[int]
+    camera: str
+    age: _duration_pb2.Duration
+    speed: float
+    slow: _duration_pb2.Duration
+    stop: _duration_pb2.Duration
+    def __init__(self, camera: _Optional[str] = ..., age: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., speed: _Optional[float] = ..., slow: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., stop: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class ControlState(_message.Message):
-    __slots__ = ("epoch", "clock", "phase", "cause", "holder", "holder_since", "e_stop", "safe_json")
+    __slots__ = ("epoch", "clock", "phase", "cause", "holder", "holder_since", "e_stop", "safe_json", "sight")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     CLOCK_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
@@ -108,6 +130,7 @@ class ControlState(_message.Message):
     HOLDER_SINCE_FIELD_NUMBER: _ClassVar[int]
     E_STOP_FIELD_NUMBER: _ClassVar[int]
     SAFE_JSON_FIELD_NUMBER: _ClassVar[int]
+    SIGHT_FIELD_NUMBER: _ClassVar[int]
     epoch: int
     clock: _duration_pb2.Duration
     phase: ControlPhase
@@ -116,7 +139,8 @@ class ControlState(_message.Message):
     holder_since: _timestamp_pb2.Timestamp
     e_stop: EStop
     safe_json: str
-    def __init__(self, epoch: _Optional[int] = ..., clock: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., phase: _Optional[_Union[ControlPhase, str]] = ..., cause: _Optional[_Union[SafeCause, str]] = ..., holder: _Optional[str] = ..., holder_since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., e_stop: _Optional[_Union[EStop, _Mapping]] = ..., safe_json: _Optional[str] = ...) -> None: ...
+    sight: Sight
+    def __init__(self, epoch: _Optional[int] = ..., clock: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., phase: _Optional[_Union[ControlPhase, str]] = ..., cause: _Optional[_Union[SafeCause, str]] = ..., holder: _Optional[str] = ..., holder_since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., e_stop: _Optional[_Union[EStop, _Mapping]] = ..., safe_json: _Optional[str] = ..., sight: _Optional[_Union[Sight, _Mapping]] = ...) -> None: ...
 
 class EStop(_message.Message):
     __slots__ = ("by", "reason", "press_time", "persisted", "id")

@@ -1,3 +1,4 @@
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -44,6 +45,16 @@ class VideoFrame(_message.Message):
     data: bytes
     metadata: _containers.ScalarMap[str, str]
     def __init__(self, epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., capture_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., format: _Optional[_Union[VideoFormat, _Mapping]] = ..., key_frame: bool = ..., data: _Optional[bytes] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class Capture(_message.Message):
+    __slots__ = ("epoch", "capture_time", "age")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    CAPTURE_TIME_FIELD_NUMBER: _ClassVar[int]
+    AGE_FIELD_NUMBER: _ClassVar[int]
+    epoch: int
+    capture_time: _timestamp_pb2.Timestamp
+    age: _duration_pb2.Duration
+    def __init__(self, epoch: _Optional[int] = ..., capture_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., age: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class AudioFormat(_message.Message):
     __slots__ = ("media_type", "sample_format", "sample_rate_hz", "channels")

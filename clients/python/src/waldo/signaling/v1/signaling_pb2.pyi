@@ -10,21 +10,23 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class PeerMessage(_message.Message):
-    __slots__ = ("offer", "candidate", "ping", "call", "hang_up")
+    __slots__ = ("offer", "candidate", "ping", "call", "hang_up", "shown")
     OFFER_FIELD_NUMBER: _ClassVar[int]
     CANDIDATE_FIELD_NUMBER: _ClassVar[int]
     PING_FIELD_NUMBER: _ClassVar[int]
     CALL_FIELD_NUMBER: _ClassVar[int]
     HANG_UP_FIELD_NUMBER: _ClassVar[int]
+    SHOWN_FIELD_NUMBER: _ClassVar[int]
     offer: Offer
     candidate: Candidate
     ping: Ping
     call: Call
     hang_up: HangUp
-    def __init__(self, offer: _Optional[_Union[Offer, _Mapping]] = ..., candidate: _Optional[_Union[Candidate, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., call: _Optional[_Union[Call, _Mapping]] = ..., hang_up: _Optional[_Union[HangUp, _Mapping]] = ...) -> None: ...
+    shown: Shown
+    def __init__(self, offer: _Optional[_Union[Offer, _Mapping]] = ..., candidate: _Optional[_Union[Candidate, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., call: _Optional[_Union[Call, _Mapping]] = ..., hang_up: _Optional[_Union[HangUp, _Mapping]] = ..., shown: _Optional[_Union[Shown, _Mapping]] = ...) -> None: ...
 
 class GatewayMessage(_message.Message):
-    __slots__ = ("welcome", "answer", "candidate", "pong", "devices", "error", "result", "ice_servers")
+    __slots__ = ("welcome", "answer", "candidate", "pong", "devices", "error", "result", "ice_servers", "path")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     ANSWER_FIELD_NUMBER: _ClassVar[int]
     CANDIDATE_FIELD_NUMBER: _ClassVar[int]
@@ -33,6 +35,7 @@ class GatewayMessage(_message.Message):
     ERROR_FIELD_NUMBER: _ClassVar[int]
     RESULT_FIELD_NUMBER: _ClassVar[int]
     ICE_SERVERS_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     answer: Answer
     candidate: Candidate
@@ -41,7 +44,8 @@ class GatewayMessage(_message.Message):
     error: Error
     result: CallResult
     ice_servers: IceServerList
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ..., candidate: _Optional[_Union[Candidate, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., devices: _Optional[_Union[DeviceList, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., result: _Optional[_Union[CallResult, _Mapping]] = ..., ice_servers: _Optional[_Union[IceServerList, _Mapping]] = ...) -> None: ...
+    path: Path
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ..., candidate: _Optional[_Union[Candidate, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., devices: _Optional[_Union[DeviceList, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., result: _Optional[_Union[CallResult, _Mapping]] = ..., ice_servers: _Optional[_Union[IceServerList, _Mapping]] = ..., path: _Optional[_Union[Path, _Mapping]] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("robot", "version", "epoch", "ice_servers", "drive", "remote")
@@ -151,6 +155,56 @@ class Pong(_message.Message):
     gateway_time: _timestamp_pb2.Timestamp
     def __init__(self, id: _Optional[int] = ..., gateway_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
+class Shown(_message.Message):
+    __slots__ = ("videos",)
+    VIDEOS_FIELD_NUMBER: _ClassVar[int]
+    videos: _containers.RepeatedCompositeFieldContainer[ShownVideo]
+    def __init__(self, videos: _Optional[_Iterable[_Union[ShownVideo, _Mapping]]] = ...) -> None: ...
+
+class ShownVideo(_message.Message):
+    __slots__ = ("device", "ages_ms", "count", "freezes", "frozen_ms")
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    AGES_MS_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    FREEZES_FIELD_NUMBER: _ClassVar[int]
+    FROZEN_MS_FIELD_NUMBER: _ClassVar[int]
+    device: str
+    ages_ms: _containers.RepeatedScalarFieldContainer[float]
+    count: int
+    freezes: int
+    frozen_ms: float
+    def __init__(self, device: _Optional[str] = ..., ages_ms: _Optional[_Iterable[float]] = ..., count: _Optional[int] = ..., freezes: _Optional[int] = ..., frozen_ms: _Optional[float] = ...) -> None: ...
+
+class Path(_message.Message):
+    __slots__ = ("round_trip_ms", "available_bps", "queue_ms", "videos")
+    ROUND_TRIP_MS_FIELD_NUMBER: _ClassVar[int]
+    AVAILABLE_BPS_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_MS_FIELD_NUMBER: _ClassVar[int]
+    VIDEOS_FIELD_NUMBER: _ClassVar[int]
+    round_trip_ms: float
+    available_bps: int
+    queue_ms: float
+    videos: _containers.RepeatedCompositeFieldContainer[PathVideo]
+    def __init__(self, round_trip_ms: _Optional[float] = ..., available_bps: _Optional[int] = ..., queue_ms: _Optional[float] = ..., videos: _Optional[_Iterable[_Union[PathVideo, _Mapping]]] = ...) -> None: ...
+
+class PathVideo(_message.Message):
+    __slots__ = ("mid", "device", "stream", "bitrate_bps", "min_playout_ms", "max_playout_ms", "repaired")
+    MID_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    BITRATE_BPS_FIELD_NUMBER: _ClassVar[int]
+    MIN_PLAYOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    MAX_PLAYOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    REPAIRED_FIELD_NUMBER: _ClassVar[int]
+    mid: str
+    device: str
+    stream: str
+    bitrate_bps: int
+    min_playout_ms: int
+    max_playout_ms: int
+    repaired: float
+    def __init__(self, mid: _Optional[str] = ..., device: _Optional[str] = ..., stream: _Optional[str] = ..., bitrate_bps: _Optional[int] = ..., min_playout_ms: _Optional[int] = ..., max_playout_ms: _Optional[int] = ..., repaired: _Optional[float] = ...) -> None: ...
+
 class DeviceList(_message.Message):
     __slots__ = ("devices",)
     DEVICES_FIELD_NUMBER: _ClassVar[int]
@@ -214,20 +268,22 @@ class StreamFrame(_message.Message):
     def __init__(self, message: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., value: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., dropped_count: _Optional[int] = ...) -> None: ...
 
 class Drive(_message.Message):
-    __slots__ = ("device", "rate_hz", "axes", "values", "pads", "method")
+    __slots__ = ("device", "rate_hz", "axes", "values", "pads", "method", "see")
     DEVICE_FIELD_NUMBER: _ClassVar[int]
     RATE_HZ_FIELD_NUMBER: _ClassVar[int]
     AXES_FIELD_NUMBER: _ClassVar[int]
     VALUES_FIELD_NUMBER: _ClassVar[int]
     PADS_FIELD_NUMBER: _ClassVar[int]
     METHOD_FIELD_NUMBER: _ClassVar[int]
+    SEE_FIELD_NUMBER: _ClassVar[int]
     device: str
     rate_hz: float
     axes: _containers.RepeatedCompositeFieldContainer[DriveAxis]
     values: _containers.RepeatedCompositeFieldContainer[DriveValue]
     pads: _containers.RepeatedCompositeFieldContainer[DrivePad]
     method: str
-    def __init__(self, device: _Optional[str] = ..., rate_hz: _Optional[float] = ..., axes: _Optional[_Iterable[_Union[DriveAxis, _Mapping]]] = ..., values: _Optional[_Iterable[_Union[DriveValue, _Mapping]]] = ..., pads: _Optional[_Iterable[_Union[DrivePad, _Mapping]]] = ..., method: _Optional[str] = ...) -> None: ...
+    see: str
+    def __init__(self, device: _Optional[str] = ..., rate_hz: _Optional[float] = ..., axes: _Optional[_Iterable[_Union[DriveAxis, _Mapping]]] = ..., values: _Optional[_Iterable[_Union[DriveValue, _Mapping]]] = ..., pads: _Optional[_Iterable[_Union[DrivePad, _Mapping]]] = ..., method: _Optional[str] = ..., see: _Optional[str] = ...) -> None: ...
 
 class DrivePad(_message.Message):
     __slots__ = ("id", "controls")

@@ -7,6 +7,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { VideoFormat, VideoFormatJson, VideoFrame, VideoFrameJson } from "../../media/v1/media_pb.js";
+import type { Duration, DurationJson } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file waldo/camera/v1/camera_service.proto.
@@ -736,6 +737,132 @@ export declare type RequestKeyFrameResponseJson = {
 export declare const RequestKeyFrameResponseSchema: GenMessage<RequestKeyFrameResponse, {jsonType: RequestKeyFrameResponseJson}>;
 
 /**
+ * LimitBitrateRequest limits one stream.
+ *
+ * @generated from message waldo.camera.v1.LimitBitrateRequest
+ */
+export declare type LimitBitrateRequest = Message<"waldo.camera.v1.LimitBitrateRequest"> & {
+  /**
+   * Name of the stream, as in the device's description, for example `video`.
+   *
+   * @generated from field: string stream = 1;
+   */
+  stream: string;
+
+  /**
+   * Who limits it: 1 to 64 printable characters, unique to the caller. A new limit of the same holder replaces the old
+   * one.
+   *
+   * @generated from field: string holder = 2;
+   */
+  holder: string;
+
+  /**
+   * The most that the stream may have, 50,000 to 50,000,000 bit/s; 0 for a pause: no picture is encoded.
+   *
+   * @generated from field: int64 bitrate_bps = 3;
+   */
+  bitrateBps: bigint;
+
+  /**
+   * How long the limit lasts if it is not renewed, up to 10 s. Zero or unset ends it. A pause lasts at most 0.5 s.
+   *
+   * @generated from field: google.protobuf.Duration ttl = 4;
+   */
+  ttl?: Duration;
+};
+
+/**
+ * LimitBitrateRequest limits one stream.
+ *
+ * @generated from message waldo.camera.v1.LimitBitrateRequest
+ */
+export declare type LimitBitrateRequestJson = {
+  /**
+   * Name of the stream, as in the device's description, for example `video`.
+   *
+   * @generated from field: string stream = 1;
+   */
+  stream?: string;
+
+  /**
+   * Who limits it: 1 to 64 printable characters, unique to the caller. A new limit of the same holder replaces the old
+   * one.
+   *
+   * @generated from field: string holder = 2;
+   */
+  holder?: string;
+
+  /**
+   * The most that the stream may have, 50,000 to 50,000,000 bit/s; 0 for a pause: no picture is encoded.
+   *
+   * @generated from field: int64 bitrate_bps = 3;
+   */
+  bitrateBps?: string;
+
+  /**
+   * How long the limit lasts if it is not renewed, up to 10 s. Zero or unset ends it. A pause lasts at most 0.5 s.
+   *
+   * @generated from field: google.protobuf.Duration ttl = 4;
+   */
+  ttl?: DurationJson;
+};
+
+/**
+ * Describes the message waldo.camera.v1.LimitBitrateRequest.
+ * Use `create(LimitBitrateRequestSchema)` to create a new message.
+ */
+export declare const LimitBitrateRequestSchema: GenMessage<LimitBitrateRequest, {jsonType: LimitBitrateRequestJson}>;
+
+/**
+ * LimitBitrateResponse is the answer to LimitBitrate.
+ *
+ * @generated from message waldo.camera.v1.LimitBitrateResponse
+ */
+export declare type LimitBitrateResponse = Message<"waldo.camera.v1.LimitBitrateResponse"> & {
+  /**
+   * The bit rate in force: the lowest of all limits, or the configured one.
+   *
+   * @generated from field: int64 bitrate_bps = 1;
+   */
+  bitrateBps: bigint;
+
+  /**
+   * The bit rate without any limit.
+   *
+   * @generated from field: int64 configured_bps = 2;
+   */
+  configuredBps: bigint;
+};
+
+/**
+ * LimitBitrateResponse is the answer to LimitBitrate.
+ *
+ * @generated from message waldo.camera.v1.LimitBitrateResponse
+ */
+export declare type LimitBitrateResponseJson = {
+  /**
+   * The bit rate in force: the lowest of all limits, or the configured one.
+   *
+   * @generated from field: int64 bitrate_bps = 1;
+   */
+  bitrateBps?: string;
+
+  /**
+   * The bit rate without any limit.
+   *
+   * @generated from field: int64 configured_bps = 2;
+   */
+  configuredBps?: string;
+};
+
+/**
+ * Describes the message waldo.camera.v1.LimitBitrateResponse.
+ * Use `create(LimitBitrateResponseSchema)` to create a new message.
+ */
+export declare const LimitBitrateResponseSchema: GenMessage<LimitBitrateResponse, {jsonType: LimitBitrateResponseJson}>;
+
+/**
  * SetBitrateRequest holds the target bit rate of the stream.
  *
  * @generated from message waldo.camera.v1.SetBitrateRequest
@@ -954,6 +1081,22 @@ export declare const CameraService: GenService<{
     methodKind: "unary";
     input: typeof SetBitrateRequestSchema;
     output: typeof SetBitrateResponseSchema;
+  },
+  /**
+   * LimitBitrate keeps a stream on the bus (H.264, VP8) below a bit rate for some time, because the paths to those who
+   * see it carry no more. The lowest of all limits counts; without one, the bit rate of SetBitrate or of the
+   * configuration. A stream that has less than its pictures need gets fewer and then smaller pictures. Bit rates below
+   * 150,000 bit/s cannot be reached with content that changes much.
+   * Fails with NOT_FOUND if the camera has no such stream, INVALID_ARGUMENT if `holder` or `ttl` is invalid,
+   * OUT_OF_RANGE for a bit rate outside 0 and 50,000 to 50,000,000 bit/s, FAILED_PRECONDITION if the hardware
+   * compresses the stream itself, RESOURCE_EXHAUSTED for the limits of more than 32 holders.
+   *
+   * @generated from rpc waldo.camera.v1.CameraService.LimitBitrate
+   */
+  limitBitrate: {
+    methodKind: "unary";
+    input: typeof LimitBitrateRequestSchema;
+    output: typeof LimitBitrateResponseSchema;
   },
 }>;
 

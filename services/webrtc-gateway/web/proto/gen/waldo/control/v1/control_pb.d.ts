@@ -130,6 +130,15 @@ export declare type CommandHeader = Message<"waldo.control.v1.CommandHeader"> & 
    * @generated from field: google.protobuf.Duration life = 4;
    */
   life?: Duration;
+
+  /**
+   * The `capture_time` of the newest picture that the driver had seen, unchanged to within a millisecond; unset
+   * if none was seen. An actuator whose state has `sight` wants it, of the camera named there: it compares the time with
+   * those that the camera reports, and so knows by its own clock how old the picture is.
+   *
+   * @generated from field: google.protobuf.Timestamp seen = 5;
+   */
+  seen?: Timestamp;
 };
 
 /**
@@ -169,6 +178,15 @@ export declare type CommandHeaderJson = {
    * @generated from field: google.protobuf.Duration life = 4;
    */
   life?: DurationJson;
+
+  /**
+   * The `capture_time` of the newest picture that the driver had seen, unchanged to within a millisecond; unset
+   * if none was seen. An actuator whose state has `sight` wants it, of the camera named there: it compares the time with
+   * those that the camera reports, and so knows by its own clock how old the picture is.
+   *
+   * @generated from field: google.protobuf.Timestamp seen = 5;
+   */
+  seen?: TimestampJson;
 };
 
 /**
@@ -211,6 +229,13 @@ export declare type CommandReport = Message<"waldo.control.v1.CommandReport"> & 
    * @generated from field: google.protobuf.Duration age = 4;
    */
   age?: Duration;
+
+  /**
+   * What the driver had seen, and the speed that is therefore allowed; unset if the actuator does not watch that.
+   *
+   * @generated from field: waldo.control.v1.Sight sight = 5;
+   */
+  sight?: Sight;
 };
 
 /**
@@ -247,6 +272,13 @@ export declare type CommandReportJson = {
    * @generated from field: google.protobuf.Duration age = 4;
    */
   age?: DurationJson;
+
+  /**
+   * What the driver had seen, and the speed that is therefore allowed; unset if the actuator does not watch that.
+   *
+   * @generated from field: waldo.control.v1.Sight sight = 5;
+   */
+  sight?: SightJson;
 };
 
 /**
@@ -254,6 +286,102 @@ export declare type CommandReportJson = {
  * Use `create(CommandReportSchema)` to create a new message.
  */
 export declare const CommandReportSchema: GenMessage<CommandReport, {jsonType: CommandReportJson}>;
+
+/**
+ * Sight is what the driver sees of the robot, as far as the actuator knows. It slows and stops a robot whose driver is
+ * blind.
+ *
+ * @generated from message waldo.control.v1.Sight
+ */
+export declare type Sight = Message<"waldo.control.v1.Sight"> & {
+  /**
+   * Name of the camera that the driver must see.
+   *
+   * @generated from field: string camera = 1;
+   */
+  camera: string;
+
+  /**
+   * How long before, by the actuator's clock, the picture was captured that the sender of the last command had seen.
+   * Unset if it had seen none, or one that the actuator does not know of.
+   *
+   * @generated from field: google.protobuf.Duration age = 2;
+   */
+  age?: Duration;
+
+  /**
+   * The greatest speed allowed, as a share of full speed, 0 to 1. Commands above it are carried out with all their
+   * values reduced by the same factor.
+   *
+   * @generated from field: double speed = 3;
+   */
+  speed: number;
+
+  /**
+   * Age from which the speed is reduced, down to 0 at `stop`.
+   *
+   * @generated from field: google.protobuf.Duration slow = 4;
+   */
+  slow?: Duration;
+
+  /**
+   * Age from which the hardware stands still.
+   *
+   * @generated from field: google.protobuf.Duration stop = 5;
+   */
+  stop?: Duration;
+};
+
+/**
+ * Sight is what the driver sees of the robot, as far as the actuator knows. It slows and stops a robot whose driver is
+ * blind.
+ *
+ * @generated from message waldo.control.v1.Sight
+ */
+export declare type SightJson = {
+  /**
+   * Name of the camera that the driver must see.
+   *
+   * @generated from field: string camera = 1;
+   */
+  camera?: string;
+
+  /**
+   * How long before, by the actuator's clock, the picture was captured that the sender of the last command had seen.
+   * Unset if it had seen none, or one that the actuator does not know of.
+   *
+   * @generated from field: google.protobuf.Duration age = 2;
+   */
+  age?: DurationJson;
+
+  /**
+   * The greatest speed allowed, as a share of full speed, 0 to 1. Commands above it are carried out with all their
+   * values reduced by the same factor.
+   *
+   * @generated from field: double speed = 3;
+   */
+  speed?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * Age from which the speed is reduced, down to 0 at `stop`.
+   *
+   * @generated from field: google.protobuf.Duration slow = 4;
+   */
+  slow?: DurationJson;
+
+  /**
+   * Age from which the hardware stands still.
+   *
+   * @generated from field: google.protobuf.Duration stop = 5;
+   */
+  stop?: DurationJson;
+};
+
+/**
+ * Describes the message waldo.control.v1.Sight.
+ * Use `create(SightSchema)` to create a new message.
+ */
+export declare const SightSchema: GenMessage<Sight, {jsonType: SightJson}>;
 
 /**
  * ControlState is the state of an actuator: who holds its lease, and whether it may move.
@@ -317,6 +445,13 @@ export declare type ControlState = Message<"waldo.control.v1.ControlState"> & {
    * @generated from field: string safe_json = 8;
    */
   safeJson: string;
+
+  /**
+   * What the driver sees; unset if the actuator does not watch that.
+   *
+   * @generated from field: waldo.control.v1.Sight sight = 9;
+   */
+  sight?: Sight;
 };
 
 /**
@@ -381,6 +516,13 @@ export declare type ControlStateJson = {
    * @generated from field: string safe_json = 8;
    */
   safeJson?: string;
+
+  /**
+   * What the driver sees; unset if the actuator does not watch that.
+   *
+   * @generated from field: waldo.control.v1.Sight sight = 9;
+   */
+  sight?: SightJson;
 };
 
 /**
@@ -561,6 +703,14 @@ export enum CommandVerdict {
    * @generated from enum value: COMMAND_VERDICT_AWAY = 9;
    */
   AWAY = 9,
+
+  /**
+   * The picture that its sender saw is too old, or there was none (FAILED_PRECONDITION): send `seen` with the capture
+   * time of a newer one. A neutral command never gets this verdict.
+   *
+   * @generated from enum value: COMMAND_VERDICT_BLIND = 10;
+   */
+  BLIND = 10,
 }
 
 /**
@@ -570,7 +720,7 @@ export enum CommandVerdict {
  *
  * @generated from enum waldo.control.v1.CommandVerdict
  */
-export declare type CommandVerdictJson = "COMMAND_VERDICT_UNSPECIFIED" | "COMMAND_VERDICT_ACCEPTED" | "COMMAND_VERDICT_NO_LEASE" | "COMMAND_VERDICT_OUT_OF_ORDER" | "COMMAND_VERDICT_EXPIRED" | "COMMAND_VERDICT_UNKNOWN_CLOCK" | "COMMAND_VERDICT_BEFORE_STOP" | "COMMAND_VERDICT_E_STOPPED" | "COMMAND_VERDICT_NOT_NEUTRAL" | "COMMAND_VERDICT_AWAY";
+export declare type CommandVerdictJson = "COMMAND_VERDICT_UNSPECIFIED" | "COMMAND_VERDICT_ACCEPTED" | "COMMAND_VERDICT_NO_LEASE" | "COMMAND_VERDICT_OUT_OF_ORDER" | "COMMAND_VERDICT_EXPIRED" | "COMMAND_VERDICT_UNKNOWN_CLOCK" | "COMMAND_VERDICT_BEFORE_STOP" | "COMMAND_VERDICT_E_STOPPED" | "COMMAND_VERDICT_NOT_NEUTRAL" | "COMMAND_VERDICT_AWAY" | "COMMAND_VERDICT_BLIND";
 
 /**
  * Describes the enum waldo.control.v1.CommandVerdict.
@@ -692,6 +842,13 @@ export enum SafeCause {
    * @generated from enum value: SAFE_CAUSE_AWAY = 7;
    */
   AWAY = 7,
+
+  /**
+   * The driver saw no picture, or only one that was too old; see Sight.
+   *
+   * @generated from enum value: SAFE_CAUSE_BLIND = 8;
+   */
+  BLIND = 8,
 }
 
 /**
@@ -699,7 +856,7 @@ export enum SafeCause {
  *
  * @generated from enum waldo.control.v1.SafeCause
  */
-export declare type SafeCauseJson = "SAFE_CAUSE_UNSPECIFIED" | "SAFE_CAUSE_START" | "SAFE_CAUSE_DEADMAN" | "SAFE_CAUSE_LEASE_LAPSED" | "SAFE_CAUSE_LEASE_RELEASED" | "SAFE_CAUSE_LEASE_TAKEN" | "SAFE_CAUSE_E_STOP" | "SAFE_CAUSE_AWAY";
+export declare type SafeCauseJson = "SAFE_CAUSE_UNSPECIFIED" | "SAFE_CAUSE_START" | "SAFE_CAUSE_DEADMAN" | "SAFE_CAUSE_LEASE_LAPSED" | "SAFE_CAUSE_LEASE_RELEASED" | "SAFE_CAUSE_LEASE_TAKEN" | "SAFE_CAUSE_E_STOP" | "SAFE_CAUSE_AWAY" | "SAFE_CAUSE_BLIND";
 
 /**
  * Describes the enum waldo.control.v1.SafeCause.

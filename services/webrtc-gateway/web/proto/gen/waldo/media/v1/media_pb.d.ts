@@ -7,7 +7,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
+import type { Duration, DurationJson, Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file waldo/media/v1/media.proto.
@@ -247,6 +247,70 @@ export declare type VideoFrameJson = {
  * Use `create(VideoFrameSchema)` to create a new message.
  */
 export declare const VideoFrameSchema: GenMessage<VideoFrame, {jsonType: VideoFrameJson}>;
+
+/**
+ * Capture announces that a picture was captured, before it is encoded. So a process that needs no pictures learns when
+ * those were captured that others see.
+ *
+ * @generated from message waldo.media.v1.Capture
+ */
+export declare type Capture = Message<"waldo.media.v1.Capture"> & {
+  /**
+   * Identifies the run of the device process, as in VideoFrame.
+   *
+   * @generated from field: int64 epoch = 1;
+   */
+  epoch: bigint;
+
+  /**
+   * The `capture_time` that the picture's frames have, in whatever format.
+   *
+   * @generated from field: google.protobuf.Timestamp capture_time = 2;
+   */
+  captureTime?: Timestamp;
+
+  /**
+   * How long ago that was when this message was sent.
+   *
+   * @generated from field: google.protobuf.Duration age = 3;
+   */
+  age?: Duration;
+};
+
+/**
+ * Capture announces that a picture was captured, before it is encoded. So a process that needs no pictures learns when
+ * those were captured that others see.
+ *
+ * @generated from message waldo.media.v1.Capture
+ */
+export declare type CaptureJson = {
+  /**
+   * Identifies the run of the device process, as in VideoFrame.
+   *
+   * @generated from field: int64 epoch = 1;
+   */
+  epoch?: string;
+
+  /**
+   * The `capture_time` that the picture's frames have, in whatever format.
+   *
+   * @generated from field: google.protobuf.Timestamp capture_time = 2;
+   */
+  captureTime?: TimestampJson;
+
+  /**
+   * How long ago that was when this message was sent.
+   *
+   * @generated from field: google.protobuf.Duration age = 3;
+   */
+  age?: DurationJson;
+};
+
+/**
+ * Describes the message waldo.media.v1.Capture.
+ * Use `create(CaptureSchema)` to create a new message.
+ */
+export declare const CaptureSchema: GenMessage<Capture, {jsonType: CaptureJson}>;
 
 /**
  * AudioFormat describes how to read the bytes of a piece of sound.

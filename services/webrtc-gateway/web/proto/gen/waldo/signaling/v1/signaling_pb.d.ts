@@ -92,6 +92,14 @@ export declare type PeerMessage = Message<"waldo.signaling.v1.PeerMessage"> & {
      */
     value: HangUp;
     case: "hangUp";
+  } | {
+    /**
+     * What the peer has shown since the last one. It may come once a second; none is answered.
+     *
+     * @generated from field: waldo.signaling.v1.Shown shown = 6;
+     */
+    value: Shown;
+    case: "shown";
   } | { case: undefined; value?: undefined };
 };
 
@@ -135,6 +143,13 @@ export declare type PeerMessageJson = {
    * @generated from field: waldo.signaling.v1.HangUp hang_up = 5;
    */
   hangUp?: HangUpJson;
+
+  /**
+   * What the peer has shown since the last one. It may come once a second; none is answered.
+   *
+   * @generated from field: waldo.signaling.v1.Shown shown = 6;
+   */
+  shown?: ShownJson;
 };
 
 /**
@@ -218,6 +233,14 @@ export declare type GatewayMessage = Message<"waldo.signaling.v1.GatewayMessage"
      */
     value: IceServerList;
     case: "iceServers";
+  } | {
+    /**
+     * What the gateway knows of the path to the peer, once a second while pictures are sent.
+     *
+     * @generated from field: waldo.signaling.v1.Path path = 9;
+     */
+    value: Path;
+    case: "path";
   } | { case: undefined; value?: undefined };
 };
 
@@ -282,6 +305,13 @@ export declare type GatewayMessageJson = {
    * @generated from field: waldo.signaling.v1.IceServerList ice_servers = 8;
    */
   iceServers?: IceServerListJson;
+
+  /**
+   * What the gateway knows of the path to the peer, once a second while pictures are sent.
+   *
+   * @generated from field: waldo.signaling.v1.Path path = 9;
+   */
+  path?: PathJson;
 };
 
 /**
@@ -1011,6 +1041,324 @@ export declare type PongJson = {
 export declare const PongSchema: GenMessage<Pong, {jsonType: PongJson}>;
 
 /**
+ * Shown is what a peer has shown of the videos that it receives, for the gateway's metrics.
+ *
+ * @generated from message waldo.signaling.v1.Shown
+ */
+export declare type Shown = Message<"waldo.signaling.v1.Shown"> & {
+  /**
+   * One entry for each video of which pictures were shown, at most 32.
+   *
+   * @generated from field: repeated waldo.signaling.v1.ShownVideo videos = 1;
+   */
+  videos: ShownVideo[];
+};
+
+/**
+ * Shown is what a peer has shown of the videos that it receives, for the gateway's metrics.
+ *
+ * @generated from message waldo.signaling.v1.Shown
+ */
+export declare type ShownJson = {
+  /**
+   * One entry for each video of which pictures were shown, at most 32.
+   *
+   * @generated from field: repeated waldo.signaling.v1.ShownVideo videos = 1;
+   */
+  videos?: ShownVideoJson[];
+};
+
+/**
+ * Describes the message waldo.signaling.v1.Shown.
+ * Use `create(ShownSchema)` to create a new message.
+ */
+export declare const ShownSchema: GenMessage<Shown, {jsonType: ShownJson}>;
+
+/**
+ * ShownVideo is what was shown of one video.
+ *
+ * @generated from message waldo.signaling.v1.ShownVideo
+ */
+export declare type ShownVideo = Message<"waldo.signaling.v1.ShownVideo"> & {
+  /**
+   * Name of the device.
+   *
+   * @generated from field: string device = 1;
+   */
+  device: string;
+
+  /**
+   * How old each picture was when it was shown, capture to screen, in ms; at most 120 of them, 0 to 60,000.
+   *
+   * @generated from field: repeated float ages_ms = 2;
+   */
+  agesMs: number[];
+
+  /**
+   * Pictures shown, those of unknown age included.
+   *
+   * @generated from field: int32 count = 3;
+   */
+  count: number;
+
+  /**
+   * How often the picture froze, as the peer's statistics count that.
+   *
+   * @generated from field: int32 freezes = 4;
+   */
+  freezes: number;
+
+  /**
+   * For how long, in ms.
+   *
+   * @generated from field: float frozen_ms = 5;
+   */
+  frozenMs: number;
+};
+
+/**
+ * ShownVideo is what was shown of one video.
+ *
+ * @generated from message waldo.signaling.v1.ShownVideo
+ */
+export declare type ShownVideoJson = {
+  /**
+   * Name of the device.
+   *
+   * @generated from field: string device = 1;
+   */
+  device?: string;
+
+  /**
+   * How old each picture was when it was shown, capture to screen, in ms; at most 120 of them, 0 to 60,000.
+   *
+   * @generated from field: repeated float ages_ms = 2;
+   */
+  agesMs?: (number | "NaN" | "Infinity" | "-Infinity")[];
+
+  /**
+   * Pictures shown, those of unknown age included.
+   *
+   * @generated from field: int32 count = 3;
+   */
+  count?: number;
+
+  /**
+   * How often the picture froze, as the peer's statistics count that.
+   *
+   * @generated from field: int32 freezes = 4;
+   */
+  freezes?: number;
+
+  /**
+   * For how long, in ms.
+   *
+   * @generated from field: float frozen_ms = 5;
+   */
+  frozenMs?: number | "NaN" | "Infinity" | "-Infinity";
+};
+
+/**
+ * Describes the message waldo.signaling.v1.ShownVideo.
+ * Use `create(ShownVideoSchema)` to create a new message.
+ */
+export declare const ShownVideoSchema: GenMessage<ShownVideo, {jsonType: ShownVideoJson}>;
+
+/**
+ * Path is the path to a peer, as the gateway knows it.
+ *
+ * @generated from message waldo.signaling.v1.Path
+ */
+export declare type Path = Message<"waldo.signaling.v1.Path"> & {
+  /**
+   * Round trip of the media path, in ms; 0 if unknown.
+   *
+   * @generated from field: float round_trip_ms = 1;
+   */
+  roundTripMs: number;
+
+  /**
+   * What the path is estimated to carry, in bit/s; 0 if unknown.
+   *
+   * @generated from field: int64 available_bps = 2;
+   */
+  availableBps: bigint;
+
+  /**
+   * How long packets wait in queues on the path, in ms; 0 if unknown.
+   *
+   * @generated from field: float queue_ms = 3;
+   */
+  queueMs: number;
+
+  /**
+   * The videos that are sent.
+   *
+   * @generated from field: repeated waldo.signaling.v1.PathVideo videos = 4;
+   */
+  videos: PathVideo[];
+};
+
+/**
+ * Path is the path to a peer, as the gateway knows it.
+ *
+ * @generated from message waldo.signaling.v1.Path
+ */
+export declare type PathJson = {
+  /**
+   * Round trip of the media path, in ms; 0 if unknown.
+   *
+   * @generated from field: float round_trip_ms = 1;
+   */
+  roundTripMs?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * What the path is estimated to carry, in bit/s; 0 if unknown.
+   *
+   * @generated from field: int64 available_bps = 2;
+   */
+  availableBps?: string;
+
+  /**
+   * How long packets wait in queues on the path, in ms; 0 if unknown.
+   *
+   * @generated from field: float queue_ms = 3;
+   */
+  queueMs?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * The videos that are sent.
+   *
+   * @generated from field: repeated waldo.signaling.v1.PathVideo videos = 4;
+   */
+  videos?: PathVideoJson[];
+};
+
+/**
+ * Describes the message waldo.signaling.v1.Path.
+ * Use `create(PathSchema)` to create a new message.
+ */
+export declare const PathSchema: GenMessage<Path, {jsonType: PathJson}>;
+
+/**
+ * PathVideo is how a video is sent to a peer.
+ *
+ * @generated from message waldo.signaling.v1.PathVideo
+ */
+export declare type PathVideo = Message<"waldo.signaling.v1.PathVideo"> & {
+  /**
+   * Media section (`a=mid`).
+   *
+   * @generated from field: string mid = 1;
+   */
+  mid: string;
+
+  /**
+   * Name of the device.
+   *
+   * @generated from field: string device = 2;
+   */
+  device: string;
+
+  /**
+   * Name of the stream that is sent: `video`, or another one with the same content that fits the path.
+   *
+   * @generated from field: string stream = 3;
+   */
+  stream: string;
+
+  /**
+   * What is sent at present, repetitions included, in bit/s.
+   *
+   * @generated from field: int64 bitrate_bps = 4;
+   */
+  bitrateBps: bigint;
+
+  /**
+   * The playout delay that the gateway asks for, in ms.
+   *
+   * @generated from field: int32 min_playout_ms = 5;
+   */
+  minPlayoutMs: number;
+
+  /**
+   * The greatest playout delay, in ms.
+   *
+   * @generated from field: int32 max_playout_ms = 6;
+   */
+  maxPlayoutMs: number;
+
+  /**
+   * Share of packets that were sent again in the last 5 s, 0 to 1.
+   *
+   * @generated from field: float repaired = 7;
+   */
+  repaired: number;
+};
+
+/**
+ * PathVideo is how a video is sent to a peer.
+ *
+ * @generated from message waldo.signaling.v1.PathVideo
+ */
+export declare type PathVideoJson = {
+  /**
+   * Media section (`a=mid`).
+   *
+   * @generated from field: string mid = 1;
+   */
+  mid?: string;
+
+  /**
+   * Name of the device.
+   *
+   * @generated from field: string device = 2;
+   */
+  device?: string;
+
+  /**
+   * Name of the stream that is sent: `video`, or another one with the same content that fits the path.
+   *
+   * @generated from field: string stream = 3;
+   */
+  stream?: string;
+
+  /**
+   * What is sent at present, repetitions included, in bit/s.
+   *
+   * @generated from field: int64 bitrate_bps = 4;
+   */
+  bitrateBps?: string;
+
+  /**
+   * The playout delay that the gateway asks for, in ms.
+   *
+   * @generated from field: int32 min_playout_ms = 5;
+   */
+  minPlayoutMs?: number;
+
+  /**
+   * The greatest playout delay, in ms.
+   *
+   * @generated from field: int32 max_playout_ms = 6;
+   */
+  maxPlayoutMs?: number;
+
+  /**
+   * Share of packets that were sent again in the last 5 s, 0 to 1.
+   *
+   * @generated from field: float repaired = 7;
+   */
+  repaired?: number | "NaN" | "Infinity" | "-Infinity";
+};
+
+/**
+ * Describes the message waldo.signaling.v1.PathVideo.
+ * Use `create(PathVideoSchema)` to create a new message.
+ */
+export declare const PathVideoSchema: GenMessage<PathVideo, {jsonType: PathVideoJson}>;
+
+/**
  * DeviceList lists all devices.
  *
  * @generated from message waldo.signaling.v1.DeviceList
@@ -1476,6 +1824,14 @@ export declare type Drive = Message<"waldo.signaling.v1.Drive"> & {
    * @generated from field: string method = 6;
    */
   method: string;
+
+  /**
+   * Name of the camera that the driver must see; empty if the actuator does not watch that. See
+   * waldo.control.v1.Sight.
+   *
+   * @generated from field: string see = 7;
+   */
+  see: string;
 };
 
 /**
@@ -1528,6 +1884,14 @@ export declare type DriveJson = {
    * @generated from field: string method = 6;
    */
   method?: string;
+
+  /**
+   * Name of the camera that the driver must see; empty if the actuator does not watch that. See
+   * waldo.control.v1.Sight.
+   *
+   * @generated from field: string see = 7;
+   */
+  see?: string;
 };
 
 /**
