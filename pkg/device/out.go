@@ -22,6 +22,8 @@ type OutOptions struct {
 	MediaTypes []string
 	// AlternativeTo names the stream, defined before, that carries the same content in another media type.
 	AlternativeTo string
+	// Small tells that the stream carries that content in few bits, for readers whose path carries no more.
+	Small bool
 	// Absent keeps the stream out of the device's description until [Out.SetPresent], if only the hardware can tell
 	// whether there is such a stream. Who knows its name may hold it all the same.
 	Absent bool
@@ -41,6 +43,7 @@ type out struct {
 	name      string
 	message   protoreflect.MessageDescriptor
 	original  string // see OutOptions.AlternativeTo
+	small     bool   // see OutOptions.Small
 	keyFrames atomic.Bool
 	passed    atomic.Bool // see SetPassedThrough
 	types     atomic.Pointer[[]string]
@@ -60,6 +63,7 @@ func NewOut[M proto.Message](k *Kit, name string, o OutOptions) *Out[M] {
 		name:      name,
 		message:   zero.ProtoReflect().Descriptor(),
 		original:  o.AlternativeTo,
+		small:     o.Small,
 		holds:     newHolds(k.changed),
 		published: newStreamCounter("waldo_device_published_total", "Messages published on a stream.", name),
 		lost: newStreamCounter("waldo_device_lost_total",
@@ -156,5 +160,6 @@ func (o *out) info() *devicev1.StreamInfo {
 		PassedThrough:     o.passed.Load(),
 		MediaTypes:        *o.types.Load(),
 		AlternativeTo:     o.original,
+		Small:             o.small,
 	}
 }

@@ -102,6 +102,7 @@ func TestDescription(t *testing.T) {
 	p := start(t, kindOf(work, func(k *Kit) {
 		NewOut[*wrapperspb.BytesValue](k, "more", OutOptions{KeyFrameOnRequest: true, MediaTypes: []string{"video/H264"}})
 		NewOut[*wrapperspb.BytesValue](k, "more-vp8", OutOptions{MediaTypes: []string{"video/VP8"}, AlternativeTo: "more"})
+		NewOut[*wrapperspb.BytesValue](k, "more-small", OutOptions{AlternativeTo: "more", Small: true})
 		k.SetAttributes(map[string]string{"card": "none"})
 	}), Settings{NATS: server.URL()})
 	d := untilState(t, watch(t, p), ready)
@@ -118,6 +119,8 @@ func TestDescription(t *testing.T) {
 		{Name: "more-vp8", Direction: devicev1.StreamDirection_STREAM_DIRECTION_OUT,
 			MessageType: "google.protobuf.BytesValue",
 			MediaTypes:  []string{"video/VP8"}, AlternativeTo: "more"},
+		{Name: "more-small", Direction: devicev1.StreamDirection_STREAM_DIRECTION_OUT,
+			MessageType: "google.protobuf.BytesValue", AlternativeTo: "more", Small: true},
 	}
 	if !slices.EqualFunc(d.Streams, want, func(a, b *devicev1.StreamInfo) bool { return proto.Equal(a, b) }) {
 		t.Errorf("streams %v", d.Streams)

@@ -316,12 +316,16 @@ type StreamInfo struct {
 	// content name some, this one carries nothing at present, for example `video-h265` of a camera that sends H.264.
 	MediaTypes []string `protobuf:"bytes,6,rep,name=media_types,json=mediaTypes,proto3" json:"media_types,omitempty"`
 	// Name of the stream of this device that carries the same content in another media type, for readers that cannot use that
-	// one. For example `video-vp8` is an alternative to `video`. Empty for a stream in its own right.
+	// one, or in fewer bits, see `small`. For example `video-vp8` is an alternative to `video`. Empty for a stream in its own
+	// right.
 	AlternativeTo string `protobuf:"bytes,7,opt,name=alternative_to,json=alternativeTo,proto3" json:"alternative_to,omitempty"`
 	// True if frames are passed on as the hardware, for example a network camera, has compressed them. A new reader then
 	// begins with everything since the last key frame, and need not ask for one. A stream that produces no key frame on
 	// request counts as passed through whatever this says.
 	PassedThrough bool `protobuf:"varint,8,opt,name=passed_through,json=passedThrough,proto3" json:"passed_through,omitempty"`
+	// True if the stream carries the content of `alternative_to` in few bits, for readers whose path carries no more: 150 to
+	// 350 kbit/s of video, in fewer and smaller pictures. A reader changes between the two at a key frame.
+	Small         bool `protobuf:"varint,9,opt,name=small,proto3" json:"small,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -412,6 +416,13 @@ func (x *StreamInfo) GetPassedThrough() bool {
 	return false
 }
 
+func (x *StreamInfo) GetSmall() bool {
+	if x != nil {
+		return x.Small
+	}
+	return false
+}
+
 var File_waldo_device_v1_device_proto protoreflect.FileDescriptor
 
 const file_waldo_device_v1_device_proto_rawDesc = "" +
@@ -437,7 +448,7 @@ const file_waldo_device_v1_device_proto_rawDesc = "" +
 	"attributes\x1a=\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc6\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xdc\x02\n" +
 	"\n" +
 	"StreamInfo\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12>\n" +
@@ -448,7 +459,8 @@ const file_waldo_device_v1_device_proto_rawDesc = "" +
 	"\vmedia_types\x18\x06 \x03(\tR\n" +
 	"mediaTypes\x12%\n" +
 	"\x0ealternative_to\x18\a \x01(\tR\ralternativeTo\x12%\n" +
-	"\x0epassed_through\x18\b \x01(\bR\rpassedThrough*f\n" +
+	"\x0epassed_through\x18\b \x01(\bR\rpassedThrough\x12\x14\n" +
+	"\x05small\x18\t \x01(\bR\x05small*f\n" +
 	"\x0fStreamDirection\x12 \n" +
 	"\x1cSTREAM_DIRECTION_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14STREAM_DIRECTION_OUT\x10\x01\x12\x17\n" +

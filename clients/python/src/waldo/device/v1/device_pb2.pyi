@@ -67,7 +67,7 @@ class Device(_message.Message):
     def __init__(self, robot: _Optional[str] = ..., name: _Optional[str] = ..., kind: _Optional[str] = ..., version: _Optional[str] = ..., epoch: _Optional[int] = ..., state: _Optional[_Union[DeviceState, str]] = ..., state_reason: _Optional[str] = ..., pid: _Optional[int] = ..., grpc_address: _Optional[str] = ..., metrics_address: _Optional[str] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., streams: _Optional[_Iterable[_Union[StreamInfo, _Mapping]]] = ..., attributes: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class StreamInfo(_message.Message):
-    __slots__ = ("name", "direction", "message_type", "holder_count", "key_frame_on_request", "media_types", "alternative_to", "passed_through")
+    __slots__ = ("name", "direction", "message_type", "holder_count", "key_frame_on_request", "media_types", "alternative_to", "passed_through", "small")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DIRECTION_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -76,6 +76,7 @@ class StreamInfo(_message.Message):
     MEDIA_TYPES_FIELD_NUMBER: _ClassVar[int]
     ALTERNATIVE_TO_FIELD_NUMBER: _ClassVar[int]
     PASSED_THROUGH_FIELD_NUMBER: _ClassVar[int]
+    SMALL_FIELD_NUMBER: _ClassVar[int]
     name: str
     direction: StreamDirection
     message_type: str
@@ -84,4 +85,5 @@ class StreamInfo(_message.Message):
     media_types: _containers.RepeatedScalarFieldContainer[str]
     alternative_to: str
     passed_through: bool
-    def __init__(self, name: _Optional[str] = ..., direction: _Optional[_Union[StreamDirection, str]] = ..., message_type: _Optional[str] = ..., holder_count: _Optional[int] = ..., key_frame_on_request: bool = ..., media_types: _Optional[_Iterable[str]] = ..., alternative_to: _Optional[str] = ..., passed_through: bool = ...) -> None: ...
+    small: bool
+    def __init__(self, name: _Optional[str] = ..., direction: _Optional[_Union[StreamDirection, str]] = ..., message_type: _Optional[str] = ..., holder_count: _Optional[int] = ..., key_frame_on_request: bool = ..., media_types: _Optional[_Iterable[str]] = ..., alternative_to: _Optional[str] = ..., passed_through: bool = ..., small: bool = ...) -> None: ...

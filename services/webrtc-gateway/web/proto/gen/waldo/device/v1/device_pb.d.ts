@@ -276,7 +276,8 @@ export declare type StreamInfo = Message<"waldo.device.v1.StreamInfo"> & {
 
   /**
    * Name of the stream of this device that carries the same content in another media type, for readers that cannot use that
-   * one. For example `video-vp8` is an alternative to `video`. Empty for a stream in its own right.
+   * one, or in fewer bits, see `small`. For example `video-vp8` is an alternative to `video`. Empty for a stream in its own
+   * right.
    *
    * @generated from field: string alternative_to = 7;
    */
@@ -290,6 +291,14 @@ export declare type StreamInfo = Message<"waldo.device.v1.StreamInfo"> & {
    * @generated from field: bool passed_through = 8;
    */
   passedThrough: boolean;
+
+  /**
+   * True if the stream carries the content of `alternative_to` in few bits, for readers whose path carries no more: 150 to
+   * 350 kbit/s of video, in fewer and smaller pictures. A reader changes between the two at a key frame.
+   *
+   * @generated from field: bool small = 9;
+   */
+  small: boolean;
 };
 
 /**
@@ -345,7 +354,8 @@ export declare type StreamInfoJson = {
 
   /**
    * Name of the stream of this device that carries the same content in another media type, for readers that cannot use that
-   * one. For example `video-vp8` is an alternative to `video`. Empty for a stream in its own right.
+   * one, or in fewer bits, see `small`. For example `video-vp8` is an alternative to `video`. Empty for a stream in its own
+   * right.
    *
    * @generated from field: string alternative_to = 7;
    */
@@ -359,6 +369,14 @@ export declare type StreamInfoJson = {
    * @generated from field: bool passed_through = 8;
    */
   passedThrough?: boolean;
+
+  /**
+   * True if the stream carries the content of `alternative_to` in few bits, for readers whose path carries no more: 150 to
+   * 350 kbit/s of video, in fewer and smaller pictures. A reader changes between the two at a key frame.
+   *
+   * @generated from field: bool small = 9;
+   */
+  small?: boolean;
 };
 
 /**
