@@ -8,6 +8,8 @@ import (
 	"github.com/pion/interceptor"
 	"github.com/pion/interceptor/pkg/nack"
 	"github.com/pion/interceptor/pkg/report"
+	"github.com/pion/interceptor/pkg/twcc"
+	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v4"
 
 	"github.com/waldo-robot/waldo/pkg/pionlog"
@@ -29,6 +31,8 @@ const (
 	relayAfter = 800 * time.Millisecond
 	// nackEvery is how often missing packets are asked for again: a frame is not held back for long.
 	nackEvery = 10 * time.Millisecond
+	// reportEvery is how often the robot is told when its packets arrived, by which it adapts what it sends to the path.
+	reportEvery = 50 * time.Millisecond
 )
 
 // newAPI sets up what all connections of a robot share.
@@ -54,7 +58,11 @@ func newAPI(log *slog.Logger, relayOnly bool) (*webrtc.API, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range []interceptor.Factory{asks, answers, sent, received} {
+	arrivals, err := twcc.NewSenderInterceptor(twcc.SendInterval(reportEvery))
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range []interceptor.Factory{asks, answers, sent, received, arrivals} {
 		registry.Add(f)
 	}
 	s := webrtc.SettingEngine{LoggerFactory: pionlog.New(log)}
@@ -86,8 +94,9 @@ func registerCodecs(m *webrtc.MediaEngine) error {
 	if err := codecs.RegisterOffers(m); err != nil {
 		return err
 	}
-	for _, uri := range []string{origin.FrameURI, origin.EpochURI} {
-		for _, kind := range []webrtc.RTPCodecType{webrtc.RTPCodecTypeVideo, webrtc.RTPCodecTypeAudio} {
+	for _, kind := range []webrtc.RTPCodecType{webrtc.RTPCodecTypeVideo, webrtc.RTPCodecTypeAudio} {
+		m.RegisterFeedback(webrtc.RTCPFeedback{Type: webrtc.TypeRTCPFBTransportCC}, kind)
+		for _, uri := range []string{origin.FrameURI, origin.EpochURI, sdp.TransportCCURI} {
 			err := m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: uri}, kind,
 				webrtc.RTPTransceiverDirectionRecvonly)
 			if err != nil {

@@ -158,9 +158,7 @@ func (o *offer) complete(answer string) (string, error) {
 		if !ok {
 			continue
 		}
-		if s.Sink != nil {
-			s.estimate(m)
-		}
+		s.answerFeedback(m)
 		for _, e := range s.extensions {
 			m.WithValueAttribute(sdp.AttrKeyExtMap, strconv.Itoa(e.ID)+" "+e.URI)
 		}
@@ -172,17 +170,46 @@ func (o *offer) complete(answer string) (string, error) {
 	return string(text), err
 }
 
-// estimate adds to the answer of a section that the gateway sends estimates of the bit rate (REMB), if the far end
-// understands them.
-func (s *section) estimate(answer *sdp.MediaDescription) {
-	const remb = "goog-remb"
+// Kinds of RTCP feedback about the path.
+const (
+	remb        = "goog-remb"    // estimates of the bit rate
+	transportCC = "transport-cc" // reports of arrivals, by transport-wide numbers
+)
+
+// answerFeedback adds to the answer of a section the feedback about the path that both ends use: estimates in either
+// direction, and reports of the packets that the gateway sends.
+func (s *section) answerFeedback(answer *sdp.MediaDescription) {
 	pt := strconv.Itoa(int(s.codec.PayloadType))
-	for _, a := range s.content.Attributes {
-		if of, kind, _ := strings.Cut(a.Value, " "); a.Key == "rtcp-fb" && kind == remb && (of == pt || of == "*") {
-			at := slices.IndexFunc(answer.Attributes, func(a sdp.Attribute) bool { return a.Key == "rtpmap" })
-			answer.Attributes = slices.Insert(answer.Attributes, at+1, sdp.NewAttribute("rtcp-fb", pt+" "+remb))
-			return
+	at := slices.IndexFunc(answer.Attributes, func(a sdp.Attribute) bool { return a.Key == "rtpmap" }) + 1
+	for _, kind := range []string{transportCC, remb} {
+		if !s.feedback(kind) || kind == transportCC && !s.numbered() {
+			continue
 		}
+		answer.Attributes = slices.Insert(answer.Attributes, at, sdp.NewAttribute("rtcp-fb", pt+" "+kind))
+	}
+}
+
+// feedback reports whether the far end offers a kind of feedback for the codec of the section.
+func (s *section) feedback(kind string) bool {
+	pt := strconv.Itoa(int(s.codec.PayloadType))
+	return slices.ContainsFunc(s.content.Attributes, func(a sdp.Attribute) bool {
+		of, offered, _ := strings.Cut(a.Value, " ")
+		return a.Key == "rtcp-fb" && offered == kind && (of == pt || of == "*")
+	})
+}
+
+// numbered reports whether the packets of the section have transport-wide numbers.
+func (s *section) numbered() bool {
+	return slices.ContainsFunc(s.extensions, isTransport)
+}
+
+func isTransport(e webrtc.RTPHeaderExtensionParameter) bool { return e.URI == tracks.TransportURI }
+
+// settleFeedback decides, once the codec is chosen, whether packets have transport-wide numbers: if they are of use,
+// because the far end reports arrivals.
+func (s *section) settleFeedback() {
+	if s.incoming() || !s.feedback(transportCC) {
+		s.extensions = slices.DeleteFunc(s.extensions, isTransport)
 	}
 }
 

@@ -203,6 +203,9 @@ func (o *offer) marshal() error {
 // narrow removes all codecs from the sections except the chosen one: of several, pion forgets those whose parameters
 // differ from its own.
 func (o *offer) narrow() error {
+	for _, s := range o.sections {
+		s.settleFeedback()
+	}
 	for _, s := range slices.Concat(o.sections, o.idle) {
 		pt := strconv.Itoa(int(s.codec.PayloadType))
 		s.content.MediaName.Formats = []string{pt}

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/paths"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/talk"
 )
 
@@ -25,6 +26,7 @@ type Peer struct {
 	id       string
 	pc       *webrtc.PeerConnection
 	channels Channels // nil: none are accepted
+	path     *paths.Path
 	began    time.Time
 	ctx      context.Context // ends with the connection
 	cancel   context.CancelFunc
@@ -51,7 +53,7 @@ type Peer struct {
 // nil refuses them.
 func (e *Engine) NewPeer(channels Channels) (*Peer, error) {
 	p := &Peer{
-		engine: e, id: e.newID(), channels: channels, began: time.Now(), done: make(chan struct{}),
+		engine: e, id: e.newID(), channels: channels, path: paths.New(), began: time.Now(), done: make(chan struct{}),
 		shown: make(map[string]*shown), voices: make(map[string]*talk.Voice),
 		sinks: make(map[string]Sink), used: make(map[string]bool),
 	}
@@ -239,6 +241,9 @@ func (p *Peer) AddCandidate(candidate, mid string, index uint16) error {
 	}
 	return nil
 }
+
+// Path is what is known of the path to the far end.
+func (p *Peer) Path() *paths.Path { return p.path }
 
 // ID names the peer, uniquely in the life of the engine.
 func (p *Peer) ID() string { return p.id }

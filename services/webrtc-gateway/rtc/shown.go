@@ -200,6 +200,7 @@ func (p *Peer) hold(ctx context.Context, wanted *section) error {
 	if err != nil {
 		return err
 	}
+	t.Over(p.path)
 	if s == nil {
 		s = &shown{}
 		p.shown[wanted.MID] = s
@@ -256,21 +257,24 @@ func (p *Peer) attach(o *offer) error {
 			return status.Errorf(codes.Internal, "section %s: %v", t.Mid(), err)
 		}
 		s.sender = sender
-		p.ended.Go(func() { s.listen(sender) })
+		p.ended.Go(func() { p.listen(s, sender) })
 	}
 	return nil
 }
 
 // listen reads the far end's RTCP for a track until the track ends. Somebody has to read it in any case.
-func (s *shown) listen(sender *webrtc.RTPSender) {
+func (p *Peer) listen(s *shown, sender *webrtc.RTPSender) {
 	buffer := make([]byte, 1500)
 	for {
 		n, _, err := sender.Read(buffer)
 		if err != nil {
 			return
 		}
-		if packets, err := rtcp.Unmarshal(buffer[:n]); err == nil { // otherwise garbage, or from a newer standard
-			s.track.Load().HandleRTCP(packets)
+		packets, err := rtcp.Unmarshal(buffer[:n])
+		if err != nil {
+			continue // garbage, or from a newer standard
 		}
+		p.path.RTCP(packets, time.Now())
+		s.track.Load().HandleRTCP(packets)
 	}
 }

@@ -3,6 +3,7 @@ package rtc
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strconv"
@@ -32,8 +33,9 @@ type offered struct {
 	extmap []string // "3 delay" or "4/recvonly capture"
 	// What is to be received: the numbers of the header extensions, 0 for none.
 	delay, capture, frame, run uint8
-	idle                       bool // it is offered, but not for anything
-	rejected                   bool // it shares no codec
+	number                     uint8 // of the transport-wide number; then feedback about it is offered as well
+	idle                       bool  // it is offered, but not for anything
+	rejected                   bool  // it shares no codec
 }
 
 // name is what rtpmap calls the codec.
@@ -54,7 +56,7 @@ var (
 )
 
 var uris = strings.NewReplacer(" delay", " "+tracks.PlayoutDelayURI, " capture", " "+tracks.AbsCaptureTimeURI,
-	" frame", " "+origin.FrameURI, " run", " "+origin.EpochURI, " mid", " "+sdp.SDESMidURI, " cc", " "+sdp.TransportCCURI)
+	" frame", " "+origin.FrameURI, " run", " "+origin.EpochURI, " mid", " "+sdp.SDESMidURI, " cc", " "+tracks.TransportURI)
 
 // numberings are offers by what is odd about their numbers.
 var numberings = []struct {
@@ -116,6 +118,12 @@ var numberings = []struct {
 		{stream: head, pt: 0, codec: "PCMU/8000", idle: true, rejected: true},
 		{stream: left, pt: 99, fmtp: "packetization-mode=2", idle: true, rejected: true},
 		{stream: right, pt: 98, fmtp: mode1}}},
+	{"transport-wide numbers as a browser has them", []offered{
+		{stream: left, pt: 108, fmtp: mode1, extmap: []string{"4 cc", "5 delay", "13 capture"}, number: 4, delay: 5, capture: 13},
+		{stream: head, pt: 111, extmap: []string{"3 cc"}, number: 3}}},
+	{"transport-wide numbers for one of two, and in the long form", []offered{
+		{stream: left, pt: 96, fmtp: mode1, extmap: []string{"4 cc", "20 delay"}, number: 4, delay: 20},
+		{stream: right, pt: 97, fmtp: mode1, extmap: []string{"4 cc"}}}},
 	{"no packetization mode", []offered{{stream: left, pt: 96, extmap: []string{"3 delay"}, delay: 3}}},
 	{"mode 0", []offered{{stream: left, pt: 96, fmtp: "packetization-mode=0"}}},
 }
@@ -137,6 +145,10 @@ func number(t testing.TB, text string, sections []offered) string {
 			m.WithValueAttribute("fmtp", pt+" "+s.fmtp)
 		}
 		m.WithValueAttribute("rtcp-fb", pt+" nack")
+		if s.number != 0 {
+			m.WithValueAttribute("rtcp-fb", pt+" goog-remb")
+			m.WithValueAttribute("rtcp-fb", pt+" transport-cc")
+		}
 		for _, e := range s.extmap {
 			m.WithValueAttribute(sdp.AttrKeyExtMap, uris.Replace(e))
 		}
@@ -238,7 +250,7 @@ func (p *player) checkAnswer(s offered, m *sdp.MediaDescription) (ssrc uint32) {
 		p.t.Errorf("%s: answered with the codec %q, want %q", s.stream, got, s.name())
 	}
 	var want, got []string
-	for uri, id := range map[string]uint8{tracks.PlayoutDelayURI: s.delay, tracks.AbsCaptureTimeURI: s.capture,
+	for uri, id := range map[string]uint8{tracks.TransportURI: s.number, tracks.PlayoutDelayURI: s.delay, tracks.AbsCaptureTimeURI: s.capture,
 		origin.FrameURI: s.frame, origin.EpochURI: s.run} {
 		if id != 0 {
 			want = append(want, fmt.Sprint(id, " ", uri))
@@ -252,12 +264,32 @@ func (p *player) checkAnswer(s offered, m *sdp.MediaDescription) (ssrc uint32) {
 			_, _ = fmt.Sscan(a.Value, &ssrc) // 0 if it is none
 		}
 	}
+	p.checkFeedback(s, m)
 	slices.Sort(want)
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
 		p.t.Errorf("%s: answered with extensions %q, want %q", s.stream, got, want)
 	}
 	return ssrc
+}
+
+// checkFeedback: the answer has the feedback about the path that was offered, if packets have the numbers for it.
+func (p *player) checkFeedback(s offered, m *sdp.MediaDescription) {
+	p.t.Helper()
+	var got []string
+	for _, a := range m.Attributes {
+		if _, kind, _ := strings.Cut(a.Value, " "); a.Key == "rtcp-fb" && (kind == transportCC || kind == remb) {
+			got = append(got, a.Value)
+		}
+	}
+	slices.Sort(got)
+	var want []string
+	if s.number != 0 {
+		want = []string{fmt.Sprint(s.pt, " ", remb), fmt.Sprint(s.pt, " ", transportCC)}
+	}
+	if !slices.Equal(got, want) {
+		p.t.Errorf("%s: answered with the feedback %q, want %q", s.stream, got, want)
+	}
 }
 
 // receive returns so many packets of a section, from the beginning of a frame on.
@@ -328,12 +360,13 @@ func (p *player) checkVideo(i int, picture []byte) (packets []*rtp.Packet) {
 	return packets
 }
 
-// checkExtensions: the first packet of a picture has all extensions, the others have none.
+// checkExtensions: the first packet of a picture has all extensions, the others have none but the transport-wide
+// number.
 func (p *player) checkExtensions(s offered, packet *rtp.Packet, begins bool) {
 	p.t.Helper()
 	var want []uint8
-	for _, id := range []uint8{s.delay, s.capture, s.frame, s.run} {
-		if id != 0 && begins {
+	for _, id := range []uint8{s.number, s.delay, s.capture, s.frame, s.run} {
+		if id != 0 && (begins || id == s.number) {
 			want = append(want, id)
 		}
 	}
@@ -400,8 +433,8 @@ func TestNumbersOnTheWire(t *testing.T) {
 // TestResentUnderTheSameNumbers: what is sent again is what was sent, to the bit.
 func TestResentUnderTheSameNumbers(t *testing.T) {
 	e, c, _ := newStudio(t)
-	p := newPlayer(t, e, []offered{{stream: left, pt: 45, fmtp: mode1, extmap: []string{"9 delay", "6 capture"}, delay: 9,
-		capture: 6}})
+	p := newPlayer(t, e, []offered{{stream: left, pt: 45, fmtp: mode1, extmap: []string{"9 delay", "6 capture", "7 cc"},
+		delay: 9, capture: 6, number: 7}})
 	sent := p.checkVideo(0, c.picture(left))
 	if err := p.far.Miss(p.ssrcs[0], sent[0].SequenceNumber); err != nil {
 		t.Fatal(err)
@@ -421,6 +454,41 @@ func TestResentUnderTheSameNumbers(t *testing.T) {
 			t.Errorf("sent % x, and again % x", a, b)
 		}
 		return
+	}
+}
+
+// TestTransportNumbers: the packets of all sections are counted together.
+func TestTransportNumbers(t *testing.T) {
+	e, _, _ := newStudio(t)
+	p := newPlayer(t, e, []offered{
+		{stream: left, pt: 99, fmtp: mode1, extmap: []string{"5 cc"}, number: 5},
+		{stream: head, pt: 111, extmap: []string{"8 cc"}, number: 8}})
+	ctx, cancel := context.WithTimeout(t.Context(), watcher.Timeout)
+	defer cancel()
+	numbers, kinds := make(map[uint16]bool), make(map[uint32]int)
+	for len(numbers) < 60 || len(kinds) < 2 {
+		packet, err := p.far.Packet(ctx)
+		if err != nil {
+			t.Fatalf("%d packets came, from %d sections: %v", len(numbers), len(kinds), err)
+		}
+		id := uint8(5)
+		if packet.SSRC == p.ssrcs[1] {
+			id = 8
+		}
+		number := binary.BigEndian.Uint16(packet.GetExtension(id))
+		if numbers[number] {
+			t.Errorf("two packets have the number %d", number)
+		}
+		numbers[number] = true
+		kinds[packet.SSRC]++
+	}
+	for n := range uint16(len(numbers)) { // a packet of another section may have overtaken the last few
+		if !numbers[n] && int(n) < len(numbers)-5 {
+			t.Errorf("no packet has the number %d", n)
+		}
+	}
+	if got := p.near.Path().Snapshot().Sent; got == 0 {
+		t.Error("nothing was noted as sent")
 	}
 }
 

@@ -1,6 +1,7 @@
 package tracks
 
 import (
+	"encoding/binary"
 	"sync"
 	"time"
 
@@ -24,8 +25,10 @@ type binding struct {
 	payloadType    uint8
 	playoutDelayID uint8 // 0: not negotiated
 	captureTimeID  uint8 // likewise
+	transportID    uint8 // likewise: of the transport-wide number
 	origin         origin.IDs
 	socket         Socket
+	path           Path
 
 	// Used by the writer only, and later by the next binding of the same track.
 	seq    uint16 // of the next packet
@@ -44,14 +47,19 @@ type sent struct {
 	frame     *frame
 	index     int // of the payload
 	seq       uint16
+	number    uint16 // transport-wide, if negotiated
 	timestamp uint32
 	marker    bool
 }
 
-func newBinding(c webrtc.TrackLocalContext, pt webrtc.PayloadType, codec *codecs.Codec, socket Socket) *binding {
+func newBinding(
+	c webrtc.TrackLocalContext, pt webrtc.PayloadType, codec *codecs.Codec, socket Socket, path Path,
+) *binding {
 	b := &binding{
-		socket: socket, codec: codec, out: c.WriteStream(), ssrc: uint32(c.SSRC()), payloadType: uint8(pt), seq: uint16(randomUint32()),
+		socket: socket, path: path, codec: codec, out: c.WriteStream(), ssrc: uint32(c.SSRC()), payloadType: uint8(pt),
+		seq: uint16(randomUint32()),
 	}
+	b.transportID = extensionID(c.HeaderExtensions(), TransportURI)
 	b.origin.Frame = extensionID(c.HeaderExtensions(), origin.FrameURI)
 	b.origin.Epoch = extensionID(c.HeaderExtensions(), origin.EpochURI)
 	if codec.Kind == webrtc.RTPCodecTypeVideo {
@@ -90,9 +98,10 @@ func (b *binding) write(f *frame, p *pace) (written int) {
 // writeSome sends the packets of a frame that begin with s, and returns the number written. A marker is only set on the
 // last of the frame.
 func (b *binding) writeSome(s sent, n int) (written int) {
-	marker := s.marker
+	marker, now := s.marker, time.Now()
 	for range n {
 		s.seq, s.marker = b.seq, marker && s.index == len(s.frame.payloads)-1
+		s.number = b.note(len(s.frame.payloads[s.index]), now)
 		h := b.header(s)
 		b.remember(s)
 		b.seq++
@@ -103,6 +112,29 @@ func (b *binding) writeSome(s sent, n int) (written int) {
 		s.index++
 	}
 	return written
+}
+
+// packetOverhead is what a packet has on the network besides its payload: the headers of RTP with the transport-wide
+// number, UDP and IPv4, and the tag of SRTP.
+const packetOverhead = 12 + 8 + 8 + 20 + 16
+
+// note tells the path about a packet, and returns its transport-wide number.
+func (b *binding) note(payload int, now time.Time) (number uint16) {
+	if b.transportID == 0 {
+		b.path.Sent(payload+packetOverhead, now)
+		return 0
+	}
+	return b.path.Number(payload+packetOverhead, now)
+}
+
+// noteAgain tells the path about a retransmission.
+func (b *binding) noteAgain(s sent) {
+	bytes := len(s.frame.payloads[s.index]) + packetOverhead
+	if b.transportID == 0 {
+		b.path.Sent(bytes, time.Now())
+		return
+	}
+	b.path.Again(s.number, bytes, time.Now())
 }
 
 // stamp returns the timestamp of a frame on this track. A binding that follows another continues from its last
@@ -125,19 +157,25 @@ func (b *binding) stamp(f *frame, now time.Time) uint32 {
 }
 
 // header makes the header of a packet. It depends only on its arguments: a retransmitted packet must be identical to
-// the bit, because SRTP encrypts both with the same key stream.
+// the bit, its transport-wide number included, because SRTP encrypts both with the same key stream.
 func (b *binding) header(s sent) rtp.Header {
 	h := rtp.Header{
 		Version: 2, Marker: s.marker, PayloadType: b.payloadType,
 		SequenceNumber: s.seq, Timestamp: s.timestamp, SSRC: b.ssrc,
 	}
-	if s.index > 0 {
+	if s.index > 0 && b.transportID == 0 {
 		return h
 	}
-	if max(b.playoutDelayID, b.captureTimeID, b.origin.Frame, b.origin.Epoch) > lastOneByteID {
+	if max(b.playoutDelayID, b.captureTimeID, b.transportID, b.origin.Frame, b.origin.Epoch) > lastOneByteID {
 		h.Extension, h.ExtensionProfile = true, rtp.ExtensionProfileTwoByte
 	}
 	// Errors are impossible: IDs and lengths are valid for the form.
+	if b.transportID != 0 {
+		_ = h.SetExtension(b.transportID, binary.BigEndian.AppendUint16(nil, s.number))
+	}
+	if s.index > 0 {
+		return h
+	}
 	if b.playoutDelayID != 0 {
 		_ = h.SetExtension(b.playoutDelayID, noPlayoutDelay)
 	}
@@ -176,6 +214,7 @@ func (b *binding) resend(seq uint16) bool {
 	if s.frame == nil || s.seq != seq {
 		return false
 	}
+	b.noteAgain(s)
 	h := b.header(s)
 	_, _ = b.out.WriteRTP(&h, s.frame.payloads[s.index])
 	return true

@@ -14,11 +14,12 @@ import (
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
-// URIs of the RTP header extensions that a track of video sends when the peer knows them, besides those of package
-// origin.
+// URIs of the RTP header extensions that a track sends when the peer knows them, besides those of package origin: of
+// video all, of sound the transport-wide number.
 const (
 	PlayoutDelayURI   = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
 	AbsCaptureTimeURI = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
+	TransportURI      = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 )
 
 // Socket sends the packets of a track.
@@ -32,6 +33,26 @@ type plain struct{}
 
 func (plain) Together(_ uint32, write func()) { write() }
 
+// Path is the path that the packets of a connection take: one for all its tracks.
+type Path interface {
+	// Number takes note of a packet of so many bytes on the network and returns its transport-wide sequence number.
+	Number(bytes int, now time.Time) uint16
+	// Again takes note that the packet with a number is sent again, unchanged.
+	Again(number uint16, bytes int, now time.Time)
+	// Sent takes note of a packet that has no such number.
+	Sent(bytes int, now time.Time)
+	// RoundTrip is the round trip of the path; 0 if it is not known yet.
+	RoundTrip() time.Duration
+}
+
+// unknown is a path that nobody watches.
+type unknown struct{}
+
+func (unknown) Number(int, time.Time) uint16 { return 0 }
+func (unknown) Again(uint16, int, time.Time) {}
+func (unknown) Sent(int, time.Time)          {}
+func (unknown) RoundTrip() time.Duration     { return 0 }
+
 // Track carries one stream to one peer. It is a [webrtc.TrackLocal] to be added to one peer connection. Start,
 // HandleRTCP and Close are safe for concurrent use.
 type Track struct {
@@ -39,6 +60,7 @@ type Track struct {
 	kind   webrtc.RTPCodecType
 	id     string
 	socket Socket
+	path   Path
 
 	stop  chan struct{}
 	ended sync.WaitGroup
@@ -51,7 +73,7 @@ type Track struct {
 }
 
 func newTrack(share *stream.Share[source], kind webrtc.RTPCodecType, id string) *Track {
-	return &Track{intake: newIntake(share), kind: kind, id: id, socket: plain{}, stop: make(chan struct{})}
+	return &Track{intake: newIntake(share), kind: kind, id: id, socket: plain{}, path: unknown{}, stop: make(chan struct{})}
 }
 
 // Bind implements [webrtc.TrackLocal]. The track uses the first codec of the context that the gateway knows.
@@ -63,7 +85,7 @@ func (t *Track) Bind(c webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, err
 		}
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		t.binding = newBinding(c, offered.PayloadType, codec, t.socket)
+		t.binding = newBinding(c, offered.PayloadType, codec, t.socket, t.path)
 		t.binding.follow(t.before)
 		return offered, nil
 	}
@@ -93,6 +115,9 @@ func (t *Track) Kind() webrtc.RTPCodecType { return t.kind }
 // SendBy tells which socket sends the packets, so that those of a frame can leave together. It must be called before
 // Bind.
 func (t *Track) SendBy(s Socket) { t.socket = s }
+
+// Over tells which path the packets take. It must be called before Bind.
+func (t *Track) Over(p Path) { t.path = p }
 
 // Follow makes the track continue another one, which must be closed: sequence numbers and timestamps go on. It must be
 // called before Bind. A track of another kind cannot be followed.
@@ -220,9 +245,9 @@ func randomUint32() uint32 {
 // Extensions returns the URIs of all header extensions that a track of a kind can send.
 func Extensions(kind webrtc.RTPCodecType) []string {
 	if kind == webrtc.RTPCodecTypeVideo {
-		return []string{PlayoutDelayURI, AbsCaptureTimeURI, origin.FrameURI, origin.EpochURI}
+		return []string{TransportURI, PlayoutDelayURI, AbsCaptureTimeURI, origin.FrameURI, origin.EpochURI}
 	}
-	return []string{origin.FrameURI, origin.EpochURI}
+	return []string{TransportURI, origin.FrameURI, origin.EpochURI}
 }
 
 const (

@@ -82,7 +82,7 @@ func FuzzFrame(f *testing.F) {
 		m := NewMetrics(prometheus.NewRegistry()).of(webrtc.RTPCodecTypeVideo, "front")
 		r := newVideo(newFeed(), newFan(front, m, NewHub(nil, Config{}).log), newProfiles())
 		s := &sink{ssrc: 7}
-		b := newBinding(s, 102, codecs.Of(h264.MimeType), plain{})
+		b := newBinding(s, 102, codecs.Of(h264.MimeType), plain{}, unknown{})
 		now := time.Now()
 		for i := range int64(3) {
 			vf := &mediav1.VideoFrame{

@@ -1,0 +1,89 @@
+package paths
+
+import "time"
+
+// ledgerSize is how many departures are kept. It must be a power of two.
+const ledgerSize = 2048
+
+// fate is what became of a packet.
+type fate uint8
+
+const (
+	pending fate = iota // not yet reported
+	lost                // reported missing; it may still come
+	arrived
+)
+
+// departure is a packet that was sent.
+type departure struct {
+	at    uint32 // µs since the ledger began, wrapping after 71 minutes
+	bytes uint16
+	fate  fate
+	again bool // it was sent more than once, so nobody knows which of them has arrived
+}
+
+// ledger keeps the departures of numbered packets until the far end reports them.
+type ledger struct {
+	ring     *[ledgerSize]departure // made with the first packet
+	began    time.Time
+	next     int64 // number of the next packet, not wrapped
+	first    int64 // number of the first packet
+	inFlight int64 // bytes of pending packets
+}
+
+// depart takes note of a packet and returns its number.
+func (l *ledger) depart(bytes int, now time.Time) uint16 {
+	if l.ring == nil {
+		l.ring, l.began = new([ledgerSize]departure), now
+	}
+	d := &l.ring[l.next%ledgerSize]
+	if l.next-l.first >= ledgerSize && d.fate == pending {
+		l.inFlight -= int64(d.bytes)
+	}
+	*d = departure{at: l.clock(now), bytes: uint16(min(max(bytes, 0), 1<<16-1))}
+	l.inFlight += int64(d.bytes)
+	l.next++
+	return uint16(l.next - 1)
+}
+
+// clock returns the time of the ledger's own clock.
+func (l *ledger) clock(now time.Time) uint32 { return uint32(now.Sub(l.began).Microseconds()) }
+
+// ago returns how long ago a packet departed.
+func (l *ledger) ago(d *departure, now time.Time) time.Duration {
+	return time.Duration(l.clock(now)-d.at) * time.Microsecond
+}
+
+// find returns the latest packet with a number, nil if it is not in the ledger.
+func (l *ledger) find(number uint16) *departure {
+	if l.ring == nil {
+		return nil
+	}
+	back := int64(uint16(l.next-1) - number) // 0 is the packet sent last
+	at := l.next - 1 - back
+	if back >= ledgerSize || at < l.first {
+		return nil
+	}
+	return &l.ring[at%ledgerSize]
+}
+
+// repeat takes note that a packet was sent again, with the same number.
+func (l *ledger) repeat(number uint16) {
+	if d := l.find(number); d != nil {
+		d.again = true
+	}
+}
+
+// settle records what was reported about a packet. It returns nil if nothing is new.
+func (l *ledger) settle(number uint16, became fate) (d *departure, before fate) {
+	d = l.find(number)
+	if d == nil || d.fate >= became {
+		return nil, 0
+	}
+	before = d.fate
+	if before == pending {
+		l.inFlight -= int64(d.bytes)
+	}
+	d.fate = became
+	return d, before
+}
