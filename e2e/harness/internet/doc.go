@@ -11,7 +11,8 @@
 //
 // Every link to the backbone takes [Config].Delay each way, in order. The kernel need not know netem for it: such a link
 // is a TUN device at either end, and the process of the test carries the packets. So a packet from one site to another
-// takes two delays, and so does a round trip between a site and the server.
+// takes two delays, and so does a round trip between a site and the server. [Host.JoinOver] connects a host over a rough
+// link of package linktest instead: all that it sends and receives, WebRTC, WebSockets and HTTP, shares that link.
 //
 // The namespaces have no names. They exist while the test's process holds them open or a program runs in them, so
 // there is nothing to clean up, even after the process was killed. [Host.Command] and [Host.Do] run programs and code in

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
+
+	"github.com/waldo-robot/waldo/pkg/linktest"
 )
 
 // Host is a machine. Its methods are for one goroutine, except [Host.Do] and [Host.Command].
@@ -43,11 +45,25 @@ func (h *Host) Join(tb testing.TB, r *Router) {
 // JoinBackbone connects the host to the backbone, with an address of its own there, as Join does.
 func (h *Host) JoinBackbone(tb testing.TB, n *Internet) {
 	tb.Helper()
+	h.join(tb, n, delayed(tb, n.config.Delay))
+}
+
+// JoinOver connects the host of somebody who drives or watches to the backbone over a rough link, with an address of
+// its own there, as Join does. The link ends when the host leaves.
+func (h *Host) JoinOver(tb testing.TB, n *Internet, p linktest.Profile, seed uint64) *linktest.Link {
+	tb.Helper()
+	link := rough(tb, p, seed)
+	h.join(tb, n, link)
+	return link
+}
+
+func (h *Host) join(tb testing.TB, n *Internet, over *linktest.Link) {
+	tb.Helper()
 	h.Leave(tb)
 	h.joined++
-	address, link := n.attach(tb, h.namespace, fmt.Sprintf("eth%d", h.joined))
+	address, cable := n.attach(tb, h.namespace, fmt.Sprintf("eth%d", h.joined), over)
 	h.address = address
-	h.leave = func(testing.TB) { link.Close() }
+	h.leave = func(testing.TB) { cable.Close() }
 }
 
 // Leave disconnects the host.

@@ -6,6 +6,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/waldo-robot/waldo/pkg/linktest"
 )
 
 // The addresses are from the networks that RFC 5737 reserves for documentation.
@@ -53,14 +55,14 @@ func (*Internet) Host(tb testing.TB) *Host {
 }
 
 // attach links a namespace to the backbone, where it gets a device and an address of its own.
-func (n *Internet) attach(tb testing.TB, to namespace, device string) (netip.Addr, *link) {
+func (n *Internet) attach(tb testing.TB, to namespace, device string, over *linktest.Link) (netip.Addr, *cable) {
 	tb.Helper()
 	n.last, n.devices = n.last.Next(), n.devices+1
 	if !sites.Contains(n.last) {
 		tb.Fatal("no address is left")
 	}
 	far := fmt.Sprintf("site%d", n.devices)
-	l := startLink(tb, n.config.Delay, end{n.backbone, far}, end{to, device})
+	l := startCable(tb, over, end{n.backbone, far}, end{to, device})
 	n.backbone.ip(tb, "link set "+far+" up", fmt.Sprintf("route add %s dev %s", n.last, far))
 	to.ip(tb, fmt.Sprintf("address add %s dev %s", n.last, device), "link set "+device+" up",
 		"route replace default dev "+device)

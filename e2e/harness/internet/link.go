@@ -7,78 +7,77 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/waldo-robot/waldo/pkg/linktest"
 )
 
-const (
-	mtu = 1500
-	// queue is how many packets may be on the way in each direction. More are lost.
-	queue = 8192
-)
+const mtu = 1500
 
-// end is a network device that is one end of a link.
+// end is a network device that is one end of a cable.
 type end struct {
 	namespace
 	device string
 }
 
-// link carries packets between two TUN devices until the test ends or it is closed.
-type link struct {
+// cable carries packets between two TUN devices until the test ends or it is closed.
+type cable struct {
 	ends  [2]*os.File
+	link  *linktest.Link
 	close sync.Once
 	over  sync.WaitGroup
 }
 
-// parcel is a packet, and when it arrives.
-type parcel struct {
-	due  time.Time
-	data []byte
+// delayed is a link that delays packets and has no other fault.
+func delayed(tb testing.TB, delay time.Duration) *linktest.Link {
+	tb.Helper()
+	s := linktest.Shape{Delay: delay, Queue: 16 << 20}
+	return rough(tb, linktest.Profile{FromRobot: s, ToRobot: s}, 0)
 }
 
-// startLink makes the devices, and a link with a delay between them.
-func startLink(tb testing.TB, delay time.Duration, a, b end) *link {
+func rough(tb testing.TB, p linktest.Profile, seed uint64) *linktest.Link {
 	tb.Helper()
-	l := &link{ends: [2]*os.File{tun(tb, a), tun(tb, b)}}
-	for i, from := range l.ends {
-		parcels := make(chan parcel, queue)
-		l.over.Go(func() { send(from, delay, parcels) })
-		l.over.Go(func() { deliver(l.ends[1-i], parcels) })
+	l, err := linktest.NewLink(p, seed)
+	if err != nil {
+		tb.Fatal(err)
 	}
-	tb.Cleanup(l.Close)
 	return l
 }
 
-// Close cuts the link and removes its devices.
-func (l *link) Close() {
-	l.close.Do(func() {
-		for _, e := range l.ends {
+// startCable makes the devices, and connects them by a link, which is closed with the cable. The robot's end is the
+// first.
+func startCable(tb testing.TB, l *linktest.Link, robot, driver end) *cable {
+	tb.Helper()
+	c := &cable{ends: [2]*os.File{tun(tb, robot), tun(tb, driver)}, link: l}
+	for i, line := range []*linktest.Line{l.FromRobot, l.ToRobot} {
+		c.over.Go(func() { send(c.ends[i], c.ends[1-i], line) })
+	}
+	tb.Cleanup(c.Close)
+	return c
+}
+
+// Close cuts the cable and removes its devices.
+func (c *cable) Close() {
+	c.close.Do(func() {
+		for _, e := range c.ends {
 			_ = e.Close() // whoever reads or writes notices
 		}
-		l.over.Wait()
+		c.over.Wait()
+		c.link.Close()
 	})
 }
 
 // send reads packets from a device until it is closed.
-func send(from *os.File, delay time.Duration, to chan<- parcel) {
-	defer close(to)
+func send(from, to *os.File, over *linktest.Line) {
 	buffer := make([]byte, mtu)
+	deliver := func(data []byte) {
+		_, _ = to.Write(data) // a device that is down takes nothing
+	}
 	for {
 		n, err := from.Read(buffer)
 		if err != nil {
 			return
 		}
-		p := parcel{time.Now().Add(delay), append([]byte(nil), buffer[:n]...)}
-		select {
-		case to <- p:
-		default: // the link is full
-		}
-	}
-}
-
-// deliver writes packets to a device when they are due.
-func deliver(to *os.File, parcels <-chan parcel) {
-	for p := range parcels {
-		time.Sleep(time.Until(p.due))
-		_, _ = to.Write(p.data) // a device that is down takes nothing
+		over.Send(append([]byte(nil), buffer[:n]...), n, deliver)
 	}
 }
 

@@ -29,7 +29,6 @@ const (
 type Router struct {
 	nat       NAT
 	namespace namespace
-	link      *link
 	address   netip.Addr // outside
 	private   string     // the beginning of the addresses behind it, of which each router has its own
 	hosts     int        // that have joined so far
@@ -41,7 +40,7 @@ func (n *Internet) Router(tb testing.TB, nat NAT) *Router {
 	tb.Helper()
 	n.routers++
 	r := &Router{nat: nat, namespace: newNamespace(tb), private: fmt.Sprintf("192.168.%d.", n.routers)}
-	r.address, r.link = n.attach(tb, r.namespace, "wan")
+	r.address, _ = n.attach(tb, r.namespace, "wan", delayed(tb, n.config.Delay))
 	r.namespace.set(tb, "net/ipv4/ip_forward", "1")
 	r.namespace.ip(tb, "link add lan type bridge", "address add "+r.gateway()+"/24 dev lan", "link set lan up")
 	r.apply(tb)
