@@ -55,7 +55,7 @@ func look(ctx context.Context, robot *peer.Robot, w *wheel) {
 			continue
 		}
 		at := lightest(picture)
-		w.turn(at)
+		w.turn(at, picture.GetCaptureTime())
 		mark(picture, at)
 		if err := send(encoder, back, picture); err != nil {
 			log.Print("the picture is not sent: ", err)

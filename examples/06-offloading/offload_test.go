@@ -40,7 +40,7 @@ func TestWheel(t *testing.T) {
 	if got := w.command(now); got != `{"left": 0, "right": 0}` {
 		t.Errorf("at first: %s", got)
 	}
-	w.turn(0.5)
+	w.turn(0.5, nil)
 	if got := w.command(now); got != `{"left": 30, "right": -30}` {
 		t.Errorf("to the right: %s", got)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
 	"github.com/waldo-robot/waldo/pkg/lease"
@@ -24,16 +25,24 @@ const (
 
 // wheel is where the robot should turn to. It turns for as long as new pictures say so.
 type wheel struct {
-	mu   sync.Mutex
-	at   float64
-	seen time.Time
+	mu       sync.Mutex
+	at       float64
+	seen     time.Time
+	captured *timestamppb.Timestamp
 }
 
-// turn says where something was seen, from -1, left, to 1, right.
-func (w *wheel) turn(at float64) {
+// turn says where something was seen, from -1, left, to 1, right, and when that picture was captured.
+func (w *wheel) turn(at float64, captured *timestamppb.Timestamp) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.at, w.seen = at, time.Now()
+	w.at, w.seen, w.captured = at, time.Now(), captured
+}
+
+// picture is when the picture was captured that was seen last.
+func (w *wheel) picture() *timestamppb.Timestamp {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.captured
 }
 
 // command is the command for the motors at a time.
@@ -73,6 +82,7 @@ func (w *wheel) driveOnce(ctx context.Context, conn grpc.ClientConnInterface) er
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for command := l.Neutral(); ; command = w.command(time.Now()) { // the first has to mean standing still
+		l.Saw(w.picture()) // counts if the robot demands that its driver sees this camera
 		header, err := l.Header(ctx)
 		if err != nil {
 			return err

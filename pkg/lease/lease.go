@@ -12,6 +12,12 @@
 // The first command must be neutral: [Lease.Neutral] returns it. After that, commands have to be sent
 // several times a second, or the actuator stops the hardware.
 //
+// An actuator may demand that its driver sees a camera: [Lease.Camera] names it. Whoever takes pictures of it reports each
+// by [Lease.Saw], and every header says which was the last; without a new one the actuator slows down and stops:
+//
+//	for frame, err := range robot.Camera(l.Camera()).Frames(ctx, 8) {
+//		l.Saw(frame.GetCaptureTime())
+//
 // A [Lease] works over gRPC and over the bus alike. It is safe for concurrent use, although the commands
 // of one lease have an order that its users must agree on. It runs one goroutine, which ends on Close or
 // when the lease is lost.
@@ -27,7 +33,9 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
 	"github.com/waldo-robot/waldo/pkg/control"
@@ -60,6 +68,8 @@ type Lease struct {
 	heard    time.Time     // … and when
 	trip     time.Duration // shortest round trip of the last calls; 0 if unknown
 	lost     error
+	sight    *controlv1.Sight       // as the actuator last had it; nil if it does not watch that
+	seen     *timestamppb.Timestamp // when the picture was captured that was seen last; nil if none was
 }
 
 // Acquire acquires the lease on the actuator at the other end of conn. The holder's name is for people
@@ -88,7 +98,7 @@ func newLease(client controlv1.ControlServiceClient, granted *controlv1.Lease, s
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &Lease{
 		client: client, epoch: granted.GetEpoch(), neutral: state.GetSafeJson(), cancel: cancel, done: make(chan struct{}),
-		clock: state.GetClock().AsDuration(), heard: time.Now(),
+		clock: state.GetClock().AsDuration(), heard: time.Now(), sight: state.GetSight(),
 	}
 	go func() {
 		defer close(l.done)
@@ -121,15 +131,19 @@ func (l *Lease) keepAlive(ctx context.Context) error {
 		l.fail(err)
 		return err
 	}
-	l.note(r.GetState().GetClock())
+	l.note(r.GetState().GetClock(), r.GetState().GetSight())
 	l.measure(time.Since(begin))
 	return nil
 }
 
-// note records a clock that was just received.
-func (l *Lease) note(clock *durationpb.Duration) {
+// note records what was just received: a clock, and what the actuator knows of what the driver sees, which not every
+// report says.
+func (l *Lease) note(clock *durationpb.Duration, sight *controlv1.Sight) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if sight != nil {
+		l.sight = sight
+	}
 	if c := clock.AsDuration(); c > l.clock {
 		l.clock, l.heard = c, time.Now()
 	}
@@ -161,6 +175,28 @@ func (l *Lease) fail(err error) {
 // Neutral is the command that means standing still, as JSON.
 func (l *Lease) Neutral() string { return l.neutral }
 
+// Camera is the name of the camera that the driver must see; empty if the actuator does not watch that.
+func (l *Lease) Camera() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.sight.GetCamera()
+}
+
+// Sight is what the actuator last said of what the driver sees; nil if it does not watch that.
+func (l *Lease) Sight() *controlv1.Sight {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return proto.CloneOf(l.sight)
+}
+
+// Saw records when the picture was captured that the driver has seen last, of the camera that [Lease.Camera] names: the
+// capture time of its frame, unchanged. Headers that are made from now on have it.
+func (l *Lease) Saw(captured *timestamppb.Timestamp) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seen = captured
+}
+
 // Err returns why the lease is lost, as an error that wraps [ErrLost], or nil while it is not known to
 // be lost.
 func (l *Lease) Err() error {
@@ -187,10 +223,14 @@ func (l *Lease) Header(ctx context.Context) (*controlv1.CommandHeader, error) {
 		return nil, l.lost
 	}
 	l.sequence++
-	return &controlv1.CommandHeader{
+	h := &controlv1.CommandHeader{
 		LeaseEpoch: l.epoch, Sequence: l.sequence, Heard: durationpb.New(l.clock),
 		Life: durationpb.New(min(control.DefaultLife+l.trip, control.MaxLife)),
-	}, nil
+	}
+	if l.sight != nil {
+		h.Seen = l.seen
+	}
+	return h, nil
 }
 
 // Heard records the outcome of a command: its report, or its error.
@@ -200,7 +240,7 @@ func (l *Lease) Heard(report *controlv1.CommandReport, err error) {
 		report = Report(err)
 	}
 	if report != nil {
-		l.note(report.GetClock())
+		l.note(report.GetClock(), report.GetSight())
 	}
 }
 

@@ -23,10 +23,8 @@ import { Wire } from './wire.js';
 const TICK_MS = 50;
 /** The default time limit of a call, in ms. */
 const TIMEOUT_MS = 5000;
-/** How long a device may take to note what was read, in ms. */
-const ACKNOWLEDGE_MS = 5000;
-/** How long calls under way may take when the robot is closed, in ms. */
-const LAST_MS = 500;
+/** How long a device may take to note what was read, and calls under way when the robot is closed, in ms. */
+const [ACKNOWLEDGE_MS, LAST_MS] = [5000, 500];
 
 /**
  * @typedef {'connecting'|'live'|'bus-lost'|'device-lost'|'closed'} State Of the way to the robot. Lost: the bus, or the
@@ -215,6 +213,7 @@ export class Robot extends EventTarget {
       call: this.call,
       control: (name) => this.control(name),
       ready: () => this.state !== 'closed' && this.#directory.get(device)?.gone === false,
+      seen: (camera) => this.#ways.seen.get(camera) ?? null,
     }, this.#env));
   }
 
@@ -303,6 +302,7 @@ export class Robot extends EventTarget {
       device: (name) => this.#directory.get(name),
       address: (name) => this.#address(name),
       known: (name) => this.#until(() => this.#directory.get(name) !== undefined, Infinity, () => this.why),
+      seen: new Map(),
       follow: (name, run) => {
         const follower = { name, run };
         this.#followers.add(follower);

@@ -87,7 +87,7 @@ export class Video extends EventTarget {
       this.#format.mediaType === 'video/raw' ? this.#format : videoFormat({ ...this.#options, format: 'jpeg' });
     const request = create(CaptureFrameRequestSchema, { format });
     const { frame } = await this.#ways.ask(this.device, CameraService.method.captureFrame, request, timeoutMs);
-    return frameOf(/** @type {import('./frame.js').VideoFrame} */ (frame), 0);
+    return this.#taken(frameOf(/** @type {import('./frame.js').VideoFrame} */ (frame), 0));
   }
 
   /** Ends all loops. */
@@ -113,10 +113,17 @@ export class Video extends EventTarget {
     this.dispatchEvent(new CustomEvent('picture', { detail: this.#picture }));
   }
 
+  /** The program gets a frame: whoever drives by this camera has seen it. @param {Frame} frame */
+  #taken(frame) {
+    if (!Number.isNaN(frame.captureTime)) this.#ways.seen.set(this.device, frame.captureTime);
+    return frame;
+  }
+
   #read() {
     const request = create(StreamFramesRequestSchema, { format: this.#format });
     const reading = this.#ways.read(this.device, CameraService.method.streamFrames, request, this.#window,
-      ({ frame, droppedCount: n }) => ({ value: frame && frameOf(frame, Number(n)), dropped: Number(n) }), {
+      ({ frame, droppedCount: n }) =>
+        ({ value: frame && this.#taken(frameOf(frame, Number(n))), dropped: Number(n) }), {
         onArrival: () => {
           this.#lost = '';
           this.#freshness.frame(performance.now());

@@ -19,6 +19,8 @@ import { failure } from './status.js';
  * @property {(name: string) => string} address Of its gRPC API; throws a CallError if it is not known.
  * @property {(name: string) => Promise<void>} known Resolves when the device is known; rejects with a CallError if it
  *   never will be.
+ * @property {Map<string, number>} seen When the picture was captured that the program took last, by camera: Unix time
+ *   in ms.
  * @property {(name: string, run: () => void) => () => void} follow Runs a function whenever the device changes.
  * @property {<I extends import('@bufbuild/protobuf').DescMessage, O extends import('@bufbuild/protobuf').DescMessage>(
  *   device: string, method: import('@bufbuild/protobuf').DescMethod & {input: I, output: O},

@@ -21,7 +21,7 @@ _MODULES = {
     "background": "ProcessDied process threaded",
     "boards": "Board BoardMessage",
     "cameras": "Camera",
-    "drive": "CommandRefused Drive LeaseLost",
+    "drive": "CommandRefused Drive LeaseLost Sight",
     "errors": (
         "Closed ForkError InvalidRequest NotAllowed NotFound Refused Unavailable Unsupported "
         "WaldoError"
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from waldo.drive import CommandRefused as CommandRefused
     from waldo.drive import Drive as Drive
     from waldo.drive import LeaseLost as LeaseLost
+    from waldo.drive import Sight as Sight
     from waldo.errors import Closed as Closed
     from waldo.errors import ForkError as ForkError
     from waldo.errors import InvalidRequest as InvalidRequest

@@ -86,7 +86,7 @@ class Camera(Subscribable[P], Generic[P]):
         else:
             reading, box = self._reading(), Box[Any](_WAITING_ENCODED, newest=False)
             self._readings.add(reading)
-        return Loop(reading, box, _made)
+        return Loop(reading, box, self._taken)
 
     def __iter__(self) -> Iterator[P]:
         return self.frames()
@@ -121,6 +121,7 @@ class Camera(Subscribable[P], Generic[P]):
         response = self._robot.ask(self.name, stub.CaptureFrame, request, timeout)
         made: Any = picture(response.frame.data, info_of(response.frame))
         taken: P = made
+        self._robot.seen[self.name] = made.capture_time
         return taken
 
     def close(self) -> None:
@@ -133,6 +134,13 @@ class Camera(Subscribable[P], Generic[P]):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _taken(self, item: Any, lost: int) -> Any:
+        """Returns the picture that the program gets: who drives by this camera has seen it."""
+        made = _made(item, lost)
+        if made is not None:
+            self._robot.seen[self.name] = made.capture_time
+        return made
 
     def _new_feed(self) -> Feed[P]:
         if self._alone:

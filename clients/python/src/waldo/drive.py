@@ -8,11 +8,13 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf import json_format
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from waldo import _fork, _status
 from waldo.boards import json_of
@@ -31,6 +33,8 @@ _KEEP_ALIVE, _CALL_TIMEOUT = 0.3, 0.5
 _LIFE, _SHORTEST_LIFE, _LONGEST_LIFE, _FRESH = 0.2, 0.05, 1.0, 0.05
 # How often `send_for` repeats a command.
 _RATE = 20
+# The end of what a Timestamp holds, in seconds since 1970.
+_LATEST = 253402300800
 
 
 class CommandRefused(Refused):
@@ -45,6 +49,22 @@ class LeaseLost(Refused):
     `acquire` again; driving then begins with a neutral command."""
 
 
+@dataclass(frozen=True)
+class Sight:
+    """What the driver of an actuator sees, as far as the actuator knows; see `Drive.sight`."""
+
+    #: Name of the camera that the driver must see.
+    camera: str
+    #: How many seconds ago the picture was captured that the last command's sender had seen; None if there was none,
+    #: or one that the actuator does not know.
+    age: float | None
+    #: The greatest speed allowed, as a share of full speed, 0 to 1.
+    speed: float
+    #: Ages, in seconds, from which the speed is reduced, and from which the hardware stands still.
+    slow: float
+    stop: float
+
+
 class Drive:
     """The right to command one actuator, for the length of a `with`:
 
@@ -55,6 +75,12 @@ class Drive:
     Entering acquires the lease, and sends a neutral command first. From then on commands must be sent several times a
     second, or the actuator stops the hardware after 200 ms; the lease itself is kept alive by a thread. Leaving, for
     whatever reason, releases the lease, which stops the hardware at once.
+
+    An actuator may demand that its driver sees a camera (`see:` in robot.yaml): then every command says when the
+    picture was captured that the program has seen last. That is the last one that it took from that camera of this
+    robot by a loop, `read`, `latest` or `snapshot`, or from `robot.results`; what it has by another way, such as a
+    subscription, it tells with `saw`. When that picture gets old the actuator slows down, then stands still, and
+    refuses commands with the verdict "BLIND" until a newer one is told.
 
     Nothing is repeated, and nothing is sent later than it was meant. A lease does not outlast its connection: `send`
     then fails with LeaseLost, so that no program drives on by accident."""
@@ -71,6 +97,7 @@ class Drive:
         self._clock, self._heard, self._trip = 0.0, 0.0, 0.0
         self._raw_clock = Duration()
         self._safe: Any = None
+        self._sight: control_pb2.Sight | None = None
         self._kind = ""
         self._forget: Callable[[], None] = lambda: None
         self._lost: LeaseLost | None = None
@@ -92,6 +119,7 @@ class Drive:
             self._safe = json.loads(granted.state.safe_json) if granted.state.safe_json else None
             self._raw_clock, self._clock = granted.state.clock, _seconds(granted.state.clock)
             self._heard, self._trip = time.monotonic(), 0.0
+            self._sight = granted.state.sight if granted.state.HasField("sight") else None
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=self._keep, args=(self._stop,), name=f"waldo-{self.name}-lease", daemon=True
@@ -127,6 +155,24 @@ class Drive:
         """The command that means standing still."""
         return self._safe
 
+    @property
+    def sight(self) -> Sight | None:
+        """What the actuator knows of what this program sees, as it last said; None if it does not watch that."""
+        with self._lock:
+            known = self._sight
+        if known is None:
+            return None
+        age = _seconds(known.age) if known.HasField("age") else None
+        return Sight(known.camera, age, known.speed, _seconds(known.slow), _seconds(known.stop))
+
+    def saw(self, picture: Any) -> None:
+        """Says which picture of the camera that the actuator demands the program has seen last: a frame, a packet, or
+        a capture time in seconds since 1970. What is taken from a camera is known without it."""
+        with self._lock:
+            known = self._sight
+        if known is not None:
+            self._robot.seen[known.camera] = _captured(picture)
+
     def _grant(self) -> Any:
         try:
             if self._take:
@@ -149,6 +195,7 @@ class Drive:
         except grpc.RpcError as e:
             raise self._failed(e) from None
         self._note(state.clock)
+        self._watch(state)
         trip = time.monotonic() - begin
         with self._lock:  # the shortest counts, and is slowly forgotten in case the path gets longer
             self._trip = min(trip, self._trip * 1.125) if self._trip else trip
@@ -161,14 +208,15 @@ class Drive:
         device is not there, and InvalidRequest if the values do not fit."""
         self.send_message(values)
 
-    def send_message(self, value: Any) -> None:
-        """Is `send` for messages that are not values by name: a list, a line, bytes as JSON."""
-        self._send(value, time.monotonic())
+    def send_message(self, value: Any, seen: Any = None) -> None:
+        """Is `send` for messages that are not values by name: a list, a line, bytes as JSON. Seen: the picture that
+        this command follows from, if it is not the last that was taken; see `saw`."""
+        self._send(value, time.monotonic(), seen)
 
-    def _send(self, value: Any, meant: float) -> None:
+    def _send(self, value: Any, meant: float, seen: Any = None) -> None:
         with self._sending:
             request, method = self._request(value)
-            request.control.CopyFrom(self._header(meant))
+            request.control.CopyFrom(self._header(meant, seen))
             try:
                 self.heard(method(request, timeout=_CALL_TIMEOUT).report)
             except grpc.RpcError as e:
@@ -196,11 +244,12 @@ class Drive:
         request = control_service_pb2.EStopRequest(by=self._robot.name, reason=reason)
         self._robot.ask(self.name, self._stub.EStop, request)
 
-    def header(self) -> control_pb2.CommandHeader:
-        """Returns the header of the next command, for methods of other services. Give its report to `heard`."""
-        return self._header(time.monotonic())
+    def header(self, seen: Any = None) -> control_pb2.CommandHeader:
+        """Returns the header of the next command, for methods of other services. Give its report to `heard`. Seen: as
+        of `send_message`."""
+        return self._header(time.monotonic(), seen)
 
-    def _header(self, meant: float) -> control_pb2.CommandHeader:
+    def _header(self, meant: float, seen: Any = None) -> control_pb2.CommandHeader:
         """Returns the header of a command that was meant at that time: what it has waited for other commands, or for an
         answer, is taken from its life. Fails with CommandRefused if nothing is left of that."""
         self._guard.check()
@@ -217,11 +266,14 @@ class Drive:
             self._sequence += 1
             header = control_pb2.CommandHeader(lease_epoch=self._lease, sequence=self._sequence, heard=self._raw_clock)
             header.life.FromNanoseconds(int(life * 1e9))
+            if self._sight is not None:
+                _set_seen(header.seen, seen, self._robot.seen.get(self._sight.camera))
             return header
 
     def heard(self, report: control_pb2.CommandReport) -> None:
         """Notes the report of a command: its clock goes into the next."""
         self._note(report.clock)
+        self._watch(report)
 
     def _check(self) -> None:
         if self._lost is not None:
@@ -244,11 +296,17 @@ class Drive:
             if _seconds(clock) > self._clock:
                 self._raw_clock, self._clock, self._heard = clock, _seconds(clock), time.monotonic()
 
+    def _watch(self, said: control_pb2.ControlState | control_pb2.CommandReport) -> None:
+        """Notes what the actuator says of what this program sees. Some reports do not."""
+        if said.HasField("sight"):
+            with self._lock:
+                self._sight = said.sight
+
     def _failed(self, e: grpc.RpcError) -> WaldoError:
         """Returns the error for a call that failed, and notes what it says."""
         error, report = from_rpc(e, self.name), report_of(e)
         if report is not None:
-            self._note(report.clock)
+            self.heard(report)
             error = _refused(error, report)
         lost = error.code is grpc.StatusCode.FAILED_PRECONDITION
         if report is not None:
@@ -295,6 +353,20 @@ def _too_late(name: str, waited: float) -> CommandRefused:
     refused = CommandRefused(f"{name}: the command was not sent, because it had waited for {1000 * waited:.0f} ms")
     refused.code, refused.verdict = grpc.StatusCode.ABORTED, "EXPIRED"
     return refused
+
+
+def _captured(picture: Any) -> float:
+    """Returns when a picture was captured, in seconds since 1970."""
+    at = getattr(picture, "capture_time", picture)
+    if not isinstance(at, (int, float)) or not 0 < at < _LATEST:
+        raise InvalidRequest(f"seen: {at!r} is neither a picture nor a time in seconds since 1970")
+    return float(at)
+
+
+def _set_seen(field: Timestamp, seen: Any, last: float | None) -> None:
+    at = last if seen is None else _captured(seen)
+    if at:
+        field.FromNanoseconds(round(at * 1e9))
 
 
 def _seconds(d: Duration) -> float:

@@ -119,6 +119,7 @@ class Results:
         self._all, self._timer, self._logged = all, None, -math.inf
         check_name("camera", camera)
         check_name("track", track)
+        self._seen, self._camera = robot.seen, camera
         subject = f"waldo.v1.{name_of(robot)}.{camera}.work.{track}"
         self._subscription = robot.bus.subscribe(subject, work_pb2.Result, self._put)
         robot.at_close(self.close)
@@ -132,7 +133,7 @@ class Results:
 
     def take(self, timeout: float | None = None) -> Result:
         """Returns the next result, and waits for it. Fails with TimeoutError, or once it has been closed."""
-        return Result(self._box.take(timeout))
+        return self._taken(self._box.take(timeout))
 
     def __iter__(self) -> Iterator[Result]:
         return self
@@ -148,7 +149,7 @@ class Results:
 
     async def __anext__(self) -> Result:
         try:
-            return Result(await self._box.take_async())
+            return self._taken(await self._box.take_async())
         except Closed:
             raise StopAsyncIteration from None
 
@@ -162,6 +163,13 @@ class Results:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _taken(self, message: work_pb2.Result) -> Result:
+        """Returns the result that the program gets: who drives by this camera has seen its frame."""
+        result = Result(message)
+        if message.outcome == work_pb2.OUTCOME_DONE:
+            self._seen[self._camera] = result.capture_time
+        return result
 
     def _put(self, result: work_pb2.Result) -> None:
         """Takes what a worker has published; on the thread of the bus, like all below."""

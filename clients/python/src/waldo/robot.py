@@ -79,6 +79,7 @@ class Robot:
         self._joining = threading.Lock()
         self._topics: dict[str, Topic] = {}
         self.published: set[str] = set()  #: For modules of this package: devices that this program makes.
+        self.seen: dict[str, float] = {}  #: Likewise: the capture time of the picture that was taken last, by camera.
         self._ended = threading.Event()
         self._bus: Bus | None = None
         self._directory: Directory | Alone

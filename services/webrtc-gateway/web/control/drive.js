@@ -93,6 +93,14 @@ export class Drive extends EventTarget {
     return this.#stint?.refusal ?? '';
   }
 
+  /**
+   * When the picture that the driver sees was captured, as commands tell the actuator: Unix time in ms on the camera's
+   * clock. Null if none is shown, nothing is driven, or the actuator does not watch what the driver sees.
+   */
+  get seenMs() {
+    return this.#stint?.seenMs ?? null;
+  }
+
   /** The quality of the link to the actuator; null without a lease. */
   get quality() {
     return this.#stint?.quality ?? null;

@@ -4,7 +4,7 @@
 
 import { CallError } from '../channels/calls.js';
 import { report } from '../proto/actuator.js';
-import { object, parseJson } from '../proto/json.js';
+import { object, parseJson, timestampText } from '../proto/json.js';
 import { METHODS } from '../proto/methods.js';
 import { Quality } from './quality.js';
 
@@ -23,6 +23,8 @@ const NO_LEASE = { verdict: 'COMMAND_VERDICT_NO_LEASE' };
  * @property {(report: import('../proto/actuator.js').Report) => void} onReport The verdict on a command.
  * @property {(why: string) => void} onUnusable The actuator cannot parse the commands.
  * @property {(state: Claim<ControlStateJson>) => void} onState The actuator has reported its state.
+ * @property {() => number|null} seen When the picture was captured that the driver sees, Unix time in ms; null if they
+ *   see none, or need none.
  */
 
 /** One lease, from its grant to its end. Each grant makes a new one. */
@@ -86,9 +88,14 @@ export class Lease {
     this.sentAt = this.#env.now();
     this.quality.sent(this.sequence, this.sentAt);
     const { epoch, lifeMs, maxLifeMs } = this.#grant;
-    // The lifetime includes the transit time, so the round trip is added to it. Without one in the header the actuator's default counts.
+    // The lifetime includes the transit time, so the round trip is added to it. Without one in the header the default of
+    // the actuator counts.
     const life = Math.min(lifeMs + this.quality.shortestMs, maxLifeMs) / 1000;
-    const control = { leaseEpoch: epoch, sequence: String(this.sequence), heard: this.#heard.text, ...(life > 0 && { life: `${life.toFixed(3)}s` }) };
+    const seenMs = this.#handlers.seen();
+    const control = {
+      leaseEpoch: epoch, sequence: String(this.sequence), heard: this.#heard.text,
+      ...(life > 0 && { life: `${life.toFixed(3)}s` }), ...(seenMs !== null && { seen: timestampText(seenMs) }),
+    };
     const options = { lossy: true, timeoutMs: TIMEOUT_MS };
     (this.#method === ''
       ? this.#handlers.call(this.device, METHODS.write, { json, control }, options)

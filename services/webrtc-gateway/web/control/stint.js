@@ -43,6 +43,8 @@ const FAREWELLS = 3;
  * @property {import('../channels/calls.js').Call} call
  * @property {(device: string) => import('./control.js').Control} control
  * @property {() => boolean} ready Whether commands and calls can be sent.
+ * @property {(camera: string) => number|null} seen When the picture of a camera was captured that was shown last, Unix
+ *   time in ms; null if none was.
  *
  * @typedef {object} StintOptions
  * @property {import('../proto/signaling.js').DriveConfig} config
@@ -112,6 +114,15 @@ export class Stint {
   /** @returns {import('./quality.js').LinkQuality|null} Null while there is no lease. */
   get quality() {
     return this.#lease?.quality.summary(this.#env.now()) ?? null;
+  }
+
+  /**
+   * When the picture was captured that the driver sees of the camera that the actuator names, Unix time in ms; null if
+   * none was shown, or the actuator does not ask.
+   */
+  get seenMs() {
+    const camera = this.#control.state?.sight?.camera ?? '';
+    return camera === '' ? null : this.#options.way.seen(camera);
   }
 
   /** An input has moved: the change need not wait for the next tick. */
@@ -209,6 +220,7 @@ export class Stint {
       onReport: (r) => lease === this.#lease && this.#reported(lease, r),
       onUnusable: (why) => lease === this.#lease && this.end('refused', why),
       onState: (json) => this.#control.observe(json),
+      seen: () => this.seenMs,
     }, this.#env, config.method);
     if (this.#over) {
       void lease.release(); // the lease came too late
@@ -235,7 +247,8 @@ export class Stint {
     // Hardware that is there again is what any other verdict means, also that a command, one of the few, came too late.
     else if (verdict === 'NOT_NEUTRAL' || this.state === 'away') this.#become('arming');
     else if (verdict === 'ACCEPTED' && this.state === 'arming' && this.#atRest) this.#become('driving');
-    // Commands that were late or out of order are only counted: the next one carries a newer clock.
+    // Commands that were late, out of order or blind are only counted: the next one carries a newer clock, and what was
+    // seen by then.
   }
 
   /** The actuator's state has arrived, on any path. */

@@ -15,13 +15,19 @@ const ASK_MS = 500;
 const [FIRST_RETRY_MS, LAST_RETRY_MS] = [500, 4000];
 /** WebSocket.OPEN. */
 const OPEN = 1;
+/** Pictures drawn last that may be on the screen. */
+const MOST_DRAWN = 4;
 /** Seconds from 1900 (NTP) to 1970 (Unix), in ms. */
 const NTP_TO_UNIX_MS = 2_208_988_800_000;
 
 /**
  * @typedef {import('./frameage.js').Source & {timestamp: number}} ShownSource
- * @typedef {{track: MediaStreamTrack, getSynchronizationSources: () => ShownSource[]}} PictureReceiver What a Video
- *   needs of an RTCRtpReceiver.
+ * @typedef {{captureTime?: number, presentationTime: number}} ShownFrame Of requestVideoFrameCallback.
+ *
+ * @typedef {object} PictureReceiver What a Video needs of an RTCRtpReceiver.
+ * @property {MediaStreamTrack} track
+ * @property {() => ShownSource[]} getSynchronizationSources
+ * @property {(frame: ShownFrame) => ShownSource|undefined} sourceOf The source of a frame that an element shows.
  */
 
 /** One video. Call {@link PictureSocket.tick} several times a second. */
@@ -43,8 +49,8 @@ export class PictureSocket {
   #askedAt = -Infinity;
   #retryAt = -Infinity;
   #patience = FIRST_RETRY_MS;
-  /** @type {ShownSource|null} The source of the picture on the screen. */
-  #shown = null;
+  /** @type {ShownSource[]} Those of the pictures drawn last, the newest first. */
+  #drawn = [];
 
   /**
    * @param {() => WebSocket} openSocket
@@ -60,8 +66,16 @@ export class PictureSocket {
 
   /** The receiver of the video; null before the first picture. @returns {PictureReceiver|null} */
   get receiver() {
-    if (!this.#shown) return null;
-    return { track: this.#screen.track, getSynchronizationSources: () => (this.#shown ? [this.#shown] : []) };
+    if (this.#drawn.length === 0) return null;
+    return {
+      track: this.#screen.track,
+      getSynchronizationSources: () => this.#drawn.slice(0, 1),
+      // An element shows what was drawn before the frame was taken of it.
+      sourceOf: ({ captureTime, presentationTime }) => {
+        const takenMs = this.#env.originMs + (captureTime ?? presentationTime);
+        return this.#drawn.find(({ timestamp }) => timestamp <= takenMs);
+      },
+    };
   }
 
   /** Opens the socket if it is closed, and requests a key frame while decoding cannot start without one. */
@@ -156,9 +170,12 @@ export class PictureSocket {
 
   /** @param {import('../base/env.js').DecodedFrame} frame */
   #show(frame) {
-    const first = this.#shown === null;
+    const first = this.#drawn.length === 0;
     this.#screen.draw(frame);
-    this.#shown = { timestamp: this.#env.originMs + this.#env.now(), captureTimestamp: frame.timestamp / 1000 + NTP_TO_UNIX_MS };
+    this.#drawn.unshift({
+      timestamp: this.#env.originMs + this.#env.now(), captureTimestamp: frame.timestamp / 1000 + NTP_TO_UNIX_MS,
+    });
+    this.#drawn.length = Math.min(this.#drawn.length, MOST_DRAWN);
     frame.close();
     const { receiver } = this;
     if (first && receiver) this.#onReceiver(receiver);

@@ -4,10 +4,11 @@
  */
 
 import { median } from '../base/median.js';
-import { frameAge } from './frameage.js';
+import { captureTime, frameAge } from './frameage.js';
 import { ElementWatch } from './elementwatch.js';
 import { Freshness } from './freshness.js';
 import { explain } from './liveness.js';
+import { Sources } from './sources.js';
 import { videoStats } from './videostats.js';
 
 /** The age is the median of this many frames. */
@@ -47,6 +48,9 @@ export class Video extends EventTarget {
   #shown = 0;
   /** @type {number[]} */
   #ages = [];
+  #sources = new Sources();
+  /** @type {number|null} */
+  #seenMs = null;
   /** @type {import('./videostats.js').Sample|null} */
   #sample = null;
   #onClose;
@@ -87,17 +91,35 @@ export class Video extends EventTarget {
   }
 
   /**
+   * When the picture that was shown last was captured, Unix time in ms on the camera's clock; null before the first,
+   * and if the browser does not tell. Pictures in elements that are not on the screen do not count.
+   */
+  get seenMs() {
+    return this.#seenMs;
+  }
+
+  /**
    * Shows the video in an element, muted, whenever it is available. Several elements may show the same video.
    * @param {HTMLVideoElement} element
    * @returns {() => void} Detaches the element.
    */
   attach(element) {
-    const watch = new ElementWatch(element, this.stream, this.#env, (frame, count) => this.#onFrame(frame, count));
+    /** @type {ElementWatch} */
+    const watch = new ElementWatch(element, this.stream, this.#env, (f, count) => this.#onFrame(watch, f, count));
     this.#elements.add(watch);
     if (this.#arrived) watch.show();
     return () => {
       if (this.#elements.delete(watch)) watch.close();
     };
+  }
+
+  /**
+   * For pages that show pictures by other means than an element on the screen, such as in a headset: the driver sees
+   * this one now. Without it such a page drives blind.
+   * @param {VideoFrameCallbackMetadata} frame
+   */
+  saw(frame) {
+    this.#seenMs = captureTime(frame, this.#sourceOf(frame)) ?? this.#seenMs;
   }
 
   /** Ends the video: its elements are emptied, and the gateway is told. */
@@ -116,6 +138,7 @@ export class Video extends EventTarget {
     this.#refused = '';
     this.#receiver = receiver;
     this.#sample = null;
+    this.#sources.clear();
     const { track } = receiver;
     this.#awaited = track.muted ? track : null;
     this.#awaitedAt = this.#env.now();
@@ -150,6 +173,7 @@ export class Video extends EventTarget {
     const decodedAt = source ? Math.min(now, source.timestamp - this.#env.originMs) : -Infinity;
     if (this.#awaited && decodedAt > this.#awaitedAt) this.#show(this.#awaited);
     if (source) this.#freshness.touch(decodedAt);
+    this.#sources.note(source);
     const next = explain({
       ...around,
       freshness: this.#freshness.judge(now),
@@ -191,16 +215,27 @@ export class Video extends EventTarget {
   }
 
   /**
+   * @param {ElementWatch} watch
    * @param {VideoFrameCallbackMetadata} frame
    * @param {number} count Frames shown since the last call.
    */
-  #onFrame(frame, count) {
+  #onFrame(watch, frame, count) {
     this.#shown += count;
     this.#freshness.frame(this.#env.now(), count);
+    const source = this.#sourceOf(frame);
+    if (watch.seen) this.saw(frame);
     const clock = { originMs: this.#env.originMs, offsetMs: this.#clock.offsetMs };
-    const age = frameAge(frame, this.#source(), clock);
+    const age = frameAge(frame, source, clock);
     if (age === null) return;
     this.#ages.push(age);
     if (this.#ages.length > AGES) this.#ages.shift();
+  }
+
+  /** @param {VideoFrameCallbackMetadata} frame @returns {import('./frameage.js').Source|undefined} */
+  #sourceOf(frame) {
+    const receiver = this.#receiver;
+    if (receiver && 'sourceOf' in receiver) return receiver.sourceOf(frame);
+    this.#sources.note(this.#source());
+    return this.#sources.of(frame);
   }
 }

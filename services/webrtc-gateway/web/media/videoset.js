@@ -64,6 +64,11 @@ export class VideoSet {
     this.#videos.get(device)?.refuse(why);
   }
 
+  /** @param {string} device @returns {number|null} See {@link Video.seenMs}; null for a video that nobody wants. */
+  seenMs(device) {
+    return this.#videos.get(device)?.seenMs ?? null;
+  }
+
   /** The connection is gone. */
   drop() {
     for (const video of this.#videos.values()) video.dropReceiver();

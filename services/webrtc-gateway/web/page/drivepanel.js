@@ -6,8 +6,8 @@ import { ConfirmButton, KeyForm } from './confirm.js';
 import { byId, make, setData, setText } from './dom.js';
 import { DriveHint } from './drivehint.js';
 import { driveStatus } from './drivewords.js';
-import { count, milliseconds } from './format.js';
-import { motorsStatus, pictureWarning } from './motorwords.js';
+import { count, firstSentence, milliseconds } from './format.js';
+import { motorsStatus, pictureWarning, sightWarning } from './motorwords.js';
 import { padName, padNotes } from './padwords.js';
 
 /** @typedef {import('../robot/robot.js').Robot} Robot */
@@ -102,12 +102,18 @@ export class DrivePanel {
       name, link: this.#robot.state, device, state, known: drive.control?.known ?? false, ageMs: drive.control?.ageMs ?? Infinity,
       holder: drive.holder, refusal: drive.refusal,
     });
-    const warning = drive.state === 'off' ? '' : pictureWarning(this.#pictures());
+    const own = drive.state !== 'off' && other === '';
+    const sight = own ? sightWarning(state, drive.seenMs) : '';
+    const warning = drive.state === 'off' ? '' : join(sight, this.#picturesAway(sight && state?.sight?.camera));
     const atRest = drive.inputs.every((input) => input.atRest);
     const status = driveStatus({
       name, drive, device, state, other, atRest, nowMs: this.#robot.gatewayNowMs, motors: motors.state, warning,
+      speed: sight && state?.sight ? state.sight.speed : 1,
     });
-    setData(this.#panel, { drive: drive.state, motors: motors.state, pictures: warning ? 'away' : 'live', holder: state?.holder ?? '' });
+    setData(this.#panel, {
+      drive: drive.state, motors: motors.state, pictures: warning ? 'away' : 'live', holder: state?.holder ?? '',
+      sight: sight === '' ? 'clear' : state?.sight?.speed === 0 ? 'blind' : 'slowed',
+    });
     setText(this.#motors, motors.text);
     setText(this.#warning, warning);
     this.#alarm(motors.state, warning);
@@ -120,9 +126,21 @@ export class DrivePanel {
     else this.#button.show('Drive');
   }
 
+  /**
+   * Which pictures do not show the present. Of the camera that slows the robot, the text is only why.
+   * @param {string} [named] That camera; empty if none does.
+   */
+  #picturesAway(named = '') {
+    const pictures = this.#pictures();
+    const why = pictures.find(({ device }) => device === named)?.picture.text ?? '';
+    return join(why && firstSentence(why), pictureWarning(pictures.filter(({ device }) => device !== named)));
+  }
+
   /** Announces changes while driving to those who cannot see them. @param {string} motors @param {string} warning */
   #alarm(motors, warning) {
-    const word = this.#drive.state !== 'driving' ? '' : motors === 'unknown' ? `${this.#drive.config?.device} is silent` : warning ? 'The picture is not live' : '';
+    const { state, config } = this.#drive;
+    const trouble = motors === 'unknown' ? `${config?.device} is silent` : warning && 'The picture is not live';
+    const word = state === 'driving' ? trouble : '';
     if (word !== '' && word !== this.#said) this.#announce(word);
     this.#said = word;
   }
@@ -184,6 +202,11 @@ export class DrivePanel {
     setData(this.#stick, { held: String(!this.#touch.atRest) });
     this.#rows.show(this.#drive.axes);
   }
+}
+
+/** @param {string[]} sentences Those that are empty are left out. */
+function join(...sentences) {
+  return sentences.filter((s) => s !== '').join('. ');
 }
 
 /**

@@ -1,6 +1,7 @@
 /** @file The texts about driving. Pure. */
 
 import { uptime } from './format.js';
+import { pace } from './motorwords.js';
 
 /**
  * @typedef {object} DriveFacts
@@ -13,6 +14,7 @@ import { uptime } from './format.js';
  * @property {number} nowMs Gateway's time, Unix time in ms.
  * @property {import('./motorwords.js').MotorsState} [motors] The state of the motors.
  * @property {string} [warning] Which pictures are not live; empty if all are.
+ * @property {number} [speed] The greatest speed allowed for what the driver sees, as a share of full speed; default 1.
  */
 
 /**
@@ -22,7 +24,7 @@ import { uptime } from './format.js';
  *
  *   empty if it is not worth showing.
  */
-export function driveStatus({ name, drive, device, state, other, atRest, nowMs, motors, warning }) {
+export function driveStatus({ name, drive, device, state, other, atRest, nowMs, motors, warning, speed = 1 }) {
   switch (drive.state) {
     case 'acquiring':
       return { text: 'Acquiring the lease', why: '', pill: 'Starting' };
@@ -33,6 +35,9 @@ export function driveStatus({ name, drive, device, state, other, atRest, nowMs, 
     case 'driving':
       if (motors === 'unknown') return { text: 'Unknown whether you drive', why: `${name} is silent`, pill: `${name} unknown` };
       if (motors === 'stopped') return { text: `You drive, ${name} is stopped`, why: '', pill: `${name} stopped` };
+      if (speed < 1) {
+        return { text: `You drive, ${pace(speed)}`, why: '', pill: speed > 0 ? 'Slowed' : 'Standing still' };
+      }
       return { text: 'You drive', why: '', pill: warning ? 'Picture away' : 'You drive' };
     case 'estopped':
       return { text: 'E-stop is latched', why: 'Nothing moves until it is cleared', pill: '' };

@@ -26,6 +26,7 @@ const REFUSALS = {
   E_STOPPED: 'the e-stop is latched',
   AWAY: 'the hardware is away',
   NO_LEASE: 'the lease is gone',
+  BLIND: 'the picture is too old',
 };
 
 /** @type {Record<string, string>} Why the hardware was last stopped. */
@@ -37,6 +38,7 @@ const CAUSES = {
   LEASE_TAKEN: 'somebody has taken over',
   E_STOP: 'there was an e-stop',
   AWAY: 'the hardware was away',
+  BLIND: 'the driver saw no new picture',
 };
 
 /**
@@ -57,6 +59,29 @@ export function motorsStatus({ name, link, device, state, known, ageMs, holder, 
   if (state.phase === 'unknown') return { state: 'unknown', text: `${name}: unknown, this page is older than the robot` };
   const cause = state.phase === 'free' && !CAUSES[state.cause] ? 'nobody drives' : CAUSES[state.cause] ?? state.cause;
   return { state: 'stopped', text: `${name}: stopped, ${why || cause || 'nobody drives'}` };
+}
+
+/**
+ * Why the robot is slowed or stands still: what its driver sees is too old.
+ * @param {import('../proto/actuator.js').ControlState|null} state What the actuator last reported.
+ * @param {number|null} seenMs When the picture was captured that this page tells the actuator; null if it shows none.
+ * @returns {string} Empty if it may move at full speed.
+ */
+export function sightWarning(state, seenMs) {
+  const sight = state?.sight ?? null;
+  if (sight === null || sight.speed >= 1) return '';
+  const { camera, ageMs, speed } = sight;
+  if (seenMs === null) return `This page shows no picture of ${camera}: standing still`;
+  if (ageMs === null) return `The robot does not know the picture of ${camera} that is shown: standing still`;
+  return `The picture of ${camera} is ${since(ageMs)} old: ${pace(speed)}`;
+}
+
+/**
+ * A speed that is allowed.
+ * @param {number} share Of full speed, less than 1.
+ */
+export function pace(share) {
+  return share > 0 ? `slowed to ${Math.max(1, Math.round(100 * share))} %` : 'standing still';
 }
 
 /**

@@ -3,10 +3,13 @@
  * documented in api/proto.
  */
 
-import { fields, flag, integer64, maybe, milliseconds, nanoseconds, text, timestamp, word } from './json.js';
+import {
+  fields, flag, integer64, maybe, milliseconds, nanoseconds, number, text, timestamp, word,
+} from './json.js';
 
 /**
  * @import { CommandReportJson, ControlStateJson, EStopJson, LeaseJson } from './gen/waldo/control/v1/control_pb.js'
+ * @import { SightJson } from './gen/waldo/control/v1/control_pb.js'
  */
 /** @import { Claim } from './types.js' */
 
@@ -17,6 +20,7 @@ import { fields, flag, integer64, maybe, milliseconds, nanoseconds, text, timest
  * @typedef {ReturnType<typeof latched>} LatchedEStop A pressed e-stop.
  * @typedef {NonNullable<ReturnType<typeof report>>} Report What became of a command.
  * @typedef {NonNullable<ReturnType<typeof leaseGrant>>} LeaseGrant The right to command an actuator.
+ * @typedef {ReturnType<typeof sight>} Sight What the driver sees, to the actuator's knowledge.
  * @typedef {ReturnType<typeof clock>} Clock A moment on the actuator's own clock: as received, and in comparable form.
  */
 
@@ -46,6 +50,25 @@ export function controlState(v) {
     eStop: maybe(s.eStop, latched),
     /** The message that means standing still. */
     safeJson: text(s.safeJson),
+    /** What the driver sees; null if the actuator does not watch that. */
+    sight: maybe(s.sight, sight),
+  };
+}
+
+/** @param {Claim<SightJson>} v */
+function sight(v) {
+  const { camera, age, speed, slow, stop } = fields(v);
+  return {
+    /** Name of the camera that the driver must see. */
+    camera: text(camera),
+    /** How old the picture was that the sender of the last command had seen; null if none, or one not known. */
+    ageMs: milliseconds(age),
+    /** The greatest speed allowed, as a share of full speed, 0 to 1. */
+    speed: number(speed),
+    /** Age from which the speed is reduced. */
+    slowMs: milliseconds(slow),
+    /** Age from which the hardware stands still. */
+    stopMs: milliseconds(stop),
   };
 }
 
@@ -86,6 +109,8 @@ export function report(v) {
     clock: clock(r.clock),
     /** An upper bound of the command's age, as the actuator measured it. */
     ageMs: milliseconds(r.age),
+    /** What the driver had seen; null if the actuator does not watch that. */
+    sight: maybe(r.sight, sight),
   };
 }
 

@@ -125,6 +125,17 @@ export function timestamp(v) {
 }
 
 /**
+ * Writes a time as RFC 3339, to the microsecond.
+ * @param {number} ms Unix time in ms.
+ */
+export function timestampText(ms) {
+  const us = Math.round(ms * 1000);
+  const seconds = Math.floor(us / 1e6);
+  const fraction = String(us - seconds * 1e6).padStart(6, '0');
+  return `${new Date(seconds * 1000).toISOString().slice(0, 19)}.${fraction}Z`;
+}
+
+/**
  * Reads a Duration such as `12.345678s` to the nanosecond: a double would round values that are compared exactly.
  * @param {Claim<string>} v
  * @returns {bigint|null} Nanoseconds; null if it is not a duration.

@@ -249,6 +249,7 @@ export class Robot extends EventTarget {
         call: this.call,
         control: (device) => this.control(device),
         ready: () => this.state === 'live' && (calls.state === 'open' || this.detour !== null),
+        seen: (camera) => this.#webrtc.videos.seenMs(camera),
       }, this.#env);
       this.#drive.configure(this.#driveConfig);
     }

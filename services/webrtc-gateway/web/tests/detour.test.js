@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { Keyboard } from '../inputs/keyboard.js';
-import { FakeEnv } from './fakes.js';
+import { FakeEnv, FakeVideo } from './fakes.js';
 import { key, Rig } from './rig.js';
 
 /** @type {Rig} */ let rig;
@@ -87,6 +87,24 @@ describe('a browser without a network interface', () => {
     assert.equal(video.picture.state, 'live');
     await rig.pass(1100);
     assert.equal(video.picture.state, 'stale');
+  });
+
+  test('knows which picture is on the screen, not only which was drawn', async () => {
+    const player = new FakeVideo();
+    video.attach(player);
+    await rig.pass(60);
+    env.pictureSocket.open();
+    show(1, { isKey: true, captureMs: env.originMs + 100.25 });
+    await rig.pass(20);
+    player.frame(env.time);
+    assert.equal(video.seenMs, env.originMs + 100.25);
+    const drawnAt = env.time;
+    await rig.pass(20);
+    show(2, { captureMs: env.originMs + 133.5 });
+    player.frame(env.time, { presentationTime: drawnAt + 10 });
+    assert.equal(video.seenMs, env.originMs + 100.25, 'the second was drawn after this frame was taken');
+    player.frame(env.time, { captureTime: env.time });
+    assert.equal(video.seenMs, env.originMs + 133.5);
   });
 
   test('takes nothing but a key frame to begin with, after garbage, and after an error', async () => {

@@ -44,8 +44,13 @@ describe('control', () => {
     const at = Date.UTC(2026, 10, 20, 12);
     assert.deepEqual(control.state, {
       epoch: '7', clock: { text: '1s', ns: 1_000_000_000n }, phase: 'e-stopped', cause: 'E_STOP', holder: 'me', holderSinceMs: at + 1000,
-      eStop: { by: 'me', reason: 'why', pressMs: at, persisted: true, id: '9007199254740993' }, safeJson: '{}',
+      eStop: { by: 'me', reason: 'why', pressMs: at, persisted: true, id: '9007199254740993' }, safeJson: '{}', sight: null,
     });
+    const sight = { camera: 'front', age: '1.5s', slow: '0.300s', stop: '0.800s' };
+    say(state('1.5s', { sight }));
+    assert.deepEqual(control.state.sight, { camera: 'front', ageMs: 1500, speed: 0, slowMs: 300, stopMs: 800 });
+    say(state('1.6s', { sight: { camera: 'front', age: 'long', speed: 0.25 } }));
+    assert.deepEqual(control.state.sight, { camera: 'front', ageMs: null, speed: 0.25, slowMs: null, stopMs: null });
     say({ epoch: '7', clock: '2s', phase: 'CONTROL_PHASE_DANCING' });
     assert.equal(control.state.phase, 'unknown');
   });

@@ -222,11 +222,12 @@ export class FakeVideo {
   }
 
   /** The element shows a frame. */
-  frame(now) {
+  frame(now, more = {}) {
     this.presented += 1;
     const run = [...this.callbacks.values()];
     this.callbacks.clear();
-    for (const f of run) f(now, { presentedFrames: this.presented, expectedDisplayTime: now, presentationTime: now });
+    const frame = { presentedFrames: this.presented, expectedDisplayTime: now, presentationTime: now, ...more };
+    for (const f of run) f(now, frame);
   }
 }
 
@@ -369,10 +370,20 @@ export class FakeEnv {
     return () => this.watchers.delete(run);
   };
 
+  /** Whether elements are on the screen. */
+  onScreen = true;
+  seers = new Set();
   watchSeen = (element, run) => {
-    run(true);
-    return () => {};
+    run(this.onScreen);
+    this.seers.add(run);
+    return () => this.seers.delete(run);
   };
+
+  /** All elements are scrolled onto the screen, or off it. */
+  scroll(onScreen) {
+    this.onScreen = onScreen;
+    for (const run of this.seers) run(onScreen);
+  }
 
   /** The page is hidden, blurred, frozen or closed. */
   leave(why) {

@@ -35,6 +35,10 @@ export class FakeActuator {
   cause = 'START';
   /** What reached the hardware, and when. */
   carried = [];
+  /** What the driver must see: `{camera, slowMs, stopMs}`; null if that is not watched. */
+  watch = null;
+  /** When the picture was captured that the last command's sender had seen; null if none. */
+  seenMs = null;
   /** All commands that came, and what became of them. */
   judged = [];
   calls = [];
@@ -61,12 +65,26 @@ export class FakeActuator {
     return {
       epoch: this.epoch, clock: this.clock(), phase: `CONTROL_PHASE_${phase}`, cause: `SAFE_CAUSE_${this.cause}`,
       ...(this.lease && { holder: this.lease.holder, holderSince: '2026-11-20T12:00:00Z' }),
-      ...(this.eStop && { eStop: this.eStop }), safeJson: this.safe,
+      ...(this.eStop && { eStop: this.eStop }), safeJson: this.safe, ...(this.watch && { sight: this.sight }),
+    };
+  }
+
+  get sightMs() {
+    return this.seenMs === null ? Infinity : this.env.originMs + this.env.time - this.seenMs;
+  }
+
+  get sight() {
+    const { camera, slowMs, stopMs } = this.watch;
+    const speed = Math.min(1, Math.max(0, (stopMs - this.sightMs) / (stopMs - slowMs)));
+    return {
+      camera, ...(speed > 0 && { speed }), slow: `${slowMs / 1000}s`, stop: `${stopMs / 1000}s`,
+      ...(this.seenMs !== null && { age: this.clock(this.sightMs) }),
     };
   }
 
   advance() {
     if (this.moved !== null && this.now >= this.moved + 200) this.stop('DEADMAN');
+    if (this.watch && this.moved !== null && !this.rests && this.sightMs >= this.watch.stopMs) this.stop('BLIND');
     if (this.lease && this.now >= this.lease.alive + 1000) this.end('LEASE_LAPSED');
   }
 
@@ -135,7 +153,10 @@ export class FakeActuator {
   write({ json, control }) {
     const verdict = this.judge(json, control);
     const heard = Math.round(parseFloat(control.heard) * 1000);
-    const report = { sequence: control.sequence, verdict: `COMMAND_VERDICT_${verdict}`, clock: this.clock(), age: this.clock(this.now - heard) };
+    const report = {
+      sequence: control.sequence, verdict: `COMMAND_VERDICT_${verdict}`, clock: this.clock(),
+      age: this.clock(this.now - heard), ...(this.watch && { sight: this.sight }),
+    };
     this.judged.push({ json, verdict, at: this.env.time, control });
     if (verdict !== 'ACCEPTED') return refused(report, ['EXPIRED', 'BEFORE_STOP', 'OUT_OF_ORDER'].includes(verdict) ? 'ABORTED' : 'FAILED_PRECONDITION');
     this.carried.push({ json, at: this.env.time });
@@ -157,7 +178,10 @@ export class FakeActuator {
     if (heard < this.fence) return 'BEFORE_STOP';
     const neutral = JSON.stringify(JSON.parse(json)) === JSON.stringify(JSON.parse(this.safe));
     if (!this.armed && !neutral) return 'NOT_NEUTRAL';
+    this.seenMs = c.seen === undefined ? null : Date.parse(c.seen);
+    if (this.watch && !neutral && this.sightMs >= this.watch.stopMs) return 'BLIND';
     this.armed = true;
+    this.rests = neutral;
     this.moved = this.now;
     return 'ACCEPTED';
   }
