@@ -193,7 +193,7 @@ func (e *Engine) configure(c Config) error {
 	e.registry.Add(sent)
 	e.registry.Add(received)
 	e.settings = webrtc.SettingEngine{LoggerFactory: pionlog.New(e.log)}
-	return e.configureICE(&e.settings, c)
+	return errors.Join(secure(&e.settings), e.configureICE(&e.settings, c))
 }
 
 // newAPI returns what makes one connection.

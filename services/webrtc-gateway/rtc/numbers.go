@@ -140,8 +140,8 @@ func sendable(p webrtc.RTPHeaderExtensionParameter, known []webrtc.RTPHeaderExte
 	return tracks.ExtensionNumber(p.ID) && !twice
 }
 
-// complete adds to an answer what pion does not know: the header extensions of each section, and which sections are
-// rejected.
+// complete adds to an answer what pion does not know: the header extensions of each section, which sections are
+// rejected, and who begins the handshake.
 func (o *offer) complete(answer string) (string, error) {
 	var d sdp.SessionDescription
 	if err := d.UnmarshalString(answer); err != nil {
@@ -150,6 +150,7 @@ func (o *offer) complete(answer string) (string, error) {
 	o.putBack(&d)
 	o.reject(&d)
 	for _, m := range d.MediaDescriptions {
+		o.answerSetup(m)
 		mid, _ := m.Attribute(sdp.AttrKeyMID)
 		if slices.Contains(o.spare, mid) {
 			setDirection(m, sdp.AttrKeyInactive)

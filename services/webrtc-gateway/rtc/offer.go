@@ -138,6 +138,7 @@ func readOffer(text string, wishes []Track) (offer, error) {
 	if err != nil {
 		return offer{}, err
 	}
+	spreadSetup(d)
 	o := offer{rejected: make(map[int]*sdp.MediaDescription), data: make(map[int]sdp.MediaName)}
 	if o.alone, err = bundle(d); err != nil {
 		return offer{}, err
@@ -272,7 +273,7 @@ func inherit(m, first *sdp.MediaDescription) {
 	before := slices.Clone(m.Attributes)
 	for _, a := range first.Attributes {
 		switch a.Key {
-		case "ice-ufrag", "ice-pwd", "fingerprint", "setup", sdp.AttrKeyCandidate, sdp.AttrKeyEndOfCandidates:
+		case "ice-ufrag", "ice-pwd", "fingerprint", setupKey, sdp.AttrKeyCandidate, sdp.AttrKeyEndOfCandidates:
 			if !slices.ContainsFunc(before, func(b sdp.Attribute) bool { return b.Key == a.Key }) {
 				m.Attributes = append(m.Attributes, a)
 			}

@@ -118,7 +118,7 @@ func TestRealOffersAreAnswered(t *testing.T) {
 		case err != nil:
 			t.Errorf("%s: %v", name, err)
 		case strings.Count(answer, "a=sendonly") != 1, strings.Contains(answer, "a=recvonly"),
-			!strings.Contains(answer, "a=candidate:"), !strings.Contains(answer, "a=setup:active"):
+			!strings.Contains(answer, "a=candidate:"), !strings.Contains(answer, "a=setup:passive"):
 			t.Errorf("%s: answered with\n%s", name, answer)
 		case strings.Contains(text, "m=application") && !strings.Contains(answer,
 			"a=max-message-size:"+strconv.Itoa(MaxMessage)+"\r\n"):

@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pion/dtls/v3"
 	"github.com/pion/ice/v4"
 	"github.com/pion/logging"
 	"github.com/pion/rtcp"
@@ -40,10 +41,33 @@ type Watcher struct {
 	proxy    *proxy // nil over UDP
 }
 
+// Config is what distinguishes a watcher. The zero value wants data channels only.
+type Config struct {
+	// Videos is how many videos it wants.
+	Videos int
+	// Buffer is how many packets wait to be examined. Further ones are dropped.
+	Buffer int
+	// TCP makes it use TCP only.
+	TCP bool
+	// Profiles are the SRTP profiles it has, the preferred one first; nil: those of pion.
+	Profiles []dtls.SRTPProtectionProfile
+	// Datagram sees all that arrives over UDP, as it arrives; nil: nothing does.
+	Datagram func([]byte)
+}
+
 // mutable is a socket that can be muted: it then sends nothing.
 type mutable struct {
 	net.PacketConn
-	muted *atomic.Bool
+	muted    *atomic.Bool
+	datagram func([]byte) // may be nil
+}
+
+func (m mutable) ReadFrom(b []byte) (int, net.Addr, error) {
+	n, from, err := m.PacketConn.ReadFrom(b)
+	if err == nil && m.datagram != nil {
+		m.datagram(b[:n])
+	}
+	return n, from, err
 }
 
 func (m mutable) WriteTo(b []byte, to net.Addr) (int, error) {
@@ -55,18 +79,21 @@ func (m mutable) WriteTo(b []byte, to net.Addr) (int, error) {
 
 // New returns a peer that wants count videos. Packets go into a channel of the given size; when it is full, they are
 // dropped.
-func New(count, buffer int) (*Watcher, error) { return open(count, buffer, false) }
+func New(count, buffer int) (*Watcher, error) { return Open(Config{Videos: count, Buffer: buffer}) }
 
 // NewOverTCP is like [New] for one video over TCP.
-func NewOverTCP(buffer int) (*Watcher, error) { return open(1, buffer, true) }
+func NewOverTCP(buffer int) (*Watcher, error) {
+	return Open(Config{Videos: 1, Buffer: buffer, TCP: true})
+}
 
-func open(count, buffer int, tcp bool) (*Watcher, error) {
+// Open returns a peer.
+func Open(c Config) (*Watcher, error) {
 	var s webrtc.SettingEngine
 	s.SetIncludeLoopbackCandidate(true)
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
 	var between *proxy
-	if tcp {
+	if c.TCP {
 		s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeTCP4})
 		between = &proxy{gate: make(chan struct{})}
 	}
@@ -80,10 +107,11 @@ func open(count, buffer int, tcp bool) (*Watcher, error) {
 	quiet := logging.NewDefaultLoggerFactory()
 	quiet.DefaultLogLevel = logging.LogLevelDisabled
 	s.LoggerFactory = quiet
-	mux := webrtc.NewICEUDPMux(quiet.NewLogger("ice"), mutable{udp, muted})
-	if !tcp {
+	mux := webrtc.NewICEUDPMux(quiet.NewLogger("ice"), mutable{udp, muted, c.Datagram})
+	if !c.TCP {
 		s.SetICEUDPMux(mux)
 	}
+	s.SetSRTPProtectionProfiles(c.Profiles...)
 	s.DisableSRTPReplayProtection(true) // so that repeated packets are seen
 	var m webrtc.MediaEngine
 	if err := m.RegisterDefaultCodecs(); err != nil {
@@ -103,7 +131,7 @@ func open(count, buffer int, tcp bool) (*Watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Watcher{PC: pc, Connected: make(chan struct{}), packets: make(chan *rtp.Packet, buffer), muted: muted, mux: mux,
+	w := &Watcher{PC: pc, Connected: make(chan struct{}), packets: make(chan *rtp.Packet, c.Buffer), muted: muted, mux: mux,
 		proxy: between}
 	pc.OnConnectionStateChange(func(s webrtc.PeerConnectionState) {
 		if s == webrtc.PeerConnectionStateConnected {
@@ -111,7 +139,7 @@ func open(count, buffer int, tcp bool) (*Watcher, error) {
 		}
 	})
 	pc.OnTrack(func(t *webrtc.TrackRemote, _ *webrtc.RTPReceiver) { w.read(t) })
-	for range count {
+	for range c.Videos {
 		if err := w.Want(); err != nil {
 			return nil, errors.Join(err, pc.Close())
 		}
