@@ -34,9 +34,11 @@ type binding struct {
 	seq    uint16 // of the next packet
 	last   uint32 // timestamp sent last
 	lastAt time.Time
-	began  bool
-	shift  uint32 // from the source's timestamps to those of the track
-	place  uint16 // of the last frame, where frames have places
+	// capture is when the frame sent last was captured, by the clock of its device.
+	capture time.Time
+	began   bool
+	shift   uint32 // from the source's timestamps to those of the track
+	place   uint16 // of the last frame, where frames have places
 
 	mu      sync.Mutex
 	history *[historySize]sent // nil for audio, which is not retransmitted: it would arrive too late
@@ -74,9 +76,12 @@ func newBinding(
 // use.
 func (b *binding) follow(old *binding) {
 	if old != nil && old.ssrc == b.ssrc {
-		b.seq, b.last, b.lastAt = old.seq, old.last, old.lastAt
+		b.seq, b.last, b.lastAt, b.capture = old.seq, old.last, old.lastAt, old.capture
 	}
 }
+
+// changeSource makes the next frame continue the stream, although its timestamp is of another source.
+func (b *binding) changeSource() { b.began = false }
 
 // write sends all packets of a frame and returns the number written. The others can still be retransmitted on request.
 // It stops when the pace is stopped.
@@ -91,7 +96,7 @@ func (b *binding) write(f *frame, p *pace) (written int) {
 		b.socket.Together(b.ssrc, func() { written += b.writeSome(s, n) })
 		s.index += n
 	}
-	b.last, b.lastAt = s.timestamp, now
+	b.last, b.lastAt, b.capture = s.timestamp, now, f.capture
 	return written
 }
 
@@ -137,13 +142,13 @@ func (b *binding) noteAgain(s sent) {
 	b.path.Again(s.number, bytes, time.Now())
 }
 
-// stamp returns the timestamp of a frame on this track. A binding that follows another continues from its last
-// timestamp plus the time elapsed. Replayed frames come right after the last timestamp, because timestamps never go
+// stamp returns the timestamp of a frame on this track. A binding that follows another, or whose source has changed,
+// continues from the last timestamp plus the time elapsed. Replayed frames come right after the last timestamp, because timestamps never go
 // back. Where frames have places, missing frames become a gap in the sequence numbers.
 func (b *binding) stamp(f *frame, now time.Time) uint32 {
 	follows := !b.lastAt.IsZero()
 	if !b.began && follows {
-		b.shift = b.last + max(1, ticks(now.Sub(b.lastAt), int64(b.codec.ClockRate))) - f.timestamp
+		b.shift = b.last + max(1, ticks(b.elapsed(f, now), int64(b.codec.ClockRate))) - f.timestamp
 	}
 	if b.began && b.codec.Independent {
 		b.seq += f.sequence - b.place - 1
@@ -154,6 +159,16 @@ func (b *binding) stamp(f *frame, now time.Time) uint32 {
 		timestamp = b.last + 1
 	}
 	return timestamp
+}
+
+// elapsed is the time between the last frame and one of another source: between their captures, if those are times of
+// the same clock.
+func (b *binding) elapsed(f *frame, now time.Time) time.Duration {
+	sent, captured := now.Sub(b.lastAt), f.capture.Sub(b.capture)
+	if !b.codec.Independent && (captured-sent).Abs() < maxDrift {
+		return max(0, captured)
+	}
+	return sent
 }
 
 // header makes the header of a packet. It depends only on its arguments: a retransmitted packet must be identical to

@@ -14,6 +14,8 @@
 //   - A track's timestamps only grow and its SSRC stays, whatever the device does: restart, vanish for an hour, lose
 //     frames. The sequence numbers of video have no gaps; a gap in those of sound is a loss, which the far end
 //     conceals.
+//   - A track may change to another stream with the same content ([Track.Send]), at a key frame of that one. Nothing is
+//     negotiated, and no picture is missing in between.
 //   - A track never carries a frame in another codec than the negotiated one. If a stream changes its media type, its
 //     tracks pause until it changes back.
 //   - Only a key frame starts a picture: at first, after a loss, after a restart of the device, after a change of

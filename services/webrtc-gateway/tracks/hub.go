@@ -121,11 +121,23 @@ func (h *Hub) open(_ context.Context, k key) (source, error) {
 // connection is up; they flow after [Track.Start]. The track must be closed. id becomes the id of the track and of its
 // media stream.
 func (h *Hub) NewTrack(ctx context.Context, kind webrtc.RTPCodecType, s Stream, id string) (*Track, error) {
-	share, err := h.sources.Acquire(ctx, key{kind, s})
+	open := func(ctx context.Context, s Stream) (*stream.Share[source], error) {
+		return h.sources.Acquire(ctx, key{kind, s})
+	}
+	share, err := open(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	return newTrack(share, kind, id), nil
+	return newTrack(newTap(share, open), kind, id), nil
+}
+
+// Hold keeps a video stream ready, as if somebody received it, until it is released.
+func (h *Hub) Hold(ctx context.Context, s Stream) (release func(), err error) {
+	share, err := h.sources.Acquire(ctx, key{webrtc.RTPCodecTypeVideo, s})
+	if err != nil {
+		return nil, err
+	}
+	return func() { share.Release() }, nil
 }
 
 // NewReader returns a reader of a video stream, in one codec or, if that is nil, in any. Pictures are queued for it

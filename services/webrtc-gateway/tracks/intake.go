@@ -2,6 +2,7 @@ package tracks
 
 import (
 	"sync"
+	"time"
 
 	"golang.org/x/time/rate"
 
@@ -18,13 +19,21 @@ type intake struct {
 	codec *codecs.Codec // the negotiated one, nil for any; set before join
 	wish  keyWish
 	again *rate.Limiter // of replayed groups
+	fresh bool          // it gets no frames from before it joined, if there can be a new key frame; set before join
 	end   sync.Once
+
+	// Guarded by the fan's mu once it has joined.
+	keysOnly bool
+	lastKey  time.Time
 }
 
-func newIntake(share *stream.Share[source]) intake {
+// keysEvery is how often there is a key frame for an intake that gets nothing else.
+const keysEvery = 2 * time.Second
+
+func newIntake(share *stream.Share[source]) *intake {
 	f := share.Value.common()
 	f.meters.receivers.Inc()
-	return intake{
+	return &intake{
 		share: share, fan: f, queue: newQueue(), wish: newKeyWish(), again: rate.NewLimiter(rate.Every(againGap), againBurst),
 	}
 }
@@ -35,12 +44,28 @@ func (i *intake) push(f *frame) (needKey bool) {
 		i.meters.lostUnusable.Inc()
 		return false
 	}
+	if i.keysOnly && !f.key {
+		return f.received.Sub(i.lastKey) >= keysEvery
+	}
+	if f.key {
+		i.lastKey = f.received
+	}
 	lost, needKey := i.queue.put(f)
 	needKey = i.wish.due(f.key) || needKey
 	if lost > 0 {
 		i.meters.lostByReceiver.Add(float64(lost))
 	}
 	return needKey
+}
+
+// onlyKeys says whether the intake gets key frames only. What comes after them can be used again from the next one on.
+func (i *intake) onlyKeys(only bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.keysOnly && !only {
+		i.queue.starve()
+	}
+	i.keysOnly = only
 }
 
 // close releases the share. It may be called more than once.

@@ -43,7 +43,7 @@ func (p *profiles) get(s Stream) (profile codecs.Profile, known bool, changed <-
 // Profile returns the profile of the last key frame of the track's stream. It waits for the first one while ctx allows,
 // unless the device encodes the video itself, in the profile that every decoder supports.
 func (t *Track) Profile(ctx context.Context, c *codecs.Codec) codecs.Profile {
-	v, ok := t.share.Value.(*video)
+	v, ok := t.tap.source().share.Value.(*video)
 	if !ok || !c.HasProfiles() {
 		return ""
 	}

@@ -132,6 +132,13 @@ func (q *queue) pardon() {
 	q.penalty, q.until = 0, time.Time{}
 }
 
+// starve lets nothing be added before a key frame. What is queued stays.
+func (q *queue) starve() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.starved = true
+}
+
 // clear drops all queued frames, up to a key frame, and returns their number.
 func (q *queue) clear() (lost int) {
 	q.mu.Lock()

@@ -26,12 +26,12 @@ type Picture struct {
 // Reader receives whole pictures of a stream, for browsers that RTP does not reach. It follows the rules of a [Track]:
 // it starts with a key frame, and a reader that is too slow skips to the next one, which is requested. Next must not be
 // called by two goroutines at once.
-type Reader struct{ intake }
+type Reader struct{ *intake }
 
 func newReader(share *stream.Share[source], c *codecs.Codec) *Reader {
 	r := &Reader{newIntake(share)}
 	r.codec = c
-	share.Value.join(&r.intake)
+	share.Value.join(r.intake)
 	return r
 }
 
@@ -67,7 +67,7 @@ func (r *Reader) take(now time.Time) *frame {
 
 // AskKey reports that the last pictures could not be used. It is limited and answered like a viewer's request for a key
 // frame.
-func (r *Reader) AskKey() { r.share.Value.refresh(&r.intake) }
+func (r *Reader) AskKey() { r.share.Value.refresh(r.intake) }
 
 // Close ends the reader.
 func (r *Reader) Close() { r.close() }

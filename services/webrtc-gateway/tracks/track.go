@@ -1,6 +1,7 @@
 package tracks
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"sync"
@@ -11,7 +12,6 @@ import (
 
 	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 	"github.com/waldo-robot/waldo/pkg/rtp/origin"
-	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
 // URIs of the RTP header extensions that a track sends when the peer knows them, besides those of package origin: of
@@ -56,7 +56,8 @@ func (unknown) RoundTrip() time.Duration     { return 0 }
 // Track carries one stream to one peer. It is a [webrtc.TrackLocal] to be added to one peer connection. Start,
 // HandleRTCP and Close are safe for concurrent use.
 type Track struct {
-	intake
+	tap    *tap
+	meters *meters
 	kind   webrtc.RTPCodecType
 	id     string
 	socket Socket
@@ -72,8 +73,9 @@ type Track struct {
 	closed  bool
 }
 
-func newTrack(share *stream.Share[source], kind webrtc.RTPCodecType, id string) *Track {
-	return &Track{intake: newIntake(share), kind: kind, id: id, socket: plain{}, path: unknown{}, stop: make(chan struct{})}
+func newTrack(t *tap, kind webrtc.RTPCodecType, id string) *Track {
+	return &Track{tap: t, meters: t.from.meters, kind: kind, id: id, socket: plain{}, path: unknown{},
+		stop: make(chan struct{})}
 }
 
 // Bind implements [webrtc.TrackLocal]. The track uses the first codec of the context that the gateway knows.
@@ -143,16 +145,35 @@ func (t *Track) Start() {
 	}
 	t.running = true
 	b := t.binding
-	t.codec = b.codec
 	t.ended.Go(func() { t.send(b) })
-	t.share.Value.join(&t.intake)
+	t.tap.join(b.codec)
+}
+
+// Send changes what the track carries: another stream with the same content, and whether only its key frames, one every
+// 2 s. SSRC, sequence numbers and timestamps go on, so nothing is negotiated. The stream before goes on until there is a
+// key frame of the new one. Before Start, and for sound, Send does nothing. It may be repeated at no cost.
+func (t *Track) Send(ctx context.Context, s Stream, keysOnly bool) error {
+	return t.tap.change(ctx, s, keysOnly)
+}
+
+// Sending returns the stream that is sent.
+func (t *Track) Sending() Stream { return t.tap.source().stream }
+
+// Rate returns the bit rate of the video stream that is sent, as it comes from the device, in bit/s; 0 if it is not
+// known yet.
+func (t *Track) Rate() int64 {
+	if v, ok := t.tap.source().share.Value.(*video); ok {
+		return v.rate.last.Load()
+	}
+	return 0
 }
 
 // Resume is called when the connection has a path again after an interruption: pictures were lost, and what failed is no
 // reason to wait.
 func (t *Track) Resume() {
-	t.queue.pardon()
-	t.share.Value.refresh(&t.intake)
+	from := t.tap.source()
+	from.queue.pardon()
+	from.share.Value.refresh(from)
 }
 
 // Close ends the track and returns when it has ended.
@@ -169,7 +190,7 @@ func (t *Track) closeLocked() {
 	}
 	t.closed = true
 	close(t.stop)
-	t.close()
+	t.tap.close()
 }
 
 // send writes queued frames until the track is closed.
@@ -178,17 +199,15 @@ func (t *Track) send(b *binding) {
 	if !b.codec.Independent {
 		p = newPace(t.stop)
 	}
-	for {
-		select {
-		case <-t.stop:
-			return
-		case <-t.queue.wake:
-		}
-		for f, replayed := t.queue.take(); f != nil; f, replayed = t.queue.take() {
+	for t.tap.wait(t.stop) {
+		for f, replayed, changed := t.tap.take(); f != nil; f, replayed, changed = t.tap.take() {
 			select {
 			case <-t.stop:
 				return
 			default:
+			}
+			if changed {
+				b.changeSource()
 			}
 			t.write(b, f, p, !replayed)
 		}
@@ -202,7 +221,7 @@ func (t *Track) write(b *binding, f *frame, p *pace, live bool) {
 	t.meters.packets.Add(float64(written))
 	switch {
 	case written < len(f.payloads):
-		t.meters.lostByReceiver.Add(float64(t.queue.fail(f, now)))
+		t.meters.lostByReceiver.Add(float64(t.tap.source().queue.fail(f, now)))
 	case live: // not replayed
 		t.meters.sent(f, now)
 	}
@@ -213,7 +232,8 @@ func (t *Track) HandleRTCP(packets []rtcp.Packet) {
 	for _, p := range packets {
 		switch p := p.(type) {
 		case *rtcp.PictureLossIndication, *rtcp.FullIntraRequest:
-			t.share.Value.refresh(&t.intake)
+			from := t.tap.source()
+			from.share.Value.refresh(from)
 		case *rtcp.TransportLayerNack:
 			t.resend(p)
 		}

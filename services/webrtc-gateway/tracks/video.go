@@ -41,6 +41,7 @@ type video struct {
 	missed    uint64 // of resync, already counted
 	clock     rtpClock
 	burst     burst
+	rate      bitRate
 	payloader rtp.Payloader
 }
 
@@ -138,6 +139,7 @@ func (v *video) cut(vf *mediav1.VideoFrame, key bool, now time.Time) *frame {
 // send passes the frame to all viewers and keeps it for later ones.
 func (v *video) send(f *frame, now time.Time) {
 	asIs := v.feed.KeyFrames().AsIs
+	v.rate.add(f.size, now)
 	v.mu.Lock()
 	v.group.Add(f, f.size, f.key)
 	if !asIs && v.group.Len() > shortGroup {
@@ -150,14 +152,15 @@ func (v *video) send(f *frame, now time.Time) {
 	}
 }
 
-// join starts an intake. It gets the group if there is one; otherwise a key frame is requested.
+// join starts an intake. It gets the group if there is one, and it can use it; otherwise a key frame is requested.
 func (v *video) join(i *intake) {
+	keys := v.feed.KeyFrames()
 	v.mu.Lock()
 	v.intakes[i] = struct{}{}
-	replayed := i.queue.begin(v.groupFor(i))
+	replayed := !(i.fresh && keys.OnRequest && !keys.AsIs) && i.queue.begin(v.groupFor(i))
 	flowing := v.flowing
 	v.mu.Unlock()
-	if flowing && !replayed && v.feed.KeyFrames().OnRequest {
+	if flowing && !replayed && keys.OnRequest {
 		v.keys.ask()
 	}
 }
