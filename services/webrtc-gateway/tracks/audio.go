@@ -77,3 +77,6 @@ func (a *audio) join(i *intake) {
 
 // refresh has nothing to do: sound has no key frames.
 func (a *audio) refresh(*intake) {}
+
+// mend likewise.
+func (a *audio) mend(*intake) {}

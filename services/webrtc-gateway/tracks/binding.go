@@ -2,7 +2,6 @@ package tracks
 
 import (
 	"encoding/binary"
-	"sync"
 	"time"
 
 	"github.com/pion/rtp"
@@ -11,11 +10,6 @@ import (
 	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 	"github.com/waldo-robot/waldo/pkg/rtp/origin"
 )
-
-// historySize is the number of packets that can be retransmitted: four seconds at 2 Mbit/s. Players that freeze until
-// they get a missing packet, as aiortc does for 512 packets, may ask late and repeatedly. Only references are kept; the
-// payloads are shared with all other viewers. It must be a power of two.
-const historySize = 1024
 
 // binding is a negotiated track. It writes frames as RTP packets.
 type binding struct {
@@ -40,11 +34,10 @@ type binding struct {
 	shift   uint32 // from the source's timestamps to those of the track
 	place   uint16 // of the last frame, where frames have places
 
-	mu      sync.Mutex
-	history *[historySize]sent // nil for audio, which is not retransmitted: it would arrive too late
+	history *history // nil for audio, which is not sent again: it would arrive too late
 }
 
-// sent is a packet in the history.
+// sent is a packet that was sent.
 type sent struct {
 	frame     *frame
 	index     int // of the payload
@@ -67,7 +60,7 @@ func newBinding(
 	if codec.Kind == webrtc.RTPCodecTypeVideo {
 		b.playoutDelayID = extensionID(c.HeaderExtensions(), PlayoutDelayURI)
 		b.captureTimeID = extensionID(c.HeaderExtensions(), AbsCaptureTimeURI)
-		b.history = new([historySize]sent)
+		b.history = newHistory(b.transportID == 0)
 	}
 	return b
 }
@@ -87,6 +80,9 @@ func (b *binding) changeSource() { b.began = false }
 // It stops when the pace is stopped.
 func (b *binding) write(f *frame, p *pace) (written int) {
 	now := time.Now()
+	if f.key {
+		b.history.key()
+	}
 	s := sent{frame: f, marker: b.history != nil || f.begins || !b.began, timestamp: b.stamp(f, now)}
 	for s.index < len(f.payloads) {
 		n := min(paceStep, len(f.payloads)-s.index)
@@ -108,7 +104,7 @@ func (b *binding) writeSome(s sent, n int) (written int) {
 		s.seq, s.marker = b.seq, marker && s.index == len(s.frame.payloads)-1
 		s.number = b.note(len(s.frame.payloads[s.index]), now)
 		h := b.header(s)
-		b.remember(s)
+		b.history.add(s)
 		b.seq++
 		// For most failures pion only reports that nothing was written.
 		if n, err := b.out.WriteRTP(&h, s.frame.payloads[s.index]); n > 0 && err == nil {
@@ -208,29 +204,3 @@ func (b *binding) header(s sent) rtp.Header {
 
 // noPlayoutDelay asks the peer to show each picture immediately: minimum and maximum delay are 0.
 var noPlayoutDelay = []byte{0, 0, 0}
-
-func (b *binding) remember(s sent) {
-	if b.history == nil {
-		return
-	}
-	b.mu.Lock()
-	b.history[s.seq%historySize] = s
-	b.mu.Unlock()
-}
-
-// resend retransmits a packet if it is still in the history.
-func (b *binding) resend(seq uint16) bool {
-	if b.history == nil {
-		return false
-	}
-	b.mu.Lock()
-	s := b.history[seq%historySize]
-	b.mu.Unlock()
-	if s.frame == nil || s.seq != seq {
-		return false
-	}
-	b.noteAgain(s)
-	h := b.header(s)
-	_, _ = b.out.WriteRTP(&h, s.frame.payloads[s.index])
-	return true
-}

@@ -26,6 +26,8 @@
 //   - However many viewers ask for a key frame, the device is asked at most every 100 ms, and the last request is never
 //     lost. A viewer that keeps asking is heard every 2 s.
 //   - At most 150 packets are sent to a viewer at once, and 4 per millisecond.
+//   - What a viewer missed is sent again from a budget, a quarter of what is sent anyway (package repair); what is
+//     refused is repaired by one key frame.
 //   - Sound is neither kept for later listeners nor delayed here.
 //   - Losses on the bus and by each receiver are counted.
 //

@@ -40,12 +40,16 @@ func (k *keyRequester) ask() {
 
 // insist is called repeatedly while nothing can be shown without a key frame. It gives the device time to answer.
 func (k *keyRequester) insist(now time.Time) {
-	k.mu.Lock()
-	recent := now.Sub(k.last) < keyRequestPatience
-	k.mu.Unlock()
-	if !recent {
+	if k.quiet(now) {
 		k.ask()
 	}
+}
+
+// quiet reports whether the device has had time to answer the last request.
+func (k *keyRequester) quiet(now time.Time) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return now.Sub(k.last) >= keyRequestPatience
 }
 
 // run makes the requests until ctx ends.

@@ -5,6 +5,8 @@ import (
 
 	"github.com/pion/webrtc/v4"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/repair"
 )
 
 // Metrics are the metrics of a hub. The zero value is not usable; see [NewMetrics].
@@ -22,6 +24,7 @@ type kindMetrics struct {
 	// Of video only.
 	keyRequests *prometheus.CounterVec
 	resent      *prometheus.CounterVec
+	refused     *prometheus.CounterVec
 	glass       *prometheus.HistogramVec
 }
 
@@ -47,6 +50,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			keyRequests: counter("key_frame_requests_total", "Key frames requested from the device."),
 			packets:     counter("rtp_packets_total", "RTP packets sent to viewers."),
 			resent:      counter("rtp_packets_resent_total", "RTP packets retransmitted because a viewer missed them."),
+			refused:     counter("rtp_resends_refused_total", "Missed RTP packets that were not sent again, by the reason.", "why"),
 			hop: histogram("frame_hop_seconds", "Time from the arrival of a frame to the write of its last packet, "+
 				"for each viewer.", videoBuckets),
 			glass: histogram("frame_capture_to_sent_seconds",
@@ -67,7 +71,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	for _, k := range []*kindMetrics{&m.video, &m.audio} {
 		reg.MustRegister(k.sources, k.receivers, k.frames, k.lost, k.packets, k.hop)
 	}
-	reg.MustRegister(m.video.keyRequests, m.video.resent, m.video.glass)
+	reg.MustRegister(m.video.keyRequests, m.video.resent, m.video.refused, m.video.glass)
 	return m
 }
 
@@ -99,8 +103,9 @@ type meters struct {
 	lostUnusable, lostLate prometheus.Counter
 	lostByReceiver         prometheus.Counter
 	hop                    prometheus.Observer
-	keyRequests, resent    prometheus.Counter  // nil for sound
-	glass                  prometheus.Observer // likewise
+	keyRequests, resent    prometheus.Counter                    // nil for sound
+	refused                map[repair.Verdict]prometheus.Counter // likewise
+	glass                  prometheus.Observer                   // likewise
 }
 
 func (m *Metrics) of(kind webrtc.RTPCodecType, device string) *meters {
@@ -122,8 +127,15 @@ func (m *Metrics) of(kind webrtc.RTPCodecType, device string) *meters {
 	}
 	of.keyRequests, of.resent, of.glass = k.keyRequests.WithLabelValues(device), k.resent.WithLabelValues(
 		device), k.glass.WithLabelValues(device)
+	of.refused = make(map[repair.Verdict]prometheus.Counter)
+	for _, v := range repair.Refusals() {
+		of.refused[v] = k.refused.WithLabelValues(device, v.String())
+	}
 	return of
 }
+
+// refuse counts a packet that is not sent again.
+func (m *meters) refuse(v repair.Verdict) { m.refused[v].Inc() }
 
 // sent records the latency of a frame.
 func (m *meters) sent(f *frame, now time.Time) {

@@ -182,6 +182,7 @@ func TestMissedIsSentFromLongAgo(t *testing.T) {
 		for range 2 {
 			v.HandleRTCP([]rtcp.Packet{&rtcp.TransportLayerNack{MediaSSRC: 7,
 				Nacks: rtcp.NackPairsFromSequenceNumbers([]uint16{missed.SequenceNumber})}})
+			time.Sleep(100 * time.Millisecond)
 		}
 		again := s.all()[len(sent):]
 		if len(again) != 2 || again[0].String() != missed.String() || again[1].String() != missed.String() {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 	"github.com/waldo-robot/waldo/pkg/rtp/origin"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/repair"
 )
 
 // URIs of the RTP header extensions that a track sends when the peer knows them, besides those of package origin: of
@@ -43,6 +44,8 @@ type Path interface {
 	Sent(bytes int, now time.Time)
 	// RoundTrip is the round trip of the path; 0 if it is not known yet.
 	RoundTrip() time.Duration
+	// Queue is how long packets wait in queues on the path; 0 if that is not known.
+	Queue() time.Duration
 }
 
 // unknown is a path that nobody watches.
@@ -52,6 +55,7 @@ func (unknown) Number(int, time.Time) uint16 { return 0 }
 func (unknown) Again(uint16, int, time.Time) {}
 func (unknown) Sent(int, time.Time)          {}
 func (unknown) RoundTrip() time.Duration     { return 0 }
+func (unknown) Queue() time.Duration         { return 0 }
 
 // Track carries one stream to one peer. It is a [webrtc.TrackLocal] to be added to one peer connection. Start,
 // HandleRTCP and Close are safe for concurrent use.
@@ -225,6 +229,7 @@ func (t *Track) write(b *binding, f *frame, p *pace, live bool) {
 	case live: // not replayed
 		t.meters.sent(f, now)
 	}
+	t.mend(b)
 }
 
 // HandleRTCP handles the reports of the peer about the track: it needs a key frame, or missed packets.
@@ -240,20 +245,31 @@ func (t *Track) HandleRTCP(packets []rtcp.Packet) {
 	}
 }
 
+// resend sends again what the peer misses, as far as that helps it.
 func (t *Track) resend(nack *rtcp.TransportLayerNack) {
 	t.mu.Lock()
 	b := t.binding
 	t.mu.Unlock()
-	if b == nil || nack.MediaSSRC != b.ssrc {
+	if b == nil || b.history == nil || nack.MediaSSRC != b.ssrc {
 		return
 	}
-	for _, pair := range nack.Nacks {
-		for _, seq := range pair.PacketList() {
-			if b.resend(seq) {
-				t.meters.resent.Inc()
-			}
-		}
+	again := b.history.choose(nack.Nacks, t.link(), t.meters.refuse)
+	b.resend(again)
+	t.meters.resent.Add(float64(len(again)))
+	t.mend(b)
+}
+
+// mend asks for a key frame if the picture is to be repaired by one.
+func (t *Track) mend(b *binding) {
+	if b.history.needsKey(t.link()) {
+		from := t.tap.source()
+		from.share.Value.mend(from)
 	}
+}
+
+// link is what is known of the path to the peer.
+func (t *Track) link() repair.Link {
+	return repair.Link{RoundTrip: t.path.RoundTrip(), Queue: t.path.Queue()}
 }
 
 func randomUint32() uint32 {

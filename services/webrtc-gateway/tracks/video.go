@@ -196,6 +196,14 @@ func (v *video) refresh(i *intake) {
 	}
 }
 
+// mend asks for a key frame for an intake that has lost a picture, unless one is under way. Nothing else is repeated:
+// it would be lost as well.
+func (v *video) mend(i *intake) {
+	if v.feed.KeyFrames().OnRequest && v.keys.quiet(time.Now()) && i.wish.make() {
+		v.keys.ask()
+	}
+}
+
 func (v *video) insist(now time.Time) {
 	if v.feed.KeyFrames().OnRequest {
 		v.keys.insist(now)
