@@ -27,8 +27,8 @@ type ledger struct {
 	ring     *[ledgerSize]departure // made with the first packet
 	began    time.Time
 	next     int64 // number of the next packet, not wrapped
-	first    int64 // number of the first packet
-	inFlight int64 // bytes of pending packets
+	gone     int64 // number of the first packet that does not count as gone
+	inFlight int64 // bytes of pending packets, from there on
 }
 
 // depart takes note of a packet and returns its number.
@@ -37,7 +37,7 @@ func (l *ledger) depart(bytes int, now time.Time) uint16 {
 		l.ring, l.began = new([ledgerSize]departure), now
 	}
 	d := &l.ring[l.next%ledgerSize]
-	if l.next-l.first >= ledgerSize && d.fate == pending {
+	if old := l.next - ledgerSize; old >= l.gone && d.fate == pending {
 		l.inFlight -= int64(d.bytes)
 	}
 	*d = departure{at: l.clock(now), bytes: uint16(min(max(bytes, 0), 1<<16-1))}
@@ -45,6 +45,9 @@ func (l *ledger) depart(bytes int, now time.Time) uint16 {
 	l.next++
 	return uint16(l.next - 1)
 }
+
+// writeOff lets all pending packets count as gone.
+func (l *ledger) writeOff() { l.gone, l.inFlight = l.next, 0 }
 
 // clock returns the time of the ledger's own clock.
 func (l *ledger) clock(now time.Time) uint32 { return uint32(now.Sub(l.began).Microseconds()) }
@@ -54,34 +57,34 @@ func (l *ledger) ago(d *departure, now time.Time) time.Duration {
 	return time.Duration(l.clock(now)-d.at) * time.Microsecond
 }
 
-// find returns the latest packet with a number, nil if it is not in the ledger.
-func (l *ledger) find(number uint16) *departure {
+// find returns the latest packet with a number and its number, not wrapped; nil if it is not in the ledger.
+func (l *ledger) find(number uint16) (d *departure, at int64) {
 	if l.ring == nil {
-		return nil
+		return nil, 0
 	}
 	back := int64(uint16(l.next-1) - number) // 0 is the packet sent last
-	at := l.next - 1 - back
-	if back >= ledgerSize || at < l.first {
-		return nil
+	at = l.next - 1 - back
+	if back >= ledgerSize || at < 0 {
+		return nil, 0
 	}
-	return &l.ring[at%ledgerSize]
+	return &l.ring[at%ledgerSize], at
 }
 
 // repeat takes note that a packet was sent again, with the same number.
 func (l *ledger) repeat(number uint16) {
-	if d := l.find(number); d != nil {
+	if d, _ := l.find(number); d != nil {
 		d.again = true
 	}
 }
 
 // settle records what was reported about a packet. It returns nil if nothing is new.
 func (l *ledger) settle(number uint16, became fate) (d *departure, before fate) {
-	d = l.find(number)
+	d, at := l.find(number)
 	if d == nil || d.fate >= became {
 		return nil, 0
 	}
 	before = d.fate
-	if before == pending {
+	if before == pending && at >= l.gone {
 		l.inFlight -= int64(d.bytes)
 	}
 	d.fate = became

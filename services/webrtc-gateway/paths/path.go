@@ -5,28 +5,54 @@ import (
 	"time"
 
 	"github.com/pion/rtcp"
+
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/paths/congestion"
 )
 
 // Path is the path to one peer.
 type Path struct {
-	mu     sync.Mutex
-	ledger ledger
-	clock  arrivalClock
-	trip   trip
-	losses losses
-	sent   meter // all packets
-	limit  limit // what the peer estimates
+	mu      sync.Mutex
+	ledger  ledger
+	clock   arrivalClock
+	control congestion.Controller
+	trip    trip
+	losses  losses
+	sent    meter // all packets
+	again   meter // those that were sent again under their numbers
+	limit   limit // what the peer estimates
+	heard   time.Time
+	arrived []congestion.Packet // of the report that is being read
+	told    told
+	changed chan struct{}
+}
+
+// told is what has been told of a path.
+type told struct {
+	full      bool
+	available int64
 }
 
 // New returns a path of which nothing is known yet.
-func New() *Path { return &Path{} }
+func New() *Path { return &Path{changed: make(chan struct{})} }
+
+// Changed returns a channel that is closed when something has changed: what the path carries, or whether it is full.
+// That it is no longer full because reports stay away is seen only by who asks.
+func (p *Path) Changed() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.changed
+}
 
 // Number takes note of a packet of so many bytes that is sent now, and returns its transport-wide sequence number.
 func (p *Path) Number(bytes int, now time.Time) uint16 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sent.add(bytes, now)
-	return p.ledger.depart(bytes, now)
+	before := p.ledger.inFlight
+	number := p.ledger.depart(bytes, now)
+	p.control.Sent(bytes, before, now, now.Sub(p.ledger.began))
+	p.look(now)
+	return number
 }
 
 // Again takes note that the packet with a number is sent again, with the same number.
@@ -34,6 +60,7 @@ func (p *Path) Again(number uint16, bytes int, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sent.add(bytes, now)
+	p.again.add(bytes, now)
 	p.ledger.repeat(number)
 }
 
@@ -54,6 +81,7 @@ func (p *Path) RTCP(packets []rtcp.Packet, now time.Time) {
 		case *rtcp.TransportLayerCC:
 			p.feedback(r, now)
 		case *rtcp.ReceiverEstimatedMaximumBitrate:
+			p.heard = now
 			p.limit.set(r.Bitrate, now)
 		case *rtcp.ReceiverReport:
 			p.reception(r.Reports, now)
@@ -61,12 +89,13 @@ func (p *Path) RTCP(packets []rtcp.Packet, now time.Time) {
 			p.reception(r.Reports, now)
 		}
 	}
+	p.look(now)
 }
 
 // feedback reads a report of arrivals. The caller holds p.mu.
 func (p *Path) feedback(f *rtcp.TransportLayerCC, now time.Time) {
-	var newest time.Duration // since the latest reported packet was sent
-	reported := false
+	r := congestion.Report{Arrived: p.arrived[:0]}
+	settled := 0
 	readFeedback(f, p.clock.unwrap(f.ReferenceTime), func(a arrival) bool {
 		became := lost
 		if a.came {
@@ -76,20 +105,45 @@ func (p *Path) feedback(f *rtcp.TransportLayerCC, now time.Time) {
 		if d == nil {
 			return true
 		}
+		settled++
 		p.losses.count(before, became, now)
-		if ago := p.ledger.ago(d, now); a.came && before == pending && !d.again && (!reported || ago < newest) {
-			newest, reported = ago, true
+		switch {
+		case !a.came:
+			r.Lost++
+			return true
+		case before == lost:
+			r.Found++
+		}
+		if a.timed {
+			r.Arrived = append(r.Arrived, congestion.Packet{
+				Departed: now.Sub(p.ledger.began) - p.ledger.ago(d, now), Arrived: a.at, Bytes: int(d.bytes),
+				Late: before == lost || d.again,
+			})
 		}
 		return true
 	})
-	if reported {
-		p.trip.atMost(newest, now)
+	if settled == 0 {
+		return
+	}
+	p.heard = now
+	for _, a := range r.Arrived {
+		if !a.Late {
+			p.trip.atMost(now.Sub(p.ledger.began)-a.Departed, now)
+		}
+	}
+	p.control.Report(r, now, now.Sub(p.ledger.began))
+	if p.arrived = r.Arrived; cap(p.arrived) > keepArrived {
+		p.arrived = nil
 	}
 }
+
+// keepArrived is how many packets of a report memory is kept for.
+const keepArrived = 128
 
 // reception reads the blocks of receiver reports. The caller holds p.mu.
 func (p *Path) reception(blocks []rtcp.ReceptionReport, now time.Time) {
 	for _, b := range blocks {
+		p.heard = now
 		if p.ledger.ring == nil {
 			p.losses.share(b.FractionLost, now)
 		}
@@ -110,14 +164,71 @@ func (p *Path) RoundTrip() time.Duration {
 func (p *Path) Available() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.limit.value(time.Now())
+	return p.available(time.Now())
+}
+
+// forMedia is the share of a path's rate that media may use: encoders exceed their rate for a while.
+const forMedia = 0.9
+
+// available is [Path.Available]. The caller holds p.mu.
+func (p *Path) available(now time.Time) int64 {
+	if !p.clock.began {
+		return p.limit.value(now)
+	}
+	rate := p.control.Rate()
+	if rate == 0 {
+		return 0
+	}
+	return max(int64(forMedia*float64(rate))-p.again.rate(now), rate/4)
 }
 
 // Queue is how long packets wait in queues on the path; 0 if that is not known.
-func (p *Path) Queue() time.Duration { return 0 }
+func (p *Path) Queue() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.control.Queue()
+}
 
 // Full reports whether more is on its way than the path takes: no new frame should be sent now.
-func (p *Path) Full() bool { return false }
+func (p *Path) Full() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.full(time.Now())
+}
+
+// full is [Path.Full]. The caller holds p.mu.
+func (p *Path) full(now time.Time) bool {
+	if p.control.Gone(p.ledger.inFlight, now) {
+		p.ledger.writeOff()
+	}
+	return p.control.Full(p.ledger.inFlight)
+}
+
+// Heard is when the peer reported last; zero if it never has.
+func (p *Path) Heard() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.heard
+}
+
+// Want tells what the path would have to carry for all that there is, in bit/s, so that it is worth finding out whether
+// it does; 0: nothing more than is sent.
+func (p *Path) Want(bps int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.control.Want(bps)
+}
+
+// look tells those who wait what has changed. The caller holds p.mu.
+func (p *Path) look(now time.Time) {
+	seen := told{p.full(now), p.available(now)}
+	if seen == p.told {
+		return
+	}
+	p.told = seen
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
 
 // Snapshot is what is known of a path at one time.
 type Snapshot struct {
@@ -136,7 +247,7 @@ func (p *Path) Snapshot() Snapshot {
 	defer p.mu.Unlock()
 	now := time.Now()
 	return Snapshot{
-		RoundTrip: p.trip.value, Available: p.limit.value(now),
+		RoundTrip: p.trip.value, Available: p.available(now), Queue: p.control.Queue(), Full: p.full(now),
 		Sent: p.sent.rate(now), Loss: p.losses.value(now), Numbered: p.clock.began,
 	}
 }

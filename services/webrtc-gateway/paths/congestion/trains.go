@@ -1,0 +1,67 @@
+package congestion
+
+import (
+	"slices"
+	"time"
+)
+
+const (
+	trainGap   = 2 * time.Millisecond // at most between the departures of a train's packets
+	trainSpan  = 2 * time.Second      // for how long a train counts
+	trainLeast = 500 * time.Microsecond
+	trainCount = 48
+	trainsFew  = 6
+)
+
+// train is a burst of packets, seen at both ends.
+type train struct {
+	at  time.Time
+	bps float64
+}
+
+// trains knows how fast the packets of bursts arrived.
+type trains struct {
+	ring [trainCount]train
+	next int
+
+	// The train that is being read.
+	departed, first, last time.Duration
+	bytes                 int // of all but the first packet
+	open                  bool
+}
+
+// add takes note of a packet. Packets are given in the order in which they left.
+func (t *trains) add(p Packet, now time.Time) {
+	if !t.open || p.Departed-t.departed > trainGap || p.Departed < t.departed || p.Arrived < t.last {
+		t.end(now)
+		t.open, t.first, t.bytes = true, p.Arrived, 0
+	} else {
+		t.bytes += p.Bytes
+	}
+	t.departed, t.last = p.Departed, p.Arrived
+}
+
+// end completes the train that is being read.
+func (t *trains) end(now time.Time) {
+	if t.open && t.bytes > 0 {
+		took := max(t.last-t.first, trainLeast)
+		t.ring[t.next%trainCount] = train{now, float64(8*t.bytes) / took.Seconds()}
+		t.next++
+	}
+	t.open = false
+}
+
+// rate returns the bit rate that three quarters of the recent trains reached; 0 if there were too few.
+func (t *trains) rate(now time.Time) (bps float64) {
+	rates := make([]float64, 0, trainCount)
+	for _, one := range t.ring {
+		if one.bps > 0 && now.Sub(one.at) < trainSpan {
+			rates = append(rates, one.bps)
+		}
+	}
+	if len(rates) < trainsFew {
+		return 0
+	}
+	slices.Sort(rates)
+	return rates[len(rates)/4]
+}
