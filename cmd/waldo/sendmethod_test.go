@@ -60,9 +60,9 @@ func (u *turret) Safe(control.Cause) { u.tell(func() { u.stops++ }) }
 
 // Move implements PtzService.
 func (u *turret) Move(_ context.Context, r *ptzv1.MoveRequest) (*ptzv1.MoveResponse, error) {
-	report, err := u.arbiter.Submit(r.GetControl(), r.GetPan() == 0, func(time.Time) {
+	report, err := u.arbiter.Submit(r.GetControl(), actuator.Rigid(r.GetPan() == 0, func(time.Time) {
 		u.tell(func() { u.pans = append(u.pans, r.GetPan()) })
-	})
+	}))
 	return &ptzv1.MoveResponse{Report: report}, err
 }
 

@@ -47,6 +47,7 @@ type Actuator struct {
 	states   *stream.Topic[*controlv1.ControlState]
 	latch    latch
 	latching sync.Mutex // held while the file changes, and taken before mu
+	watcher  *watcher   // nil if nobody watches what drivers see
 
 	due     chan struct{} // holds a token when the arbiter has something to do earlier than was known
 	changed chan struct{} // holds a token when the state has changed
@@ -85,6 +86,9 @@ func New(kit *device.Kit, c Config, hardware Hardware, safeJSON string) (*Actuat
 	out := device.NewOut[*controlv1.ControlState](kit, "control", device.OutOptions{})
 	kit.OnStop(a.close)
 	ctx := a.start()
+	if a.watcher != nil {
+		a.owned.Go(func() { a.watchCamera(ctx) })
+	}
 	// ends with ctx
 	a.owned.Go(func() { _ = out.WhileHeld(ctx, func(ctx context.Context) error { return a.publish(ctx, out.Publish) }) })
 	return a, nil
@@ -97,7 +101,8 @@ func newActuator(kit *device.Kit, c Config, hardware Hardware, safeJSON string, 
 		states: stream.NewTopic[*controlv1.ControlState](), due: make(chan struct{}, 1), changed: make(chan struct{}, 1),
 	}
 	a.eStop = l.load()
-	config := control.Config{Deadman: c.Deadman, NewID: access.NewID}
+	a.watcher = newWatcher(c.Sight)
+	config := control.Config{Deadman: c.Deadman, NewID: access.NewID, Sight: c.sight()}
 	if a.eStop != nil {
 		config.EStop = a.eStop.ID
 		a.log.Warn("an e-stop is latched from before", "by", a.eStop.By, "reason", a.eStop.Reason, "pressed", a.eStop.Time)
@@ -142,9 +147,11 @@ func (a *Actuator) do(f func(now control.Clock)) {
 	defer a.mu.Unlock()
 	before := a.arbiter.State()
 	f(a.clock())
-	if a.arbiter.State() != before {
+	state := a.arbiter.State()
+	if state != before {
 		a.tell()
 	}
+	a.watcher.follow(state.Holder != "")
 	if next, ok := a.arbiter.Next(); ok && (a.alarm < 0 || next < a.alarm) {
 		signal(a.due)
 	}
@@ -234,38 +241,54 @@ func (a *Actuator) setAttached(attached bool) {
 	})
 }
 
-// Submit judges a command and, if it is accepted, has it carried out: carryOut is called at once, and must not wait.
-// What it hands on must reach the hardware before the expiry it is given, or not at all. The report states what became
-// of the command; a command that is refused is an error as well, a gRPC status as CommandVerdict describes it. A header
-// that makes no sense is an InvalidArgument.
-func (a *Actuator) Submit(h *controlv1.CommandHeader, neutral bool,
-	carryOut func(expiry time.Time)) (*controlv1.CommandReport, error) {
+// Command is a command as its kind of device understands it.
+type Command interface {
+	// Neutral reports whether it means standing still.
+	Neutral() bool
+	// Speed is how fast it moves, as a share of full speed: 1 if that is not known. It is false for a command that cannot
+	// be slowed.
+	Speed() (share float64, ok bool)
+	// CarryOut has it carried out, with everything that moves slowed by a factor from 0, standing still, to 1, as it is;
+	// one that cannot be slowed only gets 1. What it hands on must reach the hardware before the expiry, or not at all. It
+	// must not wait, nor call the Actuator.
+	CarryOut(factor float64, expiry time.Time)
+}
+
+// Submit judges a command and, if it is accepted, has it carried out at once. The report states what became of the
+// command; a command that is refused is an error as well, a gRPC status as CommandVerdict describes it. A header that
+// makes no sense is an InvalidArgument.
+func (a *Actuator) Submit(h *controlv1.CommandHeader, c Command) (*controlv1.CommandReport, error) {
 	command, err := readHeader(h)
 	if err != nil {
 		return nil, err
 	}
-	command.Neutral = neutral
+	command.Neutral = c.Neutral()
+	speed, slowable := c.Speed()
+	command.Speed, command.Rigid = speed, !slowable
 	var report *controlv1.CommandReport
 	a.do(func(now control.Clock) {
-		verdict := a.judge(now, command)
-		a.metrics.commands.WithLabelValues(verdictName(verdict)).Inc()
+		command.Seen = a.watcher.find(now, h.GetSeen())
+		verdict, factor := a.judge(now, command)
 		if verdict == controlv1.CommandVerdict_COMMAND_VERDICT_ACCEPTED {
-			carryOut(time.Now().Add(command.Expiry() - now))
+			c.CarryOut(factor, time.Now().Add(command.Expiry()-now))
 		}
 		report = newReport(command, verdict, now)
+		report.Sight = a.watcher.describe(a.arbiter, now)
+		a.metrics.judged(report, command)
 	})
-	return report, refusal(report, a.holder)
+	return report, refusal(report, command.Rigid, a.holder)
 }
 
 // judge decides what becomes of a command. It needs mu.
-func (a *Actuator) judge(now control.Clock, c control.Command) controlv1.CommandVerdict {
+func (a *Actuator) judge(now control.Clock, c control.Command) (controlv1.CommandVerdict, float64) {
 	if a.attached {
-		return verdicts[a.arbiter.Judge(now, c)]
+		verdict, factor := a.arbiter.Judge(now, c)
+		return verdicts[verdict], factor
 	}
 	if a.arbiter.KeepAlive(now, c.Lease) != nil {
-		return controlv1.CommandVerdict_COMMAND_VERDICT_NO_LEASE
+		return controlv1.CommandVerdict_COMMAND_VERDICT_NO_LEASE, 0
 	}
-	return controlv1.CommandVerdict_COMMAND_VERDICT_AWAY
+	return controlv1.CommandVerdict_COMMAND_VERDICT_AWAY, 0
 }
 
 // holder is who has the lease; empty if nobody has.

@@ -3,6 +3,7 @@ package actuator
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
@@ -38,6 +39,9 @@ func readHeader(h *controlv1.CommandHeader) (control.Command, error) {
 	case c.Life != 0 && (c.Life < control.MinLife || c.Life > control.MaxLife):
 		err = badField("control.life", "%v is out of range: use %v to %v, or leave it out for %v", c.Life, control.MinLife,
 			control.MaxLife, control.DefaultLife)
+	case h.GetSeen() != nil && !h.GetSeen().IsValid():
+		err = badField("control.seen", "is no time: repeat the capture time of the newest picture that was shown, or leave it "+
+			"out if there was none")
 	}
 	if err != nil {
 		return c, failure(err)
@@ -63,6 +67,7 @@ var verdicts = map[control.Verdict]controlv1.CommandVerdict{
 	control.BeforeStop:   controlv1.CommandVerdict_COMMAND_VERDICT_BEFORE_STOP,
 	control.EStopped:     controlv1.CommandVerdict_COMMAND_VERDICT_E_STOPPED,
 	control.NotNeutral:   controlv1.CommandVerdict_COMMAND_VERDICT_NOT_NEUTRAL,
+	control.Blind:        controlv1.CommandVerdict_COMMAND_VERDICT_BLIND,
 }
 
 const verdictPrefix = "COMMAND_VERDICT_"
@@ -91,16 +96,36 @@ var refusals = map[controlv1.CommandVerdict]struct {
 		"an e-stop is latched: clear it first"},
 	controlv1.CommandVerdict_COMMAND_VERDICT_NOT_NEUTRAL: {codes.FailedPrecondition,
 		"the first command has to be neutral: send the safe message first"},
-	controlv1.CommandVerdict_COMMAND_VERDICT_AWAY: {codes.Unavailable, "the hardware is away or not ready"},
+	controlv1.CommandVerdict_COMMAND_VERDICT_AWAY:  {codes.Unavailable, "the hardware is away or not ready"},
+	controlv1.CommandVerdict_COMMAND_VERDICT_BLIND: {codes.FailedPrecondition, "its sender is blind"}, // see blind
+}
+
+// blind says why a command is refused whose sender sees too little, and what to do about it.
+func blind(s *controlv1.Sight, rigid bool) string {
+	camera, age := s.GetCamera(), s.GetAge().AsDuration().Round(time.Millisecond)
+	switch {
+	case s.GetAge() == nil:
+		return fmt.Sprintf("its sender has seen no picture of %q that is known here: show that camera to the driver, and "+
+			"send its newest capture time as seen", camera)
+	case rigid && age < s.GetStop().AsDuration():
+		return fmt.Sprintf("the picture of %q that its sender saw is %v old, so that only a slower command may be carried out, "+
+			"and this one has no numbers to be reduced: wait for a newer picture", camera, age)
+	default:
+		return fmt.Sprintf("the picture of %q that its sender saw is %v old, and the hardware stands still from %v on: wait "+
+			"for a newer picture, and send its capture time as seen", camera, age, s.GetStop().AsDuration())
+	}
 }
 
 // refusal makes an error of a report, nil if the command was accepted.
-func refusal(report *controlv1.CommandReport, holder func() string) error {
+func refusal(report *controlv1.CommandReport, rigid bool, holder func() string) error {
 	verdict := report.GetVerdict()
 	if verdict == controlv1.CommandVerdict_COMMAND_VERDICT_ACCEPTED {
 		return nil
 	}
 	why := refusals[verdict]
+	if verdict == controlv1.CommandVerdict_COMMAND_VERDICT_BLIND {
+		why.text = blind(report.GetSight(), rigid)
+	}
 	text := "the command is refused: " + why.text
 	if name := holder(); verdict == controlv1.CommandVerdict_COMMAND_VERDICT_NO_LEASE && name != "" {
 		text += " (" + name + " has it)"

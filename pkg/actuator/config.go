@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/pkg/control"
+	"github.com/waldo-robot/waldo/pkg/drive"
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/pkg/text"
 )
@@ -19,6 +20,48 @@ type Config struct {
 	Key string `yaml:"key" help:"override key, wanted for taking the lease from its holder and for clearing an e-stop; without one everybody may"`
 	// State is the folder where a latched e-stop is kept.
 	State string `yaml:"state" path:"any" help:"folder that keeps a latched e-stop over a restart; default: waldo in the system's folder for state"`
+	// Sight is what drivers must see. That of the section `drive:` of the robot file is put here by OfRobot.
+	drive.Sight `yaml:",inline"`
+
+	// FullScale is how far each value of a command is from the safe message at full speed, by its key; nil if it is not
+	// known.
+	FullScale map[string]float64
+	// Coast is how long the hardware takes to come to a stop when commands stop coming.
+	Coast time.Duration
+}
+
+// OfRobot takes over what the section `drive:` of a robot file says, if this is the device that is driven. It implements
+// [device.OfRobot] for a kind that inlines Config; one that has it under a key calls it.
+func (c *Config) OfRobot(r *robot.Robot, device string) error {
+	if err := c.Sight.Check("see", r.Devices); err != nil {
+		return err
+	}
+	if r.Drive.Text("device") != device {
+		return nil
+	}
+	d, err := drive.Read(r, (*robot.Section).Decode)
+	if err != nil {
+		return err
+	}
+	switch {
+	case d.See == "":
+	case c.See != "":
+		return robot.BadField("see", "the section drive: says for this device what its driver must see: leave it out here")
+	default:
+		c.Sight = d.Sight
+	}
+	c.FullScale = d.FullScale()
+	return nil
+}
+
+// sight is what the arbiter is told.
+func (c *Config) sight() control.Sight {
+	if !c.Watched() {
+		return control.Sight{}
+	}
+	slow, stop := c.Ages()
+	return control.Sight{Slow: slow, Stop: stop, Reaction: float64(c.Limit.Reaction), Full: float64(c.Limit.Speed),
+		Coast: c.Coast}
 }
 
 // Limits of Config.Deadman.
@@ -32,7 +75,10 @@ func (c *Config) Validate() error {
 	if c.Deadman != 0 && (c.Deadman < minDeadman || c.Deadman > maxDeadman) {
 		return robot.BadField("deadman", "%v is out of range: use %v to %v", c.Deadman, minDeadman, maxDeadman)
 	}
-	return nil
+	if c.Blind.Off {
+		return robot.BadField("blind", "off is for the section drive: here leave see out")
+	}
+	return c.Sight.Validate()
 }
 
 // cut bounds a text that people give, and escapes what would not be seen as it is.

@@ -14,6 +14,7 @@ func (a *Actuator) describe(now control.Clock) *controlv1.ControlState {
 	state := &controlv1.ControlState{
 		Epoch: a.kit.Epoch(), Clock: durationpb.New(
 			now), Phase: phases[s.Phase], Cause: causes[s.Cause], Holder: s.Holder, SafeJson: a.safeJSON,
+		Sight: a.watcher.describe(a.arbiter, now),
 	}
 	if s.Holder != "" {
 		state.HolderSince = timestamppb.New(a.since)
@@ -40,4 +41,5 @@ var causes = map[control.Cause]controlv1.SafeCause{
 	control.CauseTaken:    controlv1.SafeCause_SAFE_CAUSE_LEASE_TAKEN,
 	control.CauseEStop:    controlv1.SafeCause_SAFE_CAUSE_E_STOP,
 	control.CauseAway:     controlv1.SafeCause_SAFE_CAUSE_AWAY,
+	control.CauseBlind:    controlv1.SafeCause_SAFE_CAUSE_BLIND,
 }

@@ -41,6 +41,8 @@ type Config struct {
 	Safe func(Cause)
 	// EStop is an e-stop that is latched from the start; 0 for none.
 	EStop int64
+	// Sight limits the speed by what drivers see.
+	Sight Sight
 }
 
 // Command is what the arbiter has to know about a command.
@@ -50,6 +52,9 @@ type Command struct {
 	Heard    Clock         // newest clock that the sender has received from the actuator
 	Life     time.Duration // how long after Heard it stays valid; zero means DefaultLife
 	Neutral  bool          // it means standing still
+	Seen     Seen          // what its sender had seen
+	Speed    float64       // share of full speed, 0 to 1; what is more, or no number, counts as it would do most harm
+	Rigid    bool          // it cannot be slowed, and counts as full speed
 }
 
 // Expiry is when the command expires.
@@ -69,6 +74,9 @@ type Arbiter struct {
 	armed   bool   // a neutral command was accepted since one was last required
 	driving bool   // the last accepted command is in force
 	moved   Clock  // when it was accepted
+	moves   bool   // it is not neutral
+	seen    Seen   // what its sender had seen
+	way     way    // what was commanded so far
 	fence   Clock  // when the hardware was last stopped: a sender that has not heard from the actuator since cannot know
 	cause   Cause  // why it was stopped
 }
@@ -79,6 +87,7 @@ type lease struct {
 	holder   string
 	sequence int64 // of the last accepted command
 	alive    Clock // last sign of life
+	seen     Seen  // what the sender of the last command had seen
 }
 
 // New returns an arbiter that nobody commands. Its time begins at 0.
@@ -103,7 +112,7 @@ func (a *Arbiter) Acquire(now Clock, holder string) (epoch int64, err error) {
 func (a *Arbiter) Take(now Clock, holder string) (epoch int64) {
 	a.Advance(now)
 	if a.lease != nil {
-		a.end(now, CauseTaken)
+		a.free(now, CauseTaken)
 	}
 	return a.grant(now, holder)
 }
@@ -129,7 +138,7 @@ func (a *Arbiter) KeepAlive(now Clock, epoch int64) error {
 func (a *Arbiter) Release(now Clock, epoch int64) {
 	a.Advance(now)
 	if a.holds(epoch) {
-		a.end(now, CauseReleased)
+		a.free(now, CauseReleased)
 	}
 }
 
@@ -162,10 +171,31 @@ func (a *Arbiter) Interrupt(now Clock) {
 	a.disarm(now, CauseAway)
 }
 
-// Judge judges a command. If the verdict is [Accepted] the caller carries the command out at once, or at
-// least before it expires and only if the hardware has not been stopped meanwhile.
-func (a *Arbiter) Judge(now Clock, c Command) Verdict {
+// Judge judges a command. If the verdict is [Accepted] the caller carries the command out at once, slowed by the
+// factor, or at least before it expires and only if the hardware has not been stopped meanwhile. The factor is 1 for a
+// command that is carried out as it is, and 0 for one that is refused. If the verdict is [Blind] the hardware has been
+// stopped.
+func (a *Arbiter) Judge(now Clock, c Command) (verdict Verdict, factor float64) {
 	a.Advance(now)
+	if verdict = a.check(now, c); verdict != Accepted {
+		return verdict, 0
+	}
+	factor, ok := a.slow(now, c)
+	if !ok {
+		if a.driving {
+			a.safe(now, CauseBlind)
+		}
+		return Blind, 0
+	}
+	a.armed, a.driving, a.moved, a.moves, a.seen = true, true, now, !c.Neutral, c.Seen
+	if a.config.Sight.Reaction > 0 {
+		a.way.change(now, c.share()*factor)
+	}
+	return Accepted, factor
+}
+
+// check applies all rules but those about sight.
+func (a *Arbiter) check(now Clock, c Command) Verdict {
 	switch {
 	case !a.holds(c.Lease):
 		return NoLease
@@ -176,7 +206,7 @@ func (a *Arbiter) Judge(now Clock, c Command) Verdict {
 	case now > c.Expiry():
 		return Expired
 	}
-	a.lease.sequence, a.lease.alive = c.Sequence, now
+	a.lease.sequence, a.lease.alive, a.lease.seen = c.Sequence, now, c.Seen
 	switch {
 	case a.eStop != 0:
 		return EStopped
@@ -185,37 +215,47 @@ func (a *Arbiter) Judge(now Clock, c Command) Verdict {
 	case !a.armed && !c.Neutral:
 		return NotNeutral
 	}
-	a.armed, a.driving, a.moved = true, true, now
 	return Accepted
 }
 
-// Advance lets time pass: the deadman fires, the lease expires. All other methods start with it.
+// Advance lets time pass: the picture behind the command in force gets too old, the deadman fires, the lease expires.
+// All other methods start with it.
 func (a *Arbiter) Advance(now Clock) {
-	if a.driving && now >= a.moved+a.config.Deadman {
-		a.safe(now, CauseDeadman)
+	if end, why := a.end(); a.driving && now >= end {
+		a.safe(now, why)
 	}
 	if a.lease != nil && now >= a.lease.alive+LeaseTTL {
-		a.end(now, CauseLapsed)
+		a.free(now, CauseLapsed)
 	}
 }
 
 // Next is when Advance next has something to do; false if nothing is due.
 func (a *Arbiter) Next() (Clock, bool) {
-	switch {
-	case a.lease == nil:
+	if a.lease == nil {
 		return 0, false
-	case a.driving:
-		return min(a.moved+a.config.Deadman, a.lease.alive+LeaseTTL), true
-	default:
-		return a.lease.alive + LeaseTTL, true
 	}
+	next := a.lease.alive + LeaseTTL
+	if a.driving {
+		end, _ := a.end()
+		next = min(next, end)
+	}
+	return next, true
+}
+
+// end is when the command in force ends if no other comes, and why.
+func (a *Arbiter) end() (Clock, Cause) {
+	deadman := a.moved + a.config.Deadman
+	if blind := a.seen.At + a.config.Sight.Stop; a.config.Sight.watched() && a.moves && blind < deadman {
+		return blind, CauseBlind
+	}
+	return deadman, CauseDeadman
 }
 
 // holds tells whether a lease is the one in force.
 func (a *Arbiter) holds(epoch int64) bool { return a.lease != nil && a.lease.epoch == epoch }
 
-// end ends the lease.
-func (a *Arbiter) end(now Clock, why Cause) {
+// free ends the lease.
+func (a *Arbiter) free(now Clock, why Cause) {
 	a.lease = nil
 	a.safe(now, why)
 }
@@ -228,6 +268,9 @@ func (a *Arbiter) disarm(now Clock, why Cause) {
 
 // safe stops the hardware.
 func (a *Arbiter) safe(now Clock, why Cause) {
+	if a.driving {
+		a.way.stop(now, a.config.Sight.Coast)
+	}
 	a.driving, a.fence, a.cause = false, now, why
 	a.config.Safe(why)
 }

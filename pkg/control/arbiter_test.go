@@ -30,6 +30,12 @@ func (r *rig) stopAndClear(pressed, cleared Clock) {
 	}
 }
 
+// Judge returns the verdict only.
+func (r *rig) Judge(now Clock, c Command) Verdict {
+	verdict, _ := r.Arbiter.Judge(now, c)
+	return verdict
+}
+
 const ms = time.Millisecond
 
 // driven returns an arbiter whose lease 101 was granted at 0, and which accepted a neutral command,
@@ -240,9 +246,13 @@ func ExampleArbiter() {
 		Safe:  func(why Cause) { fmt.Println("stand still:", why) },
 	})
 	lease, _ := a.Acquire(0, "ann")
-	fmt.Println(a.Judge(20*ms, Command{Lease: lease, Sequence: 1, Heard: 0}))
-	fmt.Println(a.Judge(40*ms, Command{Lease: lease, Sequence: 2, Heard: 20 * ms, Neutral: true}))
-	fmt.Println(a.Judge(60*ms, Command{Lease: lease, Sequence: 3, Heard: 40 * ms}))
+	judge := func(now Clock, c Command) {
+		verdict, _ := a.Judge(now, c)
+		fmt.Println(verdict)
+	}
+	judge(20*ms, Command{Lease: lease, Sequence: 1, Heard: 0})
+	judge(40*ms, Command{Lease: lease, Sequence: 2, Heard: 20 * ms, Neutral: true})
+	judge(60*ms, Command{Lease: lease, Sequence: 3, Heard: 40 * ms})
 	a.Advance(260 * ms)
 	// Output:
 	// not_neutral

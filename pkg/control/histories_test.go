@@ -341,7 +341,7 @@ func (w *world) atDriver(p parcel) {
 // judge has a command judged, and checks the verdict against the truth.
 func (w *world) judge(p parcel) Verdict {
 	w.judged++
-	verdict := w.robot.Judge(w.clock(), p.command)
+	verdict, _ := w.robot.Judge(w.clock(), p.command)
 	w.note("%+v: %v", p.command, verdict)
 	if verdict == Accepted || verdict == EStopped || verdict == BeforeStop || verdict == NotNeutral {
 		w.sign(p.command.Lease)

@@ -52,11 +52,13 @@ const (
 	CauseTaken                 // somebody else took the lease
 	CauseEStop                 // an e-stop
 	CauseAway                  // the hardware was away
+	CauseBlind                 // the driver saw no picture, or one that was too old
 )
 
 // String names the cause, as metrics do.
 func (c Cause) String() string {
-	return [...]string{"start", "deadman", "lease_lapsed", "lease_released", "lease_taken", "e_stop", "away"}[c]
+	return [...]string{"start", "deadman", "lease_lapsed", "lease_released", "lease_taken", "e_stop", "away",
+		"blind"}[c]
 }
 
 // Verdict is the outcome of a command.
@@ -72,11 +74,13 @@ const (
 	BeforeStop                  // its sender cannot have known of the last stop
 	EStopped                    // an e-stop is latched
 	NotNeutral                  // a neutral one has to come first
+	Blind                       // the picture that its sender had seen is too old, or there was none
 )
 
 // String names the verdict.
 func (v Verdict) String() string {
 	return [...]string{
 		"accepted", "no_lease", "out_of_order", "expired", "unknown_clock", "before_stop", "e_stopped", "not_neutral",
+		"blind",
 	}[v]
 }

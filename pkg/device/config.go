@@ -22,13 +22,35 @@ func configure[C any](k Kind[C], args []string, environ func(string) string, hel
 	if err != nil || given.Version {
 		return common, config, given, err
 	}
-	own, shared, err := load(k.Name, given, environ)
+	own, shared, whole, err := load(k.Name, given, environ)
 	if err != nil {
 		return common, config, given, err
 	}
 	given.Lay(&shared, robot.Fields(&common))
 	given.Lay(&own, robot.Fields(&config))
-	return common, config, given, errors.Join(shared.Decode(&common), given.Decode(&own, &config))
+	err = given.Decode(&own, &config)
+	if err == nil && whole != nil {
+		err = own.Locate(ofRobot(&config, whole, given.Value("device")))
+	}
+	return common, config, given, errors.Join(shared.Decode(&common), err)
+}
+
+// OfRobot is a configuration that depends also on what the robot file says beside the section of the device. OfRobot is
+// called after the section was read. Its error may hold those of [robot.BadField], which are about keys of that section.
+type OfRobot interface {
+	OfRobot(r *robot.Robot, device string) error
+}
+
+// ofRobot has a configuration take what it needs. What is asked of a device that is driven must not be ignored.
+func ofRobot(config any, r *robot.Robot, device string) error {
+	if c, ok := config.(OfRobot); ok {
+		return c.OfRobot(r, device)
+	}
+	if r.Drive.Text("device") == device && r.Drive.Text("see") != "" {
+		return r.Drive.Locate(robot.BadField("see", "the kind of the device %q does not watch what its driver sees: leave it "+
+			"out, or have the kind's configuration implement device.OfRobot", device))
+	}
+	return nil
 }
 
 func about(kind string) string {
@@ -38,22 +60,23 @@ Every setting is a flag, an environment variable (--log-level is WALDO_LOG_LEVEL
 particular to the kind, a key of the device in robot.yaml. The flag wins over the environment over the file.`, kind, kind)
 }
 
-// load reads the robot file, if there is one: own is the section of this device, shared what the file says of settings.
-func load(kind string, given *settings.Given, environ func(string) string) (own, shared robot.Section, err error) {
+// load reads the robot file, if there is one, into r: own is the section of this device, shared what the file says of
+// settings.
+func load(kind string, given *settings.Given, environ func(string) string) (own, shared robot.Section, r *robot.Robot,
+	err error) {
 	file := given.Value("robot-file")
 	if file == "" {
-		return own, shared, nil
+		return own, shared, nil, nil
 	}
-	r, err := robot.LoadHanded(file, environ)
-	if err != nil {
-		return own, shared, err
+	if r, err = robot.LoadHanded(file, environ); err != nil {
+		return own, shared, nil, err
 	}
 	d, err := r.Device(given.Value("device"))
 	switch {
 	case err != nil:
-		return own, shared, fmt.Errorf("--device: %w", err)
+		return own, shared, nil, fmt.Errorf("--device: %w", err)
 	case d.Kind != kind:
-		return own, shared, fmt.Errorf("%s: devices.%s.kind: is %q, but this program runs devices of kind %q", r.File,
+		return own, shared, nil, fmt.Errorf("%s: devices.%s.kind: is %q, but this program runs devices of kind %q", r.File,
 			d.Name, d.Kind, kind)
 	}
 	shared.Override("robot", r.Name, r.File+": robot")
@@ -61,5 +84,5 @@ func load(kind string, given *settings.Given, environ func(string) string) (own,
 	if url, key := r.NATS.Client(); url != "" {
 		shared.Override("nats", url, r.File+": "+key)
 	}
-	return d.Section, shared, nil
+	return d.Section, shared, r, nil
 }

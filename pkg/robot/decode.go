@@ -118,6 +118,10 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 	default:
 		switch v.Kind() {
 		case reflect.Struct:
+			if w, ok := v.Addr().Interface().(Worded); ok && n.Kind == yaml.ScalarNode && n.ShortTag() != "!!null" {
+				d.word(n, w, path)
+				return
+			}
 			d.fields(n, v, path)
 		case reflect.Map:
 			d.entries(n, v, path)
@@ -128,6 +132,18 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 		default:
 			d.scalar(n, v, path)
 		}
+	}
+}
+
+// Worded is a struct that may be given as one word in place of its keys.
+type Worded interface {
+	// SetWord sets the struct as the word says. The error says what is wrong with it, and what would be right.
+	SetWord(word string) error
+}
+
+func (d *decoder) word(n *yaml.Node, w Worded, path string) {
+	if err := w.SetWord(n.Value); err != nil {
+		d.fail(n, path, "%s", err)
 	}
 }
 

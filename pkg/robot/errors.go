@@ -63,6 +63,19 @@ func BadField(key, format string, args ...any) error {
 	return &FieldError{Key: key, Problem: problem.Error(), cause: errors.Unwrap(problem)}
 }
 
+// Under returns err with the keys of the field errors within it below another key.
+func Under(key string, err error) error {
+	var out []error
+	each(err, func(e error) {
+		var bad *FieldError
+		if errors.As(e, &bad) {
+			e = &FieldError{Key: join(key, bad.Key), Problem: bad.Problem, cause: bad.cause}
+		}
+		out = append(out, e)
+	})
+	return errors.Join(out...)
+}
+
 // each calls f for err, or if it was made by errors.Join, for each of the errors in it.
 func each(err error, f func(error)) {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {

@@ -34,7 +34,7 @@ func (s *Section) Override(key, value, origin string) {
 // Decode fills a struct from the section. Fields with a `yaml:"key"` tag are configuration, others are left alone; a
 // field whose key is not given keeps its value, so defaults are set beforehand. Fields may be text, numbers, booleans,
 // time.Duration (written with a unit: `200ms`), implementers of encoding.TextUnmarshaler, and structs, lists and maps
-// of those; `yaml:",inline"` takes the fields of a struct as one's own.
+// of those; `yaml:",inline"` takes the fields of a struct as one's own, and a [Worded] struct may be one word.
 //
 // A text with the tag `path:"any"` is a path: if it is relative, it counts from the folder of the file, or, if a flag
 // or the environment gives it, from the working directory as usual. `path:"except test sim"` is one unless it is one of
@@ -77,18 +77,24 @@ func (s *Section) Given() bool { return s.node != nil || len(s.overrides) > 0 }
 func (s *Section) Has(key string) bool { return s.node != nil && find(s.node, key) != nil }
 
 // Meaning returns a text that is the same for sections that mean the same, whatever their layout, comments, and
-// spelling of keys.
-func (s *Section) Meaning() string {
+// spelling of keys. With keys it is about these only.
+func (s *Section) Meaning(keys ...string) string {
 	var b strings.Builder
 	if s.node != nil && s.node.Kind == yaml.MappingNode {
-		b.WriteString(strconv.Itoa(len(s.node.Content)))
+		if len(keys) == 0 {
+			b.WriteString(strconv.Itoa(len(s.node.Content)))
+		}
 		for i := 0; i+1 < len(s.node.Content); i += 2 {
-			fmt.Fprintf(&b, "%q:", camel(s.node.Content[i].Value))
-			meaning(&b, s.node.Content[i+1])
+			if key := camel(s.node.Content[i].Value); len(keys) == 0 || slices.Contains(keys, key) {
+				fmt.Fprintf(&b, "%q:", key)
+				meaning(&b, s.node.Content[i+1])
+			}
 		}
 	}
 	for _, o := range s.overrides {
-		fmt.Fprintf(&b, "%q=%q", o.key, o.value)
+		if len(keys) == 0 || slices.Contains(keys, o.key) {
+			fmt.Fprintf(&b, "%q=%q", o.key, o.value)
+		}
 	}
 	return b.String()
 }

@@ -39,6 +39,10 @@ func Streams(codecs codec.Set) []service.Stream {
 	return append(streams, service.Stream{Name: "video-jpeg", MediaType: media.JPEG, AlternativeTo: usual})
 }
 
+// Captures is the stream on the bus that announces every picture when it is captured, before it is encoded; see
+// waldo.media.v1.Capture. Holding it does not start the camera.
+const Captures = "captures"
+
 // Driver works one camera. It implements [device.Driver].
 type Driver struct {
 	kit      *device.Kit
@@ -46,6 +50,7 @@ type Driver struct {
 	pipeline *pipeline.Pipeline
 	service  *service.Service
 	streams  []stream
+	captures *device.Out[*mediav1.Capture]
 	hook     *preprocess.Hook // nil for none
 }
 
@@ -73,6 +78,8 @@ func New(kit *device.Kit, config Config, open func(context.Context) (source.Sour
 	})
 	d.service = service.New(d.pipeline, config.Streams, shared.New(kit.Log, kit.Metrics))
 	camerav1.RegisterCameraServiceServer(kit, d.service)
+	// It is for actuators, which know its name, and nothing to show to people.
+	d.captures = device.NewOut[*mediav1.Capture](kit, Captures, device.OutOptions{Absent: true})
 	for _, s := range config.Streams {
 		options := device.OutOptions{AlternativeTo: s.AlternativeTo, Whole: !media.InterCoded(s.MediaType)}
 		if s.AlternativeTo == "" || config.Codecs.Encodes(s.MediaType) { // whatever the source sends, as far as is known
@@ -133,6 +140,9 @@ func (d *Driver) run(ctx context.Context, ready func()) error {
 	return d.pipeline.Run(ctx, made, func() {
 		d.announce()
 		owned.Go(func() { d.tell(ctx, src, made) })
+		owned.Go(func() {
+			device.Serve(ctx, d.captures, func() (*pipeline.Announcer, error) { return d.pipeline.Announce(), nil })
+		})
 		for _, s := range d.streams {
 			owned.Go(func() {
 				device.Serve(ctx, s.out, func() (*pipeline.Reader, error) {

@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"sync"
 	"time"
@@ -37,11 +36,19 @@ func (c *Config) validatePTZ() error {
 	if _, err := c.onvif("ptz.onvif", c.PTZ.ONVIF); err != nil {
 		return err
 	}
-	err := c.PTZ.Validate()
-	if bad, ok := errors.AsType[*robot.FieldError](err); ok {
-		return robot.BadField("ptz."+bad.Key, "%s", bad.Problem)
+	return robot.Under("ptz", c.PTZ.Validate())
+}
+
+// OfRobot implements [device.OfRobot].
+func (c *Config) OfRobot(r *robot.Robot, device string) error {
+	if c.PTZ != nil {
+		return robot.Under("ptz", c.PTZ.OfRobot(r, device))
 	}
-	return err
+	if r.Drive.Text("device") == device && r.Drive.Text("see") != "" {
+		return r.Drive.Locate(robot.BadField("see", "the device %q has no section ptz:, and so is no actuator that could "+
+			"watch what its driver sees: add one, for example ptz: {onvif: \"http://10.0.0.7\"}", device))
+	}
+	return nil
 }
 
 // movePTZ makes the device an actuator that moves the camera, if the configuration says so.
@@ -64,7 +71,7 @@ func movePTZ(kit *device.Kit, c Config) error {
 	if err != nil {
 		return err
 	}
-	ptzv1.RegisterPtzServiceServer(kit, &ptz.Service{Mover: mover, Arbiter: a})
+	ptzv1.RegisterPtzServiceServer(kit, &ptz.Service{Mover: mover, Arbiter: a, FullScale: c.PTZ.FullScale})
 	ctx, cancel := context.WithCancel(context.Background())
 	context.AfterFunc(kit.Stopping(), cancel)
 	var moving sync.WaitGroup

@@ -1,6 +1,7 @@
 package ptz
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
 	ptzv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/ptz/v1"
+	"github.com/waldo-robot/waldo/pkg/actuator"
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/onvif"
 )
 
@@ -20,7 +22,7 @@ const Neutral = `{"pan":0,"tilt":0,"zoom":0}`
 // Arbiter judges commands; package actuator has one.
 type Arbiter interface {
 	// Submit judges a command and has it carried out if it is accepted. Its error is a gRPC status.
-	Submit(h *controlv1.CommandHeader, neutral bool, carryOut func(expiry time.Time)) (*controlv1.CommandReport, error)
+	Submit(h *controlv1.CommandHeader, c actuator.Command) (*controlv1.CommandReport, error)
 }
 
 // Service is the gRPC service.
@@ -29,6 +31,33 @@ type Service struct {
 
 	Mover   *Mover
 	Arbiter Arbiter
+	// FullScale is the greatest speed that drivers give, by the name of the field; 1 for what is not in it.
+	FullScale map[string]float64
+}
+
+// motion is a command to a camera. It implements [actuator.Command].
+type motion struct {
+	*Service
+	velocity onvif.Velocity
+}
+
+// Neutral implements [actuator.Command].
+func (m motion) Neutral() bool { return m.velocity == onvif.Velocity{} }
+
+// Speed implements [actuator.Command].
+func (m motion) Speed() (share float64, ok bool) {
+	for name, value := range map[string]float64{
+		"pan": m.velocity.Pan, "tilt": m.velocity.Tilt, "zoom": m.velocity.Zoom,
+	} {
+		share = max(share, math.Abs(value)/cmp.Or(m.FullScale[name], 1))
+	}
+	return share, true
+}
+
+// CarryOut implements [actuator.Command].
+func (m motion) CarryOut(factor float64, expiry time.Time) {
+	v := m.velocity
+	m.Mover.Command(onvif.Velocity{Pan: v.Pan * factor, Tilt: v.Tilt * factor, Zoom: v.Zoom * factor}, expiry)
 }
 
 // Move implements PtzService.
@@ -47,8 +76,7 @@ func (s *Service) Move(_ context.Context, r *ptzv1.MoveRequest) (*ptzv1.MoveResp
 		}
 	}
 	v := onvif.Velocity{Pan: r.GetPan(), Tilt: r.GetTilt(), Zoom: r.GetZoom()}
-	report, err := s.Arbiter.Submit(r.GetControl(), v == onvif.Velocity{},
-		func(expiry time.Time) { s.Mover.Command(v, expiry) })
+	report, err := s.Arbiter.Submit(r.GetControl(), motion{s, v})
 	if err != nil {
 		return nil, err
 	}

@@ -97,18 +97,26 @@ func (c *Config) Validate() error {
 }
 
 func (c *Config) validateControl(w writing) error {
-	var bad *robot.FieldError
-	switch err := c.Control.Config.Validate(); {
-	case errors.As(err, &bad):
-		return robot.BadField("control."+bad.Key, "%s", bad.Problem)
-	case err != nil:
-		return err
+	if err := c.Control.Config.Validate(); err != nil {
+		return robot.Under("control", err)
 	}
 	if c.Control.Ramp < 0 || c.Control.Ramp > maxRamp {
 		return robot.BadField("control.ramp", "%v is out of range: use up to %v", c.Control.Ramp, maxRamp)
 	}
 	_, err := c.safe(w)
 	return err
+}
+
+// OfRobot implements [device.OfRobot].
+func (c *Config) OfRobot(r *robot.Robot, device string) error {
+	if c.Control != nil {
+		return robot.Under("control", c.Control.OfRobot(r, device))
+	}
+	if r.Drive.Text("device") == device && r.Drive.Text("see") != "" {
+		return r.Drive.Locate(robot.BadField("see", "the device %q has no section control:, and so is no actuator that could "+
+			"watch what its driver sees: add one, for example control: {safe: {left: 0, right: 0}}", device))
+	}
+	return nil
 }
 
 // safe is the payload that means standing still.

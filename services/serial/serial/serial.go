@@ -64,6 +64,7 @@ func newDriverOf(kit *device.Kit, config Config, open opener) (*driver, error) {
 			return nil, err
 		}
 		boardConfig.Safe, boardConfig.Ramp = serving.Safe, config.Control.Ramp
+		config.Control.Coast, serving.FullScale = config.Control.Ramp, config.Control.FullScale
 	}
 	d.board = board.New(boardConfig)
 	serving.Board = d.board

@@ -11,6 +11,7 @@ import (
 
 	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
 	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
+	"github.com/waldo-robot/waldo/pkg/actuator"
 	"github.com/waldo-robot/waldo/services/serial/board"
 	"github.com/waldo-robot/waldo/services/serial/codec"
 	"github.com/waldo-robot/waldo/services/serial/frame"
@@ -27,7 +28,7 @@ func (port) Write(b []byte) (int, error) { return len(b), nil }
 // answering takes every command, and returns when the board has answered it.
 type answering struct{ answer func() }
 
-func (a answering) Submit(*controlv1.CommandHeader, bool, func(time.Time)) (*controlv1.CommandReport, error) {
+func (a answering) Submit(*controlv1.CommandHeader, actuator.Command) (*controlv1.CommandReport, error) {
 	a.answer()
 	return &controlv1.CommandReport{}, nil
 }

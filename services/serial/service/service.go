@@ -8,7 +8,6 @@ import (
 	"errors"
 	"io"
 	"sync"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -16,6 +15,7 @@ import (
 
 	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
 	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
+	"github.com/waldo-robot/waldo/pkg/actuator"
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/services/serial/board"
 	"github.com/waldo-robot/waldo/services/serial/codec"
@@ -24,7 +24,7 @@ import (
 // Arbiter judges commands; package actuator has one.
 type Arbiter interface {
 	// Submit judges a command and has it carried out if it is accepted. Its error is a gRPC status.
-	Submit(h *controlv1.CommandHeader, neutral bool, carryOut func(expiry time.Time)) (*controlv1.CommandReport, error)
+	Submit(h *controlv1.CommandHeader, c actuator.Command) (*controlv1.CommandReport, error)
 }
 
 // Config is what a service serves. Arbiter and Safe are nil for a board that moves nothing.
@@ -34,6 +34,8 @@ type Config struct {
 	Port    *serialv1.Port // as GetPort returns it; never changed
 	Arbiter Arbiter
 	Safe    []byte // the payload that is neutral
+	// FullScale is how far each value is from its safe one at full speed, by key; nil if it is not known.
+	FullScale map[string]float64
 }
 
 // Service is the gRPC service.
@@ -98,8 +100,7 @@ func (s *Service) write(ctx context.Context, r *serialv1.WriteMessageRequest) (*
 		return nil, failure(err)
 	}
 	if s.Arbiter != nil {
-		return s.Arbiter.Submit(r.GetControl(), s.Writer.Same(payload, s.Safe),
-			func(expiry time.Time) { s.Board.Command(payload, expiry) })
+		return s.Arbiter.Submit(r.GetControl(), command{s, payload})
 	}
 	if r.GetControl() != nil {
 		return nil, status.Error(codes.InvalidArgument,

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/drive"
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
@@ -60,7 +61,7 @@ func (r *RTCBot) check(devices []robot.Device) error {
 		{"camera", r.Camera}, {"microphone", r.Microphone}, {"speaker", r.Speaker}, {"publish", r.Publish},
 	} {
 		if d.name != "" {
-			errs = append(errs, checkDevice("rtcbot."+d.key, d.name, devices))
+			errs = append(errs, drive.CheckDevice("rtcbot."+d.key, d.name, devices))
 		}
 	}
 	return errors.Join(errs...)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/drive"
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/pkg/settings"
 )
@@ -41,7 +42,7 @@ func (s *Settings) Level() (slog.Level, error) { return settings.Level(s.LogLeve
 type Config struct {
 	Settings
 	Gateway Gateway
-	Drive   Drive
+	Drive   drive.Drive
 	// BusToken is what the bus wants to see, if anything.
 	BusToken string
 	// Devices are those of the robot file: name and kind.
@@ -77,7 +78,7 @@ func Load(args []string, environ func(string) string, out io.Writer) (*Config, e
 			return nil, err
 		}
 		c.Robot, c.Devices, section = r.Name, r.Devices, r.Gateway
-		c.Drive, driveErr = readDrive(r, given)
+		c.Drive, driveErr = drive.Read(r, given.Decode)
 		if url, _ := r.NATS.Client(); url != "" {
 			c.NATS = url
 		}

@@ -57,7 +57,7 @@ func New(r *robot.Robot, programs Programs, config Config) (*Plan, error) {
 		p.add(supervise.Process{
 			Name: d.Name, Path: path, Args: []string{"--robot-file", r.File, "--device", d.Name},
 			Env:    []string{"WALDO_GRPC=", "WALDO_METRICS=", "WALDO_HTTP="},
-			Config: d.GRPC + " " + d.Meaning(),
+			Config: d.GRPC + " " + d.Meaning() + driven(r, d),
 		})
 	}
 	if !config.NoGateway {
@@ -83,6 +83,14 @@ func (p *Plan) add(process supervise.Process) {
 	process.Env = append(process.Env, "WALDO_TOKEN="+p.config.Token, robot.HandedFD+"=3")
 	process.Input = p.robot.Text
 	p.processes = append(p.processes, process)
+}
+
+// driven is the part of the section `drive:` that the process of the device it names reads: what its driver must see.
+func driven(r *robot.Robot, d *robot.Device) string {
+	if r.Drive.Text("device") != d.Name || !r.Drive.Has("see") && !d.Has("control.see") && !d.Has("ptz.see") {
+		return ""
+	}
+	return " " + r.Drive.Meaning("see", "blind", "limit", "keys")
 }
 
 // gatewayConfig is the part of the file that the gateway reads: its sections, and the list of devices.

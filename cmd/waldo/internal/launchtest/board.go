@@ -88,6 +88,7 @@ func (b *board) WriteMessage(
 		b.say(r.GetJson())
 		return &serialv1.WriteMessageResponse{}, nil
 	}
-	report, err := b.actuator.Submit(r.GetControl(), r.GetJson() == neutral, func(time.Time) { b.say(r.GetJson()) })
+	report, err := b.actuator.Submit(r.GetControl(),
+		actuator.Rigid(r.GetJson() == neutral, func(time.Time) { b.say(r.GetJson()) }))
 	return &serialv1.WriteMessageResponse{Report: report}, err
 }

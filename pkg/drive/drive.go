@@ -1,15 +1,18 @@
-package config
+// Package drive is the section `drive:` of robot.yaml: how the robot is driven, and what its driver must see. The gateway
+// tells it to the page, and the process of the device that is driven keeps to it; both read it here, and so agree on what
+// is wrong with it.
+package drive
 
 import (
 	"errors"
 	"maps"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
 
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
 	"github.com/waldo-robot/waldo/pkg/robot"
-	"github.com/waldo-robot/waldo/pkg/settings"
 )
 
 // Drive is the section `drive:` of robot.yaml: how the robot is driven. The zero value is a robot of which nobody says
@@ -28,6 +31,8 @@ type Drive struct {
 	// Pads say what the controls of gamepads are that browsers have no mapping for: by a part of the pad's name, the pad's
 	// own control for each standard one.
 	Pads map[string]map[string]string `yaml:"pads"`
+
+	Sight `yaml:",inline"`
 }
 
 // Axis says what moves an axis. An empty field of a known axis has its default; `none` is nothing.
@@ -94,7 +99,7 @@ func (d *Drive) Validate() error {
 	for _, id := range slices.Sorted(maps.Keys(d.Pads)) {
 		errs = append(errs, validatePad("pads."+id, id, d.Pads[id]))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, d.Sight.Validate())...)
 }
 
 // validatePad reports what is wrong with the description of one gamepad.
@@ -178,24 +183,12 @@ func (a Axis) validate(path string) error {
 	return errors.Join(errs...)
 }
 
-// checkDevice sees to it that a device is one of the robot's.
-func checkDevice(key, name string, devices []robot.Device) error {
-	var names []string
-	for _, known := range devices {
-		if known.Name == name {
-			return nil
-		}
-		names = append(names, known.Name)
-	}
-	return robot.BadField(key, "there is no device %q; there are: %s", name, strings.Join(names, ", "))
-}
-
 // Message is what peers are told; nil if nobody says how the robot is driven.
 func (d *Drive) Message() *signalingv1.Drive {
 	if d.Device == "" {
 		return nil
 	}
-	m := &signalingv1.Drive{Device: d.Device, Method: d.Method, RateHz: d.Rate}
+	m := &signalingv1.Drive{Device: d.Device, Method: d.Method, RateHz: d.Rate, See: d.See}
 	if m.RateHz == 0 {
 		m.RateHz = defaultRate
 	}
@@ -221,17 +214,40 @@ func (d *Drive) Message() *signalingv1.Drive {
 	return m
 }
 
-// readDrive reads the section of a robot file.
-func readDrive(r *robot.Robot, given *settings.Given) (Drive, error) {
+// FullScale is what is added to each value at most when every axis is at its end.
+func (d *Drive) FullScale() map[string]float64 {
+	scales := map[string]float64{}
+	for key, terms := range d.Keys {
+		for axis, gain := range terms {
+			if axis != offset {
+				scales[key] += math.Abs(gain)
+			}
+		}
+	}
+	return scales
+}
+
+// Read reads the section of a robot file by decode, which is [robot.Section.Decode] or does more. The error names the
+// line.
+func Read(r *robot.Robot, decode func(section *robot.Section, into any) error) (Drive, error) {
 	var d Drive
 	if !r.Drive.Given() {
 		return d, nil
 	}
-	if err := given.Decode(&r.Drive, &d); err != nil {
+	if err := decode(&r.Drive, &d); err != nil {
 		return d, err
 	}
-	if err := checkDevice("device", d.Device, r.Devices); err != nil {
-		return d, r.Drive.Locate(err)
+	return d, r.Drive.Locate(errors.Join(CheckDevice("device", d.Device, r.Devices), d.Sight.Check("see", r.Devices)))
+}
+
+// CheckDevice sees to it that a device is one of the robot's. The error is one of package robot, about the key.
+func CheckDevice(key, name string, devices []robot.Device) error {
+	names := make([]string, len(devices))
+	for i, known := range devices {
+		names[i] = known.Name
 	}
-	return d, nil
+	if slices.Contains(names, name) {
+		return nil
+	}
+	return robot.BadField(key, "there is no device %q; there are: %s", name, strings.Join(names, ", "))
 }

@@ -1,0 +1,115 @@
+package actuator
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/actuator/captures"
+	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/control"
+	"github.com/waldo-robot/waldo/pkg/drive"
+	"github.com/waldo-robot/waldo/pkg/stream"
+)
+
+const (
+	// Captures is the stream of a camera that announces its pictures.
+	Captures = "captures"
+	// announcements is how many may wait to be noted.
+	announcements = 256
+	// resubscribe is how long it takes until the bus is asked again.
+	resubscribe = time.Second
+)
+
+// watcher knows what the camera has captured that the driver must see. It is nil in an actuator that does not watch
+// that; all its methods work nevertheless.
+type watcher struct {
+	sight  drive.Sight
+	seen   captures.Ring
+	leased stream.Demand // by the lease
+	ended  func()        // gives up the want of a lease; nil without one
+}
+
+func newWatcher(s drive.Sight) *watcher {
+	if !s.Watched() {
+		return nil
+	}
+	return &watcher{sight: s}
+}
+
+// follow keeps the want of announcements as long as somebody has the lease. The caller holds the actuator's mu.
+func (w *watcher) follow(leased bool) {
+	switch {
+	case w == nil || leased == (w.ended != nil):
+	case leased:
+		w.ended = w.leased.Want()
+	default:
+		w.ended()
+		w.ended = nil
+	}
+}
+
+// find returns what the sender of a command had seen.
+func (w *watcher) find(now control.Clock, seen *timestamppb.Timestamp) control.Seen {
+	if w == nil {
+		return control.Seen{}
+	}
+	at, known := w.seen.Find(now, seen)
+	return control.Seen{At: at, Known: known}
+}
+
+// describe returns what the driver sees as a message of the API. The caller holds the actuator's mu.
+func (w *watcher) describe(arbiter *control.Arbiter, now control.Clock) *controlv1.Sight {
+	if w == nil {
+		return nil
+	}
+	slow, stop := w.sight.Ages()
+	s := &controlv1.Sight{Camera: w.sight.See, Speed: arbiter.Allowed(now), Slow: durationpb.New(slow),
+		Stop: durationpb.New(stop)}
+	if age, known := arbiter.Age(now); known {
+		s.Age = durationpb.New(age)
+	}
+	return s
+}
+
+// watchCamera holds the announcements of the camera, and notes them, while somebody has the lease.
+func (a *Actuator) watchCamera(ctx context.Context) {
+	camera := bus.Address{Robot: a.kit.Address().Robot, Device: a.watcher.sight.See}
+	_ = a.watcher.leased.While(ctx, func(ctx context.Context) error { // ends with ctx
+		hold := a.kit.Bus().Hold(camera, Captures, fmt.Sprintf("actuator %.48s", a.kit.Address().Device))
+		defer hold.Close()
+		for ctx.Err() == nil {
+			if err := a.note(ctx, camera); err != nil && ctx.Err() == nil {
+				a.log.Warn("the pictures of the camera are not announced", "camera", camera.Device, "error", err)
+				select {
+				case <-ctx.Done():
+				case <-time.After(resubscribe):
+				}
+			}
+		}
+		return ctx.Err()
+	})
+}
+
+// note notes what the camera announces.
+func (a *Actuator) note(ctx context.Context, camera bus.Address) error {
+	list, err := bus.Subscribe[*mediav1.Capture](a.kit.Bus(), camera.Out(Captures), stream.DropOldest(announcements))
+	if err != nil {
+		return err
+	}
+	defer list.Close()
+	for c, err := range list.All(ctx) {
+		if err != nil {
+			return err
+		}
+		if !a.watcher.seen.Add(a.clock(), c) {
+			a.metrics.senseless.Inc()
+		}
+	}
+	return nil
+}

@@ -1,0 +1,171 @@
+package drive
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/waldo-robot/waldo/pkg/robot"
+)
+
+// Sight says which camera the driver must see, and how fast the robot may move by that. The zero value watches nothing.
+// These keys stand in the section `drive:`, or for a device that this section does not name in its own section
+// `control:`.
+type Sight struct {
+	// See is the name of the camera.
+	See string `yaml:"see" help:"camera that the driver must see; without a picture of it that is new enough the hardware stands still"`
+	// Blind are the ages of its picture.
+	Blind Blind `yaml:"blind" help:"ages of the picture from which speed is reduced, and is 0: {slow: 300ms, stop: 800ms} if not given"`
+	// Limit bounds how far the robot moves before its driver can react.
+	Limit Limit `yaml:"limit" help:"how far the robot may move before its driver could have seen it: {reaction: 0.3m, speed: 1.5m/s}"`
+}
+
+// Blind are ages of the picture that the driver of a command had seen; 0 has the default. The word `off` in their place
+// turns the watch off.
+type Blind struct {
+	// Slow is the age from which the speed is reduced, in proportion down to 0 at Stop.
+	Slow time.Duration `yaml:"slow" help:"age of the picture from which the speed is reduced, 50ms to 5s"`
+	// Stop is the age from which the robot stands still.
+	Stop time.Duration `yaml:"stop" help:"age of the picture from which the robot stands still, 100ms to 10s"`
+
+	// Off says that nothing is watched.
+	Off bool
+}
+
+// SetWord implements [robot.Worded].
+func (b *Blind) SetWord(word string) error {
+	if word != "off" {
+		return fmt.Errorf("%.32q is neither off nor ages: write {slow: 300ms, stop: 800ms}, or off", word)
+	}
+	b.Off = true
+	return nil
+}
+
+// Limit bounds how far the robot moves.
+type Limit struct {
+	// Reaction is how far it moves at most from the capture of the picture that the driver saw to the end of the command;
+	// 0: not limited.
+	Reaction Distance `yaml:"reaction" help:"the farthest that the robot moves before its driver can have seen it, 0.01m to 100m"`
+	// Speed is how fast it is at full scale.
+	Speed Speed `yaml:"speed" help:"how fast the robot is at full scale, 0.01m/s to 100m/s"`
+}
+
+// The limits and defaults of ages.
+const (
+	DefaultSlow      = 300 * time.Millisecond
+	DefaultStop      = 800 * time.Millisecond
+	minSlow, maxSlow = 50 * time.Millisecond, 5 * time.Second
+	minStop, maxStop = 100 * time.Millisecond, 10 * time.Second
+)
+
+// Watched reports whether commands are judged by what their driver sees.
+func (s Sight) Watched() bool { return s.See != "" && !s.Blind.Off }
+
+// Ages returns the ages of the picture from which the robot is slower, and stands still.
+func (s Sight) Ages() (slow, stop time.Duration) {
+	return cmp.Or(s.Blind.Slow, DefaultSlow), cmp.Or(s.Blind.Stop, DefaultStop)
+}
+
+// Validate reports all that is wrong but whether there is such a camera.
+func (s Sight) Validate() error {
+	var errs []error
+	bad := func(key, format string, args ...any) { errs = append(errs, robot.BadField(key, format, args...)) }
+	if s.See == "" {
+		const remedy = "has no meaning without see: name the camera that the driver must see"
+		if s.Blind != (Blind{}) {
+			bad("blind", remedy)
+		}
+		if s.Limit != (Limit{}) {
+			bad("limit", remedy)
+		}
+		return errors.Join(errs...)
+	}
+	if b := s.Blind; b.Slow != 0 && (b.Slow < minSlow || b.Slow > maxSlow) {
+		bad("blind.slow", "%v is out of range: use %v to %v", b.Slow, minSlow, maxSlow)
+	}
+	if b := s.Blind; b.Stop != 0 && (b.Stop < minStop || b.Stop > maxStop) {
+		bad("blind.stop", "%v is out of range: use %v to %v", b.Stop, minStop, maxStop)
+	}
+	if slow, stop := s.Ages(); slow >= stop {
+		bad("blind", "slow is %v and stop is %v, where %v and %v stand for what is not given: stop has to be the greater age",
+			slow, stop, DefaultSlow, DefaultStop)
+	}
+	return errors.Join(append(errs, s.Limit.validate(s.Blind.Off))...)
+}
+
+func (l Limit) validate(off bool) error {
+	switch {
+	case l.Speed != 0 && l.Reaction == 0:
+		return robot.BadField("limit.speed", "has no meaning without reaction: add it, or leave speed out")
+	case l.Reaction == 0:
+		return nil
+	case off:
+		return robot.BadField("limit.reaction", "cannot be kept while nothing is watched: leave out blind: off, or reaction")
+	case l.Speed == 0:
+		return robot.BadField("limit.speed", "is missing: say how fast the robot is at full scale, for example 1.5m/s")
+	}
+	return nil
+}
+
+// Check sees to it that the camera is one of the robot's devices. Key is where it stands. The error is one of package
+// robot.
+func (s Sight) Check(key string, devices []robot.Device) error {
+	if s.See == "" {
+		return nil
+	}
+	if err := CheckDevice(key, s.See, devices); err != nil {
+		return err
+	}
+	for _, d := range devices {
+		if d.Name == s.See && (d.Kind == "serial" || d.Kind == "audio" || d.Kind == "input") {
+			return robot.BadField(key, "%q is no camera, but of the kind %s: name one of the robot's cameras", s.See, d.Kind)
+		}
+	}
+	return nil
+}
+
+// Distance is a distance in m.
+type Distance float64
+
+// UnmarshalText reads a number with its unit.
+func (d *Distance) UnmarshalText(text []byte) error {
+	v, err := quantity("distance", "m", string(text), "0.3m or 30cm", map[string]float64{"mm": 0.001, "cm": 0.01, "m": 1})
+	*d = Distance(v)
+	return err
+}
+
+// String writes it with its unit.
+func (d Distance) String() string { return strconv.FormatFloat(float64(d), 'g', 6, 64) + "m" }
+
+// Speed is a speed in m/s.
+type Speed float64
+
+// UnmarshalText reads a number with its unit.
+func (s *Speed) UnmarshalText(text []byte) error {
+	v, err := quantity("speed", "m/s", string(text), "1.5m/s or 5km/h", map[string]float64{"cm/s": 0.01, "m/s": 1, "km/h": 1 / 3.6})
+	*s = Speed(v)
+	return err
+}
+
+// String writes it with its unit.
+func (s Speed) String() string { return strconv.FormatFloat(float64(s), 'g', 6, 64) + "m/s" }
+
+// Limits of distances and speeds, in m and m/s.
+const least, most = 0.01, 100
+
+// quantity reads a number with one of some units.
+func quantity(what, base, text, example string, units map[string]float64) (float64, error) {
+	number := strings.TrimRight(text, "/abcdefghijklmnopqrstuvwxyz ")
+	unit, known := units[strings.TrimSpace(text[len(number):])]
+	v, err := strconv.ParseFloat(number, 64)
+	if err != nil || !known {
+		return 0, fmt.Errorf("%.32q is not a %s: write a number with its unit, like %s", text, what, example)
+	}
+	if v *= unit; !(v >= least && v <= most) {
+		return 0, fmt.Errorf("%.32q is out of range: use %v%[4]s to %[3]v%[4]s", text, least, most, base)
+	}
+	return v, nil
+}

@@ -1,0 +1,111 @@
+package codec
+
+import (
+	"math"
+	"math/big"
+)
+
+// Slower is a [Writer] whose messages have numbers, so that a command can be carried out slower than it was given.
+type Slower interface {
+	// Speed is the share of full speed at which a payload moves: how far the value is from that of the safe payload that is
+	// farthest from it, in relation to its full scale. The scales are by key; a value without one counts as full speed, one
+	// that is no finite number as infinitely fast. False means that the payload differs from the safe one in no number.
+	Speed(payload, safe []byte, scales map[string]float64) (share float64, ok bool)
+	// Slow returns the payload with all its numbers nearer to those of the safe one, by a factor from 0 (there) to 1 (as it
+	// is). Whole numbers are rounded towards the safe ones. What is no number stays.
+	Slow(payload, safe []byte, factor float64) []byte
+}
+
+// Speed implements [Slower].
+func (c *Record) Speed(payload, safe []byte, scales map[string]float64) (share float64, ok bool) {
+	x, errX := c.format.Unpack(payload)
+	y, errY := c.format.Unpack(safe)
+	if errX != nil || errY != nil {
+		return 1, false
+	}
+	for i := range x {
+		d := distance(x[i], y[i])
+		switch scale := scales[c.key(i)]; {
+		case d == 0:
+			continue
+		case math.IsNaN(d) || math.IsInf(d, 0):
+			share = math.Inf(1)
+		case scale > 0:
+			share = max(share, d/scale)
+		default:
+			share = max(share, 1)
+		}
+		ok = true
+	}
+	return share, ok
+}
+
+// distance is how far two numbers are apart; 0 for what is none.
+func distance(from, to any) float64 {
+	switch b := to.(type) {
+	case int64:
+		if a, ok := from.(int64); ok {
+			return math.Abs(float64(a) - float64(b))
+		}
+	case uint64:
+		if a, ok := from.(uint64); ok {
+			return math.Abs(float64(a) - float64(b))
+		}
+	case float64:
+		if a, ok := from.(float64); ok {
+			return math.Abs(a - b)
+		}
+	}
+	return 0
+}
+
+// Slow implements [Slower].
+func (c *Record) Slow(payload, safe []byte, factor float64) []byte {
+	if factor >= 1 {
+		return payload
+	}
+	x, errX := c.format.Unpack(payload)
+	y, errY := c.format.Unpack(safe)
+	if errX != nil || errY != nil || !(factor > 0) {
+		return safe
+	}
+	for i := range x {
+		x[i] = slow(x[i], y[i], factor)
+	}
+	slowed, err := c.format.Pack(x...)
+	if err != nil {
+		return safe
+	}
+	return slowed
+}
+
+// slow returns a number nearer to the safe one, and anything else as it is.
+func slow(from, safe any, factor float64) any {
+	switch b := safe.(type) {
+	case int64:
+		if a, ok := from.(int64); ok {
+			return nearer(big.NewInt(a), big.NewInt(b), factor).Int64()
+		}
+	case uint64:
+		if a, ok := from.(uint64); ok {
+			return nearer(new(big.Int).SetUint64(a), new(big.Int).SetUint64(b), factor).Uint64()
+		}
+	case float64:
+		a, ok := from.(float64)
+		switch {
+		case ok && (math.IsNaN(a) || math.IsInf(a, 0)):
+			return b
+		case ok:
+			return a*factor + b*(1-factor) // a difference of the two could overflow
+		}
+	}
+	return from
+}
+
+// nearer is exact, however large the numbers are, and rounds towards the safe one.
+func nearer(from, safe *big.Int, factor float64) *big.Int {
+	share := new(big.Rat).SetFloat64(factor)
+	d := new(big.Int).Sub(from, safe)
+	d.Mul(d, share.Num()).Quo(d, share.Denom())
+	return d.Add(d, safe)
+}
