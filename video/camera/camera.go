@@ -25,18 +25,32 @@ import (
 
 // Streams returns the streams that a camera with these codecs has: `video` is H.264, and every other compressed media
 // type has one beside it: VP8 for readers without H.264, H.265 for those who can take it untouched from a source that
-// sends it, and JPEG for those who want pictures that do not depend on one another. A stream that nobody holds costs
-// nothing.
-func Streams(codecs codec.Set) []service.Stream {
+// sends it, and JPEG for those who want pictures that do not depend on one another. What can be encoded has a small
+// version for readers whose path carries no more. A stream that nobody holds costs nothing.
+func Streams(codecs codec.Set) (streams []service.Stream) {
 	const usual = "video"
-	streams := []service.Stream{{Name: usual, MediaType: media.H264}}
+	add := func(name, mediaType string, small bool) {
+		s := service.Stream{Content: pipeline.Stream{MediaType: mediaType, Small: small}, Name: name}
+		if name != usual {
+			s.AlternativeTo = usual
+		}
+		streams = append(streams, s)
+	}
+	add(usual, media.H264, false)
 	if codecs.Encodes(media.VP8) {
-		streams = append(streams, service.Stream{Name: "video-vp8", MediaType: media.VP8, AlternativeTo: usual})
+		add("video-vp8", media.VP8, false)
 	}
 	if _, known := codecs.Find(media.H265); known {
-		streams = append(streams, service.Stream{Name: "video-h265", MediaType: media.H265, AlternativeTo: usual})
+		add("video-h265", media.H265, false)
 	}
-	return append(streams, service.Stream{Name: "video-jpeg", MediaType: media.JPEG, AlternativeTo: usual})
+	add("video-jpeg", media.JPEG, false)
+	if codecs.Encodes(media.H264) {
+		add("video-small", media.H264, true)
+	}
+	if codecs.Encodes(media.VP8) {
+		add("video-vp8-small", media.VP8, true)
+	}
+	return streams
 }
 
 // Captures is the stream on the bus that announces every picture when it is captured, before it is encoded; see
@@ -81,9 +95,11 @@ func New(kit *device.Kit, config Config, open func(context.Context) (source.Sour
 	// It is for actuators, which know its name, and nothing to show to people.
 	d.captures = device.NewOut[*mediav1.Capture](kit, Captures, device.OutOptions{Absent: true})
 	for _, s := range config.Streams {
-		options := device.OutOptions{AlternativeTo: s.AlternativeTo, Whole: !media.InterCoded(s.MediaType)}
-		if s.AlternativeTo == "" || config.Codecs.Encodes(s.MediaType) { // whatever the source sends, as far as is known
-			options.KeyFrameOnRequest, options.MediaTypes = true, []string{s.MediaType}
+		mediaType := s.Content.MediaType
+		options := device.OutOptions{AlternativeTo: s.AlternativeTo, Small: s.Content.Small,
+			Whole: !media.InterCoded(mediaType)}
+		if s.AlternativeTo == "" || config.Codecs.Encodes(mediaType) { // whatever the source sends, as far as is known
+			options.KeyFrameOnRequest, options.MediaTypes = true, []string{mediaType}
 		}
 		d.streams = append(d.streams, stream{s, device.NewOut[*mediav1.VideoFrame](kit, s.Name, options)})
 	}
@@ -93,10 +109,10 @@ func New(kit *device.Kit, config Config, open func(context.Context) (source.Sour
 // announce describes the streams as the present source has them. One that carries nothing names no media type.
 func (d *Driver) announce() {
 	for _, s := range d.streams {
-		if d.pipeline.Offers(s.MediaType) {
-			s.out.SetMediaTypes(s.MediaType)
-			s.out.SetPassedThrough(d.pipeline.PassesThrough(s.MediaType))
-			s.out.SetKeyFrameOnRequest(d.pipeline.KeyFrameOnRequest(s.MediaType))
+		if d.pipeline.Offers(s.Content) {
+			s.out.SetMediaTypes(s.Content.MediaType)
+			s.out.SetPassedThrough(d.pipeline.PassesThrough(s.Content))
+			s.out.SetKeyFrameOnRequest(d.pipeline.KeyFrameOnRequest(s.Content))
 		} else {
 			s.out.SetMediaTypes()
 			s.out.SetPassedThrough(false)
@@ -146,7 +162,7 @@ func (d *Driver) run(ctx context.Context, ready func()) error {
 		for _, s := range d.streams {
 			owned.Go(func() {
 				device.Serve(ctx, s.out, func() (*pipeline.Reader, error) {
-					return d.pipeline.OpenForward(&mediav1.VideoFormat{MediaType: s.MediaType})
+					return d.pipeline.OpenStream(s.Content)
 				})
 			})
 		}

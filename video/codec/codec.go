@@ -34,6 +34,12 @@ type BitrateSetter interface {
 	SetBitrate(bps int) error
 }
 
+// RateSetter is an Encoder that shares out its bit rate to the pictures of a second, and can be told when other many
+// come from the next one on.
+type RateSetter interface {
+	SetRate(hz float64) error // 0 if it is not known
+}
+
 // Decoder turns the frames of one source into pictures.
 type Decoder interface {
 	// Decode takes a frame and returns a picture, fresh memory or the frame's own, and when that was captured. That is the

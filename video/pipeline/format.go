@@ -10,24 +10,35 @@ import (
 	"github.com/waldo-robot/waldo/video/codec"
 )
 
+// Stream is one of the streams that the bus carries. Each has a variant of its own, the live one.
+type Stream struct {
+	MediaType string // compressed
+	Small     bool   // in few bits, see [ladder.Small]; otherwise in the source's own size and rate
+}
+
+// key is the key of the stream's variant.
+func (s Stream) key() key { return key{mediaType: s.MediaType, small: s.Small} }
+
 // key identifies a variant. Size 0x0 means the source's own, even if the hardware returns with another one; rate 0
 // means as captured.
 type key struct {
 	mediaType, pixelFormat string
 	width, height          int
 	rate                   float64
+	small                  bool // see [Stream]
+	fixed                  bool // in the source's own size, whatever limits the live variant has
 }
 
-// live reports whether a variant is one of those that the bus carries: compressed, in the source's own size and rate.
-func (k key) live() bool { return k == liveKey(k.mediaType) }
+// live reports whether a variant is one of those that the bus carries.
+func (k key) live() bool { return k == k.stream().key() }
 
-// liveKey is the key of the live variant of a media type.
-func liveKey(mediaType string) key { return key{mediaType: mediaType} }
+// stream is the stream that a live variant makes.
+func (k key) stream() Stream { return Stream{k.mediaType, k.small} }
 
 // passes reports whether frames of a format, which must be turned by o, already are what a variant wants.
 func (k key) passes(f *mediav1.VideoFormat, o codec.Orientation) bool {
 	w, h := media.Even(f, f.GetWidthPx(), f.GetHeightPx())
-	return o.None() && f.GetMediaType() == k.mediaType && f.GetPixelFormat() == k.pixelFormat &&
+	return o.None() && !k.small && f.GetMediaType() == k.mediaType && f.GetPixelFormat() == k.pixelFormat &&
 		k.width == 0 && w == f.GetWidthPx() && h == f.GetHeightPx() && (k.rate == 0 || !media.InterCoded(k.mediaType))
 }
 
@@ -61,13 +72,17 @@ func (p *Pipeline) resolve(want *mediav1.VideoFormat) (key, error) {
 	case f.HeightPx == 0:
 		f.HeightPx = min(inShape(f.WidthPx, height, width), int32(h))
 	}
-	k := key{f.MediaType, f.PixelFormat, int(f.WidthPx), int(f.HeightPx), f.FrameRateHz}
+	k := key{mediaType: f.MediaType, pixelFormat: f.PixelFormat, width: int(f.WidthPx), height: int(f.HeightPx),
+		rate: f.FrameRateHz}
 	if k.width == w && k.height == h {
 		k.width, k.height = 0, 0
 	}
 	if rate > 0 && k.rate >= rate {
 		k.rate = 0
 	}
+	// Who names a size does not want less when the stream on the bus is limited.
+	k.fixed = k.live() && media.InterCoded(k.mediaType) && want.GetWidthPx()+want.GetHeightPx() > 0 &&
+		!p.passes(k)
 	return k, p.possible(k, f)
 }
 

@@ -36,20 +36,20 @@ func TestASourceIsAskedForKeyFrames(t *testing.T) {
 	m.expect(t, true)
 	m.give(t, frames[0])
 	next(t, a)
-	if p.KeyFrameOnRequest(media.H264) || !p.KeyFrameOnRequest(media.VP8) || !p.PassesThrough(media.H264) ||
-		p.PassesThrough(media.VP8) {
+	vp8 := Stream{MediaType: media.VP8}
+	if p.KeyFrameOnRequest(usual) || !p.KeyFrameOnRequest(vp8) || !p.PassesThrough(usual) || p.PassesThrough(vp8) {
 		t.Error("a source that obeys nothing is told of otherwise")
 	}
-	if err := p.RequestKeyFrame(t.Context(), media.H264); !errors.Is(err, source.ErrNoKeyFrame) {
+	if err := p.RequestKeyFrame(t.Context(), usual); !errors.Is(err, source.ErrNoKeyFrame) {
 		t.Error(err)
 	}
 	src.obeys = true // seen with the next frame
 	m.give(t, frames[1])
 	next(t, a)
-	if !p.KeyFrameOnRequest(media.H264) || changes != 1 {
+	if !p.KeyFrameOnRequest(usual) || changes != 1 {
 		t.Errorf("that it obeys is not told; %d changes", changes)
 	}
-	if err := p.RequestKeyFrame(t.Context(), media.H264); err != nil {
+	if err := p.RequestKeyFrame(t.Context(), usual); err != nil {
 		t.Error(err)
 	}
 	if n := len(src.want); n != 0 {

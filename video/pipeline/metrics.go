@@ -15,6 +15,8 @@ const (
 	dropLate       = "late"        // a newer one came before a variant got to it
 	dropBroken     = "broken"      // it could not be decoded or encoded
 	dropSkipped    = "skipped"     // the encoder skipped it to keep its bitrate
+	dropLimit      = "limit"       // left out to keep the limit of a stream's bitrate
+	dropPaused     = "paused"      // the stream was paused by a limit
 	dropSlowReader = "slow_reader" // a reader did not take it in time
 )
 
@@ -30,6 +32,7 @@ type metrics struct {
 	keysWanted prometheus.Counter
 	keysMade   prometheus.Counter
 	readers    prometheus.Gauge
+	streams    streamMetrics
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -63,10 +66,13 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		readers: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "waldo_camera_readers", Help: "Current readers, over gRPC and the bus together."}),
 	}
-	for _, reason := range []string{dropSource, dropLate, dropBroken, dropSkipped, dropSlowReader} {
+	m.streams = newStreamMetrics()
+	for _, reason := range []string{dropSource, dropLate, dropBroken, dropSkipped, dropLimit, dropPaused,
+		dropSlowReader} {
 		m.dropped.WithLabelValues(reason) // shown as 0 from the start
 	}
 	if r != nil {
+		m.streams.register(r)
 		r.MustRegister(m.captured, m.encoded, m.passed, m.seconds, m.decoded, m.cpu, m.dropped, m.keysWanted, m.keysMade,
 			m.readers)
 	}

@@ -3,8 +3,6 @@ package pipeline
 import (
 	"testing"
 	"time"
-
-	"github.com/waldo-robot/waldo/pkg/media"
 )
 
 func TestRequestKeyFrame(t *testing.T) {
@@ -26,14 +24,14 @@ func TestRequestKeyFrame(t *testing.T) {
 	}
 	time.Sleep(keyInterval) // the least distance of key frames is measured in real time
 	for range 100 {
-		if err := p.RequestKeyFrame(t.Context(), media.H264); err != nil {
+		if err := p.RequestKeyFrame(t.Context(), usual); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if n := keys(5); n != 1 {
 		t.Errorf("%d key frames after 100 requests at once, want one", n)
 	}
-	if err := p.RequestKeyFrame(t.Context(), media.H264); err != nil { // too soon, so it is carried out later
+	if err := p.RequestKeyFrame(t.Context(), usual); err != nil { // too soon, so it is carried out later
 		t.Fatal(err)
 	}
 	deadline := time.Now().Add(patience)

@@ -18,6 +18,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/stream"
 	"github.com/waldo-robot/waldo/pkg/turns"
 	"github.com/waldo-robot/waldo/video/codec"
+	"github.com/waldo-robot/waldo/video/pipeline/limits"
 	"github.com/waldo-robot/waldo/video/source"
 )
 
@@ -66,15 +67,16 @@ type Pipeline struct {
 	asked   bool                  // it makes key frames on request
 	recent  media.Group[*capture] // of an inter-coded source
 	running map[*variant]bool     // from before their start until after their end
-	lives   map[string]*life      // by media type
-	owed    int                   // bytes, see owe
+	lives   map[Stream]*life
+	owed    int // bytes, see owe
 	closed  bool
 }
 
-// life is what outlives the live variants of one media type.
+// life is what outlives the live variants of one stream.
 type life struct {
 	turn     sync.Mutex   // held by the variant that runs: two would number their frames at the same time
 	sequence atomic.Int64 // of the next frame
+	limits   limits.Set
 }
 
 // New returns a pipeline without a source.
@@ -84,7 +86,7 @@ func New(config Config) *Pipeline {
 	}
 	p := &Pipeline{
 		config: config, log: config.Log, metrics: newMetrics(config.Metrics),
-		captured: stream.NewTopic[*capture](), running: map[*variant]bool{}, lives: map[string]*life{},
+		captured: stream.NewTopic[*capture](), running: map[*variant]bool{}, lives: map[Stream]*life{},
 	}
 	p.variants = stream.NewShared(p.newVariant)
 	p.bitrate.Store(int64(config.Bitrate))
@@ -281,15 +283,14 @@ func (p *Pipeline) pixelsWanted() (wanted bool, before []*capture) {
 	return false, nil
 }
 
-// RequestKeyFrame requests a key frame in the live variant of a media type, the stream in the configured size. If the
-// source encodes that stream itself, it is asked, and the call returns when a key frame has come; it fails with
-// ErrNative if the source cannot be asked, and as [source.KeyFramer] says. Of pictures that do not depend on one
-// another every one is a key frame.
-func (p *Pipeline) RequestKeyFrame(ctx context.Context, mediaType string) error {
-	if !media.InterCoded(mediaType) {
+// RequestKeyFrame requests a key frame in a stream. If the source encodes that stream itself, it is asked, and the call
+// returns when a key frame has come; it fails with ErrNative if the source cannot be asked, and as [source.KeyFramer]
+// says. Of pictures that do not depend on one another every one is a key frame.
+func (p *Pipeline) RequestKeyFrame(ctx context.Context, s Stream) error {
+	if !media.InterCoded(s.MediaType) {
 		return nil
 	}
-	keys, passes := p.askEncoder(mediaType)
+	keys, passes := p.askEncoder(s)
 	switch {
 	case !passes:
 		return nil
@@ -302,10 +303,10 @@ func (p *Pipeline) RequestKeyFrame(ctx context.Context, mediaType string) error 
 
 // askEncoder requests a key frame of the encoder of a live variant, if there is one: a future one begins with a key
 // frame anyway. Otherwise passes is true, and keys is whom to ask instead.
-func (p *Pipeline) askEncoder(mediaType string) (keys source.KeyFramer, passes bool) {
+func (p *Pipeline) askEncoder(s Stream) (keys source.KeyFramer, passes bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	k := liveKey(mediaType)
+	k := s.key()
 	if p.passes(k) {
 		return p.keys, true
 	}
@@ -330,45 +331,32 @@ func (p *Pipeline) wantKey(k key) {
 	}
 }
 
-// SetBitrate changes the target of each live variant, starting with its next picture. It fails with ErrNative if the
-// source itself makes inter-coded frames that pass through.
-func (p *Pipeline) SetBitrate(bps int) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.info != nil && media.InterCoded(p.info.Current.GetMediaType()) && p.turned.None() {
-		return ErrNative
-	}
-	p.bitrate.Store(int64(bps))
-	return nil
-}
-
 // KeyFrameOnRequest reports whether RequestKeyFrame can work with the present source.
-func (p *Pipeline) KeyFrameOnRequest(mediaType string) bool {
+func (p *Pipeline) KeyFrameOnRequest(s Stream) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.asked || !media.InterCoded(mediaType) || !p.passes(liveKey(mediaType))
+	return p.asked || !media.InterCoded(s.MediaType) || !p.passes(s.key())
 }
 
-// PassesThrough reports whether the source itself makes the frames of the live variant of a media type.
-func (p *Pipeline) PassesThrough(mediaType string) bool {
+// PassesThrough reports whether the source itself makes the frames of a stream.
+func (p *Pipeline) PassesThrough(s Stream) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.passes(liveKey(mediaType))
+	return p.passes(s.key())
 }
 
-// Offers reports whether the live variant of a media type can be made from the present source, so that all who take the
-// media type can show it.
-func (p *Pipeline) Offers(mediaType string) bool {
+// Offers reports whether a stream can be made from the present source, so that all who take its media type can show it.
+func (p *Pipeline) Offers(s Stream) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.info == nil || p.recode && !p.config.Codecs.Encodes(mediaType) {
+	if p.info == nil || p.recode && !p.config.Codecs.Encodes(s.MediaType) {
 		return false
 	}
 	width, height, rate := p.oriented()
-	f := &mediav1.VideoFormat{MediaType: mediaType, FrameRateHz: rate}
+	f := &mediav1.VideoFormat{MediaType: s.MediaType, FrameRateHz: rate}
 	w, h := media.Even(f, width, height)
 	f.WidthPx, f.HeightPx = int32(w), int32(h)
-	return p.possible(liveKey(mediaType), f) == nil
+	return p.possible(s.key(), f) == nil
 }
 
 // Close ends all readers, and returns when nothing runs any more. Run must have returned before.

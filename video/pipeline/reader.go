@@ -15,7 +15,7 @@ import (
 // readerQueue is how many inter-coded frames may wait for a slow reader before it must wait for a key frame instead.
 const readerQueue = 8
 
-// forwardQueue is how many pictures may wait for a reader of [Pipeline.OpenForward].
+// forwardQueue is how many pictures may wait for a reader of [Pipeline.OpenStream].
 const forwardQueue = 4
 
 // Reader receives the frames of one format.
@@ -34,20 +34,28 @@ type Reader struct {
 // Open adds a reader. In the format, a size of 0x0 means the source's own, a single side of 0 keeps the shape, and no
 // side becomes larger than the source's; a rate of 0 means as captured. The errors are device.ErrAway, ErrTooMany,
 // device.ErrStopping, or wrap media.ErrFormat. Close the reader.
-func (p *Pipeline) Open(want *mediav1.VideoFormat) (*Reader, error) { return p.openOne(want, 1) }
-
-// OpenForward is Open for a reader that takes no time, such as one that publishes on the bus: of pictures that do
-// not depend on one another a few wait for it, so that it loses none when it does not get a CPU for a moment.
-// Others get only the newest.
-func (p *Pipeline) OpenForward(want *mediav1.VideoFormat) (*Reader, error) {
-	return p.openOne(want, forwardQueue)
-}
-
-func (p *Pipeline) openOne(want *mediav1.VideoFormat, waiting int) (*Reader, error) {
+func (p *Pipeline) Open(want *mediav1.VideoFormat) (*Reader, error) {
 	k, owed, err := p.keyOf(want)
 	if err != nil {
 		return nil, err
 	}
+	return p.openOne(k, owed, 1)
+}
+
+// OpenStream is Open for a reader that publishes a stream on the bus. It takes no time: of pictures that do not depend
+// on one another a few wait for it, so that it loses none when it does not get a CPU for a moment. Others get only the
+// newest.
+func (p *Pipeline) OpenStream(s Stream) (*Reader, error) {
+	k, owed, err := p.keyOf(&mediav1.VideoFormat{MediaType: s.MediaType})
+	if err != nil {
+		return nil, err
+	}
+	k.small = s.Small
+	return p.openOne(k, owed, forwardQueue)
+}
+
+// openOne opens a reader that is owed so many bytes.
+func (p *Pipeline) openOne(k key, owed, waiting int) (*Reader, error) {
 	r, err := p.open(context.Background(), k, waiting) // nothing in it takes long
 	if err != nil {
 		p.release(owed)

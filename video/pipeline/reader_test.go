@@ -21,7 +21,7 @@ func TestManyReadersOneEncode(t *testing.T) {
 	for i := range 10 {
 		want := h264()
 		if i%2 == 1 { // the same format said in other words
-			want.WidthPx, want.HeightPx, want.FrameRateHz = 64, 48, 30
+			want.FrameRateHz = 30
 		}
 		readers = append(readers, p.open(t, want))
 	}
@@ -58,7 +58,7 @@ func TestTwoCodecs(t *testing.T) {
 	begin := time.Now()
 	for i := range frames {
 		if i == 5 {
-			if err := p.RequestKeyFrame(t.Context(), media.VP8); err != nil {
+			if err := p.RequestKeyFrame(t.Context(), Stream{MediaType: media.VP8}); err != nil {
 				t.Fatal(err)
 			}
 			for time.Since(begin) < 2*keyInterval {
@@ -247,10 +247,10 @@ func TestPicturesOfOneTypeAreNumberedOnce(t *testing.T) {
 func TestEveryPictureIsAKeyFrame(t *testing.T) {
 	m := newManual(&mediav1.VideoFormat{MediaType: media.JPEG, WidthPx: 64, HeightPx: 48, FrameRateHz: 30})
 	p := run(t, m, Config{})
-	if err := p.RequestKeyFrame(t.Context(), media.JPEG); err != nil {
+	if err := p.RequestKeyFrame(t.Context(), Stream{MediaType: media.JPEG}); err != nil {
 		t.Error(err)
 	}
-	if !p.PassesThrough(media.JPEG) || !p.KeyFrameOnRequest(media.JPEG) {
+	if !p.PassesThrough(Stream{MediaType: media.JPEG}) || !p.KeyFrameOnRequest(Stream{MediaType: media.JPEG}) {
 		t.Error("what the camera sends passes through, and can be begun with at any picture")
 	}
 }
@@ -260,7 +260,7 @@ func TestForwardingLosesNothing(t *testing.T) {
 	m := newManual(i420(64, 48, 30))
 	p := run(t, m, Config{})
 	jpeg := &mediav1.VideoFormat{MediaType: media.JPEG}
-	forward, err := p.OpenForward(jpeg)
+	forward, err := p.OpenStream(Stream{MediaType: media.JPEG})
 	if err != nil {
 		t.Fatal(err)
 	}

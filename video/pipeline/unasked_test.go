@@ -73,7 +73,7 @@ func TestPicturesAreEncodedAgainWhenTheyHaveTo(t *testing.T) {
 	src, frames := native(t, 6)
 	r := run(t, unasked{src}, Config{})
 	live := r.open(t, h264())
-	if r.KeyFrameOnRequest(media.H264) {
+	if r.KeyFrameOnRequest(usual) {
 		t.Error("a camera that cannot be asked for key frames promises them")
 	}
 	for i, f := range frames {
@@ -85,7 +85,7 @@ func TestPicturesAreEncodedAgainWhenTheyHaveTo(t *testing.T) {
 			t.Fatalf("frame %d: passed %v, key frame %v, sequence %d", i, same, got.GetKeyFrame(), got.GetSequence())
 		}
 	}
-	if !r.KeyFrameOnRequest(media.H264) {
+	if !r.KeyFrameOnRequest(usual) {
 		t.Error("what is encoded here can have a key frame at any time")
 	}
 }
@@ -111,13 +111,13 @@ func TestStreamsAreOfferedThatAllCanShow(t *testing.T) {
 				src.give(t, f)
 				got := next(t, live)
 				again := f.Recode && tt.encodes
-				if again == bytes.Equal(got.GetData(), f.Data) || again != r.KeyFrameOnRequest(media.H264) {
+				if again == bytes.Equal(got.GetData(), f.Data) || again != r.KeyFrameOnRequest(usual) {
 					t.Errorf("frame %d: passed, or not, against what was said", i)
 				}
-				if want := !f.Recode || tt.encodes; r.Offers(media.H264) != want {
+				if want := !f.Recode || tt.encodes; r.Offers(usual) != want {
 					t.Errorf("frame %d: offered %v, want %v", i, !want, want)
 				}
-				if r.Offers(media.H265) || r.Offers(media.VP8) != tt.encodes {
+				if r.Offers(Stream{MediaType: media.H265}) || r.Offers(Stream{MediaType: media.VP8}) != tt.encodes {
 					t.Errorf("frame %d: streams are offered that nobody makes", i)
 				}
 			}

@@ -46,16 +46,17 @@ type variant struct {
 	begun  bool                // joined is closed
 
 	// The rest is owned by Run and Close.
-	life    *life
-	encoder codec.Encoder
-	format  *mediav1.VideoFormat // of encoder, or of what is passed through
-	bitrate int64                // that encoder is set to
-	scaler  codec.Scaler
-	ended   error // what readers get after the last frame
-	pace    media.Pacer
-	passing media.Resync // of a compressed source
-	lost    uint64       // captures skipped so far
-	warned  time.Time
+	life     *life
+	governor *governor // of a live variant whose frames depend on one another
+	encoder  codec.Encoder
+	format   *mediav1.VideoFormat // of encoder, or of what is passed through
+	bitrate  int64                // that encoder is set to
+	scaler   codec.Scaler
+	ended    error // what readers get after the last frame
+	pace     media.Pacer
+	passing  media.Resync // of a compressed source
+	lost     uint64       // captures skipped so far
+	warned   time.Time
 }
 
 // newVariant opens the variant with a key. It fails with device.ErrAway or ErrTooMany.
@@ -74,7 +75,10 @@ func (p *Pipeline) newVariant(_ context.Context, k key) (*variant, error) {
 		scaler: codec.Scaler{Scale: p.config.Codecs.Scale, Reuse: k.mediaType != media.Raw},
 	}
 	if k.live() {
-		v.life = p.lifeOf(k.mediaType)
+		v.life = p.lifeOf(k.stream())
+	}
+	if k.live() && v.inter {
+		v.governor = &governor{p: p, stream: k.stream(), limits: &v.life.limits}
 	}
 	policy := stream.Latest()
 	if v.inter && p.passes(k) {
@@ -88,12 +92,12 @@ func (p *Pipeline) newVariant(_ context.Context, k key) (*variant, error) {
 	return v, nil
 }
 
-// lifeOf is the one life of a media type. The caller holds mu.
-func (p *Pipeline) lifeOf(mediaType string) *life {
-	l := p.lives[mediaType]
+// lifeOf is the one life of a stream. The caller holds mu.
+func (p *Pipeline) lifeOf(s Stream) *life {
+	l := p.lives[s]
 	if l == nil {
 		l = &life{}
-		p.lives[mediaType] = l
+		p.lives[s] = l
 	}
 	return l
 }
@@ -103,6 +107,9 @@ func (v *variant) Run(ctx context.Context) {
 	v.life.turn.Lock()
 	defer v.life.turn.Unlock()
 	defer v.closeEncoder()
+	if v.governor != nil {
+		defer v.governor.close()
+	}
 	v.prime()
 	select {
 	case <-v.joined:
@@ -114,10 +121,11 @@ func (v *variant) Run(ctx context.Context) {
 			break
 		}
 		v.countLost()
-		if !v.pace.Take(c.time(v.takes(c)), c.frame.Format.GetFrameRateHz()) {
+		order, wanted := v.wants(c)
+		if !wanted {
 			continue
 		}
-		if err := v.make(ctx, c); err != nil {
+		if err := v.make(ctx, c, order); err != nil {
 			v.p.metrics.drop(dropBroken, 1)
 			v.warn(err)
 			v.closeEncoder()
@@ -156,7 +164,7 @@ func (v *variant) countLost() {
 }
 
 // make turns a capture into a frame and publishes it. Each step may take long, so none starts once ctx has ended.
-func (v *variant) make(ctx context.Context, c *capture) error {
+func (v *variant) make(ctx context.Context, c *capture, o order) error {
 	if v.takes(c) {
 		return v.pass(c)
 	}
@@ -164,7 +172,7 @@ func (v *variant) make(ctx context.Context, c *capture) error {
 	if err != nil || img == nil {
 		return err
 	}
-	if err := v.prepare(c); err != nil {
+	if err := v.prepare(o); err != nil {
 		return err
 	}
 	v.p.metrics.spend(stepScale, v.key.mediaType, func() {
@@ -193,75 +201,6 @@ func (v *variant) pass(c *capture) error {
 	v.publish(c, c.time(true), codec.Packet{Data: c.frame.Data, Key: c.frame.Key})
 	v.p.metrics.passed.WithLabelValues(v.key.mediaType).Inc()
 	return nil
-}
-
-// prepare makes an encoder for the capture's format, if there is none yet.
-func (v *variant) prepare(c *capture) error {
-	f := &mediav1.VideoFormat{MediaType: v.key.mediaType, PixelFormat: v.key.pixelFormat, FrameRateHz: v.key.rate}
-	width, height := v.key.width, v.key.height
-	if width == 0 {
-		w, h := c.size()
-		width, height = media.Even(f, w, h)
-	}
-	if v.key.rate == 0 {
-		f.FrameRateHz = c.frame.Format.GetFrameRateHz()
-	}
-	f.WidthPx, f.HeightPx = int32(width), int32(height)
-	if v.encoder != nil && sameFormat(f, v.format) {
-		return nil
-	}
-	v.closeEncoder()
-	v.bitrate = 0
-	if v.key.live() {
-		v.bitrate = v.p.bitrate.Load()
-	}
-	e, err := v.p.config.Codecs.NewEncoder(f, codec.Options{Bitrate: int(v.bitrate), JPEGQuality: v.p.config.JPEGQuality})
-	if err != nil {
-		return err
-	}
-	v.encoder, v.format = e, f
-	return nil
-}
-
-func sameFormat(a, b *mediav1.VideoFormat) bool {
-	return a.GetWidthPx() == b.GetWidthPx() && a.GetHeightPx() == b.GetHeightPx() &&
-		a.GetFrameRateHz() == b.GetFrameRateHz()
-}
-
-func (v *variant) encode(c *capture, img *media.I420) error {
-	v.followBitrate()
-	begin := time.Now()
-	wanted := v.inter && v.keys.take(begin)
-	var packet codec.Packet
-	var err error
-	v.p.metrics.spend(stepEncode, v.key.mediaType, func() { packet, err = v.encoder.Encode(img, wanted, c.time(false)) })
-	if err != nil {
-		return err
-	}
-	v.p.metrics.encodedIn(v.key.mediaType, time.Since(begin))
-	if v.inter && packet.Key {
-		v.keys.made(begin)
-		v.p.metrics.keysMade.Inc()
-	}
-	if len(packet.Data) == 0 {
-		v.p.metrics.drop(dropSkipped, 1)
-		return nil
-	}
-	v.publish(c, c.time(false), packet)
-	return nil
-}
-
-// followBitrate updates the encoder of a live variant after SetBitrate.
-func (v *variant) followBitrate() {
-	target := v.p.bitrate.Load()
-	setter, ok := v.encoder.(codec.BitrateSetter)
-	if !v.key.live() || !ok || target == v.bitrate || target == 0 {
-		return
-	}
-	v.bitrate = target
-	if err := setter.SetBitrate(int(target)); err != nil {
-		v.warn(err)
-	}
 }
 
 func (v *variant) publish(c *capture, at time.Time, packet codec.Packet) {
@@ -308,16 +247,6 @@ func (v *variant) add(waiting int) (*stream.Subscription[output], []output) {
 func (v *variant) requestKey() {
 	v.p.metrics.keysWanted.Inc()
 	v.keys.request()
-}
-
-func (v *variant) closeEncoder() {
-	if v.encoder == nil {
-		return
-	}
-	if err := v.encoder.Close(); err != nil {
-		v.warn(err)
-	}
-	v.encoder = nil
 }
 
 // warn logs, but not for every picture.

@@ -66,7 +66,7 @@ func TestNativeVideoPassesThrough(t *testing.T) {
 	if f := next(t, jpeg); f.GetFormat().GetWidthPx() != 64 {
 		t.Errorf("got %v", f.GetFormat())
 	}
-	if err := p.RequestKeyFrame(t.Context(), media.H264); !errors.Is(err, ErrNative) {
+	if err := p.RequestKeyFrame(t.Context(), usual); !errors.Is(err, ErrNative) {
 		t.Errorf("RequestKeyFrame: %v", err)
 	}
 	if err := p.SetBitrate(100_000); !errors.Is(err, ErrNative) {

@@ -19,14 +19,9 @@ import (
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/turns"
 	"github.com/waldo-robot/waldo/video/pipeline"
+	"github.com/waldo-robot/waldo/video/pipeline/limits"
 	"github.com/waldo-robot/waldo/video/shared"
 	"github.com/waldo-robot/waldo/video/source"
-)
-
-// Limits of SetBitrate.
-const (
-	MinBitrate = 50_000
-	MaxBitrate = 50_000_000
 )
 
 // captureTimeout ends a CaptureFrame whose caller set no deadline.
@@ -35,8 +30,8 @@ const captureTimeout = 5 * time.Second
 // Stream is one stream of a camera on the bus.
 type Stream struct {
 	Name          string // as in [device.NewOut]
-	MediaType     string // compressed
-	AlternativeTo string // the stream that carries the same pictures in another media type; empty for the usual one
+	AlternativeTo string // the stream that carries the same pictures for others; empty for the usual one
+	Content       pipeline.Stream
 }
 
 // Service is the gRPC service. Attach gives it the hardware's controls.
@@ -132,7 +127,7 @@ func (s *Service) RequestKeyFrame(ctx context.Context,
 	if err != nil {
 		return nil, err
 	}
-	if err := s.pipeline.RequestKeyFrame(ctx, wanted.MediaType); err != nil {
+	if err := s.pipeline.RequestKeyFrame(ctx, wanted.Content); err != nil {
 		return nil, s.status(err)
 	}
 	return &camerav1.RequestKeyFrameResponse{}, nil
@@ -154,21 +149,6 @@ func (s *Service) stream(name string) (Stream, error) {
 		strings.Join(names, ", "))
 }
 
-// SetBitrate implements CameraService.
-func (s *Service) SetBitrate(_ context.Context, r *camerav1.SetBitrateRequest) (*camerav1.SetBitrateResponse, error) {
-	bps := r.GetBitrateBps()
-	if bps < MinBitrate || bps > MaxBitrate {
-		return nil, status.Errorf(codes.OutOfRange, "bitrate_bps is %d, must be %d to %d", bps, MinBitrate, MaxBitrate)
-	}
-	if err := s.present(); err != nil {
-		return nil, err
-	}
-	if err := s.pipeline.SetBitrate(int(bps)); err != nil {
-		return nil, s.status(err)
-	}
-	return &camerav1.SetBitrateResponse{BitrateBps: bps}, nil
-}
-
 // present fails while the hardware is away.
 func (s *Service) present() error {
 	_, err := s.pipeline.Info()
@@ -186,12 +166,14 @@ func (s *Service) status(err error) error {
 }
 
 var statusCodes = map[error]codes.Code{
-	media.ErrFormat:      codes.InvalidArgument,
-	pipeline.ErrTooMany:  codes.ResourceExhausted,
-	turns.ErrBusy:        codes.ResourceExhausted,
-	pipeline.ErrNative:   codes.FailedPrecondition,
-	source.ErrNoControl:  codes.NotFound,
-	source.ErrOutOfRange: codes.OutOfRange,
-	source.ErrReadOnly:   codes.FailedPrecondition,
-	source.ErrNoKeyFrame: codes.FailedPrecondition,
+	media.ErrFormat:       codes.InvalidArgument,
+	pipeline.ErrTooMany:   codes.ResourceExhausted,
+	turns.ErrBusy:         codes.ResourceExhausted,
+	pipeline.ErrNative:    codes.FailedPrecondition,
+	pipeline.ErrNoBitrate: codes.FailedPrecondition,
+	limits.ErrTooMany:     codes.ResourceExhausted,
+	source.ErrNoControl:   codes.NotFound,
+	source.ErrOutOfRange:  codes.OutOfRange,
+	source.ErrReadOnly:    codes.FailedPrecondition,
+	source.ErrNoKeyFrame:  codes.FailedPrecondition,
 }

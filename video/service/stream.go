@@ -14,7 +14,7 @@ import (
 
 // StreamFrames implements CameraService.
 func (s *Service) StreamFrames(r *camerav1.StreamFramesRequest, out camerav1.CameraService_StreamFramesServer) error {
-	want := withDefault(r.GetFormat(), s.streams[0].MediaType)
+	want := withDefault(r.GetFormat(), s.streams[0].Content.MediaType)
 	reader, err := s.pipeline.Open(want)
 	if err != nil {
 		return s.status(err)

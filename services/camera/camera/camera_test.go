@@ -222,7 +222,8 @@ func TestStreamsAreEncodedOnceEach(t *testing.T) {
 			s.GetKeyFrameOnRequest()))
 	}
 	if want := []string{"video [video/H264]  true", "video-vp8 [video/VP8] video true",
-		"video-jpeg [image/jpeg] video true"}; !slices.Equal(streams, want) {
+		"video-jpeg [image/jpeg] video true", "video-small [video/H264] video true",
+		"video-vp8-small [video/VP8] video true"}; !slices.Equal(streams, want) {
 		t.Errorf("streams: %q", streams)
 	}
 	const frames = 20

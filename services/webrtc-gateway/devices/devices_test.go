@@ -257,6 +257,8 @@ func TestCarriers(t *testing.T) {
 			{Name: "depth-raw", AlternativeTo: "depth"},
 			{Name: "video-h265", MediaTypes: []string{"video/H265"}, AlternativeTo: "video", PassedThrough: true,
 				KeyFrameOnRequest: true},
+			{Name: "video-small", MediaTypes: []string{"video/H264"}, AlternativeTo: "video", Small: true,
+				KeyFrameOnRequest: true},
 		}})
 	if err != nil {
 		t.Fatal(err)

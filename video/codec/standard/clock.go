@@ -22,6 +22,9 @@ func newClock(rate float64) clock {
 	return clock{step: 1 / rate}
 }
 
+// setRate tells that pictures come at another rate from now on; 0 if it is not known.
+func (c *clock) setRate(rate float64) { c.step = newClock(rate).step }
+
 // next returns the time of the next picture.
 func (c *clock) next(at time.Time) time.Duration {
 	if !c.started {
@@ -29,8 +32,8 @@ func (c *clock) next(at time.Time) time.Duration {
 		return 0
 	}
 	now := max(at.Sub(c.start), c.last+time.Millisecond) // the system's clock may be set back
-	const smoothing = 1.0 / 32
-	c.step += (min((now-c.last).Seconds(), 1) - c.step) * smoothing // a pause does not mean that the camera is slow
+	const smoothing, longest = 1.0 / 32, 3               // a pause does not mean that the camera is slow
+	c.step += (min((now-c.last).Seconds(), 1, longest*c.step) - c.step) * smoothing
 	c.last = now
 	return now
 }

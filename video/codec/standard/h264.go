@@ -86,6 +86,12 @@ func (e *h264Encoder) followRate() error {
 	return e.encoder.SetFrameRate(rate)
 }
 
+// SetRate implements [codec.RateSetter].
+func (e *h264Encoder) SetRate(hz float64) error {
+	e.clock.setRate(hz)
+	return e.followRate()
+}
+
 func (e *h264Encoder) SetBitrate(bps int) error { return e.encoder.SetBitrate(bps) }
 
 func (e *h264Encoder) Close() error { return e.encoder.Close() }

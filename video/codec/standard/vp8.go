@@ -55,6 +55,12 @@ func (e *vp8Encoder) Encode(img *media.I420, key bool, at time.Time) (codec.Pack
 	return codec.Packet{Data: p.Data, Key: p.Key}, err
 }
 
+// SetRate implements [codec.RateSetter].
+func (e *vp8Encoder) SetRate(hz float64) error {
+	e.clock.setRate(hz)
+	return nil
+}
+
 // vp8Decoder skips everything before the first key frame.
 type vp8Decoder struct{ *vpx.Decoder }
 

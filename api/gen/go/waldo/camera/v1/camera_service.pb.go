@@ -285,6 +285,8 @@ type StreamFramesRequest struct {
 	// Requested format. Media type empty: `video/H264`. Size 0x0: as configured; one side 0: keeps the
 	// aspect ratio; a side larger than configured is reduced to the configured one. Frame rate 0: as
 	// captured; otherwise frames are skipped to come close to it from below.
+	// With size 0x0 and frame rate 0 frames of H.264 and VP8 are those of the stream on the bus, and smaller and fewer
+	// while that is limited (LimitBitrate). Who names a size, also the configured one, is not affected.
 	// Supported media types: `video/H264`, `video/VP8`, `image/jpeg`, `video/raw`.
 	Format *v1.VideoFormat `protobuf:"bytes,1,opt,name=format,proto3" json:"format,omitempty"`
 	// True if the caller is on the same machine and can take `video/raw` pictures from memory that it shares with the
@@ -879,14 +881,16 @@ func (*RequestKeyFrameResponse) Descriptor() ([]byte, []int) {
 // LimitBitrateRequest limits one stream.
 type LimitBitrateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name of the stream, as in the device's description, for example `video`.
+	// Name of the stream, as in the device's description. Empty means `video`.
 	Stream string `protobuf:"bytes,1,opt,name=stream,proto3" json:"stream,omitempty"`
 	// Who limits it: 1 to 64 printable characters, unique to the caller. A new limit of the same holder replaces the old
 	// one.
 	Holder string `protobuf:"bytes,2,opt,name=holder,proto3" json:"holder,omitempty"`
-	// The most that the stream may have, 50,000 to 50,000,000 bit/s; 0 for a pause: no picture is encoded.
+	// The most that the stream may have, 50,000 to 50,000,000 bit/s; 0 for a pause: no picture is encoded, and what comes
+	// after needs no key frame. A pause leaves the holder's bit rate as it is, for afterwards.
 	BitrateBps int64 `protobuf:"varint,3,opt,name=bitrate_bps,json=bitrateBps,proto3" json:"bitrate_bps,omitempty"`
-	// How long the limit lasts if it is not renewed, up to 10 s. Zero or unset ends it. A pause lasts at most 0.5 s.
+	// How long the limit lasts if it is not renewed, up to 10 s. A pause lasts at most 0.5 s. Zero or unset ends all that
+	// the holder has asked for.
 	Ttl           *durationpb.Duration `protobuf:"bytes,4,opt,name=ttl,proto3" json:"ttl,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -953,7 +957,7 @@ func (x *LimitBitrateRequest) GetTtl() *durationpb.Duration {
 // LimitBitrateResponse is the answer to LimitBitrate.
 type LimitBitrateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The bit rate in force: the lowest of all limits, or the configured one.
+	// The bit rate in force: the lowest of all limits, or the configured one; 0 in a pause.
 	BitrateBps int64 `protobuf:"varint,1,opt,name=bitrate_bps,json=bitrateBps,proto3" json:"bitrate_bps,omitempty"`
 	// The bit rate without any limit.
 	ConfiguredBps int64 `protobuf:"varint,2,opt,name=configured_bps,json=configuredBps,proto3" json:"configured_bps,omitempty"`

@@ -82,11 +82,12 @@ type CameraServiceClient interface {
 	SetBitrate(ctx context.Context, in *SetBitrateRequest, opts ...grpc.CallOption) (*SetBitrateResponse, error)
 	// LimitBitrate keeps a stream on the bus (H.264, VP8) below a bit rate for some time, because the paths to those who
 	// see it carry no more. The lowest of all limits counts; without one, the bit rate of SetBitrate or of the
-	// configuration. A stream that has less than its pictures need gets fewer and then smaller pictures. Bit rates below
-	// 150,000 bit/s cannot be reached with content that changes much.
+	// configuration. A stream that has less than its pictures need gets fewer pictures at once, and smaller ones after 2 s;
+	// their size, which is that of each frame's format, changes at a key frame, at most every 5 s. Pictures are left out
+	// so that the limit holds whatever is in them.
 	// Fails with NOT_FOUND if the camera has no such stream, INVALID_ARGUMENT if `holder` or `ttl` is invalid,
 	// OUT_OF_RANGE for a bit rate outside 0 and 50,000 to 50,000,000 bit/s, FAILED_PRECONDITION if the hardware
-	// compresses the stream itself, RESOURCE_EXHAUSTED for the limits of more than 32 holders.
+	// compresses the stream itself or it has no bit rate (JPEG), RESOURCE_EXHAUSTED for the limits of more than 32 holders.
 	LimitBitrate(ctx context.Context, in *LimitBitrateRequest, opts ...grpc.CallOption) (*LimitBitrateResponse, error)
 }
 
@@ -238,11 +239,12 @@ type CameraServiceServer interface {
 	SetBitrate(context.Context, *SetBitrateRequest) (*SetBitrateResponse, error)
 	// LimitBitrate keeps a stream on the bus (H.264, VP8) below a bit rate for some time, because the paths to those who
 	// see it carry no more. The lowest of all limits counts; without one, the bit rate of SetBitrate or of the
-	// configuration. A stream that has less than its pictures need gets fewer and then smaller pictures. Bit rates below
-	// 150,000 bit/s cannot be reached with content that changes much.
+	// configuration. A stream that has less than its pictures need gets fewer pictures at once, and smaller ones after 2 s;
+	// their size, which is that of each frame's format, changes at a key frame, at most every 5 s. Pictures are left out
+	// so that the limit holds whatever is in them.
 	// Fails with NOT_FOUND if the camera has no such stream, INVALID_ARGUMENT if `holder` or `ttl` is invalid,
 	// OUT_OF_RANGE for a bit rate outside 0 and 50,000 to 50,000,000 bit/s, FAILED_PRECONDITION if the hardware
-	// compresses the stream itself, RESOURCE_EXHAUSTED for the limits of more than 32 holders.
+	// compresses the stream itself or it has no bit rate (JPEG), RESOURCE_EXHAUSTED for the limits of more than 32 holders.
 	LimitBitrate(context.Context, *LimitBitrateRequest) (*LimitBitrateResponse, error)
 	mustEmbedUnimplementedCameraServiceServer()
 }

@@ -184,6 +184,8 @@ export declare type StreamFramesRequest = Message<"waldo.camera.v1.StreamFramesR
    * Requested format. Media type empty: `video/H264`. Size 0x0: as configured; one side 0: keeps the
    * aspect ratio; a side larger than configured is reduced to the configured one. Frame rate 0: as
    * captured; otherwise frames are skipped to come close to it from below.
+   * With size 0x0 and frame rate 0 frames of H.264 and VP8 are those of the stream on the bus, and smaller and fewer
+   * while that is limited (LimitBitrate). Who names a size, also the configured one, is not affected.
    * Supported media types: `video/H264`, `video/VP8`, `image/jpeg`, `video/raw`.
    *
    * @generated from field: waldo.media.v1.VideoFormat format = 1;
@@ -210,6 +212,8 @@ export declare type StreamFramesRequestJson = {
    * Requested format. Media type empty: `video/H264`. Size 0x0: as configured; one side 0: keeps the
    * aspect ratio; a side larger than configured is reduced to the configured one. Frame rate 0: as
    * captured; otherwise frames are skipped to come close to it from below.
+   * With size 0x0 and frame rate 0 frames of H.264 and VP8 are those of the stream on the bus, and smaller and fewer
+   * while that is limited (LimitBitrate). Who names a size, also the configured one, is not affected.
    * Supported media types: `video/H264`, `video/VP8`, `image/jpeg`, `video/raw`.
    *
    * @generated from field: waldo.media.v1.VideoFormat format = 1;
@@ -743,7 +747,7 @@ export declare const RequestKeyFrameResponseSchema: GenMessage<RequestKeyFrameRe
  */
 export declare type LimitBitrateRequest = Message<"waldo.camera.v1.LimitBitrateRequest"> & {
   /**
-   * Name of the stream, as in the device's description, for example `video`.
+   * Name of the stream, as in the device's description. Empty means `video`.
    *
    * @generated from field: string stream = 1;
    */
@@ -758,14 +762,16 @@ export declare type LimitBitrateRequest = Message<"waldo.camera.v1.LimitBitrateR
   holder: string;
 
   /**
-   * The most that the stream may have, 50,000 to 50,000,000 bit/s; 0 for a pause: no picture is encoded.
+   * The most that the stream may have, 50,000 to 50,000,000 bit/s; 0 for a pause: no picture is encoded, and what comes
+   * after needs no key frame. A pause leaves the holder's bit rate as it is, for afterwards.
    *
    * @generated from field: int64 bitrate_bps = 3;
    */
   bitrateBps: bigint;
 
   /**
-   * How long the limit lasts if it is not renewed, up to 10 s. Zero or unset ends it. A pause lasts at most 0.5 s.
+   * How long the limit lasts if it is not renewed, up to 10 s. A pause lasts at most 0.5 s. Zero or unset ends all that
+   * the holder has asked for.
    *
    * @generated from field: google.protobuf.Duration ttl = 4;
    */
@@ -779,7 +785,7 @@ export declare type LimitBitrateRequest = Message<"waldo.camera.v1.LimitBitrateR
  */
 export declare type LimitBitrateRequestJson = {
   /**
-   * Name of the stream, as in the device's description, for example `video`.
+   * Name of the stream, as in the device's description. Empty means `video`.
    *
    * @generated from field: string stream = 1;
    */
@@ -794,14 +800,16 @@ export declare type LimitBitrateRequestJson = {
   holder?: string;
 
   /**
-   * The most that the stream may have, 50,000 to 50,000,000 bit/s; 0 for a pause: no picture is encoded.
+   * The most that the stream may have, 50,000 to 50,000,000 bit/s; 0 for a pause: no picture is encoded, and what comes
+   * after needs no key frame. A pause leaves the holder's bit rate as it is, for afterwards.
    *
    * @generated from field: int64 bitrate_bps = 3;
    */
   bitrateBps?: string;
 
   /**
-   * How long the limit lasts if it is not renewed, up to 10 s. Zero or unset ends it. A pause lasts at most 0.5 s.
+   * How long the limit lasts if it is not renewed, up to 10 s. A pause lasts at most 0.5 s. Zero or unset ends all that
+   * the holder has asked for.
    *
    * @generated from field: google.protobuf.Duration ttl = 4;
    */
@@ -821,7 +829,7 @@ export declare const LimitBitrateRequestSchema: GenMessage<LimitBitrateRequest, 
  */
 export declare type LimitBitrateResponse = Message<"waldo.camera.v1.LimitBitrateResponse"> & {
   /**
-   * The bit rate in force: the lowest of all limits, or the configured one.
+   * The bit rate in force: the lowest of all limits, or the configured one; 0 in a pause.
    *
    * @generated from field: int64 bitrate_bps = 1;
    */
@@ -842,7 +850,7 @@ export declare type LimitBitrateResponse = Message<"waldo.camera.v1.LimitBitrate
  */
 export declare type LimitBitrateResponseJson = {
   /**
-   * The bit rate in force: the lowest of all limits, or the configured one.
+   * The bit rate in force: the lowest of all limits, or the configured one; 0 in a pause.
    *
    * @generated from field: int64 bitrate_bps = 1;
    */
@@ -1085,11 +1093,12 @@ export declare const CameraService: GenService<{
   /**
    * LimitBitrate keeps a stream on the bus (H.264, VP8) below a bit rate for some time, because the paths to those who
    * see it carry no more. The lowest of all limits counts; without one, the bit rate of SetBitrate or of the
-   * configuration. A stream that has less than its pictures need gets fewer and then smaller pictures. Bit rates below
-   * 150,000 bit/s cannot be reached with content that changes much.
+   * configuration. A stream that has less than its pictures need gets fewer pictures at once, and smaller ones after 2 s;
+   * their size, which is that of each frame's format, changes at a key frame, at most every 5 s. Pictures are left out
+   * so that the limit holds whatever is in them.
    * Fails with NOT_FOUND if the camera has no such stream, INVALID_ARGUMENT if `holder` or `ttl` is invalid,
    * OUT_OF_RANGE for a bit rate outside 0 and 50,000 to 50,000,000 bit/s, FAILED_PRECONDITION if the hardware
-   * compresses the stream itself, RESOURCE_EXHAUSTED for the limits of more than 32 holders.
+   * compresses the stream itself or it has no bit rate (JPEG), RESOURCE_EXHAUSTED for the limits of more than 32 holders.
    *
    * @generated from rpc waldo.camera.v1.CameraService.LimitBitrate
    */

@@ -1,0 +1,133 @@
+package pipeline
+
+import (
+	"time"
+
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/video/codec"
+	"github.com/waldo-robot/waldo/video/pipeline/ladder"
+)
+
+// full is what the pictures of a variant have while nothing limits it.
+func (v *variant) full(c *capture) ladder.Step {
+	step := ladder.Step{Width: v.key.width, Height: v.key.height, Rate: v.key.rate}
+	if step.Width == 0 {
+		w, h := c.size()
+		step.Width, step.Height = media.Even(&mediav1.VideoFormat{MediaType: v.key.mediaType, PixelFormat: v.key.pixelFormat},
+			w, h)
+	}
+	if v.key.rate == 0 {
+		step.Rate = c.frame.Format.GetFrameRateHz()
+	}
+	if v.key.small {
+		step = ladder.Small(step)
+	}
+	return step
+}
+
+// wants decides whether a picture is made, and how.
+func (v *variant) wants(c *capture) (order, bool) {
+	at, captured := c.time(v.takes(c)), c.frame.Format.GetFrameRateHz()
+	if v.governor == nil || v.takes(c) {
+		return order{step: v.full(c)}, v.pace.Take(at, captured)
+	}
+	full := v.full(c)
+	o, dropped := v.governor.next(full, at)
+	if dropped != "" {
+		v.p.metrics.drop(dropped, 1)
+		return o, false
+	}
+	v.pace.Rate = o.step.Rate
+	if o.step.Rate == captured {
+		v.pace.Rate = 0
+	}
+	taken := v.pace.Take(at, captured)
+	if !taken && o.step.Rate != full.Rate {
+		v.p.metrics.drop(dropLimit, 1)
+	}
+	return o, taken
+}
+
+// prepare makes an encoder for pictures as ordered, or sets the one that there is.
+func (v *variant) prepare(o order) error {
+	f := &mediav1.VideoFormat{MediaType: v.key.mediaType, PixelFormat: v.key.pixelFormat, WidthPx: int32(o.step.Width),
+		HeightPx: int32(o.step.Height), FrameRateHz: o.step.Rate}
+	if v.encoder == nil || v.format.GetWidthPx() != f.GetWidthPx() || v.format.GetHeightPx() != f.GetHeightPx() {
+		return v.newEncoder(f, o)
+	}
+	v.followBitrate(o.bitrate)
+	if v.format.GetFrameRateHz() != f.GetFrameRateHz() {
+		v.followRate(f)
+	}
+	return nil
+}
+
+func (v *variant) newEncoder(f *mediav1.VideoFormat, o order) error {
+	v.closeEncoder()
+	e, err := v.p.config.Codecs.NewEncoder(f, codec.Options{Bitrate: int(o.bitrate), JPEGQuality: v.p.config.JPEGQuality})
+	if err != nil {
+		return err
+	}
+	v.encoder, v.format, v.bitrate = e, f, o.bitrate
+	return nil
+}
+
+// followBitrate updates the encoder of a live variant.
+func (v *variant) followBitrate(target int64) {
+	setter, ok := v.encoder.(codec.BitrateSetter)
+	if !ok || target == v.bitrate || target == 0 {
+		return
+	}
+	v.bitrate = target
+	if err := setter.SetBitrate(int(target)); err != nil {
+		v.warn(err)
+	}
+}
+
+// followRate updates the encoder when pictures come at another rate.
+func (v *variant) followRate(f *mediav1.VideoFormat) {
+	v.format = f
+	setter, ok := v.encoder.(codec.RateSetter)
+	if !ok {
+		return
+	}
+	if err := setter.SetRate(f.GetFrameRateHz()); err != nil {
+		v.warn(err)
+	}
+}
+
+func (v *variant) encode(c *capture, img *media.I420) error {
+	begin := time.Now()
+	wanted := v.inter && v.keys.take(begin)
+	var packet codec.Packet
+	var err error
+	v.p.metrics.spend(stepEncode, v.key.mediaType, func() { packet, err = v.encoder.Encode(img, wanted, c.time(false)) })
+	if err != nil {
+		return err
+	}
+	v.p.metrics.encodedIn(v.key.mediaType, time.Since(begin))
+	if v.inter && packet.Key {
+		v.keys.made(begin)
+		v.p.metrics.keysMade.Inc()
+	}
+	if len(packet.Data) == 0 {
+		v.p.metrics.drop(dropSkipped, 1)
+		return nil
+	}
+	if v.governor != nil {
+		v.governor.made(len(packet.Data))
+	}
+	v.publish(c, c.time(false), packet)
+	return nil
+}
+
+func (v *variant) closeEncoder() {
+	if v.encoder == nil {
+		return
+	}
+	if err := v.encoder.Close(); err != nil {
+		v.warn(err)
+	}
+	v.encoder = nil
+}

@@ -1,0 +1,62 @@
+package pipeline
+
+import (
+	"time"
+
+	"github.com/waldo-robot/waldo/video/pipeline/ladder"
+	"github.com/waldo-robot/waldo/video/pipeline/limits"
+)
+
+// order is how a picture is to be made.
+type order struct {
+	step    ladder.Step
+	bitrate int64 // bit/s, the target of the encoder; 0 leaves it to the encoder
+	limit   int64 // bit/s, of which bitrate is not more; 0 for none
+}
+
+// governor keeps a live variant within the limits of its stream. It belongs to the variant's goroutine.
+type governor struct {
+	p      *Pipeline
+	stream Stream
+	limits *limits.Set
+	ladder ladder.Ladder
+	budget limits.Budget
+	full   ladder.Step // the last one
+	last   order
+}
+
+// next decides what becomes of a picture captured at some time. If it is left out, dropped is the reason.
+func (g *governor) next(full ladder.Step, captured time.Time) (o order, dropped string) {
+	limit, paused := g.limits.At(time.Now())
+	usual := g.p.usual(g.stream, full)
+	o = order{bitrate: lower(usual, limit), limit: limit}
+	o.step = g.ladder.Next(full, usual, o.bitrate, captured)
+	g.show(full, o)
+	ready := g.budget.Ready(limit, captured)
+	switch {
+	case paused:
+		return o, dropPaused
+	case !ready:
+		return o, dropLimit
+	}
+	return o, ""
+}
+
+// made notes the size of an encoded picture, in bytes.
+func (g *governor) made(size int) { g.budget.Spend(size) }
+
+// show has the metrics tell what has changed.
+func (g *governor) show(full ladder.Step, o order) {
+	if o == g.last && full == g.full {
+		return
+	}
+	m, last := &g.p.metrics.streams, g.last.step
+	if full == g.full && (o.step.Width != last.Width || o.step.Height != last.Height) {
+		m.resized.WithLabelValues(g.stream.labels()...).Inc()
+	}
+	m.show(g.stream, o)
+	g.full, g.last = full, o
+}
+
+// close takes back what the metrics told.
+func (g *governor) close() { g.p.metrics.streams.forget(g.stream) }
