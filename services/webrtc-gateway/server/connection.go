@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/viewing"
 )
 
 const (
@@ -29,6 +30,7 @@ type connection struct {
 	peer    *rtc.Peer
 	secret  string
 	sharing sharing
+	viewer  *viewing.Viewer
 
 	mu      sync.Mutex
 	holders int
@@ -45,12 +47,14 @@ func (s *Server) newConnection(from string) (*connection, error) {
 	if c.peer, err = s.engine.NewPeer(channels{s, c}); err != nil {
 		return nil, err
 	}
+	c.viewer = s.meters.Viewer(c.peer.ID())
 	s.mu.Lock()
 	s.connections[c.secret] = c
 	s.mu.Unlock()
 	if !s.own(c.finish) {
 		c.peer.Close()
 		s.forgetConnection(c)
+		c.viewer.Close()
 		return nil, errStopping
 	}
 	return c, nil
@@ -65,6 +69,7 @@ func (c *connection) finish() {
 		<-c.peer.Done()
 	}
 	c.server.forgetConnection(c)
+	c.viewer.Close()
 	c.sharing.close()
 }
 

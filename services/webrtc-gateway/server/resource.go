@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/viewing"
 )
 
 const (
@@ -31,13 +32,14 @@ const (
 type resource struct {
 	device string
 	peer   *rtc.Peer
+	viewer *viewing.Viewer
 
 	mu   sync.Mutex // one change at a time
 	etag string     // of the current ICE session
 }
 
-func newResource(device string, peer *rtc.Peer) *resource {
-	return &resource{device: device, peer: peer, etag: newETag()}
+func (s *Server) newResource(device string, peer *rtc.Peer) *resource {
+	return &resource{device: device, peer: peer, viewer: s.meters.Viewer(peer.ID()), etag: newETag()}
 }
 
 func newETag() string { return `"` + rand.Text()[:16] + `"` }
@@ -83,10 +85,12 @@ func (s *Server) keep(id string, made *resource) bool {
 			made.peer.Close()
 		}
 		s.forget(id)
+		made.viewer.Close()
 	})
 	if !kept {
 		made.peer.Close()
 		s.forget(id)
+		made.viewer.Close()
 	}
 	return kept
 }

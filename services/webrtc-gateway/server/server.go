@@ -18,6 +18,7 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/outside"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtcbot"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/viewing"
 )
 
 const (
@@ -99,6 +100,7 @@ type Server struct {
 	log       *slog.Logger
 	handler   http.Handler
 	guard     *guard
+	meters    *viewing.Meters
 	// identities is nil if the robot is not reached through a rendezvous server.
 	identities *identities
 
@@ -140,6 +142,7 @@ func New(engine *rtc.Engine, directory Directory, c Config) (*Server, error) {
 	sessions := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "waldo_gateway_signalling_sessions", Help: "Open signalling WebSockets."})
 	s.config.Metrics.MustRegister(sessions)
+	s.meters = viewing.NewMeters(s.config.Metrics)
 	s.signalSockets = sockets{most: maxSessions, gauge: sessions,
 		full: "signalling sessions are open already: try again when one has ended"}
 	s.pictureSockets = sockets{most: maxPictures,
@@ -165,6 +168,7 @@ func New(engine *rtc.Engine, directory Directory, c Config) (*Server, error) {
 		return nil, err
 	}
 	s.handler = s.guard.wrap(s.guard.fromSite(routes))
+	s.own(s.measure)
 	return s, nil
 }
 

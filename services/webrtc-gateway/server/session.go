@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"google.golang.org/grpc/codes"
@@ -17,6 +18,7 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/calls"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/viewing"
 )
 
 const (
@@ -68,6 +70,9 @@ type session struct {
 	connection *connection   // nil before the first offer that was answered, and after a hang-up
 	hungUp     chan struct{} // closed when the session lets go of the connection
 	garbage    int
+	viewer     *viewing.Viewer // of a peer without a connection; nil until it has told what it shows
+
+	current atomic.Pointer[connection] // the connection, for others than the reader
 
 	mu        sync.Mutex
 	answering bool            // an offer is being answered
@@ -87,7 +92,12 @@ func (n *session) run(receive func() (bool, []byte, error)) {
 	stop := context.AfterFunc(n.server.ctx, func() { n.transport.End(stopping, "the gateway is stopping") })
 	defer stop()
 	lost := false
-	defer func() { n.letGo(lost) }()
+	defer func() {
+		n.letGo(lost)
+		if n.viewer != nil {
+			n.viewer.Close()
+		}
+	}()
 	welcome, changed := n.welcome()
 	if n.send(&signalingv1.GatewayMessage{Body: &signalingv1.GatewayMessage_Welcome{Welcome: welcome}}) != nil {
 		return
@@ -95,6 +105,7 @@ func (n *session) run(receive func() (bool, []byte, error)) {
 	n.others.Go(func() { n.pushICEServers(changed) })
 	if n.gate == nil {
 		n.others.Go(n.pushDevices)
+		n.others.Go(n.pushPath)
 	}
 	for {
 		isText, data, err := receive()
@@ -186,7 +197,7 @@ func (n *session) take(isText bool, data []byte) error {
 func parseMessage(data []byte) (*signalingv1.PeerMessage, *calls.Call, error) {
 	m, call, err := calls.ParseMessage(data)
 	if err == nil && m.GetBody() == nil {
-		err = status.Error(codes.InvalidArgument, "message: set one of offer, candidate, ping, call, hang_up")
+		err = status.Error(codes.InvalidArgument, "message: set one of offer, candidate, ping, call, hang_up, shown")
 	}
 	return m, call, err
 }
@@ -216,6 +227,11 @@ func (n *session) handle(m *signalingv1.PeerMessage) error {
 		}})
 	case *signalingv1.PeerMessage_Candidate:
 		if err := n.candidate(body.Candidate); err != nil {
+			return n.refuse(err)
+		}
+		return nil
+	case *signalingv1.PeerMessage_Shown:
+		if err := n.shown(body.Shown); err != nil {
 			return n.refuse(err)
 		}
 		return nil
@@ -425,6 +441,7 @@ func (n *session) connect(sdp string, tracks []rtc.Track) (string, error) {
 // use gives the session a connection that is held for it.
 func (n *session) use(c *connection) {
 	n.connection = c
+	n.current.Store(c)
 	n.hungUp = make(chan struct{})
 	if n.watched {
 		hungUp := n.hungUp
@@ -466,4 +483,5 @@ func (n *session) letGo(lost bool) {
 	close(n.hungUp)
 	n.connection.release(lost)
 	n.connection = nil
+	n.current.Store(nil)
 }

@@ -42,7 +42,7 @@ func (s *Server) openWHEP(r *http.Request, device, offer string) (*resource, str
 		peer.Close()
 		return nil, "", err
 	}
-	return newResource(device, peer), answer, nil
+	return s.newResource(device, peer), answer, nil
 }
 
 // newPeer makes the connection of a request. One that comes from elsewhere may need the robot's relay.

@@ -80,7 +80,7 @@ func (s *Server) openWHIP(r *http.Request, device, offer string) (*resource, str
 		publication.Close()
 		return nil, "", err
 	}
-	return newResource(device, peer), answer, nil
+	return s.newResource(device, peer), answer, nil
 }
 
 func (s *Server) publish(r *http.Request, device string, who *peerv1.Publisher, take bool) (*publish.Publication, error) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.uber.org/goleak"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -39,6 +40,8 @@ var reports = map[string]struct {
 	"freezes":   {video(func(v *signalingv1.ShownVideo) { v.Freezes = 20000 }), "freezes: 20000 is out of range"},
 	"frozen":    {video(func(v *signalingv1.ShownVideo) { v.FrozenMs = float32(math.Inf(1)) }), "frozen_ms: +Inf is out"},
 }
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func all(string) bool { return true }
 
