@@ -14,18 +14,24 @@ import (
 // media_type="video/H264".
 func Metric(tb testing.TB, address, name, labels string) float64 {
 	tb.Helper()
-	return metric(tb, http.DefaultClient, address, name, labels)
+	return metric(tb, http.DefaultClient, "http://"+address+"/metrics", name, labels)
 }
 
 // Metric is Metric of one of the robot's devices, wherever the robot is.
 func (r *Robot) Metric(tb testing.TB, d Device, name, labels string) float64 {
 	tb.Helper()
-	return metric(tb, r.where().client(), d.MetricsAddress, name, labels)
+	return metric(tb, r.where().client(), "http://"+d.MetricsAddress+"/metrics", name, labels)
 }
 
-func metric(tb testing.TB, client *http.Client, address, name, labels string) float64 {
+// GatewayMetric is Metric of the robot's gateway, wherever the robot is.
+func (r *Robot) GatewayMetric(tb testing.TB, name, labels string) float64 {
 	tb.Helper()
-	response, err := client.Get("http://" + address + "/metrics")
+	return metric(tb, r.where().client(), r.URL+"/metrics?token="+Token, name, labels)
+}
+
+func metric(tb testing.TB, client *http.Client, url, name, labels string) float64 {
+	tb.Helper()
+	response, err := client.Get(url)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -44,7 +50,7 @@ func metric(tb testing.TB, client *http.Client, address, name, labels string) fl
 		sum, found = sum+n, true
 	}
 	if !found && labels == "" {
-		tb.Fatalf("%s does not serve a metric %s", address, name)
+		tb.Fatalf("%s does not serve a metric %s", url, name)
 	}
 	return sum
 }

@@ -52,6 +52,7 @@ func (h *Host) JoinBackbone(tb testing.TB, n *Internet) {
 // its own there, as Join does. The link ends when the host leaves.
 func (h *Host) JoinOver(tb testing.TB, n *Internet, p linktest.Profile, seed uint64) *linktest.Link {
 	tb.Helper()
+	urgent(tb)
 	link := rough(tb, p, seed)
 	h.join(tb, n, link)
 	return link

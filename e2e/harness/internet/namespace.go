@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -76,9 +77,14 @@ func apart(f func() error) error {
 	return <-done
 }
 
-// command is the command that runs a program, with its arguments, in the namespace.
+// command is the command that runs a program, with its arguments, in the namespace. The program is not urgent, even if
+// the process of the test is.
 func (n namespace) command(program string, args ...string) (string, []string) {
-	return "nsenter", append([]string{"--net=" + n.path(), program}, args...)
+	nice, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	if err != nil {
+		nice = 20 // that is the niceness 0, as the system call has it
+	}
+	return "nsenter", append([]string{"--net=" + n.path(), "nice", "-n", strconv.Itoa(max(0, nice-20)), program}, args...)
 }
 
 // feed runs a program in the namespace that reads text.

@@ -1,0 +1,129 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/waldo-robot/waldo/e2e/harness"
+	"github.com/waldo-robot/waldo/e2e/harness/internet"
+	"github.com/waldo-robot/waldo/pkg/linktest"
+)
+
+// rough is a drive by somebody whose whole network is a rough link: the page, the WebSocket and WebRTC.
+type rough struct {
+	*ride
+	link  *linktest.Link
+	front harness.Device
+	sight *harness.Tile
+}
+
+// startRough starts a robot with one camera and a page that drives it, over a link that is clean at first.
+func startRough(tb testing.TB, camera string, seed uint64) *rough {
+	tb.Helper()
+	n := internet.Start(tb, internet.Config{})
+	r := &rough{ride: &ride{tb: tb, wire: harness.StartWire(tb)}}
+	r.robot = harness.StartRobot(tb, harness.Options{Host: n.Server(), Drive: harness.RoverDrive,
+		Devices: camera + "\n" + r.wire.Device()})
+	r.url = r.robot.URL + "/?token=" + harness.Token
+	r.front = r.robot.Device(tb, "front")
+	r.robot.Device(tb, "motors")
+	viewer := n.Host(tb)
+	r.link = viewer.JoinOver(tb, n, linktest.Clean(), seed)
+	r.browser = harness.StartBrowser(tb, harness.OnHost(tb, viewer))
+	r.open()
+	r.sight = r.page.Tile(tb, "front")
+	return r
+}
+
+// become makes the link that of a profile, from its beginning.
+func (r *rough) become(tb testing.TB, p linktest.Profile) {
+	tb.Helper()
+	if err := r.link.Restart(p); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// gatewayMetric is a counter of the gateway.
+func (r *rough) gatewayMetric(tb testing.TB, name string) float64 {
+	tb.Helper()
+	return r.robot.GatewayMetric(tb, "waldo_gateway_"+name, `device="front"`)
+}
+
+// commands are how many commands the motors' process has accepted, and refused.
+func (r *rough) commands(tb testing.TB) (accepted, refused float64) {
+	tb.Helper()
+	motors := r.robot.Device(tb, "motors")
+	all := r.robot.Metric(tb, motors, "waldo_control_commands_total", "verdict")
+	accepted = r.robot.Metric(tb, motors, "waldo_control_commands_total", `"accepted"`)
+	return accepted, all - accepted
+}
+
+var errNotYet = errors.New("not yet")
+
+// TestRoughNetworks drives over every profile: the picture keeps coming, commands are carried out, packets that are
+// sent again are the smaller part, the queue of the link is not flooded, and when the link is cut the motors stop and
+// everything comes back.
+func TestRoughNetworks(t *testing.T) {
+	for i, p := range linktest.Profiles() {
+		t.Run(p.Name, func(t *testing.T) {
+			r := startRough(t, "front: {kind: camera, source: test, width: 640, height: 480, fps: 30}", uint64(i))
+			r.become(t, p)
+			r.drive(t, p)
+			r.outlive(t)
+		})
+	}
+}
+
+// drive drives for as long as the profile needs to show all its sides.
+func (r *rough) drive(t *testing.T, p linktest.Profile) {
+	t.Helper()
+	const pictures = 120
+	span := max(5*time.Second, p.FromRobot.Every)
+	sent, again := r.gatewayMetric(t, "rtp_packets_total"), r.gatewayMetric(t, "rtp_packets_resent_total")
+	accepted, _ := r.commands(t)
+	began := time.Now()
+	r.goFull(t, byKey)
+	r.sight.WaitFrames(t, pictures)
+	harness.Until(t, "all of the profile", func() error {
+		if time.Since(began) < span {
+			return errNotYet
+		}
+		return nil
+	})
+	r.sight.WaitFrames(t, pictures/2)
+	r.goFull(t, byKey)
+	sent, again = r.gatewayMetric(t, "rtp_packets_total")-sent, r.gatewayMetric(t, "rtp_packets_resent_total")-again
+	after, refused := r.commands(t)
+	stats := r.link.FromRobot.Stats()
+	t.Logf("sent %.0f packets, %.0f again; of %d on the link %d overflowed, %d were lost; %.0f commands accepted, %.0f "+
+		"refused; the machine delayed packets by %v (p99)", sent, again, stats.Offered.Packets, stats.Overflowed.Packets,
+		stats.Lost.Packets, after-accepted, refused, stats.Late.Quantile(0.99))
+	if again > 0.3*sent {
+		t.Errorf("%.0f packets were sent again, of %.0f", again, sent)
+	}
+	if o := stats.Overflowed.Packets; float64(o) > 0.1*float64(stats.Offered.Packets) {
+		t.Errorf("the queue of the link overflowed by %d packets of %d", o, stats.Offered.Packets)
+	}
+	if after-accepted < 30 {
+		t.Errorf("%.0f commands were accepted", after-accepted)
+	}
+}
+
+// outlive cuts the link in mid-drive, and joins it.
+func (r *rough) outlive(t *testing.T) {
+	t.Helper()
+	began := time.Now()
+	r.link.Cut()
+	stopped := r.wire.AwaitStill(t, began, outlast)
+	r.link.Join()
+	r.page.Until(t, "waldo.robot.state === 'live' && ("+atRest+")")
+	r.wire.MustStayStill(t, stopped)
+	byKey.rest(t, r.page)
+	r.sight.WaitState(t, "live")
+	r.sight.WaitFrames(t, 30)
+	r.goFull(t, byKey)
+	byKey.rest(t, r.page)
+	t.Log(fmt.Sprintf("motors stopped %v after the cut", stopped.Sub(began)))
+}
