@@ -28,6 +28,13 @@ export class Quality {
   #sent = [];
   /** @type {Record<string, number>} */
   #refusals = {};
+  /** What the round trip is taken to be before there is one, in ms. */
+  #supposedMs = 0;
+
+  /** Supposes a round trip until a command is answered. @param {number} ms */
+  suppose(ms) {
+    this.#supposedMs = ms;
+  }
 
   /** @param {number} sequence @param {number} nowMs */
   sent(sequence, nowMs) {
@@ -42,10 +49,10 @@ export class Quality {
     if (sent) Object.assign(sent, { rttMs: nowMs - sent.atMs, ageMs });
   }
 
-  /** The shortest recent round trip, in ms; 0 if there is none. */
+  /** The shortest recent round trip, in ms; the supposed one if there is none. */
   get shortestMs() {
     const trips = this.#sent.flatMap((s) => (s.rttMs === null ? [] : [s.rttMs]));
-    return trips.length === 0 ? 0 : Math.min(...trips);
+    return trips.length === 0 ? this.#supposedMs : Math.min(...trips);
   }
 
   /** @param {number} nowMs @returns {LinkQuality} */

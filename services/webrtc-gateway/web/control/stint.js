@@ -210,6 +210,7 @@ export class Stint {
     const take = wish.take && !again;
     const request = take ? { holder: this.#env.holder(), key: wish.key } : { holder: this.#env.holder() };
     if (this.#over) return true;
+    const askedAt = this.#env.now();
     const response = await way.call(config.device, take ? METHODS.take : METHODS.acquire, request, { timeoutMs: ANSWER_MS });
     const state = this.#control.observe(response.state);
     const grant = leaseGrant(response.lease);
@@ -222,6 +223,8 @@ export class Stint {
       onState: (json) => this.#control.observe(json),
       seen: () => this.seenMs,
     }, this.#env, config.method);
+    // Far away, commands that allowed for no way would all be late, and the lease would end before an answer said so.
+    lease.quality.suppose(this.#env.now() - askedAt);
     if (this.#over) {
       void lease.release(); // the lease came too late
       return true;

@@ -104,6 +104,15 @@ describe('quality', () => {
     assert.equal(q.shortestMs, 100);
   });
 
+  test('a way is supposed until one is known', () => {
+    const q = new Quality();
+    q.suppose(560);
+    q.sent(1, 0);
+    assert.equal(q.shortestMs, 560);
+    q.reported(accepted(1), 580);
+    assert.equal(q.shortestMs, 580);
+  });
+
   test('refusals are counted by verdict', () => {
     const q = new Quality();
     for (const [i, verdict] of ['EXPIRED', 'ACCEPTED', 'EXPIRED', 'BEFORE_STOP'].entries()) {
