@@ -204,6 +204,14 @@ func (p *Path) full(now time.Time) bool {
 	return p.control.Full(p.ledger.inFlight)
 }
 
+// Burst is how fast the packets of a large picture may follow each other, in bit/s; 0: nothing is known against sending
+// them at once.
+func (p *Path) Burst() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.control.Burst(time.Now())
+}
+
 // Heard is when the peer reported last; zero if it never has.
 func (p *Path) Heard() time.Time {
 	p.mu.Lock()

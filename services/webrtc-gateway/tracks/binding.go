@@ -84,9 +84,10 @@ func (b *binding) write(f *frame, p *pace) (written int) {
 		b.history.key()
 	}
 	s := sent{frame: f, marker: b.history != nil || f.begins || !b.began, timestamp: b.stamp(f, now)}
+	p.begin(f.size)
 	for s.index < len(f.payloads) {
 		n := min(paceStep, len(f.payloads)-s.index)
-		if !p.wait(n) {
+		if !p.wait(n, wire(f.payloads[s.index:s.index+n])) {
 			return written
 		}
 		b.socket.Together(b.ssrc, func() { written += b.writeSome(s, n) })
@@ -118,6 +119,14 @@ func (b *binding) writeSome(s sent, n int) (written int) {
 // packetOverhead is what a packet has on the network besides its payload: the headers of RTP with the transport-wide
 // number, UDP and IPv4, and the tag of SRTP.
 const packetOverhead = 12 + 8 + 8 + 20 + 16
+
+// wire returns how many bytes packets with these payloads have on the network.
+func wire(payloads [][]byte) (bytes int) {
+	for _, p := range payloads {
+		bytes += len(p) + packetOverhead
+	}
+	return bytes
+}
 
 // note tells the path about a packet, and returns its transport-wide number.
 func (b *binding) note(payload int, now time.Time) (number uint16) {

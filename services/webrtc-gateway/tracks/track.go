@@ -34,29 +34,6 @@ type plain struct{}
 
 func (plain) Together(_ uint32, write func()) { write() }
 
-// Path is the path that the packets of a connection take: one for all its tracks.
-type Path interface {
-	// Number takes note of a packet of so many bytes on the network and returns its transport-wide sequence number.
-	Number(bytes int, now time.Time) uint16
-	// Again takes note that the packet with a number is sent again, unchanged.
-	Again(number uint16, bytes int, now time.Time)
-	// Sent takes note of a packet that has no such number.
-	Sent(bytes int, now time.Time)
-	// RoundTrip is the round trip of the path; 0 if it is not known yet.
-	RoundTrip() time.Duration
-	// Queue is how long packets wait in queues on the path; 0 if that is not known.
-	Queue() time.Duration
-}
-
-// unknown is a path that nobody watches.
-type unknown struct{}
-
-func (unknown) Number(int, time.Time) uint16 { return 0 }
-func (unknown) Again(uint16, int, time.Time) {}
-func (unknown) Sent(int, time.Time)          {}
-func (unknown) RoundTrip() time.Duration     { return 0 }
-func (unknown) Queue() time.Duration         { return 0 }
-
 // Track carries one stream to one peer. It is a [webrtc.TrackLocal] to be added to one peer connection. Start,
 // HandleRTCP and Close are safe for concurrent use.
 type Track struct {
@@ -201,7 +178,7 @@ func (t *Track) closeLocked() {
 func (t *Track) send(b *binding) {
 	var p *pace
 	if !b.codec.Independent {
-		p = newPace(t.stop)
+		p = newPace(t.path, t.stop)
 	}
 	for t.tap.wait(t.stop) {
 		for f, replayed, changed := t.tap.take(); f != nil; f, replayed, changed = t.tap.take() {

@@ -93,7 +93,7 @@ func FuzzFrame(f *testing.F) {
 			r.accept(vf, now.Add(time.Duration(i)*time.Millisecond))
 		}
 		for _, fr := range r.group.Frames() {
-			b.write(fr, newPace(t.Context().Done()))
+			b.write(fr, newPace(unknown{}, t.Context().Done()))
 		}
 		s.checkUnbroken(t)
 		for _, p := range s.all() {

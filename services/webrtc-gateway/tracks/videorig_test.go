@@ -158,12 +158,16 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-func (b *bench) viewer(s *sink) *Track {
+func (b *bench) viewer(s *sink) *Track { return b.viewerOver(s, unknown{}) }
+
+// viewerOver is a viewer who is reached by a path.
+func (b *bench) viewerOver(s *sink, p Path) *Track {
 	b.t.Helper()
 	v, err := b.hub.NewTrack(b.t.Context(), webrtc.RTPCodecTypeVideo, front, "front")
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	v.Over(p)
 	if _, err := v.Bind(s); err != nil {
 		b.t.Fatal(err)
 	}

@@ -31,6 +31,7 @@ type Controller struct {
 	losses losses
 	window window
 	cut    cut
+	heard  time.Time // when something was reported last
 	grown  time.Time // when the rate was last let grow
 	calm   time.Time // since when nothing speaks against growing; zero: something does
 }
@@ -73,6 +74,7 @@ func (c *Controller) Sent(bytes int, inFlight int64, now time.Time, clock time.D
 func (c *Controller) Report(r Report, now time.Time, clock time.Duration) {
 	c.losses.add(len(r.Arrived)+r.Lost, r.Lost-r.Found, now)
 	c.window.heard(now)
+	c.heard = now
 	newest, timed := c.arrive(r.Arrived, now)
 	if timed {
 		c.turns.add(clock-newest, now)
@@ -124,7 +126,7 @@ func (c *Controller) decide(now time.Time, clock time.Duration) {
 	default:
 		c.calm = time.Time{}
 	}
-	c.window.size(c.carries(), c.turn())
+	c.window.size(c.carries(now), c.turn())
 }
 
 // limit sets the rate to at most so much.
@@ -135,11 +137,11 @@ func (c *Controller) limit(bps float64) {
 }
 
 // carries is what the path carries at present, as far as the window is concerned.
-func (c *Controller) carries() float64 {
+func (c *Controller) carries(now time.Time) float64 {
 	if c.queue > queueLossy {
 		return c.came.over(brief)
 	}
-	return max(c.rate, c.came.over(time.Second))
+	return max(c.rate, c.came.over(time.Second), ofTrain*c.trains.rate(now, trainSpan))
 }
 
 // turn is the shortest time from a departure to its report.

@@ -23,7 +23,7 @@ func (c *Controller) grow(now time.Time) {
 	if c.rate == 0 {
 		return
 	}
-	trains := c.trains.rate(now)
+	trains := c.trains.rate(now, trainSpan)
 	quick := trains > 2*c.rate
 	patience := calmFirst
 	if quick {

@@ -8,6 +8,7 @@ import (
 const (
 	trainGap   = 2 * time.Millisecond // at most between the departures of a train's packets
 	trainSpan  = 2 * time.Second      // for how long a train counts
+	trainsLast = 30 * time.Second     // for how long where only the pace of a picture depends on it
 	trainLeast = 500 * time.Microsecond
 	trainCount = 48
 	trainsFew  = 6
@@ -28,6 +29,30 @@ type trains struct {
 	departed, first, last time.Duration
 	bytes                 int // of all but the first packet
 	open                  bool
+}
+
+const (
+	burstFactor = 2.5 // times the rate, for the packets of one picture
+	// Above this bit rate it makes no difference: arrivals are reported in steps of 0.25 ms.
+	burstMost = 80e6
+)
+
+// Burst is how fast the packets of a large picture may follow each other, in bit/s; 0: nothing is known against sending
+// them at once.
+func (c *Controller) Burst(now time.Time) int64 {
+	if c.heard.IsZero() {
+		return 0
+	}
+	span := trainsLast
+	if c.queue > queueLossy {
+		span = trainSpan
+	}
+	trains := c.trains.rate(now, span)
+	bps := max(burstFactor*max(c.rate, c.came.over(time.Second)), ofTrain*trains)
+	if bps > burstMost || c.rate == 0 && trains == 0 {
+		return 0
+	}
+	return int64(bps)
 }
 
 // add takes note of a packet. Packets are given in the order in which they left.
@@ -51,11 +76,11 @@ func (t *trains) end(now time.Time) {
 	t.open = false
 }
 
-// rate returns the bit rate that three quarters of the recent trains reached; 0 if there were too few.
-func (t *trains) rate(now time.Time) (bps float64) {
+// rate returns the bit rate that three quarters of the trains of a span reached; 0 if there were too few.
+func (t *trains) rate(now time.Time, span time.Duration) (bps float64) {
 	rates := make([]float64, 0, trainCount)
 	for _, one := range t.ring {
-		if one.bps > 0 && now.Sub(one.at) < trainSpan {
+		if one.bps > 0 && now.Sub(one.at) < span {
 			rates = append(rates, one.bps)
 		}
 	}
