@@ -38,6 +38,8 @@ type Call struct {
 	Request json.RawMessage
 	// MaxResponse bounds the encoded response, in bytes; 0: as on the bus.
 	MaxResponse int
+	// Read is called with the response, before it becomes JSON; nil: with none.
+	Read func(response proto.Message)
 }
 
 // Call calls a method and returns the response in the JSON mapping of protobuf. The errors are gRPC statuses; for
@@ -92,6 +94,9 @@ func (d *Devices) call(ctx context.Context, life *Life, c Call) (json.RawMessage
 	}
 	if err := d.conn.Client(c.Device).Invoke(ctx, "/"+c.Method, request, response, options...); err != nil {
 		return nil, &callError{err, life.Set}
+	}
+	if c.Read != nil {
+		c.Read(response)
 	}
 	data, err := life.JSON(response)
 	if err != nil {

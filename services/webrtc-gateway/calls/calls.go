@@ -1,7 +1,7 @@
 // Package calls lets peers call the unary methods of devices, with the same messages and errors as over gRPC. A [Call]
 // is typed with the definitions of its device and sent over the bus; a [Result] comes back. The gateway knows no kinds
 // of devices, and each device decides what is allowed. The methods with which Waldo's own processes coordinate cannot
-// be called.
+// be called. Whose commands an actuator accepts is told to [Commands].
 //
 // A [Caller] is safe for concurrent use and starts no goroutines.
 package calls
@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/dynamic"
@@ -40,11 +41,18 @@ type Directory interface {
 	Check(device string) error
 }
 
+// Commands learns which peers command actuators.
+type Commands interface {
+	// Accepted is called when an actuator has accepted a command of a peer.
+	Accepted(peer, device string)
+}
+
 // Caller calls the devices of one robot.
 type Caller struct {
 	devices   *dynamic.Devices
 	robot     string
 	directory Directory
+	commands  Commands
 	calls     *prometheus.CounterVec
 
 	mu      sync.Mutex
@@ -54,9 +62,11 @@ type Caller struct {
 // target is a method of a device.
 type target struct{ device, method string }
 
-// New returns a caller. Metrics may be nil.
-func New(devices *dynamic.Devices, robot string, directory Directory, metrics prometheus.Registerer) *Caller {
-	c := &Caller{devices: devices, robot: robot, directory: directory, running: map[target]int{},
+// New returns a caller. Commands and metrics may be nil.
+func New(
+	devices *dynamic.Devices, robot string, directory Directory, commands Commands, metrics prometheus.Registerer,
+) *Caller {
+	c := &Caller{devices: devices, robot: robot, directory: directory, commands: commands, running: map[target]int{},
 		calls: prometheus.NewCounterVec(
 			prometheus.CounterOpts{Name: "waldo_gateway_calls_total",
 				Help: "Calls from peers to devices, by result (a gRPC status code)."},
@@ -68,9 +78,11 @@ func New(devices *dynamic.Devices, robot string, directory Directory, metrics pr
 }
 
 // ours are the methods with which Waldo's own processes coordinate. A peer that could call them could end what others
-// need; it gets streams through its channels and tracks, which the gateway holds. The launcher's service starts and
+// need; it gets streams through its channels and tracks, which the gateway holds, and whose bit rates the gateway
+// limits. The launcher's service starts and
 // stops processes, which is not for pages either.
-var ours = []string{devicev1.DeviceService_HoldStream_FullMethodName, devicev1.DeviceService_Acknowledge_FullMethodName}
+var ours = []string{devicev1.DeviceService_HoldStream_FullMethodName, devicev1.DeviceService_Acknowledge_FullMethodName,
+	camerav1.CameraService_LimitBitrate_FullMethodName}
 
 const launcher = "waldo.launcher."
 
@@ -110,7 +122,7 @@ func (c *Caller) call(ctx context.Context, call *Call) (json.RawMessage, error) 
 	defer cancel()
 	response, err := c.devices.Call(ctx, dynamic.Call{
 		Device: bus.Address{Robot: c.robot, Device: call.Device},
-		Method: call.Method, Request: call.Request, MaxResponse: maxAnswer})
+		Method: call.Method, Request: call.Request, MaxResponse: maxAnswer, Read: c.reader(call)})
 	if status.Code(err) == codes.Unavailable {
 		if unknown := c.directory.Check(call.Device); unknown != nil {
 			return nil, status.Errorf(codes.Unavailable, "%s: %s", status.Convert(err).Message(),

@@ -31,7 +31,7 @@ type anyDevice struct{}
 func (anyDevice) Check(string) error { return nil }
 
 func newCaller(conn *bus.Conn) *Caller {
-	return New(dynamic.New(conn, dynamic.Config{}), "rover", anyDevice{}, nil)
+	return New(dynamic.New(conn, dynamic.Config{}), "rover", anyDevice{}, nil, nil)
 }
 
 // verbose is a device whose answer has so many bytes.

@@ -24,6 +24,8 @@ type Call struct {
 	Device  string
 	Method  string
 	Request json.RawMessage // nil for one in which nothing is set
+	// Peer is the id of the WebRTC connection of who calls; empty if there is none. It is not part of the JSON.
+	Peer string
 }
 
 // Parse reads the JSON of a call. Unknown fields are ignored: a newer peer may send them. After an error the call has

@@ -23,6 +23,7 @@ func (b *Bridge) serveCalls(c *rtc.Channel) {
 	underWay := make(chan struct{}, maxUnderWay)
 	c.OnMessage(func(text bool, data []byte) {
 		call, err := readCall(text, data)
+		call.Peer = c.Peer()
 		if err != nil {
 			b.metrics.dropped.WithLabelValues("garbage").Inc()
 			b.answer(c, calls.Failed(call.ID, err))

@@ -2,6 +2,7 @@ package devices
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"maps"
 	"slices"
@@ -43,6 +44,7 @@ type Config struct {
 type Directory struct {
 	conn   *bus.Conn
 	robot  string
+	holder string // of limits, see Limit
 	log    *slog.Logger
 	cancel context.CancelFunc
 	states *bus.Subscription[*devicev1.Device]
@@ -69,7 +71,7 @@ func (e *entry) left(now time.Time) bool {
 // New returns a directory that follows the bus.
 func New(conn *bus.Conn, robot string, c Config) (*Directory, error) {
 	d := &Directory{
-		conn: conn, robot: robot, log: c.Log,
+		conn: conn, robot: robot, holder: "gateway " + rand.Text()[:8], log: c.Log,
 		entries: make(map[string]*entry), changed: make(chan struct{}),
 		stills: make(map[string]*turns.Queue[size, *mediav1.VideoFrame]),
 	}

@@ -33,6 +33,7 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtcbot"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/server"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/steer"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/talk"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
@@ -48,6 +49,8 @@ type Gateway struct {
 	conn       *bus.ConnCloser
 	directory  *devices.Directory
 	hub        *tracks.Hub
+	drivers    *steer.Drivers
+	steering   *steer.Steering
 	mjpeg      *mjpeg.Hub
 	publishers *publish.Publishers
 	bridge     *channels.Bridge
@@ -87,10 +90,12 @@ func Start(c *config.Config, version string, page fs.FS, log *slog.Logger) (g *G
 	}
 	g.publishers = publish.New(publish.Config{Bus: g.conn.Conn, Robot: c.Robot, Log: log, Metrics: g.metrics})
 	g.hub = tracks.NewHub(g.directory, tracks.Config{Log: log, Metrics: tracks.NewMetrics(g.metrics)})
+	g.drivers = steer.NewDrivers(c.Drive.Device)
+	g.steering = steer.New(g.directory, g.hub, steer.Config{Drivers: g.drivers, Log: log, Metrics: g.metrics})
 	g.mjpeg = mjpeg.NewHub(g.directory, mjpeg.Config{Log: log, Metrics: g.metrics})
 	g.voices = talk.New(g.conn, c.Robot, g.metrics)
 	g.engine, err = rtc.NewEngine(g.hub, rtc.Config{
-		Voices: g.voices,
+		Voices: g.voices, Steering: g.steering,
 		Listen: c.Gateway.ICEAddress(), PublicIPs: c.Gateway.PublicIPs, MaxPeers: c.Gateway.MaxViewers, Log: log,
 		ICEServers: g.iceServers(c), TLS: g.tls, Metrics: g.metrics,
 	})
@@ -117,7 +122,7 @@ func (g *Gateway) join(c *config.Config, log *slog.Logger) (err error) {
 // serve starts the HTTP server.
 func (g *Gateway) serve(c *config.Config, version string, epoch int64, page fs.FS, log *slog.Logger) (err error) {
 	definitions := dynamic.New(g.conn.Conn, dynamic.Config{Log: log, Metrics: g.metrics})
-	caller := calls.New(definitions, c.Robot, g.directory, g.metrics)
+	caller := calls.New(definitions, c.Robot, g.directory, g.drivers, g.metrics)
 	g.bridge = channels.New(g.conn.Conn, c.Robot, g.directory, definitions, caller,
 		channels.Config{Log: log, Metrics: g.metrics})
 	g.server, err = server.New(g.engine, g.directory, server.Config{
@@ -204,6 +209,9 @@ func (g *Gateway) stop() {
 	}
 	if g.engine != nil {
 		_ = g.engine.Close() // nothing can be done about a failure
+	}
+	if g.steering != nil {
+		g.steering.Close()
 	}
 	if g.publishers != nil {
 		g.publishers.Close()

@@ -28,6 +28,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 	"github.com/waldo-robot/waldo/pkg/socket"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/outside"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/steer"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/talk"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
@@ -48,6 +49,8 @@ type Config struct {
 	MaxPeers int
 	// Voices receives what peers say; nil: the gateway accepts no audio.
 	Voices *talk.Voices
+	// Steering steers what the cameras encode, and what each peer gets of it; nil: nobody does.
+	Steering *steer.Steering
 	// Log may be nil.
 	Log *slog.Logger
 	// Metrics may be nil.
@@ -74,7 +77,8 @@ type Engine struct {
 	settings webrtc.SettingEngine
 	config   webrtc.Configuration
 	hub      *tracks.Hub
-	voices   *talk.Voices // nil: no audio is accepted
+	voices   *talk.Voices    // nil: no audio is accepted
+	steering *steer.Steering // nil: nothing is steered
 	log      *slog.Logger
 	maxPeers int
 	metrics  *metrics
@@ -96,7 +100,7 @@ type Engine struct {
 // NewEngine opens the ports. A port in use is an error that wraps syscall.EADDRINUSE.
 func NewEngine(hub *tracks.Hub, c Config) (*Engine, error) {
 	e := &Engine{
-		hub: hub, voices: c.Voices, log: c.Log, maxPeers: c.MaxPeers,
+		hub: hub, voices: c.Voices, steering: c.Steering, log: c.Log, maxPeers: c.MaxPeers,
 		metrics: newMetrics(c.Metrics), peers: make(map[*Peer]struct{}), life: rand.Text()[:8],
 	}
 	if e.log == nil {

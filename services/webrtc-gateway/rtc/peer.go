@@ -13,6 +13,7 @@ import (
 
 	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/paths"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/steer"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/talk"
 )
 
@@ -27,6 +28,7 @@ type Peer struct {
 	pc       *webrtc.PeerConnection
 	channels Channels // nil: none are accepted
 	path     *paths.Path
+	viewer   *steer.Viewer // nil: nothing is steered
 	began    time.Time
 	ctx      context.Context // ends with the connection
 	cancel   context.CancelFunc
@@ -61,10 +63,12 @@ func (e *Engine) NewPeer(channels Channels) (*Peer, error) {
 		return nil, err
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.viewer = e.steering.Join(p.id, p.path)
 	follower := &follower{relayed: e.ports.isRelay}
 	pc, err := e.newAPI(follower).NewPeerConnection(e.config)
 	if err != nil {
 		p.cancel()
+		p.viewer.Leave()
 		e.remove(p)
 		return nil, status.Errorf(codes.Internal, "make a connection: %v", err)
 	}
@@ -73,6 +77,7 @@ func (e *Engine) NewPeer(channels Channels) (*Peer, error) {
 		e.metrics.given.Inc()
 		e.end(p)
 	})
+	p.ended.Go(p.watchPath)
 	pc.OnConnectionStateChange(p.stateChanged)
 	pc.OnDataChannel(p.openChannel)
 	pc.OnTrack(p.hear)
@@ -256,6 +261,7 @@ func (p *Peer) Close() {
 	p.end.Do(func() {
 		p.giveUp.Stop()
 		p.cancel()
+		p.viewer.Leave()
 		p.mu.Lock()
 		p.closed = true
 		viewers, voices := p.shown, p.voices

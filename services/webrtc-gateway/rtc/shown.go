@@ -34,6 +34,7 @@ func (p *Peer) hide(wanted []*section) {
 			continue
 		}
 		delete(p.shown, mid)
+		p.viewer.Hide(mid)
 		if s.sender != nil {
 			_ = p.pc.RemoveTrack(s.sender) // fails only when the connection is closed
 		}
@@ -208,6 +209,9 @@ func (p *Peer) hold(ctx context.Context, wanted *section) error {
 	s.source, s.numbers = wanted.source, wanted.numbers
 	if err := s.show(t); err != nil {
 		return status.Errorf(codes.Internal, "section %s: %v", wanted.MID, err)
+	}
+	if t.Kind() == webrtc.RTPCodecTypeVideo {
+		p.viewer.Show(wanted.MID, s.source, steered{t})
 	}
 	return nil
 }

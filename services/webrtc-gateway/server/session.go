@@ -257,6 +257,9 @@ func (n *session) handle(m *signalingv1.PeerMessage) error {
 // call calls a device, on a goroutine of its own: the next message need not wait for the answer.
 func (n *session) call(call *calls.Call) error {
 	var refused error
+	if n.connection != nil {
+		call.Peer = n.connection.peer.ID()
+	}
 	switch {
 	case n.gate != nil:
 		refused = status.Error(codes.PermissionDenied, "call: through a rendezvous server calls go over the channel "+

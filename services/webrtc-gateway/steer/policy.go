@@ -9,10 +9,8 @@ import (
 
 // Reading is what is known of the path to a viewer.
 type Reading struct {
-	// Available is what the path carries, in bit/s; 0 if that is not known.
+	// Available is what the path carries of media, in bit/s; 0 if that is not known, or nothing limits it.
 	Available int64
-	// Repairs is what of that is spent on sending packets again, in bit/s.
-	Repairs int64
 	// Queue is how long packets wait on the path.
 	Queue time.Duration
 	// Full says that more is under way than the path should hold.
@@ -29,9 +27,8 @@ func (r Reading) strained() bool { return r.Full || r.Queue > maxQueue }
 const (
 	// percentile is the share of viewers that may be slower than the one whose path sets the bit rate.
 	percentile = 0.25
-	// usable is the share of a path that an encoder gets: the rest is for headers, sound, and for pictures that turn out
-	// larger than they should.
-	usable = 0.87
+	// usable is the share that an encoder gets of what a path carries: the rest is for the headers of its packets.
+	usable = 0.95
 	// minRate is the lowest limit that an encoder takes, in bit/s.
 	minRate = 50_000
 	// maxRate is what is assumed of a stream of which nothing is known yet.
@@ -132,11 +129,7 @@ func (p *policy) fit(now time.Time, v *viewer, w *view) {
 
 // divide gives each video of a viewer its share of the path.
 func (p *policy) divide(v *viewer) {
-	available := v.reading.Available
-	if available > 0 {
-		available = max(available-v.reading.Repairs, 1)
-	}
-	others := v.views
+	available, others := v.reading.Available, v.views
 	if seen := v.seen(p.see); seen != nil && v.reading.Drives && available > 0 {
 		n := int64(len(v.views))
 		seen.share = min(p.streams[seen.main].full(), max(available/n, available-(n-1)*minSmall))

@@ -57,29 +57,26 @@ func TestWhoDecides(t *testing.T) {
 	}{
 		{"nobody watches", "", nil, 0, byNobody, false},
 		{"nothing is known", "", []Reading{{}, {Healthy: true}}, 0, byNobody, false},
-		{"one viewer", "", []Reading{by(1_000_000)}, 870_000, byViewers, false},
+		{"one viewer", "", []Reading{by(1_000_000)}, 950_000, byViewers, false},
 		{"one viewer with room", "", []Reading{by(9_000_000)}, 0, byViewers, false},
-		{"one viewer whose path is full", "", []Reading{{Available: 1_000_000, Healthy: true, Full: true}}, 870_000,
+		{"one viewer whose path is full", "", []Reading{{Available: 1_000_000, Healthy: true, Full: true}}, 950_000,
 			byViewers, true},
-		{"never the slower of two", "", []Reading{by(300_000), by(1_000_000)}, 870_000, byViewers, false},
+		{"never the slower of two", "", []Reading{by(300_000), by(1_000_000)}, 950_000, byViewers, false},
 		{"a quarter may be slower", "", []Reading{by(1_600_000), by(100_000), by(200_000), by(1_000_000), by(1_100_000),
-			by(1_200_000), by(1_300_000), by(1_400_000)}, 870_000, byViewers, false},
+			by(1_200_000), by(1_300_000), by(1_400_000)}, 950_000, byViewers, false},
 		{"a full path of one of two", "", []Reading{{Available: 300_000, Healthy: true, Full: true}, by(1_000_000)},
-			870_000, byViewers, false},
+			950_000, byViewers, false},
 		{"one whose path is unknown has no objection", "", []Reading{by(300_000), {}}, 0, byNobody, false},
-		{"who has fallen silent does not count", "", []Reading{silent, silent, by(1_000_000)}, 870_000, byViewers, false},
-		{"the driver", "", []Reading{driving(1_000_000), by(9_000_000), by(9_000_000)}, 870_000, byDriver, false},
+		{"who has fallen silent does not count", "", []Reading{silent, silent, by(1_000_000)}, 950_000, byViewers, false},
+		{"the driver", "", []Reading{driving(1_000_000), by(9_000_000), by(9_000_000)}, 950_000, byDriver, false},
 		{"the driver, whatever the others have", "", []Reading{driving(9_000_000), by(100_000), by(100_000)}, 0, byDriver,
 			false},
 		{"a driver whose path is unknown", "", []Reading{{Drives: true}, by(100_000), by(100_000)}, 0, byDriver, false},
 		{"a driver with next to nothing", "", []Reading{driving(10_000), by(9_000_000)}, minRate, byDriver, false},
 		{"a driver whose path is full", "", []Reading{{Available: 1_000_000, Drives: true, Full: true}, by(9_000_000)},
-			870_000, byDriver, true},
-		{"repairs cost", "", []Reading{{Available: 1_000_000, Repairs: 200_000, Drives: true}}, 696_000, byDriver, false},
-		{"repairs cost more than there is", "", []Reading{{Available: 1_000_000, Repairs: 2_000_000, Drives: true}}, minRate,
-			byDriver, false},
+			950_000, byDriver, true},
 		{"a driver who must see another camera, and does not watch it", "rear", []Reading{driving(1_000_000), by(9_000_000)},
-			870_000, byDriver, false},
+			950_000, byDriver, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := testPolicy(tt.see)
@@ -105,7 +102,7 @@ func TestOnePathManyCameras(t *testing.T) {
 	}{
 		{"equal", "", driving(1_000_000), 500_000, 500_000},
 		{"the camera to be seen has all but a small one", "front", driving(1_000_000), 850_000, 150_000},
-		{"no more than it needs", "front", driving(5_000_000), 2_298_850, 2_701_150},
+		{"no more than it needs", "front", driving(5_000_000), 2_105_263, 2_894_737},
 		{"and no less than half", "front", driving(200_000), 100_000, 100_000},
 		{"only of the driver", "front", by(1_000_000), 500_000, 500_000},
 		{"unknown", "front", driving(0), 0, 0},
@@ -126,7 +123,7 @@ func TestSeenCameraOnly(t *testing.T) {
 	p := testPolicy("front")
 	d, other := watching(driving(1_000_000), front, rear), watching(by(9_000_000), front, rear)
 	p.run(began, giveUp+time.Second, d, other)
-	if f, r := p.streams[front], p.streams[rear]; f.target != 739_500 || r.target != 0 {
+	if f, r := p.streams[front], p.streams[rear]; f.target != 807_500 || r.target != 0 {
 		t.Errorf("limits %d and %d", f.target, r.target)
 	}
 	if d.views[0].fit.version != whole || d.views[1].fit.version != small || other.views[1].fit.version != whole {
@@ -140,7 +137,7 @@ func TestLettingGo(t *testing.T) {
 	p, v, other := testPolicy(""), watching(driving(400_000), front), watching(by(9_000_000), front)
 	s := p.streams[front]
 	now := p.run(began, time.Second, v, other)
-	if s.target != 348_000 {
+	if s.target != 380_000 {
 		t.Fatalf("target %d", s.target)
 	}
 	v.reading.Drives = false
@@ -157,7 +154,7 @@ func TestLettingGo(t *testing.T) {
 		t.Fatalf("target %d after the glide", s.target)
 	}
 	v.reading.Drives = true
-	if p.decide(now, []*viewer{v, other}); s.target != 348_000 {
+	if p.decide(now, []*viewer{v, other}); s.target != 380_000 {
 		t.Errorf("target %d with the driver back", s.target)
 	}
 }
@@ -167,7 +164,7 @@ func TestCameraWithoutLimits(t *testing.T) {
 	p, v := testPolicy(""), watching(driving(400_000), front)
 	p.streams[front] = &program{fixed: true, measured: 2_000_000}
 	p.run(began, giveUp+time.Second, v)
-	if s := p.streams[front]; s.target != 0 || s.paused || v.views[0].fit.version != small || s.smallTarget != 348_000 {
+	if s := p.streams[front]; s.target != 0 || s.paused || v.views[0].fit.version != small || s.smallTarget != maxSmall {
 		t.Errorf("target %d, paused %v, version %v at %d", s.target, s.paused, v.views[0].fit.version, s.smallTarget)
 	}
 }
@@ -215,7 +212,7 @@ func TestHistories(t *testing.T) {
 func disturb(r *rand.Rand, all []*viewer) {
 	v := all[r.IntN(len(all))]
 	v.reading = Reading{
-		Available: r.Int64N(3) * r.Int64N(5_000_000), Repairs: r.Int64N(400_000), Drives: v.reading.Drives,
+		Available: r.Int64N(3) * r.Int64N(5_000_000), Drives: v.reading.Drives,
 		Queue: time.Duration(r.IntN(400)) * time.Millisecond, Full: r.IntN(3) == 0, Healthy: r.IntN(4) > 0,
 	}
 	if r.IntN(20) == 0 {

@@ -12,15 +12,17 @@ import (
 )
 
 const (
-	// turnEvery is how often everything is considered although nothing has changed.
-	turnEvery = 250 * time.Millisecond
+	// turnEvery is how often everything is considered although nothing has changed; pausedEvery, while something is
+	// paused: a path whose far end reports nothing stops to be full without a change.
+	turnEvery   = 250 * time.Millisecond
+	pausedEvery = 20 * time.Millisecond
 	// healthyFor is how long a path counts as healthy after a report.
 	healthyFor = 10 * time.Second
 )
 
 // Path is the path to a viewer. Its methods are quick, and wait for nothing.
 type Path interface {
-	// Available is what the path carries, in bit/s; 0 if that is not known.
+	// Available is what the path carries of media, in bit/s; 0 if that is not known, or nothing limits it.
 	Available() int64
 	// Queue is how long packets wait on the path.
 	Queue() time.Duration
@@ -37,7 +39,7 @@ type Path interface {
 type Video interface {
 	// Send changes what is sent: a stream with the same content, in the same codec, and whether only its key frames. The
 	// stream before goes on until there is a key frame of the new one.
-	Send(s tracks.Stream, keysOnly bool)
+	Send(ctx context.Context, s tracks.Stream, keysOnly bool)
 	// Rate is the bit rate of the stream that is sent, in bit/s; 0 if it is not known yet.
 	Rate() int64
 }
@@ -144,12 +146,16 @@ func (s *Steering) run(ctx context.Context) {
 		case <-s.wake:
 		case <-tick.C:
 		}
-		s.turn(ctx, time.Now())
+		if s.turn(ctx, time.Now()) {
+			tick.Reset(pausedEvery)
+		} else {
+			tick.Reset(turnEvery)
+		}
 	}
 }
 
-// turn considers everything once.
-func (s *Steering) turn(ctx context.Context, now time.Time) {
+// turn considers everything once, and reports whether something is paused.
+func (s *Steering) turn(ctx context.Context, now time.Time) (paused bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := make([]*viewer, len(s.viewers))
@@ -158,6 +164,7 @@ func (s *Steering) turn(ctx context.Context, now time.Time) {
 	}
 	s.policy.decide(now, all)
 	for stream, p := range s.policy.streams {
+		paused = paused || p.paused
 		if !s.carry(ctx, now, stream, p) {
 			s.carriers[stream].close()
 			delete(s.carriers, stream)
@@ -166,9 +173,10 @@ func (s *Steering) turn(ctx context.Context, now time.Time) {
 		}
 	}
 	for _, v := range s.viewers {
-		s.show(v)
+		s.show(ctx, v)
 	}
 	s.count()
+	return paused
 }
 
 // read takes the readings of a viewer.
@@ -255,7 +263,7 @@ func (c *carrier) close() {
 }
 
 // show has a viewer get what was decided.
-func (s *Steering) show(v *Viewer) {
+func (s *Steering) show(ctx context.Context, v *Viewer) {
 	for _, shown := range v.shown {
 		stream := shown.view.main
 		if shown.view.fit.version != whole {
@@ -263,7 +271,7 @@ func (s *Steering) show(v *Viewer) {
 				stream = version
 			}
 		}
-		shown.video.Send(stream, shown.view.fit.version == keys)
+		shown.video.Send(ctx, stream, shown.view.fit.version == keys)
 	}
 	v.path.Want(v.state.want)
 	v.leads.Store(v.state.leads)

@@ -142,8 +142,9 @@ func (p *seat) Heard() time.Time {
 func (*seat) Queue() time.Duration { return 0 }
 func (*seat) Rate() int64          { return 1_900_000 }
 func (p *seat) Want(bps int64)     { p.set(func(p *seat) { p.want = bps }) }
-func (p *seat) Send(s tracks.Stream, keys bool) {
-	p.set(func(p *seat) { p.stream, p.keysOnly = s, keys })
+
+func (p *seat) Send(_ context.Context, s tracks.Stream, keysOnly bool) {
+	p.set(func(p *seat) { p.stream, p.keysOnly = s, keysOnly })
 }
 
 // sit adds a viewer of the front camera.
@@ -177,15 +178,15 @@ func TestDriverSetsTheRate(t *testing.T) {
 		time.Sleep(time.Second)
 		expectRate(t, r, front, 2_000_000) // the slower of two does not matter
 		d.Accepted("b", "motors")
-		expectRate(t, r, front, 870_000) // at once
+		expectRate(t, r, front, 950_000) // at once
 		for range 100 {
 			time.Sleep(100 * time.Millisecond)
 			d.Accepted("b", "motors")
-			expectRate(t, r, front, 870_000) // renewed
+			expectRate(t, r, front, 950_000) // renewed
 		}
 		mine.set(func(p *seat) { p.available = 500_000 })
 		v.Changed()
-		expectRate(t, r, front, 435_000)
+		expectRate(t, r, front, 475_000)
 		time.Sleep(drivingFor + glideTime/2)
 		synctest.Wait()
 		if rate := r.rate(front); rate < 500_000 || rate > 1_500_000 {
@@ -203,7 +204,7 @@ func TestPause(t *testing.T) {
 		other, bystander := sit(s, "a", 1_000_000)
 		driver, v := sit(s, "b", 1_000_000)
 		d.Accepted("b", "motors")
-		expectRate(t, r, front, 870_000)
+		expectRate(t, r, front, 950_000)
 		driver.set(func(p *seat) { p.full = true })
 		v.Changed()
 		expectRate(t, r, front, 0) // at once
@@ -212,11 +213,11 @@ func TestPause(t *testing.T) {
 		expectRate(t, r, front, 0) // as long as it is full
 		driver.set(func(p *seat) { p.full = false })
 		v.Changed()
-		expectRate(t, r, front, 870_000)
+		expectRate(t, r, front, 950_000)
 		other.set(func(p *seat) { p.full = true })
 		bystander.Changed()
 		time.Sleep(turnEvery)
-		expectRate(t, r, front, 870_000)
+		expectRate(t, r, front, 950_000)
 	})
 }
 
@@ -230,7 +231,7 @@ func TestOnlyViewer(t *testing.T) {
 		expectRate(t, r, front, 2_000_000)
 		mine.set(func(p *seat) { p.available = 300_000 })
 		v.Changed()
-		expectRate(t, r, front, 261_000)
+		expectRate(t, r, front, 285_000)
 		mine.set(func(p *seat) { p.full = true })
 		v.Changed()
 		expectRate(t, r, front, 0)
@@ -254,7 +255,7 @@ func TestSmallVersion(t *testing.T) {
 		good, _ := sit(s, "a", 9_000_000)
 		bad, v := sit(s, "b", 300_000)
 		time.Sleep(giveUp + time.Second)
-		expectRate(t, r, frontSmall, 261_000)
+		expectRate(t, r, frontSmall, 285_000)
 		expectRate(t, r, front, 2_000_000)
 		if stream, keysOnly := bad.get(); stream != "video-small" || keysOnly || !r.holds(frontSmall) {
 			t.Errorf("the bad path gets %s, keys only: %v, held: %v", stream, keysOnly, r.holds(frontSmall))
@@ -293,7 +294,7 @@ func TestCameraThatTakesNoLimits(t *testing.T) {
 			v.Changed()
 		}
 		synctest.Wait()
-		if n := len(r.calls); n == 0 || slices.Contains(r.calls[1:], "video 348000 3s") || n > 4 {
+		if n := len(r.calls); n == 0 || slices.Contains(r.calls[1:], "video 380000 3s") || n > 4 {
 			t.Errorf("the camera was asked: %v", r.calls)
 		}
 		if stream, _ := mine.get(); stream != "video-small" {
@@ -314,7 +315,7 @@ func TestCameraAway(t *testing.T) {
 		r.refusal = nil
 		r.mu.Unlock()
 		time.Sleep(limitEvery)
-		expectRate(t, r, front, 348_000)
+		expectRate(t, r, front, 380_000)
 	})
 }
 
