@@ -180,7 +180,7 @@ func (a *Arbiter) Judge(now Clock, c Command) (verdict Verdict, factor float64) 
 	if verdict = a.check(now, c); verdict != Accepted {
 		return verdict, 0
 	}
-	factor, ok := a.slow(now, c)
+	factor, speed, ok := a.slow(now, c)
 	if !ok {
 		if a.driving {
 			a.safe(now, CauseBlind)
@@ -189,7 +189,7 @@ func (a *Arbiter) Judge(now Clock, c Command) (verdict Verdict, factor float64) 
 	}
 	a.armed, a.driving, a.moved, a.moves, a.seen = true, true, now, !c.Neutral, c.Seen
 	if a.config.Sight.Reaction > 0 {
-		a.way.change(now, c.share()*factor)
+		a.way.change(now, speed, 0)
 	}
 	return Accepted, factor
 }

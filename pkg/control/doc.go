@@ -20,8 +20,21 @@
 //   - No e-stop is latched.
 //   - It is neutral (it means standing still), or a neutral one came first: after the lease was granted,
 //     after an e-stop, after the hardware was away.
+//   - If there is something that drivers must see ([Sight]): its sender saw a picture that is younger than Sight.Stop,
+//     or it is neutral. A command that is faster than the age of that picture allows is slowed; one that cannot be is
+//     refused.
 //
-// When no command has been accepted within the deadman time, the hardware is stopped.
+// When no command has been accepted within the deadman time, the hardware is stopped; and so it is when the picture
+// that the sender of the command in force had seen becomes as old as Sight.Stop, or when a command is refused because its
+// sender is blind.
+//
+// # How fast it may move
+//
+// Up to the age Sight.Slow at full speed, and from there less in proportion, down to nothing at Sight.Stop. With
+// Sight.Reaction also no faster than that the way from the capture of the picture to the end of the command stays
+// within it: what was commanded since that capture, plus the speed times the time until the deadman or Sight.Stop ends
+// the command, plus the way of coming to a stop. At a steady speed that is Reaction / (age + deadman + coast / 2). The
+// arbiter counts the way by what it commanded; that hardware moves less or more than that it cannot know.
 //
 // # Why no clocks are compared
 //

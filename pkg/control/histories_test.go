@@ -24,7 +24,7 @@ var (
 // senders, and checks everything that the arbiter accepts against what really happened. A failure names
 // the seed of its history.
 func TestHistories(t *testing.T) {
-	var next, accepted, judged atomic.Uint64
+	var next, accepted, judged, slowed, blind atomic.Uint64
 	next.Store(*firstSeed)
 	last := *firstSeed + *histories
 	var workers sync.WaitGroup
@@ -42,10 +42,16 @@ func TestHistories(t *testing.T) {
 			}
 			accepted.Add(w.accepted)
 			judged.Add(w.judged)
+			slowed.Add(w.slowed)
+			blind.Add(w.blind)
 		})
 	}
 	workers.Wait()
-	t.Logf("%d histories, %d commands judged, %d accepted", *histories, judged.Load(), accepted.Load())
+	t.Logf("%d histories, %d commands judged, %d accepted, %d of them slowed; %d refused to the blind", *histories,
+		judged.Load(), accepted.Load(), slowed.Load(), blind.Load())
+	if slowed.Load() < *histories/2 || blind.Load() < *histories/2 {
+		t.Error("hardly anybody sees too little")
+	}
 	// Each history ends with ten that must be accepted.
 	if accepted.Load() < 15**histories {
 		t.Errorf("hardly anything is ever accepted: %d of %d", accepted.Load(), judged.Load())
@@ -82,6 +88,7 @@ type world struct {
 	executed  map[int64]bool
 	lastOrder int64 // number of the last command executed under the lease
 
+	eyes
 	accepted, judged uint64
 }
 
@@ -92,6 +99,7 @@ type sender struct {
 	heard    Clock
 	life     int   // run of the actuator in which it received the clock
 	eStop    int64 // the last it knows of
+	seen     int   // number of the picture that it was shown last
 }
 
 // parcel is a message in flight.
@@ -101,6 +109,7 @@ type parcel struct {
 	created time.Duration
 	number  int64 // of a command, over all drivers
 	command Command
+	seen    int // number of the picture that its driver claims to have seen
 	lease   int64
 	eStop   int64
 	refused bool // for want of the lease
@@ -116,8 +125,9 @@ func newWorld(tell bool) *world {
 func (w *world) live(seed uint64) {
 	*w = world{
 		random: rand.New(rand.NewPCG(seed, 0x3a1d0)), tell: w.tell, toRobot: w.toRobot[:0], toDriver: w.toDriver[:0],
-		executed: w.executed, accepted: w.accepted, judged: w.judged,
+		executed: w.executed, accepted: w.accepted, judged: w.judged, eyes: w.eyes,
 	}
+	w.newEyes(w.eyes)
 	clear(w.executed)
 	w.good = math.Sqrt(w.random.Float64())
 	w.boot()
@@ -146,6 +156,10 @@ func (w *world) pass() {
 func (w *world) passUntil(until time.Duration) {
 	for {
 		due, ok := w.robot.Next()
+		if w.next <= until && (!ok || w.next < due+w.booted) {
+			w.capture()
+			continue
+		}
 		if !ok || due+w.booted > until {
 			break
 		}
@@ -160,11 +174,13 @@ func (w *world) passUntil(until time.Duration) {
 	if w.moving && w.now-w.lastMove > DefaultDeadman {
 		w.fail("it moves %v after the last command", w.now-w.lastMove)
 	}
+	w.checkSight()
 }
 
 // step is one random event. How good the network is varies from history to history; a good one delivers soon.
 func (w *world) step() {
 	d := w.driver()
+	w.watch(d)
 	switch n := w.random.IntN(100); {
 	case n < 70:
 		w.act(d)
@@ -179,6 +195,10 @@ func (w *world) step() {
 		w.drivers[d] = sender{}
 	case n < 98:
 		w.boot()
+		w.halt(true)
+	case n < 99 && w.random.IntN(2) > 0:
+		w.asleep = !w.asleep
+		w.note("the camera sleeps: %v", w.asleep)
 	case n < 99:
 		w.note("the hardware was away")
 		w.robot.Interrupt(w.clock())
@@ -217,10 +237,14 @@ func (w *world) boot() {
 		NewID: func() int64 { w.leases++; return w.leases },
 		Safe:  func(Cause) { w.stop() },
 		EStop: w.latched,
+		Sight: w.sight,
 	})
 }
 
-func (w *world) stop() { w.moving, w.stopped = false, w.now }
+func (w *world) stop() {
+	w.moving, w.stopped = false, w.now
+	w.halt(false)
+}
 
 func (w *world) clock() Clock { return w.now - w.booted }
 
@@ -233,10 +257,8 @@ func (w *world) act(d int) {
 		return
 	}
 	s.sequence++
-	p := parcel{what: "command", driver: d, created: w.now, number: w.random.Int64(), life: s.life, command: Command{
-		Lease: s.lease, Sequence: s.sequence, Heard: s.heard, Neutral: w.random.IntN(4) == 0,
-		Life: []time.Duration{0, MinLife, DefaultLife, MaxLife}[w.random.IntN(4)],
-	}}
+	p := parcel{what: "command", driver: d, created: w.now, number: w.random.Int64(), life: s.life}
+	p.command, p.seen = w.command(s)
 	w.toRobot = append(w.toRobot, p)
 	w.note("driver %d sends %+v", d, p.command)
 }
@@ -341,9 +363,15 @@ func (w *world) atDriver(p parcel) {
 // judge has a command judged, and checks the verdict against the truth.
 func (w *world) judge(p parcel) Verdict {
 	w.judged++
-	verdict, _ := w.robot.Judge(w.clock(), p.command)
-	w.note("%+v: %v", p.command, verdict)
-	if verdict == Accepted || verdict == EStopped || verdict == BeforeStop || verdict == NotNeutral {
+	var shown *picture
+	p.command.Seen, shown = w.find(p.seen)
+	verdict, factor := w.robot.Judge(w.clock(), p.command)
+	w.note("%+v: %v, slowed by %v", p.command, verdict, factor)
+	switch verdict {
+	case Blind:
+		w.refused(p.command, shown)
+		w.sign(p.command.Lease)
+	case Accepted, EStopped, BeforeStop, NotNeutral:
 		w.sign(p.command.Lease)
 	}
 	if verdict != Accepted {
@@ -371,6 +399,7 @@ func (w *world) judge(p parcel) Verdict {
 	}
 	w.executed[p.number], w.lastOrder = true, p.command.Sequence
 	w.neutral, w.moving, w.lastMove = true, !p.command.Neutral, w.now
+	w.obey(p.command, factor, shown)
 	return verdict
 }
 
@@ -378,7 +407,7 @@ func (w *world) judge(p parcel) Verdict {
 func (w *world) calm() {
 	w.note("calm")
 	w.toRobot, w.toDriver = w.toRobot[:0], w.toDriver[:0]
-	w.drivers[0] = sender{}
+	w.drivers[0], w.asleep = sender{}, false
 	say := func(p parcel) {
 		p.created, p.lease, p.eStop = w.now, w.drivers[0].lease, w.drivers[0].eStop
 		w.atRobot(p)
@@ -393,7 +422,12 @@ func (w *world) calm() {
 		before := w.accepted
 		s := &w.drivers[0]
 		s.sequence++
-		say(parcel{what: "command", number: -1 - i, life: s.life,
+		w.passUntil(w.now + interval)
+		newest := len(w.pictures) - 1
+		if newest >= 0 {
+			w.pictures[newest].known = true
+		}
+		say(parcel{what: "command", number: -1 - i, life: s.life, seen: newest,
 			command: Command{Lease: s.lease, Sequence: s.sequence, Heard: s.heard, Neutral: i == 0}})
 		if w.accepted == before {
 			w.fail("command %d on a good network was refused", i)

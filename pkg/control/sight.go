@@ -1,7 +1,7 @@
 package control
 
 import (
-	"slices"
+	"math"
 	"time"
 )
 
@@ -63,28 +63,31 @@ func (a *Arbiter) allowed(now Clock, seen Seen) float64 {
 	}
 	if s.Reaction > 0 {
 		end := min(now+a.config.Deadman, seen.At+s.Stop)
-		left := s.Reaction - s.Full*a.way.since(now, seen.At)
+		left := s.Reaction - s.Full*a.way.between(seen.At, now)
 		speed = min(speed, left/(s.Full*(end-now+s.Coast/2).Seconds()))
 	}
 	return max(speed, 0)
 }
 
-// slow returns the factor by which a command has to be slowed; false if that does not help.
-func (a *Arbiter) slow(now Clock, c Command) (factor float64, ok bool) {
+// slow returns the factor by which a command has to be slowed, and its speed then; false if that does not help.
+func (a *Arbiter) slow(now Clock, c Command) (factor, speed float64, ok bool) {
+	speed = c.share()
 	if !a.config.Sight.watched() || c.Neutral {
-		return 1, true
+		return 1, speed, true
 	}
 	if age, known := c.Seen.age(now); !known || age >= a.config.Sight.Stop {
-		return 0, false
+		return 0, 0, false
 	}
-	speed, allowed := c.share(), a.allowed(now, c.Seen)
+	allowed := a.allowed(now, c.Seen)
 	switch {
 	case speed <= allowed:
-		return 1, true
+		return 1, speed, true
 	case c.Rigid:
-		return 0, false
+		return 0, 0, false
+	case math.IsInf(speed, 1):
+		return 0, 0, true
 	}
-	return allowed / speed, true
+	return allowed / speed, allowed, true
 }
 
 // share is how fast the command moves, as a share of full speed.
@@ -96,91 +99,4 @@ func (c Command) share() float64 {
 		return 1
 	}
 	return c.Speed
-}
-
-// way is how far the hardware was commanded to move, in seconds at full speed.
-type way struct {
-	legs []leg // by their beginning
-}
-
-// leg is a time of even speed, until the next one begins.
-type leg struct {
-	from  Clock
-	speed float64 // share of full speed
-	so    float64 // how far it was at the beginning
-}
-
-const (
-	// wayKept is how long the way is remembered: no picture older than that is ever of use.
-	wayKept = 10*time.Second + time.Second
-	// legLeast is the time within which legs become one, of the greatest speed: that bounds their number, however many
-	// commands come.
-	legLeast = 5 * time.Millisecond
-)
-
-// at returns how far the hardware was at some time.
-func (w *way) at(t Clock) float64 {
-	for _, l := range slices.Backward(w.legs) {
-		if l.from <= t {
-			return l.so + l.speed*(t-l.from).Seconds()
-		}
-	}
-	return 0
-}
-
-// since returns how far it has come since another time.
-func (w *way) since(now, t Clock) float64 { return w.at(now) - w.at(t) }
-
-// speed is how fast it is at some time.
-func (w *way) speed(t Clock) float64 {
-	for _, l := range slices.Backward(w.legs) {
-		if l.from <= t {
-			return l.speed
-		}
-	}
-	return 0
-}
-
-// change changes the speed.
-func (w *way) change(now Clock, speed float64) {
-	for n := len(w.legs); n > 0 && w.legs[n-1].from > now; n = len(w.legs) {
-		w.legs = w.legs[:n-1] // what was to come does not
-	}
-	if n := len(w.legs); n > 0 {
-		switch last := &w.legs[n-1]; {
-		case last.speed == speed:
-			return
-		case now-last.from >= legLeast:
-		case speed > last.speed:
-			last.speed = speed // as if it had been so fast all the time
-			return
-		default:
-			now = last.from + legLeast // it keeps its speed a little longer
-		}
-	}
-	w.legs = append(w.legs, leg{from: now, speed: speed, so: w.at(now)})
-	w.forget(now)
-}
-
-// stop has it come to a stop, slowing down evenly: never farther than at half the speed.
-func (w *way) stop(now Clock, coast time.Duration) {
-	speed := w.speed(now)
-	if coast > legLeast && speed > 0 {
-		w.change(now, speed/2)
-		now += coast
-		w.legs = append(w.legs, leg{from: now, speed: 0, so: w.at(now)})
-		return
-	}
-	w.change(now, 0)
-}
-
-// forget forgets what nobody asks for any more.
-func (w *way) forget(now Clock) {
-	old := 0 // legs that had ended by then
-	for old+1 < len(w.legs) && w.legs[old+1].from <= now-wayKept {
-		old++
-	}
-	if old > len(w.legs)/2 {
-		w.legs = append(w.legs[:0], w.legs[old:]...)
-	}
 }
