@@ -49,6 +49,20 @@ func (l *ledger) depart(bytes int, now time.Time) uint16 {
 // writeOff lets all pending packets count as gone.
 func (l *ledger) writeOff() { l.gone, l.inFlight = l.next, 0 }
 
+// passed takes note that a report begins with a number: what is pending before it was in a report that was lost, and
+// counts as gone.
+func (l *ledger) passed(number uint16) {
+	d, at := l.find(number)
+	if d == nil {
+		return
+	}
+	for l.gone = max(l.gone, l.next-ledgerSize); l.gone < at; l.gone++ {
+		if p := &l.ring[l.gone%ledgerSize]; p.fate == pending {
+			l.inFlight -= int64(p.bytes)
+		}
+	}
+}
+
 // clock returns the time of the ledger's own clock.
 func (l *ledger) clock(now time.Time) uint32 { return uint32(now.Sub(l.began).Microseconds()) }
 

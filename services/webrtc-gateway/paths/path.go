@@ -95,6 +95,7 @@ func (p *Path) RTCP(packets []rtcp.Packet, now time.Time) {
 // feedback reads a report of arrivals. The caller holds p.mu.
 func (p *Path) feedback(f *rtcp.TransportLayerCC, now time.Time) {
 	r := congestion.Report{Arrived: p.arrived[:0]}
+	p.ledger.passed(f.BaseSequenceNumber)
 	settled := 0
 	readFeedback(f, p.clock.unwrap(f.ReferenceTime), func(a arrival) bool {
 		became := lost

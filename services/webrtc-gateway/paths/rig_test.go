@@ -194,14 +194,6 @@ func (v *viewer) median(from, to time.Duration) time.Duration {
 	return all[len(all)/2]
 }
 
-// slowest is the greatest latency in a time.
-func (v *viewer) slowest(from, to time.Duration) (d time.Duration) {
-	for _, s := range v.between(from, to) {
-		d = max(d, s.latency)
-	}
-	return d
-}
-
 // gap is the longest time without a frame in a time.
 func (v *viewer) gap(from, to time.Duration) (longest time.Duration) {
 	last := from

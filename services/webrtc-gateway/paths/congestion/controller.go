@@ -32,6 +32,7 @@ type Controller struct {
 	window window
 	cut    cut
 	heard  time.Time // when something was reported last
+	queued time.Time // when there was a queue last
 	grown  time.Time // when the rate was last let grow
 	calm   time.Time // since when nothing speaks against growing; zero: something does
 }
@@ -45,6 +46,9 @@ const (
 	queueGrow            = 30 * time.Millisecond // up to which the rate grows
 
 	lossy = 0.05 // share of losses that does not count as few
+
+	// For how long what was lost is due to a queue.
+	afterQueue = lossParts*lossPart + time.Second
 
 	toReceived = 0.9 // of the received rate, to which a cut goes
 	brief      = 120 * time.Millisecond
@@ -101,6 +105,9 @@ func (c *Controller) arrive(packets []Packet, now time.Time) (newest time.Durati
 		c.least.add(least, now)
 		base, _ := c.least.value()
 		c.queue = least - base
+		if c.queue > queueLossy {
+			c.queued = now
+		}
 	}
 	return newest, timed
 }
@@ -108,16 +115,16 @@ func (c *Controller) arrive(packets []Packet, now time.Time) (newest time.Durati
 // decide changes the rate as far as there is reason to.
 func (c *Controller) decide(now time.Time, clock time.Duration) {
 	share := c.losses.share(now)
+	if before, vain := c.losses.judge(now); vain {
+		c.rate, c.cut.losses = before, false
+	}
 	switch {
 	case c.queue > queueCut, c.queue > queueLossy && share > lossy:
 		c.calm = time.Time{}
 		c.fall(now, clock)
-	case c.losses.excess(now):
+	case c.losses.excess(now) && now.Sub(c.queued) > afterQueue:
 		c.calm = time.Time{}
-		if c.rate == 0 {
-			c.rate = c.sent.over(time.Second)
-		}
-		c.limit(c.losses.answer(c.rate, now))
+		c.answer(now)
 	case c.queue < queueGrow && share < lossy+c.losses.inherent:
 		if c.calm.IsZero() {
 			c.calm, c.grown = now, now

@@ -8,11 +8,14 @@ type cut struct {
 	received float64       // bit/s, when it was cut
 	queue    time.Duration // likewise
 	drained  time.Time     // when the queue should be gone
+	losses   bool          // it was cut because of losses, without a queue
 }
 
 const (
-	failedFor = 6 * time.Second // for how long growing is careful near a rate that failed
-	cutGap    = 150 * time.Millisecond
+	// For how long growing is careful near a rate that failed, and for how long a rate is not tried again where there is
+	// no queue: there only pictures that are lost tell that it fails.
+	failedFor, failedLosses = 6 * time.Second, 20 * time.Second
+	cutGap                  = 150 * time.Millisecond
 )
 
 // fall answers a queue.
@@ -44,6 +47,25 @@ func (c *Controller) accept(now time.Time) {
 	c.least.forget()
 	c.least.add(base+c.queue, now)
 	c.queue, c.cut.drained, c.cut.queue = 0, time.Time{}, 0
+}
+
+// answer answers losses without a queue.
+func (c *Controller) answer(now time.Time) {
+	if c.rate == 0 {
+		c.rate = c.sent.over(time.Second)
+	}
+	received := c.came.over(time.Second)
+	before := c.rate
+	c.rate = max(c.losses.answer(c.rate, received, now), floor)
+	if c.rate < before {
+		c.cut = cut{at: now, received: received, losses: true}
+	}
+}
+
+// policed reports whether the path lost too much lately, without a queue. Bursts may pass such a path faster than it
+// carries anything else.
+func (c *Controller) policed(now time.Time) bool {
+	return c.cut.losses && now.Sub(c.cut.at) < failedLosses
 }
 
 // failed reports whether the rate is near one that failed lately.

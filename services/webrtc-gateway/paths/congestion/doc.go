@@ -24,8 +24,8 @@
 //   - The queue stays although less was sent: it is not ours. Then its delay counts as that of the path: others fill
 //     it, the route has changed, or the machine at either end is overloaded. None of these may drive the rate to the
 //     floor.
-//   - More than 12 % are lost without a queue, as behind a policer: the rate falls by half of that share, unless it has
-//     done so without effect: then the path loses that much at any rate.
+//   - More than 12 % are lost without a queue, as behind a policer: the rate falls to 0.9 of what is received, and is not
+//     tried again for 20 s. If as many are lost afterwards, the path loses that much at any rate, and the fall is undone.
 //   - Nothing waits and nothing is lost: the rate grows by 4 % in 200 ms, by up to 12 % while trains arrive at much
 //     more, by 1 % near where it failed in the last 6 s. It never grows beyond 1.5 times what is received, or,
 //     where more is wanted ([Controller.Want]), what the trains show: what a path could carry is not known from what it

@@ -24,7 +24,7 @@ func (c *Controller) grow(now time.Time) {
 		return
 	}
 	trains := c.trains.rate(now, trainSpan)
-	quick := trains > 2*c.rate
+	quick := trains > 2*c.rate && !c.policed(now)
 	patience := calmFirst
 	if quick {
 		patience = calmShort
@@ -42,6 +42,9 @@ func (c *Controller) grow(now time.Time) {
 	// Reports may be rarer than steps.
 	steps := min(now.Sub(c.grown).Seconds()/growEvery.Seconds(), 3)
 	bound := max(beyond*c.came.over(time.Second), min(ofTrain*trains, c.want))
+	if c.policed(now) {
+		bound = toReceived * c.cut.received
+	}
 	if grown := min(c.rate*math.Pow(factor, steps), bound, most); grown > c.rate {
 		c.rate = grown
 	}

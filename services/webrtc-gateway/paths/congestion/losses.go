@@ -9,6 +9,12 @@ const (
 
 	excessive = 0.12 // share of losses that the rate answers
 	margin    = 0.08 // beyond what the path loses at any rate
+	inVain    = 0.6  // share of the losses before an answer that remain if it is in vain
+
+	answerTime = 500 * time.Millisecond // until a rate shows in what is reported
+
+	inherentMost = 0.3 // no path of use loses more by itself
+	inherentFor  = 30 * time.Second
 )
 
 // losses knows the share of packets that were lost in the last 1.5 s.
@@ -17,9 +23,11 @@ type losses struct {
 	last  int64
 
 	inherent float64   // share that the path loses at any rate
+	since    time.Time // when that was found
 	answered float64   // share that was answered last
-	at       time.Time // when
-	vain     int       // answers in a row that had no effect
+	before   float64   // rate before that answer
+	at       time.Time // of that answer
+	judging  bool      // its effect is waited for
 }
 
 func (l *losses) turn(now time.Time) {
@@ -62,21 +70,29 @@ func (l *losses) share(now time.Time) float64 {
 
 // excess reports whether more is lost than can be borne, and the last answer has had time to act.
 func (l *losses) excess(now time.Time) bool {
-	return l.share(now) > max(excessive, l.inherent+margin) && now.Sub(l.at) > lossParts*lossPart
+	if now.Sub(l.since) > inherentFor {
+		l.inherent = 0
+	}
+	return !l.judging && l.share(now) > max(excessive, l.inherent+margin)
 }
 
-// answer returns the rate that answers the losses. What two answers have not changed is the path's own.
-func (l *losses) answer(rate float64, now time.Time) float64 {
+// answer returns the rate that answers the losses: what is received, because of a policer's path that is all there is.
+func (l *losses) answer(rate, received float64, now time.Time) float64 {
+	l.answered, l.before, l.at, l.judging = l.share(now), rate, now, true
+	return min(rate, toReceived*received)
+}
+
+// judge finds out what the last answer has changed, once only packets after it count. If that is little, the path loses
+// that much at any rate, and the one before was right: then it returns that.
+func (l *losses) judge(now time.Time) (before float64, vain bool) {
+	if !l.judging || now.Sub(l.at) < lossParts*lossPart+answerTime {
+		return 0, false
+	}
+	l.judging = false
 	s := l.share(now)
-	if now.Sub(l.at) < 3*lossParts*lossPart && s > 0.8*l.answered {
-		l.vain++
-	} else {
-		l.vain = 0
+	if s < inVain*l.answered || s > inherentMost {
+		return 0, false
 	}
-	l.answered, l.at = s, now
-	if l.vain >= 2 {
-		l.inherent, l.vain = s, 0
-		return rate
-	}
-	return rate * (1 - s/2)
+	l.inherent, l.since = max(s, l.answered), now
+	return l.before, true
 }
