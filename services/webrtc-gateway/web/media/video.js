@@ -9,6 +9,7 @@ import { ElementWatch } from './elementwatch.js';
 import { Freshness } from './freshness.js';
 import { explain } from './liveness.js';
 import { Sources } from './sources.js';
+import { ShownReport } from './shownreport.js';
 import { videoStats } from './videostats.js';
 
 /** The age is the median of this many frames. */
@@ -49,6 +50,7 @@ export class Video extends EventTarget {
   /** @type {number[]} */
   #ages = [];
   #sources = new Sources();
+  #report = new ShownReport();
   /** @type {number|null} */
   #seenMs = null;
   /** @type {import('./videostats.js').Sample|null} */
@@ -190,14 +192,24 @@ export class Video extends EventTarget {
    * For the robot: numbers since the last call.
    * @param {any[]} report
    * @param {number} atMs
+   * @param {import('./videostats.js').PathStats} path
    * @returns {import('./videostats.js').VideoStats}
    */
-  statsFrom(report, atMs) {
+  statsFrom(report, atMs, path) {
     const seen = [...this.#elements].some((e) => e.seen);
     const page = { shown: seen ? this.#shown : null, ageMs: this.ageMs };
-    const { stats, sample } = videoStats(report, this.#receiver?.track.id ?? '', atMs, page, this.#sample);
+    const { stats, sample } = videoStats(report, this.#receiver?.track.id ?? '', atMs, page, this.#sample, path);
     this.#sample = sample;
     return stats;
+  }
+
+  /**
+   * For the robot: what was shown since the last call, for the gateway.
+   * @param {any[]} report
+   * @returns {import('./shownreport.js').ShownVideo|null} Null if nothing was.
+   */
+  takeShown(report) {
+    return this.#report.take(this.device, report, this.#receiver?.track.id ?? '');
   }
 
   /** Media arrives on this track: it takes the place of the one before. @param {MediaStreamTrack} track */
@@ -226,6 +238,7 @@ export class Video extends EventTarget {
     if (watch.seen) this.saw(frame);
     const clock = { originMs: this.#env.originMs, offsetMs: this.#clock.offsetMs };
     const age = frameAge(frame, source, clock);
+    this.#report.frame(age, count);
     if (age === null) return;
     this.#ages.push(age);
     if (this.#ages.length > AGES) this.#ages.shift();

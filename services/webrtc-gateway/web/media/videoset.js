@@ -3,11 +3,18 @@
  */
 
 import { Video } from './video.js';
+import { pathStats } from './videostats.js';
 
 /** A request for statistics this soon after the last one shares its result, in ms. */
 const STATS_MS = 500;
 
-/** @typedef {import('./videostats.js').VideoStats} VideoStats */
+/** What the gateway says of the path counts for this long, in ms; it says it once a second. */
+const PATH_MS = 3000;
+
+/**
+ * @typedef {import('./videostats.js').VideoStats} VideoStats
+ * @typedef {import('./shownreport.js').ShownVideo} ShownVideo
+ */
 
 /** The videos, by device. */
 export class VideoSet {
@@ -18,6 +25,8 @@ export class VideoSet {
   #videos = new Map();
   /** @type {{atMs: number, result: Promise<Record<string, VideoStats>>}|null} */
   #stats = null;
+  /** @type {{atMs: number, path: import('./videostats.js').Path}|null} */
+  #path = null;
 
   /**
    * @param {import('../base/env.js').Env} env
@@ -74,6 +83,11 @@ export class VideoSet {
     for (const video of this.#videos.values()) video.dropReceiver();
   }
 
+  /** @param {import('./videostats.js').Path} path What the gateway says of the path to this page. */
+  usePath(path) {
+    this.#path = { atMs: this.#env.now(), path };
+  }
+
   /** Tracks whose pictures are on the screen. */
   get tracks() {
     return [...this.#videos.values()].flatMap((v) => v.stream.getTracks());
@@ -107,13 +121,33 @@ export class VideoSet {
     return this.#stats.result;
   }
 
+  /**
+   * What was shown of each video since the last call, for the gateway.
+   * @param {() => Promise<RTCStatsReport>|undefined} look
+   * @returns {Promise<ShownVideo[]>}
+   */
+  async takeShown(look) {
+    const report = await reportOf(look);
+    return [...this.#videos.values()].flatMap((video) => video.takeShown(report) ?? []);
+  }
+
   /** @param {() => Promise<RTCStatsReport>|undefined} look */
   async #collect(look) {
-    /** @type {any[]} */
-    const report = [];
     const atMs = this.#env.now();
-    // A connection that is being closed has no statistics; that is not worth an error.
-    (await look()?.catch(() => null))?.forEach((s) => report.push(s));
-    return Object.fromEntries([...this.#videos].map(([name, video]) => [name, video.statsFrom(report, atMs)]));
+    const report = await reportOf(look);
+    const path = this.#path && atMs - this.#path.atMs < PATH_MS ? this.#path.path : null;
+    return Object.fromEntries([...this.#videos].map(([name, video]) =>
+      [name, video.statsFrom(report, atMs, pathStats(path, name))]));
   }
+}
+
+/**
+ * @param {() => Promise<RTCStatsReport>|undefined} look
+ * @returns {Promise<any[]>} All entries. A connection that is being closed has none; that is not worth an error.
+ */
+async function reportOf(look) {
+  /** @type {any[]} */
+  const report = [];
+  (await look()?.catch(() => null))?.forEach((s) => report.push(s));
+  return report;
 }

@@ -28,7 +28,17 @@
  * @property {number|null} decodeMs Mean time to decode a frame.
  * @property {number|null} keyFrames Key frames decoded.
  * @property {string} codec For example `H264`.
+ * @property {number|null} pathRttMs Round trip of the media path as the gateway measures it.
+ * @property {number|null} availableBps What the gateway estimates that the path to this page carries.
+ * @property {number|null} queueMs How long packets wait in queues on the path, as the gateway estimates it.
+ * @property {string} stream Name of the device's stream that is sent: `video`, or one of the same content that the path
+ *   carries. Empty if unknown.
+ * @property {number|null} minPlayoutMs The least delay from arrival to screen that the gateway asks for.
+ * @property {number|null} maxPlayoutMs The greatest.
+ * @property {number|null} repairedPercent Packets that were sent again, of those in the last seconds.
  */
+
+/** @typedef {import('../proto/signaling.js').Path} Path */
 
 /**
  * Finds the incoming RTP stream of one media section.
@@ -48,11 +58,12 @@ export function findInbound(report, trackId) {
  * @param {number} atMs When the report was made.
  * @param {{shown: number|null, ageMs: number|null}} page The page's own numbers: frames shown so far, and their age.
  * @param {Sample|null} before The sample of the previous report.
+ * @param {PathStats} [path] What the gateway says.
  * @returns {{stats: VideoStats, sample: Sample|null}}
  */
-export function videoStats(report, trackId, atMs, page, before) {
+export function videoStats(report, trackId, atMs, page, before, path = pathStats(null, '')) {
   const s = findInbound(report, trackId);
-  if (!s) return { stats: { ...empty, ageMs: page.ageMs, rttMs: rtt(report) }, sample: null };
+  if (!s) return { stats: { ...empty, ...path, ageMs: page.ageMs, rttMs: rtt(report) }, sample: null };
   /** @type {Sample} */
   const sample = {
     atMs,
@@ -65,6 +76,7 @@ export function videoStats(report, trackId, atMs, page, before) {
   const rates = since(before, sample);
   const stats = {
     ...rates,
+    ...path,
     widthPx: s.frameWidth ?? null,
     heightPx: s.frameHeight ?? null,
     ageMs: page.ageMs,
@@ -80,7 +92,27 @@ export function videoStats(report, trackId, atMs, page, before) {
   return { stats, sample };
 }
 
-/** @type {VideoStats} */
+/**
+ * What the gateway says of the path to a video.
+ * @param {Path|null} path Null if it has said nothing lately.
+ * @param {string} device
+ */
+export function pathStats(path, device) {
+  const video = path?.videos.find((v) => v.device === device);
+  return {
+    pathRttMs: path?.rttMs ?? null,
+    availableBps: path?.availableBps ?? null,
+    queueMs: path?.queueMs ?? null,
+    stream: video?.stream ?? '',
+    minPlayoutMs: video?.minPlayoutMs ?? null,
+    maxPlayoutMs: video?.maxPlayoutMs ?? null,
+    repairedPercent: video ? 100 * video.repaired : null,
+  };
+}
+
+/** @typedef {ReturnType<typeof pathStats>} PathStats */
+
+/** @type {Omit<VideoStats, keyof PathStats>} */
 const empty = {
   fps: null, widthPx: null, heightPx: null, bitrateBps: null, ageMs: null, rttMs: null, lossPercent: null,
   packetsLost: null, framesDropped: null, freezeCount: null, bufferMs: null, decodeMs: null, keyFrames: null, codec: '',

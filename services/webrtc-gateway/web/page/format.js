@@ -61,6 +61,12 @@ export function size(widthPx, heightPx) {
   return widthPx === null || heightPx === null ? UNKNOWN : `${widthPx}×${heightPx}`;
 }
 
+/** @param {number|null} least @param {number|null} most The least and the greatest delay in ms. */
+function playout(least, most) {
+  if (least === null || most === null) return UNKNOWN;
+  return least === most ? `${least} ms` : `${least}–${most} ms`;
+}
+
 /**
  * The line of numbers about a video, each with its name and what it means.
  * @param {import('../media/videostats.js').VideoStats} s
@@ -77,8 +83,14 @@ export function statsRows(s, encoding, preprocess) {
     ['size', size(s.widthPx, s.heightPx), 'Width and height of the picture in pixels'],
     ['rate', bitrate(s.bitrateBps), 'Bits received per second'],
     ['age', milliseconds(s.ageMs), 'Time from capture to screen'],
-    ['rtt', s.rttMs === 0 ? '< 1 ms' : milliseconds(s.rttMs), 'Round trip to the gateway'],
+    ['rtt', s.rttMs === 0 ? '< 1 ms' : milliseconds(s.rttMs ?? s.pathRttMs), 'Round trip to the gateway'],
+    ['available', bitrate(s.availableBps), 'Bits per second that the path to here carries, as the gateway estimates it'],
+    ['queue', milliseconds(s.queueMs), 'How long packets wait in queues on the path'],
+    ['stream', s.stream || UNKNOWN, 'Which of the camera\'s streams is sent: a smaller one where the path carries no more'],
+    ['playout', playout(s.minPlayoutMs, s.maxPlayoutMs), 'Delay that keeps the picture even, as the gateway asks for it'],
     ['lost', lost, 'Packets lost (and the share lost in the last second)'],
+    ['repaired', s.repairedPercent === null ? UNKNOWN : `${count(s.repairedPercent, 1)} %`,
+      'Packets sent again because they were lost, in the last seconds'],
     ['dropped', count(s.framesDropped), 'Frames decoded too late to be shown'],
     ['freezes', count(s.freezeCount), 'Times the picture froze'],
     ['decode', milliseconds(s.decodeMs), 'Mean time to decode a frame'],

@@ -12,7 +12,7 @@ import { bytes, fields, flag, integer64, isObject, list, maybe, messages, number
 /** @import { CallResultJson, DriveAxisJson, DriveJson, DrivePadJson } from './gen/waldo/signaling/v1/signaling_pb.js' */
 /** @import { DriveValueJson, ErrorJson } from './gen/waldo/signaling/v1/signaling_pb.js' */
 /** @import { DeviceStatusJson, GatewayMessageJson, IceServerJson } from './gen/waldo/signaling/v1/signaling_pb.js' */
-/** @import { RemoteJson, WelcomeJson } from './gen/waldo/signaling/v1/signaling_pb.js' */
+/** @import { PathJson, PathVideoJson, RemoteJson, WelcomeJson } from './gen/waldo/signaling/v1/signaling_pb.js' */
 /** @import { StreamInfoJson } from './gen/waldo/device/v1/device_pb.js' */
 /** @import { Claim } from './types.js' */
 /** @import { Json } from './json.js' */
@@ -35,9 +35,11 @@ import { bytes, fields, flag, integer64, isObject, list, maybe, messages, number
  * @typedef {{kind: 'error', id: number, code: string, message: string}} Refusal
  * @typedef {{kind: 'result', id: number, response: Json|null, error: RpcError|null}} CallResult One of the two is
  *   null.
+ * @typedef {{kind: 'path'} & ReturnType<typeof path>} Path What the gateway knows of the path to this page.
+ * @typedef {Path['videos'][number]} PathVideo How a video is sent.
  * @typedef {{kind: 'unknown', name: string}} Unknown A message of a newer gateway.
  * @typedef {{kind: 'garbage', why: string}} Garbage
- * @typedef {Welcome|Answer|IceServers|Candidate|Pong|DeviceList|Refusal|CallResult|Unknown|Garbage} GatewayMessage
+ * @typedef {Welcome|Answer|IceServers|Candidate|Pong|DeviceList|Refusal|CallResult|Path|Unknown|Garbage} GatewayMessage
  */
 
 /**
@@ -82,7 +84,37 @@ const readers = {
     return { kind: 'error', id: number(id), code: text(code), message: text(message) };
   },
   result: callResult,
+  path: (v) => ({ kind: 'path', ...path(v) }),
 };
+
+/** @param {Claim<PathJson>} v */
+function path(v) {
+  const { roundTripMs, availableBps, queueMs, videos } = fields(v);
+  return {
+    /** Round trip of the media path; null if unknown. */
+    rttMs: number(roundTripMs) || null,
+    /** What the path is estimated to carry; null if unknown. */
+    availableBps: Number(integer64(availableBps)) || null,
+    /** How long packets wait in queues; null if unknown. */
+    queueMs: number(queueMs) || null,
+    videos: messages(videos).map(pathVideo),
+  };
+}
+
+/** @param {Claim<PathVideoJson>} v */
+function pathVideo(v) {
+  const { device, stream, bitrateBps, minPlayoutMs, maxPlayoutMs, repaired } = fields(v);
+  return {
+    device: text(device),
+    /** Name of the stream that is sent. */
+    stream: text(stream),
+    bitrateBps: Number(integer64(bitrateBps)),
+    minPlayoutMs: number(minPlayoutMs),
+    maxPlayoutMs: number(maxPlayoutMs),
+    /** Share of packets that were sent again, 0 to 1. */
+    repaired: number(repaired),
+  };
+}
 
 /** @param {Claim<WelcomeJson>} v */
 function welcome(v) {

@@ -24,6 +24,8 @@ const RETRY_MS = { 'no-webrtc': 5000, 'no-interface': 5000, 'no-path': 15_000 };
 const DOUBT_MS = 500;
 /** How long a change of the network makes it doubtful, in ms. */
 const ALARM_MS = 5000;
+/** How often the gateway is told what was shown, in ms, and of how many videos at most. */
+const [SHOWN_MS, MOST_SHOWN] = [1000, 32];
 /** Longest such attempt, in ms; less than the gateway's patience. */
 const TRY_MS = 10_000;
 
@@ -64,6 +66,9 @@ export class WebRtc {
   /** @type {Connection[]} Lost connections that a last picture still depends on. */
   #retired = [];
   #greeted = false;
+  /** Whether the gateway wants to know what is shown: earlier versions do not. */
+  #asked = false;
+  #toldAt = -Infinity;
   /** @type {RTCIceServer[]} */
   #iceServers = [];
   /** On a detour: when the current attempt began, and when the next is due. */
@@ -170,6 +175,7 @@ export class WebRtc {
    */
   greet(iceServers, same) {
     this.#greeted = true;
+    this.#asked = false;
     this.#iceServers = iceServers;
     if (!this.#suspended) this.#begin();
     else if (same && this.#connection?.resumable) this.#resume();
@@ -201,6 +207,10 @@ export class WebRtc {
     else if (m.kind === 'candidate') this.#connection?.candidate(m.init);
     else if (m.kind === 'error') void this.#connection?.refused(m);
     else if (m.kind === 'iceServers') void this.#renew(m.servers);
+    else if (m.kind === 'path') {
+      this.#asked = true;
+      this.videos.usePath(m);
+    }
   }
 
   /**
@@ -275,6 +285,7 @@ export class WebRtc {
       this.#mend(now);
       this.#goAround(now);
     }
+    if (live && this.#asked && now - this.#toldAt >= SHOWN_MS) void this.#tellShown(now);
     if (this.detour.reason !== '') this.detour.show(this.videos.wants.map(({ device }) => device));
     if (now - this.#forgivenAt >= FORGIVE_MS) {
       this.#forgivenAt = now;
@@ -320,6 +331,13 @@ export class WebRtc {
     if (action !== 'rebuild') return;
     this.#detourFor('no-path');
     this.#handlers.onBroken();
+  }
+
+  /** Tells the gateway what was shown. @param {number} now */
+  async #tellShown(now) {
+    this.#toldAt = now;
+    const videos = await this.videos.takeShown(() => this.#connection?.stats());
+    if (videos.length > 0 && this.#asked) this.#handlers.send({ shown: { videos: videos.slice(0, MOST_SHOWN) } });
   }
 
   /** Looks whether anything comes, while there is a reason to doubt it. @param {number} now */

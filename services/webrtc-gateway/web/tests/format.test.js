@@ -25,6 +25,20 @@ test('statistics that are not known are dashes', () => {
   assert.ok(statsRows(nothing).every(([, value]) => value === '–'));
 });
 
+test('statistics say how the gateway sends the video', () => {
+  const known = {
+    rttMs: null, pathRttMs: 41, availableBps: 1_200_000, queueMs: 12, stream: 'video-small', minPlayoutMs: 60,
+    maxPlayoutMs: 1000, repairedPercent: 1.25,
+  };
+  const stats = new Proxy(known, { get: (target, name) => target[name] ?? (name === 'codec' ? '' : null) });
+  const said = Object.fromEntries(statsRows(stats).map(([name, value]) => [name, value]));
+  assert.deepEqual([said.rtt, said.available, said.queue, said.stream, said.playout, said.repaired],
+    ['41 ms', '1.2 Mbit/s', '12 ms', 'video-small', '60–1000 ms', '1.3 %']);
+  Object.assign(known, { rttMs: 3, minPlayoutMs: 0, maxPlayoutMs: 0 });
+  const again = Object.fromEntries(statsRows(stats).map(([name, value]) => [name, value]));
+  assert.deepEqual([again.rtt, again.playout], ['3.0 ms', '0 ms']);
+});
+
 test('statistics say what the device makes of the pictures, and what it costs', () => {
   const nothing = new Proxy({}, { get: (_, name) => (name === 'codec' ? '' : null) });
   const rows = statsRows(nothing, 'encoded again from H.265: 12 % of a core');
