@@ -63,10 +63,17 @@ func (c *Camera) usable(s *sequence, f *mediav1.VideoFrame) bool {
 	if stuck {
 		c.feed.ask()
 	}
-	if !deliver {
+	if deliver {
+		c.got(f)
+	} else {
 		c.dropped.Add(1)
 	}
 	return deliver
+}
+
+// got counts a frame that the program gets.
+func (c *Camera) got(f *mediav1.VideoFrame) {
+	c.feed.shown.got(f.GetCaptureTime(), &c.feed.robot.clock)
 }
 
 // Latest returns the newest frame, and waits for one that it has not returned yet. It is for pictures that stand alone:
@@ -76,6 +83,9 @@ func (c *Camera) Latest(ctx context.Context) (*mediav1.VideoFrame, error) {
 	last := c.last
 	c.mu.Unlock()
 	f, count, err := c.feed.after(ctx, last)
+	if err == nil {
+		c.got(f)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.last = max(c.last, count)

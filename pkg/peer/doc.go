@@ -30,6 +30,12 @@
 // everything up to the next key frame, which is asked for. So a slow program gets less, and not older data, and its memory
 // does not grow.
 //
+// # How old pictures are
+//
+// Once a second the gateway is told how old the frames were that loops and Latest returned, for its metrics, and says
+// what it knows of the path: [Robot.Path]. Ages are by the gateway's clock, which pings estimate to within half the
+// shortest round trip.
+//
 // # A robot behind a rendezvous server
 //
 // A link to such a robot, https://server/r/robot/#key=…, has the fingerprint of the robot's key, which `waldo link`

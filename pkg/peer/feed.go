@@ -25,6 +25,7 @@ type feed[F any] struct {
 	want  *want
 	topic *stream.Topic[item[F]]
 	lost  atomic.Uint64 // frames that did not arrive, or could not be used
+	shown shown
 
 	mu     sync.Mutex
 	users  int
@@ -63,6 +64,9 @@ func newFeed[F any](r *Robot, k streamKey, kind webrtc.RTPCodecType,
 	}
 	return f
 }
+
+// counts is what the program got of the frames.
+func (f *feed[F]) counts() *shown { return &f.shown }
 
 // enter adds a reader; leave removes it.
 func (f *feed[F]) enter() {

@@ -43,6 +43,7 @@ type link struct {
 	forgiven  time.Time
 	hurried   time.Time // when what may be our own of before was last asked for
 	pinged    time.Time
+	told      time.Time // when the gateway was last told what this program got
 	deaf      time.Time // when the last packet came that made us look for another path
 
 	renewing bool // the path goes by a relay and ends with its old credentials: another one is needed
@@ -220,6 +221,10 @@ func (l *link) receive(from *wire, m *signalingv1.GatewayMessage) error {
 		if from == l.main { // a rendezvous server has none to tell of
 			l.forgive(l.robot.list(body.Devices))
 		}
+	case *signalingv1.GatewayMessage_Path:
+		if from == l.main {
+			l.robot.notePath(body.Path, from)
+		}
 	case *signalingv1.GatewayMessage_Candidate:
 		l.conn.candidate(body.Candidate)
 	case *signalingv1.GatewayMessage_IceServers:
@@ -278,6 +283,7 @@ func (l *link) look(ctx context.Context) error {
 		l.conn.forgive(func(w *want) bool { return w.claim != nil && w.claim.isContested() })
 	}
 	l.ping(now)
+	l.tellShown(now)
 	l.judge(now)
 	if err := l.repair(ctx, now); err != nil {
 		return err

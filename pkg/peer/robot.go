@@ -86,6 +86,9 @@ type Robot struct {
 	leases   granted
 	wanted   map[streamKey]*want
 	feeds    map[streamKey]any // of frames, by stream
+	path     pathNews
+
+	clock clock // the gateway's
 }
 
 // Dial returns the robot at an address, and connects to it in the background: see [Robot.Wait] and [Robot.States]. The
@@ -239,6 +242,9 @@ func (r *Robot) disconnect() {
 func (r *Robot) greeted(w *signalingv1.Welcome, session *wire) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.welcome.GetEpoch() != w.GetEpoch() {
+		r.clock.reset()
+	}
 	r.welcome, r.session = w, session
 }
 

@@ -29,7 +29,7 @@ type sessionChannel struct {
 
 // openSession opens the session on the connection. It must come before the first offer.
 func (l *link) openSession() {
-	w := newWire(l.robot.calls)
+	w := newWire(l.robot.calls, &l.robot.clock)
 	s := &sessionChannel{room: make(chan struct{}, 1), joiner: parts.NewJoiner(maxMessage)}
 	w.transport = s
 	dc, err := l.conn.pc.CreateDataChannel(sessionLabel, nil)

@@ -72,7 +72,7 @@ func (r *Robot) open(ctx context.Context) (*greeted, error) {
 		return nil, err
 	}
 	conn.SetReadLimit(maxMessage)
-	w, s := newWire(r.calls), newSocket(conn)
+	w, s := newWire(r.calls, &r.clock), newSocket(conn)
 	w.transport = s
 	s.ended.Go(func() { w.lose(s.read(w)) })
 	g, err := r.greet(ctx, w)

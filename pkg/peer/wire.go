@@ -38,6 +38,10 @@ type wire struct {
 	heard atomic.Int64 // when the last message came, in ns on the monotonic clock of born
 	born  time.Time
 	pings int32 // used by the owner only
+	clock *clock
+
+	pinging sync.Mutex
+	pinged  sentPing // the last one
 
 	end  sync.Once
 	gone chan struct{} // closed at the end
@@ -52,8 +56,11 @@ type transport interface {
 	Close()
 }
 
-func newWire(c *calls) *wire {
-	return &wire{inbox: make(chan *signalingv1.GatewayMessage, inboxSize), calls: c, born: time.Now(), gone: make(chan struct{})}
+func newWire(c *calls, k *clock) *wire {
+	return &wire{
+		inbox: make(chan *signalingv1.GatewayMessage, inboxSize), calls: c, clock: k, born: time.Now(),
+		gone: make(chan struct{}),
+	}
 }
 
 // send sends one message.
@@ -87,7 +94,10 @@ func (w *wire) received(data []byte) {
 	case r != nil:
 		w.calls.settle(w, r)
 		return
-	case m.GetPong() != nil, m.GetBody() == nil:
+	case m.GetPong() != nil:
+		w.ponged(m.GetPong(), time.Now())
+		return
+	case m.GetBody() == nil:
 		return
 	}
 	select {
@@ -99,9 +109,29 @@ func (w *wire) received(data []byte) {
 // silent is how long nothing has come.
 func (w *wire) silent() time.Duration { return time.Since(w.born) - time.Duration(w.heard.Load()) }
 
+// sentPing is a ping on its way.
+type sentPing struct {
+	id int32
+	at time.Time
+}
+
+// ponged takes the answer to the last ping, which tells the gateway's time.
+func (w *wire) ponged(m *signalingv1.Pong, now time.Time) {
+	w.pinging.Lock()
+	sent := w.pinged
+	w.pinged = sentPing{}
+	w.pinging.Unlock()
+	if sent.id == m.GetId() && sent.id != 0 && m.GetGatewayTime().IsValid() {
+		w.clock.sample(sent.at, now, m.GetGatewayTime().AsTime())
+	}
+}
+
 // ping asks for a sign of life.
 func (w *wire) ping() error {
 	w.pings++
+	w.pinging.Lock()
+	w.pinged = sentPing{w.pings, time.Now()}
+	w.pinging.Unlock()
 	return w.send(&signalingv1.PeerMessage{Body: &signalingv1.PeerMessage_Ping{Ping: &signalingv1.Ping{Id: w.pings}}})
 }
 

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/fakecam"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/watcher"
 )
 
@@ -96,4 +97,29 @@ func TestShownWithoutWebRTC(t *testing.T) {
 	}
 	_ = s.socket.CloseNow()
 	w.eventually("the viewer is forgotten", func() bool { return !strings.Contains(w.get("metrics"), "viewer=") })
+}
+
+// TestPeerTellsWhatItShows: a Go program reports the frames that it takes, and learns of the path to it.
+func TestPeerTellsWhatItShows(t *testing.T) {
+	w := newWorld(t, nil)
+	w.camera(fakecam.Config{})
+	ctx, robot := w.dial()
+	next, stop := pull(robot.Camera("front").Frames(ctx, 8))
+	defer stop()
+	w.eventually("frames that it takes are counted, with their age", func() bool {
+		if _, err := next(); err != nil {
+			t.Fatal(err)
+		}
+		metrics := w.get("metrics")
+		_, counted, ok := strings.Cut(metrics, `waldo_gateway_shown_age_seconds_bucket{device="front",viewer="peer-`)
+		return ok && counted != "" && len(robot.Path().GetVideos()) == 1
+	})
+	if v := robot.Path().GetVideos()[0]; v.GetDevice() != "front" || v.GetStream() != "video" {
+		t.Errorf("the path: %v", robot.Path())
+	}
+	robot.Close()
+	w.eventually("the viewer is forgotten", func() bool { return !strings.Contains(w.get("metrics"), "viewer=") })
+	if robot.Path() != nil {
+		t.Errorf("a path to a robot that was closed: %v", robot.Path())
+	}
 }
