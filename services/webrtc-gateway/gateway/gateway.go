@@ -91,7 +91,9 @@ func Start(c *config.Config, version string, page fs.FS, log *slog.Logger) (g *G
 	g.publishers = publish.New(publish.Config{Bus: g.conn.Conn, Robot: c.Robot, Log: log, Metrics: g.metrics})
 	g.hub = tracks.NewHub(g.directory, tracks.Config{Log: log, Metrics: tracks.NewMetrics(g.metrics)})
 	g.drivers = steer.NewDrivers(c.Drive.Device)
-	g.steering = steer.New(g.directory, g.hub, steer.Config{Drivers: g.drivers, Log: log, Metrics: g.metrics})
+	g.steering = steer.New(g.directory, g.hub, steer.Config{
+		Drivers: g.drivers, See: c.Drive.See, Log: log, Metrics: g.metrics,
+	})
 	g.mjpeg = mjpeg.NewHub(g.directory, mjpeg.Config{Log: log, Metrics: g.metrics})
 	g.voices = talk.New(g.conn, c.Robot, g.metrics)
 	g.engine, err = rtc.NewEngine(g.hub, rtc.Config{
