@@ -3,7 +3,7 @@ package e2e
 import (
 	"bufio"
 	"fmt"
-	"net/http"
+	"net"
 	"os"
 	"os/exec"
 	"slices"
@@ -13,10 +13,53 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/e2e/harness"
+	"github.com/waldo-robot/waldo/e2e/harness/internet"
 )
+
+// site is where relays and their camera run: a host, or this machine.
+type site struct{ host *internet.Host }
+
+// start runs a program there.
+func (s site) start(b *testing.B, program string, args ...string) *harness.Process {
+	b.Helper()
+	if s.host != nil {
+		program, args = s.host.Command(program, args...)
+	}
+	return harness.Start(b, nil, program, args...)
+}
+
+// address is a free one at which browsers reach the site.
+func (s site) address(b *testing.B) string {
+	b.Helper()
+	free := harness.FreeAddress(b)
+	if s.host == nil {
+		return free
+	}
+	_, port, _ := strings.Cut(free, ":") // all are free over there
+	return net.JoinHostPort(s.host.Address().String(), port)
+}
+
+// await returns when something listens at an address there.
+func (s site) await(b *testing.B, address string) {
+	b.Helper()
+	dial := func() error {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	}
+	harness.Until(b, address+" is served", func() error {
+		if s.host == nil {
+			return dial()
+		}
+		return s.host.Do(dial)
+	})
+}
 
 // liveCamera is a network camera whose pictures tell when they were made. See its command.
 type liveCamera struct {
+	at               site // relays run there, too
 	program, address string
 	flags            []string
 	process          *harness.Process
@@ -24,7 +67,12 @@ type liveCamera struct {
 
 func startLiveCamera(b *testing.B, flags ...string) *liveCamera {
 	b.Helper()
-	c := &liveCamera{program: harness.Build(b, "services/rtsp-ingest", "./fakecam/cmd/livecam"),
+	return startLiveCameraAt(b, site{}, flags...)
+}
+
+func startLiveCameraAt(b *testing.B, at site, flags ...string) *liveCamera {
+	b.Helper()
+	c := &liveCamera{at: at, program: harness.Build(b, "services/rtsp-ingest", "./fakecam/cmd/livecam"),
 		address: harness.FreeAddress(b), flags: flags}
 	c.start(b)
 	return c
@@ -33,7 +81,7 @@ func startLiveCamera(b *testing.B, flags ...string) *liveCamera {
 // start starts the camera, and returns when it began to accept connections, in ms since 1970.
 func (c *liveCamera) start(b *testing.B) (accepts float64) {
 	b.Helper()
-	c.process = harness.Start(b, nil, c.program, append(c.flags, "-listen", c.address)...)
+	c.process = c.at.start(b, c.program, append(c.flags, "-listen", c.address)...)
 	harness.Until(b, "the camera listens", func() (err error) {
 		line, _, _ := strings.Cut(c.process.Output(), "\n")
 		accepts, err = strconv.ParseFloat(line, 64)
@@ -94,17 +142,18 @@ func startWaldo(b *testing.B, c *liveCamera, cameras int) *relay {
 // startMediamtx keeps its readers while the camera is away, as Waldo does: that is not its default.
 func startMediamtx(b *testing.B, c *liveCamera, cameras int) *relay {
 	b.Helper()
-	address, ice := harness.FreeAddress(b), harness.FreeAddress(b)
+	address, ice := c.at.address(b), c.at.address(b)
+	ip, _, _ := strings.Cut(address, ":")
 	var config strings.Builder
 	fmt.Fprintf(&config, "logLevel: warn\nrtsp: false\nrtmp: false\nhls: false\nsrt: false\nmoq: false\n"+
-		"webrtcAddress: %s\nwebrtcLocalUDPAddress: %s\nwebrtcIPsFromInterfaces: false\nwebrtcAdditionalHosts: [127.0.0.1]\n"+
-		"paths:\n", address, ice)
+		"webrtcAddress: %s\nwebrtcLocalUDPAddress: %s\nwebrtcIPsFromInterfaces: false\nwebrtcAdditionalHosts: [%s]\n"+
+		"paths:\n", address, ice, ip)
 	for i := range cameras {
 		fmt.Fprintf(&config, "  cam%d: {source: %q, rtspTransport: tcp, alwaysAvailable: true, "+
 			"alwaysAvailableTracks: [{codec: H264}]}\n", i, c.url(i))
 	}
-	process := harness.Start(b, nil, harness.Mediamtx(b), harness.WriteFile(b, "mediamtx.yml", config.String()))
-	awaitServed(b, "http://"+address+"/cam0/reader.js")
+	process := c.at.start(b, harness.Mediamtx(b), harness.WriteFile(b, "mediamtx.yml", config.String()))
+	c.at.await(b, address)
 	return &relay{name: "mediamtx", page: "http://" + address + "/cam0/reader.js",
 		whep: func(n int) string { return fmt.Sprintf("http://%s/cam%d/whep", address, n) },
 		pids: func() []int { return []int{process.PID()} }}
@@ -113,7 +162,7 @@ func startMediamtx(b *testing.B, c *liveCamera, cameras int) *relay {
 // startGo2rtc keeps its cameras connected, as the others do: that is not its default.
 func startGo2rtc(b *testing.B, c *liveCamera, cameras int) *relay {
 	b.Helper()
-	address, ice := harness.FreeAddress(b), harness.FreeAddress(b)
+	address, ice := c.at.address(b), c.at.address(b)
 	_, port, _ := strings.Cut(ice, ":") // of all interfaces: with loopback alone it answers nobody
 	var config, preload strings.Builder
 	fmt.Fprintf(&config, "log: {level: warn}\napi: {listen: %q}\nrtsp: {listen: \"\"}\n"+
@@ -124,22 +173,11 @@ func startGo2rtc(b *testing.B, c *liveCamera, cameras int) *relay {
 		fmt.Fprintf(&preload, "  cam%d: video\n", i)
 	}
 	config.WriteString(preload.String())
-	process := harness.Start(b, nil, harness.Go2rtc(b), "-config", harness.WriteFile(b, "go2rtc.yaml", config.String()))
-	awaitServed(b, "http://"+address+"/api")
+	process := c.at.start(b, harness.Go2rtc(b), "-config", harness.WriteFile(b, "go2rtc.yaml", config.String()))
+	c.at.await(b, address)
 	return &relay{name: "go2rtc", page: "http://" + address + "/api",
 		whep: func(n int) string { return fmt.Sprintf("http://%s/api/webrtc?src=cam%d", address, n) },
 		pids: func() []int { return []int{process.PID()} }}
-}
-
-func awaitServed(b *testing.B, url string) {
-	b.Helper()
-	harness.Until(b, url+" is served", func() error {
-		response, err := http.Get(url)
-		if err != nil {
-			return err
-		}
-		return response.Body.Close()
-	})
 }
 
 // startViewers connects viewers that are no browsers, spread over WHEP addresses, and returns when all of them receive.

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -125,5 +124,5 @@ func (r *rough) outlive(t *testing.T) {
 	r.sight.WaitFrames(t, 30)
 	r.goFull(t, byKey)
 	byKey.rest(t, r.page)
-	t.Log(fmt.Sprintf("motors stopped %v after the cut", stopped.Sub(began)))
+	t.Logf("the motors stopped %v after the cut", stopped.Sub(began))
 }

@@ -85,6 +85,14 @@ const whep = `(() => {
       await p.leave();
       return { shown: shown.frames.map((f) => f.presentedMs), decoded: times };
     },
+    // show connects and shows the video in an element of the page.
+    async show(url) {
+      const p = await connect(url);
+      const video = Object.assign(document.createElement('video'), { muted: true, id: 'shown' });
+      document.body.append(video);
+      video.srcObject = new MediaStream([p.track]);
+      await video.play();
+    },
     // watch keeps watching. seen lists the pictures of the last seconds, each as when it was decoded and captured.
     seen: [],
     async watch(url) {
@@ -150,6 +158,13 @@ func (p *Player) Latency(tb testing.TB, url string, frames int) (shown, decoded 
 func (p *Player) Watch(tb testing.TB, url string) {
 	tb.Helper()
 	Eval[any](tb, p.page, "whep.watch($1)", url)
+}
+
+// Show connects, and shows the video in the page, which it returns; the selector of the element is #shown.
+func (p *Player) Show(tb testing.TB, url string) *Page {
+	tb.Helper()
+	Eval[any](tb, p.page, "whep.show($1)", url)
+	return p.page
 }
 
 // Since waits for the first picture that was captured after a moment, and returns when it was decoded. Both are in ms
