@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -208,9 +209,7 @@ func BenchmarkNetworksStep(b *testing.B) {
 			b.Run(fmt.Sprintf("queue of %d KB, seed %d", queue>>10, seed), func(b *testing.B) {
 				r := startRough(b, roughCamera, seed)
 				w := r.watch(b, linktest.StepDown(queue), span)
-				for second := range int(span / time.Second) {
-					w.log(b, second)
-				}
+				w.log(b, span)
 				again := 0.0 // worst second, from 2 s after the step
 				for at := down + 2*time.Second; at < back; at += time.Second {
 					if ages := w.ages(at, at+time.Second); len(ages) > 0 {
@@ -227,16 +226,20 @@ func BenchmarkNetworksStep(b *testing.B) {
 	}
 }
 
-// log prints one second.
-func (w *view) log(b *testing.B, second int) {
+// log prints each second.
+func (w *view) log(b *testing.B, span time.Duration) {
 	b.Helper()
-	at := time.Duration(second) * time.Second
-	ages, median, most := w.ages(at, at+time.Second), math.NaN(), math.NaN()
-	if len(ages) > 0 {
-		median, most = harness.Quantile(ages, 0.5), ages[len(ages)-1]
+	var table strings.Builder
+	for second := range int(span / time.Second) {
+		at := time.Duration(second) * time.Second
+		ages, median, most := w.ages(at, at+time.Second), math.NaN(), math.NaN()
+		if len(ages) > 0 {
+			median, most = harness.Quantile(ages, 0.5), ages[len(ages)-1]
+		}
+		of := w.stats.Seconds[min(second, len(w.stats.Seconds)-1)]
+		fmt.Fprintf(&table, "\n%2d s: %2d shown, age %4.0f ms, at most %4.0f; waited %4.0f ms, %3d overflowed, %3d lost, "+
+			"%3.0f %% of %4.0f kbit/s", second, len(ages), median, most, milliseconds(of.Waited), of.Dropped, of.Lost,
+			100*float64(of.Arrived)/float64(max(of.Capacity, 1)), float64(of.Capacity)*8/1000)
 	}
-	of := w.stats.Seconds[min(second, len(w.stats.Seconds)-1)]
-	b.Logf("second %2d: shown %2d, age %5.0f ms, at most %5.0f; waited %4.0f ms, %3d overflowed, %3d lost, %3.0f %% of %4.0f kbit/s",
-		second, len(ages), median, most, milliseconds(of.Waited), of.Dropped, of.Lost,
-		100*float64(of.Arrived)/float64(max(of.Capacity, 1)), float64(of.Capacity)*8/1000)
+	b.Log(table.String())
 }
