@@ -14,7 +14,7 @@ type Path struct {
 	mu      sync.Mutex
 	ledger  ledger
 	clock   arrivalClock
-	control congestion.Controller
+	control *congestion.Controller
 	trip    trip
 	losses  losses
 	sent    meter // all packets
@@ -33,7 +33,7 @@ type told struct {
 }
 
 // New returns a path of which nothing is known yet.
-func New() *Path { return &Path{changed: make(chan struct{})} }
+func New() *Path { return &Path{control: congestion.New(), changed: make(chan struct{})} }
 
 // Changed returns a channel that is closed when something has changed: what the path carries, or whether it is full.
 // That it is no longer full because reports stay away is seen only by who asks.

@@ -183,15 +183,22 @@ func (v *viewer) between(from, to time.Duration) (all []shown) {
 
 // median is that of the latency in a time.
 func (v *viewer) median(from, to time.Duration) time.Duration {
-	var all []time.Duration
-	for _, s := range v.between(from, to) {
-		all = append(all, s.latency)
-	}
-	if len(all) == 0 {
+	return quantile(v.between(from, to), .5)
+}
+
+// quantile is that of the latency.
+func (v *viewer) quantile(q float64) time.Duration { return quantile(v.shown, q) }
+
+func quantile(of []shown, q float64) time.Duration {
+	if len(of) == 0 {
 		return time.Hour
 	}
+	var all []time.Duration
+	for _, s := range of {
+		all = append(all, s.latency)
+	}
 	slices.Sort(all)
-	return all[len(all)/2]
+	return all[int(q*float64(len(all)-1))]
 }
 
 // gap is the longest time without a frame in a time.

@@ -12,11 +12,16 @@ import (
 // link starts the line to a viewer, and the one back.
 func link(t *testing.T, s linktest.Shape, seed uint64) (to, from *linktest.Line) {
 	t.Helper()
-	to, err := linktest.NewLine(s, seed)
+	return linkOf(t, linktest.Profile{FromRobot: s, ToRobot: linktest.Shape{Delay: s.Delay, Jitter: s.Jitter}}, seed)
+}
+
+func linkOf(t *testing.T, p linktest.Profile, seed uint64) (to, from *linktest.Line) {
+	t.Helper()
+	to, err := linktest.NewLine(p.FromRobot, seed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	from, err = linktest.NewLine(linktest.Shape{Delay: s.Delay, Jitter: s.Jitter}, seed)
+	from, err = linktest.NewLine(p.ToRobot, seed)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,32 +18,40 @@ type Report struct {
 	Found   int      // packets that were missing in an earlier report, and have arrived
 }
 
-// Controller says how fast packets may be sent. The zero value knows nothing. It is not safe for concurrent use.
+// Controller says how fast packets may be sent. It is not safe for concurrent use.
 type Controller struct {
 	rate   float64 // bit/s; 0: no limit is known
 	want   float64 // bit/s that would be of use
 	queue  time.Duration
-	least  lowest // one-way delays
-	turns  lowest // from a departure to its report
-	sent   flow   // by the sender's clock
-	came   flow   // by the receiver's clock
+	noise  time.Duration // mean difference of the queue from one report to the next
+	least  lowest        // one-way delays
+	turns  lowest        // from a departure to its report
+	sent   flow          // by the sender's clock
+	came   flow          // by the receiver's clock
+	busy   busy
 	trains trains
 	losses losses
 	window window
+	cutAt  time.Duration // queue from which the rate is cut at once
 	cut    cut
-	heard  time.Time // when something was reported last
-	queued time.Time // when there was a queue last
-	grown  time.Time // when the rate was last let grow
-	calm   time.Time // since when nothing speaks against growing; zero: something does
+	heard  time.Time     // when something was reported last
+	queued time.Time     // when there was a queue last
+	short  time.Time     // when there was none last
+	newest time.Duration // when the latest reported packet departed
+	grown  time.Time     // when the rate was last let grow
+	calm   time.Time     // since when nothing speaks against growing; zero: something does
 }
 
 const (
 	floor = 100_000.0 // bit/s; below that there is no picture worth sending
 	most  = 1e9       // bit/s; no limit beyond that is of use
 
-	// How long packets may wait until the rate is cut: alone, and while many are lost.
+	// How long packets may wait until the rate is cut: at once, and if it lasts or many are lost.
 	queueCut, queueLossy = 80 * time.Millisecond, 40 * time.Millisecond
+	queueShort           = 35 * time.Millisecond // if the queue of the path is so short that it overflows before
 	queueGrow            = 30 * time.Millisecond // up to which the rate grows
+	sustained            = 300 * time.Millisecond
+	noiseReports         = 64
 
 	lossy = 0.05 // share of losses that does not count as few
 
@@ -53,6 +61,9 @@ const (
 	toReceived = 0.9 // of the received rate, to which a cut goes
 	brief      = 120 * time.Millisecond
 )
+
+// New returns a controller that knows nothing.
+func New() *Controller { return &Controller{cutAt: queueCut} }
 
 // Rate returns the bit rate that the path is estimated to carry, in bit/s; 0 if nothing limits it as far as is known.
 func (c *Controller) Rate() int64 { return int64(c.rate) }
@@ -79,47 +90,70 @@ func (c *Controller) Report(r Report, now time.Time, clock time.Duration) {
 	c.losses.add(len(r.Arrived)+r.Lost, r.Lost-r.Found, now)
 	c.window.heard(now)
 	c.heard = now
-	newest, timed := c.arrive(r.Arrived, now)
-	if timed {
-		c.turns.add(clock-newest, now)
+	if c.arrive(r.Arrived, now) {
+		c.turns.add(clock-c.newest, now)
 	}
+	c.overflow(r.Lost)
 	c.decide(now, clock)
 }
 
-// arrive takes note of packets that have arrived. It returns when the latest of those left whose delay says something.
-func (c *Controller) arrive(packets []Packet, now time.Time) (newest time.Duration, timed bool) {
+// arrive takes note of packets that have arrived. It reports whether the delay of one of them says something.
+func (c *Controller) arrive(packets []Packet, now time.Time) (timed bool) {
 	var least time.Duration
+	for _, p := range packets {
+		if d := p.Arrived - p.Departed; !p.Late && (!timed || d < least) {
+			least, timed = d, true
+		}
+	}
+	if timed {
+		c.least.add(least, now)
+	}
+	base, _ := c.least.value()
 	for _, p := range packets {
 		c.came.add(p.Arrived, p.Bytes)
 		if p.Late {
 			continue
 		}
-		if d := p.Arrived - p.Departed; !timed || d < least {
-			least = d
-		}
-		newest, timed = p.Departed, true
+		c.newest = p.Departed
+		c.busy.add(p, p.Arrived-p.Departed-base)
 		c.trains.add(p, now)
 	}
 	c.trains.end(now)
 	if timed {
-		c.least.add(least, now)
-		base, _ := c.least.value()
-		c.queue = least - base
-		if c.queue > queueLossy {
-			c.queued = now
-		}
+		c.wait(least-base, now)
 	}
-	return newest, timed
+	return timed
+}
+
+// wait takes note of how long packets wait.
+func (c *Controller) wait(queue time.Duration, now time.Time) {
+	c.noise += ((queue - c.queue).Abs() - c.noise) / noiseReports
+	c.queue = queue
+	if queue > queueLossy {
+		c.queued = now
+	} else {
+		c.short = now
+	}
+	if queue < queueGrow && c.newest > c.cut.judged {
+		c.cut.judged = 0
+	}
+}
+
+// overflow takes note that packets were lost: if others waited meanwhile, the queue is not longer than that.
+func (c *Controller) overflow(lost int) {
+	if lost > 0 && c.queue > queueShort && c.queue < queueCut {
+		c.cutAt = min(c.cutAt, max(c.queue*7/10, queueShort))
+	}
 }
 
 // decide changes the rate as far as there is reason to.
 func (c *Controller) decide(now time.Time, clock time.Duration) {
 	share := c.losses.share(now)
 	if before, vain := c.losses.judge(now); vain {
-		c.rate, c.cut.losses = before, false
+		c.rate, c.cut.policed = before, 0
 	}
 	switch {
-	case c.queue > queueCut, c.queue > queueLossy && share > lossy:
+	case c.queue > c.cutAt+2*c.noise, c.queue > queueLossy+c.noise && (share > lossy || now.Sub(c.short) > sustained):
 		c.calm = time.Time{}
 		c.fall(now, clock)
 	case c.losses.excess(now) && now.Sub(c.queued) > afterQueue:
@@ -149,6 +183,16 @@ func (c *Controller) carries(now time.Time) float64 {
 		return c.came.over(brief)
 	}
 	return max(c.rate, c.came.over(time.Second), ofTrain*c.trains.rate(now, trainSpan))
+}
+
+// passes is what the bottleneck lets through while packets wait for it. Where less has arrived than it passed when it was
+// busy, that may be because less was sent.
+func (c *Controller) passes() float64 {
+	recent := c.came.over(brief)
+	if rate := c.busy.rate(); recent < rate/2 {
+		return min(rate, c.came.over(time.Second))
+	}
+	return recent
 }
 
 // turn is the shortest time from a departure to its report.

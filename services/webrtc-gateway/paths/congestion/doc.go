@@ -12,6 +12,9 @@
 //
 // Received rate: bytes by time of arrival. While packets queue, it is what the bottleneck lets through.
 //
+// Busy rate: the same without the pauses of the sender. A packet that waited for longer than since the one before it
+// arrived had the bottleneck busy all that time.
+//
 // Trains: packets that left within 2 ms, as those of a picture do, arrive as far apart as the bottleneck is slow. So
 // pictures show that a path has become faster without a byte sent for that. One train may be wrong by much (others'
 // packets, batches of a radio), so the lower quarter of the last two seconds counts, and only to decide how fast to
@@ -19,13 +22,15 @@
 //
 // # What it does
 //
-//   - Packets wait for more than 80 ms, or for 40 ms while many are lost: the rate falls to 0.9 of what is received.
-//     It falls again only while packets still arrive more slowly than that, so that one queue is answered once.
+//   - Packets wait for more than 80 ms at once, or for 40 ms over 0.3 s or while many are lost; these limits rise with
+//     the jitter of the path, and fall where its queue overflows earlier. The rate falls to 0.9 of what is received. It
+//     falls again only while packets still arrive more slowly than that, so that one queue is answered once.
 //   - The queue stays although less was sent: it is not ours. Then its delay counts as that of the path: others fill
 //     it, the route has changed, or the machine at either end is overloaded. None of these may drive the rate to the
-//     floor.
+//     floor for long.
 //   - More than 12 % are lost without a queue, as behind a policer: the rate falls to 0.9 of what is received, and is not
-//     tried again for 20 s. If as many are lost afterwards, the path loses that much at any rate, and the fall is undone.
+//     tried again for 5 to 40 s. If nearly as many are lost afterwards, the path loses that much at any rate, and the
+//     fall is undone.
 //   - Nothing waits and nothing is lost: the rate grows by 4 % in 200 ms, by up to 12 % while trains arrive at much
 //     more, by 1 % near where it failed in the last 6 s. It never grows beyond 1.5 times what is received, or,
 //     where more is wanted ([Controller.Want]), what the trains show: what a path could carry is not known from what it

@@ -13,6 +13,7 @@ const (
 	growNormal = 1.04
 	growQuick  = 1.12 // while trains arrive at much more
 	growSlow   = 1.01 // near a rate that failed
+	growLeast  = 15e3 // bit/s at least, so that of several flows the slower ones catch up
 
 	beyond  = 1.5 // times what is received
 	ofTrain = 0.8 // of what trains show
@@ -24,7 +25,7 @@ func (c *Controller) grow(now time.Time) {
 		return
 	}
 	trains := c.trains.rate(now, trainSpan)
-	quick := trains > 2*c.rate && !c.policed(now)
+	quick := trains > 2*c.rate && !c.bursty(now)
 	patience := calmFirst
 	if quick {
 		patience = calmShort
@@ -45,7 +46,11 @@ func (c *Controller) grow(now time.Time) {
 	if c.policed(now) {
 		bound = toReceived * c.cut.received
 	}
-	if grown := min(c.rate*math.Pow(factor, steps), bound, most); grown > c.rate {
+	grown := c.rate * math.Pow(factor, steps)
+	if factor == growNormal {
+		grown = max(grown, c.rate+growLeast*steps)
+	}
+	if grown = min(grown, bound, most); grown > c.rate {
 		c.rate = grown
 	}
 	c.grown = now

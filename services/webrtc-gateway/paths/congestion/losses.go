@@ -6,11 +6,13 @@ const (
 	lossPart  = 250 * time.Millisecond
 	lossParts = 6
 	lossFew   = 30 // packets, below which a share means nothing
+	lostFew   = 10 // lost packets, likewise: radios lose several in a row
 
 	excessive = 0.12 // share of losses that the rate answers
 	margin    = 0.08 // beyond what the path loses at any rate
 	inVain    = 0.6  // share of the losses before an answer that remain if it is in vain
 
+	answers    = 2                      // in a row that must be in vain
 	answerTime = 500 * time.Millisecond // until a rate shows in what is reported
 
 	inherentMost = 0.3 // no path of use loses more by itself
@@ -55,15 +57,19 @@ func (l *losses) count() (packets int) {
 	return packets
 }
 
-// share returns the share of packets that were lost, 0 if there were too few to tell.
-func (l *losses) share(now time.Time) float64 {
-	l.turn(now)
-	lost := 0
+// lost returns how many packets were lost.
+func (l *losses) lost() (lost int) {
 	for _, p := range l.parts {
 		lost += p.lost
 	}
-	if n := l.count(); n >= lossFew && lost > 0 {
-		return float64(lost) / float64(n)
+	return lost
+}
+
+// share returns the share of packets that were lost, 0 if there were too few to tell.
+func (l *losses) share(now time.Time) float64 {
+	l.turn(now)
+	if n := l.count(); n >= lossFew {
+		return max(0, float64(l.lost())/float64(n))
 	}
 	return 0
 }
@@ -73,7 +79,7 @@ func (l *losses) excess(now time.Time) bool {
 	if now.Sub(l.since) > inherentFor {
 		l.inherent = 0
 	}
-	return !l.judging && l.share(now) > max(excessive, l.inherent+margin)
+	return !l.judging && l.lost() >= lostFew && l.share(now) > max(excessive, l.inherent+margin)
 }
 
 // answer returns the rate that answers the losses: what is received, because of a policer's path that is all there is.
@@ -83,7 +89,7 @@ func (l *losses) answer(rate, received float64, now time.Time) float64 {
 }
 
 // judge finds out what the last answer has changed, once only packets after it count. If that is little, the path loses
-// that much at any rate, and the one before was right: then it returns that.
+// that much at any rate, and the rate before was right: then it returns that.
 func (l *losses) judge(now time.Time) (before float64, vain bool) {
 	if !l.judging || now.Sub(l.at) < lossParts*lossPart+answerTime {
 		return 0, false
