@@ -97,12 +97,13 @@ func (v *variant) followRate(f *mediav1.VideoFormat) {
 	}
 }
 
-func (v *variant) encode(c *capture, img *media.I420) error {
+func (v *variant) encode(c *capture, img *media.I420, o order) error {
 	begin := time.Now()
-	wanted := v.inter && v.keys.take(begin)
-	var packet codec.Packet
-	var err error
-	v.p.metrics.spend(stepEncode, v.key.mediaType, func() { packet, err = v.encoder.Encode(img, wanted, c.time(false)) })
+	wanted := v.inter && v.keys.take(begin, o.keysApart())
+	packet, err := v.encodeOnce(img, wanted, c.time(false))
+	if most := o.mostKey(); err == nil && packet.Key && most > 0 && len(packet.Data) > most {
+		packet, err = v.encodeSmaller(img, most, c.time(false))
+	}
 	if err != nil {
 		return err
 	}
@@ -120,6 +121,27 @@ func (v *variant) encode(c *capture, img *media.I420) error {
 	}
 	v.publish(c, c.time(false), packet)
 	return nil
+}
+
+func (v *variant) encodeOnce(img *media.I420, key bool, at time.Time) (packet codec.Packet, err error) {
+	v.p.metrics.spend(stepEncode, v.key.mediaType, func() { packet, err = v.encoder.Encode(img, key, at) })
+	return packet, err
+}
+
+// encodeSmaller makes a key frame once more that has become too large for a limit, of so many bytes at most if that is
+// possible. An encoder that is new has learned from the first one what to expect. If that is not enough, the picture is
+// blurred: the frames after it bring the details, as far as there are bits for them.
+func (v *variant) encodeSmaller(img *media.I420, most int, at time.Time) (codec.Packet, error) {
+	packet, err := v.encodeOnce(img, true, at)
+	for _, part := range []int{2, 4} {
+		if err != nil || len(packet.Data) <= most || v.p.config.Codecs.Scale == nil {
+			return packet, err
+		}
+		if err = v.blur.apply(v.p.config.Codecs.Scale, img, part); err == nil {
+			packet, err = v.encodeOnce(v.blur.out, true, at)
+		}
+	}
+	return packet, err
 }
 
 func (v *variant) closeEncoder() {

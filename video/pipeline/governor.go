@@ -14,6 +14,29 @@ type order struct {
 	limit   int64 // bit/s, of which bitrate is not more; 0 for none
 }
 
+// Key frames under a limit.
+const (
+	mostKey    = 5                      // mean frames
+	limitedKey = 500 * time.Millisecond // between two that were requested
+)
+
+// keysApart is the least time between two key frames that were requested.
+func (o order) keysApart() time.Duration {
+	if o.limit > 0 {
+		return limitedKey
+	}
+	return keyInterval
+}
+
+// mostKey is how many bytes a key frame may have; 0 for any number.
+func (o order) mostKey() int {
+	rate := o.step.Rate
+	if rate == 0 {
+		rate = 30
+	}
+	return int(mostKey * float64(o.limit) / rate / 8)
+}
+
 // governor keeps a live variant within the limits of its stream. It belongs to the variant's goroutine.
 type governor struct {
 	p      *Pipeline

@@ -13,6 +13,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/media/testcard"
+	"github.com/waldo-robot/waldo/video/codec/codectest"
 	"github.com/waldo-robot/waldo/video/pipeline/limits"
 	"github.com/waldo-robot/waldo/video/source"
 )
@@ -23,8 +24,9 @@ var usual = Stream{MediaType: media.H264}
 // film is a source that captures 30 moving pictures a second of the test's time.
 type film struct {
 	*manual
-	card *testcard.Card
-	now  time.Time
+	picture func(number int) *media.I420
+	number  int
+	now     time.Time
 }
 
 func newFilm(t *testing.T, w, h int) *film {
@@ -33,7 +35,11 @@ func newFilm(t *testing.T, w, h int) *film {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &film{manual: newManual(i420(int32(w), int32(h), 30)), card: card, now: time.Now()}
+	return &film{manual: newManual(i420(int32(w), int32(h), 30)), now: time.Now(), picture: func(n int) *media.I420 {
+		img := media.NewI420(w, h)
+		card.Render(img, time.Unix(0, 0).Add(time.Duration(n)*time.Second/30), 0)
+		return img
+	}}
 }
 
 // capture captures the next picture once it is time.
@@ -41,10 +47,8 @@ func (f *film) capture(t *testing.T) {
 	t.Helper()
 	f.now = f.now.Add(time.Second / 30)
 	time.Sleep(time.Until(f.now))
-	w, h := int(f.format.GetWidthPx()), int(f.format.GetHeightPx())
-	img := media.NewI420(w, h)
-	f.card.Render(img, f.now, 0)
-	f.give(t, source.Frame{Format: f.format, Time: f.now, Picture: img, Key: true})
+	f.give(t, source.Frame{Format: f.format, Time: f.now, Picture: f.picture(f.number), Key: true})
+	f.number++
 }
 
 // watch collects what a reader gets while so much time passes.
@@ -124,6 +128,11 @@ func testLimit(t *testing.T, mediaType string) {
 		t.Errorf("later: %d pictures in 4 s, %.0f bit/s, %d keys, the last %v", n, bps, keys(smaller),
 			smaller[n-1].GetFormat())
 	}
+	for _, one := range smaller {
+		if most := mostKey * limit / 30 / 8; one.GetKeyFrame() && len(one.GetData()) > most {
+			t.Errorf("a key frame of %d bytes, most are %d", len(one.GetData()), most)
+		}
+	}
 	f.watch(t, r, 4*time.Second) // the limit is over after one of them
 	after := f.watch(t, r, time.Second)
 	if n := len(after); n < 29 || size(after) != 720 {
@@ -163,6 +172,38 @@ func TestPause(t *testing.T) {
 			t.Errorf("the metrics count %v pauses, want 2", n)
 		}
 	})
+}
+
+// TestKeyFramesUnderALimit are few, however many are requested, and small, whatever is in the picture.
+func TestKeyFramesUnderALimit(t *testing.T) {
+	for _, mediaType := range []string{media.H264, media.VP8} {
+		t.Run(media.Name(mediaType), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFilm(t, 640, 360)
+				f.picture = codectest.NewScene(640, 360, 5).Picture
+				p := run(t, f, Config{Bitrate: 1_000_000})
+				r := p.open(t, &mediav1.VideoFormat{MediaType: mediaType})
+				f.expect(t, true)
+				const limit = 500_000
+				p.limit(t, Stream{MediaType: mediaType}, "a", limit, 10*time.Second)
+				var frames []*mediav1.VideoFrame
+				for range 60 {
+					if err := p.RequestKeyFrame(t.Context(), Stream{MediaType: mediaType}); err != nil {
+						t.Fatal(err)
+					}
+					frames = append(frames, f.watch(t, r, time.Second/30)...)
+				}
+				if n := keys(frames); n < 2 || n > 5 {
+					t.Errorf("%d key frames in 2 s with a request for each picture", n)
+				}
+				for _, one := range frames {
+					if most := mostKey * limit / 30 / 8; one.GetKeyFrame() && len(one.GetData()) > most {
+						t.Errorf("a key frame of %d bytes, most are %d", len(one.GetData()), most)
+					}
+				}
+			})
+		})
+	}
 }
 
 // TestSmallStream is made beside the usual one of the same pictures, has limits of its own, and none of the other's.

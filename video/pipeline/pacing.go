@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// keyInterval is the least time between two requested key frames.
+// keyInterval is the least time between two requested key frames, while the stream is not limited.
 const keyInterval = 100 * time.Millisecond
 
 // keyPacer coalesces requests for key frames: any number of them, from any goroutine, give one key frame at once if
-// there was none for keyInterval, and otherwise one at the end of it.
+// there was none for an interval, and otherwise one at the end of it.
 type keyPacer struct {
 	mu     sync.Mutex
 	wanted bool
@@ -23,10 +23,10 @@ func (k *keyPacer) request() {
 }
 
 // take reports whether the next picture has to be a key frame.
-func (k *keyPacer) take(now time.Time) bool {
+func (k *keyPacer) take(now time.Time, interval time.Duration) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.wanted || now.Sub(k.last) < keyInterval {
+	if !k.wanted || now.Sub(k.last) < interval {
 		return false
 	}
 	k.wanted, k.last = false, now

@@ -49,6 +49,7 @@ type variant struct {
 	life     *life
 	governor *governor // of a live variant whose frames depend on one another
 	encoder  codec.Encoder
+	blur     blur
 	format   *mediav1.VideoFormat // of encoder, or of what is passed through
 	bitrate  int64                // that encoder is set to
 	scaler   codec.Scaler
@@ -181,7 +182,7 @@ func (v *variant) make(ctx context.Context, c *capture, o order) error {
 	if err != nil || ctx.Err() != nil {
 		return err
 	}
-	return v.encode(c, img)
+	return v.encode(c, img, o)
 }
 
 // takes reports whether a capture already is what the variant makes.

@@ -28,6 +28,7 @@ func Run(t *testing.T, c codec.Codec, wrap Container) {
 		"no key frame at a cut":            s.cut,
 		"bitrate":                          s.bitrate,
 		"bitrate of a slow camera":         s.slowCamera,
+		"bitrate at another rate":          s.otherRate,
 		"time may go back":                 s.times,
 		"every size":                       s.sizes,
 		"views into larger pictures":       s.views,
@@ -196,6 +197,21 @@ func (s *suite) slowCamera(t *testing.T) {
 	e := s.open(t, 320, 240, target)
 	if got := e.bits(t, 3, 3, rate/2); math.Abs(got-target) > 0.3*target {
 		t.Errorf("%.0f bit/s, want about %d", got, target)
+	}
+}
+
+// otherRate announces that other many pictures come in a second: their bits are shared out to them at once.
+func (s *suite) otherRate(t *testing.T) {
+	const target = 600_000
+	e := s.open(t, 320, 240, target)
+	e.bits(t, 2, 2, rate)
+	for _, hz := range []int{rate / 3, rate} {
+		if err := e.encoder.(codec.RateSetter).SetRate(float64(hz)); err != nil {
+			t.Fatal(err)
+		}
+		if got := e.bits(t, 0, 1, hz); math.Abs(got-target) > 0.3*target {
+			t.Errorf("%d pictures a second: %.0f bit/s in the first one, want about %d", hz, got, target)
+		}
 	}
 }
 
