@@ -11,7 +11,7 @@
 // taken from the announcement with the least delay among those of the last [Window], of the same life of the camera: a
 // bus or a process that stalls does not make anything look newer. The error is then the least delay within that time,
 // about a millisecond on one machine. When the camera's clock is set back, its pictures look older than they are by as
-// much, for that time; when it is set forward, nothing looks other than it is.
+// much, for that time; when it is set forward, the least delay is sought anew.
 //
 // Of several pictures whose capture times are the same to within [Tolerance], which takes a clock that was set back, the
 // oldest counts. What has not been announced is not known.

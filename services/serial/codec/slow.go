@@ -42,21 +42,27 @@ func (c *Record) Speed(payload, safe []byte, scales map[string]float64) (share f
 
 // distance is how far two numbers are apart; 0 for what is none.
 func distance(from, to any) float64 {
-	switch b := to.(type) {
-	case int64:
-		if a, ok := from.(int64); ok {
-			return math.Abs(float64(a) - float64(b))
-		}
-	case uint64:
-		if a, ok := from.(uint64); ok {
-			return math.Abs(float64(a) - float64(b))
-		}
-	case float64:
-		if a, ok := from.(float64); ok {
-			return math.Abs(a - b)
-		}
+	if a, b := whole(from), whole(to); a != nil && b != nil {
+		d, _ := new(big.Int).Sub(a, b).Float64() // more than exact enough
+		return math.Abs(d)
+	}
+	a, okA := from.(float64)
+	b, okB := to.(float64)
+	if okA && okB {
+		return math.Abs(a - b)
 	}
 	return 0
+}
+
+// whole is a whole number; nil for what is none. Unsigned ones are int64 as long as they fit.
+func whole(v any) *big.Int {
+	switch n := v.(type) {
+	case int64:
+		return big.NewInt(n)
+	case uint64:
+		return new(big.Int).SetUint64(n)
+	}
+	return nil
 }
 
 // Slow implements [Slower].
@@ -81,31 +87,27 @@ func (c *Record) Slow(payload, safe []byte, factor float64) []byte {
 
 // slow returns a number nearer to the safe one, and anything else as it is.
 func slow(from, safe any, factor float64) any {
-	switch b := safe.(type) {
-	case int64:
-		if a, ok := from.(int64); ok {
-			return nearer(big.NewInt(a), big.NewInt(b), factor).Int64()
-		}
-	case uint64:
-		if a, ok := from.(uint64); ok {
-			return nearer(new(big.Int).SetUint64(a), new(big.Int).SetUint64(b), factor).Uint64()
-		}
-	case float64:
-		a, ok := from.(float64)
-		switch {
-		case ok && (math.IsNaN(a) || math.IsInf(a, 0)):
-			return b
-		case ok:
-			return a*factor + b*(1-factor) // a difference of the two could overflow
-		}
+	if a, b := whole(from), whole(safe); a != nil && b != nil {
+		return nearer(a, b, factor)
 	}
-	return from
+	a, okA := from.(float64)
+	b, okB := safe.(float64)
+	switch {
+	case !okA || !okB:
+		return from
+	case math.IsNaN(a) || math.IsInf(a, 0):
+		return b
+	}
+	return a*factor + b*(1-factor) // a difference of the two could overflow
 }
 
 // nearer is exact, however large the numbers are, and rounds towards the safe one.
-func nearer(from, safe *big.Int, factor float64) *big.Int {
+func nearer(from, safe *big.Int, factor float64) any {
 	share := new(big.Rat).SetFloat64(factor)
 	d := new(big.Int).Sub(from, safe)
-	d.Mul(d, share.Num()).Quo(d, share.Denom())
-	return d.Add(d, safe)
+	d.Mul(d, share.Num()).Quo(d, share.Denom()).Add(d, safe)
+	if d.IsInt64() {
+		return d.Int64()
+	}
+	return d.Uint64()
 }
