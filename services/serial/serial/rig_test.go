@@ -33,6 +33,7 @@ type rig struct {
 	control controlv1.ControlServiceClient
 	devices devicev1.DeviceServiceClient
 	direct  *grpc.ClientConn
+	nats    string // URL of the bus
 }
 
 // start starts a device on a port; change adjusts the configuration.
@@ -51,7 +52,7 @@ func start(t testing.TB, port string, change func(*Config)) *rig {
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{}
+	r := &rig{nats: server.URL()}
 	if r.Process, err = device.Start(Kind(), device.Settings{Robot: "r", Device: "d", NATS: server.URL()}, c,
 		logtest.New(t, slog.LevelInfo)); err != nil {
 		t.Fatal(err)
