@@ -19,12 +19,13 @@ import (
 type numbers struct {
 	codec      webrtc.RTPCodecParameters
 	extensions []webrtc.RTPHeaderExtensionParameter
+	repairType webrtc.PayloadType // of packets that are sent again in a stream of their own; 0: there is none
 }
 
 // same reports whether packets look alike under both.
 func (n numbers) same(other numbers) bool {
 	return n.codec.PayloadType == other.codec.PayloadType && n.codec.MimeType == other.codec.MimeType &&
-		slices.Equal(n.extensions, other.extensions)
+		n.repairType == other.repairType && slices.Equal(n.extensions, other.extensions)
 }
 
 // numbered is a track in a media section. It is bound to the numbers of that section.
@@ -142,7 +143,9 @@ func sendable(p webrtc.RTPHeaderExtensionParameter, known []webrtc.RTPHeaderExte
 
 // complete adds to an answer what pion does not know: the header extensions of each section, which sections are
 // rejected, and who begins the handshake.
-func (o *offer) complete(answer string) (string, error) {
+//
+// repairedBy tells the SSRC of repairs of a section, if there are any.
+func (o *offer) complete(answer string, repairedBy func(mid string) (webrtc.SSRC, bool)) (string, error) {
 	var d sdp.SessionDescription
 	if err := d.UnmarshalString(answer); err != nil {
 		return "", err
@@ -160,6 +163,9 @@ func (o *offer) complete(answer string) (string, error) {
 			continue
 		}
 		s.answerFeedback(m)
+		if ssrc, ok := repairedBy(mid); ok {
+			s.answerRepairs(m, ssrc)
+		}
 		for _, e := range s.extensions {
 			m.WithValueAttribute(sdp.AttrKeyExtMap, strconv.Itoa(e.ID)+" "+e.URI)
 		}

@@ -206,6 +206,7 @@ func (o *offer) marshal() error {
 func (o *offer) narrow() error {
 	for _, s := range o.sections {
 		s.settleFeedback()
+		s.settleRepairs()
 	}
 	for _, s := range slices.Concat(o.sections, o.idle) {
 		pt := strconv.Itoa(int(s.codec.PayloadType))

@@ -25,6 +25,7 @@ const gatherTimeout = time.Second
 type Peer struct {
 	engine   *Engine
 	id       string
+	api      *webrtc.API
 	pc       *webrtc.PeerConnection
 	channels Channels // nil: none are accepted
 	path     *paths.Path
@@ -65,7 +66,8 @@ func (e *Engine) NewPeer(channels Channels) (*Peer, error) {
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.viewer = e.steering.Join(p.id, p.path)
 	follower := &follower{relayed: e.ports.isRelay}
-	pc, err := e.newAPI(follower).NewPeerConnection(e.config)
+	p.api = e.newAPI(follower)
+	pc, err := p.api.NewPeerConnection(e.config)
 	if err != nil {
 		p.cancel()
 		p.viewer.Leave()
@@ -176,7 +178,7 @@ func (p *Peer) answer(ctx context.Context, sdp string, tracks []Track) (string, 
 	}
 	answer, err := p.negotiate(ctx, &o)
 	if err == nil {
-		answer, err = o.complete(answer)
+		answer, err = o.complete(answer, p.repairedBy)
 	}
 	if err == nil && p.engine.outside != nil {
 		answer, err = p.reachable(answer, known, restart)
@@ -269,6 +271,7 @@ func (p *Peer) Close() {
 		p.mu.Unlock()
 		for _, s := range viewers {
 			s.track.Load().Close()
+			s.repairs.end()
 		}
 		for _, v := range voices {
 			v.Close()

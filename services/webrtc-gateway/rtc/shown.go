@@ -21,6 +21,7 @@ type shown struct {
 	source  tracks.Stream
 	numbers numbers
 	track   atomic.Pointer[tracks.Track]
+	repairs *repairs          // nil if the far end never wanted any
 	sender  *webrtc.RTPSender // nil until the section is negotiated
 	agreed  bool              // the negotiation is complete
 }
@@ -38,6 +39,7 @@ func (p *Peer) hide(wanted []*section) {
 		if s.sender != nil {
 			_ = p.pc.RemoveTrack(s.sender) // fails only when the connection is closed
 		}
+		s.repairs.end()
 		s.track.Load().Close()
 	}
 }
@@ -204,9 +206,13 @@ func (p *Peer) hold(ctx context.Context, wanted *section) error {
 	t.Over(p.path)
 	if s == nil {
 		s = &shown{}
-		p.shown[wanted.MID] = s
 	}
 	s.source, s.numbers = wanted.source, wanted.numbers
+	if err := p.repairIn(s, t); err != nil {
+		t.Close()
+		return err
+	}
+	p.shown[wanted.MID] = s
 	if err := s.show(t); err != nil {
 		return status.Errorf(codes.Internal, "section %s: %v", wanted.MID, err)
 	}

@@ -135,7 +135,13 @@ func newStudio(t *testing.T) (*Engine, *clips, spoken) {
 // newPair returns a far end that wants videos and keeps so many packets, and the peer for it.
 func newPair(t *testing.T, e *Engine, videos, packets int) (far *watcher.Watcher, near *Peer) {
 	t.Helper()
-	far, err := watcher.New(videos, packets)
+	return openPair(t, e, watcher.Config{Videos: videos, Buffer: packets})
+}
+
+// openPair likewise, with any far end.
+func openPair(t *testing.T, e *Engine, c watcher.Config) (far *watcher.Watcher, near *Peer) {
+	t.Helper()
+	far, err := watcher.Open(c)
 	if err != nil {
 		t.Fatal(err)
 	}

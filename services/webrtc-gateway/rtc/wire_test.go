@@ -15,6 +15,7 @@ import (
 	"github.com/pion/rtp"
 	"github.com/pion/rtp/codecs"
 	"github.com/pion/sdp/v3"
+	"github.com/pion/webrtc/v4"
 
 	"github.com/waldo-robot/waldo/pkg/rtp/origin"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/watcher"
@@ -34,6 +35,7 @@ type offered struct {
 	// What is to be received: the numbers of the header extensions, 0 for none.
 	delay, capture, frame, run uint8
 	number                     uint8 // of the transport-wide number; then feedback about it is offered as well
+	rtx                        int   // payload type of packets sent again, 0: none
 	idle                       bool  // it is offered, but not for anything
 	rejected                   bool  // it shares no codec
 }
@@ -124,6 +126,9 @@ var numberings = []struct {
 	{"transport-wide numbers for one of two, and in the long form", []offered{
 		{stream: left, pt: 96, fmtp: mode1, extmap: []string{"4 cc", "20 delay"}, number: 4, delay: 20},
 		{stream: right, pt: 97, fmtp: mode1, extmap: []string{"4 cc"}}}},
+	{"repairs, each under the numbers of its section", []offered{
+		{stream: left, pt: 96, fmtp: mode1, rtx: 97, extmap: []string{"3 cc"}, number: 3},
+		{stream: right, pt: 98, fmtp: mode1, rtx: 99}, {stream: head, pt: 111}}},
 	{"no packetization mode", []offered{{stream: left, pt: 96, extmap: []string{"3 delay"}, delay: 3}}},
 	{"mode 0", []offered{{stream: left, pt: 96, fmtp: "packetization-mode=0"}}},
 }
@@ -145,6 +150,7 @@ func number(t testing.TB, text string, sections []offered) string {
 			m.WithValueAttribute("fmtp", pt+" "+s.fmtp)
 		}
 		m.WithValueAttribute("rtcp-fb", pt+" nack")
+		s.offerRTX(m)
 		if s.number != 0 {
 			m.WithValueAttribute("rtcp-fb", pt+" goog-remb")
 			m.WithValueAttribute("rtcp-fb", pt+" transport-cc")
@@ -167,11 +173,18 @@ type player struct {
 	near     *Peer
 	sections []offered
 	ssrcs    []uint32 // of the sections
+	restart  bool     // ICE is restarted with the next offer
 }
 
 func newPlayer(t *testing.T, e *Engine, sections []offered) *player {
 	t.Helper()
-	far, near := newPair(t, e, 0, 10_000)
+	return newPlayerAs(t, e, watcher.Config{Buffer: 10_000}, sections)
+}
+
+// newPlayerAs likewise, with a far end of one's own.
+func newPlayerAs(t *testing.T, e *Engine, c watcher.Config, sections []offered) *player {
+	t.Helper()
+	far, near := openPair(t, e, c)
 	for _, s := range sections {
 		want := far.Want
 		if s.stream.Name == Audio {
@@ -189,7 +202,7 @@ func newPlayer(t *testing.T, e *Engine, sections []offered) *player {
 // negotiate makes an offer and checks the numbers of the answer.
 func (p *player) negotiate(sections []offered) {
 	p.t.Helper()
-	text, err := p.far.Offer(nil)
+	text, err := p.far.Offer(&webrtc.OfferOptions{ICERestart: p.restart})
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -238,10 +251,9 @@ func (p *player) checkBundle(sections []offered, d *sdp.SessionDescription) {
 // checkAnswer compares a section of the answer with what is to be received, and returns the SSRC that it announces.
 func (p *player) checkAnswer(s offered, m *sdp.MediaDescription) (ssrc uint32) {
 	p.t.Helper()
-	if got := fmt.Sprint(m.MediaName.Formats); got != fmt.Sprintf("[%d]", s.pt) ||
-		(m.MediaName.Port.Value == 0) != s.rejected {
-		p.t.Errorf("%s: answered with payload types %s at port %d, want %d, rejected: %v", s.stream, got,
-			m.MediaName.Port.Value, s.pt, s.rejected)
+	if got := fmt.Sprint(m.MediaName.Formats); got != s.formats() || (m.MediaName.Port.Value == 0) != s.rejected {
+		p.t.Errorf("%s: answered with payload types %s at port %d, want %s, rejected: %v", s.stream, got,
+			m.MediaName.Port.Value, s.formats(), s.rejected)
 	}
 	if _, inactive := m.Attribute(sdp.AttrKeyInactive); inactive != s.idle {
 		p.t.Errorf("%s: inactive %v, want %v", s.stream, inactive, s.idle)
@@ -261,10 +273,13 @@ func (p *player) checkAnswer(s offered, m *sdp.MediaDescription) (ssrc uint32) {
 		case sdp.AttrKeyExtMap:
 			got = append(got, a.Value)
 		case sdp.AttrKeySSRC:
-			_, _ = fmt.Sscan(a.Value, &ssrc) // 0 if it is none
+			if ssrc == 0 {
+				_, _ = fmt.Sscan(a.Value, &ssrc) // 0 if it is none
+			}
 		}
 	}
 	p.checkFeedback(s, m)
+	p.checkRepairs(s, m, ssrc)
 	slices.Sort(want)
 	slices.Sort(got)
 	if !slices.Equal(got, want) {

@@ -34,7 +34,9 @@ type binding struct {
 	shift   uint32 // from the source's timestamps to those of the track
 	place   uint16 // of the last frame, where frames have places
 
-	history *history // nil for audio, which is not sent again: it would arrive too late
+	repairs    *Repairs // nil: what is sent again is sent as it was
+	repairType uint8    // payload type of repairs
+	history    *history // nil for audio, which is not sent again: it would arrive too late
 }
 
 // sent is a packet that was sent.

@@ -98,11 +98,19 @@ func (h *history) needsKey(l repair.Link) bool {
 	return h.budget.NeedsKey(l)
 }
 
-// resend sends packets again, each as it was.
+// resend sends packets again: in the stream of repairs if there is one, else each as it was, to the bit.
 func (b *binding) resend(again []sent) {
 	for _, s := range again {
+		payload := s.frame.payloads[s.index]
+		if b.repairs != nil {
+			s.number = b.note(repairHeader+len(payload), time.Now()) // it is another packet
+			h := b.header(s)
+			h.PayloadType = b.repairType
+			b.repairs.send(&h, payload)
+			continue
+		}
 		b.noteAgain(s)
 		h := b.header(s)
-		_, _ = b.out.WriteRTP(&h, s.frame.payloads[s.index]) // missed again, and asked for again
+		_, _ = b.out.WriteRTP(&h, payload) // missed again, and asked for again
 	}
 }

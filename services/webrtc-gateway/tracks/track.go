@@ -43,6 +43,9 @@ type Track struct {
 	id     string
 	socket Socket
 	path   Path
+	// Set before Bind; see RepairIn.
+	repairs    *Repairs
+	repairType webrtc.PayloadType
 
 	stop  chan struct{}
 	ended sync.WaitGroup
@@ -69,6 +72,7 @@ func (t *Track) Bind(c webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, err
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		t.binding = newBinding(c, offered.PayloadType, codec, t.socket, t.path)
+		t.binding.repairs, t.binding.repairType = t.repairs, uint8(t.repairType)
 		t.binding.follow(t.before)
 		return offered, nil
 	}
@@ -101,6 +105,10 @@ func (t *Track) SendBy(s Socket) { t.socket = s }
 
 // Over tells which path the packets take. It must be called before Bind.
 func (t *Track) Over(p Path) { t.path = p }
+
+// RepairIn tells in which stream missed packets are sent again, and as which payload type; without, they are repeated as
+// they were. It must be called before Bind.
+func (t *Track) RepairIn(r *Repairs, pt webrtc.PayloadType) { t.repairs, t.repairType = r, pt }
 
 // Follow makes the track continue another one, which must be closed: sequence numbers and timestamps go on. It must be
 // called before Bind. A track of another kind cannot be followed.
