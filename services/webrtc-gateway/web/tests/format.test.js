@@ -32,7 +32,7 @@ test('statistics say how the gateway sends the video', () => {
   };
   const stats = new Proxy(known, { get: (target, name) => target[name] ?? (name === 'codec' ? '' : null) });
   const said = Object.fromEntries(statsRows(stats).map(([name, value]) => [name, value]));
-  assert.deepEqual([said.rtt, said.available, said.queue, said.stream, said.playout, said.repaired],
+  assert.deepEqual([said.rtt, said.path, said.queue, said.stream, said.playout, said.resent],
     ['41 ms', '1.2 Mbit/s', '12 ms', 'video-small', '60–1000 ms', '1.3 %']);
   Object.assign(known, { rttMs: 3, minPlayoutMs: 0, maxPlayoutMs: 0 });
   const again = Object.fromEntries(statsRows(stats).map(([name, value]) => [name, value]));
