@@ -13,6 +13,7 @@ import (
 // rough is a drive by somebody whose whole network is a rough link: the page, the WebSocket and WebRTC.
 type rough struct {
 	*ride
+	net   *internet.Internet
 	link  *linktest.Link
 	front harness.Device
 	sight *harness.Tile
@@ -22,7 +23,7 @@ type rough struct {
 func startRough(tb testing.TB, camera string, seed uint64) *rough {
 	tb.Helper()
 	n := internet.Start(tb, internet.Config{})
-	r := &rough{ride: &ride{tb: tb, wire: harness.StartWire(tb)}}
+	r := &rough{ride: &ride{tb: tb, wire: harness.StartWire(tb)}, net: n}
 	r.robot = harness.StartRobot(tb, harness.Options{Host: n.Server(), Drive: harness.RoverDrive,
 		Devices: camera + "\n" + r.wire.Device()})
 	r.url = r.robot.URL + "/?token=" + harness.Token

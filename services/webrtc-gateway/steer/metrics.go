@@ -24,7 +24,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			append([]string{"device", "stream"}, labels...))
 	}
 	m := &metrics{
-		target: gauge("stream_target_bps", "Bit rate that a stream is to have because of the paths to its viewers; 0 if its "+
+		target: gauge("stream_target_bits_per_second", "Bit rate that a stream is to have because of the paths to its viewers; 0 if its "+
 			"camera takes no limits, or has not said what it has without one."),
 		pauses: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "waldo_gateway_stream_pauses_total",
 			Help: "How often a stream paused because the path that it follows was full."}, []string{"device", "stream"}),

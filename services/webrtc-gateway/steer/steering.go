@@ -16,6 +16,8 @@ const (
 	// paused: a path whose far end reports nothing stops to be full without a change.
 	turnEvery   = 250 * time.Millisecond
 	pausedEvery = 20 * time.Millisecond
+	// ample is how much more a path is wanted to carry than it would need to, so that what it carries is not the limit.
+	ample = 1.3
 	// healthyFor is how long a path counts as healthy after a report.
 	healthyFor = 10 * time.Second
 )
@@ -273,6 +275,6 @@ func (s *Steering) show(ctx context.Context, v *Viewer) {
 		}
 		shown.video.Send(ctx, stream, shown.view.fit.version == keys)
 	}
-	v.path.Want(v.state.want)
+	v.path.Want(int64(ample * float64(v.state.want)))
 	v.leads.Store(v.state.leads)
 }
