@@ -15,50 +15,35 @@ import (
 // Use only Receive to receive: the other ways to read see joined packets as one.
 type Bursts struct {
 	*net.UDPConn
-	raw   syscall.RawConn
-	v6    bool
-	joins bool // the system can cut packets
-
-	in struct {
+	descriptor *descriptor
+	out        outlet
+	in         struct {
 		mu     sync.Mutex
 		handle func(data []byte, size int, from netip.AddrPort)
 		done   func() bool
 		errno  syscall.Errno
 		step   func(fd uintptr) (done bool)
 	}
-	out struct {
-		mu    sync.Mutex
-		run   *Run
-		to    place
-		from  int // the first part that is sent
-		until int
-		size  int
-		errno syscall.Errno
-		step  func(fd uintptr) (done bool)
-	}
 }
 
 // NewBursts makes Bursts of a socket, which belongs to it from now on; if it fails, the socket is closed.
 func NewBursts(c *net.UDPConn) (*Bursts, error) {
-	b := &Bursts{UDPConn: c}
-	b.in.step, b.out.step = b.receive, b.send
-	var err error
-	if b.raw, err = c.SyscallConn(); err != nil {
-		return nil, errors.Join(err, c.Close())
+	d, err := describe(c)
+	if err == nil && supported {
+		err = d.raw.Control(func(fd uintptr) { joinArrivals(int(fd)) })
 	}
-	err = b.raw.Control(func(fd uintptr) {
-		local, _ := syscall.Getsockname(int(fd)) // nil is IPv4, which a socket of IPv6 would refuse
-		_, b.v6 = local.(*syscall.SockaddrInet6)
-		b.joins = supported && joins(int(fd))
-		if supported {
-			joinArrivals(int(fd))
-		}
-	})
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
+	b := &Bursts{UDPConn: c, descriptor: d}
+	b.in.step = b.receive
+	b.out.calls, b.out.cuts = &direct{d}, cutting(Auto, d) == nil
+	b.out.many.Store(true)
 	return b, nil
 }
+
+// Close closes the socket.
+func (b *Bursts) Close() error { return b.descriptor.close(b.UDPConn) }
 
 // Receive waits until packets have arrived, and hands them over in the order of their arrival: data holds one packet or
 // several of the same sender, each of size bytes, except for the last, which can be shorter. An IPv4 address comes as
@@ -73,10 +58,10 @@ func (b *Bursts) Receive(handle func(data []byte, size int, from netip.AddrPort)
 	b.in.mu.Lock()
 	defer b.in.mu.Unlock()
 	b.in.handle, b.in.done, b.in.errno = handle, done, 0
-	err := b.raw.Read(b.in.step)
+	err := b.descriptor.raw.Read(b.in.step)
 	b.in.handle, b.in.done = nil, nil
 	if err != nil || b.in.errno != 0 {
-		return b.failed("read", "recvmmsg", err, b.in.errno)
+		return b.failed("read", cause("recvmmsg", err, b.in.errno))
 	}
 	return nil
 }
@@ -128,47 +113,19 @@ func (b *Bursts) WriteToAddrPort(data []byte, to netip.AddrPort) (int, error) {
 	return len(data), b.Send(&run, to)
 }
 
-// Send sends the packets of a run. Where the way to this peer does not allow to cut them, one follows another.
+// Send sends the packets of a run. Where the way to this peer does not allow to cut them, they leave one by one; see
+// [Auto].
 func (b *Bursts) Send(run *Run, to netip.AddrPort) error {
-	if run.count == 0 {
+	switch {
+	case run.count == 0:
 		return nil
-	}
-	b.out.mu.Lock()
-	defer b.out.mu.Unlock()
-	if !supported || !b.out.to.set(to, b.v6) {
+	case !supported || !run.to.set(to, b.descriptor.v6):
 		return b.sendPlain(run, to)
 	}
-	b.out.run = run
-	defer func() { b.out.run = nil }()
-	if run.count == 1 {
-		return b.call(0, len(run.parts), 0)
-	}
-	if b.joins {
-		if err := b.call(0, len(run.parts), run.size); err == nil || !uncut(err) {
-			return err
-		}
-	}
-	var failed error
-	for i := range run.count {
-		failed = errors.Join(failed, b.call(i*run.pieces, (i+1)*run.pieces, 0))
-	}
-	return failed
-}
-
-// call sends some parts of the run, as packets of a size, or with none as one.
-func (b *Bursts) call(from, until, size int) error {
-	b.out.from, b.out.until, b.out.size = from, until, size
-	err := b.raw.Write(b.out.step)
-	if err != nil || b.out.errno != 0 {
-		return b.failed("write", "sendmsg", err, b.out.errno)
+	if err := b.out.send(run); err != nil {
+		return b.failed("write", err)
 	}
 	return nil
-}
-
-func (b *Bursts) send(fd uintptr) bool {
-	happenBefore()
-	b.out.errno = b.out.run.send(fd, b.out.from, b.out.until, &b.out.to, b.out.size)
-	return b.out.errno != syscall.EAGAIN
 }
 
 func (b *Bursts) sendPlain(run *Run, to netip.AddrPort) error {
@@ -180,8 +137,8 @@ func (b *Bursts) sendPlain(run *Run, to netip.AddrPort) error {
 	return failed
 }
 
-func (b *Bursts) failed(op, call string, err error, errno syscall.Errno) error {
-	return &net.OpError{Op: op, Net: "udp", Source: b.LocalAddr(), Err: cause(call, err, errno)}
+func (b *Bursts) failed(op string, err error) error {
+	return &net.OpError{Op: op, Net: "udp", Source: b.LocalAddr(), Err: err}
 }
 
 const (

@@ -4,6 +4,7 @@ package socket
 
 import (
 	"net/netip"
+	"sync"
 	"syscall"
 	"unsafe"
 
@@ -25,9 +26,9 @@ func newPart(b []byte) part {
 func (p part) bytes() []byte { return unsafe.Slice(p.Base, p.Len) }
 
 // send sends some parts as packets of a size, or with none as one.
-func (r *Run) send(fd uintptr, from, until int, to *place, size int) syscall.Errno {
+func (r *Run) send(fd uintptr, from, until, size int) syscall.Errno {
 	parts := r.parts[from:until]
-	m := unix.Msghdr{Name: &to.raw[0], Namelen: to.length, Iov: (*unix.Iovec)(unsafe.SliceData(parts))}
+	m := unix.Msghdr{Name: &r.to.raw[0], Namelen: r.to.length, Iov: (*unix.Iovec)(unsafe.SliceData(parts))}
 	m.SetIovlen(len(parts))
 	var control segmentation
 	if size > 0 {
@@ -39,6 +40,29 @@ func (r *Run) send(fd uintptr, from, until int, to *place, size int) syscall.Err
 		_, _, errno := syscall.RawSyscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&m)), unix.MSG_DONTWAIT)
 		if errno != unix.EINTR {
 			return errno
+		}
+	}
+}
+
+// messages are the arguments of sendmmsg(2).
+var messages = sync.Pool{New: func() any { return new([maxJoined]arrived) }}
+
+// sendEach sends packets from one on, each by a message of its own, and returns how many left.
+func (r *Run) sendEach(fd uintptr, from int) (int, syscall.Errno) {
+	all := messages.Get().(*[maxJoined]arrived)
+	defer messages.Put(all)
+	defer clear(all[:r.count-from])
+	for i := from; i < r.count; i++ {
+		m := &all[i-from]
+		m.Name, m.Namelen = &r.to.raw[0], r.to.length
+		m.Iov = (*unix.Iovec)(&r.parts[i*r.pieces])
+		m.SetIovlen(r.pieces)
+	}
+	for {
+		n, _, errno := syscall.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(all)), uintptr(r.count-from),
+			unix.MSG_DONTWAIT, 0, 0)
+		if errno != unix.EINTR {
+			return count(n, errno)
 		}
 	}
 }

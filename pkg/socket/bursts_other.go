@@ -15,7 +15,9 @@ func newPart(b []byte) part { return b }
 
 func (p part) bytes() []byte { return p }
 
-func (r *Run) send(uintptr, int, int, *place, int) syscall.Errno { return syscall.ENOSYS }
+func (r *Run) send(uintptr, int, int, int) syscall.Errno { return syscall.ENOSYS }
+
+func (r *Run) sendEach(uintptr, int) (int, syscall.Errno) { return 0, syscall.ENOSYS }
 
 type batch struct{ data []byte }
 

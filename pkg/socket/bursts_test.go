@@ -124,7 +124,7 @@ func TestBursts(t *testing.T) {
 						t.Errorf("packet %d is %d bytes, want %d", i, len(got[i]), len(want[i]))
 					}
 				}
-				if a.joins && len(want) > 1 && pieces > c.calls {
+				if a.out.cuts && len(want) > 1 && pieces > c.calls {
 					t.Errorf("%d packets came in %d pieces", len(want), pieces)
 				}
 			})
@@ -135,7 +135,7 @@ func TestBursts(t *testing.T) {
 // A socket that checks no sums cannot have packets cut, as udp(7) says; others cannot because of the way packets take.
 func TestBurstsThatCannotBeCut(t *testing.T) {
 	a, b := listenBursts(t, "127.0.0.1:0"), listenBursts(t, "127.0.0.1:0")
-	checkNoSums(t, a.raw)
+	checkNoSums(t, a.descriptor.raw)
 	want := sized(1000, 1000, 1000, 20)
 	if calls := sendAll(t, a, local(b), want); calls != 1 {
 		t.Errorf("%d calls", calls)

@@ -3,6 +3,7 @@
 package socket
 
 import (
+	"path/filepath"
 	"syscall"
 	"unsafe"
 
@@ -47,30 +48,20 @@ func receiveFrom(fd uintptr, b []byte, from *place) (int, syscall.Errno) {
 	}
 }
 
-// sendTo sends a packet, or with a size several packets of that size, the last of which may be smaller; see udp(7).
-func sendTo(fd uintptr, b []byte, to *place, size int) (int, syscall.Errno) {
-	var control segmentation
-	part := unix.Iovec{Base: unsafe.SliceData(b)}
-	part.SetLen(len(b))
-	m := unix.Msghdr{Name: &to.raw[0], Namelen: to.length, Iov: &part}
-	m.SetIovlen(1)
-	if size > 0 {
-		control.set(size)
-		m.Control = (*byte)(unsafe.Pointer(&control))
-		m.SetControllen(int(unsafe.Sizeof(control)))
-	}
-	for {
-		n, _, errno := syscall.RawSyscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&m)), unix.MSG_DONTWAIT)
-		if errno != unix.EINTR {
-			return count(n, errno)
-		}
-	}
-}
-
 // joins reports whether the system can cut what is sent into packets. Linux can since 4.18.
 func joins(fd int) bool {
 	_, err := unix.GetsockoptInt(fd, unix.SOL_UDP, unix.UDP_SEGMENT)
 	return err == nil
+}
+
+// kernel returns the release of the kernel, and whether the machine has a network card of virtio.
+func kernel() (release string, virtio bool) {
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		return "", false
+	}
+	cards, _ := filepath.Glob("/sys/bus/virtio/drivers/virtio_net/virtio*") // the pattern is valid
+	return unix.ByteSliceToString(name.Release[:]), len(cards) > 0
 }
 
 // segmentation is the control message that tells the size of packets.

@@ -1,10 +1,8 @@
 package socket
 
 import (
-	"errors"
 	"net/netip"
 	"sync"
-	"syscall"
 )
 
 const (
@@ -16,12 +14,12 @@ const (
 
 // Together sends packets of RTP together. It calls write; packets of this synchronization source that are written
 // meanwhile may leave only when write has returned. Packets of the same size in a row cost one system call, and the
-// network layers see them as one, until the card or the system cuts them (UDP_SEGMENT, udp(7)). What is sent to the
-// network is the same, in the same order.
+// network layers see them as one, until the card or the system cuts them; see [Batching]. What is sent to the network is
+// the same, in the same order.
 //
-// Errors of packets that leave later are lost, as packets are.
+// Errors of packets that leave later are only told to [Options].Failed.
 func (p *Packets) Together(ssrc uint32, write func()) {
-	if !p.joins {
+	if p.off {
 		write()
 		return
 	}
@@ -52,59 +50,59 @@ func (p *Packets) begin(ssrc uint32, f *flow) bool {
 	return true
 }
 
-var flowPool = sync.Pool{New: func() any { return &flow{} }}
+// maxHeld is how many bytes a flow holds back: ten packets, and some more.
+const maxHeld = 16 << 10
 
-// flow holds packets of one source and one size back.
+var flowPool = sync.Pool{New: func() any { return &flow{data: make([]byte, 0, maxHeld)} }}
+
+// flow holds packets of one source back while they make a run.
 type flow struct {
 	packets *Packets
 
 	mu    sync.Mutex
 	ended bool
 	to    netip.AddrPort
-	data  []byte
-	size  int // of a packet; the last may be smaller
-	count int
+	data  []byte // what the run consists of
+	run   Run
 }
 
 // add holds a packet back, or sends it with those before it.
 func (f *flow) add(b []byte, to netip.AddrPort) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.ended {
-		return f.packets.send(b, to, 0)
-	}
-	if f.count > 0 && (to != f.to || len(b) > f.size || len(f.data)+len(b) > maxBytes) {
+	if f.ended || len(b) > maxHeld {
 		f.flush()
+		return f.packets.sendOne(b, to)
 	}
-	if f.count == 0 {
-		f.to, f.size = to, len(b)
-	}
-	f.data = append(f.data, b...)
-	f.count++
-	if len(b) < f.size || f.count == maxJoined {
+	if to != f.to || len(f.data)+len(b) > maxHeld {
 		f.flush()
+		f.to = to
+	}
+	if !f.hold(b) {
+		f.flush()
+		f.hold(b)
 	}
 	return nil
 }
 
-// flush sends what is held back. Where the way to this peer does not allow to cut it, one packet follows another.
+// hold adds a packet to the run, if it goes with those before it.
+func (f *flow) hold(b []byte) bool {
+	n := len(f.data)
+	f.data = append(f.data, b...)
+	if f.run.Add(f.data[n:]) {
+		return true
+	}
+	f.data = f.data[:n]
+	return false
+}
+
+// flush sends what is held back.
 func (f *flow) flush() {
-	defer func() { f.data, f.count = f.data[:0], 0 }()
-	if f.count == 0 {
-		return
+	if f.run.count > 0 {
+		_ = f.packets.send(&f.run, f.to) // who wants to know has been told
+		f.run.Reset()
 	}
-	if f.count == 1 {
-		_ = f.packets.send(f.data, f.to, 0)
-		return
-	}
-	if err := f.packets.send(f.data, f.to, f.size); err == nil || !uncut(err) {
-		return
-	}
-	for rest := f.data; len(rest) > 0; {
-		n := min(f.size, len(rest))
-		_ = f.packets.send(rest[:n], f.to, 0)
-		rest = rest[n:]
-	}
+	f.data = f.data[:0]
 }
 
 func (f *flow) begin(p *Packets) {
@@ -119,10 +117,4 @@ func (f *flow) end() {
 	defer f.mu.Unlock()
 	f.flush()
 	f.ended = true
-}
-
-// uncut reports whether an error says that packets cannot be cut on the way they would take: they are too large for it,
-// or it encrypts them.
-func uncut(err error) bool {
-	return errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EMSGSIZE) || errors.Is(err, syscall.EIO)
 }

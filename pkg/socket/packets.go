@@ -9,37 +9,45 @@ import (
 	"syscall"
 )
 
+// Options adjusts a socket. The zero value works.
+type Options struct {
+	Batching Batching
+	// Failed is told of packets that did not leave as they should; nil: nobody is. It must not wait.
+	Failed func(Failure)
+}
+
 // Packets is a socket of UDP. ReadFromAddrPort and WriteToAddrPort are the cheap way; see also [Packets.Together].
 type Packets struct {
 	*net.UDPConn
-	raw   syscall.RawConn
-	v6    bool
-	in    arrival
-	out   departure
-	joins bool // the system can cut packets
+	descriptor *descriptor
+	out        outlet
+	in         arrival
+	off        bool  // nothing is held back
+	uncut      error // why the system does not cut packets; nil if it does
 
 	mu    sync.RWMutex
 	flows map[uint32]*flow
 }
 
 // NewPackets makes Packets of a socket, which belongs to it from now on; if it fails, the socket is closed.
-func NewPackets(c *net.UDPConn) (*Packets, error) {
-	p := &Packets{UDPConn: c, flows: map[uint32]*flow{}}
-	p.in.step, p.out.step = p.in.receive, p.out.send
-	var err error
-	if p.raw, err = c.SyscallConn(); err != nil {
-		return nil, errors.Join(err, c.Close())
-	}
-	err = p.raw.Control(func(fd uintptr) {
-		local, _ := syscall.Getsockname(int(fd)) // nil is IPv4, which a socket of IPv6 would refuse
-		_, p.v6 = local.(*syscall.SockaddrInet6)
-		p.joins = supported && joins(int(fd))
-	})
+func NewPackets(c *net.UDPConn, o Options) (*Packets, error) {
+	d, err := describe(c)
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
+	p := &Packets{UDPConn: c, descriptor: d, flows: map[uint32]*flow{}, uncut: cutting(o.Batching, d)}
+	p.in.step = p.in.receive
+	p.off = o.Batching == Off || !supported
+	p.out.calls, p.out.failed, p.out.cuts = &direct{d}, o.Failed, p.uncut == nil
+	p.out.many.Store(!p.off)
 	return p, nil
 }
+
+// Uncut returns why the system does not cut what is sent into packets; nil if it does.
+func (p *Packets) Uncut() error { return p.uncut }
+
+// Close closes the socket.
+func (p *Packets) Close() error { return p.descriptor.close(p.UDPConn) }
 
 // ReadFromAddrPort reads a packet. A packet that is longer than b is cut.
 func (p *Packets) ReadFromAddrPort(b []byte) (int, netip.AddrPort, error) {
@@ -49,10 +57,10 @@ func (p *Packets) ReadFromAddrPort(b []byte) (int, netip.AddrPort, error) {
 	p.in.mu.Lock()
 	defer p.in.mu.Unlock()
 	p.in.data = b
-	err := p.raw.Read(p.in.step)
+	err := p.descriptor.raw.Read(p.in.step)
 	p.in.data = nil
 	if err != nil || p.in.errno != 0 {
-		return 0, netip.AddrPort{}, p.failed("read", "recvfrom", err, p.in.errno)
+		return 0, netip.AddrPort{}, p.failed("read", cause("recvfrom", err, p.in.errno))
 	}
 	return p.in.n, p.in.from.addrPort(), nil
 }
@@ -62,28 +70,42 @@ func (p *Packets) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	if f := p.flow(b); f != nil {
 		return len(b), f.add(b, to)
 	}
-	return len(b), p.send(b, to, 0)
+	return len(b), p.sendOne(b, to)
 }
 
-// send sends one packet, or with a size several.
-func (p *Packets) send(b []byte, to netip.AddrPort, size int) error {
-	p.out.mu.Lock()
-	defer p.out.mu.Unlock()
-	if !supported || !p.out.to.set(to, p.v6) {
-		_, err := p.WriteToUDPAddrPort(b, to)
-		return err
+func (p *Packets) sendOne(b []byte, to netip.AddrPort) error {
+	run := runs.Get().(*Run)
+	defer runs.Put(run)
+	run.Add(b)
+	defer run.Reset()
+	return p.send(run, to)
+}
+
+var runs = sync.Pool{New: func() any { return &Run{} }}
+
+// send sends the packets of a run.
+func (p *Packets) send(run *Run, to netip.AddrPort) error {
+	if !supported || !run.to.set(to, p.descriptor.v6) {
+		return p.sendPlain(run, to)
 	}
-	p.out.data, p.out.size = b, size
-	err := p.raw.Write(p.out.step)
-	p.out.data = nil
-	if err != nil || p.out.errno != 0 {
-		return p.failed("write", "sendmsg", err, p.out.errno)
+	if err := p.out.send(run); err != nil {
+		return p.failed("write", err)
 	}
 	return nil
 }
 
-func (p *Packets) failed(op, call string, err error, errno syscall.Errno) error {
-	return &net.OpError{Op: op, Net: "udp", Source: p.LocalAddr(), Err: cause(call, err, errno)}
+func (p *Packets) sendPlain(run *Run, to netip.AddrPort) (failed error) {
+	for packet := range run.Packets() {
+		if _, err := p.WriteToUDPAddrPort(packet, to); err != nil {
+			p.out.tell(Failure{Single, 1, err})
+			failed = errors.Join(failed, err)
+		}
+	}
+	return failed
+}
+
+func (p *Packets) failed(op string, err error) error {
+	return &net.OpError{Op: op, Net: "udp", Source: p.LocalAddr(), Err: err}
 }
 
 // flow returns the flow that a packet belongs to, if it is one of RTP whose flow is being sent; see RFC 3550, 5.1.
@@ -110,19 +132,4 @@ type arrival struct {
 func (a *arrival) receive(fd uintptr) bool {
 	a.n, a.errno = receiveFrom(fd, a.data, &a.from)
 	return a.errno != syscall.EAGAIN
-}
-
-// departure is the current call of send.
-type departure struct {
-	mu    sync.Mutex
-	data  []byte
-	size  int
-	to    place
-	errno syscall.Errno
-	step  func(fd uintptr) (done bool)
-}
-
-func (d *departure) send(fd uintptr) bool {
-	_, d.errno = sendTo(fd, d.data, &d.to, d.size)
-	return d.errno != syscall.EAGAIN
 }

@@ -21,7 +21,7 @@ func listen(t *testing.T, address string) *Packets {
 	if err != nil {
 		t.Skipf("%s: %v", address, err)
 	}
-	p, err := NewPackets(c.(*net.UDPConn))
+	p, err := NewPackets(c.(*net.UDPConn), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +181,7 @@ func checkNoSums(t *testing.T, raw syscall.RawConn) {
 // A way that cannot cut packets, here one without checksums, gets them one by one.
 func TestTogetherWhereNothingIsCut(t *testing.T) {
 	a, b := listen(t, "127.0.0.1:0"), listen(t, "127.0.0.1:0")
-	checkNoSums(t, a.raw)
+	checkNoSums(t, a.descriptor.raw)
 	a.Together(7, func() {
 		for i := range uint16(5) {
 			_, _ = a.WriteToAddrPort(packet(7, i, 1000), to(b))
@@ -194,21 +194,23 @@ func TestTogetherWhereNothingIsCut(t *testing.T) {
 	}
 }
 
-// BenchmarkPicture compares a picture of ten packets in one call with ten calls.
+// BenchmarkPicture compares the ways to send a picture of ten packets.
 func BenchmarkPicture(b *testing.B) {
-	for _, together := range []bool{true, false} {
-		b.Run(fmt.Sprintf("together=%v", together), func(b *testing.B) {
+	for _, call := range []Call{Segments, Messages, Single} {
+		b.Run(string(call), func(b *testing.B) {
 			c, err := net.ListenPacket("udp", "127.0.0.1:0")
 			if err != nil {
 				b.Fatal(err)
 			}
-			p, err := NewPackets(c.(*net.UDPConn))
+			p, err := NewPackets(c.(*net.UDPConn), Options{Batching: On})
 			if err != nil {
 				b.Fatal(err)
 			}
 			defer func() { _ = p.Close() }()
-			p.joins = p.joins && together
+			p.out.cuts = call == Segments
+			p.out.many.Store(call == Messages)
 			data := packet(7, 0, 1200)
+			b.ReportAllocs()
 			for b.Loop() {
 				p.Together(7, func() {
 					for range 10 {

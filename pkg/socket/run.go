@@ -11,6 +11,7 @@ type Run struct {
 	last   int
 	bytes  int
 	count  int
+	to     place // where it is being sent
 }
 
 // Add adds a packet, which must stay as it is until it has been sent. It reports false if the packet does not go with

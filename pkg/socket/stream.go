@@ -64,13 +64,19 @@ func (s *stream) failed(op, call string, err error, errno syscall.Errno) error {
 	return &net.OpError{Op: op, Net: local.Network(), Source: local, Addr: s.RemoteAddr(), Err: cause(call, err, errno)}
 }
 
-// cause is why a call failed: waiting for the socket did, with err, or the call itself, with errno.
+// cause is why a call failed: waiting for the socket did, with err, or the call itself, with errno. It is nil if neither
+// did.
 func cause(call string, err error, errno syscall.Errno) error {
 	if opErr, ok := errors.AsType[*net.OpError](err); ok { // of the raw connection, which names the operation differently
 		return opErr.Err
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case errno == 0:
+		return nil
+	case errno == syscall.EBADF: // closed meanwhile
+		return net.ErrClosed
 	}
 	return os.NewSyscallError(call, errno)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/drive"
 	"github.com/waldo-robot/waldo/pkg/robot"
+	"github.com/waldo-robot/waldo/pkg/socket"
 )
 
 const (
@@ -34,6 +35,8 @@ type Gateway struct {
 	ICEServers []ICEServer `yaml:"iceServers" help:"STUN and TURN servers for peers: {urls: [...], username: u, credential: c}"`
 	// MaxViewers bounds the WebRTC connections, 1 to 10000.
 	MaxViewers int `yaml:"maxViewers" help:"how many WebRTC connections there may be at once"`
+	// UDPBatch says how packets that leave together are given to the system: auto, on or off, see [socket.Batching].
+	UDPBatch string `yaml:"udpBatch" help:"have the system cut several packets out of one call: auto, on or off"`
 	// Hosts are the names that the gateway answers to, as browsers or a proxy before it send them.
 	Hosts []string `yaml:"hosts" help:"host names to answer to, beside localhost; with a token any if none is listed"`
 	// Origins are those of foreign pages that may use the gateway.
@@ -75,7 +78,9 @@ type ICEServer struct {
 }
 
 // Defaults are in force where nothing else is said.
-func Defaults() Gateway { return Gateway{HTTP: DefaultHTTP, MaxViewers: 200} }
+func Defaults() Gateway {
+	return Gateway{HTTP: DefaultHTTP, MaxViewers: 200, UDPBatch: socket.Auto.String()}
+}
 
 // Validate reports all that is wrong.
 func (g *Gateway) Validate() error {
@@ -96,6 +101,9 @@ func (g *Gateway) Validate() error {
 	}
 	if g.MaxViewers < 1 || g.MaxViewers > 10_000 {
 		bad("maxViewers", "%d is out of range: use 1 to 10000", g.MaxViewers)
+	}
+	if _, err := socket.ParseBatching(g.UDPBatch); err != nil {
+		bad("udpBatch", "%v", err)
 	}
 	for _, s := range g.ICEServers {
 		for _, u := range s.URLs {
@@ -158,4 +166,10 @@ func (g *Gateway) ICEAddress() string {
 	}
 	address, _, _ := access.Address(configured, g.Token) // checked by Validate, or beside an address that was
 	return address
+}
+
+// Batching is how packets that leave together are given to the system.
+func (g *Gateway) Batching() socket.Batching {
+	batching, _ := socket.ParseBatching(g.UDPBatch) // checked by Validate
+	return batching
 }

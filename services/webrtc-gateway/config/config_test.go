@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/waldo-robot/waldo/pkg/settings"
+	"github.com/waldo-robot/waldo/pkg/socket"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
 )
 
@@ -54,6 +55,28 @@ func TestPrecedence(t *testing.T) {
 	}
 	if c.Robot != "demo" || len(c.Devices) != 2 || c.NATS != "nats://127.0.0.1:5" {
 		t.Errorf("%+v", c.Settings)
+	}
+}
+
+func TestUDPBatch(t *testing.T) {
+	for _, tt := range []struct {
+		yaml string
+		env  map[string]string
+		args []string
+		want socket.Batching
+	}{
+		{"", nil, nil, socket.Auto},
+		{base + "gateway: {udpBatch: off}", nil, nil, socket.Off},
+		{base + "gateway: {udpBatch: off}", map[string]string{"WALDO_UDP_BATCH": "on"}, nil, socket.On},
+		{base + "gateway: {udpBatch: off}", nil, []string{"--udp-batch", "auto"}, socket.Auto},
+	} {
+		c, err := load(t, tt.yaml, tt.env, tt.args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Gateway.Batching(); got != tt.want {
+			t.Errorf("%q, %v, %v: %s, want %s", tt.yaml, tt.env, tt.args, got, tt.want)
+		}
 	}
 }
 
@@ -144,6 +167,7 @@ func TestBad(t *testing.T) {
 		{"unknown flag", "", nil, []string{"--htpp", "x"}, []string{"htpp"}},
 		{"stray word", "", nil, []string{"start"}, []string{"start", "--key value"}},
 		{"no such file", "", nil, []string{"--robot-file", "/nowhere.yaml"}, []string{"/nowhere.yaml"}},
+		{"no way to send", base + "gateway: {udpBatch: maybe}", nil, nil, []string{"gateway.udpBatch", "auto, on and off"}},
 		{"all at once", base + "gateway: {http: x, maxViewers: -1}", nil, nil,
 			[]string{"gateway.http", "gateway.maxViewers"}},
 	}

@@ -8,6 +8,12 @@
 //	go run ./fanoutbench                 # 1, 10, 50 and 100 viewers
 //	go run ./fanoutbench -check -json f  # exit code 1 when a limit is exceeded; numbers to a file
 //	go run ./fanoutbench -viewers 10,10,10 -check -ratio 1.3  # the median of three rounds, for a busy machine
+//
+// Viewers have the SRTP profiles of Chromium, in its order, or only those of one kind. Other senders can be measured in
+// the same run: this program as built from another commit, and mediamtx, to which the parent sends the same frames by
+// WHIP.
+//
+//	go run ./fanoutbench -profiles gcm,cm -senders gateway,before=/tmp/fanoutbench,mediamtx=/tmp/mediamtx
 package main
 
 import (
@@ -28,6 +34,12 @@ const (
 	frameBytes = 2_000_000 / 8 / frameRate
 )
 
+// Senders that are compared in particular.
+const (
+	gatewaySender = "gateway"
+	bareSender    = "bare"
+)
+
 // Limits that -check holds the gateway to, besides -ratio.
 const (
 	maxCPUPercent = 0.2 // of a core for each viewer, at 100
@@ -38,6 +50,9 @@ func main() {
 	role := flag.String("role", "", "used by the program itself for its children; receive watches -url by WHEP")
 	url := flag.String("url", "", "likewise")
 	viewers := flag.String("viewers", "1,10,50,100", "how many viewers, one run each")
+	profiles := flag.String("profiles", "chromium", "SRTP profiles of the viewers: chromium, gcm or cm, one run each")
+	senders := flag.String("senders", "bare,gateway,bare-no-interceptors",
+		"what to measure; name=file is this program as built from another commit, mediamtx=file is mediamtx")
 	window := flag.Duration("window", 10*time.Second, "how long to measure each")
 	check := flag.Bool("check", false, "exit with 1 when a limit is exceeded")
 	ratio := flag.Float64("ratio", 1.1, "limit of -check for the CPU that a packet takes, against bare pion")
@@ -45,16 +60,17 @@ func main() {
 	flag.Parse()
 	var err error
 	switch *role {
-	case "gateway":
+	case gatewaySender:
 		err = serveGateway(*url)
-	case "bare":
+	case bareSender:
 		err = serveBare(true)
 	case "bare-no-interceptors":
 		err = serveBare(false)
 	case "receive":
-		err = receive(*url, *viewers)
+		err = receive(*url, *viewers, *profiles)
 	default:
-		err = orchestrate(*viewers, *window, *check, *ratio, *out)
+		p := plan{strings.Split(*senders, ","), strings.Split(*viewers, ","), strings.Split(*profiles, ","), *window}
+		err = orchestrate(p, *check, *ratio, *out)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "fanoutbench:", err)
@@ -65,39 +81,33 @@ func main() {
 // result is one measurement.
 type result struct {
 	Sender        string  `json:"sender"`
+	Profile       string  `json:"srtp_profile"`
 	Viewers       int     `json:"viewers"`
-	CPUPercent    float64 `json:"cpu_percent_of_a_core"`
+	CPUPercent    float64 `json:"cpu_percent_of_a_core"` // beyond that without viewers
 	PerViewer     float64 `json:"cpu_percent_per_viewer"`
 	MiBPerViewer  float64 `json:"mib_per_viewer"`
 	ResidentMiB   float64 `json:"resident_mib"`
 	PacketsPerSec float64 `json:"packets_per_second"`
 	MicrosPacket  float64 `json:"cpu_us_per_packet"`
+	FrameRate     float64 `json:"frames_per_second"` // that a viewer receives
 	LostPackets   int     `json:"lost_packets"`
 }
 
-func orchestrate(list string, window time.Duration, check bool, maxRatio float64, out string) error {
+// plan says what is measured: all combinations.
+type plan struct {
+	senders, viewers, profiles []string
+	window                     time.Duration
+}
+
+func orchestrate(p plan, check bool, maxRatio float64, out string) error {
 	source, err := startSource()
 	if err != nil {
 		return err
 	}
 	defer source.close()
-	var results []result
-	fmt.Printf("%-22s %8s %9s %12s %10s %12s %10s %6s\n",
-		"sender", "viewers", "% core", "% per viewer", "us/packet", "MiB/viewer", "packets/s", "lost")
-	for _, text := range strings.Split(list, ",") {
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			return fmt.Errorf("-viewers: %w", err)
-		}
-		for _, sender := range []string{"bare", "gateway", "bare-no-interceptors"} {
-			r, err := measure(sender, source.url, n, window)
-			if err != nil {
-				return fmt.Errorf("%s with %d viewers: %w", sender, n, err)
-			}
-			fmt.Printf("%-22s %8d %9.2f %12.3f %10.2f %12.2f %10.0f %6d\n",
-				r.Sender, r.Viewers, r.CPUPercent, r.PerViewer, r.MicrosPacket, r.MiBPerViewer, r.PacketsPerSec, r.LostPackets)
-			results = append(results, r)
-		}
+	results, err := p.run(source)
+	if err != nil {
+		return err
 	}
 	over := judge(results, maxRatio)
 	if out != "" {
@@ -115,31 +125,70 @@ func orchestrate(list string, window time.Duration, check bool, maxRatio float64
 	return nil
 }
 
+func (p *plan) run(source *source) (results []result, err error) {
+	fmt.Printf("%-22s %-8s %8s %9s %12s %10s %12s %10s %9s %6s\n", "sender", "profile", "viewers", "% core",
+		"% per viewer", "us/packet", "MiB/viewer", "packets/s", "frames/s", "lost")
+	for _, profile := range p.profiles {
+		for _, text := range p.viewers {
+			n, err := strconv.Atoi(text)
+			if err != nil {
+				return nil, fmt.Errorf("-viewers: %w", err)
+			}
+			for _, sender := range p.senders {
+				r, err := measure(sender, source.url, profile, n, p.window)
+				if err != nil {
+					return nil, fmt.Errorf("%s with %d viewers: %w", sender, n, err)
+				}
+				fmt.Printf("%-22s %-8s %8d %9.2f %12.3f %10.2f %12.2f %10.0f %9.2f %6d\n", r.Sender, r.Profile, r.Viewers,
+					r.CPUPercent, r.PerViewer, r.MicrosPacket, r.MiBPerViewer, r.PacketsPerSec, r.FrameRate, r.LostPackets)
+				results = append(results, r)
+			}
+		}
+	}
+	return results, nil
+}
+
+// round is what is compared: measurements of one number of viewers with one kind of profiles.
+type round struct {
+	profile string
+	viewers int
+}
+
 // judge prints the ratios and returns the limits that are exceeded.
 func judge(results []result, maxRatio float64) (over []string) {
-	ratios := make(map[int][]float64) // by viewers, one a round
-	var bare result
+	cost := make(map[round]map[string][]float64) // by sender, one each time
+	var rounds []round
 	for _, r := range results {
-		switch r.Sender {
-		case "bare":
-			bare = r
-		case "gateway":
-			// By the packet: on a busy machine a source may not reach its rate.
-			ratios[r.Viewers] = append(ratios[r.Viewers], r.MicrosPacket/bare.MicrosPacket)
+		at := round{r.Profile, r.Viewers}
+		if cost[at] == nil {
+			cost[at] = make(map[string][]float64)
+			rounds = append(rounds, at)
+		}
+		// By the picture: on a busy machine a source may not reach its rate, and packets of others may be smaller.
+		cost[at][r.Sender] = append(cost[at][r.Sender], r.PerViewer/r.FrameRate)
+		if r.Sender == gatewaySender {
 			over = append(over, judgeAlone(r)...)
 		}
 	}
-	for _, viewers := range slices.Sorted(maps.Keys(ratios)) {
-		slices.Sort(ratios[viewers])
-		ratio := ratios[viewers][len(ratios[viewers])/2]
-		fmt.Printf("%d viewers: the gateway takes %.2f times the CPU of bare pion for each packet\n", viewers, ratio)
-		// With few viewers the cost of a stream, which the bare sender does not have, outweighs that of the viewers.
-		if viewers >= 10 && ratio > maxRatio {
-			over = append(over, fmt.Sprintf("%.2f times the CPU of bare pion with %d viewers, %.1f allowed", ratio, viewers,
-				maxRatio))
+	for _, at := range rounds {
+		for _, other := range slices.Sorted(maps.Keys(cost[at])) {
+			if other == gatewaySender || cost[at][gatewaySender] == nil {
+				continue
+			}
+			ratio := median(cost[at][gatewaySender]) / median(cost[at][other])
+			fmt.Printf("%d viewers with %s: the gateway takes %.2f times the CPU of %s\n", at.viewers, at.profile, ratio, other)
+			// With few viewers the cost of a stream, which the bare sender does not have, outweighs that of the viewers.
+			if other == bareSender && at.viewers >= 10 && ratio > maxRatio {
+				over = append(over, fmt.Sprintf("%.2f times the CPU of bare pion with %d viewers, %.1f allowed", ratio, at.viewers,
+					maxRatio))
+			}
 		}
 	}
 	return over
+}
+
+func median(samples []float64) float64 {
+	return slices.Sorted(slices.Values(samples))[len(samples)/2]
 }
 
 // judgeAlone returns the limits that one run of the gateway exceeds whatever bare pion takes.

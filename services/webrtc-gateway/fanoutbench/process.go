@@ -55,7 +55,12 @@ func start(args ...string) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(self, args...)
+	return startAs(self, args...)
+}
+
+// startAs starts this program as built from another commit.
+func startAs(file string, args ...string) (*child, error) {
+	cmd := exec.Command(file, args...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -78,68 +83,112 @@ func (c *child) end() error { return errors.Join(c.stdin.Close(), c.cmd.Wait()) 
 // waitForEnd returns when the parent closes our input.
 func waitForEnd() { _, _ = io.Copy(io.Discard, os.Stdin) }
 
+// sender is a process that sends the frames to viewers.
+type sender struct {
+	pid  int
+	whep string
+	end  func() error
+}
+
+// startSender starts one by its name, or by name and file.
+func startSender(name, nats string) (*sender, error) {
+	name, file, other := strings.Cut(name, "=")
+	var c *child
+	var err error
+	switch {
+	case name == "mediamtx":
+		return startMediamtx(file)
+	case other:
+		c, err = startAs(file, "-role", gatewaySender, "-url", nats)
+	default:
+		c, err = start("-role", name, "-url", nats)
+	}
+	if err != nil {
+		return nil, err
+	}
+	base, err := c.line()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("sender: %w", err), c.end())
+	}
+	return &sender{c.cmd.Process.Pid, base + "whep/front", c.end}, nil
+}
+
 // measure runs a sender and its viewers.
-func measure(sender, nats string, viewers int, window time.Duration) (r result, err error) {
-	s, err := start("-role", sender, "-url", nats)
+func measure(name, nats, profile string, viewers int, window time.Duration) (r result, err error) {
+	s, err := startSender(name, nats)
 	if err != nil {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, s.end()) }()
-	base, err := s.line()
-	if err != nil {
-		return r, fmt.Errorf("sender: %w", err)
-	}
 	// One viewer that comes and goes first, so that memory for the stream is not counted as memory for viewers.
-	if _, err := watch(base, 1, time.Second, nil); err != nil {
+	if _, err := watch(s.whep, profile, 1, time.Second, nil); err != nil {
 		return r, err
 	}
-	before, err := resident(s.cmd.Process.Pid)
+	before, err := resident(s.pid)
 	if err != nil {
 		return r, err
 	}
-	r = result{Sender: sender, Viewers: viewers}
-	counted, err := watch(base, viewers, window, func(measured func() (received, error)) error {
-		return r.fill(s.cmd.Process.Pid, measured, before)
+	idle, err := s.cpu(func() error { time.Sleep(window / 4); return nil })
+	if err != nil {
+		return r, err
+	}
+	name, _, _ = strings.Cut(name, "=")
+	r = result{Sender: name, Profile: profile, Viewers: viewers}
+	counted, err := watch(s.whep, profile, viewers, window, func(measured func() (received, error)) error {
+		return r.fill(s, measured, before, idle)
 	})
 	r.LostPackets = counted.Lost
 	return r, err
 }
 
-// fill measures the process while its viewers receive.
-func (r *result) fill(pid int, received func() (received, error), before float64) error {
-	cpu, err := cpuTime(pid)
+// cpu returns how many cores are used while something is done.
+func (s *sender) cpu(during func() error) (cores float64, err error) {
+	before, err := cpuTime(s.pid)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	begin := time.Now()
-	got, err := received()
+	if err := during(); err != nil {
+		return 0, err
+	}
+	after, err := cpuTime(s.pid)
+	return (after - before).Seconds() / time.Since(begin).Seconds(), err
+}
+
+// fill measures the process while its viewers receive.
+func (r *result) fill(s *sender, received func() (received, error), before, idle float64) (err error) {
+	begin := time.Now()
+	cores, err := s.cpu(func() error {
+		got, err := received()
+		took := time.Since(begin).Seconds()
+		r.PacketsPerSec = float64(got.Packets) / took
+		r.FrameRate = float64(got.Frames) / took / float64(r.Viewers)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	after, err := cpuTime(pid)
-	if err != nil {
-		return err
-	}
-	took := time.Since(begin).Seconds()
-	r.ResidentMiB, err = resident(pid)
-	r.CPUPercent = 100 * (after - cpu).Seconds() / took
+	cores = max(0, cores-idle)
+	r.ResidentMiB, err = resident(s.pid)
+	r.CPUPercent = 100 * cores
 	r.PerViewer = r.CPUPercent / float64(r.Viewers)
 	r.MiBPerViewer = (r.ResidentMiB - before) / float64(r.Viewers)
-	r.PacketsPerSec = float64(got.Packets) / took
-	r.MicrosPacket = (after - cpu).Seconds() * 1e6 / float64(got.Packets)
+	r.MicrosPacket = cores * 1e6 / r.PacketsPerSec
 	return err
 }
 
 // received is what the receiving child counts.
 type received struct {
 	Packets int `json:"packets"` // in the window
+	Frames  int `json:"frames"`  // likewise: their last packets
 	Lost    int `json:"lost"`    // since the beginning
 }
 
 // watch runs a child with so many viewers for the window, with body around it.
-func watch(base string, viewers int, window time.Duration, body func(func() (received, error)) error) (got received,
-	err error) {
-	c, err := start("-role", "receive", "-url", base+"whep/front", "-viewers", strconv.Itoa(viewers))
+func watch(
+	whep, profile string, viewers int, window time.Duration, body func(func() (received, error)) error,
+) (got received, err error) {
+	c, err := start("-role", "receive", "-url", whep, "-viewers", strconv.Itoa(viewers), "-profiles", profile)
 	if err != nil {
 		return got, err
 	}
@@ -155,13 +204,16 @@ func watch(base string, viewers int, window time.Duration, body func(func() (rec
 		}
 		time.Sleep(window)
 		got, err = c.count()
-		return received{Packets: got.Packets - first.Packets, Lost: got.Lost}, err
+		return received{Packets: got.Packets - first.Packets, Frames: got.Frames - first.Frames, Lost: got.Lost}, err
 	}
 	if body == nil {
 		_, err = wait()
 		return got, err
 	}
-	return got, body(wait)
+	return got, body(func() (received, error) {
+		got, err = wait()
+		return got, err
+	})
 }
 
 // count asks the receiving child for its numbers: it writes them ten times a second, the newest one counts.

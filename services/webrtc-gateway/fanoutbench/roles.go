@@ -1,18 +1,11 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"strconv"
-	"strings"
-	"sync"
-	"sync/atomic"
 	"testing/fstest"
 	"time"
 
@@ -25,14 +18,13 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/gateway"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/fakecam"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/watcher"
 )
 
 // serveGateway is the gateway as it is.
 func serveGateway(nats string) error {
 	c := &config.Config{Settings: config.Settings{Robot: "bench", NATS: nats}, Gateway: config.Defaults()}
 	c.Devices = []robot.Device{{Name: "front", Kind: "camera"}} // known before it was heard of
-	c.Gateway.HTTP, c.Gateway.ICE = "127.0.0.1:0", "127.0.0.1:0"
+	c.Gateway.HTTP, c.Gateway.ICE, c.Gateway.MaxViewers = "127.0.0.1:0", "127.0.0.1:0", 1000
 	g, err := gateway.Start(c, "bench", fstest.MapFS{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
@@ -82,7 +74,7 @@ func serveBare(interceptors bool) error {
 	}
 	http.HandleFunc("POST /whep/front", b.answer)
 	go func() { _ = http.Serve(l, nil) }() // as long as the process
-	go b.send()
+	go sendFrames(b.track)
 	fmt.Printf("http://%s/\n", l.Addr())
 	waitForEnd()
 	return nil
@@ -91,13 +83,13 @@ func serveBare(interceptors bool) error {
 // packetSize makes payloads as large as the gateway's: 1200 bytes and the header.
 const packetSize = 1212
 
-// send cuts each frame once and gives the packets to the shared track.
-func (b *bare) send() {
-	data := fakecam.Frame(1, 0, false, frameBytes).GetData()
+// sendFrames cuts each frame once and gives the packets to a track.
+func sendFrames(track *webrtc.TrackLocalStaticRTP) {
+	data := fakecam.Frame(1, 0, true, frameBytes).GetData()
 	packetizer := rtp.NewPacketizer(packetSize, 0, 0, codec.NewPayloader(), rtp.NewRandomSequencer(), 90000)
 	for range time.Tick(time.Second / frameRate) {
 		for _, p := range packetizer.Packetize(data, 90000/frameRate) {
-			_ = b.track.WriteRTP(p) // a viewer that left
+			_ = track.WriteRTP(p) // a viewer that left
 		}
 	}
 }
@@ -153,64 +145,4 @@ func (b *bare) connect(body io.Reader) (string, error) {
 	}
 	<-gathered
 	return pc.LocalDescription().SDP, nil
-}
-
-// receive is the far end of all connections, which are spread over some WHEP addresses, with commas between them. It
-// writes what it counted ten times a second.
-func receive(addresses, viewers string) error {
-	n, err := strconv.Atoi(viewers)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	var packets, lost atomic.Int64
-	var first, closed sync.WaitGroup
-	var peers []*watcher.Watcher
-	endpoints := strings.Split(addresses, ",")
-	for i := range n {
-		w, err := watcher.New(1, 256)
-		if err != nil {
-			return err
-		}
-		if err := w.WHEPAt(ctx, endpoints[i%len(endpoints)]); err != nil {
-			return fmt.Errorf("viewer %d: %w", i, err)
-		}
-		peers = append(peers, w)
-		first.Add(1)
-		go count(w, first.Done, &packets, &lost) // as long as the process
-	}
-	first.Wait()
-	fmt.Println("ready")
-	go report(&packets, &lost) // likewise
-	waitForEnd()
-	for _, w := range peers { // so that the sender knows at once
-		closed.Go(func() { _ = w.Close() })
-	}
-	closed.Wait()
-	return nil
-}
-
-func count(w *watcher.Watcher, first func(), packets, lost *atomic.Int64) {
-	var last uint16
-	for i := 0; ; i++ {
-		p, err := w.Packet(context.Background())
-		if err != nil {
-			return
-		}
-		if i == 0 {
-			first()
-		} else if d := p.SequenceNumber - last; d > 1 && d < 1<<15 {
-			lost.Add(int64(d - 1))
-		}
-		last = p.SequenceNumber
-		packets.Add(1)
-	}
-}
-
-func report(packets, lost *atomic.Int64) {
-	for range time.Tick(100 * time.Millisecond) {
-		data, _ := json.Marshal(received{Packets: int(packets.Load()), Lost: int(lost.Load())}) // cannot fail
-		_, _ = os.Stdout.Write(append(data, '\n'))                                              // the parent has left
-	}
 }

@@ -99,7 +99,7 @@ func Start(c *config.Config, version string, page fs.FS, log *slog.Logger) (g *G
 	g.engine, err = rtc.NewEngine(g.hub, rtc.Config{
 		Voices: g.voices, Steering: g.steering,
 		Listen: c.Gateway.ICEAddress(), PublicIPs: c.Gateway.PublicIPs, MaxPeers: c.Gateway.MaxViewers, Log: log,
-		ICEServers: g.iceServers(c), TLS: g.tls, Metrics: g.metrics,
+		ICEServers: g.iceServers(c), TLS: g.tls, Metrics: g.metrics, Batching: c.Gateway.Batching(),
 	})
 	if err != nil {
 		return g, fmt.Errorf("gateway.%w: choose another with --ice, WALDO_ICE or gateway.ice", err)

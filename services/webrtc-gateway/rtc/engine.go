@@ -45,6 +45,8 @@ type Config struct {
 	ICEServers outside.Servers
 	// TLS is for TURN servers that are reached by it; nil: the system's defaults.
 	TLS *tls.Config
+	// Batching says how packets of a picture are given to the system.
+	Batching socket.Batching
 	// MaxPeers limits the number of connections. 0: 200.
 	MaxPeers int
 	// Voices receives what peers say; nil: the gateway accepts no audio.
@@ -114,7 +116,7 @@ func NewEngine(hub *tracks.Hub, c Config) (*Engine, error) {
 		return nil, fmt.Errorf("make the DTLS certificate: %w", err)
 	}
 	e.config = webrtc.Configuration{Certificates: []webrtc.Certificate{certificate}}
-	if err := e.listen(c.Listen); err != nil {
+	if err := e.listen(c.Listen, c.Batching); err != nil {
 		return nil, err
 	}
 	if err = e.configure(c); err != nil {
@@ -130,13 +132,13 @@ func NewEngine(hub *tracks.Hub, c Config) (*Engine, error) {
 const portTries = 20
 
 // openPorts opens UDP and TCP on the same port.
-func (e *Engine) openPorts(address string) error {
+func (e *Engine) openPorts(address string, batching socket.Batching) error {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return fmt.Errorf("ice %s: %w", address, err)
 	}
 	for try := 1; ; try++ {
-		if e.udp, err = listenUDP(address); err != nil {
+		if e.udp, err = listenUDP(address, socket.Options{Batching: batching, Failed: e.metrics.unsent}); err != nil {
 			return fmt.Errorf("ice %s: %w", address, err)
 		}
 		chosen := strconv.Itoa(e.udp.LocalAddr().(*net.UDPAddr).Port)
@@ -149,21 +151,24 @@ func (e *Engine) openPorts(address string) error {
 	}
 }
 
-func listenUDP(address string) (*socket.Packets, error) {
+func listenUDP(address string, o socket.Options) (*socket.Packets, error) {
 	c, err := net.ListenPacket("udp", address)
 	if err != nil {
 		return nil, err
 	}
-	return socket.NewPackets(c.(*net.UDPConn))
+	return socket.NewPackets(c.(*net.UDPConn), o)
 }
 
 // listen opens the ports that all connections share.
-func (e *Engine) listen(address string) error {
+func (e *Engine) listen(address string, batching socket.Batching) error {
 	if address == "" {
 		address = "127.0.0.1:0"
 	}
-	if err := e.openPorts(address); err != nil {
+	if err := e.openPorts(address, batching); err != nil {
 		return err
+	}
+	if err := e.udp.Uncut(); err != nil {
+		e.log.Info("the packets of a picture are not cut by the system, which takes more CPU for each viewer", "because", err)
 	}
 	// The bursts of all viewers' frames go through one socket.
 	_ = e.udp.SetWriteBuffer(2 << 20) // the system may allow less

@@ -31,6 +31,7 @@ type Watcher struct {
 	// Connected is closed when the connection is up.
 	Connected chan struct{}
 
+	header   func(rtp.Header) // may be nil
 	once     sync.Once
 	ended    sync.Once
 	packets  chan *rtp.Packet
@@ -51,6 +52,8 @@ type Config struct {
 	TCP bool
 	// Profiles are the SRTP profiles it has, the preferred one first; nil: those of pion.
 	Profiles []dtls.SRTPProtectionProfile
+	// Header is called with the header of each packet, one at a time for each track; nil: packets wait for [Watcher.Packet].
+	Header func(rtp.Header)
 	// Datagram sees all that arrives over UDP, as it arrives; nil: nothing does.
 	Datagram func([]byte)
 }
@@ -131,7 +134,7 @@ func Open(c Config) (*Watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Watcher{PC: pc, Connected: make(chan struct{}), packets: make(chan *rtp.Packet, c.Buffer), muted: muted, mux: mux,
+	w := &Watcher{header: c.Header, PC: pc, Connected: make(chan struct{}), packets: make(chan *rtp.Packet, c.Buffer), muted: muted, mux: mux,
 		proxy: between}
 	pc.OnConnectionStateChange(func(s webrtc.PeerConnectionState) {
 		if s == webrtc.PeerConnectionStateConnected {
@@ -194,6 +197,13 @@ func (w *Watcher) read(t *webrtc.TrackRemote) {
 		n, _, err := t.Read(buffer)
 		if err != nil && !errors.Is(err, webrtc.ErrCodecNotFound) { // a payload type that is not negotiated yet
 			return
+		}
+		if w.header != nil {
+			var h rtp.Header
+			if _, err := h.Unmarshal(buffer[:n]); err == nil {
+				w.header(h)
+			}
+			continue
 		}
 		p := &rtp.Packet{}
 		if p.Unmarshal(bytes.Clone(buffer[:n])) != nil {
