@@ -37,7 +37,12 @@ type order struct {
 
 // differs reports whether a camera that has one order should be told another at once.
 func (o order) differs(told order) bool {
-	if o.paused != told.paused || (o.rate == 0) != (told.rate == 0) {
+	switch {
+	case o.paused != told.paused:
+		return true
+	case o.paused: // the rate counts when the pause is over
+		return false
+	case (o.rate == 0) != (told.rate == 0):
 		return true
 	}
 	return max(o.rate-told.rate, told.rate-o.rate) > int64(enough*float64(told.rate))

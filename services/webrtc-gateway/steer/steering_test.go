@@ -208,6 +208,14 @@ func TestPause(t *testing.T) {
 		driver.set(func(p *seat) { p.full = true })
 		v.Changed()
 		expectRate(t, r, front, 0) // at once
+		calls := len(r.calls)
+		driver.set(func(p *seat) { p.available = 900_000 })
+		v.Changed()
+		synctest.Wait()
+		if len(r.calls) != calls {
+			t.Errorf("a pausing camera was told the rate: %v", r.calls[calls:])
+		}
+		driver.set(func(p *seat) { p.available = 1_000_000 })
 		time.Sleep(900 * time.Millisecond)
 		d.Accepted("b", "motors")
 		expectRate(t, r, front, 0) // as long as it is full
