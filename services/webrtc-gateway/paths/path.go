@@ -64,6 +64,18 @@ func (p *Path) Again(number uint16, bytes int, now time.Time) {
 	p.ledger.repeat(number)
 }
 
+// Became tells whether the packet with a number has arrived, and whether that is settled: it was reported lost, or is no
+// longer in the ledger.
+func (p *Path) Became(number uint16) (came, settled bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	d, _ := p.ledger.find(number)
+	if d == nil {
+		return false, true
+	}
+	return d.fate == arrived, d.fate != pending
+}
+
 // Sent takes note of a packet without a number.
 func (p *Path) Sent(bytes int, now time.Time) {
 	p.mu.Lock()

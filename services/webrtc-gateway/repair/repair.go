@@ -65,6 +65,8 @@ type Budget struct {
 	tokens float64       // bytes that may be sent again, negative after the last one
 	asks   float64       // requests that may be looked at
 
+	sent, repaired uint64 // packets, and those that were sent again
+
 	broken bool // something was refused that is missing in the picture
 }
 
@@ -85,6 +87,7 @@ func (b *Budget) Sent(seq uint16, bytes int, now time.Time) Packet {
 	b.recent += float64(bytes)
 	b.earn(float64(bytes) / share)
 	b.newest = seq
+	b.sent++
 	if b.sinceKey >= 0 {
 		b.sinceKey++
 	}
@@ -125,6 +128,9 @@ func (b *Budget) Ask(seq uint16, p *Packet, bytes int, l Link, now time.Time) Ve
 	switch v {
 	case Send:
 		b.tokens -= float64(bytes)
+		if p.copies == 0 {
+			b.repaired++
+		}
 		p.copies, p.copied = p.copies+1, t
 	case Often, Late, Spent, Queued:
 		b.broken = b.broken || !b.patient
@@ -158,3 +164,6 @@ func (b *Budget) judge(seq uint16, p *Packet, l Link, t time.Duration) Verdict {
 
 // NeedsKey reports whether a key frame is to be asked for, because a packet was refused that is missing in the picture.
 func (b *Budget) NeedsKey(l Link) bool { return b.broken && l.Queue <= shortQueue }
+
+// Totals returns how many packets were sent, and how many of them were sent again, however often.
+func (b *Budget) Totals() (sent, repaired uint64) { return b.sent, b.repaired }

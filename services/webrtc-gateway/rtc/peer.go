@@ -13,6 +13,7 @@ import (
 
 	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/paths"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/playout"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/steer"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/talk"
 )
@@ -43,6 +44,7 @@ type Peer struct {
 	used        map[string]bool // the mids of sections that were ever used; likewise
 
 	mu           sync.Mutex
+	playout      *playout.Delay // nil: it is decided for each video
 	reach        reach
 	shown        map[string]*shown      // by mid
 	voices       map[string]*talk.Voice // by mid
@@ -136,6 +138,14 @@ func (p *Peer) agree() {
 		s.agreed = true
 	}
 	p.startAgreed()
+}
+
+// Playout fixes how long the far end is to hold pictures back; without, that follows from the path, and from whether it
+// drives. It must be called before the first offer.
+func (p *Peer) Playout(d *playout.Delay) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.playout = d
 }
 
 // Answer handles an offer: it puts the streams named by tracks into their media sections and stops those that are no

@@ -6,6 +6,7 @@ import (
 
 	"github.com/pion/webrtc/v4"
 
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/playout"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
 
@@ -15,6 +16,10 @@ type Sending struct {
 	MID string
 	// Stream is what was asked for, or an alternative to it in a codec that the far end takes.
 	Stream tracks.Stream
+	// Playout is how long the far end is to hold pictures back.
+	Playout playout.Delay
+	// Repaired is the share of packets that were sent again in the last 5 s, 0 to 1.
+	Repaired float64
 	// Track sends it.
 	Track *tracks.Track
 }
@@ -26,7 +31,8 @@ func (p *Peer) Sending() []Sending {
 	var all []Sending
 	for mid, s := range p.shown {
 		if t := s.track.Load(); s.agreed && t.Kind() == webrtc.RTPCodecTypeVideo {
-			all = append(all, Sending{MID: mid, Stream: s.source, Track: t})
+			delay, repaired := t.Playout()
+			all = append(all, Sending{MID: mid, Stream: s.source, Playout: delay, Repaired: repaired, Track: t})
 		}
 	}
 	slices.SortFunc(all, func(a, b Sending) int { return strings.Compare(a.MID, b.MID) })

@@ -204,6 +204,8 @@ func (p *Peer) hold(ctx context.Context, wanted *section) error {
 		return err
 	}
 	t.Over(p.path)
+	t.DrivenBy(func() bool { return p.viewer.Commands(time.Now()) })
+	t.Delay(p.playout)
 	if s == nil {
 		s = &shown{}
 	}

@@ -16,6 +16,7 @@ import (
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
 	"github.com/waldo-robot/waldo/pkg/text"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/calls"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/playout"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/viewing"
@@ -62,7 +63,8 @@ type session struct {
 	calls     chan struct{} // holds a token for each call in flight
 	// watched is whether the session ends with its connection: one on a channel ends with that.
 	watched bool
-	from    string // where the peer is, host:port; empty if that is not known
+	from    string         // where the peer is, host:port; empty if that is not known
+	playout *playout.Delay // of its videos; nil: it is decided
 	// gate is what a session through a rendezvous server has to pass; nil for all others, which may do everything.
 	gate *gate
 
@@ -429,6 +431,7 @@ func (n *session) connect(sdp string, tracks []rtc.Track) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	c.peer.Playout(n.playout)
 	if n.gate != nil {
 		c.peer.AwaitOutside()
 	}

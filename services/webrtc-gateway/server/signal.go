@@ -21,6 +21,10 @@ const (
 // which passes the same checks, and shows the answer or tries again with the ticket that comes with it.
 func (s *Server) whyNot(w http.ResponseWriter, r *http.Request) {
 	s.tickets.offer(w, r)
+	if _, err := fixedPlayout(r.URL.Query()); err != nil {
+		fail(w, err)
+		return
+	}
 	notUpgraded(w, r)
 }
 
@@ -46,6 +50,11 @@ func (s *Server) signal(w http.ResponseWriter, r *http.Request) {
 		notUpgraded(w, r)
 		return
 	}
+	delay, err := fixedPlayout(r.URL.Query())
+	if err != nil {
+		fail(w, err)
+		return
+	}
 	if err := s.enter(&s.signalSockets); err != nil {
 		fail(w, err)
 		return
@@ -67,7 +76,7 @@ func (s *Server) signal(w http.ResponseWriter, r *http.Request) {
 	socket := newSocketTransport(conn)
 	defer socket.cut()
 	n := s.newSession(s.ctx, socket)
-	n.watched, n.from = true, r.RemoteAddr
+	n.watched, n.from, n.playout = true, r.RemoteAddr, delay
 	if n.gate = gate; gate != nil {
 		n.others.Go(func() {
 			gate.wait(n.ctx, func() { socket.End(misbehaved, "no offer with a proof came in time") })

@@ -101,7 +101,10 @@ func pathTo(p *rtc.Peer) *signalingv1.Path {
 		RoundTripMs: milliseconds(known.RoundTrip), AvailableBps: known.Available, QueueMs: milliseconds(known.Queue),
 	}
 	for _, v := range p.Sending() {
-		m.Videos = append(m.Videos, &signalingv1.PathVideo{Mid: v.MID, Device: v.Stream.Device, Stream: v.Stream.Name})
+		m.Videos = append(m.Videos, &signalingv1.PathVideo{
+			Mid: v.MID, Device: v.Stream.Device, Stream: v.Stream.Name, Repaired: float32(v.Repaired),
+			MinPlayoutMs: int32(v.Playout.Min.Milliseconds()), MaxPlayoutMs: int32(v.Playout.Max.Milliseconds()),
+		})
 	}
 	return m
 }

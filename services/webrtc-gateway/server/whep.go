@@ -8,7 +8,8 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
 
-// whepPost answers an offer: POST /whep/{device}, with ?audio=<device> to add the sound of a device.
+// whepPost answers an offer: POST /whep/{device}, with ?audio=<device> to add the sound of a device, and ?playout= to
+// fix how long the player holds pictures back, see [playout.Parse].
 func (s *Server) whepPost(w http.ResponseWriter, r *http.Request) {
 	device := r.PathValue("device")
 	if err := s.directory.Check(device); err != nil {
@@ -29,6 +30,10 @@ func (s *Server) whepPost(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) openWHEP(r *http.Request, device, offer string) (*resource, string, error) {
+	delay, err := fixedPlayout(r.URL.Query())
+	if err != nil {
+		return nil, "", err
+	}
 	tracks, err := s.whepTracks(offer, device, r.URL.Query().Get("audio"))
 	if err != nil {
 		return nil, "", err
@@ -37,6 +42,7 @@ func (s *Server) openWHEP(r *http.Request, device, offer string) (*resource, str
 	if err != nil {
 		return nil, "", err
 	}
+	peer.Playout(delay)
 	answer, err := peer.Answer(r.Context(), offer, tracks)
 	if err != nil {
 		peer.Close()

@@ -3,6 +3,7 @@ package steer
 import (
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
@@ -49,6 +50,11 @@ func (v *Viewer) Leave() {
 	s.viewers = slices.DeleteFunc(s.viewers, func(other *Viewer) bool { return other == v })
 	s.mu.Unlock()
 	s.changed()
+}
+
+// Commands reports whether the viewer commands an actuator now.
+func (v *Viewer) Commands(now time.Time) bool {
+	return v != nil && v.steering.drivers != nil && v.steering.drivers.Commands(v.peer, now)
 }
 
 // Show tells that the viewer gets a video of a stream in a media section, instead of what was there before.

@@ -34,6 +34,7 @@ type binding struct {
 	shift   uint32 // from the source's timestamps to those of the track
 	place   uint16 // of the last frame, where frames have places
 
+	delays     *delays  // nil for audio
 	repairs    *Repairs // nil: what is sent again is sent as it was
 	repairType uint8    // payload type of repairs
 	history    *history // nil for audio, which is not sent again: it would arrive too late
@@ -47,6 +48,7 @@ type sent struct {
 	number    uint16 // transport-wide, if negotiated
 	timestamp uint32
 	marker    bool
+	told      told // in the first packet
 }
 
 func newBinding(
@@ -72,6 +74,9 @@ func newBinding(
 func (b *binding) follow(old *binding) {
 	if old != nil && old.ssrc == b.ssrc {
 		b.seq, b.last, b.lastAt, b.capture = old.seq, old.last, old.lastAt, old.capture
+		if b.delays != nil && old.delays != nil {
+			b.delays.follow(old.delays)
+		}
 	}
 }
 
@@ -86,6 +91,10 @@ func (b *binding) write(f *frame, p *pace) (written int) {
 		b.history.key()
 	}
 	s := sent{frame: f, marker: b.history != nil || f.begins || !b.began, timestamp: b.stamp(f, now)}
+	if b.playoutDelayID != 0 {
+		packets, repaired := b.history.totals()
+		s.told = b.delays.next(f.key, packets, repaired, now)
+	}
 	p.begin(f.size)
 	for s.index < len(f.payloads) {
 		n := min(paceStep, len(f.payloads)-s.index)
@@ -108,6 +117,9 @@ func (b *binding) writeSome(s sent, n int) (written int) {
 		s.number = b.note(len(s.frame.payloads[s.index]), now)
 		h := b.header(s)
 		b.history.add(s)
+		if s.index == 0 && s.told.says {
+			b.delays.note(s.seq, s.number)
+		}
 		b.seq++
 		// For most failures pion only reports that nothing was written.
 		if n, err := b.out.WriteRTP(&h, s.frame.payloads[s.index]); n > 0 && err == nil {
@@ -198,8 +210,8 @@ func (b *binding) header(s sent) rtp.Header {
 	if s.index > 0 {
 		return h
 	}
-	if b.playoutDelayID != 0 {
-		_ = h.SetExtension(b.playoutDelayID, noPlayoutDelay)
+	if b.playoutDelayID != 0 && s.told.says {
+		_ = h.SetExtension(b.playoutDelayID, s.told.delay[:])
 	}
 	if b.captureTimeID != 0 {
 		_ = h.SetExtension(b.captureTimeID, s.frame.captureNTP[:])
@@ -212,6 +224,3 @@ func (b *binding) header(s sent) rtp.Header {
 	}
 	return h
 }
-
-// noPlayoutDelay asks the peer to show each picture immediately: minimum and maximum delay are 0.
-var noPlayoutDelay = []byte{0, 0, 0}

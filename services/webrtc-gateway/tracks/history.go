@@ -98,6 +98,13 @@ func (h *history) needsKey(l repair.Link) bool {
 	return h.budget.NeedsKey(l)
 }
 
+// totals returns how many packets were sent, and how many of them were sent again.
+func (h *history) totals() (sent, repaired uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.budget.Totals()
+}
+
 // resend sends packets again: in the stream of repairs if there is one, else each as it was, to the bit.
 func (b *binding) resend(again []sent) {
 	for _, s := range again {

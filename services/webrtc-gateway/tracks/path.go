@@ -25,6 +25,8 @@ type Link interface {
 	RoundTrip() time.Duration
 	// Queue is how long packets wait in queues on the path; 0 if that is not known.
 	Queue() time.Duration
+	// Became tells whether the packet with a number has arrived, and whether that is settled.
+	Became(number uint16) (arrived, settled bool)
 }
 
 // Room tells what may be sent now.
@@ -46,6 +48,7 @@ func (unknown) Again(uint16, int, time.Time) {}
 func (unknown) Sent(int, time.Time)          {}
 func (unknown) RoundTrip() time.Duration     { return 0 }
 func (unknown) Queue() time.Duration         { return 0 }
+func (unknown) Became(uint16) (_, _ bool)    { return false, false }
 func (unknown) Full() bool                   { return false }
 func (unknown) Changed() <-chan struct{}     { return nil }
 func (unknown) Burst() int64                 { return 0 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 	"github.com/waldo-robot/waldo/pkg/rtp/origin"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/playout"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/repair"
 )
 
@@ -37,12 +38,14 @@ func (plain) Together(_ uint32, write func()) { write() }
 // Track carries one stream to one peer. It is a [webrtc.TrackLocal] to be added to one peer connection. Start,
 // HandleRTCP and Close are safe for concurrent use.
 type Track struct {
-	tap    *tap
-	meters *meters
-	kind   webrtc.RTPCodecType
-	id     string
-	socket Socket
-	path   Path
+	tap     *tap
+	meters  *meters
+	kind    webrtc.RTPCodecType
+	id      string
+	socket  Socket
+	path    Path
+	delay   *playout.Delay // nil: it is decided
+	driving func() bool
 	// Set before Bind; see RepairIn.
 	repairs    *Repairs
 	repairType webrtc.PayloadType
@@ -59,7 +62,8 @@ type Track struct {
 
 func newTrack(t *tap, kind webrtc.RTPCodecType, id string) *Track {
 	return &Track{tap: t, meters: t.from.meters, kind: kind, id: id, socket: plain{}, path: unknown{},
-		stop: make(chan struct{})}
+		driving: func() bool { return false },
+		stop:    make(chan struct{})}
 }
 
 // Bind implements [webrtc.TrackLocal]. The track uses the first codec of the context that the gateway knows.
@@ -73,6 +77,9 @@ func (t *Track) Bind(c webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, err
 		defer t.mu.Unlock()
 		t.binding = newBinding(c, offered.PayloadType, codec, t.socket, t.path)
 		t.binding.repairs, t.binding.repairType = t.repairs, uint8(t.repairType)
+		if t.kind == webrtc.RTPCodecTypeVideo {
+			t.binding.delays = &delays{path: t.path, fixed: t.delay, driving: t.driving}
+		}
 		t.binding.follow(t.before)
 		return offered, nil
 	}
@@ -109,6 +116,25 @@ func (t *Track) Over(p Path) { t.path = p }
 // RepairIn tells in which stream missed packets are sent again, and as which payload type; without, they are repeated as
 // they were. It must be called before Bind.
 func (t *Track) RepairIn(r *Repairs, pt webrtc.PayloadType) { t.repairs, t.repairType = r, pt }
+
+// DrivenBy tells how to find out whether the peer drives, which decides how long it is to hold pictures back. It must be
+// called before Bind.
+func (t *Track) DrivenBy(driving func() bool) { t.driving = driving }
+
+// Delay fixes how long the peer is to hold pictures back; nil: it is decided. It must be called before Bind.
+func (t *Track) Delay(d *playout.Delay) { t.delay = d }
+
+// Playout returns how long the peer is to hold pictures back, and the share of packets that were sent again in the last
+// 5 s, 0 to 1.
+func (t *Track) Playout() (d playout.Delay, repaired float64) {
+	t.mu.Lock()
+	b := t.binding
+	t.mu.Unlock()
+	if b == nil || b.delays == nil {
+		return d, 0
+	}
+	return b.delays.now()
+}
 
 // Follow makes the track continue another one, which must be closed: sequence numbers and timestamps go on. It must be
 // called before Bind. A track of another kind cannot be followed.
@@ -226,7 +252,21 @@ func (t *Track) HandleRTCP(packets []rtcp.Packet) {
 			from.share.Value.refresh(from)
 		case *rtcp.TransportLayerNack:
 			t.resend(p)
+		case *rtcp.ReceiverReport:
+			t.report(p.Reports)
+		case *rtcp.SenderReport:
+			t.report(p.Reports)
 		}
+	}
+}
+
+// report takes the peer's reports about what arrived.
+func (t *Track) report(blocks []rtcp.ReceptionReport) {
+	t.mu.Lock()
+	b := t.binding
+	t.mu.Unlock()
+	if b != nil && b.delays != nil {
+		b.delays.report(b.ssrc, blocks)
 	}
 }
 

@@ -148,10 +148,13 @@ export { Video } from './media/video.js';
  * @param {string} [options.key] The fingerprint of the robot's key, if it is reached through a rendezvous server. The
  *   token is not sent then; both may also be in the address, as `waldo link --token` prints it:
  *   `https://example.org/r/rover/#key=…&token=…`.
+ * @param {string|null} [options.playout] How long to hold pictures back, for measurements: `0`, or the least and the
+ *   greatest delay in ms, `100-1000`. By default the gateway decides it by the path. Not through a rendezvous server.
  * @returns {Robot}
  */
-export function connect(url = new URL('.', import.meta.url), { token = '', key = '' } = {}) {
+export function connect(url = new URL('.', import.meta.url), { token = '', key = '', playout = null } = {}) {
   const base = new URL(url, document.baseURI);
+  if (playout !== null) base.searchParams.set('playout', playout);
   const linked = new URLSearchParams(base.hash.slice(1));
   base.hash = '';
   return new Robot(base, browserEnv(), token || linked.get('token') || '', key || linked.get('key') || '');

@@ -75,12 +75,20 @@ export class Link {
     return protocolsFor(this.#token, this.#ticket);
   }
 
+  /** Where sessions are opened. */
+  get #address() {
+    const url = new URL('signal', this.#base);
+    const playout = this.#base.searchParams.get('playout');
+    if (playout !== null) url.searchParams.set('playout', playout);
+    return url;
+  }
+
   /** Opens a session at once; ends the current one. */
   open() {
     if (this.state === 'closed') return;
     this.#session?.close();
     this.#opened = this.#env.now();
-    const url = new URL('signal', this.#base);
+    const url = this.#address;
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
     this.#handlers.onOpening();
     this.#session = new Session(this.#env.openSocket(url.href, this.protocols), {
@@ -203,7 +211,7 @@ export class Link {
    * @returns {Promise<string>}
    */
   async #askWhy() {
-    const url = new URL('signal', this.#base).href;
+    const url = this.#address.href;
     const sure = this.#failures >= NO_WAY;
     try {
       const answer = await this.#env.fetch(url, {
@@ -215,7 +223,7 @@ export class Link {
       this.#ticket = answer.headers.get('Waldo-Ticket') ?? '';
       const ours = answer.headers.get('Content-Type')?.startsWith('text/plain');
       const said = ours ? (await answer.text()).trim().slice(0, 500) : '';
-      if ([401, 403, 421, 429, 503].includes(answer.status) && said) return said;
+      if ([400, 401, 403, 421, 429, 503].includes(answer.status) && said) return said;
       // Any other status is not about this page, and one of them may be chance.
       if (!sure) return '';
       if (answer.status === 426 && said) return said;

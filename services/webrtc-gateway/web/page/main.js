@@ -25,7 +25,7 @@ const TICK_MS = 100;
 const STATS_MS = 1000;
 
 const trusted = rememberLink(location, history, () => localStorage);
-const robot = connect(undefined, trusted);
+const robot = connect(undefined, { ...trusted, playout: new URLSearchParams(location.search).get('playout') });
 // For tests, and for curious people at the console.
 Object.assign(window, { waldo: { robot, drive: robot.drive(), readStamp, measureLatency } });
 

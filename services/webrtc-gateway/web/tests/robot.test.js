@@ -76,6 +76,12 @@ describe('connecting', () => {
     r.close();
   });
 
+  test('a wish for the playout delay is passed on, nothing else of the address is', () => {
+    const r = new Robot(new URL('https://example.org/robots/7/?playout=100-1000&a=b'), env);
+    assert.equal(env.socket.url, 'wss://example.org/robots/7/signal?playout=100-1000');
+    r.close();
+  });
+
   test('the offer leaves with the welcome, for all devices in one', async () => {
     robot.video('front');
     robot.video('rear');
