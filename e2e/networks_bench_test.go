@@ -109,6 +109,9 @@ func BenchmarkNetworks(b *testing.B) {
 				r := startRough(b, roughCamera, networkSeed)
 				w := r.watch(b, p, span)
 				w.report(b, span)
+				if testing.Verbose() {
+					w.log(b, span)
+				}
 			})
 			for name, start := range map[string]func(*testing.B, *liveCamera, int) *relay{
 				"mediamtx": startMediamtx, "go2rtc": startGo2rtc,
