@@ -15,8 +15,8 @@ import (
 
 // These benchmarks put a rough link between Chromium and a server. Everything of the page passes it. Waldo has a camera
 // of 720p at 30 Hz, whose picture it encodes itself, and is driven all the time; mediamtx and go2rtc pull the same kind
-// of picture, at 2 Mbit/s with a key frame every 2 s, from a network camera beside them. Connecting happens over a clean
-// link, which then becomes the rough one; each server meets the same one, with the same seed.
+// of picture, at 2 Mbit/s with a key frame every 2 s, from a network camera beside them. When all are connected, over the
+// same link, it begins anew; each server meets the same one, with the same seed.
 
 // roughCamera is Waldo's.
 const roughCamera = "front: {kind: camera, source: test, width: 1280, height: 720, fps: 30, bitrate: 3000000}"
@@ -56,8 +56,8 @@ func (w *view) ages(from, to time.Duration) (ages []float64) {
 	return ages
 }
 
-// observe watches for a while what the page shows in the element, over a link that becomes that of a profile. Meanwhile
-// it does something, which ends at a time.
+// observe watches for a while what the page shows in the element, over a link that begins anew. Meanwhile it does
+// something, which ends at a time.
 func observe(b *testing.B, page *harness.Page, link *linktest.Link, p linktest.Profile, span time.Duration,
 	meanwhile func(until time.Time)) *view {
 	b.Helper()
@@ -106,7 +106,7 @@ func BenchmarkNetworks(b *testing.B) {
 	for _, p := range linktest.Profiles() {
 		b.Run(p.Name, func(b *testing.B) {
 			b.Run("waldo", func(b *testing.B) {
-				r := startRough(b, roughCamera, networkSeed)
+				r := startRough(b, roughCamera, p, networkSeed)
 				w := r.watch(b, p, span)
 				w.report(b, span)
 				if testing.Verbose() {
@@ -125,7 +125,7 @@ func BenchmarkNetworks(b *testing.B) {
 // networkSeed is that of the links.
 const networkSeed = 1
 
-// watch drives and watches over a link that becomes that of a profile.
+// watch drives and watches over a link that begins anew.
 func (r *rough) watch(b *testing.B, p linktest.Profile, span time.Duration) *view {
 	b.Helper()
 	r.goFull(b, byKey)
@@ -194,7 +194,7 @@ func watchOther(b *testing.B, start func(*testing.B, *liveCamera, int) *relay, p
 	n := internet.Start(b, internet.Config{})
 	server := start(b, startLiveCameraAt(b, site{n.Server()}), 1)
 	viewer := n.Host(b)
-	link := viewer.JoinOver(b, n, linktest.Clean(), networkSeed)
+	link := viewer.JoinOver(b, n, p, networkSeed)
 	player := harness.StartBrowser(b, harness.OnHost(b, viewer)).OpenPlayer(b, server.page)
 	player.AwaitStream(b, server.whep(0))
 	page := player.Show(b, server.whep(0))
@@ -210,7 +210,7 @@ func BenchmarkNetworksStep(b *testing.B) {
 	for _, queue := range []int{64 << 10, 24 << 10} {
 		for seed := range uint64(3) {
 			b.Run(fmt.Sprintf("queue of %d KB, seed %d", queue>>10, seed), func(b *testing.B) {
-				r := startRough(b, roughCamera, seed)
+				r := startRough(b, roughCamera, linktest.StepDown(queue), seed)
 				w := r.watch(b, linktest.StepDown(queue), span)
 				w.log(b, span)
 				again := 0.0 // worst second, from 2 s after the step

@@ -19,8 +19,8 @@ type rough struct {
 	sight *harness.Tile
 }
 
-// startRough starts a robot with one camera and a page that drives it, over a link that is clean at first.
-func startRough(tb testing.TB, camera string, seed uint64) *rough {
+// startRough starts a robot with one camera and a page that drives it, over a link.
+func startRough(tb testing.TB, camera string, p linktest.Profile, seed uint64) *rough {
 	tb.Helper()
 	n := internet.Start(tb, internet.Config{})
 	r := &rough{ride: &ride{tb: tb, wire: harness.StartWire(tb)}, net: n}
@@ -30,19 +30,11 @@ func startRough(tb testing.TB, camera string, seed uint64) *rough {
 	r.front = r.robot.Device(tb, "front")
 	r.robot.Device(tb, "motors")
 	viewer := n.Host(tb)
-	r.link = viewer.JoinOver(tb, n, linktest.Clean(), seed)
+	r.link = viewer.JoinOver(tb, n, p, seed)
 	r.browser = harness.StartBrowser(tb, harness.OnHost(tb, viewer))
 	r.open()
 	r.sight = r.page.Tile(tb, "front")
 	return r
-}
-
-// become makes the link that of a profile, from its beginning.
-func (r *rough) become(tb testing.TB, p linktest.Profile) {
-	tb.Helper()
-	if err := r.link.Restart(p); err != nil {
-		tb.Fatal(err)
-	}
 }
 
 // gatewayMetric is a counter of the gateway.
@@ -68,8 +60,7 @@ var errNotYet = errors.New("not yet")
 func TestRoughNetworks(t *testing.T) {
 	for i, p := range linktest.Profiles() {
 		t.Run(p.Name, func(t *testing.T) {
-			r := startRough(t, "front: {kind: camera, source: test, width: 640, height: 480, fps: 30}", uint64(i))
-			r.become(t, p)
+			r := startRough(t, "front: {kind: camera, source: test, width: 640, height: 480, fps: 30}", p, uint64(i))
 			r.drive(t, p)
 			r.outlive(t)
 		})

@@ -23,7 +23,7 @@ func narrow() linktest.Profile {
 func TestOneBadPath(t *testing.T) {
 	const rate, width, smallWidth = 2_000_000, 1280, 640
 	r := startRough(t, fmt.Sprintf("front: {kind: camera, source: test, width: %d, height: 720, fps: 30, bitrate: %d}",
-		width, rate), 1)
+		width, rate), linktest.Clean(), 1)
 	host := r.net.Host(t)
 	link := host.JoinOver(t, r.net, linktest.Clean(), 2)
 	page := harness.StartBrowser(t, harness.OnHost(t, host)).Open(t, r.url)

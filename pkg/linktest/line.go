@@ -50,20 +50,16 @@ func (l *Line) Send(data []byte, size int, deliver func([]byte)) {
 }
 
 // Restart gives the line another shape from now on, with its first step, the first of its random decisions, and empty
-// statistics. What is on the way is delivered at once.
+// statistics. What has left arrives when it would have; what waits, waits in the new queue.
 func (l *Line) Restart(s Shape) error {
 	if err := s.Check(); err != nil {
 		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	old := l.model
-	l.model, l.began = newModel(s, l.seed), time.Now()
-	for _, p := range append(old.waiting, old.air...) {
-		p.due = 0
-		l.model.stats.Offered.add(p.size)
-		l.model.fly(p)
-	}
+	now := time.Now()
+	l.model.settle(now.Sub(l.began))
+	l.model, l.began = l.model.renew(newModel(s, l.seed), now.Sub(l.began)), now
 	l.poke()
 	return nil
 }

@@ -95,16 +95,30 @@ func TestCutAndRestart(t *testing.T) {
 			t.Errorf("%d packets were cut", n)
 		}
 		send("before the restart")
+		began := time.Now()
+		time.Sleep(20 * ms)
 		if err := l.Restart(linktest.Shape{Rate: []linktest.Step{{At: 0, Bps: 8e3}, {At: time.Second, Bps: 8e6}}}); err != nil {
 			t.Fatal(err)
 		}
-		if s := <-got; s != "before the restart" {
-			t.Errorf("%q arrived", s)
-		}
-		began := time.Now()
 		l.Send(nil, 1000, func([]byte) { got <- "slow" })
 		l.Send(nil, 1000, func([]byte) { got <- "fast" })
-		if s := <-got + <-got; s != "slowfast" || time.Since(began) != 1001*ms {
+		for _, want := range []struct {
+			what string
+			at   time.Duration
+		}{{"before the restart", 50 * ms}, {"slow", 1020 * ms}, {"fast", 1021 * ms}} {
+			if s := <-got; s != want.what || time.Since(began) != want.at {
+				t.Errorf("%s after %v, want %v", s, time.Since(began), want)
+			}
+		}
+		if n := l.Stats().Offered.Packets; n != 3 {
+			t.Errorf("%d packets were offered since the restart", n)
+		}
+		l.Send(nil, 1000, func([]byte) { got <- "waits" })
+		if err := l.Restart(linktest.Shape{Rate: linktest.Constant(8e4)}); err != nil {
+			t.Fatal(err)
+		}
+		began = time.Now()
+		if s := <-got; s != "waits" || time.Since(began) != 100*ms {
 			t.Errorf("%s after %v", s, time.Since(began))
 		}
 		if err := l.Restart(linktest.Shape{Delay: -1}); err == nil {

@@ -229,6 +229,20 @@ func (m *model) arrive(now time.Duration, to []packet) []packet {
 	return to
 }
 
+// renew hands what is on the way to another model, which begins now.
+func (m *model) renew(next *model, now time.Duration) *model {
+	next.last = m.last - now
+	for _, p := range m.air {
+		p.due = max(0, p.due-now)
+		next.stats.Offered.add(p.size)
+		next.fly(p)
+	}
+	for _, p := range m.waiting {
+		next.add(0, p)
+	}
+	return next
+}
+
 // drop loses everything that is on the way.
 func (m *model) drop(now time.Duration) {
 	m.settle(now)
