@@ -40,6 +40,7 @@ type Codec struct {
 	number   webrtc.PayloadType // in pion's table, see Register
 	offers   []string           // parameters of a peer's own offers, see Offers; nil: one entry without
 	// The rest may be nil.
+	fragments       *fragmentation                                               // nil: frames are not levelled
 	newPayloader    func() rtp.Payloader                                         // nil: a frame is a packet
 	newDepacketizer func() rtp.Depacketizer                                      // nil: a frame is a packet
 	begins          func(payload []byte) bool                                    // nil: every packet begins a frame

@@ -22,6 +22,7 @@ var h264 = &Codec{
 		"level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=4d001f",
 		"level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=64001f",
 	},
+	fragments:       h264Fragments,
 	newPayloader:    func() rtp.Payloader { return &rtpcodecs.H264Payloader{} },
 	newDepacketizer: func() rtp.Depacketizer { return &rtpcodecs.H264Packet{} },
 	begins:          h264Begins,
@@ -68,6 +69,26 @@ const (
 	h264Aggregate = 24 // STAP-A: NAL units of 16 bits of size each
 	h264Fragment  = 28 // FU-A
 )
+
+// h264Fragments are FU-A: an indicator, and a header with bits for the first and the last (RFC 6184, 5.8).
+var h264Fragments = &fragmentation{
+	head: 2,
+	is: func(p []byte) (fragment, first bool) {
+		return len(p) > 2 && annexb.Type(p) == h264Fragment, len(p) > 2 && p[1]&0x80 != 0
+	},
+	ends: func(head []byte) bool { return head[1]&fragmentEnd != 0 },
+	last: func(head []byte, last bool) { markEnd(&head[1], last) },
+}
+
+// fragmentEnd is the bit of the last fragment in the headers of H.264 and H.265.
+const fragmentEnd = 0x40
+
+func markEnd(header *byte, last bool) {
+	*header &^= fragmentEnd
+	if last {
+		*header |= fragmentEnd
+	}
+}
 
 // h264Begins looks at the first NAL unit of a packet: what stands before slices, or a slice of the picture's first
 // macroblock, whose number 0 is a single bit that is set.

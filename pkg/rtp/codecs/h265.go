@@ -24,6 +24,7 @@ var h265 = &Codec{
 	Demand:          "H265/90000",
 	feedback:        videoFeedback(),
 	number:          104,
+	fragments:       h265Fragments,
 	newPayloader:    func() rtp.Payloader { return &rtpcodecs.H265Payloader{} },
 	newDepacketizer: func() rtp.Depacketizer { return &rtpcodecs.H265Depacketizer{} },
 	begins:          h265Begins,
@@ -49,6 +50,16 @@ const (
 	h265Aggregate = 48
 	h265Fragment  = 49
 )
+
+// h265Fragments are FU: a header of two bytes, and one with bits for the first and the last (RFC 7798, 4.4.3).
+var h265Fragments = &fragmentation{
+	head: 3,
+	is: func(p []byte) (fragment, first bool) {
+		return len(p) > 3 && h265Type(p) == h265Fragment, len(p) > 3 && p[2]&0x80 != 0
+	},
+	ends: func(head []byte) bool { return head[2]&fragmentEnd != 0 },
+	last: func(head []byte, last bool) { markEnd(&head[2], last) },
+}
 
 // h265Begins looks at the first NAL unit of a packet: what stands before slices, or the first slice of a picture, which
 // has the bit behind its header set.

@@ -24,6 +24,9 @@ type binding struct {
 	socket         Socket
 	path           Path
 
+	// Used by the writer only.
+	next header // of the next packet, pion keeps none
+
 	// Used by the writer only, and later by the next binding of the same track.
 	seq    uint16 // of the next packet
 	last   uint32 // timestamp sent last
@@ -115,24 +118,20 @@ func (b *binding) writeSome(s sent, n int) (written int) {
 	for range n {
 		s.seq, s.marker = b.seq, marker && s.index == len(s.frame.payloads)-1
 		s.number = b.note(len(s.frame.payloads[s.index]), now)
-		h := b.header(s)
+		b.fill(&b.next, s)
 		b.history.add(s)
 		if s.index == 0 && s.told.says {
 			b.delays.note(s.seq, s.number)
 		}
 		b.seq++
 		// For most failures pion only reports that nothing was written.
-		if n, err := b.out.WriteRTP(&h, s.frame.payloads[s.index]); n > 0 && err == nil {
+		if n, err := b.out.WriteRTP(&b.next.Header, s.frame.payloads[s.index]); n > 0 && err == nil {
 			written++
 		}
 		s.index++
 	}
 	return written
 }
-
-// packetOverhead is what a packet has on the network besides its payload: the headers of RTP with the transport-wide
-// number, UDP and IPv4, and the tag of SRTP.
-const packetOverhead = 12 + 8 + 8 + 20 + 16
 
 // wire returns how many bytes packets with these payloads have on the network.
 func wire(payloads [][]byte) (bytes int) {
@@ -190,25 +189,40 @@ func (b *binding) elapsed(f *frame, now time.Time) time.Duration {
 	return sent
 }
 
-// header makes the header of a packet. It depends only on its arguments: a retransmitted packet must be identical to
-// the bit, its transport-wide number included, because SRTP encrypts both with the same key stream.
+// header is the header of a packet, and the memory that it takes.
+type header struct {
+	rtp.Header
+	number     [2]byte
+	extensions [maxExtensions]rtp.Extension
+}
+
+// header makes the header of a packet.
 func (b *binding) header(s sent) rtp.Header {
-	h := rtp.Header{
+	var h header
+	b.fill(&h, s)
+	return h.Header
+}
+
+// fill makes the header of a packet. It depends only on what was sent: a retransmitted packet must be identical to the
+// bit, its transport-wide number included, because SRTP encrypts both with the same key stream.
+func (b *binding) fill(h *header, s sent) {
+	h.Header = rtp.Header{
 		Version: 2, Marker: s.marker, PayloadType: b.payloadType,
-		SequenceNumber: s.seq, Timestamp: s.timestamp, SSRC: b.ssrc,
+		SequenceNumber: s.seq, Timestamp: s.timestamp, SSRC: b.ssrc, Extensions: h.extensions[:0],
 	}
 	if s.index > 0 && b.transportID == 0 {
-		return h
+		return
 	}
 	if max(b.playoutDelayID, b.captureTimeID, b.transportID, b.origin.Frame, b.origin.Epoch) > lastOneByteID {
 		h.Extension, h.ExtensionProfile = true, rtp.ExtensionProfileTwoByte
 	}
 	// Errors are impossible: IDs and lengths are valid for the form.
 	if b.transportID != 0 {
-		_ = h.SetExtension(b.transportID, binary.BigEndian.AppendUint16(nil, s.number))
+		binary.BigEndian.PutUint16(h.number[:], s.number)
+		_ = h.SetExtension(b.transportID, h.number[:])
 	}
 	if s.index > 0 {
-		return h
+		return
 	}
 	if b.playoutDelayID != 0 && s.told.says {
 		_ = h.SetExtension(b.playoutDelayID, s.told.delay[:])
@@ -222,5 +236,4 @@ func (b *binding) header(s sent) rtp.Header {
 	if b.origin.Epoch != 0 {
 		_ = h.SetExtension(b.origin.Epoch, s.frame.run[:])
 	}
-	return h
 }

@@ -11,10 +11,6 @@ import (
 	"github.com/waldo-robot/waldo/pkg/rtp/origin"
 )
 
-// mtu bounds an RTP payload: with headers, extensions and the SRTP tag a packet over IPv4 has at most 1280 bytes, which
-// every path carries. The longest extensions are those of a Go peer, 32 bytes.
-const mtu = 1192
-
 // frame is one picture, or one packet of sound, cut into RTP payloads. It is shared by all receivers and never changed.
 type frame struct {
 	codec     *codecs.Codec

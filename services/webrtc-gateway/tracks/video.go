@@ -128,7 +128,7 @@ func (v *video) cut(vf *mediav1.VideoFrame, key bool, now time.Time) *frame {
 	f.identify(origin.Origin{Epoch: vf.GetEpoch(), Sequence: vf.GetSequence(), Captured: f.capture})
 	f.kept = v.burst.includes(vf.GetEpoch(), f.capture, now)
 	f.timestamp = v.clock.stamp(vf.GetEpoch(), f.capture, now)
-	f.payloads = v.payloader.Payload(mtu, vf.GetData())
+	f.payloads = v.codec.Level(v.payloader.Payload(mtu, vf.GetData()), firstLess)
 	for _, p := range f.payloads {
 		f.size += len(p)
 	}
