@@ -17,7 +17,8 @@
 //
 // A player keeps the last delay that it was told. So it is sent with the first packet of each picture until the player
 // is known to have received one ([Notice]), and with key frames from then on, because a player that starts again starts
-// with one.
+// with one. Where all packets of a picture are equally long only with it, it stays in every picture: that costs 4 bytes,
+// and saves a system call.
 //
 // The package does not know the time: it is told. Nothing in it is safe for concurrent use, and nothing is to be shut
 // down.

@@ -15,12 +15,12 @@ type Notice struct {
 	seq     uint16
 }
 
-// Tell returns whether a picture must carry the delay. Key frames always do.
-func (n *Notice) Tell(d Delay, key bool) bool {
+// Tell returns whether a picture carries the delay. One that must always does.
+func (n *Notice) Tell(d Delay, must bool) bool {
 	if d != n.delay {
 		*n = Notice{delay: d}
 	}
-	return key || !n.known
+	return must || !n.known
 }
 
 // Told notes the sequence number, and the transport-wide number if there is one, of the packet that carried the delay.

@@ -96,7 +96,8 @@ func (b *binding) write(f *frame, p *pace) (written int) {
 	s := sent{frame: f, marker: b.history != nil || f.begins || !b.began, timestamp: b.stamp(f, now)}
 	if b.playoutDelayID != 0 {
 		packets, repaired := b.history.totals()
-		s.told = b.delays.next(f.key, packets, repaired, now)
+		// With the capture time, a first packet that says it is as long as the others, so all leave in one call.
+		s.told = b.delays.next(f.key || b.captureTimeID != 0, packets, repaired, now)
 	}
 	p.begin(f.size)
 	for s.index < len(f.payloads) {

@@ -31,8 +31,9 @@ type told struct {
 	delay [3]byte // the content of the header extension
 }
 
-// next returns what the next picture says. The counters are those of the history.
-func (d *delays) next(key bool, sent, repaired uint64, now time.Time) told {
+// next returns what the next picture says: something until the player is known to have it, or if it has to. The counters
+// are those of the history.
+func (d *delays) next(must bool, sent, repaired uint64, now time.Time) told {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if now.Sub(d.decided) >= delayEvery {
@@ -45,7 +46,7 @@ func (d *delays) next(key bool, sent, repaired uint64, now time.Time) told {
 		}
 	}
 	d.notice.Ask(d.path.Became)
-	return told{d.notice.Tell(d.delay, key), d.delay.Extension()}
+	return told{d.notice.Tell(d.delay, must), d.delay.Extension()}
 }
 
 // note takes the numbers of a packet that says something.

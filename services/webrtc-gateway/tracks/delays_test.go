@@ -27,7 +27,8 @@ func (r *reported) Became(uint16) (_, _ bool)    { return r.all, r.all }
 // delayed is a viewer of a bench, and where it is.
 func (b *bench) delayed(s *sink, p Path, driving func() bool, fixed *playout.Delay) *Track {
 	b.t.Helper()
-	s.extensions = []webrtc.RTPHeaderExtensionParameter{{URI: PlayoutDelayURI, ID: 3}, {URI: TransportURI, ID: 5}}
+	s.extensions = append(s.extensions, webrtc.RTPHeaderExtensionParameter{URI: PlayoutDelayURI, ID: 3},
+		webrtc.RTPHeaderExtensionParameter{URI: TransportURI, ID: 5})
 	v, err := b.hub.NewTrack(b.t.Context(), webrtc.RTPCodecTypeVideo, front, "front")
 	if err != nil {
 		b.t.Fatal(err)
@@ -63,28 +64,34 @@ func no() bool { return false }
 // TestDelayIsToldUntilItArrives: pictures say it until one has arrived; then key frames do.
 func TestDelayIsToldUntilItArrives(t *testing.T) {
 	for _, tt := range []struct {
-		name   string
-		arrive func(p *reported, v *Track, s *sink)
-		want   string
+		name    string
+		arrive  func(p *reported, v *Track, s *sink)
+		want    string
+		capture bool // the peer takes capture times
 	}{
-		{"nothing is reported", func(*reported, *Track, *sink) {}, "[000000 000000 000000]"},
-		{"its arrival is reported", func(p *reported, _ *Track, _ *sink) { p.all = true }, "[- - 000000]"},
+		{"nothing is reported", func(*reported, *Track, *sink) {}, "[000000 000000 000000]", false},
+		{"its arrival is reported", func(p *reported, _ *Track, _ *sink) { p.all = true }, "[- - 000000]", false},
+		{"packets are equally long with it", func(p *reported, _ *Track, _ *sink) { p.all = true },
+			"[000000 000000 000000]", true},
 		{"receiver reports tell that all arrived", func(_ *reported, v *Track, s *sink) {
 			v.HandleRTCP([]rtcp.Packet{&rtcp.ReceiverReport{Reports: []rtcp.ReceptionReport{
 				{SSRC: 7, LastSequenceNumber: uint32(s.last(1)[0])}}}})
-		}, "[- - 000000]"},
+		}, "[- - 000000]", false},
 		{"receiver reports tell of losses", func(_ *reported, v *Track, s *sink) {
 			v.HandleRTCP([]rtcp.Packet{&rtcp.ReceiverReport{Reports: []rtcp.ReceptionReport{
 				{SSRC: 7, FractionLost: 5, LastSequenceNumber: uint32(s.last(1)[0])}}}})
-		}, "[000000 000000 000000]"},
+		}, "[000000 000000 000000]", false},
 		{"another stream is reported", func(_ *reported, v *Track, s *sink) {
 			v.HandleRTCP([]rtcp.Packet{&rtcp.ReceiverReport{Reports: []rtcp.ReceptionReport{
 				{SSRC: 8, LastSequenceNumber: uint32(s.last(1)[0])}}}})
-		}, "[000000 000000 000000]"},
+		}, "[000000 000000 000000]", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b, s, p := newBench(t), &sink{ssrc: 7}, &reported{}
+				if tt.capture {
+					s.extensions = []webrtc.RTPHeaderExtensionParameter{{URI: AbsCaptureTimeURI, ID: 4}}
+				}
 				v := b.delayed(s, p, no, nil)
 				b.send(5, true)
 				if got := fmt.Sprint(s.says(0)); got != "[000000 000000 000000 000000 000000]" {
