@@ -32,6 +32,9 @@ func newMetrics(r prometheus.Registerer, a *Actuator) *metrics {
 		unkept: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "waldo_control_e_stops_not_kept_total", Help: "E-stops that could not be written to their file."}),
 	}
+	for cause := control.CauseStart; cause <= control.CauseBlind; cause++ {
+		m.stops.WithLabelValues(cause.String()) // from the beginning, so that the first stop is an increase
+	}
 	m.measureSight()
 	latched := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "waldo_control_e_stopped", Help: "1 while an e-stop is latched."}, func() float64 {

@@ -48,8 +48,9 @@ func (m *metrics) decided(s tracks.Stream, p *program) {
 	} else {
 		m.target.WithLabelValues(s.Device, s.Name).Set(0)
 	}
+	pauses := m.pauses.WithLabelValues(s.Device, s.Name) // from the beginning, so that the first one is an increase
 	if p.paused && !m.paused[s] {
-		m.pauses.WithLabelValues(s.Device, s.Name).Inc()
+		pauses.Inc()
 	}
 	m.paused[s] = p.paused
 	for by, name := range names {
