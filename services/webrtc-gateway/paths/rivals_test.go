@@ -122,7 +122,7 @@ func TestDownload(t *testing.T) {
 	for _, tt := range []struct {
 		queue int
 		keeps float64 // bit/s
-	}{{24 << 10, 600e3}, {64 << 10, 500e3}, {256 << 10, floorKept}} {
+	}{{24 << 10, 600e3}, {64 << 10, 400e3}, {256 << 10, floorKept}} {
 		for seed := range uint64(3) {
 			synctest.Test(t, func(t *testing.T) {
 				to, from := link(t, linktest.Shape{Rate: linktest.Constant(3e6), Queue: tt.queue, Delay: 20 * time.Millisecond,

@@ -20,26 +20,27 @@ type Report struct {
 
 // Controller says how fast packets may be sent. It is not safe for concurrent use.
 type Controller struct {
-	rate   float64 // bit/s; 0: no limit is known
-	want   float64 // bit/s that would be of use
-	queue  time.Duration
-	noise  time.Duration // mean difference of the queue from one report to the next
-	least  lowest        // one-way delays
-	turns  lowest        // from a departure to its report
-	sent   flow          // by the sender's clock
-	came   flow          // by the receiver's clock
-	busy   busy
-	trains trains
-	losses losses
-	window window
-	cutAt  time.Duration // queue from which the rate is cut at once
-	cut    cut
-	heard  time.Time     // when something was reported last
-	queued time.Time     // when there was a queue last
-	short  time.Time     // when there was none last
-	newest time.Duration // when the latest reported packet departed
-	grown  time.Time     // when the rate was last let grow
-	calm   time.Time     // since when nothing speaks against growing; zero: something does
+	rate    float64 // bit/s; 0: no limit is known
+	want    float64 // bit/s that would be of use
+	queue   time.Duration
+	shorter bool          // than in the report before
+	noise   time.Duration // mean difference of the queue from one report to the next
+	least   lowest        // one-way delays
+	turns   lowest        // from a departure to its report
+	sent    flow          // by the sender's clock
+	came    flow          // by the receiver's clock
+	busy    busy
+	trains  trains
+	losses  losses
+	window  window
+	cutAt   time.Duration // queue from which the rate is cut at once
+	cut     cut
+	heard   time.Time     // when something was reported last
+	queued  time.Time     // when there was a queue last
+	short   time.Time     // when there was none last
+	newest  time.Duration // when the latest reported packet departed
+	grown   time.Time     // when the rate was last let grow
+	calm    time.Time     // since when nothing speaks against growing; zero: something does
 }
 
 const (
@@ -47,13 +48,18 @@ const (
 	most  = 1e9       // bit/s; no limit beyond that is of use
 
 	// How long packets may wait until the rate is cut: at once, and if it lasts or many are lost.
-	queueCut, queueLossy = 80 * time.Millisecond, 40 * time.Millisecond
-	queueShort           = 35 * time.Millisecond // if the queue of the path is so short that it overflows before
-	queueGrow            = 30 * time.Millisecond // up to which the rate grows
+	queueCut, queueLossy = 55 * time.Millisecond, 28 * time.Millisecond
+	queueShort           = 25 * time.Millisecond // if the queue of the path is so short that it overflows before
+	queueGrow            = 22 * time.Millisecond // up to which the rate grows
 	sustained            = 300 * time.Millisecond
+	ownMost              = 20 * time.Millisecond // that a packet itself takes: one of 1200 bytes at 0.5 Mbit/s
 	noiseReports         = 64
 
 	lossy = 0.05 // share of losses that does not count as few
+
+	// A tenth of the time from which the least delay and the shortest turn are. A path that becomes longer for good, as by
+	// another route, must not be full for long because of that.
+	leastPart, turnsPart = 2 * time.Second, 400 * time.Millisecond
 
 	// For how long what was lost is due to a queue.
 	afterQueue = lossParts*lossPart + time.Second
@@ -63,7 +69,9 @@ const (
 )
 
 // New returns a controller that knows nothing.
-func New() *Controller { return &Controller{cutAt: queueCut} }
+func New() *Controller {
+	return &Controller{cutAt: queueCut, least: lowest{part: leastPart}, turns: lowest{part: turnsPart}}
+}
 
 // Rate returns the bit rate that the path is estimated to carry, in bit/s; 0 if nothing limits it as far as is known.
 func (c *Controller) Rate() int64 { return int64(c.rate) }
@@ -99,35 +107,47 @@ func (c *Controller) Report(r Report, now time.Time, clock time.Duration) {
 
 // arrive takes note of packets that have arrived. It reports whether the delay of one of them says something.
 func (c *Controller) arrive(packets []Packet, now time.Time) (timed bool) {
-	var least time.Duration
-	for _, p := range packets {
-		if d := p.Arrived - p.Departed; !p.Late && (!timed || d < least) {
-			least, timed = d, true
-		}
-	}
-	if timed {
-		c.least.add(least, now)
-	}
-	base, _ := c.least.value()
+	base, known := c.least.value()
+	var least, waited time.Duration // waited: without the time that the packets themselves take
 	for _, p := range packets {
 		c.came.add(p.Arrived, p.Bytes)
 		if p.Late {
 			continue
 		}
 		c.newest = p.Departed
-		c.busy.add(p, p.Arrived-p.Departed-base)
 		c.trains.add(p, now)
+		delay := p.Arrived - p.Departed
+		if known {
+			c.busy.add(p, delay-base)
+		}
+		without := delay - c.own(p.Bytes)
+		if !timed {
+			least, waited, timed = delay, without, true
+		}
+		least, waited = min(least, delay), min(waited, without)
 	}
 	c.trains.end(now)
 	if timed {
-		c.wait(least-base, now)
+		c.least.add(least, now)
+		base, _ = c.least.value()
+		c.wait(max(waited-base, 0), now)
 	}
 	return timed
+}
+
+// own is how long a packet takes to pass the bottleneck.
+func (c *Controller) own(bytes int) time.Duration {
+	bps := max(c.busy.known, c.came.over(time.Second))
+	if bps == 0 {
+		return 0
+	}
+	return min(time.Duration(8*float64(bytes)/bps*float64(time.Second)), ownMost)
 }
 
 // wait takes note of how long packets wait.
 func (c *Controller) wait(queue time.Duration, now time.Time) {
 	c.noise += ((queue - c.queue).Abs() - c.noise) / noiseReports
+	c.shorter = queue < c.queue*9/10
 	c.queue = queue
 	if queue > queueLossy {
 		c.queued = now
@@ -135,7 +155,7 @@ func (c *Controller) wait(queue time.Duration, now time.Time) {
 		c.short = now
 	}
 	if queue < queueGrow && c.newest > c.cut.judged {
-		c.cut.judged = 0
+		c.cut.judged, c.cut.vain = 0, 0
 	}
 }
 
@@ -159,7 +179,7 @@ func (c *Controller) decide(now time.Time, clock time.Duration) {
 	case c.losses.excess(now) && now.Sub(c.queued) > afterQueue:
 		c.calm = time.Time{}
 		c.answer(now)
-	case c.queue < queueGrow && share < lossy+c.losses.inherent:
+	case c.queue < queueGrow+c.noise && share < lossy+c.losses.inherent:
 		if c.calm.IsZero() {
 			c.calm, c.grown = now, now
 		}
@@ -180,19 +200,17 @@ func (c *Controller) limit(bps float64) {
 // carries is what the path carries at present, as far as the window is concerned.
 func (c *Controller) carries(now time.Time) float64 {
 	if c.queue > queueLossy {
-		return c.came.over(brief)
+		return c.passes()
 	}
 	return max(c.rate, c.came.over(time.Second), ofTrain*c.trains.rate(now, trainSpan))
 }
 
-// passes is what the bottleneck lets through while packets wait for it. Where less has arrived than it passed when it was
-// busy, that may be because less was sent.
+// passes is what the bottleneck lets through while packets wait for it.
 func (c *Controller) passes() float64 {
-	recent := c.came.over(brief)
-	if rate := c.busy.rate(); recent < rate/2 {
-		return min(rate, c.came.over(time.Second))
+	if rate := c.busy.rate(); rate > 0 {
+		return rate
 	}
-	return recent
+	return c.came.over(brief)
 }
 
 // turn is the shortest time from a departure to its report.

@@ -9,6 +9,7 @@ type cut struct {
 	queue    time.Duration // for how long packets waited, if because of that
 	policed  time.Duration // for how long the rate is not tried again, if because of losses
 	judged   time.Duration // what departs from then on shows the effect; 0: it has been seen
+	vain     int           // how often it had none, in a row
 }
 
 const (
@@ -24,34 +25,55 @@ const (
 	// A cut is not enough if less than this share of what was received at the cut arrives, and the queue has become longer
 	// by this much.
 	shrunk, longer = 0.85, 15 * time.Millisecond
+
+	// While the queue stays, the rate falls to this share, until that has been in vain so often although less was sent than
+	// this share of what was received at first.
+	cutMore, vainCuts, sentLess = 0.85, 1, 0.95
 )
 
 // fall answers a queue.
 func (c *Controller) fall(now time.Time, clock time.Duration) {
+	if now.Sub(c.cut.at) < cutGap || c.shorter {
+		return
+	}
 	received := c.passes()
 	worse := received < shrunk*c.cut.received && c.queue > c.cut.queue+longer
 	switch {
-	case now.Sub(c.cut.at) < cutGap:
-	case c.inVain():
-		c.accept(now)
+	case c.cut.judged > 0 && c.newest >= c.cut.judged:
+		c.judge(now, clock)
 	case c.rate > 0 && toReceived*received >= c.rate: // it is low enough
-	case c.newest < c.cut.judged && !worse:
+	case c.newest < c.cut.judged && !worse: // it has not shown its effect
 	default:
-		c.limit(toReceived * received)
 		judged := c.cut.judged // of the first of several cuts: others may take what these give up
 		if c.newest >= judged {
-			judged = clock + cutSettle + min(4*c.queue, longest)
+			judged = clock + c.drains()
 		}
+		c.limit(toReceived * received)
 		c.cut = cut{at: now, received: received, queue: c.queue, judged: judged}
 	}
 }
 
-// inVain reports whether the queue has stayed although less was sent than arrived before: it is not ours.
-func (c *Controller) inVain() bool {
-	if c.cut.judged == 0 || c.newest < c.cut.judged || c.queue < max(c.cut.queue/2, queueLossy) {
-		return false
+// drains is when a cut shows its effect.
+func (c *Controller) drains() time.Duration { return cutSettle + min(4*c.queue, longest) }
+
+// judge looks at the effect of the last cut. If the queue has not become shorter, more is cut: others who send through
+// the same bottleneck may leave less of it than it seemed. If that does not help several times although less is sent,
+// the queue is not ours.
+func (c *Controller) judge(now time.Time, clock time.Duration) {
+	before := c.cut.queue
+	c.cut.queue, c.cut.judged = c.queue, clock+c.drains()
+	if c.queue < before*4/5 {
+		return
 	}
-	return c.sent.until(c.newest, sustained) < 0.95*c.cut.received
+	if c.sent.until(c.newest, sustained) < sentLess*c.cut.received {
+		c.cut.vain++
+	}
+	if c.cut.vain > vainCuts {
+		c.accept(now)
+		return
+	}
+	c.limit(cutMore * c.rate)
+	c.cut.at = now
 }
 
 // accept takes the delay of the queue for that of the path.
@@ -59,7 +81,8 @@ func (c *Controller) accept(now time.Time) {
 	base, _ := c.least.value()
 	c.least.forget()
 	c.least.add(base+c.queue, now)
-	c.queue, c.cut.judged = 0, 0
+	c.turns.forget()
+	c.queue, c.cut.judged, c.cut.vain = 0, 0, 0
 }
 
 // answer answers losses without a queue.

@@ -6,9 +6,10 @@
 //
 // # What it measures
 //
-// Queue: the least delay of the packets of a report, minus the least of the last 20 s. The clocks of both ends need not
-// agree; only their difference may not change by more than a few ms in that time. The least of a report is not moved by
-// single late packets, nor by the time that a burst itself takes.
+// Queue: the least delay of the packets of a report, without the time that they themselves take on the bottleneck, minus
+// the least delay of the last 20 s. The clocks of both ends need not agree; only their difference may not change by more
+// than a few ms in that time. The least of a report is not moved by single late packets, nor by the time that a burst
+// itself takes.
 //
 // Received rate: bytes by time of arrival. While packets queue, it is what the bottleneck lets through.
 //
@@ -22,12 +23,13 @@
 //
 // # What it does
 //
-//   - Packets wait for more than 80 ms at once, or for 40 ms over 0.3 s or while many are lost; these limits rise with
-//     the jitter of the path, and fall where its queue overflows earlier. The rate falls to 0.9 of what is received. It
-//     falls again only while packets still arrive more slowly than that, so that one queue is answered once.
-//   - The queue stays although less was sent: it is not ours. Then its delay counts as that of the path: others fill
-//     it, the route has changed, or the machine at either end is overloaded. None of these may drive the rate to the
-//     floor for long.
+//   - Packets wait for more than 55 ms at once, or for 28 ms over 0.3 s or while many are lost; these limits rise with
+//     the jitter of the path, and fall where its queue overflows earlier. The rate falls to 0.9 of what the path passes
+//     while it is busy, and further if the queue has not become shorter by when it should have: others may send through
+//     the same bottleneck.
+//   - The queue stays all the same, although less was sent: it is not ours. Then its delay counts as that of the path:
+//     others fill it, the route has changed, or the machine at either end is overloaded. None of these may drive the
+//     rate to the floor for long.
 //   - More than 12 % are lost without a queue, as behind a policer: the rate falls to 0.9 of what is received, and is not
 //     tried again for 5 to 40 s. If nearly as many are lost afterwards, the path loses that much at any rate, and the
 //     fall is undone.

@@ -2,13 +2,11 @@ package congestion
 
 import "time"
 
-const (
-	lowestPart  = 2 * time.Second
-	lowestParts = 10
-)
+const lowestParts = 10
 
-// lowest is the least of the durations that were added in the last 20 s.
+// lowest is the least of the durations that were added in the last ten parts of time.
 type lowest struct {
+	part  time.Duration
 	parts [lowestParts]struct {
 		value time.Duration
 		any   bool
@@ -17,7 +15,7 @@ type lowest struct {
 }
 
 func (l *lowest) add(d time.Duration, now time.Time) {
-	at := max(now.UnixNano()/int64(lowestPart), l.last)
+	at := max(now.UnixNano()/int64(l.part), l.last)
 	for range min(at-l.last, lowestParts) {
 		l.last++
 		l.parts[l.last%lowestParts].any = false
@@ -29,7 +27,7 @@ func (l *lowest) add(d time.Duration, now time.Time) {
 }
 
 // forget forgets what was added.
-func (l *lowest) forget() { *l = lowest{last: l.last} }
+func (l *lowest) forget() { *l = lowest{part: l.part, last: l.last} }
 
 // value returns the least one; false if there is none.
 func (l *lowest) value() (least time.Duration, ok bool) {

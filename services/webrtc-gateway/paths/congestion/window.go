@@ -6,6 +6,7 @@ const (
 	slack       = 200 * time.Millisecond // of the window, beyond the shortest turn
 	silence     = 200 * time.Millisecond // beyond the shortest turn, until what is on the way counts as gone
 	leastWindow = 8000                   // bytes
+	again       = 0.6                    // of the window, from which a full path has room again
 )
 
 // window limits how many bytes are on the way.
@@ -28,14 +29,14 @@ func (w *window) first(now time.Time) { w.since = now }
 
 func (w *window) heard(now time.Time) { w.since, w.silent = now, 0 }
 
-// Full reports whether more is on the way than the path takes. Once it is, it stays so until half of that is gone.
+// Full reports whether more is on the way than the path takes. Once it is, it stays so until a part of that is gone.
 func (c *Controller) Full(inFlight int64) bool {
 	w := &c.window
 	switch size := w.bytes; {
 	case size == 0:
 		w.full = false
 	case w.full:
-		w.full = float64(inFlight) > size/2
+		w.full = float64(inFlight) > size*again
 	default:
 		w.full = float64(inFlight) > size
 	}
