@@ -50,7 +50,8 @@ func TestPathAndShown(t *testing.T) {
 	s.negotiate(nil, map[string]string{"0": "front"})
 	s.sources(1)
 	p := s.next(func(m *signalingv1.GatewayMessage) bool {
-		return m.GetPath().GetRoundTripMs() > 0 && len(m.GetPath().GetVideos()) > 0
+		videos := m.GetPath().GetVideos()
+		return m.GetPath().GetRoundTripMs() > 0 && len(videos) > 0 && videos[0].GetBitrateBps() > 0
 	}).GetPath()
 	if v := p.GetVideos()[0]; len(p.GetVideos()) != 1 || v.GetDevice() != "front" || v.GetMid() != "0" ||
 		v.GetStream() != "video" {

@@ -10,6 +10,7 @@ import (
 
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/viewing"
 )
 
@@ -76,6 +77,7 @@ func (n *session) shown(r *signalingv1.Shown) error {
 func (n *session) pushPath() {
 	tick := time.NewTicker(measureEvery)
 	defer tick.Stop()
+	var sent departures
 	for {
 		select {
 		case <-n.ctx.Done():
@@ -84,7 +86,7 @@ func (n *session) pushPath() {
 		}
 		path := &signalingv1.Path{}
 		if c := n.current.Load(); c != nil {
-			if path = pathTo(c.peer); len(path.GetVideos()) == 0 {
+			if path = pathTo(c.peer, &sent, time.Now()); len(path.GetVideos()) == 0 {
 				continue
 			}
 		}
@@ -94,18 +96,37 @@ func (n *session) pushPath() {
 	}
 }
 
-// pathTo is what is known of the path to a peer.
-func pathTo(p *rtc.Peer) *signalingv1.Path {
+// departures are how much each track had sent when that was last looked at.
+type departures struct {
+	at    time.Time
+	bytes map[*tracks.Track]uint64
+}
+
+// rate is the bit rate of a track since the last look; 0 at the first.
+func (d *departures) rate(t *tracks.Track, now time.Time) int64 {
+	before, known := d.bytes[t]
+	if took := now.Sub(d.at).Seconds(); known && took > 0 {
+		return int64(float64(8*(t.Sent()-before)) / took)
+	}
+	return 0
+}
+
+// pathTo is what is known of the path to a peer. It updates what was sent before.
+func pathTo(p *rtc.Peer, sent *departures, now time.Time) *signalingv1.Path {
 	known := p.Path().Snapshot()
 	m := &signalingv1.Path{
 		RoundTripMs: milliseconds(known.RoundTrip), AvailableBps: known.Available, QueueMs: milliseconds(known.Queue),
 	}
+	next := departures{at: now, bytes: make(map[*tracks.Track]uint64)}
 	for _, v := range p.Sending() {
 		m.Videos = append(m.Videos, &signalingv1.PathVideo{
-			Mid: v.MID, Device: v.Stream.Device, Stream: v.Stream.Name, Repaired: float32(v.Repaired),
+			Mid: v.MID, Device: v.Stream.Device, Stream: v.Track.Sending().Name, BitrateBps: sent.rate(v.Track, now),
 			MinPlayoutMs: int32(v.Playout.Min.Milliseconds()), MaxPlayoutMs: int32(v.Playout.Max.Milliseconds()),
+			Repaired: float32(v.Repaired),
 		})
+		next.bytes[v.Track] = v.Track.Sent()
 	}
+	*sent = next
 	return m
 }
 

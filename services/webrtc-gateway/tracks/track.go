@@ -43,7 +43,7 @@ type Track struct {
 	kind    webrtc.RTPCodecType
 	id      string
 	socket  Socket
-	path    Path
+	path    *counted
 	delay   *playout.Delay // nil: it is decided
 	driving func() bool
 	// Set before Bind; see RepairIn.
@@ -61,7 +61,7 @@ type Track struct {
 }
 
 func newTrack(t *tap, kind webrtc.RTPCodecType, id string) *Track {
-	return &Track{tap: t, meters: t.from.meters, kind: kind, id: id, socket: plain{}, path: unknown{},
+	return &Track{tap: t, meters: t.from.meters, kind: kind, id: id, socket: plain{}, path: &counted{Path: unknown{}},
 		driving: func() bool { return false },
 		stop:    make(chan struct{})}
 }
@@ -111,7 +111,7 @@ func (t *Track) Kind() webrtc.RTPCodecType { return t.kind }
 func (t *Track) SendBy(s Socket) { t.socket = s }
 
 // Over tells which path the packets take. It must be called before Bind.
-func (t *Track) Over(p Path) { t.path = p }
+func (t *Track) Over(p Path) { t.path = &counted{Path: p} }
 
 // RepairIn tells in which stream missed packets are sent again, and as which payload type; without, they are repeated as
 // they were. It must be called before Bind.
@@ -173,6 +173,9 @@ func (t *Track) Send(ctx context.Context, s Stream, keysOnly bool) error {
 
 // Sending returns the stream that is sent.
 func (t *Track) Sending() Stream { return t.tap.source().stream }
+
+// Sent returns how many bytes the track has sent, headers and repetitions included.
+func (t *Track) Sent() uint64 { return t.path.bytes.Load() }
 
 // Rate returns the bit rate of the video stream that is sent, as it comes from the device, in bit/s; 0 if it is not
 // known yet.
