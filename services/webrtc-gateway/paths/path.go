@@ -15,6 +15,7 @@ type Path struct {
 	ledger  ledger
 	clock   arrivalClock
 	control *congestion.Controller
+	coarse  *congestion.Coarse // of peers that do not report arrivals
 	trip    trip
 	losses  losses
 	sent    meter // all packets
@@ -33,7 +34,9 @@ type told struct {
 }
 
 // New returns a path of which nothing is known yet.
-func New() *Path { return &Path{control: congestion.New(), changed: make(chan struct{})} }
+func New() *Path {
+	return &Path{control: congestion.New(), coarse: congestion.NewCoarse(), changed: make(chan struct{})}
+}
 
 // Changed returns a channel that is closed when something has changed: what the path carries, or whether it is full.
 // That it is no longer full because reports stay away is seen only by who asks.
@@ -157,11 +160,13 @@ const keepArrived = 128
 func (p *Path) reception(blocks []rtcp.ReceptionReport, now time.Time) {
 	for _, b := range blocks {
 		p.heard = now
-		if p.ledger.ring == nil {
-			p.losses.share(b.FractionLost, now)
-		}
-		if d, ok := roundTrip(b, now); ok {
+		d, ok := roundTrip(b, now)
+		if ok {
 			p.trip.measured(d, now)
+		}
+		if !p.clock.began {
+			p.losses.share(b.FractionLost, now)
+			p.coarse.Report(p.losses.value(now), d, float64(p.sent.rate(now)), now)
 		}
 	}
 }
@@ -186,13 +191,21 @@ const forMedia = 0.9
 // available is [Path.Available]. The caller holds p.mu.
 func (p *Path) available(now time.Time) int64 {
 	if !p.clock.began {
-		return p.limit.value(now)
+		return least(p.limit.value(now), p.coarse.Rate())
 	}
 	rate := p.control.Rate()
 	if rate == 0 {
 		return 0
 	}
 	return max(int64(forMedia*float64(rate))-p.again.rate(now), rate/4)
+}
+
+// least is the lower of two limits, of which 0 is none.
+func least(a, b int64) int64 {
+	if a == 0 || b == 0 {
+		return a + b
+	}
+	return min(a, b)
 }
 
 // Queue is how long packets wait in queues on the path; 0 if that is not known.

@@ -3,6 +3,7 @@ package paths
 import (
 	"math"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pion/rtcp"
@@ -231,10 +232,46 @@ func TestReceiverReports(t *testing.T) {
 	}
 	p = New()
 	number(p, 1, start)
-	p.RTCP([]rtcp.Packet{lossy}, start)
+	p.RTCP([]rtcp.Packet{report(0, 1, "r", time.Millisecond), lossy}, start)
 	if got := p.losses.value(start); got != 0 {
 		t.Errorf("%v are lost, want 0", got)
 	}
+}
+
+// TestPeersThatDoNotReportArrivals are limited by what they estimate, and by what they lose.
+func TestPeersThatDoNotReportArrivals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, began := New(), time.Now()
+		limit := func() int64 { return p.Available() / 1000 }
+		lose := func(fraction uint8) {
+			for range 100 {
+				p.Sent(2500, time.Now()) // 2 Mbit/s
+				time.Sleep(10 * time.Millisecond)
+			}
+			p.RTCP([]rtcp.Packet{&rtcp.ReceiverReport{Reports: []rtcp.ReceptionReport{{FractionLost: fraction}}}}, time.Now())
+		}
+		lose(0)
+		if got := limit(); got != 0 {
+			t.Errorf("limited to %d kbit/s by nothing", got)
+		}
+		changed := p.Changed()
+		lose(128)
+		if got := limit(); got < 1400 || got > 1800 {
+			t.Errorf("limited to %d kbit/s when a quarter was lost on the average of two seconds", got)
+		}
+		select {
+		case <-changed:
+		default:
+			t.Error("nobody was told")
+		}
+		p.RTCP([]rtcp.Packet{&rtcp.ReceiverEstimatedMaximumBitrate{Bitrate: 5e5}}, time.Now())
+		if got := limit(); got != 500 {
+			t.Errorf("limited to %d kbit/s, estimated were 500", got)
+		}
+		if p.Full() || p.Queue() != 0 || !p.Heard().After(began) {
+			t.Error("full, or with a queue, or never heard of")
+		}
+	})
 }
 
 // FuzzRTCP: whatever a peer reports, the ledger stays right.

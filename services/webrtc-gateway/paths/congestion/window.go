@@ -6,7 +6,7 @@ const (
 	slack       = 200 * time.Millisecond // of the window, beyond the shortest turn
 	silence     = 200 * time.Millisecond // beyond the shortest turn, until what is on the way counts as gone
 	leastWindow = 8000                   // bytes
-	again       = 0.6                    // of the window, from which a full path has room again
+	again       = 0.75                   // of the window, from which a full path has room again
 )
 
 // window limits how many bytes are on the way.
