@@ -14,8 +14,11 @@ const (
 const (
 	// A path that carries less than tooLittle of a stream's bit rate for giveUp does not fit, one that carries more than
 	// comeBack for comeBackAfter does again.
-	tooLittle     = 0.6
-	giveUp        = 2 * time.Second
+	tooLittle = 0.6
+	giveUp    = 2 * time.Second
+	// Below farTooLittle it is hopeless, and given up sooner: who misses pictures asks for key frames, which cost all.
+	farTooLittle  = 0.35
+	giveUpSoon    = 500 * time.Millisecond
 	comeBack      = 1.3
 	comeBackAfter = 10 * time.Second
 	// keysBelow is the bit rate below which a path carries key frames only.
@@ -51,7 +54,7 @@ func (f *fit) step(now time.Time, x fitting) version {
 	worse, next := x.worse(f.version)
 	better, previous := x.better(f.version)
 	switch {
-	case f.worse.lasts(now, worse, lull) >= giveUp:
+	case f.worse.lasts(now, worse, lull) >= x.patience(f.version):
 		*f = fit{version: next}
 	case f.better.lasts(now, better, 0) >= comeBackAfter:
 		*f = fit{version: previous}
@@ -66,6 +69,14 @@ func (x fitting) worse(v version) (bool, version) {
 		return share < tooLittle*main || share < main && x.strained, small
 	}
 	return v != keys && share < keysBelow, keys
+}
+
+// patience is how long a version is tried that does not fit.
+func (x fitting) patience(v version) time.Duration {
+	if v == whole && x.small && float64(x.share) < farTooLittle*float64(x.main) {
+		return giveUpSoon
+	}
+	return giveUp
 }
 
 // better reports whether there is room for the version that comes before one. A stream that has no more than a small

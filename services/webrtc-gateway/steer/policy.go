@@ -116,14 +116,18 @@ func (p *policy) fit(now time.Time, v *viewer, w *view) {
 		v.want += s.full()
 		return
 	}
-	switch w.fit.step(now, fitting{share: w.share, main: main, small: w.small, strained: v.reading.strained()}) {
+	x := fitting{share: w.share, main: main, small: w.small, strained: v.reading.strained()}
+	version := w.fit.step(now, x)
+	switch version {
 	case whole:
 		v.want += main
 	case small:
 		v.want += max(int64(comeBack*float64(main)), minSmall)
-		s.smallVotes = append(s.smallVotes, vote{reading: v.reading, share: w.share})
 	case keys:
 		v.want += int64(comeBack * minSmall)
+	}
+	if version != whole && w.small {
+		s.smallVotes = append(s.smallVotes, vote{reading: v.reading, share: w.share})
 	}
 }
 

@@ -177,6 +177,11 @@ func TestSmallVersionLasts(t *testing.T) {
 	if v.views[0].fit.version != small || !s.smallHeld(now) {
 		t.Fatalf("version %v, held %v", v.views[0].fit.version, s.smallHeld(now))
 	}
+	v.reading.Available = 90_000
+	now = p.run(now, 2*smallPatience, v, other)
+	if v.views[0].fit.version != keys || !s.smallHeld(now) || s.smallTarget != minSmall {
+		t.Errorf("version %v, held %v, target %d", v.views[0].fit.version, s.smallHeld(now), s.smallTarget)
+	}
 	now = p.run(now, smallPatience-time.Second, other)
 	if !s.smallHeld(now) {
 		t.Error("the small version ended early")
