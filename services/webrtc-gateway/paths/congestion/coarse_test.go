@@ -6,7 +6,6 @@ import (
 )
 
 func TestCoarse(t *testing.T) {
-	const ms = time.Millisecond
 	type report struct {
 		lost float64
 		trip time.Duration
