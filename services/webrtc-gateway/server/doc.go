@@ -17,6 +17,12 @@
 //
 // Errors are plain text that names the problem and the fix, with a fitting status code.
 //
+// # What peers show
+//
+// Once a second a session gets what is known of the path to its peer (Path): while pictures are sent, and while it has
+// no connection. A peer that gets it may answer with what it has shown since the last time (Shown), which becomes
+// metrics of package viewing; gateways that send no Path do not know Shown, and end sessions that send it.
+//
 // # Pictures over a WebSocket
 //
 // Each binary message is one picture: a 16-byte header and the encoded frame. The header is the version (1), flags

@@ -98,13 +98,20 @@
  * - The actuator decides whether a command counts. A Drive begins with everything at rest, sends what is held now many
  *   times a second, and ends when the page is hidden, closed, or frozen, or when somebody else takes over. It does not
  *   begin again without a new `start()`.
+ * - An actuator may demand that its driver sees a camera (`drive: {see: front}` in robot.yaml). Each command then says
+ *   when the picture was captured that the page shows of it: the newest frame in an attached element that is on the
+ *   screen. As that gets old the robot is slowed, then stands still (`robot.control(device).state.sight`,
+ *   `drive.refusal` is `BLIND`), and goes on with a new picture; `drive.state` stays `driving`. A page that shows
+ *   pictures otherwise, such as in a headset, calls `video.saw(frame)` with what requestVideoFrameCallback says of each.
  * - The e-stop is sent on every path until all actuators have confirmed it, across reconnects as well.
  * - Speech without a path to the device is lost; it is never played later.
  * - One RTCPeerConnection carries all the videos, sounds, and channels you ask for. A camera crash does not touch it:
  *   the last picture stays, `picture` becomes `stale` within 300 ms of it, and `live` with the first new frame.
  * - When a gateway crashes, the robot's `state` is `gateway-lost`; the page keeps looking for it and resumes
  *   everything without a call of yours. `video.stream` stays the same object throughout.
- * - Frames have an age (`video.ageMs`), on the gateway's clock; `robot.stats()` returns the other numbers.
+ * - Frames have an age (`video.ageMs`), on the gateway's clock; `robot.stats()` returns the other numbers, also what
+ *   the gateway knows of the path to the page: round trip, what it carries, the playout delay, what was sent again. Once
+ *   a second the gateway is told how old the frames were that were shown, for its metrics.
  * - Where WebRTC finds no path, `robot.detour` has the reason; pictures, calls, and driving go over WebSockets
  *   meanwhile.
  * - A robot behind a NAT is reached through a rendezvous server: `waldo.connect(link)` with the link that `waldo link
