@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/pion/rtcp"
 	"github.com/pion/webrtc/v4"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -278,11 +277,11 @@ func (p *Peer) attach(o *offer) error {
 func (p *Peer) listen(s *shown, sender *webrtc.RTPSender) {
 	buffer := make([]byte, 1500)
 	for {
-		n, _, err := sender.Read(buffer)
+		n, read, err := sender.Read(buffer)
 		if err != nil {
 			return
 		}
-		packets, err := rtcp.Unmarshal(buffer[:n])
+		packets, err := read.GetRTCPPackets(buffer[:n]) // which the interceptors have read already
 		if err != nil {
 			continue // garbage, or from a newer standard
 		}

@@ -194,6 +194,7 @@ func (b *binding) elapsed(f *frame, now time.Time) time.Duration {
 type header struct {
 	rtp.Header
 	number     [2]byte
+	delay      [3]byte
 	extensions [maxExtensions]rtp.Extension
 }
 
@@ -226,7 +227,8 @@ func (b *binding) fill(h *header, s sent) {
 		return
 	}
 	if b.playoutDelayID != 0 && s.told.says {
-		_ = h.SetExtension(b.playoutDelayID, s.told.delay[:])
+		h.delay = s.told.delay
+		_ = h.SetExtension(b.playoutDelayID, h.delay[:])
 	}
 	if b.captureTimeID != 0 {
 		_ = h.SetExtension(b.captureTimeID, s.frame.captureNTP[:])
