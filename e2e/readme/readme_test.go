@@ -12,6 +12,9 @@ import (
 var everything = []string{"http://127.0.0.1:8080/", "ready device=front", "ready device=map", "ready device=motors",
 	"ready device=voice"}
 
+// tutorial is what it has printed once the robot of the tutorials is complete.
+var tutorial = []string{"http://127.0.0.1:8080/", "ready device=front", "ready device=motors", "ready device=voice"}
+
 // readmes are the READMEs with commands, and how each command is run.
 var readmes = map[string][]step{
 	"README.md": {
@@ -25,7 +28,7 @@ var readmes = map[string][]step{
 		{"", stop},
 		{"bin/waldo up robot.yaml", stays("front", "http://127.0.0.1:8080/")},
 		{"", stop},
-		also("bin/waldo up", stays(everything...)),
+		also("bin/waldo up examples/robot.yaml", stays(tutorial...)), // whose driver need not see
 		{"bin/waldo watch motors", stays(`"message":{`)},
 		{"bin/waldo send motors", runs()},
 		also("build/venv/bin/python program.py", stays()),
@@ -83,7 +86,6 @@ var readmes = map[string][]step{
 		{"bin/waldo snapshot front -o front.jpg", runs()},
 		{"bin/waldo view front", leftOut("it needs a display; TestView in cmd/waldo has one")},
 		{"bin/waldo watch motors", stays(`"message":{`)},
-		{"bin/waldo send motors", runs()},
 		{"bin/waldo call front ListFormats", runs("nativeFormats")},
 		{"bin/waldo estop --reason", runs()},
 		also("bin/waldo estop --clear", runs()),
@@ -131,23 +133,23 @@ var readmes = map[string][]step{
 		{"node robot.mjs drive motors", runs("sent 40 times; driving")},
 	},
 	"examples/padrover/README.md": {
-		{"make run", stays(everything...)},
-		also("bin/waldo-input --robot demo --device pad --source sim", stays("ready")),
-		{"bin/waldo-input --robot demo --device pad", leftOut("it needs a gamepad: --source sim, which its comment " +
+		{"bin/waldo up examples/robot.yaml", stays(tutorial...)},
+		also("bin/waldo-input --robot tutorial --device mine --source sim", stays("ready")),
+		{"bin/waldo-input --robot tutorial --device mine", leftOut("it needs a gamepad: --source sim, which its comment " +
 			"names, is run instead")},
-		{"bin/waldo ls", runs("pad", "motors")},
+		{"bin/waldo ls", runs("mine", "motors")},
 		{"go run ./examples/padrover", of("", stays())},
-		also("grpcurl -plaintext 127.0.0.1:7103 waldo.control.v1.ControlService/GetControl", runs(`"holder": "padrover"`)),
+		also("grpcurl -plaintext 127.0.0.1:7102 waldo.control.v1.ControlService/GetControl", runs(`"holder": "padrover"`)),
 	},
 	"examples/python/README.md": {
 		{"cd examples/python", once},
 		{"python3 -m venv .venv && .venv/bin/pip install", once},
-		also("../../bin/waldo up", stays(everything...)),
+		{"../../bin/waldo up ../robot.yaml &", stays(tutorial...)},
 		{".venv/bin/python frames.py 127.0.0.1:7101", runs("uint8 mean brightness")},
-		{".venv/bin/python messages.py 127.0.0.1:7103", runs(`"battery":`)},
-		{".venv/bin/python drive.py 127.0.0.1:7103", stays()},
-		{".venv/bin/python sound.py 127.0.0.1:7104 record said.wav 5", runs()},
-		{".venv/bin/python sound.py 127.0.0.1:7104 play said.wav", runs()},
+		{".venv/bin/python messages.py 127.0.0.1:7102", runs(`"battery":`)},
+		{".venv/bin/python drive.py 127.0.0.1:7102", stays()},
+		{".venv/bin/python sound.py 127.0.0.1:7103 record said.wav 5", runs()},
+		{".venv/bin/python sound.py 127.0.0.1:7103 play said.wav", runs()},
 	},
 	"examples/thermometer/README.md": {
 		{"echo 21500 > /tmp/temp", runs()},
@@ -236,7 +238,7 @@ var readmes = map[string][]step{
 		{"waldo send doorcam", runs()},
 	},
 	"services/serial/README.md": {
-		also("bin/waldo up", stays(everything...)),
+		also("bin/waldo up examples/robot.yaml", stays(tutorial...)),
 		{"bin/waldo watch motors", stays(`"message":{`)},
 		{"bin/waldo send motors", runs()},
 	},

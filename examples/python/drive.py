@@ -1,4 +1,4 @@
-"""Drives a robot's board for two seconds: drive.py 127.0.0.1:7103 '{"left": 100, "right": 100}'"""
+"""Drives a robot's board for two seconds: drive.py 127.0.0.1:7102 '{"left": 100, "right": 100}'"""
 import sys, time
 import grpc
 from waldo.control.v1 import control_pb2 as control, control_service_pb2 as lease, control_service_pb2_grpc as control_service

@@ -1,7 +1,7 @@
 """Records a microphone and plays through a speaker.
 
-sound.py 127.0.0.1:7104 record said.wav 5
-sound.py 127.0.0.1:7104 play said.wav
+sound.py 127.0.0.1:7103 record said.wav 5
+sound.py 127.0.0.1:7103 play said.wav
 """
 import sys
 import wave

@@ -63,7 +63,32 @@ func (p *Plan) checkPrograms(ctx context.Context) error {
 	}
 	checks.Wait()
 	p.warnings = slices.Concat(warnings...)
-	return errors.Join(append(errs, p.checkFlags())...)
+	return errors.Join(append(once(errs), p.checkFlags())...)
+}
+
+// once leaves out lines that another program has printed already: several read the section `drive:`.
+func once(errs []error) (kept []error) {
+	said := map[string]bool{}
+	for _, err := range errs {
+		if err == nil {
+			continue
+		}
+		var lines []string
+		for line := range strings.Lines(err.Error()) {
+			if line = strings.TrimRight(line, "\n"); !said[line] {
+				said[line] = true
+				lines = append(lines, line)
+			}
+		}
+		switch text := strings.Join(lines, "\n"); text {
+		case "":
+		case err.Error():
+			kept = append(kept, err)
+		default:
+			kept = append(kept, errors.New(text))
+		}
+	}
+	return kept
 }
 
 // checkFlags checks the values from the command line that no program checks under the flag's name.
