@@ -85,7 +85,7 @@ func (p *pilot) look(share float64, seen *timestamppb.Timestamp) (float64, *cont
 // TestSight drives a whole device whose driver must see another one.
 func TestSight(t *testing.T) {
 	c := configIn(t.TempDir())
-	c.Sight = drive.Sight{See: "front", Blind: drive.Blind{Slow: 4 * time.Second, Stop: 8 * time.Second}}
+	c.Sight = drive.Sight{See: "front", Blind: drive.Blind{Slow: 4 * time.Second, Stop: 10 * time.Second}}
 	m := startMotor(t, c)
 	e := startEye(t, m.server.URL())
 	if e.out.Held() {
@@ -93,7 +93,7 @@ func TestSight(t *testing.T) {
 	}
 	p := acquire(t, m.Actuator, m.wire)
 	if s := m.State().GetSight(); s.GetCamera() != "front" || s.GetAge() != nil || s.GetSpeed() != 0 ||
-		s.GetStop().AsDuration() != 8*time.Second {
+		s.GetStop().AsDuration() != 10*time.Second {
 		t.Errorf("before anything is seen: %v", s)
 	}
 	stay := p.keepAlive(t)
@@ -112,20 +112,20 @@ func TestSight(t *testing.T) {
 	}
 	var fresh, old, ancient *timestamppb.Timestamp
 	await(t, "it is announced", func() bool {
-		fresh, old, ancient = e.capture(0), e.capture(6*time.Second), e.capture(9*time.Second)
+		fresh, old, ancient = e.capture(0), e.capture(7*time.Second), e.capture(11*time.Second)
 		return m.watcher.find(m.clock(), ancient).Known
 	})
 	if f, report, err := p.look(1, fresh); f != 1 || err != nil || report.GetSight().GetSpeed() != 1 {
 		t.Errorf("with a fresh picture: %v, %v, %v", f, report, err)
 	}
-	if f, report, err := p.look(1, old); f <= 0.2 || f > 0.5 || err != nil || report.GetSight().GetSpeed() > 0.5 ||
-		report.GetSight().GetAge().AsDuration() < 6*time.Second {
+	if f, report, err := p.look(1, old); f <= 0 || f > 0.5 || err != nil || report.GetSight().GetSpeed() > 0.5 ||
+		report.GetSight().GetAge().AsDuration() < 7*time.Second {
 		t.Errorf("with an old picture: %v, %v, %v", f, report, err)
 	}
 	if f, _, err := p.look(0.1, old); f != 1 || err != nil {
 		t.Errorf("slowly with an old picture: %v, %v", f, err)
 	}
-	if f, _, err := p.look(1, ancient); f != -1 || err == nil || !strings.Contains(err.Error(), "stands still from 8s") {
+	if f, _, err := p.look(1, ancient); f != -1 || err == nil || !strings.Contains(err.Error(), "stands still from 10s") {
 		t.Errorf("with too old a picture: %v, %v", f, err)
 	}
 	if f, _, err := p.look(1, &timestamppb.Timestamp{Nanos: -1}); f != -1 || status.Code(err) != codes.InvalidArgument ||

@@ -130,6 +130,9 @@ func (s *Section) where(key string) (origin, field string) {
 		if o.key == key {
 			return o.origin, ""
 		}
+		if within, ok := strings.CutPrefix(key, o.key+"."); ok {
+			return o.origin, within
+		}
 	}
 	if s.node == nil {
 		return s.file, join(s.path, key)
