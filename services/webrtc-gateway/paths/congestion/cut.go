@@ -29,6 +29,9 @@ const (
 	// While the queue stays, the rate falls to this share, until that has been in vain so often although less was sent than
 	// this share of what was received at first.
 	cutMore, vainCuts, sentLess = 0.85, 1, 0.95
+
+	// Where the path passes less than this share of what arrived in the last second, the rate falls to this share of it.
+	steep, toReceivedSteep = 0.5, 0.75
 )
 
 // fall answers a queue.
@@ -48,7 +51,11 @@ func (c *Controller) fall(now time.Time, clock time.Duration) {
 		if c.newest >= judged {
 			judged = clock + c.drains()
 		}
-		c.limit(toReceived * received)
+		share := toReceived
+		if received < steep*c.came.over(time.Second) { // much is on the way that has to pass first
+			share = toReceivedSteep
+		}
+		c.limit(share * received)
 		c.cut = cut{at: now, received: received, queue: c.queue, judged: judged}
 	}
 }

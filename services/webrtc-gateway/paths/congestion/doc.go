@@ -37,7 +37,7 @@
 //     more, by 1 % near where it failed in the last 6 s. It never grows beyond 1.5 times what is received, or,
 //     where more is wanted ([Controller.Want]), what the trains show: what a path could carry is not known from what it
 //     does not.
-//   - More bytes are on the way than the path carries in its shortest turn plus 200 ms: the path is full. A queue is
+//   - More bytes are on the way than the path carries in its shortest turn plus 170 ms: the path is full. A queue is
 //     reported only after it was waited in; only a limit of what is on the way acts in time.
 //   - No report for the shortest turn plus 200 ms while packets are sent: what is on the way counts as gone, the window
 //     shrinks to 8 kB until the next report, and the rate is halved once.

@@ -3,10 +3,10 @@ package congestion
 import "time"
 
 const (
-	slack       = 200 * time.Millisecond // of the window, beyond the shortest turn
+	slack       = 170 * time.Millisecond // of the window, beyond the shortest turn
 	silence     = 200 * time.Millisecond // beyond the shortest turn, until what is on the way counts as gone
 	leastWindow = 8000                   // bytes
-	again       = 0.75                   // of the window, from which a full path has room again
+	again       = 0.7                    // of the window, from which a full path has room again
 )
 
 // window limits how many bytes are on the way.
