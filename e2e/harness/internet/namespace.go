@@ -128,7 +128,7 @@ func (n namespace) await(tb testing.TB, address netip.Addr) {
 	var err error
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		err = n.do(func() error {
-			_, err := net.DialTimeout("tcp4", closed, 200*time.Millisecond)
+			_, err := net.DialTimeout("tcp4", closed, 2*time.Second)
 			return err
 		})
 		if errors.Is(err, unix.ECONNREFUSED) {
