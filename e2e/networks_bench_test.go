@@ -102,7 +102,7 @@ func (w *view) report(b *testing.B, span time.Duration) {
 // BenchmarkNetworks compares over every profile how old pictures are when they are shown, how often and how long they
 // freeze, how much of the link is used, and how old commands are when they are on the serial wire.
 func BenchmarkNetworks(b *testing.B) {
-	span := time.Duration(short(60, 15)) * time.Second
+	span := time.Duration(short(30, 15)) * time.Second
 	for _, p := range linktest.Profiles() {
 		b.Run(p.Name, func(b *testing.B) {
 			b.Run("waldo", func(b *testing.B) {
@@ -210,8 +210,8 @@ func BenchmarkNetworksStep(b *testing.B) {
 	for _, queue := range []int{64 << 10, 24 << 10} {
 		for seed := range uint64(3) {
 			b.Run(fmt.Sprintf("queue of %d KB, seed %d", queue>>10, seed), func(b *testing.B) {
-				r := startRough(b, roughCamera, linktest.StepDown(queue), seed)
-				w := r.watch(b, linktest.StepDown(queue), span)
+				r := startRough(b, roughCamera, linktest.StepDown(queue, down, back), seed)
+				w := r.watch(b, linktest.StepDown(queue, down, back), span)
 				w.log(b, span)
 				again := 0.0 // worst second, from 2 s after the step
 				for at := down + 2*time.Second; at < back; at += time.Second {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -67,38 +68,84 @@ func TestRoughNetworks(t *testing.T) {
 	}
 }
 
+// TestStepDown lets the rate of the link fall from 3 to 0.5 Mbit/s and come back, with three seeds: the picture keeps
+// coming, the queue does not overflow by much, and the encoder gets its rate back.
+func TestStepDown(t *testing.T) {
+	const down, back, rate = 5 * time.Second, 12 * time.Second, 2_000_000
+	for seed := range uint64(3) {
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			p := linktest.StepDown(64<<10, down, back)
+			r := startRough(t, fmt.Sprintf("front: {kind: camera, source: test, width: 640, height: 480, fps: 30, bitrate: %d}",
+				rate), p, seed)
+			r.goFull(t, byKey)
+			began := time.Now()
+			if err := r.link.Restart(p); err != nil {
+				t.Fatal(err)
+			}
+			r.awaitTarget(t, "has fallen", func(bps float64) bool { return bps < 600_000 })
+			r.sight.WaitFrames(t, 30)
+			r.awaitSecond(t, began, back)
+			r.awaitTarget(t, "is back", func(bps float64) bool { return bps > 0.8*rate })
+			r.sight.WaitFrames(t, 60)
+			r.goFull(t, byKey)
+			r.check(t)
+		})
+	}
+}
+
+// awaitSecond returns at a time after a moment.
+func (r *rough) awaitSecond(t *testing.T, since time.Time, after time.Duration) {
+	t.Helper()
+	harness.Until(t, fmt.Sprintf("%v have passed", after), func() error {
+		if time.Since(since) < after {
+			return errNotYet
+		}
+		return nil
+	})
+}
+
+// awaitTarget waits until the bit rate that the encoder shall have is wanted.
+func (r *rough) awaitTarget(t *testing.T, what string, wanted func(bps float64) bool) {
+	t.Helper()
+	harness.Until(t, "the bit rate "+what, func() error {
+		if bps := r.gatewayMetric(t, "stream_target_bits_per_second"); !wanted(bps) {
+			return fmt.Errorf("%.0f bit/s", bps)
+		}
+		return nil
+	})
+}
+
 // drive drives for as long as the profile needs to show all its sides.
 func (r *rough) drive(t *testing.T, p linktest.Profile) {
 	t.Helper()
 	const pictures = 120
 	span := max(5*time.Second, p.FromRobot.Every)
-	sent, again := r.gatewayMetric(t, "rtp_packets_total"), r.gatewayMetric(t, "rtp_packets_resent_total")
-	accepted, _ := r.commands(t)
 	began := time.Now()
 	r.goFull(t, byKey)
 	r.sight.WaitFrames(t, pictures)
-	harness.Until(t, "all of the profile", func() error {
-		if time.Since(began) < span {
-			return errNotYet
-		}
-		return nil
-	})
+	r.awaitSecond(t, began, span)
 	r.sight.WaitFrames(t, pictures/2)
 	r.goFull(t, byKey)
-	sent, again = r.gatewayMetric(t, "rtp_packets_total")-sent, r.gatewayMetric(t, "rtp_packets_resent_total")-again
-	after, refused := r.commands(t)
+	r.check(t)
+}
+
+// check checks what must be true of every drive.
+func (r *rough) check(t *testing.T) {
+	t.Helper()
+	sent, again := r.gatewayMetric(t, "rtp_packets_total"), r.gatewayMetric(t, "rtp_packets_resent_total")
+	accepted, refused := r.commands(t)
 	stats := r.link.FromRobot.Stats()
 	t.Logf("sent %.0f packets, %.0f again; of %d on the link %d overflowed, %d were lost; %.0f commands accepted, %.0f "+
 		"refused; the machine delayed packets by %v (p99)", sent, again, stats.Offered.Packets, stats.Overflowed.Packets,
-		stats.Lost.Packets, after-accepted, refused, stats.Late.Quantile(0.99))
+		stats.Lost.Packets, accepted, refused, stats.Late.Quantile(0.99))
 	if again > 0.3*sent {
 		t.Errorf("%.0f packets were sent again, of %.0f", again, sent)
 	}
 	if o := stats.Overflowed.Packets; float64(o) > 0.1*float64(stats.Offered.Packets) {
 		t.Errorf("the queue of the link overflowed by %d packets of %d", o, stats.Offered.Packets)
 	}
-	if after-accepted < 30 {
-		t.Errorf("%.0f commands were accepted", after-accepted)
+	if accepted < 30 {
+		t.Errorf("%.0f commands were accepted", accepted)
 	}
 }
 
