@@ -177,7 +177,13 @@ func FreeAddress(tb testing.TB) string {
 // Until waits until the condition holds. If that takes longer than Patience, it fails the test with the last error.
 func Until(tb testing.TB, what string, condition func() error) {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	UntilWithin(tb, Patience, what, condition)
+}
+
+// UntilWithin is Until for what takes its time even on a machine that has nothing else to do.
+func UntilWithin(tb testing.TB, patience time.Duration, what string, condition func() error) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for {
 		err := condition()
