@@ -186,12 +186,8 @@ func TestDashboardAsksForWhatThereIs(t *testing.T) {
 	if len(all) < 20 {
 		t.Fatalf("only %d queries", len(all))
 	}
-	r := &ride{tb: t, wire: harness.StartWire(t)}
-	r.robot = harness.StartRobot(t, harness.Options{Devices: frontCard + "\n" + r.wire.Device(), Drive: seeFront})
-	r.url = r.robot.URL
+	r := startSeeing(t)
 	front, motors := r.robot.Device(t, "front"), r.robot.Device(t, "motors")
-	r.browser = harness.StartBrowser(t)
-	r.open()
 	r.page.Tile(t, "front").WaitFrames(t, 30)
 	r.goFull(t, byKey)
 	harness.Until(t, "all that the dashboard asks for is served", func() error {

@@ -25,14 +25,9 @@ const (
 // TestBlindDriverOfThePage drives in Chromium, and has the picture get old: the motors stop, on the wire, the page says
 // why, and the drive goes on when the picture is back.
 func TestBlindDriverOfThePage(t *testing.T) {
-	r := &ride{tb: t, wire: harness.StartWire(t)}
-	r.robot = harness.StartRobot(t, harness.Options{Devices: frontCard + "\n" + r.wire.Device(), Drive: seeFront})
-	r.url = r.robot.URL
+	r := startSeeing(t)
 	front, motors := r.robot.Device(t, "front"), r.robot.Device(t, "motors")
-	r.browser = harness.StartBrowser(t)
-	r.open()
-	tile := r.page.Tile(t, "front")
-	tile.WaitFrames(t, 30)
+	r.page.Tile(t, "front").WaitFrames(t, 30)
 	r.goFull(t, byKey)
 
 	for range 2 {
@@ -90,12 +85,7 @@ func (r *ride) goOn(t *testing.T, since time.Time) {
 
 // TestPictureOffTheScreen: a picture that is not on the screen is not seen.
 func TestPictureOffTheScreen(t *testing.T) {
-	r := &ride{tb: t, wire: harness.StartWire(t)}
-	r.robot = harness.StartRobot(t, harness.Options{Devices: frontCard + "\n" + r.wire.Device(), Drive: seeFront})
-	r.url = r.robot.URL
-	r.robot.Device(t, "motors")
-	r.browser = harness.StartBrowser(t)
-	r.open()
+	r := startSeeing(t)
 	r.page.Tile(t, "front").WaitFrames(t, 30)
 	r.goFull(t, byKey)
 	harness.Eval[any](t, r.page, "document.querySelector('#cameras').style.marginTop = '-5000px'")
@@ -238,4 +228,50 @@ func TestBlindPython(t *testing.T) {
 	wire.AwaitMotion(t, resumed, "full speed again", fast)
 	program.Stop(t)
 	wire.AwaitStill(t, time.Now(), quiet)
+}
+
+// startSeeing starts a robot whose driver must see the camera, and a page that drives it.
+func startSeeing(tb testing.TB) *ride {
+	tb.Helper()
+	r := &ride{tb: tb, wire: harness.StartWire(tb)}
+	r.robot = harness.StartRobot(tb, harness.Options{Devices: frontCard + "\n" + r.wire.Device(), Drive: seeFront})
+	r.url = r.robot.URL
+	r.robot.Device(tb, "motors")
+	r.browser = harness.StartBrowser(tb)
+	r.open()
+	return r
+}
+
+// knowsAll drives for 200 pictures and checks that the motors know each that the page says was seen.
+func (r *ride) knowsAll(t *testing.T) {
+	t.Helper()
+	tile := r.page.Tile(t, "front")
+	tile.WaitFrames(t, 30)
+	r.goFull(t, byKey)
+	motors := r.robot.Device(t, "motors")
+	count := func(name string) float64 { return r.robot.Metric(t, motors, "waldo_control_"+name, "") }
+	unseen, judged := count("unseen_total"), count("sight_age_seconds_count")
+	for range 20 {
+		tile.WaitFrames(t, 10)
+		r.page.Press(t, "KeyW") // a page that was frozen for a moment releases all keys
+	}
+	unseen, judged = count("unseen_total")-unseen, count("sight_age_seconds_count")-judged
+	if judged < 50 || unseen > 0 {
+		t.Errorf("of %.0f commands %.0f named a picture that the motors do not know", judged+unseen, unseen)
+	}
+	sum := count("sight_age_seconds_sum") / count("sight_age_seconds_count")
+	t.Logf("%.0f commands; pictures were %.0f ms old on average", judged, 1000*sum)
+}
+
+// TestPicturesShownAreKnown: what the page says that was seen is a picture that the camera has announced.
+func TestPicturesShownAreKnown(t *testing.T) { startSeeing(t).knowsAll(t) }
+
+// TestPicturesShownWithoutNetwork: likewise where pictures come by a WebSocket.
+func TestPicturesShownWithoutNetwork(t *testing.T) {
+	if !harness.Alone(t) {
+		return
+	}
+	r := startSeeing(t)
+	r.page.Until(t, "document.querySelector('#way').textContent.includes('no network interface')")
+	r.knowsAll(t)
 }

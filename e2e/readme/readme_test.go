@@ -93,6 +93,9 @@ var readmes = map[string][]step{
 		{"bin/waldo rendezvous", stays("http://127.0.0.1:8443/")},
 		{"bin/waldo --help", runs("Exit codes: 0 done")},
 	},
+	"deploy/grafana/README.md": {
+		{"deploy/grafana/targets", leftOut("it writes a file of Prometheus; TestDashboardTargets runs it")},
+	},
 	"docs/rendezvous.md": {
 		{"export WALDO_RENDEZVOUS_TOKEN=", exports("WALDO_RENDEZVOUS_TOKEN")},
 		{"waldo rendezvous --listen :443",
