@@ -25,6 +25,18 @@ func Build(tb testing.TB, module, pkg string) (path string) {
 	return path
 }
 
+// BuildAt builds a program of this tree as it was at a commit. It is kept under build/.
+func BuildAt(tb testing.TB, commit, module, pkg string) (path string) {
+	tb.Helper()
+	return kept(tb, filepath.Base(pkg)+"-"+commit, func(path string) {
+		folder := tb.TempDir()
+		archive := filepath.Join(folder, "tree.tar")
+		build(tb, "..", nil, "git", "archive", "-o", archive, commit)
+		build(tb, folder, nil, "tar", "-xf", archive)
+		build(tb, filepath.Join(folder, module), nil, "go", "build", "-o", path, pkg)
+	})
+}
+
 // Mediamtx builds mediamtx from the module proxy. It is kept under build/, like Go2rtc.
 func Mediamtx(tb testing.TB) (path string) {
 	tb.Helper()
