@@ -85,7 +85,7 @@ func BenchmarkHop(b *testing.B) {
 	}
 }
 
-func connect(b *testing.B, engine *rtc.Engine, viewer *watcher.Watcher) {
+func connect(b testing.TB, engine *rtc.Engine, viewer *watcher.Watcher) {
 	b.Helper()
 	offer, err := viewer.Offer(nil)
 	if err != nil {

@@ -56,6 +56,9 @@ type Config struct {
 	Header func(rtp.Header)
 	// Datagram sees all that arrives over UDP, as it arrives; nil: nothing does.
 	Datagram func([]byte)
+	// Slow is how long the watcher takes for each datagram, once it is connected. Its socket has room for few, and loses
+	// the others.
+	Slow time.Duration
 }
 
 // mutable is a socket that can be muted: it then sends nothing.
@@ -63,9 +66,22 @@ type mutable struct {
 	net.PacketConn
 	muted    *atomic.Bool
 	datagram func([]byte) // may be nil
+	slow     time.Duration
+	ready    <-chan struct{} // from then on it is slow
 }
 
+// smallBuffer is the room in the socket of a slow watcher, in bytes; Linux takes twice as much, and counts what it needs
+// itself.
+const smallBuffer = 8 << 10
+
 func (m mutable) ReadFrom(b []byte) (int, net.Addr, error) {
+	if m.slow > 0 {
+		select {
+		case <-m.ready:
+			time.Sleep(m.slow)
+		default:
+		}
+	}
 	n, from, err := m.PacketConn.ReadFrom(b)
 	if err == nil && m.datagram != nil {
 		m.datagram(b[:n])
@@ -103,14 +119,15 @@ func Open(c Config) (*Watcher, error) {
 	s.SetIPFilter(net.IP.IsLoopback)
 	s.SetPrflxAcceptanceMinWait(0)
 	muted := new(atomic.Bool)
-	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	udp, err := listen(c)
 	if err != nil {
 		return nil, err
 	}
+	connected := make(chan struct{})
 	quiet := logging.NewDefaultLoggerFactory()
 	quiet.DefaultLogLevel = logging.LogLevelDisabled
 	s.LoggerFactory = quiet
-	mux := webrtc.NewICEUDPMux(quiet.NewLogger("ice"), mutable{udp, muted, c.Datagram})
+	mux := webrtc.NewICEUDPMux(quiet.NewLogger("ice"), mutable{udp, muted, c.Datagram, c.Slow, connected})
 	if !c.TCP {
 		s.SetICEUDPMux(mux)
 	}
@@ -134,7 +151,7 @@ func Open(c Config) (*Watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Watcher{header: c.Header, PC: pc, Connected: make(chan struct{}), packets: make(chan *rtp.Packet, c.Buffer), muted: muted, mux: mux,
+	w := &Watcher{header: c.Header, PC: pc, Connected: connected, packets: make(chan *rtp.Packet, c.Buffer), muted: muted, mux: mux,
 		proxy: between}
 	pc.OnConnectionStateChange(func(s webrtc.PeerConnectionState) {
 		if s == webrtc.PeerConnectionStateConnected {
@@ -148,6 +165,15 @@ func Open(c Config) (*Watcher, error) {
 		}
 	}
 	return w, nil
+}
+
+// listen opens the socket of a watcher.
+func listen(c Config) (net.PacketConn, error) {
+	udp, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err == nil && c.Slow > 0 {
+		err = udp.SetReadBuffer(smallBuffer)
+	}
+	return udp, err
 }
 
 // Want adds a media section that receives video.
