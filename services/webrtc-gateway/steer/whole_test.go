@@ -52,7 +52,7 @@ func (s *show) close(all ...*guest) {
 
 // constant is a link with a rate, a queue of 64 KB, and a round trip of 40 ms.
 func constant(bps float64) linktest.Profile {
-	p := linktest.StepDown(64 << 10)
+	p := linktest.StepDown(64<<10, 10*time.Second, 25*time.Second)
 	p.Name, p.FromRobot.Rate = "constant", linktest.Constant(bps)
 	return p
 }
@@ -64,7 +64,7 @@ func TestStep(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const fall, end = 10 * time.Second, 40 * time.Second
 				s := newShow(t)
-				g := s.join("driver", linktest.StepDown(64<<10), seed)
+				g := s.join("driver", linktest.StepDown(64<<10, 10*time.Second, 25*time.Second), seed)
 				s.drive(g, end)
 				stats := g.link.FromRobot.Stats()
 				if stats.Overflowed.Packets > 0 {
