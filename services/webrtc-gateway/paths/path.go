@@ -54,7 +54,9 @@ func (p *Path) Number(bytes int, now time.Time) uint16 {
 	before := p.ledger.inFlight
 	number := p.ledger.depart(bytes, now)
 	p.control.Sent(bytes, before, now, now.Sub(p.ledger.began))
-	p.look(now)
+	if p.control.Full(p.ledger.inFlight) != p.told.full {
+		p.look(now)
+	}
 	return number
 }
 
@@ -235,7 +237,7 @@ func (p *Path) full(now time.Time) bool {
 func (p *Path) Burst() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.control.Burst(time.Now())
+	return p.control.Burst()
 }
 
 // Heard is when the peer reported last; zero if it never has.

@@ -108,6 +108,7 @@ func (c *Controller) Report(r Report, now time.Time, clock time.Duration) {
 // arrive takes note of packets that have arrived. It reports whether the delay of one of them says something.
 func (c *Controller) arrive(packets []Packet, now time.Time) (timed bool) {
 	base, known := c.least.value()
+	passes := max(c.busy.known, c.came.over(time.Second))
 	var least, waited time.Duration // waited: without the time that the packets themselves take
 	for _, p := range packets {
 		c.came.add(p.Arrived, p.Bytes)
@@ -120,13 +121,13 @@ func (c *Controller) arrive(packets []Packet, now time.Time) (timed bool) {
 		if known {
 			c.busy.add(p, delay-base)
 		}
-		without := delay - c.own(p.Bytes)
+		without := delay - own(p.Bytes, passes)
 		if !timed {
 			least, waited, timed = delay, without, true
 		}
 		least, waited = min(least, delay), min(waited, without)
 	}
-	c.trains.end(now)
+	c.trains.settle(now)
 	if timed {
 		c.least.add(least, now)
 		base, _ = c.least.value()
@@ -136,8 +137,7 @@ func (c *Controller) arrive(packets []Packet, now time.Time) (timed bool) {
 }
 
 // own is how long a packet takes to pass the bottleneck.
-func (c *Controller) own(bytes int) time.Duration {
-	bps := max(c.busy.known, c.came.over(time.Second))
+func own(bytes int, bps float64) time.Duration {
 	if bps == 0 {
 		return 0
 	}
@@ -187,7 +187,7 @@ func (c *Controller) decide(now time.Time, clock time.Duration) {
 	default:
 		c.calm = time.Time{}
 	}
-	c.window.size(c.carries(now), c.turn())
+	c.window.size(c.carries(), c.turn())
 }
 
 // limit sets the rate to at most so much.
@@ -198,11 +198,11 @@ func (c *Controller) limit(bps float64) {
 }
 
 // carries is what the path carries at present, as far as the window is concerned.
-func (c *Controller) carries(now time.Time) float64 {
+func (c *Controller) carries() float64 {
 	if c.queue > queueLossy {
 		return c.passes()
 	}
-	return max(c.rate, c.came.over(time.Second), ofTrain*c.trains.rate(now, trainSpan))
+	return max(c.rate, c.came.over(time.Second), ofTrain*c.trains.lately)
 }
 
 // passes is what the bottleneck lets through while packets wait for it.

@@ -24,7 +24,7 @@ func (c *Controller) grow(now time.Time) {
 	if c.rate == 0 {
 		return
 	}
-	trains := c.trains.rate(now, trainSpan)
+	trains := c.trains.lately
 	quick := trains > 2*c.rate && !c.bursty(now)
 	patience := calmFirst
 	if quick {

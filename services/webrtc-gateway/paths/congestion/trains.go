@@ -24,6 +24,8 @@ type train struct {
 type trains struct {
 	ring [trainCount]train
 	next int
+	// What rate returned for each span after the last report.
+	lately, longer float64
 
 	// The train that is being read.
 	departed, first, last time.Duration
@@ -39,15 +41,14 @@ const (
 
 // Burst is how fast the packets of a large picture may follow each other, in bit/s; 0: nothing is known against sending
 // them at once.
-func (c *Controller) Burst(now time.Time) int64 {
+func (c *Controller) Burst() int64 {
 	if c.heard.IsZero() {
 		return 0
 	}
-	span := trainsLast
-	if c.queue > queueLossy {
-		span = trainSpan
+	trains := c.trains.lately
+	if c.queue <= queueLossy {
+		trains = c.trains.longer
 	}
-	trains := c.trains.rate(now, span)
 	bps := max(burstFactor*max(c.rate, c.came.over(time.Second)), ofTrain*trains)
 	if bps > burstMost || c.rate == 0 && trains == 0 {
 		return 0
@@ -76,17 +77,25 @@ func (t *trains) end(now time.Time) {
 	t.open = false
 }
 
+// settle is called after each report.
+func (t *trains) settle(now time.Time) {
+	t.end(now)
+	t.lately, t.longer = t.rate(now, trainSpan), t.rate(now, trainsLast)
+}
+
 // rate returns the bit rate that three quarters of the trains of a span reached; 0 if there were too few.
 func (t *trains) rate(now time.Time, span time.Duration) (bps float64) {
-	rates := make([]float64, 0, trainCount)
+	var rates [trainCount]float64
+	n := 0
 	for _, one := range t.ring {
 		if one.bps > 0 && now.Sub(one.at) < span {
-			rates = append(rates, one.bps)
+			rates[n] = one.bps
+			n++
 		}
 	}
-	if len(rates) < trainsFew {
+	if n < trainsFew {
 		return 0
 	}
-	slices.Sort(rates)
-	return rates[len(rates)/4]
+	slices.Sort(rates[:n])
+	return rates[n/4]
 }
