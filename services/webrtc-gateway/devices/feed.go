@@ -64,8 +64,7 @@ func (d *Directory) Video(s tracks.Stream) (tracks.VideoFeed, error) {
 	if err != nil {
 		return nil, err
 	}
-	camera := camerav1.NewCameraServiceClient(d.conn.Client(bus.Address{Robot: d.robot, Device: s.Device}))
-	return &feed{held: frames, directory: d, stream: s, camera: camera}, nil
+	return &feed{held: frames, directory: d, stream: s, camera: d.camera(s.Device)}, nil
 }
 
 // Audio subscribes to a stream of sound and holds it until the feed is closed. The device need not be there.

@@ -14,14 +14,26 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
 
-// Limit keeps a camera's stream below a bit rate, in bit/s, for some time; see [camerav1.CameraServiceClient]. It
-// returns the bit rate of the stream without limits.
+// Limit keeps a camera's stream below a bit rate, in bit/s, for some time; with the time 0 the limit ends. It returns
+// the bit rate of the stream without limits.
 func (d *Directory) Limit(ctx context.Context, s tracks.Stream, bps int64, ttl time.Duration) (int64, error) {
-	camera := camerav1.NewCameraServiceClient(d.conn.Client(bus.Address{Robot: d.robot, Device: s.Device}))
-	r, err := camera.LimitBitrate(ctx, &camerav1.LimitBitrateRequest{
+	r, err := d.camera(s.Device).LimitBitrate(ctx, &camerav1.LimitBitrateRequest{
 		Stream: s.Name, Holder: d.holder, BitrateBps: bps, Ttl: durationpb.New(ttl),
 	})
 	return r.GetConfiguredBps(), err
+}
+
+// Pause has a camera encode nothing of a stream for some time; with the time 0 the pause ends. It is a limit of its own,
+// so that the other one can be changed meanwhile.
+func (d *Directory) Pause(ctx context.Context, s tracks.Stream, ttl time.Duration) error {
+	_, err := d.camera(s.Device).LimitBitrate(ctx, &camerav1.LimitBitrateRequest{
+		Stream: s.Name, Holder: d.holder + " pause", Ttl: durationpb.New(ttl),
+	})
+	return err
+}
+
+func (d *Directory) camera(name string) camerav1.CameraServiceClient {
+	return camerav1.NewCameraServiceClient(d.conn.Client(bus.Address{Robot: d.robot, Device: name}))
 }
 
 // Small returns the stream that has the content of another in few bits and in the same media type; false if there is

@@ -45,7 +45,7 @@ func TestLimit(t *testing.T) {
 	}
 	front := tracks.Stream{Device: "front", Name: "video"}
 	var holders []string
-	for _, bps := range []int64{400_000, 0} {
+	for _, bps := range []int64{400_000, 500_000} {
 		configured, err := d.Limit(t.Context(), front, bps, 3*time.Second)
 		if err != nil || configured != 2_000_000 {
 			t.Fatalf("configured %d, %v", configured, err)
@@ -55,6 +55,13 @@ func TestLimit(t *testing.T) {
 			t.Errorf("the camera was told %v", r)
 		}
 		holders = append(holders, r.GetHolder())
+	}
+	if err := d.Pause(t.Context(), front, 400*time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	if r := <-camera.asked; r.GetBitrateBps() != 0 || r.GetTtl().AsDuration() != 400*time.Millisecond ||
+		r.GetHolder() == holders[0] {
+		t.Errorf("the camera was told %v", r)
 	}
 	if holders[0] != holders[1] || len(holders[0]) < 10 {
 		t.Errorf("holders %q", holders)

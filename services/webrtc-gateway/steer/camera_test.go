@@ -53,15 +53,16 @@ func (c *camera) Limit(_ context.Context, s tracks.Stream, bps int64, ttl time.D
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, now := c.encoders[s], time.Now()
-	switch {
-	case ttl == 0:
-		e.until, e.paused = time.Time{}, time.Time{}
-	case bps == 0:
-		e.paused = now.Add(min(ttl, 500*time.Millisecond))
-	default:
-		e.limit, e.until, e.paused = bps, now.Add(ttl), time.Time{}
-	}
+	e.limit, e.until = bps, now.Add(ttl)
 	return e.configured, nil
+}
+
+// Pause implements [steer.Cameras].
+func (c *camera) Pause(_ context.Context, s tracks.Stream, ttl time.Duration) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.encoders[s].paused = time.Now().Add(min(ttl, 500*time.Millisecond))
+	return nil
 }
 
 // Small implements [steer.Cameras].

@@ -35,20 +35,17 @@ type order struct {
 	paused bool
 }
 
-// differs reports whether a camera that has one order should be told another at once.
-func (o order) differs(told order) bool {
-	switch {
-	case o.paused != told.paused:
-		return true
-	case o.paused: // the rate counts when the pause is over
-		return false
-	case (o.rate == 0) != (told.rate == 0):
+// far reports whether a camera that has one limit should be told another at once.
+func far(rate, told int64) bool {
+	if (rate == 0) != (told == 0) {
 		return true
 	}
-	return max(o.rate-told.rate, told.rate-o.rate) > int64(enough*float64(told.rate))
+	return max(rate-told, told-rate) > int64(enough*float64(told))
 }
 
-// limiter tells a camera the limits of one stream. Calls are made one at a time, and the newest order counts.
+// limiter tells a camera the limits of one stream. Calls are made one at a time, and the newest order counts. A pause
+// comes before everything else. Limits go on meanwhile, so that the first picture after it is made for the path as it
+// is then.
 type limiter struct {
 	cameras Cameras
 	stream  tracks.Stream
@@ -63,8 +60,8 @@ type limiter struct {
 	fixed      bool
 
 	// Used by run only.
-	told order
-	due  time.Time // when the camera is told again
+	told            order
+	rateDue, pausal time.Time // when the camera is told again
 }
 
 // set gives a new order.
@@ -91,39 +88,58 @@ func (l *limiter) knows() (configured int64, fixed bool) {
 // run carries the orders out until ctx ends; then it lifts the limit.
 func (l *limiter) run(ctx context.Context) {
 	defer l.lift()
-	for {
+	for ctx.Err() == nil {
 		l.mu.Lock()
 		o, alone := l.order, l.fixed
 		l.mu.Unlock()
-		if now := time.Now(); !now.Before(l.due) || !alone && o.differs(l.told) {
-			l.due = time.Now().Add(l.tell(ctx, o))
+		if o.paused && !alone && (!l.told.paused || !time.Now().Before(l.pausal)) {
+			l.pause(ctx, pauseTTL)
 		}
-		next := time.NewTimer(time.Until(l.due))
-		select {
-		case <-ctx.Done():
-		case <-l.wake:
-		case <-next.C:
+		if !time.Now().Before(l.rateDue) || !alone && far(o.rate, l.told.rate) {
+			l.limit(ctx, o.rate)
 		}
-		next.Stop()
-		if ctx.Err() != nil {
-			return
+		if !o.paused && l.told.paused {
+			l.pause(ctx, 0)
 		}
+		l.wait(ctx)
 	}
 }
 
-// tell gives the camera an order, and returns when it is due again.
-func (l *limiter) tell(ctx context.Context, o order) time.Duration {
+// wait returns when there may be something to tell.
+func (l *limiter) wait(ctx context.Context) {
+	due := l.rateDue
+	if l.told.paused && l.pausal.Before(due) {
+		due = l.pausal
+	}
+	next := time.NewTimer(time.Until(due))
+	defer next.Stop()
+	select {
+	case <-ctx.Done():
+	case <-l.wake:
+	case <-next.C:
+	}
+}
+
+// pause pauses the stream for some time, or ends the pause.
+func (l *limiter) pause(ctx context.Context, ttl time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, limitTimeout)
 	defer cancel()
-	rate, ttl, again := o.rate, limitTTL, limitEvery
-	switch {
-	case o.paused:
-		rate, ttl, again = 0, pauseTTL, pauseEvery
-	case o.rate == 0:
+	l.told.paused = ttl > 0
+	if err := l.cameras.Pause(ctx, l.stream, ttl); err != nil {
+		l.log.Debug("the camera does not pause", "error", err)
+	}
+	l.pausal = time.Now().Add(pauseEvery)
+}
+
+// limit tells the camera the limit.
+func (l *limiter) limit(ctx context.Context, rate int64) {
+	ctx, cancel := context.WithTimeout(ctx, limitTimeout)
+	defer cancel()
+	ttl, again := limitTTL, limitEvery
+	if rate == 0 {
 		ttl, again = 0, askEvery
 	}
 	configured, err := l.cameras.Limit(ctx, l.stream, rate, ttl)
-	l.told = o
 	fixed := refuses(err)
 	switch {
 	case fixed:
@@ -133,6 +149,7 @@ func (l *limiter) tell(ctx context.Context, o order) time.Duration {
 		again = min(again, limitEvery)
 		configured, _ = l.knows()
 	}
+	l.told.rate, l.rateDue = rate, time.Now().Add(again)
 	l.mu.Lock()
 	changed := l.configured != configured || l.fixed != fixed
 	l.configured, l.fixed = configured, fixed
@@ -140,7 +157,6 @@ func (l *limiter) tell(ctx context.Context, o order) time.Duration {
 	if changed {
 		l.learned()
 	}
-	return again
 }
 
 // refuses reports whether an error means that a camera takes no limits.
@@ -149,12 +165,14 @@ func refuses(err error) bool {
 		codes.InvalidArgument, codes.OutOfRange, codes.ResourceExhausted}, status.Code(err))
 }
 
-// lift ends the limit.
+// lift ends the limit and the pause. Otherwise they lapse.
 func (l *limiter) lift() {
-	if l.told == (order{}) {
-		return
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), limitTimeout)
 	defer cancel()
-	_, _ = l.cameras.Limit(ctx, l.stream, 0, 0) // otherwise it lapses
+	if l.told.paused {
+		l.pause(ctx, 0)
+	}
+	if l.told.rate != 0 {
+		_, _ = l.cameras.Limit(ctx, l.stream, 0, 0)
+	}
 }

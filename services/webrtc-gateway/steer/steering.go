@@ -48,9 +48,11 @@ type Video interface {
 
 // Cameras take limits.
 type Cameras interface {
-	// Limit keeps a stream below a bit rate for some time. With the rate 0 nothing is encoded meanwhile; with the time 0
-	// the limit ends. It returns the bit rate of the stream without limits.
+	// Limit keeps a stream below a bit rate for some time; with the time 0 the limit ends. It returns the bit rate of the
+	// stream without limits.
 	Limit(ctx context.Context, s tracks.Stream, bps int64, ttl time.Duration) (configured int64, err error)
+	// Pause has nothing encoded for some time; with the time 0 the pause ends. The limit goes on.
+	Pause(ctx context.Context, s tracks.Stream, ttl time.Duration) error
 	// Small returns the small version of a stream; false if there is none.
 	Small(tracks.Stream) (tracks.Stream, bool)
 }

@@ -49,14 +49,18 @@ func (r *robot) Limit(_ context.Context, s tracks.Stream, bps int64, ttl time.Du
 		return 0, r.refusal
 	case ttl == 0:
 		delete(r.limits, s)
-		r.paused = time.Time{}
-	case bps == 0:
-		r.paused = time.Now().Add(min(ttl, 500*time.Millisecond))
 	default:
-		r.paused = time.Time{}
 		r.limits[s] = limit{bps, time.Now().Add(ttl)}
 	}
 	return 2_000_000, nil
+}
+
+func (r *robot) Pause(_ context.Context, s tracks.Stream, ttl time.Duration) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.calls = append(r.calls, fmt.Sprint(s.Name, " pause ", ttl))
+	r.paused = time.Now().Add(min(ttl, 500*time.Millisecond))
+	return r.refusal
 }
 
 // rate is what a stream has now.
@@ -208,13 +212,13 @@ func TestPause(t *testing.T) {
 		driver.set(func(p *seat) { p.full = true })
 		v.Changed()
 		expectRate(t, r, front, 0) // at once
-		calls := len(r.calls)
-		driver.set(func(p *seat) { p.available = 900_000 })
+		driver.set(func(p *seat) { p.available = 600_000 })
 		v.Changed()
 		synctest.Wait()
-		if len(r.calls) != calls {
-			t.Errorf("a pausing camera was told the rate: %v", r.calls[calls:])
+		if r.mu.Lock(); r.limits[front].bps != 570_000 { // it is told in time for the first picture afterwards
+			t.Errorf("the pausing camera has the limit %d", r.limits[front].bps)
 		}
+		r.mu.Unlock()
 		driver.set(func(p *seat) { p.available = 1_000_000 })
 		time.Sleep(900 * time.Millisecond)
 		d.Accepted("b", "motors")

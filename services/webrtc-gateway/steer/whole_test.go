@@ -52,9 +52,10 @@ func (s *show) close(all ...*guest) {
 
 // constant is a link with a rate, a queue of 64 KB, and a round trip of 40 ms.
 func constant(bps float64) linktest.Profile {
-	p := linktest.StepDown(64<<10, 10*time.Second, 25*time.Second)
-	p.Name, p.FromRobot.Rate = "constant", linktest.Constant(bps)
-	return p
+	from := linktest.Shape{Delay: 20 * time.Millisecond, Queue: 64 << 10, Rate: linktest.Constant(bps)}
+	to := from
+	to.Rate = linktest.Constant(3e6)
+	return linktest.Profile{Name: "constant", FromRobot: from, ToRobot: to}
 }
 
 // TestStep has a driver's link fall from 3 to 0.5 Mbit/s, and come back after 15 s.
@@ -62,9 +63,9 @@ func TestStep(t *testing.T) {
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				const fall, end = 10 * time.Second, 40 * time.Second
+				const fall, back, end = 10 * time.Second, 25 * time.Second, 40 * time.Second
 				s := newShow(t)
-				g := s.join("driver", linktest.StepDown(64<<10, 10*time.Second, 25*time.Second), seed)
+				g := s.join("driver", linktest.StepDown(64<<10, fall, back), seed)
 				s.drive(g, end)
 				stats := g.link.FromRobot.Stats()
 				if stats.Overflowed.Packets > 0 {
