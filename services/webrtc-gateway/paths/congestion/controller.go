@@ -176,6 +176,9 @@ func (c *Controller) decide(now time.Time, clock time.Duration) {
 	case c.queue > c.cutAt+2*c.noise, c.queue > queueLossy+c.noise && (share > lossy || now.Sub(c.short) > sustained):
 		c.calm = time.Time{}
 		c.fall(now, clock)
+	case c.overflows(share):
+		c.calm = time.Time{}
+		c.yield(now)
 	case c.losses.excess(now) && now.Sub(c.queued) > afterQueue:
 		c.calm = time.Time{}
 		c.answer(now)

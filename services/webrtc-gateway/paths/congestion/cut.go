@@ -30,6 +30,9 @@ const (
 	// this share of what was received at first.
 	cutMore, vainCuts, sentLess = 0.85, 1, 0.95
 
+	// How many packets are lost where a short queue overflows, at least, and which share of what trains show is nearly all.
+	overflowing, overflowFew, nearly = 0.01, 4, 0.85
+
 	// Where the path passes less than this share of what arrived in the last second, the rate falls to this share of it.
 	steep, toReceivedSteep = 0.5, 0.75
 )
@@ -81,6 +84,23 @@ func (c *Controller) judge(now time.Time, clock time.Duration) {
 	}
 	c.limit(cutMore * c.rate)
 	c.cut.at = now
+}
+
+// overflows reports whether packets are lost while nearly all is used that trains show: the queue of the path is too short
+// to be seen before it is full.
+func (c *Controller) overflows(share float64) bool {
+	few := share < overflowing+c.losses.inherent || c.losses.lost() < overflowFew
+	return !few && c.trains.lately > 0 && c.came.over(time.Second) > nearly*c.trains.lately
+}
+
+// yield answers an overflow.
+func (c *Controller) yield(now time.Time) {
+	if now.Sub(c.cut.at) < time.Second {
+		return
+	}
+	passes := min(c.passes(), c.trains.lately)
+	c.limit(toReceived * passes)
+	c.cut = cut{at: now, received: passes}
 }
 
 // accept takes the delay of the queue for that of the path.

@@ -30,6 +30,8 @@
 //   - The queue stays all the same, although less was sent: it is not ours. Then its delay counts as that of the path:
 //     others fill it, the route has changed, or the machine at either end is overloaded. None of these may drive the
 //     rate to the floor for long.
+//   - More than 1 % are lost while nearly all is used that trains show: a queue overflows that is too short to be seen.
+//     The rate falls to 0.9 of that.
 //   - More than 12 % are lost without a queue, as behind a policer: the rate falls to 0.9 of what is received, and is not
 //     tried again for 5 to 40 s. If nearly as many are lost afterwards, the path loses that much at any rate, and the
 //     fall is undone.
