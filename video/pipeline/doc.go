@@ -17,6 +17,13 @@
 // are kept: a reader of any variant that comes in between begins with them, and has a picture at once, however rare key
 // frames are.
 //
+// # Streams on the bus
+//
+// The streams that the bus carries (Stream) have one variant each, in the source's size and rate, or in a small version.
+// Their bit rate can be limited (LimitBitrate, package limits). A governor then chooses size and rate (package ladder),
+// leaves out pictures that would be too much, and keeps key frames small. Readers that name no size share these
+// variants, and what limits them; all other variants are not limited.
+//
 // # What may be lost
 //
 // A variant that is late takes the newest picture and skips the ones between. A reader that is late loses the oldest

@@ -30,20 +30,20 @@ func (v *variant) full(c *capture) ladder.Step {
 func (v *variant) wants(c *capture) (order, bool) {
 	at, captured := c.time(v.takes(c)), c.frame.Format.GetFrameRateHz()
 	if v.governor == nil || v.takes(c) {
+		v.pace.Rate = v.key.rate
 		return order{step: v.full(c)}, v.pace.Take(at, captured)
 	}
-	full := v.full(c)
-	o, dropped := v.governor.next(full, at)
-	if dropped != "" {
-		v.p.metrics.drop(dropped, 1)
+	o, paused := v.governor.next(v.full(c), at)
+	if paused {
+		v.p.metrics.drop(dropPaused, 1)
 		return o, false
 	}
 	v.pace.Rate = o.step.Rate
 	if o.step.Rate == captured {
 		v.pace.Rate = 0
 	}
-	taken := v.pace.Take(at, captured)
-	if !taken && o.step.Rate != full.Rate {
+	taken := v.governor.due(o, v.pace.Take(at, captured), at)
+	if !taken && o.limit > 0 {
 		v.p.metrics.drop(dropLimit, 1)
 	}
 	return o, taken

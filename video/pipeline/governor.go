@@ -39,30 +39,47 @@ func (o order) mostKey() int {
 
 // governor keeps a live variant within the limits of its stream. It belongs to the variant's goroutine.
 type governor struct {
-	p      *Pipeline
-	stream Stream
-	limits *limits.Set
-	ladder ladder.Ladder
-	budget limits.Budget
-	full   ladder.Step // the last one
-	last   order
+	p         *Pipeline
+	stream    Stream
+	limits    *limits.Set
+	ladder    ladder.Ladder
+	budget    limits.Budget
+	restraint restraint
+	late      bool        // a picture's turn has come that could not be made yet
+	full      ladder.Step // the last one
+	last      order
 }
 
-// next decides what becomes of a picture captured at some time. If it is left out, dropped is the reason.
-func (g *governor) next(full ladder.Step, captured time.Time) (o order, dropped string) {
+// next returns how the next picture is to be made, and whether the stream is paused.
+func (g *governor) next(full ladder.Step, captured time.Time) (o order, paused bool) {
 	limit, paused := g.limits.At(time.Now())
 	usual := g.p.usual(g.stream, full)
 	o = order{bitrate: lower(usual, limit), limit: limit}
 	o.step = g.ladder.Next(full, usual, o.bitrate, captured)
-	g.show(full, o)
-	ready := g.budget.Ready(limit, captured)
-	switch {
-	case paused:
-		return o, dropPaused
-	case !ready:
-		return o, dropLimit
+	if limit > 0 {
+		o.bitrate = min(o.bitrate, g.restraint.target(limit))
 	}
-	return o, ""
+	g.show(full, o)
+	return o, paused
+}
+
+// due decides whether a picture is made that was captured at some time, if its turn has come.
+func (g *governor) due(o order, turn bool, captured time.Time) bool {
+	ready := g.budget.Ready(o.limit, captured)
+	switch {
+	case !turn && !g.late:
+		return false
+	case !ready:
+		if !g.late {
+			g.restraint.left(true)
+		}
+		g.late = true // the next one that may be made is
+		return false
+	case !g.late:
+		g.restraint.left(false)
+	}
+	g.late = false
+	return true
 }
 
 // made notes the size of an encoded picture, in bytes.

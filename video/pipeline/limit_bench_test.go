@@ -98,7 +98,7 @@ func BenchmarkLimit(b *testing.B) {
 	}
 	for _, mediaType := range []string{media.H264, media.VP8} {
 		for _, film := range []string{"card", "grass", "night"} {
-			for _, limit := range []int64{1_000_000, 500_000, 200_000} {
+			for _, limit := range []int64{1_000_000, 810_000, 500_000, 310_000, 200_000} {
 				b.Run(fmt.Sprintf("%s/%s/%dk", media.Name(mediaType), film, limit/1000), func(b *testing.B) {
 					for b.Loop() {
 						benchLimit(b, Stream{MediaType: mediaType}, limit, films[film])
@@ -137,4 +137,37 @@ func benchLimit(b *testing.B, s Stream, limit int64, film func(int) *media.I420)
 	b.ReportMetric(float64(later[len(later)-1].lines), "lines")
 	b.ReportMetric(float64(gap.Milliseconds()), "gap-ms")
 	b.ReportMetric(key, "key/mean")
+}
+
+// BenchmarkSmall has the CPU time of a stream and of its small version, which is scaled from the same pictures.
+func BenchmarkSmall(b *testing.B) {
+	film := codectest.NewScene(1280, 720, 2.5)
+	pictures := make([]*media.I420, 30)
+	for i := range pictures {
+		pictures[i] = film.Picture(i)
+	}
+	there := func(n int) *media.I420 { // and back, so that it goes on without a jump
+		if n %= 2 * len(pictures); n >= len(pictures) {
+			n = 2*len(pictures) - 1 - n
+		}
+		return pictures[n]
+	}
+	for _, mediaType := range []string{media.H264, media.VP8} {
+		b.Run(media.Name(mediaType), func(b *testing.B) {
+			spent := func(small bool) float64 {
+				const seconds = 4
+				st := newStudio(b, Stream{MediaType: mediaType, Small: small}, 1280, 720, there)
+				st.play(b, time.Second)
+				before := st.p.metrics.spent.Load()
+				st.play(b, seconds*time.Second)
+				return float64(st.p.metrics.spent.Load()-before) / seconds / float64(time.Second)
+			}
+			for b.Loop() {
+				usual, small := spent(false), spent(true)
+				b.ReportMetric(100*usual, "%-of-a-core")
+				b.ReportMetric(100*small, "%-small")
+				b.ReportMetric(small/usual, "small/usual")
+			}
+		})
+	}
 }

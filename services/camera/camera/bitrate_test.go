@@ -47,9 +47,6 @@ func TestLimitBitrate(t *testing.T) {
 			done = until(f)
 		}
 	}
-	if a, b := limit("video", 300_000, 10*time.Second); a != 300_000 || b != 2_000_000 {
-		t.Errorf("in force: %d of %d", a, b)
-	}
 	if a, b := limit("video-vp8-small", 10_000_000, time.Second); a != 350_000 || b != 350_000 {
 		t.Errorf("in force of the small stream: %d of %d", a, b)
 	}
@@ -61,6 +58,9 @@ func TestLimitBitrate(t *testing.T) {
 	read("video", func(f *mediav1.VideoFrame) bool {
 		if last >= 0 && f.GetSequence() != last+1 {
 			t.Errorf("number %d follows %d", f.GetSequence(), last)
+		}
+		if a, b := limit("video", 300_000, 10*time.Second); a != 300_000 || b != 2_000_000 {
+			t.Errorf("in force: %d of %d", a, b)
 		}
 		last = f.GetSequence()
 		small := f.GetFormat().GetHeightPx() == 360

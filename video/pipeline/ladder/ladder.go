@@ -74,14 +74,18 @@ type Ladder struct {
 // Next returns the step for a stream that has full pictures at the configured bit rate, and may have bitrate now. Both
 // are in bit/s. A stream that has its configured bit rate, or more, keeps full pictures.
 func (l *Ladder) Next(full Step, configured, bitrate int64, now time.Time) Step {
-	if full != l.full {
-		*l = Ladder{full: full, sizes: sizesOf(full)}
-	}
 	bits := min(LeastBits, wish*float64(configured)/full.Bitrate(1)) // who configures few bits wants few
 	if bitrate >= configured {
 		bits = 0
 	}
-	l.resize(bits, float64(bitrate), now)
+	if full == l.full {
+		l.resize(bits, float64(bitrate), now)
+	} else { // a stream that begins does so with a key frame anyway
+		*l = Ladder{full: full, sizes: sizesOf(full)}
+		if l.size = l.best(bits, float64(bitrate)); l.size > 0 {
+			l.changed = now
+		}
+	}
 	step := l.sizes[l.size]
 	l.rate = rateFor(full, affordable(step, bits, float64(bitrate)), l.rate)
 	if step.Rate = l.rate; step.Rate == full.rate() {
@@ -100,18 +104,8 @@ func affordable(s Step, bits, bitrate float64) float64 {
 
 // resize changes the size if that has been needed for long.
 func (l *Ladder) resize(bits, bitrate float64, now time.Time) {
-	wanted := min(l.full.rate(), usualRate)
-	best := len(l.sizes) - 1 // the largest that can have the wanted rate
-	for i := best - 1; i >= 0; i-- {
-		need := wanted
-		if i < l.size {
-			need *= margin
-		}
-		if affordable(l.sizes[i], bits, bitrate) >= need {
-			best = i
-		}
-	}
-	tooLarge := affordable(l.sizes[l.size], bits, bitrate) < wanted*enough
+	best := l.best(bits, bitrate)
+	tooLarge := affordable(l.sizes[l.size], bits, bitrate) < l.wanted()*enough
 	switch {
 	case best == l.size || best > l.size && !tooLarge:
 		l.needed = time.Time{}
@@ -124,6 +118,23 @@ func (l *Ladder) resize(bits, bitrate float64, now time.Time) {
 	}
 	l.size, l.changed, l.needed, l.rate = best, now, time.Time{}, 0
 }
+
+// best is the largest size that can have the wanted rate, or else the smallest one.
+func (l *Ladder) best(bits, bitrate float64) int {
+	for i, size := range l.sizes {
+		need := l.wanted()
+		if i < l.size {
+			need *= margin
+		}
+		if affordable(size, bits, bitrate) >= need {
+			return i
+		}
+	}
+	return len(l.sizes) - 1
+}
+
+// wanted is the rate that smaller pictures are worth, in pictures per second.
+func (l *Ladder) wanted() float64 { return min(l.full.rate(), usualRate) }
 
 // sizesOf lists the sizes that pictures can have, the full one first.
 func sizesOf(full Step) []Step {

@@ -55,6 +55,7 @@ func TestSteps(t *testing.T) {
 		t.Run(fmt.Sprintf("%s of %d at %d", shape(tt.full), tt.configured, tt.bitrate), func(t *testing.T) {
 			var l Ladder
 			now := time.Unix(1000, 0)
+			l.Next(tt.full, tt.configured, tt.configured, now)
 			if got := shape(l.Next(tt.full, tt.configured, tt.bitrate, now)); got != tt.first {
 				t.Errorf("at once: %s, want %s", got, tt.first)
 			}
@@ -105,6 +106,7 @@ func TestTheWayDownAndUp(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var l Ladder
+			l.Next(hd, 2_000_000, 2_000_000, time.Unix(1000, 0))
 			if got := play(&l, tt.rates...); fmt.Sprint(got) != fmt.Sprint(tt.want) {
 				t.Errorf("got  %v\nwant %v", got, tt.want)
 			}
@@ -152,6 +154,23 @@ func TestAnyHistory(t *testing.T) {
 		}
 		if last != full {
 			t.Fatalf("seed %d: %+v of %+v comes back", seed, last, full)
+		}
+	}
+}
+
+// TestTheBeginning has the right size at once: there is no other that would have to be changed.
+func TestTheBeginning(t *testing.T) {
+	var l Ladder
+	for _, tt := range []struct {
+		full    Step
+		bitrate int64
+		want    string
+	}{
+		{hd, 400_000, "640x360@30"}, {hd, 2_000_000, "640x360@30"}, // which is changed like any other
+		{Step{640, 480, 30}, 2_000_000, "640x480@30"}, {hd, 100_000, "640x360@10"}, // the camera has another size
+	} {
+		if got := shape(l.Next(tt.full, 2_000_000, tt.bitrate, time.Unix(1000, 0))); got != tt.want {
+			t.Errorf("%s at %d: %s, want %s", shape(tt.full), tt.bitrate, got, tt.want)
 		}
 	}
 }
