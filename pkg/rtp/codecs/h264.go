@@ -80,7 +80,7 @@ var h264Fragments = &fragmentation{
 	last: func(head []byte, last bool) { markEnd(&head[1], last) },
 }
 
-// fragmentEnd is the bit of the last fragment in the headers of H.264 and H.265.
+// fragmentEnd is the bit of the last fragment in the header of a fragmentation unit, of whatever codec has these.
 const fragmentEnd = 0x40
 
 func markEnd(header *byte, last bool) {
