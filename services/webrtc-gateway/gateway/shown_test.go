@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
 
@@ -54,7 +55,7 @@ func TestPathAndShown(t *testing.T) {
 		return m.GetPath().GetRoundTripMs() > 0 && len(videos) > 0 && videos[0].GetBitrateBps() > 0
 	}).GetPath()
 	if v := p.GetVideos()[0]; len(p.GetVideos()) != 1 || v.GetDevice() != "front" || v.GetMid() != "0" ||
-		v.GetStream() != "video" {
+		v.GetStream() != "video" || time.Since(v.GetCaptureTime().AsTime()).Abs() > watcher.Timeout {
 		t.Errorf("path: %v", p)
 	}
 	s.show(&signalingv1.ShownVideo{Device: "front", AgesMs: []float32{20, 30}, Count: 2, Freezes: 1},

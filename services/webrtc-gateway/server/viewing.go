@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
@@ -124,6 +125,10 @@ func pathTo(p *rtc.Peer, sent *departures, now time.Time) *signalingv1.Path {
 			MinPlayoutMs: int32(v.Playout.Min.Milliseconds()), MaxPlayoutMs: int32(v.Playout.Max.Milliseconds()),
 			Repaired: float32(v.Repaired),
 		})
+		if newest, ok := v.Track.Newest(); ok {
+			last := m.Videos[len(m.Videos)-1]
+			last.RtpTimestamp, last.CaptureTime = int64(newest.Timestamp), timestamppb.New(newest.Captured)
+		}
 		next.bytes[v.Track] = v.Track.Sent()
 	}
 	*sent = next

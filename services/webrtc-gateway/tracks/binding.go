@@ -2,6 +2,7 @@ package tracks
 
 import (
 	"encoding/binary"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/rtp"
@@ -37,10 +38,18 @@ type binding struct {
 	shift   uint32 // from the source's timestamps to those of the track
 	place   uint16 // of the last frame, where frames have places
 
+	newest atomic.Pointer[Moment] // the frame sent last; nil before the first
+
 	delays     *delays  // nil for audio
 	repairs    *Repairs // nil: what is sent again is sent as it was
 	repairType uint8    // payload type of repairs
 	history    *history // nil for audio, which is not sent again: it would arrive too late
+}
+
+// Moment is when a frame was captured, and the timestamp of its packets.
+type Moment struct {
+	Timestamp uint32
+	Captured  time.Time
 }
 
 // sent is a packet that was sent.
@@ -109,6 +118,7 @@ func (b *binding) write(f *frame, p *pace) (written int) {
 		s.index += n
 	}
 	b.last, b.lastAt, b.capture = s.timestamp, now, f.capture
+	b.newest.Store(&Moment{s.timestamp, f.capture})
 	return written
 }
 

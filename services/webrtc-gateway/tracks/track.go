@@ -174,6 +174,20 @@ func (t *Track) Send(ctx context.Context, s Stream, keysOnly bool) error {
 // Sending returns the stream that is sent.
 func (t *Track) Sending() Stream { return t.tap.source().stream }
 
+// Newest returns the moment of the frame that was sent last; false before the first.
+func (t *Track) Newest() (m Moment, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.binding == nil {
+		return m, false
+	}
+	newest := t.binding.newest.Load()
+	if newest == nil {
+		return m, false
+	}
+	return *newest, true
+}
+
 // Sent returns how many bytes the track has sent, headers and repetitions included.
 func (t *Track) Sent() uint64 { return t.path.bytes.Load() }
 

@@ -8,7 +8,7 @@
  */
 
 /** Seconds from 1900 (NTP) to 1970 (Unix), in ms. */
-const NTP_TO_UNIX_MS = 2_208_988_800_000;
+export const NTP_TO_UNIX_MS = 2_208_988_800_000;
 /** Ticks of the RTP clock of video in 1 ms. */
 const TICKS_PER_MS = 90;
 /** An age outside this range means a wrong clock or a timestamp of another epoch, in ms. */

@@ -5,6 +5,8 @@
  * server documents the format. When the decoder cannot keep up, pictures are dropped up to the next key frame.
  */
 
+import { NTP_TO_UNIX_MS } from './frameage.js';
+
 const HEADER_BYTES = 16;
 const VERSION = 1;
 /** At most this many pictures wait for the decoder. */
@@ -17,8 +19,6 @@ const [FIRST_RETRY_MS, LAST_RETRY_MS] = [500, 4000];
 const OPEN = 1;
 /** Pictures drawn last that may be on the screen. */
 const MOST_DRAWN = 4;
-/** Seconds from 1900 (NTP) to 1970 (Unix), in ms. */
-const NTP_TO_UNIX_MS = 2_208_988_800_000;
 
 /**
  * @typedef {import('./frameage.js').Source & {timestamp: number}} ShownSource

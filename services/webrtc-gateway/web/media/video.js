@@ -204,6 +204,15 @@ export class Video extends EventTarget {
   }
 
   /**
+   * For the robot: the gateway tells when a picture was captured.
+   * @param {number} captureMs Unix time in ms.
+   * @param {number} rtpTimestamp
+   */
+  tellCapture(captureMs, rtpTimestamp) {
+    this.#sources.tell(captureMs, rtpTimestamp);
+  }
+
+  /**
    * For the robot: what was shown since the last call, for the gateway.
    * @param {any[]} report
    * @returns {import('./shownreport.js').ShownVideo|null} Null if nothing was.

@@ -86,6 +86,9 @@ export class VideoSet {
   /** @param {import('./videostats.js').Path} path What the gateway says of the path to this page. */
   usePath(path) {
     this.#path = { atMs: this.#env.now(), path };
+    for (const { device, captureMs, rtpTimestamp } of path.videos) {
+      if (captureMs !== null) this.#videos.get(device)?.tellCapture(captureMs, rtpTimestamp);
+    }
   }
 
   /** Tracks whose pictures are on the screen. */

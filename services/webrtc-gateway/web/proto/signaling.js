@@ -103,7 +103,7 @@ function path(v) {
 
 /** @param {Claim<PathVideoJson>} v */
 function pathVideo(v) {
-  const { device, stream, bitrateBps, minPlayoutMs, maxPlayoutMs, repaired } = fields(v);
+  const { device, stream, bitrateBps, minPlayoutMs, maxPlayoutMs, repaired, captureTime, rtpTimestamp } = fields(v);
   return {
     device: text(device),
     /** Name of the stream that is sent. */
@@ -113,6 +113,9 @@ function pathVideo(v) {
     maxPlayoutMs: number(maxPlayoutMs),
     /** Share of packets that were sent again, 0 to 1. */
     repaired: number(repaired),
+    /** When the picture that was sent last was captured, Unix time in ms, and its RTP timestamp; null if unknown. */
+    captureMs: timestamp(captureTime),
+    rtpTimestamp: Number(integer64(rtpTimestamp)),
   };
 }
 

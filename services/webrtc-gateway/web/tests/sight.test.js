@@ -82,6 +82,21 @@ describe('what a driver has seen', () => {
     assert.equal(last().control.seen, timestampText(capturedMs));
   });
 
+  test('follows from what the gateway tells where the browser reads no capture times', async () => {
+    await driving();
+    const { env } = rig;
+    const rtpTimestamp = 4_294_967_000; // the next ones begin again at 0
+    const captureTime = timestampText(env.originMs + env.time);
+    env.socket.say({
+      path: { videos: [{ device: 'front', stream: 'video', captureTime, rtpTimestamp: String(rtpTimestamp) }] },
+    });
+    receiver.sources = [{ rtpTimestamp, timestamp: env.originMs + env.time }];
+    const shownMs = env.time + 33.5;
+    player.frame(env.time, { rtpTimestamp: (rtpTimestamp + 33.5 * 90) % 2 ** 32 });
+    await rig.pass(50);
+    assert.equal(last().control.seen, timestampText(env.originMs + shownMs));
+  });
+
   test('is nothing of an element off the screen, unless the page says that it is seen', async () => {
     rig.env.scroll(false);
     await driving();
@@ -174,6 +189,10 @@ describe('sources', () => {
     assert.equal(sources.of({ rtpTimestamp: 25 }).captureTimestamp, 2500);
     assert.equal(sources.of({ rtpTimestamp: 24 }).captureTimestamp, 4000, 'the newest, from which it can be computed');
     assert.equal(sources.of({}).captureTimestamp, 4000);
+    sources.tell(5, 90);
+    assert.equal(sources.of({ rtpTimestamp: 25 }).captureTimestamp, 2500, 'what the browser reads is preferred');
+    sources.note({ rtpTimestamp: 50 });
+    assert.deepEqual(sources.of({ rtpTimestamp: 50 }), { rtpTimestamp: 90, captureTimestamp: NTP_TO_UNIX_MS + 5 });
     sources.clear();
     assert.equal(sources.of({ rtpTimestamp: 25 }), undefined);
   });

@@ -1352,7 +1352,12 @@ type PathVideo struct {
 	// The greatest playout delay, in ms.
 	MaxPlayoutMs int32 `protobuf:"varint,6,opt,name=max_playout_ms,json=maxPlayoutMs,proto3" json:"max_playout_ms,omitempty"`
 	// Share of packets that were sent again in the last 5 s, 0 to 1.
-	Repaired      float32 `protobuf:"fixed32,7,opt,name=repaired,proto3" json:"repaired,omitempty"`
+	Repaired float32 `protobuf:"fixed32,7,opt,name=repaired,proto3" json:"repaired,omitempty"`
+	// When the picture that was sent last was captured, for peers that do not receive capture times with the packets:
+	// those of other pictures follow from their RTP timestamps, which count 90,000 a second. Unset before the first.
+	CaptureTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=capture_time,json=captureTime,proto3" json:"capture_time,omitempty"`
+	// RTP timestamp of that picture, 0 to 4,294,967,295.
+	RtpTimestamp  int64 `protobuf:"varint,9,opt,name=rtp_timestamp,json=rtpTimestamp,proto3" json:"rtp_timestamp,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1432,6 +1437,20 @@ func (x *PathVideo) GetMaxPlayoutMs() int32 {
 func (x *PathVideo) GetRepaired() float32 {
 	if x != nil {
 		return x.Repaired
+	}
+	return 0
+}
+
+func (x *PathVideo) GetCaptureTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CaptureTime
+	}
+	return nil
+}
+
+func (x *PathVideo) GetRtpTimestamp() int64 {
+	if x != nil {
+		return x.RtpTimestamp
 	}
 	return 0
 }
@@ -2368,7 +2387,7 @@ const file_waldo_signaling_v1_signaling_proto_rawDesc = "" +
 	"\rround_trip_ms\x18\x01 \x01(\x02R\vroundTripMs\x12#\n" +
 	"\ravailable_bps\x18\x02 \x01(\x03R\favailableBps\x12\x19\n" +
 	"\bqueue_ms\x18\x03 \x01(\x02R\aqueueMs\x125\n" +
-	"\x06videos\x18\x04 \x03(\v2\x1d.waldo.signaling.v1.PathVideoR\x06videos\"\xd6\x01\n" +
+	"\x06videos\x18\x04 \x03(\v2\x1d.waldo.signaling.v1.PathVideoR\x06videos\"\xba\x02\n" +
 	"\tPathVideo\x12\x10\n" +
 	"\x03mid\x18\x01 \x01(\tR\x03mid\x12\x16\n" +
 	"\x06device\x18\x02 \x01(\tR\x06device\x12\x16\n" +
@@ -2377,7 +2396,9 @@ const file_waldo_signaling_v1_signaling_proto_rawDesc = "" +
 	"bitrateBps\x12$\n" +
 	"\x0emin_playout_ms\x18\x05 \x01(\x05R\fminPlayoutMs\x12$\n" +
 	"\x0emax_playout_ms\x18\x06 \x01(\x05R\fmaxPlayoutMs\x12\x1a\n" +
-	"\brepaired\x18\a \x01(\x02R\brepaired\"H\n" +
+	"\brepaired\x18\a \x01(\x02R\brepaired\x12=\n" +
+	"\fcapture_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\vcaptureTime\x12#\n" +
+	"\rrtp_timestamp\x18\t \x01(\x03R\frtpTimestamp\"H\n" +
 	"\n" +
 	"DeviceList\x12:\n" +
 	"\adevices\x18\x01 \x03(\v2 .waldo.signaling.v1.DeviceStatusR\adevices\"S\n" +
@@ -2511,26 +2532,27 @@ var file_waldo_signaling_v1_signaling_proto_depIdxs = []int32{
 	29, // 20: waldo.signaling.v1.Pong.gateway_time:type_name -> google.protobuf.Timestamp
 	14, // 21: waldo.signaling.v1.Shown.videos:type_name -> waldo.signaling.v1.ShownVideo
 	16, // 22: waldo.signaling.v1.Path.videos:type_name -> waldo.signaling.v1.PathVideo
-	18, // 23: waldo.signaling.v1.DeviceList.devices:type_name -> waldo.signaling.v1.DeviceStatus
-	30, // 24: waldo.signaling.v1.DeviceStatus.device:type_name -> waldo.device.v1.Device
-	31, // 25: waldo.signaling.v1.Error.details:type_name -> google.protobuf.Any
-	32, // 26: waldo.signaling.v1.Call.request:type_name -> google.protobuf.Struct
-	32, // 27: waldo.signaling.v1.CallResult.response:type_name -> google.protobuf.Struct
-	19, // 28: waldo.signaling.v1.CallResult.error:type_name -> waldo.signaling.v1.Error
-	33, // 29: waldo.signaling.v1.CallResult.value:type_name -> google.protobuf.Value
-	32, // 30: waldo.signaling.v1.StreamFrame.message:type_name -> google.protobuf.Struct
-	19, // 31: waldo.signaling.v1.StreamFrame.error:type_name -> waldo.signaling.v1.Error
-	33, // 32: waldo.signaling.v1.StreamFrame.value:type_name -> google.protobuf.Value
-	25, // 33: waldo.signaling.v1.Drive.axes:type_name -> waldo.signaling.v1.DriveAxis
-	26, // 34: waldo.signaling.v1.Drive.values:type_name -> waldo.signaling.v1.DriveValue
-	24, // 35: waldo.signaling.v1.Drive.pads:type_name -> waldo.signaling.v1.DrivePad
-	28, // 36: waldo.signaling.v1.DrivePad.controls:type_name -> waldo.signaling.v1.DrivePad.ControlsEntry
-	27, // 37: waldo.signaling.v1.DriveValue.terms:type_name -> waldo.signaling.v1.DriveTerm
-	38, // [38:38] is the sub-list for method output_type
-	38, // [38:38] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	29, // 23: waldo.signaling.v1.PathVideo.capture_time:type_name -> google.protobuf.Timestamp
+	18, // 24: waldo.signaling.v1.DeviceList.devices:type_name -> waldo.signaling.v1.DeviceStatus
+	30, // 25: waldo.signaling.v1.DeviceStatus.device:type_name -> waldo.device.v1.Device
+	31, // 26: waldo.signaling.v1.Error.details:type_name -> google.protobuf.Any
+	32, // 27: waldo.signaling.v1.Call.request:type_name -> google.protobuf.Struct
+	32, // 28: waldo.signaling.v1.CallResult.response:type_name -> google.protobuf.Struct
+	19, // 29: waldo.signaling.v1.CallResult.error:type_name -> waldo.signaling.v1.Error
+	33, // 30: waldo.signaling.v1.CallResult.value:type_name -> google.protobuf.Value
+	32, // 31: waldo.signaling.v1.StreamFrame.message:type_name -> google.protobuf.Struct
+	19, // 32: waldo.signaling.v1.StreamFrame.error:type_name -> waldo.signaling.v1.Error
+	33, // 33: waldo.signaling.v1.StreamFrame.value:type_name -> google.protobuf.Value
+	25, // 34: waldo.signaling.v1.Drive.axes:type_name -> waldo.signaling.v1.DriveAxis
+	26, // 35: waldo.signaling.v1.Drive.values:type_name -> waldo.signaling.v1.DriveValue
+	24, // 36: waldo.signaling.v1.Drive.pads:type_name -> waldo.signaling.v1.DrivePad
+	28, // 37: waldo.signaling.v1.DrivePad.controls:type_name -> waldo.signaling.v1.DrivePad.ControlsEntry
+	27, // 38: waldo.signaling.v1.DriveValue.terms:type_name -> waldo.signaling.v1.DriveTerm
+	39, // [39:39] is the sub-list for method output_type
+	39, // [39:39] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_waldo_signaling_v1_signaling_proto_init() }

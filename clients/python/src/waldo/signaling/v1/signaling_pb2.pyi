@@ -188,7 +188,7 @@ class Path(_message.Message):
     def __init__(self, round_trip_ms: _Optional[float] = ..., available_bps: _Optional[int] = ..., queue_ms: _Optional[float] = ..., videos: _Optional[_Iterable[_Union[PathVideo, _Mapping]]] = ...) -> None: ...
 
 class PathVideo(_message.Message):
-    __slots__ = ("mid", "device", "stream", "bitrate_bps", "min_playout_ms", "max_playout_ms", "repaired")
+    __slots__ = ("mid", "device", "stream", "bitrate_bps", "min_playout_ms", "max_playout_ms", "repaired", "capture_time", "rtp_timestamp")
     MID_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
@@ -196,6 +196,8 @@ class PathVideo(_message.Message):
     MIN_PLAYOUT_MS_FIELD_NUMBER: _ClassVar[int]
     MAX_PLAYOUT_MS_FIELD_NUMBER: _ClassVar[int]
     REPAIRED_FIELD_NUMBER: _ClassVar[int]
+    CAPTURE_TIME_FIELD_NUMBER: _ClassVar[int]
+    RTP_TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
     mid: str
     device: str
     stream: str
@@ -203,7 +205,9 @@ class PathVideo(_message.Message):
     min_playout_ms: int
     max_playout_ms: int
     repaired: float
-    def __init__(self, mid: _Optional[str] = ..., device: _Optional[str] = ..., stream: _Optional[str] = ..., bitrate_bps: _Optional[int] = ..., min_playout_ms: _Optional[int] = ..., max_playout_ms: _Optional[int] = ..., repaired: _Optional[float] = ...) -> None: ...
+    capture_time: _timestamp_pb2.Timestamp
+    rtp_timestamp: int
+    def __init__(self, mid: _Optional[str] = ..., device: _Optional[str] = ..., stream: _Optional[str] = ..., bitrate_bps: _Optional[int] = ..., min_playout_ms: _Optional[int] = ..., max_playout_ms: _Optional[int] = ..., repaired: _Optional[float] = ..., capture_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., rtp_timestamp: _Optional[int] = ...) -> None: ...
 
 class DeviceList(_message.Message):
     __slots__ = ("devices",)

@@ -1294,6 +1294,21 @@ export declare type PathVideo = Message<"waldo.signaling.v1.PathVideo"> & {
    * @generated from field: float repaired = 7;
    */
   repaired: number;
+
+  /**
+   * When the picture that was sent last was captured, for peers that do not receive capture times with the packets:
+   * those of other pictures follow from their RTP timestamps, which count 90,000 a second. Unset before the first.
+   *
+   * @generated from field: google.protobuf.Timestamp capture_time = 8;
+   */
+  captureTime?: Timestamp;
+
+  /**
+   * RTP timestamp of that picture, 0 to 4,294,967,295.
+   *
+   * @generated from field: int64 rtp_timestamp = 9;
+   */
+  rtpTimestamp: bigint;
 };
 
 /**
@@ -1350,6 +1365,21 @@ export declare type PathVideoJson = {
    * @generated from field: float repaired = 7;
    */
   repaired?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * When the picture that was sent last was captured, for peers that do not receive capture times with the packets:
+   * those of other pictures follow from their RTP timestamps, which count 90,000 a second. Unset before the first.
+   *
+   * @generated from field: google.protobuf.Timestamp capture_time = 8;
+   */
+  captureTime?: TimestampJson;
+
+  /**
+   * RTP timestamp of that picture, 0 to 4,294,967,295.
+   *
+   * @generated from field: int64 rtp_timestamp = 9;
+   */
+  rtpTimestamp?: string;
 };
 
 /**
