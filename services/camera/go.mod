@@ -41,12 +41,10 @@ require (
 	golang.org/x/image v0.30.0
 	golang.org/x/sys v0.49.0
 	google.golang.org/grpc v1.85.0
+	google.golang.org/protobuf v1.36.12
 )
 
-require (
-	github.com/prometheus/client_golang v1.25.0 // indirect
-	google.golang.org/protobuf v1.36.12 // indirect
-)
+require github.com/prometheus/client_golang v1.25.0 // indirect
 
 replace (
 	github.com/waldo-robot/waldo/api => ../../api
