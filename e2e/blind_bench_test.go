@@ -10,7 +10,7 @@ import (
 )
 
 // BenchmarkReaction is the same with a limit: how far the motors were commanded to go, on the wire, from the capture of
-// the picture that their driver saw last until they stood still. At full speed, 1.5 m/s, it would be 1.2 m and more.
+// the picture that their driver saw last until they stood still. Without the limit that is 0.8 m and more.
 func BenchmarkReaction(b *testing.B) {
 	s := startLookout(b, ", limit: {reaction: 0.3m, speed: 1.5m/s}")
 	pid := s.robot.Device(b, "front").PID

@@ -46,13 +46,18 @@ func (w *wire) all() []string {
 // bench is an actuator without a device around it, whose time a test can hold in its hands.
 func bench(t testing.TB, w *wire) *Actuator {
 	t.Helper()
+	return benchOf(t, w, Config{})
+}
+
+func benchOf(t testing.TB, w *wire, c Config) *Actuator {
+	t.Helper()
 	l, err := newLatch(t.TempDir(), "r", "d")
 	if err != nil {
 		t.Fatal(err)
 	}
 	kit := &device.Kit{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()}
 	start := time.Now()
-	a := newActuator(kit, Config{}, w, `{"left":0}`, l, func() control.Clock { return time.Since(start) })
+	a := newActuator(kit, c, w, `{"left":0}`, l, func() control.Clock { return time.Since(start) })
 	a.start()
 	t.Cleanup(a.close)
 	return a

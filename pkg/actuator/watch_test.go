@@ -2,10 +2,9 @@ package actuator
 
 import (
 	"context"
-	"errors"
 	"strings"
-	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -16,6 +15,7 @@ import (
 	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/control"
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/drive"
 )
@@ -53,11 +53,9 @@ func (e *eye) Run(ctx context.Context, ready func()) error {
 	return nil
 }
 
-// capture announces a picture that was captured so long ago, and returns its time.
-func (e *eye) capture(age time.Duration) *timestamppb.Timestamp {
-	at := timestamppb.New(time.Now().Add(-age))
-	e.out.Publish(&mediav1.Capture{Epoch: e.Kit().Epoch(), CaptureTime: at, Age: durationpb.New(age)})
-	return at
+// announcement is that of a picture that was captured so long ago.
+func announcement(age time.Duration) *mediav1.Capture {
+	return &mediav1.Capture{Epoch: 1, CaptureTime: timestamppb.New(time.Now().Add(-age)), Age: durationpb.New(age)}
 }
 
 // speed is a command with a number.
@@ -82,84 +80,107 @@ func (p *pilot) look(share float64, seen *timestamppb.Timestamp) (float64, *cont
 	return factor, report, err
 }
 
-// TestSight drives a whole device whose driver must see another one.
+// TestSight judges commands by what their driver had seen.
 func TestSight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wire{}
+		a := benchOf(t, w, Config{Sight: drive.Sight{See: "front"}})
+		a.Attach()
+		p := acquire(t, a, w)
+		if s := a.State().GetSight(); s.GetCamera() != "front" || s.GetAge() != nil || s.GetSpeed() != 0 ||
+			s.GetSlow().AsDuration() != drive.DefaultSlow || s.GetStop().AsDuration() != drive.DefaultStop {
+			t.Errorf("before anything is seen: %v", s)
+		}
+		if f, _, err := p.look(0, nil); f != 1 || err != nil {
+			t.Errorf("standing still needs no eyes: %v, %v", f, err)
+		}
+		f, report, err := p.look(1, nil)
+		if f != -1 || status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), `no picture of "front"`) ||
+			report.GetVerdict() != controlv1.CommandVerdict_COMMAND_VERDICT_BLIND {
+			t.Errorf("without a picture: %v, %v, %v", f, report, err)
+		}
+		if s := a.State(); s.GetCause() != controlv1.SafeCause_SAFE_CAUSE_BLIND ||
+			s.GetPhase() != controlv1.ControlPhase_CONTROL_PHASE_SAFE {
+			t.Errorf("blind: %v", s)
+		}
+		for name, tt := range map[string]struct {
+			age           time.Duration
+			share, factor float64
+			text          string
+		}{
+			"new":              {0, 1, 1, ""},
+			"old":              {550 * time.Millisecond, 1, 0.5, ""},
+			"old, and slow":    {550 * time.Millisecond, 0.5, 1, ""},
+			"old, and too old": {800 * time.Millisecond, 0.1, -1, "is 800ms old, and the hardware stands still from 800ms on"},
+		} {
+			c := announcement(tt.age)
+			a.watcher.seen.Add(a.clock(), c)
+			f, report, err := p.look(tt.share, c.GetCaptureTime())
+			if f < tt.factor-1e-9 || f > tt.factor+1e-9 || (tt.text == "") != (err == nil) ||
+				report.GetSight().GetAge().AsDuration() != tt.age || err != nil && !strings.Contains(err.Error(), tt.text) {
+				t.Errorf("%s: %v, %v, %v", name, f, report, err)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		_, _, err = p.look(1, &timestamppb.Timestamp{Nanos: -1})
+		if status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), "control.seen") {
+			t.Errorf("with nonsense: %v", err)
+		}
+	})
+}
+
+// TestBlindStop stops the hardware when the picture behind the command in force gets too old, at that very moment.
+func TestBlindStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wire{}
+		a := benchOf(t, w, Config{Sight: drive.Sight{See: "front"}})
+		a.Attach()
+		p := acquire(t, a, w)
+		c := announcement(700 * time.Millisecond)
+		a.watcher.seen.Add(a.clock(), c)
+		for _, share := range []float64{0, 1} {
+			if _, _, err := p.look(share, c.GetCaptureTime()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before := len(w.all())
+		time.Sleep(100*time.Millisecond - 1)
+		synctest.Wait()
+		if said := w.all(); len(said) != before {
+			t.Errorf("too early: %v", said[before:])
+		}
+		time.Sleep(1)
+		synctest.Wait()
+		if said := w.all(); len(said) != before+1 || said[before] != control.CauseBlind.String() {
+			t.Errorf("then: %v", said[before:])
+		}
+	})
+}
+
+// TestCameraIsHeld as long as somebody has the lease, and its announcements are noted.
+func TestCameraIsHeld(t *testing.T) {
 	c := configIn(t.TempDir())
-	c.Sight = drive.Sight{See: "front", Blind: drive.Blind{Slow: 4 * time.Second, Stop: 10 * time.Second}}
+	c.Sight = drive.Sight{See: "front"}
 	m := startMotor(t, c)
 	e := startEye(t, m.server.URL())
 	if e.out.Held() {
 		t.Error("the camera is held though nobody drives")
 	}
-	p := acquire(t, m.Actuator, m.wire)
-	if s := m.State().GetSight(); s.GetCamera() != "front" || s.GetAge() != nil || s.GetSpeed() != 0 ||
-		s.GetStop().AsDuration() != 10*time.Second {
-		t.Errorf("before anything is seen: %v", s)
-	}
-	stay := p.keepAlive(t)
-	await(t, "the camera is held", e.out.Held)
-	if f, _, err := p.look(0, nil); f != 1 || err != nil {
-		t.Errorf("standing still needs no eyes: %v, %v", f, err)
-	}
-	f, report, err := p.look(1, nil)
-	if f != -1 || status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), `no picture of "front"`) ||
-		report.GetVerdict() != controlv1.CommandVerdict_COMMAND_VERDICT_BLIND {
-		t.Errorf("without a picture: %v, %v, %v", f, report, err)
-	}
-	if s := m.State(); s.GetCause() != controlv1.SafeCause_SAFE_CAUSE_BLIND ||
-		s.GetPhase() != controlv1.ControlPhase_CONTROL_PHASE_SAFE {
-		t.Errorf("blind: %v", s)
-	}
-	var fresh, old, ancient *timestamppb.Timestamp
-	await(t, "it is announced", func() bool {
-		fresh, old, ancient = e.capture(0), e.capture(7*time.Second), e.capture(11*time.Second)
-		return m.watcher.find(m.clock(), ancient).Known
+	s := &service{a: m.Actuator}
+	var lease int64
+	var said *mediav1.Capture
+	await(t, "the camera is held, and says something", func() bool {
+		if r, err := s.Acquire(t.Context(), &controlv1.AcquireRequest{Holder: "ann"}); err == nil { // again, if it lapsed
+			lease = r.GetLease().GetEpoch()
+		}
+		_, _ = s.KeepAlive(t.Context(), &controlv1.KeepAliveRequest{LeaseEpoch: lease})
+		_, known := m.watcher.seen.Find(m.clock(), said.GetCaptureTime())
+		said = announcement(0)
+		e.out.Publish(said)
+		return known && e.out.Held()
 	})
-	if f, report, err := p.look(1, fresh); f != 1 || err != nil || report.GetSight().GetSpeed() != 1 {
-		t.Errorf("with a fresh picture: %v, %v, %v", f, report, err)
-	}
-	if f, report, err := p.look(1, old); f <= 0 || f > 0.5 || err != nil || report.GetSight().GetSpeed() > 0.5 ||
-		report.GetSight().GetAge().AsDuration() < 7*time.Second {
-		t.Errorf("with an old picture: %v, %v, %v", f, report, err)
-	}
-	if f, _, err := p.look(0.1, old); f != 1 || err != nil {
-		t.Errorf("slowly with an old picture: %v, %v", f, err)
-	}
-	if f, _, err := p.look(1, ancient); f != -1 || err == nil || !strings.Contains(err.Error(), "stands still from 10s") {
-		t.Errorf("with too old a picture: %v, %v", f, err)
-	}
-	if f, _, err := p.look(1, &timestamppb.Timestamp{Nanos: -1}); f != -1 || status.Code(err) != codes.InvalidArgument ||
-		!strings.Contains(err.Error(), "control.seen") {
-		t.Errorf("with nonsense: %v, %v", f, err)
-	}
-	stay()
-	if _, err := (&service{a: m.Actuator}).Release(t.Context(), &controlv1.ReleaseRequest{LeaseEpoch: p.lease}); err != nil {
+	if _, err := s.Release(t.Context(), &controlv1.ReleaseRequest{LeaseEpoch: lease}); err != nil {
 		t.Fatal(err)
 	}
 	await(t, "the camera is let go", func() bool { return !e.out.Held() })
-}
-
-// keepAlive keeps the lease until the function it returns is called.
-func (p *pilot) keepAlive(t *testing.T) (stop func()) {
-	ctx, cancel := context.WithCancel(t.Context())
-	var alive sync.WaitGroup
-	alive.Go(func() {
-		tick := time.NewTicker(50 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-			_, err := (&service{a: p.a}).KeepAlive(ctx, &controlv1.KeepAliveRequest{LeaseEpoch: p.lease})
-			if err != nil && !errors.Is(err, context.Canceled) {
-				t.Error(err)
-				return
-			}
-		}
-	})
-	stop = sync.OnceFunc(func() { cancel(); alive.Wait() })
-	t.Cleanup(stop)
-	return stop
 }
