@@ -102,7 +102,7 @@ func (w *view) report(b *testing.B, span time.Duration) {
 // BenchmarkNetworks compares over every profile how old pictures are when they are shown, how often and how long they
 // freeze, how much of the link is used, and how old commands are when they are on the serial wire.
 func BenchmarkNetworks(b *testing.B) {
-	span := time.Duration(short(30, 15)) * time.Second
+	span := time.Duration(short(20, 10)) * time.Second
 	for _, p := range linktest.Profiles() {
 		b.Run(p.Name, func(b *testing.B) {
 			b.Run("waldo", func(b *testing.B) {
@@ -206,7 +206,7 @@ func watchOther(b *testing.B, start func(*testing.B, *liveCamera, int) *relay, p
 // BenchmarkNetworksStep lets the rate of the link fall from 3 to 0.5 Mbit/s for 15 s, and come back, with two queues and
 // three seeds. It prints the age of pictures, what was dropped, and how much of the link was used, for each second.
 func BenchmarkNetworksStep(b *testing.B) {
-	const down, back, span = 10 * time.Second, 25 * time.Second, 45 * time.Second
+	const down, back, span = 5 * time.Second, 20 * time.Second, 35 * time.Second
 	for _, queue := range []int{64 << 10, 24 << 10} {
 		for seed := range uint64(3) {
 			b.Run(fmt.Sprintf("queue of %d KB, seed %d", queue>>10, seed), func(b *testing.B) {

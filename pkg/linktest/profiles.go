@@ -45,12 +45,12 @@ func FourG() Profile {
 }
 
 // CellEdge is a mobile network with bad reception, as RFC 8867 varies capacity (5.1): it falls below a third of what it
-// was and comes back, all within 30 s. Losses come in bursts.
+// was and comes back, all within 20 s. Losses come in bursts.
 func CellEdge() Profile {
 	return both("4G, cell's edge", Shape{
-		Every: 30 * time.Second, Queue: 96 << 10,
+		Every: 20 * time.Second, Queue: 96 << 10,
 		Delay: 40 * time.Millisecond, Jitter: 20 * time.Millisecond, Loss: Loss{Share: 0.01, Burst: 3},
-	}, []Step{{0, 2e6}, {8 * time.Second, 1e6}, {13 * time.Second, 600e3}, {21 * time.Second, 1.5e6}}, Constant(1e6))
+	}, []Step{{0, 2e6}, {5 * time.Second, 1e6}, {9 * time.Second, 600e3}, {14 * time.Second, 1.5e6}}, Constant(1e6))
 }
 
 // Satellite is one in a geostationary orbit: 250 ms each way for the path alone, as RFC 2488 computes it (section 2),
@@ -61,15 +61,15 @@ func Satellite() Profile {
 	}, Constant(3e6), Constant(1e6))
 }
 
-// Subway is a mobile network in a train: in each half minute it falls from 5 Mbit/s to 300 kbit/s, is away for 2 s in
-// a tunnel, and comes back. The base station keeps what is on the way, as far as there is room.
+// Subway is a mobile network in a train: every 20 s it falls from 5 Mbit/s to 300 kbit/s, is away for 2 s in a
+// tunnel, and comes back. The base station keeps what is on the way, as far as there is room.
 func Subway() Profile {
 	rate := []Step{
-		{0, 5e6}, {12 * time.Second, 1.5e6}, {17 * time.Second, 300e3}, {20 * time.Second, 0}, {22 * time.Second, 600e3},
-		{24 * time.Second, 5e6},
+		{0, 5e6}, {7 * time.Second, 1.5e6}, {10 * time.Second, 300e3}, {13 * time.Second, 0}, {15 * time.Second, 600e3},
+		{17 * time.Second, 5e6},
 	}
 	return both("subway", Shape{
-		Every: 30 * time.Second, Delay: 30 * time.Millisecond, Jitter: 15 * time.Millisecond, Queue: 64 << 10,
+		Every: 20 * time.Second, Delay: 30 * time.Millisecond, Jitter: 15 * time.Millisecond, Queue: 64 << 10,
 		Loss: Loss{Share: 0.005, Burst: 2},
 	}, rate, rate)
 }
