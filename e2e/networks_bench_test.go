@@ -16,7 +16,7 @@ import (
 // These benchmarks put a rough link between Chromium and a server. Everything of the page passes it. Waldo has a camera
 // of 720p at 30 Hz, whose picture it encodes itself, and is driven all the time; mediamtx and go2rtc pull the same kind
 // of picture, at 2 Mbit/s with a key frame every 2 s, from a network camera beside them. When all are connected, over the
-// same link, it begins anew; each server meets the same one, with the same seed.
+// link as it begins, it begins anew; each server meets the same one, with the same seed.
 
 // roughCamera is Waldo's.
 const roughCamera = "front: {kind: camera, source: test, width: 1280, height: 720, fps: 30, bitrate: 3000000}"
@@ -194,7 +194,7 @@ func watchOther(b *testing.B, start func(*testing.B, *liveCamera, int) *relay, p
 	n := internet.Start(b, internet.Config{})
 	server := start(b, startLiveCameraAt(b, site{n.Server()}), 1)
 	viewer := n.Host(b)
-	link := viewer.JoinOver(b, n, p, networkSeed)
+	link := viewer.JoinOver(b, n, p.Steady(), networkSeed)
 	player := harness.StartBrowser(b, harness.OnHost(b, viewer)).OpenPlayer(b, server.page)
 	player.AwaitStream(b, server.whep(0))
 	page := player.Show(b, server.whep(0))

@@ -20,7 +20,7 @@ type rough struct {
 	sight *harness.Tile
 }
 
-// startRough starts a robot with one camera and a page that drives it, over a link.
+// startRough starts a robot with one camera and a page that drives it, over a link as a profile begins.
 func startRough(tb testing.TB, camera string, p linktest.Profile, seed uint64) *rough {
 	tb.Helper()
 	n := internet.Start(tb, internet.Config{})
@@ -31,7 +31,7 @@ func startRough(tb testing.TB, camera string, p linktest.Profile, seed uint64) *
 	r.front = r.robot.Device(tb, "front")
 	r.robot.Device(tb, "motors")
 	viewer := n.Host(tb)
-	r.link = viewer.JoinOver(tb, n, p, seed)
+	r.link = viewer.JoinOver(tb, n, p.Steady(), seed)
 	r.browser = harness.StartBrowser(tb, harness.OnHost(tb, viewer))
 	r.open()
 	r.sight = r.page.Tile(tb, "front")
@@ -121,6 +121,9 @@ func (r *rough) drive(t *testing.T, p linktest.Profile) {
 	const pictures = 120
 	span := max(5*time.Second, p.FromRobot.Every)
 	began := time.Now()
+	if err := r.link.Restart(p); err != nil {
+		t.Fatal(err)
+	}
 	r.goFull(t, byKey)
 	r.sight.WaitFrames(t, pictures)
 	r.awaitSecond(t, began, span)

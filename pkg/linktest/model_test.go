@@ -296,6 +296,19 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+func TestSteady(t *testing.T) {
+	for _, p := range append(Profiles(), Profile{}) {
+		steady := p.Steady()
+		for _, s := range [][2]Shape{{p.FromRobot, steady.FromRobot}, {p.ToRobot, steady.ToRobot}} {
+			first, _ := s[0].rateAt(0)
+			later, until := s[1].rateAt(time.Hour)
+			if first != later || until != never || s[0].Delay != s[1].Delay {
+				t.Errorf("%s: %v bit/s at first, and later %v until %v", p.Name, first, later, until)
+			}
+		}
+	}
+}
+
 func TestLateness(t *testing.T) {
 	var l Lateness
 	for i := range 100 {

@@ -14,6 +14,14 @@ func Profiles() []Profile {
 	return []Profile{Clean(), OfficeWiFi(), FourG(), CellEdge(), Satellite(), Subway()}
 }
 
+// Steady is the profile as it begins, without the changes of its rates.
+func (p Profile) Steady() Profile {
+	for _, s := range []*Shape{&p.FromRobot, &p.ToRobot} {
+		s.Rate, s.Every = s.Rate[:min(1, len(s.Rate))], 0
+	}
+	return p
+}
+
 // both is a profile with directions that differ only in their rates.
 func both(name string, s Shape, from, to []Step) Profile {
 	p := Profile{Name: name, FromRobot: s, ToRobot: s}
