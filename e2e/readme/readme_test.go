@@ -109,6 +109,7 @@ var readmes = map[string][]step{
 		{"cd e2e && WALDO_BIN=", leftOut("`make e2e` runs the same command")},
 		{"cd e2e && WALDO_BIN=$PWD/../bin WALDO_BASE_BIN=", leftOut("it needs the programs of another build")},
 		{"make e2e TESTFLAGS='-v -run TestMemoryStays'", leftOut("`make e2e` runs it for a shorter time")},
+		{"make bench BENCH=Networks", leftOut("it takes 20 minutes; TestRoughNetworks drives over the same networks")},
 	},
 	"examples/cpp/README.md": {
 		{"sudo apt install", leftOut("`make deps-test` installs them")},
