@@ -88,7 +88,7 @@ func TestSlots(t *testing.T) {
 
 	// A reload keeps slots, unless robot.yaml has their name.
 	notes := f.list(t, 3)["notes"]
-	f.write(t, f.yaml("  lamp: {kind: camera}\n"))
+	f.write(t, f.yaml("  lamp: {kind: camera, grpc: \"127.0.0.1:0\"}\n"))
 	if code, _, errs := waldo(t, "reload", "--nats", f.nats); code != 0 {
 		t.Fatal(errs)
 	}
