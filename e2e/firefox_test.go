@@ -118,3 +118,34 @@ func TestFirefoxOnTheRobot(t *testing.T) {
 	firefoxDrives(t, firefox)
 	keepPicture(t, firefox)
 }
+
+// TestFirefoxSees: Firefox reads no capture times from packets; the gateway tells them, so its driver is not blind.
+func TestFirefoxSees(t *testing.T) {
+	robot := harness.StartRobot(t, harness.Options{Drive: seeFront, Network: harness.StartNetwork(t),
+		Devices: frontCard + "\n" + harness.BoardAt("sim")})
+	motors := robot.Device(t, "motors")
+	firefox := harness.StartFirefox(t)
+	firefox.Open(t, robot.URL+"/?token="+harness.Token)
+	firefox.Until(t, shows)
+	firefox.Until(t, "waldo.robot.video('front').seenMs !== null")
+	seen := func() (known, unknown float64) {
+		return robot.Metric(t, motors, "waldo_control_sight_age_seconds_count", ""),
+			robot.Metric(t, motors, "waldo_control_unseen_total", "")
+	}
+	begin, before := seen()
+	harness.Until(t, "the motors know the pictures that are shown", func() error {
+		// A page that was frozen for a second, as happens on a busy machine, no longer drives.
+		firefox.Eval(t, "waldo.drive.start(), null", new(any))
+		firefox.Press(t, "KeyW")
+		known, unknown := seen()
+		var state string
+		firefox.Eval(t, "waldo.drive.state + ' ' + waldo.drive.refusal", &state)
+		if known-begin < 60 {
+			return fmt.Errorf("%v, and %v not; the drive is %s", known-begin, unknown-before, state)
+		}
+		return nil
+	})
+	if known, unknown := seen(); unknown-before > (known-begin)/10 { // none but while the first picture was awaited
+		t.Errorf("%v commands named a picture that the motors do not know, %v one that they know", unknown-before, known-begin)
+	}
+}
