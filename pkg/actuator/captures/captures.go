@@ -7,14 +7,17 @@
 //
 // # How wrong that can be
 //
-// An announcement that is late makes a picture look newer than it is. Therefore the difference between the two clocks is
-// taken from the announcement with the least delay among those of the last [Window], of the same life of the camera: a
-// bus or a process that stalls does not make anything look newer. The error is then the least delay within that time,
-// about a millisecond on one machine. When the camera's clock is set back, its pictures look older than they are by as
-// much, for that time; when it is set forward, the least delay is sought anew.
+// A late announcement makes a picture look newer than it is. The difference between the two clocks is therefore taken
+// from the announcement with the least delay, among those of the same run of the camera that came within [Window] before
+// the picture's own or at any time after it. A bus or a process that stalls does not make a picture look newer, and if
+// the first announcements of all are late, the next one that is not corrects them. What remains is the least delay within
+// that time, about a millisecond on one machine.
 //
-// Of several pictures whose capture times are the same to within [Tolerance], which takes a clock that was set back, the
-// oldest counts. What has not been announced is not known.
+// When the camera's clock is set back by some amount, new pictures look older than they are by that amount, until Window
+// has passed. When it is set forward, the pictures from before look older by that amount. Both err on the safe side.
+//
+// If several pictures have the same capture time to within [Tolerance], which can happen after a clock was set back, the
+// oldest counts. A picture that has not been announced is not known.
 //
 // A Ring is safe for concurrent use. It keeps [Size] pictures at most, none older than [Kept].
 package captures
@@ -33,7 +36,7 @@ import (
 const (
 	// Size is how many pictures are remembered: those of 10 s at 200 a second.
 	Size = 2048
-	// Kept is how long: as long as the age from which hardware stops can be.
+	// Kept is how long they are remembered: the greatest age at which hardware can be made to stop.
 	Kept = 10 * time.Second
 	// Window is the time within which the announcement with the least delay is sought.
 	Window = 5 * time.Second
@@ -66,8 +69,8 @@ var base = time.Unix(1_800_000_000, 0)
 // Add notes an announcement that arrives now. It reports whether the announcement makes sense.
 func (r *Ring) Add(now control.Clock, c *mediav1.Capture) bool {
 	age := c.GetAge().AsDuration()
-	if c.GetCaptureTime().CheckValid() != nil || c.GetAge() != nil && c.GetAge().CheckValid() != nil || age > maxAge {
-		return false
+	if c.GetCaptureTime().CheckValid() != nil || c.GetAge().CheckValid() != nil || age > maxAge {
+		return false // without an age a picture would look as if it had just been captured
 	}
 	age = max(age, 0)
 	p := picture{epoch: c.GetEpoch(), time: c.GetCaptureTime().AsTime(), arrived: now}
@@ -79,6 +82,7 @@ func (r *Ring) Add(now control.Clock, c *mediav1.Capture) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p.at = p.time.Sub(base) + r.least(p)
+	r.correct(p)
 	if len(r.list) < Size {
 		r.list = append(r.list, p)
 		return true
@@ -100,6 +104,15 @@ func (r *Ring) least(p picture) time.Duration {
 		}
 	}
 	return ahead
+}
+
+// correct makes earlier pictures older if an announcement came with less delay than theirs.
+func (r *Ring) correct(p picture) {
+	for i := range r.list {
+		if q := &r.list[i]; q.epoch == p.epoch {
+			q.at = min(q.at, q.time.Sub(base)+p.ahead)
+		}
+	}
 }
 
 // Find returns when the picture with that capture time was captured, by the actuator's clock; false if none is known.
