@@ -1,6 +1,6 @@
-// Package drive is the section `drive:` of robot.yaml: how the robot is driven, and what its driver must see. The gateway
-// tells it to the page, and the process of the device that is driven keeps to it; both read it here, and so agree on what
-// is wrong with it.
+// Package drive is the section `drive:` of robot.yaml: how the robot is driven, and what its driver must see. The
+// gateway tells it to the page, and the process of the device that is driven keeps to it; both read it here, and so
+// agree on what is wrong with it.
 package drive
 
 import (
@@ -169,7 +169,8 @@ func (a Axis) validate(path string) error {
 	for key, codes := range map[string][]string{"plus": a.Plus, "minus": a.Minus} {
 		for _, code := range codes {
 			if code != none && !codeForm.MatchString(code) {
-				errs = append(errs, robot.BadField(path+"."+key, "%q is not a key: use its code, like KeyW, ArrowUp or Numpad8", code))
+				errs = append(errs, robot.BadField(path+"."+key,
+					"%q is not a key: use its code, like KeyW, ArrowUp or Numpad8", code))
 			}
 		}
 	}

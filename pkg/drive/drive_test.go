@@ -28,19 +28,23 @@ func read(t testing.TB, keys string) (drive.Drive, error) {
 	return drive.Read(r, (*robot.Section).Decode)
 }
 
+const ms = time.Millisecond
+
 func TestSight(t *testing.T) {
 	for keys, want := range map[string]struct {
 		watched         bool
 		slow, stop      time.Duration
 		reaction, speed float64
 	}{
-		"":                           {slow: drive.DefaultSlow, stop: drive.DefaultStop},
-		"  see: front\n":             {watched: true, slow: 300 * time.Millisecond, stop: 800 * time.Millisecond},
-		"  see: front\n  blind:\n":   {watched: true, slow: 300 * time.Millisecond, stop: 800 * time.Millisecond},
-		"  see: front\n  blind: off": {slow: drive.DefaultSlow, stop: drive.DefaultStop},
-		"  see: front\n  blind: {slow: 50ms, stop: 10s}":           {watched: true, slow: 50 * time.Millisecond, stop: 10 * time.Second},
-		"  see: front\n  blind: {stop: 301ms}":                     {watched: true, slow: 300 * time.Millisecond, stop: 301 * time.Millisecond},
-		"  see: front\n  limit: {reaction: 30cm, speed: 5.4 km/h}": {watched: true, slow: 300 * time.Millisecond, stop: 800 * time.Millisecond, reaction: 0.3, speed: 1.5},
+		"":                           {slow: 300 * ms, stop: 800 * ms},
+		"  see: front\n":             {watched: true, slow: 300 * ms, stop: 800 * ms},
+		"  see: front\n  blind:\n":   {watched: true, slow: 300 * ms, stop: 800 * ms},
+		"  see: front\n  blind: off": {slow: 300 * ms, stop: 800 * ms},
+		"  see: front\n  blind: {slow: 50ms, stop: 10s}": {watched: true, slow: 50 * ms, stop: 10 * time.Second},
+		"  see: front\n  blind: {stop: 301ms}":           {watched: true, slow: 300 * ms, stop: 301 * ms},
+		"  see: front\n  limit: {reaction: 30cm, speed: 5.4 km/h}": {
+			watched: true, slow: 300 * ms, stop: 800 * ms, reaction: 0.3, speed: 1.5,
+		},
 	} {
 		d, err := read(t, keys)
 		if err != nil {
@@ -63,7 +67,7 @@ func near(a, b float64) bool { return a-b < 1e-9 && b-a < 1e-9 }
 func TestBadSight(t *testing.T) {
 	for keys, want := range map[string]string{
 		"  see: frnt":   `r:8: drive.see: there is no device "frnt"; there are: front, motors`,
-		"  see: motors": `r:8: drive.see: "motors" is no camera, but of the kind serial: name one of the robot's cameras`,
+		"  see: motors": `r:8: drive.see: "motors" is not a camera but a device of kind serial: name one of the robot's cameras`,
 		"  blind: off":  `r:8: drive.blind: has no meaning without see: name the camera that the driver must see`,
 		"  blind: {slow: 100ms}\n  limit: {reaction: 1m}": "r:8: drive.blind: has no meaning without see: name the camera that " +
 			"the driver must see\nr:9: drive.limit: has no meaning without see: name the camera that the driver must see",
@@ -72,15 +76,15 @@ func TestBadSight(t *testing.T) {
 		"  see: front\n  blind: {slow: 0.3}":                               `r:9: drive.blind.slow: "0.3" is not a duration: write a number with its unit, like 200ms, 1.5s, 2m`,
 		"  see: front\n  blind: {slow: 49ms}":                              `r:9: drive.blind.slow: 49ms is out of range: use 50ms to 5s`,
 		"  see: front\n  blind:\n    stop: 11s":                            `r:10: drive.blind.stop: 11s is out of range: use 100ms to 10s`,
-		"  see: front\n  blind: {slow: 900ms}":                             `r:9: drive.blind: slow is 900ms and stop is 800ms, where 300ms and 800ms stand for what is not given: stop has to be the greater age`,
-		"  see: front\n  blind: {slow: 1s, stop: 1s}":                      `r:9: drive.blind: slow is 1s and stop is 1s, where 300ms and 800ms stand for what is not given: stop has to be the greater age`,
+		"  see: front\n  blind: {slow: 900ms}":                             `r:9: drive.blind: slow is 900ms and stop is 800ms (defaults 300ms and 800ms): stop must be the greater age`,
+		"  see: front\n  blind: {slow: 1s, stop: 1s}":                      `r:9: drive.blind: slow is 1s and stop is 1s (defaults 300ms and 800ms): stop must be the greater age`,
 		"  see: front\n  limit: {reaction: 0.3}":                           `r:9: drive.limit.reaction: "0.3" is not a distance: write a number with its unit, like 0.3m or 30cm`,
 		"  see: front\n  limit: {reaction: 1e9m}":                          `r:9: drive.limit.reaction: "1e9m" is out of range: use 0.01m to 100m`,
 		"  see: front\n  limit: {reaction: -1m}":                           `r:9: drive.limit.reaction: "-1m" is out of range: use 0.01m to 100m`,
 		"  see: front\n  limit: {reaction: 1m}":                            `r:9: drive.limit.speed: is missing: say how fast the robot is at full scale, for example 1.5m/s`,
 		"  see: front\n  limit: {speed: 1m}":                               `r:9: drive.limit.speed: "1m" is not a speed: write a number with its unit, like 1.5m/s or 5km/h`,
-		"  see: front\n  limit: {speed: 1m/s}":                             `r:9: drive.limit.speed: has no meaning without reaction: add it, or leave speed out`,
-		"  see: front\n  blind: off\n  limit: {reaction: 1m, speed: 1m/s}": `r:10: drive.limit.reaction: cannot be kept while nothing is watched: leave out blind: off, or reaction`,
+		"  see: front\n  limit: {speed: 1m/s}":                             `r:9: drive.limit.speed: has no meaning without reaction: add it, or remove speed`,
+		"  see: front\n  blind: off\n  limit: {reaction: 1m, speed: 1m/s}": `r:10: drive.limit.reaction: needs the age of the picture: remove blind: off, or reaction`,
 	} {
 		if _, err := read(t, keys); err == nil || err.Error() != want {
 			t.Errorf("%s: got\n%v, want\n%s", keys, err, want)
@@ -106,7 +110,9 @@ func TestFullScale(t *testing.T) {
 
 // FuzzQuantity reads numbers with units, as robot.yaml has them.
 func FuzzQuantity(f *testing.F) {
-	for _, s := range []string{"0.3m", "30cm", "1.5m/s", "5 km/h", "1e9m", "-1m", "m", "", "NaNm", "infm/s", "0x1p-2m", "1_0m"} {
+	for _, s := range []string{
+		"0.3m", "30cm", "1.5m/s", "5 km/h", "1e9m", "-1m", "m", "", "NaNm", "infm/s", "0x1p-2m", "1_0m",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

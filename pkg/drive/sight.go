@@ -16,11 +16,11 @@ import (
 // `control:`.
 type Sight struct {
 	// See is the name of the camera.
-	See string `yaml:"see" help:"camera that the driver must see; without a picture of it that is new enough the hardware stands still"`
+	See string `yaml:"see" help:"camera that the driver must see; without a fresh picture of it the hardware stops"`
 	// Blind are the ages of its picture.
-	Blind Blind `yaml:"blind" help:"ages of the picture from which speed is reduced, and is 0: {slow: 300ms, stop: 800ms} if not given"`
+	Blind Blind `yaml:"blind" help:"picture ages that slow and stop the robot: {slow: 300ms, stop: 800ms} is the default"`
 	// Limit bounds how far the robot moves before its driver can react.
-	Limit Limit `yaml:"limit" help:"how far the robot may move before its driver could have seen it: {reaction: 0.3m, speed: 1.5m/s}"`
+	Limit Limit `yaml:"limit" help:"how far the robot may move unseen by its driver: {reaction: 0.3m, speed: 1.5m/s}"`
 }
 
 // Blind are ages of the picture that the driver of a command had seen; 0 has the default. The word `off` in their place
@@ -48,7 +48,7 @@ func (b *Blind) SetWord(word string) error {
 type Limit struct {
 	// Reaction is how far it moves at most from the capture of the picture that the driver saw to the end of the command;
 	// 0: not limited.
-	Reaction Distance `yaml:"reaction" help:"the farthest that the robot moves before its driver can have seen it, 0.01m to 100m"`
+	Reaction Distance `yaml:"reaction" help:"the farthest the robot moves unseen by its driver, 0.01m to 100m"`
 	// Speed is how fast it is at full scale.
 	Speed Speed `yaml:"speed" help:"how fast the robot is at full scale, 0.01m/s to 100m/s"`
 }
@@ -90,7 +90,7 @@ func (s Sight) Validate() error {
 		bad("blind.stop", "%v is out of range: use %v to %v", b.Stop, minStop, maxStop)
 	}
 	if slow, stop := s.Ages(); slow >= stop {
-		bad("blind", "slow is %v and stop is %v, where %v and %v stand for what is not given: stop has to be the greater age",
+		bad("blind", "slow is %v and stop is %v (defaults %v and %v): stop must be the greater age",
 			slow, stop, DefaultSlow, DefaultStop)
 	}
 	return errors.Join(append(errs, s.Limit.validate(s.Blind.Off))...)
@@ -99,11 +99,11 @@ func (s Sight) Validate() error {
 func (l Limit) validate(off bool) error {
 	switch {
 	case l.Speed != 0 && l.Reaction == 0:
-		return robot.BadField("limit.speed", "has no meaning without reaction: add it, or leave speed out")
+		return robot.BadField("limit.speed", "has no meaning without reaction: add it, or remove speed")
 	case l.Reaction == 0:
 		return nil
 	case off:
-		return robot.BadField("limit.reaction", "cannot be kept while nothing is watched: leave out blind: off, or reaction")
+		return robot.BadField("limit.reaction", "needs the age of the picture: remove blind: off, or reaction")
 	case l.Speed == 0:
 		return robot.BadField("limit.speed", "is missing: say how fast the robot is at full scale, for example 1.5m/s")
 	}
@@ -121,7 +121,7 @@ func (s Sight) Check(key string, devices []robot.Device) error {
 	}
 	for _, d := range devices {
 		if d.Name == s.See && (d.Kind == "serial" || d.Kind == "audio" || d.Kind == "input") {
-			return robot.BadField(key, "%q is no camera, but of the kind %s: name one of the robot's cameras", s.See, d.Kind)
+			return robot.BadField(key, "%q is not a camera but a device of kind %s: name one of the robot's cameras", s.See, d.Kind)
 		}
 	}
 	return nil
@@ -145,7 +145,8 @@ type Speed float64
 
 // UnmarshalText reads a number with its unit.
 func (s *Speed) UnmarshalText(text []byte) error {
-	v, err := quantity("speed", "m/s", string(text), "1.5m/s or 5km/h", map[string]float64{"cm/s": 0.01, "m/s": 1, "km/h": 1 / 3.6})
+	v, err := quantity("speed", "m/s", string(text), "1.5m/s or 5km/h",
+		map[string]float64{"cm/s": 0.01, "m/s": 1, "km/h": 1 / 3.6})
 	*s = Speed(v)
 	return err
 }

@@ -1,9 +1,10 @@
 // Package linktest puts a rough network between a robot and those who drive it or watch, for tests. It runs in the
 // process of the test: neither the kernel's netem nor root is needed.
 //
-// A [Line] is one direction. What it does to packets is its [Shape]: a rate over time behind a queue that drops what does
-// not fit (or a policer), delay, jitter, stalls, losses alone and in bursts, packets that are overtaken or arrive twice.
-// A [Link] is a line in each direction, with the shapes of a [Profile]: [Profiles] are networks as people have them.
+// A [Line] is one direction. What it does to packets is its [Shape]: a rate over time behind a queue that drops what
+// does not fit (or a policer), delay, jitter, stalls, losses alone and in bursts, packets that are overtaken or arrive
+// twice. A [Link] is a line in each direction, with the shapes of a [Profile]: [Profiles] are networks as people have
+// them.
 //
 // Packets come to a line by [Line.Send], from wherever the test has them. [Proxy] is a port of UDP in front of a port
 // of the robot; package e2e/harness/internet has links of all IP packets between network namespaces, so that what a
@@ -24,8 +25,8 @@
 // # Precision
 //
 // When a packet leaves and arrives is computed from when it came and from those before it, not from when the machine
-// woke the line. So a late timer delays a packet, but neither those after it nor the rate. By how much packets were late
-// is in the statistics ([Stats.Late]): who measures must look at it.
+// woke the line. So a late timer delays a packet, but neither those after it nor the rate. By how much packets were
+// late is in the statistics ([Stats.Late]): who measures must look at it.
 //
 // # Concurrency and shutdown
 //

@@ -29,8 +29,8 @@ func NewLine(s Shape, seed uint64) (*Line, error) {
 }
 
 // Send takes a packet of so many bytes with its headers, which belongs to the line from now on. Unless it is dropped,
-// the line calls deliver with it when it arrives, one packet after another; deliver must not block. After Close the line
-// takes nothing.
+// the line calls deliver with it when it arrives, one packet after another; deliver must not block. After Close the
+// line takes nothing.
 func (l *Line) Send(data []byte, size int, deliver func([]byte)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

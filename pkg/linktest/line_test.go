@@ -97,7 +97,8 @@ func TestCutAndRestart(t *testing.T) {
 		send("before the restart")
 		began := time.Now()
 		time.Sleep(20 * ms)
-		if err := l.Restart(linktest.Shape{Rate: []linktest.Step{{At: 0, Bps: 8e3}, {At: time.Second, Bps: 8e6}}}); err != nil {
+		slowFirst := []linktest.Step{{At: 0, Bps: 8e3}, {At: time.Second, Bps: 8e6}}
+		if err := l.Restart(linktest.Shape{Rate: slowFirst}); err != nil {
 			t.Fatal(err)
 		}
 		l.Send(nil, 1000, func([]byte) { got <- "slow" })

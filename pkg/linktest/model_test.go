@@ -172,7 +172,9 @@ func TestStalls(t *testing.T) {
 
 // TestSameSeed: what befalls the nth packet depends on the seed alone, not on time, size or rate.
 func TestSameSeed(t *testing.T) {
-	s := Shape{Delay: 5 * ms, Jitter: 5 * ms, Loss: Loss{Share: 0.1, Burst: 2}, Reorder: 0.05, Overtaken: ms, Duplicate: 0.05}
+	s := Shape{
+		Delay: 5 * ms, Jitter: 5 * ms, Loss: Loss{Share: 0.1, Burst: 2}, Reorder: 0.05, Overtaken: ms, Duplicate: 0.05,
+	}
 	which := func(s Shape, seed uint64, every time.Duration) (got []int) {
 		arrivals, _ := offer(s, seed, 2000, every)
 		for _, a := range arrivals {
@@ -314,7 +316,9 @@ func TestLateness(t *testing.T) {
 	for i := range 100 {
 		l.add(time.Duration(i) * ms)
 	}
-	for q, within := range map[float64][2]time.Duration{0.5: {49 * ms, 98 * ms}, 0.99: {98 * ms, 99 * ms}, 1: {99 * ms, 99 * ms}} {
+	for q, within := range map[float64][2]time.Duration{
+		0.5: {49 * ms, 98 * ms}, 0.99: {98 * ms, 99 * ms}, 1: {99 * ms, 99 * ms},
+	} {
 		if got := l.Quantile(q); got < within[0] || got > within[1] {
 			t.Errorf("quantile %v is %v, want %v", q, got, within)
 		}

@@ -82,8 +82,8 @@ func Subway() Profile {
 	}, rate, rate)
 }
 
-// StepDown is the case of a sudden bottleneck: 3 Mbit/s, 0.5 Mbit/s from one moment to another, and 3 Mbit/s again, with
-// a round trip of 40 ms and a queue of so many bytes. The jitter, of 2 ms, makes seeds differ.
+// StepDown is the case of a sudden bottleneck: 3 Mbit/s, 0.5 Mbit/s from one moment to another, and 3 Mbit/s again,
+// with a round trip of 40 ms and a queue of so many bytes. The jitter, of 2 ms, makes seeds differ.
 func StepDown(queue int, down, back time.Duration) Profile {
 	return both("3-0.5-3", Shape{Delay: 20 * time.Millisecond, Jitter: 2 * time.Millisecond, Queue: queue},
 		[]Step{{0, 3e6}, {down, 500e3}, {back, 3e6}}, Constant(3e6))

@@ -47,8 +47,8 @@ func (b *Bursts) Close() error { return b.descriptor.close(b.UDPConn) }
 
 // Receive waits until packets have arrived, and hands them over in the order of their arrival: data holds one packet or
 // several of the same sender, each of size bytes, except for the last, which can be shorter. An IPv4 address comes as
-// such from every socket. Then it calls done: until that returns, the memory of all of them is valid. If it returns true,
-// Receive goes on and waits for more. While nothing arrives, Receive holds no memory.
+// such from every socket. Then it calls done: until that returns, the memory of all of them is valid. If it returns
+// true, Receive goes on and waits for more. While nothing arrives, Receive holds no memory.
 //
 // Close waits until neither function is running, so they must not call it, nor wait for who does.
 func (b *Bursts) Receive(handle func(data []byte, size int, from netip.AddrPort), done func() bool) error {

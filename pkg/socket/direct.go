@@ -6,7 +6,8 @@ import (
 	"syscall"
 )
 
-// descriptor is the descriptor of a socket. It is used beside package net, which lets only one goroutine send at a time.
+// descriptor is the descriptor of a socket. It is used beside package net, which lets only one goroutine send at a
+// time.
 type descriptor struct {
 	raw  syscall.RawConn
 	v6   bool

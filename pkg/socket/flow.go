@@ -14,8 +14,8 @@ const (
 
 // Together sends packets of RTP together. It calls write; packets of this synchronization source that are written
 // meanwhile may leave only when write has returned. Packets of the same size in a row cost one system call, and the
-// network layers see them as one, until the card or the system cuts them; see [Batching]. What is sent to the network is
-// the same, in the same order.
+// network layers see them as one, until the card or the system cuts them; see [Batching]. What is sent to the network
+// is the same, in the same order.
 //
 // Errors of packets that leave later are only told to [Options].Failed.
 func (p *Packets) Together(ssrc uint32, write func()) {

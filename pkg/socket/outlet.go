@@ -36,7 +36,7 @@ func ParseBatching(text string) (Batching, error) {
 			return Batching(b), nil
 		}
 	}
-	return Auto, fmt.Errorf("%q is none of auto, on and off", text)
+	return Auto, fmt.Errorf("%q is not valid: use auto, on or off", text)
 }
 
 // Call is a way to send packets.

@@ -64,8 +64,8 @@ func (s *stream) failed(op, call string, err error, errno syscall.Errno) error {
 	return &net.OpError{Op: op, Net: local.Network(), Source: local, Addr: s.RemoteAddr(), Err: cause(call, err, errno)}
 }
 
-// cause is why a call failed: waiting for the socket did, with err, or the call itself, with errno. It is nil if neither
-// did.
+// cause is why a call failed: waiting for the socket did, with err, or the call itself, with errno. It is nil if
+// neither did.
 func cause(call string, err error, errno syscall.Errno) error {
 	if opErr, ok := errors.AsType[*net.OpError](err); ok { // of the raw connection, which names the operation differently
 		return opErr.Err

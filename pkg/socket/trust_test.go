@@ -88,8 +88,10 @@ func TestTestFindsDamage(t *testing.T) {
 		"none":                 {func(p [][]byte) [][]byte { return p }, true},
 		"another byte":         {func(p [][]byte) [][]byte { p[3][7]++; return p }, false},
 		"a longer last packet": {func(p [][]byte) [][]byte { p[3] = append(p[3], 0); return p }, false},
-		"two together":         {func(p [][]byte) [][]byte { return [][]byte{append(p[0], p[1]...), p[2], p[3], p[3]} }, false},
-		"another order":        {func(p [][]byte) [][]byte { p[0], p[1] = p[1], p[0]; return p }, false},
+		"two together": {func(p [][]byte) [][]byte {
+			return [][]byte{append(p[0], p[1]...), p[2], p[3], p[3]}
+		}, false},
+		"another order": {func(p [][]byte) [][]byte { p[0], p[1] = p[1], p[0]; return p }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, in := listen(t, "127.0.0.1:0"), listen(t, "127.0.0.1:0")

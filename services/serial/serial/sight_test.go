@@ -171,7 +171,7 @@ func TestOfRobot(t *testing.T) {
 		"off here":     {"motors", "control: {safe: [0, 0], see: front, blind: off}", "", "", "r:4: devices.motors.control.blind: off is for the section drive:"},
 		"no meaning":   {"motors", "control: {safe: [0, 0], limit: {reaction: 1m}}", "", "", "r:4: devices.motors.control.limit: has no meaning without see"},
 		"two errors": {"motors", "control: {safe: [0, 0], see: front, blind: {slow: 1s}, limit: {reaction: 1m}}", "", "",
-			"r:4: devices.motors.control.blind: slow is 1s and stop is 800ms, where 300ms and 800ms stand for what is not given: stop has to be the greater age\n" +
+			"r:4: devices.motors.control.blind: slow is 1s and stop is 800ms (defaults 300ms and 800ms): stop must be the greater age\n" +
 				"r:4: devices.motors.control.limit.speed: is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -167,7 +167,7 @@ func TestBad(t *testing.T) {
 		{"unknown flag", "", nil, []string{"--htpp", "x"}, []string{"htpp"}},
 		{"stray word", "", nil, []string{"start"}, []string{"start", "--key value"}},
 		{"no such file", "", nil, []string{"--robot-file", "/nowhere.yaml"}, []string{"/nowhere.yaml"}},
-		{"no way to send", base + "gateway: {udpBatch: maybe}", nil, nil, []string{"gateway.udpBatch", "auto, on and off"}},
+		{"no way to send", base + "gateway: {udpBatch: maybe}", nil, nil, []string{"gateway.udpBatch", "use auto, on or off"}},
 		{"all at once", base + "gateway: {http: x, maxViewers: -1}", nil, nil,
 			[]string{"gateway.http", "gateway.maxViewers"}},
 	}

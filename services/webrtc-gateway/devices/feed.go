@@ -91,8 +91,8 @@ func (f *feed) KeyFrames() tracks.KeyFrames {
 	return tracks.KeyFrames{OnRequest: info.GetKeyFrameOnRequest(), AsIs: asIs(info)}
 }
 
-// asIs reports whether a stream is passed on as the hardware compresses it. A device that makes no key frames on request
-// has no encoder of its own.
+// asIs reports whether a stream is passed on as the hardware compresses it. A device that makes no key frames on
+// request has no encoder of its own.
 func asIs(info *devicev1.StreamInfo) bool {
 	return info.GetPassedThrough() || !info.GetKeyFrameOnRequest()
 }

@@ -23,8 +23,8 @@ func (d *Directory) Limit(ctx context.Context, s tracks.Stream, bps int64, ttl t
 	return r.GetConfiguredBps(), err
 }
 
-// Pause has a camera encode nothing of a stream for some time; with the time 0 the pause ends. It is a limit of its own,
-// so that the other one can be changed meanwhile.
+// Pause has a camera encode nothing of a stream for some time; with the time 0 the pause ends. It is a limit of its
+// own, so that the other one can be changed meanwhile.
 func (d *Directory) Pause(ctx context.Context, s tracks.Stream, ttl time.Duration) error {
 	_, err := d.camera(s.Device).LimitBitrate(ctx, &camerav1.LimitBitrateRequest{
 		Stream: s.Name, Holder: d.holder + " pause", Ttl: durationpb.New(ttl),

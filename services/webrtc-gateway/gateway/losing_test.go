@@ -121,7 +121,8 @@ func (a *audience) counted(name string) float64 {
 	return 0
 }
 
-// watch has viewers receive so many pictures each, and returns how old these were when their last packet came, in order.
+// watch has viewers receive so many pictures each, and returns how old these were when their last packet came, in
+// order.
 func (a *audience) watch(viewers []*watcher.Watcher, pictures int) []time.Duration {
 	a.tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)

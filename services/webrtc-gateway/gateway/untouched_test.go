@@ -94,8 +94,8 @@ func TestWhatTheCameraSendsWins(t *testing.T) {
 	}
 }
 
-// TestWhatTheCameraSendsIsMended: a player who loses a picture of what the camera compresses has it asked for a key frame
-// if it obeys.
+// TestWhatTheCameraSendsIsMended: a player who loses a picture of what the camera compresses has it asked for a key
+// frame if it obeys.
 func TestWhatTheCameraSendsIsMended(t *testing.T) {
 	w := newWorld(t, nil)
 	clip := h265Clip(t)

@@ -6,8 +6,8 @@
 // relay costs the server a port, so there is at most one, for all connections; where UDP works there is none until
 // somebody asks for it with [Outside.Demand].
 //
-// The servers may change at any time, with new credentials. Then a new relay is opened. The old one stays for as long as
-// connections use it.
+// The servers may change at any time, with new credentials. Then a new relay is opened. The old one stays for as long
+// as connections use it.
 //
 // Nothing here blocks who sends: packets to an address that the relay does not permit yet, and packets for which a TCP
 // connection to the relay has no room, are lost.

@@ -22,8 +22,8 @@ const (
 	maxQueued = 256
 )
 
-// gate is a relay that never blocks who writes. The server has to permit each address first: until then, what is sent to
-// it is lost, except for the first packet. ICE repeats its checks.
+// gate is a relay that never blocks who writes. The server has to permit each address first: until then, what is sent
+// to it is lost, except for the first packet. ICE repeats its checks.
 type gate struct {
 	net.PacketConn
 	closed  chan struct{}

@@ -22,7 +22,8 @@ const (
 	watchEvery = 2 * time.Second
 	// askGap is the least time between two questions.
 	askGap = 200 * time.Millisecond
-	// askTimeout bounds one question, which is repeated once. A server that is slower is no help to who waits for a picture.
+	// askTimeout bounds one question, which is repeated once. A server that is slower is no help to who waits for a
+	// picture.
 	askTimeout = 800 * time.Millisecond
 	// demandTime is how long a relay is kept after it was asked for.
 	demandTime = time.Minute

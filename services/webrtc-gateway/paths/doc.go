@@ -18,8 +18,8 @@
 // # Without numbers
 //
 // Peers that do not report arrivals (aiortc, ffmpeg, old players) send estimates (REMB), which are an upper bound, and
-// receiver reports, which tell the loss and the round trip; see [congestion.Coarse]. For a peer that sends nothing at all
-// nothing is known: every value is 0 then.
+// receiver reports, which tell the loss and the round trip; see [congestion.Coarse]. For a peer that sends nothing at
+// all nothing is known: every value is 0 then.
 //
 // Everything is safe for concurrent use and holds no goroutines.
 package paths

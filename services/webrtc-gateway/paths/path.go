@@ -69,8 +69,8 @@ func (p *Path) Again(number uint16, bytes int, now time.Time) {
 	p.ledger.repeat(number)
 }
 
-// Became tells whether the packet with a number has arrived, and whether that is settled: it was reported lost, or is no
-// longer in the ledger.
+// Became tells whether the packet with a number has arrived, and whether that is settled: it was reported lost, or is
+// no longer in the ledger.
 func (p *Path) Became(number uint16) (came, settled bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -180,7 +180,8 @@ func (p *Path) RoundTrip() time.Duration {
 	return p.trip.value
 }
 
-// Available is the bit rate that the path is estimated to carry of media, in bit/s; 0 if there is no reason to limit it.
+// Available is the bit rate that the path is estimated to carry of media, in bit/s; 0 if there is no reason to limit
+// it.
 func (p *Path) Available() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()

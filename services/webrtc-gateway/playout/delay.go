@@ -42,8 +42,8 @@ func Parse(text string) (Delay, error) {
 	greatest, errGreatest := milliseconds(to)
 	switch {
 	case !ok || errLeast != nil || errGreatest != nil:
-		return Delay{}, fmt.Errorf("%.50q is neither 0 nor the least and the greatest delay in ms, multiples of 10 up to %d: "+
-			"write for example 100-1000", text, most.Milliseconds())
+		return Delay{}, fmt.Errorf("%.50q is neither 0 nor a least and a greatest delay in ms, multiples of 10 up to %d: "+
+			"write, for example, 100-1000", text, most.Milliseconds())
 	case least > greatest:
 		return Delay{}, fmt.Errorf("%q: the least delay is greater than the greatest: write it as %s", text,
 			Delay{greatest, least})

@@ -11,14 +11,14 @@
 //   - On paths of more than 150 ms it is 0/0: waiting for repairs would take longer than anybody wants to wait for a
 //     picture.
 //
-// A delay is never one that makes Chromium worse: with the least 0 and the greatest from 10 to 500 ms it spaces pictures
-// by its own clock, and in measurements with 70 ms stalls it then was slower than with none and froze as often. [Parse]
-// refuses such a delay.
+// A delay is never one that makes Chromium worse: with the least 0 and the greatest from 10 to 500 ms it spaces
+// pictures by its own clock, and in measurements with 70 ms stalls it then was slower than with none and froze as
+// often. [Parse] refuses such a delay.
 //
 // A player keeps the last delay that it was told. So it is sent with the first packet of each picture until the player
 // is known to have received one ([Notice]), and with key frames from then on, because a player that starts again starts
-// with one. Where all packets of a picture are equally long only with it, it stays in every picture: that costs 4 bytes,
-// and saves a system call.
+// with one. Where all packets of a picture are equally long only with it, it stays in every picture: that costs 4
+// bytes, and saves a system call.
 //
 // The package does not know the time: it is told. Nothing in it is safe for concurrent use, and nothing is to be shut
 // down.

@@ -10,14 +10,15 @@
 // Payload types and header extension numbers are those of the offer, section by section: two sections may number the
 // same codec differently. The answer names one codec per section, the one that is sent: the first that the device has
 // and the far end accepts, with the parameters closest to the stream's. Players without packetization-mode=1 also
-// receive fragments. A far end that offers RTX gets what it missed in a stream of its own. All sections share one connection, so an offer with several must bundle them.
+// receive fragments. A far end that offers RTX gets what it missed in a stream of its own. All sections share one
+// connection, so an offer with several must bundle them.
 //
 // The answer contains all candidates of the gateway that are known: those of its own addresses, and those that package
 // outside has found already. Others are sent later to a far end that takes them ([Peer.Trickle]); candidates of the far
 // end may arrive later as well.
 //
-// When the path is lost, the far end restarts ICE by another offer, or by a fragment ([Peer.Take]). The connection keeps
-// its keys, tracks and channels; once there is a path again, key frames are asked for.
+// When the path is lost, the far end restarts ICE by another offer, or by a fragment ([Peer.Take]). The connection
+// keeps its keys, tracks and channels; once there is a path again, key frames are asked for.
 //
 // Refusals are gRPC status errors: InvalidArgument for an offer that cannot be understood, FailedPrecondition when the
 // far end cannot decode any available codec, ResourceExhausted when there are too many peers. Their texts are written

@@ -12,8 +12,8 @@ import (
 )
 
 // How long nothing must have come by the path in use before another one that the far end nominates takes its place: one
-// from elsewhere, and one from the same address, where a NAT has changed the port. Browsers check their path every 2.5 s
-// only, so what is not followed at once stays dead for that long.
+// from elsewhere, and one from the same address, where a NAT has changed the port. Browsers check their path only
+// every 2.5 s, so what is not followed at once stays dead for that long.
 const (
 	silence = 1500 * time.Millisecond
 	lapse   = 300 * time.Millisecond

@@ -7,8 +7,8 @@ import (
 )
 
 // An answer has the sections of its offer, each in the protocol that it was offered in (RFC 9429, 5.3.1). Pion leaves
-// out sections of kinds that it does not know, and always answers data as RFC 8841 has it. So it does not see the former,
-// and its answer about the latter is put into the form of the offer.
+// out sections of kinds that it does not know, and always answers data as RFC 8841 has it. So it does not see the
+// former, and its answer about the latter is put into the form of the offer.
 
 // legacySCTP is what the map of a port says in the form of data before RFC 8841: the largest count of streams.
 const legacySCTP = " webrtc-datachannel 65535"

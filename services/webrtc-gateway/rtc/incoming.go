@@ -18,8 +18,8 @@ import (
 const maxDatagram = 1500
 
 // Sink takes what a far end sends in a media section. Its methods are called from one goroutine at a time and must not
-// block. A sink must be comparable. It may be used by one section only. The peer does not close it: what opened it waits
-// for [Peer.Done].
+// block. A sink must be comparable. It may be used by one section only. The peer does not close it: what opened it
+// waits for [Peer.Done].
 type Sink interface {
 	// Begin announces a track, before its packets. Another one may follow.
 	Begin(Incoming)
@@ -37,8 +37,8 @@ type Incoming struct {
 	Report func(...rtcp.Packet)
 }
 
-// chooseIncoming picks the codec in which the far end sends, the one that the gateway prefers; not the one that is ruled
-// out.
+// chooseIncoming picks the codec in which the far end sends, the one that the gateway prefers; not the one that is
+// ruled out.
 func (s *section) chooseIncoming(out *codecs.Codec) error {
 	c, ok := received(s.content, s.kind())
 	if !ok || c == out {

@@ -30,7 +30,8 @@ func TestUnsentPacketsAreCounted(t *testing.T) {
 waldo_gateway_udp_packets_unsent_total{reason="ENOBUFS"} 8
 waldo_gateway_udp_packets_unsent_total{reason="other"} 1
 `
-	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "waldo_gateway_udp_packets_unsent_total"); err != nil {
+	err := testutil.GatherAndCompare(registry, strings.NewReader(want), "waldo_gateway_udp_packets_unsent_total")
+	if err != nil {
 		t.Error(err)
 	}
 	if got := testutil.ToFloat64(m.calls.WithLabelValues("segments", "EIO")); got != 1 {

@@ -58,8 +58,8 @@ func (d *datagrams) note(datagram []byte) {
 	}
 }
 
-// count returns how many different packets came of the stream that has most, and of all others, how many came again, and
-// how many differ from one before.
+// count returns how many different packets came of the stream that has most, and of all others, how many came again,
+// and how many differ from one before.
 func (d *datagrams) count() (most, others, repeated, differ int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -83,7 +83,8 @@ func TestNoKeyStreamTwice(t *testing.T) {
 		{"as browsers have it", gcm, offered{rtx: 97, extmap: []string{"3 cc", "5 delay", "6 capture"}, number: 3, delay: 5,
 			capture: 6}, false},
 		{"as old browsers have it", cm, offered{rtx: 97, extmap: []string{"3 cc", "5 delay"}, number: 3, delay: 5}, false},
-		{"as Go peers have it", gcm, offered{extmap: []string{"3 cc", "4 frame", "5 run"}, number: 3, frame: 4, run: 5}, false},
+		{"as Go peers have it", gcm, offered{extmap: []string{"3 cc", "4 frame", "5 run"}, number: 3, frame: 4, run: 5},
+			false},
 		{"as a Python peer has it", cm, offered{rtx: 97}, false},
 		{"as little as can be", gcm, offered{}, false},
 		{"a camera that does not obey", gcm, offered{extmap: []string{"5 delay"}, delay: 5}, true},

@@ -117,8 +117,8 @@ func common(m *sdp.MediaDescription, kind webrtc.RTPCodecType) (webrtc.RTPCodecP
 	return webrtc.RTPCodecParameters{}, false
 }
 
-// extensions returns those header extensions of a section whose URIs are given. A number that stands for two is used for
-// neither.
+// extensions returns those header extensions of a section whose URIs are given. A number that stands for two is used
+// for neither.
 func extensions(m *sdp.MediaDescription, uris []string) (known []webrtc.RTPHeaderExtensionParameter) {
 	uses := make(map[int]int)
 	for _, a := range m.Attributes {
@@ -128,7 +128,8 @@ func extensions(m *sdp.MediaDescription, uris []string) (known []webrtc.RTPHeade
 		}
 		uses[e.Value]++
 		received := e.Direction != sdp.DirectionSendOnly && e.Direction != sdp.DirectionInactive
-		if p := (webrtc.RTPHeaderExtensionParameter{URI: e.URI.String(), ID: e.Value}); received && slices.Contains(uris, p.URI) && sendable(p, known) {
+		p := webrtc.RTPHeaderExtensionParameter{URI: e.URI.String(), ID: e.Value}
+		if received && slices.Contains(uris, p.URI) && sendable(p, known) {
 			known = append(known, p)
 		}
 	}

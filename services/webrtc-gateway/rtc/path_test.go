@@ -60,8 +60,8 @@ func await(t *testing.T, near *Peer, what string, is func(paths.Snapshot) bool) 
 	}
 }
 
-// TestSlowPath: the camera sends more than 1 Mbit/s over 400 kbit/s. The path comes to be known, with a real far end and
-// its reports.
+// TestSlowPath: the camera sends more than 1 Mbit/s over 400 kbit/s. The path comes to be known, with a real far end
+// and its reports.
 func TestSlowPath(t *testing.T) {
 	const rate, delay = 400e3, 15 * time.Millisecond
 	e, _, _ := newStudio(t)

@@ -44,8 +44,8 @@ func (p *Peer) Trickle(send func(Candidate)) {
 	p.reach.send = send
 }
 
-// AwaitOutside makes answers wait up to a second for the addresses outside, even if candidates can come later: for a far
-// end that comes from elsewhere, and to a gateway that has just started.
+// AwaitOutside makes answers wait up to a second for the addresses outside, even if candidates can come later: for a
+// far end that comes from elsewhere, and to a gateway that has just started.
 func (p *Peer) AwaitOutside() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -43,8 +43,9 @@ func (w *wire) complete() [][]int {
 	return slices.Clone(w.pictures[1 : len(w.pictures)-1])
 }
 
-// TestPacketsFitEveryPath: with IPv6 and through a relay, no packet is longer than 1280 bytes, nor when it is sent again;
-// and those of a picture are equally long, except for the last, where the far end has the extensions of a browser.
+// TestPacketsFitEveryPath: with IPv6 and through a relay, no packet is longer than 1280 bytes, nor when it is sent
+// again; and those of a picture are equally long, except for the last, where the far end has the extensions of a
+// browser.
 func TestPacketsFitEveryPath(t *testing.T) {
 	const room = 1280 - 40 - 8 - 4 - 2 // of IPv6, UDP, ChannelData, and the number of a packet that is sent again
 	unit := make([]byte, 20_000)

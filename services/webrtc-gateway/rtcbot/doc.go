@@ -11,6 +11,6 @@
 //
 // # Concurrency and shutdown
 //
-// A [Gateway] is safe for concurrent use and has no work of its own. A [Session] ends when its connection does, when the
-// client closes `default`, or by [Session.Close], which returns when all its work has ended.
+// A [Gateway] is safe for concurrent use and has no work of its own. A [Session] ends when its connection does, when
+// the client closes `default`, or by [Session.Close], which returns when all its work has ended.
 package rtcbot

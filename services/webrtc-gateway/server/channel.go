@@ -127,8 +127,8 @@ var codeOf = map[reason]codes.Code{
 	stopping: codes.Unavailable, misbehaved: codes.InvalidArgument, lost: codes.Unavailable,
 }
 
-// End implements [transport]: the last message is an error. The connection may end with the session, so there is a moment
-// for it to arrive.
+// End implements [transport]: the last message is an error. The connection may end with the session, so there is a
+// moment for it to arrive.
 func (t *channelTransport) End(why reason, text string) {
 	m := &signalingv1.GatewayMessage{Body: &signalingv1.GatewayMessage_Error{
 		Error: calls.Error(0, status.Error(codeOf[why], text)),

@@ -12,8 +12,9 @@
 //	GET    /healthz                whether the gateway is healthy
 //	GET    /metrics                for Prometheus
 //
-// A connection ends with its last session: a WebSocket, or its channel waldo.session. When a WebSocket is lost instead of
-// closed, or closed with the code 4001, the connection waits 8 s for another session to continue it (Offer.connection).
+// A connection ends with its last session: a WebSocket, or its channel waldo.session. When a WebSocket is lost instead
+// of closed, or closed with the code 4001, the connection waits 8 s for another session to continue it
+// (Offer.connection).
 //
 // Errors are plain text that names the problem and the fix, with a fitting status code.
 //
@@ -49,13 +50,13 @@
 //
 // # Through a rendezvous server
 //
-// [Remote] marks requests that come through the tunnel of a rendezvous server. That server can read and change them, and
-// make some of its own, so nothing counts there that it could use itself: neither the token nor a cookie. Pages of all
-// origins may ask, as nothing counts that a browser adds on its own. Everybody gets the page and /healthz. At /signal a
-// peer proves that it knows the token, with a single offer for the channel waldo.session, on which all else is out of
-// the server's reach; the robot signs the answer. Sessions without a proof are few and last 15 s. WHEP, WHIP and /connect
-// need the guest token, which the server sees and which opens nothing else; answers carry the robot's key and signature
-// in the headers Waldo-Key and Waldo-Signature, for clients that check them. All else is refused.
+// [Remote] marks requests that come through the tunnel of a rendezvous server. That server can read and change them,
+// and make some of its own, so nothing counts there that it could use itself: neither the token nor a cookie. Pages of
+// all origins may ask, as nothing counts that a browser adds on its own. Everybody gets the page and /healthz. At
+// /signal a peer proves that it knows the token, with a single offer for the channel waldo.session, on which all else
+// is out of the server's reach; the robot signs the answer. Sessions without a proof are few and last 15 s. WHEP, WHIP
+// and /connect need the guest token, which the server sees and which opens nothing else; answers carry the robot's key
+// and signature in the headers Waldo-Key and Waldo-Signature, for clients that check them. All else is refused.
 //
 // # Behind a reverse proxy
 //

@@ -15,8 +15,8 @@ func TestFixedPlayout(t *testing.T) {
 		says  string
 	}{
 		{"", 201, ""}, {"?playout=0", 201, ""}, {"?playout=100-1000", 201, ""},
-		{"?playout=", 400, "write for example 100-1000"},
-		{"?playout=5", 400, "write for example 100-1000"},
+		{"?playout=", 400, "write, for example, 100-1000"},
+		{"?playout=5", 400, "write, for example, 100-1000"},
 		{"?playout=0-100", 400, "a greatest delay above 500"},
 	} {
 		answer, body := s.do(request{method: "POST", path: "/whep/front" + tt.query, body: sdp, headers: []string{sdpType}})

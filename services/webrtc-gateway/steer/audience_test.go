@@ -128,7 +128,8 @@ func (g *guest) WriteRTP(h *rtp.Header, payload []byte) (int, error) {
 	return len(payload), nil
 }
 
-// receive takes a packet that has arrived. Without one that is missing, nothing can be decoded up to the next key frame.
+// receive takes a packet that has arrived. Without one that is missing, nothing can be decoded up to the next key
+// frame.
 func (g *guest) receive(p *rtp.Packet) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -19,8 +19,8 @@ var (
 
 const configured = 2_500_000 // bit/s
 
-// camera has a stream and its small version, and takes limits as a real one does. Its encoders hit their bit rate within
-// a fifth, make key frames of five mean frames, and leave out pictures when those before were too large.
+// camera has a stream and its small version, and takes limits as a real one does. Its encoders hit their bit rate
+// within a fifth, make key frames of five mean frames, and leave out pictures when those before were too large.
 type camera struct {
 	tracks.Devices // no other methods are used
 

@@ -43,8 +43,11 @@ func (d *Drivers) Accepted(peer, device string) {
 	}
 }
 
-// Commands reports whether a peer commands any actuator now.
+// Commands reports whether a peer commands any actuator now. A nil Drivers knows of nobody who does.
 func (d *Drivers) Commands(peer string, now time.Time) bool {
+	if d == nil {
+		return false
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, c := range d.commands {

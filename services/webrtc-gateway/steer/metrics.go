@@ -24,8 +24,8 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			append([]string{"device", "stream"}, labels...))
 	}
 	m := &metrics{
-		target: gauge("stream_target_bits_per_second", "Bit rate that a stream is to have because of the paths to its viewers; 0 if its "+
-			"camera takes no limits, or has not said what it has without one."),
+		target: gauge("stream_target_bits_per_second", "Bit rate that a stream should have, given the paths to its "+
+			"viewers; 0 if its camera takes no limits, or its unlimited rate is not known."),
 		pauses: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "waldo_gateway_stream_pauses_total",
 			Help: "How often a stream paused because the path that it follows was full."}, []string{"device", "stream"}),
 		reduced: gauge("stream_reduced_viewers",

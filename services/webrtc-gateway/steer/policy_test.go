@@ -34,7 +34,9 @@ func driving(available int64) Reading {
 
 // testPolicy returns the rules for two cameras of 2 Mbit/s.
 func testPolicy(see string) *policy {
-	return &policy{see: see, streams: map[tracks.Stream]*program{front: {configured: 2_000_000}, rear: {configured: 2_000_000}}}
+	return &policy{see: see, streams: map[tracks.Stream]*program{
+		front: {configured: 2_000_000}, rear: {configured: 2_000_000},
+	}}
 }
 
 // run decides ten times a second for some time, and returns the time after.

@@ -87,7 +87,6 @@ type Steering struct {
 	ended   sync.WaitGroup
 
 	mu       sync.Mutex
-	closed   bool
 	viewers  []*Viewer
 	policy   policy
 	carriers map[tracks.Stream]*carrier
@@ -119,9 +118,6 @@ func New(cameras Cameras, streams Streams, c Config) *Steering {
 // Close lifts all limits and returns when everything has ended.
 func (s *Steering) Close() {
 	s.drivers.notify(nil)
-	s.mu.Lock()
-	s.closed = true
-	s.mu.Unlock()
 	s.cancel()
 	s.ended.Wait()
 }

@@ -54,7 +54,7 @@ func (v *Viewer) Leave() {
 
 // Commands reports whether the viewer commands an actuator now.
 func (v *Viewer) Commands(now time.Time) bool {
-	return v != nil && v.steering.drivers != nil && v.steering.drivers.Commands(v.peer, now)
+	return v != nil && v.steering.drivers.Commands(v.peer, now)
 }
 
 // Show tells that the viewer gets a video of a stream in a media section, instead of what was there before.
@@ -84,8 +84,8 @@ func (v *Viewer) hide(section string) {
 	v.shown = slices.DeleteFunc(v.shown, func(s *shown) bool { return s.section == section })
 }
 
-// Changed tells that something about the path has changed. A stream that follows the path is adapted at once, everything
-// else within [turnEvery]. It never blocks.
+// Changed tells that something about the path has changed. A stream that follows the path is adapted at once,
+// everything else within [turnEvery]. It never blocks.
 func (v *Viewer) Changed() {
 	if v != nil && v.leads.Load() {
 		v.steering.changed()

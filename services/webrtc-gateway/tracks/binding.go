@@ -172,8 +172,8 @@ func (b *binding) noteAgain(s sent) {
 }
 
 // stamp returns the timestamp of a frame on this track. A binding that follows another, or whose source has changed,
-// continues from the last timestamp plus the time elapsed. Replayed frames come right after the last timestamp, because timestamps never go
-// back. Where frames have places, missing frames become a gap in the sequence numbers.
+// continues from the last timestamp plus the time elapsed. Replayed frames come right after the last timestamp, because
+// timestamps never go back. Where frames have places, missing frames become a gap in the sequence numbers.
 func (b *binding) stamp(f *frame, now time.Time) uint32 {
 	follows := !b.lastAt.IsZero()
 	if !b.began && follows {

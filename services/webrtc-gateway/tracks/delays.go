@@ -31,8 +31,8 @@ type told struct {
 	delay [3]byte // the content of the header extension
 }
 
-// next returns what the next picture says: something until the player is known to have it, or if it has to. The counters
-// are those of the history.
+// next returns what the next picture says: something until the player is known to have it, or if it has to. The
+// counters are those of the history.
 func (d *delays) next(must bool, sent, repaired uint64, now time.Time) told {
 	d.mu.Lock()
 	defer d.mu.Unlock()

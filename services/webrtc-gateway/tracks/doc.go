@@ -25,9 +25,10 @@
 //     which then arrive in a burst, gets all of them too.
 //   - However many viewers ask for a key frame, the device is asked at most every 100 ms, and the last request is never
 //     lost. A viewer that keeps asking is heard every 2 s.
-//   - At most 150 packets are sent to a viewer at once, and 4 per millisecond. Where the path is known, a picture of more
-//     than 10 packets leaves in bursts of 8, as fast as the path carries them, within 50 ms at most.
-//   - While the path is full, pictures wait here, so that they are not lost in the queue of a router. Sound never waits.
+//   - At most 150 packets are sent to a viewer at once, and 4 per millisecond. Where the path is known, a picture of
+//     more than 10 packets leaves in bursts of 8, as fast as the path carries them, within 50 ms at most.
+//   - While the path is full, pictures wait here, so that they are not lost in the queue of a router. Sound never
+//     waits.
 //   - What a viewer missed is sent again from a budget, a quarter of what is sent anyway (package repair); what is
 //     refused is repaired by one key frame.
 //   - Sound is neither kept for later listeners nor delayed here.

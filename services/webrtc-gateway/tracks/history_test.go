@@ -38,8 +38,8 @@ func (s *sink) different() int {
 	return len(seqs)
 }
 
-// TestStorm is a viewer that misses half of everything and asks for all of it with each picture: what is sent again stays within its
-// share, the camera is asked for a key frame now and then, and another viewer notices nothing.
+// TestStorm is a viewer that misses half of everything and asks for all of it with each picture: what is sent again
+// stays within its share, the camera is asked for a key frame now and then, and another viewer notices nothing.
 func TestStorm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, good, bad := newBench(t), &sink{ssrc: 1, extensions: asBrowsers}, &sink{ssrc: 2, extensions: asBrowsers}
@@ -74,7 +74,8 @@ func TestStorm(t *testing.T) {
 	})
 }
 
-// TestRefusedIsRepaired: what is too old to be sent again is repaired by one key frame, which the viewer did not ask for.
+// TestRefusedIsRepaired: what is too old to be sent again is repaired by one key frame, which the viewer did not ask
+// for.
 func TestRefusedIsRepaired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, s := newBench(t), &sink{ssrc: 7, extensions: asBrowsers}

@@ -50,7 +50,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			keyRequests: counter("key_frame_requests_total", "Key frames requested from the device."),
 			packets:     counter("rtp_packets_total", "RTP packets sent to viewers."),
 			resent:      counter("rtp_packets_resent_total", "RTP packets retransmitted because a viewer missed them."),
-			refused:     counter("rtp_resends_refused_total", "Missed RTP packets that were not sent again, by the reason.", "why"),
+			refused: counter("rtp_resends_refused_total", "Missed RTP packets that were not sent again, by reason.",
+				"why"),
 			hop: histogram("frame_hop_seconds", "Time from the arrival of a frame to the write of its last packet, "+
 				"for each viewer.", videoBuckets),
 			glass: histogram("frame_capture_to_sent_seconds",
@@ -117,16 +118,15 @@ func (m *Metrics) of(kind webrtc.RTPCodecType, device string) *meters {
 	of := &meters{
 		sources: k.sources, receivers: k.receivers.WithLabelValues(device),
 		frames: k.frames.WithLabelValues(device), packets: k.packets.WithLabelValues(device),
-		lostOnBus: lost(lostOnBus), lostGarbage: lost(lostGarbage), lostUnusable: lost(lostUnusable), lostByReceiver: lost(
-			k.slow),
-		hop: k.hop.WithLabelValues(device),
+		lostOnBus: lost(lostOnBus), lostGarbage: lost(lostGarbage), lostUnusable: lost(lostUnusable),
+		lostByReceiver: lost(k.slow), hop: k.hop.WithLabelValues(device),
 	}
 	if kind == webrtc.RTPCodecTypeAudio {
 		of.lostLate = lost(lostLate)
 		return of
 	}
-	of.keyRequests, of.resent, of.glass = k.keyRequests.WithLabelValues(device), k.resent.WithLabelValues(
-		device), k.glass.WithLabelValues(device)
+	of.keyRequests, of.resent = k.keyRequests.WithLabelValues(device), k.resent.WithLabelValues(device)
+	of.glass = k.glass.WithLabelValues(device)
 	of.refused = make(map[repair.Verdict]prometheus.Counter)
 	for _, v := range repair.Refusals() {
 		of.refused[v] = k.refused.WithLabelValues(device, v.String())

@@ -144,8 +144,8 @@ func TestLostBeginningIsSentAgain(t *testing.T) {
 	})
 }
 
-// TestACameraThatObeysIsAsked: a viewer who lost a picture of a camera that compresses by itself has the camera asked. If
-// its last key frame is recent, what followed comes again too, since the camera is not asked as often as one likes.
+// TestACameraThatObeysIsAsked: a viewer who lost a picture of a camera that compresses by itself has the camera asked.
+// If its last key frame is recent, what followed comes again too, since the camera is not asked as often as one likes.
 func TestACameraThatObeysIsAsked(t *testing.T) {
 	for name, tt := range map[string]struct{ group, again int }{"recent": {20, 20}, "old": {100, 0}} {
 		t.Run(name, func(t *testing.T) {

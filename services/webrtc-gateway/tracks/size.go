@@ -1,7 +1,7 @@
 package tracks
 
-// Paths carry 1280 bytes: IPv6 asks for no more, and WireGuard and Tailscale give no more. A longer packet is cut in two
-// on such a path, and lost with either. So the payload is what these leave of it:
+// Paths carry 1280 bytes: IPv6 asks for no more, and WireGuard and Tailscale give no more. A longer packet is cut in
+// two on such a path, and lost with either. So the payload is what these leave of it:
 //
 //	40  IPv6 (IPv4: 20)
 //	 8  UDP
@@ -11,9 +11,9 @@ package tracks
 //	 2  sequence number of a packet that is sent again (RTX)
 //	 8  header extensions of each packet: the transport-wide number
 //
-// The first packet of a picture has more extensions, up to 52 bytes to a Go peer in the long form, and 20 to a browser. So its
-// payload is shorter: by what makes all packets to a browser equally long, so that they leave by one system call. Over
-// TCP there is nothing to cut. A packet of sound is what the device makes it: at 256 kbit/s, 640 bytes.
+// The first packet of a picture has more extensions, up to 52 bytes to a Go peer in the long form, and 20 to a browser.
+// So its payload is shorter: by what makes all packets to a browser equally long, so that they leave by one system
+// call. Over TCP there is nothing to cut. A packet of sound is what the device makes it: at 256 kbit/s, 640 bytes.
 const (
 	pathCarries = 1280
 	mtu         = 1158 // of a payload
@@ -34,7 +34,9 @@ const (
 const packetOverhead = rtpHeader + extensionsOfAll + tag + udp + ipv4
 
 // What does not fit is found when this is compiled: an array has no negative size.
+const room = pathCarries - ipv6 - udp - channelData - tag - rtpHeader - repairHeader
+
 var (
-	_ [pathCarries - ipv6 - udp - channelData - tag - rtpHeader - repairHeader - extensionsOfAll - mtu]struct{}
-	_ [pathCarries - ipv6 - udp - channelData - tag - rtpHeader - repairHeader - extensionsToPeer - (mtu - firstLess)]struct{}
+	_ [room - extensionsOfAll - mtu]struct{}
+	_ [room - extensionsToPeer - (mtu - firstLess)]struct{}
 )

@@ -113,12 +113,12 @@ func (t *Track) SendBy(s Socket) { t.socket = s }
 // Over tells which path the packets take. It must be called before Bind.
 func (t *Track) Over(p Path) { t.path = &counted{Path: p} }
 
-// RepairIn tells in which stream missed packets are sent again, and as which payload type; without, they are repeated as
-// they were. It must be called before Bind.
+// RepairIn tells in which stream missed packets are sent again, and as which payload type; without, they are repeated
+// as they were. It must be called before Bind.
 func (t *Track) RepairIn(r *Repairs, pt webrtc.PayloadType) { t.repairs, t.repairType = r, pt }
 
-// DrivenBy tells how to find out whether the peer drives, which decides how long it is to hold pictures back. It must be
-// called before Bind.
+// DrivenBy tells how to find out whether the peer drives, which decides how long it is to hold pictures back. It must
+// be called before Bind.
 func (t *Track) DrivenBy(driving func() bool) { t.driving = driving }
 
 // Delay fixes how long the peer is to hold pictures back; nil: it is decided. It must be called before Bind.
@@ -165,8 +165,8 @@ func (t *Track) Start() {
 }
 
 // Send changes what the track carries: another stream with the same content, and whether only its key frames, one every
-// 2 s. SSRC, sequence numbers and timestamps go on, so nothing is negotiated. The stream before goes on until there is a
-// key frame of the new one. Before Start, and for sound, Send does nothing. It may be repeated at no cost.
+// 2 s. SSRC, sequence numbers and timestamps go on, so nothing is negotiated. The stream before goes on until there is
+// a key frame of the new one. Before Start, and for sound, Send does nothing. It may be repeated at no cost.
 func (t *Track) Send(ctx context.Context, s Stream, keysOnly bool) error {
 	return t.tap.change(ctx, s, keysOnly)
 }
@@ -200,8 +200,8 @@ func (t *Track) Rate() int64 {
 	return 0
 }
 
-// Resume is called when the connection has a path again after an interruption: pictures were lost, and what failed is no
-// reason to wait.
+// Resume is called when the connection has a path again after an interruption: pictures were lost, and what failed is
+// no reason to wait.
 func (t *Track) Resume() {
 	from := t.tap.source()
 	from.queue.pardon()

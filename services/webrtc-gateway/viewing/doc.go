@@ -3,8 +3,8 @@
 //
 // A peer reports once a second what it has shown (waldo.signaling.v1.Shown). Ages are its own measurement: capture to
 // screen, with the offset between its clock and the gateway's, which it estimates from pings, taken off. So they are
-// wrong by at most half the shortest round trip of the last half minute, and by what the camera's clock differs from the
-// gateway's where the camera is on another machine. The round trip is measured by the gateway's clock alone.
+// wrong by at most half the shortest round trip of the last half minute, and by what the camera's clock differs from
+// the gateway's where the camera is on another machine. The round trip is measured by the gateway's clock alone.
 //
 // Reports are outside input: their counts and values are bounded, and one that breaks a bound is refused as a whole.
 //

@@ -19,9 +19,9 @@ const (
 	soonest = 500 * time.Millisecond
 )
 
-// Shown takes a report of what the viewer has shown. Sent says which devices' videos the viewer is sent: what is said of
-// others is ignored, and so is a report that comes too soon after the last. A report that breaks a bound is an error with
-// codes.InvalidArgument that names the field.
+// Shown takes a report of what the viewer has shown. Sent says which devices' videos the viewer is sent: what is said
+// of others is ignored, and so is a report that comes too soon after the last. A report that breaks a bound is an error
+// with codes.InvalidArgument that names the field.
 func (v *Viewer) Shown(r *signalingv1.Shown, sent func(device string) bool, now time.Time) error {
 	if err := check(r); err != nil {
 		return err

@@ -91,7 +91,8 @@ func TestShown(t *testing.T) {
 	v := m.Viewer("ann")
 	now := time.Unix(1000, 0)
 	usual := video(func(*signalingv1.ShownVideo) {})
-	for _, at := range []time.Duration{0, 100 * time.Millisecond, time.Second, 1900 * time.Millisecond} { // the second is too soon
+	const tooSoon = 100 * time.Millisecond
+	for _, at := range []time.Duration{0, tooSoon, time.Second, 1900 * time.Millisecond} {
 		if err := v.Shown(usual, all, now.Add(at)); err != nil {
 			t.Fatal(err)
 		}

@@ -52,7 +52,8 @@ type Config struct {
 	TCP bool
 	// Profiles are the SRTP profiles it has, the preferred one first; nil: those of pion.
 	Profiles []dtls.SRTPProtectionProfile
-	// Header is called with the header of each packet, one at a time for each track; nil: packets wait for [Watcher.Packet].
+	// Header is called with the header of each packet, one at a time for each track; nil: packets wait for
+	// [Watcher.Packet].
 	Header func(rtp.Header)
 	// Datagram sees all that arrives over UDP, as it arrives; nil: nothing does.
 	Datagram func([]byte)
@@ -70,8 +71,8 @@ type mutable struct {
 	ready    <-chan struct{} // from then on it is slow
 }
 
-// smallBuffer is the room in the socket of a slow watcher, in bytes; Linux takes twice as much, and counts what it needs
-// itself.
+// smallBuffer is the room in the socket of a slow watcher, in bytes; Linux takes twice as much, and counts what it
+// needs itself.
 const smallBuffer = 8 << 10
 
 func (m mutable) ReadFrom(b []byte) (int, net.Addr, error) {
@@ -151,8 +152,10 @@ func Open(c Config) (*Watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Watcher{header: c.Header, PC: pc, Connected: connected, packets: make(chan *rtp.Packet, c.Buffer), muted: muted, mux: mux,
-		proxy: between}
+	w := &Watcher{
+		header: c.Header, PC: pc, Connected: connected, packets: make(chan *rtp.Packet, c.Buffer),
+		muted: muted, mux: mux, proxy: between,
+	}
 	pc.OnConnectionStateChange(func(s webrtc.PeerConnectionState) {
 		if s == webrtc.PeerConnectionStateConnected {
 			w.once.Do(func() { close(w.Connected) })

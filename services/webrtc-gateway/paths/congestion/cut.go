@@ -26,11 +26,12 @@ const (
 	// by this much.
 	shrunk, longer = 0.85, 15 * time.Millisecond
 
-	// While the queue stays, the rate falls to this share, until that has been in vain so often although less was sent than
-	// this share of what was received at first.
+	// While the queue stays, the rate falls to this share, until that has been in vain so often although less was sent
+	// than this share of what was received at first.
 	cutMore, vainCuts, sentLess = 0.85, 1, 0.95
 
-	// How many packets are lost where a short queue overflows, at least, and which share of what trains show is nearly all.
+	// How many packets are lost where a short queue overflows, at least, and which share of what trains show is nearly
+	// all.
 	overflowing, overflowFew, nearly = 0.01, 4, 0.85
 
 	// Where the path passes less than this share of what arrived in the last second, the rate falls to this share of it.
@@ -86,8 +87,8 @@ func (c *Controller) judge(now time.Time, clock time.Duration) {
 	c.cut.at = now
 }
 
-// overflows reports whether packets are lost while nearly all is used that trains show: the queue of the path is too short
-// to be seen before it is full.
+// overflows reports whether packets are lost while nearly all is used that trains show: the queue of the path is too
+// short to be seen before it is full.
 func (c *Controller) overflows(share float64) bool {
 	few := share < overflowing+c.losses.inherent || c.losses.lost() < overflowFew
 	return !few && c.trains.lately > 0 && c.came.over(time.Second) > nearly*c.trains.lately

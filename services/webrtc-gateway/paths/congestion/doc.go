@@ -1,15 +1,15 @@
 // Package congestion finds out how fast packets may be sent over a path, from when they left and when they arrived.
 //
 // A [Controller] belongs to one path. It is pure: time is passed in, and it does nothing by itself. What it knows comes
-// from [Controller.Sent] and [Controller.Report]; what it says is a bit rate ([Controller.Rate]), whether more is on the
-// way than the path takes ([Controller.Full]), and how long packets wait ([Controller.Queue]).
+// from [Controller.Sent] and [Controller.Report]; what it says is a bit rate ([Controller.Rate]), whether more is on
+// the way than the path takes ([Controller.Full]), and how long packets wait ([Controller.Queue]).
 //
 // # What it measures
 //
-// Queue: the least delay of the packets of a report, without the time that they themselves take on the bottleneck, minus
-// the least delay of the last 20 s. The clocks of both ends need not agree; only their difference may not change by more
-// than a few ms in that time. The least of a report is not moved by single late packets, nor by the time that a burst
-// itself takes.
+// Queue: the least delay of the packets of a report, without the time that they themselves take on the bottleneck,
+// minus the least delay of the last 20 s. The clocks of both ends need not agree; only their difference may not change
+// by more than a few ms in that time. The least of a report is not moved by single late packets, nor by the time that a
+// burst itself takes.
 //
 // Received rate: bytes by time of arrival. While packets queue, it is what the bottleneck lets through.
 //
@@ -32,9 +32,9 @@
 //     rate to the floor for long.
 //   - More than 1 % are lost while nearly all is used that trains show: a queue overflows that is too short to be seen.
 //     The rate falls to 0.9 of that.
-//   - More than 12 % are lost without a queue, as behind a policer: the rate falls to 0.9 of what is received, and is not
-//     tried again for 5 to 40 s. If nearly as many are lost afterwards, the path loses that much at any rate, and the
-//     fall is undone.
+//   - More than 12 % are lost without a queue, as behind a policer: the rate falls to 0.9 of what is received, and is
+//     not tried again for 5 to 40 s. If nearly as many are lost afterwards, the path loses that much at any rate, and
+//     the fall is undone.
 //   - Nothing waits and nothing is lost: the rate grows by 4 % in 200 ms, by up to 12 % while trains arrive at much
 //     more, by 1 % near where it failed in the last 6 s. It never grows beyond 1.5 times what is received, or,
 //     where more is wanted ([Controller.Want]), what the trains show: what a path could carry is not known from what it
