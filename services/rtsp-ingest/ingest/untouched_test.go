@@ -55,10 +55,12 @@ func awaitStreams(t *testing.T, conn *bus.Conn, want string) *devicev1.Device {
 	}
 }
 
+// encodedStreams are the streams that every camera has, because they are always encoded.
+const encodedStreams = ", video-jpeg[image/jpeg] asked, video-small[video/H264] asked, video-vp8-small[video/VP8] asked"
+
 // Streams name what they carry of what the camera sends: H.265 as it is, unless browsers could not show it.
 func TestStreamsOfEachCamera(t *testing.T) {
 	const encoded = "video[video/H264] asked, video-vp8[video/VP8] asked, "
-	const jpeg = ", video-jpeg[image/jpeg] asked"
 	for clip, tt := range map[string]struct{ streams, passes string }{
 		"high.h264":    {"video[video/H264], video-vp8[video/VP8] asked, video-h265[]", "yes"},
 		"bframes.h264": {encoded + "video-h265[]", ""}, // which shows in the pictures that follow
@@ -69,7 +71,7 @@ func TestStreamsOfEachCamera(t *testing.T) {
 		t.Run(clip, func(t *testing.T) {
 			fake := fakecam.Start(t, fakecam.Config{Tracks: []fakecam.Track{{Media: fakecam.Clip(clip)}}})
 			_, conn := startOnBus(t, at(fake.URL()))
-			d := awaitStreams(t, conn, tt.streams+jpeg)
+			d := awaitStreams(t, conn, tt.streams+encodedStreams)
 			if got := d.GetAttributes()["passes"]; !strings.HasPrefix(got, tt.passes) {
 				t.Errorf("passes is %q, want %q", got, tt.passes)
 			}
