@@ -104,6 +104,16 @@ func (f *fake) texts() []string {
 	return all
 }
 
+// way is how far a board moves by what was written, each byte being a speed: the sum of all speeds times their times.
+func (f *fake) way() (sum time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range len(f.out) - 1 {
+		sum += time.Duration(f.out[i].text[0]) * (f.out[i+1].at - f.out[i].at)
+	}
+	return sum
+}
+
 // rig is a board on a fake port.
 type rig struct {
 	*Board
@@ -235,7 +245,10 @@ func TestRamp(t *testing.T) {
 		synctest.Wait()
 		r.Safe(control.CauseDeadman)
 		time.Sleep(time.Second)
-		r.expect(t, "\x00", "\x00", "\x00", "\x64", "\x64", "\x50", "\x3c", "\x28", "\x14", "\x00", "\x00", "\x00")
+		r.expect(t, "\x00", "\x00", "\x00", "\x64", "\x50", "\x3c", "\x28", "\x14", "\x00", "\x00", "\x00")
+		if way := r.port.way(); way > 100*100*time.Millisecond/2 {
+			t.Errorf("it moves on by %v of full speed 100: more than with an even ramp", way)
+		}
 		r.port.out = nil
 		r.Command([]byte{100}, inAMoment())
 		synctest.Wait()
@@ -243,7 +256,7 @@ func TestRamp(t *testing.T) {
 		time.Sleep(30 * time.Millisecond)
 		r.Safe(control.CauseEStop)
 		time.Sleep(time.Second)
-		r.expect(t, "\x64", "\x64", "\x50", "\x00", "\x00", "\x00")
+		r.expect(t, "\x64", "\x50", "\x3c", "\x00", "\x00", "\x00")
 		r.port.out = nil
 		r.Command([]byte{100}, inAMoment())
 		synctest.Wait()
@@ -251,7 +264,7 @@ func TestRamp(t *testing.T) {
 		time.Sleep(30 * time.Millisecond)
 		r.Command([]byte{90}, inAMoment())
 		time.Sleep(time.Second)
-		r.expect(t, "\x64", "\x64", "\x50", "\x5a")
+		r.expect(t, "\x64", "\x50", "\x3c", "\x5a")
 	})
 }
 

@@ -129,7 +129,9 @@ func (c *commands) choose(now time.Time) []byte {
 	if c.stops == 0 || now.Before(c.next) {
 		return nil
 	}
-	if share := float64(now.Sub(c.begun)) / float64(max(c.ramp, 1)); c.falling && share < 1 {
+	// A step has the value of its end, since it stays until the next one: the board is never faster than an even ramp,
+	// by which the actuator computes how far it moves.
+	if share := float64(now.Add(rampStep).Sub(c.begun)) / float64(max(c.ramp, 1)); c.falling && share < 1 {
 		c.next = now.Add(rampStep)
 		return c.writer.Blend(c.from, c.safe, share)
 	}
