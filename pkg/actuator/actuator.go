@@ -47,7 +47,7 @@ type Actuator struct {
 	states   *stream.Topic[*controlv1.ControlState]
 	latch    latch
 	latching sync.Mutex // held while the file changes, and taken before mu
-	watcher  *watcher   // nil if nobody watches what drivers see
+	watcher  *watcher   // nil if drivers need not see anything
 
 	due     chan struct{} // holds a token when the arbiter has something to do earlier than was known
 	changed chan struct{} // holds a token when the state has changed
@@ -248,9 +248,9 @@ type Command interface {
 	// Speed is how fast it moves, as a share of full speed: 1 if that is not known. It is false for a command that cannot
 	// be slowed.
 	Speed() (share float64, ok bool)
-	// CarryOut has it carried out, with everything that moves slowed by a factor from 0, standing still, to 1, as it is;
-	// one that cannot be slowed only gets 1. What it hands on must reach the hardware before the expiry, or not at all. It
-	// must not wait, nor call the Actuator.
+	// CarryOut has it carried out. All its speeds are multiplied by the factor: 1 leaves it as it is, 0 means standing
+	// still. A command that cannot be slowed gets only 1. What CarryOut hands on must reach the hardware before the expiry,
+	// or not at all. CarryOut must not wait, and must not call the Actuator.
 	CarryOut(factor float64, expiry time.Time)
 }
 

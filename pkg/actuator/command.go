@@ -40,8 +40,8 @@ func readHeader(h *controlv1.CommandHeader) (control.Command, error) {
 		err = badField("control.life", "%v is out of range: use %v to %v, or leave it out for %v", c.Life, control.MinLife,
 			control.MaxLife, control.DefaultLife)
 	case h.GetSeen() != nil && !h.GetSeen().IsValid():
-		err = badField("control.seen", "is no time: repeat the capture time of the newest picture that was shown, or leave it "+
-			"out if there was none")
+		err = badField("control.seen", "is not a valid time: repeat the capture time of the newest picture that was shown, "+
+			"or leave it out if there was none")
 	}
 	if err != nil {
 		return c, failure(err)
@@ -100,16 +100,16 @@ var refusals = map[controlv1.CommandVerdict]struct {
 	controlv1.CommandVerdict_COMMAND_VERDICT_BLIND: {codes.FailedPrecondition, "its sender is blind"}, // see blind
 }
 
-// blind says why a command is refused whose sender sees too little, and what to do about it.
+// blind says why a command of a blind sender is refused, and what to do about it.
 func blind(s *controlv1.Sight, rigid bool) string {
 	camera, age := s.GetCamera(), s.GetAge().AsDuration().Round(time.Millisecond)
 	switch {
 	case s.GetAge() == nil:
 		return fmt.Sprintf("its sender has seen no picture of %q that is known here: show that camera to the driver, and "+
-			"send its newest capture time as seen", camera)
+			"send the capture time of its newest picture as seen", camera)
 	case rigid && age < s.GetStop().AsDuration():
-		return fmt.Sprintf("the picture of %q that its sender saw is %v old, so that only a slower command may be carried out, "+
-			"and this one has no numbers to be reduced: wait for a newer picture", camera, age)
+		return fmt.Sprintf("the picture of %q that its sender saw is %v old, which allows slower commands only, and this one "+
+			"has no numbers that could be reduced: wait for a newer picture", camera, age)
 	default:
 		return fmt.Sprintf("the picture of %q that its sender saw is %v old, and the hardware stands still from %v on: wait "+
 			"for a newer picture, and send its capture time as seen", camera, age, s.GetStop().AsDuration())

@@ -20,7 +20,7 @@ type Config struct {
 	Key string `yaml:"key" help:"override key, wanted for taking the lease from its holder and for clearing an e-stop; without one everybody may"`
 	// State is the folder where a latched e-stop is kept.
 	State string `yaml:"state" path:"any" help:"folder that keeps a latched e-stop over a restart; default: waldo in the system's folder for state"`
-	// Sight is what drivers must see. That of the section `drive:` of the robot file is put here by OfRobot.
+	// Sight is what drivers must see. OfRobot takes it from the section `drive:` of the robot file.
 	drive.Sight `yaml:",inline"`
 
 	// FullScale is how far each value of a command is from the safe message at full speed, by its key; nil if it is not
@@ -46,7 +46,7 @@ func (c *Config) OfRobot(r *robot.Robot, device string) error {
 	switch {
 	case d.See == "":
 	case c.See != "":
-		return robot.BadField("see", "the section drive: says for this device what its driver must see: leave it out here")
+		return robot.BadField("see", "is set for this device in the section drive: as well: leave it out here")
 	default:
 		c.Sight = d.Sight
 	}
@@ -76,7 +76,7 @@ func (c *Config) Validate() error {
 		return robot.BadField("deadman", "%v is out of range: use %v to %v", c.Deadman, minDeadman, maxDeadman)
 	}
 	if c.Blind.Off {
-		return robot.BadField("blind", "off is for the section drive: here leave see out")
+		return robot.BadField("blind", "off is for the section drive: leave see out here instead")
 	}
 	return c.Sight.Validate()
 }

@@ -26,13 +26,13 @@ const (
 	resubscribe = time.Second
 )
 
-// watcher knows what the camera has captured that the driver must see. It is nil in an actuator that does not watch
-// that; all its methods work nevertheless.
+// watcher knows the captures of the camera that the driver must see. It is nil if the driver need not see any; all its
+// methods work on nil.
 type watcher struct {
 	sight  drive.Sight
 	seen   captures.Ring
-	leased stream.Demand // by the lease
-	ended  func()        // gives up the want of a lease; nil without one
+	leased stream.Demand // for announcements, while there is a lease
+	ended  func()        // ends the demand of the lease; nil without one
 }
 
 func newWatcher(s drive.Sight) *watcher {
@@ -42,7 +42,7 @@ func newWatcher(s drive.Sight) *watcher {
 	return &watcher{sight: s}
 }
 
-// follow keeps the want of announcements as long as somebody has the lease. The caller holds the actuator's mu.
+// follow demands announcements for as long as somebody has the lease. The caller holds the actuator's mu.
 func (w *watcher) follow(leased bool) {
 	switch {
 	case w == nil || leased == (w.ended != nil):

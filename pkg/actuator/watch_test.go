@@ -149,7 +149,7 @@ func TestBlindStop(t *testing.T) {
 		if said := w.all(); len(said) != before {
 			t.Errorf("too early: %v", said[before:])
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if said := w.all(); len(said) != before+1 || said[before] != control.CauseBlind.String() {
 			t.Errorf("then: %v", said[before:])

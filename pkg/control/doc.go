@@ -20,21 +20,22 @@
 //   - No e-stop is latched.
 //   - It is neutral (it means standing still), or a neutral one came first: after the lease was granted,
 //     after an e-stop, after the hardware was away.
-//   - If there is something that drivers must see ([Sight]): its sender saw a picture that is younger than Sight.Stop,
-//     or it is neutral. A command that is faster than the age of that picture allows is slowed; one that cannot be is
+//   - It is neutral, or drivers need not see anything, or its sender saw a picture that is younger than [Sight].Stop.
+//     A command that is faster than the age of that picture allows is slowed down; one that cannot be slowed down is
 //     refused.
 //
-// When no command has been accepted within the deadman time, the hardware is stopped; and so it is when the picture
-// that the sender of the command in force had seen becomes as old as Sight.Stop, or when a command is refused because its
-// sender is blind.
+// The hardware is stopped when no command has been accepted within the deadman time, when the picture that the sender
+// of the command in force had seen becomes as old as Sight.Stop, and when a command is refused because its sender is
+// blind.
 //
 // # How fast it may move
 //
-// Up to the age Sight.Slow at full speed, and from there less in proportion, down to nothing at Sight.Stop. With
-// Sight.Reaction also no faster than that the way from the capture of the picture to the end of the command stays
-// within it: what was commanded since that capture, plus the speed times the time until the deadman or Sight.Stop ends
-// the command, plus the way of coming to a stop. At a steady speed that is Reaction / (age + deadman + coast / 2). The
-// arbiter counts the way by what it commanded; that hardware moves less or more than that it cannot know.
+// At full speed while the picture is younger than Sight.Slow; from that age on the limit falls linearly, to zero at
+// Sight.Stop. Sight.Reaction also limits the distance from the capture of the picture to standing still. That distance
+// is what was commanded since the capture, plus the speed times the time until the deadman or Sight.Stop ends the
+// command, plus the distance it takes to come to a stop. At a steady speed the limit is therefore
+// Reaction / (age + deadman + coast / 2). Distances follow from what was commanded: the arbiter does not know whether
+// the hardware really moved that far.
 //
 // # Why no clocks are compared
 //

@@ -10,8 +10,8 @@ type Sight struct {
 	// Slow and Stop are ages of the picture that the driver of a command had seen. From Slow on the speed is reduced in
 	// proportion, down to 0 at Stop, which is greater.
 	Slow, Stop time.Duration
-	// Reaction is how far the hardware may move, in m, between the capture of that picture and the end of the command; 0
-	// sets no limit. Full is how fast it moves at full speed, in m/s, and is required then.
+	// Reaction is how far the hardware may move, in m, from the capture of that picture until it stands still; 0 sets no
+	// limit. Full is how fast it moves at full speed, in m/s; Reaction requires it.
 	Reaction, Full float64
 	// Coast is how long the hardware takes to come to a stop, slowing down evenly. It counts for Reaction.
 	Coast time.Duration
@@ -27,7 +27,7 @@ type Seen struct {
 	Known bool
 }
 
-// age is how old the picture is. One that is to come is a lie, and as good as none.
+// age is how old the picture is. One that is yet to be captured is a lie, and counts as none.
 func (s Seen) age(now Clock) (time.Duration, bool) { return now - s.At, s.Known && s.At <= now }
 
 // Age is how old the picture is that the sender of the last command had seen; false if that is not known.
@@ -69,7 +69,7 @@ func (a *Arbiter) allowed(now Clock, seen Seen) float64 {
 	return max(speed, 0)
 }
 
-// slow returns the factor by which a command has to be slowed, and its speed then; false if that does not help.
+// slow returns the factor by which a command has to be slowed, and its speed then; false if it has to be refused.
 func (a *Arbiter) slow(now Clock, c Command) (factor, speed float64, ok bool) {
 	speed = c.share()
 	if !a.config.Sight.watched() || c.Neutral {

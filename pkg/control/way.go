@@ -10,26 +10,26 @@ type way struct {
 	legs []leg // by their beginning
 }
 
-// leg is a time of even speed, or of coming to a stop, until the next one begins.
+// leg is a period of constant speed, or of coming to a stop. It lasts until the next leg begins.
 type leg struct {
 	from  Clock
 	speed float64       // share of full speed
-	fade  time.Duration // within which the speed falls to 0, evenly; 0: it does not
-	so    float64       // how far it was at the beginning
+	fade  time.Duration // within which the speed falls to 0, linearly; 0: it does not
+	so    float64       // distance at the beginning
 }
 
 const (
 	// wayKept is how long the way is remembered: a picture that is older stops the hardware anyway.
 	wayKept = 11 * time.Second
-	// legLeast is the time within which legs become one, of the greatest speed: that bounds their number, however many
-	// commands come.
+	// legLeast is the least length of a leg. Shorter ones are merged, with the greatest of their speeds: that bounds
+	// their number, however many commands come.
 	legLeast = 5 * time.Millisecond
 )
 
 // faded is how much of the fading is over.
 func (l leg) faded(t Clock) float64 { return min(1, float64(t-l.from)/float64(l.fade)) }
 
-// distance is how far the hardware was at some time, not before the leg.
+// distance is how far the hardware has come at a time that is not before the leg.
 func (l leg) distance(t Clock) float64 {
 	if l.fade == 0 {
 		return l.so + l.speed*(t-l.from).Seconds()
@@ -38,7 +38,7 @@ func (l leg) distance(t Clock) float64 {
 	return l.so + l.speed*l.fade.Seconds()*(x-x*x/2)
 }
 
-// leg returns the one that was under way at some time; one of standing still if it is not known.
+// leg returns the leg of a time; one of standing still if that is not known.
 func (w *way) leg(t Clock) leg {
 	for _, l := range slices.Backward(w.legs) {
 		if l.from <= t {
@@ -53,7 +53,7 @@ func (w *way) between(from, to Clock) float64 {
 	return w.leg(to).distance(to) - w.leg(from).distance(from)
 }
 
-// change changes the speed, which falls to 0 at once if fade is not 0.
+// change begins a leg. If fade is not 0, its speed falls to 0 within that time.
 func (w *way) change(now Clock, speed float64, fade time.Duration) {
 	for n := len(w.legs); n > 0 && w.legs[n-1].from > now; n = len(w.legs) {
 		w.legs = w.legs[:n-1] // what was to come does not
@@ -79,7 +79,7 @@ func (w *way) stop(now Clock, fade time.Duration) {
 	w.change(now, l.speed, fade)
 }
 
-// forget forgets what nobody asks for any more.
+// forget removes what is older than any picture that counts.
 func (w *way) forget(now Clock) {
 	old := 0 // legs that had ended by then
 	for old+1 < len(w.legs) && w.legs[old+1].from <= now-wayKept {

@@ -35,8 +35,8 @@ func configure[C any](k Kind[C], args []string, environ func(string) string, hel
 	return common, config, given, errors.Join(shared.Decode(&common), err)
 }
 
-// OfRobot is a configuration that depends also on what the robot file says beside the section of the device. OfRobot is
-// called after the section was read. Its error may hold those of [robot.BadField], which are about keys of that section.
+// OfRobot is a configuration that also depends on other parts of the robot file than the section of the device. OfRobot
+// is called after that section was read. Its error may wrap those of [robot.BadField], about keys of that section.
 type OfRobot interface {
 	OfRobot(r *robot.Robot, device string) error
 }
@@ -47,7 +47,7 @@ func ofRobot(config any, r *robot.Robot, device string) error {
 		return c.OfRobot(r, device)
 	}
 	if r.Drive.Text("device") == device && r.Drive.Text("see") != "" {
-		return r.Drive.Locate(robot.BadField("see", "the kind of the device %q does not watch what its driver sees: leave it "+
+		return r.Drive.Locate(robot.BadField("see", "the kind of the device %q does not check what its driver sees: leave it "+
 			"out, or have the kind's configuration implement device.OfRobot", device))
 	}
 	return nil

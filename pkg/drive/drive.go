@@ -1,6 +1,6 @@
-// Package drive is the section `drive:` of robot.yaml: how the robot is driven, and what its driver must see. The
-// gateway tells it to the page, and the process of the device that is driven keeps to it; both read it here, and so
-// agree on what is wrong with it.
+// Package drive is the section `drive:` of robot.yaml: how the robot is driven, and what its driver must see. The gateway
+// passes it to the page, and the process of the driven device enforces it. Both read it here, so they agree on which
+// sections are valid.
 package drive
 
 import (
@@ -215,7 +215,7 @@ func (d *Drive) Message() *signalingv1.Drive {
 	return m
 }
 
-// FullScale is what is added to each value at most when every axis is at its end.
+// FullScale is the most that the axes add to each value, by its key: the sum of the absolute gains.
 func (d *Drive) FullScale() map[string]float64 {
 	scales := map[string]float64{}
 	for key, terms := range d.Keys {

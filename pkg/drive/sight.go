@@ -11,27 +11,27 @@ import (
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
-// Sight says which camera the driver must see, and how fast the robot may move by that. The zero value watches nothing.
-// These keys stand in the section `drive:`, or for a device that this section does not name in its own section
-// `control:`.
+// Sight says which camera the driver must see, and how fast the robot may move with a picture of some age. The zero
+// value demands nothing. The keys belong to the section `drive:`, or, for a device that this section does not name, to
+// the device's own section `control:`.
 type Sight struct {
 	// See is the name of the camera.
 	See string `yaml:"see" help:"camera that the driver must see; without a fresh picture of it the hardware stops"`
-	// Blind are the ages of its picture.
+	// Blind has the ages of its picture from which the robot is slower, and stands still.
 	Blind Blind `yaml:"blind" help:"picture ages that slow and stop the robot: {slow: 300ms, stop: 800ms} is the default"`
 	// Limit bounds how far the robot moves before its driver can react.
 	Limit Limit `yaml:"limit" help:"how far the robot may move unseen by its driver: {reaction: 0.3m, speed: 1.5m/s}"`
 }
 
-// Blind are ages of the picture that the driver of a command had seen; 0 has the default. The word `off` in their place
-// turns the watch off.
+// Blind has ages of the picture that the driver of a command had seen; 0 means the default. The word `off` in their place
+// turns the check off.
 type Blind struct {
-	// Slow is the age from which the speed is reduced, in proportion down to 0 at Stop.
+	// Slow is the age from which the speed is reduced, linearly down to 0 at Stop.
 	Slow time.Duration `yaml:"slow" help:"age of the picture from which the speed is reduced, 50ms to 5s"`
 	// Stop is the age from which the robot stands still.
 	Stop time.Duration `yaml:"stop" help:"age of the picture from which the robot stands still, 100ms to 10s"`
 
-	// Off says that nothing is watched.
+	// Off turns the check off.
 	Off bool
 }
 
@@ -46,8 +46,8 @@ func (b *Blind) SetWord(word string) error {
 
 // Limit bounds how far the robot moves.
 type Limit struct {
-	// Reaction is how far it moves at most from the capture of the picture that the driver saw to the end of the command;
-	// 0: not limited.
+	// Reaction is how far it moves at most from the capture of the picture that the driver saw until it stands still; 0:
+	// not limited.
 	Reaction Distance `yaml:"reaction" help:"the farthest the robot moves unseen by its driver, 0.01m to 100m"`
 	// Speed is how fast it is at full scale.
 	Speed Speed `yaml:"speed" help:"how fast the robot is at full scale, 0.01m/s to 100m/s"`
@@ -69,7 +69,7 @@ func (s Sight) Ages() (slow, stop time.Duration) {
 	return cmp.Or(s.Blind.Slow, DefaultSlow), cmp.Or(s.Blind.Stop, DefaultStop)
 }
 
-// Validate reports all that is wrong but whether there is such a camera.
+// Validate reports all that is wrong, except a camera that does not exist: see Check.
 func (s Sight) Validate() error {
 	var errs []error
 	bad := func(key, format string, args ...any) { errs = append(errs, robot.BadField(key, format, args...)) }
@@ -110,8 +110,8 @@ func (l Limit) validate(off bool) error {
 	return nil
 }
 
-// Check sees to it that the camera is one of the robot's devices. Key is where it stands. The error is one of package
-// robot.
+// Check reports a camera that is not one of the robot's devices. Key is the key that names it. The error is one of
+// package robot.
 func (s Sight) Check(key string, devices []robot.Device) error {
 	if s.See == "" {
 		return nil

@@ -45,8 +45,8 @@ func (c *Config) OfRobot(r *robot.Robot, device string) error {
 		return robot.Under("ptz", c.PTZ.OfRobot(r, device))
 	}
 	if r.Drive.Text("device") == device && r.Drive.Text("see") != "" {
-		return r.Drive.Locate(robot.BadField("see", "the device %q has no section ptz:, and so is no actuator that could "+
-			"watch what its driver sees: add one, for example ptz: {onvif: \"http://10.0.0.7\"}", device))
+		return r.Drive.Locate(robot.BadField("see", "the device %q has no section ptz:, so it cannot check "+
+			"what its driver sees: add one, for example ptz: {onvif: \"http://10.0.0.7\"}", device))
 	}
 	return nil
 }

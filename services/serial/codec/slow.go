@@ -7,12 +7,12 @@ import (
 
 // Slower is a [Writer] whose messages have numbers, so that a command can be carried out slower than it was given.
 type Slower interface {
-	// Speed is the share of full speed at which a payload moves: how far the value is from that of the safe payload that is
-	// farthest from it, in relation to its full scale. The scales are by key; a value without one counts as full speed, one
-	// that is no finite number as infinitely fast. False means that the payload differs from the safe one in no number.
+	// Speed is the share of full speed at which a payload moves: the greatest distance of any value from that of the safe
+	// payload, relative to the value's full scale. Scales are by key. A value without a scale counts as full speed, and one
+	// that is not finite as infinitely fast. False means that no number of the payload differs from the safe one.
 	Speed(payload, safe []byte, scales map[string]float64) (share float64, ok bool)
-	// Slow returns the payload with all its numbers nearer to those of the safe one, by a factor from 0 (there) to 1 (as it
-	// is). Whole numbers are rounded towards the safe ones. What is no number stays.
+	// Slow returns the payload with the distance of all its numbers from the safe ones multiplied by a factor, from 0 (the
+	// safe payload) to 1 (unchanged). Integers are rounded towards the safe ones. Other values stay as they are.
 	Slow(payload, safe []byte, factor float64) []byte
 }
 
@@ -40,7 +40,7 @@ func (c *Record) Speed(payload, safe []byte, scales map[string]float64) (share f
 	return share, ok
 }
 
-// distance is how far two numbers are apart; 0 for what is none.
+// distance is how far two numbers are apart; 0 for values that are not numbers.
 func distance(from, to any) float64 {
 	if a, b := whole(from), whole(to); a != nil && b != nil {
 		d, _ := new(big.Int).Sub(a, b).Float64() // more than exact enough
@@ -54,7 +54,7 @@ func distance(from, to any) float64 {
 	return 0
 }
 
-// whole is a whole number; nil for what is none. Unsigned ones are int64 as long as they fit.
+// whole is an integer; nil for other values. Unsigned ones are int64 as long as they fit.
 func whole(v any) *big.Int {
 	switch n := v.(type) {
 	case int64:

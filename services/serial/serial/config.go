@@ -113,8 +113,8 @@ func (c *Config) OfRobot(r *robot.Robot, device string) error {
 		return robot.Under("control", c.Control.OfRobot(r, device))
 	}
 	if r.Drive.Text("device") == device && r.Drive.Text("see") != "" {
-		return r.Drive.Locate(robot.BadField("see", "the device %q has no section control:, and so is no actuator that could "+
-			"watch what its driver sees: add one, for example control: {safe: {left: 0, right: 0}}", device))
+		return r.Drive.Locate(robot.BadField("see", "the device %q has no section control:, so it cannot check "+
+			"what its driver sees: add one, for example control: {safe: {left: 0, right: 0}}", device))
 	}
 	return nil
 }

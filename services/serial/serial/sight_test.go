@@ -164,7 +164,7 @@ func TestOfRobot(t *testing.T) {
 		"by drive":     {"motors", "control: {safe: [0, 0]}", "see: front", "front", ""},
 		"by control":   {"motors", "control: {safe: [0, 0], see: front}", "", "front", ""},
 		"of an arm":    {"arm", "control: {safe: [0, 0], see: front}", "see: front", "front", ""},
-		"twice":        {"motors", "control: {safe: [0, 0], see: front}", "see: front", "", "r:4: devices.motors.control.see: the section drive: says"},
+		"twice":        {"motors", "control: {safe: [0, 0], see: front}", "see: front", "", "r:4: devices.motors.control.see: is set for this device in the section drive: as well"},
 		"no camera":    {"motors", "control: {safe: [0, 0], see: rear}", "", "", `r:4: devices.motors.control.see: there is no device "rear"`},
 		"drive is bad": {"motors", "control: {safe: [0, 0]}", "see: rear", "", `r:6: drive.see: there is no device "rear"`},
 		"no actuator":  {"motors", "baud: 9600", "see: front", "", `r:6: drive.see: the device "motors" has no section control:`},
