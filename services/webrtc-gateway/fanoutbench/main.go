@@ -14,6 +14,11 @@
 // WHIP.
 //
 //	go run ./fanoutbench -profiles gcm,cm -senders gateway,before=/tmp/fanoutbench,mediamtx=/tmp/mediamtx
+//
+// Over loopback, a sender's calls also do the work of the receivers, packet by packet. So the viewers can be in another
+// network namespace, from which 127.0.0.1 leads to this one; see package harness of e2e.
+//
+//	ip netns exec near go run ./fanoutbench -namespace far -address 127.0.0.2
 package main
 
 import (
@@ -57,6 +62,8 @@ func main() {
 	check := flag.Bool("check", false, "exit with 1 when a limit is exceeded")
 	ratio := flag.Float64("ratio", 1.1, "limit of -check for the CPU that a packet takes, against bare pion")
 	out := flag.String("json", "", "file to write the numbers to")
+	namespace := flag.String("namespace", "", "network namespace of the viewers; empty: that of the program")
+	address := flag.String("address", "127.0.0.1", "the viewers' own address")
 	flag.Parse()
 	var err error
 	switch *role {
@@ -67,9 +74,10 @@ func main() {
 	case "bare-no-interceptors":
 		err = serveBare(false)
 	case "receive":
-		err = receive(*url, *viewers, *profiles)
+		err = receive(*url, *viewers, *profiles, *address)
 	default:
-		p := plan{strings.Split(*senders, ","), strings.Split(*viewers, ","), strings.Split(*profiles, ","), *window}
+		p := plan{strings.Split(*senders, ","), strings.Split(*viewers, ","), strings.Split(*profiles, ","), *window,
+			far{*namespace, *address}}
 		err = orchestrate(p, *check, *ratio, *out)
 	}
 	if err != nil {
@@ -97,6 +105,7 @@ type result struct {
 type plan struct {
 	senders, viewers, profiles []string
 	window                     time.Duration
+	far                        far
 }
 
 func orchestrate(p plan, check bool, maxRatio float64, out string) error {
@@ -135,7 +144,7 @@ func (p *plan) run(source *source) (results []result, err error) {
 				return nil, fmt.Errorf("-viewers: %w", err)
 			}
 			for _, sender := range p.senders {
-				r, err := measure(sender, source.url, profile, n, p.window)
+				r, err := p.measure(sender, source.url, profile, n)
 				if err != nil {
 					return nil, fmt.Errorf("%s with %d viewers: %w", sender, n, err)
 				}

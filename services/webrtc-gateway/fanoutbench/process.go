@@ -114,27 +114,27 @@ func startSender(name, nats string) (*sender, error) {
 }
 
 // measure runs a sender and its viewers.
-func measure(name, nats, profile string, viewers int, window time.Duration) (r result, err error) {
+func (p *plan) measure(name, nats, profile string, viewers int) (r result, err error) {
 	s, err := startSender(name, nats)
 	if err != nil {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, s.end()) }()
 	// One viewer that comes and goes first, so that memory for the stream is not counted as memory for viewers.
-	if _, err := watch(s.whep, profile, 1, time.Second, nil); err != nil {
+	if _, err := p.far.watch(s.whep, profile, 1, time.Second, nil); err != nil {
 		return r, err
 	}
 	before, err := resident(s.pid)
 	if err != nil {
 		return r, err
 	}
-	idle, err := s.cpu(func() error { time.Sleep(window / 4); return nil })
+	idle, err := s.cpu(func() error { time.Sleep(p.window / 4); return nil })
 	if err != nil {
 		return r, err
 	}
 	name, _, _ = strings.Cut(name, "=")
 	r = result{Sender: name, Profile: profile, Viewers: viewers}
-	counted, err := watch(s.whep, profile, viewers, window, func(measured func() (received, error)) error {
+	counted, err := p.far.watch(s.whep, profile, viewers, p.window, func(measured func() (received, error)) error {
 		return r.fill(s, measured, before, idle)
 	})
 	r.LostPackets = counted.Lost
@@ -184,11 +184,30 @@ type received struct {
 	Lost    int `json:"lost"`    // since the beginning
 }
 
+// far is where the viewers are.
+type far struct {
+	namespace string // of the network; empty: that of this process
+	address   string // theirs
+}
+
+// start starts a child there.
+func (f far) start(args ...string) (*child, error) {
+	if f.namespace == "" {
+		return start(args...)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return startAs("ip", append([]string{"netns", "exec", f.namespace, self}, args...)...)
+}
+
 // watch runs a child with so many viewers for the window, with body around it.
-func watch(
+func (f far) watch(
 	whep, profile string, viewers int, window time.Duration, body func(func() (received, error)) error,
 ) (got received, err error) {
-	c, err := start("-role", "receive", "-url", whep, "-viewers", strconv.Itoa(viewers), "-profiles", profile)
+	c, err := f.start("-role", "receive", "-url", whep, "-viewers", strconv.Itoa(viewers), "-profiles", profile,
+		"-address", f.address)
 	if err != nil {
 		return got, err
 	}

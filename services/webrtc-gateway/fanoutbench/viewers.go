@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -29,7 +30,7 @@ type tally struct{ packets, frames, lost atomic.Int64 }
 
 // receive is the far end of all connections, which are spread over some WHEP addresses, with commas between them. It
 // writes what it counted ten times a second.
-func receive(addresses, viewers, profile string) error {
+func receive(addresses, viewers, profile, own string) error {
 	n, err := strconv.Atoi(viewers)
 	if err != nil {
 		return err
@@ -37,6 +38,10 @@ func receive(addresses, viewers, profile string) error {
 	profiles, ok := profilesOf[profile]
 	if !ok {
 		return fmt.Errorf("-profiles: %q is none of chromium, gcm and cm", profile)
+	}
+	address, err := netip.ParseAddr(own)
+	if err != nil {
+		return fmt.Errorf("-address: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -46,7 +51,9 @@ func receive(addresses, viewers, profile string) error {
 	endpoints := strings.Split(addresses, ",")
 	for i := range n {
 		first.Add(1)
-		w, err := watcher.Open(watcher.Config{Videos: 1, Profiles: profiles, Header: all.counter(first.Done)})
+		w, err := watcher.Open(watcher.Config{
+			Videos: 1, Profiles: profiles, Header: all.counter(first.Done), Address: address,
+		})
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -60,6 +61,8 @@ type Config struct {
 	// Slow is how long the watcher takes for each datagram, once it is connected. Its socket has room for few, and loses
 	// the others.
 	Slow time.Duration
+	// Address is its own address, one of loopback; zero: 127.0.0.1.
+	Address netip.Addr
 }
 
 // mutable is a socket that can be muted: it then sends nothing.
@@ -172,7 +175,10 @@ func Open(c Config) (*Watcher, error) {
 
 // listen opens the socket of a watcher.
 func listen(c Config) (net.PacketConn, error) {
-	udp, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if !c.Address.IsValid() {
+		c.Address = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	udp, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(c.Address, 0)))
 	if err == nil && c.Slow > 0 {
 		err = udp.SetReadBuffer(smallBuffer)
 	}
