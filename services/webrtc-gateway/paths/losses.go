@@ -1,6 +1,10 @@
 package paths
 
-import "time"
+import (
+	"time"
+
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/recent"
+)
 
 // Losses are counted over the last lossParts parts of time.
 const (
@@ -10,26 +14,24 @@ const (
 
 // losses knows the share of packets that were lost lately.
 type losses struct {
-	parts [lossParts]struct{ packets, lost int }
-	last  int64 // current part, counted from the zero time
+	parts [lossParts]lossCount
+	last  int64 // see [recent.Turn]
 	// Of peers that report only shares.
 	told   float64
 	toldAt time.Time
 }
 
-func (l *losses) turn(now time.Time) {
-	at := max(now.UnixNano()/int64(lossPart), l.last)
-	for range min(at-l.last, lossParts) {
-		l.last++
-		l.parts[l.last%lossParts] = struct{ packets, lost int }{}
-	}
-	l.last = at
+// lossCount counts packets in a part of time.
+type lossCount struct{ packets, lost int }
+
+// turn returns the current part.
+func (l *losses) turn(now time.Time) *lossCount {
+	return recent.Turn(l.parts[:], lossPart, &l.last, now)
 }
 
 // count takes note of what became of a packet, and what it was before.
 func (l *losses) count(before, became fate, now time.Time) {
-	l.turn(now)
-	part := &l.parts[l.last%lossParts]
+	part := l.turn(now)
 	if before == pending {
 		part.packets++
 	}

@@ -1,6 +1,10 @@
 package paths
 
-import "time"
+import (
+	"time"
+
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/recent"
+)
 
 const (
 	bucket  = 100 * time.Millisecond
@@ -10,22 +14,14 @@ const (
 // meter measures a bit rate over the last second.
 type meter struct {
 	bytes [buckets]int64
-	last  int64 // bucket of the last packet, counted from the zero time
+	last  int64 // see [recent.Turn]
 }
 
-// turn empties the buckets that are over. Time does not go back.
-func (m *meter) turn(now time.Time) {
-	at := max(now.UnixNano()/int64(bucket), m.last)
-	for range min(at-m.last, buckets) {
-		m.last++
-		m.bytes[m.last%buckets] = 0
-	}
-	m.last = at
-}
+// turn returns the current bucket.
+func (m *meter) turn(now time.Time) *int64 { return recent.Turn(m.bytes[:], bucket, &m.last, now) }
 
 func (m *meter) add(bytes int, now time.Time) {
-	m.turn(now)
-	m.bytes[m.last%buckets] += int64(bytes)
+	*m.turn(now) += int64(bytes)
 }
 
 // rate returns the bit rate of the last second.

@@ -1,6 +1,10 @@
 package playout
 
-import "time"
+import (
+	"time"
+
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/recent"
+)
 
 const (
 	// A path is bad if more than badShare of the packets of badSpan had to be sent again, badLeast packets at least.
@@ -73,25 +77,23 @@ func (c *Control) lower(now time.Time) {
 // shares counts packets over badSpan.
 type shares struct {
 	last [2]uint64
-	// counts are those of the last parts of badSpan; the newest is at part.
-	counts [parts]struct{ sent, repaired uint64 }
-	part   int64
+	// counts are those of the last parts of badSpan.
+	counts [parts]shareCount
+	part   int64 // see [recent.Turn]
 }
+
+// shareCount counts packets in a part of badSpan.
+type shareCount struct{ sent, repaired uint64 }
 
 const parts = 10
 
 func (s *shares) add(sent, repaired uint64, now time.Time) {
-	at := max(now.UnixNano()/int64(badSpan/parts), s.part)
-	for range min(at-s.part, parts) {
-		s.part++
-		s.counts[s.part%parts] = struct{ sent, repaired uint64 }{}
-	}
-	s.part = at
+	count := recent.Turn(s.counts[:], badSpan/parts, &s.part, now)
 	if sent < s.last[0] || repaired < s.last[1] {
 		s.last = [2]uint64{}
 	}
-	s.counts[at%parts].sent += sent - s.last[0]
-	s.counts[at%parts].repaired += repaired - s.last[1]
+	count.sent += sent - s.last[0]
+	count.repaired += repaired - s.last[1]
 	s.last = [2]uint64{sent, repaired}
 }
 

@@ -79,9 +79,6 @@ func (c *Controller) Rate() int64 { return int64(c.rate) }
 // Queue returns for how long packets wait on the path.
 func (c *Controller) Queue() time.Duration { return c.queue }
 
-// Received returns the bit rate that has arrived in the last second of arrivals.
-func (c *Controller) Received() int64 { return int64(c.came.over(time.Second)) }
-
 // Want tells which bit rate would be of use, in bit/s; 0: what is sent.
 func (c *Controller) Want(bps int64) { c.want = float64(bps) }
 

@@ -1,6 +1,10 @@
 package congestion
 
-import "time"
+import (
+	"time"
+
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/recent"
+)
 
 const (
 	lossPart  = 250 * time.Millisecond
@@ -21,8 +25,8 @@ const (
 
 // losses knows the share of packets that were lost in the last 1.5 s.
 type losses struct {
-	parts [lossParts]struct{ packets, lost int }
-	last  int64
+	parts [lossParts]lossCount
+	last  int64 // see [recent.Turn]
 
 	inherent float64   // share that the path loses at any rate
 	since    time.Time // when that was found
@@ -32,18 +36,16 @@ type losses struct {
 	judging  bool      // its effect is waited for
 }
 
-func (l *losses) turn(now time.Time) {
-	at := max(now.UnixNano()/int64(lossPart), l.last)
-	for range min(at-l.last, lossParts) {
-		l.last++
-		l.parts[l.last%lossParts] = struct{ packets, lost int }{}
-	}
-	l.last = at
+// lossCount counts packets in a part of time.
+type lossCount struct{ packets, lost int }
+
+// turn returns the current part.
+func (l *losses) turn(now time.Time) *lossCount {
+	return recent.Turn(l.parts[:], lossPart, &l.last, now)
 }
 
 func (l *losses) add(packets, lost int, now time.Time) {
-	l.turn(now)
-	p := &l.parts[l.last%lossParts]
+	p := l.turn(now)
 	p.packets, p.lost = p.packets+packets, p.lost+lost
 	if s := l.share(now); l.count() >= 2*lossFew && s < l.inherent {
 		l.inherent = s

@@ -1,27 +1,28 @@
 package congestion
 
-import "time"
+import (
+	"time"
+
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/recent"
+)
 
 const lowestParts = 10
 
 // lowest is the least of the durations that were added in the last ten parts of time.
 type lowest struct {
 	part  time.Duration
-	parts [lowestParts]struct {
-		value time.Duration
-		any   bool
-	}
-	last int64 // current part, counted from the zero time
+	parts [lowestParts]lowestPart
+	last  int64 // see [recent.Turn]
+}
+
+// lowestPart is the least duration of a part of time, if there is any.
+type lowestPart struct {
+	value time.Duration
+	any   bool
 }
 
 func (l *lowest) add(d time.Duration, now time.Time) {
-	at := max(now.UnixNano()/int64(l.part), l.last)
-	for range min(at-l.last, lowestParts) {
-		l.last++
-		l.parts[l.last%lowestParts].any = false
-	}
-	l.last = at
-	if p := &l.parts[at%lowestParts]; !p.any || d < p.value {
+	if p := recent.Turn(l.parts[:], l.part, &l.last, now); !p.any || d < p.value {
 		p.value, p.any = d, true
 	}
 }
