@@ -51,7 +51,7 @@ class LeaseLost(Refused):
 
 @dataclass(frozen=True)
 class Sight:
-    """What the driver of an actuator sees, as far as the actuator knows; see `Drive.sight`."""
+    """What the driver sees, as far as the actuator knows; see `Drive.sight`."""
 
     #: Name of the camera that the driver must see.
     camera: str
@@ -76,11 +76,11 @@ class Drive:
     second, or the actuator stops the hardware after 200 ms; the lease itself is kept alive by a thread. Leaving, for
     whatever reason, releases the lease, which stops the hardware at once.
 
-    An actuator may demand that its driver sees a camera (`see:` in robot.yaml): then every command says when the
-    picture was captured that the program has seen last. That is the last one that it took from that camera of this
-    robot by a loop, `read`, `latest` or `snapshot`, or from `robot.results`; what it has by another way, such as a
-    subscription, it tells with `saw`. When that picture gets old the actuator slows down, then stands still, and
-    refuses commands with the verdict "BLIND" until a newer one is told.
+    An actuator may demand that its driver sees a camera (`see:` in robot.yaml). Every command then carries the capture
+    time of the picture that the program saw last: the last one that it took from that camera of this robot by a loop,
+    `read`, `latest` or `snapshot`, or from `robot.results`. Pictures from elsewhere, such as a subscription, are
+    reported with `saw`. As that picture gets old the hardware is slowed down, then stands still, and commands are refused with
+    the verdict "BLIND" until a newer one is reported.
 
     Nothing is repeated, and nothing is sent later than it was meant. A lease does not outlast its connection: `send`
     then fails with LeaseLost, so that no program drives on by accident."""
@@ -157,7 +157,7 @@ class Drive:
 
     @property
     def sight(self) -> Sight | None:
-        """What the actuator knows of what this program sees, as it last said; None if it does not watch that."""
+        """What the actuator last reported of what this program sees; None if it does not demand anything."""
         with self._lock:
             known = self._sight
         if known is None:
@@ -166,8 +166,8 @@ class Drive:
         return Sight(known.camera, age, known.speed, _seconds(known.slow), _seconds(known.stop))
 
     def saw(self, picture: Any) -> None:
-        """Says which picture of the camera that the actuator demands the program has seen last: a frame, a packet, or
-        a capture time in seconds since 1970. What is taken from a camera is known without it."""
+        """Reports the last picture that the program has seen of the camera that the actuator demands: a frame, a
+        packet, or a capture time in seconds since 1970. Not needed for pictures that are taken from a camera."""
         with self._lock:
             known = self._sight
         if known is not None:
@@ -209,8 +209,8 @@ class Drive:
         self.send_message(values)
 
     def send_message(self, value: Any, seen: Any = None) -> None:
-        """Is `send` for messages that are not values by name: a list, a line, bytes as JSON. Seen: the picture that
-        this command follows from, if it is not the last that was taken; see `saw`."""
+        """Like `send`, for messages that are not values by name: a list, a line, bytes as JSON. Seen: the picture that
+        this command is based on, if it is not the last one that was taken; see `saw`."""
         self._send(value, time.monotonic(), seen)
 
     def _send(self, value: Any, meant: float, seen: Any = None) -> None:

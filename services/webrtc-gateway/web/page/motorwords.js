@@ -62,9 +62,9 @@ export function motorsStatus({ name, link, device, state, known, ageMs, holder, 
 }
 
 /**
- * Why the robot is slowed or stands still: what its driver sees is too old.
+ * Why the robot is slowed down or stands still: the picture that its driver sees is too old.
  * @param {import('../proto/actuator.js').ControlState|null} state What the actuator last reported.
- * @param {number|null} seenMs When the picture was captured that this page tells the actuator; null if it shows none.
+ * @param {number|null} seenMs Capture time that this page reports to the actuator; null if it shows no picture.
  * @returns {string} Empty if it may move at full speed.
  */
 export function sightWarning(state, seenMs) {
@@ -72,7 +72,7 @@ export function sightWarning(state, seenMs) {
   if (sight === null || sight.speed >= 1) return '';
   const { camera, ageMs, speed } = sight;
   if (seenMs === null) return `This page shows no picture of ${camera}: standing still`;
-  if (ageMs === null) return `The robot does not know the picture of ${camera} that is shown: standing still`;
+  if (ageMs === null) return `The robot cannot tell how old the picture of ${camera} is: standing still`;
   return `The picture of ${camera} is ${since(ageMs)} old: ${pace(speed)}`;
 }
 

@@ -150,7 +150,7 @@ describe('what the page says of it', () => {
     [state({ ageMs: 500, speed: 0.6 }), seen, 'The picture of front is 0.5 s old: slowed to 60 %'],
     [state({ ageMs: 799, speed: 0.002 }), seen, 'The picture of front is 0.8 s old: slowed to 1 %'],
     [state({ ageMs: null, speed: 0 }), null, 'This page shows no picture of front: standing still'],
-    [state({ ageMs: null, speed: 0 }), seen, 'The robot does not know the picture of front that is shown: standing still'],
+    [state({ ageMs: null, speed: 0 }), seen, 'The robot cannot tell how old the picture of front is: standing still'],
   ];
   for (const [given, seenMs, words] of cases) {
     test(words || 'nothing', () => assert.equal(sightWarning(given, seenMs), words));
