@@ -268,6 +268,28 @@ func TestRamp(t *testing.T) {
 	})
 }
 
+// TestNoRampAfterEStop: the end of the lease does not turn an e-stop that still waits for the line into a ramp.
+func TestNoRampAfterEStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		record, err := codec.NewRecord("<b", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := lines(Config{Safe: []byte{0}, Ramp: time.Second})
+		c.Writer = record
+		r := run(t, c)
+		release := r.port.stall()
+		r.Command([]byte{100}, inAMoment())
+		synctest.Wait()
+		r.Safe(control.CauseDeadman)
+		r.Safe(control.CauseEStop)
+		r.Safe(control.CauseReleased)
+		release()
+		time.Sleep(2 * time.Second)
+		r.expect(t, "\x64", "\x00", "\x00", "\x00")
+	})
+}
+
 // TestLastWord: when the board is released, the last message it receives is a stop.
 func TestLastWord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -62,10 +62,12 @@ func (b *Board) Safe(why control.Cause) {
 		c.pending = nil
 		c.metrics.dropped.WithLabelValues("stopped").Inc()
 	}
+	stopping := c.stops > 0
 	c.stops, c.next = stopTimes, time.Now()
 	switch {
 	case c.ramp <= 0, why == control.CauseEStop, why == control.CauseAway, c.last == nil:
 		c.falling = false
+	case stopping && !c.falling: // an e-stop that is not written yet gets no ramp because the lease ends as well
 	case !c.falling:
 		c.falling, c.from, c.begun = true, c.last, time.Now()
 	}
