@@ -1,5 +1,5 @@
-// Package linktest puts a rough network between a robot and those who drive it or watch, for tests. It runs in the
-// process of the test: neither the kernel's netem nor root is needed.
+// Package linktest puts a rough network between a robot and its drivers and viewers, for tests. It runs in the process
+// of the test and needs neither the kernel's netem nor root.
 //
 // A [Line] is one direction. What it does to packets is its [Shape]: a rate over time behind a queue that drops what
 // does not fit (or a policer), delay, jitter, stalls, losses alone and in bursts, packets that are overtaken or arrive
@@ -12,9 +12,9 @@
 //
 // # Order of things
 //
-// A packet first waits in the queue, or is dropped if that is full. It leaves when it has used the link for as long as
-// the rate demands and no stall holds it up. Then it may be lost, and arrives after delay and jitter. Losses so cost
-// capacity, as on a radio. Bytes count with the headers of IP and UDP.
+// A packet first waits in the queue, or is dropped if the queue is full. It leaves when it has used the link for as
+// long as the rate demands and no stall holds it up. Then it may be lost; otherwise it arrives after delay and jitter.
+// So losses cost capacity, as on a radio. Sizes include the IP and UDP headers.
 //
 // # The same again
 //
@@ -25,8 +25,8 @@
 // # Precision
 //
 // When a packet leaves and arrives is computed from when it came and from those before it, not from when the machine
-// woke the line. So a late timer delays a packet, but neither those after it nor the rate. By how much packets were
-// late is in the statistics ([Stats.Late]): who measures must look at it.
+// woke the line. So a late timer delays a packet, but neither those after it nor the rate. The statistics tell by how
+// much packets were late ([Stats.Late]); a measurement must check that.
 //
 // # Concurrency and shutdown
 //

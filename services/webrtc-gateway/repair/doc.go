@@ -1,6 +1,6 @@
 // Package repair decides which of the packets that a viewer missed are sent again.
 //
-// Sending again is right for a packet here and there, and wrong when the path is full: then every repair displaces
+// Retransmitting is right for a packet here and there, and wrong when the path is full: then every repair displaces
 // something new, which is missed in turn. So each viewer has a [Budget], which knows what was sent and answers each
 // request with a [Verdict]. A packet is sent again
 //
@@ -11,25 +11,25 @@
 //     12 kB at once;
 //   - not while what was sent before waits in a queue of the path for more than 150 ms.
 //
-// What is refused although it is missing in the picture is repaired by one key frame, which [Budget.NeedsKey] asks for
-// once the queue is below 100 ms.
+// If a refused packet leaves a picture incomplete, one key frame repairs it; [Budget.NeedsKey] asks for it once the
+// queue is at most 100 ms.
 //
 // # What can still be shown
 //
-// Browsers go on at a key frame, whatever is missing before it. They are sent nothing from before the last key frame,
-// and nothing that was first sent more than 250 ms ago, or 1.5 round trips and 100 ms ago if that is more: a first
-// request cannot come earlier than after a round trip. Beyond 1 s nobody drives by the picture any more.
+// Browsers resume at a key frame, whatever is missing before it. They are sent nothing from before the last key frame,
+// and nothing that was first sent more than 250 ms ago, or 1.5 round trips plus 100 ms if that is more, because a first
+// request cannot arrive before a round trip has passed. The limit is never more than 1 s: nobody can drive by a picture
+// that old.
 //
-// Other players wait. The Python library aiortc collects up to 512 packets behind the first that is missing and shows
-// nothing meanwhile, key frames or not; it asks once, and again only when it misses another one. Such a patient viewer
-// gets what is among its last 512 packets, however old, and no key frames of its own. The two are told apart by
-// transport-wide congestion control: all browsers, and everything else that is made from their code, offer it, and
-// aiortc does not.
+// Other players wait. The Python library aiortc collects up to 512 packets after the first that is missing and shows
+// nothing meanwhile, key frames or not; it asks once, and again only when it misses another packet. Such a patient
+// viewer gets any of its last 512 packets, however old, and no key frames of its own. Transport-wide congestion control
+// tells the two apart: all browsers, and everything built from their code, offer it, and aiortc does not.
 //
 // # Floods
 //
-// Requests are looked at up to a rate that no honest player exceeds: 1000 at once, as many as libwebrtc can have open,
-// and 5000 a second. What is beyond that costs its parsing and nothing else.
+// Requests are examined up to a rate that no honest player exceeds: 1000 at once, as many as libwebrtc can have open,
+// and 5000 a second. Any beyond that cost no more than parsing them.
 //
-// A Budget does not know the time: it is told. It is not safe for concurrent use, and has nothing to shut down.
+// Time is passed in. A Budget is not safe for concurrent use, and has nothing to shut down.
 package repair

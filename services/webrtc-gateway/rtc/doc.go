@@ -10,7 +10,7 @@
 // Payload types and header extension numbers are those of the offer, section by section: two sections may number the
 // same codec differently. The answer names one codec per section, the one that is sent: the first that the device has
 // and the far end accepts, with the parameters closest to the stream's. Players without packetization-mode=1 also
-// receive fragments. A far end that offers RTX gets what it missed in a stream of its own. All sections share one
+// receive fragments. A far end that offers RTX gets retransmissions in a stream of their own. All sections share one
 // connection, so an offer with several must bundle them.
 //
 // The answer contains all candidates of the gateway that are known: those of its own addresses, and those that package

@@ -9,10 +9,9 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// Who is the DTLS server chooses how media is encrypted. Browsers choose AES-CM with HMAC-SHA1, which takes four times
-// the CPU of AES-GCM. So the gateway is the server wherever the offer lets it choose. The far end is known to receive
-// at its address when the handshake begins, because ICE has checked it, so the server need not check that again with a
-// cookie, which would take a round trip.
+// The DTLS server chooses how media is encrypted. Browsers choose AES-CM with HMAC-SHA1, which takes four times the CPU
+// of AES-GCM, so the gateway is the server wherever the offer lets it choose. ICE has already verified the far end's
+// address when the handshake begins, so the server skips the cookie exchange, which would take a round trip.
 
 // secure sets up the handshake of all connections.
 func secure(s *webrtc.SettingEngine) error {

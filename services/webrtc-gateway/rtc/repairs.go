@@ -16,10 +16,10 @@ import (
 )
 
 // A section whose far end offers RTX (RFC 4588) gets a stream of repairs: what it missed is sent again with an SSRC and
-// sequence numbers of its own. So a packet that is sent again has a transport-wide number of its own, and is no second
-// packet under the same key and number, see package tracks. Pion does not know of it: its table of codecs is that of a
-// connection, and repairs have the numbers of their section. They have a sender of their own, without interceptors: the
-// sender reports tell of the section's stream alone.
+// sequence numbers of their own. So a retransmission has its own transport-wide number, and never goes out as a second
+// packet under the same key and sequence number; see package tracks. Pion is not told of it, because pion keeps one
+// table of codecs per connection, and repairs have the payload types of their section. They have a sender of their own,
+// without interceptors, so that sender reports cover the section's stream alone.
 
 // repairs are the repairs of one section.
 type repairs struct {

@@ -14,8 +14,8 @@
 //   - A track's timestamps only grow and its SSRC stays, whatever the device does: restart, vanish for an hour, lose
 //     frames. The sequence numbers of video have no gaps; a gap in those of sound is a loss, which the far end
 //     conceals.
-//   - A track may change to another stream with the same content ([Track.Send]), at a key frame of that one. Nothing is
-//     negotiated, and no picture is missing in between.
+//   - A track may change to another stream with the same content ([Track.Send]), at a key frame of the new one. Nothing
+//     is negotiated, and no picture is missing in between.
 //   - A track never carries a frame in another codec than the negotiated one. If a stream changes its media type, its
 //     tracks pause until it changes back.
 //   - Only a key frame starts a picture: at first, after a loss, after a restart of the device, after a change of
@@ -26,11 +26,10 @@
 //   - However many viewers ask for a key frame, the device is asked at most every 100 ms, and the last request is never
 //     lost. A viewer that keeps asking is heard every 2 s.
 //   - At most 150 packets are sent to a viewer at once, and 4 per millisecond. Where the path is known, a picture of
-//     more than 10 packets leaves in bursts of 8, as fast as the path carries them, within 50 ms at most.
-//   - While the path is full, pictures wait here, so that they are not lost in the queue of a router. Sound never
-//     waits.
-//   - What a viewer missed is sent again from a budget, a quarter of what is sent anyway (package repair); what is
-//     refused is repaired by one key frame.
+//     more than 10 packets leaves in bursts of 8, as fast as the path carries them, and within 50 ms.
+//   - While the path is full, pictures wait here, where a router's queue cannot lose them. Sound never waits.
+//   - What a viewer missed is sent again within a budget, a quarter of what is sent anyway (package repair); one key
+//     frame repairs what is refused.
 //   - Sound is neither kept for later listeners nor delayed here.
 //   - Losses on the bus and by each receiver are counted.
 //

@@ -12,8 +12,8 @@ const (
 )
 
 // busy measures what the bottleneck passes while it is busy: a packet that waited for longer than since the one before
-// it arrived had been there when that left, so all the time between them was used for it. Pauses of the sender so do
-// not count, and what others send through the same bottleneck does.
+// it arrived had been there when that left, so all the time between them was used for it. So the sender's pauses do not
+// count, and what others send through the same bottleneck does.
 type busy struct {
 	bytes, time float64 // s; both fade
 	last        time.Duration
