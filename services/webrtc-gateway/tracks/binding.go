@@ -130,7 +130,7 @@ func (b *binding) writeSome(s sent, n int) (written int) {
 		s.seq, s.marker = b.seq, marker && s.index == len(s.frame.payloads)-1
 		s.number = b.note(len(s.frame.payloads[s.index]), now)
 		b.fill(&b.next, s)
-		b.history.add(s)
+		b.history.add(s, now)
 		if s.index == 0 && s.told.says {
 			b.delays.note(s.seq, s.number)
 		}

@@ -43,7 +43,7 @@ func (h *history) key() {
 }
 
 // add keeps a packet that is sent now.
-func (h *history) add(s sent) {
+func (h *history) add(s sent, now time.Time) {
 	if h == nil {
 		return
 	}
@@ -51,7 +51,7 @@ func (h *history) add(s sent) {
 	defer h.mu.Unlock()
 	k := &h.packets[s.seq%historySize]
 	k.sent = s
-	k.state = h.budget.Sent(s.seq, k.size(), time.Now())
+	k.state = h.budget.Sent(s.seq, k.size(), now)
 }
 
 // choose returns those of the missing packets that are to be sent again, and passes the verdicts about the others to

@@ -64,6 +64,9 @@ func (p *pace) wait(n, bytes int) bool {
 // room waits while the path is full: what is held back here is not lost in the queue of a router. It reports false if
 // it was stopped.
 func (p *pace) room() bool {
+	if !p.path.Full() {
+		return true
+	}
 	for {
 		changed := p.path.Changed()
 		if !p.path.Full() {

@@ -4,7 +4,7 @@ import "time"
 
 const (
 	flowPart  = 10 * time.Millisecond
-	flowParts = 128
+	flowParts = 128 // a power of two
 )
 
 // flow measures bit rates over up to 1.2 s, by any clock.
@@ -32,7 +32,8 @@ func (f *flow) add(at time.Duration, bytes int) {
 	f.bytes[f.index(part)] += uint32(bytes)
 }
 
-func (f *flow) index(part int64) int64 { return (part%flowParts + flowParts) % flowParts }
+// index is where a part is kept, also one before the zero of a clock: flowParts is a power of two.
+func (f *flow) index(part int64) int64 { return part & (flowParts - 1) }
 
 // over returns the bit rate of a span that ends with the newest bytes.
 func (f *flow) over(span time.Duration) (bps float64) {
@@ -40,11 +41,11 @@ func (f *flow) over(span time.Duration) (bps float64) {
 	if parts <= 0 {
 		return 0
 	}
-	bytes := 0.0
+	var bytes uint64
 	for i := range parts {
-		bytes += float64(f.bytes[f.index(f.last-i)])
+		bytes += uint64(f.bytes[f.index(f.last-i)])
 	}
-	return bytes * 8 / (time.Duration(parts) * flowPart).Seconds()
+	return float64(bytes) * 8 / (time.Duration(parts) * flowPart).Seconds()
 }
 
 // until returns the bit rate of a span that ends at a time, which may be after the newest bytes.

@@ -1,6 +1,7 @@
 package congestion
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -22,8 +23,9 @@ type train struct {
 
 // trains knows how fast the packets of bursts arrived.
 type trains struct {
-	ring [trainCount]train
-	next int
+	ring   [trainCount]train
+	next   int
+	sorted []uint8 // places in the ring, the slowest train first
 	// What rate returned for each span after the last report.
 	lately, longer float64
 
@@ -71,10 +73,24 @@ func (t *trains) add(p Packet, now time.Time) {
 func (t *trains) end(now time.Time) {
 	if t.open && t.bytes > 0 {
 		took := max(t.last-t.first, trainLeast)
-		t.ring[t.next%trainCount] = train{now, float64(8*t.bytes) / took.Seconds()}
-		t.next++
+		t.keep(train{now, float64(8*t.bytes) / took.Seconds()})
 	}
 	t.open = false
+}
+
+// keep puts a train in the place of the oldest.
+func (t *trains) keep(one train) {
+	place := uint8(t.next % trainCount)
+	if t.next >= trainCount {
+		at := slices.Index(t.sorted, place)
+		t.sorted = slices.Delete(t.sorted, at, at+1)
+	}
+	t.ring[place] = one
+	t.next++
+	at, _ := slices.BinarySearchFunc(t.sorted, one.bps, func(p uint8, bps float64) int {
+		return cmp.Compare(t.ring[p].bps, bps)
+	})
+	t.sorted = slices.Insert(t.sorted, at, place)
 }
 
 // settle is called after each report.
@@ -87,8 +103,8 @@ func (t *trains) settle(now time.Time) {
 func (t *trains) rate(now time.Time, span time.Duration) (bps float64) {
 	var rates [trainCount]float64
 	n := 0
-	for _, one := range t.ring {
-		if one.bps > 0 && now.Sub(one.at) < span {
+	for _, place := range t.sorted {
+		if one := &t.ring[place]; now.Sub(one.at) < span {
 			rates[n] = one.bps
 			n++
 		}
@@ -96,6 +112,5 @@ func (t *trains) rate(now time.Time, span time.Duration) (bps float64) {
 	if n < trainsFew {
 		return 0
 	}
-	slices.Sort(rates[:n])
 	return rates[n/4]
 }
