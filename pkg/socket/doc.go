@@ -9,13 +9,14 @@
 //   - [Packets] wraps a socket of UDP. It can also hand all packets of a picture to the system at once.
 //   - [Bursts] wraps a socket of UDP whose packets are forwarded, many with one call.
 //
-// Both send several packets by one call, which the system cuts (UDP_SEGMENT). Where that is refused, a call takes
-// several packets (sendmmsg), and where that is refused too, each takes a call of its own; see [Batching].
+// Both send several packets with one call, as one piece of memory that the system cuts (UDP_SEGMENT). Where that is
+// refused, one call takes several packets (sendmmsg), and where that is refused too, each packet takes a call of its
+// own; see [Batching].
 //
 // [Listen] bounds what waits in the system to be sent.
 //
-// Everything else is as in package net: deadlines, errors, Close from another goroutine. Where the system is another
-// one than Linux, the wrapped connections are used as they are.
+// Everything else is as in package net: deadlines, errors, Close from another goroutine. On systems other than Linux
+// the wrapped connections are used as they are.
 //
 // All are safe for concurrent use, start no goroutine, and are closed like what they wrap.
 package socket

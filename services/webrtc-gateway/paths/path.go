@@ -38,8 +38,8 @@ func New() *Path {
 	return &Path{control: congestion.New(), coarse: congestion.NewCoarse(), changed: make(chan struct{})}
 }
 
-// Changed returns a channel that is closed when something has changed: what the path carries, or whether it is full.
-// That it is no longer full because reports stay away is seen only by who asks.
+// Changed returns a channel that is closed when something has changed: what the path carries, or whether it is full. A
+// path that is no longer full because reports stopped coming does not close it; only [Path.Full] tells.
 func (p *Path) Changed() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -248,8 +248,8 @@ func (p *Path) Heard() time.Time {
 	return p.heard
 }
 
-// Want tells what the path would have to carry for all that there is, in bit/s, so that it is worth finding out whether
-// it does; 0: nothing more than is sent.
+// Want tells what the path would have to carry for everything that could be sent, in bit/s, so that it is worth finding
+// out whether it does; 0: no more than is sent now.
 func (p *Path) Want(bps int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -91,29 +91,10 @@ func TestKeys(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			e, _, _ := newStudio(t)
 			arrived := sizes{bySeq: make(map[uint16]int)}
-			far, err := watcher.Open(watcher.Config{Videos: 1, Buffer: 100, Profiles: tt.profiles, Datagram: arrived.note})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = far.Close() }()
-			near, err := e.NewPeer(nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer near.Close()
-			text, err := far.Offer(nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			answer, err := near.Answer(t.Context(), tt.offer(text), []Track{{MID: "0", Stream: left}})
-			if err != nil {
-				t.Fatal(err)
-			}
+			far, answer := watchLeft(t, e,
+				watcher.Config{Videos: 1, Buffer: 100, Profiles: tt.profiles, Datagram: arrived.note}, tt.offer)
 			if strings.Count(answer, "a=setup:") != strings.Count(answer, "a=setup:"+tt.setup) {
 				t.Errorf("the answer is not a=setup:%s:\n%s", tt.setup, answer)
-			}
-			if err := far.Accept(answer); err != nil {
-				t.Fatal(err)
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), watcher.Timeout)
 			defer cancel()

@@ -70,30 +70,12 @@ func TestPacketsFitEveryPath(t *testing.T) {
 				e, c, _ := newStudio(t)
 				c.pictures[left] = unit
 				var arrived wire
-				far, err := watcher.Open(watcher.Config{
+				far, _ := watchLeft(t, e, watcher.Config{
 					Videos: 1, Buffer: 1000, Profiles: []dtls.SRTPProtectionProfile{profile}, Datagram: arrived.note,
+				}, func(offer string) string {
+					section := offered{stream: left, pt: 96, fmtp: mode1, number: tt.cc, extmap: tt.extmap}
+					return number(t, offer, []offered{section})
 				})
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer func() { _ = far.Close() }()
-				near, err := e.NewPeer(nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer near.Close()
-				text, err := far.Offer(nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				text = number(t, text, []offered{{stream: left, pt: 96, fmtp: mode1, number: tt.cc, extmap: tt.extmap}})
-				answer, err := near.Answer(t.Context(), text, []Track{{MID: "0", Stream: left}})
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := far.Accept(answer); err != nil {
-					t.Fatal(err)
-				}
 				ctx, cancel := context.WithTimeout(t.Context(), watcher.Timeout)
 				defer cancel()
 				for len(arrived.complete()) < 3 {

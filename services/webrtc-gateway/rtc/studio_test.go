@@ -153,3 +153,22 @@ func openPair(t *testing.T, e *Engine, c watcher.Config) (far *watcher.Watcher, 
 	t.Cleanup(near.Close)
 	return far, near
 }
+
+// watchLeft connects a far end that watches the left camera, and returns it and the answer to its offer, which can be
+// changed before.
+func watchLeft(t *testing.T, e *Engine, c watcher.Config, change func(offer string) string) (*watcher.Watcher, string) {
+	t.Helper()
+	far, near := openPair(t, e, c)
+	offer, err := far.Offer(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := near.Answer(t.Context(), change(offer), []Track{{MID: "0", Stream: left}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := far.Accept(answer); err != nil {
+		t.Fatal(err)
+	}
+	return far, answer
+}

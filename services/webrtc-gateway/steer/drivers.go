@@ -8,8 +8,8 @@ import (
 // drivingFor is how long a peer drives after a command that was accepted. Drivers send at least ten a second.
 const drivingFor = time.Second
 
-// Drivers knows which peers drive. That cannot be claimed: it follows from the commands that actuators have accepted,
-// which takes the lease. It is safe for concurrent use.
+// Drivers knows which peers drive. A peer cannot claim to: it follows from the commands that actuators have accepted,
+// which requires the lease. It is safe for concurrent use.
 type Drivers struct {
 	device string // the actuator that is meant by driving; empty: any
 
@@ -23,9 +23,9 @@ type command struct {
 	at   time.Time
 }
 
-// NewDrivers returns what knows the drivers of a robot, of which nobody drives yet. The device is the actuator that
-// moves the robot; who moves another, such as a camera's mount, drives only while nobody moves that one. Empty: all
-// are the same.
+// NewDrivers returns the Drivers of a robot that nobody drives yet. The device is the actuator that moves the robot: a
+// peer that commands another one, such as a camera's mount, counts as driving only while nobody commands that one. If
+// it is empty, all actuators are equal.
 func NewDrivers(device string) *Drivers {
 	return &Drivers{device: device, commands: make(map[string]command)}
 }
@@ -58,7 +58,8 @@ func (d *Drivers) Commands(peer string, now time.Time) bool {
 	return false
 }
 
-// Drives reports whether a peer drives now: who moves the robot, or who moves something else while nobody does.
+// Drives reports whether a peer drives now: it moves the robot, or moves something else while nobody moves the robot. A
+// nil Drivers knows of nobody who does.
 func (d *Drivers) Drives(peer string, now time.Time) bool {
 	if d == nil {
 		return false

@@ -32,8 +32,8 @@ type Path interface {
 	Full() bool
 	// Heard is when the far end last reported; zero if it never did.
 	Heard() time.Time
-	// Want tells what the path would have to carry for all that there is, in bit/s, so that it is worth finding out
-	// whether it does.
+	// Want tells what the path would have to carry for everything that could be sent, in bit/s, so that it is worth
+	// finding out whether it does.
 	Want(bps int64)
 }
 
@@ -51,7 +51,7 @@ type Cameras interface {
 	// Limit keeps a stream below a bit rate for some time; with the time 0 the limit ends. It returns the bit rate of the
 	// stream without limits.
 	Limit(ctx context.Context, s tracks.Stream, bps int64, ttl time.Duration) (configured int64, err error)
-	// Pause has nothing encoded for some time; with the time 0 the pause ends. The limit goes on.
+	// Pause stops the encoding of a stream for some time; with the time 0 the pause ends. The limit stays in force.
 	Pause(ctx context.Context, s tracks.Stream, ttl time.Duration) error
 	// Small returns the small version of a stream; false if there is none.
 	Small(tracks.Stream) (tracks.Stream, bool)
