@@ -1,6 +1,6 @@
-// Package drive is the section `drive:` of robot.yaml: how the robot is driven, and what its driver must see. The gateway
-// passes it to the page, and the process of the driven device enforces it. Both read it here, so they agree on which
-// sections are valid.
+// Package drive is the section `drive:` of robot.yaml: how the robot is driven, and what its driver must see. The
+// gateway passes it to the page, and the process of the driven device enforces it. Both read it here, so they agree on
+// which sections are valid.
 package drive
 
 import (

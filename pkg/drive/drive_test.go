@@ -65,29 +65,40 @@ func TestSight(t *testing.T) {
 func near(a, b float64) bool { return a-b < 1e-9 && b-a < 1e-9 }
 
 func TestBadSight(t *testing.T) {
-	for keys, want := range map[string]string{
-		"  see: frnt":   `r:8: drive.see: there is no device "frnt"; there are: front, motors`,
-		"  see: motors": `r:8: drive.see: "motors" is not a camera but a device of kind serial: name one of the robot's cameras`,
-		"  blind: off":  `r:8: drive.blind: has no meaning without see: name the camera that the driver must see`,
-		"  blind: {slow: 100ms}\n  limit: {reaction: 1m}": "r:8: drive.blind: has no meaning without see: name the camera that " +
-			"the driver must see\nr:9: drive.limit: has no meaning without see: name the camera that the driver must see",
-		"  see: front\n  blind: on":                                        `r:9: drive.blind: "on" is neither off nor ages: write {slow: 300ms, stop: 800ms}, or off`,
-		"  see: front\n  blind: [1]":                                       `r:9: drive.blind: found a list where keys with values are wanted, like {key: value}`,
-		"  see: front\n  blind: {slow: 0.3}":                               `r:9: drive.blind.slow: "0.3" is not a duration: write a number with its unit, like 200ms, 1.5s, 2m`,
-		"  see: front\n  blind: {slow: 49ms}":                              `r:9: drive.blind.slow: 49ms is out of range: use 50ms to 5s`,
-		"  see: front\n  blind:\n    stop: 11s":                            `r:10: drive.blind.stop: 11s is out of range: use 100ms to 10s`,
-		"  see: front\n  blind: {slow: 900ms}":                             `r:9: drive.blind: slow is 900ms and stop is 800ms (defaults 300ms and 800ms): stop must be the greater age`,
-		"  see: front\n  blind: {slow: 1s, stop: 1s}":                      `r:9: drive.blind: slow is 1s and stop is 1s (defaults 300ms and 800ms): stop must be the greater age`,
-		"  see: front\n  limit: {reaction: 0.3}":                           `r:9: drive.limit.reaction: "0.3" is not a distance: write a number with its unit, like 0.3m or 30cm`,
-		"  see: front\n  limit: {reaction: 1e9m}":                          `r:9: drive.limit.reaction: "1e9m" is out of range: use 0.01m to 100m`,
-		"  see: front\n  limit: {reaction: -1m}":                           `r:9: drive.limit.reaction: "-1m" is out of range: use 0.01m to 100m`,
-		"  see: front\n  limit: {reaction: 1m}":                            `r:9: drive.limit.speed: is missing: say how fast the robot is at full scale, for example 1.5m/s`,
-		"  see: front\n  limit: {speed: 1m}":                               `r:9: drive.limit.speed: "1m" is not a speed: write a number with its unit, like 1.5m/s or 5km/h`,
-		"  see: front\n  limit: {speed: 1m/s}":                             `r:9: drive.limit.speed: has no meaning without reaction: add it, or remove speed`,
-		"  see: front\n  blind: off\n  limit: {reaction: 1m, speed: 1m/s}": `r:10: drive.limit.reaction: needs the age of the picture: remove blind: off, or reaction`,
+	for _, tt := range []struct{ keys, want string }{
+		{"  see: frnt", `r:8: drive.see: there is no device "frnt"; there are: front, motors`},
+		{"  see: motors",
+			`r:8: drive.see: "motors" is not a camera but a device of kind serial: name one of the robot's cameras`},
+		{"  blind: off", `r:8: drive.blind: has no meaning without see: name the camera that the driver must see`},
+		{"  blind: {slow: 100ms}\n  limit: {reaction: 1m}",
+			"r:8: drive.blind: has no meaning without see: name the camera that " +
+				"the driver must see\nr:9: drive.limit: has no meaning without see: name the camera that the driver must see"},
+		{"  see: front\n  blind: on",
+			`r:9: drive.blind: "on" is neither off nor ages: write {slow: 300ms, stop: 800ms}, or off`},
+		{"  see: front\n  blind: [1]", `r:9: drive.blind: found a list where keys with values are wanted, like {key: value}`},
+		{"  see: front\n  blind: {slow: 0.3}",
+			`r:9: drive.blind.slow: "0.3" is not a duration: write a number with its unit, like 200ms, 1.5s, 2m`},
+		{"  see: front\n  blind: {slow: 49ms}", `r:9: drive.blind.slow: 49ms is out of range: use 50ms to 5s`},
+		{"  see: front\n  blind:\n    stop: 11s", `r:10: drive.blind.stop: 11s is out of range: use 100ms to 10s`},
+		{"  see: front\n  blind: {slow: 900ms}",
+			`r:9: drive.blind: slow is 900ms and stop is 800ms (defaults 300ms and 800ms): stop must be the greater age`},
+		{"  see: front\n  blind: {slow: 1s, stop: 1s}",
+			`r:9: drive.blind: slow is 1s and stop is 1s (defaults 300ms and 800ms): stop must be the greater age`},
+		{"  see: front\n  limit: {reaction: 0.3}",
+			`r:9: drive.limit.reaction: "0.3" is not a distance: write a number with its unit, like 0.3m or 30cm`},
+		{"  see: front\n  limit: {reaction: 1e9m}", `r:9: drive.limit.reaction: "1e9m" is out of range: use 0.01m to 100m`},
+		{"  see: front\n  limit: {reaction: -1m}", `r:9: drive.limit.reaction: "-1m" is out of range: use 0.01m to 100m`},
+		{"  see: front\n  limit: {reaction: 1m}",
+			`r:9: drive.limit.speed: is missing: say how fast the robot is at full scale, for example 1.5m/s`},
+		{"  see: front\n  limit: {speed: 1m}",
+			`r:9: drive.limit.speed: "1m" is not a speed: write a number with its unit, like 1.5m/s or 5km/h`},
+		{"  see: front\n  limit: {speed: 1m/s}",
+			`r:9: drive.limit.speed: has no meaning without reaction: add it, or remove speed`},
+		{"  see: front\n  blind: off\n  limit: {reaction: 1m, speed: 1m/s}",
+			`r:10: drive.limit.reaction: needs the age of the picture: remove blind: off, or reaction`},
 	} {
-		if _, err := read(t, keys); err == nil || err.Error() != want {
-			t.Errorf("%s: got\n%v, want\n%s", keys, err, want)
+		if _, err := read(t, tt.keys); err == nil || err.Error() != tt.want {
+			t.Errorf("%s: got\n%v, want\n%s", tt.keys, err, tt.want)
 		}
 	}
 }

@@ -23,8 +23,8 @@ type Sight struct {
 	Limit Limit `yaml:"limit" help:"how far the robot may move unseen by its driver: {reaction: 0.3m, speed: 1.5m/s}"`
 }
 
-// Blind has ages of the picture that the driver of a command had seen; 0 means the default. The word `off` in their place
-// turns the check off.
+// Blind has ages of the picture that the driver of a command had seen; 0 means the default. The word `off` in their
+// place turns the check off.
 type Blind struct {
 	// Slow is the age from which the speed is reduced, linearly down to 0 at Stop.
 	Slow time.Duration `yaml:"slow" help:"age of the picture from which the speed is reduced, 50ms to 5s"`
@@ -121,7 +121,8 @@ func (s Sight) Check(key string, devices []robot.Device) error {
 	}
 	for _, d := range devices {
 		if d.Name == s.See && (d.Kind == "serial" || d.Kind == "audio" || d.Kind == "input") {
-			return robot.BadField(key, "%q is not a camera but a device of kind %s: name one of the robot's cameras", s.See, d.Kind)
+			return robot.BadField(key, "%q is not a camera but a device of kind %s: name one of the robot's cameras",
+				s.See, d.Kind)
 		}
 	}
 	return nil
