@@ -60,6 +60,11 @@ func (b *Bridge) serveStream(c *rtc.Channel, path string, gathered bool) {
 			if err != nil {
 				return
 			}
+			if gathered {
+				if batch = batch.fit(c.Spare); batch == nil {
+					continue
+				}
+			}
 			lost.see(batch)
 			for text := range batch.texts(lost.count) {
 				if c.Send(ctx, true, text) != nil {
@@ -74,6 +79,23 @@ func (b *Bridge) serveStream(c *rtc.Channel, path string, gathered bool) {
 type batch struct {
 	before uint64 // bodies that the stream had before these
 	bodies [][]byte
+}
+
+// fit returns as much of a batch as there is room for: all of it, its newest body, or nil. What is left out counts as
+// lost.
+func (b *batch) fit(room func(bytes int) bool) *batch {
+	bytes := 0
+	for _, body := range b.bodies {
+		bytes += len(body)
+	}
+	if room(bytes) {
+		return b
+	}
+	last := len(b.bodies) - 1
+	if last > 0 && room(len(b.bodies[last])) {
+		return &batch{before: b.before + uint64(last), bodies: b.bodies[last:]}
+	}
+	return nil
 }
 
 // texts are the messages of a channel that carry the batch: lines, each as many as fit.

@@ -130,6 +130,11 @@ func (c *Channel) TrySend(text bool, data []byte) bool {
 	return c.dc.ReadyState() == webrtc.DataChannelStateOpen && c.dc.BufferedAmount() < enough && c.send(text, data) == nil
 }
 
+// Spare reports whether a message of so many bytes may be sent that can as well be left out. It uses up the message's
+// share: over a path that is known to limit the connection, such messages of all its channels get a tenth of what the
+// path carries.
+func (c *Channel) Spare(bytes int) bool { return c.peer.spare.take(bytes, c.peer.path.Available()) }
+
 func (c *Channel) send(text bool, data []byte) error {
 	if text {
 		return c.dc.SendText(string(data))

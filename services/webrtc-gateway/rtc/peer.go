@@ -30,6 +30,7 @@ type Peer struct {
 	pc       *webrtc.PeerConnection
 	channels Channels // nil: none are accepted
 	path     *paths.Path
+	spare    spare
 	viewer   *steer.Viewer // nil: nothing is steered
 	began    time.Time
 	ctx      context.Context // ends with the connection
@@ -58,7 +59,8 @@ type Peer struct {
 // nil refuses them.
 func (e *Engine) NewPeer(channels Channels) (*Peer, error) {
 	p := &Peer{
-		engine: e, id: e.newID(), channels: channels, path: paths.New(), began: time.Now(), done: make(chan struct{}),
+		engine: e, id: e.newID(), channels: channels, path: paths.New(), spare: newSpare(),
+		began: time.Now(), done: make(chan struct{}),
 		shown: make(map[string]*shown), voices: make(map[string]*talk.Voice),
 		sinks: make(map[string]Sink), used: make(map[string]bool),
 	}
