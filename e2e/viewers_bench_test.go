@@ -20,8 +20,8 @@ var earlier = []struct{ name, commit string }{{"one-by-one", "4ff399ec"}, {"as-c
 // gateway, in one run: viewers that choose as Chromium does, and viewers that have only AES-GCM or AES-CM. The numbers
 // are percent of a core for each viewer. With 300 viewers, what counts is that none loses a picture.
 //
-// The viewers are reached over loopback, where each call that sends also does the receivers' work. Many are also measured
-// behind a cable, where only the sender's own work counts, as with viewers on other machines.
+// The viewers are reached over loopback, where each call that sends also does the receivers' work. A hundred are also
+// measured behind a cable, where only the sender's own work counts, as with viewers on other machines.
 func BenchmarkViewers(b *testing.B) {
 	program := harness.Build(b, "services/webrtc-gateway", "./fanoutbench")
 	senders := []string{"gateway", "bare", "mediamtx=" + harness.Mediamtx(b)}
