@@ -11,8 +11,15 @@ import { Quality } from './quality.js';
 /** @import { CommandReportJson, ControlStateJson } from '../proto/gen/waldo/control/v1/control_pb.js' */
 /** @import { Claim } from '../proto/types.js' */
 
-/** Answers to commands that arrive later than this are useless, in ms. */
-const TIMEOUT_MS = 1000;
+/**
+ * How long to wait for an answer, in ms: longer than a lease lasts, because a late answer still shows that the actuator
+ * is there.
+ */
+const TIMEOUT_MS = 2000;
+/** The time between signs of life while no commands are accepted, as a fraction of the lease's lifetime. */
+const SIGN_OF_LIFE = 0.3;
+/** Verdicts on commands that do not count as signs of life, or that might not. */
+const LIFELESS = ['EXPIRED', 'OUT_OF_ORDER', 'UNKNOWN_CLOCK', 'BEFORE_STOP', 'NO_LEASE'];
 
 /** @type {CommandReportJson} The report for a lease that is not ours. */
 const NO_LEASE = { verdict: 'COMMAND_VERDICT_NO_LEASE' };
@@ -41,6 +48,10 @@ export class Lease {
   sentAt;
   /** When the last message of the actuator arrived, in ms. */
   heardAt;
+  /** When the last answer to a command arrived, in ms; -Infinity if that command did not extend the lease. */
+  #extendedAt;
+  /** When the last sign of life was sent that is not a command, in ms. */
+  #keptAt = -Infinity;
   /** Sequence of the last command. */
   sequence = 0;
 
@@ -68,7 +79,7 @@ export class Lease {
     this.#heard = state.clock;
     this.#handlers = handlers;
     this.#env = env;
-    this.sentAt = this.heardAt = env.now();
+    this.sentAt = this.heardAt = this.#extendedAt = env.now();
   }
 
   /**
@@ -103,9 +114,24 @@ export class Lease {
       .then((response) => this.#reported(response.report), (error) => this.#refused(error));
   }
 
-  /** Sends a sign of life, which may be lost. */
+  /** Whether it is time for a sign of life, since nothing has been sent. */
+  get idle() {
+    return this.#env.now() - this.sentAt >= SIGN_OF_LIFE * this.ttlMs;
+  }
+
+  /**
+   * Whether it is time for a sign of life besides commands, because those come too late to extend the lease, or are not
+   * answered.
+   */
+  get endangered() {
+    const pause = SIGN_OF_LIFE * this.ttlMs;
+    const now = this.#env.now();
+    return now - this.#extendedAt >= pause && now - this.#keptAt >= pause;
+  }
+
+  /** Sends a sign of life, which may be lost and moves nothing. */
   keepAlive() {
-    this.sentAt = this.#env.now();
+    this.sentAt = this.#keptAt = this.#env.now();
     this.#handlers.call(this.device, METHODS.keepAlive, { leaseEpoch: this.#grant.epoch }, { lossy: true, timeoutMs: TIMEOUT_MS })
       .then(({ state }) => {
         this.heardAt = this.#env.now();
@@ -145,6 +171,7 @@ export class Lease {
     if (!r) return;
     this.heardAt = this.#env.now();
     this.quality.reported(r, this.heardAt);
+    this.#extendedAt = LIFELESS.includes(r.verdict) ? -Infinity : this.heardAt;
     // A clock value that the actuator never sent cannot be trusted either.
     if (r.verdict === 'UNKNOWN_CLOCK') this.#heard = r.clock;
     else if (r.verdict !== 'NO_LEASE') this.hear(r.clock);

@@ -14,8 +14,6 @@ import { axisValues, commandJson, driveValues } from './mixing.js';
 import { Lease } from './lease.js';
 import { Pace } from './pace.js';
 
-/** The time between signs of life while no commands are sent, as a fraction of the lease's lifetime. */
-const SIGN_OF_LIFE = 0.3;
 /** A page that freezes for this long before it has a lease does not acquire one, in ms. */
 const FROZEN_MS = 1000;
 /** How long to wait for a connection to the robot: at first, and since the last message of the actuator, in ms. */
@@ -162,17 +160,19 @@ export class Stint {
     else if (gap > (this.#lease?.ttlMs ?? FROZEN_MS)) this.end('frozen');
     else if (this.state === 'acquiring' || this.state === 'lost') this.#seek(now);
     else if (!this.#lease || !this.#options.way.ready() || now - this.#lease.heardAt > this.#lease.ttlMs) this.#become('lost');
-    else this.#speak(this.#lease, now);
+    else this.#speak(this.#lease);
   }
 
-  /** Sends what the state requires. @param {Lease} lease @param {number} now */
-  #speak(lease, now) {
-    const due = now - lease.sentAt >= SIGN_OF_LIFE * lease.ttlMs;
+  /** Sends what the state requires. @param {Lease} lease */
+  #speak(lease) {
+    const { idle } = lease;
     if (this.state === 'driving') this.#command(lease, this.#json(lease));
     else if (this.state === 'arming') this.#command(lease, lease.safeJson);
-    else if (this.state === 'estopped' && due) lease.keepAlive();
+    else if (this.state === 'estopped' && idle) lease.keepAlive();
     // A neutral command reveals whether the hardware is back.
-    else if (this.state === 'away' && due) this.#command(lease, lease.safeJson);
+    else if (this.state === 'away' && idle) this.#command(lease, lease.safeJson);
+    // While the path is too slow for commands, the robot stands still, and the lease lives for when it is fast again.
+    if (this.state !== 'estopped' && lease.endangered) lease.keepAlive();
   }
 
   /** Tries to acquire the lease, as soon as the connection allows it. @param {number} now */
@@ -241,8 +241,9 @@ export class Stint {
     if (this.#over) return;
     this.#heardAt = this.#env.now();
     this.refusal = verdict === 'ACCEPTED' ? '' : verdict;
+    if (this.state === 'lost') return; // whether somebody else drives by now, #ask finds out
     if (verdict === 'NO_LEASE') void this.#deposed();
-    else if (this.state === 'lost' || sequence < this.#from) return;
+    else if (sequence < this.#from) return;
     else if (verdict === 'E_STOPPED') {
       this.#stoppedNs = clock.ns;
       this.#become('estopped');

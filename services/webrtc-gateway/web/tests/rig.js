@@ -223,12 +223,17 @@ export class Rig {
   channelsUp = true;
   /** Whether actuators tell their state by themselves. */
   telling = true;
+  /** How long commands take to the actuator, and answers and states back, in ms. */
+  thereMs = 0;
+  backMs = 0;
   /** Whether WebRTC finds a way. */
   mediaUp = true;
   /** Why an offer is refused; null if it is not. */
   refuse = () => null;
   #read = new Map();
   #told = -Infinity;
+  /** What is on its way, and when it arrives. */
+  #flying = [];
 
   constructor(env = new FakeEnv()) {
     this.env = env;
@@ -315,18 +320,37 @@ export class Rig {
     return { id, ...actuator.handle(method, JSON.parse(JSON.stringify(request))) };
   }
 
+  /** Does something after so long, in the order of the times. */
+  #after(ms, what) {
+    this.#flying.push({ at: this.env.time + ms, what });
+    this.#land();
+  }
+
+  #land() {
+    const due = this.#flying.filter(({ at }) => at <= this.env.time);
+    this.#flying = this.#flying.filter(({ at }) => at > this.env.time);
+    for (const { what } of due.sort((a, b) => a.at - b.at)) what();
+  }
+
+  #back(channel, message) {
+    this.#after(this.backMs, () => channel?.say(message));
+  }
+
   #serveChannels(peer) {
+    this.#land();
     peer.connectionState = 'connected';
     for (const c of peer.channels) {
       if (c.readyState === 'connecting' && this.channelsUp) c.open();
       if (c.label === 'waldo.calls') {
         const sent = this.#unread(c, c.sent);
-        if (this.lossyUp) for (const text of sent) c.say(this.#call(JSON.parse(text)));
+        if (this.lossyUp) for (const text of sent) this.#after(this.thereMs, () => this.#back(c, this.#call(JSON.parse(text))));
       }
     }
     if (this.env.time - this.#told < 20) return;
     this.#told = this.env.time;
-    for (const a of this.actuators) if (a.up && this.telling) peer.channel(`waldo.stream/${a.name}/control`)?.say({ message: a.state });
+    for (const a of this.actuators) {
+      if (a.up && this.telling) this.#back(peer.channel(`waldo.stream/${a.name}/control`), { message: a.state });
+    }
   }
 }
 
