@@ -15,8 +15,6 @@ import { padName, padNotes } from './padwords.js';
 /** How often the panel checks whether what it shows is still true, in ms. */
 const LOOK_MS = 50;
 
-/** @typedef {{device: string, picture: import('../media/liveness.js').Picture, sinceMs: number|null}} Shown A picture on the page. */
-
 /** The panel. It carries `data-drive`, `data-motors`, `data-pictures` and `data-holder` for styles and tests. */
 export class DrivePanel {
   #robot;
@@ -52,7 +50,7 @@ export class DrivePanel {
   /**
    * @param {Robot} robot
    * @param {(text: string) => void} announce
-   * @param {() => Shown[]} pictures Those that a driver watches.
+   * @param {() => import('./motorwords.js').Shown[]} pictures Those that a driver watches.
    */
   constructor(robot, announce, pictures) {
     this.#robot = robot;
@@ -104,7 +102,7 @@ export class DrivePanel {
     });
     const own = drive.state !== 'off' && other === '';
     const sight = own ? sightWarning(state, drive.seenMs) : '';
-    const warning = drive.state === 'off' ? '' : join(sight, this.#picturesAway(sight && state?.sight?.camera));
+    const warning = drive.state === 'off' ? '' : join(sight, this.#picturesAway(state?.sight?.camera, sight !== ''));
     const atRest = drive.inputs.every((input) => input.atRest);
     const status = driveStatus({
       name, drive, device, state, other, atRest, nowMs: this.#robot.gatewayNowMs, motors: motors.state, warning,
@@ -127,13 +125,15 @@ export class DrivePanel {
   }
 
   /**
-   * Which pictures do not show the present. Of the camera that slows the robot, the text is only why.
-   * @param {string} [named] That camera; empty if none does.
+   * Which pictures do not show the present.
+   * @param {string} [camera] The camera that the driver must see.
+   * @param {boolean} [told] Whether its age has been told: then the text has only the cause.
    */
-  #picturesAway(named = '') {
+  #picturesAway(camera = '', told = false) {
     const pictures = this.#pictures();
-    const why = pictures.find(({ device }) => device === named)?.picture.text ?? '';
-    return join(why && firstSentence(why), pictureWarning(pictures.filter(({ device }) => device !== named)));
+    if (!told) return pictureWarning(pictures, camera);
+    const why = pictures.find(({ device }) => device === camera)?.picture.text ?? '';
+    return join(why && firstSentence(why), pictureWarning(pictures.filter(({ device }) => device !== camera)));
   }
 
   /** Announces changes while driving to those who cannot see them. @param {string} motors @param {string} warning */

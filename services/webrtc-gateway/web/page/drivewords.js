@@ -34,10 +34,9 @@ export function driveStatus({ name, drive, device, state, other, atRest, nowMs, 
         : { text: 'Release the controls to start', why: '', pill: 'Release controls' };
     case 'driving':
       if (motors === 'unknown') return { text: 'Unknown whether you drive', why: `${name} is silent`, pill: `${name} unknown` };
+      if (speed === 0) return { text: `You drive, ${pace(speed)}`, why: '', pill: 'Standing still' };
       if (motors === 'stopped') return { text: `You drive, ${name} is stopped`, why: '', pill: `${name} stopped` };
-      if (speed < 1) {
-        return { text: `You drive, ${pace(speed)}`, why: '', pill: speed > 0 ? 'Slowed' : 'Standing still' };
-      }
+      if (speed < 1) return { text: `You drive, ${pace(speed)}`, why: '', pill: 'Slowed' };
       return { text: 'You drive', why: '', pill: warning ? 'Picture away' : 'You drive' };
     case 'estopped':
       return { text: 'E-stop is latched', why: 'Nothing moves until it is cleared', pill: '' };

@@ -85,12 +85,25 @@ export function pace(share) {
 }
 
 /**
- * What a driver must know about the pictures: those that do not show the present. The full reason is on the tile.
- * @param {{device: string, picture: import('../media/liveness.js').Picture, sinceMs: number|null}[]} pictures
- * @returns {string} Empty if all are live.
+ * @typedef {object} Shown A picture on the page.
+ * @property {string} device
+ * @property {import('../media/liveness.js').Picture} picture
+ * @property {number|null} sinceMs Time since the last frame; null before the first.
+ * @property {boolean} vacant Whether it is a slot for a picture that nobody sends.
  */
-export function pictureWarning(pictures) {
-  return pictures.filter(({ picture }) => picture.state !== 'live').map(({ device, picture, sinceMs }) => {
+
+/**
+ * What a driver must know about the pictures: those that were live and no longer show the present, and the one that the
+ * robot demands. The full reason is on the tile.
+ * @param {Shown[]} pictures
+ * @param {string} [camera] The one that the driver must see; empty if there is none.
+ * @returns {string} Empty if there is nothing to know.
+ */
+export function pictureWarning(pictures, camera = '') {
+  /** @param {Shown} shown */
+  const lost = ({ device, picture, sinceMs, vacant }) =>
+    picture.state !== 'live' && (device === camera || (sinceMs !== null && !vacant));
+  return pictures.filter(lost).map(({ device, picture, sinceMs }) => {
     const what = sinceMs === null ? `There is no picture of ${device}` : `The picture of ${device} is ${since(sinceMs)} old`;
     return picture.text ? `${what}: ${firstSentence(picture.text)}` : what;
   }).join('. ');

@@ -63,9 +63,12 @@ export class Tile {
     this.#changed();
   }
 
-  /** The picture shown now. @returns {import('./drivepanel.js').Shown} */
+  /** The picture shown now. @returns {import('./motorwords.js').Shown} */
   get shown() {
-    return { device: this.device, picture: this.#video.picture, sinceMs: this.#video.sinceMs };
+    const slot = this.#robot.devices.find((d) => d.name === this.device && d.kind === 'peer');
+    return {
+      device: this.device, picture: this.#video.picture, sinceMs: this.#video.sinceMs, vacant: slot?.state === 'away',
+    };
   }
 
   /** Updates what changes with time. Called several times a second. */

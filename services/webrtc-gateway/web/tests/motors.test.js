@@ -132,13 +132,23 @@ describe('words of the drive card', () => {
     const stale = { device: 'rear', picture: { state: 'stale', reason: 'no-frames', text: 'No frames arrive' }, sinceMs: 420 };
     const none = { device: 'top', picture: { state: 'waiting', reason: 'x', text: '' }, sinceMs: null };
     assert.equal(pictureWarning([live]), '');
-    assert.equal(pictureWarning([live, stale, none]), 'The picture of rear is 0.4 s old: No frames arrive. There is no picture of top');
+    assert.equal(pictureWarning([live, stale, none], 'top'),
+      'The picture of rear is 0.4 s old: No frames arrive. There is no picture of top');
     assert.equal(pictureWarning([]), '');
     const text = 'clip.mp4: its H.264 is interlaced; browsers show it progressive: convert it with ffmpeg -i FILE -vf yadif OUT.mp4';
     const away = { device: 'top', picture: { state: 'waiting', reason: 'device-away', text }, sinceMs: null };
-    assert.equal(pictureWarning([away]), 'There is no picture of top: clip.mp4: its H.264 is interlaced');
+    assert.equal(pictureWarning([away], 'top'), 'There is no picture of top: clip.mp4: its H.264 is interlaced');
     const motors = motorsStatus({ ...facts, device: { ...facts.device, state: 'away', reason: text } });
     assert.equal(motors.text, 'motors: away, clip.mp4: its H.264 is interlaced');
+  });
+
+  test('a picture that never was, and a slot that nobody sends to, are no lost pictures', () => {
+    const picture = { state: 'waiting', reason: 'device-away', text: 'nobody sends: publish with WHIP' };
+    const never = { device: 'guest', picture, sinceMs: null, vacant: true };
+    const left = { device: 'guest', picture: { ...picture, state: 'stale' }, sinceMs: 9000, vacant: true };
+    assert.equal(pictureWarning([never, left, { ...never, vacant: false }]), '');
+    assert.equal(pictureWarning([{ ...left, vacant: false }]), 'The picture of guest is 9.0 s old: nobody sends: publish with WHIP');
+    assert.equal(pictureWarning([never], 'guest'), 'There is no picture of guest: nobody sends: publish with WHIP');
   });
 
   test('who drives without knowing of the motors, or without a picture, does not just read "You drive"', () => {

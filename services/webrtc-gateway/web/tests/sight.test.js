@@ -173,6 +173,7 @@ describe('what the page says of it', () => {
     };
     assert.deepEqual(driveStatus({ ...facts, speed: 0.6 }), { text: 'You drive, slowed to 60 %', why: '', pill: 'Slowed' });
     assert.deepEqual(driveStatus({ ...facts, speed: 0 }), { text: 'You drive, standing still', why: '', pill: 'Standing still' });
+    assert.equal(driveStatus({ ...facts, motors: 'stopped', speed: 0 }).pill, 'Standing still', 'the cause comes first');
     assert.equal(driveStatus(facts).pill, 'Picture away');
   });
 });
