@@ -21,7 +21,7 @@ const [LEAST_MS, MOST_MS] = [-50, 60_000];
  */
 
 /**
- * Age of a frame at the moment it is shown, in ms; null if it is unknown.
+ * Age of a frame at the moment it is shown, in ms, never negative; null if it is unknown.
  * @param {{expectedDisplayTime: number, captureTime?: number, rtpTimestamp?: number}} frame Of
  *   requestVideoFrameCallback.
  * @param {Source|undefined} source
@@ -36,7 +36,8 @@ export function frameAge(frame, source, { originMs, offsetMs }) {
   } else if (frame.captureTime !== undefined) {
     age = frame.expectedDisplayTime - frame.captureTime;
   }
-  return age !== null && age >= LEAST_MS && age <= MOST_MS ? age : null;
+  // The clocks are compared to within a round trip: a frame shown at once can look as if it were to come.
+  return age !== null && age >= LEAST_MS && age <= MOST_MS ? Math.max(age, 0) : null;
 }
 
 /**

@@ -14,6 +14,8 @@ import { videoStats } from './videostats.js';
 
 /** The age is the median of this many frames. */
 const AGES = 30;
+/** An age that was measured longer ago than this says nothing of now, in ms. */
+const OUTDATED_MS = 1500;
 
 /**
  * @typedef {Omit<import('./liveness.js').Facts, 'freshness'|'refused'|'paused'>} Surroundings What the robot knows.
@@ -47,6 +49,8 @@ export class Video extends EventTarget {
   /** Whether media has arrived: only then do elements get the stream. */
   #arrived = false;
   #shown = 0;
+  /** When the age of a frame was measured last. */
+  #agedAt = -Infinity;
   /** @type {number[]} */
   #ages = [];
   #sources = new Sources();
@@ -87,9 +91,11 @@ export class Video extends EventTarget {
     return this.#freshness.thresholdMs;
   }
 
-  /** Capture to screen in ms, median of the last frames; null if the browser does not report it. */
+  /**
+   * Capture to screen in ms, median of the last frames; null if the browser does not report it, or has not for 1.5 s.
+   */
   get ageMs() {
-    return median(this.#ages);
+    return this.#env.now() - this.#agedAt > OUTDATED_MS ? null : median(this.#ages);
   }
 
   /**
@@ -249,6 +255,7 @@ export class Video extends EventTarget {
     const age = frameAge(frame, source, clock);
     this.#report.frame(age, count);
     if (age === null) return;
+    this.#agedAt = this.#env.now();
     this.#ages.push(age);
     if (this.#ages.length > AGES) this.#ages.shift();
   }

@@ -2,6 +2,9 @@
  * @file Numbers about one video, from two reports of the browser's statistics.
  */
 
+/** A path on which nothing has arrived for this long has no known round trip, in ms. */
+const OUTDATED_MS = 1500;
+
 /**
  * @typedef {object} Sample What is kept of one report.
  * @property {number} atMs
@@ -19,7 +22,7 @@
  * @property {number|null} heightPx
  * @property {number|null} bitrateBps Bits per second received, with RTP headers.
  * @property {number|null} ageMs Capture to screen, median of the last frames.
- * @property {number|null} rttMs Round trip to the gateway on the path the media takes.
+ * @property {number|null} rttMs Round trip to the gateway on the path the media takes; null if nothing arrives on it.
  * @property {number|null} lossPercent Packets lost between the last two reports.
  * @property {number|null} packetsLost All packets lost on this connection.
  * @property {number|null} framesDropped Decoded, but too late to be shown.
@@ -152,5 +155,6 @@ function codec(report, id) {
 function rtt(report) {
   const transport = report.find((s) => s.type === 'transport');
   const pair = report.find((s) => s.type === 'candidate-pair' && s.id === transport?.selectedCandidatePairId);
+  if (pair?.timestamp - pair?.lastPacketReceivedTimestamp > OUTDATED_MS) return null;
   return typeof pair?.currentRoundTripTime === 'number' ? pair.currentRoundTripTime * 1000 : null;
 }

@@ -55,6 +55,9 @@ export function controlState(v) {
   };
 }
 
+/** No age is negative, whatever was computed from clocks. @param {number|null} ms */
+const atLeast0 = (ms) => (ms === null ? null : Math.max(ms, 0));
+
 /** @param {Claim<SightJson>} v */
 function sight(v) {
   const { camera, age, speed, slow, stop } = fields(v);
@@ -62,7 +65,7 @@ function sight(v) {
     /** Name of the camera that the driver must see. */
     camera: text(camera),
     /** How old the picture was that the sender of the last command had seen; null if none, or one not known. */
-    ageMs: milliseconds(age),
+    ageMs: atLeast0(milliseconds(age)),
     /** The greatest speed allowed, as a share of full speed, 0 to 1. */
     speed: number(speed),
     /** Age from which the speed is reduced. */
@@ -108,7 +111,7 @@ export function report(v) {
     verdict,
     clock: clock(r.clock),
     /** An upper bound of the command's age, as the actuator measured it. */
-    ageMs: milliseconds(r.age),
+    ageMs: atLeast0(milliseconds(r.age)),
     /** What the driver had seen; null if the actuator does not watch that. */
     sight: maybe(r.sight, sight),
   };

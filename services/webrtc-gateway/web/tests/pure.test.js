@@ -173,6 +173,10 @@ describe('age', () => {
   test('of the frame of the last packet', () => {
     assert.equal(frameAge({ expectedDisplayTime: 1020, rtpTimestamp: 90_000 }, source, clock), 20);
   });
+  test('is not negative, however the clocks err', () => {
+    assert.equal(frameAge({ expectedDisplayTime: 999.3, rtpTimestamp: 90_000 }, source, clock), 0);
+    assert.equal(frameAge({ expectedDisplayTime: 940, rtpTimestamp: 90_000 }, source, clock), null, 'that is no error of a clock');
+  });
   test('of one before it', () => {
     assert.equal(frameAge({ expectedDisplayTime: 1020, rtpTimestamp: 90_000 - 2970 }, source, clock), 53);
   });
@@ -226,6 +230,14 @@ describe('stats', () => {
     assert.equal(stats.bitrateBps, 1_000_000);
     assert.equal(stats.lossPercent, 1);
     assert.equal(stats.codec, '');
+  });
+
+  test('the round trip of a path on which nothing arrives is not known', () => {
+    const rtt = (agoMs) => {
+      const pair = { ...report.at(-1), timestamp: 9000, lastPacketReceivedTimestamp: 9000 - agoMs };
+      return videoStats([inbound, report[3], pair], 't1', 1000, page, null).stats.rttMs;
+    };
+    assert.deepEqual([rtt(1500), rtt(1501)], [4, null]);
   });
 
   test('counters of another connection are no rates', () => {

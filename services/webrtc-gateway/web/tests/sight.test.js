@@ -67,6 +67,19 @@ describe('what a driver has seen', () => {
     assert.equal(drive.seenMs, capturedMs);
   });
 
+  test('has an age, until that was measured too long ago', async () => {
+    const video = rig.robot.video('front');
+    assert.equal(video.ageMs, null);
+    show(-0.7);
+    assert.ok(video.ageMs >= 0 && video.ageMs < 50, String(video.ageMs));
+    await rig.pass(1500);
+    assert.notEqual(video.ageMs, null);
+    await rig.pass(10);
+    assert.equal(video.ageMs, null);
+    show();
+    assert.notEqual(video.ageMs, null);
+  });
+
   test('is the frame on the screen, not a later one that was decoded', async () => {
     await driving();
     const capturedMs = show(40, { decodedLater: 33 });
