@@ -18,8 +18,10 @@
 // # Without numbers
 //
 // Peers that do not report arrivals (aiortc, ffmpeg, old players) send estimates (REMB), which are an upper bound, and
-// receiver reports, which tell the loss and the round trip; see [congestion.Coarse]. Nothing is known of the path to a
-// peer that reports nothing at all: every value is 0.
+// receiver reports, which tell the loss and the round trip. Losses limit the rate when they last. A longer round trip
+// does only if it lasts, is large compared with how much round trips vary, and shrinks when less is sent: a receiver
+// that is busy answers late too. See [congestion.Coarse]. Nothing is known of the path to a peer that reports nothing
+// at all: every value is 0.
 //
 // Everything is safe for concurrent use and holds no goroutines.
 package paths

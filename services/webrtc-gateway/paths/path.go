@@ -165,10 +165,12 @@ func (p *Path) reception(blocks []rtcp.ReceptionReport, now time.Time) {
 		d, ok := roundTrip(b, now)
 		if ok {
 			p.trip.measured(d, now)
+		} else {
+			d = 0
 		}
 		if !p.clock.began {
 			p.losses.share(b.FractionLost, now)
-			p.coarse.Report(p.losses.value(now), d, float64(p.sent.rate(now)), now)
+			p.coarse.Report(float64(b.FractionLost)/256, d, float64(p.sent.rate(now)), now)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package paths
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -254,10 +255,14 @@ func TestPeersThatDoNotReportArrivals(t *testing.T) {
 		if got := limit(); got != 0 {
 			t.Errorf("limited to %d kbit/s by nothing", got)
 		}
+		lose(128)
+		if got := limit(); got != 0 {
+			t.Errorf("limited to %d kbit/s by losses of one report", got)
+		}
 		changed := p.Changed()
 		lose(128)
-		if got := limit(); got < 1400 || got > 1800 {
-			t.Errorf("limited to %d kbit/s when a quarter was lost on the average of two seconds", got)
+		if got := limit(); got < 900 || got > 1100 {
+			t.Errorf("limited to %d kbit/s when half of 2000 was lost for two seconds", got)
 		}
 		select {
 		case <-changed:
@@ -272,6 +277,31 @@ func TestPeersThatDoNotReportArrivals(t *testing.T) {
 			t.Error("full, or with a queue, or never heard of")
 		}
 	})
+}
+
+// TestLateReceiverReports: only round trips that grow and stay long limit a peer that does not report arrivals.
+func TestLateReceiverReports(t *testing.T) {
+	const ms = time.Millisecond
+	for _, tt := range []struct {
+		name    string
+		trips   []time.Duration // one each second, after 20 of 5 ms
+		limited bool
+	}{
+		{"busy for some seconds", []time.Duration{305 * ms, 305 * ms, 305 * ms, 305 * ms, 5 * ms, 5 * ms}, false},
+		{"a queue grows", []time.Duration{505 * ms, 1005 * ms, 1505 * ms, 2005 * ms, 2505 * ms}, true},
+	} {
+		p, now, limited := New(), start, false
+		for _, trip := range append(slices.Repeat([]time.Duration{5 * ms}, 20), tt.trips...) {
+			now = now.Add(time.Second)
+			p.Sent(250_000, now)
+			p.RTCP([]rtcp.Packet{&rtcp.ReceiverReport{
+				Reports: []rtcp.ReceptionReport{{LastSenderReport: ntpMiddle(now.Add(-trip))}}}}, now)
+			limited = limited || p.available(now) > 0
+		}
+		if limited != tt.limited {
+			t.Errorf("%s: limited: %v, want %v", tt.name, limited, tt.limited)
+		}
+	}
 }
 
 // FuzzRTCP: whatever a peer reports, the ledger stays right.
